@@ -1,0 +1,60 @@
+/** Builds dist/: one directory a program, its bundle and esbuild's metafile as meta.json beside it. */
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
+
+const PROGRAMS = {
+  issuer: 'lambda/issuer.ts',
+  responder: 'lambda/responder.ts',
+  cli: 'lambda/cli.ts',
+  // agent: 'agent/main.ts',
+} as const;
+
+/**
+ * acme-client signs for us, but opens no connection and writes no log: its own `./axios` and `./logger` (which
+ * pull in axios, form-data and debug) stay out of the bundle, and a call of the former is a bug that says so.
+ */
+const ABSENT: Record<string, string> = {
+  './axios': "module.exports = { request() { throw new TypeError('see lambda/acme/transport.ts'); } };",
+  './logger': 'module.exports = { log() {}, setLogger() {} };',
+};
+
+const slimAcmeClient: Plugin = {
+  name: 'slim-acme-client',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^\.\/(axios|logger)$/ }, ({ path, importer }) =>
+      importer.includes('/acme-client/') ? { path, namespace: 'absent' } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: 'absent' }, ({ path }) => ({ contents: ABSENT[path] ?? '' }));
+  },
+};
+
+const OPTIONS: BuildOptions = {
+  bundle: true,
+  minify: true,
+  keepNames: false,
+  platform: 'node',
+  target: 'node20',
+  format: 'esm',
+  mainFields: ['module', 'main'],
+  metafile: true,
+  legalComments: 'none',
+  plugins: [slimAcmeClient],
+  // CommonJS packages inside an ES module need a require; the long name cannot meet a minified one.
+  banner: {
+    js: "import{createRequire as pemfleetCreateRequire}from'node:module';const require=pemfleetCreateRequire(import.meta.url);",
+  },
+};
+
+for (const [program, entry] of Object.entries(PROGRAMS)) {
+  const directory = join('dist', program);
+  await rm(directory, { recursive: true, force: true });
+  await mkdir(directory, { recursive: true });
+  const shebang = program === 'cli' || program === 'agent' ? '#!/usr/bin/env node\n' : '';
+  const outfile = join(directory, 'index.mjs');
+  const banner = { js: `${shebang}${OPTIONS.banner?.['js']}` };
+  const result = await build({ ...OPTIONS, banner, entryPoints: [entry], outfile });
+  await writeFile(join(directory, 'meta.json'), JSON.stringify(result.metafile));
+  const bytes = result.metafile?.outputs[outfile]?.bytes ?? 0;
+  console.error(`built ${outfile}: ${Math.round(bytes / 1000)} kB`);
+}

@@ -1,0 +1,83 @@
+/**
+ * Whole files or none: temporary file, mode and owner, fsync, rename, fsync of the directory. The content is
+ * never readable beyond the wished mode, also mid-write. Not protected: two writers of one path (take a lock).
+ */
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { link, open, rename, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+export interface FileOptions {
+  /** Permission bits, for example `0o600`; set exactly, whatever the umask. */
+  mode: number;
+  uid?: number;
+  gid?: number;
+  /** Where the temporary file is made: same file system; default the file's own directory. */
+  tempDirectory?: string;
+}
+
+/** Marks our temporary files. They start with a dot: HAProxy loads any other file of a `crt` directory. */
+export const TEMP_SUFFIX = '.pemfleet-tmp';
+
+export async function replaceFile(path: string, body: string | Buffer, options: FileOptions): Promise<void> {
+  const temp = await writeTemp(path, body, options);
+  try {
+    await rename(temp, path);
+  } catch (error) {
+    await unlink(temp);
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+}
+
+/** @returns false if the file existed already; it is then left as it was. */
+export async function createFile(
+  path: string,
+  body: string | Buffer,
+  options: FileOptions,
+): Promise<boolean> {
+  const temp = await writeTemp(path, body, options);
+  try {
+    await link(temp, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    await unlink(temp);
+  }
+  await syncDirectory(dirname(path));
+  return true;
+}
+
+/** Makes a rename or an unlink in `directory` durable. */
+export async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function writeTemp(path: string, body: string | Buffer, options: FileOptions): Promise<string> {
+  const random = randomBytes(6).toString('hex');
+  const temp = join(
+    options.tempDirectory ?? dirname(path),
+    `.${basename(path).slice(0, 200)}.${random}${TEMP_SUFFIX}`,
+  );
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  const handle = await open(temp, flags, 0o600);
+  try {
+    await handle.writeFile(body);
+    if (options.uid !== undefined || options.gid !== undefined)
+      await handle.chown(options.uid ?? -1, options.gid ?? -1);
+    await handle.chmod(options.mode);
+    await handle.sync();
+  } catch (error) {
+    await unlink(temp);
+    throw error;
+  } finally {
+    await handle.close();
+  }
+  return temp;
+}

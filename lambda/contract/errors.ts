@@ -1,0 +1,76 @@
+/**
+ * Failures that both sides of the contract can meet. Every error of pemfleet carries a `code` of a closed
+ * union (docs/errors.md lists them all) and never a payload: no PEM, no key, no document.
+ */
+
+export type PemErrorCode =
+  | 'ERR_PEM_SYNTAX'
+  | 'ERR_PEM_SIZE'
+  | 'ERR_PEM_DIGEST'
+  | 'ERR_PEM_KEY'
+  | 'ERR_PEM_KEY_MISMATCH'
+  | 'ERR_PEM_KEY_WEAK'
+  | 'ERR_PEM_KEY_TYPE'
+  | 'ERR_PEM_CHAIN'
+  | 'ERR_PEM_NAMES'
+  | 'ERR_PEM_VALIDITY';
+
+export type ContractErrorCode =
+  | 'ERR_MANIFEST_SCHEMA'
+  | 'ERR_MANIFEST_VERSION'
+  | 'ERR_STATUS_SCHEMA'
+  | 'ERR_STATUS_VERSION';
+
+export type BucketErrorCode =
+  | 'ERR_BUCKET_URL'
+  | 'ERR_BUCKET_DENIED'
+  | 'ERR_BUCKET_IO'
+  | 'ERR_BUCKET_LOCK'
+  | 'ERR_BUCKET_CONFLICT';
+
+/** A combined PEM broke a rule: never published, never installed. */
+export class PemRejected extends Error {
+  override name = 'PemRejected';
+  readonly code: PemErrorCode;
+  constructor(code: PemErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** A document of the bucket cannot be read by this version: upgrade, or repair the document at `key`. */
+export class ContractError extends Error {
+  override name = 'ContractError';
+  readonly code: ContractErrorCode;
+  readonly key: string;
+  constructor(code: ContractErrorCode, key: string, message: string, options?: ErrorOptions) {
+    super(`${key}: ${message}`, options);
+    this.code = code;
+    this.key = key;
+  }
+}
+
+/** The bucket did not do what was asked: `key` is the object, or the bucket's own address. */
+export class BucketError extends Error {
+  override name = 'BucketError';
+  readonly code: BucketErrorCode;
+  readonly key: string;
+  constructor(code: BucketErrorCode, key: string, message: string, options?: ErrorOptions) {
+    super(`${key}: ${message}`, options);
+    this.code = code;
+    this.key = key;
+  }
+}
+
+/** The code of any failure: ours, Node's (`ENOENT`), or `ERR_UNEXPECTED` for a bug. */
+export function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  return typeof code === 'string' ? code : 'ERR_UNEXPECTED';
+}
+
+/** The messages of an error and its causes on one line, outermost first. */
+export function messageOf(error: unknown): string {
+  const messages: string[] = [];
+  for (let current = error; current instanceof Error; current = current.cause) messages.push(current.message);
+  return (messages.length > 0 ? messages.join(': ') : String(error)).replaceAll(/\s+/g, ' ');
+}

@@ -1,0 +1,59 @@
+/**
+ * An advisory lock on a file by flock(1) of util-linux: the kernel drops it when the holder dies, even by
+ * kill -9, so there is no stale lock to judge. Node has no flock of its own; the small child holds it for us.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { BucketError } from './errors.ts';
+
+/** flock's own exit status for "not in time" (`-E`). */
+const NOT_IN_TIME = 75;
+
+/**
+ * Runs `work` while this process alone holds `path` (created if absent).
+ * @throws BucketError `ERR_BUCKET_LOCK` if the lock could not be had within `timeoutMs`
+ */
+export async function withFileLock<T>(path: string, timeoutMs: number, work: () => Promise<T>): Promise<T> {
+  const holder = await acquire(path, timeoutMs);
+  try {
+    return await work();
+  } finally {
+    await release(holder);
+  }
+}
+
+async function acquire(path: string, timeoutMs: number): Promise<ChildProcess> {
+  const seconds = String(timeoutMs / 1000);
+  // `cat` ends with our end of the pipe: when we release, and when we die.
+  const args = [
+    '--exclusive',
+    '--wait',
+    seconds,
+    '-E',
+    String(NOT_IN_TIME),
+    path,
+    '-c',
+    'echo locked; exec cat',
+  ];
+  const holder = spawn('flock', args, { stdio: ['pipe', 'pipe', 'ignore'], env: { PATH: '/usr/bin:/bin' } });
+  holder.stdin.on('error', () => undefined);
+  const outcome = await Promise.race([
+    once(holder.stdout, 'data').then(() => 'locked' as const),
+    once(holder, 'exit').then(([status]) => status as number | null),
+    once(holder, 'error').then(([error]) => error as Error),
+  ]);
+  if (outcome === 'locked') return holder;
+  if (outcome instanceof Error) {
+    const hint = 'cannot run flock; install util-linux';
+    throw new BucketError('ERR_BUCKET_LOCK', path, hint, { cause: outcome });
+  }
+  const seen =
+    outcome === NOT_IN_TIME ? `is held by another process for ${seconds} s` : `flock ended with ${outcome}`;
+  throw new BucketError('ERR_BUCKET_LOCK', path, seen);
+}
+
+async function release(holder: ChildProcess): Promise<void> {
+  const exited = holder.exitCode === null && holder.signalCode === null ? once(holder, 'exit') : undefined;
+  holder.stdin?.end();
+  await exited;
+}

@@ -1,0 +1,53 @@
+/**
+ * Where everything lies in the bucket, and what may be a name. Nobody else joins strings to a key: three
+ * trust zones (`issuer/`, `published/<fleet>/`, `status/<fleet>/`) stand or fall with this file.
+ */
+import { createHash } from 'node:crypto';
+import * as z from 'zod';
+
+const NAME = /^[a-z0-9_][a-z0-9._-]*$/;
+const rule = 'must match [a-z0-9_][a-z0-9._-]* (it becomes a file name and a key)';
+
+/** Our stable handle of a certificate and its file stem; no path can be made from it. */
+export const certificateName = z.string().max(200).regex(NAME, rule).brand('CertificateName');
+export const fleetName = z.string().max(63).regex(NAME, rule).brand('FleetName');
+export const hostName = z.string().max(253).regex(NAME, rule).brand('HostName');
+export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hexadecimal digits');
+
+export type CertificateName = z.infer<typeof certificateName>;
+export type FleetName = z.infer<typeof fleetName>;
+export type HostName = z.infer<typeof hostName>;
+
+/** RFC 8555 §8.1: a token holds base64url characters only; the length bounds are ours. */
+export const TOKEN = /^[A-Za-z0-9_-]{16,256}$/;
+
+export const layout = {
+  /** One ACME account per directory URL; holds its private key. */
+  account: (directoryUrl: string) => `issuer/account/${directoryId(directoryUrl)}.json`,
+  orders: 'issuer/order/',
+  order: (name: CertificateName) => `issuer/order/${name}.json`,
+  renewalInfo: 'issuer/renewal-info.json',
+  challenge: (token: string) => `challenge/${token}`,
+  manifest: (fleet: FleetName) => `published/${fleet}/manifest.json`,
+  /** Immutable: the key is the SHA-256 of the content. */
+  pem: (fleet: FleetName, name: CertificateName, sha256: string) =>
+    `published/${fleet}/pem/${name}/${sha256}.pem`,
+  statuses: (fleet: FleetName) => `status/${fleet}/`,
+  status: (fleet: FleetName, host: HostName) => `status/${fleet}/${host}.json`,
+} as const;
+
+/**
+ * The file of a certificate in HAProxy's directory. A pair of key types takes the suffixes that HAProxy
+ * reads as one certificate with two keys (configuration manual, "crt" keyword: `.rsa`, `.ecdsa`).
+ */
+export function pemFileName(name: CertificateName, keyType: string, pemCount: number): string {
+  if (pemCount === 1) return `${name}.pem`;
+  return `${name}.pem.${keyType.startsWith('rsa') ? 'rsa' : 'ecdsa'}`;
+}
+
+/** Readable and unambiguous: host of the directory and eight digits of the URL's digest. */
+function directoryId(directoryUrl: string): string {
+  const digest = createHash('sha256').update(directoryUrl).digest('hex').slice(0, 8);
+  const host = new URL(directoryUrl).host.replaceAll(/[^a-z0-9.-]/g, '-');
+  return `${host}-${digest}`;
+}

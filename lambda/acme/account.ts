@@ -1,0 +1,42 @@
+/** RFC 8555 §7.3: accounts. */
+import type { AcmeClient } from './client.ts';
+import { AcmeUnreachable } from './problem.ts';
+
+export interface NewAccount {
+  /** `mailto:` URLs. */
+  contact: readonly string[];
+  termsOfServiceAgreed: true;
+}
+
+/** Registers the client's key, or finds its account if it is registered already (§7.3.1). @returns account URL */
+export async function newAccount(client: AcmeClient, account: NewAccount): Promise<string> {
+  const payload = { ...account, ...(account.contact.length === 0 && { contact: undefined }) };
+  const response = await client.post(client.directory.newAccount, payload, { kid: false });
+  const url = response.headers['location'];
+  if (url === undefined) throw new AcmeUnreachable('newAccount answered without an account URL');
+  client.accountUrl = url;
+  return url;
+}
+
+/**
+ * §7.1.2.1: URLs of the account's orders, newest lists followed by their `next` links. Optional in practice:
+ * an empty list where the CA does not offer it (Let's Encrypt, which hands out a pending order again instead).
+ */
+export async function listOrders(client: AcmeClient, maxPages = 20): Promise<string[]> {
+  if (client.accountUrl === undefined) return [];
+  const account = await client.post(client.accountUrl, null);
+  let next = (account.data as { orders?: string }).orders;
+  const urls: string[] = [];
+  for (let page = 0; next !== undefined && page < maxPages; page += 1) {
+    const response = await client.post(next, null);
+    urls.push(...((response.data as { orders?: string[] }).orders ?? []));
+    next = linksOf(response.headers['link'], 'next', next)[0];
+  }
+  return urls;
+}
+
+/** RFC 8288 links of one relation, resolved against `base`. */
+export function linksOf(header: string | undefined, relation: string, base: string): string[] {
+  const links = [...(header ?? '').matchAll(/<([^>]+)>\s*;[^,]*rel="?([^",;]+)"?/g)];
+  return links.filter(([, , rel]) => rel === relation).map(([, target]) => new URL(target ?? '', base).href);
+}

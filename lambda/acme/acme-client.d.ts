@@ -1,0 +1,28 @@
+/**
+ * The parts of acme-client that we use, imported past its index so that axios' and node-forge's weight stays
+ * out. The package ships no types for these modules.
+ */
+declare module 'acme-client/src/http.js' {
+  /** JWS of RFC 8555 §6.2; its `request` is never called, see client.ts. */
+  export default class HttpClient {
+    constructor(directoryUrl: string, accountKey: string | Buffer);
+    createSignedBody(
+      url: string,
+      payload: object | null,
+      options: { nonce: string | null; kid: string | null },
+    ): { protected: string; payload: string; signature: string };
+    createSignedHmacBody(hmacKey: string, url: string, payload: object, options: { kid: string }): object;
+    getJwk(): Record<string, string>;
+  }
+}
+
+declare module 'acme-client/src/crypto/index.js' {
+  const crypto: {
+    createCsr(
+      data: { altNames: string[]; commonName?: string },
+      keyPem: string | Buffer,
+    ): Promise<[Buffer, Buffer]>;
+    getPemBodyAsB64u(pem: string | Buffer): string;
+  };
+  export default crypto;
+}

@@ -1,0 +1,85 @@
+/** RFC 8555 §7.1.3, §7.4: orders, from newOrder to the certificate chain. */
+import acmeCrypto from 'acme-client/src/crypto/index.js';
+import { linksOf } from './account.ts';
+import type { AcmeClient } from './client.ts';
+import { pollUntil, type Timing } from './poll.ts';
+import { AcmeProblem, AcmeUnreachable, type Identifier, type ProblemDocument } from './problem.ts';
+
+export interface OrderRequest {
+  identifiers: Identifier[];
+  /** draft-ietf-acme-profiles §4 */
+  profile?: string;
+  /** RFC 9773 §5: certID of the certificate that this one takes the place of. */
+  replaces?: string;
+}
+
+export interface Order {
+  /** Added by us: where it was read. */
+  url: string;
+  status: 'pending' | 'ready' | 'processing' | 'valid' | 'invalid';
+  identifiers: Identifier[];
+  authorizations: string[];
+  finalize: string;
+  certificate?: string;
+  profile?: string;
+  replaces?: string;
+  error?: ProblemDocument;
+}
+
+export async function newOrder(client: AcmeClient, request: OrderRequest): Promise<Order> {
+  const response = await client.post(client.directory.newOrder, request);
+  const url = response.headers['location'];
+  if (url === undefined) throw new AcmeUnreachable('newOrder answered without an order URL');
+  return { ...(response.data as Order), url };
+}
+
+/** @returns undefined if the CA no longer knows it (expired, or another CA's) */
+export async function getOrder(client: AcmeClient, url: string): Promise<Order | undefined> {
+  try {
+    const response = await client.post(url, null);
+    return { ...(response.data as Order), url };
+  } catch (error) {
+    if (error instanceof AcmeProblem && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
+/** §7.4: sends the CSR. @returns undefined if the CA holds the order not to be ready (or ready no more) */
+export async function finalize(client: AcmeClient, order: Order, keyPem: string): Promise<Order | undefined> {
+  const altNames = order.identifiers.map((identifier) => identifier.value);
+  const [, csr] = await acmeCrypto.createCsr({ altNames }, keyPem);
+  try {
+    const response = await client.post(order.finalize, { csr: acmeCrypto.getPemBodyAsB64u(csr) });
+    return { ...(response.data as Order), url: order.url };
+  } catch (error) {
+    if (error instanceof AcmeProblem && error.type === 'orderNotReady') return undefined;
+    throw error;
+  }
+}
+
+/** Polls until the order has one of `statuses`, or is invalid. */
+export async function waitOrder(
+  client: AcmeClient,
+  url: string,
+  statuses: readonly Order['status'][],
+  timing: Timing,
+): Promise<Order> {
+  const isDone = (order: Order) => order.status === 'invalid' || statuses.includes(order.status);
+  const order = await pollUntil<Order>(`order ${url}`, () => client.post(url, null), isDone, timing);
+  return { ...order, url };
+}
+
+/** §7.4.2: the chain, leaf first, one PEM a certificate. `Link: rel="alternate"` chains are listed beside it. */
+export async function downloadChain(
+  client: AcmeClient,
+  url: string,
+): Promise<{ chain: string[]; alternates: string[] }> {
+  const response = await client.post(url, null);
+  const text = typeof response.data === 'string' ? response.data : '';
+  const chain = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
+  if (chain === null) throw new AcmeUnreachable(`${url} answered without a certificate`);
+  return {
+    chain: chain.map((pem) => `${pem.replaceAll('\r', '')}\n`),
+    alternates: linksOf(response.headers['link'], 'alternate', url),
+  };
+}

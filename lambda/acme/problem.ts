@@ -1,0 +1,90 @@
+/**
+ * Failures of the CA. The problem document (RFC 7807, RFC 8555 §6.7) *is* the error: type, status, subproblems
+ * and Retry-After stay, because the reaction depends on them.
+ */
+
+export interface Identifier {
+  type: 'dns' | 'ip';
+  value: string;
+}
+
+/** RFC 8555 §6.7: what the CA says went wrong, for one identifier where it says which. */
+export interface ProblemDocument {
+  type: string;
+  detail?: string;
+  status?: number;
+  identifier?: Identifier;
+  subproblems?: ProblemDocument[];
+}
+
+const PREFIX = 'urn:ietf:params:acme:error:';
+
+export class AcmeProblem extends Error {
+  override name = 'AcmeProblem';
+  readonly code = 'ERR_ACME_PROBLEM';
+  /** The error type without its URN prefix: `rateLimited`, `badNonce`, …; `http` if the answer was no problem document. */
+  readonly type: string;
+  readonly status: number;
+  readonly document: ProblemDocument;
+  readonly retryAfter: Date | undefined;
+
+  constructor(document: ProblemDocument, status: number, retryAfter?: Date) {
+    super(describeProblem(document));
+    this.type = document.type.startsWith(PREFIX) ? document.type.slice(PREFIX.length) : 'http';
+    this.status = status;
+    this.document = document;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** The CA could not be talked to: refused, reset, time-out, an answer that is not ACME. */
+export class AcmeUnreachable extends Error {
+  override name = 'AcmeUnreachable';
+  readonly code = 'ERR_ACME_UNREACHABLE';
+}
+
+/** The pass's time ran out while the CA was still at work; the next pass goes on with the same order. */
+export class AcmeDeadline extends Error {
+  override name = 'AcmeDeadline';
+  readonly code = 'ERR_ACME_DEADLINE';
+  readonly retryAfter: Date | undefined;
+  constructor(message: string, retryAfter?: Date) {
+    super(message);
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** An authorization or order ended otherwise than valid (RFC 8555 §7.1.6). */
+export class AuthorizationFailed extends Error {
+  override name = 'AuthorizationFailed';
+  readonly code = 'ERR_AUTHORIZATION';
+  readonly identifier: string;
+  readonly problem: ProblemDocument | undefined;
+  constructor(identifier: string, seen: string, problem?: ProblemDocument) {
+    const cause = problem === undefined ? seen : `${seen}: ${describeProblem(problem)}`;
+    super(`${identifier}: ${cause}${hintFor(problem)}`);
+    this.identifier = identifier;
+    this.problem = problem;
+  }
+}
+
+/** One line, subproblems included; control characters of a hostile CA are taken out. */
+export function describeProblem(document: ProblemDocument): string {
+  const type = document.type.replace(PREFIX, '');
+  const subject = document.identifier === undefined ? '' : `${document.identifier.value}: `;
+  const own = `${subject}${type}${document.detail === undefined ? '' : ` (${document.detail})`}`;
+  const all = [own, ...(document.subproblems ?? []).map(describeProblem)].join('; ');
+  return all.replaceAll(/[^\x20-\x7e\u00a0-\uffff]+/g, ' ').slice(0, 1000);
+}
+
+/** The commonest cause behind a validation error (RFC 8555 §6.7 types). */
+function hintFor(problem: ProblemDocument | undefined): string {
+  const hints: Record<string, string> = {
+    connection: 'is port 80 of this name open to the whole internet and does it reach HAProxy?',
+    unauthorized: 'does HAProxy pass /.well-known/acme-challenge/ to the responder?',
+    dns: 'does the name have an A or AAAA record, and does its DNSSEC validate?',
+    caa: 'does the CAA record of the name allow this CA?',
+  };
+  const hint = hints[problem?.type.replace(PREFIX, '') ?? ''];
+  return hint === undefined ? '' : `; ${hint}`;
+}

@@ -1,0 +1,103 @@
+/**
+ * One HTTPS exchange with the CA: a deadline over the whole of it, a cap on the body, our trust anchors. It
+ * takes the place of acme-client's axios, which has no time-out, sleeps a 429's Retry-After inside the call
+ * and turns network errors into a TypeError.
+ */
+
+import type { IncomingMessage } from 'node:http';
+import { Agent, type RequestOptions, request } from 'node:https';
+import { AcmeUnreachable } from './problem.ts';
+
+export interface TransportOptions {
+  userAgent: string;
+  /** PEM of further trust anchors, for a private CA. */
+  ca?: string;
+  /** For connection, answer and body together. */
+  timeoutMs?: number;
+  maxBytes?: number;
+  /** Told after each exchange, for debug logs and counts. */
+  onExchange?: (exchange: { method: string; url: string; status: number }) => void;
+}
+
+export interface AcmeResponse {
+  status: number;
+  headers: Readonly<Record<string, string | undefined>>;
+  /** Parsed where the content type is JSON, text otherwise. */
+  data: unknown;
+}
+
+export type Transport = (
+  method: 'GET' | 'HEAD' | 'POST',
+  url: string,
+  body?: object,
+) => Promise<AcmeResponse>;
+
+const TIMEOUT_MS = 20_000;
+const MAX_BYTES = 1_048_576;
+
+export function createTransport(options: TransportOptions): { exchange: Transport; close: () => void } {
+  const { ca, userAgent, timeoutMs = TIMEOUT_MS, maxBytes = MAX_BYTES } = options;
+  const agent = new Agent({ keepAlive: true, maxSockets: 10, ...(ca === undefined ? {} : { ca }) });
+
+  const exchange: Transport = async (method, url, body) => {
+    const signal = AbortSignal.timeout(timeoutMs);
+    const payload = body === undefined ? undefined : JSON.stringify(body);
+    const headers = {
+      'user-agent': userAgent,
+      ...(payload && {
+        'content-type': 'application/jose+json',
+        'content-length': Buffer.byteLength(payload),
+      }),
+    };
+    try {
+      const answer = await send(new URL(url), { method, headers, agent, signal }, payload);
+      const text = await readBody(answer, maxBytes);
+      const response = toResponse(answer, text);
+      options.onExchange?.({ method, url, status: response.status });
+      return response;
+    } catch (error) {
+      throw unreachable(method, url, signal.aborted ? timeoutMs : undefined, error);
+    }
+  };
+  return { exchange, close: () => agent.destroy() };
+}
+
+function send(url: URL, options: RequestOptions, payload: string | undefined): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    request(url, options, resolve).on('error', reject).end(payload);
+  });
+}
+
+async function readBody(answer: IncomingMessage, maxBytes: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) throw new AcmeUnreachable(`wanted a body of at most ${maxBytes} bytes, saw more`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function toResponse(answer: IncomingMessage, text: string): AcmeResponse {
+  const headers = Object.fromEntries(
+    Object.entries(answer.headers).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.join(', ') : value,
+    ]),
+  );
+  const isJson = /^application\/(problem\+)?json\b/.test(headers['content-type'] ?? '');
+  return { status: answer.statusCode ?? 0, headers, data: isJson && text !== '' ? JSON.parse(text) : text };
+}
+
+function unreachable(
+  method: string,
+  url: string,
+  timedOutMs: number | undefined,
+  cause: unknown,
+): AcmeUnreachable {
+  if (cause instanceof AcmeUnreachable) return cause;
+  const code = (cause as NodeJS.ErrnoException).code ?? (cause as Error).name;
+  const seen = timedOutMs === undefined ? code : `no whole answer within ${timedOutMs} ms`;
+  return new AcmeUnreachable(`${method} ${url}: ${seen}`, { cause });
+}

@@ -1,0 +1,86 @@
+/** Proves control of every identifier of an order: present all, respond to all, poll all, clean up all. */
+import { TOKEN } from '#contract/layout.ts';
+import type { Authorization, Challenge } from './acme/authorization.ts';
+import { getAuthorization, keyAuthorization, respond, waitValid } from './acme/authorization.ts';
+import type { AcmeClient } from './acme/client.ts';
+import type { Order } from './acme/order.ts';
+import type { Timing } from './acme/poll.ts';
+import { AcmeDeadline, AcmeUnreachable, AuthorizationFailed } from './acme/problem.ts';
+import type { ChallengeSolver, PresentedChallenge } from './challenge/solver.ts';
+
+interface Pending {
+  authorization: Authorization;
+  challenge: Challenge;
+  presented: PresentedChallenge;
+}
+
+/** What `authorize` tells its caller on the way. */
+export interface AuthorizeEvents {
+  presented: (identifiers: string[]) => void;
+  /** The proof stands, but something stays behind: not a reason to fail the certificate. */
+  leftover: (error: unknown) => void;
+}
+
+/** @throws AuthorizationFailed naming the identifier; AcmeDeadline if the CA takes longer than there is time */
+export async function authorize(
+  client: AcmeClient,
+  order: Order,
+  solver: ChallengeSolver,
+  timing: Timing,
+  events: AuthorizeEvents,
+): Promise<void> {
+  const authorizations = await Promise.all(order.authorizations.map((url) => getAuthorization(client, url)));
+  const pending = authorizations
+    .filter(isOpen)
+    .map((authorization) => choose(client, authorization, solver.type));
+  if (pending.length === 0) return;
+  const presented = pending.map((item) => item.presented);
+  let isStillValidating = false;
+  try {
+    await solver.present(presented);
+    events.presented(presented.map((challenge) => challenge.identifier));
+    await all(pending.map(({ challenge }) => respond(client, challenge)));
+    await all(pending.map(({ authorization }) => waitValid(client, authorization, timing)));
+  } catch (error) {
+    isStillValidating = error instanceof AcmeDeadline;
+    throw error;
+  } finally {
+    // The CA may still look while we are out of time: the next pass presents the same answers and removes them.
+    if (!isStillValidating) await solver.cleanUp(presented).catch(events.leftover);
+  }
+}
+
+/** `valid` ones are reused (§7.1.6); anything else than pending can never become valid. */
+function isOpen({ status, identifier, challenges }: Authorization): boolean {
+  if (status === 'valid') return false;
+  if (status === 'pending') return true;
+  const problem = challenges.find((challenge) => challenge.error !== undefined)?.error;
+  throw new AuthorizationFailed(identifier.value, `authorization is ${status}`, problem);
+}
+
+function choose(client: AcmeClient, authorization: Authorization, type: ChallengeSolver['type']): Pending {
+  const identifier = authorization.identifier.value;
+  const challenge = authorization.challenges.find((offered) => offered.type === type);
+  if (challenge === undefined) {
+    const offered = authorization.challenges.map((other) => other.type).join(', ');
+    throw new AuthorizationFailed(
+      identifier,
+      `wanted a ${type} challenge, the CA offers ${offered || 'none'}`,
+    );
+  }
+  // The token becomes a key in the bucket: a CA does not get to choose another one.
+  if (!TOKEN.test(challenge.token))
+    throw new AcmeUnreachable(`the CA's token for ${identifier} is not base64url`);
+  const presented = {
+    identifier,
+    token: challenge.token,
+    keyAuthorization: keyAuthorization(client, challenge),
+  };
+  return { authorization, challenge, presented };
+}
+
+/** Waits for all before it fails, so that no request is still under way when the answers are taken away. */
+async function all(work: Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}

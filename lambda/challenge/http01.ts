@@ -1,0 +1,20 @@
+/** HTTP-01 (RFC 8555 §8.3): the key authorization goes to the bucket, the responder hands it out. */
+import type { Bucket } from '#contract/bucket/bucket.ts';
+import { layout } from '#contract/layout.ts';
+import type { ChallengeSolver } from './solver.ts';
+
+export function http01Solver(bucket: Bucket): ChallengeSolver {
+  return {
+    type: 'http-01',
+    present: async (challenges) => {
+      await Promise.all(
+        challenges.map(({ token, keyAuthorization }) =>
+          bucket.put(layout.challenge(token), keyAuthorization),
+        ),
+      );
+    },
+    cleanUp: async (challenges) => {
+      await Promise.all(challenges.map(({ token }) => bucket.delete(layout.challenge(token))));
+    },
+  };
+}

@@ -1,0 +1,21 @@
+/** The port of a challenge type (RFC 8555 §8): three verbs, called for all challenges of an order together. */
+
+export interface PresentedChallenge {
+  /** DNS name without a wildcard label, or IP address. */
+  identifier: string;
+  /** Holds only characters of base64url (§8.1): checked before a solver sees it. */
+  token: string;
+  /** `<token>.<account thumbprint>` */
+  keyAuthorization: string;
+}
+
+export interface ChallengeSolver {
+  /** As the CA names it. */
+  readonly type: 'http-01';
+
+  /** Makes the answer visible, or begins to. MUST be idempotent: a resumed order presents again. */
+  present(challenges: readonly PresentedChallenge[]): Promise<void>;
+
+  /** Takes away what `present` put, and nothing else. MUST succeed where nothing was presented. */
+  cleanUp(challenges: readonly PresentedChallenge[]): Promise<void>;
+}

@@ -1,0 +1,87 @@
+/** Manifest entries: made from what was issued, chosen among fleets, carried to a fleet that lacks one. */
+import type { Bucket } from '#contract/bucket/bucket.ts';
+import { digest, keyTypeOf } from '#contract/combined-pem.ts';
+import { BucketError } from '#contract/errors.ts';
+import { type FleetName, layout } from '#contract/layout.ts';
+import { type ManifestEntry, type PemRef, samePems } from '#contract/manifest.ts';
+import { certIdOf } from './acme/renewal-info.ts';
+import type { CertificateSpec } from './config.ts';
+import type { Log } from './log.ts';
+import type { Obtained } from './obtain.ts';
+import type { Publisher, ReadManifest } from './publish.ts';
+
+export function entryOf(
+  spec: CertificateSpec,
+  directoryUrl: string,
+  accountUrl: string,
+  obtained: Obtained,
+  now: Date,
+): ManifestEntry {
+  const profile = spec.profile === undefined ? {} : { profile: spec.profile };
+  return {
+    identifiers: spec.identifiers,
+    publishedAt: now.toISOString(),
+    issued: { directoryUrl, accountUrl, ...profile },
+    pems: [pemRefOf(obtained)],
+  };
+}
+
+/** The newest of a certificate's publications: after a crash between two fleets, one lags behind. */
+export function newestEntry(
+  spec: CertificateSpec,
+  manifests: ReadonlyMap<FleetName, ReadManifest | undefined>,
+): ManifestEntry | undefined {
+  const entries = spec.fleets.flatMap(
+    (fleet) => manifests.get(fleet)?.manifest.certificates[spec.name] ?? [],
+  );
+  return entries.sort((a, b) => (a.publishedAt < b.publishedAt ? 1 : -1))[0];
+}
+
+interface SpreadDeps {
+  bucket: Bucket;
+  log: Log;
+  manifests: ReadonlyMap<FleetName, ReadManifest | undefined>;
+  publishers: ReadonlyMap<FleetName, Publisher>;
+}
+
+/** Publishes `newest` to the certificate's fleets that do not have it; nothing is ordered for that. */
+export async function spread(deps: SpreadDeps, spec: CertificateSpec, newest: ManifestEntry): Promise<void> {
+  const has = (fleet: FleetName) =>
+    samePems(deps.manifests.get(fleet)?.manifest.certificates[spec.name], newest);
+  const source = spec.fleets.find(has);
+  if (source === undefined) return;
+  const lacking = spec.fleets.filter((fleet) => !has(fleet));
+  if (lacking.length === 0) return;
+  const texts = await Promise.all(
+    newest.pems.map((pem) => readPem(deps.bucket, layout.pem(source, spec.name, pem.sha256), pem)),
+  );
+  for (const fleet of lacking) {
+    await deps.publishers.get(fleet)?.publish(spec.name, newest, texts);
+    deps.log('manifest.published', { certificate: spec.name, fleet });
+  }
+}
+
+async function readPem(
+  bucket: Bucket,
+  key: string,
+  { sha256 }: PemRef,
+): Promise<{ sha256: string; text: string }> {
+  const object = await bucket.get(key);
+  if (object === undefined || digest(object.body) !== sha256)
+    throw new BucketError('ERR_BUCKET_IO', key, 'is missing or altered');
+  return { sha256, text: object.body.toString('utf8') };
+}
+
+function pemRefOf({ text, pem }: Obtained): PemRef {
+  const certId = certIdOf(pem.leaf);
+  return {
+    sha256: digest(text),
+    size: Buffer.byteLength(text),
+    keyType: keyTypeOf(pem.leaf.publicKey),
+    serial: pem.leaf.serialNumber,
+    notBefore: new Date(pem.leaf.validFrom).toISOString(),
+    notAfter: new Date(pem.leaf.validTo).toISOString(),
+    chainLength: pem.chain.length,
+    ...(certId !== undefined && { certId }),
+  };
+}

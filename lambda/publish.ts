@@ -1,0 +1,118 @@
+/**
+ * Makes a certificate visible to a fleet: the PEM under its digest first, then the manifest, under the condition
+ * that it is still the one that was read. What is published already is not written again.
+ */
+import type { Bucket } from '#contract/bucket/bucket.ts';
+import { BucketError } from '#contract/errors.ts';
+import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
+import {
+  emptyManifest,
+  type Manifest,
+  type ManifestEntry,
+  parseManifest,
+  samePems,
+  serializeManifest,
+} from '#contract/manifest.ts';
+
+export interface ReadManifest {
+  manifest: Manifest;
+  etag: string;
+}
+
+/** A PEM's text beside the digest that is its key. */
+export interface PemText {
+  sha256: string;
+  text: string;
+}
+
+export interface Publisher {
+  publish(
+    name: CertificateName,
+    entry: ManifestEntry,
+    texts: readonly PemText[],
+  ): Promise<'published' | 'unchanged'>;
+}
+
+/** Enough for thirty writers that race for one manifest: each round, one of them gets through. */
+const MAX_TRIES = 50;
+
+export async function readManifest(bucket: Bucket, fleet: FleetName): Promise<ReadManifest | undefined> {
+  const object = await bucket.get(layout.manifest(fleet));
+  return object && { manifest: parseManifest(fleet, object.body), etag: object.etag };
+}
+
+interface Change {
+  name: CertificateName;
+  entry: ManifestEntry;
+  done: (result: 'published' | 'unchanged') => void;
+  failed: (error: unknown) => void;
+}
+
+/** Changes that come while the manifest is being written share the next write. */
+export function createPublisher(bucket: Bucket, fleet: FleetName, now: () => Date): Publisher {
+  let waiting: Change[] = [];
+  let isWriting = false;
+
+  async function drain(): Promise<void> {
+    isWriting = true;
+    while (waiting.length > 0) {
+      const changes = waiting;
+      waiting = [];
+      try {
+        const changed = await commit(bucket, fleet, changes, now);
+        for (const change of changes) change.done(changed.has(change.name) ? 'published' : 'unchanged');
+      } catch (error) {
+        for (const change of changes) change.failed(error);
+      }
+    }
+    isWriting = false;
+  }
+
+  return {
+    publish: async (name, entry, texts) => {
+      for (const { sha256, text } of texts) {
+        // Immutable: a PEM that is there already has the same bytes.
+        await bucket.put(layout.pem(fleet, name, sha256), text, { ifNoneMatch: '*' });
+      }
+      return new Promise((done, failed) => {
+        waiting.push({ name, entry, done, failed });
+        if (!isWriting) void drain();
+      });
+    },
+  };
+}
+
+async function commit(
+  bucket: Bucket,
+  fleet: FleetName,
+  changes: Change[],
+  now: () => Date,
+): Promise<Set<string>> {
+  const key = layout.manifest(fleet);
+  for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
+    const read = await readManifest(bucket, fleet);
+    const { merged, changed } = merge(read?.manifest ?? emptyManifest(fleet, now()), changes, now());
+    if (changed.size === 0) return changed;
+    const condition = read === undefined ? { ifNoneMatch: '*' as const } : { ifMatch: read.etag };
+    const result = await bucket.put(key, serializeManifest(merged), condition);
+    if (result !== 'precondition-failed') return changed;
+  }
+  throw new BucketError(
+    'ERR_BUCKET_CONFLICT',
+    key,
+    `other writers were faster ${MAX_TRIES} times; the next pass tries again`,
+  );
+}
+
+function merge(manifest: Manifest, changes: Change[], now: Date): { merged: Manifest; changed: Set<string> } {
+  const changed = new Set<string>();
+  const certificates = { ...manifest.certificates };
+  for (const { name, entry } of changes) {
+    const old = certificates[name];
+    if (samePems(old, entry)) continue;
+    const previous = old && { publishedAt: old.publishedAt, pems: old.pems };
+    certificates[name] = { ...entry, ...(previous && { previous }) };
+    changed.add(name);
+  }
+  return { merged: { ...manifest, updatedAt: now.toISOString(), certificates }, changed };
+}

@@ -1,0 +1,54 @@
+/**
+ * Handler of the Lambda Function URL (payload format 2.0): hands out key authorizations for HTTP-01 (RFC 8555
+ * §8.3) and nothing else. It is public, so it reads one prefix and reflects nothing.
+ */
+import type { Bucket } from '#contract/bucket/bucket.ts';
+import { openBucket } from '#contract/bucket/open.ts';
+import { layout, TOKEN } from '#contract/layout.ts';
+
+/** The fields of the event that are read. */
+export interface FunctionUrlEvent {
+  rawPath?: string;
+  requestContext?: { http?: { method?: string } };
+}
+
+export interface FunctionUrlResult {
+  statusCode: number;
+  headers: Record<string, string>;
+  body: string;
+}
+
+const PREFIX = '/.well-known/acme-challenge/';
+
+export async function respondTo(bucket: Bucket, event: FunctionUrlEvent): Promise<FunctionUrlResult> {
+  const method = event.requestContext?.http?.method;
+  if (method !== 'GET' && method !== 'HEAD')
+    return result(405, 'method not allowed\n', { allow: 'GET, HEAD' });
+  const path = event.rawPath ?? '';
+  if (!path.startsWith(PREFIX)) return result(404, 'not found\n');
+  const token = path.slice(PREFIX.length);
+  if (!TOKEN.test(token)) return result(400, 'not a token\n');
+  const object = await bucket.get(layout.challenge(token));
+  if (object === undefined) return result(404, 'not found\n');
+  // RFC 8555 §8.3: application/octet-stream is what validators expect; no cache may answer for us.
+  return result(200, method === 'HEAD' ? '' : object.body.toString('ascii'), {
+    'content-type': 'application/octet-stream',
+  });
+}
+
+let bucket: Promise<Bucket> | undefined;
+
+/** Entry point on Lambda: the bucket is opened once an execution environment. */
+export function handler(event: FunctionUrlEvent): Promise<FunctionUrlResult> {
+  bucket ??= openBucket(process.env['PEMFLEET_BUCKET'] ?? '');
+  return bucket.then((opened) => respondTo(opened, event));
+}
+
+function result(statusCode: number, body: string, headers: Record<string, string> = {}): FunctionUrlResult {
+  const common = {
+    'cache-control': 'no-store',
+    'content-type': 'text/plain; charset=utf-8',
+    'x-content-type-options': 'nosniff',
+  };
+  return { statusCode, headers: { ...common, ...headers }, body };
+}

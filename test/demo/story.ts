@@ -1,0 +1,176 @@
+/** The main job, whole: order, validate, publish, install, serve; then renew all of it on the same HAProxy process. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type CertificateWish, type Stage, startStage } from '../e2e/stage.ts';
+import { type Handshake, handshake } from '../parts/handshake.ts';
+import { type Timeline, tellAgentLine, tellIssuerLine } from './timeline.ts';
+import { startTraffic } from './traffic.ts';
+
+export const WISHES: (CertificateWish & { name: string })[] = [
+  {
+    name: 'shop.example.com',
+    identifiers: ['shop.example.com', 'www.shop.example.com', 'cdn.shop.example.com'],
+  },
+  { name: 'api.example.com', identifiers: ['api.example.com'] },
+  { name: 'legacy.example.com', identifiers: ['legacy.example.com'], keyType: 'rsa2048' },
+];
+
+/** Printed by `--json`. */
+export interface StoryResult {
+  certificates: {
+    name: string;
+    identifiers: string[];
+    firstSerial: string;
+    renewedSerial: string;
+    servedSerial: string;
+    chainLength: number;
+  }[];
+  haproxyPidBefore: number;
+  haproxyPidAfter: number;
+  failedRequestsDuringRenewal: number;
+  seconds: number;
+}
+
+export interface Story {
+  stage: Stage;
+  result: StoryResult;
+  /** What did not hold; empty if all is well. */
+  faults: string[];
+}
+
+const SERVED_DEADLINE_MS = 30_000;
+
+export async function tellStory(timeline: Timeline, elapsedMs: () => number): Promise<Story> {
+  timeline.chapter('1. The parts, all on this machine');
+  const onPart = (name: string, where: string) => timeline.fact('start', `${name}: ${where}`);
+  const stage = await startStage({ certificates: WISHES, onPart });
+  try {
+    return await act(stage, timeline, elapsedMs);
+  } catch (error) {
+    await stage.stop();
+    throw error;
+  }
+}
+
+async function act(stage: Stage, timeline: Timeline, elapsedMs: () => number): Promise<Story> {
+  const agent = await stage.startAgent({ pollSeconds: 1 });
+  followAgent(agent, timeline);
+  timeline.fact('start', 'pemfleet-agent run, polling every second');
+
+  timeline.chapter('2. First issue: HAProxy has no certificate yet');
+  const first = await issueAndServe(stage, timeline, ['run']);
+  const pidBefore = await stage.haproxy.pid();
+
+  timeline.chapter('3. Renewal of all, under traffic, without a reload');
+  const traffic = startTraffic(
+    stage.haproxy.httpsPort,
+    WISHES.map(({ name }) => name),
+    await stage.pebble.rootPem(),
+  );
+  const renewed = await issueAndServe(stage, timeline, ['run', '--force-renewal']);
+  // Some traffic on the new certificates too.
+  await sleep(500);
+  const { requests, failed, firstFailure } = await traffic.stop();
+  const pidAfter = await stage.haproxy.pid();
+  timeline.fact(
+    'client',
+    `${requests} requests during the renewal, ${failed} failed${firstFailure === undefined ? '' : ` (${firstFailure})`}`,
+  );
+  timeline.fact('haproxy', `process ${pidBefore} before, ${pidAfter} after`);
+
+  const certificates = await Promise.all(WISHES.map((wish) => proof(stage, wish, first, renewed)));
+  const seconds = Math.round(elapsedMs() / 100) / 10;
+  const result = {
+    certificates,
+    haproxyPidBefore: pidBefore,
+    haproxyPidAfter: pidAfter,
+    failedRequestsDuringRenewal: failed,
+    seconds,
+  };
+  return { stage, result, faults: faultsOf(result) };
+}
+
+function followAgent(agent: { log(): string; ended(): string | undefined }, timeline: Timeline): void {
+  let told = 0;
+  const follow = setInterval(() => {
+    const lines = agent.log().split('\n');
+    for (; told < lines.length - 1; told += 1) {
+      const text = tellAgentLine(lines[told] ?? '');
+      if (text !== undefined) timeline.fact('agent', text);
+    }
+    if (agent.ended() !== undefined) clearInterval(follow);
+  }, 50);
+  follow.unref();
+}
+
+/** Runs a pass, then waits until HAProxy hands out what was issued. @returns serials by certificate */
+async function issueAndServe(stage: Stage, timeline: Timeline, args: string[]): Promise<Map<string, string>> {
+  const onLine = (line: string) => {
+    const text = tellIssuerLine(line);
+    if (text !== undefined) timeline.fact('issuer', text);
+  };
+  const { status, stdout, stderr } = await stage.issuer([...args, '--json', '--log-format', 'json'], {
+    onLine,
+  });
+  if (status !== 0) throw new Error(`pemfleet ${args.join(' ')} ended with ${status}:\n${stderr}`);
+  const { outcomes } = JSON.parse(stdout) as { outcomes: { certificate: string; serial: string }[] };
+  const serials = new Map(outcomes.map(({ certificate, serial }) => [certificate, serial]));
+  for (const { name, identifiers } of WISHES) {
+    for (const identifier of identifiers) {
+      const served = await waitServed(stage, identifier, serials.get(name) ?? '');
+      timeline.fact(
+        'TLS',
+        `${identifier} is served with serial ${served.serial}, chain of ${served.chainLength}`,
+      );
+    }
+  }
+  return serials;
+}
+
+async function waitServed(stage: Stage, servername: string, serial: string): Promise<Handshake> {
+  const rounds = SERVED_DEADLINE_MS / 100;
+  for (let round = 0; ; round += 1) {
+    const seen = await handshake({ port: stage.haproxy.httpsPort, servername }).catch(
+      (error: Error) => error,
+    );
+    if (!(seen instanceof Error) && seen.serial === serial) return seen;
+    if (round >= rounds) {
+      const what = seen instanceof Error ? seen.message : `serial ${seen.serial}`;
+      throw new Error(`${servername}: wanted serial ${serial} to be served, saw ${what}`);
+    }
+    await sleep(100);
+  }
+}
+
+async function proof(
+  stage: Stage,
+  wish: (typeof WISHES)[number],
+  first: Map<string, string>,
+  renewed: Map<string, string>,
+) {
+  const served = await handshake({ port: stage.haproxy.httpsPort, servername: wish.name });
+  return {
+    name: wish.name,
+    identifiers: wish.identifiers,
+    firstSerial: first.get(wish.name) ?? '',
+    renewedSerial: renewed.get(wish.name) ?? '',
+    servedSerial: served.serial,
+    chainLength: served.chainLength,
+  };
+}
+
+function faultsOf(result: StoryResult): string[] {
+  const faults = result.certificates.flatMap(
+    ({ name, firstSerial, renewedSerial, servedSerial, chainLength }) => [
+      ...(servedSerial === renewedSerial
+        ? []
+        : [`${name}: serves ${servedSerial}, not the renewed ${renewedSerial}`]),
+      ...(renewedSerial === firstSerial ? [`${name}: was not renewed`] : []),
+      ...(chainLength >= 2 ? [] : [`${name}: serves no intermediate certificate`]),
+    ],
+  );
+  if (result.haproxyPidBefore !== result.haproxyPidAfter)
+    faults.push('HAProxy is another process than before');
+  if (result.failedRequestsDuringRenewal > 0)
+    faults.push(`${result.failedRequestsDuringRenewal} requests failed during the renewal`);
+  return faults;
+}

@@ -1,0 +1,59 @@
+/** What `npm start` shows while it works: one line a fact, with the seconds since the beginning. */
+
+export interface Timeline {
+  chapter(title: string): void;
+  fact(actor: string, text: string): void;
+  /** A table or several lines, as they are. */
+  block(text: string): void;
+}
+
+const PLAIN = { dim: '', bold: '', reset: '' };
+const COLOURS = { dim: '\u001b[2m', bold: '\u001b[1m', reset: '\u001b[0m' };
+
+export function createTimeline(
+  write: (text: string) => void,
+  isColoured: boolean,
+  elapsedMs: () => number,
+): Timeline {
+  const { dim, bold, reset } = isColoured ? COLOURS : PLAIN;
+  const clock = () => `${(elapsedMs() / 1000).toFixed(1).padStart(6)} s`;
+  return {
+    chapter: (title) => write(`\n${bold}${title}${reset}\n`),
+    fact: (actor, text) => write(`${dim}${clock()}${reset}  ${actor.padEnd(9)} ${text}\n`),
+    block: (text) => write(`\n${text}\n`),
+  };
+}
+
+/** An issuer's JSON log line in words; undefined for a line that tells nothing new to the viewer. */
+export function tellIssuerLine(line: string): string | undefined {
+  if (!line.startsWith('{')) return undefined;
+  const { message, certificate, reason, order, identifiers, serial, error } = JSON.parse(line) as Record<
+    string,
+    string
+  >;
+  const told: Record<string, string> = {
+    'certificate.due': `${certificate} is due (${reason})`,
+    'order.created': `ordered ${certificate}: ${order}`,
+    'challenge.presented': `put the HTTP-01 answers for ${identifiers} into the bucket`,
+    'certificate.issued': `${certificate} issued, serial ${serial}`,
+    'manifest.published': `${certificate} published`,
+    'certificate.failed': `${certificate} failed: ${error}`,
+  };
+  return told[message ?? ''];
+}
+
+/** An agent's `key=value` log line in words. */
+export function tellAgentLine(line: string): string | undefined {
+  const event = /event=(\S+)/.exec(line)?.[1] ?? '';
+  const fields = line.replace(/^.*?event=\S+\s*/, '');
+  const shown = [
+    'manifest.changed',
+    'certificate.installed',
+    'certificate.loaded',
+    'certificate.proven',
+    'certificate.failed',
+    'pem.rejected',
+    'run.failed',
+  ];
+  return shown.includes(event) ? `${event.replace(/^.*\./, '')} ${fields}` : undefined;
+}

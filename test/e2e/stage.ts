@@ -1,0 +1,183 @@
+/**
+ * The whole of pemfleet on one machine: CA, DNS, HAProxy, responder, issuer and agent, each a process of its own
+ * started by the command that a user would type, with a directory in the bucket's place.
+ */
+import { spawn } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import { type Dns, startDns } from '../parts/dns.ts';
+import { type Haproxy, type HaproxyVersion, startHaproxy } from '../parts/haproxy.ts';
+import { type Pebble, type PebbleOptions, startPebble } from '../parts/pebble.ts';
+import { canConnect, freePort } from '../parts/ports.ts';
+import { type Part, startPart } from '../parts/process.ts';
+import { makeTempDir } from '../parts/temp-dir.ts';
+
+export interface CertificateWish {
+  name?: string;
+  identifiers: string[];
+  keyType?: string;
+  profile?: string;
+  fleets?: string[];
+}
+
+export interface StageOptions {
+  certificates: CertificateWish[];
+  haproxyVersion?: HaproxyVersion;
+  pebble?: PebbleOptions;
+  /** Told when a part is up. */
+  onPart?: (name: string, where: string) => void;
+}
+
+export interface Finished {
+  status: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface RunOptions {
+  env?: Record<string, string>;
+  /** Each line of standard error as it comes. */
+  onLine?: (line: string) => void;
+}
+
+export interface Stage {
+  dir: string;
+  bucketDir: string;
+  pebble: Pebble;
+  haproxy: Haproxy;
+  configFile: string;
+  /** Rewrites pemfleet.yaml. */
+  configure(certificates: CertificateWish[]): void;
+  /** `pemfleet …` */
+  issuer(args: string[], options?: RunOptions): Promise<Finished>;
+  /** `pemfleet-agent …` */
+  agent(args: string[], options?: RunOptions): Promise<Finished>;
+  /** `pemfleet-agent run` */
+  startAgent(options?: { pollSeconds?: number }): Promise<Part>;
+  stop(): Promise<void>;
+}
+
+const program = (name: string) => fileURLToPath(new URL(`../../dist/${name}/index.mjs`, import.meta.url));
+
+export async function startStage(options: StageOptions): Promise<Stage> {
+  const temp = makeTempDir();
+  const parts: { stop: () => Promise<void> }[] = [];
+  const stop = async () => {
+    for (const part of parts.reverse()) await part.stop();
+    temp.remove();
+  };
+  const up = <T extends { stop: () => Promise<void> }>(part: T, name: string, where: string): T => {
+    parts.push(part);
+    options.onPart?.(name, where);
+    return part;
+  };
+  try {
+    const responder = `127.0.0.1:${await freePort()}`;
+    const haproxy = await startHaproxy({
+      version: options.haproxyVersion ?? '3.2',
+      env: { PEMFLEET_RESPONDER: responder },
+    });
+    up(
+      haproxy,
+      `HAProxy ${haproxy.version}`,
+      `http 127.0.0.1:${haproxy.httpPort}, https 127.0.0.1:${haproxy.httpsPort}`,
+    );
+    const dns: Dns = await startDns();
+    up(dns, 'DNS for the CA', dns.address);
+    const pebble = await startPebble({
+      httpPort: haproxy.httpPort,
+      dnsServer: dns.address,
+      ...options.pebble,
+    });
+    up(pebble, 'Pebble (ACME CA)', pebble.directoryUrl);
+    const files = writeFiles(temp.path, options.certificates, pebble, haproxy);
+    up(await startResponder(responder, files.configFile), 'responder', responder);
+    return { ...programs(files, parts), ...files, dir: temp.path, pebble, haproxy, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+interface Files {
+  bucketDir: string;
+  configFile: string;
+  agentFile: string;
+  configure: Stage['configure'];
+}
+
+function writeFiles(dir: string, certificates: CertificateWish[], pebble: Pebble, haproxy: Haproxy): Files {
+  const bucketDir = join(dir, 'bucket');
+  const configFile = join(dir, 'pemfleet.yaml');
+  const agentFile = join(dir, 'agent.yaml');
+  const bucket = `file://${bucketDir}`;
+  const acme = { directoryUrl: pebble.directoryUrl, caFile: pebble.caFile, termsOfServiceAgreed: true };
+  const configure = (wishes: CertificateWish[]) =>
+    writeFileSync(configFile, stringify({ bucket, acme, certificates: wishes }));
+  configure(certificates);
+  const stateDir = join(dir, 'agent');
+  mkdirSync(stateDir, { mode: 0o700 });
+  const settings = {
+    statsSocket: haproxy.socket,
+    certsDir: haproxy.certsDir,
+    handshake: [`127.0.0.1:${haproxy.httpsPort}`],
+  };
+  writeFileSync(
+    agentFile,
+    stringify({ bucket, fleet: 'default', host: 'host-1', haproxy: settings, stateDir }),
+  );
+  return { bucketDir, configFile, agentFile, configure };
+}
+
+function startResponder(address: string, configFile: string): Promise<Part> {
+  return startPart({
+    name: 'responder',
+    command: process.execPath,
+    args: [program('cli'), 'respond', '--config', configFile, '--listen', address],
+    probe: () => canConnect(address),
+  });
+}
+
+function programs({ configFile, agentFile }: Files, parts: { stop: () => Promise<void> }[]) {
+  return {
+    issuer: (args: string[], options?: RunOptions) =>
+      finish(program('cli'), [...args, '--config', configFile], options),
+    agent: (args: string[], options?: RunOptions) =>
+      finish(program('agent'), [...args, '--config', agentFile], options),
+    startAgent: async ({ pollSeconds = 1 } = {}) => {
+      const args = [program('agent'), 'run', '--config', agentFile, '--poll-interval', String(pollSeconds)];
+      // Up means that it has begun: what it does then is what tests look at.
+      const part = await startPart({
+        name: 'agent',
+        command: process.execPath,
+        args,
+        probe: async () => true,
+      });
+      parts.push(part);
+      return part;
+    },
+  };
+}
+
+/** Runs a program to its end. */
+function finish(file: string, args: string[], { env = {}, onLine }: RunOptions = {}): Promise<Finished> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [file, ...args], {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let [stdout, stderr, rest] = ['', '', ''];
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk));
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+      stderr += chunk;
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) onLine?.(line);
+    });
+    child.once('error', reject);
+    child.once('close', (status, signal) => resolve({ status, signal, stdout, stderr }));
+  });
+}

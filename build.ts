@@ -7,7 +7,7 @@ const PROGRAMS = {
   issuer: 'lambda/issuer.ts',
   responder: 'lambda/responder.ts',
   cli: 'lambda/cli.ts',
-  // agent: 'agent/main.ts',
+  agent: 'agent/main.ts',
 } as const;
 
 /**

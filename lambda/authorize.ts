@@ -14,8 +14,12 @@ interface Pending {
   presented: PresentedChallenge;
 }
 
-/** What `authorize` tells its caller on the way. */
-export interface AuthorizeEvents {
+/** The caller's part in it. */
+export interface AuthorizeHooks {
+  /** Presented by an earlier pass that did not come to clean up. */
+  earlier: readonly PresentedChallenge[];
+  /** Durable when it returns: called before anything is presented, so that a killed pass leaves nothing unnamed. */
+  remember: (challenges: PresentedChallenge[]) => Promise<void>;
   presented: (identifiers: string[]) => void;
   /** The proof stands, but something stays behind: not a reason to fail the certificate. */
   leftover: (error: unknown) => void;
@@ -27,18 +31,19 @@ export async function authorize(
   order: Order,
   solver: ChallengeSolver,
   timing: Timing,
-  events: AuthorizeEvents,
+  hooks: AuthorizeHooks,
 ): Promise<void> {
   const authorizations = await Promise.all(order.authorizations.map((url) => getAuthorization(client, url)));
   const pending = authorizations
     .filter(isOpen)
     .map((authorization) => choose(client, authorization, solver.type));
-  if (pending.length === 0) return;
   const presented = pending.map((item) => item.presented);
   let isStillValidating = false;
   try {
+    if (pending.length === 0) return;
+    await hooks.remember(presented);
     await solver.present(presented);
-    events.presented(presented.map((challenge) => challenge.identifier));
+    hooks.presented(presented.map((challenge) => challenge.identifier));
     await all(pending.map(({ challenge }) => respond(client, challenge)));
     await all(pending.map(({ authorization }) => waitValid(client, authorization, timing)));
   } catch (error) {
@@ -46,8 +51,18 @@ export async function authorize(
     throw error;
   } finally {
     // The CA may still look while we are out of time: the next pass presents the same answers and removes them.
-    if (!isStillValidating) await solver.cleanUp(presented).catch(events.leftover);
+    if (!isStillValidating) await cleanUp(solver, [...hooks.earlier, ...presented], hooks.leftover);
   }
+}
+
+/** Each answer once; what cannot be removed is told. */
+export async function cleanUp(
+  solver: ChallengeSolver,
+  challenges: readonly PresentedChallenge[],
+  leftover: (error: unknown) => void,
+): Promise<void> {
+  const distinct = new Map(challenges.map((challenge) => [challenge.token, challenge]));
+  if (distinct.size > 0) await solver.cleanUp([...distinct.values()]).catch(leftover);
 }
 
 /** `valid` ones are reused (§7.1.6); anything else than pending can never become valid. */

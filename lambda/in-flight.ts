@@ -2,6 +2,8 @@
 import type { Bucket } from '#contract/bucket/bucket.ts';
 import { BucketError, codeOf, messageOf } from '#contract/errors.ts';
 import type { Timing } from './acme/poll.ts';
+import { cleanUp } from './authorize.ts';
+import type { ChallengeSolver } from './challenge/solver.ts';
 import type { Config } from './config.ts';
 import type { Log } from './log.ts';
 import { generateKey } from './obtain.ts';
@@ -19,6 +21,7 @@ export interface InFlight {
   bucket: Bucket;
   config: Config;
   timing: Timing;
+  solver: ChallengeSolver;
   random: () => number;
   log: Log;
 }
@@ -36,6 +39,7 @@ export async function recordFor(pass: InFlight, { spec, decision, stored }: Plan
     ...(spec.profile !== undefined && { profile: spec.profile }),
     ...(decision.action === 'obtain' && decision.replaces !== undefined && { replaces: decision.replaces }),
     key: generateKey(spec.keyType),
+    presented: [],
     failures: 0,
     notBefore: pass.timing.now(),
   };
@@ -71,5 +75,8 @@ async function forget(pass: InFlight, stored: StoredRecord): Promise<void> {
     order: stored.record.orderUrl,
     status: 'no longer wanted',
   });
+  await cleanUp(pass.solver, stored.record.presented, (error) =>
+    pass.log('challenge.leftover', { certificate: stored.name, error: messageOf(error) }),
+  );
   await deleteOrderRecord(pass.bucket, stored.name);
 }

@@ -20,7 +20,7 @@ import {
 } from './acme/order.ts';
 import type { Timing } from './acme/poll.ts';
 import { AcmeProblem, AcmeUnreachable, AuthorizationFailed } from './acme/problem.ts';
-import { authorize } from './authorize.ts';
+import { authorize, cleanUp } from './authorize.ts';
 import type { ChallengeSolver } from './challenge/solver.ts';
 import type { Log } from './log.ts';
 import { type OrderRecord, type StoredRecord, saveOrderRecord } from './order-record.ts';
@@ -122,16 +122,11 @@ async function requestOrder({ client }: Issuing, { record }: StoredRecord): Prom
   }
 }
 
-async function complete(issuing: Issuing, { name, record }: StoredRecord, opened: Order): Promise<Order> {
-  const { client, solver, timing, log } = issuing;
+async function complete(issuing: Issuing, stored: StoredRecord, opened: Order): Promise<Order> {
+  const { client, timing } = issuing;
+  const { record } = stored;
   let order = opened;
-  if (order.status === 'pending') {
-    await authorize(client, order, solver, timing, {
-      presented: (identifiers) =>
-        log('challenge.presented', { certificate: name, type: solver.type, identifiers }),
-      leftover: (error) => log('challenge.leftover', { certificate: name, error: messageOf(error) }),
-    });
-  }
+  await prove(issuing, stored, order);
   if (order.status === 'pending' || order.status === 'ready') {
     order = (await finalize(client, order, record.key)) ?? (await finalizeLater(issuing, order, record.key));
   }
@@ -140,6 +135,21 @@ async function complete(issuing: Issuing, { name, record }: StoredRecord, opened
     order = await waitOrder(client, order.url, ['valid'], timing);
   if (order.status === 'valid') return order;
   throw new AuthorizationFailed(record.identifiers.join(', '), 'the order is invalid', order.error);
+}
+
+async function prove(issuing: Issuing, stored: StoredRecord, order: Order): Promise<void> {
+  const { client, solver, timing, log, bucket } = issuing;
+  const earlier = stored.record.presented;
+  const leftover = (error: unknown) =>
+    log('challenge.leftover', { certificate: stored.name, error: messageOf(error) });
+  if (order.status !== 'pending') return cleanUp(solver, earlier, leftover);
+  return authorize(client, order, solver, timing, {
+    earlier,
+    remember: (presented) => saveOrderRecord(bucket, stored, { presented }),
+    presented: (identifiers) =>
+      log('challenge.presented', { certificate: stored.name, type: solver.type, identifiers }),
+    leftover,
+  });
 }
 
 async function finalizeLater({ client, timing }: Issuing, order: Order, key: string): Promise<Order> {

@@ -5,7 +5,7 @@
 import * as z from 'zod';
 import type { Bucket } from '#contract/bucket/bucket.ts';
 import { BucketError, codeOf, messageOf, PemRejected } from '#contract/errors.ts';
-import { type CertificateName, layout } from '#contract/layout.ts';
+import { type CertificateName, layout, TOKEN } from '#contract/layout.ts';
 import { AcmeDeadline, AcmeProblem } from './acme/problem.ts';
 import { ConfigError } from './errors.ts';
 
@@ -24,6 +24,12 @@ const orderRecord = z.looseObject({
   key: z.string(),
   /** Set as soon as newOrder has answered. */
   orderUrl: z.url().optional(),
+  /** Challenge answers that were, or were about to be, presented: to be removed if the pass died. */
+  presented: z
+    .array(
+      z.object({ identifier: z.string(), token: z.string().regex(TOKEN), keyAuthorization: z.string() }),
+    )
+    .default([]),
   failures: z.number().int().min(0).default(0),
   /** No attempt before. */
   notBefore: instant,

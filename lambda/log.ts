@@ -2,7 +2,6 @@
 
 export type EventName =
   | 'run.started'
-  | 'account.ready'
   | 'certificate.due'
   | 'certificate.kept'
   | 'certificate.deferred'

@@ -69,7 +69,7 @@ export async function cleanUp(
 function isOpen({ status, identifier, challenges }: Authorization): boolean {
   if (status === 'valid') return false;
   if (status === 'pending') return true;
-  const problem = challenges.find((challenge) => challenge.error !== undefined)?.error;
+  const problem = challenges.find((challenge) => challenge.error)?.error;
   throw new AuthorizationFailed(identifier.value, `authorization is ${status}`, problem);
 }
 

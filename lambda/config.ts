@@ -133,11 +133,13 @@ function readYaml(file: string, text: string): unknown {
 }
 
 function identifierProblem(value: string): string | undefined {
-  if (isIP(value)) return undefined;
+  if (isIP(value)) return value.includes('%') ? 'has a zone: no CA knows it' : undefined;
   const ascii = toAscii(value);
   const labels = ascii.replace(/^\*\./, '').split('.');
   if (value.includes('*') && !/^\*\.[^*]+$/.test(value))
     return 'has a * elsewhere than as the whole first label';
+  // domainToASCII() reads a host as a URL does: it cuts a path off and takes `127.1` for an address.
+  if (/[/\\?#%]/.test(value.normalize('NFKC')) || isIP(ascii)) return 'is no DNS name';
   if (ascii.length > 253 || labels.length < 2) return 'is no fully qualified DNS name or IP address';
   const isLabel = (label: string) => /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/.test(label);
   return labels.every(isLabel) ? undefined : 'is no DNS name: labels hold letters, digits and inner hyphens';

@@ -26,9 +26,7 @@ const orderRecord = z.looseObject({
   orderUrl: z.url().optional(),
   /** Challenge answers that were, or were about to be, presented: to be removed if the pass died. */
   presented: z
-    .array(
-      z.object({ identifier: z.string(), token: z.string().regex(TOKEN), keyAuthorization: z.string() }),
-    )
+    .array(z.object({ identifier: z.string(), token: z.string().regex(TOKEN), keyAuthorization: z.string() }))
     .default([]),
   failures: z.number().int().min(0).default(0),
   /** No attempt before. */

@@ -110,8 +110,10 @@ function merge(manifest: Manifest, changes: Change[], now: Date): { merged: Mani
   for (const { name, entry } of changes) {
     const old = certificates[name];
     if (samePems(old, entry)) continue;
+    // Of another fleet, the publication before would name PEMs that are not in this fleet's prefix.
+    const { previous: _, ...publication } = entry;
     const previous = old && { publishedAt: old.publishedAt, pems: old.pems };
-    certificates[name] = { ...entry, ...(previous && { previous }) };
+    certificates[name] = { ...publication, ...(previous && { previous }) };
     changed.add(name);
   }
   return { merged: { ...manifest, updatedAt: now.toISOString(), certificates }, changed };

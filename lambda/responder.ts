@@ -40,7 +40,11 @@ let bucket: Promise<Bucket> | undefined;
 
 /** Entry point on Lambda: the bucket is opened once an execution environment. */
 export function handler(event: FunctionUrlEvent): Promise<FunctionUrlResult> {
-  bucket ??= openBucket(process.env['PEMFLEET_BUCKET'] ?? '');
+  bucket ??= openBucket(process.env['PEMFLEET_BUCKET'] ?? '').catch((error: unknown) => {
+    // The next request tries again: an environment lives for hours.
+    bucket = undefined;
+    throw error;
+  });
   return bucket.then((opened) => respondTo(opened, event));
 }
 

@@ -25,11 +25,13 @@ export async function newAccount(client: AcmeClient, account: NewAccount): Promi
 export async function listOrders(client: AcmeClient, maxPages = 20): Promise<string[]> {
   if (client.accountUrl === undefined) return [];
   const account = await client.post(client.accountUrl, null);
-  let next = (account.data as { orders?: string }).orders;
+  let next = (account.data as { orders?: string } | null)?.orders;
   const urls: string[] = [];
   for (let page = 0; next !== undefined && page < maxPages; page += 1) {
     const response = await client.post(next, null);
-    urls.push(...((response.data as { orders?: string[] }).orders ?? []));
+    const { orders } = (response.data ?? {}) as { orders?: unknown };
+    if (!Array.isArray(orders)) throw new AcmeUnreachable(`${next} answered something else than orders`);
+    urls.push(...orders);
     next = linksOf(response.headers['link'], 'next', next)[0];
   }
   return urls;

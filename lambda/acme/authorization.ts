@@ -1,7 +1,14 @@
 /** RFC 8555 §7.1.4, §7.5, §8: authorizations and their challenges. */
 import type { AcmeClient } from './client.ts';
 import { pollUntil, type Timing } from './poll.ts';
-import { AcmeProblem, AuthorizationFailed, type Identifier, type ProblemDocument } from './problem.ts';
+import {
+  AcmeProblem,
+  AcmeUnreachable,
+  AuthorizationFailed,
+  type Identifier,
+  type ProblemDocument,
+} from './problem.ts';
+import type { AcmeResponse } from './transport.ts';
 
 export interface Challenge {
   /** `http-01`, `dns-01`, … */
@@ -22,8 +29,19 @@ export interface Authorization {
 }
 
 export async function getAuthorization(client: AcmeClient, url: string): Promise<Authorization> {
-  const response = await client.post(url, null);
-  return { ...(response.data as Authorization), url };
+  return authorizationOf(await client.post(url, null), url);
+}
+
+/** The fields that §7.1.4 requires; whatever else answers under this URL is no authorization. */
+function authorizationOf({ data }: AcmeResponse, url: string): Authorization {
+  const authorization = (data ?? {}) as Partial<Authorization>;
+  const isAuthorization =
+    typeof authorization.status === 'string' &&
+    typeof authorization.identifier?.value === 'string' &&
+    Array.isArray(authorization.challenges) &&
+    authorization.challenges.every((challenge) => typeof challenge?.type === 'string');
+  if (!isAuthorization) throw new AcmeUnreachable(`${url} answered something else than an authorization`);
+  return { ...(authorization as Authorization), url };
 }
 
 /** §8.1: what proves that the account's holder controls the identifier. */
@@ -49,8 +67,12 @@ export async function waitValid(
 ): Promise<void> {
   const what = `authorization of ${identifier.value}`;
   const isDone = (authorization: Authorization) => authorization.status !== 'pending';
-  const ended = await pollUntil<Authorization>(what, () => client.post(url, null), isDone, timing);
+  const read = async () => {
+    const response = await client.post(url, null);
+    return { ...response, data: authorizationOf(response, url) };
+  };
+  const ended = await pollUntil<Authorization>(what, read, isDone, timing);
   if (ended.status === 'valid') return;
-  const problem = ended.challenges.find((challenge) => challenge.error !== undefined)?.error;
+  const problem = ended.challenges.find((challenge) => challenge.error)?.error;
   throw new AuthorizationFailed(identifier.value, `authorization is ${ended.status}`, problem);
 }

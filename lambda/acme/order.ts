@@ -4,6 +4,7 @@ import { linksOf } from './account.ts';
 import type { AcmeClient } from './client.ts';
 import { pollUntil, type Timing } from './poll.ts';
 import { AcmeProblem, AcmeUnreachable, type Identifier, type ProblemDocument } from './problem.ts';
+import type { AcmeResponse } from './transport.ts';
 
 export interface OrderRequest {
   identifiers: Identifier[];
@@ -30,14 +31,13 @@ export async function newOrder(client: AcmeClient, request: OrderRequest): Promi
   const response = await client.post(client.directory.newOrder, request);
   const url = response.headers['location'];
   if (url === undefined) throw new AcmeUnreachable('newOrder answered without an order URL');
-  return { ...(response.data as Order), url };
+  return orderOf(response, url);
 }
 
 /** @returns undefined if the CA no longer knows it (expired, or another CA's) */
 export async function getOrder(client: AcmeClient, url: string): Promise<Order | undefined> {
   try {
-    const response = await client.post(url, null);
-    return { ...(response.data as Order), url };
+    return orderOf(await client.post(url, null), url);
   } catch (error) {
     if (error instanceof AcmeProblem && error.status === 404) return undefined;
     throw error;
@@ -50,7 +50,7 @@ export async function finalize(client: AcmeClient, order: Order, keyPem: string)
   const [, csr] = await acmeCrypto.createCsr({ altNames }, keyPem);
   try {
     const response = await client.post(order.finalize, { csr: acmeCrypto.getPemBodyAsB64u(csr) });
-    return { ...(response.data as Order), url: order.url };
+    return orderOf(response, order.url);
   } catch (error) {
     if (error instanceof AcmeProblem && error.type === 'orderNotReady') return undefined;
     throw error;
@@ -65,8 +65,23 @@ export async function waitOrder(
   timing: Timing,
 ): Promise<Order> {
   const isDone = (order: Order) => order.status === 'invalid' || statuses.includes(order.status);
-  const order = await pollUntil<Order>(`order ${url}`, () => client.post(url, null), isDone, timing);
-  return { ...order, url };
+  const read = async () => {
+    const response = await client.post(url, null);
+    return { ...response, data: orderOf(response, url) };
+  };
+  return pollUntil<Order>(`order ${url}`, read, isDone, timing);
+}
+
+/** The fields that §7.1.3 requires; whatever else answers under this URL is no order. */
+function orderOf({ data }: AcmeResponse, url: string): Order {
+  const order = (data ?? {}) as Partial<Order>;
+  const isOrder =
+    typeof order.status === 'string' &&
+    typeof order.finalize === 'string' &&
+    Array.isArray(order.identifiers) &&
+    Array.isArray(order.authorizations);
+  if (!isOrder) throw new AcmeUnreachable(`${url} answered something else than an order`);
+  return { ...(order as Order), url };
 }
 
 /** §7.4.2: the chain, leaf first, one PEM a certificate. `Link: rel="alternate"` chains are listed beside it. */

@@ -28,7 +28,8 @@ export class AcmeProblem extends Error {
   readonly document: ProblemDocument;
   readonly retryAfter: Date | undefined;
 
-  constructor(document: ProblemDocument, status: number, retryAfter?: Date) {
+  constructor(given: ProblemDocument, status: number, retryAfter?: Date) {
+    const document = readProblem(given);
     super(describeProblem(document));
     this.type = document.type.startsWith(PREFIX) ? document.type.slice(PREFIX.length) : 'http';
     this.status = status;
@@ -60,12 +61,31 @@ export class AuthorizationFailed extends Error {
   readonly code = 'ERR_AUTHORIZATION';
   readonly identifier: string;
   readonly problem: ProblemDocument | undefined;
-  constructor(identifier: string, seen: string, problem?: ProblemDocument) {
+  constructor(identifier: string, seen: string, given?: ProblemDocument) {
+    const problem = given ? readProblem(given) : undefined;
     const cause = problem === undefined ? seen : `${seen}: ${describeProblem(problem)}`;
     super(`${identifier}: ${cause}${hintFor(problem)}`);
     this.identifier = identifier;
     this.problem = problem;
   }
+}
+
+/** A problem document as far as it is one: a CA, or a proxy before it, may send anything. */
+function readProblem(given: unknown, withSubproblems = true): ProblemDocument {
+  const { type, detail, status, identifier, subproblems } = asObject(given);
+  const { type: kind, value } = asObject(identifier);
+  return {
+    type: typeof type === 'string' ? type : 'about:blank',
+    ...(typeof detail === 'string' && { detail }),
+    ...(typeof status === 'number' && { status }),
+    ...(typeof value === 'string' && { identifier: { type: kind as Identifier['type'], value } }),
+    ...(withSubproblems &&
+      Array.isArray(subproblems) && { subproblems: subproblems.map((item) => readProblem(item, false)) }),
+  };
+}
+
+function asObject(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }
 
 /** One line, subproblems included; control characters of a hostile CA are taken out. */

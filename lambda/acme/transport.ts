@@ -87,7 +87,16 @@ function toResponse(answer: IncomingMessage, text: string): AcmeResponse {
     ]),
   );
   const isJson = /^application\/(problem\+)?json\b/.test(headers['content-type'] ?? '');
-  return { status: answer.statusCode ?? 0, headers, data: isJson && text !== '' ? JSON.parse(text) : text };
+  return { status: answer.statusCode ?? 0, headers, data: isJson && text !== '' ? parseJson(text) : text };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The parser's own message quotes the body: it is not passed on.
+    throw new AcmeUnreachable('the body is not the JSON that it is declared to be');
+  }
 }
 
 function unreachable(
@@ -96,7 +105,7 @@ function unreachable(
   timedOutMs: number | undefined,
   cause: unknown,
 ): AcmeUnreachable {
-  if (cause instanceof AcmeUnreachable) return cause;
+  if (cause instanceof AcmeUnreachable) return new AcmeUnreachable(`${method} ${url}: ${cause.message}`);
   const code = (cause as NodeJS.ErrnoException).code ?? (cause as Error).name;
   const seen = timedOutMs === undefined ? code : `no whole answer within ${timedOutMs} ms`;
   return new AcmeUnreachable(`${method} ${url}: ${seen}`, { cause });

@@ -24,13 +24,19 @@ export function parseDocument<T>(schema: z.ZodType<T>, codes: DocumentCodes, key
   }
   const result = schema.safeParse(json);
   if (result.success) return result.data;
-  const issues = result.error.issues.map((issue) => `${issue.path.join('.') || '(root)'}: ${issue.message}`);
+  const issues = result.error.issues.map((issue) => `${pathOf(issue.path)}: ${issue.message}`);
   throw new ContractError(codes.schema, key, issues.slice(0, 5).join('; '));
 }
 
 /** The bytes of a document: two spaces, a final line feed, keys as the caller ordered them. */
 export function serializeDocument(document: object): string {
   return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+/** A member's name is content too: what looks neither like a field nor like a name of ours is not quoted. */
+function pathOf(path: readonly PropertyKey[]): string {
+  const isPlain = (name: string) => /^([A-Za-z0-9]{1,20}|[a-z0-9_./*-]{1,200})$/.test(name);
+  return path.map((name) => (isPlain(String(name)) ? String(name) : '(bad name)')).join('.') || '(root)';
 }
 
 function parseJson(codes: DocumentCodes, key: string, body: Buffer): unknown {

@@ -4,13 +4,14 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { open } from 'node:fs/promises';
 import { BucketError } from './errors.ts';
 
 /** flock's own exit status for "not in time" (`-E`). */
 const NOT_IN_TIME = 75;
 
 /**
- * Runs `work` while this process alone holds `path` (created if absent).
+ * Runs `work` while this process alone holds `path` (created if absent; a directory is locked as it is).
  * @throws BucketError `ERR_BUCKET_LOCK` if the lock could not be had within `timeoutMs`
  */
 export async function withFileLock<T>(path: string, timeoutMs: number, work: () => Promise<T>): Promise<T> {
@@ -23,6 +24,7 @@ export async function withFileLock<T>(path: string, timeoutMs: number, work: () 
 }
 
 async function acquire(path: string, timeoutMs: number): Promise<ChildProcess> {
+  await prepare(path);
   const seconds = String(timeoutMs / 1000);
   // `cat` ends with our end of the pipe: when we release, and when we die.
   const args = [
@@ -39,8 +41,11 @@ async function acquire(path: string, timeoutMs: number): Promise<ChildProcess> {
   holder.stdin.on('error', () => undefined);
   const outcome = await Promise.race([
     once(holder.stdout, 'data').then(() => 'locked' as const),
-    once(holder, 'exit').then(([status]) => status as number | null),
-    once(holder, 'error').then(([error]) => error as Error),
+    // once() rejects if the holder emits `error`: it could not be started.
+    once(holder, 'exit').then(
+      ([status]) => status as number | null,
+      (error: unknown) => error as Error,
+    ),
   ]);
   if (outcome === 'locked') return holder;
   if (outcome instanceof Error) {
@@ -56,4 +61,14 @@ async function release(holder: ChildProcess): Promise<void> {
   const exited = holder.exitCode === null && holder.signalCode === null ? once(holder, 'exit') : undefined;
   holder.stdin?.end();
   await exited;
+}
+
+/** flock(1) would create the file with the mode of the umask, and whoever may read it may hold it. */
+async function prepare(path: string): Promise<void> {
+  try {
+    await (await open(path, 'a', 0o600)).close();
+  } catch (error) {
+    // A directory is locked as it is.
+    if ((error as NodeJS.ErrnoException).code !== 'EISDIR') throw error;
+  }
 }

@@ -8,10 +8,16 @@ import * as z from 'zod';
 const NAME = /^[a-z0-9_][a-z0-9._-]*$/;
 const rule = 'must match [a-z0-9_][a-z0-9._-]* (it becomes a file name and a key)';
 
+/** Names are also keys of objects: `constructor` and `__proto__` would find what nobody put there. */
+const isOwnWord = (value: string) => !(value in {});
+const nameOf = (maxLength: number) =>
+  z.string().max(maxLength).regex(NAME, rule).refine(isOwnWord, 'is a word of JavaScript; take another');
+
 /** Our stable handle of a certificate and its file stem; no path can be made from it. */
-export const certificateName = z.string().max(200).regex(NAME, rule).brand('CertificateName');
-export const fleetName = z.string().max(63).regex(NAME, rule).brand('FleetName');
-export const hostName = z.string().max(253).regex(NAME, rule).brand('HostName');
+export const certificateName = nameOf(200).brand('CertificateName');
+export const fleetName = nameOf(63).brand('FleetName');
+/** With `.json` it is a file name: 255 bytes at most. */
+export const hostName = nameOf(250).brand('HostName');
 export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hexadecimal digits');
 
 export type CertificateName = z.infer<typeof certificateName>;

@@ -1,0 +1,37 @@
+/** What the composition root (main.ts) gives to the passes: settings, clock, chance, log, and the ways out. */
+import type { Bucket } from '#contract/bucket/bucket.ts';
+import type { HostStatus } from '#contract/host-status.ts';
+import type { AgentConfig } from './config.ts';
+import type { Runtime } from './haproxy/runtime.ts';
+import type { Log } from './log.ts';
+import type { Outcome } from './records.ts';
+
+export interface Agent {
+  config: AgentConfig;
+  version: string;
+  /** Opened late and tried again: a bucket out of reach must not keep the last good certificates from HAProxy. */
+  openBucket: () => Promise<Bucket>;
+  runtime: Runtime;
+  log: Log;
+  now: () => Date;
+}
+
+export interface PassOptions {
+  /** Decide and show, change nothing. */
+  isDryRun?: boolean;
+  /** Try failed certificates again before their time. */
+  ignoresBackOff?: boolean;
+  /** Finish the certificate in hand, then stop. */
+  signal?: AbortSignal;
+}
+
+export interface PassResult {
+  outcomes: Outcome[];
+  status: HostStatus;
+  /** What hinders the whole host. */
+  error: unknown;
+  /** Something was written, loaded, removed. */
+  isChanged: boolean;
+  /** When a certificate that waits or failed shall be tried again. */
+  nextTryAt: Date | undefined;
+}

@@ -1,0 +1,169 @@
+/**
+ * The agent's settings: flag > environment (`PEMFLEET_AGENT_…`) > file > default. A typo is an error that names
+ * its path; after this file every value has its final type.
+ */
+import { readFile } from 'node:fs/promises';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { fleetName, hostName } from '#contract/layout.ts';
+import { ConfigError } from './errors.ts';
+import { gidOf, uidOf } from './owner.ts';
+
+export const DEFAULT_CONFIG_FILE = '/etc/pemfleet/agent.yaml';
+
+/** `;` and line ends separate commands of the Runtime API and cannot be escaped. */
+const haproxyPath = z.string().regex(/^\/[^;\n\r\0]*$/, 'must be an absolute path without ";" and line ends');
+const address = z
+  .string()
+  .regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$/, 'must be HOST:PORT, such as 127.0.0.1:443');
+/** Digits are octal, quoted or not (YAML reads 0600 as the decimal 600). World access is never right for a key. */
+const mode = z
+  .union([z.string(), z.number()])
+  .transform(String)
+  .refine(
+    (text) => /^0?[46][046]0$/.test(text),
+    'must be octal, such as "0600" or "0640", without access for others',
+  )
+  .transform((text) => Number.parseInt(text, 8));
+const list = z.preprocess(
+  (value) => (typeof value === 'string' ? value.split(',').filter(Boolean) : value),
+  z.array(address),
+);
+
+export const agentConfigSchema = z.strictObject({
+  bucket: z
+    .string()
+    .refine((url) => URL.canParse(url), 'must be a URL, such as file:///var/lib/pemfleet/bucket')
+    .describe('Where the issuer publishes: file:///absolute/path.'),
+  fleet: fleetName.describe('Whose certificates this host serves.'),
+  host: hostName.describe("This host's name in its status; default: the host name in lower case."),
+  haproxy: z
+    .strictObject({
+      statsSocket: haproxyPath
+        .default('/run/haproxy/admin.sock')
+        .describe('HAProxy\'s "stats socket", of level admin.'),
+      certsDir: haproxyPath
+        .default('/etc/haproxy/certs')
+        .describe('The directory that a bind names as "crt": PEM files go there.'),
+      crtList: z
+        .string()
+        .regex(/^[^;\n\r\0]+$/, 'must not hold ";" or line ends')
+        .optional()
+        .describe(
+          "HAProxy's own name of certsDir where paths differ (chroot, container); default: discovered.",
+        ),
+      handshake: list
+        .default(['127.0.0.1:443'])
+        .describe('Binds on which a TLS handshake must prove each certificate; [] switches the proof off.'),
+      bufsize: z.coerce
+        .number()
+        .int()
+        .min(1024)
+        .default(16_384)
+        .describe("HAProxy's tune.bufsize: it limits what can be loaded at run time."),
+    })
+    .prefault({}),
+  pem: z
+    .strictObject({
+      mode: mode.default(0o600).describe('Permission bits of the PEM files.'),
+      owner: z.coerce.string().optional().describe('User name or number; default: as created.'),
+      group: z.coerce.string().optional().describe('Group name or number; default: as created.'),
+    })
+    .prefault({}),
+  pollInterval: z.coerce
+    .number()
+    .min(1)
+    .max(86_400)
+    .default(60)
+    .describe('Seconds between two polls of "run" (with a tenth of jitter).'),
+  stateDir: z
+    .string()
+    .regex(/^\//, 'must be an absolute path')
+    .default('/var/lib/pemfleet-agent')
+    .describe("The agent's memory: last good manifest, failures, last status. No keys."),
+});
+
+/** Flags, with their place in the file; the environment variable of `--stats-socket` is PEMFLEET_AGENT_STATS_SOCKET. */
+export const OPTIONS: Readonly<Record<string, readonly string[]>> = {
+  bucket: ['bucket'],
+  fleet: ['fleet'],
+  host: ['host'],
+  'stats-socket': ['haproxy', 'statsSocket'],
+  'certs-dir': ['haproxy', 'certsDir'],
+  'crt-list': ['haproxy', 'crtList'],
+  handshake: ['haproxy', 'handshake'],
+  bufsize: ['haproxy', 'bufsize'],
+  'pem-mode': ['pem', 'mode'],
+  'pem-owner': ['pem', 'owner'],
+  'pem-group': ['pem', 'group'],
+  'poll-interval': ['pollInterval'],
+  'state-dir': ['stateDir'],
+};
+
+export type AgentConfig = Awaited<ReturnType<typeof loadConfig>>;
+
+export interface ConfigSources {
+  flags: Readonly<Record<string, string | undefined>>;
+  env: Readonly<Record<string, string | undefined>>;
+  hostname: string;
+}
+
+/** @throws ConfigError `ERR_CONFIG`, one line a culprit */
+export async function loadConfig({ flags, env, hostname }: ConfigSources) {
+  const named = flags['config'] ?? env['PEMFLEET_AGENT_CONFIG'];
+  const settings = await readSettings(named ?? DEFAULT_CONFIG_FILE, named !== undefined);
+  place(settings, ['host'], (settings as { host?: unknown }).host ?? hostname.toLowerCase());
+  for (const [flag, path] of Object.entries(OPTIONS)) {
+    const value = flags[flag] ?? env[`PEMFLEET_AGENT_${flag.toUpperCase().replaceAll('-', '_')}`];
+    if (value !== undefined) place(settings, path, value);
+  }
+  const parsed = agentConfigSchema.safeParse(settings);
+  if (!parsed.success) throw new ConfigError('ERR_CONFIG', prettify(parsed.error));
+  const { pem, pollInterval, haproxy, ...rest } = parsed.data;
+  return {
+    ...rest,
+    haproxy: { ...haproxy, crtList: haproxy.crtList },
+    pem: { mode: pem.mode, uid: await uidOf(pem.owner), gid: await gidOf(pem.group) },
+    pollIntervalMs: pollInterval * 1000,
+  };
+}
+
+async function readSettings(path: string, isNamed: boolean): Promise<object> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' && !isNamed) return '';
+    throw new ConfigError('ERR_CONFIG', `${path}: cannot be read (${error.code})`, { cause: error });
+  });
+  const settings = parseYaml(path, text) ?? {};
+  if (typeof settings !== 'object' || Array.isArray(settings))
+    throw new ConfigError('ERR_CONFIG', `${path}: wanted keys and values`);
+  return settings;
+}
+
+function parseYaml(path: string, text: string): unknown {
+  try {
+    return parse(text);
+  } catch (error) {
+    // Its first line says what and where; the lines after it quote the file.
+    const [what] = String((error as Error).message).split('\n');
+    throw new ConfigError('ERR_CONFIG', `${path}: ${what}`);
+  }
+}
+
+function place(settings: object, path: readonly string[], value: unknown): void {
+  const [first = '', ...rest] = path;
+  const target = settings as Record<string, unknown>;
+  if (rest.length === 0) target[first] = value;
+  else {
+    target[first] ??= {};
+    place(target[first] as object, rest, value);
+  }
+}
+
+function prettify(error: z.ZodError): string {
+  return error.issues
+    .map(({ path, message }) => {
+      const what = message.endsWith('received undefined') ? 'is missing' : message;
+      return `${path.join('.') || '(root)'}: ${what}`;
+    })
+    .join('\n');
+}

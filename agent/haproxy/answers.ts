@@ -1,0 +1,57 @@
+/** Reading what HAProxy prints: `Name: value` lines, name lists, a certificate. */
+
+export interface CertificateStatus {
+  filename: string;
+  /** `Used`, `Unused`, `Empty`; 3.2 also `Uncommitted` (of a transaction). */
+  status: string;
+  /** Empty for an empty store. */
+  serial: string;
+  notAfter: Date | undefined;
+  /**
+   * The rest comes after the names, and HAProxy cuts its answer silently at `tune.bufsize`: of a certificate
+   * with hundreds of names it is not known.
+   */
+  sha1Fingerprint: string | undefined;
+  /** Certificates in the file, the leaf included. */
+  chainLength: number | undefined;
+}
+
+/** A name can come several times (`Chain Subject`). */
+export function parseFields(text: string): Map<string, string[]> {
+  const fields = new Map<string, string[]>();
+  for (const line of text.split('\n')) {
+    const [, name, value] = /^([^:]+): ?(.*)$/.exec(line) ?? [];
+    if (name !== undefined && value !== undefined) fields.set(name, [...(fields.get(name) ?? []), value]);
+  }
+  return fields;
+}
+
+/** Printed in all versions, also if empty: with it, the description is whole. */
+const LAST_FIELD = 'OCSP Response Key';
+
+/** @returns undefined if the text is not a certificate's description */
+export function parseCertificate(text: string): CertificateStatus | undefined {
+  const fields = parseFields(text);
+  const [filename] = fields.get('Filename') ?? [];
+  const [status] = fields.get('Status') ?? [];
+  if (filename === undefined || status === undefined) return undefined;
+  const serial = fields.get('Serial')?.[0] ?? '';
+  const notAfter = new Date(fields.get('notAfter')?.[0] ?? '');
+  return {
+    filename,
+    status,
+    serial,
+    notAfter: Number.isNaN(notAfter.getTime()) ? undefined : notAfter,
+    sha1Fingerprint: fields.get('SHA1 FingerPrint')?.[0],
+    chainLength:
+      fields.has(LAST_FIELD) && serial !== '' ? 1 + (fields.get('Chain Subject')?.length ?? 0) : undefined,
+  };
+}
+
+/** One a line; `# …` are headings; NUL bytes follow some options (`[alpn h2\0]`). */
+export function parseNames(text: string): string[] {
+  return text
+    .replaceAll('\0', '')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'));
+}

@@ -1,0 +1,23 @@
+/** What a HAProxy can do at run time, by its version: reference table in docs/agent.md. */
+
+export interface Capabilities {
+  /** `new ssl cert`, `add ssl crt-list`: since 2.2. */
+  canAddCertificates: boolean;
+  /** Longest command line with its payload. */
+  maxCommandBytes: number;
+}
+
+/** 3.4 has a payload limit of its own (`tune.cli.max-payload-size`, 128 kB); before it, the buffer is the limit. */
+const MAX_PAYLOAD_SINCE_3_4 = 131_072;
+
+export function capabilitiesOf(version: string, bufsize: number): Capabilities {
+  return {
+    canAddCertificates: isAtLeast(version, 2, 2),
+    maxCommandBytes: isAtLeast(version, 3, 4) ? Math.max(MAX_PAYLOAD_SINCE_3_4, bufsize - 1) : bufsize - 1,
+  };
+}
+
+function isAtLeast(version: string, major: number, minor: number): boolean {
+  const [seenMajor = 0, seenMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
+  return seenMajor > major || (seenMajor === major && seenMinor >= minor);
+}

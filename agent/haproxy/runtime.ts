@@ -1,0 +1,171 @@
+/**
+ * The Runtime API's certificate commands, typed, each with an exact check of its answer (measured on 2.6, 3.0
+ * and 3.2). A transaction is one per process, survives its client and may be committed by anybody: so only
+ * "created" is accepted, and whatever else is open is aborted, never committed.
+ */
+import { RuntimeCommandFailed, type RuntimeErrorCode } from '../errors.ts';
+import { type CertificateStatus, parseCertificate, parseFields, parseNames } from './answers.ts';
+import { type Answer, firstLineOf, type RuntimeCommand, type RuntimeSocket } from './socket.ts';
+
+export interface ProcessState {
+  pid: number;
+  version: string;
+  /** An old worker after a reload: new connections do not reach it. */
+  isStopping: boolean;
+}
+
+/** A client listing certificates holds the lock; one that does not read holds it until `stats timeout`. */
+const LOCK_WAITS_MS = [5, 10, 20, 40, 80, 160, 320, 640, ...Array.from({ length: 8 }, () => 1000)];
+
+export class Runtime {
+  readonly #socket: RuntimeSocket;
+  readonly #sleep: (ms: number) => Promise<void>;
+
+  constructor(socket: RuntimeSocket, sleep: (ms: number) => Promise<void>) {
+    this.#socket = socket;
+    this.#sleep = sleep;
+  }
+
+  async showInfo(): Promise<ProcessState> {
+    const command = { verb: 'show info' };
+    const fields = parseFields((await this.#ask(command)).text);
+    const [pid, version, stopping] = ['Pid', 'Version', 'Stopping'].map((name) => fields.get(name)?.[0]);
+    if (!pid || !version) throw failed('ERR_RUNTIME_ANSWER', command, { text: '', severity: undefined });
+    return { pid: Number(pid), version, isStopping: stopping === '1' };
+  }
+
+  /** `undefined`: HAProxy holds no such file. */
+  async showCertificate(filename: string): Promise<CertificateStatus | undefined> {
+    const command = { verb: 'show ssl cert', operands: [filename] };
+    const answer = await this.#ask(command);
+    if (answer.text.startsWith("Can't display the certificate: Not found")) return undefined;
+    const certificate = parseCertificate(answer.text);
+    if (certificate?.filename === filename) return certificate;
+    throw failed('ERR_RUNTIME_ANSWER', command, answer);
+  }
+
+  /** Names of all crt-lists; a `crt` directory is one, named as in the configuration. */
+  async showCrtLists(): Promise<string[]> {
+    return parseNames((await this.#ask({ verb: 'show ssl crt-list' })).text);
+  }
+
+  /** File names of the entries. A line may go on with options and filters; a name may hold spaces. */
+  async showCrtList(crtList: string): Promise<Set<string>> {
+    const command = { verb: 'show ssl crt-list', operands: [crtList] };
+    const answer = await this.#ask(command);
+    if (answer.severity !== undefined) throw failed('ERR_RUNTIME_CRT_LIST', command, answer);
+    return new Set(parseNames(answer.text).flatMap((line) => [line, line.split(' ', 1)[0] ?? '']));
+  }
+
+  async newCertificate(filename: string): Promise<void> {
+    const command = { verb: 'new ssl cert', operands: [filename] };
+    const answer = await this.#ask(command);
+    const isThere = answer.text === `Certificate '${filename}' already exists!`;
+    if (isThere || answer.text === `New empty certificate store '${filename}'!`) return;
+    throw failed('ERR_RUNTIME_REFUSED', command, answer);
+  }
+
+  /** Opens a transaction. @throws `ERR_RUNTIME_FOREIGN_TRANSACTION` after aborting the one in the way */
+  async setCertificate(filename: string, pem: string, maxBytes: number): Promise<void> {
+    const command = { verb: 'set ssl cert', operands: [filename], payload: pem, maxBytes };
+    const answer = await this.#ask(command);
+    if (answer.text === `Transaction created for certificate ${filename}!`) return;
+    const foreign = foreignTransactionIn(answer.text);
+    if (foreign === undefined) throw failed('ERR_RUNTIME_REFUSED', command, answer, reasonIn(answer));
+    await this.#ask({ verb: 'abort ssl cert', operands: [foreign] });
+    throw failed(
+      'ERR_RUNTIME_FOREIGN_TRANSACTION',
+      command,
+      answer,
+      'somebody else is at work; aborted theirs',
+    );
+  }
+
+  /** @throws `ERR_RUNTIME_FOREIGN_TRANSACTION` if ours is no longer the open one */
+  async commitCertificate(filename: string): Promise<void> {
+    const command = { verb: 'commit ssl cert', operands: [filename] };
+    const answer = await this.#ask(command);
+    if (isSuccess(answer)) return;
+    const isGone = foreignTransactionIn(answer.text) ?? /^No ongoing transaction/.test(answer.text);
+    const code = isGone ? 'ERR_RUNTIME_FOREIGN_TRANSACTION' : 'ERR_RUNTIME_REFUSED';
+    throw failed(code, command, answer, reasonIn(answer));
+  }
+
+  /**
+   * Ends whatever transaction is open. On 2.6 a `set` while one is open would put our key into it.
+   * @returns the file it was about
+   */
+  async abortAnyTransaction(filename: string): Promise<string | undefined> {
+    const abort = async (name: string) =>
+      (await this.#ask({ verb: 'abort ssl cert', operands: [name] })).text;
+    const text = await abort(filename);
+    if (text === `Transaction aborted for certificate '${filename}'!`) return filename;
+    const other = foreignTransactionIn(text);
+    if (other !== undefined) await abort(other);
+    return other;
+  }
+
+  async addToCrtList(crtList: string, filename: string): Promise<void> {
+    const command = { verb: 'add ssl crt-list', operands: [crtList, filename] };
+    const answer = await this.#ask(command);
+    if (answer.text.endsWith('file already exists in this directory!')) return;
+    if (isSuccess(answer)) return;
+    throw failed('ERR_RUNTIME_REFUSED', command, answer, reasonIn(answer));
+  }
+
+  async deleteFromCrtList(crtList: string, filename: string): Promise<void> {
+    const command = { verb: 'del ssl crt-list', operands: [crtList, filename] };
+    await this.#tell(command, `Entry '${filename}' deleted in crtlist '${crtList}'!`);
+  }
+
+  async deleteCertificate(filename: string): Promise<void> {
+    await this.#tell({ verb: 'del ssl cert', operands: [filename] }, `Certificate '${filename}' deleted!`);
+  }
+
+  async #ask(command: RuntimeCommand): Promise<Answer> {
+    const isLocked = ({ text }: Answer) => text.includes('currently locked');
+    for (const waitMs of LOCK_WAITS_MS) {
+      const answer = await this.#socket(command);
+      if (!isLocked(answer)) return answer;
+      await this.#sleep(waitMs);
+    }
+    const answer = await this.#socket(command);
+    if (isLocked(answer)) throw failed('ERR_RUNTIME_LOCKED', command, answer);
+    return answer;
+  }
+
+  /** For answers that are one line and say in full what was done. */
+  async #tell(command: RuntimeCommand, wanted: string): Promise<void> {
+    const answer = await this.#ask(command);
+    if (answer.text !== wanted) throw failed('ERR_RUNTIME_REFUSED', command, answer);
+  }
+}
+
+/** `… updated for certificate A!` (also 2.6's bug), `The ongoing transaction is about 'A' but …`. */
+function foreignTransactionIn(text: string): string | undefined {
+  const match =
+    /^Transaction updated for certificate (.+)!$/m.exec(text) ??
+    /ongoing transaction is about '(.+?)' but/.exec(text);
+  return match?.[1];
+}
+
+/** `Committing …` and `Inserting …` carry no severity: the last line is the word. */
+function isSuccess({ text, severity }: Answer): boolean {
+  const lines = text.split('\n');
+  return severity === undefined && lines.at(-1) === 'Success!' && !lines.includes('Failed!');
+}
+
+/** In a failed answer of several lines, the one that says why. */
+function reasonIn({ text }: Answer): string {
+  return text.split('\n').find((line) => line.startsWith('unable to ')) ?? 'refused';
+}
+
+function failed(
+  code: RuntimeErrorCode,
+  command: RuntimeCommand,
+  answer: Answer,
+  detail = 'unexpected answer',
+): RuntimeCommandFailed {
+  const asked = { verb: command.verb, filename: command.operands?.at(-1) };
+  return new RuntimeCommandFailed(code, asked, detail, firstLineOf(answer));
+}

@@ -1,0 +1,122 @@
+/**
+ * The stats socket: one connection, one command, one answer read to its end. That is the only framing that
+ * behaves the same in every version, and it cannot get stuck on the old worker after a reload.
+ * Verb, operands and payload arrive apart, so that no error can ever carry the payload (a private key).
+ */
+import { createConnection } from 'node:net';
+import { type Asked, type RuntimeAnswer, RuntimeCommandFailed, type RuntimeErrorCode } from '../errors.ts';
+
+export interface RuntimeCommand {
+  /** As in the management guide: `set ssl cert`. */
+  verb: string;
+  operands?: readonly string[];
+  /** Sent after `<<`; holds no blank line and ends with a line feed. */
+  payload?: string;
+  /** Longest command with its payload (`tune.bufsize` less one). Beyond it 2.6 hangs or closes silently. */
+  maxBytes?: number;
+}
+
+export interface SocketOptions {
+  path: string;
+  /** Below HAProxy's `stats timeout` (10 s unless configured), after which it closes without a word. */
+  timeoutMs: number;
+}
+
+export type RuntimeSocket = (command: RuntimeCommand) => Promise<Answer>;
+
+export interface Answer {
+  text: string;
+  severity: number | undefined;
+}
+
+/** Makes errors and successes machine-readable in all versions. Its own answer is one empty line. */
+const PREFIX = 'set severity-output number;';
+
+export function openSocket(options: SocketOptions): RuntimeSocket {
+  return async (command) => {
+    const asked = { verb: command.verb, filename: command.operands?.at(-1) };
+    const line = [command.verb, ...(command.operands ?? []).map(escapeOperand)].join(' ');
+    const sent = `${PREFIX}${line}${command.payload === undefined ? '' : ` <<\n${command.payload}`}\n`;
+    checkSize(Buffer.byteLength(sent), asked, command.maxBytes);
+    return parseAnswer(await exchange(sent, asked, options), asked);
+  };
+}
+
+/** The first line of an answer, fit for an error: HAProxy 3 quotes the words of a command that it does not know. */
+export function firstLineOf({ text, severity }: Answer): RuntimeAnswer {
+  const line = text.split('\n', 1)[0] ?? '';
+  return { severity, firstLine: line.startsWith('Unknown command') ? 'Unknown command' : line.slice(0, 300) };
+}
+
+function checkSize(bytes: number, asked: Asked, maxBytes = Number.POSITIVE_INFINITY): void {
+  if (bytes <= maxBytes) return;
+  const detail = `${bytes} bytes with the command, HAProxy takes ${maxBytes}: reload it, or raise its tune.bufsize and the agent's haproxy.bufsize`;
+  throw new RuntimeCommandFailed('ERR_RUNTIME_PAYLOAD_SIZE', asked, detail);
+}
+
+function exchange(sent: string, asked: Asked, { path, timeoutMs }: SocketOptions): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    const socket = createConnection({ path });
+    const deadline = setTimeout(() => {
+      const detail = `no whole answer within ${timeoutMs} ms`;
+      socket.destroy(new RuntimeCommandFailed('ERR_RUNTIME_TIMEOUT', asked, detail));
+    }, timeoutMs);
+    socket.on('connect', () => socket.write(sent));
+    socket.on('data', (chunk) => chunks.push(chunk));
+    socket.on('error', (error) => {
+      clearTimeout(deadline);
+      reject(error instanceof RuntimeCommandFailed ? error : connectionFailed(error, asked, path));
+    });
+    socket.on('close', () => {
+      clearTimeout(deadline);
+      resolve(Buffer.concat(chunks).toString('utf8'));
+    });
+  });
+}
+
+/** A whole answer: the prefix's empty line, the text, an empty line. Anything shorter was cut off. */
+function parseAnswer(received: string, asked: Asked): Answer {
+  if (received === '' || !received.startsWith('\n') || !received.endsWith('\n\n')) {
+    const seen = received === '' ? 'an empty answer' : 'an answer without its end';
+    throw new RuntimeCommandFailed(
+      'ERR_RUNTIME_SHORT_ANSWER',
+      asked,
+      `${seen}: HAProxy stopped or cut it off`,
+    );
+  }
+  const body = received.slice(1).replace(/\n+$/, '');
+  const severity = /^\[(\d)\]: /.exec(body)?.[1];
+  const answer = {
+    text: body.replace(/^\[\d\]: /, ''),
+    severity: severity === undefined ? undefined : Number(severity),
+  };
+  if (answer.text.startsWith('Permission denied')) {
+    const hint = 'the socket\'s level is not admin: write "level admin" on its "stats socket" line';
+    throw new RuntimeCommandFailed('ERR_RUNTIME_NOT_ADMIN', asked, hint, firstLineOf(answer));
+  }
+  if (answer.severity === 6) {
+    const hint = 'this HAProxy does not know the command';
+    throw new RuntimeCommandFailed('ERR_RUNTIME_UNSUPPORTED', asked, hint, firstLineOf(answer));
+  }
+  return answer;
+}
+
+function connectionFailed(error: NodeJS.ErrnoException, asked: Asked, path: string): RuntimeCommandFailed {
+  const known: Record<string, [RuntimeErrorCode, string]> = {
+    ENOENT: ['ERR_RUNTIME_SOCKET_MISSING', 'is not there: is HAProxy running, with this "stats socket"?'],
+    ENOTSOCK: ['ERR_RUNTIME_SOCKET_MISSING', 'is not a socket'],
+    ECONNREFUSED: ['ERR_RUNTIME_SOCKET_REFUSED', 'has no listener: HAProxy is not running'],
+    EACCES: [
+      'ERR_RUNTIME_SOCKET_DENIED',
+      'is closed to this user: add "user", "group" and "mode 660" to its "stats socket" line',
+    ],
+  };
+  const [code, hint] = known[error.code ?? ''] ?? ['ERR_RUNTIME_SOCKET_IO', `failed with ${error.code}`];
+  return new RuntimeCommandFailed(code, asked, `${path} ${hint}`, {}, { cause: error });
+}
+
+/** HAProxy splits words at spaces. `;` and line feeds cannot be escaped: config.ts refuses them in names. */
+function escapeOperand(operand: string): string {
+  return operand.replaceAll(/[\\ ]/g, (character) => `\\${character}`);
+}

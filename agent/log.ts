@@ -1,0 +1,61 @@
+/**
+ * One line an event, `key=value`, to standard error. journald reads `<6>` at the start as the priority.
+ * Values are facts (names, codes, digests), never a PEM, a command or an answer as a whole.
+ */
+
+const LEVELS = { info: 6, warning: 4, error: 3 } as const;
+
+/** Every event there is, with its level. docs/agent.md lists them. */
+const EVENTS = {
+  'agent.started': 'info',
+  'agent.stopped': 'info',
+  'manifest.changed': 'info',
+  'manifest.unchanged': 'info',
+  'manifest.failed': 'error',
+  'haproxy.unreachable': 'error',
+  'haproxy.reloaded': 'info',
+  'transaction.aborted': 'warning',
+  'temp.swept': 'info',
+  'state.reset': 'warning',
+  'certificate.installed': 'info',
+  'certificate.loaded': 'info',
+  'certificate.proven': 'info',
+  'certificate.removed': 'info',
+  'certificate.needs-reload': 'warning',
+  'certificate.pending': 'warning',
+  'certificate.failed': 'error',
+  'pem.rejected': 'error',
+  'status.reported': 'info',
+  'status.failed': 'error',
+  'run.finished': 'info',
+  'run.failed': 'error',
+} as const satisfies Record<string, keyof typeof LEVELS>;
+
+export type EventName = keyof typeof EVENTS;
+export const EVENT_NAMES = Object.keys(EVENTS) as EventName[];
+
+export interface LogFields {
+  certificate?: string | undefined;
+  file?: string | undefined;
+  reason?: string | undefined;
+  code?: string | undefined;
+  message?: string | undefined;
+  [field: string]: string | number | boolean | undefined;
+}
+
+export type Log = (event: EventName, fields?: LogFields) => void;
+
+/** @param forJournal put journald's priority first */
+export function lineLog(write: (line: string) => void, forJournal: boolean): Log {
+  return (event, fields = {}) => {
+    const pairs = Object.entries(fields).filter(([, value]) => value !== undefined);
+    const text = [['event', event], ...pairs]
+      .map(([key, value]) => `${key}=${quote(String(value))}`)
+      .join(' ');
+    write(`${forJournal ? `<${LEVELS[EVENTS[event]]}>` : ''}${text}\n`);
+  };
+}
+
+function quote(value: string): string {
+  return /^[^\s"=\\]+$/.test(value) ? value : JSON.stringify(value);
+}

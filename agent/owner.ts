@@ -1,0 +1,15 @@
+/** User and group names to numbers, as the host's own files have them. */
+import { readFile } from 'node:fs/promises';
+import { ConfigError } from './errors.ts';
+
+export const uidOf = (owner: string | undefined) => idOf('/etc/passwd', 'pem.owner', owner);
+export const gidOf = (group: string | undefined) => idOf('/etc/group', 'pem.group', group);
+
+async function idOf(database: string, key: string, name: string | undefined): Promise<number | undefined> {
+  if (name === undefined) return undefined;
+  if (/^\d+$/.test(name)) return Number(name);
+  const lines = (await readFile(database, 'utf8')).split('\n').map((line) => line.split(':'));
+  const id = lines.find(([candidate]) => candidate === name)?.[2];
+  if (id === undefined) throw new ConfigError('ERR_CONFIG', `${key}: ${database} has no ${name}`);
+  return Number(id);
+}

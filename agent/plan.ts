@@ -1,0 +1,150 @@
+/**
+ * What to do with each file, decided from values alone: the manifest's wish, the disk, HAProxy, what we remember
+ * and the time. The storyboard logs the decision and does it.
+ */
+import type { DiskFile } from './disk.ts';
+import type { RuntimeErrorCode } from './errors.ts';
+import type { HaproxyView, RuntimeFile } from './haproxy/view.ts';
+import type { AgentState, FileRecord } from './state.ts';
+import type { WantedFile } from './wanted.ts';
+
+export type ActionKind =
+  /** Fetch, write, load: not there yet; another one published; changed or gone behind our back. */
+  | 'install'
+  | 'update'
+  | 'repair'
+  /** The file is right, HAProxy does not hold it. */
+  | 'load'
+  /** HAProxy holds it, no handshake has shown it yet. */
+  | 'prove'
+  | 'keep'
+  /** Failed lately, and nothing new was published. */
+  | 'backed-off'
+  /** The file is right; HAProxy will read it when it is reachable, or at its next reload. */
+  | 'pending'
+  | 'needs-reload'
+  /** No longer in the manifest: remove our file; forget a file that somebody else has changed. */
+  | 'remove'
+  | 'forget';
+
+export interface Action {
+  kind: ActionKind;
+  file: string;
+  certificate: string;
+  reason: string;
+  /** Why HAProxy cannot take it at run time. */
+  code?: RuntimeErrorCode;
+  wanted?: WantedFile;
+}
+
+/** Whether it hands something to HAProxy. */
+export function isLoading({ kind }: Action): boolean {
+  return kind === 'install' || kind === 'update' || kind === 'repair' || kind === 'load';
+}
+
+export interface PlanInput {
+  wanted: readonly WantedFile[];
+  disk: ReadonlyMap<string, DiskFile>;
+  /** `undefined`: HAProxy cannot be reached. */
+  haproxy: HaproxyView | undefined;
+  records: AgentState['files'];
+  /** Addresses that a handshake must have proved. */
+  handshakes: readonly string[];
+  now: Date;
+}
+
+export function plan(input: PlanInput): Action[] {
+  const names = new Set(input.wanted.map(({ file }) => file));
+  const gone = Object.keys(input.records).filter((file) => !names.has(file));
+  return [
+    ...input.wanted.map((wanted) => ({
+      ...decide(wanted, input),
+      file: wanted.file,
+      certificate: wanted.certificate,
+      wanted,
+    })),
+    ...gone.map((file) => decideGone(file, input)),
+  ];
+}
+
+type Decision = Pick<Action, 'kind' | 'reason' | 'code'>;
+
+function decide(wanted: WantedFile, input: PlanInput): Decision {
+  const record = input.records[wanted.file];
+  const notBefore = isBackedOff(wanted, record, input.now);
+  if (notBefore !== undefined)
+    return { kind: 'backed-off', reason: `${record?.failure?.code} before, next try ${notBefore}` };
+  const disk = input.disk.get(wanted.file);
+  if (disk?.sha256 !== wanted.sha256) return decideFile(wanted, disk, record);
+  if (!disk.isGuarded) return { kind: 'repair', reason: 'mode or owner is not as configured' };
+  if (input.haproxy === undefined) return { kind: 'pending', reason: 'HAProxy is out of reach' };
+  return decideRuntime(wanted, input.haproxy, isProven(wanted, record, input.handshakes));
+}
+
+function decideFile(
+  wanted: WantedFile,
+  disk: DiskFile | undefined,
+  record: FileRecord | undefined,
+): Decision {
+  const wasDone = record?.proven?.sha256 === wanted.sha256;
+  if (wasDone)
+    return { kind: 'repair', reason: disk ? 'the file was changed by somebody else' : 'the file is gone' };
+  if (disk === undefined) return { kind: 'install', reason: 'new in the manifest' };
+  return { kind: 'update', reason: 'another one is published' };
+}
+
+function decideRuntime(wanted: WantedFile, haproxy: HaproxyView, hasProof: boolean): Decision {
+  const wrong = (haproxy.files.get(wanted.file) ?? []).find((place) => !isServing(place, wanted));
+  if (wrong === undefined && hasProof) return { kind: 'keep', reason: 'served' };
+  if (wrong === undefined) return { kind: 'prove', reason: 'no handshake has shown it yet' };
+  const seen = wrong.certificate?.serial || wrong.certificate?.status || 'no such certificate';
+  const reason = `HAProxy has ${seen} as ${wrong.filename}${wrong.isListed ? '' : ', not in its crt-list'}`;
+  const isAddition = wrong.certificate?.status !== 'Used' || !wrong.isListed;
+  if (isAddition && wrong.crtList === undefined)
+    return {
+      kind: 'needs-reload',
+      reason: `${reason}; no crt-list to add it to`,
+      code: 'ERR_RUNTIME_CRT_LIST',
+    };
+  const bytes = wanted.size + Buffer.byteLength(wrong.filename) + COMMAND_BYTES;
+  const { maxCommandBytes } = haproxy.capabilities;
+  if (bytes <= maxCommandBytes) return { kind: 'load', reason };
+  const tooBig = `${reason}; ${bytes} bytes do not fit in one command of ${maxCommandBytes}`;
+  return { kind: 'needs-reload', reason: tooBig, code: 'ERR_RUNTIME_PAYLOAD_SIZE' };
+}
+
+/** Prefix, verb, `<<` and line feeds of `set ssl cert`. */
+const COMMAND_BYTES = 45;
+
+export function isServing(place: RuntimeFile, wanted: Pick<WantedFile, 'serial' | 'chainLength'>): boolean {
+  const { certificate, isListed } = place;
+  if (certificate?.status !== 'Used' || !isListed) return false;
+  const chainLength = certificate.chainLength ?? wanted.chainLength;
+  return certificate.serial === wanted.serial && chainLength === wanted.chainLength;
+}
+
+function isProven(
+  wanted: WantedFile,
+  record: FileRecord | undefined,
+  handshakes: readonly string[],
+): boolean {
+  const proven = record?.proven;
+  return handshakes.every(
+    (address) => proven?.sha256 === wanted.sha256 && proven.addresses.includes(address),
+  );
+}
+
+function isBackedOff(wanted: WantedFile, record: FileRecord | undefined, now: Date): string | undefined {
+  const failure = record?.failure;
+  if (failure?.sha256 !== wanted.sha256 || now >= new Date(failure.notBefore)) return undefined;
+  return failure.notBefore;
+}
+
+function decideGone(file: string, { disk, records }: PlanInput): Action {
+  const record = records[file];
+  const seen = disk.get(file)?.sha256;
+  const isOurs = seen === undefined || record?.written.includes(seen);
+  const subject = { file, certificate: record?.certificate ?? '' };
+  if (isOurs) return { ...subject, kind: 'remove', reason: 'no longer in the manifest' };
+  return { ...subject, kind: 'forget', reason: 'no longer in the manifest, and changed by somebody else' };
+}

@@ -1,0 +1,87 @@
+/** What is remembered of a file between passes: what we wrote, what was proved, what failed and until when. */
+import { codeOf, messageOf } from '#contract/errors.ts';
+import type { Progress } from './bring.ts';
+import { reactionTo } from './errors.ts';
+import type { Action } from './plan.ts';
+import type { AgentState, Failure, FileRecord } from './state.ts';
+
+const MINUTE_MS = 60_000;
+/** Growing, then daily. */
+const BACK_OFF_MS = [1, 10, 100, 1440].map((minutes) => minutes * MINUTE_MS);
+/** Looking again is harmless: a handshake is retried as often as a full reconciliation comes. */
+const HANDSHAKE_BACK_OFF_MS = [1, 10].map((minutes) => minutes * MINUTE_MS);
+
+/** How an action ended; `error` is what a catch caught. */
+export interface Outcome {
+  action: Action;
+  progress: Progress;
+  error?: unknown;
+}
+
+/** Before anything is written: the digests that may be on disk after a kill. */
+export function withIntents(files: AgentState['files'], actions: readonly Action[]): AgentState['files'] {
+  const next = { ...files };
+  for (const { kind, file, wanted } of actions) {
+    if (wanted === undefined || kind === 'backed-off') continue;
+    const record = next[file];
+    const written = [wanted.sha256, ...(record?.written ?? []).filter((sha256) => sha256 !== wanted.sha256)];
+    next[file] = { ...record, certificate: wanted.certificate, written: written.slice(0, 2) };
+  }
+  return next;
+}
+
+export function withOutcomes(
+  files: AgentState['files'],
+  outcomes: readonly Outcome[],
+  now: Date,
+): AgentState['files'] {
+  const next = { ...files };
+  for (const outcome of outcomes) {
+    const { kind, file } = outcome.action;
+    const record = next[file];
+    if (kind === 'forget' || (kind === 'remove' && outcome.error === undefined)) delete next[file];
+    else if (record !== undefined) next[file] = nextRecord(record, outcome, now);
+  }
+  return next;
+}
+
+/** After a second round: what the first has done, where the second found it done. */
+export function withEarlier(earlier: readonly Outcome[], later: readonly Outcome[]): Outcome[] {
+  const before = new Map(earlier.map((outcome) => [outcome.action.file, outcome]));
+  const merged = later.map((outcome) => {
+    const first = before.get(outcome.action.file);
+    before.delete(outcome.action.file);
+    const isDone = outcome.action.kind === 'keep' && first !== undefined && first.error === undefined;
+    return isDone ? first : outcome;
+  });
+  // What is left was removed: the second round knows nothing of it.
+  return [...merged, ...before.values()];
+}
+
+/** As if nothing had failed before: all is tried at once. */
+export function withoutFailures(files: AgentState['files']): AgentState['files'] {
+  return Object.fromEntries(Object.entries(files).map(([file, { failure: _, ...record }]) => [file, record]));
+}
+
+function nextRecord(record: FileRecord, { action, progress, error }: Outcome, now: Date): FileRecord {
+  const { failure, ...rest } = record;
+  const sha256 = action.wanted?.sha256;
+  if (sha256 === undefined || action.kind === 'backed-off') return record;
+  if (error === undefined) {
+    const proven = progress.handshakes && { sha256, addresses: progress.handshakes };
+    return { ...rest, written: [sha256], ...(proven ? { proven } : {}) };
+  }
+  const code = codeOf(error);
+  if (reactionTo(code) !== 'refused') return rest;
+  const attempts = failure?.sha256 === sha256 ? failure.attempts + 1 : 1;
+  return {
+    ...rest,
+    failure: { sha256, code, message: messageOf(error), attempts, notBefore: after(now, attempts, code) },
+  };
+}
+
+function after(now: Date, attempts: number, code: string): Failure['notBefore'] {
+  const waits = code.startsWith('ERR_HANDSHAKE_') ? HANDSHAKE_BACK_OFF_MS : BACK_OFF_MS;
+  const waitMs = waits[Math.min(attempts, waits.length) - 1] ?? 0;
+  return new Date(now.getTime() + waitMs).toISOString();
+}

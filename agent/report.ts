@@ -1,0 +1,101 @@
+/** The end of a pass: state and host status are written where they differ, and the host status goes to the bucket. */
+
+import { codeOf } from '#contract/errors.ts';
+import { type HostStatus, serializeHostStatus } from '#contract/host-status.ts';
+import { layout } from '#contract/layout.ts';
+import type { Agent, PassResult } from './agent.ts';
+import { reactionTo } from './errors.ts';
+import type { Outcome } from './records.ts';
+import { type AgentState, type Memory, readStatus, saveState, saveStatus } from './state.ts';
+import { hostStatusOf, isWorthReporting, stateOf, statusDigest } from './status.ts';
+import type { Done, News } from './sync.ts';
+import { factsOf } from './tell.ts';
+
+export async function report(agent: Agent, memory: Memory, news: News, done: Done): Promise<PassResult> {
+  const result = resultOf(agent, memory, news, done);
+  const { status } = result;
+  const { stateDir } = agent.config;
+  if (!done.isComplete) {
+    // Half a status would say that the other half of the certificates is gone.
+    await saveState(stateDir, done.state, done.saved);
+    return result;
+  }
+  const isChanged = memory.status === undefined || statusDigest(memory.status) !== statusDigest(status);
+  const isDue = isChanged || isWorthReporting(status, done.state.reported, agent.now());
+  if (isDue) await saveStatus(stateDir, status);
+  const isReported = isDue && (await put(agent, status));
+  const reported = { digest: statusDigest(status), at: status.reportedAt };
+  await saveState(stateDir, isReported ? { ...done.state, reported } : done.state, done.saved);
+  return result;
+}
+
+export function resultOf(agent: Agent, memory: Memory, news: News, done: Done): PassResult {
+  const { scene, outcomes, state } = done;
+  const status = hostStatusOf({
+    config: agent.config,
+    agentVersion: agent.version,
+    manifestEtag: news.known?.etag,
+    haproxy: scene.haproxy,
+    disk: scene.disk,
+    records: state.files,
+    error: news.error ?? scene.hindrance,
+    previous: memory.status,
+    outcomes,
+    now: agent.now(),
+  });
+  const isChanged = outcomes.some(({ action, progress }) => {
+    return progress.isWritten || progress.isLoaded || action.kind === 'remove';
+  });
+  return {
+    outcomes,
+    status,
+    error: news.error ?? scene.hindrance,
+    isChanged,
+    nextTryAt: nextTry(state, outcomes, agent.now()),
+  };
+}
+
+/** No pass could be made at all: the host says why, and what it knew before. */
+export async function reportFailure(agent: Agent, error: unknown): Promise<void> {
+  const { stateDir, fleet, host } = agent.config;
+  const before = await readStatus(stateDir, fleet, host).catch(() => undefined);
+  const known = before === 'broken' ? undefined : before;
+  const status = hostStatusOf({
+    ...{
+      config: agent.config,
+      agentVersion: agent.version,
+      manifestEtag: known?.manifest,
+      haproxy: undefined,
+    },
+    ...{ outcomes: [], disk: new Map(), records: {}, error, previous: known, now: agent.now() },
+  });
+  const failed = { ...status, files: known?.files ?? [] };
+  if (known !== undefined && statusDigest(known) === statusDigest(failed)) return;
+  await saveStatus(stateDir, failed).catch(() => undefined);
+  await put(agent, failed);
+}
+
+/** A report that fails is told and made up for by the next pass: it must not hide what was done. */
+async function put(agent: Agent, status: HostStatus): Promise<boolean> {
+  const key = layout.status(agent.config.fleet, agent.config.host);
+  try {
+    await (await agent.openBucket()).put(key, serializeHostStatus(status));
+    agent.log('status.reported', { key });
+    return true;
+  } catch (error) {
+    agent.log('status.failed', { key, ...factsOf(error) });
+    return false;
+  }
+}
+
+function nextTry({ files }: AgentState, outcomes: readonly Outcome[], now: Date): Date | undefined {
+  const isWaiting = (outcome: Outcome) =>
+    stateOf(outcome) === 'pending' &&
+    outcome.action.kind !== 'pending' &&
+    reactionTo(codeOf(outcome.error)) === 'waiting';
+  if (outcomes.some(isWaiting)) return now;
+  const times = Object.values(files).flatMap(({ failure }) =>
+    failure ? [Date.parse(failure.notBefore)] : [],
+  );
+  return times.length === 0 ? undefined : new Date(Math.min(...times));
+}

@@ -1,0 +1,82 @@
+/**
+ * The resident agent: one pass at a time, for ever. Between two passes it only looks: one conditional GET and
+ * one `show info`; if neither says anything new, nothing else is read, and nothing is written.
+ */
+import { codeOf } from '#contract/errors.ts';
+import { layout } from '#contract/layout.ts';
+import type { Agent, PassResult } from './agent.ts';
+import { sync } from './sync.ts';
+import { factsOf } from './tell.ts';
+
+/** Finds what nobody told us: a file edited, a certificate set by hand. */
+const FULL_PASS_MS = 600_000;
+
+export interface Loop {
+  agent: Agent;
+  /** Ends the loop after the certificate in hand. */
+  signal: AbortSignal;
+  /** Resolves after `ms`, at once when somebody wants a poll now, or when the loop ends. */
+  sleep: (ms: number) => Promise<void>;
+  /** 0 to 1, evenly. */
+  random: () => number;
+}
+
+/** What the last full pass left, by which a look can tell that there is nothing new. */
+interface Seen {
+  etag: string | undefined;
+  pid: number | undefined;
+  /** Of what hindered the whole host. */
+  code: string | undefined;
+  at: Date;
+  nextTryAt: Date | undefined;
+}
+
+export async function run(loop: Loop): Promise<void> {
+  const { agent, signal } = loop;
+  agent.log('agent.started', { version: agent.version, fleet: agent.config.fleet, host: agent.config.host });
+  let seen: Seen | undefined;
+  while (!signal.aborted) {
+    seen = await turn(loop, seen);
+    if (!signal.aborted) await loop.sleep(agent.config.pollIntervalMs * (0.9 + 0.2 * loop.random()));
+  }
+  agent.log('agent.stopped');
+}
+
+/** A failed pass is told; the loop goes on. */
+async function turn({ agent, signal }: Loop, seen: Seen | undefined): Promise<Seen | undefined> {
+  try {
+    if (seen !== undefined && (await hasNoNews(agent, seen))) {
+      agent.log('manifest.unchanged', { etag: seen.etag });
+      return seen;
+    }
+    return remember(await sync(agent, { signal }), agent.now());
+  } catch (error) {
+    agent.log('run.failed', factsOf(error));
+    return undefined;
+  }
+}
+
+async function hasNoNews(agent: Agent, seen: Seen): Promise<boolean> {
+  const now = agent.now();
+  if (now.getTime() - seen.at.getTime() >= FULL_PASS_MS) return false;
+  if (seen.nextTryAt !== undefined && now >= seen.nextTryAt) return false;
+  const code = await lookForNews(agent, seen).catch(codeOf);
+  return code === seen.code;
+}
+
+/** @returns what a full pass would find hindering, `undefined` if nothing, `'news'` if there is something to do */
+async function lookForNews(agent: Agent, seen: Seen): Promise<string | undefined> {
+  const bucket = await agent.openBucket();
+  const key = layout.manifest(agent.config.fleet);
+  const found =
+    seen.etag === undefined ? await bucket.get(key) : await bucket.get(key, { ifNoneMatch: seen.etag });
+  if (found === undefined) return 'ERR_MANIFEST_MISSING';
+  if (found !== 'not-modified') return 'news';
+  const { pid, isStopping } = await agent.runtime.showInfo();
+  return pid === seen.pid && !isStopping ? undefined : 'news';
+}
+
+function remember({ status, error, nextTryAt }: PassResult, at: Date): Seen {
+  const code = error === undefined ? undefined : codeOf(error);
+  return { etag: status.manifest, pid: status.haproxy[0]?.pid, code, at, nextTryAt };
+}

@@ -1,0 +1,69 @@
+/** What people and scripts read: the plan, the result of a pass, the status, the exit status. */
+import { codeOf } from '#contract/errors.ts';
+import type { HostStatus } from '#contract/host-status.ts';
+import type { PassResult } from './agent.ts';
+
+export const EXIT = { ok: 0, failure: 1, partly: 3, usage: 64, config: 78 } as const;
+
+/** HAProxy out of reach is no failure of the pass: the files are there for its next start. */
+export function exitStatusOf({ status, error }: PassResult): number {
+  const states = status.files.map(({ state }) => state);
+  if (error !== undefined && !/^ERR_RUNTIME_/.test(codeOf(error))) return EXIT.failure;
+  if (states.length > 0 && states.every((state) => state === 'failed')) return EXIT.failure;
+  return error !== undefined || states.some((state) => state !== 'served') ? EXIT.partly : EXIT.ok;
+}
+
+/** The object that `sync --json` prints. */
+export function resultDocument({ outcomes, status, isChanged }: PassResult, isDryRun: boolean) {
+  const states = new Map(status.files.map((file) => [file.file, file]));
+  return {
+    version: 1,
+    dryRun: isDryRun,
+    changed: isChanged,
+    manifest: status.manifest ?? null,
+    haproxy: status.haproxy,
+    error: status.error ?? null,
+    files: outcomes.map(({ action }) => ({
+      file: action.file,
+      certificate: action.certificate,
+      action: action.kind,
+      reason: action.reason,
+      ...(isDryRun ? {} : { state: states.get(action.file)?.state ?? 'removed' }),
+      serial: states.get(action.file)?.runtime?.['serial'] ?? null,
+      error: states.get(action.file)?.error ?? null,
+    })),
+  };
+}
+
+export function planText({ outcomes, status }: PassResult): string {
+  const rows = outcomes.map(({ action }) => [action.file, action.kind, action.reason]);
+  const error = status.error ? `${status.error.code}: ${status.error.message}\n` : '';
+  return `${table([['FILE', 'ACTION', 'REASON'], ...rows])}${error}`;
+}
+
+export function statusText(status: HostStatus): string {
+  const processes = status.haproxy.map(({ socket, version, pid }) => {
+    return `HAProxy ${version ?? 'out of reach'}${pid ? `, Pid ${pid}` : ''}, ${socket}\n`;
+  });
+  const rows = status.files.map((file) => [
+    file.file,
+    file.state,
+    file.runtime?.serial ?? '-',
+    file.runtime?.notAfter ?? '-',
+    file.handshakes?.join(' ') || '-',
+    file.error ? `${file.error.code}: ${file.error.message}` : '',
+  ]);
+  const error = status.error ? `${status.error.code}: ${status.error.message}\n` : '';
+  const head = `${status.host}, fleet ${status.fleet}, ${status.reportedAt}\n${processes.join('')}${error}`;
+  return `${head}${table([['FILE', 'STATE', 'SERIAL', 'NOT AFTER', 'PROVED ON', 'ERROR'], ...rows])}`;
+}
+
+function table(rows: string[][]): string {
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
+  const line = (row: string[]) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd();
+  return rows.map((row) => `${line(row)}\n`).join('');
+}

@@ -1,0 +1,136 @@
+/**
+ * What must outlive the agent's process, in its state directory: the last good manifest, which files are ours,
+ * failures and when to try again, and what was reported. No key ever comes here. Losing it costs nothing but
+ * a repeated proof: disk and HAProxy are looked at anew in each pass.
+ */
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { replaceFile } from '#contract/atomic-file.ts';
+import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
+import { certificateName, type FleetName, fleetName, type HostName, sha256Hex } from '#contract/layout.ts';
+import { parseManifest } from '#contract/manifest.ts';
+import { HostError } from './errors.ts';
+import type { Log } from './log.ts';
+
+const instant = z.iso.datetime();
+
+const failure = z.looseObject({
+  /** Of the PEM that failed: another publication is tried at once. */
+  sha256: sha256Hex,
+  code: z.string(),
+  message: z.string(),
+  attempts: z.number().int().positive(),
+  notBefore: instant,
+});
+
+const fileRecord = z.looseObject({
+  certificate: certificateName,
+  /** Digests that we wrote, or were about to write when we were killed. Only such a file may be removed. */
+  written: z.array(sha256Hex),
+  /** What TLS handshakes have proved, and where. */
+  proven: z.looseObject({ sha256: sha256Hex, addresses: z.array(z.string()) }).optional(),
+  failure: failure.optional(),
+});
+
+const agentState = z.looseObject({
+  version: z.literal(1),
+  files: z.record(z.string(), fileRecord),
+  /** The host status that the bucket holds. */
+  reported: z.looseObject({ digest: sha256Hex, at: instant }).optional(),
+});
+
+const knownManifest = z.looseObject({ fleet: fleetName, etag: z.string(), body: z.string() });
+
+export type Failure = z.infer<typeof failure>;
+export type FileRecord = z.infer<typeof fileRecord>;
+export type AgentState = z.infer<typeof agentState>;
+export type KnownManifest = z.infer<typeof knownManifest>;
+
+const STATE_FILE = 'state.json';
+const MANIFEST_FILE = 'manifest.json';
+const STATUS_FILE = 'status.json';
+
+export interface Memory {
+  state: AgentState;
+  known: KnownManifest | undefined;
+  status: HostStatus | undefined;
+}
+
+/** A document that is not what we write is forgotten, with a word in the log. */
+export async function recall(
+  directory: string,
+  { fleet, host }: { fleet: FleetName; host: HostName },
+  log: Log,
+): Promise<Memory> {
+  const orForget = <T>(name: string, document: T | 'broken' | undefined): T | undefined => {
+    if (document !== 'broken') return document;
+    log('state.reset', { file: join(directory, name) });
+    return undefined;
+  };
+  const state = orForget(STATE_FILE, await readDocument(join(directory, STATE_FILE), agentState.parse));
+  const known = orForget(MANIFEST_FILE, await readDocument(join(directory, MANIFEST_FILE), parseKnown));
+  const status = orForget(STATUS_FILE, await readStatus(directory, fleet, host));
+  return {
+    state: state ?? { version: 1, files: {} },
+    known: known?.fleet === fleet ? known : undefined,
+    status,
+  };
+}
+
+/** Also by the manifest's own rules: an agent that was downgraded must fetch anew what it can read. */
+function parseKnown(json: unknown): KnownManifest {
+  const known = knownManifest.parse(json);
+  parseManifest(known.fleet, Buffer.from(known.body));
+  return known;
+}
+
+/** The host status of the last pass, as the bucket got it or should have. */
+export function readStatus(directory: string, fleet: FleetName, host: HostName) {
+  const parse = (json: unknown) => parseHostStatus(fleet, host, Buffer.from(JSON.stringify(json)));
+  return readDocument(join(directory, STATUS_FILE), parse);
+}
+
+export const saveState = (directory: string, state: AgentState, before?: AgentState) =>
+  writeDocument(directory, STATE_FILE, state, before);
+export const saveManifest = (directory: string, known: KnownManifest, before?: KnownManifest) =>
+  writeDocument(directory, MANIFEST_FILE, known, before);
+export const saveStatus = (directory: string, status: HostStatus) =>
+  writeDocument(directory, STATUS_FILE, status);
+
+/** Equal to `before` → not written. @throws HostError `ERR_STATE_DIRECTORY` */
+async function writeDocument(
+  directory: string,
+  name: string,
+  document: object,
+  before?: object,
+): Promise<void> {
+  const body = serialize(document);
+  if (before !== undefined && serialize(before) === body) return;
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await replaceFile(join(directory, name), body, { mode: 0o600 });
+  } catch (error) {
+    throw new HostError('ERR_STATE_DIRECTORY', `${directory} cannot be written by this user`, {
+      cause: error,
+    });
+  }
+}
+
+/** @returns `undefined` if there is none, `'broken'` if `parse` refuses it */
+async function readDocument<T>(path: string, parse: (json: unknown) => T): Promise<T | 'broken' | undefined> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw new HostError('ERR_STATE_DIRECTORY', `${path} cannot be read by this user`, { cause: error });
+  });
+  if (text === undefined) return undefined;
+  try {
+    return parse(JSON.parse(text));
+  } catch {
+    return 'broken';
+  }
+}
+
+function serialize(document: object): string {
+  return `${JSON.stringify(document, null, 2)}\n`;
+}

@@ -1,0 +1,133 @@
+/**
+ * The host status that closes the circle: what is wanted, what is on disk, what HAProxy shows, what the wire
+ * has proved. Reported when it has changed, and once an hour, so that a silent host is noticed.
+ */
+import { digest } from '#contract/combined-pem.ts';
+import { codeOf, messageOf } from '#contract/errors.ts';
+import type { FileStatus, HostStatus } from '#contract/host-status.ts';
+import type { AgentConfig } from './config.ts';
+import type { DiskFile } from './disk.ts';
+import { reactionTo } from './errors.ts';
+import type { CertificateStatus } from './haproxy/answers.ts';
+import type { HaproxyView } from './haproxy/view.ts';
+import type { Outcome } from './records.ts';
+import type { AgentState } from './state.ts';
+import type { WantedFile } from './wanted.ts';
+
+const HEARTBEAT_MS = 3_600_000;
+
+export interface StatusInput {
+  config: AgentConfig;
+  agentVersion: string;
+  manifestEtag: string | undefined;
+  haproxy: HaproxyView | undefined;
+  outcomes: readonly Outcome[];
+  disk: ReadonlyMap<string, DiskFile>;
+  records: AgentState['files'];
+  /** What hinders the whole host. */
+  error: unknown;
+  previous: HostStatus | undefined;
+  now: Date;
+}
+
+export function hostStatusOf(input: StatusInput): HostStatus {
+  const { config, haproxy, now } = input;
+  const before = new Map(input.previous?.files.map((file) => [file.file, file]));
+  const files = input.outcomes.flatMap((outcome) => fileStatusOf(outcome, input, before) ?? []);
+  return {
+    version: 1,
+    fleet: config.fleet,
+    host: config.host,
+    reportedAt: now.toISOString(),
+    agent: { version: input.agentVersion },
+    ...(input.manifestEtag === undefined ? {} : { manifest: input.manifestEtag }),
+    haproxy: [
+      {
+        socket: config.haproxy.statsSocket,
+        ...(haproxy ? { version: haproxy.process.version, pid: haproxy.process.pid } : {}),
+        // Which binds are proved by handshakes; none: the operator switched the proof off.
+        handshake: config.haproxy.handshake,
+      },
+    ],
+    files: files.sort((a, b) => (a.file < b.file ? -1 : 1)),
+    ...(input.error === undefined ? {} : { error: errorOf(input.error) }),
+  };
+}
+
+/** Equal but for the time of the report → equal digest. */
+export function statusDigest(status: HostStatus): string {
+  return digest(JSON.stringify({ ...status, reportedAt: '' }));
+}
+
+export function isWorthReporting(status: HostStatus, reported: AgentState['reported'], now: Date): boolean {
+  if (reported === undefined || reported.digest !== statusDigest(status)) return true;
+  return now.getTime() - new Date(reported.at).getTime() >= HEARTBEAT_MS;
+}
+
+/** `failed`: refused, it needs another publication or a hand; `pending`: the next pass goes on. */
+export function stateOf({ action, error }: Outcome): FileStatus['state'] {
+  if (action.kind === 'backed-off') return 'failed';
+  if (action.kind === 'needs-reload') return 'needs-reload';
+  if (action.kind === 'pending') return 'pending';
+  if (error === undefined) return 'served';
+  const reaction = reactionTo(codeOf(error));
+  if (reaction === 'reload') return 'needs-reload';
+  return reaction === 'refused' ? 'failed' : 'pending';
+}
+
+function fileStatusOf(
+  outcome: Outcome,
+  input: StatusInput,
+  before: ReadonlyMap<string, FileStatus>,
+): FileStatus | undefined {
+  const { wanted } = outcome.action;
+  if (wanted === undefined) return undefined;
+  const disk = diskOf(outcome, wanted, input);
+  const runtime = runtimeOf(outcome, input);
+  const error = errorIn(outcome, input);
+  const state = stateOf(outcome);
+  const addresses = input.records[wanted.file]?.proven?.addresses ?? [];
+  return {
+    file: wanted.file,
+    certificate: wanted.certificate,
+    state,
+    since: sinceWhen(state, wanted, before.get(wanted.file)) ?? input.now.toISOString(),
+    wanted: { sha256: wanted.sha256, serial: wanted.serial },
+    ...(disk === undefined ? {} : { disk: { sha256: disk } }),
+    ...(runtime === undefined ? {} : { runtime }),
+    ...(state === 'served' ? { handshakes: addresses } : {}),
+    ...(error === undefined ? {} : { error }),
+  };
+}
+
+function diskOf({ progress }: Outcome, wanted: WantedFile, { disk }: StatusInput): string | undefined {
+  return progress.isWritten ? wanted.sha256 : disk.get(wanted.file)?.sha256 || undefined;
+}
+
+function runtimeOf({ action, progress }: Outcome, { haproxy }: StatusInput): FileStatus['runtime'] {
+  const seen: CertificateStatus | undefined =
+    progress.certificate ?? haproxy?.files.get(action.file)?.[0]?.certificate;
+  if (seen?.notAfter === undefined) return undefined;
+  // 0: cut off in HAProxy's answer.
+  const chainLength = seen.chainLength ?? 0;
+  return { serial: seen.serial, notAfter: seen.notAfter.toISOString(), chainLength };
+}
+
+function errorIn({ action, error }: Outcome, input: StatusInput): FileStatus['error'] {
+  if (error !== undefined) return errorOf(error);
+  const failure = input.records[action.file]?.failure;
+  if (action.kind === 'backed-off' && failure) return { code: failure.code, message: failure.message };
+  return action.code && { code: action.code, message: action.reason };
+}
+
+function sinceWhen(
+  state: FileStatus['state'],
+  wanted: WantedFile,
+  before: FileStatus | undefined,
+): string | undefined {
+  return before?.state === state && before.wanted.sha256 === wanted.sha256 ? before.since : undefined;
+}
+
+function errorOf(error: unknown): { code: string; message: string } {
+  return { code: codeOf(error), message: messageOf(error) };
+}

@@ -1,0 +1,173 @@
+/**
+ * One pass: poll → look → plan → (install → load → prove, each certificate for itself) → report.
+ * One pass at a time on a host: the lock is on HAProxy's directory itself, so that two agents with different
+ * settings cannot write to one HAProxy either (2.6 mixes up the certificates of two writers).
+ */
+import { withFileLock } from '#contract/file-lock.ts';
+import type { Manifest } from '#contract/manifest.ts';
+import type { Agent, PassOptions, PassResult } from './agent.ts';
+import { bring, type Progress, takeAway } from './bring.ts';
+import { checkDirectory, viewDisk } from './disk.ts';
+import { sweepPrevious, sweepTemps } from './install.ts';
+import { type Action, isLoading, plan } from './plan.ts';
+import { poll, readKnown } from './poll.ts';
+import { type Outcome, withEarlier, withIntents, withOutcomes, withoutFailures } from './records.ts';
+import { report, reportFailure, resultOf } from './report.ts';
+import { clearTransaction, look, type Scene } from './scene.ts';
+import { type AgentState, type KnownManifest, recall, saveManifest, saveState } from './state.ts';
+import { stateOf } from './status.ts';
+import { tellHindrance, tellNews, tellOutcome, tellResult } from './tell.ts';
+import { wantedFiles } from './wanted.ts';
+
+const LOCK_TIMEOUT_MS = 300_000;
+/** HAProxy reloaded under us: look again. More often than this in one pass, the next poll goes on. */
+const MAX_ROUNDS = 3;
+
+export async function sync(agent: Agent, options: PassOptions = {}): Promise<PassResult> {
+  const { certsDir } = agent.config.haproxy;
+  if (options.isDryRun) return preview(agent, options);
+  const begin = agent.now();
+  try {
+    await checkDirectory(certsDir);
+    const result = await withFileLock(certsDir, LOCK_TIMEOUT_MS, () => pass(agent, options));
+    tellResult(agent.log, result, agent.now().getTime() - begin.getTime());
+    return result;
+  } catch (error) {
+    await reportFailure(agent, error);
+    throw error;
+  }
+}
+
+async function pass(agent: Agent, options: PassOptions): Promise<PassResult> {
+  const { config, log } = agent;
+  const swept = await sweepTemps([config.haproxy.certsDir, config.stateDir]);
+  if (swept > 0) log('temp.swept', { count: swept });
+  const memory = await recall(config.stateDir, config, log);
+  const news = await ask(agent, memory.known);
+  tellNews(log, news);
+  if (news.known) await saveManifest(config.stateDir, news.known, memory.known);
+  const done = await reconcile(agent, options, news, memory.state);
+  return report(agent, memory, news, done);
+}
+
+async function preview(agent: Agent, options: PassOptions): Promise<PassResult> {
+  const memory = await recall(agent.config.stateDir, agent.config, agent.log);
+  const news = await ask(agent, memory.known);
+  const { scene, actions } = await decide(agent, options, news, memory.state);
+  const outcomes = actions.map((action) => ({ action, progress: {} }));
+  return resultOf(agent, memory, news, {
+    state: memory.state,
+    saved: memory.state,
+    scene,
+    outcomes,
+    isComplete: true,
+  });
+}
+
+export interface News {
+  manifest: Manifest | undefined;
+  known: KnownManifest | undefined;
+  isNew: boolean;
+  /** Then the last good manifest, if there is one, stays in force. */
+  error: unknown;
+}
+
+async function ask(agent: Agent, known: KnownManifest | undefined): Promise<News> {
+  const { fleet } = agent.config;
+  try {
+    return { ...(await poll(await agent.openBucket(), fleet, known)), error: undefined };
+  } catch (error) {
+    const kept = known ? readKnown(fleet, known) : { manifest: undefined, known: undefined };
+    return { ...kept, isNew: false, error };
+  }
+}
+
+export interface Done {
+  state: AgentState;
+  /** As the state directory has it. */
+  saved: AgentState;
+  scene: Scene;
+  outcomes: Outcome[];
+  /** `false`: told to stop before the last certificate. */
+  isComplete: boolean;
+}
+
+async function reconcile(
+  agent: Agent,
+  options: PassOptions,
+  news: News,
+  before: AgentState,
+  round = 1,
+): Promise<Done> {
+  const { scene, actions } = await decide(agent, options, news, before);
+  const intended = { ...before, files: withIntents(before.files, actions) };
+  await saveState(agent.config.stateDir, intended, before);
+  const outcomes = await carryOutAll(agent, options, actions, scene);
+  const state = { ...before, files: withOutcomes(intended.files, outcomes, agent.now()) };
+  const pid = await pidAfter(agent, scene, outcomes);
+  if (pid !== undefined && round < MAX_ROUNDS) {
+    agent.log('haproxy.reloaded', { pid, before: scene.haproxy?.process.pid });
+    const next = await reconcile(agent, options, news, state, round + 1);
+    return { ...next, outcomes: withEarlier(outcomes, next.outcomes) };
+  }
+  const undecided = outcomes.filter((outcome) => scene.haproxy && stateOf(outcome) === 'pending');
+  await sweepPrevious(agent.config.haproxy.certsDir, new Set(undecided.map(({ action }) => action.file)));
+  return { state, saved: intended, scene, outcomes, isComplete: outcomes.length === actions.length };
+}
+
+async function decide(
+  agent: Agent,
+  options: PassOptions,
+  news: News,
+  state: AgentState,
+): Promise<{ scene: Scene; actions: Action[] }> {
+  const { config } = agent;
+  const records = options.ignoresBackOff ? withoutFailures(state.files) : state.files;
+  const wanted = news.manifest ? wantedFiles(config.fleet, news.manifest) : [];
+  const names = new Set([...wanted.map(({ file }) => file), ...Object.keys(records)]);
+  const disk = await viewDisk(config.haproxy.certsDir, names, config.pem);
+  const { haproxy, hindrance } = await look(agent, names);
+  const handshakes = config.haproxy.handshake;
+  const actions = plan({ wanted, disk, haproxy, records, handshakes, now: agent.now() });
+  // Without any manifest nothing is known to be unwanted.
+  const safe = news.manifest ? actions : [];
+  return { scene: { ...agent, haproxy, hindrance, disk }, actions: safe };
+}
+
+async function carryOutAll(
+  agent: Agent,
+  options: PassOptions,
+  actions: readonly Action[],
+  scene: Scene,
+): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  tellHindrance(agent.log, scene.hindrance);
+  scene.hindrance ??= await clearTransaction(agent, actions, scene.haproxy);
+  for (const action of actions) {
+    if (options.signal?.aborted) break;
+    const outcome = await attempt(action, scene);
+    tellOutcome(agent.log, outcome);
+    outcomes.push(outcome);
+  }
+  return outcomes;
+}
+
+/** A certificate's failure is caught here and nowhere else: it never stops another. */
+async function attempt(action: Action, scene: Scene): Promise<Outcome> {
+  const progress: Progress = {};
+  try {
+    if (isLoading(action) || action.kind === 'prove') await bring(action, scene, progress);
+    if (action.kind === 'remove') await takeAway(action, scene);
+    return action.kind === 'pending' ? { action, progress, error: scene.hindrance } : { action, progress };
+  } catch (error) {
+    return { action, progress, error };
+  }
+}
+
+/** @returns the new Pid if HAProxy has changed its worker while we worked on it */
+async function pidAfter(agent: Agent, { haproxy }: Scene, outcomes: Outcome[]): Promise<number | undefined> {
+  const hasWorked = outcomes.some(({ progress, error }) => progress.isWritten || progress.isLoaded || error);
+  if (haproxy === undefined || !hasWorked) return undefined;
+  const { pid } = await agent.runtime.showInfo().catch(() => haproxy.process);
+  return pid === haproxy.process.pid ? undefined : pid;
+}

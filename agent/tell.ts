@@ -1,0 +1,51 @@
+/** The storyboard's words: one event a fact. Stages return, the storyboard tells. */
+import { codeOf, messageOf, PemRejected } from '#contract/errors.ts';
+import type { PassResult } from './agent.ts';
+import { RuntimeCommandFailed } from './errors.ts';
+import type { EventName, Log } from './log.ts';
+import type { Outcome } from './records.ts';
+import { stateOf } from './status.ts';
+import type { News } from './sync.ts';
+
+export function tellNews(log: Log, { error, isNew, known }: News): void {
+  if (error !== undefined) log('manifest.failed', factsOf(error));
+  else log(isNew ? 'manifest.changed' : 'manifest.unchanged', { etag: known?.etag });
+}
+
+export function tellHindrance(log: Log, hindrance: unknown): void {
+  if (hindrance !== undefined) log('haproxy.unreachable', factsOf(hindrance));
+}
+
+export function tellOutcome(log: Log, outcome: Outcome): void {
+  const { action, progress, error } = outcome;
+  const { certificate, file, reason, wanted } = action;
+  const subject = { certificate, file, serial: wanted?.serial };
+  if (progress.isWritten) log('certificate.installed', { ...subject, reason });
+  if (progress.isLoaded) log('certificate.loaded', { ...subject, reason });
+  if (progress.handshakes?.length)
+    log('certificate.proven', { ...subject, binds: progress.handshakes.join() });
+  if (error !== undefined) log(failureEvent(outcome), { ...subject, reason, ...factsOf(error) });
+  else if (action.kind === 'needs-reload')
+    log('certificate.needs-reload', { ...subject, reason, code: action.code });
+  else if (action.kind === 'backed-off') log('certificate.failed', { ...subject, reason });
+  else if (action.kind === 'remove' || action.kind === 'forget')
+    log('certificate.removed', { ...subject, reason });
+}
+
+function failureEvent(outcome: Outcome): EventName {
+  if (outcome.error instanceof PemRejected) return 'pem.rejected';
+  const state = stateOf(outcome);
+  if (state === 'needs-reload') return 'certificate.needs-reload';
+  return state === 'pending' ? 'certificate.pending' : 'certificate.failed';
+}
+
+export function tellResult(log: Log, { status, isChanged }: PassResult, ms: number): void {
+  const count = (wanted: string) => status.files.filter(({ state }) => state === wanted).length;
+  const [served, failed, pending, needsReload] = ['served', 'failed', 'pending', 'needs-reload'].map(count);
+  log('run.finished', { served, failed, pending, 'needs-reload': needsReload, changed: isChanged, ms });
+}
+
+export function factsOf(error: unknown): { code: string; message: string; severity?: number | undefined } {
+  const severity = error instanceof RuntimeCommandFailed ? error.severity : undefined;
+  return { code: codeOf(error), message: messageOf(error), severity };
+}

@@ -1,0 +1,148 @@
+/**
+ * Success is what is shown, not what was said: HAProxy's own description of the file, then the certificate
+ * that a TLS client gets from each bind (it also sees overlapping names, second copies and old workers).
+ */
+import { type ConnectionOptions, connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
+import type { CombinedPem } from '#contract/combined-pem.ts';
+import { HandshakeFailed, RuntimeCommandFailed } from './errors.ts';
+import type { CertificateStatus } from './haproxy/answers.ts';
+import type { Runtime } from './haproxy/runtime.ts';
+import type { WantedFile } from './wanted.ts';
+
+const HANDSHAKE_TIMEOUT_MS = 5000;
+/** A label that nobody uses, to ask for a wildcard. */
+const PROOF_LABEL = 'pemfleet-proof';
+
+/** @throws RuntimeCommandFailed `ERR_RUNTIME_READ_BACK` */
+export async function readBack(
+  runtime: Runtime,
+  filename: string,
+  pem: CombinedPem,
+): Promise<CertificateStatus> {
+  const seen = await runtime.showCertificate(filename);
+  const wanted = { serial: pem.leaf.serialNumber, fingerprint: sha1Of(pem), chainLength: pem.chain.length };
+  // What HAProxy's answer lacks (too many names), the handshake proves.
+  const { serial, sha1Fingerprint = wanted.fingerprint, chainLength = wanted.chainLength } = seen ?? {};
+  const isSame = sha1Fingerprint === wanted.fingerprint && chainLength === wanted.chainLength;
+  if (seen?.status === 'Used' && serial === wanted.serial && isSame) return seen;
+  const shown = seen ? `${seen.status} ${sha1Fingerprint}, ${chainLength} certificates` : 'nothing';
+  const detail = `wanted Used ${wanted.fingerprint}, ${wanted.chainLength} certificates, saw ${shown}`;
+  throw new RuntimeCommandFailed('ERR_RUNTIME_READ_BACK', { verb: 'show ssl cert', filename }, detail);
+}
+
+/**
+ * One handshake with each address. Nothing is proved for a certificate without a DNS name: SNI carries no
+ * IP address (RFC 6066 §3).
+ * @returns the addresses that handed out this certificate
+ * @throws HandshakeFailed
+ */
+export async function proveServed(
+  addresses: readonly string[],
+  wanted: WantedFile,
+  pem: CombinedPem,
+): Promise<string[]> {
+  const servername = servernameOf(pem);
+  if (servername === undefined) return [];
+  for (const address of addresses) {
+    const chain = await handshake(address, servername, wanted.isPair ? sigalgsFor(wanted.keyType) : {});
+    check(chain, pem, address, servername);
+  }
+  return [...addresses];
+}
+
+/** The first DNS name of the leaf itself, a plain one before a wildcard. */
+function servernameOf({ leaf }: CombinedPem): string | undefined {
+  const entries = leaf.subjectAltName?.split(', ') ?? [];
+  const names = entries
+    .filter((entry) => entry.startsWith('DNS:'))
+    .map((entry) => entry.slice('DNS:'.length));
+  const name = names.find((candidate) => !candidate.startsWith('*.')) ?? names[0];
+  return name?.replace(/^\*\./, `${PROOF_LABEL}.`).toLowerCase();
+}
+
+/** Of an RSA and ECDSA pair, HAProxy hands out the half that the client's signature algorithms ask for. */
+function sigalgsFor(keyType: string): ConnectionOptions {
+  return keyType.startsWith('rsa')
+    ? { sigalgs: 'RSA-PSS+SHA256:RSA+SHA256:RSA+SHA384' }
+    : { sigalgs: 'ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512' };
+}
+
+function handshake(
+  address: string,
+  servername: string,
+  options: ConnectionOptions,
+): Promise<DetailedPeerCertificate[]> {
+  const { host, port } = splitAddress(address);
+  return new Promise((resolve, reject) => {
+    // `ca: []`: else Node completes the chain from its own roots, and we want to count what was sent.
+    const socket = connect({ host, port, servername, ca: [], rejectUnauthorized: false, ...options });
+    const deadline = setTimeout(() => {
+      const detail = `not finished within ${HANDSHAKE_TIMEOUT_MS} ms`;
+      socket.destroy(new HandshakeFailed('ERR_HANDSHAKE_TIMEOUT', address, servername, detail));
+    }, HANDSHAKE_TIMEOUT_MS);
+    socket.on('secureConnect', () => {
+      resolve(chainOf(socket.getPeerCertificate(true)));
+      clearTimeout(deadline);
+      leave(socket);
+    });
+    socket.on('error', (error) => reject(asHandshakeFailed(error, address, servername)));
+    socket.on('close', () => {
+      clearTimeout(deadline);
+      reject(refused(address, servername));
+    });
+  });
+}
+
+/** Not destroyed at once: HAProxy would log a failed handshake. */
+function leave(socket: TLSSocket): void {
+  socket.unref().resume().end();
+  socket.setTimeout(HANDSHAKE_TIMEOUT_MS, () => socket.destroy());
+}
+
+function check(
+  chain: DetailedPeerCertificate[],
+  pem: CombinedPem,
+  address: string,
+  servername: string,
+): void {
+  const [wanted, seen] = [sha1Of(pem), chain[0]?.fingerprint?.replaceAll(':', '')];
+  if (wanted !== seen) {
+    const detail = `wanted serial ${pem.leaf.serialNumber}, saw ${chain[0]?.serialNumber}: another certificate with this name, or an old worker, answers there`;
+    throw new HandshakeFailed('ERR_HANDSHAKE_CERTIFICATE', address, servername, detail);
+  }
+  if (chain.length === pem.chain.length) return;
+  const detail = `wanted a chain of ${pem.chain.length}, saw ${chain.length}`;
+  throw new HandshakeFailed('ERR_HANDSHAKE_CHAIN', address, servername, detail);
+}
+
+function chainOf(leaf: DetailedPeerCertificate): DetailedPeerCertificate[] {
+  const chain = [leaf];
+  for (let next = leaf.issuerCertificate; next && !chain.includes(next); next = next.issuerCertificate)
+    chain.push(next);
+  return chain;
+}
+
+function asHandshakeFailed(
+  error: NodeJS.ErrnoException,
+  address: string,
+  servername: string,
+): HandshakeFailed {
+  if (error instanceof HandshakeFailed) return error;
+  if (error.syscall !== 'connect') return refused(address, servername, error);
+  const detail = `${error.code}: does HAProxy bind there? Set haproxy.handshake to its binds, or to []`;
+  return new HandshakeFailed('ERR_HANDSHAKE_CONNECT', address, servername, detail, { cause: error });
+}
+
+function refused(address: string, servername: string, cause?: NodeJS.ErrnoException): HandshakeFailed {
+  const detail = `refused (${cause?.code ?? 'closed'}): no certificate for this name on that bind`;
+  return new HandshakeFailed('ERR_HANDSHAKE_REFUSED', address, servername, detail, { cause });
+}
+
+function sha1Of({ leaf }: CombinedPem): string {
+  return leaf.fingerprint.replaceAll(':', '');
+}
+
+function splitAddress(address: string): { host: string; port: number } {
+  const { hostname, port } = new URL(`tcp://${address}`);
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) };
+}

@@ -1,0 +1,37 @@
+/** The manifest, seen as the files that this host shall have. */
+import { type CertificateName, type FleetName, layout, pemFileName } from '#contract/layout.ts';
+import type { Manifest } from '#contract/manifest.ts';
+
+export interface WantedFile {
+  /** Name in HAProxy's directory. */
+  file: string;
+  certificate: CertificateName;
+  /** Where its combined PEM is in the bucket. */
+  key: string;
+  sha256: string;
+  size: number;
+  serial: string;
+  keyType: string;
+  chainLength: number;
+  identifiers: readonly string[];
+  /** An RSA and an ECDSA file belong together: a handshake must ask for one key type. */
+  isPair: boolean;
+}
+
+export function wantedFiles(fleet: FleetName, manifest: Manifest): WantedFile[] {
+  return Object.entries(manifest.certificates).flatMap(([name, entry]) => {
+    const certificate = name as CertificateName;
+    return entry.pems.map((pem) => ({
+      file: pemFileName(certificate, pem.keyType, entry.pems.length),
+      certificate,
+      key: layout.pem(fleet, certificate, pem.sha256),
+      sha256: pem.sha256,
+      size: pem.size,
+      serial: pem.serial,
+      keyType: pem.keyType,
+      chainLength: pem.chainLength,
+      identifiers: entry.identifiers,
+      isPair: entry.pems.length > 1,
+    }));
+  });
+}

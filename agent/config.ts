@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { fleetName, hostName } from '#contract/layout.ts';
 import { ConfigError } from './errors.ts';
 import { gidOf, uidOf } from './owner.ts';

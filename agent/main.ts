@@ -1,4 +1,5 @@
 /** `pemfleet-agent`: the composition root. Only here are the command line, the environment, clock and chance read. */
+import { fstatSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Bucket } from '#contract/bucket/bucket.ts';
@@ -22,7 +23,13 @@ const RUNTIME_TIMEOUT_MS = 8000;
 
 type Flags = Record<string, string | boolean | undefined>;
 
-const log = lineLog((line) => process.stderr.write(line), process.env['JOURNAL_STREAM'] !== undefined);
+/** systemd names device and inode of the stream that it reads; a redirected one is another. */
+function isJournal(): boolean {
+  const { dev, ino } = fstatSync(process.stderr.fd);
+  return process.env['JOURNAL_STREAM'] === `${dev}:${ino}`;
+}
+
+const log = lineLog((line) => process.stderr.write(line), isJournal());
 
 async function main(argv: string[]): Promise<number> {
   const { command, flags } = readCommandLine(argv);

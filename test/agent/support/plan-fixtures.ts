@@ -1,0 +1,55 @@
+// One certificate, `shop`, in all conditions.
+import { certificateName } from '#contract/layout.ts';
+import type { HaproxyView, RuntimeFile } from '../../../agent/haproxy/view.ts';
+import type { FileRecord } from '../../../agent/state.ts';
+import type { WantedFile } from '../../../agent/wanted.ts';
+
+export const now = new Date('2026-11-22T12:00:00Z');
+export const [wantedSha, oldSha, otherSha] = ['a', 'b', 'c'].map((digit) => digit.repeat(64)) as [
+  string,
+  string,
+  string,
+];
+export const wanted: WantedFile = {
+  file: 'shop.pem',
+  certificate: certificateName.parse('shop'),
+  key: `published/edge/pem/shop/${wantedSha}.pem`,
+  sha256: wantedSha,
+  size: 3000,
+  serial: '0A12',
+  keyType: 'ec256',
+  chainLength: 2,
+  identifiers: ['shop.test'],
+  isPair: false,
+};
+
+export const place = (
+  changes: Partial<RuntimeFile> & { serial?: string; status?: string; chainLength?: number },
+) => {
+  const { serial = '0A12', status = 'Used', chainLength = 2, ...rest } = changes;
+  const certificate = {
+    filename: '/c/shop.pem',
+    status,
+    serial,
+    sha1Fingerprint: '',
+    notAfter: now,
+    chainLength,
+  };
+  return { filename: '/c/shop.pem', crtList: '/c', isListed: true, certificate, ...rest };
+};
+export const haproxy = (places: RuntimeFile[], maxCommandBytes = 16_383): HaproxyView => ({
+  process: { pid: 7, version: '3.0.11', isStopping: false },
+  capabilities: { canAddCertificates: true, maxCommandBytes },
+  files: new Map([['shop.pem', places]]),
+});
+export const record = (changes: Partial<FileRecord>): FileRecord => ({
+  certificate: certificateName.parse('shop'),
+  written: [wantedSha],
+  proven: { sha256: wantedSha, addresses: ['127.0.0.1:443'] },
+  ...changes,
+});
+export const failed = (sha256: string, notBefore: string) =>
+  record({ failure: { sha256, code: 'ERR_RUNTIME_REFUSED', message: 'm', attempts: 1, notBefore } });
+export const provenOld = { proven: { sha256: oldSha, addresses: ['127.0.0.1:443'] } };
+export const right = { sha256: wantedSha, isGuarded: true };
+export const old = { sha256: oldSha, isGuarded: true };

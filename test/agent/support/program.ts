@@ -1,0 +1,96 @@
+// The agent's own program, as it ships (one file) or in this process.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { buildSync } from 'esbuild';
+import { openBucket } from '#contract/bucket/open.ts';
+import type { Agent } from '../../../agent/agent.ts';
+import { loadConfig } from '../../../agent/config.ts';
+import { Runtime } from '../../../agent/haproxy/runtime.ts';
+import { openSocket } from '../../../agent/haproxy/socket.ts';
+import { type Log, lineLog } from '../../../agent/log.ts';
+import { exitStatusOf } from '../../../agent/show.ts';
+import { sync } from '../../../agent/sync.ts';
+import { factsOf } from '../../../agent/tell.ts';
+import { makeTempDir } from '../../parts/temp-dir.ts';
+import { host } from './host.ts';
+
+export interface Finished {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface SpawnOptions {
+  /** more flags; they come after the stage's own */
+  args?: string[];
+  env?: Record<string, string>;
+  /** ES module loaded before the agent */
+  preload?: string;
+}
+
+let bundle: string | undefined;
+
+/** The agent as it ships: one file. Built once a test process. */
+export function agentProgram(): string {
+  if (bundle !== undefined) return bundle;
+  bundle = join(makeTempDir().path, 'agent.mjs');
+  buildSync({
+    entryPoints: ['agent/main.ts'],
+    outfile: bundle,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    banner: {
+      js: "import{createRequire as pemfleetCreateRequire}from'node:module';const require=pemfleetCreateRequire(import.meta.url);",
+    },
+  });
+  return bundle;
+}
+
+export async function spawnAgent(args: string[], { env, preload }: SpawnOptions = {}): Promise<Finished> {
+  const { child, output } = startAgent(args, { ...(env ? { env } : {}), ...(preload ? { preload } : {}) });
+  const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+  return { code, signal, ...output };
+}
+
+export function startAgent(args: string[], { env, preload }: SpawnOptions = {}) {
+  const imports = preload === undefined ? [] : ['--import', pathToFileURL(preload).href];
+  const child = spawn(process.execPath, [...imports, agentProgram(), ...args], {
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const output = { stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output.stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    output.stderr += text;
+  });
+  return { child, output };
+}
+/** The agent in this process, with flags as on its command line. */
+export async function agentHere(
+  flags: readonly string[],
+  log: Log,
+  changes: Partial<Agent> = {},
+): Promise<Agent> {
+  const pairs = flags.flatMap((word, index) => (index % 2 === 0 ? [[word.slice(2), flags[index + 1]]] : []));
+  const config = await loadConfig({ flags: Object.fromEntries(pairs), env: {}, hostname: host });
+  const socket = openSocket({ path: config.haproxy.statsSocket, timeoutMs: 8000 });
+  const runtime = new Runtime(socket, (ms) => new Promise((resolve) => setTimeout(resolve, ms)));
+  const bucket = () => openBucket(config.bucket);
+  return { config, version: '0', openBucket: bucket, runtime, log, now: () => new Date(), ...changes };
+}
+
+export async function passHere(flags: readonly string[]): Promise<Finished> {
+  const lines: string[] = [];
+  const log = lineLog((line) => lines.push(line), false);
+  const agent = await agentHere(flags, log);
+  const result = await sync(agent).catch((error: unknown) => void log('run.failed', factsOf(error)));
+  return { code: result ? exitStatusOf(result) : 1, signal: null, stdout: '', stderr: lines.join('') };
+}

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { OPTIONS } from '../../../agent/config.ts';
+import { ERROR_CODES } from '../../../agent/errors.ts';
+import { EVENT_NAMES } from '../../../agent/log.ts';
+import { USAGE } from '../../../agent/usage.ts';
+
+const text = readFileSync(new URL('../../../docs/agent.md', import.meta.url), 'utf8');
+const firstCells = [...text.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = '']) =>
+  [...cell.matchAll(/`([^`]+)`/g)].map(([, word = '']) => word),
+);
+
+test('docs/agent.md has every error code of the agent', () => {
+  for (const code of Object.values(ERROR_CODES).flat()) assert.ok(firstCells.includes(code), code);
+});
+
+test('docs/agent.md has every event of the agent, and none that is gone', () => {
+  const documented = firstCells.filter(
+    (word) => /^[a-z]+\.[a-z-]+$/.test(word) && !/^(haproxy|pem)\.[a-z]*[A-Z]/.test(word),
+  );
+  const events = documented.filter((word) => !Object.values(OPTIONS).some((path) => path.join('.') === word));
+
+  assert.deepEqual(events.sort(), [...EVENT_NAMES].sort());
+});
+
+test('docs/agent.md and --help have every key, flag and variable', () => {
+  for (const [flag, path] of Object.entries(OPTIONS)) {
+    assert.ok(firstCells.includes(path.join('.')), path.join('.'));
+    assert.ok(text.includes(`\`--${flag}\``), flag);
+    assert.ok(USAGE.includes(`--${flag} `), flag);
+    assert.ok(USAGE.includes(`PEMFLEET_AGENT_${flag.toUpperCase().replaceAll('-', '_')} `), flag);
+  }
+});

@@ -39,18 +39,20 @@ export async function authorize(
     .map((authorization) => choose(client, authorization, solver.type));
   const presented = pending.map((item) => item.presented);
   let isStillValidating = false;
+  // Where this fails, another pass drives the order: its answers, which are the same, are not ours to remove.
+  if (pending.length > 0) await hooks.remember(presented);
   try {
     if (pending.length === 0) return;
-    await hooks.remember(presented);
     await solver.present(presented);
     hooks.presented(presented.map((challenge) => challenge.identifier));
     await all(pending.map(({ challenge }) => respond(client, challenge)));
     await all(pending.map(({ authorization }) => waitValid(client, authorization, timing)));
   } catch (error) {
-    isStillValidating = error instanceof AcmeDeadline;
+    isStillValidating = error instanceof AcmeDeadline || error instanceof AcmeUnreachable;
     throw error;
   } finally {
-    // The CA may still look while we are out of time: the next pass presents the same answers and removes them.
+    // The CA may still look while we are out of time or cut off: the next pass presents the same answers and
+    // removes them. Taken away now, they would make the order invalid.
     if (!isStillValidating) await cleanUp(solver, [...hooks.earlier, ...presented], hooks.leftover);
   }
 }

@@ -39,7 +39,9 @@ export async function getOrder(client: AcmeClient, url: string): Promise<Order |
   try {
     return orderOf(await client.post(url, null), url);
   } catch (error) {
-    if (error instanceof AcmeProblem && error.status === 404) return undefined;
+    // §7.1.3 knows no status for it: 404, or `unauthorized` to an account whose order it is not (§6.2).
+    if (error instanceof AcmeProblem && (error.status === 404 || error.type === 'unauthorized'))
+      return undefined;
     throw error;
   }
 }

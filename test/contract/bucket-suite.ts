@@ -1,0 +1,166 @@
+/** What every bucket must do, in memory, in a directory or in S3. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import type { Bucket } from '#contract/bucket/bucket.ts';
+import { increment } from './increment.ts';
+
+export type MakeBucket = (t: TestContext) => Promise<Bucket>;
+
+const etagOf = (written: { etag: string } | 'precondition-failed') => {
+  assert.notEqual(written, 'precondition-failed');
+  return (written as { etag: string }).etag;
+};
+
+/** @param makeBucket an empty bucket of the test's own */
+export function bucketSuite(kind: string, makeBucket: MakeBucket): void {
+  const cases = { ...objectCases, ...conditionCases, ...crowdCases, ...keyCases };
+  for (const [says, run] of Object.entries(cases))
+    test(`${kind}: ${says}`, async (t) => run(await makeBucket(t)));
+}
+
+type Cases = Record<string, (bucket: Bucket) => Promise<void>>;
+
+const objectCases: Cases = {
+  'what was put is got, byte for byte, under the ETag that put told': async (bucket) => {
+    const body = Buffer.from([0, 255, 10, 13, 10, 128]);
+
+    const etag = etagOf(await bucket.put('issuer/a.json', body));
+
+    assert.deepEqual(await bucket.get('issuer/a.json'), { body, etag });
+  },
+  'an empty object is an object': async (bucket) => {
+    const etag = etagOf(await bucket.put('issuer/empty', ''));
+
+    assert.deepEqual(await bucket.get('issuer/empty'), { body: Buffer.alloc(0), etag });
+    assert.deepEqual(await bucket.list('issuer/'), ['issuer/empty']);
+  },
+  'what is not there is undefined, also where its prefix is an object or a prefix': async (bucket) => {
+    await bucket.put('issuer/order/a.json', 'a');
+
+    for (const key of ['issuer/b.json', 'nothing/b.json', 'issuer/order', 'issuer/order/a.json/b'])
+      assert.equal(await bucket.get(key), undefined);
+  },
+  'another content has another ETag, the same content is not changed': async (bucket) => {
+    const first = etagOf(await bucket.put('issuer/a', 'one'));
+    const second = etagOf(await bucket.put('issuer/a', 'two'));
+
+    assert.notEqual(first, second);
+    assert.equal((await bucket.get('issuer/a'))?.body.toString(), 'two');
+  },
+  'what was deleted is gone, and may be deleted again and put again': async (bucket) => {
+    await bucket.put('issuer/a', 'one');
+
+    await bucket.delete('issuer/a');
+    await bucket.delete('issuer/a');
+    await bucket.delete('nowhere/b');
+
+    assert.equal(await bucket.get('issuer/a'), undefined);
+    assert.deepEqual(await bucket.list('issuer/'), []);
+    etagOf(await bucket.put('issuer/a', 'two', { ifNoneMatch: '*' }));
+  },
+  'a listing holds the whole keys below a prefix, at any depth, sorted': async (bucket) => {
+    for (const key of [
+      'issuer/order/b.json',
+      'issuer/order/a.json',
+      'issuer/order/c/d.json',
+      'issuer/order.json',
+      'published/a',
+    ])
+      await bucket.put(key, key);
+
+    assert.deepEqual(await bucket.list('issuer/order/'), [
+      'issuer/order/a.json',
+      'issuer/order/b.json',
+      'issuer/order/c/d.json',
+    ]);
+    assert.deepEqual(await bucket.list('nothing/'), []);
+  },
+};
+
+const conditionCases: Cases = {
+  'a read under the right ETag is not modified, under another one it is the object': async (bucket) => {
+    const etag = etagOf(await bucket.put('issuer/a', 'one'));
+
+    assert.equal(await bucket.get('issuer/a', { ifNoneMatch: etag }), 'not-modified');
+    assert.deepEqual(await bucket.get('issuer/a', { ifNoneMatch: '"another"' }), {
+      body: Buffer.from('one'),
+      etag,
+    });
+    assert.equal(await bucket.get('issuer/b', { ifNoneMatch: etag }), undefined);
+  },
+  'If-None-Match: * creates, and leaves what is there as it is': async (bucket) => {
+    const etag = etagOf(await bucket.put('issuer/a', 'one', { ifNoneMatch: '*' }));
+
+    assert.equal(await bucket.put('issuer/a', 'two', { ifNoneMatch: '*' }), 'precondition-failed');
+    assert.deepEqual(await bucket.get('issuer/a'), { body: Buffer.from('one'), etag });
+  },
+  'If-Match replaces what was read, and nothing else': async (bucket) => {
+    const first = etagOf(await bucket.put('issuer/a', 'one'));
+    const second = etagOf(await bucket.put('issuer/a', 'two', { ifMatch: first }));
+
+    assert.equal(await bucket.put('issuer/a', 'three', { ifMatch: first }), 'precondition-failed');
+    assert.deepEqual(await bucket.get('issuer/a'), { body: Buffer.from('two'), etag: second });
+  },
+  'If-Match on an object that is missing or deleted fails, and creates nothing': async (bucket) => {
+    const etag = etagOf(await bucket.put('issuer/a', 'one'));
+    await bucket.delete('issuer/a');
+
+    assert.equal(await bucket.put('issuer/a', 'two', { ifMatch: etag }), 'precondition-failed');
+    assert.equal(await bucket.put('issuer/b', 'two', { ifMatch: etag }), 'precondition-failed');
+    assert.deepEqual(await bucket.list('issuer/'), []);
+  },
+};
+
+const crowdCases: Cases = {
+  'of thirty that create at once, one is told that it did, and its object stays': async (bucket) => {
+    const bodies = Array.from({ length: 30 }, (_, index) => `writer ${index}`);
+
+    const told = await Promise.all(bodies.map((body) => bucket.put('issuer/a', body, { ifNoneMatch: '*' })));
+
+    const winners = bodies.filter((_, index) => told[index] !== 'precondition-failed');
+    assert.equal(winners.length, 1);
+    assert.equal((await bucket.get('issuer/a'))?.body.toString(), winners[0]);
+  },
+  'thirty that read, change and write at once lose no update': async (bucket) => {
+    await bucket.put('issuer/counter', '0');
+
+    await Promise.all(Array.from({ length: 30 }, () => increment(bucket, 'issuer/counter')));
+
+    assert.equal((await bucket.get('issuer/counter'))?.body.toString(), '30');
+  },
+  'work of one name is done one at a time, of another name beside it': async (bucket) => {
+    const inside: string[] = [];
+    const work = (name: string) => () => {
+      inside.push(`${name} in`);
+      return bucket.put(`issuer/${name}`, name).then(() => inside.push(`${name} out`));
+    };
+
+    await Promise.all([
+      bucket.exclusively('pass', 5_000, work('a')),
+      bucket.exclusively('pass', 5_000, work('b')),
+    ]);
+
+    const [first, second] = inside[0] === 'a in' ? ['a', 'b'] : ['b', 'a'];
+    assert.deepEqual(inside, [`${first} in`, `${first} out`, `${second} in`, `${second} out`]);
+    await bucket.exclusively('pass', 5_000, () => bucket.exclusively('other', 5_000, async () => undefined));
+  },
+  'work that fails lets the next one in, and its error out': async (bucket) => {
+    const failing = bucket.exclusively('pass', 5_000, () => Promise.reject(new RangeError('as thrown')));
+
+    await assert.rejects(failing, RangeError);
+    assert.equal(await bucket.exclusively('pass', 5_000, async () => 'in'), 'in');
+  },
+};
+
+const keyCases: Cases = {
+  'a key that is none of ours is a bug, told as a TypeError, and touches nothing': async (bucket) => {
+    for (const key of ['', '/etc/passwd', 'a//b', '../a', 'a/../b', 'a/.', '.lock', 'issuer/.hidden'])
+      for (const call of [
+        () => bucket.get(key),
+        () => bucket.put(key, 'x'),
+        () => bucket.delete(key),
+        () => bucket.list(`${key}/`),
+      ])
+        await assert.rejects(call, TypeError);
+  },
+};

@@ -1,0 +1,73 @@
+/** The bucket port in memory, for tests of what is above it; held to the same suite as the real ones. */
+import { createHash } from 'node:crypto';
+import type { Bucket } from '#contract/bucket/bucket.ts';
+import { BucketError } from '#contract/errors.ts';
+
+export interface MemoryBucket extends Bucket {
+  /** Every call that came, as `put key`, in order. */
+  readonly calls: string[];
+  text(key: string): string | undefined;
+}
+
+const etagOf = (body: Buffer) => `"${createHash('sha256').update(body).digest('hex')}"`;
+
+export function memoryBucket(): MemoryBucket {
+  const objects = new Map<string, Buffer>();
+  const holders = new Map<string, Promise<unknown>>();
+  const calls: string[] = [];
+  const called = async (verb: string, key: string) => {
+    calls.push(`${verb} ${key}`);
+    const parts = key.replace(/\/$/, '').split('/');
+    if (parts.some((part) => part === '' || part.startsWith('.')))
+      throw new TypeError(`not a bucket key: ${key}`);
+    // Another task may come first, as it may with a real bucket.
+    await Promise.resolve();
+  };
+  return {
+    url: 'memory:',
+    calls,
+    text: (key) => objects.get(key)?.toString('utf8'),
+    get: (async (key: string, condition?: { ifNoneMatch: string }) => {
+      await called('get', key);
+      const body = objects.get(key);
+      if (body === undefined) return undefined;
+      return etagOf(body) === condition?.ifNoneMatch ? 'not-modified' : { body, etag: etagOf(body) };
+    }) as Bucket['get'],
+    put: async (key, body, condition) => {
+      await called('put', key);
+      const old = objects.get(key);
+      if (condition && 'ifNoneMatch' in condition && old !== undefined) return 'precondition-failed';
+      if (condition && 'ifMatch' in condition && (old === undefined || etagOf(old) !== condition.ifMatch))
+        return 'precondition-failed';
+      const stored = Buffer.from(body);
+      objects.set(key, stored);
+      return { etag: etagOf(stored) };
+    },
+    delete: async (key) => {
+      await called('delete', key);
+      objects.delete(key);
+    },
+    list: async (prefix) => {
+      await called('list', prefix);
+      return [...objects.keys()].filter((key) => key.startsWith(prefix)).sort();
+    },
+    exclusively: async (name, timeoutMs, work) => {
+      const before = holders.get(name) ?? Promise.resolve();
+      let done: () => void = () => undefined;
+      holders.set(
+        name,
+        before.then(() => new Promise<void>((resolve) => (done = resolve))),
+      );
+      await inTime(before, timeoutMs, name);
+      return work().finally(() => done());
+    },
+  };
+}
+
+async function inTime(before: Promise<unknown>, timeoutMs: number, name: string): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new BucketError('ERR_BUCKET_LOCK', name, 'is held')), timeoutMs);
+  });
+  await Promise.race([before, late]).finally(() => clearTimeout(timer));
+}

@@ -1,0 +1,10 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { PEMFLEET_VERSION } from '#contract/version.ts';
+
+test('the version that is told is the version that is released', () => {
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+
+  assert.equal(PEMFLEET_VERSION, version);
+});

@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { digest, parse } from '#contract/combined-pem.ts';
+import { fleetName, layout } from '#contract/layout.ts';
+import { emptyManifest, type ManifestEntry, parseManifest, serializeManifest } from '#contract/manifest.ts';
+import { entryOf as madeEntry, newestEntry, spread } from '../../lambda/entry.ts';
+import { createPublisher, readManifest } from '../../lambda/publish.ts';
+import { memoryBucket } from '../contract/memory-bucket.ts';
+import { createPki } from '../parts/pki.ts';
+import {
+  after,
+  DIRECTORY_URL,
+  entryOf,
+  manifestsOf,
+  named,
+  noon,
+  pemRefOf,
+  recordEvents,
+  specOf,
+} from './support.ts';
+
+const [one, two, three] = [fleetName.parse('one'), fleetName.parse('two'), fleetName.parse('three')];
+const spec = specOf({ fleets: [one, two, three] });
+const name = named('a.test');
+
+test('an entry says what was issued, as the leaf says it', async () => {
+  const pki = await createPki();
+  const validity = { notBefore: noon, notAfter: after(noon, 5_000) };
+  const { combined } = await pki.issue({ names: ['a.test'], serial: '0a1b', ...validity });
+  const obtained = { text: combined, pem: parse(combined) };
+  const accountUrl = 'https://ca.test/account/1';
+
+  const entry = madeEntry({ ...spec, profile: 'classic' }, DIRECTORY_URL, accountUrl, obtained, noon);
+
+  const { certId, ...pem } = entry.pems[0] ?? pemRefOf();
+  assert.match(certId ?? '', /^[\w-]{27}\.Chs$/);
+  assert.deepEqual(pem, {
+    sha256: digest(combined),
+    size: combined.length,
+    keyType: 'ec256',
+    serial: '0A1B',
+    notBefore: noon.toISOString(),
+    notAfter: after(noon, 5_000).toISOString(),
+    chainLength: 2,
+  });
+  assert.deepEqual(entry.issued, { directoryUrl: DIRECTORY_URL, accountUrl, profile: 'classic' });
+  const text = serializeManifest({ ...emptyManifest(one, noon), certificates: { [name]: entry } });
+  assert.deepEqual(parseManifest(one, Buffer.from(text)).certificates[name], entry);
+});
+
+const older = entryOf({
+  publishedAt: after(noon, -1_000).toISOString(),
+  pems: [pemRefOf({ sha256: 'b'.repeat(64) })],
+});
+const newer = entryOf();
+
+for (const [says, entries, wanted] of [
+  ['no fleet has any', [], undefined],
+  ['no fleet has this certificate', [[one, undefined]], undefined],
+  [
+    'one fleet has it',
+    [
+      [one, undefined],
+      [two, newer],
+    ],
+    newer,
+  ],
+  [
+    'the first has the newest',
+    [
+      [one, newer],
+      [two, older],
+    ],
+    newer,
+  ],
+  [
+    'the last has the newest',
+    [
+      [one, older],
+      [two, undefined],
+      [three, newer],
+    ],
+    newer,
+  ],
+] as const) {
+  test(`the newest among the fleets, where ${says}`, () => {
+    assert.deepEqual(newestEntry(spec, manifestsOf(entries as never)), wanted);
+  });
+}
+
+test('fleets that the certificate is not for are not asked', () => {
+  assert.equal(
+    newestEntry(
+      specOf({ fleets: [one] }),
+      manifestsOf([
+        [one, older],
+        [two, newer],
+      ]),
+    ),
+    older,
+  );
+});
+
+interface Scene {
+  text?: string;
+  entry?: ManifestEntry;
+}
+
+/** The certificate is published to fleet one only. */
+async function scene({
+  text = 'a PEM',
+  entry = entryOf({ pems: [pemRefOf({ sha256: digest('a PEM') })] }),
+}: Scene = {}) {
+  const bucket = memoryBucket();
+  const { log, names } = recordEvents();
+  const publishers = new Map(
+    [one, two, three].map((fleet) => [fleet, createPublisher(bucket, fleet, () => noon)]),
+  );
+  const texts = [{ sha256: digest('a PEM'), text }];
+  await publishers.get(one)?.publish(name, entry, texts);
+  const read = async () =>
+    new Map(
+      await Promise.all(
+        [one, two, three].map(async (fleet) => [fleet, await readManifest(bucket, fleet)] as const),
+      ),
+    );
+  return { bucket, names, read, deps: { bucket, log, publishers, manifests: await read() }, entry };
+}
+
+test('a certificate is copied to the fleets that lack it, and nothing is ordered', async () => {
+  const { bucket, deps, read, names, entry } = await scene();
+
+  await spread(deps, spec, entry);
+
+  for (const [fleet, manifest] of await read()) {
+    assert.equal(manifest?.manifest.certificates[name]?.pems[0]?.sha256, digest('a PEM'));
+    assert.equal(bucket.text(layout.pem(fleet, name, digest('a PEM'))), 'a PEM');
+  }
+  assert.deepEqual(names(), ['manifest.published a.test', 'manifest.published a.test']);
+});
+
+test('where every fleet has it, nothing is read and nothing is written', async () => {
+  const { bucket, deps, read, entry } = await scene();
+  await spread(deps, spec, entry);
+  const again = { ...deps, manifests: await read() };
+  const calls = bucket.calls.length;
+
+  await spread(again, spec, entry);
+
+  assert.equal(bucket.calls.length, calls);
+});
+
+test('a fleet that lags behind keeps its own publication as the one before', async () => {
+  const { deps, read, entry } = await scene();
+  await deps.publishers.get(two)?.publish(name, older, [{ sha256: 'b'.repeat(64), text: 'old' }]);
+
+  await spread({ ...deps, manifests: await read() }, spec, entry);
+
+  const manifests = await read();
+  assert.deepEqual(
+    manifests.get(two)?.manifest.certificates[name]?.previous?.pems[0]?.sha256,
+    'b'.repeat(64),
+  );
+});
+
+test('a fleet that gets its first publication has none before it: the PEM would not be in its prefix', async () => {
+  const previous = { publishedAt: older.publishedAt, pems: older.pems };
+  const { deps, read, entry } = await scene({
+    entry: entryOf({ pems: [pemRefOf({ sha256: digest('a PEM') })], previous }),
+  });
+
+  await spread(deps, spec, entry);
+
+  assert.equal((await read()).get(two)?.manifest.certificates[name]?.previous, undefined);
+});
+
+for (const [says, spoil] of [
+  ['missing', (bucket: ReturnType<typeof memoryBucket>, key: string) => bucket.delete(key)],
+  ['altered', (bucket: ReturnType<typeof memoryBucket>, key: string) => bucket.put(key, 'another PEM')],
+] as const) {
+  test(`a PEM that is ${says} is not spread, and the message holds its key only`, async () => {
+    const { bucket, deps, read, entry } = await scene();
+    const key = layout.pem(one, name, digest('a PEM'));
+    await spoil(bucket, key);
+
+    await assert.rejects(spread(deps, spec, entry), {
+      code: 'ERR_BUCKET_IO',
+      key,
+      message: `${key}: is missing or altered`,
+    });
+
+    assert.equal((await read()).get(two), undefined);
+  });
+}

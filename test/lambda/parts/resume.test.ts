@@ -1,0 +1,148 @@
+/** A pass that broke off anywhere is gone on with, by the same key and the same order. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { verify } from '#contract/combined-pem.ts';
+import { layout } from '#contract/layout.ts';
+import { readOrderRecords } from '../../../lambda/order-record.ts';
+import { readManifest } from '../../../lambda/publish.ts';
+import { base64Lines } from '../../contract/support.ts';
+import { fleet, interposed, named } from '../support.ts';
+import { type Exchange, MINUTE_MS, ordersAsked, type Stage, startStage } from './ca.ts';
+
+const certificates = [{ identifiers: ['a.test', 'b.test'] }];
+const to =
+  (part: string) =>
+  ({ url }: Exchange) =>
+    url.includes(part);
+
+const BREAKS: [
+  says: string,
+  fits: (exchange: Exchange) => boolean,
+  lost: 'request' | 'answer',
+  status: string,
+][] = [
+  ['before the authorizations were read', to('/authZ/'), 'request', 'pending'],
+  ['before a challenge was responded to', to('/chalZ/'), 'request', 'pending'],
+  ['after a challenge was responded to', to('/chalZ/'), 'answer', 'pending'],
+  ['before it was finalized', to('/finalize-order/'), 'request', 'ready'],
+  ['after it was finalized', to('/finalize-order/'), 'answer', '(processing|valid)'],
+  ['before the certificate was downloaded', to('/certZ/'), 'request', 'valid'],
+  ['while the certificate was downloaded', to('/certZ/'), 'answer', 'valid'],
+];
+
+for (const [says, fits, lost, status] of BREAKS) {
+  test(`an order that broke off ${says} is resumed as ${status}`, async (t) => {
+    const stage = await startStage(t, { authzReuse: 0 });
+    stage.failNext(fits, lost);
+
+    const [failed] = await stage.pass(certificates);
+    const record = (await readOrderRecords(stage.bucket)).get('a.test')?.record;
+    stage.advance(MINUTE_MS);
+    const [issued] = await stage.pass(certificates);
+
+    assert.deepEqual([failed?.result, failed?.error?.code], ['failed', 'ERR_ACME_UNREACHABLE']);
+    assert.deepEqual([issued?.result, issued?.reason], ['issued', 'retry'], issued?.error?.message);
+    assert.equal(ordersAsked(stage), 1);
+    const [resumed] = stage.events.fieldsOf('order.resumed');
+    assert.equal(resumed?.['order'], record?.orderUrl);
+    assert.match(String(resumed?.['status']), new RegExp(`^${status}$`));
+    await assertPublished(stage, record?.key ?? '');
+  });
+}
+
+test('an order whose URL was lost is found in the list of the account, and not ordered again', async (t) => {
+  const stage = await startStage(t, { authzReuse: 0 });
+  stage.failNext(to('/order-plz'), 'answer');
+
+  await stage.pass(certificates);
+  const record = (await readOrderRecords(stage.bucket)).get('a.test')?.record;
+  stage.advance(MINUTE_MS);
+  const [issued] = await stage.pass(certificates);
+
+  assert.equal(record?.orderUrl, undefined);
+  assert.equal(issued?.result, 'issued', issued?.error?.message);
+  assert.equal(ordersAsked(stage), 1);
+  await assertPublished(stage, record?.key ?? '');
+});
+
+test('an order of an account that was lost is given up, and its certificate ordered by the new one', async (t) => {
+  const stage = await startStage(t, { authzReuse: 0 });
+  stage.failNext(to('/finalize-order/'), 'request');
+  await stage.pass(certificates);
+  await stage.bucket.delete(layout.account(stage.pebble.directoryUrl));
+  stage.advance(MINUTE_MS);
+
+  const [issued] = await stage.pass(certificates);
+
+  assert.equal(issued?.result, 'issued', issued?.error?.message);
+  assert.deepEqual(
+    stage.events.fieldsOf('order.abandoned').map(({ status }) => status),
+    ['gone'],
+  );
+});
+
+test('a certificate that was issued but not published is published by the next pass, without another order', async (t) => {
+  const stage = await startStage(t);
+  const manifest = layout.manifest(fleet);
+  const failing = interposed(stage.bucket, {
+    put: (key, ...rest) =>
+      key === manifest ? Promise.reject(new Error('disk full')) : stage.bucket.put(key, ...rest),
+  });
+
+  const [failed] = await stage.pass(certificates, {}, { bucket: failing });
+  const record = (await readOrderRecords(stage.bucket)).get('a.test')?.record;
+  stage.advance(MINUTE_MS);
+  const [issued] = await stage.pass(certificates);
+
+  assert.deepEqual([failed?.result, issued?.result], ['failed', 'issued']);
+  assert.equal(ordersAsked(stage), 1);
+  await assertPublished(stage, record?.key ?? '');
+});
+
+test('a certificate that was published but whose record stayed is not published again', async (t) => {
+  const stage = await startStage(t);
+  const failing = interposed(stage.bucket, {
+    delete: (key) =>
+      key.startsWith(layout.orders) ? Promise.reject(new Error('killed')) : stage.bucket.delete(key),
+  });
+  await stage.pass(certificates, {}, { bucket: failing });
+  const before = (await readManifest(stage.bucket, fleet))?.etag;
+  stage.advance(MINUTE_MS);
+
+  const [issued] = await stage.pass(certificates);
+
+  assert.equal(issued?.result, 'issued');
+  assert.equal((await readManifest(stage.bucket, fleet))?.etag, before);
+  assert.equal(ordersAsked(stage), 1);
+  assert.deepEqual(await stage.bucket.list(layout.orders), []);
+});
+
+test('passes that overlap by any time issue the certificate once, fail no validation, and lose nothing', async (t) => {
+  const stage = await startStage(t);
+  // From `at once` to `when the first is done`: on the way, the second finds the record in each of its states.
+  for (let aheadMs = 0; aheadMs < 60; aheadMs += 3) {
+    const wish = [{ identifiers: [`a${aheadMs}.test`, `b${aheadMs}.test`] }];
+
+    const outcomes = (
+      await Promise.all([stage.pass(wish), sleep(aheadMs).then(() => stage.pass(wish))])
+    ).flat();
+
+    const odd = outcomes.filter(({ error }) => error !== undefined && error.code !== 'ERR_BUCKET_CONFLICT');
+    assert.deepEqual(odd, []);
+    assert.ok(outcomes.some(({ result }) => result === 'issued'));
+    assert.equal((await stage.pass(wish))[0]?.result, 'kept');
+  }
+  assert.equal(ordersAsked(stage), 20);
+  assert.deepEqual(await stage.bucket.list(layout.orders), []);
+});
+
+/** By the key of the record, verified, with nothing left over. */
+async function assertPublished(stage: Stage, key: string): Promise<void> {
+  const pem = (await readManifest(stage.bucket, fleet))?.manifest.certificates[named('a.test')]?.pems[0];
+  const text = stage.bucket.text(layout.pem(fleet, named('a.test'), pem?.sha256 ?? '')) ?? '';
+  verify(text, { identifiers: ['a.test', 'b.test'] }, new Date());
+  assert.ok(text.endsWith(key) && base64Lines(key).length > 1);
+  assert.deepEqual(await stage.bucket.list(layout.orders), []);
+  assert.deepEqual(await stage.bucket.list('challenge/'), []);
+}

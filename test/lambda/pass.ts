@@ -1,0 +1,28 @@
+/** A pass over a bucket in memory, with a CA that is out of reach. */
+import { AcmeUnreachable } from '../../lambda/acme/problem.ts';
+import { http01Solver } from '../../lambda/challenge/http01.ts';
+import { issue, type PassDeps } from '../../lambda/issue.ts';
+import type { PassOptions } from '../../lambda/plan.ts';
+import { createPublisher } from '../../lambda/publish.ts';
+import type { MemoryBucket } from '../contract/memory-bucket.ts';
+import { configOf, entryOf, fakeClock, fleet, named, noon, recordEvents } from './support.ts';
+
+export const publish = (bucket: MemoryBucket, name: string, entry = entryOf()) =>
+  createPublisher(bucket, fleet, () => noon).publish(named(name), entry, []);
+
+export function passOver(bucket: MemoryBucket, changes: Partial<PassDeps> = {}) {
+  const events = recordEvents();
+  const clock = fakeClock();
+  const deps: PassDeps = {
+    bucket,
+    openAccount: () => Promise.reject(new AcmeUnreachable('GET https://ca.test/directory: ECONNREFUSED')),
+    solver: http01Solver(bucket),
+    timing: clock,
+    random: () => 0,
+    log: events.log,
+    ...changes,
+  };
+  const run = (certificates: object[], options: PassOptions = {}) =>
+    issue(deps, configOf(certificates), options);
+  return { run, events, clock };
+}

@@ -26,6 +26,7 @@ export interface Stage {
   pebble: Pebble;
   bucket: MemoryBucket;
   events: Events;
+  exchange: Transport;
   /** Every exchange with the CA. */
   exchanged: Exchange[];
   configOf(certificates: object[]): Config;

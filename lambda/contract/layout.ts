@@ -33,8 +33,10 @@ export const layout = {
   orders: 'issuer/order/',
   order: (name: CertificateName) => `issuer/order/${name}.json`,
   renewalInfo: 'issuer/renewal-info.json',
+  caState: 'issuer/ca-state.json',
   challenge: (token: string) => `challenge/${token}`,
   manifest: (fleet: FleetName) => `published/${fleet}/manifest.json`,
+  pems: (fleet: FleetName, name: CertificateName) => `published/${fleet}/pem/${name}/`,
   /** Immutable: the key is the SHA-256 of the content. */
   pem: (fleet: FleetName, name: CertificateName, sha256: string) =>
     `published/${fleet}/pem/${name}/${sha256}.pem`,

@@ -42,7 +42,12 @@ const entry = publication.extend({
   /** Names that the certificate must carry, as ordered. */
   identifiers: z.array(z.string()).min(1),
   /** How it was ordered: a change of these is a reason to order again. */
-  issued: z.looseObject({ directoryUrl: z.url(), accountUrl: z.url(), profile: z.string().optional() }),
+  issued: z.looseObject({
+    directoryUrl: z.url(),
+    accountUrl: z.url(),
+    profile: z.string().optional(),
+    preferredChain: z.string().optional(),
+  }),
   /** The publication before this one, for a rollback. */
   previous: publication.optional(),
 });

@@ -4,13 +4,13 @@
  */
 import { createHash } from 'node:crypto';
 import HttpClient from 'acme-client/src/http.js';
-import { type Directory, readDirectory } from './directory.ts';
+import type { Directory } from './directory.ts';
 import { AcmeProblem, type ProblemDocument } from './problem.ts';
 import { parseRetryAfter } from './retry-after.ts';
 import type { AcmeResponse, Transport } from './transport.ts';
 
 export interface AcmeClientOptions {
-  directoryUrl: string;
+  directory: Directory;
   /** PEM, PKCS#8. */
   accountKey: string;
   /** The account's URL is the `kid` of every request but newAccount (§6.2). */
@@ -26,8 +26,10 @@ export interface AcmeClient {
   accountUrl: string | undefined;
   /** Signed POST; `null` is POST-as-GET (§6.3). @throws AcmeProblem, AcmeUnreachable */
   post(url: string, payload: object | null, options?: { kid?: false }): Promise<AcmeResponse>;
-  /** Unsigned GET, for the resources that allow it (§6.3, RFC 9773 §4.1). */
-  get(url: string): Promise<AcmeResponse>;
+  /** The JWS of §7.3.4 over our public key. */
+  bind(url: string, binding: { kid: string; hmacKey: string }): object;
+  /** The inner JWS of §7.3.5, signed by the next key. */
+  keyChangeBody(url: string, nextKey: string): object;
   now: () => Date;
 }
 
@@ -35,10 +37,9 @@ export interface AcmeClient {
 const MAX_BAD_NONCES = 25;
 const MAX_POOLED_NONCES = 32;
 
-export async function openAcmeClient(options: AcmeClientOptions): Promise<AcmeClient> {
-  const { exchange, now } = options;
-  const jws = new HttpClient(options.directoryUrl, options.accountKey);
-  const directory = await readDirectory(exchange, options.directoryUrl, now);
+export function openAcmeClient(options: AcmeClientOptions): AcmeClient {
+  const { directory, exchange, now } = options;
+  const jws = jwsOf(options.accountKey);
   const nonces = noncePool(exchange, directory.newNonce, now);
 
   async function signedPost(url: string, payload: object | null, kid: string | null): Promise<AcmeResponse> {
@@ -61,10 +62,19 @@ export async function openAcmeClient(options: AcmeClientOptions): Promise<AcmeCl
       if (client.accountUrl === undefined) throw new TypeError('no account URL: register the account first');
       return signedPost(url, payload, client.accountUrl);
     },
-    get: (url) => succeed(exchange('GET', url), now),
+    bind: (url, { kid, hmacKey }) => jws.createSignedHmacBody(hmacKey, url, jws.getJwk(), { kid }),
+    keyChangeBody: (url, nextKey) => {
+      const payload = { account: client.accountUrl, oldKey: jws.getJwk() };
+      return jwsOf(nextKey).createSignedBody(url, payload, { nonce: null, kid: null });
+    },
     now,
   };
   return client;
+}
+
+/** The URL is only for acme-client's own requests, which are never made. */
+function jwsOf(accountKey: string): HttpClient {
+  return new HttpClient('', accountKey);
 }
 
 /** RFC 8555 §6.5: every answer brings a fresh nonce; newNonce is asked only when none is left. */

@@ -1,6 +1,5 @@
-/** RFC 8555 §7.1.3, §7.4: orders, from newOrder to the certificate chain. */
+/** RFC 8555 §7.1.3, §7.4: orders, from newOrder to the finalized certificate. */
 import acmeCrypto from 'acme-client/src/crypto/index.js';
-import { linksOf } from './account.ts';
 import type { AcmeClient } from './client.ts';
 import { pollUntil, type Timing } from './poll.ts';
 import { AcmeProblem, AcmeUnreachable, type Identifier, type ProblemDocument } from './problem.ts';
@@ -84,19 +83,4 @@ function orderOf({ data }: AcmeResponse, url: string): Order {
     Array.isArray(order.authorizations);
   if (!isOrder) throw new AcmeUnreachable(`${url} answered something else than an order`);
   return { ...(order as Order), url };
-}
-
-/** §7.4.2: the chain, leaf first, one PEM a certificate. `Link: rel="alternate"` chains are listed beside it. */
-export async function downloadChain(
-  client: AcmeClient,
-  url: string,
-): Promise<{ chain: string[]; alternates: string[] }> {
-  const response = await client.post(url, null);
-  const text = typeof response.data === 'string' ? response.data : '';
-  const chain = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
-  if (chain === null) throw new AcmeUnreachable(`${url} answered without a certificate`);
-  return {
-    chain: chain.map((pem) => `${pem.replaceAll('\r', '')}\n`),
-    alternates: linksOf(response.headers['link'], 'alternate', url),
-  };
 }

@@ -44,6 +44,12 @@ export class AcmeUnreachable extends Error {
   readonly code = 'ERR_ACME_UNREACHABLE';
 }
 
+/** The CA does not offer what the configuration wishes; told before an order is spent on it. */
+export class NotOffered extends Error {
+  override name = 'NotOffered';
+  readonly code = 'ERR_ACME_NOT_OFFERED';
+}
+
 /** The pass's time ran out while the CA was still at work; the next pass goes on with the same order. */
 export class AcmeDeadline extends Error {
   override name = 'AcmeDeadline';
@@ -68,6 +74,15 @@ export class AuthorizationFailed extends Error {
     this.identifier = identifier;
     this.problem = problem;
   }
+}
+
+/** Whether another CA might do better: no answer, an error of its own, or a limit that says "not now". */
+export function isCaFault(error: unknown): boolean {
+  if (error instanceof AcmeUnreachable) return true;
+  return (
+    error instanceof AcmeProblem &&
+    (error.status >= 500 || error.type === 'rateLimited' || error.status === 429)
+  );
 }
 
 /** A problem document as far as it is one: a CA, or a proxy before it, may send anything. */

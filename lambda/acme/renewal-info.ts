@@ -1,56 +1,51 @@
-/** RFC 9773: ACME renewal information (ARI). */
-import type { X509Certificate } from 'node:crypto';
+/** RFC 9773 §4: ACME renewal information (ARI), the window in which the CA wishes a certificate to be renewed. */
+import type { Directory } from './directory.ts';
+import { AcmeProblem, AcmeUnreachable } from './problem.ts';
+import { parseRetryAfter } from './retry-after.ts';
+import type { Transport } from './transport.ts';
 
-const TAG = {
-  sequence: 0x30,
-  integer: 0x02,
-  octetString: 0x04,
-  extensions: 0xa3,
-  keyIdentifier: 0x80,
-  oid: 0x06,
-};
-/** 2.5.29.35, RFC 5280 §4.2.1.1 */
-const AUTHORITY_KEY_IDENTIFIER = '551d23';
+export interface RenewalInfo {
+  suggestedWindow: { start: Date; end: Date };
+  /** For people: why the CA wishes so (§4.2). */
+  explanationUrl?: string;
+  /** Not to be asked again before (§4.3). */
+  pollAfter: Date;
+}
+
+const MINUTE_MS = 60_000;
+/** §4.3.2: sensible limits of a server's Retry-After, and what holds without one. */
+const [MIN_POLL_MS, DEFAULT_POLL_MS, MAX_POLL_MS] = [MINUTE_MS, 360 * MINUTE_MS, 1440 * MINUTE_MS];
 
 /**
- * §4.1: base64url(authority key identifier) "." base64url(serial), both as DER content octets; the serial keeps
- * its leading zero, which Node's `serialNumber` drops, so the DER is walked.
- * @returns undefined if the certificate has no authority key identifier
+ * @param certId §4.1
+ * @returns undefined if the CA has no renewal information
+ * @throws AcmeProblem, AcmeUnreachable
  */
-export function certIdOf(certificate: X509Certificate): string | undefined {
-  const [tbs] = children(children(certificate.raw)[0]?.content ?? Buffer.alloc(0), true);
-  const fields = tbs === undefined ? [] : children(tbs.content, true);
-  const serial = fields.find((field) => field.tag === TAG.integer)?.content;
-  const extensions = fields.find((field) => field.tag === TAG.extensions);
-  const authorityKey = extensions && keyIdentifierOf(extensions.content);
-  if (serial === undefined || authorityKey === undefined) return undefined;
-  return `${authorityKey.toString('base64url')}.${serial.toString('base64url')}`;
-}
-
-function keyIdentifierOf(extensions: Buffer): Buffer | undefined {
-  for (const extension of children(children(extensions)[0]?.content ?? Buffer.alloc(0), true)) {
-    const parts = children(extension.content, true);
-    if (parts[0]?.content.toString('hex') !== AUTHORITY_KEY_IDENTIFIER) continue;
-    const value = parts.find((part) => part.tag === TAG.octetString)?.content;
-    const sequence = value && children(value)[0];
-    return (
-      sequence && children(sequence.content, true).find((part) => part.tag === TAG.keyIdentifier)?.content
+export async function getRenewalInfo(
+  exchange: Transport,
+  directory: Directory,
+  certId: string,
+  now: Date,
+): Promise<RenewalInfo | undefined> {
+  if (directory.renewalInfo === undefined) return undefined;
+  const url = `${directory.renewalInfo.replace(/\/$/, '')}/${certId}`;
+  const response = await exchange('GET', url);
+  const retryAfter = parseRetryAfter(response.headers['retry-after'], now);
+  if (response.status !== 200) {
+    throw new AcmeProblem(
+      { type: 'about:blank', detail: `renewal information answered HTTP ${response.status}` },
+      response.status,
+      retryAfter,
     );
   }
-  return undefined;
-}
-
-/** DER elements of `buffer` (X.690 §8.1); only the first unless `all`. */
-function children(buffer: Buffer, all = false): { tag: number; content: Buffer }[] {
-  const elements: { tag: number; content: Buffer }[] = [];
-  for (let at = 0; at + 2 <= buffer.length && (all || elements.length === 0); ) {
-    const tag = buffer[at] ?? 0;
-    const short = buffer[at + 1] ?? 0;
-    const lengthBytes = short < 0x80 ? 0 : short & 0x7f;
-    const length = lengthBytes === 0 ? short : buffer.readUIntBE(at + 2, lengthBytes);
-    const start = at + 2 + lengthBytes;
-    elements.push({ tag, content: buffer.subarray(start, start + length) });
-    at = start + length;
-  }
-  return elements;
+  const { suggestedWindow, explanationURL } = (response.data ?? {}) as Partial<Record<string, unknown>>;
+  const { start, end } = (suggestedWindow ?? {}) as { start?: string; end?: string };
+  const window = { start: new Date(start ?? Number.NaN), end: new Date(end ?? Number.NaN) };
+  // §4.2: a window that ends before it starts is to be treated as if there were none.
+  if (!(window.end > window.start))
+    throw new AcmeUnreachable(`${url}: no window with a start before its end`);
+  const wait = (retryAfter?.getTime() ?? now.getTime() + DEFAULT_POLL_MS) - now.getTime();
+  const pollAfter = new Date(now.getTime() + Math.min(Math.max(wait, MIN_POLL_MS), MAX_POLL_MS));
+  const isLink = typeof explanationURL === 'string' && URL.canParse(explanationURL);
+  return { suggestedWindow: window, pollAfter, ...(isLink && { explanationUrl: explanationURL }) };
 }

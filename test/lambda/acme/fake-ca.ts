@@ -61,12 +61,9 @@ export const accountKey = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   .privateKey.export({ type: 'pkcs8', format: 'pem' })
   .toString();
 
-export function clientOf(
-  ca: FakeCa,
-  changes: { accountKey?: string; accountUrl?: string } = {},
-): Promise<AcmeClient> {
+export function clientOf(ca: FakeCa, changes: { accountKey?: string; accountUrl?: string } = {}): AcmeClient {
   const options = {
-    directoryUrl: 'https://ca.test/directory',
+    directory: DIRECTORY,
     accountKey,
     accountUrl: 'https://ca.test/account/1',
     exchange: ca.exchange,

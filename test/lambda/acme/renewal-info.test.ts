@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import * as x509 from '@peculiar/x509';
-import { certIdOf } from '../../../lambda/acme/renewal-info.ts';
+import { certIdOf } from '../../../lambda/acme/cert-id.ts';
 import { createPki } from '../../parts/pki.ts';
 
 const EXAMPLE = `-----BEGIN CERTIFICATE-----

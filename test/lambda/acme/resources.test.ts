@@ -1,20 +1,16 @@
 /** Answers that are no order, no authorization, no directory: always a failure with a code, never a TypeError. */
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import { linksOf, listOrders, newAccount } from '../../../lambda/acme/account.ts';
 import { getAuthorization, respond, waitValid } from '../../../lambda/acme/authorization.ts';
+import { downloadChain } from '../../../lambda/acme/chain.ts';
 import type { AcmeClient } from '../../../lambda/acme/client.ts';
-import {
-  downloadChain,
-  finalize,
-  getOrder,
-  newOrder,
-  type Order,
-  waitOrder,
-} from '../../../lambda/acme/order.ts';
-import { generateKey } from '../../../lambda/obtain.ts';
+import { readDirectory } from '../../../lambda/acme/directory.ts';
+import { finalize, getOrder, newOrder, type Order, waitOrder } from '../../../lambda/acme/order.ts';
+import { generateKey } from '../../../lambda/certificate-key.ts';
 import { createPki } from '../../parts/pki.ts';
-import { fakeClock } from '../support.ts';
+import { fakeClock, noon } from '../support.ts';
 import { answer, clientOf, DIRECTORY, fakeCa, refuse } from './fake-ca.ts';
 
 const url = 'https://ca.test/resource/1';
@@ -27,7 +23,7 @@ const order: Order = {
   finalize: `${url}/finalize`,
 };
 const authorization = { url, identifier, status: 'pending', challenges: [] } as const;
-const key = generateKey('ec256');
+const key = await generateKey('ec256');
 
 const READS: Record<string, (client: AcmeClient) => Promise<unknown>> = {
   newAccount: (client) => newAccount(client, { contact: [], termsOfServiceAgreed: true }),
@@ -35,7 +31,7 @@ const READS: Record<string, (client: AcmeClient) => Promise<unknown>> = {
   getOrder: (client) => getOrder(client, url),
   finalize: (client) => finalize(client, order, key),
   waitOrder: (client) => waitOrder(client, url, ['valid'], fakeClock()),
-  downloadChain: (client) => downloadChain(client, url),
+  downloadChain: (client) => downloadChain(client, url, undefined),
   getAuthorization: (client) => getAuthorization(client, url),
   waitValid: (client) => waitValid(client, { ...authorization, challenges: [] }, fakeClock()),
 };
@@ -79,10 +75,15 @@ for (const directory of [
   { ...DIRECTORY, newNonce: undefined },
 ]) {
   test(`a directory that is ${JSON.stringify(directory).slice(0, 40)} is ERR_ACME_UNREACHABLE`, async () => {
-    await assert.rejects(clientOf(fakeCa(() => answer({}), directory)), {
-      code: 'ERR_ACME_UNREACHABLE',
-      message: /is no ACME directory/,
-    });
+    const { exchange } = fakeCa(() => answer({}), directory);
+
+    await assert.rejects(
+      readDirectory(exchange, 'https://ca.test/directory', () => noon),
+      {
+        code: 'ERR_ACME_UNREACHABLE',
+        message: /is no ACME directory/,
+      },
+    );
   });
 }
 
@@ -141,18 +142,18 @@ for (const status of ['invalid', 'deactivated', 'expired', 'revoked'] as const) 
   });
 }
 
-test('RFC 8555 §7.4.2: the chain is taken apart, whatever stands between, and alternates are listed', async () => {
+test('RFC 8555 §7.4.2: the chain is taken apart, whatever stands between, and links are resolved', async () => {
   const { leafPem, chainPem } = await (await createPki()).issue({ names: ['a.test'] });
   const text = `# leaf\r\n${leafPem.replaceAll('\n', '\r\n')}\r\n\r\n${chainPem.join('')}trailing`;
   const link = `<${url}/alternate/1>;rel="alternate", <${DIRECTORY.newNonce}>; rel="index", </relative>;rel=alternate`;
 
-  const { chain, alternates } = await downloadChain(
-    await clientOf(fakeCa(() => answer(text, { headers: { link } }))),
-    url,
-  );
+  const client = clientOf(fakeCa(() => answer(text, { headers: { link } })));
 
-  assert.deepEqual(chain, [leafPem, ...chainPem]);
-  assert.deepEqual(alternates, [`${url}/alternate/1`, 'https://ca.test/relative']);
+  assert.deepEqual(await downloadChain(client, url, undefined), {
+    pems: [leafPem, ...chainPem],
+    isPreferred: true,
+  });
+  assert.deepEqual(linksOf(link, 'alternate', url), [`${url}/alternate/1`, 'https://ca.test/relative']);
   assert.deepEqual(linksOf(undefined, 'next', url), []);
 });
 
@@ -177,4 +178,22 @@ test('RFC 8555 §7.1.2.1: the pages of the orders are followed, and not for ever
 
 test('a CA that offers no list of orders has none', async () => {
   assert.deepEqual(await listOrders(await clientOf(fakeCa(() => answer({ status: 'valid' })))), []);
+});
+
+test('RFC 8555 §7.4.2: of the alternate chains, the one is taken in which the preferred issuer stands nearest the top', async () => {
+  const pki = await createPki();
+  const { leafPem, chainPem } = await pki.issue({ names: ['a.test'] });
+  const link = `<${url}/alternate/1>;rel="alternate"`;
+  const ca = fakeCa(({ url: asked }) => {
+    const long = [leafPem, ...chainPem, pki.rootPem].join('');
+    return asked === url ? answer(long, { headers: { link } }) : answer([leafPem, ...chainPem].join(''));
+  });
+  const root = /CN=(.*)/.exec(new X509Certificate(pki.rootPem).subject)?.[1] ?? '';
+
+  const preferred = await downloadChain(clientOf(ca), url, root);
+  const unknown = await downloadChain(clientOf(ca), url, 'No Such Root');
+
+  assert.equal(preferred.pems.length, 3);
+  assert.equal(preferred.isPreferred, true);
+  assert.deepEqual([unknown.pems.length, unknown.isPreferred], [3, false]);
 });

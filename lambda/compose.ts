@@ -4,11 +4,13 @@ import { dirname, resolve } from 'node:path';
 import type { Bucket } from '#contract/bucket/bucket.ts';
 import { openBucket } from '#contract/bucket/open.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
-import { openAccount } from './account.ts';
 import type { Timing } from './acme/poll.ts';
 import { createTransport } from './acme/transport.ts';
+import { type Authority, openAuthority } from './authority.ts';
 import { http01Solver } from './challenge/http01.ts';
+import { statelessSolver } from './challenge/stateless.ts';
 import { type Config, parseConfig } from './config.ts';
+import type { AcmeSettings } from './config-acme.ts';
 import { ConfigError } from './errors.ts';
 import { issue } from './issue.ts';
 import type { Log } from './log.ts';
@@ -23,37 +25,63 @@ export interface World {
 
 export async function loadConfig(file: string): Promise<Config> {
   const config = parseConfig(file, await readText(file, 'no configuration file'));
-  const { caFile } = config.acme;
-  const absolute = caFile === undefined ? {} : { caFile: resolve(dirname(file), caFile) };
-  return { ...config, acme: { ...config.acme, ...absolute } };
+  const absolute = (path: string) => resolve(dirname(file), path);
+  const withPaths = (acme: AcmeSettings): AcmeSettings => {
+    const { caFile, externalAccountBinding: binding } = acme;
+    return {
+      ...acme,
+      ...(caFile !== undefined && { caFile: absolute(caFile) }),
+      ...(binding && { externalAccountBinding: { ...binding, hmacKeyFile: absolute(binding.hmacKeyFile) } }),
+    };
+  };
+  return { ...config, acme: withPaths(config.acme), fallback: config.fallback.map(withPaths) };
 }
 
 /** One pass, alone on its bucket where the bucket can tell. */
-export async function runPass(
+export function runPass(
   bucket: Bucket,
   config: Config,
   options: PassOptions,
   world: World,
 ): Promise<Outcome[]> {
-  const { caFile } = config.acme;
-  const ca = caFile === undefined ? undefined : await readText(caFile, 'no trust anchors (acme.caFile)');
+  return withAuthorities(bucket, config, world.timing.now, (authorities) => {
+    const solver = config.challenge === 'http-01' ? http01Solver(bucket) : statelessSolver;
+    const work = () => issue({ ...world, bucket, solver, authorities }, config, options);
+    const remainingMs = world.timing.deadline.getTime() - world.timing.now().getTime();
+    return options.dryRun ? work() : bucket.exclusively('pass', remainingMs, work);
+  });
+}
+
+/** The configured CAs, by directory URL; their connections are closed when `work` is done. */
+export async function withAuthorities<T>(
+  bucket: Bucket,
+  config: Config,
+  now: () => Date,
+  work: (authorities: ReadonlyMap<string, Authority>) => Promise<T>,
+): Promise<T> {
+  const opened = await Promise.all(
+    [config.acme, ...config.fallback].map((settings) => connect(bucket, settings, now)),
+  );
+  try {
+    return await work(new Map(opened.map(({ authority }) => [authority.settings.directoryUrl, authority])));
+  } finally {
+    for (const { close } of opened) close();
+  }
+}
+
+async function connect(bucket: Bucket, settings: AcmeSettings, now: () => Date) {
+  const { caFile, externalAccountBinding } = settings;
+  const ca = caFile === undefined ? undefined : await readText(caFile, 'no trust anchors (caFile)');
+  const hmacKey =
+    externalAccountBinding && (await readText(externalAccountBinding.hmacKeyFile, 'no HMAC key')).trim();
   const transport = createTransport({
     userAgent: `pemfleet/${PEMFLEET_VERSION}`,
     ...(ca !== undefined && { ca }),
   });
-  const deps = {
-    ...world,
-    bucket,
-    solver: http01Solver(bucket),
-    openAccount: () => openAccount(bucket, config.acme, transport.exchange, world.timing.now),
+  return {
+    authority: openAuthority(bucket, settings, transport.exchange, now, hmacKey),
+    close: transport.close,
   };
-  const remainingMs = world.timing.deadline.getTime() - world.timing.now().getTime();
-  try {
-    if (options.dryRun) return await issue(deps, config, options);
-    return await bucket.exclusively('pass', remainingMs, () => issue(deps, config, options));
-  } finally {
-    transport.close();
-  }
 }
 
 export { openBucket };

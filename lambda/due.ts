@@ -1,4 +1,4 @@
-/** Pure: is a certificate to be ordered, and why. Every answer carries its reason; the caller logs it. */
+/** Pure: is a certificate to be ordered, from whom, and why. Every answer carries its reason; the caller logs it. */
 import type { ManifestEntry, PemRef } from '#contract/manifest.ts';
 import type { CertificateSpec } from './config.ts';
 import type { OrderRecord } from './order-record.ts';
@@ -9,70 +9,153 @@ export type ObtainReason =
   | 'identifiers-changed'
   | 'key-type-changed'
   | 'profile-changed'
+  | 'chain-changed'
   | 'ca-changed'
+  | 'ca-failing'
+  | 'renewal-window'
+  | 'renewal-window-past'
   | 'lifetime'
   | 'emergency';
 
 export type Decision =
-  /** Order now, in place of `replaces` where there is something to replace. */
-  | { action: 'obtain'; reason: ObtainReason; replaces?: string }
+  /** Order now from this CA. */
+  | { action: 'obtain'; reason: ObtainReason; directoryUrl: string }
   /** An order is in flight or failed before: go on with it. */
-  | { action: 'resume'; reason: 'order-in-flight' | 'retry' }
-  /** Failed before: not before `until`. */
-  | { action: 'defer'; reason: 'backing-off'; until: Date }
+  | { action: 'resume'; reason: 'order-in-flight' | 'retry'; directoryUrl: string }
+  /** To be ordered, but not before `until`. */
+  | { action: 'defer'; reason: 'backing-off' | 'ca-paused' | 'order-budget'; until: Date }
   | { action: 'keep'; reason: 'fresh'; until: Date };
+
+/** A configured CA, the preferred one first. */
+export interface CaChoice {
+  directoryUrl: string;
+  preferredChain?: string | undefined;
+  /** It told us to stay away until then. */
+  pausedUntil?: Date | undefined;
+}
+
+/** What the CA wishes for one certificate, by its certID. */
+export interface Window {
+  start: Date;
+  end: Date;
+  /** Picked once inside the window. */
+  renewAt: Date;
+}
 
 export interface DueInput {
   spec: CertificateSpec;
-  directoryUrl: string;
+  cas: readonly CaChoice[];
   /** The newest publication in any of the certificate's fleets. */
   published: ManifestEntry | undefined;
+  windows: ReadonlyMap<string, Window>;
   record: OrderRecord | undefined;
   forced: boolean;
   now: Date;
+  /** The longest time until somebody asks again. */
+  wakeMs: number;
 }
 
 /** Below this lifetime a third is too short for people to react: half of it is kept (Let's Encrypt's advice). */
 const SHORT_LIVED_MS = 10 * 86_400_000;
 /** With less than this share of its life left, a certificate is renewed whatever anybody wishes. */
 const EMERGENCY_SHARE = 1 / 20;
+const HOUR_MS = 3_600_000;
+/** After so many failures that were the CA's own fault, the next CA is asked. */
+const FAILURES_BEFORE_FALLBACK = 2;
 
 export function decide(input: DueInput): Decision {
-  const { record, forced, now } = input;
-  if (record !== undefined && sameWish(record, input)) {
-    if (record.failures === 0) return { action: 'resume', reason: 'order-in-flight' };
-    if (forced || record.notBefore <= now) return { action: 'resume', reason: 'retry' };
-    return { action: 'defer', reason: 'backing-off', until: record.notBefore };
+  const { record, cas } = input;
+  if (
+    record !== undefined &&
+    sameWish(record, input.spec) &&
+    cas.some((ca) => ca.directoryUrl === record.directoryUrl)
+  ) {
+    return decideInFlight(record, input);
   }
   const reason = reasonToObtain(input);
-  if (reason === undefined) return { action: 'keep', reason: 'fresh', until: renewalTime(input.published) };
-  const replaces = input.published?.pems[0]?.certId;
-  const isSameCa = input.published?.issued.directoryUrl === input.directoryUrl;
-  return { action: 'obtain', reason, ...(isSameCa && replaces !== undefined && { replaces }) };
+  if (reason === undefined) return { action: 'keep', reason: 'fresh', until: renewalTime(input) };
+  return obtainFrom(cas, reason, input.now);
 }
 
 /** An order can only give what it was made for; a changed wish needs another order. */
-export function sameWish(
-  record: OrderRecord,
-  { spec, directoryUrl }: Pick<DueInput, 'spec' | 'directoryUrl'>,
-): boolean {
+export function sameWish(record: OrderRecord, spec: CertificateSpec): boolean {
   return (
-    record.directoryUrl === directoryUrl &&
-    record.keyType === spec.keyType &&
     record.profile === spec.profile &&
+    record.legs.map((leg) => leg.keyType).join() === spec.keyTypes.join() &&
     sameNames(record.identifiers, spec.identifiers)
   );
 }
 
-function reasonToObtain({ spec, directoryUrl, published, forced, now }: DueInput): ObtainReason | undefined {
+function decideInFlight(record: OrderRecord, input: DueInput): Decision {
+  const { cas, forced, now } = input;
+  const { directoryUrl } = record;
+  const next = cas[cas.findIndex((ca) => ca.directoryUrl === directoryUrl) + 1];
+  const isGivenUp = record.failures >= FAILURES_BEFORE_FALLBACK && record.lastFailure?.isCaFault === true;
+  if (isGivenUp && next !== undefined) return obtainFrom([next], 'ca-failing', now);
+  const notBefore = nextAttempt(record, input);
+  if (notBefore > now && !forced) return { action: 'defer', reason: 'backing-off', until: notBefore };
+  const pausedUntil = cas.find((ca) => ca.directoryUrl === directoryUrl)?.pausedUntil;
+  // An order that the CA has given out already costs no new one: only what is still to be ordered waits.
+  const isOrdered = record.legs.every((leg) => leg.orderUrl !== undefined);
+  if (pausedUntil !== undefined && pausedUntil > now && !isOrdered)
+    return { action: 'defer', reason: 'ca-paused', until: pausedUntil };
+  return { action: 'resume', reason: record.failures === 0 ? 'order-in-flight' : 'retry', directoryUrl };
+}
+
+/** In an emergency nobody waits for a day: an hour is what the CAs' limits on failed validations allow. */
+function nextAttempt({ notBefore, lastFailure }: OrderRecord, { published, now }: DueInput): Date {
+  const isUrgent = published?.pems.some((pem) => isEmergency(pem, now)) ?? false;
+  if (!isUrgent || lastFailure === undefined) return notBefore;
+  return new Date(Math.min(notBefore.getTime(), lastFailure.at.getTime() + HOUR_MS));
+}
+
+/** The way back is here: a new order always begins with the first CA that is not paused. */
+function obtainFrom(cas: readonly CaChoice[], reason: ObtainReason, now: Date): Decision {
+  const open = cas.find((ca) => ca.pausedUntil === undefined || ca.pausedUntil <= now);
+  if (open !== undefined) return { action: 'obtain', reason, directoryUrl: open.directoryUrl };
+  const until = new Date(Math.min(...cas.map((ca) => ca.pausedUntil?.getTime() ?? 0)));
+  return { action: 'defer', reason: 'ca-paused', until };
+}
+
+function reasonToObtain(input: DueInput): ObtainReason | undefined {
+  const { spec, cas, published, forced, now } = input;
   if (published === undefined) return 'missing';
   if (!sameNames(published.identifiers, spec.identifiers)) return 'identifiers-changed';
-  if (published.pems.map((pem) => pem.keyType).join() !== spec.keyType) return 'key-type-changed';
-  if (published.issued.profile !== spec.profile) return 'profile-changed';
-  if (published.issued.directoryUrl !== directoryUrl) return 'ca-changed';
+  if (
+    published.pems
+      .map((pem) => pem.keyType)
+      .sort()
+      .join() !== spec.keyTypes.join()
+  )
+    return 'key-type-changed';
+  const ca = cas.find(({ directoryUrl }) => directoryUrl === published.issued.directoryUrl);
+  if (ca === undefined) return 'ca-changed';
+  // A fallback CA may know neither profile nor chain: what it gave is good until it is due.
+  if (ca === cas[0] && published.issued.profile !== spec.profile) return 'profile-changed';
+  if (ca === cas[0] && published.issued.preferredChain !== ca.preferredChain) return 'chain-changed';
   if (forced) return 'forced';
   if (published.pems.some((pem) => isEmergency(pem, now))) return 'emergency';
-  return now >= renewalTime(published) ? 'lifetime' : undefined;
+  return reasonInTime(input, published.pems);
+}
+
+/** The CA's wish if it has one, else the lifetime; the most urgent of a pair decides. */
+function reasonInTime({ windows, now, wakeMs }: DueInput, pems: readonly PemRef[]): ObtainReason | undefined {
+  const reasons = pems.map((pem) => {
+    const window = windows.get(pem.certId ?? '');
+    if (window === undefined) return now >= lifetimeRenewal(pem) ? 'lifetime' : undefined;
+    if (now >= window.end) return 'renewal-window-past';
+    return isInsideFirst(window, now, wakeMs) ? 'renewal-window' : undefined;
+  });
+  return reasons.find((reason) => reason !== undefined);
+}
+
+/**
+ * Never before the window's start, at the picked time, and never skipping the last wake before its end: an order
+ * outside the window loses the exemption from rate limits that Let's Encrypt grants to renewals inside it.
+ */
+function isInsideFirst({ start, end, renewAt }: Window, now: Date, wakeMs: number): boolean {
+  if (now < start) return false;
+  return now >= renewAt || now.getTime() + wakeMs >= end.getTime();
 }
 
 function isEmergency(pem: PemRef, now: Date): boolean {
@@ -80,13 +163,18 @@ function isEmergency(pem: PemRef, now: Date): boolean {
   return to - now.getTime() <= (to - from) * EMERGENCY_SHARE;
 }
 
-/** One third of the lifetime before the end; half for short-lived ones. The earliest of a pair. */
-function renewalTime(published: ManifestEntry | undefined): Date {
-  const times = (published?.pems ?? []).map((pem) => {
-    const [from, to] = [Date.parse(pem.notBefore), Date.parse(pem.notAfter)];
-    return to - (to - from) / (to - from < SHORT_LIVED_MS ? 2 : 3);
-  });
+/** When it will be due, for people; the earliest of a pair. */
+function renewalTime({ published, windows }: DueInput): Date {
+  const times = (published?.pems ?? []).map((pem) =>
+    (windows.get(pem.certId ?? '')?.renewAt ?? lifetimeRenewal(pem)).getTime(),
+  );
   return new Date(Math.min(...times));
+}
+
+/** One third of the lifetime before the end; half for short-lived ones. */
+function lifetimeRenewal(pem: PemRef): Date {
+  const [from, to] = [Date.parse(pem.notBefore), Date.parse(pem.notAfter)];
+  return new Date(to - (to - from) / (to - from < SHORT_LIVED_MS ? 2 : 3));
 }
 
 function sameNames(a: readonly string[], b: readonly string[]): boolean {

@@ -4,7 +4,7 @@ import { digest, keyTypeOf } from '#contract/combined-pem.ts';
 import { BucketError } from '#contract/errors.ts';
 import { type FleetName, layout } from '#contract/layout.ts';
 import { type ManifestEntry, type PemRef, samePems } from '#contract/manifest.ts';
-import { certIdOf } from './acme/renewal-info.ts';
+import { certIdOf } from './acme/cert-id.ts';
 import type { CertificateSpec } from './config.ts';
 import type { Log } from './log.ts';
 import type { Obtained } from './obtain.ts';
@@ -12,17 +12,26 @@ import type { Publisher, ReadManifest } from './publish.ts';
 
 export function entryOf(
   spec: CertificateSpec,
-  directoryUrl: string,
-  accountUrl: string,
-  obtained: Obtained,
+  issued: {
+    directoryUrl: string;
+    accountUrl: string;
+    profile: string | undefined;
+    preferredChain: string | undefined;
+  },
+  obtained: readonly Obtained[],
   now: Date,
 ): ManifestEntry {
-  const profile = spec.profile === undefined ? {} : { profile: spec.profile };
+  const { directoryUrl, accountUrl, profile, preferredChain } = issued;
   return {
     identifiers: spec.identifiers,
     publishedAt: now.toISOString(),
-    issued: { directoryUrl, accountUrl, ...profile },
-    pems: [pemRefOf(obtained)],
+    issued: {
+      directoryUrl,
+      accountUrl,
+      ...(profile !== undefined && { profile }),
+      ...(preferredChain !== undefined && { preferredChain }),
+    },
+    pems: obtained.map(pemRefOf),
   };
 }
 

@@ -1,16 +1,19 @@
 /** The order record's way through a pass: made before it is needed, kept when the attempt fails, then forgotten. */
 import type { Bucket } from '#contract/bucket/bucket.ts';
 import { BucketError, codeOf, messageOf } from '#contract/errors.ts';
+import type { Directory } from './acme/directory.ts';
 import type { Timing } from './acme/poll.ts';
+import { NotOffered } from './acme/problem.ts';
 import { cleanUp } from './authorize.ts';
+import { keyFor } from './certificate-key.ts';
 import type { ChallengeSolver } from './challenge/solver.ts';
-import type { Config } from './config.ts';
+import type { CertificateSpec, Config } from './config.ts';
 import type { Log } from './log.ts';
-import { generateKey } from './obtain.ts';
 import {
   afterFailure,
   createOrderRecord,
   deleteOrderRecord,
+  type OrderLeg,
   type OrderRecord,
   type StoredRecord,
   saveOrderRecord,
@@ -26,24 +29,58 @@ export interface InFlight {
   log: Log;
 }
 
-/** The record that is driven: the one left by an earlier pass, or a new one with a fresh key. */
-export async function recordFor(pass: InFlight, { spec, decision, stored }: Plan): Promise<StoredRecord> {
+/** Where the order goes. */
+export interface Destination {
+  directoryUrl: string;
+  directory: Directory;
+  accountUrl: string | undefined;
+}
+
+/** The record that is driven: the one left by an earlier pass, or a new one with fresh keys. */
+export async function recordFor(pass: InFlight, plan: Plan, to: Destination): Promise<StoredRecord> {
+  const { spec, decision, stored } = plan;
   if (stored !== undefined && decision.action === 'resume') return stored;
-  if (stored !== undefined) await forget(pass, stored);
+  const profile = profileFor(spec, to, pass.config.acme.directoryUrl);
+  const legs = await Promise.all(spec.keyTypes.map((keyType) => legFor(pass, plan, keyType, to)));
+  const now = pass.timing.now();
   const record: OrderRecord = {
     version: 1,
-    createdAt: pass.timing.now(),
-    directoryUrl: pass.config.acme.directoryUrl,
+    createdAt: now,
+    directoryUrl: to.directoryUrl,
     identifiers: spec.identifiers,
-    keyType: spec.keyType,
-    ...(spec.profile !== undefined && { profile: spec.profile }),
-    ...(decision.action === 'obtain' && decision.replaces !== undefined && { replaces: decision.replaces }),
-    key: generateKey(spec.keyType),
-    presented: [],
+    ...(profile !== undefined && { profile }),
+    legs,
     failures: 0,
-    notBefore: pass.timing.now(),
+    notBefore: now,
   };
+  if (stored !== undefined) await forget(pass, stored);
   return createOrderRecord(pass.bucket, spec.name, record);
+}
+
+async function legFor(
+  pass: InFlight,
+  { spec, published, isFreshKey }: Plan,
+  keyType: string,
+  to: Destination,
+): Promise<OrderLeg> {
+  const key = await keyFor(
+    pass.bucket,
+    { ...spec, reuseKey: spec.reuseKey && !isFreshKey },
+    keyType,
+    published,
+  );
+  // RFC 9773 §5: `replaces` may only name a certificate of the same account.
+  const isSameAccount = published?.issued.accountUrl === to.accountUrl;
+  const replaces = isSameAccount ? published?.pems.find((pem) => pem.keyType === keyType)?.certId : undefined;
+  return { keyType, key, presented: [], ...(replaces !== undefined && { replaces }) };
+}
+
+/** draft-ietf-acme-profiles §3. A fallback CA without profiles is still better than no certificate. */
+function profileFor({ profile }: CertificateSpec, to: Destination, preferredUrl: string): string | undefined {
+  const offered = Object.keys(to.directory.meta?.profiles ?? {});
+  if (profile === undefined || offered.includes(profile)) return profile;
+  if (to.directoryUrl !== preferredUrl) return undefined;
+  throw new NotOffered(`wanted profile ${profile}; the CA offers ${offered.join(', ') || 'no profiles'}`);
 }
 
 /** A failure that belongs to the order is kept for the next pass; a conflict belongs to whoever was faster. */
@@ -70,13 +107,15 @@ export async function forgetUnconfigured(
 }
 
 async function forget(pass: InFlight, stored: StoredRecord): Promise<void> {
+  const { name, record } = stored;
   pass.log('order.abandoned', {
-    certificate: stored.name,
-    order: stored.record.orderUrl,
+    certificate: name,
+    order: record.legs[0]?.orderUrl,
     status: 'no longer wanted',
   });
-  await cleanUp(pass.solver, stored.record.presented, (error) =>
-    pass.log('challenge.leftover', { certificate: stored.name, error: messageOf(error) }),
+  const presented = record.legs.flatMap((leg) => leg.presented);
+  await cleanUp(pass.solver, presented, (error) =>
+    pass.log('challenge.leftover', { certificate: name, error: messageOf(error) }),
   );
-  await deleteOrderRecord(pass.bucket, stored.name);
+  await deleteOrderRecord(pass.bucket, name);
 }

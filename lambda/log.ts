@@ -5,12 +5,17 @@ export type EventName =
   | 'certificate.due'
   | 'certificate.kept'
   | 'certificate.deferred'
+  | 'renewal-info.changed'
+  | 'renewal-info.failed'
+  | 'ca.paused'
   | 'order.created'
   | 'order.resumed'
   | 'order.abandoned'
   | 'challenge.presented'
   | 'challenge.leftover'
+  | 'chain.not-offered'
   | 'certificate.issued'
+  | 'certificate.revoked'
   | 'manifest.published'
   | 'certificate.failed'
   | 'run.finished';
@@ -18,10 +23,17 @@ export type EventName =
 export type Fields = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 export type Log = (event: EventName, fields?: Fields) => void;
 
+const WARNINGS: ReadonlySet<EventName> = new Set([
+  'challenge.leftover',
+  'chain.not-offered',
+  'ca.paused',
+  'renewal-info.failed',
+]);
+
 /** JSON lines, for CloudWatch and machines. */
 export function jsonLog(write: (line: string) => void, now: () => Date): Log {
   return (event, fields) => {
-    const level = event.endsWith('.failed') ? 'ERROR' : event === 'challenge.leftover' ? 'WARN' : 'INFO';
+    const level = event === 'certificate.failed' ? 'ERROR' : WARNINGS.has(event) ? 'WARN' : 'INFO';
     write(`${JSON.stringify({ timestamp: now().toISOString(), level, message: event, ...fields })}\n`);
   };
 }

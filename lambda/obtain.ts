@@ -1,38 +1,39 @@
 /**
- * One certificate, from its order record to a verified combined PEM. Every step looks at what the CA says first,
- * so a pass that was killed anywhere is simply continued by the next one, with the same key and the same order.
+ * One certificate, from a leg of its order record to a verified combined PEM. Every step looks at what the CA says
+ * first, so a pass that was killed anywhere is simply continued by the next one, with the same key and the same order.
  */
-import { generateKeyPairSync } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { Bucket } from '#contract/bucket/bucket.ts';
 import { assemble, type CombinedPem, verify } from '#contract/combined-pem.ts';
 import { messageOf } from '#contract/errors.ts';
 import { listOrders } from './acme/account.ts';
+import { downloadChain } from './acme/chain.ts';
 import type { AcmeClient } from './acme/client.ts';
-import {
-  downloadChain,
-  finalize,
-  getOrder,
-  newOrder,
-  type Order,
-  type OrderRequest,
-  waitOrder,
-} from './acme/order.ts';
+import { finalize, getOrder, newOrder, type Order, type OrderRequest, waitOrder } from './acme/order.ts';
 import type { Timing } from './acme/poll.ts';
 import { AcmeProblem, AcmeUnreachable, AuthorizationFailed } from './acme/problem.ts';
 import { authorize, cleanUp } from './authorize.ts';
 import type { ChallengeSolver } from './challenge/solver.ts';
 import type { Log } from './log.ts';
-import { type OrderRecord, type StoredRecord, saveOrderRecord } from './order-record.ts';
+import { type OrderLeg, type StoredRecord, saveLeg } from './order-record.ts';
 
 export interface Issuing {
   bucket: Bucket;
   client: AcmeClient;
+  preferredChain: string | undefined;
   solver: ChallengeSolver;
   timing: Timing;
   log: Log;
   /** URLs of orders that belong to some certificate: none is adopted twice. */
   claimedOrders: Set<string>;
+}
+
+/** The leg of a record that is being driven. */
+export interface Driven {
+  stored: StoredRecord;
+  index: number;
+  /** The record was left by an earlier pass, so an order may exist that it does not name. */
+  isResumed: boolean;
 }
 
 export interface Obtained {
@@ -41,30 +42,24 @@ export interface Obtained {
   pem: CombinedPem;
 }
 
-/** @param isResumed the record was left by an earlier pass, so an order may exist that it does not name */
-export async function obtain(issuing: Issuing, stored: StoredRecord, isResumed: boolean): Promise<Obtained> {
-  const order = await openOrder(issuing, stored, isResumed);
-  const valid = await complete(issuing, stored, order);
+export async function obtain(issuing: Issuing, driven: Driven): Promise<Obtained> {
+  const { client, log, preferredChain, timing } = issuing;
+  const { record, name } = driven.stored;
+  const order = await openOrder(issuing, driven);
+  const valid = await complete(issuing, driven, order);
   if (valid.certificate === undefined)
     throw new AcmeUnreachable(`order ${order.url} is valid without a certificate`);
-  const { chain } = await downloadChain(issuing.client, valid.certificate);
-  const text = assemble(chain, stored.record.key);
-  const { identifiers, keyType } = stored.record;
-  return { text, pem: verify(text, { identifiers, keyType }, issuing.timing.now()) };
+  const chain = await downloadChain(client, valid.certificate, preferredChain);
+  if (!chain.isPreferred) log('chain.not-offered', { certificate: name, preferredChain });
+  const { key, keyType } = legOf(driven);
+  const text = assemble(chain.pems, key);
+  return { text, pem: verify(text, { identifiers: record.identifiers, keyType }, timing.now()) };
 }
 
-/** PKCS#8 PEM of a fresh key. */
-export function generateKey(keyType: string): string {
-  const isRsa = keyType.startsWith('rsa');
-  const { privateKey } = isRsa
-    ? generateKeyPairSync('rsa', { modulusLength: Number(keyType.slice('rsa'.length)) })
-    : generateKeyPairSync('ec', { namedCurve: keyType === 'ec384' ? 'P-384' : 'P-256' });
-  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-}
-
-async function openOrder(issuing: Issuing, stored: StoredRecord, isResumed: boolean): Promise<Order> {
-  const { client, log } = issuing;
-  const { orderUrl } = stored.record;
+async function openOrder(issuing: Issuing, driven: Driven): Promise<Order> {
+  const { client, log, bucket } = issuing;
+  const { stored, index } = driven;
+  const { orderUrl } = legOf(driven);
   const known = orderUrl === undefined ? undefined : await getOrder(client, orderUrl);
   if (known !== undefined && known.status !== 'invalid') {
     log('order.resumed', { certificate: stored.name, order: known.url, status: known.status });
@@ -72,11 +67,11 @@ async function openOrder(issuing: Issuing, stored: StoredRecord, isResumed: bool
   }
   if (orderUrl !== undefined)
     log('order.abandoned', { certificate: stored.name, order: orderUrl, status: known?.status ?? 'gone' });
-  const adopted =
-    isResumed && orderUrl === undefined ? await findLostOrder(issuing, stored.record) : undefined;
-  const order = adopted ?? (await requestOrder(issuing, stored));
+  const mayBeLost = driven.isResumed && orderUrl === undefined;
+  const adopted = mayBeLost ? await findLostOrder(issuing, driven) : undefined;
+  const order = adopted ?? (await requestOrder(issuing, driven));
   issuing.claimedOrders.add(order.url);
-  await saveOrderRecord(issuing.bucket, stored, { orderUrl: order.url });
+  await saveLeg(bucket, stored, index, { orderUrl: order.url });
   const event = adopted === undefined ? 'order.created' : 'order.resumed';
   log(event, { certificate: stored.name, order: order.url, status: order.status, replaces: order.replaces });
   return order;
@@ -86,8 +81,8 @@ async function openOrder(issuing: Issuing, stored: StoredRecord, isResumed: bool
  * A pass that died between newOrder and the record's update left an order that nobody names. Let's Encrypt hands
  * it out again on newOrder; for the others the account's list of orders (RFC 8555 §7.1.2.1) is searched.
  */
-async function findLostOrder(issuing: Issuing, record: OrderRecord): Promise<Order | undefined> {
-  const wanted = [...record.identifiers].sort().join();
+async function findLostOrder(issuing: Issuing, { stored }: Driven): Promise<Order | undefined> {
+  const wanted = [...stored.record.identifiers].sort().join();
   for (const url of (await listOrders(issuing.client)).reverse()) {
     if (issuing.claimedOrders.has(url)) continue;
     const order = await getOrder(issuing.client, url);
@@ -101,7 +96,9 @@ async function findLostOrder(issuing: Issuing, record: OrderRecord): Promise<Ord
   return undefined;
 }
 
-async function requestOrder({ client }: Issuing, { record }: StoredRecord): Promise<Order> {
+async function requestOrder(issuing: Issuing, driven: Driven): Promise<Order> {
+  const { client } = issuing;
+  const { record } = driven.stored;
   const identifiers = record.identifiers.map((value) => ({
     type: isIP(value) ? ('ip' as const) : ('dns' as const),
     value,
@@ -110,42 +107,61 @@ async function requestOrder({ client }: Issuing, { record }: StoredRecord): Prom
     identifiers,
     ...(record.profile !== undefined && { profile: record.profile }),
   };
-  const isReplacing =
-    record.replaces !== undefined && client.directory.renewalInfo !== undefined && record.failures < 2;
-  if (!isReplacing) return newOrder(client, request);
+  const { replaces } = legOf(driven);
+  if (replaces === undefined || client.directory.renewalInfo === undefined) return newOrder(client, request);
   try {
-    return await newOrder(client, { ...request, replaces: record.replaces ?? '' });
+    return await newOrder(client, { ...request, replaces });
   } catch (error) {
-    // RFC 9773 §5: the predecessor has its successor already; the order is wanted all the same.
-    if (error instanceof AcmeProblem && error.type === 'alreadyReplaced') return newOrder(client, request);
-    throw error;
+    if (!isReplacesRefused(error)) throw error;
+    // RFC 9773 §5: an order that replaces it exists already. If it is ours and open, it is the one to go on with
+    // (Let's Encrypt hands it out again); else the certificate is wanted all the same.
+    return (await findLostOrder(issuing, driven)) ?? newOrder(client, request);
   }
 }
 
-async function complete(issuing: Issuing, stored: StoredRecord, opened: Order): Promise<Order> {
+/**
+ * `alreadyReplaced` is the error of RFC 9773 §7.4; older servers say `malformed` or `conflict` with status 409, and some fail
+ * with 500 on a predecessor that they do not know. None of these may keep a certificate from being renewed.
+ */
+function isReplacesRefused(error: unknown): boolean {
+  if (!(error instanceof AcmeProblem)) return false;
+  return (
+    error.type === 'alreadyReplaced' ||
+    error.status === 409 ||
+    (error.type === 'malformed' && error.status < 500) ||
+    error.type === 'serverInternal'
+  );
+}
+
+async function complete(issuing: Issuing, driven: Driven, opened: Order): Promise<Order> {
   const { client, timing } = issuing;
-  const { record } = stored;
+  const { key } = legOf(driven);
   let order = opened;
-  await prove(issuing, stored, order);
+  await prove(issuing, driven, order);
   if (order.status === 'pending' || order.status === 'ready') {
-    order = (await finalize(client, order, record.key)) ?? (await finalizeLater(issuing, order, record.key));
+    order = (await finalize(client, order, key)) ?? (await finalizeLater(issuing, order, key));
   }
   // `ready` after finalize is a lagging replica (RFC 8555 §7.4): polled on like `processing`.
   if (order.status !== 'valid' && order.status !== 'invalid')
     order = await waitOrder(client, order.url, ['valid'], timing);
   if (order.status === 'valid') return order;
-  throw new AuthorizationFailed(record.identifiers.join(', '), 'the order is invalid', order.error);
+  throw new AuthorizationFailed(
+    driven.stored.record.identifiers.join(', '),
+    'the order is invalid',
+    order.error,
+  );
 }
 
-async function prove(issuing: Issuing, stored: StoredRecord, order: Order): Promise<void> {
+async function prove(issuing: Issuing, driven: Driven, order: Order): Promise<void> {
   const { client, solver, timing, log, bucket } = issuing;
-  const earlier = stored.record.presented;
+  const { stored, index } = driven;
+  const earlier = legOf(driven).presented;
   const leftover = (error: unknown) =>
     log('challenge.leftover', { certificate: stored.name, error: messageOf(error) });
   if (order.status !== 'pending') return cleanUp(solver, earlier, leftover);
   return authorize(client, order, solver, timing, {
     earlier,
-    remember: (presented) => saveOrderRecord(bucket, stored, { presented }),
+    remember: (presented) => saveLeg(bucket, stored, index, { presented }),
     presented: (identifiers) =>
       log('challenge.presented', { certificate: stored.name, type: solver.type, identifiers }),
     leftover,
@@ -155,4 +171,10 @@ async function prove(issuing: Issuing, stored: StoredRecord, order: Order): Prom
 async function finalizeLater({ client, timing }: Issuing, order: Order, key: string): Promise<Order> {
   const ready = await waitOrder(client, order.url, ['ready', 'processing', 'valid'], timing);
   return ready.status === 'ready' ? ((await finalize(client, ready, key)) ?? ready) : ready;
+}
+
+function legOf({ stored, index }: Driven): OrderLeg {
+  const leg = stored.record.legs[index];
+  if (leg === undefined) throw new TypeError(`no leg ${index} in the order record of ${stored.name}`);
+  return leg;
 }

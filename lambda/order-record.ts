@@ -6,35 +6,51 @@ import * as z from 'zod';
 import type { Bucket } from '#contract/bucket/bucket.ts';
 import { BucketError, codeOf, messageOf, PemRejected } from '#contract/errors.ts';
 import { type CertificateName, layout, TOKEN } from '#contract/layout.ts';
-import { AcmeDeadline, AcmeProblem } from './acme/problem.ts';
+import { AcmeDeadline, AcmeProblem, isCaFault } from './acme/problem.ts';
 import { ConfigError } from './errors.ts';
 
 const instant = z.iso.datetime().transform((value) => new Date(value));
+const presented = z.object({
+  identifier: z.string(),
+  token: z.string().regex(TOKEN),
+  keyAuthorization: z.string(),
+});
+
+/** The order of one key type; a pair has two, which are published together. */
+const leg = z.looseObject({
+  keyType: z.string(),
+  /** PKCS#8 PEM. The prefix `issuer/` is readable by the issuer alone. */
+  key: z.string(),
+  /** certID (RFC 9773 §4.1) that the order names, or shall name. */
+  replaces: z.string().optional(),
+  /** Set as soon as newOrder has answered. */
+  orderUrl: z.url().optional(),
+  /** Challenge answers that were, or were about to be, presented: to be removed if the pass died. */
+  presented: z.array(presented).default([]),
+});
 
 const orderRecord = z.looseObject({
   version: z.literal(1),
   createdAt: instant,
   directoryUrl: z.url(),
   identifiers: z.array(z.string()).min(1),
-  keyType: z.string(),
   profile: z.string().optional(),
-  /** certID (RFC 9773 §4.1) that the order names, or shall name. */
-  replaces: z.string().optional(),
-  /** PKCS#8 PEM. The prefix `issuer/` is readable by the issuer alone. */
-  key: z.string(),
-  /** Set as soon as newOrder has answered. */
-  orderUrl: z.url().optional(),
-  /** Challenge answers that were, or were about to be, presented: to be removed if the pass died. */
-  presented: z
-    .array(z.object({ identifier: z.string(), token: z.string().regex(TOKEN), keyAuthorization: z.string() }))
-    .default([]),
+  legs: z.array(leg).min(1).max(2),
   failures: z.number().int().min(0).default(0),
   /** No attempt before. */
   notBefore: instant,
-  lastFailure: z.looseObject({ at: instant, code: z.string(), message: z.string() }).optional(),
+  lastFailure: z
+    .looseObject({
+      at: instant,
+      code: z.string(),
+      message: z.string(),
+      isCaFault: z.boolean().default(false),
+    })
+    .optional(),
 });
 
 export type OrderRecord = z.infer<typeof orderRecord>;
+export type OrderLeg = OrderRecord['legs'][number];
 
 /** A record as the bucket holds it, and the ETag under which it may be replaced; saving moves it on. */
 export interface StoredRecord {
@@ -43,11 +59,21 @@ export interface StoredRecord {
   etag: string;
 }
 
+export interface FoundRecords {
+  records: Map<string, StoredRecord>;
+  /** Certificates whose record cannot be read: they fail, the others go on. */
+  unreadable: Map<string, Error>;
+}
+
 /** One listing, then one read for each order in flight: nothing where nothing is in flight. */
-export async function readOrderRecords(bucket: Bucket): Promise<Map<string, StoredRecord>> {
+export async function readOrderRecords(bucket: Bucket): Promise<FoundRecords> {
   const keys = await bucket.list(layout.orders);
-  const stored = await Promise.all(keys.map((key) => readRecord(bucket, key)));
-  return new Map(stored.flatMap((item) => (item === undefined ? [] : [[item.name, item]])));
+  const found: FoundRecords = { records: new Map(), unreadable: new Map() };
+  for (const read of await Promise.all(keys.map((key) => readRecord(bucket, key)))) {
+    if (read instanceof Unreadable) found.unreadable.set(read.certificate, read);
+    else if (read !== undefined) found.records.set(read.name, read);
+  }
+  return found;
 }
 
 /** @throws BucketError `ERR_BUCKET_CONFLICT` if another pass was first */
@@ -70,6 +96,16 @@ export async function saveOrderRecord(
   stored.record = record;
 }
 
+export function saveLeg(
+  bucket: Bucket,
+  stored: StoredRecord,
+  index: number,
+  change: Partial<OrderLeg>,
+): Promise<void> {
+  const legs = stored.record.legs.map((old, at) => (at === index ? { ...old, ...change } : old));
+  return saveOrderRecord(bucket, stored, { legs });
+}
+
 export function deleteOrderRecord(bucket: Bucket, name: CertificateName): Promise<void> {
   return bucket.delete(layout.order(name));
 }
@@ -89,19 +125,34 @@ export function afterFailure(
   now: Date,
   random: number,
 ): Partial<OrderRecord> {
-  const lastFailure = { at: now, code: codeOf(error), message: messageOf(error) };
+  const lastFailure = {
+    at: now,
+    code: codeOf(error),
+    message: messageOf(error),
+    isCaFault: isCaFault(error),
+  };
   const retryAfter =
     error instanceof AcmeProblem || error instanceof AcmeDeadline ? error.retryAfter : undefined;
-  // Out of time is no failure of the order: the next pass goes on at once.
-  const failures = error instanceof AcmeDeadline ? record.failures : record.failures + 1;
-  const wait = failures === 0 ? 0 : (BACK_OFF_MS[failures - 1] ?? DAY_MS) * (1 + random / 5);
+  // Out of time, or an account that the CA has lost, is no failure of the order: the next pass goes on at once.
+  const isAccountGone = error instanceof AcmeProblem && error.type === 'accountDoesNotExist';
+  const failures = error instanceof AcmeDeadline || isAccountGone ? record.failures : record.failures + 1;
+  const wait = failures === record.failures ? 0 : (BACK_OFF_MS[failures - 1] ?? DAY_MS) * (1 + random / 5);
   const notBefore = new Date(Math.max(retryAfter?.getTime() ?? 0, now.getTime() + wait));
   // A certificate that was refused is looked at once more (a clock may have been wrong), then ordered anew.
-  const isSpent = error instanceof PemRejected && failures > 1;
-  return { failures, notBefore, lastFailure, ...(isSpent && { orderUrl: undefined }) };
+  const isSpent = isAccountGone || (error instanceof PemRejected && failures > 1);
+  const legs = isSpent ? record.legs.map((old) => ({ ...old, orderUrl: undefined })) : record.legs;
+  return { failures, notBefore, lastFailure, legs };
 }
 
-async function readRecord(bucket: Bucket, key: string): Promise<StoredRecord | undefined> {
+class Unreadable extends ConfigError {
+  readonly certificate: string;
+  constructor(certificate: string, message: string) {
+    super(message);
+    this.certificate = certificate;
+  }
+}
+
+async function readRecord(bucket: Bucket, key: string): Promise<StoredRecord | Unreadable | undefined> {
   const object = await bucket.get(key);
   if (object === undefined) return undefined;
   const name = key.slice(layout.orders.length).replace(/\.json$/, '') as CertificateName;
@@ -109,7 +160,10 @@ async function readRecord(bucket: Bucket, key: string): Promise<StoredRecord | u
     return { name, record: orderRecord.parse(JSON.parse(object.body.toString('utf8'))), etag: object.etag };
   } catch {
     // Neither parser's message is passed on: it may quote the key.
-    throw new ConfigError(`${key} is no order record that this version can read; move it away to order anew`);
+    return new Unreadable(
+      name,
+      `${key} is no order record that this version can read; move it away to order anew`,
+    );
   }
 }
 

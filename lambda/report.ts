@@ -18,6 +18,8 @@ export interface FleetReport {
   certificates: CertificateReport[];
   /** Hosts that have not reported for longer than `silentAfterMs`. */
   silent: { host: string; reportedAt: string }[];
+  /** Hosts whose status cannot be read by this version. */
+  unreadable: { host: string; code: string }[];
 }
 
 /** Two heartbeats of the agent and some. */
@@ -39,7 +41,7 @@ export function reportFleet(manifest: Manifest, statuses: readonly HostStatus[],
   });
   const isSilent = ({ reportedAt }: HostStatus) => now.getTime() - Date.parse(reportedAt) > SILENT_AFTER_MS;
   const silent = statuses.filter(isSilent).map(({ host, reportedAt }) => ({ host, reportedAt }));
-  return { fleet: manifest.fleet, certificates, silent };
+  return { fleet: manifest.fleet, certificates, silent, unreadable: [] };
 }
 
 function stateOf(status: HostStatus, certificate: string, wanted: ReadonlySet<string>) {

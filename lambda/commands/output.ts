@@ -1,6 +1,6 @@
 /** What `pemfleet` shows to people, and its exit statuses. */
-import type { Outcome } from './plan.ts';
-import type { FleetReport } from './report.ts';
+import type { Outcome } from '../plan.ts';
+import type { FleetReport } from '../report.ts';
 
 /** docs/cli.md; 64 and 78 as in sysexits(3). */
 export const EXIT = { ok: 0, failed: 1, partlyFailed: 3, usage: 64, config: 78 } as const;
@@ -13,10 +13,15 @@ export const USAGE = `pemfleet: orders and renews certificates, publishes them f
   pemfleet status                     what each host serves
   pemfleet respond --listen 127.0.0.1:8402
                                       answer HTTP-01 challenges where there is no Lambda
+  pemfleet revoke www.example.com --reason keyCompromise
+                                      replace it with a fresh key, then revoke it
+  pemfleet account [--rollover]       the account's URL and thumbprint; --rollover changes its key
+  pemfleet haproxy-config             the lines that HAProxy needs for the configured challenge
   pemfleet schema                     JSON schema of pemfleet.yaml, for an editor
 
   -c, --config FILE     default /etc/pemfleet/pemfleet.yaml; PEMFLEET_BUCKET overrides its bucket
   --only NAME           only this certificate (may be repeated)
+  --serial HEX          revoke: one that was published earlier; --no-replace: without a replacement
   --timeout SECONDS     the pass ends after this time, the next one goes on; default 900
   --json                data as JSON on stdout (run, plan, status); text goes to stderr
   --log-format json     events as JSON lines; --quiet for none
@@ -48,7 +53,7 @@ export function reportTable(reports: readonly FleetReport[]): string {
   return reports.map((report) => fleetTable(report)).join('\n');
 }
 
-function fleetTable({ fleet, certificates, silent }: FleetReport): string {
+function fleetTable({ fleet, certificates, silent, unreadable }: FleetReport): string {
   const rows = certificates.map(({ certificate, identifiers, serial, notAfter, served, behind }) => [
     certificate,
     identifiers.join(','),
@@ -63,7 +68,8 @@ function fleetTable({ fleet, certificates, silent }: FleetReport): string {
   const quiet = silent
     .map(({ host, reportedAt }) => `silent since ${minute(reportedAt)}: ${host}\n`)
     .join('');
-  return `fleet ${fleet}\n${table([head, ...rows])}${quiet}`;
+  const broken = unreadable.map(({ host, code }) => `status cannot be read: ${host} (${code})\n`).join('');
+  return `fleet ${fleet}\n${table([head, ...rows])}${quiet}${broken}`;
 }
 
 function minute(instant: string): string {

@@ -1,0 +1,75 @@
+/** What the commands of `pemfleet` share. Part of the composition root: streams, clock, chance and environment are touched here. */
+import { randomInt } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import type { Bucket } from '#contract/bucket/bucket.ts';
+import { openBucket } from '#contract/bucket/open.ts';
+import { loadConfig, type World } from '../compose.ts';
+import type { CertificateSpec, Config } from '../config.ts';
+import { jsonLog, type Log, textLog } from '../log.ts';
+
+const OPTIONS = {
+  config: { type: 'string', short: 'c', default: '/etc/pemfleet/pemfleet.yaml' },
+  only: { type: 'string', multiple: true },
+  listen: { type: 'string', default: '127.0.0.1:8402' },
+  timeout: { type: 'string', default: '900' },
+  reason: { type: 'string', default: 'superseded' },
+  serial: { type: 'string' },
+  replace: { type: 'boolean', default: true },
+  rollover: { type: 'boolean', default: false },
+  'dry-run': { type: 'boolean', default: false },
+  'force-renewal': { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+  'log-format': { type: 'string', default: 'text' },
+  quiet: { type: 'boolean', short: 'q', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+/** @throws UsageError */
+export function parseCommandLine(args: string[]) {
+  try {
+    return parseArgs({ args, options: OPTIONS, allowPositionals: true, allowNegative: true });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+export type Values = ReturnType<typeof parseCommandLine>['values'];
+
+/** @returns the exit status */
+export type Command = (values: Values, operands: readonly string[]) => Promise<number>;
+
+/** The command line was wrong: exit status 64. */
+export class UsageError extends Error {
+  override name = 'UsageError';
+}
+
+export const now = () => new Date();
+export const say = (text: string) => process.stderr.write(text);
+export const print = (text: string) => process.stdout.write(text);
+export const printJson = (value: unknown) => print(`${JSON.stringify(value, null, 2)}\n`);
+
+export async function open(values: Values): Promise<{ config: Config; bucket: Bucket }> {
+  const config = await loadConfig(values.config);
+  return { config, bucket: await openBucket(process.env['PEMFLEET_BUCKET'] ?? config.bucket) };
+}
+
+export function world(values: Values): World {
+  const seconds = Number(values.timeout);
+  if (!(seconds > 0)) throw new UsageError(`--timeout wants seconds, saw ${values.timeout}`);
+  const deadline = new Date(Date.now() + seconds * 1000);
+  const timing = { now, deadline, sleep: (ms: number) => sleep(ms) };
+  return { timing, random: () => randomInt(2 ** 32) / 2 ** 32, log: logOf(values) };
+}
+
+export function specOf(config: Config, name: string): CertificateSpec {
+  const spec = config.certificates.find((known) => known.name === name);
+  if (spec !== undefined) return spec;
+  const known = config.certificates.map((certificate) => certificate.name).join(', ');
+  throw new UsageError(`${name}: no such certificate; configured are ${known}`);
+}
+
+function logOf(values: Values): Log {
+  if (values.quiet) return () => undefined;
+  return values['log-format'] === 'json' ? jsonLog(say, now) : textLog(say, now);
+}

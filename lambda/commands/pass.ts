@@ -1,0 +1,17 @@
+/** `pemfleet run`, `pemfleet plan`: one pass, or what it would do. */
+import { runPass } from '../compose.ts';
+import { type Command, open, printJson, say, specOf, type Values, world } from './command.ts';
+import { exitStatusOf, outcomeTable } from './output.ts';
+
+export const run: Command = (values) => pass(values, values['dry-run']);
+export const plan: Command = (values) => pass(values, true);
+
+async function pass(values: Values, dryRun: boolean): Promise<number> {
+  const { config, bucket } = await open(values);
+  const only = values.only?.map((name) => specOf(config, name).name);
+  const options = { dryRun, force: values['force-renewal'], ...(only !== undefined && { only }) };
+  const outcomes = await runPass(bucket, config, options, world(values));
+  if (values.json) printJson({ version: 1, outcomes });
+  else say(outcomeTable(outcomes));
+  return exitStatusOf(outcomes);
+}

@@ -1,0 +1,53 @@
+/** A CA and our account there. */
+import * as z from 'zod';
+
+/** Short names for well-known directories; any other CA by its URL. */
+export const DIRECTORIES: Readonly<Record<string, string>> = {
+  letsencrypt: 'https://acme-v02.api.letsencrypt.org/directory',
+  'letsencrypt-staging': 'https://acme-staging-v02.api.letsencrypt.org/directory',
+  google: 'https://dv.acme-v02.api.pki.goog/directory',
+  zerossl: 'https://acme.zerossl.com/v2/DV90',
+};
+
+const directoryUrl = z
+  .string()
+  .transform((value) => DIRECTORIES[value] ?? value)
+  .refine((value) => URL.canParse(value) && new URL(value).protocol === 'https:', {
+    message: `wanted an https:// URL or one of ${Object.keys(DIRECTORIES).join(', ')}`,
+  });
+
+const externalAccountBinding = z.strictObject({
+  kid: z.string().min(1).describe('Key identifier, from the CA.'),
+  hmacKeyFile: z
+    .string()
+    .min(1)
+    .describe('File that holds the HMAC key in base64url. Relative to this file.'),
+});
+
+export const acme = z.strictObject({
+  directoryUrl: directoryUrl.describe(
+    'The CA: the URL of its directory, or letsencrypt, letsencrypt-staging, google, zerossl. Never implied.',
+  ),
+  contact: z
+    .array(z.string().regex(/^mailto:[^@\s,?]+@[^@\s,?]+$/, 'wanted mailto:name@example.com'))
+    .default([])
+    .describe('mailto: URLs for the account. Most CAs no longer send mail.'),
+  termsOfServiceAgreed: z
+    .literal(true, 'must be true: read the terms of service of the CA, then agree')
+    .describe('You agree to the terms of service of the CA.'),
+  externalAccountBinding: externalAccountBinding
+    .optional()
+    .describe('For CAs that bind accounts to customers (RFC 8555 §7.3.4).'),
+  preferredChain: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Common name of the issuer at the top of the wished chain.'),
+  caFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('PEM file of trust anchors for a private CA. Relative to this file.'),
+});
+
+export type AcmeSettings = z.infer<typeof acme>;

@@ -1,0 +1,46 @@
+/** Identifiers of a certificate (RFC 8555 §7.1.3): DNS names as A-labels, IP addresses in their short form. */
+import { isIP } from 'node:net';
+import { domainToASCII } from 'node:url';
+import * as z from 'zod';
+import { canonicalIdentifier } from '#contract/combined-pem.ts';
+
+export const identifier = z.string().transform((value, context) => {
+  const problem = identifierProblem(value);
+  if (problem === undefined) return isIP(value) ? canonicalIdentifier(value) : toAscii(value);
+  context.addIssue({ code: 'custom', message: `${JSON.stringify(value)} ${problem}` });
+  return z.NEVER;
+});
+
+/** What CAs refuse in a list of names, told before it costs an order. */
+export function checkIdentifiers(
+  identifiers: readonly string[],
+  complain: (index: number, message: string) => void,
+): void {
+  identifiers.forEach((value, index) => {
+    if (identifiers.indexOf(value) !== index) complain(index, `${value} is listed twice`);
+    const wildcard = `*.${value.split('.').slice(1).join('.')}`;
+    if (value !== wildcard && identifiers.includes(wildcard)) {
+      complain(index, `${value} is covered by ${wildcard}; CAs refuse the pair`);
+    }
+    if (value.startsWith('*.')) complain(index, `${value}: a wildcard needs dns-01, HTTP-01 cannot prove it`);
+  });
+}
+
+function identifierProblem(value: string): string | undefined {
+  if (isIP(value)) return value.includes('%') ? 'has a zone: no CA knows it' : undefined;
+  const ascii = toAscii(value);
+  const labels = ascii.replace(/^\*\./, '').split('.');
+  if (value.includes('*') && !/^\*\.[^*]+$/.test(value))
+    return 'has a * elsewhere than as the whole first label';
+  // domainToASCII() reads a host as a URL does: it cuts a path off and takes `127.1` for an address.
+  if (/[/\\?#%]/.test(value.normalize('NFKC')) || isIP(ascii)) return 'is no DNS name';
+  if (ascii.length > 253 || labels.length < 2) return 'is no fully qualified DNS name or IP address';
+  const isLabel = (label: string) => /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/.test(label);
+  return labels.every(isLabel) ? undefined : 'is no DNS name: labels hold letters, digits and inner hyphens';
+}
+
+/** IDNA: what the CA and the certificate know the name by. */
+function toAscii(value: string): string {
+  const wildcard = value.startsWith('*.') ? '*.' : '';
+  return wildcard + domainToASCII(value.slice(wildcard.length)).toLowerCase();
+}

@@ -1,0 +1,46 @@
+/** What a pass finds in the bucket. What cannot be read hinders the certificates that it concerns, and no others. */
+import type { Bucket } from '#contract/bucket/bucket.ts';
+import { ContractError } from '#contract/errors.ts';
+import type { FleetName } from '#contract/layout.ts';
+import type { CertificateSpec } from './config.ts';
+import { readOrderRecords, type StoredRecord } from './order-record.ts';
+import { type ReadManifest, readManifest } from './publish.ts';
+
+export interface Found {
+  manifests: ReadonlyMap<FleetName, ReadManifest | undefined>;
+  records: ReadonlyMap<string, StoredRecord>;
+  /** By certificate: a broken manifest of one of its fleets, or its own order record. */
+  hindered: ReadonlyMap<string, Error>;
+}
+
+export async function look(bucket: Bucket, specs: readonly CertificateSpec[]): Promise<Found> {
+  const fleets = [...new Set(specs.flatMap((spec) => spec.fleets))];
+  const read = await Promise.all(
+    fleets.map(async (fleet) => [fleet, await readOrBroken(bucket, fleet)] as const),
+  );
+  const broken = new Map(
+    read.flatMap(([fleet, manifest]) => (manifest instanceof Error ? [[fleet, manifest]] : [])),
+  );
+  const manifests = new Map(
+    read.flatMap(([fleet, manifest]) => (manifest instanceof Error ? [] : [[fleet, manifest]])),
+  );
+  const { records, unreadable } = await readOrderRecords(bucket);
+  const hindered = new Map(unreadable);
+  for (const { name, fleets: own } of specs) {
+    const error = own.map((fleet) => broken.get(fleet)).find((found) => found !== undefined);
+    if (error !== undefined) hindered.set(name, error);
+  }
+  return { manifests, records, hindered };
+}
+
+async function readOrBroken(
+  bucket: Bucket,
+  fleet: FleetName,
+): Promise<ReadManifest | ContractError | undefined> {
+  try {
+    return await readManifest(bucket, fleet);
+  } catch (error) {
+    if (error instanceof ContractError) return error;
+    throw error;
+  }
+}

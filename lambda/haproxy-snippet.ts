@@ -1,0 +1,31 @@
+/**
+ * What HAProxy needs for HTTP-01, either way, as `pemfleet haproxy-config` prints it. test/e2e/haproxy-snippet.test.ts runs both.
+ */
+
+/** Every request for a challenge goes to the responder. */
+export function responderSnippet(responder: string): string {
+  return `# HTTP-01 by the responder. In the frontend of port 80, before any other use_backend:
+    acl is_challenge path_beg /.well-known/acme-challenge/
+    http-request redirect scheme https code 301 unless is_challenge
+    use_backend acme_responder if is_challenge
+
+backend acme_responder
+    http-request deny deny_status 405 unless METH_GET
+    server responder ${responder}
+`;
+}
+
+/**
+ * HAProxy answers itself (RFC 8555 §8.1: token, dot, thumbprint of the account key).
+ * @param thumbprint RFC 7638, base64url
+ */
+export function statelessSnippet(thumbprint: string): string {
+  return `# Stateless HTTP-01 for the account with this thumbprint. In the frontend of port 80, before any other rule:
+    acl is_challenge path_beg /.well-known/acme-challenge/
+    # only well-formed tokens, so that nothing else is reflected
+    acl is_token path_reg ^/\\.well-known/acme-challenge/[A-Za-z0-9_-]{16,256}$
+    http-request return status 200 content-type text/plain lf-string "%[path,field(-1,/)].${thumbprint}" if is_token
+    http-request return status 404 if is_challenge
+    http-request redirect scheme https code 301
+`;
+}

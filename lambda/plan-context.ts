@@ -1,0 +1,55 @@
+/** What the decisions of a pass have in common: the CAs with their pauses, and the windows that they suggest. */
+import type { Bucket } from '#contract/bucket/bucket.ts';
+import type { FleetName } from '#contract/layout.ts';
+import type { Timing } from './acme/poll.ts';
+import type { Authority } from './authority.ts';
+import { type CaState, pausedUntil } from './ca-state.ts';
+import type { CertificateSpec, Config } from './config.ts';
+import { newestEntry } from './entry.ts';
+import type { Log } from './log.ts';
+import type { PassOptions, PlanContext } from './plan.ts';
+import type { ReadManifest } from './publish.ts';
+import { refreshWindows } from './windows.ts';
+
+export interface ContextDeps {
+  bucket: Bucket;
+  authorities: ReadonlyMap<string, Authority>;
+  timing: Timing;
+  log: Log;
+}
+
+const MINUTE_MS = 60_000;
+
+/** A dry run asks nobody: it decides by the windows that the last pass has left. */
+export async function planContext(
+  deps: ContextDeps,
+  config: Config,
+  options: PassOptions,
+  specs: readonly CertificateSpec[],
+  manifests: ReadonlyMap<FleetName, ReadManifest | undefined>,
+  caState: CaState,
+): Promise<PlanContext> {
+  const published = specs.flatMap((spec) => {
+    const entry = newestEntry(spec, manifests);
+    return entry === undefined ? [] : [{ name: spec.name, entry }];
+  });
+  const ask = async (directoryUrl: string, certId: string) =>
+    deps.authorities.get(directoryUrl)?.renewalInfo(certId);
+  const { bucket, log, timing } = deps;
+  const windowDeps = {
+    bucket,
+    log,
+    now: timing.now,
+    concurrency: config.concurrency,
+    ask: options.dryRun ? undefined : ask,
+  };
+  const windows = await refreshWindows(windowDeps, published, options.only === undefined);
+  const cas = [config.acme, ...config.fallback].map(({ directoryUrl, preferredChain }) => ({
+    directoryUrl,
+    preferredChain,
+    pausedUntil: pausedUntil(caState, directoryUrl),
+  }));
+  // A wake may come late: a quarter is added, so that the last one before a window's end is not missed.
+  const wakeMs = config.wakeMinutes * MINUTE_MS * 1.25;
+  return { cas, windows, forced: options.force ?? false, now: timing.now(), wakeMs };
+}

@@ -1,0 +1,79 @@
+/**
+ * Revocation by the operator: first a replacement with a fresh key is published, so that hosts have something to serve,
+ * then the old certificate is revoked.
+ */
+import type { X509Certificate } from 'node:crypto';
+import type { Bucket } from '#contract/bucket/bucket.ts';
+import { parse } from '#contract/combined-pem.ts';
+import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
+import { NotOffered } from './acme/problem.ts';
+import { type RevocationReason, revokeCertificate } from './acme/revocation.ts';
+import type { Authority } from './authority.ts';
+import type { CertificateSpec } from './config.ts';
+import type { Log } from './log.ts';
+import { readManifest } from './publish.ts';
+
+export interface Revocation {
+  certificate: CertificateName;
+  serial: string;
+  /** False: the CA had it on its list already. */
+  isNew: boolean;
+}
+
+/** A published certificate and the CA that issued it. */
+export interface Target {
+  leaf: X509Certificate;
+  directoryUrl: string;
+}
+
+/** @param serial one that was published earlier; without it, what is published now (both of a pair) */
+export async function findTargets(
+  bucket: Bucket,
+  spec: CertificateSpec,
+  serial: string | undefined,
+): Promise<Target[]> {
+  const targets = (
+    await Promise.all(spec.fleets.map((fleet) => targetsIn(bucket, fleet, spec.name, serial)))
+  ).flat();
+  return [...new Map(targets.map((target) => [target.leaf.serialNumber, target])).values()];
+}
+
+export async function revoke(
+  targets: readonly Target[],
+  authorities: ReadonlyMap<string, Authority>,
+  name: CertificateName,
+  reason: RevocationReason,
+  log: Log,
+): Promise<Revocation[]> {
+  const revocations: Revocation[] = [];
+  for (const { leaf, directoryUrl } of targets) {
+    const authority = authorities.get(directoryUrl);
+    if (authority === undefined)
+      throw new NotOffered(`${directoryUrl}, which issued ${leaf.serialNumber}, is not configured any more`);
+    const isNew = await revokeCertificate(await authority.account(), leaf, reason);
+    log('certificate.revoked', { certificate: name, serial: leaf.serialNumber, reason });
+    revocations.push({ certificate: name, serial: leaf.serialNumber, isNew });
+  }
+  return revocations;
+}
+
+async function targetsIn(
+  bucket: Bucket,
+  fleet: FleetName,
+  name: CertificateName,
+  serial: string | undefined,
+): Promise<Target[]> {
+  const entry = (await readManifest(bucket, fleet))?.manifest.certificates[name];
+  if (entry === undefined) return [];
+  const current = entry.pems.map((pem) => layout.pem(fleet, name, pem.sha256));
+  const keys = serial === undefined ? current : await bucket.list(layout.pems(fleet, name));
+  const leaves = await Promise.all(keys.map(async (key) => leafOf(await bucket.get(key))));
+  const wanted = leaves
+    .filter((leaf) => leaf !== undefined)
+    .filter((leaf) => serial === undefined || leaf.serialNumber === serial.toUpperCase());
+  return wanted.map((leaf) => ({ leaf, directoryUrl: entry.issued.directoryUrl }));
+}
+
+function leafOf(object: { body: Buffer } | undefined): X509Certificate | undefined {
+  return object && parse(object.body.toString('utf8')).leaf;
+}

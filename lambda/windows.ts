@@ -1,0 +1,146 @@
+/**
+ * The book of suggested windows (RFC 9773), one entry for each certID: asked for when the CA's Retry-After is over,
+ * kept between passes, with a time that is picked once inside each window.
+ */
+import { createHash } from 'node:crypto';
+import * as z from 'zod';
+import type { Bucket } from '#contract/bucket/bucket.ts';
+import { messageOf } from '#contract/errors.ts';
+import { layout } from '#contract/layout.ts';
+import type { ManifestEntry } from '#contract/manifest.ts';
+import type { RenewalInfo } from './acme/renewal-info.ts';
+import type { Window } from './due.ts';
+import { inParallel } from './in-parallel.ts';
+import type { Log } from './log.ts';
+
+const instant = z.iso.datetime().transform((value) => new Date(value));
+const known = z.object({
+  start: instant,
+  end: instant,
+  renewAt: instant,
+  pollAfter: instant,
+  explanationUrl: z.string().optional(),
+});
+const book = z.object({ version: z.literal(1), windows: z.record(z.string(), known) });
+
+export type KnownWindow = z.infer<typeof known>;
+
+export interface WindowDeps {
+  bucket: Bucket;
+  now: () => Date;
+  log: Log;
+  /** @returns undefined where the certificate's CA has no renewal information; absent: nobody is asked */
+  ask: ((directoryUrl: string, certId: string) => Promise<RenewalInfo | undefined>) | undefined;
+  concurrency: number;
+}
+
+/**
+ * The windows of the published certificates, as fresh as the CA wishes. Asking may fail: the old answer holds then.
+ * @param isWhole these are all certificates there are: windows of others are out of date and dropped
+ */
+export async function refreshWindows(
+  deps: WindowDeps,
+  published: readonly { name: string; entry: ManifestEntry }[],
+  isWhole: boolean,
+): Promise<ReadonlyMap<string, Window>> {
+  const items = published.flatMap(({ name, entry }) =>
+    entry.pems.flatMap(({ certId }) =>
+      certId === undefined ? [] : [{ name, certId, directoryUrl: entry.issued.directoryUrl }],
+    ),
+  );
+  const stored = await readBook(deps.bucket);
+  const answers = await inParallel(
+    items,
+    deps.concurrency,
+    (item) => refresh(deps, item, stored.windows[item.certId]),
+    ({ certId }) => certId,
+  );
+  tellFailures(deps.log, answers);
+  const fresh = Object.fromEntries(
+    answers.flatMap(({ certId, window }) => (window === undefined ? [] : [[certId, window]])),
+  );
+  const windows = isWhole ? fresh : { ...stored.windows, ...fresh };
+  const body = `${JSON.stringify({ version: 1, windows }, null, 1)}\n`;
+  const isEmpty = stored.body === undefined && Object.keys(windows).length === 0;
+  // Whoever writes last has asked last: a lost update costs one question to the CA.
+  if (deps.ask !== undefined && body !== stored.body && !isEmpty)
+    await deps.bucket.put(layout.renewalInfo, body);
+  return new Map(Object.entries(fresh));
+}
+
+interface Item {
+  name: string;
+  certId: string;
+  directoryUrl: string;
+}
+
+interface Answer extends Item {
+  window: KnownWindow | undefined;
+  error?: unknown;
+}
+
+async function refresh(deps: WindowDeps, item: Item, old: KnownWindow | undefined): Promise<Answer> {
+  if (deps.ask === undefined || (old !== undefined && old.pollAfter > deps.now()))
+    return { ...item, window: old };
+  try {
+    const info = await deps.ask(item.directoryUrl, item.certId);
+    return { ...item, window: info && tell(deps.log, item.name, toKnown(item.certId, info, old), old) };
+  } catch (error) {
+    return { ...item, window: old, error };
+  }
+}
+
+/** One line, however many certificates: when the CA is down, all of them fail alike. */
+function tellFailures(log: Log, answers: readonly Answer[]): void {
+  const failed = answers.filter(({ error }) => error !== undefined);
+  if (failed.length > 0)
+    log('renewal-info.failed', { certificates: failed.length, error: messageOf(failed[0]?.error) });
+}
+
+function toKnown(certId: string, info: RenewalInfo, old: KnownWindow | undefined): KnownWindow {
+  const { start, end } = info.suggestedWindow;
+  const isSame =
+    old !== undefined && old.start.getTime() === start.getTime() && old.end.getTime() === end.getTime();
+  const renewAt = isSame ? old.renewAt : pickTime(certId, start, end);
+  const { pollAfter, explanationUrl } = info;
+  return { start, end, renewAt, pollAfter, ...(explanationUrl !== undefined && { explanationUrl }) };
+}
+
+/** §4.2: uniform in the window, and the same for every pass that picks: two must not renew at two times. */
+export function pickTime(certId: string, start: Date, end: Date): Date {
+  const digest = createHash('sha256')
+    .update(`${certId} ${start.toISOString()} ${end.toISOString()}`)
+    .digest();
+  const share = digest.readUInt32BE(0) / 2 ** 32;
+  return new Date(Math.floor(start.getTime() + share * (end.getTime() - start.getTime())));
+}
+
+/** A changed window is news for the operator, above all with an explanation (§4.2). */
+function tell(log: Log, name: string, window: KnownWindow, old: KnownWindow | undefined): KnownWindow {
+  if (
+    old === undefined ||
+    old.start.getTime() !== window.start.getTime() ||
+    old.end.getTime() !== window.end.getTime()
+  ) {
+    const [start, end] = [window.start.toISOString(), window.end.toISOString()];
+    log('renewal-info.changed', { certificate: name, start, end, explanationUrl: window.explanationUrl });
+  }
+  return window;
+}
+
+/** An unreadable book is begun anew: everything in it can be asked for again. */
+async function readBook(
+  bucket: Bucket,
+): Promise<{ windows: Record<string, KnownWindow>; body: string | undefined }> {
+  const body = (await bucket.get(layout.renewalInfo))?.body.toString('utf8');
+  const parsed = book.safeParse(parseJson(body ?? '{}'));
+  return { windows: parsed.success ? parsed.data.windows : {}, body };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
@@ -18,6 +19,8 @@ export interface CertificateWish {
   name?: string;
   identifiers: string[];
   keyType?: string;
+  keyTypes?: string[];
+  reuseKey?: boolean;
   profile?: string;
   fleets?: string[];
 }
@@ -51,6 +54,10 @@ export interface Stage {
   configFile: string;
   /** Rewrites pemfleet.yaml. */
   configure(certificates: CertificateWish[]): void;
+  /** PEM of the published leaf (the first of a pair). */
+  leafOf(name: string): Promise<string>;
+  /** Makes the next pass ask the CA for all windows again. */
+  forgetWindows(): Promise<void>;
   /** `pemfleet …` */
   issuer(args: string[], options?: RunOptions): Promise<Finished>;
   /** `pemfleet-agent …` */
@@ -95,7 +102,15 @@ export async function startStage(options: StageOptions): Promise<Stage> {
     up(pebble, 'Pebble (ACME CA)', pebble.directoryUrl);
     const files = writeFiles(temp.path, options.certificates, pebble, haproxy);
     up(await startResponder(responder, files.configFile), 'responder', responder);
-    return { ...programs(files, parts), ...files, dir: temp.path, pebble, haproxy, stop };
+    return {
+      ...programs(files, parts),
+      ...readers(files.bucketDir),
+      ...files,
+      dir: temp.path,
+      pebble,
+      haproxy,
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;
@@ -130,6 +145,18 @@ function writeFiles(dir: string, certificates: CertificateWish[], pebble: Pebble
     stringify({ bucket, fleet: 'default', host: 'host-1', haproxy: settings, stateDir }),
   );
   return { bucketDir, configFile, agentFile, configure };
+}
+
+function readers(bucketDir: string) {
+  return {
+    leafOf: async (name: string) => {
+      const manifest = JSON.parse(await readFile(join(bucketDir, 'published/default/manifest.json'), 'utf8'));
+      const { sha256 } = manifest.certificates[name].pems[0];
+      const pem = await readFile(join(bucketDir, `published/default/pem/${name}/${sha256}.pem`), 'utf8');
+      return pem.slice(0, pem.indexOf('-----END CERTIFICATE-----') + '-----END CERTIFICATE-----\n'.length);
+    },
+    forgetWindows: () => rm(join(bucketDir, 'issuer/renewal-info.json')),
+  };
 }
 
 function startResponder(address: string, configFile: string): Promise<Part> {

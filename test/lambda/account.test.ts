@@ -4,6 +4,9 @@ import { createPublicKey } from 'node:crypto';
 import { test } from 'node:test';
 import { layout } from '#contract/layout.ts';
 import { openAccount } from '../../lambda/account.ts';
+import { readDirectory } from '../../lambda/acme/directory.ts';
+import type { Transport } from '../../lambda/acme/transport.ts';
+import type { MemoryBucket } from '../contract/memory-bucket.ts';
 import { memoryBucket } from '../contract/memory-bucket.ts';
 import { answer, fakeCa, refuse } from './acme/fake-ca.ts';
 import { configOf, DIRECTORY_URL, noon } from './support.ts';
@@ -16,6 +19,11 @@ const registering = () =>
   fakeCa(() => answer({}, { status: 201, headers: { location: 'https://ca.test/account/7' } }));
 const now = () => noon;
 
+async function open(bucket: MemoryBucket, exchange: Transport) {
+  const directory = await readDirectory(exchange, DIRECTORY_URL, now);
+  return openAccount({ bucket, settings: acme, directory, exchange, now, hmacKey: undefined });
+}
+
 test('the key is stored before it is registered, the URL after', async () => {
   const bucket = memoryBucket();
   const seen: (string | undefined)[] = [];
@@ -24,7 +32,7 @@ test('the key is stored before it is registered, the URL after', async () => {
     return answer({}, { headers: { location: 'https://ca.test/account/7' } });
   });
 
-  const client = await openAccount(bucket, acme, ca.exchange, now);
+  const client = await open(bucket, ca.exchange);
 
   const [before, after] = [JSON.parse(seen[0] ?? ''), JSON.parse(bucket.text(key) ?? '')];
   assert.deepEqual(Object.keys(before), ['version', 'key']);
@@ -35,7 +43,7 @@ test('the key is stored before it is registered, the URL after', async () => {
 test('an account record is what a v1 looks like: version, PKCS#8 key, URL', async () => {
   const bucket = memoryBucket();
 
-  await openAccount(bucket, acme, registering().exchange, now);
+  await open(bucket, registering().exchange);
 
   const text = bucket.text(key) ?? '';
   const stored = JSON.parse(text);
@@ -49,12 +57,12 @@ test('an account record is what a v1 looks like: version, PKCS#8 key, URL', asyn
 
 test('an account that is registered is not registered again, and unknown fields stay', async () => {
   const bucket = memoryBucket();
-  await openAccount(bucket, acme, registering().exchange, now);
+  await open(bucket, registering().exchange);
   const text = (bucket.text(key) ?? '').replace('"version": 1', '"version": 1,\n  "fromTheFuture": true');
   await bucket.put(key, text);
   const ca = registering();
 
-  const client = await openAccount(bucket, acme, ca.exchange, now);
+  const client = await open(bucket, ca.exchange);
 
   assert.equal(client.accountUrl, 'https://ca.test/account/7');
   assert.deepEqual(
@@ -66,12 +74,12 @@ test('an account that is registered is not registered again, and unknown fields 
 
 test('a pass that died before it knew the URL is gone on with, by the same key', async () => {
   const bucket = memoryBucket();
-  await assert.rejects(openAccount(bucket, acme, fakeCa(() => refuse('serverInternal', 500)).exchange, now), {
+  await assert.rejects(open(bucket, fakeCa(() => refuse('serverInternal', 500)).exchange), {
     code: 'ERR_ACME_PROBLEM',
   });
   const stored = JSON.parse(bucket.text(key) ?? '');
 
-  await openAccount(bucket, acme, registering().exchange, now);
+  await open(bucket, registering().exchange);
 
   assert.deepEqual(JSON.parse(bucket.text(key) ?? ''), { ...stored, url: 'https://ca.test/account/7' });
 });
@@ -80,9 +88,7 @@ test('twenty first passes at once register one key', async () => {
   const bucket = memoryBucket();
   const ca = registering();
 
-  const clients = await Promise.all(
-    Array.from({ length: 20 }, () => openAccount(bucket, acme, ca.exchange, now)),
-  );
+  const clients = await Promise.all(Array.from({ length: 20 }, () => open(bucket, ca.exchange)));
 
   assert.equal(new Set(clients.map(({ thumbprint }) => thumbprint)).size, 1);
   const jwks = ca.exchanged.flatMap(({ header }) => (header.jwk ? [JSON.stringify(header.jwk)] : []));
@@ -99,15 +105,12 @@ for (const text of [
     const bucket = memoryBucket();
     await bucket.put(key, text);
 
-    await assert.rejects(
-      openAccount(bucket, acme, registering().exchange, now),
-      (error: Error & { code?: string }) => {
-        assert.equal(error.code, 'ERR_BUCKET_IO');
-        assert.ok(error.message.startsWith(`${key}: `));
-        assert.doesNotMatch(`${error.stack} ${error.cause}`, /MIGH|PRIVATE/);
-        return true;
-      },
-    );
+    await assert.rejects(open(bucket, registering().exchange), (error: Error & { code?: string }) => {
+      assert.equal(error.code, 'ERR_BUCKET_IO');
+      assert.ok(error.message.startsWith(`${key}: `));
+      assert.doesNotMatch(`${error.stack} ${error.cause}`, /MIGH|PRIVATE/);
+      return true;
+    });
     assert.equal(bucket.text(key), text);
   });
 }

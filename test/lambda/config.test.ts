@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { type Config, configJsonSchema, DIRECTORIES, KEY_TYPES, parseConfig } from '../../lambda/config.ts';
+import { parse as parseYaml } from 'yaml';
+import { type Config, configJsonSchema, KEY_TYPES, parseConfig } from '../../lambda/config.ts';
+import { DIRECTORIES } from '../../lambda/config-acme.ts';
 
 const identifiersOf = (...identifiers: string[]) => {
   const acme = { directoryUrl: 'letsencrypt', termsOfServiceAgreed: true };
@@ -33,14 +35,19 @@ function keysOf(value: unknown, path = ''): string[] {
 }
 
 test('the reference fixture sets every key of the schema, and parses', () => {
-  const config = parseConfig('reference.yaml', readFileSync('test/lambda/reference.yaml', 'utf8'));
+  const text = readFileSync('test/lambda/reference.yaml', 'utf8');
+  const config = parseConfig('reference.yaml', text);
 
-  assert.deepEqual([...new Set(keysOf(config))].sort(), [...new Set(pathsOf(configJsonSchema()))].sort());
+  assert.deepEqual(
+    [...new Set(keysOf(parseYaml(text)))].sort(),
+    [...new Set(pathsOf(configJsonSchema()))].sort(),
+  );
   assert.deepEqual(config.acme.contact, ['mailto:ops@example.com']);
   assert.deepEqual(config.certificates[0], {
     name: 'shop',
     identifiers: ['shop.example.com', 'xn--bcher-kva.example', '192.0.2.1', '2001:db8::1'],
-    keyType: 'rsa4096',
+    keyTypes: ['rsa4096'],
+    reuseKey: true,
     profile: 'tlsserver',
     fleets: ['edge', 'inner'],
   });
@@ -58,13 +65,17 @@ certificates: [{ identifiers: [www.example.com, example.com] }]
   assert.deepEqual(config, {
     bucket: 'file:///var/lib/pemfleet/bucket',
     acme: { directoryUrl: DIRECTORIES['letsencrypt-staging'], contact: [], termsOfServiceAgreed: true },
+    fallback: [],
     challenge: 'http-01',
+    wakeMinutes: 30,
     concurrency: 10,
+    ordersPer3Hours: 250,
     certificates: [
       {
         name: 'www.example.com',
         identifiers: ['www.example.com', 'example.com'],
-        keyType: 'ec256',
+        keyTypes: ['ec256'],
+        reuseKey: false,
         fleets: ['default'],
       },
     ],

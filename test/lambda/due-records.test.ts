@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Decision, type DueInput, decide } from '../../lambda/due.ts';
-import { after, DAY_MS, DIRECTORY_URL, entryOf, noon, recordOf, specOf } from './support.ts';
+import { after, DAY_MS, DIRECTORY_URL, dueInputOf, noon, recordOf } from './support.ts';
 
 const inDays = (days: number) => after(noon, days * DAY_MS);
-const anew = (reason: string) => ({ action: 'obtain', reason }) as Decision;
+const anew = (reason: string) => ({ action: 'obtain', reason, directoryUrl: DIRECTORY_URL }) as Decision;
 const fresh = (until: Date): Decision => ({ action: 'keep', reason: 'fresh', until });
-const retry: Decision = { action: 'resume', reason: 'retry' };
-const goOn: Decision = { action: 'resume', reason: 'order-in-flight' };
+const retry: Decision = { action: 'resume', reason: 'retry', directoryUrl: DIRECTORY_URL };
+const goOn: Decision = { action: 'resume', reason: 'order-in-flight', directoryUrl: DIRECTORY_URL };
 const backingOff = (until: Date): Decision => ({ action: 'defer', reason: 'backing-off', until });
 
 interface Row extends Partial<DueInput> {
@@ -68,15 +68,6 @@ const RECORDS: Row[] = [
 
 for (const { says, decision, ...input } of RECORDS) {
   test(`due: ${says}`, () => {
-    const whole = {
-      spec: specOf(),
-      directoryUrl: DIRECTORY_URL,
-      published: entryOf(),
-      record: undefined,
-      forced: false,
-      now: noon,
-    };
-
-    assert.deepEqual(decide({ ...whole, ...input }), decision);
+    assert.deepEqual(decide(dueInputOf(input)), decision);
   });
 }

@@ -2,9 +2,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Decision, type DueInput, decide, sameWish } from '../../lambda/due.ts';
-import { after, DAY_MS, DIRECTORY_URL, entryOf, noon, pemRefOf, recordOf, specOf } from './support.ts';
+import {
+  after,
+  DAY_MS,
+  DIRECTORY_URL,
+  dueInputOf,
+  entryOf,
+  noon,
+  pemRefOf,
+  recordOf,
+  specOf,
+} from './support.ts';
 
-const certId = 'aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE';
 const issued = entryOf().issued;
 const inDays = (days: number) => after(noon, days * DAY_MS);
 /** Published at noon, with a life of so many days. */
@@ -16,9 +25,10 @@ const pair = (ecDays: number, rsaDays: number) =>
       pemRefOf({ keyType: 'rsa2048', notAfter: inDays(rsaDays).toISOString() }),
     ],
   });
-const obtain = (reason: string, replaces: string | undefined = certId) =>
-  ({ action: 'obtain', reason, ...(replaces !== undefined && { replaces }) }) as Decision;
-const anew = (reason: string) => ({ action: 'obtain', reason }) as Decision;
+const OTHER_URL = 'https://other.test/dir';
+const obtain = (reason: string, directoryUrl = DIRECTORY_URL) =>
+  ({ action: 'obtain', reason, directoryUrl }) as Decision;
+const anew = obtain;
 const fresh = (until: Date): Decision => ({ action: 'keep', reason: 'fresh', until });
 
 interface Row extends Partial<DueInput> {
@@ -51,7 +61,7 @@ const WISHES: Row[] = [
     published: entryOf({ identifiers: ['a.test', 'b.test'] }),
     decision: obtain('identifiers-changed'),
   },
-  { says: 'another key type', spec: specOf({ keyType: 'rsa2048' }), decision: obtain('key-type-changed') },
+  { says: 'another key type', spec: specOf({ keyTypes: ['rsa2048'] }), decision: obtain('key-type-changed') },
   { says: 'a pair where one key is wanted', published: pair(90, 90), decision: obtain('key-type-changed') },
   {
     says: 'a profile is wanted',
@@ -70,19 +80,19 @@ const WISHES: Row[] = [
     decision: fresh(inDays(60)),
   },
   {
-    says: 'another CA has nothing to replace',
-    directoryUrl: 'https://other.test/dir',
-    decision: anew('ca-changed'),
+    says: 'another CA is configured',
+    cas: [{ directoryUrl: OTHER_URL }],
+    decision: obtain('ca-changed', OTHER_URL),
   },
   {
-    says: 'other names at another CA have nothing to replace either',
-    directoryUrl: 'https://other.test/dir',
+    says: 'other names at another CA',
+    cas: [{ directoryUrl: OTHER_URL }],
     spec: specOf({ identifiers: ['b.test'] }),
-    decision: anew('identifiers-changed'),
+    decision: obtain('identifiers-changed', OTHER_URL),
   },
   { says: 'forced', forced: true, decision: obtain('forced') },
   {
-    says: 'a certificate without a certID is replaced without naming it',
+    says: 'a certificate without a certID has no window, and can be forced',
     published: entryOf({ pems: [{ ...pemRefOf(), certId: undefined } as never] }),
     forced: true,
     decision: anew('forced'),
@@ -125,22 +135,12 @@ const LIFETIMES: Row[] = [
 
 for (const { says, decision, ...input } of [...WISHES, ...LIFETIMES]) {
   test(`due: ${says}`, () => {
-    const whole = {
-      spec: specOf(),
-      directoryUrl: DIRECTORY_URL,
-      published: entryOf(),
-      record: undefined,
-      forced: false,
-      now: noon,
-    };
-
-    assert.deepEqual(decide({ ...whole, ...input }), decision);
+    assert.deepEqual(decide(dueInputOf(input)), decision);
   });
 }
 
 test('due: of a pair, the one that is due first decides', () => {
-  const spec = specOf({ keyType: 'ec256,rsa2048' as never });
-  const input = { spec, directoryUrl: DIRECTORY_URL, record: undefined, forced: false };
+  const input = dueInputOf({ spec: specOf({ keyTypes: ['ec256', 'rsa2048'] }) });
 
   assert.deepEqual(
     decide({ ...input, published: pair(90, 60), now: after(inDays(40), -1) }),
@@ -152,8 +152,8 @@ test('due: of a pair, the one that is due first decides', () => {
 
 test('due: decisions do not change what they are made from', () => {
   const input: DueInput = Object.freeze({
+    ...dueInputOf(),
     spec: Object.freeze(specOf({ identifiers: Object.freeze(['b', 'a']) as string[] })),
-    directoryUrl: DIRECTORY_URL,
     published: Object.freeze(entryOf({ identifiers: Object.freeze(['a', 'b']) as string[] })),
     record: Object.freeze(recordOf({ identifiers: ['b', 'a'] })),
     forced: false,
@@ -161,5 +161,5 @@ test('due: decisions do not change what they are made from', () => {
   });
 
   assert.doesNotThrow(() => decide(input));
-  assert.ok(sameWish(recordOf({ identifiers: ['a', 'b'] }), input));
+  assert.ok(sameWish(recordOf({ identifiers: ['a', 'b'] }), input.spec));
 });

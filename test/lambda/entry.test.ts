@@ -30,7 +30,12 @@ test('an entry says what was issued, as the leaf says it', async () => {
   const obtained = { text: combined, pem: parse(combined) };
   const accountUrl = 'https://ca.test/account/1';
 
-  const entry = madeEntry({ ...spec, profile: 'classic' }, DIRECTORY_URL, accountUrl, obtained, noon);
+  const entry = madeEntry(
+    spec,
+    { directoryUrl: DIRECTORY_URL, accountUrl, profile: 'classic', preferredChain: undefined },
+    [obtained],
+    noon,
+  );
 
   const { certId, ...pem } = entry.pems[0] ?? pemRefOf();
   assert.match(certId ?? '', /^[\w-]{27}\.Chs$/);

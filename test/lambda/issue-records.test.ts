@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { layout } from '#contract/layout.ts';
-import { createOrderRecord, readOrderRecords, saveOrderRecord } from '../../lambda/order-record.ts';
+import { createOrderRecord, readOrderRecords, saveLeg } from '../../lambda/order-record.ts';
 import { memoryBucket } from '../contract/memory-bucket.ts';
 import { passOver, publish } from './pass.ts';
 import { after, named, noon, recordOf } from './support.ts';
@@ -13,10 +13,10 @@ test('a CA out of reach counts as a failure of an order that is in flight, and k
 
   await passOver(bucket).run([{ identifiers: ['a.test'] }]);
 
-  const record = (await readOrderRecords(bucket)).get('a.test')?.record;
+  const record = (await readOrderRecords(bucket)).records.get('a.test')?.record;
   assert.equal(record?.failures, 1);
   assert.deepEqual(record?.notBefore, after(noon, 60_000));
-  assert.equal(record?.orderUrl, 'https://ca.test/order/1');
+  assert.equal(record?.legs[0]?.orderUrl, 'https://ca.test/order/1');
 });
 
 test('records of certificates that are configured no more are forgotten, with the answers they had presented', async () => {
@@ -28,7 +28,7 @@ test('records of certificates that are configured no more are forgotten, with th
     named('gone.test'),
     recordOf({ identifiers: ['gone.test'] }),
   );
-  await saveOrderRecord(bucket, stored, {
+  await saveLeg(bucket, stored, 0, {
     presented: [{ identifier: 'gone.test', token, keyAuthorization: `${token}.x` }],
   });
   await bucket.put(layout.challenge(token), `${token}.x`);

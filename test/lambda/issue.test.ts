@@ -3,14 +3,27 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fleetName, layout } from '#contract/layout.ts';
 import { AcmeUnreachable } from '../../lambda/acme/problem.ts';
+import type { Transport } from '../../lambda/acme/transport.ts';
+import { type Authority, openAuthority } from '../../lambda/authority.ts';
 import { createOrderRecord } from '../../lambda/order-record.ts';
 import { type MemoryBucket, memoryBucket } from '../contract/memory-bucket.ts';
 import { passOver, publish } from './pass.ts';
-import { after, DAY_MS, entryOf, fakeClock, fleet, named, noon, recordOf } from './support.ts';
+import {
+  after,
+  configOf,
+  DAY_MS,
+  DIRECTORY_URL,
+  entryOf,
+  fakeClock,
+  fleet,
+  named,
+  noon,
+  recordOf,
+} from './support.ts';
 
 const writes = (bucket: MemoryBucket) => bucket.calls.filter((call) => /^(put|delete)/.test(call));
 
-test('nothing due: said so, the CA is not asked, nothing is written, and the requests are constant', async () => {
+test('nothing due: said so, nothing is written, and the requests are constant', async () => {
   const bucket = memoryBucket();
   const names = Array.from({ length: 20 }, (_, index) => `n${index}.test`);
   for (const name of names) await publish(bucket, name, entryOf({ identifiers: [name] }));
@@ -21,10 +34,16 @@ test('nothing due: said so, the CA is not asked, nothing is written, and the req
 
   assert.deepEqual(new Set(outcomes.map(({ result }) => result)), new Set(['kept']));
   assert.equal(outcomes[0]?.until, after(noon, 60 * DAY_MS).toISOString());
-  assert.deepEqual(bucket.calls.slice(before), [`get ${layout.manifest(fleet)}`, `list ${layout.orders}`]);
+  assert.deepEqual(bucket.calls.slice(before), [
+    `get ${layout.manifest(fleet)}`,
+    `list ${layout.orders}`,
+    `get ${layout.caState}`,
+    `get ${layout.renewalInfo}`,
+  ]);
   assert.deepEqual(
     events.names().filter((name) => !name.startsWith('certificate.kept')),
-    ['run.started', 'run.finished'],
+    // The windows are asked for, and the CA is out of reach.
+    ['run.started', 'renewal-info.failed', 'run.finished'],
   );
 });
 
@@ -66,19 +85,19 @@ test('a CA out of reach fails what is due with ERR_ACME_UNREACHABLE, keeps the r
     code: 'ERR_ACME_UNREACHABLE',
     message: 'GET https://ca.test/directory: ECONNREFUSED',
   });
-  assert.deepEqual(await bucket.list('issuer/'), []);
+  assert.deepEqual(await bucket.list('issuer/order/'), []);
   assert.ok(events.names().includes('certificate.failed new.test'));
-  assert.deepEqual(events.fieldsOf('run.finished'), [{ issued: 0, failed: 1 }]);
+  assert.deepEqual(events.fieldsOf('run.finished'), [{ issued: 0, failed: 1, deferred: 0 }]);
 });
 
 test('the account is opened once, however many certificates are due', async () => {
   let opened = 0;
-  const openAccount = async () => {
+  const authorities = authoritiesWith(async () => {
     opened += 1;
     throw new AcmeUnreachable('down');
-  };
+  });
 
-  await passOver(memoryBucket(), { openAccount }).run(
+  await passOver(memoryBucket(), { authorities }).run(
     ['a', 'b', 'c'].map((name) => ({ identifiers: [`${name}.test`] })),
   );
 
@@ -86,9 +105,9 @@ test('the account is opened once, however many certificates are due', async () =
 });
 
 test('below half a minute no order is started; the next pass does it', async () => {
-  const openAccount = () => assert.fail('asked the CA');
+  const authorities = authoritiesWith(() => assert.fail('asked the CA'));
   const starting = (ms: number) =>
-    passOver(memoryBucket(), { openAccount, timing: fakeClock(noon, ms) }).run([{ identifiers: ['a.test'] }]);
+    passOver(memoryBucket(), { authorities, timing: fakeClock(noon, ms) }).run([{ identifiers: ['a.test'] }]);
 
   assert.deepEqual(
     (await starting(29_999)).map(({ result }) => result),
@@ -119,3 +138,9 @@ test('a certificate that one fleet lacks is published there without an order; it
   );
   assert.equal(bucket.text(layout.manifest(fleetName.parse('other'))), undefined);
 });
+
+/** The configured CA, over a transport of the test's own. */
+function authoritiesWith(exchange: Transport): ReadonlyMap<string, Authority> {
+  const { acme } = configOf([{ identifiers: ['a.test'] }]);
+  return new Map([[DIRECTORY_URL, openAuthority(memoryBucket(), acme, exchange, () => noon, undefined)]]);
+}

@@ -1,11 +1,13 @@
 /** A pass over a bucket in memory, with a CA that is out of reach. */
 import { AcmeUnreachable } from '../../lambda/acme/problem.ts';
+import type { Authority } from '../../lambda/authority.ts';
+import type { PassDeps } from '../../lambda/carry-out.ts';
 import { http01Solver } from '../../lambda/challenge/http01.ts';
-import { issue, type PassDeps } from '../../lambda/issue.ts';
+import { issue } from '../../lambda/issue.ts';
 import type { PassOptions } from '../../lambda/plan.ts';
 import { createPublisher } from '../../lambda/publish.ts';
 import type { MemoryBucket } from '../contract/memory-bucket.ts';
-import { configOf, entryOf, fakeClock, fleet, named, noon, recordEvents } from './support.ts';
+import { configOf, DIRECTORY_URL, entryOf, fakeClock, fleet, named, noon, recordEvents } from './support.ts';
 
 export const publish = (bucket: MemoryBucket, name: string, entry = entryOf()) =>
   createPublisher(bucket, fleet, () => noon).publish(named(name), entry, []);
@@ -15,7 +17,7 @@ export function passOver(bucket: MemoryBucket, changes: Partial<PassDeps> = {}) 
   const clock = fakeClock();
   const deps: PassDeps = {
     bucket,
-    openAccount: () => Promise.reject(new AcmeUnreachable('GET https://ca.test/directory: ECONNREFUSED')),
+    authorities: new Map([[DIRECTORY_URL, unreachableAuthority()]]),
     solver: http01Solver(bucket),
     timing: clock,
     random: () => 0,
@@ -25,4 +27,17 @@ export function passOver(bucket: MemoryBucket, changes: Partial<PassDeps> = {}) 
   const run = (certificates: object[], options: PassOptions = {}) =>
     issue(deps, configOf(certificates), options);
   return { run, events, clock };
+}
+
+function unreachableAuthority(): Authority {
+  const fail = () => Promise.reject(new AcmeUnreachable('GET https://ca.test/directory: ECONNREFUSED'));
+  const { acme: settings } = configOf([{ identifiers: ['a.test'] }]);
+  return {
+    settings,
+    directory: fail,
+    account: fail,
+    rolloverAccount: fail,
+    renewalInfo: fail,
+    forgetAccount: async () => undefined,
+  };
 }

@@ -49,6 +49,7 @@ test('a certificate is reported with its names, serial and end', () => {
       },
     ],
     silent: [],
+    unreadable: [],
   });
 });
 
@@ -135,5 +136,5 @@ test('a host is silent when it has not reported for longer than two heartbeats a
 });
 
 test('a fleet without certificates and without hosts has nothing to report', () => {
-  assert.deepEqual(report(manifestOf({})), { fleet: 'edge', certificates: [], silent: [] });
+  assert.deepEqual(report(manifestOf({})), { fleet: 'edge', certificates: [], silent: [], unreadable: [] });
 });

@@ -4,8 +4,9 @@ import { certificateName, type FleetName, fleetName } from '#contract/layout.ts'
 import { emptyManifest, type ManifestEntry, type PemRef } from '#contract/manifest.ts';
 import type { Timing } from '../../lambda/acme/poll.ts';
 import { type CertificateSpec, type Config, parseConfig } from '../../lambda/config.ts';
+import type { DueInput } from '../../lambda/due.ts';
 import type { Fields, Log } from '../../lambda/log.ts';
-import type { OrderRecord } from '../../lambda/order-record.ts';
+import type { OrderLeg, OrderRecord } from '../../lambda/order-record.ts';
 import type { ReadManifest } from '../../lambda/publish.ts';
 
 export const DIRECTORY_URL = 'https://ca.test/directory';
@@ -16,7 +17,14 @@ export const named = (name: string) => certificateName.parse(name);
 export const fleet = fleetName.parse('default');
 
 export function specOf(changes: Partial<CertificateSpec> = {}): CertificateSpec {
-  return { name: named('a.test'), identifiers: ['a.test'], keyType: 'ec256', fleets: [fleet], ...changes };
+  return {
+    name: named('a.test'),
+    identifiers: ['a.test'],
+    keyTypes: ['ec256'],
+    reuseKey: false,
+    fleets: [fleet],
+    ...changes,
+  };
 }
 
 export function configOf(certificates: object[], changes: object = {}): Config {
@@ -58,17 +66,33 @@ export function manifestsOf(entries: readonly (readonly [FleetName, ManifestEntr
   );
 }
 
-export function recordOf(changes: Partial<OrderRecord> = {}): OrderRecord {
+/** A record of one leg; what belongs to the leg may be given flat. */
+export function recordOf(changes: Partial<OrderRecord> & Partial<OrderLeg> = {}): OrderRecord {
+  const { keyType = 'ec256', key = 'a PKCS#8 PEM', presented = [], orderUrl, replaces, ...rest } = changes;
+  const leg = { keyType, key, presented, ...(orderUrl && { orderUrl }), ...(replaces && { replaces }) };
   return {
     version: 1,
     createdAt: noon,
     directoryUrl: DIRECTORY_URL,
     identifiers: ['a.test'],
-    keyType: 'ec256',
-    key: 'a PKCS#8 PEM',
-    presented: [],
+    legs: [leg],
     failures: 0,
     notBefore: noon,
+    ...rest,
+  };
+}
+
+/** Nothing special: one CA, no window, a fresh certificate. */
+export function dueInputOf(changes: Partial<DueInput> = {}): DueInput {
+  return {
+    spec: specOf(),
+    cas: [{ directoryUrl: DIRECTORY_URL }],
+    published: entryOf(),
+    windows: new Map(),
+    record: undefined,
+    forced: false,
+    now: noon,
+    wakeMs: 1_800_000,
     ...changes,
   };
 }

@@ -2,12 +2,13 @@
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
-import { openAccount } from '../../../lambda/account.ts';
 import type { AcmeClient } from '../../../lambda/acme/client.ts';
 import { createTransport, type Transport } from '../../../lambda/acme/transport.ts';
+import { openAuthority } from '../../../lambda/authority.ts';
+import type { PassDeps } from '../../../lambda/carry-out.ts';
 import { http01Solver } from '../../../lambda/challenge/http01.ts';
 import { type Config, parseConfig } from '../../../lambda/config.ts';
-import { issue, type PassDeps } from '../../../lambda/issue.ts';
+import { issue } from '../../../lambda/issue.ts';
 import type { Outcome, PassOptions } from '../../../lambda/plan.ts';
 import { respondTo } from '../../../lambda/responder.ts';
 import { type Front, startFront } from '../../../lambda/responder-front.ts';
@@ -31,6 +32,7 @@ export interface Stage {
   exchanged: Exchange[];
   configOf(certificates: object[]): Config;
   openAccount(exchange?: Transport): Promise<AcmeClient>;
+  authoritiesBy(exchange: Transport): PassDeps['authorities'];
   pass(certificates: object[], options?: PassOptions, changes?: Partial<PassDeps>): Promise<Outcome[]>;
   /** The next exchange that fits fails, before it reaches the CA (`lost: 'request'`) or after. */
   failNext(fits: (exchange: Exchange) => boolean, lost: 'request' | 'answer'): void;
@@ -86,7 +88,9 @@ function passes(bucket: MemoryBucket, pebble: Pebble, exchange: Transport) {
   };
   const configOf = (certificates: object[]) =>
     parseConfig('f', JSON.stringify({ bucket: 'memory:', acme, certificates }));
-  const open = (by: Transport = exchange) => openAccount(bucket, { ...acme, contact: [] }, by, now);
+  const authorityBy = (by: Transport) => openAuthority(bucket, { ...acme, contact: [] }, by, now, undefined);
+  const authoritiesBy = (by: Transport) => new Map([[pebble.directoryUrl, authorityBy(by)]]);
+  const open = (by: Transport = exchange) => authorityBy(by).account();
   const pass: Stage['pass'] = (certificates, options = {}, changes = {}) => {
     const timing = {
       now,
@@ -95,7 +99,7 @@ function passes(bucket: MemoryBucket, pebble: Pebble, exchange: Transport) {
     };
     const deps = {
       bucket,
-      openAccount: () => open(),
+      authorities: authoritiesBy(exchange),
       solver: http01Solver(bucket),
       timing,
       random: () => 0,
@@ -106,7 +110,7 @@ function passes(bucket: MemoryBucket, pebble: Pebble, exchange: Transport) {
   const advance = (ms: number) => {
     aheadMs += ms;
   };
-  return { events, configOf, openAccount: open, pass, advance };
+  return { events, configOf, openAccount: open, authoritiesBy, pass, advance };
 }
 
 function faultyTransport(t: TestContext, pebble: Pebble) {

@@ -9,7 +9,7 @@ import { named } from '../support.ts';
 import { MINUTE_MS, ordersAsked, type Stage, startStage } from './ca.ts';
 
 const certificates = [{ identifiers: ['a.test', 'b.test'] }];
-const recordOf = async (stage: Stage) => (await readOrderRecords(stage.bucket)).get('a.test')?.record;
+const recordOf = async (stage: Stage) => (await readOrderRecords(stage.bucket)).records.get('a.test')?.record;
 
 test('nobody answers the challenges: the identifier and the cause are named, the next pass succeeds by a new order', async (t) => {
   const stage = await startStage(t, { withoutResponder: true });
@@ -26,7 +26,7 @@ test('nobody answers the challenges: the identifier and the cause are named, the
   assert.equal(record?.failures, 1);
   assert.equal(record?.lastFailure?.code, 'ERR_AUTHORIZATION');
   assert.equal(record.notBefore.getTime() - record.lastFailure.at.getTime(), MINUTE_MS);
-  for (const line of base64Lines(record?.key ?? '')) assert.ok(!stage.events.text().includes(line));
+  for (const line of base64Lines(record?.legs[0]?.key ?? '')) assert.ok(!stage.events.text().includes(line));
 
   await stage.startResponder();
   const [early] = await stage.pass(certificates);
@@ -104,7 +104,7 @@ test('a CA that is gone in the middle fails with ERR_ACME_UNREACHABLE; the order
 
   assert.equal(outcome?.error?.code, 'ERR_ACME_UNREACHABLE');
   const record = await recordOf(stage);
-  assert.match(record?.orderUrl ?? '', /^https:/);
+  assert.match(record?.legs[0]?.orderUrl ?? '', /^https:/);
   assert.equal(record?.failures, 1);
   assert.deepEqual(await stage.bucket.list(layout.order(named('a.test')).replace(/[^/]*$/, '')), [
     'issuer/order/a.test.json',
@@ -126,5 +126,5 @@ test('out of time is no failure of the order: its answers stay for the CA, the n
   const record = await recordOf(stage);
   assert.equal(record?.failures, 0);
   assert.equal((await stage.bucket.list('challenge/')).length, 1);
-  assert.equal(record?.presented.length, 1);
+  assert.equal(record?.legs[0]?.presented.length, 1);
 });

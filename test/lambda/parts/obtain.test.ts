@@ -99,14 +99,14 @@ test('two certificates of the same names are two orders, one after the other', a
   assert.notEqual(outcomes[0]?.serial, outcomes[1]?.serial);
 });
 
-test('an unknown profile is refused by the CA, in its words, and remembered', async (t) => {
+test('an unknown profile is refused before it costs an order, with the list that the directory offers', async (t) => {
   const stage = await startStage(t);
 
   const [outcome] = await stage.pass([{ identifiers: ['a.test'], profile: 'nonesuch' }]);
 
-  assert.equal(outcome?.error?.code, 'ERR_ACME_PROBLEM');
-  assert.match(outcome?.error?.message ?? '', /^invalidProfile \(/);
-  assert.equal(JSON.parse(stage.bucket.text(layout.order(named('a.test'))) ?? '').failures, 1);
+  assert.equal(outcome?.error?.code, 'ERR_ACME_NOT_OFFERED');
+  assert.equal(outcome?.error?.message, 'wanted profile nonesuch; the CA offers default');
+  assert.deepEqual(await stage.bucket.list(layout.orders), []);
 });
 
 for (const nonceRejectPercent of [5, 50]) {

@@ -38,7 +38,7 @@ for (const [says, fits, lost, status] of BREAKS) {
     stage.failNext(fits, lost);
 
     const [failed] = await stage.pass(certificates);
-    const record = (await readOrderRecords(stage.bucket)).get('a.test')?.record;
+    const record = (await readOrderRecords(stage.bucket)).records.get('a.test')?.record;
     stage.advance(MINUTE_MS);
     const [issued] = await stage.pass(certificates);
 
@@ -46,9 +46,9 @@ for (const [says, fits, lost, status] of BREAKS) {
     assert.deepEqual([issued?.result, issued?.reason], ['issued', 'retry'], issued?.error?.message);
     assert.equal(ordersAsked(stage), 1);
     const [resumed] = stage.events.fieldsOf('order.resumed');
-    assert.equal(resumed?.['order'], record?.orderUrl);
+    assert.equal(resumed?.['order'], record?.legs[0]?.orderUrl);
     assert.match(String(resumed?.['status']), new RegExp(`^${status}$`));
-    await assertPublished(stage, record?.key ?? '');
+    await assertPublished(stage, record?.legs[0]?.key ?? '');
   });
 }
 
@@ -57,14 +57,14 @@ test('an order whose URL was lost is found in the list of the account, and not o
   stage.failNext(to('/order-plz'), 'answer');
 
   await stage.pass(certificates);
-  const record = (await readOrderRecords(stage.bucket)).get('a.test')?.record;
+  const record = (await readOrderRecords(stage.bucket)).records.get('a.test')?.record;
   stage.advance(MINUTE_MS);
   const [issued] = await stage.pass(certificates);
 
-  assert.equal(record?.orderUrl, undefined);
+  assert.equal(record?.legs[0]?.orderUrl, undefined);
   assert.equal(issued?.result, 'issued', issued?.error?.message);
   assert.equal(ordersAsked(stage), 1);
-  await assertPublished(stage, record?.key ?? '');
+  await assertPublished(stage, record?.legs[0]?.key ?? '');
 });
 
 test('an order of an account that was lost is given up, and its certificate ordered by the new one', async (t) => {
@@ -92,13 +92,13 @@ test('a certificate that was issued but not published is published by the next p
   });
 
   const [failed] = await stage.pass(certificates, {}, { bucket: failing });
-  const record = (await readOrderRecords(stage.bucket)).get('a.test')?.record;
+  const record = (await readOrderRecords(stage.bucket)).records.get('a.test')?.record;
   stage.advance(MINUTE_MS);
   const [issued] = await stage.pass(certificates);
 
   assert.deepEqual([failed?.result, issued?.result], ['failed', 'issued']);
   assert.equal(ordersAsked(stage), 1);
-  await assertPublished(stage, record?.key ?? '');
+  await assertPublished(stage, record?.legs[0]?.key ?? '');
 });
 
 test('a certificate that was published but whose record stayed is not published again', async (t) => {
@@ -145,7 +145,7 @@ async function overlap(stage: Stage, wish: object[], call: number) {
     if (calls === call) second = stage.pass(wish);
     return stage.exchange(...args);
   };
-  const first = await stage.pass(wish, {}, { openAccount: () => stage.openAccount(exchange) });
+  const first = await stage.pass(wish, {}, { authorities: stage.authoritiesBy(exchange) });
   return { first, second: await second };
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EXIT, exitStatusOf, outcomeTable, reportTable, USAGE } from '../../lambda/cli-output.ts';
+import { EXIT, exitStatusOf, outcomeTable, reportTable, USAGE } from '../../lambda/commands/output.ts';
 import type { Outcome } from '../../lambda/plan.ts';
 import { named } from './support.ts';
 
@@ -80,9 +80,10 @@ test('a fleet is a table of its certificates, and a line for each silent host', 
     {
       fleet: 'edge',
       certificates: [{ ...certificate, served: ['lb1'], behind }],
+      unreadable: [{ host: 'h9', code: 'ERR_STATUS_VERSION' }],
       silent: [{ host: 'lb3', reportedAt: '2026-11-22T08:00:00.000Z' }],
     },
-    { fleet: 'inner', certificates: [], silent: [] },
+    { fleet: 'inner', certificates: [], silent: [], unreadable: [] },
   ]);
 
   assert.equal(
@@ -92,6 +93,7 @@ test('a fleet is a table of its certificates, and a line for each silent host', 
       'CERTIFICATE  IDENTIFIERS    SERIAL  EXPIRES           SERVED BY  BEHIND',
       'a.test       a.test,b.test  0A      2027-02-20 11:00  1 of 3     lb2: failed (ERR_RUNTIME_REFUSED); lb3: pending',
       'silent since 2026-11-22 08:00: lb3',
+      'status cannot be read: h9 (ERR_STATUS_VERSION)',
       '',
       'fleet inner',
       'CERTIFICATE  IDENTIFIERS  SERIAL  EXPIRES  SERVED BY  BEHIND',

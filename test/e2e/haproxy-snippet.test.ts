@@ -1,0 +1,66 @@
+/** The lines that `pemfleet haproxy-config` prints, in a real HAProxy of each version, answer what the CA wants. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { responderSnippet, statelessSnippet } from '../../lambda/haproxy-snippet.ts';
+import { startFront } from '../../lambda/responder-front.ts';
+import { haproxyVersions, startHaproxy } from '../parts/haproxy.ts';
+import { freePort } from '../parts/ports.ts';
+import { request } from '../parts/request.ts';
+
+const TOKEN = 'mIiLp5zTHR4UsMgXe66V7zsf5YhGWVjk9n3Rt0wen5U';
+const THUMBPRINT = '9jg46WB3rR_AHD-EBXdN7cBkH1WOu0tA3M9fm21mqTI';
+
+/** A whole configuration around the printed lines, which end the frontend and may open a backend. */
+function configOf(snippet: string, port: number): string {
+  return `global
+    stats socket "\${PEMFLEET_SOCKET}" mode 600 level admin
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 5s
+    timeout server 5s
+frontend http
+    bind 127.0.0.1:${port}
+${snippet}`;
+}
+
+for (const version of haproxyVersions) {
+  test(`HAProxy ${version} answers challenges from the thumbprint, and redirects the rest`, async (t) => {
+    const port = await freePort();
+    const haproxy = await startHaproxy({ version, configText: configOf(statelessSnippet(THUMBPRINT), port) });
+    t.after(() => haproxy.stop());
+    const get = (path: string) =>
+      request(`http://127.0.0.1:${port}${path}`, { headers: { host: 'www.example.com' } });
+
+    const [answer, nonsense, page] = await Promise.all([
+      get(`/.well-known/acme-challenge/${TOKEN}`),
+      get('/.well-known/acme-challenge/<script>'),
+      get('/'),
+    ]);
+
+    assert.deepEqual([answer.status, answer.body], [200, `${TOKEN}.${THUMBPRINT}`]);
+    assert.equal(nonsense.status, 404);
+    assert.deepEqual([page.status, page.headers.location], [301, 'https://www.example.com/']);
+  });
+
+  test(`HAProxy ${version} passes challenges to the responder, and redirects the rest`, async (t) => {
+    const respond = async () => ({ statusCode: 200, headers: {}, body: 'from the responder' });
+    const front = await startFront({ host: '127.0.0.1', port: 0, respond, onError: () => undefined });
+    const port = await freePort();
+    const haproxy = await startHaproxy({
+      version,
+      configText: configOf(responderSnippet(front.address), port),
+    });
+    t.after(async () => {
+      await haproxy.stop();
+      await front.stop();
+    });
+    const get = (path: string) =>
+      request(`http://127.0.0.1:${port}${path}`, { headers: { host: 'www.example.com' } });
+
+    const [answer, page] = await Promise.all([get(`/.well-known/acme-challenge/${TOKEN}`), get('/')]);
+
+    assert.deepEqual([answer.status, answer.body], [200, 'from the responder']);
+    assert.equal(page.status, 301);
+  });
+}

@@ -40,6 +40,8 @@ const OPTIONS: BuildOptions = {
   metafile: true,
   legalComments: 'none',
   plugins: [slimAcmeClient],
+  // The same without stand-ins for Map, Set and WeakMap, which Node has.
+  alias: { 'reflect-metadata': 'reflect-metadata/lite' },
   // CommonJS packages inside an ES module need a require; the long name cannot meet a minified one.
   banner: {
     js: "import{createRequire as pemfleetCreateRequire}from'node:module';const require=pemfleetCreateRequire(import.meta.url);",

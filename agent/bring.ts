@@ -10,9 +10,10 @@ import { HostError, RuntimeCommandFailed, reactionTo } from './errors.ts';
 import type { CertificateStatus } from './haproxy/answers.ts';
 import type { HaproxyView, RuntimeFile } from './haproxy/view.ts';
 import { dropPrevious, install, putBack, remove } from './install.ts';
-import { load, unload } from './load.ts';
+import { unload } from './load.ts';
 import { type Action, isServing } from './plan.ts';
 import type { Scene } from './scene.ts';
+import { checkStaple, fetchStaple, loadStapled, placeStaple, stapleFileOf } from './staple.ts';
 import { proveServed, readBack } from './verify-served.ts';
 import type { WantedFile } from './wanted.ts';
 
@@ -22,20 +23,34 @@ export interface Progress {
   isLoaded?: boolean;
   certificate?: CertificateStatus | undefined;
   handshakes?: string[];
+  /** The OCSP response that HAProxy now has; none: it is not to have any. */
+  staple?: { sha256: string | undefined };
+  /** The certificate goes on without it. */
+  stapleError?: unknown;
 }
 
-export async function bring({ wanted, file }: Action, scene: Scene, progress: Progress): Promise<void> {
+export async function bring(action: Action, scene: Scene, progress: Progress): Promise<void> {
+  const { wanted, file } = action;
   if (wanted === undefined) throw new TypeError(`nothing is wanted of ${file}`);
   const path = join(scene.config.haproxy.certsDir, file);
   const { body, isOnDisk } = await obtain(wanted, path, scene);
   const pem = check(body, wanted, scene.now());
+  const staple = await fetchStaple(wanted, scene).catch((error: unknown) => {
+    progress.stapleError = error;
+  });
   if (!isOnDisk || scene.disk.get(file)?.isGuarded !== true) {
     await install(path, body, scene.config.pem);
     progress.isWritten = true;
   }
+  const isStapleStale = !isOnDisk || (action.kind === 'staple' && progress.stapleError === undefined);
+  await placeStaple(file, staple || undefined, isStapleStale, scene);
   if (scene.haproxy === undefined || scene.hindrance !== undefined) throw scene.hindrance;
-  await loadEverywhere({ wanted, path, pem, text: body.toString('utf8') }, scene, progress);
+  const text = body.toString('utf8');
+  const brought = { wanted, path, pem, text, staple: staple || undefined, kind: action.kind };
+  await loadEverywhere(brought, scene, progress);
+  if (isStapleStale && staple === undefined) progress.staple ??= { sha256: undefined };
   await dropPrevious(path);
+  await dropPrevious(stapleFileOf(path));
   progress.handshakes = await proveServed(scene.config.haproxy.handshake, wanted, pem);
 }
 
@@ -43,8 +58,10 @@ export async function bring({ wanted, file }: Action, scene: Scene, progress: Pr
 export async function takeAway({ file }: Action, scene: Scene): Promise<void> {
   for (const place of scene.haproxy?.files.get(file) ?? []) await unload(scene.runtime, place);
   const path = join(scene.config.haproxy.certsDir, file);
-  await remove(path);
-  await dropPrevious(path);
+  for (const ours of [path, stapleFileOf(path)]) {
+    await remove(ours);
+    await dropPrevious(ours);
+  }
 }
 
 async function obtain(
@@ -75,6 +92,8 @@ interface Brought {
   path: string;
   pem: CombinedPem;
   text: string;
+  staple: Buffer | undefined;
+  kind: Action['kind'];
 }
 
 async function loadEverywhere(brought: Brought, scene: Scene, progress: Progress): Promise<void> {
@@ -83,11 +102,13 @@ async function loadEverywhere(brought: Brought, scene: Scene, progress: Progress
   const places = haproxy.files.get(brought.wanted.file) ?? [];
   try {
     for (const place of places) {
-      if (!isServing(place, brought.wanted)) {
-        await load(runtime, place, brought.text, haproxy.capabilities);
+      const isServed = isServing(place, brought.wanted);
+      if (!isServed || (brought.kind === 'staple' && brought.staple !== undefined)) {
+        await loadStapled(runtime, place, brought, haproxy.capabilities, isServed, progress);
         progress.isLoaded = true;
       }
       progress.certificate = await readBack(runtime, place.filename, brought.pem);
+      checkStaple(progress, place.filename);
     }
   } catch (error) {
     if (reactionTo(codeOf(error)) === 'refused')
@@ -107,12 +128,14 @@ async function takeBack(
   const { pid } = await runtime.showInfo();
   if (pid !== haproxy.process.pid) throw reloaded(haproxy.process.pid, pid, refusal);
   await putBack(path, progress.isWritten === true || codeOf(refusal) === 'ERR_RUNTIME_REFUSED');
+  await putBack(stapleFileOf(path), progress.isWritten === true);
   const old = await readFile(path, 'utf8').catch(() => undefined);
+  const staple = await readFile(stapleFileOf(path)).catch(() => undefined);
   for (const place of places) {
     const seen = await runtime.showCertificate(place.filename);
     if (place.certificate?.status !== 'Used') await unload(runtime, place);
     else if (seen?.serial !== place.certificate.serial && isCanonical(old))
-      await load(runtime, place, old, haproxy.capabilities);
+      await loadStapled(runtime, place, { text: old, staple }, haproxy.capabilities, false, progress);
   }
   progress.isWritten = false;
   progress.isLoaded = false;

@@ -43,6 +43,12 @@ export async function remove(path: string): Promise<void> {
   await syncDirectory(dirname(path));
 }
 
+/** As `remove`, but it can be put back. */
+export async function setAside(path: string): Promise<void> {
+  await keepPrevious(path);
+  await remove(path);
+}
+
 /** Removes what a killed run was writing. Call it under the lock: then no such file is in use. */
 export async function sweepTemps(directories: readonly string[]): Promise<number> {
   let count = 0;

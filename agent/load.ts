@@ -13,13 +13,14 @@ export async function load(
   place: RuntimeFile,
   pem: string,
   capabilities: Capabilities,
+  staple?: Buffer,
 ): Promise<void> {
   if (place.certificate?.status === 'Used' && place.isListed) {
-    await replace(runtime, place.filename, pem, capabilities);
+    await replace(runtime, place.filename, pem, capabilities, staple);
     return;
   }
   if (place.crtList === undefined || !capabilities.canAddCertificates) throw cannotAdd(place);
-  await add(runtime, place.crtList, place, pem, capabilities);
+  await add(runtime, place.crtList, place, pem, capabilities, staple);
 }
 
 /** Takes out of HAProxy what `load` has added, or what the manifest no longer wants. */
@@ -37,9 +38,11 @@ async function replace(
   filename: string,
   pem: string,
   { maxCommandBytes }: Capabilities,
+  staple: Buffer | undefined,
 ): Promise<void> {
   await runtime.setCertificate(filename, pem, maxCommandBytes);
   try {
+    if (staple !== undefined) await runtime.setStaple(filename, staple, maxCommandBytes);
     await runtime.commitCertificate(filename);
   } catch (error) {
     // Refused for its key, the transaction stays open; refused by OpenSSL, it is gone.
@@ -54,10 +57,11 @@ async function add(
   place: RuntimeFile,
   pem: string,
   capabilities: Capabilities,
+  staple: Buffer | undefined,
 ): Promise<void> {
   if (place.certificate === undefined) await runtime.newCertificate(place.filename);
   try {
-    await replace(runtime, place.filename, pem, capabilities);
+    await replace(runtime, place.filename, pem, capabilities, staple);
     await runtime.addToCrtList(crtList, place.filename);
   } catch (error) {
     if (place.certificate?.status !== 'Used') await unload(runtime, place);

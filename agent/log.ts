@@ -21,6 +21,8 @@ const EVENTS = {
   'certificate.loaded': 'info',
   'certificate.proven': 'info',
   'certificate.removed': 'info',
+  'staple.loaded': 'info',
+  'staple.failed': 'warning',
   'certificate.needs-reload': 'warning',
   'certificate.pending': 'warning',
   'certificate.failed': 'error',

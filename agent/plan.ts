@@ -4,7 +4,9 @@
  */
 import type { DiskFile } from './disk.ts';
 import type { RuntimeErrorCode } from './errors.ts';
+import { commandBytes } from './haproxy/capabilities.ts';
 import type { HaproxyView, RuntimeFile } from './haproxy/view.ts';
+import { reasonToStaple } from './staple.ts';
 import type { AgentState, FileRecord } from './state.ts';
 import type { WantedFile } from './wanted.ts';
 
@@ -15,6 +17,8 @@ export type ActionKind =
   | 'repair'
   /** The file is right, HAProxy does not hold it. */
   | 'load'
+  /** The certificate is right; its OCSP response is not: another one published, expired, unknown to HAProxy. */
+  | 'staple'
   /** HAProxy holds it, no handshake has shown it yet. */
   | 'prove'
   | 'keep'
@@ -39,7 +43,7 @@ export interface Action {
 
 /** Whether it hands something to HAProxy. */
 export function isLoading({ kind }: Action): boolean {
-  return kind === 'install' || kind === 'update' || kind === 'repair' || kind === 'load';
+  return ['install', 'update', 'repair', 'load', 'staple'].includes(kind);
 }
 
 export interface PlanInput {
@@ -77,8 +81,14 @@ function decide(wanted: WantedFile, input: PlanInput): Decision {
   const disk = input.disk.get(wanted.file);
   if (disk?.sha256 !== wanted.sha256) return decideFile(wanted, disk, record);
   if (!disk.isGuarded) return { kind: 'repair', reason: 'mode or owner is not as configured' };
-  if (input.haproxy === undefined) return { kind: 'pending', reason: 'HAProxy is out of reach' };
-  return decideRuntime(wanted, input.haproxy, isProven(wanted, record, input.handshakes));
+  const staple = reasonToStaple(wanted, input);
+  if (input.haproxy === undefined)
+    return staple === undefined
+      ? { kind: 'pending', reason: 'HAProxy is out of reach' }
+      : { kind: 'staple', reason: staple };
+  const decision = decideRuntime(wanted, input.haproxy, isProven(wanted, record, input.handshakes));
+  const isRight = decision.kind === 'keep' || decision.kind === 'prove';
+  return staple !== undefined && isRight ? { kind: 'staple', reason: staple } : decision;
 }
 
 function decideFile(
@@ -106,15 +116,12 @@ function decideRuntime(wanted: WantedFile, haproxy: HaproxyView, hasProof: boole
       reason: `${reason}; no crt-list to add it to`,
       code: 'ERR_RUNTIME_CRT_LIST',
     };
-  const bytes = wanted.size + Buffer.byteLength(wrong.filename) + COMMAND_BYTES;
   const { maxCommandBytes } = haproxy.capabilities;
+  const bytes = commandBytes(wanted.size, wrong.filename);
   if (bytes <= maxCommandBytes) return { kind: 'load', reason };
   const tooBig = `${reason}; ${bytes} bytes do not fit in one command of ${maxCommandBytes}`;
   return { kind: 'needs-reload', reason: tooBig, code: 'ERR_RUNTIME_PAYLOAD_SIZE' };
 }
-
-/** Prefix, verb, `<<` and line feeds of `set ssl cert`. */
-const COMMAND_BYTES = 45;
 
 export function isServing(place: RuntimeFile, wanted: Pick<WantedFile, 'serial' | 'chainLength'>): boolean {
   const { certificate, isListed } = place;

@@ -69,7 +69,9 @@ function nextRecord(record: FileRecord, { action, progress, error }: Outcome, no
   if (sha256 === undefined || action.kind === 'backed-off') return record;
   if (error === undefined) {
     const proven = progress.handshakes && { sha256, addresses: progress.handshakes };
-    return { ...rest, written: [sha256], ...(proven ? { proven } : {}) };
+    const { stapled, ...known } = rest;
+    const now = progress.staple === undefined ? stapled : progress.staple.sha256;
+    return { ...known, written: [sha256], ...(proven && { proven }), ...(now && { stapled: now }) };
   }
   const code = codeOf(error);
   if (reactionTo(code) !== 'refused') return rest;

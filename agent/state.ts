@@ -30,6 +30,8 @@ const fileRecord = z.looseObject({
   written: z.array(sha256Hex),
   /** What TLS handshakes have proved, and where. */
   proven: z.looseObject({ sha256: sha256Hex, addresses: z.array(z.string()) }).optional(),
+  /** Digest of the OCSP response that HAProxy has taken. */
+  stapled: sha256Hex.optional(),
   failure: failure.optional(),
 });
 

@@ -12,7 +12,7 @@ import type { CertificateStatus } from './haproxy/answers.ts';
 import type { HaproxyView } from './haproxy/view.ts';
 import type { Outcome } from './records.ts';
 import type { AgentState } from './state.ts';
-import type { WantedFile } from './wanted.ts';
+import type { WantedFile, WantedStaple } from './wanted.ts';
 
 const HEARTBEAT_MS = 3_600_000;
 
@@ -96,8 +96,16 @@ function fileStatusOf(
     ...(disk === undefined ? {} : { disk: { sha256: disk } }),
     ...(runtime === undefined ? {} : { runtime }),
     ...(state === 'served' ? { handshakes: addresses } : {}),
+    ...(isStapled(wanted, input) ? { staple: { nextUpdate: wanted.staple.nextUpdate } } : {}),
     ...(error === undefined ? {} : { error }),
   };
+}
+
+function isStapled(
+  wanted: WantedFile,
+  { records }: StatusInput,
+): wanted is WantedFile & { staple: WantedStaple } {
+  return wanted.staple !== undefined && records[wanted.file]?.stapled === wanted.staple.sha256;
 }
 
 function diskOf({ progress }: Outcome, wanted: WantedFile, { disk }: StatusInput): string | undefined {

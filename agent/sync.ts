@@ -14,6 +14,7 @@ import { poll, readKnown } from './poll.ts';
 import { type Outcome, withEarlier, withIntents, withOutcomes, withoutFailures } from './records.ts';
 import { report, reportFailure, resultOf } from './report.ts';
 import { clearTransaction, look, type Scene } from './scene.ts';
+import { stapleFileOf } from './staple.ts';
 import { type AgentState, type KnownManifest, recall, saveManifest, saveState } from './state.ts';
 import { stateOf } from './status.ts';
 import { tellHindrance, tellNews, tellOutcome, tellResult } from './tell.ts';
@@ -111,7 +112,10 @@ async function reconcile(
     return { ...next, outcomes: withEarlier(outcomes, next.outcomes) };
   }
   const undecided = outcomes.filter((outcome) => scene.haproxy && stateOf(outcome) === 'pending');
-  await sweepPrevious(agent.config.haproxy.certsDir, new Set(undecided.map(({ action }) => action.file)));
+  await sweepPrevious(
+    agent.config.haproxy.certsDir,
+    new Set(undecided.flatMap(({ action: { file } }) => [file, stapleFileOf(file)])),
+  );
   return { state, saved: intended, scene, outcomes, isComplete: outcomes.length === actions.length };
 }
 
@@ -125,7 +129,8 @@ async function decide(
   const records = options.ignoresBackOff ? withoutFailures(state.files) : state.files;
   const wanted = news.manifest ? wantedFiles(config.fleet, news.manifest) : [];
   const names = new Set([...wanted.map(({ file }) => file), ...Object.keys(records)]);
-  const disk = await viewDisk(config.haproxy.certsDir, names, config.pem);
+  const onDisk = [...names].flatMap((file) => [file, stapleFileOf(file)]);
+  const disk = await viewDisk(config.haproxy.certsDir, onDisk, config.pem);
   const { haproxy, hindrance } = await look(agent, names);
   const handshakes = config.haproxy.handshake;
   const actions = plan({ wanted, disk, haproxy, records, handshakes, now: agent.now() });

@@ -24,6 +24,9 @@ export function tellOutcome(log: Log, outcome: Outcome): void {
   if (progress.isLoaded) log('certificate.loaded', { ...subject, reason });
   if (progress.handshakes?.length)
     log('certificate.proven', { ...subject, binds: progress.handshakes.join() });
+  if (progress.staple?.sha256) log('staple.loaded', { ...subject, nextUpdate: wanted?.staple?.nextUpdate });
+  if (progress.stapleError !== undefined)
+    log('staple.failed', { ...subject, ...factsOf(progress.stapleError) });
   if (error !== undefined) log(failureEvent(outcome), { ...subject, reason, ...factsOf(error) });
   else if (action.kind === 'needs-reload')
     log('certificate.needs-reload', { ...subject, reason, code: action.code });

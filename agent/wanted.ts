@@ -16,6 +16,14 @@ export interface WantedFile {
   identifiers: readonly string[];
   /** An RSA and an ECDSA file belong together: a handshake must ask for one key type. */
   isPair: boolean;
+  staple?: WantedStaple;
+}
+
+/** The OCSP response that HAProxy shall send along: a file of its own beside the PEM. */
+export interface WantedStaple {
+  key: string;
+  sha256: string;
+  nextUpdate: string;
 }
 
 export function wantedFiles(fleet: FleetName, manifest: Manifest): WantedFile[] {
@@ -32,6 +40,13 @@ export function wantedFiles(fleet: FleetName, manifest: Manifest): WantedFile[] 
       chainLength: pem.chainLength,
       identifiers: entry.identifiers,
       isPair: entry.pems.length > 1,
+      ...(pem.ocsp && {
+        staple: {
+          key: layout.ocsp(fleet, certificate, pem.sha256, pem.ocsp.sha256),
+          sha256: pem.ocsp.sha256,
+          nextUpdate: pem.ocsp.nextUpdate,
+        },
+      }),
     }));
   });
 }

@@ -108,7 +108,9 @@ export function withPause(state: CaState, directoryUrl: string, error: AcmeProbl
 
 export function isPausing(error: unknown): error is AcmeProblem {
   if (!(error instanceof AcmeProblem)) return false;
-  return error.type === 'rateLimited' || error.status === 429 || error.status === 503;
+  // A 503 without Retry-After is one server's trouble of the moment; with it, the CA asks us to stay away.
+  const isSentAway = error.status === 503 && error.retryAfter !== undefined;
+  return error.type === 'rateLimited' || error.status === 429 || isSentAway;
 }
 
 /** Without what no longer counts. */

@@ -27,6 +27,7 @@ import { obtain } from './obtain.ts';
 import { deleteOrderRecord, type StoredRecord } from './order-record.ts';
 import { describe, type Outcome, type Plan, placedOrders, told, wishOf } from './plan.ts';
 import { createPublisher, type Publisher, type ReadManifest } from './publish.ts';
+import { withStaples } from './staples.ts';
 
 export interface PassDeps {
   bucket: Bucket;
@@ -164,9 +165,10 @@ async function issueOne(
   pass.caState = withIssued(pass.caState, wish, pass.timing.now());
   for (const { serial, notAfter } of entry.pems)
     pass.log('certificate.issued', { certificate: spec.name, serial, notAfter });
-  const texts = obtained.map(({ text }, index) => ({ sha256: entry.pems[index]?.sha256 ?? '', text }));
+  const bare = obtained.map(({ text }, index) => ({ sha256: entry.pems[index]?.sha256 ?? '', text }));
+  const { pems, texts } = await withStaples(pass, spec.name, entry.pems, bare);
   for (const fleet of spec.fleets) {
-    const result = await pass.publishers.get(fleet)?.publish(spec.name, entry, texts);
+    const result = await pass.publishers.get(fleet)?.publish(spec.name, { ...entry, pems }, texts);
     if (result === 'published') pass.log('manifest.published', { certificate: spec.name, fleet });
   }
   await deleteOrderRecord(pass.bucket, spec.name);

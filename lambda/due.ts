@@ -5,6 +5,7 @@ import type { OrderRecord } from './order-record.ts';
 
 export type ObtainReason =
   | 'missing'
+  | 'revoked'
   | 'forced'
   | 'identifiers-changed'
   | 'key-type-changed'
@@ -48,6 +49,8 @@ export interface DueInput {
   /** The newest publication in any of the certificate's fleets. */
   published: ManifestEntry | undefined;
   windows: ReadonlyMap<string, Window>;
+  /** SHA-256 of PEMs whose CA says (OCSP) that it has revoked the certificate. */
+  revoked?: ReadonlySet<string>;
   record: OrderRecord | undefined;
   forced: boolean;
   now: Date;
@@ -120,6 +123,7 @@ function obtainFrom(cas: readonly CaChoice[], reason: ObtainReason, now: Date): 
 function reasonToObtain(input: DueInput): ObtainReason | undefined {
   const { spec, cas, published, forced, now } = input;
   if (published === undefined) return 'missing';
+  if (published.pems.some(({ sha256 }) => input.revoked?.has(sha256))) return 'revoked';
   if (!sameNames(published.identifiers, spec.identifiers)) return 'identifiers-changed';
   if (
     published.pems

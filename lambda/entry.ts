@@ -2,13 +2,14 @@
 import type { Bucket } from '#contract/bucket/bucket.ts';
 import { digest, keyTypeOf } from '#contract/combined-pem.ts';
 import { BucketError } from '#contract/errors.ts';
-import { type FleetName, layout } from '#contract/layout.ts';
-import { type ManifestEntry, type PemRef, samePems } from '#contract/manifest.ts';
+import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
+import { type ManifestEntry, type PemRef, sameStapled } from '#contract/manifest.ts';
 import { certIdOf } from './acme/cert-id.ts';
 import type { CertificateSpec } from './config.ts';
 import type { Log } from './log.ts';
 import type { Obtained } from './obtain.ts';
-import type { Publisher, ReadManifest } from './publish.ts';
+import { ocspUrlOf } from './ocsp/request.ts';
+import type { PemText, Publisher, ReadManifest } from './publish.ts';
 
 export function entryOf(
   spec: CertificateSpec,
@@ -43,7 +44,9 @@ export function newestEntry(
   const entries = spec.fleets.flatMap(
     (fleet) => manifests.get(fleet)?.manifest.certificates[spec.name] ?? [],
   );
-  return entries.sort((a, b) => (a.publishedAt < b.publishedAt ? 1 : -1))[0];
+  const ageOf = ({ publishedAt, pems }: ManifestEntry) =>
+    [publishedAt, ...pems.map((pem) => pem.ocsp?.thisUpdate ?? '')].join();
+  return entries.sort((a, b) => (ageOf(a) < ageOf(b) ? 1 : -1))[0];
 }
 
 interface SpreadDeps {
@@ -56,33 +59,42 @@ interface SpreadDeps {
 /** Publishes `newest` to the certificate's fleets that do not have it; nothing is ordered for that. */
 export async function spread(deps: SpreadDeps, spec: CertificateSpec, newest: ManifestEntry): Promise<void> {
   const has = (fleet: FleetName) =>
-    samePems(deps.manifests.get(fleet)?.manifest.certificates[spec.name], newest);
+    sameStapled(deps.manifests.get(fleet)?.manifest.certificates[spec.name], newest);
   const source = spec.fleets.find(has);
   if (source === undefined) return;
   const lacking = spec.fleets.filter((fleet) => !has(fleet));
   if (lacking.length === 0) return;
-  const texts = await Promise.all(
-    newest.pems.map((pem) => readPem(deps.bucket, layout.pem(source, spec.name, pem.sha256), pem)),
-  );
+  const texts = await Promise.all(newest.pems.map((pem) => readPem(deps.bucket, source, spec.name, pem)));
   for (const fleet of lacking) {
     await deps.publishers.get(fleet)?.publish(spec.name, newest, texts);
     deps.log('manifest.published', { certificate: spec.name, fleet });
   }
 }
 
-async function readPem(
+/** @throws BucketError `ERR_BUCKET_IO` */
+export async function readPem(
   bucket: Bucket,
-  key: string,
-  { sha256 }: PemRef,
-): Promise<{ sha256: string; text: string }> {
+  fleet: FleetName,
+  name: CertificateName,
+  { sha256, ocsp }: PemRef,
+): Promise<PemText> {
+  const body = await readWhole(bucket, layout.pem(fleet, name, sha256), sha256);
+  const text = body.toString('utf8');
+  if (ocsp === undefined) return { sha256, text };
+  const staple = await readWhole(bucket, layout.ocsp(fleet, name, sha256, ocsp.sha256), ocsp.sha256);
+  return { sha256, text, ocsp: { sha256: ocsp.sha256, body: staple } };
+}
+
+async function readWhole(bucket: Bucket, key: string, sha256: string): Promise<Buffer> {
   const object = await bucket.get(key);
   if (object === undefined || digest(object.body) !== sha256)
     throw new BucketError('ERR_BUCKET_IO', key, 'is missing or altered');
-  return { sha256, text: object.body.toString('utf8') };
+  return object.body;
 }
 
 function pemRefOf({ text, pem }: Obtained): PemRef {
   const certId = certIdOf(pem.leaf);
+  const ocspUrl = ocspUrlOf(pem.leaf);
   return {
     sha256: digest(text),
     size: Buffer.byteLength(text),
@@ -92,5 +104,6 @@ function pemRefOf({ text, pem }: Obtained): PemRef {
     notAfter: new Date(pem.leaf.validTo).toISOString(),
     chainLength: pem.chain.length,
     ...(certId !== undefined && { certId }),
+    ...(ocspUrl !== undefined && { ocspUrl }),
   };
 }

@@ -1,25 +1,32 @@
-/** STORYBOARD of a pass: read what is published, ask for the CA's wishes, decide, count, carry out, tell. */
+/** STORYBOARD of a pass: read what is published, refresh staples, ask for the CA's wishes, decide, count, carry out, tell. */
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { pruned, readCaState, writeCaState } from './ca-state.ts';
 import { carryOut, openPass, type PassDeps } from './carry-out.ts';
 import type { CertificateSpec, Config } from './config.ts';
 import { newestEntry } from './entry.ts';
-import { look } from './found.ts';
+import { type Found, look } from './found.ts';
 import { forgetUnconfigured } from './in-flight.ts';
 import { inParallel } from './in-parallel.ts';
 import type { Log } from './log.ts';
 import { makePlan, type Outcome, type PassOptions, planned, sameIdentifiers, withinBudget } from './plan.ts';
 import { planContext } from './plan-context.ts';
+import { NO_STAPLES, refreshStaples } from './staples.ts';
 
 export async function issue(deps: PassDeps, config: Config, options: PassOptions): Promise<Outcome[]> {
   const { bucket, timing, log } = deps;
   const specs = config.certificates.filter(({ name }) => options.only?.includes(name) ?? true);
   log('run.started', { certificates: specs.length, bucket: bucket.url, directory: config.acme.directoryUrl });
-  const { manifests, records, hindered } = await look(bucket, specs);
+  const begun = await look(bucket, specs);
+  const staples = options.dryRun
+    ? NO_STAPLES
+    : await refreshStaples(deps, config.concurrency, soundOf(specs, begun), begun.manifests);
+  const found = staples.isPublished ? await look(bucket, specs) : begun;
+  const { manifests, records, hindered } = found;
   const failures = specs.flatMap((spec) => hindranceTold(log, spec, hindered.get(spec.name)));
-  const sound = specs.filter(({ name }) => !hindered.has(name));
+  const sound = soundOf(specs, found);
   const caState = await readCaState(bucket);
-  const context = await planContext(deps, config, options, sound, manifests, caState);
+  const { revoked } = staples;
+  const context = { ...(await planContext(deps, config, options, sound, manifests, caState)), revoked };
   const wished = sound.map((spec) =>
     makePlan(spec, newestEntry(spec, manifests), records.get(spec.name), context, options.freshKey ?? false),
   );
@@ -38,13 +45,21 @@ export async function issue(deps: PassDeps, config: Config, options: PassOptions
   );
   const outcomes = [...failures, ...carried];
   if (pass.caState !== state) await writeCaState(bucket, pruned(pass.caState, timing.now()));
+  tellFinished(log, outcomes);
+  return inOrder(specs, outcomes);
+}
+
+function soundOf(specs: readonly CertificateSpec[], { hindered }: Found): CertificateSpec[] {
+  return specs.filter(({ name }) => !hindered.has(name));
+}
+
+function tellFinished(log: Log, outcomes: readonly Outcome[]): void {
   const count = (result: Outcome['result']) => outcomes.filter((outcome) => outcome.result === result).length;
   log('run.finished', {
     issued: count('issued'),
     failed: count('failed'),
     deferred: count('deferred') + count('postponed'),
   });
-  return inOrder(specs, outcomes);
 }
 
 /** One certificate's broken document is its own failure. */

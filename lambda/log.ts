@@ -14,6 +14,9 @@ export type EventName =
   | 'challenge.presented'
   | 'challenge.leftover'
   | 'chain.not-offered'
+  | 'ocsp.fetched'
+  | 'ocsp.revoked'
+  | 'ocsp.failed'
   | 'certificate.issued'
   | 'certificate.revoked'
   | 'manifest.published'
@@ -28,6 +31,8 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
   'chain.not-offered',
   'ca.paused',
   'renewal-info.failed',
+  'ocsp.revoked',
+  'ocsp.failed',
 ]);
 
 /** JSON lines, for CloudWatch and machines. */

@@ -108,7 +108,9 @@ async function requestOrder(issuing: Issuing, driven: Driven): Promise<Order> {
     ...(record.profile !== undefined && { profile: record.profile }),
   };
   const { replaces } = legOf(driven);
-  if (replaces === undefined || client.directory.renewalInfo === undefined) return newOrder(client, request);
+  const isReplacing =
+    replaces !== undefined && client.directory.renewalInfo !== undefined && record.failures < 2;
+  if (!isReplacing) return newOrder(client, request);
   try {
     return await newOrder(client, { ...request, replaces });
   } catch (error) {
@@ -120,16 +122,15 @@ async function requestOrder(issuing: Issuing, driven: Driven): Promise<Order> {
 }
 
 /**
- * `alreadyReplaced` is the error of RFC 9773 §7.4; older servers say `malformed` or `conflict` with status 409, and some fail
- * with 500 on a predecessor that they do not know. None of these may keep a certificate from being renewed.
+ * `alreadyReplaced` is the error of RFC 9773 §7.4; older servers say `malformed` or `conflict` with status 409. A 500 is no
+ * such answer: the order may have been made, so the next pass looks for it, and leaves `replaces` out after two failures.
  */
 function isReplacesRefused(error: unknown): boolean {
   if (!(error instanceof AcmeProblem)) return false;
   return (
     error.type === 'alreadyReplaced' ||
     error.status === 409 ||
-    (error.type === 'malformed' && error.status < 500) ||
-    error.type === 'serverInternal'
+    (error.type === 'malformed' && error.status < 500)
   );
 }
 

@@ -46,13 +46,10 @@ export function makePlan(
   context: PlanContext,
   isFreshKey: boolean,
 ): Plan {
-  return {
-    spec,
-    decision: decide({ ...context, spec, published, record: stored?.record }),
-    published,
-    stored,
-    isFreshKey,
-  };
+  const decision = decide({ ...context, spec, published, record: stored?.record });
+  // Why it was revoked is not known here: the key may be compromised.
+  const isRevoked = decision.reason === 'revoked';
+  return { spec, decision, published, stored, isFreshKey: isFreshKey || isRevoked };
 }
 
 /**

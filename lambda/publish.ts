@@ -11,6 +11,7 @@ import {
   type ManifestEntry,
   parseManifest,
   samePems,
+  sameStapled,
   serializeManifest,
 } from '#contract/manifest.ts';
 
@@ -19,10 +20,11 @@ export interface ReadManifest {
   etag: string;
 }
 
-/** A PEM's text beside the digest that is its key. */
+/** A PEM's text beside the digest that is its key, and the OCSP response that belongs to it. */
 export interface PemText {
   sha256: string;
   text: string;
+  ocsp?: { sha256: string; body: Buffer };
 }
 
 export interface Publisher {
@@ -30,6 +32,8 @@ export interface Publisher {
     name: CertificateName,
     entry: ManifestEntry,
     texts: readonly PemText[],
+    /** `staples`: only where these PEMs are still the published ones; somebody may have been faster. */
+    what?: 'staples',
   ): Promise<'published' | 'unchanged'>;
 }
 
@@ -44,6 +48,7 @@ export async function readManifest(bucket: Bucket, fleet: FleetName): Promise<Re
 interface Change {
   name: CertificateName;
   entry: ManifestEntry;
+  what: 'staples' | undefined;
   done: (result: 'published' | 'unchanged') => void;
   failed: (error: unknown) => void;
 }
@@ -69,13 +74,15 @@ export function createPublisher(bucket: Bucket, fleet: FleetName, now: () => Dat
   }
 
   return {
-    publish: async (name, entry, texts) => {
-      for (const { sha256, text } of texts) {
+    publish: async (name, entry, texts, what) => {
+      for (const { sha256, text, ocsp } of texts) {
         // Immutable: a PEM that is there already has the same bytes.
         await bucket.put(layout.pem(fleet, name, sha256), text, { ifNoneMatch: '*' });
+        if (ocsp !== undefined)
+          await bucket.put(layout.ocsp(fleet, name, sha256, ocsp.sha256), ocsp.body, { ifNoneMatch: '*' });
       }
       return new Promise((done, failed) => {
-        waiting.push({ name, entry, done, failed });
+        waiting.push({ name, entry, what, done, failed });
         if (!isWriting) void drain();
       });
     },
@@ -107,14 +114,19 @@ async function commit(
 function merge(manifest: Manifest, changes: Change[], now: Date): { merged: Manifest; changed: Set<string> } {
   const changed = new Set<string>();
   const certificates = { ...manifest.certificates };
-  for (const { name, entry } of changes) {
+  for (const { name, entry, what } of changes) {
     const old = certificates[name];
-    if (samePems(old, entry)) continue;
+    if (sameStapled(old, entry) || (what === 'staples' && !samePems(old, entry))) continue;
+    changed.add(name);
+    if (old !== undefined && samePems(old, entry)) {
+      // Fresh staples are no other publication: what was before it stays.
+      certificates[name] = { ...old, pems: entry.pems };
+      continue;
+    }
     // Of another fleet, the publication before would name PEMs that are not in this fleet's prefix.
     const { previous: _, ...publication } = entry;
     const previous = old && { publishedAt: old.publishedAt, pems: old.pems };
     certificates[name] = { ...publication, ...(previous && { previous }) };
-    changed.add(name);
   }
   return { merged: { ...manifest, updatedAt: now.toISOString(), certificates }, changed };
 }

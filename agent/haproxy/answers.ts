@@ -14,6 +14,8 @@ export interface CertificateStatus {
   sha1Fingerprint: string | undefined;
   /** Certificates in the file, the leaf included. */
   chainLength: number | undefined;
+  /** It holds an OCSP response for it. */
+  hasStaple?: boolean | undefined;
 }
 
 /** A name can come several times (`Chain Subject`). */
@@ -45,6 +47,7 @@ export function parseCertificate(text: string): CertificateStatus | undefined {
     sha1Fingerprint: fields.get('SHA1 FingerPrint')?.[0],
     chainLength:
       fields.has(LAST_FIELD) && serial !== '' ? 1 + (fields.get('Chain Subject')?.length ?? 0) : undefined,
+    hasStaple: fields.has(LAST_FIELD) ? fields.get(LAST_FIELD)?.[0] !== '' : undefined,
   };
 }
 

@@ -17,6 +17,11 @@ export function capabilitiesOf(version: string, bufsize: number): Capabilities {
   };
 }
 
+/** Of `set ssl cert`: prefix, verb, `<<` and line feeds are 45. */
+export function commandBytes(pemBytes: number, filename: string): number {
+  return pemBytes + Buffer.byteLength(filename) + 45;
+}
+
 function isAtLeast(version: string, major: number, minor: number): boolean {
   const [seenMajor = 0, seenMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
   return seenMajor > major || (seenMajor === major && seenMinor >= minor);

@@ -81,6 +81,16 @@ export class Runtime {
     );
   }
 
+  /** Into the open transaction. HAProxy looks at the response itself only at the commit. */
+  async setStaple(filename: string, staple: Buffer, maxBytes: number): Promise<void> {
+    const payload = `${staple.toString('base64')}\n`;
+    const command = { verb: 'set ssl cert', operands: [`${filename}.ocsp`], payload, maxBytes };
+    const answer = await this.#ask(command);
+    if (answer.text === `Transaction updated for certificate ${filename}!`) return;
+    const isGone = /^Transaction created|ongoing transaction/.test(answer.text);
+    throw failed(isGone ? 'ERR_RUNTIME_FOREIGN_TRANSACTION' : 'ERR_RUNTIME_REFUSED', command, answer);
+  }
+
   /** @throws `ERR_RUNTIME_FOREIGN_TRANSACTION` if ours is no longer the open one */
   async commitCertificate(filename: string): Promise<void> {
     const command = { verb: 'commit ssl cert', operands: [filename] };

@@ -40,6 +40,9 @@ export const layout = {
   /** Immutable: the key is the SHA-256 of the content. */
   pem: (fleet: FleetName, name: CertificateName, sha256: string) =>
     `published/${fleet}/pem/${name}/${sha256}.pem`,
+  /** The OCSP response to be stapled to a PEM: immutable, a refreshed one has another key. */
+  ocsp: (fleet: FleetName, name: CertificateName, pemSha256: string, sha256: string) =>
+    `published/${fleet}/pem/${name}/${pemSha256}.${sha256}.ocsp`,
   statuses: (fleet: FleetName) => `status/${fleet}/`,
   status: (fleet: FleetName, host: HostName) => `status/${fleet}/${host}.json`,
 } as const;

@@ -30,6 +30,10 @@ const pemRef = z.looseObject({
   chainLength: z.number().int().positive(),
   /** RFC 9773 §4.1 certID of the leaf; absent where the leaf has no authority key identifier. */
   certId: z.string().optional(),
+  /** Where the leaf's status can be asked for; absent where the leaf names no OCSP responder. */
+  ocspUrl: z.string().optional(),
+  /** The response (RFC 6960, DER) to be stapled. */
+  ocsp: z.looseObject({ sha256: sha256Hex, thisUpdate: instant, nextUpdate: instant }).optional(),
 });
 
 const publication = z.looseObject({
@@ -83,12 +87,21 @@ export function entryOf(document: Manifest | undefined, name: CertificateName): 
   return document?.certificates[name];
 }
 
+interface Pems {
+  pems: PemRef[];
+}
+
 /** Same certificates, whoever published them and when. */
-export function samePems(a: { pems: PemRef[] } | undefined, b: { pems: PemRef[] } | undefined): boolean {
-  const digests = (publication?: { pems: PemRef[] }) =>
-    publication?.pems
-      .map((pem) => pem.sha256)
-      .sort()
-      .join();
-  return digests(a) === digests(b);
+export function samePems(a: Pems | undefined, b: Pems | undefined): boolean {
+  return sameBy((pem) => pem.sha256, a, b);
+}
+
+/** Same certificates with the same OCSP responses. */
+export function sameStapled(a: Pems | undefined, b: Pems | undefined): boolean {
+  return sameBy((pem) => `${pem.sha256} ${pem.ocsp?.sha256}`, a, b);
+}
+
+function sameBy(idOf: (pem: PemRef) => string, ...both: (Pems | undefined)[]): boolean {
+  const [a, b] = both.map((publication) => publication?.pems.map(idOf).sort().join());
+  return a === b;
 }

@@ -40,7 +40,8 @@ test('an RSA and ECDSA pair is ordered, published and served as one', async () =
     .filter((line) => line.includes('pair.example.com'));
   assert.equal(certificates.length, 2);
   const seen = await handshake({ port, servername: 'www.pair.example.com' });
-  assert.deepEqual(seen.names, PAIR.identifiers);
+  // In which order the names stand is the CA's affair.
+  assert.deepEqual([...seen.names].sort(), [...PAIR.identifiers].sort());
 });
 
 test('a plan asks no CA and changes nothing; a second pass keeps all', async () => {

@@ -30,6 +30,8 @@ export interface PebbleOptions {
   chainLength?: number;
   alternateRoots?: number;
   ordersPerPage?: number;
+  /** goes into the certificates; nobody answers there unless the test does */
+  ocspResponderUrl?: string;
   /** seconds */
   retryAfter?: { authz: number; order: number };
 }
@@ -42,6 +44,8 @@ export interface Pebble {
   managementUrl: string;
   /** root of the certificates that Pebble issues */
   rootPem(): Promise<string>;
+  /** certificate and key that issue the leaves, for a responder */
+  intermediate(): Promise<{ pem: string; keyPem: string }>;
   /** Overrides ARI for a certificate; a string is sent as it is, however wrong. */
   setRenewalInfo(certificatePem: string, response: object | string): Promise<void>;
   /** @param serial hexadecimal */
@@ -83,6 +87,10 @@ function management(url: string, ca: string) {
   };
   return {
     rootPem: async () => (await ask('/roots/0')).body,
+    intermediate: async () => ({
+      pem: (await ask('/intermediates/0')).body,
+      keyPem: (await ask('/intermediate-keys/0')).body,
+    }),
     setRenewalInfo: async (certificatePem: string, response: object | string) => {
       const ARIResponse = typeof response === 'string' ? response : JSON.stringify(response);
       await ask('/set-renewal-info/', JSON.stringify({ Certificate: certificatePem, ARIResponse }));
@@ -111,7 +119,7 @@ async function writeConfig(
     privateKey: write('server-key.pem', keyPem),
     httpPort: options.httpPort ?? 80,
     tlsPort: 443,
-    ocspResponderURL: '',
+    ocspResponderURL: options.ocspResponderUrl ?? '',
     externalAccountBindingRequired: false,
     keyAlgorithm: 'ecdsa',
     profiles: options.profiles ?? { default: { description: '90 days', validityPeriod: 90 * 86_400 } },

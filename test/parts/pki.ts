@@ -28,6 +28,8 @@ export interface IssuedLeaf {
 export interface Pki {
   rootPem: string;
   intermediatePem: string;
+  /** PKCS#8, for an OCSP responder */
+  intermediateKeyPem: string;
   issue(wish: LeafWish): Promise<IssuedLeaf>;
 }
 
@@ -62,7 +64,9 @@ export async function createPki(): Promise<Pki> {
     const keyPem = lines(x509.PemConverter.encode(pkcs8, 'PRIVATE KEY'));
     return { leafPem, chainPem: [intermediatePem], keyPem, combined: leafPem + intermediatePem + keyPem };
   };
-  return { rootPem: pem(root.certificate), intermediatePem, issue };
+  const intermediatePkcs8 = await webcrypto.subtle.exportKey('pkcs8', intermediate.keys.privateKey);
+  const intermediateKeyPem = lines(x509.PemConverter.encode(intermediatePkcs8, 'PRIVATE KEY'));
+  return { rootPem: pem(root.certificate), intermediatePem, intermediateKeyPem, issue };
 }
 
 async function createAuthority(commonName: string, parent?: Authority): Promise<Authority> {

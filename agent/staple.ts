@@ -1,0 +1,109 @@
+/**
+ * The OCSP response of a certificate: a file `X.pem.ocsp` that HAProxy reads at its start, and a part of every
+ * hot update, which would lose it otherwise. A certificate is never held up by its staple.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { digest } from '#contract/combined-pem.ts';
+import { codeOf, PemRejected } from '#contract/errors.ts';
+import type { Progress } from './bring.ts';
+import { HostError, RuntimeCommandFailed } from './errors.ts';
+import { type Capabilities, commandBytes } from './haproxy/capabilities.ts';
+import type { Runtime } from './haproxy/runtime.ts';
+import type { RuntimeFile } from './haproxy/view.ts';
+import { install, setAside } from './install.ts';
+import { load } from './load.ts';
+import type { PlanInput } from './plan.ts';
+import type { Scene } from './scene.ts';
+import type { WantedFile, WantedStaple } from './wanted.ts';
+
+export const stapleFileOf = (file: string): string => `${file}.ocsp`;
+
+/** HAProxy refuses a whole update for an expired one. */
+export function stapleOf({ staple }: WantedFile, now: Date): WantedStaple | undefined {
+  return staple !== undefined && now < new Date(staple.nextUpdate) ? staple : undefined;
+}
+
+/** @returns undefined: nothing to do. */
+export function reasonToStaple(wanted: WantedFile, input: PlanInput): string | undefined {
+  const seen = input.disk.get(stapleFileOf(wanted.file))?.sha256;
+  const stapled = input.records[wanted.file]?.stapled;
+  const staple = stapleOf(wanted, input.now);
+  if (staple === undefined)
+    return seen !== undefined && seen === stapled
+      ? 'its OCSP response has expired or is withdrawn'
+      : undefined;
+  if (seen !== staple.sha256) return 'another OCSP response is published';
+  const { capabilities, files } = input.haproxy ?? {};
+  const places = files?.get(wanted.file) ?? [];
+  const fits = places.every(
+    ({ filename }) => commandBytes(wanted.size, filename) <= (capabilities?.maxCommandBytes ?? 0),
+  );
+  // What does not fit is read from the file at the next reload.
+  if (!fits || places.length === 0) return undefined;
+  if (stapled !== staple.sha256) return 'HAProxy has not taken its OCSP response';
+  return places.some(({ certificate }) => certificate?.hasStaple === false)
+    ? 'HAProxy has lost its OCSP response'
+    : undefined;
+}
+
+/** @throws HostError `ERR_PEM_MISSING`, PemRejected `ERR_PEM_DIGEST` */
+export async function fetchStaple(wanted: WantedFile, scene: Scene): Promise<Buffer | undefined> {
+  const staple = stapleOf(wanted, scene.now());
+  if (staple === undefined) return undefined;
+  const file = stapleFileOf(wanted.file);
+  if (scene.disk.get(file)?.sha256 === staple.sha256)
+    return readFile(join(scene.config.haproxy.certsDir, file));
+  const object = await (await scene.openBucket()).get(staple.key);
+  if (object === undefined) throw new HostError('ERR_PEM_MISSING', `the bucket holds no ${staple.key}`);
+  if (digest(object.body) === staple.sha256) return object.body;
+  throw new PemRejected(
+    'ERR_PEM_DIGEST',
+    `${staple.key}: wanted SHA-256 ${staple.sha256}, saw ${digest(object.body)}`,
+  );
+}
+
+/** Writes it; or takes away one that is `isStale`: of another certificate or time. */
+export async function placeStaple(
+  file: string,
+  staple: Buffer | undefined,
+  isStale: boolean,
+  scene: Scene,
+): Promise<void> {
+  const seen = scene.disk.get(stapleFileOf(file))?.sha256;
+  const path = join(scene.config.haproxy.certsDir, stapleFileOf(file));
+  if (staple === undefined && isStale && seen !== undefined) await setAside(path);
+  if (staple !== undefined && digest(staple) !== seen) await install(path, staple, scene.config.pem);
+}
+
+/**
+ * Certificate and staple in one transaction. Where HAProxy refuses the two, the certificate goes alone;
+ * one that it serves already (`isServed`) stays as it is, with the staple that it has.
+ */
+export async function loadStapled(
+  runtime: Runtime,
+  place: RuntimeFile,
+  { text, staple }: { text: string; staple: Buffer | undefined },
+  capabilities: Capabilities,
+  isServed: boolean,
+  progress: Progress,
+): Promise<void> {
+  try {
+    await load(runtime, place, text, capabilities, staple);
+    progress.staple = { sha256: staple && digest(staple) };
+  } catch (error) {
+    const isRefused = ['ERR_RUNTIME_REFUSED', 'ERR_RUNTIME_PAYLOAD_SIZE'].includes(codeOf(error));
+    if (staple === undefined || !isRefused) throw error;
+    if (!isServed) await load(runtime, place, text, capabilities);
+    progress.stapleError = error;
+  }
+}
+
+/** HAProxy says "Success!" to any bytes, and (2.6; not 3.x) shows whether it could use them. */
+export function checkStaple(progress: Progress, filename: string): void {
+  if (progress.staple?.sha256 === undefined || progress.certificate?.hasStaple !== false) return;
+  delete progress.staple;
+  const asked = { verb: 'show ssl cert', filename };
+  const detail = 'HAProxy could not use the OCSP response';
+  progress.stapleError = new RuntimeCommandFailed('ERR_RUNTIME_READ_BACK', asked, detail);
+}

@@ -1,0 +1,121 @@
+// Raw requests of RFC 8555, without any client's manners: what came over the wire is all that it tells.
+import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { request } from 'node:https';
+import acmeCrypto from 'acme-client/src/crypto/index.js';
+import type { HostileCa } from './hostile-ca.ts';
+
+export interface RawAnswer {
+  /** 0: none */
+  status: number;
+  headers: Readonly<Record<string, string | string[] | undefined>>;
+  body: string;
+  bytes: number;
+  /** `end`, or the code of the error that came instead; `timeout` if nothing came for `patienceMs` */
+  end: string;
+}
+
+/** RFC 8555 objects are read as they come. */
+// biome-ignore lint/suspicious/noExplicitAny: a test says by its assertions what it expects
+export const jsonOf = (answer: RawAnswer): any => JSON.parse(answer.body);
+
+const patienceMs = 400;
+const keptBytes = 65_536;
+
+export function exchange(ca: HostileCa, method: string, url: string, body?: object): Promise<RawAnswer> {
+  const answer: RawAnswer = { status: 0, headers: {}, body: '', bytes: 0, end: '' };
+  const headers = { 'user-agent': 'raw', ...(body && { 'content-type': 'application/jose+json' }) };
+  return new Promise((resolve) => {
+    const finish = (end: string) => resolve({ ...answer, end: answer.end || end });
+    const outgoing = request(url, { method, ca: ca.ca, agent: false, headers }, (incoming) => {
+      answer.status = incoming.statusCode ?? 0;
+      answer.headers = incoming.headers;
+      incoming.on('data', (chunk: Buffer) => {
+        answer.bytes += chunk.length;
+        if (answer.body.length < keptBytes) answer.body += chunk.toString();
+      });
+      incoming
+        .once('end', () => finish('end'))
+        .once('error', ({ code }: NodeJS.ErrnoException) => finish(`${code}`));
+    });
+    outgoing.setTimeout(patienceMs, () => {
+      answer.end = 'timeout';
+      outgoing.destroy();
+    });
+    outgoing.once('error', ({ code }: NodeJS.ErrnoException) => finish(`${code}`));
+    outgoing.end(body && JSON.stringify(body));
+  });
+}
+
+export interface RawClient {
+  thumbprint: string;
+  directory: Record<string, string>;
+  nonce(): Promise<string>;
+  /** Signed with a fresh nonce, or the one given; `null` is POST-as-GET. */
+  post(url: string, payload: object | null, nonce?: string): Promise<RawAnswer>;
+  get(url: string): Promise<RawAnswer>;
+}
+
+/** With an account of its own. */
+export async function openRawClient(ca: HostileCa): Promise<RawClient> {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const { crv, kty, x, y } = publicKey.export({ format: 'jwk' });
+  const jwk = { crv, kty, x, y };
+  const directory = jsonOf(await exchange(ca, 'GET', ca.directoryUrl));
+  const nonce = async () => String((await exchange(ca, 'HEAD', directory.newNonce)).headers['replay-nonce']);
+  let who: object = { jwk };
+  const post: RawClient['post'] = async (url, payload, given) =>
+    exchange(
+      ca,
+      'POST',
+      url,
+      jws(privateKey, { alg: 'ES256', nonce: given ?? (await nonce()), url, ...who }, payload),
+    );
+  const account = await post(directory.newAccount, { termsOfServiceAgreed: true });
+  who = { kid: account.headers['location'] };
+  const thumbprint = createHash('sha256').update(JSON.stringify(jwk)).digest('base64url');
+  return { thumbprint, directory, nonce, post, get: (url) => exchange(ca, 'GET', url) };
+}
+
+function jws(key: KeyObject, header: object, payload: object | null) {
+  const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const [head, content] = [encode(header), payload === null ? '' : encode(payload)];
+  const signature = sign('sha256', Buffer.from(`${head}.${content}`), { key, dsaEncoding: 'ieee-p1363' });
+  return { protected: head, payload: content, signature: signature.toString('base64url') };
+}
+
+export const identifiersOf = (...names: string[]) => ({
+  identifiers: names.map((value) => ({ type: 'dns', value })),
+});
+
+/** An order whose names are proven: finalize is next. */
+export async function readyOrder(client: RawClient, names: string[]) {
+  const made = await client.post(client.directory['newOrder'] ?? '', identifiersOf(...names));
+  const order = jsonOf(made);
+  for (const url of order.authorizations) {
+    const { challenges } = jsonOf(await client.post(url, null));
+    await client.post(challenges.find(({ type }: { type: string }) => type === 'http-01').url, {});
+    for (let looks = 0; looks < 100; looks += 1) {
+      if (jsonOf(await client.post(url, null)).status !== 'pending') break;
+    }
+  }
+  return { url: String(made.headers['location']), finalize: String(order.finalize) };
+}
+
+export async function csrFor(names: string[]): Promise<{ csr: string }> {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  const [, csr] = await acmeCrypto.createCsr({ altNames: names }, pem);
+  return { csr: acmeCrypto.getPemBodyAsB64u(csr) };
+}
+
+/** Finalizes, and polls until the CA has made up its mind. @returns the last order */
+export async function finalized(
+  client: RawClient,
+  order: { url: string; finalize: string },
+  names: string[],
+) {
+  let answer = await client.post(order.finalize, await csrFor(names));
+  for (let looks = 0; looks < 100 && jsonOf(answer).status === 'processing'; looks += 1)
+    answer = await client.post(order.url, null);
+  return jsonOf(answer);
+}

@@ -1,0 +1,96 @@
+// Brings other ACME clients for comparison, from Debian like the set-up's parts (test/parts/debian.mjs), into
+// .parts/bench-*. Plain JavaScript as that is. A peer that cannot be had is an error; the benchmark then says so.
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { relocate, unpackSuite } from '../parts/debian.mjs';
+
+const partsDir = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), '.parts');
+const suite = 'sid';
+
+/** Each copies what it needs out of Debian's tree to `into`, which becomes `place`, and writes bin/run there. */
+const recipes = {
+  lego: async (tree, into, place) => {
+    await relocate(tree, 'usr/bin/lego', into, place);
+    return `exec "${place}/bin/lego" "$@"`;
+  },
+  // It is a script of the machine's own tools: bash, openssl, curl.
+  dehydrated: async (tree, into, place) => {
+    needs('bash', 'openssl', 'curl');
+    copy(tree, 'usr/bin/dehydrated', into);
+    return `exec bash "${place}/root/usr/bin/dehydrated" "$@"`;
+  },
+  'acme.sh': async (tree, into, place) => {
+    needs('openssl', 'curl');
+    copy(tree, 'usr/share/acme.sh', into);
+    return `exec "${place}/root/usr/share/acme.sh/acme.sh" "$@"`;
+  },
+  // With its own Python, its libc and its modules: the whole tree, started by its own loader.
+  certbot: async (tree, into, place) => {
+    copy(tree, 'usr', into);
+    const root = `${place}/root`;
+    const moved = (path) => path.replace(tree.root, root).replace(`${root}/lib`, `${root}/usr/lib`);
+    const libraryPath = [...new Set(tree.libraryDirs.map(moved))].join(':');
+    const [python] = readdirSync(join(into, 'root/usr/bin')).filter((name) => /^python3\.\d+$/.test(name));
+    const home = `PYTHONHOME="${root}/usr" PYTHONPATH="${root}/usr/lib/python3/dist-packages"`;
+    const start = `"${moved(tree.loader)}" --library-path "${libraryPath}" "${root}/usr/bin/${python}"`;
+    const dirs = [`${root}/usr/lib/python3`, `${root}/usr/lib/${python}`].map((dir) => `"${dir}"`).join(' ');
+    // Debian's packages byte-compile at their installation; without it the start takes seconds.
+    writeFileSync(join(into, 'bin/install'), `${home} exec ${start} -m compileall -q ${dirs}\n`);
+    return `${home} exec ${start} "${root}/usr/bin/certbot" "$@"`;
+  },
+};
+
+export async function fetchPeer(name, say) {
+  const place = join(partsDir, `bench-${name}`);
+  const stamp = join(place, 'stamp');
+  // programs hold absolute paths: a moved checkout builds them anew
+  const isPresent = existsSync(stamp) && readFileSync(stamp, 'utf8').startsWith(`${place}\n`);
+  if (!isPresent) await build(name, place, say);
+  const [, version] = readFileSync(stamp, 'utf8').split('\n');
+  return { command: [join(place, 'bin/run')], env: {}, version };
+}
+
+async function build(name, place, say) {
+  mkdirSync(partsDir, { recursive: true });
+  const buildDir = mkdtempSync(join(partsDir, '.bench-'));
+  try {
+    const tree = await unpackSuite(suite, [name], join(buildDir, 'tree'), say);
+    const into = join(buildDir, 'into');
+    mkdirSync(join(into, 'bin'), { recursive: true });
+    const script = await recipes[name](tree, into, place);
+    writeFileSync(join(into, 'bin/run'), `#!/bin/sh\n${script}\n`);
+    chmodSync(join(into, 'bin/run'), 0o755);
+    rmSync(place, { recursive: true, force: true });
+    renameSync(into, place);
+    // Files that it cannot compile are old tests; that the peer works is seen when it is measured.
+    const install = join(place, 'bin/install');
+    if (existsSync(install)) spawnSync('sh', [install], { stdio: 'ignore' });
+    writeFileSync(join(place, 'stamp'), `${place}\n${tree.versions[name]}\n`);
+  } finally {
+    rmSync(buildDir, { recursive: true, force: true });
+  }
+}
+
+function copy(tree, path, into) {
+  const target = join(into, 'root', path);
+  mkdirSync(dirname(target), { recursive: true });
+  cpSync(join(tree.root, path), target, { recursive: true, verbatimSymlinks: true });
+}
+
+function needs(...programs) {
+  const missing = programs.filter((program) => spawnSync('which', [program]).status !== 0);
+  if (missing.length > 0) throw new Error(`needs ${missing.join(', ')} of this machine`);
+}

@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { verify } from '../../lambda/contract/combined-pem.ts';
 import { fleetName } from '../../lambda/contract/layout.ts';
 import { type Manifest, parseManifest } from '../../lambda/contract/manifest.ts';
-import { type Finished, type Stage, startStage } from './stage.ts';
+import type { Finished } from './finish.ts';
+import { type Stage, startStage } from './stage.ts';
 
 const preload = fileURLToPath(new URL('../parts/kill-after.mjs', import.meta.url));
 /** Stages side by side, each with a CA of its own, so that its orders can be counted. */

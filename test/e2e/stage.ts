@@ -2,7 +2,6 @@
  * The whole of pemfleet on one machine: CA, DNS, HAProxy, responder, issuer and agent, each a process of its own
  * started by the command that a user would type, with a directory in the bucket's place.
  */
-import { spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,6 +13,7 @@ import { type Pebble, type PebbleOptions, startPebble } from '../parts/pebble.ts
 import { canConnect, freePort } from '../parts/ports.ts';
 import { type Part, startPart } from '../parts/process.ts';
 import { makeTempDir } from '../parts/temp-dir.ts';
+import { type Finished, finish, type RunOptions } from './finish.ts';
 
 export interface CertificateWish {
   name?: string;
@@ -31,19 +31,6 @@ export interface StageOptions {
   pebble?: PebbleOptions;
   /** Told when a part is up. */
   onPart?: (name: string, where: string) => void;
-}
-
-export interface Finished {
-  status: number | null;
-  signal: NodeJS.Signals | null;
-  stdout: string;
-  stderr: string;
-}
-
-export interface RunOptions {
-  env?: Record<string, string>;
-  /** Each line of standard error as it comes. */
-  onLine?: (line: string) => void;
 }
 
 export interface Stage {
@@ -187,24 +174,4 @@ function programs({ configFile, agentFile }: Files, parts: { stop: () => Promise
       return part;
     },
   };
-}
-
-/** Runs a program to its end. */
-function finish(file: string, args: string[], { env = {}, onLine }: RunOptions = {}): Promise<Finished> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [file, ...args], {
-      env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let [stdout, stderr, rest] = ['', '', ''];
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk));
-    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-      stderr += chunk;
-      const lines = (rest + chunk).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) onLine?.(line);
-    });
-    child.once('error', reject);
-    child.once('close', (status, signal) => resolve({ status, signal, stdout, stderr }));
-  });
 }

@@ -122,15 +122,14 @@ async function requestOrder(issuing: Issuing, driven: Driven): Promise<Order> {
 }
 
 /**
- * `alreadyReplaced` is the error of RFC 9773 §7.4; older servers say `malformed` or `conflict` with status 409. A 500 is no
- * such answer: the order may have been made, so the next pass looks for it, and leaves `replaces` out after two failures.
+ * `alreadyReplaced` is the error of RFC 9773 §7.4; older servers say `malformed` or `conflict` with status 409, and some answer
+ * 500 for a predecessor that they do not know (yet). An order that was made all the same is found by its names, or handed out again.
  */
 function isReplacesRefused(error: unknown): boolean {
   if (!(error instanceof AcmeProblem)) return false;
+  const isRefusal = error.type === 'malformed' && error.status < 500;
   return (
-    error.type === 'alreadyReplaced' ||
-    error.status === 409 ||
-    (error.type === 'malformed' && error.status < 500)
+    error.type === 'alreadyReplaced' || error.status === 409 || isRefusal || error.type === 'serverInternal'
   );
 }
 

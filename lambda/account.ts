@@ -5,6 +5,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import * as z from 'zod';
 import type { Bucket } from '#contract/bucket/bucket.ts';
+import { serializeDocument } from '#contract/document.ts';
 import { BucketError } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import { changeKey, findAccount, newAccount } from './acme/account.ts';
@@ -66,7 +67,7 @@ export async function forgetAccountUrl(bucket: Bucket, directoryUrl: string): Pr
   const stored = await read(bucket, layout.account(directoryUrl));
   if (stored === undefined) return;
   const { url: _, ...record } = stored.record;
-  await bucket.put(layout.account(directoryUrl), serialize(record), { ifMatch: stored.etag });
+  await bucket.put(layout.account(directoryUrl), serializeDocument(record), { ifMatch: stored.etag });
 }
 
 async function settleRollover(deps: AccountDeps, stored: StoredAccount): Promise<StoredAccount> {
@@ -77,9 +78,13 @@ async function settleRollover(deps: AccountDeps, stored: StoredAccount): Promise
     throw error;
   });
   const settled = url === undefined ? record : { ...record, key: nextKey, url };
-  const result = await deps.bucket.put(layout.account(deps.settings.directoryUrl), serialize(settled), {
-    ifMatch: stored.etag,
-  });
+  const result = await deps.bucket.put(
+    layout.account(deps.settings.directoryUrl),
+    serializeDocument(settled),
+    {
+      ifMatch: stored.etag,
+    },
+  );
   if (result === 'precondition-failed') return readOrCreate(deps.bucket, deps.settings.directoryUrl);
   return { record: settled, etag: result.etag };
 }
@@ -101,7 +106,7 @@ async function save(
   change: Partial<AccountRecord>,
 ): Promise<boolean> {
   const key = layout.account(deps.settings.directoryUrl);
-  const result = await deps.bucket.put(key, serialize({ ...stored.record, ...change }), {
+  const result = await deps.bucket.put(key, serializeDocument({ ...stored.record, ...change }), {
     ifMatch: stored.etag,
   });
   return result !== 'precondition-failed';
@@ -111,7 +116,7 @@ async function readOrCreate(bucket: Bucket, directoryUrl: string): Promise<Store
   const key = layout.account(directoryUrl);
   const found = await read(bucket, key);
   if (found !== undefined) return found;
-  await bucket.put(key, serialize({ version: 1, key: generateAccountKey() }), { ifNoneMatch: '*' });
+  await bucket.put(key, serializeDocument({ version: 1, key: generateAccountKey() }), { ifNoneMatch: '*' });
   // Read back: another pass may have been first, then its key counts.
   const stored = await read(bucket, key);
   if (stored === undefined)
@@ -138,8 +143,4 @@ function generateAccountKey(): string {
 function conflict(deps: AccountDeps): BucketError {
   const key = layout.account(deps.settings.directoryUrl);
   return new BucketError('ERR_BUCKET_CONFLICT', key, 'another pass has changed the account; try again');
-}
-
-function serialize(record: AccountRecord): string {
-  return `${JSON.stringify(record, null, 2)}\n`;
 }

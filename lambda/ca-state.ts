@@ -7,8 +7,9 @@ import * as z from 'zod';
 import type { Bucket } from '#contract/bucket/bucket.ts';
 import { layout } from '#contract/layout.ts';
 import { AcmeProblem } from './acme/problem.ts';
+import { exactSet } from './config-identifier.ts';
+import { instant, readMemo, serializeMemo } from './memo.ts';
 
-const instant = z.iso.datetime().transform((value) => new Date(value));
 const caState = z.object({
   version: z.literal(1),
   cas: z.record(
@@ -36,13 +37,12 @@ const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [15 * MINUTE_MS, 180 * MINUTE_MS];
 
 /** An unreadable state is begun anew: it holds courtesy, no truth. */
 export async function readCaState(bucket: Bucket): Promise<CaState> {
-  const text = (await bucket.get(layout.caState))?.body.toString('utf8');
-  const parsed = caState.safeParse(parseJson(text ?? 'null'));
-  return parsed.success ? parsed.data : { version: 1, cas: {}, sets: {} };
+  const { value } = await readMemo(bucket, layout.caState, caState);
+  return value ?? { version: 1, cas: {}, sets: {} };
 }
 
 export async function writeCaState(bucket: Bucket, state: CaState): Promise<void> {
-  await bucket.put(layout.caState, `${JSON.stringify(state, null, 1)}\n`);
+  await bucket.put(layout.caState, serializeMemo(state));
 }
 
 export function pausedUntil(state: CaState, directoryUrl: string): Date | undefined {
@@ -134,19 +134,11 @@ function merge(
 
 function setKey({ directoryUrl, identifiers }: OrderWish): string {
   return createHash('sha256')
-    .update(`${directoryUrl} ${[...identifiers].sort().join()}`)
+    .update(`${directoryUrl} ${exactSet(identifiers)}`)
     .digest('hex')
     .slice(0, 16);
 }
 
 function later(from: Date, ms: number): Date {
   return new Date(from.getTime() + ms);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -11,6 +11,11 @@ export const identifier = z.string().transform((value, context) => {
   return z.NEVER;
 });
 
+/** The same for the same names in any order: what a CA counts, and what an order is for. */
+export function exactSet(identifiers: readonly string[]): string {
+  return [...identifiers].sort().join();
+}
+
 /** What CAs refuse in a list of names, told before it costs an order. */
 export function checkIdentifiers(
   identifiers: readonly string[],

@@ -1,6 +1,7 @@
 /** Pure: is a certificate to be ordered, from whom, and why. Every answer carries its reason; the caller logs it. */
 import type { ManifestEntry, PemRef } from '#contract/manifest.ts';
 import type { CertificateSpec } from './config.ts';
+import { exactSet } from './config-identifier.ts';
 import type { OrderRecord } from './order-record.ts';
 
 export type ObtainReason =
@@ -85,7 +86,7 @@ export function sameWish(record: OrderRecord, spec: CertificateSpec): boolean {
   return (
     record.profile === spec.profile &&
     record.legs.map((leg) => leg.keyType).join() === spec.keyTypes.join() &&
-    sameNames(record.identifiers, spec.identifiers)
+    exactSet(record.identifiers) === exactSet(spec.identifiers)
   );
 }
 
@@ -124,7 +125,7 @@ function reasonToObtain(input: DueInput): ObtainReason | undefined {
   const { spec, cas, published, forced, now } = input;
   if (published === undefined) return 'missing';
   if (published.pems.some(({ sha256 }) => input.revoked?.has(sha256))) return 'revoked';
-  if (!sameNames(published.identifiers, spec.identifiers)) return 'identifiers-changed';
+  if (exactSet(published.identifiers) !== exactSet(spec.identifiers)) return 'identifiers-changed';
   if (
     published.pems
       .map((pem) => pem.keyType)
@@ -179,8 +180,4 @@ function renewalTime({ published, windows }: DueInput): Date {
 function lifetimeRenewal(pem: PemRef): Date {
   const [from, to] = [Date.parse(pem.notBefore), Date.parse(pem.notAfter)];
   return new Date(to - (to - from) / (to - from < SHORT_LIVED_MS ? 2 : 3));
-}
-
-function sameNames(a: readonly string[], b: readonly string[]): boolean {
-  return [...a].sort().join() === [...b].sort().join();
 }

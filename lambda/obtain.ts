@@ -14,6 +14,7 @@ import type { Timing } from './acme/poll.ts';
 import { AcmeProblem, AcmeUnreachable, AuthorizationFailed } from './acme/problem.ts';
 import { authorize, cleanUp } from './authorize.ts';
 import type { ChallengeSolver } from './challenge/solver.ts';
+import { exactSet } from './config-identifier.ts';
 import type { Log } from './log.ts';
 import { type OrderLeg, type StoredRecord, saveLeg } from './order-record.ts';
 
@@ -82,16 +83,14 @@ async function openOrder(issuing: Issuing, driven: Driven): Promise<Order> {
  * it out again on newOrder; for the others the account's list of orders (RFC 8555 §7.1.2.1) is searched.
  */
 async function findLostOrder(issuing: Issuing, { stored }: Driven): Promise<Order | undefined> {
-  const wanted = [...stored.record.identifiers].sort().join();
+  const wanted = exactSet(stored.record.identifiers);
   for (const url of (await listOrders(issuing.client)).reverse()) {
     if (issuing.claimedOrders.has(url)) continue;
     const order = await getOrder(issuing.client, url);
     const isOpen = order?.status === 'pending' || order?.status === 'ready';
-    const names = order?.identifiers
-      .map((identifier) => identifier.value)
-      .sort()
-      .join();
-    if (isOpen && names === wanted && !issuing.claimedOrders.has(url)) return order;
+    if (!isOpen) continue;
+    const names = exactSet(order.identifiers.map((identifier) => identifier.value));
+    if (names === wanted && !issuing.claimedOrders.has(url)) return order;
   }
   return undefined;
 }

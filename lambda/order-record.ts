@@ -4,12 +4,13 @@
  */
 import * as z from 'zod';
 import type { Bucket } from '#contract/bucket/bucket.ts';
+import { serializeDocument } from '#contract/document.ts';
 import { BucketError, codeOf, messageOf, PemRejected } from '#contract/errors.ts';
 import { type CertificateName, layout, TOKEN } from '#contract/layout.ts';
 import { AcmeDeadline, AcmeProblem, isCaFault } from './acme/problem.ts';
 import { ConfigError } from './errors.ts';
+import { instant } from './memo.ts';
 
-const instant = z.iso.datetime().transform((value) => new Date(value));
 const presented = z.object({
   identifier: z.string(),
   token: z.string().regex(TOKEN),
@@ -174,7 +175,7 @@ async function write(
   condition: { ifNoneMatch: '*' } | { ifMatch: string },
 ): Promise<string> {
   const key = layout.order(name);
-  const result = await bucket.put(key, `${JSON.stringify(record, null, 2)}\n`, condition);
+  const result = await bucket.put(key, serializeDocument(record), condition);
   if (result !== 'precondition-failed') return result.etag;
   throw new BucketError('ERR_BUCKET_CONFLICT', key, 'another pass is at work on this certificate');
 }

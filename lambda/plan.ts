@@ -3,6 +3,7 @@ import type { CertificateName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import { type CaState, type OrderWish, takeBudget } from './ca-state.ts';
 import type { CertificateSpec } from './config.ts';
+import { exactSet } from './config-identifier.ts';
 import { type Decision, type DueInput, decide } from './due.ts';
 import type { StoredRecord } from './order-record.ts';
 
@@ -95,7 +96,7 @@ export function planned({ spec, decision, published }: Plan): Outcome {
 
 /** Two orders for the same names must not be open at once: Let's Encrypt would hand out one order for both. */
 export function sameIdentifiers({ spec }: Plan): string {
-  return [...spec.identifiers].sort().join();
+  return exactSet(spec.identifiers);
 }
 
 export function told(spec: CertificateSpec, decision: Decision): Outcome {

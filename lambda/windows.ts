@@ -12,8 +12,8 @@ import type { RenewalInfo } from './acme/renewal-info.ts';
 import type { Window } from './due.ts';
 import { inParallel } from './in-parallel.ts';
 import type { Log } from './log.ts';
+import { instant, readMemo, serializeMemo } from './memo.ts';
 
-const instant = z.iso.datetime().transform((value) => new Date(value));
 const known = z.object({
   start: instant,
   end: instant,
@@ -48,22 +48,24 @@ export async function refreshWindows(
       certId === undefined ? [] : [{ name, certId, directoryUrl: entry.issued.directoryUrl }],
     ),
   );
-  const stored = await readBook(deps.bucket);
+  // An unreadable book is begun anew: everything in it can be asked for again.
+  const stored = await readMemo(deps.bucket, layout.renewalInfo, book);
+  const old = stored.value?.windows ?? {};
   const answers = await inParallel(
     items,
     deps.concurrency,
-    (item) => refresh(deps, item, stored.windows[item.certId]),
+    (item) => refresh(deps, item, old[item.certId]),
     ({ certId }) => certId,
   );
   tellFailures(deps.log, answers);
   const fresh = Object.fromEntries(
     answers.flatMap(({ certId, window }) => (window === undefined ? [] : [[certId, window]])),
   );
-  const windows = isWhole ? fresh : { ...stored.windows, ...fresh };
-  const body = `${JSON.stringify({ version: 1, windows }, null, 1)}\n`;
-  const isEmpty = stored.body === undefined && Object.keys(windows).length === 0;
+  const windows = isWhole ? fresh : { ...old, ...fresh };
+  const body = serializeMemo({ version: 1, windows });
+  const isEmpty = stored.text === undefined && Object.keys(windows).length === 0;
   // Whoever writes last has asked last: a lost update costs one question to the CA.
-  if (deps.ask !== undefined && body !== stored.body && !isEmpty)
+  if (deps.ask !== undefined && body !== stored.text && !isEmpty)
     await deps.bucket.put(layout.renewalInfo, body);
   return new Map(Object.entries(fresh));
 }
@@ -99,9 +101,7 @@ function tellFailures(log: Log, answers: readonly Answer[]): void {
 
 function toKnown(certId: string, info: RenewalInfo, old: KnownWindow | undefined): KnownWindow {
   const { start, end } = info.suggestedWindow;
-  const isSame =
-    old !== undefined && old.start.getTime() === start.getTime() && old.end.getTime() === end.getTime();
-  const renewAt = isSame ? old.renewAt : pickTime(certId, start, end);
+  const renewAt = isSameWindow(old, info.suggestedWindow) ? old.renewAt : pickTime(certId, start, end);
   const { pollAfter, explanationUrl } = info;
   return { start, end, renewAt, pollAfter, ...(explanationUrl !== undefined && { explanationUrl }) };
 }
@@ -117,30 +117,16 @@ export function pickTime(certId: string, start: Date, end: Date): Date {
 
 /** A changed window is news for the operator, above all with an explanation (§4.2). */
 function tell(log: Log, name: string, window: KnownWindow, old: KnownWindow | undefined): KnownWindow {
-  if (
-    old === undefined ||
-    old.start.getTime() !== window.start.getTime() ||
-    old.end.getTime() !== window.end.getTime()
-  ) {
+  if (!isSameWindow(old, window)) {
     const [start, end] = [window.start.toISOString(), window.end.toISOString()];
     log('renewal-info.changed', { certificate: name, start, end, explanationUrl: window.explanationUrl });
   }
   return window;
 }
 
-/** An unreadable book is begun anew: everything in it can be asked for again. */
-async function readBook(
-  bucket: Bucket,
-): Promise<{ windows: Record<string, KnownWindow>; body: string | undefined }> {
-  const body = (await bucket.get(layout.renewalInfo))?.body.toString('utf8');
-  const parsed = book.safeParse(parseJson(body ?? '{}'));
-  return { windows: parsed.success ? parsed.data.windows : {}, body };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+function isSameWindow(
+  old: KnownWindow | undefined,
+  { start, end }: { start: Date; end: Date },
+): old is KnownWindow {
+  return old?.start.getTime() === start.getTime() && old.end.getTime() === end.getTime();
 }

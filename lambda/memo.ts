@@ -1,0 +1,31 @@
+/**
+ * What the issuer keeps for its convenience, and could find out again: a document that cannot be read is begun anew.
+ * (Account and order records are no such thing: they hold keys.)
+ */
+import * as z from 'zod';
+import type { Bucket } from '#contract/bucket/bucket.ts';
+
+/** A time in a stored document. */
+export const instant = z.iso.datetime().transform((value) => new Date(value));
+
+/** @returns the value, undefined if there is none or none that can be read; and the text as it is stored */
+export async function readMemo<T>(
+  bucket: Bucket,
+  key: string,
+  schema: z.ZodType<T>,
+): Promise<{ value: T | undefined; text: string | undefined }> {
+  const text = (await bucket.get(key))?.body.toString('utf8');
+  return { value: text === undefined ? undefined : schema.safeParse(parseJson(text)).data, text };
+}
+
+export function serializeMemo(value: object): string {
+  return `${JSON.stringify(value, null, 1)}\n`;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

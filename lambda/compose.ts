@@ -9,7 +9,7 @@ import { createTransport } from './acme/transport.ts';
 import { type Authority, openAuthority } from './authority.ts';
 import { http01Solver } from './challenge/http01.ts';
 import { statelessSolver } from './challenge/stateless.ts';
-import { type Config, parseConfig } from './config.ts';
+import type { Config } from './config.ts';
 import type { AcmeSettings } from './config-acme.ts';
 import { ConfigError } from './errors.ts';
 import { issue } from './issue.ts';
@@ -23,8 +23,12 @@ export interface World {
   log: Log;
 }
 
-export async function loadConfig(file: string): Promise<Config> {
-  const config = parseConfig(file, await readText(file, 'no configuration file'));
+/** @param parse of the file's text: YAML for people, JSON on Lambda */
+export async function loadConfig(
+  file: string,
+  parse: (file: string, text: string) => Config,
+): Promise<Config> {
+  const config = parse(file, await readText(file, 'no configuration file'));
   const absolute = (path: string) => resolve(dirname(file), path);
   const withPaths = (acme: AcmeSettings): AcmeSettings => {
     const { caFile, externalAccountBinding: binding } = acme;

@@ -1,0 +1,83 @@
+// AWS on one loopback port, in the test's own process, as strict as AWS: signatures are verified, policies enforced,
+// every request is logged, faults can be set.
+//
+//   const aws = await startAws();
+//   t.after(aws.stop);
+//   aws.s3.createBucket('certs');
+//   const { credentials, env } = aws.principal({ name: 'issuer', policies: [policyDocument] }); // or 'everything'
+//   const s3 = new S3Client({ endpoint: aws.endpoint, region: aws.region, credentials });        // IP: path style
+//   startProgram({ env });                       // a program of its own: AWS_ENDPOINT_URL, region and credentials
+//
+//   const role = aws.role({ name: 'dns', policies, trust, accountId: '222222222222' });         // for AssumeRole
+//   const session = aws.principal({ name: 'i-0aaa', role });                                     // or at once
+//
+//   aws.calls             // [{ principal, service, operation, subject, action, resource, context, checks, status, … }]
+//   aws.fault({ service: 's3', operation: 'PutObject', subject: /manifest/, times: 1 }, refusals.slowDown());
+//   aws.fault({ operation: 'GetObject' }, { wire: 'reset-in-body' });          // returns what lifts it again
+//   aws.clearFaults();
+//   aws.s3.ignore('if-match', 'if-none-match');                                // a look-alike of S3 that lies
+//   aws.s3.keys('certs'); aws.s3.text('certs', 'a/b');                         // looks in without a request
+//
+// Files: server.ts (front), signature.ts, aws-chunked.ts, identity.ts, policy.ts, faults.ts, failure.ts, and each
+// service by its name.
+import { createFaults, type Fault, type FaultPlace } from './faults.ts';
+import {
+  createIdentity,
+  type Principal,
+  type PrincipalOptions,
+  type Role,
+  type RoleOptions,
+} from './identity.ts';
+import { createPolicyEngine } from './policy.ts';
+import { createS3, type S3 } from './s3.ts';
+import { type Bench, type Call, listen } from './server.ts';
+
+export { refusals } from './faults.ts';
+export type { Principal, Role } from './identity.ts';
+export type { Call } from './server.ts';
+
+export interface AwsOptions {
+  /** default: eu-central-1 */
+  region?: string;
+  /** default: 111111111111 */
+  accountId?: string;
+  /** AWS's clock; default: this machine's */
+  now?: () => Date;
+}
+
+export interface Aws {
+  endpoint: string;
+  region: string;
+  accountId: string;
+  /** may do everything in the account */
+  administrator: Principal;
+  /** A user with policies, or a session of a role. */
+  principal(options: PrincipalOptions): Principal;
+  role(options: RoleOptions): Role;
+  calls: Call[];
+  /** @returns what lifts the fault */
+  fault(place: FaultPlace, fault: Fault): () => void;
+  clearFaults(): void;
+  s3: S3;
+  stop(): Promise<void>;
+}
+
+export async function startAws(options: AwsOptions = {}): Promise<Aws> {
+  const { region = 'eu-central-1', accountId = '111111111111', now = () => new Date() } = options;
+  let endpoint = '';
+  const environment = () => ({ AWS_ENDPOINT_URL: endpoint, AWS_REGION: region });
+  const identity = createIdentity(accountId, environment);
+  const faults = createFaults();
+  const s3 = createS3({ region, accountId, now });
+  const services: Bench['services'] = { s3: s3.service };
+  const decide = createPolicyEngine(region);
+  const calls: Call[] = [];
+  const { port, stop } = await listen({ services, identity, decide, faults, now, calls });
+  endpoint = `http://127.0.0.1:${port}`;
+  return {
+    ...{ endpoint, region, accountId, calls, s3, stop },
+    administrator: identity.principal({ name: 'administrator', policies: 'everything' }),
+    ...{ principal: identity.principal, role: identity.role },
+    ...{ fault: faults.add, clearFaults: faults.clear },
+  };
+}

@@ -28,14 +28,19 @@ export const s3Of = (
   more: S3ClientConfig = {},
 ) => new S3Client({ ...clientConfig(aws, who), ...more });
 
-/** `status code` of a refusal, or what came instead. */
+/** `status name` of a refusal; `- code` where none came: the connection broke. */
 export async function refusalOf(asked: Promise<unknown>): Promise<string> {
   try {
     const answer = await asked;
     return `not refused: ${JSON.stringify((answer as { $metadata?: object }).$metadata)}`;
   } catch (error) {
-    const { $metadata, name } = error as { $metadata?: { httpStatusCode?: number }; name: string };
-    return `${$metadata?.httpStatusCode ?? '-'} ${name}`;
+    const { $metadata, name, code } = error as {
+      $metadata?: { httpStatusCode?: number };
+      name: string;
+      code?: string;
+    };
+    const status = $metadata?.httpStatusCode;
+    return status === undefined ? `- ${code ?? name}` : `${status} ${name}`;
   }
 }
 

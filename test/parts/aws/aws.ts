@@ -18,8 +18,16 @@
 //   aws.s3.ignore('if-match', 'if-none-match');                                // a look-alike of S3 that lies
 //   aws.s3.keys('certs'); aws.s3.text('certs', 'a/b');                         // looks in without a request
 //
+//   const zoneId = aws.route53.createZone({ name: 'example.test' });           // + isPrivate, accountId, records …
+//   aws.route53.records(zoneId);                                               // but for NS and SOA at the apex
+//   aws.route53.setInsyncAfter(ms);                                            // 150 ms by default
+//   startPebble({ dnsServer: aws.dns.address });                               // answers what is INSYNC, UDP and TCP
+//   aws.dns.queries                                                            // [{ name, type, transport, code, … }]
+//
 // Files: server.ts (front), signature.ts, aws-chunked.ts, identity.ts, policy.ts, faults.ts, failure.ts, and each
 // service by its name.
+
+import { type NameServer, startNameServer } from './dns-server.ts';
 import { createFaults, type Fault, type FaultPlace } from './faults.ts';
 import {
   createIdentity,
@@ -29,6 +37,7 @@ import {
   type RoleOptions,
 } from './identity.ts';
 import { createPolicyEngine } from './policy.ts';
+import { createRoute53, type Route53, type Route53Options } from './route53.ts';
 import { createS3, type S3 } from './s3.ts';
 import { type Bench, type Call, listen } from './server.ts';
 
@@ -43,6 +52,7 @@ export interface AwsOptions {
   accountId?: string;
   /** AWS's clock; default: this machine's */
   now?: () => Date;
+  route53?: Route53Options;
 }
 
 export interface Aws {
@@ -59,6 +69,9 @@ export interface Aws {
   fault(place: FaultPlace, fault: Fault): () => void;
   clearFaults(): void;
   s3: S3;
+  route53: Route53;
+  /** the name servers of Route 53 */
+  dns: NameServer;
   stop(): Promise<void>;
 }
 
@@ -69,13 +82,18 @@ export async function startAws(options: AwsOptions = {}): Promise<Aws> {
   const identity = createIdentity(accountId, environment);
   const faults = createFaults();
   const s3 = createS3({ region, accountId, now });
-  const services: Bench['services'] = { s3: s3.service };
+  const route53 = createRoute53({ accountId, now }, options.route53);
+  const services: Bench['services'] = { s3: s3.service, route53: route53.service };
   const decide = createPolicyEngine(region);
   const calls: Call[] = [];
-  const { port, stop } = await listen({ services, identity, decide, faults, now, calls });
-  endpoint = `http://127.0.0.1:${port}`;
+  const dns = await startNameServer(route53.zones, now);
+  const front = await listen({ services, identity, decide, faults, now, calls });
+  endpoint = `http://127.0.0.1:${front.port}`;
   return {
-    ...{ endpoint, region, accountId, calls, s3, stop },
+    ...{ endpoint, region, accountId, calls, s3, route53, dns },
+    stop: async () => {
+      await Promise.all([front.stop(), dns.stop()]);
+    },
     administrator: identity.principal({ name: 'administrator', policies: 'everything' }),
     ...{ principal: identity.principal, role: identity.role },
     ...{ fault: faults.add, clearFaults: faults.clear },

@@ -134,6 +134,7 @@ async function perform(
   call: Call,
 ): Promise<Answer & { wire?: Wire }> {
   const { service } = call;
+  operation.admit?.();
   const fault = bench.faults.next({ service, operation: operation.name, subject: operation.subject });
   if (typeof fault === 'object' && 'refuse' in fault) throw fault.refuse;
   if (typeof fault === 'object' && 'before' in fault)

@@ -1,5 +1,6 @@
 // What the tests of the stand-in share: clients of a principal, and how a refusal looks from there.
 import type { TestContext } from 'node:test';
+import { Route53Client } from '@aws-sdk/client-route-53';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { type Aws, type AwsOptions, startAws } from './aws.ts';
 import type { Principal } from './identity.ts';
@@ -27,6 +28,9 @@ export const s3Of = (
   who: Pick<Principal, 'credentials'> = aws.administrator,
   more: S3ClientConfig = {},
 ) => new S3Client({ ...clientConfig(aws, who), ...more });
+
+export const route53Of = (aws: Aws, who: Pick<Principal, 'credentials'> = aws.administrator) =>
+  new Route53Client(clientConfig(aws, who));
 
 /** `status name` of a refusal; `- code` where none came: the connection broke. */
 export async function refusalOf(asked: Promise<unknown>): Promise<string> {

@@ -57,6 +57,8 @@ export interface Operation {
   name: string;
   /** what faults are matched by: an S3 key, a zone's id, a document's name */
   subject: string;
+  /** refuses what comes too fast, before anything else is looked at */
+  admit?(): void;
   /** asked before it runs */
   checks: readonly Check[];
   run(session: Session): Answer | Promise<Answer>;

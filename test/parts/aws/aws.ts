@@ -24,6 +24,11 @@
 //   startPebble({ dnsServer: aws.dns.address });                               // answers what is INSYNC, UDP and TCP
 //   aws.dns.queries                                                            // [{ name, type, transport, code, … }]
 //
+//   aws.ssm.createDocument('Sync', content);
+//   aws.ssm.host({ instanceId: 'i-0aaa', tags: { fleet: 'web' }, cwd, env });  // runs what SendCommand sends to it
+//   await aws.ssm.settled();
+//   startImds({ principal: () => session });                                   // imds.ts: a server of its own
+//
 // Files: server.ts (front), signature.ts, aws-chunked.ts, identity.ts, policy.ts, faults.ts, failure.ts, and each
 // service by its name.
 
@@ -40,6 +45,8 @@ import { createPolicyEngine } from './policy.ts';
 import { createRoute53, type Route53, type Route53Options } from './route53.ts';
 import { createS3, type S3 } from './s3.ts';
 import { type Bench, type Call, listen } from './server.ts';
+import { createSsm, type Ssm } from './ssm.ts';
+import { createSts } from './sts.ts';
 
 export { refusals } from './faults.ts';
 export type { Principal, Role } from './identity.ts';
@@ -72,6 +79,7 @@ export interface Aws {
   route53: Route53;
   /** the name servers of Route 53 */
   dns: NameServer;
+  ssm: Ssm;
   stop(): Promise<void>;
 }
 
@@ -83,16 +91,20 @@ export async function startAws(options: AwsOptions = {}): Promise<Aws> {
   const faults = createFaults();
   const s3 = createS3({ region, accountId, now });
   const route53 = createRoute53({ accountId, now }, options.route53);
-  const services: Bench['services'] = { s3: s3.service, route53: route53.service };
+  const ssm = createSsm({ region, accountId, now });
+  const services: Bench['services'] = {
+    ...{ s3: s3.service, route53: route53.service, ssm: ssm.service },
+    sts: createSts(identity, now),
+  };
   const decide = createPolicyEngine(region);
   const calls: Call[] = [];
   const dns = await startNameServer(route53.zones, now);
   const front = await listen({ services, identity, decide, faults, now, calls });
   endpoint = `http://127.0.0.1:${front.port}`;
   return {
-    ...{ endpoint, region, accountId, calls, s3, route53, dns },
+    ...{ endpoint, region, accountId, calls, s3, route53, dns, ssm },
     stop: async () => {
-      await Promise.all([front.stop(), dns.stop()]);
+      await Promise.all([front.stop(), dns.stop(), ssm.stop()]);
     },
     administrator: identity.principal({ name: 'administrator', policies: 'everything' }),
     ...{ principal: identity.principal, role: identity.role },

@@ -48,6 +48,7 @@ import { type Bench, type Call, listen } from './server.ts';
 import { createSsm, type Ssm } from './ssm.ts';
 import { createSts } from './sts.ts';
 
+export type { FaultPlace } from './faults.ts';
 export { refusals } from './faults.ts';
 export type { Principal, Role } from './identity.ts';
 export type { Call } from './server.ts';

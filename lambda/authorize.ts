@@ -1,7 +1,7 @@
 /** Proves control of every identifier of an order: present all, respond to all, poll all, clean up all. */
 import { TOKEN } from '#contract/layout.ts';
 import type { Authorization, Challenge } from './acme/authorization.ts';
-import { getAuthorization, keyAuthorization, respond, waitValid } from './acme/authorization.ts';
+import { getAuthorization, keyAuthorization, notValid, respond, waitValid } from './acme/authorization.ts';
 import type { AcmeClient } from './acme/client.ts';
 import type { Order } from './acme/order.ts';
 import type { Timing } from './acme/poll.ts';
@@ -70,11 +70,10 @@ export async function cleanUp(
 }
 
 /** `valid` ones are reused (§7.1.6); anything else than pending can never become valid. */
-function isOpen({ status, identifier, challenges }: Authorization): boolean {
-  if (status === 'valid') return false;
-  if (status === 'pending') return true;
-  const problem = challenges.find((challenge) => challenge.error)?.error;
-  throw new AuthorizationFailed(identifier.value, `authorization is ${status}`, problem);
+function isOpen(authorization: Authorization): boolean {
+  if (authorization.status === 'valid') return false;
+  if (authorization.status === 'pending') return true;
+  throw notValid(authorization);
 }
 
 function choose(

@@ -8,6 +8,8 @@ import type { Timing } from './acme/poll.ts';
 import { createTransport } from './acme/transport.ts';
 import { type Authority, openAuthority } from './authority.ts';
 import { http01Solver } from './challenge/http01.ts';
+import { route53Solver } from './challenge/route53.ts';
+import type { ChallengeSolver } from './challenge/solver.ts';
 import { statelessSolver } from './challenge/stateless.ts';
 import type { Config } from './config.ts';
 import type { AcmeSettings } from './config-acme.ts';
@@ -49,10 +51,22 @@ export function runPass(
   world: World,
 ): Promise<Outcome[]> {
   return withAuthorities(bucket, config, world.timing, (authorities) => {
-    const solver = config.challenge === 'http-01' ? http01Solver(bucket) : statelessSolver;
-    const work = () => issue({ ...world, bucket, solver, authorities }, config, options);
+    const solver = solverFor(config, bucket, world.timing);
+    const work = () =>
+      issue({ ...world, bucket, solver, authorities }, config, options).finally(() => solver.close?.());
     return options.dryRun ? work() : bucket.exclusively('pass', remainingMs(world.timing), work);
   });
+}
+
+function solverFor({ challenge, dns }: Config, bucket: Bucket, timing: Timing): ChallengeSolver {
+  switch (challenge) {
+    case 'http-01':
+      return http01Solver(bucket);
+    case 'http-01-stateless':
+      return statelessSolver;
+    case 'dns-01':
+      return route53Solver(dns, timing);
+  }
 }
 
 /** The configured CAs, by directory URL; their connections are closed when `work` is done. */

@@ -27,8 +27,16 @@ export function checkIdentifiers(
     if (value !== wildcard && identifiers.includes(wildcard)) {
       complain(index, `${value} is covered by ${wildcard}; CAs refuse the pair`);
     }
-    if (value.startsWith('*.')) complain(index, `${value}: a wildcard needs dns-01, HTTP-01 cannot prove it`);
   });
+}
+
+/** What a challenge type cannot prove (RFC 8555 §7.1.3, RFC 8738 §7). */
+export function challengeProblem(identifier: string, challenge: string): string | undefined {
+  if (challenge !== 'dns-01' && identifier.startsWith('*.'))
+    return `${identifier}: a wildcard needs challenge: dns-01, HTTP-01 cannot prove it`;
+  if (challenge === 'dns-01' && isIP(identifier))
+    return `${identifier}: an IP address needs challenge: http-01, DNS-01 cannot prove it`;
+  return undefined;
 }
 
 function identifierProblem(value: string): string | undefined {

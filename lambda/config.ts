@@ -5,7 +5,8 @@
 import * as z from 'zod';
 import { certificateName, fleetName } from '#contract/layout.ts';
 import { acme } from './config-acme.ts';
-import { checkIdentifiers, identifier } from './config-identifier.ts';
+import { dns } from './config-dns.ts';
+import { challengeProblem, checkIdentifiers, identifier } from './config-identifier.ts';
 import { configError } from './errors.ts';
 
 export const KEY_TYPES = ['ec256', 'ec384', 'rsa2048', 'rsa4096'] as const;
@@ -81,11 +82,12 @@ const config = z
       .default([])
       .describe('Further CAs, in order, for when the first fails through its own fault.'),
     challenge: z
-      .enum(['http-01', 'http-01-stateless'])
+      .enum(['http-01', 'http-01-stateless', 'dns-01'])
       .default('http-01')
       .describe(
-        'How control of the names is proven; stateless: HAProxy answers from the account thumbprint.',
+        'How control of the names is proven; stateless: HAProxy answers from the account thumbprint; dns-01: Route 53.',
       ),
+    dns: dns.prefault({}).describe('DNS-01: zones that are not found by themselves.'),
     wakeMinutes: z
       .number()
       .int()
@@ -118,6 +120,12 @@ const config = z
     });
     if (challenge === 'http-01-stateless' && fallback.length > 0)
       complain(['fallback'], 'http-01-stateless answers for one account only; use http-01 with several CAs');
+    certificates.forEach(({ identifiers }, index) => {
+      identifiers.forEach((identifier, at) => {
+        const problem = challengeProblem(identifier, challenge);
+        if (problem !== undefined) complain(['certificates', index, 'identifiers', at], problem);
+      });
+    });
     const names = certificates.map(({ name }) => name);
     names.forEach((name, index) => {
       const earlier = names.indexOf(name);

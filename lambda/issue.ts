@@ -39,7 +39,7 @@ export async function issue(deps: PassDeps, config: Config, options: PassOptions
   if (options.only === undefined) await forgetUnconfigured(pass, records);
   const carried = await inParallel(
     plans,
-    config.concurrency,
+    deps.solver.isBatched ? plans.length : config.concurrency,
     (plan) => carryOut(pass, plan),
     sameIdentifiers,
   );

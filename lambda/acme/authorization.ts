@@ -77,6 +77,11 @@ export async function waitValid(
   await timing.sleep(Math.min(SHORTEST_VALIDATION_MS, timing.deadline.getTime() - timing.now().getTime()));
   const ended = await pollUntil<Authorization>(what, read, isDone, timing);
   if (ended.status === 'valid') return;
-  const problem = ended.challenges.find((challenge) => challenge.error)?.error;
-  throw new AuthorizationFailed(identifier.value, `authorization is ${ended.status}`, problem);
+  throw notValid(ended);
+}
+
+/** With the problem of the challenge that failed, if one did. */
+export function notValid({ identifier, status, challenges }: Authorization): AuthorizationFailed {
+  const failed = challenges.find((challenge) => challenge.error);
+  return new AuthorizationFailed(identifier.value, `authorization is ${status}`, failed?.error, failed?.type);
 }

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import HttpClient from 'acme-client/src/http.js';
+import { atMost } from './at-most.ts';
 import type { Directory } from './directory.ts';
 import { AcmeProblem, type ProblemDocument } from './problem.ts';
 import { parseRetryAfter } from './retry-after.ts';
@@ -36,11 +37,15 @@ export interface AcmeClient {
 /** At Let's Encrypt's 1 in 1,000 one is plenty; at the 50 % of a hostile test server this still gets through. */
 const MAX_BAD_NONCES = 25;
 const MAX_POOLED_NONCES = 32;
+/** Each request holds a nonce: more at once would have to fetch more. Orders may wait for DNS in any number. */
+const MAX_AT_ONCE = 10;
 
 export function openAcmeClient(options: AcmeClientOptions): AcmeClient {
   const { directory, exchange, now } = options;
   const jws = jwsOf(options.accountKey);
   const nonces = noncePool(exchange, directory.newNonce, now);
+
+  const inLine = atMost(MAX_AT_ONCE);
 
   async function signedPost(url: string, payload: object | null, kid: string | null): Promise<AcmeResponse> {
     for (let attempt = 0; ; attempt += 1) {
@@ -58,9 +63,10 @@ export function openAcmeClient(options: AcmeClientOptions): AcmeClient {
     thumbprint: thumbprintOf(jws.getJwk()),
     accountUrl: options.accountUrl,
     post: (url, payload, postOptions) => {
-      if (postOptions?.kid === false) return signedPost(url, payload, null);
+      if (postOptions?.kid === false) return inLine(() => signedPost(url, payload, null));
       if (client.accountUrl === undefined) throw new TypeError('no account URL: register the account first');
-      return signedPost(url, payload, client.accountUrl);
+      const { accountUrl } = client;
+      return inLine(() => signedPost(url, payload, accountUrl));
     },
     bind: (url, { kid, hmacKey }) => jws.createSignedHmacBody(hmacKey, url, jws.getJwk(), { kid }),
     keyChangeBody: (url, nextKey) => {

@@ -67,10 +67,11 @@ export class AuthorizationFailed extends Error {
   readonly code = 'ERR_AUTHORIZATION';
   readonly identifier: string;
   readonly problem: ProblemDocument | undefined;
-  constructor(identifier: string, seen: string, given?: ProblemDocument) {
+  /** @param challenge `http-01`, `dns-01`: whose commonest cause is told */
+  constructor(identifier: string, seen: string, given?: ProblemDocument, challenge = '') {
     const problem = given ? readProblem(given) : undefined;
     const cause = problem === undefined ? seen : `${seen}: ${describeProblem(problem)}`;
-    super(`${identifier}: ${cause}${hintFor(problem)}`);
+    super(`${identifier}: ${cause}${hintFor(problem, challenge)}`);
     this.identifier = identifier;
     this.problem = problem;
   }
@@ -113,13 +114,18 @@ export function describeProblem(document: ProblemDocument): string {
 }
 
 /** The commonest cause behind a validation error (RFC 8555 §6.7 types). */
-function hintFor(problem: ProblemDocument | undefined): string {
-  const hints: Record<string, string> = {
-    connection: 'is port 80 of this name open to the whole internet and does it reach HAProxy?',
-    unauthorized: 'does HAProxy pass /.well-known/acme-challenge/ to the responder?',
-    dns: 'does the name have an A or AAAA record, and does its DNSSEC validate?',
-    caa: 'does the CAA record of the name allow this CA?',
-  };
-  const hint = hints[problem?.type.replace(PREFIX, '') ?? ''];
+function hintFor(problem: ProblemDocument | undefined, challenge: string): string {
+  const type = problem?.type.replace(PREFIX, '') ?? '';
+  const hint = HINTS[`${type} ${challenge}`] ?? HINTS[type];
   return hint === undefined ? '' : `; ${hint}`;
 }
+
+const HINTS: Readonly<Record<string, string>> = {
+  connection: 'is port 80 of this name open to the whole internet and does it reach HAProxy?',
+  unauthorized: 'does HAProxy pass /.well-known/acme-challenge/ to the responder?',
+  'unauthorized dns-01':
+    'do the public name servers of the zone show the TXT value at _acme-challenge? Is the zone delegated to them?',
+  dns: 'does the name have an A or AAAA record, and does its DNSSEC validate?',
+  'dns dns-01': 'is the zone delegated to its name servers in Route 53, and does its DNSSEC validate?',
+  caa: 'does the CAA record of the name allow this CA?',
+};

@@ -11,11 +11,17 @@ export interface PresentedChallenge {
 
 export interface ChallengeSolver {
   /** As the CA names it. */
-  readonly type: 'http-01';
+  readonly type: 'http-01' | 'dns-01';
+
+  /** Challenges of many orders are presented together: all orders of a pass go at once, or they would wait in rows. */
+  readonly isBatched?: boolean;
 
   /** Makes the answer visible, or begins to. MUST be idempotent: a resumed order presents again. */
   present(challenges: readonly PresentedChallenge[]): Promise<void>;
 
   /** Takes away what `present` put, and nothing else. MUST succeed where nothing was presented. */
   cleanUp(challenges: readonly PresentedChallenge[]): Promise<void>;
+
+  /** Connections that it has opened. */
+  close?(): void;
 }

@@ -1,0 +1,45 @@
+/** DNS-01 by Route 53: where the zones are, for what cannot be found in the issuer's own account. */
+import { isIP } from 'node:net';
+import * as z from 'zod';
+
+const hostedZone = z.strictObject({
+  domain: z
+    .string()
+    .regex(
+      /^([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9-]+$/,
+      'wanted a domain name in lower case, without a dot at its end',
+    )
+    .describe('This domain and all below it; the longest one that fits counts.'),
+  hostedZoneId: z
+    .string()
+    .regex(/^Z[A-Z0-9]{1,31}$/, 'wanted the id of a hosted zone, for example Z0123456789ABCDEFGHIJ')
+    .optional()
+    .describe('Default: found by its name among the public zones of the account.'),
+  roleArn: z
+    .string()
+    .regex(/^arn:aws[a-z-]*:iam::\d{12}:role\/.+$/, 'wanted the ARN of an IAM role')
+    .optional()
+    .describe('Assumed for this zone, for example in another account.'),
+  externalId: z
+    .string()
+    .min(2)
+    .max(1224)
+    .optional()
+    .describe("The external id that the role's trust policy asks for."),
+});
+
+export const dns = z.strictObject({
+  hostedZones: z.array(hostedZone).default([]).describe('Only what is not found by itself.'),
+  resolvers: z
+    .array(z.string().refine(isAddress, 'wanted an IP address, with :port where it is not 53'))
+    .default([])
+    .describe("Name servers that are asked for CNAMEs at _acme-challenge; default: the machine's own."),
+});
+
+export type DnsSettings = z.infer<typeof dns>;
+export type HostedZoneSettings = DnsSettings['hostedZones'][number];
+
+function isAddress(value: string): boolean {
+  const [, bracketed, plain] = /^(?:\[([0-9a-fA-F:]+)\]|([0-9.]+))(?::\d{1,5})?$/.exec(value) ?? [];
+  return isIP(bracketed ?? plain ?? value) !== 0;
+}

@@ -25,24 +25,24 @@ const name = named('api.example.com');
 const unreachable = new AcmeUnreachable('POST https://ca.test/order: ECONNRESET');
 const minutesUntil = (time: Date | undefined) => ((time?.getTime() ?? 0) - noon.getTime()) / MINUTE_MS;
 
-for (const [before, minutes] of [
-  [0, 1],
-  [1, 10],
-  [2, 100],
-  [3, 1440],
-  [4, 1440],
-  [40, 1440],
+const refused = new AuthorizationFailed('api.example.com', 'authorization is invalid');
+for (const [whose, error, minutesByFailures] of [
+  ['the operator can mend', refused, [1, 10, 100, 1440, 1440]],
+  // It costs no failed validation, and a day would be long for a certificate of six.
+  ["is the CA's own fault", unreachable, [1, 10, 100, 100, 100]],
 ] as const) {
-  test(`failure ${before + 1}: the next attempt comes after ${minutes} minutes, or up to a fifth more`, () => {
-    const record = recordOf({ failures: before });
-    const waits = [0, 0.5, 0.999999].map((random) =>
-      minutesUntil(afterFailure(record, unreachable, noon, random).notBefore),
-    );
+  test(`a failure that ${whose}: next attempt after ${minutesByFailures} minutes, or up to a fifth more`, () => {
+    for (const [before, minutes] of minutesByFailures.entries()) {
+      const record = recordOf({ failures: before });
+      const waits = [0, 0.5, 0.999999].map((random) =>
+        minutesUntil(afterFailure(record, error, noon, random).notBefore),
+      );
 
-    assert.equal(waits[0], minutes);
-    assert.equal(waits[1]?.toFixed(3), (minutes * 1.1).toFixed(3));
-    assert.ok((waits[2] ?? 0) > minutes * 1.19 && (waits[2] ?? 0) < minutes * 1.2);
-    assert.equal(afterFailure(record, unreachable, noon, 0).failures, before + 1);
+      assert.equal(waits[0], minutes);
+      assert.equal(waits[1]?.toFixed(3), (minutes * 1.1).toFixed(3));
+      assert.ok((waits[2] ?? 0) > minutes * 1.19 && (waits[2] ?? 0) < minutes * 1.2);
+      assert.equal(afterFailure(record, error, noon, 0).failures, before + 1);
+    }
   });
 }
 

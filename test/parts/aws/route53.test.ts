@@ -15,7 +15,10 @@ import {
   type RRType,
 } from '@aws-sdk/client-route-53';
 import { type Aws, refusals } from './aws.ts';
+import { route53Suite } from './route53-suite.ts';
 import { allow, refusalOf, route53Of, startBench } from './support.ts';
+
+route53Suite(async (t) => route53Of(await startBench(t, fast)));
 
 const fast = { route53: { requestsPerSecond: 1000 } };
 const records = (...values: string[]) => values.map((Value) => ({ Value }));

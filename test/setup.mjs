@@ -1,11 +1,21 @@
 // Brings what tests and `npm start` stand on: the npm packages, and the real parts (HAProxy in three versions,
-// Pebble) in .parts/. Idempotent, quick when all is there, needs no root and leaves the machine as it was.
+// Pebble, moto) in .parts/. Idempotent, quick when all is there, needs no root and leaves the machine as it was.
 // Plain JavaScript without dependencies: it runs on a fresh clone.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { relocate, run, unpackSuite } from './parts/debian.mjs';
+import { copyPythonTree } from './parts/debian-python.mjs';
 
 const projectDir = dirname(dirname(fileURLToPath(import.meta.url)));
 const partsDir = join(projectDir, '.parts');
@@ -35,6 +45,17 @@ const parts = {
     // 2.10 or newer: it calls its own version "dev", the package knows
     wanted: /^2\.[1-9]\d\./,
     probe: ['pebble', '-version'],
+  },
+  moto: {
+    suite: 'sid',
+    package: 'python3-moto',
+    // its server's, which Debian only suggests
+    also: ['python3-flask', 'python3-flask-cors'],
+    programs: { moto: { file: 'moto', env: 'PEMFLEET_MOTO' } },
+    // before 5.2 it ignores If-Match on PUT, and the current SDK cannot read its times
+    wanted: /^5\.([2-9]|\d\d)\./,
+    build: buildMoto,
+    probe: ['moto', '--help'],
   },
 };
 const everything = ['npm', ...Object.keys(parts)];
@@ -125,17 +146,26 @@ async function buildParts(names) {
   }
 }
 
+function buildMoto(tree, built, place) {
+  const { command } = copyPythonTree(tree, built, place);
+  const script = join(built, 'bin/moto');
+  writeFileSync(script, `#!/bin/sh\n${command} -m moto.server "$@"\n`);
+  chmodSync(script, 0o755);
+}
+
 async function buildSuite(suite, names, buildDir) {
-  const packages = names.map((name) => parts[name].package);
+  const packages = names.flatMap((name) => [parts[name].package, ...(parts[name].also ?? [])]);
   const tree = await unpackSuite(suite, packages, join(buildDir, suite), say);
   for (const name of names) {
     const built = join(buildDir, name);
     const place = join(partsDir, name);
     const version = tree.versions[parts[name].package];
     if (!parts[name].wanted.test(version)) throw new Error(`${name}: Debian ${suite} has ${version} by now`);
-    for (const { file } of Object.values(parts[name].programs)) await relocate(tree, file, built, place);
+    if (parts[name].build) parts[name].build(tree, built, place);
+    else for (const { file } of Object.values(parts[name].programs)) await relocate(tree, file, built, place);
     rmSync(place, { recursive: true, force: true });
     renameSync(built, place);
+    if (existsSync(join(place, 'bin/install'))) await run('sh', [join(place, 'bin/install')]);
     const [program, argument] = parts[name].probe;
     await run(join(place, 'bin', program), [argument]);
     say(`${name}: ${version} of Debian ${suite}`);

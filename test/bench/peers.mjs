@@ -7,7 +7,6 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -16,6 +15,7 @@ import {
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { relocate, unpackSuite } from '../parts/debian.mjs';
+import { copyPythonTree } from '../parts/debian-python.mjs';
 
 const partsDir = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), '.parts');
 const suite = 'sid';
@@ -37,19 +37,9 @@ const recipes = {
     copy(tree, 'usr/share/acme.sh', into);
     return `exec "${place}/root/usr/share/acme.sh/acme.sh" "$@"`;
   },
-  // With its own Python, its libc and its modules: the whole tree, started by its own loader.
   certbot: async (tree, into, place) => {
-    copy(tree, 'usr', into);
-    const root = `${place}/root`;
-    const moved = (path) => path.replace(tree.root, root).replace(`${root}/lib`, `${root}/usr/lib`);
-    const libraryPath = [...new Set(tree.libraryDirs.map(moved))].join(':');
-    const [python] = readdirSync(join(into, 'root/usr/bin')).filter((name) => /^python3\.\d+$/.test(name));
-    const home = `PYTHONHOME="${root}/usr" PYTHONPATH="${root}/usr/lib/python3/dist-packages"`;
-    const start = `"${moved(tree.loader)}" --library-path "${libraryPath}" "${root}/usr/bin/${python}"`;
-    const dirs = [`${root}/usr/lib/python3`, `${root}/usr/lib/${python}`].map((dir) => `"${dir}"`).join(' ');
-    // Debian's packages byte-compile at their installation; without it the start takes seconds.
-    writeFileSync(join(into, 'bin/install'), `${home} exec ${start} -m compileall -q ${dirs}\n`);
-    return `${home} exec ${start} "${root}/usr/bin/certbot" "$@"`;
+    const { command, root } = copyPythonTree(tree, into, place);
+    return `${command} "${root}/usr/bin/certbot" "$@"`;
   },
 };
 
@@ -75,7 +65,7 @@ async function build(name, place, say) {
     chmodSync(join(into, 'bin/run'), 0o755);
     rmSync(place, { recursive: true, force: true });
     renameSync(into, place);
-    // Files that it cannot compile are old tests; that the peer works is seen when it is measured.
+    // That the peer works is seen when it is measured.
     const install = join(place, 'bin/install');
     if (existsSync(install)) spawnSync('sh', [install], { stdio: 'ignore' });
     writeFileSync(join(place, 'stamp'), `${place}\n${tree.versions[name]}\n`);

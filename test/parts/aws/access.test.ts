@@ -44,6 +44,7 @@ test('signatures', async (t) => {
   for (const [name, client, expected] of [
     ['a wrong secret', s3Of(aws, withCredentials({ secretAccessKey: 'x' })), '403 SignatureDoesNotMatch'],
     ['an unknown id', s3Of(aws, withCredentials({ accessKeyId: 'AKIAUNKNOWN' })), '403 InvalidAccessKeyId'],
+    ['another region', s3Of(aws, administrator, { region: 'us-east-1' }), '400 AuthorizationHeaderMalformed'],
     ['a token of nobody', s3Of(aws, withCredentials({ sessionToken: 'x' })), '400 InvalidToken'],
     ['a token that has expired', s3Of(aws, expiring(-1)), '400 ExpiredToken'],
     [

@@ -100,7 +100,7 @@ export async function startAws(options: AwsOptions = {}): Promise<Aws> {
   const decide = createPolicyEngine(region);
   const calls: Call[] = [];
   const dns = await startNameServer(route53.zones, now);
-  const front = await listen({ services, identity, decide, faults, now, calls });
+  const front = await listen({ region, services, identity, decide, faults, now, calls });
   endpoint = `http://127.0.0.1:${front.port}`;
   return {
     ...{ endpoint, region, accountId, calls, s3, route53, dns, ssm },

@@ -73,6 +73,15 @@ const names: Record<AuthenticationFault, Record<Protocol, readonly [number, stri
     },
   };
 
+/** Only S3: Route 53 has no regions, and clients of the others sign for whatever region they were told. */
+export const wrongRegion = (signed: string, expected: string): AwsFailure =>
+  new AwsFailure(
+    400,
+    'AuthorizationHeaderMalformed',
+    `The authorization header is malformed; the region '${signed}' is wrong; expecting '${expected}'`,
+    { Region: expected },
+  );
+
 export function authenticationFailure(protocol: Protocol, fault: AuthenticationFault): AwsFailure {
   const [status, code] = names[fault][protocol];
   return new AwsFailure(status, code, names[fault].message);

@@ -53,50 +53,54 @@ export type Identity = ReturnType<typeof createIdentity>;
 export function createIdentity(ownAccountId: string, environment: () => Record<string, string>) {
   const roles = new Map<string, Role>();
   const holders = new Map<string, Principal>();
-
-  const enter = (caller: Caller, name: string, credentials: Credentials): Principal => {
-    const { accessKeyId, secretAccessKey, sessionToken } = credentials;
-    const env = {
-      ...environment(),
-      AWS_ACCESS_KEY_ID: accessKeyId,
-      AWS_SECRET_ACCESS_KEY: secretAccessKey,
-      ...(sessionToken ? { AWS_SESSION_TOKEN: sessionToken } : {}),
-    };
-    const principal = { ...caller, name, credentials, env };
-    holders.set(accessKeyId, principal);
-    return principal;
-  };
-
-  const role = (options: RoleOptions): Role => {
-    const { name, accountId = ownAccountId, tags = {}, policies, trust } = options;
-    const arn = `arn:aws:iam::${accountId}:role/${name}`;
-    const made = { ...{ name, accountId, tags, policies, trust, arn }, id: randomId('AROA') };
-    roles.set(arn, made);
-    return made;
-  };
-
-  const principal = (options: PrincipalOptions): Principal => {
-    const { name } = options;
-    const secretAccessKey = randomBytes(30).toString('base64');
-    if ('role' in options) {
-      const { accountId, tags, policies, id } = options.role;
-      const arn = `arn:aws:sts::${accountId}:assumed-role/${options.role.name}/${name}`;
-      const sessionToken = randomBytes(48).toString('base64');
-      const credentials = { accessKeyId: randomId('ASIA'), secretAccessKey, sessionToken };
-      const expiry = options.expiresAt ? { expiresAt: options.expiresAt } : {};
-      const caller = { arn, accountId, tags, policies, userId: `${id}:${name}` };
-      return enter(caller, name, { ...credentials, ...expiry });
-    }
-    const { accountId = ownAccountId, tags = {}, policies } = options;
-    const arn = `arn:aws:iam::${accountId}:user/${name}`;
-    const caller = { arn, accountId, tags, policies, userId: randomId('AIDA') };
-    return enter(caller, name, { accessKeyId: randomId('AKIA'), secretAccessKey });
-  };
-
   return {
-    role,
-    principal,
+    role(options: RoleOptions): Role {
+      const { name, accountId = ownAccountId, tags = {}, policies, trust } = options;
+      const arn = `arn:aws:iam::${accountId}:role/${name}`;
+      const role = { ...{ name, accountId, tags, policies, trust, arn }, id: randomId('AROA') };
+      roles.set(arn, role);
+      return role;
+    },
+    principal(options: PrincipalOptions): Principal {
+      const { name } = options;
+      const caller = 'role' in options ? sessionOf(options) : userOf({ accountId: ownAccountId, ...options });
+      const credentials = newCredentials(options);
+      const principal = {
+        ...caller,
+        name,
+        credentials,
+        env: { ...environment(), ...variablesOf(credentials) },
+      };
+      holders.set(credentials.accessKeyId, principal);
+      return principal;
+    },
     roleByArn: (arn: string) => roles.get(arn),
     holderOf: (accessKeyId: string) => holders.get(accessKeyId),
   };
 }
+
+function sessionOf({ name, role }: { name: string; role: Role }): Caller {
+  const { accountId, tags, policies, id } = role;
+  const arn = `arn:aws:sts::${accountId}:assumed-role/${role.name}/${name}`;
+  return { arn, accountId, tags, policies, userId: `${id}:${name}` };
+}
+
+function userOf(options: RoleOptions & { accountId: string }): Caller {
+  const { name, accountId, tags = {}, policies } = options;
+  const arn = `arn:aws:iam::${accountId}:user/${name}`;
+  return { arn, accountId, tags, policies, userId: randomId('AIDA') };
+}
+
+function newCredentials(options: PrincipalOptions): Credentials {
+  const secretAccessKey = randomBytes(30).toString('base64');
+  if (!('role' in options)) return { accessKeyId: randomId('AKIA'), secretAccessKey };
+  const sessionToken = randomBytes(48).toString('base64');
+  const expiry = options.expiresAt ? { expiresAt: options.expiresAt } : {};
+  return { accessKeyId: randomId('ASIA'), secretAccessKey, sessionToken, ...expiry };
+}
+
+const variablesOf = ({ accessKeyId, secretAccessKey, sessionToken }: Credentials) => ({
+  AWS_ACCESS_KEY_ID: accessKeyId,
+  AWS_SECRET_ACCESS_KEY: secretAccessKey,
+  ...(sessionToken ? { AWS_SESSION_TOKEN: sessionToken } : {}),
+});

@@ -11,6 +11,7 @@ import {
 import { type Condition, notImplemented } from './s3-conditions.ts';
 import { listObjectsV2, listObjectVersions } from './s3-list.ts';
 import { deleteObject, putObject, readObject, type S3Ground } from './s3-objects.ts';
+import { checkOf, listContext, readPlace, subresourceOf } from './s3-request.ts';
 import { type Bucket, createS3Store, currentOf } from './s3-store.ts';
 import {
   type Answer,
@@ -61,74 +62,62 @@ function readS3(ground: S3Ground, request: AwsRequest): Operation {
   return key === '' ? onBucket(ground, bucket, request) : onObject(ground, bucket, key, request);
 }
 
-/** Virtual-hosted where the Host's first part is a bucket's name, else by path. */
-function readPlace({ headers, path }: AwsRequest): { bucket: string; key: string } {
-  const decoded = decodeURIComponent(path.slice(1));
-  const [, hosted] = /^([^:]+?)\.(?:s3[.-]|localhost)/.exec(headers['host'] ?? '') ?? [];
-  if (hosted !== undefined && hosted !== 's3') return { bucket: hosted, key: decoded };
-  const slash = decoded.indexOf('/');
-  return slash < 0
-    ? { bucket: decoded, key: '' }
-    : { bucket: decoded.slice(0, slash), key: decoded.slice(slash + 1) };
+interface BucketOperation {
+  name: string;
+  /** asked of the bucket; undefined: of each object by itself */
+  action?: string;
+  context?: Check['context'];
+  run: Operation['run'];
 }
 
-const subresources = ['versioning', 'encryption', 'policy', 'versions', 'delete'];
-/** of the query, but these say which operation it is not */
-const parameters =
-  /^(x-id|versionId|list-type|prefix|delimiter|max-keys|continuation-token|start-after|fetch-owner|encoding-type|key-marker|version-id-marker)$/;
+const bucketOperations: Record<
+  string,
+  (ground: S3Ground, bucket: Bucket, request: AwsRequest) => BucketOperation
+> = {
+  'HEAD ': ({ region }) => ({ name: 'HeadBucket', action: 'ListBucket', run: () => headBucket(region) }),
+  'GET ': (_ground, bucket, request) => ({
+    ...{ name: 'ListObjectsV2', action: 'ListBucket', context: listContext(request.query) },
+    run: () => listObjectsV2(bucket, request),
+  }),
+  'GET versions': (_ground, bucket, request) => ({
+    ...{ name: 'ListObjectVersions', action: 'ListBucketVersions', context: listContext(request.query) },
+    run: () => listObjectVersions(bucket, request),
+  }),
+  'POST delete': (ground, bucket, request) => ({
+    name: 'DeleteObjects',
+    run: (session) =>
+      deleteObjects(ground, bucket, request, session, (key, versionId) =>
+        checkOf(bucket, key, versionId ? 'DeleteObjectVersion' : 'DeleteObject', request),
+      ),
+  }),
+  'PUT versioning': (_ground, bucket, request) =>
+    same('PutBucketVersioning', () => putVersioning(bucket, request)),
+  'GET versioning': (_ground, bucket) => same('GetBucketVersioning', () => getVersioning(bucket)),
+  'PUT encryption': ({ region }, bucket, request) => ({
+    ...{ name: 'PutBucketEncryption', action: 'PutEncryptionConfiguration' },
+    run: () => putEncryption(bucket, request, region),
+  }),
+  'PUT policy': (_ground, bucket, request) => same('PutBucketPolicy', () => putPolicy(bucket, request)),
+};
 
-/** '' for the bucket or object itself */
-function subresourceOf({ query }: AwsRequest): string {
-  const names = Object.keys(query).filter((name) => !parameters.test(name));
-  const [name = ''] = names;
-  if (names.length > 1 || (name !== '' && !subresources.includes(name)))
-    throw notImplemented(`the stand-in does not know ?${names.join('&')}`);
-  return name;
-}
+const same = (name: string, run: () => Answer): BucketOperation => ({ name, action: name, run });
 
 function onBucket(ground: S3Ground, bucket: Bucket, request: AwsRequest): Operation {
   const { query, method } = request;
-  const { region } = ground;
-  const check = (action: string, context: Check['context'] = {}): Check => ({
+  const kind = `${method} ${subresourceOf(request)}`;
+  const {
+    name,
+    action,
+    context = {},
+    run,
+  } = bucketOperations[kind]?.(ground, bucket, request) ?? refuseMethod();
+  if (name === 'ListObjectsV2' && query['list-type'] !== '2')
+    throw notImplemented('the stand-in lists by ListObjectsV2 only');
+  const check = {
     ...{ action: `s3:${action}`, resource: `arn:aws:s3:::${bucket.name}`, context },
     ...{ ownerId: bucket.accountId, resourcePolicy: bucket.policy },
-  });
-  const operation = (name: string, checks: Check[], run: Operation['run']): Operation => ({
-    ...{ name, checks, run, subject: query['prefix'] ?? '' },
-  });
-  const objectCheck = (key: string, versionId: string | undefined) =>
-    checkOf(bucket, key, versionId ? 'DeleteObjectVersion' : 'DeleteObject', request);
-  const listing = listContext(query);
-  const list = () => listObjectsV2(bucket, request);
-  switch (`${method} ${subresourceOf(request)}`) {
-    case 'HEAD ':
-      return operation('HeadBucket', [check('ListBucket')], () => headBucket(region));
-    case 'GET ':
-      if (query['list-type'] !== '2') throw notImplemented('the stand-in lists by ListObjectsV2 only');
-      return operation('ListObjectsV2', [check('ListBucket', listing)], list);
-    case 'GET versions':
-      return operation('ListObjectVersions', [check('ListBucketVersions', listing)], () =>
-        listObjectVersions(bucket, request),
-      );
-    case 'POST delete':
-      return operation('DeleteObjects', [], (session) =>
-        deleteObjects(ground, bucket, request, session, objectCheck),
-      );
-    case 'PUT versioning':
-      return operation('PutBucketVersioning', [check('PutBucketVersioning')], () =>
-        putVersioning(bucket, request),
-      );
-    case 'GET versioning':
-      return operation('GetBucketVersioning', [check('GetBucketVersioning')], () => getVersioning(bucket));
-    case 'PUT encryption':
-      return operation('PutBucketEncryption', [check('PutEncryptionConfiguration')], () =>
-        putEncryption(bucket, request, region),
-      );
-    case 'PUT policy':
-      return operation('PutBucketPolicy', [check('PutBucketPolicy')], () => putPolicy(bucket, request));
-    default:
-      throw notAllowed();
-  }
+  };
+  return { name, subject: query['prefix'] ?? '', checks: action === undefined ? [] : [check], run };
 }
 
 function onObject(ground: S3Ground, bucket: Bucket, key: string, request: AwsRequest): Operation {
@@ -159,37 +148,10 @@ function onObject(ground: S3Ground, bucket: Bucket, key: string, request: AwsReq
       return operation('DeleteObject', [check(`DeleteObject${version}`), ...matching], remove);
     }
     default:
-      throw notAllowed();
+      return refuseMethod();
   }
 }
 
-/** Headers that policies may ask for, by the same names. */
-const contextHeaders = [
-  'if-match',
-  'if-none-match',
-  'x-amz-server-side-encryption',
-  'x-amz-server-side-encryption-aws-kms-key-id',
-  'x-amz-content-sha256',
-];
-
-function checkOf(bucket: Bucket, key: string, action: string, { headers, query }: AwsRequest): Check {
-  const present = contextHeaders.flatMap((name) => {
-    const value = headers[name];
-    return value === undefined ? [] : [[`s3:${name}`, value]];
-  });
-  const version = query['versionId'] === undefined ? {} : { 's3:VersionId': query['versionId'] };
-  return {
-    ...{ action: `s3:${action}`, resource: `arn:aws:s3:::${bucket.name}/${key}` },
-    context: { ...Object.fromEntries(present), ...version },
-    ...{ ownerId: bucket.accountId, resourcePolicy: bucket.policy },
-  };
+function refuseMethod(): never {
+  throw new AwsFailure(405, 'MethodNotAllowed', 'The specified method is not allowed against this resource.');
 }
-
-function listContext(query: Record<string, string>): Check['context'] {
-  const names = ['prefix', 'delimiter', 'max-keys'];
-  const present = names.flatMap((name) => (query[name] === undefined ? [] : [[`s3:${name}`, query[name]]]));
-  return Object.fromEntries(present);
-}
-
-const notAllowed = () =>
-  new AwsFailure(405, 'MethodNotAllowed', 'The specified method is not allowed against this resource.');

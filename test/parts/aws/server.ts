@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { sendAnswer, type Wire } from '../hostile-ca-wire.ts';
 import { decodeAwsChunked } from './aws-chunked.ts';
-import { authenticationFailure, failureAnswer } from './failure.ts';
+import { authenticationFailure, failureAnswer, wrongRegion } from './failure.ts';
 import type { Fault, Faults } from './faults.ts';
 import type { Identity } from './identity.ts';
 import { accessDenied, type Decide } from './policy.ts';
@@ -46,6 +46,7 @@ export interface Call {
 }
 
 export interface Bench {
+  region: string;
   services: Record<string, Service>;
   identity: Identity;
   decide: Decide;
@@ -112,6 +113,7 @@ async function answerOf(bench: Bench, request: SignedRequest, call: Call): Promi
   const protocol = service?.protocol ?? 's3';
   try {
     if (!claim) throw authenticationFailure(protocol, 'missing');
+    if (call.service === 's3' && claim.region !== bench.region) throw wrongRegion(claim.region, bench.region);
     if (!service) throw new AwsFailure(400, 'UnknownService', `the stand-in knows no ${claim.service}`);
     const holder = bench.identity.holderOf(claim.accessKeyId);
     await verifySignature(request, claim, holder?.credentials, { protocol, now: bench.now() });

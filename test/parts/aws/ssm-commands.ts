@@ -47,15 +47,6 @@ export function createCommands(now: () => Date) {
     flights.add(flight);
     void flight.finally(() => flights.delete(flight));
   };
-  const expired = ({ requestedAt, timeoutSeconds }: Command) =>
-    now().getTime() > requestedAt.getTime() + timeoutSeconds * 1000;
-  /** What no host has fetched in time is given up. */
-  const refresh = (command: Command) => {
-    if (!expired(command)) return;
-    for (const invocation of command.invocations)
-      if (invocation.status === 'Pending') end(invocation, 'TimedOut', 'DeliveryTimedOut');
-  };
-
   return {
     send({ hosts, ...wish }: CommandWish): Command {
       const begun = { status: 'Pending', details: 'Pending', results: [] } as const;
@@ -66,13 +57,13 @@ export function createCommands(now: () => Date) {
       return command;
     },
     all(): Command[] {
-      for (const command of commands) refresh(command);
+      for (const command of commands) giveUp(command, now());
       return commands;
     },
     /** A host that comes back fetches what waits for it. */
     deliverWaiting(): void {
       for (const command of commands) {
-        refresh(command);
+        giveUp(command, now());
         fly(deliver(command, running));
       }
     },
@@ -81,6 +72,13 @@ export function createCommands(now: () => Date) {
       while (flights.size > 0) await Promise.all(flights);
     },
   };
+}
+
+/** What no host has fetched in time. */
+function giveUp({ requestedAt, timeoutSeconds, invocations }: Command, now: Date): void {
+  if (now.getTime() <= requestedAt.getTime() + timeoutSeconds * 1000) return;
+  for (const invocation of invocations)
+    if (invocation.status === 'Pending') end(invocation, 'TimedOut', 'DeliveryTimedOut');
 }
 
 async function deliver(command: Command, running: Set<ChildProcess>): Promise<void> {

@@ -1,4 +1,4 @@
-/** Run Command: refused where AWS refuses, and really run where it is taken. */
+/** Documents, and commands that really run. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,44 +9,12 @@ import {
   DescribeInstanceInformationCommand,
   GetCommandInvocationCommand,
   GetDocumentCommand,
-  ListCommandInvocationsCommand,
   ListCommandsCommand,
-  SendCommandCommand,
   type SendCommandCommandInput,
-  SSMClient,
 } from '@aws-sdk/client-ssm';
 import { makeTempDir } from '../temp-dir.ts';
-import { type Aws, refusals } from './aws.ts';
-import type { Principal } from './identity.ts';
-import { allow, clientConfig, refusalOf, startBench } from './support.ts';
-
-const clientOf = (aws: Aws, who: Pick<Principal, 'credentials'> = aws.administrator) =>
-  new SSMClient(clientConfig(aws, who));
-
-const content = (runCommand: string[], inputs = {}) =>
-  JSON.stringify({
-    schemaVersion: '2.2',
-    parameters: {
-      fleet: { type: 'String', allowedPattern: '^[a-z0-9-]+$' },
-      etag: { type: 'String', default: 'none', interpolationType: 'ENV_VAR' },
-      mode: { type: 'String', default: 'sync', allowedValues: ['sync', 'status'] },
-      tries: { type: 'Integer', default: '1' },
-    },
-    mainSteps: [{ action: 'aws:runShellScript', name: 'run', inputs: { runCommand, ...inputs } }],
-  });
-const script = ['echo "{{ fleet }} $SSM_etag $WHO"', 'pwd > place', 'echo "to stderr" >&2', 'exit "$CODE"'];
-const byTag = [{ Key: 'tag:fleet', Values: ['web'] }];
-const Parameters = { fleet: ['web'] };
-
-function stageOf(aws: Aws, client = clientOf(aws)) {
-  const send = (more: Partial<SendCommandCommandInput> = {}) =>
-    client.send(new SendCommandCommand({ DocumentName: 'Sync', Targets: byTag, Parameters, ...more }));
-  const invocations = async (CommandId: string | undefined) => {
-    const asked = new ListCommandInvocationsCommand({ CommandId, Details: true });
-    return (await client.send(asked)).CommandInvocations ?? [];
-  };
-  return { client, send, invocations };
-}
+import { clientOf, content, script, stageOf } from './ssm-support.ts';
+import { refusalOf, startBench } from './support.ts';
 
 test('documents are kept as they were written', async (t) => {
   const aws = await startBench(t);
@@ -71,34 +39,6 @@ test('documents are kept as they were written', async (t) => {
   const yaml =
     'schemaVersion: "2.2"\nmainSteps: [{action: aws:runShellScript, name: a, inputs: {runCommand: [true]}}]\n';
   await create('Yaml', yaml, { DocumentFormat: 'YAML' });
-});
-
-test('SendCommand is refused where AWS refuses it', async (t) => {
-  const aws = await startBench(t);
-  aws.ssm.createDocument('Sync', content(script));
-  aws.ssm.host({ instanceId: 'i-0aaa', tags: { fleet: 'web' } });
-  const { send } = stageOf(aws);
-  const InstanceIds = ['i-0zzz'];
-
-  for (const [what, more, expected] of [
-    ['a document that is not there', { DocumentName: 'None' }, '400 InvalidDocument'],
-    ['a parameter too many', { Parameters: { ...Parameters, x: ['1'] } }, '400 InvalidParameters'],
-    ['a parameter missing', { Parameters: {} }, '400 InvalidParameters'],
-    ['a parameter against its pattern', { Parameters: { fleet: ['a; id'] } }, '400 InvalidParameters'],
-    ['a parameter of other values', { Parameters: { ...Parameters, mode: ['x'] } }, '400 InvalidParameters'],
-    ['no integer', { Parameters: { ...Parameters, tries: ['x'] } }, '400 InvalidParameters'],
-    ['two values for one', { Parameters: { fleet: ['a', 'b'] } }, '400 InvalidParameters'],
-    ['too short a timeout', { TimeoutSeconds: 29 }, '400 ValidationException'],
-    ['MaxConcurrency of 0', { MaxConcurrency: '0' }, '400 ValidationException'],
-    ['MaxConcurrency of 110%', { MaxConcurrency: '110%' }, '400 ValidationException'],
-    ['MaxErrors of -1', { MaxErrors: '-1' }, '400 ValidationException'],
-    ['too long a comment', { Comment: 'x'.repeat(101) }, '400 ValidationException'],
-    ['no target', { Targets: undefined }, '400 InvalidTarget'],
-    ['an instance that is not there', { Targets: undefined, InstanceIds }, '400 InvalidInstanceId'],
-  ] as [string, object, string][])
-    await t.test(`${what}: ${expected}`, async () => assert.equal(await refusalOf(send(more)), expected));
-
-  assert.deepEqual(aws.ssm.commands(), []);
 });
 
 test('a command runs on the hosts with the tag, each in its own place', async (t) => {
@@ -208,55 +148,4 @@ test('how a command ends', async (t) => {
     await ended({ DocumentName: 'Old', Targets: undefined, InstanceIds: ['i-0old'] });
     assert.equal(aws.ssm.commands().at(-1)?.invocations[0]?.results[0]?.stdout, '[] none\n');
   });
-});
-
-test('policies: by document, and by the tags of the hosts', async (t) => {
-  const aws = await startBench(t);
-  for (const name of ['Sync', 'Other']) aws.ssm.createDocument(name, content(['true']));
-  aws.ssm.host({ instanceId: 'i-0aaaaaaaaaaaaaaaa', tags: { fleet: 'web' } });
-  aws.ssm.host({ instanceId: 'i-0dddddddddddddddd', tags: { fleet: 'db' } });
-  const region = `arn:aws:ssm:${aws.region}:${aws.accountId}`;
-  const onWeb = { StringEquals: { 'ssm:resourceTag/fleet': 'web' } };
-  const policies = [
-    allow('ssm:SendCommand', `${region}:document/Sync`),
-    allow('ssm:SendCommand', `arn:aws:ec2:*:${aws.accountId}:instance/*`, onWeb),
-  ];
-  const { send, invocations } = stageOf(aws, clientOf(aws, aws.principal({ name: 'issuer', policies })));
-  const toDb = [{ Key: 'tag:fleet', Values: ['db'] }];
-  const noMatch = [...byTag, { Key: 'tag:role', Values: ['none'] }];
-  const refused = '400 AccessDeniedException';
-
-  for (const [what, ask, expected] of [
-    ['the document, by tag', () => send(), undefined],
-    ['the document, by a tag that no host has', () => send({ Targets: noMatch }), undefined],
-    ['another document', () => send({ DocumentName: 'Other' }), refused],
-    [
-      'a document of AWS',
-      () => send({ DocumentName: 'AWS-RunShellScript', Parameters: { commands: ['id'] } }),
-      refused,
-    ],
-    ['other hosts, by tag', () => send({ Targets: toDb }), refused],
-    [
-      'another host, by id',
-      () => send({ Targets: undefined, InstanceIds: ['i-0dddddddddddddddd'] }),
-      refused,
-    ],
-    ['looking', () => invocations(undefined), refused],
-  ] as const)
-    await t.test(`${what}: ${expected ?? 'allowed'}`, async () => {
-      if (expected === undefined) await ask();
-      else assert.equal(await refusalOf(ask()), expected);
-    });
-});
-
-test('throttled, and a wrong secret', async (t) => {
-  const aws = await startBench(t);
-  aws.ssm.createDocument('Sync', content(['true']));
-  const { send } = stageOf(aws);
-  aws.fault({ service: 'ssm', subject: 'Sync', times: 1 }, refusals.throttlingException());
-  const liar = { credentials: { ...aws.administrator.credentials, secretAccessKey: 'x' } };
-
-  assert.equal(await refusalOf(send()), '400 ThrottlingException');
-  assert.equal(await refusalOf(stageOf(aws, clientOf(aws, liar)).send()), '400 InvalidSignatureException');
-  await send();
 });

@@ -11,7 +11,7 @@ import { type Authority, authorityOf } from './authority.ts';
 import { pausedUntil } from './ca-pause.ts';
 import { type CaState, giveBack, type OrderWish, withIssued } from './ca-state.ts';
 import type { ChallengeSolver } from './challenge/solver.ts';
-import type { CertificateSpec, Config } from './config.ts';
+import type { CertificateSpec } from './config.ts';
 import { entryOf, spread } from './entry.ts';
 import { type InFlight, recordFor, remember } from './in-flight.ts';
 import { learn } from './learn.ts';
@@ -19,7 +19,7 @@ import type { Log } from './log.ts';
 import { obtain } from './obtain.ts';
 import { deleteOrderRecord, type StoredRecord } from './order-record.ts';
 import { describe, type Outcome, type Plan, placedOrders, told, wishOf } from './plan.ts';
-import { createPublisher, type Publisher, type ReadManifest } from './publish.ts';
+import type { Publishers, ReadManifest } from './publish.ts';
 import { withStaples } from './staples.ts';
 
 export interface PassDeps {
@@ -35,7 +35,7 @@ export interface PassDeps {
 type Manifests = ReadonlyMap<FleetName, ReadManifest | undefined>;
 
 export interface Pass extends PassDeps, InFlight {
-  publishers: ReadonlyMap<FleetName, Publisher>;
+  publishers: Publishers;
   manifests: Manifests;
   claimedOrders: Set<string>;
   /** Moves on while the pass learns what the CAs let through. */
@@ -48,17 +48,13 @@ export interface Pass extends PassDeps, InFlight {
 const MIN_ORDER_MS = 30_000;
 
 export function openPass(
-  deps: PassDeps & { config: Config; manifests: Manifests; caState: CaState; countedAt: Date },
+  deps: PassDeps & Pick<Pass, 'config' | 'manifests' | 'publishers' | 'caState' | 'countedAt'>,
   records: ReadonlyMap<string, StoredRecord>,
 ): Pass {
   const orders = [...records.values()].flatMap(({ record }) =>
     record.legs.flatMap((leg) => leg.orderUrl ?? []),
   );
-  const fleets = [...deps.manifests.keys()];
-  const publishers = new Map(
-    fleets.map((fleet) => [fleet, createPublisher(deps.bucket, fleet, deps.timing.now)]),
-  );
-  return { ...deps, publishers, claimedOrders: new Set(orders) };
+  return { ...deps, claimedOrders: new Set(orders) };
 }
 
 export async function carryOut(pass: Pass, plan: Plan): Promise<Outcome> {

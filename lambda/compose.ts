@@ -14,9 +14,9 @@ import { statelessSolver } from './challenge/stateless.ts';
 import type { Config } from './config.ts';
 import type { AcmeSettings } from './config-acme.ts';
 import { ConfigError } from './errors.ts';
-import { issue } from './issue.ts';
+import { issue, type PassResult } from './issue.ts';
 import type { Log } from './log.ts';
-import type { Outcome, PassOptions } from './plan.ts';
+import type { PassOptions } from './plan.ts';
 
 /** What only a composition root may touch: the clock, chance and the place to tell. */
 export interface World {
@@ -49,7 +49,7 @@ export function runPass(
   config: Config,
   options: PassOptions,
   world: World,
-): Promise<Outcome[]> {
+): Promise<PassResult> {
   return withAuthorities(bucket, config, world.timing, (authorities) => {
     const solver = solverFor(config, bucket, world.timing);
     const work = () =>

@@ -74,7 +74,10 @@ const certificate = z
 
 const config = z
   .strictObject({
-    bucket: z.string().min(1).describe('Where certificates are published: file:///absolute/path.'),
+    bucket: z
+      .string()
+      .min(1)
+      .describe('Where certificates are published: s3://bucket/prefix or file:///absolute/path.'),
     acme: acme.describe('The CA.'),
     fallback: z
       .array(acme)

@@ -1,5 +1,6 @@
 /** STORYBOARD of a pass: read what is published, refresh staples, ask for the CA's wishes, decide, count, carry out, tell. */
 import { codeOf, messageOf } from '#contract/errors.ts';
+import type { FleetName } from '#contract/layout.ts';
 import { pruned, readCaState, writeCaState } from './ca-state.ts';
 import { carryOut, openPass, type PassDeps } from './carry-out.ts';
 import type { CertificateSpec, Config } from './config.ts';
@@ -10,16 +11,26 @@ import { inParallel } from './in-parallel.ts';
 import type { Log } from './log.ts';
 import { makePlan, type Outcome, type PassOptions, planned, sameIdentifiers, withinBudget } from './plan.ts';
 import { planContext } from './plan-context.ts';
+import { createPublishers, type Publishers, type ReadManifest } from './publish.ts';
 import { NO_STAPLES, refreshStaples } from './staples.ts';
 
-export async function issue(deps: PassDeps, config: Config, options: PassOptions): Promise<Outcome[]> {
+/** What became of every certificate, and what every fleet shall serve now. */
+export interface PassResult {
+  outcomes: Outcome[];
+  manifests: ReadonlyMap<FleetName, ReadManifest | undefined>;
+  /** Fleets that were given something new. */
+  changed: readonly FleetName[];
+}
+
+export async function issue(deps: PassDeps, config: Config, options: PassOptions): Promise<PassResult> {
   const { bucket, timing, log } = deps;
   const specs = config.certificates.filter(({ name }) => options.only?.includes(name) ?? true);
   log('run.started', { certificates: specs.length, bucket: bucket.url, directory: config.acme.directoryUrl });
   const begun = await look(bucket, specs);
+  const publishers = createPublishers(bucket, begun.manifests.keys(), timing.now);
   const staples = options.dryRun
     ? NO_STAPLES
-    : await refreshStaples(deps, config.concurrency, soundOf(specs, begun), begun.manifests);
+    : await refreshStaples(deps, config.concurrency, soundOf(specs, begun), begun.manifests, publishers);
   const found = staples.isPublished ? await look(bucket, specs) : begun;
   const { manifests, records, hindered } = found;
   const failures = specs.flatMap((spec) => hindranceTold(log, spec, hindered.get(spec.name)));
@@ -32,10 +43,11 @@ export async function issue(deps: PassDeps, config: Config, options: PassOptions
   );
   const countedAt = timing.now();
   const { plans, state } = withinBudget(wished, caState, config.ordersPer3Hours, countedAt);
-  if (options.dryRun) return inOrder(specs, [...failures, ...plans.map(planned)]);
+  if (options.dryRun)
+    return { outcomes: inOrder(specs, [...failures, ...plans.map(planned)]), manifests, changed: [] };
 
   if (state !== caState) await writeCaState(bucket, pruned(state, timing.now()));
-  const pass = openPass({ ...deps, config, manifests, caState: state, countedAt }, records);
+  const pass = openPass({ ...deps, config, manifests, publishers, caState: state, countedAt }, records);
   if (options.only === undefined) await forgetUnconfigured(pass, records);
   const carried = await inParallel(
     plans,
@@ -46,7 +58,18 @@ export async function issue(deps: PassDeps, config: Config, options: PassOptions
   const outcomes = [...failures, ...carried];
   if (pass.caState !== state) await writeCaState(bucket, pruned(pass.caState, timing.now()));
   tellFinished(log, outcomes);
-  return inOrder(specs, outcomes);
+  return { outcomes: inOrder(specs, outcomes), ...afterwards(manifests, publishers) };
+}
+
+/** The manifests as the pass leaves them, without reading them again. */
+function afterwards(
+  manifests: PassResult['manifests'],
+  publishers: Publishers,
+): Pick<PassResult, 'manifests' | 'changed'> {
+  const written = [...publishers].flatMap(([fleet, { latest }]) =>
+    latest ? [[fleet, latest] as const] : [],
+  );
+  return { manifests: new Map([...manifests, ...written]), changed: written.map(([fleet]) => fleet) };
 }
 
 function soundOf(specs: readonly CertificateSpec[], { hindered }: Found): CertificateSpec[] {

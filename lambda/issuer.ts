@@ -1,21 +1,33 @@
-/** Handler of the scheduled Lambda: environment and configuration to dependencies, then one pass. */
+/** Handler of the scheduled Lambda: environment and configuration to dependencies, one pass, then the hosts and the metrics. */
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Logger } from '@aws-lambda-powertools/logger';
+import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import { loadConfig, openBucket, runPass } from './compose.ts';
 import { checkConfig } from './config.ts';
-import { jsonLog } from './log.ts';
+import type { Figures } from './figures.ts';
+import type { Log } from './log.ts';
+import { levelOf } from './log.ts';
+import { measure } from './measure.ts';
+import { ssmNotifier } from './notify.ts';
 import type { Outcome } from './plan.ts';
+import { tellFleets } from './tell-fleets.ts';
 
 /** The part of Lambda's context that is used. */
 export interface LambdaContext {
   getRemainingTimeInMillis(): number;
 }
 
-/** Kept at the end of an invocation for remembering failures and flushing logs. */
+/** Kept at the end of an invocation for remembering failures, telling hosts and flushing logs. */
 const RESERVE_MS = 20_000;
 
+const logger = new Logger({ serviceName: 'pemfleet' });
+const metrics = new Metrics({ namespace: 'pemfleet', serviceName: 'pemfleet' });
+const log: Log = (event, fields = {}) => logger[levelOf(event)](event, fields);
+
 /**
- * `PEMFLEET_CONFIG`: path of pemfleet.yaml as JSON, which lies beside this program; `PEMFLEET_BUCKET` overrides its bucket.
+ * `PEMFLEET_CONFIG`: path of pemfleet.yaml as JSON, which lies beside this program; `PEMFLEET_BUCKET` overrides its bucket;
+ * `PEMFLEET_NOTIFY_DOCUMENT`: name of the SSM document that tells hosts; without it they are left to their polls.
  * @throws AggregateError if any certificate failed, so that the invocation itself is red
  */
 export async function handler(_event: unknown, context: LambdaContext): Promise<{ outcomes: Outcome[] }> {
@@ -25,16 +37,25 @@ export async function handler(_event: unknown, context: LambdaContext): Promise<
     checkConfig(file, JSON.parse(text)),
   );
   const bucket = await openBucket(process.env['PEMFLEET_BUCKET'] ?? config.bucket);
-  const outcomes = await runPass(
-    bucket,
-    config,
-    {},
-    {
-      timing: { now, deadline, sleep: (ms) => sleep(ms) },
-      random: () => randomInt(2 ** 32) / 2 ** 32,
-      log: jsonLog((line) => process.stdout.write(line), now),
-    },
-  );
+  const timing = { now, deadline, sleep: (ms: number) => sleep(ms) };
+  const random = () => randomInt(2 ** 32) / 2 ** 32;
+  const result = await runPass(bucket, config, {}, { timing, random, log });
+  const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
+  const notifyFailed = document ? await tellFleets(ssmNotifier(document), result, log, now()) : 0;
+  emit(await measure(bucket, result, notifyFailed, now()));
+  return failIfAny(result.outcomes);
+}
+
+/** Embedded metric format: a line of the log that CloudWatch reads. No dimension but the service: each would cost. */
+function emit(figures: Figures): void {
+  for (const [name, value] of Object.entries(figures)) {
+    const unit = name === 'DaysToExpiry' ? MetricUnit.NoUnit : MetricUnit.Count;
+    metrics.addMetric(name, unit, value);
+  }
+  metrics.publishStoredMetrics();
+}
+
+function failIfAny(outcomes: Outcome[]): { outcomes: Outcome[] } {
   const failed = outcomes.filter((outcome) => outcome.result === 'failed');
   if (failed.length === 0) return { outcomes };
   const errors = failed.map(

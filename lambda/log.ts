@@ -22,6 +22,9 @@ export type EventName =
   | 'certificate.revoked'
   | 'manifest.published'
   | 'certificate.failed'
+  | 'fleet.notified'
+  | 'notify.failed'
+  | 'notify.result'
   | 'run.finished';
 
 export type Fields = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
@@ -35,12 +38,20 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
   'renewal-info.failed',
   'ocsp.revoked',
   'ocsp.failed',
+  'notify.failed',
 ]);
 
-/** JSON lines, for CloudWatch and machines. */
+export function levelOf(event: EventName): 'error' | 'warn' | 'info' | 'debug' {
+  if (event === 'certificate.failed') return 'error';
+  // One for each certificate of each pass.
+  if (event === 'certificate.kept') return 'debug';
+  return WARNINGS.has(event) ? 'warn' : 'info';
+}
+
+/** JSON lines, for machines. */
 export function jsonLog(write: (line: string) => void, now: () => Date): Log {
   return (event, fields) => {
-    const level = event === 'certificate.failed' ? 'ERROR' : WARNINGS.has(event) ? 'WARN' : 'INFO';
+    const level = levelOf(event).toUpperCase();
     write(`${JSON.stringify({ timestamp: now().toISOString(), level, message: event, ...fields })}\n`);
   };
 }

@@ -35,6 +35,14 @@ export interface Publisher {
     /** `staples`: only where these PEMs are still the published ones; somebody may have been faster. */
     what?: 'staples',
   ): Promise<'published' | 'unchanged'>;
+  /** What the last write has left; undefined if there was none. */
+  readonly latest: ReadManifest | undefined;
+}
+
+export type Publishers = ReadonlyMap<FleetName, Publisher>;
+
+export function createPublishers(bucket: Bucket, fleets: Iterable<FleetName>, now: () => Date): Publishers {
+  return new Map([...fleets].map((fleet) => [fleet, createPublisher(bucket, fleet, now)]));
 }
 
 /** Enough for thirty writers that race for one manifest: each round, one of them gets through. */
@@ -57,6 +65,7 @@ interface Change {
 export function createPublisher(bucket: Bucket, fleet: FleetName, now: () => Date): Publisher {
   let waiting: Change[] = [];
   let isWriting = false;
+  let latest: ReadManifest | undefined;
 
   async function drain(): Promise<void> {
     isWriting = true;
@@ -64,7 +73,8 @@ export function createPublisher(bucket: Bucket, fleet: FleetName, now: () => Dat
       const changes = waiting;
       waiting = [];
       try {
-        const changed = await commit(bucket, fleet, changes, now);
+        const { changed, written } = await commit(bucket, fleet, changes, now);
+        latest = written ?? latest;
         for (const change of changes) change.done(changed.has(change.name) ? 'published' : 'unchanged');
       } catch (error) {
         for (const change of changes) change.failed(error);
@@ -74,6 +84,9 @@ export function createPublisher(bucket: Bucket, fleet: FleetName, now: () => Dat
   }
 
   return {
+    get latest() {
+      return latest;
+    },
     publish: async (name, entry, texts, what) => {
       for (const { sha256, text, ocsp } of texts) {
         // Immutable: a PEM that is there already has the same bytes.
@@ -94,15 +107,16 @@ async function commit(
   fleet: FleetName,
   changes: Change[],
   now: () => Date,
-): Promise<Set<string>> {
+): Promise<{ changed: Set<string>; written?: ReadManifest }> {
   const key = layout.manifest(fleet);
   for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
     const read = await readManifest(bucket, fleet);
     const { merged, changed } = merge(read?.manifest ?? emptyManifest(fleet, now()), changes, now());
-    if (changed.size === 0) return changed;
+    if (changed.size === 0) return { changed };
     const condition = read === undefined ? { ifNoneMatch: '*' as const } : { ifMatch: read.etag };
     const result = await bucket.put(key, serializeManifest(merged), condition);
-    if (result !== 'precondition-failed') return changed;
+    if (result !== 'precondition-failed')
+      return { changed, written: { manifest: merged, etag: result.etag } };
   }
   throw new BucketError(
     'ERR_BUCKET_CONFLICT',

@@ -14,7 +14,7 @@ import { inParallel } from './in-parallel.ts';
 import type { Log } from './log.ts';
 import { OcspUnreachable } from './ocsp/errors.ts';
 import { fetchResponse } from './ocsp/fetch.ts';
-import { createPublisher, type PemText, type Publisher, type ReadManifest } from './publish.ts';
+import type { PemText, Publishers, ReadManifest } from './publish.ts';
 
 export interface StapleDeps {
   bucket: Bucket;
@@ -45,16 +45,13 @@ export async function refreshStaples(
   concurrency: number,
   specs: readonly CertificateSpec[],
   manifests: Manifests,
+  publishers: Publishers,
 ): Promise<Staples> {
   const now = deps.timing.now();
   const items = specs.flatMap((spec) => itemOf(spec, manifests) ?? []);
   const due = items.filter(({ entry }) => entry.pems.some((pem) => isStapleDue(pem, now)));
   if (due.length === 0) return NO_STAPLES;
   const learned = { revoked: new Set<string>(), silent: new Set<string>() };
-  const fleets = [...new Set(due.flatMap((item) => item.fleets))];
-  const publishers = new Map(
-    fleets.map((fleet) => [fleet, createPublisher(deps.bucket, fleet, deps.timing.now)]),
-  );
   const refreshOne = (item: Item) => refresh(deps, item, publishers, learned);
   const results = await inParallel(due, concurrency, refreshOne, ({ name }) => name);
   return { revoked: learned.revoked, isPublished: results.includes(true) };
@@ -63,7 +60,7 @@ export async function refreshStaples(
 async function refresh(
   deps: StapleDeps,
   { name, fleets, source, entry }: Item,
-  publishers: ReadonlyMap<FleetName, Publisher>,
+  publishers: Publishers,
   learned: Learned,
 ): Promise<boolean> {
   try {

@@ -1,6 +1,8 @@
 /** `pemfleet run`, `pemfleet plan`: one pass, or what it would do. */
 import { runPass } from '../compose.ts';
-import { type Command, open, printJson, say, specOf, type Values, world } from './command.ts';
+import { ssmNotifier } from '../notify.ts';
+import { tellFleets } from '../tell-fleets.ts';
+import { type Command, now, open, printJson, say, specOf, type Values, world } from './command.ts';
 import { exitStatusOf, outcomeTable } from './output.ts';
 
 export const run: Command = (values) => pass(values, values['dry-run']);
@@ -10,7 +12,11 @@ async function pass(values: Values, dryRun: boolean): Promise<number> {
   const { config, bucket } = await open(values);
   const only = values.only?.map((name) => specOf(config, name).name);
   const options = { dryRun, force: values['force-renewal'], ...(only !== undefined && { only }) };
-  const outcomes = await runPass(bucket, config, options, world(values));
+  const around = world(values);
+  const result = await runPass(bucket, config, options, around);
+  const { outcomes } = result;
+  const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
+  if (document && !dryRun) await tellFleets(ssmNotifier(document), result, around.log, now());
   if (values.json) printJson({ version: 1, outcomes });
   else say(outcomeTable(outcomes));
   return exitStatusOf(outcomes);

@@ -16,7 +16,7 @@ export const revoke: Command = async (values, operands) => {
   const around = world(values);
   // An earlier serial has its successor already.
   if (values.replace && values.serial === undefined) {
-    const outcomes = await runPass(
+    const { outcomes } = await runPass(
       bucket,
       config,
       { force: true, freshKey: true, only: [spec.name] },

@@ -47,6 +47,21 @@ const objectCases: Cases = {
     assert.notEqual(first, second);
     assert.equal((await bucket.get('issuer/a'))?.body.toString(), 'two');
   },
+  'a listing with ETags tells those under which the objects are got': async (bucket) => {
+    for (const [key, body] of [
+      ['status/default/b.json', 'two'],
+      ['status/default/a.json', 'one'],
+    ] as const)
+      await bucket.put(key, body);
+
+    const entries = await bucket.entries('status/default/');
+
+    assert.deepEqual(
+      entries.map(({ key }) => key),
+      ['status/default/a.json', 'status/default/b.json'],
+    );
+    for (const { key, etag } of entries) assert.equal((await bucket.get(key))?.etag, etag);
+  },
   'what was deleted is gone, and may be deleted again and put again': async (bucket) => {
     await bucket.put('issuer/a', 'one');
 

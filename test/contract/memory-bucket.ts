@@ -49,6 +49,13 @@ export function memoryBucket(): MemoryBucket {
       await called('list', prefix);
       return [...objects.keys()].filter((key) => key.startsWith(prefix)).sort();
     },
+    entries: async (prefix) => {
+      await called('list', prefix);
+      const found = [...objects]
+        .filter(([key]) => key.startsWith(prefix))
+        .sort(([a], [b]) => (a < b ? -1 : 1));
+      return found.map(([key, body]) => ({ key, etag: etagOf(body) }));
+    },
     exclusively: inTurn(),
   };
 }

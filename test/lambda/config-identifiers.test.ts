@@ -65,7 +65,13 @@ const MISTAKES: Mistake[] = [
     'a wildcard where HTTP-01 is to prove it',
     withNames('*.a.test'),
     'certificates[0].identifiers[0]',
-    /needs dns-01/,
+    /needs challenge: dns-01/,
+  ],
+  [
+    'an IP address where DNS-01 is to prove it',
+    `challenge: dns-01\n${withNames('192.0.2.1')}`,
+    'certificates[0].identifiers[0]',
+    /needs challenge: http-01/,
   ],
   ['a wildcard within', withNames('www.*.test'), 'certificates[0].identifiers[0]', /whole first label/],
   [

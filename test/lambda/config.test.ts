@@ -68,6 +68,7 @@ certificates: [{ identifiers: [www.example.com, example.com] }]
     acme: { directoryUrl: DIRECTORIES['letsencrypt-staging'], contact: [], termsOfServiceAgreed: true },
     fallback: [],
     challenge: 'http-01',
+    dns: { hostedZones: [], resolvers: [] },
     wakeMinutes: 30,
     concurrency: 10,
     ordersPer3Hours: 250,

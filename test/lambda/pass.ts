@@ -25,7 +25,7 @@ export function passOver(bucket: MemoryBucket, changes: Partial<PassDeps> = {}) 
     ...changes,
   };
   const run = (certificates: object[], options: PassOptions = {}) =>
-    issue(deps, configOf(certificates), options);
+    issue(deps, configOf(certificates), options).then(({ outcomes }) => outcomes);
   return { run, events, clock };
 }
 

@@ -8,7 +8,7 @@ import { openBucket } from '#contract/bucket/open.ts';
 import { certificateName, layout } from '#contract/layout.ts';
 import type { CertificateSpec } from '../../lambda/config.ts';
 import { decide } from '../../lambda/due.ts';
-import { readManifest } from '../../lambda/publish.ts';
+import { createPublishers, readManifest } from '../../lambda/publish.ts';
 import { isStapleDue, refreshStaples } from '../../lambda/staples.ts';
 import { fleet } from '../agent/support/host.ts';
 import { entryFor, publisher } from '../agent/support/publish.ts';
@@ -44,7 +44,8 @@ async function stage(t: { after(work: () => void): void }, ocspUrl: string | und
     const now = () => new Date(Date.now() + minutes * MINUTE_MS);
     const timing = { now, deadline: new Date(Date.now() + 3_600_000), sleep: async () => undefined };
     const deps = { bucket, timing, log: (event: string) => events.push(event) };
-    return refreshStaples(deps, 4, [spec], new Map([[fleet, await readManifest(bucket, fleet)]]));
+    const manifests = new Map([[fleet, await readManifest(bucket, fleet)]]);
+    return refreshStaples(deps, 4, [spec], manifests, createPublishers(bucket, [fleet], deps.timing.now));
   };
   const published = async () => {
     const read = (await readManifest(bucket, fleet))?.manifest.certificates[spec.name];

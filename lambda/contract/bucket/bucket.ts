@@ -36,6 +36,9 @@ export interface Bucket {
   /** All keys that start with `prefix` (which ends with `/`), sorted. */
   list(prefix: string): Promise<string[]>;
 
+  /** The same with ETags, so that only what has changed need be read. */
+  entries(prefix: string): Promise<{ key: string; etag: string }[]>;
+
   /**
    * Runs `work` while no other work of this `name` runs on the bucket, as far as the store can tell: a directory
    * locks; S3 cannot, there a reserved concurrency of 1 is the first guard and the conditions are the proof.

@@ -63,6 +63,11 @@ export async function openDirectoryBucket(root: string): Promise<Bucket> {
       await guarded(key, () => missingAsUndefined(() => remove(key)));
     },
     list: (prefix) => guarded(prefix, () => walk(pathOf(prefix), prefix)),
+    entries: (prefix) =>
+      guarded(prefix, async () => {
+        const keys = await walk(pathOf(prefix), prefix);
+        return Promise.all(keys.map(async (key) => ({ key, etag: (await read(key))?.etag ?? '' })));
+      }),
     exclusively: (name, timeoutMs, work) => withFileLock(join(root, `.lock-${name}`), timeoutMs, work),
   };
 }

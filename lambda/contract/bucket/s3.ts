@@ -76,16 +76,18 @@ export function openS3Bucket(address: S3Address): Bucket {
     }
   }
 
-  async function list(under: string): Promise<string[]> {
+  async function entries(under: string): Promise<{ key: string; etag: string }[]> {
     const input = { Bucket: bucket, Prefix: `${prefix}${keySegments(under).join('/')}/` };
-    const keys: string[] = [];
+    const found: { key: string; etag: string }[] = [];
     try {
       for await (const { Contents = [] } of paginateListObjectsV2({ client }, input))
-        keys.push(...Contents.map(({ Key = '' }) => Key.slice(prefix.length)));
+        found.push(
+          ...Contents.map(({ Key = '', ETag = '' }) => ({ key: Key.slice(prefix.length), etag: ETag })),
+        );
     } catch (error) {
       throw bucketFailure(error, place(under), 's3:ListBucket');
     }
-    return keys.sort();
+    return found.sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
   let probed: Promise<void> | undefined;
@@ -102,7 +104,8 @@ export function openS3Bucket(address: S3Address): Bucket {
       return write(key, body, condition);
     },
     delete: remove,
-    list,
+    entries,
+    list: async (under) => (await entries(under)).map(({ key }) => key),
     // No lock object among processes: a reserved concurrency of 1 is the first guard, the conditions are the proof.
     exclusively: inTurn(),
   };

@@ -138,7 +138,7 @@ for (const status of ['invalid', 'deactivated', 'expired', 'revoked'] as const) 
       identifier: 'a.test',
       message: new RegExp(`authorization is ${status}: caa \\(forbidden\\)`),
     });
-    assert.deepEqual(clock.waits, []);
+    assert.deepEqual(clock.waits, [50], 'only what a validation takes at least');
   });
 }
 

@@ -116,7 +116,7 @@ function makeScene(ca: HostileCa, answerer: Answerer, bucketUrl: string, wish: S
       const events: unknown[] = [];
       const log = (event: string, fields?: object) => void events.push({ event, ...fields });
       const timing = { now: clock.now, deadline, sleep: (ms: number) => clock.sleep(ms, deadline) };
-      const outcomes = await runPass(bucket, config, options, { timing, random: () => 0.5, log });
+      const { outcomes } = await runPass(bucket, config, options, { timing, random: () => 0.5, log });
       const late = clock.now().getTime() - deadline.getTime();
       assert.ok(late <= toleranceMs, `the pass ended ${late} ms after its deadline`);
       return { outcomes, outcome: outcomes[0] as Outcome, log: JSON.stringify(events) };

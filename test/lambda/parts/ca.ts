@@ -106,7 +106,7 @@ function passes(bucket: MemoryBucket, pebble: Pebble, exchange: Transport) {
       random: () => 0,
       log: events.log,
     };
-    return issue({ ...deps, ...changes }, configOf(certificates), options);
+    return issue({ ...deps, ...changes }, configOf(certificates), options).then(({ outcomes }) => outcomes);
   };
   const advance = (ms: number) => {
     aheadMs += ms;

@@ -43,7 +43,7 @@ async function pass(config: Config, bucket = memoryBucket(), seconds = 120) {
   const deadline = new Date(Date.now() + seconds * 1000);
   const timing = { now, deadline, sleep: (ms: number) => sleep(ms) };
   const log = (event: string, fields?: object) => void events.push({ event, ...fields });
-  const outcomes = await runPass(bucket, config, {}, { timing, random: () => 0.5, log });
+  const { outcomes } = await runPass(bucket, config, {}, { timing, random: () => 0.5, log });
   return { outcomes, log: JSON.stringify(events), bucket };
 }
 

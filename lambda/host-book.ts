@@ -1,0 +1,107 @@
+/**
+ * What every host has said last, in short and by the ETag of its status: a pass reads only the statuses that have
+ * changed, and none at all where no host has.
+ */
+import * as z from 'zod';
+import type { Bucket } from '#contract/bucket/bucket.ts';
+import { ContractError } from '#contract/errors.ts';
+import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
+import { type FleetName, hostName, layout } from '#contract/layout.ts';
+import { inParallel } from './in-parallel.ts';
+import { instant, readMemo, serializeMemo } from './memo.ts';
+
+const hostNote = z.object({
+  etag: z.string(),
+  reportedAt: instant,
+  /** ETag of the manifest that it has seen. */
+  manifest: z.string().optional(),
+  /** Files by state. */
+  states: z.record(z.string(), z.number().int()),
+  /** Of the host as a whole: HAProxy or the bucket out of reach, or a status that cannot be read. */
+  error: z.string().optional(),
+});
+
+const hostBook = z.object({
+  version: z.literal(1),
+  fleets: z.record(z.string(), z.record(z.string(), hostNote)),
+});
+
+export type HostNote = z.infer<typeof hostNote>;
+export type HostBook = z.infer<typeof hostBook>;
+
+/** Reads at once from the bucket. */
+const AT_ONCE = 20;
+
+/** @returns the notes of each fleet's hosts, after those that have changed were read again */
+export async function refreshHostBook(
+  bucket: Bucket,
+  fleets: readonly FleetName[],
+  now: Date,
+): Promise<HostBook['fleets']> {
+  const { value } = await readMemo(bucket, layout.hostBook, hostBook);
+  const known = value?.fleets ?? {};
+  const notes = await Promise.all(
+    fleets.map(async (fleet) => [fleet, await notesOf(bucket, fleet, known[fleet] ?? {}, now)] as const),
+  );
+  const book = Object.fromEntries(notes);
+  if (!isSame(book, known)) await bucket.put(layout.hostBook, serializeMemo({ version: 1, fleets: book }));
+  return book;
+}
+
+type Notes = Record<string, HostNote>;
+
+async function notesOf(bucket: Bucket, fleet: FleetName, known: Notes, now: Date): Promise<Notes> {
+  const entries = await bucket.entries(layout.statuses(fleet));
+  const named = entries.map(({ key, etag }) => ({
+    host: key.slice(layout.statuses(fleet).length).replace(/\.json$/, ''),
+    ...{ key, etag },
+  }));
+  const read = async ({ host, key, etag }: (typeof named)[number]) => {
+    const old = known[host];
+    return [host, old?.etag === etag ? old : await noteOf(bucket, fleet, host, { key, etag }, now)] as const;
+  };
+  return Object.fromEntries(await inParallel(named, AT_ONCE, read, ({ host }) => host));
+}
+
+/** A status that cannot be read is that host's failure, not the fleet's. */
+async function noteOf(
+  bucket: Bucket,
+  fleet: FleetName,
+  host: string,
+  { key, etag }: { key: string; etag: string },
+  now: Date,
+): Promise<HostNote> {
+  try {
+    const object = await bucket.get(key);
+    const status = object && parseHostStatus(fleet, hostName.parse(host), object.body);
+    return status === undefined ? unreadable(etag, 'gone', now) : summary(status, etag);
+  } catch (error) {
+    if (error instanceof ContractError || error instanceof z.ZodError)
+      return unreadable(etag, error instanceof ContractError ? error.code : 'ERR_STATUS_SCHEMA', now);
+    throw error;
+  }
+}
+
+function summary(status: HostStatus, etag: string): HostNote {
+  const states: Record<string, number> = {};
+  for (const { state } of status.files) states[state] = (states[state] ?? 0) + 1;
+  return {
+    etag,
+    reportedAt: new Date(status.reportedAt),
+    ...(status.manifest !== undefined && { manifest: status.manifest }),
+    states,
+    ...(status.error && { error: status.error.code }),
+  };
+}
+
+function unreadable(etag: string, error: string, now: Date): HostNote {
+  return { etag, reportedAt: now, states: {}, error };
+}
+
+function isSame(book: HostBook['fleets'], known: HostBook['fleets']): boolean {
+  const etags = (fleets: HostBook['fleets']) =>
+    Object.entries(fleets).flatMap(([fleet, notes]) =>
+      Object.entries(notes).map(([host, { etag }]) => `${fleet}/${host} ${etag}`),
+    );
+  return etags(book).sort().join() === etags(known).sort().join();
+}

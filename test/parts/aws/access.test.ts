@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import {
   DeleteObjectsCommand,
   GetObjectCommand,
+  HeadObjectCommand,
   ListObjectsV2Command,
   PutBucketPolicyCommand,
   PutObjectCommand,
@@ -177,6 +178,7 @@ test('policies', async (t) => {
     await put(may(write, allow('kms:GenerateDataKey', key)), 'k', kms);
     await assert.rejects(get(may(readAll), 'k'), /is not authorized to perform: kms:Decrypt/);
     await get(may(readAll, allow('kms:Decrypt', key)), 'k');
+    await may(readAll).send(new HeadObjectCommand({ Bucket, Key: 'k' }));
   });
 
   await t.test("a bucket's policy and another account", async () => {

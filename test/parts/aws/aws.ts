@@ -17,6 +17,7 @@
 //   aws.clearFaults();
 //   aws.s3.ignore('if-match', 'if-none-match');                                // a look-alike of S3 that lies
 //   aws.s3.keys('certs'); aws.s3.text('certs', 'a/b');                         // looks in without a request
+//   aws.s3.write('certs', key, text);                                          // and writes: by the thousands
 //
 //   const zoneId = aws.route53.createZone({ name: 'example.test' });           // + isPrivate, accountId, records …
 //   aws.route53.records(zoneId);                                               // but for NS and SOA at the apex

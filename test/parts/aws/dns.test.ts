@@ -4,13 +4,12 @@ import { Resolver } from 'node:dns/promises';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ChangeResourceRecordSetsCommand, GetChangeCommand } from '@aws-sdk/client-route-53';
 import packet, { type RecordType } from 'dns-packet';
 import { issueByDns } from '../issue-by-dns.ts';
 import { startPebble } from '../pebble.ts';
 import type { Aws } from './aws.ts';
-import { route53Of, startBench } from './support.ts';
+import { route53Of, standingClock, startBench } from './support.ts';
 
 function resolverOf(aws: Aws): Resolver {
   const resolver = new Resolver({ timeout: 1000, tries: 1 });
@@ -120,7 +119,8 @@ async function askByTcp(aws: Aws, name: string, type: RecordType) {
 }
 
 test('a record is answered when its change is INSYNC, not before', async (t) => {
-  const aws = await startBench(t);
+  const clock = standingClock();
+  const aws = await startBench(t, { now: clock.now });
   const HostedZoneId = aws.route53.createZone({ name: 'example.test' });
   const resolver = resolverOf(aws);
   const client = route53Of(aws);
@@ -135,7 +135,7 @@ test('a record is answered when its change is INSYNC, not before', async (t) => 
   );
 
   assert.equal(await codeOf(resolver.resolveTxt('a.example.test')), 'ENOTFOUND');
-  await sleep(200);
+  clock.advance(150);
   assert.equal(
     (await client.send(new GetChangeCommand({ Id: ChangeInfo?.Id }))).ChangeInfo?.Status,
     'INSYNC',

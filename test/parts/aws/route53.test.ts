@@ -1,7 +1,6 @@
 /** Zones, limits and permissions of Route 53. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CreateHostedZoneCommand,
   GetChangeCommand,
@@ -12,12 +11,13 @@ import {
 import { refusals } from './aws.ts';
 import { route53Suite } from './route53-suite.ts';
 import { change, fast, other, txt } from './route53-support.ts';
-import { allow, refusalOf, route53Of, startBench } from './support.ts';
+import { allow, refusalOf, route53Of, standingClock, startBench } from './support.ts';
 
 route53Suite(async (t) => route53Of(await startBench(t, fast)));
 
 test('a change is PENDING, then INSYNC', async (t) => {
-  const aws = await startBench(t);
+  const clock = standingClock();
+  const aws = await startBench(t, { now: clock.now });
   const client = route53Of(aws);
   const zoneId = aws.route53.createZone({ name: 'example.test' });
 
@@ -27,7 +27,7 @@ test('a change is PENDING, then INSYNC', async (t) => {
 
   assert.match(ChangeInfo?.Id ?? '', /^\/change\/C/);
   assert.equal(await look(), 'PENDING');
-  await sleep(200);
+  clock.advance(150);
   assert.equal(await look(), 'INSYNC');
   assert.equal(await refusalOf(client.send(new GetChangeCommand({ Id: 'C0' }))), '404 NoSuchChange');
 });
@@ -73,7 +73,8 @@ test('zones: created, listed from a name on, public and private twins, those of 
 });
 
 test('five requests a second for an account, then Throttling', async (t) => {
-  const aws = await startBench(t);
+  const clock = standingClock();
+  const aws = await startBench(t, { now: clock.now });
   const ask = (who = aws.administrator) =>
     refusalOf(route53Of(aws, who).send(new ListHostedZonesCommand({})));
   const stranger = aws.principal({ name: 'other', policies: 'everything', accountId: '222222222222' });
@@ -82,7 +83,7 @@ test('five requests a second for an account, then Throttling', async (t) => {
 
   assert.equal(answers.filter((answer) => answer === '400 Throttling').length, 2);
   assert.match(await ask(stranger), /^not refused/);
-  await sleep(1100);
+  clock.advance(1000);
   assert.match(await ask(), /^not refused/);
 });
 

@@ -15,12 +15,18 @@ async function summed(
   return Buffer.from(await sum.digest());
 }
 
+function crc32Of(body: Buffer): Buffer {
+  const sum = Buffer.alloc(4);
+  sum.writeUInt32BE(crc32(body));
+  return sum;
+}
+
+/** The one that the SDK would have sent. */
+export const usualChecksum = (body: Buffer) =>
+  ['x-amz-checksum-crc32', crc32Of(body).toString('base64')] as const;
+
 const algorithms: Record<string, (body: Buffer) => Promise<Buffer>> = {
-  'x-amz-checksum-crc32': async (body) => {
-    const sum = Buffer.alloc(4);
-    sum.writeUInt32BE(crc32(body));
-    return sum;
-  },
+  'x-amz-checksum-crc32': async (body) => crc32Of(body),
   'x-amz-checksum-crc32c': (body) => summed(() => new Crc32cNode(), body),
   'x-amz-checksum-crc64nvme': (body) => summed(() => new Crc64Nvme(), body),
   'x-amz-checksum-sha1': hashed('sha1'),

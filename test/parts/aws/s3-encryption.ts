@@ -1,4 +1,5 @@
 // Server-side encryption: nothing is encrypted, but the headers, and the permissions for KMS keys, are as in AWS.
+import { createHash, randomBytes } from 'node:crypto';
 import type { Bucket, Encryption, ObjectVersion } from './s3-store.ts';
 import { AwsFailure, type Check } from './wire.ts';
 
@@ -71,5 +72,11 @@ const accountMayAll = (accountId: string) => ({
     },
   ],
 });
+
+/** In quotes; under KMS it is no MD5 of the content. */
+export function etagOf(body: Buffer, { algorithm }: Encryption): string {
+  const isKms = algorithm === 'aws:kms';
+  return `"${isKms ? randomBytes(16).toString('hex') : createHash('md5').update(body).digest('hex')}"`;
+}
 
 const invalid = (message: string) => new AwsFailure(400, 'InvalidArgument', message);

@@ -80,7 +80,7 @@ function rowsOf(
   { prefix, delimiter }: Wish,
   isShown: (version: ObjectVersion, isLatest: boolean) => boolean,
 ): Row[] {
-  const keys = [...bucket.versions.keys()].filter((key) => key.startsWith(prefix)).sort(byBytes);
+  const keys = [...bucket.versions.keys()].filter((key) => key.startsWith(prefix)).sort(compareKeys);
   const rows: Row[] = [];
   const seen = new Set<string>();
   for (const key of keys) {
@@ -101,7 +101,7 @@ function rowsOf(
 
 const nameOf = (row: Row) => ('prefix' in row ? row.prefix : row.version.key);
 
-const isAfter = (row: Row, name: string) => byBytes(nameOf(row), name) > 0;
+const isAfter = (row: Row, name: string) => compareKeys(nameOf(row), name) > 0;
 
 /** Versions of one key follow each other by age: the marker's own row tells where. */
 function startOf(rows: readonly Row[], query: Record<string, string>): number {
@@ -115,7 +115,8 @@ function startOf(rows: readonly Row[], query: Record<string, string>): number {
   return next < 0 ? rows.length : next;
 }
 
-const byBytes = (one: string, other: string) => Buffer.compare(Buffer.from(one), Buffer.from(other));
+/** By UTF-16, which is the order of UTF-8 for all letters of the basic plane. */
+const compareKeys = (one: string, other: string) => (one < other ? -1 : one > other ? 1 : 0);
 
 const contents = (version: ObjectVersion, encode: (text: string) => string) => ({
   ...{ Key: encode(version.key), LastModified: version.lastModified.toISOString() },

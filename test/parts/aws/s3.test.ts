@@ -9,6 +9,7 @@ import {
   HeadObjectCommand,
   PutBucketEncryptionCommand,
   PutObjectCommand,
+  paginateListObjectsV2,
 } from '@aws-sdk/client-s3';
 import { openStage } from './s3-stage.ts';
 import { s3Suite } from './s3-suite.ts';
@@ -96,6 +97,19 @@ test('what moto does otherwise', async (t) => {
     aws.s3.ignore();
     assert.match(await refusalOf(put('b', 'x', { IfNoneMatch: '*' })), /^412/);
   });
+});
+
+test('thousands of objects are there without a request, and listed in pages of 1,000', async (t) => {
+  const { aws, Bucket, s3, get } = await stageOf(t);
+  for (let index = 0; index < 2500; index += 1) aws.s3.write(Bucket, `pem/${index}`, String(index));
+  const before = aws.calls.length;
+
+  const keys: string[] = [];
+  for await (const { Contents = [] } of paginateListObjectsV2({ client: s3 }, { Bucket, Prefix: 'pem/' }))
+    keys.push(...Contents.map(({ Key = '' }) => Key));
+
+  assert.deepEqual([new Set(keys).size, aws.calls.length - before], [2500, 3]);
+  assert.equal(await get('pem/7'), '7');
 });
 
 test('a bucket has an encryption of its own', async (t) => {

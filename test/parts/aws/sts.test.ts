@@ -1,6 +1,8 @@
 /** Roles: assumed by their trust policy, through STS or the instance's metadata. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { ListHostedZonesCommand } from '@aws-sdk/client-route-53';
 import { AssumeRoleCommand, GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { fromInstanceMetadata, fromTemporaryCredentials } from '@aws-sdk/credential-providers';
@@ -92,6 +94,24 @@ test('whoever it is may ask who it is', async (t) => {
   const { Account, Arn, UserId } = await stsOf(aws, nobody).send(new GetCallerIdentityCommand({}));
 
   assert.deepEqual([Account, Arn, UserId], [aws.accountId, nobody.arn, nobody.userId]);
+});
+
+test('a program acts by the environment of its principal', async (t) => {
+  const aws = await startBench(t);
+  const role = aws.role({ name: 'issuer', policies: [] });
+  const { env, arn } = aws.principal({ name: 'pass', role });
+  const program = `
+    const { STSClient, GetCallerIdentityCommand } = await import('@aws-sdk/client-sts');
+    process.stdout.write((await new STSClient().send(new GetCallerIdentityCommand())).Arn);`;
+  const options = { env: { ...process.env, ...env }, cwd: import.meta.dirname };
+
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--input-type=module', '-e', program],
+    options,
+  );
+
+  assert.equal(stdout, arn);
 });
 
 test("an instance's metadata", async (t) => {

@@ -5,6 +5,15 @@ import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { type Aws, type AwsOptions, startAws } from './aws.ts';
 import type { Principal } from './identity.ts';
 
+/** AWS's clock in a test's hand: it stands still but for `advance`. */
+export function standingClock() {
+  let at = Date.now();
+  const advance = (ms: number) => {
+    at += ms;
+  };
+  return { now: () => new Date(at), advance };
+}
+
 export async function startBench(t: TestContext, options?: AwsOptions): Promise<Aws> {
   const aws = await startAws(options);
   t.after(aws.stop);

@@ -8,6 +8,14 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Agent } from './agent.ts';
 import { type AgentConfig, loadConfig, OPTIONS } from './config.ts';
+import {
+  configRefused,
+  diagnose,
+  exitStatusOfFindings,
+  findingsDocument,
+  findingsText,
+} from './doctor/doctor.ts';
+import { execHere } from './doctor/host.ts';
 import { ConfigError } from './errors.ts';
 import { Runtime } from './haproxy/runtime.ts';
 import { openSocket } from './haproxy/socket.ts';
@@ -40,22 +48,31 @@ async function main(argv: string[]): Promise<number> {
     run: stayResident,
     status: showStatus,
   };
+  if (command === 'doctor') return examine(flags);
   const start = commands[command];
   if (start === undefined) throw new ConfigError('ERR_USAGE', `unknown command "${command}"; see --help`);
+  return start(await configOf(flags), flags);
+}
+
+function configOf(flags: Flags): Promise<AgentConfig> {
   const texts = Object.entries(flags).flatMap(([key, value]) =>
     typeof value === 'string' ? [[key, value]] : [],
   );
-  return start(
-    await loadConfig({ flags: Object.fromEntries(texts), env: process.env, hostname: hostname() }),
-    flags,
-  );
+  return loadConfig({ flags: Object.fromEntries(texts), env: process.env, hostname: hostname() });
 }
 
 function readCommandLine(argv: string[]): { command: string; flags: Flags } {
   const text = { type: 'string' } as const;
   const yes = { type: 'boolean' } as const;
   const settings = Object.fromEntries(['config', ...Object.keys(OPTIONS)].map((flag) => [flag, text]));
-  const options = { ...settings, json: yes, 'dry-run': yes, retry: yes, help: { ...yes, short: 'h' } };
+  const options = {
+    ...settings,
+    'haproxy-config': text,
+    json: yes,
+    'dry-run': yes,
+    retry: yes,
+    help: { ...yes, short: 'h' },
+  };
   try {
     const { values, positionals } = parseArgs({ args: argv, options, allowPositionals: true });
     if (positionals.length > 1) throw new TypeError(`one command, please, not ${positionals.join(' ')}`);
@@ -107,9 +124,32 @@ async function showStatus(config: AgentConfig, flags: Flags): Promise<number> {
   return status.error || status.files.some(({ state }) => state !== 'served') ? EXIT.partly : EXIT.ok;
 }
 
+/** Changes nothing. A refused configuration is a finding as well. */
+async function examine(flags: Flags): Promise<number> {
+  const config = await configOf(flags).catch((error: unknown) => {
+    if (error instanceof ConfigError) return error;
+    throw error;
+  });
+  const haproxyConfig = flags['haproxy-config'] as string | undefined;
+  const findings =
+    config instanceof ConfigError
+      ? configRefused(config)
+      : await diagnose({
+          agent: agentOf(config),
+          ask: socketOf(config),
+          exec: execHere,
+          uid: process.getuid?.() ?? -1,
+          haproxyConfig,
+        });
+  print(flags['json'] ? `${JSON.stringify(findingsDocument(findings), null, 2)}\n` : findingsText(findings));
+  return exitStatusOfFindings(findings);
+}
+
+const socketOf = ({ haproxy }: AgentConfig) =>
+  openSocket({ path: haproxy.statsSocket, timeoutMs: RUNTIME_TIMEOUT_MS });
+
 function agentOf(config: AgentConfig): Agent {
-  const socket = openSocket({ path: config.haproxy.statsSocket, timeoutMs: RUNTIME_TIMEOUT_MS });
-  const runtime = new Runtime(socket, (ms) => new Promise((resolve) => setTimeout(resolve, ms)));
+  const runtime = new Runtime(socketOf(config), (ms) => new Promise((resolve) => setTimeout(resolve, ms)));
   return {
     config,
     version: packageJson.version,

@@ -9,6 +9,8 @@ export const USAGE = `pemfleet-agent keeps HAProxy's certificates as the bucket'
   pemfleet-agent sync --retry            one pass that also tries again what has failed lately
   pemfleet-agent run                     a pass now and whenever there is news; SIGHUP polls now, SIGTERM stops
   pemfleet-agent status [--json]         what the last pass found
+  pemfleet-agent doctor [--json]         looks at all that an installation needs and names the fix of what is wrong;
+                                         --haproxy-config FILE where HAProxy cannot say which file it reads
   pemfleet-agent version
 
   pemfleet-agent sync --bucket file:///var/lib/pemfleet/bucket --fleet default \\
@@ -18,7 +20,7 @@ Settings: flag, else environment, else --config FILE (${DEFAULT_CONFIG_FILE}), e
 ${settings()}
 
 Exit status: 0 all served, or nothing to do; 1 failure; 3 partly failed, or not served yet;
-64 wrong usage; 78 wrong configuration.
+64 wrong usage; 78 wrong configuration. doctor: 0 nothing to mend (notes at most), 1 errors, 3 warnings only.
 `;
 
 function settings(): string {

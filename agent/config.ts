@@ -61,6 +61,10 @@ export const agentConfigSchema = z.strictObject({
         .min(1024)
         .default(16_384)
         .describe("HAProxy's tune.bufsize: it limits what can be loaded at run time."),
+      placeholder: z
+        .union([z.boolean(), z.stringbool()])
+        .default(false)
+        .describe('With "sync --wait": a self-signed certificate where there would be none at all.'),
     })
     .prefault({}),
   pem: z
@@ -93,6 +97,7 @@ export const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   'crt-list': ['haproxy', 'crtList'],
   handshake: ['haproxy', 'handshake'],
   bufsize: ['haproxy', 'bufsize'],
+  placeholder: ['haproxy', 'placeholder'],
   'pem-mode': ['pem', 'mode'],
   'pem-owner': ['pem', 'owner'],
   'pem-group': ['pem', 'group'],

@@ -17,9 +17,11 @@ import {
 } from './doctor/doctor.ts';
 import { execHere } from './doctor/host.ts';
 import { ConfigError } from './errors.ts';
+import { DEFAULT_WAIT_SECONDS, firstBoot, waitOf } from './first-boot.ts';
 import { Runtime } from './haproxy/runtime.ts';
 import { openSocket } from './haproxy/socket.ts';
 import { type Log, lineLog } from './log.ts';
+import { napper } from './nap.ts';
 import { run } from './run.ts';
 import { EXIT, exitStatusOf, planText, resultDocument, statusText } from './show.ts';
 import { readStatus } from './state.ts';
@@ -68,13 +70,15 @@ function readCommandLine(argv: string[]): { command: string; flags: Flags } {
   const options = {
     ...settings,
     'haproxy-config': text,
+    wait: text,
     json: yes,
     'dry-run': yes,
     retry: yes,
     help: { ...yes, short: 'h' },
   };
   try {
-    const { values, positionals } = parseArgs({ args: argv, options, allowPositionals: true });
+    const args = argv.map((word) => (word === '--wait' ? `--wait=${DEFAULT_WAIT_SECONDS}` : word));
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
     if (positionals.length > 1) throw new TypeError(`one command, please, not ${positionals.join(' ')}`);
     return { command: positionals[0] ?? 'help', flags: values as Flags };
   } catch (error) {
@@ -82,35 +86,31 @@ function readCommandLine(argv: string[]): { command: string; flags: Flags } {
   }
 }
 
-async function syncOnce(config: AgentConfig, flags: Flags): Promise<number> {
+function stopSignal(): AbortSignal {
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
+  return stop.signal;
+}
+
+async function syncOnce(config: AgentConfig, flags: Flags): Promise<number> {
   const isDryRun = flags['dry-run'] === true;
-  const result = await sync(agentOf(config), {
-    isDryRun,
-    ignoresBackOff: flags['retry'] === true,
-    signal: stop.signal,
-  });
+  const signal = stopSignal();
+  const options = { isDryRun, ignoresBackOff: flags['retry'] === true, signal };
+  const waitMs = waitOf(flags['wait'], isDryRun);
+  const { result, code } =
+    waitMs === undefined
+      ? await sync(agentOf(config), options).then((done) => ({ result: done, code: exitStatusOf(done) }))
+      : await firstBoot(agentOf(config), { waitMs, sleep: napper(signal).nap, options });
   if (flags['json']) print(`${JSON.stringify(resultDocument(result, isDryRun), null, 2)}\n`);
   else if (isDryRun) print(planText(result));
-  return exitStatusOf(result);
+  return code;
 }
 
 async function stayResident(config: AgentConfig): Promise<number> {
-  const stop = new AbortController();
-  let wake: () => void = () => undefined;
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
-  stop.signal.addEventListener('abort', () => wake());
-  process.on('SIGHUP', () => wake());
-  const nap = (ms: number) =>
-    new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-  await run({ agent: agentOf(config), signal: stop.signal, sleep: nap, random: Math.random });
+  const signal = stopSignal();
+  const { nap, wake } = napper(signal);
+  process.on('SIGHUP', wake);
+  await run({ agent: agentOf(config), signal, sleep: nap, random: Math.random });
   return EXIT.ok;
 }
 

@@ -7,6 +7,8 @@ export const USAGE = `pemfleet-agent keeps HAProxy's certificates as the bucket'
   pemfleet-agent sync --dry-run          show what a pass would do, and change nothing
   pemfleet-agent sync --json             one pass, its result as one JSON object on standard output
   pemfleet-agent sync --retry            one pass that also tries again what has failed lately
+  pemfleet-agent sync --wait=120         before HAProxy starts: passes until the first certificates are on disk; what
+                                         is there already is enough when the bucket is out of reach
   pemfleet-agent run                     a pass now and whenever there is news; SIGHUP polls now, SIGTERM stops
   pemfleet-agent status [--json]         what the last pass found
   pemfleet-agent doctor [--json]         looks at all that an installation needs and names the fix of what is wrong;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { codeOf } from '#contract/errors.ts';
 import { parseCertificate } from '../haproxy/answers.ts';
 import type { RuntimeSocket } from '../haproxy/socket.ts';
-import { type PemFacts, pemFactsOf } from './pem-facts.ts';
+import { type PemFacts, pemFactsOf } from '../pem-facts.ts';
 
 export interface SeenEntry {
   name: string;

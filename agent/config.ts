@@ -74,6 +74,15 @@ export const agentConfigSchema = z.strictObject({
       group: z.coerce.string().optional().describe('Group name or number; default: as created.'),
     })
     .prefault({}),
+  metrics: z
+    .strictObject({
+      textfile: z
+        .string()
+        .regex(/^\/.*\.prom$/, 'must be an absolute path that ends with .prom')
+        .optional()
+        .describe("A file for node_exporter's textfile collector; default: none."),
+    })
+    .prefault({}),
   pollInterval: z.coerce
     .number()
     .min(1)
@@ -101,6 +110,7 @@ export const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   'pem-mode': ['pem', 'mode'],
   'pem-owner': ['pem', 'owner'],
   'pem-group': ['pem', 'group'],
+  'metrics-textfile': ['metrics', 'textfile'],
   'poll-interval': ['pollInterval'],
   'state-dir': ['stateDir'],
 };

@@ -33,6 +33,8 @@ const EVENTS = {
   'placeholder.removed': 'info',
   'status.reported': 'info',
   'status.failed': 'error',
+  'notify.failed': 'warning',
+  'metrics.failed': 'warning',
   'run.finished': 'info',
   'run.failed': 'error',
 } as const satisfies Record<string, keyof typeof LEVELS>;

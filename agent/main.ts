@@ -8,13 +8,7 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Agent } from './agent.ts';
 import { type AgentConfig, loadConfig, OPTIONS } from './config.ts';
-import {
-  configRefused,
-  diagnose,
-  exitStatusOfFindings,
-  findingsDocument,
-  findingsText,
-} from './doctor/doctor.ts';
+import { examineConfigured, exitStatusOfFindings, findingsOutput } from './doctor/doctor.ts';
 import { execHere } from './doctor/host.ts';
 import { ConfigError } from './errors.ts';
 import { DEFAULT_WAIT_SECONDS, firstBoot, waitOf } from './first-boot.ts';
@@ -22,7 +16,8 @@ import { Runtime } from './haproxy/runtime.ts';
 import { openSocket } from './haproxy/socket.ts';
 import { type Log, lineLog } from './log.ts';
 import { napper } from './nap.ts';
-import { run } from './run.ts';
+import { openNotifier } from './notify.ts';
+import { measurer, reside, turnEndOf } from './resident.ts';
 import { EXIT, exitStatusOf, planText, resultDocument, statusText } from './show.ts';
 import { readStatus } from './state.ts';
 import { sync } from './sync.ts';
@@ -97,10 +92,12 @@ async function syncOnce(config: AgentConfig, flags: Flags): Promise<number> {
   const signal = stopSignal();
   const options = { isDryRun, ignoresBackOff: flags['retry'] === true, signal };
   const waitMs = waitOf(flags['wait'], isDryRun);
+  const agent = agentOf(config);
   const { result, code } =
     waitMs === undefined
-      ? await sync(agentOf(config), options).then((done) => ({ result: done, code: exitStatusOf(done) }))
-      : await firstBoot(agentOf(config), { waitMs, sleep: napper(signal).nap, options });
+      ? await sync(agent, options).then((done) => ({ result: done, code: exitStatusOf(done) }))
+      : await firstBoot(agent, { waitMs, sleep: napper(signal).nap, options });
+  if (!isDryRun) await measurer(agent)(turnEndOf(result));
   if (flags['json']) print(`${JSON.stringify(resultDocument(result, isDryRun), null, 2)}\n`);
   else if (isDryRun) print(planText(result));
   return code;
@@ -108,9 +105,16 @@ async function syncOnce(config: AgentConfig, flags: Flags): Promise<number> {
 
 async function stayResident(config: AgentConfig): Promise<number> {
   const signal = stopSignal();
-  const { nap, wake } = napper(signal);
-  process.on('SIGHUP', wake);
-  await run({ agent: agentOf(config), signal, sleep: nap, random: Math.random });
+  await reside(agentOf(config), {
+    signal,
+    napper: napper(signal),
+    random: Math.random,
+    notifier: openNotifier(process.env['NOTIFY_SOCKET'], log),
+    watchdogUsec: process.env['WATCHDOG_USEC'],
+    now: () => new Date(),
+    monotonic: process.hrtime.bigint,
+    onHangup: (wake) => process.on('SIGHUP', wake),
+  });
   return EXIT.ok;
 }
 
@@ -124,24 +128,13 @@ async function showStatus(config: AgentConfig, flags: Flags): Promise<number> {
   return status.error || status.files.some(({ state }) => state !== 'served') ? EXIT.partly : EXIT.ok;
 }
 
-/** Changes nothing. A refused configuration is a finding as well. */
 async function examine(flags: Flags): Promise<number> {
-  const config = await configOf(flags).catch((error: unknown) => {
-    if (error instanceof ConfigError) return error;
-    throw error;
-  });
   const haproxyConfig = flags['haproxy-config'] as string | undefined;
-  const findings =
-    config instanceof ConfigError
-      ? configRefused(config)
-      : await diagnose({
-          agent: agentOf(config),
-          ask: socketOf(config),
-          exec: execHere,
-          uid: process.getuid?.() ?? -1,
-          haproxyConfig,
-        });
-  print(flags['json'] ? `${JSON.stringify(findingsDocument(findings), null, 2)}\n` : findingsText(findings));
+  const findings = await examineConfigured(configOf(flags), (config) => ({
+    ...{ agent: agentOf(config), ask: socketOf(config), haproxyConfig },
+    ...{ exec: execHere, uid: process.getuid?.() ?? -1 },
+  }));
+  print(findingsOutput(findings, flags['json'] === true));
   return exitStatusOfFindings(findings);
 }
 

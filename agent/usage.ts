@@ -39,6 +39,7 @@ function describe(path: readonly string[]): string {
     ...agentConfigSchema.shape,
     ...prefixed('haproxy', agentConfigSchema.shape.haproxy.unwrap().shape),
     ...prefixed('pem', agentConfigSchema.shape.pem.unwrap().shape),
+    ...prefixed('metrics', agentConfigSchema.shape.metrics.unwrap().shape),
   };
   return schemas[path.join('.')]?.description ?? '';
 }

@@ -4,6 +4,8 @@
  */
 import { messageOf } from '#contract/errors.ts';
 import type { Agent } from '../agent.ts';
+import type { AgentConfig } from '../config.ts';
+import { ConfigError } from '../errors.ts';
 import { capabilitiesOf, commandBytes } from '../haproxy/capabilities.ts';
 import type { RuntimeSocket } from '../haproxy/socket.ts';
 import { EXIT } from '../show.ts';
@@ -52,10 +54,18 @@ export async function diagnose({ agent, ask, exec, uid, haproxyConfig }: Examina
   ];
 }
 
-/** The agent's own configuration is refused: nothing else can be looked at. */
-export function configRefused(error: unknown): Finding[] {
+/** With a refused configuration nothing else can be looked at: that is the finding. */
+export async function examineConfigured(
+  loading: Promise<AgentConfig>,
+  prepare: (config: AgentConfig) => Examination,
+): Promise<Finding[]> {
+  const config = await loading.catch((error: unknown) => {
+    if (error instanceof ConfigError) return error;
+    throw error;
+  });
+  if (!(config instanceof ConfigError)) return diagnose(prepare(config));
   const fix = 'correct each line named; the keys are in docs/agent.md and --help';
-  return [finding('config-refused', messageOf(error), fix)];
+  return [finding('config-refused', messageOf(config), fix)];
 }
 
 export function exitStatusOfFindings(findings: readonly Finding[]): number {
@@ -64,7 +74,11 @@ export function exitStatusOfFindings(findings: readonly Finding[]): number {
   return has('warning') ? EXIT.partly : EXIT.ok;
 }
 
-export function findingsText(findings: readonly Finding[]): string {
+export function findingsOutput(findings: readonly Finding[], asJson: boolean): string {
+  return asJson ? `${JSON.stringify(documentOf(findings), null, 2)}\n` : textOf(findings);
+}
+
+function textOf(findings: readonly Finding[]): string {
   if (findings.length === 0) return 'nothing to mend\n';
   const order: Severity[] = ['error', 'warning', 'note'];
   const sorted = order.flatMap((wanted) => findings.filter(({ severity }) => severity === wanted));
@@ -73,7 +87,7 @@ export function findingsText(findings: readonly Finding[]): string {
     .join('');
 }
 
-export function findingsDocument(findings: readonly Finding[]) {
+function documentOf(findings: readonly Finding[]) {
   const count = (wanted: Severity) => findings.filter(({ severity }) => severity === wanted).length;
   return { version: 1, errors: count('error'), warnings: count('warning'), notes: count('note'), findings };
 }

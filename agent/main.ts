@@ -180,4 +180,9 @@ function failed(error: unknown, tell: Log): number {
 }
 
 process.umask(0o077);
-process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => failed(error, log));
+// No top-level await: the single executable is CommonJS.
+void main(process.argv.slice(2))
+  .catch((error: unknown) => failed(error, log))
+  .then((code) => {
+    process.exitCode = code;
+  });

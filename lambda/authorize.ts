@@ -5,7 +5,7 @@ import { getAuthorization, keyAuthorization, respond, waitValid } from './acme/a
 import type { AcmeClient } from './acme/client.ts';
 import type { Order } from './acme/order.ts';
 import type { Timing } from './acme/poll.ts';
-import { AcmeDeadline, AcmeUnreachable, AuthorizationFailed } from './acme/problem.ts';
+import { AcmeUnreachable, AuthorizationFailed } from './acme/problem.ts';
 import type { ChallengeSolver, PresentedChallenge } from './challenge/solver.ts';
 
 interface Pending {
@@ -36,24 +36,26 @@ export async function authorize(
   const authorizations = await Promise.all(order.authorizations.map((url) => getAuthorization(client, url)));
   const pending = authorizations
     .filter(isOpen)
-    .map((authorization) => choose(client, authorization, solver.type));
+    .map((authorization) => choose(client, order, authorization, solver.type));
   const presented = pending.map((item) => item.presented);
-  let isStillValidating = false;
+  let mayBeLookedAt = false;
   // Where this fails, another pass drives the order: its answers, which are the same, are not ours to remove.
   if (pending.length > 0) await hooks.remember(presented);
   try {
     if (pending.length === 0) return;
     await solver.present(presented);
     hooks.presented(presented.map((challenge) => challenge.identifier));
+    mayBeLookedAt = true;
     await all(pending.map(({ challenge }) => respond(client, challenge)));
     await all(pending.map(({ authorization }) => waitValid(client, authorization, timing)));
+    mayBeLookedAt = false;
   } catch (error) {
-    isStillValidating = error instanceof AcmeDeadline || error instanceof AcmeUnreachable;
+    if (error instanceof AuthorizationFailed) mayBeLookedAt = false;
     throw error;
   } finally {
-    // The CA may still look while we are out of time or cut off: the next pass presents the same answers and
-    // removes them. Taken away now, they would make the order invalid.
-    if (!isStillValidating) await cleanUp(solver, [...hooks.earlier, ...presented], hooks.leftover);
+    // Out of time, cut off, or told of an error: the CA may look all the same. The next pass presents the same
+    // answers and removes them; taken away now, they would make the order invalid.
+    if (!mayBeLookedAt) await cleanUp(solver, [...hooks.earlier, ...presented], hooks.leftover);
   }
 }
 
@@ -75,8 +77,18 @@ function isOpen({ status, identifier, challenges }: Authorization): boolean {
   throw new AuthorizationFailed(identifier.value, `authorization is ${status}`, problem);
 }
 
-function choose(client: AcmeClient, authorization: Authorization, type: ChallengeSolver['type']): Pending {
+function choose(
+  client: AcmeClient,
+  order: Order,
+  authorization: Authorization,
+  type: ChallengeSolver['type'],
+): Pending {
   const identifier = authorization.identifier.value;
+  // §7.1.4: the authorization of `*.example.com` is one for `example.com`. Answers are given for nothing else.
+  if (!order.identifiers.some(({ value }) => value === identifier || value === `*.${identifier}`))
+    throw new AcmeUnreachable(
+      `order ${order.url} has an authorization for ${identifier}, which it does not name`,
+    );
   const challenge = authorization.challenges.find((offered) => offered.type === type);
   if (challenge === undefined) {
     const offered = authorization.challenges.map((other) => other.type).join(', ');

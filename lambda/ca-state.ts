@@ -1,12 +1,11 @@
 /**
- * What is remembered of the CAs between passes: pauses after they told us to stay away, and how many orders were
- * placed lately, so that our own budget ends before theirs does.
+ * What is remembered of the CAs between passes: pauses and outages (ca-pause.ts), and how many orders were placed
+ * lately, so that our own budget ends before theirs does.
  */
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import type { Bucket } from '#contract/bucket/bucket.ts';
 import { layout } from '#contract/layout.ts';
-import { AcmeProblem } from './acme/problem.ts';
 import { exactSet } from './config-identifier.ts';
 import { instant, readMemo, serializeMemo } from './memo.ts';
 
@@ -18,6 +17,10 @@ const caState = z.object({
       pausedUntil: instant.optional(),
       /** Passes in a row that ended in a pause. */
       strikes: z.number().int().default(0),
+      /** Passes in a row to which directory or account were out of reach, and until when other CAs go first. */
+      outage: z
+        .object({ passes: z.number().int(), at: instant, avoidedUntil: instant.optional() })
+        .optional(),
       /** New orders of the last three hours: counted before they are placed, so that a killed pass counts too. */
       orders: z.array(z.object({ at: instant, count: z.number().int() })).default([]),
     }),
@@ -33,7 +36,6 @@ const ORDER_WINDOW_MS = 180 * MINUTE_MS;
 const SET_WINDOW_MS = 7 * 1440 * MINUTE_MS;
 /** Let's Encrypt: five certificates for the same exact set of identifiers in seven days, without exception. */
 const CERTIFICATES_PER_SET = 5;
-const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [15 * MINUTE_MS, 180 * MINUTE_MS];
 
 /** An unreadable state is begun anew: it holds courtesy, no truth. */
 export async function readCaState(bucket: Bucket): Promise<CaState> {
@@ -43,10 +45,6 @@ export async function readCaState(bucket: Bucket): Promise<CaState> {
 
 export async function writeCaState(bucket: Bucket, state: CaState): Promise<void> {
   await bucket.put(layout.caState, serializeMemo(state));
-}
-
-export function pausedUntil(state: CaState, directoryUrl: string): Date | undefined {
-  return state.cas[directoryUrl]?.pausedUntil;
 }
 
 /** An order that somebody wishes to place: `count` certificates for one set of identifiers. */
@@ -92,25 +90,6 @@ export function withIssued(state: CaState, wish: OrderWish, now: Date): CaState 
   const ca = state.cas[wish.directoryUrl] ?? { strikes: 0, orders: [] };
   const cas = { ...state.cas, [wish.directoryUrl]: { strikes: 0, orders: ca.orders } };
   return { ...state, cas, sets: { ...state.sets, [set]: times } };
-}
-
-/**
- * After `rateLimited` or an outage with Retry-After: nobody asks this CA for a while. The certificate itself waits as long as the
- * CA said; the CA as a whole only until a probe is sensible, because a limit may concern that one certificate alone.
- */
-export function withPause(state: CaState, directoryUrl: string, error: AcmeProblem, now: Date): CaState {
-  const ca = state.cas[directoryUrl] ?? { strikes: 0, orders: [] };
-  const probe = Math.min(FIRST_PAUSE_MS * 2 ** ca.strikes, LONGEST_PAUSE_MS);
-  const until = Math.min(error.retryAfter?.getTime() ?? Number.POSITIVE_INFINITY, now.getTime() + probe);
-  const paused = { ...ca, pausedUntil: new Date(until), strikes: ca.strikes + 1 };
-  return { ...state, cas: { ...state.cas, [directoryUrl]: paused } };
-}
-
-export function isPausing(error: unknown): error is AcmeProblem {
-  if (!(error instanceof AcmeProblem)) return false;
-  // A 503 without Retry-After is one server's trouble of the moment; with it, the CA asks us to stay away.
-  const isSentAway = error.status === 503 && error.retryAfter !== undefined;
-  return error.type === 'rateLimited' || error.status === 429 || isSentAway;
 }
 
 /** Without what no longer counts. */

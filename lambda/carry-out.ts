@@ -7,21 +7,14 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { Timing } from './acme/poll.ts';
-import { AcmeProblem } from './acme/problem.ts';
 import { type Authority, authorityOf } from './authority.ts';
-import {
-  type CaState,
-  giveBack,
-  isPausing,
-  type OrderWish,
-  pausedUntil,
-  withIssued,
-  withPause,
-} from './ca-state.ts';
+import { pausedUntil } from './ca-pause.ts';
+import { type CaState, giveBack, type OrderWish, withIssued } from './ca-state.ts';
 import type { ChallengeSolver } from './challenge/solver.ts';
 import type { CertificateSpec, Config } from './config.ts';
 import { entryOf, spread } from './entry.ts';
 import { type InFlight, recordFor, remember } from './in-flight.ts';
+import { learn } from './learn.ts';
 import type { Log } from './log.ts';
 import { obtain } from './obtain.ts';
 import { deleteOrderRecord, type StoredRecord } from './order-record.ts';
@@ -113,7 +106,8 @@ export async function carryOut(pass: Pass, plan: Plan): Promise<Outcome> {
     }
   } catch (error) {
     uncount(pass, wish, placedOrders(stored) - placedBefore);
-    if ('directoryUrl' in decision) await learn(pass, decision.directoryUrl, error);
+    if ('directoryUrl' in decision)
+      await learn(pass, decision.directoryUrl, stored?.record.directoryUrl === decision.directoryUrl, error);
     await remember(pass, stored, error);
     pass.log('certificate.failed', { certificate: spec.name, code: codeOf(error), error: messageOf(error) });
     return { ...outcome, result: 'failed', error: { code: codeOf(error), message: messageOf(error) } };
@@ -179,21 +173,4 @@ async function issueOne(
 function uncount(pass: Pass, wish: OrderWish | undefined, placed: number): void {
   if (wish !== undefined)
     pass.caState = giveBack(pass.caState, { ...wish, count: wish.count - placed }, pass.countedAt);
-}
-
-/** What a failure says about the CA, for the other certificates and for the next pass. */
-async function learn(pass: Pass, directoryUrl: string, error: unknown): Promise<void> {
-  if (error instanceof AcmeProblem && error.type === 'accountDoesNotExist')
-    await authorityOf(pass.authorities, directoryUrl).forgetAccount();
-  if (!isPausing(error)) return;
-  const now = pass.timing.now();
-  const until = pausedUntil(pass.caState, directoryUrl);
-  // Certificates that were under way together count as one.
-  if (until !== undefined && until > now) return;
-  pass.caState = withPause(pass.caState, directoryUrl, error, now);
-  pass.log('ca.paused', {
-    directory: directoryUrl,
-    until: pausedUntil(pass.caState, directoryUrl)?.toISOString(),
-    error: messageOf(error),
-  });
 }

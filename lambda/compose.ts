@@ -9,7 +9,7 @@ import { createTransport } from './acme/transport.ts';
 import { type Authority, openAuthority } from './authority.ts';
 import { http01Solver } from './challenge/http01.ts';
 import { statelessSolver } from './challenge/stateless.ts';
-import { type Config, parseConfig } from './config.ts';
+import type { Config } from './config.ts';
 import type { AcmeSettings } from './config-acme.ts';
 import { ConfigError } from './errors.ts';
 import { issue } from './issue.ts';
@@ -23,8 +23,12 @@ export interface World {
   log: Log;
 }
 
-export async function loadConfig(file: string): Promise<Config> {
-  const config = parseConfig(file, await readText(file, 'no configuration file'));
+/** @param parse of the file's text: YAML for people, JSON on Lambda */
+export async function loadConfig(
+  file: string,
+  parse: (file: string, text: string) => Config,
+): Promise<Config> {
+  const config = parse(file, await readText(file, 'no configuration file'));
   const absolute = (path: string) => resolve(dirname(file), path);
   const withPaths = (acme: AcmeSettings): AcmeSettings => {
     const { caFile, externalAccountBinding: binding } = acme;
@@ -44,11 +48,10 @@ export function runPass(
   options: PassOptions,
   world: World,
 ): Promise<Outcome[]> {
-  return withAuthorities(bucket, config, world.timing.now, (authorities) => {
+  return withAuthorities(bucket, config, world.timing, (authorities) => {
     const solver = config.challenge === 'http-01' ? http01Solver(bucket) : statelessSolver;
     const work = () => issue({ ...world, bucket, solver, authorities }, config, options);
-    const remainingMs = world.timing.deadline.getTime() - world.timing.now().getTime();
-    return options.dryRun ? work() : bucket.exclusively('pass', remainingMs, work);
+    return options.dryRun ? work() : bucket.exclusively('pass', remainingMs(world.timing), work);
   });
 }
 
@@ -56,11 +59,11 @@ export function runPass(
 export async function withAuthorities<T>(
   bucket: Bucket,
   config: Config,
-  now: () => Date,
+  timing: Timing,
   work: (authorities: ReadonlyMap<string, Authority>) => Promise<T>,
 ): Promise<T> {
   const opened = await Promise.all(
-    [config.acme, ...config.fallback].map((settings) => connect(bucket, settings, now)),
+    [config.acme, ...config.fallback].map((settings) => connect(bucket, settings, timing)),
   );
   try {
     return await work(new Map(opened.map(({ authority }) => [authority.settings.directoryUrl, authority])));
@@ -69,17 +72,22 @@ export async function withAuthorities<T>(
   }
 }
 
-async function connect(bucket: Bucket, settings: AcmeSettings, now: () => Date) {
+function remainingMs({ now, deadline }: Timing): number {
+  return deadline.getTime() - now().getTime();
+}
+
+async function connect(bucket: Bucket, settings: AcmeSettings, timing: Timing) {
   const { caFile, externalAccountBinding } = settings;
   const ca = caFile === undefined ? undefined : await readText(caFile, 'no trust anchors (caFile)');
   const hmacKey =
     externalAccountBinding && (await readText(externalAccountBinding.hmacKeyFile, 'no HMAC key')).trim();
   const transport = createTransport({
     userAgent: `pemfleet/${PEMFLEET_VERSION}`,
+    remainingMs: () => remainingMs(timing),
     ...(ca !== undefined && { ca }),
   });
   return {
-    authority: openAuthority(bucket, settings, transport.exchange, now, hmacKey),
+    authority: openAuthority(bucket, settings, transport.exchange, timing.now, hmacKey),
     close: transport.close,
   };
 }

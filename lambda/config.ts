@@ -2,12 +2,11 @@
  * pemfleet.yaml: what to issue, from which CA, for which fleets. Strict: a typo is an error with its path. The
  * same schema serves the command line, the Lambda and (later) the CDK app.
  */
-import { parse as parseYaml } from 'yaml';
 import * as z from 'zod';
 import { certificateName, fleetName } from '#contract/layout.ts';
 import { acme } from './config-acme.ts';
 import { checkIdentifiers, identifier } from './config-identifier.ts';
-import { ConfigError, configError } from './errors.ts';
+import { configError } from './errors.ts';
 
 export const KEY_TYPES = ['ec256', 'ec384', 'rsa2048', 'rsa4096'] as const;
 const keyType = z.enum(KEY_TYPES);
@@ -137,16 +136,8 @@ export type CertificateSpec = Config['certificates'][number];
 export const configJsonSchema = () => z.toJSONSchema(config, { io: 'input', unrepresentable: 'any' });
 
 /** @throws ConfigError with one line per issue */
-export function parseConfig(file: string, text: string): Config {
-  const result = config.safeParse(readYaml(file, text));
+export function checkConfig(file: string, document: unknown): Config {
+  const result = config.safeParse(document);
   if (result.success) return result.data;
   throw configError(file, result.error);
-}
-
-function readYaml(file: string, text: string): unknown {
-  try {
-    return parseYaml(text);
-  } catch (error) {
-    throw new ConfigError(`${file} is not YAML: ${(error as Error).message.split('\n')[0]}`);
-  }
 }

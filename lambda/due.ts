@@ -34,6 +34,8 @@ export interface CaChoice {
   preferredChain?: string | undefined;
   /** It told us to stay away until then. */
   pausedUntil?: Date | undefined;
+  /** It was out of reach: others go first until then. */
+  avoidedUntil?: Date | undefined;
 }
 
 /** What the CA wishes for one certificate, by its certID. */
@@ -113,10 +115,12 @@ function nextAttempt({ notBefore, lastFailure }: OrderRecord, { published, now }
   return new Date(Math.min(notBefore.getTime(), lastFailure.at.getTime() + HOUR_MS));
 }
 
-/** The way back is here: a new order always begins with the first CA that is not paused. */
+/** The way back is here: a new order always begins with the first CA that is neither paused nor out of reach. */
 function obtainFrom(cas: readonly CaChoice[], reason: ObtainReason, now: Date): Decision {
-  const open = cas.find((ca) => ca.pausedUntil === undefined || ca.pausedUntil <= now);
-  if (open !== undefined) return { action: 'obtain', reason, directoryUrl: open.directoryUrl };
+  const isOver = (until: Date | undefined) => until === undefined || until <= now;
+  const open = cas.filter((ca) => isOver(ca.pausedUntil));
+  const chosen = open.find((ca) => isOver(ca.avoidedUntil)) ?? open[0];
+  if (chosen !== undefined) return { action: 'obtain', reason, directoryUrl: chosen.directoryUrl };
   const until = new Date(Math.min(...cas.map((ca) => ca.pausedUntil?.getTime() ?? 0)));
   return { action: 'defer', reason: 'ca-paused', until };
 }

@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig, openBucket, runPass } from './compose.ts';
+import { checkConfig } from './config.ts';
 import { jsonLog } from './log.ts';
 import type { Outcome } from './plan.ts';
 
@@ -14,13 +15,15 @@ export interface LambdaContext {
 const RESERVE_MS = 20_000;
 
 /**
- * `PEMFLEET_CONFIG`: path of pemfleet.yaml; `PEMFLEET_BUCKET` overrides its bucket.
+ * `PEMFLEET_CONFIG`: path of pemfleet.yaml as JSON, which lies beside this program; `PEMFLEET_BUCKET` overrides its bucket.
  * @throws AggregateError if any certificate failed, so that the invocation itself is red
  */
 export async function handler(_event: unknown, context: LambdaContext): Promise<{ outcomes: Outcome[] }> {
   const now = () => new Date();
   const deadline = new Date(Date.now() + context.getRemainingTimeInMillis() - RESERVE_MS);
-  const config = await loadConfig(process.env['PEMFLEET_CONFIG'] ?? 'pemfleet.yaml');
+  const config = await loadConfig(process.env['PEMFLEET_CONFIG'] ?? 'pemfleet.json', (file, text) =>
+    checkConfig(file, JSON.parse(text)),
+  );
   const bucket = await openBucket(process.env['PEMFLEET_BUCKET'] ?? config.bucket);
   const outcomes = await runPass(
     bucket,

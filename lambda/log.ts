@@ -8,6 +8,7 @@ export type EventName =
   | 'renewal-info.changed'
   | 'renewal-info.failed'
   | 'ca.paused'
+  | 'ca.unreachable'
   | 'order.created'
   | 'order.resumed'
   | 'order.abandoned'
@@ -30,6 +31,7 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
   'challenge.leftover',
   'chain.not-offered',
   'ca.paused',
+  'ca.unreachable',
   'renewal-info.failed',
   'ocsp.revoked',
   'ocsp.failed',

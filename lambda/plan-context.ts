@@ -3,7 +3,8 @@ import type { Bucket } from '#contract/bucket/bucket.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { Timing } from './acme/poll.ts';
 import type { Authority } from './authority.ts';
-import { type CaState, pausedUntil } from './ca-state.ts';
+import { avoidedUntil, pausedUntil } from './ca-pause.ts';
+import type { CaState } from './ca-state.ts';
 import type { CertificateSpec, Config } from './config.ts';
 import { newestEntry } from './entry.ts';
 import type { Log } from './log.ts';
@@ -48,6 +49,7 @@ export async function planContext(
     directoryUrl,
     preferredChain,
     pausedUntil: pausedUntil(caState, directoryUrl),
+    avoidedUntil: avoidedUntil(caState, directoryUrl),
   }));
   // A wake may come late: a quarter is added, so that the last one before a window's end is not missed.
   const wakeMs = config.wakeMinutes * MINUTE_MS * 1.25;

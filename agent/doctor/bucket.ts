@@ -3,21 +3,19 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Bucket } from '#contract/bucket/bucket.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import { type Manifest, parseManifest } from '#contract/manifest.ts';
 import type { Agent } from '../agent.ts';
 import type { AgentConfig } from '../config.ts';
-import { type Finding, finding, listed, quoted } from './finding.ts';
+import { type Memory, recall } from '../state.ts';
+import { statusDigest } from '../status.ts';
+import { type Finding, type FindingId, finding, listed, quoted } from './finding.ts';
 
 export interface SeenBucket {
   manifest: Manifest | undefined;
   findings: readonly Finding[];
 }
-
-/** No such ETag exists: the condition fails, after the permission was checked, and nothing is written. */
-const IMPOSSIBLE = { ifMatch: '"pemfleet-doctor"' };
 
 export async function examineBucket(agent: Agent): Promise<SeenBucket> {
   const { config } = agent;
@@ -27,7 +25,7 @@ export async function examineBucket(agent: Agent): Promise<SeenBucket> {
     const bucket = await agent.openBucket();
     const object = await bucket.get(layout.manifest(config.fleet));
     const { manifest, findings } = readManifest(object?.body, config);
-    return { manifest, findings: [...findings, ...(await examineStatus(bucket, config))] };
+    return { manifest, findings: [...findings, ...(await examineStatus(agent))] };
   } catch (error) {
     return { manifest: undefined, findings: [unreachable(error, config)] };
   }
@@ -45,16 +43,27 @@ async function missingDirectory({ bucket, fleet }: AgentConfig): Promise<Finding
 
 const directoryOf = (url: string) => (url.startsWith('file:') ? fileURLToPath(url) : undefined);
 
-function unreachable(error: unknown, { bucket }: AgentConfig): Finding {
+/** Of an S3 bucket the message itself says which permission, region or clock it is. */
+function unreachable(error: unknown, { bucket, fleet }: AgentConfig): Finding {
   const root = directoryOf(bucket);
-  if (codeOf(error) !== 'ERR_BUCKET_DENIED') {
-    const fix = `bucket in the agent's file (${bucket}): is it right, and can this host reach it?`;
-    return finding('bucket-unreachable', messageOf(error), fix);
-  }
-  const fix = root
-    ? `chown -R pemfleet: ${quoted(root)}, or run the agent as the user of the issuer`
-    : "the host's credentials must allow s3:GetObject on published/<fleet>/* and s3:PutObject on status/<fleet>/*";
-  return finding('bucket-denied', messageOf(error), fix);
+  const reading = `s3:GetObject on published/${fleet}/*, and kms:Decrypt where the bucket has a key of its own`;
+  const known: Record<string, [FindingId, string]> = {
+    ERR_BUCKET_DENIED: [
+      'bucket-denied',
+      root
+        ? `chown -R pemfleet: ${quoted(root)}, or run the agent as the user of the issuer`
+        : `the host's role must allow ${reading}`,
+    ],
+    ERR_BUCKET_CREDENTIALS: [
+      'bucket-credentials',
+      'give the instance a role, or name AWS_PROFILE in a drop-in: systemctl edit pemfleet-agent',
+    ],
+    ERR_BUCKET_CLOCK: ['clock-wrong', 'timedatectl set-ntp true'],
+    ERR_BUCKET_MISSING: ['bucket-missing', `correct bucket in the agent's file (${bucket}), or its region`],
+  };
+  const other = `bucket in the agent's file (${bucket}): is it right, and can this host reach it?`;
+  const [id, fix] = known[codeOf(error)] ?? ['bucket-unreachable', other];
+  return finding(id, messageOf(error), fix);
 }
 
 function readManifest(body: Buffer | undefined, { fleet, bucket }: AgentConfig): SeenBucket {
@@ -74,19 +83,29 @@ function readManifest(body: Buffer | undefined, { fleet, bucket }: AgentConfig):
   }
 }
 
-async function examineStatus(bucket: Bucket, { bucket: url, fleet, host }: AgentConfig): Promise<Finding[]> {
-  const key = layout.status(fleet, host);
-  const root = directoryOf(url);
-  try {
-    if (root === undefined) await bucket.put(key, '', IMPOSSIBLE);
-    else await checkWritable(dirname(join(root, key)));
-    return [];
-  } catch (error) {
-    const fix = root
-      ? `chown -R pemfleet: ${quoted(dirname(join(root, key)))}`
-      : `the host's credentials must allow s3:PutObject on ${key}`;
-    return [finding('status-not-writable', `${key}: ${messageOf(error)}`, fix)];
-  }
+/**
+ * S3 tells a right to write only by a write, and what a host may write is its status alone. So what the last
+ * pass remembers is asked: is the status that it has made the one that the bucket has taken?
+ */
+async function examineStatus({ config }: Agent): Promise<Finding[]> {
+  const key = layout.status(config.fleet, config.host);
+  const root = directoryOf(config.bucket);
+  if (root === undefined) return judgeReport(await recall(config.stateDir, config, () => undefined), key);
+  return checkWritable(dirname(join(root, key))).then(
+    () => [],
+    (error: unknown) => {
+      const fix = `chown -R pemfleet: ${quoted(dirname(join(root, key)))}`;
+      return [finding('status-not-writable', `${key}: ${messageOf(error)}`, fix)];
+    },
+  );
+}
+
+export function judgeReport({ status, state }: Pick<Memory, 'status' | 'state'>, key: string): Finding[] {
+  // After a pass that could not be made at all, nothing is remembered of the report.
+  const isTold = status !== undefined && (status.error?.code ?? 'ERR_RUNTIME_').startsWith('ERR_RUNTIME_');
+  if (!isTold || state.reported?.digest === statusDigest(status)) return [];
+  const fix = `the host's role must allow s3:PutObject on ${key}; journalctl -u pemfleet-agent | grep status.failed`;
+  return [finding('status-not-writable', `the last report of this host did not get to ${key}`, fix)];
 }
 
 /** As far up as it exists: the first report creates the rest. */

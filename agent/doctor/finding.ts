@@ -17,6 +17,7 @@ export const FINDINGS = {
   'clock-unsynchronized': 'warning',
   'bucket-missing': 'error',
   'bucket-denied': 'error',
+  'bucket-credentials': 'error',
   'bucket-unreachable': 'error',
   'manifest-missing': 'error',
   'manifest-unreadable': 'error',

@@ -28,9 +28,16 @@ export interface Order {
 
 export async function newOrder(client: AcmeClient, request: OrderRequest): Promise<Order> {
   const response = await client.post(client.directory.newOrder, request);
-  const url = response.headers['location'];
-  if (url === undefined) throw new AcmeUnreachable('newOrder answered without an order URL');
-  return orderOf(response, url);
+  return orderOf(response, orderUrlOf(response, client.directory.newOrder));
+}
+
+/** It is stored before it is used, so a wrong one would stand in the way of every later pass. */
+function orderUrlOf({ headers }: AcmeResponse, base: string): string {
+  const { location } = headers;
+  const url = location !== undefined && URL.canParse(location, base) ? new URL(location, base) : undefined;
+  if (url?.protocol === 'https:') return url.href;
+  const seen = location === undefined ? 'none' : JSON.stringify(location.slice(0, 200));
+  throw new AcmeUnreachable(`newOrder: wanted an https order URL in Location (RFC 8555 §7.4), saw ${seen}`);
 }
 
 /** @returns undefined if the CA no longer knows it (expired, or another CA's) */

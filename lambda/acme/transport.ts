@@ -6,7 +6,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import { Agent, type RequestOptions, request } from 'node:https';
-import { AcmeUnreachable } from './problem.ts';
+import { AcmeDeadline, AcmeUnreachable } from './problem.ts';
 
 export interface TransportOptions {
   userAgent: string;
@@ -15,6 +15,8 @@ export interface TransportOptions {
   /** For connection, answer and body together. */
   timeoutMs?: number;
   maxBytes?: number;
+  /** What is left of the pass: no exchange goes on beyond it. */
+  remainingMs?: () => number;
   /** Told after each exchange, for debug logs and counts. */
   onExchange?: (exchange: { method: string; url: string; status: number }) => void;
 }
@@ -40,7 +42,8 @@ export function createTransport(options: TransportOptions): { exchange: Transpor
   const agent = new Agent({ keepAlive: true, maxSockets: 10, ...(ca === undefined ? {} : { ca }) });
 
   const exchange: Transport = async (method, url, body) => {
-    const signal = AbortSignal.timeout(timeoutMs);
+    const remainingMs = Math.max(0, Math.floor(options.remainingMs?.() ?? Number.POSITIVE_INFINITY));
+    const signal = AbortSignal.timeout(Math.min(timeoutMs, remainingMs));
     const payload = body === undefined ? undefined : JSON.stringify(body);
     const headers = {
       'user-agent': userAgent,
@@ -56,6 +59,10 @@ export function createTransport(options: TransportOptions): { exchange: Transpor
       options.onExchange?.({ method, url, status: response.status });
       return response;
     } catch (error) {
+      if (signal.aborted && remainingMs < timeoutMs)
+        throw new AcmeDeadline(
+          `${method} ${url} was under way when the pass's time ended; the next pass goes on`,
+        );
       throw unreachable(method, url, signal.aborted ? timeoutMs : undefined, error);
     }
   };

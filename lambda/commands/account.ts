@@ -1,12 +1,12 @@
 /** `pemfleet account`: shows the account of each CA, registering it if there is none; --rollover changes its key first. */
 import { withAuthorities } from '../compose.ts';
-import { type Command, now, open, print, printJson } from './command.ts';
+import { type Command, open, print, printJson, world } from './command.ts';
 import { EXIT } from './output.ts';
 
 export const account: Command = async (values) => {
   const { config, bucket } = await open(values);
   const work = values.rollover ? 'rolloverAccount' : 'account';
-  const accounts = await withAuthorities(bucket, config, now, (authorities) =>
+  const accounts = await withAuthorities(bucket, config, world(values).timing, (authorities) =>
     Promise.all(
       [...authorities.values()].map(async (authority) => {
         const { accountUrl, thumbprint } = await authority[work]();

@@ -6,6 +6,7 @@ import type { Bucket } from '#contract/bucket/bucket.ts';
 import { openBucket } from '#contract/bucket/open.ts';
 import { loadConfig, type World } from '../compose.ts';
 import type { CertificateSpec, Config } from '../config.ts';
+import { parseConfig } from '../config-yaml.ts';
 import { jsonLog, type Log, textLog } from '../log.ts';
 
 const OPTIONS = {
@@ -50,7 +51,7 @@ export const print = (text: string) => process.stdout.write(text);
 export const printJson = (value: unknown) => print(`${JSON.stringify(value, null, 2)}\n`);
 
 export async function open(values: Values): Promise<{ config: Config; bucket: Bucket }> {
-  const config = await loadConfig(values.config);
+  const config = await loadConfig(values.config, parseConfig);
   return { config, bucket: await openBucket(process.env['PEMFLEET_BUCKET'] ?? config.bucket) };
 }
 

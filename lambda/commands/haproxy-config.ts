@@ -1,7 +1,7 @@
 /** `pemfleet haproxy-config`: the lines that HAProxy needs for the configured challenge. */
 import { withAuthorities } from '../compose.ts';
 import { responderSnippet, statelessSnippet } from '../haproxy-snippet.ts';
-import { type Command, now, open, print } from './command.ts';
+import { type Command, open, print, world } from './command.ts';
 import { EXIT } from './output.ts';
 
 export const haproxyConfig: Command = async (values) => {
@@ -10,7 +10,7 @@ export const haproxyConfig: Command = async (values) => {
     print(responderSnippet(values.listen));
     return EXIT.ok;
   }
-  const client = await withAuthorities(bucket, config, now, (authorities) => {
+  const client = await withAuthorities(bucket, config, world(values).timing, (authorities) => {
     const authority = authorities.get(config.acme.directoryUrl);
     if (authority === undefined) throw new TypeError('the configured CA was not opened');
     return authority.account();

@@ -2,7 +2,7 @@
 import { REVOCATION_REASONS, type RevocationReason } from '../acme/revocation.ts';
 import { runPass, withAuthorities } from '../compose.ts';
 import { findTargets, revoke as revokeTargets } from '../revoke.ts';
-import { type Command, now, open, printJson, say, specOf, UsageError, world } from './command.ts';
+import { type Command, open, printJson, say, specOf, UsageError, world } from './command.ts';
 import { EXIT, outcomeTable } from './output.ts';
 
 export const revoke: Command = async (values, operands) => {
@@ -28,7 +28,7 @@ export const revoke: Command = async (values, operands) => {
       return EXIT.failed;
     }
   }
-  const revocations = await withAuthorities(bucket, config, now, (authorities) =>
+  const revocations = await withAuthorities(bucket, config, around.timing, (authorities) =>
     revokeTargets(targets, authorities, spec.name, reason, around.log),
   );
   if (values.json) printJson({ version: 1, revocations });

@@ -27,7 +27,7 @@ export interface ExpectedPem {
 
 /** Writes the canonical form. A self-signed root at the end of the CA's chain is left out (RFC 8446 §4.4.2). */
 export function assemble(chainPem: readonly string[], keyPem: string): string {
-  const chain = chainPem.map((pem) => new X509Certificate(pem));
+  const chain = chainPem.map(parseCertificate);
   const sent = chain.filter((certificate, index) => index === 0 || !isSelfSigned(certificate));
   const key = createPrivateKey(keyPem).export({ type: 'pkcs8', format: 'pem' });
   return [...sent.map((certificate) => certificate.toString()), key]

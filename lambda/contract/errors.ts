@@ -26,7 +26,12 @@ export type BucketErrorCode =
   | 'ERR_BUCKET_DENIED'
   | 'ERR_BUCKET_IO'
   | 'ERR_BUCKET_LOCK'
-  | 'ERR_BUCKET_CONFLICT';
+  | 'ERR_BUCKET_CONFLICT'
+  | 'ERR_BUCKET_MISSING'
+  | 'ERR_BUCKET_CREDENTIALS'
+  | 'ERR_BUCKET_CLOCK'
+  | 'ERR_BUCKET_UNREACHABLE'
+  | 'ERR_BUCKET_CONDITIONS';
 
 /** A combined PEM broke a rule: never published, never installed. */
 export class PemRejected extends Error {

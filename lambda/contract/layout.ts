@@ -34,6 +34,8 @@ export const layout = {
   order: (name: CertificateName) => `issuer/order/${name}.json`,
   renewalInfo: 'issuer/renewal-info.json',
   caState: 'issuer/ca-state.json',
+  /** What a store is tried with, for a moment: holds nothing. */
+  probe: (id: string) => `issuer/probe/${id}`,
   challenge: (token: string) => `challenge/${token}`,
   manifest: (fleet: FleetName) => `published/${fleet}/manifest.json`,
   pems: (fleet: FleetName, name: CertificateName) => `published/${fleet}/pem/${name}/`,

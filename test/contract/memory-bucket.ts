@@ -1,7 +1,8 @@
 /** The bucket port in memory, for tests of what is above it; held to the same suite as the real ones. */
 import { createHash } from 'node:crypto';
 import type { Bucket } from '#contract/bucket/bucket.ts';
-import { BucketError } from '#contract/errors.ts';
+import { inTurn } from '#contract/bucket/in-turn.ts';
+import { keySegments } from '#contract/bucket/key.ts';
 
 export interface MemoryBucket extends Bucket {
   /** Every call that came, as `put key`, in order. */
@@ -13,13 +14,10 @@ const etagOf = (body: Buffer) => `"${createHash('sha256').update(body).digest('h
 
 export function memoryBucket(): MemoryBucket {
   const objects = new Map<string, Buffer>();
-  const holders = new Map<string, Promise<unknown>>();
   const calls: string[] = [];
   const called = async (verb: string, key: string) => {
     calls.push(`${verb} ${key}`);
-    const parts = key.replace(/\/$/, '').split('/');
-    if (parts.some((part) => part === '' || part.startsWith('.')))
-      throw new TypeError(`not a bucket key: ${key}`);
+    keySegments(key);
     // Another task may come first, as it may with a real bucket.
     await Promise.resolve();
   };
@@ -51,23 +49,6 @@ export function memoryBucket(): MemoryBucket {
       await called('list', prefix);
       return [...objects.keys()].filter((key) => key.startsWith(prefix)).sort();
     },
-    exclusively: async (name, timeoutMs, work) => {
-      const before = holders.get(name) ?? Promise.resolve();
-      let done: () => void = () => undefined;
-      holders.set(
-        name,
-        before.then(() => new Promise<void>((resolve) => (done = resolve))),
-      );
-      await inTime(before, timeoutMs, name);
-      return work().finally(() => done());
-    },
+    exclusively: inTurn(),
   };
-}
-
-async function inTime(before: Promise<unknown>, timeoutMs: number, name: string): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new BucketError('ERR_BUCKET_LOCK', name, 'is held')), timeoutMs);
-  });
-  await Promise.race([before, late]).finally(() => clearTimeout(timer));
 }

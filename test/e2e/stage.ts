@@ -39,8 +39,9 @@ export interface Stage {
   pebble: Pebble;
   haproxy: Haproxy;
   configFile: string;
-  /** Rewrites pemfleet.yaml. */
-  configure(certificates: CertificateWish[]): void;
+  dns: Dns;
+  /** Rewrites pemfleet.yaml; `changes` takes the place of its other keys. */
+  configure(certificates: CertificateWish[], changes?: object): void;
   /** PEM of the published leaf (the first of a pair). */
   leafOf(name: string): Promise<string>;
   /** Makes the next pass ask the CA for all windows again. */
@@ -94,6 +95,7 @@ export async function startStage(options: StageOptions): Promise<Stage> {
       ...readers(files.bucketDir),
       ...files,
       dir: temp.path,
+      dns,
       pebble,
       haproxy,
       stop,
@@ -102,6 +104,11 @@ export async function startStage(options: StageOptions): Promise<Stage> {
     await stop();
     throw error;
   }
+}
+
+/** The `acme` of pemfleet.yaml. */
+export function acmeOf({ directoryUrl, caFile }: Pebble) {
+  return { directoryUrl, caFile, termsOfServiceAgreed: true };
 }
 
 interface Files {
@@ -116,9 +123,14 @@ function writeFiles(dir: string, certificates: CertificateWish[], pebble: Pebble
   const configFile = join(dir, 'pemfleet.yaml');
   const agentFile = join(dir, 'agent.yaml');
   const bucket = `file://${bucketDir}`;
-  const acme = { directoryUrl: pebble.directoryUrl, caFile: pebble.caFile, termsOfServiceAgreed: true };
-  const configure = (wishes: CertificateWish[]) =>
-    writeFileSync(configFile, stringify({ bucket, acme, certificates: wishes }));
+  const configure = (wishes: CertificateWish[], changes: object = {}) =>
+    writeFileSync(
+      configFile,
+      stringify(
+        { bucket, acme: acmeOf(pebble), certificates: wishes, ...changes },
+        { aliasDuplicateObjects: false },
+      ),
+    );
   configure(certificates);
   const stateDir = join(dir, 'agent');
   mkdirSync(stateDir, { mode: 0o700 });

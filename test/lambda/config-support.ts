@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseConfig } from '../../lambda/config.ts';
+import { parseConfig } from '../../lambda/config-yaml.ts';
 import { ConfigError } from '../../lambda/errors.ts';
 
 const acme = { directoryUrl: 'letsencrypt', termsOfServiceAgreed: true };

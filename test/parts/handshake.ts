@@ -9,6 +9,8 @@ export interface HandshakeWish {
   ca?: string;
   minVersion?: SecureVersion;
   maxVersion?: SecureVersion;
+  /** OpenSSL's cipher list, for TLS 1.2: `ECDHE-RSA-…` asks for an RSA certificate */
+  ciphers?: string;
 }
 
 export interface Handshake {

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { Agent } from 'node:https';
 import { test } from 'node:test';
-import acme from 'acme-client';
 import { startDns } from './dns.ts';
-import { type Pebble, startPebble } from './pebble.ts';
+import { issueByDns } from './issue-by-dns.ts';
+import { startPebble } from './pebble.ts';
 import { request } from './request.ts';
 
 test('Pebble answers its directory, over TLS of its own CA only', async (t) => {
@@ -27,7 +26,9 @@ test('Pebble issues for names that DNS knows, and tells and takes what a test wa
   const pebble = await startPebble({ dnsServer: dns.address, chainLength: 2 });
   t.after(pebble.stop);
 
-  const certificates = await issue(pebble, dns.manage);
+  const certificates = await issueByDns(pebble, ['a.test'], ({ name, value }) =>
+    dns.manage('set-txt', { host: name, value }),
+  );
 
   assert.equal(certificates.length, 3);
   const leaf = new X509Certificate(certificates[0] as string);
@@ -38,23 +39,3 @@ test('Pebble issues for names that DNS knows, and tells and takes what a test wa
   await pebble.setRenewalInfo(certificates[0] as string, 'not even JSON');
   await assert.rejects(pebble.setRenewalInfo('no certificate', {}), /set-renewal-info/);
 });
-
-async function issue(pebble: Pebble, manage: (verb: string, body: object) => Promise<void>) {
-  acme.axios.defaults.httpsAgent = new Agent({ ca: pebble.ca, keepAlive: false });
-  const accountKey = await acme.crypto.createPrivateEcdsaKey();
-  const client = new acme.Client({ directoryUrl: pebble.directoryUrl, accountKey, backoffMin: 50 });
-  const [, csr] = await acme.crypto.createCsr(
-    { altNames: ['a.test'] },
-    await acme.crypto.createPrivateEcdsaKey(),
-  );
-  const chain = await client.auto({
-    csr,
-    termsOfServiceAgreed: true,
-    skipChallengeVerification: true,
-    challengePriority: ['dns-01'],
-    challengeCreateFn: ({ identifier }, _challenge, value) =>
-      manage('set-txt', { host: `_acme-challenge.${identifier.value}.`, value }),
-    challengeRemoveFn: async () => undefined,
-  });
-  return acme.crypto.splitPemChain(chain);
-}

@@ -30,6 +30,8 @@ export interface PebbleOptions {
   chainLength?: number;
   alternateRoots?: number;
   ordersPerPage?: number;
+  /** key identifier → HMAC key in base64url; then no account without one of them (RFC 8555 §7.3.4) */
+  externalAccounts?: Record<string, string>;
   /** goes into the certificates; nobody answers there unless the test does */
   ocspResponderUrl?: string;
   /** seconds */
@@ -120,8 +122,10 @@ async function writeConfig(
     httpPort: options.httpPort ?? 80,
     tlsPort: 443,
     ocspResponderURL: options.ocspResponderUrl ?? '',
-    externalAccountBindingRequired: false,
-    keyAlgorithm: 'ecdsa',
+    externalAccountBindingRequired: options.externalAccounts !== undefined,
+    externalAccountMACKeys: options.externalAccounts ?? {},
+    // Pebble hands out the key of its intermediate, which a responder needs, only if it is an RSA one.
+    keyAlgorithm: options.ocspResponderUrl === undefined ? 'ecdsa' : 'rsa',
     profiles: options.profiles ?? { default: { description: '90 days', validityPeriod: 90 * 86_400 } },
     ...(options.retryAfter ? { retryAfter: options.retryAfter } : {}),
   };

@@ -11,6 +11,7 @@ import { BucketError } from '../errors.ts';
 import { withFileLock } from '../file-lock.ts';
 import { batched } from './batched.ts';
 import type { Bucket, PutCondition, StoredObject } from './bucket.ts';
+import { keySegments } from './key.ts';
 
 const LOCK_TIMEOUT_MS = 30_000;
 /** A temporary file of this age belongs to a process that was killed. */
@@ -19,7 +20,7 @@ const STALE_TEMP_MS = 600_000;
 /** @throws BucketError `ERR_BUCKET_DENIED`, `ERR_BUCKET_IO` */
 export async function openDirectoryBucket(root: string): Promise<Bucket> {
   const temp = join(root, '.tmp');
-  const pathOf = (key: string) => join(root, ...segments(key));
+  const pathOf = (key: string) => join(root, ...keySegments(key));
   const options = { mode: 0o600, tempDirectory: temp };
   const locked = batched((work) => withFileLock(join(root, '.lock'), LOCK_TIMEOUT_MS, work));
   await guarded(root, () => prepare(root, temp));
@@ -64,14 +65,6 @@ export async function openDirectoryBucket(root: string): Promise<Bucket> {
     list: (prefix) => guarded(prefix, () => walk(pathOf(prefix), prefix)),
     exclusively: (name, timeoutMs, work) => withFileLock(join(root, `.lock-${name}`), timeoutMs, work),
   };
-}
-
-/** A key is ours (layout.ts), so a bad one is a bug and not an input. */
-function segments(key: string): string[] {
-  const parts = key.replace(/\/$/, '').split('/');
-  if (parts.some((part) => part === '' || part.startsWith('.')))
-    throw new TypeError(`not a bucket key: ${key}`);
-  return parts;
 }
 
 async function prepare(root: string, temp: string): Promise<void> {

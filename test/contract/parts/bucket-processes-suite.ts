@@ -8,14 +8,21 @@ const PROCESSES = 8;
 const TIMES_EACH = 4;
 const LARGE = 60_000;
 
-/** @param makeUrl address of an empty bucket of the test's own */
-export function bucketProcessesSuite(kind: string, makeUrl: (t: TestContext) => Promise<string>): void {
+/**
+ * @param makeUrl address of an empty bucket of the test's own
+ * @param envOf of the processes: their credentials
+ */
+export function bucketProcessesSuite(
+  kind: string,
+  makeUrl: (t: TestContext) => Promise<string>,
+  envOf: () => Record<string, string> = () => ({}),
+): void {
   test(`${kind}: eight processes that read, change and write at once lose no update`, async (t) => {
     const url = await makeUrl(t);
 
     const ended = await Promise.all(
       Array.from({ length: PROCESSES }, () =>
-        runChild(t, ['increment', url, 'issuer/counter', String(TIMES_EACH)]),
+        runChild(t, ['increment', url, 'issuer/counter', String(TIMES_EACH)], { env: envOf() }),
       ),
     );
 
@@ -31,7 +38,9 @@ export function bucketProcessesSuite(kind: string, makeUrl: (t: TestContext) => 
     const url = await makeUrl(t);
     const bodies = Array.from({ length: PROCESSES }, (_, index) => `process ${index}`);
 
-    const told = await Promise.all(bodies.map((body) => runChild(t, ['put', url, 'issuer/a', body, '*'])));
+    const told = await Promise.all(
+      bodies.map((body) => runChild(t, ['put', url, 'issuer/a', body, '*'], { env: envOf() })),
+    );
 
     const winners = bodies.filter((_, index) => told[index]?.stdout.includes('etag'));
     assert.equal(winners.length, 1);
@@ -41,7 +50,7 @@ export function bucketProcessesSuite(kind: string, makeUrl: (t: TestContext) => 
   test(`${kind}: a reader never sees half an object while a writer rewrites it`, async (t) => {
     const url = await makeUrl(t);
     const bucket = await openBucket(url);
-    const writer = startChild(t, ['rewrite', url, 'issuer/large', String(LARGE)]);
+    const writer = startChild(t, ['rewrite', url, 'issuer/large', String(LARGE)], { env: envOf() });
     await writer.ready;
 
     const seen = new Map<string, number>();

@@ -39,7 +39,12 @@ function childProgram(): string {
   const { path } = makeTempDir();
   chmodSync(path, 0o755);
   program = join(path, 'child.mjs');
-  const common = { bundle: true, platform: 'node', target: 'node20', format: 'esm' } as const;
+  const js =
+    "import{createRequire as childRequire}from'node:module';const require=childRequire(import.meta.url);";
+  const common = {
+    ...({ bundle: true, platform: 'node', target: 'node20', format: 'esm' } as const),
+    ...{ mainFields: ['module', 'main'], banner: { js } },
+  };
   buildSync({ ...common, entryPoints: ['test/contract/parts/child.ts'], outfile: program });
   return program;
 }

@@ -9,7 +9,7 @@ import { openBucket } from '#contract/bucket/open.ts';
 import { layout } from '#contract/layout.ts';
 import { type Manifest, parseManifest } from '#contract/manifest.ts';
 import { runPass } from '../../../lambda/compose.ts';
-import { parseConfig } from '../../../lambda/config.ts';
+import { parseConfig } from '../../../lambda/config-yaml.ts';
 import type { Outcome, PassOptions } from '../../../lambda/plan.ts';
 import { respondTo } from '../../../lambda/responder.ts';
 import { startFront } from '../../../lambda/responder-front.ts';

@@ -1,14 +1,7 @@
 /** A year of passes over a thousand certificates: the real decisions, failures and budgets, a simulated clock and CA. */
 import { AcmeProblem } from '../../../lambda/acme/problem.ts';
-import {
-  type CaState,
-  giveBack,
-  isPausing,
-  pausedUntil,
-  pruned,
-  withIssued,
-  withPause,
-} from '../../../lambda/ca-state.ts';
+import { isPausing, pausedUntil, withPause } from '../../../lambda/ca-pause.ts';
+import { type CaState, giveBack, pruned, withIssued } from '../../../lambda/ca-state.ts';
 import type { CertificateSpec } from '../../../lambda/config.ts';
 import { type CertificateName, certificateName } from '../../../lambda/contract/layout.ts';
 import type { ManifestEntry } from '../../../lambda/contract/manifest.ts';
@@ -83,7 +76,8 @@ function pass(
   const byName = new Map(awake.map((host) => [host.spec.name, host]));
   for (const plan of budgeted.plans)
     state = carryOut(byName.get(plan.spec.name) as Host, plan, ca, state, now, random, wakeMs);
-  return pruned(state, date);
+  // As the issuer does: what has not changed is not written, and not pruned.
+  return state === before ? before : pruned(state, date);
 }
 
 function refresh(host: Host, ca: SimulatedCa, now: number): void {

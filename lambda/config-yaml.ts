@@ -1,0 +1,17 @@
+/** The configuration as people write it. Apart from config.ts, because the Lambda gets it as JSON and needs no YAML. */
+import { parse } from 'yaml';
+import { type Config, checkConfig } from './config.ts';
+import { ConfigError } from './errors.ts';
+
+/** @throws ConfigError with one line per issue */
+export function parseConfig(file: string, text: string): Config {
+  return checkConfig(file, readYaml(file, text));
+}
+
+function readYaml(file: string, text: string): unknown {
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new ConfigError(`${file} is not YAML: ${(error as Error).message.split('\n')[0]}`);
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * Many stores that speak S3 ignore `If-Match` or `If-None-Match` on a write and answer 200: two issuers would then
+ * overwrite each other's manifest without a word. So before the first conditional write of a process, the store is asked.
+ */
+import { randomUUID } from 'node:crypto';
+import { BucketError } from '../errors.ts';
+import { layout } from '../layout.ts';
+import type { PutCondition } from './bucket.ts';
+
+type Write = (
+  key: string,
+  body: string,
+  condition?: PutCondition,
+) => Promise<{ etag: string } | 'precondition-failed'>;
+
+const OTHER_ETAG = '"00000000000000000000000000000000"';
+
+/** @throws BucketError `ERR_BUCKET_CONDITIONS` if the store takes a write that it must refuse */
+export async function probeConditions(
+  url: string,
+  write: Write,
+  remove: (key: string) => Promise<void>,
+): Promise<void> {
+  // A key of our own: another process may try the same store at this moment.
+  const key = layout.probe(randomUUID());
+  await write(key, 'probe\n');
+  try {
+    const created = await write(key, 'probe\n', { ifNoneMatch: '*' });
+    if (created !== 'precondition-failed') throw liar(url, 'If-None-Match: * on an object that exists');
+    const replaced = await write(key, 'probe\n', { ifMatch: OTHER_ETAG });
+    if (replaced !== 'precondition-failed') throw liar(url, 'If-Match and another ETag');
+  } finally {
+    await remove(key);
+  }
+}
+
+function liar(url: string, what: string): BucketError {
+  const advice = 'this store would lose certificates to races; use S3, or a store with conditional writes';
+  return new BucketError(
+    'ERR_BUCKET_CONDITIONS',
+    url,
+    `a write with ${what} was taken, wanted 412: ${advice}`,
+  );
+}

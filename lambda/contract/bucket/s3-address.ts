@@ -1,0 +1,41 @@
+/** `s3://bucket/prefix?option=…`: where the objects are, for whatever the SDK's standard chain does not say. */
+import { BucketError } from '../errors.ts';
+
+export interface S3Address {
+  bucket: string;
+  /** Empty, or ends with `/`. */
+  prefix: string;
+  /** Of a store that is not AWS; then with path-style requests. `AWS_ENDPOINT_URL_S3` does the same. */
+  endpoint?: string;
+  region?: string;
+  /** Encrypts with this KMS key instead of the bucket's default. */
+  kmsKeyId?: string;
+  pathStyle?: boolean;
+}
+
+const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
+const OPTIONS = ['endpoint', 'region', 'kms-key', 'path-style'];
+
+/** @throws BucketError `ERR_BUCKET_URL` */
+export function parseS3Address(url: URL): S3Address {
+  const bucket = decodeURIComponent(url.hostname);
+  const path = decodeURIComponent(url.pathname).replace(/^\/+|\/+$/g, '');
+  const option = (name: string) => url.searchParams.get(name) ?? undefined;
+  const unknown = [...url.searchParams.keys()].find((name) => !OPTIONS.includes(name));
+  const refuse = (wanted: string) => new BucketError('ERR_BUCKET_URL', url.href, wanted);
+  if (!BUCKET.test(bucket)) throw refuse('wanted s3://<bucket>/<prefix> with the name of an S3 bucket');
+  if (unknown !== undefined) throw refuse(`${unknown} is no option; there are ${OPTIONS.join(', ')}`);
+  const [endpoint, region, kmsKeyId, style] = OPTIONS.map(option);
+  if (endpoint !== undefined && !/^https?:\/\//.test(endpoint))
+    throw refuse('endpoint: wanted an http(s) URL');
+  if (style !== undefined && style !== 'true' && style !== 'false')
+    throw refuse('path-style: wanted true or false');
+  return {
+    bucket,
+    prefix: path === '' ? '' : `${path}/`,
+    ...(endpoint !== undefined && { endpoint }),
+    ...(region !== undefined && { region }),
+    ...(kmsKeyId !== undefined && { kmsKeyId }),
+    ...((style ?? endpoint) !== undefined && { pathStyle: style !== 'false' }),
+  };
+}

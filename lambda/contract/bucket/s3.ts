@@ -1,0 +1,143 @@
+/**
+ * The bucket in S3, or in a store that speaks S3 and keeps conditional writes. Credentials, region and endpoint come
+ * from the SDK's standard chain (environment, profile, container, instance metadata); the address may say more.
+ */
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  PutObjectCommand,
+  type PutObjectCommandInput,
+  paginateListObjectsV2,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import type { Bucket, PutCondition, StoredObject } from './bucket.ts';
+import { inTurn } from './in-turn.ts';
+import { keySegments } from './key.ts';
+import { probeConditions } from './probe.ts';
+import type { S3Address } from './s3-address.ts';
+import { bucketFailure, nameOf, statusOf } from './s3-failure.ts';
+
+/** Of one attempt; the SDK makes three. */
+const TIMEOUTS = { connectionTimeout: 5_000, requestTimeout: 20_000, throwOnRequestTimeout: true };
+
+type Written = { etag: string } | 'precondition-failed';
+
+export function openS3Bucket(address: S3Address): Bucket {
+  const { bucket, prefix, endpoint, region, pathStyle } = address;
+  const client = new S3Client({
+    ...(endpoint !== undefined && { endpoint }),
+    ...(region !== undefined && { region }),
+    ...(pathStyle !== undefined && { forcePathStyle: pathStyle }),
+    requestHandler: TIMEOUTS,
+  });
+  const url = `s3://${bucket}/${prefix}`;
+  const at = (key: string) => ({ Bucket: bucket, Key: `${prefix}${keySegments(key).join('/')}` });
+  const place = (key: string) => `${url}${key}`;
+
+  async function get(
+    key: string,
+    condition?: { ifNoneMatch: string },
+  ): Promise<StoredObject | 'not-modified' | undefined> {
+    const input = { ...at(key), ...(condition && { IfNoneMatch: condition.ifNoneMatch }) };
+    try {
+      const { Body, ETag = '' } = await client.send(new GetObjectCommand(input));
+      return { body: Buffer.from((await Body?.transformToByteArray()) ?? []), etag: ETag };
+    } catch (error) {
+      if (statusOf(error) === 304) return 'not-modified';
+      if (nameOf(error) === 'NoSuchKey') return undefined;
+      throw bucketFailure(error, place(key), 's3:GetObject');
+    }
+  }
+
+  async function write(key: string, body: string | Buffer, condition?: PutCondition): Promise<Written> {
+    const input = { ...at(key), Body: body, ...headersOf(key, address), ...conditionOf(condition) };
+    try {
+      const { ETag = '' } = await client.send(new PutObjectCommand(input));
+      return { etag: ETag };
+    } catch (error) {
+      if (!isConditionFailed(error, condition)) throw bucketFailure(error, place(key), 's3:PutObject');
+      return attemptsOf(error) > 1 ? ownWrite(key, body) : 'precondition-failed';
+    }
+  }
+
+  /** Where the SDK has tried again after a lost answer, the object that is in the way may be ours. */
+  async function ownWrite(key: string, body: string | Buffer): Promise<Written> {
+    const found = await get(key);
+    const isOurs = typeof found === 'object' && found.body.equals(Buffer.from(body));
+    return isOurs ? { etag: found.etag } : 'precondition-failed';
+  }
+
+  async function remove(key: string): Promise<void> {
+    const input = at(key);
+    try {
+      await client.send(new DeleteObjectCommand(input));
+    } catch (error) {
+      throw bucketFailure(error, place(key), 's3:DeleteObject');
+    }
+  }
+
+  async function list(under: string): Promise<string[]> {
+    const input = { Bucket: bucket, Prefix: `${prefix}${keySegments(under).join('/')}/` };
+    const keys: string[] = [];
+    try {
+      for await (const { Contents = [] } of paginateListObjectsV2({ client }, input))
+        keys.push(...Contents.map(({ Key = '' }) => Key.slice(prefix.length)));
+    } catch (error) {
+      throw bucketFailure(error, place(under), 's3:ListBucket');
+    }
+    return keys.sort();
+  }
+
+  let probed: Promise<void> | undefined;
+  const probe = () =>
+    (probed ??= probeConditions(url, write, remove).catch((error: unknown) => {
+      probed = undefined;
+      throw error;
+    }));
+  return {
+    url,
+    get: get as Bucket['get'],
+    put: async (key, body, condition) => {
+      if (condition !== undefined) await probe();
+      return write(key, body, condition);
+    },
+    delete: remove,
+    list,
+    // No lock object among processes: a reserved concurrency of 1 is the first guard, the conditions are the proof.
+    exclusively: inTurn(),
+  };
+}
+
+function conditionOf(condition: PutCondition | undefined): Partial<PutObjectCommandInput> {
+  if (condition === undefined) return {};
+  return 'ifMatch' in condition ? { IfMatch: condition.ifMatch } : { IfNoneMatch: condition.ifNoneMatch };
+}
+
+/** 412; 404 for `If-Match` on what is not there; 409 when another conditional write was under way. */
+function isConditionFailed(error: unknown, condition: PutCondition | undefined): boolean {
+  if (condition === undefined) return false;
+  const isGone = 'ifMatch' in condition && nameOf(error) === 'NoSuchKey';
+  return statusOf(error) === 412 || nameOf(error) === 'ConditionalRequestConflict' || isGone;
+}
+
+function attemptsOf(error: unknown): number {
+  return (error as { $metadata?: { attempts?: number } }).$metadata?.attempts ?? 1;
+}
+
+/** Never cached on the way: every object is a secret, or is conditional. */
+function headersOf(key: string, { kmsKeyId }: S3Address): Partial<PutObjectCommandInput> {
+  const type = key.endsWith('.json')
+    ? 'application/json'
+    : key.endsWith('.pem')
+      ? 'application/x-pem-file'
+      : 'application/octet-stream';
+  const encryption: Partial<PutObjectCommandInput> =
+    kmsKeyId === undefined
+      ? {}
+      : {
+          ServerSideEncryption: 'aws:kms',
+          SSEKMSKeyId: kmsKeyId,
+          BucketKeyEnabled: true,
+        };
+  return { ContentType: type, CacheControl: 'no-store', ...encryption };
+}

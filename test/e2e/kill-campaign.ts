@@ -1,0 +1,119 @@
+/** kill -9 of `pemfleet run` after each of its external calls in turn: the next run ends with one order a certificate, published once. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { verify } from '../../lambda/contract/combined-pem.ts';
+import { fleetName } from '../../lambda/contract/layout.ts';
+import { type Manifest, parseManifest } from '../../lambda/contract/manifest.ts';
+import type { Finished } from './finish.ts';
+import { type Stage, startStage } from './stage.ts';
+
+const preload = fileURLToPath(new URL('../parts/kill-after.mjs', import.meta.url));
+/** Stages side by side, each with a CA of its own, so that its orders can be counted. */
+const LANES = 3;
+
+export interface Campaign {
+  /** 0: the first issue is killed; 1: the renewal after it. */
+  renewals: 0 | 1;
+  /** One, or a pair. */
+  keyTypes: string[];
+}
+
+/** Tries k = 1, 2, … until a run survives. @returns the first k that survived */
+export async function killCampaign(campaign: Campaign): Promise<number> {
+  let next = 1;
+  let survivor = Number.POSITIVE_INFINITY;
+  const lane = async () => {
+    const stage = await startStage({ certificates: [{ identifiers: ['unused.example.com'] }] });
+    try {
+      while (next < survivor) {
+        const k = next;
+        next += 1;
+        if (!(await isKilledAt(stage, k, campaign))) survivor = Math.min(survivor, k);
+      }
+    } finally {
+      await stage.stop();
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  return survivor;
+}
+
+/** One killed run and the one that goes on. @returns false if there was no k-th call to be killed at */
+async function isKilledAt(stage: Stage, k: number, campaign: Campaign): Promise<boolean> {
+  const { renewals, keyTypes } = campaign;
+  const name = `k${k}.example.com`;
+  const force = renewals === 1 ? ['--force-renewal'] : [];
+  rmSync(stage.bucketDir, { recursive: true, force: true });
+  stage.configure([{ identifiers: [name, `www.${name}`], keyTypes }]);
+  const ordersBefore = ordersOf(stage);
+  if (renewals === 1) assertFine(await stage.issuer(['run']), k);
+
+  const env = { KILL_AFTER: String(k), NODE_OPTIONS: `--import=${preload}` };
+  const killed = await stage.issuer(['run', ...force], { env });
+  // Killed before it had begun, or after it was done: then whoever forces renewals decides whether to do so again.
+  const isUnbegun = list(stage, 'issuer/order').length === 0 && !isPublished(stage, renewals);
+  assertFine(await stage.issuer(['run', ...(isUnbegun ? force : [])]), k);
+
+  assertWhole(stage, k, name, campaign);
+  const wanted = (renewals + 1) * keyTypes.length;
+  assert.equal(ordersOf(stage) - ordersBefore, wanted, `k = ${k}: no order dropped, none too many`);
+  if (killed.signal !== 'SIGKILL') assertFine(killed, k);
+  return killed.signal === 'SIGKILL';
+}
+
+function assertFine({ status, stderr }: Finished, k: number): void {
+  assert.equal(status, 0, `k = ${k}:\n${stderr}`);
+}
+
+/** Published as often as wanted, and nothing left behind. */
+function assertWhole(stage: Stage, k: number, name: string, { renewals, keyTypes }: Campaign): void {
+  const certificates = readManifest(stage)?.certificates ?? {};
+  const [{ pems = [] } = {}] = Object.values(certificates);
+  const directory = `published/default/pem/${name}`;
+
+  assert.deepEqual(Object.keys(certificates), [name], `k = ${k}`);
+  assert.equal(
+    list(stage, directory).length,
+    (renewals + 1) * keyTypes.length,
+    `k = ${k}: published once each`,
+  );
+  assert.deepEqual(
+    pems.map(({ keyType }) => keyType),
+    keyTypes,
+  );
+  for (const { sha256, keyType } of pems) {
+    const text = readFileSync(join(stage.bucketDir, directory, `${sha256}.pem`), 'utf8');
+    verify(text, { identifiers: [name, `www.${name}`], keyType, sha256 }, new Date());
+  }
+  assert.deepEqual(list(stage, 'issuer/order'), [], `k = ${k}: an order record is left`);
+  assert.deepEqual(list(stage, 'challenge'), [], `k = ${k}: a token is left`);
+}
+
+/** New orders that the CA has seen. */
+function ordersOf(stage: Stage): number {
+  return stage.pebble.log().match(/Added order /g)?.length ?? 0;
+}
+
+function isPublished(stage: Stage, renewals: number): boolean {
+  const [entry] = Object.values(readManifest(stage)?.certificates ?? {});
+  return renewals === 0 ? entry !== undefined : entry?.previous !== undefined;
+}
+
+function readManifest(stage: Stage): Manifest | undefined {
+  if (!list(stage, 'published/default').includes('manifest.json')) return undefined;
+  return parseManifest(
+    fleetName.parse('default'),
+    readFileSync(join(stage.bucketDir, 'published/default/manifest.json')),
+  );
+}
+
+function list(stage: Stage, prefix: string): string[] {
+  try {
+    return readdirSync(join(stage.bucketDir, prefix));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}

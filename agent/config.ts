@@ -61,6 +61,10 @@ export const agentConfigSchema = z.strictObject({
         .min(1024)
         .default(16_384)
         .describe("HAProxy's tune.bufsize: it limits what can be loaded at run time."),
+      placeholder: z
+        .union([z.boolean(), z.stringbool()])
+        .default(false)
+        .describe('With "sync --wait": a self-signed certificate where there would be none at all.'),
     })
     .prefault({}),
   pem: z
@@ -68,6 +72,15 @@ export const agentConfigSchema = z.strictObject({
       mode: mode.default(0o600).describe('Permission bits of the PEM files.'),
       owner: z.coerce.string().optional().describe('User name or number; default: as created.'),
       group: z.coerce.string().optional().describe('Group name or number; default: as created.'),
+    })
+    .prefault({}),
+  metrics: z
+    .strictObject({
+      textfile: z
+        .string()
+        .regex(/^\/.*\.prom$/, 'must be an absolute path that ends with .prom')
+        .optional()
+        .describe("A file for node_exporter's textfile collector; default: none."),
     })
     .prefault({}),
   pollInterval: z.coerce
@@ -93,9 +106,11 @@ export const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   'crt-list': ['haproxy', 'crtList'],
   handshake: ['haproxy', 'handshake'],
   bufsize: ['haproxy', 'bufsize'],
+  placeholder: ['haproxy', 'placeholder'],
   'pem-mode': ['pem', 'mode'],
   'pem-owner': ['pem', 'owner'],
   'pem-group': ['pem', 'group'],
+  'metrics-textfile': ['metrics', 'textfile'],
   'poll-interval': ['pollInterval'],
   'state-dir': ['stateDir'],
 };

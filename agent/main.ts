@@ -8,11 +8,16 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Agent } from './agent.ts';
 import { type AgentConfig, loadConfig, OPTIONS } from './config.ts';
+import { examineConfigured, exitStatusOfFindings, findingsOutput } from './doctor/doctor.ts';
+import { execHere } from './doctor/host.ts';
 import { ConfigError } from './errors.ts';
+import { DEFAULT_WAIT_SECONDS, firstBoot, waitOf } from './first-boot.ts';
 import { Runtime } from './haproxy/runtime.ts';
 import { openSocket } from './haproxy/socket.ts';
 import { type Log, lineLog } from './log.ts';
-import { run } from './run.ts';
+import { napper } from './nap.ts';
+import { openNotifier } from './notify.ts';
+import { measurer, reside, turnEndOf } from './resident.ts';
 import { EXIT, exitStatusOf, planText, resultDocument, statusText } from './show.ts';
 import { readStatus } from './state.ts';
 import { sync } from './sync.ts';
@@ -40,24 +45,35 @@ async function main(argv: string[]): Promise<number> {
     run: stayResident,
     status: showStatus,
   };
+  if (command === 'doctor') return examine(flags);
   const start = commands[command];
   if (start === undefined) throw new ConfigError('ERR_USAGE', `unknown command "${command}"; see --help`);
+  return start(await configOf(flags), flags);
+}
+
+function configOf(flags: Flags): Promise<AgentConfig> {
   const texts = Object.entries(flags).flatMap(([key, value]) =>
     typeof value === 'string' ? [[key, value]] : [],
   );
-  return start(
-    await loadConfig({ flags: Object.fromEntries(texts), env: process.env, hostname: hostname() }),
-    flags,
-  );
+  return loadConfig({ flags: Object.fromEntries(texts), env: process.env, hostname: hostname() });
 }
 
 function readCommandLine(argv: string[]): { command: string; flags: Flags } {
   const text = { type: 'string' } as const;
   const yes = { type: 'boolean' } as const;
   const settings = Object.fromEntries(['config', ...Object.keys(OPTIONS)].map((flag) => [flag, text]));
-  const options = { ...settings, json: yes, 'dry-run': yes, retry: yes, help: { ...yes, short: 'h' } };
+  const options = {
+    ...settings,
+    'haproxy-config': text,
+    wait: text,
+    json: yes,
+    'dry-run': yes,
+    retry: yes,
+    help: { ...yes, short: 'h' },
+  };
   try {
-    const { values, positionals } = parseArgs({ args: argv, options, allowPositionals: true });
+    const args = argv.map((word) => (word === '--wait' ? `--wait=${DEFAULT_WAIT_SECONDS}` : word));
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
     if (positionals.length > 1) throw new TypeError(`one command, please, not ${positionals.join(' ')}`);
     return { command: positionals[0] ?? 'help', flags: values as Flags };
   } catch (error) {
@@ -65,35 +81,40 @@ function readCommandLine(argv: string[]): { command: string; flags: Flags } {
   }
 }
 
-async function syncOnce(config: AgentConfig, flags: Flags): Promise<number> {
+function stopSignal(): AbortSignal {
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
+  return stop.signal;
+}
+
+async function syncOnce(config: AgentConfig, flags: Flags): Promise<number> {
   const isDryRun = flags['dry-run'] === true;
-  const result = await sync(agentOf(config), {
-    isDryRun,
-    ignoresBackOff: flags['retry'] === true,
-    signal: stop.signal,
-  });
+  const signal = stopSignal();
+  const options = { isDryRun, ignoresBackOff: flags['retry'] === true, signal };
+  const waitMs = waitOf(flags['wait'], isDryRun);
+  const agent = agentOf(config);
+  const { result, code } =
+    waitMs === undefined
+      ? await sync(agent, options).then((done) => ({ result: done, code: exitStatusOf(done) }))
+      : await firstBoot(agent, { waitMs, sleep: napper(signal).nap, options });
+  if (!isDryRun) await measurer(agent)(turnEndOf(result));
   if (flags['json']) print(`${JSON.stringify(resultDocument(result, isDryRun), null, 2)}\n`);
   else if (isDryRun) print(planText(result));
-  return exitStatusOf(result);
+  return code;
 }
 
 async function stayResident(config: AgentConfig): Promise<number> {
-  const stop = new AbortController();
-  let wake: () => void = () => undefined;
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
-  stop.signal.addEventListener('abort', () => wake());
-  process.on('SIGHUP', () => wake());
-  const nap = (ms: number) =>
-    new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-  await run({ agent: agentOf(config), signal: stop.signal, sleep: nap, random: Math.random });
+  const signal = stopSignal();
+  await reside(agentOf(config), {
+    signal,
+    napper: napper(signal),
+    random: Math.random,
+    notifier: openNotifier(process.env['NOTIFY_SOCKET'], log),
+    watchdogUsec: process.env['WATCHDOG_USEC'],
+    now: () => new Date(),
+    monotonic: process.hrtime.bigint,
+    onHangup: (wake) => process.on('SIGHUP', wake),
+  });
   return EXIT.ok;
 }
 
@@ -107,9 +128,21 @@ async function showStatus(config: AgentConfig, flags: Flags): Promise<number> {
   return status.error || status.files.some(({ state }) => state !== 'served') ? EXIT.partly : EXIT.ok;
 }
 
+async function examine(flags: Flags): Promise<number> {
+  const haproxyConfig = flags['haproxy-config'] as string | undefined;
+  const findings = await examineConfigured(configOf(flags), (config) => ({
+    ...{ agent: agentOf(config), ask: socketOf(config), haproxyConfig },
+    ...{ exec: execHere, uid: process.getuid?.() ?? -1 },
+  }));
+  print(findingsOutput(findings, flags['json'] === true));
+  return exitStatusOfFindings(findings);
+}
+
+const socketOf = ({ haproxy }: AgentConfig) =>
+  openSocket({ path: haproxy.statsSocket, timeoutMs: RUNTIME_TIMEOUT_MS });
+
 function agentOf(config: AgentConfig): Agent {
-  const socket = openSocket({ path: config.haproxy.statsSocket, timeoutMs: RUNTIME_TIMEOUT_MS });
-  const runtime = new Runtime(socket, (ms) => new Promise((resolve) => setTimeout(resolve, ms)));
+  const runtime = new Runtime(socketOf(config), (ms) => new Promise((resolve) => setTimeout(resolve, ms)));
   return {
     config,
     version: packageJson.version,
@@ -147,4 +180,9 @@ function failed(error: unknown, tell: Log): number {
 }
 
 process.umask(0o077);
-process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => failed(error, log));
+// No top-level await: the single executable is CommonJS.
+void main(process.argv.slice(2))
+  .catch((error: unknown) => failed(error, log))
+  .then((code) => {
+    process.exitCode = code;
+  });

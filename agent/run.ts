@@ -3,6 +3,7 @@
  * one `show info`; if neither says anything new, nothing else is read, and nothing is written.
  */
 import { codeOf } from '#contract/errors.ts';
+import type { HostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
 import type { Agent, PassResult } from './agent.ts';
 import { sync } from './sync.ts';
@@ -19,12 +20,22 @@ export interface Loop {
   sleep: (ms: number) => Promise<void>;
   /** 0 to 1, evenly. */
   random: () => number;
+  /** Whoever wants to know how it stands. */
+  afterTurn?: (end: TurnEnd) => Promise<void>;
+}
+
+export interface TurnEnd {
+  /** Of the last pass that came to its end. */
+  status: HostStatus | undefined;
+  /** What hinders the whole host. */
+  code: string | undefined;
 }
 
 /** What the last full pass left, by which a look can tell that there is nothing new. */
 interface Seen {
   etag: string | undefined;
   pid: number | undefined;
+  status: HostStatus;
   /** Of what hindered the whole host. */
   code: string | undefined;
   at: Date;
@@ -35,24 +46,32 @@ export async function run(loop: Loop): Promise<void> {
   const { agent, signal } = loop;
   agent.log('agent.started', { version: agent.version, fleet: agent.config.fleet, host: agent.config.host });
   let seen: Seen | undefined;
+  let status: HostStatus | undefined;
   while (!signal.aborted) {
-    seen = await turn(loop, seen);
+    const end = await turn(loop, seen);
+    seen = end.seen;
+    status = seen?.status ?? status;
+    await loop.afterTurn?.({ status, code: end.code });
     if (!signal.aborted) await loop.sleep(agent.config.pollIntervalMs * (0.9 + 0.2 * loop.random()));
   }
   agent.log('agent.stopped');
 }
 
 /** A failed pass is told; the loop goes on. */
-async function turn({ agent, signal }: Loop, seen: Seen | undefined): Promise<Seen | undefined> {
+async function turn(
+  { agent, signal }: Loop,
+  seen: Seen | undefined,
+): Promise<{ seen: Seen | undefined; code: string | undefined }> {
   try {
     if (seen !== undefined && (await hasNoNews(agent, seen))) {
       agent.log('manifest.unchanged', { etag: seen.etag });
-      return seen;
+      return { seen, code: seen.code };
     }
-    return remember(await sync(agent, { signal }), agent.now());
+    const next = remember(await sync(agent, { signal }), agent.now());
+    return { seen: next, code: next.code };
   } catch (error) {
     agent.log('run.failed', factsOf(error));
-    return undefined;
+    return { seen: undefined, code: codeOf(error) };
   }
 }
 
@@ -78,5 +97,5 @@ async function lookForNews(agent: Agent, seen: Seen): Promise<string | undefined
 
 function remember({ status, error, nextTryAt }: PassResult, at: Date): Seen {
   const code = error === undefined ? undefined : codeOf(error);
-  return { etag: status.manifest, pid: status.haproxy[0]?.pid, code, at, nextTryAt };
+  return { status, etag: status.manifest, pid: status.haproxy[0]?.pid, code, at, nextTryAt };
 }

@@ -9,6 +9,7 @@ import type { Agent, PassOptions, PassResult } from './agent.ts';
 import { bring, type Progress, takeAway } from './bring.ts';
 import { checkDirectory, viewDisk } from './disk.ts';
 import { sweepPrevious, sweepTemps } from './install.ts';
+import { retirePlaceholder } from './placeholder.ts';
 import { type Action, isLoading, plan } from './plan.ts';
 import { poll, readKnown } from './poll.ts';
 import { type Outcome, withEarlier, withIntents, withOutcomes, withoutFailures } from './records.ts';
@@ -48,6 +49,7 @@ async function pass(agent: Agent, options: PassOptions): Promise<PassResult> {
   tellNews(log, news);
   if (news.known) await saveManifest(config.stateDir, news.known, memory.known);
   const done = await reconcile(agent, options, news, memory.state);
+  if (done.outcomes.some(isOnDisk)) await retirePlaceholder(agent);
   return report(agent, memory, news, done);
 }
 
@@ -168,6 +170,9 @@ async function attempt(action: Action, scene: Scene): Promise<Outcome> {
     return { action, progress, error };
   }
 }
+
+const isOnDisk = ({ action, progress }: Outcome) =>
+  progress.isWritten || ['keep', 'prove', 'load', 'pending', 'needs-reload'].includes(action.kind);
 
 /** @returns the new Pid if HAProxy has changed its worker while we worked on it */
 async function pidAfter(agent: Agent, { haproxy }: Scene, outcomes: Outcome[]): Promise<number | undefined> {

@@ -7,8 +7,12 @@ export const USAGE = `pemfleet-agent keeps HAProxy's certificates as the bucket'
   pemfleet-agent sync --dry-run          show what a pass would do, and change nothing
   pemfleet-agent sync --json             one pass, its result as one JSON object on standard output
   pemfleet-agent sync --retry            one pass that also tries again what has failed lately
+  pemfleet-agent sync --wait=120         before HAProxy starts: passes until the first certificates are on disk; what
+                                         is there already is enough when the bucket is out of reach
   pemfleet-agent run                     a pass now and whenever there is news; SIGHUP polls now, SIGTERM stops
   pemfleet-agent status [--json]         what the last pass found
+  pemfleet-agent doctor [--json]         looks at all that an installation needs and names the fix of what is wrong;
+                                         --haproxy-config FILE where HAProxy cannot say which file it reads
   pemfleet-agent version
 
   pemfleet-agent sync --bucket file:///var/lib/pemfleet/bucket --fleet default \\
@@ -18,7 +22,7 @@ Settings: flag, else environment, else --config FILE (${DEFAULT_CONFIG_FILE}), e
 ${settings()}
 
 Exit status: 0 all served, or nothing to do; 1 failure; 3 partly failed, or not served yet;
-64 wrong usage; 78 wrong configuration.
+64 wrong usage; 78 wrong configuration. doctor: 0 nothing to mend (notes at most), 1 errors, 3 warnings only.
 `;
 
 function settings(): string {
@@ -35,6 +39,7 @@ function describe(path: readonly string[]): string {
     ...agentConfigSchema.shape,
     ...prefixed('haproxy', agentConfigSchema.shape.haproxy.unwrap().shape),
     ...prefixed('pem', agentConfigSchema.shape.pem.unwrap().shape),
+    ...prefixed('metrics', agentConfigSchema.shape.metrics.unwrap().shape),
   };
   return schemas[path.join('.')]?.description ?? '';
 }

@@ -30,8 +30,10 @@ test('defaults: Debian paths, mode 0600, a poll a minute, proof on 127.0.0.1:443
       crtList: undefined,
       handshake: ['127.0.0.1:443'],
       bufsize: 16_384,
+      placeholder: false,
     },
     pem: { mode: 0o600, uid: undefined, gid: undefined },
+    metrics: {},
     pollIntervalMs: 60_000,
     stateDir: '/var/lib/pemfleet-agent',
   });
@@ -48,8 +50,10 @@ test('every key can be set, and gets its final type', async () => {
       crtList: '/jail/c',
       handshake: ['127.0.0.1:8443', '[::1]:443'],
       bufsize: 65_536,
+      placeholder: true,
     },
     pem: { mode: '0640', owner: 'root', group: 0 },
+    metrics: { textfile: '/m.prom' },
     pollInterval: 5,
     stateDir: '/state',
   });
@@ -58,6 +62,7 @@ test('every key can be set, and gets its final type', async () => {
   assert.deepEqual(config.pem, { mode: 0o640, uid: 0, gid: 0 });
   assert.deepEqual([config.host, config.pollIntervalMs, config.stateDir], ['lb2', 5000, '/state']);
   assert.deepEqual([config.haproxy.crtList, config.haproxy.bufsize], ['/jail/c', 65_536]);
+  assert.deepEqual([config.haproxy.placeholder, config.metrics.textfile], [true, '/m.prom']);
 });
 
 test('flag beats environment beats file', async () => {

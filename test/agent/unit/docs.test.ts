@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { OPTIONS } from '../../../agent/config.ts';
+import { FINDINGS } from '../../../agent/doctor/finding.ts';
 import { ERROR_CODES } from '../../../agent/errors.ts';
 import { EVENT_NAMES } from '../../../agent/log.ts';
 import { USAGE } from '../../../agent/usage.ts';
@@ -31,4 +32,16 @@ test('docs/agent.md and --help have every key, flag and variable', () => {
     assert.ok(USAGE.includes(`--${flag} `), flag);
     assert.ok(USAGE.includes(`PEMFLEET_AGENT_${flag.toUpperCase().replaceAll('-', '_')} `), flag);
   }
+});
+
+test('docs/agent.md has every finding of doctor with its severity, and none that is gone', () => {
+  const [, section = ''] = /^## doctor\n([\s\S]+?)^## /m.exec(text) ?? [];
+  const rows = [...section.matchAll(/^\| (`[^|]+) \| ([^|]+) \|/gm)].flatMap(
+    ([, ids = '', severities = '']) => {
+      const list = severities.split(', ');
+      return [...ids.matchAll(/`([^`]+)`/g)].map(([, id = ''], index) => [id, list[index] ?? list[0]]);
+    },
+  );
+
+  assert.deepEqual(Object.fromEntries(rows), FINDINGS);
 });

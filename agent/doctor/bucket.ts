@@ -1,0 +1,185 @@
+/** The bucket, seen from this host: can it be read, is the manifest whole, may the status be written? */
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { codeOf, messageOf } from '#contract/errors.ts';
+import { layout } from '#contract/layout.ts';
+import { type Manifest, parseManifest } from '#contract/manifest.ts';
+import type { Agent } from '../agent.ts';
+import type { AgentConfig } from '../config.ts';
+import { type Memory, recall } from '../state.ts';
+import { statusDigest } from '../status.ts';
+import { type Finding, type FindingId, finding, listed, quoted } from './finding.ts';
+
+export interface SeenBucket {
+  manifest: Manifest | undefined;
+  findings: readonly Finding[];
+}
+
+export async function examineBucket(agent: Agent): Promise<SeenBucket> {
+  const { config } = agent;
+  const missing = await missingDirectory(config);
+  if (missing !== undefined) return { manifest: undefined, findings: [missing] };
+  try {
+    const bucket = await agent.openBucket();
+    const object = await bucket.get(layout.manifest(config.fleet));
+    const { manifest, findings } = readManifest(object?.body, config);
+    return { manifest, findings: [...findings, ...(await examineStatus(agent))] };
+  } catch (error) {
+    return { manifest: undefined, findings: [unreachable(error, config)] };
+  }
+}
+
+/** Opening would create it, and a wrong path would look like an empty bucket. */
+async function missingDirectory({ bucket, fleet }: AgentConfig): Promise<Finding | undefined> {
+  const root = directoryOf(bucket);
+  if (root === undefined) return undefined;
+  const code = await stat(root).then(() => undefined, codeOf);
+  if (code !== 'ENOENT') return undefined;
+  const fix = `correct bucket in the agent's file, or let the issuer publish fleet ${fleet} there: pemfleet run`;
+  return finding('bucket-missing', `${root} does not exist`, fix);
+}
+
+const directoryOf = (url: string) => (url.startsWith('file:') ? fileURLToPath(url) : undefined);
+
+/** Of an S3 bucket the message itself says which permission, region or clock it is. */
+function unreachable(error: unknown, { bucket, fleet }: AgentConfig): Finding {
+  const root = directoryOf(bucket);
+  const reading = `s3:GetObject on published/${fleet}/*, and kms:Decrypt where the bucket has a key of its own`;
+  const known: Record<string, [FindingId, string]> = {
+    ERR_BUCKET_DENIED: [
+      'bucket-denied',
+      root
+        ? `chown -R pemfleet: ${quoted(root)}, or run the agent as the user of the issuer`
+        : `the host's role must allow ${reading}`,
+    ],
+    ERR_BUCKET_CREDENTIALS: [
+      'bucket-credentials',
+      'give the instance a role, or name AWS_PROFILE in a drop-in: systemctl edit pemfleet-agent',
+    ],
+    ERR_BUCKET_CLOCK: ['clock-wrong', 'timedatectl set-ntp true'],
+    ERR_BUCKET_MISSING: ['bucket-missing', `correct bucket in the agent's file (${bucket}), or its region`],
+  };
+  const other = `bucket in the agent's file (${bucket}): is it right, and can this host reach it?`;
+  const [id, fix] = known[codeOf(error)] ?? ['bucket-unreachable', other];
+  return finding(id, messageOf(error), fix);
+}
+
+function readManifest(body: Buffer | undefined, { fleet, bucket }: AgentConfig): SeenBucket {
+  if (body === undefined) {
+    const fix = `pemfleet run on the issuer; or correct fleet (${fleet}) in the agent's file`;
+    const seen = `${bucket} holds no ${layout.manifest(fleet)}`;
+    return { manifest: undefined, findings: [finding('manifest-missing', seen, fix)] };
+  }
+  try {
+    return { manifest: parseManifest(fleet, body), findings: [] };
+  } catch (error) {
+    const fix =
+      codeOf(error) === 'ERR_MANIFEST_VERSION'
+        ? 'upgrade pemfleet-agent: the issuer is newer'
+        : 'pemfleet run on the issuer writes it anew; who else writes to the bucket?';
+    return { manifest: undefined, findings: [finding('manifest-unreadable', messageOf(error), fix)] };
+  }
+}
+
+/**
+ * S3 tells a right to write only by a write, and what a host may write is its status alone. So what the last
+ * pass remembers is asked: is the status that it has made the one that the bucket has taken?
+ */
+async function examineStatus({ config }: Agent): Promise<Finding[]> {
+  const key = layout.status(config.fleet, config.host);
+  const root = directoryOf(config.bucket);
+  if (root === undefined) return judgeReport(await recall(config.stateDir, config, () => undefined), key);
+  return checkWritable(dirname(join(root, key))).then(
+    () => [],
+    (error: unknown) => {
+      const fix = `chown -R pemfleet: ${quoted(dirname(join(root, key)))}`;
+      return [finding('status-not-writable', `${key}: ${messageOf(error)}`, fix)];
+    },
+  );
+}
+
+export function judgeReport({ status, state }: Pick<Memory, 'status' | 'state'>, key: string): Finding[] {
+  // After a pass that could not be made at all, nothing is remembered of the report.
+  const isTold = status !== undefined && (status.error?.code ?? 'ERR_RUNTIME_').startsWith('ERR_RUNTIME_');
+  if (!isTold || state.reported?.digest === statusDigest(status)) return [];
+  const fix = `the host's role must allow s3:PutObject on ${key}; journalctl -u pemfleet-agent | grep status.failed`;
+  return [finding('status-not-writable', `the last report of this host did not get to ${key}`, fix)];
+}
+
+/** As far up as it exists: the first report creates the rest. */
+async function checkWritable(path: string): Promise<void> {
+  await access(`${path}/.`, constants.W_OK | constants.X_OK).catch((error: unknown) => {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    return checkWritable(dirname(path));
+  });
+}
+
+/** What the manifest promises: its certificates' times, and the clock's. Pure. */
+export function judgeManifest(manifest: Manifest, now: Date, haproxyNow: Date | undefined): Finding[] {
+  const pems = Object.entries(manifest.certificates).flatMap(([name, { pems }]) =>
+    pems.map((pem) => ({ name, ...pem })),
+  );
+  const left = (pem: (typeof pems)[number]) =>
+    (Date.parse(pem.notAfter) - now.getTime()) / (Date.parse(pem.notAfter) - Date.parse(pem.notBefore));
+  const named = (isMeant: (pem: (typeof pems)[number]) => boolean) => [
+    ...new Set(pems.filter(isMeant).map(({ name }) => name)),
+  ];
+  const expired = named((pem) => left(pem) <= 0);
+  const overdue = named((pem) => left(pem) > 0 && left(pem) < 1 / 6);
+  const ask = 'pemfleet plan on the issuer says why; is its timer running?';
+  const found = judgeClock(
+    manifest,
+    now,
+    haproxyNow,
+    named((pem) => Date.parse(pem.notBefore) > now.getTime()),
+  );
+  if (expired.length > 0)
+    found.push(finding('certificate-expired', `expired and not renewed: ${listed(expired)}`, ask));
+  if (overdue.length > 0)
+    found.push(
+      finding('certificate-overdue', `less than a sixth of the lifetime left: ${listed(overdue)}`, ask),
+    );
+  return found;
+}
+
+const CLOCK_SLACK_MS = 120_000;
+
+function judgeClock(
+  { updatedAt }: Manifest,
+  now: Date,
+  haproxyNow: Date | undefined,
+  early: readonly string[],
+): Finding[] {
+  const fix = "timedatectl set-ntp true, or correct the issuer's clock; date -u on both";
+  const behindMs = Date.parse(updatedAt) - now.getTime();
+  const apartMs = haproxyNow === undefined ? 0 : Math.abs(haproxyNow.getTime() - now.getTime());
+  const seen = [
+    ...(behindMs > CLOCK_SLACK_MS ? [`the manifest was written at ${updatedAt}`] : []),
+    ...(early.length > 0 ? [`not yet valid: ${listed(early)}`] : []),
+    ...(apartMs > CLOCK_SLACK_MS ? [`HAProxy's clock says ${haproxyNow?.toISOString()}`] : []),
+  ];
+  return seen.length === 0
+    ? []
+    : [finding('clock-wrong', `this host's clock says ${now.toISOString()}; ${seen.join('; ')}`, fix)];
+}
+
+/** The largest PEM against what fits in one command. */
+export function judgeSizes(manifest: Manifest, maxPemBytes: number): Finding[] {
+  const sizes = Object.entries(manifest.certificates).flatMap(([name, { pems }]) =>
+    pems.map(({ size }) => ({ name, size })),
+  );
+  const large = sizes.filter(({ size }) => size > maxPemBytes);
+  if (large.length === 0) return [];
+  const largest = Math.max(...large.map(({ size }) => size));
+  const bufsize = 2 ** Math.ceil(Math.log2(largest + 1024));
+  const seen = `too large for one command (${maxPemBytes} bytes of PEM): ${listed(large.map(({ name, size }) => `${name} with ${size}`))}`;
+  return [
+    finding(
+      'bufsize-small',
+      seen,
+      `tune.bufsize ${bufsize} in HAProxy's global section, then reload it; haproxy.bufsize: ${bufsize} in the agent's file`,
+    ),
+  ];
+}

@@ -1,0 +1,84 @@
+/** What `doctor` says: what was seen, how bad it is, and the command or the line of configuration that mends it. */
+
+/** `error`: certificates are not installed, not served, or not safe; `warning`: they will be; `note`: good to know. */
+export type Severity = 'error' | 'warning' | 'note';
+
+/** Every finding there is. docs/agent.md lists them. */
+export const FINDINGS = {
+  'config-refused': 'error',
+  'flock-missing': 'error',
+  'state-not-writable': 'error',
+  'agent-user': 'note',
+  'pass-overdue': 'warning',
+  'unit-missing': 'note',
+  'unit-disabled': 'warning',
+  'unit-failed': 'error',
+  'clock-wrong': 'error',
+  'clock-unsynchronized': 'warning',
+  'bucket-missing': 'error',
+  'bucket-denied': 'error',
+  'bucket-credentials': 'error',
+  'bucket-unreachable': 'error',
+  'manifest-missing': 'error',
+  'manifest-unreadable': 'error',
+  'certificate-overdue': 'warning',
+  'certificate-expired': 'error',
+  'status-not-writable': 'error',
+  'socket-missing': 'error',
+  'socket-refused': 'error',
+  'socket-denied': 'error',
+  'socket-silent': 'error',
+  'socket-not-admin': 'error',
+  'socket-open-to-all': 'error',
+  'haproxy-too-old': 'error',
+  'haproxy-untested': 'note',
+  'haproxy-stopping': 'warning',
+  'haproxy-transaction': 'warning',
+  'haproxy-config-unread': 'note',
+  'directory-missing': 'error',
+  'directory-denied': 'error',
+  'directory-open': 'error',
+  'directory-empty': 'error',
+  'directory-not-loaded': 'error',
+  'directory-other-root': 'error',
+  'directory-two-names': 'warning',
+  'key-readable-by-all': 'error',
+  'file-stray': 'error',
+  'file-name-crt': 'warning',
+  'file-backup': 'warning',
+  'file-subdirectory': 'note',
+  'file-orphan': 'note',
+  'file-not-loaded': 'warning',
+  'file-differs': 'warning',
+  'names-overlap': 'warning',
+  'strict-sni-missing': 'warning',
+  'bufsize-differs': 'error',
+  'bufsize-small': 'warning',
+  'ocsp-update': 'warning',
+  'handshake-off': 'note',
+  'handshake-failed': 'error',
+} as const satisfies Record<string, Severity>;
+
+export type FindingId = keyof typeof FINDINGS;
+
+export interface Finding {
+  id: FindingId;
+  severity: Severity;
+  seen: string;
+  fix: string;
+}
+
+export function finding(id: FindingId, seen: string, fix: string): Finding {
+  return { id, severity: FINDINGS[id], seen, fix };
+}
+
+/** A word of a shell command, quoted only if it must be. */
+export function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** Long lists are cut: the fix is the same for all. */
+export function listed(names: readonly string[], most = 5): string {
+  const rest = names.length - most;
+  return rest > 0 ? `${names.slice(0, most).join(', ')} and ${rest} more` : names.join(', ');
+}

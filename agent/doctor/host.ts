@@ -1,0 +1,123 @@
+/** The host around the agent: its own directory, flock(1), systemd's units, the clock's source, the last pass. */
+import { execFile } from 'node:child_process';
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { codeOf } from '#contract/errors.ts';
+import type { Agent } from '../agent.ts';
+import { readStatus } from '../state.ts';
+import { type Finding, finding, quoted } from './finding.ts';
+
+/** Standard output, empty when the program is missing or failed. */
+export type Exec = (
+  program: string,
+  args: readonly string[],
+) => Promise<{ isThere: boolean; stdout: string }>;
+
+export const execHere: Exec = (program, args) =>
+  new Promise((resolve) => {
+    execFile(program, [...args], { timeout: 5000 }, (error, stdout) => {
+      resolve({ isThere: error?.code !== 'ENOENT', stdout });
+    });
+  });
+
+const UNIT = 'pemfleet-agent.service';
+
+export async function examineHost(agent: Agent, exec: Exec, uid: number): Promise<Finding[]> {
+  return [
+    ...(await examineFlock(exec)),
+    ...(await examineState(agent)),
+    ...(await examineSystemd(exec)),
+    ...(await examineUser(agent, uid)),
+  ];
+}
+
+async function examineFlock(exec: Exec): Promise<Finding[]> {
+  if ((await exec('flock', ['--version'])).isThere) return [];
+  return [
+    finding('flock-missing', 'flock(1) is not installed: no pass can be made', 'apt-get install util-linux'),
+  ];
+}
+
+/** As far up as it exists: a pass creates the rest. */
+async function examineState({ config: { stateDir, fleet, host }, now }: Agent): Promise<Finding[]> {
+  const create = `install -d -m 0700 -o pemfleet ${quoted(stateDir)}`;
+  let place = stateDir;
+  let code = await writable(place);
+  while (code === 'ENOENT' && place !== '/') {
+    place = dirname(place);
+    code = await writable(place);
+  }
+  if (code !== undefined)
+    return [finding('state-not-writable', `${place} cannot be written by this user (${code})`, create)];
+  const status = await readStatus(stateDir, fleet, host).catch(() => undefined);
+  const at = status === undefined || status === 'broken' ? undefined : new Date(status.reportedAt);
+  if (at === undefined || now().getTime() - at.getTime() < OVERDUE_MS) return [];
+  return [
+    finding(
+      'pass-overdue',
+      `the last report is of ${at.toISOString()}`,
+      `systemctl enable --now ${UNIT}; journalctl -u ${UNIT} -n 50`,
+    ),
+  ];
+}
+
+/** A status is reported once an hour at least. */
+const OVERDUE_MS = 7_200_000;
+
+const writable = (path: string) =>
+  access(path, constants.W_OK | constants.X_OK).then(() => undefined, codeOf);
+
+async function examineSystemd(exec: Exec): Promise<Finding[]> {
+  const { isThere, stdout: state } = await exec('systemctl', ['is-system-running']);
+  if (!isThere || !/^(running|degraded|starting)/.test(state)) return [];
+  const shown = await exec('systemctl', ['show', '-p', 'LoadState,UnitFileState,ActiveState', UNIT]);
+  const unit = Object.fromEntries(shown.stdout.split('\n').map((line) => line.split('=')));
+  const clock = (await exec('timedatectl', ['show', '-p', 'NTPSynchronized', '--value'])).stdout.trim();
+  return [
+    ...judgeUnit(unit),
+    ...(clock === 'no'
+      ? [finding('clock-unsynchronized', 'nothing keeps this clock right', 'timedatectl set-ntp true')]
+      : []),
+  ];
+}
+
+function judgeUnit({ LoadState, UnitFileState, ActiveState }: Record<string, string | undefined>): Finding[] {
+  if (LoadState !== 'loaded') {
+    const fix = `install -m 0644 pemfleet-agent.service /etc/systemd/system/ && systemctl daemon-reload && systemctl enable --now ${UNIT}`;
+    return [finding('unit-missing', `systemd has no ${UNIT} (${LoadState}); what starts the agent?`, fix)];
+  }
+  if (ActiveState === 'failed')
+    return [
+      finding(
+        'unit-failed',
+        `${UNIT} has failed`,
+        `journalctl -u ${UNIT} -n 50; then systemctl restart ${UNIT}`,
+      ),
+    ];
+  if (UnitFileState === 'enabled' && ActiveState === 'active') return [];
+  return [
+    finding(
+      'unit-disabled',
+      `${UNIT} is ${UnitFileState} and ${ActiveState}: after the next boot nobody polls`,
+      `systemctl enable --now ${UNIT}`,
+    ),
+  ];
+}
+
+/** Root may do everything: what the agent itself may not do stays hidden. */
+async function examineUser({ config: { stateDir } }: Agent, uid: number): Promise<Finding[]> {
+  const owner = await stat(stateDir).then(
+    (stats) => stats.uid,
+    () => uid,
+  );
+  if (uid !== 0 || owner === 0) return [];
+  const fix = 'runuser -u pemfleet -g pemfleet -G haproxy -- pemfleet-agent doctor';
+  return [
+    finding(
+      'agent-user',
+      `${stateDir} belongs to user ${owner}, doctor runs as root: rights were not checked as the agent has them`,
+      fix,
+    ),
+  ];
+}

@@ -1,0 +1,37 @@
+/** Judges the binds that serve the directory, as HAProxy's configuration has them. Pure. */
+import { isAbsolute, join, normalize } from 'node:path';
+import type { AgentConfig } from '../config.ts';
+import { type Finding, finding } from './finding.ts';
+import type { HaproxyConfig } from './haproxy-config.ts';
+import type { SeenDirectory } from './look-directory.ts';
+
+export function judgeBinds(
+  config: HaproxyConfig | undefined,
+  directory: SeenDirectory,
+  { haproxy }: AgentConfig,
+): Finding[] {
+  const binds = config?.binds.filter(({ crt }) => crt.some((name) => isSame(name, config, haproxy))) ?? [];
+  const found = directory.entries.filter(({ facts }) => facts !== undefined).map(({ name }) => name);
+  return binds
+    .filter(({ hasStrictSni }) => !hasStrictSni)
+    .map(({ at, address }) => {
+      const fix = `add strict-sni to the bind (${at}), then reload HAProxy; without it start once with haproxy.placeholder: true`;
+      if (found.length === 0 && directory.code === undefined)
+        return finding(
+          'directory-empty',
+          `bind ${address} has no strict-sni and ${directory.path} no certificate: HAProxy does not start`,
+          fix,
+        );
+      const what = `bind ${address} has no strict-sni: unknown names get ${found[0] ?? 'the first file'}, which cannot be removed at run time, and HAProxy does not start with an empty directory`;
+      return finding('strict-sni-missing', what, fix);
+    });
+}
+
+function isSame(
+  name: string,
+  { crtBase = '/' }: HaproxyConfig,
+  { certsDir, crtList }: AgentConfig['haproxy'],
+): boolean {
+  const path = (text: string) => normalize(isAbsolute(text) ? text : join(crtBase, text)).replace(/\/+$/, '');
+  return name === crtList || path(name) === path(certsDir);
+}

@@ -1,0 +1,134 @@
+/** Judges HAProxy's directory: rights, files that would stop a start, what is not served. Pure. */
+import { join } from 'node:path';
+import type { AgentConfig } from '../config.ts';
+import { type Finding, finding, listed, quoted } from './finding.ts';
+import { octal } from './judge-haproxy.ts';
+import { type SeenDirectory, type SeenEntry, sideFileOwner } from './look-directory.ts';
+
+export function judgeDirectory(seen: SeenDirectory, config: AgentConfig): Finding[] {
+  const { path, code, entries } = seen;
+  if (code !== undefined) return [unusable(path, code)];
+  return [
+    ...judgeRights(seen),
+    ...judgeKeyModes(seen, config),
+    ...entries.flatMap((entry) => judgeEntry(entry, path)),
+    ...judgeOrphans(seen),
+    ...judgeOverlaps(seen),
+  ];
+}
+
+function unusable(path: string, code: string): Finding {
+  const create = `install -d -m 0750 -o pemfleet -g haproxy ${quoted(path)}; then name it on a bind ("crt ${path}")`;
+  return code === 'ENOENT'
+    ? finding(
+        'directory-missing',
+        `${path} does not exist: HAProxy does not start with a bind that names it`,
+        create,
+      )
+    : finding('directory-denied', `${path} cannot be listed by this user (${code})`, own(path));
+}
+
+const own = (path: string) => `chown pemfleet:haproxy ${quoted(path)} && chmod 0750 ${quoted(path)}`;
+
+function judgeRights({ path, mode, isWritable }: SeenDirectory): Finding[] {
+  const found: Finding[] = [];
+  if (!isWritable)
+    found.push(finding('directory-denied', `${path} cannot be written by this user`, own(path)));
+  if ((mode & 0o002) !== 0 && (mode & 0o1000) === 0)
+    found.push(
+      finding(
+        'directory-open',
+        `everybody may put files into ${path} (mode ${octal(mode)})`,
+        `chmod o-rwx ${quoted(path)}`,
+      ),
+    );
+  return found;
+}
+
+function judgeKeyModes({ path, entries }: SeenDirectory, { pem }: AgentConfig): Finding[] {
+  const open = entries
+    .filter(({ isDirectory, mode }) => !isDirectory && (mode & 0o004) !== 0)
+    .map(({ name }) => name);
+  const keys = open.filter((name) => !/\.(ocsp|issuer|sctl)$/.test(name));
+  if (keys.length === 0) return [];
+  const files = keys.map((name) => quoted(join(path, name))).join(' ');
+  return [
+    finding(
+      'key-readable-by-all',
+      `private keys that every user may read: ${listed(keys)}`,
+      `chmod ${octal(pem.mode)} ${files}`,
+    ),
+  ];
+}
+
+function judgeEntry({ name, isDirectory, facts, code }: SeenEntry, path: string): Finding[] {
+  const file = quoted(join(path, name));
+  if (isDirectory)
+    return [
+      finding(
+        'file-subdirectory',
+        `HAProxy skips the directory ${name}: nothing in it is served`,
+        `crt ${join(path, name)} on the bind, or move its files up`,
+      ),
+    ];
+  if (sideFileOwner(name) !== undefined) return [];
+  const problem = facts === undefined ? `cannot be read (${code})` : facts.problem;
+  if (code === 'EACCES')
+    return [finding('directory-denied', `${name} cannot be read by this user`, `chown pemfleet ${file}`)];
+  if (problem !== undefined) {
+    const seen = `${name} ${problem}: it stops HAProxy's next start and reload`;
+    return [
+      finding(
+        'file-stray',
+        seen,
+        `mv ${file} ${quoted(join('/root', name))}; haproxy -c -f /etc/haproxy/haproxy.cfg`,
+      ),
+    ];
+  }
+  if (/(~|\.(bak|old|orig|save|tmp|new|rpmnew|dpkg-\w+))$/.test(name))
+    return [
+      finding(
+        'file-backup',
+        `${name} looks like a copy: HAProxy loads and serves it as a certificate`,
+        `mv ${file} ${quoted(join('/root', name))}; then reload HAProxy`,
+      ),
+    ];
+  return name.endsWith('.crt')
+    ? [
+        finding(
+          'file-name-crt',
+          `${name}: HAProxy 2.6 cannot update a file of this name at run time`,
+          `mv ${file} ${quoted(join(path, name.replace(/crt$/, 'pem')))}; then reload HAProxy`,
+        ),
+      ]
+    : [];
+}
+
+function judgeOrphans({ path, entries }: SeenDirectory): Finding[] {
+  const names = new Set(entries.map(({ name }) => name));
+  const orphans = [...names].filter((name) => !names.has(sideFileOwner(name) ?? name));
+  if (orphans.length === 0) return [];
+  const fix = `rm ${orphans.map((name) => quoted(join(path, name))).join(' ')}`;
+  return [finding('file-orphan', `side files without their certificate: ${listed(orphans)}`, fix)];
+}
+
+/** Two files with one name on one bind: after a hot update of one, HAProxy serves the other (all versions). */
+function judgeOverlaps({ path, entries }: SeenDirectory): Finding[] {
+  const holders = new Map<string, string[]>();
+  for (const { name, facts } of entries)
+    for (const host of facts?.problem === undefined ? (facts?.names ?? []) : []) {
+      const key = `${host} ${facts?.keyKind}`;
+      holders.set(key, [...(holders.get(key) ?? []), name]);
+    }
+  const pairs = new Map(
+    [...holders]
+      .filter(([, files]) => files.length > 1)
+      .map(([key, files]) => [files.join(' '), { key, files }]),
+  );
+  return [...pairs.values()].map(({ key, files: [first = '', ...others] }) => {
+    const host = key.split(' ', 1)[0];
+    const seen = `${first} and ${others.join(', ')} both hold ${host}: after a hot update of one, HAProxy serves the other`;
+    const fix = `keep one, for example: rm ${others.map((name) => quoted(join(path, name))).join(' ')}; then reload HAProxy`;
+    return finding('names-overlap', seen, fix);
+  });
+}

@@ -1,0 +1,153 @@
+/** Judges what was seen of HAProxy: socket, version, and the lines of its configuration. Pure. */
+import type { AgentConfig } from '../config.ts';
+import { type Finding, type FindingId, finding, quoted } from './finding.ts';
+import type { HaproxyConfig } from './haproxy-config.ts';
+import type { SeenHaproxy } from './look-haproxy.ts';
+
+/** The agent needs `new ssl cert`; what was tried begins with 2.6. */
+const OLDEST = '2.2';
+const OLDEST_TESTED = '2.6';
+
+export function judgeHaproxy(seen: SeenHaproxy, config: AgentConfig): Finding[] {
+  return [
+    ...judgeSocket(seen, config),
+    ...judgeProcess(seen, config),
+    ...(seen.config === undefined ? unread(seen) : judgeConfig(seen.config, config)),
+  ];
+}
+
+function judgeSocket(seen: SeenHaproxy, { haproxy: { statsSocket } }: AgentConfig): Finding[] {
+  const line = seen.config?.statsSockets.find(({ path }) => path === statsSocket);
+  const where = line ? ` (${line.at})` : '';
+  const right = `in HAProxy's global section${where}: stats socket ${statsSocket} mode 660 group haproxy level admin; then reload HAProxy`;
+  if (seen.code !== undefined) return [unreachable(seen, statsSocket, right)];
+  const found: Finding[] = [];
+  if (seen.certificatesCode === 'ERR_RUNTIME_NOT_ADMIN')
+    found.push(
+      finding('socket-not-admin', `${statsSocket} is of level ${line?.level ?? 'operator or user'}`, right),
+    );
+  else if (seen.certificatesCode !== undefined)
+    found.push(
+      finding(
+        'socket-silent',
+        `${statsSocket} does not tell its certificates (${seen.certificatesCode})`,
+        SILENT,
+      ),
+    );
+  if (((seen.socketMode ?? 0) & 0o002) !== 0)
+    found.push(
+      finding(
+        'socket-open-to-all',
+        `everybody on this host may command HAProxy: ${statsSocket} has mode ${octal(seen.socketMode)}`,
+        right,
+      ),
+    );
+  return found;
+}
+
+const SILENT = 'is HAProxy overloaded, stopping, or its "stats maxconn" reached? systemctl status haproxy';
+
+function unreachable({ code = '', config }: SeenHaproxy, socket: string, right: string): Finding {
+  const others = config?.statsSockets.map(({ path }) => path).filter((path) => path !== socket) ?? [];
+  const other =
+    others.length > 0 ? `haproxy.statsSocket: ${others[0]} in the agent's file, or ${right}` : undefined;
+  const known: Record<string, [FindingId, string, string]> = {
+    ERR_RUNTIME_SOCKET_MISSING: [
+      'socket-missing',
+      'is not there',
+      other ?? `systemctl start haproxy; if it runs, ${right}`,
+    ],
+    ERR_RUNTIME_SOCKET_REFUSED: [
+      'socket-refused',
+      'has no listener: HAProxy is not running',
+      'systemctl start haproxy',
+    ],
+    ERR_RUNTIME_SOCKET_DENIED: [
+      'socket-denied',
+      'is closed to this user',
+      `${right}; usermod -aG haproxy pemfleet`,
+    ],
+  };
+  const [id, what, fix] = known[code] ?? ['socket-silent' as const, `gives no answer (${code})`, SILENT];
+  return finding(id, `${socket} ${what}`, fix);
+}
+
+function judgeProcess(seen: SeenHaproxy, { haproxy: { statsSocket } }: AgentConfig): Finding[] {
+  const { version, isStopping, transaction } = seen;
+  const found: Finding[] = [];
+  if (version !== '' && isBefore(version, OLDEST))
+    found.push(
+      finding(
+        'haproxy-too-old',
+        `HAProxy ${version} cannot add certificates at run time`,
+        'upgrade HAProxy to 2.6 or newer',
+      ),
+    );
+  else if (version !== '' && isBefore(version, OLDEST_TESTED))
+    found.push(
+      finding(
+        'haproxy-untested',
+        `HAProxy ${version}: 2.6, 3.0 and 3.2 are tested`,
+        'upgrade HAProxy to 2.6 or newer',
+      ),
+    );
+  if (isStopping)
+    found.push(
+      finding(
+        'haproxy-stopping',
+        `an old worker answers on ${statsSocket}`,
+        'wait for the reload to end; systemctl restart haproxy if it does not',
+      ),
+    );
+  if (transaction !== undefined) {
+    const abort = `echo ${quoted(`abort ssl cert ${transaction}`)} | socat stdio ${quoted(statsSocket)}`;
+    found.push(
+      finding(
+        'haproxy-transaction',
+        `a transaction of ${transaction} is open: somebody else changes certificates, or died in it`,
+        abort,
+      ),
+    );
+  }
+  return found;
+}
+
+function unread({ configUnread }: SeenHaproxy): Finding[] {
+  const { file = '', code = '' } = configUnread ?? {};
+  const fix = 'run doctor as root, or name the file: pemfleet-agent doctor --haproxy-config FILE';
+  return [
+    finding(
+      'haproxy-config-unread',
+      `${file} cannot be read (${code}): binds, buffer and OCSP update were not checked`,
+      fix,
+    ),
+  ];
+}
+
+function judgeConfig(seen: HaproxyConfig, { haproxy: { bufsize } }: AgentConfig): Finding[] {
+  const theirs = seen.bufsize ?? 16_384;
+  const found: Finding[] = [];
+  if (bufsize > theirs) {
+    const what = `haproxy.bufsize is ${bufsize}, HAProxy's tune.bufsize ${theirs}: 2.6 hangs on what is between`;
+    found.push(
+      finding(
+        'bufsize-differs',
+        what,
+        `haproxy.bufsize: ${theirs} in the agent's file, or tune.bufsize ${bufsize} in HAProxy's global section`,
+      ),
+    );
+  }
+  for (const at of seen.ocspUpdates) {
+    const what = `${at} makes HAProxy fetch OCSP responses; pemfleet staples by itself where a CA still has OCSP`;
+    found.push(finding('ocsp-update', what, `remove the ocsp-update words of ${at}, then reload HAProxy`));
+  }
+  return found;
+}
+
+function isBefore(version: string, than: string): boolean {
+  const [a = 0, b = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
+  const [c = 0, d = 0] = than.split('.').map(Number);
+  return a < c || (a === c && b < d);
+}
+
+export const octal = (mode = 0) => mode.toString(8).padStart(4, '0');

@@ -1,0 +1,77 @@
+/** Judges what HAProxy holds of the directory, and under which names. Pure. */
+import type { AgentConfig } from '../config.ts';
+import { type Finding, finding, listed } from './finding.ts';
+import type { SeenDirectory } from './look-directory.ts';
+import type { SeenHaproxy } from './look-haproxy.ts';
+
+export function judgeLoaded(
+  seen: SeenDirectory,
+  { code, certificatesCode, crtLists: known }: SeenHaproxy,
+  config: AgentConfig,
+): Finding[] {
+  const { certsDir, crtList } = config.haproxy;
+  if (code !== undefined || certificatesCode !== undefined || seen.code !== undefined) return [];
+  if (crtList !== undefined) return known.includes(crtList) ? [] : [nameUnknown(crtList, known)];
+  if (seen.crtLists.length > 0) return [...twoNames(seen), ...judgeFiles(seen)];
+  const relative = known.find(
+    (name) => !name.startsWith('/') && certsDir.endsWith(`/${name.replace(/^(\.\/)+/, '')}`),
+  );
+  const guess = relative ?? (seen.otherRoots.length === 1 ? seen.otherRoots[0] : undefined);
+  if (guess !== undefined) {
+    const what = `HAProxy knows ${guess}, which is no path of this host (container, chroot, relative path), and not ${certsDir}`;
+    return [
+      finding(
+        'directory-other-root',
+        what,
+        `haproxy.crtList: ${guess} in the agent's file, if that is the same directory; else the absolute path on the bind`,
+      ),
+    ];
+  }
+  const what = `no bind of the running HAProxy names ${certsDir}; it knows ${listed(known) || 'no directory and no crt-list'}`;
+  return [
+    finding(
+      'directory-not-loaded',
+      what,
+      `bind :443 ssl crt ${certsDir} strict-sni in HAProxy's configuration, then reload HAProxy; or correct haproxy.certsDir`,
+    ),
+  ];
+}
+
+function nameUnknown(crtList: string, known: readonly string[]): Finding {
+  const what = `haproxy.crtList is ${crtList}; HAProxy knows ${listed(known) || 'no crt-list'}`;
+  return finding(
+    'directory-not-loaded',
+    what,
+    `haproxy.crtList: one of HAProxy's names, letter for letter; or remove the line`,
+  );
+}
+
+function twoNames({ crtLists }: SeenDirectory): Finding[] {
+  if (crtLists.length < 2) return [];
+  const what = `HAProxy holds the directory ${crtLists.length} times, as ${listed(crtLists)}: every update is made for each copy`;
+  return [
+    finding(
+      'directory-two-names',
+      what,
+      `crt ${crtLists[0]} on each bind, spelled the same way; then reload HAProxy`,
+    ),
+  ];
+}
+
+function judgeFiles({ entries, crtLists, serials }: SeenDirectory): Finding[] {
+  const [list = ''] = crtLists;
+  const good = entries.filter(({ facts }) => facts !== undefined && facts.problem === undefined);
+  const absent = good.filter(({ name }) => !serials.has(`${list}/${name}`)).map(({ name }) => name);
+  const other = good
+    .filter(({ name, facts }) => (serials.get(`${list}/${name}`) ?? facts?.serial) !== facts?.serial)
+    .map(({ name }) => name);
+  const found: Finding[] = [];
+  const fix = 'pemfleet-agent sync for files of the manifest; for others systemctl reload haproxy';
+  if (absent.length > 0)
+    found.push(finding('file-not-loaded', `HAProxy has not loaded ${listed(absent)}`, fix));
+  if (other.length > 0)
+    found.push(
+      finding('file-differs', `HAProxy serves another certificate than the file: ${listed(other)}`, fix),
+    );
+  return found;
+}

@@ -1,0 +1,23 @@
+#!/bin/sh
+# Takes pemfleet-agent away. HAProxy goes on serving the files in its directory.
+#   ./uninstall.sh            keeps /etc/pemfleet and the agent's memory
+#   ./uninstall.sh --purge    takes these too; never HAProxy's certificates, never a bucket, and not the user pemfleet,
+#                             whose number another user could get, with all files that still belong to it
+set -eu
+root=${DESTDIR:-}
+[ -n "$root" ] || [ "$(id -u)" = 0 ] || { echo "uninstall.sh: must be run as root" >&2; exit 1; }
+case "${1:-}" in '' | --purge) ;; *) echo "uninstall.sh: unknown option $1" >&2; exit 64 ;; esac
+
+units="pemfleet-agent.service pemfleet-agent-first.service"
+if [ -z "$root" ] && command -v systemctl >/dev/null; then
+    # shellcheck disable=SC2086 # two words
+    systemctl disable --now $units 2>/dev/null || true
+fi
+for unit in $units; do rm -f "$root/etc/systemd/system/$unit"; done
+rm -f "$root/usr/bin/pemfleet-agent"
+if [ -z "$root" ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
+if [ "${1:-}" = --purge ]; then
+    rm -rf "$root/var/lib/pemfleet-agent"
+    rm -f "$root/etc/pemfleet/agent.yaml"
+    rmdir "$root/etc/pemfleet" 2>/dev/null || true
+fi

@@ -1,0 +1,69 @@
+/**
+ * A file of HAProxy's directory, read as HAProxy reads it (more kindly than our own canonical form): would it
+ * stop the next start? The key is compared and forgotten.
+ */
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { canonicalIdentifier, namesOf } from '#contract/combined-pem.ts';
+
+export interface PemFacts {
+  /** Why HAProxy would not start with it. */
+  problem: string | undefined;
+  serial: string;
+  /** `subjectAltName`, and the common name, which HAProxy counts as a name too. */
+  names: readonly string[];
+  /** `rsa`, `ec`: of two files with one name but different kinds, HAProxy serves both. */
+  keyKind: string;
+  notAfter: Date | undefined;
+}
+
+const MIN_RSA_BITS = 2048;
+const NO_CERTIFICATE = { serial: '', names: [], keyKind: '', notAfter: undefined };
+
+/** @param keyText of the side file `X.key`, if there is one */
+export function pemFactsOf(text: string, keyText = ''): PemFacts {
+  const leaf = leafIn(text);
+  if (typeof leaf === 'string') return { problem: leaf, ...NO_CERTIFICATE };
+  return {
+    problem: keyProblem(leaf, `${text}\n${keyText}`),
+    serial: leaf.serialNumber,
+    names: [...new Set([...namesOf(leaf), ...commonNames(leaf)])],
+    keyKind: leaf.publicKey.asymmetricKeyType ?? '',
+    notAfter: new Date(leaf.validTo),
+  };
+}
+
+function leafIn(text: string): X509Certificate | string {
+  if (text.trim() === '') return 'is empty';
+  const [block] = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(text) ?? [];
+  if (block === undefined) return 'holds no certificate';
+  try {
+    return new X509Certificate(block);
+  } catch {
+    return 'holds a certificate that cannot be parsed';
+  }
+}
+
+function keyProblem(leaf: X509Certificate, text: string): string | undefined {
+  const [block] =
+    /-----BEGIN ([A-Z]+ )*PRIVATE KEY-----[\s\S]+?-----END ([A-Z]+ )*PRIVATE KEY-----/.exec(text) ?? [];
+  if (block === undefined) return 'holds no private key';
+  if (/ENCRYPTED/.test(block)) return 'holds an encrypted private key';
+  const key = parseKey(block);
+  if (key === undefined) return 'holds a private key that cannot be parsed';
+  if (!leaf.checkPrivateKey(key)) return 'holds the private key of another certificate';
+  const bits = key.asymmetricKeyDetails?.modulusLength ?? MIN_RSA_BITS;
+  return bits < MIN_RSA_BITS ? `has a weak key (RSA of ${bits} bits)` : undefined;
+}
+
+function parseKey(block: string): KeyObject | undefined {
+  try {
+    return createPrivateKey(block);
+  } catch {
+    return undefined;
+  }
+}
+
+function commonNames({ subject }: X509Certificate): string[] {
+  const lines = (subject ?? '').split('\n').filter((line) => line.startsWith('CN='));
+  return lines.map((line) => canonicalIdentifier(line.slice('CN='.length)));
+}

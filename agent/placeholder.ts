@@ -1,0 +1,47 @@
+/**
+ * A bind without `strict-sni` cannot start with an empty directory. Where nothing real is at hand at the first
+ * boot, a self-signed certificate of a name that nobody has takes its place, until the first real one is there.
+ * No CA is ever asked for it.
+ */
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { codeOf } from '#contract/errors.ts';
+import type { Agent } from './agent.ts';
+import { viewHaproxy } from './haproxy/view.ts';
+import { dropPrevious, install, remove } from './install.ts';
+import { unload } from './load.ts';
+import { selfSigned } from './self-signed.ts';
+
+/** In capitals: no certificate name can become this file. */
+export const PLACEHOLDER_FILE = 'PLACEHOLDER.pem';
+/** RFC 6761 §6.4: nobody's name, so it never stands beside a real one. */
+const NAME = 'pemfleet-placeholder.invalid';
+const DAY_MS = 86_400_000;
+
+export async function installPlaceholder({ config, log, now }: Agent): Promise<void> {
+  const at = now().getTime();
+  const pem = selfSigned(NAME, new Date(at - DAY_MS), new Date(at + 365 * DAY_MS));
+  const path = join(config.haproxy.certsDir, PLACEHOLDER_FILE);
+  await install(path, Buffer.from(pem), config.pem);
+  await dropPrevious(path);
+  log('placeholder.installed', { file: PLACEHOLDER_FILE });
+}
+
+/** To be called when a real certificate is on disk. From HAProxy first, where it can be asked. */
+export async function retirePlaceholder(agent: Agent): Promise<void> {
+  const path = join(agent.config.haproxy.certsDir, PLACEHOLDER_FILE);
+  const isThere = await access(path).then(
+    () => true,
+    () => false,
+  );
+  if (!isThere) return;
+  const code = await unloadPlaceholder(agent).then(() => undefined, codeOf);
+  await remove(path);
+  // As a bind's default certificate HAProxy keeps it until its next reload: who sends no name gets it.
+  agent.log('placeholder.removed', { file: PLACEHOLDER_FILE, code });
+}
+
+async function unloadPlaceholder({ runtime, config }: Agent): Promise<void> {
+  const { files } = await viewHaproxy(runtime, config.haproxy, [PLACEHOLDER_FILE]);
+  for (const place of files.get(PLACEHOLDER_FILE) ?? []) await unload(runtime, place);
+}

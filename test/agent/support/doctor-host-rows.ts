@@ -1,0 +1,131 @@
+// What the host and the bucket can lack.
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { away, type DoctorRow, dayMs, instead, without } from './doctor-plants.ts';
+import { fleet } from './host.ts';
+
+export const hostRows: DoctorRow[] = [
+  {
+    says: 'flock(1) is missing',
+    finds: 'flock-missing',
+    fix: /util-linux/,
+    plant: () => ({ exec: without('flock') }),
+  },
+  {
+    says: 'systemd has no unit',
+    finds: 'unit-missing',
+    fix: /enable --now pemfleet-agent/,
+    plant: () => ({
+      exec: instead('systemctl show', 'LoadState=not-found\nUnitFileState=\nActiveState=inactive\n'),
+    }),
+  },
+  {
+    says: 'the unit is not enabled',
+    finds: 'unit-disabled',
+    fix: /systemctl enable --now pemfleet-agent/,
+    plant: () => ({
+      exec: instead('systemctl show', 'LoadState=loaded\nUnitFileState=disabled\nActiveState=active\n'),
+    }),
+  },
+  {
+    says: 'the unit has failed',
+    finds: 'unit-failed',
+    fix: /journalctl -u pemfleet-agent/,
+    plant: () => ({
+      exec: instead('systemctl show', 'LoadState=loaded\nUnitFileState=enabled\nActiveState=failed\n'),
+    }),
+  },
+  {
+    says: 'nothing keeps the clock right',
+    finds: 'clock-unsynchronized',
+    fix: /timedatectl set-ntp/,
+    plant: () => ({ exec: instead('timedatectl show', 'no\n') }),
+  },
+  {
+    says: 'the clock is an hour behind',
+    finds: 'clock-wrong',
+    fix: /set-ntp/,
+    plant: () => ({ now: new Date(Date.now() - 3_600_000) }),
+  },
+  {
+    says: 'the clock is before the certificate',
+    finds: 'clock-wrong',
+    fix: /date -u/,
+    plant: () => ({ now: new Date(Date.now() - 30 * dayMs) }),
+  },
+  {
+    says: 'no pass for a day',
+    finds: 'pass-overdue',
+    fix: /journalctl/,
+    plant: () => ({ now: new Date(Date.now() + dayMs) }),
+  },
+];
+
+export const bucketRows: DoctorRow[] = [
+  {
+    says: 'the bucket is elsewhere',
+    finds: 'bucket-missing',
+    fix: /correct bucket/,
+    plant: ({ dir }) => ({ args: ['--bucket', `file://${dir}/nowhere`] }),
+  },
+  {
+    says: 'the fleet has another name',
+    finds: 'manifest-missing',
+    fix: /correct fleet \(others\)/,
+    plant: () => ({ args: ['--fleet', 'others'] }),
+  },
+  {
+    says: 'the manifest is broken',
+    finds: 'manifest-unreadable',
+    fix: /pemfleet run/,
+    plant: async (stage) => {
+      const whole = JSON.stringify(await stage.manifest());
+      await stage.putManifest(whole.slice(0, 40));
+      return { mend: () => stage.putManifest(whole) };
+    },
+  },
+  {
+    says: 'the manifest is of a newer version',
+    finds: 'manifest-unreadable',
+    fix: /upgrade pemfleet-agent/,
+    plant: async (stage) => {
+      const manifest = await stage.manifest();
+      await stage.putManifest(JSON.stringify({ ...manifest, version: 2 }));
+      return { mend: () => stage.putManifest(JSON.stringify(manifest)) };
+    },
+  },
+  {
+    says: 'the issuer sleeps: a certificate is overdue',
+    finds: 'certificate-overdue',
+    fix: /pemfleet plan/,
+    plant: () => ({ now: new Date(Date.now() + 80 * dayMs) }),
+  },
+  {
+    says: 'a certificate has expired',
+    finds: 'certificate-expired',
+    fix: /pemfleet plan/,
+    plant: () => ({ now: new Date(Date.now() + 90 * dayMs) }),
+  },
+  {
+    says: 'a file stands where the status belongs',
+    finds: 'status-not-writable',
+    fix: /status\/edge/,
+    plant: async (stage) => {
+      const folder = join(stage.bucketDir, 'status', fleet);
+      const { mend } = away(folder);
+      writeFileSync(folder, '');
+      return {
+        mend: () => {
+          rmSync(folder);
+          mend?.();
+        },
+      };
+    },
+  },
+  {
+    says: 'a PEM is too large for the buffer',
+    finds: 'bufsize-small',
+    fix: /tune\.bufsize \d+ .*haproxy\.bufsize: \d+/,
+    plant: () => ({ args: ['--bufsize', '1200'] }),
+  },
+];

@@ -1,0 +1,146 @@
+// The agent as a host gets it: tarball, checksum, installer, one executable. Built by `npm run build:agent`.
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import {
+  appendFileSync,
+  existsSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+} from 'node:fs';
+import { join, resolve } from 'node:path';
+import { after, test } from 'node:test';
+import { promisify } from 'node:util';
+import packageJson from '../../package.json' with { type: 'json' };
+import { makeStage, type Stage } from '../agent/stage.ts';
+import { serialOf } from '../agent/support/publish.ts';
+import { until } from '../parts/process.ts';
+import { makeTempDir } from '../parts/temp-dir.ts';
+
+const run = promisify(execFile);
+const release = resolve('dist/release');
+const nameFor = (arch: string) => `pemfleet-agent-${packageJson.version}-linux-${arch}`;
+/** Neither Node nor npm: what a bare host has. */
+const env = { PATH: '/usr/bin:/bin' };
+
+const place = makeTempDir();
+after(() => place.remove());
+for (const arch of ['x64', 'arm64'])
+  await run('tar', ['-xzf', join(release, `${nameFor(arch)}.tar.gz`), '-C', place.path]);
+// Pages of the executable that are not yet on disk would count as dirty pages of the process.
+await run('sync');
+const folderOf = (arch: string) => join(place.path, nameFor(arch));
+const own = folderOf(process.arch);
+
+test('SHA256SUMS has every tarball', async () => {
+  const { stdout } = await run('sha256sum', ['-c', 'SHA256SUMS'], { cwd: release });
+
+  assert.equal(stdout, `${nameFor('x64')}.tar.gz: OK\n${nameFor('arm64')}.tar.gz: OK\n`);
+  assert.deepEqual(readdirSync(release).length, 3);
+});
+
+test('each executable is of its architecture and holds the program', () => {
+  // e_machine of the ELF header (elf(5))
+  for (const [arch, machine] of [
+    ['x64', 62],
+    ['arm64', 183],
+  ] as const) {
+    const program = join(folderOf(arch), 'pemfleet-agent');
+    const header = Buffer.alloc(20);
+    readSync(openSync(program, 'r'), header, 0, 20, 0);
+    const body = readFileSync(program);
+
+    assert.equal(header.subarray(0, 5).toString('latin1'), '\x7fELF\x02');
+    assert.equal(header.readUInt16LE(18), machine);
+    assert.ok(body.includes('NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2:1'), 'the fuse');
+    assert.ok(body.includes('show ssl crt-list'), 'the program');
+  }
+});
+
+const flagsOf = (stage: Stage) => [...stage.flags];
+
+test('the executable alone: a pass on a real HAProxy, and doctor', async (t) => {
+  const stage = await makeStage(t, { version: '3.2' });
+  const pem = await stage.publish('shop', { names: ['shop.test'] });
+  const program = join(own, 'pemfleet-agent');
+
+  const { stdout } = await run(program, ['version'], { env });
+  const pass = await run(program, ['sync', ...flagsOf(stage)], { env });
+  const doctor = await run(program, ['doctor', ...flagsOf(stage)], { env });
+
+  assert.equal(stdout, `pemfleet-agent ${packageJson.version}\n`);
+  assert.match(pass.stderr, /event=certificate\.proven/);
+  assert.doesNotMatch(pass.stderr, /warning/i);
+  assert.equal((await stage.handshake('shop.test')).serial, serialOf(pem));
+  assert.equal(doctor.stdout, 'nothing to mend\n');
+});
+
+const MAX_PRIVATE_DIRTY_KB = 25_000;
+
+test('the resident executable, idle: at most 25 MB of its own', async (t) => {
+  const stage = await makeStage(t, { version: '3.2' });
+  for (let index = 0; index < 20; index += 1) await stage.publish(`c${index}`, { names: [`c${index}.test`] });
+  const args = ['run', ...flagsOf(stage), '--poll-interval', '1'];
+  const child = spawn(join(own, 'pemfleet-agent'), args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  t.after(() => child.kill('SIGKILL'));
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  await until(
+    // the garbage of the installations is collected some seconds later
+    async () => said.split('event=manifest.unchanged').length > 12,
+    () => (child.exitCode === null ? undefined : said),
+    30_000,
+  );
+
+  const smaps = readFileSync(`/proc/${child.pid}/smaps_rollup`, 'utf8');
+  const privateDirty = Number(/^Private_Dirty:\s+(\d+) kB/m.exec(smaps)?.[1]);
+
+  t.diagnostic(`private dirty ${privateDirty} kB`);
+  assert.ok(privateDirty > 0 && privateDirty <= MAX_PRIVATE_DIRTY_KB, `${privateDirty} kB`);
+});
+
+test('install, upgrade, uninstall, purge', async (t) => {
+  const tree = makeTempDir();
+  t.after(() => tree.remove());
+  const script = (name: string, ...args: string[]) =>
+    run(join(own, name), args, { env: { ...env, DESTDIR: tree.path } });
+  const at = (path: string) => join(tree.path, path);
+  const settings = at('etc/pemfleet/agent.yaml');
+
+  await script('install.sh');
+  const { stdout } = await run(at('usr/bin/pemfleet-agent'), ['version'], { env });
+  assert.equal(stdout, `pemfleet-agent ${packageJson.version}\n`);
+  assert.deepEqual(readdirSync(at('usr/bin')), ['pemfleet-agent']);
+  assert.deepEqual(readdirSync(at('etc/systemd/system')), [
+    'pemfleet-agent-first.service',
+    'pemfleet-agent.service',
+  ]);
+  assert.equal(lstatSync(at('etc/haproxy/certs')).mode & 0o777, 0o750);
+
+  appendFileSync(settings, 'pollInterval: 30\n');
+  await script('install.sh');
+  assert.match(readFileSync(settings, 'utf8'), /pollInterval: 30\n$/, 'an upgrade keeps the settings');
+
+  await script('uninstall.sh');
+  assert.deepEqual([existsSync(at('usr/bin/pemfleet-agent')), existsSync(settings)], [false, true]);
+  assert.deepEqual(readdirSync(at('etc/systemd/system')), []);
+
+  await script('uninstall.sh', '--purge');
+  assert.deepEqual([existsSync(settings), existsSync(at('etc/haproxy/certs'))], [false, true]);
+});
+
+test('the settings that are shipped are valid', async () => {
+  const program = join(own, 'pemfleet-agent');
+
+  const status = run(
+    program,
+    ['status', '--config', join(own, 'agent.yaml'), '--state-dir', '/nonexistent'],
+    { env },
+  );
+
+  await assert.rejects(status, /holds no status/);
+});

@@ -69,7 +69,7 @@ const MISTAKES: Mistake[] = [
   ],
   [
     'an IP address where DNS-01 is to prove it',
-    `challenge: dns-01\n${withNames('192.0.2.1')}`,
+    { ...withNames('192.0.2.1'), challenge: 'dns-01' },
     'certificates[0].identifiers[0]',
     /needs challenge: http-01/,
   ],

@@ -58,9 +58,11 @@ async function notesOf(bucket: Bucket, fleet: FleetName, known: Notes, now: Date
   }));
   const read = async ({ host, key, etag }: (typeof named)[number]) => {
     const old = known[host];
-    return [host, old?.etag === etag ? old : await noteOf(bucket, fleet, host, { key, etag }, now)] as const;
+    const note = old?.etag === etag ? old : await noteOf(bucket, fleet, host, { key, etag }, now);
+    return { host, note };
   };
-  return Object.fromEntries(await inParallel(named, AT_ONCE, read, ({ host }) => host));
+  const notes = await inParallel(named, AT_ONCE, read, ({ host }) => host);
+  return Object.fromEntries(notes.map(({ host, note }) => [host, note]));
 }
 
 /** A status that cannot be read is that host's failure, not the fleet's. */

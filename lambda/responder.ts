@@ -2,8 +2,9 @@
  * Handler of the Lambda Function URL (payload format 2.0): hands out key authorizations for HTTP-01 (RFC 8555
  * §8.3) and nothing else. It is public, so it reads one prefix and reflects nothing.
  */
-import type { Bucket } from '#contract/bucket/bucket.ts';
+import type { Bucket, StoredObject } from '#contract/bucket/bucket.ts';
 import { openBucket } from '#contract/bucket/open.ts';
+import { BucketError } from '#contract/errors.ts';
 import { layout, TOKEN } from '#contract/layout.ts';
 
 /** The fields of the event that are read. */
@@ -28,12 +29,22 @@ export async function respondTo(bucket: Bucket, event: FunctionUrlEvent): Promis
   if (!path.startsWith(PREFIX)) return result(404, 'not found\n');
   const token = path.slice(PREFIX.length);
   if (!TOKEN.test(token)) return result(400, 'not a token\n');
-  const object = await bucket.get(layout.challenge(token));
+  const object = await readToken(bucket, token);
   if (object === undefined) return result(404, 'not found\n');
   // RFC 8555 §8.3: application/octet-stream is what validators expect; no cache may answer for us.
   return result(200, method === 'HEAD' ? '' : object.body.toString('ascii'), {
     'content-type': 'application/octet-stream',
   });
+}
+
+/** Its role may read tokens and list nothing: to such a one S3 denies what is not there. */
+async function readToken(bucket: Bucket, token: string): Promise<StoredObject | undefined> {
+  try {
+    return await bucket.get(layout.challenge(token));
+  } catch (error) {
+    if (error instanceof BucketError && error.code === 'ERR_BUCKET_DENIED') return undefined;
+    throw error;
+  }
 }
 
 let bucket: Promise<Bucket> | undefined;

@@ -1,4 +1,4 @@
-/** What a pass measures, by the names under which CloudWatch has it (docs/metrics.md); pure. */
+/** What a pass measures, by the names under which CloudWatch has it (docs/aws.md); pure. */
 import type { HostNote } from './host-book.ts';
 import type { Outcome } from './plan.ts';
 import { SILENT_AFTER_MS } from './report.ts';

@@ -1,5 +1,5 @@
 /** What the composition root (main.ts) gives to the passes: settings, clock, chance, log, and the ways out. */
-import type { Bucket } from '#contract/bucket/bucket.ts';
+import type { HostBucket } from '#contract/bucket/bucket.ts';
 import type { HostStatus } from '#contract/host-status.ts';
 import type { AgentConfig } from './config.ts';
 import type { Runtime } from './haproxy/runtime.ts';
@@ -10,7 +10,7 @@ export interface Agent {
   config: AgentConfig;
   version: string;
   /** Opened late and tried again: a bucket out of reach must not keep the last good certificates from HAProxy. */
-  openBucket: () => Promise<Bucket>;
+  openBucket: () => Promise<HostBucket>;
   runtime: Runtime;
   log: Log;
   now: () => Date;

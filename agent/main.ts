@@ -2,8 +2,8 @@
 import { fstatSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
-import type { Bucket } from '#contract/bucket/bucket.ts';
-import { openBucket } from '#contract/bucket/open.ts';
+import type { HostBucket } from '#contract/bucket/bucket.ts';
+import { openHostBucket } from '#contract/bucket/open-host.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Agent } from './agent.ts';
@@ -154,10 +154,10 @@ function agentOf(config: AgentConfig): Agent {
 }
 
 /** Opened once; a failure is not kept. */
-function opener({ bucket: url }: AgentConfig): () => Promise<Bucket> {
-  let opened: Promise<Bucket> | undefined;
+function opener({ bucket: url }: AgentConfig): () => Promise<HostBucket> {
+  let opened: Promise<HostBucket> | undefined;
   return () => {
-    opened ??= openBucket(url).catch((error: unknown) => {
+    opened ??= openHostBucket(url, process.env).catch((error: unknown) => {
       opened = undefined;
       throw error;
     });

@@ -1,5 +1,5 @@
 /** Asks the bucket for news: one conditional GET of the manifest; "not modified" is the normal answer. */
-import type { Bucket } from '#contract/bucket/bucket.ts';
+import type { HostBucket } from '#contract/bucket/bucket.ts';
 import { type FleetName, layout } from '#contract/layout.ts';
 import { type Manifest, parseManifest } from '#contract/manifest.ts';
 import { HostError } from './errors.ts';
@@ -13,7 +13,7 @@ export interface Polled {
 
 /** @throws ContractError, BucketError, HostError `ERR_MANIFEST_MISSING`; then the known manifest stays in force */
 export async function poll(
-  bucket: Bucket,
+  bucket: HostBucket,
   fleet: FleetName,
   known: KnownManifest | undefined,
 ): Promise<Polled> {

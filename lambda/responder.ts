@@ -2,8 +2,8 @@
  * Handler of the Lambda Function URL (payload format 2.0): hands out key authorizations for HTTP-01 (RFC 8555
  * §8.3) and nothing else. It is public, so it reads one prefix and reflects nothing.
  */
-import type { Bucket, StoredObject } from '#contract/bucket/bucket.ts';
-import { openBucket } from '#contract/bucket/open.ts';
+import type { HostBucket, StoredObject } from '#contract/bucket/bucket.ts';
+import { openLight } from '#contract/bucket/open-light.ts';
 import { BucketError } from '#contract/errors.ts';
 import { layout, TOKEN } from '#contract/layout.ts';
 
@@ -21,7 +21,7 @@ export interface FunctionUrlResult {
 
 const PREFIX = '/.well-known/acme-challenge/';
 
-export async function respondTo(bucket: Bucket, event: FunctionUrlEvent): Promise<FunctionUrlResult> {
+export async function respondTo(bucket: HostBucket, event: FunctionUrlEvent): Promise<FunctionUrlResult> {
   const method = event.requestContext?.http?.method;
   if (method !== 'GET' && method !== 'HEAD')
     return result(405, 'method not allowed\n', { allow: 'GET, HEAD' });
@@ -38,7 +38,7 @@ export async function respondTo(bucket: Bucket, event: FunctionUrlEvent): Promis
 }
 
 /** Its role may read tokens and list nothing: to such a one S3 denies what is not there. */
-async function readToken(bucket: Bucket, token: string): Promise<StoredObject | undefined> {
+async function readToken(bucket: HostBucket, token: string): Promise<StoredObject | undefined> {
   try {
     return await bucket.get(layout.challenge(token));
   } catch (error) {
@@ -47,11 +47,11 @@ async function readToken(bucket: Bucket, token: string): Promise<StoredObject | 
   }
 }
 
-let bucket: Promise<Bucket> | undefined;
+let bucket: Promise<HostBucket> | undefined;
 
 /** Entry point on Lambda: the bucket is opened once an execution environment. */
 export function handler(event: FunctionUrlEvent): Promise<FunctionUrlResult> {
-  bucket ??= openBucket(process.env['PEMFLEET_BUCKET'] ?? '').catch((error: unknown) => {
+  bucket ??= openLight(process.env['PEMFLEET_BUCKET'] ?? '', process.env).catch((error: unknown) => {
     // The next request tries again: an environment lives for hours.
     bucket = undefined;
     throw error;

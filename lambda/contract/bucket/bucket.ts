@@ -46,3 +46,6 @@ export interface Bucket {
    */
   exclusively<T>(name: string, timeoutMs: number, work: () => Promise<T>): Promise<T>;
 }
+
+/** What hosts do with it: they read what is published, and write their status. */
+export type HostBucket = Pick<Bucket, 'url' | 'get' | 'put'>;

@@ -1,5 +1,6 @@
 /** What S3, or the SDK on the way to it, refused: as our coded error with bucket, key and what to do. */
 import { BucketError, type BucketErrorCode } from '../errors.ts';
+import type { PutCondition } from './bucket.ts';
 
 /** The fields of the SDK's errors that are read. */
 interface SdkError {
@@ -17,13 +18,20 @@ export function nameOf(error: unknown): string {
   return (error as SdkError).name ?? 'Error';
 }
 
+/** 412; 404 for `If-Match` on what is not there; 409 when another conditional write was under way. */
+export function isConditionFailed(error: unknown, condition: PutCondition | undefined): boolean {
+  if (condition === undefined) return false;
+  const isGone = 'ifMatch' in condition && nameOf(error) === 'NoSuchKey';
+  return statusOf(error) === 412 || nameOf(error) === 'ConditionalRequestConflict' || isGone;
+}
+
 interface Reading {
   code: BucketErrorCode;
   says: string;
 }
 
 const CREDENTIALS =
-  /^(CredentialsProviderError|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken\w*|InvalidToken|TokenProviderError)$/;
+  /^(\w*ProviderError|InstanceMetadataV1FallbackError|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken\w*|InvalidToken)$/;
 
 /** @param action the permission that the request needs, for example `s3:GetObject` */
 export function bucketFailure(error: unknown, place: string, action: string): BucketError {

@@ -15,7 +15,7 @@ import { inTurn } from './in-turn.ts';
 import { keySegments } from './key.ts';
 import { probeConditions } from './probe.ts';
 import type { S3Address } from './s3-address.ts';
-import { bucketFailure, nameOf, statusOf } from './s3-failure.ts';
+import { bucketFailure, isConditionFailed, nameOf, statusOf } from './s3-failure.ts';
 
 /** Of one attempt; the SDK makes three. */
 const TIMEOUTS = { connectionTimeout: 5_000, requestTimeout: 20_000, throwOnRequestTimeout: true };
@@ -114,13 +114,6 @@ export function openS3Bucket(address: S3Address): Bucket {
 function conditionOf(condition: PutCondition | undefined): Partial<PutObjectCommandInput> {
   if (condition === undefined) return {};
   return 'ifMatch' in condition ? { IfMatch: condition.ifMatch } : { IfNoneMatch: condition.ifNoneMatch };
-}
-
-/** 412; 404 for `If-Match` on what is not there; 409 when another conditional write was under way. */
-function isConditionFailed(error: unknown, condition: PutCondition | undefined): boolean {
-  if (condition === undefined) return false;
-  const isGone = 'ifMatch' in condition && nameOf(error) === 'NoSuchKey';
-  return statusOf(error) === 412 || nameOf(error) === 'ConditionalRequestConflict' || isGone;
 }
 
 function attemptsOf(error: unknown): number {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { openBucket } from '#contract/bucket/open.ts';
+import { openLight } from '#contract/bucket/open-light.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { type Aws, startAws } from '../../parts/aws/aws.ts';
 import { bucketSuite } from '../bucket-suite.ts';
@@ -24,6 +25,11 @@ async function makeUrl(): Promise<string> {
 }
 
 bucketSuite('S3 bucket', async () => openBucket(await makeUrl()));
+// What it has no verb for, the SDK's does: the two see the same objects.
+bucketSuite('S3 bucket without the SDK', async () => {
+  const url = await makeUrl();
+  return { ...(await openBucket(url)), ...(await openLight(url, process.env)) };
+});
 bucketProcessesSuite('S3 bucket', makeUrl, () => aws.administrator.env);
 
 test('thirty writers racing for one object: no update is lost', async () => {

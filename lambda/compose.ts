@@ -8,7 +8,6 @@ import type { Timing } from './acme/poll.ts';
 import { createTransport } from './acme/transport.ts';
 import { type Authority, openAuthority } from './authority.ts';
 import { http01Solver } from './challenge/http01.ts';
-import { route53Solver } from './challenge/route53.ts';
 import type { ChallengeSolver } from './challenge/solver.ts';
 import { statelessSolver } from './challenge/stateless.ts';
 import type { Config } from './config.ts';
@@ -50,22 +49,27 @@ export function runPass(
   options: PassOptions,
   world: World,
 ): Promise<PassResult> {
-  return withAuthorities(bucket, config, world.timing, (authorities) => {
-    const solver = solverFor(config, bucket, world.timing);
+  return withAuthorities(bucket, config, world.timing, async (authorities) => {
+    const solver = await solverFor(config, bucket, world.timing);
     const work = () =>
       issue({ ...world, bucket, solver, authorities }, config, options).finally(() => solver.close?.());
     return options.dryRun ? work() : bucket.exclusively('pass', remainingMs(world.timing), work);
   });
 }
 
-function solverFor({ challenge, dns }: Config, bucket: Bucket, timing: Timing): ChallengeSolver {
+async function solverFor(
+  { challenge, dns }: Config,
+  bucket: Bucket,
+  timing: Timing,
+): Promise<ChallengeSolver> {
   switch (challenge) {
     case 'http-01':
       return http01Solver(bucket);
     case 'http-01-stateless':
       return statelessSolver;
     case 'dns-01':
-      return route53Solver(dns, timing);
+      // Loaded where it is needed only, like the bucket's SDK: it is half of a small pass.
+      return (await import('./challenge/route53.ts')).route53Solver(dns, timing);
   }
 }
 

@@ -1,6 +1,5 @@
 /** `pemfleet run`, `pemfleet plan`: one pass, or what it would do. */
 import { runPass } from '../compose.ts';
-import { ssmNotifier } from '../notify.ts';
 import { tellFleets } from '../tell-fleets.ts';
 import { type Command, now, open, printJson, say, specOf, type Values, world } from './command.ts';
 import { exitStatusOf, outcomeTable } from './output.ts';
@@ -16,7 +15,10 @@ async function pass(values: Values, dryRun: boolean): Promise<number> {
   const result = await runPass(bucket, config, options, around);
   const { outcomes } = result;
   const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
-  if (document && !dryRun) await tellFleets(ssmNotifier(document), result, around.log, now());
+  if (document && !dryRun) {
+    const { ssmNotifier } = await import('../notify.ts');
+    await tellFleets(ssmNotifier(document), result, around.log, now());
+  }
   if (values.json) printJson({ version: 1, outcomes });
   else say(outcomeTable(outcomes));
   return exitStatusOf(outcomes);

@@ -50,6 +50,8 @@ export function txtLoader(zone: ZoneApi, timing: Timing): TxtLoader {
   let isRunning = false;
   /** What we have written and nobody else has touched, as far as we know. */
   const known = new Map<string, TxtRecordSet | undefined>();
+  /** Of the zone's newest change: when it is in sync, so are those before it. */
+  let lastId: string | undefined;
 
   async function run(): Promise<void> {
     isRunning = true;
@@ -91,13 +93,13 @@ export function txtLoader(zone: ZoneApi, timing: Timing): TxtLoader {
       );
     const entries = [...chunk];
     const middle = Math.ceil(entries.length / 2);
-    // One after the other: Route 53 takes five requests a second.
-    await flushByTruth(new Map(entries.slice(0, middle)));
-    await flushByTruth(new Map(entries.slice(middle)));
+    // One after the other: Route 53 takes five requests a second. What fails in one half is not the other's failure.
+    for (const half of [new Map(entries.slice(0, middle)), new Map(entries.slice(middle))])
+      await flushByTruth(half).catch((error) => fail(half, error));
   }
 
   /**
-   * @param orElse the changes for a set that is as it is wanted
+   * @param orElse the changes for a set that is as it is wanted, where somebody waits for it
    * @returns why the zone refused the batch, if it did
    */
   async function write(
@@ -108,12 +110,16 @@ export function txtLoader(zone: ZoneApi, timing: Timing): TxtLoader {
     const after = new Map([...chunk].map(([name, wishes]) => [name, applied(before.get(name), wishes)]));
     const changes = [...after].flatMap(([name, set]) => {
       const needed = changesBetween(name, before.get(name), set);
-      return needed.length === 0 && set !== undefined ? orElse(name, set) : needed;
+      const isAwaited = chunk.get(name)?.some(({ isWanted }) => isWanted);
+      return needed.length === 0 && set !== undefined && isAwaited ? orElse(name, set) : needed;
     });
-    const result = changes.length === 0 ? undefined : await zone.change(changes);
-    if (result !== undefined && 'refused' in result) return result.refused;
+    // Until there is an answer nobody knows what is there: a change whose answer was lost may have been made.
+    for (const name of after.keys()) known.delete(name);
+    const result = changes.length === 0 ? { id: lastId } : await zone.change(changes);
+    if ('refused' in result) return result.refused;
+    lastId = result.id;
     for (const [name, set] of after) known.set(name, set);
-    settle(chunk, result?.id);
+    settle(chunk, lastId);
     return undefined;
   }
 

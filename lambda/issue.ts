@@ -3,6 +3,7 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
 import { pruned, readCaState, writeCaState } from './ca-state.ts';
 import { carryOut, openPass, type PassDeps } from './carry-out.ts';
+import type { ChallengeSolver } from './challenge/solver.ts';
 import type { CertificateSpec, Config } from './config.ts';
 import { newestEntry } from './entry.ts';
 import { type Found, look } from './found.ts';
@@ -43,8 +44,10 @@ export async function issue(deps: PassDeps, config: Config, options: PassOptions
   );
   const countedAt = timing.now();
   const { plans, state } = withinBudget(wished, caState, config.ordersPer3Hours, countedAt);
-  if (options.dryRun)
-    return { outcomes: inOrder(specs, [...failures, ...plans.map(planned)]), manifests, changed: [] };
+  if (options.dryRun) {
+    const outcomes = await Promise.all(plans.map((plan) => withPlaces(planned(plan), deps.solver)));
+    return { outcomes: inOrder(specs, [...failures, ...outcomes]), manifests, changed: [] };
+  }
 
   if (state !== caState) await writeCaState(bucket, pruned(state, timing.now()));
   const pass = openPass({ ...deps, config, manifests, publishers, caState: state, countedAt }, records);
@@ -97,6 +100,12 @@ function hindranceTold(
   return [
     { certificate: name, result: 'failed', reason: 'unreadable', identifiers, error: { code, message } },
   ];
+}
+
+async function withPlaces(outcome: Outcome, solver: ChallengeSolver): Promise<Outcome> {
+  if (outcome.result !== 'planned' || solver.places === undefined) return outcome;
+  const names = outcome.identifiers.map((identifier) => identifier.replace(/^\*\./, ''));
+  return { ...outcome, places: await solver.places(names) };
 }
 
 /** As configured; the work went by urgency. */

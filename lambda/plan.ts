@@ -27,6 +27,8 @@ export interface Outcome {
   serial?: string;
   notAfter?: string;
   error?: { code: string; message: string };
+  /** Of what is planned: where the CA will look for the answers, if that is not the name itself (DNS-01). */
+  places?: readonly string[];
 }
 
 export interface Plan {

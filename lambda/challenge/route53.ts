@@ -1,17 +1,20 @@
 /** DNS-01 (RFC 8555 §8.4) by Route 53: the digest of the key authorization as a TXT value, in the zone that holds its name. */
 import { createHash } from 'node:crypto';
+import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Timing } from '../acme/poll.ts';
 import type { DnsSettings, HostedZoneSettings } from '../config-dns.ts';
 import { type CnameLookup, cnameLookup, dnsTarget } from './dns-target.ts';
 import { type Route53Account, route53Account } from './route53-account.ts';
 import { type Access, openRoute53, type Route53Api } from './route53-api.ts';
-import { idOf, route53Zone } from './route53-zone.ts';
+import { bare, idOf, route53Zone } from './route53-zone.ts';
 import type { ChallengeSolver, PresentedChallenge } from './solver.ts';
 import { type TxtLoader, txtLoader } from './txt-loader.ts';
 
 /** Where the TXT values of an identifier belong. */
 interface Place {
   name: string;
+  /** Of the zone, for people. */
+  zone: string;
   loader: TxtLoader;
 }
 
@@ -44,7 +47,7 @@ export function route53Solver({ hostedZones, resolvers }: DnsSettings, timing: T
     const zone = id === undefined ? await account.zoneOf(name) : await account.zoneById(id);
     const loader = loaders.get(idOf(zone)) ?? txtLoader(route53Zone(api, zone), timing);
     loaders.set(idOf(zone), loader);
-    return { name, loader };
+    return { name, zone: `${bare(zone.Name)} (${idOf(zone)})`, loader };
   }
 
   const place = (identifier: string) => {
@@ -67,10 +70,23 @@ export function route53Solver({ hostedZones, resolvers }: DnsSettings, timing: T
     isBatched: true,
     present: (challenges) => forEach(challenges, ({ loader, name }, value) => loader.add(name, value)),
     cleanUp: (challenges) => forEach(challenges, ({ loader, name }, value) => loader.remove(name, value)),
+    places: (identifiers) =>
+      Promise.all([...new Set(identifiers)].map((identifier) => describe(identifier, place))),
     close: () => {
       for (const { api } of accounts.values()) api.close();
     },
   };
+}
+
+/** What is in the way is told in the place's stead: a plan is there to find it. */
+async function describe(identifier: string, find: (identifier: string) => Promise<Place>): Promise<string> {
+  const own = `_acme-challenge.${identifier}`;
+  try {
+    const { name, zone } = await find(identifier);
+    return `${own}${name === own ? '' : ` → ${name}`} in hosted zone ${zone}`;
+  } catch (error) {
+    return `${own}: ${codeOf(error)} ${messageOf(error)}`;
+  }
 }
 
 /** RFC 8555 §8.4: base64url of the SHA-256 of the key authorization. */

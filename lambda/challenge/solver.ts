@@ -22,6 +22,9 @@ export interface ChallengeSolver {
   /** Takes away what `present` put, and nothing else. MUST succeed where nothing was presented. */
   cleanUp(challenges: readonly PresentedChallenge[]): Promise<void>;
 
+  /** For people: where the CA will look for the answers of these DNS names, a line each. Changes nothing. */
+  places?(identifiers: readonly string[]): Promise<string[]>;
+
   /** Connections that it has opened. */
   close?(): void;
 }

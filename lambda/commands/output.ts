@@ -46,7 +46,8 @@ export function outcomeTable(outcomes: readonly Outcome[]): string {
     outcome.notAfter === undefined ? '-' : minute(outcome.notAfter),
     outcome.error === undefined ? '' : `${outcome.error.code} ${outcome.error.message}`,
   ]);
-  return table([head, ...rows]);
+  const places = outcomes.flatMap((outcome) => outcome.places ?? []);
+  return `${table([head, ...rows])}${places.map((place) => `${place}\n`).join('')}`;
 }
 
 export function reportTable(reports: readonly FleetReport[]): string {

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { runPass } from '../../../lambda/compose.ts';
 import type { Config } from '../../../lambda/config.ts';
 import { parseConfig } from '../../../lambda/config-yaml.ts';
+import type { PassOptions } from '../../../lambda/plan.ts';
 import { memoryBucket } from '../../contract/memory-bucket.ts';
 import { type Aws, startAws } from '../../parts/aws/aws.ts';
 import { normalizeName } from '../../parts/aws/route53-names.ts';
@@ -37,13 +38,13 @@ function configOf(certificates: object[], dns: object = {}): Config {
   return parseConfig('test', JSON.stringify(document));
 }
 
-async function pass(config: Config, bucket = memoryBucket(), seconds = 120) {
+async function pass(config: Config, bucket = memoryBucket(), options: PassOptions = {}) {
   const events: object[] = [];
   const now = () => new Date();
-  const deadline = new Date(Date.now() + seconds * 1000);
+  const deadline = new Date(Date.now() + 120_000);
   const timing = { now, deadline, sleep: (ms: number) => sleep(ms) };
   const log = (event: string, fields?: object) => void events.push({ event, ...fields });
-  const { outcomes } = await runPass(bucket, config, {}, { timing, random: () => 0.5, log });
+  const { outcomes } = await runPass(bucket, config, options, { timing, random: () => 0.5, log });
   return { outcomes, log: JSON.stringify(events), bucket };
 }
 
@@ -86,8 +87,12 @@ test('three zones, one by a role, one behind a CNAME; a private twin is never wr
   const zones = [own, child, foreign, acme, fixed];
   const before = zones.map((id) => aws.route53.records(id));
 
+  const plan = await pass(configOf(certificates, { hostedZones }), memoryBucket(), { dryRun: true });
   const done = await pass(configOf(certificates, { hostedZones }));
 
+  assert.deepEqual(plan.outcomes[2]?.places, [
+    `_acme-challenge.www.fixed.test → www.acme.test in hosted zone acme.test (${acme})`,
+  ]);
   assert.deepEqual(resultsOf(done), ['issued', 'issued', 'issued'], done.log.slice(-3000));
   const written = new Set(callsOf(CHANGE).map(({ subject }) => subject));
   assert.deepEqual([...written].sort(), [own, child, foreign, acme].sort());

@@ -35,6 +35,8 @@ const fileStatus = z.looseObject({
     .optional(),
   /** Addresses on which a TLS handshake proved it. */
   handshakes: z.array(z.string()).optional(),
+  /** Names of it for which another file, `by`, is handed out. */
+  overlaps: z.array(z.looseObject({ name: z.string(), by: z.string() })).optional(),
   /** The OCSP response that HAProxy sends along. */
   staple: z.looseObject({ nextUpdate: instant }).optional(),
   error: z.looseObject({ code: z.string(), message: z.string() }).optional(),

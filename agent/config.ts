@@ -13,6 +13,8 @@ export const DEFAULT_CONFIG_FILE = '/etc/pemfleet/agent.yaml';
 
 /** `;` and line ends separate commands of the Runtime API and cannot be escaped. */
 const haproxyPath = z.string().regex(/^\/[^;\n\r\0]*$/, 'must be an absolute path without ";" and line ends');
+/** In a crt-list nothing can be quoted or escaped. */
+const CRT_LIST_PATH = /^\/[^;\s\0[\]#]*$/;
 const address = z
   .string()
   .regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$/, 'must be HOST:PORT, such as 127.0.0.1:443');
@@ -45,6 +47,13 @@ export const agentConfigSchema = z.strictObject({
       certsDir: haproxyPath
         .default('/etc/haproxy/certs')
         .describe('The directory that a bind names as "crt": PEM files go there.'),
+      crtListFile: z
+        .string()
+        .regex(CRT_LIST_PATH, 'must be an absolute path without spaces, ";", "#" and brackets')
+        .optional()
+        .describe(
+          'The file that a bind names as "crt-list", kept in step on disk; certsDir then only holds PEM files.',
+        ),
       crtList: z
         .string()
         .regex(/^[^;\n\r\0]+$/, 'must not hold ";" or line ends')
@@ -55,12 +64,20 @@ export const agentConfigSchema = z.strictObject({
       handshake: list
         .default(['127.0.0.1:443'])
         .describe('Binds on which a TLS handshake must prove each certificate; [] switches the proof off.'),
+      paths: z
+        .strictObject({ host: haproxyPath, haproxy: haproxyPath })
+        .optional()
+        .describe('Where HAProxy (container, chroot) has another name for the directory of its files.'),
       bufsize: z.coerce
         .number()
         .int()
         .min(1024)
         .default(16_384)
         .describe("HAProxy's tune.bufsize: it limits what can be loaded at run time."),
+    })
+    .refine(({ crtListFile, certsDir }) => crtListFile === undefined || CRT_LIST_PATH.test(certsDir), {
+      path: ['certsDir'],
+      error: 'must not hold spaces, "#" or brackets: its name stands in crtListFile',
     })
     .prefault({}),
   pem: z
@@ -90,6 +107,7 @@ export const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   host: ['host'],
   'stats-socket': ['haproxy', 'statsSocket'],
   'certs-dir': ['haproxy', 'certsDir'],
+  'crt-list-file': ['haproxy', 'crtListFile'],
   'crt-list': ['haproxy', 'crtList'],
   handshake: ['haproxy', 'handshake'],
   bufsize: ['haproxy', 'bufsize'],
@@ -122,7 +140,12 @@ export async function loadConfig({ flags, env, hostname }: ConfigSources) {
   const { pem, pollInterval, haproxy, ...rest } = parsed.data;
   return {
     ...rest,
-    haproxy: { ...haproxy, crtList: haproxy.crtList },
+    haproxy: {
+      ...haproxy,
+      crtList: haproxy.crtList,
+      crtListFile: haproxy.crtListFile,
+      paths: haproxy.paths,
+    },
     pem: { mode: pem.mode, uid: await uidOf(pem.owner), gid: await gidOf(pem.group) },
     pollIntervalMs: pollInterval * 1000,
   };

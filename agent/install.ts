@@ -50,7 +50,7 @@ export async function setAside(path: string): Promise<void> {
 }
 
 /** Removes what a killed run was writing. Call it under the lock: then no such file is in use. */
-export async function sweepTemps(directories: readonly string[]): Promise<number> {
+export async function sweepTemps(directories: Iterable<string>): Promise<number> {
   let count = 0;
   for (const directory of directories) count += await sweep(directory, (name) => name.endsWith(TEMP_SUFFIX));
   return count;

@@ -2,6 +2,7 @@
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Progress } from './bring.ts';
 import { reactionTo } from './errors.ts';
+import { tailOf } from './haproxy/crt-list-line.ts';
 import type { Action } from './plan.ts';
 import type { AgentState, Failure, FileRecord } from './state.ts';
 
@@ -75,10 +76,15 @@ function nextRecord(record: FileRecord, { action, progress, error }: Outcome, no
   }
   const code = codeOf(error);
   if (reactionTo(code) !== 'refused') return rest;
+  const listing = action.wanted?.listing && tailOf(action.wanted.listing);
   const attempts = failure?.sha256 === sha256 ? failure.attempts + 1 : 1;
   return {
     ...rest,
-    failure: { sha256, code, message: messageOf(error), attempts, notBefore: after(now, attempts, code) },
+    failure: {
+      sha256,
+      ...(listing === undefined ? {} : { listing }),
+      ...{ code, message: messageOf(error), attempts, notBefore: after(now, attempts, code) },
+    },
   };
 }
 

@@ -44,7 +44,7 @@ export function resultOf(agent: Agent, memory: Memory, news: News, done: Done): 
     now: agent.now(),
   });
   const isChanged = outcomes.some(({ action, progress }) => {
-    return progress.isWritten || progress.isLoaded || action.kind === 'remove';
+    return progress.isWritten || progress.isListed || progress.isLoaded || action.kind === 'remove';
   });
   return {
     outcomes,

@@ -18,6 +18,8 @@ const instant = z.iso.datetime();
 const failure = z.looseObject({
   /** Of the PEM that failed: another publication is tried at once. */
   sha256: sha256Hex,
+  /** How it was to be listed then: another wish is tried at once, too. */
+  listing: z.string().optional(),
   code: z.string(),
   message: z.string(),
   attempts: z.number().int().positive(),

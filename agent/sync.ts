@@ -3,21 +3,26 @@
  * One pass at a time on a host: the lock is on HAProxy's directory itself, so that two agents with different
  * settings cannot write to one HAProxy either (2.6 mixes up the certificates of two writers).
  */
+import { dirname } from 'node:path';
 import { withFileLock } from '#contract/file-lock.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import type { Agent, PassOptions, PassResult } from './agent.ts';
 import { bring, type Progress, takeAway } from './bring.ts';
+import type { AgentConfig } from './config.ts';
+import { crtListFileOf, tailsOf, viewCrtList } from './crt-list.ts';
 import { checkDirectory, viewDisk } from './disk.ts';
 import { sweepPrevious, sweepTemps } from './install.ts';
+import { withOverlaps } from './overlap.ts';
 import { type Action, isLoading, plan } from './plan.ts';
 import { poll, readKnown } from './poll.ts';
 import { type Outcome, withEarlier, withIntents, withOutcomes, withoutFailures } from './records.ts';
 import { report, reportFailure, resultOf } from './report.ts';
 import { clearTransaction, look, type Scene } from './scene.ts';
+import { settle } from './settle.ts';
 import { stapleFileOf } from './staple.ts';
 import { type AgentState, type KnownManifest, recall, saveManifest, saveState } from './state.ts';
 import { stateOf } from './status.ts';
-import { tellHindrance, tellNews, tellOutcome, tellResult } from './tell.ts';
+import { tellHindrance, tellNews, tellOutcome, tellOverlaps, tellResult } from './tell.ts';
 import { wantedFiles } from './wanted.ts';
 
 const LOCK_TIMEOUT_MS = 300_000;
@@ -41,7 +46,7 @@ export async function sync(agent: Agent, options: PassOptions = {}): Promise<Pas
 
 async function pass(agent: Agent, options: PassOptions): Promise<PassResult> {
   const { config, log } = agent;
-  const swept = await sweepTemps([config.haproxy.certsDir, config.stateDir]);
+  const swept = await sweepTemps(writtenDirectories(config));
   if (swept > 0) log('temp.swept', { count: swept });
   const memory = await recall(config.stateDir, config, log);
   const news = await ask(agent, memory.known);
@@ -49,6 +54,10 @@ async function pass(agent: Agent, options: PassOptions): Promise<PassResult> {
   if (news.known) await saveManifest(config.stateDir, news.known, memory.known);
   const done = await reconcile(agent, options, news, memory.state);
   return report(agent, memory, news, done);
+}
+
+function writtenDirectories({ haproxy: { certsDir, crtListFile }, stateDir }: AgentConfig): Set<string> {
+  return new Set([certsDir, stateDir, ...(crtListFile ? [dirname(crtListFile)] : [])]);
 }
 
 async function preview(agent: Agent, options: PassOptions): Promise<PassResult> {
@@ -127,16 +136,18 @@ async function decide(
 ): Promise<{ scene: Scene; actions: Action[] }> {
   const { config } = agent;
   const records = options.ignoresBackOff ? withoutFailures(state.files) : state.files;
-  const wanted = news.manifest ? wantedFiles(config.fleet, news.manifest) : [];
+  const wanted = news.manifest ? withOverlaps(wantedFiles(config.fleet, news.manifest)) : [];
   const names = new Set([...wanted.map(({ file }) => file), ...Object.keys(records)]);
   const onDisk = [...names].flatMap((file) => [file, stapleFileOf(file)]);
   const disk = await viewDisk(config.haproxy.certsDir, onDisk, config.pem);
-  const { haproxy, hindrance } = await look(agent, names);
+  const crtListFile = crtListFileOf(config);
+  const listed = crtListFile && (await viewCrtList(crtListFile, names));
+  const { haproxy, hindrance } = await look(agent, tailsOf(names, wanted, listed));
   const handshakes = config.haproxy.handshake;
-  const actions = plan({ wanted, disk, haproxy, records, handshakes, now: agent.now() });
+  const actions = plan({ wanted, disk, listed, haproxy, records, handshakes, now: agent.now() });
   // Without any manifest nothing is known to be unwanted.
   const safe = news.manifest ? actions : [];
-  return { scene: { ...agent, haproxy, hindrance, disk }, actions: safe };
+  return { scene: { ...agent, haproxy, hindrance, disk, crtListFile }, actions: safe };
 }
 
 async function carryOutAll(
@@ -151,9 +162,13 @@ async function carryOutAll(
   for (const action of actions) {
     if (options.signal?.aborted) break;
     const outcome = await attempt(action, scene);
-    tellOutcome(agent.log, outcome);
+    if (!outcome.action.isProvedLast) tellOutcome(agent.log, outcome);
     outcomes.push(outcome);
   }
+  const open = outcomes.filter(({ action }) => action.isProvedLast);
+  await settle(open, scene);
+  for (const outcome of open) tellOutcome(agent.log, outcome);
+  tellOverlaps(agent.log, open);
   return outcomes;
 }
 

@@ -103,8 +103,13 @@ for (const version of haproxyVersions) {
     const overlapping = await stage.agent('sync');
 
     assert.equal(overlapping.code, 3, overlapping.stderr);
-    const second = (await stage.status()).files[1];
-    assert.deepEqual([second?.state, second?.error?.code], ['failed', 'ERR_HANDSHAKE_CERTIFICATE']);
+    const [first, second] = (await stage.status()).files;
+    assert.deepEqual([first?.state, first?.error?.code], ['served', undefined]);
+    assert.deepEqual([second?.state, second?.error?.code], ['failed', 'ERR_HANDSHAKE_OVERLAP']);
+    assert.match(
+      second?.error?.message ?? '',
+      /first\.pem has this name too.* second\.pem has no name of its own/,
+    );
   });
 }
 

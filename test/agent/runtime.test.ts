@@ -53,7 +53,7 @@ for (const version of haproxyVersions) {
     assert.deepEqual([used?.status, used?.chainLength, used?.serial], ['Used', 2, '0A12']);
     assert.match(used?.sha1Fingerprint ?? '', /^[0-9A-F]{40}$/);
     assert.ok((used?.notAfter?.getTime() ?? 0) > Date.now());
-    assert.deepEqual([...listed], [file]);
+    assert.deepEqual([...listed], [[file, [{ line: undefined, tail: '' }]]]);
     assert.equal(await runtime.showCertificate(file), undefined);
     assert.deepEqual(await runtime.showCrtLists(), [certs]);
   });

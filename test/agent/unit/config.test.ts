@@ -27,7 +27,9 @@ test('defaults: Debian paths, mode 0600, a poll a minute, proof on 127.0.0.1:443
     haproxy: {
       statsSocket: '/run/haproxy/admin.sock',
       certsDir: '/etc/haproxy/certs',
+      crtListFile: undefined,
       crtList: undefined,
+      paths: undefined,
       handshake: ['127.0.0.1:443'],
       bufsize: 16_384,
     },
@@ -45,7 +47,9 @@ test('every key can be set, and gets its final type', async () => {
     haproxy: {
       statsSocket: '/s',
       certsDir: '/c',
+      crtListFile: '/c/list.txt',
       crtList: '/jail/c',
+      paths: { host: '/c', haproxy: '/jail/c' },
       handshake: ['127.0.0.1:8443', '[::1]:443'],
       bufsize: 65_536,
     },
@@ -58,6 +62,10 @@ test('every key can be set, and gets its final type', async () => {
   assert.deepEqual(config.pem, { mode: 0o640, uid: 0, gid: 0 });
   assert.deepEqual([config.host, config.pollIntervalMs, config.stateDir], ['lb2', 5000, '/state']);
   assert.deepEqual([config.haproxy.crtList, config.haproxy.bufsize], ['/jail/c', 65_536]);
+  assert.deepEqual(
+    [config.haproxy.crtListFile, config.haproxy.paths],
+    ['/c/list.txt', { host: '/c', haproxy: '/jail/c' }],
+  );
 });
 
 test('flag beats environment beats file', async () => {
@@ -106,6 +114,16 @@ const refusals: [string, unknown, RegExp][] = [
     'a command in the path',
     { ...minimal, haproxy: { certsDir: '/c;show env' } },
     /^haproxy\.certsDir: must be an absolute path/,
+  ],
+  [
+    'a directory that cannot stand in a crt-list',
+    { ...minimal, haproxy: { certsDir: '/c d', crtListFile: '/l' } },
+    /^haproxy\.certsDir: must not hold spaces/,
+  ],
+  [
+    'a crt-list file that HAProxy cannot read the name of',
+    { ...minimal, haproxy: { crtListFile: '/l [x]' } },
+    /^haproxy\.crtListFile: must be an absolute path without spaces/,
   ],
   [
     'a relative directory',

@@ -6,18 +6,12 @@ import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import * as z from 'zod';
 import { fleetName, hostName } from '#contract/layout.ts';
+import { haproxySchema } from './config-haproxy.ts';
 import { ConfigError } from './errors.ts';
 import { gidOf, uidOf } from './owner.ts';
 
 export const DEFAULT_CONFIG_FILE = '/etc/pemfleet/agent.yaml';
 
-/** `;` and line ends separate commands of the Runtime API and cannot be escaped. */
-const haproxyPath = z.string().regex(/^\/[^;\n\r\0]*$/, 'must be an absolute path without ";" and line ends');
-/** In a crt-list nothing can be quoted or escaped. */
-const CRT_LIST_PATH = /^\/[^;\s\0[\]#]*$/;
-const address = z
-  .string()
-  .regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$/, 'must be HOST:PORT, such as 127.0.0.1:443');
 /** Digits are octal, quoted or not (YAML reads 0600 as the decimal 600). World access is never right for a key. */
 const mode = z
   .union([z.string(), z.number()])
@@ -27,11 +21,6 @@ const mode = z
     'must be octal, such as "0600" or "0640", without access for others',
   )
   .transform((text) => Number.parseInt(text, 8));
-const list = z.preprocess(
-  (value) => (typeof value === 'string' ? value.split(',').filter(Boolean) : value),
-  z.array(address),
-);
-
 export const agentConfigSchema = z.strictObject({
   bucket: z
     .string()
@@ -39,47 +28,7 @@ export const agentConfigSchema = z.strictObject({
     .describe('Where the issuer publishes: file:///absolute/path.'),
   fleet: fleetName.describe('Whose certificates this host serves.'),
   host: hostName.describe("This host's name in its status; default: the host name in lower case."),
-  haproxy: z
-    .strictObject({
-      statsSocket: haproxyPath
-        .default('/run/haproxy/admin.sock')
-        .describe('HAProxy\'s "stats socket", of level admin.'),
-      certsDir: haproxyPath
-        .default('/etc/haproxy/certs')
-        .describe('The directory that a bind names as "crt": PEM files go there.'),
-      crtListFile: z
-        .string()
-        .regex(CRT_LIST_PATH, 'must be an absolute path without spaces, ";", "#" and brackets')
-        .optional()
-        .describe(
-          'The file that a bind names as "crt-list", kept in step on disk; certsDir then only holds PEM files.',
-        ),
-      crtList: z
-        .string()
-        .regex(/^[^;\n\r\0]+$/, 'must not hold ";" or line ends')
-        .optional()
-        .describe(
-          "HAProxy's own name of certsDir where paths differ (chroot, container); default: discovered.",
-        ),
-      handshake: list
-        .default(['127.0.0.1:443'])
-        .describe('Binds on which a TLS handshake must prove each certificate; [] switches the proof off.'),
-      paths: z
-        .strictObject({ host: haproxyPath, haproxy: haproxyPath })
-        .optional()
-        .describe('Where HAProxy (container, chroot) has another name for the directory of its files.'),
-      bufsize: z.coerce
-        .number()
-        .int()
-        .min(1024)
-        .default(16_384)
-        .describe("HAProxy's tune.bufsize: it limits what can be loaded at run time."),
-    })
-    .refine(({ crtListFile, certsDir }) => crtListFile === undefined || CRT_LIST_PATH.test(certsDir), {
-      path: ['certsDir'],
-      error: 'must not hold spaces, "#" or brackets: its name stands in crtListFile',
-    })
-    .prefault({}),
+  haproxy: haproxySchema.prefault({}),
   pem: z
     .strictObject({
       mode: mode.default(0o600).describe('Permission bits of the PEM files.'),
@@ -145,6 +94,7 @@ export async function loadConfig({ flags, env, hostname }: ConfigSources) {
       crtList: haproxy.crtList,
       crtListFile: haproxy.crtListFile,
       paths: haproxy.paths,
+      reload: haproxy.reload,
     },
     pem: { mode: pem.mode, uid: await uidOf(pem.owner), gid: await gidOf(pem.group) },
     pollIntervalMs: pollInterval * 1000,

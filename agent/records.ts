@@ -5,6 +5,7 @@ import { reactionTo } from './errors.ts';
 import { tailOf } from './haproxy/crt-list-line.ts';
 import type { Action } from './plan.ts';
 import type { AgentState, Failure, FileRecord } from './state.ts';
+import { stateOf } from './status.ts';
 
 const MINUTE_MS = 60_000;
 /** Growing, then daily. */
@@ -52,7 +53,7 @@ export function withEarlier(earlier: readonly Outcome[], later: readonly Outcome
   const merged = later.map((outcome) => {
     const first = before.get(outcome.action.file);
     before.delete(outcome.action.file);
-    const isDone = outcome.action.kind === 'keep' && first !== undefined && first.error === undefined;
+    const isDone = outcome.action.kind === 'keep' && first !== undefined && stateOf(first) === 'served';
     return isDone ? first : outcome;
   });
   // What is left was removed: the second round knows nothing of it.

@@ -4,8 +4,9 @@ import { codeOf } from '#contract/errors.ts';
 import { type HostStatus, serializeHostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
 import type { Agent, PassResult } from './agent.ts';
-import { reactionTo } from './errors.ts';
+import { HostError, type HostErrorCode, reactionTo } from './errors.ts';
 import type { Outcome } from './records.ts';
+import { reloadWish } from './reload.ts';
 import { type AgentState, type Memory, readStatus, saveState, saveStatus } from './state.ts';
 import { hostStatusOf, isWorthReporting, stateOf, statusDigest } from './status.ts';
 import type { Done, News } from './sync.ts';
@@ -38,7 +39,7 @@ export function resultOf(agent: Agent, memory: Memory, news: News, done: Done): 
     haproxy: scene.haproxy,
     disk: scene.disk,
     records: state.files,
-    error: news.error ?? scene.hindrance,
+    error: news.error ?? scene.hindrance ?? reloadFailure(done),
     previous: memory.status,
     outcomes,
     now: agent.now(),
@@ -51,8 +52,27 @@ export function resultOf(agent: Agent, memory: Memory, news: News, done: Done): 
     status,
     error: news.error ?? scene.hindrance,
     isChanged,
-    nextTryAt: nextTry(state, outcomes, agent.now()),
+    nextTryAt: earliest(nextTry(state, outcomes, agent.now()), nextReload(agent, done)),
   };
+}
+
+/** Tells why HAProxy still waits for its reload. */
+function reloadFailure({ state, outcomes }: Done): HostError | undefined {
+  const failure = state.reload?.failure;
+  if (failure === undefined || reloadWish(outcomes) === undefined) return undefined;
+  return new HostError(failure.code as HostErrorCode, failure.message);
+}
+
+function nextReload({ config }: Agent, { state, outcomes }: Done): Date | undefined {
+  const { reload } = config.haproxy;
+  const { at, wish, failure } = state.reload ?? {};
+  const isOpen =
+    reloadWish(outcomes) !== undefined && (failure !== undefined || reloadWish(outcomes) !== wish);
+  return reload && at && isOpen ? new Date(Date.parse(at) + reload.windowMs) : undefined;
+}
+
+function earliest(...times: (Date | undefined)[]): Date | undefined {
+  return times.filter((time) => time !== undefined).sort((a, b) => a.getTime() - b.getTime())[0];
 }
 
 /** No pass could be made at all: the host says why, and what it knew before. */

@@ -3,19 +3,18 @@
  * One pass at a time on a host: the lock is on HAProxy's directory itself, so that two agents with different
  * settings cannot write to one HAProxy either (2.6 mixes up the certificates of two writers).
  */
-import { dirname } from 'node:path';
 import { withFileLock } from '#contract/file-lock.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import type { Agent, PassOptions, PassResult } from './agent.ts';
 import { bring, type Progress, takeAway } from './bring.ts';
-import type { AgentConfig } from './config.ts';
 import { crtListFileOf, tailsOf, viewCrtList } from './crt-list.ts';
 import { checkDirectory, viewDisk } from './disk.ts';
-import { sweepPrevious, sweepTemps } from './install.ts';
+import { sweepPrevious, sweepTemps, writtenDirectories } from './install.ts';
 import { withOverlaps } from './overlap.ts';
 import { type Action, isLoading, plan } from './plan.ts';
 import { poll, readKnown } from './poll.ts';
 import { type Outcome, withEarlier, withIntents, withOutcomes, withoutFailures } from './records.ts';
+import { reloadIfNeeded } from './reload.ts';
 import { report, reportFailure, resultOf } from './report.ts';
 import { clearTransaction, look, type Scene } from './scene.ts';
 import { settle } from './settle.ts';
@@ -54,10 +53,6 @@ async function pass(agent: Agent, options: PassOptions): Promise<PassResult> {
   if (news.known) await saveManifest(config.stateDir, news.known, memory.known);
   const done = await reconcile(agent, options, news, memory.state);
   return report(agent, memory, news, done);
-}
-
-function writtenDirectories({ haproxy: { certsDir, crtListFile }, stateDir }: AgentConfig): Set<string> {
-  return new Set([certsDir, stateDir, ...(crtListFile ? [dirname(crtListFile)] : [])]);
 }
 
 async function preview(agent: Agent, options: PassOptions): Promise<PassResult> {
@@ -120,12 +115,18 @@ async function reconcile(
     const next = await reconcile(agent, options, news, state, round + 1);
     return { ...next, outcomes: withEarlier(outcomes, next.outcomes) };
   }
+  const reloaded = round < MAX_ROUNDS ? await reloadIfNeeded(agent, state, scene, outcomes) : undefined;
+  if (reloaded !== undefined && reloaded.failure === undefined) {
+    const next = await reconcile(agent, options, news, { ...state, reload: reloaded }, round + 1);
+    return { ...next, outcomes: withEarlier(outcomes, next.outcomes) };
+  }
+  const after = reloaded ? { ...state, reload: reloaded } : state;
   const undecided = outcomes.filter((outcome) => scene.haproxy && stateOf(outcome) === 'pending');
   await sweepPrevious(
     agent.config.haproxy.certsDir,
     new Set(undecided.flatMap(({ action: { file } }) => [file, stapleFileOf(file)])),
   );
-  return { state, saved: intended, scene, outcomes, isComplete: outcomes.length === actions.length };
+  return { state: after, saved: intended, scene, outcomes, isComplete: outcomes.length === actions.length };
 }
 
 async function decide(

@@ -4,6 +4,7 @@ import type { PassResult } from './agent.ts';
 import { RuntimeCommandFailed } from './errors.ts';
 import type { EventName, Log } from './log.ts';
 import type { Outcome } from './records.ts';
+import type { ReloadDecision } from './reload.ts';
 import { stateOf } from './status.ts';
 import type { News } from './sync.ts';
 
@@ -34,6 +35,14 @@ export function tellOutcome(log: Log, outcome: Outcome): void {
   else if (action.kind === 'backed-off') log('certificate.failed', { ...subject, reason });
   else if (action.kind === 'remove' || action.kind === 'forget')
     log('certificate.removed', { ...subject, reason });
+}
+
+export function tellReloadDecision(log: Log, decision: ReloadDecision): void {
+  if (decision.kind === 'wait') log('reload.deferred', { until: decision.until.toISOString() });
+  if (decision.kind === 'in-vain')
+    log('reload.in-vain', {
+      reason: 'it was reloaded for these files already: does its configuration name them?',
+    });
 }
 
 /** Both certificates of a name that two of them have. */

@@ -60,7 +60,7 @@ export function parseNames(text: string): string[] {
 }
 
 export interface CrtListEntry {
-  /** In the file, or after its last line if it was added at run time; none in a directory. */
+  /** In the file, or after its last line if it was added at run time; of a directory, none that matters. */
   line: number | undefined;
   tail: string;
 }

@@ -44,7 +44,7 @@ export class Runtime {
 
   /** `undefined`: HAProxy holds no such file. */
   async showCertificate(filename: string): Promise<CertificateStatus | undefined> {
-    const command = { verb: 'show ssl cert', operands: [filename] };
+    const command = { verb: 'show ssl cert', operands: [filename], mayBeCut: true };
     const answer = await this.#ask(command);
     if (answer.text.startsWith("Can't display the certificate: Not found")) return undefined;
     const certificate = parseCertificate(answer.text);

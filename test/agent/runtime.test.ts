@@ -53,7 +53,7 @@ for (const version of haproxyVersions) {
     assert.deepEqual([used?.status, used?.chainLength, used?.serial], ['Used', 2, '0A12']);
     assert.match(used?.sha1Fingerprint ?? '', /^[0-9A-F]{40}$/);
     assert.ok((used?.notAfter?.getTime() ?? 0) > Date.now());
-    assert.deepEqual([...listed], [[file, [{ line: undefined, tail: '' }]]]);
+    assert.deepEqual([...listed], [[file, [{ line: 1, tail: '' }]]]);
     assert.equal(await runtime.showCertificate(file), undefined);
     assert.deepEqual(await runtime.showCrtLists(), [certs]);
   });
@@ -181,3 +181,25 @@ test('capabilities by version: additions since 2.2, a payload limit of its own s
     maxCommandBytes: 131_072,
   });
 });
+
+for (const version of haproxyVersions) {
+  test(`${version}: of a certificate with hundreds of names, HAProxy's description is cut; what is left is taken`, async (t) => {
+    const issue = async (domain: string) => {
+      const names = Array.from({ length: 800 }, (_, index) => `name-${index}.${domain}.test`);
+      return (await pki.issue({ names, serial: '0a12' })).combined;
+    };
+    // by the length of a name, the answer ends with one line feed or with two
+    const files = {
+      'shop.pem': await issue('shop'),
+      'store.pem': await issue('store'),
+      'a.pem': await issue('a'),
+    };
+    const { runtime, named } = await start(t, version, files);
+
+    for (const file of Object.keys(files)) {
+      const seen = await runtime.showCertificate(named(file));
+
+      assert.deepEqual([seen?.status, seen?.serial, seen?.chainLength], ['Used', '0A12', undefined]);
+    }
+  });
+}

@@ -22,3 +22,10 @@ export const byFiles = (...files: string[]) =>
 /** `a` and `b` are what follows `ssl` on two binds. */
 export const twoBinds = (a: string, b: string) =>
   head + frontend('a', 'PEMFLEET_HTTPS_BIND', a) + frontend('b', 'PEMFLEET_HTTP_BIND', b);
+
+/** Without variables, so that `haproxy -c` can read it too. */
+export const byDirectory = ({ socket, certs, port }: { socket: string; certs: string; port: number }) =>
+  `${head}frontend a\n  bind 127.0.0.1:${port} ssl crt ${certs} strict-sni\n  http-request return status 200\n`.replace(
+    /"[^"]*SOCKET[^"]*"/,
+    socket,
+  );

@@ -30,6 +30,7 @@ test('defaults: Debian paths, mode 0600, a poll a minute, proof on 127.0.0.1:443
       crtListFile: undefined,
       crtList: undefined,
       paths: undefined,
+      reload: undefined,
       handshake: ['127.0.0.1:443'],
       bufsize: 16_384,
     },
@@ -50,6 +51,7 @@ test('every key can be set, and gets its final type', async () => {
       crtListFile: '/c/list.txt',
       crtList: '/jail/c',
       paths: { host: '/c', haproxy: '/jail/c' },
+      reload: { command: ['systemctl', 'reload', 'haproxy'], window: 60 },
       handshake: ['127.0.0.1:8443', '[::1]:443'],
       bufsize: 65_536,
     },
@@ -66,6 +68,12 @@ test('every key can be set, and gets its final type', async () => {
     [config.haproxy.crtListFile, config.haproxy.paths],
     ['/c/list.txt', { host: '/c', haproxy: '/jail/c' }],
   );
+  assert.deepEqual(config.haproxy.reload, {
+    command: ['systemctl', 'reload', 'haproxy'],
+    check: ['haproxy', '-c', '-f', '/etc/haproxy/haproxy.cfg'],
+    windowMs: 60_000,
+    timeoutMs: 120_000,
+  });
 });
 
 test('flag beats environment beats file', async () => {
@@ -124,6 +132,11 @@ const refusals: [string, unknown, RegExp][] = [
     'a crt-list file that HAProxy cannot read the name of',
     { ...minimal, haproxy: { crtListFile: '/l [x]' } },
     /^haproxy\.crtListFile: must be an absolute path without spaces/,
+  ],
+  [
+    'a reload command that is one string for a shell',
+    { ...minimal, haproxy: { reload: { command: 'systemctl reload haproxy' } } },
+    /^haproxy\.reload\.command: .*expected array/,
   ],
   [
     'a relative directory',

@@ -168,38 +168,3 @@ for (const version of haproxyVersions) {
     }
   });
 }
-
-test('capabilities by version: additions since 2.2, a payload limit of its own since 3.4', () => {
-  assert.deepEqual(capabilitiesOf('2.1.9', 16_384), { canAddCertificates: false, maxCommandBytes: 16_383 });
-  assert.deepEqual(capabilitiesOf('2.6.12-1+deb12u4', 16_384), {
-    canAddCertificates: true,
-    maxCommandBytes: 16_383,
-  });
-  assert.deepEqual(capabilitiesOf('3.2.26-1', 65_536), { canAddCertificates: true, maxCommandBytes: 65_535 });
-  assert.deepEqual(capabilitiesOf('3.4-dev10', 16_384), {
-    canAddCertificates: true,
-    maxCommandBytes: 131_072,
-  });
-});
-
-for (const version of haproxyVersions) {
-  test(`${version}: of a certificate with hundreds of names, HAProxy's description is cut; what is left is taken`, async (t) => {
-    const issue = async (domain: string) => {
-      const names = Array.from({ length: 800 }, (_, index) => `name-${index}.${domain}.test`);
-      return (await pki.issue({ names, serial: '0a12' })).combined;
-    };
-    // by the length of a name, the answer ends with one line feed or with two
-    const files = {
-      'shop.pem': await issue('shop'),
-      'store.pem': await issue('store'),
-      'a.pem': await issue('a'),
-    };
-    const { runtime, named } = await start(t, version, files);
-
-    for (const file of Object.keys(files)) {
-      const seen = await runtime.showCertificate(named(file));
-
-      assert.deepEqual([seen?.status, seen?.serial, seen?.chainLength], ['Used', '0A12', undefined]);
-    }
-  });
-}

@@ -29,3 +29,11 @@ export const byDirectory = ({ socket, certs, port }: { socket: string; certs: st
     /"[^"]*SOCKET[^"]*"/,
     socket,
   );
+
+/** Without strict-sni: the first certificate is the default one. */
+export const loose = head + frontend('a', 'PEMFLEET_HTTPS_BIND', `crt "\${PEMFLEET_CERTS_DIR}"`);
+
+/** A client that does not read is cut off after two seconds. */
+export const patient =
+  head.replace('level admin\n', 'level admin\n  stats timeout 2s\n') +
+  frontend('a', 'PEMFLEET_HTTPS_BIND', `crt "\${PEMFLEET_CERTS_DIR}" strict-sni`);

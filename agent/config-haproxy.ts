@@ -42,9 +42,13 @@ export type ReloadSettings = z.infer<typeof reload>;
 
 export const haproxySchema = z
   .strictObject({
-    statsSocket: haproxyPath
+    statsSocket: z
+      .string()
+      .regex(/^(master@)?\/[^;\n\r\0]*$/, 'must be an absolute path, or master@ and one')
       .default('/run/haproxy/admin.sock')
-      .describe('HAProxy\'s "stats socket", of level admin.'),
+      .describe(
+        'HAProxy\'s "stats socket", of level admin; or master@ and the path of its master socket ("-S").',
+      ),
     certsDir: haproxyPath
       .default('/etc/haproxy/certs')
       .describe('The directory that a bind names as "crt": PEM files go there.'),

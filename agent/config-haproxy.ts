@@ -40,6 +40,8 @@ const reload = z
 
 export type ReloadSettings = z.infer<typeof reload>;
 
+export type HaproxySettings = z.output<typeof haproxySchema>;
+
 export const haproxySchema = z
   .strictObject({
     statsSocket: z
@@ -87,3 +89,25 @@ export const haproxySchema = z
     path: ['certsDir'],
     error: 'must not hold spaces, "#" or brackets: its name stands in crtListFile',
   });
+
+/** In a list, each has a name: it is in the status, and its memory lies in a directory of that name. */
+export const haproxyList = z
+  .array(
+    haproxySchema.safeExtend({
+      name: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'must match [a-z0-9][a-z0-9_-]*'),
+    }),
+  )
+  .min(1)
+  .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'two have the same name');
+
+/** With every key, set or not: how the rest of the agent knows it. */
+export function settled({
+  name,
+  crtList,
+  crtListFile,
+  paths,
+  reload,
+  ...rest
+}: HaproxySettings & { name?: string }) {
+  return { ...rest, crtList, crtListFile, paths, reload, ...(name !== undefined && { name }) };
+}

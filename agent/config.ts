@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import * as z from 'zod';
 import { fleetName, hostName } from '#contract/layout.ts';
-import { haproxySchema } from './config-haproxy.ts';
+import { haproxyList, haproxySchema, settled } from './config-haproxy.ts';
 import { ConfigError } from './errors.ts';
 import { gidOf, uidOf } from './owner.ts';
 
@@ -84,21 +84,26 @@ export async function loadConfig({ flags, env, hostname }: ConfigSources) {
     const value = flags[flag] ?? env[`PEMFLEET_AGENT_${flag.toUpperCase().replaceAll('-', '_')}`];
     if (value !== undefined) place(settings, path, value);
   }
-  const parsed = agentConfigSchema.safeParse(settings);
-  if (!parsed.success) throw new ConfigError('ERR_CONFIG', prettify(parsed.error));
-  const { pem, pollInterval, haproxy, ...rest } = parsed.data;
+  const { pem, pollInterval, haproxy, instances, ...rest } = parseSettings(settings);
   return {
     ...rest,
-    haproxy: {
-      ...haproxy,
-      crtList: haproxy.crtList,
-      crtListFile: haproxy.crtListFile,
-      paths: haproxy.paths,
-      reload: haproxy.reload,
-    },
+    /** The only one, or the first. */
+    haproxy: settled(instances[0] ?? haproxy),
+    /** Several, if there is a list of them. */
+    instances: instances.map(settled),
     pem: { mode: pem.mode, uid: await uidOf(pem.owner), gid: await gidOf(pem.group) },
     pollIntervalMs: pollInterval * 1000,
   };
+}
+
+function parseSettings(settings: { haproxy?: unknown }) {
+  const { haproxy, ...others } = settings;
+  const isList = Array.isArray(haproxy);
+  const list = haproxyList.optional().safeParse(isList ? haproxy : undefined);
+  const parsed = agentConfigSchema.safeParse(isList ? others : settings);
+  if (parsed.success && list.success) return { ...parsed.data, instances: list.data ?? [] };
+  const inList = list.error?.issues.map((issue) => ({ ...issue, path: ['haproxy', ...issue.path] })) ?? [];
+  throw new ConfigError('ERR_CONFIG', prettify([...(parsed.error?.issues ?? []), ...inList]));
 }
 
 async function readSettings(path: string, isNamed: boolean): Promise<object> {
@@ -124,6 +129,9 @@ function parseYaml(path: string, text: string): unknown {
 
 function place(settings: object, path: readonly string[], value: unknown): void {
   const [first = '', ...rest] = path;
+  // Of a list of HAProxy, a flag or variable names none.
+  if (Array.isArray(settings))
+    throw new ConfigError('ERR_CONFIG', `haproxy: is a list in the file; ${first} can be set only there`);
   const target = settings as Record<string, unknown>;
   if (rest.length === 0) target[first] = value;
   else {
@@ -132,8 +140,8 @@ function place(settings: object, path: readonly string[], value: unknown): void 
   }
 }
 
-function prettify(error: z.ZodError): string {
-  return error.issues
+function prettify(issues: readonly Pick<z.core.$ZodIssue, 'path' | 'message'>[]): string {
+  return issues
     .map(({ path, message }) => {
       const what = message.endsWith('received undefined') ? 'is missing' : message;
       return `${path.join('.') || '(root)'}: ${what}`;

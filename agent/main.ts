@@ -11,6 +11,7 @@ import { type AgentConfig, loadConfig, OPTIONS } from './config.ts';
 import { ConfigError } from './errors.ts';
 import { Runtime } from './haproxy/runtime.ts';
 import { openSocket } from './haproxy/socket.ts';
+import { instanceConfigs } from './instances.ts';
 import { type Log, lineLog } from './log.ts';
 import { run } from './run.ts';
 import { EXIT, exitStatusOf, planText, resultDocument, statusText } from './show.ts';
@@ -117,6 +118,7 @@ function agentOf(config: AgentConfig): Agent {
     runtime,
     log,
     now: () => new Date(),
+    ...(config.instances.length > 0 && { instances: instanceConfigs(config).map(agentOf) }),
   };
 }
 

@@ -77,9 +77,8 @@ function earliest(...times: (Date | undefined)[]): Date | undefined {
 
 /** No pass could be made at all: the host says why, and what it knew before. */
 export async function reportFailure(agent: Agent, error: unknown): Promise<void> {
-  const { stateDir, fleet, host } = agent.config;
-  const before = await readStatus(stateDir, fleet, host).catch(() => undefined);
-  const known = before === 'broken' ? undefined : before;
+  const { stateDir } = agent.config;
+  const known = await readOwnStatus(agent);
   const status = hostStatusOf({
     ...{
       config: agent.config,
@@ -95,8 +94,16 @@ export async function reportFailure(agent: Agent, error: unknown): Promise<void>
   await put(agent, failed);
 }
 
+/** As the last pass left it, if it can be read. */
+export async function readOwnStatus({ config }: Agent): Promise<HostStatus | undefined> {
+  const status = await readStatus(config.stateDir, config.fleet, config.host).catch(() => undefined);
+  return status === 'broken' ? undefined : status;
+}
+
 /** A report that fails is told and made up for by the next pass: it must not hide what was done. */
-async function put(agent: Agent, status: HostStatus): Promise<boolean> {
+export async function put(agent: Agent, status: HostStatus): Promise<boolean> {
+  // One of several: they are reported together.
+  if (agent.config.haproxy.name !== undefined && !agent.instances) return true;
   const key = layout.status(agent.config.fleet, agent.config.host);
   try {
     await (await agent.openBucket()).put(key, serializeHostStatus(status));

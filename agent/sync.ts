@@ -10,12 +10,13 @@ import { bring, type Progress, takeAway } from './bring.ts';
 import { crtListFileOf, tailsOf, viewCrtList } from './crt-list.ts';
 import { checkDirectory, viewDisk } from './disk.ts';
 import { sweepPrevious, sweepTemps, writtenDirectories } from './install.ts';
+import { syncInstances } from './instances.ts';
 import { withOverlaps } from './overlap.ts';
 import { type Action, isLoading, plan } from './plan.ts';
 import { poll, readKnown } from './poll.ts';
 import { type Outcome, withEarlier, withIntents, withOutcomes, withoutFailures } from './records.ts';
 import { reloadIfNeeded } from './reload.ts';
-import { report, reportFailure, resultOf } from './report.ts';
+import { put, readOwnStatus, report, reportFailure, resultOf } from './report.ts';
 import { clearTransaction, look, type Scene } from './scene.ts';
 import { settle } from './settle.ts';
 import { stapleFileOf } from './staple.ts';
@@ -29,6 +30,11 @@ const LOCK_TIMEOUT_MS = 300_000;
 const MAX_ROUNDS = 3;
 
 export async function sync(agent: Agent, options: PassOptions = {}): Promise<PassResult> {
+  if (agent.instances?.length)
+    return syncInstances(agent, agent.instances, options.isDryRun === true, {
+      sync: (one) => sync(one, options),
+      ...{ readStatus: readOwnStatus, put },
+    });
   const { certsDir } = agent.config.haproxy;
   if (options.isDryRun) return preview(agent, options);
   const begin = agent.now();

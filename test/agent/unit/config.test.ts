@@ -34,6 +34,7 @@ test('defaults: Debian paths, mode 0600, a poll a minute, proof on 127.0.0.1:443
       handshake: ['127.0.0.1:443'],
       bufsize: 16_384,
     },
+    instances: [],
     pem: { mode: 0o600, uid: undefined, gid: undefined },
     pollIntervalMs: 60_000,
     stateDir: '/var/lib/pemfleet-agent',
@@ -139,6 +140,16 @@ const refusals: [string, unknown, RegExp][] = [
     /^haproxy\.reload\.command: .*expected array/,
   ],
   [
+    'a list of HAProxy, one without a name, one with a typo',
+    { ...minimal, haproxy: [{ certsDir: '/c' }, { name: 'inner', certDir: '/d' }] },
+    /^haproxy\.0\.name: is missing\nhaproxy\.1: Unrecognized key: "certDir"$/,
+  ],
+  [
+    'two of one name',
+    { ...minimal, haproxy: [{ name: 'a' }, { name: 'a' }] },
+    /^haproxy: two have the same name$/,
+  ],
+  [
     'a relative directory',
     { ...minimal, haproxy: { certsDir: 'certs' } },
     /^haproxy\.certsDir: must be an absolute path/,
@@ -168,6 +179,31 @@ for (const [says, settings, message] of refusals) {
     });
   });
 }
+
+test('a list of HAProxy: each with its own settings and defaults; the first stands for the host', async () => {
+  const config = await load({
+    ...minimal,
+    haproxy: [{ name: 'edge' }, { name: 'inner', handshake: ['[::1]:1'] }],
+  });
+
+  assert.deepEqual(
+    config.instances.map(({ name, handshake }) => [name, handshake]),
+    [
+      ['edge', ['127.0.0.1:443']],
+      ['inner', ['[::1]:1']],
+    ],
+  );
+  assert.deepEqual(config.haproxy, config.instances[0]);
+});
+
+test('a flag cannot say which HAProxy of a list it means', async () => {
+  const list = { ...minimal, haproxy: [{ name: 'edge' }] };
+
+  await assert.rejects(
+    load(list, { flags: { 'certs-dir': '/c' } }),
+    /haproxy: is a list in the file; certsDir/,
+  );
+});
 
 test('several culprits are named at once, one a line', async () => {
   await assert.rejects(load({ fleet: 'Edge', pem: { mode: 1 } }), (error: Error) => {

@@ -41,7 +41,10 @@ export async function syncInstances(
     const name = one.config.haproxy.name ?? '';
     try {
       const result = await sync(one);
-      results.push(result);
+      results.push({
+        ...result,
+        outcomes: result.outcomes.map((outcome) => ({ ...outcome, instance: name })),
+      });
       parts.push({ name, status: result.status });
     } catch (error) {
       agent.log('run.failed', { instance: name, ...factsOf(error) });

@@ -17,6 +17,8 @@ const HANDSHAKE_BACK_OFF_MS = [1, 10].map((minutes) => minutes * MINUTE_MS);
 export interface Outcome {
   action: Action;
   progress: Progress;
+  /** Of several HAProxy on the host, the one that it was for. */
+  instance?: string;
   error?: unknown;
 }
 

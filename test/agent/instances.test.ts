@@ -48,7 +48,7 @@ async function makeTwo(t: TestContext, version: HaproxyVersion) {
 
 for (const version of haproxyVersions) {
   test(`${version}: two HAProxy get the same certificates, and are one host to the issuer`, async (t) => {
-    const { stage, inner, serials, sync } = await makeTwo(t, version);
+    const { stage, inner, config, serials, sync } = await makeTwo(t, version);
     await stage.publish('shop', { names: ['shop.test'] });
     assertOk(await sync());
     const pem = await stage.publish('shop', { names: ['shop.test'] });
@@ -74,6 +74,18 @@ for (const version of haproxyVersions) {
     assert.deepEqual(reportFleet(await stage.manifest(), [status], new Date()).certificates[0]?.served, [
       host,
     ]);
+    const shown = await spawnAgent(['status', '--config', config]);
+    assert.match(shown.stdout, /^edge\/shop\.pem +served .*^inner\/shop\.pem +served /ms);
+    const json = JSON.parse((await sync('--json')).stdout) as {
+      files: { instance: string; state: string }[];
+    };
+    assert.deepEqual(
+      json.files.map(({ instance, state }) => [instance, state]),
+      [
+        ['edge', 'served'],
+        ['inner', 'served'],
+      ],
+    );
     const again = await sync();
     assert.doesNotMatch(again.stderr, /status\.reported|certificate\.loaded/);
   });

@@ -191,13 +191,3 @@ for (const version of haproxyVersions) {
     assertOk(await sync());
   });
 }
-
-test('a crt-list file in a directory that the agent may not write to: coded, and HAProxy keeps what it has', async (t) => {
-  const { stage, publish } = await makeListed(t, '3.2');
-  await publish('shop');
-
-  const result = await stage.agent('sync', { args: ['--crt-list-file', '/proc/crt-list.txt'] });
-
-  assert.equal(result.code, 3, result.stderr);
-  assert.match(result.stderr, /event=certificate\.pending .*code=ERR_CRT_LIST_FILE/);
-});

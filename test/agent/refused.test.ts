@@ -113,6 +113,16 @@ for (const version of haproxyVersions) {
   });
 }
 
+test('a crt-list file in a directory that the agent may not write to: coded, and tried again', async (t) => {
+  const stage = await makeStage(t, { version: '3.2' });
+  await stage.publish('shop', { names: ['shop.test'] });
+
+  const result = await stage.agent('sync', { args: ['--crt-list-file', '/proc/crt-list.txt'] });
+
+  assert.equal(result.code, 3, result.stderr);
+  assert.match(result.stderr, /event=certificate\.pending .*code=ERR_CRT_LIST_FILE/);
+});
+
 /** OpenSSL at security level 3 refuses RSA-2048, which is fine for `verify`: a refusal that only HAProxy knows of. */
 function strictOpenssl(t: TestContext): string {
   const { path, remove } = makeTempDir();

@@ -125,31 +125,6 @@ const refusals: [string, unknown, RegExp][] = [
     /^haproxy\.certsDir: must be an absolute path/,
   ],
   [
-    'a directory that cannot stand in a crt-list',
-    { ...minimal, haproxy: { certsDir: '/c d', crtListFile: '/l' } },
-    /^haproxy\.certsDir: must not hold spaces/,
-  ],
-  [
-    'a crt-list file that HAProxy cannot read the name of',
-    { ...minimal, haproxy: { crtListFile: '/l [x]' } },
-    /^haproxy\.crtListFile: must be an absolute path without spaces/,
-  ],
-  [
-    'a reload command that is one string for a shell',
-    { ...minimal, haproxy: { reload: { command: 'systemctl reload haproxy' } } },
-    /^haproxy\.reload\.command: .*expected array/,
-  ],
-  [
-    'a list of HAProxy, one without a name, one with a typo',
-    { ...minimal, haproxy: [{ certsDir: '/c' }, { name: 'inner', certDir: '/d' }] },
-    /^haproxy\.0\.name: is missing\nhaproxy\.1: Unrecognized key: "certDir"$/,
-  ],
-  [
-    'two of one name',
-    { ...minimal, haproxy: [{ name: 'a' }, { name: 'a' }] },
-    /^haproxy: two have the same name$/,
-  ],
-  [
     'a relative directory',
     { ...minimal, haproxy: { certsDir: 'certs' } },
     /^haproxy\.certsDir: must be an absolute path/,
@@ -179,31 +154,6 @@ for (const [says, settings, message] of refusals) {
     });
   });
 }
-
-test('a list of HAProxy: each with its own settings and defaults; the first stands for the host', async () => {
-  const config = await load({
-    ...minimal,
-    haproxy: [{ name: 'edge' }, { name: 'inner', handshake: ['[::1]:1'] }],
-  });
-
-  assert.deepEqual(
-    config.instances.map(({ name, handshake }) => [name, handshake]),
-    [
-      ['edge', ['127.0.0.1:443']],
-      ['inner', ['[::1]:1']],
-    ],
-  );
-  assert.deepEqual(config.haproxy, config.instances[0]);
-});
-
-test('a flag cannot say which HAProxy of a list it means', async () => {
-  const list = { ...minimal, haproxy: [{ name: 'edge' }] };
-
-  await assert.rejects(
-    load(list, { flags: { 'certs-dir': '/c' } }),
-    /haproxy: is a list in the file; certsDir/,
-  );
-});
 
 test('several culprits are named at once, one a line', async () => {
   await assert.rejects(load({ fleet: 'Edge', pem: { mode: 1 } }), (error: Error) => {

@@ -12,6 +12,8 @@ export interface Agent {
   /** Opened late and tried again: a bucket out of reach must not keep the last good certificates from HAProxy. */
   openBucket: () => Promise<HostBucket>;
   runtime: Runtime;
+  /** Several HAProxy on this host, each as an agent of its own that reports through this one. */
+  instances?: readonly Agent[];
   log: Log;
   now: () => Date;
 }

@@ -3,14 +3,15 @@
  * reload in between reads the new one; what HAProxy refuses is taken back, on disk and at run time.
  */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type CombinedPem, digest, parse, verify } from '#contract/combined-pem.ts';
 import { codeOf, PemRejected } from '#contract/errors.ts';
+import { type CrtListFile, viewCrtList, wantedTails, writeTails } from './crt-list.ts';
 import { HostError, RuntimeCommandFailed, reactionTo } from './errors.ts';
 import type { CertificateStatus } from './haproxy/answers.ts';
 import type { HaproxyView, RuntimeFile } from './haproxy/view.ts';
 import { dropPrevious, install, putBack, remove } from './install.ts';
-import { unload } from './load.ts';
+import { list, unload } from './load.ts';
 import { type Action, isServing } from './plan.ts';
 import type { Scene } from './scene.ts';
 import { checkStaple, fetchStaple, loadStapled, placeStaple, stapleFileOf } from './staple.ts';
@@ -21,6 +22,8 @@ import type { WantedFile } from './wanted.ts';
 export interface Progress {
   isWritten?: boolean;
   isLoaded?: boolean;
+  /** Its line in the crt-list file was written. */
+  isListed?: boolean;
   certificate?: CertificateStatus | undefined;
   handshakes?: string[];
   /** The OCSP response that HAProxy now has; none: it is not to have any. */
@@ -44,6 +47,7 @@ export async function bring(action: Action, scene: Scene, progress: Progress): P
   }
   const isStapleStale = !isOnDisk || (action.kind === 'staple' && progress.stapleError === undefined);
   await placeStaple(file, staple || undefined, isStapleStale, scene);
+  progress.isListed = await enlist(wanted, scene);
   if (scene.haproxy === undefined || scene.hindrance !== undefined) throw scene.hindrance;
   const text = body.toString('utf8');
   const brought = { wanted, path, pem, text, staple: staple || undefined, kind: action.kind };
@@ -51,12 +55,15 @@ export async function bring(action: Action, scene: Scene, progress: Progress): P
   if (isStapleStale && staple === undefined) progress.staple ??= { sha256: undefined };
   await dropPrevious(path);
   await dropPrevious(stapleFileOf(path));
-  progress.handshakes = await proveServed(scene.config.haproxy.handshake, wanted, pem);
+  if (!action.isProvedLast)
+    progress.handshakes = await proveServed(scene.config.haproxy.handshake, wanted, pem);
 }
 
 /** Removes a file of ours that the manifest no longer wants: from HAProxy first, else it would serve it on. */
 export async function takeAway({ file }: Action, scene: Scene): Promise<void> {
   for (const place of scene.haproxy?.files.get(file) ?? []) await unload(scene.runtime, place);
+  // HAProxy does not start with a line that names no file.
+  if (scene.crtListFile) await writeTails(scene.crtListFile, file, []);
   const path = join(scene.config.haproxy.certsDir, file);
   for (const ours of [path, stapleFileOf(path)]) {
     await remove(ours);
@@ -107,6 +114,7 @@ async function loadEverywhere(brought: Brought, scene: Scene, progress: Progress
         await loadStapled(runtime, place, brought, haproxy.capabilities, isServed, progress);
         progress.isLoaded = true;
       }
+      if (await list(runtime, place)) progress.isLoaded = true;
       progress.certificate = await readBack(runtime, place.filename, brought.pem);
       checkStaple(progress, place.filename);
     }
@@ -120,15 +128,20 @@ async function loadEverywhere(brought: Brought, scene: Scene, progress: Progress
 /** HAProxy has refused: the old file, and the old certificate in each place that took the new one already. */
 async function takeBack(
   refusal: unknown,
-  { path }: Brought,
+  { path, wanted }: Brought,
   places: readonly RuntimeFile[],
-  { runtime, haproxy }: Scene & { haproxy: HaproxyView },
+  scene: Scene & { haproxy: HaproxyView },
   progress: Progress,
 ): Promise<void> {
+  const { runtime, haproxy } = scene;
   const { pid } = await runtime.showInfo();
   if (pid !== haproxy.process.pid) throw reloaded(haproxy.process.pid, pid, refusal);
-  await putBack(path, progress.isWritten === true || codeOf(refusal) === 'ERR_RUNTIME_REFUSED');
-  await putBack(stapleFileOf(path), progress.isWritten === true);
+  await putBackTails(path, places, scene.crtListFile);
+  // Served already, it is not the PEM that was refused.
+  if (!places.some((place) => isServing(place, wanted))) {
+    await putBack(path, progress.isWritten === true || codeOf(refusal) === 'ERR_RUNTIME_REFUSED');
+    await putBack(stapleFileOf(path), progress.isWritten === true);
+  }
   const old = await readFile(path, 'utf8').catch(() => undefined);
   const staple = await readFile(stapleFileOf(path)).catch(() => undefined);
   for (const place of places) {
@@ -136,13 +149,36 @@ async function takeBack(
     if (place.certificate?.status !== 'Used') await unload(runtime, place);
     else if (seen?.serial !== place.certificate.serial && isCanonical(old))
       await loadStapled(runtime, place, { text: old, staple }, haproxy.capabilities, false, progress);
+    if (place.entries?.length)
+      await list(runtime, { ...place, tails: place.entries.map(({ tail }) => tail) });
   }
   progress.isWritten = false;
   progress.isLoaded = false;
 }
 
+async function enlist({ file, listing }: WantedFile, { crtListFile }: Scene): Promise<boolean> {
+  if (crtListFile === undefined) return false;
+  const listed = await viewCrtList(crtListFile, [file]);
+  return writeTails(crtListFile, file, wantedTails(listing, listed.get(file)));
+}
+
+/** The lines that HAProxy has taken before: one that it refuses would stop its next start. */
+async function putBackTails(
+  path: string,
+  places: readonly RuntimeFile[],
+  crtListFile: CrtListFile | undefined,
+): Promise<void> {
+  const entries = places.flatMap((place) => place.entries ?? []);
+  if (crtListFile === undefined || !places.some((place) => place.entries)) return;
+  await writeTails(
+    crtListFile,
+    basename(path),
+    entries.map(({ tail }) => tail),
+  );
+}
+
 /** Somebody else's file may hold blank lines, which would end the payload early: it is not sent. */
-function isCanonical(text: string | undefined): text is string {
+export function isCanonical(text: string | undefined): text is string {
   try {
     return text !== undefined && parse(text).chain.length > 0;
   } catch {

@@ -6,16 +6,12 @@ import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import * as z from 'zod';
 import { fleetName, hostName } from '#contract/layout.ts';
+import { haproxyList, haproxySchema, settled } from './config-haproxy.ts';
 import { ConfigError } from './errors.ts';
 import { gidOf, uidOf } from './owner.ts';
 
 export const DEFAULT_CONFIG_FILE = '/etc/pemfleet/agent.yaml';
 
-/** `;` and line ends separate commands of the Runtime API and cannot be escaped. */
-const haproxyPath = z.string().regex(/^\/[^;\n\r\0]*$/, 'must be an absolute path without ";" and line ends');
-const address = z
-  .string()
-  .regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$/, 'must be HOST:PORT, such as 127.0.0.1:443');
 /** Digits are octal, quoted or not (YAML reads 0600 as the decimal 600). World access is never right for a key. */
 const mode = z
   .union([z.string(), z.number()])
@@ -25,11 +21,6 @@ const mode = z
     'must be octal, such as "0600" or "0640", without access for others',
   )
   .transform((text) => Number.parseInt(text, 8));
-const list = z.preprocess(
-  (value) => (typeof value === 'string' ? value.split(',').filter(Boolean) : value),
-  z.array(address),
-);
-
 export const agentConfigSchema = z.strictObject({
   bucket: z
     .string()
@@ -37,36 +28,7 @@ export const agentConfigSchema = z.strictObject({
     .describe('Where the issuer publishes: file:///absolute/path.'),
   fleet: fleetName.describe('Whose certificates this host serves.'),
   host: hostName.describe("This host's name in its status; default: the host name in lower case."),
-  haproxy: z
-    .strictObject({
-      statsSocket: haproxyPath
-        .default('/run/haproxy/admin.sock')
-        .describe('HAProxy\'s "stats socket", of level admin.'),
-      certsDir: haproxyPath
-        .default('/etc/haproxy/certs')
-        .describe('The directory that a bind names as "crt": PEM files go there.'),
-      crtList: z
-        .string()
-        .regex(/^[^;\n\r\0]+$/, 'must not hold ";" or line ends')
-        .optional()
-        .describe(
-          "HAProxy's own name of certsDir where paths differ (chroot, container); default: discovered.",
-        ),
-      handshake: list
-        .default(['127.0.0.1:443'])
-        .describe('Binds on which a TLS handshake must prove each certificate; [] switches the proof off.'),
-      bufsize: z.coerce
-        .number()
-        .int()
-        .min(1024)
-        .default(16_384)
-        .describe("HAProxy's tune.bufsize: it limits what can be loaded at run time."),
-      placeholder: z
-        .union([z.boolean(), z.stringbool()])
-        .default(false)
-        .describe('With "sync --wait": a self-signed certificate where there would be none at all.'),
-    })
-    .prefault({}),
+  haproxy: haproxySchema.prefault({}),
   pem: z
     .strictObject({
       mode: mode.default(0o600).describe('Permission bits of the PEM files.'),
@@ -103,6 +65,7 @@ export const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   host: ['host'],
   'stats-socket': ['haproxy', 'statsSocket'],
   'certs-dir': ['haproxy', 'certsDir'],
+  'crt-list-file': ['haproxy', 'crtListFile'],
   'crt-list': ['haproxy', 'crtList'],
   handshake: ['haproxy', 'handshake'],
   bufsize: ['haproxy', 'bufsize'],
@@ -132,15 +95,26 @@ export async function loadConfig({ flags, env, hostname }: ConfigSources) {
     const value = flags[flag] ?? env[`PEMFLEET_AGENT_${flag.toUpperCase().replaceAll('-', '_')}`];
     if (value !== undefined) place(settings, path, value);
   }
-  const parsed = agentConfigSchema.safeParse(settings);
-  if (!parsed.success) throw new ConfigError('ERR_CONFIG', prettify(parsed.error));
-  const { pem, pollInterval, haproxy, ...rest } = parsed.data;
+  const { pem, pollInterval, haproxy, instances, ...rest } = parseSettings(settings);
   return {
     ...rest,
-    haproxy: { ...haproxy, crtList: haproxy.crtList },
+    /** The only one, or the first. */
+    haproxy: settled(instances[0] ?? haproxy),
+    /** Several, if there is a list of them. */
+    instances: instances.map(settled),
     pem: { mode: pem.mode, uid: await uidOf(pem.owner), gid: await gidOf(pem.group) },
     pollIntervalMs: pollInterval * 1000,
   };
+}
+
+function parseSettings(settings: { haproxy?: unknown }) {
+  const { haproxy, ...others } = settings;
+  const isList = Array.isArray(haproxy);
+  const list = haproxyList.optional().safeParse(isList ? haproxy : undefined);
+  const parsed = agentConfigSchema.safeParse(isList ? others : settings);
+  if (parsed.success && list.success) return { ...parsed.data, instances: list.data ?? [] };
+  const inList = list.error?.issues.map((issue) => ({ ...issue, path: ['haproxy', ...issue.path] })) ?? [];
+  throw new ConfigError('ERR_CONFIG', prettify([...(parsed.error?.issues ?? []), ...inList]));
 }
 
 async function readSettings(path: string, isNamed: boolean): Promise<object> {
@@ -166,6 +140,9 @@ function parseYaml(path: string, text: string): unknown {
 
 function place(settings: object, path: readonly string[], value: unknown): void {
   const [first = '', ...rest] = path;
+  // Of a list of HAProxy, a flag or variable names none.
+  if (Array.isArray(settings))
+    throw new ConfigError('ERR_CONFIG', `haproxy: is a list in the file; ${first} can be set only there`);
   const target = settings as Record<string, unknown>;
   if (rest.length === 0) target[first] = value;
   else {
@@ -174,8 +151,8 @@ function place(settings: object, path: readonly string[], value: unknown): void 
   }
 }
 
-function prettify(error: z.ZodError): string {
-  return error.issues
+function prettify(issues: readonly Pick<z.core.$ZodIssue, 'path' | 'message'>[]): string {
+  return issues
     .map(({ path, message }) => {
       const what = message.endsWith('received undefined') ? 'is missing' : message;
       return `${path.join('.') || '(root)'}: ${what}`;

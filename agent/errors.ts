@@ -30,10 +30,14 @@ export const ERROR_CODES = {
     'ERR_HANDSHAKE_REFUSED',
     'ERR_HANDSHAKE_CERTIFICATE',
     'ERR_HANDSHAKE_CHAIN',
+    'ERR_HANDSHAKE_OVERLAP',
   ],
   host: [
     'ERR_CERTS_DIRECTORY',
+    'ERR_CRT_LIST_FILE',
     'ERR_INSTALL',
+    'ERR_RELOAD_CHECK',
+    'ERR_RELOAD_COMMAND',
     'ERR_STATE_DIRECTORY',
     'ERR_MANIFEST_MISSING',
     'ERR_PEM_MISSING',
@@ -142,5 +146,5 @@ export function reactionTo(code: string): 'refused' | 'waiting' | 'reload' {
   if (code === 'ERR_RUNTIME_PAYLOAD_SIZE' || code === 'ERR_RUNTIME_CRT_LIST') return 'reload';
   if (code === 'ERR_RUNTIME_UNSUPPORTED') return 'reload';
   if (code === 'ERR_RUNTIME_REFUSED' || code === 'ERR_RUNTIME_READ_BACK') return 'refused';
-  return /^ERR_(RUNTIME_|BUCKET_|INSTALL$)/.test(code) ? 'waiting' : 'refused';
+  return /^ERR_(RUNTIME_|BUCKET_|INSTALL$|CRT_LIST_FILE$)/.test(code) ? 'waiting' : 'refused';
 }

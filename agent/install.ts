@@ -5,6 +5,7 @@
 import { link, readdir, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { replaceFile, syncDirectory, TEMP_SUFFIX } from '#contract/atomic-file.ts';
+import type { AgentConfig } from './config.ts';
 import type { PemMode } from './disk.ts';
 import { HostError } from './errors.ts';
 
@@ -49,8 +50,16 @@ export async function setAside(path: string): Promise<void> {
   await remove(path);
 }
 
+/** Where temporary files may be. */
+export function writtenDirectories({
+  haproxy: { certsDir, crtListFile },
+  stateDir,
+}: AgentConfig): Set<string> {
+  return new Set([certsDir, stateDir, ...(crtListFile ? [dirname(crtListFile)] : [])]);
+}
+
 /** Removes what a killed run was writing. Call it under the lock: then no such file is in use. */
-export async function sweepTemps(directories: readonly string[]): Promise<number> {
+export async function sweepTemps(directories: Iterable<string>): Promise<number> {
   let count = 0;
   for (const directory of directories) count += await sweep(directory, (name) => name.endsWith(TEMP_SUFFIX));
   return count;

@@ -6,7 +6,7 @@
 import { RuntimeCommandFailed } from './errors.ts';
 import type { Capabilities } from './haproxy/capabilities.ts';
 import type { Runtime } from './haproxy/runtime.ts';
-import type { RuntimeFile } from './haproxy/view.ts';
+import { missingTails, type RuntimeFile, surplusEntries } from './haproxy/view.ts';
 
 export async function load(
   runtime: Runtime,
@@ -27,10 +27,22 @@ export async function load(
 export async function unload(runtime: Runtime, place: RuntimeFile): Promise<void> {
   const seen = await runtime.showCertificate(place.filename);
   if (seen === undefined) return;
-  const isListed =
-    place.crtList !== undefined && (await runtime.showCrtList(place.crtList)).has(place.filename);
-  if (place.crtList !== undefined && isListed) await runtime.deleteFromCrtList(place.crtList, place.filename);
+  if (place.crtList !== undefined) {
+    const entries = (await runtime.showCrtList(place.crtList)).get(place.filename) ?? [];
+    for (const { line } of entries) await runtime.deleteFromCrtList(place.crtList, place.filename, line);
+  }
   await runtime.deleteCertificate(place.filename);
+}
+
+/** Makes HAProxy's entries of a crt-list file those that it shall have: what is missing comes before what goes. */
+export async function list(runtime: Runtime, { crtList, filename, tails }: RuntimeFile): Promise<boolean> {
+  if (crtList === undefined || tails === undefined) return false;
+  const entries = (await runtime.showCrtList(crtList)).get(filename) ?? [];
+  const missing = missingTails(entries, tails);
+  const surplus = surplusEntries(entries, tails);
+  for (const tail of missing) await runtime.addToCrtList(crtList, filename, tail);
+  for (const { line } of surplus) await runtime.deleteFromCrtList(crtList, filename, line);
+  return missing.length + surplus.length > 0;
 }
 
 async function replace(
@@ -62,7 +74,7 @@ async function add(
   if (place.certificate === undefined) await runtime.newCertificate(place.filename);
   try {
     await replace(runtime, place.filename, pem, capabilities, staple);
-    await runtime.addToCrtList(crtList, place.filename);
+    if (!place.isListed) await runtime.addToCrtList(crtList, place.filename, place.tails?.[0]);
   } catch (error) {
     if (place.certificate?.status !== 'Used') await unload(runtime, place);
     throw error;

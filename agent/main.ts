@@ -14,6 +14,7 @@ import { ConfigError } from './errors.ts';
 import { DEFAULT_WAIT_SECONDS, firstBoot, waitOf } from './first-boot.ts';
 import { Runtime } from './haproxy/runtime.ts';
 import { openSocket } from './haproxy/socket.ts';
+import { instanceConfigs } from './instances.ts';
 import { type Log, lineLog } from './log.ts';
 import { napper } from './nap.ts';
 import { openNotifier } from './notify.ts';
@@ -150,6 +151,7 @@ function agentOf(config: AgentConfig): Agent {
     runtime,
     log,
     now: () => new Date(),
+    ...(config.instances.length > 0 && { instances: instanceConfigs(config).map(agentOf) }),
   };
 }
 

@@ -42,6 +42,6 @@ export async function retirePlaceholder(agent: Agent): Promise<void> {
 }
 
 async function unloadPlaceholder({ runtime, config }: Agent): Promise<void> {
-  const { files } = await viewHaproxy(runtime, config.haproxy, [PLACEHOLDER_FILE]);
+  const { files } = await viewHaproxy(runtime, config.haproxy, new Map([[PLACEHOLDER_FILE, []]]));
   for (const place of files.get(PLACEHOLDER_FILE) ?? []) await unload(runtime, place);
 }

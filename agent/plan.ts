@@ -2,10 +2,12 @@
  * What to do with each file, decided from values alone: the manifest's wish, the disk, HAProxy, what we remember
  * and the time. The storyboard logs the decision and does it.
  */
+import { type Tails, wantedTails } from './crt-list.ts';
 import type { DiskFile } from './disk.ts';
 import type { RuntimeErrorCode } from './errors.ts';
 import { commandBytes } from './haproxy/capabilities.ts';
-import type { HaproxyView, RuntimeFile } from './haproxy/view.ts';
+import { tailOf } from './haproxy/crt-list-line.ts';
+import { type HaproxyView, isListedOtherwise, type RuntimeFile } from './haproxy/view.ts';
 import { reasonToStaple } from './staple.ts';
 import type { AgentState, FileRecord } from './state.ts';
 import type { WantedFile } from './wanted.ts';
@@ -19,6 +21,8 @@ export type ActionKind =
   | 'load'
   /** The certificate is right; its OCSP response is not: another one published, expired, unknown to HAProxy. */
   | 'staple'
+  /** The certificate is right; its line in the crt-list file, or HAProxy's entry of it, is not. */
+  | 'list'
   /** HAProxy holds it, no handshake has shown it yet. */
   | 'prove'
   | 'keep'
@@ -39,16 +43,20 @@ export interface Action {
   /** Why HAProxy cannot take it at run time. */
   code?: RuntimeErrorCode;
   wanted?: WantedFile;
+  /** Until all is loaded and removed, another file may be handed out for its names. */
+  isProvedLast?: boolean;
 }
 
 /** Whether it hands something to HAProxy. */
 export function isLoading({ kind }: Action): boolean {
-  return ['install', 'update', 'repair', 'load', 'staple'].includes(kind);
+  return ['install', 'update', 'repair', 'load', 'staple', 'list'].includes(kind);
 }
 
 export interface PlanInput {
   wanted: readonly WantedFile[];
   disk: ReadonlyMap<string, DiskFile>;
+  /** Lines of a crt-list file on disk, where there is one. */
+  listed?: Tails | undefined;
   /** `undefined`: HAProxy cannot be reached. */
   haproxy: HaproxyView | undefined;
   records: AgentState['files'];
@@ -60,15 +68,24 @@ export interface PlanInput {
 export function plan(input: PlanInput): Action[] {
   const names = new Set(input.wanted.map(({ file }) => file));
   const gone = Object.keys(input.records).filter((file) => !names.has(file));
+  const goings = gone.map((file) => decideGone(file, input));
+  const hasGoings = goings.some(({ kind }) => kind === 'remove');
   return [
     ...input.wanted.map((wanted) => ({
-      ...decide(wanted, input),
+      ...proving(wanted, decide(wanted, input)),
       file: wanted.file,
       certificate: wanted.certificate,
       wanted,
+      isProvedLast: hasGoings || wanted.namesakes !== undefined,
     })),
-    ...gone.map((file) => decideGone(file, input)),
+    ...goings,
   ];
+}
+
+/** Who commits a namesake by hand puts another one in front, and nothing but a handshake shows it. */
+function proving({ namesakes }: WantedFile, decision: Decision): Decision {
+  if (namesakes === undefined || decision.kind !== 'keep') return decision;
+  return { kind: 'prove', reason: 'it shares names with others' };
 }
 
 type Decision = Pick<Action, 'kind' | 'reason' | 'code'>;
@@ -81,6 +98,8 @@ function decide(wanted: WantedFile, input: PlanInput): Decision {
   const disk = input.disk.get(wanted.file);
   if (disk?.sha256 !== wanted.sha256) return decideFile(wanted, disk, record);
   if (!disk.isGuarded) return { kind: 'repair', reason: 'mode or owner is not as configured' };
+  if (input.listed !== undefined && !isListedRight(wanted, input.listed))
+    return { kind: 'list', reason: 'its line in the crt-list file is missing, or another one' };
   const staple = reasonToStaple(wanted, input);
   if (input.haproxy === undefined)
     return staple === undefined
@@ -89,6 +108,12 @@ function decide(wanted: WantedFile, input: PlanInput): Decision {
   const decision = decideRuntime(wanted, input.haproxy, isProven(wanted, record, input.handshakes));
   const isRight = decision.kind === 'keep' || decision.kind === 'prove';
   return staple !== undefined && isRight ? { kind: 'staple', reason: staple } : decision;
+}
+
+function isListedRight({ file, listing }: WantedFile, listed: Tails): boolean {
+  const seen = listed.get(file) ?? [];
+  const tails = wantedTails(listing, seen);
+  return seen.length === tails.length && tails.every((tail, index) => tail === seen[index]);
 }
 
 function decideFile(
@@ -104,7 +129,10 @@ function decideFile(
 }
 
 function decideRuntime(wanted: WantedFile, haproxy: HaproxyView, hasProof: boolean): Decision {
-  const wrong = (haproxy.files.get(wanted.file) ?? []).find((place) => !isServing(place, wanted));
+  const places = haproxy.files.get(wanted.file) ?? [];
+  const wrong = places.find((place) => !isServing(place, wanted));
+  if (wrong === undefined && places.some(isListedOtherwise))
+    return { kind: 'list', reason: 'HAProxy lists it with other options or filters' };
   if (wrong === undefined && hasProof) return { kind: 'keep', reason: 'served' };
   if (wrong === undefined) return { kind: 'prove', reason: 'no handshake has shown it yet' };
   const seen = wrong.certificate?.serial || wrong.certificate?.status || 'no such certificate';
@@ -113,7 +141,7 @@ function decideRuntime(wanted: WantedFile, haproxy: HaproxyView, hasProof: boole
   if (isAddition && wrong.crtList === undefined)
     return {
       kind: 'needs-reload',
-      reason: `${reason}; no crt-list to add it to`,
+      reason: `${reason}; no crt-list to add it to: name it on a bind (crt FILE) or its directory, then reload`,
       code: 'ERR_RUNTIME_CRT_LIST',
     };
   const { maxCommandBytes } = haproxy.capabilities;
@@ -143,15 +171,26 @@ function isProven(
 
 function isBackedOff(wanted: WantedFile, record: FileRecord | undefined, now: Date): string | undefined {
   const failure = record?.failure;
+  // Depends on another certificate, and costs nothing.
+  if (failure?.code === 'ERR_HANDSHAKE_OVERLAP') return undefined;
+  if (failure?.listing !== (wanted.listing && tailOf(wanted.listing))) return undefined;
   if (failure?.sha256 !== wanted.sha256 || now >= new Date(failure.notBefore)) return undefined;
   return failure.notBefore;
 }
 
-function decideGone(file: string, { disk, records }: PlanInput): Action {
+function decideGone(file: string, { disk, records, haproxy }: PlanInput): Action {
   const record = records[file];
   const seen = disk.get(file)?.sha256;
   const isOurs = seen === undefined || record?.written.includes(seen);
   const subject = { file, certificate: record?.certificate ?? '' };
+  const gone = 'no longer in the manifest';
+  if (isOurs && haproxy === undefined)
+    return { ...subject, kind: 'pending', reason: `${gone}; HAProxy is out of reach: it may name the file` };
+  const isNamed = ({ crtList, certificate }: RuntimeFile) => !crtList && certificate?.status === 'Used';
+  if (isOurs && haproxy?.files.get(file)?.some(isNamed)) {
+    const reason = `${gone}, but HAProxy's configuration names the file (crt FILE): take it out there, then reload`;
+    return { ...subject, kind: 'needs-reload', reason, code: 'ERR_RUNTIME_CRT_LIST' };
+  }
   if (isOurs) return { ...subject, kind: 'remove', reason: 'no longer in the manifest' };
   return { ...subject, kind: 'forget', reason: 'no longer in the manifest, and changed by somebody else' };
 }

@@ -2,8 +2,10 @@
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Progress } from './bring.ts';
 import { reactionTo } from './errors.ts';
+import { tailOf } from './haproxy/crt-list-line.ts';
 import type { Action } from './plan.ts';
 import type { AgentState, Failure, FileRecord } from './state.ts';
+import { stateOf } from './status.ts';
 
 const MINUTE_MS = 60_000;
 /** Growing, then daily. */
@@ -15,6 +17,8 @@ const HANDSHAKE_BACK_OFF_MS = [1, 10].map((minutes) => minutes * MINUTE_MS);
 export interface Outcome {
   action: Action;
   progress: Progress;
+  /** Of several HAProxy on the host, the one that it was for. */
+  instance?: string;
   error?: unknown;
 }
 
@@ -51,7 +55,7 @@ export function withEarlier(earlier: readonly Outcome[], later: readonly Outcome
   const merged = later.map((outcome) => {
     const first = before.get(outcome.action.file);
     before.delete(outcome.action.file);
-    const isDone = outcome.action.kind === 'keep' && first !== undefined && first.error === undefined;
+    const isDone = outcome.action.kind === 'keep' && first !== undefined && stateOf(first) === 'served';
     return isDone ? first : outcome;
   });
   // What is left was removed: the second round knows nothing of it.
@@ -75,10 +79,15 @@ function nextRecord(record: FileRecord, { action, progress, error }: Outcome, no
   }
   const code = codeOf(error);
   if (reactionTo(code) !== 'refused') return rest;
+  const listing = action.wanted?.listing && tailOf(action.wanted.listing);
   const attempts = failure?.sha256 === sha256 ? failure.attempts + 1 : 1;
   return {
     ...rest,
-    failure: { sha256, code, message: messageOf(error), attempts, notBefore: after(now, attempts, code) },
+    failure: {
+      sha256,
+      ...(listing === undefined ? {} : { listing }),
+      ...{ code, message: messageOf(error), attempts, notBefore: after(now, attempts, code) },
+    },
   };
 }
 

@@ -4,11 +4,13 @@ import { codeOf } from '#contract/errors.ts';
 import { type HostStatus, serializeHostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
 import type { Agent, PassResult } from './agent.ts';
-import { reactionTo } from './errors.ts';
+import { HostError, type HostErrorCode, reactionTo } from './errors.ts';
+import type { News } from './news.ts';
 import type { Outcome } from './records.ts';
+import { reloadWish } from './reload.ts';
 import { type AgentState, type Memory, readStatus, saveState, saveStatus } from './state.ts';
 import { hostStatusOf, isWorthReporting, stateOf, statusDigest } from './status.ts';
-import type { Done, News } from './sync.ts';
+import type { Done } from './sync.ts';
 import { factsOf } from './tell.ts';
 
 export async function report(agent: Agent, memory: Memory, news: News, done: Done): Promise<PassResult> {
@@ -38,28 +40,46 @@ export function resultOf(agent: Agent, memory: Memory, news: News, done: Done): 
     haproxy: scene.haproxy,
     disk: scene.disk,
     records: state.files,
-    error: news.error ?? scene.hindrance,
+    error: news.error ?? scene.hindrance ?? reloadFailure(done),
     previous: memory.status,
     outcomes,
     now: agent.now(),
   });
   const isChanged = outcomes.some(({ action, progress }) => {
-    return progress.isWritten || progress.isLoaded || action.kind === 'remove';
+    return progress.isWritten || progress.isListed || progress.isLoaded || action.kind === 'remove';
   });
   return {
     outcomes,
     status,
     error: news.error ?? scene.hindrance,
     isChanged,
-    nextTryAt: nextTry(state, outcomes, agent.now()),
+    nextTryAt: earliest(nextTry(state, outcomes, agent.now()), nextReload(agent, done)),
   };
+}
+
+/** Tells why HAProxy still waits for its reload. */
+function reloadFailure({ state, outcomes }: Done): HostError | undefined {
+  const failure = state.reload?.failure;
+  if (failure === undefined || reloadWish(outcomes) === undefined) return undefined;
+  return new HostError(failure.code as HostErrorCode, failure.message);
+}
+
+function nextReload({ config }: Agent, { state, outcomes }: Done): Date | undefined {
+  const { reload } = config.haproxy;
+  const { at, wish, failure } = state.reload ?? {};
+  const isOpen =
+    reloadWish(outcomes) !== undefined && (failure !== undefined || reloadWish(outcomes) !== wish);
+  return reload && at && isOpen ? new Date(Date.parse(at) + reload.windowMs) : undefined;
+}
+
+function earliest(...times: (Date | undefined)[]): Date | undefined {
+  return times.filter((time) => time !== undefined).sort((a, b) => a.getTime() - b.getTime())[0];
 }
 
 /** No pass could be made at all: the host says why, and what it knew before. */
 export async function reportFailure(agent: Agent, error: unknown): Promise<void> {
-  const { stateDir, fleet, host } = agent.config;
-  const before = await readStatus(stateDir, fleet, host).catch(() => undefined);
-  const known = before === 'broken' ? undefined : before;
+  const { stateDir } = agent.config;
+  const known = await readOwnStatus(agent);
   const status = hostStatusOf({
     ...{
       config: agent.config,
@@ -75,8 +95,16 @@ export async function reportFailure(agent: Agent, error: unknown): Promise<void>
   await put(agent, failed);
 }
 
+/** As the last pass left it, if it can be read. */
+export async function readOwnStatus({ config }: Agent): Promise<HostStatus | undefined> {
+  const status = await readStatus(config.stateDir, config.fleet, config.host).catch(() => undefined);
+  return status === 'broken' ? undefined : status;
+}
+
 /** A report that fails is told and made up for by the next pass: it must not hide what was done. */
-async function put(agent: Agent, status: HostStatus): Promise<boolean> {
+export async function put(agent: Agent, status: HostStatus): Promise<boolean> {
+  // One of several: they are reported together.
+  if (agent.config.haproxy.name !== undefined && !agent.instances) return true;
   const key = layout.status(agent.config.fleet, agent.config.host);
   try {
     await (await agent.openBucket()).put(key, serializeHostStatus(status));

@@ -34,8 +34,8 @@ export interface TurnEnd {
 /** What the last full pass left, by which a look can tell that there is nothing new. */
 interface Seen {
   etag: string | undefined;
-  pid: number | undefined;
   status: HostStatus;
+  pids: (number | undefined)[];
   /** Of what hindered the whole host. */
   code: string | undefined;
   at: Date;
@@ -91,11 +91,18 @@ async function lookForNews(agent: Agent, seen: Seen): Promise<string | undefined
     seen.etag === undefined ? await bucket.get(key) : await bucket.get(key, { ifNoneMatch: seen.etag });
   if (found === undefined) return 'ERR_MANIFEST_MISSING';
   if (found !== 'not-modified') return 'news';
-  const { pid, isStopping } = await agent.runtime.showInfo();
-  return pid === seen.pid && !isStopping ? undefined : 'news';
+  let code: string | undefined;
+  for (const [index, { runtime }] of (agent.instances ?? [agent]).entries()) {
+    const process = await runtime.showInfo().catch((error: unknown) => {
+      code ??= codeOf(error);
+    });
+    if (process?.pid !== seen.pids[index] || process?.isStopping) return 'news';
+  }
+  return code;
 }
 
 function remember({ status, error, nextTryAt }: PassResult, at: Date): Seen {
   const code = error === undefined ? undefined : codeOf(error);
-  return { status, etag: status.manifest, pid: status.haproxy[0]?.pid, code, at, nextTryAt };
+  const pids = status.haproxy.map(({ pid }) => pid);
+  return { status, etag: status.manifest, pids, code, at, nextTryAt };
 }

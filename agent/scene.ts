@@ -1,5 +1,6 @@
 /** What a pass finds before it acts: HAProxy as it is, and what stands in the way. */
 import type { Agent } from './agent.ts';
+import type { CrtListFile, Tails } from './crt-list.ts';
 import type { DiskFile } from './disk.ts';
 import { RuntimeCommandFailed } from './errors.ts';
 import { type HaproxyView, viewHaproxy } from './haproxy/view.ts';
@@ -11,9 +12,11 @@ export interface Scene extends Agent {
   /** Why nothing can be loaded in this pass: HAProxy out of reach, a foreign transaction. */
   hindrance: unknown;
   disk: ReadonlyMap<string, DiskFile>;
+  /** Where HAProxy loads by a crt-list file. */
+  crtListFile: CrtListFile | undefined;
 }
 
-export async function look(agent: Agent, files: Set<string>): Promise<Pick<Scene, 'haproxy' | 'hindrance'>> {
+export async function look(agent: Agent, files: Tails): Promise<Pick<Scene, 'haproxy' | 'hindrance'>> {
   try {
     const haproxy = await viewHaproxy(agent.runtime, agent.config.haproxy, files);
     return { haproxy, hindrance: haproxy.process.isStopping ? stopping(haproxy) : undefined };

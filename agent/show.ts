@@ -15,7 +15,7 @@ export function exitStatusOf({ status, error }: PassResult): number {
 
 /** The object that `sync --json` prints. */
 export function resultDocument({ outcomes, status, isChanged }: PassResult, isDryRun: boolean) {
-  const states = new Map(status.files.map((file) => [file.file, file]));
+  const states = new Map(status.files.map((file) => [placeOf(file.instance, file.file), file]));
   return {
     version: 1,
     dryRun: isDryRun,
@@ -23,20 +23,33 @@ export function resultDocument({ outcomes, status, isChanged }: PassResult, isDr
     manifest: status.manifest ?? null,
     haproxy: status.haproxy,
     error: status.error ?? null,
-    files: outcomes.map(({ action }) => ({
-      file: action.file,
-      certificate: action.certificate,
-      action: action.kind,
-      reason: action.reason,
-      ...(isDryRun ? {} : { state: states.get(action.file)?.state ?? 'removed' }),
-      serial: states.get(action.file)?.runtime?.['serial'] ?? null,
-      error: states.get(action.file)?.error ?? null,
-    })),
+    files: outcomes.map(({ action, instance }) => {
+      const seen = states.get(placeOf(instance, action.file));
+      return {
+        file: action.file,
+        ...(instance === undefined ? {} : { instance }),
+        certificate: action.certificate,
+        action: action.kind,
+        reason: action.reason,
+        ...(isDryRun ? {} : { state: seen?.state ?? 'removed' }),
+        serial: seen?.runtime?.['serial'] ?? null,
+        error: seen?.error ?? null,
+      };
+    }),
   };
 }
 
+/** Of several HAProxy, in which. */
+function placeOf(instance: string | undefined, file: string): string {
+  return instance === undefined ? file : `${instance}/${file}`;
+}
+
 export function planText({ outcomes, status }: PassResult): string {
-  const rows = outcomes.map(({ action }) => [action.file, action.kind, action.reason]);
+  const rows = outcomes.map(({ action, instance }) => [
+    placeOf(instance, action.file),
+    action.kind,
+    action.reason,
+  ]);
   const error = status.error ? `${status.error.code}: ${status.error.message}\n` : '';
   return `${table([['FILE', 'ACTION', 'REASON'], ...rows])}${error}`;
 }
@@ -46,7 +59,7 @@ export function statusText(status: HostStatus): string {
     return `HAProxy ${version ?? 'out of reach'}${pid ? `, Pid ${pid}` : ''}, ${socket}\n`;
   });
   const rows = status.files.map((file) => [
-    file.file,
+    placeOf(file.instance, file.file),
     file.state,
     file.runtime?.serial ?? '-',
     file.runtime?.notAfter ?? '-',

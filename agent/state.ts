@@ -18,6 +18,8 @@ const instant = z.iso.datetime();
 const failure = z.looseObject({
   /** Of the PEM that failed: another publication is tried at once. */
   sha256: sha256Hex,
+  /** How it was to be listed then: another wish is tried at once, too. */
+  listing: z.string().optional(),
   code: z.string(),
   message: z.string(),
   attempts: z.number().int().positive(),
@@ -38,6 +40,14 @@ const fileRecord = z.looseObject({
 const agentState = z.looseObject({
   version: z.literal(1),
   files: z.record(z.string(), fileRecord),
+  /** The last reload that we have made or tried, what it was for, and why it failed. */
+  reload: z
+    .looseObject({
+      at: instant,
+      wish: sha256Hex,
+      failure: z.looseObject({ code: z.string(), message: z.string() }).optional(),
+    })
+    .optional(),
   /** The host status that the bucket holds. */
   reported: z.looseObject({ digest: sha256Hex, at: instant }).optional(),
 });

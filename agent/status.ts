@@ -15,6 +15,7 @@ import type { AgentState } from './state.ts';
 import type { WantedFile, WantedStaple } from './wanted.ts';
 
 const HEARTBEAT_MS = 3_600_000;
+const MAX_OVERLAPS = 20;
 
 export interface StatusInput {
   config: AgentConfig;
@@ -96,6 +97,9 @@ function fileStatusOf(
     ...(disk === undefined ? {} : { disk: { sha256: disk } }),
     ...(runtime === undefined ? {} : { runtime }),
     ...(state === 'served' ? { handshakes: addresses } : {}),
+    ...(wanted.shadows?.length
+      ? { overlaps: wanted.shadows.slice(0, MAX_OVERLAPS).map(({ name, by }) => ({ name, by })) }
+      : {}),
     ...(isStapled(wanted, input) ? { staple: { nextUpdate: wanted.staple.nextUpdate } } : {}),
     ...(error === undefined ? {} : { error }),
   };

@@ -4,21 +4,25 @@
  * settings cannot write to one HAProxy either (2.6 mixes up the certificates of two writers).
  */
 import { withFileLock } from '#contract/file-lock.ts';
-import type { Manifest } from '#contract/manifest.ts';
 import type { Agent, PassOptions, PassResult } from './agent.ts';
 import { bring, type Progress, takeAway } from './bring.ts';
+import { crtListFileOf, tailsOf, viewCrtList } from './crt-list.ts';
 import { checkDirectory, viewDisk } from './disk.ts';
-import { sweepPrevious, sweepTemps } from './install.ts';
+import { sweepPrevious, sweepTemps, writtenDirectories } from './install.ts';
+import { syncInstances } from './instances.ts';
+import { ask, type News } from './news.ts';
+import { withOverlaps } from './overlap.ts';
 import { retirePlaceholder } from './placeholder.ts';
 import { type Action, isLoading, plan } from './plan.ts';
-import { poll, readKnown } from './poll.ts';
 import { type Outcome, withEarlier, withIntents, withOutcomes, withoutFailures } from './records.ts';
-import { report, reportFailure, resultOf } from './report.ts';
+import { reloadIfNeeded } from './reload.ts';
+import { put, readOwnStatus, report, reportFailure, resultOf } from './report.ts';
 import { clearTransaction, look, type Scene } from './scene.ts';
+import { settle } from './settle.ts';
 import { stapleFileOf } from './staple.ts';
-import { type AgentState, type KnownManifest, recall, saveManifest, saveState } from './state.ts';
+import { type AgentState, recall, saveManifest, saveState } from './state.ts';
 import { stateOf } from './status.ts';
-import { tellHindrance, tellNews, tellOutcome, tellResult } from './tell.ts';
+import { tellHindrance, tellNews, tellOutcome, tellOverlaps, tellResult } from './tell.ts';
 import { wantedFiles } from './wanted.ts';
 
 const LOCK_TIMEOUT_MS = 300_000;
@@ -26,6 +30,11 @@ const LOCK_TIMEOUT_MS = 300_000;
 const MAX_ROUNDS = 3;
 
 export async function sync(agent: Agent, options: PassOptions = {}): Promise<PassResult> {
+  if (agent.instances?.length)
+    return syncInstances(agent, agent.instances, options.isDryRun === true, {
+      sync: (one) => sync(one, options),
+      ...{ readStatus: readOwnStatus, put },
+    });
   const { certsDir } = agent.config.haproxy;
   if (options.isDryRun) return preview(agent, options);
   const begin = agent.now();
@@ -42,7 +51,7 @@ export async function sync(agent: Agent, options: PassOptions = {}): Promise<Pas
 
 async function pass(agent: Agent, options: PassOptions): Promise<PassResult> {
   const { config, log } = agent;
-  const swept = await sweepTemps([config.haproxy.certsDir, config.stateDir]);
+  const swept = await sweepTemps(writtenDirectories(config));
   if (swept > 0) log('temp.swept', { count: swept });
   const memory = await recall(config.stateDir, config, log);
   const news = await ask(agent, memory.known);
@@ -65,24 +74,6 @@ async function preview(agent: Agent, options: PassOptions): Promise<PassResult> 
     outcomes,
     isComplete: true,
   });
-}
-
-export interface News {
-  manifest: Manifest | undefined;
-  known: KnownManifest | undefined;
-  isNew: boolean;
-  /** Then the last good manifest, if there is one, stays in force. */
-  error: unknown;
-}
-
-async function ask(agent: Agent, known: KnownManifest | undefined): Promise<News> {
-  const { fleet } = agent.config;
-  try {
-    return { ...(await poll(await agent.openBucket(), fleet, known)), error: undefined };
-  } catch (error) {
-    const kept = known ? readKnown(fleet, known) : { manifest: undefined, known: undefined };
-    return { ...kept, isNew: false, error };
-  }
 }
 
 export interface Done {
@@ -113,12 +104,18 @@ async function reconcile(
     const next = await reconcile(agent, options, news, state, round + 1);
     return { ...next, outcomes: withEarlier(outcomes, next.outcomes) };
   }
+  const reloaded = round < MAX_ROUNDS ? await reloadIfNeeded(agent, state, scene, outcomes) : undefined;
+  if (reloaded !== undefined && reloaded.failure === undefined) {
+    const next = await reconcile(agent, options, news, { ...state, reload: reloaded }, round + 1);
+    return { ...next, outcomes: withEarlier(outcomes, next.outcomes) };
+  }
+  const after = reloaded ? { ...state, reload: reloaded } : state;
   const undecided = outcomes.filter((outcome) => scene.haproxy && stateOf(outcome) === 'pending');
   await sweepPrevious(
     agent.config.haproxy.certsDir,
     new Set(undecided.flatMap(({ action: { file } }) => [file, stapleFileOf(file)])),
   );
-  return { state, saved: intended, scene, outcomes, isComplete: outcomes.length === actions.length };
+  return { state: after, saved: intended, scene, outcomes, isComplete: outcomes.length === actions.length };
 }
 
 async function decide(
@@ -129,16 +126,18 @@ async function decide(
 ): Promise<{ scene: Scene; actions: Action[] }> {
   const { config } = agent;
   const records = options.ignoresBackOff ? withoutFailures(state.files) : state.files;
-  const wanted = news.manifest ? wantedFiles(config.fleet, news.manifest) : [];
+  const wanted = news.manifest ? withOverlaps(wantedFiles(config.fleet, news.manifest)) : [];
   const names = new Set([...wanted.map(({ file }) => file), ...Object.keys(records)]);
   const onDisk = [...names].flatMap((file) => [file, stapleFileOf(file)]);
   const disk = await viewDisk(config.haproxy.certsDir, onDisk, config.pem);
-  const { haproxy, hindrance } = await look(agent, names);
+  const crtListFile = crtListFileOf(config);
+  const listed = crtListFile && (await viewCrtList(crtListFile, names));
+  const { haproxy, hindrance } = await look(agent, tailsOf(names, wanted, listed));
   const handshakes = config.haproxy.handshake;
-  const actions = plan({ wanted, disk, haproxy, records, handshakes, now: agent.now() });
+  const actions = plan({ wanted, disk, listed, haproxy, records, handshakes, now: agent.now() });
   // Without any manifest nothing is known to be unwanted.
   const safe = news.manifest ? actions : [];
-  return { scene: { ...agent, haproxy, hindrance, disk }, actions: safe };
+  return { scene: { ...agent, haproxy, hindrance, disk, crtListFile }, actions: safe };
 }
 
 async function carryOutAll(
@@ -153,9 +152,13 @@ async function carryOutAll(
   for (const action of actions) {
     if (options.signal?.aborted) break;
     const outcome = await attempt(action, scene);
-    tellOutcome(agent.log, outcome);
+    if (!outcome.action.isProvedLast) tellOutcome(agent.log, outcome);
     outcomes.push(outcome);
   }
+  const open = outcomes.filter(({ action }) => action.isProvedLast);
+  await settle(open, scene);
+  for (const outcome of open) tellOutcome(agent.log, outcome);
+  tellOverlaps(agent.log, open);
   return outcomes;
 }
 

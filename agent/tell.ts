@@ -3,9 +3,10 @@ import { codeOf, messageOf, PemRejected } from '#contract/errors.ts';
 import type { PassResult } from './agent.ts';
 import { RuntimeCommandFailed } from './errors.ts';
 import type { EventName, Log } from './log.ts';
+import type { News } from './news.ts';
 import type { Outcome } from './records.ts';
+import type { ReloadDecision } from './reload.ts';
 import { stateOf } from './status.ts';
-import type { News } from './sync.ts';
 
 export function tellNews(log: Log, { error, isNew, known }: News): void {
   if (error !== undefined) log('manifest.failed', factsOf(error));
@@ -21,6 +22,7 @@ export function tellOutcome(log: Log, outcome: Outcome): void {
   const { certificate, file, reason, wanted } = action;
   const subject = { certificate, file, serial: wanted?.serial };
   if (progress.isWritten) log('certificate.installed', { ...subject, reason });
+  if (progress.isListed) log('certificate.listed', { ...subject, reason });
   if (progress.isLoaded) log('certificate.loaded', { ...subject, reason });
   if (progress.handshakes?.length)
     log('certificate.proven', { ...subject, binds: progress.handshakes.join() });
@@ -33,6 +35,31 @@ export function tellOutcome(log: Log, outcome: Outcome): void {
   else if (action.kind === 'backed-off') log('certificate.failed', { ...subject, reason });
   else if (action.kind === 'remove' || action.kind === 'forget')
     log('certificate.removed', { ...subject, reason });
+}
+
+export function tellReloadDecision(log: Log, decision: ReloadDecision): void {
+  if (decision.kind === 'wait') log('reload.deferred', { until: decision.until.toISOString() });
+  if (decision.kind === 'in-vain')
+    log('reload.in-vain', {
+      reason: 'it was reloaded for these files already: does its configuration name them?',
+    });
+}
+
+/** Both certificates of a name that two of them have. */
+export function tellOverlaps(log: Log, outcomes: readonly Outcome[]): void {
+  for (const { action } of outcomes) {
+    const { file, certificate, wanted } = action;
+    const servedBy = [...new Set(wanted?.shadows?.map(({ by }) => by))];
+    const names = wanted?.shadows?.map(({ name }) => name) ?? [];
+    if (names.length > 0)
+      log('names.overlap', {
+        certificate,
+        file,
+        names: names.slice(0, 5).join(),
+        count: names.length,
+        servedBy: servedBy.join(),
+      });
+  }
 }
 
 function failureEvent(outcome: Outcome): EventName {

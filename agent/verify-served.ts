@@ -7,6 +7,7 @@ import type { CombinedPem } from '#contract/combined-pem.ts';
 import { HandshakeFailed, RuntimeCommandFailed } from './errors.ts';
 import type { CertificateStatus } from './haproxy/answers.ts';
 import type { Runtime } from './haproxy/runtime.ts';
+import { servedNames } from './overlap.ts';
 import type { WantedFile } from './wanted.ts';
 
 const HANDSHAKE_TIMEOUT_MS = 5000;
@@ -41,7 +42,7 @@ export async function proveServed(
   wanted: WantedFile,
   pem: CombinedPem,
 ): Promise<string[]> {
-  const servername = servernameOf(pem);
+  const servername = servernameOf(pem, wanted);
   if (servername === undefined) return [];
   for (const address of addresses) {
     const chain = await handshake(address, servername, wanted.isPair ? sigalgsFor(wanted.keyType) : {});
@@ -50,12 +51,15 @@ export async function proveServed(
   return [...addresses];
 }
 
-/** The first DNS name of the leaf itself, a plain one before a wildcard. */
-function servernameOf({ leaf }: CombinedPem): string | undefined {
+/** The first DNS name of the leaf itself that no other certificate is served for, a plain one before a wildcard. */
+function servernameOf({ leaf }: CombinedPem, { listing, shadows }: WantedFile): string | undefined {
   const entries = leaf.subjectAltName?.split(', ') ?? [];
-  const names = entries
+  const identifiers = entries
     .filter((entry) => entry.startsWith('DNS:'))
     .map((entry) => entry.slice('DNS:'.length));
+  const names = servedNames({ identifiers, ...(listing && { listing }) }).filter(
+    (name) => !shadows?.some((shadow) => shadow.name === name),
+  );
   const name = names.find((candidate) => !candidate.startsWith('*.')) ?? names[0];
   return name?.replace(/^\*\./, `${PROOF_LABEL}.`).toLowerCase();
 }

@@ -1,6 +1,8 @@
 /** The manifest, seen as the files that this host shall have. */
 import { type CertificateName, type FleetName, layout, pemFileName } from '#contract/layout.ts';
 import type { Manifest } from '#contract/manifest.ts';
+import type { Listing } from './haproxy/crt-list-line.ts';
+import type { Shadow } from './overlap.ts';
 
 export interface WantedFile {
   /** Name in HAProxy's directory. */
@@ -17,6 +19,12 @@ export interface WantedFile {
   /** An RSA and an ECDSA file belong together: a handshake must ask for one key type. */
   isPair: boolean;
   staple?: WantedStaple;
+  /** Files that share a name with it, itself included, by name; absent: none does. */
+  namesakes?: readonly string[];
+  /** Its names for which another one is handed out. */
+  shadows?: readonly Shadow[];
+  /** How the manifest wants it listed in a crt-list file. */
+  listing?: Listing;
 }
 
 /** The OCSP response that HAProxy shall send along: a file of its own beside the PEM. */
@@ -40,6 +48,7 @@ export function wantedFiles(fleet: FleetName, manifest: Manifest): WantedFile[] 
       chainLength: pem.chainLength,
       identifiers: entry.identifiers,
       isPair: entry.pems.length > 1,
+      ...(entry.haproxy && { listing: entry.haproxy }),
       ...(pem.ocsp && {
         staple: {
           key: layout.ocsp(fleet, certificate, pem.sha256, pem.ocsp.sha256),

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import { certificateName, fleetName } from '#contract/layout.ts';
+import { listing } from '#contract/manifest.ts';
 import { acme } from './config-acme.ts';
 import { dns } from './config-dns.ts';
 import { challengeProblem, checkIdentifiers, identifier } from './config-identifier.ts';
@@ -42,6 +43,17 @@ const certificate = z
       )
       .default(false)
       .describe('Refused: see docs/config.md.'),
+    haproxy: z
+      .strictObject({
+        crtListOptions: listing.shape.crtListOptions
+          .default([])
+          .describe('Options of its line: one keyword with its arguments each, such as "alpn h2,http/1.1".'),
+        sniFilters: listing.shape.sniFilters
+          .default([])
+          .describe("Names it is served for; default: the certificate's own. *.name, !name."),
+      })
+      .optional()
+      .describe('Its line in the crt-list of hosts that have one (haproxy.crtListFile of the agent).'),
     fleets: z
       .array(fleetName)
       .min(1)

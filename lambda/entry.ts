@@ -3,7 +3,7 @@ import type { Bucket } from '#contract/bucket/bucket.ts';
 import { digest, keyTypeOf } from '#contract/combined-pem.ts';
 import { BucketError } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
-import { type ManifestEntry, type PemRef, sameStapled } from '#contract/manifest.ts';
+import { type ManifestEntry, type PemRef, sameEntry, sameStapled } from '#contract/manifest.ts';
 import { certIdOf } from './acme/cert-id.ts';
 import type { CertificateSpec } from './config.ts';
 import type { Log } from './log.ts';
@@ -33,6 +33,7 @@ export function entryOf(
       ...(preferredChain !== undefined && { preferredChain }),
     },
     pems: obtained.map(pemRefOf),
+    ...(spec.haproxy && { haproxy: spec.haproxy }),
   };
 }
 
@@ -56,17 +57,18 @@ interface SpreadDeps {
   publishers: ReadonlyMap<FleetName, Publisher>;
 }
 
-/** Publishes `newest` to the certificate's fleets that do not have it; nothing is ordered for that. */
+/** Publishes `newest` to the certificate's fleets that do not have it, or list it otherwise; nothing is ordered for that. */
 export async function spread(deps: SpreadDeps, spec: CertificateSpec, newest: ManifestEntry): Promise<void> {
-  const has = (fleet: FleetName) =>
-    sameStapled(deps.manifests.get(fleet)?.manifest.certificates[spec.name], newest);
-  const source = spec.fleets.find(has);
+  const { haproxy: _, ...bare } = newest;
+  const wanted = { ...bare, ...(spec.haproxy && { haproxy: spec.haproxy }) };
+  const entryIn = (fleet: FleetName) => deps.manifests.get(fleet)?.manifest.certificates[spec.name];
+  const source = spec.fleets.find((fleet) => sameStapled(entryIn(fleet), newest));
   if (source === undefined) return;
-  const lacking = spec.fleets.filter((fleet) => !has(fleet));
+  const lacking = spec.fleets.filter((fleet) => !sameEntry(entryIn(fleet), wanted));
   if (lacking.length === 0) return;
   const texts = await Promise.all(newest.pems.map((pem) => readPem(deps.bucket, source, spec.name, pem)));
   for (const fleet of lacking) {
-    await deps.publishers.get(fleet)?.publish(spec.name, newest, texts);
+    await deps.publishers.get(fleet)?.publish(spec.name, wanted, texts);
     deps.log('manifest.published', { certificate: spec.name, fleet });
   }
 }

@@ -10,8 +10,8 @@ import {
   type Manifest,
   type ManifestEntry,
   parseManifest,
+  sameEntry,
   samePems,
-  sameStapled,
   serializeManifest,
 } from '#contract/manifest.ts';
 
@@ -130,11 +130,13 @@ function merge(manifest: Manifest, changes: Change[], now: Date): { merged: Mani
   const certificates = { ...manifest.certificates };
   for (const { name, entry, what } of changes) {
     const old = certificates[name];
-    if (sameStapled(old, entry) || (what === 'staples' && !samePems(old, entry))) continue;
+    if (sameEntry(old, entry) || (what === 'staples' && !samePems(old, entry))) continue;
     changed.add(name);
     if (old !== undefined && samePems(old, entry)) {
-      // Fresh staples are no other publication: what was before it stays.
-      certificates[name] = { ...old, pems: entry.pems };
+      // Fresh staples, or another line in the crt-list, are no other publication: what was before it stays.
+      const { haproxy: _, ...kept } = old;
+      const haproxy = what === 'staples' ? old.haproxy : entry.haproxy;
+      certificates[name] = { ...kept, pems: entry.pems, ...(haproxy && { haproxy }) };
       continue;
     }
     // Of another fleet, the publication before would name PEMs that are not in this fleet's prefix.

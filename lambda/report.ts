@@ -51,6 +51,8 @@ function stateOf(status: HostStatus, certificate: string, wanted: ReadonlySet<st
   const worst = files.find((file) => file.state !== 'served');
   if (worst !== undefined)
     return { state: worst.state, since: worst.since, ...(worst.error && { error: worst.error }) };
-  if (files.length === wanted.size) return { state: 'served' as const };
+  // A host with several HAProxy has a file in each.
+  if (new Set(files.map((file) => file.wanted.sha256)).size === wanted.size)
+    return { state: 'served' as const };
   return { state: 'pending' as const, ...(status.error && { error: status.error }) };
 }

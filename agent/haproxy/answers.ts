@@ -58,3 +58,20 @@ export function parseNames(text: string): string[] {
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'));
 }
+
+export interface CrtListEntry {
+  /** In the file, or after its last line if it was added at run time; of a directory, none that matters. */
+  line: number | undefined;
+  tail: string;
+}
+
+/** `FILENAME:LINE [options] filters`; a name may hold spaces. */
+export function parseCrtListEntries(text: string): Map<string, CrtListEntry[]> {
+  const entries = new Map<string, CrtListEntry[]>();
+  for (const shown of parseNames(text)) {
+    const [, filename = shown, line, tail = ''] = /^(.*?):(\d+)(?: +(.*))?$/.exec(shown) ?? [];
+    const entry = { line: Number(line) || undefined, tail };
+    entries.set(filename, [...(entries.get(filename) ?? []), entry]);
+  }
+  return entries;
+}

@@ -3,9 +3,17 @@
  * and 3.2). A transaction is one per process, survives its client and may be committed by anybody: so only
  * "created" is accepted, and whatever else is open is aborted, never committed.
  */
-import { RuntimeCommandFailed, type RuntimeErrorCode } from '../errors.ts';
-import { type CertificateStatus, parseCertificate, parseFields, parseNames } from './answers.ts';
-import { type Answer, firstLineOf, type RuntimeCommand, type RuntimeSocket } from './socket.ts';
+import {
+  type CertificateStatus,
+  type CrtListEntry,
+  parseCertificate,
+  parseCrtListEntries,
+  parseFields,
+  parseNames,
+} from './answers.ts';
+import { crtListLine } from './crt-list-line.ts';
+import type { Answer, RuntimeCommand, RuntimeSocket } from './socket.ts';
+import { failed, foreignTransactionIn, isSuccess, reasonIn } from './verdict.ts';
 
 export interface ProcessState {
   pid: number;
@@ -36,7 +44,7 @@ export class Runtime {
 
   /** `undefined`: HAProxy holds no such file. */
   async showCertificate(filename: string): Promise<CertificateStatus | undefined> {
-    const command = { verb: 'show ssl cert', operands: [filename] };
+    const command = { verb: 'show ssl cert', operands: [filename], mayBeCut: true };
     const answer = await this.#ask(command);
     if (answer.text.startsWith("Can't display the certificate: Not found")) return undefined;
     const certificate = parseCertificate(answer.text);
@@ -44,17 +52,24 @@ export class Runtime {
     throw failed('ERR_RUNTIME_ANSWER', command, answer);
   }
 
+  /** All of them at once: it holds HAProxy's lock meanwhile, so ask for one where one is meant. */
+  async showCertificateNames(): Promise<string[]> {
+    const names = parseNames((await this.#ask({ verb: 'show ssl cert' })).text);
+    // `*…`: an open transaction
+    return names.filter((name) => !name.startsWith('*'));
+  }
+
   /** Names of all crt-lists; a `crt` directory is one, named as in the configuration. */
   async showCrtLists(): Promise<string[]> {
     return parseNames((await this.#ask({ verb: 'show ssl crt-list' })).text);
   }
 
-  /** File names of the entries. A line may go on with options and filters; a name may hold spaces. */
-  async showCrtList(crtList: string): Promise<Set<string>> {
-    const command = { verb: 'show ssl crt-list', operands: [crtList] };
+  /** By file name: its entries, of which a crt-list file may hold several. */
+  async showCrtList(crtList: string): Promise<Map<string, CrtListEntry[]>> {
+    const command = { verb: 'show ssl crt-list', operands: ['-n', crtList] };
     const answer = await this.#ask(command);
     if (answer.severity !== undefined) throw failed('ERR_RUNTIME_CRT_LIST', command, answer);
-    return new Set(parseNames(answer.text).flatMap((line) => [line, line.split(' ', 1)[0] ?? '']));
+    return parseCrtListEntries(answer.text);
   }
 
   async newCertificate(filename: string): Promise<void> {
@@ -115,16 +130,23 @@ export class Runtime {
     return other;
   }
 
-  async addToCrtList(crtList: string, filename: string): Promise<void> {
-    const command = { verb: 'add ssl crt-list', operands: [crtList, filename] };
-    const answer = await this.#ask(command);
+  /** @param tail options and filters; HAProxy refuses any for a directory */
+  async addToCrtList(crtList: string, filename: string, tail = ''): Promise<void> {
+    const asked = { verb: 'add ssl crt-list', operands: [crtList, filename] };
+    const line = { ...asked, operands: [crtList], payload: `${crtListLine(filename, tail)}\n` };
+    const answer = await this.#ask(tail === '' ? asked : line);
     if (answer.text.endsWith('file already exists in this directory!')) return;
     if (isSuccess(answer)) return;
-    throw failed('ERR_RUNTIME_REFUSED', command, answer, reasonIn(answer));
+    // Such as "ocsp-update", which belongs to the file: only a reload can change it.
+    const isForReload = answer.text.includes('incompatible parameters');
+    const code = isForReload ? 'ERR_RUNTIME_CRT_LIST' : 'ERR_RUNTIME_REFUSED';
+    throw failed(code, asked, answer, reasonIn(answer));
   }
 
-  async deleteFromCrtList(crtList: string, filename: string): Promise<void> {
-    const command = { verb: 'del ssl crt-list', operands: [crtList, filename] };
+  /** @param line of the entry, where the file has several */
+  async deleteFromCrtList(crtList: string, filename: string, line?: number): Promise<void> {
+    const operand = line === undefined ? filename : `${filename}:${line}`;
+    const command = { verb: 'del ssl crt-list', operands: [crtList, operand] };
     await this.#tell(command, `Entry '${filename}' deleted in crtlist '${crtList}'!`);
   }
 
@@ -149,33 +171,4 @@ export class Runtime {
     const answer = await this.#ask(command);
     if (answer.text !== wanted) throw failed('ERR_RUNTIME_REFUSED', command, answer);
   }
-}
-
-/** `… updated for certificate A!` (also 2.6's bug), `The ongoing transaction is about 'A' but …`. */
-function foreignTransactionIn(text: string): string | undefined {
-  const match =
-    /^Transaction updated for certificate (.+)!$/m.exec(text) ??
-    /ongoing transaction is about '(.+?)' but/.exec(text);
-  return match?.[1];
-}
-
-/** `Committing …` and `Inserting …` carry no severity: the last line is the word. */
-function isSuccess({ text, severity }: Answer): boolean {
-  const lines = text.split('\n');
-  return severity === undefined && lines.at(-1) === 'Success!' && !lines.includes('Failed!');
-}
-
-/** In a failed answer of several lines, the one that says why. */
-function reasonIn({ text }: Answer): string {
-  return text.split('\n').find((line) => line.startsWith('unable to ')) ?? 'refused';
-}
-
-function failed(
-  code: RuntimeErrorCode,
-  command: RuntimeCommand,
-  answer: Answer,
-  detail = 'unexpected answer',
-): RuntimeCommandFailed {
-  const asked = { verb: command.verb, filename: command.operands?.at(-1) };
-  return new RuntimeCommandFailed(code, asked, detail, firstLineOf(answer));
 }

@@ -14,6 +14,8 @@ export interface RuntimeCommand {
   payload?: string;
   /** Longest command with its payload (`tune.bufsize` less one). Beyond it 2.6 hangs or closes silently. */
   maxBytes?: number;
+  /** HAProxy cuts its description of a certificate with hundreds of names at `tune.bufsize`, in the middle of its end. */
+  mayBeCut?: boolean;
 }
 
 export interface SocketOptions {
@@ -29,16 +31,25 @@ export interface Answer {
   severity: number | undefined;
 }
 
+/** HAProxy's own least. */
+const MIN_BUFSIZE = 1024;
 /** Makes errors and successes machine-readable in all versions. Its own answer is one empty line. */
 const PREFIX = 'set severity-output number;';
 
-export function openSocket(options: SocketOptions): RuntimeSocket {
+/** The master socket passes a command on to its current worker; severities and their empty line it does not keep. */
+const MASTER = /^master@/;
+const TO_WORKER = '@1 ';
+
+export function openSocket({ path, timeoutMs }: SocketOptions): RuntimeSocket {
+  const isMaster = MASTER.test(path);
+  const options = { path: path.replace(MASTER, ''), timeoutMs, isMaster };
   return async (command) => {
     const asked = { verb: command.verb, filename: command.operands?.at(-1) };
     const line = [command.verb, ...(command.operands ?? []).map(escapeOperand)].join(' ');
-    const sent = `${PREFIX}${line}${command.payload === undefined ? '' : ` <<\n${command.payload}`}\n`;
+    const sent = `${isMaster ? TO_WORKER : PREFIX}${line}${command.payload === undefined ? '' : ` <<\n${command.payload}`}\n`;
     checkSize(Buffer.byteLength(sent), asked, command.maxBytes);
-    return parseAnswer(await exchange(sent, asked, options), asked);
+    const received = await exchange(sent, asked, options);
+    return parseAnswer(isMaster && received !== '' ? `\n${received}` : received, asked, command.mayBeCut);
   };
 }
 
@@ -54,7 +65,11 @@ function checkSize(bytes: number, asked: Asked, maxBytes = Number.POSITIVE_INFIN
   throw new RuntimeCommandFailed('ERR_RUNTIME_PAYLOAD_SIZE', asked, detail);
 }
 
-function exchange(sent: string, asked: Asked, { path, timeoutMs }: SocketOptions): Promise<string> {
+function exchange(
+  sent: string,
+  asked: Asked,
+  { path, timeoutMs, isMaster }: SocketOptions & { isMaster: boolean },
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     const socket = createConnection({ path });
@@ -62,7 +77,8 @@ function exchange(sent: string, asked: Asked, { path, timeoutMs }: SocketOptions
       const detail = `no whole answer within ${timeoutMs} ms`;
       socket.destroy(new RuntimeCommandFailed('ERR_RUNTIME_TIMEOUT', asked, detail));
     }, timeoutMs);
-    socket.on('connect', () => socket.write(sent));
+    // The master keeps the connection until we have said all.
+    socket.on('connect', () => (isMaster ? socket.end(sent) : socket.write(sent)));
     socket.on('data', (chunk) => chunks.push(chunk));
     socket.on('error', (error) => {
       clearTimeout(deadline);
@@ -76,8 +92,9 @@ function exchange(sent: string, asked: Asked, { path, timeoutMs }: SocketOptions
 }
 
 /** A whole answer: the prefix's empty line, the text, an empty line. Anything shorter was cut off. */
-function parseAnswer(received: string, asked: Asked): Answer {
-  if (received === '' || !received.startsWith('\n') || !received.endsWith('\n\n')) {
+function parseAnswer(received: string, asked: Asked, mayBeCut = false): Answer {
+  const isCut = mayBeCut && received.length > MIN_BUFSIZE && received.endsWith('\n');
+  if (received === '' || !received.startsWith('\n') || !(received.endsWith('\n\n') || isCut)) {
     const seen = received === '' ? 'an empty answer' : 'an answer without its end';
     throw new RuntimeCommandFailed(
       'ERR_RUNTIME_SHORT_ANSWER',
@@ -95,7 +112,7 @@ function parseAnswer(received: string, asked: Asked): Answer {
     const hint = 'the socket\'s level is not admin: write "level admin" on its "stats socket" line';
     throw new RuntimeCommandFailed('ERR_RUNTIME_NOT_ADMIN', asked, hint, firstLineOf(answer));
   }
-  if (answer.severity === 6) {
+  if (answer.severity === 6 || /^Unknown command\b/.test(answer.text)) {
     const hint = 'this HAProxy does not know the command';
     throw new RuntimeCommandFailed('ERR_RUNTIME_UNSUPPORTED', asked, hint, firstLineOf(answer));
   }

@@ -3,8 +3,11 @@
  * directory, and updating one leaves the other old; so each name that means our directory is a place to load to.
  */
 import { realpath } from 'node:fs/promises';
-import type { CertificateStatus } from './answers.ts';
+import { posix } from 'node:path';
+import type { CertificateStatus, CrtListEntry } from './answers.ts';
 import { type Capabilities, capabilitiesOf } from './capabilities.ts';
+import { isSameTail } from './crt-list-line.ts';
+import { type PathMap, toHaproxy, toHost } from './path-map.ts';
 import type { ProcessState, Runtime } from './runtime.ts';
 
 /** One place in HAProxy where a file is, or shall be. */
@@ -14,6 +17,9 @@ export interface RuntimeFile {
   crtList: string | undefined;
   isListed: boolean;
   certificate: CertificateStatus | undefined;
+  /** In a crt-list file: HAProxy's entries of it, and what shall be behind the file's name in them. */
+  entries?: readonly CrtListEntry[];
+  tails?: readonly string[];
 }
 
 export interface HaproxyView {
@@ -25,33 +31,61 @@ export interface HaproxyView {
 
 export interface ViewOptions {
   certsDir: string;
-  /** HAProxy's name of the directory, where paths differ (chroot, container). */
+  crtListFile: string | undefined;
+  /** HAProxy's name of the directory (or crt-list file), where paths differ. */
   crtList: string | undefined;
+  paths: PathMap | undefined;
   bufsize: number;
 }
 
+interface CrtList {
+  name: string;
+  isFile: boolean;
+  entries: ReadonlyMap<string, readonly CrtListEntry[]>;
+}
+
+/** @param files with what shall be behind their names in a crt-list file */
 export async function viewHaproxy(
   runtime: Runtime,
   options: ViewOptions,
-  files: Iterable<string>,
+  files: ReadonlyMap<string, readonly string[]>,
 ): Promise<HaproxyView> {
   const process = await runtime.showInfo();
   const lists = await findCrtLists(runtime, options);
-  const entries = await Promise.all(lists.map((crtList) => runtime.showCrtList(crtList)));
+  const inDirectory = options.crtListFile === undefined ? options.crtList : undefined;
+  const certsDir = toHaproxy(options.certsDir, options.paths);
+  const inFile = nameFinder(certsDir, namesIn(lists));
+  const alone = nameFinder(
+    inDirectory ?? certsDir,
+    lists.length > 0 ? [] : await runtime.showCertificateNames(),
+  );
   const seen = new Map<string, RuntimeFile[]>();
-  for (const file of files) {
-    const places = lists.map((crtList, index) => {
-      const filename = filenameIn(crtList, file);
-      return { filename, crtList, isListed: entries[index]?.has(filename) ?? false };
+  for (const [file, tails] of files) {
+    const places = lists.map(({ name: crtList, isFile, entries: all }) => {
+      const filename = isFile ? inFile(file) : filenameIn(crtList, file);
+      const entries = all.get(filename) ?? [];
+      return { filename, crtList, isListed: entries.length > 0, ...(isFile && { entries, tails }) };
     });
-    const alone = {
-      filename: filenameIn(options.crtList ?? options.certsDir, file),
-      crtList: undefined,
-      isListed: true,
-    };
-    seen.set(file, await withCertificates(runtime, places.length > 0 ? places : [alone]));
+    const single = { filename: alone(file), crtList: undefined, isListed: true };
+    seen.set(file, await withCertificates(runtime, places.length > 0 ? places : [single]));
   }
   return { process, capabilities: capabilitiesOf(process.version, options.bufsize), files: seen };
+}
+
+/** Whether HAProxy's entries of a crt-list file are other ones than they shall be. */
+export function isListedOtherwise({ entries, tails }: RuntimeFile): boolean {
+  if (entries === undefined || tails === undefined) return false;
+  return missingTails(entries, tails).length > 0 || surplusEntries(entries, tails).length > 0;
+}
+
+export function missingTails(entries: readonly CrtListEntry[], tails: readonly string[]): string[] {
+  return tails.filter((tail) => !entries.some((entry) => isSameTail(entry.tail, tail)));
+}
+
+/** Of several equal ones, the first stays. */
+export function surplusEntries(entries: readonly CrtListEntry[], tails: readonly string[]): CrtListEntry[] {
+  const kept = tails.map((tail) => entries.find((entry) => isSameTail(entry.tail, tail)));
+  return entries.filter((entry) => !kept.includes(entry));
 }
 
 async function withCertificates(
@@ -64,17 +98,34 @@ async function withCertificates(
   return found;
 }
 
-async function findCrtLists(runtime: Runtime, { certsDir, crtList }: ViewOptions): Promise<string[]> {
-  const names = await runtime.showCrtLists();
-  if (crtList !== undefined) return names.filter((name) => name === crtList);
-  const wanted = await realpath(certsDir);
-  const isOurs = await Promise.all(names.map(async (name) => (await realPathOf(name)) === wanted));
-  return names.filter((_, index) => isOurs[index]);
+async function findCrtLists(runtime: Runtime, options: ViewOptions): Promise<CrtList[]> {
+  const { certsDir, crtListFile, crtList, paths } = options;
+  const wanted = await Promise.all([certsDir, crtListFile].map((path) => path && realPathOf(path)));
+  const found: CrtList[] = [];
+  for (const name of await runtime.showCrtLists()) {
+    const path = await realPathOf(toHost(name, paths));
+    const isNamed = name === crtList;
+    const isFile = isNamed ? crtListFile !== undefined : path !== undefined && path === wanted[1];
+    const isDirectory = crtList === undefined && path !== undefined && path === wanted[0];
+    if (isNamed || isFile || isDirectory)
+      found.push({ name, isFile, entries: await runtime.showCrtList(name) });
+  }
+  return found;
 }
 
 /** A name of another root (chroot, container) or a relative one (crt-base) cannot be compared. */
-async function realPathOf(name: string): Promise<string | undefined> {
-  return name.startsWith('/') ? realpath(name).catch(() => undefined) : undefined;
+async function realPathOf(name: string | undefined): Promise<string | undefined> {
+  return name?.startsWith('/') ? realpath(name).catch(() => undefined) : undefined;
+}
+
+function namesIn(lists: readonly CrtList[]): string[] {
+  return lists.flatMap(({ isFile, entries }) => (isFile ? [...entries.keys()] : []));
+}
+
+/** A crt-list file, or a bind, may spell our names in its own way (`/d/./a.pem`): that is HAProxy's name, then. */
+function nameFinder(certsDir: string, known: readonly string[]): (file: string) => string {
+  const names = new Map(known.map((name) => [posix.normalize(name), name]));
+  return (file) => names.get(posix.normalize(`${certsDir}/${file}`)) ?? filenameIn(certsDir, file);
 }
 
 /** Byte for byte as HAProxy joins them: never normalized. */

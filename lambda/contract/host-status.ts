@@ -19,6 +19,8 @@ const instant = z.iso.datetime();
 /** One file in HAProxy's directory: a certificate has one, an RSA + ECDSA pair two. */
 const fileStatus = z.looseObject({
   file: z.string(),
+  /** Of several HAProxy on the host, the one that it is for. */
+  instance: z.string().optional(),
   certificate: certificateName,
   /**
    * `served`: HAProxy shows and (where a bind is configured) hands out what the manifest wants;
@@ -35,6 +37,8 @@ const fileStatus = z.looseObject({
     .optional(),
   /** Addresses on which a TLS handshake proved it. */
   handshakes: z.array(z.string()).optional(),
+  /** Names of it for which another file, `by`, is handed out. */
+  overlaps: z.array(z.looseObject({ name: z.string(), by: z.string() })).optional(),
   /** The OCSP response that HAProxy sends along. */
   staple: z.looseObject({ nextUpdate: instant }).optional(),
   error: z.looseObject({ code: z.string(), message: z.string() }).optional(),
@@ -49,7 +53,13 @@ const hostStatus = z.looseObject({
   /** ETag of the manifest that was acted on; absent if none could be read. */
   manifest: z.string().optional(),
   haproxy: z.array(
-    z.looseObject({ socket: z.string(), version: z.string().optional(), pid: z.number().int().optional() }),
+    // `name`: of several on this host; `files[].instance` is the same.
+    z.looseObject({
+      name: z.string().optional(),
+      socket: z.string(),
+      version: z.string().optional(),
+      pid: z.number().int().optional(),
+    }),
   ),
   files: z.array(fileStatus),
   /** What hinders the whole host: bucket out of reach, socket missing. */

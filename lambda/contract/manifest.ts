@@ -36,6 +36,27 @@ const pemRef = z.looseObject({
   ocsp: z.looseObject({ sha256: sha256Hex, thisUpdate: instant, nextUpdate: instant }).optional(),
 });
 
+/** Printable, without the brackets that HAProxy puts around the options. */
+const CRT_LIST_OPTION = /^[!-Z\\^-~]+( [!-Z\\^-~]+)*$/;
+const SNI_FILTER = /^(\*|!?(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)$/;
+
+/** How hosts with a crt-list file shall list it (HAProxy's configuration manual, "crt-list"). */
+export const listing = z.looseObject({
+  /** One keyword with its arguments each, for example `alpn h2,http/1.1`. */
+  crtListOptions: z
+    .array(z.string().max(1000).regex(CRT_LIST_OPTION, 'must be an option of a crt-list line'))
+    .max(50),
+  /** Names under which it is served; none: the names in the certificate. */
+  sniFilters: z
+    .array(
+      z
+        .string()
+        .max(254)
+        .regex(SNI_FILTER, 'must be a name, *.name, or *; with ! before it: not for that name'),
+    )
+    .max(500),
+});
+
 const publication = z.looseObject({
   publishedAt: instant,
   /** One PEM, or two of different key types (RSA and ECDSA) that belong together. */
@@ -52,6 +73,8 @@ const entry = publication.extend({
     profile: z.string().optional(),
     preferredChain: z.string().optional(),
   }),
+  /** Absent: the hosts list it as they are told there. */
+  haproxy: listing.optional(),
   /** The publication before this one, for a rollback. */
   previous: publication.optional(),
 });
@@ -91,9 +114,18 @@ interface Pems {
   pems: PemRef[];
 }
 
+interface Listed extends Pems {
+  haproxy?: z.infer<typeof listing> | undefined;
+}
+
 /** Same certificates, whoever published them and when. */
 export function samePems(a: Pems | undefined, b: Pems | undefined): boolean {
   return sameBy((pem) => pem.sha256, a, b);
+}
+
+/** Same certificates with the same OCSP responses, listed in the same way. */
+export function sameEntry(a: Listed | undefined, b: Listed | undefined): boolean {
+  return sameStapled(a, b) && JSON.stringify(a?.haproxy) === JSON.stringify(b?.haproxy);
 }
 
 /** Same certificates with the same OCSP responses. */

@@ -83,7 +83,7 @@ for (const version of haproxyVersions) {
 
 test('none of this says a word of a private key', () => {
   const slices = secrets.flatMap((text) => {
-    const blocks = text.match(/-----BEGIN PRIVATE KEY-----\r?\n[^-]*/g) ?? [];
+    const blocks = text.match(/-----BEGIN (ENCRYPTED )?PRIVATE KEY-----\r?\n[^-]*/g) ?? [];
     const body = blocks.map((block) => block.replace(/-----.*-----/, '').replaceAll(/\s/g, '')).join('');
     return Array.from({ length: Math.floor(body.length / 40) }, (_, index) =>
       body.slice(index * 40, index * 40 + 40),
@@ -92,7 +92,8 @@ test('none of this says a word of a private key', () => {
 
   assert.ok(slices.length > 50 && said.length > 50, `${slices.length} ${said.length}`);
   for (const text of said) {
-    assert.doesNotMatch(text, /PRIVATE KEY/);
+    // The name of a block is no secret.
+    assert.doesNotMatch(text.replaceAll('ENCRYPTED PRIVATE KEY', ''), /PRIVATE KEY|-----BEGIN/);
     assert.ok(!slices.some((slice) => text.replaceAll(/\s|\\n/g, '').includes(slice)));
   }
 });

@@ -2,14 +2,16 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { HaproxyVersion } from '../parts/haproxy.ts';
+import { makeTempDir } from '../parts/temp-dir.ts';
 import { programPath } from '../setup.mjs';
 import { makeStage, type Stage } from './stage.ts';
+import { byList } from './support/configs.ts';
 import { serialOf } from './support/publish.ts';
 
 const preload = fileURLToPath(new URL('kill-preload.mjs', import.meta.url));
@@ -24,23 +26,30 @@ async function publishRound(stage: Stage, round: number, step: number): Promise<
   return { shop, [`new-${round}`]: added };
 }
 
-async function startsOn(version: HaproxyVersion, stage: Stage): Promise<void> {
+async function startsOn(version: HaproxyVersion, stage: Stage, list: string | undefined): Promise<void> {
   const { certsDir, httpsPort } = stage.haproxy;
+  const ssl = list === undefined ? `crt ${certsDir}` : `crt-list ${list}`;
   const config = join(stage.dir, 'check.cfg');
   const lines = ['frontend f', ' mode http', ' timeout client 1s'];
-  writeFileSync(config, `${lines.join('\n')}\n bind 127.0.0.1:${httpsPort} ssl crt ${certsDir} strict-sni\n`);
+  writeFileSync(config, `${lines.join('\n')}\n bind 127.0.0.1:${httpsPort} ssl ${ssl} strict-sni\n`);
   await promisify(execFile)(programPath(`haproxy-${version}`), ['-c', '-f', config]);
 }
 
-async function assertAgreement(stage: Stage, wanted: Record<string, string>): Promise<void> {
+async function assertAgreement(
+  stage: Stage,
+  wanted: Record<string, string>,
+  list: string | undefined,
+): Promise<void> {
   const names = Object.keys(wanted).sort();
   assert.deepEqual(
     stage.files(),
     names.map((name) => `${name}.pem`),
   );
-  const listed = await stage.haproxy.command(`show ssl crt-list ${stage.haproxy.certsDir}`);
+  const listed = await stage.haproxy.command(`show ssl crt-list ${list ?? stage.haproxy.certsDir}`);
   const loaded = await stage.haproxy.command('show ssl cert');
-  for (const shown of [listed, loaded]) {
+  const onDisk = list === undefined ? [] : [readFileSync(list, 'utf8')];
+  if (list !== undefined) assert.deepEqual(readdirSync(dirname(list)), ['crt-list.txt']);
+  for (const shown of [listed, loaded, ...onDisk]) {
     const files = shown.match(/[^/\s]+\.pem/g) ?? [];
     assert.deepEqual([...files].sort(), stage.files());
   }
@@ -63,9 +72,29 @@ interface Campaign {
   /** Every `step`th call from `first` on. */
   first: number;
   step: number;
+  /** HAProxy loads by a crt-list file. */
+  isListed?: true;
 }
 
-async function killInTurn(stage: Stage, { version, only, first, step }: Campaign): Promise<string[]> {
+/** Out of the certificates' directory, whose files are counted. */
+const listDirectory = (workDir: string) => join(workDir, 'list');
+
+async function stageFor(t: TestContext, { version, isListed }: Campaign) {
+  if (!isListed) return { stage: await makeStage(t, { version }), list: undefined };
+  const { path: workDir, remove } = makeTempDir();
+  t.after(remove);
+  mkdirSync(listDirectory(workDir));
+  const list = join(listDirectory(workDir), 'crt-list.txt');
+  writeFileSync(list, '');
+  const stage = await makeStage(t, { version, workDir, configText: byList(list) });
+  stage.flags.push('--crt-list-file', list);
+  return { stage, list };
+}
+
+async function killInTurn(
+  { stage, list }: Awaited<ReturnType<typeof stageFor>>,
+  { version, only, first, step }: Campaign,
+): Promise<string[]> {
   const report = join(stage.dir, 'report');
   const kills: string[] = [];
   await publishRound(stage, first - step, step);
@@ -86,13 +115,13 @@ async function killInTurn(stage: Stage, { version, only, first, step }: Campaign
 
     const said = readFileSync(report, 'utf8');
     assert.doesNotMatch(said, /open mode/);
-    await startsOn(version, stage);
+    await startsOn(version, stage, list);
     const survived = killed.signal === null;
     if (survived) assert.equal(killed.code, 0, killed.stderr);
     else kills.push(said.trim());
     const after = await stage.pass();
     assert.equal(after.code, 0, `${said}${after.stderr}`);
-    await assertAgreement(stage, wanted);
+    await assertAgreement(stage, wanted, list);
     if (survived) return kills;
   }
   throw new Error(`no run survived ${tooMany} rounds`);
@@ -103,17 +132,21 @@ const campaigns: Campaign[] = [
   { version: '3.0', only: 'socket.write', first: 1, step: 1 },
   { version: '3.2', only: '', first: 1, step: 2 },
   { version: '3.2', only: '', first: 2, step: 2 },
+  { version: '3.0', only: '', first: 1, step: 2, isListed: true },
+  { version: '2.6', only: '', first: 2, step: 2, isListed: true },
 ];
 
 describe('kill -9', { concurrency: true }, () => {
   for (const campaign of campaigns) {
-    const { version, only, first, step } = campaign;
+    const { version, only, first, step, isListed } = campaign;
+    const how = isListed ? 'crt-list FILE' : 'crt DIR';
     const which = step === 1 ? 'each' : `each second (from ${first})`;
-    test(`${version}: at ${which} ${only || 'outward'} call in turn, then sync`, async (t) => {
-      const stage = await makeStage(t, { version });
+    test(`${version}, ${how}: at ${which} ${only || 'outward'} call in turn, then sync`, async (t) => {
+      const scene = await stageFor(t, campaign);
+      const { stage } = scene;
       const pid = await stage.haproxy.pid();
 
-      const kills = await killInTurn(stage, campaign);
+      const kills = await killInTurn(scene, campaign);
 
       t.diagnostic(`${kills.length} kills`);
       assert.ok(kills.length >= 20, kills.join('\n'));

@@ -103,10 +103,25 @@ for (const version of haproxyVersions) {
     const overlapping = await stage.agent('sync');
 
     assert.equal(overlapping.code, 3, overlapping.stderr);
-    const second = (await stage.status()).files[1];
-    assert.deepEqual([second?.state, second?.error?.code], ['failed', 'ERR_HANDSHAKE_CERTIFICATE']);
+    const [first, second] = (await stage.status()).files;
+    assert.deepEqual([first?.state, first?.error?.code], ['served', undefined]);
+    assert.deepEqual([second?.state, second?.error?.code], ['failed', 'ERR_HANDSHAKE_OVERLAP']);
+    assert.match(
+      second?.error?.message ?? '',
+      /first\.pem has this name too.* second\.pem has no name of its own/,
+    );
   });
 }
+
+test('a crt-list file in a directory that the agent may not write to: coded, and tried again', async (t) => {
+  const stage = await makeStage(t, { version: '3.2' });
+  await stage.publish('shop', { names: ['shop.test'] });
+
+  const result = await stage.agent('sync', { args: ['--crt-list-file', '/proc/crt-list.txt'] });
+
+  assert.equal(result.code, 3, result.stderr);
+  assert.match(result.stderr, /event=certificate\.pending .*code=ERR_CRT_LIST_FILE/);
+});
 
 /** OpenSSL at security level 3 refuses RSA-2048, which is fine for `verify`: a refusal that only HAProxy knows of. */
 function strictOpenssl(t: TestContext): string {

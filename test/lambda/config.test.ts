@@ -50,6 +50,10 @@ test('the reference fixture sets every key of the schema, and parses', () => {
     keyTypes: ['rsa4096'],
     reuseKey: true,
     profile: 'tlsserver',
+    haproxy: {
+      crtListOptions: ['alpn h2,http/1.1', 'no-ca-names'],
+      sniFilters: ['shop.example.com', '!x.shop.example.com'],
+    },
     fleets: ['edge', 'inner'],
   });
 });

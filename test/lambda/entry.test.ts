@@ -197,3 +197,19 @@ for (const [says, spoil] of [
     assert.equal((await read()).get(two), undefined);
   });
 }
+
+test('another line in the crt-list is published to every fleet, without an order and without a new previous', async () => {
+  const { deps, read, entry, names } = await scene();
+  await spread(deps, spec, entry);
+  const haproxy = { crtListOptions: ['alpn h2'], sniFilters: ['a.test'] };
+
+  await spread({ ...deps, manifests: await read() }, { ...spec, haproxy }, entry);
+  const listed = [...(await read()).values()].map((read) => read?.manifest.certificates[name]);
+  const newest = listed[0] ?? entry;
+  await spread({ ...deps, manifests: await read() }, spec, newest);
+  const unlisted = [...(await read()).values()].map((read) => read?.manifest.certificates[name]);
+
+  for (const seen of listed) assert.deepEqual([seen?.haproxy, seen?.previous], [haproxy, undefined]);
+  for (const seen of unlisted) assert.deepEqual([seen?.haproxy, seen?.pems], [undefined, entry.pems]);
+  assert.equal(names().length, 2 + 3 + 3);
+});

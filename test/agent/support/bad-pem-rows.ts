@@ -1,5 +1,6 @@
 // PEMs that an issuer should never have published.
 
+import { createPrivateKey } from 'node:crypto';
 import { digest } from '#contract/combined-pem.ts';
 import type { Stage } from '../stage.ts';
 import { entryFor, pemRefFor } from './publish.ts';
@@ -17,6 +18,11 @@ export interface Row {
   /** Where the error stands: of the host, or of a file. */
   of?: 'host' | 'file';
   exit?: number;
+}
+
+function encrypted(keyPem: string): string {
+  const options = { type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' } as const;
+  return createPrivateKey(keyPem).export(options).toString();
 }
 
 /** A PEM that the issuer should never have published, described as if it were right. */
@@ -66,6 +72,16 @@ export const pemRows: Row[] = [
       const { keyPem } = await pki.issue({ names: ['shop.test'] });
       return leafPem + chainPem.join('') + keyPem;
     }),
+  },
+  {
+    says: 'the key is encrypted',
+    code: 'ERR_PEM_KEY',
+    spoil: badPem(({ leafPem, chainPem, keyPem }) => leafPem + chainPem.join('') + encrypted(keyPem)),
+  },
+  {
+    says: 'an intermediate stands before the leaf',
+    code: 'ERR_PEM_KEY_MISMATCH',
+    spoil: badPem(({ leafPem, chainPem, keyPem }) => chainPem.join('') + leafPem + keyPem),
   },
   {
     says: 'the PEM has no intermediate',

@@ -27,11 +27,15 @@ test('defaults: Debian paths, mode 0600, a poll a minute, proof on 127.0.0.1:443
     haproxy: {
       statsSocket: '/run/haproxy/admin.sock',
       certsDir: '/etc/haproxy/certs',
+      crtListFile: undefined,
       crtList: undefined,
+      paths: undefined,
+      reload: undefined,
       handshake: ['127.0.0.1:443'],
       bufsize: 16_384,
       placeholder: false,
     },
+    instances: [],
     pem: { mode: 0o600, uid: undefined, gid: undefined },
     metrics: {},
     pollIntervalMs: 60_000,
@@ -47,7 +51,10 @@ test('every key can be set, and gets its final type', async () => {
     haproxy: {
       statsSocket: '/s',
       certsDir: '/c',
+      crtListFile: '/c/list.txt',
       crtList: '/jail/c',
+      paths: { host: '/c', haproxy: '/jail/c' },
+      reload: { command: ['systemctl', 'reload', 'haproxy'], window: 60 },
       handshake: ['127.0.0.1:8443', '[::1]:443'],
       bufsize: 65_536,
       placeholder: true,
@@ -63,6 +70,16 @@ test('every key can be set, and gets its final type', async () => {
   assert.deepEqual([config.host, config.pollIntervalMs, config.stateDir], ['lb2', 5000, '/state']);
   assert.deepEqual([config.haproxy.crtList, config.haproxy.bufsize], ['/jail/c', 65_536]);
   assert.deepEqual([config.haproxy.placeholder, config.metrics.textfile], [true, '/m.prom']);
+  assert.deepEqual(
+    [config.haproxy.crtListFile, config.haproxy.paths],
+    ['/c/list.txt', { host: '/c', haproxy: '/jail/c' }],
+  );
+  assert.deepEqual(config.haproxy.reload, {
+    command: ['systemctl', 'reload', 'haproxy'],
+    check: ['haproxy', '-c', '-f', '/etc/haproxy/haproxy.cfg'],
+    windowMs: 60_000,
+    timeoutMs: 120_000,
+  });
 });
 
 test('flag beats environment beats file', async () => {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Agent } from '../../../agent/agent.ts';
+import { Runtime } from '../../../agent/haproxy/runtime.ts';
 import { type PlanInput, plan } from '../../../agent/plan.ts';
+import { look } from '../../../agent/scene.ts';
 import { haproxy, now, place, wanted } from '../support/plan-fixtures.ts';
 import { rows } from '../support/plan-rows.ts';
 
@@ -22,3 +25,23 @@ for (const row of rows) {
     assert.equal(actions.length, row.expect ? 1 : 0);
   });
 }
+
+test('a HAProxy that is stopping (an old worker) is seen, and nothing is loaded into it', async () => {
+  const answers: Record<string, string> = {
+    'show info': 'Version: 3.0.11\nPid: 7\nStopping: 1',
+    'show ssl crt-list': '/c',
+  };
+  const socket = async ({ verb, operands }: { verb: string; operands?: readonly string[] }) => {
+    const text = operands === undefined ? answers[verb] : undefined;
+    return {
+      text: text ?? "Can't display the certificate: Not found or the certificate is a bundle!",
+      severity: undefined,
+    };
+  };
+  const runtime = new Runtime(socket, async () => undefined);
+  const config = { haproxy: { certsDir: '/c', bufsize: 16_384 } };
+
+  const { hindrance } = await look({ runtime, config } as unknown as Agent, new Map([['shop.pem', []]]));
+
+  assert.equal((hindrance as { code?: string }).code, 'ERR_RUNTIME_RELOADED');
+});

@@ -166,7 +166,7 @@ for (const [says, text, ask, code] of wordsThatAreNoSuccess) {
 }
 
 test('names in a crt-list: NUL bytes after options are dropped, filters and headings too', async (t) => {
-  const text = '# /c/list\n/c/a.pem [alpn h2\0] a.test\n/c/b.pem\n/c d/e.pem';
+  const text = '# /c/list\n/c/a.pem:2 [alpn h2\0] a.test\n/c/b.pem\n/c d/e.pem:4';
   const { socket } = await fakeHaproxy(t, (peer) => peer.end(`\n${text}\n\n`));
 
   const names = await new Runtime(socket, async () => undefined).showCrtList('/c/list');

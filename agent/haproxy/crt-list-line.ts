@@ -1,0 +1,65 @@
+/**
+ * One line of a crt-list: `<crtfile> [\[<sslbindconf> ...\]] [[!]<snifilter> ...]` (configuration manual, "crt-list").
+ * HAProxy shows its own entries in the same form, but not every option: those that it hides cannot be compared.
+ */
+
+export interface CrtListLine {
+  filename: string;
+  /** What follows the file name: options in brackets, then filters. Often empty. */
+  tail: string;
+}
+
+/** What the manifest may say of a certificate's entry. */
+export interface Listing {
+  crtListOptions: readonly string[];
+  sniFilters: readonly string[];
+}
+
+/** Options that `show ssl crt-list` shows (2.6, 3.0 and 3.2 alike), with the number of words after them. */
+const SHOWN: ReadonlyMap<string, number> = new Map([
+  ...['alpn', 'npn', 'verify', 'ca-file', 'crl-file', 'ciphers', 'ciphersuites'].map(
+    (word) => [word, 1] as const,
+  ),
+  ...['curves', 'ecdhe', 'ssl-min-ver', 'ssl-max-ver'].map((word) => [word, 1] as const),
+  ...['no-ca-names', 'allow-0rtt'].map((word) => [word, 0] as const),
+]);
+
+/** `undefined`: a comment, or nothing. HAProxy knows no quotes and no escapes here. */
+export function parseCrtListLine(line: string): CrtListLine | undefined {
+  const [, filename, tail = ''] = /^\s*([^\s[\]#][^\s[\]]*)\s*(.*?)\s*$/.exec(line) ?? [];
+  return filename === undefined ? undefined : { filename, tail };
+}
+
+export function crtListLine(filename: string, tail: string): string {
+  return tail === '' ? filename : `${filename} ${tail}`;
+}
+
+export function tailOf({ crtListOptions, sniFilters }: Listing): string {
+  const options = crtListOptions.length === 0 ? [] : [`[${crtListOptions.join(' ')}]`];
+  return [...options, ...sniFilters].join(' ');
+}
+
+export function filtersIn(tail: string): string[] {
+  return wordsIn(tail.replace(/^\[[^\]]*\]/, ''));
+}
+
+/** Equal as far as HAProxy shows it: the order of options and filters does not matter. */
+export function isSameTail(a: string, b: string): boolean {
+  return comparable(a) === comparable(b);
+}
+
+function comparable(tail: string): string {
+  const [, options = ''] = /^\[([^\]]*)\]/.exec(tail) ?? [];
+  return [...shownOptions(wordsIn(options)).sort(), '|', ...filtersIn(tail).sort()].join(' ');
+}
+
+function shownOptions(words: readonly string[]): string[] {
+  return words.flatMap((word, index) => {
+    const following = SHOWN.get(word);
+    return following === undefined ? [] : [words.slice(index, index + 1 + following).join(' ')];
+  });
+}
+
+function wordsIn(text: string): string[] {
+  return text.split(/\s+/).filter((word) => word !== '');
+}

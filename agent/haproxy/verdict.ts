@@ -1,0 +1,32 @@
+/** What an answer to a certificate command means, to the letter, and the error that a bad one becomes. */
+import { RuntimeCommandFailed, type RuntimeErrorCode } from '../errors.ts';
+import { type Answer, firstLineOf, type RuntimeCommand } from './socket.ts';
+
+/** `… updated for certificate A!` (also 2.6's bug), `The ongoing transaction is about 'A' but …`. */
+export function foreignTransactionIn(text: string): string | undefined {
+  const match =
+    /^Transaction updated for certificate (.+)!$/m.exec(text) ??
+    /ongoing transaction is about '(.+?)' but/.exec(text);
+  return match?.[1];
+}
+
+/** `Committing …` and `Inserting …` carry no severity: the last line is the word. */
+export function isSuccess({ text, severity }: Answer): boolean {
+  const lines = text.split('\n');
+  return severity === undefined && lines.at(-1) === 'Success!' && !lines.includes('Failed!');
+}
+
+/** In a failed answer of several lines, the one that says why. */
+export function reasonIn({ text }: Answer): string {
+  return text.split('\n').find((line) => line.startsWith('unable to ')) ?? 'refused';
+}
+
+export function failed(
+  code: RuntimeErrorCode,
+  command: RuntimeCommand,
+  answer: Answer,
+  detail = 'unexpected answer',
+): RuntimeCommandFailed {
+  const asked = { verb: command.verb, filename: command.operands?.at(-1) };
+  return new RuntimeCommandFailed(code, asked, detail, firstLineOf(answer));
+}

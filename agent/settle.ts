@@ -1,0 +1,101 @@
+/**
+ * The end of a pass for certificates that share names: those that went out of order are committed again, then each
+ * is proved by a name that it alone, or it first, has.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parse } from '#contract/combined-pem.ts';
+import { codeOf } from '#contract/errors.ts';
+import { isCanonical } from './bring.ts';
+import { HandshakeFailed } from './errors.ts';
+import { outOfOrder, servedNames } from './overlap.ts';
+import { isLoading } from './plan.ts';
+import type { Outcome } from './records.ts';
+import type { Scene } from './scene.ts';
+import { loadStapled, stapleFileOf } from './staple.ts';
+import { proveServed } from './verify-served.ts';
+import type { WantedFile } from './wanted.ts';
+
+export async function settle(outcomes: readonly Outcome[], scene: Scene): Promise<void> {
+  if (scene.haproxy === undefined || scene.hindrance !== undefined) return;
+  const byFile = new Map(outcomes.map((outcome) => [outcome.action.file, outcome]));
+  const groups = new Set(
+    outcomes.map(({ action: { wanted, file } }) => (wanted?.namesakes ?? [file]).join('\0')),
+  );
+  for (const group of groups) {
+    const members = group.split('\0').flatMap((file) => byFile.get(file) ?? []);
+    await settleGroup(members, scene);
+  }
+}
+
+async function settleGroup(members: readonly Outcome[], scene: Scene): Promise<void> {
+  const files = members.map(({ action }) => action.file);
+  const loaded = new Set(
+    members.filter(({ progress }) => progress.isLoaded).map(({ action }) => action.file),
+  );
+  await commitAgain(outOfOrder(files, loaded), members, scene);
+  const isAnotherServed = await proveAll(members, scene);
+  // Somebody has committed the first one by hand, or we were killed in between.
+  if (!isAnotherServed) return;
+  await commitAgain(files.slice(1), members, scene);
+  await proveAll(members, scene);
+}
+
+/** What HAProxy has, once more: the file on disk, right or old. */
+async function commitAgain(
+  files: readonly string[],
+  members: readonly Outcome[],
+  scene: Scene,
+): Promise<void> {
+  for (const outcome of members.filter(({ action }) => files.includes(action.file))) {
+    try {
+      await commitOne(outcome, scene);
+    } catch (error) {
+      outcome.error ??= error;
+    }
+  }
+}
+
+async function commitOne({ action, progress }: Outcome, { runtime, haproxy, config }: Scene): Promise<void> {
+  const path = join(config.haproxy.certsDir, action.file);
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  if (haproxy === undefined || !isCanonical(text)) return;
+  const staple = await readFile(stapleFileOf(path)).catch(() => undefined);
+  for (const seen of haproxy.files.get(action.file) ?? []) {
+    const certificate = progress.certificate ?? seen.certificate;
+    const place = { ...seen, certificate, isListed: seen.isListed || progress.certificate !== undefined };
+    if (certificate?.status !== 'Used' || !place.isListed) continue;
+    await loadStapled(runtime, place, { text, staple }, haproxy.capabilities, false, progress);
+  }
+}
+
+/** @returns whether a bind hands out another certificate than one of these */
+async function proveAll(members: readonly Outcome[], scene: Scene): Promise<boolean> {
+  let isAnotherServed = false;
+  for (const outcome of members) {
+    const { action, progress } = outcome;
+    const isProvable = isLoading(action) || action.kind === 'prove';
+    if (!isProvable || (outcome.error !== undefined && !(outcome.error instanceof HandshakeFailed))) continue;
+    delete outcome.error;
+    try {
+      progress.handshakes = await prove(action.wanted, scene);
+    } catch (error) {
+      outcome.error = error;
+      isAnotherServed ||= codeOf(error) === 'ERR_HANDSHAKE_CERTIFICATE';
+    }
+  }
+  return isAnotherServed;
+}
+
+async function prove(wanted: WantedFile | undefined, { config }: Scene): Promise<string[]> {
+  if (wanted === undefined) return [];
+  const { certsDir, handshake } = config.haproxy;
+  const pem = parse(await readFile(join(certsDir, wanted.file), 'utf8'));
+  const shadows = new Map(wanted.shadows?.map(({ name, by }) => [name, by]));
+  const names = servedNames(wanted);
+  const [first = ''] = names;
+  if (names.some((name) => !shadows.has(name)) || names.length === 0)
+    return proveServed(handshake, wanted, pem);
+  const detail = `${shadows.get(first)} has this name too and comes first; ${wanted.file} has no name of its own: take one of the two out, or give it a name`;
+  throw new HandshakeFailed('ERR_HANDSHAKE_OVERLAP', 'any bind', first, detail);
+}

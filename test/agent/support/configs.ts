@@ -1,0 +1,39 @@
+// HAProxy configurations that load certificates in other ways than the shipped one.
+
+const head = `global
+  stats socket "\${PEMFLEET_SOCKET}" mode 600 level admin
+defaults
+  mode http
+  timeout connect 1s
+  timeout client 5s
+  timeout server 5s
+`;
+
+const frontend = (name: string, bind: string, ssl: string) =>
+  `frontend ${name}\n  bind "\${${bind}}" ssl ${ssl}\n  http-request return status 200\n`;
+
+export const byList = (list: string) =>
+  head + frontend('a', 'PEMFLEET_HTTPS_BIND', `crt-list ${list} strict-sni`);
+
+/** Each file by its own name. */
+export const byFiles = (...files: string[]) =>
+  head + frontend('a', 'PEMFLEET_HTTPS_BIND', `${files.map((file) => `crt ${file}`).join(' ')} strict-sni`);
+
+/** `a` and `b` are what follows `ssl` on two binds. */
+export const twoBinds = (a: string, b: string) =>
+  head + frontend('a', 'PEMFLEET_HTTPS_BIND', a) + frontend('b', 'PEMFLEET_HTTP_BIND', b);
+
+/** Without variables, so that `haproxy -c` can read it too. */
+export const byDirectory = ({ socket, certs, port }: { socket: string; certs: string; port: number }) =>
+  `${head}frontend a\n  bind 127.0.0.1:${port} ssl crt ${certs} strict-sni\n  http-request return status 200\n`.replace(
+    /"[^"]*SOCKET[^"]*"/,
+    socket,
+  );
+
+/** Without strict-sni: the first certificate is the default one. */
+export const loose = head + frontend('a', 'PEMFLEET_HTTPS_BIND', `crt "\${PEMFLEET_CERTS_DIR}"`);
+
+/** A client that does not read is cut off after two seconds. */
+export const patient =
+  head.replace('level admin\n', 'level admin\n  stats timeout 2s\n') +
+  frontend('a', 'PEMFLEET_HTTPS_BIND', `crt "\${PEMFLEET_CERTS_DIR}" strict-sni`);

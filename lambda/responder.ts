@@ -7,10 +7,10 @@ import { openLight } from '#contract/bucket/open-light.ts';
 import { BucketError } from '#contract/errors.ts';
 import { layout, TOKEN } from '#contract/layout.ts';
 
-/** The fields of the event that are read. */
+/** The fields of the event that are read. Whoever may invoke the function can send any JSON. */
 export interface FunctionUrlEvent {
-  rawPath?: string;
-  requestContext?: { http?: { method?: string } };
+  rawPath?: unknown;
+  requestContext?: { http?: { method?: unknown } | null } | null;
 }
 
 export interface FunctionUrlResult {
@@ -21,12 +21,15 @@ export interface FunctionUrlResult {
 
 const PREFIX = '/.well-known/acme-challenge/';
 
-export async function respondTo(bucket: HostBucket, event: FunctionUrlEvent): Promise<FunctionUrlResult> {
-  const method = event.requestContext?.http?.method;
+export async function respondTo(
+  bucket: HostBucket,
+  event: FunctionUrlEvent | null,
+): Promise<FunctionUrlResult> {
+  const method = event?.requestContext?.http?.method;
   if (method !== 'GET' && method !== 'HEAD')
     return result(405, 'method not allowed\n', { allow: 'GET, HEAD' });
-  const path = event.rawPath ?? '';
-  if (!path.startsWith(PREFIX)) return result(404, 'not found\n');
+  const path = event?.rawPath;
+  if (typeof path !== 'string' || !path.startsWith(PREFIX)) return result(404, 'not found\n');
   const token = path.slice(PREFIX.length);
   if (!TOKEN.test(token)) return result(400, 'not a token\n');
   const object = await readToken(bucket, token);
@@ -50,7 +53,7 @@ async function readToken(bucket: HostBucket, token: string): Promise<StoredObjec
 let bucket: Promise<HostBucket> | undefined;
 
 /** Entry point on Lambda: the bucket is opened once an execution environment. */
-export function handler(event: FunctionUrlEvent): Promise<FunctionUrlResult> {
+export function handler(event: FunctionUrlEvent | null): Promise<FunctionUrlResult> {
   bucket ??= openLight(process.env['PEMFLEET_BUCKET'] ?? '', process.env).catch((error: unknown) => {
     // The next request tries again: an environment lives for hours.
     bucket = undefined;

@@ -39,6 +39,7 @@ export function openRoute53(access: Access, timing: Timing): Route53Api {
     owner,
     timing,
     request: async (needs, send) => {
+      if (roleArn !== undefined) await assumeRole(client, owner);
       await inTurn();
       return send(client).catch((error: unknown) => {
         throw route53Failure(error, owner, needs);
@@ -53,6 +54,15 @@ function roleCredentials(RoleArn: string, externalId: string | undefined) {
   return fromTemporaryCredentials({ params: { RoleArn, RoleSessionName: 'pemfleet', ...binding } });
 }
 
+/** The client would do it by itself (and keeps what it gets); by itself it is clear who has denied what. */
+async function assumeRole(client: Route53Client, owner: string): Promise<void> {
+  try {
+    await client.config.credentials();
+  } catch (error) {
+    throw route53Failure(error, owner, 'sts:AssumeRole');
+  }
+}
+
 export function nameOf(error: unknown): string {
   return (error as Error).name;
 }
@@ -62,11 +72,15 @@ function route53Failure(error: unknown, owner: string, needs: string): unknown {
   const name = nameOf(error);
   const options = { cause: error };
   if (name === 'InvalidChangeBatch') return error;
-  if (/AccessDenied|NotAuthorized/.test(name))
-    return new DnsFailed('ERR_DNS_DENIED', `${needs} is denied in ${owner}`, options);
+  if (/AccessDenied|NotAuthorized/.test(name)) {
+    const advice =
+      needs === 'sts:AssumeRole' ? " (its trust policy, externalId, or the issuer's own policy)" : '';
+    return new DnsFailed('ERR_DNS_DENIED', `${needs} is denied in ${owner}${advice}`, options);
+  }
   if (/Credentials|ExpiredToken|InvalidClientTokenId|SignatureDoesNotMatch/.test(name))
     return new DnsFailed('ERR_DNS_DENIED', `no usable credentials for ${owner} (${name})`, options);
   if (name === 'NoSuchHostedZone')
     return new DnsFailed('ERR_DNS_ZONE', `${owner} has no such hosted zone`, options);
-  return new DnsFailed('ERR_DNS_CHANGE', `Route 53 did not do ${needs} (${name})`, options);
+  const { code = name } = error as NodeJS.ErrnoException;
+  return new DnsFailed('ERR_DNS_CHANGE', `AWS did not do ${needs} (${code})`, options);
 }

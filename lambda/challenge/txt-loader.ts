@@ -155,8 +155,18 @@ function byName(wishes: readonly Waiting[]): ByName {
   return names;
 }
 
+/**
+ * Names that a CNAME led to go by themselves: a policy that allows `_acme-challenge.*` only (docs/dns-01.md) denies a
+ * batch as a whole, and the others are not to fail with them.
+ */
 function chunks(names: ByName): ByName[] {
+  const isUsual = ([name]: [string, readonly Waiting[]]) => name.startsWith('_acme-challenge.');
   const entries = [...names];
+  const led = entries.filter((entry) => !isUsual(entry));
+  return [entries.filter(isUsual), led].flatMap(inChunks);
+}
+
+function inChunks(entries: readonly (readonly [string, readonly Waiting[]])[]): ByName[] {
   return Array.from(
     { length: Math.ceil(entries.length / NAMES_PER_BATCH) },
     (_, index) => new Map(entries.slice(index * NAMES_PER_BATCH, (index + 1) * NAMES_PER_BATCH)),

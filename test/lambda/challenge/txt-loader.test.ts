@@ -71,6 +71,19 @@ test('more than a batch holds goes in several', async () => {
   );
 });
 
+test('names that a CNAME led to go by themselves: a policy may deny them, and with them the whole batch', async () => {
+  const { zone, loader } = open();
+
+  await Promise.all(
+    ['_acme-challenge.a', 'b', '_acme-challenge.c', 'd'].map((name) => loader.add(name, 'v')),
+  );
+
+  assert.deepEqual(changesOf(zone), [
+    'change CREATE _acme-challenge.a, CREATE _acme-challenge.c',
+    'change CREATE b, CREATE d',
+  ]);
+});
+
 test('apex and wildcard share a name and are one record set', async () => {
   const { zone, loader } = open();
 

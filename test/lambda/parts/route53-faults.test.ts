@@ -5,7 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { route53Solver } from '../../../lambda/challenge/route53.ts';
 import { type DnsSettings, dns } from '../../../lambda/config-dns.ts';
+import { issuerPolicies } from '../../e2e/aws-roles.ts';
 import { refusals, startAws } from '../../parts/aws/aws.ts';
+import { normalizeName } from '../../parts/aws/route53-names.ts';
 import { furnish } from './route53-account.ts';
 import { actAs, CHANGE, denied, unfit, unwell } from './route53-fault-rows.ts';
 
@@ -84,3 +86,28 @@ for (const [says, fault, place] of [
     assert.equal(shown?.values.length, 3, 'ours beside theirs');
     assert.deepEqual(allRecords(), before);
   });
+
+test('Route 53: a name that a CNAME leads out of the policy is denied alone', async () => {
+  const led = {
+    ...{ name: '_acme-challenge.led.own.test', type: 'CNAME', ttl: 60 },
+    values: ['elsewhere.own.test.'],
+  };
+  const zone = aws.route53.zones.find(stage.zones.own);
+  aws.route53.setInsyncAfter(0);
+  aws.route53.zones.publish(zone, [...zone.records, { ...led, name: normalizeName(led.name) }]);
+  aws.route53.setInsyncAfter(20);
+  const before = allRecords();
+  actAs(aws.principal({ name: 'narrow', policies: issuerPolicies('certs', aws.accountId) }).env);
+  const solver = solverFor([]);
+  const answers = ['led.own.test', 'a.own.test', 'b.own.test'].map(answersTo);
+
+  const ends = await Promise.allSettled(answers.map((some) => solver.present(some)));
+  await Promise.allSettled(answers.map((some) => solver.cleanUp(some)));
+  solver.close?.();
+
+  assert.deepEqual(
+    ends.map((end) => (end.status === 'rejected' ? codeOf(end.reason) : 'done')),
+    ['ERR_DNS_DENIED', 'done', 'done'],
+  );
+  assert.deepEqual(allRecords(), before);
+});

@@ -7,6 +7,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf } from '#contract/errors.ts';
 import type { Agent, PassOptions, PassResult } from './agent.ts';
+import type { AgentConfig } from './config.ts';
+import { crtListFileOf, viewCrtList } from './crt-list.ts';
 import { ConfigError } from './errors.ts';
 import { pemFactsOf } from './pem-facts.ts';
 import { installPlaceholder, PLACEHOLDER_FILE } from './placeholder.ts';
@@ -43,12 +45,12 @@ export async function firstBoot(agent: Agent, { waitMs, sleep, options }: Wait):
   const deadline = agent.now().getTime() + waitMs;
   for (let turn = 0; ; turn += 1) {
     const result = await sync(agent, options);
-    if (isNewsInstalled(result)) return { result, code: exitStatusOfBoot(result) };
-    const files = await certificatesIn(agent.config.haproxy.certsDir);
-    if (files.some((file) => file !== PLACEHOLDER_FILE)) return lastGood(agent, result, files);
+    const hosts = await Promise.all((agent.instances ?? [agent]).map(lookAtHost));
+    const bare = hosts.filter(({ files }) => files?.every((file) => file === PLACEHOLDER_FILE));
+    if (bare.length === 0) return bootable(agent, result, hosts);
     const leftMs = deadline - agent.now().getTime();
     if (options.signal?.aborted) return { result, code: EXIT.failure };
-    if (leftMs <= 0) return { result, code: await withoutAny(agent, files) };
+    if (leftMs <= 0) return { result, code: await withoutAny(bare, hosts) };
     agent.log('boot.waiting', {
       code: result.error === undefined ? undefined : codeOf(result.error),
       seconds: Math.ceil(leftMs / 1000),
@@ -57,34 +59,53 @@ export async function firstBoot(agent: Agent, { waitMs, sleep, options }: Wait):
   }
 }
 
-/** HAProxy is not expected to run yet. */
-function isNewsInstalled({ error, status }: PassResult): boolean {
-  const isRead = error === undefined || codeOf(error).startsWith('ERR_RUNTIME_');
-  return isRead && status.files.some(({ disk }) => disk !== undefined);
+/** One HAProxy that is to start. */
+interface Host {
+  one: Agent;
+  /** With which it would start; `undefined`: its directory cannot be read, and waiting does not mend that. */
+  files: string[] | undefined;
+}
+
+async function lookAtHost(one: Agent): Promise<Host> {
+  return { one, files: await certificatesIn(one.config).catch(() => undefined) };
+}
+
+const isBroken = ({ files }: Host) => files === undefined;
+
+/** Each has something to start with, or never will. */
+function bootable(agent: Agent, result: PassResult, hosts: readonly Host[]): BootResult {
+  const { error, status } = result;
+  const code = error === undefined ? undefined : codeOf(error);
+  // HAProxy is not expected to run yet.
+  const isRead = code === undefined || code.startsWith('ERR_RUNTIME_');
+  if (isRead && status.files.some(({ disk }) => disk !== undefined))
+    return { result, code: exitStatusOfBoot(result) };
+  const files = hosts.reduce((count, host) => count + (host.files?.length ?? 0), 0);
+  agent.log('boot.last-good', { files, code });
+  return { result, code: hosts.some(isBroken) ? EXIT.failure : EXIT.ok };
 }
 
 function exitStatusOfBoot({ status }: PassResult): number {
   return status.files.every(({ disk, wanted }) => disk?.sha256 === wanted.sha256) ? EXIT.ok : EXIT.partly;
 }
 
-function lastGood(agent: Agent, result: PassResult, files: readonly string[]): BootResult {
-  const code = result.error === undefined ? undefined : codeOf(result.error);
-  agent.log('boot.last-good', { files: files.length, code });
-  return { result, code: EXIT.ok };
+async function withoutAny(bare: readonly Host[], hosts: readonly Host[]): Promise<number> {
+  const allowed = bare.filter(({ one }) => one.config.haproxy.placeholder);
+  for (const { one, files } of allowed) if (!files?.includes(PLACEHOLDER_FILE)) await installPlaceholder(one);
+  return allowed.length === bare.length && !hosts.some(isBroken) ? EXIT.ok : EXIT.failure;
 }
 
-async function withoutAny(agent: Agent, files: readonly string[]): Promise<number> {
-  if (!agent.config.haproxy.placeholder) return EXIT.failure;
-  if (!files.includes(PLACEHOLDER_FILE)) await installPlaceholder(agent);
-  return EXIT.ok;
-}
-
-/** Files with which HAProxy would start. */
-async function certificatesIn(directory: string): Promise<string[]> {
+/** Files with which HAProxy would start; beside a crt-list, only those that it names count. */
+async function certificatesIn(config: AgentConfig): Promise<string[]> {
+  const { certsDir } = config.haproxy;
+  const names = await readdir(certsDir);
+  const list = crtListFileOf(config);
+  const tails = list && (await viewCrtList(list, names));
   const good: string[] = [];
-  for (const name of await readdir(directory)) {
+  for (const name of names) {
     if (name.startsWith('.') || /\.(key|ocsp|issuer|sctl)$/.test(name)) continue;
-    const text = await readFile(join(directory, name), 'utf8').catch(() => '');
+    if (tails?.get(name)?.length === 0) continue;
+    const text = await readFile(join(certsDir, name), 'utf8').catch(() => '');
     if (pemFactsOf(text).problem === undefined) good.push(name);
   }
   return good;

@@ -132,7 +132,7 @@ async function showStatus(config: AgentConfig, flags: Flags): Promise<number> {
 async function examine(flags: Flags): Promise<number> {
   const haproxyConfig = flags['haproxy-config'] as string | undefined;
   const findings = await examineConfigured(configOf(flags), (config) => ({
-    ...{ agent: agentOf(config), ask: socketOf(config), haproxyConfig },
+    ...{ agent: agentOf(config), askerOf: socketOf, haproxyConfig },
     ...{ exec: execHere, uid: process.getuid?.() ?? -1 },
   }));
   print(findingsOutput(findings, flags['json'] === true));

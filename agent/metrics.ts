@@ -21,7 +21,12 @@ type Sample = readonly [Labels, number];
 
 export function metricsText({ version, fleet, host, status, polledAt, code }: MetricsInput): string {
   const files = status?.files ?? [];
-  const labelsOf = ({ certificate, file }: HostStatus['files'][number]) => ({ certificate, file });
+  // Of several HAProxy, each has the same files: without this label their samples would be duplicates.
+  const of = (haproxy: string | undefined) => (haproxy === undefined ? {} : { haproxy });
+  const labelsOf = ({ certificate, file, instance }: HostStatus['files'][number]) => ({
+    ...{ certificate, file },
+    ...of(instance),
+  });
   const states = ['served', 'pending', 'failed', 'needs-reload'];
   return [
     gauge('info', 'The agent itself; always 1.', [[{ version, fleet, host }, 1]]),
@@ -30,7 +35,10 @@ export function metricsText({ version, fleet, host, status, polledAt, code }: Me
     gauge(
       'haproxy_up',
       'Whether HAProxy could be asked in the last pass.',
-      (status?.haproxy ?? []).map(({ socket, pid }) => [{ socket }, pid === undefined ? 0 : 1]),
+      (status?.haproxy ?? []).map(({ name, socket, pid }) => [
+        { socket, ...of(name) },
+        pid === undefined ? 0 : 1,
+      ]),
     ),
     gauge(
       'certificates',

@@ -7,6 +7,7 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf } from '#contract/errors.ts';
 import type { Agent } from './agent.ts';
+import { crtListFileOf, writeTails } from './crt-list.ts';
 import { viewHaproxy } from './haproxy/view.ts';
 import { dropPrevious, install, remove } from './install.ts';
 import { unload } from './load.ts';
@@ -24,6 +25,8 @@ export async function installPlaceholder({ config, log, now }: Agent): Promise<v
   const path = join(config.haproxy.certsDir, PLACEHOLDER_FILE);
   await install(path, Buffer.from(pem), config.pem);
   await dropPrevious(path);
+  const list = crtListFileOf(config);
+  if (list !== undefined) await writeTails(list, PLACEHOLDER_FILE, ['']);
   log('placeholder.installed', { file: PLACEHOLDER_FILE });
 }
 
@@ -36,6 +39,8 @@ export async function retirePlaceholder(agent: Agent): Promise<void> {
   );
   if (!isThere) return;
   const code = await unloadPlaceholder(agent).then(() => undefined, codeOf);
+  const list = crtListFileOf(agent.config);
+  if (list !== undefined) await writeTails(list, PLACEHOLDER_FILE, []);
   await remove(path);
   // As a bind's default certificate HAProxy keeps it until its next reload: who sends no name gets it.
   agent.log('placeholder.removed', { file: PLACEHOLDER_FILE, code });

@@ -3,6 +3,7 @@
  * First everything is looked at, then it is judged.
  */
 import { messageOf } from '#contract/errors.ts';
+import type { Manifest } from '#contract/manifest.ts';
 import type { Agent } from '../agent.ts';
 import type { AgentConfig } from '../config.ts';
 import { ConfigError } from '../errors.ts';
@@ -14,44 +15,68 @@ import { type Finding, finding, type Severity } from './finding.ts';
 import { examineHandshakes } from './handshakes.ts';
 import { type Exec, examineHost } from './host.ts';
 import { judgeBinds } from './judge-binds.ts';
+import { judgeCrtList } from './judge-crt-list.ts';
 import { judgeDirectory } from './judge-directory.ts';
 import { judgeHaproxy } from './judge-haproxy.ts';
 import { judgeLoaded } from './judge-loaded.ts';
+import { lookAtCrtList } from './look-crt-list.ts';
 import { lookAtDirectory } from './look-directory.ts';
-import { lookAtHaproxy } from './look-haproxy.ts';
+import { lookAtHaproxy, type SeenHaproxy } from './look-haproxy.ts';
 
 export interface Examination {
   agent: Agent;
-  ask: RuntimeSocket;
+  askerOf: (config: AgentConfig) => RuntimeSocket;
   exec: Exec;
   uid: number;
   /** HAProxy's configuration; default: as HAProxy says. */
   haproxyConfig: string | undefined;
 }
 
-export async function diagnose({ agent, ask, exec, uid, haproxyConfig }: Examination): Promise<Finding[]> {
-  const { config } = agent;
+/** @throws ConfigError `ERR_USAGE` */
+export async function diagnose(examination: Examination): Promise<Finding[]> {
+  const { agent, exec, uid, haproxyConfig } = examination;
+  const several = agent.instances ?? [];
+  if (several.length > 0 && haproxyConfig !== undefined)
+    throw new ConfigError('ERR_USAGE', '--haproxy-config is for one HAProxy; of several, each says its own');
   const host = await examineHost(agent, exec, uid);
   const { manifest, findings: bucket } = await examineBucket(agent);
+  const found: Finding[] = [];
+  const clocks: (Date | undefined)[] = [];
+  for (const one of several.length > 0 ? several : [agent]) {
+    const { haproxy, findings } = await examineOne({ ...examination, agent: one }, manifest);
+    const { name: instance } = one.config.haproxy;
+    found.push(...findings.map((finding) => ({ ...(instance !== undefined && { instance }), ...finding })));
+    clocks.push(haproxy.now);
+  }
+  const [clock] = clocks.filter((now) => now !== undefined);
+  return [...host, ...bucket, ...(manifest ? judgeManifest(manifest, agent.now(), clock) : []), ...found];
+}
+
+/** One HAProxy, and what the manifest means for it. */
+async function examineOne(
+  { agent, askerOf, haproxyConfig }: Examination,
+  manifest: Manifest | undefined,
+): Promise<{ haproxy: SeenHaproxy; findings: Finding[] }> {
+  const { config } = agent;
+  const ask = askerOf(config);
   const haproxy = await lookAtHaproxy(ask, config, haproxyConfig);
-  const directory = await lookAtDirectory(config.haproxy.certsDir, haproxy.crtLists, ask);
+  const crtList = await lookAtCrtList(config.haproxy, haproxy.config);
+  const directory = await lookAtDirectory(config.haproxy, haproxy, crtList, ask);
   const { bufsize, certsDir } = config.haproxy;
   const room =
     capabilitiesOf(haproxy.version, bufsize).maxCommandBytes - commandBytes(0, `${certsDir}/`) - 64;
   const handshakes =
     haproxy.code === undefined ? await examineHandshakes(config, manifest, haproxy.config) : [];
-  return [
-    ...host,
-    ...bucket,
-    ...(manifest
-      ? [...judgeManifest(manifest, agent.now(), haproxy.now), ...judgeSizes(manifest, room)]
-      : []),
+  const findings = [
+    ...(manifest ? judgeSizes(manifest, room) : []),
     ...judgeHaproxy(haproxy, config),
-    ...judgeDirectory(directory, config),
+    ...judgeDirectory(directory, crtList, config),
+    ...judgeCrtList(crtList),
     ...judgeLoaded(directory, haproxy, config),
     ...judgeBinds(haproxy.config, directory, config),
     ...handshakes,
   ];
+  return { haproxy, findings };
 }
 
 /** With a refused configuration nothing else can be looked at: that is the finding. */
@@ -83,7 +108,10 @@ function textOf(findings: readonly Finding[]): string {
   const order: Severity[] = ['error', 'warning', 'note'];
   const sorted = order.flatMap((wanted) => findings.filter(({ severity }) => severity === wanted));
   return sorted
-    .map(({ id, severity, seen, fix }) => `${severity.padEnd(7)}  ${id}: ${seen}\n         → ${fix}\n`)
+    .map(({ instance, id, severity, seen, fix }) => {
+      const where = instance === undefined ? '' : `${instance}: `;
+      return `${severity.padEnd(7)}  ${id}: ${where}${seen}\n         → ${fix}\n`;
+    })
     .join('');
 }
 

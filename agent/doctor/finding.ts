@@ -42,6 +42,11 @@ export const FINDINGS = {
   'directory-not-loaded': 'error',
   'directory-other-root': 'error',
   'directory-two-names': 'warning',
+  'crt-list-missing': 'error',
+  'crt-list-denied': 'error',
+  'crt-list-not-loaded': 'error',
+  'crt-list-line': 'error',
+  'crt-list-file-missing': 'error',
   'key-readable-by-all': 'error',
   'file-stray': 'error',
   'file-name-crt': 'warning',
@@ -62,6 +67,8 @@ export const FINDINGS = {
 export type FindingId = keyof typeof FINDINGS;
 
 export interface Finding {
+  /** Of several HAProxy on the host, the one that it is about. */
+  instance?: string;
   id: FindingId;
   severity: Severity;
   seen: string;

@@ -1,8 +1,9 @@
 /** Judges the binds that serve the directory, as HAProxy's configuration has them. Pure. */
 import { isAbsolute, join, normalize } from 'node:path';
 import type { AgentConfig } from '../config.ts';
+import { toHaproxy } from '../haproxy/path-map.ts';
 import { type Finding, finding } from './finding.ts';
-import type { HaproxyConfig } from './haproxy-config.ts';
+import type { Bind, HaproxyConfig } from './haproxy-config.ts';
 import type { SeenDirectory } from './look-directory.ts';
 
 export function judgeBinds(
@@ -10,8 +11,10 @@ export function judgeBinds(
   directory: SeenDirectory,
   { haproxy }: AgentConfig,
 ): Finding[] {
-  const binds = config?.binds.filter(({ crt }) => crt.some((name) => isSame(name, config, haproxy))) ?? [];
-  const found = directory.entries.filter(({ facts }) => facts !== undefined).map(({ name }) => name);
+  const binds = config?.binds.filter((bind) => isServing(bind, config, haproxy)) ?? [];
+  const found = directory.entries
+    .filter(({ facts, isRead }) => isRead && facts !== undefined)
+    .map(({ name }) => name);
   return binds
     .filter(({ hasStrictSni }) => !hasStrictSni)
     .map(({ at, address }) => {
@@ -27,11 +30,14 @@ export function judgeBinds(
     });
 }
 
-function isSame(
-  name: string,
+function isServing(
+  { crt, crtLists }: Bind,
   { crtBase = '/' }: HaproxyConfig,
-  { certsDir, crtList }: AgentConfig['haproxy'],
+  { certsDir, crtListFile, crtList, paths }: AgentConfig['haproxy'],
 ): boolean {
-  const path = (text: string) => normalize(isAbsolute(text) ? text : join(crtBase, text)).replace(/\/+$/, '');
-  return name === crtList || path(name) === path(certsDir);
+  const pathOf = (text: string) =>
+    normalize(isAbsolute(text) ? text : join(crtBase, text)).replace(/\/+$/, '');
+  const wanted = pathOf(toHaproxy(crtListFile ?? certsDir, paths));
+  const names = crtListFile === undefined ? crt : crtLists;
+  return names.some((name) => name === crtList || pathOf(name) === wanted);
 }

@@ -1,19 +1,27 @@
 /** Judges HAProxy's directory: rights, files that would stop a start, what is not served. Pure. */
 import { join } from 'node:path';
 import type { AgentConfig } from '../config.ts';
+import { filtersIn } from '../haproxy/crt-list-line.ts';
+import { servedNames } from '../overlap.ts';
 import { type Finding, finding, listed, quoted } from './finding.ts';
 import { octal } from './judge-haproxy.ts';
+import type { SeenCrtList } from './look-crt-list.ts';
 import { type SeenDirectory, type SeenEntry, sideFileOwner } from './look-directory.ts';
 
-export function judgeDirectory(seen: SeenDirectory, config: AgentConfig): Finding[] {
-  const { path, code, entries } = seen;
+export function judgeDirectory(
+  seen: SeenDirectory,
+  crtList: SeenCrtList | undefined,
+  config: AgentConfig,
+): Finding[] {
+  const { path, code } = seen;
+  const entries = seen.entries.filter(({ isRead }) => isRead);
   if (code !== undefined) return [unusable(path, code)];
   return [
     ...judgeRights(seen),
     ...judgeKeyModes(seen, config),
     ...entries.flatMap((entry) => judgeEntry(entry, path)),
     ...judgeOrphans(seen),
-    ...judgeOverlaps(seen),
+    ...judgeOverlaps({ ...seen, entries }, crtList),
   ];
 }
 
@@ -46,8 +54,10 @@ function judgeRights({ path, mode, isWritable }: SeenDirectory): Finding[] {
 }
 
 function judgeKeyModes({ path, entries }: SeenDirectory, { pem }: AgentConfig): Finding[] {
+  // Beside a crt-list there may be other things: the list itself, a README.
+  const mayHoldKey = ({ isRead, facts }: SeenEntry) => isRead || (facts && facts.problem === undefined);
   const open = entries
-    .filter(({ isDirectory, mode }) => !isDirectory && (mode & 0o004) !== 0)
+    .filter((entry) => mayHoldKey(entry) && !entry.isDirectory && (entry.mode & 0o004) !== 0)
     .map(({ name }) => name);
   const keys = open.filter((name) => !/\.(ocsp|issuer|sctl)$/.test(name));
   if (keys.length === 0) return [];
@@ -112,14 +122,18 @@ function judgeOrphans({ path, entries }: SeenDirectory): Finding[] {
   return [finding('file-orphan', `side files without their certificate: ${listed(orphans)}`, fix)];
 }
 
-/** Two files with one name on one bind: after a hot update of one, HAProxy serves the other (all versions). */
-function judgeOverlaps({ path, entries }: SeenDirectory): Finding[] {
+/** Two files with one name on one bind; of a crt-list, the filters count. */
+function judgeOverlaps({ path, entries }: SeenDirectory, crtList: SeenCrtList | undefined): Finding[] {
   const holders = new Map<string, string[]>();
-  for (const { name, facts } of entries)
-    for (const host of facts?.problem === undefined ? (facts?.names ?? []) : []) {
+  for (const { name, facts } of entries) {
+    const filters = crtList?.tails.get(name)?.flatMap(filtersIn) ?? [];
+    const listing = { crtListOptions: [], sniFilters: filters };
+    const names = facts?.problem === undefined ? (facts?.names ?? []) : [];
+    for (const host of servedNames({ identifiers: names, listing })) {
       const key = `${host} ${facts?.keyKind}`;
       holders.set(key, [...(holders.get(key) ?? []), name]);
     }
+  }
   const pairs = new Map(
     [...holders]
       .filter(([, files]) => files.length > 1)
@@ -127,7 +141,7 @@ function judgeOverlaps({ path, entries }: SeenDirectory): Finding[] {
   );
   return [...pairs.values()].map(({ key, files: [first = '', ...others] }) => {
     const host = key.split(' ', 1)[0];
-    const seen = `${first} and ${others.join(', ')} both hold ${host}: after a hot update of one, HAProxy serves the other`;
+    const seen = `${first} and ${others.join(', ')} both hold ${host}, and HAProxy hands out one of them: the first by name, until somebody else than the agent updates it`;
     const fix = `keep one, for example: rm ${others.map((name) => quoted(join(path, name))).join(' ')}; then reload HAProxy`;
     return finding('names-overlap', seen, fix);
   });

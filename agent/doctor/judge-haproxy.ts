@@ -1,5 +1,6 @@
 /** Judges what was seen of HAProxy: socket, version, and the lines of its configuration. Pure. */
 import type { AgentConfig } from '../config.ts';
+import { isMasterSocket, socketPathOf } from '../haproxy/socket.ts';
 import { type Finding, type FindingId, finding, quoted } from './finding.ts';
 import type { HaproxyConfig } from './haproxy-config.ts';
 import type { SeenHaproxy } from './look-haproxy.ts';
@@ -12,14 +13,16 @@ export function judgeHaproxy(seen: SeenHaproxy, config: AgentConfig): Finding[] 
   return [
     ...judgeSocket(seen, config),
     ...judgeProcess(seen, config),
-    ...(seen.config === undefined ? unread(seen) : judgeConfig(seen.config, config)),
+    ...(seen.config === undefined ? unread(seen, config) : judgeConfig(seen.config, config)),
   ];
 }
 
 function judgeSocket(seen: SeenHaproxy, { haproxy: { statsSocket } }: AgentConfig): Finding[] {
   const line = seen.config?.statsSockets.find(({ path }) => path === statsSocket);
   const where = line ? ` (${line.at})` : '';
-  const right = `in HAProxy's global section${where}: stats socket ${statsSocket} mode 660 group haproxy level admin; then reload HAProxy`;
+  const right = isMasterSocket(statsSocket)
+    ? `start HAProxy with -W -S ${socketPathOf(statsSocket)},mode,660,group,haproxy,level,admin`
+    : `in HAProxy's global section${where}: stats socket ${statsSocket} mode 660 group haproxy level admin; then reload HAProxy`;
   if (seen.code !== undefined) return [unreachable(seen, statsSocket, right)];
   const found: Finding[] = [];
   if (seen.certificatesCode === 'ERR_RUNTIME_NOT_ADMIN')
@@ -100,7 +103,8 @@ function judgeProcess(seen: SeenHaproxy, { haproxy: { statsSocket } }: AgentConf
       ),
     );
   if (transaction !== undefined) {
-    const abort = `echo ${quoted(`abort ssl cert ${transaction}`)} | socat stdio ${quoted(statsSocket)}`;
+    const command = `${isMasterSocket(statsSocket) ? '@1 ' : ''}abort ssl cert ${transaction}`;
+    const abort = `echo ${quoted(command)} | socat stdio ${quoted(socketPathOf(statsSocket))}`;
     found.push(
       finding(
         'haproxy-transaction',
@@ -112,16 +116,12 @@ function judgeProcess(seen: SeenHaproxy, { haproxy: { statsSocket } }: AgentConf
   return found;
 }
 
-function unread({ configUnread }: SeenHaproxy): Finding[] {
-  const { file = '', code = '' } = configUnread ?? {};
-  const fix = 'run doctor as root, or name the file: pemfleet-agent doctor --haproxy-config FILE';
-  return [
-    finding(
-      'haproxy-config-unread',
-      `${file} cannot be read (${code}): binds, buffer and OCSP update were not checked`,
-      fix,
-    ),
-  ];
+function unread({ configUnread }: SeenHaproxy, { haproxy: { name } }: AgentConfig): Finding[] {
+  if (configUnread === undefined) return [];
+  const { file, code } = configUnread;
+  const orName = ', or name the file: pemfleet-agent doctor --haproxy-config FILE';
+  const what = `${file} cannot be read (${code}): binds, buffer and OCSP update were not checked`;
+  return [finding('haproxy-config-unread', what, `run doctor as root${name === undefined ? orName : ''}`)];
 }
 
 function judgeConfig(seen: HaproxyConfig, { haproxy: { bufsize } }: AgentConfig): Finding[] {

@@ -9,10 +9,11 @@ export function judgeLoaded(
   { code, certificatesCode, crtLists: known }: SeenHaproxy,
   config: AgentConfig,
 ): Finding[] {
-  const { certsDir, crtList } = config.haproxy;
+  const { certsDir, crtList, crtListFile } = config.haproxy;
   if (code !== undefined || certificatesCode !== undefined || seen.code !== undefined) return [];
   if (crtList !== undefined) return known.includes(crtList) ? [] : [nameUnknown(crtList, known)];
-  if (seen.crtLists.length > 0) return [...twoNames(seen), ...judgeFiles(seen)];
+  if (seen.crtLists.length > 0 || seen.isByFile) return [...twoNames(seen, crtListFile), ...judgeFiles(seen)];
+  if (crtListFile !== undefined) return [listUnknown(crtListFile, known)];
   const relative = known.find(
     (name) => !name.startsWith('/') && certsDir.endsWith(`/${name.replace(/^(\.\/)+/, '')}`),
   );
@@ -46,24 +47,25 @@ function nameUnknown(crtList: string, known: readonly string[]): Finding {
   );
 }
 
-function twoNames({ crtLists }: SeenDirectory): Finding[] {
-  if (crtLists.length < 2) return [];
-  const what = `HAProxy holds the directory ${crtLists.length} times, as ${listed(crtLists)}: every update is made for each copy`;
-  return [
-    finding(
-      'directory-two-names',
-      what,
-      `crt ${crtLists[0]} on each bind, spelled the same way; then reload HAProxy`,
-    ),
-  ];
+function listUnknown(crtListFile: string, known: readonly string[]): Finding {
+  const what = `no bind of the running HAProxy names ${crtListFile}; it knows ${listed(known) || 'no directory and no crt-list'}`;
+  const fix = `bind :443 ssl crt-list ${crtListFile} strict-sni in HAProxy's configuration, then reload HAProxy; or correct haproxy.crtListFile and haproxy.paths`;
+  return finding('crt-list-not-loaded', what, fix);
 }
 
-function judgeFiles({ entries, crtLists, serials }: SeenDirectory): Finding[] {
-  const [list = ''] = crtLists;
-  const good = entries.filter(({ facts }) => facts !== undefined && facts.problem === undefined);
-  const absent = good.filter(({ name }) => !serials.has(`${list}/${name}`)).map(({ name }) => name);
+function twoNames({ crtLists }: SeenDirectory, crtListFile: string | undefined): Finding[] {
+  if (crtLists.length < 2) return [];
+  const what = `HAProxy holds the same ${crtLists.length} times, as ${listed(crtLists)}: every update is made for each copy`;
+  const keyword = crtListFile === undefined ? 'crt' : 'crt-list';
+  const fix = `${keyword} ${crtLists[0]} on each bind, spelled the same way; then reload HAProxy`;
+  return [finding('directory-two-names', what, fix)];
+}
+
+function judgeFiles({ entries, serials }: SeenDirectory): Finding[] {
+  const good = entries.filter(({ facts, isRead }) => isRead && facts !== undefined && !facts.problem);
+  const absent = good.filter(({ name }) => !serials.has(name)).map(({ name }) => name);
   const other = good
-    .filter(({ name, facts }) => (serials.get(`${list}/${name}`) ?? facts?.serial) !== facts?.serial)
+    .filter(({ name, facts }) => (serials.get(name) ?? facts?.serial) !== facts?.serial)
     .map(({ name }) => name);
   const found: Finding[] = [];
   const fix = 'pemfleet-agent sync for files of the manifest; for others systemctl reload haproxy';

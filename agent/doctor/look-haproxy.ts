@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { codeOf } from '#contract/errors.ts';
 import type { AgentConfig } from '../config.ts';
 import { parseFields, parseNames } from '../haproxy/answers.ts';
-import type { RuntimeSocket } from '../haproxy/socket.ts';
+import { type RuntimeSocket, socketPathOf } from '../haproxy/socket.ts';
 import { type HaproxyConfig, parseHaproxyConfig } from './haproxy-config.ts';
 
 export interface SeenHaproxy {
@@ -23,7 +23,7 @@ export interface SeenHaproxy {
   /** Whose transaction is open. */
   transaction: string | undefined;
   config: HaproxyConfig | undefined;
-  /** The file that could not be read, and the code. */
+  /** The file that could not be read, and the code; without it, nobody knows which file it is. */
   configUnread: { file: string; code: string } | undefined;
 }
 
@@ -31,25 +31,24 @@ const DEFAULT_CONFIG = '/etc/haproxy/haproxy.cfg';
 
 export async function lookAtHaproxy(
   ask: RuntimeSocket,
-  { haproxy: { statsSocket } }: AgentConfig,
+  { haproxy: { statsSocket, name } }: AgentConfig,
   configFile: string | undefined,
 ): Promise<SeenHaproxy> {
   const info = await ask({ verb: 'show info' }).then(({ text }) => parseFields(text), codeOf);
   const isThere = typeof info !== 'string';
   const env = isThere ? await environment(ask) : {};
   const field = (name: string) => (isThere ? (info.get(name)?.[0] ?? '') : '');
+  // Of several, nobody knows whose it is.
+  const usual = name === undefined ? DEFAULT_CONFIG : undefined;
   const started = Number(field('Start_time_sec')) + Number(field('Uptime_sec'));
   return {
-    socketMode: await stat(statsSocket).then(({ mode }) => mode & 0o777, missing),
+    socketMode: await stat(socketPathOf(statsSocket)).then(({ mode }) => mode & 0o777, missing),
     code: isThere ? undefined : info,
     version: field('Version'),
     isStopping: field('Stopping') === '1',
     now: started > 0 ? new Date(started * 1000) : undefined,
     ...(isThere ? await lookAtCertificates(ask) : NOTHING),
-    ...(await readConfig(
-      configFile?.split(';') ?? env['HAPROXY_CFGFILES']?.split(';') ?? [DEFAULT_CONFIG],
-      env,
-    )),
+    ...(await readConfig((configFile ?? env['HAPROXY_CFGFILES'] ?? usual)?.split(';'), env)),
   };
 }
 
@@ -87,9 +86,10 @@ async function environment(ask: RuntimeSocket): Promise<Record<string, string>> 
 }
 
 async function readConfig(
-  files: readonly string[],
+  files: readonly string[] | undefined,
   env: Record<string, string>,
 ): Promise<Pick<SeenHaproxy, 'config' | 'configUnread'>> {
+  if (files === undefined) return { config: undefined, configUnread: undefined };
   const texts: { file: string; text: string }[] = [];
   for (const file of files) {
     const text = await readFile(file, 'utf8').catch((error: unknown) => ({ code: codeOf(error) }));

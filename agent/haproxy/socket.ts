@@ -40,9 +40,13 @@ const PREFIX = 'set severity-output number;';
 const MASTER = /^master@/;
 const TO_WORKER = '@1 ';
 
+export const isMasterSocket = (socket: string): boolean => MASTER.test(socket);
+
+export const socketPathOf = (socket: string): string => socket.replace(MASTER, '');
+
 export function openSocket({ path, timeoutMs }: SocketOptions): RuntimeSocket {
-  const isMaster = MASTER.test(path);
-  const options = { path: path.replace(MASTER, ''), timeoutMs, isMaster };
+  const isMaster = isMasterSocket(path);
+  const options = { path: socketPathOf(path), timeoutMs, isMaster };
   return async (command) => {
     const asked = { verb: command.verb, filename: command.operands?.at(-1) };
     const line = [command.verb, ...(command.operands ?? []).map(escapeOperand)].join(' ');

@@ -123,7 +123,7 @@ function namesIn(lists: readonly CrtList[]): string[] {
 }
 
 /** A crt-list file, or a bind, may spell our names in its own way (`/d/./a.pem`): that is HAProxy's name, then. */
-function nameFinder(certsDir: string, known: readonly string[]): (file: string) => string {
+export function nameFinder(certsDir: string, known: readonly string[]): (file: string) => string {
   const names = new Map(known.map((name) => [posix.normalize(name), name]));
   return (file) => names.get(posix.normalize(`${certsDir}/${file}`)) ?? filenameIn(certsDir, file);
 }

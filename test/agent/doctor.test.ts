@@ -7,6 +7,7 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { AgentConfig } from '../../agent/config.ts';
 import { diagnose } from '../../agent/doctor/doctor.ts';
 import type { Finding } from '../../agent/doctor/finding.ts';
 import { openSocket } from '../../agent/haproxy/socket.ts';
@@ -45,9 +46,9 @@ async function healthy(t: TestContext, version: (typeof haproxyVersions)[number]
 async function examine(stage: Stage, planted: Planted = {}): Promise<Finding[]> {
   const now = () => planted.now ?? new Date();
   const agent = await agentHere([...stage.flags, ...(planted.args ?? [])], () => undefined, { now });
-  const ask = openSocket({ path: agent.config.haproxy.statsSocket, timeoutMs: 8000 });
+  const askerOf = ({ haproxy }: AgentConfig) => openSocket({ path: haproxy.statsSocket, timeoutMs: 8000 });
   const { haproxyConfig, exec = healthyHost } = planted;
-  return diagnose({ agent, ask, exec, uid: process.getuid?.() ?? 0, haproxyConfig });
+  return diagnose({ agent, askerOf, exec, uid: process.getuid?.() ?? 0, haproxyConfig });
 }
 
 for (const version of haproxyVersions) {

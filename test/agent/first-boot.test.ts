@@ -53,7 +53,7 @@ test('the first manifest comes while the agent waits: installed, and HAProxy sta
   await until(
     async () => output.stderr.includes('event=boot.waiting code=ERR_MANIFEST_MISSING'),
     () => (child.exitCode === null ? undefined : output.stderr),
-    10_000,
+    60_000,
   );
 
   const pem = await host.publish('shop', { names: ['shop.test'] });
@@ -72,13 +72,12 @@ test('bucket out of reach: the last good set is enough, at once', async (t) => {
   assert.equal((await wait(host, 10)).code, 0);
   renameSync(host.bucketDir, `${host.bucketDir}.away`);
   writeFileSync(host.bucketDir, 'no directory');
-  const begin = Date.now();
 
   const { code, stderr } = await wait(host, 60);
 
   assert.equal(code, 0, stderr);
   assert.match(stderr, /event=boot\.last-good files=1 code=ERR_BUCKET_IO/);
-  assert.ok(Date.now() - begin < 10_000);
+  assert.doesNotMatch(stderr, /boot\.waiting/);
   assert.equal(host.pem('shop'), pem);
 });
 
@@ -107,7 +106,7 @@ test('SIGTERM ends the wait', async (t) => {
   await until(
     async () => output.stderr.includes('event=boot.waiting'),
     () => (child.exitCode === null ? undefined : output.stderr),
-    10_000,
+    60_000,
   );
 
   child.kill('SIGTERM');

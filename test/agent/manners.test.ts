@@ -37,7 +37,7 @@ async function reside(t: TestContext, stage: Stage, env = {}, args: string[] = [
       until(
         async () => isTrue(),
         () => (child.exitCode === null ? undefined : output.stderr),
-        10_000,
+        60_000,
       ),
     stopped: async () => {
       child.kill('SIGTERM');

@@ -137,7 +137,7 @@ test('the program: SIGHUP polls now, SIGTERM stops cleanly', async (t) => {
     until(
       async () => output.stderr.split(text).length > times,
       () => (child.exitCode === null ? undefined : output.stderr),
-      10_000,
+      60_000,
     );
   await said('event=run.finished', 1);
   assert.equal((await stage.handshake('shop.test')).serial, serialOf(first));

@@ -9,6 +9,7 @@ import type { Runtime } from '../../agent/haproxy/runtime.ts';
 import { sync } from '../../agent/sync.ts';
 import { haproxyVersions } from '../parts/haproxy.ts';
 import { createPki } from '../parts/pki.ts';
+import { until } from '../parts/process.ts';
 import { makeTempDir } from '../parts/temp-dir.ts';
 import { makeStage } from './stage.ts';
 import { actionsOf, assertOk } from './support/assess.ts';
@@ -88,14 +89,18 @@ for (const version of haproxyVersions) {
     const pem = await stage.publish('shop', { names: ['shop.test'] });
     const lister = connectSocket(stage.haproxy.socket, () => lister.write('show ssl cert\n'));
     lister.pause().on('error', () => undefined);
-    await new Promise((resolve) => setTimeout(resolve, 300));
     const path = join(certs, 'shop.pem');
-    const refusal = await stage.haproxy.command(`set ssl cert ${path} <<\n${pem}`);
+    // without a transaction it changes nothing
+    const probe = () => stage.haproxy.command(`abort ssl cert ${path}`);
+    await until(
+      async () => (await probe()).includes('currently locked'),
+      () => (lister.destroyed ? 'the listing was over' : undefined),
+      60_000,
+    );
 
     const result = await stage.pass();
 
     lister.destroy();
-    assert.match(refusal, /currently locked/);
     assertOk(result);
     assert.equal((await stage.handshake('shop.test')).serial, serialOf(pem));
   });

@@ -29,7 +29,7 @@ export interface Handshake {
   authorized: boolean;
 }
 
-const deadlineMs = 5_000;
+const deadlineMs = 30_000;
 
 /** Rejects when there is no handshake, e.g. for a name that nobody has a certificate for. */
 export async function handshake(wish: HandshakeWish): Promise<Handshake> {

@@ -49,7 +49,8 @@ export interface Haproxy {
 }
 
 const referenceConfig = fileURLToPath(new URL('../../agent/host/haproxy.cfg', import.meta.url));
-const defaultDeadlineMs = 15_000;
+/** Nothing waits for it but what has failed: a busy machine is no failure. */
+const defaultDeadlineMs = 60_000;
 
 export async function startHaproxy(options: HaproxyOptions): Promise<Haproxy> {
   const dir = options.workDir ? { path: options.workDir, remove: () => undefined } : makeTempDir();

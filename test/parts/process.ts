@@ -31,7 +31,7 @@ const living = new Set<ChildProcess>();
 export async function startPart(start: PartCommand): Promise<Part> {
   const part = spawnPart(start);
   try {
-    await until(start.probe, () => part.ended(), start.deadlineMs ?? 15_000);
+    await until(start.probe, () => part.ended(), start.deadlineMs ?? 60_000);
     return part;
   } catch (error) {
     await part.stop();

@@ -36,6 +36,7 @@ const directory: SeenDirectory = {
   entries: [],
   crtLists: ['/etc/haproxy/certs'],
   otherRoots: [],
+  isByFile: false,
   serials: new Map(),
 };
 

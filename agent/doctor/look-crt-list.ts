@@ -1,0 +1,98 @@
+/** The crt-list file, as HAProxy would read it at its next start. Nothing is changed. */
+import { constants } from 'node:fs';
+import { access, readFile, stat } from 'node:fs/promises';
+import { dirname, isAbsolute, join, posix } from 'node:path';
+import { codeOf } from '#contract/errors.ts';
+import type { AgentConfig } from '../config.ts';
+import { type CrtListLine, parseCrtListLine } from '../haproxy/crt-list-line.ts';
+import { toHaproxy, toHost } from '../haproxy/path-map.ts';
+import type { HaproxyConfig } from './haproxy-config.ts';
+
+export interface SeenCrtList {
+  path: string;
+  /** Why it cannot be read. */
+  code: string | undefined;
+  /** Whether another one can take its place: it is replaced as a whole. */
+  isReplaceable: boolean;
+  /** Lines that HAProxy cannot read, with the reason. */
+  strays: readonly { number: number; why: string }[];
+  /** Files that lines name and that are not there. */
+  missing: readonly { number: number; filename: string }[];
+  /** What stands behind the names of files of the directory, by file. */
+  tails: ReadonlyMap<string, readonly string[]>;
+}
+
+interface NumberedLine extends CrtListLine {
+  number: number;
+}
+
+export async function lookAtCrtList(
+  { crtListFile: path, certsDir, paths }: AgentConfig['haproxy'],
+  config: HaproxyConfig | undefined,
+): Promise<SeenCrtList | undefined> {
+  if (path === undefined) return undefined;
+  const isReplaceable = await access(dirname(path), constants.W_OK | constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+  const text = await readFile(path, 'utf8').catch((error: unknown) => ({ code: codeOf(error) }));
+  const nothing = { strays: [], missing: [], tails: new Map() };
+  if (typeof text !== 'string') return { path, ...nothing, code: text.code, isReplaceable };
+  const lines = text.split('\n').flatMap((line, index) => {
+    const parsed = parseCrtListLine(line);
+    return parsed === undefined ? [] : [{ number: index + 1, ...parsed }];
+  });
+  const hostPathOf = (filename: string) => {
+    if (isAbsolute(filename)) return toHost(filename, paths);
+    return config && toHost(join(config.crtBase ?? '/', filename), paths);
+  };
+  const missing: { number: number; filename: string }[] = [];
+  for (const { number, filename } of lines)
+    if (!(await isFile(hostPathOf(filename)))) missing.push({ number, filename });
+  const tails = tailsIn(lines, toHaproxy(certsDir, paths));
+  return { path, code: undefined, isReplaceable, strays: straysIn(text), missing, tails };
+}
+
+function tailsIn(lines: readonly NumberedLine[], certsDir: string): Map<string, string[]> {
+  const directory = posix.normalize(`${certsDir}/`);
+  const tails = new Map<string, string[]>();
+  for (const { filename, tail } of lines) {
+    const name = posix.normalize(filename);
+    if (!name.startsWith(directory)) continue;
+    const file = name.slice(directory.length);
+    tails.set(file, [...(tails.get(file) ?? []), tail]);
+  }
+  return tails;
+}
+
+/** Pure. As measured with `haproxy -c` of 2.6 and 3.2. */
+export function straysIn(text: string): { number: number; why: string }[] {
+  const lines = text.split('\n');
+  const last = lines.pop() ?? '';
+  const strays = lines.flatMap((line, index) => {
+    const why = whyStray(line);
+    return why === undefined ? [] : [{ number: index + 1, why }];
+  });
+  if (last === '' || last.startsWith('#')) return strays;
+  return [...strays, { number: lines.length + 1, why: 'has no line end' }];
+}
+
+function whyStray(line: string): string | undefined {
+  if (line.trim() === '' || line.startsWith('#')) return undefined;
+  const parsed = parseCrtListLine(line);
+  if (parsed === undefined)
+    return line.trim().startsWith('#') ? 'is a comment that does not begin the line' : 'names no file';
+  const hasOptionsAtMostOnce = /^[^[\]]*(\[[^[\]]*(\][^[\]]*)?)?$/.test(parsed.tail);
+  return hasOptionsAtMostOnce ? undefined : 'has brackets that do not match';
+}
+
+/** A name that cannot be judged from here is none of ours. `X.ecdsa` and `X.rsa` serve for `X`, too. */
+async function isFile(path: string | undefined): Promise<boolean> {
+  if (path === undefined) return true;
+  for (const suffix of ['', '.rsa', '.ecdsa', '.dsa'])
+    if (await stat(`${path}${suffix}`).then((found) => found.isFile(), isUnknown)) return true;
+  return false;
+}
+
+/** Not permitted to look is not missing. */
+const isUnknown = (error: unknown) => !['ENOENT', 'ENOTDIR'].includes(codeOf(error));

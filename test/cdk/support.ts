@@ -26,16 +26,21 @@ export interface Synthesized {
 }
 
 export function synthesize(document: object = small, props: Rest = {}): Synthesized {
-  const app = new App();
+  const app = newApp();
   const stack = new PemfleetStack(app, 'Pemfleet', {
     pemfleet: { config: pemfleetConfigOf(document), ...props },
   });
   return { app, stack, template: Template.fromStack(stack) };
 }
 
+/** CloudFormation's rules cost seconds a template: validation.test.ts asks for them. */
+function newApp(): App {
+  return new App({ builtinCloudFormationValidation: false });
+}
+
 /** Every key of pemfleet.yaml that matters to a deployment, and every property of the construct. */
 export function synthesizeEverything(): Synthesized {
-  const app = new App();
+  const app = newApp();
   const env = { account: '111122223333', region: 'eu-central-1' };
   const given = new Stack(app, 'Given', { env });
   const file = join(mkdtempSync(join(tmpdir(), 'pemfleet-test-')), 'pemfleet.yaml');

@@ -6,7 +6,13 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type App, Stack, Validations } from 'aws-cdk-lib';
+import {
+  type App,
+  CloudFormationValidatePlugin,
+  type IPolicyValidationPlugin,
+  Stack,
+  Validations,
+} from 'aws-cdk-lib';
 import { AccountPrincipal, CfnPolicy } from 'aws-cdk-lib/aws-iam';
 import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import { CfnBucket } from 'aws-cdk-lib/aws-s3';
@@ -20,7 +26,10 @@ interface Report {
 
 /** Of all plugins, warnings too. A violation makes synth throw, after the report is written. */
 function findings(app: App): string[] {
-  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+  Validations.of(app).addPlugins(
+    new CloudFormationValidatePlugin() as IPolicyValidationPlugin,
+    new AwsSolutionsChecks(app),
+  );
   try {
     app.synth({ force: true });
   } catch (error) {

@@ -26,11 +26,15 @@ export interface Synthesized {
 }
 
 export function synthesize(document: object = small, props: Rest = {}): Synthesized {
-  const app = newApp();
-  const stack = new PemfleetStack(app, 'Pemfleet', {
-    pemfleet: { config: pemfleetConfigOf(document), ...props },
-  });
+  const { app, stack } = stackOf(document, props);
   return { app, stack, template: Template.fromStack(stack) };
+}
+
+/** Not yet synthesized: more can be added. */
+export function stackOf(document: object = small, props: Rest = {}): Omit<Synthesized, 'template'> {
+  const app = newApp();
+  const pemfleet = { config: pemfleetConfigOf(document), ...props };
+  return { app, stack: new PemfleetStack(app, 'Pemfleet', { pemfleet }) };
 }
 
 /** CloudFormation's rules cost seconds a template: validation.test.ts asks for them. */

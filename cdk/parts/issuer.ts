@@ -33,7 +33,6 @@ export function createIssuer(parent: Construct, props: PemfleetProps, access: Is
     memorySize: 512,
     timeout: Duration.minutes(15),
     environment: {
-      PEMFLEET_CONFIG: '/var/task/pemfleet.json',
       PEMFLEET_BUCKET: `s3://${access.bucket.bucketName}`,
       PEMFLEET_NOTIFY_DOCUMENT: access.document.ref,
       POWERTOOLS_METRICS_NAMESPACE: 'pemfleet',

@@ -77,7 +77,6 @@ test('issuer: one at a time on arm64 and the current LTS, and Lambda tries nothi
     ReservedConcurrentExecutions: 1,
     Environment: {
       Variables: Match.objectLike({
-        PEMFLEET_CONFIG: '/var/task/pemfleet.json',
         PEMFLEET_BUCKET: Match.anyValue(),
         PEMFLEET_NOTIFY_DOCUMENT: Match.anyValue(),
       }),

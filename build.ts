@@ -8,6 +8,7 @@ const PROGRAMS = {
   responder: 'lambda/responder.ts',
   cli: 'lambda/cli.ts',
   agent: 'agent/main.ts',
+  cdk: 'cdk/index.ts',
 } as const;
 
 /**
@@ -29,6 +30,9 @@ const slimAcmeClient: Plugin = {
   },
 };
 
+/** Whoever deploys has these, and his constructs must be of the same classes as ours. */
+const EXTERNAL = ['aws-cdk-lib', 'aws-cdk-lib/*', 'constructs'];
+
 const OPTIONS: BuildOptions = {
   bundle: true,
   minify: true,
@@ -42,6 +46,7 @@ const OPTIONS: BuildOptions = {
   // The SDK is in the bundle: which Node its later versions want is no news for whoever runs this one.
   define: { 'process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED': '"true"' },
   plugins: [slimAcmeClient],
+  external: EXTERNAL,
   // The same without stand-ins for Map, Set and WeakMap, which Node has.
   alias: { 'reflect-metadata': 'reflect-metadata/lite' },
   // CommonJS packages inside an ES module need a require; the long name cannot meet a minified one.

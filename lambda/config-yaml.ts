@@ -8,7 +8,8 @@ export function parseConfig(file: string, text: string): Config {
   return checkConfig(file, readYaml(file, text));
 }
 
-function readYaml(file: string, text: string): unknown {
+/** @throws ConfigError in one line */
+export function readYaml(file: string, text: string): unknown {
   try {
     return parse(text);
   } catch (error) {

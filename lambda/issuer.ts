@@ -21,8 +21,10 @@ export interface LambdaContext {
 /** Kept at the end of an invocation for remembering failures, telling hosts and flushing logs. */
 const RESERVE_MS = 20_000;
 
-const logger = new Logger({ serviceName: 'pemfleet' });
-const metrics = new Metrics({ namespace: 'pemfleet', serviceName: 'pemfleet' });
+/** The alarms look for this one dimension. */
+const serviceName = process.env['POWERTOOLS_SERVICE_NAME'] ?? 'pemfleet';
+const logger = new Logger({ serviceName });
+const metrics = new Metrics({ namespace: 'pemfleet', serviceName });
 const log: Log = (event, fields = {}) => logger[levelOf(event)](event, fields);
 
 /**

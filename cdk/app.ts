@@ -1,0 +1,25 @@
+/**
+ * The app of `npx cdk deploy`. Composition root of the deployment: reads cdk.json's context, or `-c name=value`:
+ * config (a file), stack (its name), emails (comma-separated).
+ */
+import { App } from 'aws-cdk-lib';
+import { ConfigError } from '../lambda/errors.ts';
+import { readPemfleetConfig } from './parts/configuration.ts';
+import { PemfleetStack } from './stack.ts';
+
+function main(app: App): void {
+  const context = (name: string, otherwise: string) => String(app.node.tryGetContext(name) ?? otherwise);
+  const alarmEmails = context('emails', '').split(',').filter(Boolean);
+  new PemfleetStack(app, context('stack', 'Pemfleet'), {
+    pemfleet: { config: readPemfleetConfig(context('config', 'pemfleet.yaml')), alarmEmails },
+  });
+}
+
+try {
+  main(new App());
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error;
+  // The lines that name each culprit, without a stack trace in front of them.
+  process.stderr.write(`${error.code} ${error.message}\n`);
+  process.exitCode = 78;
+}

@@ -1,0 +1,20 @@
+/** What the configuration of HAProxy needs, with the responder's address filled in. */
+import { Fn } from 'aws-cdk-lib';
+import type { FunctionUrl } from 'aws-cdk-lib/aws-lambda';
+import type { Config } from '../../lambda/config.ts';
+import { functionUrlSnippet } from '../../lambda/haproxy-snippet.ts';
+
+const HTTPS = `# In the frontend of port 443: every certificate that the agent installs. It starts with an empty directory too.
+    bind :443 ssl crt /etc/haproxy/certs strict-sni alpn h2,http/1.1
+`;
+
+export function haproxyConfig(challenge: Config['challenge'], responder: FunctionUrl | undefined): string {
+  if (challenge === 'http-01-stateless')
+    return `${HTTPS}\n# Stateless HTTP-01: the lines that "pemfleet haproxy-config" prints, with the account's thumbprint.\n`;
+  return responder === undefined ? HTTPS : `${HTTPS}\n${functionUrlSnippet(hostOf(responder))}`;
+}
+
+/** `https://<id>.lambda-url.<region>.on.aws/` */
+export function hostOf(responder: FunctionUrl): string {
+  return Fn.select(2, Fn.split('/', responder.url));
+}

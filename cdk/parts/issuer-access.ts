@@ -1,0 +1,111 @@
+/** What the issuer may do, from its configuration: exact actions on exact prefixes, zones, roles, documents. */
+import { Stack } from 'aws-cdk-lib';
+import type { IBucket } from 'aws-cdk-lib/aws-s3';
+import type { CfnDocument } from 'aws-cdk-lib/aws-ssm';
+import type { Config } from '../../lambda/config.ts';
+import type { HostedZoneSettings } from '../../lambda/config-dns.ts';
+import type { PemfleetProps } from '../props.ts';
+import type { CertificateBucket } from './bucket.ts';
+import { challengeRights, listZonesRight, recordNameOf } from './dns-access.ts';
+import { fleetsOf, prefixes } from './prefixes.ts';
+import { keyUse, objects, type Right } from './right.ts';
+
+export interface IssuerAccess extends CertificateBucket {
+  readonly document: CfnDocument;
+}
+
+export function issuerRights(props: PemfleetProps, access: IssuerAccess): Right[] {
+  const { config } = props.config;
+  const { bucket, key, document } = access;
+  return [
+    ...bucketRights(bucket, config.challenge === 'http-01'),
+    keyUse(key, bucket, ['Decrypt', 'GenerateDataKey']),
+    ...(config.challenge === 'dns-01' ? dnsRights(props, Stack.of(bucket)) : []),
+    ...notifyRights(config, document),
+    ...(props.vpc ? [networkRight()] : []),
+  ];
+}
+
+function bucketRights(bucket: IBucket, isHttp01: boolean): Right[] {
+  const { issuer, orders, probes, challenges, anyPublished, anyStatus } = prefixes;
+  const challenge = isHttp01 ? [challenges] : [];
+  return [
+    objects('Read', bucket, ['GetObject'], [issuer, anyPublished, anyStatus, ...challenge]),
+    objects('Write', bucket, ['PutObject'], [issuer, anyPublished, ...challenge]),
+    objects('Delete', bucket, ['DeleteObject'], [orders, probes, ...challenge]),
+    // Not for some prefixes only: without it, S3 answers 403 in place of 404 to a GET of what is not there.
+    { sid: 'List', actions: ['s3:ListBucket'], resources: [bucket.bucketArn] },
+  ];
+}
+
+function dnsRights(props: PemfleetProps, { partition }: Stack): Right[] {
+  const { hostedZones: named } = props.config.config.dns;
+  const identifiers = props.config.config.certificates.flatMap((certificate) => certificate.identifiers);
+  const settings = identifiers.map((identifier) => settingsFor(recordNameOf(identifier), named));
+  const own = identifiers.filter((_, index) => settings[index]?.roleArn === undefined);
+  const isFound = own.some((identifier) => !settingsFor(recordNameOf(identifier), named)?.hostedZoneId);
+  const ids = named.flatMap(({ roleArn, hostedZoneId = [] }) => (roleArn === undefined ? hostedZoneId : []));
+  const given = (props.hostedZones ?? []).map(({ hostedZoneId }) => hostedZoneId);
+  const zoneIds = isFound && given.length === 0 ? ['*'] : [...new Set([...given, ...ids])];
+  const recordNames = [...own.map(recordNameOf), ...(props.delegatedRecordNames ?? [])];
+  const roles = [...new Set(named.flatMap(({ roleArn = [] }) => roleArn))];
+  const isOwn = recordNames.length > 0 && zoneIds.length > 0;
+  return [
+    ...(isOwn ? challengeRights({ zoneIds, recordNames, partition }) : []),
+    ...(isFound ? [listZonesRight()] : []),
+    ...(roles.length > 0 ? [{ sid: 'ForeignZones', actions: ['sts:AssumeRole'], resources: roles }] : []),
+  ];
+}
+
+/** As the issuer chooses them: the configured domain with the longest name that holds `name`. */
+function settingsFor(name: string, zones: readonly HostedZoneSettings[]): HostedZoneSettings | undefined {
+  return zones
+    .filter(({ domain }) => name === domain || name.endsWith(`.${domain}`))
+    .sort((a, b) => b.domain.length - a.domain.length)[0];
+}
+
+/** One document, and hosts that carry the tag of a configured fleet, in EC2 or elsewhere. */
+function notifyRights(config: Config, document: CfnDocument): Right[] {
+  const stack = Stack.of(document);
+  const arn = (service: string, resource: string) =>
+    `arn:${stack.partition}:${service}:${stack.region}:${stack.account}:${resource}`;
+  return [
+    {
+      sid: 'NotifyBy',
+      actions: ['ssm:SendCommand'],
+      resources: [arn('ssm', `document/${document.ref}`)],
+    },
+    {
+      sid: 'NotifyWhom',
+      actions: ['ssm:SendCommand'],
+      resources: [arn('ec2', 'instance/*'), arn('ssm', 'managed-instance/*')],
+      conditions: { StringEquals: { [`ssm:resourceTag/${FLEET_TAG}`]: fleetsOf(config) } },
+      reason: 'hosts come and go; the condition names the tag of their fleets',
+    },
+    {
+      sid: 'NotifyResults',
+      actions: ['ssm:ListCommands', 'ssm:ListCommandInvocations'],
+      resources: ['*'],
+      reason: 'the actions know neither resources nor conditions',
+    },
+  ];
+}
+
+export const FLEET_TAG = 'pemfleet:fleet';
+
+/** Lambda makes the function's network interfaces with the function's own role. */
+function networkRight(): Right {
+  return {
+    sid: 'Network',
+    actions: [
+      'ec2:CreateNetworkInterface',
+      'ec2:DescribeNetworkInterfaces',
+      'ec2:DescribeSubnets',
+      'ec2:DeleteNetworkInterface',
+      'ec2:AssignPrivateIpAddresses',
+      'ec2:UnassignPrivateIpAddresses',
+    ],
+    resources: ['*'],
+    reason: 'Lambda refuses a function in a VPC whose role may not do this to any interface',
+  };
+}

@@ -1,0 +1,77 @@
+/** The issuer on its schedule. The schedule is the retry loop: Lambda itself tries nothing again. */
+import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { Architecture, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import type { PemfleetProps } from '../props.ts';
+import { issuerCode } from './assets.ts';
+import { type IssuerAccess, issuerRights } from './issuer-access.ts';
+import type { Right } from './right.ts';
+import { functionRole } from './role.ts';
+import { createSchedule } from './schedule.ts';
+
+export interface Issuer {
+  readonly fn: LambdaFunction;
+  /** Passes that were red, and wakes that never began. */
+  readonly failures: Queue;
+}
+
+export function createIssuer(parent: Construct, props: PemfleetProps, access: IssuerAccess): Issuer {
+  const scope = new Construct(parent, 'Issuer');
+  const { wakeMinutes } = props.config.config;
+  const failures = createFailures(scope);
+  const rights = [...issuerRights(props, access), failureRight(failures)];
+  const { role, logGroup } = functionRole(scope, props, rights);
+  const fn = new LambdaFunction(scope, 'Function', {
+    description: 'pemfleet: orders and renews certificates, publishes them',
+    runtime: Runtime.NODEJS_24_X,
+    architecture: Architecture.ARM_64,
+    handler: 'index.handler',
+    code: issuerCode(props.config),
+    role,
+    logGroup,
+    memorySize: 512,
+    timeout: Duration.minutes(15),
+    environment: {
+      PEMFLEET_BUCKET: `s3://${access.bucket.bucketName}`,
+      PEMFLEET_NOTIFY_DOCUMENT: access.document.ref,
+      POWERTOOLS_METRICS_NAMESPACE: 'pemfleet',
+      POWERTOOLS_SERVICE_NAME: props.serviceName ?? 'pemfleet',
+    },
+    ...(props.reserveConcurrency !== false && { reservedConcurrentExecutions: 1 }),
+    retryAttempts: 0,
+    // A wake that had to wait for the pass before is no use once the next one comes.
+    maxEventAge: Duration.minutes(wakeMinutes),
+    onFailure: { bind: () => ({ destination: failures.queueArn }) },
+    ...(props.vpc && network(props, props.vpc)),
+  });
+  createSchedule(scope, { fn, failures, wakeMinutes });
+  return { fn, failures };
+}
+
+function network({ vpcSubnets, securityGroups }: PemfleetProps, vpc: NonNullable<PemfleetProps['vpc']>) {
+  return {
+    vpc,
+    ...(vpcSubnets && { vpcSubnets }),
+    ...(securityGroups && { securityGroups: [...securityGroups] }),
+  };
+}
+
+/** Lambda tells of a red pass with the function's own role; CDK's SqsDestination would let it read the queue's attributes too. */
+function failureRight({ queueArn }: Queue): Right {
+  return { sid: 'Failures', actions: ['sqs:SendMessage'], resources: [queueArn] };
+}
+
+function createFailures(scope: Construct): Queue {
+  const queue = new Queue(scope, 'Failures', {
+    encryption: QueueEncryption.SQS_MANAGED,
+    enforceSSL: true,
+    retentionPeriod: Duration.days(14),
+    removalPolicy: RemovalPolicy.DESTROY,
+  });
+  Validations.of(queue).acknowledge({
+    id: 'AwsSolutions-SQS3',
+    reason: 'it is the dead-letter queue itself: people read it, nothing else',
+  });
+  return queue;
+}

@@ -1,0 +1,54 @@
+/**
+ * What Systems Manager runs on the hosts of a fleet when its manifest has changed. The parameters come as environment variables
+ * (interpolationType) and are held to patterns: nothing of them is ever read as shell. No secret is among them.
+ */
+import { CfnDocument } from 'aws-cdk-lib/aws-ssm';
+import type { Construct } from 'constructs';
+
+/** An agent that runs is told to poll now. Without one (a timer, a first boot) a pass is made, as the agent's own user. */
+const SCRIPT = `set -eu
+echo "pemfleet: fleet \${SSM_fleet:-unknown}, manifest \${SSM_manifest:-unknown}"
+if systemctl is-active --quiet pemfleet-agent.service; then
+  exec systemctl kill --signal=HUP pemfleet-agent.service
+fi
+if [ "$(id -u)" = 0 ] && id pemfleet >/dev/null 2>&1; then
+  exec runuser -u pemfleet -- pemfleet-agent sync
+fi
+exec pemfleet-agent sync`;
+
+export const NOTIFY_DOCUMENT = {
+  schemaVersion: '2.2',
+  description: 'pemfleet: the certificates of a fleet have changed; its agents look now',
+  parameters: {
+    fleet: {
+      type: 'String',
+      description: 'The fleet whose manifest has changed.',
+      allowedPattern: '^[a-z0-9_][a-z0-9._-]{0,62}$',
+      interpolationType: 'ENV_VAR',
+    },
+    manifest: {
+      type: 'String',
+      description: 'ETag of its manifest.',
+      allowedPattern: '^[A-Za-z0-9"_.-]{1,80}$',
+      interpolationType: 'ENV_VAR',
+    },
+  },
+  mainSteps: [
+    {
+      action: 'aws:runShellScript',
+      name: 'look',
+      precondition: { StringEquals: ['platformType', 'Linux'] },
+      inputs: { runCommand: SCRIPT.split('\n'), timeoutSeconds: '600' },
+    },
+  ],
+} as const;
+
+export function createNotifyDocument(scope: Construct): CfnDocument {
+  return new CfnDocument(scope, 'NotifyDocument', {
+    documentType: 'Command',
+    documentFormat: 'JSON',
+    content: NOTIFY_DOCUMENT,
+    // A name of CloudFormation's own would not let a changed document replace itself.
+    updateMethod: 'NewVersion',
+  });
+}

@@ -1,0 +1,33 @@
+/** The trust zones of the bucket as prefixes, for policies and lifecycle rules; derived, because only the layout makes keys. */
+import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
+import type { Config } from '../../lambda/config.ts';
+
+const anyFleet = '*' as FleetName;
+
+export const prefixes = {
+  issuer: `${layout.orders.split('/')[0]}/`,
+  orders: layout.orders,
+  probes: layout.probe(''),
+  challenges: layout.challenge(''),
+  published: (fleet: FleetName) => layout.manifest(fleet).replace(/[^/]+$/, ''),
+  pems: (fleet: FleetName) => layout.pems(fleet, '' as CertificateName).slice(0, -1),
+  statuses: layout.statuses,
+  anyPublished: firstOf(layout.manifest(anyFleet)),
+  anyStatus: firstOf(layout.statuses(anyFleet)),
+} as const;
+
+/** @throws Error if `fleet` is none that a certificate is for */
+export function knownFleet(config: Config, fleet: string): FleetName {
+  const known = fleetsOf(config);
+  const found = known.find((name) => name === fleet);
+  if (found !== undefined) return found;
+  throw new Error(`no certificate is for the fleet ${fleet}; pemfleet.yaml has ${known.join(', ')}`);
+}
+
+export function fleetsOf(config: Config): FleetName[] {
+  return [...new Set(config.certificates.flatMap(({ fleets }) => fleets))].sort();
+}
+
+function firstOf(key: string): string {
+  return `${key.split('/')[0]}/`;
+}

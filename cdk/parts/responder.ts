@@ -1,0 +1,51 @@
+/**
+ * The responder behind its Function URL. HAProxy passes the CA's requests to it, and neither can sign: the URL is public, so the
+ * role reads one prefix, and a small concurrency bounds what a flood costs.
+ */
+import { Duration } from 'aws-cdk-lib';
+import {
+  Architecture,
+  type FunctionUrl,
+  FunctionUrlAuthType,
+  Function as LambdaFunction,
+  Runtime,
+} from 'aws-cdk-lib/aws-lambda';
+import { Construct } from 'constructs';
+import type { PemfleetProps } from '../props.ts';
+import { responderCode } from './assets.ts';
+import type { CertificateBucket } from './bucket.ts';
+import { prefixes } from './prefixes.ts';
+import { keyUse, objects } from './right.ts';
+import { functionRole } from './role.ts';
+
+export interface Responder {
+  readonly fn: LambdaFunction;
+  readonly url: FunctionUrl;
+}
+
+export function createResponder(
+  parent: Construct,
+  props: PemfleetProps,
+  { bucket, key }: CertificateBucket,
+): Responder {
+  const scope = new Construct(parent, 'Responder');
+  const { role, logGroup } = functionRole(scope, props, [
+    objects('Read', bucket, ['GetObject'], [prefixes.challenges]),
+    keyUse(key, bucket, ['Decrypt']),
+  ]);
+  const fn = new LambdaFunction(scope, 'Function', {
+    description: 'pemfleet: answers to HTTP-01 challenges',
+    runtime: Runtime.NODEJS_24_X,
+    architecture: Architecture.ARM_64,
+    handler: 'index.handler',
+    code: responderCode(),
+    role,
+    logGroup,
+    memorySize: 256,
+    timeout: Duration.seconds(10),
+    environment: { PEMFLEET_BUCKET: `s3://${bucket.bucketName}` },
+    ...(props.reserveConcurrency !== false && { reservedConcurrentExecutions: 5 }),
+  });
+  const url = fn.addFunctionUrl({ authType: FunctionUrlAuthType.NONE });
+  return { fn, url };
+}

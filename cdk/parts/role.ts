@@ -1,0 +1,23 @@
+/** The role of a function, with rights on its own log group only: AWS's managed policy would let it write to every log. */
+import { RemovalPolicy } from 'aws-cdk-lib';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { Construct } from 'constructs';
+import type { PemfleetProps } from '../props.ts';
+import { allow, type Right } from './right.ts';
+
+export interface FunctionRole {
+  readonly role: Role;
+  readonly logGroup: LogGroup;
+}
+
+export function functionRole(scope: Construct, props: PemfleetProps, rights: readonly Right[]): FunctionRole {
+  const logGroup = new LogGroup(scope, 'Logs', {
+    retention: props.logRetention ?? RetentionDays.ONE_MONTH,
+    removalPolicy: RemovalPolicy.DESTROY,
+  });
+  const role = new Role(scope, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+  const actions = ['logs:CreateLogStream', 'logs:PutLogEvents'];
+  allow(role, [{ sid: 'Logs', actions, resources: [logGroup.logGroupArn] }, ...rights]);
+  return { role, logGroup };
+}

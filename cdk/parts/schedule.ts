@@ -1,0 +1,53 @@
+/** Wakes the issuer off the hour, where CAs are busy, and within a window, so that not all of the world's issuers ask at once. */
+import { Stack } from 'aws-cdk-lib';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import { CfnSchedule } from 'aws-cdk-lib/aws-scheduler';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
+import type { Construct } from 'constructs';
+import { allow } from './right.ts';
+
+export interface Wakes {
+  readonly fn: IFunction;
+  readonly failures: IQueue;
+  readonly wakeMinutes: number;
+}
+
+export function createSchedule(scope: Construct, { fn, failures, wakeMinutes }: Wakes): CfnSchedule {
+  const windowMinutes = Math.min(5, Math.floor(wakeMinutes / 3));
+  const schedule = new CfnSchedule(scope, 'Schedule', {
+    description: 'pemfleet: a pass of the issuer',
+    scheduleExpression: expression(wakeMinutes, windowMinutes, scope.node.addr),
+    flexibleTimeWindow: { mode: 'FLEXIBLE', maximumWindowInMinutes: windowMinutes },
+    target: {
+      arn: fn.functionArn,
+      roleArn: schedulerRole(scope, fn, failures).roleArn,
+      input: '{}',
+      deadLetterConfig: { arn: failures.queueArn },
+      retryPolicy: { maximumRetryAttempts: 2, maximumEventAgeInSeconds: wakeMinutes * 60 },
+    },
+  });
+  return schedule;
+}
+
+/** The minute is that of the construct's address: another one for each deployment, the same at each synth. */
+function expression(wakeMinutes: number, windowMinutes: number, address: string): string {
+  if (60 % wakeMinutes !== 0) return `rate(${wakeMinutes} minutes)`;
+  const choices = wakeMinutes - windowMinutes - 4;
+  const minute = 2 + (Number.parseInt(address.slice(2, 10), 16) % choices);
+  const minutes = Array.from({ length: 60 / wakeMinutes }, (_, index) => minute + index * wakeMinutes);
+  return `cron(${minutes.join(',')} * * * ? *)`;
+}
+
+function schedulerRole(scope: Construct, fn: IFunction, failures: IQueue): Role {
+  const { account } = Stack.of(scope);
+  const scheduler = new ServicePrincipal('scheduler.amazonaws.com', {
+    conditions: { StringEquals: { 'aws:SourceAccount': account } },
+  });
+  const role = new Role(scope, 'SchedulerRole', { assumedBy: scheduler });
+  allow(role, [
+    { sid: 'Wake', actions: ['lambda:InvokeFunction'], resources: [fn.functionArn] },
+    { sid: 'Missed', actions: ['sqs:SendMessage'], resources: [failures.queueArn] },
+  ]);
+  return role;
+}

@@ -1,0 +1,56 @@
+/** The cloud-init text of a host: fetches the agent by its digest, with the instance's own role, and starts it. */
+import { Stack } from 'aws-cdk-lib';
+import { stringify } from 'yaml';
+import type { FleetName } from '#contract/layout.ts';
+import { type AgentProgram, agentUnit, hostFile } from './assets.ts';
+
+export interface AgentOptions {
+  /**
+   * Packages that bring Node.js 20.19 or newer; Debian 13 calls it nodejs, Amazon Linux 2023 nodejs22.
+   *
+   * @default ['nodejs']
+   */
+  readonly packages?: readonly string[];
+
+  /**
+   * Further settings of the agent (docs/agent.md), such as `{ haproxy: { handshake: ['10.0.0.1:443'] } }`.
+   *
+   * @default - those of the agent
+   */
+  readonly settings?: Readonly<Record<string, unknown>>;
+}
+
+export interface AgentHost extends AgentOptions {
+  readonly agent: AgentProgram;
+  readonly bucket: string;
+  readonly region: string;
+  readonly fleet: FleetName;
+}
+
+export function agentCloudConfig(host: AgentHost): string {
+  const { agent, region, packages = ['nodejs'] } = host;
+  const { urlSuffix } = Stack.of(agent.asset);
+  const url = `https://${agent.asset.s3BucketName}.s3.${region}.${urlSuffix}/${agent.asset.s3ObjectKey}`;
+  const document = {
+    package_update: true,
+    packages,
+    write_files: [
+      { path: '/etc/pemfleet/agent.yaml', content: agentSettings(host) },
+      { path: '/etc/systemd/system/pemfleet-agent.service', content: agentUnit() },
+      { path: '/usr/lib/pemfleet/fetch-agent.py', content: hostFile('fetch-agent.py') },
+      { path: '/usr/lib/pemfleet/install-agent.sh', content: hostFile('install-agent.sh') },
+    ],
+    runcmd: [['sh', '/usr/lib/pemfleet/install-agent.sh', url, region, agent.sha256]],
+  };
+  return `## template: jinja\n#cloud-config\n${asYaml(document)}`;
+}
+
+/** Its status has the name of the instance, not a host name that the next instance may get again. */
+function agentSettings({ bucket, fleet, settings = {} }: AgentHost): string {
+  return asYaml({ bucket, fleet, host: '{{ v1.instance_id }}', ...settings });
+}
+
+/** No folding: a line with a token of CloudFormation is as long as it is. */
+function asYaml(document: object): string {
+  return stringify(document, { lineWidth: 0 });
+}

@@ -1,0 +1,59 @@
+/** Alarms are on unless somebody says otherwise, tell a topic, and each has a section in the runbook. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Match } from 'aws-cdk-lib/assertions';
+import { METRICS } from '../../cdk/parts/metrics.ts';
+import { small, synthesize } from './support.ts';
+
+const { template } = synthesize(small, { alarmEmails: ['ops@example.com'] });
+const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm')).map(
+  (alarm) => alarm['Properties'],
+);
+const names = alarms.map((alarm) => alarm.MetricName);
+
+test('alarms: one for each metric but the days to expiry, whose measure CertificatesOverdue knows better', () => {
+  assert.deepEqual([...names, 'DaysToExpiry'].sort(), Object.keys(METRICS).sort());
+});
+
+test('alarms: the topic hears when one begins and when it ends', () => {
+  for (const alarm of alarms) {
+    assert.equal(alarm.AlarmActions.length, 1, alarm.MetricName);
+    assert.deepEqual(alarm.AlarmActions, alarm.OKActions);
+  }
+  template.hasResourceProperties('AWS::SNS::Subscription', {
+    Protocol: 'email',
+    Endpoint: 'ops@example.com',
+  });
+  template.hasResourceProperties('AWS::SNS::TopicPolicy', {
+    PolicyDocument: {
+      Statement: Match.arrayWith([
+        Match.objectLike({ Effect: 'Allow', Principal: { Service: 'cloudwatch.amazonaws.com' } }),
+      ]),
+    },
+  });
+});
+
+test('alarms: silence of the issuer is an alarm, silence of everything else is none', () => {
+  for (const { MetricName, TreatMissingData } of alarms)
+    assert.equal(TreatMissingData, MetricName === 'RunFinished' ? 'breaching' : 'notBreaching', MetricName);
+});
+
+test('alarms: no metric has another dimension than the service, so the cost does not grow with certificates', () => {
+  for (const { Dimensions } of alarms) assert.deepEqual(Dimensions, [{ Name: 'service', Value: 'pemfleet' }]);
+});
+
+test('alarms: none without being asked for, and no dashboard', () => {
+  const { template: quiet } = synthesize(small, { alarms: false, dashboard: false });
+
+  for (const type of ['AWS::CloudWatch::Alarm', 'AWS::SNS::Topic', 'AWS::CloudWatch::Dashboard'])
+    quiet.resourceCountIs(type, 0);
+});
+
+test('runbook: a section for each alarm, and none for what there is not', () => {
+  const runbook = readFileSync(fileURLToPath(new URL('../../docs/runbook.md', import.meta.url)), 'utf8');
+  const sections = [...runbook.matchAll(/^## (.+)$/gm)].map(([, title]) => title);
+
+  assert.deepEqual(sections.sort(), [...names].sort());
+});

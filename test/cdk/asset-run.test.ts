@@ -1,0 +1,91 @@
+/**
+ * The issuer as it is shipped: started from its asset, with the template's environment, as the template's role, against AWS's stand-in
+ * (which enforces the role's policies) and Pebble. It issues by DNS-01 and asks for nothing that it may not.
+ */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
+import { Template } from 'aws-cdk-lib/assertions';
+import { startBench } from '../parts/aws/support.ts';
+import { startPebble } from '../parts/pebble.ts';
+import { deployed } from './deployed.ts';
+import { stackOf } from './support.ts';
+
+/** What Lambda does, but for the time that is left. */
+const INVOKE = `import(process.argv[1]).then(({ handler }) => handler({}, { getRemainingTimeInMillis: () => 90_000 }))
+  .then((result) => console.log(JSON.stringify({ result })))`;
+
+async function deploy(t: TestContext) {
+  const aws = await startBench(t);
+  const pebble = await startPebble({ dnsServer: aws.dns.address });
+  t.after(pebble.stop);
+  const hostedZoneId = aws.route53.createZone({
+    name: 'example.test',
+    // Somebody else's value is in the way: it has to be seen, and stays.
+    records: [{ name: '_acme-challenge.example.test', type: 'TXT', ttl: 300, values: ['"not ours"'] }],
+  });
+  const { app, stack } = stackOf({
+    acme: { directoryUrl: pebble.directoryUrl, termsOfServiceAgreed: true, caFile: pebble.caFile },
+    challenge: 'dns-01',
+    dns: { hostedZones: [{ domain: 'example.test', hostedZoneId }], resolvers: [aws.dns.address] },
+    certificates: [
+      { identifiers: ['example.test', '*.example.test'] },
+      { identifiers: ['www.other.example.test'] },
+    ],
+  });
+  const template = deployed({ template: Template.fromStack(stack) });
+  const assets = readdirSync(app.outdir).map((name) => join(app.outdir, name));
+  const directory =
+    assets.find((path) => existsSync(join(path, 'pemfleet.json'))) ?? 'no asset has a pemfleet.json';
+  aws.s3.createBucket(template.name('PemfleetBucket'));
+  const document = template.name('PemfleetNotifyDocument');
+  aws.ssm.createDocument(document, JSON.stringify(template.properties('PemfleetNotifyDocument')['Content']));
+  const tags = { 'pemfleet:fleet': 'default' };
+  aws.ssm.host({ instanceId: 'i-0aaa', tags, cwd: directory, env: { PATH: '/nonexistent' } });
+  const role = aws.role({ name: 'issuer', policies: template.policiesOf('PemfleetIssuerRole') });
+  return { aws, template, directory, principal: aws.principal({ name: 'issuer', role }) };
+}
+
+test('issuer: its asset, as its role, issues by DNS-01 and is refused nothing', async (t) => {
+  const { aws, template, directory, principal } = await deploy(t);
+  const { Environment } = template.properties('PemfleetIssuerFunction') as {
+    Environment: { Variables: Record<string, string> };
+  };
+  const env = { PATH: process.env['PATH'], ...Environment.Variables, ...principal.env };
+  const program = join(directory, 'index.mjs');
+
+  const { stdout } = await promisify(execFile)('node', ['-e', INVOKE, program], { cwd: directory, env });
+
+  assert.deepEqual(readdirSync(directory).sort(), ['ca-0.pem', 'index.mjs', 'pemfleet.json']);
+  const issued = stdout.split('\n').filter((line) => line.includes('certificate.issued'));
+  assert.equal(issued.length, 2, stdout);
+  const keys = aws.s3.keys(template.name('PemfleetBucket'));
+  assert.ok(keys.includes('published/default/manifest.json'), keys.join());
+  assert.deepEqual(
+    aws.calls.filter(({ status }) => status === 403).map(({ action, resource }) => `${action} ${resource}`),
+    [],
+  );
+  const asked = new Set(aws.calls.flatMap(({ checks }) => checks.map(({ action }) => action)));
+  const allowed = template
+    .policiesOf('PemfleetIssuerRole')
+    .flatMap(({ Statement }) => Statement.flatMap(({ Action }) => Action));
+  assert.deepEqual(
+    allowed.filter((action) => !asked.has(action) && !(action in NOT_IN_THIS_RUN)),
+    [],
+    'allowed, and neither used nor explained',
+  );
+});
+
+const NOT_IN_THIS_RUN: Readonly<Record<string, string>> = {
+  'logs:CreateLogStream': 'Lambda itself does it',
+  'logs:PutLogEvents': 'Lambda itself does it',
+  'sqs:SendMessage': 'Lambda itself does it, when a pass was red',
+  'kms:Decrypt': 'S3 asks for it; the stand-in has no keys',
+  'kms:GenerateDataKey': 'S3 asks for it; the stand-in has no keys',
+  'ssm:SendCommand': 'of the notification',
+  'ssm:ListCommands': 'of the notification: its results are read later',
+  'ssm:ListCommandInvocations': 'of the notification: its results are read later',
+};

@@ -1,0 +1,166 @@
+/** What must hold of bucket, functions and schedule, whatever else the template says. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Match } from 'aws-cdk-lib/assertions';
+import { http01, small, synthesize, synthesizeEverything } from './support.ts';
+
+const defaults = synthesize(http01).template;
+const everything = synthesizeEverything().template;
+
+test('bucket: encrypted by KMS with a bucket key, versioned, closed to the public, kept when the stack goes', () => {
+  defaults.hasResource('AWS::S3::Bucket', {
+    DeletionPolicy: 'Retain',
+    UpdateReplacePolicy: 'Retain',
+    Properties: {
+      BucketEncryption: {
+        ServerSideEncryptionConfiguration: [
+          { BucketKeyEnabled: true, ServerSideEncryptionByDefault: { SSEAlgorithm: 'aws:kms' } },
+        ],
+      },
+      OwnershipControls: { Rules: [{ ObjectOwnership: 'BucketOwnerEnforced' }] },
+      PublicAccessBlockConfiguration: {
+        BlockPublicAcls: true,
+        BlockPublicPolicy: true,
+        IgnorePublicAcls: true,
+        RestrictPublicBuckets: true,
+      },
+      VersioningConfiguration: { Status: 'Enabled' },
+    },
+  });
+  defaults.hasResource('AWS::KMS::Key', {
+    DeletionPolicy: 'Retain',
+    Properties: { EnableKeyRotation: true },
+  });
+});
+
+test('bucket: nothing without TLS 1.2', () => {
+  for (const Condition of [
+    { Bool: { 'aws:SecureTransport': 'false' } },
+    { NumericLessThan: { 's3:TlsVersion': 1.2 } },
+  ])
+    defaults.hasResourceProperties('AWS::S3::BucketPolicy', {
+      PolicyDocument: {
+        Statement: Match.arrayWith([
+          Match.objectLike({ Effect: 'Deny', Action: 's3:*', Principal: { AWS: '*' }, Condition }),
+        ]),
+      },
+    });
+});
+
+test('bucket: PEMs outlive every certificate of a public CA, and are kept for ever for a private one', () => {
+  const rule = (Prefix: string, ExpirationInDays: unknown) => ({
+    LifecycleConfiguration: { Rules: Match.arrayWith([Match.objectLike({ Prefix, ExpirationInDays })]) },
+  });
+  defaults.hasResourceProperties('AWS::S3::Bucket', rule('published/default/pem/', 400));
+  defaults.hasResourceProperties('AWS::S3::Bucket', rule('challenge/', 1));
+  defaults.hasResourceProperties('AWS::S3::Bucket', rule('status/', 7));
+  everything.hasResourceProperties('AWS::S3::Bucket', rule('published/edge/pem/', 800));
+  const acme = { ...small.acme, caFile: new URL(import.meta.url).pathname };
+  const { template } = synthesize({ ...small, acme });
+  template.hasResourceProperties('AWS::S3::Bucket', rule('published/default/pem/', Match.absent()));
+});
+
+test('bucket: manifests and accounts never expire', () => {
+  const [bucket] = Object.values(defaults.findResources('AWS::S3::Bucket'));
+  const rules: { Prefix?: string; ExpirationInDays?: number }[] =
+    bucket?.['Properties'].LifecycleConfiguration.Rules;
+  const expiring = rules.filter((rule) => rule.ExpirationInDays !== undefined).map((rule) => rule.Prefix);
+
+  assert.deepEqual(expiring.sort(), ['challenge/', 'published/default/pem/', 'status/']);
+});
+
+test('issuer: one at a time on arm64 and the current LTS, and Lambda tries nothing again', () => {
+  defaults.hasResourceProperties('AWS::Lambda::Function', {
+    Architectures: ['arm64'],
+    Runtime: 'nodejs24.x',
+    Timeout: 900,
+    ReservedConcurrentExecutions: 1,
+    Environment: {
+      Variables: Match.objectLike({
+        PEMFLEET_BUCKET: Match.anyValue(),
+        PEMFLEET_NOTIFY_DOCUMENT: Match.anyValue(),
+      }),
+    },
+  });
+  defaults.hasResourceProperties('AWS::Lambda::EventInvokeConfig', {
+    MaximumRetryAttempts: 0,
+    MaximumEventAgeInSeconds: 1800,
+    DestinationConfig: { OnFailure: { Destination: Match.anyValue() } },
+  });
+  everything.resourcePropertiesCountIs('AWS::Lambda::Function', { ReservedConcurrentExecutions: 1 }, 0);
+});
+
+for (const wakeMinutes of [15, 20, 30, 60]) {
+  test(`schedule: every ${wakeMinutes} minutes, never near the hour, in a window, missed wakes kept`, () => {
+    const { template } = synthesize({ ...small, wakeMinutes }, { alarms: false, dashboard: false });
+    const [schedule] = Object.values(template.findResources('AWS::Scheduler::Schedule'));
+    const { ScheduleExpression, FlexibleTimeWindow, Target } = schedule?.['Properties'] ?? {};
+    const [, listed = ''] = /^cron\(([0-9,]+) \* \* \* \? \*\)$/.exec(ScheduleExpression) ?? [];
+    const minutes = listed.split(',').map(Number);
+
+    assert.equal(minutes.length, 60 / wakeMinutes);
+    assert.deepEqual(
+      minutes,
+      minutes.map((_, index) => Number(minutes[0]) + index * wakeMinutes),
+    );
+    assert.equal(FlexibleTimeWindow.Mode, 'FLEXIBLE');
+    for (const minute of minutes) {
+      assert.ok(minute % 60 >= 2, `${minute} is close to the hour`);
+      assert.ok(minute + FlexibleTimeWindow.MaximumWindowInMinutes <= 58, `${minute} may slip to the hour`);
+    }
+    assert.ok(Target.DeadLetterConfig.Arn);
+  });
+}
+
+test('schedule: minutes that do not divide an hour become a rate', () => {
+  const { template } = synthesize({ ...small, wakeMinutes: 25 }, { alarms: false, dashboard: false });
+
+  template.hasResourceProperties('AWS::Scheduler::Schedule', { ScheduleExpression: 'rate(25 minutes)' });
+});
+
+test('responder: there for HTTP-01 only, small, and public by its URL alone', () => {
+  defaults.hasResourceProperties('AWS::Lambda::Url', { AuthType: 'NONE' });
+  defaults.hasResourceProperties('AWS::Lambda::Function', {
+    Timeout: 10,
+    ReservedConcurrentExecutions: 5,
+    Environment: { Variables: { PEMFLEET_BUCKET: Match.anyValue() } },
+  });
+  defaults.hasResourceProperties('AWS::Lambda::Permission', {
+    Action: 'lambda:InvokeFunction',
+    InvokedViaFunctionUrl: true,
+  });
+  defaults.resourcePropertiesCountIs('AWS::Lambda::Permission', { InvokedViaFunctionUrl: Match.absent() }, 1);
+  everything.resourceCountIs('AWS::Lambda::Url', 0);
+  synthesize({ ...small, challenge: 'http-01-stateless' }).template.resourceCountIs('AWS::Lambda::Url', 0);
+});
+
+test('every role has the boundary, every log its retention', () => {
+  const roles = everything.findResources('AWS::IAM::Role', {
+    Properties: { PermissionsBoundary: Match.absent() },
+  });
+  // The hosts' role is the user's own.
+  assert.deepEqual(
+    Object.keys(roles).map((id) => id.slice(0, 5)),
+    ['Hosts'],
+  );
+  defaults.allResourcesProperties('AWS::Logs::LogGroup', { RetentionInDays: 30 });
+  everything.allResourcesProperties('AWS::Logs::LogGroup', { RetentionInDays: 365 });
+});
+
+test('construct: a fleet that no certificate is for is refused', () => {
+  const { pemfleet } = synthesize(small).stack;
+
+  const refused = /no certificate is for the fleet egde; pemfleet\.yaml has default/;
+  assert.throws(() => pemfleet.userData('egde'), refused);
+  assert.throws(() => pemfleet.haproxyConfig('egde'), refused);
+  assert.throws(() => pemfleet.grantAgent(pemfleet.issuer, 'egde'), refused);
+});
+
+test('construct: its name space of metrics is that of its service', () => {
+  const { pemfleet } = synthesize(small, { serviceName: 'edge' }).stack;
+
+  assert.deepEqual(pemfleet.metricDaysToExpiry().toMetricConfig().metricStat?.dimensions, [
+    { name: 'service', value: 'edge' },
+  ]);
+  assert.equal(pemfleet.metricHostsBehind({ statistic: 'Sum' }).statistic, 'Sum');
+});

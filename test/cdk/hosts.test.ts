@@ -1,0 +1,156 @@
+/** What goes to the hosts: the cloud-init text and what it runs, the document of Systems Manager, the lines for HAProxy. */
+import assert from 'node:assert/strict';
+import { execFile, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { SendCommandCommand, SSMClient } from '@aws-sdk/client-ssm';
+import { parse } from 'yaml';
+import { NOTIFY_DOCUMENT } from '../../cdk/parts/notification.ts';
+import { functionUrlSnippet } from '../../lambda/haproxy-snippet.ts';
+import { startImds } from '../parts/aws/imds.ts';
+import { allow, clientConfig, s3Of, startBench } from '../parts/aws/support.ts';
+import { haproxyVersions, startHaproxy } from '../parts/haproxy.ts';
+import { freePort } from '../parts/ports.ts';
+import { makeTempDir } from '../parts/temp-dir.ts';
+import { stackOf } from './support.ts';
+
+const run = promisify(execFile);
+const hostFile = (name: string) => fileURLToPath(new URL(`../../cdk/host/${name}`, import.meta.url));
+
+test('cloud-init: settings, unit and the scripts as they are here', async () => {
+  const text = stackOf()
+    .stack.pemfleet.userData('default', { settings: { pollInterval: 30 } })
+    .render();
+  const { write_files: files, runcmd } = parse(text) as {
+    write_files: { path: string; content: string }[];
+    runcmd: string[][];
+  };
+  const contentOf = (path: string) => files.find((file) => file.path === path)?.content ?? '';
+
+  assert.ok(text.startsWith('## template: jinja\n#cloud-config\n'));
+  const settings = parse(contentOf('/etc/pemfleet/agent.yaml'));
+  assert.deepEqual(
+    [settings.fleet, settings.host, settings.pollInterval],
+    ['default', '{{ v1.instance_id }}', 30],
+  );
+  assert.match(settings.bucket, /^s3:\/\/.+\?region=.+$/);
+  for (const name of ['fetch-agent.py', 'install-agent.sh'])
+    assert.equal(contentOf(`/usr/lib/pemfleet/${name}`), await readFile(hostFile(name), 'utf8'));
+  assert.match(
+    contentOf('/etc/systemd/system/pemfleet-agent.service'),
+    /ExecStart=\/usr\/bin\/pemfleet-agent run/,
+  );
+  assert.equal(
+    runcmd[0]?.[4],
+    createHash('sha256')
+      .update(await readFile('dist/agent/index.mjs'))
+      .digest('hex'),
+  );
+  // Jinja would take anything else in these brackets for its own.
+  assert.deepEqual(text.match(/\{[{%#].*?[}%#]\}/g), ['{{ v1.instance_id }}']);
+  assert.equal(spawnSync('sh', ['-n', hostFile('install-agent.sh')]).status, 0);
+});
+
+test('fetch-agent.py: signs with the instance role, refuses what has another digest', async (t) => {
+  const { aws, imds, directory } = await startHost(t);
+  const url = `${aws.endpoint}/assets/agent.mjs`;
+  const destination = join(directory, 'agent.mjs');
+  const fetchAgent = (address: string, sha256: string) =>
+    run('python3', [hostFile('fetch-agent.py'), address, aws.region, sha256, destination], {
+      env: { ...process.env, ...imds.env },
+    });
+  const digest = createHash('sha256').update(PROGRAM).digest('hex');
+
+  await assert.rejects(fetchAgent(url, '0'.repeat(64)), /has the SHA-256 .*, wanted 0000/);
+  await assert.rejects(readFile(destination), /ENOENT/);
+  await assert.rejects(fetchAgent(`${aws.endpoint}/assets/other.mjs`, digest), /403/);
+  await fetchAgent(url, digest);
+
+  assert.equal(await readFile(destination, 'utf8'), PROGRAM);
+});
+
+for (const isActive of [true, false]) {
+  test(`document: ${isActive ? 'an agent that runs is told to poll' : 'without a service a pass is made'}`, async (t) => {
+    const { aws, directory } = await startHost(t);
+    await fake(
+      directory,
+      'systemctl',
+      `echo "systemctl $*" >> log; [ "$1" != is-active ] || exit ${isActive ? 0 : 3}`,
+    );
+    await fake(directory, 'pemfleet-agent', 'echo "pemfleet-agent $*" >> log');
+    await fake(directory, 'id', '[ "$1" = -u ] && echo 1000');
+    aws.ssm.createDocument('Notify', JSON.stringify(NOTIFY_DOCUMENT));
+    const env = { PATH: `${directory}:/usr/bin:/bin` };
+    aws.ssm.host({ instanceId: 'i-0aaa', tags: { 'pemfleet:fleet': 'default' }, cwd: directory, env });
+    const ssm = new SSMClient(clientConfig(aws, aws.administrator));
+    const send = (fleet: string, manifest: string) =>
+      ssm.send(
+        new SendCommandCommand({
+          DocumentName: 'Notify',
+          Targets: [{ Key: 'tag:pemfleet:fleet', Values: ['default'] }],
+          Parameters: { fleet: [fleet], manifest: [manifest] },
+        }),
+      );
+
+    await assert.rejects(send('default; reboot', '"0a"'), { name: 'InvalidParameters' });
+    await assert.rejects(send('default', '$(reboot)'), { name: 'InvalidParameters' });
+    await send('default', '"0a"');
+    await aws.ssm.settled();
+
+    const told = (await readFile(join(directory, 'log'), 'utf8')).trim().split('\n').at(-1);
+    const kill = 'systemctl kill --signal=HUP pemfleet-agent.service';
+    assert.equal(told, isActive ? kill : 'pemfleet-agent sync');
+  });
+}
+
+for (const version of haproxyVersions) {
+  test(`HAProxy ${version} takes the lines for a Lambda URL, even while its name cannot be resolved`, async (t) => {
+    const port = await freePort();
+    const snippet = functionUrlSnippet('abc.lambda-url.eu-central-1.on.aws');
+    const configText = `global
+    stats socket "\${PEMFLEET_SOCKET}" mode 600 level admin
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 5s
+    timeout server 5s
+frontend http
+    bind 127.0.0.1:${port}
+${snippet}`;
+
+    const haproxy = await startHaproxy({ version, configText });
+    t.after(() => haproxy.stop());
+
+    const { status, headers } = await fetch(`http://127.0.0.1:${port}/`, { redirect: 'manual' });
+    assert.deepEqual([status, headers.get('location')], [301, `https://127.0.0.1:${port}/`]);
+  });
+}
+
+const PROGRAM = 'console.log("the agent");\n';
+
+async function startHost(t: TestContext) {
+  const aws = await startBench(t);
+  aws.s3.createBucket('assets');
+  await s3Of(aws).send(new PutObjectCommand({ Bucket: 'assets', Key: 'agent.mjs', Body: PROGRAM }));
+  const role = aws.role({
+    name: 'hosts',
+    policies: [allow('s3:GetObject', 'arn:aws:s3:::assets/agent.mjs')],
+  });
+  const principal = aws.principal({ name: 'i-0aaa', role });
+  const imds = await startImds({ principal: () => principal });
+  t.after(imds.stop);
+  const { path: directory, remove } = makeTempDir();
+  t.after(remove);
+  return { aws, imds, directory };
+}
+
+async function fake(directory: string, name: string, script: string): Promise<void> {
+  const file = join(directory, name);
+  await writeFile(file, `#!/bin/sh\n${script}\n`);
+  await chmod(file, 0o755);
+}

@@ -1,0 +1,63 @@
+/** docs/iam.md holds the policies of the template, for people who deploy without CDK. `PEMFLEET_UPDATE_SNAPSHOTS=1` writes it anew. */
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { byDns, policies, type Who } from './rights-stage.ts';
+
+const file = fileURLToPath(new URL('../../docs/iam.md', import.meta.url));
+
+const ROLES: readonly [who: Who, title: string, says: string][] = [
+  ['issuer', 'Issuer, DNS-01', 'One zone by its id, one in another account by a role.'],
+  ['issuer by http-01', 'Issuer, HTTP-01', 'No Route 53, but answers to challenges in the bucket.'],
+  ['responder', 'Responder', 'The function behind the public URL.'],
+  [
+    'host',
+    'Hosts of the fleet edge',
+    'The last statement is the agent program, where a host fetches it from the assets of CDK.',
+  ],
+  ['scheduler', 'Scheduler', 'Wakes the issuer, and keeps what could not be delivered.'],
+  [
+    'foreign zone',
+    'Zone of another account',
+    "The role that the issuer takes; its trust policy names the issuer's account or role.",
+  ],
+];
+
+/** Names as a reader would fill them in. */
+function readable(text: string): string {
+  return text
+    .replaceAll(/pemfleetbucket[0-9a-f]{8}/g, 'BUCKET')
+    .replaceAll(/pemfleetkey[0-9a-f]{8}/g, 'KEY-ID')
+    .replaceAll(/pemfleet(issuer|responder)?(logs|failures|function)[0-9a-f]{8}/g, (_, of = '', what) =>
+      `${of}-${what}`.toUpperCase(),
+    )
+    .replaceAll(/pemfleetnotifydocument[0-9a-f]{8}/g, 'DOCUMENT')
+    .replaceAll(/cdk-hnb659fds-assets-[^"]+/g, 'ASSETS/AGENT.mjs')
+    .replaceAll('eu-central-1', 'REGION')
+    .replaceAll('111111111111', 'ACCOUNT')
+    .replaceAll('222222222222', 'OTHER-ACCOUNT');
+}
+
+const section = ([who, title, says]: (typeof ROLES)[number]) =>
+  `## ${title}\n${says}\n\n\`\`\`json\n${readable(JSON.stringify(policies[who][0], null, 2))}\n\`\`\`\n`;
+
+test('docs/iam.md holds the policies of the template', () => {
+  const { KeyPolicy } = byDns.properties('PemfleetKey');
+  const text = `# IAM policies in full
+
+Generated from the template (\`npm run test:cdk\` compares); the example orders \`www.example.com\`, \`example.com\` and \`*.example.com\` in the zone
+\`Z0OWN\`, and \`shop.example.net\` in another account, for the fleets \`edge\` and \`inner\`. Words in capitals are to be filled in.
+
+${ROLES.map(section).join('\n')}
+## Key
+Lets the policies above decide.
+
+\`\`\`json
+${readable(JSON.stringify(KeyPolicy, null, 2))}
+\`\`\`
+`;
+
+  if (process.env['PEMFLEET_UPDATE_SNAPSHOTS'] === '1') writeFileSync(file, text);
+  assert.equal(text, readFileSync(file, 'utf8'), 'differs: see the head of this file');
+});

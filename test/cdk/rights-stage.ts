@@ -1,0 +1,98 @@
+/** The roles of a deployment with two fleets, and the questions that IAM would be asked of them. */
+
+import { Stack } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { AccountPrincipal, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { HostedZone } from 'aws-cdk-lib/aws-route53';
+import { ZoneAccess } from '../../cdk/index.ts';
+import { createPolicyEngine } from '../parts/aws/policy.ts';
+import type { Check } from '../parts/aws/wire.ts';
+import { ACCOUNT, deployed, type PolicyDocument, REGION } from './deployed.ts';
+import { acme, stackOf, synthesize } from './support.ts';
+
+const document = {
+  acme,
+  dns: {
+    hostedZones: [
+      { domain: 'example.com', hostedZoneId: 'Z0OWN' },
+      { domain: 'example.net', roleArn: 'arn:aws:iam::222222222222:role/pemfleet-dns' },
+    ],
+  },
+  certificates: [
+    { identifiers: ['www.example.com'], fleets: ['edge'] },
+    { identifiers: ['*.example.com', 'example.com'], fleets: ['edge'] },
+    { identifiers: ['shop.example.net'], fleets: ['edge', 'inner'] },
+  ],
+};
+
+export type Who = 'issuer' | 'issuer by http-01' | 'responder' | 'host' | 'scheduler' | 'foreign zone';
+
+const dns = stackOf({ ...document, challenge: 'dns-01' });
+const hosts = new Role(dns.stack, 'Hosts', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') });
+dns.stack.pemfleet.grantAgent(hosts, 'edge');
+const zones = new Stack(dns.app, 'Zones');
+new ZoneAccess(zones, 'Access', {
+  hostedZone: HostedZone.fromHostedZoneId(zones, 'Zone', 'Z0FOREIGN'),
+  identifiers: ['shop.example.net'],
+  trusted: new AccountPrincipal(ACCOUNT),
+  findByName: true,
+});
+
+export const byDns = deployed({ template: Template.fromStack(dns.stack) });
+const names = { certificates: [{ identifiers: ['www.example.com'], fleets: ['edge', 'inner'] }] };
+export const byHttp = deployed(synthesize({ acme, ...names, challenge: 'http-01' }));
+const foreign = deployed({ template: Template.fromStack(zones) });
+
+export const policies: Readonly<Record<Who, PolicyDocument[]>> = {
+  issuer: byDns.policiesOf('PemfleetIssuerRole'),
+  'issuer by http-01': byHttp.policiesOf('PemfleetIssuerRole'),
+  responder: byHttp.policiesOf('PemfleetResponderRole'),
+  host: byDns.policiesOf('Hosts'),
+  scheduler: byDns.policiesOf('PemfleetIssuerSchedulerRole'),
+  'foreign zone': foreign.policiesOf('AccessRole'),
+};
+
+const decide = createPolicyEngine(REGION);
+
+/** Of a session of the role; a host's session has the name of its instance. */
+export async function isAllowed(who: Who, check: Check): Promise<boolean> {
+  const accountId = who === 'foreign zone' ? '222222222222' : ACCOUNT;
+  const role = who.replaceAll(' ', '-');
+  const caller = {
+    arn: `arn:aws:sts::${accountId}:assumed-role/${role}/i-0aaa`,
+    accountId,
+    userId: 'AROAEXAMPLE:i-0aaa',
+    tags: {},
+    policies: policies[who],
+  };
+  // Without the word of its own policy, a key is of use to nobody.
+  const { KeyPolicy: resourcePolicy } = byDns.properties('PemfleetKey') as { KeyPolicy: object };
+  const asked = check.action.startsWith('kms:') ? { ...check, resourcePolicy } : check;
+  return (await decide(known(caller), known(asked))) === 'allowed';
+}
+
+/** The evaluator does not know keys of an encryption context. Another key of KMS, which no policy here uses, stands for it on both sides. */
+function known<T>(value: T): T {
+  return JSON.parse(
+    JSON.stringify(value).replaceAll('kms:EncryptionContext:aws:s3:arn', 'kms:CallerAccount'),
+  );
+}
+
+export const object = (key: string, of = byDns) => `${of.arn('PemfleetBucket')}/${key}`;
+
+/** As KMS is asked by S3 for an object under a bucket key. */
+export const throughS3 = (of = byDns) => ({
+  'kms:ViaService': `s3.${REGION}.amazonaws.com`,
+  'kms:EncryptionContext:aws:s3:arn': of.arn('PemfleetBucket'),
+});
+
+export const change = (name: string, type = 'TXT', action = 'CREATE') => ({
+  'route53:ChangeResourceRecordSetsNormalizedRecordNames': [name],
+  'route53:ChangeResourceRecordSetsRecordTypes': [type],
+  'route53:ChangeResourceRecordSetsActions': [action],
+});
+
+export const zone = (id: string) => `arn:aws:route53:::hostedzone/${id}`;
+export const ssmDocument = (name: string) => `arn:aws:ssm:${REGION}:${ACCOUNT}:document/${name}`;
+export const instance = `arn:aws:ec2:${REGION}:${ACCOUNT}:instance/i-0aaa`;
+export const tagged = (fleet: string) => ({ 'ssm:resourceTag/pemfleet:fleet': fleet });

@@ -37,11 +37,11 @@ export async function bundle(options: BenchOptions, say: (line: string) => void)
   aws.s3.write('certs', layout.challenge(TOKEN), `${TOKEN}.thumbprint`);
   try {
     const empty = await bundled(temp.path, 'empty.mjs', { contents: 'export const handler = () => ({});' });
-    const signed = await bundled(temp.path, 'signed.mjs', { entry: pathOf('../../lambda/responder.ts') });
+    const withSdk = await bundled(temp.path, 'sdk.mjs', { entry: pathOf('../../lambda/responder.ts') });
     const subjects: Subject[] = [
       { name: 'nothing', bundle: empty },
       { name: 'responder', bundle: pathOf('../../dist/responder/index.mjs'), event: ASKED },
-      { name: 'responder, signed by hand', bundle: signed, event: ASKED },
+      { name: 'responder, with the SDK', bundle: withSdk, event: ASKED },
       { name: 'issuer', bundle: pathOf('../../dist/issuer/index.mjs') },
     ];
     const wanted = subjects.filter(({ name }) => options.only.every((word) => name.includes(word)));
@@ -68,9 +68,9 @@ async function bundled(
     ...(entry === undefined ? { stdin: { contents } } : { entryPoints: [entry] }),
     plugins: [
       {
-        name: 'signed-by-hand',
+        name: 'with-the-sdk',
         setup: ({ onResolve }) =>
-          onResolve({ filter: /bucket\/open\.ts$/ }, () => ({ path: pathOf('signed-open.ts') })),
+          onResolve({ filter: /bucket\/open-light\.ts$/ }, () => ({ path: pathOf('sdk-open.ts') })),
       },
     ],
   });

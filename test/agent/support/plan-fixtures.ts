@@ -1,8 +1,20 @@
 // One certificate, `shop`, in all conditions.
 import { certificateName } from '#contract/layout.ts';
 import type { HaproxyView, RuntimeFile } from '../../../agent/haproxy/view.ts';
+import type { ActionKind } from '../../../agent/plan.ts';
 import type { FileRecord } from '../../../agent/state.ts';
 import type { WantedFile } from '../../../agent/wanted.ts';
+
+/** A condition, and the action that it calls for. */
+export interface Row {
+  says: string;
+  disk?: { sha256: string; isGuarded: boolean };
+  haproxy?: HaproxyView | undefined;
+  record?: FileRecord;
+  handshakes?: string[];
+  wanted?: WantedFile[];
+  expect: [ActionKind, RegExp] | undefined;
+}
 
 export const now = new Date('2026-11-22T12:00:00Z');
 export const [wantedSha, oldSha, otherSha] = ['a', 'b', 'c'].map((digit) => digit.repeat(64)) as [

@@ -1,9 +1,4 @@
 // A row for each reason of a decision.
-import type { HaproxyView } from '../../../agent/haproxy/view.ts';
-import type { ActionKind } from '../../../agent/plan.ts';
-import type { FileRecord } from '../../../agent/state.ts';
-import type { WantedFile } from '../../../agent/wanted.ts';
-
 import {
   failed,
   haproxy,
@@ -12,20 +7,11 @@ import {
   otherSha,
   place,
   provenOld,
+  type Row,
   record,
   right,
   wantedSha,
 } from './plan-fixtures.ts';
-
-export interface Row {
-  says: string;
-  disk?: { sha256: string; isGuarded: boolean };
-  haproxy?: HaproxyView | undefined;
-  record?: FileRecord;
-  handshakes?: string[];
-  wanted?: WantedFile[];
-  expect: [ActionKind, RegExp] | undefined;
-}
 
 export const rows: Row[] = [
   { says: 'nothing there', expect: ['install', /new in the manifest/] },

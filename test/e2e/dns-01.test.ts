@@ -15,6 +15,17 @@ import { acmeOf } from './stage.ts';
 const PROGRAM = fileURLToPath(new URL('../../dist/cli/index.mjs', import.meta.url));
 const CHANGE = 'ChangeResourceRecordSets';
 
+/** Of the role in the other account. */
+const TRUST = {
+  Version: '2012-10-17',
+  Statement: [
+    {
+      ...{ Effect: 'Allow', Principal: { AWS: 'arn:aws:iam::111111111111:root' }, Action: 'sts:AssumeRole' },
+      Condition: { StringEquals: { 'sts:ExternalId': 'fleet-7' } },
+    },
+  ],
+};
+
 const temp = makeTempDir();
 const configFile = join(temp.path, 'pemfleet.yaml');
 let aws: Aws;
@@ -32,9 +43,11 @@ beforeEach(() => {
   aws.calls.length = 0;
 });
 
-function configure(certificates: object[]): void {
-  const bucket = `file://${join(temp.path, 'bucket')}`;
-  const dns = { resolvers: [aws.dns.address] };
+function configure(
+  certificates: object[],
+  { bucket = `file://${join(temp.path, 'bucket')}`, hostedZones = [] as object[] } = {},
+): void {
+  const dns = { resolvers: [aws.dns.address], hostedZones };
   const document = { bucket, acme: acmeOf(pebble), challenge: 'dns-01', dns, certificates };
   writeFileSync(configFile, JSON.stringify(document));
   rmSync(join(temp.path, 'bucket'), { recursive: true, force: true });
@@ -67,6 +80,52 @@ test('100 certificates of one zone, 30 with apex and wildcard: at most six chang
   const throttled = aws.calls.filter(({ code }) => code === 'Throttling');
   assert.equal(throttled.length, 0, 'no more than five requests a second');
   assert.deepEqual(aws.route53.records(zoneId), before);
+});
+
+test('100 certificates over three zones, one by a role, one behind CNAMEs, with S3 as the bucket', async () => {
+  const zone = (name: string, wish: object = {}) => aws.route53.createZone({ name, ...wish });
+  const cname = (index: number) => ({
+    ...{
+      name: `_acme-challenge.d${index}.led.test`,
+      type: 'CNAME',
+      ttl: 60,
+      values: [`d${index}.target.test.`],
+    },
+  });
+  const ids = {
+    own: zone('own.test'),
+    twin: zone('own.test', { isPrivate: true }),
+    foreign: zone('foreign.test', { accountId: '222222222222' }),
+    led: zone('led.test', { records: Array.from({ length: 33 }, (_, index) => cname(index)) }),
+    target: zone('target.test'),
+  };
+  const before = Object.values(ids).map((id) => aws.route53.records(id));
+  const role = aws.role({ name: 'dns', policies: 'everything', trust: TRUST, accountId: '222222222222' });
+  const names = [
+    ...Array.from({ length: 34 }, (_, index) => [`a${index}.own.test`, `*.a${index}.own.test`]),
+    ...Array.from({ length: 33 }, (_, index) => [`b${index}.foreign.test`]),
+    ...Array.from({ length: 33 }, (_, index) => [`d${index}.led.test`]),
+  ];
+  aws.s3.createBucket('certs');
+  const hostedZones = [{ domain: 'foreign.test', roleArn: role.arn, externalId: 'fleet-7' }];
+  configure(
+    names.map((identifiers) => ({ identifiers })),
+    { bucket: 's3://certs/fleet', hostedZones },
+  );
+
+  const { status, stderr } = await run();
+
+  assert.equal(status, 0, stderr.slice(-4000));
+  const writes = (id: string) => changes().filter(({ subject }) => subject === id).length;
+  for (const [what, id] of Object.entries(ids))
+    assert.ok(writes(id) <= 6, `${writes(id)} changes of ${what}`);
+  assert.deepEqual([writes(ids.twin), writes(ids.led)], [0, 0]);
+  assert.equal(aws.calls.filter(({ code }) => code === 'Throttling').length, 0);
+  assert.deepEqual(
+    Object.values(ids).map((id) => aws.route53.records(id)),
+    before,
+  );
+  assert.equal(aws.s3.keys('certs').filter((key) => key.endsWith('.pem')).length, 100);
 });
 
 test('values that a killed pass has left are removed by the next one', async () => {

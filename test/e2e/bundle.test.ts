@@ -19,7 +19,7 @@ function weigh(program: string): Map<string, number> {
   return weights;
 }
 
-const isAws = (name: string) => /^@(aws-sdk|aws-crypto|aws|smithy|aws-lambda-powertools)\//.test(name);
+const isAws = (name: string) => /^@(aws-sdk|aws-crypto|aws|smithy)\//.test(name);
 const sum = (weights: Map<string, number>) =>
   [...weights.values()].reduce((total, bytes) => total + bytes, 0);
 

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { type ConnectionOptions, connect } from 'node:tls';
 import { digest } from '#contract/combined-pem.ts';
 import { certificateName, layout } from '#contract/layout.ts';
 import { fetchResponse } from '../../lambda/ocsp/fetch.ts';
+import { stapleOnWire } from '../parts/handshake.ts';
 import { haproxyVersions } from '../parts/haproxy.ts';
 import { type OcspResponder, startOcspResponder } from '../parts/ocsp-responder.ts';
 import { makeStage, type Stage } from './stage.ts';
@@ -20,24 +20,8 @@ before(async () => {
 });
 after(() => responder.stop());
 
-/** What HAProxy staples, as bytes; `undefined`: nothing. */
-function stapleOnWire({ haproxy }: Stage, servername: string): Promise<Buffer | undefined> {
-  return new Promise((resolve, reject) => {
-    const options = { port: haproxy.httpsPort, host: '127.0.0.1', servername, rejectUnauthorized: false };
-    // Node's own word; its types do not know it for clients
-    const withStatus: ConnectionOptions = Object.assign(options, { requestOCSP: true });
-    const socket = connect(withStatus);
-    let staple: Buffer | undefined;
-    socket.once('OCSPResponse', (response: Buffer | null) => {
-      staple = response?.length ? Buffer.from(response) : undefined;
-    });
-    socket.once('error', reject);
-    socket.once('secureConnect', () => {
-      resolve(staple);
-      socket.end();
-    });
-  });
-}
+const stapled = ({ haproxy }: Stage, servername: string) =>
+  stapleOnWire({ port: haproxy.httpsPort, servername });
 
 async function staple(stage: Stage, combined: string, minutes: number) {
   const [leaf, issuer] = [new X509Certificate(combined), new X509Certificate(stage.pki.intermediatePem)];
@@ -77,7 +61,7 @@ for (const version of haproxyVersions) {
     const pid = await stage.haproxy.pid();
     const synced = async () => {
       assertOk(await stage.pass());
-      return stapleOnWire(stage, 'shop.test');
+      return stapled(stage, 'shop.test');
     };
 
     const first = (await stage.pki.issue(wish)).combined;
@@ -91,7 +75,7 @@ for (const version of haproxyVersions) {
     assert.equal(await stage.haproxy.pid(), pid);
     assert.ok((await stage.status()).files[0]?.staple?.nextUpdate);
     await stage.haproxy.restart();
-    assert.deepEqual(await stapleOnWire(stage, 'shop.test'), refreshed, 'after a restart');
+    assert.deepEqual(await stapled(stage, 'shop.test'), refreshed, 'after a restart');
 
     await stage.publish('shop', { names: ['shop.test'] });
     assert.equal(await synced(), undefined, 'another CA, without a URL');
@@ -108,10 +92,10 @@ for (const version of haproxyVersions) {
     // 3.0 and 3.2 show the same as for a right one
     if (version === '2.6') assert.match(pass.stderr, /event=staple\.failed.*code=ERR_RUNTIME_READ_BACK/);
     assert.equal((await stage.status()).files[0]?.state, 'served');
-    assert.equal(await stapleOnWire(stage, 'shop.test'), undefined);
+    assert.equal(await stapled(stage, 'shop.test'), undefined);
     const right = await publishStapled(stage, first, 60);
     assertOk(await stage.pass());
-    assert.deepEqual(await stapleOnWire(stage, 'shop.test'), right);
+    assert.deepEqual(await stapled(stage, 'shop.test'), right);
   });
 
   test(`${version}: set by hand without its staple, HAProxy gets it back; nothing new writes nothing`, async (t) => {
@@ -123,11 +107,11 @@ for (const version of haproxyVersions) {
     const file = join(stage.haproxy.certsDir, 'shop.pem');
     await stage.haproxy.command(`set ssl cert ${file} <<\n${combined}`);
     await stage.haproxy.command(`commit ssl cert ${file}`);
-    assert.equal(await stapleOnWire(stage, 'shop.test'), undefined);
+    assert.equal(await stapled(stage, 'shop.test'), undefined);
     assertOk(await stage.pass());
 
     assert.doesNotMatch(idle.stderr, /staple|certificate\.(installed|loaded)/);
-    assert.deepEqual(await stapleOnWire(stage, 'shop.test'), body);
+    assert.deepEqual(await stapled(stage, 'shop.test'), body);
   });
 }
 

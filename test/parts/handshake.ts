@@ -1,5 +1,11 @@
 // What HAProxy really serves: a TLS handshake, and the certificates that the peer sent in it.
-import { connect, type DetailedPeerCertificate, type SecureVersion, type TLSSocket } from 'node:tls';
+import {
+  type ConnectionOptions,
+  connect,
+  type DetailedPeerCertificate,
+  type SecureVersion,
+  type TLSSocket,
+} from 'node:tls';
 
 export interface HandshakeWish {
   host?: string;
@@ -73,4 +79,25 @@ function chainOf(socket: TLSSocket): DetailedPeerCertificate[] {
     next = next.issuerCertificate;
   }
   return chain;
+}
+
+/** What the peer staples (RFC 6066 §8), as bytes; `undefined`: nothing. */
+export function stapleOnWire({ host = '127.0.0.1', ...wish }: HandshakeWish): Promise<Buffer | undefined> {
+  return new Promise((resolve, reject) => {
+    // Node's own word; its types do not know it for clients
+    const options: ConnectionOptions = Object.assign(
+      { host, ...wish, rejectUnauthorized: false },
+      { requestOCSP: true },
+    );
+    const socket = connect(options);
+    let staple: Buffer | undefined;
+    socket.once('OCSPResponse', (response: Buffer | null) => {
+      staple = response?.length ? Buffer.from(response) : undefined;
+    });
+    socket.once('error', reject);
+    socket.once('secureConnect', () => {
+      resolve(staple);
+      socket.end();
+    });
+  });
 }

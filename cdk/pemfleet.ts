@@ -87,6 +87,11 @@ export class Pemfleet extends Construct {
     return this.#metric('CertificatesFailed', options);
   }
 
+  /** Certificates that were published. */
+  metricCertificatesIssued(options?: MetricOptions): Metric {
+    return this.#metric('CertificatesIssued', options);
+  }
+
   /** Certificates well past the time at which they should have been renewed. */
   metricCertificatesOverdue(options?: MetricOptions): Metric {
     return this.#metric('CertificatesOverdue', options);

@@ -14,7 +14,7 @@ export interface Figures {
   DaysToExpiry?: number;
   HostsBehind: number;
   HostsSilent: number;
-  HostsNeedingReload: number;
+  NeedsReload: number;
   NotifyFailed: number;
 }
 
@@ -57,7 +57,7 @@ export function figuresOf(
     ...(lifetimes.length > 0 && { DaysToExpiry: (first - now.getTime()) / DAY_MS }),
     HostsBehind: talking.filter(({ note, manifest }) => isBehind(note, manifest, now)).length,
     HostsSilent: hosts.length - talking.length,
-    HostsNeedingReload: talking.filter(({ note }) => (note.states['needs-reload'] ?? 0) > 0).length,
+    NeedsReload: talking.filter(({ note }) => (note.states['needs-reload'] ?? 0) > 0).length,
     NotifyFailed: notifyFailed,
   };
 }

@@ -39,6 +39,7 @@ export function createDashboard(scope: Construct, { metric, functions, failures 
       [
         graph('Renewals', [
           metric('RunFinished'),
+          metric('CertificatesIssued'),
           metric('CertificatesFailed'),
           metric('CertificatesOverdue'),
           metric('NotifyFailed'),

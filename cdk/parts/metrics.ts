@@ -1,11 +1,13 @@
 /** What the issuer tells by EMF in its log (docs/runbook.md has a section for each alarm). One dimension, so the cost does not grow with certificates. */
 import { Duration } from 'aws-cdk-lib';
 import { Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
+import type { Figures } from '../../lambda/figures.ts';
 
 export const NAMESPACE = 'pemfleet';
 
-/** Name → statistic. */
+/** Name → statistic. The issuer's figures, all of them: an alarm on a name that nobody tells would be silent for ever. */
 export const METRICS = {
+  CertificatesIssued: 'Sum',
   CertificatesFailed: 'Maximum',
   CertificatesOverdue: 'Maximum',
   DaysToExpiry: 'Minimum',
@@ -14,7 +16,7 @@ export const METRICS = {
   NeedsReload: 'Maximum',
   NotifyFailed: 'Sum',
   RunFinished: 'Sum',
-} as const;
+} as const satisfies Record<keyof Figures, string>;
 
 export type MetricName = keyof typeof METRICS;
 

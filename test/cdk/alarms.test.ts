@@ -13,8 +13,8 @@ const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm')).m
 );
 const names = alarms.map((alarm) => alarm.MetricName);
 
-test('alarms: one for each metric but the days to expiry, whose measure CertificatesOverdue knows better', () => {
-  assert.deepEqual([...names, 'DaysToExpiry'].sort(), Object.keys(METRICS).sort());
+test('alarms: one for each metric but those that are no fault (CertificatesOverdue knows better than DaysToExpiry)', () => {
+  assert.deepEqual([...names, 'CertificatesIssued', 'DaysToExpiry'].sort(), Object.keys(METRICS).sort());
 });
 
 test('alarms: the topic hears when one begins and when it ends', () => {

@@ -36,7 +36,9 @@ async function deploy(t: TestContext) {
       { identifiers: ['www.other.example.test'] },
     ],
   });
-  const template = deployed({ template: Template.fromStack(stack) });
+  const synthesized = Template.fromStack(stack);
+  const template = deployed({ template: synthesized });
+  const alarms = Object.values(synthesized.findResources('AWS::CloudWatch::Alarm'));
   const assets = readdirSync(app.outdir).map((name) => join(app.outdir, name));
   const directory =
     assets.find((path) => existsSync(join(path, 'pemfleet.json'))) ?? 'no asset has a pemfleet.json';
@@ -46,11 +48,29 @@ async function deploy(t: TestContext) {
   const tags = { 'pemfleet:fleet': 'default' };
   aws.ssm.host({ instanceId: 'i-0aaa', tags, cwd: directory, env: { PATH: '/nonexistent' } });
   const role = aws.role({ name: 'issuer', policies: template.policiesOf('PemfleetIssuerRole') });
-  return { aws, template, directory, principal: aws.principal({ name: 'issuer', role }) };
+  return { aws, template, alarms, directory, principal: aws.principal({ name: 'issuer', role }) };
 }
 
+/** Embedded metric format: what CloudWatch makes of a line of the log. */
+function metricsIn(stdout: string) {
+  const lines = stdout.split('\n').filter((line) => line.includes('"_aws"'));
+  return lines.flatMap((line) => {
+    const { _aws, ...values } = JSON.parse(line);
+    return _aws.CloudWatchMetrics.flatMap(
+      (one: { Namespace: string; Dimensions: string[][]; Metrics: { Name: string }[] }) =>
+        one.Metrics.map(({ Name }) => ({
+          name: Name,
+          namespace: one.Namespace,
+          dimensions: one.Dimensions.flat().map((dimension) => [dimension, values[dimension]]),
+        })),
+    );
+  });
+}
+
+const byName = <T extends { name: string }>(all: T[]) => all.sort((a, b) => a.name.localeCompare(b.name));
+
 test('issuer: its asset, as its role, issues by DNS-01 and is refused nothing', async (t) => {
-  const { aws, template, directory, principal } = await deploy(t);
+  const { aws, template, alarms, directory, principal } = await deploy(t);
   const { Environment } = template.properties('PemfleetIssuerFunction') as {
     Environment: { Variables: Record<string, string> };
   };
@@ -68,6 +88,13 @@ test('issuer: its asset, as its role, issues by DNS-01 and is refused nothing', 
     aws.calls.filter(({ status }) => status === 403).map(({ action, resource }) => `${action} ${resource}`),
     [],
   );
+  const heard = alarms.map(({ Properties: { MetricName, Namespace, Dimensions } }) => ({
+    name: MetricName,
+    namespace: Namespace,
+    dimensions: Dimensions.map(({ Name, Value }: { Name: string; Value: string }) => [Name, Value]),
+  }));
+  const told = metricsIn(stdout).filter(({ name }) => heard.some((one) => one.name === name));
+  assert.deepEqual(byName(told), byName(heard), 'what the alarms listen to');
   const asked = new Set(aws.calls.flatMap(({ checks }) => checks.map(({ action }) => action)));
   const allowed = template
     .policiesOf('PemfleetIssuerRole')

@@ -74,7 +74,7 @@ const hosts: Row[] = [
   {
     says: 'a host that serves what is published is well',
     fleets: [fleetOf(noteOf())],
-    figures: { HostsBehind: 0, HostsSilent: 0, HostsNeedingReload: 0 },
+    figures: { HostsBehind: 0, HostsSilent: 0, NeedsReload: 0 },
   },
   {
     says: 'a host that has not seen the manifest for half an hour is behind',
@@ -94,12 +94,12 @@ const hosts: Row[] = [
   {
     says: 'a file that is not served after half an hour makes its host behind',
     fleets: [fleetOf(noteOf({ states: { served: 5, failed: 1 } }))],
-    figures: { HostsBehind: 1, HostsNeedingReload: 0 },
+    figures: { HostsBehind: 1, NeedsReload: 0 },
   },
   {
     says: 'a host in need of a reload is counted at once, and behind later',
     fleets: [fleetOf(noteOf({ states: { 'needs-reload': 1 } }), 5)],
-    figures: { HostsBehind: 0, HostsNeedingReload: 1 },
+    figures: { HostsBehind: 0, NeedsReload: 1 },
   },
   {
     says: 'a host that is hindered as a whole is behind at once',
@@ -126,7 +126,7 @@ const hosts: Row[] = [
         }),
       ),
     ],
-    figures: { HostsSilent: 1, HostsBehind: 0, HostsNeedingReload: 0 },
+    figures: { HostsSilent: 1, HostsBehind: 0, NeedsReload: 0 },
   },
   {
     says: 'hosts of all fleets count, each under its own manifest',

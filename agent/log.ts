@@ -39,6 +39,7 @@ const EVENTS = {
   'placeholder.removed': 'info',
   'status.reported': 'info',
   'status.failed': 'error',
+  'host.left': 'info',
   'notify.failed': 'warning',
   'metrics.failed': 'warning',
   'run.finished': 'info',

@@ -9,12 +9,13 @@ import packageJson from '../package.json' with { type: 'json' };
 import type { Agent } from './agent.ts';
 import { type AgentConfig, loadConfig, OPTIONS } from './config.ts';
 import { examineConfigured, exitStatusOfFindings, findingsOutput } from './doctor/doctor.ts';
-import { execHere } from './doctor/host.ts';
 import { ConfigError } from './errors.ts';
+import { execHere } from './exec.ts';
 import { DEFAULT_WAIT_SECONDS, firstBoot, waitOf } from './first-boot.ts';
 import { Runtime } from './haproxy/runtime.ts';
 import { openSocket } from './haproxy/socket.ts';
 import { instanceConfigs } from './instances.ts';
+import { leave } from './leave.ts';
 import { type Log, lineLog } from './log.ts';
 import { napper } from './nap.ts';
 import { openNotifier } from './notify.ts';
@@ -44,6 +45,7 @@ async function main(argv: string[]): Promise<number> {
   const commands: Record<string, (config: AgentConfig, flags: Flags) => Promise<number>> = {
     sync: syncOnce,
     run: stayResident,
+    leave: async (config) => ((await leave(agentOf(config))) ? EXIT.ok : EXIT.failure),
     status: showStatus,
   };
   if (command === 'doctor') return examine(flags);
@@ -115,6 +117,7 @@ async function stayResident(config: AgentConfig): Promise<number> {
     now: () => new Date(),
     monotonic: process.hrtime.bigint,
     onHangup: (wake) => process.on('SIGHUP', wake),
+    exec: execHere,
   });
   return EXIT.ok;
 }

@@ -2,6 +2,8 @@
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { HostStatus } from '#contract/host-status.ts';
 import type { Agent } from './agent.ts';
+import type { Exec } from './exec.ts';
+import { isShuttingDown, leave } from './leave.ts';
 import { type Manners, type MannersOptions, manners } from './manners.ts';
 import { metricsText, writeMetrics } from './metrics.ts';
 import type { Napper } from './nap.ts';
@@ -13,6 +15,7 @@ export interface Residence extends MannersOptions {
   random: () => number;
   /** Calls `wake` when somebody wants a poll now. */
   onHangup: (wake: () => void) => void;
+  exec: Exec;
 }
 
 export async function reside(agent: Agent, residence: Residence): Promise<void> {
@@ -30,6 +33,7 @@ export async function reside(agent: Agent, residence: Residence): Promise<void> 
   };
   const heard = { ...agent, log: courtesy.listen(agent.log) };
   await run({ agent: heard, signal, sleep, random, afterTurn: teller(heard, courtesy) });
+  if (await isShuttingDown(residence.exec)) await leave(heard);
   await courtesy.end();
 }
 

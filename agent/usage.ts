@@ -11,6 +11,7 @@ export const USAGE = `pemfleet-agent keeps HAProxy's certificates as the bucket'
                                          is there already is enough when the bucket is out of reach
   pemfleet-agent run                     a pass now and whenever there is news; SIGHUP polls now, SIGTERM stops
   pemfleet-agent status [--json]         what the last pass found
+  pemfleet-agent leave                   this host is taken away: it shall not be missed (a shutdown says so by itself)
   pemfleet-agent doctor [--json]         looks at all that an installation needs and names the fix of what is wrong;
                                          --haproxy-config FILE where HAProxy cannot say which file it reads
   pemfleet-agent version

@@ -44,7 +44,9 @@ export function figuresOf(
 ): Figures {
   const count = (result: Outcome['result']) => outcomes.filter((outcome) => outcome.result === result).length;
   const hosts = fleets.flatMap(({ notes, manifest }) =>
-    Object.values(notes).map((note) => ({ note, manifest })),
+    Object.values(notes)
+      .filter(({ hasLeft }) => !hasLeft)
+      .map((note) => ({ note, manifest })),
   );
   const isSilent = (note: HostNote) => now.getTime() - note.reportedAt.getTime() > SILENT_AFTER_MS;
   const talking = hosts.filter(({ note }) => !isSilent(note));

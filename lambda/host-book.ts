@@ -13,6 +13,8 @@ import { instant, readMemo, serializeMemo } from './memo.ts';
 const hostNote = z.object({
   etag: z.string(),
   reportedAt: instant,
+  /** Was shut down or taken away. */
+  hasLeft: z.literal(true).optional(),
   /** ETag of the manifest that it has seen. */
   manifest: z.string().optional(),
   /** Files by state. */
@@ -90,6 +92,7 @@ function summary(status: HostStatus, etag: string): HostNote {
   return {
     etag,
     reportedAt: new Date(status.reportedAt),
+    ...(status.leftAt !== undefined && { hasLeft: true }),
     ...(status.manifest !== undefined && { manifest: status.manifest }),
     states,
     ...(status.error && { error: status.error.code }),

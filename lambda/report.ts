@@ -18,6 +18,8 @@ export interface FleetReport {
   certificates: CertificateReport[];
   /** Hosts that have not reported for longer than `silentAfterMs`. */
   silent: { host: string; reportedAt: string }[];
+  /** Hosts that were shut down or taken away: nobody waits for them. */
+  left: { host: string; leftAt: string }[];
   /** Hosts whose status cannot be read by this version. */
   unreadable: { host: string; code: string }[];
 }
@@ -25,7 +27,9 @@ export interface FleetReport {
 /** Two heartbeats of the agent and some. */
 export const SILENT_AFTER_MS = 3 * 3_600_000;
 
-export function reportFleet(manifest: Manifest, statuses: readonly HostStatus[], now: Date): FleetReport {
+export function reportFleet(manifest: Manifest, all: readonly HostStatus[], now: Date): FleetReport {
+  const left = all.flatMap(({ host, leftAt }) => (leftAt === undefined ? [] : [{ host, leftAt }]));
+  const statuses = all.filter(({ leftAt }) => leftAt === undefined);
   const certificates = Object.entries(manifest.certificates).map(([certificate, entry]) => {
     const [newest] = entry.pems;
     const report = {
@@ -41,7 +45,7 @@ export function reportFleet(manifest: Manifest, statuses: readonly HostStatus[],
   });
   const isSilent = ({ reportedAt }: HostStatus) => now.getTime() - Date.parse(reportedAt) > SILENT_AFTER_MS;
   const silent = statuses.filter(isSilent).map(({ host, reportedAt }) => ({ host, reportedAt }));
-  return { fleet: manifest.fleet, certificates, silent, unreadable: [] };
+  return { fleet: manifest.fleet, certificates, silent, left, unreadable: [] };
 }
 
 function stateOf(status: HostStatus, certificate: string, wanted: ReadonlySet<string>) {

@@ -1,25 +1,12 @@
 /** The host around the agent: its own directory, flock(1), systemd's units, the clock's source, the last pass. */
-import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { codeOf } from '#contract/errors.ts';
 import type { Agent } from '../agent.ts';
+import type { Exec } from '../exec.ts';
 import { readStatus } from '../state.ts';
 import { type Finding, finding, quoted } from './finding.ts';
-
-/** Standard output, empty when the program is missing or failed. */
-export type Exec = (
-  program: string,
-  args: readonly string[],
-) => Promise<{ isThere: boolean; stdout: string }>;
-
-export const execHere: Exec = (program, args) =>
-  new Promise((resolve) => {
-    execFile(program, [...args], { timeout: 5000 }, (error, stdout) => {
-      resolve({ isThere: error?.code !== 'ENOENT', stdout });
-    });
-  });
 
 const UNIT = 'pemfleet-agent.service';
 

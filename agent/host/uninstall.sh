@@ -12,6 +12,9 @@ units="pemfleet-agent.service pemfleet-agent-first.service"
 if [ -z "$root" ] && command -v systemctl >/dev/null; then
     # shellcheck disable=SC2086 # two words
     systemctl disable --now $units 2>/dev/null || true
+    # Nobody shall be called because this host reports no more.
+    [ ! -e /etc/pemfleet/agent.yaml ] || runuser -u pemfleet -- /usr/bin/pemfleet-agent leave ||
+        echo "uninstall.sh: the bucket was not told; until its status expires this host counts as silent" >&2
 fi
 for unit in $units; do rm -f "$root/etc/systemd/system/$unit"; done
 rm -f "$root/usr/bin/pemfleet-agent"

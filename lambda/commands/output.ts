@@ -54,7 +54,7 @@ export function reportTable(reports: readonly FleetReport[]): string {
   return reports.map((report) => fleetTable(report)).join('\n');
 }
 
-function fleetTable({ fleet, certificates, silent, unreadable }: FleetReport): string {
+function fleetTable({ fleet, certificates, silent, left, unreadable }: FleetReport): string {
   const rows = certificates.map(({ certificate, identifiers, serial, notAfter, served, behind }) => [
     certificate,
     identifiers.join(','),
@@ -69,8 +69,9 @@ function fleetTable({ fleet, certificates, silent, unreadable }: FleetReport): s
   const quiet = silent
     .map(({ host, reportedAt }) => `silent since ${minute(reportedAt)}: ${host}\n`)
     .join('');
+  const gone = left.map(({ host, leftAt }) => `left at ${minute(leftAt)}: ${host}\n`).join('');
   const broken = unreadable.map(({ host, code }) => `status cannot be read: ${host} (${code})\n`).join('');
-  return `fleet ${fleet}\n${table([head, ...rows])}${quiet}${broken}`;
+  return `fleet ${fleet}\n${table([head, ...rows])}${quiet}${gone}${broken}`;
 }
 
 function minute(instant: string): string {

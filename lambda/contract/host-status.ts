@@ -49,6 +49,8 @@ const hostStatus = z.looseObject({
   fleet: fleetName,
   host: hostName,
   reportedAt: instant,
+  /** It was shut down or taken away: no report is expected until it comes back. */
+  leftAt: instant.optional(),
   agent: z.looseObject({ version: z.string() }),
   /** ETag of the manifest that was acted on; absent if none could be read. */
   manifest: z.string().optional(),

@@ -64,7 +64,7 @@ test('outcomes are a table with a line for each certificate', () => {
   );
 });
 
-test('a fleet is a table of its certificates, and a line for each silent host', () => {
+test('a fleet is a table of its certificates, and a line for each host that is silent or gone', () => {
   const certificate = {
     certificate: 'a.test',
     identifiers: ['a.test', 'b.test'],
@@ -82,8 +82,9 @@ test('a fleet is a table of its certificates, and a line for each silent host', 
       certificates: [{ ...certificate, served: ['lb1'], behind }],
       unreadable: [{ host: 'h9', code: 'ERR_STATUS_VERSION' }],
       silent: [{ host: 'lb3', reportedAt: '2026-11-22T08:00:00.000Z' }],
+      left: [{ host: 'lb4', leftAt: '2026-11-22T09:00:00.000Z' }],
     },
-    { fleet: 'inner', certificates: [], silent: [], unreadable: [] },
+    { fleet: 'inner', certificates: [], silent: [], left: [], unreadable: [] },
   ]);
 
   assert.equal(
@@ -93,6 +94,7 @@ test('a fleet is a table of its certificates, and a line for each silent host', 
       'CERTIFICATE  IDENTIFIERS    SERIAL  EXPIRES           SERVED BY  BEHIND',
       'a.test       a.test,b.test  0A      2027-02-20 11:00  1 of 3     lb2: failed (ERR_RUNTIME_REFUSED); lb3: pending',
       'silent since 2026-11-22 08:00: lb3',
+      'left at 2026-11-22 09:00: lb4',
       'status cannot be read: h9 (ERR_STATUS_VERSION)',
       '',
       'fleet inner',

@@ -129,6 +129,18 @@ const hosts: Row[] = [
     figures: { HostsSilent: 1, HostsBehind: 0, NeedsReload: 0 },
   },
   {
+    says: 'a host that was taken away is missed by nobody',
+    fleets: [
+      fleetOf(
+        noteOf({
+          ...{ hasLeft: true, reportedAt: after(noon, -SILENT_AFTER_MS - 1), manifest: '"old"' },
+          states: { pending: 1, 'needs-reload': 1 },
+        }),
+      ),
+    ],
+    figures: { HostsSilent: 0, HostsBehind: 0, NeedsReload: 0 },
+  },
+  {
     says: 'hosts of all fleets count, each under its own manifest',
     fleets: [
       fleetOf(noteOf({ manifest: '"old"' })),

@@ -48,6 +48,16 @@ test('a status becomes a note: when, which manifest, files by state, what hinder
   });
 });
 
+test('the note of a host that was taken away says so, until it reports again', async () => {
+  const bucket = memoryBucket();
+  await bucket.put(keyOf('lb1'), statusOf('lb1', { leftAt: noon.toISOString() }));
+  const { default: away } = await refresh(bucket);
+  await bucket.put(keyOf('lb1'), statusOf('lb1'));
+  const { default: back } = await refresh(bucket);
+
+  assert.deepEqual([away?.['lb1']?.hasLeft, back?.['lb1']?.hasLeft], [true, undefined]);
+});
+
 test('where no host has changed, none is read and nothing is written', async () => {
   const bucket = await bucketWith('lb1', 'lb2');
   const first = await refresh(bucket);

@@ -1,0 +1,27 @@
+/**
+ * The last word of a host that is shut down or taken away: nobody shall be called because it reports no more. Its next
+ * pass, should there be one, reports as always.
+ */
+import type { Agent } from './agent.ts';
+import type { Exec } from './exec.ts';
+import { put, readOwnStatus } from './report.ts';
+import { saveStatus } from './state.ts';
+
+/** @returns whether the bucket knows; a host that has never reported has nobody to say goodbye to */
+export async function leave(agent: Agent): Promise<boolean> {
+  const known = await readOwnStatus(agent);
+  if (known === undefined) return true;
+  const leftAt = agent.now().toISOString();
+  const status = { ...known, reportedAt: leftAt, leftAt };
+  // First here: a pass compares with it, and so reports anew.
+  await saveStatus(agent.config.stateDir, status);
+  const isTold = await put(agent, status);
+  if (isTold) agent.log('host.left');
+  return isTold;
+}
+
+/** systemctl(1): `stopping` once a shutdown or reboot has begun; a mere stop of the unit leaves the machine `running`. */
+export async function isShuttingDown(exec: Exec): Promise<boolean> {
+  const { stdout } = await exec('systemctl', ['is-system-running']);
+  return stdout.trim() === 'stopping';
+}

@@ -1,12 +1,12 @@
 /**
  * What every host has said last, in short and by the ETag of its status: a pass reads only the statuses that have
- * changed, and none at all where no host has.
+ * changed, and none at all where no host has. And which calls to the hosts are not over yet.
  */
 import * as z from 'zod';
 import type { Bucket } from '#contract/bucket/bucket.ts';
 import { ContractError } from '#contract/errors.ts';
 import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
-import { type FleetName, hostName, layout } from '#contract/layout.ts';
+import { type FleetName, fleetName, hostName, layout } from '#contract/layout.ts';
 import { inParallel } from './in-parallel.ts';
 import { instant, readMemo, serializeMemo } from './memo.ts';
 
@@ -23,31 +23,43 @@ const hostNote = z.object({
   error: z.string().optional(),
 });
 
+/** A call to the hosts of a fleet of which nobody has heard the end yet. */
+const openCall = z.object({ command: z.string(), fleet: fleetName, at: instant });
+
 const hostBook = z.object({
   version: z.literal(1),
   fleets: z.record(z.string(), z.record(z.string(), hostNote)),
+  calls: z.array(openCall).default([]),
 });
 
 export type HostNote = z.infer<typeof hostNote>;
+export type OpenCall = z.infer<typeof openCall>;
 export type HostBook = z.infer<typeof hostBook>;
 
 /** Reads at once from the bucket. */
 const AT_ONCE = 20;
 
+export async function readHostBook(bucket: Bucket): Promise<HostBook> {
+  const { value } = await readMemo(bucket, layout.hostBook, hostBook);
+  return value ?? { version: 1, fleets: {}, calls: [] };
+}
+
+/** Equal to `known` → not written. */
+export async function saveHostBook(bucket: Bucket, book: HostBook, known: HostBook): Promise<void> {
+  if (outline(book) !== outline(known)) await bucket.put(layout.hostBook, serializeMemo(book));
+}
+
 /** @returns the notes of each fleet's hosts, after those that have changed were read again */
-export async function refreshHostBook(
+export async function refreshNotes(
   bucket: Bucket,
+  known: HostBook['fleets'],
   fleets: readonly FleetName[],
   now: Date,
 ): Promise<HostBook['fleets']> {
-  const { value } = await readMemo(bucket, layout.hostBook, hostBook);
-  const known = value?.fleets ?? {};
   const notes = await Promise.all(
     fleets.map(async (fleet) => [fleet, await notesOf(bucket, fleet, known[fleet] ?? {}, now)] as const),
   );
-  const book = Object.fromEntries(notes);
-  if (!isSame(book, known)) await bucket.put(layout.hostBook, serializeMemo({ version: 1, fleets: book }));
-  return book;
+  return Object.fromEntries(notes);
 }
 
 type Notes = Record<string, HostNote>;
@@ -103,10 +115,10 @@ function unreadable(etag: string, error: string, now: Date): HostNote {
   return { etag, reportedAt: now, states: {}, error };
 }
 
-function isSame(book: HostBook['fleets'], known: HostBook['fleets']): boolean {
-  const etags = (fleets: HostBook['fleets']) =>
-    Object.entries(fleets).flatMap(([fleet, notes]) =>
-      Object.entries(notes).map(([host, { etag }]) => `${fleet}/${host} ${etag}`),
-    );
-  return etags(book).sort().join() === etags(known).sort().join();
+/** What tells two books apart. */
+function outline({ fleets, calls }: HostBook): string {
+  const etags = Object.entries(fleets).flatMap(([fleet, notes]) =>
+    Object.entries(notes).map(([host, { etag }]) => `${fleet}/${host} ${etag}`),
+  );
+  return [...etags.sort(), ...calls.map(({ command }) => command)].join();
 }

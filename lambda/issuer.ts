@@ -3,15 +3,14 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import { afterPass } from './after-pass.ts';
 import { loadConfig, openBucket, runPass } from './compose.ts';
 import { checkConfig } from './config.ts';
 import type { Figures } from './figures.ts';
 import type { Log } from './log.ts';
 import { levelOf } from './log.ts';
-import { measure } from './measure.ts';
 import { ssmNotifier } from './notify.ts';
 import type { Outcome } from './plan.ts';
-import { tellFleets } from './tell-fleets.ts';
 
 /** The part of Lambda's context that is used. */
 export interface LambdaContext {
@@ -43,8 +42,8 @@ export async function handler(_event: unknown, context: LambdaContext): Promise<
   const random = () => randomInt(2 ** 32) / 2 ** 32;
   const result = await runPass(bucket, config, {}, { timing, random, log });
   const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
-  const notifyFailed = document ? await tellFleets(ssmNotifier(document), result, log, now()) : 0;
-  emit(await measure(bucket, result, notifyFailed, now()));
+  const notifier = document ? ssmNotifier(document) : undefined;
+  emit(await afterPass({ bucket, notifier, log, now: now() }, result));
   return failIfAny(result.outcomes);
 }
 

@@ -8,14 +8,14 @@ import type { FleetName } from '#contract/layout.ts';
 export interface Notifier {
   /** @param manifest its ETag @returns the command's id */
   notify(fleet: FleetName, manifest: string): Promise<string>;
-  /** Commands of `since` and later that have come to an end. */
-  results(since: Date): Promise<CommandResult[]>;
+  /** How a command stands; undefined if Systems Manager does not know it any more. */
+  result(command: string): Promise<CommandResult | undefined>;
 }
 
 export interface CommandResult {
-  command: string;
-  fleet: string;
+  /** As Systems Manager says it: `Success`, `Failed`, `InProgress`, … */
   status: string;
+  hasEnded: boolean;
   targets: number;
   errors: number;
   timedOut: number;
@@ -42,25 +42,17 @@ export function ssmNotifier(document: string): Notifier {
       );
       return Command?.CommandId ?? '';
     },
-    results: async (since) => {
-      const { Commands = [] } = await client.send(
-        new ListCommandsCommand({
-          Filters: [
-            { key: 'DocumentName', value: document },
-            { key: 'InvokedAfter', value: `${since.toISOString().slice(0, 19)}Z` },
-          ],
-        }),
-      );
-      return Commands.filter(({ Status = '' }) => !/^(Pending|InProgress|Cancelling)$/.test(Status)).map(
-        (command) => ({
-          command: command.CommandId ?? '',
-          fleet: command.Parameters?.['fleet']?.[0] ?? '',
-          status: command.Status ?? '',
-          targets: command.TargetCount ?? 0,
-          errors: command.ErrorCount ?? 0,
-          timedOut: command.DeliveryTimedOutCount ?? 0,
-        }),
-      );
+    result: async (CommandId) => {
+      const { Commands: [command] = [] } = await client.send(new ListCommandsCommand({ CommandId }));
+      if (command === undefined) return undefined;
+      const { Status: status = '', TargetCount = 0, ErrorCount = 0, DeliveryTimedOutCount = 0 } = command;
+      return {
+        status,
+        hasEnded: !/^(Pending|InProgress|Cancelling)$/.test(status),
+        targets: TargetCount,
+        errors: ErrorCount,
+        timedOut: DeliveryTimedOutCount,
+      };
     },
   };
 }

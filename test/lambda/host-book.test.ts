@@ -1,10 +1,11 @@
 // What hosts have said, by ETag: what has not changed is not read again.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Bucket } from '#contract/bucket/bucket.ts';
 import { BucketError } from '#contract/errors.ts';
 import { type HostStatus, serializeHostStatus } from '#contract/host-status.ts';
-import { fleetName, hostName, layout } from '#contract/layout.ts';
-import { refreshHostBook } from '../../lambda/host-book.ts';
+import { type FleetName, fleetName, hostName, layout } from '#contract/layout.ts';
+import { readHostBook, refreshNotes, saveHostBook } from '../../lambda/host-book.ts';
 import { type MemoryBucket, memoryBucket } from '../contract/memory-bucket.ts';
 import { after, fleet, interposed, named, noon } from './support.ts';
 
@@ -26,7 +27,13 @@ async function bucketWith(...hosts: string[]): Promise<MemoryBucket> {
   for (const host of hosts) await bucket.put(keyOf(host), statusOf(host));
   return bucket;
 }
-const refresh = (bucket: MemoryBucket, at = noon) => refreshHostBook(bucket, [fleet], at);
+async function refreshBook(bucket: Bucket, names: FleetName[], at: Date) {
+  const known = await readHostBook(bucket);
+  const fleets = await refreshNotes(bucket, known.fleets, names, at);
+  await saveHostBook(bucket, { ...known, fleets }, known);
+  return fleets;
+}
+const refresh = (bucket: MemoryBucket, at = noon) => refreshBook(bucket, [fleet], at);
 /** What a pass asks of the bucket from now on. */
 const callsFrom = (bucket: MemoryBucket) => {
   const begun = bucket.calls.length;
@@ -56,6 +63,17 @@ test('the note of a host that was taken away says so, until it reports again', a
   const { default: back } = await refresh(bucket);
 
   assert.deepEqual([away?.['lb1']?.hasLeft, back?.['lb1']?.hasLeft], [true, undefined]);
+});
+
+test('calls that are not over yet are kept, and a book of before knows none', async () => {
+  const bucket = memoryBucket();
+  await bucket.put(layout.hostBook, '{"version":1,"fleets":{}}');
+  const before = await readHostBook(bucket);
+  const calls = [{ command: 'c1', fleet, at: noon }];
+  await saveHostBook(bucket, { ...before, calls }, before);
+
+  assert.deepEqual(before.calls, []);
+  assert.deepEqual((await readHostBook(bucket)).calls, calls);
 });
 
 test('where no host has changed, none is read and nothing is written', async () => {
@@ -90,7 +108,7 @@ test('a host that is gone is forgotten, and so is a fleet', async () => {
   await bucket.delete(keyOf('lb2'));
 
   const book = await refresh(bucket);
-  await refreshHostBook(bucket, [other], noon);
+  await refreshBook(bucket, [other], noon);
 
   assert.deepEqual(Object.keys(book['default'] ?? {}), ['lb1']);
   assert.deepEqual(JSON.parse(bucket.text(layout.hostBook) ?? '').fleets, { other: {} });
@@ -123,7 +141,7 @@ test('a status that goes between the listing and the read is told as gone', asyn
   const bucket = await bucketWith('lb1');
   const get = async (key: string) => (key === keyOf('lb1') ? undefined : bucket.get(key));
 
-  const book = await refreshHostBook(interposed(bucket, { get: get as never }), [fleet], noon);
+  const book = await refreshBook(interposed(bucket, { get: get as never }), [fleet], noon);
 
   assert.equal(book['default']?.['lb1']?.error, 'gone');
 });
@@ -133,7 +151,7 @@ test('a bucket that fails is no failure of a host', async () => {
   const broken = new BucketError('ERR_BUCKET_UNREACHABLE', keyOf('lb1'), 'S3 is out of reach');
   const get = async (key: string) => (key === keyOf('lb1') ? Promise.reject(broken) : bucket.get(key));
 
-  await assert.rejects(refreshHostBook(interposed(bucket, { get: get as never }), [fleet], noon), broken);
+  await assert.rejects(refreshBook(interposed(bucket, { get: get as never }), [fleet], noon), broken);
   assert.equal(bucket.text(layout.hostBook), undefined, 'nothing half is remembered');
 });
 

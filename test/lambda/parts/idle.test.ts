@@ -5,9 +5,9 @@ import { openBucket } from '#contract/bucket/open.ts';
 import { serializeHostStatus } from '#contract/host-status.ts';
 import { hostName, layout } from '#contract/layout.ts';
 import { emptyManifest, serializeManifest } from '#contract/manifest.ts';
+import { afterPass } from '../../../lambda/after-pass.ts';
 import { runPass } from '../../../lambda/compose.ts';
 import { checkConfig } from '../../../lambda/config.ts';
-import { measure } from '../../../lambda/measure.ts';
 import { serializeMemo } from '../../../lambda/memo.ts';
 import { type Aws, startAws } from '../../parts/aws/aws.ts';
 import {
@@ -66,7 +66,10 @@ async function pass(name: string, names: readonly string[]) {
   });
   const [timing, events] = [fakeClock(), recordEvents()];
   const result = await runPass(bucket, config, {}, { timing, random: () => 0.5, log: events.log });
-  const figures = await measure(bucket, result, 0, timing.now());
+  const figures = await afterPass(
+    { bucket, notifier: undefined, log: events.log, now: timing.now() },
+    result,
+  );
   return { outcomes: result.outcomes, figures };
 }
 

@@ -12,8 +12,12 @@ export interface Route53Api {
   /** For messages. */
   readonly owner: string;
   readonly timing: Timing;
-  /** One request in its turn. @param needs the permission, for example `route53:GetChange` */
-  request<T>(needs: string, send: (client: Route53Client) => Promise<T>): Promise<T>;
+  /**
+   * One request in its turn.
+   * @param needs the permission, for example `route53:GetChange`
+   * @param on what it is needed for, to be told when it is denied
+   */
+  request<T>(needs: string, send: (client: Route53Client) => Promise<T>, on?: string): Promise<T>;
   close(): void;
 }
 
@@ -38,11 +42,11 @@ export function openRoute53(access: Access, timing: Timing): Route53Api {
   return {
     owner,
     timing,
-    request: async (needs, send) => {
+    request: async (needs, send, on) => {
       if (roleArn !== undefined) await assumeRole(client, owner);
       await inTurn();
       return send(client).catch((error: unknown) => {
-        throw route53Failure(error, owner, needs);
+        throw route53Failure(error, owner, needs, on);
       });
     },
     close: () => client.destroy(),
@@ -68,14 +72,18 @@ export function nameOf(error: unknown): string {
 }
 
 /** What concerns a batch (`InvalidChangeBatch`) is the caller's affair and passes as it is. */
-function route53Failure(error: unknown, owner: string, needs: string): unknown {
+function route53Failure(error: unknown, owner: string, needs: string, on?: string): unknown {
   const name = nameOf(error);
   const options = { cause: error };
   if (name === 'InvalidChangeBatch') return error;
   if (/AccessDenied|NotAuthorized/.test(name)) {
     const advice =
       needs === 'sts:AssumeRole' ? " (its trust policy, externalId, or the issuer's own policy)" : '';
-    return new DnsFailed('ERR_DNS_DENIED', `${needs} is denied in ${owner}${advice}`, options);
+    return new DnsFailed(
+      'ERR_DNS_DENIED',
+      `${needs} is denied in ${owner}${on ? `, for ${on}` : ''}${advice}`,
+      options,
+    );
   }
   if (/Credentials|ExpiredToken|InvalidClientTokenId|SignatureDoesNotMatch/.test(name))
     return new DnsFailed('ERR_DNS_DENIED', `no usable credentials for ${owner} (${name})`, options);

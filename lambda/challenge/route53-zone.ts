@@ -15,6 +15,8 @@ import type { TxtChange, TxtRecordSet } from './txt-record-set.ts';
 
 /** Record sets in one answer, at most. */
 const PAGE = 300;
+/** Of a batch, in a message. */
+const SHOWN_NAMES = 5;
 const [FIRST_WAIT_MS, LONGEST_WAIT_MS] = [250, 4_000];
 
 type Start = Pick<
@@ -33,8 +35,10 @@ export function route53Zone(api: Route53Api, zone: HostedZone): ZoneApi {
       StartRecordType: start.NextRecordType,
       StartRecordIdentifier: start.NextRecordIdentifier,
     };
-    return api.request('route53:ListResourceRecordSets', (client) =>
-      client.send(new ListResourceRecordSetsCommand(input)),
+    return api.request(
+      'route53:ListResourceRecordSets',
+      (client) => client.send(new ListResourceRecordSetsCommand(input)),
+      title,
     );
   }
 
@@ -76,8 +80,11 @@ export function route53Zone(api: Route53Api, zone: HostedZone): ZoneApi {
     change: async (changes) => {
       const ChangeBatch = { Comment: 'pemfleet: DNS-01', Changes: changes.map(toChange) };
       try {
-        const { ChangeInfo } = await api.request('route53:ChangeResourceRecordSets', (client) =>
-          client.send(new ChangeResourceRecordSetsCommand({ HostedZoneId, ChangeBatch })),
+        const names = [...new Set(changes.map(({ name }) => name))];
+        const { ChangeInfo } = await api.request(
+          'route53:ChangeResourceRecordSets',
+          (client) => client.send(new ChangeResourceRecordSetsCommand({ HostedZoneId, ChangeBatch })),
+          `TXT at ${shortened(names)} in ${title}`,
         );
         return { id: ChangeInfo?.Id ?? '' };
       } catch (error) {
@@ -100,6 +107,12 @@ async function waitInsync(api: Route53Api, title: string, Id: string): Promise<v
     );
     if (ChangeInfo?.Status === 'INSYNC') return;
   }
+}
+
+/** A policy that denies one name denies the whole batch. */
+function shortened(names: readonly string[]): string {
+  const shown = names.slice(0, SHOWN_NAMES).join(', ');
+  return names.length <= SHOWN_NAMES ? shown : `${shown} and ${names.length - SHOWN_NAMES} more`;
 }
 
 function toChange({ action, name, set }: TxtChange): Change {

@@ -109,5 +109,10 @@ test('Route 53: a name that a CNAME leads out of the policy is denied alone', as
     ends.map((end) => (end.status === 'rejected' ? codeOf(end.reason) : 'done')),
     ['ERR_DNS_DENIED', 'done', 'done'],
   );
+  const [end] = ends;
+  assert.match(
+    end?.status === 'rejected' ? end.reason.message : '',
+    /is denied in the issuer's account, for TXT at elsewhere\.own\.test in hosted zone own\.test \(Z/,
+  );
   assert.deepEqual(allRecords(), before);
 });

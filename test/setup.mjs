@@ -49,8 +49,8 @@ const parts = {
   moto: {
     suite: 'sid',
     package: 'python3-moto',
-    // its server's, which Debian only suggests
-    also: ['python3-flask', 'python3-flask-cors'],
+    // its server's and its CloudFormation's, which Debian only suggests
+    also: ['python3-flask', 'python3-flask-cors', 'python3-openapi-spec-validator'],
     programs: { moto: { file: 'moto', env: 'PEMFLEET_MOTO' } },
     // before 5.2 it ignores If-Match on PUT, and the current SDK cannot read its times
     wanted: /^5\.([2-9]|\d\d)\./,
@@ -92,7 +92,7 @@ function isPartPresent(name) {
 }
 
 // the programs hold absolute paths: a moved checkout builds them anew
-const stampOf = (name) => `${recipe} ${join(partsDir, name)}\n`;
+const stampOf = (name) => `${[recipe, join(partsDir, name), ...(parts[name].also ?? [])].join(' ')}\n`;
 
 /** By content, not by time: git sets the times of a clone as it likes. */
 function arePackagesInstalled() {

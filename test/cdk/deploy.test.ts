@@ -1,0 +1,158 @@
+/**
+ * docs/deploy.md as it stands, from a fresh clone to a stack and back, by the pinned CLI itself: `cdk bootstrap`, `cdk deploy`,
+ * again, `cdk destroy`. AWS is moto 5.2, which runs CloudFormation, but not all of it: what it leaves out is IGNORED, and named in
+ * docs/deploy.md. Whatever moto learns makes this test fail, so that the lists stay true.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import {
+  GetBucketVersioningCommand,
+  GetObjectCommand,
+  GetPublicAccessBlockCommand,
+} from '@aws-sdk/client-s3';
+import { startMoto } from '../parts/moto.ts';
+import { makeTempDir } from '../parts/temp-dir.ts';
+import { freshClone, QUALIFIER } from './fresh-clone.ts';
+import { motoAccount } from './moto-account.ts';
+
+/** Resources that moto's CloudFormation knows nothing of: they are not made, and nothing fails. */
+const IGNORED = [
+  'AWS::CloudWatch::Alarm',
+  'AWS::Lambda::EventInvokeConfig',
+  // It is made, but the stack does not list it.
+  'AWS::Lambda::Permission',
+  'AWS::Lambda::Url',
+  'AWS::S3::BucketPolicy',
+  'AWS::SNS::Subscription',
+  'AWS::SNS::TopicPolicy',
+  'AWS::SQS::QueuePolicy',
+  'AWS::Scheduler::Schedule',
+];
+
+const FILLED_IN = `acme:
+  directoryUrl: letsencrypt-staging
+  termsOfServiceAgreed: true
+  contact: ['mailto:ops@example.test']
+challenge: http-01
+wakeMinutes: 20
+certificates:
+  - identifiers: [www.example.test, example.test]
+    fleets: [default]
+`;
+
+const { path, remove } = makeTempDir();
+after(remove);
+const moto = await startMoto();
+after(moto.stop);
+const account = motoAccount(moto);
+const { directory, sh, home } = freshClone(path, moto);
+const assetsBucket = `cdk-${QUALIFIER}-assets-123456789012-${moto.region}`;
+const context = `-c @aws-cdk/core:bootstrapQualifier=${QUALIFIER}`;
+const deploy = `npx cdk deploy --require-approval never -c emails=ops@example.test ${context}`;
+
+interface Template {
+  Resources: Record<string, { Type: string }>;
+}
+const template = (): Template =>
+  JSON.parse(readFileSync(join(directory, 'cdk.out/Pemfleet.template.json'), 'utf8'));
+const nameOf = async (prefix: string) =>
+  (await account.resources('Pemfleet')).find(({ id }) => id.replace(/[0-9A-F]{8}$/, '') === prefix)?.name ??
+  `no ${prefix}`;
+
+test('the account is bootstrapped, while the clone is built and filled in', async () => {
+  const [bootstrapped] = await Promise.all([
+    // Away from the clone: there is nothing to synthesize yet.
+    sh(
+      `${directory}/node_modules/.bin/cdk bootstrap aws://123456789012/${moto.region} --qualifier ${QUALIFIER}`,
+      home,
+    ),
+    sh('npm run build'),
+  ]);
+  writeFileSync(join(directory, 'cdk/pemfleet.yaml'), FILLED_IN);
+
+  assert.match(bootstrapped, /✅ {2}Environment .* bootstrapped/);
+});
+
+test('npx cdk deploy makes all that the template says and moto knows', async () => {
+  assert.match(await sh(deploy), /✅ {2}Pemfleet\n/);
+
+  const types = (resources: { type: string }[]) => resources.map(({ type }) => type).sort();
+  const wanted = Object.entries(template().Resources).map(([id, { Type: type }]) => ({ id, type }));
+  const ignored = wanted.filter(({ type }) => IGNORED.includes(type));
+  assert.deepEqual([...new Set(types(ignored))], IGNORED);
+  assert.deepEqual(
+    types(await account.resources('Pemfleet')),
+    types(wanted.filter((resource) => !ignored.includes(resource))),
+  );
+});
+
+test('the functions run the published assets, and know bucket and document', async () => {
+  const bucket = await nameOf('PemfleetBucket');
+  const document = await nameOf('PemfleetNotifyDocument');
+  const [issuer, responder] = (await account.functions()).sort((a, b) => b.Timeout - a.Timeout);
+  const assets = await account.objects(assetsBucket);
+
+  for (const fn of [issuer, responder]) {
+    assert.deepEqual([fn?.Runtime, fn?.Handler], ['nodejs24.x', 'index.handler']);
+    assert.equal(fn?.Environment.Variables['PEMFLEET_BUCKET'], `s3://${bucket}`);
+    assert.ok(
+      assets.some(({ Key, Size }) => Key.endsWith('.zip') && Size === fn?.CodeSize),
+      'another code',
+    );
+  }
+  assert.equal(issuer?.Environment.Variables['PEMFLEET_NOTIFY_DOCUMENT'], document);
+});
+
+test('the agent that hosts fetch is the one that was built', async () => {
+  const Bucket = assetsBucket;
+  const { Key } = (await account.objects(Bucket)).find(({ Key }) => Key.endsWith('.mjs')) ?? {};
+  const { Body } = await account.s3.send(new GetObjectCommand({ Bucket, Key }));
+
+  const built = readFileSync(join(directory, 'dist/agent/index.mjs'));
+  assert.ok(built.equals((await Body?.transformToByteArray()) ?? new Uint8Array()));
+});
+
+test('the bucket is encrypted by the key of the stack, the document is there', async () => {
+  const encryption = await account.encryptionOf(await nameOf('PemfleetBucket'));
+
+  assert.equal(encryption?.SSEAlgorithm, 'aws:kms');
+  assert.ok(encryption?.KMSMasterKeyID?.endsWith(await nameOf('PemfleetKey')), encryption?.KMSMasterKeyID);
+  assert.match(await account.document(await nameOf('PemfleetNotifyDocument')), /allowedPattern/);
+});
+
+test('what moto leaves out of the bucket is still left out', async () => {
+  const Bucket = await nameOf('PemfleetBucket');
+  const { Status } = await account.s3.send(new GetBucketVersioningCommand({ Bucket }));
+
+  assert.equal(Status, undefined);
+  await assert.rejects(account.s3.send(new GetPublicAccessBlockCommand({ Bucket })), {
+    name: 'NoSuchPublicAccessBlockConfiguration',
+  });
+});
+
+test('a second deploy synthesizes the same and changes nothing', async () => {
+  assert.match(await sh(deploy), /Pemfleet \(no changes\)/);
+});
+
+test('npx cdk destroy keeps bucket and key, so that no host loses what it serves', async () => {
+  const bucket = await nameOf('PemfleetBucket');
+  const key = await nameOf('PemfleetKey');
+
+  assert.match(await sh('npx cdk destroy --force -a cdk.out'), /✅ {2}Pemfleet: destroyed/);
+
+  assert.deepEqual(await account.functions(), []);
+  assert.ok((await account.buckets()).includes(bucket));
+  assert.match((await account.encryptionOf(bucket))?.KMSMasterKeyID ?? '', new RegExp(`${key}$`));
+});
+
+test('docs/deploy.md names what moto leaves out', () => {
+  const text = readFileSync(fileURLToPath(new URL('../../docs/deploy.md', import.meta.url)), 'utf8');
+
+  assert.deepEqual(
+    IGNORED.filter((type) => !text.includes(type.replace('AWS::', ''))),
+    [],
+  );
+});

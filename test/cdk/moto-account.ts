@@ -1,0 +1,73 @@
+/** An account of moto, looked at through AWS's own APIs: what a deployment has left there. */
+import {
+  GetBucketEncryptionCommand,
+  ListBucketsCommand,
+  ListObjectsV2Command,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { GetDocumentCommand, SSMClient } from '@aws-sdk/client-ssm';
+import { XMLParser } from 'fast-xml-parser';
+import type { Moto } from '../parts/moto.ts';
+
+export interface StackResource {
+  id: string;
+  name: string;
+  type: string;
+}
+
+export interface DeployedFunction {
+  FunctionName: string;
+  Runtime: string;
+  Handler: string;
+  Timeout: number;
+  CodeSize: number;
+  Environment: { Variables: Record<string, string> };
+}
+
+const xml = new XMLParser({ isArray: (name) => name === 'member' });
+
+export function motoAccount({ endpoint, region, credentials }: Moto) {
+  const config = { endpoint, region, credentials, maxAttempts: 1 };
+  const [s3, ssm] = [new S3Client(config), new SSMClient(config)];
+  /** moto takes any signature; the scope says which service is meant. */
+  const ask = async (service: string, path: string, form?: Record<string, string>) => {
+    const authorization = `AWS4-HMAC-SHA256 Credential=testing/20261122/${region}/${service}/aws4_request, SignedHeaders=host, Signature=0`;
+    const body = form && new URLSearchParams(form);
+    const answer = await fetch(endpoint + path, {
+      method: form ? 'POST' : 'GET',
+      headers: { authorization },
+      ...(body && { body }),
+    });
+    return answer.text();
+  };
+  return {
+    s3,
+    /** What moto does not know is in its list too, without a name. */
+    resources: async (StackName: string): Promise<StackResource[]> => {
+      const form = { Action: 'ListStackResources', StackName, Version: '2010-05-15' };
+      const answer = xml.parse(await ask('cloudformation', '/', form));
+      const { member } = answer.ListStackResourcesResponse.ListStackResourcesResult.StackResourceSummaries;
+      const all: StackResource[] = member.map((one: Record<string, string>) => ({
+        id: one['LogicalResourceId'],
+        name: one['PhysicalResourceId'],
+        type: one['ResourceType'],
+      }));
+      return all.filter(({ name }) => name !== '');
+    },
+    functions: async (): Promise<DeployedFunction[]> =>
+      JSON.parse(await ask('lambda', '/2015-03-31/functions')).Functions,
+    buckets: async () =>
+      ((await s3.send(new ListBucketsCommand())).Buckets ?? []).map(({ Name = '' }) => Name),
+    objects: async (Bucket: string) => {
+      const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket }));
+      return Contents.map(({ Key = '', Size = 0 }) => ({ Key, Size }));
+    },
+    encryptionOf: async (Bucket: string) => {
+      const { ServerSideEncryptionConfiguration: found } = await s3.send(
+        new GetBucketEncryptionCommand({ Bucket }),
+      );
+      return found?.Rules?.[0]?.ApplyServerSideEncryptionByDefault;
+    },
+    document: async (Name: string) => (await ssm.send(new GetDocumentCommand({ Name }))).Content ?? '',
+  };
+}

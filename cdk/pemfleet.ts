@@ -8,7 +8,7 @@ import type { FunctionUrl, IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
-import { grantAgent } from './parts/agent-access.ts';
+import { type AgentRights, grantAgent } from './parts/agent-access.ts';
 import { type Alarms, createAlarms } from './parts/alarms.ts';
 import { type AgentProgram, agentProgram } from './parts/assets.ts';
 import { type CertificateBucket, createBucket } from './parts/bucket.ts';
@@ -61,9 +61,10 @@ export class Pemfleet extends Construct {
     if (props.permissionsBoundary) PermissionsBoundary.of(this).apply(props.permissionsBoundary);
   }
 
-  /** Lets hosts read what is published for `fleet`, fetch the agent, and report. */
-  grantAgent(grantee: IGrantable, fleet: string): Grant {
-    return grantAgent(this.#storage, this.#agent, grantee, knownFleet(this.#props.config.config, fleet));
+  /** Lets hosts read what is published for `fleet`, fetch the agent, and report, each for itself. */
+  grantAgent(grantee: IGrantable, fleet: string, rights: AgentRights = {}): Grant {
+    const known = knownFleet(this.#props.config.config, fleet);
+    return grantAgent(this.#storage, this.#agent, grantee, known, rights);
   }
 
   /** Installs the agent at a host's first start; the host's role needs {@link grantAgent}. */

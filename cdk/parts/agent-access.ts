@@ -7,8 +7,22 @@ import { Construct } from 'constructs';
 import type { FleetName } from '#contract/layout.ts';
 import type { AgentProgram } from './assets.ts';
 import type { CertificateBucket } from './bucket.ts';
-import { prefixes } from './prefixes.ts';
+import { prefixes, WRITER } from './prefixes.ts';
 import { giveReason, keyConditions } from './right.ts';
+
+export interface AgentRights {
+  /**
+   * Whose status a host may write.
+   *
+   * - `own`: the one named like the session of its role. Credentials of an EC2 instance have the instance id there, those of a hybrid
+   *   node of Systems Manager its `mi-…`; elsewhere, name the host like the session.
+   * - `fleet`: that of every host of the fleet. For hosts whose session is not named like them, and for agents that were installed before
+   *   they said who they are.
+   *
+   * @default 'own'
+   */
+  readonly status?: 'own' | 'fleet';
+}
 
 /** A principal of another account gets the bucket's and the key's word too, as far as this stack owns them. */
 export function grantAgent(
@@ -16,20 +30,19 @@ export function grantAgent(
   { asset }: AgentProgram,
   grantee: IGrantable,
   fleet: FleetName,
+  { status = 'own' }: AgentRights,
 ): Grant {
-  const allow = (actions: string[], prefix: string) => {
-    const resource = bucket.arnForObjects(`${prefix}*`);
-    const { grantPrincipal } = grantee;
-    if (Construct.isConstruct(grantPrincipal))
-      giveReason(
-        grantPrincipal,
-        resource,
-        'the zone of one fleet: which objects come to be in it, nobody knows before',
-      );
-    return Grant.addToPrincipalOrResource({ grantee, actions, resourceArns: [resource], resource: bucket });
+  const allow = (actions: string[], keys: string, conditions?: Record<string, Record<string, string>>) => {
+    const resource = bucket.arnForObjects(keys);
+    explain(grantee, resource);
+    const grant = { grantee, actions, resourceArns: [resource], resource: bucket };
+    return Grant.addToPrincipalOrResource({ ...grant, ...(conditions && { conditions }) });
   };
-  const published = allow(['s3:GetObject'], prefixes.published(fleet));
-  const status = allow(['s3:PutObject'], prefixes.statuses(fleet));
+  const published = allow(['s3:GetObject'], `${prefixes.published(fleet)}*`);
+  const report =
+    status === 'own'
+      ? allow(STATUS_ACTIONS, prefixes.ownStatus(fleet), { StringLike: { 'aws:userid': `*:${WRITER}` } })
+      : allow(STATUS_ACTIONS, `${prefixes.statuses(fleet)}*`);
   const encryption = Grant.addToPrincipal({
     grantee,
     actions: KEY_ACTIONS,
@@ -42,10 +55,17 @@ export function grantAgent(
     actions: ['s3:GetObject'],
     resourceArns: [asset.bucket.arnForObjects(asset.s3ObjectKey)],
   });
-  return published.combine(status).combine(encryption).combine(program);
+  return published.combine(report).combine(encryption).combine(program);
 }
 
+/** The tag by which a host says who it is needs a right of its own. */
+const STATUS_ACTIONS = ['s3:PutObject', 's3:PutObjectTagging'];
 const KEY_ACTIONS = ['kms:Decrypt', 'kms:GenerateDataKey'];
+
+function explain({ grantPrincipal }: IGrantable, resource: string): void {
+  const reason = 'the zone of one fleet: which objects come to be in it, nobody knows before';
+  if (Construct.isConstruct(grantPrincipal)) giveReason(grantPrincipal, resource, reason);
+}
 
 /** Unknown counts as foreign: a statement too much in the key's policy names the same role. */
 function isForeign({ grantPrincipal }: IGrantable, bucket: IBucket): boolean {

@@ -1,8 +1,11 @@
 /** The trust zones of the bucket as prefixes, for policies and lifecycle rules; derived, because only the layout makes keys. */
-import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
+import { type CertificateName, type FleetName, type HostName, layout, WRITER_TAG } from '#contract/layout.ts';
 import type { Config } from '../../lambda/config.ts';
 
 const anyFleet = '*' as FleetName;
+
+/** What a request says of its writer, as a variable of a policy. */
+export const WRITER = `\${s3:RequestObjectTag/${WRITER_TAG}}`;
 
 export const prefixes = {
   issuer: `${layout.orders.split('/')[0]}/`,
@@ -12,6 +15,7 @@ export const prefixes = {
   published: (fleet: FleetName) => layout.manifest(fleet).replace(/[^/]+$/, ''),
   pems: (fleet: FleetName) => layout.pems(fleet, '' as CertificateName).slice(0, -1),
   statuses: layout.statuses,
+  ownStatus: (fleet: FleetName) => layout.status(fleet, WRITER as HostName),
   anyPublished: firstOf(layout.manifest(anyFleet)),
   anyStatus: firstOf(layout.statuses(anyFleet)),
 } as const;

@@ -45,9 +45,13 @@ export function agentCloudConfig(host: AgentHost): string {
   return `## template: jinja\n#cloud-config\n${asYaml(document)}`;
 }
 
-/** Its status has the name of the instance, not a host name that the next instance may get again. */
+/**
+ * Its status has the name of the instance, not a host name that the next instance may get again; and it says so with each write,
+ * because its role may write this status only.
+ */
 function agentSettings({ bucket, fleet, settings = {} }: AgentHost): string {
-  return asYaml({ bucket, fleet, host: '{{ v1.instance_id }}', ...settings });
+  const { host = '{{ v1.instance_id }}' } = settings;
+  return asYaml({ bucket: `${bucket}&writer=${host}`, fleet, host, ...settings });
 }
 
 /** No folding: a line with a token of CloudFormation is as long as it is. */

@@ -24,6 +24,12 @@ export type CertificateName = z.infer<typeof certificateName>;
 export type FleetName = z.infer<typeof fleetName>;
 export type HostName = z.infer<typeof hostName>;
 
+/**
+ * Tag of an object, by which its writer says who it is (`s3://…?writer=<host>`). A policy of IAM cannot cut the instance id out of
+ * `aws:userid`, but it can compare both key and `aws:userid` with what the request itself claims: docs/bucket.md.
+ */
+export const WRITER_TAG = 'pemfleet-writer';
+
 /** RFC 8555 §8.1: a token holds base64url characters only; the length bounds are ours. */
 export const TOKEN = /^[A-Za-z0-9_-]{16,256}$/;
 

@@ -38,7 +38,7 @@ test('cloud-init: settings, unit and the scripts as they are here', async () => 
     [settings.fleet, settings.host, settings.pollInterval],
     ['default', '{{ v1.instance_id }}', 30],
   );
-  assert.match(settings.bucket, /^s3:\/\/.+\?region=.+$/);
+  assert.match(settings.bucket, /^s3:\/\/.+\?region=.+&writer=\{\{ v1\.instance_id \}\}$/);
   for (const name of ['fetch-agent.py', 'install-agent.sh'])
     assert.equal(contentOf(`/usr/lib/pemfleet/${name}`), await readFile(hostFile(name), 'utf8'));
   assert.match(
@@ -52,7 +52,7 @@ test('cloud-init: settings, unit and the scripts as they are here', async () => 
       .digest('hex'),
   );
   // Jinja would take anything else in these brackets for its own.
-  assert.deepEqual(text.match(/\{[{%#].*?[}%#]\}/g), ['{{ v1.instance_id }}']);
+  assert.deepEqual(new Set(text.match(/\{[{%#].*?[}%#]\}/g)), new Set(['{{ v1.instance_id }}']));
   assert.equal(spawnSync('sh', ['-n', hostFile('install-agent.sh')]).status, 0);
 });
 

@@ -92,6 +92,9 @@ export const change = (name: string, type = 'TXT', action = 'CREATE') => ({
   'route53:ChangeResourceRecordSetsActions': [action],
 });
 
+/** As a host says who it is, when it writes its status. */
+export const writtenBy = (host: string) => ({ 's3:RequestObjectTag/pemfleet-writer': host });
+
 export const zone = (id: string) => `arn:aws:route53:::hostedzone/${id}`;
 export const ssmDocument = (name: string) => `arn:aws:ssm:${REGION}:${ACCOUNT}:document/${name}`;
 export const instance = `arn:aws:ec2:${REGION}:${ACCOUNT}:instance/i-0aaa`;

@@ -1,5 +1,6 @@
 /** `s3://bucket/prefix?option=…`: where the objects are, for whatever the SDK's standard chain does not say. */
 import { BucketError } from '../errors.ts';
+import { hostName, WRITER_TAG } from '../layout.ts';
 
 export interface S3Address {
   bucket: string;
@@ -11,10 +12,12 @@ export interface S3Address {
   /** Encrypts with this KMS key instead of the bucket's default. */
   kmsKeyId?: string;
   pathStyle?: boolean;
+  /** Tags what is written with the name of this host. */
+  writer?: string;
 }
 
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
-const OPTIONS = ['endpoint', 'region', 'kms-key', 'path-style'];
+const OPTIONS = ['endpoint', 'region', 'kms-key', 'path-style', 'writer'];
 
 /** @throws BucketError `ERR_BUCKET_URL` */
 export function parseS3Address(url: URL): S3Address {
@@ -25,11 +28,13 @@ export function parseS3Address(url: URL): S3Address {
   const refuse = (wanted: string) => new BucketError('ERR_BUCKET_URL', url.href, wanted);
   if (!BUCKET.test(bucket)) throw refuse('wanted s3://<bucket>/<prefix> with the name of an S3 bucket');
   if (unknown !== undefined) throw refuse(`${unknown} is no option; there are ${OPTIONS.join(', ')}`);
-  const [endpoint, region, kmsKeyId, style] = OPTIONS.map(option);
+  const [endpoint, region, kmsKeyId, style, writer] = OPTIONS.map(option);
   if (endpoint !== undefined && !/^https?:\/\//.test(endpoint))
     throw refuse('endpoint: wanted an http(s) URL');
   if (style !== undefined && style !== 'true' && style !== 'false')
     throw refuse('path-style: wanted true or false');
+  if (writer !== undefined && !hostName.safeParse(writer).success)
+    throw refuse('writer: wanted the name that this host has in its status');
   return {
     bucket,
     prefix: path === '' ? '' : `${path}/`,
@@ -37,5 +42,16 @@ export function parseS3Address(url: URL): S3Address {
     ...(region !== undefined && { region }),
     ...(kmsKeyId !== undefined && { kmsKeyId }),
     ...((style ?? endpoint) !== undefined && { pathStyle: style !== 'false' }),
+    ...(writer !== undefined && { writer }),
   };
+}
+
+/** What `x-amz-tagging` says; a host's name has no letter that must be escaped. */
+export function tagsOf({ writer }: S3Address): string | undefined {
+  return writer === undefined ? undefined : `${WRITER_TAG}=${writer}`;
+}
+
+/** The permission that a write needs, for messages. */
+export function writeActionOf({ writer }: S3Address): string {
+  return writer === undefined ? 's3:PutObject' : `s3:PutObject with the tag ${WRITER_TAG}=${writer}`;
 }

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import type { Bucket, HostBucket, PutCondition } from './bucket.ts';
 import { keySegments } from './key.ts';
-import type { S3Address } from './s3-address.ts';
+import { type S3Address, tagsOf, writeActionOf } from './s3-address.ts';
 import { credentialsOf, type Environment, regionOf } from './s3-credentials.ts';
 import { bucketFailure, isConditionFailed, nameOf } from './s3-failure.ts';
 import { type S3Answer, type S3Request, type SendToS3, signedSender } from './signed-request.ts';
@@ -53,13 +53,14 @@ export function openLightBucket(address: S3Address, env: Environment): HostBucke
         'x-amz-checksum-crc32': checksumOf(body),
         ...conditionOf(condition),
         ...encryptionOf(address),
+        ...taggingOf(address),
       };
       try {
         const answer = await ask(path, { method: 'PUT', headers, body });
         return { etag: answer.headers['etag'] ?? '' };
       } catch (error) {
         if (isConditionFailed(error, condition)) return 'precondition-failed';
-        throw bucketFailure(error, place(key), 's3:PutObject');
+        throw bucketFailure(error, place(key), writeActionOf(address));
       }
     },
   };
@@ -121,6 +122,11 @@ function encryptionOf({ kmsKeyId }: S3Address): Record<string, string> {
     'x-amz-server-side-encryption-aws-kms-key-id': kmsKeyId,
     'x-amz-server-side-encryption-bucket-key-enabled': 'true',
   };
+}
+
+function taggingOf(address: S3Address): Record<string, string> {
+  const tags = tagsOf(address);
+  return tags === undefined ? {} : { 'x-amz-tagging': tags };
 }
 
 /** S3 keeps the CRC-32 that came with an object, and tells it to whoever reads. */

@@ -14,7 +14,7 @@ import type { Bucket, PutCondition, StoredObject } from './bucket.ts';
 import { inTurn } from './in-turn.ts';
 import { keySegments } from './key.ts';
 import { probeConditions } from './probe.ts';
-import type { S3Address } from './s3-address.ts';
+import { type S3Address, tagsOf, writeActionOf } from './s3-address.ts';
 import { bucketFailure, isConditionFailed, nameOf, statusOf } from './s3-failure.ts';
 
 /** Of one attempt; the SDK makes three. */
@@ -55,7 +55,8 @@ export function openS3Bucket(address: S3Address): Bucket {
       const { ETag = '' } = await client.send(new PutObjectCommand(input));
       return { etag: ETag };
     } catch (error) {
-      if (!isConditionFailed(error, condition)) throw bucketFailure(error, place(key), 's3:PutObject');
+      if (!isConditionFailed(error, condition))
+        throw bucketFailure(error, place(key), writeActionOf(address));
       return attemptsOf(error) > 1 ? ownWrite(key, body) : 'precondition-failed';
     }
   }
@@ -121,7 +122,9 @@ function attemptsOf(error: unknown): number {
 }
 
 /** Never cached on the way: every object is a secret, or is conditional. */
-function headersOf(key: string, { kmsKeyId }: S3Address): Partial<PutObjectCommandInput> {
+function headersOf(key: string, address: S3Address): Partial<PutObjectCommandInput> {
+  const { kmsKeyId } = address;
+  const Tagging = tagsOf(address);
   const type = key.endsWith('.json')
     ? 'application/json'
     : key.endsWith('.pem')
@@ -135,5 +138,10 @@ function headersOf(key: string, { kmsKeyId }: S3Address): Partial<PutObjectComma
           SSEKMSKeyId: kmsKeyId,
           BucketKeyEnabled: true,
         };
-  return { ContentType: type, CacheControl: 'no-store', ...encryption };
+  return {
+    ContentType: type,
+    CacheControl: 'no-store',
+    ...encryption,
+    ...(Tagging !== undefined && { Tagging }),
+  };
 }

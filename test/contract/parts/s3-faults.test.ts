@@ -74,6 +74,7 @@ for (const url of [
   's3://a',
   's3://certs?nope=1',
   's3://certs?path-style=yes',
+  's3://certs?writer=*',
   's3://certs?endpoint=localhost',
 ])
   test(`S3: ${url} is no address`, async () => {

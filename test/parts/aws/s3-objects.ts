@@ -3,6 +3,7 @@ import { verifyChecksums } from './s3-checksums.ts';
 import { type Condition, checkMatch, checkWrite, isNotModified, noSuchKey } from './s3-conditions.ts';
 import { encryptionHeaders, etagOf, keyCheck, readEncryption } from './s3-encryption.ts';
 import { type Bucket, currentOf, type ObjectVersion, type S3Store } from './s3-store.ts';
+import { checkTags } from './s3-tags.ts';
 import { type Answer, AwsFailure, type AwsRequest, type Session } from './wire.ts';
 
 /** What the operations on objects stand on. */
@@ -85,7 +86,7 @@ export async function putObject(
   checkWrite(without(request.headers, ignored), currentOf(bucket, key));
   const { body } = request;
   const etag = etagOf(body, encryption);
-  const headers = keptHeaders(request.headers);
+  const headers = { ...keptHeaders(request.headers), ...checkTags(request.headers) };
   const version = store.write(bucket, key, { body, etag, headers, checksum, encryption });
   return {
     status: 200,

@@ -1,6 +1,7 @@
 // What a request to S3 says: bucket, key, subresource, and the question to IAM that it raises.
 import { notImplemented } from './s3-conditions.ts';
 import type { Bucket } from './s3-store.ts';
+import { tagContext } from './s3-tags.ts';
 import type { AwsRequest, Check } from './wire.ts';
 
 /** Virtual-hosted where the Host's first part is a bucket's name, else by path. */
@@ -45,7 +46,7 @@ export function checkOf(bucket: Bucket, key: string, action: string, { headers, 
   const version = query['versionId'] === undefined ? {} : { 's3:VersionId': query['versionId'] };
   return {
     ...{ action: `s3:${action}`, resource: `arn:aws:s3:::${bucket.name}/${key}` },
-    context: { ...Object.fromEntries(present), ...version },
+    context: { ...Object.fromEntries(present), ...version, ...tagContext(headers) },
     ...{ ownerId: bucket.accountId, resourcePolicy: bucket.policy },
   };
 }

@@ -15,6 +15,7 @@ import { listObjectsV2, listObjectVersions } from './s3-list.ts';
 import { deleteObject, putObject, readObject, type S3Ground } from './s3-objects.ts';
 import { checkOf, listContext, readPlace, subresourceOf } from './s3-request.ts';
 import { type Bucket, createS3Store, currentOf } from './s3-store.ts';
+import { tagsOf } from './s3-tags.ts';
 import {
   type Answer,
   AwsFailure,
@@ -152,7 +153,8 @@ function onObject(ground: S3Ground, bucket: Bucket, key: string, request: AwsReq
     }
     case 'PUT': {
       const put = (session: Session) => putObject(ground, place, request, session);
-      return operation('PutObject', [check('PutObject'), ...matching], put);
+      const tagging = tagsOf(request.headers).length > 0 ? [check('PutObjectTagging')] : [];
+      return operation('PutObject', [check('PutObject'), ...tagging, ...matching], put);
     }
     case 'DELETE': {
       const remove = () => deleteObject(ground, place, request);

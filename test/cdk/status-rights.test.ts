@@ -1,0 +1,79 @@
+/**
+ * A host writes its own status and no other's: as the role of the template, judged by the stand-in of AWS, through the bucket that the
+ * agent opens. The key has nothing new in it: who writes, a tag of the request says, and the policy compares it with `aws:userid`.
+ */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { Template } from 'aws-cdk-lib/assertions';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { openBucket } from '#contract/bucket/open.ts';
+import { openLight } from '#contract/bucket/open-light.ts';
+import { codeOf, messageOf } from '#contract/errors.ts';
+import { fleetName, hostName, layout } from '#contract/layout.ts';
+import { startBench } from '../parts/aws/support.ts';
+import { deployed } from './deployed.ts';
+import { stackOf } from './support.ts';
+
+const { stack } = stackOf();
+const assumedBy = new ServicePrincipal('ec2.amazonaws.com');
+stack.pemfleet.grantAgent(new Role(stack, 'Own', { assumedBy }), 'default');
+stack.pemfleet.grantAgent(new Role(stack, 'Any', { assumedBy }), 'default', { status: 'fleet' });
+const template = deployed({ template: Template.fromStack(stack) });
+const bucketName = template.name('PemfleetBucket');
+const keyOf = (host: string) => layout.status(fleetName.parse('default'), hostName.parse(host));
+
+/** A host whose credentials have `session` at the end of their `aws:userid`. */
+async function startHost(t: TestContext, role: 'Own' | 'Any', session: string) {
+  const aws = await startBench(t);
+  aws.s3.createBucket(bucketName);
+  const policies = template.policiesOf(role);
+  const { env } = aws.principal({ name: session, role: aws.role({ name: role, policies }) });
+  return { aws, env };
+}
+
+const openers = {
+  SDK: async (url: string, env: Record<string, string>) => {
+    Object.assign(process.env, env);
+    return openBucket(url);
+  },
+  'without the SDK': openLight,
+};
+
+for (const [kind, open] of Object.entries(openers)) {
+  test(`status, ${kind}: a host writes its own, and no other's, whoever it says it is`, async (t) => {
+    const { aws, env } = await startHost(t, 'Own', 'i-0aaa');
+    const write = async (writer: string, host: string) => {
+      const bucket = await open(`s3://${bucketName}?region=eu-central-1${writer}`, env);
+      return bucket.put(keyOf(host), '{}').then(
+        () => 'written',
+        (error: unknown) => `${codeOf(error)} ${messageOf(error)}`,
+      );
+    };
+
+    assert.equal(await write('&writer=i-0aaa', 'i-0aaa'), 'written');
+
+    const denied = /^ERR_BUCKET_DENIED .*s3:PutObject with the tag pemfleet-writer=.* is denied/;
+    assert.match(await write('&writer=i-0aaa', 'i-0bbb'), denied);
+    assert.match(await write('&writer=i-0bbb', 'i-0bbb'), denied);
+    assert.match(await write('', 'i-0aaa'), /^ERR_BUCKET_DENIED/);
+    assert.deepEqual(aws.s3.keys(bucketName), [keyOf('i-0aaa')]);
+  });
+}
+
+test('status: where the session has another name than the host, the right to the fleet lets it write', async (t) => {
+  const { aws, env } = await startHost(t, 'Any', 'botocore-session-1');
+
+  for (const options of ['', '&writer=lb1'])
+    await (await openLight(`s3://${bucketName}?region=eu-central-1${options}`, env)).put(keyOf('lb1'), '{}');
+
+  assert.deepEqual(aws.s3.keys(bucketName), [keyOf('lb1')]);
+});
+
+test('status: a session that has the name of its host needs no more, in EC2 or elsewhere', async (t) => {
+  const { aws, env } = await startHost(t, 'Own', 'mi-0123456789abcdef0');
+  const bucket = await openLight(`s3://${bucketName}?region=eu-central-1&writer=mi-0123456789abcdef0`, env);
+
+  await bucket.put(keyOf('mi-0123456789abcdef0'), '{}');
+
+  assert.deepEqual(aws.s3.keys(bucketName), [keyOf('mi-0123456789abcdef0')]);
+});

@@ -24,7 +24,10 @@ export interface AgentRights {
   readonly status?: 'own' | 'fleet';
 }
 
-/** A principal of another account gets the bucket's and the key's word too, as far as this stack owns them. */
+/**
+ * A principal of another account gets the bucket's and the key's word too, as far as this stack owns them.
+ * @internal
+ */
 export function grantAgent(
   { bucket, key }: CertificateBucket,
   { asset }: AgentProgram,

@@ -24,6 +24,7 @@ const ALARMS: readonly [metric: MetricName, of: number, needed: number, says: st
   ['NotifyFailed', 1, 1, 'hosts could not be told of a change; they find it when they poll'],
 ];
 
+/** @internal */
 export function createAlarms(
   parent: Construct,
   props: PemfleetProps,

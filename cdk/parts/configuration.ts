@@ -7,7 +7,10 @@ import { readYaml } from '../../lambda/config-yaml.ts';
 import { ConfigError } from '../../lambda/errors.ts';
 
 export interface PemfleetConfig {
-  /** What the issuer reads. Its paths are those of {@link caFiles}. */
+  /**
+   * What the issuer reads. Its paths are those of {@link caFiles}.
+   * @internal
+   */
   readonly config: Config;
   /** From `bucket: s3://<name>`; without one, CloudFormation invents it. */
   readonly bucketName: string | undefined;

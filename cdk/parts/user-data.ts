@@ -20,6 +20,7 @@ export interface AgentOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
 }
 
+/** @internal */
 export interface AgentHost extends AgentOptions {
   readonly agent: AgentProgram;
   readonly bucket: string;
@@ -27,6 +28,7 @@ export interface AgentHost extends AgentOptions {
   readonly fleet: FleetName;
 }
 
+/** @internal */
 export function agentCloudConfig(host: AgentHost): string {
   const { agent, region, packages = ['nodejs'] } = host;
   const { urlSuffix } = Stack.of(agent.asset);

@@ -6,6 +6,7 @@ import { Match, Template } from 'aws-cdk-lib/assertions';
 import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam';
 import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import { PemfleetStack, pemfleetConfigOf, ZoneAccess } from '../../cdk/index.ts';
+import { WRITER } from '../../cdk/parts/prefixes.ts';
 import { small } from './support.ts';
 
 const hostsArn = 'arn:aws:iam::222222222222:role/hosts';
@@ -19,11 +20,8 @@ test('hosts of another account: bucket and key name their role, for their fleet'
 
   const named = (Action: unknown, more: object = {}) =>
     Match.arrayWith([Match.objectLike({ Action, Principal: { AWS: hostsArn }, ...more })]);
-  const ownOnly = { Condition: { StringLike: { 'aws:userid': '*:${s3:RequestObjectTag/pemfleet-writer}' } } };
-  for (const Statement of [
-    named('s3:GetObject'),
-    named(['s3:PutObject', 's3:PutObjectTagging'], ownOnly),
-  ])
+  const ownOnly = { Condition: { StringLike: { 'aws:userid': `*:${WRITER}` } } };
+  for (const Statement of [named('s3:GetObject'), named(['s3:PutObject', 's3:PutObjectTagging'], ownOnly)])
     template.hasResourceProperties('AWS::S3::BucketPolicy', { PolicyDocument: { Statement } });
   const Condition = Match.objectLike({ StringEquals: Match.anyValue() });
   template.hasResourceProperties('AWS::KMS::Key', {

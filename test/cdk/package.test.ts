@@ -1,9 +1,14 @@
-/** What an app gets by `import … from 'pemfleet'`: the bundle, which finds the programs that lie beside it. */
+/** What an app gets by `import … from 'pemfleet'`: the bundle, which finds the programs that lie beside it, and its declarations. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import * as source from '../../cdk/index.ts';
+import { makeTempDir } from '../parts/temp-dir.ts';
 import { http01 } from './support.ts';
 
 type Package = typeof source;
@@ -21,4 +26,78 @@ test('package: exports what cdk/index.ts exports, and it makes the same template
 
   assert.deepEqual(Object.keys(built).sort(), Object.keys(source).sort());
   assert.deepEqual(templateOf(built), templateOf(source));
+});
+
+const run = promisify(execFile);
+
+/** An app of somebody who has aws-cdk-lib, constructs and a compiler, and nothing else of ours. */
+const APP = `import { App } from 'aws-cdk-lib';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { type PemfleetProps, PemfleetStack, pemfleetConfigOf } from 'pemfleet';
+
+const config = pemfleetConfigOf({
+  acme: { directoryUrl: 'letsencrypt', termsOfServiceAgreed: true },
+  challenge: 'http-01',
+  certificates: [{ identifiers: ['www.example.com'] }],
+});
+const pemfleet: PemfleetProps = { config, alarmEmails: ['ops@example.com'] };
+const app = new App({ outdir: 'cdk.out', builtinCloudFormationValidation: false });
+const stack = new PemfleetStack(app, 'Pemfleet', { pemfleet });
+const hosts = new Role(stack, 'Hosts', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') });
+stack.pemfleet.grantAgent(hosts, 'default', { status: 'own' });
+// @ts-expect-error there is no such right: the declarations are no mere any
+stack.pemfleet.grantAgent(hosts, 'default', { status: 'mine' });
+console.log(stack.pemfleet.userData('default').render().length > 1000, app.synth().stacks.length);
+`;
+
+/** `npm pack`, unpacked where `npm install` would put it, beside what is asked of the consumer. */
+async function install(directory: string): Promise<string> {
+  const { stdout } = await run('npm', [
+    'pack',
+    '--ignore-scripts',
+    '--json',
+    '--pack-destination',
+    directory,
+  ]);
+  const [{ filename }] = JSON.parse(stdout);
+  const modules = join(directory, 'node_modules');
+  mkdirSync(join(modules, 'pemfleet'), { recursive: true });
+  const unpack = ['-xzf', join(directory, filename), '--strip-components=1', '-C', join(modules, 'pemfleet')];
+  await run('tar', unpack);
+  for (const name of ['aws-cdk-lib', 'constructs', '@types/node', 'undici-types']) {
+    mkdirSync(dirname(join(modules, name)), { recursive: true });
+    symlinkSync(realpathSync(join('node_modules', name)), join(modules, name));
+  }
+  return join(modules, 'pemfleet');
+}
+
+test('package: an app in TypeScript compiles against the packed tarball and synthesizes', async (t) => {
+  const { path, remove } = makeTempDir();
+  t.after(remove);
+  const installed = await install(path);
+  writeFileSync(join(path, 'package.json'), '{ "type": "module" }\n');
+  writeFileSync(join(path, 'app.ts'), APP);
+  const tsc = realpathSync('node_modules/.bin/tsc');
+
+  // aws-cdk-lib's own declarations take half a minute; ours lead to nothing that is not there: build-types.ts
+  const flags = [
+    '--strict',
+    '--skipLibCheck',
+    '--module',
+    'nodenext',
+    '--target',
+    'es2022',
+    '--types',
+    'node',
+  ];
+  await run(process.execPath, [tsc, ...flags, 'app.ts'], { cwd: path });
+  const { stdout } = await run(process.execPath, ['app.js'], { cwd: path });
+
+  assert.equal(stdout, 'true 1\n');
+  const { Resources } = JSON.parse(readFileSync(join(path, 'cdk.out/Pemfleet.template.json'), 'utf8'));
+  const types = Object.values<{ Type: string }>(Resources).map(({ Type }) => Type);
+  assert.equal(types.filter((type) => type === 'AWS::Lambda::Function').length, 2);
+  assert.deepEqual(readdirSync(join(installed, 'dist')).sort(), [
+    ...['agent', 'cdk', 'cli', 'issuer', 'responder', 'types'],
+  ]);
 });

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bundle } from './bundle.ts';
+import { cost } from './cost.ts';
 import { issue } from './issue.ts';
 
 export interface BenchRow {
@@ -23,7 +24,7 @@ export interface BenchOptions {
 }
 
 type Bench = (options: BenchOptions, say: (line: string) => void) => Promise<BenchRow[]>;
-const benches: Readonly<Record<string, Bench>> = { issue, bundle };
+const benches: Readonly<Record<string, Bench>> = { issue, bundle, cost };
 
 const usage = `npm run bench -- NAME [--json] [--certificates 100] [--peer-certificates 20] [--only WORD]
 NAME: ${Object.keys(benches).join(', ')}

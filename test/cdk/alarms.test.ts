@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Match } from 'aws-cdk-lib/assertions';
 import { METRICS } from '../../cdk/parts/metrics.ts';
+import { WATCHED } from '../bench/cost.ts';
 import { small, synthesize } from './support.ts';
 
 const { template } = synthesize(small, { alarmEmails: ['ops@example.com'] });
@@ -15,6 +16,7 @@ const names = alarms.map((alarm) => alarm.MetricName);
 
 test('alarms: one for each metric but those that are no fault (CertificatesOverdue knows better than DaysToExpiry)', () => {
   assert.deepEqual([...names, 'CertificatesIssued', 'DaysToExpiry'].sort(), Object.keys(METRICS).sort());
+  assert.equal(names.length, WATCHED.alarms);
 });
 
 test('alarms: the topic hears when one begins and when it ends', () => {

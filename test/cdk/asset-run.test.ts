@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { Template } from 'aws-cdk-lib/assertions';
+import { COUNTS } from '../bench/counts.ts';
 import { startBench } from '../parts/aws/support.ts';
 import { startPebble } from '../parts/pebble.ts';
 import { deployed } from './deployed.ts';
@@ -82,6 +83,11 @@ test('issuer: its asset, as its role, issues by DNS-01 and is refused nothing', 
   assert.deepEqual(readdirSync(directory).sort(), ['ca-0.pem', 'index.mjs', 'pemfleet.json']);
   const issued = stdout.split('\n').filter((line) => line.includes('certificate.issued'));
   assert.equal(issued.length, 2, stdout);
+  const isOfCertificate = /^(issuer\/order|published)\//;
+  const puts = aws.calls.filter(
+    ({ operation, subject }) => operation === 'PutObject' && isOfCertificate.test(subject),
+  );
+  assert.equal(puts.length, issued.length * COUNTS.renewal.put);
   const keys = aws.s3.keys(template.name('PemfleetBucket'));
   assert.ok(keys.includes('published/default/manifest.json'), keys.join());
   assert.deepEqual(

@@ -9,6 +9,7 @@ import { afterPass } from '../../../lambda/after-pass.ts';
 import { runPass } from '../../../lambda/compose.ts';
 import { checkConfig } from '../../../lambda/config.ts';
 import { serializeMemo } from '../../../lambda/memo.ts';
+import { COUNTS } from '../../bench/counts.ts';
 import { type Aws, startAws } from '../../parts/aws/aws.ts';
 import {
   after,
@@ -102,6 +103,8 @@ test('they are the same requests, however many certificates', () => {
 
   assert.ok(few !== undefined && few.length > 0);
   for (const calls of more) assert.deepEqual(calls, few);
+  const count = (operation: string) => few.filter((call) => call.startsWith(`${operation} `)).length;
+  assert.deepEqual({ get: count('GetObject'), list: count('ListObjectsV2') }, COUNTS.idlePass);
 });
 
 test('a host that has changed costs two more: its status is read and the book written', async () => {

@@ -1,0 +1,12 @@
+/** Requests that standing still and renewing cost: the tests named here measure them, docs/deploy.md's cost table is computed from them. */
+export const COUNTS = {
+  /** A poll with nothing new: test/e2e/aws.test.ts. */
+  idlePoll: { get: 1 },
+  /** A pass over nothing due, with one fleet: test/lambda/parts/idle.test.ts. */
+  idlePass: { get: 4, list: 2 },
+  /** For each host that has reported since the pass before; and once for all of them: test/lambda/parts/idle.test.ts. */
+  changedStatus: { get: 1 },
+  changedBook: { put: 1 },
+  /** A certificate of one PEM, from order to manifest; deletions are free: test/cdk/asset-run.test.ts. */
+  renewal: { put: 5 },
+} as const;

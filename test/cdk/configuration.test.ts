@@ -117,6 +117,10 @@ for (const [says, document, path, fix] of MISTAKES) {
   });
 }
 
+test('configuration: that were twenty mistakes and more', () => {
+  assert.ok(new Set(MISTAKES.map(([, , path]) => path)).size >= 20, 'at twenty places');
+});
+
 test('configuration: a file that is not there is refused, with what to do', () => {
   assert.match(
     refusal(() => readPemfleetConfig('/nonexistent/pemfleet.yaml')).message,

@@ -6,6 +6,7 @@ import { codeOf } from '#contract/errors.ts';
 import type { HostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
 import type { Agent, PassResult } from './agent.ts';
+import type { AgentConfig } from './config.ts';
 import { sync } from './sync.ts';
 import { factsOf } from './tell.ts';
 
@@ -35,7 +36,6 @@ export interface TurnEnd {
 interface Seen {
   etag: string | undefined;
   status: HostStatus;
-  pids: (number | undefined)[];
   /** Of what hindered the whole host. */
   code: string | undefined;
   at: Date;
@@ -92,17 +92,24 @@ async function lookForNews(agent: Agent, seen: Seen): Promise<string | undefined
   if (found === undefined) return 'ERR_MANIFEST_MISSING';
   if (found !== 'not-modified') return 'news';
   let code: string | undefined;
-  for (const [index, { runtime }] of (agent.instances ?? [agent]).entries()) {
+  for (const { runtime, config } of agent.instances ?? [agent]) {
     const process = await runtime.showInfo().catch((error: unknown) => {
       code ??= codeOf(error);
     });
-    if (process?.pid !== seen.pids[index] || process?.isStopping) return 'news';
+    if (process?.pid !== pidIn(seen.status, config) || process?.isStopping) return 'news';
   }
   return code;
 }
 
 function remember({ status, error, nextTryAt }: PassResult, at: Date): Seen {
   const code = error === undefined ? undefined : codeOf(error);
-  const pids = status.haproxy.map(({ pid }) => pid);
-  return { status, etag: status.manifest, pids, code, at, nextTryAt };
+  return { status, etag: status.manifest, code, at, nextTryAt };
+}
+
+/** By name, or by socket where there is one only: one of several that could make no pass has no entry. */
+export function pidIn(
+  { haproxy }: Pick<HostStatus, 'haproxy'>,
+  { haproxy: { name, statsSocket } }: Pick<AgentConfig, 'haproxy'>,
+): number | undefined {
+  return haproxy.find((one) => (name === undefined ? one.socket === statsSocket : one.name === name))?.pid;
 }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
+import { verify } from '#contract/combined-pem.ts';
 import { createPki } from './pki.ts';
+import { stampedName, stamper } from './stamp.ts';
 
 test('a leaf has the wished names, dates, serial and key, and chains to the root', async () => {
   const pki = await createPki();
@@ -51,3 +53,18 @@ for (const [keyType, type, bits] of [
     assert.equal(publicKey.asymmetricKeyDetails?.modulusLength, bits);
   });
 }
+
+test('stamped leaves: each with its own name and serial, as whole as an issued one', async () => {
+  const pki = await createPki();
+  const stamp = await stamper(pki);
+
+  const pems = [0, 1, 99_999].map((index) =>
+    verify(stamp(index), { identifiers: [stampedName(index)] }, new Date()),
+  );
+
+  assert.deepEqual(
+    pems.map(({ leaf, chain }) => [leaf.subjectAltName, chain.length, leaf.serialNumber.length]),
+    ['c00000', 'c00001', 'c99999'].map((name) => [`DNS:${name}.test`, 2, 16]),
+  );
+  assert.equal(new Set(pems.map(({ leaf }) => leaf.serialNumber)).size, 3);
+});

@@ -23,6 +23,8 @@ export interface PassOptions {
   isDryRun?: boolean;
   /** Try failed certificates again before their time. */
   ignoresBackOff?: boolean;
+  /** HAProxy is not expected to run yet, so it is not reloaded for want of a socket. */
+  isBeforeStart?: boolean;
   /** Finish the certificate in hand, then stop. */
   signal?: AbortSignal;
 }

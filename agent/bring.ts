@@ -15,6 +15,7 @@ import { list, unload } from './load.ts';
 import { type Action, isServing } from './plan.ts';
 import type { Scene } from './scene.ts';
 import { checkStaple, fetchStaple, loadStapled, placeStaple, stapleFileOf } from './staple.ts';
+import { proveUnseen } from './unseen.ts';
 import { proveServed, readBack } from './verify-served.ts';
 import type { WantedFile } from './wanted.ts';
 
@@ -48,6 +49,10 @@ export async function bring(action: Action, scene: Scene, progress: Progress): P
   const isStapleStale = !isOnDisk || (action.kind === 'staple' && progress.stapleError === undefined);
   await placeStaple(file, staple || undefined, isStapleStale, scene);
   progress.isListed = await enlist(wanted, scene);
+  if (scene.isUnseen) {
+    progress.handshakes = await proveUnseen(wanted, pem, scene);
+    return;
+  }
   if (scene.haproxy === undefined || scene.hindrance !== undefined) throw scene.hindrance;
   const text = body.toString('utf8');
   const brought = { wanted, path, pem, text, staple: staple || undefined, kind: action.kind };

@@ -30,7 +30,9 @@ const reload = z
       .default(['haproxy', '-c', '-f', '/etc/haproxy/haproxy.cfg'])
       .describe('Must succeed first; nothing is reloaded otherwise.'),
     window: seconds.default(300).describe('Seconds in which it is reloaded once at most.'),
-    timeout: seconds.default(120).describe('Seconds until the new worker must answer.'),
+    timeout: seconds
+      .default(120)
+      .describe('Seconds for the check, for the command, and until the new worker must answer.'),
   })
   .transform(({ window, timeout, ...commands }) => ({
     ...commands,
@@ -84,6 +86,12 @@ export const haproxySchema = z
       .min(1024)
       .default(16_384)
       .describe("HAProxy's tune.bufsize: it limits what can be loaded at run time."),
+    pace: z.coerce
+      .number()
+      .min(0)
+      .max(10_000)
+      .optional()
+      .describe('Updates a second at most; 0: no limit; default: 50 before HAProxy 3.0, no limit since.'),
     placeholder: z
       .union([z.boolean(), z.stringbool()])
       .default(false)
@@ -111,7 +119,8 @@ export function settled({
   crtListFile,
   paths,
   reload,
+  pace,
   ...rest
 }: HaproxySettings & { name?: string }) {
-  return { ...rest, crtList, crtListFile, paths, reload, ...(name !== undefined && { name }) };
+  return { ...rest, crtList, crtListFile, paths, reload, pace, ...(name !== undefined && { name }) };
 }

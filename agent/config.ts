@@ -69,6 +69,7 @@ export const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   'crt-list': ['haproxy', 'crtList'],
   handshake: ['haproxy', 'handshake'],
   bufsize: ['haproxy', 'bufsize'],
+  pace: ['haproxy', 'pace'],
   placeholder: ['haproxy', 'placeholder'],
   'pem-mode': ['pem', 'mode'],
   'pem-owner': ['pem', 'owner'],

@@ -11,6 +11,7 @@ export const ERROR_CODES = {
     'ERR_RUNTIME_SOCKET_REFUSED',
     'ERR_RUNTIME_SOCKET_DENIED',
     'ERR_RUNTIME_SOCKET_IO',
+    'ERR_RUNTIME_NO_SOCKET',
     'ERR_RUNTIME_NOT_ADMIN',
     'ERR_RUNTIME_TIMEOUT',
     'ERR_RUNTIME_SHORT_ANSWER',
@@ -144,7 +145,7 @@ export class ConfigError extends Error {
  */
 export function reactionTo(code: string): 'refused' | 'waiting' | 'reload' {
   if (code === 'ERR_RUNTIME_PAYLOAD_SIZE' || code === 'ERR_RUNTIME_CRT_LIST') return 'reload';
-  if (code === 'ERR_RUNTIME_UNSUPPORTED') return 'reload';
+  if (code === 'ERR_RUNTIME_UNSUPPORTED' || code === 'ERR_RUNTIME_NO_SOCKET') return 'reload';
   if (code === 'ERR_RUNTIME_REFUSED' || code === 'ERR_RUNTIME_READ_BACK') return 'refused';
   return /^ERR_(RUNTIME_|BUCKET_|INSTALL$|CRT_LIST_FILE$)/.test(code) ? 'waiting' : 'refused';
 }

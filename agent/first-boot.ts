@@ -44,7 +44,7 @@ export interface BootResult {
 export async function firstBoot(agent: Agent, { waitMs, sleep, options }: Wait): Promise<BootResult> {
   const deadline = agent.now().getTime() + waitMs;
   for (let turn = 0; ; turn += 1) {
-    const result = await sync(agent, options);
+    const result = await sync(agent, { ...options, isBeforeStart: true });
     const hosts = await Promise.all((agent.instances ?? [agent]).map(lookAtHost));
     const bare = hosts.filter(({ files }) => files?.every((file) => file === PLACEHOLDER_FILE));
     if (bare.length === 0) return bootable(agent, result, hosts);

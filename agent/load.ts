@@ -6,7 +6,7 @@
 import { RuntimeCommandFailed } from './errors.ts';
 import type { Capabilities } from './haproxy/capabilities.ts';
 import type { Runtime } from './haproxy/runtime.ts';
-import { missingTails, type RuntimeFile, surplusEntries } from './haproxy/view.ts';
+import { missingTails, type RuntimeFile, reasonNotToAdd, surplusEntries } from './haproxy/view.ts';
 
 export async function load(
   runtime: Runtime,
@@ -81,8 +81,7 @@ async function add(
   }
 }
 
-function cannotAdd({ filename }: RuntimeFile): RuntimeCommandFailed {
-  const hint =
-    'HAProxy has no crt-list for this directory to add it to; name the directory on a bind ("crt DIR"), or its name in haproxy.crtList';
-  return new RuntimeCommandFailed('ERR_RUNTIME_CRT_LIST', { verb: 'add ssl crt-list', filename }, hint);
+function cannotAdd(place: RuntimeFile): RuntimeCommandFailed {
+  const asked = { verb: 'add ssl crt-list', filename: place.filename };
+  return new RuntimeCommandFailed('ERR_RUNTIME_CRT_LIST', asked, reasonNotToAdd(place));
 }

@@ -5,9 +5,10 @@
 import { type Tails, wantedTails } from './crt-list.ts';
 import type { DiskFile } from './disk.ts';
 import type { RuntimeErrorCode } from './errors.ts';
+import { decideGone } from './gone.ts';
 import { commandBytes } from './haproxy/capabilities.ts';
 import { tailOf } from './haproxy/crt-list-line.ts';
-import { type HaproxyView, isListedOtherwise, type RuntimeFile } from './haproxy/view.ts';
+import { type HaproxyView, isListedOtherwise, type RuntimeFile, reasonNotToAdd } from './haproxy/view.ts';
 import { reasonToStaple } from './staple.ts';
 import type { AgentState, FileRecord } from './state.ts';
 import type { WantedFile } from './wanted.ts';
@@ -59,6 +60,8 @@ export interface PlanInput {
   listed?: Tails | undefined;
   /** `undefined`: HAProxy cannot be reached. */
   haproxy: HaproxyView | undefined;
+  /** It has no stats socket for us: only a handshake tells what it serves, only a reload changes it. */
+  isUnseen?: boolean;
   records: AgentState['files'];
   /** Addresses that a handshake must have proved. */
   handshakes: readonly string[];
@@ -101,12 +104,12 @@ function decide(wanted: WantedFile, input: PlanInput): Decision {
   if (input.listed !== undefined && !isListedRight(wanted, input.listed))
     return { kind: 'list', reason: 'its line in the crt-list file is missing, or another one' };
   const staple = reasonToStaple(wanted, input);
-  if (input.haproxy === undefined)
-    return staple === undefined
-      ? { kind: 'pending', reason: 'HAProxy is out of reach' }
-      : { kind: 'staple', reason: staple };
-  const decision = decideRuntime(wanted, input.haproxy, isProven(wanted, record, input.handshakes));
-  const isRight = decision.kind === 'keep' || decision.kind === 'prove';
+  const hasProof = isProven(wanted, record, input.handshakes);
+  const decision =
+    input.haproxy === undefined
+      ? decideUnseen(input, hasProof)
+      : decideRuntime(wanted, input.haproxy, hasProof);
+  const isRight = input.haproxy === undefined || decision.kind === 'keep' || decision.kind === 'prove';
   return staple !== undefined && isRight ? { kind: 'staple', reason: staple } : decision;
 }
 
@@ -128,6 +131,12 @@ function decideFile(
   return { kind: 'update', reason: 'another one is published' };
 }
 
+function decideUnseen({ isUnseen = false }: PlanInput, hasProof: boolean): Decision {
+  if (!isUnseen) return { kind: 'pending', reason: 'HAProxy is out of reach' };
+  if (hasProof) return { kind: 'keep', reason: 'served' };
+  return { kind: 'prove', reason: 'without a stats socket, only a handshake shows it' };
+}
+
 function decideRuntime(wanted: WantedFile, haproxy: HaproxyView, hasProof: boolean): Decision {
   const places = haproxy.files.get(wanted.file) ?? [];
   const wrong = places.find((place) => !isServing(place, wanted));
@@ -141,7 +150,7 @@ function decideRuntime(wanted: WantedFile, haproxy: HaproxyView, hasProof: boole
   if (isAddition && wrong.crtList === undefined)
     return {
       kind: 'needs-reload',
-      reason: `${reason}; no crt-list to add it to: name it on a bind (crt FILE) or its directory, then reload`,
+      reason: `${reason}; ${reasonNotToAdd(wrong)}`,
       code: 'ERR_RUNTIME_CRT_LIST',
     };
   const { maxCommandBytes } = haproxy.capabilities;
@@ -176,21 +185,4 @@ function isBackedOff(wanted: WantedFile, record: FileRecord | undefined, now: Da
   if (failure?.listing !== (wanted.listing && tailOf(wanted.listing))) return undefined;
   if (failure?.sha256 !== wanted.sha256 || now >= new Date(failure.notBefore)) return undefined;
   return failure.notBefore;
-}
-
-function decideGone(file: string, { disk, records, haproxy }: PlanInput): Action {
-  const record = records[file];
-  const seen = disk.get(file)?.sha256;
-  const isOurs = seen === undefined || record?.written.includes(seen);
-  const subject = { file, certificate: record?.certificate ?? '' };
-  const gone = 'no longer in the manifest';
-  if (isOurs && haproxy === undefined)
-    return { ...subject, kind: 'pending', reason: `${gone}; HAProxy is out of reach: it may name the file` };
-  const isNamed = ({ crtList, certificate }: RuntimeFile) => !crtList && certificate?.status === 'Used';
-  if (isOurs && haproxy?.files.get(file)?.some(isNamed)) {
-    const reason = `${gone}, but HAProxy's configuration names the file (crt FILE): take it out there, then reload`;
-    return { ...subject, kind: 'needs-reload', reason, code: 'ERR_RUNTIME_CRT_LIST' };
-  }
-  if (isOurs) return { ...subject, kind: 'remove', reason: 'no longer in the manifest' };
-  return { ...subject, kind: 'forget', reason: 'no longer in the manifest, and changed by somebody else' };
 }

@@ -2,12 +2,11 @@
  * What the Runtime API cannot do, a reload can: one for all files of a pass, at most one in a window, and only if
  * HAProxy itself finds its configuration right. Off unless the operator gives the command.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { digest } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Agent } from './agent.ts';
+import { runCommand } from './command.ts';
 import type { ReloadSettings } from './config-haproxy.ts';
 import { HostError, type HostErrorCode } from './errors.ts';
 import type { Outcome } from './records.ts';
@@ -15,6 +14,7 @@ import type { Scene } from './scene.ts';
 import type { AgentState } from './state.ts';
 import { stateOf } from './status.ts';
 import { tellReloadDecision } from './tell.ts';
+import { isServedUnseen } from './unseen.ts';
 
 export type ReloadRecord = NonNullable<AgentState['reload']>;
 
@@ -26,10 +26,9 @@ export type ReloadDecision =
   /** It was reloaded for just these files, and did not take them: its configuration does not name them. */
   | { kind: 'in-vain' };
 
-const COMMAND_TIMEOUT_MS = 300_000;
 const WORKER_POLL_MS = 200;
-const LAST_WORDS_MS = 500;
-const MAX_OUTPUT = 65_536;
+/** All versions read a directory for ever that they take for a file. */
+const HANGS = '; a crt-list line that names a directory makes HAProxy hang: "pemfleet-agent doctor" finds it';
 
 /** Which bytes in which files a reload is to bring; `undefined`: none is needed. */
 export function reloadWish(outcomes: readonly Outcome[]): string | undefined {
@@ -54,15 +53,18 @@ export function decideReload(
 export async function reloadIfNeeded(
   agent: Agent,
   { reload: last }: AgentState,
-  { haproxy }: Scene,
+  scene: Scene,
   outcomes: readonly Outcome[],
 ): Promise<ReloadRecord | undefined> {
   const settings = agent.config.haproxy.reload;
   const decision = decideReload(settings, last, reloadWish(outcomes), agent.now());
   tellReloadDecision(agent.log, decision);
-  if (decision.kind !== 'reload' || settings === undefined || haproxy === undefined) return undefined;
-  const record = await reload(agent, settings, decision.wish, haproxy.process.pid);
-  if (record.failure === undefined) agent.log('reload.done', { before: haproxy.process.pid });
+  if (decision.kind !== 'reload' || settings === undefined) return undefined;
+  const before = scene.haproxy?.process.pid;
+  if (before === undefined && !scene.isUnseen) return undefined;
+  const isReloaded = before === undefined ? isHandedOut(agent, outcomes) : hasNewWorker(agent, before);
+  const record = await reload(agent, settings, decision.wish, isReloaded);
+  if (record.failure === undefined) agent.log('reload.done', { before });
   else agent.log('reload.failed', { code: record.failure.code, message: record.failure.message });
   return record;
 }
@@ -70,52 +72,52 @@ export async function reloadIfNeeded(
 /** @returns what is to be remembered of it; a failure is told in it, and the window counts for it, too */
 async function reload(
   agent: Agent,
-  settings: ReloadSettings,
+  { check, command, timeoutMs }: ReloadSettings,
   wish: string,
-  pid: number,
+  isReloaded: () => Promise<boolean>,
 ): Promise<ReloadRecord> {
   const record = { at: agent.now().toISOString(), wish };
   try {
-    await runCommand('ERR_RELOAD_CHECK', settings.check);
-    await runCommand('ERR_RELOAD_COMMAND', settings.command);
-    await waitForWorker(agent, pid, settings.timeoutMs);
+    await carryOut('ERR_RELOAD_CHECK', check, timeoutMs);
+    await carryOut('ERR_RELOAD_COMMAND', command, timeoutMs);
+    await waitFor(isReloaded, timeoutMs);
     return record;
   } catch (error) {
     return { ...record, failure: { code: codeOf(error), message: messageOf(error) } };
   }
 }
 
-async function waitForWorker({ runtime }: Agent, before: number, timeoutMs: number): Promise<void> {
-  for (let waitedMs = 0; waitedMs < timeoutMs; waitedMs += WORKER_POLL_MS) {
+function hasNewWorker({ runtime }: Agent, before: number): () => Promise<boolean> {
+  return async () => {
     const seen = await runtime.showInfo().catch(() => undefined);
-    if (seen !== undefined && seen.pid !== before && !seen.isStopping) return;
+    return seen !== undefined && seen.pid !== before && !seen.isStopping;
+  };
+}
+
+/** Without a socket: the first of those that wait stands for all. */
+function isHandedOut(agent: Agent, outcomes: readonly Outcome[]): () => Promise<boolean> {
+  const waiting = outcomes.find((outcome) => stateOf(outcome) === 'needs-reload')?.action.wanted;
+  return async () => waiting !== undefined && isServedUnseen(waiting, agent);
+}
+
+async function waitFor(isReloaded: () => Promise<boolean>, timeoutMs: number): Promise<void> {
+  for (let waitedMs = 0; waitedMs < timeoutMs; waitedMs += WORKER_POLL_MS) {
+    if (await isReloaded()) return;
     await sleep(WORKER_POLL_MS);
   }
-  const detail = `the reload command succeeded, but no new worker answers after ${timeoutMs} ms (Pid is still ${before}): look into HAProxy's log`;
+  const detail = `the reload command succeeded, but no new worker answers after ${timeoutMs} ms: look into HAProxy's log`;
   throw new HostError('ERR_RELOAD_COMMAND', detail);
 }
 
-/** No shell: words as they are configured. */
-async function runCommand(code: HostErrorCode, [program = '', ...args]: readonly string[]): Promise<void> {
-  const child = spawn(program, args, {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      if (output.length < MAX_OUTPUT) output += text;
-    });
-  // Not spawn's own `timeout`: of a program that is not there, its timer would keep us waiting.
-  const deadline = setTimeout(() => child.kill('SIGKILL'), COMMAND_TIMEOUT_MS);
-  const [status, signal] = await once(child, 'exit').catch((error: unknown) => [messageOf(error)]);
-  clearTimeout(deadline);
-  // A process that it has left behind may hold the pipes for ever.
-  await Promise.race([once(child, 'close'), sleep(LAST_WORDS_MS)]);
-  for (const stream of [child.stdout, child.stderr]) stream.destroy();
+async function carryOut(code: HostErrorCode, command: readonly string[], timeoutMs: number): Promise<void> {
+  const { status, output } = await runCommand(command, timeoutMs);
   if (status === 0) return;
-  const said = firstLines(output);
-  throw new HostError(code, `${program} ended with ${signal ?? status}${said === '' ? '' : `: ${said}`}`);
+  const [program] = command;
+  const end =
+    status === 'late'
+      ? `${program} did not end within ${timeoutMs} ms and was stopped${code === 'ERR_RELOAD_CHECK' ? HANGS : ''}`
+      : `${program} ended with ${status}`;
+  throw new HostError(code, [end, firstLines(output)].filter(Boolean).join(': '));
 }
 
 /** Of what a program said: what it complains of, and no line that could hold a key. */

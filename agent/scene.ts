@@ -11,6 +11,8 @@ export interface Scene extends Agent {
   haproxy: HaproxyView | undefined;
   /** Why nothing can be loaded in this pass: HAProxy out of reach, a foreign transaction. */
   hindrance: unknown;
+  /** Work by reload and handshake alone: see unseen.ts. */
+  isUnseen: boolean;
   disk: ReadonlyMap<string, DiskFile>;
   /** Where HAProxy loads by a crt-list file. */
   crtListFile: CrtListFile | undefined;

@@ -12,6 +12,7 @@ import { sweepPrevious, sweepTemps, writtenDirectories } from './install.ts';
 import { syncInstances } from './instances.ts';
 import { ask, type News } from './news.ts';
 import { withOverlaps } from './overlap.ts';
+import { pacer } from './pace.ts';
 import { retirePlaceholder } from './placeholder.ts';
 import { type Action, isLoading, plan } from './plan.ts';
 import { type Outcome, withEarlier, withIntents, withOutcomes, withoutFailures } from './records.ts';
@@ -23,6 +24,7 @@ import { stapleFileOf } from './staple.ts';
 import { type AgentState, recall, saveManifest, saveState } from './state.ts';
 import { stateOf } from './status.ts';
 import { tellHindrance, tellNews, tellOutcome, tellOverlaps, tellResult } from './tell.ts';
+import { isUnseen } from './unseen.ts';
 import { wantedFiles } from './wanted.ts';
 
 const LOCK_TIMEOUT_MS = 300_000;
@@ -134,10 +136,12 @@ async function decide(
   const listed = crtListFile && (await viewCrtList(crtListFile, names));
   const { haproxy, hindrance } = await look(agent, tailsOf(names, wanted, listed));
   const handshakes = config.haproxy.handshake;
-  const actions = plan({ wanted, disk, listed, haproxy, records, handshakes, now: agent.now() });
+  const unseen = isUnseen(agent, hindrance, options);
+  const seen = { wanted, disk, listed, haproxy, isUnseen: unseen };
+  const actions = plan({ ...seen, records, handshakes, now: agent.now() });
   // Without any manifest nothing is known to be unwanted.
   const safe = news.manifest ? actions : [];
-  return { scene: { ...agent, haproxy, hindrance, disk, crtListFile }, actions: safe };
+  return { scene: { ...agent, haproxy, hindrance, isUnseen: unseen, disk, crtListFile }, actions: safe };
 }
 
 async function carryOutAll(
@@ -149,7 +153,9 @@ async function carryOutAll(
   const outcomes: Outcome[] = [];
   tellHindrance(agent.log, scene.hindrance);
   scene.hindrance ??= await clearTransaction(agent, actions, scene.haproxy);
+  const paced = pacer(scene);
   for (const action of actions) {
+    await paced(action);
     if (options.signal?.aborted) break;
     const outcome = await attempt(action, scene);
     if (!outcome.action.isProvedLast) tellOutcome(agent.log, outcome);

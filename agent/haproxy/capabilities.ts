@@ -5,8 +5,12 @@ export interface Capabilities {
   canAddCertificates: boolean;
   /** Longest command line with its payload. */
   maxCommandBytes: number;
+  /** Updates a second that visitors do not notice; 0: as many as it takes. */
+  pace: number;
 }
 
+/** Measured with `npm run bench -- traffic`; docs/bench.md. */
+const PACE_BEFORE_3_0 = 50;
 /** 3.4 has a payload limit of its own (`tune.cli.max-payload-size`, 128 kB); before it, the buffer is the limit. */
 const MAX_PAYLOAD_SINCE_3_4 = 131_072;
 
@@ -14,6 +18,7 @@ export function capabilitiesOf(version: string, bufsize: number): Capabilities {
   return {
     canAddCertificates: isAtLeast(version, 2, 2),
     maxCommandBytes: isAtLeast(version, 3, 4) ? Math.max(MAX_PAYLOAD_SINCE_3_4, bufsize - 1) : bufsize - 1,
+    pace: isAtLeast(version, 3, 0) ? 0 : PACE_BEFORE_3_0,
   };
 }
 

@@ -22,8 +22,11 @@ export interface ProcessState {
   isStopping: boolean;
 }
 
-/** A client listing certificates holds the lock; one that does not read holds it until `stats timeout`. */
-const LOCK_WAITS_MS = [5, 10, 20, 40, 80, 160, 320, 640, ...Array.from({ length: 8 }, () => 1000)];
+/**
+ * A client listing certificates holds the lock; one that does not read holds it until `stats timeout`. While somebody
+ * lists without a pause, nine tries of ten are refused (2.6): so many tries, not long waits. Some ten seconds in all.
+ */
+const LOCK_WAITS_MS = [5, 10, 20, 40, 80, ...Array.from({ length: 90 }, () => 100)];
 
 export class Runtime {
   readonly #socket: RuntimeSocket;

@@ -20,6 +20,8 @@ export interface RuntimeFile {
   /** In a crt-list file: HAProxy's entries of it, and what shall be behind the file's name in them. */
   entries?: readonly CrtListEntry[];
   tails?: readonly string[];
+  /** A name that is no path (`@store/alias`, since 3.0), where HAProxy has such and no crt-list is ours. */
+  alias?: string;
 }
 
 export interface HaproxyView {
@@ -55,10 +57,9 @@ export async function viewHaproxy(
   const inDirectory = options.crtListFile === undefined ? options.crtList : undefined;
   const certsDir = toHaproxy(options.certsDir, options.paths);
   const inFile = nameFinder(certsDir, namesIn(lists));
-  const alone = nameFinder(
-    inDirectory ?? certsDir,
-    lists.length > 0 ? [] : await runtime.showCertificateNames(),
-  );
+  const names = lists.length > 0 ? [] : await runtime.showCertificateNames();
+  const alone = nameFinder(inDirectory ?? certsDir, names);
+  const alias = names.find((name) => name.startsWith('@'));
   const seen = new Map<string, RuntimeFile[]>();
   for (const [file, tails] of files) {
     const places = lists.map(({ name: crtList, isFile, entries: all }) => {
@@ -66,10 +67,17 @@ export async function viewHaproxy(
       const entries = all.get(filename) ?? [];
       return { filename, crtList, isListed: entries.length > 0, ...(isFile && { entries, tails }) };
     });
-    const single = { filename: alone(file), crtList: undefined, isListed: true };
+    const single = { filename: alone(file), crtList: undefined, isListed: true, ...(alias && { alias }) };
     seen.set(file, await withCertificates(runtime, places.length > 0 ? places : [single]));
   }
   return { process, capabilities: capabilitiesOf(process.version, options.bufsize), files: seen };
+}
+
+/** Why a new one cannot be added, and what to do. */
+export function reasonNotToAdd({ alias }: RuntimeFile): string {
+  return alias === undefined
+    ? 'no crt-list to add it to: name it on a bind (crt FILE) or its directory (crt DIR), then reload'
+    : `HAProxy loads from a crt-store (${alias}), whose aliases the agent leaves alone: reload it, or give the bind a directory (crt DIR) or a crt-list`;
 }
 
 /** Whether HAProxy's entries of a crt-list file are other ones than they shall be. */

@@ -93,7 +93,7 @@ test('none of this says a word of a private key', () => {
   assert.ok(slices.length > 50 && said.length > 50, `${slices.length} ${said.length}`);
   for (const text of said) {
     // The name of a block is no secret.
-    assert.doesNotMatch(text.replaceAll('ENCRYPTED PRIVATE KEY', ''), /PRIVATE KEY|-----BEGIN/);
+    assert.doesNotMatch(text, /PRIVATE KEY-----|-----BEGIN/);
     assert.ok(!slices.some((slice) => text.replaceAll(/\s|\\n/g, '').includes(slice)));
   }
 });

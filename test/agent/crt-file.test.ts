@@ -47,7 +47,7 @@ for (const version of haproxyVersions) {
     const [status] = (await stage.status()).files;
     assert.match(
       status?.error?.message ?? '',
-      /no such certificate.*name it on a bind \(crt FILE\) or its directory/,
+      /no such certificate.*name it on a bind \(crt FILE\) or its directory \(crt DIR\)/,
     );
     assert.equal(stage.pem('added'), added);
     assert.equal((await stage.handshake('shop.test')).serial, serialOf(second));

@@ -1,63 +1,13 @@
 // What the Runtime API cannot do: reloaded by command, checked first, once in a window, and proved afterwards.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
-import { stringify } from 'yaml';
-import { type HaproxyVersion, haproxyVersions } from '../parts/haproxy.ts';
-import { freePort } from '../parts/ports.ts';
-import { makeTempDir } from '../parts/temp-dir.ts';
+import { test } from 'node:test';
+import { haproxyVersions } from '../parts/haproxy.ts';
 import { programPath } from '../setup.mjs';
-import { makeStage } from './stage.ts';
 import { actionsOf, assertOk } from './support/assess.ts';
-import { byDirectory } from './support/configs.ts';
 import { serialOf } from './support/publish.ts';
-
-/** The Pid of the master, which a signal makes reload. */
-function masterPid(socket: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const connection = connect(socket, () => connection.end('show proc\n'));
-    let answer = '';
-    connection.setEncoding('utf8').on('data', (text: string) => {
-      answer += text;
-    });
-    connection.once('error', reject).once('close', () => resolve(/^(\d+) +master/m.exec(answer)?.[1] ?? ''));
-  });
-}
-
-const many = ['shop.test', ...Array.from({ length: 800 }, (_, index) => `name-${index}.shop.test`)];
-
-async function makeReloadable(t: TestContext, version: HaproxyVersion, changes: object = {}) {
-  const { path: workDir, remove } = makeTempDir();
-  t.after(remove);
-  mkdirSync(join(workDir, 'certs'));
-  const httpsPort = await freePort();
-  const configText = byDirectory({
-    socket: join(workDir, 'admin.sock'),
-    certs: join(workDir, 'certs'),
-    port: httpsPort,
-  });
-  const stage = await makeStage(t, { version, workDir, configText, httpsPort, masterWorker: true });
-  const config = join(workDir, 'agent.yaml');
-  const counter = join(workDir, 'reloads');
-  const pid = await masterPid(stage.haproxy.masterSocket);
-  const reload = {
-    command: ['/bin/sh', '-c', `echo x >>${counter}; kill -USR2 ${pid}`],
-    check: [programPath(`haproxy-${version}`), '-c', '-f', join(workDir, 'haproxy.cfg')],
-    window: 1000,
-    timeout: 10,
-    ...changes,
-  };
-  writeFileSync(config, stringify({ haproxy: { reload } }));
-  writeFileSync(counter, '');
-  return {
-    stage,
-    certs: join(workDir, 'certs'),
-    sync: (...args: string[]) => stage.agent('sync', { args: ['--config', config, ...args] }),
-    reloads: () => readFileSync(counter, 'utf8').length / 2,
-  };
-}
+import { makeReloadable, many } from './support/reloadable.ts';
 
 for (const version of haproxyVersions) {
   test(`${version}: one reload for all that needs it, proved; the next one waits for the window`, async (t) => {
@@ -118,12 +68,62 @@ for (const version of haproxyVersions) {
   });
 }
 
+for (const version of haproxyVersions) {
+  test(`${version}: a check that hangs, because a crt-list line names a directory, is stopped and told`, async (t) => {
+    const { stage, sync, reloads } = await makeReloadable(t, version, (workDir) => {
+      const [list, config] = [join(workDir, 'list.txt'), join(workDir, 'hangs.cfg')];
+      mkdirSync(join(workDir, 'archive'));
+      writeFileSync(list, `${join(workDir, 'archive')}\n`);
+      writeFileSync(config, `frontend a\n  bind 127.0.0.1:1 ssl crt-list ${list} strict-sni\n`);
+      return { check: [programPath(`haproxy-${version}`), '-c', '-f', config], timeout: 3 };
+    });
+    await stage.publish('shop', { names: many });
+
+    const { code, stderr } = await sync();
+
+    assert.equal(code, 3, stderr);
+    assert.match(
+      stderr,
+      /event=reload\.failed code=ERR_RELOAD_CHECK message=.* did not end within 3000 ms and was stopped; a crt-list line that names a directory/,
+    );
+    assert.deepEqual([reloads(), (await stage.status()).files[0]?.state], [0, 'needs-reload']);
+  });
+
+  test(`${version}: without a stats socket: installed, reloaded once, and only the wire is believed`, async (t) => {
+    const { stage, sync, reloads } = await makeReloadable(t, version);
+    const blind = () => sync('--stats-socket', '/nonexistent.sock', '--json');
+    const first = await stage.publish('shop', { names: ['shop.test'] });
+
+    const brought = await blind();
+    const { files } = await stage.status();
+    const idle = await blind();
+    await stage.publish('shop', { names: ['shop.test'] });
+    const deferred = await blind();
+
+    assert.match(brought.stderr, /code=ERR_RUNTIME_SOCKET_MISSING.*event=reload\.done/s);
+    assert.deepEqual(
+      files.map(({ state, handshakes }) => [state, handshakes?.length]),
+      [['served', 1]],
+    );
+    assert.deepEqual(actionsOf(idle), [['shop.pem', 'keep']]);
+    assert.match(deferred.stderr, /event=certificate\.needs-reload .*code=ERR_RUNTIME_NO_SOCKET/);
+    assert.match(deferred.stderr, /event=reload\.deferred/);
+    assert.equal((await stage.status()).files[0]?.error?.code, 'ERR_RUNTIME_NO_SOCKET');
+    assert.equal(reloads(), 1);
+    assert.equal((await stage.handshake('shop.test')).serial, serialOf(first));
+    await stage.haproxy.stop();
+    assert.equal((await blind()).code, 3);
+    const [down] = (await stage.status()).files;
+    assert.deepEqual([down?.state, down?.error?.code], ['pending', 'ERR_RUNTIME_SOCKET_MISSING']);
+  });
+}
+
 test('a command that fails, or that reloads nothing, is told as such', async (t) => {
-  const failing = await makeReloadable(t, '3.2', { command: ['/bin/false'] });
+  const failing = await makeReloadable(t, '3.2', () => ({ command: ['/bin/false'] }));
   await failing.stage.publish('shop', { names: many });
-  const idle = await makeReloadable(t, '3.2', { command: ['/bin/true'], timeout: 1 });
+  const idle = await makeReloadable(t, '3.2', () => ({ command: ['/bin/true'], timeout: 1 }));
   await idle.stage.publish('shop', { names: many });
-  const missing = await makeReloadable(t, '3.2', { check: ['/nonexistent/haproxy'] });
+  const missing = await makeReloadable(t, '3.2', () => ({ check: ['/nonexistent/haproxy'] }));
   await missing.stage.publish('shop', { names: many });
 
   const results = [await failing.sync(), await idle.sync(), await missing.sync()].map(({ stderr }) => stderr);

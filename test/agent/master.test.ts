@@ -1,6 +1,7 @@
 // Through the master socket: the same work, and always with the current worker.
 import assert from 'node:assert/strict';
 import { request } from 'node:https';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import { haproxyVersions } from '../parts/haproxy.ts';
 import { makeStage, type Stage } from './stage.ts';
@@ -49,6 +50,9 @@ for (const version of haproxyVersions) {
     held.write('x');
     await new Promise((resolve) => held.once('socket', (socket) => socket.once('secureConnect', resolve)));
     const oldPid = await stage.haproxy.pid();
+    // an operator's session stays with the old worker, too
+    const session = connect(stage.haproxy.socket, () => session.write('prompt\n'));
+    await new Promise((resolve) => session.once('data', resolve));
     await stage.haproxy.reload();
     const pem = await stage.publish('shop', { names: ['shop.test'] });
 
@@ -62,5 +66,6 @@ for (const version of haproxyVersions) {
       new RegExp(serialOf(pem)),
     );
     held.destroy();
+    session.destroy();
   });
 }

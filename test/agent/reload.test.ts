@@ -56,6 +56,35 @@ for (const version of haproxyVersions) {
       assert.equal((await stage.handshake(`${name}.test`)).serial, serialOf(pems[name] as string));
   });
 
+  test(`${version}: ... through the master socket: the set went to the old worker, and the pass or the next one mends it`, async (t) => {
+    const stage = await makeStage(t, { version, masterWorker: true });
+    stage.flags.push('--stats-socket', `master@${stage.haproxy.masterSocket}`);
+    const names = ['a', 'b', 'c', 'd'];
+    for (const name of names) await stage.publish(name, { names: [`${name}.test`] });
+    await stage.pass();
+    const pems: Record<string, string> = {};
+    for (const name of names) pems[name] = await stage.publish(name, { names: [`${name}.test`] });
+    const agent = await agentHere(stage.flags, () => undefined);
+    let isFirst = true;
+    const runtime = followed(agent.runtime, 'setCertificate', async () => {
+      if (isFirst) await stage.haproxy.reload();
+      isFirst = false;
+    });
+
+    const { status } = await sync({ ...agent, runtime });
+    // 2.6: for a moment after a reload, the master lets nobody in
+    const again = await stage.pass();
+
+    const states = new Set(status.files.map(({ state }) => state));
+    assert.ok(
+      [...states].every((state) => state === 'served' || state === 'pending'),
+      [...states].join(),
+    );
+    assert.equal(again.code, 0, again.stderr);
+    for (const name of names)
+      assert.equal((await stage.handshake(`${name}.test`)).serial, serialOf(pems[name] as string));
+  });
+
   test(`${version}: somebody sets another certificate right after our commit: it is found, and the old state restored`, async (t) => {
     const stage = await makeStage(t, { version });
     const old = await stage.publish('shop', { names: ['shop.test'] });

@@ -1,7 +1,6 @@
 // What HAProxy does that nobody would guess (measured on the three versions), and that the agent gets it right.
 import assert from 'node:assert/strict';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import { connect as connectSocket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { connect } from 'node:tls';
@@ -9,11 +8,10 @@ import type { Runtime } from '../../agent/haproxy/runtime.ts';
 import { sync } from '../../agent/sync.ts';
 import { haproxyVersions } from '../parts/haproxy.ts';
 import { createPki } from '../parts/pki.ts';
-import { until } from '../parts/process.ts';
 import { makeTempDir } from '../parts/temp-dir.ts';
 import { makeStage } from './stage.ts';
 import { actionsOf, assertOk } from './support/assess.ts';
-import { byList, loose, patient } from './support/configs.ts';
+import { byList, loose } from './support/configs.ts';
 import { agentHere } from './support/program.ts';
 import { serialOf } from './support/publish.ts';
 
@@ -72,37 +70,6 @@ for (const version of haproxyVersions) {
 
     const changing = calls.filter((call) => /^(new|set|commit|add|delete)/.test(call));
     assert.deepEqual(changing, ['setCertificate', 'commitCertificate']);
-  });
-
-  test(`${version}: a client that lists certificates and does not read holds the lock: the update waits, and comes`, async (t) => {
-    const { path: workDir, remove } = makeTempDir();
-    t.after(remove);
-    const certs = join(workDir, 'certs');
-    mkdirSync(certs);
-    // one PEM under long names: the listing must be longer than all buffers on the way
-    const { combined } = await (await createPki()).issue({ names: ['filler.test'] });
-    for (let index = 0; index < 1500; index += 1)
-      writeFileSync(join(certs, `z${index}${'-'.repeat(220)}.pem`), combined);
-    const stage = await makeStage(t, { version, workDir, configText: patient, deadlineMs: 60_000 });
-    await stage.publish('shop', { names: ['shop.test'] });
-    assertOk(await stage.pass());
-    const pem = await stage.publish('shop', { names: ['shop.test'] });
-    const lister = connectSocket(stage.haproxy.socket, () => lister.write('show ssl cert\n'));
-    lister.pause().on('error', () => undefined);
-    const path = join(certs, 'shop.pem');
-    // without a transaction it changes nothing
-    const probe = () => stage.haproxy.command(`abort ssl cert ${path}`);
-    await until(
-      async () => (await probe()).includes('currently locked'),
-      () => (lister.destroyed ? 'the listing was over' : undefined),
-      60_000,
-    );
-
-    const result = await stage.pass();
-
-    lister.destroy();
-    assertOk(result);
-    assert.equal((await stage.handshake('shop.test')).serial, serialOf(pem));
   });
 
   test(`${version}: without strict-sni the default certificate can be updated, but not deleted: nothing is half done`, async (t) => {

@@ -26,7 +26,7 @@ function encrypted(keyPem: string): string {
 }
 
 /** A PEM that the issuer should never have published, described as if it were right. */
-function badPem(
+export function badPem(
   make: (
     good: { leafPem: string; chainPem: string[]; keyPem: string; combined: string },
     stage: Stage,

@@ -5,6 +5,7 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { layout } from '#contract/layout.ts';
 import { pemRows, type Row, secrets } from './bad-pem-rows.ts';
+import { shapeRows } from './bad-shape-rows.ts';
 import { fleet } from './host.ts';
 
 export const rows: Row[] = [
@@ -145,4 +146,5 @@ export const rows: Row[] = [
     },
   },
   ...pemRows,
+  ...shapeRows,
 ];

@@ -33,7 +33,12 @@ export const byDirectory = ({ socket, certs, port }: { socket: string; certs: st
 /** Without strict-sni: the first certificate is the default one. */
 export const loose = head + frontend('a', 'PEMFLEET_HTTPS_BIND', `crt "\${PEMFLEET_CERTS_DIR}"`);
 
-/** A client that does not read is cut off after two seconds. */
-export const patient =
-  head.replace('level admin\n', 'level admin\n  stats timeout 2s\n') +
+/** A client that does not read is cut off after `seconds`. */
+export const patient = (seconds: number) =>
+  head.replace('level admin\n', `level admin\n  stats timeout ${seconds}s\n`) +
   frontend('a', 'PEMFLEET_HTTPS_BIND', `crt "\${PEMFLEET_CERTS_DIR}" strict-sni`);
+
+/** HAProxy 3.0 and later: names that are no paths. */
+export const byStore = (certs: string) =>
+  `${head}crt-store web\n  crt-base ${certs}\n  load crt shop.pem alias site\n` +
+  frontend('a', 'PEMFLEET_HTTPS_BIND', 'crt @web/site strict-sni');

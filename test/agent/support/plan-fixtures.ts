@@ -51,7 +51,7 @@ export const place = (
 };
 export const haproxy = (places: RuntimeFile[], maxCommandBytes = 16_383): HaproxyView => ({
   process: { pid: 7, version: '3.0.11', isStopping: false },
-  capabilities: { canAddCertificates: true, maxCommandBytes },
+  capabilities: { canAddCertificates: true, maxCommandBytes, pace: 0 },
   files: new Map([['shop.pem', places]]),
 });
 export const record = (changes: Partial<FileRecord>): FileRecord => ({

@@ -31,6 +31,7 @@ test('defaults: Debian paths, mode 0600, a poll a minute, proof on 127.0.0.1:443
       crtList: undefined,
       paths: undefined,
       reload: undefined,
+      pace: undefined,
       handshake: ['127.0.0.1:443'],
       bufsize: 16_384,
       placeholder: false,
@@ -57,6 +58,7 @@ test('every key can be set, and gets its final type', async () => {
       reload: { command: ['systemctl', 'reload', 'haproxy'], window: 60 },
       handshake: ['127.0.0.1:8443', '[::1]:443'],
       bufsize: 65_536,
+      pace: 10,
       placeholder: true,
     },
     pem: { mode: '0640', owner: 'root', group: 0 },
@@ -69,6 +71,7 @@ test('every key can be set, and gets its final type', async () => {
   assert.deepEqual(config.pem, { mode: 0o640, uid: 0, gid: 0 });
   assert.deepEqual([config.host, config.pollIntervalMs, config.stateDir], ['lb2', 5000, '/state']);
   assert.deepEqual([config.haproxy.crtList, config.haproxy.bufsize], ['/jail/c', 65_536]);
+  assert.equal(config.haproxy.pace, 10);
   assert.deepEqual([config.haproxy.placeholder, config.metrics.textfile], [true, '/m.prom']);
   assert.deepEqual(
     [config.haproxy.crtListFile, config.haproxy.paths],

@@ -1,0 +1,53 @@
+/** A program of the operator's choice, run to its end or to a deadline, with what it said. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '#contract/errors.ts';
+
+export interface Ended {
+  /** 0: it has done it. A signal, or why it could not be started; `late`: it was stopped at its deadline. */
+  status: number | string;
+  output: string;
+}
+
+const LAST_WORDS_MS = 500;
+const MAX_OUTPUT = 65_536;
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** No shell: words as they are configured. */
+export async function runCommand(
+  [program = '', ...args]: readonly string[],
+  timeoutMs: number,
+): Promise<Ended> {
+  // A group of its own: what it has started is stopped with it.
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH }, detached: true });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      if (output.length < MAX_OUTPUT) output += text;
+    });
+  const exited = once(child, 'exit').then(
+    ([status, signal]) => (signal ?? status) as number | string,
+    (error: unknown) => messageOf(error),
+  );
+  const inTime = new AbortController();
+  const overdue = sleep(timeoutMs, 'late', { signal: inTime.signal }).catch(() => 'in time');
+  const status = await Promise.race([exited, overdue]);
+  inTime.abort();
+  if (status === 'late') stopGroup(child.pid);
+  // A process that it has left behind may hold the pipes for ever.
+  await Promise.race([once(child, 'close').catch(() => undefined), sleep(LAST_WORDS_MS)]);
+  for (const stream of [child.stdout, child.stderr]) stream.destroy();
+  child.unref();
+  return { status, output };
+}
+
+/** It may be gone this moment, or be another user's (sudo), whom we cannot stop. */
+function stopGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ESRCH' && code !== 'EPERM') throw error;
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * A HAProxy that has no stats socket for us. What it serves only a handshake tells, and only a reload changes it: so
+ * that is done where the operator has given a reload command and there is a bind to prove certificates on.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type CombinedPem, parse } from '#contract/combined-pem.ts';
+import { codeOf } from '#contract/errors.ts';
+import type { Agent, PassOptions } from './agent.ts';
+import { HandshakeFailed, RuntimeCommandFailed } from './errors.ts';
+import type { Scene } from './scene.ts';
+import { proveServed } from './verify-served.ts';
+import type { WantedFile } from './wanted.ts';
+
+/** None, none for this user, none of level admin. One that nobody listens on: HAProxy is down. */
+const NO_SOCKET = ['ERR_RUNTIME_SOCKET_MISSING', 'ERR_RUNTIME_SOCKET_DENIED', 'ERR_RUNTIME_NOT_ADMIN'];
+
+export function isUnseen(
+  { config: { haproxy } }: Agent,
+  hindrance: unknown,
+  { isBeforeStart }: PassOptions,
+): boolean {
+  if (haproxy.reload === undefined || haproxy.handshake.length === 0 || isBeforeStart) return false;
+  return NO_SOCKET.includes(codeOf(hindrance));
+}
+
+/**
+ * @throws RuntimeCommandFailed `ERR_RUNTIME_NO_SOCKET`: a bind hands out something else, until the next reload;
+ * or why there is no socket, if no bind answers
+ */
+export async function proveUnseen(wanted: WantedFile, pem: CombinedPem, scene: Scene): Promise<string[]> {
+  try {
+    return await proveServed(scene.config.haproxy.handshake, wanted, pem);
+  } catch (error) {
+    if (!(error instanceof HandshakeFailed)) throw error;
+    // Nobody answers on the bind either: HAProxy is down, and its next start reads the file.
+    if (/CONNECT|TIMEOUT/.test(error.code)) throw scene.hindrance;
+    const asked = { verb: 'set ssl cert', filename: wanted.file };
+    const detail = `there is no stats socket to load it through (${codeOf(scene.hindrance)}): HAProxy takes it at its next reload`;
+    throw new RuntimeCommandFailed('ERR_RUNTIME_NO_SOCKET', asked, detail, {}, { cause: error });
+  }
+}
+
+/** After a reload: whether the new worker hands it out already. */
+export async function isServedUnseen(wanted: WantedFile, { config }: Agent): Promise<boolean> {
+  const { certsDir, handshake } = config.haproxy;
+  const pem = parse(await readFile(join(certsDir, wanted.file), 'utf8'));
+  return proveServed(handshake, wanted, pem).then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof HandshakeFailed) return false;
+      throw error;
+    },
+  );
+}

@@ -30,6 +30,8 @@ export interface SpawnOptions {
   env?: Record<string, string>;
   /** ES module loaded before the agent */
   preload?: string;
+  /** as `Nice=` of a unit */
+  niceness?: number;
 }
 
 let bundle: string | undefined;
@@ -58,9 +60,11 @@ export async function spawnAgent(args: string[], { env, preload }: SpawnOptions 
   return { code, signal, ...output };
 }
 
-export function startAgent(args: string[], { env, preload }: SpawnOptions = {}) {
+export function startAgent(args: string[], { env, preload, niceness = 0 }: SpawnOptions = {}) {
   const imports = preload === undefined ? [] : ['--import', pathToFileURL(preload).href];
-  const child = spawn(process.execPath, [...imports, agentProgram(), ...args], {
+  // nice(1) becomes the program: the pid stays
+  const nice = ['-n', String(niceness), process.execPath];
+  const child = spawn('nice', [...nice, ...imports, agentProgram(), ...args], {
     env: { PATH: process.env['PATH'] ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

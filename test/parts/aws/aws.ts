@@ -3,7 +3,7 @@
 //
 //   const aws = await startAws();
 //   t.after(aws.stop);
-//   aws.s3.createBucket('certs');
+//   aws.s3.createBucket('certs');                                              // + policy, encryption … of a template
 //   const { credentials, env } = aws.principal({ name: 'issuer', policies: [policyDocument] }); // or 'everything'
 //   const s3 = new S3Client({ endpoint: aws.endpoint, region: aws.region, credentials });        // IP: path style
 //   startProgram({ env });                       // a program of its own: AWS_ENDPOINT_URL, region and credentials
@@ -12,6 +12,7 @@
 //   const session = aws.principal({ name: 'i-0aaa', role });                                     // or at once
 //
 //   aws.calls             // [{ principal, service, operation, subject, action, resource, context, checks, status, … }]
+//   await aws.onBehalf(session, { service: 'logs', … check });                 // Lambda's own, with the function's role
 //   aws.fault({ service: 's3', operation: 'PutObject', subject: /manifest/, times: 1 }, refusals.slowDown());
 //   aws.fault({ operation: 'GetObject' }, { wire: 'reset-in-body' });          // returns what lifts it again
 //   aws.clearFaults();
@@ -30,7 +31,7 @@
 //   await aws.ssm.settled();
 //   startImds({ principal: () => session });                                   // imds.ts: a server of its own
 //
-// Files: server.ts (front), signature.ts, aws-chunked.ts, identity.ts, policy.ts, faults.ts, failure.ts, and each
+// Files: server.ts (front), on-behalf.ts, signature.ts, aws-chunked.ts, identity.ts, policy.ts, faults.ts, failure.ts, and each
 // service by its name.
 
 import { type NameServer, startNameServer } from './dns-server.ts';
@@ -42,6 +43,7 @@ import {
   type Role,
   type RoleOptions,
 } from './identity.ts';
+import { type Errand, onBehalf } from './on-behalf.ts';
 import { createPolicyEngine } from './policy.ts';
 import { createRoute53, type Route53, type Route53Options } from './route53.ts';
 import { createS3, type S3 } from './s3.ts';
@@ -74,6 +76,8 @@ export interface Aws {
   principal(options: PrincipalOptions): Principal;
   role(options: RoleOptions): Role;
   calls: Call[];
+  /** What a service does with somebody's permissions. @returns whether it may */
+  onBehalf(principal: Principal, errand: Errand): Promise<boolean>;
   /** @returns what lifts the fault */
   fault(place: FaultPlace, fault: Fault): () => void;
   clearFaults(): void;
@@ -101,7 +105,8 @@ export async function startAws(options: AwsOptions = {}): Promise<Aws> {
   const decide = createPolicyEngine(region);
   const calls: Call[] = [];
   const dns = await startNameServer(route53.zones, now);
-  const front = await listen({ region, services, identity, decide, faults, now, calls });
+  const bench: Bench = { region, services, identity, decide, faults, now, calls };
+  const front = await listen(bench);
   endpoint = `http://127.0.0.1:${front.port}`;
   return {
     ...{ endpoint, region, accountId, calls, s3, route53, dns, ssm },
@@ -110,6 +115,7 @@ export async function startAws(options: AwsOptions = {}): Promise<Aws> {
     },
     administrator: identity.principal({ name: 'administrator', policies: 'everything' }),
     ...{ principal: identity.principal, role: identity.role },
+    onBehalf: (principal, errand) => onBehalf(bench, principal, errand),
     ...{ fault: faults.add, clearFaults: faults.clear },
   };
 }

@@ -16,20 +16,23 @@ export interface RoleOptions {
   /** who may assume it (sts:AssumeRole): a policy document with `Principal`; default: nobody */
   trust?: object;
   tags?: Record<string, string>;
+  /** permissions boundary */
+  boundary?: object | undefined;
   /** default: the stand-in's own */
   accountId?: string;
 }
 
-export interface Role extends Required<Omit<RoleOptions, 'trust'>> {
+export interface Role extends Required<Omit<RoleOptions, 'trust' | 'boundary'>> {
   arn: string;
   /** the part of `aws:userid` before the session's name */
   id: string;
   trust: object | undefined;
+  boundary: object | undefined;
 }
 
 /** A user with policies, or a session of a role. */
 export type PrincipalOptions =
-  | Omit<RoleOptions, 'trust'>
+  | Omit<RoleOptions, 'trust' | 'boundary'>
   | {
       /** the session's name */
       name: string;
@@ -55,9 +58,9 @@ export function createIdentity(ownAccountId: string, environment: () => Record<s
   const holders = new Map<string, Principal>();
   return {
     role(options: RoleOptions): Role {
-      const { name, accountId = ownAccountId, tags = {}, policies, trust } = options;
+      const { name, accountId = ownAccountId, tags = {}, policies, trust, boundary } = options;
       const arn = `arn:aws:iam::${accountId}:role/${name}`;
-      const role = { ...{ name, accountId, tags, policies, trust, arn }, id: randomId('AROA') };
+      const role = { ...{ name, accountId, tags, policies, trust, boundary, arn }, id: randomId('AROA') };
       roles.set(arn, role);
       return role;
     },
@@ -80,9 +83,9 @@ export function createIdentity(ownAccountId: string, environment: () => Record<s
 }
 
 function sessionOf({ name, role }: { name: string; role: Role }): Caller {
-  const { accountId, tags, policies, id } = role;
+  const { accountId, tags, policies, boundary, id } = role;
   const arn = `arn:aws:sts::${accountId}:assumed-role/${role.name}/${name}`;
-  return { arn, accountId, tags, policies, userId: `${id}:${name}` };
+  return { arn, accountId, tags, policies, boundary, userId: `${id}:${name}` };
 }
 
 function userOf(options: RoleOptions & { accountId: string }): Caller {

@@ -47,12 +47,12 @@ export function keyCheck(
   encryption: ObjectVersion['encryption'],
   region: string,
 ): Check | undefined {
-  const { kmsKeyArn, bucketKey } = encryption;
+  const { kmsKeyArn, bucketKey, keyPolicy } = encryption;
   if (kmsKeyArn === undefined) return undefined;
   const bucketArn = `arn:aws:s3:::${bucket.name}`;
   const ownerId = kmsKeyArn.split(':')[4] ?? '';
   return {
-    ...{ action, resource: kmsKeyArn, ownerId, resourcePolicy: accountMayAll(ownerId) },
+    ...{ action, resource: kmsKeyArn, ownerId, resourcePolicy: keyPolicy ?? accountMayAll(ownerId) },
     context: {
       'kms:ViaService': `s3.${region}.amazonaws.com`,
       'kms:EncryptionContext:aws:s3:arn': bucketKey ? bucketArn : `${bucketArn}/${key}`,

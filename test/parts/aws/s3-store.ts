@@ -7,6 +7,8 @@ export interface Encryption {
   /** ARN; undefined: the key that AWS keeps for S3, which needs no permission */
   kmsKeyArn: string | undefined;
   bucketKey: boolean;
+  /** of the key; default: what IAM allows in its account */
+  keyPolicy?: object;
 }
 
 export interface ObjectVersion {

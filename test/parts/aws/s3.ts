@@ -27,6 +27,7 @@ import {
 } from './wire.ts';
 
 export type S3 = ReturnType<typeof createS3>;
+export type BucketSettings = Partial<Pick<Bucket, 'versioning' | 'encryption' | 'policy'>>;
 
 export function createS3({ region, accountId, now }: { region: string; accountId: string; now: () => Date }) {
   const store = createS3Store(now);
@@ -35,7 +36,11 @@ export function createS3({ region, accountId, now }: { region: string; accountId
   const service: Service = { protocol: 's3', read: (request) => readS3(ground, request) };
   return {
     service,
-    createBucket: (name: string) => void store.create(name, accountId),
+    /** Or gives an existing one other settings. */
+    createBucket: (name: string, settings: BucketSettings = {}) => {
+      const bucket = store.has(name) ? store.bucketOf(name) : store.create(name, accountId);
+      Object.assign(bucket, settings);
+    },
     /** the keys that a listing would show */
     keys: (bucket: string) => {
       const found = store.bucketOf(bucket);
@@ -50,6 +55,7 @@ export function createS3({ region, accountId, now }: { region: string; accountId
       const headers = { 'content-type': 'application/octet-stream' };
       store.write(place, key, { body, ...sums, headers, encryption });
     },
+    remove: (bucket: string, key: string) => void store.remove(store.bucketOf(bucket), key, undefined),
     /** what the current version holds; undefined if there is none */
     text: (bucket: string, key: string) => currentOf(store.bucketOf(bucket), key)?.body.toString(),
     /** From now on writes do not honour these: a look-alike of S3 that lies. */

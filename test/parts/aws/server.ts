@@ -8,7 +8,7 @@ import { decodeAwsChunked } from './aws-chunked.ts';
 import { authenticationFailure, failureAnswer, wrongRegion } from './failure.ts';
 import type { Fault, Faults } from './faults.ts';
 import type { Identity } from './identity.ts';
-import { accessDenied, type Decide } from './policy.ts';
+import { accessDenied, type Decide, type Decision, globalContext } from './policy.ts';
 import { readClaim, type SignedRequest, verifySignature } from './signature.ts';
 import {
   type Answer,
@@ -37,8 +37,10 @@ export interface Call {
   action: string;
   resource: string;
   context: Check['context'];
-  /** each permission that was asked for, also in the middle of the operation */
-  checks: Check[];
+  /** what AWS knows of every request: transport, address, who it is */
+  globals: Check['context'];
+  /** each permission that was asked for, also in the middle of the operation, and the answer */
+  checks: (Check & { decision: Decision })[];
   /** as the client saw it; 0 for no answer */
   status: number;
   /** of the refusal */
@@ -94,9 +96,9 @@ async function serve(bench: Bench, incoming: IncomingMessage, response: ServerRe
   response.writeHead(outcome.status, headers).end();
 }
 
-const newCall = (requestId: string, at: Date): Call => ({
+export const newCall = (requestId: string, at: Date): Call => ({
   ...{ requestId, at, principal: undefined, service: '', operation: '', subject: '' },
-  ...{ action: '', resource: '', context: {}, checks: [], status: 0, code: undefined },
+  ...{ action: '', resource: '', context: {}, globals: {}, checks: [], status: 0, code: undefined },
 });
 
 function readRequest({ method = '', url = '', headers }: IncomingMessage, body: Buffer): SignedRequest {
@@ -119,6 +121,7 @@ async function answerOf(bench: Bench, request: SignedRequest, call: Call): Promi
     await verifySignature(request, claim, holder?.credentials, { protocol, now: bench.now() });
     const caller = holder as Caller;
     call.principal = caller.arn;
+    call.globals = globalContext(caller, bench.region);
     const operation = service.read(unframe(request, claim.region), caller);
     Object.assign(call, { operation: operation.name, subject: operation.subject });
     return await perform(bench, operation, sessionOf(bench, caller, protocol, call), call);
@@ -153,13 +156,13 @@ function spoil(answer: Answer, fault: Fault | undefined): Answer & { wire?: Wire
   return { ...answer, body };
 }
 
-function sessionOf({ decide }: Bench, caller: Caller, protocol: Protocol, call: Call): Session {
-  const ask = (check: Check) => {
-    if (call.checks.push(check) === 1) {
-      const { action, resource, context } = check;
-      Object.assign(call, { action, resource, context });
-    }
-    return decide(caller, check);
+export function sessionOf({ decide }: Bench, caller: Caller, protocol: Protocol, call: Call): Session {
+  const ask = async (check: Check) => {
+    const { action, resource, context } = check;
+    if (call.checks.length === 0) Object.assign(call, { action, resource, context });
+    const decision = await decide(caller, check);
+    call.checks.push({ ...check, decision });
+    return decision;
   };
   return {
     caller,

@@ -30,6 +30,8 @@ export interface Caller {
   /** `aws:PrincipalTag/…` */
   tags: Record<string, string>;
   policies: readonly object[] | 'everything';
+  /** permissions boundary: nothing beyond it */
+  boundary?: object | undefined;
 }
 
 /** One question to IAM: may the caller do this? */

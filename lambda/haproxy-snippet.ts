@@ -19,7 +19,8 @@ export function responderSnippet(responder: string): string {
 
 /**
  * The same for a responder behind a Lambda URL. Its addresses change, so HAProxy goes on asking for them ("resolvers"); it
- * answers 403 to another host name, and HAProxy sends no SNI of itself. Starts even while the DNS is down.
+ * answers 403 to another host name, and HAProxy sends no SNI of itself. Starts even while the DNS is down. A CA asks from many
+ * places at once, and Lambda refuses (429) what is beyond the function's concurrency: so requests wait here ("maxconn").
  */
 export function functionUrlSnippet(host: string): string {
   return `${TO_RESPONDER}    http-request set-header X-Forwarded-Host %[req.hdr(host)]
@@ -27,7 +28,8 @@ export function functionUrlSnippet(host: string): string {
     retries 2
     retry-on conn-failure empty-response response-timeout
     option redispatch
-    server-template lambda 2 ${host}:443 ssl verify required ca-file /etc/ssl/certs/ca-certificates.crt verifyhost ${host} sni str(${host}) alpn http/1.1 resolvers acme_dns resolve-prefer ipv4 init-addr none
+    timeout queue 10s
+    server-template lambda 2 ${host}:443 maxconn 10 ssl verify required ca-file /etc/ssl/certs/ca-certificates.crt verifyhost ${host} sni str(${host}) alpn http/1.1 resolvers acme_dns resolve-prefer ipv4 init-addr none
 
 resolvers acme_dns
     parse-resolv-conf

@@ -30,7 +30,7 @@ function bucketRights(bucket: IBucket, isHttp01: boolean): Right[] {
   const { issuer, orders, probes, challenges, anyPublished, anyStatus } = prefixes;
   const challenge = isHttp01 ? [challenges] : [];
   return [
-    objects('Read', bucket, ['GetObject'], [issuer, anyPublished, anyStatus, ...challenge]),
+    objects('Read', bucket, ['GetObject'], [issuer, anyPublished, anyStatus]),
     objects('Write', bucket, ['PutObject'], [issuer, anyPublished, ...challenge]),
     objects('Delete', bucket, ['DeleteObject'], [orders, probes, ...challenge]),
     // Not for some prefixes only: without it, S3 answers 403 in place of 404 to a GET of what is not there.
@@ -84,9 +84,9 @@ function notifyRights(config: Config, document: CfnDocument): Right[] {
     },
     {
       sid: 'NotifyResults',
-      actions: ['ssm:ListCommands', 'ssm:ListCommandInvocations'],
+      actions: ['ssm:ListCommands'],
       resources: ['*'],
-      reason: 'the actions know neither resources nor conditions',
+      reason: 'the action knows neither resources nor conditions',
     },
   ];
 }

@@ -1,6 +1,7 @@
 /**
  * The responder behind its Function URL. HAProxy passes the CA's requests to it, and neither can sign: the URL is public, so the
- * role reads one prefix, and a small concurrency bounds what a flood costs.
+ * role reads one prefix, and a concurrency of its own bounds what a flood costs. A CA asks for each name from several places at
+ * once: the lines for HAProxy let ten requests through at a time, so that five hosts never meet the bound.
  */
 import { Duration } from 'aws-cdk-lib';
 import {
@@ -44,7 +45,7 @@ export function createResponder(
     memorySize: 256,
     timeout: Duration.seconds(10),
     environment: { PEMFLEET_BUCKET: `s3://${bucket.bucketName}` },
-    ...(props.reserveConcurrency !== false && { reservedConcurrentExecutions: 5 }),
+    ...(props.reserveConcurrency !== false && { reservedConcurrentExecutions: 50 }),
   });
   const url = fn.addFunctionUrl({ authType: FunctionUrlAuthType.NONE });
   return { fn, url };

@@ -122,7 +122,7 @@ test('responder: there for HTTP-01 only, small, and public by its URL alone', ()
   defaults.hasResourceProperties('AWS::Lambda::Url', { AuthType: 'NONE' });
   defaults.hasResourceProperties('AWS::Lambda::Function', {
     Timeout: 10,
-    ReservedConcurrentExecutions: 5,
+    ReservedConcurrentExecutions: 50,
     Environment: { Variables: { PEMFLEET_BUCKET: Match.anyValue() } },
   });
   defaults.hasResourceProperties('AWS::Lambda::Permission', {

@@ -13,26 +13,38 @@ export interface PolicyDocument {
 }
 
 export interface Deployed {
-  /** `Ref` and `Fn::GetAtt` of a resource, by its logical id without the digits at its end. */
+  /** `Ref` and `Fn::GetAtt` of a resource, by its logical id, with or without the digits at its end. */
   name(id: string): string;
   arn(id: string): string;
   /** Properties with all functions resolved. */
   properties(id: string): Record<string, unknown>;
   /** Of a role. */
   policiesOf(role: string): PolicyDocument[];
+  /** Logical ids. */
+  all(type: string): string[];
+  /** What a token of the app comes to, once it is resolved: `stack.resolve(…)`. */
+  value(token: unknown): unknown;
 }
 
-export function deployed({ template }: Pick<Synthesized, 'template'>): Deployed {
+interface Place {
+  resources: Record<string, Resource>;
+  account: string;
+}
+
+export function deployed({ template }: Pick<Synthesized, 'template'>, account = ACCOUNT): Deployed {
   const resources = template.toJSON()['Resources'] as Record<string, Resource>;
+  const place = { resources, account };
   const idOf = (prefix: string) => {
-    const ids = Object.keys(resources).filter((id) => id.replace(/[0-9A-F]{8}$/, '') === prefix);
+    const ids = Object.keys(resources).filter(
+      (id) => id === prefix || id.replace(/[0-9A-F]{8}$/, '') === prefix,
+    );
     if (ids.length !== 1) throw new TypeError(`${ids.length} resources are ${prefix}`);
     return String(ids[0]);
   };
-  const resolved = (value: unknown) => resolve(value, resources);
+  const resolved = (value: unknown) => resolve(value, place);
   return {
-    name: (prefix) => physicalName(idOf(prefix)),
-    arn: (prefix) => arnOf(idOf(prefix), resources),
+    name: (prefix) => physicalName(idOf(prefix), place),
+    arn: (prefix) => arnOf(idOf(prefix), place),
     properties: (prefix) => resolved(resources[idOf(prefix)]?.Properties) as Record<string, unknown>,
     policiesOf: (prefix) => {
       const role = idOf(prefix);
@@ -42,42 +54,56 @@ export function deployed({ template }: Pick<Synthesized, 'template'>): Deployed 
       );
       return policies.map(({ Properties }) => resolved(Properties['PolicyDocument']) as PolicyDocument);
     },
+    all: (type) => Object.keys(resources).filter((id) => resources[id]?.Type === type),
+    value: resolved,
   };
 }
 
-const physicalName = (id: string) => id.toLowerCase();
-
-const ARNS: Readonly<Record<string, (name: string) => string>> = {
-  'AWS::S3::Bucket': (name) => `arn:aws:s3:::${name}`,
-  'AWS::KMS::Key': (name) => `arn:aws:kms:${REGION}:${ACCOUNT}:key/${name}`,
-  'AWS::SQS::Queue': (name) => `arn:aws:sqs:${REGION}:${ACCOUNT}:${name}`,
-  'AWS::Logs::LogGroup': (name) => `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:${name}:*`,
-  'AWS::Lambda::Function': (name) => `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${name}`,
-  'AWS::IAM::Role': (name) => `arn:aws:iam::${ACCOUNT}:role/${name}`,
-};
-
-const PSEUDO: Readonly<Record<string, string>> = {
-  'AWS::AccountId': ACCOUNT,
-  'AWS::Region': REGION,
-  'AWS::Partition': 'aws',
-  'AWS::URLSuffix': 'amazonaws.com',
-};
-
-function arnOf(id: string, resources: Record<string, Resource>): string {
-  const { Type = '' } = resources[id] ?? {};
-  const make = ARNS[Type];
-  if (make === undefined) throw new TypeError(`no ARN is known for ${Type} ${id}`);
-  return make(physicalName(id));
+/** CloudFormation invents it, but for a role that has to be named beforehand. */
+function physicalName(id: string, { resources }: Place): string {
+  const named = resources[id]?.Properties?.['RoleName'];
+  return typeof named === 'string' ? named : id.toLowerCase();
 }
 
-function resolve(value: unknown, resources: Record<string, Resource>): unknown {
-  const inner = (part: unknown) => resolve(part, resources);
+const ARNS: Readonly<Record<string, (name: string, account: string) => string>> = {
+  'AWS::S3::Bucket': (name) => `arn:aws:s3:::${name}`,
+  'AWS::KMS::Key': (name, account) => `arn:aws:kms:${REGION}:${account}:key/${name}`,
+  'AWS::SQS::Queue': (name, account) => `arn:aws:sqs:${REGION}:${account}:${name}`,
+  'AWS::Logs::LogGroup': (name, account) => `arn:aws:logs:${REGION}:${account}:log-group:${name}:*`,
+  'AWS::Lambda::Function': (name, account) => `arn:aws:lambda:${REGION}:${account}:function:${name}`,
+  'AWS::IAM::Role': (name, account) => `arn:aws:iam::${account}:role/${name}`,
+  // All that anybody asks a Function URL for.
+  'AWS::Lambda::Url': (name) => `https://${name.slice(-8)}.lambda-url.${REGION}.on.aws/`,
+};
+
+function arnOf(id: string, place: Place): string {
+  const { Type = '' } = place.resources[id] ?? {};
+  const make = ARNS[Type];
+  if (make === undefined) throw new TypeError(`no ARN is known for ${Type} ${id}`);
+  return make(physicalName(id, place), place.account);
+}
+
+function pseudo(name: string, { account }: Place): string | undefined {
+  const values: Readonly<Record<string, string>> = {
+    'AWS::AccountId': account,
+    'AWS::Region': REGION,
+    'AWS::Partition': 'aws',
+    'AWS::URLSuffix': 'amazonaws.com',
+  };
+  return values[name];
+}
+
+function resolve(value: unknown, place: Place): unknown {
+  const inner = (part: unknown) => resolve(part, place);
   if (Array.isArray(value)) return value.map(inner);
   if (typeof value !== 'object' || value === null) return value;
   const { Ref, 'Fn::GetAtt': attribute, 'Fn::Join': join, 'Fn::Sub': sub } = value as Intrinsic;
-  if (typeof Ref === 'string') return PSEUDO[Ref] ?? physicalName(Ref);
-  if (Array.isArray(attribute)) return arnOf(attribute[0], resources);
+  const { 'Fn::Select': select, 'Fn::Split': split } = value as Intrinsic;
+  if (typeof Ref === 'string') return pseudo(Ref, place) ?? physicalName(Ref, place);
+  if (Array.isArray(attribute)) return arnOf(attribute[0], place);
   if (Array.isArray(join)) return (join[1] as unknown[]).map(inner).join(join[0]);
-  if (typeof sub === 'string') return sub.replace(/\$\{([^}]+)\}/g, (_, name) => PSEUDO[name] ?? name);
+  if (Array.isArray(select)) return (inner(select[1]) as unknown[])[Number(select[0])];
+  if (Array.isArray(split)) return String(inner(split[1])).split(split[0]);
+  if (typeof sub === 'string') return sub.replace(/\$\{([^}]+)\}/g, (_, name) => pseudo(name, place) ?? name);
   return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, inner(part)]));
 }

@@ -1,0 +1,48 @@
+/** The function's time-out is the deadline of a pass: near it no order is started, nothing is killed, and the next pass goes on. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { type Cloud, startCloud } from '../parts/cloud/cloud.ts';
+import { messagesOf, published } from '../parts/cloud/facts.ts';
+import type { Invocation } from '../parts/lambda/function.ts';
+
+/** Of these, 50 seconds are kept: an order needs 30, the end of a pass 20 (docs/aws.md). */
+const TIMEOUT_MS = 55_000;
+const NAMES = Array.from({ length: 8 }, (_, index) => `n${index}.example.test`);
+const WISH = {
+  challenge: 'http-01',
+  certificates: NAMES.map((name) => ({ identifiers: [name] })),
+  more: { concurrency: 2 },
+} as const;
+
+let cloud: Cloud;
+before(async () => {
+  // Each order takes two seconds at least, however fast the machine is.
+  const ca = { retryAfter: { authz: 1, order: 1 } };
+  cloud = await startCloud(WISH, { timeoutMs: TIMEOUT_MS, ca });
+});
+after(() => cloud?.stop());
+
+const issued = (pass: Invocation) => Number(messagesOf(pass).at(-1)?.['CertificatesIssued']);
+
+test('a pass that runs out of time ends by itself, and the next ones do the rest', async () => {
+  const passes: Invocation[] = [];
+  for (let done = 0; done < NAMES.length && passes.length < 6; done = published(cloud).size)
+    passes.push(await cloud.pass());
+
+  const [first] = passes as [Invocation];
+  const { outcomes } = JSON.parse(first.payload) as { outcomes: { result: string; reason?: string }[] };
+  const left = outcomes.filter(({ result }) => result !== 'issued');
+  assert.ok(issued(first) > 0 && left.length > 0, first.payload);
+  assert.ok(left.every(({ result, reason }) => `${result} ${reason}` === 'postponed out-of-time'));
+  for (const { ms } of passes) assert.ok(ms < TIMEOUT_MS - 20_000, `a pass took ${ms} ms`);
+  assert.deepEqual(
+    passes.map(({ initMs }) => initMs !== undefined),
+    passes.map((_, index) => index === 0),
+    'it was killed',
+  );
+  assert.equal(
+    passes.map(issued).reduce((all, count) => all + count),
+    NAMES.length,
+  );
+  assert.deepEqual([...published(cloud).keys()].sort(), NAMES);
+});

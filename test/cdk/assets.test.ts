@@ -1,0 +1,176 @@
+/**
+ * The whole as it is shipped: the stack is synthesized and deployed into the stand-ins, the schedule wakes the issuer's asset, HAProxy
+ * passes challenges to the responder's asset behind its Function URL, Run Command wakes the agent's asset, HAProxy serves. Every call is
+ * judged by the synthesized policies of the role that made it, and every right of every role is used, or says why not.
+ */
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { METRICS } from '../../cdk/parts/metrics.ts';
+import { type Call, refusals } from '../parts/aws/aws.ts';
+import { type Cloud, startCloud } from '../parts/cloud/cloud.ts';
+import { messagesOf, published, served, wishRenewal } from '../parts/cloud/facts.ts';
+import { assetPath } from '../parts/cloud/functions.ts';
+import { FOREIGN_NAME } from '../parts/cloud/ground.ts';
+import { stapleOnWire } from '../parts/handshake.ts';
+import { request } from '../parts/request.ts';
+import { type Rights, rightsOf, together } from './used-rights.ts';
+
+const WEB = { identifiers: ['www.example.test'] };
+const WILD = { name: 'wild', identifiers: ['*.example.test', 'example.test'] };
+const OTHERS = [{ identifiers: ['found.test'] }, { identifiers: [FOREIGN_NAME] }];
+const DNS = { challenge: 'dns-01', certificates: [WEB, WILD, ...OTHERS] } as const;
+
+let cloud: Cloud;
+/** of each template while it was deployed */
+const rights: Rights[] = [];
+const calls: Call[] = [];
+before(async () => {
+  cloud = await startCloud({ challenge: 'http-01', certificates: [WEB] }, { ca: { hasOcsp: true } });
+});
+after(() => cloud?.stop());
+
+function issuerAsset(): string[] {
+  const { outdir, template } = cloud.app();
+  const { S3Key } = template.properties('PemfleetIssuerFunction')['Code'] as { S3Key: string };
+  return readdirSync(assetPath(outdir, S3Key)).sort();
+}
+
+function closeChapter(): void {
+  const made = cloud.aws.calls.splice(0);
+  const { template, zones } = cloud.app();
+  rights.push(rightsOf(template, made), rightsOf(zones, made));
+  calls.push(...made);
+}
+
+test('HTTP-01: from the schedule to the handshake, by the assets of issuer, responder and agent', async () => {
+  const { log, initMs, peakMb } = await cloud.pass();
+
+  await served(cloud, 'www.example.test');
+  assert.ok(initMs !== undefined && peakMb < 512, log.join('\n'));
+  assert.deepEqual(issuerAsset(), ['ca-0.pem', 'index.mjs', 'pemfleet.json']);
+  const [command] = cloud.aws.ssm.commands();
+  await cloud.aws.ssm.settled();
+  assert.equal(command?.invocations[0]?.status, 'Success');
+  const requests = [...cloud.deployment().urls.values()].flatMap((url) => url.requests);
+  assert.ok(requests.filter((line) => line.endsWith(' 200')).length >= 2, requests.join('\n'));
+});
+
+test('a burst of validations waits in HAProxy: the responder refuses none', async () => {
+  const url = `http://127.0.0.1:${cloud.httpPort}/.well-known/acme-challenge/${'y'.repeat(43)}`;
+
+  const answers = await Promise.all(Array.from({ length: 30 }, () => request(url)));
+
+  assert.deepEqual([...new Set(answers.map(({ status }) => status))], [404]);
+  closeChapter();
+});
+
+test('a changed pemfleet.yaml, deployed: DNS-01, a wildcard, a zone that is found, and one of another account', async () => {
+  await cloud.update(DNS);
+
+  const invocation = await cloud.pass();
+
+  await served(cloud, 'wild', 'any.example.test');
+  await served(cloud, 'found.test');
+  await served(cloud, FOREIGN_NAME);
+  const left = cloud.aws.route53.records(cloud.zones.own).filter(({ type }) => type === 'TXT');
+  assert.deepEqual(
+    left.map(({ values }) => values),
+    [['"not ours"']],
+  );
+  const told = messagesOf(invocation).flatMap(({ _aws, ...line }) => (_aws ? Object.keys(line) : []));
+  assert.deepEqual(
+    Object.keys(METRICS).filter((metric) => !told.includes(metric)),
+    [],
+    'an alarm looks at what nobody tells',
+  );
+});
+
+test('renewal by the wish of the CA, with staples, on the same HAProxy process', async () => {
+  const [before, pid] = [published(cloud), await cloud.host.haproxy.pid()];
+  for (const { serial } of before.values()) cloud.ocsp.good.add(serial);
+  await cloud.pass();
+  const staple = await stapleOnWire({ port: cloud.httpsPort, servername: 'found.test' });
+  await wishRenewal(cloud);
+
+  const invocation = await cloud.pass();
+
+  const renewed = messagesOf(invocation).filter(({ message }) => message === 'certificate.issued');
+  assert.equal(renewed.length, 4, invocation.log.join('\n'));
+  assert.equal(invocation.initMs, undefined, 'a warm start');
+  for (const name of before.keys())
+    assert.notEqual(
+      await served(cloud, name, name === 'wild' ? 'example.test' : name),
+      before.get(name)?.serial,
+    );
+  assert.equal(await cloud.host.haproxy.pid(), pid);
+  assert.ok((staple?.length ?? 0) > 100, 'no staple');
+});
+
+test('doctor finds nothing to mend in the bucket, with the rights of the host', async () => {
+  const { stdout } = await cloud.host.agent(['doctor', '--json']);
+
+  const { findings } = JSON.parse(stdout) as { findings: { id: string }[] };
+  assert.deepEqual(
+    findings.filter(({ id }) => /bucket|manifest|status|certificate/.test(id)),
+    [],
+  );
+});
+
+test('a red pass is kept in the queue of failures, and so is a wake that nobody took', async () => {
+  await wishRenewal(cloud);
+  const end = cloud.aws.fault({ operation: 'PutObject', subject: /^published/ }, refusals.kmsDenied());
+
+  const red = await cloud.wake();
+  end();
+  cloud.deployment().functions.clear();
+  const missed = await cloud.wake();
+
+  assert.equal(red?.functionError, 'Unhandled');
+  assert.equal(missed, undefined);
+  assert.match(
+    JSON.stringify(cloud.failures),
+    /RetriesExhausted.*4 of 4 certificates failed.*could not be delivered/,
+  );
+  closeChapter();
+});
+
+test('every call of every program was allowed by the policies of its role', () => {
+  const refused = calls.flatMap(({ principal = 'nobody', checks }) =>
+    checks
+      .filter(({ decision }) => decision !== 'allowed')
+      .map(({ action, resource }) => `${principal.split('/').slice(1).join(' ')} ${action} ${resource}`),
+  );
+  const ofRoles = calls.filter(({ principal = '' }) => principal.includes(':assumed-role/'));
+
+  assert.equal(ofRoles.length, calls.length, 'somebody was not one of the roles');
+  assert.ok(calls.length > 100, `${calls.length} calls`);
+  const unexplained = refused.filter((line) => !REFUSED.some(([pattern]) => pattern.test(line)));
+  assert.deepEqual(unexplained, []);
+  for (const [pattern, reason] of REFUSED)
+    assert.ok(
+      refused.some((line) => pattern.test(line)),
+      `nothing is refused any more because ${reason}`,
+    );
+  const { globals, checks } = calls.find(
+    ({ subject, status }) => subject.endsWith('manifest.json') && status === 200,
+  ) as Call;
+  assert.deepEqual([globals['aws:SecureTransport'], globals['aws:SourceIp']], ['true', '127.0.0.1']);
+  assert.ok(checks.some(({ context }) => 'kms:EncryptionContext:aws:s3:arn' in context));
+});
+
+test('every right of every role was used, or says why not', () => {
+  const { allowed, used } = together(rights);
+  const unused = [...allowed].filter((right) => !used.has(right)).sort();
+
+  assert.ok(allowed.size >= 40, `${allowed.size} rights`);
+  assert.deepEqual(unused, Object.keys(UNUSED).sort());
+});
+
+/** Who may not list is answered 403 for what is not there; see docs/bucket.md. */
+const REFUSED: readonly [RegExp, reason: string][] = [
+  [/^pemfleetresponderrole\S* \S+ s3:ListBucket /, 'HAProxy was tried with a token that does not exist'],
+  [/^hosts\S* \S+ s3:ListBucket /, 'the host booted before anything was published'],
+];
+
+const UNUSED: Readonly<Record<string, string>> = {};

@@ -31,10 +31,15 @@ export interface StoryResult {
 }
 
 export interface Story {
-  stage: Stage;
-  result: StoryResult;
+  result: object;
   /** What did not hold; empty if all is well. */
   faults: string[];
+  httpsPort: number;
+  /** A name that is served. */
+  example: string;
+  /** `pemfleet status` */
+  status(): Promise<string>;
+  stop(): Promise<void>;
 }
 
 const SERVED_DEADLINE_MS = 30_000;
@@ -86,10 +91,14 @@ async function act(stage: Stage, timeline: Timeline, elapsedMs: () => number): P
     failedRequestsDuringRenewal: failed,
     seconds,
   };
-  return { stage, result, faults: faultsOf(result) };
+  return {
+    ...{ result, faults: faultsOf(result), httpsPort: stage.haproxy.httpsPort, example: 'shop.example.com' },
+    status: async () => (await stage.issuer(['status'])).stdout,
+    stop: stage.stop,
+  };
 }
 
-function followAgent(agent: { log(): string; ended(): string | undefined }, timeline: Timeline): void {
+export function followAgent(agent: { log(): string; ended(): string | undefined }, timeline: Timeline): void {
   let told = 0;
   const follow = setInterval(() => {
     const lines = agent.log().split('\n');

@@ -27,16 +27,19 @@ export function createTimeline(
 /** An issuer's JSON log line in words; undefined for a line that tells nothing new to the viewer. */
 export function tellIssuerLine(line: string): string | undefined {
   if (!line.startsWith('{')) return undefined;
-  const { message, certificate, reason, order, identifiers, serial, error } = JSON.parse(line) as Record<
-    string,
-    string
-  >;
+  const { message, certificate, reason, order, identifiers, serial, error, type, fleet } = JSON.parse(
+    line,
+  ) as Record<string, string>;
   const told: Record<string, string> = {
     'certificate.due': `${certificate} is due (${reason})`,
     'order.created': `ordered ${certificate}: ${order}`,
-    'challenge.presented': `put the HTTP-01 answers for ${identifiers} into the bucket`,
+    'challenge.presented':
+      type === 'dns-01'
+        ? `put the DNS-01 values for ${identifiers} into Route 53`
+        : `put the HTTP-01 answers for ${identifiers} into the bucket`,
     'certificate.issued': `${certificate} issued, serial ${serial}`,
     'manifest.published': `${certificate} published`,
+    'fleet.notified': `told the fleet ${fleet} by SSM Run Command`,
     'certificate.failed': `${certificate} failed: ${error}`,
   };
   return told[message ?? ''];

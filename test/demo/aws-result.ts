@@ -1,0 +1,89 @@
+/** What `npm start -- --aws` proves: who serves what, what was called, what was refused. */
+import type { Cloud } from '../parts/cloud/cloud.ts';
+import { type Published, published } from '../parts/cloud/facts.ts';
+import { handshake } from '../parts/handshake.ts';
+import type { Timeline } from './timeline.ts';
+
+/** Printed by `--json`. */
+export interface AwsResult {
+  certificates: {
+    name: string;
+    firstSerial: string;
+    renewedSerial: string;
+    servedSerial: string;
+    chainLength: number;
+  }[];
+  passes: { challenge: string; ms: number; initMs: number | undefined; peakMb: number }[];
+  /** SSM's word for each Run Command */
+  commands: string[];
+  /** how often each service was called, and what was refused */
+  calls: Record<string, number>;
+  refused: string[];
+  haproxyPidBefore: number;
+  haproxyPidAfter: number;
+  failedRequestsDuringRenewal: number;
+  seconds: number;
+}
+
+/** @param names certificate → a name that it is served for */
+export function certificatesOf(
+  cloud: Cloud,
+  names: Readonly<Record<string, string>>,
+  first: ReadonlyMap<string, Published>,
+): Promise<AwsResult['certificates']> {
+  const renewed = published(cloud);
+  const serialOf = (all: ReadonlyMap<string, Published>, name: string) => all.get(name)?.serial ?? '';
+  const proofs = Object.entries(names).map(async ([name, servername]) => {
+    const { serial: servedSerial, chainLength } = await handshake({ port: cloud.httpsPort, servername });
+    const serials = { firstSerial: serialOf(first, name), renewedSerial: serialOf(renewed, name) };
+    return { name, ...serials, servedSerial, chainLength };
+  });
+  return Promise.all(proofs);
+}
+
+/** Refused are: the question for a token that nobody has, and a host that looked before anything was published. */
+const EXPECTED = /^(responder|host) s3:GetObject/;
+
+export async function recordOf({ aws }: Cloud, timeline: Timeline) {
+  await aws.ssm.settled();
+  const commands = aws.ssm
+    .commands()
+    .map(({ invocations }) => invocations.map(({ status }) => status).join());
+  const calls: Record<string, number> = {};
+  for (const { service } of aws.calls) calls[service] = (calls[service] ?? 0) + 1;
+  const refused = aws.calls
+    .filter(({ status }) => status === 403)
+    .map(({ principal = '', action, resource }) => {
+      const [, who = 'somebody'] = /pemfleet(issuer|responder)|(?:role\/)(host)s/.exec(principal) ?? [];
+      return `${principal.includes('/hosts') ? 'host' : who} ${action} ${resource}`;
+    });
+  const counts = Object.entries(calls).map(([service, count]) => `${service} ${count}`);
+  timeline.fact(
+    'aws',
+    `${counts.join(', ')} calls, each judged by the policies of its role; ${refused.length} refused`,
+  );
+  return { commands, calls, refused };
+}
+
+export function faultsOf(result: AwsResult): string[] {
+  const faults = result.certificates.flatMap(
+    ({ name, firstSerial, renewedSerial, servedSerial, chainLength }) => [
+      ...(servedSerial === renewedSerial
+        ? []
+        : [`${name}: serves ${servedSerial}, not the renewed ${renewedSerial}`]),
+      ...(renewedSerial === firstSerial ? [`${name}: was not renewed`] : []),
+      ...(chainLength >= 2 ? [] : [`${name}: serves no intermediate certificate`]),
+    ],
+  );
+  const refused = result.refused.filter((call) => !EXPECTED.test(call));
+  const failed = result.commands.filter((status) => !/^(Success,?)+$/.test(status));
+  return [
+    ...faults,
+    ...refused.map((call) => `refused: ${call}`),
+    ...failed.map((status) => `a Run Command ended with ${status}`),
+    ...(result.haproxyPidBefore === result.haproxyPidAfter ? [] : ['HAProxy is another process than before']),
+    ...(result.failedRequestsDuringRenewal === 0
+      ? []
+      : [`${result.failedRequestsDuringRenewal} requests failed during the renewal`]),
+  ];
+}

@@ -50,5 +50,11 @@ const plain = (text: string) =>
     .replaceAll(/hostedzone\/Z\w+/g, 'hostedzone/<id>')
     .replaceAll(/^Pemfleet|pemfleet(?=bucket|key|notify|issuer|responder)/g, '');
 
+/** A policy variable may stand for anything. */
 const patternOf = (resource: string) =>
-  new RegExp(`^${resource.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`);
+  new RegExp(
+    `^${resource
+      .replaceAll(/\$\{[^}]*\}/g, '*')
+      .replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&')
+      .replaceAll('*', '.*')}$`,
+  );

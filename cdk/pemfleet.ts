@@ -10,7 +10,7 @@ import type { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { type AgentRights, grantAgent } from './parts/agent-access.ts';
 import { type Alarms, createAlarms } from './parts/alarms.ts';
-import { type AgentProgram, agentProgram } from './parts/assets.ts';
+import { type AgentRelease, agentReleases } from './parts/assets.ts';
 import { type CertificateBucket, createBucket } from './parts/bucket.ts';
 import { createDashboard } from './parts/dashboard.ts';
 import { haproxyConfig } from './parts/haproxy-config.ts';
@@ -36,13 +36,12 @@ export class Pemfleet extends Construct {
   readonly dashboard: Dashboard | undefined;
   readonly #props: PemfleetProps;
   readonly #storage: CertificateBucket;
-  readonly #agent: AgentProgram;
+  #releases: readonly AgentRelease[] | undefined;
 
   constructor(scope: Construct, id: string, props: PemfleetProps) {
     super(scope, id);
     this.#props = props;
     this.#storage = createBucket(this, props);
-    this.#agent = agentProgram(this, 'Agent');
     this.bucket = this.#storage.bucket;
     this.encryptionKey = this.#storage.key;
     this.notifyDocument = createNotifyDocument(this);
@@ -64,7 +63,7 @@ export class Pemfleet extends Construct {
   /** Lets hosts read what is published for `fleet`, fetch the agent, and report, each for itself. */
   grantAgent(grantee: IGrantable, fleet: string, rights: AgentRights = {}): Grant {
     const known = knownFleet(this.#props.config.config, fleet);
-    return grantAgent(this.#storage, this.#agent, grantee, known, rights);
+    return grantAgent(this.#storage, this.#agentReleases(), grantee, known, rights);
   }
 
   /** Installs the agent at a host's first start; the host's role needs {@link grantAgent}. */
@@ -73,7 +72,7 @@ export class Pemfleet extends Construct {
     const bucket = `s3://${this.bucket.bucketName}?region=${region}`;
     const known = knownFleet(this.#props.config.config, fleet);
     return UserData.custom(
-      agentCloudConfig({ agent: this.#agent, bucket, region, fleet: known, ...options }),
+      agentCloudConfig({ releases: this.#agentReleases(), bucket, region, fleet: known, ...options }),
     );
   }
 
@@ -126,6 +125,12 @@ export class Pemfleet extends Construct {
   /** Passes that came to their end. */
   metricRunFinished(options?: MetricOptions): Metric {
     return this.#metric('RunFinished', options);
+  }
+
+  /** When hosts come: 90 MB that a stack without them need not upload. */
+  #agentReleases(): readonly AgentRelease[] {
+    this.#releases ??= agentReleases(this, 'Agent', this.#props.agentRelease);
+    return this.#releases;
   }
 
   #metric(name: MetricName, options?: MetricOptions): Metric {

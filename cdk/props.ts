@@ -56,6 +56,13 @@ export interface PemfleetProps {
   readonly delegatedRecordNames?: readonly string[];
 
   /**
+   * Folder of the agent's tarballs, one for each architecture of hosts, with SHA256SUMS. Read when a host is granted.
+   *
+   * @default - dist/release of this package: `npm run build:agent`
+   */
+  readonly agentRelease?: string;
+
+  /**
    * Whether one of the account's concurrent executions is set apart for the issuer, so that two passes cannot meet. New accounts
    * have ten and may set none apart; two passes that meet lose nothing, because the manifest is written under a condition.
    *

@@ -22,13 +22,15 @@ if [ -z "$root" ] && ! id $user >/dev/null 2>&1; then
     say "made user $user"
 fi
 
-install -d -m 0755 "$root/usr/bin" "$root/etc/systemd/system" "$root/etc/pemfleet"
+install -d -m 0755 "$root/usr/bin" "$root/etc/systemd/system" "$root/etc/pemfleet" "$root/usr/lib/pemfleet"
 # Beside it, then renamed: a running program cannot be written to, and a cut-off copy must not be found.
 install -m 0755 "$here/pemfleet-agent" "$root/usr/bin/.pemfleet-agent.new"
 mv -f "$root/usr/bin/.pemfleet-agent.new" "$root/usr/bin/pemfleet-agent"
 for unit in pemfleet-agent.service pemfleet-agent-first.service; do
     install -m 0644 "$here/$unit" "$root/etc/systemd/system/$unit"
 done
+# Here it is found again when the tarball is long gone.
+install -m 0755 "$here/uninstall.sh" "$root/usr/lib/pemfleet/uninstall.sh"
 if [ ! -e "$root/etc/pemfleet/agent.yaml" ]; then
     install -m 0644 "$here/agent.yaml" "$root/etc/pemfleet/agent.yaml"
     say "edit $root/etc/pemfleet/agent.yaml, then: systemctl enable --now pemfleet-agent; pemfleet-agent doctor"

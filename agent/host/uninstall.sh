@@ -18,6 +18,7 @@ if [ -z "$root" ] && command -v systemctl >/dev/null; then
 fi
 for unit in $units; do rm -f "$root/etc/systemd/system/$unit"; done
 rm -f "$root/usr/bin/pemfleet-agent"
+rm -rf "$root/usr/lib/pemfleet"
 if [ -z "$root" ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 if [ "${1:-}" = --purge ]; then
     rm -rf "$root/var/lib/pemfleet-agent"

@@ -15,6 +15,8 @@ import urllib.parse
 import urllib.request
 
 METADATA = os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://169.254.169.254")
+# Of a store that is not AWS's own: the names that the SDKs read, too.
+ENDPOINT = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
 SECONDS = 30
 
 
@@ -66,7 +68,14 @@ def signed(url, region, role):
     return headers
 
 
+def at_endpoint(url):
+    """The same object by path, as such stores want it."""
+    parts = urllib.parse.urlsplit(url)
+    return ENDPOINT.rstrip("/") + "/" + parts.netloc.split(".s3.")[0] + parts.path
+
+
 def main(url, region, wanted, destination):
+    url = at_endpoint(url) if ENDPOINT else url
     content = ask(url, signed(url, region, credentials()))
     if sha256(content) != wanted:
         sys.exit("fetch-agent: " + url + " has the SHA-256 " + sha256(content) + ", wanted " + wanted)

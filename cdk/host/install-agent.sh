@@ -1,13 +1,25 @@
 #!/bin/sh
-# Makes a host ready for the agent: its user, HAProxy's certificate directory, the program, its service. May run again.
-# usage: install-agent.sh URL REGION SHA256
+# Makes a host ready for the agent: fetches the release for this machine, compares its digest, installs and starts it.
+# May run again: with the address and digest of another release it is the upgrade.
+# usage: install-agent.sh REGION MACHINE URL SHA256 [MACHINE URL SHA256]     MACHINE as `uname -m` says it
 set -eu
 here=/usr/lib/pemfleet
+region=$1
+shift
+machine=$(uname -m)
+while [ $# -gt 0 ] && [ "$1" != "$machine" ]; do shift 3; done
+[ $# -gt 0 ] || { echo "install-agent.sh: there is no agent for $machine" >&2; exit 1; }
+
+release=$(mktemp -d "$here/release.XXXXXX")
+trap 'rm -rf "$release"' EXIT
+python3 "$here/fetch-agent.py" "$2" "$region" "$3" "$release/agent.tar.gz"
+# Python unpacks: not every image has tar.
+python3 -m tarfile -e "$release/agent.tar.gz" "$release"
+# The unit has this group, also where HAProxy is yet to come.
 getent group haproxy >/dev/null || groupadd --system haproxy
-id pemfleet >/dev/null 2>&1 ||
-  useradd --system --user-group --home-dir /var/lib/pemfleet-agent --shell /usr/sbin/nologin pemfleet
-install -d -o pemfleet -g pemfleet -m 0700 /etc/haproxy/certs
-python3 "$here/fetch-agent.py" "$1" "$2" "$3" "$here/agent.mjs"
-ln -sf "$here/agent.mjs" /usr/bin/pemfleet-agent
-systemctl daemon-reload
+"$release"/pemfleet-agent-*/install.sh
+# Also a directory that the image brought.
+install -d -o pemfleet -g haproxy -m 0750 /etc/haproxy/certs
+# The first one waits for certificates before HAProxy starts: at the next boot.
+systemctl enable pemfleet-agent-first.service
 systemctl enable --now pemfleet-agent.service

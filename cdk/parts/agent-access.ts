@@ -5,7 +5,7 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import type { FleetName } from '#contract/layout.ts';
-import type { AgentProgram } from './assets.ts';
+import type { AgentRelease } from './assets.ts';
 import type { CertificateBucket } from './bucket.ts';
 import { prefixes, WRITER } from './prefixes.ts';
 import { giveReason, keyConditions } from './right.ts';
@@ -30,7 +30,7 @@ export interface AgentRights {
  */
 export function grantAgent(
   { bucket, key }: CertificateBucket,
-  { asset }: AgentProgram,
+  releases: readonly AgentRelease[],
   grantee: IGrantable,
   fleet: FleetName,
   { status = 'own' }: AgentRights,
@@ -56,7 +56,7 @@ export function grantAgent(
   const program = Grant.addToPrincipal({
     grantee,
     actions: ['s3:GetObject'],
-    resourceArns: [asset.bucket.arnForObjects(asset.s3ObjectKey)],
+    resourceArns: releases.map(({ asset }) => asset.bucket.arnForObjects(asset.s3ObjectKey)),
   });
   return published.combine(report).combine(encryption).combine(program);
 }

@@ -2,7 +2,6 @@
  * What `npm run build` has left in dist/, as assets: nobody who deploys needs a bundler or Docker. This file and its bundle
  * (dist/cdk/index.mjs) lie equally deep below the package, so that both find it.
  */
-import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,20 +28,34 @@ export function responderCode(): Code {
   return Code.fromAsset(directory);
 }
 
-export interface AgentProgram {
+/** The agent of one kind of machine: a tarball with its executable, units and installer. */
+export interface AgentRelease {
   readonly asset: Asset;
-  /** Of the file's content: the host compares it. */
+  /** As `uname -m` says it. */
+  readonly machine: string;
+  /** Of the tarball: the host compares it. */
   readonly sha256: string;
 }
 
-export function agentProgram(scope: Construct, id: string): AgentProgram {
-  const path = builtFile('agent');
-  const sha256 = createHash('sha256').update(readFileSync(path)).digest('hex');
-  return { asset: new Asset(scope, id, { path }), sha256 };
-}
+const MACHINES: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64' };
 
-export function agentUnit(): string {
-  return readFileSync(join(PACKAGE, 'agent/host/pemfleet-agent.service'), 'utf8');
+/** @param folder as `npm run build:agent` leaves it: each tarball that its SHA256SUMS names is taken */
+export function agentReleases(
+  scope: Construct,
+  id: string,
+  folder = join(PACKAGE, 'dist/release'),
+): AgentRelease[] {
+  const sums = join(folder, 'SHA256SUMS');
+  if (!existsSync(sums))
+    throw new Error(
+      `${sums} is missing: run "npm run build:agent" first, or name the folder of a release in agentRelease`,
+    );
+  const lines = readFileSync(sums, 'utf8').matchAll(/^([0-9a-f]{64}) {2}(\S+-linux-(x64|arm64)\.tar\.gz)$/gm);
+  return [...lines].map(([, sha256 = '', file = '', arch = '']) => ({
+    asset: new Asset(scope, `${id}-${arch}`, { path: join(folder, file) }),
+    machine: MACHINES[arch] ?? arch,
+    sha256,
+  }));
 }
 
 /** Of cdk/host/, as it goes to a host. */

@@ -2,16 +2,9 @@
 import { Stack } from 'aws-cdk-lib';
 import { stringify } from 'yaml';
 import type { FleetName } from '#contract/layout.ts';
-import { type AgentProgram, agentUnit, hostFile } from './assets.ts';
+import { type AgentRelease, hostFile } from './assets.ts';
 
 export interface AgentOptions {
-  /**
-   * Packages that bring Node.js 20.19 or newer; Debian 13 calls it nodejs, Amazon Linux 2023 nodejs22.
-   *
-   * @default ['nodejs']
-   */
-  readonly packages?: readonly string[];
-
   /**
    * Further settings of the agent (docs/agent.md), such as `{ haproxy: { handshake: ['10.0.0.1:443'] } }`.
    *
@@ -22,7 +15,7 @@ export interface AgentOptions {
 
 /** @internal */
 export interface AgentHost extends AgentOptions {
-  readonly agent: AgentProgram;
+  readonly releases: readonly AgentRelease[];
   readonly bucket: string;
   readonly region: string;
   readonly fleet: FleetName;
@@ -30,21 +23,25 @@ export interface AgentHost extends AgentOptions {
 
 /** @internal */
 export function agentCloudConfig(host: AgentHost): string {
-  const { agent, region, packages = ['nodejs'] } = host;
-  const { urlSuffix } = Stack.of(agent.asset);
-  const url = `https://${agent.asset.s3BucketName}.s3.${region}.${urlSuffix}/${agent.asset.s3ObjectKey}`;
+  const { releases, region } = host;
+  const choices = releases.flatMap((release) => [
+    release.machine,
+    addressOf(release, region),
+    release.sha256,
+  ]);
   const document = {
-    package_update: true,
-    packages,
     write_files: [
       { path: '/etc/pemfleet/agent.yaml', content: agentSettings(host) },
-      { path: '/etc/systemd/system/pemfleet-agent.service', content: agentUnit() },
       { path: '/usr/lib/pemfleet/fetch-agent.py', content: hostFile('fetch-agent.py') },
       { path: '/usr/lib/pemfleet/install-agent.sh', content: hostFile('install-agent.sh') },
     ],
-    runcmd: [['sh', '/usr/lib/pemfleet/install-agent.sh', url, region, agent.sha256]],
+    runcmd: [['sh', '/usr/lib/pemfleet/install-agent.sh', region, ...choices]],
   };
   return `## template: jinja\n#cloud-config\n${asYaml(document)}`;
+}
+
+function addressOf({ asset }: AgentRelease, region: string): string {
+  return `https://${asset.s3BucketName}.s3.${region}.${Stack.of(asset).urlSuffix}/${asset.s3ObjectKey}`;
 }
 
 /**

@@ -7,6 +7,7 @@ import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam';
 import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import { PemfleetStack, pemfleetConfigOf, ZoneAccess } from '../../cdk/index.ts';
 import { WRITER } from '../../cdk/parts/prefixes.ts';
+import { agentRelease } from './agent-release.ts';
 import { small } from './support.ts';
 
 const hostsArn = 'arn:aws:iam::222222222222:role/hosts';
@@ -14,7 +15,8 @@ const hostsArn = 'arn:aws:iam::222222222222:role/hosts';
 test('hosts of another account: bucket and key name their role, for their fleet', () => {
   const app = new App({ builtinCloudFormationValidation: false });
   const env = { account: '111111111111', region: 'eu-central-1' };
-  const stack = new PemfleetStack(app, 'Pemfleet', { env, pemfleet: { config: pemfleetConfigOf(small) } });
+  const pemfleet = { config: pemfleetConfigOf(small), agentRelease };
+  const stack = new PemfleetStack(app, 'Pemfleet', { env, pemfleet });
   stack.pemfleet.grantAgent(Role.fromRoleArn(stack, 'Hosts', hostsArn), 'default');
   const template = Template.fromStack(stack);
 

@@ -17,15 +17,17 @@ import { allow, clientConfig, s3Of, startBench } from '../parts/aws/support.ts';
 import { haproxyVersions, startHaproxy } from '../parts/haproxy.ts';
 import { freePort } from '../parts/ports.ts';
 import { makeTempDir } from '../parts/temp-dir.ts';
-import { stackOf } from './support.ts';
+import { agentRelease } from './agent-release.ts';
+import { deployHost } from './cloud-init.ts';
+import { REGION } from './deployed.ts';
+import { assertSnapshot } from './snapshot.ts';
+import { small, stackOf } from './support.ts';
 
 const run = promisify(execFile);
 const hostFile = (name: string) => fileURLToPath(new URL(`../../cdk/host/${name}`, import.meta.url));
 
-test('cloud-init: settings, unit and the scripts as they are here', async () => {
-  const text = stackOf()
-    .stack.pemfleet.userData('default', { settings: { pollInterval: 30 } })
-    .render();
+test('cloud-init: settings, the scripts as they are here, and a release for each kind of machine', async () => {
+  const text = deployHost({ settings: { pollInterval: 30 } }).cloudInit;
   const { write_files: files, runcmd } = parse(text) as {
     write_files: { path: string; content: string }[];
     runcmd: string[][];
@@ -36,24 +38,35 @@ test('cloud-init: settings, unit and the scripts as they are here', async () => 
   const settings = parse(contentOf('/etc/pemfleet/agent.yaml'));
   assert.deepEqual(
     [settings.fleet, settings.host, settings.pollInterval],
-    ['default', '{{ v1.instance_id }}', 30],
+    ['edge', '{{ v1.instance_id }}', 30],
   );
   assert.match(settings.bucket, /^s3:\/\/.+\?region=.+&writer=\{\{ v1\.instance_id \}\}$/);
   for (const name of ['fetch-agent.py', 'install-agent.sh'])
     assert.equal(contentOf(`/usr/lib/pemfleet/${name}`), await readFile(hostFile(name), 'utf8'));
-  assert.match(
-    contentOf('/etc/systemd/system/pemfleet-agent.service'),
-    /ExecStart=\/usr\/bin\/pemfleet-agent run/,
+  const [, , region, ...choices] = runcmd[0] ?? [];
+  assert.equal(region, REGION);
+  assert.deepEqual([choices[0], choices[3], choices.length], ['x86_64', 'aarch64', 6]);
+  const sums = await readFile(join(agentRelease, 'SHA256SUMS'), 'utf8');
+  assert.deepEqual(
+    [choices[2], choices[5]],
+    sums.split('\n', 2).map((line) => line.split(' ')[0]),
   );
-  assert.equal(
-    runcmd[0]?.[4],
-    createHash('sha256')
-      .update(await readFile('dist/agent/index.mjs'))
-      .digest('hex'),
-  );
+  assert.match(String(choices[1]), /^https:\/\/cdk-[^/]+\.s3\.eu-central-1\.amazonaws\.com\/[0-9a-f]{64}\./);
   // Jinja would take anything else in these brackets for its own.
   assert.deepEqual(new Set(text.match(/\{[{%#].*?[}%#]\}/g)), new Set(['{{ v1.instance_id }}']));
   assert.equal(spawnSync('sh', ['-n', hostFile('install-agent.sh')]).status, 0);
+  // EC2 takes no more.
+  assert.ok(Buffer.byteLength(text) < 16_384, `${Buffer.byteLength(text)} bytes`);
+});
+
+test('snapshot: the cloud-init text, which test/install runs', () => {
+  assertSnapshot('user-data.yaml', deployHost().cloudInit);
+});
+
+test('construct: hosts without a release of the agent', () => {
+  const { pemfleet } = stackOf(small, { agentRelease: '/nonexistent' }).stack;
+
+  assert.throws(() => pemfleet.userData('default'), /SHA256SUMS is missing: run "npm run build:agent" first/);
 });
 
 test('fetch-agent.py: signs with the instance role, refuses what has another digest', async (t) => {

@@ -14,7 +14,7 @@ const ROLES: readonly [who: Who, title: string, says: string][] = [
   [
     'host',
     'Hosts of the fleet edge',
-    'The last statement is the agent program, where a host fetches it from the assets of CDK.',
+    'The last statement is the agent for two kinds of machine, where a host fetches it from the assets of CDK.',
   ],
   ['scheduler', 'Scheduler', 'Wakes the issuer, and keeps what could not be delivered.'],
   [
@@ -33,7 +33,7 @@ function readable(text: string): string {
       `${of}-${what}`.toUpperCase(),
     )
     .replaceAll(/pemfleetnotifydocument[0-9a-f]{8}/g, 'DOCUMENT')
-    .replaceAll(/cdk-hnb659fds-assets-[^"]+/g, 'ASSETS/AGENT.mjs')
+    .replaceAll(/cdk-hnb659fds-assets-[^"]+/g, 'ASSETS/AGENT.tar.gz')
     .replaceAll('eu-central-1', 'REGION')
     .replaceAll('111111111111', 'ACCOUNT')
     .replaceAll('222222222222', 'OTHER-ACCOUNT');

@@ -23,8 +23,8 @@ const logs = (of: typeof byDns, id: string) =>
   `${of.arn(id).replace(/\*$/, '')}log-stream:2026/11/22/[$LATEST]0a`;
 const agentKey =
   policies.host
-    .flatMap(({ Statement }) => Statement.map(({ Resource }) => String(Resource)))
-    .find((arn) => arn.endsWith('.mjs')) ?? '';
+    .flatMap(({ Statement }) => Statement.flatMap(({ Resource }) => Resource))
+    .find((arn) => arn.includes('-assets-')) ?? '';
 
 export const ALLOWED: Row[] = [
   ['issuer', 's3:GetObject', object('issuer/account/ca.json')],

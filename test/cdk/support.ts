@@ -12,6 +12,7 @@ import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { type PemfleetProps, PemfleetStack, pemfleetConfigOf } from '../../cdk/index.ts';
+import { agentRelease } from './agent-release.ts';
 
 export const acme = { directoryUrl: 'letsencrypt', termsOfServiceAgreed: true };
 /** What a filled-in pemfleet.yaml holds at least. */
@@ -33,7 +34,7 @@ export function synthesize(document: object = small, props: Rest = {}): Synthesi
 /** Not yet synthesized: more can be added. */
 export function stackOf(document: object = small, props: Rest = {}): Omit<Synthesized, 'template'> {
   const app = newApp();
-  const pemfleet = { config: pemfleetConfigOf(document), ...props };
+  const pemfleet = { config: pemfleetConfigOf(document), agentRelease, ...props };
   return { app, stack: new PemfleetStack(app, 'Pemfleet', { pemfleet }) };
 }
 
@@ -58,6 +59,7 @@ export function synthesizeEverything(): Synthesized {
     env,
     pemfleet: {
       config: pemfleetConfigOf(everything, file),
+      agentRelease,
       removalPolicy: RemovalPolicy.DESTROY,
       encryptionKey: Key.fromKeyArn(
         given,

@@ -1,6 +1,6 @@
 // A Python program of another Debian suite: its whole tree goes along, with the Python, the libc and the modules of that
 // suite, started by its own loader. Plain JavaScript, as debian.mjs.
-import { cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /**
@@ -25,4 +25,12 @@ export function copyPythonTree(tree, into, place) {
   mkdirSync(join(into, 'bin'), { recursive: true });
   writeFileSync(join(into, 'bin/install'), `(${command} -m compileall -q ${dirs}) || true\n`);
   return { command, root };
+}
+
+/** moto's server as one command. */
+export function buildMoto(tree, built, place) {
+  const { command } = copyPythonTree(tree, built, place);
+  const script = join(built, 'bin/moto');
+  writeFileSync(script, `#!/bin/sh\n${command} -m moto.server "$@"\n`);
+  chmodSync(script, 0o755);
 }

@@ -19,7 +19,12 @@ test('without apt-get, the error names the wanted programs and how to point to t
   const dir = makeTempDir();
   t.after(dir.remove);
   mkdirSync(join(dir.path, 'test/parts'), { recursive: true });
-  for (const file of ['setup.mjs', 'parts/debian.mjs', 'parts/debian-python.mjs']) {
+  for (const file of [
+    'setup.mjs',
+    'parts/debian.mjs',
+    'parts/debian-machine.mjs',
+    'parts/debian-python.mjs',
+  ]) {
     copyFileSync(new URL(`../${file}`, import.meta.url), join(dir.path, 'test', file));
   }
 

@@ -1,0 +1,99 @@
+// An instance of a fleet on AWS: the construct's user data and role, the agent's release in its assets, S3 and the metadata
+// service as stand-ins, and a Debian with HAProxy that knows neither. What is told to it of the stand-ins is an environment.
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { parse } from 'yaml';
+import { openBucket } from '#contract/bucket/open.ts';
+import { publisher } from '../agent/support/publish.ts';
+import { deployHost } from '../cdk/cloud-init.ts';
+import { type Aws, type Principal, startAws } from '../parts/aws/aws.ts';
+import { type Imds, startImds } from '../parts/aws/imds.ts';
+import { s3Of } from '../parts/aws/support.ts';
+import { type Handshake, handshake } from '../parts/handshake.ts';
+import { type Machine, makeMachine } from '../parts/machine.ts';
+import { createPki, type LeafWish } from '../parts/pki.ts';
+import { freePort } from '../parts/ports.ts';
+
+export const INSTANCE = 'i-0aaaaaaaaaaaaaaaa';
+export const release = resolve('dist/release');
+
+export interface Cloud {
+  aws: Aws;
+  imds: Imds;
+  /** as the instance's role */
+  principal: Principal;
+  machine: Machine;
+  cloudInit: string;
+  /** the words of its runcmd */
+  installCommand: readonly string[];
+  /** Issues and publishes; the PEM is returned. */
+  publish(name: string, wish: LeafWish): Promise<string>;
+  handshake(servername: string): Promise<Handshake>;
+  stop(): Promise<void>;
+}
+
+export async function startCloud(): Promise<Cloud> {
+  const { cloudInit, policies } = deployHost({}, { agentRelease: release });
+  const aws = await startAws();
+  const { bucket, installCommand } = await fillBuckets(aws, cloudInit);
+  const role = aws.role({ name: 'hosts', policies });
+  const principal = aws.principal({ name: INSTANCE, role });
+  const imds = await startImds({ principal: () => principal, instanceId: INSTANCE });
+  const machine = await makeMachine(INSTANCE, cloudInit);
+  const httpsPort = await freePort();
+  installHaproxy(machine, await freePort(), httpsPort);
+  const endpoints = { AWS_ENDPOINT_URL: aws.endpoint, ...imds.env };
+  tell(machine, ['cloud-final.service'], endpoints);
+  const agents = ['pemfleet-agent.service', 'pemfleet-agent-first.service'];
+  tell(machine, agents, { ...endpoints, PEMFLEET_AGENT_HANDSHAKE: `127.0.0.1:${httpsPort}` });
+  Object.assign(process.env, aws.administrator.env);
+  const { publish } = publisher(await openBucket(bucket), await createPki());
+  return {
+    ...{ aws, imds, principal, machine, cloudInit, installCommand, publish },
+    handshake: (servername) => handshake({ port: httpsPort, servername }),
+    stop: async () => {
+      await machine.remove();
+      await Promise.all([imds.stop(), aws.stop()]);
+    },
+  };
+}
+
+/** The certificates' one, and the one of the assets, with what `cdk deploy` uploads. */
+async function fillBuckets(aws: Aws, cloudInit: string) {
+  const { write_files: files, runcmd } = parse(cloudInit);
+  const settings = parse(files[0].content.replaceAll(/[{}]/g, ''));
+  aws.s3.createBucket(new URL(settings.bucket).host);
+  const [installCommand] = runcmd as [string[]];
+  const sums = readFileSync(`${release}/SHA256SUMS`, 'utf8');
+  const urls = installCommand.filter((word) => word.startsWith('https:')).map((word) => new URL(word));
+  const [assets = ''] = urls.map(({ host }) => host.split('.')[0] ?? '');
+  aws.s3.createBucket(assets);
+  const s3 = s3Of(aws);
+  for (const [index, line] of sums.trim().split('\n').entries()) {
+    const Body = readFileSync(`${release}/${line.split('  ')[1]}`);
+    await s3.send(new PutObjectCommand({ Bucket: assets, Key: urls[index]?.pathname.slice(1), Body }));
+  }
+  return { bucket: settings.bucket as string, installCommand };
+}
+
+/** As an image brings it: the configuration that this project ships, and an empty directory for certificates. */
+function installHaproxy(machine: Machine, httpPort: number, httpsPort: number): void {
+  const environment = {
+    PEMFLEET_HTTP_BIND: `127.0.0.1:${httpPort}`,
+    PEMFLEET_HTTPS_BIND: `127.0.0.1:${httpsPort}`,
+  };
+  machine.write('etc/haproxy/haproxy.cfg', readFileSync('agent/host/haproxy.cfg', 'utf8'));
+  machine.write('etc/default/haproxy', linesOf(environment, ''));
+  machine.write('etc/haproxy/certs/.keep', '');
+}
+
+function tell(machine: Machine, units: readonly string[], environment: Record<string, string>): void {
+  const text = `[Service]\n${linesOf(environment, 'Environment=')}`;
+  for (const unit of units) machine.write(`etc/systemd/system/${unit}.d/stand-ins.conf`, text);
+}
+
+const linesOf = (environment: Record<string, string>, prefix: string) =>
+  Object.entries(environment)
+    .map(([name, value]) => `${prefix}${name}=${value}\n`)
+    .join('');

@@ -74,7 +74,7 @@ async function makeBlob(): Promise<string> {
     disableExperimentalSEAWarning: true,
     useCodeCache: false,
     useSnapshot: false,
-    // For a process that sleeps: some 20 MB of its own instead of 35, most of it for S3's client, used or not.
+    // For a process that sleeps: less memory of its own, at the price of some speed (`npm run bench -- poll`).
     execArgv: ['--max-semi-space-size=1', '--optimize-for-size'],
   };
   await writeFile(config, JSON.stringify(sea));

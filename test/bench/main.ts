@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { bundle } from './bundle.ts';
 import { cost } from './cost.ts';
 import { issue } from './issue.ts';
+import { poll } from './poll.ts';
 import { traffic } from './traffic.ts';
 
 export interface BenchRow {
@@ -25,7 +26,7 @@ export interface BenchOptions {
 }
 
 type Bench = (options: BenchOptions, say: (line: string) => void) => Promise<BenchRow[]>;
-const benches: Readonly<Record<string, Bench>> = { issue, bundle, cost, traffic };
+const benches: Readonly<Record<string, Bench>> = { issue, bundle, cost, poll, traffic };
 
 const usage = `npm run bench -- NAME [--json] [--certificates 100] [--peer-certificates 20] [--only WORD]
 NAME: ${Object.keys(benches).join(', ')}

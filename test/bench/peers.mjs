@@ -41,6 +41,10 @@ const recipes = {
     const { command, root } = copyPythonTree(tree, into, place);
     return `${command} "${root}/usr/bin/certbot" "$@"`;
   },
+  awscli: async (tree, into, place) => {
+    const { command, root } = copyPythonTree(tree, into, place);
+    return `${command} "${root}/usr/bin/aws" "$@"`;
+  },
 };
 
 export async function fetchPeer(name, say) {

@@ -1,6 +1,6 @@
 // The agent as a host gets it: tarball, checksum, installer, one executable. Built by `npm run build:agent`.
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import {
   appendFileSync,
   existsSync,
@@ -16,8 +16,8 @@ import { promisify } from 'node:util';
 import packageJson from '../../package.json' with { type: 'json' };
 import { makeStage, type Stage } from '../agent/stage.ts';
 import { serialOf } from '../agent/support/publish.ts';
-import { until } from '../parts/process.ts';
 import { makeTempDir } from '../parts/temp-dir.ts';
+import { measureResident, startIdleHost } from './idle.ts';
 
 const run = promisify(execFile);
 const release = resolve('dist/release');
@@ -79,28 +79,18 @@ test('the executable alone: a pass on a real HAProxy, and doctor', async (t) => 
 
 const MAX_PRIVATE_DIRTY_KB = 25_000;
 
-test('the resident executable, idle: at most 25 MB of its own', async (t) => {
-  const stage = await makeStage(t, { version: '3.2' });
-  for (let index = 0; index < 20; index += 1) await stage.publish(`c${index}`, { names: [`c${index}.test`] });
-  const args = ['run', ...flagsOf(stage), '--poll-interval', '1'];
-  const child = spawn(join(own, 'pemfleet-agent'), args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
-  t.after(() => child.kill('SIGKILL'));
-  let said = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    said += text;
-  });
-  await until(
-    // the garbage of the installations is collected some seconds later
-    async () => said.split('event=manifest.unchanged').length > 12,
-    () => (child.exitCode === null ? undefined : said),
-    30_000,
+test('the resident executable on S3, idle: one request a poll, at most 25 MB of its own', async (t) => {
+  const host = await startIdleHost();
+  t.after(host.stop);
+
+  const idle = await measureResident(host, join(own, 'pemfleet-agent'), 5);
+
+  t.diagnostic(`private dirty ${idle.privateDirtyKb} kB, resident ${idle.residentKb} kB`);
+  assert.equal(idle.requests, idle.polls);
+  assert.ok(
+    idle.privateDirtyKb > 0 && idle.privateDirtyKb <= MAX_PRIVATE_DIRTY_KB,
+    `${idle.privateDirtyKb} kB`,
   );
-
-  const smaps = readFileSync(`/proc/${child.pid}/smaps_rollup`, 'utf8');
-  const privateDirty = Number(/^Private_Dirty:\s+(\d+) kB/m.exec(smaps)?.[1]);
-
-  t.diagnostic(`private dirty ${privateDirty} kB`);
-  assert.ok(privateDirty > 0 && privateDirty <= MAX_PRIVATE_DIRTY_KB, `${privateDirty} kB`);
 });
 
 test('install, upgrade, uninstall, purge', async (t) => {

@@ -1,0 +1,154 @@
+// `npm run bench -- poll`: what a host pays for looking, with nothing new to find: processor time, bytes, memory.
+import { execFile, spawn } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import packageJson from '../../package.json' with { type: 'json' };
+import { fleet } from '../agent/support/host.ts';
+import { type IdleHost, measureResident, startIdleHost } from '../install/idle.ts';
+import { footprintOf } from '../parts/footprint.ts';
+import type { BenchOptions, BenchRow } from './main.ts';
+import { measure } from './measure.ts';
+import { fetchPeer } from './peers.mjs';
+
+const run = promisify(execFile);
+const POLLS = 20;
+const RUNS = 10;
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const arch = process.arch === 'arm64' ? 'arm64' : 'x64';
+
+/** What stands in a row, by its column. */
+type Cells = readonly (readonly [measure: string, value: number, unit: string])[];
+type Subject = (host: IdleHost, say: (line: string) => void) => Promise<{ cells: Cells; note?: string }>;
+
+const subjects: Readonly<Record<string, Subject>> = {
+  'pemfleet-agent run': resident,
+  'an empty Node process': empty,
+  'pemfleet-agent sync, a process each': (host) => once([program(host), 'sync', ...host.flags], host),
+  'aws s3 sync, a process each': awsSync,
+};
+
+export async function poll(options: BenchOptions, say: (line: string) => void): Promise<BenchRow[]> {
+  const rows: BenchRow[] = [];
+  const host = await startIdleHost();
+  try {
+    await unpack(host);
+    for (const [subject, measured] of Object.entries(subjects)) {
+      if (!options.only.every((word) => subject.includes(word))) continue;
+      const { cells, note = packageJson.version } = await measured(host, say);
+      rows.push(
+        ...cells.map(([of, value, unit]) => ({ subject, measure: of, value: round(value), unit, note })),
+      );
+      say(`${subject}: done`);
+    }
+  } finally {
+    await host.stop();
+  }
+  return rows;
+}
+
+const round = (value: number) => Math.round(value * 10) / 10;
+const program = ({ dir }: IdleHost) =>
+  join(dir, `pemfleet-agent-${packageJson.version}-linux-${arch}`, 'pemfleet-agent');
+
+/** The executable as it is shipped. */
+async function unpack({ dir }: IdleHost): Promise<void> {
+  const tarball = join(root, `dist/release/pemfleet-agent-${packageJson.version}-linux-${arch}.tar.gz`);
+  if (!existsSync(tarball)) throw new Error(`${tarball} is not there: npm run build:agent`);
+  await run('tar', ['-xzf', tarball, '-C', dir]);
+  // Pages that are not yet on disk would count as dirty ones of the process.
+  await run('sync');
+}
+
+async function resident(host: IdleHost): ReturnType<Subject> {
+  const idle = await measureResident(host, program(host), POLLS);
+  if (idle.requests !== idle.polls) throw new Error(`${idle.requests} requests in ${idle.polls} polls`);
+  return {
+    cells: [
+      ['CPU a poll', idle.cpuMs / idle.polls, 'ms'],
+      ['requests a poll', idle.requests / idle.polls, ''],
+      ['bytes a poll', idle.bytes / idle.polls, 'B'],
+      ...memory(idle.residentKb, idle.privateDirtyKb),
+    ],
+  };
+}
+
+const memory = (residentKb: number, privateDirtyKb: number): Cells => [
+  ['resident', residentKb / 1_000, 'MB'],
+  ['private dirty', privateDirtyKb / 1_000, 'MB'],
+];
+
+/** The agent's own runtime with nothing in it: what no program on Node can go below. */
+async function empty(): ReturnType<Subject> {
+  const node = join(root, `.parts/agent-runtime/node-linux-${arch}@24.21.0/package/bin/node`);
+  const child = spawn(node, ['-e', 'setInterval(() => {}, 1e6)'], { stdio: 'ignore' });
+  try {
+    await sleep(2_000);
+    const { residentKb, privateDirtyKb } = footprintOf(child.pid ?? 0);
+    return { cells: memory(residentKb, privateDirtyKb), note: '24.21.0' };
+  } finally {
+    child.kill('SIGKILL');
+  }
+}
+
+/** A program that looks and ends. The first time there is something to do, and it does not count. */
+async function once(command: readonly string[], host: IdleHost, more = {}): Promise<{ cells: Cells }> {
+  const options = { cwd: host.dir, env: { ...host.env, ...more } };
+  const look = async () => {
+    const { status, stderr, cpuSeconds } = await measure(command, options);
+    if (status !== 0) throw new Error(`${command[0]} ended with ${status}: ${stderr}`);
+    return cpuSeconds * 1_000;
+  };
+  await look();
+  const before = host.traffic();
+  let cpuMs = 0;
+  for (let index = 0; index < RUNS; index += 1) cpuMs += await look();
+  const after = host.traffic();
+  const peak = await peakOf(command, options);
+  return {
+    cells: [
+      ['CPU a poll', cpuMs / RUNS, 'ms'],
+      ['requests a poll', (after.requests - before.requests) / RUNS, ''],
+      ['bytes a poll', (after.bytes - before.bytes) / RUNS, 'B'],
+      ...memory(peak.residentKb, peak.privateDirtyKb),
+    ],
+  };
+}
+
+/** The most that was seen while it ran. */
+async function peakOf([name = '', ...args]: readonly string[], options: { cwd: string; env: object }) {
+  const env = { ...process.env, ...options.env };
+  const child = spawn(name, args, { cwd: options.cwd, env, stdio: 'ignore' });
+  const peak = { residentKb: 0, privateDirtyKb: 0 };
+  while (child.exitCode === null) {
+    const { residentKb, privateDirtyKb } = seen(child.pid ?? 0);
+    peak.residentKb = Math.max(peak.residentKb, residentKb);
+    peak.privateDirtyKb = Math.max(peak.privateDirtyKb, privateDirtyKb);
+    await sleep(2);
+  }
+  return peak;
+}
+
+function seen(pid: number) {
+  try {
+    return footprintOf(pid);
+  } catch (error) {
+    // it has just ended
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? ''))
+      return { residentKb: 0, privateDirtyKb: 0 };
+    throw error;
+  }
+}
+
+async function awsSync(host: IdleHost, say: (line: string) => void): ReturnType<Subject> {
+  const { command, version } = await fetchPeer('awscli', say);
+  const target = join(host.dir, 'synced');
+  mkdirSync(target, { recursive: true });
+  // It lists: a right that hosts of pemfleet do not have.
+  const principal = host.aws.principal({ name: 'syncing', policies: 'everything' });
+  const env = { ...principal.env, AWS_ENDPOINT_URL: host.env['AWS_ENDPOINT_URL'] };
+  const words = ['s3', 'sync', `s3://certs/published/${fleet}`, target, '--only-show-errors'];
+  return { ...(await once([...command, ...words], host, env)), note: version };
+}

@@ -74,12 +74,8 @@ test('on the way: the role was refused nothing, the metadata service gave nothin
 });
 
 test('the host status is that of the instance', () => {
-  const key = layout.status(fleet, hostName.parse(INSTANCE));
-  const body = cloud.aws.s3.text(new URL(bucketOf()).host, key);
-
-  const { files } = parseHostStatus(fleet, hostName.parse(INSTANCE), Buffer.from(body ?? ''));
   assert.deepEqual(
-    files.map(({ state }) => state),
+    hostStatus().files.map(({ state }) => state),
     ['served'],
   );
 });
@@ -137,7 +133,7 @@ test('another digest: nothing is changed', async () => {
   const before = await shell('sha256sum /usr/bin/pemfleet-agent; systemctl show -p MainPID pemfleet-agent');
   const command = cloud.installCommand.map((word) => (/^[0-9a-f]{64}$/.test(word) ? '0'.repeat(64) : word));
 
-  await assert.rejects(install(command), /has the SHA-256 [0-9a-f]{64}, wanted 0{64}/);
+  await assert.rejects(asOperator(command), /has the SHA-256 [0-9a-f]{64}, wanted 0{64}/);
 
   assert.equal(
     await shell('sha256sum /usr/bin/pemfleet-agent; systemctl show -p MainPID pemfleet-agent'),
@@ -154,7 +150,7 @@ test('upgrade: the agent starts anew, settings stay, HAProxy notices nothing', a
   const settings = await shell('cat /etc/pemfleet/agent.yaml');
   const [agent, haproxy] = await pids();
 
-  await install(cloud.installCommand);
+  await asOperator(cloud.installCommand);
 
   const [agentAfter, haproxyAfter] = await pids();
   assert.notEqual(agentAfter, agent);
@@ -164,6 +160,7 @@ test('upgrade: the agent starts anew, settings stay, HAProxy notices nothing', a
 
 test('the next boot, with the bucket out of reach: HAProxy starts with what is on disk', async () => {
   await cloud.machine.shutDown();
+  assert.ok(hostStatus().leftAt, 'a machine that shuts down says goodbye, also under these restrictions');
   const lift = cloud.aws.fault({ service: 's3' }, { before: 'reset' });
 
   await cloud.machine.boot();
@@ -175,7 +172,7 @@ test('the next boot, with the bucket out of reach: HAProxy starts with what is o
 });
 
 test('uninstall --purge: no agent, and HAProxy serves on', async () => {
-  await shell('/usr/lib/pemfleet/uninstall.sh --purge');
+  await asOperator(['/usr/lib/pemfleet/uninstall.sh', '--purge']);
 
   assert.ok((await cloud.handshake('blog.test')).serial);
   assert.equal(await propertyOf('pemfleet-agent.service', 'LoadState'), 'not-found');
@@ -185,11 +182,15 @@ test('uninstall --purge: no agent, and HAProxy serves on', async () => {
   assert.equal(await shell('ls /etc/haproxy/certs'), 'blog.pem\nshop.pem\n');
 });
 
-const bucketOf = () => /bucket: (\S+)/.exec(cloud.cloudInit)?.[1] ?? '';
-
-/** As an operator does it by hand; cloud-init's environment is given here. */
-function install([command = '', ...args]: readonly string[]): Promise<string> {
-  return exec('env', `AWS_ENDPOINT_URL=${cloud.aws.endpoint}`, ...envOf(cloud.imds.env), command, ...args);
+function hostStatus() {
+  const bucket = /bucket: s3:\/\/([^?]+)/.exec(cloud.cloudInit)?.[1] ?? '';
+  const host = hostName.parse(INSTANCE);
+  const body = cloud.aws.s3.text(bucket, layout.status(fleet, host)) ?? '';
+  return parseHostStatus(fleet, host, Buffer.from(body));
 }
 
-const envOf = (env: Record<string, string>) => Object.entries(env).map(([name, value]) => `${name}=${value}`);
+/** By hand, with the environment that the units have by their drop-ins. */
+function asOperator([command = '', ...args]: readonly string[]): Promise<string> {
+  const env = Object.entries({ AWS_ENDPOINT_URL: cloud.aws.endpoint, ...cloud.imds.env });
+  return exec('env', ...env.map(([name, value]) => `${name}=${value}`), command, ...args);
+}

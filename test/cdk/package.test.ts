@@ -9,6 +9,7 @@ import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import * as source from '../../cdk/index.ts';
 import { makeTempDir } from '../parts/temp-dir.ts';
+import { agentRelease } from './agent-release.ts';
 import { http01 } from './support.ts';
 
 type Package = typeof source;
@@ -40,7 +41,8 @@ const config = pemfleetConfigOf({
   challenge: 'http-01',
   certificates: [{ identifiers: ['www.example.com'] }],
 });
-const pemfleet: PemfleetProps = { config, alarmEmails: ['ops@example.com'] };
+const agentRelease = '${agentRelease}';
+const pemfleet: PemfleetProps = { config, agentRelease, alarmEmails: ['ops@example.com'] };
 const app = new App({ outdir: 'cdk.out', builtinCloudFormationValidation: false });
 const stack = new PemfleetStack(app, 'Pemfleet', { pemfleet });
 const hosts = new Role(stack, 'Hosts', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') });

@@ -62,8 +62,8 @@ export async function startCloud(): Promise<Cloud> {
 /** The certificates' one, and the one of the assets, with what `cdk deploy` uploads. */
 async function fillBuckets(aws: Aws, cloudInit: string) {
   const { write_files: files, runcmd } = parse(cloudInit);
-  const settings = parse(files[0].content.replaceAll(/[{}]/g, ''));
-  aws.s3.createBucket(new URL(settings.bucket).host);
+  const [, name = ''] = /bucket: "?s3:\/\/([^?]+)/.exec(files[0].content) ?? [];
+  aws.s3.createBucket(name);
   const [installCommand] = runcmd as [string[]];
   const sums = readFileSync(`${release}/SHA256SUMS`, 'utf8');
   const urls = installCommand.filter((word) => word.startsWith('https:')).map((word) => new URL(word));
@@ -74,7 +74,7 @@ async function fillBuckets(aws: Aws, cloudInit: string) {
     const Body = readFileSync(`${release}/${line.split('  ')[1]}`);
     await s3.send(new PutObjectCommand({ Bucket: assets, Key: urls[index]?.pathname.slice(1), Body }));
   }
-  return { bucket: settings.bucket as string, installCommand };
+  return { bucket: `s3://${name}?region=${aws.region}`, installCommand };
 }
 
 /** As an image brings it: the configuration that this project ships, and an empty directory for certificates. */

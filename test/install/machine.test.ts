@@ -183,7 +183,7 @@ test('uninstall --purge: no agent, and HAProxy serves on', async () => {
 });
 
 function hostStatus() {
-  const bucket = /bucket: s3:\/\/([^?]+)/.exec(cloud.cloudInit)?.[1] ?? '';
+  const bucket = /bucket: "?s3:\/\/([^?]+)/.exec(cloud.cloudInit)?.[1] ?? '';
   const host = hostName.parse(INSTANCE);
   const body = cloud.aws.s3.text(bucket, layout.status(fleet, host)) ?? '';
   return parseHostStatus(fleet, host, Buffer.from(body));

@@ -2,10 +2,10 @@
  * What `npm run build` has left in dist/, as assets: nobody who deploys needs a bundler or Docker. This file and its bundle
  * (dist/cdk/index.mjs) lie equally deep below the package, so that both find it.
  */
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Stage } from 'aws-cdk-lib';
 import { Code } from 'aws-cdk-lib/aws-lambda';
 import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import type { Construct } from 'constructs';
@@ -14,18 +14,26 @@ import type { PemfleetConfig } from './configuration.ts';
 const PACKAGE = fileURLToPath(new URL('../../', import.meta.url));
 
 /** The program and its configuration; the asset's hash is that of their content. */
-export function issuerCode({ config, caFiles }: PemfleetConfig): Code {
-  const directory = mkdtempSync(join(tmpdir(), 'pemfleet-issuer-'));
+export function issuerCode(scope: Construct, { config, caFiles }: PemfleetConfig): Code {
+  const directory = emptyDirectory(scope, 'issuer');
   copyFileSync(builtFile('issuer'), join(directory, 'index.mjs'));
   writeFileSync(join(directory, 'pemfleet.json'), `${JSON.stringify(config, null, 2)}\n`);
   for (const [name, file] of Object.entries(caFiles)) copyFileSync(file, join(directory, name));
   return Code.fromAsset(directory);
 }
 
-export function responderCode(): Code {
-  const directory = mkdtempSync(join(tmpdir(), 'pemfleet-responder-'));
+export function responderCode(scope: Construct): Code {
+  const directory = emptyDirectory(scope, 'responder');
   copyFileSync(builtFile('responder'), join(directory, 'index.mjs'));
   return Code.fromAsset(directory);
+}
+
+/** In cdk.out, so that nothing is left in a temporary folder with each synthesis. */
+function emptyDirectory(scope: Construct, name: string): string {
+  const directory = join(Stage.of(scope)?.assetOutdir ?? 'cdk.out', `pemfleet-${name}-${scope.node.addr}`);
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  return directory;
 }
 
 /** The agent of one kind of machine: a tarball with its executable, units and installer. */

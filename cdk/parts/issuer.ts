@@ -27,7 +27,7 @@ export function createIssuer(parent: Construct, props: PemfleetProps, access: Is
     runtime: Runtime.NODEJS_24_X,
     architecture: Architecture.ARM_64,
     handler: 'index.handler',
-    code: issuerCode(props.config),
+    code: issuerCode(scope, props.config),
     role,
     logGroup,
     memorySize: 512,

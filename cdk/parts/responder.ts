@@ -39,7 +39,7 @@ export function createResponder(
     runtime: Runtime.NODEJS_24_X,
     architecture: Architecture.ARM_64,
     handler: 'index.handler',
-    code: responderCode(),
+    code: responderCode(scope),
     role,
     logGroup,
     memorySize: 256,

@@ -7,8 +7,7 @@ import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam';
 import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import { PemfleetStack, pemfleetConfigOf, ZoneAccess } from '../../cdk/index.ts';
 import { WRITER } from '../../cdk/parts/prefixes.ts';
-import { agentRelease } from './agent-release.ts';
-import { small } from './support.ts';
+import { agentRelease, small } from './support.ts';
 
 const hostsArn = 'arn:aws:iam::222222222222:role/hosts';
 

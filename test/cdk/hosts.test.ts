@@ -17,11 +17,10 @@ import { allow, clientConfig, s3Of, startBench } from '../parts/aws/support.ts';
 import { haproxyVersions, startHaproxy } from '../parts/haproxy.ts';
 import { freePort } from '../parts/ports.ts';
 import { makeTempDir } from '../parts/temp-dir.ts';
-import { agentRelease } from './agent-release.ts';
 import { deployHost } from './cloud-init.ts';
 import { REGION } from './deployed.ts';
 import { assertSnapshot } from './snapshot.ts';
-import { small, stackOf } from './support.ts';
+import { agentRelease, small, stackOf } from './support.ts';
 
 const run = promisify(execFile);
 const hostFile = (name: string) => fileURLToPath(new URL(`../../cdk/host/${name}`, import.meta.url));

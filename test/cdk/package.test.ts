@@ -9,8 +9,7 @@ import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import * as source from '../../cdk/index.ts';
 import { makeTempDir } from '../parts/temp-dir.ts';
-import { agentRelease } from './agent-release.ts';
-import { http01 } from './support.ts';
+import { agentRelease, http01 } from './support.ts';
 
 type Package = typeof source;
 

@@ -1,6 +1,5 @@
 /** Stacks as tests want them: the defaults, one with everything set, and anything between. */
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { App, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
@@ -12,11 +11,14 @@ import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { type PemfleetProps, PemfleetStack, pemfleetConfigOf } from '../../cdk/index.ts';
-import { agentRelease } from './agent-release.ts';
+import { makeAgentRelease } from '../parts/agent-release.ts';
+import { makeTempDir } from '../parts/temp-dir.ts';
 
 export const acme = { directoryUrl: 'letsencrypt', termsOfServiceAgreed: true };
 /** What a filled-in pemfleet.yaml holds at least. */
 export const small = { acme, challenge: 'dns-01', certificates: [{ identifiers: ['www.example.com'] }] };
+
+export const agentRelease = makeAgentRelease();
 
 type Rest = Omit<PemfleetProps, 'config'>;
 
@@ -48,7 +50,7 @@ export function synthesizeEverything(): Synthesized {
   const app = newApp();
   const env = { account: '111122223333', region: 'eu-central-1' };
   const given = new Stack(app, 'Given', { env });
-  const file = join(mkdtempSync(join(tmpdir(), 'pemfleet-test-')), 'pemfleet.yaml');
+  const file = join(makeTempDir().path, 'pemfleet.yaml');
   writeFileSync(join(file, '../private.pem'), 'trust anchors of a private CA\n');
   const vpc = Vpc.fromVpcAttributes(given, 'Vpc', {
     vpcId: 'vpc-0123456789abcdef0',

@@ -47,9 +47,9 @@ export function createS3({ region, accountId, now }: { region: string; accountId
       return [...found.versions.keys()].filter((key) => currentOf(found, key)).sort();
     },
     /** Writes without a request, for what a test needs by the thousands. */
-    write: (bucket: string, key: string, text: string) => {
+    write: (bucket: string, key: string, content: string | Buffer) => {
       const place = store.bucketOf(bucket);
-      const body = Buffer.from(text);
+      const body = Buffer.from(content);
       const { encryption } = place;
       const sums = { etag: etagOf(body, encryption), checksum: usualChecksum(body) };
       const headers = { 'content-type': 'application/octet-stream' };

@@ -5,7 +5,10 @@ import { AccountPrincipal, ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk
 import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import { PemfleetStack, pemfleetConfigOf, ZoneAccess } from '../../../cdk/index.ts';
 import { ACCOUNT, type Deployed, deployed } from '../../cdk/deployed.ts';
+import { makeAgentRelease } from '../agent-release.ts';
 
+/** One for all deployments of a process: the same bytes, the same digest. */
+const agentRelease = makeAgentRelease();
 export const FLEET = 'default';
 export const FOREIGN_ACCOUNT = '222222222222';
 export const FOREIGN_ROLE = 'pemfleet-dns';
@@ -50,6 +53,7 @@ export function synthesizeApp({ document, settings, foreignZone }: AppOptions): 
   const stack = new PemfleetStack(app, 'Pemfleet', {
     pemfleet: {
       config: pemfleetConfigOf(document),
+      agentRelease,
       permissionsBoundary: ManagedPolicy.fromManagedPolicyName(given, 'Boundary', 'boundary'),
     },
   });

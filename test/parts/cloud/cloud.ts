@@ -124,9 +124,10 @@ function deployZones(aws: Aws, { zones }: Synthesized): void {
 
 /** Functions are started from cdk.out itself; the agent is fetched from the bucket of the assets. */
 function publishAgent(aws: Aws, { userData, outdir }: Synthesized): void {
-  const [, bucket = '', key = ''] = /https:\/\/([^.]+)\.s3\.[^/]+\/(\S+\.mjs)/.exec(userData) ?? [];
-  aws.s3.createBucket(bucket);
-  aws.s3.write(bucket, key, readFileSync(assetPath(outdir, key), 'utf8'));
+  for (const [, bucket = '', key = ''] of userData.matchAll(/https:\/\/([^.]+)\.s3\.[^/]+\/(\S+)/g)) {
+    aws.s3.createBucket(bucket);
+    aws.s3.write(bucket, key, readFileSync(assetPath(outdir, key)));
+  }
 }
 
 async function startInstance(ground: Ground, { app, deployment }: Brought): Promise<FleetHost> {

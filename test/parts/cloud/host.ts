@@ -1,7 +1,8 @@
 // An EC2 instance of the fleet: instance metadata with its role, the agent as the cloud-init text brings it, HAProxy with the lines of
 // the construct, and SSM's agent. systemd is not here: a script of three lines answers for it.
 import { execFile } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { machine } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { parse } from 'yaml';
@@ -10,6 +11,7 @@ import { type Imds, startImds } from '../aws/imds.ts';
 import { type Haproxy, startHaproxy } from '../haproxy.ts';
 import { type Part, startPart } from '../process.ts';
 
+const run = promisify(execFile);
 export const INSTANCE = 'i-0aaaaaaaaaaaaaaaa';
 
 export interface HostOptions {
@@ -53,21 +55,22 @@ export async function startHost(options: HostOptions): Promise<FleetHost> {
   const ssmEnv = { ...env, PATH: `${bin}:${process.env['PATH']}` };
   aws.ssm.host({ instanceId: INSTANCE, tags, cwd: dir, env: ssmEnv });
   registerElsewhere(options);
+  let program = '';
   return {
     ...{ haproxy, env },
     firstBoot: async (userData) => {
-      const program = await install(userData, { aws, imds, dir, agentFile });
-      const args = [program, 'run', '--config', agentFile];
+      program = await install(userData, { aws, imds, dir, agentFile });
+      const args = ['run', '--config', agentFile];
       // Up means that it has begun: what it does then is what tests look at.
       const part = await startPart({
-        ...{ name: 'agent', command: process.execPath, args, env },
+        ...{ name: 'agent', command: program, args, env },
         probe: async () => true,
       });
       stops.push(part.stop);
       writeFileSync(join(bin, 'systemctl'), systemctl(part.pid), { mode: 0o755 });
       return part;
     },
-    agent: (args) => runAgent([join(dir, 'agent.mjs'), ...args, '--config', agentFile], env),
+    agent: (args) => runAgent(program, [...args, '--config', agentFile], env),
     stop: async () => {
       for (const end of stops.reverse()) await end();
     },
@@ -92,10 +95,11 @@ esac
 
 interface CloudConfig {
   write_files: { path: string; content: string }[];
-  runcmd: [string, string, url: string, region: string, sha256: string][];
+  /** sh install-agent.sh REGION, then MACHINE URL SHA256 for each kind of machine */
+  runcmd: string[][];
 }
 
-/** @returns the program, by the script of the host, with the host's role, held to its digest */
+/** What install-agent.sh does, but for users and units. @returns the program */
 async function install(
   userData: string,
   { aws, imds, dir, agentFile }: { aws: Aws; imds: Imds; dir: string; agentFile: string },
@@ -106,20 +110,15 @@ async function install(
   writeFileSync(agentFile, contentOf('/etc/pemfleet/agent.yaml'));
   const script = join(dir, 'fetch-agent.py');
   writeFileSync(script, contentOf('/usr/lib/pemfleet/fetch-agent.py'));
-  const [command] = runcmd;
-  if (command === undefined) throw new TypeError('the cloud-init text runs nothing');
-  const [, , url, region, sha256] = command;
-  const { hostname, pathname } = new URL(url);
-  const [bucket] = hostname.split('.s3.');
-  const program = join(dir, 'agent.mjs');
-  await promisify(execFile)(
-    'python3',
-    [script, `${aws.endpoint}/${bucket}${pathname}`, region, sha256, program],
-    {
-      env: { ...process.env, ...imds.env },
-    },
-  );
-  return program;
+  const [, , region = '', ...choices] = runcmd[0] ?? [];
+  const [url = '', sha256 = ''] = choices.slice(choices.indexOf(machine()) + 1);
+  const release = join(dir, 'release');
+  const tarball = join(dir, 'agent.tar.gz');
+  const env = { ...process.env, ...imds.env, AWS_ENDPOINT_URL: aws.endpoint };
+  await run('python3', [script, url, region, sha256, tarball], { env });
+  await run('python3', ['-m', 'tarfile', '-e', tarball, release]);
+  const [name = ''] = readdirSync(release);
+  return join(release, name, 'pemfleet-agent');
 }
 
 /** The lines of the construct in a configuration around them. */
@@ -145,9 +144,13 @@ frontend http
   }, text);
 }
 
-function runAgent(args: string[], env: Record<string, string>): Promise<{ stdout: string; code: number }> {
+function runAgent(
+  program: string,
+  args: string[],
+  env: Record<string, string>,
+): Promise<{ stdout: string; code: number }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, args, { env: { ...process.env, ...env } }, (error, stdout) =>
+    execFile(program, args, { env: { ...process.env, ...env } }, (error, stdout) =>
       resolve({ stdout, code: typeof error?.code === 'number' ? error.code : 0 }),
     );
   });

@@ -18,18 +18,22 @@ export interface Campaign {
   renewals: 0 | 1;
   /** One, or a pair. */
   keyTypes: string[];
+  /** Which calls; default: each. */
+  first?: number;
+  step?: number;
 }
 
-/** Tries k = 1, 2, … until a run survives. @returns the first k that survived */
+/** Tries k = first, first + step, … until a run survives. @returns the first k that survived */
 export async function killCampaign(campaign: Campaign): Promise<number> {
-  let next = 1;
+  const { first = 1, step = 1 } = campaign;
+  let next = first;
   let survivor = Number.POSITIVE_INFINITY;
   const lane = async () => {
     const stage = await startStage({ certificates: [{ identifiers: ['unused.example.com'] }] });
     try {
       while (next < survivor) {
         const k = next;
-        next += 1;
+        next += step;
         if (!(await isKilledAt(stage, k, campaign))) survivor = Math.min(survivor, k);
       }
     } finally {

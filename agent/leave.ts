@@ -20,8 +20,16 @@ export async function leave(agent: Agent): Promise<boolean> {
   return isTold;
 }
 
-/** systemctl(1): `stopping` once a shutdown or reboot has begun; a mere stop of the unit leaves the machine `running`. */
+/** Jobs by which the machine comes back. */
+const REBOOTS = /\b(reboot|soft-reboot|kexec)\.target\b/;
+
+/**
+ * systemctl(1): `stopping` once a shutdown has begun; a mere stop of the unit leaves the machine `running`. After a reboot the host is
+ * expected again: who does not come back shall be missed.
+ */
 export async function isShuttingDown(exec: Exec): Promise<boolean> {
   const { stdout } = await exec('systemctl', ['is-system-running']);
-  return stdout.trim() === 'stopping';
+  if (stdout.trim() !== 'stopping') return false;
+  const jobs = await exec('systemctl', ['list-jobs', '--no-legend']);
+  return !REBOOTS.test(jobs.stdout);
 }

@@ -63,8 +63,9 @@ export interface PemfleetProps {
   readonly agentRelease?: string;
 
   /**
-   * Whether one of the account's concurrent executions is set apart for the issuer, so that two passes cannot meet. New accounts
-   * have ten and may set none apart; two passes that meet lose nothing, because the manifest is written under a condition.
+   * Whether some of the account's concurrent executions are set apart: one for the issuer, so that two passes cannot meet, and 50 for
+   * the responder, so that nobody can use up more. AWS wants 100 to be left: an account needs 151 (a new one has ten). Two passes that
+   * meet lose nothing, because the manifest is written under a condition.
    *
    * @default true
    */

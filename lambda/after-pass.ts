@@ -21,9 +21,14 @@ export async function afterPass(after: AfterPass, result: PassResult): Promise<F
   const { calls, failed } = notifier
     ? await tellFleets({ notifier, log, now }, known.calls, result)
     : { calls: known.calls, failed: 0 };
-  const fleets = await refreshNotes(bucket, known.fleets, [...result.manifests.keys()], now);
-  await saveHostBook(bucket, { version: 1, fleets, calls }, known);
-  return measure(result, fleets, failed, now);
+  const noted = { ...known, calls };
+  try {
+    noted.fleets = await refreshNotes(bucket, known.fleets, [...result.manifests.keys()], now);
+  } finally {
+    // Whoever was called was called, whether the statuses can be read or not.
+    await saveHostBook(bucket, noted, known);
+  }
+  return measure(result, noted.fleets, failed, now);
 }
 
 function measure(

@@ -29,7 +29,7 @@ export function functionUrlSnippet(host: string): string {
     retry-on conn-failure empty-response response-timeout
     option redispatch
     timeout queue 10s
-    server-template lambda 2 ${host}:443 maxconn 10 ssl verify required ca-file /etc/ssl/certs/ca-certificates.crt verifyhost ${host} sni str(${host}) alpn http/1.1 resolvers acme_dns resolve-prefer ipv4 init-addr none
+    server-template lambda 2 ${host}:443 maxconn 5 ssl verify required ca-file /etc/ssl/certs/ca-certificates.crt verifyhost ${host} sni str(${host}) alpn http/1.1 resolvers acme_dns resolve-prefer ipv4 init-addr none
 
 resolvers acme_dns
     parse-resolv-conf

@@ -12,6 +12,9 @@ import type { Notifier } from './notify.ts';
 /** By then a command is over, or nobody will say what became of it: it had ten minutes to be delivered, an hour to run. */
 const FORGOTTEN_AFTER_MS = 2 * 3_600_000;
 
+/** Not listed yet, or not any more. */
+const UNKNOWN = { status: 'Unknown', hasEnded: false, targets: 0, errors: 0, timedOut: 0 };
+
 interface Telling {
   notifier: Notifier;
   log: Log;
@@ -49,9 +52,7 @@ async function tell({ notifier, log, now }: Telling, fleet: FleetName, manifest:
 }
 
 async function follow({ notifier, log, now }: Telling, call: OpenCall): Promise<'over' | 'open'> {
-  const result = await notifier.result(call.command);
-  if (result === undefined) return 'over';
-  const { hasEnded, ...facts } = result;
+  const { hasEnded, ...facts } = (await notifier.result(call.command)) ?? UNKNOWN;
   if (!hasEnded && !isOld(call, now)) return 'open';
   log('notify.result', { command: call.command, fleet: call.fleet, ...facts });
   return 'over';

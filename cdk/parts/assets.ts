@@ -2,13 +2,15 @@
  * What `npm run build` has left in dist/, as assets: nobody who deploys needs a bundler or Docker. This file and its bundle
  * (dist/cdk/index.mjs) lie equally deep below the package, so that both find it.
  */
+import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Stage } from 'aws-cdk-lib';
 import { Code } from 'aws-cdk-lib/aws-lambda';
 import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import type { Construct } from 'constructs';
+import packageJson from '../../package.json' with { type: 'json' };
 import type { PemfleetConfig } from './configuration.ts';
 
 const PACKAGE = fileURLToPath(new URL('../../', import.meta.url));
@@ -59,11 +61,23 @@ export function agentReleases(
       `${sums} is missing: run "npm run build:agent" first, or name the folder of a release in agentRelease`,
     );
   const lines = readFileSync(sums, 'utf8').matchAll(/^([0-9a-f]{64}) {2}(\S+-linux-(x64|arm64)\.tar\.gz)$/gm);
-  return [...lines].map(([, sha256 = '', file = '', arch = '']) => ({
-    asset: new Asset(scope, `${id}-${arch}`, { path: join(folder, file) }),
-    machine: MACHINES[arch] ?? arch,
-    sha256,
-  }));
+  const releases = [...lines].map(([, sha256 = '', file = '', arch = '']) => {
+    const path = join(folder, file);
+    checkRelease(path, sha256);
+    return { asset: new Asset(scope, `${id}-${arch}`, { path }), machine: MACHINES[arch] ?? arch, sha256 };
+  });
+  if (releases.length === 0) throw new Error(`${sums} names no tarball of the agent`);
+  return releases;
+}
+
+/** An agent of before may not know what the settings of this version say. */
+function checkRelease(path: string, sha256: string): void {
+  const again = 'run "npm run build:agent" again';
+  if (!basename(path).startsWith(`pemfleet-agent-${packageJson.version}-`))
+    throw new Error(`${path} is not of version ${packageJson.version}: ${again}`);
+  const seen = createHash('sha256').update(readFileSync(path)).digest('hex');
+  if (seen !== sha256)
+    throw new Error(`${path} has the SHA-256 ${seen}, SHA256SUMS says ${sha256}: ${again}`);
 }
 
 /** Of cdk/host/, as it goes to a host. */

@@ -1,7 +1,7 @@
 /**
  * The responder behind its Function URL. HAProxy passes the CA's requests to it, and neither can sign: the URL is public, so the
  * role reads one prefix, and a concurrency of its own bounds what a flood costs. A CA asks for each name from several places at
- * once: the lines for HAProxy let ten requests through at a time, so that five hosts never meet the bound.
+ * once: the lines for HAProxy let five requests at a time through to each of two addresses, so that five hosts never meet the bound.
  */
 import { Duration } from 'aws-cdk-lib';
 import {

@@ -1,6 +1,6 @@
 /** `pemfleet run`, `pemfleet plan`: one pass, or what it would do. */
-import { afterPass } from '../after-pass.ts';
 import { runPass } from '../compose.ts';
+import { tellFleets } from '../tell-fleets.ts';
 import { type Command, now, open, printJson, say, specOf, type Values, world } from './command.ts';
 import { exitStatusOf, outcomeTable } from './output.ts';
 
@@ -17,7 +17,8 @@ async function pass(values: Values, dryRun: boolean): Promise<number> {
   const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
   if (document && !dryRun) {
     const { ssmNotifier } = await import('../notify.ts');
-    await afterPass({ bucket, notifier: ssmNotifier(document), log: around.log, now: now() }, result);
+    // What comes of it is not followed: these hosts are looked at by `pemfleet status`.
+    await tellFleets({ notifier: ssmNotifier(document), log: around.log, now: now() }, [], result);
   }
   if (values.json) printJson({ version: 1, outcomes });
   else say(outcomeTable(outcomes));

@@ -8,18 +8,31 @@ import { until } from '../parts/process.ts';
 import { makeStage, type Stage } from './stage.ts';
 import { startAgent } from './support/program.ts';
 
-/** A systemctl that says how the machine is. @returns the PATH that has it */
-function machineThatIs(stage: Stage, state: string): string {
+/** A systemctl that says how the machine is, and what it is about to do. @returns the PATH that has it */
+function machineThatIs(stage: Stage, state: string, target: string): string {
   const bin = join(stage.dir, 'bin');
   mkdirSync(bin, { recursive: true });
   // As the real one: `stopping` comes with exit status 1.
-  writeFileSync(join(bin, 'systemctl'), `#!/bin/sh\necho ${state}\n[ ${state} = running ]\n`);
+  writeFileSync(
+    join(bin, 'systemctl'),
+    `#!/bin/sh
+case "$1" in
+  is-system-running) echo ${state}; [ ${state} = running ] ;;
+  list-jobs) echo '  1 ${target} start waiting' ;;
+esac
+`,
+  );
   chmodSync(join(bin, 'systemctl'), 0o755);
   return `${bin}:${process.env['PATH']}`;
 }
 
-async function runUntilStopped(t: TestContext, stage: Stage, state: string): Promise<string> {
-  const PATH = machineThatIs(stage, state);
+async function runUntilStopped(
+  t: TestContext,
+  stage: Stage,
+  state: string,
+  target = 'poweroff.target',
+): Promise<string> {
+  const PATH = machineThatIs(stage, state, target);
   const args = ['run', ...stage.flags, '--poll-interval', '3600'];
   const { child, output } = startAgent(args, { env: { PATH } });
   t.after(() => child.kill('SIGKILL'));
@@ -54,6 +67,16 @@ test('an agent that is stopped on a running machine will be missed', async (t) =
   await stage.publish('shop', { names: ['shop.test'] });
 
   const stderr = await runUntilStopped(t, stage, 'running');
+
+  assert.doesNotMatch(stderr, /host\.left/);
+  assert.equal((await stage.status()).leftAt, undefined);
+});
+
+test('a machine that reboots will be missed if its agent does not come back', async (t) => {
+  const stage = await makeStage(t, { version: '3.2' });
+  await stage.publish('shop', { names: ['shop.test'] });
+
+  const stderr = await runUntilStopped(t, stage, 'stopping', 'reboot.target');
 
   assert.doesNotMatch(stderr, /host\.left/);
   assert.equal((await stage.status()).leftAt, undefined);

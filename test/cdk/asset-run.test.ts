@@ -120,5 +120,4 @@ const NOT_IN_THIS_RUN: Readonly<Record<string, string>> = {
   'kms:GenerateDataKey': 'S3 asks for it; the stand-in has no keys',
   'ssm:SendCommand': 'of the notification',
   'ssm:ListCommands': 'of the notification: its results are read later',
-  'ssm:ListCommandInvocations': 'of the notification: its results are read later',
 };

@@ -60,7 +60,7 @@ test('HTTP-01: from the schedule to the handshake, by the assets of issuer, resp
 test('a burst of validations waits in HAProxy: the responder refuses none', async () => {
   const url = `http://127.0.0.1:${cloud.httpPort}/.well-known/acme-challenge/${'y'.repeat(43)}`;
 
-  const answers = await Promise.all(Array.from({ length: 30 }, () => request(url)));
+  const answers = await Promise.all(Array.from({ length: 80 }, () => request(url)));
 
   assert.deepEqual([...new Set(answers.map(({ status }) => status))], [404]);
   closeChapter();

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -12,6 +13,7 @@ import { SendCommandCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { parse } from 'yaml';
 import { NOTIFY_DOCUMENT } from '../../cdk/parts/notification.ts';
 import { functionUrlSnippet } from '../../lambda/haproxy-snippet.ts';
+import packageJson from '../../package.json' with { type: 'json' };
 import { startImds } from '../parts/aws/imds.ts';
 import { allow, clientConfig, s3Of, startBench } from '../parts/aws/support.ts';
 import { haproxyVersions, startHaproxy } from '../parts/haproxy.ts';
@@ -66,6 +68,23 @@ test('construct: hosts without a release of the agent', () => {
   const { pemfleet } = stackOf(small, { agentRelease: '/nonexistent' }).stack;
 
   assert.throws(() => pemfleet.userData('default'), /SHA256SUMS is missing: run "npm run build:agent" first/);
+});
+
+test('construct: a release of another version, or with other bytes, goes to no host', () => {
+  const digest = '0'.repeat(64);
+  const hostsOf = (name: string) => {
+    const { path } = makeTempDir();
+    writeFileSync(join(path, name), 'other bytes');
+    writeFileSync(join(path, 'SHA256SUMS'), `${digest}  ${name}\n`);
+    return () => stackOf(small, { agentRelease: path }).stack.pemfleet.userData('default');
+  };
+
+  assert.throws(
+    hostsOf('pemfleet-agent-0.0.1-linux-x64.tar.gz'),
+    /is not of version .*: run "npm run build:agent"/,
+  );
+  assert.throws(hostsOf(`pemfleet-agent-${packageJson.version}-linux-x64.tar.gz`), /has the SHA-256 [^0]/);
+  assert.throws(hostsOf('README'), /names no tarball of the agent/);
 });
 
 test('fetch-agent.py: signs with the instance role, refuses what has another digest', async (t) => {

@@ -171,9 +171,17 @@ test('the next boot, with the bucket out of reach: HAProxy starts with what is o
   lift();
 });
 
-test('uninstall --purge: no agent, and HAProxy serves on', async () => {
+test('uninstall --purge: a goodbye, no agent, and HAProxy serves on', async () => {
+  await shell('systemctl reload pemfleet-agent');
+  await until(
+    async () => hostStatus().leftAt === undefined,
+    () => undefined,
+    60_000,
+  );
+
   await asOperator(['/usr/lib/pemfleet/uninstall.sh', '--purge']);
 
+  assert.ok(hostStatus().leftAt);
   assert.ok((await cloud.handshake('blog.test')).serial);
   assert.equal(await propertyOf('pemfleet-agent.service', 'LoadState'), 'not-found');
   const left =

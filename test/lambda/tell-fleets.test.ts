@@ -104,14 +104,17 @@ test('a call that never ends is told as it stands after two hours, and forgotten
   assert.deepEqual(calls(), []);
 });
 
-test('a call that Systems Manager does not know any more is forgotten', async () => {
-  const { pass, asked } = passes();
+test('a call that Systems Manager does not know is asked for again, and told as unknown in the end', async () => {
+  const { pass, asked, events } = passes();
   await pass([web]);
 
-  await pass([], 15);
-  await pass([], 30);
+  for (const minutes of [15, 121, 180]) await pass([], minutes);
 
-  assert.deepEqual(asked, ['command-web']);
+  assert.equal(asked.length, 2);
+  assert.deepEqual(
+    events.fieldsOf('notify.result').map(({ status }) => status),
+    ['Unknown'],
+  );
 });
 
 test('a fleet that cannot be told is counted and told to people; the others hear of theirs', async () => {

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import packageJson from '../../package.json' with { type: 'json' };
 import { makeTempDir } from './temp-dir.ts';
 
 const LAUNCHER = `#!/bin/sh\nexec ${process.execPath} "$(dirname "$0")/agent.mjs" "$@"\n`;
@@ -12,7 +13,7 @@ const LAUNCHER = `#!/bin/sh\nexec ${process.execPath} "$(dirname "$0")/agent.mjs
 export function makeAgentRelease(): string {
   const folder = makeTempDir().path;
   const sums = ['x64', 'arm64'].map((arch) => {
-    const name = `pemfleet-agent-0.1.0-linux-${arch}`;
+    const name = `pemfleet-agent-${packageJson.version}-linux-${arch}`;
     mkdirSync(join(folder, name));
     copyFileSync(resolve('dist/agent/index.mjs'), join(folder, name, 'agent.mjs'));
     writeFileSync(join(folder, name, 'pemfleet-agent'), LAUNCHER, { mode: 0o755 });

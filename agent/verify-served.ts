@@ -6,7 +6,6 @@ import { type ConnectionOptions, connect, type DetailedPeerCertificate, type TLS
 import type { CombinedPem } from '#contract/combined-pem.ts';
 import { HandshakeFailed, RuntimeCommandFailed } from './errors.ts';
 import type { CertificateStatus } from './haproxy/answers.ts';
-import type { Runtime } from './haproxy/runtime.ts';
 import { servedNames } from './overlap.ts';
 import type { WantedFile } from './wanted.ts';
 
@@ -14,13 +13,15 @@ const HANDSHAKE_TIMEOUT_MS = 5000;
 /** A label that nobody uses, to ask for a wildcard. */
 const PROOF_LABEL = 'pemfleet-proof';
 
-/** @throws RuntimeCommandFailed `ERR_RUNTIME_READ_BACK` */
-export async function readBack(
-  runtime: Runtime,
+/**
+ * @param seen HAProxy's description, after all was said
+ * @throws RuntimeCommandFailed `ERR_RUNTIME_READ_BACK`
+ */
+export function readBack(
+  seen: CertificateStatus | undefined,
   filename: string,
   pem: CombinedPem,
-): Promise<CertificateStatus> {
-  const seen = await runtime.showCertificate(filename);
+): CertificateStatus {
   const wanted = { serial: pem.leaf.serialNumber, fingerprint: sha1Of(pem), chainLength: pem.chain.length };
   // What HAProxy's answer lacks (too many names), the handshake proves.
   const { serial, sha1Fingerprint = wanted.fingerprint, chainLength = wanted.chainLength } = seen ?? {};

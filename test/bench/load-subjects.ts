@@ -57,8 +57,7 @@ const atRuntimeApi: LoadSubject = {
           ? { ...used, filename: path, sha1Fingerprint: undefined, chainLength: undefined }
           : undefined;
         const place = { filename: path, crtList, isListed: isThere, certificate };
-        await load(runtime, place, combined, capabilities);
-        await readBack(runtime, path, parsed);
+        readBack(await load(runtime, place, combined, capabilities), path, parsed);
       }
     });
     if (kind === 'addition') await forget(stage, leaves);

@@ -1,0 +1,102 @@
+/**
+ * The plan, carried out: some certificates at a time are made ready together, so that their fetches and fsyncs
+ * overlap and a crt-list file is written once for all of them; then each goes into HAProxy for itself.
+ */
+import { bring, takeAway, takeOut } from './bring.ts';
+import { isSameTails, viewCrtList, wantedTails, writeTails } from './crt-list.ts';
+import { type Action, isLoading } from './plan.ts';
+import { type Prepared, prepare } from './prepare.ts';
+import type { Outcome } from './records.ts';
+import type { Scene } from './scene.ts';
+import { tellOutcome } from './tell.ts';
+
+/** Their keys are in memory at once, and their files wait for HAProxy's word. */
+const AT_A_TIME = 20;
+
+type Way = (outcomes: readonly Outcome[], scene: Scene, signal?: AbortSignal) => Promise<readonly Outcome[]>;
+
+/** @returns in the order of the plan; fewer where `signal` came first */
+export async function carryOut(
+  actions: readonly Action[],
+  scene: Scene,
+  signal?: AbortSignal,
+): Promise<Outcome[]> {
+  const done = new Map<Action, Outcome>();
+  // What comes is there before what goes: a name may move from one to the other.
+  const ways = [
+    [isBringing, bringSome] as const,
+    [isGoing, removeSome] as const,
+    [isIdle, leaveSome] as const,
+  ];
+  for (const [isOne, way] of ways) {
+    const outcomes = actions.filter(isOne).map((action): Outcome => ({ action, progress: {} }));
+    for (let from = 0; from < outcomes.length && !signal?.aborted; from += AT_A_TIME)
+      for (const outcome of await way(outcomes.slice(from, from + AT_A_TIME), scene, signal)) {
+        if (!outcome.action.isProvedLast) tellOutcome(scene.log, outcome);
+        done.set(outcome.action, outcome);
+      }
+  }
+  return actions.flatMap((action) => done.get(action) ?? []);
+}
+
+const isBringing = (action: Action) => isLoading(action) || action.kind === 'prove';
+const isGoing = ({ kind }: Action) => kind === 'remove';
+const isIdle = (action: Action) => !isBringing(action) && !isGoing(action);
+
+const bringSome: Way = async (outcomes, scene, signal) => {
+  const ready = new Map<Outcome, Prepared>();
+  const make = async (outcome: Outcome) =>
+    void ready.set(outcome, await prepare(outcome.action, scene, outcome.progress));
+  await Promise.all(outcomes.map((outcome) => attempt([outcome], () => make(outcome))));
+  await enlist([...ready.keys()], scene);
+  const done: Outcome[] = [];
+  for (const outcome of outcomes) {
+    if (signal?.aborted) break;
+    const prepared = ready.get(outcome);
+    if (prepared !== undefined && outcome.error === undefined)
+      await attempt([outcome], () => bring(prepared, scene, outcome.progress));
+    done.push(outcome);
+  }
+  return done;
+};
+
+/** From HAProxy first, then from its list, then the file: HAProxy does not start with a line that names none. */
+const removeSome: Way = async (outcomes, scene) => {
+  for (const outcome of outcomes) await attempt([outcome], () => takeOut(outcome.action, scene));
+  await enlist(outcomes.filter(isWell), scene);
+  for (const outcome of outcomes.filter(isWell))
+    await attempt([outcome], () => takeAway(outcome.action, scene));
+  return outcomes;
+};
+
+const leaveSome: Way = async (outcomes, { hindrance }) => {
+  for (const outcome of outcomes) if (outcome.action.kind === 'pending') outcome.error = hindrance;
+  return outcomes;
+};
+
+const isWell = ({ error }: Outcome) => error === undefined;
+
+/** One write for all whose lines are other ones. */
+async function enlist(outcomes: readonly Outcome[], { crtListFile }: Scene): Promise<void> {
+  if (crtListFile === undefined || outcomes.length === 0) return;
+  await attempt(outcomes, async () => {
+    const files = outcomes.map(({ action }) => action.file);
+    const listed = await viewCrtList(crtListFile, files);
+    const tailsFor = ({ file, wanted }: Action) =>
+      wanted === undefined ? [] : wantedTails(wanted.listing, listed.get(file));
+    const changed = outcomes.filter(({ action }) => !isSameTails(tailsFor(action), listed.get(action.file)));
+    const tails = new Map(changed.map(({ action }) => [action.file, tailsFor(action)]));
+    await attempt(changed, () => writeTails(crtListFile, tails));
+    for (const { action, progress, error } of changed)
+      if (error === undefined && action.wanted !== undefined) progress.isListed = true;
+  });
+}
+
+/** A certificate's failure is caught here and nowhere else: it never stops another. */
+async function attempt(outcomes: readonly Outcome[], work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    for (const outcome of outcomes) outcome.error = error;
+  }
+}

@@ -13,9 +13,9 @@ import { tellOutcome } from './tell.ts';
 /** Their keys are in memory at once, and their files wait for HAProxy's word. */
 const AT_A_TIME = 20;
 
-type Way = (outcomes: readonly Outcome[], scene: Scene, signal?: AbortSignal) => Promise<readonly Outcome[]>;
+type Way = (outcomes: readonly Outcome[], scene: Scene) => Promise<void>;
 
-/** @returns in the order of the plan; fewer where `signal` came first */
+/** @returns in the order of the plan; fewer where `signal` came: those in hand are finished */
 export async function carryOut(
   actions: readonly Action[],
   scene: Scene,
@@ -30,11 +30,14 @@ export async function carryOut(
   ];
   for (const [isOne, way] of ways) {
     const outcomes = actions.filter(isOne).map((action): Outcome => ({ action, progress: {} }));
-    for (let from = 0; from < outcomes.length && !signal?.aborted; from += AT_A_TIME)
-      for (const outcome of await way(outcomes.slice(from, from + AT_A_TIME), scene, signal)) {
+    for (let from = 0; from < outcomes.length && !signal?.aborted; from += AT_A_TIME) {
+      const some = outcomes.slice(from, from + AT_A_TIME);
+      await way(some, scene);
+      for (const outcome of some) {
         if (!outcome.action.isProvedLast) tellOutcome(scene.log, outcome);
         done.set(outcome.action, outcome);
       }
+    }
   }
   return actions.flatMap((action) => done.get(action) ?? []);
 }
@@ -43,21 +46,21 @@ const isBringing = (action: Action) => isLoading(action) || action.kind === 'pro
 const isGoing = ({ kind }: Action) => kind === 'remove';
 const isIdle = (action: Action) => !isBringing(action) && !isGoing(action);
 
-const bringSome: Way = async (outcomes, scene, signal) => {
+const bringSome: Way = async (outcomes, scene) => {
   const ready = new Map<Outcome, Prepared>();
   const make = async (outcome: Outcome) =>
     void ready.set(outcome, await prepare(outcome.action, scene, outcome.progress));
   await Promise.all(outcomes.map((outcome) => attempt([outcome], () => make(outcome))));
-  await enlist([...ready.keys()], scene);
-  const done: Outcome[] = [];
+  await enlist(
+    outcomes.filter((outcome) => ready.has(outcome)),
+    scene,
+  );
+  // In the order of the plan, by which settle.ts knows who stands in front of a namesake.
   for (const outcome of outcomes) {
-    if (signal?.aborted) break;
     const prepared = ready.get(outcome);
-    if (prepared !== undefined && outcome.error === undefined)
+    if (prepared !== undefined && isWell(outcome))
       await attempt([outcome], () => bring(prepared, scene, outcome.progress));
-    done.push(outcome);
   }
-  return done;
 };
 
 /** From HAProxy first, then from its list, then the file: HAProxy does not start with a line that names none. */
@@ -66,12 +69,10 @@ const removeSome: Way = async (outcomes, scene) => {
   await enlist(outcomes.filter(isWell), scene);
   for (const outcome of outcomes.filter(isWell))
     await attempt([outcome], () => takeAway(outcome.action, scene));
-  return outcomes;
 };
 
 const leaveSome: Way = async (outcomes, { hindrance }) => {
   for (const outcome of outcomes) if (outcome.action.kind === 'pending') outcome.error = hindrance;
-  return outcomes;
 };
 
 const isWell = ({ error }: Outcome) => error === undefined;

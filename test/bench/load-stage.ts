@@ -9,7 +9,7 @@ import { emptyManifest, type Manifest, serializeManifest } from '#contract/manif
 import { fleet, host } from '../agent/support/host.ts';
 import { entryFor } from '../agent/support/publish.ts';
 import { type Haproxy, type HaproxyVersion, startHaproxy } from '../parts/haproxy.ts';
-import type { IssuedLeaf, Pki } from '../parts/pki.ts';
+import type { IssuedLeaf } from '../parts/pki.ts';
 import { makeTempDir } from '../parts/temp-dir.ts';
 
 /** A certificate that HAProxy has, or is to have. */
@@ -33,9 +33,9 @@ export interface LoadStage {
   /** Flags of an agent on this host that makes no handshake. */
   flags: readonly string[];
   /** New ones for some of the loaded names, taken in turn. */
-  renewals(count: number): Promise<Leaf[]>;
+  renewals(count: number): Leaf[];
   /** For names that nobody has yet. */
-  newcomers(count: number): Promise<Leaf[]>;
+  newcomers(count: number): Leaf[];
   publish(leaves: readonly Leaf[]): Promise<void>;
   unpublish(leaves: readonly Leaf[]): Promise<void>;
   measure(work: () => Promise<unknown>): Promise<Cost>;
@@ -51,7 +51,7 @@ const nameOf = (index: number) => `c${String(index).padStart(5, '0')}`;
 /** @param stock one for each certificate that is loaded at the start */
 export async function startLoadStage(
   version: HaproxyVersion,
-  pki: Pki,
+  press: (name: string) => IssuedLeaf,
   stock: readonly IssuedLeaf[],
 ): Promise<LoadStage> {
   const temp = makeTempDir();
@@ -61,7 +61,7 @@ export async function startLoadStage(
     const name = nameOf(index);
     return { ...issued, name, path: join(certsDir, `${name}.pem`), parsed: parse(issued.combined) };
   };
-  const issue = async (index: number) => leafOf(index, await pki.issue({ names: [hostOf(index)] }));
+  const issue = (index: number) => leafOf(index, press(hostOf(index)));
   const loaded = stock.map((issued, index) => leafOf(index, issued));
   for (const { path, combined } of loaded) writeFileSync(path, combined, { mode: 0o600 });
   const options = { version, workDir: temp.path, masterWorker: true, deadlineMs: DEADLINE_MS };
@@ -78,8 +78,8 @@ export async function startLoadStage(
       ...['--stats-socket', haproxy.socket, '--state-dir', join(temp.path, 'state')],
       ...['--handshake', ''],
     ],
-    renewals: (count) => inTurn(count, () => issue(renewed++ % stock.length)),
-    newcomers: (count) => inTurn(count, () => issue(added++)),
+    renewals: (count) => Array.from({ length: count }, () => issue(renewed++ % stock.length)),
+    newcomers: (count) => Array.from({ length: count }, () => issue(added++)),
     publish: (leaves) => shelf.publish(leaves, true),
     unpublish: shelf.unpublish,
     measure: async (work) => {
@@ -97,12 +97,6 @@ export async function startLoadStage(
 }
 
 export const hostOf = (index: number) => `${nameOf(index)}.bench.test`;
-
-async function inTurn(count: number, make: () => Promise<Leaf>): Promise<Leaf[]> {
-  const leaves: Leaf[] = [];
-  for (let made = 0; made < count; made += 1) leaves.push(await make());
-  return leaves;
-}
 
 /** The manifest is kept here: reading it anew for each of 10,000 certificates would take hours. */
 function publisherOf(bucket: Awaited<ReturnType<typeof openBucket>>) {

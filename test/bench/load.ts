@@ -1,7 +1,8 @@
 // `npm run bench -- load`: how fast certificates come into a running HAProxy, and what HAProxy pays for it.
 import { fileURLToPath } from 'node:url';
 import { type HaproxyVersion, haproxyVersions } from '../parts/haproxy.ts';
-import { createPki, type IssuedLeaf, type Pki } from '../parts/pki.ts';
+import { createPki, type IssuedLeaf } from '../parts/pki.ts';
+import { openPress } from './leaf-press.ts';
 import { type Cost, hostOf, type LoadStage, startLoadStage } from './load-stage.ts';
 import { type Kind, type LoadSubject, loadSubjects, reload } from './load-subjects.ts';
 import type { BenchOptions, BenchRow } from './main.ts';
@@ -12,30 +13,31 @@ const ROUNDS = 4;
 const kinds: readonly Kind[] = ['update', 'addition'];
 const agent = fileURLToPath(new URL('../../dist/agent/index.mjs', import.meta.url));
 
+type Press = (name: string) => IssuedLeaf;
+
 interface Total extends Cost {
   certificates: number;
 }
 
 export async function load(options: BenchOptions, say: (line: string) => void): Promise<BenchRow[]> {
-  const pki = await createPki();
+  const press = await openPress(await createPki(), hostOf(0));
   const sizes = options.loaded;
-  const stock: IssuedLeaf[] = [];
-  while (stock.length < Math.max(...sizes)) stock.push(await pki.issue({ names: [hostOf(stock.length)] }));
-  say(`${stock.length} certificates made`);
+  const stock = Array.from({ length: Math.max(...sizes) }, (_, index) => press(hostOf(index)));
   const rows: BenchRow[] = [];
   for (const version of haproxyVersions.filter((one) => options.versions.includes(one)))
-    for (const size of sizes) rows.push(...(await rowsOf(version, pki, stock.slice(0, size), options, say)));
+    for (const size of sizes)
+      rows.push(...(await rowsOf(version, press, stock.slice(0, size), options, say)));
   return rows;
 }
 
 async function rowsOf(
   version: HaproxyVersion,
-  pki: Pki,
+  press: Press,
   stock: readonly IssuedLeaf[],
   options: BenchOptions,
   say: (line: string) => void,
 ): Promise<BenchRow[]> {
-  const stage = await startLoadStage(version, pki, stock);
+  const stage = await startLoadStage(version, press, stock);
   const place = `${version}, ${stock.length.toLocaleString('en')}`;
   const isWanted = ({ name }: LoadSubject) => options.only.every((word) => name.includes(word));
   try {
@@ -60,7 +62,7 @@ async function takeTurn(
 ): Promise<void> {
   const count = Math.ceil((subject.isSlow ? peerCertificates : updates) / ROUNDS);
   for (const kind of kinds) {
-    const leaves = await (kind === 'update' ? stage.renewals(count) : stage.newcomers(count));
+    const leaves = kind === 'update' ? stage.renewals(count) : stage.newcomers(count);
     const { seconds, cpuMs } = await subject.bring(stage, leaves, kind);
     const before = totals.get(subject.name + kind) ?? { certificates: 0, seconds: 0, cpuMs: 0 };
     totals.set(subject.name + kind, {
@@ -116,7 +118,7 @@ async function idleRows(stage: LoadStage, place: string): Promise<BenchRow[]> {
 }
 
 async function reloadRows(stage: LoadStage, place: string): Promise<BenchRow[]> {
-  const { seconds, cpuMs } = await reload.bring(stage, await stage.renewals(1), 'update');
+  const { seconds, cpuMs } = await reload.bring(stage, stage.renewals(1), 'update');
   const subject = `${place}: reload`;
   return [
     { subject, measure: 'updates', value: round(1 / seconds, 2), unit: '/s' },

@@ -112,7 +112,8 @@ const acmeHook: LoadSubject = {
       seconds = Number(run.stdout.trim().split('\n').at(-1)) / 1e9;
     });
     rmSync(dir, { recursive: true });
-    if (kind === 'addition') await forget(stage, leaves);
+    // It has written files: an agent is to find them as it wants them.
+    await (kind === 'addition' ? forget(stage, leaves) : stage.publish(leaves));
     return { seconds, cpuMs };
   },
 };

@@ -33,19 +33,21 @@ export interface Progress {
   stapleError?: unknown;
 }
 
-/** Its file is there already, and its line in the crt-list. */
+/** Its file is there already, and its line in the crt-list: all that can be done where HAProxy is not seen. */
 export async function bring(ready: Prepared, scene: Scene, progress: Progress): Promise<void> {
-  const { wanted, path, pem, action } = ready;
-  if (scene.isUnseen) {
-    progress.handshakes = await proveUnseen(wanted, pem, scene);
-    return;
-  }
+  if (scene.isUnseen) return;
   if (scene.haproxy === undefined || scene.hindrance !== undefined) throw scene.hindrance;
+  const { path } = ready;
   await loadEverywhere(ready, scene, progress);
   if (ready.isStapleStale && ready.staple === undefined) progress.staple ??= { sha256: undefined };
   await dropPrevious(path);
   await dropPrevious(stapleFileOf(path));
-  if (!action.isProvedLast)
+}
+
+/** On the wire, once HAProxy has it; with names that others have too, at the end of the pass. */
+export async function prove({ wanted, pem, action }: Prepared, scene: Scene, progress: Progress) {
+  if (scene.isUnseen) progress.handshakes = await proveUnseen(wanted, pem, scene);
+  else if (!action.isProvedLast)
     progress.handshakes = await proveServed(scene.config.haproxy.handshake, wanted, pem);
 }
 

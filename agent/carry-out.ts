@@ -1,9 +1,11 @@
 /**
  * The plan, carried out: some certificates at a time are made ready together, so that their fetches and fsyncs
- * overlap and a crt-list file is written once for all of them; then each goes into HAProxy for itself.
+ * overlap and a crt-list file is written once for all of them; then each goes into HAProxy for itself, and the
+ * handshakes that prove them are made together.
  */
-import { bring, takeAway, takeOut } from './bring.ts';
+import { bring, prove, takeAway, takeOut } from './bring.ts';
 import { isSameTails, viewCrtList, wantedTails, writeTails } from './crt-list.ts';
+import { type Pace, pacer } from './pace.ts';
 import { type Action, isLoading } from './plan.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import type { Outcome } from './records.ts';
@@ -24,7 +26,7 @@ export async function carryOut(
   const done = new Map<Action, Outcome>();
   // What comes is there before what goes: a name may move from one to the other.
   const ways = [
-    [isBringing, bringSome] as const,
+    [isBringing, bringSome(pacer(scene))] as const,
     [isGoing, removeSome] as const,
     [isIdle, leaveSome] as const,
   ];
@@ -46,22 +48,29 @@ const isBringing = (action: Action) => isLoading(action) || action.kind === 'pro
 const isGoing = ({ kind }: Action) => kind === 'remove';
 const isIdle = (action: Action) => !isBringing(action) && !isGoing(action);
 
-const bringSome: Way = async (outcomes, scene) => {
-  const ready = new Map<Outcome, Prepared>();
-  const make = async (outcome: Outcome) =>
-    void ready.set(outcome, await prepare(outcome.action, scene, outcome.progress));
-  await Promise.all(outcomes.map((outcome) => attempt([outcome], () => make(outcome))));
-  await enlist(
-    outcomes.filter((outcome) => ready.has(outcome)),
-    scene,
-  );
-  // In the order of the plan, by which settle.ts knows who stands in front of a namesake.
-  for (const outcome of outcomes) {
-    const prepared = ready.get(outcome);
-    if (prepared !== undefined && isWell(outcome))
+const bringSome =
+  (paced: Pace): Way =>
+  async (outcomes, scene) => {
+    const ready = new Map<Outcome, Prepared>();
+    const make = async (outcome: Outcome) =>
+      void ready.set(outcome, await prepare(outcome.action, scene, outcome.progress));
+    await Promise.all(outcomes.map((outcome) => attempt([outcome], () => make(outcome))));
+    await enlist(
+      outcomes.filter((outcome) => ready.has(outcome)),
+      scene,
+    );
+    // In the order of the plan, by which settle.ts knows who stands in front of a namesake.
+    for (const outcome of outcomes) {
+      const prepared = ready.get(outcome);
+      if (prepared === undefined || !isWell(outcome)) continue;
+      await paced(outcome.action);
       await attempt([outcome], () => bring(prepared, scene, outcome.progress));
-  }
-};
+    }
+    const loaded = [...ready].filter(([outcome]) => isWell(outcome));
+    await Promise.all(
+      loaded.map(([one, prepared]) => attempt([one], () => prove(prepared, scene, one.progress))),
+    );
+  };
 
 /** From HAProxy first, then from its list, then the file: HAProxy does not start with a line that names none. */
 const removeSome: Way = async (outcomes, scene) => {

@@ -130,7 +130,8 @@ async function decide(
 ): Promise<{ scene: Scene; actions: Action[] }> {
   const { config } = agent;
   const records = options.ignoresBackOff ? withoutFailures(state.files) : state.files;
-  const wanted = news.manifest ? withOverlaps(wantedFiles(config.fleet, news.manifest)) : [];
+  const manifest = news.known?.manifest;
+  const wanted = manifest ? withOverlaps(wantedFiles(config.fleet, manifest)) : [];
   const names = new Set([...wanted.map(({ file }) => file), ...Object.keys(records)]);
   const onDisk = [...names].flatMap((file) => [file, stapleFileOf(file)]);
   const disk = await viewDisk(config.haproxy.certsDir, onDisk, config.pem);
@@ -142,7 +143,7 @@ async function decide(
   const seen = { wanted, disk, listed, haproxy, isUnseen: unseen };
   const actions = plan({ ...seen, records, handshakes, now: agent.now() });
   // Without any manifest nothing is known to be unwanted.
-  const safe = news.manifest ? actions : [];
+  const safe = manifest ? actions : [];
   return { scene: { ...agent, haproxy, hindrance, isUnseen: unseen, disk, crtListFile }, actions: safe };
 }
 

@@ -29,8 +29,11 @@ export interface CertificateStatus {
 export function parseFields(text: string): Map<string, string[]> {
   const fields = new Map<string, string[]>();
   for (const line of text.split('\n')) {
-    const [, name, value] = /^([^:]+): ?(.*)$/.exec(line) ?? [];
-    if (name !== undefined && value !== undefined) fields.set(name, [...(fields.get(name) ?? []), value]);
+    const end = line.indexOf(':');
+    if (end < 1) continue;
+    const name = line.slice(0, end);
+    const value = line.slice(line[end + 1] === ' ' ? end + 2 : end + 1);
+    fields.set(name, [...(fields.get(name) ?? []), value]);
   }
   return fields;
 }

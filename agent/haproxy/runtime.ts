@@ -102,12 +102,8 @@ export class Runtime {
     const foreign = foreignTransactionIn(answer.text);
     if (foreign === undefined) throw failed('ERR_RUNTIME_REFUSED', command, answer, reasonIn(answer));
     await this.#ask({ verb: 'abort ssl cert', operands: [foreign] });
-    throw failed(
-      'ERR_RUNTIME_FOREIGN_TRANSACTION',
-      command,
-      answer,
-      'somebody else is at work; aborted theirs',
-    );
+    const detail = 'somebody else is at work; aborted theirs';
+    throw failed('ERR_RUNTIME_FOREIGN_TRANSACTION', command, answer, detail);
   }
 
   /** Into the open transaction. HAProxy looks at the response itself only at the commit. */

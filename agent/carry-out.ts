@@ -15,9 +15,10 @@ import { tellOutcome } from './tell.ts';
 /** Their keys are in memory at once, and their files wait for HAProxy's word. */
 const AT_A_TIME = 20;
 
-type Way = (outcomes: readonly Outcome[], scene: Scene) => Promise<void>;
+/** @returns what is left to do with them when those before them are through */
+type Way = (outcomes: readonly Outcome[], scene: Scene) => Promise<() => Promise<void>>;
 
-/** @returns in the order of the plan; fewer where `signal` came: those in hand are finished */
+/** @returns in the order of the plan; fewer where `signal` came: those in hand or being made ready are finished */
 export async function carryOut(
   actions: readonly Action[],
   scene: Scene,
@@ -32,16 +33,29 @@ export async function carryOut(
   ];
   for (const [isOne, way] of ways) {
     const outcomes = actions.filter(isOne).map((action): Outcome => ({ action, progress: {} }));
-    for (let from = 0; from < outcomes.length && !signal?.aborted; from += AT_A_TIME) {
-      const some = outcomes.slice(from, from + AT_A_TIME);
-      await way(some, scene);
-      for (const outcome of some) {
-        if (!outcome.action.isProvedLast) tellOutcome(scene.log, outcome);
-        done.set(outcome.action, outcome);
-      }
+    for await (const outcome of goThrough(outcomes, way, scene, signal)) {
+      if (!outcome.action.isProvedLast) tellOutcome(scene.log, outcome);
+      done.set(outcome.action, outcome);
     }
   }
   return actions.flatMap((action) => done.get(action) ?? []);
+}
+
+/** While HAProxy works on some, the next ones are made ready. */
+async function* goThrough(outcomes: readonly Outcome[], way: Way, scene: Scene, signal?: AbortSignal) {
+  const begin = (from: number) => {
+    if (signal?.aborted || from >= outcomes.length) return undefined;
+    const some = outcomes.slice(from, from + AT_A_TIME);
+    return { some, begun: way(some, scene) };
+  };
+  let next = begin(0);
+  for (let from = AT_A_TIME; next !== undefined; from += AT_A_TIME) {
+    const { some, begun } = next;
+    const finish = await begun;
+    next = begin(from);
+    await finish();
+    yield* some;
+  }
 }
 
 const isBringing = (action: Action) => isLoading(action) || action.kind === 'prove';
@@ -55,34 +69,46 @@ const bringSome =
     const make = async (outcome: Outcome) =>
       void ready.set(outcome, await prepare(outcome.action, scene, outcome.progress));
     await Promise.all(outcomes.map((outcome) => attempt([outcome], () => make(outcome))));
-    await enlist(
-      outcomes.filter((outcome) => ready.has(outcome)),
-      scene,
-    );
     // In the order of the plan, by which settle.ts knows who stands in front of a namesake.
-    for (const outcome of outcomes) {
+    const inOrder = outcomes.flatMap((outcome) => {
       const prepared = ready.get(outcome);
-      if (prepared === undefined || !isWell(outcome)) continue;
-      await paced(outcome.action);
-      await attempt([outcome], () => bring(prepared, scene, outcome.progress));
-    }
-    const loaded = [...ready].filter(([outcome]) => isWell(outcome));
-    await Promise.all(
-      loaded.map(([one, prepared]) => attempt([one], () => prove(prepared, scene, one.progress))),
-    );
+      return prepared === undefined ? [] : [[outcome, prepared] as const];
+    });
+    return () => loadSome(inOrder, scene, paced);
   };
 
+async function loadSome(
+  ready: readonly (readonly [Outcome, Prepared])[],
+  scene: Scene,
+  paced: Pace,
+): Promise<void> {
+  await enlist(
+    ready.map(([outcome]) => outcome),
+    scene,
+  );
+  for (const [outcome, prepared] of ready.filter(([one]) => isWell(one))) {
+    await paced(outcome.action);
+    await attempt([outcome], () => bring(prepared, scene, outcome.progress));
+  }
+  const loaded = ready.filter(([outcome]) => isWell(outcome));
+  await Promise.all(
+    loaded.map(([one, prepared]) => attempt([one], () => prove(prepared, scene, one.progress))),
+  );
+}
+
 /** From HAProxy first, then from its list, then the file: HAProxy does not start with a line that names none. */
-const removeSome: Way = async (outcomes, scene) => {
+const removeSome: Way = async (outcomes, scene) => async () => {
   for (const outcome of outcomes) await attempt([outcome], () => takeOut(outcome.action, scene));
   await enlist(outcomes.filter(isWell), scene);
   for (const outcome of outcomes.filter(isWell))
     await attempt([outcome], () => takeAway(outcome.action, scene));
 };
 
-const leaveSome: Way = async (outcomes, { hindrance }) => {
-  for (const outcome of outcomes) if (outcome.action.kind === 'pending') outcome.error = hindrance;
-};
+const leaveSome: Way =
+  async (outcomes, { hindrance }) =>
+  async () => {
+    for (const outcome of outcomes) if (outcome.action.kind === 'pending') outcome.error = hindrance;
+  };
 
 const isWell = ({ error }: Outcome) => error === undefined;
 

@@ -76,7 +76,8 @@ export async function startLoadStage(
     flags: [
       ...['--bucket', bucket.url, '--fleet', fleet, '--host', host, '--certs-dir', certsDir],
       ...['--stats-socket', haproxy.socket, '--state-dir', join(temp.path, 'state')],
-      ...['--handshake', ''],
+      // How fast it can be; how fast it shall be on 2.6 is the question of `-- traffic`.
+      ...['--handshake', '', '--pace', '0'],
     ],
     renewals: (count) => Array.from({ length: count }, () => issue(renewed++ % stock.length)),
     newcomers: (count) => Array.from({ length: count }, () => issue(added++)),

@@ -32,7 +32,7 @@ export interface LoadStage {
   haproxy: Haproxy;
   /** Flags of an agent on this host that makes no handshake. */
   flags: readonly string[];
-  /** New ones for some of the loaded names, taken in turn. */
+  /** New ones for some of the loaded names, taken in turn: no name twice, of which a pass would bring the last only. */
   renewals(count: number): Leaf[];
   /** For names that nobody has yet. */
   newcomers(count: number): Leaf[];
@@ -79,7 +79,8 @@ export async function startLoadStage(
       // How fast it can be; how fast it shall be on 2.6 is the question of `-- traffic`.
       ...['--handshake', '', '--pace', '0'],
     ],
-    renewals: (count) => Array.from({ length: count }, () => issue(renewed++ % stock.length)),
+    renewals: (count) =>
+      Array.from({ length: Math.min(count, stock.length) }, () => issue(renewed++ % stock.length)),
     newcomers: (count) => Array.from({ length: count }, () => issue(added++)),
     publish: (leaves) => shelf.publish(leaves, true),
     unpublish: shelf.unpublish,

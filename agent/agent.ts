@@ -25,7 +25,7 @@ export interface PassOptions {
   ignoresBackOff?: boolean;
   /** HAProxy is not expected to run yet, so it is not reloaded for want of a socket. */
   isBeforeStart?: boolean;
-  /** Finish the certificate in hand, then stop. */
+  /** Finish the certificates in hand (40 at most), then stop. */
   signal?: AbortSignal;
 }
 

@@ -1,23 +1,23 @@
 /**
- * One certificate on its way: fetch → verify → install → load → prove. The file comes before HAProxy, so that a
- * reload in between reads the new one; what HAProxy refuses is taken back, on disk and at run time.
+ * One certificate into HAProxy: load → prove. Its file was there before, so that a reload in between reads the new
+ * one; what HAProxy refuses is taken back, on disk and at run time.
  */
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { type CombinedPem, digest, parse, verify } from '#contract/combined-pem.ts';
-import { codeOf, PemRejected } from '#contract/errors.ts';
-import { type CrtListFile, viewCrtList, wantedTails, writeTails } from './crt-list.ts';
-import { HostError, RuntimeCommandFailed, reactionTo } from './errors.ts';
+import { parse } from '#contract/combined-pem.ts';
+import { codeOf } from '#contract/errors.ts';
+import { type CrtListFile, writeTails } from './crt-list.ts';
+import { RuntimeCommandFailed, reactionTo } from './errors.ts';
 import type { CertificateStatus } from './haproxy/answers.ts';
 import type { HaproxyView, RuntimeFile } from './haproxy/view.ts';
-import { dropPrevious, install, putBack, remove } from './install.ts';
-import { list, unload } from './load.ts';
+import { dropPrevious, putBack, remove } from './install.ts';
+import { isToList, list, unload } from './load.ts';
 import { type Action, isServing } from './plan.ts';
+import type { Prepared } from './prepare.ts';
 import type { Scene } from './scene.ts';
-import { checkStaple, fetchStaple, loadStapled, placeStaple, stapleFileOf } from './staple.ts';
+import { checkStaple, loadStapled, stapleFileOf } from './staple.ts';
 import { proveUnseen } from './unseen.ts';
 import { proveServed, readBack } from './verify-served.ts';
-import type { WantedFile } from './wanted.ts';
 
 /** How far a certificate got; filled in on the way, because a failure must not hide it. */
 export interface Progress {
@@ -33,42 +33,31 @@ export interface Progress {
   stapleError?: unknown;
 }
 
-export async function bring(action: Action, scene: Scene, progress: Progress): Promise<void> {
-  const { wanted, file } = action;
-  if (wanted === undefined) throw new TypeError(`nothing is wanted of ${file}`);
-  const path = join(scene.config.haproxy.certsDir, file);
-  const { body, isOnDisk } = await obtain(wanted, path, scene);
-  const pem = check(body, wanted, scene.now());
-  const staple = await fetchStaple(wanted, scene).catch((error: unknown) => {
-    progress.stapleError = error;
-  });
-  if (!isOnDisk || scene.disk.get(file)?.isGuarded !== true) {
-    await install(path, body, scene.config.pem);
-    progress.isWritten = true;
-  }
-  const isStapleStale = !isOnDisk || (action.kind === 'staple' && progress.stapleError === undefined);
-  await placeStaple(file, staple || undefined, isStapleStale, scene);
-  progress.isListed = await enlist(wanted, scene);
-  if (scene.isUnseen) {
-    progress.handshakes = await proveUnseen(wanted, pem, scene);
-    return;
-  }
+/** Its file is there already, and its line in the crt-list: all that can be done where HAProxy is not seen. */
+export async function bring(ready: Prepared, scene: Scene, progress: Progress): Promise<void> {
+  if (scene.isUnseen) return;
   if (scene.haproxy === undefined || scene.hindrance !== undefined) throw scene.hindrance;
-  const text = body.toString('utf8');
-  const brought = { wanted, path, pem, text, staple: staple || undefined, kind: action.kind };
-  await loadEverywhere(brought, scene, progress);
-  if (isStapleStale && staple === undefined) progress.staple ??= { sha256: undefined };
+  const { path } = ready;
+  await loadEverywhere(ready, scene, progress);
+  if (ready.isStapleStale && ready.staple === undefined) progress.staple ??= { sha256: undefined };
   await dropPrevious(path);
   await dropPrevious(stapleFileOf(path));
-  if (!action.isProvedLast)
+}
+
+/** On the wire, once HAProxy has it; with names that others have too, at the end of the pass. */
+export async function prove({ wanted, pem, action }: Prepared, scene: Scene, progress: Progress) {
+  if (scene.isUnseen) progress.handshakes = await proveUnseen(wanted, pem, scene);
+  else if (!action.isProvedLast)
     progress.handshakes = await proveServed(scene.config.haproxy.handshake, wanted, pem);
 }
 
-/** Removes a file of ours that the manifest no longer wants: from HAProxy first, else it would serve it on. */
-export async function takeAway({ file }: Action, scene: Scene): Promise<void> {
+/** A file of ours that the manifest no longer wants, out of HAProxy: else it would serve it on. */
+export async function takeOut({ file }: Action, scene: Scene): Promise<void> {
   for (const place of scene.haproxy?.files.get(file) ?? []) await unload(scene.runtime, place);
-  // HAProxy does not start with a line that names no file.
-  if (scene.crtListFile) await writeTails(scene.crtListFile, file, []);
+}
+
+/** Once no line of a crt-list names it: HAProxy would not start. */
+export async function takeAway({ file }: Action, scene: Scene): Promise<void> {
   const path = join(scene.config.haproxy.certsDir, file);
   for (const ours of [path, stapleFileOf(path)]) {
     await remove(ours);
@@ -76,51 +65,20 @@ export async function takeAway({ file }: Action, scene: Scene): Promise<void> {
   }
 }
 
-async function obtain(
-  wanted: WantedFile,
-  path: string,
-  scene: Scene,
-): Promise<{ body: Buffer; isOnDisk: boolean }> {
-  if (scene.disk.get(wanted.file)?.sha256 === wanted.sha256)
-    return { body: await readFile(path), isOnDisk: true };
-  const object = await (await scene.openBucket()).get(wanted.key);
-  if (object === undefined) throw new HostError('ERR_PEM_MISSING', `the bucket holds no ${wanted.key}`);
-  return { body: object.body, isOnDisk: false };
-}
-
-function check(body: Buffer, wanted: WantedFile, now: Date): CombinedPem {
-  // The bytes, not the text: decoding would hide a difference.
-  if (digest(body) !== wanted.sha256)
-    throw new PemRejected('ERR_PEM_DIGEST', `wanted SHA-256 ${wanted.sha256}, saw ${digest(body)}`);
-  const { identifiers, serial, keyType } = wanted;
-  const pem = verify(body.toString('utf8'), { identifiers, serial, keyType }, now);
-  if (pem.chain.length === wanted.chainLength) return pem;
-  const detail = `wanted ${wanted.chainLength} certificates, saw ${pem.chain.length}`;
-  throw new PemRejected('ERR_PEM_CHAIN', detail);
-}
-
-interface Brought {
-  wanted: WantedFile;
-  path: string;
-  pem: CombinedPem;
-  text: string;
-  staple: Buffer | undefined;
-  kind: Action['kind'];
-}
-
-async function loadEverywhere(brought: Brought, scene: Scene, progress: Progress): Promise<void> {
+async function loadEverywhere(brought: Prepared, scene: Scene, progress: Progress): Promise<void> {
   const { runtime, haproxy } = scene;
   if (haproxy === undefined) return;
   const places = haproxy.files.get(brought.wanted.file) ?? [];
   try {
     for (const place of places) {
       const isServed = isServing(place, brought.wanted);
-      if (!isServed || (brought.kind === 'staple' && brought.staple !== undefined)) {
-        await loadStapled(runtime, place, brought, haproxy.capabilities, isServed, progress);
-        progress.isLoaded = true;
-      }
-      if (await list(runtime, place)) progress.isLoaded = true;
-      progress.certificate = await readBack(runtime, place.filename, brought.pem);
+      const isToLoad = !isServed || (brought.action.kind === 'staple' && brought.staple !== undefined);
+      const shown = isToLoad
+        ? await loadStapled(runtime, place, brought, haproxy.capabilities, isServed, progress)
+        : await runtime.showCertificate(place.filename);
+      if (isToLoad) progress.isLoaded = true;
+      if (isToList(place) && (await list(runtime, place))) progress.isLoaded = true;
+      progress.certificate = readBack(shown, place.filename, brought.pem);
       checkStaple(progress, place.filename);
     }
   } catch (error) {
@@ -133,7 +91,7 @@ async function loadEverywhere(brought: Brought, scene: Scene, progress: Progress
 /** HAProxy has refused: the old file, and the old certificate in each place that took the new one already. */
 async function takeBack(
   refusal: unknown,
-  { path, wanted }: Brought,
+  { path, wanted }: Prepared,
   places: readonly RuntimeFile[],
   scene: Scene & { haproxy: HaproxyView },
   progress: Progress,
@@ -161,12 +119,6 @@ async function takeBack(
   progress.isLoaded = false;
 }
 
-async function enlist({ file, listing }: WantedFile, { crtListFile }: Scene): Promise<boolean> {
-  if (crtListFile === undefined) return false;
-  const listed = await viewCrtList(crtListFile, [file]);
-  return writeTails(crtListFile, file, wantedTails(listing, listed.get(file)));
-}
-
 /** The lines that HAProxy has taken before: one that it refuses would stop its next start. */
 async function putBackTails(
   path: string,
@@ -175,11 +127,8 @@ async function putBackTails(
 ): Promise<void> {
   const entries = places.flatMap((place) => place.entries ?? []);
   if (crtListFile === undefined || !places.some((place) => place.entries)) return;
-  await writeTails(
-    crtListFile,
-    basename(path),
-    entries.map(({ tail }) => tail),
-  );
+  const tails = entries.map(({ tail }) => tail);
+  await writeTails(crtListFile, new Map([[basename(path), tails]]));
 }
 
 /** Somebody else's file may hold blank lines, which would end the payload early: it is not sent. */

@@ -22,12 +22,7 @@ export type Tails = ReadonlyMap<string, readonly string[]>;
 
 /** @throws HostError `ERR_CRT_LIST_FILE` */
 export async function viewCrtList(list: CrtListFile, files: Iterable<string>): Promise<Tails> {
-  const lines = linesIn(await readText(list.path)).flatMap((line) => parseCrtListLine(line) ?? []);
-  const tails = new Map<string, string[]>();
-  for (const { filename, tail } of lines) {
-    const name = posix.normalize(filename);
-    tails.set(name, [...(tails.get(name) ?? []), tail]);
-  }
+  const tails = tailsIn(linesIn(await readText(list.path)));
   return new Map([...files].map((file) => [file, tails.get(nameOf(list, file)) ?? []]));
 }
 
@@ -54,60 +49,82 @@ export function wantedTails(listing: Listing | undefined, onDisk: readonly strin
 }
 
 /**
- * Makes the file's lines exactly these; none: takes it off the list. Equal → not written.
+ * Makes the files' lines exactly these, in one write; none: takes it off the list. Equal → not written.
  * @throws HostError `ERR_CRT_LIST_FILE`; tried again with each pass
  */
-export async function writeTails(
-  list: CrtListFile,
-  file: string,
-  tails: readonly string[],
-): Promise<boolean> {
+export async function writeTails(list: CrtListFile, wanted: Tails): Promise<void> {
   const before = await readText(list.path);
-  const after = withTails(before ?? '', list.certsDir, file, tails);
-  if (after === before) return false;
+  const after = withTails(before ?? '', list.certsDir, wanted);
+  if (after === (before ?? '')) return;
   try {
     const path = await realpath(list.path).catch(() => list.path);
     const seen = await stat(path).catch(() => undefined);
     // Only root may give a file away.
     const owner = seen && process.getuid?.() === 0 ? { uid: seen.uid, gid: seen.gid } : {};
     await replaceFile(path, after, { mode: (seen?.mode ?? 0o644) & 0o777, ...owner });
-    return true;
   } catch (error) {
     throw cannot('be written', list.path, error);
   }
 }
 
 /** Pure. A new line comes before the first of ours with a later name: so HAProxy's order is that of a directory. */
-export function withTails(text: string, certsDir: string, file: string, tails: readonly string[]): string {
-  const own = nameOf({ certsDir }, file);
+export function withTails(text: string, certsDir: string, wanted: Tails): string {
   const lines = linesIn(text);
-  const nameIn = (line: string) => parseCrtListLine(line)?.filename;
-  const isOwn = (line: string) => posix.normalize(nameIn(line) ?? '') === own;
-  const first = lines.findIndex(isOwn);
-  const filename = nameIn(lines[first] ?? '') ?? `${certsDir}/${file}`;
-  const before = lines.filter(isOwn).map((line) => parseCrtListLine(line)?.tail);
-  if (before.length === tails.length && before.every((tail, index) => tail === tails[index])) return text;
-  const written = tails.map((tail) => crtListLine(filename, tail));
-  const rest = lines.filter((line) => !isOwn(line));
-  const isLater = (line: string) => {
-    const name = posix.normalize(nameIn(line) ?? '');
-    return posix.dirname(name) === posix.dirname(own) && name > own;
+  const before = tailsIn(lines);
+  const spelled = new Map([...lines].reverse().map(({ name, filename }) => [name, filename]));
+  const changes = new Map(
+    [...wanted].flatMap(([file, tails]) => {
+      const name = nameOf({ certsDir }, file);
+      const filename = spelled.get(name) ?? `${certsDir}/${file}`;
+      const written = tails.map((tail) => crtListLine(filename, tail));
+      return isSameTails(tails, before.get(name)) ? [] : [[name, written] as const];
+    }),
+  );
+  if (changes.size === 0) return text;
+  const added = [...changes.keys()].filter((name) => !before.has(name)).sort();
+  /** The first of a name brings all; what it brought is empty then. */
+  const take = (name: string) => {
+    const written = changes.get(name) ?? [];
+    changes.set(name, []);
+    return written;
   };
-  // Before the first of its own lines, no line was taken out.
-  const at = first === -1 ? rest.findIndex(isLater) : first;
-  rest.splice(at === -1 ? rest.length : at, 0, ...written);
-  return rest.map((line) => `${line}\n`).join('');
+  const after = lines.flatMap(({ line, name }) => {
+    const isOurs = posix.dirname(name) === posix.dirname(nameOf({ certsDir }, 'x'));
+    const count = isOurs ? added.findIndex((other) => other > name) : 0;
+    const earlier = added.splice(0, count === -1 ? added.length : count).flatMap(take);
+    return [...earlier, ...(changes.has(name) ? take(name) : [line])];
+  });
+  return [...after, ...added.flatMap(take)].map((line) => `${line}\n`).join('');
 }
 
 function nameOf({ certsDir }: Pick<CrtListFile, 'certsDir'>, file: string): string {
   return posix.normalize(`${certsDir}/${file}`);
 }
 
-function linesIn(text: string | undefined): string[] {
-  return (text ?? '')
-    .replace(/\n$/, '')
-    .split('\n')
-    .slice(text ? 0 : 1);
+interface ListLine {
+  line: string;
+  /** As it stands there, and normalized; empty in a comment. */
+  filename: string;
+  name: string;
+  tail: string;
+}
+
+function linesIn(text: string | undefined): ListLine[] {
+  const lines = (text ?? '').replace(/\n$/, '').split('\n');
+  return lines.slice(text ? 0 : 1).map((line) => {
+    const { filename = '', tail = '' } = parseCrtListLine(line) ?? {};
+    return { line, filename, name: filename && posix.normalize(filename), tail };
+  });
+}
+
+function tailsIn(lines: readonly ListLine[]): Map<string, string[]> {
+  const tails = new Map<string, string[]>();
+  for (const { name, tail } of lines) if (name !== '') tails.set(name, [...(tails.get(name) ?? []), tail]);
+  return tails;
+}
+
+export function isSameTails(tails: readonly string[], listed: readonly string[] = []): boolean {
+  return tails.length === listed.length && tails.every((tail, index) => tail === listed[index]);
 }
 
 async function readText(path: string): Promise<string | undefined> {

@@ -94,10 +94,11 @@ export function mergeStatuses(
 async function report(agent: Agent, status: HostStatus, put: Ways['put']): Promise<void> {
   const { stateDir } = agent.config;
   const memory = await recall(stateDir, agent.config, agent.log);
-  const isChanged = memory.status === undefined || statusDigest(memory.status) !== statusDigest(status);
-  if (!isChanged && !isWorthReporting(status, memory.state.reported, agent.now())) return;
+  const digest = statusDigest(status);
+  const isChanged = memory.status === undefined || statusDigest(memory.status) !== digest;
+  if (!isChanged && !isWorthReporting(digest, memory.state.reported, agent.now())) return;
   await saveStatus(stateDir, status);
   if (!(await put(agent, status))) return;
-  const reported = { digest: statusDigest(status), at: status.reportedAt };
+  const reported = { digest, at: status.reportedAt };
   await saveState(stateDir, { ...memory.state, reported }, memory.state);
 }

@@ -4,23 +4,29 @@
  */
 
 import { RuntimeCommandFailed } from './errors.ts';
+import type { CertificateStatus } from './haproxy/answers.ts';
 import type { Capabilities } from './haproxy/capabilities.ts';
 import type { Runtime } from './haproxy/runtime.ts';
-import { missingTails, type RuntimeFile, reasonNotToAdd, surplusEntries } from './haproxy/view.ts';
+import {
+  isListedOtherwise,
+  missingTails,
+  type RuntimeFile,
+  reasonNotToAdd,
+  surplusEntries,
+} from './haproxy/view.ts';
 
+/** @returns what HAProxy then shows of it */
 export async function load(
   runtime: Runtime,
   place: RuntimeFile,
   pem: string,
   capabilities: Capabilities,
   staple?: Buffer,
-): Promise<void> {
-  if (place.certificate?.status === 'Used' && place.isListed) {
-    await replace(runtime, place.filename, pem, capabilities, staple);
-    return;
-  }
+): Promise<CertificateStatus | undefined> {
+  if (place.certificate?.status === 'Used' && place.isListed)
+    return replace(runtime, place.filename, pem, capabilities, staple);
   if (place.crtList === undefined || !capabilities.canAddCertificates) throw cannotAdd(place);
-  await add(runtime, place.crtList, place, pem, capabilities, staple);
+  return add(runtime, place.crtList, place, pem, capabilities, staple);
 }
 
 /** Takes out of HAProxy what `load` has added, or what the manifest no longer wants. */
@@ -32,6 +38,11 @@ export async function unload(runtime: Runtime, place: RuntimeFile): Promise<void
     for (const { line } of entries) await runtime.deleteFromCrtList(place.crtList, place.filename, line);
   }
   await runtime.deleteCertificate(place.filename);
+}
+
+/** Whether there is more to list than `load` has done. */
+export function isToList(place: RuntimeFile): boolean {
+  return place.isListed ? isListedOtherwise(place) : (place.tails?.length ?? 0) > 1;
 }
 
 /** Makes HAProxy's entries of a crt-list file those that it shall have: what is missing comes before what goes. */
@@ -51,11 +62,11 @@ async function replace(
   pem: string,
   { maxCommandBytes }: Capabilities,
   staple: Buffer | undefined,
-): Promise<void> {
+): Promise<CertificateStatus | undefined> {
   await runtime.setCertificate(filename, pem, maxCommandBytes);
   try {
     if (staple !== undefined) await runtime.setStaple(filename, staple, maxCommandBytes);
-    await runtime.commitCertificate(filename);
+    return await runtime.commitCertificate(filename);
   } catch (error) {
     // Refused for its key, the transaction stays open; refused by OpenSSL, it is gone.
     await runtime.abortAnyTransaction(filename);
@@ -70,11 +81,12 @@ async function add(
   pem: string,
   capabilities: Capabilities,
   staple: Buffer | undefined,
-): Promise<void> {
+): Promise<CertificateStatus | undefined> {
   if (place.certificate === undefined) await runtime.newCertificate(place.filename);
   try {
-    await replace(runtime, place.filename, pem, capabilities, staple);
-    if (!place.isListed) await runtime.addToCrtList(crtList, place.filename, place.tails?.[0]);
+    const shown = await replace(runtime, place.filename, pem, capabilities, staple);
+    if (place.isListed) return shown;
+    return await runtime.addToCrtList(crtList, place.filename, place.tails?.[0]);
   } catch (error) {
     if (place.certificate?.status !== 'Used') await unload(runtime, place);
     throw error;

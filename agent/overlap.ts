@@ -16,14 +16,16 @@ export interface Shadow {
 /** @returns the same files by name, with what overlaps: `shadows` of their own names, and `namesakes`, themselves included */
 export function withOverlaps(files: readonly WantedFile[]): WantedFile[] {
   const sorted = [...files].sort((a, b) => (a.file < b.file ? -1 : 1));
-  const holders = holdersOf(sorted);
+  const names = new Map(sorted.map((wanted) => [wanted.file, servedNames(wanted)]));
+  const namesOf = ({ file }: WantedFile) => names.get(file) ?? [];
+  const holders = holdersOf(sorted, namesOf);
   const groups = groupsOf([...holders.values()].filter((held) => held.length > 1));
   return sorted.map((wanted) => {
-    const shadows = servedNames(wanted).flatMap((name) => {
+    const shadows = namesOf(wanted).flatMap((name) => {
       const by = holders.get(keyOf(wanted, name))?.[0];
       return by === undefined || by === wanted.file ? [] : [{ name, by }];
     });
-    const isPair = wanted.isPair || servedNames(wanted).some((name) => holders.has(otherKey(wanted, name)));
+    const isPair = wanted.isPair || namesOf(wanted).some((name) => holders.has(otherKey(wanted, name)));
     const namesakes = groups.get(wanted.file);
     return { ...wanted, isPair, ...(namesakes && { namesakes: [...namesakes].sort(), shadows }) };
   });
@@ -50,12 +52,17 @@ export function servedNames({ identifiers, listing }: Pick<WantedFile, 'identifi
 }
 
 /** By name and kind of key: HAProxy hands out RSA to those who cannot do better, so the two kinds do not collide. */
-function holdersOf(files: readonly WantedFile[]): Map<string, string[]> {
+function holdersOf(
+  files: readonly WantedFile[],
+  namesOf: (wanted: WantedFile) => readonly string[],
+): Map<string, string[]> {
   const holders = new Map<string, string[]>();
   for (const wanted of files)
-    for (const name of servedNames(wanted)) {
+    for (const name of namesOf(wanted)) {
       const key = keyOf(wanted, name);
-      holders.set(key, [...(holders.get(key) ?? []), wanted.file]);
+      const held = holders.get(key);
+      if (held === undefined) holders.set(key, [wanted.file]);
+      else held.push(wanted.file);
     }
   return holders;
 }

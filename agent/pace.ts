@@ -6,11 +6,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Action, isLoading } from './plan.ts';
 import type { Scene } from './scene.ts';
 
-/** @returns what to await before each action */
+/** To await before each action. */
+export type Pace = (action: Action) => Promise<void>;
+
 export function pacer(
   { config, haproxy, now }: Pick<Scene, 'config' | 'haproxy' | 'now'>,
   pause: (ms: number) => Promise<unknown> = sleep,
-): (action: Action) => Promise<void> {
+): Pace {
   const perSecond = haproxy === undefined ? 0 : (config.haproxy.pace ?? haproxy.capabilities.pace);
   if (perSecond === 0) return async () => undefined;
   const everyMs = 1000 / perSecond;

@@ -26,7 +26,7 @@ export async function installPlaceholder({ config, log, now }: Agent): Promise<v
   await install(path, Buffer.from(pem), config.pem);
   await dropPrevious(path);
   const list = crtListFileOf(config);
-  if (list !== undefined) await writeTails(list, PLACEHOLDER_FILE, ['']);
+  if (list !== undefined) await writeTails(list, new Map([[PLACEHOLDER_FILE, ['']]]));
   log('placeholder.installed', { file: PLACEHOLDER_FILE });
 }
 
@@ -40,7 +40,7 @@ export async function retirePlaceholder(agent: Agent): Promise<void> {
   if (!isThere) return;
   const code = await unloadPlaceholder(agent).then(() => undefined, codeOf);
   const list = crtListFileOf(agent.config);
-  if (list !== undefined) await writeTails(list, PLACEHOLDER_FILE, []);
+  if (list !== undefined) await writeTails(list, new Map([[PLACEHOLDER_FILE, []]]));
   await remove(path);
   // As a bind's default certificate HAProxy keeps it until its next reload: who sends no name gets it.
   agent.log('placeholder.removed', { file: PLACEHOLDER_FILE, code });

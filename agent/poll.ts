@@ -1,12 +1,11 @@
 /** Asks the bucket for news: one conditional GET of the manifest; "not modified" is the normal answer. */
 import type { HostBucket } from '#contract/bucket/bucket.ts';
 import { type FleetName, layout } from '#contract/layout.ts';
-import { type Manifest, parseManifest } from '#contract/manifest.ts';
+import { parseManifest } from '#contract/manifest.ts';
 import { HostError } from './errors.ts';
 import type { KnownManifest } from './state.ts';
 
 export interface Polled {
-  manifest: Manifest;
   known: KnownManifest;
   isNew: boolean;
 }
@@ -24,15 +23,7 @@ export async function poll(
     const hint = `${bucket.url} holds no ${key}: nothing is published for this fleet, or its name is another`;
     throw new HostError('ERR_MANIFEST_MISSING', hint);
   }
-  if (found === 'not-modified') return { ...readKnown(fleet, known as KnownManifest), isNew: false };
+  if (found === 'not-modified') return { known: known as KnownManifest, isNew: false };
   const manifest = parseManifest(fleet, found.body);
-  return { manifest, known: { fleet, etag: found.etag, body: found.body.toString('utf8') }, isNew: true };
-}
-
-/** The last good manifest, for when the bucket is out of reach or holds a broken one. */
-export function readKnown(
-  fleet: FleetName,
-  known: KnownManifest,
-): { manifest: Manifest; known: KnownManifest } {
-  return { manifest: parseManifest(fleet, Buffer.from(known.body)), known };
+  return { known: { fleet, etag: found.etag, body: found.body.toString('utf8'), manifest }, isNew: true };
 }

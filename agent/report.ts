@@ -22,11 +22,12 @@ export async function report(agent: Agent, memory: Memory, news: News, done: Don
     await saveState(stateDir, done.state, done.saved);
     return result;
   }
-  const isChanged = memory.status === undefined || statusDigest(memory.status) !== statusDigest(status);
-  const isDue = isChanged || isWorthReporting(status, done.state.reported, agent.now());
+  const digest = statusDigest(status);
+  const isChanged = memory.status === undefined || statusDigest(memory.status) !== digest;
+  const isDue = isChanged || isWorthReporting(digest, done.state.reported, agent.now());
   if (isDue) await saveStatus(stateDir, status);
   const isReported = isDue && (await put(agent, status));
-  const reported = { digest: statusDigest(status), at: status.reportedAt };
+  const reported = { digest, at: status.reportedAt };
   await saveState(stateDir, isReported ? { ...done.state, reported } : done.state, done.saved);
   return result;
 }

@@ -15,7 +15,7 @@ const FULL_PASS_MS = 600_000;
 
 export interface Loop {
   agent: Agent;
-  /** Ends the loop after the certificate in hand. */
+  /** Ends the loop after the certificates in hand. */
   signal: AbortSignal;
   /** Resolves after `ms`, at once when somebody wants a poll now, or when the loop ends. */
   sleep: (ms: number) => Promise<void>;

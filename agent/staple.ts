@@ -8,6 +8,7 @@ import { digest } from '#contract/combined-pem.ts';
 import { codeOf, PemRejected } from '#contract/errors.ts';
 import type { Progress } from './bring.ts';
 import { HostError, RuntimeCommandFailed } from './errors.ts';
+import type { CertificateStatus } from './haproxy/answers.ts';
 import { type Capabilities, commandBytes } from './haproxy/capabilities.ts';
 import type { Runtime } from './haproxy/runtime.ts';
 import type { RuntimeFile } from './haproxy/view.ts';
@@ -79,6 +80,7 @@ export async function placeStaple(
 /**
  * Certificate and staple in one transaction. Where HAProxy refuses the two, the certificate goes alone;
  * one that it serves already (`isServed`) stays as it is, with the staple that it has.
+ * @returns what HAProxy then shows of it
  */
 export async function loadStapled(
   runtime: Runtime,
@@ -87,15 +89,16 @@ export async function loadStapled(
   capabilities: Capabilities,
   isServed: boolean,
   progress: Progress,
-): Promise<void> {
+): Promise<CertificateStatus | undefined> {
   try {
-    await load(runtime, place, text, capabilities, staple);
+    const shown = await load(runtime, place, text, capabilities, staple);
     progress.staple = { sha256: staple && digest(staple) };
+    return shown;
   } catch (error) {
     const isRefused = ['ERR_RUNTIME_REFUSED', 'ERR_RUNTIME_PAYLOAD_SIZE'].includes(codeOf(error));
     if (staple === undefined || !isRefused) throw error;
-    if (!isServed) await load(runtime, place, text, capabilities);
     progress.stapleError = error;
+    return isServed ? place.certificate : await load(runtime, place, text, capabilities);
   }
 }
 

@@ -9,7 +9,7 @@ import * as z from 'zod';
 import { replaceFile } from '#contract/atomic-file.ts';
 import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
 import { certificateName, type FleetName, fleetName, type HostName, sha256Hex } from '#contract/layout.ts';
-import { parseManifest } from '#contract/manifest.ts';
+import { type Manifest, parseManifest } from '#contract/manifest.ts';
 import { HostError } from './errors.ts';
 import type { Log } from './log.ts';
 
@@ -52,12 +52,19 @@ const agentState = z.looseObject({
   reported: z.looseObject({ digest: sha256Hex, at: instant }).optional(),
 });
 
-const knownManifest = z.looseObject({ fleet: fleetName, etag: z.string(), body: z.string() });
+const storedManifest = z.looseObject({ fleet: fleetName, etag: z.string(), body: z.string() });
 
 export type Failure = z.infer<typeof failure>;
 export type FileRecord = z.infer<typeof fileRecord>;
 export type AgentState = z.infer<typeof agentState>;
-export type KnownManifest = z.infer<typeof knownManifest>;
+
+export interface KnownManifest {
+  fleet: FleetName;
+  etag: string;
+  body: string;
+  /** The body, parsed: of 10,000 certificates it takes a while, so once a pass. */
+  manifest: Manifest;
+}
 
 const STATE_FILE = 'state.json';
 const MANIFEST_FILE = 'manifest.json';
@@ -80,7 +87,7 @@ export async function recall(
     log('state.reset', { file: join(directory, name) });
     return undefined;
   };
-  const state = orForget(STATE_FILE, await readDocument(join(directory, STATE_FILE), agentState.parse));
+  const state = orForget(STATE_FILE, await readDocument(join(directory, STATE_FILE), parseState));
   const known = orForget(MANIFEST_FILE, await readDocument(join(directory, MANIFEST_FILE), parseKnown));
   const status = orForget(STATUS_FILE, await readStatus(directory, fleet, host));
   return {
@@ -90,25 +97,33 @@ export async function recall(
   };
 }
 
+const parseState = (text: string): AgentState => agentState.parse(JSON.parse(text));
+
 /** Also by the manifest's own rules: an agent that was downgraded must fetch anew what it can read. */
-function parseKnown(json: unknown): KnownManifest {
-  const known = knownManifest.parse(json);
-  parseManifest(known.fleet, Buffer.from(known.body));
-  return known;
+function parseKnown(text: string): KnownManifest {
+  const { fleet, etag, body } = storedManifest.parse(JSON.parse(text));
+  return { fleet, etag, body, manifest: parseManifest(fleet, Buffer.from(body)) };
 }
 
 /** The host status of the last pass, as the bucket got it or should have. */
 export function readStatus(directory: string, fleet: FleetName, host: HostName) {
-  const parse = (json: unknown) => parseHostStatus(fleet, host, Buffer.from(JSON.stringify(json)));
+  const parse = (text: string) => parseHostStatus(fleet, host, Buffer.from(text));
   return readDocument(join(directory, STATUS_FILE), parse);
 }
 
 export const saveState = (directory: string, state: AgentState, before?: AgentState) =>
   writeDocument(directory, STATE_FILE, state, before);
-export const saveManifest = (directory: string, known: KnownManifest, before?: KnownManifest) =>
-  writeDocument(directory, MANIFEST_FILE, known, before);
 export const saveStatus = (directory: string, status: HostStatus) =>
   writeDocument(directory, STATUS_FILE, status);
+
+export async function saveManifest(
+  directory: string,
+  { fleet, etag, body }: KnownManifest,
+  before?: KnownManifest,
+): Promise<void> {
+  if (etag === before?.etag && body === before.body) return;
+  await writeDocument(directory, MANIFEST_FILE, { fleet, etag, body });
+}
 
 /** Equal to `before` → not written. @throws HostError `ERR_STATE_DIRECTORY` */
 async function writeDocument(
@@ -130,14 +145,14 @@ async function writeDocument(
 }
 
 /** @returns `undefined` if there is none, `'broken'` if `parse` refuses it */
-async function readDocument<T>(path: string, parse: (json: unknown) => T): Promise<T | 'broken' | undefined> {
+async function readDocument<T>(path: string, parse: (text: string) => T): Promise<T | 'broken' | undefined> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw new HostError('ERR_STATE_DIRECTORY', `${path} cannot be read by this user`, { cause: error });
   });
   if (text === undefined) return undefined;
   try {
-    return parse(JSON.parse(text));
+    return parse(text);
   } catch {
     return 'broken';
   }

@@ -60,8 +60,9 @@ export function statusDigest(status: HostStatus): string {
   return digest(JSON.stringify({ ...status, reportedAt: '' }));
 }
 
-export function isWorthReporting(status: HostStatus, reported: AgentState['reported'], now: Date): boolean {
-  if (reported === undefined || reported.digest !== statusDigest(status)) return true;
+/** @param current digest of the status */
+export function isWorthReporting(current: string, reported: AgentState['reported'], now: Date): boolean {
+  if (reported?.digest !== current) return true;
   return now.getTime() - new Date(reported.at).getTime() >= HEARTBEAT_MS;
 }
 

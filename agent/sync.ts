@@ -5,16 +5,15 @@
  */
 import { withFileLock } from '#contract/file-lock.ts';
 import type { Agent, PassOptions, PassResult } from './agent.ts';
-import { bring, type Progress, takeAway } from './bring.ts';
+import { carryOut } from './carry-out.ts';
 import { crtListFileOf, tailsOf, viewCrtList } from './crt-list.ts';
 import { checkDirectory, viewDisk } from './disk.ts';
 import { sweepPrevious, sweepTemps, writtenDirectories } from './install.ts';
 import { syncInstances } from './instances.ts';
 import { ask, type News } from './news.ts';
 import { withOverlaps } from './overlap.ts';
-import { pacer } from './pace.ts';
 import { retirePlaceholder } from './placeholder.ts';
-import { type Action, isLoading, plan } from './plan.ts';
+import { type Action, plan } from './plan.ts';
 import { type Outcome, withEarlier, withIntents, withOutcomes, withoutFailures } from './records.ts';
 import { reloadIfNeeded } from './reload.ts';
 import { put, readOwnStatus, report, reportFailure, resultOf } from './report.ts';
@@ -98,7 +97,7 @@ async function reconcile(
   const { scene, actions } = await decide(agent, options, news, before);
   const intended = { ...before, files: withIntents(before.files, actions) };
   await saveState(agent.config.stateDir, intended, before);
-  const outcomes = await carryOutAll(agent, options, actions, scene);
+  const outcomes = await act(agent, options, actions, scene);
   const state = { ...before, files: withOutcomes(intended.files, outcomes, agent.now()) };
   const pid = await pidAfter(agent, scene, outcomes);
   if (pid !== undefined && round < MAX_ROUNDS) {
@@ -112,10 +111,13 @@ async function reconcile(
     return { ...next, outcomes: withEarlier(outcomes, next.outcomes) };
   }
   const after = reloaded ? { ...state, reload: reloaded } : state;
-  const undecided = outcomes.filter((outcome) => scene.haproxy && stateOf(outcome) === 'pending');
+  const decided = new Set(
+    outcomes.flatMap((outcome) => (stateOf(outcome) === 'pending' ? [] : outcome.action)),
+  );
+  const undecided = scene.haproxy ? actions.filter((action) => !decided.has(action)) : [];
   await sweepPrevious(
     agent.config.haproxy.certsDir,
-    new Set(undecided.flatMap(({ action: { file } }) => [file, stapleFileOf(file)])),
+    new Set(undecided.flatMap(({ file }) => [file, stapleFileOf(file)])),
   );
   return { state: after, saved: intended, scene, outcomes, isComplete: outcomes.length === actions.length };
 }
@@ -128,7 +130,8 @@ async function decide(
 ): Promise<{ scene: Scene; actions: Action[] }> {
   const { config } = agent;
   const records = options.ignoresBackOff ? withoutFailures(state.files) : state.files;
-  const wanted = news.manifest ? withOverlaps(wantedFiles(config.fleet, news.manifest)) : [];
+  const manifest = news.known?.manifest;
+  const wanted = manifest ? withOverlaps(wantedFiles(config.fleet, manifest)) : [];
   const names = new Set([...wanted.map(({ file }) => file), ...Object.keys(records)]);
   const onDisk = [...names].flatMap((file) => [file, stapleFileOf(file)]);
   const disk = await viewDisk(config.haproxy.certsDir, onDisk, config.pem);
@@ -140,44 +143,24 @@ async function decide(
   const seen = { wanted, disk, listed, haproxy, isUnseen: unseen };
   const actions = plan({ ...seen, records, handshakes, now: agent.now() });
   // Without any manifest nothing is known to be unwanted.
-  const safe = news.manifest ? actions : [];
+  const safe = manifest ? actions : [];
   return { scene: { ...agent, haproxy, hindrance, isUnseen: unseen, disk, crtListFile }, actions: safe };
 }
 
-async function carryOutAll(
+async function act(
   agent: Agent,
   options: PassOptions,
   actions: readonly Action[],
   scene: Scene,
 ): Promise<Outcome[]> {
-  const outcomes: Outcome[] = [];
   tellHindrance(agent.log, scene.hindrance);
   scene.hindrance ??= await clearTransaction(agent, actions, scene.haproxy);
-  const paced = pacer(scene);
-  for (const action of actions) {
-    await paced(action);
-    if (options.signal?.aborted) break;
-    const outcome = await attempt(action, scene);
-    if (!outcome.action.isProvedLast) tellOutcome(agent.log, outcome);
-    outcomes.push(outcome);
-  }
+  const outcomes = await carryOut(actions, scene, options.signal);
   const open = outcomes.filter(({ action }) => action.isProvedLast);
   await settle(open, scene);
   for (const outcome of open) tellOutcome(agent.log, outcome);
   tellOverlaps(agent.log, open);
   return outcomes;
-}
-
-/** A certificate's failure is caught here and nowhere else: it never stops another. */
-async function attempt(action: Action, scene: Scene): Promise<Outcome> {
-  const progress: Progress = {};
-  try {
-    if (isLoading(action) || action.kind === 'prove') await bring(action, scene, progress);
-    if (action.kind === 'remove') await takeAway(action, scene);
-    return action.kind === 'pending' ? { action, progress, error: scene.hindrance } : { action, progress };
-  } catch (error) {
-    return { action, progress, error };
-  }
 }
 
 const isOnDisk = ({ action, progress }: Outcome) =>

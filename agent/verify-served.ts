@@ -2,11 +2,11 @@
  * Success is what is shown, not what was said: HAProxy's own description of the file, then the certificate
  * that a TLS client gets from each bind (it also sees overlapping names, second copies and old workers).
  */
-import { type ConnectionOptions, connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
+import type { X509Certificate } from 'node:crypto';
+import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import type { CombinedPem } from '#contract/combined-pem.ts';
 import { HandshakeFailed, RuntimeCommandFailed } from './errors.ts';
 import type { CertificateStatus } from './haproxy/answers.ts';
-import type { Runtime } from './haproxy/runtime.ts';
 import { servedNames } from './overlap.ts';
 import type { WantedFile } from './wanted.ts';
 
@@ -14,13 +14,15 @@ const HANDSHAKE_TIMEOUT_MS = 5000;
 /** A label that nobody uses, to ask for a wildcard. */
 const PROOF_LABEL = 'pemfleet-proof';
 
-/** @throws RuntimeCommandFailed `ERR_RUNTIME_READ_BACK` */
-export async function readBack(
-  runtime: Runtime,
+/**
+ * @param seen HAProxy's description, after all was said
+ * @throws RuntimeCommandFailed `ERR_RUNTIME_READ_BACK`
+ */
+export function readBack(
+  seen: CertificateStatus | undefined,
   filename: string,
   pem: CombinedPem,
-): Promise<CertificateStatus> {
-  const seen = await runtime.showCertificate(filename);
+): CertificateStatus {
   const wanted = { serial: pem.leaf.serialNumber, fingerprint: sha1Of(pem), chainLength: pem.chain.length };
   // What HAProxy's answer lacks (too many names), the handshake proves.
   const { serial, sha1Fingerprint = wanted.fingerprint, chainLength = wanted.chainLength } = seen ?? {};
@@ -45,7 +47,7 @@ export async function proveServed(
   const servername = servernameOf(pem, wanted);
   if (servername === undefined) return [];
   for (const address of addresses) {
-    const chain = await handshake(address, servername, wanted.isPair ? sigalgsFor(wanted.keyType) : {});
+    const chain = await handshake(address, servername, contextFor(wanted));
     check(chain, pem, address, servername);
   }
   return [...addresses];
@@ -65,27 +67,40 @@ function servernameOf({ leaf }: CombinedPem, { listing, shadows }: WantedFile): 
 }
 
 /** Of an RSA and ECDSA pair, HAProxy hands out the half that the client's signature algorithms ask for. */
-function sigalgsFor(keyType: string): ConnectionOptions {
-  return keyType.startsWith('rsa')
-    ? { sigalgs: 'RSA-PSS+SHA256:RSA+SHA256:RSA+SHA384' }
-    : { sigalgs: 'ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512' };
+function contextFor({ isPair, keyType }: WantedFile): SecureContext {
+  if (!isPair) return contexts.any();
+  return keyType.startsWith('rsa') ? contexts.rsa() : contexts.ecdsa();
+}
+
+/** `ca: []`: nothing is trusted, so Node's own roots need not be read. Making one takes longer than to shake hands. */
+const contexts = {
+  any: once(() => createSecureContext({ ca: [] })),
+  rsa: once(() => createSecureContext({ ca: [], sigalgs: 'RSA-PSS+SHA256:RSA+SHA256:RSA+SHA384' })),
+  ecdsa: once(() => createSecureContext({ ca: [], sigalgs: 'ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512' })),
+};
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }
 
 function handshake(
   address: string,
   servername: string,
-  options: ConnectionOptions,
-): Promise<DetailedPeerCertificate[]> {
+  secureContext: SecureContext,
+): Promise<X509Certificate[]> {
   const { host, port } = splitAddress(address);
   return new Promise((resolve, reject) => {
-    // `ca: []`: else Node completes the chain from its own roots, and we want to count what was sent.
-    const socket = connect({ host, port, servername, ca: [], rejectUnauthorized: false, ...options });
+    const socket = connect({ host, port, servername, secureContext, rejectUnauthorized: false });
     const deadline = setTimeout(() => {
       const detail = `not finished within ${HANDSHAKE_TIMEOUT_MS} ms`;
       socket.destroy(new HandshakeFailed('ERR_HANDSHAKE_TIMEOUT', address, servername, detail));
     }, HANDSHAKE_TIMEOUT_MS);
     socket.on('secureConnect', () => {
-      resolve(chainOf(socket.getPeerCertificate(true)));
+      resolve(chainOf(socket.getPeerX509Certificate()));
       clearTimeout(deadline);
       leave(socket);
     });
@@ -104,12 +119,12 @@ function leave(socket: TLSSocket): void {
 }
 
 function check(
-  chain: DetailedPeerCertificate[],
+  chain: readonly X509Certificate[],
   pem: CombinedPem,
   address: string,
   servername: string,
 ): void {
-  const [wanted, seen] = [sha1Of(pem), chain[0]?.fingerprint?.replaceAll(':', '')];
+  const [wanted, seen] = [sha1Of(pem), chain[0]?.fingerprint.replaceAll(':', '')];
   if (wanted !== seen) {
     const detail = `wanted serial ${pem.leaf.serialNumber}, saw ${chain[0]?.serialNumber}: another certificate with this name, or an old worker, answers there`;
     throw new HandshakeFailed('ERR_HANDSHAKE_CERTIFICATE', address, servername, detail);
@@ -119,10 +134,10 @@ function check(
   throw new HandshakeFailed('ERR_HANDSHAKE_CHAIN', address, servername, detail);
 }
 
-function chainOf(leaf: DetailedPeerCertificate): DetailedPeerCertificate[] {
-  const chain = [leaf];
-  for (let next = leaf.issuerCertificate; next && !chain.includes(next); next = next.issuerCertificate)
-    chain.push(next);
+/** What was sent, and nothing that Node knows besides. */
+function chainOf(leaf: X509Certificate | undefined): X509Certificate[] {
+  const chain: X509Certificate[] = [];
+  for (let next = leaf; next !== undefined; next = next.issuerCertificate) chain.push(next);
   return chain;
 }
 

@@ -1,5 +1,12 @@
 /** Reading what HAProxy prints: `Name: value` lines, name lists, a certificate. */
 
+export interface ProcessState {
+  pid: number;
+  version: string;
+  /** An old worker after a reload: new connections do not reach it. */
+  isStopping: boolean;
+}
+
 export interface CertificateStatus {
   filename: string;
   /** `Used`, `Unused`, `Empty`; 3.2 also `Uncommitted` (of a transaction). */
@@ -22,10 +29,21 @@ export interface CertificateStatus {
 export function parseFields(text: string): Map<string, string[]> {
   const fields = new Map<string, string[]>();
   for (const line of text.split('\n')) {
-    const [, name, value] = /^([^:]+): ?(.*)$/.exec(line) ?? [];
-    if (name !== undefined && value !== undefined) fields.set(name, [...(fields.get(name) ?? []), value]);
+    const end = line.indexOf(':');
+    if (end < 1) continue;
+    const name = line.slice(0, end);
+    const value = line.slice(line[end + 1] === ' ' ? end + 2 : end + 1);
+    fields.set(name, [...(fields.get(name) ?? []), value]);
   }
   return fields;
+}
+
+/** @returns undefined if the text is not `show info`'s */
+export function parseProcess(text: string): ProcessState | undefined {
+  const fields = parseFields(text);
+  const [pid, version, stopping] = ['Pid', 'Version', 'Stopping'].map((name) => fields.get(name)?.[0]);
+  if (!pid || !version) return undefined;
+  return { pid: Number(pid), version, isStopping: stopping === '1' };
 }
 
 /** Printed in all versions, also if empty: with it, the description is whole. */

@@ -6,27 +6,25 @@
 import {
   type CertificateStatus,
   type CrtListEntry,
-  parseCertificate,
+  type ProcessState,
   parseCrtListEntries,
-  parseFields,
   parseNames,
+  parseProcess,
 } from './answers.ts';
 import { crtListLine } from './crt-list-line.ts';
-import type { Answer, RuntimeCommand, RuntimeSocket } from './socket.ts';
-import { failed, foreignTransactionIn, isSuccess, reasonIn } from './verdict.ts';
-
-export interface ProcessState {
-  pid: number;
-  version: string;
-  /** An old worker after a reload: new connections do not reach it. */
-  isStopping: boolean;
-}
+import type { Answer, FirstAnswer, RuntimeCommand, RuntimeSocket } from './socket.ts';
+import { certificateIn, failed, foreignTransactionIn, isSuccess, reasonIn } from './verdict.ts';
 
 /**
  * A client listing certificates holds the lock; one that does not read holds it until `stats timeout`. While somebody
  * lists without a pause, nine tries of ten are refused (2.6): so many tries, not long waits. Some ten seconds in all.
  */
 const LOCK_WAITS_MS = [5, 10, 20, 40, 80, ...Array.from({ length: 90 }, () => 100)];
+
+/** More answers than that do not fit into HAProxy's buffer at once. */
+const SHOWN_AT_ONCE = 20;
+
+const showing = (filename: string) => ({ verb: 'show ssl cert', operands: [filename], mayBeCut: true });
 
 export class Runtime {
   readonly #socket: RuntimeSocket;
@@ -39,20 +37,33 @@ export class Runtime {
 
   async showInfo(): Promise<ProcessState> {
     const command = { verb: 'show info' };
-    const fields = parseFields((await this.#ask(command)).text);
-    const [pid, version, stopping] = ['Pid', 'Version', 'Stopping'].map((name) => fields.get(name)?.[0]);
-    if (!pid || !version) throw failed('ERR_RUNTIME_ANSWER', command, { text: '', severity: undefined });
-    return { pid: Number(pid), version, isStopping: stopping === '1' };
+    const answer = await this.#ask(command);
+    const state = parseProcess(answer.text);
+    if (state === undefined) throw failed('ERR_RUNTIME_ANSWER', command, answer);
+    return state;
   }
 
   /** `undefined`: HAProxy holds no such file. */
   async showCertificate(filename: string): Promise<CertificateStatus | undefined> {
-    const command = { verb: 'show ssl cert', operands: [filename], mayBeCut: true };
+    const command = showing(filename);
     const answer = await this.#ask(command);
-    if (answer.text.startsWith("Can't display the certificate: Not found")) return undefined;
-    const certificate = parseCertificate(answer.text);
-    if (certificate?.filename === filename) return certificate;
-    throw failed('ERR_RUNTIME_ANSWER', command, answer);
+    const shown = certificateIn(answer, filename);
+    if (shown === 'unclear') throw failed('ERR_RUNTIME_ANSWER', command, answer);
+    return shown;
+  }
+
+  /** Several on one connection: 10,000 connections would cost more than the answers. */
+  async showCertificates(filenames: readonly string[]): Promise<Map<string, CertificateStatus | undefined>> {
+    const seen = new Map<string, CertificateStatus | undefined>();
+    for (let from = 0; from < filenames.length; from += SHOWN_AT_ONCE) {
+      const some = filenames.slice(from, from + SHOWN_AT_ONCE);
+      const [first, ...others] = some.map(showing);
+      if (first === undefined) break;
+      const answer = await this.#ask(first, ...others);
+      for (const [index, filename] of some.entries())
+        seen.set(filename, await this.#shownAmong([answer, ...answer.next], index, some));
+    }
+    return seen;
   }
 
   /** All of them at once: it holds HAProxy's lock meanwhile, so ask for one where one is meant. */
@@ -91,12 +102,8 @@ export class Runtime {
     const foreign = foreignTransactionIn(answer.text);
     if (foreign === undefined) throw failed('ERR_RUNTIME_REFUSED', command, answer, reasonIn(answer));
     await this.#ask({ verb: 'abort ssl cert', operands: [foreign] });
-    throw failed(
-      'ERR_RUNTIME_FOREIGN_TRANSACTION',
-      command,
-      answer,
-      'somebody else is at work; aborted theirs',
-    );
+    const detail = 'somebody else is at work; aborted theirs';
+    throw failed('ERR_RUNTIME_FOREIGN_TRANSACTION', command, answer, detail);
   }
 
   /** Into the open transaction. HAProxy looks at the response itself only at the commit. */
@@ -109,11 +116,14 @@ export class Runtime {
     throw failed(isGone ? 'ERR_RUNTIME_FOREIGN_TRANSACTION' : 'ERR_RUNTIME_REFUSED', command, answer);
   }
 
-  /** @throws `ERR_RUNTIME_FOREIGN_TRANSACTION` if ours is no longer the open one */
-  async commitCertificate(filename: string): Promise<void> {
+  /**
+   * @returns what HAProxy then shows
+   * @throws `ERR_RUNTIME_FOREIGN_TRANSACTION` if ours is no longer the open one
+   */
+  async commitCertificate(filename: string): Promise<CertificateStatus | undefined> {
     const command = { verb: 'commit ssl cert', operands: [filename] };
-    const answer = await this.#ask(command);
-    if (isSuccess(answer)) return;
+    const answer = await this.#ask(command, showing(filename));
+    if (isSuccess(answer)) return this.#shownAmong(answer.next, 0, [filename]);
     const isGone = foreignTransactionIn(answer.text) ?? /^No ongoing transaction/.test(answer.text);
     const code = isGone ? 'ERR_RUNTIME_FOREIGN_TRANSACTION' : 'ERR_RUNTIME_REFUSED';
     throw failed(code, command, answer, reasonIn(answer));
@@ -133,13 +143,16 @@ export class Runtime {
     return other;
   }
 
-  /** @param tail options and filters; HAProxy refuses any for a directory */
-  async addToCrtList(crtList: string, filename: string, tail = ''): Promise<void> {
+  /**
+   * @param tail options and filters; HAProxy refuses any for a directory
+   * @returns what HAProxy then shows
+   */
+  async addToCrtList(crtList: string, filename: string, tail = ''): Promise<CertificateStatus | undefined> {
     const asked = { verb: 'add ssl crt-list', operands: [crtList, filename] };
     const line = { ...asked, operands: [crtList], payload: `${crtListLine(filename, tail)}\n` };
-    const answer = await this.#ask(tail === '' ? asked : line);
-    if (answer.text.endsWith('file already exists in this directory!')) return;
-    if (isSuccess(answer)) return;
+    const answer = await (tail === '' ? this.#ask(asked, showing(filename)) : this.#ask(line));
+    const isThere = answer.text.endsWith('file already exists in this directory!');
+    if (isThere || isSuccess(answer)) return this.#shownAmong(answer.next, 0, [filename]);
     // Such as "ocsp-update", which belongs to the file: only a reload can change it.
     const isForReload = answer.text.includes('incompatible parameters');
     const code = isForReload ? 'ERR_RUNTIME_CRT_LIST' : 'ERR_RUNTIME_REFUSED';
@@ -157,14 +170,23 @@ export class Runtime {
     await this.#tell({ verb: 'del ssl cert', operands: [filename] }, `Certificate '${filename}' deleted!`);
   }
 
-  async #ask(command: RuntimeCommand): Promise<Answer> {
+  /** A description that HAProxy has cut off spoils the order of all: then it is asked for alone. */
+  async #shownAmong(answers: readonly Answer[], index: number, filenames: readonly string[]) {
+    const filename = filenames[index] ?? '';
+    const isWhole = answers.length === filenames.length;
+    const shown = isWhole ? certificateIn(answers[index], filename) : 'unclear';
+    return shown === 'unclear' ? this.showCertificate(filename) : shown;
+  }
+
+  /** Again while HAProxy's lock refuses the first one. */
+  async #ask(command: RuntimeCommand, ...next: RuntimeCommand[]): Promise<FirstAnswer> {
     const isLocked = ({ text }: Answer) => text.includes('currently locked');
     for (const waitMs of LOCK_WAITS_MS) {
-      const answer = await this.#socket(command);
+      const answer = await this.#socket(command, ...next);
       if (!isLocked(answer)) return answer;
       await this.#sleep(waitMs);
     }
-    const answer = await this.#socket(command);
+    const answer = await this.#socket(command, ...next);
     if (isLocked(answer)) throw failed('ERR_RUNTIME_LOCKED', command, answer);
     return answer;
   }

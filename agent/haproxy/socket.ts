@@ -1,6 +1,6 @@
 /**
- * The stats socket: one connection, one command, one answer read to its end. That is the only framing that
- * behaves the same in every version, and it cannot get stuck on the old worker after a reload.
+ * The stats socket: one connection, one line of commands, their answers read to the end. That is the only framing
+ * that behaves the same in every version, and it cannot get stuck on the old worker after a reload.
  * Verb, operands and payload arrive apart, so that no error can ever carry the payload (a private key).
  */
 import { createConnection } from 'node:net';
@@ -24,11 +24,17 @@ export interface SocketOptions {
   timeoutMs: number;
 }
 
-export type RuntimeSocket = (command: RuntimeCommand) => Promise<Answer>;
+/** @param next on the same line; only the last command may have a payload */
+export type RuntimeSocket = (command: RuntimeCommand, ...next: RuntimeCommand[]) => Promise<FirstAnswer>;
 
 export interface Answer {
   text: string;
   severity: number | undefined;
+}
+
+export interface FirstAnswer extends Answer {
+  /** Those to the next commands. Where HAProxy has cut one off there are fewer, and who is whose is not known. */
+  next: Answer[];
 }
 
 /** HAProxy's own least. */
@@ -47,14 +53,26 @@ export const socketPathOf = (socket: string): string => socket.replace(MASTER, '
 export function openSocket({ path, timeoutMs }: SocketOptions): RuntimeSocket {
   const isMaster = isMasterSocket(path);
   const options = { path: socketPathOf(path), timeoutMs, isMaster };
-  return async (command) => {
-    const asked = { verb: command.verb, filename: command.operands?.at(-1) };
-    const line = [command.verb, ...(command.operands ?? []).map(escapeOperand)].join(' ');
-    const sent = `${isMaster ? TO_WORKER : PREFIX}${line}${command.payload === undefined ? '' : ` <<\n${command.payload}`}\n`;
+  const [prefix, separator] = isMaster ? [TO_WORKER, `;${TO_WORKER}`] : [PREFIX, ';'];
+  return async (command, ...next) => {
+    const asked = askedOf(command);
+    const commands = [command, ...next];
+    const sent = `${prefix}${commands.map(textOf).join(separator)}\n`;
     checkSize(Buffer.byteLength(sent), asked, command.maxBytes);
     const received = await exchange(sent, asked, options);
-    return parseAnswer(isMaster && received !== '' ? `\n${received}` : received, asked, command.mayBeCut);
+    const mayBeCut = commands.some((one) => one.mayBeCut);
+    const body = bodyOf(isMaster && received !== '' ? `\n${received}` : received, asked, mayBeCut);
+    const [text = '', ...texts] = next.length === 0 ? [body] : body.split('\n\n');
+    const answers = texts.map((one, index) => answerIn(one, askedOf(next[index] ?? command)));
+    return { ...answerIn(text, asked), next: answers };
   };
+}
+
+const askedOf = ({ verb, operands }: RuntimeCommand): Asked => ({ verb, filename: operands?.at(-1) });
+
+function textOf({ verb, operands = [], payload }: RuntimeCommand): string {
+  const line = [verb, ...operands.map(escapeOperand)].join(' ');
+  return payload === undefined ? line : `${line} <<\n${payload}`;
 }
 
 /** The first line of an answer, fit for an error: HAProxy 3 quotes the words of a command that it does not know. */
@@ -96,17 +114,16 @@ function exchange(
 }
 
 /** A whole answer: the prefix's empty line, the text, an empty line. Anything shorter was cut off. */
-function parseAnswer(received: string, asked: Asked, mayBeCut = false): Answer {
+function bodyOf(received: string, asked: Asked, mayBeCut: boolean): string {
   const isCut = mayBeCut && received.length > MIN_BUFSIZE && received.endsWith('\n');
-  if (received === '' || !received.startsWith('\n') || !(received.endsWith('\n\n') || isCut)) {
-    const seen = received === '' ? 'an empty answer' : 'an answer without its end';
-    throw new RuntimeCommandFailed(
-      'ERR_RUNTIME_SHORT_ANSWER',
-      asked,
-      `${seen}: HAProxy stopped or cut it off`,
-    );
-  }
-  const body = received.slice(1).replace(/\n+$/, '');
+  if (received.startsWith('\n') && (received.endsWith('\n\n') || isCut))
+    return received.slice(1).replace(/\n+$/, '');
+  const seen = received === '' ? 'an empty answer' : 'an answer without its end';
+  const detail = `${seen}: HAProxy stopped or cut it off`;
+  throw new RuntimeCommandFailed('ERR_RUNTIME_SHORT_ANSWER', asked, detail);
+}
+
+function answerIn(body: string, asked: Asked): Answer {
   const severity = /^\[(\d)\]: /.exec(body)?.[1];
   const answer = {
     text: body.replace(/^\[\d\]: /, ''),

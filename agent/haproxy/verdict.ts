@@ -1,5 +1,6 @@
 /** What an answer to a certificate command means, to the letter, and the error that a bad one becomes. */
 import { RuntimeCommandFailed, type RuntimeErrorCode } from '../errors.ts';
+import { type CertificateStatus, parseCertificate } from './answers.ts';
 import { type Answer, firstLineOf, type RuntimeCommand } from './socket.ts';
 
 /** `… updated for certificate A!` (also 2.6's bug), `The ongoing transaction is about 'A' but …`. */
@@ -19,6 +20,16 @@ export function isSuccess({ text, severity }: Answer): boolean {
 /** In a failed answer of several lines, the one that says why. */
 export function reasonIn({ text }: Answer): string {
   return text.split('\n').find((line) => line.startsWith('unable to ')) ?? 'refused';
+}
+
+/** `undefined`: HAProxy holds no such file. `unclear`: the answer is to something else. */
+export function certificateIn(
+  answer: Answer | undefined,
+  filename: string,
+): CertificateStatus | undefined | 'unclear' {
+  if (answer?.text.startsWith("Can't display the certificate: Not found")) return undefined;
+  const certificate = parseCertificate(answer?.text ?? '');
+  return certificate?.filename === filename ? certificate : 'unclear';
 }
 
 export function failed(

@@ -4,11 +4,11 @@
  */
 import { realpath } from 'node:fs/promises';
 import { posix } from 'node:path';
-import type { CertificateStatus, CrtListEntry } from './answers.ts';
+import type { CertificateStatus, CrtListEntry, ProcessState } from './answers.ts';
 import { type Capabilities, capabilitiesOf } from './capabilities.ts';
 import { isSameTail } from './crt-list-line.ts';
 import { type PathMap, toHaproxy, toHost } from './path-map.ts';
-import type { ProcessState, Runtime } from './runtime.ts';
+import type { Runtime } from './runtime.ts';
 
 /** One place in HAProxy where a file is, or shall be. */
 export interface RuntimeFile {
@@ -60,17 +60,23 @@ export async function viewHaproxy(
   const names = lists.length > 0 ? [] : await runtime.showCertificateNames();
   const alone = nameFinder(inDirectory ?? certsDir, names);
   const alias = names.find((name) => name.startsWith('@'));
-  const seen = new Map<string, RuntimeFile[]>();
+  const places = new Map<string, Omit<RuntimeFile, 'certificate'>[]>();
   for (const [file, tails] of files) {
-    const places = lists.map(({ name: crtList, isFile, entries: all }) => {
+    const inLists = lists.map(({ name: crtList, isFile, entries: all }) => {
       const filename = isFile ? inFile(file) : filenameIn(crtList, file);
       const entries = all.get(filename) ?? [];
       return { filename, crtList, isListed: entries.length > 0, ...(isFile && { entries, tails }) };
     });
     const single = { filename: alone(file), crtList: undefined, isListed: true, ...(alias && { alias }) };
-    seen.set(file, await withCertificates(runtime, places.length > 0 ? places : [single]));
+    places.set(file, inLists.length > 0 ? inLists : [single]);
   }
-  return { process, capabilities: capabilitiesOf(process.version, options.bufsize), files: seen };
+  const filenames = new Set([...places.values()].flat().map(({ filename }) => filename));
+  const certificates = await runtime.showCertificates([...filenames]);
+  const withCertificate = (place: Omit<RuntimeFile, 'certificate'>) => ({
+    ...{ ...place, certificate: certificates.get(place.filename) },
+  });
+  const seen = [...places].map(([file, found]) => [file, found.map(withCertificate)] as const);
+  return { process, capabilities: capabilitiesOf(process.version, options.bufsize), files: new Map(seen) };
 }
 
 /** Why a new one cannot be added, and what to do. */
@@ -94,16 +100,6 @@ export function missingTails(entries: readonly CrtListEntry[], tails: readonly s
 export function surplusEntries(entries: readonly CrtListEntry[], tails: readonly string[]): CrtListEntry[] {
   const kept = tails.map((tail) => entries.find((entry) => isSameTail(entry.tail, tail)));
   return entries.filter((entry) => !kept.includes(entry));
-}
-
-async function withCertificates(
-  runtime: Runtime,
-  places: Omit<RuntimeFile, 'certificate'>[],
-): Promise<RuntimeFile[]> {
-  const found: RuntimeFile[] = [];
-  for (const place of places)
-    found.push({ ...place, certificate: await runtime.showCertificate(place.filename) });
-  return found;
 }
 
 async function findCrtLists(runtime: Runtime, options: ViewOptions): Promise<CrtList[]> {

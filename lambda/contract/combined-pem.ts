@@ -4,7 +4,7 @@
  * answers "Success!", an expired or incomplete chain it takes without a word: so the same `verify` runs before
  * publishing and again before installing.
  */
-import { createHash, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { createPrivateKey, hash, type KeyObject, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { PemRejected } from './errors.ts';
 
@@ -36,7 +36,7 @@ export function assemble(chainPem: readonly string[], keyPem: string): string {
 }
 
 export function digest(text: string | Buffer): string {
-  return createHash('sha256').update(text).digest('hex');
+  return hash('sha256', text);
 }
 
 /** Reads the canonical form and nothing else. @throws PemRejected */

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { Runtime } from '../../agent/haproxy/runtime.ts';
+import { Runtime } from '../../agent/haproxy/runtime.ts';
+import { openSocket, type RuntimeSocket } from '../../agent/haproxy/socket.ts';
 import { lineLog } from '../../agent/log.ts';
 import { sync } from '../../agent/sync.ts';
 import { haproxyVersions } from '../parts/haproxy.ts';
@@ -26,6 +27,19 @@ function followed(
       };
     },
   });
+}
+
+/** HAProxy, but between a commit and what it shows behind it on the same line `then` happens. */
+function cutIn(socket: RuntimeSocket, then: (filename: string) => Promise<void>): Runtime {
+  const ask: RuntimeSocket = async (command, ...next) => {
+    const [show, ...others] = next;
+    if (command.verb !== 'commit ssl cert' || show === undefined) return socket(command, ...next);
+    const answer = await socket(command);
+    await then(command.operands?.[0] as string);
+    const shown = await socket(show, ...others);
+    return { ...answer, next: [shown, ...shown.next] };
+  };
+  return new Runtime(ask, async () => undefined);
 }
 
 for (const version of haproxyVersions) {
@@ -97,7 +111,8 @@ for (const version of haproxyVersions) {
       lineLog((line) => lines.push(line), false),
     );
     let isFirst = true;
-    const runtime = followed(agent.runtime, 'commitCertificate', async (filename) => {
+    const socket = openSocket({ path: stage.haproxy.socket, timeoutMs: 8000 });
+    const runtime = cutIn(socket, async (filename) => {
       if (!isFirst) return;
       isFirst = false;
       await stage.haproxy.command(`set ssl cert ${filename} <<\n${combined}\n`);

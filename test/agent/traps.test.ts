@@ -160,5 +160,13 @@ for (const version of haproxyVersions) {
 
       assert.deepEqual([seen?.status, seen?.serial, seen?.chainLength], ['Used', '0A12', undefined]);
     }
+    const files = ['none', ...domains, 'nobody'].map((name) => join(stage.haproxy.certsDir, `${name}.pem`));
+    const together = await runtime.showCertificates(files);
+
+    assert.deepEqual(
+      files.map((file) => together.get(file)?.serial),
+      [undefined, '0A12', '0A12', '0A12', undefined],
+    );
+    assert.ok([...together].every(([file, seen]) => seen === undefined || seen.filename === file));
   });
 }

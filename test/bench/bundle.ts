@@ -22,7 +22,7 @@ interface Subject {
   event?: string;
 }
 
-/** What a run of load.mjs says, and the processor time of its process. */
+/** What a run of cold-start.mjs says, and the processor time of its process. */
 interface Run {
   loadMs: number;
   answerMs: number;
@@ -79,7 +79,7 @@ async function bundled(
 
 async function rowsOf({ name, bundle: file, event }: Subject, aws: Aws, cwd: string): Promise<BenchRow[]> {
   const env = { ...aws.administrator.env, PEMFLEET_BUCKET: 's3://certs' };
-  const command = [process.execPath, pathOf('load.mjs'), file, ...(event === undefined ? [] : [event])];
+  const command = [process.execPath, pathOf('cold-start.mjs'), file, ...(event === undefined ? [] : [event])];
   const runs: Run[] = [];
   // The first one brings the file into the page cache, and does not count.
   for (let run = 0; run <= RUNS; run += 1) {

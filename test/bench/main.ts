@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { bundle } from './bundle.ts';
 import { cost } from './cost.ts';
 import { issue } from './issue.ts';
+import { load } from './load.ts';
 import { poll } from './poll.ts';
 import { traffic } from './traffic.ts';
 
@@ -23,12 +24,19 @@ export interface BenchOptions {
   peerCertificates: number;
   /** words of a subject's name */
   only: string[];
+  /** of HAProxy */
+  versions: string[];
+  /** how many certificates HAProxy has */
+  loaded: number[];
+  /** of each kind by each subject, in all of its rounds */
+  updates: number;
 }
 
 type Bench = (options: BenchOptions, say: (line: string) => void) => Promise<BenchRow[]>;
-const benches: Readonly<Record<string, Bench>> = { issue, bundle, cost, poll, traffic };
+const benches: Readonly<Record<string, Bench>> = { issue, bundle, cost, load, poll, traffic };
 
 const usage = `npm run bench -- NAME [--json] [--certificates 100] [--peer-certificates 20] [--only WORD]
+         load: [--versions 2.6,3.0,3.2] [--loaded 10,1000,10000] [--updates 400]
 NAME: ${Object.keys(benches).join(', ')}
 `;
 const say = (line: string) => process.stderr.write(`bench: ${line}\n`);
@@ -41,6 +49,9 @@ async function main(): Promise<number> {
       certificates: { type: 'string', default: '100' },
       'peer-certificates': { type: 'string', default: '20' },
       only: { type: 'string', multiple: true, default: [] },
+      versions: { type: 'string', default: '2.6,3.0,3.2' },
+      loaded: { type: 'string', default: '10,1000,10000' },
+      updates: { type: 'string', default: '400' },
     },
   });
   const [name = ''] = positionals;
@@ -56,6 +67,9 @@ async function main(): Promise<number> {
     certificates: certificates ?? 0,
     peerCertificates: peerCertificates ?? 0,
     only: values.only,
+    versions: values.versions.split(','),
+    loaded: values.loaded.split(',').map(Number),
+    updates: Number(values.updates),
   };
   const rows = await bench(options, say);
   process.stdout.write(values.json ? `${JSON.stringify({ bench: name, rows })}\n` : table(rows));

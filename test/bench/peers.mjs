@@ -37,6 +37,11 @@ const recipes = {
     copy(tree, 'usr/share/acme.sh', into);
     return `exec "${place}/root/usr/share/acme.sh/acme.sh" "$@"`;
   },
+  // acme.sh's hook talks to HAProxy through it.
+  socat: async (tree, into, place) => {
+    await relocate(tree, 'usr/bin/socat', into, place);
+    return `exec "${place}/bin/socat" "$@"`;
+  },
   certbot: async (tree, into, place) => {
     const { command, root } = copyPythonTree(tree, into, place);
     return `${command} "${root}/usr/bin/certbot" "$@"`;

@@ -32,7 +32,7 @@ const edits: [says: string, before: string, file: string, tails: string[], after
 
 for (const [says, before, file, tails, after] of edits) {
   test(`a crt-list file is edited: ${says}`, () => {
-    assert.equal(withTails(before, '/c', file, tails), after);
+    assert.equal(withTails(before, '/c', new Map([[file, tails]])), after);
   });
 }
 

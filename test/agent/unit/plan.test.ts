@@ -36,6 +36,7 @@ test('a HAProxy that is stopping (an old worker) is seen, and nothing is loaded 
     return {
       text: text ?? "Can't display the certificate: Not found or the certificate is a bundle!",
       severity: undefined,
+      next: [],
     };
   };
   const runtime = new Runtime(socket, async () => undefined);

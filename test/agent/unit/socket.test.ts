@@ -83,7 +83,7 @@ test('one command line, the payload after it, an empty line at the end; severity
   const answer = await socket({ verb: 'set ssl cert', operands: ['/c d/a.pem'], payload: 'PEM\n' });
 
   assert.deepEqual(asked, ['set severity-output number;set ssl cert /c\\ d/a.pem <<\nPEM\n\n']);
-  assert.deepEqual(answer, { text: 'done', severity: 5 });
+  assert.deepEqual(answer, { text: 'done', severity: 5, next: [] });
 });
 
 test('a command that is too long is not sent', async (t) => {

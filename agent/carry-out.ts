@@ -1,0 +1,138 @@
+/**
+ * The plan, carried out: some certificates at a time are made ready together, so that their fetches and fsyncs
+ * overlap and a crt-list file is written once for all of them; then each goes into HAProxy for itself, and the
+ * handshakes that prove them are made together.
+ */
+import { bring, prove, takeAway, takeOut } from './bring.ts';
+import { isSameTails, viewCrtList, wantedTails, writeTails } from './crt-list.ts';
+import { type Pace, pacer } from './pace.ts';
+import { type Action, isLoading } from './plan.ts';
+import { type Prepared, prepare } from './prepare.ts';
+import type { Outcome } from './records.ts';
+import type { Scene } from './scene.ts';
+import { tellOutcome } from './tell.ts';
+
+/** Their keys are in memory at once, and their files wait for HAProxy's word. */
+const AT_A_TIME = 20;
+
+/** @returns what is left to do with them when those before them are through */
+type Way = (outcomes: readonly Outcome[], scene: Scene) => Promise<() => Promise<void>>;
+
+/** @returns in the order of the plan; fewer where `signal` came: those in hand or being made ready are finished */
+export async function carryOut(
+  actions: readonly Action[],
+  scene: Scene,
+  signal?: AbortSignal,
+): Promise<Outcome[]> {
+  const done = new Map<Action, Outcome>();
+  // What comes is there before what goes: a name may move from one to the other.
+  const ways = [
+    [isBringing, bringSome(pacer(scene))] as const,
+    [isGoing, removeSome] as const,
+    [isIdle, leaveSome] as const,
+  ];
+  for (const [isOne, way] of ways) {
+    const outcomes = actions.filter(isOne).map((action): Outcome => ({ action, progress: {} }));
+    for await (const outcome of goThrough(outcomes, way, scene, signal)) {
+      if (!outcome.action.isProvedLast) tellOutcome(scene.log, outcome);
+      done.set(outcome.action, outcome);
+    }
+  }
+  return actions.flatMap((action) => done.get(action) ?? []);
+}
+
+/** While HAProxy works on some, the next ones are made ready. */
+async function* goThrough(outcomes: readonly Outcome[], way: Way, scene: Scene, signal?: AbortSignal) {
+  const begin = (from: number) => {
+    if (signal?.aborted || from >= outcomes.length) return undefined;
+    const some = outcomes.slice(from, from + AT_A_TIME);
+    return { some, begun: way(some, scene) };
+  };
+  let next = begin(0);
+  for (let from = AT_A_TIME; next !== undefined; from += AT_A_TIME) {
+    const { some, begun } = next;
+    const finish = await begun;
+    next = begin(from);
+    await finish();
+    yield* some;
+  }
+}
+
+const isBringing = (action: Action) => isLoading(action) || action.kind === 'prove';
+const isGoing = ({ kind }: Action) => kind === 'remove';
+const isIdle = (action: Action) => !isBringing(action) && !isGoing(action);
+
+const bringSome =
+  (paced: Pace): Way =>
+  async (outcomes, scene) => {
+    const ready = new Map<Outcome, Prepared>();
+    const make = async (outcome: Outcome) =>
+      void ready.set(outcome, await prepare(outcome.action, scene, outcome.progress));
+    await Promise.all(outcomes.map((outcome) => attempt([outcome], () => make(outcome))));
+    // In the order of the plan, by which settle.ts knows who stands in front of a namesake.
+    const inOrder = outcomes.flatMap((outcome) => {
+      const prepared = ready.get(outcome);
+      return prepared === undefined ? [] : [[outcome, prepared] as const];
+    });
+    return () => loadSome(inOrder, scene, paced);
+  };
+
+async function loadSome(
+  ready: readonly (readonly [Outcome, Prepared])[],
+  scene: Scene,
+  paced: Pace,
+): Promise<void> {
+  await enlist(
+    ready.map(([outcome]) => outcome),
+    scene,
+  );
+  for (const [outcome, prepared] of ready.filter(([one]) => isWell(one))) {
+    await paced(outcome.action);
+    await attempt([outcome], () => bring(prepared, scene, outcome.progress));
+  }
+  const loaded = ready.filter(([outcome]) => isWell(outcome));
+  await Promise.all(
+    loaded.map(([one, prepared]) => attempt([one], () => prove(prepared, scene, one.progress))),
+  );
+}
+
+/** From HAProxy first, then from its list, then the file: HAProxy does not start with a line that names none. */
+const removeSome: Way = async (outcomes, scene) => async () => {
+  for (const outcome of outcomes) await attempt([outcome], () => takeOut(outcome.action, scene));
+  await enlist(outcomes.filter(isWell), scene);
+  for (const outcome of outcomes.filter(isWell))
+    await attempt([outcome], () => takeAway(outcome.action, scene));
+};
+
+const leaveSome: Way =
+  async (outcomes, { hindrance }) =>
+  async () => {
+    for (const outcome of outcomes) if (outcome.action.kind === 'pending') outcome.error = hindrance;
+  };
+
+const isWell = ({ error }: Outcome) => error === undefined;
+
+/** One write for all whose lines are other ones. */
+async function enlist(outcomes: readonly Outcome[], { crtListFile }: Scene): Promise<void> {
+  if (crtListFile === undefined || outcomes.length === 0) return;
+  await attempt(outcomes, async () => {
+    const files = outcomes.map(({ action }) => action.file);
+    const listed = await viewCrtList(crtListFile, files);
+    const tailsFor = ({ file, wanted }: Action) =>
+      wanted === undefined ? [] : wantedTails(wanted.listing, listed.get(file));
+    const changed = outcomes.filter(({ action }) => !isSameTails(tailsFor(action), listed.get(action.file)));
+    const tails = new Map(changed.map(({ action }) => [action.file, tailsFor(action)]));
+    await attempt(changed, () => writeTails(crtListFile, tails));
+    for (const { action, progress, error } of changed)
+      if (error === undefined && action.wanted !== undefined) progress.isListed = true;
+  });
+}
+
+/** A certificate's failure is caught here and nowhere else: it never stops another. */
+async function attempt(outcomes: readonly Outcome[], work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    for (const outcome of outcomes) outcome.error = error;
+  }
+}

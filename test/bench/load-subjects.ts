@@ -1,0 +1,152 @@
+// Who brings certificates into a running HAProxy, each in the way that it is used.
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { capabilitiesOf } from '../../agent/haproxy/capabilities.ts';
+import { Runtime } from '../../agent/haproxy/runtime.ts';
+import { openSocket } from '../../agent/haproxy/socket.ts';
+import { load } from '../../agent/load.ts';
+import { sync } from '../../agent/sync.ts';
+import { readBack } from '../../agent/verify-served.ts';
+import { agentHere } from '../agent/support/program.ts';
+import { type Cost, cpuMsOf, forget, type Leaf, type LoadStage, parentOf } from './load-stage.ts';
+import { measure } from './measure.ts';
+import { fetchPeer } from './peers.mjs';
+
+export type Kind = 'update' | 'addition';
+
+export interface LoadSubject {
+  name: string;
+  /** Seconds each: fewer of them. */
+  isSlow?: boolean;
+  /** What it costs to bring these; leaves the stage with what it began with. */
+  bring(stage: LoadStage, leaves: readonly Leaf[], kind: Kind): Promise<Cost>;
+}
+
+/** The limit: HAProxy's own time and one connection a command, with as little around it as can be. */
+const bareLoop: LoadSubject = {
+  name: 'bare loop',
+  bring: async (stage, leaves, kind) => {
+    const { command, certsDir } = stage.haproxy;
+    const cost = await stage.measure(async () => {
+      for (const { path, combined } of leaves) {
+        if (kind === 'addition') await command(`new ssl cert ${path}`);
+        await command(`set ssl cert ${path} <<\n${combined}`);
+        expectSuccess(await command(`commit ssl cert ${path}`));
+        if (kind === 'addition') expectSuccess(await command(`add ssl crt-list ${certsDir} ${path}`));
+      }
+    });
+    if (kind === 'addition') await forget(stage, leaves);
+    return cost;
+  },
+};
+
+/** The agent's own stages at the Runtime API: no file, no check of the PEM. */
+const atRuntimeApi: LoadSubject = {
+  name: 'pemfleet: set, commit, read-back',
+  bring: async (stage, leaves, kind) => {
+    const socket = openSocket({ path: stage.haproxy.socket, timeoutMs: 8000 });
+    const runtime = new Runtime(socket, (ms) => new Promise((resolve) => setTimeout(resolve, ms)));
+    const capabilities = capabilitiesOf(stage.version, 16_384);
+    const crtList = stage.haproxy.certsDir;
+    const used = { status: 'Used', serial: '', notAfter: undefined };
+    const cost = await stage.measure(async () => {
+      for (const { path, combined, parsed } of leaves) {
+        const isThere = kind === 'update';
+        const certificate = isThere
+          ? { ...used, filename: path, sha1Fingerprint: undefined, chainLength: undefined }
+          : undefined;
+        const place = { filename: path, crtList, isListed: isThere, certificate };
+        readBack(await load(runtime, place, combined, capabilities), path, parsed);
+      }
+    });
+    if (kind === 'addition') await forget(stage, leaves);
+    return cost;
+  },
+};
+
+/** A whole pass, less one that has nothing to do. In this process, so that Node's start does not count. */
+const wholeSync = (name: string, flagsOf: (stage: LoadStage) => readonly string[]): LoadSubject => ({
+  name,
+  bring: async (stage, leaves, kind) => {
+    const agent = await agentHere([...stage.flags, ...flagsOf(stage)], () => undefined);
+    const pass = async () => {
+      const { status } = await sync(agent);
+      const served = status.files.filter(({ state }) => state === 'served').length;
+      if (served !== status.files.length) throw new Error(`${served} of ${status.files.length} are served`);
+    };
+    // Others have changed what HAProxy holds: the first pass sets it right.
+    await pass();
+    const idle = await stage.measure(pass);
+    await stage.publish(leaves);
+    const busy = await stage.measure(pass);
+    if (kind === 'addition') await stage.unpublish(leaves).then(pass);
+    return { seconds: busy.seconds - idle.seconds, cpuMs: busy.cpuMs - idle.cpuMs };
+  },
+});
+
+const hookLoop = fileURLToPath(new URL('acme-hook.sh', import.meta.url));
+
+/** acme.sh's deploy hook as it stands, in one shell for all of them; it says itself how long it took. */
+const acmeHook: LoadSubject = {
+  name: "acme.sh's hook",
+  isSlow: true,
+  bring: async (stage, leaves, kind) => {
+    const [acme, socat] = await Promise.all(['acme.sh', 'socat'].map(directoryOf));
+    const dir = join(stage.dir, 'acme');
+    for (const { name, leafPem, chainPem, keyPem } of leaves) {
+      mkdirSync(join(dir, name), { recursive: true });
+      const parts = { cert: leafPem, ca: chainPem.join(''), key: keyPem };
+      for (const [part, text] of Object.entries(parts)) writeFileSync(join(dir, name, part), text);
+    }
+    const env = {
+      PATH: `${socat}:${process.env['PATH']}`,
+      ...{ ACME_HOME: join(acme ?? '', '../root/usr/share/acme.sh'), LE_WORKING_DIR: dir },
+      ...{ DEPLOY_HAPROXY_HOT_UPDATE: 'yes', DEPLOY_HAPROXY_PEM_PATH: stage.haproxy.certsDir },
+      DEPLOY_HAPROXY_STATS_SOCKET: `UNIX:${stage.haproxy.socket}`,
+    };
+    let seconds = 0;
+    const { cpuMs } = await stage.measure(async () => {
+      const run = await measure(['sh', hookLoop, ...leaves.map(({ name }) => name)], { env, cwd: dir });
+      if (run.status !== 0) throw new Error(`acme.sh's hook: ${run.stdout}${run.stderr}`);
+      seconds = Number(run.stdout.trim().split('\n').at(-1)) / 1e9;
+    });
+    rmSync(dir, { recursive: true });
+    // It has written files: an agent is to find them as it wants them.
+    await (kind === 'addition' ? forget(stage, leaves) : stage.publish(leaves));
+    return { seconds, cpuMs };
+  },
+};
+
+const directoryOf = async (peer: string) =>
+  dirname((await fetchPeer(peer, () => undefined)).command[0] ?? '');
+
+/** Files first, then one reload for all of them: its cost does not depend on how many they are. */
+export const reload: LoadSubject = {
+  name: 'reload',
+  bring: async ({ haproxy }, leaves) => {
+    for (const { path, combined } of leaves) writeFileSync(path, combined);
+    const master = parentOf(await haproxy.pid());
+    const before = cpuMsOf(master);
+    const begun = performance.now();
+    await haproxy.reload();
+    const seconds = (performance.now() - begun) / 1000;
+    // Up to 3.0 the master reads the certificates, later the new worker itself.
+    return { seconds, cpuMs: cpuMsOf(master) - before + cpuMsOf(await haproxy.pid()) };
+  },
+};
+
+function expectSuccess(answer: string): void {
+  if (!/^Success!$/m.test(answer)) throw new Error(`HAProxy answers ${answer.trim()}`);
+}
+
+export const loadSubjects: readonly LoadSubject[] = [
+  bareLoop,
+  atRuntimeApi,
+  wholeSync('pemfleet sync', () => []),
+  wholeSync('pemfleet sync with handshakes', ({ haproxy }) => [
+    '--handshake',
+    `127.0.0.1:${haproxy.httpsPort}`,
+  ]),
+  acmeHook,
+];

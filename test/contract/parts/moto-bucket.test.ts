@@ -20,10 +20,13 @@ after(async () => {
 });
 
 /** Half of them below a prefix: it must make no difference. */
-bucketSuite('S3 bucket on moto', async () => {
+async function makeBucket() {
   count += 1;
   const Bucket = `bucket-${count}`;
   const CreateBucketConfiguration = { LocationConstraint: 'eu-central-1' } as const;
   await s3.send(new CreateBucketCommand({ Bucket, CreateBucketConfiguration }));
   return openBucket(`s3://${Bucket}${count % 2 === 0 ? '/some/prefix' : ''}`);
-});
+}
+
+// moto answers each request in a thread of its own, and keeps conditions by a look before the write: of thirty, 29 were seen to come through.
+bucketSuite('S3 bucket on moto', makeBucket, false);

@@ -7,6 +7,8 @@ import { messageOf } from '#contract/errors.ts';
 export interface Ended {
   /** 0: it has done it. A signal, or why it could not be started; `late`: it was stopped at its deadline. */
   status: number | string;
+  /** It is another user's (sudo), and could not be stopped. */
+  isRunning: boolean;
   output: string;
 }
 
@@ -34,20 +36,22 @@ export async function runCommand(
   const overdue = sleep(timeoutMs, 'late', { signal: inTime.signal }).catch(() => 'in time');
   const status = await Promise.race([exited, overdue]);
   inTime.abort();
-  if (status === 'late') stopGroup(child.pid);
+  const isRunning = status === 'late' && !stopGroup(child.pid);
   // A process that it has left behind may hold the pipes for ever.
   await Promise.race([once(child, 'close').catch(() => undefined), sleep(LAST_WORDS_MS)]);
   for (const stream of [child.stdout, child.stderr]) stream.destroy();
   child.unref();
-  return { status, output };
+  return { status, isRunning, output };
 }
 
-/** It may be gone this moment, or be another user's (sudo), whom we cannot stop. */
-function stopGroup(pid: number | undefined): void {
+/** @returns whether it is gone; it may have been before, or be another user's, whom we cannot stop */
+function stopGroup(pid: number | undefined): boolean {
   try {
     if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+    return true;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ESRCH' && code !== 'EPERM') throw error;
+    return code === 'ESRCH';
   }
 }

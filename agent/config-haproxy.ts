@@ -88,6 +88,7 @@ export const haproxySchema = z
       .describe("HAProxy's tune.bufsize: it limits what can be loaded at run time."),
     pace: z.coerce
       .number()
+      .int()
       .min(0)
       .max(10_000)
       .optional()

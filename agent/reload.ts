@@ -27,6 +27,8 @@ export type ReloadDecision =
   | { kind: 'in-vain' };
 
 const WORKER_POLL_MS = 200;
+/** Of those that wait for a reload, by handshakes: one that is handed out is enough. */
+const MOST_ASKED = 20;
 /** All versions read a directory for ever that they take for a file. */
 const HANGS = '; a crt-list line that names a directory makes HAProxy hang: "pemfleet-agent doctor" finds it';
 
@@ -63,7 +65,7 @@ export async function reloadIfNeeded(
   const before = scene.haproxy?.process.pid;
   if (before === undefined && !scene.isUnseen) return undefined;
   const isReloaded = before === undefined ? isHandedOut(agent, outcomes) : hasNewWorker(agent, before);
-  const record = await reload(agent, settings, decision.wish, isReloaded);
+  const record = await reload(agent, settings, decision.wish, { isReloaded, isUnseen: before === undefined });
   if (record.failure === undefined) agent.log('reload.done', { before });
   else agent.log('reload.failed', { code: record.failure.code, message: record.failure.message });
   return record;
@@ -74,13 +76,14 @@ async function reload(
   agent: Agent,
   { check, command, timeoutMs }: ReloadSettings,
   wish: string,
-  isReloaded: () => Promise<boolean>,
+  { isReloaded, isUnseen }: { isReloaded: () => Promise<boolean>; isUnseen: boolean },
 ): Promise<ReloadRecord> {
   const record = { at: agent.now().toISOString(), wish };
   try {
     await carryOut('ERR_RELOAD_CHECK', check, timeoutMs);
     await carryOut('ERR_RELOAD_COMMAND', command, timeoutMs);
-    await waitFor(isReloaded, timeoutMs);
+    // Nobody says that there is a new worker where there is no socket: what is not handed out now was reloaded for in vain.
+    if (!(await comesTrue(isReloaded, agent.now, timeoutMs)) && !isUnseen) throw noNewWorker(timeoutMs);
     return record;
   } catch (error) {
     return { ...record, failure: { code: codeOf(error), message: messageOf(error) } };
@@ -94,28 +97,35 @@ function hasNewWorker({ runtime }: Agent, before: number): () => Promise<boolean
   };
 }
 
-/** Without a socket: the first of those that wait stands for all. */
+/** Without a socket: one of those that wait tells of the new worker. */
 function isHandedOut(agent: Agent, outcomes: readonly Outcome[]): () => Promise<boolean> {
-  const waiting = outcomes.find((outcome) => stateOf(outcome) === 'needs-reload')?.action.wanted;
-  return async () => waiting !== undefined && isServedUnseen(waiting, agent);
+  const waiting = outcomes.filter((outcome) => stateOf(outcome) === 'needs-reload');
+  const wanted = waiting.flatMap(({ action }) => action.wanted ?? []).slice(0, MOST_ASKED);
+  return async () => (await Promise.all(wanted.map((one) => isServedUnseen(one, agent)))).includes(true);
 }
 
-async function waitFor(isReloaded: () => Promise<boolean>, timeoutMs: number): Promise<void> {
-  for (let waitedMs = 0; waitedMs < timeoutMs; waitedMs += WORKER_POLL_MS) {
-    if (await isReloaded()) return;
+/** @returns false when it has not come true in time; a look that has begun is not cut off */
+async function comesTrue(look: () => Promise<boolean>, now: () => Date, timeoutMs: number): Promise<boolean> {
+  const begin = now().getTime();
+  while (!(await look())) {
+    if (now().getTime() - begin >= timeoutMs) return false;
     await sleep(WORKER_POLL_MS);
   }
+  return true;
+}
+
+function noNewWorker(timeoutMs: number): HostError {
   const detail = `the reload command succeeded, but no new worker answers after ${timeoutMs} ms: look into HAProxy's log`;
-  throw new HostError('ERR_RELOAD_COMMAND', detail);
+  return new HostError('ERR_RELOAD_COMMAND', detail);
 }
 
 async function carryOut(code: HostErrorCode, command: readonly string[], timeoutMs: number): Promise<void> {
-  const { status, output } = await runCommand(command, timeoutMs);
+  const { status, isRunning, output } = await runCommand(command, timeoutMs);
   if (status === 0) return;
   const [program] = command;
   const end =
     status === 'late'
-      ? `${program} did not end within ${timeoutMs} ms and was stopped${code === 'ERR_RELOAD_CHECK' ? HANGS : ''}`
+      ? `${program} did not end within ${timeoutMs} ms and ${isRunning ? 'could not be' : 'was'} stopped${code === 'ERR_RELOAD_CHECK' ? HANGS : ''}`
       : `${program} ended with ${status}`;
   throw new HostError(code, [end, firstLines(output)].filter(Boolean).join(': '));
 }

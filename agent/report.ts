@@ -41,7 +41,8 @@ export function resultOf(agent: Agent, memory: Memory, news: News, done: Done): 
     haproxy: scene.haproxy,
     disk: scene.disk,
     records: state.files,
-    error: news.error ?? scene.hindrance ?? reloadFailure(done),
+    // Where handshakes and reloads do, the lack of a socket hinders nobody.
+    error: news.error ?? (scene.isUnseen ? undefined : scene.hindrance) ?? reloadFailure(done),
     previous: memory.status,
     outcomes,
     now: agent.now(),

@@ -29,16 +29,34 @@ export function isUnseen(
  * or why there is no socket, if no bind answers
  */
 export async function proveUnseen(wanted: WantedFile, pem: CombinedPem, scene: Scene): Promise<string[]> {
-  try {
-    return await proveServed(scene.config.haproxy.handshake, wanted, pem);
-  } catch (error) {
+  const addresses = await proveServed(scene.config.haproxy.handshake, wanted, pem).catch((error: unknown) => {
     if (!(error instanceof HandshakeFailed)) throw error;
     // Nobody answers on the bind either: HAProxy is down, and its next start reads the file.
     if (/CONNECT|TIMEOUT/.test(error.code)) throw scene.hindrance;
-    const asked = { verb: 'set ssl cert', filename: wanted.file };
-    const detail = `there is no stats socket to load it through (${codeOf(scene.hindrance)}): HAProxy takes it at its next reload`;
-    throw new RuntimeCommandFailed('ERR_RUNTIME_NO_SOCKET', asked, detail, {}, { cause: error });
-  }
+    throw noSocket(wanted, scene, 'HAProxy takes it at its next reload', error);
+  });
+  if (addresses.length > 0) return addresses;
+  throw noSocket(
+    wanted,
+    scene,
+    'and no handshake can show it (no DNS name of its own): HAProxy took it if it was reloaded since',
+  );
+}
+
+function noSocket(
+  { file }: WantedFile,
+  { hindrance }: Scene,
+  rest: string,
+  cause?: HandshakeFailed,
+): RuntimeCommandFailed {
+  const detail = `there is no stats socket to load it through (${codeOf(hindrance)}): ${rest}`;
+  return new RuntimeCommandFailed(
+    'ERR_RUNTIME_NO_SOCKET',
+    { verb: 'set ssl cert', filename: file },
+    detail,
+    {},
+    { cause },
+  );
 }
 
 /** After a reload: whether the new worker hands it out already. */
@@ -46,7 +64,7 @@ export async function isServedUnseen(wanted: WantedFile, { config }: Agent): Pro
   const { certsDir, handshake } = config.haproxy;
   const pem = parse(await readFile(join(certsDir, wanted.file), 'utf8'));
   return proveServed(handshake, wanted, pem).then(
-    () => true,
+    (addresses) => addresses.length > 0,
     (error: unknown) => {
       if (error instanceof HandshakeFailed) return false;
       throw error;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { haproxyVersions } from '../parts/haproxy.ts';
 import { programPath } from '../setup.mjs';
 import { actionsOf, assertOk } from './support/assess.ts';
@@ -101,6 +102,7 @@ for (const version of haproxyVersions) {
     const deferred = await blind();
 
     assert.match(brought.stderr, /code=ERR_RUNTIME_SOCKET_MISSING.*event=reload\.done/s);
+    assert.deepEqual([brought.code, idle.code], [0, 0]);
     assert.deepEqual(
       files.map(({ state, handshakes }) => [state, handshakes?.length]),
       [['served', 1]],
@@ -117,6 +119,27 @@ for (const version of haproxyVersions) {
     assert.deepEqual([down?.state, down?.error?.code], ['pending', 'ERR_RUNTIME_SOCKET_MISSING']);
   });
 }
+
+test('without a stats socket: what a reload does not bring is not reloaded for again, and not called served', async (t) => {
+  const { stage, sync, reloads } = await makeReloadable(t, '3.2', () => ({ window: 1, timeout: 1 }));
+  const blind = () => sync('--stats-socket', '/nonexistent.sock', '--json');
+  // Nobody can ask for it by name.
+  await stage.publish('address', { names: ['127.0.0.9'] });
+
+  const passes = [await blind()];
+  for (let pass = 0; pass < 2; pass += 1) {
+    await sleep(1100);
+    passes.push(await blind());
+  }
+
+  assert.deepEqual([passes.map(({ code }) => code), reloads()], [[3, 3, 3], 1], passes[0]?.stderr);
+  assert.match(passes.at(-1)?.stderr ?? '', /event=reload\.in-vain/);
+  const { error, files } = await stage.status();
+  assert.deepEqual(
+    [error, files.map(({ state, error: why }) => [state, why?.code])],
+    [undefined, [['needs-reload', 'ERR_RUNTIME_NO_SOCKET']]],
+  );
+});
 
 test('a command that fails, or that reloads nothing, is told as such', async (t) => {
   const failing = await makeReloadable(t, '3.2', () => ({ command: ['/bin/false'] }));

@@ -6,8 +6,9 @@ import { messagesOf, published } from '../parts/cloud/facts.ts';
 import type { Invocation } from '../parts/lambda/function.ts';
 
 /** Of these, 50 seconds are kept: an order needs 30, the end of a pass 20 (docs/aws.md). */
-const TIMEOUT_MS = 55_000;
-const NAMES = Array.from({ length: 8 }, (_, index) => `n${index}.example.test`);
+const TIMEOUT_MS = 52_000;
+/** More than two at a time can be had in two seconds, on any machine. */
+const NAMES = Array.from({ length: 30 }, (_, index) => `n${index}.example.test`).sort();
 const WISH = {
   challenge: 'http-01',
   certificates: NAMES.map((name) => ({ identifiers: [name] })),
@@ -16,9 +17,7 @@ const WISH = {
 
 let cloud: Cloud;
 before(async () => {
-  // Each order takes two seconds at least, however fast the machine is.
-  const ca = { retryAfter: { authz: 1, order: 1 } };
-  cloud = await startCloud(WISH, { timeoutMs: TIMEOUT_MS, ca });
+  cloud = await startCloud(WISH, { timeoutMs: TIMEOUT_MS });
 });
 after(() => cloud?.stop());
 
@@ -26,7 +25,7 @@ const issued = (pass: Invocation) => Number(messagesOf(pass).at(-1)?.['Certifica
 
 test('a pass that runs out of time ends by itself, and the next ones do the rest', async () => {
   const passes: Invocation[] = [];
-  for (let done = 0; done < NAMES.length && passes.length < 6; done = published(cloud).size)
+  for (let done = 0; done < NAMES.length && passes.length < NAMES.length; done = published(cloud).size)
     passes.push(await cloud.pass());
 
   const [first] = passes as [Invocation];

@@ -1,4 +1,4 @@
-/** `pemfleet run`, killed at every third step of a first issue and of a renewal; the others, and a pair's: long/killed.test.ts. */
+/** `pemfleet run`, killed at every third step of a first issue and of a renewal; more of them, and a pair's: long/killed.test.ts. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { killCampaign } from './kill-campaign.ts';

@@ -26,6 +26,7 @@ const ROLES: readonly [who: Who, title: string, says: string][] = [
 
 /** Names as a reader would fill them in. */
 function readable(text: string): string {
+  const machines = ['x64', 'arm64'];
   return text
     .replaceAll(/pemfleetbucket[0-9a-f]{8}/g, 'BUCKET')
     .replaceAll(/pemfleetkey[0-9a-f]{8}/g, 'KEY-ID')
@@ -33,7 +34,7 @@ function readable(text: string): string {
       `${of}-${what}`.toUpperCase(),
     )
     .replaceAll(/pemfleetnotifydocument[0-9a-f]{8}/g, 'DOCUMENT')
-    .replaceAll(/cdk-hnb659fds-assets-[^"]+/g, 'ASSETS/AGENT.tar.gz')
+    .replaceAll(/cdk-hnb659fds-assets-[^"]+/g, () => `ASSETS/AGENT-${machines.shift()}.tar.gz`)
     .replaceAll('eu-central-1', 'REGION')
     .replaceAll('111111111111', 'ACCOUNT')
     .replaceAll('222222222222', 'OTHER-ACCOUNT');

@@ -24,6 +24,12 @@ const DOCUMENTS = [
     codes: 'ERR_STATUS',
     pass: (body: string) => serializeHostStatus(parseHostStatus(fleet, host, Buffer.from(body))),
   },
+  {
+    name: 'host-status-left',
+    key: 'status/edge/lb1.example.com.json',
+    codes: 'ERR_STATUS',
+    pass: (body: string) => serializeHostStatus(parseHostStatus(fleet, host, Buffer.from(body))),
+  },
 ] as const;
 
 for (const { name, key, codes, pass } of DOCUMENTS) {

@@ -1,5 +1,5 @@
 /**
- * docs/deploy.md as it stands, from a fresh clone to a stack and back, by the pinned CLI itself: `cdk bootstrap`, `cdk deploy`,
+ * docs/deploy.md as it stands, from a copy of the checkout to a stack and back, by the pinned CLI itself: `cdk bootstrap`, `cdk deploy`,
  * again, `cdk destroy`. AWS is moto 5.2, which runs CloudFormation, but not all of it: what it leaves out is IGNORED, and named in
  * docs/deploy.md. Whatever moto learns makes this test fail, so that the lists stay true.
  */

@@ -1,4 +1,4 @@
-/** A machine on which docs/deploy.md is followed: a fresh clone, the pinned CLI, nothing beyond loopback, moto as AWS. */
+/** A machine on which docs/deploy.md is followed: a copy of the checkout with nothing built, the pinned CLI, nothing beyond loopback, moto as AWS. */
 import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, realpathSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';

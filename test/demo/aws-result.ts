@@ -2,17 +2,12 @@
 import type { Cloud } from '../parts/cloud/cloud.ts';
 import { type Published, published } from '../parts/cloud/facts.ts';
 import { handshake } from '../parts/handshake.ts';
+import { type ServedCertificate, servingFaults } from './served.ts';
 import type { Timeline } from './timeline.ts';
 
 /** Printed by `--json`. */
 export interface AwsResult {
-  certificates: {
-    name: string;
-    firstSerial: string;
-    renewedSerial: string;
-    servedSerial: string;
-    chainLength: number;
-  }[];
+  certificates: ServedCertificate[];
   passes: { challenge: string; ms: number; initMs: number | undefined; peakMb: number }[];
   /** SSM's word for each Run Command */
   commands: string[];
@@ -66,15 +61,7 @@ export async function recordOf({ aws }: Cloud, timeline: Timeline) {
 }
 
 export function faultsOf(result: AwsResult): string[] {
-  const faults = result.certificates.flatMap(
-    ({ name, firstSerial, renewedSerial, servedSerial, chainLength }) => [
-      ...(servedSerial === renewedSerial
-        ? []
-        : [`${name}: serves ${servedSerial}, not the renewed ${renewedSerial}`]),
-      ...(renewedSerial === firstSerial ? [`${name}: was not renewed`] : []),
-      ...(chainLength >= 2 ? [] : [`${name}: serves no intermediate certificate`]),
-    ],
-  );
+  const faults = servingFaults(result.certificates);
   const refused = result.refused.filter((call) => !EXPECTED.test(call));
   const failed = result.commands.filter((status) => !/^(Success,?)+$/.test(status));
   return [

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CertificateWish, type Stage, startStage } from '../e2e/stage.ts';
 import { type Handshake, handshake } from '../parts/handshake.ts';
+import { type ServedCertificate, servingFaults } from './served.ts';
 import { type Timeline, tellAgentLine, tellIssuerLine } from './timeline.ts';
 import { startTraffic } from './traffic.ts';
 
@@ -16,14 +17,7 @@ export const WISHES: (CertificateWish & { name: string })[] = [
 
 /** Printed by `--json`. */
 export interface StoryResult {
-  certificates: {
-    name: string;
-    identifiers: string[];
-    firstSerial: string;
-    renewedSerial: string;
-    servedSerial: string;
-    chainLength: number;
-  }[];
+  certificates: (ServedCertificate & { identifiers: string[] })[];
   haproxyPidBefore: number;
   haproxyPidAfter: number;
   failedRequestsDuringRenewal: number;
@@ -168,15 +162,7 @@ async function proof(
 }
 
 function faultsOf(result: StoryResult): string[] {
-  const faults = result.certificates.flatMap(
-    ({ name, firstSerial, renewedSerial, servedSerial, chainLength }) => [
-      ...(servedSerial === renewedSerial
-        ? []
-        : [`${name}: serves ${servedSerial}, not the renewed ${renewedSerial}`]),
-      ...(renewedSerial === firstSerial ? [`${name}: was not renewed`] : []),
-      ...(chainLength >= 2 ? [] : [`${name}: serves no intermediate certificate`]),
-    ],
-  );
+  const faults = servingFaults(result.certificates);
   if (result.haproxyPidBefore !== result.haproxyPidAfter)
     faults.push('HAProxy is another process than before');
   if (result.failedRequestsDuringRenewal > 0)

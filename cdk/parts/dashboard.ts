@@ -12,43 +12,41 @@ export interface Shown {
   readonly failures: IQueue;
 }
 
-export function createDashboard(scope: Construct, { metric, functions, failures }: Shown): Dashboard {
-  const graph = (title: string, left: readonly Metric[]) =>
-    new GraphWidget({
-      title,
-      left: [...left],
-      width: 12,
-      height: 6,
-      leftYAxis: { min: 0, showUnits: false },
-    });
+export function createDashboard(scope: Construct, shown: Shown): Dashboard {
+  const all = (names: readonly MetricName[]) => names.map((name) => shown.metric(name));
   return new Dashboard(scope, 'Dashboard', {
     defaultInterval: Duration.days(14),
     widgets: [
+      [now(all(['DaysToExpiry', 'CertificatesOverdue', 'HostsBehind']))],
       [
-        new SingleValueWidget({
-          title: 'Now',
-          width: 24,
-          height: 4,
-          metrics: [metric('DaysToExpiry'), metric('CertificatesOverdue'), metric('HostsBehind')],
-        }),
+        graph('Days until the first certificate expires', all(['DaysToExpiry'])),
+        graph('Hosts', all(['HostsBehind', 'HostsSilent', 'NeedsReload'])),
       ],
-      [
-        graph('Days until the first certificate expires', [metric('DaysToExpiry')]),
-        graph('Hosts', [metric('HostsBehind'), metric('HostsSilent'), metric('NeedsReload')]),
-      ],
-      [
-        graph('Renewals', [
-          metric('RunFinished'),
-          metric('CertificatesIssued'),
-          metric('CertificatesFailed'),
-          metric('CertificatesOverdue'),
-          metric('NotifyFailed'),
-        ]),
-        graph('Errors', [
-          ...functions.map((fn) => fn.metricErrors({ period: Duration.hours(1) })),
-          failures.metricApproximateNumberOfMessagesVisible({ period: Duration.hours(1) }),
-        ]),
-      ],
+      [graph('Renewals', all(RENEWALS)), graph('Errors', errors(shown))],
     ],
   });
+}
+
+const RENEWALS = [
+  'RunFinished',
+  'CertificatesIssued',
+  'CertificatesFailed',
+  'CertificatesOverdue',
+  'NotifyFailed',
+] as const satisfies readonly MetricName[];
+
+function errors({ functions, failures }: Shown): Metric[] {
+  const period = Duration.hours(1);
+  return [
+    ...functions.map((fn) => fn.metricErrors({ period })),
+    failures.metricApproximateNumberOfMessagesVisible({ period }),
+  ];
+}
+
+function now(metrics: Metric[]): SingleValueWidget {
+  return new SingleValueWidget({ title: 'Now', width: 24, height: 4, metrics });
+}
+
+function graph(title: string, left: Metric[]): GraphWidget {
+  return new GraphWidget({ title, left, width: 12, height: 6, leftYAxis: { min: 0, showUnits: false } });
 }

@@ -42,11 +42,11 @@ function grantsOf({
   );
 }
 
-/** Without the digits that CDK adds to a name, and with one word for a digest or a zone. */
+/** With one word for a digest (whose end could pass for CDK's digits) or a zone, and without the digits that CDK adds to a name. */
 const plain = (text: string) =>
   text
-    .replaceAll(/(?<=[A-Za-z])[0-9A-Fa-f]{8}(?![0-9A-Za-z])/g, '')
     .replaceAll(/[0-9a-f]{64}/g, '<digest>')
+    .replaceAll(/(?<=[A-Za-z])[0-9A-Fa-f]{8}(?![0-9A-Za-z])/g, '')
     .replaceAll(/hostedzone\/Z\w+/g, 'hostedzone/<id>')
     .replaceAll(/^Pemfleet|pemfleet(?=bucket|key|notify|issuer|responder)/g, '');
 

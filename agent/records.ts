@@ -22,31 +22,48 @@ export interface Outcome {
   error?: unknown;
 }
 
-/** Before anything is written: the digests that may be on disk after a kill. */
-export function withIntents(files: AgentState['files'], actions: readonly Action[]): AgentState['files'] {
-  const next = { ...files };
+/**
+ * Before anything is written: the digests that may be on disk after a kill.
+ * @returns the state itself where nothing is new: it need not be compared, nor written
+ */
+export function withIntents(state: AgentState, actions: readonly Action[]): AgentState {
+  const changes: Changes = new Map();
   for (const { kind, file, wanted } of actions) {
     if (wanted === undefined || kind === 'backed-off') continue;
-    const record = next[file];
-    const written = [wanted.sha256, ...(record?.written ?? []).filter((sha256) => sha256 !== wanted.sha256)];
-    next[file] = { ...record, certificate: wanted.certificate, written: written.slice(0, 2) };
+    const { certificate, sha256 } = wanted;
+    const record = state.files[file];
+    if (record?.certificate === certificate && record.written[0] === sha256) continue;
+    const others = record?.written.filter((other) => other !== sha256) ?? [];
+    changes.set(file, { ...record, certificate, written: [sha256, ...others].slice(0, 2) });
   }
-  return next;
+  return withChanges(state, changes);
 }
 
-export function withOutcomes(
-  files: AgentState['files'],
-  outcomes: readonly Outcome[],
-  now: Date,
-): AgentState['files'] {
-  const next = { ...files };
+/** @returns the state itself where nothing is new */
+export function withOutcomes(state: AgentState, outcomes: readonly Outcome[], now: Date): AgentState {
+  const changes: Changes = new Map();
   for (const outcome of outcomes) {
     const { kind, file } = outcome.action;
-    const record = next[file];
-    if (kind === 'forget' || (kind === 'remove' && outcome.error === undefined)) delete next[file];
-    else if (record !== undefined) next[file] = nextRecord(record, outcome, now);
+    const record = state.files[file];
+    if (record === undefined) continue;
+    const isGone = kind === 'forget' || (kind === 'remove' && outcome.error === undefined);
+    const next = isGone ? undefined : nextRecord(record, outcome, now);
+    if (next !== record) changes.set(file, next);
   }
-  return next;
+  return withChanges(state, changes);
+}
+
+/** `undefined`: it is no longer ours. */
+type Changes = Map<string, FileRecord | undefined>;
+
+function withChanges(state: AgentState, changes: Changes): AgentState {
+  if (changes.size === 0) return state;
+  const files = { ...state.files };
+  for (const [file, record] of changes) {
+    if (record === undefined) delete files[file];
+    else files[file] = record;
+  }
+  return { ...state, files };
 }
 
 /** After a second round: what the first has done, where the second found it done. */
@@ -72,6 +89,7 @@ function nextRecord(record: FileRecord, { action, progress, error }: Outcome, no
   const sha256 = action.wanted?.sha256;
   if (sha256 === undefined || action.kind === 'backed-off') return record;
   if (error === undefined) {
+    if (action.kind === 'keep' && failure === undefined && record.written.length === 1) return record;
     const proven = progress.handshakes && { sha256, addresses: progress.handshakes };
     const { stapled, ...known } = rest;
     const now = progress.staple === undefined ? stapled : progress.staple.sha256;

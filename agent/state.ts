@@ -132,6 +132,7 @@ async function writeDocument(
   document: object,
   before?: object,
 ): Promise<void> {
+  if (document === before) return;
   const body = serialize(document);
   if (before !== undefined && serialize(before) === body) return;
   try {

@@ -95,10 +95,10 @@ async function reconcile(
   round = 1,
 ): Promise<Done> {
   const { scene, actions } = await decide(agent, options, news, before);
-  const intended = { ...before, files: withIntents(before.files, actions) };
+  const intended = withIntents(before, actions);
   await saveState(agent.config.stateDir, intended, before);
   const outcomes = await act(agent, options, actions, scene);
-  const state = { ...before, files: withOutcomes(intended.files, outcomes, agent.now()) };
+  const state = withOutcomes(intended, outcomes, agent.now());
   const pid = await pidAfter(agent, scene, outcomes);
   if (pid !== undefined && round < MAX_ROUNDS) {
     agent.log('haproxy.reloaded', { pid, before: scene.haproxy?.process.pid });
@@ -134,10 +134,13 @@ async function decide(
   const wanted = manifest ? withOverlaps(wantedFiles(config.fleet, manifest)) : [];
   const names = new Set([...wanted.map(({ file }) => file), ...Object.keys(records)]);
   const onDisk = [...names].flatMap((file) => [file, stapleFileOf(file)]);
-  const disk = await viewDisk(config.haproxy.certsDir, onDisk, config.pem);
   const crtListFile = crtListFileOf(config);
   const listed = crtListFile && (await viewCrtList(crtListFile, names));
-  const { haproxy, hindrance } = await look(agent, tailsOf(names, wanted, listed));
+  // While HAProxy answers, there is time to read.
+  const [{ haproxy, hindrance }, disk] = await Promise.all([
+    look(agent, tailsOf(names, wanted, listed)),
+    viewDisk(config.haproxy.certsDir, onDisk, config.pem),
+  ]);
   const handshakes = config.haproxy.handshake;
   const unseen = isUnseen(agent, hindrance, options);
   const seen = { wanted, disk, listed, haproxy, isUnseen: unseen };

@@ -12,6 +12,7 @@ import {
   parseProcess,
 } from './answers.ts';
 import { crtListLine } from './crt-list-line.ts';
+import { portionsOf, showing } from './showing.ts';
 import type { Answer, FirstAnswer, RuntimeCommand, RuntimeSocket } from './socket.ts';
 import { certificateIn, failed, foreignTransactionIn, isSuccess, reasonIn } from './verdict.ts';
 
@@ -20,11 +21,6 @@ import { certificateIn, failed, foreignTransactionIn, isSuccess, reasonIn } from
  * lists without a pause, nine tries of ten are refused (2.6): so many tries, not long waits. Some ten seconds in all.
  */
 const LOCK_WAITS_MS = [5, 10, 20, 40, 80, ...Array.from({ length: 90 }, () => 100)];
-
-/** More answers than that do not fit into HAProxy's buffer at once. */
-const SHOWN_AT_ONCE = 20;
-
-const showing = (filename: string) => ({ verb: 'show ssl cert', operands: [filename], mayBeCut: true });
 
 export class Runtime {
   readonly #socket: RuntimeSocket;
@@ -52,16 +48,21 @@ export class Runtime {
     return shown;
   }
 
-  /** Several on one connection: 10,000 connections would cost more than the answers. */
-  async showCertificates(filenames: readonly string[]): Promise<Map<string, CertificateStatus | undefined>> {
+  /**
+   * Many on one connection: 10,000 connections would cost more than the answers.
+   * @param bufsize of HAProxy, into which a line of commands must fit
+   */
+  async showCertificates(
+    filenames: readonly string[],
+    bufsize: number,
+  ): Promise<Map<string, CertificateStatus | undefined>> {
     const seen = new Map<string, CertificateStatus | undefined>();
-    for (let from = 0; from < filenames.length; from += SHOWN_AT_ONCE) {
-      const some = filenames.slice(from, from + SHOWN_AT_ONCE);
-      const [first, ...others] = some.map(showing);
-      if (first === undefined) break;
-      const answer = await this.#ask(first, ...others);
+    for (const some of portionsOf(filenames, bufsize)) {
+      const [first = '', ...others] = some;
+      const answer = await this.#ask(showing(first), ...others.map(showing));
+      const answers = [answer, ...answer.next];
       for (const [index, filename] of some.entries())
-        seen.set(filename, await this.#shownAmong([answer, ...answer.next], index, some));
+        seen.set(filename, await this.#shownAmong(answers, index, some));
     }
     return seen;
   }

@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { RuntimeCommandFailed } from '../../agent/errors.ts';
 import { capabilitiesOf } from '../../agent/haproxy/capabilities.ts';
 import { Runtime } from '../../agent/haproxy/runtime.ts';
-import { openSocket } from '../../agent/haproxy/socket.ts';
+import { openSocket, type RuntimeSocket } from '../../agent/haproxy/socket.ts';
 import { type HaproxyVersion, haproxyVersions, startHaproxy } from '../parts/haproxy.ts';
 import { createPki } from '../parts/pki.ts';
 import { makeTempDir } from '../parts/temp-dir.ts';
@@ -14,20 +14,48 @@ const pki = await createPki();
 
 async function start(t: TestContext, version: HaproxyVersion, files: Record<string, string> = {}) {
   const { path: workDir, remove } = makeTempDir();
-  const haproxy = await startHaproxy({ version, workDir });
+  const haproxy = await startHaproxy({ version, workDir, masterWorker: true });
   t.after(() => haproxy.stop().finally(remove));
   for (const [name, pem] of Object.entries(files)) writeFileSync(join(haproxy.certsDir, name), pem);
   if (Object.keys(files).length > 0) await haproxy.restart();
   const socket = openSocket({ path: haproxy.socket, timeoutMs: 3000 });
-  const runtime = new Runtime(socket, (ms) => new Promise((resolve) => setTimeout(resolve, ms)));
+  const runtime = new Runtime(socket, sleep);
   const certs = haproxy.certsDir;
   const maxBytes = capabilitiesOf(version, 16_384).maxCommandBytes;
   return { haproxy, socket, runtime, certs, maxBytes, named: (name: string) => join(certs, name) };
 }
 
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
 const hasCode = (code: string) => (error: Error) => (error as RuntimeCommandFailed).code === code;
 
 for (const version of haproxyVersions) {
+  test(`${version}: by the stats and the master socket, hundreds are shown on a few connections, long names and unknown ones among them`, async (t) => {
+    const { combined } = await pki.issue({ names: ['a.test'], serial: '0a12' });
+    const names = Array.from({ length: 250 }, (_, index) => `${index}${'x'.repeat(index % 230)}.pem`);
+    const files = Object.fromEntries(names.map((name) => [name, combined]));
+    const { haproxy, named } = await start(t, version, files);
+    const unknown = [3, 120, 251].map((index) => `none${index}.pem`);
+    const asked = [...names.slice(0, 100), ...unknown, ...names.slice(100)].map(named);
+
+    for (const path of [haproxy.socket, `master@${haproxy.masterSocket}`]) {
+      let connections = 0;
+      const socket = openSocket({ path, timeoutMs: 3000 });
+      const counted: RuntimeSocket = (...commands) => {
+        connections += 1;
+        return socket(...commands);
+      };
+
+      const shown = await new Runtime(counted, sleep).showCertificates(asked, 16_384);
+
+      assert.deepEqual([...shown.keys()], asked);
+      const missing = [...shown].filter(([, seen]) => seen === undefined).map(([filename]) => filename);
+      assert.deepEqual(missing, unknown.map(named));
+      assert.ok([...shown].every(([name, seen]) => seen === undefined || seen.filename === name));
+      assert.ok(connections <= 8, `${connections} connections on ${path}`);
+    }
+  });
+
   test(`${version}: from nothing to Used, and away again`, async (t) => {
     const { runtime, certs, maxBytes, named } = await start(t, version);
     const { combined } = await pki.issue({ names: ['a.test'], serial: '0a12' });

@@ -161,7 +161,7 @@ for (const version of haproxyVersions) {
       assert.deepEqual([seen?.status, seen?.serial, seen?.chainLength], ['Used', '0A12', undefined]);
     }
     const files = ['none', ...domains, 'nobody'].map((name) => join(stage.haproxy.certsDir, `${name}.pem`));
-    const together = await runtime.showCertificates(files);
+    const together = await runtime.showCertificates(files, 16_384);
 
     assert.deepEqual(
       files.map((file) => together.get(file)?.serial),

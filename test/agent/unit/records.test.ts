@@ -22,17 +22,31 @@ const action = (kind: Action['kind'], sha256 = sha): Action => ({
 });
 const refused = new RuntimeCommandFailed('ERR_RUNTIME_REFUSED', { verb: 'commit ssl cert' }, 'refused');
 
+const stateOf = (files: AgentState['files']): AgentState => ({ version: 1, files });
+
 function after(
   outcome: Outcome,
   files: AgentState['files'] = { 'shop.pem': { certificate, written: [sha, oldSha] } },
 ) {
-  return withOutcomes(files, [outcome], now)['shop.pem'];
+  return withOutcomes(stateOf(files), [outcome], now).files['shop.pem'];
 }
 
 test('before anything is written, both digests that a kill may leave on disk are ours', () => {
-  const files = withIntents({ 'shop.pem': { certificate, written: [oldSha] } }, [action('update')]);
+  const before = stateOf({ 'shop.pem': { certificate, written: [oldSha] } });
+
+  const { files } = withIntents(before, [action('update')]);
 
   assert.deepEqual(files['shop.pem']?.written, [sha, oldSha]);
+});
+
+test('where nothing is to do, the state stays the very same: a pass over 10,000 certificates writes nothing', () => {
+  const before = stateOf({ 'shop.pem': { certificate, written: [sha] } });
+
+  const intended = withIntents(before, [action('keep')]);
+  const done = withOutcomes(intended, [{ action: action('keep'), progress: {} }], now);
+
+  assert.equal(intended, before);
+  assert.equal(done, before);
 });
 
 test('a success forgets the failure and the digest before, and keeps the proof', () => {
@@ -53,7 +67,11 @@ test('a refused version backs off 1, 10, 100 minutes, then daily', () => {
   const minutes: number[] = [];
 
   for (let attempt = 0; attempt < 5; attempt += 1) {
-    files = withOutcomes(files, [{ action: action('update'), progress: {}, error: refused }], now);
+    ({ files } = withOutcomes(
+      stateOf(files),
+      [{ action: action('update'), progress: {}, error: refused }],
+      now,
+    ));
     minutes.push((Date.parse(files['shop.pem']?.failure?.notBefore ?? '') - now.getTime()) / 60_000);
   }
 

@@ -3,14 +3,12 @@
  * failures and when to try again, and what was reported. No key ever comes here. Losing it costs nothing but
  * a repeated proof: disk and HAProxy are looked at anew in each pass.
  */
-import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { replaceFile } from '#contract/atomic-file.ts';
 import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
 import { certificateName, type FleetName, fleetName, type HostName, sha256Hex } from '#contract/layout.ts';
 import { type Manifest, parseManifest } from '#contract/manifest.ts';
-import { HostError } from './errors.ts';
+import { readDocument, writeDocument } from './documents.ts';
 import type { Log } from './log.ts';
 
 const instant = z.iso.datetime();
@@ -97,24 +95,27 @@ export async function recall(
   };
 }
 
-const parseState = (text: string): AgentState => agentState.parse(JSON.parse(text));
+const parseState = (text: string, isSealed: boolean): AgentState =>
+  isSealed ? JSON.parse(text) : agentState.parse(JSON.parse(text));
 
 /** Also by the manifest's own rules: an agent that was downgraded must fetch anew what it can read. */
-function parseKnown(text: string): KnownManifest {
+function parseKnown(text: string, isSealed: boolean): KnownManifest {
   const { fleet, etag, body } = storedManifest.parse(JSON.parse(text));
-  return { fleet, etag, body, manifest: parseManifest(fleet, Buffer.from(body)) };
+  const manifest = isSealed ? JSON.parse(body) : parseManifest(fleet, Buffer.from(body));
+  return { fleet, etag, body, manifest };
 }
 
 /** The host status of the last pass, as the bucket got it or should have. */
 export function readStatus(directory: string, fleet: FleetName, host: HostName) {
-  const parse = (text: string) => parseHostStatus(fleet, host, Buffer.from(text));
+  const parse = (text: string, isSealed: boolean): HostStatus =>
+    isSealed ? JSON.parse(text) : parseHostStatus(fleet, host, Buffer.from(text));
   return readDocument(join(directory, STATUS_FILE), parse);
 }
 
 export const saveState = (directory: string, state: AgentState, before?: AgentState) =>
-  writeDocument(directory, STATE_FILE, state, before);
+  writeDocument(join(directory, STATE_FILE), state, before);
 export const saveStatus = (directory: string, status: HostStatus) =>
-  writeDocument(directory, STATUS_FILE, status);
+  writeDocument(join(directory, STATUS_FILE), status);
 
 export async function saveManifest(
   directory: string,
@@ -122,43 +123,5 @@ export async function saveManifest(
   before?: KnownManifest,
 ): Promise<void> {
   if (etag === before?.etag && body === before.body) return;
-  await writeDocument(directory, MANIFEST_FILE, { fleet, etag, body });
-}
-
-/** Equal to `before` → not written. @throws HostError `ERR_STATE_DIRECTORY` */
-async function writeDocument(
-  directory: string,
-  name: string,
-  document: object,
-  before?: object,
-): Promise<void> {
-  if (document === before) return;
-  const body = serialize(document);
-  if (before !== undefined && serialize(before) === body) return;
-  try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    await replaceFile(join(directory, name), body, { mode: 0o600 });
-  } catch (error) {
-    throw new HostError('ERR_STATE_DIRECTORY', `${directory} cannot be written by this user`, {
-      cause: error,
-    });
-  }
-}
-
-/** @returns `undefined` if there is none, `'broken'` if `parse` refuses it */
-async function readDocument<T>(path: string, parse: (text: string) => T): Promise<T | 'broken' | undefined> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw new HostError('ERR_STATE_DIRECTORY', `${path} cannot be read by this user`, { cause: error });
-  });
-  if (text === undefined) return undefined;
-  try {
-    return parse(text);
-  } catch {
-    return 'broken';
-  }
-}
-
-function serialize(document: object): string {
-  return `${JSON.stringify(document, null, 2)}\n`;
+  await writeDocument(join(directory, MANIFEST_FILE), { fleet, etag, body });
 }

@@ -2,7 +2,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { codeOf } from '#contract/errors.ts';
 import type { AgentConfig } from '../config.ts';
-import { parseFields, parseNames } from '../haproxy/answers.ts';
+import { fieldIn, parseNames } from '../haproxy/answers.ts';
 import { type RuntimeSocket, socketPathOf } from '../haproxy/socket.ts';
 import { type HaproxyConfig, parseHaproxyConfig } from './haproxy-config.ts';
 
@@ -34,16 +34,19 @@ export async function lookAtHaproxy(
   { haproxy: { statsSocket, name } }: AgentConfig,
   configFile: string | undefined,
 ): Promise<SeenHaproxy> {
-  const info = await ask({ verb: 'show info' }).then(({ text }) => parseFields(text), codeOf);
-  const isThere = typeof info !== 'string';
+  const info = await ask({ verb: 'show info' }).then(
+    ({ text }) => ({ text, code: undefined }),
+    (error: unknown) => ({ text: '', code: codeOf(error) }),
+  );
+  const isThere = info.code === undefined;
   const env = isThere ? await environment(ask) : {};
-  const field = (name: string) => (isThere ? (info.get(name)?.[0] ?? '') : '');
+  const field = (name: string) => fieldIn(info.text, name) ?? '';
   // Of several, nobody knows whose it is.
   const usual = name === undefined ? DEFAULT_CONFIG : undefined;
   const started = Number(field('Start_time_sec')) + Number(field('Uptime_sec'));
   return {
     socketMode: await stat(socketPathOf(statsSocket)).then(({ mode }) => mode & 0o777, missing),
-    code: isThere ? undefined : info,
+    code: info.code,
     version: field('Version'),
     isStopping: field('Stopping') === '1',
     now: started > 0 ? new Date(started * 1000) : undefined,

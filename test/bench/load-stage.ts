@@ -28,6 +28,8 @@ export interface Cost {
 
 export interface LoadStage {
   dir: string;
+  /** The agent's executable. */
+  program: string;
   version: HaproxyVersion;
   haproxy: Haproxy;
   /** Flags of an agent on this host that makes no handshake. */
@@ -53,6 +55,7 @@ export async function startLoadStage(
   version: HaproxyVersion,
   press: (name: string) => IssuedLeaf,
   stock: readonly IssuedLeaf[],
+  program: string,
 ): Promise<LoadStage> {
   const temp = makeTempDir();
   const certsDir = join(temp.path, 'certs');
@@ -72,7 +75,7 @@ export async function startLoadStage(
   let renewed = 0;
   let added = stock.length;
   return {
-    ...{ dir: temp.path, version, haproxy },
+    ...{ dir: temp.path, program, version, haproxy },
     flags: [
       ...['--bucket', bucket.url, '--fleet', fleet, '--host', host, '--certs-dir', certsDir],
       ...['--stats-socket', haproxy.socket, '--state-dir', join(temp.path, 'state')],

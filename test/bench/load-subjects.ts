@@ -6,9 +6,7 @@ import { capabilitiesOf } from '../../agent/haproxy/capabilities.ts';
 import { Runtime } from '../../agent/haproxy/runtime.ts';
 import { openSocket } from '../../agent/haproxy/socket.ts';
 import { load } from '../../agent/load.ts';
-import { sync } from '../../agent/sync.ts';
 import { readBack } from '../../agent/verify-served.ts';
-import { agentHere } from '../agent/support/program.ts';
 import { type Cost, cpuMsOf, forget, type Leaf, type LoadStage, parentOf } from './load-stage.ts';
 import { measure } from './measure.ts';
 import { fetchPeer } from './peers.mjs';
@@ -65,22 +63,22 @@ const atRuntimeApi: LoadSubject = {
   },
 };
 
-/** A whole pass, less one that has nothing to do. In this process, so that Node's start does not count. */
+/** The executable from its start to its end, less a run that has nothing to do. */
 const wholeSync = (name: string, flagsOf: (stage: LoadStage) => readonly string[]): LoadSubject => ({
   name,
   bring: async (stage, leaves, kind) => {
-    const agent = await agentHere([...stage.flags, ...flagsOf(stage)], () => undefined);
-    const pass = async () => {
-      const { status } = await sync(agent);
-      const served = status.files.filter(({ state }) => state === 'served').length;
-      if (served !== status.files.length) throw new Error(`${served} of ${status.files.length} are served`);
+    const command = [stage.program, 'sync', ...stage.flags, ...flagsOf(stage)];
+    // It ends with 0 where all are served.
+    const run = async () => {
+      const { status, stderr } = await measure(command, { cwd: stage.dir });
+      if (status !== 0) throw new Error(`${name} ended with ${status}: ${stderr}`);
     };
-    // Others have changed what HAProxy holds: the first pass sets it right.
-    await pass();
-    const idle = await stage.measure(pass);
+    // Others have changed what HAProxy holds: the first run sets it right.
+    await run();
+    const idle = await stage.measure(run);
     await stage.publish(leaves);
-    const busy = await stage.measure(pass);
-    if (kind === 'addition') await stage.unpublish(leaves).then(pass);
+    const busy = await stage.measure(run);
+    if (kind === 'addition') await stage.unpublish(leaves).then(run);
     return { seconds: busy.seconds - idle.seconds, cpuMs: busy.cpuMs - idle.cpuMs };
   },
 });

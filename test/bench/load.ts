@@ -1,19 +1,17 @@
 // `npm run bench -- load`: how fast certificates come into a running HAProxy, and what HAProxy pays for it.
-import { fileURLToPath } from 'node:url';
-import { type HaproxyVersion, haproxyVersions } from '../parts/haproxy.ts';
-import { createPki, type IssuedLeaf } from '../parts/pki.ts';
+import { haproxyVersions } from '../parts/haproxy.ts';
+import { createPki } from '../parts/pki.ts';
+import { makeTempDir } from '../parts/temp-dir.ts';
 import { openPress } from './leaf-press.ts';
 import { type Cost, hostOf, type LoadStage, startLoadStage } from './load-stage.ts';
 import { type Kind, type LoadSubject, loadSubjects, reload } from './load-subjects.ts';
 import type { BenchOptions, BenchRow } from './main.ts';
 import { measure } from './measure.ts';
+import { unpackAgent } from './program.ts';
 
 /** Turns that the subjects take one after another, so that a busy moment of the machine meets them all. */
 const ROUNDS = 4;
 const kinds: readonly Kind[] = ['update', 'addition'];
-const agent = fileURLToPath(new URL('../../dist/agent/index.mjs', import.meta.url));
-
-type Press = (name: string) => IssuedLeaf;
 
 interface Total extends Cost {
   certificates: number;
@@ -23,22 +21,27 @@ export async function load(options: BenchOptions, say: (line: string) => void): 
   const press = await openPress(await createPki(), hostOf(0));
   const sizes = options.loaded;
   const stock = Array.from({ length: Math.max(...sizes) }, (_, index) => press(hostOf(index)));
+  const { path, remove } = makeTempDir();
   const rows: BenchRow[] = [];
-  for (const version of haproxyVersions.filter((one) => options.versions.includes(one)))
-    for (const size of sizes)
-      rows.push(...(await rowsOf(version, press, stock.slice(0, size), options, say)));
+  try {
+    const program = await unpackAgent(path);
+    for (const version of haproxyVersions.filter((one) => options.versions.includes(one)))
+      for (const size of sizes) {
+        const stage = await startLoadStage(version, press, stock.slice(0, size), program);
+        rows.push(...(await rowsOf(stage, `${version}, ${size.toLocaleString('en')}`, options, say)));
+      }
+  } finally {
+    remove();
+  }
   return rows;
 }
 
 async function rowsOf(
-  version: HaproxyVersion,
-  press: Press,
-  stock: readonly IssuedLeaf[],
+  stage: LoadStage,
+  place: string,
   options: BenchOptions,
   say: (line: string) => void,
 ): Promise<BenchRow[]> {
-  const stage = await startLoadStage(version, press, stock);
-  const place = `${version}, ${stock.length.toLocaleString('en')}`;
   const isWanted = ({ name }: LoadSubject) => options.only.every((word) => name.includes(word));
   try {
     const totals = new Map<string, Total>();
@@ -62,14 +65,18 @@ async function takeTurn(
 ): Promise<void> {
   const count = Math.ceil((subject.isSlow ? peerCertificates : updates) / ROUNDS);
   for (const kind of kinds) {
-    const leaves = kind === 'update' ? stage.renewals(count) : stage.newcomers(count);
-    const { seconds, cpuMs } = await subject.bring(stage, leaves, kind);
-    const before = totals.get(subject.name + kind) ?? { certificates: 0, seconds: 0, cpuMs: 0 };
-    totals.set(subject.name + kind, {
-      certificates: before.certificates + leaves.length,
-      seconds: before.seconds + seconds,
-      cpuMs: before.cpuMs + cpuMs,
-    });
+    // Where few are loaded, it takes several passes to renew so many.
+    for (let done = 0; done < count; ) {
+      const leaves = kind === 'update' ? stage.renewals(count - done) : stage.newcomers(count - done);
+      const cost = await subject.bring(stage, leaves, kind);
+      const before = totals.get(subject.name + kind) ?? { certificates: 0, seconds: 0, cpuMs: 0 };
+      totals.set(subject.name + kind, {
+        certificates: before.certificates + leaves.length,
+        seconds: before.seconds + cost.seconds,
+        cpuMs: before.cpuMs + cost.cpuMs,
+      });
+      done += leaves.length;
+    }
   }
 }
 
@@ -101,7 +108,7 @@ function toRows(place: string, name: string, totals: ReadonlyMap<string, Total>)
 
 /** The program as it ships, on a host where nothing is to do. */
 async function idleRows(stage: LoadStage, place: string): Promise<BenchRow[]> {
-  const command = [process.execPath, agent, 'sync', ...stage.flags];
+  const command = [stage.program, 'sync', ...stage.flags];
   const run = () => measure(command, { cwd: stage.dir });
   await run();
   let idle = await run();

@@ -1,10 +1,8 @@
 // `npm run bench -- poll`: what a host pays for looking, with nothing new to find: processor time, bytes, memory.
-import { execFile, spawn } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import packageJson from '../../package.json' with { type: 'json' };
 import { fleet } from '../agent/support/host.ts';
 import { type IdleHost, measureResident, startIdleHost } from '../install/idle.ts';
@@ -12,29 +10,31 @@ import { footprintOf } from '../parts/footprint.ts';
 import type { BenchOptions, BenchRow } from './main.ts';
 import { measure } from './measure.ts';
 import { fetchPeer } from './peers.mjs';
+import { arch, root, unpackAgent } from './program.ts';
 
-const run = promisify(execFile);
 const POLLS = 20;
 const RUNS = 10;
-const root = fileURLToPath(new URL('../../', import.meta.url));
-const arch = process.arch === 'arm64' ? 'arm64' : 'x64';
 
 /** What stands in a row, by its column. */
 type Cells = readonly (readonly [measure: string, value: number, unit: string])[];
-type Subject = (host: IdleHost, say: (line: string) => void) => Promise<{ cells: Cells; note?: string }>;
+type Subject = (host: Host, say: (line: string) => void) => Promise<{ cells: Cells; note?: string }>;
+
+interface Host extends IdleHost {
+  program: string;
+}
 
 const subjects: Readonly<Record<string, Subject>> = {
   'pemfleet-agent run': resident,
   'an empty Node process': empty,
-  'pemfleet-agent sync, a process each': (host) => once([program(host), 'sync', ...host.flags], host),
+  'pemfleet-agent sync, a process each': (host) => once([host.program, 'sync', ...host.flags], host),
   'aws s3 sync, a process each': awsSync,
 };
 
 export async function poll(options: BenchOptions, say: (line: string) => void): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
-  const host = await startIdleHost();
+  const idle = await startIdleHost();
   try {
-    await unpack(host);
+    const host = { ...idle, program: await unpackAgent(idle.dir) };
     for (const [subject, measured] of Object.entries(subjects)) {
       if (!options.only.every((word) => subject.includes(word))) continue;
       const { cells, note = packageJson.version } = await measured(host, say);
@@ -44,26 +44,15 @@ export async function poll(options: BenchOptions, say: (line: string) => void): 
       say(`${subject}: done`);
     }
   } finally {
-    await host.stop();
+    await idle.stop();
   }
   return rows;
 }
 
 const round = (value: number) => Math.round(value * 10) / 10;
-const program = ({ dir }: IdleHost) =>
-  join(dir, `pemfleet-agent-${packageJson.version}-linux-${arch}`, 'pemfleet-agent');
 
-/** The executable as it is shipped. */
-async function unpack({ dir }: IdleHost): Promise<void> {
-  const tarball = join(root, `dist/release/pemfleet-agent-${packageJson.version}-linux-${arch}.tar.gz`);
-  if (!existsSync(tarball)) throw new Error(`${tarball} is not there: npm run build:agent`);
-  await run('tar', ['-xzf', tarball, '-C', dir]);
-  // Pages that are not yet on disk would count as dirty ones of the process.
-  await run('sync');
-}
-
-async function resident(host: IdleHost): ReturnType<Subject> {
-  const idle = await measureResident(host, program(host), POLLS);
+async function resident(host: Host): ReturnType<Subject> {
+  const idle = await measureResident(host, host.program, POLLS);
   if (idle.requests !== idle.polls) throw new Error(`${idle.requests} requests in ${idle.polls} polls`);
   return {
     cells: [

@@ -34,6 +34,8 @@ export interface PassResult {
   status: HostStatus;
   /** What hinders the whole host. */
   error: unknown;
+  /** What a look must find again, if nothing is new: the same, or why HAProxy is served without a socket. */
+  hindrance: unknown;
   /** Something was written, loaded, removed. */
   isChanged: boolean;
   /** When a certificate that waits or failed shall be tried again. */

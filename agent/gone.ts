@@ -15,6 +15,6 @@ export function decideGone(file: string, { disk, records, haproxy }: PlanInput):
     const reason = `${gone}, but HAProxy's configuration names the file (crt FILE): take it out there, then reload`;
     return { ...subject, kind: 'needs-reload', reason, code: 'ERR_RUNTIME_CRT_LIST' };
   }
-  if (isOurs) return { ...subject, kind: 'remove', reason: 'no longer in the manifest' };
-  return { ...subject, kind: 'forget', reason: 'no longer in the manifest, and changed by somebody else' };
+  if (isOurs) return { ...subject, kind: 'remove', reason: gone };
+  return { ...subject, kind: 'forget', reason: `${gone}, and changed by somebody else` };
 }

@@ -61,11 +61,12 @@ export async function syncInstances(
 
 function mergeResults(results: readonly PassResult[], status: HostStatus, failure: unknown): PassResult {
   const times = results.flatMap(({ nextTryAt }) => nextTryAt ?? []);
-  const errors = [failure, ...results.map(({ error }) => error)];
+  const first = (errors: unknown[]) => errors.find((error) => error !== undefined);
   return {
     outcomes: results.flatMap(({ outcomes }) => outcomes),
     status,
-    error: errors.find((error) => error !== undefined),
+    error: first([failure, ...results.map(({ error }) => error)]),
+    hindrance: first([failure, ...results.map(({ hindrance }) => hindrance)]),
     isChanged: results.some(({ isChanged }) => isChanged),
     nextTryAt: times.sort((a, b) => a.getTime() - b.getTime())[0],
   };

@@ -14,7 +14,8 @@ import type { Scene } from './scene.ts';
 import type { AgentState } from './state.ts';
 import { stateOf } from './status.ts';
 import { tellReloadDecision } from './tell.ts';
-import { isServedUnseen } from './unseen.ts';
+import { isOneHandedOut } from './unseen.ts';
+import type { WantedFile } from './wanted.ts';
 
 export type ReloadRecord = NonNullable<AgentState['reload']>;
 
@@ -27,16 +28,18 @@ export type ReloadDecision =
   | { kind: 'in-vain' };
 
 const WORKER_POLL_MS = 200;
-/** Of those that wait for a reload, by handshakes: one that is handed out is enough. */
-const MOST_ASKED = 20;
 /** All versions read a directory for ever that they take for a file. */
 const HANGS = '; a crt-list line that names a directory makes HAProxy hang: "pemfleet-agent doctor" finds it';
 
 /** Which bytes in which files a reload is to bring; `undefined`: none is needed. */
 export function reloadWish(outcomes: readonly Outcome[]): string | undefined {
-  const waiting = outcomes.filter((outcome) => outcome.action.wanted && stateOf(outcome) === 'needs-reload');
-  const files = waiting.map(({ action }) => `${action.file} ${action.wanted?.sha256}`);
+  const files = waitingIn(outcomes).map(({ file, sha256 }) => `${file} ${sha256}`);
   return files.length === 0 ? undefined : digest(files.sort().join('\n'));
+}
+
+function waitingIn(outcomes: readonly Outcome[]): WantedFile[] {
+  const waiting = outcomes.filter((outcome) => stateOf(outcome) === 'needs-reload');
+  return waiting.flatMap(({ action }) => action.wanted ?? []);
 }
 
 export function decideReload(
@@ -64,7 +67,9 @@ export async function reloadIfNeeded(
   if (decision.kind !== 'reload' || settings === undefined) return undefined;
   const before = scene.haproxy?.process.pid;
   if (before === undefined && !scene.isUnseen) return undefined;
-  const isReloaded = before === undefined ? isHandedOut(agent, outcomes) : hasNewWorker(agent, before);
+  // Without a socket, those that wait tell of the new worker.
+  const isReloaded =
+    before === undefined ? isOneHandedOut(waitingIn(outcomes), agent) : hasNewWorker(agent, before);
   const record = await reload(agent, settings, decision.wish, { isReloaded, isUnseen: before === undefined });
   if (record.failure === undefined) agent.log('reload.done', { before });
   else agent.log('reload.failed', { code: record.failure.code, message: record.failure.message });
@@ -95,13 +100,6 @@ function hasNewWorker({ runtime }: Agent, before: number): () => Promise<boolean
     const seen = await runtime.showInfo().catch(() => undefined);
     return seen !== undefined && seen.pid !== before && !seen.isStopping;
   };
-}
-
-/** Without a socket: one of those that wait tells of the new worker. */
-function isHandedOut(agent: Agent, outcomes: readonly Outcome[]): () => Promise<boolean> {
-  const waiting = outcomes.filter((outcome) => stateOf(outcome) === 'needs-reload');
-  const wanted = waiting.flatMap(({ action }) => action.wanted ?? []).slice(0, MOST_ASKED);
-  return async () => (await Promise.all(wanted.map((one) => isServedUnseen(one, agent)))).includes(true);
 }
 
 /** @returns false when it has not come true in time; a look that has begun is not cut off */

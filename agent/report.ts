@@ -34,6 +34,8 @@ export async function report(agent: Agent, memory: Memory, news: News, done: Don
 
 export function resultOf(agent: Agent, memory: Memory, news: News, done: Done): PassResult {
   const { scene, outcomes, state } = done;
+  // Where handshakes and reloads do, the lack of a socket hinders nobody.
+  const error = news.error ?? (scene.isUnseen ? undefined : scene.hindrance);
   const status = hostStatusOf({
     config: agent.config,
     agentVersion: agent.version,
@@ -41,8 +43,7 @@ export function resultOf(agent: Agent, memory: Memory, news: News, done: Done): 
     haproxy: scene.haproxy,
     disk: scene.disk,
     records: state.files,
-    // Where handshakes and reloads do, the lack of a socket hinders nobody.
-    error: news.error ?? (scene.isUnseen ? undefined : scene.hindrance) ?? reloadFailure(done),
+    error: error ?? reloadFailure(done),
     previous: memory.status,
     outcomes,
     now: agent.now(),
@@ -51,9 +52,8 @@ export function resultOf(agent: Agent, memory: Memory, news: News, done: Done): 
     return progress.isWritten || progress.isListed || progress.isLoaded || action.kind === 'remove';
   });
   return {
-    outcomes,
-    status,
-    error: news.error ?? scene.hindrance,
+    ...{ outcomes, status, error },
+    hindrance: news.error ?? scene.hindrance,
     isChanged,
     nextTryAt: earliest(nextTry(state, outcomes, agent.now()), nextReload(agent, done)),
   };

@@ -36,8 +36,9 @@ export interface TurnEnd {
 interface Seen {
   etag: string | undefined;
   status: HostStatus;
-  /** Of what hindered the whole host. */
+  /** Of what hindered the whole host, and of what a look must find again. */
   code: string | undefined;
+  hindrance: string | undefined;
   at: Date;
   nextTryAt: Date | undefined;
 }
@@ -80,7 +81,7 @@ async function hasNoNews(agent: Agent, seen: Seen): Promise<boolean> {
   if (now.getTime() - seen.at.getTime() >= FULL_PASS_MS) return false;
   if (seen.nextTryAt !== undefined && now >= seen.nextTryAt) return false;
   const code = await lookForNews(agent, seen).catch(codeOf);
-  return code === seen.code;
+  return code === seen.hindrance;
 }
 
 /** @returns what a full pass would find hindering, `undefined` if nothing, `'news'` if there is something to do */
@@ -101,9 +102,9 @@ async function lookForNews(agent: Agent, seen: Seen): Promise<string | undefined
   return code;
 }
 
-function remember({ status, error, nextTryAt }: PassResult, at: Date): Seen {
-  const code = error === undefined ? undefined : codeOf(error);
-  return { status, etag: status.manifest, code, at, nextTryAt };
+function remember({ status, error, hindrance, nextTryAt }: PassResult, at: Date): Seen {
+  const [code, hindering] = [error, hindrance].map((one) => (one === undefined ? undefined : codeOf(one)));
+  return { status, etag: status.manifest, code, hindrance: hindering, at, nextTryAt };
 }
 
 /** By name, or by socket where there is one only: one of several that could make no pass has no entry. */

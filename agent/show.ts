@@ -8,11 +8,9 @@ export const EXIT = { ok: 0, failure: 1, partly: 3, usage: 64, config: 78 } as c
 /** HAProxy out of reach is no failure of the pass: the files are there for its next start. */
 export function exitStatusOf({ status, error }: PassResult): number {
   const states = status.files.map(({ state }) => state);
-  // An error that the status does not tell hinders nobody: agent/report.ts.
-  const isHindered = error !== undefined && status.error !== undefined;
   if (error !== undefined && !/^ERR_RUNTIME_/.test(codeOf(error))) return EXIT.failure;
   if (states.length > 0 && states.every((state) => state === 'failed')) return EXIT.failure;
-  return isHindered || states.some((state) => state !== 'served') ? EXIT.partly : EXIT.ok;
+  return error !== undefined || states.some((state) => state !== 'served') ? EXIT.partly : EXIT.ok;
 }
 
 /** The object that `sync --json` prints. */

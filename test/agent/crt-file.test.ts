@@ -1,22 +1,19 @@
 // HAProxy names each file on its bind (`crt FILE`): updates at run time, everything else by a reload.
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type HaproxyVersion, haproxyVersions } from '../parts/haproxy.ts';
 import { createPki } from '../parts/pki.ts';
-import { makeTempDir } from '../parts/temp-dir.ts';
 import { makeStage } from './stage.ts';
 import { actionsOf, assertOk } from './support/assess.ts';
 import { byFiles } from './support/configs.ts';
 import { serialOf } from './support/publish.ts';
+import { makeWorkDir } from './support/work-dir.ts';
 
 /** A bind that names `shop.pem`, spelled as `spelling`; the file is there before HAProxy starts. */
 async function makeNamed(t: TestContext, version: HaproxyVersion, spelling: string) {
-  const { path: workDir, remove } = makeTempDir();
-  t.after(remove);
-  const certs = join(workDir, 'certs');
-  mkdirSync(certs);
+  const { workDir, certs } = makeWorkDir(t);
   const { combined } = await (await createPki()).issue({ names: ['shop.test'] });
   writeFileSync(join(certs, 'shop.pem'), combined);
   return makeStage(t, { version, workDir, configText: byFiles(`${certs}${spelling}`) });

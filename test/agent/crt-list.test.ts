@@ -1,14 +1,14 @@
 // HAProxy loads by a crt-list file: the file and the running HAProxy are kept in step.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type HaproxyVersion, haproxyVersions } from '../parts/haproxy.ts';
-import { makeTempDir } from '../parts/temp-dir.ts';
 import { makeStage, type Stage } from './stage.ts';
 import { actionsOf, assertOk, traces } from './support/assess.ts';
 import { byList } from './support/configs.ts';
 import { entryFor, serialOf } from './support/publish.ts';
+import { makeWorkDir } from './support/work-dir.ts';
 
 interface Listed {
   stage: Stage;
@@ -23,10 +23,8 @@ interface Listed {
 }
 
 async function makeListed(t: TestContext, version: HaproxyVersion, text = '# by hand\n'): Promise<Listed> {
-  const { path: workDir, remove } = makeTempDir();
-  t.after(remove);
-  const list = join(workDir, 'certs', 'crt-list.txt');
-  mkdirSync(join(workDir, 'certs'));
+  const { workDir, certs } = makeWorkDir(t);
+  const list = join(certs, 'crt-list.txt');
   writeFileSync(list, text);
   const stage = await makeStage(t, { version, workDir, configText: byList(list) });
   const { certsDir } = stage.haproxy;

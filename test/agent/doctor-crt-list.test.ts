@@ -1,7 +1,7 @@
 // doctor where HAProxy loads by a crt-list file, or file by file.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { AgentConfig } from '../../agent/config.ts';
@@ -10,13 +10,13 @@ import type { Finding } from '../../agent/doctor/finding.ts';
 import { openSocket } from '../../agent/haproxy/socket.ts';
 import { type HaproxyVersion, haproxyVersions } from '../parts/haproxy.ts';
 import { createPki } from '../parts/pki.ts';
-import { makeTempDir } from '../parts/temp-dir.ts';
 import { programPath } from '../setup.mjs';
 import { makeStage, type Stage } from './stage.ts';
 import { assertOk } from './support/assess.ts';
 import { byFiles, byList } from './support/configs.ts';
 import { healthyHost } from './support/doctor-plants.ts';
 import { agentHere } from './support/program.ts';
+import { makeWorkDir } from './support/work-dir.ts';
 
 async function examine(stage: Stage, args: string[]): Promise<Finding[]> {
   const agent = await agentHere([...stage.flags, ...args], () => undefined);
@@ -33,8 +33,7 @@ async function examine(stage: Stage, args: string[]): Promise<Finding[]> {
 const idsOf = (findings: readonly Finding[]) => findings.map(({ id }) => id);
 
 async function makeListed(t: TestContext, version: HaproxyVersion) {
-  const { path: workDir, remove } = makeTempDir();
-  t.after(remove);
+  const { workDir } = makeWorkDir(t);
   const list = join(workDir, 'crt-list.txt');
   writeFileSync(list, '');
   const stage = await makeStage(t, { version, workDir, configText: byList(list), masterWorker: true });
@@ -130,10 +129,7 @@ test('doctor: a list that no bind names; a directory where HAProxy has a list; t
 });
 
 test('doctor: crt FILE is no directory that nobody loads, and other files of the directory are not read', async (t) => {
-  const { path: workDir, remove } = makeTempDir();
-  t.after(remove);
-  const certsDir = join(workDir, 'certs');
-  mkdirSync(certsDir);
+  const { workDir, certs: certsDir } = makeWorkDir(t);
   const { combined } = await (await createPki()).issue({ names: ['old.test'] });
   writeFileSync(join(certsDir, 'shop.pem'), combined, { mode: 0o600 });
   const configText = byFiles(join(certsDir, 'shop.pem'));

@@ -11,7 +11,6 @@ import { selfSigned } from '../../agent/self-signed.ts';
 import { handshake } from '../parts/handshake.ts';
 import { type Haproxy, type HaproxyVersion, haproxyVersions, startHaproxy } from '../parts/haproxy.ts';
 import { freePort } from '../parts/ports.ts';
-import { until } from '../parts/process.ts';
 import { makeTempDir } from '../parts/temp-dir.ts';
 import { type Stage, stageOn } from './stage.ts';
 import { assertOk } from './support/assess.ts';
@@ -47,14 +46,10 @@ const withoutStrictSni = () => readFileSync(reference, 'utf8').replace(/ strict-
 
 test('the first manifest comes while the agent waits: installed, and HAProxy starts with it', async (t) => {
   const host = await freshHost(t);
-  const { child, output } = startAgent(['sync', '--wait=60', ...host.flags]);
+  const { child, output, said } = startAgent(['sync', '--wait=60', ...host.flags]);
   t.after(() => child.kill('SIGKILL'));
   const exited = once(child, 'close');
-  await until(
-    async () => output.stderr.includes('event=boot.waiting code=ERR_MANIFEST_MISSING'),
-    () => (child.exitCode === null ? undefined : output.stderr),
-    60_000,
-  );
+  await said('event=boot.waiting code=ERR_MANIFEST_MISSING');
 
   const pem = await host.publish('shop', { names: ['shop.test'] });
   const [code] = (await exited) as [number];
@@ -100,14 +95,10 @@ test('a file with which HAProxy could not start is nothing to start with', async
 
 test('SIGTERM ends the wait', async (t) => {
   const host = await freshHost(t);
-  const { child, output } = startAgent(['sync', '--wait', ...host.flags]);
+  const { child, said } = startAgent(['sync', '--wait', ...host.flags]);
   t.after(() => child.kill('SIGKILL'));
   const exited = once(child, 'close');
-  await until(
-    async () => output.stderr.includes('event=boot.waiting'),
-    () => (child.exitCode === null ? undefined : output.stderr),
-    60_000,
-  );
+  await said('event=boot.waiting');
 
   child.kill('SIGTERM');
 

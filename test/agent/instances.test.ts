@@ -9,12 +9,12 @@ import { run } from '../../agent/run.ts';
 import { reportFleet } from '../../lambda/report.ts';
 import { handshake } from '../parts/handshake.ts';
 import { type Haproxy, type HaproxyVersion, haproxyVersions, startHaproxy } from '../parts/haproxy.ts';
-import { makeTempDir } from '../parts/temp-dir.ts';
 import { makeStage } from './stage.ts';
 import { assertOk } from './support/assess.ts';
 import { fleet, host } from './support/host.ts';
 import { agentHere, spawnAgent } from './support/program.ts';
 import { serialOf } from './support/publish.ts';
+import { makeWorkDir } from './support/work-dir.ts';
 
 const settingsOf = (name: string, { socket, certsDir, httpsPort }: Haproxy) => ({
   ...{ name, statsSocket: socket, certsDir },
@@ -22,8 +22,7 @@ const settingsOf = (name: string, { socket, certsDir, httpsPort }: Haproxy) => (
 });
 
 async function makeTwo(t: TestContext, version: HaproxyVersion) {
-  const { path: workDir, remove } = makeTempDir();
-  t.after(remove);
+  const { workDir } = makeWorkDir(t);
   const stage = await makeStage(t, { version, workDir });
   const inner = await startHaproxy({ version, masterWorker: true });
   t.after(() => inner.stop());

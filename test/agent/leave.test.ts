@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { chmodSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { until } from '../parts/process.ts';
 import { makeStage, type Stage } from './stage.ts';
 import { startAgent } from './support/program.ts';
 
@@ -34,14 +33,10 @@ async function runUntilStopped(
 ): Promise<string> {
   const PATH = machineThatIs(stage, state, target);
   const args = ['run', ...stage.flags, '--poll-interval', '3600'];
-  const { child, output } = startAgent(args, { env: { PATH } });
+  const { child, output, said } = startAgent(args, { env: { PATH } });
   t.after(() => child.kill('SIGKILL'));
   const exited = once(child, 'close');
-  await until(
-    async () => output.stderr.includes('event=run.finished'),
-    () => (child.exitCode === null ? undefined : output.stderr),
-    60_000,
-  );
+  await said('event=run.finished');
   child.kill('SIGTERM');
   assert.deepEqual(await exited, [0, null]);
   return output.stderr;

@@ -6,7 +6,6 @@ import type { Bucket } from '#contract/bucket/bucket.ts';
 import type { Agent } from '../../agent/agent.ts';
 import type { EventName } from '../../agent/log.ts';
 import { run } from '../../agent/run.ts';
-import { until } from '../parts/process.ts';
 import { makeStage, type Stage } from './stage.ts';
 import { agentHere, startAgent } from './support/program.ts';
 import { serialOf } from './support/publish.ts';
@@ -130,15 +129,9 @@ test('the loop does not die of failed passes', async (t) => {
 test('the program: SIGHUP polls now, SIGTERM stops cleanly', async (t) => {
   const stage = await makeStage(t, { version: '3.2' });
   const first = await stage.publish('shop', { names: ['shop.test'] });
-  const { child, output } = startAgent(['run', ...stage.flags, '--poll-interval', '3600']);
+  const { child, output, said } = startAgent(['run', ...stage.flags, '--poll-interval', '3600']);
   t.after(() => child.kill('SIGKILL'));
   const exited = once(child, 'exit');
-  const said = (text: string, times: number) =>
-    until(
-      async () => output.stderr.split(text).length > times,
-      () => (child.exitCode === null ? undefined : output.stderr),
-      60_000,
-    );
   await said('event=run.finished', 1);
   assert.equal((await stage.handshake('shop.test')).serial, serialOf(first));
 

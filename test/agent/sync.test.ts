@@ -5,10 +5,10 @@ import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { haproxyVersions } from '../parts/haproxy.ts';
-import { makeTempDir } from '../parts/temp-dir.ts';
 import { makeStage } from './stage.ts';
 import { actionsOf, assertOk, traces } from './support/assess.ts';
 import { serialOf } from './support/publish.ts';
+import { makeWorkDir } from './support/work-dir.ts';
 
 for (const version of haproxyVersions) {
   test(`${version}: from an empty strict-sni directory to served, renewed and removed, on one process`, async (t) => {
@@ -63,8 +63,7 @@ for (const version of haproxyVersions) {
   });
 
   test(`${version}: without HAProxy the files are installed all the same, and its next start serves them`, async (t) => {
-    const { path: workDir, remove } = makeTempDir();
-    t.after(remove);
+    const { workDir } = makeWorkDir(t);
     const stage = await makeStage(t, { version, workDir });
     await stage.haproxy.stop();
     const pem = await stage.publish('shop', { names: ['shop.test'] });

@@ -1,6 +1,6 @@
 // Others at HAProxy's socket: who lists, who holds connections, who writes. The agent waits, says what is wrong, and comes back.
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -11,19 +11,16 @@ import { sync } from '../../agent/sync.ts';
 import { type HaproxyVersion, haproxyVersions } from '../parts/haproxy.ts';
 import { createPki } from '../parts/pki.ts';
 import { until } from '../parts/process.ts';
-import { makeTempDir } from '../parts/temp-dir.ts';
 import { makeStage, type Stage } from './stage.ts';
 import { assertOk } from './support/assess.ts';
 import { patient } from './support/configs.ts';
 import { agentHere } from './support/program.ts';
 import { serialOf } from './support/publish.ts';
+import { makeWorkDir } from './support/work-dir.ts';
 
 /** `shop` is served and renewed, and there is more to list than fits in all buffers on the way. */
 async function makeCrowded(t: TestContext, version: HaproxyVersion, statsTimeoutSeconds: number) {
-  const { path: workDir, remove } = makeTempDir();
-  t.after(remove);
-  const certs = join(workDir, 'certs');
-  mkdirSync(certs);
+  const { workDir, certs } = makeWorkDir(t);
   // one PEM under long names
   const { combined } = await (await createPki()).issue({ names: ['filler.test'] });
   for (let index = 0; index < 1500; index += 1)
@@ -118,14 +115,12 @@ for (const version of haproxyVersions) {
   });
 
   test(`${version}: two others write while we do: what we call served is, and all is right when they have gone`, async (t) => {
-    const { path: workDir, remove } = makeTempDir();
-    t.after(remove);
+    const { workDir, certs } = makeWorkDir(t);
     const pki = await createPki();
-    mkdirSync(join(workDir, 'certs'));
     const foreign = await Promise.all(
       ['x', 'y'].map(async (name) => {
         const { combined } = await pki.issue({ names: [`${name}.test`] });
-        const file = join(workDir, 'certs', `${name}.pem`);
+        const file = join(certs, `${name}.pem`);
         writeFileSync(file, combined);
         return { file, combined };
       }),

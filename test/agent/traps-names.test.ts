@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { haproxyVersions } from '../parts/haproxy.ts';
 import { createPki } from '../parts/pki.ts';
-import { makeTempDir } from '../parts/temp-dir.ts';
 import { makeStage, type Stage } from './stage.ts';
 import { assertOk } from './support/assess.ts';
 import { byList, byStore, twoBinds } from './support/configs.ts';
 import { serialOf } from './support/publish.ts';
+import { makeWorkDir } from './support/work-dir.ts';
 
 /** New, renewed, removed; on both binds. */
 async function assertWorks(stage: Stage, ...args: string[]): Promise<void> {
@@ -28,9 +28,7 @@ async function assertWorks(stage: Stage, ...args: string[]): Promise<void> {
 
 for (const version of haproxyVersions) {
   test(`${version}: crt DIR/ and crt DIR//: "add ssl crt-list" wants the directory without its slash, and one slash before the file`, async (t) => {
-    const { path: workDir, remove } = makeTempDir();
-    t.after(remove);
-    const certs = join(workDir, 'certs');
+    const { workDir, certs } = makeWorkDir(t);
     const binds = twoBinds(`crt ${certs}/ strict-sni`, `crt ${certs}// strict-sni`);
     const stage = await makeStage(t, { version, workDir, configText: binds });
 
@@ -39,9 +37,7 @@ for (const version of haproxyVersions) {
   });
 
   test(`${version}: crt DIR/../DIR and a relative name below crt-base are our directory, too`, async (t) => {
-    const { path: workDir, remove } = makeTempDir();
-    t.after(remove);
-    const certs = join(workDir, 'certs');
+    const { workDir, certs } = makeWorkDir(t);
     const binds = twoBinds(`crt ${certs}/../certs strict-sni`, 'crt . strict-sni');
     const configText = binds.replace('global\n', `global\n  crt-base ${certs}\n`);
 
@@ -49,8 +45,7 @@ for (const version of haproxyVersions) {
   });
 
   test(`${version}: a directory with spaces and other signs in its name`, async (t) => {
-    const { path: workDir, remove } = makeTempDir();
-    t.after(remove);
+    const { workDir } = makeWorkDir(t);
     const certs = join(workDir, 'my certs+@,é');
     mkdirSync(certs);
     const binds = twoBinds(`crt "${certs}" strict-sni`, `crt "${certs}" strict-sni`);
@@ -60,22 +55,20 @@ for (const version of haproxyVersions) {
   });
 
   test(`${version}: a file with blank lines and CR LF that HAProxy has loaded: what it refuses brings it back, byte for byte`, async (t) => {
-    const { path: workDir, remove } = makeTempDir();
-    t.after(remove);
-    mkdirSync(join(workDir, 'certs'));
+    const { workDir, certs } = makeWorkDir(t);
     const openssl = join(workDir, 'openssl.cnf');
     const strict = ['openssl_conf = o', '[o]', 'ssl_conf = s', '[s]', 'system_default = d', '[d]'];
     writeFileSync(openssl, [...strict, 'CipherString = DEFAULT@SECLEVEL=3', ''].join('\n'));
     const { combined } = await (await createPki()).issue({ names: ['shop.test'] });
     const theirs = combined.replaceAll('-----BEGIN', '\n-----BEGIN').replaceAll('\n', '\r\n');
-    writeFileSync(join(workDir, 'certs', 'shop.pem'), theirs, { mode: 0o600 });
+    writeFileSync(join(certs, 'shop.pem'), theirs, { mode: 0o600 });
     const stage = await makeStage(t, { version, workDir, env: { OPENSSL_CONF: openssl } });
     await stage.publish('shop', { names: ['shop.test'], keyType: 'rsa-2048' });
 
     const refused = await stage.pass();
 
     assert.match(refused.stderr, /event=certificate\.failed .*code=ERR_RUNTIME_REFUSED/);
-    assert.equal(readFileSync(join(workDir, 'certs', 'shop.pem'), 'utf8'), theirs);
+    assert.equal(readFileSync(join(certs, 'shop.pem'), 'utf8'), theirs);
     const seen = await stage.handshake('shop.test');
     assert.deepEqual([seen.serial, seen.chainLength], [serialOf(combined), 2]);
     const pem = await stage.publish('shop', { names: ['shop.test'] });
@@ -86,10 +79,7 @@ for (const version of haproxyVersions) {
 
 for (const version of ['3.0', '3.2'] as const) {
   test(`${version}: crt-store: an alias is left alone, and named; the file is there for the next reload`, async (t) => {
-    const { path: workDir, remove } = makeTempDir();
-    t.after(remove);
-    const certs = join(workDir, 'certs');
-    mkdirSync(certs);
+    const { workDir, certs } = makeWorkDir(t);
     const { combined } = await (await createPki()).issue({ names: ['shop.test'] });
     writeFileSync(join(certs, 'shop.pem'), combined);
     const stage = await makeStage(t, { version, workDir, configText: byStore(certs) });
@@ -111,10 +101,8 @@ for (const version of ['3.0', '3.2'] as const) {
   });
 
   test(`${version}: crt-store: a line @store/alias of a crt-list is kept, and ours work beside it`, async (t) => {
-    const { path: workDir, remove } = makeTempDir();
-    t.after(remove);
-    const [certs, list] = [join(workDir, 'certs'), join(workDir, 'certs', 'list.txt')];
-    mkdirSync(certs);
+    const { workDir, certs } = makeWorkDir(t);
+    const list = join(certs, 'list.txt');
     const { combined } = await (await createPki()).issue({ names: ['site.test'] });
     writeFileSync(join(workDir, 'site.pem'), combined);
     writeFileSync(list, '@web/site\n');

@@ -8,12 +8,12 @@ import type { Runtime } from '../../agent/haproxy/runtime.ts';
 import { sync } from '../../agent/sync.ts';
 import { haproxyVersions } from '../parts/haproxy.ts';
 import { createPki } from '../parts/pki.ts';
-import { makeTempDir } from '../parts/temp-dir.ts';
 import { makeStage } from './stage.ts';
 import { actionsOf, assertOk } from './support/assess.ts';
 import { byList, loose } from './support/configs.ts';
 import { agentHere } from './support/program.ts';
 import { serialOf } from './support/publish.ts';
+import { makeWorkDir } from './support/work-dir.ts';
 
 /** Names of the methods that are called on the way. */
 function recorded(runtime: Runtime, calls: string[]): Runtime {
@@ -73,11 +73,9 @@ for (const version of haproxyVersions) {
   });
 
   test(`${version}: without strict-sni the default certificate can be updated, but not deleted: nothing is half done`, async (t) => {
-    const { path: workDir, remove } = makeTempDir();
-    t.after(remove);
-    mkdirSync(join(workDir, 'certs'));
+    const { workDir, certs } = makeWorkDir(t);
     const { combined } = await (await createPki()).issue({ names: ['first.test'] });
-    writeFileSync(join(workDir, 'certs', 'a.pem'), combined);
+    writeFileSync(join(certs, 'a.pem'), combined);
     const stage = await makeStage(t, { version, workDir, configText: loose });
     await stage.publish('a', { names: ['a.test'] });
     const pem = await stage.publish('b', { names: ['b.test'] });
@@ -97,10 +95,8 @@ for (const version of haproxyVersions) {
   });
 
   test(`${version}: a pair in a crt-list has a line for each half: a bundle's options would reach the ECDSA half only`, async (t) => {
-    const { path: workDir, remove } = makeTempDir();
-    t.after(remove);
-    mkdirSync(join(workDir, 'certs'));
-    const list = join(workDir, 'certs', 'list.txt');
+    const { workDir, certs } = makeWorkDir(t);
+    const list = join(certs, 'list.txt');
     writeFileSync(list, '');
     const stage = await makeStage(t, { version, workDir, configText: byList(list) });
     const rsa = await stage.publish('pair', { names: ['pair.test'], keyType: 'rsa-2048' });
@@ -118,8 +114,7 @@ for (const version of haproxyVersions) {
   });
 
   test(`${version}: HAProxy in a container has other names for our files: mapped, loaded, proved`, async (t) => {
-    const { path: workDir, remove } = makeTempDir();
-    t.after(remove);
+    const { workDir } = makeWorkDir(t);
     const stage = await makeStage(t, { version, workDir });
     const inside = stage.haproxy.certsDir;
     const outside = join(workDir, 'volume', 'certs');

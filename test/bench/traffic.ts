@@ -53,17 +53,18 @@ async function rowsOf(
 ): Promise<BenchRow[]> {
   const many = await makeMany(subject.version, set);
   const pace = subject.pace === undefined ? [] : ['--pace', String(subject.pace)];
-  // Proves them all, so that the resident one has nothing to do yet.
-  await many.stage.pass();
-  const agent = await startResident(many.stage, pace, NICENESS);
+  let agent: Resident | undefined;
   try {
+    // Proves them all, so that the resident one has nothing to do yet.
+    await many.stage.pass();
+    agent = await startResident(many.stage, pace, NICENESS);
     await many.renew(set.pems.map((_, index) => index));
     const { phases, updates } = await measureAll(many, agent);
     const table = tableOf(nameOf(subject), phases, updates);
     say(table.map(({ measure, value, unit }) => `${measure} ${value}${unit}`).join(', '));
     return table;
   } finally {
-    await agent.stop();
+    await agent?.stop();
     await many.stop();
   }
 }

@@ -14,6 +14,7 @@ import { type Handshake, handshake } from '../parts/handshake.ts';
 import { type Machine, makeMachine } from '../parts/machine.ts';
 import { createPki, type LeafWish } from '../parts/pki.ts';
 import { freePort } from '../parts/ports.ts';
+import { startTogether } from '../parts/together.ts';
 
 export const INSTANCE = 'i-0aaaaaaaaaaaaaaaa';
 export const release = resolve('dist/release');
@@ -33,14 +34,19 @@ export interface Cloud {
   stop(): Promise<void>;
 }
 
-export async function startCloud(): Promise<Cloud> {
+export const startCloud = (): Promise<Cloud> => startTogether(startInstance);
+
+async function startInstance(keep: (stop: () => unknown) => void): Promise<Omit<Cloud, 'stop'>> {
   const { cloudInit, policies } = deployHost({}, { agentRelease: release });
   const aws = await startAws();
+  keep(aws.stop);
   const { bucket, installCommand } = await fillBuckets(aws, cloudInit);
   const role = aws.role({ name: 'hosts', policies });
   const principal = aws.principal({ name: INSTANCE, role });
   const imds = await startImds({ principal: () => principal, instanceId: INSTANCE });
+  keep(imds.stop);
   const machine = await makeMachine(INSTANCE, cloudInit);
+  keep(machine.remove);
   const httpsPort = await freePort();
   installHaproxy(machine, await freePort(), httpsPort);
   const endpoints = { AWS_ENDPOINT_URL: aws.endpoint, ...imds.env };
@@ -52,10 +58,6 @@ export async function startCloud(): Promise<Cloud> {
   return {
     ...{ aws, imds, principal, machine, cloudInit, installCommand, publish },
     handshake: (servername) => handshake({ port: httpsPort, servername }),
-    stop: async () => {
-      await machine.remove();
-      await Promise.all([imds.stop(), aws.stop()]);
-    },
   };
 }
 

@@ -12,6 +12,7 @@ import { type Footprint, footprintOf } from '../parts/footprint.ts';
 import { startHaproxy } from '../parts/haproxy.ts';
 import { until } from '../parts/process.ts';
 import { makeTempDir } from '../parts/temp-dir.ts';
+import { startTogether } from '../parts/together.ts';
 
 const CERTIFICATES = 20;
 /** The garbage of the installations is collected some seconds later. */
@@ -30,12 +31,17 @@ export interface IdleHost {
   stop(): Promise<void>;
 }
 
-export async function startIdleHost(): Promise<IdleHost> {
+export const startIdleHost = (): Promise<IdleHost> => startTogether(startHost);
+
+async function startHost(keep: (stop: () => unknown) => void): Promise<Omit<IdleHost, 'stop'>> {
   const place = makeTempDir();
+  keep(place.remove);
   const aws = await startAws();
+  keep(aws.stop);
   aws.s3.createBucket('certs');
   Object.assign(process.env, aws.administrator.env);
   const haproxy = await startHaproxy({ version: '3.2' });
+  keep(haproxy.stop);
   const stage = await stageOn(haproxy, place.path);
   const { publish } = publisher(await openBucket(BUCKET), stage.pki);
   for (let index = 0; index < CERTIFICATES; index += 1)
@@ -48,15 +54,13 @@ export async function startIdleHost(): Promise<IdleHost> {
   ];
   const principal = aws.principal({ name: 'i-0aaa', role: aws.role({ name: 'hosts', policies }) });
   const imds = await startImds({ principal: () => principal });
+  keep(imds.stop);
   const wire = await countWire(aws.endpoint);
+  keep(wire.stop);
   return {
     ...{ aws, dir: place.path, flags: [...stage.flags, '--bucket', BUCKET] },
     env: { PATH: '/usr/bin:/bin', AWS_ENDPOINT_URL: wire.endpoint, ...imds.env },
     traffic: () => ({ requests: aws.calls.length, bytes: wire.bytes() }),
-    stop: async () => {
-      await Promise.all([wire.stop(), imds.stop(), haproxy.stop(), aws.stop()]);
-      place.remove();
-    },
   };
 }
 

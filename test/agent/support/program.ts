@@ -14,6 +14,7 @@ import { type Log, lineLog } from '../../../agent/log.ts';
 import { exitStatusOf } from '../../../agent/show.ts';
 import { sync } from '../../../agent/sync.ts';
 import { factsOf } from '../../../agent/tell.ts';
+import { until } from '../../parts/process.ts';
 import { makeTempDir } from '../../parts/temp-dir.ts';
 import { host } from './host.ts';
 
@@ -60,6 +61,9 @@ export async function spawnAgent(args: string[], { env, preload }: SpawnOptions 
   return { code, signal, ...output };
 }
 
+/** How long a busy machine may need; one pass over 1,000 certificates is among what is waited for. */
+const DEADLINE_MS = 600_000;
+
 export function startAgent(args: string[], { env, preload, niceness = 0 }: SpawnOptions = {}) {
   const imports = preload === undefined ? [] : ['--import', pathToFileURL(preload).href];
   // nice(1) becomes the program: the pid stays
@@ -75,8 +79,16 @@ export function startAgent(args: string[], { env, preload, niceness = 0 }: Spawn
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     output.stderr += text;
   });
-  return { child, output };
+  /** Resolves when its log has these words so many times; rejects when it ends before. */
+  const said = (words: string, times = 1) =>
+    until(
+      async () => output.stderr.split(words).length > times,
+      () => (child.exitCode === null ? undefined : output.stderr.slice(-2000)),
+      DEADLINE_MS,
+    );
+  return { child, output, said };
 }
+
 /** The agent in this process, with flags as on its command line. */
 export async function agentHere(
   flags: readonly string[],

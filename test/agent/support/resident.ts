@@ -1,6 +1,5 @@
 // The resident agent as its own program, told by SIGHUP when to look.
 import { once } from 'node:events';
-import { until } from '../../parts/process.ts';
 import type { Stage } from '../stage.ts';
 import { startAgent } from './program.ts';
 
@@ -26,16 +25,10 @@ export async function startResident(
   niceness = 0,
 ): Promise<Resident> {
   const args = ['run', ...flags, '--poll-interval', '3600', ...more];
-  const { child, output } = startAgent(args, { niceness });
+  const { child, output, said } = startAgent(args, { niceness });
   const exited = once(child, 'exit');
   const count = (words: string) => output.stderr.split(words).length - 1;
-  const said = (words: string, times: number) =>
-    until(
-      async () => count(words) >= times,
-      () => (child.exitCode === null ? undefined : output.stderr.slice(-2000)),
-      600_000,
-    );
-  await said(finished, 1);
+  await said(finished);
   return {
     log: () => output.stderr,
     said,

@@ -10,6 +10,7 @@ import type { Aws, Principal } from '../aws/aws.ts';
 import { type Imds, startImds } from '../aws/imds.ts';
 import { type Haproxy, startHaproxy } from '../haproxy.ts';
 import { type Part, startPart } from '../process.ts';
+import { startTogether } from '../together.ts';
 
 const run = promisify(execFile);
 export const INSTANCE = 'i-0aaaaaaaaaaaaaaaa';
@@ -40,14 +41,19 @@ export interface FleetHost {
   stop(): Promise<void>;
 }
 
-export async function startHost(options: HostOptions): Promise<FleetHost> {
+export const startHost = (options: HostOptions): Promise<FleetHost> =>
+  startTogether((keep) => startInstance(options, keep));
+
+async function startInstance(
+  options: HostOptions,
+  keep: (stop: () => unknown) => void,
+): Promise<Omit<FleetHost, 'stop'>> {
   const { aws, dir, principal, tags, haproxyDir: workDir, httpPort, httpsPort } = options;
-  const stops: (() => Promise<void>)[] = [];
   const imds = await startImds({ instanceId: INSTANCE, region: aws.region, principal: () => principal });
-  stops.push(imds.stop);
+  keep(imds.stop);
   const ports = { httpPort, httpsPort };
   const haproxy = await startHaproxy({ version: '3.2', configText: configOf(options), workDir, ...ports });
-  stops.push(haproxy.stop);
+  keep(haproxy.stop);
   // Credentials come from the metadata, as on an instance.
   const env = { ...imds.env, AWS_ENDPOINT_URL: aws.endpoint, HOME: dir };
   const [bin, agentFile] = [join(dir, 'bin'), join(dir, 'agent.yaml')];
@@ -66,14 +72,11 @@ export async function startHost(options: HostOptions): Promise<FleetHost> {
         ...{ name: 'agent', command: program, args, env },
         probe: async () => true,
       });
-      stops.push(part.stop);
+      keep(part.stop);
       writeFileSync(join(bin, 'systemctl'), systemctl(part.pid), { mode: 0o755 });
       return part;
     },
     agent: (args) => runAgent(program, [...args, '--config', agentFile], env),
-    stop: async () => {
-      for (const end of stops.reverse()) await end();
-    },
   };
 }
 

@@ -11,7 +11,7 @@ import { RuntimeCommandFailed, reactionTo } from './errors.ts';
 import type { CertificateStatus } from './haproxy/answers.ts';
 import type { HaproxyView, RuntimeFile } from './haproxy/view.ts';
 import { dropPrevious, putBack, remove } from './install.ts';
-import { isToList, list, unload } from './load.ts';
+import { isToList, list, type ShowCrtList, unload } from './load.ts';
 import { type Action, isServing } from './plan.ts';
 import type { Prepared } from './prepare.ts';
 import type { Scene } from './scene.ts';
@@ -52,8 +52,8 @@ export async function prove({ wanted, pem, action }: Prepared, scene: Scene, pro
 }
 
 /** A file of ours that the manifest no longer wants, out of HAProxy: else it would serve it on. */
-export async function takeOut({ file }: Action, scene: Scene): Promise<void> {
-  for (const place of scene.haproxy?.files.get(file) ?? []) await unload(scene.runtime, place);
+export async function takeOut({ file }: Action, scene: Scene, showCrtList: ShowCrtList): Promise<void> {
+  for (const place of scene.haproxy?.files.get(file) ?? []) await unload(scene.runtime, place, showCrtList);
 }
 
 /** Once no line of a crt-list names it: HAProxy would not start. */

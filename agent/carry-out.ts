@@ -5,6 +5,7 @@
  */
 import { bring, prove, takeAway, takeOut } from './bring.ts';
 import { isSameTails, viewCrtList, wantedTails, writeTails } from './crt-list.ts';
+import { showingOnce } from './load.ts';
 import { type Pace, pacer } from './pace.ts';
 import { type Action, isLoading } from './plan.ts';
 import { type Prepared, prepare } from './prepare.ts';
@@ -98,7 +99,8 @@ async function loadSome(
 
 /** From HAProxy first, then from its list, then the file: HAProxy does not start with a line that names none. */
 const removeSome: Way = async (outcomes, scene) => async () => {
-  for (const outcome of outcomes) await attempt([outcome], () => takeOut(outcome.action, scene));
+  const showCrtList = showingOnce(scene.runtime);
+  for (const outcome of outcomes) await attempt([outcome], () => takeOut(outcome.action, scene, showCrtList));
   await enlist(outcomes.filter(isWell), scene);
   for (const outcome of outcomes.filter(isWell))
     await attempt([outcome], () => takeAway(outcome.action, scene));

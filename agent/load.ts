@@ -4,7 +4,7 @@
  */
 
 import { RuntimeCommandFailed } from './errors.ts';
-import type { CertificateStatus } from './haproxy/answers.ts';
+import type { CertificateStatus, CrtListEntry } from './haproxy/answers.ts';
 import type { Capabilities } from './haproxy/capabilities.ts';
 import type { Runtime } from './haproxy/runtime.ts';
 import {
@@ -29,12 +29,30 @@ export async function load(
   return add(runtime, place.crtList, place, pem, capabilities, staple);
 }
 
+type Entries = ReadonlyMap<string, readonly CrtListEntry[]>;
+
+/** Shows a crt-list; of several certificates that go, once for all of them: it may have 10,000 lines. */
+export type ShowCrtList = (crtList: string) => Promise<Entries>;
+
+export function showingOnce(runtime: Runtime): ShowCrtList {
+  const shown = new Map<string, Promise<Entries>>();
+  return (crtList) => {
+    const entries = shown.get(crtList) ?? runtime.showCrtList(crtList);
+    shown.set(crtList, entries);
+    return entries;
+  };
+}
+
 /** Takes out of HAProxy what `load` has added, or what the manifest no longer wants. */
-export async function unload(runtime: Runtime, place: RuntimeFile): Promise<void> {
+export async function unload(
+  runtime: Runtime,
+  place: RuntimeFile,
+  showCrtList: ShowCrtList = (crtList) => runtime.showCrtList(crtList),
+): Promise<void> {
   const seen = await runtime.showCertificate(place.filename);
   if (seen === undefined) return;
   if (place.crtList !== undefined) {
-    const entries = (await runtime.showCrtList(place.crtList)).get(place.filename) ?? [];
+    const entries = (await showCrtList(place.crtList)).get(place.filename) ?? [];
     for (const { line } of entries) await runtime.deleteFromCrtList(place.crtList, place.filename, line);
   }
   await runtime.deleteCertificate(place.filename);

@@ -1,5 +1,5 @@
 /**
- * Documents of the state directory: JSON, whole or not at all, and a seal as the last line. What this version has
+ * Documents of the state directory: JSON, whole or not at all, with a seal as the last member. What this version has
  * sealed is not checked by its schema again: with 10,000 certificates, that took a third of a pass.
  */
 import { mkdir, readFile } from 'node:fs/promises';
@@ -36,7 +36,7 @@ export async function writeDocument(path: string, document: object, before?: obj
   const directory = join(path, '..');
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    await replaceFile(path, `${body}${sealOf(body)}`, { mode: 0o600 });
+    await replaceFile(path, withSeal(body), { mode: 0o600 });
   } catch (error) {
     throw new HostError('ERR_STATE_DIRECTORY', `${directory} cannot be written by this user`, {
       cause: error,
@@ -44,13 +44,20 @@ export async function writeDocument(path: string, document: object, before?: obj
   }
 }
 
-const SEAL = '{"sealed":';
+/** The last member of the object; what it seals is the document without it. */
+const SEAL = ',\n  "sealed": ';
+const END = '\n}\n';
+
+function withSeal(body: string): string {
+  return `${body.slice(0, -END.length)}${SEAL}${sealOf(body)}${END}`;
+}
 
 function sealOf(body: string): string {
-  return `${SEAL}${JSON.stringify({ by: packageJson.version, sha256: digest(body) })}}\n`;
+  return JSON.stringify({ by: packageJson.version, sha256: digest(body) });
 }
 
 function split(text: string): { body: string; seal: string } {
-  const at = text.lastIndexOf(`\n${SEAL}`) + 1;
-  return at === 0 ? { body: text, seal: '' } : { body: text.slice(0, at), seal: text.slice(at) };
+  const at = text.lastIndexOf(SEAL);
+  if (at === -1 || !text.endsWith(END)) return { body: text, seal: '' };
+  return { body: `${text.slice(0, at)}${END}`, seal: text.slice(at + SEAL.length, -END.length) };
 }

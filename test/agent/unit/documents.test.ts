@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { readDocument, writeDocument } from '../../../agent/documents.ts';
 import { makeTempDir } from '../../parts/temp-dir.ts';
 
-const document = { version: 1, names: ['a.test', 'a line\n{"sealed":'] };
+const document = { version: 1, names: ['a.test', 'a line,\n  "sealed": '], deep: { sealed: 'no' } };
 
 async function written(t: TestContext) {
   const { path: directory, remove } = makeTempDir();
@@ -24,13 +24,16 @@ test('what this version has written is sealed: it need not be checked again', as
 
   assert.deepEqual(await read(path), { document, isSealed: true });
   assert.equal(statSync(path).mode & 0o777, 0o600);
+  const { sealed, ...rest } = JSON.parse(readFileSync(path, 'utf8'));
+  assert.deepEqual(rest, document, 'to others it is plain JSON');
+  assert.match(sealed.sha256, /^[0-9a-f]{64}$/);
 });
 
 const changes: Record<string, (text: string) => string> = {
   'one letter of it was changed': (text) => text.replace('a.test', 'b.test'),
   'another version has sealed it': (text) => text.replace('"by":"', '"by":"9.'),
   'its seal is of another text': (text) => text.replace(/"sha256":"../, '"sha256":"00'),
-  'it has no seal': (text) => text.slice(0, text.lastIndexOf('{"sealed"')),
+  'it has no seal': (text) => text.replace(/,\n {2}"sealed": .*/, ''),
 };
 for (const [what, change] of Object.entries(changes))
   test(`${what}: it is read, and has to be checked`, async (t) => {

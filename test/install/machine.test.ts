@@ -74,10 +74,9 @@ test('on the way: the role was refused nothing, the metadata service gave nothin
 });
 
 test('the host status is that of the instance', () => {
-  assert.deepEqual(
-    hostStatus().files.map(({ state }) => state),
-    ['served'],
-  );
+  const states = hostStatus().files.map(({ state }) => state);
+
+  assert.deepEqual(states, ['served']);
 });
 
 test('the service has its own user, no rights, and a file system that it cannot write to', async () => {
@@ -130,15 +129,13 @@ test('a resident agent that is told polls, and installs what came', async () => 
 });
 
 test('another digest: nothing is changed', async () => {
-  const before = await shell('sha256sum /usr/bin/pemfleet-agent; systemctl show -p MainPID pemfleet-agent');
+  const state = () => shell('sha256sum /usr/bin/pemfleet-agent; systemctl show -p MainPID pemfleet-agent');
+  const before = await state();
   const command = cloud.installCommand.map((word) => (/^[0-9a-f]{64}$/.test(word) ? '0'.repeat(64) : word));
 
   await assert.rejects(asOperator(command), /has the SHA-256 [0-9a-f]{64}, wanted 0{64}/);
 
-  assert.equal(
-    await shell('sha256sum /usr/bin/pemfleet-agent; systemctl show -p MainPID pemfleet-agent'),
-    before,
-  );
+  assert.equal(await state(), before);
   assert.equal(await shell('ls /usr/lib/pemfleet'), 'fetch-agent.py\ninstall-agent.sh\nuninstall.sh\n');
 });
 
@@ -173,11 +170,8 @@ test('the next boot, with the bucket out of reach: HAProxy starts with what is o
 
 test('uninstall --purge: a goodbye, no agent, and HAProxy serves on', async () => {
   await shell('systemctl reload pemfleet-agent');
-  await until(
-    async () => hostStatus().leftAt === undefined,
-    () => undefined,
-    60_000,
-  );
+  const isBack = async () => hostStatus().leftAt === undefined;
+  await until(isBack, () => undefined, 60_000);
 
   await asOperator(['/usr/lib/pemfleet/uninstall.sh', '--purge']);
 

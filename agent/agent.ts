@@ -34,7 +34,7 @@ export interface PassResult {
   status: HostStatus;
   /** What hinders the whole host. */
   error: unknown;
-  /** What a look must find again, if nothing is new: the same, or why HAProxy is served without a socket. */
+  /** What each look meets until something changes: `error`, or the lack of a socket where reloads and handshakes do without. */
   hindrance: unknown;
   /** Something was written, loaded, removed. */
   isChanged: boolean;

@@ -88,9 +88,9 @@ export function withTails(text: string, certsDir: string, wanted: Tails): string
     changes.set(name, []);
     return written;
   };
-  const ours = posix.dirname(nameOf({ certsDir }, 'x'));
+  const ourDirectory = posix.dirname(nameOf({ certsDir }, 'x'));
   const after = lines.flatMap(({ line, name }) => {
-    const isOurs = posix.dirname(name) === ours;
+    const isOurs = posix.dirname(name) === ourDirectory;
     const count = isOurs ? added.findIndex((other) => other > name) : 0;
     const earlier = added.splice(0, count === -1 ? added.length : count).flatMap(take);
     return [...earlier, ...(changes.has(name) ? take(name) : [line])];

@@ -34,8 +34,8 @@ export async function checkDirectory(certsDir: string): Promise<void> {
   }
 }
 
-/** Signals and the watchdog are heard in between. */
-const AT_A_STRETCH = 100;
+/** Signals, the watchdog and HAProxy's answers, which have a deadline, are heard in between. */
+const AT_A_STRETCH = 10;
 
 /**
  * Read without the thread pool: small files in the page cache, of which 10,000 would cost seconds of processor time

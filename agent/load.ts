@@ -31,13 +31,16 @@ export async function load(
 
 type Entries = ReadonlyMap<string, readonly CrtListEntry[]>;
 
-/** Shows a crt-list; of several certificates that go, once for all of them: it may have 10,000 lines. */
 export type ShowCrtList = (crtList: string) => Promise<Entries>;
 
-export function showingOnce(runtime: Runtime): ShowCrtList {
-  const shown = new Map<string, Promise<Entries>>();
-  return (crtList) => {
-    const entries = shown.get(crtList) ?? runtime.showCrtList(crtList);
+/**
+ * Of several certificates that go, a crt-list (which may have 10,000 lines) is asked for once; a failure is not kept. HAProxy
+ * numbers no other line anew when one goes, so that they all can go by the lines of one listing.
+ */
+export function showingOnce(runtime: Pick<Runtime, 'showCrtList'>): ShowCrtList {
+  const shown = new Map<string, Entries>();
+  return async (crtList) => {
+    const entries = shown.get(crtList) ?? (await runtime.showCrtList(crtList));
     shown.set(crtList, entries);
     return entries;
   };

@@ -89,11 +89,15 @@ function nextRecord(record: FileRecord, { action, progress, error }: Outcome, no
   const sha256 = action.wanted?.sha256;
   if (sha256 === undefined || action.kind === 'backed-off') return record;
   if (error === undefined) {
-    if (action.kind === 'keep' && failure === undefined && record.written.length === 1) return record;
+    if (action.kind === 'keep' && failure === undefined && record.written.join() === sha256) return record;
     const proven = progress.handshakes && { sha256, addresses: progress.handshakes };
     const { stapled, ...known } = rest;
-    const now = progress.staple === undefined ? stapled : progress.staple.sha256;
-    return { ...known, written: [sha256], ...(proven && { proven }), ...(now && { stapled: now }) };
+    const stapledNow = progress.staple === undefined ? stapled : progress.staple.sha256;
+    return {
+      ...{ ...known, written: [sha256] },
+      ...(proven && { proven }),
+      ...(stapledNow && { stapled: stapledNow }),
+    };
   }
   const code = codeOf(error);
   if (reactionTo(code) !== 'refused') return rest;

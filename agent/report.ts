@@ -35,7 +35,7 @@ export async function report(agent: Agent, memory: Memory, news: News, done: Don
 export function resultOf(agent: Agent, memory: Memory, news: News, done: Done): PassResult {
   const { scene, outcomes, state } = done;
   // Where handshakes and reloads do, the lack of a socket hinders nobody.
-  const error = news.error ?? (scene.isUnseen ? undefined : scene.hindrance);
+  const hostError = news.error ?? (scene.isUnseen ? undefined : scene.hindrance);
   const status = hostStatusOf({
     config: agent.config,
     agentVersion: agent.version,
@@ -43,7 +43,7 @@ export function resultOf(agent: Agent, memory: Memory, news: News, done: Done): 
     haproxy: scene.haproxy,
     disk: scene.disk,
     records: state.files,
-    error: error ?? reloadFailure(done),
+    error: hostError ?? reloadFailure(done),
     previous: memory.status,
     outcomes,
     now: agent.now(),
@@ -52,7 +52,7 @@ export function resultOf(agent: Agent, memory: Memory, news: News, done: Done): 
     return progress.isWritten || progress.isListed || progress.isLoaded || action.kind === 'remove';
   });
   return {
-    ...{ outcomes, status, error },
+    ...{ outcomes, status, error: hostError },
     hindrance: news.error ?? scene.hindrance,
     isChanged,
     nextTryAt: earliest(nextTry(state, outcomes, agent.now()), nextReload(agent, done)),

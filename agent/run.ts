@@ -36,9 +36,10 @@ export interface TurnEnd {
 interface Seen {
   etag: string | undefined;
   status: HostStatus;
-  /** Of what hindered the whole host, and of what a look must find again. */
+  /** Of what hindered the whole host. */
   code: string | undefined;
-  hindrance: string | undefined;
+  /** Of what a look must meet again if there is nothing new. */
+  hindranceCode: string | undefined;
   at: Date;
   nextTryAt: Date | undefined;
 }
@@ -81,7 +82,7 @@ async function hasNoNews(agent: Agent, seen: Seen): Promise<boolean> {
   if (now.getTime() - seen.at.getTime() >= FULL_PASS_MS) return false;
   if (seen.nextTryAt !== undefined && now >= seen.nextTryAt) return false;
   const code = await lookForNews(agent, seen).catch(codeOf);
-  return code === seen.hindrance;
+  return code === seen.hindranceCode;
 }
 
 /** @returns what a full pass would find hindering, `undefined` if nothing, `'news'` if there is something to do */
@@ -103,8 +104,10 @@ async function lookForNews(agent: Agent, seen: Seen): Promise<string | undefined
 }
 
 function remember({ status, error, hindrance, nextTryAt }: PassResult, at: Date): Seen {
-  const [code, hindering] = [error, hindrance].map((one) => (one === undefined ? undefined : codeOf(one)));
-  return { status, etag: status.manifest, code, hindrance: hindering, at, nextTryAt };
+  const [code, hindranceCode] = [error, hindrance].map((one) =>
+    one === undefined ? undefined : codeOf(one),
+  );
+  return { status, etag: status.manifest, code, hindranceCode, at, nextTryAt };
 }
 
 /** By name, or by socket where there is one only: one of several that could make no pass has no entry. */

@@ -58,7 +58,7 @@ async function pass(agent: Agent, options: PassOptions): Promise<PassResult> {
   const news = await ask(agent, memory.known);
   tellNews(log, news);
   if (news.known) await saveManifest(config.stateDir, news.known, memory.known);
-  const done = await reconcile(agent, options, news, memory.state);
+  const done = await reconcile(agent, options, news, { state: memory.state, saved: memory.state });
   if (done.outcomes.some(isOnDisk)) await retirePlaceholder(agent);
   return report(agent, memory, news, done);
 }
@@ -77,10 +77,13 @@ async function preview(agent: Agent, options: PassOptions): Promise<PassResult> 
   });
 }
 
-export interface Done {
+interface Remembered {
   state: AgentState;
   /** As the state directory has it. */
   saved: AgentState;
+}
+
+export interface Done extends Remembered {
   scene: Scene;
   outcomes: Outcome[];
   /** `false`: told to stop before the last certificate. */
@@ -91,23 +94,24 @@ async function reconcile(
   agent: Agent,
   options: PassOptions,
   news: News,
-  before: AgentState,
+  { state: before, saved }: Remembered,
   round = 1,
 ): Promise<Done> {
   const { scene, actions } = await decide(agent, options, news, before);
   const intended = withIntents(before, actions);
-  await saveState(agent.config.stateDir, intended, before);
+  await saveState(agent.config.stateDir, intended, saved);
   const outcomes = await act(agent, options, actions, scene);
   const state = withOutcomes(intended, outcomes, agent.now());
   const pid = await pidAfter(agent, scene, outcomes);
   if (pid !== undefined && round < MAX_ROUNDS) {
     agent.log('haproxy.reloaded', { pid, before: scene.haproxy?.process.pid });
-    const next = await reconcile(agent, options, news, state, round + 1);
+    const next = await reconcile(agent, options, news, { state, saved: intended }, round + 1);
     return { ...next, outcomes: withEarlier(outcomes, next.outcomes) };
   }
   const reloaded = round < MAX_ROUNDS ? await reloadIfNeeded(agent, state, scene, outcomes) : undefined;
   if (reloaded !== undefined && reloaded.failure === undefined) {
-    const next = await reconcile(agent, options, news, { ...state, reload: reloaded }, round + 1);
+    const after = { state: { ...state, reload: reloaded }, saved: intended };
+    const next = await reconcile(agent, options, news, after, round + 1);
     return { ...next, outcomes: withEarlier(outcomes, next.outcomes) };
   }
   const after = reloaded ? { ...state, reload: reloaded } : state;

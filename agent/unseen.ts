@@ -66,10 +66,9 @@ const MOST_ASKED = 20;
 export function isOneHandedOut(wanted: readonly WantedFile[], { config }: Agent): () => Promise<boolean> {
   const { certsDir, handshake } = config.haproxy;
   const asked = wanted.slice(0, MOST_ASKED).map((one) => {
-    const pem = readFile(join(certsDir, one.file), 'utf8').then(parse);
-    // Whoever asks gets to see it.
-    pem.catch(() => undefined);
+    let pem: Promise<CombinedPem> | undefined;
     return async () => {
+      pem ??= readFile(join(certsDir, one.file), 'utf8').then(parse);
       const addresses = await proveServed(handshake, one, await pem).catch(asNone);
       return addresses.length > 0;
     };

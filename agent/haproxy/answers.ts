@@ -25,7 +25,7 @@ export interface CertificateStatus {
   hasStaple?: boolean | undefined;
 }
 
-/** Value of the first line `name: value`. Maps of all lines took a tenth of a pass over 10,000 certificates. */
+/** @returns the value of the first line `name: value`, `undefined` if there is none. Maps of all lines took a tenth of a pass over 10,000 certificates. */
 export function fieldIn(text: string, name: string): string | undefined {
   const label = `${name}:`;
   const isFirst = text.startsWith(label);

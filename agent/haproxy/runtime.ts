@@ -48,16 +48,10 @@ export class Runtime {
     return shown;
   }
 
-  /**
-   * Many on one connection: 10,000 connections would cost more than the answers.
-   * @param bufsize of HAProxy, into which a line of commands must fit
-   */
-  async showCertificates(
-    filenames: readonly string[],
-    bufsize: number,
-  ): Promise<Map<string, CertificateStatus | undefined>> {
+  /** Many on one connection: 10,000 connections would cost more than the answers. */
+  async showCertificates(filenames: readonly string[]): Promise<Map<string, CertificateStatus | undefined>> {
     const seen = new Map<string, CertificateStatus | undefined>();
-    for (const some of portionsOf(filenames, bufsize)) {
+    for (const some of portionsOf(filenames)) {
       const [first = '', ...others] = some;
       const answer = await this.#ask(showing(first), ...others.map(showing));
       const answers = [answer, ...answer.next];

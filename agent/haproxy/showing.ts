@@ -1,26 +1,26 @@
 /** `show ssl cert NAME`, many of them on one connection. */
 import type { RuntimeCommand } from './socket.ts';
 
-/** With more of them little is won; and where HAProxy cuts off one answer, all of its portion are asked for again. */
-const AT_ONCE = 100;
-/** `@1 show ssl cert NAME;` without its name, and some escapes. */
+/** A line that fits into the least buffer that people set (`tune.bufsize 4096`), whatever the agent was told of it. */
+const LINE_BYTES = 2048;
+/** `@1 show ssl cert NAME;` without its name; the rest is for a backslash before each space. */
 const COMMAND_BYTES = 24;
 
 export function showing(filename: string): RuntimeCommand {
   return { verb: 'show ssl cert', operands: [filename], mayBeCut: true };
 }
 
-/** @param bufsize of HAProxy: a line of commands must fit into it, and half of it is enough */
-export function portionsOf(filenames: readonly string[], bufsize: number): string[][] {
+/** Some 30 names each; one that is too long for a line stands alone. */
+export function portionsOf(filenames: readonly string[]): string[][] {
   const portions: string[][] = [];
   let bytes = 0;
   for (const filename of filenames) {
-    const portion = portions.at(-1);
     const more = Buffer.byteLength(filename) + COMMAND_BYTES;
-    const isFull = portion === undefined || portion.length === AT_ONCE || bytes + more > bufsize / 2;
-    if (isFull) portions.push([filename]);
+    const portion = portions.at(-1);
+    const isNew = portion === undefined || bytes + more > LINE_BYTES;
+    if (isNew) portions.push([filename]);
     else portion.push(filename);
-    bytes = isFull ? more : bytes + more;
+    bytes = isNew ? more : bytes + more;
   }
   return portions;
 }

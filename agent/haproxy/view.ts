@@ -71,7 +71,7 @@ export async function viewHaproxy(
     places.set(file, inLists.length > 0 ? inLists : [single]);
   }
   const filenames = new Set([...places.values()].flat().map(({ filename }) => filename));
-  const certificates = await runtime.showCertificates([...filenames], options.bufsize);
+  const certificates = await runtime.showCertificates([...filenames]);
   const withCertificate = (place: Omit<RuntimeFile, 'certificate'>) => ({
     ...{ ...place, certificate: certificates.get(place.filename) },
   });

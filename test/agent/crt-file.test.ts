@@ -29,8 +29,8 @@ for (const version of haproxyVersions) {
     const second = await stage.publish('shop', { names: ['shop.test'] });
     const added = await stage.publish('added', { names: ['added.test'] });
 
-    const partly = await stage.agent('sync', { args: ['--json'] });
-    const again = await stage.agent('sync', { args: ['--json'] });
+    const partly = await stage.pass(['--json']);
+    const again = await stage.pass(['--json']);
 
     assert.equal(partly.code, 3, partly.stderr);
     assert.match(
@@ -58,7 +58,7 @@ for (const version of haproxyVersions) {
     await stage.unpublish('shop');
     await stage.publish('store', { names: ['shop.test'] });
 
-    const renamed = await stage.agent('sync', { args: ['--json'] });
+    const renamed = await stage.pass(['--json']);
 
     assert.deepEqual(actionsOf(renamed), [
       ['store.pem', 'install'],

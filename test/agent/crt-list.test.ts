@@ -17,7 +17,7 @@ interface Listed {
   edit(change: (text: string) => string): void;
   /** HAProxy's entries, in the same form. */
   entries(): Promise<string[]>;
-  sync(...args: string[]): ReturnType<Stage['agent']>;
+  sync(...args: string[]): ReturnType<Stage['pass']>;
   /** Issues and publishes with a wish for its line. */
   publish(name: string, haproxy?: object): Promise<string>;
 }
@@ -35,7 +35,7 @@ async function makeListed(t: TestContext, version: HaproxyVersion, text = '# by 
     lines: () => short(readFileSync(list, 'utf8')),
     edit: (change) => writeFileSync(list, change(readFileSync(list, 'utf8'))),
     entries: async () => short(await stage.haproxy.command(`show ssl crt-list ${list}`)).slice(1),
-    sync: (...args) => stage.agent('sync', { args: ['--crt-list-file', list, ...args] }),
+    sync: (...args) => stage.pass(['--crt-list-file', list, ...args]),
     publish: async (name, haproxy) => {
       const { combined } = await stage.pki.issue({ names: [`${name}.test`, `www.${name}.test`] });
       const entry = entryFor(combined, [`${name}.test`]);

@@ -1,12 +1,13 @@
 // What the Runtime API cannot do: reloaded by command, checked first, once in a window, and proved afterwards.
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { haproxyVersions } from '../parts/haproxy.ts';
 import { programPath } from '../setup.mjs';
 import { actionsOf, assertOk } from './support/assess.ts';
+import { startAgent } from './support/program.ts';
 import { serialOf } from './support/publish.ts';
 import { makeReloadable, many } from './support/reloadable.ts';
 
@@ -139,6 +140,40 @@ test('without a stats socket: what a reload does not bring is not reloaded for a
     [error, files.map(({ state, error: why }) => [state, why?.code])],
     [undefined, [['needs-reload', 'ERR_RUNTIME_NO_SOCKET']]],
   );
+});
+
+test('a reload is remembered though the status cannot be put: nobody reloads for the same file twice', async (t) => {
+  const { stage, sync, reloads } = await makeReloadable(t, '3.2', () => ({ window: 1, timeout: 1 }));
+  await stage.publish('address', { names: ['127.0.0.9'] });
+  // a file where the directory of statuses should be
+  writeFileSync(join(stage.bucketDir, 'status'), '');
+  const blind = () => sync('--stats-socket', '/nonexistent.sock');
+
+  const first = await blind();
+  await sleep(1100);
+  const second = await blind();
+
+  assert.match(first.stderr, /event=reload\.done.*event=status\.failed/s);
+  assert.match(second.stderr, /event=reload\.in-vain/);
+  assert.equal(reloads(), 1);
+});
+
+test('without a stats socket the resident agent comes to rest, and its metrics show no error', async (t) => {
+  const { stage, config } = await makeReloadable(t, '3.2');
+  await stage.publish('shop', { names: ['shop.test'] });
+  const textfile = join(stage.dir, 'pemfleet.prom');
+  const flags = ['--config', config, '--stats-socket', '/nonexistent.sock', '--metrics-textfile', textfile];
+  const { child, output, said } = startAgent(['run', ...stage.flags, ...flags, '--poll-interval', '1']);
+  t.after(() => child.kill('SIGKILL'));
+
+  await said('event=run.finished');
+  const looks = output.stderr.split('event=manifest.unchanged').length - 1;
+  await said('event=manifest.unchanged', looks + 2);
+
+  assert.equal(output.stderr.split('event=run.finished').length - 1, 1, output.stderr);
+  const metrics = readFileSync(textfile, 'utf8');
+  assert.match(metrics, /pemfleet_agent_last_poll/);
+  assert.doesNotMatch(metrics, /SOCKET_MISSING/);
 });
 
 test('a command that fails, or that reloads nothing, is told as such', async (t) => {

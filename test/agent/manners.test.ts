@@ -84,8 +84,7 @@ test('the watchdog is fed twice in its time, and the status line says what hinde
 test('SIGTERM in the middle of many: the certificates in hand are finished, no file is half-way', async (t) => {
   const stage = await makeStage(t, { version: '2.6' });
   const names = Array.from({ length: 100 }, (_, index) => `c${String(index).padStart(2, '0')}`);
-  const pems = new Map<string, string>();
-  for (const name of names) pems.set(name, await stage.publish(name, { names: [`${name}.test`] }));
+  const pems = await stage.publishAll(names);
   const { output, sees, stopped, systemd } = await reside(t, stage);
   await sees(() => output.stderr.includes('event=certificate.installed'));
 

@@ -8,18 +8,18 @@ import { makeStage, type Stage } from './stage.ts';
 import { assertOk } from './support/assess.ts';
 import { serialOf } from './support/publish.ts';
 
-const byMaster = ({ haproxy }: Stage) => ({ args: ['--stats-socket', `master@${haproxy.masterSocket}`] });
+const byMaster = ({ haproxy }: Stage) => ['--stats-socket', `master@${haproxy.masterSocket}`];
 
 for (const version of haproxyVersions) {
   test(`${version}: master socket: new, renewed, refused, removed`, async (t) => {
     const stage = await makeStage(t, { version, masterWorker: true });
     await stage.publish('shop', { names: ['shop.test'] });
     await stage.publish('gone', { names: ['gone.test'] });
-    assertOk(await stage.agent('sync', byMaster(stage)));
+    assertOk(await stage.pass(byMaster(stage)));
     const pem = await stage.publish('shop', { names: ['shop.test'] });
     await stage.unpublish('gone');
 
-    assertOk(await stage.agent('sync', byMaster(stage)));
+    assertOk(await stage.pass(byMaster(stage)));
 
     assert.equal((await stage.handshake('shop.test')).serial, serialOf(pem));
     assert.deepEqual(stage.files(), ['shop.pem']);
@@ -28,7 +28,7 @@ for (const version of haproxyVersions) {
     const file = `${stage.haproxy.certsDir}/shop.pem`;
     await stage.haproxy.command(`set ssl cert ${file} <<\n${combined}`);
     await stage.publish('shop', { names: ['shop.test'] });
-    const cleared = await stage.agent('sync', byMaster(stage));
+    const cleared = await stage.pass(byMaster(stage));
     assertOk(cleared);
     assert.match(cleared.stderr, /event=transaction\.aborted/);
   });
@@ -56,7 +56,7 @@ for (const version of haproxyVersions) {
     await stage.haproxy.reload();
     const pem = await stage.publish('shop', { names: ['shop.test'] });
 
-    const results = [await stage.pass(), await stage.agent('sync', byMaster(stage))];
+    const results = [await stage.pass(), await stage.pass(byMaster(stage))];
 
     for (const result of results) assertOk(result);
     assert.notEqual((await stage.status()).haproxy[0]?.pid, oldPid);

@@ -14,12 +14,12 @@ for (const version of haproxyVersions) {
   test(`${version}: a certificate larger than one command is installed and waits for a reload, which serves it`, async (t) => {
     const stage = await makeStage(t, { version });
     const small = await stage.publish('shop', { names: ['shop.test'] });
-    assertOk(await stage.agent('sync'));
+    assertOk(await stage.pass());
     const names = ['shop.test', ...Array.from({ length: 800 }, (_, index) => `name-${index}.shop.test`)];
     const large = await stage.publish('shop', { names });
 
-    const tooLarge = await stage.agent('sync');
-    const again = await stage.agent('sync', { args: ['--json'] });
+    const tooLarge = await stage.pass();
+    const again = await stage.pass(['--json']);
 
     assert.ok(Buffer.byteLength(large) > 16_384);
     assert.equal(tooLarge.code, 3, tooLarge.stderr);
@@ -30,7 +30,7 @@ for (const version of haproxyVersions) {
     assert.equal((await stage.handshake('shop.test')).serial, serialOf(small));
 
     await stage.haproxy.restart();
-    assertOk(await stage.agent('sync'));
+    assertOk(await stage.pass());
 
     assert.equal((await stage.handshake('name-7.shop.test')).serial, serialOf(large));
     assert.deepEqual(stage.files(), ['shop.pem']);
@@ -39,14 +39,14 @@ for (const version of haproxyVersions) {
   test(`${version}: what HAProxy refuses is taken back, on disk and at run time, and not tried for ever`, async (t) => {
     const stage = await makeStage(t, { version, env: { OPENSSL_CONF: strictOpenssl(t) } });
     const good = await stage.publish('shop', { names: ['shop.test'] });
-    assertOk(await stage.agent('sync'));
+    assertOk(await stage.pass());
     const weak = await stage.publish('shop', { names: ['shop.test'], keyType: 'rsa-2048' });
     await stage.publish('new', { names: ['new.test'], keyType: 'rsa-2048' });
     await stage.publish('other', { names: ['other.test'] });
 
-    const refused = await stage.agent('sync');
-    const again = await stage.agent('sync', { args: ['--json'] });
-    const retried = await stage.agent('sync', { args: ['--retry', '--json'] });
+    const refused = await stage.pass();
+    const again = await stage.pass(['--json']);
+    const retried = await stage.pass(['--retry', '--json']);
 
     assert.equal(refused.code, 3, refused.stderr);
     assert.deepEqual(actionsOf(again), [
@@ -75,19 +75,19 @@ for (const version of haproxyVersions) {
 
     await stage.unpublish('new');
     const next = await stage.publish('shop', { names: ['shop.test'] });
-    assertOk(await stage.agent('sync'));
+    assertOk(await stage.pass());
     assert.equal((await stage.handshake('shop.test')).serial, serialOf(next));
   });
 
   test(`${version}: one directory under two names is two copies: both are kept fresh`, async (t) => {
     const stage = await makeStage(t, { version, configText: await twoNames() });
     const [a, b] = [stage.haproxy.httpsPort, stage.haproxy.httpPort];
-    const flags = { args: ['--handshake', `127.0.0.1:${a},127.0.0.1:${b}`] };
+    const flags = ['--handshake', `127.0.0.1:${a},127.0.0.1:${b}`];
     await stage.publish('shop', { names: ['shop.test'] });
-    assertOk(await stage.agent('sync', flags));
+    assertOk(await stage.pass(flags));
     const pem = await stage.publish('shop', { names: ['shop.test'] });
 
-    assertOk(await stage.agent('sync', flags));
+    assertOk(await stage.pass(flags));
 
     assert.deepEqual((await stage.status()).files[0]?.handshakes, [`127.0.0.1:${a}`, `127.0.0.1:${b}`]);
     const shown = await stage.haproxy.command(`show ssl cert ${stage.haproxy.certsDir}/./shop.pem`);
@@ -97,10 +97,10 @@ for (const version of haproxyVersions) {
   test(`${version}: a name that another file has too: the handshake tells what is really served`, async (t) => {
     const stage = await makeStage(t, { version });
     await stage.publish('first', { names: ['shop.test'] });
-    assertOk(await stage.agent('sync'));
+    assertOk(await stage.pass());
     await stage.publish('second', { names: ['shop.test'] });
 
-    const overlapping = await stage.agent('sync');
+    const overlapping = await stage.pass();
 
     assert.equal(overlapping.code, 3, overlapping.stderr);
     const [first, second] = (await stage.status()).files;
@@ -117,7 +117,7 @@ test('a crt-list file in a directory that the agent may not write to: coded, and
   const stage = await makeStage(t, { version: '3.2' });
   await stage.publish('shop', { names: ['shop.test'] });
 
-  const result = await stage.agent('sync', { args: ['--crt-list-file', '/proc/crt-list.txt'] });
+  const result = await stage.pass(['--crt-list-file', '/proc/crt-list.txt']);
 
   assert.equal(result.code, 3, result.stderr);
   assert.match(result.stderr, /event=certificate\.pending .*code=ERR_CRT_LIST_FILE/);

@@ -14,7 +14,7 @@ for (const version of haproxyVersions) {
     const stage = await makeStage(t, { version });
     const { haproxy } = stage;
     const pem = await stage.publish('shop', { names: ['shop.test'] });
-    assertOk(await stage.agent('sync'));
+    assertOk(await stage.pass());
     const path = join(haproxy.certsDir, 'shop.pem');
     const other = await stage.pki.issue({ names: ['shop.test'] });
     const drifts: [string, () => unknown][] = [
@@ -39,7 +39,7 @@ for (const version of haproxyVersions) {
 
     for (const [action, drift] of drifts) {
       await drift();
-      const repaired = await stage.agent('sync', { args: ['--json'] });
+      const repaired = await stage.pass(['--json']);
 
       assertOk(repaired);
       assert.deepEqual(actionsOf(repaired), [['shop.pem', action]]);
@@ -74,13 +74,13 @@ test('two agents at once, with different memories: one after another, nothing mi
 test('a new bucket out of reach: the last good manifest still holds, and repairs from disk go on', async (t) => {
   const stage = await makeStage(t, { version: '3.2' });
   const pem = await stage.publish('shop', { names: ['shop.test'] });
-  assertOk(await stage.agent('sync'));
+  assertOk(await stage.pass());
   await stage.haproxy.command(
     `del ssl crt-list ${stage.haproxy.certsDir} ${stage.haproxy.certsDir}/shop.pem`,
   );
   writeFileSync(join(stage.dir, 'file'), '');
 
-  const result = await stage.agent('sync', { args: ['--bucket', `file://${stage.dir}/file/bucket`] });
+  const result = await stage.pass(['--bucket', `file://${stage.dir}/file/bucket`]);
 
   assert.equal(result.code, 1);
   assert.match(result.stderr, /event=manifest\.failed code=ERR_BUCKET_IO/);
@@ -91,9 +91,9 @@ test('a new bucket out of reach: the last good manifest still holds, and repairs
 test('a pem owned and readable as configured; a mode that changes is applied without touching HAProxy', async (t) => {
   const stage = await makeStage(t, { version: '3.2' });
   await stage.publish('shop', { names: ['shop.test'] });
-  assertOk(await stage.agent('sync'));
+  assertOk(await stage.pass());
 
-  const result = await stage.agent('sync', { args: ['--pem-mode', '0640', '--pem-group', '1'] });
+  const result = await stage.pass(['--pem-mode', '0640', '--pem-group', '1']);
 
   assertOk(result);
   const { mode, gid } = statSync(join(stage.haproxy.certsDir, 'shop.pem'));
@@ -104,20 +104,20 @@ test('a pem owned and readable as configured; a mode that changes is applied wit
 test('a broken memory is forgotten with a word, and nothing is lost', async (t) => {
   const stage = await makeStage(t, { version: '3.2' });
   await stage.publish('shop', { names: ['shop.test'] });
-  assertOk(await stage.agent('sync'));
+  assertOk(await stage.pass());
   for (const name of readdirSync(stage.stateDir)) writeFileSync(join(stage.stateDir, name), '{"half":');
 
-  const result = await stage.agent('sync');
+  const result = await stage.pass();
 
   assertOk(result);
   assert.equal(result.stderr.match(/event=state\.reset/g)?.length, 3);
-  assert.equal((await stage.agent('sync')).stderr.includes('state.reset'), false);
+  assert.equal((await stage.pass()).stderr.includes('state.reset'), false);
 });
 
 test('temporary and kept files of a killed run are swept, foreign dot-files are not', async (t) => {
   const stage = await makeStage(t, { version: '3.2' });
   await stage.publish('shop', { names: ['shop.test'] });
-  assertOk(await stage.agent('sync'));
+  assertOk(await stage.pass());
   const stray = [
     '.shop.pem.0123456789ab.pemfleet-tmp',
     '.shop.pem.pemfleet-previous',
@@ -126,7 +126,7 @@ test('temporary and kept files of a killed run are swept, foreign dot-files are 
   ];
   for (const name of stray) writeFileSync(join(stage.haproxy.certsDir, name), 'x');
 
-  assertOk(await stage.agent('sync'));
+  assertOk(await stage.pass());
 
   assert.deepEqual(stage.files(), ['.mine', 'shop.pem']);
 });
@@ -134,12 +134,12 @@ test('temporary and kept files of a killed run are swept, foreign dot-files are 
 test('a file of ours that somebody has replaced is left where it is when the manifest drops it', async (t) => {
   const stage = await makeStage(t, { version: '3.2' });
   await stage.publish('shop', { names: ['shop.test'] });
-  assertOk(await stage.agent('sync'));
+  assertOk(await stage.pass());
   const { combined } = await stage.pki.issue({ names: ['shop.test'] });
   writeFileSync(join(stage.haproxy.certsDir, 'shop.pem'), combined);
   await stage.unpublish('shop');
 
-  assertOk(await stage.agent('sync'));
+  assertOk(await stage.pass());
 
   assert.equal(stage.pem('shop'), combined);
 });

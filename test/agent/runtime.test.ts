@@ -46,13 +46,13 @@ for (const version of haproxyVersions) {
         return socket(...commands);
       };
 
-      const shown = await new Runtime(counted, sleep).showCertificates(asked, 16_384);
+      const shown = await new Runtime(counted, sleep).showCertificates(asked);
 
       assert.deepEqual([...shown.keys()], asked);
       const missing = [...shown].filter(([, seen]) => seen === undefined).map(([filename]) => filename);
       assert.deepEqual(missing, unknown.map(named));
       assert.ok([...shown].every(([name, seen]) => seen === undefined || seen.filename === name));
-      assert.ok(connections <= 8, `${connections} connections on ${path}`);
+      assert.ok(connections < 30, `${connections} connections on ${path}`);
     }
   });
 

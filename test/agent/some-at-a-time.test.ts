@@ -5,18 +5,16 @@ import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { digest } from '#contract/combined-pem.ts';
 import { certificateName, layout } from '#contract/layout.ts';
-import { type Manifest, serializeManifest } from '#contract/manifest.ts';
+import { serializeManifest } from '#contract/manifest.ts';
 import { Runtime } from '../../agent/haproxy/runtime.ts';
 import { openSocket } from '../../agent/haproxy/socket.ts';
 import { sync } from '../../agent/sync.ts';
-import { type HaproxyVersion, haproxyVersions } from '../parts/haproxy.ts';
+import type { HaproxyVersion } from '../parts/haproxy.ts';
 import { makeStage, type Stage } from './stage.ts';
 import { byList } from './support/configs.ts';
 import { fleet } from './support/host.ts';
 import { agentHere } from './support/program.ts';
-import { entryFor } from './support/publish.ts';
 import { makeWorkDir } from './support/work-dir.ts';
 
 const COUNT = 45;
@@ -32,19 +30,6 @@ async function makeListed(t: TestContext, version: HaproxyVersion) {
   writeFileSync(list, '# by hand\n');
   const stage = await makeStage(t, { version, workDir, configText: byList(list) });
   return { stage, list };
-}
-
-async function publishAll(stage: Stage): Promise<void> {
-  const certificates: Record<string, object> = {};
-  for (const name of names) {
-    const { combined } = await stage.pki.issue({ names: [`${name}.test`] });
-    await stage.bucket.put(layout.pem(fleet, certificateName.parse(name), digest(combined)), combined);
-    certificates[name] = entryFor(combined, [`${name}.test`]);
-  }
-  const before = await stage.manifest();
-  await stage.putManifest(
-    serializeManifest({ ...before, certificates: certificates as Manifest['certificates'] }),
-  );
 }
 
 /** A pass, with how often it wrote the file, and which commands HAProxy got. */
@@ -76,57 +61,58 @@ async function countedPass(t: TestContext, stage: Stage, list: string) {
   }
 }
 
-for (const version of haproxyVersions) {
-  test(`${version}: a crt-list file is written once for ${AT_A_TIME} certificates, and asked for once in a pass`, async (t) => {
-    const { stage, list } = await makeListed(t, version);
-    const lines = () => readFileSync(list, 'utf8').match(/c\d\d(?=\.pem)/g);
-    await publishAll(stage);
+// What is counted is the agent's own: one version tells.
+const version = '3.2';
 
-    const added = await countedPass(t, stage, list);
+test(`${version}: a crt-list file is written once for ${AT_A_TIME} certificates, and asked for once in a pass`, async (t) => {
+  const { stage, list } = await makeListed(t, version);
+  const lines = () => readFileSync(list, 'utf8').match(/c\d\d(?=\.pem)/g);
+  await stage.publishAll(names);
 
-    assert.ok(added.status.files.every(({ state }) => state === 'served'));
-    assert.equal(added.writes, Math.ceil(COUNT / AT_A_TIME));
-    assert.equal(added.count('show ssl crt-list'), 2, 'the lists, and the entries of one');
-    assert.equal(added.count('set ssl cert'), COUNT);
-    assert.equal(added.count('show ssl cert'), 0, 'each is shown with the command that brought it');
-    assert.deepEqual(lines(), names);
+  const added = await countedPass(t, stage, list);
 
-    await publishAll(stage);
-    const renewed = await countedPass(t, stage, list);
+  assert.ok(added.status.files.every(({ state }) => state === 'served'));
+  assert.equal(added.writes, Math.ceil(COUNT / AT_A_TIME));
+  assert.equal(added.count('show ssl crt-list'), 2, 'the lists, and the entries of one');
+  assert.equal(added.count('set ssl cert'), COUNT);
+  assert.equal(added.count('show ssl cert'), 0, 'each is shown with the command that brought it');
+  assert.deepEqual(lines(), names);
 
-    assert.ok(renewed.status.files.every(({ state }) => state === 'served'));
-    assert.deepEqual([renewed.writes, renewed.count('show ssl crt-list')], [0, 2]);
-    assert.equal(renewed.count('commit ssl cert;show ssl cert'), COUNT);
+  await stage.publishAll(names);
+  const renewed = await countedPass(t, stage, list);
 
-    const idle = await countedPass(t, stage, list);
+  assert.ok(renewed.status.files.every(({ state }) => state === 'served'));
+  assert.deepEqual([renewed.writes, renewed.count('show ssl crt-list')], [0, 2]);
+  assert.equal(renewed.count('commit ssl cert;show ssl cert'), COUNT);
 
-    assert.equal(idle.writes, 0);
-    assert.equal(idle.connections, 4, 'show info, the lists, the entries, and all certificates');
+  const idle = await countedPass(t, stage, list);
 
-    await stage.putManifest(serializeManifest({ ...(await stage.manifest()), certificates: {} }));
-    const removed = await countedPass(t, stage, list);
+  assert.equal(idle.writes, 0);
+  assert.equal(idle.connections, 5, 'show info, the lists, the entries, and two lines of certificates');
 
-    const times = Math.ceil(COUNT / AT_A_TIME);
-    assert.deepEqual([removed.writes, removed.count('show ssl crt-list')], [times, 2 + times]);
-    assert.deepEqual([lines(), stage.files()], [null, []]);
-  });
+  await stage.putManifest(serializeManifest({ ...(await stage.manifest()), certificates: {} }));
+  const removed = await countedPass(t, stage, list);
 
-  test(`${version}: of certificates that are made ready together, a bad one stops no other`, async (t) => {
-    const { stage, list } = await makeListed(t, version);
-    await publishAll(stage);
-    const { certificates } = await stage.manifest();
-    const [, , bad = ''] = names;
-    const [pem] = certificates[certificateName.parse(bad)]?.pems ?? [];
-    rmSync(join(stage.bucketDir, layout.pem(fleet, certificateName.parse(bad), pem?.sha256 ?? '')));
+  const times = Math.ceil(COUNT / AT_A_TIME);
+  assert.deepEqual([removed.writes, removed.count('show ssl crt-list')], [times, 2 + times]);
+  assert.deepEqual([lines(), stage.files()], [null, []]);
+});
 
-    const { status } = await countedPass(t, stage, list);
+test(`${version}: of certificates that are made ready together, a bad one stops no other`, async (t) => {
+  const { stage, list } = await makeListed(t, version);
+  await stage.publishAll(names);
+  const { certificates } = await stage.manifest();
+  const [, , bad = ''] = names;
+  const [pem] = certificates[certificateName.parse(bad)]?.pems ?? [];
+  rmSync(join(stage.bucketDir, layout.pem(fleet, certificateName.parse(bad), pem?.sha256 ?? '')));
 
-    const notServed = status.files.filter(({ state }) => state !== 'served');
-    assert.deepEqual(
-      notServed.map(({ certificate, error }) => [certificate, error?.code]),
-      [[bad, 'ERR_PEM_MISSING']],
-    );
-    assert.doesNotMatch(readFileSync(list, 'utf8'), new RegExp(bad));
-    await stage.haproxy.restart();
-  });
-}
+  const { status } = await countedPass(t, stage, list);
+
+  const notServed = status.files.filter(({ state }) => state !== 'served');
+  assert.deepEqual(
+    notServed.map(({ certificate, error }) => [certificate, error?.code]),
+    [[bad, 'ERR_PEM_MISSING']],
+  );
+  assert.doesNotMatch(readFileSync(list, 'utf8'), new RegExp(bad));
+  await stage.haproxy.restart();
+});

@@ -28,6 +28,8 @@ export interface Stage {
   flags: string[];
   /** Issues and publishes; the PEM is returned. */
   publish(name: string, wish: LeafWish): Promise<string>;
+  /** Many at once, `NAME.test` each; the PEMs are returned, by name. */
+  publishAll(names: readonly string[]): Promise<Map<string, string>>;
   /** Publishes any bytes under any description. */
   publishBytes(name: string, body: string, entry: object): Promise<void>;
   unpublish(name: string): Promise<void>;
@@ -63,7 +65,7 @@ export async function stageOn(haproxy: Haproxy, dir: string): Promise<Stage> {
     ...['--stats-socket', haproxy.socket, '--certs-dir', haproxy.certsDir],
     ...['--handshake', `127.0.0.1:${haproxy.httpsPort}`],
   ];
-  const { manifest, putManifest, publishBytes, publish, unpublish } = publisher(bucket, pki);
+  const { manifest, putManifest, ...publishing } = publisher(bucket, pki);
   return {
     dir,
     bucket,
@@ -72,9 +74,7 @@ export async function stageOn(haproxy: Haproxy, dir: string): Promise<Stage> {
     haproxy,
     pki,
     flags,
-    publish,
-    publishBytes,
-    unpublish,
+    ...publishing,
     manifest,
     putManifest,
     agent: (command, options = {}) => spawnAgent([command, ...flags, ...(options.args ?? [])], options),

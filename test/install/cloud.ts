@@ -14,7 +14,7 @@ import { type Handshake, handshake } from '../parts/handshake.ts';
 import { type Machine, makeMachine } from '../parts/machine.ts';
 import { createPki, type LeafWish } from '../parts/pki.ts';
 import { freePort } from '../parts/ports.ts';
-import { startTogether } from '../parts/together.ts';
+import { type Keep, startTogether } from '../parts/together.ts';
 
 export const INSTANCE = 'i-0aaaaaaaaaaaaaaaa';
 export const release = resolve('dist/release');
@@ -36,7 +36,7 @@ export interface Cloud {
 
 export const startCloud = (): Promise<Cloud> => startTogether(startInstance);
 
-async function startInstance(keep: (stop: () => unknown) => void): Promise<Omit<Cloud, 'stop'>> {
+async function startInstance(keep: Keep): Promise<Omit<Cloud, 'stop'>> {
   const { cloudInit, policies } = deployHost({}, { agentRelease: release });
   const aws = await startAws();
   keep(aws.stop);

@@ -12,7 +12,7 @@ import { type Footprint, footprintOf } from '../parts/footprint.ts';
 import { startHaproxy } from '../parts/haproxy.ts';
 import { until } from '../parts/process.ts';
 import { makeTempDir } from '../parts/temp-dir.ts';
-import { startTogether } from '../parts/together.ts';
+import { type Keep, startTogether } from '../parts/together.ts';
 
 const CERTIFICATES = 20;
 /** The garbage of the installations is collected some seconds later. */
@@ -33,7 +33,7 @@ export interface IdleHost {
 
 export const startIdleHost = (): Promise<IdleHost> => startTogether(startHost);
 
-async function startHost(keep: (stop: () => unknown) => void): Promise<Omit<IdleHost, 'stop'>> {
+async function startHost(keep: Keep): Promise<Omit<IdleHost, 'stop'>> {
   const place = makeTempDir();
   keep(place.remove);
   const aws = await startAws();

@@ -11,7 +11,7 @@ import { loadConfig } from '../../../agent/config.ts';
 import { Runtime } from '../../../agent/haproxy/runtime.ts';
 import { openSocket } from '../../../agent/haproxy/socket.ts';
 import { type Log, lineLog } from '../../../agent/log.ts';
-import { exitStatusOf } from '../../../agent/show.ts';
+import { exitStatusOf, resultDocument } from '../../../agent/show.ts';
 import { sync } from '../../../agent/sync.ts';
 import { factsOf } from '../../../agent/tell.ts';
 import { until } from '../../parts/process.ts';
@@ -61,9 +61,6 @@ export async function spawnAgent(args: string[], { env, preload }: SpawnOptions 
   return { code, signal, ...output };
 }
 
-/** How long a busy machine may need; one pass over 1,000 certificates is among what is waited for. */
-const DEADLINE_MS = 600_000;
-
 export function startAgent(args: string[], { env, preload, niceness = 0 }: SpawnOptions = {}) {
   const imports = preload === undefined ? [] : ['--import', pathToFileURL(preload).href];
   // nice(1) becomes the program: the pid stays
@@ -80,11 +77,11 @@ export function startAgent(args: string[], { env, preload, niceness = 0 }: Spawn
     output.stderr += text;
   });
   /** Resolves when its log has these words so many times; rejects when it ends before. */
-  const said = (words: string, times = 1) =>
+  const said = (words: string, times = 1, deadlineMs = 60_000) =>
     until(
       async () => output.stderr.split(words).length > times,
       () => (child.exitCode === null ? undefined : output.stderr.slice(-2000)),
-      DEADLINE_MS,
+      deadlineMs,
     );
   return { child, output, said };
 }
@@ -103,10 +100,17 @@ export async function agentHere(
   return { config, version: '0', openBucket: bucket, runtime, log, now: () => new Date(), ...changes };
 }
 
-export async function passHere(flags: readonly string[]): Promise<Finished> {
+/** `pemfleet-agent sync` with these flags, but for the program around it, whose start takes longer than the pass. */
+export async function passHere(words: readonly string[]): Promise<Finished> {
   const lines: string[] = [];
   const log = lineLog((line) => lines.push(line), false);
-  const agent = await agentHere(flags, log);
-  const result = await sync(agent).catch((error: unknown) => void log('run.failed', factsOf(error)));
-  return { code: result ? exitStatusOf(result) : 1, signal: null, stdout: '', stderr: lines.join('') };
+  const agent = await agentHere(
+    words.filter((word) => word !== '--json' && word !== '--retry'),
+    log,
+  );
+  const result = await sync(agent, { ignoresBackOff: words.includes('--retry') }).catch(
+    (error: unknown) => void log('run.failed', factsOf(error)),
+  );
+  const document = result && words.includes('--json') ? JSON.stringify(resultDocument(result, false)) : '';
+  return { code: result ? exitStatusOf(result) : 1, signal: null, stdout: document, stderr: lines.join('') };
 }

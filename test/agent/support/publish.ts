@@ -31,6 +31,21 @@ export function publisher(bucket: Bucket, pki: Pki) {
       await publishBytes(name, combined, entryFor(combined, wish.names));
       return combined;
     },
+    /** One manifest for all of them; `NAME.test` each. */
+    publishAll: async (names: readonly string[]) => {
+      const pems = new Map<string, string>();
+      const before = await manifest();
+      const certificates: Record<string, object> = { ...before.certificates };
+      for (const name of names) {
+        const { combined } = await pki.issue({ names: [`${name}.test`] });
+        await bucket.put(layout.pem(fleet, certificateName.parse(name), digest(combined)), combined);
+        certificates[name] = entryFor(combined, [`${name}.test`]);
+        pems.set(name, combined);
+      }
+      const all = certificates as Manifest['certificates'];
+      await putManifest(serializeManifest({ ...before, certificates: all }));
+      return pems;
+    },
     unpublish: async (name: string) => {
       const before = await manifest();
       const { [name as never]: _, ...certificates } = before.certificates;

@@ -55,8 +55,9 @@ export async function makeReloadable(
   writeFileSync(counter, '');
   return {
     stage,
+    config,
     certs: join(workDir, 'certs'),
-    sync: (...args: string[]) => stage.agent('sync', { args: ['--config', config, ...args] }),
+    sync: (...args: string[]) => stage.pass(['--config', config, ...args]),
     reloads: () => readFileSync(counter, 'utf8').length / 2,
   };
 }

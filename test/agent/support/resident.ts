@@ -17,6 +17,8 @@ export interface Resident {
 }
 
 const finished = 'event=run.finished';
+/** Of a pass over 1,000 certificates on a busy machine. */
+const DEADLINE_MS = 600_000;
 
 /** Its first pass is made when this resolves. */
 export async function startResident(
@@ -25,10 +27,14 @@ export async function startResident(
   niceness = 0,
 ): Promise<Resident> {
   const args = ['run', ...flags, '--poll-interval', '3600', ...more];
-  const { child, output, said } = startAgent(args, { niceness });
+  const { child, output, said: saidBy } = startAgent(args, { niceness });
+  const said = (words: string, times: number) => saidBy(words, times, DEADLINE_MS);
   const exited = once(child, 'exit');
   const count = (words: string) => output.stderr.split(words).length - 1;
-  await said(finished);
+  await said(finished, 1).catch((error: unknown) => {
+    child.kill('SIGKILL');
+    throw error;
+  });
   return {
     log: () => output.stderr,
     said,

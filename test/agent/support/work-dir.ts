@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { makeTempDir } from '../../parts/temp-dir.ts';
 
-export interface WorkDir {
+interface WorkDir {
   workDir: string;
   certs: string;
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { readDocument, writeDocument } from '../../../agent/documents.ts';
@@ -47,6 +47,13 @@ for (const [what, change] of Object.entries(changes))
     assert.notEqual(seen, 'broken');
     assert.equal((seen as { isSealed: boolean }).isSealed, false);
   });
+
+test('another document copied over it has to be checked', async (t) => {
+  const path = await written(t);
+  copyFileSync(path, `${path}.copy`);
+
+  assert.equal(((await read(`${path}.copy`)) as { isSealed: boolean }).isSealed, false);
+});
 
 test('half of it is broken; none of it is none', async (t) => {
   const path = await written(t);

@@ -10,7 +10,7 @@ import type { Aws, Principal } from '../aws/aws.ts';
 import { type Imds, startImds } from '../aws/imds.ts';
 import { type Haproxy, startHaproxy } from '../haproxy.ts';
 import { type Part, startPart } from '../process.ts';
-import { startTogether } from '../together.ts';
+import { type Keep, startTogether } from '../together.ts';
 
 const run = promisify(execFile);
 export const INSTANCE = 'i-0aaaaaaaaaaaaaaaa';
@@ -44,10 +44,7 @@ export interface FleetHost {
 export const startHost = (options: HostOptions): Promise<FleetHost> =>
   startTogether((keep) => startInstance(options, keep));
 
-async function startInstance(
-  options: HostOptions,
-  keep: (stop: () => unknown) => void,
-): Promise<Omit<FleetHost, 'stop'>> {
+async function startInstance(options: HostOptions, keep: Keep): Promise<Omit<FleetHost, 'stop'>> {
   const { aws, dir, principal, tags, haproxyDir: workDir, httpPort, httpsPort } = options;
   const imds = await startImds({ instanceId: INSTANCE, region: aws.region, principal: () => principal });
   keep(imds.stop);

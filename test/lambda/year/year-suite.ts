@@ -1,4 +1,4 @@
-/** A year on a simulated clock: never late, inside the CA's window, within its limits. One file a lifetime, to run side by side. */
+/** A year on a simulated clock: never late, inside the CA's window, within its limits. Files of their own run side by side. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS, HOUR_MS } from './simulated-ca.ts';
@@ -11,8 +11,8 @@ const OUTAGES = [
   { from: 280 * DAY_MS, to: 283 * DAY_MS },
 ];
 
-export function yearOf(lifetime: string, lifetimeMs: number): void {
-  for (const wakeMinutes of [15, 60]) {
+export function yearOf(lifetime: string, lifetimeMs: number, wakes: readonly number[] = [15, 60]): void {
+  for (const wakeMinutes of wakes) {
     test(`${lifetime}, a wake every ${wakeMinutes} min: at least 99 % of renewals inside the window, none late`, () => {
       const year = simulateYear({ certificates: CERTIFICATES, lifetimeMs, wakeMinutes });
 

@@ -1,5 +1,0 @@
-/** A year of certificates that live 160 hours (`npm run test:long`). */
-import { HOUR_MS } from './simulated-ca.ts';
-import { yearOf } from './year-suite.ts';
-
-yearOf('160 hours', 160 * HOUR_MS);

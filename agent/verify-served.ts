@@ -33,6 +33,9 @@ export function readBack(
   throw new RuntimeCommandFailed('ERR_RUNTIME_READ_BACK', { verb: 'show ssl cert', filename }, detail);
 }
 
+/** What tells by which name and which kind of key it is handed out. */
+type Proved = Pick<WantedFile, 'keyType' | 'isPair' | 'listing' | 'shadows'>;
+
 /**
  * One handshake with each address. Nothing is proved for a certificate without a DNS name: SNI carries no
  * IP address (RFC 6066 §3).
@@ -41,7 +44,7 @@ export function readBack(
  */
 export async function proveServed(
   addresses: readonly string[],
-  wanted: WantedFile,
+  wanted: Proved,
   pem: CombinedPem,
 ): Promise<string[]> {
   const servername = servernameOf(pem, wanted);
@@ -54,7 +57,7 @@ export async function proveServed(
 }
 
 /** The first DNS name of the leaf itself that no other certificate is served for, a plain one before a wildcard. */
-function servernameOf({ leaf }: CombinedPem, { listing, shadows }: WantedFile): string | undefined {
+function servernameOf({ leaf }: CombinedPem, { listing, shadows }: Proved): string | undefined {
   const entries = leaf.subjectAltName?.split(', ') ?? [];
   const identifiers = entries
     .filter((entry) => entry.startsWith('DNS:'))
@@ -67,7 +70,7 @@ function servernameOf({ leaf }: CombinedPem, { listing, shadows }: WantedFile): 
 }
 
 /** Of an RSA and ECDSA pair, HAProxy hands out the half that the client's signature algorithms ask for. */
-function contextFor({ isPair, keyType }: WantedFile): SecureContext {
+function contextFor({ isPair, keyType }: Proved): SecureContext {
   if (!isPair) return contexts.any();
   return keyType.startsWith('rsa') ? contexts.rsa() : contexts.ecdsa();
 }

@@ -6,7 +6,7 @@ import { capabilitiesOf } from '../../agent/haproxy/capabilities.ts';
 import { Runtime } from '../../agent/haproxy/runtime.ts';
 import { openSocket } from '../../agent/haproxy/socket.ts';
 import { load } from '../../agent/load.ts';
-import { readBack } from '../../agent/verify-served.ts';
+import { proveServed, readBack } from '../../agent/verify-served.ts';
 import { type Cost, cpuMsOf, forget, type Leaf, type LoadStage, parentOf } from './load-stage.ts';
 import { measure } from './measure.ts';
 import { fetchPeer } from './peers.mjs';
@@ -39,9 +39,12 @@ const bareLoop: LoadSubject = {
   },
 };
 
-/** The agent's own stages at the Runtime API: no file, no check of the PEM. */
-const atRuntimeApi: LoadSubject = {
-  name: 'pemfleet: set, commit, read-back',
+/**
+ * The agent's own stages at the Runtime API: no file, no check of the PEM.
+ * @param addresses on which a handshake proves each, one after the other
+ */
+const atRuntimeApi = (name: string, addresses: (stage: LoadStage) => readonly string[]): LoadSubject => ({
+  name,
   bring: async (stage, leaves, kind) => {
     const socket = openSocket({ path: stage.haproxy.socket, timeoutMs: 8000 });
     const runtime = new Runtime(socket, (ms) => new Promise((resolve) => setTimeout(resolve, ms)));
@@ -56,12 +59,13 @@ const atRuntimeApi: LoadSubject = {
           : undefined;
         const place = { filename: path, crtList, isListed: isThere, certificate };
         readBack(await load(runtime, place, combined, capabilities), path, parsed);
+        await proveServed(addresses(stage), { keyType: 'ec256', isPair: false }, parsed);
       }
     });
     if (kind === 'addition') await forget(stage, leaves);
     return cost;
   },
-};
+});
 
 /** The executable from its start to its end, less a run that has nothing to do. */
 const wholeSync = (name: string, flagsOf: (stage: LoadStage) => readonly string[]): LoadSubject => ({
@@ -134,17 +138,17 @@ export const reload: LoadSubject = {
   },
 };
 
+const httpsOf = ({ haproxy }: LoadStage) => `127.0.0.1:${haproxy.httpsPort}`;
+
 function expectSuccess(answer: string): void {
   if (!/^Success!$/m.test(answer)) throw new Error(`HAProxy answers ${answer.trim()}`);
 }
 
 export const loadSubjects: readonly LoadSubject[] = [
   bareLoop,
-  atRuntimeApi,
+  atRuntimeApi('pemfleet: set, commit, read-back', () => []),
+  atRuntimeApi('pemfleet: set, commit, read-back, handshake', (stage) => [httpsOf(stage)]),
   wholeSync('pemfleet sync', () => []),
-  wholeSync('pemfleet sync with handshakes', ({ haproxy }) => [
-    '--handshake',
-    `127.0.0.1:${haproxy.httpsPort}`,
-  ]),
+  wholeSync('pemfleet sync with handshakes', (stage) => ['--handshake', httpsOf(stage)]),
   acmeHook,
 ];

@@ -4,13 +4,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type HaproxyVersion, haproxyVersions } from '../parts/haproxy.ts';
-import { makeStage, type Stage } from './stage.ts';
+import type { Stage } from './stage.ts';
 import { actionsOf, assertOk, traces } from './support/assess.ts';
-import { byList } from './support/configs.ts';
+import { makeListed } from './support/listed.ts';
 import { entryFor, serialOf } from './support/publish.ts';
-import { makeWorkDir } from './support/work-dir.ts';
 
-interface Listed {
+interface Watched {
   stage: Stage;
   /** The crt-list's lines with the directory cut off. */
   lines(): string[];
@@ -22,11 +21,8 @@ interface Listed {
   publish(name: string, haproxy?: object): Promise<string>;
 }
 
-async function makeListed(t: TestContext, version: HaproxyVersion, text = '# by hand\n'): Promise<Listed> {
-  const { workDir, certs } = makeWorkDir(t);
-  const list = join(certs, 'crt-list.txt');
-  writeFileSync(list, text);
-  const stage = await makeStage(t, { version, workDir, configText: byList(list) });
+async function makeWatched(t: TestContext, version: HaproxyVersion): Promise<Watched> {
+  const { stage, list } = await makeListed(t, version, { at: 'certs/crt-list.txt', text: '# by hand\n' });
   const { certsDir } = stage.haproxy;
   const short = (shown: string) =>
     shown.replaceAll('\0', '').replaceAll(`${certsDir}/`, '').split('\n').filter(Boolean);
@@ -52,7 +48,7 @@ const alpn = {
 
 for (const version of haproxyVersions) {
   test(`${version}: crt-list FILE: new with options and filters, renewed, changed, removed; the file in step`, async (t) => {
-    const { stage, lines, entries, sync, publish } = await makeListed(t, version);
+    const { stage, lines, entries, sync, publish } = await makeWatched(t, version);
     const pid = await stage.haproxy.pid();
     await publish('shop', alpn);
     const plain = await publish('plain');
@@ -98,7 +94,7 @@ for (const version of haproxyVersions) {
   });
 
   test(`${version}: crt-list FILE: drift on disk and at run time is repaired, with nothing new nothing is written`, async (t) => {
-    const { stage, lines, edit, entries, sync, publish } = await makeListed(t, version);
+    const { stage, lines, edit, entries, sync, publish } = await makeWatched(t, version);
     const pem = await publish('shop', alpn);
     assertOk(await sync());
     const [wantedLines, wantedEntries] = [lines(), await entries()];
@@ -137,7 +133,7 @@ for (const version of haproxyVersions) {
   });
 
   test(`${version}: crt-list FILE: a line written by hand, its spelling, options and neighbours are kept`, async (t) => {
-    const { stage, lines, entries, edit, sync, publish } = await makeListed(t, version);
+    const { stage, lines, entries, edit, sync, publish } = await makeWatched(t, version);
     const { certsDir } = stage.haproxy;
     const foreign = await stage.pki.issue({ names: ['foreign.test'] });
     const shop = await publish('shop');
@@ -167,7 +163,7 @@ for (const version of haproxyVersions) {
   });
 
   test(`${version}: crt-list FILE: an option that HAProxy refuses is taken back, in the file too`, async (t) => {
-    const { stage, lines, entries, sync, publish } = await makeListed(t, version);
+    const { stage, lines, entries, sync, publish } = await makeWatched(t, version);
     const good = await publish('shop', alpn);
     assertOk(await sync());
     const before = [lines(), await entries()];

@@ -13,8 +13,9 @@ import { createPki } from '../parts/pki.ts';
 import { programPath } from '../setup.mjs';
 import { makeStage, type Stage } from './stage.ts';
 import { assertOk } from './support/assess.ts';
-import { byFiles, byList } from './support/configs.ts';
+import { byFiles } from './support/configs.ts';
 import { healthyHost } from './support/doctor-plants.ts';
+import { makeListed } from './support/listed.ts';
 import { agentHere } from './support/program.ts';
 import { makeWorkDir } from './support/work-dir.ts';
 
@@ -32,11 +33,8 @@ async function examine(stage: Stage, args: string[]): Promise<Finding[]> {
 
 const idsOf = (findings: readonly Finding[]) => findings.map(({ id }) => id);
 
-async function makeListed(t: TestContext, version: HaproxyVersion) {
-  const { workDir } = makeWorkDir(t);
-  const list = join(workDir, 'crt-list.txt');
-  writeFileSync(list, '');
-  const stage = await makeStage(t, { version, workDir, configText: byList(list), masterWorker: true });
+async function makeServing(t: TestContext, version: HaproxyVersion) {
+  const { stage, list } = await makeListed(t, version, { at: 'crt-list.txt', masterWorker: true });
   await stage.publish('shop', { names: ['shop.test'] });
   const args = ['--crt-list-file', list];
   assertOk(await stage.pass(args));
@@ -73,7 +71,7 @@ const rows: { says: string; text: (own: string, certs: string) => string; finds:
 
 for (const version of haproxyVersions) {
   test(`doctor knows a crt-list, and which lines would stop HAProxy ${version}, as "haproxy -c" does`, async (t) => {
-    const { stage, list, args } = await makeListed(t, version);
+    const { stage, list, args } = await makeServing(t, version);
     const check = join(stage.dir, 'check.cfg');
     const bind = `bind 127.0.0.1:${stage.haproxy.httpsPort} ssl crt-list ${list} strict-sni`;
     writeFileSync(check, `frontend f\n mode http\n timeout client 1s\n ${bind}\n`);
@@ -109,7 +107,7 @@ for (const version of haproxyVersions) {
 }
 
 test('doctor: a list that no bind names; a directory where HAProxy has a list; the master socket', async (t) => {
-  const { stage, args } = await makeListed(t, '3.2');
+  const { stage, args } = await makeServing(t, '3.2');
   const other = join(stage.dir, 'other.txt');
   writeFileSync(other, '');
 

@@ -1,6 +1,6 @@
 // Many certificates in one pass: what is done once for all of them is counted, not timed.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
@@ -10,27 +10,18 @@ import { serializeManifest } from '#contract/manifest.ts';
 import { Runtime } from '../../agent/haproxy/runtime.ts';
 import { openSocket } from '../../agent/haproxy/socket.ts';
 import { sync } from '../../agent/sync.ts';
-import type { HaproxyVersion } from '../parts/haproxy.ts';
-import { makeStage, type Stage } from './stage.ts';
-import { byList } from './support/configs.ts';
+import type { Stage } from './stage.ts';
 import { fleet } from './support/host.ts';
+import { makeListed } from './support/listed.ts';
 import { agentHere } from './support/program.ts';
-import { makeWorkDir } from './support/work-dir.ts';
 
 const COUNT = 45;
 /** As many as are made ready together. */
 const AT_A_TIME = 20;
 const names = Array.from({ length: COUNT }, (_, index) => `c${String(index).padStart(2, '0')}`);
 
-async function makeListed(t: TestContext, version: HaproxyVersion) {
-  const { workDir } = makeWorkDir(t);
-  const listDir = join(workDir, 'list');
-  const list = join(listDir, 'crt-list.txt');
-  mkdirSync(listDir);
-  writeFileSync(list, '# by hand\n');
-  const stage = await makeStage(t, { version, workDir, configText: byList(list) });
-  return { stage, list };
-}
+/** Its directory holds nothing else. */
+const LIST = { at: 'list/crt-list.txt', text: '# by hand\n' };
 
 /** A pass, with how often it wrote the file, and which commands HAProxy got. */
 async function countedPass(t: TestContext, stage: Stage, list: string) {
@@ -65,7 +56,7 @@ async function countedPass(t: TestContext, stage: Stage, list: string) {
 const version = '3.2';
 
 test(`${version}: a crt-list file is written once for ${AT_A_TIME} certificates, and asked for once in a pass`, async (t) => {
-  const { stage, list } = await makeListed(t, version);
+  const { stage, list } = await makeListed(t, version, LIST);
   const lines = () => readFileSync(list, 'utf8').match(/c\d\d(?=\.pem)/g);
   await stage.publishAll(names);
 
@@ -99,7 +90,7 @@ test(`${version}: a crt-list file is written once for ${AT_A_TIME} certificates,
 });
 
 test(`${version}: of certificates that are made ready together, a bad one stops no other`, async (t) => {
-  const { stage, list } = await makeListed(t, version);
+  const { stage, list } = await makeListed(t, version, LIST);
   await stage.publishAll(names);
   const { certificates } = await stage.manifest();
   const [, , bad = ''] = names;

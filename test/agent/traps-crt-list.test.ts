@@ -1,20 +1,14 @@
 // What a crt-list cannot do at run time, told as such.
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { type HaproxyVersion, haproxyVersions } from '../parts/haproxy.ts';
-import { makeStage } from './stage.ts';
 import { assertOk } from './support/assess.ts';
-import { byList } from './support/configs.ts';
+import { makeListed } from './support/listed.ts';
 import { entryFor, serialOf } from './support/publish.ts';
-import { makeWorkDir } from './support/work-dir.ts';
 
-async function makeListed(t: TestContext, version: HaproxyVersion) {
-  const { workDir, certs } = makeWorkDir(t);
-  const list = join(certs, 'list.txt');
-  writeFileSync(list, '');
-  const stage = await makeStage(t, { version, workDir, configText: byList(list) });
+async function makePublished(t: TestContext, version: HaproxyVersion) {
+  const { stage, list } = await makeListed(t, version);
   const publish = async (name: string, crtListOptions: string[], sniFilters: string[]) => {
     const { combined } = await stage.pki.issue({ names: [`${name}.test`] });
     const entry = { ...entryFor(combined, [`${name}.test`]), haproxy: { crtListOptions, sniFilters } };
@@ -27,7 +21,7 @@ async function makeListed(t: TestContext, version: HaproxyVersion) {
 
 for (const version of haproxyVersions)
   test(`${version}: the filter * catches no name on a strict-sni bind, after a restart neither: told, and nobody else suffers`, async (t) => {
-    const { stage, publish, sync } = await makeListed(t, version);
+    const { stage, publish, sync } = await makePublished(t, version);
     const shop = await publish('shop', [], ['shop.test']);
     await publish('any', [], ['*']);
     const refused = /certificate=any .*code=ERR_HANDSHAKE_REFUSED/;
@@ -44,7 +38,7 @@ for (const version of haproxyVersions)
 
 for (const version of haproxyVersions.filter((one) => one !== '2.6'))
   test(`${version}: "incompatible parameters": another ocsp-update belongs to the file, and comes with a reload`, async (t) => {
-    const { stage, publish, sync, lines } = await makeListed(t, version);
+    const { stage, publish, sync, lines } = await makePublished(t, version);
     await publish('shop', ['ocsp-update off'], ['shop.test']);
     assertOk(await sync());
     const pem = await publish('shop', ['ocsp-update on'], ['shop.test', 'b.test']);

@@ -10,7 +10,8 @@ import { haproxyVersions } from '../parts/haproxy.ts';
 import { createPki } from '../parts/pki.ts';
 import { makeStage } from './stage.ts';
 import { actionsOf, assertOk } from './support/assess.ts';
-import { byList, loose } from './support/configs.ts';
+import { loose } from './support/configs.ts';
+import { makeListed } from './support/listed.ts';
 import { agentHere } from './support/program.ts';
 import { serialOf } from './support/publish.ts';
 import { makeWorkDir } from './support/work-dir.ts';
@@ -95,10 +96,7 @@ for (const version of haproxyVersions) {
   });
 
   test(`${version}: a pair in a crt-list has a line for each half: a bundle's options would reach the ECDSA half only`, async (t) => {
-    const { workDir, certs } = makeWorkDir(t);
-    const list = join(certs, 'list.txt');
-    writeFileSync(list, '');
-    const stage = await makeStage(t, { version, workDir, configText: byList(list) });
+    const { stage, list } = await makeListed(t, version);
     const rsa = await stage.publish('pair', { names: ['pair.test'], keyType: 'rsa-2048' });
     const half = (await stage.manifest()).certificates['pair' as never] as never as { pems: object[] };
     const ec = await stage.publish('pair', { names: ['pair.test'] });

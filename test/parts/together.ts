@@ -10,8 +10,13 @@ export async function startTogether<T extends object>(
   const stops: (() => unknown)[] = [];
   const stop = async () => {
     const errors: unknown[] = [];
-    for (const end of stops.splice(0).reverse())
-      await Promise.resolve(end()).catch((error) => errors.push(error));
+    for (const end of stops.splice(0).reverse()) {
+      try {
+        await end();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
     if (errors.length > 0) throw new AggregateError(errors, 'parts that could not be stopped');
   };
   try {

@@ -2,16 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { HaproxyVersion } from '../../parts/haproxy.ts';
-import { makeTempDir } from '../../parts/temp-dir.ts';
 import { programPath } from '../../setup.mjs';
 import { makeStage, type Stage } from '../stage.ts';
-import { byList } from './configs.ts';
+import { makeListed } from './listed.ts';
 import { serialOf } from './publish.ts';
 
 const preload = fileURLToPath(new URL('../kill-preload.mjs', import.meta.url));
@@ -76,17 +75,10 @@ export interface Campaign {
   isListed?: true;
 }
 
-/** Out of the certificates' directory, whose files are counted. */
-const listDirectory = (workDir: string) => join(workDir, 'list');
-
 async function stageFor(t: TestContext, { version, isListed }: Campaign) {
   if (!isListed) return { stage: await makeStage(t, { version }), list: undefined };
-  const { path: workDir, remove } = makeTempDir();
-  t.after(remove);
-  mkdirSync(listDirectory(workDir));
-  const list = join(listDirectory(workDir), 'crt-list.txt');
-  writeFileSync(list, '');
-  const stage = await makeStage(t, { version, workDir, configText: byList(list) });
+  // Out of the certificates' directory, whose files are counted.
+  const { stage, list } = await makeListed(t, version, { at: 'list/crt-list.txt' });
   stage.flags.push('--crt-list-file', list);
   return { stage, list };
 }

@@ -1,15 +1,15 @@
 // A HAProxy under a master that the agent may reload by a command, and how often it did.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { stringify } from 'yaml';
 import type { HaproxyVersion } from '../../parts/haproxy.ts';
 import { freePort } from '../../parts/ports.ts';
-import { makeTempDir } from '../../parts/temp-dir.ts';
 import { programPath } from '../../setup.mjs';
 import { makeStage } from '../stage.ts';
 import { byDirectory } from './configs.ts';
+import { makeWorkDir } from './work-dir.ts';
 
 /** More names than fit in one command. */
 export const many = ['shop.test', ...Array.from({ length: 800 }, (_, index) => `name-${index}.shop.test`)];
@@ -31,13 +31,11 @@ export async function makeReloadable(
   version: HaproxyVersion,
   changes: (workDir: string) => object = () => ({}),
 ) {
-  const { path: workDir, remove } = makeTempDir();
-  t.after(remove);
-  mkdirSync(join(workDir, 'certs'));
+  const { workDir, certs } = makeWorkDir(t);
   const httpsPort = await freePort();
   const configText = byDirectory({
     socket: join(workDir, 'admin.sock'),
-    certs: join(workDir, 'certs'),
+    certs,
     port: httpsPort,
   });
   const stage = await makeStage(t, { version, workDir, configText, httpsPort, masterWorker: true });
@@ -56,7 +54,7 @@ export async function makeReloadable(
   return {
     stage,
     config,
-    certs: join(workDir, 'certs'),
+    certs,
     sync: (...args: string[]) => stage.pass(['--config', config, ...args]),
     reloads: () => readFileSync(counter, 'utf8').length / 2,
   };

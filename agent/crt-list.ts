@@ -4,7 +4,7 @@
  */
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { posix } from 'node:path';
-import { replaceFile } from '#contract/atomic-file.ts';
+import { replaceFile } from '#storage/atomic-file.ts';
 import type { AgentConfig } from './config.ts';
 import { HostError } from './errors.ts';
 import { crtListLine, type Listing, parseCrtListLine, tailOf } from './haproxy/crt-list-line.ts';

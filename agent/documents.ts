@@ -5,9 +5,9 @@
  */
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { replaceFile } from '#contract/atomic-file.ts';
 import { digest } from '#contract/combined-pem.ts';
 import { serializeDocument } from '#contract/document.ts';
+import { replaceFile } from '#storage/atomic-file.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { HostError } from './errors.ts';
 

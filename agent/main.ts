@@ -2,9 +2,9 @@
 import { fstatSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
-import type { HostBucket } from '#contract/bucket/bucket.ts';
-import { openHostBucket } from '#contract/bucket/open-host.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
+import type { HostBucket } from '#storage/bucket.ts';
+import { openHostBucket } from '#storage/open-host.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Agent } from './agent.ts';
 import { type AgentConfig, loadConfig, OPTIONS } from './config.ts';

@@ -2,8 +2,8 @@
  * For node_exporter's textfile collector: names and units as Prometheus wants them (base units, `_seconds`,
  * times as Unix timestamps, so that "how old" is the reader's subtraction).
  */
-import { replaceFile } from '#contract/atomic-file.ts';
 import type { HostStatus } from '#contract/host-status.ts';
+import { replaceFile } from '#storage/atomic-file.ts';
 
 export interface MetricsInput {
   version: string;

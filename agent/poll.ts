@@ -1,7 +1,7 @@
 /** Asks the bucket for news: one conditional GET of the manifest; "not modified" is the normal answer. */
-import type { HostBucket } from '#contract/bucket/bucket.ts';
 import { type FleetName, layout } from '#contract/layout.ts';
 import { parseManifest } from '#contract/manifest.ts';
+import type { HostBucket } from '#storage/bucket.ts';
 import { HostError } from './errors.ts';
 import type { KnownManifest } from './state.ts';
 

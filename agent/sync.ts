@@ -3,7 +3,7 @@
  * One pass at a time on a host: the lock is on HAProxy's directory itself, so that two agents with different
  * settings cannot write to one HAProxy either (2.6 mixes up the certificates of two writers).
  */
-import { withFileLock } from '#contract/file-lock.ts';
+import { withFileLock } from '#storage/file-lock.ts';
 import type { Agent, PassOptions, PassResult } from './agent.ts';
 import { carryOut } from './carry-out.ts';
 import { crtListFileOf, tailsOf, viewCrtList } from './crt-list.ts';

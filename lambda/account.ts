@@ -4,10 +4,10 @@
  */
 import { generateKeyPairSync } from 'node:crypto';
 import * as z from 'zod';
-import type { Bucket } from '#contract/bucket/bucket.ts';
 import { serializeDocument } from '#contract/document.ts';
 import { BucketError } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import { changeKey, findAccount, newAccount } from './acme/account.ts';
 import { type AcmeClient, openAcmeClient } from './acme/client.ts';
 import type { Directory } from './acme/directory.ts';

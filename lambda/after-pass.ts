@@ -1,5 +1,5 @@
 /** The end of a pass: the hosts are told what is new, what they have said is read, and it all becomes figures. */
-import type { Bucket } from '#contract/bucket/bucket.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import { type Figures, figuresOf } from './figures.ts';
 import { type HostBook, readHostBook, refreshNotes, saveHostBook } from './host-book.ts';
 import type { PassResult } from './issue.ts';

@@ -1,5 +1,5 @@
 /** A configured CA during a pass: directory and account are opened on first use, once. */
-import type { Bucket } from '#contract/bucket/bucket.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import { forgetAccountUrl, openAccount, rolloverAccountKey } from './account.ts';
 import type { AcmeClient } from './acme/client.ts';
 import { type Directory, readDirectory } from './acme/directory.ts';

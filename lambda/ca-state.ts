@@ -4,10 +4,10 @@
  */
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
-import type { Bucket } from '#contract/bucket/bucket.ts';
 import { layout } from '#contract/layout.ts';
+import type { Bucket } from '#storage/bucket.ts';
+import { instant, readMemo, serializeMemo } from '#storage/cached-document.ts';
 import { exactSet } from './config-identifier.ts';
-import { instant, readMemo, serializeMemo } from './memo.ts';
 
 const caState = z.object({
   version: z.literal(1),

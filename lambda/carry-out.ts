@@ -2,10 +2,10 @@
  * STORYBOARD of one certificate in a pass: record, obtain, publish, forget. Its failure is caught here, and only here: it is
  * remembered for the next pass and stops no other certificate.
  */
-import type { Bucket } from '#contract/bucket/bucket.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import type { Timing } from './acme/poll.ts';
 import { type Authority, authorityOf } from './authority.ts';
 import { pausedUntil } from './ca-pause.ts';

@@ -1,10 +1,10 @@
 /** Keys of certificates: a fresh one for each order, or the published one where the configuration says so. */
 import { generateKeyPair } from 'node:crypto';
 import { promisify } from 'node:util';
-import type { Bucket } from '#contract/bucket/bucket.ts';
 import { parse } from '#contract/combined-pem.ts';
 import { layout } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import type { CertificateSpec } from './config.ts';
 
 const generate = promisify(generateKeyPair);

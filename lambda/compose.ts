@@ -1,9 +1,9 @@
 /** What both composition roots (issuer.ts on Lambda, cli.ts anywhere) wire in the same way. */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import type { Bucket } from '#contract/bucket/bucket.ts';
-import { openBucket } from '#contract/bucket/open.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
+import type { Bucket } from '#storage/bucket.ts';
+import { openBucket } from '#storage/open.ts';
 import type { Timing } from './acme/poll.ts';
 import { createTransport } from './acme/transport.ts';
 import { type Authority, openAuthority } from './authority.ts';

@@ -1,9 +1,9 @@
 /** Manifest entries: made from what was issued, chosen among fleets, carried to a fleet that lacks one. */
-import type { Bucket } from '#contract/bucket/bucket.ts';
 import { digest, keyTypeOf } from '#contract/combined-pem.ts';
 import { BucketError } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import { type ManifestEntry, type PemRef, sameEntry, sameStapled } from '#contract/manifest.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import { certIdOf } from './acme/cert-id.ts';
 import type { CertificateSpec } from './config.ts';
 import type { Log } from './log.ts';

@@ -1,9 +1,9 @@
 /** Reads what the reports are made of: each fleet's manifest and the statuses of its hosts. */
-import type { Bucket } from '#contract/bucket/bucket.ts';
 import { ContractError } from '#contract/errors.ts';
 import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
 import { type FleetName, hostName, layout } from '#contract/layout.ts';
 import { emptyManifest } from '#contract/manifest.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import type { Config } from './config.ts';
 import { readManifest } from './publish.ts';
 import { type FleetReport, reportFleet } from './report.ts';

@@ -1,7 +1,7 @@
 /** What a pass finds in the bucket. What cannot be read hinders the certificates that it concerns, and no others. */
-import type { Bucket } from '#contract/bucket/bucket.ts';
 import { ContractError } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import type { CertificateSpec } from './config.ts';
 import { readOrderRecords, type StoredRecord } from './order-record.ts';
 import { type ReadManifest, readManifest } from './publish.ts';

@@ -3,12 +3,12 @@
  * changed, and none at all where no host has. And which calls to the hosts are not over yet.
  */
 import * as z from 'zod';
-import type { Bucket } from '#contract/bucket/bucket.ts';
 import { ContractError } from '#contract/errors.ts';
 import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
 import { type FleetName, fleetName, hostName, layout } from '#contract/layout.ts';
+import type { Bucket } from '#storage/bucket.ts';
+import { instant, readMemo, serializeMemo } from '#storage/cached-document.ts';
 import { inParallel } from './in-parallel.ts';
-import { instant, readMemo, serializeMemo } from './memo.ts';
 
 const hostNote = z.object({
   etag: z.string(),

@@ -1,6 +1,6 @@
 /** The order record's way through a pass: made before it is needed, kept when the attempt fails, then forgotten. */
-import type { Bucket } from '#contract/bucket/bucket.ts';
 import { BucketError, codeOf, messageOf } from '#contract/errors.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import type { Directory } from './acme/directory.ts';
 import type { Timing } from './acme/poll.ts';
 import { NotOffered } from './acme/problem.ts';

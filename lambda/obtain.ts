@@ -3,9 +3,9 @@
  * first, so a pass that was killed anywhere is simply continued by the next one, with the same key and the same order.
  */
 import { isIP } from 'node:net';
-import type { Bucket } from '#contract/bucket/bucket.ts';
 import { assemble, type CombinedPem, verify } from '#contract/combined-pem.ts';
 import { messageOf } from '#contract/errors.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import { listOrders } from './acme/account.ts';
 import { downloadChain } from './acme/chain.ts';
 import type { AcmeClient } from './acme/client.ts';

@@ -3,13 +3,13 @@
  * failures with the time of the next attempt. A record exists only while an order is in flight or failing.
  */
 import * as z from 'zod';
-import type { Bucket } from '#contract/bucket/bucket.ts';
 import { serializeDocument } from '#contract/document.ts';
 import { BucketError, codeOf, messageOf, PemRejected } from '#contract/errors.ts';
 import { type CertificateName, layout, TOKEN } from '#contract/layout.ts';
+import type { Bucket } from '#storage/bucket.ts';
+import { instant } from '#storage/cached-document.ts';
 import { AcmeDeadline, AcmeProblem, isCaFault } from './acme/problem.ts';
 import { ConfigError } from './errors.ts';
-import { instant } from './memo.ts';
 
 const presented = z.object({
   identifier: z.string(),

@@ -1,6 +1,6 @@
 /** What the decisions of a pass have in common: the CAs with their pauses, and the windows that they suggest. */
-import type { Bucket } from '#contract/bucket/bucket.ts';
 import type { FleetName } from '#contract/layout.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import type { Timing } from './acme/poll.ts';
 import type { Authority } from './authority.ts';
 import { avoidedUntil, pausedUntil } from './ca-pause.ts';

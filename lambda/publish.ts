@@ -2,7 +2,6 @@
  * Makes a certificate visible to a fleet: the PEM under its digest first, then the manifest, under the condition
  * that it is still the one that was read. What is published already is not written again.
  */
-import type { Bucket } from '#contract/bucket/bucket.ts';
 import { BucketError } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import {
@@ -14,6 +13,7 @@ import {
   samePems,
   serializeManifest,
 } from '#contract/manifest.ts';
+import type { Bucket } from '#storage/bucket.ts';
 
 export interface ReadManifest {
   manifest: Manifest;

@@ -2,10 +2,10 @@
  * Handler of the Lambda Function URL (payload format 2.0): hands out key authorizations for HTTP-01 (RFC 8555
  * §8.3) and nothing else. It is public, so it reads one prefix and reflects nothing.
  */
-import type { HostBucket, StoredObject } from '#contract/bucket/bucket.ts';
-import { openLight } from '#contract/bucket/open-light.ts';
 import { BucketError } from '#contract/errors.ts';
 import { layout, TOKEN } from '#contract/layout.ts';
+import type { HostBucket, StoredObject } from '#storage/bucket.ts';
+import { openLight } from '#storage/open-light.ts';
 
 /** The fields of the event that are read. Whoever may invoke the function can send any JSON. */
 export interface FunctionUrlEvent {

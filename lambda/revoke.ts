@@ -3,9 +3,9 @@
  * then the old certificate is revoked.
  */
 import type { X509Certificate } from 'node:crypto';
-import type { Bucket } from '#contract/bucket/bucket.ts';
 import { parse } from '#contract/combined-pem.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import { NotOffered } from './acme/problem.ts';
 import { type RevocationReason, revokeCertificate } from './acme/revocation.ts';
 import type { Authority } from './authority.ts';

@@ -2,11 +2,11 @@
  * The OCSP responses beside the published PEMs: fetched at issue, again when half of their life is over, and never
  * for a certificate that names no responder. A failure is told and no more; the response before holds to its end.
  */
-import type { Bucket } from '#contract/bucket/bucket.ts';
 import { digest, parse } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { CertificateName, FleetName } from '#contract/layout.ts';
 import { type ManifestEntry, type PemRef, samePems, sameStapled } from '#contract/manifest.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import type { Timing } from './acme/poll.ts';
 import type { CertificateSpec } from './config.ts';
 import { newestEntry, readPem } from './entry.ts';

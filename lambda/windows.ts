@@ -4,15 +4,15 @@
  */
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
-import type { Bucket } from '#contract/bucket/bucket.ts';
 import { messageOf } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
+import type { Bucket } from '#storage/bucket.ts';
+import { instant, readMemo, serializeMemo } from '#storage/cached-document.ts';
 import type { RenewalInfo } from './acme/renewal-info.ts';
 import type { Window } from './due.ts';
 import { inParallel } from './in-parallel.ts';
 import type { Log } from './log.ts';
-import { instant, readMemo, serializeMemo } from './memo.ts';
 
 const known = z.object({
   start: instant,

@@ -1,6 +1,7 @@
 // Brings what tests and `npm start` stand on: the npm packages, and the real parts (HAProxy in three versions,
 // Pebble, moto) in .parts/. Idempotent, quick when all is there, needs no root and leaves the machine as it was.
 // Plain JavaScript without dependencies: it runs on a fresh clone.
+
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

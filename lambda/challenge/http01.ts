@@ -1,6 +1,6 @@
 /** HTTP-01 (RFC 8555 §8.3): the key authorization goes to the bucket, the responder hands it out. */
-import type { Bucket } from '#contract/bucket/bucket.ts';
 import { layout } from '#contract/layout.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import type { ChallengeSolver } from './solver.ts';
 
 export function http01Solver(bucket: Bucket): ChallengeSolver {

@@ -2,8 +2,8 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import type { Bucket } from '#contract/bucket/bucket.ts';
-import { openBucket } from '#contract/bucket/open.ts';
+import type { Bucket } from '#storage/bucket.ts';
+import { openBucket } from '#storage/open.ts';
 import { loadConfig, type World } from '../compose.ts';
 import type { CertificateSpec, Config } from '../config.ts';
 import { parseConfig } from '../config-yaml.ts';

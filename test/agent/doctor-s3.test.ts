@@ -1,7 +1,7 @@
 // doctor and a bucket in S3, with a host's own rights: what it lacks, and nothing that it may not do.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { openBucket } from '#contract/bucket/open.ts';
+import { openBucket } from '#storage/open.ts';
 import type { Finding } from '../../agent/doctor/finding.ts';
 import { type Aws, startAws } from '../parts/aws/aws.ts';
 import { makeStage, type Stage } from './stage.ts';

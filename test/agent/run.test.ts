@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { renameSync } from 'node:fs';
 import { test } from 'node:test';
-import type { Bucket } from '#contract/bucket/bucket.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import type { Agent } from '../../agent/agent.ts';
 import type { EventName } from '../../agent/log.ts';
 import { run } from '../../agent/run.ts';

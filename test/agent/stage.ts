@@ -1,14 +1,13 @@
 // A whole host for the agent: a directory bucket with a manifest, a real HAProxy, and the agent's own program.
-
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import type { Bucket } from '#contract/bucket/bucket.ts';
-import { openBucket } from '#contract/bucket/open.ts';
 import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
 import type { Manifest } from '#contract/manifest.ts';
+import type { Bucket } from '#storage/bucket.ts';
+import { openBucket } from '#storage/open.ts';
 import { type Handshake, handshake } from '../parts/handshake.ts';
 import { type Haproxy, type HaproxyOptions, startHaproxy } from '../parts/haproxy.ts';
 import { createPki, type LeafWish, type Pki } from '../parts/pki.ts';

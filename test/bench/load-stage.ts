@@ -2,10 +2,10 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { openBucket } from '#contract/bucket/open.ts';
 import { type CombinedPem, digest, parse } from '#contract/combined-pem.ts';
 import { certificateName, layout } from '#contract/layout.ts';
 import { emptyManifest, type Manifest, serializeManifest } from '#contract/manifest.ts';
+import { openBucket } from '#storage/open.ts';
 import { fleet, host } from '../agent/support/host.ts';
 import { entryFor } from '../agent/support/publish.ts';
 import { type Haproxy, type HaproxyVersion, startHaproxy } from '../parts/haproxy.ts';

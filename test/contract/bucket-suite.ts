@@ -1,7 +1,7 @@
 /** What every bucket must do, in memory, in a directory or in S3. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { Bucket } from '#contract/bucket/bucket.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import { increment } from './increment.ts';
 
 export type MakeBucket = (t: TestContext) => Promise<Bucket>;

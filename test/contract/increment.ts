@@ -1,4 +1,4 @@
-import type { Bucket } from '#contract/bucket/bucket.ts';
+import type { Bucket } from '#storage/bucket.ts';
 
 /** The loop of whoever changes a shared object; bounded, so that a lost condition fails instead of spinning. */
 export async function increment(bucket: Bucket, key: string): Promise<void> {

@@ -1,8 +1,7 @@
 /** The bucket port in memory, for tests of what is above it; held to the same suite as the real ones. */
 import { createHash } from 'node:crypto';
-import type { Bucket } from '#contract/bucket/bucket.ts';
-import { inTurn } from '#contract/bucket/in-turn.ts';
-import { keySegments } from '#contract/bucket/key.ts';
+import { type Bucket, keySegments } from '#storage/bucket.ts';
+import { inTurn } from '#storage/s3.ts';
 
 export interface MemoryBucket extends Bucket {
   /** Every call that came, as `put key`, in order. */

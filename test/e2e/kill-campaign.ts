@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { verify } from '../../lambda/contract/combined-pem.ts';
-import { fleetName } from '../../lambda/contract/layout.ts';
-import { type Manifest, parseManifest } from '../../lambda/contract/manifest.ts';
+import { verify } from '#contract/combined-pem.ts';
+import { fleetName } from '#contract/layout.ts';
+import { type Manifest, parseManifest } from '#contract/manifest.ts';
 import type { Finished } from './finish.ts';
 import { type Stage, startStage } from './stage.ts';
 

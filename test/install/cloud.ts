@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { parse } from 'yaml';
-import { openBucket } from '#contract/bucket/open.ts';
+import { openBucket } from '#storage/open.ts';
 import { publisher } from '../agent/support/publish.ts';
 import { deployHost } from '../cdk/cloud-init.ts';
 import { type Aws, type Principal, startAws } from '../parts/aws/aws.ts';

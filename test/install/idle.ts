@@ -1,6 +1,6 @@
 // A host on S3 with nothing to do: its bucket with 20 certificates, its role, HAProxy, and the wire to S3, which is counted.
 import { spawn } from 'node:child_process';
-import { openBucket } from '#contract/bucket/open.ts';
+import { openBucket } from '#storage/open.ts';
 import { stageOn } from '../agent/stage.ts';
 import { fleet } from '../agent/support/host.ts';
 import { publisher } from '../agent/support/publish.ts';

@@ -1,10 +1,10 @@
 // What hosts have said, by ETag: what has not changed is not read again.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Bucket } from '#contract/bucket/bucket.ts';
 import { BucketError } from '#contract/errors.ts';
 import { type HostStatus, serializeHostStatus } from '#contract/host-status.ts';
 import { type FleetName, fleetName, hostName, layout } from '#contract/layout.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import { readHostBook, refreshNotes, saveHostBook } from '../../lambda/host-book.ts';
 import { type MemoryBucket, memoryBucket } from '../contract/memory-bucket.ts';
 import { after, fleet, interposed, named, noon } from './support.ts';

@@ -1,7 +1,7 @@
 /** Made-up pieces of the issuing side, each whole, so that a test names only what it is about. */
-import type { Bucket } from '#contract/bucket/bucket.ts';
 import { certificateName, type FleetName, fleetName } from '#contract/layout.ts';
 import { emptyManifest, type ManifestEntry, type PemRef } from '#contract/manifest.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import type { Timing } from '../../lambda/acme/poll.ts';
 import type { CertificateSpec, Config } from '../../lambda/config.ts';
 import { parseConfig } from '../../lambda/config-yaml.ts';

@@ -1,5 +1,6 @@
 // Runs a Lambda's bundle once, as the service would: `node invoke.mjs BUNDLE SECONDS`, the event on standard input.
 // Its log goes to standard output, as on Lambda; the result, or the error, to file descriptor 3.
+
 import { writeSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { pathToFileURL } from 'node:url';

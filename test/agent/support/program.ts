@@ -1,11 +1,10 @@
 // The agent's own program, as it ships (one file) or in this process.
-
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { buildSync } from 'esbuild';
-import { openBucket } from '#contract/bucket/open.ts';
+import { openBucket } from '#storage/open.ts';
 import type { Agent } from '../../../agent/agent.ts';
 import { loadConfig } from '../../../agent/config.ts';
 import { Runtime } from '../../../agent/haproxy/runtime.ts';

@@ -1,9 +1,8 @@
 // An issuer's part: PEMs and the manifest into the bucket, right or wrong ones.
-
-import type { Bucket } from '#contract/bucket/bucket.ts';
 import { digest, keyTypeOf, parse } from '#contract/combined-pem.ts';
 import { certificateName, layout } from '#contract/layout.ts';
 import { emptyManifest, type Manifest, parseManifest, serializeManifest } from '#contract/manifest.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import type { LeafWish, Pki } from '../../parts/pki.ts';
 import { fleet } from './host.ts';
 

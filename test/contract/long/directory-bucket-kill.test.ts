@@ -4,8 +4,8 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import type { Bucket } from '#contract/bucket/bucket.ts';
-import { openBucket } from '#contract/bucket/open.ts';
+import type { Bucket } from '#storage/bucket.ts';
+import { openBucket } from '#storage/open.ts';
 import { type Ended, runChild, tempDir } from '../parts/support.ts';
 
 /** Counts the calls of node:fs/promises and of its file handles; the KILL_AFTER-th is the last. */

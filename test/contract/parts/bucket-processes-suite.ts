@@ -1,7 +1,7 @@
 /** What every bucket that has an address must do for several processes at once. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { openBucket } from '#contract/bucket/open.ts';
+import { openBucket } from '#storage/open.ts';
 import { runChild, startChild } from './support.ts';
 
 const PROCESSES = 8;

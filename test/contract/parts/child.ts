@@ -1,8 +1,8 @@
 /** Another process at the same bucket: `child.mjs VERB URL …`. Built to one file by support.ts. */
 import { appendFileSync } from 'node:fs';
-import { openBucket } from '#contract/bucket/open.ts';
 import { codeOf } from '#contract/errors.ts';
-import { withFileLock } from '#contract/file-lock.ts';
+import { withFileLock } from '#storage/file-lock.ts';
+import { openBucket } from '#storage/open.ts';
 import { increment } from '../increment.ts';
 
 const [verb = '', target = '', ...rest] = process.argv.slice(2);

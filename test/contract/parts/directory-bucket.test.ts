@@ -3,8 +3,8 @@ import { chmodSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync 
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { TEMP_SUFFIX } from '#contract/atomic-file.ts';
-import { openBucket } from '#contract/bucket/open.ts';
+import { TEMP_SUFFIX } from '#storage/atomic-file.ts';
+import { openBucket } from '#storage/open.ts';
 import { bucketSuite } from '../bucket-suite.ts';
 import { bucketProcessesSuite } from './bucket-processes-suite.ts';
 import { runChild, startChild, tempDir } from './support.ts';

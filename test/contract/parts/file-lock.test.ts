@@ -3,8 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { openBucket } from '#contract/bucket/open.ts';
-import { withFileLock } from '#contract/file-lock.ts';
+import { withFileLock } from '#storage/file-lock.ts';
+import { openBucket } from '#storage/open.ts';
 import { runChild, startChild, tempDir } from './support.ts';
 
 const inside = async () => 'inside';

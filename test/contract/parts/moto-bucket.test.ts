@@ -1,7 +1,7 @@
 // The second opinion on the bucket: the same suite over an S3 that others have rebuilt.
 import { after, before } from 'node:test';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
-import { openBucket } from '#contract/bucket/open.ts';
+import { openBucket } from '#storage/open.ts';
 import { type Moto, startMoto } from '../../parts/moto.ts';
 import { bucketSuite } from '../bucket-suite.ts';
 

@@ -1,9 +1,9 @@
 // The same suite as the directory's, over a store that is as strict as S3, and what only S3 can do to us.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { openBucket } from '#contract/bucket/open.ts';
-import { openLight } from '#contract/bucket/open-light.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
+import { openBucket } from '#storage/open.ts';
+import { openLight } from '#storage/open-light.ts';
 import { type Aws, startAws } from '../../parts/aws/aws.ts';
 import { bucketSuite } from '../bucket-suite.ts';
 import { increment } from '../increment.ts';

@@ -1,5 +1,5 @@
 // What S3 answers on a bad day: how it begins and ends, and the code that it becomes.
-import type { Bucket } from '#contract/bucket/bucket.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import { type Aws, type FaultPlace, refusals } from '../../parts/aws/aws.ts';
 
 type Fault = Parameters<Aws['fault']>[1];

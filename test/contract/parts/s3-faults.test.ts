@@ -1,9 +1,9 @@
 // What S3 answers on a bad day: each row ends with our code, names bucket and key, and the next try heals.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { openBucket } from '#contract/bucket/open.ts';
-import { openLight } from '#contract/bucket/open-light.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
+import { openBucket } from '#storage/open.ts';
+import { openLight } from '#storage/open-light.ts';
 import { type Aws, startAws } from '../../parts/aws/aws.ts';
 import { get, KEY, rows } from './s3-fault-rows.ts';
 

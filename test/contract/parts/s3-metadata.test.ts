@@ -1,8 +1,8 @@
 // A host without keys in its environment: credentials and region by the instance's metadata, as they change.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openHostBucket } from '#contract/bucket/open-host.ts';
 import { codeOf } from '#contract/errors.ts';
+import { openHostBucket } from '#storage/open-host.ts';
 import { startAws } from '../../parts/aws/aws.ts';
 import { startImds } from '../../parts/aws/imds.ts';
 

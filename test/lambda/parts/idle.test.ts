@@ -1,14 +1,14 @@
 // Standing still costs the same for ten certificates as for ten thousand: the requests of an idle pass are counted.
 import assert from 'node:assert/strict';
 import { after as afterAll, before, test } from 'node:test';
-import { openBucket } from '#contract/bucket/open.ts';
 import { serializeHostStatus } from '#contract/host-status.ts';
 import { hostName, layout } from '#contract/layout.ts';
 import { emptyManifest, serializeManifest } from '#contract/manifest.ts';
+import { serializeMemo } from '#storage/cached-document.ts';
+import { openBucket } from '#storage/open.ts';
 import { afterPass } from '../../../lambda/after-pass.ts';
 import { runPass } from '../../../lambda/compose.ts';
 import { checkConfig } from '../../../lambda/config.ts';
-import { serializeMemo } from '../../../lambda/memo.ts';
 import { COUNTS } from '../../bench/counts.ts';
 import { type Aws, startAws } from '../../parts/aws/aws.ts';
 import {

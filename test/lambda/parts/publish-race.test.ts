@@ -1,11 +1,11 @@
 // Publishers that race for one manifest in S3: nobody's certificate is lost, and nobody tries for ever.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { Bucket } from '#contract/bucket/bucket.ts';
-import { openBucket } from '#contract/bucket/open.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import { emptyManifest, serializeManifest } from '#contract/manifest.ts';
+import type { Bucket } from '#storage/bucket.ts';
+import { openBucket } from '#storage/open.ts';
 import { createPublisher, readManifest } from '../../../lambda/publish.ts';
 import { type Aws, startAws } from '../../parts/aws/aws.ts';
 import { AwsFailure } from '../../parts/aws/wire.ts';

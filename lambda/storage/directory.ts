@@ -6,12 +6,11 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { createFile, replaceFile, syncDirectory } from '../atomic-file.ts';
-import { BucketError } from '../errors.ts';
-import { withFileLock } from '../file-lock.ts';
+import { BucketError } from '../contract/errors.ts';
+import { createFile, replaceFile, syncDirectory } from './atomic-file.ts';
 import { batched } from './batched.ts';
-import type { Bucket, PutCondition, StoredObject } from './bucket.ts';
-import { keySegments } from './key.ts';
+import { type Bucket, keySegments, type PutCondition, type StoredObject } from './bucket.ts';
+import { withFileLock } from './file-lock.ts';
 
 const LOCK_TIMEOUT_MS = 30_000;
 /** A temporary file of this age belongs to a process that was killed. */

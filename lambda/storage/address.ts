@@ -1,6 +1,7 @@
 /** `s3://bucket/prefix?option=…`: where the objects are, for whatever the SDK's standard chain does not say. */
-import { BucketError } from '../errors.ts';
-import { hostName, WRITER_TAG } from '../layout.ts';
+import { fileURLToPath } from 'node:url';
+import { BucketError } from '../contract/errors.ts';
+import { hostName, WRITER_TAG } from '../contract/layout.ts';
 
 export interface S3Address {
   bucket: string;
@@ -54,4 +55,19 @@ export function tagsOf({ writer }: S3Address): string | undefined {
 /** The permission that a write needs, for messages. */
 export function writeActionOf({ writer }: S3Address): string {
   return writer === undefined ? 's3:PutObject' : `s3:PutObject with the tag ${WRITER_TAG}=${writer}`;
+}
+
+export type BucketPlace = { kind: 'directory'; path: string } | { kind: 's3'; address: S3Address };
+
+/**
+ * @param url `file:///absolute/path`, `s3://bucket/prefix`
+ * @throws BucketError `ERR_BUCKET_URL`
+ */
+export function parseBucketUrl(url: string): BucketPlace {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed?.protocol === 'file:' && parsed.hostname === '')
+    return { kind: 'directory', path: fileURLToPath(parsed) };
+  if (parsed?.protocol === 's3:') return { kind: 's3', address: parseS3Address(parsed) };
+  const wanted = 'wanted a bucket URL such as s3://my-certificates or file:///var/lib/pemfleet/bucket';
+  throw new BucketError('ERR_BUCKET_URL', url, wanted);
 }

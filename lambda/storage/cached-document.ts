@@ -3,7 +3,7 @@
  * (Account and order records are no such thing: they hold keys.)
  */
 import * as z from 'zod';
-import type { Bucket } from '#contract/bucket/bucket.ts';
+import type { Bucket } from './bucket.ts';
 
 /** A time in a stored document. */
 export const instant = z.iso.datetime().transform((value) => new Date(value));

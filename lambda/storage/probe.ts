@@ -3,8 +3,8 @@
  * overwrite each other's manifest without a word. So before the first conditional write of a process, the store is asked.
  */
 import { randomUUID } from 'node:crypto';
-import { BucketError } from '../errors.ts';
-import { layout } from '../layout.ts';
+import { BucketError } from '../contract/errors.ts';
+import { layout } from '../contract/layout.ts';
 import type { PutCondition } from './bucket.ts';
 
 type Write = (

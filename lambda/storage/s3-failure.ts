@@ -1,5 +1,5 @@
 /** What S3, or the SDK on the way to it, refused: as our coded error with bucket, key and what to do. */
-import { BucketError, type BucketErrorCode } from '../errors.ts';
+import { BucketError, type BucketErrorCode } from '../contract/errors.ts';
 import type { PutCondition } from './bucket.ts';
 
 /** The fields of the SDK's errors that are read. */

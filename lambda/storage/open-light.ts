@@ -1,6 +1,6 @@
 /** How a program that must be small opens the bucket: a directory, or S3 without the SDK. */
+import { parseBucketUrl } from './address.ts';
 import type { HostBucket } from './bucket.ts';
-import { parseBucketUrl } from './bucket-url.ts';
 import { openDirectoryBucket } from './directory.ts';
 import type { Environment } from './s3-credentials.ts';
 import { openLightBucket } from './s3-light.ts';

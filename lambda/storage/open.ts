@@ -1,6 +1,6 @@
 /** How a bucket's address becomes a bucket with all its verbs. */
+import { parseBucketUrl } from './address.ts';
 import type { Bucket } from './bucket.ts';
-import { parseBucketUrl } from './bucket-url.ts';
 import { openDirectoryBucket } from './directory.ts';
 
 /** @throws BucketError `ERR_BUCKET_URL` */

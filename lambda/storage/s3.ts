@@ -10,11 +10,10 @@ import {
   paginateListObjectsV2,
   S3Client,
 } from '@aws-sdk/client-s3';
-import type { Bucket, PutCondition, StoredObject } from './bucket.ts';
-import { inTurn } from './in-turn.ts';
-import { keySegments } from './key.ts';
+import { BucketError } from '../contract/errors.ts';
+import { type S3Address, tagsOf, writeActionOf } from './address.ts';
+import { type Bucket, keySegments, type PutCondition, type StoredObject } from './bucket.ts';
 import { probeConditions } from './probe.ts';
-import { type S3Address, tagsOf, writeActionOf } from './s3-address.ts';
 import { bucketFailure, isConditionFailed, nameOf, statusOf } from './s3-failure.ts';
 
 /** Of one attempt; the SDK makes three. */
@@ -144,4 +143,32 @@ function headersOf(key: string, address: S3Address): Partial<PutObjectCommandInp
     ...encryption,
     ...(Tagging !== undefined && { Tagging }),
   };
+}
+
+export function inTurn(): Bucket['exclusively'] {
+  const last = new Map<string, Promise<void>>();
+  return async (name, timeoutMs, work) => {
+    const before = last.get(name) ?? Promise.resolve();
+    let leave: () => void = () => undefined;
+    const left = new Promise<void>((resolve) => (leave = resolve));
+    last.set(
+      name,
+      before.then(() => left),
+    );
+    try {
+      await inTime(before, timeoutMs, name);
+      return await work();
+    } finally {
+      leave();
+    }
+  };
+}
+
+async function inTime(before: Promise<void>, timeoutMs: number, name: string): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const seen = `is held by other work of this process for ${timeoutMs / 1000} s`;
+    timer = setTimeout(() => reject(new BucketError('ERR_BUCKET_LOCK', name, seen)), timeoutMs);
+  });
+  await Promise.race([before, late]).finally(() => clearTimeout(timer));
 }

@@ -4,9 +4,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
-import type { Bucket, HostBucket, PutCondition } from './bucket.ts';
-import { keySegments } from './key.ts';
-import { type S3Address, tagsOf, writeActionOf } from './s3-address.ts';
+import { type S3Address, tagsOf, writeActionOf } from './address.ts';
+import { type Bucket, type HostBucket, keySegments, type PutCondition } from './bucket.ts';
 import { credentialsOf, type Environment, regionOf } from './s3-credentials.ts';
 import { bucketFailure, isConditionFailed, nameOf } from './s3-failure.ts';
 import { type S3Answer, type S3Request, type SendToS3, signedSender } from './signed-request.ts';

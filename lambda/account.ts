@@ -13,7 +13,7 @@ import { type AcmeClient, openAcmeClient } from './acme/client.ts';
 import type { Directory } from './acme/directory.ts';
 import { AcmeProblem } from './acme/problem.ts';
 import type { Transport } from './acme/transport.ts';
-import type { AcmeSettings } from './config-acme.ts';
+import type { AcmeSettings } from './config/acme.ts';
 
 const accountRecord = z.looseObject({
   version: z.literal(1),

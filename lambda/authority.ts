@@ -5,7 +5,7 @@ import type { AcmeClient } from './acme/client.ts';
 import { type Directory, readDirectory } from './acme/directory.ts';
 import { getRenewalInfo, type RenewalInfo } from './acme/renewal-info.ts';
 import type { Transport } from './acme/transport.ts';
-import type { AcmeSettings } from './config-acme.ts';
+import type { AcmeSettings } from './config/acme.ts';
 
 export interface Authority {
   settings: AcmeSettings;

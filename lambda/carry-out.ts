@@ -11,7 +11,7 @@ import { type Authority, authorityOf } from './authority.ts';
 import { pausedUntil } from './ca-pause.ts';
 import { type CaState, giveBack, type OrderWish, withIssued } from './ca-state.ts';
 import type { ChallengeSolver } from './challenge/solver.ts';
-import type { CertificateSpec } from './config.ts';
+import type { CertificateSpec } from './config/config.ts';
 import { entryOf, spread } from './entry.ts';
 import { type InFlight, recordFor, remember } from './in-flight.ts';
 import { learn } from './learn.ts';

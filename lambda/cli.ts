@@ -9,8 +9,8 @@ import { plan, run } from './commands/pass.ts';
 import { respond } from './commands/respond.ts';
 import { revoke } from './commands/revoke.ts';
 import { status } from './commands/status.ts';
-import { configJsonSchema } from './config.ts';
-import { ConfigError } from './errors.ts';
+import { configJsonSchema } from './config/config.ts';
+import { ConfigError } from './config/error.ts';
 
 const schema: Command = async () => {
   printJson(configJsonSchema());

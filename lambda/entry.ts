@@ -5,7 +5,7 @@ import { type CertificateName, type FleetName, layout } from '#contract/layout.t
 import { type ManifestEntry, type PemRef, sameEntry, sameStapled } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { certIdOf } from './acme/cert-id.ts';
-import type { CertificateSpec } from './config.ts';
+import type { CertificateSpec } from './config/config.ts';
 import type { Log } from './log.ts';
 import type { Obtained } from './obtain.ts';
 import { ocspUrlOf } from './ocsp/request.ts';

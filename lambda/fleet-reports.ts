@@ -4,7 +4,7 @@ import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
 import { type FleetName, hostName, layout } from '#contract/layout.ts';
 import { emptyManifest } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import type { Config } from './config.ts';
+import type { Config } from './config/config.ts';
 import { readManifest } from './publish.ts';
 import { type FleetReport, reportFleet } from './report.ts';
 

@@ -7,7 +7,7 @@ import { NotOffered } from './acme/problem.ts';
 import { cleanUp } from './authorize.ts';
 import { keyFor } from './certificate-key.ts';
 import type { ChallengeSolver } from './challenge/solver.ts';
-import type { CertificateSpec, Config } from './config.ts';
+import type { CertificateSpec, Config } from './config/config.ts';
 import type { Log } from './log.ts';
 import {
   afterFailure,

@@ -4,7 +4,7 @@ import type { FleetName } from '#contract/layout.ts';
 import { pruned, readCaState, writeCaState } from './ca-state.ts';
 import { carryOut, openPass, type PassDeps } from './carry-out.ts';
 import type { ChallengeSolver } from './challenge/solver.ts';
-import type { CertificateSpec, Config } from './config.ts';
+import type { CertificateSpec, Config } from './config/config.ts';
 import { newestEntry } from './entry.ts';
 import { type Found, look } from './found.ts';
 import { forgetUnconfigured } from './in-flight.ts';

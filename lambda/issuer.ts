@@ -5,10 +5,9 @@ import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import { afterPass } from './after-pass.ts';
 import { loadConfig, openBucket, runPass } from './compose.ts';
-import { checkConfig } from './config.ts';
+import { checkConfig } from './config/config.ts';
 import type { Figures } from './figures.ts';
-import type { Log } from './log.ts';
-import { levelOf } from './log.ts';
+import { type Log, levelOf } from './log.ts';
 import { ssmNotifier } from './notify.ts';
 import type { Outcome } from './plan.ts';
 

@@ -14,7 +14,7 @@ import type { Timing } from './acme/poll.ts';
 import { AcmeProblem, AcmeUnreachable, AuthorizationFailed } from './acme/problem.ts';
 import { authorize, cleanUp } from './authorize.ts';
 import type { ChallengeSolver } from './challenge/solver.ts';
-import { exactSet } from './config-identifier.ts';
+import { exactSet } from './config/identifier.ts';
 import type { Log } from './log.ts';
 import { type OrderLeg, type StoredRecord, saveLeg } from './order-record.ts';
 

@@ -9,7 +9,7 @@ import { type CertificateName, layout, TOKEN } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { instant } from '#storage/cached-document.ts';
 import { AcmeDeadline, AcmeProblem, isCaFault } from './acme/problem.ts';
-import { ConfigError } from './errors.ts';
+import { ConfigError } from './config/error.ts';
 
 const presented = z.object({
   identifier: z.string(),

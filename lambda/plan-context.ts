@@ -5,7 +5,7 @@ import type { Timing } from './acme/poll.ts';
 import type { Authority } from './authority.ts';
 import { avoidedUntil, pausedUntil } from './ca-pause.ts';
 import type { CaState } from './ca-state.ts';
-import type { CertificateSpec, Config } from './config.ts';
+import type { CertificateSpec, Config } from './config/config.ts';
 import { newestEntry } from './entry.ts';
 import type { Log } from './log.ts';
 import type { PassOptions, PlanContext } from './plan.ts';

@@ -2,8 +2,8 @@
 import type { CertificateName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import { type CaState, type OrderWish, takeBudget } from './ca-state.ts';
-import type { CertificateSpec } from './config.ts';
-import { exactSet } from './config-identifier.ts';
+import type { CertificateSpec } from './config/config.ts';
+import { exactSet } from './config/identifier.ts';
 import { type Decision, type DueInput, decide } from './due.ts';
 import type { StoredRecord } from './order-record.ts';
 

@@ -9,7 +9,7 @@ import type { Bucket } from '#storage/bucket.ts';
 import { NotOffered } from './acme/problem.ts';
 import { type RevocationReason, revokeCertificate } from './acme/revocation.ts';
 import type { Authority } from './authority.ts';
-import type { CertificateSpec } from './config.ts';
+import type { CertificateSpec } from './config/config.ts';
 import type { Log } from './log.ts';
 import { readManifest } from './publish.ts';
 

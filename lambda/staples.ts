@@ -8,7 +8,7 @@ import type { CertificateName, FleetName } from '#contract/layout.ts';
 import { type ManifestEntry, type PemRef, samePems, sameStapled } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Timing } from './acme/poll.ts';
-import type { CertificateSpec } from './config.ts';
+import type { CertificateSpec } from './config/config.ts';
 import { newestEntry, readPem } from './entry.ts';
 import { inParallel } from './in-parallel.ts';
 import type { Log } from './log.ts';

@@ -1,10 +1,10 @@
 /** pemfleet.yaml at synth: checked by the schema that the issuer itself uses, and for what a deployment on AWS cannot do. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { type Config, checkConfig } from '../../lambda/config.ts';
-import type { AcmeSettings } from '../../lambda/config-acme.ts';
-import { readYaml } from '../../lambda/config-yaml.ts';
-import { ConfigError } from '../../lambda/errors.ts';
+import type { AcmeSettings } from '../../lambda/config/acme.ts';
+import { type Config, checkConfig } from '../../lambda/config/config.ts';
+import { ConfigError } from '../../lambda/config/error.ts';
+import { readYaml } from '../../lambda/config/yaml.ts';
 
 export interface PemfleetConfig {
   /**

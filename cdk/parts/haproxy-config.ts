@@ -1,7 +1,7 @@
 /** What the configuration of HAProxy needs, with the responder's address filled in. */
 import { Fn } from 'aws-cdk-lib';
 import type { FunctionUrl } from 'aws-cdk-lib/aws-lambda';
-import type { Config } from '../../lambda/config.ts';
+import type { Config } from '../../lambda/config/config.ts';
 import { functionUrlSnippet } from '../../lambda/haproxy-snippet.ts';
 
 const HTTPS = `# In the frontend of port 443: every certificate that the agent installs. It starts with an empty directory too.

@@ -2,8 +2,8 @@
 import { Stack } from 'aws-cdk-lib';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { CfnDocument } from 'aws-cdk-lib/aws-ssm';
-import type { Config } from '../../lambda/config.ts';
-import type { HostedZoneSettings } from '../../lambda/config-dns.ts';
+import type { Config } from '../../lambda/config/config.ts';
+import type { HostedZoneSettings } from '../../lambda/config/dns.ts';
 import type { PemfleetProps } from '../props.ts';
 import type { CertificateBucket } from './bucket.ts';
 import { challengeRights, listZonesRight, recordNameOf } from './dns-access.ts';

@@ -1,6 +1,6 @@
 /** The trust zones of the bucket as prefixes, for policies and lifecycle rules; derived, because only the layout makes keys. */
 import { type CertificateName, type FleetName, type HostName, layout, WRITER_TAG } from '#contract/layout.ts';
-import type { Config } from '../../lambda/config.ts';
+import type { Config } from '../../lambda/config/config.ts';
 
 const anyFleet = '*' as FleetName;
 

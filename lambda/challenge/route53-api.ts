@@ -2,7 +2,7 @@
 import { Route53Client } from '@aws-sdk/client-route-53';
 import { fromTemporaryCredentials } from '@aws-sdk/credential-providers';
 import type { Timing } from '../acme/poll.ts';
-import type { HostedZoneSettings } from '../config-dns.ts';
+import type { HostedZoneSettings } from '../config/dns.ts';
 import { DnsFailed } from './errors.ts';
 
 /** Whose credentials: the issuer's own, or those of a role that it assumes. */

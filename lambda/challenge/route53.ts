@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Timing } from '../acme/poll.ts';
-import type { DnsSettings, HostedZoneSettings } from '../config-dns.ts';
+import type { DnsSettings, HostedZoneSettings } from '../config/dns.ts';
 import { type CnameLookup, cnameLookup, dnsTarget } from './dns-target.ts';
 import { type Route53Account, route53Account } from './route53-account.ts';
 import { type Access, openRoute53, type Route53Api } from './route53-api.ts';

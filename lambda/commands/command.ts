@@ -5,8 +5,8 @@ import { parseArgs } from 'node:util';
 import type { Bucket } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
 import { loadConfig, type World } from '../compose.ts';
-import type { CertificateSpec, Config } from '../config.ts';
-import { parseConfig } from '../config-yaml.ts';
+import type { CertificateSpec, Config } from '../config/config.ts';
+import { parseConfig } from '../config/yaml.ts';
 import { jsonLog, type Log, textLog } from '../log.ts';
 
 const OPTIONS = {

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { pemfleetConfigOf, readPemfleetConfig } from '../../cdk/index.ts';
-import { checkConfig } from '../../lambda/config.ts';
-import { ConfigError } from '../../lambda/errors.ts';
+import { checkConfig } from '../../lambda/config/config.ts';
+import { ConfigError } from '../../lambda/config/error.ts';
 import { acme, small } from './support.ts';
 
 const one = { identifiers: ['www.example.com'] };

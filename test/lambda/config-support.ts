@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseConfig } from '../../lambda/config-yaml.ts';
-import { ConfigError } from '../../lambda/errors.ts';
+import { ConfigError } from '../../lambda/config/error.ts';
+import { parseConfig } from '../../lambda/config/yaml.ts';
 
 const acme = { directoryUrl: 'letsencrypt', termsOfServiceAgreed: true };
 const one = { identifiers: ['a.test'] };

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { certificateName, layout } from '#contract/layout.ts';
 import { openBucket } from '#storage/open.ts';
-import type { CertificateSpec } from '../../lambda/config.ts';
+import type { CertificateSpec } from '../../lambda/config/config.ts';
 import { decide } from '../../lambda/due.ts';
 import { createPublishers, readManifest } from '../../lambda/publish.ts';
 import { isStapleDue, refreshStaples } from '../../lambda/staples.ts';

@@ -3,8 +3,8 @@ import { certificateName, type FleetName, fleetName } from '#contract/layout.ts'
 import { emptyManifest, type ManifestEntry, type PemRef } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Timing } from '../../lambda/acme/poll.ts';
-import type { CertificateSpec, Config } from '../../lambda/config.ts';
-import { parseConfig } from '../../lambda/config-yaml.ts';
+import type { CertificateSpec, Config } from '../../lambda/config/config.ts';
+import { parseConfig } from '../../lambda/config/yaml.ts';
 import type { DueInput } from '../../lambda/due.ts';
 import type { Fields, Log } from '../../lambda/log.ts';
 import type { OrderLeg, OrderRecord } from '../../lambda/order-record.ts';

@@ -9,7 +9,7 @@ import { type Manifest, parseManifest } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
 import { runPass } from '../../../lambda/compose.ts';
-import { parseConfig } from '../../../lambda/config-yaml.ts';
+import { parseConfig } from '../../../lambda/config/yaml.ts';
 import type { Outcome, PassOptions } from '../../../lambda/plan.ts';
 import { respondTo } from '../../../lambda/responder.ts';
 import { startFront } from '../../../lambda/responder-front.ts';

@@ -7,8 +7,8 @@ import { createTransport, type Transport } from '../../../lambda/acme/transport.
 import { openAuthority } from '../../../lambda/authority.ts';
 import type { PassDeps } from '../../../lambda/carry-out.ts';
 import { http01Solver } from '../../../lambda/challenge/http01.ts';
-import type { Config } from '../../../lambda/config.ts';
-import { parseConfig } from '../../../lambda/config-yaml.ts';
+import type { Config } from '../../../lambda/config/config.ts';
+import { parseConfig } from '../../../lambda/config/yaml.ts';
 import { issue } from '../../../lambda/issue.ts';
 import type { Outcome, PassOptions } from '../../../lambda/plan.ts';
 import { respondTo } from '../../../lambda/responder.ts';

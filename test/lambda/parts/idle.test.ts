@@ -8,7 +8,7 @@ import { serializeMemo } from '#storage/cached-document.ts';
 import { openBucket } from '#storage/open.ts';
 import { afterPass } from '../../../lambda/after-pass.ts';
 import { runPass } from '../../../lambda/compose.ts';
-import { checkConfig } from '../../../lambda/config.ts';
+import { checkConfig } from '../../../lambda/config/config.ts';
 import { COUNTS } from '../../bench/counts.ts';
 import { type Aws, startAws } from '../../parts/aws/aws.ts';
 import {

@@ -1,5 +1,5 @@
 // What Route 53 and STS do to an issuer: the rows of route53-faults.test.ts.
-import type { DnsSettings } from '../../../lambda/config-dns.ts';
+import type { DnsSettings } from '../../../lambda/config/dns.ts';
 import { type Aws, refusals } from '../../parts/aws/aws.ts';
 import type { Account, Zones } from './route53-account.ts';
 

@@ -1,10 +1,10 @@
 /** A year of passes over a thousand certificates: the real decisions, failures and budgets, a simulated clock and CA. */
+import { type CertificateName, certificateName } from '#contract/layout.ts';
+import type { ManifestEntry } from '#contract/manifest.ts';
 import { AcmeProblem } from '../../../lambda/acme/problem.ts';
 import { isPausing, pausedUntil, withPause } from '../../../lambda/ca-pause.ts';
 import { type CaState, giveBack, pruned, withIssued } from '../../../lambda/ca-state.ts';
-import type { CertificateSpec } from '../../../lambda/config.ts';
-import { type CertificateName, certificateName } from '../../../lambda/contract/layout.ts';
-import type { ManifestEntry } from '../../../lambda/contract/manifest.ts';
+import type { CertificateSpec } from '../../../lambda/config/config.ts';
 import { afterFailure, type OrderRecord, type StoredRecord } from '../../../lambda/order-record.ts';
 import { makePlan, type Plan, withinBudget } from '../../../lambda/plan.ts';
 import { HOUR_MS, type Known, SimulatedCa, type SimulatedCaOptions } from './simulated-ca.ts';

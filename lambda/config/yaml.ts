@@ -1,7 +1,7 @@
 /** The configuration as people write it. Apart from config.ts, because the Lambda gets it as JSON and needs no YAML. */
 import { parse } from 'yaml';
 import { type Config, checkConfig } from './config.ts';
-import { ConfigError } from './errors.ts';
+import { ConfigError } from './error.ts';
 
 /** @throws ConfigError with one line per issue */
 export function parseConfig(file: string, text: string): Config {

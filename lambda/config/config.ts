@@ -5,10 +5,10 @@
 import * as z from 'zod';
 import { certificateName, fleetName } from '#contract/layout.ts';
 import { listing } from '#contract/manifest.ts';
-import { acme } from './config-acme.ts';
-import { dns } from './config-dns.ts';
-import { challengeProblem, checkIdentifiers, identifier } from './config-identifier.ts';
-import { configError } from './errors.ts';
+import { acme } from './acme.ts';
+import { dns } from './dns.ts';
+import { configError } from './error.ts';
+import { challengeProblem, checkIdentifiers, identifier } from './identifier.ts';
 
 export const KEY_TYPES = ['ec256', 'ec384', 'rsa2048', 'rsa4096'] as const;
 const keyType = z.enum(KEY_TYPES);

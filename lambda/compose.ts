@@ -6,7 +6,7 @@ import type { Bucket } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
 import type { Timing } from './acme/poll.ts';
 import { createTransport } from './acme/transport.ts';
-import { type Authority, openAuthority } from './authority.ts';
+import { type Authority, openAuthority } from './ca/ca.ts';
 import { http01Solver } from './challenge/http01.ts';
 import type { ChallengeSolver } from './challenge/solver.ts';
 import { statelessSolver } from './challenge/stateless.ts';

@@ -1,5 +1,6 @@
 /** Pure: is a certificate to be ordered, from whom, and why. Every answer carries its reason; the caller logs it. */
 import type { ManifestEntry, PemRef } from '#contract/manifest.ts';
+import type { Window } from './ca/renewal-windows.ts';
 import type { CertificateSpec } from './config/config.ts';
 import { exactSet } from './config/identifier.ts';
 import type { OrderRecord } from './order-record.ts';
@@ -36,14 +37,6 @@ export interface CaChoice {
   pausedUntil?: Date | undefined;
   /** It was out of reach: others go first until then. */
   avoidedUntil?: Date | undefined;
-}
-
-/** What the CA wishes for one certificate, by its certID. */
-export interface Window {
-  start: Date;
-  end: Date;
-  /** Picked once inside the window. */
-  renewAt: Date;
 }
 
 export interface DueInput {

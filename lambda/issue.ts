@@ -1,7 +1,7 @@
 /** STORYBOARD of a pass: read what is published, refresh staples, ask for the CA's wishes, decide, count, carry out, tell. */
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
-import { pruned, readCaState, writeCaState } from './ca-state.ts';
+import { pruned, readCaState, writeCaState } from './ca/budget.ts';
 import { carryOut, openPass, type PassDeps } from './carry-out.ts';
 import type { ChallengeSolver } from './challenge/solver.ts';
 import type { CertificateSpec, Config } from './config/config.ts';

@@ -2,15 +2,15 @@
 import type { FleetName } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Timing } from './acme/poll.ts';
-import type { Authority } from './authority.ts';
-import { avoidedUntil, pausedUntil } from './ca-pause.ts';
-import type { CaState } from './ca-state.ts';
+import type { CaState } from './ca/budget.ts';
+import type { Authority } from './ca/ca.ts';
+import { avoidedUntil, pausedUntil } from './ca/pause.ts';
+import { refreshWindows } from './ca/renewal-windows.ts';
 import type { CertificateSpec, Config } from './config/config.ts';
 import { newestEntry } from './entry.ts';
 import type { Log } from './log.ts';
 import type { PassOptions, PlanContext } from './plan.ts';
 import type { ReadManifest } from './publish.ts';
-import { refreshWindows } from './windows.ts';
 
 export interface ContextDeps {
   bucket: Bucket;

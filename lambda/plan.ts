@@ -1,7 +1,7 @@
 /** What a pass is about to do with each certificate, and the shape in which it tells what became of it. */
 import type { CertificateName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
-import { type CaState, type OrderWish, takeBudget } from './ca-state.ts';
+import { type CaState, type OrderWish, takeBudget } from './ca/budget.ts';
 import type { CertificateSpec } from './config/config.ts';
 import { exactSet } from './config/identifier.ts';
 import { type Decision, type DueInput, decide } from './due.ts';

@@ -3,11 +3,10 @@ import assert from 'node:assert/strict';
 import { createPublicKey } from 'node:crypto';
 import { test } from 'node:test';
 import { layout } from '#contract/layout.ts';
-import { openAccount } from '../../lambda/account.ts';
 import { readDirectory } from '../../lambda/acme/directory.ts';
 import type { Transport } from '../../lambda/acme/transport.ts';
-import type { MemoryBucket } from '../contract/memory-bucket.ts';
-import { memoryBucket } from '../contract/memory-bucket.ts';
+import { openAccount } from '../../lambda/ca/account.ts';
+import { type MemoryBucket, memoryBucket } from '../contract/memory-bucket.ts';
 import { answer, fakeCa, refuse } from './acme/fake-ca.ts';
 import { configOf, DIRECTORY_URL, noon } from './support.ts';
 

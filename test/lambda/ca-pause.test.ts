@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AcmeProblem } from '../../lambda/acme/problem.ts';
-import { avoidedUntil, pausedUntil, withOutage, withPause } from '../../lambda/ca-pause.ts';
-import { type CaState, withIssued } from '../../lambda/ca-state.ts';
+import { type CaState, withIssued } from '../../lambda/ca/budget.ts';
+import { avoidedUntil, pausedUntil, withOutage, withPause } from '../../lambda/ca/pause.ts';
 import { decide } from '../../lambda/due.ts';
 import { specOf } from './support.ts';
 

@@ -2,10 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AcmeProblem, AcmeUnreachable, AuthorizationFailed } from '../../lambda/acme/problem.ts';
-import type { Authority } from '../../lambda/authority.ts';
-import { avoidedUntil, pausedUntil } from '../../lambda/ca-pause.ts';
-import type { CaState } from '../../lambda/ca-state.ts';
-import { learn } from '../../lambda/learn.ts';
+import type { CaState } from '../../lambda/ca/budget.ts';
+import type { Authority } from '../../lambda/ca/ca.ts';
+import { avoidedUntil, learn, pausedUntil } from '../../lambda/ca/pause.ts';
 import { after, DIRECTORY_URL, type Events, fakeClock, noon, recordEvents } from './support.ts';
 
 const MINUTE_MS = 60_000;

@@ -1,6 +1,6 @@
 /** A pass over a bucket in memory, with a CA that is out of reach. */
 import { AcmeUnreachable } from '../../lambda/acme/problem.ts';
-import type { Authority } from '../../lambda/authority.ts';
+import type { Authority } from '../../lambda/ca/ca.ts';
 import type { PassDeps } from '../../lambda/carry-out.ts';
 import { http01Solver } from '../../lambda/challenge/http01.ts';
 import { issue } from '../../lambda/issue.ts';

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
 import type { AcmeClient } from '../../../lambda/acme/client.ts';
 import { createTransport, type Transport } from '../../../lambda/acme/transport.ts';
-import { openAuthority } from '../../../lambda/authority.ts';
+import { openAuthority } from '../../../lambda/ca/ca.ts';
 import type { PassDeps } from '../../../lambda/carry-out.ts';
 import { http01Solver } from '../../../lambda/challenge/http01.ts';
 import type { Config } from '../../../lambda/config/config.ts';

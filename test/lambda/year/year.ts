@@ -2,8 +2,8 @@
 import { type CertificateName, certificateName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import { AcmeProblem } from '../../../lambda/acme/problem.ts';
-import { isPausing, pausedUntil, withPause } from '../../../lambda/ca-pause.ts';
-import { type CaState, giveBack, pruned, withIssued } from '../../../lambda/ca-state.ts';
+import { type CaState, giveBack, pruned, withIssued } from '../../../lambda/ca/budget.ts';
+import { isPausing, pausedUntil, withPause } from '../../../lambda/ca/pause.ts';
 import type { CertificateSpec } from '../../../lambda/config/config.ts';
 import { afterFailure, type OrderRecord, type StoredRecord } from '../../../lambda/order-record.ts';
 import { makePlan, type Plan, withinBudget } from '../../../lambda/plan.ts';

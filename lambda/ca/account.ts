@@ -8,12 +8,12 @@ import { serializeDocument } from '#contract/document.ts';
 import { BucketError } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { changeKey, findAccount, newAccount } from './acme/account.ts';
-import { type AcmeClient, openAcmeClient } from './acme/client.ts';
-import type { Directory } from './acme/directory.ts';
-import { AcmeProblem } from './acme/problem.ts';
-import type { Transport } from './acme/transport.ts';
-import type { AcmeSettings } from './config/acme.ts';
+import { changeKey, findAccount, newAccount } from '../acme/account.ts';
+import { type AcmeClient, openAcmeClient } from '../acme/client.ts';
+import type { Directory } from '../acme/directory.ts';
+import { AcmeProblem } from '../acme/problem.ts';
+import type { Transport } from '../acme/transport.ts';
+import type { AcmeSettings } from '../config/acme.ts';
 
 const accountRecord = z.looseObject({
   version: z.literal(1),

@@ -7,7 +7,7 @@ import * as z from 'zod';
 import { layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { instant, readMemo, serializeMemo } from '#storage/cached-document.ts';
-import { exactSet } from './config/identifier.ts';
+import { exactSet } from '../config/identifier.ts';
 
 const caState = z.object({
   version: z.literal(1),

@@ -9,10 +9,17 @@ import { layout } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { instant, readMemo, serializeMemo } from '#storage/cached-document.ts';
-import type { RenewalInfo } from './acme/renewal-info.ts';
-import type { Window } from './due.ts';
-import { inParallel } from './in-parallel.ts';
-import type { Log } from './log.ts';
+import type { RenewalInfo } from '../acme/renewal-info.ts';
+import { inParallel } from '../in-parallel.ts';
+import type { Log } from '../log.ts';
+
+/** What the CA wishes for one certificate, by its certID. */
+export interface Window {
+  start: Date;
+  end: Date;
+  /** Picked once inside the window. */
+  renewAt: Date;
+}
 
 const known = z.object({
   start: instant,

@@ -6,12 +6,12 @@ import type { X509Certificate } from 'node:crypto';
 import { parse } from '#contract/combined-pem.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { NotOffered } from './acme/problem.ts';
-import { type RevocationReason, revokeCertificate } from './acme/revocation.ts';
-import type { Authority } from './authority.ts';
-import type { CertificateSpec } from './config/config.ts';
-import type { Log } from './log.ts';
-import { readManifest } from './publish.ts';
+import { NotOffered } from '../acme/problem.ts';
+import { type RevocationReason, revokeCertificate } from '../acme/revocation.ts';
+import type { CertificateSpec } from '../config/config.ts';
+import type { Log } from '../log.ts';
+import { readManifest } from '../publish.ts';
+import type { Authority } from './ca.ts';
 
 export interface Revocation {
   certificate: CertificateName;

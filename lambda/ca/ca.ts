@@ -1,11 +1,11 @@
 /** A configured CA during a pass: directory and account are opened on first use, once. */
 import type { Bucket } from '#storage/bucket.ts';
+import type { AcmeClient } from '../acme/client.ts';
+import { type Directory, readDirectory } from '../acme/directory.ts';
+import { getRenewalInfo, type RenewalInfo } from '../acme/renewal-info.ts';
+import type { Transport } from '../acme/transport.ts';
+import type { AcmeSettings } from '../config/acme.ts';
 import { forgetAccountUrl, openAccount, rolloverAccountKey } from './account.ts';
-import type { AcmeClient } from './acme/client.ts';
-import { type Directory, readDirectory } from './acme/directory.ts';
-import { getRenewalInfo, type RenewalInfo } from './acme/renewal-info.ts';
-import type { Transport } from './acme/transport.ts';
-import type { AcmeSettings } from './config/acme.ts';
 
 export interface Authority {
   settings: AcmeSettings;

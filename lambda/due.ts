@@ -3,7 +3,7 @@ import type { ManifestEntry, PemRef } from '#contract/manifest.ts';
 import type { Window } from './ca/renewal-windows.ts';
 import type { CertificateSpec } from './config/config.ts';
 import { exactSet } from './config/identifier.ts';
-import type { OrderRecord } from './order-record.ts';
+import type { OrderRecord } from './order/record.ts';
 
 export type ObtainReason =
   | 'missing'

@@ -7,8 +7,8 @@ import type { Bucket } from '#storage/bucket.ts';
 import { certIdOf } from './acme/cert-id.ts';
 import type { CertificateSpec } from './config/config.ts';
 import type { Log } from './log.ts';
-import type { Obtained } from './obtain.ts';
 import { ocspUrlOf } from './ocsp/request.ts';
+import type { Obtained } from './order/obtain.ts';
 import type { PemText, Publisher, ReadManifest } from './publish.ts';
 
 export function entryOf(

@@ -3,7 +3,7 @@ import { ContractError } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { CertificateSpec } from './config/config.ts';
-import { readOrderRecords, type StoredRecord } from './order-record.ts';
+import { readOrderRecords, type StoredRecord } from './order/record.ts';
 import { type ReadManifest, readManifest } from './publish.ts';
 
 export interface Found {

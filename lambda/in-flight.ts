@@ -4,20 +4,20 @@ import type { Bucket } from '#storage/bucket.ts';
 import type { Directory } from './acme/directory.ts';
 import type { Timing } from './acme/poll.ts';
 import { NotOffered } from './acme/problem.ts';
-import { cleanUp } from './authorize.ts';
-import { keyFor } from './certificate-key.ts';
 import type { ChallengeSolver } from './challenge/solver.ts';
 import type { CertificateSpec, Config } from './config/config.ts';
 import type { Log } from './log.ts';
+import { cleanUp } from './order/authorize.ts';
+import { afterFailure } from './order/back-off.ts';
+import { keyFor } from './order/key.ts';
 import {
-  afterFailure,
   createOrderRecord,
   deleteOrderRecord,
   type OrderLeg,
   type OrderRecord,
   type StoredRecord,
   saveOrderRecord,
-} from './order-record.ts';
+} from './order/record.ts';
 import type { Plan } from './plan.ts';
 
 export interface InFlight {

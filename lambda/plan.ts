@@ -5,7 +5,7 @@ import { type CaState, type OrderWish, takeBudget } from './ca/budget.ts';
 import type { CertificateSpec } from './config/config.ts';
 import { exactSet } from './config/identifier.ts';
 import { type Decision, type DueInput, decide } from './due.ts';
-import type { StoredRecord } from './order-record.ts';
+import type { StoredRecord } from './order/record.ts';
 
 export interface PassOptions {
   /** Decide and tell, change nothing. */

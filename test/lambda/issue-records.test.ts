@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { layout } from '#contract/layout.ts';
-import { createOrderRecord, readOrderRecords, saveLeg } from '../../lambda/order-record.ts';
+import { createOrderRecord, readOrderRecords, saveLeg } from '../../lambda/order/record.ts';
 import { memoryBucket } from '../contract/memory-bucket.ts';
 import { passOver, publish } from './pass.ts';
 import { after, named, noon, recordOf } from './support.ts';

@@ -5,7 +5,7 @@ import { fleetName, layout } from '#contract/layout.ts';
 import { AcmeUnreachable } from '../../lambda/acme/problem.ts';
 import type { Transport } from '../../lambda/acme/transport.ts';
 import { type Authority, openAuthority } from '../../lambda/ca/ca.ts';
-import { createOrderRecord } from '../../lambda/order-record.ts';
+import { createOrderRecord } from '../../lambda/order/record.ts';
 import { type MemoryBucket, memoryBucket } from '../contract/memory-bucket.ts';
 import { passOver, publish } from './pass.ts';
 import {

@@ -9,14 +9,14 @@ import {
   AcmeUnreachable,
   AuthorizationFailed,
 } from '../../lambda/acme/problem.ts';
+import { afterFailure } from '../../lambda/order/back-off.ts';
 import {
-  afterFailure,
   createOrderRecord,
   deleteOrderRecord,
   readOrderRecords,
   saveLeg,
   saveOrderRecord,
-} from '../../lambda/order-record.ts';
+} from '../../lambda/order/record.ts';
 import { memoryBucket } from '../contract/memory-bucket.ts';
 import { after, named, noon, recordOf } from './support.ts';
 

@@ -7,7 +7,7 @@ import type { CertificateSpec, Config } from '../../lambda/config/config.ts';
 import { parseConfig } from '../../lambda/config/yaml.ts';
 import type { DueInput } from '../../lambda/due.ts';
 import type { Fields, Log } from '../../lambda/log.ts';
-import type { OrderLeg, OrderRecord } from '../../lambda/order-record.ts';
+import type { OrderLeg, OrderRecord } from '../../lambda/order/record.ts';
 import type { ReadManifest } from '../../lambda/publish.ts';
 
 export const DIRECTORY_URL = 'https://ca.test/directory';

@@ -8,7 +8,7 @@ import { downloadChain } from '../../../lambda/acme/chain.ts';
 import type { AcmeClient } from '../../../lambda/acme/client.ts';
 import { readDirectory } from '../../../lambda/acme/directory.ts';
 import { finalize, getOrder, newOrder, type Order, waitOrder } from '../../../lambda/acme/order.ts';
-import { generateKey } from '../../../lambda/certificate-key.ts';
+import { generateKey } from '../../../lambda/order/key.ts';
 import { createPki } from '../../parts/pki.ts';
 import { fakeClock, noon } from '../support.ts';
 import { answer, clientOf, DIRECTORY, fakeCa, refuse } from './fake-ca.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { layout } from '#contract/layout.ts';
 import { http01Solver } from '../../../lambda/challenge/http01.ts';
-import { readOrderRecords } from '../../../lambda/order-record.ts';
+import { readOrderRecords } from '../../../lambda/order/record.ts';
 import { base64Lines } from '../../contract/support.ts';
 import { named } from '../support.ts';
 import { MINUTE_MS, ordersAsked, type Stage, startStage } from './ca.ts';

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { verify } from '#contract/combined-pem.ts';
 import { layout } from '#contract/layout.ts';
 import type { Transport } from '../../../lambda/acme/transport.ts';
-import { readOrderRecords } from '../../../lambda/order-record.ts';
+import { readOrderRecords } from '../../../lambda/order/record.ts';
 import type { Outcome } from '../../../lambda/plan.ts';
 import { readManifest } from '../../../lambda/publish.ts';
 import { base64Lines } from '../../contract/support.ts';

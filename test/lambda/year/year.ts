@@ -5,7 +5,8 @@ import { AcmeProblem } from '../../../lambda/acme/problem.ts';
 import { type CaState, giveBack, pruned, withIssued } from '../../../lambda/ca/budget.ts';
 import { isPausing, pausedUntil, withPause } from '../../../lambda/ca/pause.ts';
 import type { CertificateSpec } from '../../../lambda/config/config.ts';
-import { afterFailure, type OrderRecord, type StoredRecord } from '../../../lambda/order-record.ts';
+import { afterFailure } from '../../../lambda/order/back-off.ts';
+import type { OrderRecord, StoredRecord } from '../../../lambda/order/record.ts';
 import { makePlan, type Plan, withinBudget } from '../../../lambda/plan.ts';
 import { HOUR_MS, type Known, SimulatedCa, type SimulatedCaOptions } from './simulated-ca.ts';
 

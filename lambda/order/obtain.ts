@@ -6,17 +6,17 @@ import { isIP } from 'node:net';
 import { assemble, type CombinedPem, verify } from '#contract/combined-pem.ts';
 import { messageOf } from '#contract/errors.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { listOrders } from './acme/account.ts';
-import { downloadChain } from './acme/chain.ts';
-import type { AcmeClient } from './acme/client.ts';
-import { finalize, getOrder, newOrder, type Order, type OrderRequest, waitOrder } from './acme/order.ts';
-import type { Timing } from './acme/poll.ts';
-import { AcmeProblem, AcmeUnreachable, AuthorizationFailed } from './acme/problem.ts';
+import { listOrders } from '../acme/account.ts';
+import { downloadChain } from '../acme/chain.ts';
+import type { AcmeClient } from '../acme/client.ts';
+import { finalize, getOrder, newOrder, type Order, type OrderRequest, waitOrder } from '../acme/order.ts';
+import type { Timing } from '../acme/poll.ts';
+import { AcmeProblem, AcmeUnreachable, AuthorizationFailed } from '../acme/problem.ts';
+import type { ChallengeSolver } from '../challenge/solver.ts';
+import { exactSet } from '../config/identifier.ts';
+import type { Log } from '../log.ts';
 import { authorize, cleanUp } from './authorize.ts';
-import type { ChallengeSolver } from './challenge/solver.ts';
-import { exactSet } from './config/identifier.ts';
-import type { Log } from './log.ts';
-import { type OrderLeg, type StoredRecord, saveLeg } from './order-record.ts';
+import { type OrderLeg, type StoredRecord, saveLeg } from './record.ts';
 
 export interface Issuing {
   bucket: Bucket;

@@ -5,7 +5,7 @@ import { parse } from '#contract/combined-pem.ts';
 import { layout } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import type { CertificateSpec } from './config/config.ts';
+import type { CertificateSpec } from '../config/config.ts';
 
 const generate = promisify(generateKeyPair);
 

@@ -1,12 +1,19 @@
 /** Proves control of every identifier of an order: present all, respond to all, poll all, clean up all. */
 import { TOKEN } from '#contract/layout.ts';
-import type { Authorization, Challenge } from './acme/authorization.ts';
-import { getAuthorization, keyAuthorization, notValid, respond, waitValid } from './acme/authorization.ts';
-import type { AcmeClient } from './acme/client.ts';
-import type { Order } from './acme/order.ts';
-import type { Timing } from './acme/poll.ts';
-import { AcmeUnreachable, AuthorizationFailed } from './acme/problem.ts';
-import type { ChallengeSolver, PresentedChallenge } from './challenge/solver.ts';
+import {
+  type Authorization,
+  type Challenge,
+  getAuthorization,
+  keyAuthorization,
+  notValid,
+  respond,
+  waitValid,
+} from '../acme/authorization.ts';
+import type { AcmeClient } from '../acme/client.ts';
+import type { Order } from '../acme/order.ts';
+import type { Timing } from '../acme/poll.ts';
+import { AcmeUnreachable, AuthorizationFailed } from '../acme/problem.ts';
+import type { ChallengeSolver, PresentedChallenge } from '../challenge/solver.ts';
 
 interface Pending {
   authorization: Authorization;

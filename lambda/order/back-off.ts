@@ -1,0 +1,38 @@
+import { codeOf, messageOf, PemRejected } from '#contract/errors.ts';
+import { AcmeDeadline, AcmeProblem, isCaFault } from '../acme/problem.ts';
+import { DAY_MS, MINUTE_MS, type OrderRecord } from './record.ts';
+
+/** Let's Encrypt's integration guide: 1 min, 10 min, 100 min, then daily. */
+const BACK_OFF_MS = [MINUTE_MS, 10 * MINUTE_MS, 100 * MINUTE_MS];
+/** The CA's own trouble passes by itself, and costs no failed validation: a day would be lost for a short-lived certificate. */
+const LONGEST_FOR_CA_FAULT_MS = 100 * MINUTE_MS;
+
+/**
+ * What changes in the record after a failed attempt. A CA's Retry-After wins; up to a fifth of jitter keeps certificates apart.
+ * @param random in [0, 1)
+ */
+export function afterFailure(
+  record: OrderRecord,
+  error: unknown,
+  now: Date,
+  random: number,
+): Partial<OrderRecord> {
+  const lastFailure = {
+    at: now,
+    code: codeOf(error),
+    message: messageOf(error),
+    isCaFault: isCaFault(error),
+  };
+  const retryAfter =
+    error instanceof AcmeProblem || error instanceof AcmeDeadline ? error.retryAfter : undefined;
+  // Out of time, or an account that the CA has lost, is no failure of the order: the next pass goes on at once.
+  const isAccountGone = error instanceof AcmeProblem && error.type === 'accountDoesNotExist';
+  const failures = error instanceof AcmeDeadline || isAccountGone ? record.failures : record.failures + 1;
+  const longest = lastFailure.isCaFault ? LONGEST_FOR_CA_FAULT_MS : DAY_MS;
+  const wait = failures === record.failures ? 0 : (BACK_OFF_MS[failures - 1] ?? longest) * (1 + random / 5);
+  const notBefore = new Date(Math.max(retryAfter?.getTime() ?? 0, now.getTime() + wait));
+  // A certificate that was refused is looked at once more (a clock may have been wrong), then ordered anew.
+  const isSpent = isAccountGone || (error instanceof PemRejected && failures > 1);
+  const legs = isSpent ? record.legs.map((old) => ({ ...old, orderUrl: undefined })) : record.legs;
+  return { failures, notBefore, lastFailure, legs };
+}

@@ -12,14 +12,14 @@ import { type Authority, authorityOf } from './ca/ca.ts';
 import { learn, pausedUntil } from './ca/pause.ts';
 import type { ChallengeSolver } from './challenge/solver.ts';
 import type { CertificateSpec } from './config/config.ts';
-import { entryOf, spread } from './entry.ts';
 import { type InFlight, recordFor, remember } from './in-flight.ts';
 import type { Log } from './log.ts';
 import { obtain } from './order/obtain.ts';
 import { deleteOrderRecord, type StoredRecord } from './order/record.ts';
 import { describe, type Outcome, type Plan, placedOrders, told, wishOf } from './plan.ts';
-import type { Publishers, ReadManifest } from './publish.ts';
-import { withStaples } from './staples.ts';
+import { entryOf, spread } from './publication/entry.ts';
+import type { Publishers, ReadManifest } from './publication/publisher.ts';
+import { withStaples } from './publication/staples.ts';
 
 export interface PassDeps {
   bucket: Bucket;

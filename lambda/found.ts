@@ -4,7 +4,7 @@ import type { FleetName } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { CertificateSpec } from './config/config.ts';
 import { readOrderRecords, type StoredRecord } from './order/record.ts';
-import { type ReadManifest, readManifest } from './publish.ts';
+import { type ReadManifest, readManifest } from './publication/publisher.ts';
 
 export interface Found {
   manifests: ReadonlyMap<FleetName, ReadManifest | undefined>;

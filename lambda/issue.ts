@@ -5,15 +5,15 @@ import { pruned, readCaState, writeCaState } from './ca/budget.ts';
 import { carryOut, openPass, type PassDeps } from './carry-out.ts';
 import type { ChallengeSolver } from './challenge/solver.ts';
 import type { CertificateSpec, Config } from './config/config.ts';
-import { newestEntry } from './entry.ts';
 import { type Found, look } from './found.ts';
 import { forgetUnconfigured } from './in-flight.ts';
 import { inParallel } from './in-parallel.ts';
 import type { Log } from './log.ts';
 import { makePlan, type Outcome, type PassOptions, planned, sameIdentifiers, withinBudget } from './plan.ts';
 import { planContext } from './plan-context.ts';
-import { createPublishers, type Publishers, type ReadManifest } from './publish.ts';
-import { NO_STAPLES, refreshStaples } from './staples.ts';
+import { newestEntry } from './publication/entry.ts';
+import { createPublishers, type Publishers, type ReadManifest } from './publication/publisher.ts';
+import { NO_STAPLES, refreshStaples } from './publication/staples.ts';
 
 /** What became of every certificate, and what every fleet shall serve now. */
 export interface PassResult {

@@ -7,10 +7,10 @@ import type { Authority } from './ca/ca.ts';
 import { avoidedUntil, pausedUntil } from './ca/pause.ts';
 import { refreshWindows } from './ca/renewal-windows.ts';
 import type { CertificateSpec, Config } from './config/config.ts';
-import { newestEntry } from './entry.ts';
 import type { Log } from './log.ts';
 import type { PassOptions, PlanContext } from './plan.ts';
-import type { ReadManifest } from './publish.ts';
+import { newestEntry } from './publication/entry.ts';
+import type { ReadManifest } from './publication/publisher.ts';
 
 export interface ContextDeps {
   bucket: Bucket;

@@ -10,7 +10,7 @@ import { NotOffered } from '../acme/problem.ts';
 import { type RevocationReason, revokeCertificate } from '../acme/revocation.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import type { Log } from '../log.ts';
-import { readManifest } from '../publish.ts';
+import { readManifest } from '../publication/publisher.ts';
 import type { Authority } from './ca.ts';
 
 export interface Revocation {

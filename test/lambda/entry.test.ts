@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { digest, parse } from '#contract/combined-pem.ts';
 import { fleetName } from '#contract/layout.ts';
 import { emptyManifest, parseManifest, serializeManifest } from '#contract/manifest.ts';
-import { entryOf as madeEntry, newestEntry } from '../../lambda/entry.ts';
+import { entryOf as madeEntry, newestEntry } from '../../lambda/publication/entry.ts';
 import { createPki } from '../parts/pki.ts';
 import { after, DIRECTORY_URL, entryOf, manifestsOf, named, noon, pemRefOf, specOf } from './support.ts';
 

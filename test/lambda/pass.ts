@@ -5,7 +5,7 @@ import type { PassDeps } from '../../lambda/carry-out.ts';
 import { http01Solver } from '../../lambda/challenge/http01.ts';
 import { issue } from '../../lambda/issue.ts';
 import type { PassOptions } from '../../lambda/plan.ts';
-import { createPublisher } from '../../lambda/publish.ts';
+import { createPublisher } from '../../lambda/publication/publisher.ts';
 import type { MemoryBucket } from '../contract/memory-bucket.ts';
 import { configOf, DIRECTORY_URL, entryOf, fakeClock, fleet, named, noon, recordEvents } from './support.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { layout } from '#contract/layout.ts';
 import { emptyManifest, type ManifestEntry, serializeManifest } from '#contract/manifest.ts';
-import { createPublisher, readManifest } from '../../lambda/publish.ts';
+import { createPublisher, readManifest } from '../../lambda/publication/publisher.ts';
 import { memoryBucket } from '../contract/memory-bucket.ts';
 import { after, entryOf, fleet, interposed, named, noon, pemRefOf } from './support.ts';
 

@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import { digest } from '#contract/combined-pem.ts';
 import { fleetName, layout } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
-import { spread } from '../../lambda/entry.ts';
-import { createPublisher, readManifest } from '../../lambda/publish.ts';
+import { spread } from '../../lambda/publication/entry.ts';
+import { createPublisher, readManifest } from '../../lambda/publication/publisher.ts';
 import { memoryBucket } from '../contract/memory-bucket.ts';
 import { after, entryOf, named, noon, pemRefOf, recordEvents, specOf } from './support.ts';
 

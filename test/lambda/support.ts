@@ -8,7 +8,7 @@ import { parseConfig } from '../../lambda/config/yaml.ts';
 import type { DueInput } from '../../lambda/due.ts';
 import type { Fields, Log } from '../../lambda/log.ts';
 import type { OrderLeg, OrderRecord } from '../../lambda/order/record.ts';
-import type { ReadManifest } from '../../lambda/publish.ts';
+import type { ReadManifest } from '../../lambda/publication/publisher.ts';
 
 export const DIRECTORY_URL = 'https://ca.test/directory';
 export const DAY_MS = 86_400_000;

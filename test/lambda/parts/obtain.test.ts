@@ -4,7 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import { verify } from '#contract/combined-pem.ts';
 import { fleetName, layout } from '#contract/layout.ts';
-import { readManifest } from '../../../lambda/publish.ts';
+import { readManifest } from '../../../lambda/publication/publisher.ts';
 import { base64Lines } from '../../contract/support.ts';
 import { fleet, named } from '../support.ts';
 import { type Stage, startStage } from './ca.ts';

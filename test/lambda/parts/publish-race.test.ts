@@ -6,7 +6,7 @@ import { layout } from '#contract/layout.ts';
 import { emptyManifest, serializeManifest } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
-import { createPublisher, readManifest } from '../../../lambda/publish.ts';
+import { createPublisher, readManifest } from '../../../lambda/publication/publisher.ts';
 import { type Aws, startAws } from '../../parts/aws/aws.ts';
 import { AwsFailure } from '../../parts/aws/wire.ts';
 import { entryOf, fleet, interposed, named, noon, pemRefOf } from '../support.ts';

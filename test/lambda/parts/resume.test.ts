@@ -6,7 +6,7 @@ import { layout } from '#contract/layout.ts';
 import type { Transport } from '../../../lambda/acme/transport.ts';
 import { readOrderRecords } from '../../../lambda/order/record.ts';
 import type { Outcome } from '../../../lambda/plan.ts';
-import { readManifest } from '../../../lambda/publish.ts';
+import { readManifest } from '../../../lambda/publication/publisher.ts';
 import { base64Lines } from '../../contract/support.ts';
 import { fleet, interposed, named } from '../support.ts';
 import { type Exchange, MINUTE_MS, ordersAsked, type Stage, startStage } from './ca.ts';

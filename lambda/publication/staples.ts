@@ -7,14 +7,14 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import type { CertificateName, FleetName } from '#contract/layout.ts';
 import { type ManifestEntry, type PemRef, samePems, sameStapled } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import type { Timing } from './acme/poll.ts';
-import type { CertificateSpec } from './config/config.ts';
+import type { Timing } from '../acme/poll.ts';
+import type { CertificateSpec } from '../config/config.ts';
+import { inParallel } from '../in-parallel.ts';
+import type { Log } from '../log.ts';
+import { OcspUnreachable } from '../ocsp/errors.ts';
+import { fetchResponse } from '../ocsp/fetch.ts';
 import { newestEntry, readPem } from './entry.ts';
-import { inParallel } from './in-parallel.ts';
-import type { Log } from './log.ts';
-import { OcspUnreachable } from './ocsp/errors.ts';
-import { fetchResponse } from './ocsp/fetch.ts';
-import type { PemText, Publishers, ReadManifest } from './publish.ts';
+import type { PemText, Publishers, ReadManifest } from './publisher.ts';
 
 export interface StapleDeps {
   bucket: Bucket;

@@ -4,12 +4,12 @@ import { BucketError } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import { type ManifestEntry, type PemRef, sameEntry, sameStapled } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { certIdOf } from './acme/cert-id.ts';
-import type { CertificateSpec } from './config/config.ts';
-import type { Log } from './log.ts';
-import { ocspUrlOf } from './ocsp/request.ts';
-import type { Obtained } from './order/obtain.ts';
-import type { PemText, Publisher, ReadManifest } from './publish.ts';
+import { certIdOf } from '../acme/cert-id.ts';
+import type { CertificateSpec } from '../config/config.ts';
+import type { Log } from '../log.ts';
+import { ocspUrlOf } from '../ocsp/request.ts';
+import type { Obtained } from '../order/obtain.ts';
+import type { PemText, Publisher, ReadManifest } from './publisher.ts';
 
 export function entryOf(
   spec: CertificateSpec,

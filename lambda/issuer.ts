@@ -6,9 +6,9 @@ import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import { afterPass } from './after-pass.ts';
 import { loadConfig, openBucket, runPass } from './compose.ts';
 import { checkConfig } from './config/config.ts';
-import type { Figures } from './figures.ts';
+import type { Figures } from './fleet/metrics.ts';
+import { ssmNotifier } from './fleet/run-command.ts';
 import { type Log, levelOf } from './log.ts';
-import { ssmNotifier } from './notify.ts';
 import type { Outcome } from './plan.ts';
 
 /** The part of Lambda's context that is used. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { figuresOf } from '../lambda/figures.ts';
+import { figuresOf } from '../lambda/fleet/metrics.ts';
 import { costTable, SCALES, together, WATCHED } from './bench/cost.ts';
 import { COUNTS } from './bench/counts.ts';
 import { PRICES } from './bench/prices.ts';

@@ -1,6 +1,6 @@
 /** `pemfleet run`, `pemfleet plan`: one pass, or what it would do. */
 import { runPass } from '../compose.ts';
-import { tellFleets } from '../tell-fleets.ts';
+import { tellFleets } from '../fleet/notify.ts';
 import { type Command, now, open, printJson, say, specOf, type Values, world } from './command.ts';
 import { exitStatusOf, outcomeTable } from './output.ts';
 
@@ -16,7 +16,7 @@ async function pass(values: Values, dryRun: boolean): Promise<number> {
   const { outcomes } = result;
   const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
   if (document && !dryRun) {
-    const { ssmNotifier } = await import('../notify.ts');
+    const { ssmNotifier } = await import('../fleet/run-command.ts');
     // What comes of it is not followed: these hosts are looked at by `pemfleet status`.
     await tellFleets({ notifier: ssmNotifier(document), log: around.log, now: now() }, [], result);
   }

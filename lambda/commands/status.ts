@@ -1,5 +1,5 @@
 /** `pemfleet status`: what every host serves; exit status 1 if any host is behind or silent. */
-import { readFleetReports } from '../fleet-reports.ts';
+import { readFleetReports } from '../fleet/read-reports.ts';
 import { type Command, now, open, print, printJson } from './command.ts';
 import { EXIT, reportTable } from './output.ts';
 

@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { stringify } from 'yaml';
 import { instanceConfigs } from '../../agent/instances.ts';
 import { run } from '../../agent/run.ts';
-import { reportFleet } from '../../lambda/report.ts';
+import { reportFleet } from '../../lambda/fleet/report.ts';
 import { handshake } from '../parts/handshake.ts';
 import { type Haproxy, type HaproxyVersion, haproxyVersions, startHaproxy } from '../parts/haproxy.ts';
 import { makeStage } from './stage.ts';

@@ -5,8 +5,8 @@ import { BucketError } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import { emptyManifest } from '#contract/manifest.ts';
 import { afterPass } from '../../lambda/after-pass.ts';
-import { readHostBook } from '../../lambda/host-book.ts';
-import type { Notifier } from '../../lambda/notify.ts';
+import { readHostBook } from '../../lambda/fleet/hosts.ts';
+import type { Notifier } from '../../lambda/fleet/run-command.ts';
 import { memoryBucket } from '../contract/memory-bucket.ts';
 import { fleet, interposed, noon, recordEvents } from './support.ts';
 

@@ -1,10 +1,10 @@
 // A row for each figure: what it counts, and what it does not.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Figures, type FleetHosts, figuresOf, type Lifetime } from '../../lambda/figures.ts';
-import type { HostNote } from '../../lambda/host-book.ts';
+import type { HostNote } from '../../lambda/fleet/hosts.ts';
+import { type Figures, type FleetHosts, figuresOf, type Lifetime } from '../../lambda/fleet/metrics.ts';
+import { SILENT_AFTER_MS } from '../../lambda/fleet/report.ts';
 import type { Outcome } from '../../lambda/plan.ts';
-import { SILENT_AFTER_MS } from '../../lambda/report.ts';
 import { after, DAY_MS, named, noon } from './support.ts';
 
 const MINUTE_MS = 60_000;

@@ -5,7 +5,7 @@ import { BucketError } from '#contract/errors.ts';
 import { type HostStatus, serializeHostStatus } from '#contract/host-status.ts';
 import { type FleetName, fleetName, hostName, layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { readHostBook, refreshNotes, saveHostBook } from '../../lambda/host-book.ts';
+import { readHostBook, refreshNotes, saveHostBook } from '../../lambda/fleet/hosts.ts';
 import { type MemoryBucket, memoryBucket } from '../contract/memory-bucket.ts';
 import { after, fleet, interposed, named, noon } from './support.ts';
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
 import { fleetName, hostName } from '#contract/layout.ts';
 import { emptyManifest, type Manifest } from '#contract/manifest.ts';
-import { reportFleet, SILENT_AFTER_MS } from '../../lambda/report.ts';
+import { reportFleet, SILENT_AFTER_MS } from '../../lambda/fleet/report.ts';
 import { after, DAY_MS, entryOf, named, noon, pemRefOf } from './support.ts';
 
 const fleet = fleetName.parse('edge');

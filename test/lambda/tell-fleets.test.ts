@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type FleetName, fleetName } from '#contract/layout.ts';
 import { emptyManifest } from '#contract/manifest.ts';
-import type { OpenCall } from '../../lambda/host-book.ts';
-import type { CommandResult, Notifier } from '../../lambda/notify.ts';
-import { tellFleets } from '../../lambda/tell-fleets.ts';
+import type { OpenCall } from '../../lambda/fleet/hosts.ts';
+import { tellFleets } from '../../lambda/fleet/notify.ts';
+import type { CommandResult, Notifier } from '../../lambda/fleet/run-command.ts';
 import { after, noon, recordEvents } from './support.ts';
 
 const [web, mail, edge] = (['web', 'mail', 'edge'] as const).map((name) => fleetName.parse(name)) as [

@@ -4,8 +4,8 @@ import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
 import { type FleetName, hostName, layout } from '#contract/layout.ts';
 import { emptyManifest } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import type { Config } from './config/config.ts';
-import { readManifest } from './publication/publisher.ts';
+import type { Config } from '../config/config.ts';
+import { readManifest } from '../publication/publisher.ts';
 import { type FleetReport, reportFleet } from './report.ts';
 
 export async function readFleetReports(bucket: Bucket, config: Config, now: Date): Promise<FleetReport[]> {

@@ -4,10 +4,10 @@
  */
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
-import type { OpenCall } from './host-book.ts';
-import type { PassResult } from './issue.ts';
-import type { Log } from './log.ts';
-import type { Notifier } from './notify.ts';
+import type { PassResult } from '../issue.ts';
+import type { Log } from '../log.ts';
+import type { OpenCall } from './hosts.ts';
+import type { Notifier } from './run-command.ts';
 
 /** By then a command is over, or nobody will say what became of it: it had ten minutes to be delivered, an hour to run. */
 const FORGOTTEN_AFTER_MS = 2 * 3_600_000;

@@ -8,7 +8,7 @@ import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
 import { type FleetName, fleetName, hostName, layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { instant, readMemo, serializeMemo } from '#storage/cached-document.ts';
-import { inParallel } from './in-parallel.ts';
+import { inParallel } from '../in-parallel.ts';
 
 const hostNote = z.object({
   etag: z.string(),

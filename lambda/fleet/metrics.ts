@@ -1,6 +1,6 @@
 /** What a pass measures, by the names under which CloudWatch has it (docs/aws.md); pure. */
-import type { HostNote } from './host-book.ts';
-import type { Outcome } from './plan.ts';
+import type { Outcome } from '../plan.ts';
+import type { HostNote } from './hosts.ts';
 import { SILENT_AFTER_MS } from './report.ts';
 
 export interface Figures {

@@ -1,8 +1,8 @@
 /** What the configuration of HAProxy needs, with the responder's address filled in. */
 import { Fn } from 'aws-cdk-lib';
 import type { FunctionUrl } from 'aws-cdk-lib/aws-lambda';
+import { functionUrlSnippet } from '../../lambda/challenge/haproxy-lines.ts';
 import type { Config } from '../../lambda/config/config.ts';
-import { functionUrlSnippet } from '../../lambda/haproxy-snippet.ts';
 
 const HTTPS = `# In the frontend of port 443: every certificate that the agent installs. It starts with an empty directory too.
     bind :443 ssl crt /etc/haproxy/certs strict-sni alpn h2,http/1.1

@@ -12,7 +12,7 @@ import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { SendCommandCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { parse } from 'yaml';
 import { NOTIFY_DOCUMENT } from '../../cdk/parts/notification.ts';
-import { functionUrlSnippet } from '../../lambda/haproxy-snippet.ts';
+import { functionUrlSnippet } from '../../lambda/challenge/haproxy-lines.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { startImds } from '../parts/aws/imds.ts';
 import { allow, clientConfig, s3Of, startBench } from '../parts/aws/support.ts';

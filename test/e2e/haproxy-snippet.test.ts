@@ -1,7 +1,7 @@
 /** The lines that `pemfleet haproxy-config` prints, in a real HAProxy of each version, answer what the CA wants. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { responderSnippet, statelessSnippet } from '../../lambda/haproxy-snippet.ts';
+import { responderSnippet, statelessSnippet } from '../../lambda/challenge/haproxy-lines.ts';
 import { startFront } from '../../lambda/responder-front.ts';
 import { haproxyVersions, startHaproxy } from '../parts/haproxy.ts';
 import { freePort } from '../parts/ports.ts';

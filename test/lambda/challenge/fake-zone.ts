@@ -1,6 +1,6 @@
 /** A zone in memory that takes and refuses batches as Route 53 does, and fails where a test says so. */
-import type { ZoneApi } from '../../../lambda/challenge/txt-loader.ts';
-import type { TxtChange, TxtRecordSet } from '../../../lambda/challenge/txt-record-set.ts';
+import type { ZoneApi } from '../../../lambda/challenge/route53/txt-loader.ts';
+import type { TxtChange, TxtRecordSet } from '../../../lambda/challenge/route53/txt-record-set.ts';
 
 export interface FakeZone extends ZoneApi {
   readonly sets: Map<string, TxtRecordSet>;

@@ -1,7 +1,7 @@
 // Where a request of the loader fails: nobody is told that it went well, and nothing stays behind.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type TxtLoader, txtLoader } from '../../../lambda/challenge/txt-loader.ts';
+import { type TxtLoader, txtLoader } from '../../../lambda/challenge/route53/txt-loader.ts';
 import { fakeClock } from '../support.ts';
 import { type FakeZone, fakeZone, Lost } from './fake-zone.ts';
 

@@ -1,7 +1,7 @@
 // The loader in front of a zone: many orders, few batches, and a bad name that sinks nobody else.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type TxtLoader, txtLoader } from '../../../lambda/challenge/txt-loader.ts';
+import { type TxtLoader, txtLoader } from '../../../lambda/challenge/route53/txt-loader.ts';
 import { fakeClock } from '../support.ts';
 import { type FakeZone, fakeZone } from './fake-zone.ts';
 

@@ -6,7 +6,7 @@ import {
   changesBetween,
   rewritten,
   type TxtRecordSet,
-} from '../../../lambda/challenge/txt-record-set.ts';
+} from '../../../lambda/challenge/route53/txt-record-set.ts';
 
 const setOf = (...values: string[]): TxtRecordSet => ({ ttl: 60, values });
 const theirs = { ttl: 300, values: ['"theirs"'] };

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, beforeEach, mock, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, messageOf } from '#contract/errors.ts';
-import { route53Solver } from '../../../lambda/challenge/route53.ts';
+import { route53Solver } from '../../../lambda/challenge/route53/solver.ts';
 import { type DnsSettings, dns } from '../../../lambda/config/dns.ts';
 import { issuerPolicies } from '../../e2e/aws-roles.ts';
 import { refusals, startAws } from '../../parts/aws/aws.ts';

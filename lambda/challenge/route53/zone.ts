@@ -8,8 +8,8 @@ import {
   type ListResourceRecordSetsResponse,
   type ResourceRecordSet,
 } from '@aws-sdk/client-route-53';
-import { AcmeDeadline } from '../acme/problem.ts';
-import { nameOf, type Route53Api } from './route53-api.ts';
+import { AcmeDeadline } from '../../acme/problem.ts';
+import { nameOf, type Route53Api } from './api.ts';
 import type { ZoneApi } from './txt-loader.ts';
 import type { TxtChange, TxtRecordSet } from './txt-record-set.ts';
 

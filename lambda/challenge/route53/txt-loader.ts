@@ -2,8 +2,8 @@
  * Gathers the TXT values that many orders want in one zone, or want gone, and writes them in as few batches as may be:
  * all that wait when a batch begins go together. Each order's flow stays a straight line.
  */
-import type { Timing } from '../acme/poll.ts';
-import { DnsFailed } from './errors.ts';
+import type { Timing } from '../../acme/poll.ts';
+import { DnsFailed } from '../errors.ts';
 import {
   applied,
   changesBetween,

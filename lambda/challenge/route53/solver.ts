@@ -1,14 +1,14 @@
 /** DNS-01 (RFC 8555 §8.4) by Route 53: the digest of the key authorization as a TXT value, in the zone that holds its name. */
 import { createHash } from 'node:crypto';
 import { codeOf, messageOf } from '#contract/errors.ts';
-import type { Timing } from '../acme/poll.ts';
-import type { DnsSettings, HostedZoneSettings } from '../config/dns.ts';
-import { type CnameLookup, cnameLookup, dnsTarget } from './dns-target.ts';
-import { type Route53Account, route53Account } from './route53-account.ts';
-import { type Access, openRoute53, type Route53Api } from './route53-api.ts';
-import { bare, idOf, route53Zone } from './route53-zone.ts';
-import type { ChallengeSolver, PresentedChallenge } from './solver.ts';
+import type { Timing } from '../../acme/poll.ts';
+import type { DnsSettings, HostedZoneSettings } from '../../config/dns.ts';
+import { type CnameLookup, cnameLookup, dnsTarget } from '../dns-target.ts';
+import type { ChallengeSolver, PresentedChallenge } from '../solver.ts';
+import { type Route53Account, route53Account } from './account.ts';
+import { type Access, openRoute53, type Route53Api } from './api.ts';
 import { type TxtLoader, txtLoader } from './txt-loader.ts';
+import { bare, idOf, route53Zone } from './zone.ts';
 
 /** Where the TXT values of an identifier belong. */
 interface Place {

@@ -1,9 +1,9 @@
 /** Route 53's API of one AWS account: under its rate limit, and with errors that say which permission is missing. */
 import { Route53Client } from '@aws-sdk/client-route-53';
 import { fromTemporaryCredentials } from '@aws-sdk/credential-providers';
-import type { Timing } from '../acme/poll.ts';
-import type { HostedZoneSettings } from '../config/dns.ts';
-import { DnsFailed } from './errors.ts';
+import type { Timing } from '../../acme/poll.ts';
+import type { HostedZoneSettings } from '../../config/dns.ts';
+import { DnsFailed } from '../errors.ts';
 
 /** Whose credentials: the issuer's own, or those of a role that it assumes. */
 export type Access = Pick<HostedZoneSettings, 'roleArn' | 'externalId'>;

@@ -1,8 +1,8 @@
 /** The hosted zones of one AWS account: which of them a name belongs to. */
 import { GetHostedZoneCommand, type HostedZone, ListHostedZonesCommand } from '@aws-sdk/client-route-53';
-import { DnsFailed } from './errors.ts';
-import type { Route53Api } from './route53-api.ts';
-import { bare } from './route53-zone.ts';
+import { DnsFailed } from '../errors.ts';
+import type { Route53Api } from './api.ts';
+import { bare } from './zone.ts';
 
 export interface Route53Account {
   /** The public zone with the longest name that `name` ends with. @throws DnsFailed `ERR_DNS_ZONE` */

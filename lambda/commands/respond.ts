@@ -1,9 +1,9 @@
 /** `pemfleet respond`: the responder for hosts without Lambda; runs until SIGTERM or SIGINT. */
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { respondTo } from '../responder.ts';
-import { startFront } from '../responder-front.ts';
 import { type Command, open, say, UsageError } from './command.ts';
 import { EXIT } from './output.ts';
+import { startFront } from './responder-server.ts';
 
 export const respond: Command = async (values) => {
   const { bucket } = await open(values);

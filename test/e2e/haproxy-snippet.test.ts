@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { responderSnippet, statelessSnippet } from '../../lambda/challenge/haproxy-lines.ts';
-import { startFront } from '../../lambda/responder-front.ts';
+import { startFront } from '../../lambda/commands/responder-server.ts';
 import { haproxyVersions, startHaproxy } from '../parts/haproxy.ts';
 import { freePort } from '../parts/ports.ts';
 import { request } from '../parts/request.ts';

@@ -7,12 +7,12 @@ import { createTransport, type Transport } from '../../../lambda/acme/transport.
 import { openAuthority } from '../../../lambda/ca/ca.ts';
 import type { PassDeps } from '../../../lambda/carry-out.ts';
 import { http01Solver } from '../../../lambda/challenge/http01.ts';
+import { type Front, startFront } from '../../../lambda/commands/responder-server.ts';
 import type { Config } from '../../../lambda/config/config.ts';
 import { parseConfig } from '../../../lambda/config/yaml.ts';
 import { issue } from '../../../lambda/issue.ts';
 import type { Outcome, PassOptions } from '../../../lambda/plan.ts';
 import { respondTo } from '../../../lambda/responder.ts';
-import { type Front, startFront } from '../../../lambda/responder-front.ts';
 import { type MemoryBucket, memoryBucket } from '../../contract/memory-bucket.ts';
 import { startDns } from '../../parts/dns.ts';
 import { type Pebble, type PebbleOptions, startPebble } from '../../parts/pebble.ts';

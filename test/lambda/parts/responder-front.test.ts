@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { layout } from '#contract/layout.ts';
+import { startFront } from '../../../lambda/commands/responder-server.ts';
 import { respondTo } from '../../../lambda/responder.ts';
-import { startFront } from '../../../lambda/responder-front.ts';
 import { memoryBucket } from '../../contract/memory-bucket.ts';
 import { request } from '../../parts/request.ts';
 

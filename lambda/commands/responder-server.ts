@@ -1,8 +1,7 @@
 /** Where AWS is not: a local HTTP server that turns requests into Function URL events for the same handler. */
-
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { FunctionUrlEvent, FunctionUrlResult } from './responder.ts';
+import type { FunctionUrlEvent, FunctionUrlResult } from '../responder.ts';
 
 export interface Front {
   address: string;

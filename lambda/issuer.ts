@@ -3,13 +3,13 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
-import { afterPass } from './after-pass.ts';
-import { loadConfig, openBucket, runPass } from './compose.ts';
 import { checkConfig } from './config/config.ts';
 import type { Figures } from './fleet/metrics.ts';
 import { ssmNotifier } from './fleet/run-command.ts';
 import { type Log, levelOf } from './log.ts';
-import type { Outcome } from './plan.ts';
+import type { Outcome } from './outcome.ts';
+import { afterPass } from './pass/after-pass.ts';
+import { loadConfig, openBucket, runPass } from './wiring.ts';
 
 /** The part of Lambda's context that is used. */
 export interface LambdaContext {

@@ -1,5 +1,5 @@
 /** `pemfleet account`: shows the account of each CA, registering it if there is none; --rollover changes its key first. */
-import { withAuthorities } from '../compose.ts';
+import { withAuthorities } from '../wiring.ts';
 import { type Command, open, print, printJson, world } from './command.ts';
 import { EXIT } from './output.ts';
 

@@ -4,10 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { Bucket } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
-import { loadConfig, type World } from '../compose.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
 import { parseConfig } from '../config/yaml.ts';
 import { jsonLog, type Log, textLog } from '../log.ts';
+import { loadConfig, type World } from '../wiring.ts';
 
 const OPTIONS = {
   config: { type: 'string', short: 'c', default: '/etc/pemfleet/pemfleet.yaml' },

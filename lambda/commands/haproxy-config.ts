@@ -1,6 +1,6 @@
 /** `pemfleet haproxy-config`: the lines that HAProxy needs for the configured challenge. */
 import { responderSnippet, statelessSnippet } from '../challenge/haproxy-lines.ts';
-import { withAuthorities } from '../compose.ts';
+import { withAuthorities } from '../wiring.ts';
 import { type Command, open, print, world } from './command.ts';
 import { EXIT } from './output.ts';
 

@@ -1,6 +1,6 @@
 /** What `pemfleet` shows to people, and its exit statuses. */
 import type { FleetReport } from '../fleet/report.ts';
-import type { Outcome } from '../plan.ts';
+import type { Outcome } from '../outcome.ts';
 
 /** docs/cli.md; 64 and 78 as in sysexits(3). */
 export const EXIT = { ok: 0, failed: 1, partlyFailed: 3, usage: 64, config: 78 } as const;

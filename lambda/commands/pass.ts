@@ -1,6 +1,6 @@
 /** `pemfleet run`, `pemfleet plan`: one pass, or what it would do. */
-import { runPass } from '../compose.ts';
 import { tellFleets } from '../fleet/notify.ts';
+import { runPass } from '../wiring.ts';
 import { type Command, now, open, printJson, say, specOf, type Values, world } from './command.ts';
 import { exitStatusOf, outcomeTable } from './output.ts';
 

@@ -1,7 +1,7 @@
 /** `pemfleet revoke NAME`: replaces, then revokes. Exit status 1 if the replacement failed: then nothing was revoked. */
 import { REVOCATION_REASONS, type RevocationReason } from '../acme/revocation.ts';
 import { findTargets, revoke as revokeTargets } from '../ca/revoke.ts';
-import { runPass, withAuthorities } from '../compose.ts';
+import { runPass, withAuthorities } from '../wiring.ts';
 import { type Command, open, printJson, say, specOf, UsageError, world } from './command.ts';
 import { EXIT, outcomeTable } from './output.ts';
 

@@ -1,5 +1,5 @@
 /** What a pass measures, by the names under which CloudWatch has it (docs/aws.md); pure. */
-import type { Outcome } from '../plan.ts';
+import type { Outcome } from '../outcome.ts';
 import type { HostNote } from './hosts.ts';
 import { SILENT_AFTER_MS } from './report.ts';
 

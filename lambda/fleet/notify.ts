@@ -4,8 +4,8 @@
  */
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
-import type { PassResult } from '../issue.ts';
 import type { Log } from '../log.ts';
+import type { PassResult } from '../outcome.ts';
 import type { OpenCall } from './hosts.ts';
 import type { Notifier } from './run-command.ts';
 

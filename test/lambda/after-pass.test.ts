@@ -4,9 +4,9 @@ import { test } from 'node:test';
 import { BucketError } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import { emptyManifest } from '#contract/manifest.ts';
-import { afterPass } from '../../lambda/after-pass.ts';
 import { readHostBook } from '../../lambda/fleet/hosts.ts';
 import type { Notifier } from '../../lambda/fleet/run-command.ts';
+import { afterPass } from '../../lambda/pass/after-pass.ts';
 import { memoryBucket } from '../contract/memory-bucket.ts';
 import { fleet, interposed, noon, recordEvents } from './support.ts';
 

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { AcmeProblem } from '../../lambda/acme/problem.ts';
 import { type CaState, withIssued } from '../../lambda/ca/budget.ts';
 import { avoidedUntil, pausedUntil, withOutage, withPause } from '../../lambda/ca/pause.ts';
-import { decide } from '../../lambda/due.ts';
+import { decide } from '../../lambda/pass/due.ts';
 import { specOf } from './support.ts';
 
 const FIRST = 'https://first.test/dir';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EXIT, exitStatusOf, outcomeTable, reportTable, USAGE } from '../../lambda/commands/output.ts';
-import type { Outcome } from '../../lambda/plan.ts';
+import type { Outcome } from '../../lambda/outcome.ts';
 import { named } from './support.ts';
 
 const outcome = (certificate: string, changes: Partial<Outcome>): Outcome => ({

@@ -1,7 +1,7 @@
 /** What an order record, left by an earlier pass, changes in the decision. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Decision, type DueInput, decide } from '../../lambda/due.ts';
+import { type Decision, type DueInput, decide } from '../../lambda/pass/due.ts';
 import { after, DAY_MS, DIRECTORY_URL, dueInputOf, noon, recordOf } from './support.ts';
 
 const inDays = (days: number) => after(noon, days * DAY_MS);

@@ -1,7 +1,7 @@
 /** A row for each reason, and for each edge at which it begins. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Decision, type DueInput, decide, sameWish } from '../../lambda/due.ts';
+import { type Decision, type DueInput, decide, sameWish } from '../../lambda/pass/due.ts';
 import {
   after,
   DAY_MS,

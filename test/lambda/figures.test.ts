@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { HostNote } from '../../lambda/fleet/hosts.ts';
 import { type Figures, type FleetHosts, figuresOf, type Lifetime } from '../../lambda/fleet/metrics.ts';
 import { SILENT_AFTER_MS } from '../../lambda/fleet/report.ts';
-import type { Outcome } from '../../lambda/plan.ts';
+import type { Outcome } from '../../lambda/outcome.ts';
 import { after, DAY_MS, named, noon } from './support.ts';
 
 const MINUTE_MS = 60_000;

@@ -1,10 +1,10 @@
 /** A pass over a bucket in memory, with a CA that is out of reach. */
 import { AcmeUnreachable } from '../../lambda/acme/problem.ts';
 import type { Authority } from '../../lambda/ca/ca.ts';
-import type { PassDeps } from '../../lambda/carry-out.ts';
 import { http01Solver } from '../../lambda/challenge/http01.ts';
-import { issue } from '../../lambda/issue.ts';
-import type { PassOptions } from '../../lambda/plan.ts';
+import type { PassOptions } from '../../lambda/outcome.ts';
+import type { PassDeps } from '../../lambda/pass/issue.ts';
+import { issue } from '../../lambda/pass/pass.ts';
 import { createPublisher } from '../../lambda/publication/publisher.ts';
 import type { MemoryBucket } from '../contract/memory-bucket.ts';
 import { configOf, DIRECTORY_URL, entryOf, fakeClock, fleet, named, noon, recordEvents } from './support.ts';

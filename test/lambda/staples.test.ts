@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { certificateName, layout } from '#contract/layout.ts';
 import { openBucket } from '#storage/open.ts';
 import type { CertificateSpec } from '../../lambda/config/config.ts';
-import { decide } from '../../lambda/due.ts';
+import { decide } from '../../lambda/pass/due.ts';
 import { createPublishers, readManifest } from '../../lambda/publication/publisher.ts';
 import { isStapleDue, refreshStaples } from '../../lambda/publication/staples.ts';
 import { fleet } from '../agent/support/host.ts';

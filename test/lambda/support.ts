@@ -5,9 +5,9 @@ import type { Bucket } from '#storage/bucket.ts';
 import type { Timing } from '../../lambda/acme/poll.ts';
 import type { CertificateSpec, Config } from '../../lambda/config/config.ts';
 import { parseConfig } from '../../lambda/config/yaml.ts';
-import type { DueInput } from '../../lambda/due.ts';
 import type { Fields, Log } from '../../lambda/log.ts';
 import type { OrderLeg, OrderRecord } from '../../lambda/order/record.ts';
+import type { DueInput } from '../../lambda/pass/due.ts';
 import type { ReadManifest } from '../../lambda/publication/publisher.ts';
 
 export const DIRECTORY_URL = 'https://ca.test/directory';

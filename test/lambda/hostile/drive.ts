@@ -1,7 +1,7 @@
 // The walk of every row: publish, spoil, fail with a code and lose nothing, mend, publish anew with no more
 // orders than it takes.
 import assert from 'node:assert/strict';
-import type { PassOptions } from '../../../lambda/plan.ts';
+import type { PassOptions } from '../../../lambda/outcome.ts';
 import type { HostileCa } from '../../parts/hostile-ca.ts';
 import { assertWhole, type IssuingStage, type PassReport, type Scene } from './stage.ts';
 

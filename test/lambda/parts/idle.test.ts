@@ -6,9 +6,9 @@ import { hostName, layout } from '#contract/layout.ts';
 import { emptyManifest, serializeManifest } from '#contract/manifest.ts';
 import { serializeMemo } from '#storage/cached-document.ts';
 import { openBucket } from '#storage/open.ts';
-import { afterPass } from '../../../lambda/after-pass.ts';
-import { runPass } from '../../../lambda/compose.ts';
 import { checkConfig } from '../../../lambda/config/config.ts';
+import { afterPass } from '../../../lambda/pass/after-pass.ts';
+import { runPass } from '../../../lambda/wiring.ts';
 import { COUNTS } from '../../bench/counts.ts';
 import { type Aws, startAws } from '../../parts/aws/aws.ts';
 import {

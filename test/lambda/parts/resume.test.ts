@@ -5,7 +5,7 @@ import { verify } from '#contract/combined-pem.ts';
 import { layout } from '#contract/layout.ts';
 import type { Transport } from '../../../lambda/acme/transport.ts';
 import { readOrderRecords } from '../../../lambda/order/record.ts';
-import type { Outcome } from '../../../lambda/plan.ts';
+import type { Outcome } from '../../../lambda/outcome.ts';
 import { readManifest } from '../../../lambda/publication/publisher.ts';
 import { base64Lines } from '../../contract/support.ts';
 import { fleet, interposed, named } from '../support.ts';

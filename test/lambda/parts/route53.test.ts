@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runPass } from '../../../lambda/compose.ts';
 import type { Config } from '../../../lambda/config/config.ts';
 import { parseConfig } from '../../../lambda/config/yaml.ts';
-import type { PassOptions } from '../../../lambda/plan.ts';
+import type { PassOptions } from '../../../lambda/outcome.ts';
+import { runPass } from '../../../lambda/wiring.ts';
 import { memoryBucket } from '../../contract/memory-bucket.ts';
 import { type Aws, startAws } from '../../parts/aws/aws.ts';
 import { normalizeName } from '../../parts/aws/route53-names.ts';

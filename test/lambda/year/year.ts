@@ -7,7 +7,7 @@ import { isPausing, pausedUntil, withPause } from '../../../lambda/ca/pause.ts';
 import type { CertificateSpec } from '../../../lambda/config/config.ts';
 import { afterFailure } from '../../../lambda/order/back-off.ts';
 import type { OrderRecord, StoredRecord } from '../../../lambda/order/record.ts';
-import { makePlan, type Plan, withinBudget } from '../../../lambda/plan.ts';
+import { makePlan, type Plan, withinBudget } from '../../../lambda/pass/plan.ts';
 import { HOUR_MS, type Known, SimulatedCa, type SimulatedCaOptions } from './simulated-ca.ts';
 
 export interface YearOptions extends Omit<SimulatedCaOptions, 'random'> {

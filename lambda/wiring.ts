@@ -13,9 +13,9 @@ import { statelessSolver } from './challenge/stateless.ts';
 import type { AcmeSettings } from './config/acme.ts';
 import type { Config } from './config/config.ts';
 import { ConfigError } from './config/error.ts';
-import { issue, type PassResult } from './issue.ts';
 import type { Log } from './log.ts';
-import type { PassOptions } from './plan.ts';
+import type { PassOptions, PassResult } from './outcome.ts';
+import { issue } from './pass/pass.ts';
 
 /** What only a composition root may touch: the clock, chance and the place to tell. */
 export interface World {

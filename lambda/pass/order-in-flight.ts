@@ -1,15 +1,15 @@
 /** The order record's way through a pass: made before it is needed, kept when the attempt fails, then forgotten. */
 import { BucketError, codeOf, messageOf } from '#contract/errors.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import type { Directory } from './acme/directory.ts';
-import type { Timing } from './acme/poll.ts';
-import { NotOffered } from './acme/problem.ts';
-import type { ChallengeSolver } from './challenge/solver.ts';
-import type { CertificateSpec, Config } from './config/config.ts';
-import type { Log } from './log.ts';
-import { cleanUp } from './order/authorize.ts';
-import { afterFailure } from './order/back-off.ts';
-import { keyFor } from './order/key.ts';
+import type { Directory } from '../acme/directory.ts';
+import type { Timing } from '../acme/poll.ts';
+import { NotOffered } from '../acme/problem.ts';
+import type { ChallengeSolver } from '../challenge/solver.ts';
+import type { CertificateSpec, Config } from '../config/config.ts';
+import type { Log } from '../log.ts';
+import { cleanUp } from '../order/authorize.ts';
+import { afterFailure } from '../order/back-off.ts';
+import { keyFor } from '../order/key.ts';
 import {
   createOrderRecord,
   deleteOrderRecord,
@@ -17,7 +17,7 @@ import {
   type OrderRecord,
   type StoredRecord,
   saveOrderRecord,
-} from './order/record.ts';
+} from '../order/record.ts';
 import type { Plan } from './plan.ts';
 
 export interface InFlight {

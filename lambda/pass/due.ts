@@ -1,9 +1,9 @@
 /** Pure: is a certificate to be ordered, from whom, and why. Every answer carries its reason; the caller logs it. */
 import type { ManifestEntry, PemRef } from '#contract/manifest.ts';
-import type { Window } from './ca/renewal-windows.ts';
-import type { CertificateSpec } from './config/config.ts';
-import { exactSet } from './config/identifier.ts';
-import type { OrderRecord } from './order/record.ts';
+import type { Window } from '../ca/renewal-windows.ts';
+import type { CertificateSpec } from '../config/config.ts';
+import { exactSet } from '../config/identifier.ts';
+import type { OrderRecord } from '../order/record.ts';
 
 export type ObtainReason =
   | 'missing'

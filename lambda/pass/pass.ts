@@ -1,27 +1,18 @@
 /** STORYBOARD of a pass: read what is published, refresh staples, ask for the CA's wishes, decide, count, carry out, tell. */
 import { codeOf, messageOf } from '#contract/errors.ts';
-import type { FleetName } from '#contract/layout.ts';
-import { pruned, readCaState, writeCaState } from './ca/budget.ts';
-import { carryOut, openPass, type PassDeps } from './carry-out.ts';
-import type { ChallengeSolver } from './challenge/solver.ts';
-import type { CertificateSpec, Config } from './config/config.ts';
-import { type Found, look } from './found.ts';
-import { forgetUnconfigured } from './in-flight.ts';
-import { inParallel } from './in-parallel.ts';
-import type { Log } from './log.ts';
-import { makePlan, type Outcome, type PassOptions, planned, sameIdentifiers, withinBudget } from './plan.ts';
-import { planContext } from './plan-context.ts';
-import { newestEntry } from './publication/entry.ts';
-import { createPublishers, type Publishers, type ReadManifest } from './publication/publisher.ts';
-import { NO_STAPLES, refreshStaples } from './publication/staples.ts';
-
-/** What became of every certificate, and what every fleet shall serve now. */
-export interface PassResult {
-  outcomes: Outcome[];
-  manifests: ReadonlyMap<FleetName, ReadManifest | undefined>;
-  /** Fleets that were given something new. */
-  changed: readonly FleetName[];
-}
+import { pruned, readCaState, writeCaState } from '../ca/budget.ts';
+import type { ChallengeSolver } from '../challenge/solver.ts';
+import type { CertificateSpec, Config } from '../config/config.ts';
+import { inParallel } from '../in-parallel.ts';
+import type { Log } from '../log.ts';
+import type { Outcome, PassOptions, PassResult } from '../outcome.ts';
+import { newestEntry } from '../publication/entry.ts';
+import { createPublishers, type Publishers } from '../publication/publisher.ts';
+import { NO_STAPLES, refreshStaples } from '../publication/staples.ts';
+import { carryOut, openPass, type PassDeps } from './issue.ts';
+import { forgetUnconfigured } from './order-in-flight.ts';
+import { makePlan, planContext, planned, sameIdentifiers, withinBudget } from './plan.ts';
+import { type Found, look } from './survey.ts';
 
 export async function issue(deps: PassDeps, config: Config, options: PassOptions): Promise<PassResult> {
   const { bucket, timing, log } = deps;

@@ -1,11 +1,11 @@
 /** The end of a pass: the hosts are told what is new, what they have said is read, and it all becomes figures. */
 import type { Bucket } from '#storage/bucket.ts';
-import { type HostBook, readHostBook, refreshNotes, saveHostBook } from './fleet/hosts.ts';
-import { type Figures, figuresOf } from './fleet/metrics.ts';
-import { tellFleets } from './fleet/notify.ts';
-import type { Notifier } from './fleet/run-command.ts';
-import type { PassResult } from './issue.ts';
-import type { Log } from './log.ts';
+import { type HostBook, readHostBook, refreshNotes, saveHostBook } from '../fleet/hosts.ts';
+import { type Figures, figuresOf } from '../fleet/metrics.ts';
+import { tellFleets } from '../fleet/notify.ts';
+import type { Notifier } from '../fleet/run-command.ts';
+import type { Log } from '../log.ts';
+import type { PassResult } from '../outcome.ts';
 
 export interface AfterPass {
   bucket: Bucket;

@@ -1,35 +1,20 @@
 /** What a pass is about to do with each certificate, and the shape in which it tells what became of it. */
-import type { CertificateName } from '#contract/layout.ts';
+import type { FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
-import { type CaState, type OrderWish, takeBudget } from './ca/budget.ts';
-import type { CertificateSpec } from './config/config.ts';
-import { exactSet } from './config/identifier.ts';
+import type { Bucket } from '#storage/bucket.ts';
+import type { Timing } from '../acme/poll.ts';
+import { type CaState, type OrderWish, takeBudget } from '../ca/budget.ts';
+import type { Authority } from '../ca/ca.ts';
+import { avoidedUntil, pausedUntil } from '../ca/pause.ts';
+import { refreshWindows } from '../ca/renewal-windows.ts';
+import type { CertificateSpec, Config } from '../config/config.ts';
+import { exactSet } from '../config/identifier.ts';
+import type { Log } from '../log.ts';
+import type { StoredRecord } from '../order/record.ts';
+import { describe, type Outcome, type PassOptions } from '../outcome.ts';
+import { newestEntry } from '../publication/entry.ts';
+import type { ReadManifest } from '../publication/publisher.ts';
 import { type Decision, type DueInput, decide } from './due.ts';
-import type { StoredRecord } from './order/record.ts';
-
-export interface PassOptions {
-  /** Decide and tell, change nothing. */
-  dryRun?: boolean;
-  /** Renew what is not due. */
-  force?: boolean;
-  /** A fresh key even where `reuseKey` is set: the old one is compromised. */
-  freshKey?: boolean;
-  /** Only these certificates. */
-  only?: readonly CertificateName[];
-}
-
-export interface Outcome {
-  certificate: CertificateName;
-  result: 'issued' | 'planned' | 'kept' | 'deferred' | 'postponed' | 'failed';
-  reason: string;
-  identifiers: readonly string[];
-  until?: string;
-  serial?: string;
-  notAfter?: string;
-  error?: { code: string; message: string };
-  /** Of what is planned: where the CA will look for the answers, if that is not the name itself (DNS-01). */
-  places?: readonly string[];
-}
 
 export interface Plan {
   spec: CertificateSpec;
@@ -112,15 +97,54 @@ export function told(spec: CertificateSpec, decision: Decision): Outcome {
   };
 }
 
-export function describe(entry: ManifestEntry | undefined): Pick<Outcome, 'serial' | 'notAfter'> {
-  const [pem] = entry?.pems ?? [];
-  return pem === undefined ? {} : { serial: pem.serial, notAfter: pem.notAfter };
-}
-
 /** Nothing published is the most urgent. */
 function expiryOf({ published }: Plan): number {
   return Math.min(
     ...(published?.pems ?? []).map((pem) => Date.parse(pem.notAfter)),
     published === undefined ? 0 : Number.POSITIVE_INFINITY,
   );
+}
+
+export interface ContextDeps {
+  bucket: Bucket;
+  authorities: ReadonlyMap<string, Authority>;
+  timing: Timing;
+  log: Log;
+}
+
+const MINUTE_MS = 60_000;
+
+/** A dry run asks nobody: it decides by the windows that the last pass has left. */
+export async function planContext(
+  deps: ContextDeps,
+  config: Config,
+  options: PassOptions,
+  specs: readonly CertificateSpec[],
+  manifests: ReadonlyMap<FleetName, ReadManifest | undefined>,
+  caState: CaState,
+): Promise<PlanContext> {
+  const published = specs.flatMap((spec) => {
+    const entry = newestEntry(spec, manifests);
+    return entry === undefined ? [] : [{ name: spec.name, entry }];
+  });
+  const ask = async (directoryUrl: string, certId: string) =>
+    deps.authorities.get(directoryUrl)?.renewalInfo(certId);
+  const { bucket, log, timing } = deps;
+  const windowDeps = {
+    bucket,
+    log,
+    now: timing.now,
+    concurrency: config.concurrency,
+    ask: options.dryRun ? undefined : ask,
+  };
+  const windows = await refreshWindows(windowDeps, published, options.only === undefined);
+  const cas = [config.acme, ...config.fallback].map(({ directoryUrl, preferredChain }) => ({
+    directoryUrl,
+    preferredChain,
+    pausedUntil: pausedUntil(caState, directoryUrl),
+    avoidedUntil: avoidedUntil(caState, directoryUrl),
+  }));
+  // A wake may come late: a quarter is added, so that the last one before a window's end is not missed.
+  const wakeMs = config.wakeMinutes * MINUTE_MS * 1.25;
+  return { cas, windows, forced: options.force ?? false, now: timing.now(), wakeMs };
 }

@@ -2,9 +2,9 @@
 import { ContractError } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import type { CertificateSpec } from './config/config.ts';
-import { readOrderRecords, type StoredRecord } from './order/record.ts';
-import { type ReadManifest, readManifest } from './publication/publisher.ts';
+import type { CertificateSpec } from '../config/config.ts';
+import { readOrderRecords, type StoredRecord } from '../order/record.ts';
+import { type ReadManifest, readManifest } from '../publication/publisher.ts';
 
 export interface Found {
   manifests: ReadonlyMap<FleetName, ReadManifest | undefined>;

@@ -4,7 +4,7 @@
  * handshakes that prove them are made a few at once.
  */
 import { bring, prove, takeAway, takeOut } from './bring.ts';
-import { isSameTails, viewCrtList, wantedTails, writeTails } from './crt-list.ts';
+import { isSameTails, viewCrtList, wantedTails, writeTails } from './haproxy/crt-list-file.ts';
 import { showingOnce } from './load.ts';
 import { type Pace, pacer } from './pace.ts';
 import { type Action, isLoading } from './plan.ts';

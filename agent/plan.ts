@@ -2,12 +2,12 @@
  * What to do with each file, decided from values alone: the manifest's wish, the disk, HAProxy, what we remember
  * and the time. The storyboard logs the decision and does it.
  */
-import { type Tails, wantedTails } from './crt-list.ts';
 import type { DiskFile } from './disk.ts';
 import type { RuntimeErrorCode } from './errors.ts';
 import { decideGone } from './gone.ts';
 import { commandBytes } from './haproxy/capabilities.ts';
-import { tailOf } from './haproxy/crt-list-line.ts';
+import { wantedTails } from './haproxy/crt-list-file.ts';
+import { type Tails, tailOf } from './haproxy/crt-list-line.ts';
 import { type HaproxyView, isListedOtherwise, type RuntimeFile, reasonNotToAdd } from './haproxy/view.ts';
 import { reasonToStaple } from './staple.ts';
 import type { AgentState, FileRecord } from './state.ts';

@@ -6,8 +6,8 @@
 import { withFileLock } from '#storage/file-lock.ts';
 import type { Agent, PassOptions, PassResult } from './agent.ts';
 import { carryOut } from './carry-out.ts';
-import { crtListFileOf, tailsOf, viewCrtList } from './crt-list.ts';
 import { checkDirectory, viewDisk } from './disk.ts';
+import { crtListFileOf, tailsOf, viewCrtList } from './haproxy/crt-list-file.ts';
 import { sweepPrevious, sweepTemps, writtenDirectories } from './install.ts';
 import { syncInstances } from './instances.ts';
 import { ask, type News } from './news.ts';

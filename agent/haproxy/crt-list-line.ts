@@ -1,3 +1,12 @@
+export interface CrtListFile {
+  path: string;
+  /** HAProxy's name of the directory that holds our files. */
+  certsDir: string;
+}
+
+/** What is after the names of our files, by file; a file may have several lines. */
+export type Tails = ReadonlyMap<string, readonly string[]>;
+
 /**
  * One line of a crt-list: `<crtfile> [\[<sslbindconf> ...\]] [[!]<snifilter> ...]` (configuration manual, "crt-list").
  * HAProxy shows its own entries in the same form, but not every option: those that it hides cannot be compared.

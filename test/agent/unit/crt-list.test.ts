@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { withTails } from '../../../agent/crt-list.ts';
 import { parseCrtListEntries } from '../../../agent/haproxy/answers.ts';
+import { withTails } from '../../../agent/haproxy/crt-list-file.ts';
 import { isSameTail, parseCrtListLine } from '../../../agent/haproxy/crt-list-line.ts';
 import { toHaproxy, toHost } from '../../../agent/haproxy/path-map.ts';
 

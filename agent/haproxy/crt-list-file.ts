@@ -5,20 +5,18 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { replaceFile } from '#storage/atomic-file.ts';
-import type { AgentConfig } from './config.ts';
-import { HostError } from './errors.ts';
-import { crtListLine, type Listing, parseCrtListLine, tailOf } from './haproxy/crt-list-line.ts';
-import { toHaproxy } from './haproxy/path-map.ts';
-import type { WantedFile } from './wanted.ts';
-
-export interface CrtListFile {
-  path: string;
-  /** HAProxy's name of the directory that holds our files. */
-  certsDir: string;
-}
-
-/** What is after the names of our files, by file; a file may have several lines. */
-export type Tails = ReadonlyMap<string, readonly string[]>;
+import type { AgentConfig } from '../config.ts';
+import { HostError } from '../errors.ts';
+import type { WantedFile } from '../wanted.ts';
+import {
+  type CrtListFile,
+  crtListLine,
+  type Listing,
+  parseCrtListLine,
+  type Tails,
+  tailOf,
+} from './crt-list-line.ts';
+import { toHaproxy } from './path-map.ts';
 
 /** @throws HostError `ERR_CRT_LIST_FILE` */
 export async function viewCrtList(list: CrtListFile, files: Iterable<string>): Promise<Tails> {

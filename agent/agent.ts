@@ -1,7 +1,7 @@
 /** What the composition root (main.ts) gives to the passes: settings, clock, chance, log, and the ways out. */
 import type { HostStatus } from '#contract/host-status.ts';
 import type { HostBucket } from '#storage/bucket.ts';
-import type { AgentConfig } from './config.ts';
+import type { AgentConfig } from './config/config.ts';
 import type { Runtime } from './haproxy/runtime.ts';
 import type { Log } from './log.ts';
 import type { Outcome } from './records.ts';

@@ -7,7 +7,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf } from '#contract/errors.ts';
 import type { Agent, PassOptions, PassResult } from './agent.ts';
-import type { AgentConfig } from './config.ts';
+import type { AgentConfig } from './config/config.ts';
 import { ConfigError } from './errors.ts';
 import { crtListFileOf, viewCrtList } from './haproxy/crt-list-file.ts';
 import { pemFactsOf } from './pem-facts.ts';

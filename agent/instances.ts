@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import type { HostStatus } from '#contract/host-status.ts';
 import type { Agent, PassResult } from './agent.ts';
-import type { AgentConfig } from './config.ts';
+import type { AgentConfig } from './config/config.ts';
 import { recall, saveState, saveStatus } from './state.ts';
 import { isWorthReporting, statusDigest } from './status.ts';
 import { factsOf } from './tell.ts';

@@ -7,7 +7,7 @@ import type { HostBucket } from '#storage/bucket.ts';
 import { openHostBucket } from '#storage/open-host.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Agent } from './agent.ts';
-import { type AgentConfig, loadConfig, OPTIONS } from './config.ts';
+import { type AgentConfig, loadConfig, OPTIONS } from './config/config.ts';
 import { examineConfigured, exitStatusOfFindings, findingsOutput } from './doctor/doctor.ts';
 import { ConfigError } from './errors.ts';
 import { execHere } from './exec.ts';

@@ -7,7 +7,7 @@ import { digest } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Agent } from './agent.ts';
 import { runCommand } from './command.ts';
-import type { ReloadSettings } from './config-haproxy.ts';
+import type { ReloadSettings } from './config/haproxy.ts';
 import { HostError, type HostErrorCode } from './errors.ts';
 import type { Outcome } from './records.ts';
 import type { Scene } from './scene.ts';

@@ -6,7 +6,7 @@ import { codeOf } from '#contract/errors.ts';
 import type { HostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
 import type { Agent, PassResult } from './agent.ts';
-import type { AgentConfig } from './config.ts';
+import type { AgentConfig } from './config/config.ts';
 import { sync } from './sync.ts';
 import { factsOf } from './tell.ts';
 

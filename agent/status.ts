@@ -5,7 +5,7 @@
 import { digest } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
-import type { AgentConfig } from './config.ts';
+import type { AgentConfig } from './config/config.ts';
 import type { DiskFile } from './disk.ts';
 import { reactionTo } from './errors.ts';
 import type { CertificateStatus } from './haproxy/answers.ts';

@@ -7,7 +7,7 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import { type Manifest, parseManifest } from '#contract/manifest.ts';
 import type { Agent } from '../agent.ts';
-import type { AgentConfig } from '../config.ts';
+import type { AgentConfig } from '../config/config.ts';
 import { type Memory, recall } from '../state.ts';
 import { statusDigest } from '../status.ts';
 import { type Finding, type FindingId, finding, listed, quoted } from './finding.ts';

@@ -5,7 +5,7 @@
 import { messageOf } from '#contract/errors.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import type { Agent } from '../agent.ts';
-import type { AgentConfig } from '../config.ts';
+import type { AgentConfig } from '../config/config.ts';
 import { ConfigError } from '../errors.ts';
 import type { Exec } from '../exec.ts';
 import { capabilitiesOf, commandBytes } from '../haproxy/capabilities.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { parse } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Manifest } from '#contract/manifest.ts';
-import type { AgentConfig } from '../config.ts';
+import type { AgentConfig } from '../config/config.ts';
 import { proveServed } from '../verify-served.ts';
 import { wantedFiles } from '../wanted.ts';
 import { type Finding, finding, listed } from './finding.ts';

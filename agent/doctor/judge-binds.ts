@@ -1,6 +1,6 @@
 /** Judges the binds that serve the directory, as HAProxy's configuration has them. Pure. */
 import { isAbsolute, join, normalize } from 'node:path';
-import type { AgentConfig } from '../config.ts';
+import type { AgentConfig } from '../config/config.ts';
 import { toHaproxy } from '../haproxy/path-map.ts';
 import { type Finding, finding } from './finding.ts';
 import type { Bind, HaproxyConfig } from './haproxy-config.ts';

@@ -1,5 +1,5 @@
 /** Judges what was seen of HAProxy: socket, version, and the lines of its configuration. Pure. */
-import type { AgentConfig } from '../config.ts';
+import type { AgentConfig } from '../config/config.ts';
 import { isMasterSocket, socketPathOf } from '../haproxy/socket.ts';
 import { type Finding, type FindingId, finding, quoted } from './finding.ts';
 import type { HaproxyConfig } from './haproxy-config.ts';

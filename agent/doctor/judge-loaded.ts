@@ -1,5 +1,5 @@
 /** Judges what HAProxy holds of the directory, and under which names. Pure. */
-import type { AgentConfig } from '../config.ts';
+import type { AgentConfig } from '../config/config.ts';
 import { type Finding, finding, listed } from './finding.ts';
 import type { SeenDirectory } from './look-directory.ts';
 import type { SeenHaproxy } from './look-haproxy.ts';

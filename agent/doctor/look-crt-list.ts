@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, posix } from 'node:path';
 import { codeOf } from '#contract/errors.ts';
-import type { AgentConfig } from '../config.ts';
+import type { AgentConfig } from '../config/config.ts';
 import { type CrtListLine, parseCrtListLine } from '../haproxy/crt-list-line.ts';
 import { toHaproxy, toHost } from '../haproxy/path-map.ts';
 import type { HaproxyConfig } from './haproxy-config.ts';

@@ -3,7 +3,7 @@ import { constants, type Stats } from 'node:fs';
 import { access, lstat, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf } from '#contract/errors.ts';
-import type { AgentConfig } from '../config.ts';
+import type { AgentConfig } from '../config/config.ts';
 import { parseCertificate } from '../haproxy/answers.ts';
 import { toHaproxy, toHost } from '../haproxy/path-map.ts';
 import type { RuntimeSocket } from '../haproxy/socket.ts';

@@ -1,7 +1,7 @@
 /** What HAProxy says of itself, asked without changing anything; its environment may hold secrets and is not kept. */
 import { readFile, stat } from 'node:fs/promises';
 import { codeOf } from '#contract/errors.ts';
-import type { AgentConfig } from '../config.ts';
+import type { AgentConfig } from '../config/config.ts';
 import { fieldIn, parseNames } from '../haproxy/answers.ts';
 import { type RuntimeSocket, socketPathOf } from '../haproxy/socket.ts';
 import { type HaproxyConfig, parseHaproxyConfig } from './haproxy-config.ts';

@@ -5,7 +5,7 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { replaceFile } from '#storage/atomic-file.ts';
-import type { AgentConfig } from '../config.ts';
+import type { AgentConfig } from '../config/config.ts';
 import { HostError } from '../errors.ts';
 import type { WantedFile } from '../wanted.ts';
 import {

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { AgentConfig } from '../../agent/config.ts';
+import type { AgentConfig } from '../../agent/config/config.ts';
 import { diagnose } from '../../agent/doctor/doctor.ts';
 import type { Finding } from '../../agent/doctor/finding.ts';
 import { openSocket } from '../../agent/haproxy/socket.ts';

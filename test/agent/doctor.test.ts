@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { AgentConfig } from '../../agent/config.ts';
+import type { AgentConfig } from '../../agent/config/config.ts';
 import { diagnose } from '../../agent/doctor/doctor.ts';
 import type { Finding } from '../../agent/doctor/finding.ts';
 import { openSocket } from '../../agent/haproxy/socket.ts';

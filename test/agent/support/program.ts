@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { buildSync } from 'esbuild';
 import { openBucket } from '#storage/open.ts';
 import type { Agent } from '../../../agent/agent.ts';
-import { loadConfig } from '../../../agent/config.ts';
+import { loadConfig } from '../../../agent/config/config.ts';
 import { Runtime } from '../../../agent/haproxy/runtime.ts';
 import { openSocket } from '../../../agent/haproxy/socket.ts';
 import { type Log, lineLog } from '../../../agent/log.ts';

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { stringify } from 'yaml';
-import { type ConfigSources, loadConfig } from '../../../agent/config.ts';
+import { type ConfigSources, loadConfig } from '../../../agent/config/config.ts';
 import { makeTempDir } from '../../parts/temp-dir.ts';
 
 const minimal = { bucket: 'file:///b', fleet: 'edge' };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { OPTIONS } from '../../../agent/config.ts';
+import { OPTIONS } from '../../../agent/config/config.ts';
 import { FINDINGS } from '../../../agent/doctor/finding.ts';
 import { ERROR_CODES } from '../../../agent/errors.ts';
 import { EVENT_NAMES } from '../../../agent/log.ts';

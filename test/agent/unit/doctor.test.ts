@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { loadConfig } from '../../../agent/config.ts';
+import { loadConfig } from '../../../agent/config/config.ts';
 import { parseHaproxyConfig } from '../../../agent/doctor/haproxy-config.ts';
 import { judgeHaproxy } from '../../../agent/doctor/judge-haproxy.ts';
 import { judgeLoaded } from '../../../agent/doctor/judge-loaded.ts';

@@ -1,6 +1,6 @@
 /** User and group names to numbers, as the host's own files have them. */
 import { readFile } from 'node:fs/promises';
-import { ConfigError } from './errors.ts';
+import { ConfigError } from '../errors.ts';
 
 export const uidOf = (owner: string | undefined) => idOf('/etc/passwd', 'pem.owner', owner);
 export const gidOf = (group: string | undefined) => idOf('/etc/group', 'pem.group', group);

@@ -6,8 +6,8 @@ import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import * as z from 'zod';
 import { fleetName, hostName } from '#contract/layout.ts';
-import { haproxyList, haproxySchema, settled } from './config-haproxy.ts';
-import { ConfigError } from './errors.ts';
+import { ConfigError } from '../errors.ts';
+import { haproxyList, haproxySchema, settled } from './haproxy.ts';
 import { gidOf, uidOf } from './owner.ts';
 
 export const DEFAULT_CONFIG_FILE = '/etc/pemfleet/agent.yaml';

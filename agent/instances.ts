@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { HostStatus } from '#contract/host-status.ts';
 import type { Agent, PassResult } from './agent.ts';
 import type { AgentConfig } from './config/config.ts';
-import { recall, saveState, saveStatus } from './state.ts';
+import { recall, saveState, saveStatus } from './state/state.ts';
 import { isWorthReporting, statusDigest } from './status.ts';
 import { factsOf } from './tell.ts';
 

@@ -5,7 +5,7 @@
 import type { Agent } from './agent.ts';
 import type { Exec } from './exec.ts';
 import { put, readOwnStatus } from './report.ts';
-import { saveStatus } from './state.ts';
+import { saveStatus } from './state/state.ts';
 
 /** @returns whether the bucket knows; a host that has never reported has nobody to say goodbye to */
 export async function leave(agent: Agent): Promise<boolean> {

@@ -21,7 +21,7 @@ import { napper } from './nap.ts';
 import { openNotifier } from './notify.ts';
 import { measurer, reside, turnEndOf } from './resident.ts';
 import { EXIT, exitStatusOf, planText, resultDocument, statusText } from './show.ts';
-import { readStatus } from './state.ts';
+import { readStatus } from './state/state.ts';
 import { sync } from './sync.ts';
 import { USAGE } from './usage.ts';
 

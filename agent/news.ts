@@ -1,7 +1,7 @@
 /** What a pass goes by: the manifest in force, and whether the bucket could be asked. */
 import type { Agent } from './agent.ts';
 import { poll } from './poll.ts';
-import type { KnownManifest } from './state.ts';
+import type { KnownManifest } from './state/state.ts';
 
 export interface News {
   /** The manifest in force; none: nothing was ever published for us. */

@@ -10,7 +10,7 @@ import { wantedTails } from './haproxy/crt-list-file.ts';
 import { type Tails, tailOf } from './haproxy/crt-list-line.ts';
 import { type HaproxyView, isListedOtherwise, type RuntimeFile, reasonNotToAdd } from './haproxy/view.ts';
 import { reasonToStaple } from './staple.ts';
-import type { AgentState, FileRecord } from './state.ts';
+import type { AgentState, FileRecord } from './state/state.ts';
 import type { WantedFile } from './wanted.ts';
 
 export type ActionKind =

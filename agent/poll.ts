@@ -3,7 +3,7 @@ import { type FleetName, layout } from '#contract/layout.ts';
 import { parseManifest } from '#contract/manifest.ts';
 import type { HostBucket } from '#storage/bucket.ts';
 import { HostError } from './errors.ts';
-import type { KnownManifest } from './state.ts';
+import type { KnownManifest } from './state/state.ts';
 
 export interface Polled {
   known: KnownManifest;

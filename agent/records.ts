@@ -4,7 +4,7 @@ import type { Progress } from './bring.ts';
 import { reactionTo } from './errors.ts';
 import { tailOf } from './haproxy/crt-list-line.ts';
 import type { Action } from './plan.ts';
-import type { AgentState, Failure, FileRecord } from './state.ts';
+import type { AgentState, Failure, FileRecord } from './state/state.ts';
 import { stateOf } from './status.ts';
 
 const MINUTE_MS = 60_000;

@@ -11,7 +11,7 @@ import type { ReloadSettings } from './config/haproxy.ts';
 import { HostError, type HostErrorCode } from './errors.ts';
 import type { Outcome } from './records.ts';
 import type { Scene } from './scene.ts';
-import type { AgentState } from './state.ts';
+import type { AgentState } from './state/state.ts';
 import { stateOf } from './status.ts';
 import { tellReloadDecision } from './tell.ts';
 import { isOneHandedOut } from './unseen.ts';

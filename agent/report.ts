@@ -1,5 +1,4 @@
 /** The end of a pass: state and host status are written where they differ, and the host status goes to the bucket. */
-
 import { codeOf } from '#contract/errors.ts';
 import { type HostStatus, serializeHostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
@@ -8,7 +7,7 @@ import { HostError, type HostErrorCode, reactionTo } from './errors.ts';
 import type { News } from './news.ts';
 import type { Outcome } from './records.ts';
 import { reloadWish } from './reload.ts';
-import { type AgentState, type Memory, readStatus, saveState, saveStatus } from './state.ts';
+import { type AgentState, type Memory, readStatus, saveState, saveStatus } from './state/state.ts';
 import { hostStatusOf, isWorthReporting, stateOf, statusDigest } from './status.ts';
 import type { Done } from './sync.ts';
 import { factsOf } from './tell.ts';

@@ -11,7 +11,7 @@ import { reactionTo } from './errors.ts';
 import type { CertificateStatus } from './haproxy/answers.ts';
 import type { HaproxyView } from './haproxy/view.ts';
 import type { Outcome } from './records.ts';
-import type { AgentState } from './state.ts';
+import type { AgentState } from './state/state.ts';
 import type { WantedFile, WantedStaple } from './wanted.ts';
 
 const HEARTBEAT_MS = 3_600_000;

@@ -20,7 +20,7 @@ import { put, readOwnStatus, report, reportFailure, resultOf } from './report.ts
 import { clearTransaction, look, type Scene } from './scene.ts';
 import { settle } from './settle.ts';
 import { stapleFileOf } from './staple.ts';
-import { type AgentState, recall, saveManifest, saveState } from './state.ts';
+import { type AgentState, recall, saveManifest, saveState } from './state/state.ts';
 import { stateOf } from './status.ts';
 import { tellHindrance, tellNews, tellOutcome, tellOverlaps, tellResult } from './tell.ts';
 import { isUnseen } from './unseen.ts';

@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { codeOf } from '#contract/errors.ts';
 import type { Agent } from '../agent.ts';
 import type { Exec } from '../exec.ts';
-import { readStatus } from '../state.ts';
+import { readStatus } from '../state/state.ts';
 import { type Finding, finding, quoted } from './finding.ts';
 
 const UNIT = 'pemfleet-agent.service';

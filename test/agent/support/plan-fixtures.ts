@@ -2,7 +2,7 @@
 import { certificateName } from '#contract/layout.ts';
 import type { HaproxyView, RuntimeFile } from '../../../agent/haproxy/view.ts';
 import type { ActionKind } from '../../../agent/plan.ts';
-import type { FileRecord } from '../../../agent/state.ts';
+import type { FileRecord } from '../../../agent/state/state.ts';
 import type { WantedFile } from '../../../agent/wanted.ts';
 
 /** A condition, and the action that it calls for. */

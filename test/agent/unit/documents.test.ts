@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { copyFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { readDocument, writeDocument } from '../../../agent/documents.ts';
+import { readDocument, writeDocument } from '../../../agent/state/documents.ts';
 import { makeTempDir } from '../../parts/temp-dir.ts';
 
 const document = { version: 1, names: ['a.test', 'a line,\n  "sealed": '], deep: { sealed: 'no' } };

@@ -5,7 +5,7 @@ import { certificateName } from '#contract/layout.ts';
 import { HandshakeFailed, RuntimeCommandFailed } from '../../../agent/errors.ts';
 import type { Action } from '../../../agent/plan.ts';
 import { type Outcome, withIntents, withOutcomes, withoutFailures } from '../../../agent/records.ts';
-import type { AgentState } from '../../../agent/state.ts';
+import type { AgentState } from '../../../agent/state/state.ts';
 
 const [sha, oldSha] = ['a'.repeat(64), 'b'.repeat(64)];
 const now = new Date('2026-11-22T12:00:00Z');

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { certificateName, fleetName, hostName } from '#contract/layout.ts';
-import { type AgentState, recall, saveState } from '../../../agent/state.ts';
+import { type AgentState, recall, saveState } from '../../../agent/state/state.ts';
 import { makeTempDir } from '../../parts/temp-dir.ts';
 
 const sha256 = 'a'.repeat(64);

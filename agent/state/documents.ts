@@ -8,8 +8,8 @@ import { basename, dirname } from 'node:path';
 import { digest } from '#contract/combined-pem.ts';
 import { serializeDocument } from '#contract/document.ts';
 import { replaceFile } from '#storage/atomic-file.ts';
-import packageJson from '../package.json' with { type: 'json' };
-import { HostError } from './errors.ts';
+import packageJson from '../../package.json' with { type: 'json' };
+import { HostError } from '../errors.ts';
 
 const SEAL = ',\n  "sealed": ';
 const END = '\n}\n';

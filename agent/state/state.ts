@@ -8,8 +8,8 @@ import * as z from 'zod';
 import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
 import { certificateName, type FleetName, fleetName, type HostName, sha256Hex } from '#contract/layout.ts';
 import { type Manifest, parseManifest } from '#contract/manifest.ts';
+import type { Log } from '../log.ts';
 import { readDocument, writeDocument } from './documents.ts';
-import type { Log } from './log.ts';
 
 const instant = z.iso.datetime();
 

@@ -2,9 +2,9 @@
 import type { HostStatus } from '#contract/host-status.ts';
 import type { HostBucket } from '#storage/bucket.ts';
 import type { AgentConfig } from './config/config.ts';
+import type { Outcome } from './desired/action.ts';
 import type { Runtime } from './haproxy/runtime.ts';
 import type { Log } from './log.ts';
-import type { Outcome } from './records.ts';
 
 export interface Agent {
   config: AgentConfig;

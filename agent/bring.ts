@@ -6,33 +6,19 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parse } from '#contract/combined-pem.ts';
 import { codeOf } from '#contract/errors.ts';
+import type { Action, Progress } from './desired/action.ts';
+import { isServing, stapleFileOf } from './desired/files.ts';
 import { RuntimeCommandFailed, reactionTo } from './errors.ts';
-import type { CertificateStatus } from './haproxy/answers.ts';
 import { writeTails } from './haproxy/crt-list-file.ts';
 import type { CrtListFile } from './haproxy/crt-list-line.ts';
 import type { HaproxyView, RuntimeFile } from './haproxy/view.ts';
 import { dropPrevious, putBack, remove } from './install.ts';
 import { isToList, list, type ShowCrtList, unload } from './load.ts';
-import { type Action, isServing } from './plan.ts';
 import type { Prepared } from './prepare.ts';
 import type { Scene } from './scene.ts';
-import { checkStaple, loadStapled, stapleFileOf } from './staple.ts';
+import { checkStaple, loadStapled } from './staple.ts';
 import { proveUnseen } from './unseen.ts';
 import { proveServed, readBack } from './verify-served.ts';
-
-/** How far a certificate got; filled in on the way, because a failure must not hide it. */
-export interface Progress {
-  isWritten?: boolean;
-  isLoaded?: boolean;
-  /** Its line in the crt-list file was written. */
-  isListed?: boolean;
-  certificate?: CertificateStatus | undefined;
-  handshakes?: string[];
-  /** The OCSP response that HAProxy now has; none: it is not to have any. */
-  staple?: { sha256: string | undefined };
-  /** The certificate goes on without it. */
-  stapleError?: unknown;
-}
 
 /** Its file is there already, and its line in the crt-list: all that can be done where HAProxy is not seen. */
 export async function bring(ready: Prepared, scene: Scene, progress: Progress): Promise<void> {

@@ -4,12 +4,12 @@
  * handshakes that prove them are made a few at once.
  */
 import { bring, prove, takeAway, takeOut } from './bring.ts';
-import { isSameTails, viewCrtList, wantedTails, writeTails } from './haproxy/crt-list-file.ts';
+import { type Action, isLoading, type Outcome } from './desired/action.ts';
+import { wantedTails } from './desired/files.ts';
+import { isSameTails, viewCrtList, writeTails } from './haproxy/crt-list-file.ts';
 import { showingOnce } from './load.ts';
 import { type Pace, pacer } from './pace.ts';
-import { type Action, isLoading } from './plan.ts';
 import { type Prepared, prepare } from './prepare.ts';
-import type { Outcome } from './records.ts';
 import type { Scene } from './scene.ts';
 import { tellOutcome } from './tell.ts';
 

@@ -4,19 +4,13 @@ import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { digest } from '#contract/combined-pem.ts';
+import type { DiskFile } from './desired/action.ts';
 import { HostError } from './errors.ts';
 
 export interface PemMode {
   mode: number;
   uid: number | undefined;
   gid: number | undefined;
-}
-
-export interface DiskFile {
-  /** Empty: it cannot be read (a directory, a loop of links); installing says why. */
-  sha256: string;
-  /** A plain file with the configured mode and owner. */
-  isGuarded: boolean;
 }
 
 /** @throws HostError `ERR_CERTS_DIRECTORY` if files cannot be installed there */

@@ -1,6 +1,7 @@
 /** What to do with a file of ours whose certificate has left the manifest. */
+import type { Action } from './desired/action.ts';
 import type { RuntimeFile } from './haproxy/view.ts';
-import type { Action, PlanInput } from './plan.ts';
+import type { PlanInput } from './plan.ts';
 
 export function decideGone(file: string, { disk, records, haproxy }: PlanInput): Action {
   const record = records[file];

@@ -2,56 +2,14 @@
  * What to do with each file, decided from values alone: the manifest's wish, the disk, HAProxy, what we remember
  * and the time. The storyboard logs the decision and does it.
  */
-import type { DiskFile } from './disk.ts';
-import type { RuntimeErrorCode } from './errors.ts';
+import type { Action, DiskFile } from './desired/action.ts';
+import { isServing, type WantedFile, wantedTails } from './desired/files.ts';
 import { decideGone } from './gone.ts';
 import { commandBytes } from './haproxy/capabilities.ts';
-import { wantedTails } from './haproxy/crt-list-file.ts';
 import { type Tails, tailOf } from './haproxy/crt-list-line.ts';
-import { type HaproxyView, isListedOtherwise, type RuntimeFile, reasonNotToAdd } from './haproxy/view.ts';
+import { type HaproxyView, isListedOtherwise, reasonNotToAdd } from './haproxy/view.ts';
 import { reasonToStaple } from './staple.ts';
 import type { AgentState, FileRecord } from './state/state.ts';
-import type { WantedFile } from './wanted.ts';
-
-export type ActionKind =
-  /** Fetch, write, load: not there yet; another one published; changed or gone behind our back. */
-  | 'install'
-  | 'update'
-  | 'repair'
-  /** The file is right, HAProxy does not hold it. */
-  | 'load'
-  /** The certificate is right; its OCSP response is not: another one published, expired, unknown to HAProxy. */
-  | 'staple'
-  /** The certificate is right; its line in the crt-list file, or HAProxy's entry of it, is not. */
-  | 'list'
-  /** HAProxy holds it, no handshake has shown it yet. */
-  | 'prove'
-  | 'keep'
-  /** Failed lately, and nothing new was published. */
-  | 'backed-off'
-  /** The file is right; HAProxy will read it when it is reachable, or at its next reload. */
-  | 'pending'
-  | 'needs-reload'
-  /** No longer in the manifest: remove our file; forget a file that somebody else has changed. */
-  | 'remove'
-  | 'forget';
-
-export interface Action {
-  kind: ActionKind;
-  file: string;
-  certificate: string;
-  reason: string;
-  /** Why HAProxy cannot take it at run time. */
-  code?: RuntimeErrorCode;
-  wanted?: WantedFile;
-  /** Until all is loaded and removed, another file may be handed out for its names. */
-  isProvedLast?: boolean;
-}
-
-/** Whether it hands something to HAProxy. */
-export function isLoading({ kind }: Action): boolean {
-  return ['install', 'update', 'repair', 'load', 'staple', 'list'].includes(kind);
-}
 
 export interface PlanInput {
   wanted: readonly WantedFile[];
@@ -158,13 +116,6 @@ function decideRuntime(wanted: WantedFile, haproxy: HaproxyView, hasProof: boole
   if (bytes <= maxCommandBytes) return { kind: 'load', reason };
   const tooBig = `${reason}; ${bytes} bytes do not fit in one command of ${maxCommandBytes}`;
   return { kind: 'needs-reload', reason: tooBig, code: 'ERR_RUNTIME_PAYLOAD_SIZE' };
-}
-
-export function isServing(place: RuntimeFile, wanted: Pick<WantedFile, 'serial' | 'chainLength'>): boolean {
-  const { certificate, isListed } = place;
-  if (certificate?.status !== 'Used' || !isListed) return false;
-  const chainLength = certificate.chainLength ?? wanted.chainLength;
-  return certificate.serial === wanted.serial && chainLength === wanted.chainLength;
 }
 
 function isProven(

@@ -3,13 +3,12 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CombinedPem, digest, verify } from '#contract/combined-pem.ts';
 import { PemRejected } from '#contract/errors.ts';
-import type { Progress } from './bring.ts';
+import type { Action, Progress } from './desired/action.ts';
+import type { WantedFile } from './desired/files.ts';
 import { HostError } from './errors.ts';
 import { install } from './install.ts';
-import type { Action } from './plan.ts';
 import type { Scene } from './scene.ts';
 import { fetchStaple, placeStaple } from './staple.ts';
-import type { WantedFile } from './wanted.ts';
 
 export interface Prepared {
   action: Action;

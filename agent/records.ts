@@ -1,9 +1,8 @@
 /** What is remembered of a file between passes: what we wrote, what was proved, what failed and until when. */
 import { codeOf, messageOf } from '#contract/errors.ts';
-import type { Progress } from './bring.ts';
+import type { Action, Outcome } from './desired/action.ts';
 import { reactionTo } from './errors.ts';
 import { tailOf } from './haproxy/crt-list-line.ts';
-import type { Action } from './plan.ts';
 import type { AgentState, Failure, FileRecord } from './state/state.ts';
 import { stateOf } from './status.ts';
 
@@ -12,15 +11,6 @@ const MINUTE_MS = 60_000;
 const BACK_OFF_MS = [1, 10, 100, 1440].map((minutes) => minutes * MINUTE_MS);
 /** Looking again is harmless: a handshake is retried as often as a full reconciliation comes. */
 const HANDSHAKE_BACK_OFF_MS = [1, 10].map((minutes) => minutes * MINUTE_MS);
-
-/** How an action ended; `error` is what a catch caught. */
-export interface Outcome {
-  action: Action;
-  progress: Progress;
-  /** Of several HAProxy on the host, the one that it was for. */
-  instance?: string;
-  error?: unknown;
-}
 
 /**
  * Before anything is written: the digests that may be on disk after a kill.

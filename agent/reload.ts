@@ -8,24 +8,16 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Agent } from './agent.ts';
 import { runCommand } from './command.ts';
 import type { ReloadSettings } from './config/haproxy.ts';
+import type { Outcome, ReloadDecision } from './desired/action.ts';
+import type { WantedFile } from './desired/files.ts';
 import { HostError, type HostErrorCode } from './errors.ts';
-import type { Outcome } from './records.ts';
 import type { Scene } from './scene.ts';
 import type { AgentState } from './state/state.ts';
 import { stateOf } from './status.ts';
 import { tellReloadDecision } from './tell.ts';
 import { isOneHandedOut } from './unseen.ts';
-import type { WantedFile } from './wanted.ts';
 
 export type ReloadRecord = NonNullable<AgentState['reload']>;
-
-export type ReloadDecision =
-  | { kind: 'not-needed' }
-  | { kind: 'reload'; wish: string }
-  /** Another one was made a short while ago. */
-  | { kind: 'wait'; until: Date }
-  /** It was reloaded for just these files, and did not take them: its configuration does not name them. */
-  | { kind: 'in-vain' };
 
 const WORKER_POLL_MS = 200;
 /** All versions read a directory for ever that they take for a file. */

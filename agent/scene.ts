@@ -1,10 +1,9 @@
 /** What a pass finds before it acts: HAProxy as it is, and what stands in the way. */
 import type { Agent } from './agent.ts';
-import type { DiskFile } from './disk.ts';
+import { type Action, type DiskFile, isLoading } from './desired/action.ts';
 import { RuntimeCommandFailed } from './errors.ts';
 import type { CrtListFile, Tails } from './haproxy/crt-list-line.ts';
 import { type HaproxyView, viewHaproxy } from './haproxy/view.ts';
-import { type Action, isLoading } from './plan.ts';
 
 export interface Scene extends Agent {
   /** `undefined`: out of reach. */

@@ -7,14 +7,13 @@ import { join } from 'node:path';
 import { parse } from '#contract/combined-pem.ts';
 import { codeOf } from '#contract/errors.ts';
 import { isCanonical } from './bring.ts';
+import { isLoading, type Outcome } from './desired/action.ts';
+import { stapleFileOf, type WantedFile } from './desired/files.ts';
+import { outOfOrder, servedNames } from './desired/overlap.ts';
 import { HandshakeFailed } from './errors.ts';
-import { outOfOrder, servedNames } from './overlap.ts';
-import { isLoading } from './plan.ts';
-import type { Outcome } from './records.ts';
 import type { Scene } from './scene.ts';
-import { loadStapled, stapleFileOf } from './staple.ts';
+import { loadStapled } from './staple.ts';
 import { proveServed } from './verify-served.ts';
-import type { WantedFile } from './wanted.ts';
 
 export async function settle(outcomes: readonly Outcome[], scene: Scene): Promise<void> {
   if (scene.haproxy === undefined || scene.hindrance !== undefined) return;

@@ -6,7 +6,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digest } from '#contract/combined-pem.ts';
 import { codeOf, PemRejected } from '#contract/errors.ts';
-import type { Progress } from './bring.ts';
+import type { Progress } from './desired/action.ts';
+import { stapleFileOf, stapleOf, type WantedFile } from './desired/files.ts';
 import { HostError, RuntimeCommandFailed } from './errors.ts';
 import type { CertificateStatus } from './haproxy/answers.ts';
 import { type Capabilities, commandBytes } from './haproxy/capabilities.ts';
@@ -16,14 +17,6 @@ import { install, setAside } from './install.ts';
 import { load } from './load.ts';
 import type { PlanInput } from './plan.ts';
 import type { Scene } from './scene.ts';
-import type { WantedFile, WantedStaple } from './wanted.ts';
-
-export const stapleFileOf = (file: string): string => `${file}.ocsp`;
-
-/** HAProxy refuses a whole update for an expired one. */
-export function stapleOf({ staple }: WantedFile, now: Date): WantedStaple | undefined {
-  return staple !== undefined && now < new Date(staple.nextUpdate) ? staple : undefined;
-}
 
 /** @returns undefined: nothing to do. */
 export function reasonToStaple(wanted: WantedFile, input: PlanInput): string | undefined {

@@ -6,25 +6,25 @@
 import { withFileLock } from '#storage/file-lock.ts';
 import type { Agent, PassOptions, PassResult } from './agent.ts';
 import { carryOut } from './carry-out.ts';
+import type { Action, Outcome } from './desired/action.ts';
+import { stapleFileOf, tailsOf, wantedFiles } from './desired/files.ts';
+import { withOverlaps } from './desired/overlap.ts';
 import { checkDirectory, viewDisk } from './disk.ts';
-import { crtListFileOf, tailsOf, viewCrtList } from './haproxy/crt-list-file.ts';
+import { crtListFileOf, viewCrtList } from './haproxy/crt-list-file.ts';
 import { sweepPrevious, sweepTemps, writtenDirectories } from './install.ts';
 import { syncInstances } from './instances.ts';
 import { ask, type News } from './news.ts';
-import { withOverlaps } from './overlap.ts';
 import { retirePlaceholder } from './placeholder.ts';
-import { type Action, plan } from './plan.ts';
-import { type Outcome, withEarlier, withIntents, withOutcomes, withoutFailures } from './records.ts';
+import { plan } from './plan.ts';
+import { withEarlier, withIntents, withOutcomes, withoutFailures } from './records.ts';
 import { reloadIfNeeded } from './reload.ts';
 import { put, readOwnStatus, report, reportFailure, resultOf } from './report.ts';
 import { clearTransaction, look, type Scene } from './scene.ts';
 import { settle } from './settle.ts';
-import { stapleFileOf } from './staple.ts';
 import { type AgentState, recall, saveManifest, saveState } from './state/state.ts';
 import { stateOf } from './status.ts';
 import { tellHindrance, tellNews, tellOutcome, tellOverlaps, tellResult } from './tell.ts';
 import { isUnseen } from './unseen.ts';
-import { wantedFiles } from './wanted.ts';
 
 const LOCK_TIMEOUT_MS = 300_000;
 /** HAProxy reloaded under us: look again. More often than this in one pass, the next poll goes on. */

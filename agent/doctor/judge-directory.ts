@@ -1,8 +1,8 @@
 /** Judges HAProxy's directory: rights, files that would stop a start, what is not served. Pure. */
 import { join } from 'node:path';
 import type { AgentConfig } from '../config/config.ts';
+import { servedNames } from '../desired/overlap.ts';
 import { filtersIn } from '../haproxy/crt-list-line.ts';
-import { servedNames } from '../overlap.ts';
 import { type Finding, finding, listed, quoted } from './finding.ts';
 import { octal } from './judge-haproxy.ts';
 import type { SeenCrtList } from './look-crt-list.ts';

@@ -7,15 +7,7 @@ import { posix } from 'node:path';
 import { replaceFile } from '#storage/atomic-file.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { HostError } from '../errors.ts';
-import type { WantedFile } from '../wanted.ts';
-import {
-  type CrtListFile,
-  crtListLine,
-  type Listing,
-  parseCrtListLine,
-  type Tails,
-  tailOf,
-} from './crt-list-line.ts';
+import { type CrtListFile, crtListLine, parseCrtListLine, type Tails } from './crt-list-line.ts';
 import { toHaproxy } from './path-map.ts';
 
 /** @throws HostError `ERR_CRT_LIST_FILE` */
@@ -27,23 +19,6 @@ export async function viewCrtList(list: CrtListFile, files: Iterable<string>): P
 export function crtListFileOf({ haproxy }: AgentConfig): CrtListFile | undefined {
   const { crtListFile: path, certsDir, paths } = haproxy;
   return path === undefined ? undefined : { path, certsDir: toHaproxy(certsDir, paths) };
-}
-
-/** What each file shall have there; nothing: it is to go. */
-export function tailsOf(
-  files: Iterable<string>,
-  wanted: readonly WantedFile[],
-  listed: Tails | undefined,
-): Map<string, readonly string[]> {
-  const tails = new Map<string, readonly string[]>([...files].map((file) => [file, []]));
-  for (const { file, listing } of wanted) tails.set(file, wantedTails(listing, listed?.get(file)));
-  return tails;
-}
-
-/** As the manifest says it; where it says nothing, as the file has it already. */
-export function wantedTails(listing: Listing | undefined, onDisk: readonly string[] = []): readonly string[] {
-  if (listing !== undefined) return [tailOf(listing)];
-  return onDisk.length > 0 ? onDisk : [''];
 }
 
 /**

@@ -1,9 +1,9 @@
 // One certificate, `shop`, in all conditions.
 import { certificateName } from '#contract/layout.ts';
+import type { ActionKind } from '../../../agent/desired/action.ts';
+import type { WantedFile } from '../../../agent/desired/files.ts';
 import type { HaproxyView, RuntimeFile } from '../../../agent/haproxy/view.ts';
-import type { ActionKind } from '../../../agent/plan.ts';
 import type { FileRecord } from '../../../agent/state/state.ts';
-import type { WantedFile } from '../../../agent/wanted.ts';
 
 /** A condition, and the action that it calls for. */
 export interface Row {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { outOfOrder, servedNames, withOverlaps } from '../../../agent/overlap.ts';
+import { outOfOrder, servedNames, withOverlaps } from '../../../agent/desired/overlap.ts';
 import { wanted } from '../support/plan-fixtures.ts';
 
 const file = (name: string, identifiers: string[], changes: object = {}) => ({

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PemRejected } from '#contract/errors.ts';
 import { certificateName } from '#contract/layout.ts';
+import type { Action, Outcome } from '../../../agent/desired/action.ts';
 import { HandshakeFailed, RuntimeCommandFailed } from '../../../agent/errors.ts';
-import type { Action } from '../../../agent/plan.ts';
-import { type Outcome, withIntents, withOutcomes, withoutFailures } from '../../../agent/records.ts';
+import { withIntents, withOutcomes, withoutFailures } from '../../../agent/records.ts';
 import type { AgentState } from '../../../agent/state/state.ts';
 
 const [sha, oldSha] = ['a'.repeat(64), 'b'.repeat(64)];

@@ -1,8 +1,46 @@
 /** The manifest, seen as the files that this host shall have. */
 import { type CertificateName, type FleetName, layout, pemFileName } from '#contract/layout.ts';
 import type { Manifest } from '#contract/manifest.ts';
-import type { Listing } from './haproxy/crt-list-line.ts';
-import type { Shadow } from './overlap.ts';
+import { type Listing, type Tails, tailOf } from '../haproxy/crt-list-line.ts';
+import type { RuntimeFile } from '../haproxy/view.ts';
+
+/** What each file shall have there; nothing: it is to go. */
+export function tailsOf(
+  files: Iterable<string>,
+  wanted: readonly WantedFile[],
+  listed: Tails | undefined,
+): Map<string, readonly string[]> {
+  const tails = new Map<string, readonly string[]>([...files].map((file) => [file, []]));
+  for (const { file, listing } of wanted) tails.set(file, wantedTails(listing, listed?.get(file)));
+  return tails;
+}
+
+/** As the manifest says it; where it says nothing, as the file has it already. */
+export function wantedTails(listing: Listing | undefined, onDisk: readonly string[] = []): readonly string[] {
+  if (listing !== undefined) return [tailOf(listing)];
+  return onDisk.length > 0 ? onDisk : [''];
+}
+
+/** A name of a certificate that another one is served for. */
+export interface Shadow {
+  name: string;
+  /** The file that HAProxy hands out for it. */
+  by: string;
+}
+
+export function isServing(place: RuntimeFile, wanted: Pick<WantedFile, 'serial' | 'chainLength'>): boolean {
+  const { certificate, isListed } = place;
+  if (certificate?.status !== 'Used' || !isListed) return false;
+  const chainLength = certificate.chainLength ?? wanted.chainLength;
+  return certificate.serial === wanted.serial && chainLength === wanted.chainLength;
+}
+
+export const stapleFileOf = (file: string): string => `${file}.ocsp`;
+
+/** HAProxy refuses a whole update for an expired one. */
+export function stapleOf({ staple }: WantedFile, now: Date): WantedStaple | undefined {
+  return staple !== undefined && now < new Date(staple.nextUpdate) ? staple : undefined;
+}
 
 export interface WantedFile {
   /** Name in HAProxy's directory. */

@@ -4,14 +4,7 @@
  * rule is ours to keep: the first by file name is served, whatever was updated last.
  */
 import { isIP } from 'node:net';
-import type { WantedFile } from './wanted.ts';
-
-/** A name of a certificate that another one is served for. */
-export interface Shadow {
-  name: string;
-  /** The file that HAProxy hands out for it. */
-  by: string;
-}
+import type { WantedFile } from './files.ts';
 
 /** @returns the same files by name, with what overlaps: `shadows` of their own names, and `namesakes`, themselves included */
 export function withOverlaps(files: readonly WantedFile[]): WantedFile[] {

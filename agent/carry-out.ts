@@ -3,13 +3,13 @@
  * overlap and a crt-list file is written once for all of them; then each goes into HAProxy for itself, and the
  * handshakes that prove them are made a few at once.
  */
-import { bring, prove, takeAway, takeOut } from './bring.ts';
+import { bring, prove, takeAway, takeOut } from './deploy/deploy.ts';
+import { type Prepared, prepare } from './deploy/fetch.ts';
+import { showingOnce } from './deploy/load.ts';
 import { type Action, isLoading, type Outcome } from './desired/action.ts';
 import { wantedTails } from './desired/files.ts';
 import { isSameTails, viewCrtList, writeTails } from './haproxy/crt-list-file.ts';
-import { showingOnce } from './load.ts';
 import { type Pace, pacer } from './pace.ts';
-import { type Prepared, prepare } from './prepare.ts';
 import type { Scene } from './scene.ts';
 import { tellOutcome } from './tell.ts';
 

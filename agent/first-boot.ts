@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import { codeOf } from '#contract/errors.ts';
 import type { Agent, PassOptions, PassResult } from './agent.ts';
 import type { AgentConfig } from './config/config.ts';
+import { pemFactsOf } from './deploy/pem-facts.ts';
+import { installPlaceholder, PLACEHOLDER_FILE } from './deploy/placeholder.ts';
 import { ConfigError } from './errors.ts';
 import { crtListFileOf, viewCrtList } from './haproxy/crt-list-file.ts';
-import { pemFactsOf } from './pem-facts.ts';
-import { installPlaceholder, PLACEHOLDER_FILE } from './placeholder.ts';
 import { EXIT } from './show.ts';
 import { sync } from './sync.ts';
 

@@ -2,13 +2,13 @@
  * What to do with each file, decided from values alone: the manifest's wish, the disk, HAProxy, what we remember
  * and the time. The storyboard logs the decision and does it.
  */
+import { reasonToStaple } from './deploy/staple.ts';
 import type { Action, DiskFile } from './desired/action.ts';
 import { isServing, type WantedFile, wantedTails } from './desired/files.ts';
 import { decideGone } from './gone.ts';
 import { commandBytes } from './haproxy/capabilities.ts';
 import { type Tails, tailOf } from './haproxy/crt-list-line.ts';
 import { type HaproxyView, isListedOtherwise, reasonNotToAdd } from './haproxy/view.ts';
-import { reasonToStaple } from './staple.ts';
 import type { AgentState, FileRecord } from './state/state.ts';
 
 export interface PlanInput {

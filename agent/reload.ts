@@ -8,6 +8,7 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Agent } from './agent.ts';
 import { runCommand } from './command.ts';
 import type { ReloadSettings } from './config/haproxy.ts';
+import { isOneHandedOut } from './deploy/without-socket.ts';
 import type { Outcome, ReloadDecision } from './desired/action.ts';
 import type { WantedFile } from './desired/files.ts';
 import { HostError, type HostErrorCode } from './errors.ts';
@@ -15,7 +16,6 @@ import type { Scene } from './scene.ts';
 import type { AgentState } from './state/state.ts';
 import { stateOf } from './status.ts';
 import { tellReloadDecision } from './tell.ts';
-import { isOneHandedOut } from './unseen.ts';
 
 export type ReloadRecord = NonNullable<AgentState['reload']>;
 

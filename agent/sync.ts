@@ -6,15 +6,16 @@
 import { withFileLock } from '#storage/file-lock.ts';
 import type { Agent, PassOptions, PassResult } from './agent.ts';
 import { carryOut } from './carry-out.ts';
+import { checkDirectory, viewDisk } from './deploy/disk.ts';
+import { sweepPrevious, sweepTemps, writtenDirectories } from './deploy/install.ts';
+import { retirePlaceholder } from './deploy/placeholder.ts';
+import { isUnseen } from './deploy/without-socket.ts';
 import type { Action, Outcome } from './desired/action.ts';
 import { stapleFileOf, tailsOf, wantedFiles } from './desired/files.ts';
 import { withOverlaps } from './desired/overlap.ts';
-import { checkDirectory, viewDisk } from './disk.ts';
 import { crtListFileOf, viewCrtList } from './haproxy/crt-list-file.ts';
-import { sweepPrevious, sweepTemps, writtenDirectories } from './install.ts';
 import { syncInstances } from './instances.ts';
 import { ask, type News } from './news.ts';
-import { retirePlaceholder } from './placeholder.ts';
 import { plan } from './plan.ts';
 import { withEarlier, withIntents, withOutcomes, withoutFailures } from './records.ts';
 import { reloadIfNeeded } from './reload.ts';
@@ -24,7 +25,6 @@ import { settle } from './settle.ts';
 import { type AgentState, recall, saveManifest, saveState } from './state/state.ts';
 import { stateOf } from './status.ts';
 import { tellHindrance, tellNews, tellOutcome, tellOverlaps, tellResult } from './tell.ts';
-import { isUnseen } from './unseen.ts';
 
 const LOCK_TIMEOUT_MS = 300_000;
 /** HAProxy reloaded under us: look again. More often than this in one pass, the next poll goes on. */

@@ -6,8 +6,8 @@ import { parse } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import type { AgentConfig } from '../config/config.ts';
+import { proveServed } from '../deploy/handshake.ts';
 import { wantedFiles } from '../desired/files.ts';
-import { proveServed } from '../verify-served.ts';
 import { type Finding, finding, listed } from './finding.ts';
 import type { HaproxyConfig } from './haproxy-config.ts';
 

@@ -4,11 +4,11 @@ import { access, lstat, readdir, readFile, realpath, stat } from 'node:fs/promis
 import { join } from 'node:path';
 import { codeOf } from '#contract/errors.ts';
 import type { AgentConfig } from '../config/config.ts';
+import { type PemFacts, pemFactsOf } from '../deploy/pem-facts.ts';
 import { parseCertificate } from '../haproxy/answers.ts';
 import { toHaproxy, toHost } from '../haproxy/path-map.ts';
 import type { RuntimeSocket } from '../haproxy/socket.ts';
 import { nameFinder } from '../haproxy/view.ts';
-import { type PemFacts, pemFactsOf } from '../pem-facts.ts';
 import type { SeenCrtList } from './look-crt-list.ts';
 import type { SeenHaproxy } from './look-haproxy.ts';
 

@@ -2,11 +2,11 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { proveServed, readBack } from '../../agent/deploy/handshake.ts';
+import { load } from '../../agent/deploy/load.ts';
 import { capabilitiesOf } from '../../agent/haproxy/capabilities.ts';
 import { Runtime } from '../../agent/haproxy/runtime.ts';
 import { openSocket } from '../../agent/haproxy/socket.ts';
-import { load } from '../../agent/load.ts';
-import { proveServed, readBack } from '../../agent/verify-served.ts';
 import { type Cost, cpuMsOf, forget, type Leaf, type LoadStage, parentOf } from './load-stage.ts';
 import { measure } from './measure.ts';
 import { fetchPeer } from './peers.mjs';

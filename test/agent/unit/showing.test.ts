@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { showingOnce } from '../../../agent/deploy/load.ts';
 import { portionsOf } from '../../../agent/haproxy/showing.ts';
-import { showingOnce } from '../../../agent/load.ts';
 
 const name = (length: number) => 'x'.repeat(length);
 

@@ -6,17 +6,17 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digest } from '#contract/combined-pem.ts';
 import { codeOf, PemRejected } from '#contract/errors.ts';
-import type { Progress } from './desired/action.ts';
-import { stapleFileOf, stapleOf, type WantedFile } from './desired/files.ts';
-import { HostError, RuntimeCommandFailed } from './errors.ts';
-import type { CertificateStatus } from './haproxy/answers.ts';
-import { type Capabilities, commandBytes } from './haproxy/capabilities.ts';
-import type { Runtime } from './haproxy/runtime.ts';
-import type { RuntimeFile } from './haproxy/view.ts';
+import type { Progress } from '../desired/action.ts';
+import { stapleFileOf, stapleOf, type WantedFile } from '../desired/files.ts';
+import { HostError, RuntimeCommandFailed } from '../errors.ts';
+import type { CertificateStatus } from '../haproxy/answers.ts';
+import { type Capabilities, commandBytes } from '../haproxy/capabilities.ts';
+import type { Runtime } from '../haproxy/runtime.ts';
+import type { RuntimeFile } from '../haproxy/view.ts';
+import type { PlanInput } from '../plan.ts';
+import type { Scene } from '../scene.ts';
 import { install, setAside } from './install.ts';
 import { load } from './load.ts';
-import type { PlanInput } from './plan.ts';
-import type { Scene } from './scene.ts';
 
 /** @returns undefined: nothing to do. */
 export function reasonToStaple(wanted: WantedFile, input: PlanInput): string | undefined {

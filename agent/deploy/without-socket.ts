@@ -6,11 +6,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CombinedPem, parse } from '#contract/combined-pem.ts';
 import { codeOf } from '#contract/errors.ts';
-import type { Agent, PassOptions } from './agent.ts';
-import type { WantedFile } from './desired/files.ts';
-import { HandshakeFailed, RuntimeCommandFailed } from './errors.ts';
-import type { Scene } from './scene.ts';
-import { proveServed } from './verify-served.ts';
+import type { Agent, PassOptions } from '../agent.ts';
+import type { WantedFile } from '../desired/files.ts';
+import { HandshakeFailed, RuntimeCommandFailed } from '../errors.ts';
+import type { Scene } from '../scene.ts';
+import { proveServed } from './handshake.ts';
 
 /** None, none for this user, none of level admin. One that nobody listens on: HAProxy is down. */
 const NO_SOCKET = ['ERR_RUNTIME_SOCKET_MISSING', 'ERR_RUNTIME_SOCKET_DENIED', 'ERR_RUNTIME_NOT_ADMIN'];

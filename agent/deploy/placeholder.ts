@@ -6,9 +6,9 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf } from '#contract/errors.ts';
-import type { Agent } from './agent.ts';
-import { crtListFileOf, writeTails } from './haproxy/crt-list-file.ts';
-import { viewHaproxy } from './haproxy/view.ts';
+import type { Agent } from '../agent.ts';
+import { crtListFileOf, writeTails } from '../haproxy/crt-list-file.ts';
+import { viewHaproxy } from '../haproxy/view.ts';
 import { dropPrevious, install, remove } from './install.ts';
 import { unload } from './load.ts';
 import { selfSigned } from './self-signed.ts';

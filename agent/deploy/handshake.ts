@@ -5,10 +5,10 @@
 import type { X509Certificate } from 'node:crypto';
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import type { CombinedPem } from '#contract/combined-pem.ts';
-import type { WantedFile } from './desired/files.ts';
-import { servedNames } from './desired/overlap.ts';
-import { HandshakeFailed, RuntimeCommandFailed } from './errors.ts';
-import type { CertificateStatus } from './haproxy/answers.ts';
+import type { WantedFile } from '../desired/files.ts';
+import { servedNames } from '../desired/overlap.ts';
+import { HandshakeFailed, RuntimeCommandFailed } from '../errors.ts';
+import type { CertificateStatus } from '../haproxy/answers.ts';
 
 const HANDSHAKE_TIMEOUT_MS = 5000;
 /** A label that nobody uses, to ask for a wildcard. */

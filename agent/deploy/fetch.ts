@@ -3,11 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CombinedPem, digest, verify } from '#contract/combined-pem.ts';
 import { PemRejected } from '#contract/errors.ts';
-import type { Action, Progress } from './desired/action.ts';
-import type { WantedFile } from './desired/files.ts';
-import { HostError } from './errors.ts';
+import type { Action, Progress } from '../desired/action.ts';
+import type { WantedFile } from '../desired/files.ts';
+import { HostError } from '../errors.ts';
+import type { Scene } from '../scene.ts';
 import { install } from './install.ts';
-import type { Scene } from './scene.ts';
 import { fetchStaple, placeStaple } from './staple.ts';
 
 export interface Prepared {

@@ -2,18 +2,17 @@
  * A combined PEM into the running HAProxy: set and commit for a file it serves; new, set, commit and an entry
  * in the crt-list for one it does not. What HAProxy refuses leaves no transaction and no half-made entry.
  */
-
-import { RuntimeCommandFailed } from './errors.ts';
-import type { CertificateStatus, CrtListEntry } from './haproxy/answers.ts';
-import type { Capabilities } from './haproxy/capabilities.ts';
-import type { Runtime } from './haproxy/runtime.ts';
+import { RuntimeCommandFailed } from '../errors.ts';
+import type { CertificateStatus, CrtListEntry } from '../haproxy/answers.ts';
+import type { Capabilities } from '../haproxy/capabilities.ts';
+import type { Runtime } from '../haproxy/runtime.ts';
 import {
   isListedOtherwise,
   missingTails,
   type RuntimeFile,
   reasonNotToAdd,
   surplusEntries,
-} from './haproxy/view.ts';
+} from '../haproxy/view.ts';
 
 /** @returns what HAProxy then shows of it */
 export async function load(

@@ -5,9 +5,9 @@
 import { link, readdir, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { replaceFile, syncDirectory, TEMP_SUFFIX } from '#storage/atomic-file.ts';
-import type { AgentConfig } from './config/config.ts';
+import type { AgentConfig } from '../config/config.ts';
+import { HostError } from '../errors.ts';
 import type { PemMode } from './disk.ts';
-import { HostError } from './errors.ts';
 
 const PREVIOUS_SUFFIX = '.pemfleet-previous';
 

@@ -6,19 +6,19 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parse } from '#contract/combined-pem.ts';
 import { codeOf } from '#contract/errors.ts';
-import type { Action, Progress } from './desired/action.ts';
-import { isServing, stapleFileOf } from './desired/files.ts';
-import { RuntimeCommandFailed, reactionTo } from './errors.ts';
-import { writeTails } from './haproxy/crt-list-file.ts';
-import type { CrtListFile } from './haproxy/crt-list-line.ts';
-import type { HaproxyView, RuntimeFile } from './haproxy/view.ts';
+import type { Action, Progress } from '../desired/action.ts';
+import { isServing, stapleFileOf } from '../desired/files.ts';
+import { RuntimeCommandFailed, reactionTo } from '../errors.ts';
+import { writeTails } from '../haproxy/crt-list-file.ts';
+import type { CrtListFile } from '../haproxy/crt-list-line.ts';
+import type { HaproxyView, RuntimeFile } from '../haproxy/view.ts';
+import type { Scene } from '../scene.ts';
+import type { Prepared } from './fetch.ts';
+import { proveServed, readBack } from './handshake.ts';
 import { dropPrevious, putBack, remove } from './install.ts';
 import { isToList, list, type ShowCrtList, unload } from './load.ts';
-import type { Prepared } from './prepare.ts';
-import type { Scene } from './scene.ts';
 import { checkStaple, loadStapled } from './staple.ts';
-import { proveUnseen } from './unseen.ts';
-import { proveServed, readBack } from './verify-served.ts';
+import { proveUnseen } from './without-socket.ts';
 
 /** Its file is there already, and its line in the crt-list: all that can be done where HAProxy is not seen. */
 export async function bring(ready: Prepared, scene: Scene, progress: Progress): Promise<void> {

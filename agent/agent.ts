@@ -2,8 +2,10 @@
 import type { HostStatus } from '#contract/host-status.ts';
 import type { HostBucket } from '#storage/bucket.ts';
 import type { AgentConfig } from './config/config.ts';
-import type { Outcome } from './desired/action.ts';
+import type { DiskFile, Outcome } from './desired/action.ts';
+import type { CrtListFile } from './haproxy/crt-list-line.ts';
 import type { Runtime } from './haproxy/runtime.ts';
+import type { HaproxyView } from './haproxy/view.ts';
 import type { Log } from './log.ts';
 
 export interface Agent {
@@ -40,4 +42,16 @@ export interface PassResult {
   isChanged: boolean;
   /** When a certificate that waits or failed shall be tried again. */
   nextTryAt: Date | undefined;
+}
+
+export interface Scene extends Agent {
+  /** `undefined`: out of reach. */
+  haproxy: HaproxyView | undefined;
+  /** Why nothing can be loaded in this pass: HAProxy out of reach, a foreign transaction. */
+  hindrance: unknown;
+  /** Work by reload and handshake alone: see unseen.ts. */
+  isUnseen: boolean;
+  disk: ReadonlyMap<string, DiskFile>;
+  /** Where HAProxy loads by a crt-list file. */
+  crtListFile: CrtListFile | undefined;
 }

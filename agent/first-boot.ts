@@ -12,8 +12,8 @@ import { pemFactsOf } from './deploy/pem-facts.ts';
 import { installPlaceholder, PLACEHOLDER_FILE } from './deploy/placeholder.ts';
 import { ConfigError } from './errors.ts';
 import { crtListFileOf, viewCrtList } from './haproxy/crt-list-file.ts';
+import { sync } from './pass/sync.ts';
 import { EXIT } from './show.ts';
-import { sync } from './sync.ts';
 
 /** Growing, then steady. */
 const PAUSES_MS = [1000, 2000, 4000, 8000];

@@ -4,7 +4,7 @@
  */
 import type { Agent } from './agent.ts';
 import type { Exec } from './exec.ts';
-import { put, readOwnStatus } from './report.ts';
+import { put, readOwnStatus } from './pass/report.ts';
 import { saveStatus } from './state/state.ts';
 
 /** @returns whether the bucket knows; a host that has never reported has nobody to say goodbye to */

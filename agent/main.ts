@@ -14,15 +14,15 @@ import { execHere } from './exec.ts';
 import { DEFAULT_WAIT_SECONDS, firstBoot, waitOf } from './first-boot.ts';
 import { Runtime } from './haproxy/runtime.ts';
 import { openSocket } from './haproxy/socket.ts';
-import { instanceConfigs } from './instances.ts';
 import { leave } from './leave.ts';
 import { type Log, lineLog } from './log.ts';
 import { napper } from './nap.ts';
 import { openNotifier } from './notify.ts';
+import { instanceConfigs } from './pass/instances.ts';
+import { sync } from './pass/sync.ts';
 import { measurer, reside, turnEndOf } from './resident.ts';
 import { EXIT, exitStatusOf, planText, resultDocument, statusText } from './show.ts';
 import { readStatus } from './state/state.ts';
-import { sync } from './sync.ts';
 import { USAGE } from './usage.ts';
 
 /** Below HAProxy's own `stats timeout` (10 s), so that a late answer is ours to tell. */

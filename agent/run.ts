@@ -7,8 +7,8 @@ import type { HostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
 import type { Agent, PassResult } from './agent.ts';
 import type { AgentConfig } from './config/config.ts';
-import { sync } from './sync.ts';
-import { factsOf } from './tell.ts';
+import { factsOf } from './pass/log-outcome.ts';
+import { sync } from './pass/sync.ts';
 
 /** Finds what nobody told us: a file edited, a certificate set by hand. */
 const FULL_PASS_MS = 600_000;

@@ -6,40 +6,16 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digest } from '#contract/combined-pem.ts';
 import { codeOf, PemRejected } from '#contract/errors.ts';
+import type { Scene } from '../agent.ts';
 import type { Progress } from '../desired/action.ts';
 import { stapleFileOf, stapleOf, type WantedFile } from '../desired/files.ts';
 import { HostError, RuntimeCommandFailed } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
-import { type Capabilities, commandBytes } from '../haproxy/capabilities.ts';
+import type { Capabilities } from '../haproxy/capabilities.ts';
 import type { Runtime } from '../haproxy/runtime.ts';
 import type { RuntimeFile } from '../haproxy/view.ts';
-import type { PlanInput } from '../plan.ts';
-import type { Scene } from '../scene.ts';
 import { install, setAside } from './install.ts';
 import { load } from './load.ts';
-
-/** @returns undefined: nothing to do. */
-export function reasonToStaple(wanted: WantedFile, input: PlanInput): string | undefined {
-  const seen = input.disk.get(stapleFileOf(wanted.file))?.sha256;
-  const stapled = input.records[wanted.file]?.stapled;
-  const staple = stapleOf(wanted, input.now);
-  if (staple === undefined)
-    return seen !== undefined && seen === stapled
-      ? 'its OCSP response has expired or is withdrawn'
-      : undefined;
-  if (seen !== staple.sha256) return 'another OCSP response is published';
-  const { capabilities, files } = input.haproxy ?? {};
-  const places = files?.get(wanted.file) ?? [];
-  const fits = places.every(
-    ({ filename }) => commandBytes(wanted.size, filename) <= (capabilities?.maxCommandBytes ?? 0),
-  );
-  // What does not fit is read from the file at the next reload.
-  if (!fits || places.length === 0) return undefined;
-  if (stapled !== staple.sha256) return 'HAProxy has not taken its OCSP response';
-  return places.some(({ certificate }) => certificate?.hasStaple === false)
-    ? 'HAProxy has lost its OCSP response'
-    : undefined;
-}
 
 /** @throws HostError `ERR_PEM_MISSING`, PemRejected `ERR_PEM_DIGEST` */
 export async function fetchStaple(wanted: WantedFile, scene: Scene): Promise<Buffer | undefined> {

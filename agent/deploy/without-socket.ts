@@ -6,10 +6,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CombinedPem, parse } from '#contract/combined-pem.ts';
 import { codeOf } from '#contract/errors.ts';
-import type { Agent, PassOptions } from '../agent.ts';
+import type { Agent, PassOptions, Scene } from '../agent.ts';
 import type { WantedFile } from '../desired/files.ts';
 import { HandshakeFailed, RuntimeCommandFailed } from '../errors.ts';
-import type { Scene } from '../scene.ts';
 import { proveServed } from './handshake.ts';
 
 /** None, none for this user, none of level admin. One that nobody listens on: HAProxy is down. */

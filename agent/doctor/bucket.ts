@@ -8,8 +8,8 @@ import { layout } from '#contract/layout.ts';
 import { type Manifest, parseManifest } from '#contract/manifest.ts';
 import type { Agent } from '../agent.ts';
 import type { AgentConfig } from '../config/config.ts';
+import { statusDigest } from '../pass/status.ts';
 import { type Memory, recall } from '../state/state.ts';
-import { statusDigest } from '../status.ts';
 import { type Finding, type FindingId, finding, listed, quoted } from './finding.ts';
 
 export interface SeenBucket {

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { Runtime } from '../../agent/haproxy/runtime.ts';
 import { openSocket, type RuntimeSocket } from '../../agent/haproxy/socket.ts';
 import { lineLog } from '../../agent/log.ts';
-import { sync } from '../../agent/sync.ts';
+import { sync } from '../../agent/pass/sync.ts';
 import { haproxyVersions } from '../parts/haproxy.ts';
 import { makeStage } from './stage.ts';
 import { agentHere } from './support/program.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { layout } from '#contract/layout.ts';
-import { sync } from '../../agent/sync.ts';
+import { sync } from '../../agent/pass/sync.ts';
 import { makeStage } from './stage.ts';
 import { fleet, host } from './support/host.ts';
 import { agentHere } from './support/program.ts';

@@ -9,7 +9,7 @@ import { certificateName, layout } from '#contract/layout.ts';
 import { serializeManifest } from '#contract/manifest.ts';
 import { Runtime } from '../../agent/haproxy/runtime.ts';
 import { openSocket } from '../../agent/haproxy/socket.ts';
-import { sync } from '../../agent/sync.ts';
+import { sync } from '../../agent/pass/sync.ts';
 import type { Stage } from './stage.ts';
 import { fleet } from './support/host.ts';
 import { makeListed } from './support/listed.ts';

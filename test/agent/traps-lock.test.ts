@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Runtime } from '../../agent/haproxy/runtime.ts';
 import { openSocket } from '../../agent/haproxy/socket.ts';
-import { sync } from '../../agent/sync.ts';
+import { sync } from '../../agent/pass/sync.ts';
 import { type HaproxyVersion, haproxyVersions } from '../parts/haproxy.ts';
 import { createPki } from '../parts/pki.ts';
 import { until } from '../parts/process.ts';

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { connect } from 'node:tls';
 import type { Runtime } from '../../agent/haproxy/runtime.ts';
-import { sync } from '../../agent/sync.ts';
+import { sync } from '../../agent/pass/sync.ts';
 import { haproxyVersions } from '../parts/haproxy.ts';
 import { createPki } from '../parts/pki.ts';
 import { makeStage } from './stage.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Action, ActionKind } from '../../../agent/desired/action.ts';
-import { pacer } from '../../../agent/pace.ts';
+import { pacer } from '../../../agent/pass/pace.ts';
 
 /** Each update takes `tookMs`. @returns the pauses before them */
 async function pausesOf(pace: number | undefined, own: number, kind: ActionKind, tookMs = 5) {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Agent } from '../../../agent/agent.ts';
 import { Runtime } from '../../../agent/haproxy/runtime.ts';
-import { type PlanInput, plan } from '../../../agent/plan.ts';
-import { look } from '../../../agent/scene.ts';
+import { look } from '../../../agent/pass/observe.ts';
+import { type PlanInput, plan } from '../../../agent/pass/plan.ts';
 import { haproxy, now, place, wanted } from '../support/plan-fixtures.ts';
 import { rows } from '../support/plan-rows.ts';
 

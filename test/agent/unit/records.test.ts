@@ -4,7 +4,7 @@ import { PemRejected } from '#contract/errors.ts';
 import { certificateName } from '#contract/layout.ts';
 import type { Action, Outcome } from '../../../agent/desired/action.ts';
 import { HandshakeFailed, RuntimeCommandFailed } from '../../../agent/errors.ts';
-import { withIntents, withOutcomes, withoutFailures } from '../../../agent/records.ts';
+import { withIntents, withOutcomes, withoutFailures } from '../../../agent/pass/records.ts';
 import type { AgentState } from '../../../agent/state/state.ts';
 
 const [sha, oldSha] = ['a'.repeat(64), 'b'.repeat(64)];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Outcome } from '../../../agent/desired/action.ts';
-import { decideReload, firstLines, reloadWish } from '../../../agent/reload.ts';
+import { decideReload, firstLines, reloadWish } from '../../../agent/pass/reload.ts';
 import { now, wanted } from '../support/plan-fixtures.ts';
 
 const settings = { command: ['x'], check: ['y'], windowMs: 300_000, timeoutMs: 1000 };

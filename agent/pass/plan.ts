@@ -2,14 +2,35 @@
  * What to do with each file, decided from values alone: the manifest's wish, the disk, HAProxy, what we remember
  * and the time. The storyboard logs the decision and does it.
  */
-import { reasonToStaple } from './deploy/staple.ts';
-import type { Action, DiskFile } from './desired/action.ts';
-import { isServing, type WantedFile, wantedTails } from './desired/files.ts';
-import { decideGone } from './gone.ts';
-import { commandBytes } from './haproxy/capabilities.ts';
-import { type Tails, tailOf } from './haproxy/crt-list-line.ts';
-import { type HaproxyView, isListedOtherwise, reasonNotToAdd } from './haproxy/view.ts';
-import type { AgentState, FileRecord } from './state/state.ts';
+import type { Action, DiskFile } from '../desired/action.ts';
+import { isServing, stapleFileOf, stapleOf, type WantedFile, wantedTails } from '../desired/files.ts';
+import { commandBytes } from '../haproxy/capabilities.ts';
+import { type Tails, tailOf } from '../haproxy/crt-list-line.ts';
+import { type HaproxyView, isListedOtherwise, type RuntimeFile, reasonNotToAdd } from '../haproxy/view.ts';
+import type { AgentState, FileRecord } from '../state/state.ts';
+
+/** @returns undefined: nothing to do. */
+export function reasonToStaple(wanted: WantedFile, input: PlanInput): string | undefined {
+  const seen = input.disk.get(stapleFileOf(wanted.file))?.sha256;
+  const stapled = input.records[wanted.file]?.stapled;
+  const staple = stapleOf(wanted, input.now);
+  if (staple === undefined)
+    return seen !== undefined && seen === stapled
+      ? 'its OCSP response has expired or is withdrawn'
+      : undefined;
+  if (seen !== staple.sha256) return 'another OCSP response is published';
+  const { capabilities, files } = input.haproxy ?? {};
+  const places = files?.get(wanted.file) ?? [];
+  const fits = places.every(
+    ({ filename }) => commandBytes(wanted.size, filename) <= (capabilities?.maxCommandBytes ?? 0),
+  );
+  // What does not fit is read from the file at the next reload.
+  if (!fits || places.length === 0) return undefined;
+  if (stapled !== staple.sha256) return 'HAProxy has not taken its OCSP response';
+  return places.some(({ certificate }) => certificate?.hasStaple === false)
+    ? 'HAProxy has lost its OCSP response'
+    : undefined;
+}
 
 export interface PlanInput {
   wanted: readonly WantedFile[];
@@ -136,4 +157,21 @@ function isBackedOff(wanted: WantedFile, record: FileRecord | undefined, now: Da
   if (failure?.listing !== (wanted.listing && tailOf(wanted.listing))) return undefined;
   if (failure?.sha256 !== wanted.sha256 || now >= new Date(failure.notBefore)) return undefined;
   return failure.notBefore;
+}
+
+export function decideGone(file: string, { disk, records, haproxy }: PlanInput): Action {
+  const record = records[file];
+  const seen = disk.get(file)?.sha256;
+  const isOurs = seen === undefined || record?.written.includes(seen);
+  const subject = { file, certificate: record?.certificate ?? '' };
+  const gone = 'no longer in the manifest';
+  if (isOurs && haproxy === undefined)
+    return { ...subject, kind: 'pending', reason: `${gone}; HAProxy is out of reach: it may name the file` };
+  const isNamed = ({ crtList, certificate }: RuntimeFile) => !crtList && certificate?.status === 'Used';
+  if (isOurs && haproxy?.files.get(file)?.some(isNamed)) {
+    const reason = `${gone}, but HAProxy's configuration names the file (crt FILE): take it out there, then reload`;
+    return { ...subject, kind: 'needs-reload', reason, code: 'ERR_RUNTIME_CRT_LIST' };
+  }
+  if (isOurs) return { ...subject, kind: 'remove', reason: gone };
+  return { ...subject, kind: 'forget', reason: `${gone}, and changed by somebody else` };
 }

@@ -6,14 +6,14 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from '#contract/combined-pem.ts';
 import { codeOf } from '#contract/errors.ts';
-import { isCanonical } from './deploy/deploy.ts';
-import { proveServed } from './deploy/handshake.ts';
-import { loadStapled } from './deploy/staple.ts';
-import { isLoading, type Outcome } from './desired/action.ts';
-import { stapleFileOf, type WantedFile } from './desired/files.ts';
-import { outOfOrder, servedNames } from './desired/overlap.ts';
-import { HandshakeFailed } from './errors.ts';
-import type { Scene } from './scene.ts';
+import type { Scene } from '../agent.ts';
+import { isCanonical } from '../deploy/deploy.ts';
+import { proveServed } from '../deploy/handshake.ts';
+import { loadStapled } from '../deploy/staple.ts';
+import { isLoading, type Outcome } from '../desired/action.ts';
+import { stapleFileOf, type WantedFile } from '../desired/files.ts';
+import { outOfOrder, servedNames } from '../desired/overlap.ts';
+import { HandshakeFailed } from '../errors.ts';
 
 export async function settle(outcomes: readonly Outcome[], scene: Scene): Promise<void> {
   if (scene.haproxy === undefined || scene.hindrance !== undefined) return;

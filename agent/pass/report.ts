@@ -2,15 +2,14 @@
 import { codeOf } from '#contract/errors.ts';
 import { type HostStatus, serializeHostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
-import type { Agent, PassResult } from './agent.ts';
-import type { Outcome } from './desired/action.ts';
-import { HostError, type HostErrorCode, reactionTo } from './errors.ts';
-import type { News } from './news.ts';
+import type { Agent, PassResult, Scene } from '../agent.ts';
+import type { Outcome } from '../desired/action.ts';
+import { HostError, type HostErrorCode, reactionTo } from '../errors.ts';
+import { type AgentState, type Memory, readStatus, saveState, saveStatus } from '../state/state.ts';
+import { factsOf } from './log-outcome.ts';
+import type { News } from './poll.ts';
 import { reloadWish } from './reload.ts';
-import { type AgentState, type Memory, readStatus, saveState, saveStatus } from './state/state.ts';
 import { hostStatusOf, isWorthReporting, stateOf, statusDigest } from './status.ts';
-import type { Done } from './sync.ts';
-import { factsOf } from './tell.ts';
 
 export async function report(agent: Agent, memory: Memory, news: News, done: Done): Promise<PassResult> {
   const result = resultOf(agent, memory, news, done);
@@ -127,4 +126,17 @@ function nextTry({ files }: AgentState, outcomes: readonly Outcome[], now: Date)
     failure ? [Date.parse(failure.notBefore)] : [],
   );
   return times.length === 0 ? undefined : new Date(Math.min(...times));
+}
+
+export interface Remembered {
+  state: AgentState;
+  /** As the state directory has it. */
+  saved: AgentState;
+}
+
+export interface Done extends Remembered {
+  scene: Scene;
+  outcomes: Outcome[];
+  /** `false`: told to stop before the last certificate. */
+  isComplete: boolean;
 }

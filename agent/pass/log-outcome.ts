@@ -1,10 +1,10 @@
 /** The storyboard's words: one event a fact. Stages return, the storyboard tells. */
 import { codeOf, messageOf, PemRejected } from '#contract/errors.ts';
-import type { PassResult } from './agent.ts';
-import type { Outcome, ReloadDecision } from './desired/action.ts';
-import { RuntimeCommandFailed } from './errors.ts';
-import type { EventName, Log } from './log.ts';
-import type { News } from './news.ts';
+import type { PassResult } from '../agent.ts';
+import type { Outcome, ReloadDecision } from '../desired/action.ts';
+import { RuntimeCommandFailed } from '../errors.ts';
+import type { EventName, Log } from '../log.ts';
+import type { News } from './poll.ts';
 import { stateOf } from './status.ts';
 
 export function tellNews(log: Log, { error, isNew, known }: News): void {

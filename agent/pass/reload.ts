@@ -5,17 +5,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { digest } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
-import type { Agent } from './agent.ts';
+import type { Agent, Scene } from '../agent.ts';
+import type { ReloadSettings } from '../config/haproxy.ts';
+import { isOneHandedOut } from '../deploy/without-socket.ts';
+import type { Outcome, ReloadDecision } from '../desired/action.ts';
+import type { WantedFile } from '../desired/files.ts';
+import { HostError, type HostErrorCode } from '../errors.ts';
+import type { AgentState } from '../state/state.ts';
 import { runCommand } from './command.ts';
-import type { ReloadSettings } from './config/haproxy.ts';
-import { isOneHandedOut } from './deploy/without-socket.ts';
-import type { Outcome, ReloadDecision } from './desired/action.ts';
-import type { WantedFile } from './desired/files.ts';
-import { HostError, type HostErrorCode } from './errors.ts';
-import type { Scene } from './scene.ts';
-import type { AgentState } from './state/state.ts';
+import { tellReloadDecision } from './log-outcome.ts';
 import { stateOf } from './status.ts';
-import { tellReloadDecision } from './tell.ts';
 
 export type ReloadRecord = NonNullable<AgentState['reload']>;
 

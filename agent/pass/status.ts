@@ -5,13 +5,13 @@
 import { digest } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
-import type { AgentConfig } from './config/config.ts';
-import type { DiskFile, Outcome } from './desired/action.ts';
-import type { WantedFile, WantedStaple } from './desired/files.ts';
-import { reactionTo } from './errors.ts';
-import type { CertificateStatus } from './haproxy/answers.ts';
-import type { HaproxyView } from './haproxy/view.ts';
-import type { AgentState } from './state/state.ts';
+import type { AgentConfig } from '../config/config.ts';
+import type { DiskFile, Outcome } from '../desired/action.ts';
+import type { WantedFile, WantedStaple } from '../desired/files.ts';
+import { reactionTo } from '../errors.ts';
+import type { CertificateStatus } from '../haproxy/answers.ts';
+import type { HaproxyView } from '../haproxy/view.ts';
+import type { AgentState } from '../state/state.ts';
 
 const HEARTBEAT_MS = 3_600_000;
 const MAX_OVERLAPS = 20;

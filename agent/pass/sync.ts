@@ -4,27 +4,27 @@
  * settings cannot write to one HAProxy either (2.6 mixes up the certificates of two writers).
  */
 import { withFileLock } from '#storage/file-lock.ts';
-import type { Agent, PassOptions, PassResult } from './agent.ts';
-import { carryOut } from './carry-out.ts';
-import { checkDirectory, viewDisk } from './deploy/disk.ts';
-import { sweepPrevious, sweepTemps, writtenDirectories } from './deploy/install.ts';
-import { retirePlaceholder } from './deploy/placeholder.ts';
-import { isUnseen } from './deploy/without-socket.ts';
-import type { Action, Outcome } from './desired/action.ts';
-import { stapleFileOf, tailsOf, wantedFiles } from './desired/files.ts';
-import { withOverlaps } from './desired/overlap.ts';
-import { crtListFileOf, viewCrtList } from './haproxy/crt-list-file.ts';
+import type { Agent, PassOptions, PassResult, Scene } from '../agent.ts';
+import { checkDirectory, viewDisk } from '../deploy/disk.ts';
+import { sweepPrevious, sweepTemps, writtenDirectories } from '../deploy/install.ts';
+import { retirePlaceholder } from '../deploy/placeholder.ts';
+import { isUnseen } from '../deploy/without-socket.ts';
+import type { Action, Outcome } from '../desired/action.ts';
+import { stapleFileOf, tailsOf, wantedFiles } from '../desired/files.ts';
+import { withOverlaps } from '../desired/overlap.ts';
+import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
+import { type AgentState, recall, saveManifest, saveState } from '../state/state.ts';
+import { carryOut } from './apply.ts';
 import { syncInstances } from './instances.ts';
-import { ask, type News } from './news.ts';
+import { tellHindrance, tellNews, tellOutcome, tellOverlaps, tellResult } from './log-outcome.ts';
+import { settle } from './name-order.ts';
+import { clearTransaction, look } from './observe.ts';
 import { plan } from './plan.ts';
+import { ask, type News } from './poll.ts';
 import { withEarlier, withIntents, withOutcomes, withoutFailures } from './records.ts';
 import { reloadIfNeeded } from './reload.ts';
-import { put, readOwnStatus, report, reportFailure, resultOf } from './report.ts';
-import { clearTransaction, look, type Scene } from './scene.ts';
-import { settle } from './settle.ts';
-import { type AgentState, recall, saveManifest, saveState } from './state/state.ts';
+import { type Done, put, type Remembered, readOwnStatus, report, reportFailure, resultOf } from './report.ts';
 import { stateOf } from './status.ts';
-import { tellHindrance, tellNews, tellOutcome, tellOverlaps, tellResult } from './tell.ts';
 
 const LOCK_TIMEOUT_MS = 300_000;
 /** HAProxy reloaded under us: look again. More often than this in one pass, the next poll goes on. */
@@ -75,19 +75,6 @@ async function preview(agent: Agent, options: PassOptions): Promise<PassResult> 
     outcomes,
     isComplete: true,
   });
-}
-
-interface Remembered {
-  state: AgentState;
-  /** As the state directory has it. */
-  saved: AgentState;
-}
-
-export interface Done extends Remembered {
-  scene: Scene;
-  outcomes: Outcome[];
-  /** `false`: told to stop before the last certificate. */
-  isComplete: boolean;
 }
 
 async function reconcile(

@@ -4,11 +4,11 @@
  */
 import { join } from 'node:path';
 import type { HostStatus } from '#contract/host-status.ts';
-import type { Agent, PassResult } from './agent.ts';
-import type { AgentConfig } from './config/config.ts';
-import { recall, saveState, saveStatus } from './state/state.ts';
+import type { Agent, PassResult } from '../agent.ts';
+import type { AgentConfig } from '../config/config.ts';
+import { recall, saveState, saveStatus } from '../state/state.ts';
+import { factsOf } from './log-outcome.ts';
 import { isWorthReporting, statusDigest } from './status.ts';
-import { factsOf } from './tell.ts';
 
 /** The settings of each, as if it were alone; empty where there is one only. */
 export function instanceConfigs(config: AgentConfig): AgentConfig[] {

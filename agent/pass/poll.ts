@@ -2,8 +2,9 @@
 import { type FleetName, layout } from '#contract/layout.ts';
 import { parseManifest } from '#contract/manifest.ts';
 import type { HostBucket } from '#storage/bucket.ts';
-import { HostError } from './errors.ts';
-import type { KnownManifest } from './state/state.ts';
+import type { Agent } from '../agent.ts';
+import { HostError } from '../errors.ts';
+import type { KnownManifest } from '../state/state.ts';
 
 export interface Polled {
   known: KnownManifest;
@@ -26,4 +27,20 @@ export async function poll(
   if (found === 'not-modified') return { known: known as KnownManifest, isNew: false };
   const manifest = parseManifest(fleet, found.body);
   return { known: { fleet, etag: found.etag, body: found.body.toString('utf8'), manifest }, isNew: true };
+}
+
+export interface News {
+  /** The manifest in force; none: nothing was ever published for us. */
+  known: KnownManifest | undefined;
+  isNew: boolean;
+  /** Then the last good manifest, if there is one, stays in force. */
+  error: unknown;
+}
+
+export async function ask(agent: Agent, known: KnownManifest | undefined): Promise<News> {
+  try {
+    return { ...(await poll(await agent.openBucket(), agent.config.fleet, known)), error: undefined };
+  } catch (error) {
+    return { known, isNew: false, error };
+  }
 }

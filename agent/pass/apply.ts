@@ -3,15 +3,15 @@
  * overlap and a crt-list file is written once for all of them; then each goes into HAProxy for itself, and the
  * handshakes that prove them are made a few at once.
  */
-import { bring, prove, takeAway, takeOut } from './deploy/deploy.ts';
-import { type Prepared, prepare } from './deploy/fetch.ts';
-import { showingOnce } from './deploy/load.ts';
-import { type Action, isLoading, type Outcome } from './desired/action.ts';
-import { wantedTails } from './desired/files.ts';
-import { isSameTails, viewCrtList, writeTails } from './haproxy/crt-list-file.ts';
+import type { Scene } from '../agent.ts';
+import { bring, prove, takeAway, takeOut } from '../deploy/deploy.ts';
+import { type Prepared, prepare } from '../deploy/fetch.ts';
+import { showingOnce } from '../deploy/load.ts';
+import { type Action, isLoading, type Outcome } from '../desired/action.ts';
+import { wantedTails } from '../desired/files.ts';
+import { isSameTails, viewCrtList, writeTails } from '../haproxy/crt-list-file.ts';
+import { tellOutcome } from './log-outcome.ts';
 import { type Pace, pacer } from './pace.ts';
-import type { Scene } from './scene.ts';
-import { tellOutcome } from './tell.ts';
 
 /** Their keys are in memory at once, and their files wait for HAProxy's word. */
 const AT_A_TIME = 20;

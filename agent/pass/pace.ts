@@ -3,8 +3,8 @@
  * takes a thread for milliseconds (2.6 with OpenSSL 3.0: 2.5 ms; 3.x: 0.5). There they are spread out.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Action, isLoading } from './desired/action.ts';
-import type { Scene } from './scene.ts';
+import type { Scene } from '../agent.ts';
+import { type Action, isLoading } from '../desired/action.ts';
 
 /** To await before each action. */
 export type Pace = (action: Action) => Promise<void>;

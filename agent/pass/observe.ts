@@ -1,21 +1,9 @@
 /** What a pass finds before it acts: HAProxy as it is, and what stands in the way. */
-import type { Agent } from './agent.ts';
-import { type Action, type DiskFile, isLoading } from './desired/action.ts';
-import { RuntimeCommandFailed } from './errors.ts';
-import type { CrtListFile, Tails } from './haproxy/crt-list-line.ts';
-import { type HaproxyView, viewHaproxy } from './haproxy/view.ts';
-
-export interface Scene extends Agent {
-  /** `undefined`: out of reach. */
-  haproxy: HaproxyView | undefined;
-  /** Why nothing can be loaded in this pass: HAProxy out of reach, a foreign transaction. */
-  hindrance: unknown;
-  /** Work by reload and handshake alone: see unseen.ts. */
-  isUnseen: boolean;
-  disk: ReadonlyMap<string, DiskFile>;
-  /** Where HAProxy loads by a crt-list file. */
-  crtListFile: CrtListFile | undefined;
-}
+import type { Agent, Scene } from '../agent.ts';
+import { type Action, isLoading } from '../desired/action.ts';
+import { RuntimeCommandFailed } from '../errors.ts';
+import type { Tails } from '../haproxy/crt-list-line.ts';
+import { type HaproxyView, viewHaproxy } from '../haproxy/view.ts';
 
 export async function look(agent: Agent, files: Tails): Promise<Pick<Scene, 'haproxy' | 'hindrance'>> {
   try {

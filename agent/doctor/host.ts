@@ -4,7 +4,7 @@ import { access, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { codeOf } from '#contract/errors.ts';
 import type { Agent } from '../agent.ts';
-import type { Exec } from '../exec.ts';
+import type { Exec } from '../resident/exec.ts';
 import { readStatus } from '../state/state.ts';
 import { type Finding, finding, quoted } from './finding.ts';
 

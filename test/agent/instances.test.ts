@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { stringify } from 'yaml';
 import { instanceConfigs } from '../../agent/pass/instances.ts';
-import { run } from '../../agent/run.ts';
+import { run } from '../../agent/resident/loop.ts';
 import { reportFleet } from '../../lambda/fleet/report.ts';
 import { handshake } from '../parts/handshake.ts';
 import { type Haproxy, type HaproxyVersion, haproxyVersions, startHaproxy } from '../parts/haproxy.ts';

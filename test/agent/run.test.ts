@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Agent } from '../../agent/agent.ts';
 import type { EventName } from '../../agent/log.ts';
-import { run } from '../../agent/run.ts';
+import { run } from '../../agent/resident/loop.ts';
 import { makeStage, type Stage } from './stage.ts';
 import { agentHere, startAgent } from './support/program.ts';
 import { serialOf } from './support/publish.ts';

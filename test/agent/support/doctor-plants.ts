@@ -2,7 +2,7 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { FindingId } from '../../../agent/doctor/finding.ts';
-import type { Exec } from '../../../agent/exec.ts';
+import type { Exec } from '../../../agent/resident/exec.ts';
 import type { Stage } from '../stage.ts';
 
 export interface Planted {

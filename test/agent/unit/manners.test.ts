@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { manners } from '../../../agent/manners.ts';
-import { metricsText } from '../../../agent/metrics.ts';
-import { openNotifier } from '../../../agent/notify.ts';
+import { metricsText } from '../../../agent/resident/metrics.ts';
+import { openNotifier } from '../../../agent/resident/sd-notify.ts';
+import { manners } from '../../../agent/resident/systemd.ts';
 
 test('the watchdog starves when a pass hangs, not while the loop sleeps', (t) => {
   t.mock.timers.enable({ apis: ['setInterval', 'Date'] });

@@ -3,9 +3,9 @@
  * on SIGHUP, stopping. The watchdog is fed only while the loop goes on: a pass in which nothing has happened
  * for ten minutes counts as stuck, and systemd starts the agent anew.
  */
-import type { Log } from './log.ts';
-import type { Notifier } from './notify.ts';
-import type { TurnEnd } from './run.ts';
+import type { Log } from '../log.ts';
+import type { TurnEnd } from './loop.ts';
+import type { Notifier } from './sd-notify.ts';
 
 const STUCK_MS = 600_000;
 

@@ -1,13 +1,13 @@
 /** `run`, as systemd and Prometheus want to see it. */
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { HostStatus } from '#contract/host-status.ts';
-import type { Agent } from './agent.ts';
+import type { Agent } from '../agent.ts';
 import type { Exec } from './exec.ts';
-import { isShuttingDown, leave } from './leave.ts';
-import { type Manners, type MannersOptions, manners } from './manners.ts';
+import { run, type TurnEnd } from './loop.ts';
 import { metricsText, writeMetrics } from './metrics.ts';
-import type { Napper } from './nap.ts';
-import { run, type TurnEnd } from './run.ts';
+import { isShuttingDown, leave } from './shutdown.ts';
+import type { Napper } from './sleep.ts';
+import { type Manners, type MannersOptions, manners } from './systemd.ts';
 
 export interface Residence extends MannersOptions {
   signal: AbortSignal;

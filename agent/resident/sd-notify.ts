@@ -5,7 +5,7 @@
  */
 import { execFile } from 'node:child_process';
 import { messageOf } from '#contract/errors.ts';
-import type { Log } from './log.ts';
+import type { Log } from '../log.ts';
 
 export interface Notifier {
   /** `READY=1`, `STATUS=…`; sent one after another. */

@@ -2,10 +2,10 @@
  * The last word of a host that is shut down or taken away: nobody shall be called because it reports no more. Its next
  * pass, should there be one, reports as always.
  */
-import type { Agent } from './agent.ts';
+import type { Agent } from '../agent.ts';
+import { put, readOwnStatus } from '../pass/report.ts';
+import { saveStatus } from '../state/state.ts';
 import type { Exec } from './exec.ts';
-import { put, readOwnStatus } from './pass/report.ts';
-import { saveStatus } from './state/state.ts';
 
 /** @returns whether the bucket knows; a host that has never reported has nobody to say goodbye to */
 export async function leave(agent: Agent): Promise<boolean> {

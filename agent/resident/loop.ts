@@ -5,10 +5,10 @@
 import { codeOf } from '#contract/errors.ts';
 import type { HostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
-import type { Agent, PassResult } from './agent.ts';
-import type { AgentConfig } from './config/config.ts';
-import { factsOf } from './pass/log-outcome.ts';
-import { sync } from './pass/sync.ts';
+import type { Agent, PassResult } from '../agent.ts';
+import type { AgentConfig } from '../config/config.ts';
+import { factsOf } from '../pass/log-outcome.ts';
+import { sync } from '../pass/sync.ts';
 
 /** Finds what nobody told us: a file edited, a certificate set by hand. */
 const FULL_PASS_MS = 600_000;

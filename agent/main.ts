@@ -7,6 +7,8 @@ import type { HostBucket } from '#storage/bucket.ts';
 import { openHostBucket } from '#storage/open-host.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Agent } from './agent.ts';
+import { EXIT, exitStatusOf, planText, resultDocument, statusText } from './cli/output.ts';
+import { USAGE } from './cli/usage.ts';
 import { type AgentConfig, loadConfig, OPTIONS } from './config/config.ts';
 import { examineConfigured, exitStatusOfFindings, findingsOutput } from './doctor/doctor.ts';
 import { ConfigError } from './errors.ts';
@@ -21,9 +23,7 @@ import { measurer, reside, turnEndOf } from './resident/resident.ts';
 import { openNotifier } from './resident/sd-notify.ts';
 import { leave } from './resident/shutdown.ts';
 import { napper } from './resident/sleep.ts';
-import { EXIT, exitStatusOf, planText, resultDocument, statusText } from './show.ts';
 import { readStatus } from './state/state.ts';
-import { USAGE } from './usage.ts';
 
 /** Below HAProxy's own `stats timeout` (10 s), so that a late answer is ours to tell. */
 const RUNTIME_TIMEOUT_MS = 8000;

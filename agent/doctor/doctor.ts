@@ -5,12 +5,12 @@
 import { messageOf } from '#contract/errors.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import type { Agent } from '../agent.ts';
+import { EXIT } from '../cli/output.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { ConfigError } from '../errors.ts';
 import { capabilitiesOf, commandBytes } from '../haproxy/capabilities.ts';
 import type { RuntimeSocket } from '../haproxy/socket.ts';
 import type { Exec } from '../resident/exec.ts';
-import { EXIT } from '../show.ts';
 import { examineBucket, judgeManifest, judgeSizes } from './bucket.ts';
 import { type Finding, finding, type Severity } from './finding.ts';
 import { examineHandshakes } from './handshakes.ts';

@@ -7,13 +7,13 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf } from '#contract/errors.ts';
 import type { Agent, PassOptions, PassResult } from '../agent.ts';
+import { EXIT } from '../cli/output.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { pemFactsOf } from '../deploy/pem-facts.ts';
 import { installPlaceholder, PLACEHOLDER_FILE } from '../deploy/placeholder.ts';
 import { ConfigError } from '../errors.ts';
 import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
 import { sync } from '../pass/sync.ts';
-import { EXIT } from '../show.ts';
 
 /** Growing, then steady. */
 const PAUSES_MS = [1000, 2000, 4000, 8000];

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { USAGE } from '../../../agent/cli/usage.ts';
 import { OPTIONS } from '../../../agent/config/config.ts';
 import { FINDINGS } from '../../../agent/doctor/finding.ts';
 import { ERROR_CODES } from '../../../agent/errors.ts';
 import { EVENT_NAMES } from '../../../agent/log.ts';
-import { USAGE } from '../../../agent/usage.ts';
 
 const text = readFileSync(new URL('../../../docs/agent.md', import.meta.url), 'utf8');
 const firstCells = [...text.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = '']) =>

@@ -1,5 +1,5 @@
 /** `--help` by example. */
-import { agentConfigSchema, DEFAULT_CONFIG_FILE, OPTIONS } from './config/config.ts';
+import { agentConfigSchema, DEFAULT_CONFIG_FILE, OPTIONS } from '../config/config.ts';
 
 export const USAGE = `pemfleet-agent keeps HAProxy's certificates as the bucket's manifest wants them, without a reload.
 

@@ -1,7 +1,7 @@
 /** What people and scripts read: the plan, the result of a pass, the status, the exit status. */
 import { codeOf } from '#contract/errors.ts';
 import type { HostStatus } from '#contract/host-status.ts';
-import type { PassResult } from './agent.ts';
+import type { PassResult } from '../agent.ts';
 
 export const EXIT = { ok: 0, failure: 1, partly: 3, usage: 64, config: 78 } as const;
 

@@ -6,9 +6,9 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { relocate, run, unpackSuite } from './parts/debian.mjs';
-import { buildMachine } from './parts/debian-machine.mjs';
-import { buildMoto } from './parts/debian-python.mjs';
+import { relocate, run, unpackSuite } from './support/debian/debian.mjs';
+import { buildMachine } from './support/debian/machine.mjs';
+import { buildMoto } from './support/debian/python.mjs';
 
 const projectDir = dirname(dirname(fileURLToPath(import.meta.url)));
 const partsDir = join(projectDir, '.parts');

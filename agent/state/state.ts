@@ -105,7 +105,7 @@ function parseKnown(text: string, isSealed: boolean): KnownManifest {
   return { fleet, etag, body, manifest };
 }
 
-/** No schema of ours changes what it reads (test/contract/golden.test.ts, test/agent/unit/state.test.ts), so that what is sealed can go without. */
+/** No schema of ours changes what it reads (test/unit/lambda/contract/golden.test.ts, test/unit/agent/state/state.test.ts), so that what is sealed can go without. */
 function checked<T>(text: string, isSealed: boolean, check: () => T): T {
   return isSealed ? (JSON.parse(text) as T) : check();
 }

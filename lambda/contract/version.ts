@@ -1,2 +1,2 @@
-/** The release; test/contract/version.test.ts holds it equal to package.json. */
+/** The release; test/unit/lambda/contract/version.test.ts holds it equal to package.json. */
 export const PEMFLEET_VERSION = '0.1.0';

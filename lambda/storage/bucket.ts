@@ -1,6 +1,6 @@
 /**
  * The bucket port: what issuer, responder and agents need of a store, with S3's meaning of conditional
- * requests. Implementations are held to one suite (test/contract/bucket-suite.ts).
+ * requests. Implementations are held to one suite (test/support/bucket/bucket-suite.ts).
  */
 
 export interface StoredObject {

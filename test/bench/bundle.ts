@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { layout } from '#contract/layout.ts';
-import { type Aws, startAws } from '../parts/aws/aws.ts';
-import { makeTempDir } from '../parts/temp-dir.ts';
+import { type Aws, startAws } from '../aws/aws.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
 import type { BenchOptions, BenchRow } from './main.ts';
 import { measure } from './measure.ts';
 

@@ -2,9 +2,9 @@
 export const COUNTS = {
   /** A poll with nothing new: test/e2e/aws.test.ts. */
   idlePoll: { get: 1 },
-  /** A pass over nothing due, with one fleet: test/lambda/parts/idle.test.ts. */
+  /** A pass over nothing due, with one fleet: test/parts/issuer/idle.test.ts. */
   idlePass: { get: 4, list: 2 },
-  /** For each host that has reported since the pass before; and once for all of them: test/lambda/parts/idle.test.ts. */
+  /** For each host that has reported since the pass before; and once for all of them: test/parts/issuer/idle.test.ts. */
   changedStatus: { get: 1 },
   changedBook: { put: 1 },
   /** A certificate of one PEM, from order to manifest; deletions are free: test/cdk/asset-run.test.ts. */

@@ -1,5 +1,5 @@
 // `npm run bench -- issue`: certificates by HTTP-01, one name each, from one Pebble for pemfleet and its peers.
-import type { Resource } from '../parts/hostile-ca.ts';
+import type { Resource } from '../support/hostile-ca/hostile-ca.ts';
 import type { BenchOptions, BenchRow } from './main.ts';
 import { measure } from './measure.ts';
 import { type BenchStage, startBenchStage } from './stage.ts';

@@ -1,7 +1,8 @@
 // Certificates by the ten thousand: one that was issued properly, with another serial number and name, signed anew.
 // All have one key. Making each from the ground up would take longer than what is measured with them.
+
 import { createPrivateKey, randomBytes, sign, X509Certificate } from 'node:crypto';
-import type { IssuedLeaf, Pki } from '../parts/pki.ts';
+import type { IssuedLeaf, Pki } from '../support/parts/pki.ts';
 
 /** The highest bit must not be set: it would be a negative number. */
 const SERIAL = `70${'5a'.repeat(15)}`;

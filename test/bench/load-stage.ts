@@ -6,11 +6,11 @@ import { type CombinedPem, digest, parse } from '#contract/combined-pem.ts';
 import { certificateName, layout } from '#contract/layout.ts';
 import { emptyManifest, type Manifest, serializeManifest } from '#contract/manifest.ts';
 import { openBucket } from '#storage/open.ts';
-import { fleet, host } from '../agent/support/host.ts';
-import { entryFor } from '../agent/support/publish.ts';
-import { type Haproxy, type HaproxyVersion, startHaproxy } from '../parts/haproxy.ts';
-import type { IssuedLeaf } from '../parts/pki.ts';
-import { makeTempDir } from '../parts/temp-dir.ts';
+import { fleet, host } from '../support/agent/host.ts';
+import { entryFor } from '../support/agent/publish.ts';
+import { type Haproxy, type HaproxyVersion, startHaproxy } from '../support/parts/haproxy.ts';
+import type { IssuedLeaf } from '../support/parts/pki.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
 
 /** A certificate that HAProxy has, or is to have. */
 export interface Leaf extends IssuedLeaf {

@@ -1,7 +1,7 @@
 // `npm run bench -- load`: how fast certificates come into a running HAProxy, and what HAProxy pays for it.
-import { haproxyVersions } from '../parts/haproxy.ts';
-import { createPki } from '../parts/pki.ts';
-import { makeTempDir } from '../parts/temp-dir.ts';
+import { haproxyVersions } from '../support/parts/haproxy.ts';
+import { createPki } from '../support/parts/pki.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
 import { openPress } from './leaf-press.ts';
 import { type Cost, hostOf, type LoadStage, startLoadStage } from './load-stage.ts';
 import { type Kind, type LoadSubject, loadSubjects, reload } from './load-subjects.ts';

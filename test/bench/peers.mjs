@@ -1,5 +1,6 @@
-// Brings other ACME clients for comparison, from Debian like the set-up's parts (test/parts/debian.mjs), into
+// Brings other ACME clients for comparison, from Debian like the set-up's parts (test/support/debian/debian.mjs), into
 // .parts/bench-*. Plain JavaScript as that is. A peer that cannot be had is an error; the benchmark then says so.
+
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -14,8 +15,8 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { relocate, unpackSuite } from '../parts/debian.mjs';
-import { copyPythonTree } from '../parts/debian-python.mjs';
+import { relocate, unpackSuite } from '../support/debian/debian.mjs';
+import { copyPythonTree } from '../support/debian/python.mjs';
 
 const partsDir = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), '.parts');
 const suite = 'sid';

@@ -1,14 +1,15 @@
 // The same CA for all: Pebble without its pauses, 5 % of nonces rejected, no authorization used twice; before it
 // the hostile CA with nothing hostile set, which counts. Challenges are answered out of folders of files.
+
 import { mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { startDns } from '../parts/dns.ts';
-import { type HostileCa, startHostileCa } from '../parts/hostile-ca.ts';
-import { startPebble } from '../parts/pebble.ts';
-import { freePort } from '../parts/ports.ts';
-import { makeTempDir } from '../parts/temp-dir.ts';
+import { type HostileCa, startHostileCa } from '../support/hostile-ca/hostile-ca.ts';
+import { startDns } from '../support/parts/dns.ts';
+import { startPebble } from '../support/parts/pebble.ts';
+import { freePort } from '../support/ports.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
 
 export interface BenchStage {
   ca: HostileCa;

@@ -1,10 +1,10 @@
 // `npm run bench -- traffic`: what visitors notice of 1,000 renewals, and of a reload, beside a quiet HAProxy in the same run.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CertificateSet, type Many, makeMany, stampSet } from '../agent/support/many.ts';
-import { type Resident, startResident } from '../agent/support/resident.ts';
-import { type HaproxyVersion, haproxyVersions } from '../parts/haproxy.ts';
-import { stampedName } from '../parts/stamp.ts';
-import { type LoadCount, startTlsLoad } from '../parts/tls-load.ts';
+import { type CertificateSet, type Many, makeMany, stampSet } from '../support/agent/many.ts';
+import { type Resident, startResident } from '../support/agent/resident.ts';
+import { type HaproxyVersion, haproxyVersions } from '../support/parts/haproxy.ts';
+import { stampedName } from '../support/stamp.ts';
+import { type LoadCount, startTlsLoad } from '../support/tls-load.ts';
 import type { BenchOptions, BenchRow } from './main.ts';
 
 const CERTIFICATES = 1000;

@@ -9,9 +9,9 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { Template } from 'aws-cdk-lib/assertions';
+import { startBench } from '../aws/support.ts';
 import { COUNTS } from '../bench/counts.ts';
-import { startBench } from '../parts/aws/support.ts';
-import { startPebble } from '../parts/pebble.ts';
+import { startPebble } from '../support/parts/pebble.ts';
 import { deployed } from './deployed.ts';
 import { stackOf } from './support.ts';
 

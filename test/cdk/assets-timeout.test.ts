@@ -1,9 +1,9 @@
 /** The function's time-out is the deadline of a pass: near it no order is started, nothing is killed, and the next pass goes on. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type Cloud, startCloud } from '../parts/cloud/cloud.ts';
-import { messagesOf, published } from '../parts/cloud/facts.ts';
-import type { Invocation } from '../parts/lambda/function.ts';
+import { type Cloud, startCloud } from '../aws/cloud/cloud.ts';
+import { messagesOf, published } from '../aws/cloud/facts.ts';
+import type { Invocation } from '../aws/lambda/function.ts';
 
 /** Of these, 50 seconds are kept: an order needs 30, the end of a pass 20 (docs/aws.md). */
 const TIMEOUT_MS = 52_000;

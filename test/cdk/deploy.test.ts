@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { GetBucketVersioningCommand, GetPublicAccessBlockCommand } from '@aws-sdk/client-s3';
-import { startMoto } from '../parts/moto.ts';
-import { makeTempDir } from '../parts/temp-dir.ts';
+import { startMoto } from '../support/parts/moto.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
 import { freshClone, QUALIFIER } from './fresh-clone.ts';
 import { motoAccount } from './moto-account.ts';
 

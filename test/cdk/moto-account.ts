@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { GetDocumentCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { XMLParser } from 'fast-xml-parser';
-import type { Moto } from '../parts/moto.ts';
+import type { Moto } from '../support/parts/moto.ts';
 
 export interface StackResource {
   id: string;

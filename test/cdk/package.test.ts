@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import * as source from '../../cdk/index.ts';
-import { makeTempDir } from '../parts/temp-dir.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
 import { agentRelease, http01 } from './support.ts';
 
 type Package = typeof source;

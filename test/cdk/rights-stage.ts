@@ -1,12 +1,11 @@
 /** The roles of a deployment with two fleets, and the questions that IAM would be asked of them. */
-
 import { Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { AccountPrincipal, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import { ZoneAccess } from '../../cdk/index.ts';
-import { createPolicyEngine } from '../parts/aws/policy.ts';
-import type { Check } from '../parts/aws/wire.ts';
+import { createPolicyEngine } from '../aws/policy.ts';
+import type { Check } from '../aws/wire.ts';
 import { ACCOUNT, deployed, type PolicyDocument, REGION } from './deployed.ts';
 import { acme, stackOf, synthesize } from './support.ts';
 

@@ -1,5 +1,5 @@
 /** What each role must be able to do, because a program does it, and what none may ever do. */
-import type { Check } from '../parts/aws/wire.ts';
+import type { Check } from '../aws/wire.ts';
 import {
   byDns,
   byHttp,

@@ -10,7 +10,7 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import { fleetName, hostName, layout } from '#contract/layout.ts';
 import { openBucket } from '#storage/open.ts';
 import { openLight } from '#storage/open-light.ts';
-import { startBench } from '../parts/aws/support.ts';
+import { startBench } from '../aws/support.ts';
 import { deployed } from './deployed.ts';
 import { stackOf } from './support.ts';
 

@@ -11,8 +11,8 @@ import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { type PemfleetProps, PemfleetStack, pemfleetConfigOf } from '../../cdk/index.ts';
-import { makeAgentRelease } from '../parts/agent-release.ts';
-import { makeTempDir } from '../parts/temp-dir.ts';
+import { makeAgentRelease } from '../support/parts/agent-release.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
 
 export const acme = { directoryUrl: 'letsencrypt', termsOfServiceAgreed: true };
 /** What a filled-in pemfleet.yaml holds at least. */

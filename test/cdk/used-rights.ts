@@ -1,5 +1,5 @@
 /** What a run used of what the roles of a template may: each action on each resource of a statement by itself. */
-import type { Call } from '../parts/aws/aws.ts';
+import type { Call } from '../aws/aws.ts';
 import type { Deployed } from './deployed.ts';
 
 export interface Rights {

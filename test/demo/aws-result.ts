@@ -1,7 +1,7 @@
 /** What `npm start -- --aws` proves: who serves what, what was called, what was refused. */
-import type { Cloud } from '../parts/cloud/cloud.ts';
-import { type Published, published } from '../parts/cloud/facts.ts';
-import { handshake } from '../parts/handshake.ts';
+import type { Cloud } from '../aws/cloud/cloud.ts';
+import { type Published, published } from '../aws/cloud/facts.ts';
+import { handshake } from '../support/handshake.ts';
 import { type ServedCertificate, servingFaults } from './served.ts';
 import type { Timeline } from './timeline.ts';
 

@@ -1,7 +1,7 @@
 /** The main job, whole: order, validate, publish, install, serve; then renew all of it on the same HAProxy process. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CertificateWish, type Stage, startStage } from '../e2e/stage.ts';
-import { type Handshake, handshake } from '../parts/handshake.ts';
+import { type Handshake, handshake } from '../support/handshake.ts';
 import { type ServedCertificate, servingFaults } from './served.ts';
 import { type Timeline, tellAgentLine, tellIssuerLine } from './timeline.ts';
 import { startTraffic } from './traffic.ts';

@@ -4,8 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { type Pebble, startPebble } from '../parts/pebble.ts';
-import { freePort } from '../parts/ports.ts';
+import { type Pebble, startPebble } from '../support/parts/pebble.ts';
+import { freePort } from '../support/ports.ts';
 import { acmeOf, type Stage, startStage } from './stage.ts';
 
 const CERTIFICATE = { identifiers: ['shop.example.com'] };

@@ -2,11 +2,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Aws, type Principal, startAws } from '../parts/aws/aws.ts';
-import { type Haproxy, startHaproxy } from '../parts/haproxy.ts';
-import { startPebble } from '../parts/pebble.ts';
-import { freePort } from '../parts/ports.ts';
-import { makeTempDir } from '../parts/temp-dir.ts';
+import { type Aws, type Principal, startAws } from '../aws/aws.ts';
+import { type Haproxy, startHaproxy } from '../support/parts/haproxy.ts';
+import { startPebble } from '../support/parts/pebble.ts';
+import { freePort } from '../support/ports.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
 import { hostPolicies, issuerPolicies } from './aws-roles.ts';
 import { type Invocation, invoke } from './invoke.ts';
 import { acmeOf } from './stage.ts';

@@ -1,12 +1,12 @@
 /** The whole story on AWS: issuer and responder from their bundles, S3, Route 53, SSM, agent, HAProxy; each program under its own role, enforced. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
+import type { Principal } from '../aws/aws.ts';
 import { COUNTS } from '../bench/counts.ts';
-import type { Principal } from '../parts/aws/aws.ts';
-import { handshake } from '../parts/handshake.ts';
-import { canConnect } from '../parts/ports.ts';
-import { startPart } from '../parts/process.ts';
-import { request } from '../parts/request.ts';
+import { handshake } from '../support/handshake.ts';
+import { canConnect } from '../support/ports.ts';
+import { startPart } from '../support/process.ts';
+import { request } from '../support/request.ts';
 import { issuerPolicies, responderPolicies } from './aws-roles.ts';
 import { type AwsStage, BUCKET, program, startAwsStage } from './aws-stage.ts';
 import { finish } from './finish.ts';

@@ -6,9 +6,9 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { type Aws, startAws } from '../parts/aws/aws.ts';
-import { type Pebble, startPebble } from '../parts/pebble.ts';
-import { makeTempDir } from '../parts/temp-dir.ts';
+import { type Aws, startAws } from '../aws/aws.ts';
+import { type Pebble, startPebble } from '../support/parts/pebble.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
 import { finish } from './finish.ts';
 import { acmeOf } from './stage.ts';
 

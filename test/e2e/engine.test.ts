@@ -1,7 +1,7 @@
 /** What the issuing engine adds, by the commands that an operator types, against Pebble and HAProxy. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { handshake } from '../parts/handshake.ts';
+import { handshake } from '../support/handshake.ts';
 import { type Stage, startStage } from './stage.ts';
 
 const PAIR = { identifiers: ['pair.example.com', 'www.pair.example.com'], keyTypes: ['ec256', 'rsa2048'] };

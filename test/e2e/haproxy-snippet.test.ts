@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { responderSnippet, statelessSnippet } from '../../lambda/challenge/haproxy-lines.ts';
 import { startFront } from '../../lambda/commands/responder-server.ts';
-import { haproxyVersions, startHaproxy } from '../parts/haproxy.ts';
-import { freePort } from '../parts/ports.ts';
-import { request } from '../parts/request.ts';
+import { haproxyVersions, startHaproxy } from '../support/parts/haproxy.ts';
+import { freePort } from '../support/ports.ts';
+import { request } from '../support/request.ts';
 
 const TOKEN = 'mIiLp5zTHR4UsMgXe66V7zsf5YhGWVjk9n3Rt0wen5U';
 const THUMBPRINT = '9jg46WB3rR_AHD-EBXdN7cBkH1WOu0tA3M9fm21mqTI';

@@ -14,7 +14,7 @@ export interface Invocation {
   stderr: string;
 }
 
-const runner = fileURLToPath(new URL('../parts/invoke.mjs', import.meta.url));
+const runner = fileURLToPath(new URL('../support/invoke.mjs', import.meta.url));
 
 export async function invoke(
   program: 'issuer' | 'responder',

@@ -9,7 +9,7 @@ import { type Manifest, parseManifest } from '#contract/manifest.ts';
 import type { Finished } from './finish.ts';
 import { type Stage, startStage } from './stage.ts';
 
-const preload = fileURLToPath(new URL('../parts/kill-after.mjs', import.meta.url));
+const preload = fileURLToPath(new URL('../support/kill-after.mjs', import.meta.url));
 /** Stages side by side, each with a CA of its own, so that its orders can be counted. */
 const LANES = 3;
 

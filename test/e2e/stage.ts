@@ -7,12 +7,12 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
-import { type Dns, startDns } from '../parts/dns.ts';
-import { type Haproxy, type HaproxyVersion, startHaproxy } from '../parts/haproxy.ts';
-import { type Pebble, type PebbleOptions, startPebble } from '../parts/pebble.ts';
-import { canConnect, freePort } from '../parts/ports.ts';
-import { type Part, startPart } from '../parts/process.ts';
-import { makeTempDir } from '../parts/temp-dir.ts';
+import { type Dns, startDns } from '../support/parts/dns.ts';
+import { type Haproxy, type HaproxyVersion, startHaproxy } from '../support/parts/haproxy.ts';
+import { type Pebble, type PebbleOptions, startPebble } from '../support/parts/pebble.ts';
+import { canConnect, freePort } from '../support/ports.ts';
+import { type Part, startPart } from '../support/process.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
 import { type Finished, finish, type RunOptions } from './finish.ts';
 
 export interface CertificateWish {

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { stapleOnWire } from '../parts/handshake.ts';
-import { type OcspResponder, startOcspResponder } from '../parts/ocsp-responder.ts';
+import { stapleOnWire } from '../support/handshake.ts';
+import { type OcspResponder, startOcspResponder } from '../support/parts/ocsp-responder.ts';
 import { type Stage, startStage } from './stage.ts';
 
 const PAIR = { identifiers: ['pair.example.com'], keyTypes: ['ec256', 'rsa2048'] };

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { handshake } from '../parts/handshake.ts';
+import { handshake } from '../support/handshake.ts';
 import { type Stage, startStage } from './stage.ts';
 
 const NAMES = Array.from({ length: 8 }, (_, index) => `n${index}.example.com`);

@@ -1,20 +1,21 @@
 // An instance of a fleet on AWS: the construct's user data and role, the agent's release in its assets, S3 and the metadata
 // service as stand-ins, and a Debian with HAProxy that knows neither. What is told to it of the stand-ins is an environment.
+
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { parse } from 'yaml';
 import { openBucket } from '#storage/open.ts';
-import { publisher } from '../agent/support/publish.ts';
+import { type Aws, type Principal, startAws } from '../aws/aws.ts';
+import { type Imds, startImds } from '../aws/imds.ts';
+import { s3Of } from '../aws/support.ts';
 import { deployHost } from '../cdk/cloud-init.ts';
-import { type Aws, type Principal, startAws } from '../parts/aws/aws.ts';
-import { type Imds, startImds } from '../parts/aws/imds.ts';
-import { s3Of } from '../parts/aws/support.ts';
-import { type Handshake, handshake } from '../parts/handshake.ts';
-import { type Machine, makeMachine } from '../parts/machine.ts';
-import { createPki, type LeafWish } from '../parts/pki.ts';
-import { freePort } from '../parts/ports.ts';
-import { type Keep, startTogether } from '../parts/together.ts';
+import { publisher } from '../support/agent/publish.ts';
+import { type Handshake, handshake } from '../support/handshake.ts';
+import { type Machine, makeMachine } from '../support/parts/machine.ts';
+import { createPki, type LeafWish } from '../support/parts/pki.ts';
+import { freePort } from '../support/ports.ts';
+import { type Keep, startTogether } from '../support/together.ts';
 
 export const INSTANCE = 'i-0aaaaaaaaaaaaaaaa';
 export const release = resolve('dist/release');

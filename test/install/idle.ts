@@ -1,18 +1,18 @@
 // A host on S3 with nothing to do: its bucket with 20 certificates, its role, HAProxy, and the wire to S3, which is counted.
 import { spawn } from 'node:child_process';
 import { openBucket } from '#storage/open.ts';
-import { stageOn } from '../agent/stage.ts';
-import { fleet } from '../agent/support/host.ts';
-import { publisher } from '../agent/support/publish.ts';
-import { type Aws, startAws } from '../parts/aws/aws.ts';
-import { startImds } from '../parts/aws/imds.ts';
-import { allow } from '../parts/aws/support.ts';
-import { countWire } from '../parts/counted-wire.ts';
-import { type Footprint, footprintOf } from '../parts/footprint.ts';
-import { startHaproxy } from '../parts/haproxy.ts';
-import { until } from '../parts/process.ts';
-import { makeTempDir } from '../parts/temp-dir.ts';
-import { type Keep, startTogether } from '../parts/together.ts';
+import { type Aws, startAws } from '../aws/aws.ts';
+import { startImds } from '../aws/imds.ts';
+import { allow } from '../aws/support.ts';
+import { fleet } from '../support/agent/host.ts';
+import { publisher } from '../support/agent/publish.ts';
+import { stageOn } from '../support/agent/stage.ts';
+import { countWire } from '../support/counted-wire.ts';
+import { type Footprint, footprintOf } from '../support/footprint.ts';
+import { startHaproxy } from '../support/parts/haproxy.ts';
+import { until } from '../support/process.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
+import { type Keep, startTogether } from '../support/together.ts';
 
 const CERTIFICATES = 20;
 /** The garbage of the installations is collected some seconds later. */

@@ -1,13 +1,14 @@
 // A host from its first boot to the agent's removal: the construct's own user data, run by cloud-init in a Debian 12 with systemd
 // as process 1, HAProxy 2.6, and neither Node nor an AWS command line. The tests are the chapters of one life, in order.
+
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { parseHostStatus } from '#contract/host-status.ts';
 import { hostName, layout } from '#contract/layout.ts';
-import { fleet } from '../agent/support/host.ts';
-import { serialOf } from '../agent/support/publish.ts';
 import { assertSnapshot } from '../cdk/snapshot.ts';
-import { until } from '../parts/process.ts';
+import { fleet } from '../support/agent/host.ts';
+import { serialOf } from '../support/agent/publish.ts';
+import { until } from '../support/process.ts';
 import { watchArguments } from './arguments.ts';
 import { type Cloud, INSTANCE, startCloud } from './cloud.ts';
 import { FORBIDDEN, restrictionsOf, underUnit } from './under-unit.ts';

@@ -14,9 +14,9 @@ import { join, resolve } from 'node:path';
 import { after, test } from 'node:test';
 import { promisify } from 'node:util';
 import packageJson from '../../package.json' with { type: 'json' };
-import { makeStage, type Stage } from '../agent/stage.ts';
-import { serialOf } from '../agent/support/publish.ts';
-import { makeTempDir } from '../parts/temp-dir.ts';
+import { serialOf } from '../support/agent/publish.ts';
+import { makeStage, type Stage } from '../support/agent/stage.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
 import { measureResident, startIdleHost } from './idle.ts';
 
 const run = promisify(execFile);

@@ -1,6 +1,6 @@
 // The restrictions of the agent's unit, as systemd really sets them: read off the running service, and tried by commands that run
 // in a unit with the same lines.
-import type { Machine } from '../parts/machine.ts';
+import type { Machine } from '../support/parts/machine.ts';
 
 /** What must not succeed as the agent, and how it is refused. */
 export const FORBIDDEN: readonly [script: string, refusal: RegExp][] = [

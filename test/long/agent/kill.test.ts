@@ -1,0 +1,11 @@
+// The agent killed at each of its commands to HAProxy and at each of its outward calls, by directory and by crt-list (`npm run test:long`).
+import { killCampaigns } from '../../support/agent/kill-campaign.ts';
+
+killCampaigns([
+  { version: '2.6', only: 'socket.write', first: 1, step: 1 },
+  { version: '3.0', only: 'socket.write', first: 1, step: 1 },
+  { version: '3.2', only: '', first: 1, step: 2 },
+  { version: '3.2', only: '', first: 2, step: 2 },
+  { version: '3.0', only: '', first: 1, step: 2, isListed: true },
+  { version: '2.6', only: '', first: 2, step: 2, isListed: true },
+]);

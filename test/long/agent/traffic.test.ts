@@ -1,0 +1,42 @@
+// 1,000 renewals while visitors come and stay: nobody notices, and each certificate is proved.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { makeMany, serialIn, serialsShown, stampSet } from '../../support/agent/many.ts';
+import { startResident } from '../../support/agent/resident.ts';
+import { haproxyVersions } from '../../support/parts/haproxy.ts';
+import { stampedName } from '../../support/stamp.ts';
+import { startTlsLoad } from '../../support/tls-load.ts';
+
+const COUNT = 1_000;
+const set = await stampSet(COUNT);
+
+for (const version of haproxyVersions)
+  test(`${version}: 1,000 renewals under load: no failed request, no closed connection, all proved`, async (t) => {
+    const { stage, wanted, renew, stop } = await makeMany(version, set);
+    t.after(stop);
+    const agent = await startResident(stage);
+    t.after(agent.stop);
+    const pid = await stage.haproxy.pid();
+    await renew(set.pems.map((_, index) => index));
+    const servernames = set.pems.map((_, index) => stampedName(index));
+    const { httpsPort: port } = stage.haproxy;
+    const load = await startTlsLoad({ port, servernames, newPerSecond: 30, keepAlive: 20 });
+
+    await agent.pollAndPass();
+
+    const { failed, closed, kept, latenciesMs } = await load.stop();
+    t.diagnostic(`${latenciesMs.length} new connections, ${kept} requests on kept ones`);
+    assert.deepEqual([failed, closed], [[], 0]);
+    assert.ok(latenciesMs.length > 0 && kept > 0);
+    assert.equal(await stage.haproxy.pid(), pid);
+    const { files } = await stage.status();
+    const serials = wanted.map(serialIn);
+    assert.deepEqual(
+      files.map(({ state, runtime }) => [state, runtime?.serial]),
+      serials.map((serial) => ['served', serial]),
+    );
+    // by a handshake after the renewal
+    assert.ok(files.every(({ handshakes }) => handshakes?.[0] === `127.0.0.1:${port}`));
+    assert.equal(agent.log().split('event=certificate.proven').length - 1, 2 * COUNT);
+    assert.deepEqual([...(await serialsShown(stage, COUNT)).values()], serials);
+  });

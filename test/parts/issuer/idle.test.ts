@@ -1,0 +1,122 @@
+// Standing still costs the same for ten certificates as for ten thousand: the requests of an idle pass are counted.
+import assert from 'node:assert/strict';
+import { after as afterAll, before, test } from 'node:test';
+import { serializeHostStatus } from '#contract/host-status.ts';
+import { hostName, layout } from '#contract/layout.ts';
+import { emptyManifest, serializeManifest } from '#contract/manifest.ts';
+import { serializeMemo } from '#storage/cached-document.ts';
+import { openBucket } from '#storage/open.ts';
+import { checkConfig } from '../../../lambda/config/config.ts';
+import { afterPass } from '../../../lambda/pass/after-pass.ts';
+import { runPass } from '../../../lambda/wiring.ts';
+import { type Aws, startAws } from '../../aws/aws.ts';
+import { COUNTS } from '../../bench/counts.ts';
+import {
+  after,
+  DAY_MS,
+  DIRECTORY_URL,
+  entryOf,
+  fakeClock,
+  fleet,
+  noon,
+  pemRefOf,
+  recordEvents,
+} from '../../support/issuer/support.ts';
+
+const SIZES = [10, 1_000, 10_000];
+const MOST_REQUESTS = 6;
+
+let aws: Aws;
+before(async () => {
+  aws = await startAws();
+  Object.assign(process.env, aws.administrator.env);
+});
+afterAll(() => aws.stop());
+
+const namesOf = (size: number) => Array.from({ length: size }, (_, index) => `c${index}.test`);
+const certIdOf = (name: string) => `${Buffer.from(name).toString('base64url')}.AA`;
+
+/** As a pass has left it: published, with the CA's windows, and one host that serves it. */
+function furnish(bucket: string, names: readonly string[]): void {
+  const entries = names.map((name, index) => {
+    const sha256 = index.toString(16).padStart(64, '0');
+    return [name, entryOf({ identifiers: [name], pems: [pemRefOf({ sha256, certId: certIdOf(name) })] })];
+  });
+  const manifest = { ...emptyManifest(fleet, noon), certificates: Object.fromEntries(entries) };
+  aws.s3.write(bucket, layout.manifest(fleet), serializeManifest(manifest));
+  const window = {
+    ...{ start: after(noon, 60 * DAY_MS), end: after(noon, 61 * DAY_MS) },
+    ...{ renewAt: after(noon, 60.5 * DAY_MS), pollAfter: after(noon, DAY_MS) },
+  };
+  const windows = Object.fromEntries(names.map((name) => [certIdOf(name), window]));
+  aws.s3.write(bucket, layout.renewalInfo, serializeMemo({ version: 1, windows }));
+  const host = hostName.parse('lb1');
+  const status = {
+    ...{ version: 1 as const, fleet, host, reportedAt: noon.toISOString(), agent: { version: '0.1.0' } },
+    ...{ haproxy: [], files: [] },
+  };
+  aws.s3.write(bucket, layout.status(fleet, host), serializeHostStatus(status));
+}
+
+/** As the issuer's handler does it. */
+async function pass(name: string, names: readonly string[]) {
+  const bucket = await openBucket(`s3://${name}`);
+  const config = checkConfig('test', {
+    ...{ bucket: bucket.url, acme: { directoryUrl: DIRECTORY_URL, termsOfServiceAgreed: true } },
+    certificates: names.map((identifier) => ({ identifiers: [identifier] })),
+  });
+  const [timing, events] = [fakeClock(), recordEvents()];
+  const result = await runPass(bucket, config, {}, { timing, random: () => 0.5, log: events.log });
+  const figures = await afterPass(
+    { bucket, notifier: undefined, log: events.log, now: timing.now() },
+    result,
+  );
+  return { outcomes: result.outcomes, figures };
+}
+
+const idle = new Map<number, string[]>();
+
+for (const size of SIZES)
+  test(`an idle pass over ${size} certificates makes at most ${MOST_REQUESTS} requests`, async () => {
+    const [name, names] = [`idle-${size}`, namesOf(size)];
+    aws.s3.createBucket(name);
+    furnish(name, names);
+    // Reads the host's status for the first time.
+    await pass(name, names);
+    aws.calls.length = 0;
+
+    const { outcomes, figures } = await pass(name, names);
+
+    const calls = aws.calls.map(({ operation, subject }) => `${operation} ${subject}`).sort();
+    idle.set(size, calls);
+    assert.ok(calls.length <= MOST_REQUESTS, calls.join('\n'));
+    assert.equal(outcomes.filter(({ result }) => result === 'kept').length, size);
+    assert.deepEqual([figures.RunFinished, figures.DaysToExpiry, figures.HostsSilent], [1, 90, 0]);
+    assert.ok(
+      calls.every((call) => !call.startsWith('PutObject')),
+      'nothing is written',
+    );
+  });
+
+test('they are the same requests, however many certificates', () => {
+  const [few, ...more] = SIZES.map((size) => idle.get(size));
+
+  assert.ok(few !== undefined && few.length > 0);
+  for (const calls of more) assert.deepEqual(calls, few);
+  const count = (operation: string) => few.filter((call) => call.startsWith(`${operation} `)).length;
+  assert.deepEqual({ get: count('GetObject'), list: count('ListObjectsV2') }, COUNTS.idlePass);
+});
+
+test('a host that has changed costs two more: its status is read and the book written', async () => {
+  const [name, names] = [`idle-${SIZES[0]}`, namesOf(SIZES[0] ?? 0)];
+  const key = layout.status(fleet, hostName.parse('lb1'));
+  const status = JSON.parse(aws.s3.text(name, key) ?? '');
+  aws.s3.write(name, key, JSON.stringify({ ...status, reportedAt: after(noon, 1000).toISOString() }));
+  aws.calls.length = 0;
+
+  await pass(name, names);
+
+  const calls = aws.calls.map(({ operation, subject }) => `${operation} ${subject}`).sort();
+  const extra = [`GetObject ${key}`, `PutObject ${layout.hostBook}`];
+  assert.deepEqual(calls, [...(idle.get(SIZES[0] ?? 0) ?? []), ...extra].sort());
+});

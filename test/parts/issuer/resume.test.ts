@@ -1,0 +1,160 @@
+/** A pass that broke off anywhere is gone on with, by the same key and the same order. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { verify } from '#contract/combined-pem.ts';
+import { layout } from '#contract/layout.ts';
+import type { Transport } from '../../../lambda/acme/transport.ts';
+import { readOrderRecords } from '../../../lambda/order/record.ts';
+import type { Outcome } from '../../../lambda/outcome.ts';
+import { readManifest } from '../../../lambda/publication/publisher.ts';
+import { base64Lines } from '../../support/contract.ts';
+import { type Exchange, MINUTE_MS, ordersAsked, type Stage, startStage } from '../../support/issuer/ca.ts';
+import { fleet, interposed, named } from '../../support/issuer/support.ts';
+
+const certificates = [{ identifiers: ['a.test', 'b.test'] }];
+const to =
+  (part: string) =>
+  ({ url }: Exchange) =>
+    url.includes(part);
+
+const BREAKS: [
+  says: string,
+  fits: (exchange: Exchange) => boolean,
+  lost: 'request' | 'answer',
+  status: string,
+][] = [
+  ['before the authorizations were read', to('/authZ/'), 'request', 'pending'],
+  ['before a challenge was responded to', to('/chalZ/'), 'request', 'pending'],
+  ['after a challenge was responded to', to('/chalZ/'), 'answer', 'pending'],
+  ['before it was finalized', to('/finalize-order/'), 'request', 'ready'],
+  ['after it was finalized', to('/finalize-order/'), 'answer', '(processing|valid)'],
+  ['before the certificate was downloaded', to('/certZ/'), 'request', 'valid'],
+  ['while the certificate was downloaded', to('/certZ/'), 'answer', 'valid'],
+];
+
+for (const [says, fits, lost, status] of BREAKS) {
+  test(`an order that broke off ${says} is resumed as ${status}`, async (t) => {
+    const stage = await startStage(t, { authzReuse: 0 });
+    stage.failNext(fits, lost);
+
+    const [failed] = await stage.pass(certificates);
+    const record = (await readOrderRecords(stage.bucket)).records.get('a.test')?.record;
+    stage.advance(MINUTE_MS);
+    const [issued] = await stage.pass(certificates);
+
+    assert.deepEqual([failed?.result, failed?.error?.code], ['failed', 'ERR_ACME_UNREACHABLE']);
+    assert.deepEqual([issued?.result, issued?.reason], ['issued', 'retry'], issued?.error?.message);
+    assert.equal(ordersAsked(stage), 1);
+    const [resumed] = stage.events.fieldsOf('order.resumed');
+    assert.equal(resumed?.['order'], record?.legs[0]?.orderUrl);
+    assert.match(String(resumed?.['status']), new RegExp(`^${status}$`));
+    await assertPublished(stage, record?.legs[0]?.key ?? '');
+  });
+}
+
+test('an order whose URL was lost is found in the list of the account, and not ordered again', async (t) => {
+  const stage = await startStage(t, { authzReuse: 0 });
+  stage.failNext(to('/order-plz'), 'answer');
+
+  await stage.pass(certificates);
+  const record = (await readOrderRecords(stage.bucket)).records.get('a.test')?.record;
+  stage.advance(MINUTE_MS);
+  const [issued] = await stage.pass(certificates);
+
+  assert.equal(record?.legs[0]?.orderUrl, undefined);
+  assert.equal(issued?.result, 'issued', issued?.error?.message);
+  assert.equal(ordersAsked(stage), 1);
+  await assertPublished(stage, record?.legs[0]?.key ?? '');
+});
+
+test('an order of an account that was lost is given up, and its certificate ordered by the new one', async (t) => {
+  const stage = await startStage(t, { authzReuse: 0 });
+  stage.failNext(to('/finalize-order/'), 'request');
+  await stage.pass(certificates);
+  await stage.bucket.delete(layout.account(stage.pebble.directoryUrl));
+  stage.advance(MINUTE_MS);
+
+  const [issued] = await stage.pass(certificates);
+
+  assert.equal(issued?.result, 'issued', issued?.error?.message);
+  assert.deepEqual(
+    stage.events.fieldsOf('order.abandoned').map(({ status }) => status),
+    ['gone'],
+  );
+});
+
+test('a certificate that was issued but not published is published by the next pass, without another order', async (t) => {
+  const stage = await startStage(t);
+  const manifest = layout.manifest(fleet);
+  const failing = interposed(stage.bucket, {
+    put: (key, ...rest) =>
+      key === manifest ? Promise.reject(new Error('disk full')) : stage.bucket.put(key, ...rest),
+  });
+
+  const [failed] = await stage.pass(certificates, {}, { bucket: failing });
+  const record = (await readOrderRecords(stage.bucket)).records.get('a.test')?.record;
+  stage.advance(MINUTE_MS);
+  const [issued] = await stage.pass(certificates);
+
+  assert.deepEqual([failed?.result, issued?.result], ['failed', 'issued']);
+  assert.equal(ordersAsked(stage), 1);
+  await assertPublished(stage, record?.legs[0]?.key ?? '');
+});
+
+test('a certificate that was published but whose record stayed is not published again', async (t) => {
+  const stage = await startStage(t);
+  const failing = interposed(stage.bucket, {
+    delete: (key) =>
+      key.startsWith(layout.orders) ? Promise.reject(new Error('killed')) : stage.bucket.delete(key),
+  });
+  await stage.pass(certificates, {}, { bucket: failing });
+  const before = (await readManifest(stage.bucket, fleet))?.etag;
+  stage.advance(MINUTE_MS);
+
+  const [issued] = await stage.pass(certificates);
+
+  assert.equal(issued?.result, 'issued');
+  assert.equal((await readManifest(stage.bucket, fleet))?.etag, before);
+  assert.equal(ordersAsked(stage), 1);
+  assert.deepEqual(await stage.bucket.list(layout.orders), []);
+});
+
+test('two passes that overlap anyhow issue each certificate once, fail no validation, and lose nothing', async (t) => {
+  const stage = await startStage(t, { authzReuse: 0 });
+  let orders = 0;
+  for (let call = 1; ; call += 1) {
+    const wish = [{ identifiers: [`a${call}.test`, `b${call}.test`] }];
+    const { first, second } = await overlap(stage, wish, call);
+    if (second === undefined) break;
+
+    orders += 1;
+    const odd = [...first, ...second].filter(({ error }) => error && error.code !== 'ERR_BUCKET_CONFLICT');
+    assert.deepEqual(odd, [], `the second began at call ${call} of the first`);
+    assert.equal((await stage.pass(wish))[0]?.result, 'kept');
+    assert.equal(ordersAsked(stage), orders);
+  }
+  assert.ok(orders > 10, `${orders} overlaps`);
+});
+
+/** The second pass begins with the `call`-th exchange of the first. */
+async function overlap(stage: Stage, wish: object[], call: number) {
+  let calls = 0;
+  let second: Promise<Outcome[]> | undefined;
+  const exchange: Transport = (...args) => {
+    calls += 1;
+    if (calls === call) second = stage.pass(wish);
+    return stage.exchange(...args);
+  };
+  const first = await stage.pass(wish, {}, { authorities: stage.authoritiesBy(exchange) });
+  return { first, second: await second };
+}
+
+/** By the key of the record, verified, with nothing left over. */
+async function assertPublished(stage: Stage, key: string): Promise<void> {
+  const pem = (await readManifest(stage.bucket, fleet))?.manifest.certificates[named('a.test')]?.pems[0];
+  const text = stage.bucket.text(layout.pem(fleet, named('a.test'), pem?.sha256 ?? '')) ?? '';
+  verify(text, { identifiers: ['a.test', 'b.test'] }, new Date());
+  assert.ok(text.endsWith(key) && base64Lines(key).length > 1);
+  assert.deepEqual(await stage.bucket.list(layout.orders), []);
+  assert.deepEqual(await stage.bucket.list('challenge/'), []);
+}

@@ -1,0 +1,184 @@
+/** One exchange with a server that does what happened to somebody. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { RequestListener } from 'node:http';
+import { createServer } from 'node:https';
+import { type TestContext, test } from 'node:test';
+import { createTransport, type TransportOptions } from '../../../lambda/acme/transport.ts';
+import { createPki } from '../../support/parts/pki.ts';
+import { freePort } from '../../support/ports.ts';
+
+const [pki, strangers] = await Promise.all([createPki(), createPki()]);
+const { combined } = await pki.issue({ names: ['127.0.0.1'] });
+
+async function serve(t: TestContext, listener: RequestListener, options: Partial<TransportOptions> = {}) {
+  const server = createServer({ key: combined, cert: combined }, listener);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { exchange, close } = createTransport({
+    userAgent: 'pemfleet/test',
+    ca: pki.rootPem,
+    timeoutMs: 5_000,
+    ...options,
+  });
+  t.after(async () => {
+    close();
+    server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+  });
+  const address = server.address();
+  const url = `https://127.0.0.1:${typeof address === 'object' ? address?.port : 0}/x`;
+  return { url, exchange, close };
+}
+
+test('an exchange is a request with our name, and the answer as it came', async (t) => {
+  const seen: unknown[] = [];
+  const told: unknown[] = [];
+  const { url, exchange } = await serve(
+    t,
+    (request, response) => {
+      let body = '';
+      request.on('data', (chunk) => (body += chunk));
+      request.on('end', () => {
+        seen.push([request.method, request.headers['user-agent'], request.headers['content-type'], body]);
+        response.setHeader('link', ['<a>;rel="up"', '<b>;rel="alternate"']);
+        response.writeHead(201, { 'content-type': 'application/json; charset=utf-8' }).end('{"status":"ok"}');
+      });
+    },
+    { onExchange: (exchanged) => told.push(exchanged) },
+  );
+
+  const response = await exchange('POST', url, { payload: 'ü' });
+
+  assert.deepEqual(seen, [['POST', 'pemfleet/test', 'application/jose+json', '{"payload":"ü"}']]);
+  assert.deepEqual([response.status, response.data], [201, { status: 'ok' }]);
+  assert.equal(response.headers['link'], '<a>;rel="up", <b>;rel="alternate"');
+  assert.deepEqual(told, [{ method: 'POST', url, status: 201 }]);
+});
+
+test('what is not declared as JSON is text; a problem document is JSON; nothing is nothing', async (t) => {
+  const types: [string, string][] = [
+    ['text/html', '{"a":1}'],
+    ['application/problem+json', '{"type":"t"}'],
+    ['application/json', ''],
+  ];
+  const { url, exchange } = await serve(t, (_, response) => {
+    const [type = '', body] = types.shift() ?? [];
+    response.writeHead(503, { 'content-type': type }).end(body);
+  });
+
+  const data = [await exchange('GET', url), await exchange('GET', url), await exchange('GET', url)].map(
+    (response) => response.data,
+  );
+
+  assert.deepEqual(data, ['{"a":1}', { type: 't' }, '']);
+});
+
+const FAULTS: [
+  says: string,
+  listener: RequestListener,
+  options: Partial<TransportOptions>,
+  message: RegExp,
+][] = [
+  ['a server that never answers', () => undefined, { timeoutMs: 300 }, /no whole answer within 300 ms/],
+  [
+    'a server that hangs in the middle of the body',
+    (_, response) => response.writeHead(200).write('half'),
+    { timeoutMs: 300 },
+    /no whole answer within 300 ms/,
+  ],
+  [
+    'a body that drips for ever',
+    (_, response) => void setInterval(() => response.write('.'), 20).unref(),
+    { timeoutMs: 300 },
+    /no whole answer within 300 ms/,
+  ],
+  ['a connection that is reset', (request) => request.socket.destroy(), {}, /ECONNRESET/],
+  [
+    'a connection that is reset in the middle of the body',
+    (request, response) => {
+      response.writeHead(200, { 'content-length': 100 }).write('half');
+      setImmediate(() => request.socket.destroy());
+    },
+    {},
+    /ECONNRESET|aborted/,
+  ],
+  [
+    'a body that is too large',
+    (_, response) => response.writeHead(200).end('x'.repeat(2_000)),
+    { maxBytes: 1_000 },
+    /at most 1000 bytes, saw more/,
+  ],
+  [
+    'JSON that is broken',
+    (_, response) => response.writeHead(200, { 'content-type': 'application/json' }).end('{"status": secret'),
+    {},
+    /not the JSON that it is declared to be/,
+  ],
+  [
+    'HTML that is declared as a problem document',
+    (_, response) =>
+      response.writeHead(502, { 'content-type': 'application/problem+json' }).end('<html>secret'),
+    {},
+    /not the JSON/,
+  ],
+  ['an answer that is no HTTP', (request) => request.socket.end('secret\r\n\r\n'), {}, /HPE_|ECONNRESET/],
+  [
+    'a CA that we do not trust',
+    () => undefined,
+    { ca: strangers.rootPem },
+    /UNABLE_TO_GET_ISSUER_CERT_LOCALLY|UNABLE_TO_VERIFY|CERT_SIGNATURE/,
+  ],
+];
+
+for (const [says, listener, options, message] of FAULTS) {
+  test(`${says} is ERR_ACME_UNREACHABLE, in time, and nothing of the body is quoted`, async (t) => {
+    const { url, exchange } = await serve(t, listener, options);
+    const began = performance.now();
+
+    await assert.rejects(exchange('POST', url, { secret: 'mine' }), (error: Error & { code?: string }) => {
+      assert.equal(error.code, 'ERR_ACME_UNREACHABLE');
+      assert.ok(error.message.startsWith(`POST ${url}: `), error.message);
+      assert.match(error.message, message);
+      assert.doesNotMatch(`${error.stack} ${(error.cause as Error | undefined)?.message}`, /secret|mine/);
+      return true;
+    });
+    assert.ok(performance.now() - began < 2_500);
+  });
+}
+
+for (const [says, url, message] of [
+  ['nobody listens', async () => `https://127.0.0.1:${await freePort()}/`, /ECONNREFUSED/],
+  ['there is no TLS', async () => 'http://127.0.0.1:1/', /ERR_INVALID_PROTOCOL/],
+  ['there is no address', async () => 'not a URL', /ERR_INVALID_URL/],
+] as const) {
+  test(`an address where ${says} is ERR_ACME_UNREACHABLE`, async () => {
+    const { exchange, close } = createTransport({ userAgent: 'pemfleet/test' });
+
+    await assert.rejects(exchange('GET', await url()), { code: 'ERR_ACME_UNREACHABLE', message });
+
+    close();
+  });
+}
+
+test('a name that the certificate of the server does not carry is ERR_ACME_UNREACHABLE', async (t) => {
+  const { url, exchange } = await serve(t, () => undefined);
+
+  await assert.rejects(exchange('GET', url.replace('127.0.0.1', 'localhost')), {
+    code: 'ERR_ACME_UNREACHABLE',
+    message: /ALTNAME/,
+  });
+});
+
+test('the connection is kept for the next exchange', async (t) => {
+  const ports = new Set<number | undefined>();
+  const { url, exchange } = await serve(t, (request, response) => {
+    ports.add(request.socket.remotePort);
+    response.end();
+  });
+
+  for (let round = 0; round < 3; round += 1) await exchange('GET', url);
+
+  assert.equal(ports.size, 1);
+});

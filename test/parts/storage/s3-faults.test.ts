@@ -1,0 +1,84 @@
+// What S3 answers on a bad day: each row ends with our code, names bucket and key, and the next try heals.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { codeOf, messageOf } from '#contract/errors.ts';
+import { openBucket } from '#storage/open.ts';
+import { openLight } from '#storage/open-light.ts';
+import { type Aws, startAws } from '../../aws/aws.ts';
+import { get, KEY, rows } from './s3-fault-rows.ts';
+
+let aws: Aws;
+let skewMs = 0;
+before(async () => {
+  aws = await startAws({ now: () => new Date(Date.now() + skewMs) });
+  aws.s3.createBucket('certs');
+});
+after(() => aws.stop());
+
+const openers = {
+  SDK: (url: string) => openBucket(url),
+  'without the SDK': async (url: string) => ({
+    ...(await openBucket(url)),
+    ...(await openLight(url, process.env)),
+  }),
+};
+
+for (const [kind, open] of Object.entries(openers)) {
+  for (const { says, begin, code, message, use = get } of rows) {
+    test(`S3, ${kind}: ${says}`, async () => {
+      Object.assign(process.env, aws.administrator.env);
+      await (await open('s3://certs/fleet')).put(KEY, '{"kept":true}');
+      const end = begin(aws);
+
+      const failure = await open('s3://certs/fleet')
+        .then(use)
+        .then(
+          () => undefined,
+          (error: unknown) => error,
+        );
+
+      end();
+      assert.equal(codeOf(failure), `ERR_BUCKET_${code}`, messageOf(failure));
+      assert.match(messageOf(failure), message);
+      assert.match(messageOf(failure), /^s3:\/\/certs\/fleet\//);
+      const secret = aws.administrator.env['AWS_SECRET_ACCESS_KEY'] ?? 'no secret';
+      assert.ok(!messageOf(failure).includes(secret));
+      await use(await open('s3://certs/fleet'));
+    });
+  }
+}
+
+test('S3: a clock that is an hour off', async () => {
+  Object.assign(process.env, aws.administrator.env);
+  skewMs = 3_600_000;
+  const read = await (await openBucket('s3://certs')).get(KEY).then(
+    () => 'read',
+    (error: unknown) => codeOf(error),
+  );
+  skewMs = 0;
+
+  // The SDK learns the difference from the refusal and signs anew.
+  assert.ok(read === 'read' || read === 'ERR_BUCKET_CLOCK', read);
+});
+
+test('S3: no such bucket', async () => {
+  Object.assign(process.env, aws.administrator.env);
+  const failure = await (await openBucket('s3://nowhere')).get(KEY).catch((error: unknown) => error);
+
+  assert.equal(codeOf(failure), 'ERR_BUCKET_MISSING');
+});
+
+for (const url of [
+  's3://',
+  's3://UPPER',
+  's3://a',
+  's3://certs?nope=1',
+  's3://certs?path-style=yes',
+  's3://certs?writer=*',
+  's3://certs?endpoint=localhost',
+])
+  test(`S3: ${url} is no address`, async () => {
+    const failure = await openBucket(url).catch((error: unknown) => error);
+
+    assert.equal(codeOf(failure), 'ERR_BUCKET_URL', messageOf(failure));
+  });

@@ -1,0 +1,72 @@
+// The configuration that we ship must be good as it stands, and so must what it offers in its comments.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { programPath } from '../../setup.mjs';
+import { haproxyVersions } from '../../support/parts/haproxy.ts';
+import { createPki } from '../../support/parts/pki.ts';
+import { makeTempDir } from '../../support/temp-dir.ts';
+
+const shipped = readFileSync(new URL('../../../agent/host/haproxy.cfg', import.meta.url), 'utf8');
+const localResponder = /^backend acme_responder\n(?: .+\n)+/m;
+const proxiedChallenges = /^ {4}http-request redirect .+\n {4}use_backend .+\n/m;
+const variants = {
+  'as it stands': shipped,
+  'with an application': shipped,
+  'with a Lambda URL': uncomment(shipped.replace(localResponder, ''), /^# {3}(?= {4}|resolvers|backend)/),
+  stateless: uncomment(shipped.replace(proxiedChallenges, ''), /^ {4}# {3}(?=acl|http-request)/),
+};
+
+for (const version of haproxyVersions) {
+  for (const [name, config] of Object.entries(variants)) {
+    test(`HAProxy ${version} takes the shipped configuration ${name} without a warning`, async (t) => {
+      const dir = makeTempDir();
+      t.after(dir.remove);
+      const certsDir = join(dir.path, 'certs');
+      mkdirSync(certsDir);
+      // an empty directory would be warned of, rightly
+      const { combined } = await (await createPki()).issue({ names: ['a.test'] });
+      writeFileSync(join(certsDir, 'a.pem'), combined);
+      writeFileSync(join(dir.path, 'haproxy.cfg'), config);
+
+      const { status, stdout, stderr } = check(version, dir.path, name === 'with an application');
+
+      assert.deepEqual(
+        { status, stderr: stderr.replace(/^\[NOTICE\].*\n/gm, '') },
+        { status: 0, stderr: '' },
+      );
+      assert.doesNotMatch(stdout, /Warnings/);
+    });
+  }
+}
+
+test('the variants are really other configurations', () => {
+  assert.match(variants['with a Lambda URL'], /^ {4}server-template lambda 2 /m);
+  assert.match(variants['with a Lambda URL'], /^resolvers acme_dns\n/m);
+  assert.match(variants.stateless, /^http-request return status 200 .*THUMBPRINT/m);
+  assert.doesNotMatch(variants.stateless, /use_backend acme_responder/);
+});
+
+function check(version: (typeof haproxyVersions)[number], dir: string, hasApplication: boolean) {
+  const env = {
+    ...process.env,
+    PEMFLEET_CERTS_DIR: join(dir, 'certs'),
+    PEMFLEET_SOCKET: join(dir, 'admin.sock'),
+    PEMFLEET_SOCKET_GROUP: 'root',
+    PEMFLEET_UNPRIVILEGED: '1',
+    PEMFLEET_RESPONDER_HOST: 'abc.lambda-url.eu-west-1.on.aws',
+    PEMFLEET_THUMBPRINT: '9jg46WB3rR_AHD-EBXdN7cBkH1WOu0tA3M9fm21mqTI',
+    ...(hasApplication ? { PEMFLEET_APP: '127.0.0.1:8080' } : {}),
+  };
+  const args = ['-c', '-f', join(dir, 'haproxy.cfg')];
+  return spawnSync(programPath(`haproxy-${version}`), args, { encoding: 'utf8', env });
+}
+
+function uncomment(config: string, mark: RegExp): string {
+  return config
+    .split('\n')
+    .map((line) => line.replace(mark, ''))
+    .join('\n');
+}

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { programPath } from '../../setup.mjs';
+import { findDebianMirror } from '../../support/debian/debian.mjs';
+import { makeTempDir } from '../../support/temp-dir.ts';
+
+const setUpFile = new URL('../../setup.mjs', import.meta.url).pathname;
+
+test('a set-up with nothing to do says nothing', () => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [setUpFile], { encoding: 'utf8' });
+
+  assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: '', stderr: '' });
+});
+
+test('without apt-get, the error names the wanted programs and how to point to them', (t) => {
+  const dir = makeTempDir();
+  t.after(dir.remove);
+  mkdirSync(join(dir.path, 'test/support/debian'), { recursive: true });
+  for (const file of [
+    'setup.mjs',
+    'support/debian/debian.mjs',
+    'support/debian/machine.mjs',
+    'support/debian/python.mjs',
+  ]) {
+    copyFileSync(new URL(`../../${file}`, import.meta.url), join(dir.path, 'test', file));
+  }
+
+  const args = [join(dir.path, 'test/setup.mjs'), '--only', 'pebble,haproxy-3.0'];
+  const env = { PATH: '/nowhere', PEMFLEET_CHALLTESTSRV: '/bin/true' };
+  const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', env });
+
+  assert.equal(status, 1);
+  assert.match(stderr, /export PEMFLEET_PEBBLE=/);
+  assert.match(stderr, /export PEMFLEET_HAPROXY_30=/);
+  assert.doesNotMatch(stderr, /PEMFLEET_HAPROXY_32/);
+});
+
+test('an unknown part is an error', () => {
+  const { status, stderr } = spawnSync(process.execPath, [setUpFile, '--only', 'nginx'], {
+    encoding: 'utf8',
+  });
+
+  assert.equal(status, 1);
+  assert.match(stderr, /unknown: nginx; known: npm, haproxy-2\.6/);
+});
+
+test('a program given by the environment is taken, and must be there', (t) => {
+  process.env['PEMFLEET_PEBBLE'] = '/nowhere/pebble';
+  t.after(() => delete process.env['PEMFLEET_PEBBLE']);
+
+  assert.throws(
+    () => programPath('pebble'),
+    /pebble is not at \/nowhere\/pebble: run "node test\/setup.mjs"/,
+  );
+});
+
+test('every program runs from its own folder', () => {
+  for (const version of ['2.6', '3.0', '3.2'] as const) {
+    const said = execFileSync(programPath(`haproxy-${version}`), ['-v'], { encoding: 'utf8' });
+    assert.match(said, new RegExp(`^HAProxy version ${version}\\.`));
+  }
+});
+
+const [keyring, mirror] = ['/usr/share/keyrings/k.gpg', 'http://mirror.test/debian'];
+const security = 'http://mirror.test/debian-security';
+const sources = [
+  {
+    name: 'deb822',
+    file: 'sources.list.d/debian.sources',
+    text: `# a\nTypes: deb\nURIs: ${security}\nSuites: s\n\n# b\nTypes: deb deb-src\nURIs: ${mirror}\nSuites: bookworm\nSigned-By: ${keyring}\n`,
+    found: { uri: mirror, signedBy: keyring },
+  },
+  {
+    name: 'deb822 of the cloud images, with the key in it',
+    file: 'sources.list.d/debian.sources',
+    text: 'Types: deb\nURIs: mirror+file:/etc/apt/mirrors/debian.list\nSigned-By:\n -----BEGIN\n .\n abc\n',
+    found: { uri: 'mirror+file:/etc/apt/mirrors/debian.list', signedBy: '-----BEGIN\n .\n abc' },
+  },
+  {
+    name: 'one-line',
+    file: 'sources.list',
+    text: `deb-src ${mirror} s main\ndeb ${security} s main\ndeb [arch=amd64 signed-by=${keyring}] ${mirror}/ s main\n`,
+    found: { uri: `${mirror}/`, signedBy: keyring },
+  },
+  {
+    name: 'one-line without a keyring',
+    file: 'sources.list.d/more.list',
+    text: `deb ${mirror} bookworm main`,
+    found: { uri: mirror, signedBy: undefined },
+  },
+];
+for (const { name, file, text, found } of sources) {
+  test(`the mirror is read from apt's sources: ${name}`, (t) => {
+    const dir = makeTempDir();
+    t.after(dir.remove);
+    mkdirSync(join(dir.path, 'sources.list.d'));
+    writeFileSync(join(dir.path, file), text);
+
+    assert.deepEqual(findDebianMirror(dir.path), found);
+  });
+}

@@ -1,0 +1,90 @@
+// A whole host for the agent: a directory bucket with a manifest, a real HAProxy, and the agent's own program.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
+import { layout } from '#contract/layout.ts';
+import type { Manifest } from '#contract/manifest.ts';
+import type { Bucket } from '#storage/bucket.ts';
+import { openBucket } from '#storage/open.ts';
+import { type Handshake, handshake } from '../handshake.ts';
+import { type Haproxy, type HaproxyOptions, startHaproxy } from '../parts/haproxy.ts';
+import { createPki, type LeafWish, type Pki } from '../parts/pki.ts';
+import { makeTempDir } from '../temp-dir.ts';
+import { fleet, host } from './host.ts';
+import { type Finished, passHere, type SpawnOptions, spawnAgent } from './program.ts';
+import { publisher } from './publish.ts';
+
+export interface Stage {
+  dir: string;
+  bucket: Bucket;
+  bucketDir: string;
+  stateDir: string;
+  haproxy: Haproxy;
+  pki: Pki;
+  /** Flags that make the agent work on this stage. */
+  flags: string[];
+  /** Issues and publishes; the PEM is returned. */
+  publish(name: string, wish: LeafWish): Promise<string>;
+  /** Many at once, `NAME.test` each; the PEMs are returned, by name. */
+  publishAll(names: readonly string[]): Promise<Map<string, string>>;
+  /** Publishes any bytes under any description. */
+  publishBytes(name: string, body: string, entry: object): Promise<void>;
+  unpublish(name: string): Promise<void>;
+  manifest(): Promise<Manifest>;
+  putManifest(text: string): Promise<void>;
+  agent(command: string, options?: SpawnOptions): Promise<Finished>;
+  /** As `agent('sync')`, in this process: many rows of a table need many passes. */
+  pass(args?: string[]): Promise<Finished>;
+  status(): Promise<HostStatus>;
+  handshake(servername: string): Promise<Handshake>;
+  /** Names in HAProxy's directory, dot-files too. */
+  files(): string[];
+  pem(name: string): string;
+}
+
+export async function makeStage(t: TestContext, options: HaproxyOptions): Promise<Stage> {
+  const place = makeTempDir();
+  const haproxy = await startHaproxy(options);
+  t.after(async () => {
+    await haproxy.stop();
+    place.remove();
+  });
+  return stageOn(haproxy, place.path);
+}
+
+export async function stageOn(haproxy: Haproxy, dir: string): Promise<Stage> {
+  const bucketDir = join(dir, 'bucket');
+  const stateDir = join(dir, 'state');
+  const bucket = await openBucket(pathToFileURL(bucketDir).href);
+  const pki = await createPki();
+  const flags = [
+    ...['--bucket', bucket.url, '--fleet', fleet, '--host', host, '--state-dir', stateDir],
+    ...['--stats-socket', haproxy.socket, '--certs-dir', haproxy.certsDir],
+    ...['--handshake', `127.0.0.1:${haproxy.httpsPort}`],
+  ];
+  const { manifest, putManifest, ...publishing } = publisher(bucket, pki);
+  return {
+    dir,
+    bucket,
+    bucketDir,
+    stateDir,
+    haproxy,
+    pki,
+    flags,
+    ...publishing,
+    manifest,
+    putManifest,
+    agent: (command, options = {}) => spawnAgent([command, ...flags, ...(options.args ?? [])], options),
+    pass: (args = []) => passHere([...flags, ...args]),
+    status: async () => {
+      const object = await bucket.get(layout.status(fleet, host));
+      if (object === undefined) throw new Error('the bucket holds no host status');
+      return parseHostStatus(fleet, host, object.body);
+    },
+    handshake: (servername) => handshake({ port: haproxy.httpsPort, servername }),
+    files: () => readdirSync(haproxy.certsDir).sort(),
+    pem: (name) => readFileSync(join(haproxy.certsDir, `${name}.pem`), 'utf8'),
+  };
+}

@@ -1,0 +1,74 @@
+/** Certificates that test/support/parts/pki.ts does not make: CAs with their keys, odd names, odd dates. */
+import { webcrypto } from 'node:crypto';
+import * as x509 from '@peculiar/x509';
+
+const DAY_MS = 86_400_000;
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
+
+export interface CertificateWish {
+  subject: string;
+  /** Absent: self-signed. */
+  issuer?: Certified;
+  isCa?: boolean;
+  /** dNSName entries, however odd. */
+  dnsNames?: readonly string[];
+  notBefore?: Date;
+  notAfter?: Date;
+}
+
+export interface Certified {
+  subject: string;
+  pem: string;
+  keyPem: string;
+  keys: webcrypto.CryptoKeyPair;
+}
+
+export async function certify(wish: CertificateWish): Promise<Certified> {
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const signer = wish.issuer?.keys ?? keys;
+  const names = (wish.dnsNames ?? []).map((value) => ({ type: 'dns', value }) as const);
+  const certificate = await x509.X509CertificateGenerator.create({
+    subject: wish.subject,
+    issuer: wish.issuer?.subject ?? wish.subject,
+    publicKey: keys.publicKey,
+    signingKey: signer.privateKey,
+    signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
+    notBefore: wish.notBefore ?? new Date(Date.now() - DAY_MS),
+    notAfter: wish.notAfter ?? new Date(Date.now() + 30 * DAY_MS),
+    extensions: [
+      new x509.BasicConstraintsExtension(wish.isCa ?? false, undefined, true),
+      ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : []),
+      await x509.AuthorityKeyIdentifierExtension.create(signer.publicKey),
+    ],
+  });
+  const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey);
+  const keyPem = unixLines(x509.PemConverter.encode(pkcs8, 'PRIVATE KEY'));
+  return { subject: wish.subject, pem: unixLines(certificate.toString('pem')), keyPem, keys };
+}
+
+/** Root, intermediate and leaf, each changed as the test wants. */
+export async function certifyChain(
+  wish: { intermediate?: Partial<CertificateWish>; leaf?: Partial<CertificateWish> } = {},
+) {
+  const root = await certify({ subject: 'CN=odd root', isCa: true });
+  const intermediate = await certify({
+    subject: 'CN=odd intermediate',
+    issuer: root,
+    isCa: true,
+    ...wish.intermediate,
+  });
+  const leaf = await certify({
+    subject: 'CN=odd leaf',
+    issuer: intermediate,
+    dnsNames: ['a.test'],
+    ...wish.leaf,
+  });
+  return { root, intermediate, leaf, combined: leaf.pem + intermediate.pem + leaf.keyPem };
+}
+
+/** The base64 lines of every block, for "no message holds any of them". */
+export function base64Lines(pem: string): string[] {
+  return pem.split('\n').filter((line) => line.length > 16 && !line.startsWith('-----'));
+}
+
+const unixLines = (text: string) => `${text.replace(/\r/g, '').trim()}\n`;

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ConfigError } from '../../../lambda/config/error.ts';
+import { parseConfig } from '../../../lambda/config/yaml.ts';
+
+const acme = { directoryUrl: 'letsencrypt', termsOfServiceAgreed: true };
+const one = { identifiers: ['a.test'] };
+
+/** A configuration that is accepted, and the places where a test spoils it. */
+export const whole = { bucket: 'file:///b', acme, certificates: [one] };
+export const withAcme = (changes: object) => ({ ...whole, acme: { ...acme, ...changes } });
+export const withCertificate = (changes: object) => ({ ...whole, certificates: [{ ...one, ...changes }] });
+export const withNames = (...identifiers: unknown[]) => withCertificate({ identifiers });
+
+export type Mistake = [says: string, config: unknown, path: string, message: RegExp];
+
+export function testMistakes(mistakes: Mistake[]): void {
+  for (const [says, config, path, message] of mistakes) {
+    test(`config: ${says} is refused at ${path}`, () => {
+      const error = refusal(JSON.stringify(config));
+
+      assert.match(error.message, /^etc\/pemfleet\.yaml was refused:\n/);
+      const line = error.message.split('\n').find((text) => text.startsWith(`  ${path}: `));
+      assert.match(line ?? `no line for ${path} in ${error.message}`, message);
+    });
+  }
+}
+
+export function refusal(text: string): ConfigError {
+  try {
+    parseConfig('etc/pemfleet.yaml', text);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, `${error}`);
+    assert.equal(error.code, 'ERR_CONFIG');
+    return error;
+  }
+  return assert.fail('nothing was refused');
+}

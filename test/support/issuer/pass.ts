@@ -1,0 +1,43 @@
+/** A pass over a bucket in memory, with a CA that is out of reach. */
+import { AcmeUnreachable } from '../../../lambda/acme/problem.ts';
+import type { Authority } from '../../../lambda/ca/ca.ts';
+import { http01Solver } from '../../../lambda/challenge/http01.ts';
+import type { PassOptions } from '../../../lambda/outcome.ts';
+import type { PassDeps } from '../../../lambda/pass/issue.ts';
+import { issue } from '../../../lambda/pass/pass.ts';
+import { createPublisher } from '../../../lambda/publication/publisher.ts';
+import type { MemoryBucket } from '../bucket/memory-bucket.ts';
+import { configOf, DIRECTORY_URL, entryOf, fakeClock, fleet, named, noon, recordEvents } from './support.ts';
+
+export const publish = (bucket: MemoryBucket, name: string, entry = entryOf()) =>
+  createPublisher(bucket, fleet, () => noon).publish(named(name), entry, []);
+
+export function passOver(bucket: MemoryBucket, changes: Partial<PassDeps> = {}) {
+  const events = recordEvents();
+  const clock = fakeClock();
+  const deps: PassDeps = {
+    bucket,
+    authorities: new Map([[DIRECTORY_URL, unreachableAuthority()]]),
+    solver: http01Solver(bucket),
+    timing: clock,
+    random: () => 0,
+    log: events.log,
+    ...changes,
+  };
+  const run = (certificates: object[], options: PassOptions = {}) =>
+    issue(deps, configOf(certificates), options).then(({ outcomes }) => outcomes);
+  return { run, events, clock };
+}
+
+function unreachableAuthority(): Authority {
+  const fail = () => Promise.reject(new AcmeUnreachable('GET https://ca.test/directory: ECONNREFUSED'));
+  const { acme: settings } = configOf([{ identifiers: ['a.test'] }]);
+  return {
+    settings,
+    directory: fail,
+    account: fail,
+    rolloverAccount: fail,
+    renewalInfo: fail,
+    forgetAccount: async () => undefined,
+  };
+}

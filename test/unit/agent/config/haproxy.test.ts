@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { stringify } from 'yaml';
+import { type ConfigSources, loadConfig } from '../../../../agent/config/config.ts';
+import { makeTempDir } from '../../../support/temp-dir.ts';
+
+const minimal = { bucket: 'file:///b', fleet: 'edge' };
+const folder = makeTempDir().path;
+
+function load(settings: object, { flags }: Partial<ConfigSources> = {}) {
+  const config = join(folder, 'agent.yaml');
+  writeFileSync(config, stringify(settings));
+  return loadConfig({ flags: { config, ...flags }, env: {}, hostname: 'lb1' });
+}
+
+const refusals: [string, object, RegExp][] = [
+  [
+    'a list of HAProxy, one without a name, one with a typo',
+    { ...minimal, haproxy: [{ certsDir: '/c' }, { name: 'inner', certDir: '/d' }] },
+    /^haproxy\.0\.name: is missing\nhaproxy\.1: Unrecognized key: "certDir"$/,
+  ],
+  [
+    'a reload command that is one string for a shell',
+    { ...minimal, haproxy: { reload: { command: 'systemctl reload haproxy' } } },
+    /^haproxy\.reload\.command: .*expected array/,
+  ],
+  [
+    'a directory that cannot stand in a crt-list',
+    { ...minimal, haproxy: { certsDir: '/c d', crtListFile: '/l' } },
+    /^haproxy\.certsDir: must not hold spaces/,
+  ],
+  [
+    'a crt-list file that HAProxy cannot read the name of',
+    { ...minimal, haproxy: { crtListFile: '/l [x]' } },
+    /^haproxy\.crtListFile: must be an absolute path without spaces/,
+  ],
+  [
+    'two of one name',
+    { ...minimal, haproxy: [{ name: 'a' }, { name: 'a' }] },
+    /^haproxy: two have the same name$/,
+  ],
+];
+
+for (const [says, settings, message] of refusals) {
+  test(`refused: ${says}`, async () => {
+    await assert.rejects(load(settings), { code: 'ERR_CONFIG', message });
+  });
+}
+
+test('a list of HAProxy: each with its own settings and defaults; the first stands for the host', async () => {
+  const config = await load({
+    ...minimal,
+    haproxy: [{ name: 'edge' }, { name: 'inner', handshake: ['[::1]:1'] }],
+  });
+
+  assert.deepEqual(
+    config.instances.map(({ name, handshake }) => [name, handshake]),
+    [
+      ['edge', ['127.0.0.1:443']],
+      ['inner', ['[::1]:1']],
+    ],
+  );
+  assert.deepEqual(config.haproxy, config.instances[0]);
+});
+
+test('a flag cannot say which HAProxy of a list it means', async () => {
+  const list = { ...minimal, haproxy: [{ name: 'edge' }] };
+
+  await assert.rejects(
+    load(list, { flags: { 'certs-dir': '/c' } }),
+    /haproxy: is a list in the file; certsDir/,
+  );
+});

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { loadConfig } from '../../../../agent/config/config.ts';
+import { parseHaproxyConfig } from '../../../../agent/doctor/haproxy-config.ts';
+import { judgeHaproxy } from '../../../../agent/doctor/judge-haproxy.ts';
+import { judgeLoaded } from '../../../../agent/doctor/judge-loaded.ts';
+import type { SeenDirectory } from '../../../../agent/doctor/look-directory.ts';
+import type { SeenHaproxy } from '../../../../agent/doctor/look-haproxy.ts';
+
+const config = await loadConfig({
+  flags: { bucket: 'file:///b', fleet: 'edge', config: '/dev/null' },
+  env: {},
+  hostname: 'lb1',
+});
+
+const haproxy: SeenHaproxy = {
+  socketMode: 0o660,
+  code: undefined,
+  certificatesCode: undefined,
+  version: '3.2.26-1',
+  isStopping: false,
+  now: undefined,
+  crtLists: ['/etc/haproxy/certs'],
+  filenames: new Set(),
+  transaction: undefined,
+  config: parseHaproxyConfig([], {}),
+  configUnread: undefined,
+};
+
+const directory: SeenDirectory = {
+  path: '/etc/haproxy/certs',
+  code: undefined,
+  isWritable: true,
+  mode: 0o750,
+  entries: [],
+  crtLists: ['/etc/haproxy/certs'],
+  otherRoots: [],
+  isByFile: false,
+  serials: new Map(),
+};
+
+const idsOf = (findings: { id: string }[]) => findings.map(({ id }) => id);
+
+test('a HAProxy that cannot be found in this house is judged from its words alone', () => {
+  const rows: [Partial<SeenHaproxy>, string[]][] = [
+    [{}, []],
+    [{ version: '2.0.35' }, ['haproxy-too-old']],
+    [{ version: '2.4.22' }, ['haproxy-untested']],
+    [{ version: '10.1' }, []],
+    [{ isStopping: true }, ['haproxy-stopping']],
+    [{ certificatesCode: 'ERR_RUNTIME_TIMEOUT' }, ['socket-silent']],
+  ];
+
+  for (const [changes, ids] of rows)
+    assert.deepEqual(idsOf(judgeHaproxy({ ...haproxy, ...changes }, config)), ids, JSON.stringify(changes));
+});
+
+test("HAProxy's names of the directory: twice, of another root, relative", () => {
+  const rows: [readonly string[], Partial<SeenDirectory>, string[], string][] = [
+    [['/etc/haproxy/certs'], {}, [], ''],
+    [
+      ['/etc/haproxy/certs', '/etc/haproxy/./certs'],
+      { crtLists: ['/etc/haproxy/certs', '/etc/haproxy/./certs'] },
+      ['directory-two-names'],
+      'crt /etc/haproxy/certs on each bind',
+    ],
+    [
+      ['/usr/local/etc/haproxy/ssl'],
+      { crtLists: [], otherRoots: ['/usr/local/etc/haproxy/ssl'] },
+      ['directory-other-root'],
+      'haproxy.crtList: /usr/local/etc/haproxy/ssl',
+    ],
+    [['haproxy/certs'], { crtLists: [] }, ['directory-other-root'], 'haproxy.crtList: haproxy/certs'],
+    [['etc/haproxy/certs'], { crtLists: [] }, ['directory-other-root'], 'absolute path'],
+    [[], { crtLists: [] }, ['directory-not-loaded'], 'bind :443 ssl crt /etc/haproxy/certs strict-sni'],
+  ];
+
+  for (const [crtLists, changes, ids, fix] of rows) {
+    const found = judgeLoaded({ ...directory, ...changes }, { ...haproxy, crtLists }, config);
+    assert.deepEqual(idsOf(found), ids, crtLists.join());
+    assert.ok((found[0]?.fix ?? '').includes(fix), found[0]?.fix);
+  }
+});
+
+test('the shipped HAProxy configuration is read as HAProxy reads it', () => {
+  const text = readFileSync(new URL('../../../../agent/host/haproxy.cfg', import.meta.url), 'utf8');
+  const parse = (env: Record<string, string>) => parseHaproxyConfig([{ file: 'h.cfg', text }], env);
+
+  const plain = parse({});
+  const { binds, statsSockets, chroot } = parse({ PEMFLEET_UNPRIVILEGED: '1', PEMFLEET_HTTPS_BIND: ':8443' });
+
+  assert.deepEqual([plain.chroot, plain.bufsize, plain.ocspUpdates], ['/var/lib/haproxy', undefined, []]);
+  assert.deepEqual(
+    plain.binds.map(({ address, crt, hasStrictSni }) => [address, crt, hasStrictSni]),
+    [[':443', ['/etc/haproxy/certs'], true]],
+  );
+  assert.deepEqual([chroot, binds[0]?.address], [undefined, ':8443']);
+  assert.deepEqual(
+    statsSockets.map(({ path, level }) => [path, level]),
+    [['/run/haproxy/admin.sock', 'admin']],
+  );
+});
+
+test('quotes, comments, escapes and conditions of a HAProxy configuration', () => {
+  const text = [
+    "bind :1 ssl crt '/d # e' strict-sni # crt /no",
+    'bind :2 ssl crt /d\\ f',
+    '.if version_atleast(3.0)',
+    `bind :3 ssl crt "\${A}/$B"`,
+    '.else',
+    `bind :4 ssl crt "\${C-/c}"`,
+    '.endif',
+    '.if !defined(A)',
+    'bind :5 ssl',
+    '.endif',
+    'bind :6',
+    'tune.bufsize 65536',
+    'bind :7 ssl crt-list /l [ocsp-update on]',
+  ].join('\n');
+
+  const seen = parseHaproxyConfig([{ file: 'f', text }], { A: '/a', B: 'b' });
+
+  assert.deepEqual(
+    seen.binds.map(({ at, crt }) => [at, ...crt]),
+    [['f:1', '/d # e'], ['f:2', '/d f'], ['f:4', '/a/b'], ['f:6', '/c'], ['f:13']],
+  );
+  assert.deepEqual([seen.bufsize, seen.ocspUpdates, seen.binds[4]?.crtLists], [65_536, ['f:13'], ['/l']]);
+});

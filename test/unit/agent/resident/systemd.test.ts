@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { metricsText } from '../../../../agent/resident/metrics.ts';
+import { openNotifier } from '../../../../agent/resident/sd-notify.ts';
+import { manners } from '../../../../agent/resident/systemd.ts';
+
+test('the watchdog starves when a pass hangs, not while the loop sleeps', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval', 'Date'] });
+  const sent: string[] = [];
+  const notifier = { send: (...words: string[]) => void sent.push(...words), settled: async () => undefined };
+  const now = () => new Date();
+  const courtesy = manners({ notifier, watchdogUsec: '180000000', now, monotonic: () => 0n });
+  const fed = (minutes: number) => {
+    sent.length = 0;
+    for (let half = 0; half < minutes * 2; half += 1) t.mock.timers.tick(30_000);
+    return sent.length;
+  };
+  const log = courtesy.listen(() => undefined);
+
+  assert.equal(fed(9), 6, 'a long pass');
+  log('certificate.loaded');
+  assert.equal(fed(9), 6, 'it goes on');
+  assert.equal(fed(30), 0, 'stuck');
+  courtesy.resting();
+  assert.equal(fed(60), 40, 'asleep');
+  courtesy.polling();
+  assert.equal(fed(9), 6, 'awake');
+});
+
+test('without systemd no process is started', async () => {
+  const notifier = openNotifier(undefined, () => assert.fail('nothing is to be told'));
+
+  notifier.send('READY=1');
+
+  await notifier.settled();
+});
+
+test('a systemd that does not listen is told of, once a message', async () => {
+  const told: string[] = [];
+  const notifier = openNotifier('/nonexistent.sock', (event) => told.push(event));
+
+  notifier.send('READY=1');
+  notifier.send('STOPPING=1');
+  await notifier.settled();
+
+  assert.deepEqual(told, ['notify.failed', 'notify.failed']);
+});
+
+test('a label value keeps quotes, backslashes and line ends to itself', () => {
+  const text = metricsText({
+    ...{ version: '0"1\\\n', fleet: 'edge', host: 'lb1' },
+    ...{ status: undefined, polledAt: undefined, code: undefined },
+  });
+
+  assert.ok(text.includes('pemfleet_agent_info{version="0\\"1\\\\\\n",fleet="edge",host="lb1"} 1\n'));
+  assert.ok(!text.includes('\n\n'));
+});

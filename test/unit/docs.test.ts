@@ -1,0 +1,61 @@
+/** The documents name every error code, event and key there is, and nothing that is gone. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const read = (file: string) => readFileSync(`${root}${file}`, 'utf8');
+const sources = ['lambda', 'agent'].flatMap((room) =>
+  readdirSync(`${root}${room}`, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => read(`${room}/${file}`)),
+);
+const documents = readdirSync(`${root}docs`).map((file) => read(`docs/${file}`));
+
+const wordsOf = (texts: string[], pattern: RegExp) =>
+  new Set(texts.flatMap((text) => [...text.matchAll(pattern)].map((match) => match[1] ?? match[0])));
+
+test('every error code is documented, and no documented one is dead', () => {
+  const code = /\b(ERR_[A-Z_]*[A-Z])\b/g;
+  const inCode = wordsOf(sources, /'(ERR_[A-Z_]*[A-Z])'/g);
+  const inDocs = wordsOf(documents, code);
+
+  assert.deepEqual(
+    [...inCode].filter((name) => !inDocs.has(name)),
+    [],
+    'undocumented',
+  );
+  assert.deepEqual(
+    [...inDocs].filter((name) => !inCode.has(name)),
+    [],
+    'dead',
+  );
+});
+
+test('every event of the issuing side is documented, and no documented one is dead', () => {
+  const union = /export type EventName =([^;]+);/.exec(read('lambda/log.ts'))?.[1] ?? '';
+  const inCode = wordsOf([union], /'([a-z-]+\.[a-z-]+)'/g);
+  const inDocs = wordsOf([read('docs/events.md')], /^\| `([a-z-]+\.[a-z-]+)`/gm);
+
+  assert.deepEqual([...inDocs].sort(), [...inCode].sort());
+});
+
+test('links between the documents lead somewhere', () => {
+  for (const file of ['README.md', ...readdirSync(`${root}docs`).map((name) => `docs/${name}`)]) {
+    const folder = file.includes('/') ? `${root}docs/` : root;
+    for (const [, target = ''] of read(file).matchAll(/\]\((?!https?:)([^)#]+)/g)) {
+      assert.doesNotThrow(
+        () => readdirSync(new URL('.', `file://${folder}${target}`)),
+        `${file} → ${target}`,
+      );
+      assert.ok(existsIn(folder, target), `${file} → ${target}`);
+    }
+  }
+});
+
+function existsIn(folder: string, target: string): boolean {
+  const path = fileURLToPath(new URL(target, `file://${folder}`));
+  const [, parent = '', name = ''] = /^(.*\/)([^/]+)\/?$/.exec(path) ?? [];
+  return readdirSync(parent).includes(name);
+}

@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { createPrivateKey } from 'node:crypto';
+import { test } from 'node:test';
+import { newAccount } from '../../../../lambda/acme/account.ts';
+import { AcmeProblem } from '../../../../lambda/acme/problem.ts';
+import { answer, clientOf, fakeCa, refuse, withNonces } from '../../../support/issuer/fake-ca.ts';
+import { after, noon } from '../../../support/issuer/support.ts';
+
+/** The public half is RFC 7638's; of the private half the thumbprint takes nothing. */
+const RFC_7638_KEY = {
+  kty: 'RSA',
+  n: '0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw',
+  e: 'AQAB',
+  ...{ d: 'AQ', p: 'Aw', q: 'BQ', dp: 'AQ', dq: 'AQ', qi: 'AQ' },
+};
+
+test('RFC 7638 §3.1: thumbprint of the example key', async () => {
+  const accountKey = createPrivateKey({ format: 'jwk', key: RFC_7638_KEY })
+    .export({ type: 'pkcs8', format: 'pem' })
+    .toString();
+
+  const { thumbprint } = await clientOf(
+    fakeCa(() => answer({})),
+    { accountKey },
+  );
+
+  assert.equal(thumbprint, 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs');
+});
+
+test('RFC 8555 §6.2: newAccount is signed with the key, everything after it names the account', async () => {
+  const ca = fakeCa(() => answer({}, { status: 201, headers: { location: 'https://ca.test/account/7' } }));
+  const client = await clientOf(ca);
+
+  const url = await newAccount(client, { contact: ['mailto:ops@example.com'], termsOfServiceAgreed: true });
+  await client.post('https://ca.test/order/1', null);
+
+  const [register, read] = ca.exchanged.filter(({ method }) => method === 'POST');
+  assert.equal(url, 'https://ca.test/account/7');
+  assert.ok(register?.header.jwk && register.header.kid === undefined);
+  assert.deepEqual(JSON.parse(register.payload), {
+    contact: ['mailto:ops@example.com'],
+    termsOfServiceAgreed: true,
+  });
+  assert.ok(read?.header.kid === url && read.header.jwk === undefined);
+  assert.deepEqual([read.header.url, read.payload], ['https://ca.test/order/1', '']);
+});
+
+test('an account without a contact sends none, for a CA that refuses an empty list', async () => {
+  const ca = fakeCa(() => answer({}, { headers: { location: 'https://ca.test/account/7' } }));
+
+  await newAccount(await clientOf(ca), { contact: [], termsOfServiceAgreed: true });
+
+  assert.deepEqual(JSON.parse(ca.exchanged.at(-1)?.payload ?? ''), { termsOfServiceAgreed: true });
+});
+
+test('RFC 8555 §6.5: every answer brings the next nonce, newNonce is asked only where there is none', async () => {
+  const ca = fakeCa(withNonces());
+  const client = await clientOf(ca);
+
+  for (let request = 0; request < 5; request += 1) await client.post('https://ca.test/x', {});
+
+  assert.equal(ca.exchanged.filter(({ method }) => method === 'HEAD').length, 1);
+  const nonces = ca.exchanged.flatMap(({ header }) => header.nonce ?? []);
+  assert.deepEqual(nonces, ['fresh-1', 'answer-1', 'answer-2', 'answer-3', 'answer-4']);
+});
+
+test('no nonce is used twice, also not by requests at once', async () => {
+  const ca = fakeCa(withNonces());
+  const client = await clientOf(ca);
+
+  for (let round = 0; round < 3; round += 1)
+    await Promise.all(Array.from({ length: 20 }, () => client.post('https://ca.test/x', {})));
+
+  const nonces = ca.exchanged.flatMap(({ header }) => header.nonce ?? []);
+  assert.equal(new Set(nonces).size, 60);
+});
+
+test('RFC 8555 §6.5: badNonce is tried again with the nonce that it brings', async () => {
+  const answers = [refuse('badNonce', 400, { 'replay-nonce': 'better' }), answer('done')];
+  const ca = fakeCa(() => answers.shift() ?? assert.fail('asked once more'));
+
+  const { data } = await (await clientOf(ca)).post('https://ca.test/x', { a: 1 });
+
+  assert.equal(data, 'done');
+  const posts = ca.exchanged.filter(({ method }) => method === 'POST');
+  assert.deepEqual(
+    posts.map(({ header, payload }) => [header.nonce, payload]),
+    [
+      ['fresh-1', '{"a":1}'],
+      ['better', '{"a":1}'],
+    ],
+  );
+});
+
+test('badNonce for ever is told in the end', async () => {
+  const ca = fakeCa(() => refuse('badNonce'));
+
+  await assert.rejects((await clientOf(ca)).post('https://ca.test/x', {}), {
+    code: 'ERR_ACME_PROBLEM',
+    type: 'badNonce',
+  });
+
+  assert.ok(ca.exchanged.length < 100);
+});
+
+for (const [says, response, type, status] of [
+  ['a rate limit', refuse('rateLimited', 429, { 'retry-after': '3600' }), 'rateLimited', 429],
+  ['an error of the server', refuse('serverInternal', 500), 'serverInternal', 500],
+  [
+    'HTML of a proxy',
+    answer('<html>502</html>', { status: 502, headers: { 'retry-after': '5' } }),
+    'http',
+    502,
+  ],
+  ['a redirect', answer('', { status: 302 }), 'http', 302],
+  ['JSON that is null', answer(null, { status: 503 }), 'http', 503],
+  ['a list', answer([], { status: 400 }), 'http', 400],
+] as const) {
+  test(`${says} is an AcmeProblem at once: it is not tried again, and not slept upon`, async () => {
+    const ca = fakeCa(() => response);
+
+    await assert.rejects((await clientOf(ca)).post('https://ca.test/x', {}), (error) => {
+      assert.ok(error instanceof AcmeProblem);
+      assert.deepEqual([error.type, error.status], [type, status]);
+      const seconds = Number(response.headers['retry-after']);
+      assert.deepEqual(error.retryAfter, Number.isNaN(seconds) ? undefined : after(noon, seconds * 1000));
+      return true;
+    });
+    assert.equal(ca.exchanged.filter(({ method }) => method === 'POST').length, 1);
+  });
+}
+
+test('without an account URL nothing but newAccount can be sent: that is a bug of ours', async () => {
+  const client = await clientOf(fakeCa(() => answer({})));
+  client.accountUrl = undefined;
+
+  assert.throws(() => client.post('https://ca.test/x', {}), TypeError);
+});

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { pollUntil } from '../../../../lambda/acme/poll.ts';
+import { AcmeDeadline } from '../../../../lambda/acme/problem.ts';
+import { after, fakeClock, noon } from '../../../support/issuer/support.ts';
+
+const isValid = (data: { status: string }) => data.status === 'valid';
+
+/** Answers `pending` by each of the headers in turn, then `valid`. */
+function answering(retryAfters: (string | undefined)[]) {
+  const left = [...retryAfters];
+  const isPending = () => left.length > 0;
+  return async () => {
+    const status = isPending() ? 'pending' : 'valid';
+    return { status: 200, headers: { 'retry-after': left.shift() }, data: { status } };
+  };
+}
+
+test('what is done at the first look costs no wait', async () => {
+  const clock = fakeClock();
+
+  assert.deepEqual(await pollUntil('order', answering([]), isValid, clock), { status: 'valid' });
+  assert.deepEqual(clock.waits, []);
+});
+
+test('without Retry-After the intervals grow, up to five seconds', async () => {
+  const clock = fakeClock();
+
+  await pollUntil('order', answering(Array(14).fill(undefined)), isValid, clock);
+
+  const { waits } = clock;
+  assert.equal(waits[0], 100);
+  assert.ok(waits.every((wait, index) => index === 0 || wait >= (waits[index - 1] ?? 0)));
+  assert.deepEqual(waits.slice(-3), [5_000, 5_000, 5_000]);
+});
+
+test('RFC 8555 §7.5.1: Retry-After is obeyed, as seconds and as a date', async () => {
+  const clock = fakeClock();
+
+  await pollUntil('order', answering(['7', after(noon, 12_000).toUTCString(), '0']), isValid, clock);
+
+  assert.deepEqual(clock.waits.slice(0, 2), [7_000, 5_000]);
+  assert.ok((clock.waits[2] ?? 0) >= 100, 'a Retry-After of nothing does not make it spin');
+});
+
+test('no wait goes beyond the deadline: the pass ends, and tells when to look again', async () => {
+  const clock = fakeClock(noon, 10_000);
+
+  await assert.rejects(
+    pollUntil('order https://ca.test/1', answering(['3', '20']), isValid, clock),
+    (error) => {
+      assert.ok(error instanceof AcmeDeadline);
+      assert.equal(error.code, 'ERR_ACME_DEADLINE');
+      assert.deepEqual(error.retryAfter, after(noon, 23_000));
+      assert.match(error.message, /^order https:\/\/ca\.test\/1 is not done yet/);
+      return true;
+    },
+  );
+
+  assert.deepEqual(clock.waits, [3_000]);
+});
+
+test('a CA that is never done meets the deadline, without a Retry-After of its own', async () => {
+  const clock = fakeClock(noon, 60_000);
+  const never = answering(Array(1_000).fill(undefined));
+
+  await assert.rejects(pollUntil('order', never, isValid, clock), {
+    code: 'ERR_ACME_DEADLINE',
+    retryAfter: undefined,
+  });
+
+  assert.ok(clock.now() < clock.deadline);
+});
+
+test('what the read throws is thrown', async () => {
+  const failing = () => Promise.reject(new RangeError('as thrown'));
+
+  await assert.rejects(pollUntil('order', failing, isValid, fakeClock()), RangeError);
+});

@@ -1,0 +1,115 @@
+/** The account of a CA, with a CA that is not there; parts/account.test.ts asks a real one. */
+import assert from 'node:assert/strict';
+import { createPublicKey } from 'node:crypto';
+import { test } from 'node:test';
+import { layout } from '#contract/layout.ts';
+import { readDirectory } from '../../../../lambda/acme/directory.ts';
+import type { Transport } from '../../../../lambda/acme/transport.ts';
+import { openAccount } from '../../../../lambda/ca/account.ts';
+import { type MemoryBucket, memoryBucket } from '../../../support/bucket/memory-bucket.ts';
+import { answer, fakeCa, refuse } from '../../../support/issuer/fake-ca.ts';
+import { configOf, DIRECTORY_URL, noon } from '../../../support/issuer/support.ts';
+
+const { acme } = configOf([{ identifiers: ['a.test'] }], {
+  acme: { directoryUrl: DIRECTORY_URL, termsOfServiceAgreed: true, contact: ['mailto:ops@example.com'] },
+});
+const key = layout.account(DIRECTORY_URL);
+const registering = () =>
+  fakeCa(() => answer({}, { status: 201, headers: { location: 'https://ca.test/account/7' } }));
+const now = () => noon;
+
+async function open(bucket: MemoryBucket, exchange: Transport) {
+  const directory = await readDirectory(exchange, DIRECTORY_URL, now);
+  return openAccount({ bucket, settings: acme, directory, exchange, now, hmacKey: undefined });
+}
+
+test('the key is stored before it is registered, the URL after', async () => {
+  const bucket = memoryBucket();
+  const seen: (string | undefined)[] = [];
+  const ca = fakeCa(() => {
+    seen.push(bucket.text(key));
+    return answer({}, { headers: { location: 'https://ca.test/account/7' } });
+  });
+
+  const client = await open(bucket, ca.exchange);
+
+  const [before, after] = [JSON.parse(seen[0] ?? ''), JSON.parse(bucket.text(key) ?? '')];
+  assert.deepEqual(Object.keys(before), ['version', 'key']);
+  assert.equal(client.accountUrl, 'https://ca.test/account/7');
+  assert.deepEqual(after, { ...before, url: 'https://ca.test/account/7' });
+});
+
+test('an account record is what a v1 looks like: version, PKCS#8 key, URL', async () => {
+  const bucket = memoryBucket();
+
+  await open(bucket, registering().exchange);
+
+  const text = bucket.text(key) ?? '';
+  const stored = JSON.parse(text);
+  assert.equal(
+    text,
+    `{\n  "version": 1,\n  "key": ${JSON.stringify(stored.key)},\n  "url": "https://ca.test/account/7"\n}\n`,
+  );
+  assert.match(stored.key, /^-----BEGIN PRIVATE KEY-----\n/);
+  assert.equal(createPublicKey(stored.key).asymmetricKeyDetails?.namedCurve, 'prime256v1');
+});
+
+test('an account that is registered is not registered again, and unknown fields stay', async () => {
+  const bucket = memoryBucket();
+  await open(bucket, registering().exchange);
+  const text = (bucket.text(key) ?? '').replace('"version": 1', '"version": 1,\n  "fromTheFuture": true');
+  await bucket.put(key, text);
+  const ca = registering();
+
+  const client = await open(bucket, ca.exchange);
+
+  assert.equal(client.accountUrl, 'https://ca.test/account/7');
+  assert.deepEqual(
+    ca.exchanged.map(({ method }) => method),
+    ['GET'],
+  );
+  assert.equal(bucket.text(key), text);
+});
+
+test('a pass that died before it knew the URL is gone on with, by the same key', async () => {
+  const bucket = memoryBucket();
+  await assert.rejects(open(bucket, fakeCa(() => refuse('serverInternal', 500)).exchange), {
+    code: 'ERR_ACME_PROBLEM',
+  });
+  const stored = JSON.parse(bucket.text(key) ?? '');
+
+  await open(bucket, registering().exchange);
+
+  assert.deepEqual(JSON.parse(bucket.text(key) ?? ''), { ...stored, url: 'https://ca.test/account/7' });
+});
+
+test('twenty first passes at once register one key', async () => {
+  const bucket = memoryBucket();
+  const ca = registering();
+
+  const clients = await Promise.all(Array.from({ length: 20 }, () => open(bucket, ca.exchange)));
+
+  assert.equal(new Set(clients.map(({ thumbprint }) => thumbprint)).size, 1);
+  const jwks = ca.exchanged.flatMap(({ header }) => (header.jwk ? [JSON.stringify(header.jwk)] : []));
+  assert.equal(new Set(jwks).size, 1);
+});
+
+for (const text of [
+  '',
+  '{"version":1,"key":"-----BEGIN PRIVATE KEY-----\\nMIGHAgEA',
+  '{"version":2,"key":"MIGHAgEA"}',
+  '{"version":1}',
+]) {
+  test(`an account record that is ${JSON.stringify(text.slice(0, 20))}… is ERR_BUCKET_IO: no other key is made, and none is told`, async () => {
+    const bucket = memoryBucket();
+    await bucket.put(key, text);
+
+    await assert.rejects(open(bucket, registering().exchange), (error: Error & { code?: string }) => {
+      assert.equal(error.code, 'ERR_BUCKET_IO');
+      assert.ok(error.message.startsWith(`${key}: `));
+      assert.doesNotMatch(`${error.stack} ${error.cause}`, /MIGH|PRIVATE/);
+      return true;
+    });
+    assert.equal(bucket.text(key), text);
+  });
+}

@@ -1,0 +1,57 @@
+// Where a request of the loader fails: nobody is told that it went well, and nothing stays behind.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type TxtLoader, txtLoader } from '../../../../../lambda/challenge/route53/txt-loader.ts';
+import { type FakeZone, fakeZone, Lost } from '../../../../support/issuer/fake-zone.ts';
+import { fakeClock } from '../../../../support/issuer/support.ts';
+
+const names = (count: number) => Array.from({ length: count }, (_, index) => `n${index}`);
+const settledOf = async (work: Promise<void>[]) =>
+  (await Promise.allSettled(work)).map((end) => (end.status === 'rejected' ? end.reason : 'done'));
+
+function open(): { zone: FakeZone; loader: TxtLoader } {
+  const zone = fakeZone();
+  return { zone, loader: txtLoader(zone, fakeClock()) };
+}
+
+for (const when of ['before', 'after'] as const)
+  test(`a change whose answer was lost (${when} it was done) fails, and the removal looks again`, async () => {
+    const { zone, loader } = open();
+    await loader.add('n', 'first');
+    await loader.remove('n', 'first');
+    zone.failNext('change', when);
+
+    const [end] = await settledOf([loader.add('n', 'second')]);
+    await loader.remove('n', 'second');
+
+    assert.ok(end instanceof Lost);
+    assert.equal(zone.sets.size, 0, 'nothing stays behind');
+  });
+
+test('half of a batch that cannot be read does not fail the other half', async () => {
+  const zone = fakeZone();
+  zone.refusing.add('n0');
+  const list: FakeZone['list'] = (wanted) =>
+    wanted.includes('n3') && wanted.length < 4 ? Promise.reject(new Lost()) : zone.list(wanted);
+  // The good half is still waiting when the other one fails.
+  const waitInsync = () => new Promise<void>((resolve) => void setImmediate(resolve));
+  const loader = txtLoader({ ...zone, list, waitInsync }, fakeClock());
+
+  const ends = await settledOf(names(4).map((name) => loader.add(name, 'v')));
+
+  assert.deepEqual(
+    ends.map((end) => end?.code ?? (end instanceof Lost ? 'lost' : end)),
+    ['ERR_DNS_CHANGE', 'done', 'lost', 'lost'],
+  );
+});
+
+test('a wait that ends with the pass fails those who wait, and the value can be removed', async () => {
+  const { zone, loader } = open();
+  zone.failNext('wait');
+
+  const [end] = await settledOf([loader.add('n', 'v')]);
+  await loader.remove('n', 'v');
+
+  assert.ok(end instanceof Lost);
+  assert.equal(zone.sets.size, 0);
+});

@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { parse as parseYaml } from 'yaml';
+import { DIRECTORIES } from '../../../../lambda/config/acme.ts';
+import { type Config, configJsonSchema, KEY_TYPES } from '../../../../lambda/config/config.ts';
+import { parseConfig } from '../../../../lambda/config/yaml.ts';
+
+const identifiersOf = (...identifiers: string[]) => {
+  const acme = { directoryUrl: 'letsencrypt', termsOfServiceAgreed: true };
+  const config = parseConfig(
+    'f',
+    JSON.stringify({ bucket: 'file:///b', acme, certificates: [{ identifiers }] }),
+  );
+  return config.certificates[0]?.identifiers;
+};
+
+/** Paths of all keys of a JSON schema, `certificates[].name` for one. */
+function pathsOf(schema: unknown, path = ''): string[] {
+  const { properties = {}, items, anyOf, allOf } = schema as Record<string, never>;
+  const own = Object.entries(properties).flatMap(([name, child]) => {
+    const childPath = path === '' ? name : `${path}.${name}`;
+    return [childPath, ...pathsOf(child, childPath)];
+  });
+  const inner = items === undefined ? [] : pathsOf(items, `${path}[]`);
+  return [...own, ...inner, ...[anyOf ?? [], allOf ?? []].flat().flatMap((option) => pathsOf(option, path))];
+}
+
+function keysOf(value: unknown, path = ''): string[] {
+  if (Array.isArray(value)) return value.flatMap((item) => keysOf(item, `${path}[]`));
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, child]) => {
+    const childPath = path === '' ? name : `${path}.${name}`;
+    return [childPath, ...keysOf(child, childPath)];
+  });
+}
+
+test('the reference fixture sets every key of the schema, and parses', () => {
+  const text = readFileSync('test/support/issuer/reference.yaml', 'utf8');
+  const config = parseConfig('reference.yaml', text);
+
+  assert.deepEqual(
+    [...new Set(keysOf(parseYaml(text)))].sort(),
+    [...new Set(pathsOf(configJsonSchema()))].sort(),
+  );
+  assert.deepEqual(config.acme.contact, ['mailto:ops@example.com']);
+  assert.deepEqual(config.certificates[0], {
+    name: 'shop',
+    identifiers: ['shop.example.com', 'xn--bcher-kva.example', '192.0.2.1', '2001:db8::1'],
+    keyTypes: ['rsa4096'],
+    reuseKey: true,
+    profile: 'tlsserver',
+    haproxy: {
+      crtListOptions: ['alpn h2,http/1.1', 'no-ca-names'],
+      sniFilters: ['shop.example.com', '!x.shop.example.com'],
+    },
+    fleets: ['edge', 'inner'],
+  });
+});
+
+test('what is left out has a good value', () => {
+  const text = `
+bucket: file:///var/lib/pemfleet/bucket
+acme: { directoryUrl: letsencrypt-staging, termsOfServiceAgreed: true }
+certificates: [{ identifiers: [www.example.com, example.com] }]
+`;
+
+  const config = parseConfig('f', text);
+
+  assert.deepEqual(config, {
+    bucket: 'file:///var/lib/pemfleet/bucket',
+    acme: { directoryUrl: DIRECTORIES['letsencrypt-staging'], contact: [], termsOfServiceAgreed: true },
+    fallback: [],
+    challenge: 'http-01',
+    dns: { hostedZones: [], resolvers: [] },
+    wakeMinutes: 30,
+    concurrency: 10,
+    ordersPer3Hours: 250,
+    certificates: [
+      {
+        name: 'www.example.com',
+        identifiers: ['www.example.com', 'example.com'],
+        keyTypes: ['ec256'],
+        reuseKey: false,
+        fleets: ['default'],
+      },
+    ],
+  } as unknown as Config);
+});
+
+for (const [says, given, wanted] of [
+  ['IDNA: a name beyond ASCII becomes its A-label', 'Bücher.example', 'xn--bcher-kva.example'],
+  ['a full-width name becomes its ASCII form', 'ｗｗｗ.example', 'www.example'],
+  ['capitals become small', 'WWW.Example.COM', 'www.example.com'],
+  ['an A-label stays', 'xn--bcher-kva.example', 'xn--bcher-kva.example'],
+  ['an underscore may begin a label', '_sip.example.com', '_sip.example.com'],
+  ['IPv4', '192.0.2.1', '192.0.2.1'],
+  ['RFC 5952: IPv6 in its short form', '2001:0DB8:0:0::0001', '2001:db8::1'],
+] as const) {
+  test(`identifiers: ${says}`, () => {
+    assert.deepEqual(identifiersOf(given), [wanted]);
+  });
+}
+
+test('a hundred names are not too many', () => {
+  const names = Array.from({ length: 100 }, (_, index) => `n${index}.example.com`);
+
+  assert.deepEqual(identifiersOf(...names), names);
+});
+
+test('the file name of an IPv6 address has no colons', () => {
+  const acme = { directoryUrl: 'letsencrypt', termsOfServiceAgreed: true };
+  const text = JSON.stringify({ bucket: 'b', acme, certificates: [{ identifiers: ['2001:db8::1'] }] });
+
+  assert.equal(parseConfig('f', text).certificates[0]?.name, '2001-db8--1');
+});
+
+for (const [name, url] of Object.entries(DIRECTORIES)) {
+  test(`${name} is short for a directory`, () => {
+    const acme = { directoryUrl: name, termsOfServiceAgreed: true };
+    const text = JSON.stringify({ bucket: 'b', acme, certificates: [{ identifiers: ['a.test'] }] });
+
+    assert.equal(parseConfig('f', text).acme.directoryUrl, url);
+    assert.match(url, /^https:\/\//);
+  });
+}
+
+test('the JSON schema describes every key for an editor, defaults included', () => {
+  const schema = configJsonSchema() as Record<string, unknown>;
+
+  const paths = pathsOf(schema);
+
+  assert.ok(
+    paths.includes('acme.directoryUrl') && paths.includes('certificates[].identifiers'),
+    paths.join(),
+  );
+  const text = JSON.stringify(schema);
+  for (const keyType of KEY_TYPES) assert.ok(text.includes(`"${keyType}"`));
+  assert.equal(schema['additionalProperties'], false);
+  assert.deepEqual([...(schema['required'] as string[])].sort(), ['acme', 'bucket', 'certificates']);
+});

@@ -1,0 +1,151 @@
+/** Each mistake is refused with the path of the culprit and a message that says what to do. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  type Mistake,
+  refusal,
+  testMistakes,
+  whole,
+  withAcme,
+  withCertificate,
+} from '../../../support/issuer/config.ts';
+
+const one = { identifiers: ['a.test'] };
+
+const MISTAKES: Mistake[] = [
+  ['an unknown key', { ...whole, certificats: [] }, '(whole file)', /certificats/],
+  ['an unknown key of acme', withAcme({ directory: 'letsencrypt' }), 'acme', /directory/],
+  ['an unknown key of a certificate', withCertificate({ keytype: 'ec256' }), 'certificates[0]', /keytype/],
+  ['no bucket', { ...whole, bucket: undefined }, 'bucket', /string/],
+  ['an empty bucket', { ...whole, bucket: '' }, 'bucket', />=1|at least 1/],
+  ['no acme', { ...whole, acme: undefined }, 'acme', /object/],
+  [
+    'no directory: a CA is never implied',
+    withAcme({ directoryUrl: undefined }),
+    'acme.directoryUrl',
+    /string/,
+  ],
+  [
+    'a directory that is no URL',
+    withAcme({ directoryUrl: 'lets-encrypt' }),
+    'acme.directoryUrl',
+    /https:\/\/ URL or one of letsencrypt,/,
+  ],
+  [
+    'a directory without TLS',
+    withAcme({ directoryUrl: 'http://ca.test/directory' }),
+    'acme.directoryUrl',
+    /https/,
+  ],
+  [
+    'a directory that is a word of JavaScript',
+    withAcme({ directoryUrl: 'constructor' }),
+    'acme.directoryUrl',
+    /string|https/,
+  ],
+  [
+    'a contact without mailto:',
+    withAcme({ contact: ['ops@example.com'] }),
+    'acme.contact[0]',
+    /mailto:name@example.com/,
+  ],
+  ['two contacts in one', withAcme({ contact: ['mailto:a@b.test,c@d.test'] }), 'acme.contact[0]', /mailto/],
+  [
+    'terms of service that were not agreed to',
+    withAcme({ termsOfServiceAgreed: false }),
+    'acme.termsOfServiceAgreed',
+    /read the terms/,
+  ],
+  [
+    'terms of service that are not mentioned',
+    withAcme({ termsOfServiceAgreed: undefined }),
+    'acme.termsOfServiceAgreed',
+    /read the terms/,
+  ],
+  [
+    'terms of service agreed to by a string',
+    withAcme({ termsOfServiceAgreed: 'yes' }),
+    'acme.termsOfServiceAgreed',
+    /must be true/,
+  ],
+  ['a challenge that there is not', { ...whole, challenge: 'dns-02' }, 'challenge', /http-01/],
+  ['a concurrency of nothing', { ...whole, concurrency: 0 }, 'concurrency', />=1/],
+  ['a concurrency of too much', { ...whole, concurrency: 51 }, 'concurrency', /<=50/],
+  ['a broken concurrency', { ...whole, concurrency: 1.5 }, 'concurrency', /int/],
+  ['no certificates', { ...whole, certificates: [] }, 'certificates', />=1/],
+  ['a certificate that is none', { ...whole, certificates: ['a.test'] }, 'certificates[0]', /object/],
+  [
+    'a key type that there is not',
+    withCertificate({ keyType: 'rsa1024' }),
+    'certificates[0].keyType',
+    /rsa2048/,
+  ],
+  ['an empty profile', withCertificate({ profile: '' }), 'certificates[0].profile', />=1/],
+  [
+    'a certificate name with a slash',
+    withCertificate({ name: '../a' }),
+    'certificates[0].name',
+    /becomes a file name/,
+  ],
+  [
+    'a certificate name that is a word of JavaScript',
+    withCertificate({ name: 'constructor' }),
+    'certificates[0].name',
+    /word of JavaScript/,
+  ],
+  ['no fleet', withCertificate({ fleets: [] }), 'certificates[0].fleets', />=1/],
+  [
+    'a fleet with a slash',
+    withCertificate({ fleets: ['edge', 'a/b'] }),
+    'certificates[0].fleets[1]',
+    /becomes a file name/,
+  ],
+  [
+    'a name that is taken',
+    { ...whole, certificates: [one, { identifiers: ['a.test', 'b.test'] }] },
+    'certificates[1].name',
+    /taken by certificates\[0\]/,
+  ],
+  ['a list', [whole], '(whole file)', /object/],
+];
+
+testMistakes(MISTAKES);
+
+test('config: every mistake has a line of its own', () => {
+  const config = {
+    ...whole,
+    bucket: 1,
+    concurrency: 99,
+    challenge: 'x',
+    certificates: [{ identifiers: ['a'], keyType: 'x' }],
+  };
+
+  const lines = refusal(JSON.stringify(config)).message.split('\n').slice(1);
+
+  assert.deepEqual(
+    lines.map((line) => line.split(':')[0]?.trim()),
+    ['bucket', 'challenge', 'concurrency', 'certificates[0].identifiers[0]', 'certificates[0].keyType'],
+  );
+});
+
+for (const [says, text] of [
+  ['no YAML', 'bucket: [file:///b\nacme: "'],
+  ['a key twice', 'bucket: a\nbucket: b\n'],
+  ['two documents', 'bucket: a\n---\nbucket: b\n'],
+  ['a tab as indentation', 'acme:\n\tdirectoryUrl: x\n'],
+] as const) {
+  test(`config: ${says} is refused in one line that names the file`, () => {
+    const { message } = refusal(text);
+
+    assert.match(message, /^etc\/pemfleet\.yaml is not YAML: [^\n]+$/);
+  });
+}
+
+for (const text of ['', '\n', '# nothing but a comment\n', 'null', '1', 'just a text']) {
+  test(`config: a file that holds ${JSON.stringify(text)} is refused as a whole`, () => {
+    assert.match(
+      refusal(text).message,
+      /^etc\/pemfleet\.yaml was refused:\n {2}\(whole file\): .*expected object/,
+    );
+  });
+}

@@ -1,0 +1,173 @@
+// What hosts have said, by ETag: what has not changed is not read again.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { BucketError } from '#contract/errors.ts';
+import { type HostStatus, serializeHostStatus } from '#contract/host-status.ts';
+import { type FleetName, fleetName, hostName, layout } from '#contract/layout.ts';
+import type { Bucket } from '#storage/bucket.ts';
+import { readHostBook, refreshNotes, saveHostBook } from '../../../../lambda/fleet/hosts.ts';
+import { type MemoryBucket, memoryBucket } from '../../../support/bucket/memory-bucket.ts';
+import { after, fleet, interposed, named, noon } from '../../../support/issuer/support.ts';
+
+const other = fleetName.parse('other');
+const fileOf = (file: string, state: 'served' | 'failed') => ({
+  ...{ file, certificate: named('a.test'), state, since: noon.toISOString() },
+  wanted: { sha256: 'a'.repeat(64), serial: '0A' },
+});
+const statusOf = (host: string, changes: Partial<HostStatus> = {}): string =>
+  serializeHostStatus({
+    ...{ version: 1, fleet, host: hostName.parse(host), reportedAt: noon.toISOString() },
+    ...{ agent: { version: '0.1.0' }, haproxy: [], files: [], manifest: '"m"' },
+    ...changes,
+  });
+const keyOf = (host: string) => `${layout.statuses(fleet)}${host}.json`;
+
+async function bucketWith(...hosts: string[]): Promise<MemoryBucket> {
+  const bucket = memoryBucket();
+  for (const host of hosts) await bucket.put(keyOf(host), statusOf(host));
+  return bucket;
+}
+async function refreshBook(bucket: Bucket, names: FleetName[], at: Date) {
+  const known = await readHostBook(bucket);
+  const fleets = await refreshNotes(bucket, known.fleets, names, at);
+  await saveHostBook(bucket, { ...known, fleets }, known);
+  return fleets;
+}
+const refresh = (bucket: MemoryBucket, at = noon) => refreshBook(bucket, [fleet], at);
+/** What a pass asks of the bucket from now on. */
+const callsFrom = (bucket: MemoryBucket) => {
+  const begun = bucket.calls.length;
+  return () => bucket.calls.slice(begun);
+};
+
+test('a status becomes a note: when, which manifest, files by state, what hinders', async () => {
+  const bucket = memoryBucket();
+  const files = [fileOf('a', 'served'), fileOf('b', 'served'), fileOf('c', 'failed')];
+  const error = { code: 'ERR_RUNTIME_SOCKET', message: 'no socket' };
+  await bucket.put(keyOf('lb1'), statusOf('lb1', { files, error }));
+
+  const { default: notes } = await refresh(bucket);
+
+  const etag = (await bucket.get(keyOf('lb1')))?.etag;
+  const states = { served: 2, failed: 1 };
+  assert.deepEqual(notes, {
+    lb1: { etag, reportedAt: noon, manifest: '"m"', states, error: 'ERR_RUNTIME_SOCKET' },
+  });
+});
+
+test('the note of a host that was taken away says so, until it reports again', async () => {
+  const bucket = memoryBucket();
+  await bucket.put(keyOf('lb1'), statusOf('lb1', { leftAt: noon.toISOString() }));
+  const { default: away } = await refresh(bucket);
+  await bucket.put(keyOf('lb1'), statusOf('lb1'));
+  const { default: back } = await refresh(bucket);
+
+  assert.deepEqual([away?.['lb1']?.hasLeft, back?.['lb1']?.hasLeft], [true, undefined]);
+});
+
+test('calls that are not over yet are kept, and a book of before knows none', async () => {
+  const bucket = memoryBucket();
+  await bucket.put(layout.hostBook, '{"version":1,"fleets":{}}');
+  const before = await readHostBook(bucket);
+  const calls = [{ command: 'c1', fleet, at: noon }];
+  await saveHostBook(bucket, { ...before, calls }, before);
+
+  assert.deepEqual(before.calls, []);
+  assert.deepEqual((await readHostBook(bucket)).calls, calls);
+});
+
+test('where no host has changed, none is read and nothing is written', async () => {
+  const bucket = await bucketWith('lb1', 'lb2');
+  const first = await refresh(bucket);
+  const calls = callsFrom(bucket);
+
+  assert.deepEqual(await refresh(bucket, after(noon, 60_000)), first);
+  assert.deepEqual(calls(), [`get ${layout.hostBook}`, `list ${layout.statuses(fleet)}`]);
+});
+
+test('only the statuses that have changed are read', async () => {
+  const bucket = await bucketWith('lb1', 'lb2', 'lb3');
+  await refresh(bucket);
+  const later = after(noon, 60_000);
+  await bucket.put(keyOf('lb2'), statusOf('lb2', { reportedAt: later.toISOString() }));
+  const calls = callsFrom(bucket);
+
+  const { default: notes } = await refresh(bucket);
+
+  assert.deepEqual(
+    calls().filter((call) => call.startsWith('get status/')),
+    [`get ${keyOf('lb2')}`],
+  );
+  assert.deepEqual(notes?.['lb2']?.reportedAt, later);
+  assert.ok(calls().includes(`put ${layout.hostBook}`));
+});
+
+test('a host that is gone is forgotten, and so is a fleet', async () => {
+  const bucket = await bucketWith('lb1', 'lb2');
+  await refresh(bucket);
+  await bucket.delete(keyOf('lb2'));
+
+  const book = await refresh(bucket);
+  await refreshBook(bucket, [other], noon);
+
+  assert.deepEqual(Object.keys(book['default'] ?? {}), ['lb1']);
+  assert.deepEqual(JSON.parse(bucket.text(layout.hostBook) ?? '').fleets, { other: {} });
+});
+
+const BROKEN: [says: string, host: string, text: string, error: string][] = [
+  ['no JSON', 'lb2', '{', 'ERR_STATUS_SCHEMA'],
+  ['another schema', 'lb2', '{"version":1}', 'ERR_STATUS_SCHEMA'],
+  ['a newer version', 'lb2', '{"version":2}', 'ERR_STATUS_VERSION'],
+  ['a name that is none', 'LB 2', statusOf('lb2'), 'ERR_STATUS_SCHEMA'],
+  ['a word of JavaScript as its name', 'constructor', statusOf('lb2'), 'ERR_STATUS_SCHEMA'],
+];
+
+for (const [says, host, text, error] of BROKEN)
+  test(`a status that cannot be read (${says}) is that host's failure, read once`, async () => {
+    const bucket = await bucketWith('lb1');
+    await bucket.put(keyOf(host), text);
+
+    const { default: notes = {} } = await refresh(bucket);
+    const calls = callsFrom(bucket);
+    const again = await refresh(bucket);
+
+    assert.equal(notes[host]?.error, error);
+    assert.equal(notes['lb1']?.error, undefined);
+    assert.deepEqual(again['default'], notes);
+    assert.equal(calls().length, 2);
+  });
+
+test('a status that goes between the listing and the read is told as gone', async () => {
+  const bucket = await bucketWith('lb1');
+  const get = async (key: string) => (key === keyOf('lb1') ? undefined : bucket.get(key));
+
+  const book = await refreshBook(interposed(bucket, { get: get as never }), [fleet], noon);
+
+  assert.equal(book['default']?.['lb1']?.error, 'gone');
+});
+
+test('a bucket that fails is no failure of a host', async () => {
+  const bucket = await bucketWith('lb1');
+  const broken = new BucketError('ERR_BUCKET_UNREACHABLE', keyOf('lb1'), 'S3 is out of reach');
+  const get = async (key: string) => (key === keyOf('lb1') ? Promise.reject(broken) : bucket.get(key));
+
+  await assert.rejects(refreshBook(interposed(bucket, { get: get as never }), [fleet], noon), broken);
+  assert.equal(bucket.text(layout.hostBook), undefined, 'nothing half is remembered');
+});
+
+for (const [says, text] of [
+  ['no JSON', '{'],
+  ['another version', '{"version":2,"fleets":{}}'],
+  ['notes that are none', '{"version":1,"fleets":{"default":{"lb1":{"etag":1}}}}'],
+] as const)
+  test(`a book that cannot be read (${says}) is begun anew`, async () => {
+    const bucket = await bucketWith('lb1');
+    const whole = await refresh(bucket);
+    await bucket.put(layout.hostBook, text);
+
+    assert.deepEqual(await refresh(bucket), whole);
+
+    const calls = callsFrom(bucket);
+    assert.deepEqual(await refresh(bucket), whole);
+    assert.equal(calls().length, 2, 'it is whole again');
+  });

@@ -1,0 +1,165 @@
+// A row for each figure: what it counts, and what it does not.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { HostNote } from '../../../../lambda/fleet/hosts.ts';
+import { type Figures, type FleetHosts, figuresOf, type Lifetime } from '../../../../lambda/fleet/metrics.ts';
+import { SILENT_AFTER_MS } from '../../../../lambda/fleet/report.ts';
+import type { Outcome } from '../../../../lambda/outcome.ts';
+import { after, DAY_MS, named, noon } from '../../../support/issuer/support.ts';
+
+const MINUTE_MS = 60_000;
+const outcomeOf = (result: Outcome['result']): Outcome => ({
+  ...{ certificate: named('a.test'), result, reason: 'missing', identifiers: ['a.test'] },
+});
+/** Of `days`, and `left` of them still to go. */
+const lifetimeOf = (days: number, left: number): Lifetime => ({
+  notBefore: after(noon, (left - days) * DAY_MS),
+  notAfter: after(noon, left * DAY_MS),
+});
+const noteOf = (changes: Partial<HostNote> = {}): HostNote => ({
+  ...{ etag: '"s"', reportedAt: noon, manifest: '"new"', states: { served: 2 } },
+  ...changes,
+});
+/** One host, under a manifest of that age. */
+const fleetOf = (note: HostNote, minutes = 31): FleetHosts => ({
+  notes: { lb1: note },
+  manifest: { etag: '"new"', updatedAt: after(noon, -minutes * MINUTE_MS) },
+});
+
+interface Row {
+  says: string;
+  outcomes?: Outcome[];
+  lifetimes?: Lifetime[];
+  fleets?: FleetHosts[];
+  notifyFailed?: number;
+  figures: Partial<Record<keyof Figures, number | undefined>>;
+}
+
+const published: Row[] = [
+  {
+    says: 'a pass over nothing has run all the same',
+    figures: { RunFinished: 1, CertificatesIssued: 0, HostsBehind: 0, DaysToExpiry: undefined },
+  },
+  {
+    says: 'outcomes are counted by their result',
+    outcomes: (['issued', 'issued', 'failed', 'kept', 'deferred', 'postponed'] as const).map(outcomeOf),
+    figures: { CertificatesIssued: 2, CertificatesFailed: 1 },
+  },
+  {
+    says: 'days are those of the certificate that expires first',
+    lifetimes: [lifetimeOf(90, 60), lifetimeOf(90, 12.5), lifetimeOf(90, 89)],
+    figures: { DaysToExpiry: 12.5 },
+  },
+  {
+    says: 'an expired certificate has negative days and is overdue',
+    lifetimes: [lifetimeOf(90, -2)],
+    figures: { DaysToExpiry: -2, CertificatesOverdue: 1 },
+  },
+  {
+    says: 'a quarter of the life left is not late',
+    lifetimes: [lifetimeOf(100, 25)],
+    figures: { CertificatesOverdue: 0 },
+  },
+  { says: 'less than a quarter is', lifetimes: [lifetimeOf(100, 24.9)], figures: { CertificatesOverdue: 1 } },
+  {
+    says: 'of six days, 2.25 are not late',
+    lifetimes: [lifetimeOf(6, 2.25)],
+    figures: { CertificatesOverdue: 0 },
+  },
+  { says: 'of six days, 2.2 are', lifetimes: [lifetimeOf(6, 2.2)], figures: { CertificatesOverdue: 1 } },
+  { says: 'calls that failed are passed on', notifyFailed: 3, figures: { NotifyFailed: 3 } },
+];
+
+const hosts: Row[] = [
+  {
+    says: 'a host that serves what is published is well',
+    fleets: [fleetOf(noteOf())],
+    figures: { HostsBehind: 0, HostsSilent: 0, NeedsReload: 0 },
+  },
+  {
+    says: 'a host that has not seen the manifest for half an hour is behind',
+    fleets: [fleetOf(noteOf({ manifest: '"old"' }))],
+    figures: { HostsBehind: 1 },
+  },
+  {
+    says: 'it has half an hour',
+    fleets: [fleetOf(noteOf({ manifest: '"old"', states: { pending: 1 } }), 30)],
+    figures: { HostsBehind: 0 },
+  },
+  {
+    says: 'a host that has never seen one is behind',
+    fleets: [{ ...fleetOf({ etag: '"s"', reportedAt: noon, states: {} }) }],
+    figures: { HostsBehind: 1 },
+  },
+  {
+    says: 'a file that is not served after half an hour makes its host behind',
+    fleets: [fleetOf(noteOf({ states: { served: 5, failed: 1 } }))],
+    figures: { HostsBehind: 1, NeedsReload: 0 },
+  },
+  {
+    says: 'a host in need of a reload is counted at once, and behind later',
+    fleets: [fleetOf(noteOf({ states: { 'needs-reload': 1 } }), 5)],
+    figures: { HostsBehind: 0, NeedsReload: 1 },
+  },
+  {
+    says: 'a host that is hindered as a whole is behind at once',
+    fleets: [fleetOf(noteOf({ error: 'ERR_RUNTIME_SOCKET' }), 0)],
+    figures: { HostsBehind: 1 },
+  },
+  {
+    says: 'where nothing is published no host is behind',
+    fleets: [{ notes: { lb1: noteOf({ manifest: '"old"' }) }, manifest: undefined }],
+    figures: { HostsBehind: 0 },
+  },
+  {
+    says: 'a host is not silent before it is due',
+    fleets: [fleetOf(noteOf({ reportedAt: after(noon, -SILENT_AFTER_MS) }))],
+    figures: { HostsSilent: 0 },
+  },
+  {
+    says: 'a silent host is silent, and nothing else',
+    fleets: [
+      fleetOf(
+        noteOf({
+          reportedAt: after(noon, -SILENT_AFTER_MS - 1),
+          ...{ manifest: '"old"', error: 'ERR_BUCKET_UNREACHABLE', states: { 'needs-reload': 1 } },
+        }),
+      ),
+    ],
+    figures: { HostsSilent: 1, HostsBehind: 0, NeedsReload: 0 },
+  },
+  {
+    says: 'a host that was taken away is missed by nobody',
+    fleets: [
+      fleetOf(
+        noteOf({
+          ...{ hasLeft: true, reportedAt: after(noon, -SILENT_AFTER_MS - 1), manifest: '"old"' },
+          states: { pending: 1, 'needs-reload': 1 },
+        }),
+      ),
+    ],
+    figures: { HostsSilent: 0, HostsBehind: 0, NeedsReload: 0 },
+  },
+  {
+    says: 'hosts of all fleets count, each under its own manifest',
+    fleets: [
+      fleetOf(noteOf({ manifest: '"old"' })),
+      {
+        notes: { a: noteOf({ manifest: '"2"' }), b: noteOf() },
+        manifest: { etag: '"2"', updatedAt: after(noon, -DAY_MS) },
+      },
+    ],
+    figures: { HostsBehind: 2 },
+  },
+];
+
+for (const { says, outcomes = [], lifetimes = [], fleets = [], notifyFailed = 0, figures } of [
+  ...published,
+  ...hosts,
+])
+  test(`figures: ${says}`, () => {
+    const all = figuresOf(outcomes, lifetimes, fleets, notifyFailed, noon);
+
+    for (const [name, value] of Object.entries(figures))
+      assert.equal(all[name as keyof Figures], value, name);
+  });

@@ -1,0 +1,104 @@
+// RFC 6960 against openssl(1): the request that it understands, the answers that are taken and refused.
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { after, before, beforeEach, test } from 'node:test';
+import { fetchResponse } from '../../../../lambda/ocsp/fetch.ts';
+import { ocspUrlOf, requestFor } from '../../../../lambda/ocsp/request.ts';
+import { readResponse } from '../../../../lambda/ocsp/response.ts';
+import { delegateOf, type OcspResponder, startOcspResponder } from '../../../support/parts/ocsp-responder.ts';
+import { createPki, type LeafWish } from '../../../support/parts/pki.ts';
+
+const MINUTE_MS = 60_000;
+const pki = await createPki();
+const ca = { pem: pki.intermediatePem, keyPem: pki.intermediateKeyPem };
+const issuer = new X509Certificate(pki.intermediatePem);
+let responder: OcspResponder;
+before(async () => {
+  responder = await startOcspResponder();
+});
+beforeEach(() => {
+  responder.serve(ca);
+  Object.assign(responder, { httpStatus: undefined, validMinutes: 60, requests: 0 });
+});
+after(() => responder.stop());
+
+async function leafOf(wish: Partial<LeafWish> = {}): Promise<X509Certificate> {
+  const { leafPem } = await pki.issue({ names: ['a.test'], ocspUrl: responder.url, ...wish });
+  const leaf = new X509Certificate(leafPem);
+  responder.good.add(leaf.serialNumber);
+  return leaf;
+}
+
+const asked = (leaf: X509Certificate, now = new Date()) => ({ leaf, issuer, now });
+const refused = (message: RegExp) => ({ code: 'ERR_OCSP', message });
+
+test('good, for serials of all shapes', async () => {
+  for (const serial of ['01', '7f', '00ff', '0a1b2c3d4e5f60718293a4b5c6d7e8f9']) {
+    const leaf = await leafOf({ serial });
+    const response = await fetchResponse(ocspUrlOf(leaf) ?? '', asked(leaf));
+
+    assert.equal(response.status, 'good', serial);
+    assert.equal(response.nextUpdate.getTime() - response.thisUpdate.getTime(), 60 * MINUTE_MS);
+  }
+});
+
+test('revoked and unknown are answers, not failures', async () => {
+  const [revoked, unknown] = [await leafOf(), await leafOf()];
+  for (const { serialNumber } of [revoked, unknown]) responder.good.delete(serialNumber);
+  responder.revoked.add(revoked.serialNumber);
+
+  assert.equal((await fetchResponse(responder.url, asked(revoked))).status, 'revoked');
+  assert.equal((await fetchResponse(responder.url, asked(unknown))).status, 'unknown');
+});
+
+test('§4.2.2.2: a delegate with OCSPSigning may sign, one without or of another CA may not', async () => {
+  const leaf = await leafOf();
+  const other = await createPki();
+  const answerBy = async (signer: { pem: string; keyPem: string }) => {
+    responder.serve(ca, signer);
+    return fetchResponse(responder.url, asked(leaf));
+  };
+
+  assert.equal((await answerBy(await delegateOf(ca))).status, 'good');
+  await assert.rejects(answerBy(await delegateOf(ca, false)), refused(/signature/));
+  const foreign = { pem: other.intermediatePem, keyPem: other.intermediateKeyPem };
+  await assert.rejects(answerBy(await delegateOf(foreign)), refused(/signature/));
+});
+
+test('refused: another certificate, a flipped bit, expired, of the future, outliving, no response at all', async () => {
+  const [leaf, other] = [await leafOf(), await leafOf()];
+  const body = await responder.answer(requestFor(leaf, issuer));
+  const flipped = Buffer.from(body);
+  // among the signed fields: the second half is the signer's certificate
+  flipped[100] = (flipped[100] ?? 0) ^ 1;
+  const at = (minutes: number) => asked(leaf, new Date(Date.now() + minutes * MINUTE_MS));
+  responder.validMinutes = 100 * 24 * 60;
+  const long = await responder.answer(requestFor(leaf, issuer));
+
+  assert.throws(() => readResponse(body, asked(other)), refused(/another certificate/));
+  assert.throws(() => readResponse(flipped, asked(leaf)), { code: 'ERR_OCSP' });
+  assert.throws(() => readResponse(body, at(61)), refused(/expired/));
+  assert.throws(() => readResponse(body, at(-30)), refused(/future/));
+  assert.throws(() => readResponse(long, asked(leaf)), refused(/outlives/));
+  assert.throws(() => readResponse(Buffer.from('300a0a0106', 'hex'), asked(leaf)), refused(/DER/));
+  assert.throws(() => readResponse(Buffer.from('30030a0106', 'hex'), asked(leaf)), refused(/status 6/));
+});
+
+test('whatever is cut off or altered is refused by name, never a crash', async () => {
+  const leaf = await leafOf();
+  const body = await responder.answer(requestFor(leaf, issuer));
+  for (let length = 0; length < body.length; length += 3)
+    assert.throws(
+      () => readResponse(body.subarray(0, length), asked(leaf)),
+      { code: 'ERR_OCSP' },
+      `${length}`,
+    );
+});
+
+test('a responder that does not answer is unreachable', async () => {
+  const leaf = await leafOf();
+  responder.httpStatus = 503;
+
+  await assert.rejects(fetchResponse(responder.url, asked(leaf)), { code: 'ERR_OCSP_UNREACHABLE' });
+  await assert.rejects(fetchResponse('http://127.0.0.1:1/', asked(leaf)), { code: 'ERR_OCSP_UNREACHABLE' });
+});

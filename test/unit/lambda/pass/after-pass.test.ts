@@ -1,0 +1,30 @@
+// The end of a pass: what was done is not forgotten because something else could not be read.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { BucketError } from '#contract/errors.ts';
+import { layout } from '#contract/layout.ts';
+import { emptyManifest } from '#contract/manifest.ts';
+import { readHostBook } from '../../../../lambda/fleet/hosts.ts';
+import type { Notifier } from '../../../../lambda/fleet/run-command.ts';
+import { afterPass } from '../../../../lambda/pass/after-pass.ts';
+import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
+import { fleet, interposed, noon, recordEvents } from '../../../support/issuer/support.ts';
+
+const notifier: Notifier = { notify: async () => 'command-1', result: async () => undefined };
+const manifests = new Map([[fleet, { manifest: emptyManifest(fleet, noon), etag: '"m"' }]]);
+const result = { outcomes: [], manifests, changed: [fleet] };
+
+test('hosts that were called are remembered, though their statuses cannot be read', async () => {
+  const bucket = memoryBucket();
+  const broken = new BucketError('ERR_BUCKET_UNREACHABLE', layout.statuses(fleet), 'S3 is out of reach');
+  const entries = () => Promise.reject(broken);
+  const { log } = recordEvents();
+
+  const ended = afterPass(
+    { bucket: interposed(bucket, { entries: entries as never }), notifier, log, now: noon },
+    result,
+  );
+
+  await assert.rejects(ended, broken);
+  assert.deepEqual((await readHostBook(bucket)).calls, [{ command: 'command-1', fleet, at: noon }]);
+});

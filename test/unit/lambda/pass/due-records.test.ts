@@ -1,0 +1,73 @@
+/** What an order record, left by an earlier pass, changes in the decision. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Decision, type DueInput, decide } from '../../../../lambda/pass/due.ts';
+import { after, DAY_MS, DIRECTORY_URL, dueInputOf, noon, recordOf } from '../../../support/issuer/support.ts';
+
+const inDays = (days: number) => after(noon, days * DAY_MS);
+const anew = (reason: string) => ({ action: 'obtain', reason, directoryUrl: DIRECTORY_URL }) as Decision;
+const fresh = (until: Date): Decision => ({ action: 'keep', reason: 'fresh', until });
+const retry: Decision = { action: 'resume', reason: 'retry', directoryUrl: DIRECTORY_URL };
+const goOn: Decision = { action: 'resume', reason: 'order-in-flight', directoryUrl: DIRECTORY_URL };
+const backingOff = (until: Date): Decision => ({ action: 'defer', reason: 'backing-off', until });
+
+interface Row extends Partial<DueInput> {
+  says: string;
+  decision: Decision;
+}
+
+const sameRecord = recordOf();
+const failed = (notBefore: Date) => recordOf({ failures: 1, notBefore });
+const RECORDS: Row[] = [
+  { says: 'an order in flight is gone on with', record: sameRecord, published: undefined, decision: goOn },
+  {
+    says: 'an order in flight is gone on with, also where the certificate is fresh',
+    record: sameRecord,
+    decision: goOn,
+  },
+  {
+    says: 'an order in flight is gone on with, forced or not',
+    record: sameRecord,
+    forced: true,
+    decision: goOn,
+  },
+  {
+    says: 'failed before: not before its time',
+    record: failed(after(noon, 1)),
+    decision: backingOff(after(noon, 1)),
+  },
+  { says: 'failed before: at its time', record: failed(noon), decision: retry },
+  { says: 'failed before: after its time', record: failed(after(noon, -1)), decision: retry },
+  { says: 'failed before and forced: at once', record: failed(inDays(1)), forced: true, decision: retry },
+  {
+    says: 'failed before for a missing certificate: not before its time',
+    record: failed(inDays(1)),
+    published: undefined,
+    decision: backingOff(inDays(1)),
+  },
+  ...(
+    [
+      ['names', { identifiers: ['b.test'] }],
+      ['key type', { keyType: 'rsa2048' }],
+      ['profile', { profile: 'classic' }],
+      ['CA', { directoryUrl: 'https://other.test/dir' }],
+    ] as const
+  ).flatMap(([what, changes]) => {
+    const record = recordOf({ ...changes, failures: 3, notBefore: inDays(1) } as never);
+    return [
+      {
+        says: `a record of another ${what} does not count: missing`,
+        record,
+        published: undefined,
+        decision: anew('missing'),
+      },
+      { says: `a record of another ${what} does not count: fresh`, record, decision: fresh(inDays(60)) },
+    ];
+  }),
+];
+
+for (const { says, decision, ...input } of RECORDS) {
+  test(`due: ${says}`, () => {
+    assert.deepEqual(decide(dueInputOf(input)), decision);
+  });
+}

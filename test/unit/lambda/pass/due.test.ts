@@ -1,0 +1,165 @@
+/** A row for each reason, and for each edge at which it begins. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Decision, type DueInput, decide, sameWish } from '../../../../lambda/pass/due.ts';
+import {
+  after,
+  DAY_MS,
+  DIRECTORY_URL,
+  dueInputOf,
+  entryOf,
+  noon,
+  pemRefOf,
+  recordOf,
+  specOf,
+} from '../../../support/issuer/support.ts';
+
+const issued = entryOf().issued;
+const inDays = (days: number) => after(noon, days * DAY_MS);
+/** Published at noon, with a life of so many days. */
+const lasting = (days: number) => entryOf({ pems: [pemRefOf({ notAfter: inDays(days).toISOString() })] });
+const pair = (ecDays: number, rsaDays: number) =>
+  entryOf({
+    pems: [
+      pemRefOf({ notAfter: inDays(ecDays).toISOString() }),
+      pemRefOf({ keyType: 'rsa2048', notAfter: inDays(rsaDays).toISOString() }),
+    ],
+  });
+const OTHER_URL = 'https://other.test/dir';
+const obtain = (reason: string, directoryUrl = DIRECTORY_URL) =>
+  ({ action: 'obtain', reason, directoryUrl }) as Decision;
+const anew = obtain;
+const fresh = (until: Date): Decision => ({ action: 'keep', reason: 'fresh', until });
+
+interface Row extends Partial<DueInput> {
+  says: string;
+  decision: Decision;
+}
+
+const WISHES: Row[] = [
+  { says: 'nothing published: missing', published: undefined, decision: anew('missing') },
+  {
+    says: 'nothing published, forced: still missing',
+    published: undefined,
+    forced: true,
+    decision: anew('missing'),
+  },
+  { says: 'just published: fresh until two thirds of its life', decision: fresh(inDays(60)) },
+  {
+    says: 'the names in another order are the same names',
+    spec: specOf({ identifiers: ['b', 'a'] }),
+    published: entryOf({ identifiers: ['a', 'b'] }),
+    decision: fresh(inDays(60)),
+  },
+  {
+    says: 'one more name',
+    spec: specOf({ identifiers: ['a.test', 'b.test'] }),
+    decision: obtain('identifiers-changed'),
+  },
+  {
+    says: 'one name less',
+    published: entryOf({ identifiers: ['a.test', 'b.test'] }),
+    decision: obtain('identifiers-changed'),
+  },
+  { says: 'another key type', spec: specOf({ keyTypes: ['rsa2048'] }), decision: obtain('key-type-changed') },
+  { says: 'a pair where one key is wanted', published: pair(90, 90), decision: obtain('key-type-changed') },
+  {
+    says: 'a profile is wanted',
+    spec: specOf({ profile: 'shortlived' }),
+    decision: obtain('profile-changed'),
+  },
+  {
+    says: 'no profile is wanted any more',
+    published: entryOf({ issued: { ...issued, profile: 'classic' } }),
+    decision: obtain('profile-changed'),
+  },
+  {
+    says: 'the same profile',
+    spec: specOf({ profile: 'classic' }),
+    published: entryOf({ issued: { ...issued, profile: 'classic' } }),
+    decision: fresh(inDays(60)),
+  },
+  {
+    says: 'another CA is configured',
+    cas: [{ directoryUrl: OTHER_URL }],
+    decision: obtain('ca-changed', OTHER_URL),
+  },
+  {
+    says: 'other names at another CA',
+    cas: [{ directoryUrl: OTHER_URL }],
+    spec: specOf({ identifiers: ['b.test'] }),
+    decision: obtain('identifiers-changed', OTHER_URL),
+  },
+  { says: 'forced', forced: true, decision: obtain('forced') },
+  {
+    says: 'a certificate without a certID has no window, and can be forced',
+    published: entryOf({ pems: [{ ...pemRefOf(), certId: undefined } as never] }),
+    forced: true,
+    decision: anew('forced'),
+  },
+];
+
+const LIFETIMES: Row[] = [
+  {
+    says: '90 days: fresh a millisecond before two thirds',
+    now: after(inDays(60), -1),
+    decision: fresh(inDays(60)),
+  },
+  { says: '90 days: due at two thirds', now: inDays(60), decision: obtain('lifetime') },
+  {
+    says: '6 days: fresh a millisecond before half',
+    published: lasting(6),
+    now: after(inDays(3), -1),
+    decision: fresh(inDays(3)),
+  },
+  { says: '6 days: due at half', published: lasting(6), now: inDays(3), decision: obtain('lifetime') },
+  {
+    says: '10 days are not short-lived',
+    published: lasting(10),
+    now: inDays(5),
+    decision: fresh(after(noon, (DAY_MS * 20) / 3)),
+  },
+  {
+    says: 'a little below 10 days is short-lived',
+    published: entryOf({ pems: [pemRefOf({ notAfter: after(inDays(10), -1000).toISOString() })] }),
+    now: inDays(5),
+    decision: obtain('lifetime'),
+  },
+  { says: '90 days: not yet an emergency', now: after(inDays(85.5), -1), decision: obtain('lifetime') },
+  { says: '90 days: an emergency with a twentieth left', now: inDays(85.5), decision: obtain('emergency') },
+  { says: 'the moment of expiry is an emergency', now: inDays(90), decision: obtain('emergency') },
+  { says: 'long expired is an emergency', now: inDays(900), decision: obtain('emergency') },
+  { says: 'forced tells more than emergency', now: inDays(89), forced: true, decision: obtain('forced') },
+  { says: 'the clock is before notBefore: fresh', now: inDays(-1), decision: fresh(inDays(60)) },
+];
+
+for (const { says, decision, ...input } of [...WISHES, ...LIFETIMES]) {
+  test(`due: ${says}`, () => {
+    assert.deepEqual(decide(dueInputOf(input)), decision);
+  });
+}
+
+test('due: of a pair, the one that is due first decides', () => {
+  const input = dueInputOf({ spec: specOf({ keyTypes: ['ec256', 'rsa2048'] }) });
+
+  assert.deepEqual(
+    decide({ ...input, published: pair(90, 60), now: after(inDays(40), -1) }),
+    fresh(inDays(40)),
+  );
+  assert.deepEqual(decide({ ...input, published: pair(90, 60), now: inDays(40) }), obtain('lifetime'));
+  assert.deepEqual(decide({ ...input, published: pair(60, 90), now: inDays(57) }), obtain('emergency'));
+});
+
+test('due: decisions do not change what they are made from', () => {
+  const input: DueInput = Object.freeze({
+    ...dueInputOf(),
+    spec: Object.freeze(specOf({ identifiers: Object.freeze(['b', 'a']) as string[] })),
+    published: Object.freeze(entryOf({ identifiers: Object.freeze(['a', 'b']) as string[] })),
+    record: Object.freeze(recordOf({ identifiers: ['b', 'a'] })),
+    forced: false,
+    now: noon,
+  });
+
+  assert.doesNotThrow(() => decide(input));
+  assert.ok(sameWish(recordOf({ identifiers: ['a', 'b'] }), input.spec));
+});

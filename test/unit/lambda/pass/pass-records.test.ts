@@ -1,0 +1,71 @@
+/** What a pass does with the order records that it finds, without a CA. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { layout } from '#contract/layout.ts';
+import { createOrderRecord, readOrderRecords, saveLeg } from '../../../../lambda/order/record.ts';
+import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
+import { passOver, publish } from '../../../support/issuer/pass.ts';
+import { after, named, noon, recordOf } from '../../../support/issuer/support.ts';
+
+test('a CA out of reach counts as a failure of an order that is in flight, and keeps its key', async () => {
+  const bucket = memoryBucket();
+  await createOrderRecord(bucket, named('a.test'), recordOf({ orderUrl: 'https://ca.test/order/1' }));
+
+  await passOver(bucket).run([{ identifiers: ['a.test'] }]);
+
+  const record = (await readOrderRecords(bucket)).records.get('a.test')?.record;
+  assert.equal(record?.failures, 1);
+  assert.deepEqual(record?.notBefore, after(noon, 60_000));
+  assert.equal(record?.legs[0]?.orderUrl, 'https://ca.test/order/1');
+});
+
+test('records of certificates that are configured no more are forgotten, with the answers they had presented', async () => {
+  const bucket = memoryBucket();
+  const token = 'DGyRejmCefe7v4NfDGDKfA';
+  await publish(bucket, 'a.test');
+  const stored = await createOrderRecord(
+    bucket,
+    named('gone.test'),
+    recordOf({ identifiers: ['gone.test'] }),
+  );
+  await saveLeg(bucket, stored, 0, {
+    presented: [{ identifier: 'gone.test', token, keyAuthorization: `${token}.x` }],
+  });
+  await bucket.put(layout.challenge(token), `${token}.x`);
+  const { run, events } = passOver(bucket);
+
+  await run([{ identifiers: ['a.test'] }]);
+
+  assert.deepEqual(await bucket.list('issuer/'), []);
+  assert.deepEqual(await bucket.list('challenge/'), []);
+  assert.ok(events.names().includes('order.abandoned gone.test'));
+});
+
+test('a pass over some certificates only leaves the records of the others alone', async () => {
+  const bucket = memoryBucket();
+  await publish(bucket, 'a.test');
+  await createOrderRecord(bucket, named('gone.test'), recordOf());
+
+  const outcomes = await passOver(bucket).run([{ identifiers: ['a.test'] }, { identifiers: ['b.test'] }], {
+    only: [named('a.test')],
+  });
+
+  assert.deepEqual(
+    outcomes.map(({ certificate }) => certificate),
+    ['a.test'],
+  );
+  assert.deepEqual(await bucket.list(layout.orders), [layout.order(named('gone.test'))]);
+});
+
+test('what fails before is not tried before its time, unless it is forced', async () => {
+  const bucket = memoryBucket();
+  await createOrderRecord(bucket, named('a.test'), recordOf({ failures: 2, notBefore: after(noon, 1) }));
+  const { run, events } = passOver(bucket);
+
+  const [deferred] = await run([{ identifiers: ['a.test'] }]);
+  const [forced] = await run([{ identifiers: ['a.test'] }], { force: true });
+
+  assert.deepEqual([deferred?.result, deferred?.until], ['deferred', after(noon, 1).toISOString()]);
+  assert.deepEqual([forced?.result, forced?.reason], ['failed', 'retry']);
+  assert.ok(events.names().includes('certificate.deferred a.test'));
+});

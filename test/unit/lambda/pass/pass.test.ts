@@ -1,0 +1,146 @@
+/** What a pass does before and without a CA. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fleetName, layout } from '#contract/layout.ts';
+import { AcmeUnreachable } from '../../../../lambda/acme/problem.ts';
+import type { Transport } from '../../../../lambda/acme/transport.ts';
+import { type Authority, openAuthority } from '../../../../lambda/ca/ca.ts';
+import { createOrderRecord } from '../../../../lambda/order/record.ts';
+import { type MemoryBucket, memoryBucket } from '../../../support/bucket/memory-bucket.ts';
+import { passOver, publish } from '../../../support/issuer/pass.ts';
+import {
+  after,
+  configOf,
+  DAY_MS,
+  DIRECTORY_URL,
+  entryOf,
+  fakeClock,
+  fleet,
+  named,
+  noon,
+  recordOf,
+} from '../../../support/issuer/support.ts';
+
+const writes = (bucket: MemoryBucket) => bucket.calls.filter((call) => /^(put|delete)/.test(call));
+
+test('nothing due: said so, nothing is written, and the requests are constant', async () => {
+  const bucket = memoryBucket();
+  const names = Array.from({ length: 20 }, (_, index) => `n${index}.test`);
+  for (const name of names) await publish(bucket, name, entryOf({ identifiers: [name] }));
+  const before = bucket.calls.length;
+  const { run, events } = passOver(bucket);
+
+  const outcomes = await run(names.map((name) => ({ identifiers: [name] })));
+
+  assert.deepEqual(new Set(outcomes.map(({ result }) => result)), new Set(['kept']));
+  assert.equal(outcomes[0]?.until, after(noon, 60 * DAY_MS).toISOString());
+  assert.deepEqual(bucket.calls.slice(before), [
+    `get ${layout.manifest(fleet)}`,
+    `list ${layout.orders}`,
+    `get ${layout.caState}`,
+    `get ${layout.renewalInfo}`,
+  ]);
+  assert.deepEqual(
+    events.names().filter((name) => !name.startsWith('certificate.kept')),
+    // The windows are asked for, and the CA is out of reach.
+    ['run.started', 'renewal-info.failed', 'run.finished'],
+  );
+});
+
+test('a dry run says what it would do, and writes nothing', async () => {
+  const bucket = memoryBucket();
+  await publish(bucket, 'kept.test', entryOf({ identifiers: ['kept.test'] }));
+  await createOrderRecord(
+    bucket,
+    named('waiting.test'),
+    recordOf({ identifiers: ['waiting.test'], failures: 1, notBefore: after(noon, 1) }),
+  );
+  await createOrderRecord(bucket, named('gone.test'), recordOf());
+  const before = writes(bucket).length;
+
+  const outcomes = await passOver(bucket).run(
+    [{ identifiers: ['new.test'] }, { identifiers: ['kept.test'] }, { identifiers: ['waiting.test'] }],
+    { dryRun: true },
+  );
+
+  assert.deepEqual(
+    outcomes.map(({ result, reason }) => `${result}: ${reason}`),
+    ['planned: missing', 'kept: fresh', 'deferred: backing-off'],
+  );
+  assert.equal(writes(bucket).length, before);
+});
+
+test('a CA out of reach fails what is due with ERR_ACME_UNREACHABLE, keeps the rest, and leaves no order record', async () => {
+  const bucket = memoryBucket();
+  await publish(bucket, 'kept.test', entryOf({ identifiers: ['kept.test'] }));
+  const { run, events } = passOver(bucket);
+
+  const outcomes = await run([{ identifiers: ['new.test'] }, { identifiers: ['kept.test'] }]);
+
+  assert.deepEqual(
+    outcomes.map(({ result }) => result),
+    ['failed', 'kept'],
+  );
+  assert.deepEqual(outcomes[0]?.error, {
+    code: 'ERR_ACME_UNREACHABLE',
+    message: 'GET https://ca.test/directory: ECONNREFUSED',
+  });
+  assert.deepEqual(await bucket.list('issuer/order/'), []);
+  assert.ok(events.names().includes('certificate.failed new.test'));
+  assert.deepEqual(events.fieldsOf('run.finished'), [{ issued: 0, failed: 1, deferred: 0 }]);
+});
+
+test('the account is opened once, however many certificates are due', async () => {
+  let opened = 0;
+  const authorities = authoritiesWith(async () => {
+    opened += 1;
+    throw new AcmeUnreachable('down');
+  });
+
+  await passOver(memoryBucket(), { authorities }).run(
+    ['a', 'b', 'c'].map((name) => ({ identifiers: [`${name}.test`] })),
+  );
+
+  assert.equal(opened, 1);
+});
+
+test('below half a minute no order is started; the next pass does it', async () => {
+  const authorities = authoritiesWith(() => assert.fail('asked the CA'));
+  const starting = (ms: number) =>
+    passOver(memoryBucket(), { authorities, timing: fakeClock(noon, ms) }).run([{ identifiers: ['a.test'] }]);
+
+  assert.deepEqual(
+    (await starting(29_999)).map(({ result }) => result),
+    ['postponed'],
+  );
+  assert.deepEqual(
+    (await starting(30_000)).map(({ result }) => result),
+    ['failed'],
+  );
+});
+
+test('a certificate that one fleet lacks is published there without an order; its failure stops no other', async () => {
+  const bucket = memoryBucket();
+  await publish(bucket, 'a.test');
+  const { run } = passOver(bucket);
+
+  const outcomes = await run([
+    { identifiers: ['a.test'], fleets: ['default', 'other'] },
+    { identifiers: ['b.test'] },
+  ]);
+
+  assert.deepEqual(
+    outcomes.map(({ result, error }) => [result, error?.code]),
+    [
+      ['failed', 'ERR_BUCKET_IO'],
+      ['failed', 'ERR_ACME_UNREACHABLE'],
+    ],
+  );
+  assert.equal(bucket.text(layout.manifest(fleetName.parse('other'))), undefined);
+});
+
+/** The configured CA, over a transport of the test's own. */
+function authoritiesWith(exchange: Transport): ReadonlyMap<string, Authority> {
+  const { acme } = configOf([{ identifiers: ['a.test'] }]);
+  return new Map([[DIRECTORY_URL, openAuthority(memoryBucket(), acme, exchange, () => noon, undefined)]]);
+}

@@ -1,0 +1,134 @@
+// A certificate that several fleets want is issued once and copied.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { digest } from '#contract/combined-pem.ts';
+import { fleetName, layout } from '#contract/layout.ts';
+import type { ManifestEntry } from '#contract/manifest.ts';
+import { spread } from '../../../../lambda/publication/entry.ts';
+import { createPublisher, readManifest } from '../../../../lambda/publication/publisher.ts';
+import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
+import {
+  after,
+  entryOf,
+  named,
+  noon,
+  pemRefOf,
+  recordEvents,
+  specOf,
+} from '../../../support/issuer/support.ts';
+
+const [one, two, three] = [fleetName.parse('one'), fleetName.parse('two'), fleetName.parse('three')];
+const spec = specOf({ fleets: [one, two, three] });
+const name = named('a.test');
+const older = entryOf({
+  publishedAt: after(noon, -1_000).toISOString(),
+  pems: [pemRefOf({ sha256: 'b'.repeat(64) })],
+});
+
+interface Scene {
+  text?: string;
+  entry?: ManifestEntry;
+}
+
+/** The certificate is published to fleet one only. */
+async function scene({
+  text = 'a PEM',
+  entry = entryOf({ pems: [pemRefOf({ sha256: digest('a PEM') })] }),
+}: Scene = {}) {
+  const bucket = memoryBucket();
+  const { log, names } = recordEvents();
+  const publishers = new Map(
+    [one, two, three].map((fleet) => [fleet, createPublisher(bucket, fleet, () => noon)]),
+  );
+  const texts = [{ sha256: digest('a PEM'), text }];
+  await publishers.get(one)?.publish(name, entry, texts);
+  const read = async () =>
+    new Map(
+      await Promise.all(
+        [one, two, three].map(async (fleet) => [fleet, await readManifest(bucket, fleet)] as const),
+      ),
+    );
+  return { bucket, names, read, deps: { bucket, log, publishers, manifests: await read() }, entry };
+}
+
+test('a certificate is copied to the fleets that lack it, and nothing is ordered', async () => {
+  const { bucket, deps, read, names, entry } = await scene();
+
+  await spread(deps, spec, entry);
+
+  for (const [fleet, manifest] of await read()) {
+    assert.equal(manifest?.manifest.certificates[name]?.pems[0]?.sha256, digest('a PEM'));
+    assert.equal(bucket.text(layout.pem(fleet, name, digest('a PEM'))), 'a PEM');
+  }
+  assert.deepEqual(names(), ['manifest.published a.test', 'manifest.published a.test']);
+});
+
+test('where every fleet has it, nothing is read and nothing is written', async () => {
+  const { bucket, deps, read, entry } = await scene();
+  await spread(deps, spec, entry);
+  const again = { ...deps, manifests: await read() };
+  const calls = bucket.calls.length;
+
+  await spread(again, spec, entry);
+
+  assert.equal(bucket.calls.length, calls);
+});
+
+test('a fleet that lags behind keeps its own publication as the one before', async () => {
+  const { deps, read, entry } = await scene();
+  await deps.publishers.get(two)?.publish(name, older, [{ sha256: 'b'.repeat(64), text: 'old' }]);
+
+  await spread({ ...deps, manifests: await read() }, spec, entry);
+
+  const manifests = await read();
+  assert.deepEqual(
+    manifests.get(two)?.manifest.certificates[name]?.previous?.pems[0]?.sha256,
+    'b'.repeat(64),
+  );
+});
+
+test('a fleet that gets its first publication has none before it: the PEM would not be in its prefix', async () => {
+  const previous = { publishedAt: older.publishedAt, pems: older.pems };
+  const { deps, read, entry } = await scene({
+    entry: entryOf({ pems: [pemRefOf({ sha256: digest('a PEM') })], previous }),
+  });
+
+  await spread(deps, spec, entry);
+
+  assert.equal((await read()).get(two)?.manifest.certificates[name]?.previous, undefined);
+});
+
+for (const [says, spoil] of [
+  ['missing', (bucket: ReturnType<typeof memoryBucket>, key: string) => bucket.delete(key)],
+  ['altered', (bucket: ReturnType<typeof memoryBucket>, key: string) => bucket.put(key, 'another PEM')],
+] as const) {
+  test(`a PEM that is ${says} is not spread, and the message holds its key only`, async () => {
+    const { bucket, deps, read, entry } = await scene();
+    const key = layout.pem(one, name, digest('a PEM'));
+    await spoil(bucket, key);
+
+    await assert.rejects(spread(deps, spec, entry), {
+      code: 'ERR_BUCKET_IO',
+      key,
+      message: `${key}: is missing or altered`,
+    });
+
+    assert.equal((await read()).get(two), undefined);
+  });
+}
+
+test('another line in the crt-list is published to every fleet, without an order and without a new previous', async () => {
+  const { deps, read, entry, names } = await scene();
+  await spread(deps, spec, entry);
+  const haproxy = { crtListOptions: ['alpn h2'], sniFilters: ['a.test'] };
+
+  await spread({ ...deps, manifests: await read() }, { ...spec, haproxy }, entry);
+  const listed = [...(await read()).values()].map((read) => read?.manifest.certificates[name]);
+  const newest = listed[0] ?? entry;
+  await spread({ ...deps, manifests: await read() }, spec, newest);
+  const unlisted = [...(await read()).values()].map((read) => read?.manifest.certificates[name]);
+
+  for (const seen of listed) assert.deepEqual([seen?.haproxy, seen?.previous], [haproxy, undefined]);
+  for (const seen of unlisted) assert.deepEqual([seen?.haproxy, seen?.pems], [undefined, entry.pems]);
+  assert.equal(names().length, 2 + 3 + 3);
+});

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { digest, parse } from '#contract/combined-pem.ts';
+import { fleetName } from '#contract/layout.ts';
+import { emptyManifest, parseManifest, serializeManifest } from '#contract/manifest.ts';
+import { entryOf as madeEntry, newestEntry } from '../../../../lambda/publication/entry.ts';
+import {
+  after,
+  DIRECTORY_URL,
+  entryOf,
+  manifestsOf,
+  named,
+  noon,
+  pemRefOf,
+  specOf,
+} from '../../../support/issuer/support.ts';
+import { createPki } from '../../../support/parts/pki.ts';
+
+const [one, two, three] = [fleetName.parse('one'), fleetName.parse('two'), fleetName.parse('three')];
+const spec = specOf({ fleets: [one, two, three] });
+const name = named('a.test');
+
+test('an entry says what was issued, as the leaf says it', async () => {
+  const pki = await createPki();
+  const validity = { notBefore: noon, notAfter: after(noon, 5_000) };
+  const { combined } = await pki.issue({ names: ['a.test'], serial: '0a1b', ...validity });
+  const obtained = { text: combined, pem: parse(combined) };
+  const accountUrl = 'https://ca.test/account/1';
+
+  const entry = madeEntry(
+    spec,
+    { directoryUrl: DIRECTORY_URL, accountUrl, profile: 'classic', preferredChain: undefined },
+    [obtained],
+    noon,
+  );
+
+  const { certId, ...pem } = entry.pems[0] ?? pemRefOf();
+  assert.match(certId ?? '', /^[\w-]{27}\.Chs$/);
+  assert.deepEqual(pem, {
+    sha256: digest(combined),
+    size: combined.length,
+    keyType: 'ec256',
+    serial: '0A1B',
+    notBefore: noon.toISOString(),
+    notAfter: after(noon, 5_000).toISOString(),
+    chainLength: 2,
+  });
+  assert.deepEqual(entry.issued, { directoryUrl: DIRECTORY_URL, accountUrl, profile: 'classic' });
+  const text = serializeManifest({ ...emptyManifest(one, noon), certificates: { [name]: entry } });
+  assert.deepEqual(parseManifest(one, Buffer.from(text)).certificates[name], entry);
+});
+
+const older = entryOf({
+  publishedAt: after(noon, -1_000).toISOString(),
+  pems: [pemRefOf({ sha256: 'b'.repeat(64) })],
+});
+const newer = entryOf();
+
+for (const [says, entries, wanted] of [
+  ['no fleet has any', [], undefined],
+  ['no fleet has this certificate', [[one, undefined]], undefined],
+  [
+    'one fleet has it',
+    [
+      [one, undefined],
+      [two, newer],
+    ],
+    newer,
+  ],
+  [
+    'the first has the newest',
+    [
+      [one, newer],
+      [two, older],
+    ],
+    newer,
+  ],
+  [
+    'the last has the newest',
+    [
+      [one, older],
+      [two, undefined],
+      [three, newer],
+    ],
+    newer,
+  ],
+] as const) {
+  test(`the newest among the fleets, where ${says}`, () => {
+    assert.deepEqual(newestEntry(spec, manifestsOf(entries as never)), wanted);
+  });
+}
+
+test('fleets that the certificate is not for are not asked', () => {
+  assert.equal(
+    newestEntry(
+      specOf({ fleets: [one] }),
+      manifestsOf([
+        [one, older],
+        [two, newer],
+      ]),
+    ),
+    older,
+  );
+});

@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { layout } from '#contract/layout.ts';
+import { emptyManifest, type ManifestEntry, serializeManifest } from '#contract/manifest.ts';
+import { createPublisher, readManifest } from '../../../../lambda/publication/publisher.ts';
+import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
+import { after, entryOf, fleet, interposed, named, noon, pemRefOf } from '../../../support/issuer/support.ts';
+
+const key = layout.manifest(fleet);
+const now = () => noon;
+const sha = (digit: string) => digit.repeat(64);
+const certificate = (digit: string, changes: Partial<ManifestEntry> = {}) => ({
+  entry: entryOf({ pems: [pemRefOf({ sha256: sha(digit) })], ...changes }),
+  texts: [{ sha256: sha(digit), text: `PEM ${digit}` }],
+});
+const a = named('a.test');
+
+async function publish(bucket: ReturnType<typeof memoryBucket>, name: string, digit: string, changes = {}) {
+  const { entry, texts } = certificate(digit, changes);
+  return createPublisher(bucket, fleet, now).publish(named(name), entry, texts);
+}
+
+test('the PEM is there before the manifest names it', async () => {
+  const bucket = memoryBucket();
+
+  assert.equal(await publish(bucket, 'a.test', 'a'), 'published');
+
+  const pem = layout.pem(fleet, a, sha('a'));
+  assert.deepEqual(
+    bucket.calls.filter((call) => call.startsWith('put')),
+    [`put ${pem}`, `put ${key}`],
+  );
+  assert.equal(bucket.text(pem), 'PEM a');
+  const read = await readManifest(bucket, fleet);
+  assert.deepEqual(read?.manifest.certificates[a]?.pems[0]?.sha256, sha('a'));
+});
+
+test('a PEM that cannot be put is not published', async () => {
+  const bucket = memoryBucket();
+  const failing = interposed(bucket, { put: () => Promise.reject(new RangeError('disk full')) });
+  const { entry, texts } = certificate('a');
+
+  await assert.rejects(createPublisher(failing, fleet, now).publish(a, entry, texts), RangeError);
+
+  assert.equal(bucket.text(key), undefined);
+});
+
+test('other certificates, and fields of newer versions, stay as they are', async () => {
+  const bucket = memoryBucket();
+  const { entry } = certificate('b', { fromTheFuture: 1 } as never);
+  const manifest = {
+    ...emptyManifest(fleet, noon),
+    fromTheFuture: { deep: true },
+    certificates: { 'b.test': entry },
+  };
+  await bucket.put(key, serializeManifest(manifest as never));
+
+  await publish(bucket, 'a.test', 'a');
+
+  const { certificates, ...rest } = JSON.parse(bucket.text(key) ?? '');
+  assert.deepEqual(rest['fromTheFuture'], { deep: true });
+  assert.deepEqual(certificates['b.test'], JSON.parse(JSON.stringify(entry)));
+  assert.deepEqual(Object.keys(certificates), ['a.test', 'b.test']);
+});
+
+test('what is published already is not written again: the ETag stays', async () => {
+  const bucket = memoryBucket();
+  await publish(bucket, 'a.test', 'a');
+  const before = (await readManifest(bucket, fleet))?.etag;
+  const calls = bucket.calls.length;
+
+  const result = await publish(bucket, 'a.test', 'a', { publishedAt: after(noon, 1).toISOString() });
+
+  assert.equal(result, 'unchanged');
+  assert.equal((await readManifest(bucket, fleet))?.etag, before);
+  assert.ok(!bucket.calls.slice(calls).includes(`put ${key}`));
+});
+
+test('the publication before is kept for a rollback, and only that one', async () => {
+  const bucket = memoryBucket();
+  for (const digit of ['1', '2', '3']) await publish(bucket, 'a.test', digit);
+
+  const entry = (await readManifest(bucket, fleet))?.manifest.certificates[a];
+
+  assert.equal(entry?.pems[0]?.sha256, sha('3'));
+  assert.deepEqual(entry?.previous, {
+    publishedAt: noon.toISOString(),
+    pems: [pemRefOf({ sha256: sha('2') })],
+  });
+  for (const digit of ['1', '2', '3'])
+    assert.equal(bucket.text(layout.pem(fleet, a, sha(digit))), `PEM ${digit}`);
+});
+
+/** Before the first put of the manifest, another writer puts its own. */
+function withRival(bucket: ReturnType<typeof memoryBucket>, times: number) {
+  let left = times;
+  return interposed(bucket, {
+    put: async (putKey, body, condition) => {
+      if (putKey === key && left > 0) {
+        left -= 1;
+        await publish(bucket, `rival-${left}.test`, 'f');
+      }
+      return bucket.put(putKey, body, condition);
+    },
+  });
+}
+
+for (const [says, isFirst] of [
+  ['the first manifest of a fleet', true],
+  ['a manifest that is there', false],
+] as const) {
+  test(`a writer that came first to ${says} is merged with, and nothing of it is lost`, async () => {
+    const bucket = memoryBucket();
+    if (!isFirst) await publish(bucket, 'old.test', 'e');
+    const { entry, texts } = certificate('a');
+
+    const result = await createPublisher(withRival(bucket, 3), fleet, now).publish(a, entry, texts);
+
+    assert.equal(result, 'published');
+    const names = Object.keys((await readManifest(bucket, fleet))?.manifest.certificates ?? {});
+    assert.deepEqual(names, [
+      'a.test',
+      ...(isFirst ? [] : ['old.test']),
+      'rival-0.test',
+      'rival-1.test',
+      'rival-2.test',
+    ]);
+  });
+}
+
+test('a storm of conflicts ends with ERR_BUCKET_CONFLICT, for each certificate that waited', async () => {
+  const bucket = memoryBucket();
+  const stormy = interposed(bucket, {
+    put: async (putKey, body, condition) =>
+      putKey === key ? 'precondition-failed' : bucket.put(putKey, body, condition),
+  });
+  const publisher = createPublisher(stormy, fleet, now);
+
+  const ended = await Promise.allSettled(
+    ['a', 'b'].map((name) =>
+      publisher.publish(named(`${name}.test`), certificate(name).entry, certificate(name).texts),
+    ),
+  );
+
+  assert.deepEqual(
+    ended.map((end) => end.status === 'rejected' && end.reason.code),
+    ['ERR_BUCKET_CONFLICT', 'ERR_BUCKET_CONFLICT'],
+  );
+  assert.ok(bucket.calls.filter((call) => call === `get ${key}`).length <= 200);
+});
+
+test('after a failure the publisher goes on with what comes next', async () => {
+  const bucket = memoryBucket();
+  let isDown = true;
+  const recovering = interposed(bucket, {
+    get: (async (getKey: string) => {
+      if (isDown) throw new RangeError('unavailable');
+      return bucket.get(getKey);
+    }) as typeof bucket.get,
+  });
+  const publisher = createPublisher(recovering, fleet, now);
+  const { entry, texts } = certificate('a');
+  await assert.rejects(publisher.publish(a, entry, texts), RangeError);
+
+  isDown = false;
+
+  assert.equal(await publisher.publish(a, entry, texts), 'published');
+});
+
+for (const [says, shared] of [
+  ['of one pass', true],
+  ['of as many passes', false],
+] as const) {
+  test(`thirty certificates ${says} that are published at once are all published`, async () => {
+    const bucket = memoryBucket();
+    const one = createPublisher(bucket, fleet, now);
+    const names = Array.from({ length: 30 }, (_, index) => `n${String(index).padStart(2, '0')}.test`);
+    const { entry, texts } = certificate('a');
+
+    const results = await Promise.all(
+      names.map((name) =>
+        (shared ? one : createPublisher(bucket, fleet, now)).publish(named(name), entry, texts),
+      ),
+    );
+
+    assert.deepEqual(new Set(results), new Set(['published']));
+    assert.deepEqual(Object.keys((await readManifest(bucket, fleet))?.manifest.certificates ?? {}), names);
+    const writes = bucket.calls.filter((call) => call === `put ${key}`).length;
+    assert.ok(shared ? writes <= 3 : writes >= 30, `${writes} writes`);
+  });
+}
+
+test('a manifest of a newer version is not overwritten', async () => {
+  const bucket = memoryBucket();
+  await bucket.put(key, '{"version":2}');
+
+  await assert.rejects(publish(bucket, 'a.test', 'a'), { code: 'ERR_MANIFEST_VERSION' });
+
+  assert.equal(bucket.text(key), '{"version":2}');
+});

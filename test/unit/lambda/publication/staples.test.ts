@@ -1,0 +1,104 @@
+// The staples of a fleet on a simulated clock: when they are asked for, published, and what is learned.
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { certificateName, layout } from '#contract/layout.ts';
+import { openBucket } from '#storage/open.ts';
+import type { CertificateSpec } from '../../../../lambda/config/config.ts';
+import { decide } from '../../../../lambda/pass/due.ts';
+import { createPublishers, readManifest } from '../../../../lambda/publication/publisher.ts';
+import { isStapleDue, refreshStaples } from '../../../../lambda/publication/staples.ts';
+import { fleet } from '../../../support/agent/host.ts';
+import { entryFor, publisher } from '../../../support/agent/publish.ts';
+import { type OcspResponder, startOcspResponder } from '../../../support/parts/ocsp-responder.ts';
+import { createPki } from '../../../support/parts/pki.ts';
+import { makeTempDir } from '../../../support/temp-dir.ts';
+
+const MINUTE_MS = 60_000;
+let responder: OcspResponder;
+before(async () => {
+  responder = await startOcspResponder();
+});
+after(() => responder.stop());
+
+async function stage(t: { after(work: () => void): void }, ocspUrl: string | undefined) {
+  const dir = makeTempDir();
+  t.after(dir.remove);
+  const pki = await createPki();
+  const bucket = await openBucket(pathToFileURL(join(dir.path, 'bucket')).href);
+  responder.serve({ pem: pki.intermediatePem, keyPem: pki.intermediateKeyPem });
+  Object.assign(responder, { requests: 0, httpStatus: undefined });
+  const { combined } = await pki.issue({ names: ['shop.test'], ...(ocspUrl && { ocspUrl }) });
+  const { serialNumber } = new X509Certificate(combined);
+  responder.good.add(serialNumber);
+  const entry = entryFor(combined, ['shop.test'], ocspUrl ? { ocspUrl } : {});
+  await publisher(bucket, pki).publishBytes('shop', combined, entry);
+  const spec = {
+    ...{ name: certificateName.parse('shop'), identifiers: ['shop.test'], keyTypes: ['ec256'] },
+    ...{ fleets: [fleet], reuseKey: true },
+  } as unknown as CertificateSpec;
+  const events: string[] = [];
+  const pass = async (minutes = 0) => {
+    const now = () => new Date(Date.now() + minutes * MINUTE_MS);
+    const timing = { now, deadline: new Date(Date.now() + 3_600_000), sleep: async () => undefined };
+    const deps = { bucket, timing, log: (event: string) => events.push(event) };
+    const manifests = new Map([[fleet, await readManifest(bucket, fleet)]]);
+    return refreshStaples(deps, 4, [spec], manifests, createPublishers(bucket, [fleet], deps.timing.now));
+  };
+  const published = async () => {
+    const read = (await readManifest(bucket, fleet))?.manifest.certificates[spec.name];
+    assert.ok(read);
+    return read;
+  };
+  return { bucket, spec, serialNumber, pass, published, events };
+}
+
+test('published beside the PEM, kept until half of its life, then fetched again', async (t) => {
+  const { bucket, spec, pass, published } = await stage(t, responder.url);
+
+  const first = await pass();
+  const [pem] = (await published()).pems;
+  const idle = await pass(29);
+  responder.validMinutes = 90;
+  await new Promise((resolve) => setTimeout(resolve, 1100)); // openssl's clock has seconds
+  const second = await pass(31);
+
+  assert.deepEqual([first.isPublished, idle.isPublished, second.isPublished], [true, false, true]);
+  assert.equal(responder.requests, 2);
+  const key = layout.ocsp(fleet, spec.name, pem?.sha256 ?? '', pem?.ocsp?.sha256 ?? '');
+  assert.ok(await bucket.get(key));
+  const after = await published();
+  assert.notEqual(after.pems[0]?.ocsp?.sha256, pem?.ocsp?.sha256);
+  assert.equal(after.previous, undefined, 'fresh staples are no other publication');
+});
+
+test('revoked: renew now; what is stapled stays as it is', async (t) => {
+  const { spec, serialNumber, pass, published, events } = await stage(t, responder.url);
+  responder.good.delete(serialNumber);
+  responder.revoked.add(serialNumber);
+
+  const { revoked, isPublished } = await pass();
+
+  const directoryUrl = 'https://ca.test/dir';
+  const input = { spec, cas: [{ directoryUrl }], windows: new Map(), record: undefined, forced: false };
+  const decision = decide({ ...input, published: await published(), revoked, now: new Date(), wakeMs: 1 });
+  assert.deepEqual(decision, { action: 'obtain', reason: 'revoked', directoryUrl });
+  assert.equal(isPublished, false);
+  assert.deepEqual(events, ['ocsp.revoked']);
+});
+
+test('a responder in trouble fails no pass; a certificate without a URL makes no request', async (t) => {
+  const down = await stage(t, responder.url);
+  responder.httpStatus = 503;
+  const failed = await down.pass();
+  const bare = await stage(t, undefined);
+  const nothing = await bare.pass();
+
+  assert.deepEqual(down.events, ['ocsp.failed']);
+  assert.deepEqual([failed.isPublished, nothing.isPublished, bare.events], [false, false, []]);
+  assert.equal(responder.requests, 0);
+  const [pem] = (await bare.published()).pems;
+  assert.equal(pem && isStapleDue(pem, new Date()), false);
+});

@@ -37,20 +37,20 @@ export interface PassResult {
   /** What hinders the whole host. */
   error: unknown;
   /** What each look meets until something changes: `error`, or the lack of a socket where reloads and handshakes do without. */
-  hindrance: unknown;
+  blocker: unknown;
   /** Something was written, loaded, removed. */
   isChanged: boolean;
   /** When a certificate that waits or failed shall be tried again. */
   nextTryAt: Date | undefined;
 }
 
-export interface Scene extends Agent {
+export interface HostView extends Agent {
   /** `undefined`: out of reach. */
   haproxy: HaproxyView | undefined;
   /** Why nothing can be loaded in this pass: HAProxy out of reach, a foreign transaction. */
-  hindrance: unknown;
-  /** Work by reload and handshake alone: see unseen.ts. */
-  isUnseen: boolean;
+  blocker: unknown;
+  /** Work by reload and handshake alone: see deploy/without-socket.ts. */
+  isWithoutSocket: boolean;
   disk: ReadonlyMap<string, DiskFile>;
   /** Where HAProxy loads by a crt-list file. */
   crtListFile: CrtListFile | undefined;

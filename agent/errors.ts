@@ -62,7 +62,7 @@ export type ErrorCode =
   | 'ERR_UNEXPECTED';
 
 /** What was asked of HAProxy, without what was sent along. */
-export interface Asked {
+export interface RuntimeRequest {
   verb: string;
   filename?: string | undefined;
 }
@@ -84,7 +84,7 @@ export class RuntimeCommandFailed extends Error {
 
   constructor(
     code: RuntimeErrorCode,
-    asked: Asked,
+    asked: RuntimeRequest,
     detail: string,
     answer: RuntimeAnswer = {},
     options?: ErrorOptions,

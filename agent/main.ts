@@ -9,7 +9,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import type { Agent } from './agent.ts';
 import { EXIT, exitStatusOf, planText, resultDocument, statusText } from './cli/output.ts';
 import { USAGE } from './cli/usage.ts';
-import { type AgentConfig, loadConfig, OPTIONS } from './config/config.ts';
+import { type AgentConfig, loadAgentConfig, OPTIONS } from './config/config.ts';
 import { examineConfigured, exitStatusOfFindings, findingsOutput } from './doctor/doctor.ts';
 import { ConfigError } from './errors.ts';
 import { Runtime } from './haproxy/runtime.ts';
@@ -19,10 +19,10 @@ import { instanceConfigs } from './pass/instances.ts';
 import { sync } from './pass/sync.ts';
 import { execHere } from './resident/exec.ts';
 import { DEFAULT_WAIT_SECONDS, firstBoot, waitOf } from './resident/first-boot.ts';
-import { measurer, reside, turnEndOf } from './resident/resident.ts';
+import { metricsWriter, pollOutcomeOf, runResident } from './resident/resident.ts';
 import { openNotifier } from './resident/sd-notify.ts';
-import { leave } from './resident/shutdown.ts';
-import { napper } from './resident/sleep.ts';
+import { reportDeparture } from './resident/shutdown.ts';
+import { interruptibleSleep } from './resident/sleep.ts';
 import { readStatus } from './state/state.ts';
 
 /** Below HAProxy's own `stats timeout` (10 s), so that a late answer is ours to tell. */
@@ -45,7 +45,7 @@ async function main(argv: string[]): Promise<number> {
   const commands: Record<string, (config: AgentConfig, flags: Flags) => Promise<number>> = {
     sync: syncOnce,
     run: stayResident,
-    leave: async (config) => ((await leave(agentOf(config))) ? EXIT.ok : EXIT.failure),
+    leave: async (config) => ((await reportDeparture(agentOf(config))) ? EXIT.ok : EXIT.failure),
     status: showStatus,
   };
   if (command === 'doctor') return examine(flags);
@@ -58,7 +58,7 @@ function configOf(flags: Flags): Promise<AgentConfig> {
   const texts = Object.entries(flags).flatMap(([key, value]) =>
     typeof value === 'string' ? [[key, value]] : [],
   );
-  return loadConfig({ flags: Object.fromEntries(texts), env: process.env, hostname: hostname() });
+  return loadAgentConfig({ flags: Object.fromEntries(texts), env: process.env, hostname: hostname() });
 }
 
 function readCommandLine(argv: string[]): { command: string; flags: Flags } {
@@ -99,8 +99,8 @@ async function syncOnce(config: AgentConfig, flags: Flags): Promise<number> {
   const { result, code } =
     waitMs === undefined
       ? await sync(agent, options).then((done) => ({ result: done, code: exitStatusOf(done) }))
-      : await firstBoot(agent, { waitMs, sleep: napper(signal).nap, options });
-  if (!isDryRun) await measurer(agent)(turnEndOf(result));
+      : await firstBoot(agent, { waitMs, sleep: interruptibleSleep(signal).sleep, options });
+  if (!isDryRun) await metricsWriter(agent)(pollOutcomeOf(result));
   if (flags['json']) print(`${JSON.stringify(resultDocument(result, isDryRun), null, 2)}\n`);
   else if (isDryRun) print(planText(result));
   return code;
@@ -108,9 +108,9 @@ async function syncOnce(config: AgentConfig, flags: Flags): Promise<number> {
 
 async function stayResident(config: AgentConfig): Promise<number> {
   const signal = stopSignal();
-  await reside(agentOf(config), {
+  await runResident(agentOf(config), {
     signal,
-    napper: napper(signal),
+    napper: interruptibleSleep(signal),
     random: Math.random,
     notifier: openNotifier(process.env['NOTIFY_SOCKET'], log),
     watchdogUsec: process.env['WATCHDOG_USEC'],

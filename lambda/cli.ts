@@ -1,14 +1,14 @@
 /** `pemfleet`: the operator's command. Composition root: argv and exit status are touched here. */
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
-import { account } from './commands/account.ts';
+import { accountCommand } from './commands/account.ts';
 import { type Command, parseCommandLine, print, printJson, say, UsageError } from './commands/command.ts';
-import { haproxyConfig } from './commands/haproxy-config.ts';
+import { haproxyConfigCommand } from './commands/haproxy-config.ts';
 import { EXIT, USAGE } from './commands/output.ts';
-import { plan, run } from './commands/pass.ts';
-import { respond } from './commands/respond.ts';
-import { revoke } from './commands/revoke.ts';
-import { status } from './commands/status.ts';
+import { planCommand, runCommand } from './commands/pass.ts';
+import { respondCommand } from './commands/respond.ts';
+import { revokeCommand } from './commands/revoke.ts';
+import { statusCommand } from './commands/status.ts';
 import { configJsonSchema } from './config/config.ts';
 import { ConfigError } from './config/error.ts';
 
@@ -23,17 +23,17 @@ const version: Command = async () => {
 };
 
 const COMMANDS: Readonly<Record<string, Command>> = {
-  run,
-  plan,
-  status,
-  respond,
-  revoke,
-  account,
-  'haproxy-config': haproxyConfig,
+  run: runCommand,
+  plan: planCommand,
+  status: statusCommand,
+  respond: respondCommand,
+  revoke: revokeCommand,
+  account: accountCommand,
+  'haproxy-config': haproxyConfigCommand,
   schema,
   version,
 };
-const TAKES_OPERANDS: ReadonlySet<Command> = new Set([revoke]);
+const TAKES_OPERANDS: ReadonlySet<Command> = new Set([revokeCommand]);
 
 async function main(args: string[]): Promise<number> {
   const { values, positionals } = parseCommandLine(args);

@@ -4,12 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import { checkConfig } from './config/config.ts';
-import type { Figures } from './fleet/metrics.ts';
+import type { PassMetrics } from './fleet/metrics.ts';
 import { ssmNotifier } from './fleet/run-command.ts';
 import { type Log, levelOf } from './log.ts';
 import type { Outcome } from './outcome.ts';
 import { afterPass } from './pass/after-pass.ts';
-import { loadConfig, openBucket, runPass } from './wiring.ts';
+import { loadConfigFile, openBucket, runPass } from './wiring.ts';
 
 /** The part of Lambda's context that is used. */
 export interface LambdaContext {
@@ -33,7 +33,7 @@ const log: Log = (event, fields = {}) => logger[levelOf(event)](event, fields);
 export async function handler(_event: unknown, context: LambdaContext): Promise<{ outcomes: Outcome[] }> {
   const now = () => new Date();
   const deadline = new Date(Date.now() + context.getRemainingTimeInMillis() - RESERVE_MS);
-  const config = await loadConfig(process.env['PEMFLEET_CONFIG'] ?? 'pemfleet.json', (file, text) =>
+  const config = await loadConfigFile(process.env['PEMFLEET_CONFIG'] ?? 'pemfleet.json', (file, text) =>
     checkConfig(file, JSON.parse(text)),
   );
   const bucket = await openBucket(process.env['PEMFLEET_BUCKET'] ?? config.bucket);
@@ -47,7 +47,7 @@ export async function handler(_event: unknown, context: LambdaContext): Promise<
 }
 
 /** Embedded metric format: a line of the log that CloudWatch reads. No dimension but the service: each would cost. */
-function emit(figures: Figures): void {
+function emit(figures: PassMetrics): void {
   for (const [name, value] of Object.entries(figures)) {
     const unit = name === 'DaysToExpiry' ? MetricUnit.NoUnit : MetricUnit.Count;
     metrics.addMetric(name, unit, value);

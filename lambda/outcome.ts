@@ -34,7 +34,7 @@ export interface Outcome {
   places?: readonly string[];
 }
 
-export function describe(entry: ManifestEntry | undefined): Pick<Outcome, 'serial' | 'notAfter'> {
+export function currentPem(entry: ManifestEntry | undefined): Pick<Outcome, 'serial' | 'notAfter'> {
   const [pem] = entry?.pems ?? [];
   return pem === undefined ? {} : { serial: pem.serial, notAfter: pem.notAfter };
 }

@@ -6,7 +6,7 @@ import type { Bucket } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
 import type { Timing } from './acme/poll.ts';
 import { createTransport } from './acme/transport.ts';
-import { type Authority, openAuthority } from './ca/ca.ts';
+import { type Ca, openCa } from './ca/ca.ts';
 import { http01Solver } from './challenge/http01.ts';
 import type { ChallengeSolver } from './challenge/solver.ts';
 import { statelessSolver } from './challenge/stateless.ts';
@@ -18,14 +18,14 @@ import type { PassOptions, PassResult } from './outcome.ts';
 import { issue } from './pass/pass.ts';
 
 /** What only a composition root may touch: the clock, chance and the place to tell. */
-export interface World {
+export interface PassEnvironment {
   timing: Timing;
   random: () => number;
   log: Log;
 }
 
 /** @param parse of the file's text: YAML for people, JSON on Lambda */
-export async function loadConfig(
+export async function loadConfigFile(
   file: string,
   parse: (file: string, text: string) => Config,
 ): Promise<Config> {
@@ -47,9 +47,9 @@ export function runPass(
   bucket: Bucket,
   config: Config,
   options: PassOptions,
-  world: World,
+  world: PassEnvironment,
 ): Promise<PassResult> {
-  return withAuthorities(bucket, config, world.timing, async (authorities) => {
+  return withCas(bucket, config, world.timing, async (authorities) => {
     const solver = await solverFor(config, bucket, world.timing);
     const work = () =>
       issue({ ...world, bucket, solver, authorities }, config, options).finally(() => solver.close?.());
@@ -74,11 +74,11 @@ async function solverFor(
 }
 
 /** The configured CAs, by directory URL; their connections are closed when `work` is done. */
-export async function withAuthorities<T>(
+export async function withCas<T>(
   bucket: Bucket,
   config: Config,
   timing: Timing,
-  work: (authorities: ReadonlyMap<string, Authority>) => Promise<T>,
+  work: (authorities: ReadonlyMap<string, Ca>) => Promise<T>,
 ): Promise<T> {
   const opened = await Promise.all(
     [config.acme, ...config.fallback].map((settings) => connect(bucket, settings, timing)),
@@ -105,7 +105,7 @@ async function connect(bucket: Bucket, settings: AcmeSettings, timing: Timing) {
     ...(ca !== undefined && { ca }),
   });
   return {
-    authority: openAuthority(bucket, settings, transport.exchange, timing.now, hmacKey),
+    authority: openCa(bucket, settings, transport.exchange, timing.now, hmacKey),
     close: transport.close,
   };
 }

@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 import * as z from 'zod';
 import { fleetName, hostName } from '#contract/layout.ts';
 import { ConfigError } from '../errors.ts';
-import { haproxyList, haproxySchema, settled } from './haproxy.ts';
+import { haproxyList, haproxySchema, haproxySettingsOf } from './haproxy.ts';
 import { gidOf, uidOf } from './owner.ts';
 
 export const DEFAULT_CONFIG_FILE = '/etc/pemfleet/agent.yaml';
@@ -79,7 +79,7 @@ export const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   'state-dir': ['stateDir'],
 };
 
-export type AgentConfig = Awaited<ReturnType<typeof loadConfig>>;
+export type AgentConfig = Awaited<ReturnType<typeof loadAgentConfig>>;
 
 export interface ConfigSources {
   flags: Readonly<Record<string, string | undefined>>;
@@ -88,7 +88,7 @@ export interface ConfigSources {
 }
 
 /** @throws ConfigError `ERR_CONFIG`, one line a culprit */
-export async function loadConfig({ flags, env, hostname }: ConfigSources) {
+export async function loadAgentConfig({ flags, env, hostname }: ConfigSources) {
   const named = flags['config'] ?? env['PEMFLEET_AGENT_CONFIG'];
   const settings = await readSettings(named ?? DEFAULT_CONFIG_FILE, named !== undefined);
   place(settings, ['host'], (settings as { host?: unknown }).host ?? hostname.toLowerCase());
@@ -100,9 +100,9 @@ export async function loadConfig({ flags, env, hostname }: ConfigSources) {
   return {
     ...rest,
     /** The only one, or the first. */
-    haproxy: settled(instances[0] ?? haproxy),
+    haproxy: haproxySettingsOf(instances[0] ?? haproxy),
     /** Several, if there is a list of them. */
-    instances: instances.map(settled),
+    instances: instances.map(haproxySettingsOf),
     pem: { mode: pem.mode, uid: await uidOf(pem.owner), gid: await gidOf(pem.group) },
     pollIntervalMs: pollInterval * 1000,
   };

@@ -114,7 +114,7 @@ export const haproxyList = z
   .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'two have the same name');
 
 /** With every key, set or not: how the rest of the agent knows it. */
-export function settled({
+export function haproxySettingsOf({
   name,
   crtList,
   crtListFile,

@@ -6,24 +6,28 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parse } from '#contract/combined-pem.ts';
 import { codeOf } from '#contract/errors.ts';
-import type { Scene } from '../agent.ts';
+import type { HostView } from '../agent.ts';
 import type { Action, Progress } from '../desired/action.ts';
 import { isServing, stapleFileOf } from '../desired/files.ts';
 import { RuntimeCommandFailed, reactionTo } from '../errors.ts';
 import { writeTails } from '../haproxy/crt-list-file.ts';
 import type { CrtListFile } from '../haproxy/crt-list-line.ts';
 import type { HaproxyView, RuntimeFile } from '../haproxy/view.ts';
-import type { Prepared } from './fetch.ts';
+import type { InstalledFile } from './fetch.ts';
 import { proveServed, readBack } from './handshake.ts';
-import { dropPrevious, putBack, remove } from './install.ts';
-import { isToList, list, type ShowCrtList, unload } from './load.ts';
+import { dropPrevious, removeDurably, restorePreviousFile } from './install.ts';
+import { alignCrtList, needsListing, type ShowCrtList, unload } from './load.ts';
 import { checkStaple, loadStapled } from './staple.ts';
-import { proveUnseen } from './without-socket.ts';
+import { proveWithoutSocket } from './without-socket.ts';
 
 /** Its file is there already, and its line in the crt-list: all that can be done where HAProxy is not seen. */
-export async function bring(ready: Prepared, scene: Scene, progress: Progress): Promise<void> {
-  if (scene.isUnseen) return;
-  if (scene.haproxy === undefined || scene.hindrance !== undefined) throw scene.hindrance;
+export async function loadCertificate(
+  ready: InstalledFile,
+  scene: HostView,
+  progress: Progress,
+): Promise<void> {
+  if (scene.isWithoutSocket) return;
+  if (scene.haproxy === undefined || scene.blocker !== undefined) throw scene.blocker;
   const { path } = ready;
   await loadEverywhere(ready, scene, progress);
   if (ready.isStapleStale && ready.staple === undefined) progress.staple ??= { sha256: undefined };
@@ -32,27 +36,35 @@ export async function bring(ready: Prepared, scene: Scene, progress: Progress): 
 }
 
 /** On the wire, once HAProxy has it; with names that others have too, at the end of the pass. */
-export async function prove({ wanted, pem, action }: Prepared, scene: Scene, progress: Progress) {
-  if (scene.isUnseen) progress.handshakes = await proveUnseen(wanted, pem, scene);
+export async function proveCertificate(
+  { wanted, pem, action }: InstalledFile,
+  scene: HostView,
+  progress: Progress,
+) {
+  if (scene.isWithoutSocket) progress.handshakes = await proveWithoutSocket(wanted, pem, scene);
   else if (!action.isProvedLast)
     progress.handshakes = await proveServed(scene.config.haproxy.handshake, wanted, pem);
 }
 
 /** A file of ours that the manifest no longer wants, out of HAProxy: else it would serve it on. */
-export async function takeOut({ file }: Action, scene: Scene, showCrtList: ShowCrtList): Promise<void> {
+export async function unloadFromHaproxy(
+  { file }: Action,
+  scene: HostView,
+  showCrtList: ShowCrtList,
+): Promise<void> {
   for (const place of scene.haproxy?.files.get(file) ?? []) await unload(scene.runtime, place, showCrtList);
 }
 
 /** Once no line of a crt-list names it: HAProxy would not start. */
-export async function takeAway({ file }: Action, scene: Scene): Promise<void> {
+export async function removeFile({ file }: Action, scene: HostView): Promise<void> {
   const path = join(scene.config.haproxy.certsDir, file);
   for (const ours of [path, stapleFileOf(path)]) {
-    await remove(ours);
+    await removeDurably(ours);
     await dropPrevious(ours);
   }
 }
 
-async function loadEverywhere(brought: Prepared, scene: Scene, progress: Progress): Promise<void> {
+async function loadEverywhere(brought: InstalledFile, scene: HostView, progress: Progress): Promise<void> {
   const { runtime, haproxy } = scene;
   if (haproxy === undefined) return;
   const places = haproxy.files.get(brought.wanted.file) ?? [];
@@ -64,23 +76,23 @@ async function loadEverywhere(brought: Prepared, scene: Scene, progress: Progres
         ? await loadStapled(runtime, place, brought, haproxy.capabilities, isServed, progress)
         : await runtime.showCertificate(place.filename);
       if (isToLoad) progress.isLoaded = true;
-      if (isToList(place) && (await list(runtime, place))) progress.isLoaded = true;
+      if (needsListing(place) && (await alignCrtList(runtime, place))) progress.isLoaded = true;
       progress.certificate = readBack(shown, place.filename, brought.pem);
       checkStaple(progress, place.filename);
     }
   } catch (error) {
     if (reactionTo(codeOf(error)) === 'refused')
-      await takeBack(error, brought, places, { ...scene, haproxy }, progress);
+      await restorePrevious(error, brought, places, { ...scene, haproxy }, progress);
     throw error;
   }
 }
 
 /** HAProxy has refused: the old file, and the old certificate in each place that took the new one already. */
-async function takeBack(
+async function restorePrevious(
   refusal: unknown,
-  { path, wanted }: Prepared,
+  { path, wanted }: InstalledFile,
   places: readonly RuntimeFile[],
-  scene: Scene & { haproxy: HaproxyView },
+  scene: HostView & { haproxy: HaproxyView },
   progress: Progress,
 ): Promise<void> {
   const { runtime, haproxy } = scene;
@@ -89,8 +101,8 @@ async function takeBack(
   await putBackTails(path, places, scene.crtListFile);
   // Served already, it is not the PEM that was refused.
   if (!places.some((place) => isServing(place, wanted))) {
-    await putBack(path, progress.isWritten === true || codeOf(refusal) === 'ERR_RUNTIME_REFUSED');
-    await putBack(stapleFileOf(path), progress.isWritten === true);
+    await restorePreviousFile(path, progress.isWritten === true || codeOf(refusal) === 'ERR_RUNTIME_REFUSED');
+    await restorePreviousFile(stapleFileOf(path), progress.isWritten === true);
   }
   const old = await readFile(path, 'utf8').catch(() => undefined);
   const staple = await readFile(stapleFileOf(path)).catch(() => undefined);
@@ -100,7 +112,7 @@ async function takeBack(
     else if (seen?.serial !== place.certificate.serial && isCanonical(old))
       await loadStapled(runtime, place, { text: old, staple }, haproxy.capabilities, false, progress);
     if (place.entries?.length)
-      await list(runtime, { ...place, tails: place.entries.map(({ tail }) => tail) });
+      await alignCrtList(runtime, { ...place, tails: place.entries.map(({ tail }) => tail) });
   }
   progress.isWritten = false;
   progress.isLoaded = false;

@@ -3,14 +3,14 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CombinedPem, digest, verify } from '#contract/combined-pem.ts';
 import { PemRejected } from '#contract/errors.ts';
-import type { Scene } from '../agent.ts';
+import type { HostView } from '../agent.ts';
 import type { Action, Progress } from '../desired/action.ts';
 import type { WantedFile } from '../desired/files.ts';
 import { HostError } from '../errors.ts';
 import { install } from './install.ts';
 import { fetchStaple, placeStaple } from './staple.ts';
 
-export interface Prepared {
+export interface InstalledFile {
   action: Action;
   wanted: WantedFile;
   path: string;
@@ -21,7 +21,11 @@ export interface Prepared {
   isStapleStale: boolean;
 }
 
-export async function prepare(action: Action, scene: Scene, progress: Progress): Promise<Prepared> {
+export async function fetchAndInstall(
+  action: Action,
+  scene: HostView,
+  progress: Progress,
+): Promise<InstalledFile> {
   const { wanted, file } = action;
   if (wanted === undefined) throw new TypeError(`nothing is wanted of ${file}`);
   const path = join(scene.config.haproxy.certsDir, file);
@@ -43,7 +47,7 @@ export async function prepare(action: Action, scene: Scene, progress: Progress):
 async function obtain(
   wanted: WantedFile,
   path: string,
-  scene: Scene,
+  scene: HostView,
 ): Promise<{ body: Buffer; isOnDisk: boolean }> {
   if (scene.disk.get(wanted.file)?.sha256 === wanted.sha256)
     return { body: await readFile(path), isOnDisk: true };

@@ -27,7 +27,7 @@ export async function install(path: string, body: Buffer, { mode, uid, gid }: Pe
  * The file as it was before `install`. Where there was none, `orRemove` decides: a file that HAProxy refuses
  * would stop its next start.
  */
-export async function putBack(path: string, orRemove: boolean): Promise<void> {
+export async function restorePreviousFile(path: string, orRemove: boolean): Promise<void> {
   const hadPrevious = await rename(previousOf(path), path).then(() => true, missingAsFalse);
   if (!hadPrevious && orRemove) await unlink(path).catch(missingAsFalse);
   // A rename between two links of one file does nothing (rename(2)): so the second name may still be there.
@@ -39,15 +39,15 @@ export async function dropPrevious(path: string): Promise<void> {
   await unlink(previousOf(path)).catch(missingAsFalse);
 }
 
-export async function remove(path: string): Promise<void> {
+export async function removeDurably(path: string): Promise<void> {
   await unlink(path).catch(missingAsFalse);
   await syncDirectory(dirname(path));
 }
 
-/** As `remove`, but it can be put back. */
+/** Like `removeDurably`, but `restorePreviousFile` can undo it. */
 export async function setAside(path: string): Promise<void> {
   await keepPrevious(path);
-  await remove(path);
+  await removeDurably(path);
 }
 
 /** Where temporary files may be. */

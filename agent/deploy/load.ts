@@ -36,7 +36,7 @@ export type ShowCrtList = (crtList: string) => Promise<Entries>;
  * Of several certificates that go, a crt-list (which may have 10,000 lines) is asked for once; a failure is not kept. HAProxy
  * numbers no other line anew when one goes, so that they all can go by the lines of one listing.
  */
-export function showingOnce(runtime: Pick<Runtime, 'showCrtList'>): ShowCrtList {
+export function showCrtListOnce(runtime: Pick<Runtime, 'showCrtList'>): ShowCrtList {
   const shown = new Map<string, Entries>();
   return async (crtList) => {
     const entries = shown.get(crtList) ?? (await runtime.showCrtList(crtList));
@@ -61,12 +61,15 @@ export async function unload(
 }
 
 /** Whether there is more to list than `load` has done. */
-export function isToList(place: RuntimeFile): boolean {
+export function needsListing(place: RuntimeFile): boolean {
   return place.isListed ? isListedOtherwise(place) : (place.tails?.length ?? 0) > 1;
 }
 
 /** Makes HAProxy's entries of a crt-list file those that it shall have: what is missing comes before what goes. */
-export async function list(runtime: Runtime, { crtList, filename, tails }: RuntimeFile): Promise<boolean> {
+export async function alignCrtList(
+  runtime: Runtime,
+  { crtList, filename, tails }: RuntimeFile,
+): Promise<boolean> {
   if (crtList === undefined || tails === undefined) return false;
   const entries = (await runtime.showCrtList(crtList)).get(filename) ?? [];
   const missing = missingTails(entries, tails);

@@ -9,7 +9,7 @@ import { codeOf } from '#contract/errors.ts';
 import type { Agent } from '../agent.ts';
 import { crtListFileOf, writeTails } from '../haproxy/crt-list-file.ts';
 import { viewHaproxy } from '../haproxy/view.ts';
-import { dropPrevious, install, remove } from './install.ts';
+import { dropPrevious, install, removeDurably } from './install.ts';
 import { unload } from './load.ts';
 import { selfSigned } from './self-signed.ts';
 
@@ -41,7 +41,7 @@ export async function retirePlaceholder(agent: Agent): Promise<void> {
   const code = await unloadPlaceholder(agent).then(() => undefined, codeOf);
   const list = crtListFileOf(agent.config);
   if (list !== undefined) await writeTails(list, new Map([[PLACEHOLDER_FILE, []]]));
-  await remove(path);
+  await removeDurably(path);
   // As a bind's default certificate HAProxy keeps it until its next reload: who sends no name gets it.
   agent.log('placeholder.removed', { file: PLACEHOLDER_FILE, code });
 }

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digest } from '#contract/combined-pem.ts';
 import { codeOf, PemRejected } from '#contract/errors.ts';
-import type { Scene } from '../agent.ts';
+import type { HostView } from '../agent.ts';
 import type { Progress } from '../desired/action.ts';
 import { stapleFileOf, stapleOf, type WantedFile } from '../desired/files.ts';
 import { HostError, RuntimeCommandFailed } from '../errors.ts';
@@ -18,7 +18,7 @@ import { install, setAside } from './install.ts';
 import { load } from './load.ts';
 
 /** @throws HostError `ERR_PEM_MISSING`, PemRejected `ERR_PEM_DIGEST` */
-export async function fetchStaple(wanted: WantedFile, scene: Scene): Promise<Buffer | undefined> {
+export async function fetchStaple(wanted: WantedFile, scene: HostView): Promise<Buffer | undefined> {
   const staple = stapleOf(wanted, scene.now());
   if (staple === undefined) return undefined;
   const file = stapleFileOf(wanted.file);
@@ -38,7 +38,7 @@ export async function placeStaple(
   file: string,
   staple: Buffer | undefined,
   isStale: boolean,
-  scene: Scene,
+  scene: HostView,
 ): Promise<void> {
   const seen = scene.disk.get(stapleFileOf(file))?.sha256;
   const path = join(scene.config.haproxy.certsDir, stapleFileOf(file));

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CombinedPem, parse } from '#contract/combined-pem.ts';
 import { codeOf } from '#contract/errors.ts';
-import type { Agent, PassOptions, Scene } from '../agent.ts';
+import type { Agent, HostView, PassOptions } from '../agent.ts';
 import type { WantedFile } from '../desired/files.ts';
 import { HandshakeFailed, RuntimeCommandFailed } from '../errors.ts';
 import { proveServed } from './handshake.ts';
@@ -14,24 +14,28 @@ import { proveServed } from './handshake.ts';
 /** None, none for this user, none of level admin. One that nobody listens on: HAProxy is down. */
 const NO_SOCKET = ['ERR_RUNTIME_SOCKET_MISSING', 'ERR_RUNTIME_SOCKET_DENIED', 'ERR_RUNTIME_NOT_ADMIN'];
 
-export function isUnseen(
+export function worksWithoutSocket(
   { config: { haproxy } }: Agent,
-  hindrance: unknown,
+  blocker: unknown,
   { isBeforeStart }: PassOptions,
 ): boolean {
   if (haproxy.reload === undefined || haproxy.handshake.length === 0 || isBeforeStart) return false;
-  return NO_SOCKET.includes(codeOf(hindrance));
+  return NO_SOCKET.includes(codeOf(blocker));
 }
 
 /**
  * @throws RuntimeCommandFailed `ERR_RUNTIME_NO_SOCKET`: a bind hands out something else, until the next reload;
  * or why there is no socket, if no bind answers
  */
-export async function proveUnseen(wanted: WantedFile, pem: CombinedPem, scene: Scene): Promise<string[]> {
+export async function proveWithoutSocket(
+  wanted: WantedFile,
+  pem: CombinedPem,
+  scene: HostView,
+): Promise<string[]> {
   const addresses = await proveServed(scene.config.haproxy.handshake, wanted, pem).catch((error: unknown) => {
     if (!(error instanceof HandshakeFailed)) throw error;
     // Nobody answers on the bind either: HAProxy is down, and its next start reads the file.
-    if (/CONNECT|TIMEOUT/.test(error.code)) throw scene.hindrance;
+    if (/CONNECT|TIMEOUT/.test(error.code)) throw scene.blocker;
     throw noSocket(wanted, scene, 'HAProxy takes it at its next reload', error);
   });
   if (addresses.length > 0) return addresses;
@@ -44,11 +48,11 @@ export async function proveUnseen(wanted: WantedFile, pem: CombinedPem, scene: S
 
 function noSocket(
   { file }: WantedFile,
-  { hindrance }: Scene,
+  { blocker }: HostView,
   rest: string,
   cause?: HandshakeFailed,
 ): RuntimeCommandFailed {
-  const detail = `there is no stats socket to load it through (${codeOf(hindrance)}): ${rest}`;
+  const detail = `there is no stats socket to load it through (${codeOf(blocker)}): ${rest}`;
   return new RuntimeCommandFailed(
     'ERR_RUNTIME_NO_SOCKET',
     { verb: 'set ssl cert', filename: file },
@@ -62,7 +66,7 @@ function noSocket(
 const MOST_ASKED = 20;
 
 /** After a reload: whether the new worker hands out one of these. Each file is read once, however often it is asked. */
-export function isOneHandedOut(wanted: readonly WantedFile[], { config }: Agent): () => Promise<boolean> {
+export function isAnyServed(wanted: readonly WantedFile[], { config }: Agent): () => Promise<boolean> {
   const { certsDir, handshake } = config.haproxy;
   const asked = wanted.slice(0, MOST_ASKED).map((one) => {
     let pem: Promise<CombinedPem> | undefined;

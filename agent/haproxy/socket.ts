@@ -4,7 +4,12 @@
  * Verb, operands and payload arrive apart, so that no error can ever carry the payload (a private key).
  */
 import { createConnection } from 'node:net';
-import { type Asked, type RuntimeAnswer, RuntimeCommandFailed, type RuntimeErrorCode } from '../errors.ts';
+import {
+  type RuntimeAnswer,
+  RuntimeCommandFailed,
+  type RuntimeErrorCode,
+  type RuntimeRequest,
+} from '../errors.ts';
 
 export interface RuntimeCommand {
   /** As in the management guide: `set ssl cert`. */
@@ -68,7 +73,10 @@ export function openSocket({ path, timeoutMs }: SocketOptions): RuntimeSocket {
   };
 }
 
-const askedOf = ({ verb, operands }: RuntimeCommand): Asked => ({ verb, filename: operands?.at(-1) });
+const askedOf = ({ verb, operands }: RuntimeCommand): RuntimeRequest => ({
+  verb,
+  filename: operands?.at(-1),
+});
 
 function textOf({ verb, operands = [], payload }: RuntimeCommand): string {
   const line = [verb, ...operands.map(escapeOperand)].join(' ');
@@ -81,7 +89,7 @@ export function firstLineOf({ text, severity }: Answer): RuntimeAnswer {
   return { severity, firstLine: line.startsWith('Unknown command') ? 'Unknown command' : line.slice(0, 300) };
 }
 
-function checkSize(bytes: number, asked: Asked, maxBytes = Number.POSITIVE_INFINITY): void {
+function checkSize(bytes: number, asked: RuntimeRequest, maxBytes = Number.POSITIVE_INFINITY): void {
   if (bytes <= maxBytes) return;
   const detail = `${bytes} bytes with the command, HAProxy takes ${maxBytes}: reload it, or raise its tune.bufsize and the agent's haproxy.bufsize`;
   throw new RuntimeCommandFailed('ERR_RUNTIME_PAYLOAD_SIZE', asked, detail);
@@ -89,7 +97,7 @@ function checkSize(bytes: number, asked: Asked, maxBytes = Number.POSITIVE_INFIN
 
 function exchange(
   sent: string,
-  asked: Asked,
+  asked: RuntimeRequest,
   { path, timeoutMs, isMaster }: SocketOptions & { isMaster: boolean },
 ): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -114,7 +122,7 @@ function exchange(
 }
 
 /** A whole answer: the prefix's empty line, the text, an empty line. Anything shorter was cut off. */
-function bodyOf(received: string, asked: Asked, mayBeCut: boolean): string {
+function bodyOf(received: string, asked: RuntimeRequest, mayBeCut: boolean): string {
   const isCut = mayBeCut && received.length > MIN_BUFSIZE && received.endsWith('\n');
   if (received.startsWith('\n') && (received.endsWith('\n\n') || isCut))
     return received.slice(1).replace(/\n+$/, '');
@@ -123,7 +131,7 @@ function bodyOf(received: string, asked: Asked, mayBeCut: boolean): string {
   throw new RuntimeCommandFailed('ERR_RUNTIME_SHORT_ANSWER', asked, detail);
 }
 
-function answerIn(body: string, asked: Asked): Answer {
+function answerIn(body: string, asked: RuntimeRequest): Answer {
   const severity = /^\[(\d)\]: /.exec(body)?.[1];
   const answer = {
     text: body.replace(/^\[\d\]: /, ''),
@@ -140,7 +148,11 @@ function answerIn(body: string, asked: Asked): Answer {
   return answer;
 }
 
-function connectionFailed(error: NodeJS.ErrnoException, asked: Asked, path: string): RuntimeCommandFailed {
+function connectionFailed(
+  error: NodeJS.ErrnoException,
+  asked: RuntimeRequest,
+  path: string,
+): RuntimeCommandFailed {
   const known: Record<string, [RuntimeErrorCode, string]> = {
     ENOENT: ['ERR_RUNTIME_SOCKET_MISSING', 'is not there: is HAProxy running, with this "stats socket"?'],
     ENOTSOCK: ['ERR_RUNTIME_SOCKET_MISSING', 'is not a socket'],

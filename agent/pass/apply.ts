@@ -3,14 +3,14 @@
  * overlap and a crt-list file is written once for all of them; then each goes into HAProxy for itself, and the
  * handshakes that prove them are made a few at once.
  */
-import type { Scene } from '../agent.ts';
-import { bring, prove, takeAway, takeOut } from '../deploy/deploy.ts';
-import { type Prepared, prepare } from '../deploy/fetch.ts';
-import { showingOnce } from '../deploy/load.ts';
+import type { HostView } from '../agent.ts';
+import { loadCertificate, proveCertificate, removeFile, unloadFromHaproxy } from '../deploy/deploy.ts';
+import { fetchAndInstall, type InstalledFile } from '../deploy/fetch.ts';
+import { showCrtListOnce } from '../deploy/load.ts';
 import { type Action, isLoading, type Outcome } from '../desired/action.ts';
 import { wantedTails } from '../desired/files.ts';
 import { isSameTails, viewCrtList, writeTails } from '../haproxy/crt-list-file.ts';
-import { tellOutcome } from './log-outcome.ts';
+import { logOutcome } from './log-outcome.ts';
 import { type Pace, pacer } from './pace.ts';
 
 /** Their keys are in memory at once, and their files wait for HAProxy's word. */
@@ -19,12 +19,12 @@ const AT_A_TIME = 20;
 const PROVED_AT_ONCE = 3;
 
 /** @returns what is left to do with them when those before them are through */
-type Way = (outcomes: readonly Outcome[], scene: Scene) => Promise<() => Promise<void>>;
+type Way = (outcomes: readonly Outcome[], scene: HostView) => Promise<() => Promise<void>>;
 
 /** @returns in the order of the plan; fewer where `signal` came: those in hand or being made ready are finished */
-export async function carryOut(
+export async function applyPlan(
   actions: readonly Action[],
-  scene: Scene,
+  scene: HostView,
   signal?: AbortSignal,
 ): Promise<Outcome[]> {
   const done = new Map<Action, Outcome>();
@@ -37,7 +37,7 @@ export async function carryOut(
   for (const [isOne, way] of ways) {
     const outcomes = actions.filter(isOne).map((action): Outcome => ({ action, progress: {} }));
     for await (const outcome of goThrough(outcomes, way, scene, signal)) {
-      if (!outcome.action.isProvedLast) tellOutcome(scene.log, outcome);
+      if (!outcome.action.isProvedLast) logOutcome(scene.log, outcome);
       done.set(outcome.action, outcome);
     }
   }
@@ -45,7 +45,7 @@ export async function carryOut(
 }
 
 /** While HAProxy works on some, the next ones are made ready. */
-async function* goThrough(outcomes: readonly Outcome[], way: Way, scene: Scene, signal?: AbortSignal) {
+async function* goThrough(outcomes: readonly Outcome[], way: Way, scene: HostView, signal?: AbortSignal) {
   const begin = (from: number) => {
     if (signal?.aborted || from >= outcomes.length) return undefined;
     const some = outcomes.slice(from, from + AT_A_TIME);
@@ -68,11 +68,11 @@ const isIdle = (action: Action) => !isBringing(action) && !isGoing(action);
 const bringSome =
   (paced: Pace): Way =>
   async (outcomes, scene) => {
-    const ready = new Map<Outcome, Prepared>();
+    const ready = new Map<Outcome, InstalledFile>();
     const make = async (outcome: Outcome) =>
-      void ready.set(outcome, await prepare(outcome.action, scene, outcome.progress));
+      void ready.set(outcome, await fetchAndInstall(outcome.action, scene, outcome.progress));
     await Promise.all(outcomes.map((outcome) => attempt([outcome], () => make(outcome))));
-    // In the order of the plan, by which settle.ts knows who stands in front of a namesake.
+    // In the order of the plan, by which name-order.ts knows who stands in front of a namesake.
     const inOrder = outcomes.flatMap((outcome) => {
       const prepared = ready.get(outcome);
       return prepared === undefined ? [] : [[outcome, prepared] as const];
@@ -81,8 +81,8 @@ const bringSome =
   };
 
 async function loadSome(
-  ready: readonly (readonly [Outcome, Prepared])[],
-  scene: Scene,
+  ready: readonly (readonly [Outcome, InstalledFile])[],
+  scene: HostView,
   paced: Pace,
 ): Promise<void> {
   await enlist(
@@ -91,36 +91,37 @@ async function loadSome(
   );
   for (const [outcome, prepared] of ready.filter(([one]) => isWell(one))) {
     await paced(outcome.action);
-    await attempt([outcome], () => bring(prepared, scene, outcome.progress));
+    await attempt([outcome], () => loadCertificate(prepared, scene, outcome.progress));
   }
   const loaded = ready.filter(([outcome]) => isWell(outcome));
   for (let from = 0; from < loaded.length; from += PROVED_AT_ONCE) {
     const some = loaded.slice(from, from + PROVED_AT_ONCE);
     await Promise.all(
-      some.map(([one, prepared]) => attempt([one], () => prove(prepared, scene, one.progress))),
+      some.map(([one, prepared]) => attempt([one], () => proveCertificate(prepared, scene, one.progress))),
     );
   }
 }
 
 /** From HAProxy first, then from its list, then the file: HAProxy does not start with a line that names none. */
 const removeSome: Way = async (outcomes, scene) => async () => {
-  const showCrtList = showingOnce(scene.runtime);
-  for (const outcome of outcomes) await attempt([outcome], () => takeOut(outcome.action, scene, showCrtList));
+  const showCrtList = showCrtListOnce(scene.runtime);
+  for (const outcome of outcomes)
+    await attempt([outcome], () => unloadFromHaproxy(outcome.action, scene, showCrtList));
   await enlist(outcomes.filter(isWell), scene);
   for (const outcome of outcomes.filter(isWell))
-    await attempt([outcome], () => takeAway(outcome.action, scene));
+    await attempt([outcome], () => removeFile(outcome.action, scene));
 };
 
 const leaveSome: Way =
-  async (outcomes, { hindrance }) =>
+  async (outcomes, { blocker }) =>
   async () => {
-    for (const outcome of outcomes) if (outcome.action.kind === 'pending') outcome.error = hindrance;
+    for (const outcome of outcomes) if (outcome.action.kind === 'pending') outcome.error = blocker;
   };
 
 const isWell = ({ error }: Outcome) => error === undefined;
 
 /** One write for all whose lines are other ones. */
-async function enlist(outcomes: readonly Outcome[], { crtListFile }: Scene): Promise<void> {
+async function enlist(outcomes: readonly Outcome[], { crtListFile }: HostView): Promise<void> {
   if (crtListFile === undefined || outcomes.length === 0) return;
   await attempt(outcomes, async () => {
     const files = outcomes.map(({ action }) => action.file);

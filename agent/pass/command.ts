@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '#contract/errors.ts';
 
-export interface Ended {
+export interface ProgramResult {
   /** 0: it has done it. A signal, or why it could not be started; `late`: it was stopped at its deadline. */
   status: number | string;
   /** It is another user's (sudo), and could not be stopped. */
@@ -17,10 +17,10 @@ const MAX_OUTPUT = 65_536;
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** No shell: words as they are configured. */
-export async function runCommand(
+export async function runProgram(
   [program = '', ...args]: readonly string[],
   timeoutMs: number,
-): Promise<Ended> {
+): Promise<ProgramResult> {
   // A group of its own: what it has started is stopped with it.
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH }, detached: true });
   let output = '';

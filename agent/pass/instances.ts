@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import type { HostStatus } from '#contract/host-status.ts';
 import type { Agent, PassResult } from '../agent.ts';
 import type { AgentConfig } from '../config/config.ts';
-import { recall, saveState, saveStatus } from '../state/state.ts';
-import { factsOf } from './log-outcome.ts';
+import { readMemory, saveState, saveStatus } from '../state/state.ts';
+import { errorFields } from './log-outcome.ts';
 import { isWorthReporting, statusDigest } from './status.ts';
 
 /** The settings of each, as if it were alone; empty where there is one only. */
@@ -47,7 +47,7 @@ export async function syncInstances(
       });
       parts.push({ name, status: result.status });
     } catch (error) {
-      agent.log('run.failed', { instance: name, ...factsOf(error) });
+      agent.log('run.failed', { instance: name, ...errorFields(error) });
       failures.push(error);
       const status = await readStatus(one);
       if (status !== undefined) parts.push({ name, status });
@@ -66,7 +66,7 @@ function mergeResults(results: readonly PassResult[], status: HostStatus, failur
     outcomes: results.flatMap(({ outcomes }) => outcomes),
     status,
     error: first([failure, ...results.map(({ error }) => error)]),
-    hindrance: first([failure, ...results.map(({ hindrance }) => hindrance)]),
+    blocker: first([failure, ...results.map(({ blocker }) => blocker)]),
     isChanged: results.some(({ isChanged }) => isChanged),
     nextTryAt: times.sort((a, b) => a.getTime() - b.getTime())[0],
   };
@@ -94,7 +94,7 @@ export function mergeStatuses(
 
 async function report(agent: Agent, status: HostStatus, put: Ways['put']): Promise<void> {
   const { stateDir } = agent.config;
-  const memory = await recall(stateDir, agent.config, agent.log);
+  const memory = await readMemory(stateDir, agent.config, agent.log);
   const digest = statusDigest(status);
   const isChanged = memory.status === undefined || statusDigest(memory.status) !== digest;
   if (!isChanged && !isWorthReporting(digest, memory.state.reported, agent.now())) return;

@@ -4,19 +4,19 @@ import type { PassResult } from '../agent.ts';
 import type { Outcome, ReloadDecision } from '../desired/action.ts';
 import { RuntimeCommandFailed } from '../errors.ts';
 import type { EventName, Log } from '../log.ts';
-import type { News } from './poll.ts';
+import type { PollResult } from './poll.ts';
 import { stateOf } from './status.ts';
 
-export function tellNews(log: Log, { error, isNew, known }: News): void {
-  if (error !== undefined) log('manifest.failed', factsOf(error));
+export function logPoll(log: Log, { error, isNew, known }: PollResult): void {
+  if (error !== undefined) log('manifest.failed', errorFields(error));
   else log(isNew ? 'manifest.changed' : 'manifest.unchanged', { etag: known?.etag });
 }
 
-export function tellHindrance(log: Log, hindrance: unknown): void {
-  if (hindrance !== undefined) log('haproxy.unreachable', factsOf(hindrance));
+export function logBlocker(log: Log, blocker: unknown): void {
+  if (blocker !== undefined) log('haproxy.unreachable', errorFields(blocker));
 }
 
-export function tellOutcome(log: Log, outcome: Outcome): void {
+export function logOutcome(log: Log, outcome: Outcome): void {
   const { action, progress, error } = outcome;
   const { certificate, file, reason, wanted } = action;
   const subject = { certificate, file, serial: wanted?.serial };
@@ -27,8 +27,8 @@ export function tellOutcome(log: Log, outcome: Outcome): void {
     log('certificate.proven', { ...subject, binds: progress.handshakes.join() });
   if (progress.staple?.sha256) log('staple.loaded', { ...subject, nextUpdate: wanted?.staple?.nextUpdate });
   if (progress.stapleError !== undefined)
-    log('staple.failed', { ...subject, ...factsOf(progress.stapleError) });
-  if (error !== undefined) log(failureEvent(outcome), { ...subject, reason, ...factsOf(error) });
+    log('staple.failed', { ...subject, ...errorFields(progress.stapleError) });
+  if (error !== undefined) log(failureEvent(outcome), { ...subject, reason, ...errorFields(error) });
   else if (action.kind === 'needs-reload')
     log('certificate.needs-reload', { ...subject, reason, code: action.code });
   else if (action.kind === 'backed-off') log('certificate.failed', { ...subject, reason });
@@ -36,7 +36,7 @@ export function tellOutcome(log: Log, outcome: Outcome): void {
     log('certificate.removed', { ...subject, reason });
 }
 
-export function tellReloadDecision(log: Log, decision: ReloadDecision): void {
+export function logReloadDecision(log: Log, decision: ReloadDecision): void {
   if (decision.kind === 'wait') log('reload.deferred', { until: decision.until.toISOString() });
   if (decision.kind === 'in-vain')
     log('reload.in-vain', {
@@ -45,7 +45,7 @@ export function tellReloadDecision(log: Log, decision: ReloadDecision): void {
 }
 
 /** Both certificates of a name that two of them have. */
-export function tellOverlaps(log: Log, outcomes: readonly Outcome[]): void {
+export function logOverlaps(log: Log, outcomes: readonly Outcome[]): void {
   for (const { action } of outcomes) {
     const { file, certificate, wanted } = action;
     const servedBy = [...new Set(wanted?.shadows?.map(({ by }) => by))];
@@ -68,13 +68,17 @@ function failureEvent(outcome: Outcome): EventName {
   return state === 'pending' ? 'certificate.pending' : 'certificate.failed';
 }
 
-export function tellResult(log: Log, { status, isChanged }: PassResult, ms: number): void {
+export function logResult(log: Log, { status, isChanged }: PassResult, ms: number): void {
   const count = (wanted: string) => status.files.filter(({ state }) => state === wanted).length;
   const [served, failed, pending, needsReload] = ['served', 'failed', 'pending', 'needs-reload'].map(count);
   log('run.finished', { served, failed, pending, 'needs-reload': needsReload, changed: isChanged, ms });
 }
 
-export function factsOf(error: unknown): { code: string; message: string; severity?: number | undefined } {
+export function errorFields(error: unknown): {
+  code: string;
+  message: string;
+  severity?: number | undefined;
+} {
   const severity = error instanceof RuntimeCommandFailed ? error.severity : undefined;
   return { code: codeOf(error), message: messageOf(error), severity };
 }

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from '#contract/combined-pem.ts';
 import { codeOf } from '#contract/errors.ts';
-import type { Scene } from '../agent.ts';
+import type { HostView } from '../agent.ts';
 import { isCanonical } from '../deploy/deploy.ts';
 import { proveServed } from '../deploy/handshake.ts';
 import { loadStapled } from '../deploy/staple.ts';
@@ -15,8 +15,8 @@ import { stapleFileOf, type WantedFile } from '../desired/files.ts';
 import { outOfOrder, servedNames } from '../desired/overlap.ts';
 import { HandshakeFailed } from '../errors.ts';
 
-export async function settle(outcomes: readonly Outcome[], scene: Scene): Promise<void> {
-  if (scene.haproxy === undefined || scene.hindrance !== undefined) return;
+export async function restoreNameOrder(outcomes: readonly Outcome[], scene: HostView): Promise<void> {
+  if (scene.haproxy === undefined || scene.blocker !== undefined) return;
   const byFile = new Map(outcomes.map((outcome) => [outcome.action.file, outcome]));
   const groups = new Set(
     outcomes.map(({ action: { wanted, file } }) => (wanted?.namesakes ?? [file]).join('\0')),
@@ -27,7 +27,7 @@ export async function settle(outcomes: readonly Outcome[], scene: Scene): Promis
   }
 }
 
-async function settleGroup(members: readonly Outcome[], scene: Scene): Promise<void> {
+async function settleGroup(members: readonly Outcome[], scene: HostView): Promise<void> {
   const files = members.map(({ action }) => action.file);
   const loaded = new Set(
     members.filter(({ progress }) => progress.isLoaded).map(({ action }) => action.file),
@@ -44,7 +44,7 @@ async function settleGroup(members: readonly Outcome[], scene: Scene): Promise<v
 async function commitAgain(
   files: readonly string[],
   members: readonly Outcome[],
-  scene: Scene,
+  scene: HostView,
 ): Promise<void> {
   for (const outcome of members.filter(({ action }) => files.includes(action.file))) {
     try {
@@ -55,7 +55,10 @@ async function commitAgain(
   }
 }
 
-async function commitOne({ action, progress }: Outcome, { runtime, haproxy, config }: Scene): Promise<void> {
+async function commitOne(
+  { action, progress }: Outcome,
+  { runtime, haproxy, config }: HostView,
+): Promise<void> {
   const path = join(config.haproxy.certsDir, action.file);
   const text = await readFile(path, 'utf8').catch(() => undefined);
   if (haproxy === undefined || !isCanonical(text)) return;
@@ -69,7 +72,7 @@ async function commitOne({ action, progress }: Outcome, { runtime, haproxy, conf
 }
 
 /** @returns whether a bind hands out another certificate than one of these */
-async function proveAll(members: readonly Outcome[], scene: Scene): Promise<boolean> {
+async function proveAll(members: readonly Outcome[], scene: HostView): Promise<boolean> {
   let isAnotherServed = false;
   for (const outcome of members) {
     const { action, progress } = outcome;
@@ -86,7 +89,7 @@ async function proveAll(members: readonly Outcome[], scene: Scene): Promise<bool
   return isAnotherServed;
 }
 
-async function prove(wanted: WantedFile | undefined, { config }: Scene): Promise<string[]> {
+async function prove(wanted: WantedFile | undefined, { config }: HostView): Promise<string[]> {
   if (wanted === undefined) return [];
   const { certsDir, handshake } = config.haproxy;
   const pem = parse(await readFile(join(certsDir, wanted.file), 'utf8'));

@@ -1,16 +1,19 @@
 /** What a pass finds before it acts: HAProxy as it is, and what stands in the way. */
-import type { Agent, Scene } from '../agent.ts';
+import type { Agent, HostView } from '../agent.ts';
 import { type Action, isLoading } from '../desired/action.ts';
 import { RuntimeCommandFailed } from '../errors.ts';
 import type { Tails } from '../haproxy/crt-list-line.ts';
 import { type HaproxyView, viewHaproxy } from '../haproxy/view.ts';
 
-export async function look(agent: Agent, files: Tails): Promise<Pick<Scene, 'haproxy' | 'hindrance'>> {
+export async function observeHaproxy(
+  agent: Agent,
+  files: Tails,
+): Promise<Pick<HostView, 'haproxy' | 'blocker'>> {
   try {
     const haproxy = await viewHaproxy(agent.runtime, agent.config.haproxy, files);
-    return { haproxy, hindrance: haproxy.process.isStopping ? stopping(haproxy) : undefined };
+    return { haproxy, blocker: haproxy.process.isStopping ? stopping(haproxy) : undefined };
   } catch (error) {
-    return { haproxy: undefined, hindrance: error };
+    return { haproxy: undefined, blocker: error };
   }
 }
 

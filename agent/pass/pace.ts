@@ -3,14 +3,14 @@
  * takes a thread for milliseconds (2.6 with OpenSSL 3.0: 2.5 ms; 3.x: 0.5). There they are spread out.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Scene } from '../agent.ts';
+import type { HostView } from '../agent.ts';
 import { type Action, isLoading } from '../desired/action.ts';
 
 /** To await before each action. */
 export type Pace = (action: Action) => Promise<void>;
 
 export function pacer(
-  { config, haproxy, now }: Pick<Scene, 'config' | 'haproxy' | 'now'>,
+  { config, haproxy, now }: Pick<HostView, 'config' | 'haproxy' | 'now'>,
   pause: (ms: number) => Promise<unknown> = sleep,
 ): Pace {
   const perSecond = haproxy === undefined ? 0 : (config.haproxy.pace ?? haproxy.capabilities.pace);

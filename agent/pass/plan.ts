@@ -40,7 +40,7 @@ export interface PlanInput {
   /** `undefined`: HAProxy cannot be reached. */
   haproxy: HaproxyView | undefined;
   /** It has no stats socket for us: only a handshake tells what it serves, only a reload changes it. */
-  isUnseen?: boolean;
+  isWithoutSocket?: boolean;
   records: AgentState['files'];
   /** Addresses that a handshake must have proved. */
   handshakes: readonly string[];
@@ -50,7 +50,7 @@ export interface PlanInput {
 export function plan(input: PlanInput): Action[] {
   const names = new Set(input.wanted.map(({ file }) => file));
   const gone = Object.keys(input.records).filter((file) => !names.has(file));
-  const goings = gone.map((file) => decideGone(file, input));
+  const goings = gone.map((file) => planRemoval(file, input));
   const hasGoings = goings.some(({ kind }) => kind === 'remove');
   return [
     ...input.wanted.map((wanted) => ({
@@ -110,8 +110,8 @@ function decideFile(
   return { kind: 'update', reason: 'another one is published' };
 }
 
-function decideUnseen({ isUnseen = false }: PlanInput, hasProof: boolean): Decision {
-  if (!isUnseen) return { kind: 'pending', reason: 'HAProxy is out of reach' };
+function decideUnseen({ isWithoutSocket = false }: PlanInput, hasProof: boolean): Decision {
+  if (!isWithoutSocket) return { kind: 'pending', reason: 'HAProxy is out of reach' };
   if (hasProof) return { kind: 'keep', reason: 'served' };
   return { kind: 'prove', reason: 'without a stats socket, only a handshake shows it' };
 }
@@ -159,7 +159,7 @@ function isBackedOff(wanted: WantedFile, record: FileRecord | undefined, now: Da
   return failure.notBefore;
 }
 
-export function decideGone(file: string, { disk, records, haproxy }: PlanInput): Action {
+export function planRemoval(file: string, { disk, records, haproxy }: PlanInput): Action {
   const record = records[file];
   const seen = disk.get(file)?.sha256;
   const isOurs = seen === undefined || record?.written.includes(seen);

@@ -29,7 +29,7 @@ export async function poll(
   return { known: { fleet, etag: found.etag, body: found.body.toString('utf8'), manifest }, isNew: true };
 }
 
-export interface News {
+export interface PollResult {
   /** The manifest in force; none: nothing was ever published for us. */
   known: KnownManifest | undefined;
   isNew: boolean;
@@ -37,7 +37,7 @@ export interface News {
   error: unknown;
 }
 
-export async function ask(agent: Agent, known: KnownManifest | undefined): Promise<News> {
+export async function pollOrKeep(agent: Agent, known: KnownManifest | undefined): Promise<PollResult> {
   try {
     return { ...(await poll(await agent.openBucket(), agent.config.fleet, known)), error: undefined };
   } catch (error) {

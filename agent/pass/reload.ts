@@ -5,15 +5,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { digest } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
-import type { Agent, Scene } from '../agent.ts';
+import type { Agent, HostView } from '../agent.ts';
 import type { ReloadSettings } from '../config/haproxy.ts';
-import { isOneHandedOut } from '../deploy/without-socket.ts';
+import { isAnyServed } from '../deploy/without-socket.ts';
 import type { Outcome, ReloadDecision } from '../desired/action.ts';
 import type { WantedFile } from '../desired/files.ts';
 import { HostError, type HostErrorCode } from '../errors.ts';
 import type { AgentState } from '../state/state.ts';
-import { runCommand } from './command.ts';
-import { tellReloadDecision } from './log-outcome.ts';
+import { runProgram } from './command.ts';
+import { logReloadDecision } from './log-outcome.ts';
 import { stateOf } from './status.ts';
 
 export type ReloadRecord = NonNullable<AgentState['reload']>;
@@ -49,19 +49,22 @@ export function decideReload(
 export async function reloadIfNeeded(
   agent: Agent,
   { reload: last }: AgentState,
-  scene: Scene,
+  scene: HostView,
   outcomes: readonly Outcome[],
 ): Promise<ReloadRecord | undefined> {
   const settings = agent.config.haproxy.reload;
   const decision = decideReload(settings, last, reloadWish(outcomes), agent.now());
-  tellReloadDecision(agent.log, decision);
+  logReloadDecision(agent.log, decision);
   if (decision.kind !== 'reload' || settings === undefined) return undefined;
   const before = scene.haproxy?.process.pid;
-  if (before === undefined && !scene.isUnseen) return undefined;
+  if (before === undefined && !scene.isWithoutSocket) return undefined;
   // Without a socket, those that wait tell of the new worker.
   const isReloaded =
-    before === undefined ? isOneHandedOut(waitingIn(outcomes), agent) : hasNewWorker(agent, before);
-  const record = await reload(agent, settings, decision.wish, { isReloaded, isUnseen: before === undefined });
+    before === undefined ? isAnyServed(waitingIn(outcomes), agent) : hasNewWorker(agent, before);
+  const record = await reload(agent, settings, decision.wish, {
+    isReloaded,
+    isWithoutSocket: before === undefined,
+  });
   if (record.failure === undefined) agent.log('reload.done', { before });
   else agent.log('reload.failed', { code: record.failure.code, message: record.failure.message });
   return record;
@@ -72,14 +75,15 @@ async function reload(
   agent: Agent,
   { check, command, timeoutMs }: ReloadSettings,
   wish: string,
-  { isReloaded, isUnseen }: { isReloaded: () => Promise<boolean>; isUnseen: boolean },
+  { isReloaded, isWithoutSocket }: { isReloaded: () => Promise<boolean>; isWithoutSocket: boolean },
 ): Promise<ReloadRecord> {
   const record = { at: agent.now().toISOString(), wish };
   try {
     await carryOut('ERR_RELOAD_CHECK', check, timeoutMs);
     await carryOut('ERR_RELOAD_COMMAND', command, timeoutMs);
     // Nobody says that there is a new worker where there is no socket: what is not handed out now was reloaded for in vain.
-    if (!(await comesTrue(isReloaded, agent.now, timeoutMs)) && !isUnseen) throw noNewWorker(timeoutMs);
+    if (!(await comesTrue(isReloaded, agent.now, timeoutMs)) && !isWithoutSocket)
+      throw noNewWorker(timeoutMs);
     return record;
   } catch (error) {
     return { ...record, failure: { code: codeOf(error), message: messageOf(error) } };
@@ -109,7 +113,7 @@ function noNewWorker(timeoutMs: number): HostError {
 }
 
 async function carryOut(code: HostErrorCode, command: readonly string[], timeoutMs: number): Promise<void> {
-  const { status, isRunning, output } = await runCommand(command, timeoutMs);
+  const { status, isRunning, output } = await runProgram(command, timeoutMs);
   if (status === 0) return;
   const [program] = command;
   const end =

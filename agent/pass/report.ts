@@ -2,16 +2,21 @@
 import { codeOf } from '#contract/errors.ts';
 import { type HostStatus, serializeHostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
-import type { Agent, PassResult, Scene } from '../agent.ts';
+import type { Agent, HostView, PassResult } from '../agent.ts';
 import type { Outcome } from '../desired/action.ts';
 import { HostError, type HostErrorCode, reactionTo } from '../errors.ts';
 import { type AgentState, type Memory, readStatus, saveState, saveStatus } from '../state/state.ts';
-import { factsOf } from './log-outcome.ts';
-import type { News } from './poll.ts';
+import { errorFields } from './log-outcome.ts';
+import type { PollResult } from './poll.ts';
 import { reloadWish } from './reload.ts';
 import { hostStatusOf, isWorthReporting, stateOf, statusDigest } from './status.ts';
 
-export async function report(agent: Agent, memory: Memory, news: News, done: Done): Promise<PassResult> {
+export async function report(
+  agent: Agent,
+  memory: Memory,
+  news: PollResult,
+  done: PassWork,
+): Promise<PassResult> {
   const result = resultOf(agent, memory, news, done);
   const { status } = result;
   const { stateDir } = agent.config;
@@ -24,16 +29,16 @@ export async function report(agent: Agent, memory: Memory, news: News, done: Don
   const isChanged = memory.status === undefined || statusDigest(memory.status) !== digest;
   const isDue = isChanged || isWorthReporting(digest, done.state.reported, agent.now());
   if (isDue) await saveStatus(stateDir, status);
-  const isReported = isDue && (await put(agent, status));
+  const isReported = isDue && (await putStatus(agent, status));
   const reported = { digest, at: status.reportedAt };
   await saveState(stateDir, isReported ? { ...done.state, reported } : done.state, done.saved);
   return result;
 }
 
-export function resultOf(agent: Agent, memory: Memory, news: News, done: Done): PassResult {
+export function resultOf(agent: Agent, memory: Memory, news: PollResult, done: PassWork): PassResult {
   const { scene, outcomes, state } = done;
   // Where handshakes and reloads do, the lack of a socket hinders nobody.
-  const hostError = news.error ?? (scene.isUnseen ? undefined : scene.hindrance);
+  const hostError = news.error ?? (scene.isWithoutSocket ? undefined : scene.blocker);
   const status = hostStatusOf({
     config: agent.config,
     agentVersion: agent.version,
@@ -51,20 +56,20 @@ export function resultOf(agent: Agent, memory: Memory, news: News, done: Done): 
   });
   return {
     ...{ outcomes, status, error: hostError },
-    hindrance: news.error ?? scene.hindrance,
+    blocker: news.error ?? scene.blocker,
     isChanged,
     nextTryAt: earliest(nextTry(state, outcomes, agent.now()), nextReload(agent, done)),
   };
 }
 
 /** Tells why HAProxy still waits for its reload. */
-function reloadFailure({ state, outcomes }: Done): HostError | undefined {
+function reloadFailure({ state, outcomes }: PassWork): HostError | undefined {
   const failure = state.reload?.failure;
   if (failure === undefined || reloadWish(outcomes) === undefined) return undefined;
   return new HostError(failure.code as HostErrorCode, failure.message);
 }
 
-function nextReload({ config }: Agent, { state, outcomes }: Done): Date | undefined {
+function nextReload({ config }: Agent, { state, outcomes }: PassWork): Date | undefined {
   const { reload } = config.haproxy;
   const { at, wish, failure } = state.reload ?? {};
   const isOpen =
@@ -92,7 +97,7 @@ export async function reportFailure(agent: Agent, error: unknown): Promise<void>
   const failed = { ...status, files: known?.files ?? [] };
   if (known !== undefined && statusDigest(known) === statusDigest(failed)) return;
   await saveStatus(stateDir, failed).catch(() => undefined);
-  await put(agent, failed);
+  await putStatus(agent, failed);
 }
 
 /** As the last pass left it, if it can be read. */
@@ -102,7 +107,7 @@ export async function readOwnStatus({ config }: Agent): Promise<HostStatus | und
 }
 
 /** A report that fails is told and made up for by the next pass: it must not hide what was done. */
-export async function put(agent: Agent, status: HostStatus): Promise<boolean> {
+export async function putStatus(agent: Agent, status: HostStatus): Promise<boolean> {
   // One of several: they are reported together.
   if (agent.config.haproxy.name !== undefined && !agent.instances) return true;
   const key = layout.status(agent.config.fleet, agent.config.host);
@@ -111,7 +116,7 @@ export async function put(agent: Agent, status: HostStatus): Promise<boolean> {
     agent.log('status.reported', { key });
     return true;
   } catch (error) {
-    agent.log('status.failed', { key, ...factsOf(error) });
+    agent.log('status.failed', { key, ...errorFields(error) });
     return false;
   }
 }
@@ -134,8 +139,8 @@ export interface Remembered {
   saved: AgentState;
 }
 
-export interface Done extends Remembered {
-  scene: Scene;
+export interface PassWork extends Remembered {
+  scene: HostView;
   outcomes: Outcome[];
   /** `false`: told to stop before the last certificate. */
   isComplete: boolean;

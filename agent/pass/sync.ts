@@ -4,26 +4,34 @@
  * settings cannot write to one HAProxy either (2.6 mixes up the certificates of two writers).
  */
 import { withFileLock } from '#storage/file-lock.ts';
-import type { Agent, PassOptions, PassResult, Scene } from '../agent.ts';
+import type { Agent, HostView, PassOptions, PassResult } from '../agent.ts';
 import { checkDirectory, viewDisk } from '../deploy/disk.ts';
 import { sweepPrevious, sweepTemps, writtenDirectories } from '../deploy/install.ts';
 import { retirePlaceholder } from '../deploy/placeholder.ts';
-import { isUnseen } from '../deploy/without-socket.ts';
+import { worksWithoutSocket } from '../deploy/without-socket.ts';
 import type { Action, Outcome } from '../desired/action.ts';
 import { stapleFileOf, tailsOf, wantedFiles } from '../desired/files.ts';
 import { withOverlaps } from '../desired/overlap.ts';
 import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
-import { type AgentState, recall, saveManifest, saveState } from '../state/state.ts';
-import { carryOut } from './apply.ts';
+import { type AgentState, readMemory, saveManifest, saveState } from '../state/state.ts';
+import { applyPlan } from './apply.ts';
 import { syncInstances } from './instances.ts';
-import { tellHindrance, tellNews, tellOutcome, tellOverlaps, tellResult } from './log-outcome.ts';
-import { settle } from './name-order.ts';
-import { clearTransaction, look } from './observe.ts';
+import { logBlocker, logOutcome, logOverlaps, logPoll, logResult } from './log-outcome.ts';
+import { restoreNameOrder } from './name-order.ts';
+import { clearTransaction, observeHaproxy } from './observe.ts';
 import { plan } from './plan.ts';
-import { ask, type News } from './poll.ts';
+import { type PollResult, pollOrKeep } from './poll.ts';
 import { withEarlier, withIntents, withOutcomes, withoutFailures } from './records.ts';
 import { reloadIfNeeded } from './reload.ts';
-import { type Done, put, type Remembered, readOwnStatus, report, reportFailure, resultOf } from './report.ts';
+import {
+  type PassWork,
+  putStatus,
+  type Remembered,
+  readOwnStatus,
+  report,
+  reportFailure,
+  resultOf,
+} from './report.ts';
 import { stateOf } from './status.ts';
 
 const LOCK_TIMEOUT_MS = 300_000;
@@ -34,7 +42,7 @@ export async function sync(agent: Agent, options: PassOptions = {}): Promise<Pas
   if (agent.instances?.length)
     return syncInstances(agent, agent.instances, options.isDryRun === true, {
       sync: (one) => sync(one, options),
-      ...{ readStatus: readOwnStatus, put },
+      ...{ readStatus: readOwnStatus, put: putStatus },
     });
   const { certsDir } = agent.config.haproxy;
   if (options.isDryRun) return preview(agent, options);
@@ -42,7 +50,7 @@ export async function sync(agent: Agent, options: PassOptions = {}): Promise<Pas
   try {
     await checkDirectory(certsDir);
     const result = await withFileLock(certsDir, LOCK_TIMEOUT_MS, () => pass(agent, options));
-    tellResult(agent.log, result, agent.now().getTime() - begin.getTime());
+    logResult(agent.log, result, agent.now().getTime() - begin.getTime());
     return result;
   } catch (error) {
     await reportFailure(agent, error);
@@ -54,9 +62,9 @@ async function pass(agent: Agent, options: PassOptions): Promise<PassResult> {
   const { config, log } = agent;
   const swept = await sweepTemps(writtenDirectories(config));
   if (swept > 0) log('temp.swept', { count: swept });
-  const memory = await recall(config.stateDir, config, log);
-  const news = await ask(agent, memory.known);
-  tellNews(log, news);
+  const memory = await readMemory(config.stateDir, config, log);
+  const news = await pollOrKeep(agent, memory.known);
+  logPoll(log, news);
   if (news.known) await saveManifest(config.stateDir, news.known, memory.known);
   const done = await reconcile(agent, options, news, { state: memory.state, saved: memory.state });
   if (done.outcomes.some(isOnDisk)) await retirePlaceholder(agent);
@@ -64,8 +72,8 @@ async function pass(agent: Agent, options: PassOptions): Promise<PassResult> {
 }
 
 async function preview(agent: Agent, options: PassOptions): Promise<PassResult> {
-  const memory = await recall(agent.config.stateDir, agent.config, agent.log);
-  const news = await ask(agent, memory.known);
+  const memory = await readMemory(agent.config.stateDir, agent.config, agent.log);
+  const news = await pollOrKeep(agent, memory.known);
   const { scene, actions } = await decide(agent, options, news, memory.state);
   const outcomes = actions.map((action) => ({ action, progress: {} }));
   return resultOf(agent, memory, news, {
@@ -80,10 +88,10 @@ async function preview(agent: Agent, options: PassOptions): Promise<PassResult> 
 async function reconcile(
   agent: Agent,
   options: PassOptions,
-  news: News,
+  news: PollResult,
   { state: before, saved }: Remembered,
   round = 1,
-): Promise<Done> {
+): Promise<PassWork> {
   const { scene, actions } = await decide(agent, options, news, before);
   const intended = withIntents(before, actions);
   await saveState(agent.config.stateDir, intended, saved);
@@ -116,9 +124,9 @@ async function reconcile(
 async function decide(
   agent: Agent,
   options: PassOptions,
-  news: News,
+  news: PollResult,
   state: AgentState,
-): Promise<{ scene: Scene; actions: Action[] }> {
+): Promise<{ scene: HostView; actions: Action[] }> {
   const { config } = agent;
   const records = options.ignoresBackOff ? withoutFailures(state.files) : state.files;
   const manifest = news.known?.manifest;
@@ -128,32 +136,32 @@ async function decide(
   const crtListFile = crtListFileOf(config);
   const listed = crtListFile && (await viewCrtList(crtListFile, names));
   // While HAProxy answers, there is time to read.
-  const [{ haproxy, hindrance }, disk] = await Promise.all([
-    look(agent, tailsOf(names, wanted, listed)),
+  const [{ haproxy, blocker }, disk] = await Promise.all([
+    observeHaproxy(agent, tailsOf(names, wanted, listed)),
     viewDisk(config.haproxy.certsDir, onDisk, config.pem),
   ]);
   const handshakes = config.haproxy.handshake;
-  const unseen = isUnseen(agent, hindrance, options);
-  const seen = { wanted, disk, listed, haproxy, isUnseen: unseen };
+  const unseen = worksWithoutSocket(agent, blocker, options);
+  const seen = { wanted, disk, listed, haproxy, isWithoutSocket: unseen };
   const actions = plan({ ...seen, records, handshakes, now: agent.now() });
   // Without any manifest nothing is known to be unwanted.
   const safe = manifest ? actions : [];
-  return { scene: { ...agent, haproxy, hindrance, isUnseen: unseen, disk, crtListFile }, actions: safe };
+  return { scene: { ...agent, haproxy, blocker, isWithoutSocket: unseen, disk, crtListFile }, actions: safe };
 }
 
 async function act(
   agent: Agent,
   options: PassOptions,
   actions: readonly Action[],
-  scene: Scene,
+  scene: HostView,
 ): Promise<Outcome[]> {
-  tellHindrance(agent.log, scene.hindrance);
-  scene.hindrance ??= await clearTransaction(agent, actions, scene.haproxy);
-  const outcomes = await carryOut(actions, scene, options.signal);
+  logBlocker(agent.log, scene.blocker);
+  scene.blocker ??= await clearTransaction(agent, actions, scene.haproxy);
+  const outcomes = await applyPlan(actions, scene, options.signal);
   const open = outcomes.filter(({ action }) => action.isProvedLast);
-  await settle(open, scene);
-  for (const outcome of open) tellOutcome(agent.log, outcome);
-  tellOverlaps(agent.log, open);
+  await restoreNameOrder(open, scene);
+  for (const outcome of open) logOutcome(agent.log, outcome);
+  logOverlaps(agent.log, open);
   return outcomes;
 }
 
@@ -161,7 +169,11 @@ const isOnDisk = ({ action, progress }: Outcome) =>
   progress.isWritten || ['keep', 'prove', 'load', 'pending', 'needs-reload'].includes(action.kind);
 
 /** @returns the new Pid if HAProxy has changed its worker while we worked on it */
-async function pidAfter(agent: Agent, { haproxy }: Scene, outcomes: Outcome[]): Promise<number | undefined> {
+async function pidAfter(
+  agent: Agent,
+  { haproxy }: HostView,
+  outcomes: Outcome[],
+): Promise<number | undefined> {
   const hasWorked = outcomes.some(({ progress, error }) => progress.isWritten || progress.isLoaded || error);
   if (haproxy === undefined || !hasWorked) return undefined;
   const { pid } = await agent.runtime.showInfo().catch(() => haproxy.process);

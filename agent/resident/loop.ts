@@ -7,7 +7,7 @@ import type { HostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
 import type { Agent, PassResult } from '../agent.ts';
 import type { AgentConfig } from '../config/config.ts';
-import { factsOf } from '../pass/log-outcome.ts';
+import { errorFields } from '../pass/log-outcome.ts';
 import { sync } from '../pass/sync.ts';
 
 /** Finds what nobody told us: a file edited, a certificate set by hand. */
@@ -22,10 +22,10 @@ export interface Loop {
   /** 0 to 1, evenly. */
   random: () => number;
   /** Whoever wants to know how it stands. */
-  afterTurn?: (end: TurnEnd) => Promise<void>;
+  afterPoll?: (end: PollOutcome) => Promise<void>;
 }
 
-export interface TurnEnd {
+export interface PollOutcome {
   /** Of the last pass that came to its end. */
   status: HostStatus | undefined;
   /** What hinders the whole host. */
@@ -33,27 +33,27 @@ export interface TurnEnd {
 }
 
 /** What the last full pass left, by which a look can tell that there is nothing new. */
-interface Seen {
+interface LastPass {
   etag: string | undefined;
   status: HostStatus;
-  /** Of what hindered the whole host. */
+  /** Of what blocked the whole host. */
   code: string | undefined;
   /** Of what a look must meet again if there is nothing new. */
-  hindranceCode: string | undefined;
+  blockerCode: string | undefined;
   at: Date;
   nextTryAt: Date | undefined;
 }
 
-export async function run(loop: Loop): Promise<void> {
+export async function runLoop(loop: Loop): Promise<void> {
   const { agent, signal } = loop;
   agent.log('agent.started', { version: agent.version, fleet: agent.config.fleet, host: agent.config.host });
-  let seen: Seen | undefined;
+  let seen: LastPass | undefined;
   let status: HostStatus | undefined;
   while (!signal.aborted) {
     const end = await turn(loop, seen);
     seen = end.seen;
     status = seen?.status ?? status;
-    await loop.afterTurn?.({ status, code: end.code });
+    await loop.afterPoll?.({ status, code: end.code });
     if (!signal.aborted) await loop.sleep(agent.config.pollIntervalMs * (0.9 + 0.2 * loop.random()));
   }
   agent.log('agent.stopped');
@@ -62,8 +62,8 @@ export async function run(loop: Loop): Promise<void> {
 /** A failed pass is told; the loop goes on. */
 async function turn(
   { agent, signal }: Loop,
-  seen: Seen | undefined,
-): Promise<{ seen: Seen | undefined; code: string | undefined }> {
+  seen: LastPass | undefined,
+): Promise<{ seen: LastPass | undefined; code: string | undefined }> {
   try {
     if (seen !== undefined && (await hasNoNews(agent, seen))) {
       agent.log('manifest.unchanged', { etag: seen.etag });
@@ -72,21 +72,21 @@ async function turn(
     const next = remember(await sync(agent, { signal }), agent.now());
     return { seen: next, code: next.code };
   } catch (error) {
-    agent.log('run.failed', factsOf(error));
+    agent.log('run.failed', errorFields(error));
     return { seen: undefined, code: codeOf(error) };
   }
 }
 
-async function hasNoNews(agent: Agent, seen: Seen): Promise<boolean> {
+async function hasNoNews(agent: Agent, seen: LastPass): Promise<boolean> {
   const now = agent.now();
   if (now.getTime() - seen.at.getTime() >= FULL_PASS_MS) return false;
   if (seen.nextTryAt !== undefined && now >= seen.nextTryAt) return false;
   const code = await lookForNews(agent, seen).catch(codeOf);
-  return code === seen.hindranceCode;
+  return code === seen.blockerCode;
 }
 
 /** @returns what a full pass would find hindering, `undefined` if nothing, `'news'` if there is something to do */
-async function lookForNews(agent: Agent, seen: Seen): Promise<string | undefined> {
+async function lookForNews(agent: Agent, seen: LastPass): Promise<string | undefined> {
   const bucket = await agent.openBucket();
   const key = layout.manifest(agent.config.fleet);
   const found =
@@ -103,11 +103,9 @@ async function lookForNews(agent: Agent, seen: Seen): Promise<string | undefined
   return code;
 }
 
-function remember({ status, error, hindrance, nextTryAt }: PassResult, at: Date): Seen {
-  const [code, hindranceCode] = [error, hindrance].map((one) =>
-    one === undefined ? undefined : codeOf(one),
-  );
-  return { status, etag: status.manifest, code, hindranceCode, at, nextTryAt };
+function remember({ status, error, blocker, nextTryAt }: PassResult, at: Date): LastPass {
+  const [code, blockerCode] = [error, blocker].map((one) => (one === undefined ? undefined : codeOf(one)));
+  return { status, etag: status.manifest, code, blockerCode, at, nextTryAt };
 }
 
 /** By name, or by socket where there is one only: one of several that could make no pass has no entry. */

@@ -3,24 +3,24 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import type { HostStatus } from '#contract/host-status.ts';
 import type { Agent } from '../agent.ts';
 import type { Exec } from './exec.ts';
-import { run, type TurnEnd } from './loop.ts';
+import { type PollOutcome, runLoop } from './loop.ts';
 import { metricsText, writeMetrics } from './metrics.ts';
-import { isShuttingDown, leave } from './shutdown.ts';
-import type { Napper } from './sleep.ts';
-import { type Manners, type MannersOptions, manners } from './systemd.ts';
+import { isShuttingDown, reportDeparture } from './shutdown.ts';
+import type { InterruptibleSleep } from './sleep.ts';
+import { type SystemdNotifications, type SystemdOptions, systemdNotifications } from './systemd.ts';
 
-export interface Residence extends MannersOptions {
+export interface ResidentOptions extends SystemdOptions {
   signal: AbortSignal;
-  napper: Napper;
+  napper: InterruptibleSleep;
   random: () => number;
   /** Calls `wake` when somebody wants a poll now. */
   onHangup: (wake: () => void) => void;
   exec: Exec;
 }
 
-export async function reside(agent: Agent, residence: Residence): Promise<void> {
+export async function runResident(agent: Agent, residence: ResidentOptions): Promise<void> {
   const { signal, napper, random } = residence;
-  const courtesy = manners(residence);
+  const courtesy = systemdNotifications(residence);
   signal.addEventListener('abort', courtesy.stopping);
   residence.onHangup(() => {
     courtesy.reloading();
@@ -28,17 +28,17 @@ export async function reside(agent: Agent, residence: Residence): Promise<void> 
   });
   const sleep = async (ms: number) => {
     courtesy.resting();
-    await napper.nap(ms);
+    await napper.sleep(ms);
     courtesy.polling();
   };
   const heard = { ...agent, log: courtesy.listen(agent.log) };
-  await run({ agent: heard, signal, sleep, random, afterTurn: teller(heard, courtesy) });
-  if (await isShuttingDown(residence.exec)) await leave(heard);
+  await runLoop({ agent: heard, signal, sleep, random, afterPoll: teller(heard, courtesy) });
+  if (await isShuttingDown(residence.exec)) await reportDeparture(heard);
   await courtesy.end();
 }
 
-function teller(agent: Agent, courtesy: Manners): (end: TurnEnd) => Promise<void> {
-  const measure = measurer(agent);
+function teller(agent: Agent, courtesy: SystemdNotifications): (end: PollOutcome) => Promise<void> {
+  const measure = metricsWriter(agent);
   return async (end) => {
     await measure(end);
     courtesy.turned(end);
@@ -46,7 +46,7 @@ function teller(agent: Agent, courtesy: Manners): (end: TurnEnd) => Promise<void
 }
 
 /** Metrics that cannot be written are told; they hold nothing up. */
-export function measurer(agent: Agent): (end: TurnEnd) => Promise<void> {
+export function metricsWriter(agent: Agent): (end: PollOutcome) => Promise<void> {
   const { config, version, now, log } = agent;
   const { textfile } = config.metrics;
   let polledAt: Date | undefined;
@@ -62,6 +62,6 @@ export function measurer(agent: Agent): (end: TurnEnd) => Promise<void> {
 }
 
 /** The end of a pass that stands alone. */
-export function turnEndOf({ status, error }: { status: HostStatus; error: unknown }): TurnEnd {
+export function pollOutcomeOf({ status, error }: { status: HostStatus; error: unknown }): PollOutcome {
   return { status, code: error === undefined ? undefined : codeOf(error) };
 }

@@ -7,7 +7,7 @@ import { execFile } from 'node:child_process';
 import { messageOf } from '#contract/errors.ts';
 import type { Log } from '../log.ts';
 
-export interface Notifier {
+export interface SdNotifier {
   /** `READY=1`, `STATUS=…`; sent one after another. */
   send: (...assignments: string[]) => void;
   /** Resolves when all is sent. */
@@ -15,7 +15,7 @@ export interface Notifier {
 }
 
 /** Without systemd (`NOTIFY_SOCKET` is not set) nothing is sent. */
-export function openNotifier(socket: string | undefined, log: Log): Notifier {
+export function openNotifier(socket: string | undefined, log: Log): SdNotifier {
   let queue = Promise.resolve();
   const send = (assignments: readonly string[]) =>
     new Promise<void>((resolve) => {

@@ -3,19 +3,19 @@
  * pass, should there be one, reports as always.
  */
 import type { Agent } from '../agent.ts';
-import { put, readOwnStatus } from '../pass/report.ts';
+import { putStatus, readOwnStatus } from '../pass/report.ts';
 import { saveStatus } from '../state/state.ts';
 import type { Exec } from './exec.ts';
 
 /** @returns whether the bucket knows; a host that has never reported has nobody to say goodbye to */
-export async function leave(agent: Agent): Promise<boolean> {
+export async function reportDeparture(agent: Agent): Promise<boolean> {
   const known = await readOwnStatus(agent);
   if (known === undefined) return true;
   const leftAt = agent.now().toISOString();
   const status = { ...known, reportedAt: leftAt, leftAt };
   // First here: a pass compares with it, and so reports anew.
   await saveStatus(agent.config.stateDir, status);
-  const isTold = await put(agent, status);
+  const isTold = await putStatus(agent, status);
   if (isTold) agent.log('host.left');
   return isTold;
 }

@@ -1,15 +1,15 @@
 /** Sleep that somebody can end: a signal that polls now, or that stops. */
-export interface Napper {
-  nap: (ms: number) => Promise<void>;
+export interface InterruptibleSleep {
+  sleep: (ms: number) => Promise<void>;
   wake: () => void;
 }
 
-export function napper(stop: AbortSignal): Napper {
+export function interruptibleSleep(stop: AbortSignal): InterruptibleSleep {
   let wake: () => void = () => undefined;
   stop.addEventListener('abort', () => wake());
   return {
     wake: () => wake(),
-    nap: (ms) =>
+    sleep: (ms) =>
       new Promise((resolve) => {
         const timer = setTimeout(resolve, stop.aborted ? 0 : ms);
         wake = () => {

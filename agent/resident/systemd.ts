@@ -4,13 +4,13 @@
  * for ten minutes counts as stuck, and systemd starts the agent anew.
  */
 import type { Log } from '../log.ts';
-import type { TurnEnd } from './loop.ts';
-import type { Notifier } from './sd-notify.ts';
+import type { PollOutcome } from './loop.ts';
+import type { SdNotifier } from './sd-notify.ts';
 
 const STUCK_MS = 600_000;
 
-export interface MannersOptions {
-  notifier: Notifier;
+export interface SystemdOptions {
+  notifier: SdNotifier;
   /** Microseconds, as systemd's `WATCHDOG_USEC` has it. */
   watchdogUsec: string | undefined;
   now: () => Date;
@@ -18,10 +18,10 @@ export interface MannersOptions {
   monotonic: () => bigint;
 }
 
-export interface Manners {
+export interface SystemdNotifications {
   /** Wraps the log: an event is a sign of life. */
   listen: (log: Log) => Log;
-  turned: (end: TurnEnd) => void;
+  turned: (end: PollOutcome) => void;
   /** The loop sleeps now. */
   resting: () => void;
   polling: () => void;
@@ -31,7 +31,12 @@ export interface Manners {
   end: () => Promise<void>;
 }
 
-export function manners({ notifier, watchdogUsec, now, monotonic }: MannersOptions): Manners {
+export function systemdNotifications({
+  notifier,
+  watchdogUsec,
+  now,
+  monotonic,
+}: SystemdOptions): SystemdNotifications {
   let isResting = false;
   let isStopping = false;
   let lastSignAt = now().getTime();
@@ -70,7 +75,7 @@ export function manners({ notifier, watchdogUsec, now, monotonic }: MannersOptio
   };
 }
 
-export function statusLine({ status, code }: TurnEnd): string {
+export function statusLine({ status, code }: PollOutcome): string {
   const files = status?.files ?? [];
   const count = (wanted: string) => files.filter(({ state }) => state === wanted).length;
   const states = ['served', 'failed', 'pending', 'needs-reload'].map((state) => `${count(state)} ${state}`);

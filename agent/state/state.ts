@@ -75,7 +75,7 @@ export interface Memory {
 }
 
 /** A document that is not what we write is forgotten, with a word in the log. */
-export async function recall(
+export async function readMemory(
   directory: string,
   { fleet, host }: { fleet: FleetName; host: HostName },
   log: Log,

@@ -1,7 +1,7 @@
 /** What the issuer tells by EMF in its log (docs/runbook.md has a section for each alarm). One dimension, so the cost does not grow with certificates. */
 import { Duration } from 'aws-cdk-lib';
 import { Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
-import type { Figures } from '../../lambda/fleet/metrics.ts';
+import type { PassMetrics } from '../../lambda/fleet/metrics.ts';
 
 export const NAMESPACE = 'pemfleet';
 
@@ -16,7 +16,7 @@ export const METRICS = {
   NeedsReload: 'Maximum',
   NotifyFailed: 'Sum',
   RunFinished: 'Sum',
-} as const satisfies Record<keyof Figures, string>;
+} as const satisfies Record<keyof PassMetrics, string>;
 
 export type MetricName = keyof typeof METRICS;
 

@@ -7,13 +7,13 @@ import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { allow } from './right.ts';
 
-export interface Wakes {
+export interface ScheduleProps {
   readonly fn: IFunction;
   readonly failures: IQueue;
   readonly wakeMinutes: number;
 }
 
-export function createSchedule(scope: Construct, { fn, failures, wakeMinutes }: Wakes): CfnSchedule {
+export function createSchedule(scope: Construct, { fn, failures, wakeMinutes }: ScheduleProps): CfnSchedule {
   const windowMinutes = Math.min(5, Math.floor(wakeMinutes / 3));
   const schedule = new CfnSchedule(scope, 'Schedule', {
     description: 'pemfleet: a pass of the issuer',

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { instant, readMemo, serializeMemo } from '#storage/cached-document.ts';
+import { instant, readCached, serializeCached } from '#storage/cached-document.ts';
 import { exactSet } from '../config/identifier.ts';
 
 const caState = z.object({
@@ -39,25 +39,25 @@ const CERTIFICATES_PER_SET = 5;
 
 /** An unreadable state is begun anew: it holds courtesy, no truth. */
 export async function readCaState(bucket: Bucket): Promise<CaState> {
-  const { value } = await readMemo(bucket, layout.caState, caState);
+  const { value } = await readCached(bucket, layout.caState, caState);
   return value ?? { version: 1, cas: {}, sets: {} };
 }
 
 export async function writeCaState(bucket: Bucket, state: CaState): Promise<void> {
-  await bucket.put(layout.caState, serializeMemo(state));
+  await bucket.put(layout.caState, serializeCached(state));
 }
 
 /** An order that somebody wishes to place: `count` certificates for one set of identifiers. */
-export interface OrderWish {
+export interface BudgetRequest {
   directoryUrl: string;
   identifiers: readonly string[];
   count: number;
 }
 
 /** @returns the state with the orders counted, or the time from which there is room for them and their certificates */
-export function takeBudget(
+export function reserve(
   state: CaState,
-  wish: OrderWish,
+  wish: BudgetRequest,
   ordersPer3Hours: number,
   now: Date,
 ): CaState | Date {
@@ -73,7 +73,7 @@ export function takeBudget(
 }
 
 /** Takes back what was counted at `countedAt` for orders that were not placed after all: the CA was out of reach. */
-export function giveBack(state: CaState, { directoryUrl, count }: OrderWish, countedAt: Date): CaState {
+export function release(state: CaState, { directoryUrl, count }: BudgetRequest, countedAt: Date): CaState {
   const ca = state.cas[directoryUrl];
   if (ca === undefined || count === 0) return state;
   const lessened = ca.orders.map((order) =>
@@ -84,7 +84,7 @@ export function giveBack(state: CaState, { directoryUrl, count }: OrderWish, cou
 }
 
 /** Certificates were issued: they count for their exact set of identifiers, and the next pause begins short again. */
-export function withIssued(state: CaState, wish: OrderWish, now: Date): CaState {
+export function withIssued(state: CaState, wish: BudgetRequest, now: Date): CaState {
   const set = setKey(wish);
   const times = [...(state.sets[set] ?? []), ...Array.from({ length: wish.count }, () => now)];
   const ca = state.cas[wish.directoryUrl] ?? { strikes: 0, orders: [] };
@@ -111,7 +111,7 @@ function merge(
   return [...orders.slice(0, -1), { at: now, count: last.count + count }];
 }
 
-function setKey({ directoryUrl, identifiers }: OrderWish): string {
+function setKey({ directoryUrl, identifiers }: BudgetRequest): string {
   return createHash('sha256')
     .update(`${directoryUrl} ${exactSet(identifiers)}`)
     .digest('hex')

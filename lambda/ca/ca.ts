@@ -7,7 +7,7 @@ import type { Transport } from '../acme/transport.ts';
 import type { AcmeSettings } from '../config/acme.ts';
 import { forgetAccountUrl, openAccount, rolloverAccountKey } from './account.ts';
 
-export interface Authority {
+export interface Ca {
   settings: AcmeSettings;
   directory: () => Promise<Directory>;
   /** Registers the account if there is none. */
@@ -20,13 +20,13 @@ export interface Authority {
 }
 
 /** @param hmacKey of the external account binding, base64url */
-export function openAuthority(
+export function openCa(
   bucket: Bucket,
   settings: AcmeSettings,
   exchange: Transport,
   now: () => Date,
   hmacKey: string | undefined,
-): Authority {
+): Ca {
   let directory: Promise<Directory> | undefined;
   let account: Promise<AcmeClient> | undefined;
   const readOnce = () => (directory ??= readDirectory(exchange, settings.directoryUrl, now));
@@ -41,7 +41,7 @@ export function openAuthority(
   };
 }
 
-export function authorityOf(authorities: ReadonlyMap<string, Authority>, directoryUrl: string): Authority {
+export function caOf(authorities: ReadonlyMap<string, Ca>, directoryUrl: string): Ca {
   const authority = authorities.get(directoryUrl);
   if (authority === undefined) throw new TypeError(`no configured CA has the directory ${directoryUrl}`);
   return authority;

@@ -4,14 +4,14 @@ import type { Timing } from '../acme/poll.ts';
 import { AcmeProblem, isCaFault } from '../acme/problem.ts';
 import type { Log } from '../log.ts';
 import type { CaState } from './budget.ts';
-import { type Authority, authorityOf } from './ca.ts';
+import { type Ca, caOf } from './ca.ts';
 
 const MINUTE_MS = 60_000;
 const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [15 * MINUTE_MS, 180 * MINUTE_MS];
 /** One pass may have had bad luck. */
 const PASSES_OF_GRACE = 1;
 
-type Ca = CaState['cas'][string];
+type CaEntry = CaState['cas'][string];
 
 export function pausedUntil(state: CaState, directoryUrl: string): Date | undefined {
   return state.cas[directoryUrl]?.pausedUntil;
@@ -33,7 +33,7 @@ export function isPausing(error: unknown): error is AcmeProblem {
  * CA said; the CA as a whole only until a probe is sensible, because a limit may concern that one certificate alone.
  */
 export function withPause(state: CaState, directoryUrl: string, error: AcmeProblem, now: Date): CaState {
-  const ca = caOf(state, directoryUrl);
+  const ca = stateOfCa(state, directoryUrl);
   const until = Math.min(error.retryAfter?.getTime() ?? Number.POSITIVE_INFINITY, later(now, ca.strikes));
   return withCa(state, directoryUrl, { ...ca, pausedUntil: new Date(until), strikes: ca.strikes + 1 });
 }
@@ -44,7 +44,7 @@ export function withPause(state: CaState, directoryUrl: string, error: AcmeProbl
  * @param begin of the pass, which counts once, however many certificates it has
  */
 export function withOutage(state: CaState, directoryUrl: string, begin: Date, now: Date): CaState {
-  const ca = caOf(state, directoryUrl);
+  const ca = stateOfCa(state, directoryUrl);
   if (ca.outage !== undefined && ca.outage.at >= begin) return state;
   const passes = (ca.outage?.passes ?? 0) + 1;
   const excess = passes - PASSES_OF_GRACE - 1;
@@ -57,16 +57,16 @@ function later(now: Date, strikes: number): number {
   return now.getTime() + Math.min(FIRST_PAUSE_MS * 2 ** strikes, LONGEST_PAUSE_MS);
 }
 
-function caOf(state: CaState, directoryUrl: string): Ca {
+function stateOfCa(state: CaState, directoryUrl: string): CaEntry {
   return state.cas[directoryUrl] ?? { strikes: 0, orders: [] };
 }
 
-function withCa(state: CaState, directoryUrl: string, ca: Ca): CaState {
+function withCa(state: CaState, directoryUrl: string, ca: CaEntry): CaState {
   return { ...state, cas: { ...state.cas, [directoryUrl]: ca } };
 }
 
 export interface Learning {
-  authorities: ReadonlyMap<string, Authority>;
+  authorities: ReadonlyMap<string, Ca>;
   timing: Timing;
   log: Log;
   caState: CaState;
@@ -74,14 +74,14 @@ export interface Learning {
 }
 
 /** @param hasRecord an order record remembers the failure; otherwise the CA's state does */
-export async function learn(
+export async function recordFailure(
   pass: Learning,
   directoryUrl: string,
   hasRecord: boolean,
   error: unknown,
 ): Promise<void> {
   if (error instanceof AcmeProblem && error.type === 'accountDoesNotExist')
-    await authorityOf(pass.authorities, directoryUrl).forgetAccount();
+    await caOf(pass.authorities, directoryUrl).forgetAccount();
   if (isPausing(error)) learnPause(pass, directoryUrl, error);
   else if (!hasRecord && isCaFault(error)) learnOutage(pass, directoryUrl, error);
 }

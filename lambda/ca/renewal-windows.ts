@@ -8,13 +8,13 @@ import { messageOf } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { instant, readMemo, serializeMemo } from '#storage/cached-document.ts';
+import { instant, readCached, serializeCached } from '#storage/cached-document.ts';
 import type { RenewalInfo } from '../acme/renewal-info.ts';
 import { inParallel } from '../in-parallel.ts';
 import type { Log } from '../log.ts';
 
 /** What the CA wishes for one certificate, by its certID. */
-export interface Window {
+export interface RenewalWindow {
   start: Date;
   end: Date;
   /** Picked once inside the window. */
@@ -30,7 +30,7 @@ const known = z.object({
 });
 const book = z.object({ version: z.literal(1), windows: z.record(z.string(), known) });
 
-export type KnownWindow = z.infer<typeof known>;
+export type StoredWindow = z.infer<typeof known>;
 
 export interface WindowDeps {
   bucket: Bucket;
@@ -49,14 +49,14 @@ export async function refreshWindows(
   deps: WindowDeps,
   published: readonly { name: string; entry: ManifestEntry }[],
   isWhole: boolean,
-): Promise<ReadonlyMap<string, Window>> {
+): Promise<ReadonlyMap<string, RenewalWindow>> {
   const items = published.flatMap(({ name, entry }) =>
     entry.pems.flatMap(({ certId }) =>
       certId === undefined ? [] : [{ name, certId, directoryUrl: entry.issued.directoryUrl }],
     ),
   );
   // An unreadable book is begun anew: everything in it can be asked for again.
-  const stored = await readMemo(deps.bucket, layout.renewalInfo, book);
+  const stored = await readCached(deps.bucket, layout.renewalInfo, book);
   const old = stored.value?.windows ?? {};
   const answers = await inParallel(
     items,
@@ -69,7 +69,7 @@ export async function refreshWindows(
     answers.flatMap(({ certId, window }) => (window === undefined ? [] : [[certId, window]])),
   );
   const windows = isWhole ? fresh : { ...old, ...fresh };
-  const body = serializeMemo({ version: 1, windows });
+  const body = serializeCached({ version: 1, windows });
   const isEmpty = stored.text === undefined && Object.keys(windows).length === 0;
   // Whoever writes last has asked last: a lost update costs one question to the CA.
   if (deps.ask !== undefined && body !== stored.text && !isEmpty)
@@ -84,11 +84,11 @@ interface Item {
 }
 
 interface Answer extends Item {
-  window: KnownWindow | undefined;
+  window: StoredWindow | undefined;
   error?: unknown;
 }
 
-async function refresh(deps: WindowDeps, item: Item, old: KnownWindow | undefined): Promise<Answer> {
+async function refresh(deps: WindowDeps, item: Item, old: StoredWindow | undefined): Promise<Answer> {
   if (deps.ask === undefined || (old !== undefined && old.pollAfter > deps.now()))
     return { ...item, window: old };
   try {
@@ -106,7 +106,7 @@ function tellFailures(log: Log, answers: readonly Answer[]): void {
     log('renewal-info.failed', { certificates: failed.length, error: messageOf(failed[0]?.error) });
 }
 
-function toKnown(certId: string, info: RenewalInfo, old: KnownWindow | undefined): KnownWindow {
+function toKnown(certId: string, info: RenewalInfo, old: StoredWindow | undefined): StoredWindow {
   const { start, end } = info.suggestedWindow;
   const renewAt = isSameWindow(old, info.suggestedWindow) ? old.renewAt : pickTime(certId, start, end);
   const { pollAfter, explanationUrl } = info;
@@ -123,7 +123,7 @@ export function pickTime(certId: string, start: Date, end: Date): Date {
 }
 
 /** A changed window is news for the operator, above all with an explanation (§4.2). */
-function tell(log: Log, name: string, window: KnownWindow, old: KnownWindow | undefined): KnownWindow {
+function tell(log: Log, name: string, window: StoredWindow, old: StoredWindow | undefined): StoredWindow {
   if (!isSameWindow(old, window)) {
     const [start, end] = [window.start.toISOString(), window.end.toISOString()];
     log('renewal-info.changed', { certificate: name, start, end, explanationUrl: window.explanationUrl });
@@ -132,8 +132,8 @@ function tell(log: Log, name: string, window: KnownWindow, old: KnownWindow | un
 }
 
 function isSameWindow(
-  old: KnownWindow | undefined,
+  old: StoredWindow | undefined,
   { start, end }: { start: Date; end: Date },
-): old is KnownWindow {
+): old is StoredWindow {
   return old?.start.getTime() === start.getTime() && old.end.getTime() === end.getTime();
 }

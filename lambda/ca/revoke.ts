@@ -11,7 +11,7 @@ import { type RevocationReason, revokeCertificate } from '../acme/revocation.ts'
 import type { CertificateSpec } from '../config/config.ts';
 import type { Log } from '../log.ts';
 import { readManifest } from '../publication/publisher.ts';
-import type { Authority } from './ca.ts';
+import type { Ca } from './ca.ts';
 
 export interface Revocation {
   certificate: CertificateName;
@@ -21,26 +21,26 @@ export interface Revocation {
 }
 
 /** A published certificate and the CA that issued it. */
-export interface Target {
+export interface RevocationTarget {
   leaf: X509Certificate;
   directoryUrl: string;
 }
 
 /** @param serial one that was published earlier; without it, what is published now (both of a pair) */
-export async function findTargets(
+export async function findRevocationTargets(
   bucket: Bucket,
   spec: CertificateSpec,
   serial: string | undefined,
-): Promise<Target[]> {
+): Promise<RevocationTarget[]> {
   const targets = (
     await Promise.all(spec.fleets.map((fleet) => targetsIn(bucket, fleet, spec.name, serial)))
   ).flat();
   return [...new Map(targets.map((target) => [target.leaf.serialNumber, target])).values()];
 }
 
-export async function revoke(
-  targets: readonly Target[],
-  authorities: ReadonlyMap<string, Authority>,
+export async function revokeTargets(
+  targets: readonly RevocationTarget[],
+  authorities: ReadonlyMap<string, Ca>,
   name: CertificateName,
   reason: RevocationReason,
   log: Log,
@@ -62,7 +62,7 @@ async function targetsIn(
   fleet: FleetName,
   name: CertificateName,
   serial: string | undefined,
-): Promise<Target[]> {
+): Promise<RevocationTarget[]> {
   const entry = (await readManifest(bucket, fleet))?.manifest.certificates[name];
   if (entry === undefined) return [];
   const current = entry.pems.map((pem) => layout.pem(fleet, name, pem.sha256));

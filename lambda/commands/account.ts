@@ -1,12 +1,12 @@
 /** `pemfleet account`: shows the account of each CA, registering it if there is none; --rollover changes its key first. */
-import { withAuthorities } from '../wiring.ts';
-import { type Command, open, print, printJson, world } from './command.ts';
+import { withCas } from '../wiring.ts';
+import { type Command, open, passEnvironmentOf, print, printJson } from './command.ts';
 import { EXIT } from './output.ts';
 
-export const account: Command = async (values) => {
+export const accountCommand: Command = async (values) => {
   const { config, bucket } = await open(values);
   const work = values.rollover ? 'rolloverAccount' : 'account';
-  const accounts = await withAuthorities(bucket, config, world(values).timing, (authorities) =>
+  const accounts = await withCas(bucket, config, passEnvironmentOf(values).timing, (authorities) =>
     Promise.all(
       [...authorities.values()].map(async (authority) => {
         const { accountUrl, thumbprint } = await authority[work]();

@@ -7,7 +7,7 @@ import { openBucket } from '#storage/open.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
 import { parseConfig } from '../config/yaml.ts';
 import { jsonLog, type Log, textLog } from '../log.ts';
-import { loadConfig, type World } from '../wiring.ts';
+import { loadConfigFile, type PassEnvironment } from '../wiring.ts';
 
 const OPTIONS = {
   config: { type: 'string', short: 'c', default: '/etc/pemfleet/pemfleet.yaml' },
@@ -51,11 +51,11 @@ export const print = (text: string) => process.stdout.write(text);
 export const printJson = (value: unknown) => print(`${JSON.stringify(value, null, 2)}\n`);
 
 export async function open(values: Values): Promise<{ config: Config; bucket: Bucket }> {
-  const config = await loadConfig(values.config, parseConfig);
+  const config = await loadConfigFile(values.config, parseConfig);
   return { config, bucket: await openBucket(process.env['PEMFLEET_BUCKET'] ?? config.bucket) };
 }
 
-export function world(values: Values): World {
+export function passEnvironmentOf(values: Values): PassEnvironment {
   const seconds = Number(values.timeout);
   if (!(seconds > 0)) throw new UsageError(`--timeout wants seconds, saw ${values.timeout}`);
   const deadline = new Date(Date.now() + seconds * 1000);

@@ -1,24 +1,33 @@
 /** `pemfleet run`, `pemfleet plan`: one pass, or what it would do. */
-import { tellFleets } from '../fleet/notify.ts';
+import { notifyFleets } from '../fleet/notify.ts';
 import { runPass } from '../wiring.ts';
-import { type Command, now, open, printJson, say, specOf, type Values, world } from './command.ts';
+import {
+  type Command,
+  now,
+  open,
+  passEnvironmentOf,
+  printJson,
+  say,
+  specOf,
+  type Values,
+} from './command.ts';
 import { exitStatusOf, outcomeTable } from './output.ts';
 
-export const run: Command = (values) => pass(values, values['dry-run']);
-export const plan: Command = (values) => pass(values, true);
+export const runCommand: Command = (values) => pass(values, values['dry-run']);
+export const planCommand: Command = (values) => pass(values, true);
 
 async function pass(values: Values, dryRun: boolean): Promise<number> {
   const { config, bucket } = await open(values);
   const only = values.only?.map((name) => specOf(config, name).name);
   const options = { dryRun, force: values['force-renewal'], ...(only !== undefined && { only }) };
-  const around = world(values);
+  const around = passEnvironmentOf(values);
   const result = await runPass(bucket, config, options, around);
   const { outcomes } = result;
   const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
   if (document && !dryRun) {
     const { ssmNotifier } = await import('../fleet/run-command.ts');
     // What comes of it is not followed: these hosts are looked at by `pemfleet status`.
-    await tellFleets({ notifier: ssmNotifier(document), log: around.log, now: now() }, [], result);
+    await notifyFleets({ notifier: ssmNotifier(document), log: around.log, now: now() }, [], result);
   }
   if (values.json) printJson({ version: 1, outcomes });
   else say(outcomeTable(outcomes));

@@ -5,7 +5,7 @@ import { type Command, open, say, UsageError } from './command.ts';
 import { EXIT } from './output.ts';
 import { startFront } from './responder-server.ts';
 
-export const respond: Command = async (values) => {
+export const respondCommand: Command = async (values) => {
   const { bucket } = await open(values);
   const { hostname, port } = addressOf(values.listen);
   const onError = (error: unknown) => say(`${codeOf(error)} ${messageOf(error)}\n`);

@@ -1,19 +1,19 @@
 /** `pemfleet revoke NAME`: replaces, then revokes. Exit status 1 if the replacement failed: then nothing was revoked. */
 import { REVOCATION_REASONS, type RevocationReason } from '../acme/revocation.ts';
-import { findTargets, revoke as revokeTargets } from '../ca/revoke.ts';
-import { runPass, withAuthorities } from '../wiring.ts';
-import { type Command, open, printJson, say, specOf, UsageError, world } from './command.ts';
+import { findRevocationTargets, revokeTargets } from '../ca/revoke.ts';
+import { runPass, withCas } from '../wiring.ts';
+import { type Command, open, passEnvironmentOf, printJson, say, specOf, UsageError } from './command.ts';
 import { EXIT, outcomeTable } from './output.ts';
 
-export const revoke: Command = async (values, operands) => {
+export const revokeCommand: Command = async (values, operands) => {
   const [name, ...rest] = operands;
   if (name === undefined || rest.length > 0) throw new UsageError('revoke wants the name of one certificate');
   const reason = reasonOf(values.reason);
   const { config, bucket } = await open(values);
   const spec = specOf(config, name);
-  const targets = await findTargets(bucket, spec, values.serial);
+  const targets = await findRevocationTargets(bucket, spec, values.serial);
   if (targets.length === 0) throw new UsageError(`${name}: nothing published that could be revoked`);
-  const around = world(values);
+  const around = passEnvironmentOf(values);
   // An earlier serial has its successor already.
   if (values.replace && values.serial === undefined) {
     const { outcomes } = await runPass(
@@ -28,7 +28,7 @@ export const revoke: Command = async (values, operands) => {
       return EXIT.failed;
     }
   }
-  const revocations = await withAuthorities(bucket, config, around.timing, (authorities) =>
+  const revocations = await withCas(bucket, config, around.timing, (authorities) =>
     revokeTargets(targets, authorities, spec.name, reason, around.log),
   );
   if (values.json) printJson({ version: 1, revocations });

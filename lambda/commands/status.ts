@@ -3,7 +3,7 @@ import { readFleetReports } from '../fleet/read-reports.ts';
 import { type Command, now, open, print, printJson } from './command.ts';
 import { EXIT, reportTable } from './output.ts';
 
-export const status: Command = async (values) => {
+export const statusCommand: Command = async (values) => {
   const { config, bucket } = await open(values);
   const reports = await readFleetReports(bucket, config, now());
   if (values.json) printJson({ version: 1, fleets: reports });

@@ -7,7 +7,7 @@ import { ContractError } from '#contract/errors.ts';
 import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
 import { type FleetName, fleetName, hostName, layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { instant, readMemo, serializeMemo } from '#storage/cached-document.ts';
+import { instant, readCached, serializeCached } from '#storage/cached-document.ts';
 import { inParallel } from '../in-parallel.ts';
 
 const hostNote = z.object({
@@ -32,37 +32,41 @@ const hostBook = z.object({
   calls: z.array(openCall).default([]),
 });
 
-export type HostNote = z.infer<typeof hostNote>;
+export type HostSummary = z.infer<typeof hostNote>;
 export type OpenCall = z.infer<typeof openCall>;
-export type HostBook = z.infer<typeof hostBook>;
+export type HostSummaries = z.infer<typeof hostBook>;
 
 /** Reads at once from the bucket. */
 const AT_ONCE = 20;
 
-export async function readHostBook(bucket: Bucket): Promise<HostBook> {
-  const { value } = await readMemo(bucket, layout.hostBook, hostBook);
+export async function readHostSummaries(bucket: Bucket): Promise<HostSummaries> {
+  const { value } = await readCached(bucket, layout.hostBook, hostBook);
   return value ?? { version: 1, fleets: {}, calls: [] };
 }
 
 /** Equal to `known` → not written. */
-export async function saveHostBook(bucket: Bucket, book: HostBook, known: HostBook): Promise<void> {
-  if (outline(book) !== outline(known)) await bucket.put(layout.hostBook, serializeMemo(book));
+export async function saveHostSummaries(
+  bucket: Bucket,
+  book: HostSummaries,
+  known: HostSummaries,
+): Promise<void> {
+  if (outline(book) !== outline(known)) await bucket.put(layout.hostBook, serializeCached(book));
 }
 
 /** @returns the notes of each fleet's hosts, after those that have changed were read again */
-export async function refreshNotes(
+export async function refreshHostSummaries(
   bucket: Bucket,
-  known: HostBook['fleets'],
+  known: HostSummaries['fleets'],
   fleets: readonly FleetName[],
   now: Date,
-): Promise<HostBook['fleets']> {
+): Promise<HostSummaries['fleets']> {
   const notes = await Promise.all(
     fleets.map(async (fleet) => [fleet, await notesOf(bucket, fleet, known[fleet] ?? {}, now)] as const),
   );
   return Object.fromEntries(notes);
 }
 
-type Notes = Record<string, HostNote>;
+type Notes = Record<string, HostSummary>;
 
 async function notesOf(bucket: Bucket, fleet: FleetName, known: Notes, now: Date): Promise<Notes> {
   const entries = await bucket.entries(layout.statuses(fleet));
@@ -86,7 +90,7 @@ async function noteOf(
   host: string,
   { key, etag }: { key: string; etag: string },
   now: Date,
-): Promise<HostNote> {
+): Promise<HostSummary> {
   try {
     const object = await bucket.get(key);
     const status = object && parseHostStatus(fleet, hostName.parse(host), object.body);
@@ -98,7 +102,7 @@ async function noteOf(
   }
 }
 
-function summary(status: HostStatus, etag: string): HostNote {
+function summary(status: HostStatus, etag: string): HostSummary {
   const states: Record<string, number> = {};
   for (const { state } of status.files) states[state] = (states[state] ?? 0) + 1;
   return {
@@ -111,12 +115,12 @@ function summary(status: HostStatus, etag: string): HostNote {
   };
 }
 
-function unreadable(etag: string, error: string, now: Date): HostNote {
+function unreadable(etag: string, error: string, now: Date): HostSummary {
   return { etag, reportedAt: now, states: {}, error };
 }
 
 /** What tells two books apart. */
-function outline({ fleets, calls }: HostBook): string {
+function outline({ fleets, calls }: HostSummaries): string {
   const etags = Object.entries(fleets).flatMap(([fleet, notes]) =>
     Object.entries(notes).map(([host, { etag }]) => `${fleet}/${host} ${etag}`),
   );

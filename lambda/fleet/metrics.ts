@@ -1,9 +1,9 @@
 /** What a pass measures, by the names under which CloudWatch has it (docs/aws.md); pure. */
 import type { Outcome } from '../outcome.ts';
-import type { HostNote } from './hosts.ts';
+import type { HostSummary } from './hosts.ts';
 import { SILENT_AFTER_MS } from './report.ts';
 
-export interface Figures {
+export interface PassMetrics {
   /** One for each pass that came to its end: its absence is an alarm. */
   RunFinished: 1;
   CertificatesIssued: number;
@@ -20,7 +20,7 @@ export interface Figures {
 
 /** A fleet's hosts and the manifest that they should have. */
 export interface FleetHosts {
-  notes: Readonly<Record<string, HostNote>>;
+  notes: Readonly<Record<string, HostSummary>>;
   manifest: { etag: string; updatedAt: Date } | undefined;
 }
 
@@ -35,20 +35,20 @@ export interface Lifetime {
   notAfter: Date;
 }
 
-export function figuresOf(
+export function metricsOf(
   outcomes: readonly Outcome[],
   lifetimes: readonly Lifetime[],
   fleets: readonly FleetHosts[],
   notifyFailed: number,
   now: Date,
-): Figures {
+): PassMetrics {
   const count = (result: Outcome['result']) => outcomes.filter((outcome) => outcome.result === result).length;
   const hosts = fleets.flatMap(({ notes, manifest }) =>
     Object.values(notes)
       .filter(({ hasLeft }) => !hasLeft)
       .map((note) => ({ note, manifest })),
   );
-  const isSilent = (note: HostNote) => now.getTime() - note.reportedAt.getTime() > SILENT_AFTER_MS;
+  const isSilent = (note: HostSummary) => now.getTime() - note.reportedAt.getTime() > SILENT_AFTER_MS;
   const talking = hosts.filter(({ note }) => !isSilent(note));
   const first = Math.min(...lifetimes.map(({ notAfter }) => notAfter.getTime()));
   return {
@@ -70,7 +70,7 @@ function isLate({ notBefore, notAfter }: Lifetime, now: Date): boolean {
   return notAfter.getTime() - now.getTime() < lifeMs * share;
 }
 
-function isBehind(note: HostNote, manifest: FleetHosts['manifest'], now: Date): boolean {
+function isBehind(note: HostSummary, manifest: FleetHosts['manifest'], now: Date): boolean {
   const isOld = manifest !== undefined && now.getTime() - manifest.updatedAt.getTime() > BEHIND_AFTER_MS;
   const hasSeen = manifest === undefined || note.manifest === manifest.etag;
   const unserved = Object.entries(note.states).some(([state, files]) => state !== 'served' && files > 0);

@@ -7,7 +7,7 @@ import type { FleetName } from '#contract/layout.ts';
 import type { Log } from '../log.ts';
 import type { PassResult } from '../outcome.ts';
 import type { OpenCall } from './hosts.ts';
-import type { Notifier } from './run-command.ts';
+import type { FleetNotifier } from './run-command.ts';
 
 /** By then a command is over, or nobody will say what became of it: it had ten minutes to be delivered, an hour to run. */
 const FORGOTTEN_AFTER_MS = 2 * 3_600_000;
@@ -16,23 +16,23 @@ const FORGOTTEN_AFTER_MS = 2 * 3_600_000;
 const UNKNOWN = { status: 'Unknown', hasEnded: false, targets: 0, errors: 0, timedOut: 0 };
 
 interface Telling {
-  notifier: Notifier;
+  notifier: FleetNotifier;
   log: Log;
   now: Date;
 }
 
-export interface Told {
+export interface NotifyResult {
   /** Whose end is to be asked for by later passes. */
   calls: OpenCall[];
   /** Calls to AWS that failed: a warning and a metric, for the hosts poll all the same. */
   failed: number;
 }
 
-export async function tellFleets(
+export async function notifyFleets(
   telling: Telling,
   earlier: readonly OpenCall[],
   { manifests, changed }: Pick<PassResult, 'manifests' | 'changed'>,
-): Promise<Told> {
+): Promise<NotifyResult> {
   const { log, now } = telling;
   const made = await Promise.allSettled(
     changed.map((fleet) => tell(telling, fleet, manifests.get(fleet)?.etag ?? '')),

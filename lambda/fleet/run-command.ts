@@ -5,7 +5,7 @@
 import { ListCommandsCommand, SendCommandCommand, SSMClient } from '@aws-sdk/client-ssm';
 import type { FleetName } from '#contract/layout.ts';
 
-export interface Notifier {
+export interface FleetNotifier {
   /** @param manifest its ETag @returns the command's id */
   notify(fleet: FleetName, manifest: string): Promise<string>;
   /** How a command stands; undefined if Systems Manager does not know it any more. */
@@ -27,7 +27,7 @@ export const FLEET_TAG = 'pemfleet:fleet';
 const PACE = { MaxConcurrency: '10%', MaxErrors: '100%', TimeoutSeconds: 600 };
 
 /** @param document the SSM document's name; it takes the parameters `fleet` and `manifest` and nothing secret */
-export function ssmNotifier(document: string): Notifier {
+export function ssmNotifier(document: string): FleetNotifier {
   const client = new SSMClient({ maxAttempts: 3 });
   return {
     notify: async (fleet, manifest) => {

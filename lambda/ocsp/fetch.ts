@@ -3,7 +3,7 @@ import { request as http, type IncomingMessage } from 'node:http';
 import { request as https } from 'node:https';
 import { OcspUnreachable } from './errors.ts';
 import { requestFor } from './request.ts';
-import { type Asked, type OcspResponse, readResponse } from './response.ts';
+import { type OcspQuestion, type OcspResponse, readResponse } from './response.ts';
 
 /** For connection, answer and body together. */
 const TIMEOUT_MS = 10_000;
@@ -11,7 +11,10 @@ const TIMEOUT_MS = 10_000;
 const MAX_BYTES = 65_536;
 
 /** @throws OcspUnreachable, OcspRejected */
-export async function fetchResponse(url: string, asked: Asked): Promise<OcspResponse & { body: Buffer }> {
+export async function fetchResponse(
+  url: string,
+  asked: OcspQuestion,
+): Promise<OcspResponse & { body: Buffer }> {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   const body = await post(url, requestFor(asked.leaf, asked.issuer), signal).catch((error: unknown) => {
     if (error instanceof OcspUnreachable) throw error;

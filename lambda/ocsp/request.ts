@@ -11,7 +11,7 @@ export function ocspUrlOf(leaf: X509Certificate): string | undefined {
 }
 
 /** §4.1.1: CertID, which names a certificate by its issuer and serial. */
-export function certIdOf(leaf: X509Certificate, issuer: X509Certificate): Buffer {
+export function ocspCertIdOf(leaf: X509Certificate, issuer: X509Certificate): Buffer {
   const { subject } = fieldsOf(issuer);
   const key = elementsOf(issuer.publicKey.export({ type: 'spki', format: 'der' }))[0];
   // The bit string's first octet counts unused bits and is not hashed.
@@ -25,7 +25,7 @@ export function certIdOf(leaf: X509Certificate, issuer: X509Certificate): Buffer
 /** OCSPRequest { TBSRequest { requestList { Request { CertID } } } } */
 export function requestFor(leaf: X509Certificate, issuer: X509Certificate): Buffer {
   const nest = (inner: Buffer) => encode(TAG.sequence, inner);
-  return nest(nest(nest(nest(certIdOf(leaf, issuer)))));
+  return nest(nest(nest(nest(ocspCertIdOf(leaf, issuer)))));
 }
 
 /** RFC 5280 §4.1: TBSCertificate { [version], serial, signature, issuer, validity, subject, … } */

@@ -5,7 +5,7 @@
 import { verify, X509Certificate } from 'node:crypto';
 import { childrenOf, type Element, elementsOf, TAG } from './der.ts';
 import { OcspRejected } from './errors.ts';
-import { certIdOf } from './request.ts';
+import { ocspCertIdOf } from './request.ts';
 
 export interface OcspResponse {
   status: 'good' | 'revoked' | 'unknown';
@@ -13,7 +13,7 @@ export interface OcspResponse {
   nextUpdate: Date;
 }
 
-export interface Asked {
+export interface OcspQuestion {
   leaf: X509Certificate;
   issuer: X509Certificate;
   now: Date;
@@ -41,7 +41,7 @@ const STATUSES: Readonly<Record<number, OcspResponse['status']>> = {
 const SKEW_MS = 300_000;
 
 /** @throws OcspRejected naming the first rule that is broken */
-export function readResponse(body: Buffer, asked: Asked): OcspResponse {
+export function readResponse(body: Buffer, asked: OcspQuestion): OcspResponse {
   const [tbs, algorithm, signature, certificates] = childrenOf(basicOf(body), TAG.sequence);
   if (tbs === undefined || algorithm === undefined || signature?.tag !== TAG.bitString)
     throw new OcspRejected('no signature');
@@ -78,7 +78,10 @@ interface Signed {
 }
 
 /** §4.2.2.2: the issuer's own signature, or of one to whom the issuer has given OCSPSigning. */
-function checkSignature({ tbs, algorithm, signature, certificates }: Signed, { issuer, now }: Asked): void {
+function checkSignature(
+  { tbs, algorithm, signature, certificates }: Signed,
+  { issuer, now }: OcspQuestion,
+): void {
   const digest = DIGESTS[childrenOf(algorithm)[0]?.content.toString('hex') ?? ''];
   if (digest === undefined) throw new OcspRejected('signature algorithm not accepted');
   const delegates = certificates === undefined ? [] : childrenOf(childrenOf(certificates)[0]).map(parse);
@@ -112,15 +115,15 @@ function singleOf(tbs: Element): Element[] {
 }
 
 /** The algorithm's parameters may be NULL or absent; the rest must be what was asked. */
-function isAbout(certId: Element | undefined, { leaf, issuer }: Asked): boolean {
+function isAbout(certId: Element | undefined, { leaf, issuer }: OcspQuestion): boolean {
   const partsOf = (id: Element | undefined) => {
     const [algorithm, ...rest] = childrenOf(id, TAG.sequence);
     return [childrenOf(algorithm)[0], ...rest].map((part) => part?.raw.toString('hex')).join();
   };
-  return partsOf(certId) === partsOf(elementsOf(certIdOf(leaf, issuer))[0]);
+  return partsOf(certId) === partsOf(elementsOf(ocspCertIdOf(leaf, issuer))[0]);
 }
 
-function checkTimes({ thisUpdate, nextUpdate }: OcspResponse, { leaf, now }: Asked): void {
+function checkTimes({ thisUpdate, nextUpdate }: OcspResponse, { leaf, now }: OcspQuestion): void {
   const [from, to] = [thisUpdate.toISOString(), nextUpdate.toISOString()];
   if (thisUpdate.getTime() > now.getTime() + SKEW_MS)
     throw new OcspRejected(`is of the future (${from}): is the clock right?`);

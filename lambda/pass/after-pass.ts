@@ -1,42 +1,47 @@
 /** The end of a pass: the hosts are told what is new, what they have said is read, and it all becomes figures. */
 import type { Bucket } from '#storage/bucket.ts';
-import { type HostBook, readHostBook, refreshNotes, saveHostBook } from '../fleet/hosts.ts';
-import { type Figures, figuresOf } from '../fleet/metrics.ts';
-import { tellFleets } from '../fleet/notify.ts';
-import type { Notifier } from '../fleet/run-command.ts';
+import {
+  type HostSummaries,
+  readHostSummaries,
+  refreshHostSummaries,
+  saveHostSummaries,
+} from '../fleet/hosts.ts';
+import { metricsOf, type PassMetrics } from '../fleet/metrics.ts';
+import { notifyFleets } from '../fleet/notify.ts';
+import type { FleetNotifier } from '../fleet/run-command.ts';
 import type { Log } from '../log.ts';
 import type { PassResult } from '../outcome.ts';
 
 export interface AfterPass {
   bucket: Bucket;
   /** Without one, hosts are left to their polls. */
-  notifier: Notifier | undefined;
+  notifier: FleetNotifier | undefined;
   log: Log;
   now: Date;
 }
 
-export async function afterPass(after: AfterPass, result: PassResult): Promise<Figures> {
+export async function afterPass(after: AfterPass, result: PassResult): Promise<PassMetrics> {
   const { bucket, notifier, log, now } = after;
-  const known = await readHostBook(bucket);
+  const known = await readHostSummaries(bucket);
   const { calls, failed } = notifier
-    ? await tellFleets({ notifier, log, now }, known.calls, result)
+    ? await notifyFleets({ notifier, log, now }, known.calls, result)
     : { calls: known.calls, failed: 0 };
   const noted = { ...known, calls };
   try {
-    noted.fleets = await refreshNotes(bucket, known.fleets, [...result.manifests.keys()], now);
+    noted.fleets = await refreshHostSummaries(bucket, known.fleets, [...result.manifests.keys()], now);
   } finally {
     // Whoever was called was called, whether the statuses can be read or not.
-    await saveHostBook(bucket, noted, known);
+    await saveHostSummaries(bucket, noted, known);
   }
   return measure(result, noted.fleets, failed, now);
 }
 
 function measure(
   { outcomes, manifests }: PassResult,
-  notes: HostBook['fleets'],
+  notes: HostSummaries['fleets'],
   notifyFailed: number,
   now: Date,
-): Figures {
+): PassMetrics {
   const fleets = [...manifests].map(([fleet, read]) => ({
     notes: notes[fleet] ?? {},
     manifest: read && { etag: read.etag, updatedAt: new Date(read.manifest.updatedAt) },
@@ -47,5 +52,5 @@ function measure(
     .filter(([name]) => configured.has(name))
     .flatMap(([, { pems }]) => pems)
     .map(({ notBefore, notAfter }) => ({ notBefore: new Date(notBefore), notAfter: new Date(notAfter) }));
-  return figuresOf(outcomes, lifetimes, fleets, notifyFailed, now);
+  return metricsOf(outcomes, lifetimes, fleets, notifyFailed, now);
 }

@@ -1,6 +1,6 @@
 /** Pure: is a certificate to be ordered, from whom, and why. Every answer carries its reason; the caller logs it. */
 import type { ManifestEntry, PemRef } from '#contract/manifest.ts';
-import type { Window } from '../ca/renewal-windows.ts';
+import type { RenewalWindow } from '../ca/renewal-windows.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import { exactSet } from '../config/identifier.ts';
 import type { OrderRecord } from '../order/record.ts';
@@ -44,7 +44,7 @@ export interface DueInput {
   cas: readonly CaChoice[];
   /** The newest publication in any of the certificate's fleets. */
   published: ManifestEntry | undefined;
-  windows: ReadonlyMap<string, Window>;
+  windows: ReadonlyMap<string, RenewalWindow>;
   /** SHA-256 of PEMs whose CA says (OCSP) that it has revoked the certificate. */
   revoked?: ReadonlySet<string>;
   record: OrderRecord | undefined;
@@ -66,7 +66,7 @@ export function decide(input: DueInput): Decision {
   const { record, cas } = input;
   if (
     record !== undefined &&
-    sameWish(record, input.spec) &&
+    matchesSpec(record, input.spec) &&
     cas.some((ca) => ca.directoryUrl === record.directoryUrl)
   ) {
     return decideInFlight(record, input);
@@ -77,7 +77,7 @@ export function decide(input: DueInput): Decision {
 }
 
 /** An order can only give what it was made for; a changed wish needs another order. */
-export function sameWish(record: OrderRecord, spec: CertificateSpec): boolean {
+export function matchesSpec(record: OrderRecord, spec: CertificateSpec): boolean {
   return (
     record.profile === spec.profile &&
     record.legs.map((leg) => leg.keyType).join() === spec.keyTypes.join() &&
@@ -155,7 +155,7 @@ function reasonInTime({ windows, now, wakeMs }: DueInput, pems: readonly PemRef[
  * Never before the window's start, at the picked time, and never skipping the last wake before its end: an order
  * outside the window loses the exemption from rate limits that Let's Encrypt grants to renewals inside it.
  */
-function isInsideFirst({ start, end, renewAt }: Window, now: Date, wakeMs: number): boolean {
+function isInsideFirst({ start, end, renewAt }: RenewalWindow, now: Date, wakeMs: number): boolean {
   if (now < start) return false;
   return now >= renewAt || now.getTime() + wakeMs >= end.getTime();
 }

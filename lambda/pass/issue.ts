@@ -7,25 +7,25 @@ import type { FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Timing } from '../acme/poll.ts';
-import { type CaState, giveBack, type OrderWish, withIssued } from '../ca/budget.ts';
-import { type Authority, authorityOf } from '../ca/ca.ts';
-import { learn, pausedUntil } from '../ca/pause.ts';
+import { type BudgetRequest, type CaState, release, withIssued } from '../ca/budget.ts';
+import { type Ca, caOf } from '../ca/ca.ts';
+import { pausedUntil, recordFailure } from '../ca/pause.ts';
 import type { ChallengeSolver } from '../challenge/solver.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import type { Log } from '../log.ts';
 import { obtain } from '../order/obtain.ts';
 import { deleteOrderRecord, type StoredRecord } from '../order/record.ts';
-import { describe, type Outcome } from '../outcome.ts';
-import { entryOf, spread } from '../publication/entry.ts';
+import { currentPem, type Outcome } from '../outcome.ts';
+import { copyToFleets, newManifestEntry } from '../publication/entry.ts';
 import type { Publishers, ReadManifest } from '../publication/publisher.ts';
 import { withStaples } from '../publication/staples.ts';
-import { type InFlight, recordFor, remember } from './order-in-flight.ts';
-import { type Plan, placedOrders, told, wishOf } from './plan.ts';
+import { type InFlight, openOrderRecord, saveFailure } from './order-in-flight.ts';
+import { budgetRequestOf, outcomeOf, type Plan, placedOrders } from './plan.ts';
 
 export interface PassDeps {
   bucket: Bucket;
   /** By directory URL: the configured CAs. */
-  authorities: ReadonlyMap<string, Authority>;
+  authorities: ReadonlyMap<string, Ca>;
   solver: ChallengeSolver;
   timing: Timing;
   random: () => number;
@@ -57,17 +57,17 @@ export function openPass(
   return { ...deps, claimedOrders: new Set(orders) };
 }
 
-export async function carryOut(pass: Pass, plan: Plan): Promise<Outcome> {
+export async function issueCertificate(pass: Pass, plan: Plan): Promise<Outcome> {
   const { spec, decision, published } = plan;
-  const outcome = { ...told(spec, decision), ...describe(published) };
+  const outcome = { ...outcomeOf(spec, decision), ...currentPem(published) };
   let stored = plan.stored;
   // Before the record moves on: what was counted for this plan.
-  const wish = wishOf(plan);
+  const wish = budgetRequestOf(plan);
   const placedBefore = decision.action === 'resume' ? placedOrders(stored) : 0;
   try {
     switch (decision.action) {
       case 'keep':
-        if (published !== undefined) await spread(pass, spec, published);
+        if (published !== undefined) await copyToFleets(pass, spec, published);
         pass.log('certificate.kept', {
           certificate: spec.name,
           reason: decision.reason,
@@ -83,11 +83,11 @@ export async function carryOut(pass: Pass, plan: Plan): Promise<Outcome> {
         return { ...outcome, result: 'deferred' };
       case 'obtain':
       case 'resume': {
-        const hindrance = hindranceOf(pass, plan, decision.directoryUrl);
-        if (hindrance !== undefined) {
+        const blocker = blockerOf(pass, plan, decision.directoryUrl);
+        if (blocker !== undefined) {
           uncount(pass, wish, 0);
-          pass.log('certificate.deferred', { certificate: spec.name, reason: hindrance.reason });
-          return { ...outcome, ...hindrance };
+          pass.log('certificate.deferred', { certificate: spec.name, reason: blocker.reason });
+          return { ...outcome, ...blocker };
         }
         pass.log('certificate.due', {
           certificate: spec.name,
@@ -95,23 +95,28 @@ export async function carryOut(pass: Pass, plan: Plan): Promise<Outcome> {
           identifiers: spec.identifiers,
         });
         const destination = await destinationOf(pass, decision.directoryUrl);
-        stored = await recordFor(pass, plan, destination);
+        stored = await openOrderRecord(pass, plan, destination);
         const entry = await issueOne(pass, spec, stored, decision.action === 'resume');
-        return { ...outcome, result: 'issued', ...describe(entry) };
+        return { ...outcome, result: 'issued', ...currentPem(entry) };
       }
     }
   } catch (error) {
     uncount(pass, wish, placedOrders(stored) - placedBefore);
     if ('directoryUrl' in decision)
-      await learn(pass, decision.directoryUrl, stored?.record.directoryUrl === decision.directoryUrl, error);
-    await remember(pass, stored, error);
+      await recordFailure(
+        pass,
+        decision.directoryUrl,
+        stored?.record.directoryUrl === decision.directoryUrl,
+        error,
+      );
+    await saveFailure(pass, stored, error);
     pass.log('certificate.failed', { certificate: spec.name, code: codeOf(error), error: messageOf(error) });
     return { ...outcome, result: 'failed', error: { code: codeOf(error), message: messageOf(error) } };
   }
 }
 
 /** What came up since the plans were made: the time is over, or the CA told another certificate to stay away. */
-function hindranceOf(
+function blockerOf(
   pass: Pass,
   { stored, decision }: Plan,
   directoryUrl: string,
@@ -129,7 +134,7 @@ function hindranceOf(
 
 /** The account first: while the CA is out of reach, no record is made. */
 async function destinationOf(pass: Pass, directoryUrl: string) {
-  const authority = authorityOf(pass.authorities, directoryUrl);
+  const authority = caOf(pass.authorities, directoryUrl);
   const client = await authority.account();
   return { directoryUrl, directory: client.directory, accountUrl: client.accountUrl };
 }
@@ -141,7 +146,7 @@ async function issueOne(
   isResumed: boolean,
 ): Promise<ManifestEntry> {
   const { directoryUrl, profile } = stored.record;
-  const authority = authorityOf(pass.authorities, directoryUrl);
+  const authority = caOf(pass.authorities, directoryUrl);
   const client = await authority.account();
   const { preferredChain } = authority.settings;
   const obtained = [];
@@ -150,7 +155,7 @@ async function issueOne(
     obtained.push(await obtain({ ...pass, client, preferredChain }, { stored, index, isResumed }));
   }
   const issued = { directoryUrl, accountUrl: client.accountUrl ?? '', profile, preferredChain };
-  const entry = entryOf(spec, issued, obtained, pass.timing.now());
+  const entry = newManifestEntry(spec, issued, obtained, pass.timing.now());
   const wish = { directoryUrl, identifiers: spec.identifiers, count: obtained.length };
   pass.caState = withIssued(pass.caState, wish, pass.timing.now());
   for (const { serial, notAfter } of entry.pems)
@@ -166,7 +171,7 @@ async function issueOne(
 }
 
 /** @param placed orders that came about all the same */
-function uncount(pass: Pass, wish: OrderWish | undefined, placed: number): void {
+function uncount(pass: Pass, wish: BudgetRequest | undefined, placed: number): void {
   if (wish !== undefined)
-    pass.caState = giveBack(pass.caState, { ...wish, count: wish.count - placed }, pass.countedAt);
+    pass.caState = release(pass.caState, { ...wish, count: wish.count - placed }, pass.countedAt);
 }

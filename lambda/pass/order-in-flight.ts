@@ -37,7 +37,7 @@ export interface Destination {
 }
 
 /** The record that is driven: the one left by an earlier pass, or a new one with fresh keys. */
-export async function recordFor(pass: InFlight, plan: Plan, to: Destination): Promise<StoredRecord> {
+export async function openOrderRecord(pass: InFlight, plan: Plan, to: Destination): Promise<StoredRecord> {
   const { spec, decision, stored } = plan;
   if (stored !== undefined && decision.action === 'resume') return stored;
   const profile = profileFor(spec, to, pass.config.acme.directoryUrl);
@@ -53,7 +53,7 @@ export async function recordFor(pass: InFlight, plan: Plan, to: Destination): Pr
     failures: 0,
     notBefore: now,
   };
-  if (stored !== undefined) await forget(pass, stored);
+  if (stored !== undefined) await discardOrder(pass, stored);
   return createOrderRecord(pass.bucket, spec.name, record);
 }
 
@@ -84,7 +84,7 @@ function profileFor({ profile }: CertificateSpec, to: Destination, preferredUrl:
 }
 
 /** A failure that belongs to the order is kept for the next pass; a conflict belongs to whoever was faster. */
-export async function remember(
+export async function saveFailure(
   pass: InFlight,
   stored: StoredRecord | undefined,
   error: unknown,
@@ -98,15 +98,15 @@ export async function remember(
 }
 
 /** Orders of certificates that are configured no more. */
-export async function forgetUnconfigured(
+export async function discardUnconfigured(
   pass: InFlight,
   records: ReadonlyMap<string, StoredRecord>,
 ): Promise<void> {
   const names = new Set<string>(pass.config.certificates.map((spec) => spec.name));
-  for (const stored of records.values()) if (!names.has(stored.name)) await forget(pass, stored);
+  for (const stored of records.values()) if (!names.has(stored.name)) await discardOrder(pass, stored);
 }
 
-async function forget(pass: InFlight, stored: StoredRecord): Promise<void> {
+async function discardOrder(pass: InFlight, stored: StoredRecord): Promise<void> {
   const { name, record } = stored;
   pass.log('order.abandoned', {
     certificate: name,

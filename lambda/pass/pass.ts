@@ -9,23 +9,23 @@ import type { Outcome, PassOptions, PassResult } from '../outcome.ts';
 import { newestEntry } from '../publication/entry.ts';
 import { createPublishers, type Publishers } from '../publication/publisher.ts';
 import { NO_STAPLES, refreshStaples } from '../publication/staples.ts';
-import { carryOut, openPass, type PassDeps } from './issue.ts';
-import { forgetUnconfigured } from './order-in-flight.ts';
-import { makePlan, planContext, planned, sameIdentifiers, withinBudget } from './plan.ts';
-import { type Found, look } from './survey.ts';
+import { issueCertificate, openPass, type PassDeps } from './issue.ts';
+import { discardUnconfigured } from './order-in-flight.ts';
+import { makePlan, planContext, plannedOutcome, sameIdentifiers, withinBudget } from './plan.ts';
+import { type Survey, surveyBucket } from './survey.ts';
 
 export async function issue(deps: PassDeps, config: Config, options: PassOptions): Promise<PassResult> {
   const { bucket, timing, log } = deps;
   const specs = config.certificates.filter(({ name }) => options.only?.includes(name) ?? true);
   log('run.started', { certificates: specs.length, bucket: bucket.url, directory: config.acme.directoryUrl });
-  const begun = await look(bucket, specs);
+  const begun = await surveyBucket(bucket, specs);
   const publishers = createPublishers(bucket, begun.manifests.keys(), timing.now);
   const staples = options.dryRun
     ? NO_STAPLES
     : await refreshStaples(deps, config.concurrency, soundOf(specs, begun), begun.manifests, publishers);
-  const found = staples.isPublished ? await look(bucket, specs) : begun;
-  const { manifests, records, hindered } = found;
-  const failures = specs.flatMap((spec) => hindranceTold(log, spec, hindered.get(spec.name)));
+  const found = staples.isPublished ? await surveyBucket(bucket, specs) : begun;
+  const { manifests, records, blocked } = found;
+  const failures = specs.flatMap((spec) => blockedOutcome(log, spec, blocked.get(spec.name)));
   const sound = soundOf(specs, found);
   const caState = await readCaState(bucket);
   const { revoked } = staples;
@@ -36,17 +36,17 @@ export async function issue(deps: PassDeps, config: Config, options: PassOptions
   const countedAt = timing.now();
   const { plans, state } = withinBudget(wished, caState, config.ordersPer3Hours, countedAt);
   if (options.dryRun) {
-    const outcomes = await Promise.all(plans.map((plan) => withPlaces(planned(plan), deps.solver)));
+    const outcomes = await Promise.all(plans.map((plan) => withPlaces(plannedOutcome(plan), deps.solver)));
     return { outcomes: inOrder(specs, [...failures, ...outcomes]), manifests, changed: [] };
   }
 
   if (state !== caState) await writeCaState(bucket, pruned(state, timing.now()));
   const pass = openPass({ ...deps, config, manifests, publishers, caState: state, countedAt }, records);
-  if (options.only === undefined) await forgetUnconfigured(pass, records);
+  if (options.only === undefined) await discardUnconfigured(pass, records);
   const carried = await inParallel(
     plans,
     deps.solver.isBatched ? plans.length : config.concurrency,
-    (plan) => carryOut(pass, plan),
+    (plan) => issueCertificate(pass, plan),
     sameIdentifiers,
   );
   const outcomes = [...failures, ...carried];
@@ -66,8 +66,8 @@ function afterwards(
   return { manifests: new Map([...manifests, ...written]), changed: written.map(([fleet]) => fleet) };
 }
 
-function soundOf(specs: readonly CertificateSpec[], { hindered }: Found): CertificateSpec[] {
-  return specs.filter(({ name }) => !hindered.has(name));
+function soundOf(specs: readonly CertificateSpec[], { blocked }: Survey): CertificateSpec[] {
+  return specs.filter(({ name }) => !blocked.has(name));
 }
 
 function tellFinished(log: Log, outcomes: readonly Outcome[]): void {
@@ -80,7 +80,7 @@ function tellFinished(log: Log, outcomes: readonly Outcome[]): void {
 }
 
 /** One certificate's broken document is its own failure. */
-function hindranceTold(
+function blockedOutcome(
   log: Log,
   { name, identifiers }: CertificateSpec,
   error: Error | undefined,

@@ -3,15 +3,15 @@ import type { FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Timing } from '../acme/poll.ts';
-import { type CaState, type OrderWish, takeBudget } from '../ca/budget.ts';
-import type { Authority } from '../ca/ca.ts';
+import { type BudgetRequest, type CaState, reserve } from '../ca/budget.ts';
+import type { Ca } from '../ca/ca.ts';
 import { avoidedUntil, pausedUntil } from '../ca/pause.ts';
 import { refreshWindows } from '../ca/renewal-windows.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
 import { exactSet } from '../config/identifier.ts';
 import type { Log } from '../log.ts';
 import type { StoredRecord } from '../order/record.ts';
-import { describe, type Outcome, type PassOptions } from '../outcome.ts';
+import { currentPem, type Outcome, type PassOptions } from '../outcome.ts';
 import { newestEntry } from '../publication/entry.ts';
 import type { ReadManifest } from '../publication/publisher.ts';
 import { type Decision, type DueInput, decide } from './due.ts';
@@ -53,9 +53,9 @@ export function withinBudget(
   let counted = state;
   const urgentFirst = [...plans].sort((a, b) => expiryOf(a) - expiryOf(b));
   const granted = urgentFirst.map((plan) => {
-    const wish = wishOf(plan);
+    const wish = budgetRequestOf(plan);
     if (wish === undefined || wish.count === 0) return plan;
-    const taken = takeBudget(counted, wish, ordersPer3Hours, now);
+    const taken = reserve(counted, wish, ordersPer3Hours, now);
     if (taken instanceof Date)
       return { ...plan, decision: { action: 'defer', reason: 'order-budget', until: taken } as const };
     counted = taken;
@@ -65,7 +65,7 @@ export function withinBudget(
 }
 
 /** The new orders that a plan would place: of one that is gone on with, those that the CA has not given out yet. */
-export function wishOf({ decision, spec, stored }: Plan): OrderWish | undefined {
+export function budgetRequestOf({ decision, spec, stored }: Plan): BudgetRequest | undefined {
   if (!('directoryUrl' in decision)) return undefined;
   const { directoryUrl } = decision;
   const placed = decision.action === 'resume' ? placedOrders(stored) : 0;
@@ -76,9 +76,9 @@ export function placedOrders(stored: StoredRecord | undefined): number {
   return stored?.record.legs.filter((leg) => leg.orderUrl !== undefined).length ?? 0;
 }
 
-export function planned({ spec, decision, published }: Plan): Outcome {
+export function plannedOutcome({ spec, decision, published }: Plan): Outcome {
   const result = decision.action === 'keep' ? 'kept' : decision.action === 'defer' ? 'deferred' : 'planned';
-  return { ...told(spec, decision), result, ...describe(published) };
+  return { ...outcomeOf(spec, decision), result, ...currentPem(published) };
 }
 
 /** Two orders for the same names must not be open at once: Let's Encrypt would hand out one order for both. */
@@ -86,7 +86,7 @@ export function sameIdentifiers({ spec }: Plan): string {
   return exactSet(spec.identifiers);
 }
 
-export function told(spec: CertificateSpec, decision: Decision): Outcome {
+export function outcomeOf(spec: CertificateSpec, decision: Decision): Outcome {
   const until = 'until' in decision ? { until: decision.until.toISOString() } : {};
   return {
     certificate: spec.name,
@@ -107,7 +107,7 @@ function expiryOf({ published }: Plan): number {
 
 export interface ContextDeps {
   bucket: Bucket;
-  authorities: ReadonlyMap<string, Authority>;
+  authorities: ReadonlyMap<string, Ca>;
   timing: Timing;
   log: Log;
 }

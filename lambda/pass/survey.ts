@@ -6,14 +6,14 @@ import type { CertificateSpec } from '../config/config.ts';
 import { readOrderRecords, type StoredRecord } from '../order/record.ts';
 import { type ReadManifest, readManifest } from '../publication/publisher.ts';
 
-export interface Found {
+export interface Survey {
   manifests: ReadonlyMap<FleetName, ReadManifest | undefined>;
   records: ReadonlyMap<string, StoredRecord>;
   /** By certificate: a broken manifest of one of its fleets, or its own order record. */
-  hindered: ReadonlyMap<string, Error>;
+  blocked: ReadonlyMap<string, Error>;
 }
 
-export async function look(bucket: Bucket, specs: readonly CertificateSpec[]): Promise<Found> {
+export async function surveyBucket(bucket: Bucket, specs: readonly CertificateSpec[]): Promise<Survey> {
   const fleets = [...new Set(specs.flatMap((spec) => spec.fleets))];
   const read = await Promise.all(
     fleets.map(async (fleet) => [fleet, await readOrBroken(bucket, fleet)] as const),
@@ -25,12 +25,12 @@ export async function look(bucket: Bucket, specs: readonly CertificateSpec[]): P
     read.flatMap(([fleet, manifest]) => (manifest instanceof Error ? [] : [[fleet, manifest]])),
   );
   const { records, unreadable } = await readOrderRecords(bucket);
-  const hindered = new Map(unreadable);
+  const blocked = new Map(unreadable);
   for (const { name, fleets: own } of specs) {
     const error = own.map((fleet) => broken.get(fleet)).find((found) => found !== undefined);
-    if (error !== undefined) hindered.set(name, error);
+    if (error !== undefined) blocked.set(name, error);
   }
-  return { manifests, records, hindered };
+  return { manifests, records, blocked };
 }
 
 async function readOrBroken(

@@ -11,7 +11,7 @@ import { ocspUrlOf } from '../ocsp/request.ts';
 import type { Obtained } from '../order/obtain.ts';
 import type { PemText, Publisher, ReadManifest } from './publisher.ts';
 
-export function entryOf(
+export function newManifestEntry(
   spec: CertificateSpec,
   issued: {
     directoryUrl: string;
@@ -58,7 +58,11 @@ interface SpreadDeps {
 }
 
 /** Publishes `newest` to the certificate's fleets that do not have it, or list it otherwise; nothing is ordered for that. */
-export async function spread(deps: SpreadDeps, spec: CertificateSpec, newest: ManifestEntry): Promise<void> {
+export async function copyToFleets(
+  deps: SpreadDeps,
+  spec: CertificateSpec,
+  newest: ManifestEntry,
+): Promise<void> {
   const { haproxy: _, ...bare } = newest;
   const wanted = { ...bare, ...(spec.haproxy && { haproxy: spec.haproxy }) };
   const entryIn = (fleet: FleetName) => deps.manifests.get(fleet)?.manifest.certificates[spec.name];

@@ -9,7 +9,7 @@ import type { Bucket } from './bucket.ts';
 export const instant = z.iso.datetime().transform((value) => new Date(value));
 
 /** @returns the value, undefined if there is none or none that can be read; and the text as it is stored */
-export async function readMemo<T>(
+export async function readCached<T>(
   bucket: Bucket,
   key: string,
   schema: z.ZodType<T>,
@@ -18,7 +18,7 @@ export async function readMemo<T>(
   return { value: text === undefined ? undefined : schema.safeParse(parseJson(text)).data, text };
 }
 
-export function serializeMemo(value: object): string {
+export function serializeCached(value: object): string {
   return `${JSON.stringify(value, null, 1)}\n`;
 }
 

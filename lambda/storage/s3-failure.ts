@@ -14,15 +14,15 @@ export function statusOf(error: unknown): number | undefined {
   return (error as SdkError).$metadata?.httpStatusCode;
 }
 
-export function nameOf(error: unknown): string {
+export function s3ErrorName(error: unknown): string {
   return (error as SdkError).name ?? 'Error';
 }
 
 /** 412; 404 for `If-Match` on what is not there; 409 when another conditional write was under way. */
 export function isConditionFailed(error: unknown, condition: PutCondition | undefined): boolean {
   if (condition === undefined) return false;
-  const isGone = 'ifMatch' in condition && nameOf(error) === 'NoSuchKey';
-  return statusOf(error) === 412 || nameOf(error) === 'ConditionalRequestConflict' || isGone;
+  const isGone = 'ifMatch' in condition && s3ErrorName(error) === 'NoSuchKey';
+  return statusOf(error) === 412 || s3ErrorName(error) === 'ConditionalRequestConflict' || isGone;
 }
 
 interface Reading {

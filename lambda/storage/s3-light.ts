@@ -7,7 +7,7 @@ import { crc32 } from 'node:zlib';
 import { type S3Address, tagsOf, writeActionOf } from './address.ts';
 import { type Bucket, type HostBucket, keySegments, type PutCondition } from './bucket.ts';
 import { credentialsOf, type Environment, regionOf } from './s3-credentials.ts';
-import { bucketFailure, isConditionFailed, nameOf } from './s3-failure.ts';
+import { bucketFailure, isConditionFailed, s3ErrorName } from './s3-failure.ts';
 import { type S3Answer, type S3Request, type SendToS3, signedSender } from './signed-request.ts';
 
 /** As the SDK does: three attempts where S3 did not answer, or asked for patience. */
@@ -40,7 +40,7 @@ export function openLightBucket(address: S3Address, env: Environment): HostBucke
         if (isDamaged(answer)) throw new Error('checksum mismatch');
         return { body: answer.body, etag: answer.headers['etag'] ?? '' };
       } catch (error) {
-        if (nameOf(error) === 'NoSuchKey') return undefined;
+        if (s3ErrorName(error) === 'NoSuchKey') return undefined;
         throw bucketFailure(error, place(key), 's3:GetObject');
       }
     }) as Bucket['get'],
@@ -81,7 +81,7 @@ function persistent(send: SendToS3): SendToS3 {
 
 /** No credentials, no region: another attempt would find as little. */
 function isOurs(error: unknown): boolean {
-  return /(Provider|Fallback)Error$/.test(nameOf(error));
+  return /(Provider|Fallback)Error$/.test(s3ErrorName(error));
 }
 
 /** Virtual-hosted, as AWS wants it; path style for other endpoints, and for names that no certificate of AWS fits. */

@@ -14,7 +14,7 @@ import { BucketError } from '../contract/errors.ts';
 import { type S3Address, tagsOf, writeActionOf } from './address.ts';
 import { type Bucket, keySegments, type PutCondition, type StoredObject } from './bucket.ts';
 import { probeConditions } from './probe.ts';
-import { bucketFailure, isConditionFailed, nameOf, statusOf } from './s3-failure.ts';
+import { bucketFailure, isConditionFailed, s3ErrorName, statusOf } from './s3-failure.ts';
 
 /** Of one attempt; the SDK makes three. */
 const TIMEOUTS = { connectionTimeout: 5_000, requestTimeout: 20_000, throwOnRequestTimeout: true };
@@ -43,7 +43,7 @@ export function openS3Bucket(address: S3Address): Bucket {
       return { body: Buffer.from((await Body?.transformToByteArray()) ?? []), etag: ETag };
     } catch (error) {
       if (statusOf(error) === 304) return 'not-modified';
-      if (nameOf(error) === 'NoSuchKey') return undefined;
+      if (s3ErrorName(error) === 'NoSuchKey') return undefined;
       throw bucketFailure(error, place(key), 's3:GetObject');
     }
   }

@@ -2,7 +2,7 @@
 import { GetHostedZoneCommand, type HostedZone, ListHostedZonesCommand } from '@aws-sdk/client-route-53';
 import { DnsFailed } from '../errors.ts';
 import type { Route53Api } from './api.ts';
-import { bare } from './zone.ts';
+import { withoutTrailingDot } from './zone.ts';
 
 export interface Route53Account {
   /** The public zone with the longest name that `name` ends with. @throws DnsFailed `ERR_DNS_ZONE` */
@@ -26,19 +26,21 @@ export function route53Account(api: Route53Api): Route53Account {
 }
 
 function longestOf(zones: readonly HostedZone[], name: string, owner: string): HostedZone {
-  const fitting = zones.filter((zone) => name === bare(zone.Name) || name.endsWith(`.${bare(zone.Name)}`));
+  const fitting = zones.filter(
+    (zone) => name === withoutTrailingDot(zone.Name) || name.endsWith(`.${withoutTrailingDot(zone.Name)}`),
+  );
   const longest = Math.max(...fitting.map(({ Name = '' }) => Name.length));
   const [found, twin] = fitting.filter(({ Name = '' }) => Name.length === longest);
   if (found === undefined) {
     const seen =
       zones
         .slice(0, 10)
-        .map((zone) => bare(zone.Name))
+        .map((zone) => withoutTrailingDot(zone.Name))
         .join(', ') || 'none';
     throw new DnsFailed('ERR_DNS_ZONE', `no public hosted zone of ${owner} holds ${name}; it has ${seen}`);
   }
   if (twin === undefined) return found;
-  const what = `${owner} has several public hosted zones ${bare(found.Name)}`;
+  const what = `${owner} has several public hosted zones ${withoutTrailingDot(found.Name)}`;
   throw new DnsFailed('ERR_DNS_ZONE', `${what}: say which one in dns.hostedZones (hostedZoneId)`);
 }
 

@@ -67,13 +67,13 @@ async function assumeRole(client: Route53Client, owner: string): Promise<void> {
   }
 }
 
-export function nameOf(error: unknown): string {
+export function awsErrorName(error: unknown): string {
   return (error as Error).name;
 }
 
 /** What concerns a batch (`InvalidChangeBatch`) is the caller's affair and passes as it is. */
 function route53Failure(error: unknown, owner: string, needs: string, on?: string): unknown {
-  const name = nameOf(error);
+  const name = awsErrorName(error);
   const options = { cause: error };
   if (name === 'InvalidChangeBatch') return error;
   if (/AccessDenied|NotAuthorized/.test(name)) {

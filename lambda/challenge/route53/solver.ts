@@ -8,7 +8,7 @@ import type { ChallengeSolver, PresentedChallenge } from '../solver.ts';
 import { type Route53Account, route53Account } from './account.ts';
 import { type Access, openRoute53, type Route53Api } from './api.ts';
 import { type TxtLoader, txtLoader } from './txt-loader.ts';
-import { bare, idOf, route53Zone } from './zone.ts';
+import { route53Zone, withoutTrailingDot, zoneIdOf } from './zone.ts';
 
 /** Where the TXT values of an identifier belong. */
 interface Place {
@@ -45,9 +45,9 @@ export function route53Solver({ hostedZones, resolvers }: DnsSettings, timing: T
     const { api, account } = accountOf(settings ?? {});
     const id = settings?.hostedZoneId;
     const zone = id === undefined ? await account.zoneOf(name) : await account.zoneById(id);
-    const loader = loaders.get(idOf(zone)) ?? txtLoader(route53Zone(api, zone), timing);
-    loaders.set(idOf(zone), loader);
-    return { name, zone: `${bare(zone.Name)} (${idOf(zone)})`, loader };
+    const loader = loaders.get(zoneIdOf(zone)) ?? txtLoader(route53Zone(api, zone), timing);
+    loaders.set(zoneIdOf(zone), loader);
+    return { name, zone: `${withoutTrailingDot(zone.Name)} (${zoneIdOf(zone)})`, loader };
   }
 
   const place = (identifier: string) => {

@@ -10,7 +10,7 @@ import {
   rewritten,
   type TxtChange,
   type TxtRecordSet,
-  type TxtWish,
+  type TxtRequest,
 } from './txt-record-set.ts';
 
 /** What is needed of a zone, one request each (but for a long list). */
@@ -32,7 +32,7 @@ export interface TxtLoader {
   remove(name: string, value: string): Promise<void>;
 }
 
-interface Waiting extends TxtWish {
+interface Waiting extends TxtRequest {
   resolve: () => void;
   reject: (error: unknown) => void;
 }

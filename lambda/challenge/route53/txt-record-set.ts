@@ -7,7 +7,7 @@ export interface TxtRecordSet {
 }
 
 /** One value that somebody wants there, or wants gone. */
-export interface TxtWish {
+export interface TxtRequest {
   name: string;
   value: string;
   isWanted: boolean;
@@ -25,7 +25,7 @@ const TTL = 60;
 /** Other people's values, and their TTL, stay. @returns undefined if nothing is left */
 export function applied(
   before: TxtRecordSet | undefined,
-  wishes: readonly TxtWish[],
+  wishes: readonly TxtRequest[],
 ): TxtRecordSet | undefined {
   const values = new Set(before?.values);
   for (const { value, isWanted } of wishes)

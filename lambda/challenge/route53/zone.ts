@@ -9,7 +9,7 @@ import {
   type ResourceRecordSet,
 } from '@aws-sdk/client-route-53';
 import { AcmeDeadline } from '../../acme/problem.ts';
-import { nameOf, type Route53Api } from './api.ts';
+import { awsErrorName, type Route53Api } from './api.ts';
 import type { ZoneApi } from './txt-loader.ts';
 import type { TxtChange, TxtRecordSet } from './txt-record-set.ts';
 
@@ -25,8 +25,8 @@ type Start = Pick<
 >;
 
 export function route53Zone(api: Route53Api, zone: HostedZone): ZoneApi {
-  const HostedZoneId = idOf(zone);
-  const title = `hosted zone ${bare(zone.Name)} (${HostedZoneId})`;
+  const HostedZoneId = zoneIdOf(zone);
+  const title = `hosted zone ${withoutTrailingDot(zone.Name)} (${HostedZoneId})`;
 
   async function page(start: Start, MaxItems: number): Promise<ListResourceRecordSetsResponse> {
     const input = {
@@ -49,9 +49,9 @@ export function route53Zone(api: Route53Api, zone: HostedZone): ZoneApi {
     const wanted = new Set(names);
     return new Map(
       sets
-        .filter(({ Type, Name }) => Type === 'TXT' && wanted.has(bare(Name)))
+        .filter(({ Type, Name }) => Type === 'TXT' && wanted.has(withoutTrailingDot(Name)))
         .map(({ Name, TTL = 0, ResourceRecords = [] }) => [
-          bare(Name),
+          withoutTrailingDot(Name),
           { ttl: TTL, values: ResourceRecords.map(({ Value = '' }) => Value) },
         ]),
     );
@@ -88,7 +88,7 @@ export function route53Zone(api: Route53Api, zone: HostedZone): ZoneApi {
         );
         return { id: ChangeInfo?.Id ?? '' };
       } catch (error) {
-        if (nameOf(error) === 'InvalidChangeBatch') return { refused: (error as Error).message };
+        if (awsErrorName(error) === 'InvalidChangeBatch') return { refused: (error as Error).message };
         throw error;
       }
     },
@@ -123,11 +123,11 @@ function toChange({ action, name, set }: TxtChange): Change {
   };
 }
 
-export function idOf({ Id = '' }: HostedZone): string {
+export function zoneIdOf({ Id = '' }: HostedZone): string {
   return Id.replace('/hostedzone/', '');
 }
 
 /** Route 53 ends names with a dot. */
-export function bare(name = ''): string {
+export function withoutTrailingDot(name = ''): string {
   return name.replace(/\.$/, '');
 }

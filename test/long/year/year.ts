@@ -2,7 +2,7 @@
 import { type CertificateName, certificateName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import { AcmeProblem } from '../../../lambda/acme/problem.ts';
-import { type CaState, giveBack, pruned, withIssued } from '../../../lambda/ca/budget.ts';
+import { type CaState, pruned, release, withIssued } from '../../../lambda/ca/budget.ts';
 import { isPausing, pausedUntil, withPause } from '../../../lambda/ca/pause.ts';
 import type { CertificateSpec } from '../../../lambda/config/config.ts';
 import { afterFailure } from '../../../lambda/order/back-off.ts';
@@ -108,7 +108,7 @@ function carryOut(
   }
   const paused = pausedUntil(state, DIRECTORY);
   if (paused !== undefined && paused.getTime() > now) {
-    return giveBack(
+    return release(
       state,
       { directoryUrl: DIRECTORY, identifiers: host.spec.identifiers, count: 1 },
       new Date(now),
@@ -138,7 +138,7 @@ function carryOut(
       ...host.stored.record,
       ...afterFailure(host.stored.record, error, date, random()),
     };
-    const uncounted = giveBack(state, wish, date);
+    const uncounted = release(state, wish, date);
     const isPause = error instanceof AcmeProblem && isPausing(error);
     return isPause ? withPause(uncounted, DIRECTORY, error, date) : uncounted;
   }

@@ -4,7 +4,7 @@ import { after as afterAll, before, test } from 'node:test';
 import { serializeHostStatus } from '#contract/host-status.ts';
 import { hostName, layout } from '#contract/layout.ts';
 import { emptyManifest, serializeManifest } from '#contract/manifest.ts';
-import { serializeMemo } from '#storage/cached-document.ts';
+import { serializeCached } from '#storage/cached-document.ts';
 import { openBucket } from '#storage/open.ts';
 import { checkConfig } from '../../../lambda/config/config.ts';
 import { afterPass } from '../../../lambda/pass/after-pass.ts';
@@ -49,7 +49,7 @@ function furnish(bucket: string, names: readonly string[]): void {
     ...{ renewAt: after(noon, 60.5 * DAY_MS), pollAfter: after(noon, DAY_MS) },
   };
   const windows = Object.fromEntries(names.map((name) => [certIdOf(name), window]));
-  aws.s3.write(bucket, layout.renewalInfo, serializeMemo({ version: 1, windows }));
+  aws.s3.write(bucket, layout.renewalInfo, serializeCached({ version: 1, windows }));
   const host = hostName.parse('lb1');
   const status = {
     ...{ version: 1 as const, fleet, host, reportedAt: noon.toISOString(), agent: { version: '0.1.0' } },

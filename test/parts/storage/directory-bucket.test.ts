@@ -67,7 +67,7 @@ test('the files of locks hold nothing, and only their owner may write them', asy
 });
 
 for (const verb of ['get', 'put', 'delete', 'list']) {
-  test(`${verb}: a bucket that is not ours to use is ERR_BUCKET_DENIED, and names the hindrance`, async (t) => {
+  test(`${verb}: a bucket that is not ours to use is ERR_BUCKET_DENIED, and names the blocker`, async (t) => {
     const dir = tempDir(t);
     chmodSync(dir, 0o755);
     const path = join(dir, 'bucket');

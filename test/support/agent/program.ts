@@ -7,11 +7,11 @@ import { buildSync } from 'esbuild';
 import { openBucket } from '#storage/open.ts';
 import type { Agent } from '../../../agent/agent.ts';
 import { exitStatusOf, resultDocument } from '../../../agent/cli/output.ts';
-import { loadConfig } from '../../../agent/config/config.ts';
+import { loadAgentConfig } from '../../../agent/config/config.ts';
 import { Runtime } from '../../../agent/haproxy/runtime.ts';
 import { openSocket } from '../../../agent/haproxy/socket.ts';
 import { type Log, lineLog } from '../../../agent/log.ts';
-import { factsOf } from '../../../agent/pass/log-outcome.ts';
+import { errorFields } from '../../../agent/pass/log-outcome.ts';
 import { sync } from '../../../agent/pass/sync.ts';
 import { until } from '../process.ts';
 import { makeTempDir } from '../temp-dir.ts';
@@ -92,7 +92,7 @@ export async function agentHere(
   changes: Partial<Agent> = {},
 ): Promise<Agent> {
   const pairs = flags.flatMap((word, index) => (index % 2 === 0 ? [[word.slice(2), flags[index + 1]]] : []));
-  const config = await loadConfig({ flags: Object.fromEntries(pairs), env: {}, hostname: host });
+  const config = await loadAgentConfig({ flags: Object.fromEntries(pairs), env: {}, hostname: host });
   const socket = openSocket({ path: config.haproxy.statsSocket, timeoutMs: 8000 });
   const runtime = new Runtime(socket, (ms) => new Promise((resolve) => setTimeout(resolve, ms)));
   const bucket = () => openBucket(config.bucket);
@@ -108,7 +108,7 @@ export async function passHere(words: readonly string[]): Promise<Finished> {
     log,
   );
   const result = await sync(agent, { ignoresBackOff: words.includes('--retry') }).catch(
-    (error: unknown) => void log('run.failed', factsOf(error)),
+    (error: unknown) => void log('run.failed', errorFields(error)),
   );
   const document = result && words.includes('--json') ? JSON.stringify(resultDocument(result, false)) : '';
   return { code: result ? exitStatusOf(result) : 1, signal: null, stdout: document, stderr: lines.join('') };

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
 import type { AcmeClient } from '../../../lambda/acme/client.ts';
 import { createTransport, type Transport } from '../../../lambda/acme/transport.ts';
-import { openAuthority } from '../../../lambda/ca/ca.ts';
+import { openCa } from '../../../lambda/ca/ca.ts';
 import { http01Solver } from '../../../lambda/challenge/http01.ts';
 import { type Front, startFront } from '../../../lambda/commands/responder-server.ts';
 import type { Config } from '../../../lambda/config/config.ts';
@@ -89,7 +89,7 @@ function passes(bucket: MemoryBucket, pebble: Pebble, exchange: Transport) {
   };
   const configOf = (certificates: object[]) =>
     parseConfig('f', JSON.stringify({ bucket: 'memory:', acme, certificates }));
-  const authorityBy = (by: Transport) => openAuthority(bucket, { ...acme, contact: [] }, by, now, undefined);
+  const authorityBy = (by: Transport) => openCa(bucket, { ...acme, contact: [] }, by, now, undefined);
   const authoritiesBy = (by: Transport) => new Map([[pebble.directoryUrl, authorityBy(by)]]);
   const open = (by: Transport = exchange) => authorityBy(by).account();
   const pass: Stage['pass'] = (certificates, options = {}, changes = {}) => {

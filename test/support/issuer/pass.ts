@@ -1,6 +1,6 @@
 /** A pass over a bucket in memory, with a CA that is out of reach. */
 import { AcmeUnreachable } from '../../../lambda/acme/problem.ts';
-import type { Authority } from '../../../lambda/ca/ca.ts';
+import type { Ca } from '../../../lambda/ca/ca.ts';
 import { http01Solver } from '../../../lambda/challenge/http01.ts';
 import type { PassOptions } from '../../../lambda/outcome.ts';
 import type { PassDeps } from '../../../lambda/pass/issue.ts';
@@ -29,7 +29,7 @@ export function passOver(bucket: MemoryBucket, changes: Partial<PassDeps> = {}) 
   return { run, events, clock };
 }
 
-function unreachableAuthority(): Authority {
+function unreachableAuthority(): Ca {
   const fail = () => Promise.reject(new AcmeUnreachable('GET https://ca.test/directory: ECONNREFUSED'));
   const { acme: settings } = configOf([{ identifiers: ['a.test'] }]);
   return {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { figuresOf } from '../../../lambda/fleet/metrics.ts';
+import { metricsOf } from '../../../lambda/fleet/metrics.ts';
 import { costTable, SCALES, together, WATCHED } from '../../bench/cost.ts';
 import { COUNTS } from '../../bench/counts.ts';
 import { PRICES } from '../../bench/prices.ts';
@@ -24,7 +24,7 @@ test('docs/deploy.md has the cost table that the measured counts give', () => {
 
 test('cost: each figure of a pass is a metric', () => {
   const now = new Date('2026-11-22T00:00:00Z');
-  const figures = figuresOf([], [{ notBefore: now, notAfter: now }], [], 0, now);
+  const figures = metricsOf([], [{ notBefore: now, notAfter: now }], [], 0, now);
 
   assert.equal(Object.keys(figures).length, WATCHED.metrics);
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { stringify } from 'yaml';
 import { instanceConfigs } from '../../../../agent/pass/instances.ts';
-import { run } from '../../../../agent/resident/loop.ts';
+import { runLoop } from '../../../../agent/resident/loop.ts';
 import { reportFleet } from '../../../../lambda/fleet/report.ts';
 import { assertOk } from '../../../support/agent/assess.ts';
 import { fleet, host } from '../../../support/agent/host.ts';
@@ -152,7 +152,7 @@ test('the resident agent sees that the second one was reloaded', async (t) => {
     if (passes.length === 3) stop.abort();
   };
 
-  await run({ agent: { ...main, instances: runtimes }, signal: stop.signal, sleep, random: () => 0 });
+  await runLoop({ agent: { ...main, instances: runtimes }, signal: stop.signal, sleep, random: () => 0 });
 
   assert.deepEqual(passes, [2, 2, 4]);
 });

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Agent } from '../../../../agent/agent.ts';
 import type { EventName } from '../../../../agent/log.ts';
-import { run } from '../../../../agent/resident/loop.ts';
+import { runLoop } from '../../../../agent/resident/loop.ts';
 import { agentHere, startAgent } from '../../../support/agent/program.ts';
 import { serialOf } from '../../../support/agent/publish.ts';
 import { makeStage, type Stage } from '../../../support/agent/stage.ts';
@@ -52,7 +52,7 @@ async function turns({ agent, calls }: Watch, steps: (() => unknown)[]): Promise
     if (step === undefined) stop.abort();
     else await step();
   };
-  await run({ agent, signal: stop.signal, sleep, random: () => 0.5 });
+  await runLoop({ agent, signal: stop.signal, sleep, random: () => 0.5 });
   return seen;
 }
 
@@ -161,7 +161,7 @@ test('a pass that is told to stop finishes the certificates in hand and those ma
     stop.abort();
   });
 
-  await run({ agent, signal: stop.signal, sleep: async () => undefined, random: () => 0 });
+  await runLoop({ agent, signal: stop.signal, sleep: async () => undefined, random: () => 0 });
 
   assert.equal(proven.length, 40);
   assert.deepEqual(stage.files(), proven, 'no file that was not proved');

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { stringify } from 'yaml';
-import { type ConfigSources, loadConfig } from '../../../../agent/config/config.ts';
+import { type ConfigSources, loadAgentConfig } from '../../../../agent/config/config.ts';
 import { ConfigError } from '../../../../agent/errors.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
 
@@ -14,7 +14,7 @@ function load(settings: unknown, sources: Partial<ConfigSources> = {}) {
   const config = join(folder, 'agent.yaml');
   writeFileSync(config, typeof settings === 'string' ? settings : stringify(settings));
   const flags = { config, ...sources.flags };
-  return loadConfig({ flags, env: sources.env ?? {}, hostname: sources.hostname ?? 'LB1.Example.com' });
+  return loadAgentConfig({ flags, env: sources.env ?? {}, hostname: sources.hostname ?? 'LB1.Example.com' });
 }
 
 test('defaults: Debian paths, mode 0600, a poll a minute, proof on 127.0.0.1:443, the host name in lower case', async () => {
@@ -177,8 +177,8 @@ test('a file that was named must be there; the default one need not', async () =
   const sources = { env: {}, hostname: 'lb1' };
 
   await assert.rejects(
-    loadConfig({ ...sources, flags: { config: '/nonexistent.yaml' } }),
+    loadAgentConfig({ ...sources, flags: { config: '/nonexistent.yaml' } }),
     /cannot be read \(ENOENT\)/,
   );
-  assert.equal((await loadConfig({ ...sources, flags: minimal })).fleet, 'edge');
+  assert.equal((await loadAgentConfig({ ...sources, flags: minimal })).fleet, 'edge');
 });

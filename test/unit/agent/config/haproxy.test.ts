@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { stringify } from 'yaml';
-import { type ConfigSources, loadConfig } from '../../../../agent/config/config.ts';
+import { type ConfigSources, loadAgentConfig } from '../../../../agent/config/config.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
 
 const minimal = { bucket: 'file:///b', fleet: 'edge' };
@@ -12,7 +12,7 @@ const folder = makeTempDir().path;
 function load(settings: object, { flags }: Partial<ConfigSources> = {}) {
   const config = join(folder, 'agent.yaml');
   writeFileSync(config, stringify(settings));
-  return loadConfig({ flags: { config, ...flags }, env: {}, hostname: 'lb1' });
+  return loadAgentConfig({ flags: { config, ...flags }, env: {}, hostname: 'lb1' });
 }
 
 const refusals: [string, object, RegExp][] = [

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { loadConfig } from '../../../../agent/config/config.ts';
+import { loadAgentConfig } from '../../../../agent/config/config.ts';
 import { parseHaproxyConfig } from '../../../../agent/doctor/haproxy-config.ts';
 import { judgeHaproxy } from '../../../../agent/doctor/judge-haproxy.ts';
 import { judgeLoaded } from '../../../../agent/doctor/judge-loaded.ts';
 import type { SeenDirectory } from '../../../../agent/doctor/look-directory.ts';
 import type { SeenHaproxy } from '../../../../agent/doctor/look-haproxy.ts';
 
-const config = await loadConfig({
+const config = await loadAgentConfig({
   flags: { bucket: 'file:///b', fleet: 'edge', config: '/dev/null' },
   env: {},
   hostname: 'lb1',

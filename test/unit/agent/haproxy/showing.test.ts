@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { showingOnce } from '../../../../agent/deploy/load.ts';
+import { showCrtListOnce } from '../../../../agent/deploy/load.ts';
 import { portionsOf } from '../../../../agent/haproxy/showing.ts';
 
 const name = (length: number) => 'x'.repeat(length);
@@ -27,7 +27,7 @@ for (const [says, lengths, wanted] of rows)
 
 test('a crt-list is asked for once for several; a failure is that of one', async () => {
   let asked = 0;
-  const showCrtList = showingOnce({
+  const showCrtList = showCrtListOnce({
     showCrtList: async () => {
       asked += 1;
       if (asked === 1) throw new Error('not in time');

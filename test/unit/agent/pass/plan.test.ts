@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Agent } from '../../../../agent/agent.ts';
 import { Runtime } from '../../../../agent/haproxy/runtime.ts';
-import { look } from '../../../../agent/pass/observe.ts';
+import { observeHaproxy } from '../../../../agent/pass/observe.ts';
 import { type PlanInput, plan } from '../../../../agent/pass/plan.ts';
 import { haproxy, now, place, wanted } from '../../../support/agent/plan-fixtures.ts';
 import { rows } from '../../../support/agent/plan-rows.ts';
@@ -42,7 +42,10 @@ test('a HAProxy that is stopping (an old worker) is seen, and nothing is loaded 
   const runtime = new Runtime(socket, async () => undefined);
   const config = { haproxy: { certsDir: '/c', bufsize: 16_384 } };
 
-  const { hindrance } = await look({ runtime, config } as unknown as Agent, new Map([['shop.pem', []]]));
+  const { blocker } = await observeHaproxy(
+    { runtime, config } as unknown as Agent,
+    new Map([['shop.pem', []]]),
+  );
 
-  assert.equal((hindrance as { code?: string }).code, 'ERR_RUNTIME_RELOADED');
+  assert.equal((blocker as { code?: string }).code, 'ERR_RUNTIME_RELOADED');
 });

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { metricsText } from '../../../../agent/resident/metrics.ts';
 import { openNotifier } from '../../../../agent/resident/sd-notify.ts';
-import { manners } from '../../../../agent/resident/systemd.ts';
+import { systemdNotifications } from '../../../../agent/resident/systemd.ts';
 
 test('the watchdog starves when a pass hangs, not while the loop sleeps', (t) => {
   t.mock.timers.enable({ apis: ['setInterval', 'Date'] });
   const sent: string[] = [];
   const notifier = { send: (...words: string[]) => void sent.push(...words), settled: async () => undefined };
   const now = () => new Date();
-  const courtesy = manners({ notifier, watchdogUsec: '180000000', now, monotonic: () => 0n });
+  const courtesy = systemdNotifications({ notifier, watchdogUsec: '180000000', now, monotonic: () => 0n });
   const fed = (minutes: number) => {
     sent.length = 0;
     for (let half = 0; half < minutes * 2; half += 1) t.mock.timers.tick(30_000);

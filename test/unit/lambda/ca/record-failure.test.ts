@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AcmeProblem, AcmeUnreachable, AuthorizationFailed } from '../../../../lambda/acme/problem.ts';
 import type { CaState } from '../../../../lambda/ca/budget.ts';
-import type { Authority } from '../../../../lambda/ca/ca.ts';
-import { avoidedUntil, learn, pausedUntil } from '../../../../lambda/ca/pause.ts';
+import type { Ca } from '../../../../lambda/ca/ca.ts';
+import { avoidedUntil, pausedUntil, recordFailure } from '../../../../lambda/ca/pause.ts';
 import {
   after,
   DIRECTORY_URL,
@@ -28,7 +28,7 @@ function passOf(caState: CaState = { version: 1, cas: {}, sets: {} }) {
   const authorities = new Map(
     [DIRECTORY_URL, OTHER].map((url) => [
       url,
-      { forgetAccount: async () => void forgotten.push(url) } as unknown as Authority,
+      { forgetAccount: async () => void forgotten.push(url) } as unknown as Ca,
     ]),
   );
   return { authorities, timing: clock, log: events.log, caState, countedAt: noon, events, clock, forgotten };
@@ -37,8 +37,8 @@ function passOf(caState: CaState = { version: 1, cas: {}, sets: {} }) {
 test('rateLimited: the CA is left alone, and that is told once for all certificates of the pass', async () => {
   const pass = passOf();
 
-  await learn(pass, DIRECTORY_URL, true, rateLimited);
-  await learn(pass, DIRECTORY_URL, false, rateLimited);
+  await recordFailure(pass, DIRECTORY_URL, true, rateLimited);
+  await recordFailure(pass, DIRECTORY_URL, false, rateLimited);
 
   assert.deepEqual(pausedUntil(pass.caState, DIRECTORY_URL), after(noon, 15 * MINUTE_MS));
   assert.equal(pass.caState.cas[DIRECTORY_URL]?.strikes, 1);
@@ -48,10 +48,10 @@ test('rateLimited: the CA is left alone, and that is told once for all certifica
 
 test('a pause that is over begins anew, longer', async () => {
   const pass = passOf();
-  await learn(pass, DIRECTORY_URL, true, rateLimited);
+  await recordFailure(pass, DIRECTORY_URL, true, rateLimited);
   pass.clock.advance(15 * MINUTE_MS);
 
-  await learn(pass, DIRECTORY_URL, true, rateLimited);
+  await recordFailure(pass, DIRECTORY_URL, true, rateLimited);
 
   assert.deepEqual(pausedUntil(pass.caState, DIRECTORY_URL), after(noon, 45 * MINUTE_MS));
   assert.equal(pass.events.fieldsOf('ca.paused').length, 2);
@@ -60,8 +60,8 @@ test('a pause that is over begins anew, longer', async () => {
 test('out of reach, and no record remembers it: an outage of this pass, which counts once', async () => {
   const pass = passOf();
 
-  await learn(pass, DIRECTORY_URL, false, unreachable);
-  await learn(pass, DIRECTORY_URL, false, unreachable);
+  await recordFailure(pass, DIRECTORY_URL, false, unreachable);
+  await recordFailure(pass, DIRECTORY_URL, false, unreachable);
 
   assert.equal(pass.caState.cas[DIRECTORY_URL]?.outage?.passes, 1);
   assert.equal(pausedUntil(pass.caState, DIRECTORY_URL), undefined, 'it is asked again in the next pass');
@@ -70,11 +70,11 @@ test('out of reach, and no record remembers it: an outage of this pass, which co
 
 test('out of reach in the next pass too: others go first for a while', async () => {
   const first = passOf();
-  await learn(first, DIRECTORY_URL, false, unreachable);
+  await recordFailure(first, DIRECTORY_URL, false, unreachable);
   const next = { ...passOf(first.caState), countedAt: after(noon, MINUTE_MS) };
   next.clock.advance(2 * MINUTE_MS);
 
-  await learn(next, DIRECTORY_URL, false, unreachable);
+  await recordFailure(next, DIRECTORY_URL, false, unreachable);
 
   const until = after(noon, 17 * MINUTE_MS);
   assert.deepEqual(avoidedUntil(next.caState, DIRECTORY_URL), until);
@@ -93,7 +93,7 @@ for (const [says, hasRecord, error] of NOTHING)
     const pass = passOf();
     const before = pass.caState;
 
-    await learn(pass, DIRECTORY_URL, hasRecord, error);
+    await recordFailure(pass, DIRECTORY_URL, hasRecord, error);
 
     assert.equal(pass.caState, before);
     assert.deepEqual(pass.events.names(), []);
@@ -102,8 +102,8 @@ for (const [says, hasRecord, error] of NOTHING)
 test('503 with Retry-After is a pause, without it an outage', async () => {
   const [asked, broken] = [passOf(), passOf()];
 
-  await learn(asked, DIRECTORY_URL, false, problem('serverInternal', 503, after(noon, MINUTE_MS)));
-  await learn(broken, DIRECTORY_URL, false, problem('serverInternal', 503));
+  await recordFailure(asked, DIRECTORY_URL, false, problem('serverInternal', 503, after(noon, MINUTE_MS)));
+  await recordFailure(broken, DIRECTORY_URL, false, problem('serverInternal', 503));
 
   assert.deepEqual(asked.events.names(), ['ca.paused']);
   assert.deepEqual(pausedUntil(asked.caState, DIRECTORY_URL), after(noon, MINUTE_MS));
@@ -113,7 +113,7 @@ test('503 with Retry-After is a pause, without it an outage', async () => {
 test('an account that the CA does not know is forgotten, of this CA only', async () => {
   const pass = passOf();
 
-  await learn(pass, DIRECTORY_URL, true, problem('accountDoesNotExist', 400));
+  await recordFailure(pass, DIRECTORY_URL, true, problem('accountDoesNotExist', 400));
 
   assert.deepEqual(pass.forgotten, [DIRECTORY_URL]);
 });

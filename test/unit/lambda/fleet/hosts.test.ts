@@ -5,7 +5,11 @@ import { BucketError } from '#contract/errors.ts';
 import { type HostStatus, serializeHostStatus } from '#contract/host-status.ts';
 import { type FleetName, fleetName, hostName, layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { readHostBook, refreshNotes, saveHostBook } from '../../../../lambda/fleet/hosts.ts';
+import {
+  readHostSummaries,
+  refreshHostSummaries,
+  saveHostSummaries,
+} from '../../../../lambda/fleet/hosts.ts';
 import { type MemoryBucket, memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, fleet, interposed, named, noon } from '../../../support/issuer/support.ts';
 
@@ -28,9 +32,9 @@ async function bucketWith(...hosts: string[]): Promise<MemoryBucket> {
   return bucket;
 }
 async function refreshBook(bucket: Bucket, names: FleetName[], at: Date) {
-  const known = await readHostBook(bucket);
-  const fleets = await refreshNotes(bucket, known.fleets, names, at);
-  await saveHostBook(bucket, { ...known, fleets }, known);
+  const known = await readHostSummaries(bucket);
+  const fleets = await refreshHostSummaries(bucket, known.fleets, names, at);
+  await saveHostSummaries(bucket, { ...known, fleets }, known);
   return fleets;
 }
 const refresh = (bucket: MemoryBucket, at = noon) => refreshBook(bucket, [fleet], at);
@@ -68,12 +72,12 @@ test('the note of a host that was taken away says so, until it reports again', a
 test('calls that are not over yet are kept, and a book of before knows none', async () => {
   const bucket = memoryBucket();
   await bucket.put(layout.hostBook, '{"version":1,"fleets":{}}');
-  const before = await readHostBook(bucket);
+  const before = await readHostSummaries(bucket);
   const calls = [{ command: 'c1', fleet, at: noon }];
-  await saveHostBook(bucket, { ...before, calls }, before);
+  await saveHostSummaries(bucket, { ...before, calls }, before);
 
   assert.deepEqual(before.calls, []);
-  assert.deepEqual((await readHostBook(bucket)).calls, calls);
+  assert.deepEqual((await readHostSummaries(bucket)).calls, calls);
 });
 
 test('where no host has changed, none is read and nothing is written', async () => {

@@ -1,8 +1,13 @@
 // A row for each figure: what it counts, and what it does not.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { HostNote } from '../../../../lambda/fleet/hosts.ts';
-import { type Figures, type FleetHosts, figuresOf, type Lifetime } from '../../../../lambda/fleet/metrics.ts';
+import type { HostSummary } from '../../../../lambda/fleet/hosts.ts';
+import {
+  type FleetHosts,
+  type Lifetime,
+  metricsOf,
+  type PassMetrics,
+} from '../../../../lambda/fleet/metrics.ts';
 import { SILENT_AFTER_MS } from '../../../../lambda/fleet/report.ts';
 import type { Outcome } from '../../../../lambda/outcome.ts';
 import { after, DAY_MS, named, noon } from '../../../support/issuer/support.ts';
@@ -16,12 +21,12 @@ const lifetimeOf = (days: number, left: number): Lifetime => ({
   notBefore: after(noon, (left - days) * DAY_MS),
   notAfter: after(noon, left * DAY_MS),
 });
-const noteOf = (changes: Partial<HostNote> = {}): HostNote => ({
+const noteOf = (changes: Partial<HostSummary> = {}): HostSummary => ({
   ...{ etag: '"s"', reportedAt: noon, manifest: '"new"', states: { served: 2 } },
   ...changes,
 });
 /** One host, under a manifest of that age. */
-const fleetOf = (note: HostNote, minutes = 31): FleetHosts => ({
+const fleetOf = (note: HostSummary, minutes = 31): FleetHosts => ({
   notes: { lb1: note },
   manifest: { etag: '"new"', updatedAt: after(noon, -minutes * MINUTE_MS) },
 });
@@ -32,7 +37,7 @@ interface Row {
   lifetimes?: Lifetime[];
   fleets?: FleetHosts[];
   notifyFailed?: number;
-  figures: Partial<Record<keyof Figures, number | undefined>>;
+  figures: Partial<Record<keyof PassMetrics, number | undefined>>;
 }
 
 const published: Row[] = [
@@ -102,7 +107,7 @@ const hosts: Row[] = [
     figures: { HostsBehind: 0, NeedsReload: 1 },
   },
   {
-    says: 'a host that is hindered as a whole is behind at once',
+    says: 'a host that is blocked as a whole is behind at once',
     fleets: [fleetOf(noteOf({ error: 'ERR_RUNTIME_SOCKET' }), 0)],
     figures: { HostsBehind: 1 },
   },
@@ -158,8 +163,8 @@ for (const { says, outcomes = [], lifetimes = [], fleets = [], notifyFailed = 0,
   ...hosts,
 ])
   test(`figures: ${says}`, () => {
-    const all = figuresOf(outcomes, lifetimes, fleets, notifyFailed, noon);
+    const all = metricsOf(outcomes, lifetimes, fleets, notifyFailed, noon);
 
     for (const [name, value] of Object.entries(figures))
-      assert.equal(all[name as keyof Figures], value, name);
+      assert.equal(all[name as keyof PassMetrics], value, name);
   });

@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import { type FleetName, fleetName } from '#contract/layout.ts';
 import { emptyManifest } from '#contract/manifest.ts';
 import type { OpenCall } from '../../../../lambda/fleet/hosts.ts';
-import { tellFleets } from '../../../../lambda/fleet/notify.ts';
-import type { CommandResult, Notifier } from '../../../../lambda/fleet/run-command.ts';
+import { notifyFleets } from '../../../../lambda/fleet/notify.ts';
+import type { CommandResult, FleetNotifier } from '../../../../lambda/fleet/run-command.ts';
 import { after, noon, recordEvents } from '../../../support/issuer/support.ts';
 
 const [web, mail, edge] = (['web', 'mail', 'edge'] as const).map((name) => fleetName.parse(name)) as [
@@ -19,12 +19,12 @@ const manifests = new Map(
 const MINUTE_MS = 60_000;
 
 /** Passes one after another; what is open after one is known to the next. */
-function passes(changes: Partial<Notifier> = {}) {
+function passes(changes: Partial<FleetNotifier> = {}) {
   const events = recordEvents();
   let open: OpenCall[] = [];
   const asked: string[] = [];
   const sent: [FleetName, string][] = [];
-  const notifier: Notifier = {
+  const notifier: FleetNotifier = {
     notify: async (fleet, manifest) => {
       sent.push([fleet, manifest]);
       return `command-${fleet}`;
@@ -40,7 +40,7 @@ function passes(changes: Partial<Notifier> = {}) {
     open: () => open,
     pass: async (changed: FleetName[], minutes = 0) => {
       const now = after(noon, minutes * MINUTE_MS);
-      const told = await tellFleets({ notifier, log: events.log, now }, open, { manifests, changed });
+      const told = await notifyFleets({ notifier, log: events.log, now }, open, { manifests, changed });
       open = told.calls;
       return told.failed;
     },

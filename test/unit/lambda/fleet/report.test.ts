@@ -83,8 +83,8 @@ const STATES: [says: string, host: HostStatus, behind: object | undefined][] = [
     hostOf('lb1', [fileOf({ state: 'failed', error, wanted: { sha256: old, serial: '0A' } })]),
     { state: 'pending' },
   ],
-  ['a host that is hindered as a whole', hostOf('lb1', [], { error }), { state: 'pending', error }],
-  ['a host that was hindered and serves it all the same', hostOf('lb1', [fileOf()], { error }), undefined],
+  ['a host that is blocked as a whole', hostOf('lb1', [], { error }), { state: 'pending', error }],
+  ['a host that was blocked and serves it all the same', hostOf('lb1', [fileOf()], { error }), undefined],
 ];
 
 for (const [says, host, behind] of STATES) {

@@ -4,13 +4,13 @@ import { test } from 'node:test';
 import { BucketError } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import { emptyManifest } from '#contract/manifest.ts';
-import { readHostBook } from '../../../../lambda/fleet/hosts.ts';
-import type { Notifier } from '../../../../lambda/fleet/run-command.ts';
+import { readHostSummaries } from '../../../../lambda/fleet/hosts.ts';
+import type { FleetNotifier } from '../../../../lambda/fleet/run-command.ts';
 import { afterPass } from '../../../../lambda/pass/after-pass.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { fleet, interposed, noon, recordEvents } from '../../../support/issuer/support.ts';
 
-const notifier: Notifier = { notify: async () => 'command-1', result: async () => undefined };
+const notifier: FleetNotifier = { notify: async () => 'command-1', result: async () => undefined };
 const manifests = new Map([[fleet, { manifest: emptyManifest(fleet, noon), etag: '"m"' }]]);
 const result = { outcomes: [], manifests, changed: [fleet] };
 
@@ -26,5 +26,5 @@ test('hosts that were called are remembered, though their statuses cannot be rea
   );
 
   await assert.rejects(ended, broken);
-  assert.deepEqual((await readHostBook(bucket)).calls, [{ command: 'command-1', fleet, at: noon }]);
+  assert.deepEqual((await readHostSummaries(bucket)).calls, [{ command: 'command-1', fleet, at: noon }]);
 });

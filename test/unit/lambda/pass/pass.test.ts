@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { fleetName, layout } from '#contract/layout.ts';
 import { AcmeUnreachable } from '../../../../lambda/acme/problem.ts';
 import type { Transport } from '../../../../lambda/acme/transport.ts';
-import { type Authority, openAuthority } from '../../../../lambda/ca/ca.ts';
+import { type Ca, openCa } from '../../../../lambda/ca/ca.ts';
 import { createOrderRecord } from '../../../../lambda/order/record.ts';
 import { type MemoryBucket, memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { passOver, publish } from '../../../support/issuer/pass.ts';
@@ -140,7 +140,7 @@ test('a certificate that one fleet lacks is published there without an order; it
 });
 
 /** The configured CA, over a transport of the test's own. */
-function authoritiesWith(exchange: Transport): ReadonlyMap<string, Authority> {
+function authoritiesWith(exchange: Transport): ReadonlyMap<string, Ca> {
   const { acme } = configOf([{ identifiers: ['a.test'] }]);
-  return new Map([[DIRECTORY_URL, openAuthority(memoryBucket(), acme, exchange, () => noon, undefined)]]);
+  return new Map([[DIRECTORY_URL, openCa(memoryBucket(), acme, exchange, () => noon, undefined)]]);
 }

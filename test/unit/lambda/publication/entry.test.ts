@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { digest, parse } from '#contract/combined-pem.ts';
 import { fleetName } from '#contract/layout.ts';
 import { emptyManifest, parseManifest, serializeManifest } from '#contract/manifest.ts';
-import { entryOf as madeEntry, newestEntry } from '../../../../lambda/publication/entry.ts';
+import { newManifestEntry as madeEntry, newestEntry } from '../../../../lambda/publication/entry.ts';
 import {
   after,
   DIRECTORY_URL,

@@ -2,7 +2,7 @@
 import type { HostStatus } from '#contract/host-status.ts';
 import type { HostBucket } from '#storage/bucket.ts';
 import type { AgentConfig } from './config/config.ts';
-import type { DiskFile, Outcome } from './desired/action.ts';
+import type { DiskFile, Outcome } from './deploy/action.ts';
 import type { CrtListFile } from './haproxy/crt-list-line.ts';
 import type { Runtime } from './haproxy/runtime.ts';
 import type { HaproxyView } from './haproxy/view.ts';

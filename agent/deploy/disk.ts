@@ -4,8 +4,8 @@ import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { digest } from '#contract/combined-pem.ts';
-import type { DiskFile } from '../desired/action.ts';
 import { HostError } from '../errors.ts';
+import type { DiskFile } from './action.ts';
 
 export interface PemMode {
   mode: number;

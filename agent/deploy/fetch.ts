@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { type CombinedPem, digest, verify } from '#contract/combined-pem.ts';
 import { PemRejected } from '#contract/errors.ts';
 import type { HostView } from '../agent.ts';
-import type { Action, Progress } from '../desired/action.ts';
 import type { WantedFile } from '../desired/files.ts';
 import { HostError } from '../errors.ts';
+import type { Action, Progress } from './action.ts';
 import { install } from './install.ts';
 import { fetchStaple, placeStaple } from './staple.ts';
 

@@ -7,13 +7,13 @@ import { join } from 'node:path';
 import { digest } from '#contract/combined-pem.ts';
 import { codeOf, PemRejected } from '#contract/errors.ts';
 import type { HostView } from '../agent.ts';
-import type { Progress } from '../desired/action.ts';
 import { stapleFileOf, stapleOf, type WantedFile } from '../desired/files.ts';
 import { HostError, RuntimeCommandFailed } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
 import type { Capabilities } from '../haproxy/capabilities.ts';
 import type { Runtime } from '../haproxy/runtime.ts';
 import type { RuntimeFile } from '../haproxy/view.ts';
+import type { Progress } from './action.ts';
 import { install, setAside } from './install.ts';
 import { load } from './load.ts';
 

@@ -2,7 +2,6 @@
 import { type CertificateName, type FleetName, layout, pemFileName } from '#contract/layout.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import { type Listing, type Tails, tailOf } from '../haproxy/crt-list-line.ts';
-import type { RuntimeFile } from '../haproxy/view.ts';
 
 /** What each file shall have there; nothing: it is to go. */
 export function tailsOf(
@@ -26,13 +25,6 @@ export interface Shadow {
   name: string;
   /** The file that HAProxy hands out for it. */
   by: string;
-}
-
-export function isServing(place: RuntimeFile, wanted: Pick<WantedFile, 'serial' | 'chainLength'>): boolean {
-  const { certificate, isListed } = place;
-  if (certificate?.status !== 'Used' || !isListed) return false;
-  const chainLength = certificate.chainLength ?? wanted.chainLength;
-  return certificate.serial === wanted.serial && chainLength === wanted.chainLength;
 }
 
 export const stapleFileOf = (file: string): string => `${file}.ocsp`;

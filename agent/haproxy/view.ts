@@ -136,3 +136,11 @@ export function nameFinder(certsDir: string, known: readonly string[]): (file: s
 function filenameIn(crtList: string, file: string): string {
   return `${crtList.replace(/\/+$/, '')}/${file}`;
 }
+
+/** HAProxy has the wanted certificate there, and in its crt-list: what `show ssl cert` and `show ssl crt-list` say. */
+export function isServing(place: RuntimeFile, wanted: { serial: string; chainLength: number }): boolean {
+  const { certificate, isListed } = place;
+  if (certificate?.status !== 'Used' || !isListed) return false;
+  const chainLength = certificate.chainLength ?? wanted.chainLength;
+  return certificate.serial === wanted.serial && chainLength === wanted.chainLength;
+}

@@ -4,10 +4,10 @@
  * handshakes that prove them are made a few at once.
  */
 import type { HostView } from '../agent.ts';
+import { type Action, isLoading, type Outcome } from '../deploy/action.ts';
 import { loadCertificate, proveCertificate, removeFile, unloadFromHaproxy } from '../deploy/deploy.ts';
 import { fetchAndInstall, type InstalledFile } from '../deploy/fetch.ts';
 import { showCrtListOnce } from '../deploy/load.ts';
-import { type Action, isLoading, type Outcome } from '../desired/action.ts';
 import { wantedTails } from '../desired/files.ts';
 import { isSameTails, viewCrtList, writeTails } from '../haproxy/crt-list-file.ts';
 import { logOutcome } from './log-outcome.ts';

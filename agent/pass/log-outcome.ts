@@ -1,7 +1,7 @@
 /** The storyboard's words: one event a fact. Stages return, the storyboard tells. */
 import { codeOf, messageOf, PemRejected } from '#contract/errors.ts';
 import type { PassResult } from '../agent.ts';
-import type { Outcome, ReloadDecision } from '../desired/action.ts';
+import type { Outcome, ReloadDecision } from '../deploy/action.ts';
 import { RuntimeCommandFailed } from '../errors.ts';
 import type { EventName, Log } from '../log.ts';
 import type { PollResult } from './poll.ts';

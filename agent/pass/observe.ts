@@ -1,6 +1,6 @@
 /** What a pass finds before it acts: HAProxy as it is, and what stands in the way. */
 import type { Agent, HostView } from '../agent.ts';
-import { type Action, isLoading } from '../desired/action.ts';
+import { type Action, isLoading } from '../deploy/action.ts';
 import { RuntimeCommandFailed } from '../errors.ts';
 import type { Tails } from '../haproxy/crt-list-line.ts';
 import { type HaproxyView, viewHaproxy } from '../haproxy/view.ts';

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HostView } from '../agent.ts';
-import { type Action, isLoading } from '../desired/action.ts';
+import { type Action, isLoading } from '../deploy/action.ts';
 
 /** To await before each action. */
 export type Pace = (action: Action) => Promise<void>;

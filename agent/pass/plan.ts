@@ -2,11 +2,17 @@
  * What to do with each file, decided from values alone: the manifest's wish, the disk, HAProxy, what we remember
  * and the time. The storyboard logs the decision and does it.
  */
-import type { Action, DiskFile } from '../desired/action.ts';
-import { isServing, stapleFileOf, stapleOf, type WantedFile, wantedTails } from '../desired/files.ts';
+import type { Action, DiskFile } from '../deploy/action.ts';
+import { stapleFileOf, stapleOf, type WantedFile, wantedTails } from '../desired/files.ts';
 import { commandBytes } from '../haproxy/capabilities.ts';
 import { type Tails, tailOf } from '../haproxy/crt-list-line.ts';
-import { type HaproxyView, isListedOtherwise, type RuntimeFile, reasonNotToAdd } from '../haproxy/view.ts';
+import {
+  type HaproxyView,
+  isListedOtherwise,
+  isServing,
+  type RuntimeFile,
+  reasonNotToAdd,
+} from '../haproxy/view.ts';
 import type { AgentState, FileRecord } from '../state/state.ts';
 
 /** @returns undefined: nothing to do. */

@@ -1,6 +1,6 @@
 /** What is remembered of a file between passes: what we wrote, what was proved, what failed and until when. */
 import { codeOf, messageOf } from '#contract/errors.ts';
-import type { Action, Outcome } from '../desired/action.ts';
+import type { Action, Outcome } from '../deploy/action.ts';
 import { reactionTo } from '../errors.ts';
 import { tailOf } from '../haproxy/crt-list-line.ts';
 import type { AgentState, Failure, FileRecord } from '../state/state.ts';

@@ -3,7 +3,7 @@ import { codeOf } from '#contract/errors.ts';
 import { type HostStatus, serializeHostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
 import type { Agent, HostView, PassResult } from '../agent.ts';
-import type { Outcome } from '../desired/action.ts';
+import type { Outcome } from '../deploy/action.ts';
 import { HostError, type HostErrorCode, reactionTo } from '../errors.ts';
 import { type AgentState, type Memory, readStatus, saveState, saveStatus } from '../state/state.ts';
 import { errorFields } from './log-outcome.ts';

@@ -6,7 +6,7 @@ import { digest } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
 import type { AgentConfig } from '../config/config.ts';
-import type { DiskFile, Outcome } from '../desired/action.ts';
+import type { DiskFile, Outcome } from '../deploy/action.ts';
 import type { WantedFile, WantedStaple } from '../desired/files.ts';
 import { reactionTo } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';

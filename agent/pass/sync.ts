@@ -5,11 +5,11 @@
  */
 import { withFileLock } from '#storage/file-lock.ts';
 import type { Agent, HostView, PassOptions, PassResult } from '../agent.ts';
+import type { Action, Outcome } from '../deploy/action.ts';
 import { checkDirectory, viewDisk } from '../deploy/disk.ts';
 import { sweepPrevious, sweepTemps, writtenDirectories } from '../deploy/install.ts';
 import { retirePlaceholder } from '../deploy/placeholder.ts';
 import { worksWithoutSocket } from '../deploy/without-socket.ts';
-import type { Action, Outcome } from '../desired/action.ts';
 import { stapleFileOf, tailsOf, wantedFiles } from '../desired/files.ts';
 import { withOverlaps } from '../desired/overlap.ts';
 import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';

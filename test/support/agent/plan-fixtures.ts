@@ -1,6 +1,6 @@
 // One certificate, `shop`, in all conditions.
 import { certificateName } from '#contract/layout.ts';
-import type { ActionKind } from '../../../agent/desired/action.ts';
+import type { ActionKind } from '../../../agent/deploy/action.ts';
 import type { WantedFile } from '../../../agent/desired/files.ts';
 import type { HaproxyView, RuntimeFile } from '../../../agent/haproxy/view.ts';
 import type { FileRecord } from '../../../agent/state/state.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Action, ActionKind } from '../../../../agent/desired/action.ts';
+import type { Action, ActionKind } from '../../../../agent/deploy/action.ts';
 import { pacer } from '../../../../agent/pass/pace.ts';
 
 /** Each update takes `tookMs`. @returns the pauses before them */

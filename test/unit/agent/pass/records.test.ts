@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PemRejected } from '#contract/errors.ts';
 import { certificateName } from '#contract/layout.ts';
-import type { Action, Outcome } from '../../../../agent/desired/action.ts';
+import type { Action, Outcome } from '../../../../agent/deploy/action.ts';
 import { HandshakeFailed, RuntimeCommandFailed } from '../../../../agent/errors.ts';
 import { withIntents, withOutcomes, withoutFailures } from '../../../../agent/pass/records.ts';
 import type { AgentState } from '../../../../agent/state/state.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Outcome } from '../../../../agent/desired/action.ts';
+import type { Outcome } from '../../../../agent/deploy/action.ts';
 import { decideReload, firstLines, reloadWish } from '../../../../agent/pass/reload.ts';
 import { now, wanted } from '../../../support/agent/plan-fixtures.ts';
 

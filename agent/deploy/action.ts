@@ -1,6 +1,7 @@
+/** What a pass is about to do with one file, how far it got, and how it ended. */
+import type { WantedFile } from '../desired/files.ts';
 import type { RuntimeErrorCode } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
-import type { WantedFile } from './files.ts';
 
 /** How far a certificate got; filled in on the way, because a failure must not hide it. */
 export interface Progress {

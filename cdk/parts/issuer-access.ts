@@ -2,6 +2,7 @@
 import { Stack } from 'aws-cdk-lib';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { CfnDocument } from 'aws-cdk-lib/aws-ssm';
+import { FLEET_TAG } from '#contract/layout.ts';
 import type { Config } from '../../lambda/config/config.ts';
 import type { HostedZoneSettings } from '../../lambda/config/dns.ts';
 import type { PemfleetProps } from '../props.ts';
@@ -90,8 +91,6 @@ function notifyRights(config: Config, document: CfnDocument): Right[] {
     },
   ];
 }
-
-export const FLEET_TAG = 'pemfleet:fleet';
 
 /** Lambda makes the function's network interfaces with the function's own role. */
 function networkRight(): Right {

@@ -30,6 +30,9 @@ export type HostName = z.infer<typeof hostName>;
  */
 export const WRITER_TAG = 'pemfleet-writer';
 
+/** Tag of a host (EC2 instance or managed node): its value is the fleet's name. The issuer's role may send commands to no others. */
+export const FLEET_TAG = 'pemfleet:fleet';
+
 /** RFC 8555 §8.1: a token holds base64url characters only; the length bounds are ours. */
 export const TOKEN = /^[A-Za-z0-9_-]{16,256}$/;
 

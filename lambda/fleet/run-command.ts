@@ -3,7 +3,7 @@
  * a failure here is told and no more.
  */
 import { ListCommandsCommand, SendCommandCommand, SSMClient } from '@aws-sdk/client-ssm';
-import type { FleetName } from '#contract/layout.ts';
+import { FLEET_TAG, type FleetName } from '#contract/layout.ts';
 
 export interface FleetNotifier {
   /** @param manifest its ETag @returns the command's id */
@@ -21,8 +21,6 @@ export interface CommandResult {
   timedOut: number;
 }
 
-/** Hosts carry it with the fleet's name; the issuer's role may send to no others. */
-export const FLEET_TAG = 'pemfleet:fleet';
 /** A tenth of the fleet at a time; no host's trouble keeps the others waiting. */
 const PACE = { MaxConcurrency: '10%', MaxErrors: '100%', TimeoutSeconds: 600 };
 

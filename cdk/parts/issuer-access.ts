@@ -4,7 +4,7 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import { FLEET_TAG } from '#contract/layout.ts';
 import type { Config } from '../../lambda/config/config.ts';
-import type { HostedZoneSettings } from '../../lambda/config/dns.ts';
+import { hostedZoneSettingsFor } from '../../lambda/config/dns.ts';
 import type { PemfleetProps } from '../props.ts';
 import type { CertificateBucket } from './bucket.ts';
 import { challengeRights, listZonesRight, recordNameOf } from './dns-access.ts';
@@ -42,9 +42,11 @@ function bucketRights(bucket: IBucket, isHttp01: boolean): Right[] {
 function dnsRights(props: PemfleetProps, { partition }: Stack): Right[] {
   const { hostedZones: named } = props.config.config.dns;
   const identifiers = props.config.config.certificates.flatMap((certificate) => certificate.identifiers);
-  const settings = identifiers.map((identifier) => settingsFor(recordNameOf(identifier), named));
+  const settings = identifiers.map((identifier) => hostedZoneSettingsFor(recordNameOf(identifier), named));
   const own = identifiers.filter((_, index) => settings[index]?.roleArn === undefined);
-  const isFound = own.some((identifier) => !settingsFor(recordNameOf(identifier), named)?.hostedZoneId);
+  const isFound = own.some(
+    (identifier) => !hostedZoneSettingsFor(recordNameOf(identifier), named)?.hostedZoneId,
+  );
   const ids = named.flatMap(({ roleArn, hostedZoneId = [] }) => (roleArn === undefined ? hostedZoneId : []));
   const given = (props.hostedZones ?? []).map(({ hostedZoneId }) => hostedZoneId);
   const zoneIds = isFound && given.length === 0 ? ['*'] : [...new Set([...given, ...ids])];
@@ -56,13 +58,6 @@ function dnsRights(props: PemfleetProps, { partition }: Stack): Right[] {
     ...(isFound ? [listZonesRight()] : []),
     ...(roles.length > 0 ? [{ sid: 'ForeignZones', actions: ['sts:AssumeRole'], resources: roles }] : []),
   ];
-}
-
-/** As the issuer chooses them: the configured domain with the longest name that holds `name`. */
-function settingsFor(name: string, zones: readonly HostedZoneSettings[]): HostedZoneSettings | undefined {
-  return zones
-    .filter(({ domain }) => name === domain || name.endsWith(`.${domain}`))
-    .sort((a, b) => b.domain.length - a.domain.length)[0];
 }
 
 /** One document, and hosts that carry the tag of a configured fleet, in EC2 or elsewhere. */

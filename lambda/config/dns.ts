@@ -39,6 +39,16 @@ export const dns = z.strictObject({
 export type DnsSettings = z.infer<typeof dns>;
 export type HostedZoneSettings = DnsSettings['hostedZones'][number];
 
+/** The configured domain with the longest name that holds `name`; `undefined`: the zone is found by its name in the issuer's account. */
+export function hostedZoneSettingsFor(
+  name: string,
+  zones: readonly HostedZoneSettings[],
+): HostedZoneSettings | undefined {
+  return zones
+    .filter(({ domain }) => name === domain || name.endsWith(`.${domain}`))
+    .sort((a, b) => b.domain.length - a.domain.length)[0];
+}
+
 function isAddress(value: string): boolean {
   const [, bracketed, plain] = /^(?:\[([0-9a-fA-F:]+)\]|([0-9.]+))(?::\d{1,5})?$/.exec(value) ?? [];
   return isIP(bracketed ?? plain ?? value) !== 0;

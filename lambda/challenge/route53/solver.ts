@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Timing } from '../../acme/poll.ts';
-import type { DnsSettings, HostedZoneSettings } from '../../config/dns.ts';
+import { type DnsSettings, hostedZoneSettingsFor } from '../../config/dns.ts';
 import { type CnameLookup, cnameLookup, dnsTarget } from '../dns-target.ts';
 import type { ChallengeSolver, PresentedChallenge } from '../solver.ts';
 import { type Route53Account, route53Account } from './account.ts';
@@ -41,7 +41,7 @@ export function route53Solver({ hostedZones, resolvers }: DnsSettings, timing: T
 
   async function find(identifier: string): Promise<Place> {
     const name = await dnsTarget(identifier, lookup);
-    const settings = settingsFor(name, hostedZones);
+    const settings = hostedZoneSettingsFor(name, hostedZones);
     const { api, account } = accountOf(settings ?? {});
     const id = settings?.hostedZoneId;
     const zone = id === undefined ? await account.zoneOf(name) : await account.zoneById(id);
@@ -92,11 +92,4 @@ async function describe(identifier: string, find: (identifier: string) => Promis
 /** RFC 8555 §8.4: base64url of the SHA-256 of the key authorization. */
 export function txtValue({ keyAuthorization }: PresentedChallenge): string {
   return createHash('sha256').update(keyAuthorization).digest('base64url');
-}
-
-/** The configured domain with the longest name that holds `name`. */
-function settingsFor(name: string, zones: readonly HostedZoneSettings[]): HostedZoneSettings | undefined {
-  return zones
-    .filter(({ domain }) => name === domain || name.endsWith(`.${domain}`))
-    .sort((a, b) => b.domain.length - a.domain.length)[0];
 }

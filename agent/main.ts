@@ -77,7 +77,7 @@ function readCommandLine(argv: string[]): { command: string; flags: Flags } {
   try {
     const args = argv.map((word) => (word === '--wait' ? `--wait=${DEFAULT_WAIT_SECONDS}` : word));
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
-    if (positionals.length > 1) throw new TypeError(`one command, please, not ${positionals.join(' ')}`);
+    if (positionals.length > 1) throw new TypeError(`wanted one command, saw ${positionals.join(' ')}`);
     return { command: positionals[0] ?? 'help', flags: values as Flags };
   } catch (error) {
     throw new ConfigError('ERR_USAGE', messageOf(error), { cause: error });
@@ -125,7 +125,7 @@ async function stayResident(config: AgentConfig): Promise<number> {
 async function showStatus(config: AgentConfig, flags: Flags): Promise<number> {
   const status = await readStatus(config.stateDir, config.fleet, config.host);
   if (status === undefined || status === 'broken') {
-    process.stderr.write(`${config.stateDir} holds no status: no pass has ended yet\n`);
+    process.stderr.write(`${config.stateDir} holds no status: no pass has finished yet\n`);
     return EXIT.failure;
   }
   print(flags['json'] ? `${JSON.stringify(status, null, 2)}\n` : statusText(status));

@@ -1,36 +1,37 @@
-/** `--help` by example. */
+/** The text of `--help`: examples first, then every setting with its flag and variable. */
 import { agentConfigSchema, DEFAULT_CONFIG_FILE, OPTIONS } from '../config/config.ts';
 
-export const USAGE = `pemfleet-agent keeps HAProxy's certificates as the bucket's manifest wants them, without a reload.
+export const USAGE = `pemfleet-agent keeps HAProxy's certificates in step with the bucket's manifest, without a reload.
 
   pemfleet-agent sync                    one pass: poll, install, load, prove, report
-  pemfleet-agent sync --dry-run          show what a pass would do, and change nothing
-  pemfleet-agent sync --json             one pass, its result as one JSON object on standard output
-  pemfleet-agent sync --retry            one pass that also tries again what has failed lately
-  pemfleet-agent sync --wait=120         before HAProxy starts: passes until the first certificates are on disk; what
-                                         is there already is enough when the bucket is out of reach
-  pemfleet-agent run                     a pass now and whenever there is news; SIGHUP polls now, SIGTERM stops
-  pemfleet-agent status [--json]         what the last pass found
-  pemfleet-agent leave                   this host is taken away: it shall not be missed (a shutdown says so by itself)
-  pemfleet-agent doctor [--json]         looks at all that an installation needs and names the fix of what is wrong;
-                                         --haproxy-config FILE where HAProxy cannot say which file it reads
-  pemfleet-agent version
+  pemfleet-agent sync --dry-run          show what a pass would do; change nothing
+  pemfleet-agent sync --json             one pass; print its result as one JSON object
+  pemfleet-agent sync --retry            one pass that also retries certificates that failed recently
+  pemfleet-agent sync --wait=120         before HAProxy starts: repeat passes until the first certificates are on disk, for
+                                         120 s at most; if the bucket is out of reach, those already on disk are enough
+  pemfleet-agent run                     stay resident: a pass now and after each change; SIGHUP polls now, SIGTERM stops
+  pemfleet-agent status [--json]         show what the last pass found
+  pemfleet-agent leave                   announce that this host is being removed, so that it raises no HostsSilent alarm;
+                                         a clean shutdown does it for you
+  pemfleet-agent doctor [--json]         check everything that an installation needs, and say how to fix what is wrong;
+                                         --haproxy-config FILE if HAProxy cannot say which file it reads
+  pemfleet-agent version                 show the version
 
   pemfleet-agent sync --bucket file:///var/lib/pemfleet/bucket --fleet default \\
     --stats-socket /run/haproxy/admin.sock --certs-dir /etc/haproxy/certs --handshake 127.0.0.1:443
 
-Settings: flag, else environment, else --config FILE (${DEFAULT_CONFIG_FILE}), else default.
+Each setting comes from its flag, else the environment, else --config FILE (${DEFAULT_CONFIG_FILE}), else its default.
 ${settings()}
 
 Exit status: 0 all served, or nothing to do; 1 failure; 3 partly failed, or not served yet;
-64 wrong usage; 78 wrong configuration. doctor: 0 nothing to mend (notes at most), 1 errors, 3 warnings only.
+64 wrong usage; 78 wrong configuration. doctor: 0 no problems found (notes at most), 1 errors, 3 warnings only.
 `;
 
 function settings(): string {
   return Object.entries(OPTIONS)
     .map(([flag, path]) => {
       const env = `PEMFLEET_AGENT_${flag.toUpperCase().replaceAll('-', '_')}`;
-      return `  --${flag.padEnd(14)} ${path.join('.').padEnd(20)} ${env.padEnd(29)} ${describe(path)}`;
+      return `  --${flag.padEnd(16)} ${path.join('.').padEnd(20)} ${env.padEnd(31)} ${describe(path)}`;
     })
     .join('\n');
 }

@@ -12,7 +12,7 @@ import { gidOf, uidOf } from './owner.ts';
 
 export const DEFAULT_CONFIG_FILE = '/etc/pemfleet/agent.yaml';
 
-/** Digits are octal, quoted or not (YAML reads 0600 as the decimal 600). World access is never right for a key. */
+/** Octal digits, quoted or not: YAML reads 0600 as the decimal 600. World access is never right for a key. */
 const mode = z
   .union([z.string(), z.number()])
   .transform(String)
@@ -25,15 +25,21 @@ export const agentConfigSchema = z.strictObject({
   bucket: z
     .string()
     .refine((url) => URL.canParse(url), 'must be a URL, such as file:///var/lib/pemfleet/bucket')
-    .describe('Where the issuer publishes: file:///absolute/path.'),
-  fleet: fleetName.describe('Whose certificates this host serves.'),
+    .describe('Bucket URL: s3://bucket/prefix or file:///absolute/path.'),
+  fleet: fleetName.describe('Fleet whose certificates this host serves.'),
   host: hostName.describe("This host's name in its status; default: the host name in lower case."),
   haproxy: haproxySchema.prefault({}),
   pem: z
     .strictObject({
       mode: mode.default(0o600).describe('Permission bits of the PEM files.'),
-      owner: z.coerce.string().optional().describe('User name or number; default: as created.'),
-      group: z.coerce.string().optional().describe('Group name or number; default: as created.'),
+      owner: z.coerce
+        .string()
+        .optional()
+        .describe("User who owns the PEM files, name or number; default: the agent's user."),
+      group: z.coerce
+        .string()
+        .optional()
+        .describe("Group of the PEM files, name or number; default: the agent's group."),
     })
     .prefault({}),
   metrics: z
@@ -42,7 +48,7 @@ export const agentConfigSchema = z.strictObject({
         .string()
         .regex(/^\/.*\.prom$/, 'must be an absolute path that ends with .prom')
         .optional()
-        .describe("A file for node_exporter's textfile collector; default: none."),
+        .describe("File for node_exporter's textfile collector (FILE.prom); default: none."),
     })
     .prefault({}),
   pollInterval: z.coerce
@@ -50,15 +56,15 @@ export const agentConfigSchema = z.strictObject({
     .min(1)
     .max(86_400)
     .default(60)
-    .describe('Seconds between two polls of "run" (with a tenth of jitter).'),
+    .describe('Seconds between the polls of "run", give or take a tenth.'),
   stateDir: z
     .string()
     .regex(/^\//, 'must be an absolute path')
     .default('/var/lib/pemfleet-agent')
-    .describe("The agent's memory: last good manifest, failures, last status. No keys."),
+    .describe('Directory of the last good manifest, failures and the last status. No keys.'),
 });
 
-/** Flags, with their place in the file; the environment variable of `--stats-socket` is PEMFLEET_AGENT_STATS_SOCKET. */
+/** Flags, each with its path in the file; the environment variable of `--stats-socket` is PEMFLEET_AGENT_STATS_SOCKET. */
 export const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   bucket: ['bucket'],
   fleet: ['fleet'],
@@ -87,7 +93,7 @@ export interface ConfigSources {
   hostname: string;
 }
 
-/** @throws ConfigError `ERR_CONFIG`, one line a culprit */
+/** @throws ConfigError `ERR_CONFIG`, one line per culprit */
 export async function loadAgentConfig({ flags, env, hostname }: ConfigSources) {
   const named = flags['config'] ?? env['PEMFLEET_AGENT_CONFIG'];
   const settings = await readSettings(named ?? DEFAULT_CONFIG_FILE, named !== undefined);
@@ -99,9 +105,9 @@ export async function loadAgentConfig({ flags, env, hostname }: ConfigSources) {
   const { pem, pollInterval, haproxy, instances, ...rest } = parseSettings(settings);
   return {
     ...rest,
-    /** The only one, or the first. */
+    /** The only HAProxy, or the first of the list. */
     haproxy: haproxySettingsOf(instances[0] ?? haproxy),
-    /** Several, if there is a list of them. */
+    /** Every HAProxy of the list; empty if the file has no list. */
     instances: instances.map(haproxySettingsOf),
     pem: { mode: pem.mode, uid: await uidOf(pem.owner), gid: await gidOf(pem.group) },
     pollIntervalMs: pollInterval * 1000,
@@ -133,7 +139,7 @@ function parseYaml(path: string, text: string): unknown {
   try {
     return parse(text);
   } catch (error) {
-    // Its first line says what and where; the lines after it quote the file.
+    // The first line of the message says what and where; the lines after it quote the file.
     const [what] = String((error as Error).message).split('\n');
     throw new ConfigError('ERR_CONFIG', `${path}: ${what}`);
   }
@@ -141,9 +147,9 @@ function parseYaml(path: string, text: string): unknown {
 
 function place(settings: object, path: readonly string[], value: unknown): void {
   const [first = '', ...rest] = path;
-  // Of a list of HAProxy, a flag or variable names none.
+  // A flag or variable cannot say which HAProxy of a list it means.
   if (Array.isArray(settings))
-    throw new ConfigError('ERR_CONFIG', `haproxy: is a list in the file; ${first} can be set only there`);
+    throw new ConfigError('ERR_CONFIG', `haproxy: is a list in the file; ${first} can only be set there`);
   const target = settings as Record<string, unknown>;
   if (rest.length === 0) target[first] = value;
   else {

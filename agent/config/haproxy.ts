@@ -1,9 +1,9 @@
-/** The settings of one HAProxy: its socket, how it loads certificates, where they are proved, how it is reloaded. */
+/** Settings of one HAProxy: its socket, how it loads certificates, which binds prove them, how to reload it. */
 import * as z from 'zod';
 
 /** `;` and line ends separate commands of the Runtime API and cannot be escaped. */
-const haproxyPath = z.string().regex(/^\/[^;\n\r\0]*$/, 'must be an absolute path without ";" and line ends');
-/** In a crt-list nothing can be quoted or escaped. */
+const haproxyPath = z.string().regex(/^\/[^;\n\r\0]*$/, 'must be an absolute path without ";" or line ends');
+/** A crt-list has no quotes and no escapes. */
 const CRT_LIST_PATH = /^\/[^;\s\0[\]#]*$/;
 const address = z
   .string()
@@ -25,14 +25,14 @@ const argv = z
 const seconds = z.coerce.number().min(1).max(86_400);
 const reload = z
   .strictObject({
-    command: argv.describe('Reloads it: [systemctl, reload, haproxy].'),
+    command: argv.describe('Command that reloads HAProxy: [systemctl, reload, haproxy].'),
     check: argv
       .default(['haproxy', '-c', '-f', '/etc/haproxy/haproxy.cfg'])
-      .describe('Must succeed first; nothing is reloaded otherwise.'),
-    window: seconds.default(300).describe('Seconds in which it is reloaded once at most.'),
+      .describe('Command that must succeed before each reload.'),
+    window: seconds.default(300).describe('Seconds during which HAProxy is reloaded at most once.'),
     timeout: seconds
       .default(120)
-      .describe('Seconds for the check, for the command, and until the new worker must answer.'),
+      .describe('Seconds allowed for the check, for the command, and for the new worker to answer.'),
   })
   .transform(({ window, timeout, ...commands }) => ({
     ...commands,
@@ -48,62 +48,62 @@ export const haproxySchema = z
   .strictObject({
     statsSocket: z
       .string()
-      .regex(/^(master@)?\/[^;\n\r\0]*$/, 'must be an absolute path, or master@ and one')
+      .regex(/^(master@)?\/[^;\n\r\0]*$/, 'must be an absolute path, or master@ followed by one')
       .default('/run/haproxy/admin.sock')
       .describe(
-        'HAProxy\'s "stats socket", of level admin; or master@ and the path of its master socket ("-S").',
+        'HAProxy\'s "stats socket", level admin; or master@ followed by the path of its master socket ("-S").',
       ),
     certsDir: haproxyPath
       .default('/etc/haproxy/certs')
-      .describe('The directory that a bind names as "crt": PEM files go there.'),
+      .describe('Directory for the PEM files; a bind names it as "crt".'),
     crtListFile: z
       .string()
-      .regex(CRT_LIST_PATH, 'must be an absolute path without spaces, ";", "#" and brackets')
+      .regex(CRT_LIST_PATH, 'must be an absolute path without spaces, ";", "#" or brackets')
       .optional()
       .describe(
-        'The file that a bind names as "crt-list", kept in step on disk; certsDir then only holds PEM files.',
+        'File that a bind names as "crt-list"; the agent keeps its lines, and certsDir only holds the PEM files.',
       ),
     crtList: z
       .string()
       .regex(/^[^;\n\r\0]+$/, 'must not hold ";" or line ends')
       .optional()
       .describe(
-        "HAProxy's own name of certsDir where paths differ (chroot, container); default: discovered.",
+        "HAProxy's own name for certsDir where paths differ (chroot, container); default: discovered.",
       ),
     handshake: list
       .default(['127.0.0.1:443'])
-      .describe('Binds on which a TLS handshake must prove each certificate; [] switches the proof off.'),
+      .describe('Binds on which a TLS handshake must prove each certificate; [] turns the proof off.'),
     paths: z
       .strictObject({ host: haproxyPath, haproxy: haproxyPath })
       .optional()
-      .describe('Where HAProxy (container, chroot) has another name for the directory of its files.'),
+      .describe('A directory of this host, and its name inside the container or chroot of HAProxy.'),
     reload: reload
       .optional()
-      .describe('How to reload HAProxy when the Runtime API cannot do it; absent: the operator reloads.'),
+      .describe('How to reload HAProxy for what the Runtime API cannot do; default: the operator reloads.'),
     bufsize: z.coerce
       .number()
       .int()
       .min(1024)
       .default(16_384)
-      .describe("HAProxy's tune.bufsize: it limits what can be loaded at run time."),
+      .describe("HAProxy's tune.bufsize, which limits the size of a PEM that is loaded at run time."),
     pace: z.coerce
       .number()
       .int()
       .min(0)
       .max(10_000)
       .optional()
-      .describe('Updates a second at most; 0: no limit; default: 50 before HAProxy 3.0, no limit since.'),
+      .describe('Updates per second at most, 0: no limit; default: 50 before HAProxy 3.0, then no limit.'),
     placeholder: z
       .union([z.boolean(), z.stringbool()])
       .default(false)
-      .describe('With "sync --wait": a self-signed certificate where there would be none at all.'),
+      .describe('With "sync --wait": install a self-signed certificate if there would be none at all.'),
   })
   .refine(({ crtListFile, certsDir }) => crtListFile === undefined || CRT_LIST_PATH.test(certsDir), {
     path: ['certsDir'],
-    error: 'must not hold spaces, "#" or brackets: its name stands in crtListFile',
+    error: 'must not hold spaces, "#" or brackets: the lines of crtListFile name it',
   });
 
-/** In a list, each has a name: it is in the status, and its memory lies in a directory of that name. */
+/** In a list each HAProxy has a name: the status shows it, and the state directory has a directory of that name. */
 export const haproxyList = z
   .array(
     haproxySchema.safeExtend({
@@ -113,7 +113,7 @@ export const haproxyList = z
   .min(1)
   .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'two have the same name');
 
-/** With every key, set or not: how the rest of the agent knows it. */
+/** Has every key, set or not, so that callers need not tell a missing key from `undefined`. */
 export function haproxySettingsOf({
   name,
   crtList,

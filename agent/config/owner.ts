@@ -1,4 +1,4 @@
-/** User and group names to numbers, as the host's own files have them. */
+/** Turns user and group names into numbers, by the host's /etc/passwd and /etc/group. */
 import { readFile } from 'node:fs/promises';
 import { ConfigError } from '../errors.ts';
 

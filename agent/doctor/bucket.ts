@@ -37,7 +37,7 @@ async function missingDirectory({ bucket, fleet }: AgentConfig): Promise<Finding
   if (root === undefined) return undefined;
   const code = await stat(root).then(() => undefined, codeOf);
   if (code !== 'ENOENT') return undefined;
-  const fix = `correct bucket in the agent's file, or let the issuer publish fleet ${fleet} there: pemfleet run`;
+  const fix = `correct bucket in the agent's file, or publish fleet ${fleet} there: pemfleet run`;
   return finding('bucket-missing', `${root} does not exist`, fix);
 }
 
@@ -46,22 +46,22 @@ const directoryOf = (url: string) => (url.startsWith('file:') ? fileURLToPath(ur
 /** Of an S3 bucket the message itself says which permission, region or clock it is. */
 function unreachable(error: unknown, { bucket, fleet }: AgentConfig): Finding {
   const root = directoryOf(bucket);
-  const reading = `s3:GetObject on published/${fleet}/*, and kms:Decrypt where the bucket has a key of its own`;
+  const reading = `s3:GetObject on published/${fleet}/*, and kms:Decrypt if the bucket has a KMS key of its own`;
   const known: Record<string, [FindingId, string]> = {
     ERR_BUCKET_DENIED: [
       'bucket-denied',
       root
-        ? `chown -R pemfleet: ${quoted(root)}, or run the agent as the user of the issuer`
+        ? `chown -R pemfleet: ${quoted(root)}, or run the agent as the issuer's user`
         : `the host's role must allow ${reading}`,
     ],
     ERR_BUCKET_CREDENTIALS: [
       'bucket-credentials',
-      'give the instance a role, or name AWS_PROFILE in a drop-in: systemctl edit pemfleet-agent',
+      'give the instance a role, or set AWS_PROFILE in a drop-in: systemctl edit pemfleet-agent',
     ],
     ERR_BUCKET_CLOCK: ['clock-wrong', 'timedatectl set-ntp true'],
     ERR_BUCKET_MISSING: ['bucket-missing', `correct bucket in the agent's file (${bucket}), or its region`],
   };
-  const other = `bucket in the agent's file (${bucket}): is it right, and can this host reach it?`;
+  const other = `check bucket in the agent's file (${bucket}), and that this host can reach it`;
   const [id, fix] = known[codeOf(error)] ?? ['bucket-unreachable', other];
   return finding(id, messageOf(error), fix);
 }
@@ -78,7 +78,7 @@ function readManifest(body: Buffer | undefined, { fleet, bucket }: AgentConfig):
     const fix =
       codeOf(error) === 'ERR_MANIFEST_VERSION'
         ? 'upgrade pemfleet-agent: the issuer is newer'
-        : 'pemfleet run on the issuer writes it anew; who else writes to the bucket?';
+        : 'pemfleet run on the issuer writes it again; find out what else writes to the bucket';
     return { manifest: undefined, findings: [finding('manifest-unreadable', messageOf(error), fix)] };
   }
 }
@@ -105,7 +105,7 @@ export function judgeReport({ status, state }: Pick<Memory, 'status' | 'state'>,
   const isTold = status !== undefined && (status.error?.code ?? 'ERR_RUNTIME_').startsWith('ERR_RUNTIME_');
   if (!isTold || state.reported?.digest === statusDigest(status)) return [];
   const fix = `the host's role must allow s3:PutObject on ${key}; journalctl -u pemfleet-agent | grep status.failed`;
-  return [finding('status-not-writable', `the last report of this host did not get to ${key}`, fix)];
+  return [finding('status-not-writable', `the last report of this host did not reach ${key}`, fix)];
 }
 
 /** As far up as it exists: the first report creates the rest. */
@@ -128,7 +128,7 @@ export function judgeManifest(manifest: Manifest, now: Date, haproxyNow: Date | 
   ];
   const expired = named((pem) => left(pem) <= 0);
   const overdue = named((pem) => left(pem) > 0 && left(pem) < 1 / 6);
-  const ask = 'pemfleet plan on the issuer says why; is its timer running?';
+  const ask = 'pemfleet plan on the issuer says why; check that its timer runs';
   const found = judgeClock(
     manifest,
     now,
@@ -174,7 +174,7 @@ export function judgeSizes(manifest: Manifest, maxPemBytes: number): Finding[] {
   if (large.length === 0) return [];
   const largest = Math.max(...large.map(({ size }) => size));
   const bufsize = 2 ** Math.ceil(Math.log2(largest + 1024));
-  const seen = `too large for one command (${maxPemBytes} bytes of PEM): ${listed(large.map(({ name, size }) => `${name} with ${size}`))}`;
+  const seen = `too large for one command (${maxPemBytes} bytes of PEM at most): ${listed(large.map(({ name, size }) => `${name} has ${size}`))}`;
   return [
     finding(
       'bufsize-small',

@@ -38,7 +38,10 @@ export async function diagnose(examination: Examination): Promise<Finding[]> {
   const { agent, exec, uid, haproxyConfig } = examination;
   const several = agent.instances ?? [];
   if (several.length > 0 && haproxyConfig !== undefined)
-    throw new ConfigError('ERR_USAGE', '--haproxy-config is for one HAProxy; of several, each says its own');
+    throw new ConfigError(
+      'ERR_USAGE',
+      '--haproxy-config works with one HAProxy only; each of several names its own file',
+    );
   const host = await examineHost(agent, exec, uid);
   const { manifest, findings: bucket } = await examineBucket(agent);
   const found: Finding[] = [];
@@ -90,7 +93,7 @@ export async function examineConfigured(
     throw error;
   });
   if (!(config instanceof ConfigError)) return diagnose(prepare(config));
-  const fix = 'correct each line named; the keys are in docs/agent.md and --help';
+  const fix = 'correct each of these settings; docs/agent.md and --help list all of them';
   return [finding('config-refused', messageOf(config), fix)];
 }
 
@@ -105,7 +108,7 @@ export function findingsOutput(findings: readonly Finding[], asJson: boolean): s
 }
 
 function textOf(findings: readonly Finding[]): string {
-  if (findings.length === 0) return 'nothing to mend\n';
+  if (findings.length === 0) return 'no problems found\n';
   const order: Severity[] = ['error', 'warning', 'note'];
   const sorted = order.flatMap((wanted) => findings.filter(({ severity }) => severity === wanted));
   return sorted

@@ -24,7 +24,7 @@ export async function examineHandshakes(
     return [
       finding(
         'handshake-off',
-        'no bind is proved by a handshake',
+        'the agent makes no TLS handshake to prove what HAProxy serves',
         `haproxy.handshake: [${binds.map(local).join(', ') || '127.0.0.1:443'}] in the agent's file`,
       ),
     ];
@@ -71,7 +71,7 @@ function answers(address: string): Promise<void> {
 function failed(address: string, error: unknown, binds: readonly string[]): Finding {
   const hints: Record<string, string> = {
     ERR_HANDSHAKE_CERTIFICATE:
-      'pemfleet-agent sync; then look for another file with the same name, or an old HAProxy process: ss -ltnp',
+      'pemfleet-agent sync; then look for another file that holds the same name, or for an old HAProxy process: ss -ltnp',
     ERR_HANDSHAKE_REFUSED:
       'the bind on that address must name the directory as crt; then pemfleet-agent sync',
     ERR_HANDSHAKE_CHAIN: 'pemfleet-agent sync',

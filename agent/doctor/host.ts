@@ -22,7 +22,11 @@ export async function examineHost(agent: Agent, exec: Exec, uid: number): Promis
 async function examineFlock(exec: Exec): Promise<Finding[]> {
   if ((await exec('flock', ['--version'])).isThere) return [];
   return [
-    finding('flock-missing', 'flock(1) is not installed: no pass can be made', 'apt-get install util-linux'),
+    finding(
+      'flock-missing',
+      'flock(1) is not installed, and no pass can run without it',
+      'apt-get install util-linux',
+    ),
   ];
 }
 
@@ -36,14 +40,14 @@ async function examineState({ config: { stateDir, fleet, host }, now }: Agent): 
     code = await writable(place);
   }
   if (code !== undefined)
-    return [finding('state-not-writable', `${place} cannot be written by this user (${code})`, create)];
+    return [finding('state-not-writable', `this user cannot write to ${place} (${code})`, create)];
   const status = await readStatus(stateDir, fleet, host).catch(() => undefined);
   const at = status === undefined || status === 'broken' ? undefined : new Date(status.reportedAt);
   if (at === undefined || now().getTime() - at.getTime() < OVERDUE_MS) return [];
   return [
     finding(
       'pass-overdue',
-      `the last report is of ${at.toISOString()}`,
+      `the last report dates from ${at.toISOString()}`,
       `systemctl enable --now ${UNIT}; journalctl -u ${UNIT} -n 50`,
     ),
   ];
@@ -64,7 +68,13 @@ async function examineSystemd(exec: Exec): Promise<Finding[]> {
   return [
     ...judgeUnit(unit),
     ...(clock === 'no'
-      ? [finding('clock-unsynchronized', 'nothing keeps this clock right', 'timedatectl set-ntp true')]
+      ? [
+          finding(
+            'clock-unsynchronized',
+            'nothing synchronizes the clock of this host',
+            'timedatectl set-ntp true',
+          ),
+        ]
       : []),
   ];
 }
@@ -86,7 +96,7 @@ function judgeUnit({ LoadState, UnitFileState, ActiveState }: Record<string, str
   return [
     finding(
       'unit-disabled',
-      `${UNIT} is ${UnitFileState} and ${ActiveState}: after the next boot nobody polls`,
+      `wanted ${UNIT} enabled and active, saw ${UnitFileState} and ${ActiveState}`,
       `systemctl enable --now ${UNIT}`,
     ),
   ];
@@ -103,7 +113,7 @@ async function examineUser({ config: { stateDir } }: Agent, uid: number): Promis
   return [
     finding(
       'agent-user',
-      `${stateDir} belongs to user ${owner}, doctor runs as root: rights were not checked as the agent has them`,
+      `${stateDir} belongs to user ${owner}, but doctor runs as root, so it did not check the agent's own rights`,
       fix,
     ),
   ];

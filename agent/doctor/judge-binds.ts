@@ -18,11 +18,11 @@ export function judgeBinds(
   return binds
     .filter(({ hasStrictSni }) => !hasStrictSni)
     .map(({ at, address }) => {
-      const fix = `add strict-sni to the bind (${at}), then reload HAProxy; without it start once with haproxy.placeholder: true`;
+      const fix = `add strict-sni to the bind (${at}), then reload HAProxy; or set haproxy.placeholder: true for the first start`;
       if (found.length === 0 && directory.code === undefined)
         return finding(
           'directory-empty',
-          `bind ${address} has no strict-sni and ${directory.path} no certificate: HAProxy does not start`,
+          `bind ${address} has no strict-sni and ${directory.path} has no certificate: HAProxy does not start`,
           fix,
         );
       const what = `bind ${address} has no strict-sni: unknown names get ${found[0] ?? 'the first file'}, which cannot be removed at run time, and HAProxy does not start with an empty directory`;

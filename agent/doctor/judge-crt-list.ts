@@ -11,11 +11,10 @@ export function judgeCrtList(seen: SeenCrtList | undefined): Finding[] {
       finding('crt-list-missing', `${path} does not exist: HAProxy does not start`, `touch ${quoted(path)}`),
     ];
   const own = `chown pemfleet:haproxy ${quoted(dirname(path))}`;
-  if (code !== undefined)
-    return [finding('crt-list-denied', `${path} cannot be read by this user (${code})`, own)];
+  if (code !== undefined) return [finding('crt-list-denied', `this user cannot read ${path} (${code})`, own)];
   const found = judgeLines(seen);
   if (isReplaceable) return found;
-  const what = `${path} cannot be replaced by this user: new certificates would be gone with HAProxy's next reload`;
+  const what = `this user cannot replace ${path}: HAProxy's next reload would lose new certificates`;
   return [finding('crt-list-denied', what, `${own}; or move the list to a directory of pemfleet`), ...found];
 }
 
@@ -28,7 +27,7 @@ function judgeLines({ path, strays, missing }: SeenCrtList): Finding[] {
     found.push(
       finding(
         'crt-list-line',
-        `${path}: ${lines}: it stops HAProxy's next start and reload`,
+        `${path}: ${lines}: HAProxy's next start or reload will fail`,
         edit(strays.map(({ number }) => number)),
       ),
     );
@@ -38,7 +37,7 @@ function judgeLines({ path, strays, missing }: SeenCrtList): Finding[] {
     found.push(
       finding(
         'crt-list-file-missing',
-        `${path}: ${lines}, which is no file: it stops HAProxy's next start and reload`,
+        `${path}: ${lines}: no such file, HAProxy's next start or reload will fail`,
         `pemfleet-agent sync for files of the manifest; for others ${edit(missing.map(({ number }) => number))}`,
       ),
     );

@@ -33,20 +33,19 @@ function unusable(path: string, code: string): Finding {
         `${path} does not exist: HAProxy does not start with a bind that names it`,
         create,
       )
-    : finding('directory-denied', `${path} cannot be listed by this user (${code})`, own(path));
+    : finding('directory-denied', `this user cannot list ${path} (${code})`, own(path));
 }
 
 const own = (path: string) => `chown pemfleet:haproxy ${quoted(path)} && chmod 0750 ${quoted(path)}`;
 
 function judgeRights({ path, mode, isWritable }: SeenDirectory): Finding[] {
   const found: Finding[] = [];
-  if (!isWritable)
-    found.push(finding('directory-denied', `${path} cannot be written by this user`, own(path)));
+  if (!isWritable) found.push(finding('directory-denied', `this user cannot write to ${path}`, own(path)));
   if ((mode & 0o002) !== 0 && (mode & 0o1000) === 0)
     found.push(
       finding(
         'directory-open',
-        `everybody may put files into ${path} (mode ${octal(mode)})`,
+        `every user may put files into ${path} (mode ${octal(mode)})`,
         `chmod o-rwx ${quoted(path)}`,
       ),
     );
@@ -84,9 +83,9 @@ function judgeEntry({ name, isDirectory, facts, code }: SeenEntry, path: string)
   if (sideFileOwner(name) !== undefined) return [];
   const problem = facts === undefined ? `cannot be read (${code})` : facts.problem;
   if (code === 'EACCES')
-    return [finding('directory-denied', `${name} cannot be read by this user`, `chown pemfleet ${file}`)];
+    return [finding('directory-denied', `this user cannot read ${name}`, `chown pemfleet ${file}`)];
   if (problem !== undefined) {
-    const seen = `${name} ${problem}: it stops HAProxy's next start and reload`;
+    const seen = `${name} ${problem}: HAProxy's next start or reload will fail`;
     return [
       finding(
         'file-stray',
@@ -141,7 +140,7 @@ function judgeOverlaps({ path, entries }: SeenDirectory, crtList: SeenCrtList | 
   );
   return [...pairs.values()].map(({ key, files: [first = '', ...others] }) => {
     const host = key.split(' ', 1)[0];
-    const seen = `${first} and ${others.join(', ')} both hold ${host}, and HAProxy hands out one of them: the first by name, until somebody else than the agent updates it`;
+    const seen = `${first} and ${others.join(', ')} both hold ${host}, and HAProxy serves only one of them: the first by name, until another program updates it`;
     const fix = `keep one, for example: rm ${others.map((name) => quoted(join(path, name))).join(' ')}; then reload HAProxy`;
     return finding('names-overlap', seen, fix);
   });

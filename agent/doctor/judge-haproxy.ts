@@ -27,13 +27,13 @@ function judgeSocket(seen: SeenHaproxy, { haproxy: { statsSocket } }: AgentConfi
   const found: Finding[] = [];
   if (seen.certificatesCode === 'ERR_RUNTIME_NOT_ADMIN')
     found.push(
-      finding('socket-not-admin', `${statsSocket} is of level ${line?.level ?? 'operator or user'}`, right),
+      finding('socket-not-admin', `${statsSocket} has level ${line?.level ?? 'operator or user'}`, right),
     );
   else if (seen.certificatesCode !== undefined)
     found.push(
       finding(
         'socket-silent',
-        `${statsSocket} does not tell its certificates (${seen.certificatesCode})`,
+        `${statsSocket} does not list certificates (${seen.certificatesCode})`,
         SILENT,
       ),
     );
@@ -41,14 +41,15 @@ function judgeSocket(seen: SeenHaproxy, { haproxy: { statsSocket } }: AgentConfi
     found.push(
       finding(
         'socket-open-to-all',
-        `everybody on this host may command HAProxy: ${statsSocket} has mode ${octal(seen.socketMode)}`,
+        `every user of this host may command HAProxy: ${statsSocket} has mode ${octal(seen.socketMode)}`,
         right,
       ),
     );
   return found;
 }
 
-const SILENT = 'is HAProxy overloaded, stopping, or its "stats maxconn" reached? systemctl status haproxy';
+const SILENT =
+  'is HAProxy overloaded or stopping, or has it reached its "stats maxconn"? systemctl status haproxy';
 
 function unreachable({ code = '', config }: SeenHaproxy, socket: string, right: string): Finding {
   const others = config?.statsSockets.map(({ path }) => path).filter((path) => path !== socket) ?? [];
@@ -57,7 +58,7 @@ function unreachable({ code = '', config }: SeenHaproxy, socket: string, right: 
   const known: Record<string, [FindingId, string, string]> = {
     ERR_RUNTIME_SOCKET_MISSING: [
       'socket-missing',
-      'is not there',
+      'does not exist',
       other ?? `systemctl start haproxy; if it runs, ${right}`,
     ],
     ERR_RUNTIME_SOCKET_REFUSED: [
@@ -67,11 +68,11 @@ function unreachable({ code = '', config }: SeenHaproxy, socket: string, right: 
     ],
     ERR_RUNTIME_SOCKET_DENIED: [
       'socket-denied',
-      'is closed to this user',
+      'refuses this user',
       `${right}; usermod -aG haproxy pemfleet`,
     ],
   };
-  const [id, what, fix] = known[code] ?? ['socket-silent' as const, `gives no answer (${code})`, SILENT];
+  const [id, what, fix] = known[code] ?? ['socket-silent' as const, `does not answer (${code})`, SILENT];
   return finding(id, `${socket} ${what}`, fix);
 }
 
@@ -108,7 +109,7 @@ function judgeProcess(seen: SeenHaproxy, { haproxy: { statsSocket } }: AgentConf
     found.push(
       finding(
         'haproxy-transaction',
-        `a transaction of ${transaction} is open: somebody else changes certificates, or died in it`,
+        `a transaction on ${transaction} is open: another program is changing certificates, or died while it did`,
         abort,
       ),
     );
@@ -120,7 +121,7 @@ function unread({ configUnread }: SeenHaproxy, { haproxy: { name } }: AgentConfi
   if (configUnread === undefined) return [];
   const { file, code } = configUnread;
   const orName = ', or name the file: pemfleet-agent doctor --haproxy-config FILE';
-  const what = `${file} cannot be read (${code}): binds, buffer and OCSP update were not checked`;
+  const what = `cannot read ${file} (${code}), so binds, buffer and OCSP update were not checked`;
   return [finding('haproxy-config-unread', what, `run doctor as root${name === undefined ? orName : ''}`)];
 }
 
@@ -128,7 +129,7 @@ function judgeConfig(seen: HaproxyConfig, { haproxy: { bufsize } }: AgentConfig)
   const theirs = seen.bufsize ?? 16_384;
   const found: Finding[] = [];
   if (bufsize > theirs) {
-    const what = `haproxy.bufsize is ${bufsize}, HAProxy's tune.bufsize ${theirs}: 2.6 hangs on what is between`;
+    const what = `haproxy.bufsize is ${bufsize}, but HAProxy's tune.bufsize is ${theirs}: HAProxy 2.6 hangs on commands of a size in between`;
     found.push(
       finding(
         'bufsize-differs',
@@ -138,8 +139,8 @@ function judgeConfig(seen: HaproxyConfig, { haproxy: { bufsize } }: AgentConfig)
     );
   }
   for (const at of seen.ocspUpdates) {
-    const what = `${at} makes HAProxy fetch OCSP responses; pemfleet staples by itself where a CA still has OCSP`;
-    found.push(finding('ocsp-update', what, `remove the ocsp-update words of ${at}, then reload HAProxy`));
+    const what = `${at} makes HAProxy fetch OCSP responses, which pemfleet already does where a CA still has OCSP`;
+    found.push(finding('ocsp-update', what, `remove ocsp-update from ${at}, then reload HAProxy`));
   }
   return found;
 }

@@ -19,12 +19,12 @@ export function judgeLoaded(
   );
   const guess = relative ?? (seen.otherRoots.length === 1 ? seen.otherRoots[0] : undefined);
   if (guess !== undefined) {
-    const what = `HAProxy knows ${guess}, which is no path of this host (container, chroot, relative path), and not ${certsDir}`;
+    const what = `HAProxy knows ${guess}, which is not a path of this host (container, chroot, relative path), but not ${certsDir}`;
     return [
       finding(
         'directory-other-root',
         what,
-        `haproxy.crtList: ${guess} in the agent's file, if that is the same directory; else the absolute path on the bind`,
+        `haproxy.crtList: ${guess} in the agent's file if it is the same directory; otherwise put the absolute path on the bind`,
       ),
     ];
   }
@@ -43,7 +43,7 @@ function nameUnknown(crtList: string, known: readonly string[]): Finding {
   return finding(
     'directory-not-loaded',
     what,
-    `haproxy.crtList: one of HAProxy's names, letter for letter; or remove the line`,
+    "set haproxy.crtList to one of HAProxy's names, letter for letter, or remove it",
   );
 }
 
@@ -55,8 +55,8 @@ function listUnknown(crtListFile: string, known: readonly string[]): Finding {
 
 function twoNames({ crtLists }: SeenDirectory, crtListFile: string | undefined): Finding[] {
   if (crtLists.length < 2) return [];
-  const what = `HAProxy holds the same ${crtLists.length} times, as ${listed(crtLists)}: every update is made for each copy`;
-  const keyword = crtListFile === undefined ? 'crt' : 'crt-list';
+  const [keyword, noun] = crtListFile === undefined ? ['crt', 'directory'] : ['crt-list', 'crt-list'];
+  const what = `HAProxy holds the same ${noun} ${crtLists.length} times, as ${listed(crtLists)}: each update goes to every copy`;
   const fix = `${keyword} ${crtLists[0]} on each bind, spelled the same way; then reload HAProxy`;
   return [finding('directory-two-names', what, fix)];
 }
@@ -73,7 +73,11 @@ function judgeFiles({ entries, serials }: SeenDirectory): Finding[] {
     found.push(finding('file-not-loaded', `HAProxy has not loaded ${listed(absent)}`, fix));
   if (other.length > 0)
     found.push(
-      finding('file-differs', `HAProxy serves another certificate than the file: ${listed(other)}`, fix),
+      finding(
+        'file-differs',
+        `HAProxy serves another certificate than the file holds: ${listed(other)}`,
+        fix,
+      ),
     );
   return found;
 }

@@ -25,7 +25,7 @@ export const DEFAULT_WAIT_SECONDS = 120;
 export function waitOf(seconds: unknown, isDryRun: boolean): number | undefined {
   if (seconds === undefined) return undefined;
   if (isDryRun || !/^\d{1,5}$/.test(String(seconds)))
-    throw new ConfigError('ERR_USAGE', '--wait=SECONDS takes a number, and no --dry-run');
+    throw new ConfigError('ERR_USAGE', '--wait=SECONDS takes a number, and does not go with --dry-run');
   return Number(seconds) * 1000;
 }
 

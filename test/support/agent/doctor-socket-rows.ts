@@ -62,7 +62,7 @@ export const socketRows: DoctorRow[] = [
   {
     says: 'HAProxy fetches OCSP responses by itself',
     finds: 'ocsp-update',
-    fix: /remove the ocsp-update words of .*doctor\.cfg:2/,
+    fix: /remove ocsp-update from .*doctor\.cfg:2/,
     plant: (stage) => cfg(stage, 'strict-sni', 'ocsp-update.mode on'),
   },
   {

@@ -2,6 +2,7 @@
  * Failures that only the agent can meet; those of bucket, manifest and PEM are the contract's. Every error has a
  * code of a closed union (docs/agent.md lists them) and no payload: what was sent to HAProxy never gets here.
  */
+import type { ConfigErrorCode } from '#common/config-error.ts';
 import type { BucketErrorCode, ContractErrorCode, PemErrorCode } from '#contract/errors.ts';
 
 /** Every code that only the agent has, by the class that carries it. */
@@ -43,13 +44,12 @@ export const ERROR_CODES = {
     'ERR_MANIFEST_MISSING',
     'ERR_PEM_MISSING',
   ],
-  config: ['ERR_CONFIG', 'ERR_USAGE'],
+  config: ['ERR_CONFIG', 'ERR_USAGE'] satisfies ConfigErrorCode[],
 } as const;
 
 export type RuntimeErrorCode = (typeof ERROR_CODES.runtime)[number];
 export type HandshakeErrorCode = (typeof ERROR_CODES.handshake)[number];
 export type HostErrorCode = (typeof ERROR_CODES.host)[number];
-export type ConfigErrorCode = (typeof ERROR_CODES.config)[number];
 
 export type ErrorCode =
   | RuntimeErrorCode
@@ -124,16 +124,6 @@ export class HostError extends Error {
   override name = 'HostError';
   readonly code: HostErrorCode;
   constructor(code: HostErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
-}
-
-/** The configuration or the command line is wrong: refuse to start. */
-export class ConfigError extends Error {
-  override name = 'ConfigError';
-  readonly code: ConfigErrorCode;
-  constructor(code: ConfigErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
   }

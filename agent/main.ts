@@ -1,17 +1,18 @@
 /** `pemfleet-agent`: the composition root. Only here are the command line, the environment, clock and chance read. */
+
 import { fstatSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
+import { ConfigError } from '#common/config-error.ts';
+import { once } from '#common/once.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
-import type { HostBucket } from '#storage/bucket.ts';
+import { PEMFLEET_VERSION } from '#contract/version.ts';
 import { openHostBucket } from '#storage/open-host.ts';
-import packageJson from '../package.json' with { type: 'json' };
 import type { Agent } from './agent.ts';
 import { EXIT, exitStatusOf, planText, resultDocument, statusText } from './cli/output.ts';
 import { USAGE } from './cli/usage.ts';
 import { type AgentConfig, loadAgentConfig, OPTIONS } from './config/config.ts';
 import { examineConfigured, exitStatusOfFindings, findingsOutput } from './doctor/doctor.ts';
-import { ConfigError } from './errors.ts';
 import { Runtime } from './haproxy/runtime.ts';
 import { openSocket } from './haproxy/socket.ts';
 import { type Log, lineLog } from './log.ts';
@@ -41,7 +42,7 @@ const log = lineLog((line) => process.stderr.write(line), isJournal());
 async function main(argv: string[]): Promise<number> {
   const { command, flags } = readCommandLine(argv);
   if (flags['help'] || command === 'help') return print(USAGE);
-  if (command === 'version') return print(`pemfleet-agent ${packageJson.version}\n`);
+  if (command === 'version') return print(`pemfleet-agent ${PEMFLEET_VERSION}\n`);
   const commands: Record<string, (config: AgentConfig, flags: Flags) => Promise<number>> = {
     sync: syncOnce,
     run: stayResident,
@@ -149,24 +150,12 @@ function agentOf(config: AgentConfig): Agent {
   const runtime = new Runtime(socketOf(config), (ms) => new Promise((resolve) => setTimeout(resolve, ms)));
   return {
     config,
-    version: packageJson.version,
-    openBucket: opener(config),
+    version: PEMFLEET_VERSION,
+    openBucket: once(() => openHostBucket(config.bucket, process.env)),
     runtime,
     log,
     now: () => new Date(),
     ...(config.instances.length > 0 && { instances: instanceConfigs(config).map(agentOf) }),
-  };
-}
-
-/** Opened once; a failure is not kept. */
-function opener({ bucket: url }: AgentConfig): () => Promise<HostBucket> {
-  let opened: Promise<HostBucket> | undefined;
-  return () => {
-    opened ??= openHostBucket(url, process.env).catch((error: unknown) => {
-      opened = undefined;
-      throw error;
-    });
-    return opened;
   };
 }
 

@@ -3,7 +3,7 @@
  * config (a file), stack (its name), emails (comma-separated).
  */
 import { App } from 'aws-cdk-lib';
-import { ConfigError } from '../lambda/config/error.ts';
+import { ConfigError } from '#common/config-error.ts';
 import { readPemfleetConfig } from './parts/configuration.ts';
 import { PemfleetStack } from './stack.ts';
 

@@ -1,4 +1,6 @@
 /** `pemfleet`: the operator's command. Composition root: argv and exit status are touched here. */
+
+import { ConfigError } from '#common/config-error.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
 import { accountCommand } from './commands/account.ts';
@@ -10,7 +12,6 @@ import { respondCommand } from './commands/respond.ts';
 import { revokeCommand } from './commands/revoke.ts';
 import { statusCommand } from './commands/status.ts';
 import { configJsonSchema } from './config/config.ts';
-import { ConfigError } from './config/error.ts';
 
 const schema: Command = async () => {
   printJson(configJsonSchema());

@@ -2,6 +2,7 @@
  * Handler of the Lambda Function URL (payload format 2.0): hands out key authorizations for HTTP-01 (RFC 8555
  * §8.3) and nothing else. It is public, so it reads one prefix and reflects nothing.
  */
+import { once } from '#common/once.ts';
 import { BucketError } from '#contract/errors.ts';
 import { layout, TOKEN } from '#contract/layout.ts';
 import type { HostBucket, StoredObject } from '#storage/bucket.ts';
@@ -50,16 +51,12 @@ async function readToken(bucket: HostBucket, token: string): Promise<StoredObjec
   }
 }
 
-let bucket: Promise<HostBucket> | undefined;
+/** An execution environment lives for hours and opens its bucket once. */
+const bucket = once(() => openLight(process.env['PEMFLEET_BUCKET'] ?? '', process.env));
 
-/** Entry point on Lambda: the bucket is opened once an execution environment. */
-export function handler(event: FunctionUrlEvent | null): Promise<FunctionUrlResult> {
-  bucket ??= openLight(process.env['PEMFLEET_BUCKET'] ?? '', process.env).catch((error: unknown) => {
-    // The next request tries again: an environment lives for hours.
-    bucket = undefined;
-    throw error;
-  });
-  return bucket.then((opened) => respondTo(opened, event));
+/** Entry point on Lambda. */
+export async function handler(event: FunctionUrlEvent | null): Promise<FunctionUrlResult> {
+  return respondTo(await bucket(), event);
 }
 
 function result(statusCode: number, body: string, headers: Record<string, string> = {}): FunctionUrlResult {

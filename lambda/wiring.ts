@@ -1,6 +1,7 @@
 /** What both composition roots (issuer.ts on Lambda, cli.ts anywhere) wire in the same way. */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { ConfigError } from '#common/config-error.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
@@ -12,7 +13,6 @@ import type { ChallengeSolver } from './challenge/solver.ts';
 import { statelessSolver } from './challenge/stateless.ts';
 import type { AcmeSettings } from './config/acme.ts';
 import type { Config } from './config/config.ts';
-import { ConfigError } from './config/error.ts';
 import type { Log } from './log.ts';
 import type { PassOptions, PassResult } from './outcome.ts';
 import { issue } from './pass/pass.ts';
@@ -116,6 +116,8 @@ async function readText(file: string, what: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    throw new ConfigError(`${what} at ${file}: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
+    throw new ConfigError('ERR_CONFIG', `${what} at ${file}: ${(error as NodeJS.ErrnoException).code}`, {
+      cause: error,
+    });
   }
 }

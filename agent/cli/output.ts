@@ -1,4 +1,5 @@
 /** What people and scripts read: the plan, the result of a pass, the status, the exit status. */
+import { table } from '#common/table.ts';
 import { codeOf } from '#contract/errors.ts';
 import type { HostStatus } from '#contract/host-status.ts';
 import type { PassResult } from '../agent.ts';
@@ -69,14 +70,4 @@ export function statusText(status: HostStatus): string {
   const error = status.error ? `${status.error.code}: ${status.error.message}\n` : '';
   const head = `${status.host}, fleet ${status.fleet}, ${status.reportedAt}\n${processes.join('')}${error}`;
   return `${head}${table([['FILE', 'STATE', 'SERIAL', 'NOT AFTER', 'PROVED ON', 'ERROR'], ...rows])}`;
-}
-
-function table(rows: string[][]): string {
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
-  const line = (row: string[]) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd();
-  return rows.map((row) => `${line(row)}\n`).join('');
 }

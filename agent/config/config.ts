@@ -5,8 +5,8 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import * as z from 'zod';
+import { ConfigError, issueLines } from '#common/config-error.ts';
 import { fleetName, hostName } from '#contract/layout.ts';
-import { ConfigError } from '../errors.ts';
 import { haproxyList, haproxySchema, haproxySettingsOf } from './haproxy.ts';
 import { gidOf, uidOf } from './owner.ts';
 
@@ -121,7 +121,7 @@ function parseSettings(settings: { haproxy?: unknown }) {
   const parsed = agentConfigSchema.safeParse(isList ? others : settings);
   if (parsed.success && list.success) return { ...parsed.data, instances: list.data ?? [] };
   const inList = list.error?.issues.map((issue) => ({ ...issue, path: ['haproxy', ...issue.path] })) ?? [];
-  throw new ConfigError('ERR_CONFIG', prettify([...(parsed.error?.issues ?? []), ...inList]));
+  throw new ConfigError('ERR_CONFIG', issueLines([...(parsed.error?.issues ?? []), ...inList]).join('\n'));
 }
 
 async function readSettings(path: string, isNamed: boolean): Promise<object> {
@@ -156,13 +156,4 @@ function place(settings: object, path: readonly string[], value: unknown): void 
     target[first] ??= {};
     place(target[first] as object, rest, value);
   }
-}
-
-function prettify(issues: readonly Pick<z.core.$ZodIssue, 'path' | 'message'>[]): string {
-  return issues
-    .map(({ path, message }) => {
-      const what = message.endsWith('received undefined') ? 'is missing' : message;
-      return `${path.join('.') || '(root)'}: ${what}`;
-    })
-    .join('\n');
 }

@@ -1,6 +1,6 @@
 /** Turns user and group names into numbers, by the host's /etc/passwd and /etc/group. */
 import { readFile } from 'node:fs/promises';
-import { ConfigError } from '../errors.ts';
+import { ConfigError } from '#common/config-error.ts';
 
 export const uidOf = (owner: string | undefined) => idOf('/etc/passwd', 'pem.owner', owner);
 export const gidOf = (group: string | undefined) => idOf('/etc/group', 'pem.group', group);

@@ -3,8 +3,10 @@
  * boot, a self-signed certificate of a name that nobody has takes its place, until the first real one is there.
  * No CA is ever asked for it.
  */
+
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DAY_MS } from '#common/time.ts';
 import { codeOf } from '#contract/errors.ts';
 import type { Agent } from '../agent.ts';
 import { crtListFileOf, writeTails } from '../haproxy/crt-list-file.ts';
@@ -17,7 +19,6 @@ import { selfSigned } from './self-signed.ts';
 export const PLACEHOLDER_FILE = 'PLACEHOLDER.pem';
 /** RFC 6761 §6.4: nobody's name, so it never stands beside a real one. */
 const NAME = 'pemfleet-placeholder.invalid';
-const DAY_MS = 86_400_000;
 
 export async function installPlaceholder({ config, log, now }: Agent): Promise<void> {
   const at = now().getTime();

@@ -2,12 +2,13 @@
  * `doctor`: looks at everything that an installation needs, changes nothing, and names the fix of what is wrong.
  * First everything is looked at, then it is judged.
  */
+
+import { ConfigError } from '#common/config-error.ts';
 import { messageOf } from '#contract/errors.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import type { Agent } from '../agent.ts';
 import { EXIT } from '../cli/output.ts';
 import type { AgentConfig } from '../config/config.ts';
-import { ConfigError } from '../errors.ts';
 import { capabilitiesOf, commandBytes } from '../haproxy/capabilities.ts';
 import type { RuntimeSocket } from '../haproxy/socket.ts';
 import type { Exec } from '../resident/exec.ts';

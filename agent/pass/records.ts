@@ -1,4 +1,5 @@
 /** What is remembered of a file between passes: what we wrote, what was proved, what failed and until when. */
+import { MINUTE_MS } from '#common/time.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Action, Outcome } from '../deploy/action.ts';
 import { reactionTo } from '../errors.ts';
@@ -6,7 +7,6 @@ import { tailOf } from '../haproxy/crt-list-line.ts';
 import type { AgentState, Failure, FileRecord } from '../state/state.ts';
 import { stateOf } from './status.ts';
 
-const MINUTE_MS = 60_000;
 /** Growing, then daily. */
 const BACK_OFF_MS = [1, 10, 100, 1440].map((minutes) => minutes * MINUTE_MS);
 /** Looking again is harmless: a handshake is retried as often as a full reconciliation comes. */

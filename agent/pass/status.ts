@@ -2,6 +2,7 @@
  * The host status that closes the circle: what is wanted, what is on disk, what HAProxy shows, what the wire
  * has proved. Reported when it has changed, and once an hour, so that a silent host is noticed.
  */
+import { HOUR_MS } from '#common/time.ts';
 import { digest } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
@@ -13,7 +14,7 @@ import type { CertificateStatus } from '../haproxy/answers.ts';
 import type { HaproxyView } from '../haproxy/view.ts';
 import type { AgentState } from '../state/state.ts';
 
-const HEARTBEAT_MS = 3_600_000;
+const HEARTBEAT_MS = HOUR_MS;
 const MAX_OVERLAPS = 20;
 
 export interface StatusInput {

@@ -5,13 +5,13 @@
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ConfigError } from '#common/config-error.ts';
 import { codeOf } from '#contract/errors.ts';
 import type { Agent, PassOptions, PassResult } from '../agent.ts';
 import { EXIT } from '../cli/output.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { pemFactsOf } from '../deploy/pem-facts.ts';
 import { installPlaceholder, PLACEHOLDER_FILE } from '../deploy/placeholder.ts';
-import { ConfigError } from '../errors.ts';
 import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
 import { sync } from '../pass/sync.ts';
 

@@ -7,8 +7,8 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { digest } from '#contract/combined-pem.ts';
 import { serializeDocument } from '#contract/document.ts';
+import { PEMFLEET_VERSION } from '#contract/version.ts';
 import { replaceFile } from '#storage/atomic-file.ts';
-import packageJson from '../../package.json' with { type: 'json' };
 import { HostError } from '../errors.ts';
 
 const SEAL = ',\n  "sealed": ';
@@ -59,7 +59,7 @@ export async function writeDocument(path: string, document: object, before?: obj
 
 /** Of one document it is none of another: one that was copied over it is checked. */
 function sealOf(path: string, body: string): string {
-  return JSON.stringify({ by: packageJson.version, sha256: digest(`${basename(path)}\n${body}`) });
+  return JSON.stringify({ by: PEMFLEET_VERSION, sha256: digest(`${basename(path)}\n${body}`) });
 }
 
 function apart(text: string): { body: string; seal: string } {

@@ -10,7 +10,7 @@ import { Stage } from 'aws-cdk-lib';
 import { Code } from 'aws-cdk-lib/aws-lambda';
 import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import type { Construct } from 'constructs';
-import packageJson from '../../package.json' with { type: 'json' };
+import { PEMFLEET_VERSION } from '#contract/version.ts';
 import type { PemfleetConfig } from './configuration.ts';
 
 const PACKAGE = fileURLToPath(new URL('../../', import.meta.url));
@@ -73,8 +73,8 @@ export function agentReleases(
 /** An agent of before may not know what the settings of this version say. */
 function checkRelease(path: string, sha256: string): void {
   const again = 'run "npm run build:agent" again';
-  if (!basename(path).startsWith(`pemfleet-agent-${packageJson.version}-`))
-    throw new Error(`${path} is not of version ${packageJson.version}: ${again}`);
+  if (!basename(path).startsWith(`pemfleet-agent-${PEMFLEET_VERSION}-`))
+    throw new Error(`${path} is not of version ${PEMFLEET_VERSION}: ${again}`);
   const seen = createHash('sha256').update(readFileSync(path)).digest('hex');
   if (seen !== sha256)
     throw new Error(`${path} has the SHA-256 ${seen}, SHA256SUMS says ${sha256}: ${again}`);

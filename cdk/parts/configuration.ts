@@ -1,9 +1,9 @@
 /** pemfleet.yaml at synth: checked by the schema that the issuer itself uses, and for what a deployment on AWS cannot do. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { ConfigError } from '#common/config-error.ts';
 import type { AcmeSettings } from '../../lambda/config/acme.ts';
 import { type Config, checkConfig } from '../../lambda/config/config.ts';
-import { ConfigError } from '../../lambda/config/error.ts';
 import { readYaml } from '../../lambda/config/yaml.ts';
 
 export interface PemfleetConfig {
@@ -39,7 +39,10 @@ export function pemfleetConfigOf(document: unknown, file = 'pemfleet.yaml'): Pem
     (problem) => problem !== undefined,
   );
   if (problems.length > 0)
-    throw new ConfigError(`${file} was refused:\n${problems.map((line) => `  ${line}`).join('\n')}`);
+    throw new ConfigError(
+      'ERR_CONFIG',
+      `${file} was refused:\n${problems.map((line) => `  ${line}`).join('\n')}`,
+    );
   return deployed(config, file);
 }
 
@@ -87,7 +90,10 @@ function readText(file: string): string {
     return readFileSync(file, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new ConfigError(`no configuration at ${file} (${code}): write one, or name it with -c config=FILE`);
+    throw new ConfigError(
+      'ERR_CONFIG',
+      `no configuration at ${file} (${code}): write one, or name it with -c config=FILE`,
+    );
   }
 }
 

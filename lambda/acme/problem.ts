@@ -2,6 +2,7 @@
  * Failures of the CA. The problem document (RFC 7807, RFC 8555 §6.7) *is* the error: type, status, subproblems
  * and Retry-After stay, because the reaction depends on them.
  */
+import { printable } from '#common/printable.ts';
 
 export interface Identifier {
   type: 'dns' | 'ip';
@@ -110,7 +111,7 @@ export function describeProblem(document: ProblemDocument): string {
   const subject = document.identifier === undefined ? '' : `${document.identifier.value}: `;
   const own = `${subject}${type}${document.detail === undefined ? '' : ` (${document.detail})`}`;
   const all = [own, ...(document.subproblems ?? []).map(describeProblem)].join('; ');
-  return all.replaceAll(/[^\x20-\x7e\u00a0-\uffff]+/g, ' ').slice(0, 1000);
+  return printable(all).slice(0, 1000);
 }
 
 /** The commonest cause behind a validation error (RFC 8555 §6.7 types). */

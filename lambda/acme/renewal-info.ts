@@ -1,4 +1,5 @@
 /** RFC 9773 §4: ACME renewal information (ARI), the window in which the CA wishes a certificate to be renewed. */
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '#common/time.ts';
 import type { Directory } from './directory.ts';
 import { AcmeProblem, AcmeUnreachable } from './problem.ts';
 import { parseRetryAfter } from './retry-after.ts';
@@ -12,9 +13,8 @@ export interface RenewalInfo {
   pollAfter: Date;
 }
 
-const MINUTE_MS = 60_000;
 /** §4.3.2: sensible limits of a server's Retry-After, and what holds without one. */
-const [MIN_POLL_MS, DEFAULT_POLL_MS, MAX_POLL_MS] = [MINUTE_MS, 360 * MINUTE_MS, 1440 * MINUTE_MS];
+const [MIN_POLL_MS, DEFAULT_POLL_MS, MAX_POLL_MS] = [MINUTE_MS, 6 * HOUR_MS, DAY_MS];
 
 /**
  * @param certId §4.1

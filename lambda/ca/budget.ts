@@ -2,8 +2,10 @@
  * What is remembered of the CAs between passes: pauses and outages (ca-pause.ts), and how many orders were placed
  * lately, so that our own budget ends before theirs does.
  */
+
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
+import { DAY_MS, HOUR_MS } from '#common/time.ts';
 import { layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { instant, readCached, serializeCached } from '#storage/cached-document.ts';
@@ -31,9 +33,8 @@ const caState = z.object({
 
 export type CaState = z.infer<typeof caState>;
 
-const MINUTE_MS = 60_000;
-const ORDER_WINDOW_MS = 180 * MINUTE_MS;
-const SET_WINDOW_MS = 7 * 1440 * MINUTE_MS;
+const ORDER_WINDOW_MS = 3 * HOUR_MS;
+const SET_WINDOW_MS = 7 * DAY_MS;
 /** Let's Encrypt: five certificates for the same exact set of identifiers in seven days, without exception. */
 const CERTIFICATES_PER_SET = 5;
 

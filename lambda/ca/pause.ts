@@ -1,4 +1,5 @@
 /** How long a CA is left alone: because it told us to stay away, or because it is out of reach and others are there. */
+import { HOUR_MS, MINUTE_MS } from '#common/time.ts';
 import { messageOf } from '#contract/errors.ts';
 import type { Timing } from '../acme/poll.ts';
 import { AcmeProblem, isCaFault } from '../acme/problem.ts';
@@ -6,8 +7,7 @@ import type { Log } from '../log.ts';
 import type { CaState } from './budget.ts';
 import { type Ca, caOf } from './ca.ts';
 
-const MINUTE_MS = 60_000;
-const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [15 * MINUTE_MS, 180 * MINUTE_MS];
+const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [15 * MINUTE_MS, 3 * HOUR_MS];
 /** One pass may have had bad luck. */
 const PASSES_OF_GRACE = 1;
 

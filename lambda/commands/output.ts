@@ -1,4 +1,6 @@
 /** What `pemfleet` shows to people, and its exit statuses. */
+
+import { table } from '#common/table.ts';
 import type { FleetReport } from '../fleet/report.ts';
 import type { Outcome } from '../outcome.ts';
 
@@ -76,17 +78,4 @@ function fleetTable({ fleet, certificates, silent, left, unreadable }: FleetRepo
 
 function minute(instant: string): string {
   return instant.slice(0, 16).replace('T', ' ');
-}
-
-function table(rows: readonly (readonly string[])[]): string {
-  const widths = rows.reduce<number[]>(
-    (widest, row) => row.map((cell, index) => Math.max(widest[index] ?? 0, cell.length)),
-    [],
-  );
-  const line = (row: readonly string[]) =>
-    row
-      .map((cell, index) => cell.padEnd(widths[index] ?? 0))
-      .join('  ')
-      .trimEnd();
-  return rows.map((row) => `${line(row)}\n`).join('');
 }

@@ -1,20 +1,8 @@
-/** Failures of the issuing side that belong to no room of their own. */
-import type { z } from 'zod';
+/** How a configuration file that its schema refuses is told to the operator. */
+import { ConfigError, type ConfigIssue, issueLines } from '#common/config-error.ts';
 
-/** The configuration was refused: nothing was started. */
-export class ConfigError extends Error {
-  override name = 'ConfigError';
-  readonly code = 'ERR_CONFIG';
-}
-
-/** One line for each issue, with the path of the culprit. */
-export function configError(file: string, error: z.ZodError): ConfigError {
-  const lines = error.issues.map((issue) => `  ${pathOf(issue.path) || '(whole file)'}: ${issue.message}`);
-  return new ConfigError(`${file} was refused:\n${lines.join('\n')}`);
-}
-
-function pathOf(path: readonly PropertyKey[]): string {
-  return path
-    .map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index > 0 ? '.' : ''}${String(part)}`))
-    .join('');
+/** One line for each fault, with the path of the culprit. */
+export function configError(file: string, { issues }: { issues: readonly ConfigIssue[] }): ConfigError {
+  const lines = issueLines(issues).map((line) => `  ${line}`);
+  return new ConfigError('ERR_CONFIG', `${file} was refused:\n${lines.join('\n')}`);
 }

@@ -1,4 +1,5 @@
 /** What a pass measures, by the names under which CloudWatch has it (docs/aws.md); pure. */
+import { DAY_MS, MINUTE_MS } from '#common/time.ts';
 import type { Outcome } from '../outcome.ts';
 import type { HostSummary } from './hosts.ts';
 import { SILENT_AFTER_MS } from './report.ts';
@@ -24,11 +25,10 @@ export interface FleetHosts {
   manifest: { etag: string; updatedAt: Date } | undefined;
 }
 
-const DAY_MS = 86_400_000;
 /** Renewal is wished at a third of the lifetime (half below ten days): late is what has come down to these shares. */
 const [LATE_SHARE, LATE_SHARE_SHORT, SHORT_LIVED_MS] = [1 / 4, 3 / 8, 10 * DAY_MS];
 /** A host has this long to bring what was published: some polls, and the report. */
-const BEHIND_AFTER_MS = 30 * 60_000;
+const BEHIND_AFTER_MS = 30 * MINUTE_MS;
 
 export interface Lifetime {
   notBefore: Date;

@@ -2,6 +2,7 @@
  * The hosts of every fleet that was given something new are told, and what came of earlier calls is told to people, once: a pass
  * over nothing new asks Systems Manager nothing.
  */
+import { HOUR_MS } from '#common/time.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { Log } from '../log.ts';
@@ -10,7 +11,7 @@ import type { OpenCall } from './hosts.ts';
 import type { FleetNotifier } from './run-command.ts';
 
 /** By then a command is over, or nobody will say what became of it: it had ten minutes to be delivered, an hour to run. */
-const FORGOTTEN_AFTER_MS = 2 * 3_600_000;
+const FORGOTTEN_AFTER_MS = 2 * HOUR_MS;
 
 /** Not listed yet, or not any more. */
 const UNKNOWN = { status: 'Unknown', hasEnded: false, targets: 0, errors: 0, timedOut: 0 };

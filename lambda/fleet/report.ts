@@ -1,4 +1,5 @@
 /** What the fleet serves, from the manifest and the hosts' own words; pure. */
+import { HOUR_MS } from '#common/time.ts';
 import type { HostStatus } from '#contract/host-status.ts';
 import type { Manifest } from '#contract/manifest.ts';
 
@@ -25,7 +26,7 @@ export interface FleetReport {
 }
 
 /** Two heartbeats of the agent and some. */
-export const SILENT_AFTER_MS = 3 * 3_600_000;
+export const SILENT_AFTER_MS = 3 * HOUR_MS;
 
 export function reportFleet(manifest: Manifest, all: readonly HostStatus[], now: Date): FleetReport {
   const left = all.flatMap(({ host, leftAt }) => (leftAt === undefined ? [] : [{ host, leftAt }]));

@@ -1,6 +1,6 @@
 /** RFC 6960 §4.1: the question about one certificate; without a nonce, so that a CA may answer from its cache. */
 import { createHash, type X509Certificate } from 'node:crypto';
-import { childrenOf, type Element, elementsOf, encode, TAG } from './der.ts';
+import { childrenOf, type Element, elementsOf, encode, TAG } from '#common/der.ts';
 
 /** SHA-1 (1.3.14.3.2.26) with NULL: no secret depends on it, and HAProxy finds a staple by this form only. */
 const SHA1 = Buffer.from('300906052b0e03021a0500', 'hex');

@@ -3,7 +3,7 @@
  * with a nextUpdate): whatever passes here will be stapled.
  */
 import { verify, X509Certificate } from 'node:crypto';
-import { childrenOf, type Element, elementsOf, TAG } from './der.ts';
+import { childrenOf, type Element, elementsOf, MalformedDer, TAG } from '#common/der.ts';
 import { OcspRejected } from './errors.ts';
 import { ocspCertIdOf } from './request.ts';
 
@@ -42,6 +42,16 @@ const SKEW_MS = 300_000;
 
 /** @throws OcspRejected naming the first rule that is broken */
 export function readResponse(body: Buffer, asked: OcspQuestion): OcspResponse {
+  try {
+    return checkedResponse(body, asked);
+  } catch (error) {
+    if (error instanceof MalformedDer)
+      throw new OcspRejected('not the DER of an OCSP response', { cause: error });
+    throw error;
+  }
+}
+
+function checkedResponse(body: Buffer, asked: OcspQuestion): OcspResponse {
   const [tbs, algorithm, signature, certificates] = childrenOf(basicOf(body), TAG.sequence);
   if (tbs === undefined || algorithm === undefined || signature?.tag !== TAG.bitString)
     throw new OcspRejected('no signature');

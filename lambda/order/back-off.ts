@@ -1,6 +1,7 @@
+import { DAY_MS, MINUTE_MS } from '#common/time.ts';
 import { codeOf, messageOf, PemRejected } from '#contract/errors.ts';
 import { AcmeDeadline, AcmeProblem, isCaFault } from '../acme/problem.ts';
-import { DAY_MS, MINUTE_MS, type OrderRecord } from './record.ts';
+import type { OrderRecord } from './record.ts';
 
 /** Let's Encrypt's integration guide: 1 min, 10 min, 100 min, then daily. */
 const BACK_OFF_MS = [MINUTE_MS, 10 * MINUTE_MS, 100 * MINUTE_MS];

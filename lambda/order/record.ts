@@ -3,12 +3,12 @@
  * failures with the time of the next attempt. A record exists only while an order is in flight or failing.
  */
 import * as z from 'zod';
+import { ConfigError } from '#common/config-error.ts';
 import { serializeDocument } from '#contract/document.ts';
 import { BucketError } from '#contract/errors.ts';
 import { type CertificateName, layout, TOKEN } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { instant } from '#storage/cached-document.ts';
-import { ConfigError } from '../config/error.ts';
 
 const presented = z.object({
   identifier: z.string(),
@@ -110,13 +110,10 @@ export function deleteOrderRecord(bucket: Bucket, name: CertificateName): Promis
   return bucket.delete(layout.order(name));
 }
 
-export const MINUTE_MS = 60_000;
-export const DAY_MS = 86_400_000;
-
 class Unreadable extends ConfigError {
   readonly certificate: string;
   constructor(certificate: string, message: string) {
-    super(message);
+    super('ERR_CONFIG', message);
     this.certificate = certificate;
   }
 }

@@ -1,4 +1,5 @@
 /** Pure: is a certificate to be ordered, from whom, and why. Every answer carries its reason; the caller logs it. */
+import { DAY_MS, HOUR_MS } from '#common/time.ts';
 import type { ManifestEntry, PemRef } from '#contract/manifest.ts';
 import type { RenewalWindow } from '../ca/renewal-windows.ts';
 import type { CertificateSpec } from '../config/config.ts';
@@ -55,10 +56,9 @@ export interface DueInput {
 }
 
 /** Below this lifetime a third is too short for people to react: half of it is kept (Let's Encrypt's advice). */
-const SHORT_LIVED_MS = 10 * 86_400_000;
+const SHORT_LIVED_MS = 10 * DAY_MS;
 /** With less than this share of its life left, a certificate is renewed whatever anybody wishes. */
 const EMERGENCY_SHARE = 1 / 20;
-const HOUR_MS = 3_600_000;
 /** After so many failures that were the CA's own fault, the next CA is asked. */
 const FAILURES_BEFORE_FALLBACK = 2;
 

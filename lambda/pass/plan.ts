@@ -1,4 +1,5 @@
 /** What a pass is about to do with each certificate, and the shape in which it tells what became of it. */
+import { MINUTE_MS } from '#common/time.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -111,8 +112,6 @@ export interface ContextDeps {
   timing: Timing;
   log: Log;
 }
-
-const MINUTE_MS = 60_000;
 
 /** A dry run asks nobody: it decides by the windows that the last pass has left. */
 export async function planContext(

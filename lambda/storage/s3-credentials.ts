@@ -2,6 +2,7 @@
  * AWS credentials and region of a host or a function: from the environment, a container's endpoint, or instance metadata
  * (IMDSv2 only). Whoever has profiles, SSO or web identity gets the whole SDK instead (open-host.ts).
  */
+
 import {
   fromContainerMetadata,
   fromInstanceMetadata,
@@ -9,6 +10,7 @@ import {
   httpRequest,
 } from '@smithy/credential-provider-imds';
 import type { AwsCredentialIdentity, AwsCredentialIdentityProvider } from '@smithy/types';
+import { once } from '#common/once.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -32,12 +34,7 @@ export function credentialsOf(env: Environment): AwsCredentialIdentityProvider {
 /** The region of the environment, or of the instance. */
 export function regionOf(env: Environment): () => Promise<string> {
   const named = env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'];
-  let region: Promise<string> | undefined = named ? Promise.resolve(named) : undefined;
-  return () =>
-    (region ??= instanceRegion().catch((error: unknown) => {
-      region = undefined;
-      throw error;
-    }));
+  return named ? async () => named : once(instanceRegion);
 }
 
 async function instanceRegion(): Promise<string> {

@@ -2,6 +2,7 @@
  * The bucket in S3, or in a store that speaks S3 and keeps conditional writes. Credentials, region and endpoint come
  * from the SDK's standard chain (environment, profile, container, instance metadata); the address may say more.
  */
+
 import {
   DeleteObjectCommand,
   GetObjectCommand,
@@ -10,6 +11,7 @@ import {
   paginateListObjectsV2,
   S3Client,
 } from '@aws-sdk/client-s3';
+import { once } from '#common/once.ts';
 import { BucketError } from '../contract/errors.ts';
 import { type S3Address, tagsOf, writeActionOf } from './address.ts';
 import { type Bucket, keySegments, type PutCondition, type StoredObject } from './bucket.ts';
@@ -90,12 +92,7 @@ export function openS3Bucket(address: S3Address): Bucket {
     return found.sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
-  let probed: Promise<void> | undefined;
-  const probe = () =>
-    (probed ??= probeConditions(url, write, remove).catch((error: unknown) => {
-      probed = undefined;
-      throw error;
-    }));
+  const probe = once(() => probeConditions(url, write, remove));
   return {
     url,
     get: get as Bucket['get'],

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { ConfigError } from '#common/config-error.ts';
 import { pemfleetConfigOf, readPemfleetConfig } from '../../cdk/index.ts';
 import { checkConfig } from '../../lambda/config/config.ts';
-import { ConfigError } from '../../lambda/config/error.ts';
 import { acme, small } from './support.ts';
 
 const one = { identifiers: ['www.example.com'] };

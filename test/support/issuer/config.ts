@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ConfigError } from '../../../lambda/config/error.ts';
+import { ConfigError } from '#common/config-error.ts';
 import { parseConfig } from '../../../lambda/config/yaml.ts';
 
 const acme = { directoryUrl: 'letsencrypt', termsOfServiceAgreed: true };

@@ -3,8 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { stringify } from 'yaml';
+import { ConfigError } from '#common/config-error.ts';
 import { type ConfigSources, loadAgentConfig } from '../../../../agent/config/config.ts';
-import { ConfigError } from '../../../../agent/errors.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
 
 const minimal = { bucket: 'file:///b', fleet: 'edge' };
@@ -118,7 +118,7 @@ test('a list of addresses in one word is split at commas', async () => {
 });
 
 const refusals: [string, unknown, RegExp][] = [
-  ['a missing key', { fleet: 'edge' }, /^bucket: is missing$/],
+  ['a missing key', { fleet: 'edge' }, /^bucket: is missing, expected string$/],
   ['a typo', { ...minimal, haproxy: { statSocket: '/s' } }, /^haproxy: Unrecognized key: "statSocket"$/],
   ['a fleet that is a path', { ...minimal, fleet: '../x' }, /^fleet: must match/],
   ['a world-readable mode', { ...minimal, pem: { mode: '0644' } }, /^pem\.mode: must be octal/],
@@ -140,7 +140,7 @@ const refusals: [string, unknown, RegExp][] = [
   [
     'a bind without port',
     { ...minimal, haproxy: { handshake: ['localhost'] } },
-    /^haproxy\.handshake\.0: must be HOST:PORT/,
+    /^haproxy\.handshake\[0\]: must be HOST:PORT/,
   ],
   [
     'an unknown user',

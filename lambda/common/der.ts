@@ -1,13 +1,16 @@
-/** As much of DER (X.690) as OCSP needs: elements out of bytes, and bytes out of elements. */
-import { OcspRejected } from './errors.ts';
+/** As much of DER (X.690 §8.1, §10) as OCSP, certIDs and a placeholder certificate need: elements out of bytes, bytes out of elements. */
 
 export const TAG = {
   integer: 0x02,
   bitString: 0x03,
   octetString: 0x04,
+  oid: 0x06,
   enumerated: 0x0a,
+  utf8String: 0x0c,
+  utcTime: 0x17,
   generalizedTime: 0x18,
   sequence: 0x30,
+  set: 0x31,
 } as const;
 
 export interface Element {
@@ -17,16 +20,17 @@ export interface Element {
   raw: Buffer;
 }
 
-/** The elements that follow each other in `buffer`. @throws OcspRejected if one reaches beyond its end */
+/** The elements that follow each other in `buffer`. @throws MalformedDer if one reaches beyond its end */
 export function elementsOf(buffer: Buffer): Element[] {
   const elements: Element[] = [];
   for (let at = 0; at < buffer.length; ) {
     const short = buffer[at + 1] ?? 0;
     const lengthBytes = short < 0x80 ? 0 : short & 0x7f;
-    if (lengthBytes > 3 || short === 0x80 || at + 2 + lengthBytes > buffer.length) throw malformed();
+    if (lengthBytes > 3 || short === 0x80 || at + 2 + lengthBytes > buffer.length)
+      throw new MalformedDer('not the expected DER');
     const length = lengthBytes === 0 ? short : buffer.readUIntBE(at + 2, lengthBytes);
     const [start, end] = [at + 2 + lengthBytes, at + 2 + lengthBytes + length];
-    if (end > buffer.length) throw malformed();
+    if (end > buffer.length) throw new MalformedDer('not the expected DER');
     elements.push({
       tag: buffer[at] ?? 0,
       content: buffer.subarray(start, end),
@@ -37,12 +41,18 @@ export function elementsOf(buffer: Buffer): Element[] {
   return elements;
 }
 
-/** What an element holds, of which the first must have this tag where one is given. */
+/**
+ * The elements inside of `element`.
+ * @param tag that `element` must have
+ * @throws MalformedDer
+ */
 export function childrenOf(element: Element | undefined, tag?: number): Element[] {
-  if (element === undefined || (tag !== undefined && element.tag !== tag)) throw malformed();
+  if (element === undefined || (tag !== undefined && element.tag !== tag))
+    throw new MalformedDer('not the expected DER');
   return elementsOf(element.content);
 }
 
+/** One element with this tag that holds `parts`; up to 65,535 bytes. */
 export function encode(tag: number, ...parts: Buffer[]): Buffer {
   const content = Buffer.concat(parts);
   const { length } = content;
@@ -50,6 +60,7 @@ export function encode(tag: number, ...parts: Buffer[]): Buffer {
   return Buffer.concat([Buffer.from([tag, ...(length < 0x80 ? [length] : long)]), content]);
 }
 
-function malformed(): OcspRejected {
-  return new OcspRejected('not the DER of an OCSP response');
+/** The bytes are no DER, or not of the expected shape. */
+export class MalformedDer extends Error {
+  override name = 'MalformedDer';
 }

@@ -1,4 +1,4 @@
-/** RFC 8555 §7.1.4, §7.5, §8: authorizations and their challenges. */
+/** Authorization objects (RFC 8555 §7.1.4), their challenges (§7.1.5, §8) and how the client proves control (§7.5). */
 import type { AcmeClient } from './client.ts';
 import { pollUntil, type Timing } from './poll.ts';
 import {
@@ -10,21 +10,31 @@ import {
 } from './problem.ts';
 import type { AcmeResponse } from './transport.ts';
 
+/** One way that the CA offers to prove control of an identifier (§8). */
 export interface Challenge {
-  /** `http-01`, `dns-01`, … */
+  /** Method of the proof: `http-01` (§8.3), `dns-01` (§8.4), … */
   type: string;
+  /** URL to which the client responds. */
   url: string;
+  /** `processing`: the client has responded and the CA validates (§7.1.6). */
   status: 'pending' | 'processing' | 'valid' | 'invalid';
+  /** Random base64url value that identifies the challenge; the first half of the key authorization (§8.1). */
   token: string;
+  /** Why the validation failed. */
   error?: ProblemDocument;
 }
 
+/** The account's right to a certificate for one identifier (§7.1.4). */
 export interface Authorization {
-  /** Added by us: where it was read. */
+  /** Not in the RFC's object: the URL it was read from. */
   url: string;
+  /** What the account may represent; of a wildcard, the name without `*.`. */
   identifier: Identifier;
+  /** `pending` until one challenge is valid or one has failed (§7.1.6). */
   status: 'pending' | 'valid' | 'invalid' | 'deactivated' | 'expired' | 'revoked';
+  /** True if the order names the wildcard of this identifier. */
   wildcard?: boolean;
+  /** Pending: those that the client can choose from; valid: the one that was met; invalid: the one that failed. */
   challenges: Challenge[];
 }
 
@@ -32,7 +42,7 @@ export async function getAuthorization(client: AcmeClient, url: string): Promise
   return authorizationOf(await client.post(url, null), url);
 }
 
-/** The fields that §7.1.4 requires; whatever else answers under this URL is no authorization. */
+/** Checks for the fields that §7.1.4 requires: a proxy may answer with anything. */
 function authorizationOf({ data }: AcmeResponse, url: string): Authorization {
   const authorization = (data ?? {}) as Partial<Authorization>;
   const isAuthorization =
@@ -44,12 +54,12 @@ function authorizationOf({ data }: AcmeResponse, url: string): Authorization {
   return { ...(authorization as Authorization), url };
 }
 
-/** §8.1: what proves that the account's holder controls the identifier. */
+/** §8.1: the text that proves, where the CA looks for it, that the account's holder controls the identifier. */
 export function keyAuthorization(client: AcmeClient, challenge: Challenge): string {
   return `${challenge.token}.${client.thumbprint}`;
 }
 
-/** §7.5.1: tells the CA to look. A challenge that somebody else has moved on already is left to the poll. */
+/** §7.5.1: asks the CA to validate. A challenge that is no longer pending is left to the poll. */
 export async function respond(client: AcmeClient, challenge: Challenge): Promise<void> {
   if (challenge.status !== 'pending') return;
   try {
@@ -59,10 +69,10 @@ export async function respond(client: AcmeClient, challenge: Challenge): Promise
   }
 }
 
-/** The CA asks over the network first: a look before that is a request for nothing. */
+/** The CA validates over the network first: an earlier poll would be wasted. */
 const SHORTEST_VALIDATION_MS = 50;
 
-/** Returns when the CA has found it valid. @throws AuthorizationFailed for any other end (§7.1.6) */
+/** Returns once the authorization is valid. @throws AuthorizationFailed for any other end (§7.1.6), AcmeDeadline */
 export async function waitValid(
   client: AcmeClient,
   { url, identifier }: Authorization,
@@ -72,15 +82,15 @@ export async function waitValid(
   const isDone = (authorization: Authorization) => authorization.status !== 'pending';
   const read = async () => {
     const response = await client.post(url, null);
-    return { ...response, data: authorizationOf(response, url) };
+    return { value: authorizationOf(response, url), retryAfter: response.headers['retry-after'] };
   };
   await timing.sleep(Math.min(SHORTEST_VALIDATION_MS, timing.deadline.getTime() - timing.now().getTime()));
-  const ended = await pollUntil<Authorization>(what, read, isDone, timing);
+  const ended = await pollUntil(what, read, isDone, timing);
   if (ended.status === 'valid') return;
   throw notValid(ended);
 }
 
-/** With the problem of the challenge that failed, if one did. */
+/** The error carries the problem of the challenge that failed, if there is one. */
 export function notValid({ identifier, status, challenges }: Authorization): AuthorizationFailed {
   const failed = challenges.find((challenge) => challenge.error);
   return new AuthorizationFailed(identifier.value, `authorization is ${status}`, failed?.error, failed?.type);

@@ -1,24 +1,33 @@
-/** RFC 8555 §7.1.1: the CA's directory; the only URL that must be configured. */
+/** The directory object (RFC 8555 §7.1.1): the only URL of a CA that must be configured. */
 import { AcmeProblem, AcmeUnreachable } from './problem.ts';
 import { parseRetryAfter } from './retry-after.ts';
 import type { Transport } from './transport.ts';
 
+/** URLs of the CA's operations, and what it says about itself. */
 export interface Directory {
+  /** Gives a fresh anti-replay nonce to a HEAD (§7.2). */
   newNonce: string;
+  /** Takes a new account, or finds an existing one (§7.3). */
   newAccount: string;
+  /** Takes a new order (§7.4). */
   newOrder: string;
+  /** Takes a revocation (§7.6). */
   revokeCert?: string;
+  /** Takes the rollover of an account's key (§7.3.5). */
   keyChange?: string;
-  /** RFC 9773 §4.1; absent: this CA has no renewal information and knows no `replaces`. */
+  /** Base URL of renewal information (RFC 9773 §4.1); absent: the CA has none and does not know `replaces`. */
   renewalInfo?: string;
   meta?: {
+    /** URL of the current terms of service. */
     termsOfService?: string;
+    /** True if newAccount must carry an external account binding (§7.3.4). */
     externalAccountRequired?: boolean;
-    /** draft-ietf-acme-profiles §3: name → description. */
+    /** Profiles on offer, name → description (draft-ietf-acme-profiles §3). */
     profiles?: Record<string, string>;
   };
 }
 
+/** @throws AcmeProblem, AcmeUnreachable */
 export async function readDirectory(exchange: Transport, url: string, now: () => Date): Promise<Directory> {
   const response = await exchange('GET', url);
   if (response.status !== 200) {

@@ -1,28 +1,39 @@
-/** RFC 8555 §7.1.3, §7.4: orders, from newOrder to the finalized certificate. */
+/** Order objects (RFC 8555 §7.1.3) and their walk from newOrder to the issued certificate (§7.4). */
 import acmeCrypto from 'acme-client/src/crypto/index.js';
 import type { AcmeClient } from './client.ts';
 import { pollUntil, type Timing } from './poll.ts';
 import { AcmeProblem, AcmeUnreachable, type Identifier, type ProblemDocument } from './problem.ts';
 import type { AcmeResponse } from './transport.ts';
 
+/** Payload of newOrder (§7.4). */
 export interface OrderRequest {
+  /** What the certificate is to name. */
   identifiers: Identifier[];
-  /** draft-ietf-acme-profiles §4 */
-  profile?: string;
-  /** RFC 9773 §5: certID of the certificate that this one takes the place of. */
-  replaces?: string;
+  /** Profile that the CA shall apply (draft-ietf-acme-profiles §4); default: the CA's own choice. */
+  profile?: string | undefined;
+  /** certID of the certificate that this one renews (RFC 9773 §5). */
+  replaces?: string | undefined;
 }
 
+/** What the client asks for and how far the CA has come with it (§7.1.3). */
 export interface Order {
-  /** Added by us: where it was read. */
+  /** Not in the RFC's object: the URL it was read from. */
   url: string;
+  /** `pending`: authorizations are open; `ready`: to be finalized; `processing`: the CA issues; then final (§7.1.6). */
   status: 'pending' | 'ready' | 'processing' | 'valid' | 'invalid';
+  /** What the order is for. */
   identifiers: Identifier[];
+  /** URLs of the authorizations that the CA requires before it issues. */
   authorizations: string[];
+  /** URL that takes the CSR once all authorizations are valid. */
   finalize: string;
+  /** URL of the issued certificate; only of a valid order. */
   certificate?: string;
+  /** Profile under which the CA issues (draft-ietf-acme-profiles §4). */
   profile?: string;
+  /** certID of the certificate that the CA took for replaced (RFC 9773 §5). */
   replaces?: string;
+  /** Why processing the order failed. */
   error?: ProblemDocument;
 }
 
@@ -31,7 +42,7 @@ export async function newOrder(client: AcmeClient, request: OrderRequest): Promi
   return orderOf(response, orderUrlOf(response, client.directory.newOrder));
 }
 
-/** It is stored before it is used, so a wrong one would stand in the way of every later pass. */
+/** The caller stores this URL before it uses it: a wrong one would block every later pass. */
 function orderUrlOf({ headers }: AcmeResponse, base: string): string {
   const { location } = headers;
   const url = location !== undefined && URL.canParse(location, base) ? new URL(location, base) : undefined;
@@ -40,19 +51,19 @@ function orderUrlOf({ headers }: AcmeResponse, base: string): string {
   throw new AcmeUnreachable(`newOrder: wanted an https order URL in Location (RFC 8555 §7.4), saw ${seen}`);
 }
 
-/** @returns undefined if the CA no longer knows it (expired, or another CA's) */
+/** @returns undefined if the CA does not know the order: it has expired, or belongs to another CA */
 export async function getOrder(client: AcmeClient, url: string): Promise<Order | undefined> {
   try {
     return orderOf(await client.post(url, null), url);
   } catch (error) {
-    // §7.1.3 knows no status for it: 404, or `unauthorized` to an account whose order it is not (§6.2).
+    // §7.1.3 has no status for this: CAs answer 404, or `unauthorized` if the order is another account's (§6.2).
     if (error instanceof AcmeProblem && (error.status === 404 || error.type === 'unauthorized'))
       return undefined;
     throw error;
   }
 }
 
-/** §7.4: sends the CSR. @returns undefined if the CA holds the order not to be ready (or ready no more) */
+/** §7.4: sends the CSR. @returns undefined if the CA says that the order is not ready, or no longer is */
 export async function finalize(client: AcmeClient, order: Order, keyPem: string): Promise<Order | undefined> {
   const altNames = order.identifiers.map((identifier) => identifier.value);
   const [, csr] = await acmeCrypto.createCsr({ altNames }, keyPem);
@@ -65,7 +76,7 @@ export async function finalize(client: AcmeClient, order: Order, keyPem: string)
   }
 }
 
-/** Polls until the order has one of `statuses`, or is invalid. */
+/** Polls until the order has one of `statuses` or is invalid. @throws AcmeDeadline */
 export async function waitOrder(
   client: AcmeClient,
   url: string,
@@ -75,12 +86,12 @@ export async function waitOrder(
   const isDone = (order: Order) => order.status === 'invalid' || statuses.includes(order.status);
   const read = async () => {
     const response = await client.post(url, null);
-    return { ...response, data: orderOf(response, url) };
+    return { value: orderOf(response, url), retryAfter: response.headers['retry-after'] };
   };
-  return pollUntil<Order>(`order ${url}`, read, isDone, timing);
+  return pollUntil(`order ${url}`, read, isDone, timing);
 }
 
-/** The fields that §7.1.3 requires; whatever else answers under this URL is no order. */
+/** Checks for the fields that §7.1.3 requires: a proxy may answer with anything. */
 function orderOf({ data }: AcmeResponse, url: string): Order {
   const order = (data ?? {}) as Partial<Order>;
   const isOrder =

@@ -4,22 +4,31 @@
  */
 import { printable } from '#common/printable.ts';
 
+/** What a certificate can name (RFC 8555 §7.1.3, §9.7.7). */
 export interface Identifier {
+  /** `dns`: RFC 8555 §7.1.3; `ip`: RFC 8738. */
   type: 'dns' | 'ip';
+  /** A-labels of a DNS name, or an address in its short form. */
   value: string;
 }
 
-/** RFC 8555 §6.7: what the CA says went wrong, for one identifier where it says which. */
+/** What the CA says went wrong (RFC 7807 §3.1). */
 export interface ProblemDocument {
+  /** URI of the kind of problem: `urn:ietf:params:acme:error:…`, or `about:blank`. */
   type: string;
+  /** What is wrong this time, for people. */
   detail?: string;
+  /** HTTP status that the server gave with it. */
   status?: number;
+  /** The identifier that a subproblem is about (RFC 8555 §6.7.1). */
   identifier?: Identifier;
+  /** One problem for each identifier that failed (RFC 8555 §6.7.1). */
   subproblems?: ProblemDocument[];
 }
 
 const PREFIX = 'urn:ietf:params:acme:error:';
 
+/** The CA refused a request. */
 export class AcmeProblem extends Error {
   override name = 'AcmeProblem';
   readonly code = 'ERR_ACME_PROBLEM';
@@ -39,19 +48,19 @@ export class AcmeProblem extends Error {
   }
 }
 
-/** The CA could not be talked to: refused, reset, time-out, an answer that is not ACME. */
+/** No ACME came back from the CA: connection refused or reset, time-out, an answer that is something else. */
 export class AcmeUnreachable extends Error {
   override name = 'AcmeUnreachable';
   readonly code = 'ERR_ACME_UNREACHABLE';
 }
 
-/** The CA does not offer what the configuration wishes; told before an order is spent on it. */
+/** The CA does not offer what the configuration asks for; thrown before an order is spent on it. */
 export class NotOffered extends Error {
   override name = 'NotOffered';
   readonly code = 'ERR_ACME_NOT_OFFERED';
 }
 
-/** The pass's time ran out while the CA was still at work; the next pass goes on with the same order. */
+/** The pass ran out of time while the CA was still at work; the next pass resumes the order. */
 export class AcmeDeadline extends Error {
   override name = 'AcmeDeadline';
   readonly code = 'ERR_ACME_DEADLINE';
@@ -68,7 +77,7 @@ export class AuthorizationFailed extends Error {
   readonly code = 'ERR_AUTHORIZATION';
   readonly identifier: string;
   readonly problem: ProblemDocument | undefined;
-  /** @param challenge `http-01`, `dns-01`: whose commonest cause is told */
+  /** @param challenge `http-01`, `dns-01`: chooses the hint */
   constructor(identifier: string, seen: string, given?: ProblemDocument, challenge = '') {
     const problem = given ? readProblem(given) : undefined;
     const cause = problem === undefined ? seen : `${seen}: ${describeProblem(problem)}`;
@@ -78,7 +87,7 @@ export class AuthorizationFailed extends Error {
   }
 }
 
-/** Whether another CA might do better: no answer, an error of its own, or a limit that says "not now". */
+/** True if another CA might do better: this one gives no answer, has an error of its own, or limits the rate. */
 export function isCaFault(error: unknown): boolean {
   if (error instanceof AcmeUnreachable) return true;
   return (
@@ -87,7 +96,7 @@ export function isCaFault(error: unknown): boolean {
   );
 }
 
-/** A problem document as far as it is one: a CA, or a proxy before it, may send anything. */
+/** Takes over what has the right types: a CA, or a proxy before it, may send anything. */
 function readProblem(given: unknown, withSubproblems = true): ProblemDocument {
   const { type, detail, status, identifier, subproblems } = asObject(given);
   const { type: kind, value } = asObject(identifier);
@@ -105,7 +114,7 @@ function asObject(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }
 
-/** One line, subproblems included; control characters of a hostile CA are taken out. */
+/** One line, subproblems included, without the control characters that a hostile CA may send. */
 export function describeProblem(document: ProblemDocument): string {
   const type = document.type.replace(PREFIX, '');
   const subject = document.identifier === undefined ? '' : `${document.identifier.value}: `;

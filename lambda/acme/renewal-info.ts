@@ -1,24 +1,26 @@
-/** RFC 9773 §4: ACME renewal information (ARI), the window in which the CA wishes a certificate to be renewed. */
+/** Renewal information (ARI, RFC 9773 §4): the window in which the CA wants a certificate to be renewed. */
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '#common/time.ts';
 import type { Directory } from './directory.ts';
 import { AcmeProblem, AcmeUnreachable } from './problem.ts';
 import { parseRetryAfter } from './retry-after.ts';
 import type { Transport } from './transport.ts';
 
+/** The RenewalInfo object (§4.2) and the time of its next poll. */
 export interface RenewalInfo {
+  /** Between these the CA recommends to renew; `end` is after `start`. */
   suggestedWindow: { start: Date; end: Date };
-  /** For people: why the CA wishes so (§4.2). */
-  explanationUrl?: string;
-  /** Not to be asked again before (§4.3). */
+  /** Page that explains to an operator why the window is what it is; the RFC's `explanationURL`. */
+  explanationUrl?: string | undefined;
+  /** Not in the RFC's object: no poll before this, by the answer's Retry-After (§4.3). */
   pollAfter: Date;
 }
 
-/** §4.3.2: sensible limits of a server's Retry-After, and what holds without one. */
+/** Limits of the server's Retry-After, and the interval without one (§4.3.2). */
 const [MIN_POLL_MS, DEFAULT_POLL_MS, MAX_POLL_MS] = [MINUTE_MS, 6 * HOUR_MS, DAY_MS];
 
 /**
- * @param certId §4.1
- * @returns undefined if the CA has no renewal information
+ * @param certId see `certIdOf` (§4.1)
+ * @returns undefined if the CA offers no renewal information
  * @throws AcmeProblem, AcmeUnreachable
  */
 export async function getRenewalInfo(
@@ -41,11 +43,12 @@ export async function getRenewalInfo(
   const { suggestedWindow, explanationURL } = (response.data ?? {}) as Partial<Record<string, unknown>>;
   const { start, end } = (suggestedWindow ?? {}) as { start?: string; end?: string };
   const window = { start: new Date(start ?? Number.NaN), end: new Date(end ?? Number.NaN) };
-  // §4.2: a window that ends before it starts is to be treated as if there were none.
-  if (!(window.end > window.start))
+  // §4.2: a client treats a window that ends before it starts as if there were none.
+  if (!(window.end > window.start)) {
     throw new AcmeUnreachable(`${url}: no window with a start before its end`);
+  }
   const wait = (retryAfter?.getTime() ?? now.getTime() + DEFAULT_POLL_MS) - now.getTime();
   const pollAfter = new Date(now.getTime() + Math.min(Math.max(wait, MIN_POLL_MS), MAX_POLL_MS));
   const isLink = typeof explanationURL === 'string' && URL.canParse(explanationURL);
-  return { suggestedWindow: window, pollAfter, ...(isLink && { explanationUrl: explanationURL }) };
+  return { suggestedWindow: window, pollAfter, explanationUrl: isLink ? explanationURL : undefined };
 }

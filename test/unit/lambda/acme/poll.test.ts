@@ -6,13 +6,13 @@ import { after, fakeClock, noon } from '../../../support/issuer/support.ts';
 
 const isValid = (data: { status: string }) => data.status === 'valid';
 
-/** Answers `pending` by each of the headers in turn, then `valid`. */
+/** Answers `pending` with each of the headers in turn, then `valid`. */
 function answering(retryAfters: (string | undefined)[]) {
   const left = [...retryAfters];
   const isPending = () => left.length > 0;
   return async () => {
     const status = isPending() ? 'pending' : 'valid';
-    return { status: 200, headers: { 'retry-after': left.shift() }, data: { status } };
+    return { value: { status }, retryAfter: left.shift() };
   };
 }
 

@@ -1,21 +1,24 @@
-/** RFC 8555 §7.3: accounts. */
+/** Accounts at a CA (RFC 8555 §7.1.2, §7.3). */
 import type { AcmeClient } from './client.ts';
 import { AcmeUnreachable, NotOffered } from './problem.ts';
 
+/** What a newAccount request says (§7.3). */
 export interface NewAccount {
-  /** `mailto:` URLs. */
+  /** URLs by which the CA may reach the account's holder: `mailto:…`. */
   contact: readonly string[];
+  /** The holder agrees to the terms of service in the directory. */
   termsOfServiceAgreed: true;
 }
 
-/** §7.3.4: what the CA gave out for binding an account to a customer. */
+/** What the CA hands out to bind an account to a customer (§7.3.4). */
 export interface ExternalAccount {
+  /** Key identifier. */
   kid: string;
-  /** base64url */
+  /** MAC key, base64url. */
   hmacKey: string;
 }
 
-/** Registers the client's key, or finds its account if it is registered already (§7.3.1). @returns account URL */
+/** Registers the client's key, or finds the account that it has already (§7.3.1). @returns the account's URL */
 export async function newAccount(
   client: AcmeClient,
   account: NewAccount,
@@ -28,22 +31,24 @@ export async function newAccount(
   }
   const payload = {
     termsOfServiceAgreed: account.termsOfServiceAgreed,
-    ...(account.contact.length > 0 && { contact: account.contact }),
-    ...(binding && { externalAccountBinding: client.bind(client.directory.newAccount, binding) }),
+    // Some CAs refuse an empty list.
+    contact: account.contact.length > 0 ? account.contact : undefined,
+    externalAccountBinding: binding && client.bind(client.directory.newAccount, binding),
   };
   return register(client, payload);
 }
 
-/** §7.3.1. @throws AcmeProblem `accountDoesNotExist` */
+/** Finds the account of the client's key (§7.3.1). @throws AcmeProblem `accountDoesNotExist` */
 export function findAccount(client: AcmeClient): Promise<string> {
   return register(client, { onlyReturnExisting: true });
 }
 
-/** §7.3.5: from now on the account belongs to `nextKey` (PKCS#8 PEM). */
+/** Hands the account over to `nextKey`, PKCS#8 PEM (§7.3.5). */
 export async function changeKey(client: AcmeClient, nextKey: string): Promise<void> {
   const { keyChange } = client.directory;
-  if (keyChange === undefined)
+  if (keyChange === undefined) {
     throw new NotOffered('the CA offers no key rollover (directory without keyChange)');
+  }
   await client.post(keyChange, client.keyChangeBody(keyChange, nextKey));
 }
 
@@ -56,8 +61,8 @@ async function register(client: AcmeClient, payload: object): Promise<string> {
 }
 
 /**
- * §7.1.2.1: URLs of the account's orders, newest lists followed by their `next` links. Optional in practice:
- * an empty list where the CA does not offer it (Let's Encrypt, which hands out a pending order again instead).
+ * URLs of the account's orders, page after page (§7.1.2.1). Empty where the CA does not offer the list: Let's
+ * Encrypt has none, and hands out a pending order again instead.
  */
 export async function listOrders(client: AcmeClient, maxPages = 200): Promise<string[]> {
   if (client.accountUrl === undefined) return [];
@@ -74,7 +79,7 @@ export async function listOrders(client: AcmeClient, maxPages = 200): Promise<st
   return urls;
 }
 
-/** RFC 8288 links of one relation, resolved against `base`. */
+/** Targets of the RFC 8288 links with this relation, resolved against `base`. */
 export function linksOf(header: string | undefined, relation: string, base: string): string[] {
   const links = [...(header ?? '').matchAll(/<([^>]+)>\s*;[^,]*rel="?([^",;]+)"?/g)];
   return links.filter(([, , rel]) => rel === relation).map(([, target]) => new URL(target ?? '', base).href);

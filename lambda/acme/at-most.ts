@@ -1,4 +1,4 @@
-/** Lets so much work run at once; the rest waits in line. */
+/** Runs at most `limit` pieces of work at once; the others wait in line. */
 export function atMost(limit: number): <T>(work: () => Promise<T>) => Promise<T> {
   const line: (() => void)[] = [];
   let running = 0;
@@ -8,7 +8,7 @@ export function atMost(limit: number): <T>(work: () => Promise<T>) => Promise<T>
     try {
       return await work();
     } finally {
-      // A place is handed on, not given back, while somebody waits for it.
+      // While others wait, this one hands its place on instead of giving it back.
       const next = line.shift();
       if (next === undefined) running -= 1;
       else next();

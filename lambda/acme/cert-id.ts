@@ -1,5 +1,4 @@
-/** RFC 9773 §4.1: how a certificate is named in renewal information and in `replaces`. */
-
+/** The certID, which names a certificate in renewal information and in `replaces` (RFC 9773 §4.1). */
 import type { X509Certificate } from 'node:crypto';
 import { childrenOf, type Element, elementsOf, TAG } from '#common/der.ts';
 
@@ -9,8 +8,8 @@ const [EXTENSIONS, KEY_IDENTIFIER] = [0xa3, 0x80];
 const AUTHORITY_KEY_IDENTIFIER = '551d23';
 
 /**
- * §4.1: base64url(authority key identifier) "." base64url(serial), both as DER content octets; the serial keeps
- * its leading zero, which Node's `serialNumber` drops, so the DER is walked.
+ * §4.1: base64url(authority key identifier) "." base64url(serial), both as DER content octets. The serial keeps
+ * its leading zero, which Node's `serialNumber` drops: hence the walk through the DER.
  * @returns undefined if the certificate has no authority key identifier
  */
 export function certIdOf(certificate: X509Certificate): string | undefined {
@@ -23,7 +22,7 @@ export function certIdOf(certificate: X509Certificate): string | undefined {
   return `${authorityKey.toString('base64url')}.${serial.toString('base64url')}`;
 }
 
-/** RFC 5280 §4.1: Extension { extnID, critical?, extnValue }, of which the value is an octet string that holds DER. */
+/** RFC 5280 §4.1: Extension { extnID, critical?, extnValue }; the value is an octet string that holds DER. */
 function keyIdentifierIn(extensions: Element | undefined): Buffer | undefined {
   const parts = childrenOf(extensions).map((extension) => childrenOf(extension));
   const found = parts.find(([id]) => id?.content.toString('hex') === AUTHORITY_KEY_IDENTIFIER);

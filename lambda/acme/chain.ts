@@ -1,17 +1,17 @@
-/** RFC 8555 §7.4.2: the certificate chain, and the choice among alternate ones. */
+/** The certificate chain, and the choice among alternate chains (RFC 8555 §7.4.2). */
 import { X509Certificate } from 'node:crypto';
 import { linksOf } from './account.ts';
 import type { AcmeClient } from './client.ts';
 import { AcmeUnreachable } from './problem.ts';
 
 export interface Chain {
-  /** Leaf first, one PEM a certificate. */
+  /** One PEM a certificate, the leaf first. */
   pems: string[];
-  /** False if a chain was preferred that the CA does not offer: this is its default one then. */
+  /** False if the CA does not offer the preferred chain: this is its default chain then. */
   isPreferred: boolean;
 }
 
-/** @param preferredChain common name of an issuer; the chain in which it stands nearest the top is taken */
+/** @param preferredChain common name of an issuer: the chain in which it stands nearest the top wins */
 export async function downloadChain(
   client: AcmeClient,
   url: string,
@@ -32,7 +32,7 @@ export async function downloadChain(
   return best === undefined ? { pems, isPreferred: false } : { pems: best.chain, isPreferred: true };
 }
 
-/** 0: the last certificate was issued by `name`; -1: nobody in the chain was. */
+/** 0: `name` issued the last certificate; -1: it issued none of the chain. */
 function distanceFromTop(chain: readonly string[], name: string): number {
   return chain
     .map((pem) => new X509Certificate(pem).issuer.split('\n').includes(`CN=${name}`))

@@ -1,6 +1,6 @@
 /**
  * Signed requests of RFC 8555 §6.2: acme-client makes the JWS, this file owns nonces, errors and the retry that
- * §6.5 asks for (`badNonce`). Nothing else is ever tried again here: the schedule is the retry loop.
+ * §6.5 asks for (`badNonce`). It retries nothing else: the schedule is the retry loop.
  */
 import { createHash } from 'node:crypto';
 import HttpClient from 'acme-client/src/http.js';
@@ -14,23 +14,9 @@ export interface AcmeClientOptions {
   directory: Directory;
   /** PEM, PKCS#8. */
   accountKey: string;
-  /** The account's URL is the `kid` of every request but newAccount (§6.2). */
-  accountUrl?: string;
+  /** Absent while the account is not registered. */
+  accountUrl?: string | undefined;
   exchange: Transport;
-  now: () => Date;
-}
-
-export interface AcmeClient {
-  readonly directory: Directory;
-  /** RFC 7638 thumbprint of the account key, base64url: the second half of every key authorization (§8.1). */
-  readonly thumbprint: string;
-  accountUrl: string | undefined;
-  /** Signed POST; `null` is POST-as-GET (§6.3). @throws AcmeProblem, AcmeUnreachable */
-  post(url: string, payload: object | null, options?: { kid?: false }): Promise<AcmeResponse>;
-  /** The JWS of §7.3.4 over our public key. */
-  bind(url: string, binding: { kid: string; hmacKey: string }): object;
-  /** The inner JWS of §7.3.5, signed by the next key. */
-  keyChangeBody(url: string, nextKey: string): object;
   now: () => Date;
 }
 
@@ -40,42 +26,57 @@ const MAX_POOLED_NONCES = 32;
 /** Each request holds a nonce: more at once would have to fetch more. Orders may wait for DNS in any number. */
 const MAX_AT_ONCE = 10;
 
-export function openAcmeClient(options: AcmeClientOptions): AcmeClient {
-  const { directory, exchange, now } = options;
-  const jws = jwsOf(options.accountKey);
-  const nonces = noncePool(exchange, directory.newNonce, now);
+/** One account at one CA. */
+export class AcmeClient {
+  readonly directory: Directory;
+  /** RFC 7638 thumbprint of the account key, base64url: the second half of every key authorization (§8.1). */
+  readonly thumbprint: string;
+  /** The `kid` of every request but newAccount (§6.2). */
+  accountUrl: string | undefined;
+  readonly #jws: HttpClient;
+  readonly #exchange: Transport;
+  readonly #nonces: NoncePool;
+  readonly #now: () => Date;
+  readonly #inLine = atMost(MAX_AT_ONCE);
 
-  const inLine = atMost(MAX_AT_ONCE);
+  constructor({ directory, accountKey, accountUrl, exchange, now }: AcmeClientOptions) {
+    this.directory = directory;
+    this.accountUrl = accountUrl;
+    this.#jws = jwsOf(accountKey);
+    this.thumbprint = thumbprintOf(this.#jws.getJwk());
+    this.#exchange = exchange;
+    this.#nonces = new NoncePool(exchange, directory.newNonce, now);
+    this.#now = now;
+  }
 
-  async function signedPost(url: string, payload: object | null, kid: string | null): Promise<AcmeResponse> {
+  /** Signed POST; `null` is POST-as-GET (§6.3). @throws AcmeProblem, AcmeUnreachable */
+  post(url: string, payload: object | null, options?: { kid?: false }): Promise<AcmeResponse> {
+    const kid = options?.kid === false ? null : this.accountUrl;
+    if (kid === undefined) throw new TypeError('no account URL: register the account first');
+    return this.#inLine(() => this.#signedPost(url, payload, kid));
+  }
+
+  /** The JWS of §7.3.4 over our public key. */
+  bind(url: string, { kid, hmacKey }: { kid: string; hmacKey: string }): object {
+    return this.#jws.createSignedHmacBody(hmacKey, url, this.#jws.getJwk(), { kid });
+  }
+
+  /** The inner JWS of §7.3.5, signed by the next key. */
+  keyChangeBody(url: string, nextKey: string): object {
+    const payload = { account: this.accountUrl, oldKey: this.#jws.getJwk() };
+    return jwsOf(nextKey).createSignedBody(url, payload, { nonce: null, kid: null });
+  }
+
+  async #signedPost(url: string, payload: object | null, kid: string | null): Promise<AcmeResponse> {
     for (let attempt = 0; ; attempt += 1) {
-      const body = jws.createSignedBody(url, payload, { nonce: await nonces.take(), kid });
-      const response = await exchange('POST', url, body);
-      nonces.put(response);
-      const problem = problemOf(response, now);
+      const body = this.#jws.createSignedBody(url, payload, { nonce: await this.#nonces.take(), kid });
+      const response = await this.#exchange('POST', url, body);
+      this.#nonces.put(response);
+      const problem = problemOf(response, this.#now);
       if (problem === undefined) return response;
       if (problem.type !== 'badNonce' || attempt >= MAX_BAD_NONCES) throw problem;
     }
   }
-
-  const client: AcmeClient = {
-    directory,
-    thumbprint: thumbprintOf(jws.getJwk()),
-    accountUrl: options.accountUrl,
-    post: (url, payload, postOptions) => {
-      if (postOptions?.kid === false) return inLine(() => signedPost(url, payload, null));
-      if (client.accountUrl === undefined) throw new TypeError('no account URL: register the account first');
-      const { accountUrl } = client;
-      return inLine(() => signedPost(url, payload, accountUrl));
-    },
-    bind: (url, { kid, hmacKey }) => jws.createSignedHmacBody(hmacKey, url, jws.getJwk(), { kid }),
-    keyChangeBody: (url, nextKey) => {
-      const payload = { account: client.accountUrl, oldKey: jws.getJwk() };
-      return jwsOf(nextKey).createSignedBody(url, payload, { nonce: null, kid: null });
-    },
-    now,
-  };
-  return client;
 }
 
 /** The URL is only for acme-client's own requests, which are never made. */
@@ -83,33 +84,35 @@ function jwsOf(accountKey: string): HttpClient {
   return new HttpClient('', accountKey);
 }
 
-/** RFC 8555 §6.5: every answer brings a fresh nonce; newNonce is asked only when none is left. */
-function noncePool(exchange: Transport, newNonceUrl: string, now: () => Date) {
-  const pool: string[] = [];
-  return {
-    put: (response: AcmeResponse) => {
-      const nonce = response.headers['replay-nonce'];
-      if (nonce !== undefined && pool.length < MAX_POOLED_NONCES) pool.push(nonce);
-    },
-    take: async (): Promise<string> => {
-      const pooled = pool.pop();
-      if (pooled !== undefined) return pooled;
-      const response = await succeed(exchange('HEAD', newNonceUrl), now);
-      const nonce = response.headers['replay-nonce'];
-      if (nonce !== undefined) return nonce;
-      throw new AcmeProblem(
-        { type: 'about:blank', detail: 'newNonce answered without a nonce' },
-        response.status,
-      );
-    },
-  };
-}
+/** RFC 8555 §6.5: every answer brings a fresh nonce; the pool asks newNonce only when it has none left. */
+class NoncePool {
+  readonly #exchange: Transport;
+  readonly #newNonceUrl: string;
+  readonly #now: () => Date;
+  readonly #nonces: string[] = [];
 
-async function succeed(exchanged: Promise<AcmeResponse>, now: () => Date): Promise<AcmeResponse> {
-  const response = await exchanged;
-  const problem = problemOf(response, now);
-  if (problem !== undefined) throw problem;
-  return response;
+  constructor(exchange: Transport, newNonceUrl: string, now: () => Date) {
+    this.#exchange = exchange;
+    this.#newNonceUrl = newNonceUrl;
+    this.#now = now;
+  }
+
+  put(response: AcmeResponse): void {
+    const nonce = response.headers['replay-nonce'];
+    if (nonce !== undefined && this.#nonces.length < MAX_POOLED_NONCES) this.#nonces.push(nonce);
+  }
+
+  async take(): Promise<string> {
+    const pooled = this.#nonces.pop();
+    if (pooled !== undefined) return pooled;
+    const response = await this.#exchange('HEAD', this.#newNonceUrl);
+    const problem = problemOf(response, this.#now);
+    if (problem !== undefined) throw problem;
+    const nonce = response.headers['replay-nonce'];
+    if (nonce !== undefined) return nonce;
+    const document = { type: 'about:blank', detail: 'newNonce answered without a nonce' };
+    throw new AcmeProblem(document, response.status);
+  }
 }
 
 function problemOf(response: AcmeResponse, now: () => Date): AcmeProblem | undefined {

@@ -1,9 +1,9 @@
-/** RFC 8555 §7.6: revocation, with the account's key. */
+/** Revocation, signed by the account's key (RFC 8555 §7.6). */
 import type { X509Certificate } from 'node:crypto';
 import type { AcmeClient } from './client.ts';
 import { AcmeProblem, NotOffered } from './problem.ts';
 
-/** RFC 5280 §5.3.1, those that a subscriber may give to a public CA. */
+/** Reasons of RFC 5280 §5.3.1 that a subscriber may give to a public CA. */
 export const REVOCATION_REASONS = {
   unspecified: 0,
   keyCompromise: 1,
@@ -14,15 +14,16 @@ export const REVOCATION_REASONS = {
 
 export type RevocationReason = keyof typeof REVOCATION_REASONS;
 
-/** @returns false if it was revoked already */
+/** @returns false if the certificate was revoked already */
 export async function revokeCertificate(
   client: AcmeClient,
   certificate: X509Certificate,
   reason: RevocationReason,
 ): Promise<boolean> {
   const { revokeCert } = client.directory;
-  if (revokeCert === undefined)
+  if (revokeCert === undefined) {
     throw new NotOffered('the CA offers no revocation (directory without revokeCert)');
+  }
   const payload = { certificate: certificate.raw.toString('base64url'), reason: REVOCATION_REASONS[reason] };
   try {
     await client.post(revokeCert, payload);

@@ -1,30 +1,29 @@
 /**
- * One HTTPS exchange with the CA: a deadline over the whole of it, a cap on the body, our trust anchors. It
- * takes the place of acme-client's axios, which has no time-out, sleeps a 429's Retry-After inside the call
- * and turns network errors into a TypeError.
+ * One HTTPS exchange with the CA: one deadline for all of it, a cap on the body, our trust anchors. It replaces
+ * acme-client's axios, which has no time-out, sleeps through a 429's Retry-After inside the call and turns
+ * network errors into a TypeError.
  */
-
 import type { IncomingMessage } from 'node:http';
 import { Agent, type RequestOptions, request } from 'node:https';
 import { AcmeDeadline, AcmeUnreachable } from './problem.ts';
 
 export interface TransportOptions {
   userAgent: string;
-  /** PEM of further trust anchors, for a private CA. */
-  ca?: string;
-  /** For connection, answer and body together. */
+  /** PEM of the trust anchors of a private CA. */
+  ca?: string | undefined;
+  /** Limit for connection, answer and body together. */
   timeoutMs?: number;
   maxBytes?: number;
-  /** What is left of the pass: no exchange goes on beyond it. */
+  /** Time that the pass has left: no exchange goes on beyond it. */
   remainingMs?: () => number;
-  /** Told after each exchange, for debug logs and counts. */
+  /** Called after each exchange, for debug logs and counts. */
   onExchange?: (exchange: { method: string; url: string; status: number }) => void;
 }
 
 export interface AcmeResponse {
   status: number;
   headers: Readonly<Record<string, string | undefined>>;
-  /** Parsed where the content type is JSON, text otherwise. */
+  /** The parsed body if its content type is JSON, else its text. */
   data: unknown;
 }
 
@@ -39,7 +38,7 @@ const MAX_BYTES = 1_048_576;
 
 export function createTransport(options: TransportOptions): { exchange: Transport; close: () => void } {
   const { ca, userAgent, timeoutMs = TIMEOUT_MS, maxBytes = MAX_BYTES } = options;
-  const agent = new Agent({ keepAlive: true, maxSockets: 10, ...(ca === undefined ? {} : { ca }) });
+  const agent = new Agent({ keepAlive: true, maxSockets: 10, ca });
 
   const exchange: Transport = async (method, url, body) => {
     const remainingMs = Math.max(0, Math.floor(options.remainingMs?.() ?? Number.POSITIVE_INFINITY));
@@ -59,10 +58,11 @@ export function createTransport(options: TransportOptions): { exchange: Transpor
       options.onExchange?.({ method, url, status: response.status });
       return response;
     } catch (error) {
-      if (signal.aborted && remainingMs < timeoutMs)
+      if (signal.aborted && remainingMs < timeoutMs) {
         throw new AcmeDeadline(
           `${method} ${url} was under way when the pass's time ended; the next pass goes on`,
         );
+      }
       throw unreachable(method, url, signal.aborted ? timeoutMs : undefined, error);
     }
   };
@@ -101,7 +101,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // The parser's own message quotes the body: it is not passed on.
+    // The parser's own message quotes the body: it must not become ours.
     throw new AcmeUnreachable('the body is not the JSON that it is declared to be');
   }
 }

@@ -9,7 +9,7 @@ import { BucketError } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { changeKey, findAccount, newAccount } from '../acme/account.ts';
-import { type AcmeClient, openAcmeClient } from '../acme/client.ts';
+import { AcmeClient } from '../acme/client.ts';
 import type { Directory } from '../acme/directory.ts';
 import { AcmeProblem } from '../acme/problem.ts';
 import type { Transport } from '../acme/transport.ts';
@@ -91,13 +91,7 @@ async function settleRollover(deps: AccountDeps, stored: StoredAccount): Promise
 
 function clientOf(deps: AccountDeps, accountKey: string, accountUrl: string | undefined): AcmeClient {
   const { directory, exchange, now } = deps;
-  return openAcmeClient({
-    directory,
-    accountKey,
-    exchange,
-    now,
-    ...(accountUrl !== undefined && { accountUrl }),
-  });
+  return new AcmeClient({ directory, accountKey, accountUrl, exchange, now });
 }
 
 async function save(

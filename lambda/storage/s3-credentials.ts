@@ -2,7 +2,6 @@
  * AWS credentials and region of a host or a function: from the environment, a container's endpoint, or instance metadata
  * (IMDSv2 only). Whoever has profiles, SSO or web identity gets the whole SDK instead (open-host.ts).
  */
-
 import {
   fromContainerMetadata,
   fromInstanceMetadata,

@@ -2,7 +2,6 @@
  * The bucket in S3, or in a store that speaks S3 and keeps conditional writes. Credentials, region and endpoint come
  * from the SDK's standard chain (environment, profile, container, instance metadata); the address may say more.
  */
-
 import {
   DeleteObjectCommand,
   GetObjectCommand,

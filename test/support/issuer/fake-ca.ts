@@ -1,6 +1,6 @@
 /** A CA that answers what a test wants, without a network: the transport is a function. */
 import { generateKeyPairSync } from 'node:crypto';
-import { type AcmeClient, openAcmeClient } from '../../../lambda/acme/client.ts';
+import { AcmeClient } from '../../../lambda/acme/client.ts';
 import type { AcmeResponse, Transport } from '../../../lambda/acme/transport.ts';
 import { noon } from './support.ts';
 
@@ -69,7 +69,7 @@ export function clientOf(ca: FakeCa, changes: { accountKey?: string; accountUrl?
     exchange: ca.exchange,
     now: () => noon,
   };
-  return openAcmeClient({ ...options, ...changes });
+  return new AcmeClient({ ...options, ...changes });
 }
 
 /** Answers that bring a nonce each: `answer-1`, `answer-2`, … */

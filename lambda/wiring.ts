@@ -69,7 +69,7 @@ async function solverFor(
       return statelessSolver;
     case 'dns-01':
       // Loaded where it is needed only, like the bucket's SDK: it is half of a small pass.
-      return (await import('./challenge/route53/solver.ts')).route53Solver(dns, timing);
+      return new (await import('./challenge/route53/solver.ts')).Route53Solver(dns, timing);
   }
 }
 

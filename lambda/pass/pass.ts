@@ -94,9 +94,9 @@ function blockedOutcome(
 }
 
 async function withPlaces(outcome: Outcome, solver: ChallengeSolver): Promise<Outcome> {
-  if (outcome.result !== 'planned' || solver.places === undefined) return outcome;
+  if (outcome.result !== 'planned' || solver.locations === undefined) return outcome;
   const names = outcome.identifiers.map((identifier) => identifier.replace(/^\*\./, ''));
-  return { ...outcome, places: await solver.places(names) };
+  return { ...outcome, places: await solver.locations(names) };
 }
 
 /** As configured; the work went by urgency. */

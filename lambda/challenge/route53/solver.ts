@@ -1,95 +1,122 @@
-/** DNS-01 (RFC 8555 §8.4) by Route 53: the digest of the key authorization as a TXT value, in the zone that holds its name. */
+/**
+ * DNS-01 (RFC 8555 §8.4) by Route 53: the digest of the key authorization becomes a TXT value in the zone that holds its name.
+ * The walk of one challenge through this folder:
+ *
+ *   ../dns-target.ts   follows CNAMEs from `_acme-challenge.<name>` to the name of the record
+ *   api.ts             opens the account that the settings of that name say, by a role where it is another account
+ *   hosted-zones.ts    finds the account's public zone that holds the record
+ *   change-batcher.ts  gathers the values of all orders into one ChangeBatch per zone, and halves a batch that is refused
+ *   txt-record-set.ts  computes the changes from the values that are there to those that are wanted
+ *   zone.ts            reads record sets, sends the batch, waits until it is INSYNC
+ */
 import { createHash } from 'node:crypto';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Timing } from '../../acme/poll.ts';
 import { type DnsSettings, hostedZoneSettingsFor } from '../../config/dns.ts';
 import { type CnameLookup, cnameLookup, dnsTarget } from '../dns-target.ts';
 import type { ChallengeSolver, PresentedChallenge } from '../solver.ts';
-import { type Route53Account, route53Account } from './account.ts';
-import { type Access, openRoute53, type Route53Api } from './api.ts';
-import { type TxtLoader, txtLoader } from './txt-loader.ts';
-import { route53Zone, withoutTrailingDot, zoneIdOf } from './zone.ts';
+import { Route53Api, type ZoneAccess } from './api.ts';
+import { ChangeBatcher } from './change-batcher.ts';
+import { HostedZones } from './hosted-zones.ts';
+import type { Route53Zone } from './zone.ts';
 
 /** Where the TXT values of an identifier belong. */
-interface Place {
+interface TxtLocation {
+  /** Of the record: `_acme-challenge.<identifier>`, or what a CNAME there points to. */
   name: string;
-  /** Of the zone, for people. */
-  zone: string;
-  loader: TxtLoader;
+  zone: Route53Zone;
+  batcher: ChangeBatcher;
 }
 
-interface Opened {
-  api: Route53Api;
-  account: Route53Account;
-}
+export class Route53Solver implements ChallengeSolver {
+  readonly type = 'dns-01';
+  readonly isBatched = true;
 
-export function route53Solver({ hostedZones, resolvers }: DnsSettings, timing: Timing): ChallengeSolver {
-  const lookup: CnameLookup = cnameLookup(resolvers);
-  const accounts = new Map<string, Opened>();
-  const loaders = new Map<string, TxtLoader>();
-  const places = new Map<string, Promise<Place>>();
+  readonly #settings: DnsSettings['hostedZones'];
+  readonly #timing: Timing;
+  readonly #lookup: CnameLookup;
+  /** By role and external id. */
+  readonly #accounts = new Map<string, HostedZones>();
+  /** By the zone's id: all orders share its batches. */
+  readonly #batchers = new Map<string, ChangeBatcher>();
+  /** By identifier: one walk serves `present`, `cleanUp` and the certificates that share a name. */
+  readonly #locations = new Map<string, Promise<TxtLocation>>();
 
-  function accountOf({ roleArn, externalId }: Access): Opened {
-    const key = `${roleArn} ${externalId}`;
-    const known = accounts.get(key);
-    if (known !== undefined) return known;
-    const api = openRoute53({ roleArn, externalId }, timing);
-    const opened = { api, account: route53Account(api) };
-    accounts.set(key, opened);
-    return opened;
+  constructor({ hostedZones, resolvers }: DnsSettings, timing: Timing) {
+    this.#settings = hostedZones;
+    this.#timing = timing;
+    this.#lookup = cnameLookup(resolvers);
   }
 
-  async function find(identifier: string): Promise<Place> {
-    const name = await dnsTarget(identifier, lookup);
-    const settings = hostedZoneSettingsFor(name, hostedZones);
-    const { api, account } = accountOf(settings ?? {});
+  present(challenges: readonly PresentedChallenge[]): Promise<void> {
+    return this.#forEach(challenges, ({ batcher, name }, value) => batcher.add(name, value));
+  }
+
+  cleanUp(challenges: readonly PresentedChallenge[]): Promise<void> {
+    return this.#forEach(challenges, ({ batcher, name }, value) => batcher.remove(name, value));
+  }
+
+  locations(identifiers: readonly string[]): Promise<string[]> {
+    return Promise.all([...new Set(identifiers)].map((identifier) => this.#describe(identifier)));
+  }
+
+  close(): void {
+    for (const { api } of this.#accounts.values()) api.close();
+  }
+
+  /** Ends when all have ended, so that no change is under way when the caller cleans up. @throws what failed first in the list */
+  async #forEach(
+    challenges: readonly PresentedChallenge[],
+    change: (location: TxtLocation, value: string) => Promise<void>,
+  ): Promise<void> {
+    const ends = await Promise.allSettled(
+      challenges.map(async (challenge) =>
+        change(await this.#locationOf(challenge.identifier), txtValue(challenge)),
+      ),
+    );
+    const failed = ends.find((end) => end.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  #locationOf(identifier: string): Promise<TxtLocation> {
+    const location = this.#locations.get(identifier) ?? this.#locate(identifier);
+    this.#locations.set(identifier, location);
+    return location;
+  }
+
+  async #locate(identifier: string): Promise<TxtLocation> {
+    const name = await dnsTarget(identifier, this.#lookup);
+    const settings = hostedZoneSettingsFor(name, this.#settings);
+    const account = this.#accountOf(settings ?? {});
     const id = settings?.hostedZoneId;
     const zone = id === undefined ? await account.zoneOf(name) : await account.zoneById(id);
-    const loader = loaders.get(zoneIdOf(zone)) ?? txtLoader(route53Zone(api, zone), timing);
-    loaders.set(zoneIdOf(zone), loader);
-    return { name, zone: `${withoutTrailingDot(zone.Name)} (${zoneIdOf(zone)})`, loader };
+    const batcher = this.#batchers.get(zone.id) ?? new ChangeBatcher(zone, this.#timing);
+    this.#batchers.set(zone.id, batcher);
+    return { name, zone, batcher };
   }
 
-  const place = (identifier: string) => {
-    const known = places.get(identifier) ?? find(identifier);
-    places.set(identifier, known);
-    return known;
-  };
-  const forEach = async (
-    challenges: readonly PresentedChallenge[],
-    work: (place: Place, value: string) => Promise<void>,
-  ) => {
-    const all = await Promise.allSettled(
-      challenges.map(async (challenge) => work(await place(challenge.identifier), txtValue(challenge))),
-    );
-    const failed = all.find((one) => one.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
-  };
-  return {
-    type: 'dns-01',
-    isBatched: true,
-    present: (challenges) => forEach(challenges, ({ loader, name }, value) => loader.add(name, value)),
-    cleanUp: (challenges) => forEach(challenges, ({ loader, name }, value) => loader.remove(name, value)),
-    places: (identifiers) =>
-      Promise.all([...new Set(identifiers)].map((identifier) => describe(identifier, place))),
-    close: () => {
-      for (const { api } of accounts.values()) api.close();
-    },
-  };
-}
+  #accountOf({ roleArn, externalId }: ZoneAccess): HostedZones {
+    const key = `${roleArn} ${externalId}`;
+    const opened = this.#accounts.get(key);
+    if (opened !== undefined) return opened;
+    const account = new HostedZones(new Route53Api({ roleArn, externalId }, this.#timing));
+    this.#accounts.set(key, account);
+    return account;
+  }
 
-/** What is in the way is told in the place's stead: a plan is there to find it. */
-async function describe(identifier: string, find: (identifier: string) => Promise<Place>): Promise<string> {
-  const own = `_acme-challenge.${identifier}`;
-  try {
-    const { name, zone } = await find(identifier);
-    return `${own}${name === own ? '' : ` → ${name}`} in hosted zone ${zone}`;
-  } catch (error) {
-    return `${own}: ${codeOf(error)} ${messageOf(error)}`;
+  /** Returns the error text in place of a location: a dry run is there to surface it. */
+  async #describe(identifier: string): Promise<string> {
+    const own = `_acme-challenge.${identifier}`;
+    try {
+      const { name, zone } = await this.#locationOf(identifier);
+      return `${own}${name === own ? '' : ` → ${name}`} in ${zone.title}`;
+    } catch (error) {
+      return `${own}: ${codeOf(error)} ${messageOf(error)}`;
+    }
   }
 }
 
 /** RFC 8555 §8.4: base64url of the SHA-256 of the key authorization. */
-export function txtValue({ keyAuthorization }: PresentedChallenge): string {
+function txtValue({ keyAuthorization }: PresentedChallenge): string {
   return createHash('sha256').update(keyAuthorization).digest('base64url');
 }

@@ -6,7 +6,7 @@ export interface TxtRecordSet {
   values: readonly string[];
 }
 
-/** One value that somebody wants there, or wants gone. */
+/** One value to be added to a record set, or to be removed from it. */
 export interface TxtRequest {
   name: string;
   value: string;
@@ -22,19 +22,19 @@ export interface TxtChange {
 /** Seconds: validators ask the name servers themselves, caches may keep a wrong value this long. */
 const TTL = 60;
 
-/** Other people's values, and their TTL, stay. @returns undefined if nothing is left */
+/** Keeps other people's values, and their TTL. @returns undefined if no value is left */
 export function applied(
   before: TxtRecordSet | undefined,
-  wishes: readonly TxtRequest[],
+  requests: readonly TxtRequest[],
 ): TxtRecordSet | undefined {
   const values = new Set(before?.values);
-  for (const { value, isWanted } of wishes)
+  for (const { value, isWanted } of requests)
     if (isWanted) values.add(value);
     else values.delete(value);
   return values.size === 0 ? undefined : { ttl: before?.ttl ?? TTL, values: [...values] };
 }
 
-/** The same set again: it yields a change to wait for, where somebody else's write may still be on its way. */
+/** Writes the same set again: there is a change to wait for then, where another writer's may still be on its way. */
 export function rewritten(name: string, set: TxtRecordSet): TxtChange[] {
   return [
     { action: 'DELETE', name, set },
@@ -44,7 +44,7 @@ export function rewritten(name: string, set: TxtRecordSet): TxtChange[] {
 
 /**
  * A delete has to name what is there exactly, and a create refuses what exists: together, in one atomic batch, they
- * change what we have seen and nothing else. An UPSERT would overwrite whatever came in between.
+ * change what we have read and nothing else. An UPSERT would overwrite what came in between.
  */
 export function changesBetween(
   name: string,

@@ -1,4 +1,4 @@
-/** One public hosted zone of Route 53, as the loader wants it. */
+/** One public hosted zone of Route 53, as the batcher wants it. */
 import {
   type Change,
   ChangeResourceRecordSetsCommand,
@@ -10,7 +10,7 @@ import {
 } from '@aws-sdk/client-route-53';
 import { AcmeDeadline } from '../../acme/problem.ts';
 import { awsErrorName, type Route53Api } from './api.ts';
-import type { ZoneApi } from './txt-loader.ts';
+import type { ChangeResult, TxtZone } from './change-batcher.ts';
 import type { TxtChange, TxtRecordSet } from './txt-record-set.ts';
 
 /** Record sets in one answer, at most. */
@@ -19,33 +19,34 @@ const PAGE = 300;
 const SHOWN_NAMES = 5;
 const [FIRST_WAIT_MS, LONGEST_WAIT_MS] = [250, 4_000];
 
-type Start = Pick<
+/** Where a page begins, in the words of the answer that ends before it. */
+type PageStart = Pick<
   ListResourceRecordSetsResponse,
   'NextRecordName' | 'NextRecordType' | 'NextRecordIdentifier'
 >;
 
-export function route53Zone(api: Route53Api, zone: HostedZone): ZoneApi {
-  const HostedZoneId = zoneIdOf(zone);
-  const title = `hosted zone ${withoutTrailingDot(zone.Name)} (${HostedZoneId})`;
+export class Route53Zone implements TxtZone {
+  /** Without `/hostedzone/`. */
+  readonly id: string;
+  /** Without a dot at its end. */
+  readonly name: string;
+  readonly title: string;
+  readonly #api: Route53Api;
+  /** Record sets in the zone when it was looked up, of all types. */
+  readonly #count: number;
 
-  async function page(start: Start, MaxItems: number): Promise<ListResourceRecordSetsResponse> {
-    const input = {
-      ...{ HostedZoneId, MaxItems },
-      StartRecordName: start.NextRecordName,
-      StartRecordType: start.NextRecordType,
-      StartRecordIdentifier: start.NextRecordIdentifier,
-    };
-    return api.request(
-      'route53:ListResourceRecordSets',
-      (client) => client.send(new ListResourceRecordSetsCommand(input)),
-      title,
-    );
+  constructor(api: Route53Api, { Id = '', Name, ResourceRecordSetCount }: HostedZone) {
+    this.id = Id.replace('/hostedzone/', '');
+    this.name = withoutTrailingDot(Name);
+    this.title = `hosted zone ${this.name} (${this.id})`;
+    this.#api = api;
+    this.#count = ResourceRecordSetCount ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Name by name, or the whole zone page by page: whichever takes fewer requests. */
-  async function list(names: readonly string[]): Promise<Map<string, TxtRecordSet>> {
-    const pages = Math.ceil((zone.ResourceRecordSetCount ?? Number.POSITIVE_INFINITY) / PAGE);
-    const sets = names.length <= pages ? await eachOf(names) : await all();
+  /** Reads name by name, or the whole zone page by page: whichever takes fewer requests. */
+  async list(names: readonly string[]): Promise<Map<string, TxtRecordSet>> {
+    const pages = Math.ceil(this.#count / PAGE);
+    const sets = names.length <= pages ? await this.#readEach(names) : await this.#readAll();
     const wanted = new Set(names);
     return new Map(
       sets
@@ -57,59 +58,69 @@ export function route53Zone(api: Route53Api, zone: HostedZone): ZoneApi {
     );
   }
 
-  async function eachOf(names: readonly string[]): Promise<ResourceRecordSet[]> {
-    const answers = [];
-    for (const name of names) answers.push(await page({ NextRecordName: name, NextRecordType: 'TXT' }, 1));
-    return answers.flatMap(({ ResourceRecordSets = [] }) => ResourceRecordSets);
-  }
-
-  async function all(): Promise<ResourceRecordSet[]> {
-    const found: ResourceRecordSet[] = [];
-    let start: Start | undefined = {};
-    while (start !== undefined) {
-      const answer: ListResourceRecordSetsResponse = await page(start, PAGE);
-      found.push(...(answer.ResourceRecordSets ?? []));
-      start = answer.IsTruncated ? answer : undefined;
+  async change(changes: readonly TxtChange[]): Promise<ChangeResult> {
+    const ChangeBatch = { Comment: 'pemfleet: DNS-01', Changes: changes.map(toChange) };
+    const command = new ChangeResourceRecordSetsCommand({ HostedZoneId: this.id, ChangeBatch });
+    const names = [...new Set(changes.map(({ name }) => name))];
+    try {
+      const { ChangeInfo } = await this.#api.request(
+        'route53:ChangeResourceRecordSets',
+        (client) => client.send(command),
+        `TXT at ${shortened(names)} in ${this.title}`,
+      );
+      return { id: ChangeInfo?.Id ?? '' };
+    } catch (error) {
+      if (awsErrorName(error) === 'InvalidChangeBatch') return { refused: (error as Error).message };
+      throw error;
     }
-    return found;
   }
 
-  return {
-    title,
-    list,
-    change: async (changes) => {
-      const ChangeBatch = { Comment: 'pemfleet: DNS-01', Changes: changes.map(toChange) };
-      try {
-        const names = [...new Set(changes.map(({ name }) => name))];
-        const { ChangeInfo } = await api.request(
-          'route53:ChangeResourceRecordSets',
-          (client) => client.send(new ChangeResourceRecordSetsCommand({ HostedZoneId, ChangeBatch })),
-          `TXT at ${shortened(names)} in ${title}`,
-        );
-        return { id: ChangeInfo?.Id ?? '' };
-      } catch (error) {
-        if (awsErrorName(error) === 'InvalidChangeBatch') return { refused: (error as Error).message };
-        throw error;
-      }
-    },
-    waitInsync: (Id) => waitInsync(api, title, Id),
-  };
-}
+  async waitInsync(Id: string): Promise<void> {
+    const { now, deadline, sleep } = this.#api.timing;
+    for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 1.5, LONGEST_WAIT_MS)) {
+      if (now().getTime() + wait >= deadline.getTime())
+        throw new AcmeDeadline(`${this.title} was not in sync before the pass ended; the next pass goes on`);
+      await sleep(wait);
+      const answer = await this.#api.request('route53:GetChange', (client) =>
+        client.send(new GetChangeCommand({ Id })),
+      );
+      if (answer.ChangeInfo?.Status === 'INSYNC') return;
+    }
+  }
 
-async function waitInsync(api: Route53Api, title: string, Id: string): Promise<void> {
-  const { now, deadline, sleep } = api.timing;
-  for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 1.5, LONGEST_WAIT_MS)) {
-    if (now().getTime() + wait >= deadline.getTime())
-      throw new AcmeDeadline(`${title} was not in sync before the pass ended; the next pass goes on`);
-    await sleep(wait);
-    const { ChangeInfo } = await api.request('route53:GetChange', (client) =>
-      client.send(new GetChangeCommand({ Id })),
-    );
-    if (ChangeInfo?.Status === 'INSYNC') return;
+  async #readEach(names: readonly string[]): Promise<ResourceRecordSet[]> {
+    const sets: ResourceRecordSet[] = [];
+    for (const name of names) {
+      const page = await this.#readPage({ NextRecordName: name, NextRecordType: 'TXT' }, 1);
+      sets.push(...(page.ResourceRecordSets ?? []));
+    }
+    return sets;
+  }
+
+  async #readAll(): Promise<ResourceRecordSet[]> {
+    const sets: ResourceRecordSet[] = [];
+    let start: PageStart | undefined = {};
+    while (start !== undefined) {
+      const page: ListResourceRecordSetsResponse = await this.#readPage(start, PAGE);
+      sets.push(...(page.ResourceRecordSets ?? []));
+      start = page.IsTruncated ? page : undefined;
+    }
+    return sets;
+  }
+
+  #readPage(start: PageStart, MaxItems: number): Promise<ListResourceRecordSetsResponse> {
+    const command = new ListResourceRecordSetsCommand({
+      HostedZoneId: this.id,
+      MaxItems,
+      StartRecordName: start.NextRecordName,
+      StartRecordType: start.NextRecordType,
+      StartRecordIdentifier: start.NextRecordIdentifier,
+    });
+    return this.#api.request('route53:ListResourceRecordSets', (client) => client.send(command), this.title);
   }
 }
 
-/** A policy that denies one name denies the whole batch. */
+/** A policy that denies one name denies the whole batch: the message names some. */
 function shortened(names: readonly string[]): string {
   const shown = names.slice(0, SHOWN_NAMES).join(', ');
   return names.length <= SHOWN_NAMES ? shown : `${shown} and ${names.length - SHOWN_NAMES} more`;
@@ -123,11 +134,7 @@ function toChange({ action, name, set }: TxtChange): Change {
   };
 }
 
-export function zoneIdOf({ Id = '' }: HostedZone): string {
-  return Id.replace('/hostedzone/', '');
-}
-
 /** Route 53 ends names with a dot. */
-export function withoutTrailingDot(name = ''): string {
+function withoutTrailingDot(name = ''): string {
   return name.replace(/\.$/, '');
 }

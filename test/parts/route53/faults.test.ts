@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, beforeEach, mock, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, messageOf } from '#contract/errors.ts';
-import { route53Solver } from '../../../lambda/challenge/route53/solver.ts';
+import { Route53Solver } from '../../../lambda/challenge/route53/solver.ts';
 import { type DnsSettings, dns } from '../../../lambda/config/dns.ts';
 import { refusals, startAws } from '../../aws/aws.ts';
 import { normalizeName } from '../../aws/route53/names.ts';
@@ -26,7 +26,7 @@ function solverFor(hostedZones: DnsSettings['hostedZones'], seconds = 60) {
   const deadline = new Date(Date.now() + seconds * 1_000);
   // Waits are for Route 53's sake; the stand-in takes a thousand requests a second.
   const timing = { now: () => new Date(), deadline, sleep: (ms: number) => sleep(ms / 25) };
-  return route53Solver(dns.parse({ hostedZones, resolvers: [aws.dns.address] }), timing);
+  return new Route53Solver(dns.parse({ hostedZones, resolvers: [aws.dns.address] }), timing);
 }
 
 const answersTo = (identifier: string) =>

@@ -1,8 +1,8 @@
 /** A zone in memory that takes and refuses batches as Route 53 does, and fails where a test says so. */
-import type { ZoneApi } from '../../../lambda/challenge/route53/txt-loader.ts';
+import type { ChangeResult, TxtZone } from '../../../lambda/challenge/route53/change-batcher.ts';
 import type { TxtChange, TxtRecordSet } from '../../../lambda/challenge/route53/txt-record-set.ts';
 
-export interface FakeZone extends ZoneApi {
+export interface FakeZone extends TxtZone {
   readonly sets: Map<string, TxtRecordSet>;
   /** Every request that came, in order: `change CREATE a, DELETE b`, `list a`, `wait 1`. */
   readonly requests: string[];
@@ -32,7 +32,7 @@ export function fakeZone(initial: Record<string, TxtRecordSet> = {}): FakeZone {
     return answer;
   }
 
-  function apply(changes: readonly TxtChange[]): { id: string } | { refused: string } {
+  function apply(changes: readonly TxtChange[]): ChangeResult {
     const next = new Map(sets);
     for (const change of changes) {
       const reason = refusing.has(change.name) ? `${change.name} is not permitted` : step(next, change);

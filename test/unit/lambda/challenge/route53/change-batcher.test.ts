@@ -1,7 +1,7 @@
-// The loader in front of a zone: many orders, few batches, and a bad name that sinks nobody else.
+// The batcher in front of a zone: many orders, few batches, and a bad name that sinks nobody else.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type TxtLoader, txtLoader } from '../../../../../lambda/challenge/route53/txt-loader.ts';
+import { ChangeBatcher } from '../../../../../lambda/challenge/route53/change-batcher.ts';
 import { type FakeZone, fakeZone } from '../../../../support/issuer/fake-zone.ts';
 import { fakeClock } from '../../../../support/issuer/support.ts';
 
@@ -12,15 +12,15 @@ const settledOf = async (work: Promise<void>[]) =>
   (await Promise.allSettled(work)).map((end) => (end.status === 'rejected' ? end.reason : 'done'));
 const changesOf = ({ requests }: FakeZone) => requests.filter((request) => request.startsWith('change'));
 
-function open(initial: Parameters<typeof fakeZone>[0] = {}): { zone: FakeZone; loader: TxtLoader } {
+function open(initial: Parameters<typeof fakeZone>[0] = {}): { zone: FakeZone; batcher: ChangeBatcher } {
   const zone = fakeZone(initial);
-  return { zone, loader: txtLoader(zone, fakeClock()) };
+  return { zone, batcher: new ChangeBatcher(zone, fakeClock()) };
 }
 
 test('many that come together go in one batch, without a look at the zone, and wait once', async () => {
-  const { zone, loader } = open();
+  const { zone, batcher } = open();
 
-  await Promise.all(names(150).map((name) => loader.add(name, 'v')));
+  await Promise.all(names(150).map((name) => batcher.add(name, 'v')));
 
   assert.equal(zone.sets.size, 150);
   assert.deepEqual(
@@ -33,14 +33,14 @@ test('those that come while somebody gathers go along, but not for ever', async 
   const zone = fakeZone();
   const clock = fakeClock();
   const late: Promise<void>[] = [];
-  let loader: TxtLoader;
+  let batcher: ChangeBatcher;
   const sleep = async (ms: number) => {
     await clock.sleep(ms);
-    if (late.length < 40) late.push(loader.add(`late${late.length}`, 'v'));
+    if (late.length < 40) late.push(batcher.add(`late${late.length}`, 'v'));
   };
-  loader = txtLoader(zone, { ...clock, sleep });
+  batcher = new ChangeBatcher(zone, { ...clock, sleep });
 
-  await loader.add('first', 'v');
+  await batcher.add('first', 'v');
   await Promise.all(late);
 
   assert.deepEqual(
@@ -54,16 +54,16 @@ test('nobody gathers beyond the end of the pass', async () => {
   const zone = fakeZone();
   const clock = fakeClock(undefined, 200);
 
-  await txtLoader(zone, clock).add('a', 'v');
+  await new ChangeBatcher(zone, clock).add('a', 'v');
 
   assert.ok(clock.waits.every((ms) => ms <= 200));
   assert.ok(clock.now() <= clock.deadline);
 });
 
 test('more than a batch holds goes in several', async () => {
-  const { zone, loader } = open();
+  const { zone, batcher } = open();
 
-  await Promise.all(names(450).map((name) => loader.add(name, 'v')));
+  await Promise.all(names(450).map((name) => batcher.add(name, 'v')));
 
   assert.deepEqual(
     changesOf(zone).map((request) => request.split(',').length),
@@ -72,10 +72,10 @@ test('more than a batch holds goes in several', async () => {
 });
 
 test('names that a CNAME led to go by themselves: a policy may deny them, and with them the whole batch', async () => {
-  const { zone, loader } = open();
+  const { zone, batcher } = open();
 
   await Promise.all(
-    ['_acme-challenge.a', 'b', '_acme-challenge.c', 'd'].map((name) => loader.add(name, 'v')),
+    ['_acme-challenge.a', 'b', '_acme-challenge.c', 'd'].map((name) => batcher.add(name, 'v')),
   );
 
   assert.deepEqual(changesOf(zone), [
@@ -85,13 +85,13 @@ test('names that a CNAME led to go by themselves: a policy may deny them, and wi
 });
 
 test('apex and wildcard share a name and are one record set', async () => {
-  const { zone, loader } = open();
+  const { zone, batcher } = open();
 
-  await Promise.all([loader.add('n', 'apex'), loader.add('n', 'wildcard')]);
+  await Promise.all([batcher.add('n', 'apex'), batcher.add('n', 'wildcard')]);
   assert.deepEqual(zone.sets.get('n'), setOf('apex', 'wildcard'));
-  await loader.remove('n', 'apex');
+  await batcher.remove('n', 'apex');
   assert.deepEqual(zone.sets.get('n'), setOf('wildcard'));
-  await loader.remove('n', 'wildcard');
+  await batcher.remove('n', 'wildcard');
 
   assert.equal(zone.sets.size, 0);
   assert.ok(
@@ -101,31 +101,31 @@ test('apex and wildcard share a name and are one record set', async () => {
 });
 
 test("other people's values, and their TTL, are kept", async () => {
-  const { zone, loader } = open({ n: theirs });
+  const { zone, batcher } = open({ n: theirs });
 
-  await loader.add('n', 'ours');
+  await batcher.add('n', 'ours');
   assert.deepEqual(zone.sets.get('n'), { ttl: 300, values: ['"theirs"', '"ours"'] });
-  await loader.remove('n', 'ours');
+  await batcher.remove('n', 'ours');
 
   assert.deepEqual(zone.sets.get('n'), theirs);
 });
 
 test('somebody changed what we wrote: it is read again, and theirs is kept', async () => {
-  const { zone, loader } = open();
-  await loader.add('n', 'ours');
+  const { zone, batcher } = open();
+  await batcher.add('n', 'ours');
   zone.sets.set('n', setOf('ours', 'theirs'));
 
-  await loader.remove('n', 'ours');
+  await batcher.remove('n', 'ours');
 
   assert.deepEqual(zone.sets.get('n'), setOf('theirs'));
 });
 
 test('a refused name fails alone, with its name in the error, wherever it stands', async () => {
   for (const bad of [0, 3, 7]) {
-    const { zone, loader } = open();
+    const { zone, batcher } = open();
     zone.refusing.add(`n${bad}`);
 
-    const ends = await settledOf(names(8).map((name) => loader.add(name, 'v')));
+    const ends = await settledOf(names(8).map((name) => batcher.add(name, 'v')));
 
     assert.deepEqual(
       ends.map((end) => end === 'done'),
@@ -138,36 +138,36 @@ test('a refused name fails alone, with its name in the error, wherever it stands
 });
 
 test('a value that is there already is written again, so that there is a change to wait for', async () => {
-  const { zone, loader } = open({ n: setOf('v') });
+  const { zone, batcher } = open({ n: setOf('v') });
 
-  await loader.add('n', 'v');
+  await batcher.add('n', 'v');
 
   assert.deepEqual(zone.requests.slice(-3), ['list n', 'change DELETE n, CREATE n', 'wait 1']);
   assert.deepEqual(zone.sets.get('n'), setOf('v'));
 });
 
 test('a second one that wants the same value waits for it as the first one does', async () => {
-  const { zone, loader } = open();
+  const { zone, batcher } = open();
 
-  await loader.add('n', 'v');
-  await loader.add('n', 'v');
+  await batcher.add('n', 'v');
+  await batcher.add('n', 'v');
 
   assert.deepEqual(zone.requests, ['change CREATE n', 'wait 1', 'wait 1']);
 });
 
 test('a value of a killed pass is looked up before it is removed; one that is not there needs no change', async () => {
-  const { zone, loader } = open({ left: setOf('old', 'theirs') });
+  const { zone, batcher } = open({ left: setOf('old', 'theirs') });
 
-  await Promise.all([loader.remove('left', 'old'), loader.remove('gone', 'old')]);
+  await Promise.all([batcher.remove('left', 'old'), batcher.remove('gone', 'old')]);
 
   assert.deepEqual(zone.sets, new Map([['left', setOf('theirs')]]));
   assert.deepEqual(zone.requests, ['list left, gone', 'change DELETE left, CREATE left']);
 });
 
 test("the removal of what is not there leaves other people's set alone", async () => {
-  const { zone, loader } = open({ n: theirs });
+  const { zone, batcher } = open({ n: theirs });
 
-  await loader.remove('n', 'ours');
+  await batcher.remove('n', 'ours');
 
   assert.deepEqual(zone.requests, ['list n']);
 });

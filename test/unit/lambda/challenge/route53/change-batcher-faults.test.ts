@@ -1,7 +1,7 @@
-// Where a request of the loader fails: nobody is told that it went well, and nothing stays behind.
+// Where a request of the batcher fails: nobody is told that it went well, and nothing stays behind.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type TxtLoader, txtLoader } from '../../../../../lambda/challenge/route53/txt-loader.ts';
+import { ChangeBatcher } from '../../../../../lambda/challenge/route53/change-batcher.ts';
 import { type FakeZone, fakeZone, Lost } from '../../../../support/issuer/fake-zone.ts';
 import { fakeClock } from '../../../../support/issuer/support.ts';
 
@@ -9,20 +9,20 @@ const names = (count: number) => Array.from({ length: count }, (_, index) => `n$
 const settledOf = async (work: Promise<void>[]) =>
   (await Promise.allSettled(work)).map((end) => (end.status === 'rejected' ? end.reason : 'done'));
 
-function open(): { zone: FakeZone; loader: TxtLoader } {
+function open(): { zone: FakeZone; batcher: ChangeBatcher } {
   const zone = fakeZone();
-  return { zone, loader: txtLoader(zone, fakeClock()) };
+  return { zone, batcher: new ChangeBatcher(zone, fakeClock()) };
 }
 
 for (const when of ['before', 'after'] as const)
   test(`a change whose answer was lost (${when} it was done) fails, and the removal looks again`, async () => {
-    const { zone, loader } = open();
-    await loader.add('n', 'first');
-    await loader.remove('n', 'first');
+    const { zone, batcher } = open();
+    await batcher.add('n', 'first');
+    await batcher.remove('n', 'first');
     zone.failNext('change', when);
 
-    const [end] = await settledOf([loader.add('n', 'second')]);
-    await loader.remove('n', 'second');
+    const [end] = await settledOf([batcher.add('n', 'second')]);
+    await batcher.remove('n', 'second');
 
     assert.ok(end instanceof Lost);
     assert.equal(zone.sets.size, 0, 'nothing stays behind');
@@ -35,9 +35,9 @@ test('half of a batch that cannot be read does not fail the other half', async (
     wanted.includes('n3') && wanted.length < 4 ? Promise.reject(new Lost()) : zone.list(wanted);
   // The good half is still waiting when the other one fails.
   const waitInsync = () => new Promise<void>((resolve) => void setImmediate(resolve));
-  const loader = txtLoader({ ...zone, list, waitInsync }, fakeClock());
+  const batcher = new ChangeBatcher({ ...zone, list, waitInsync }, fakeClock());
 
-  const ends = await settledOf(names(4).map((name) => loader.add(name, 'v')));
+  const ends = await settledOf(names(4).map((name) => batcher.add(name, 'v')));
 
   assert.deepEqual(
     ends.map((end) => end?.code ?? (end instanceof Lost ? 'lost' : end)),
@@ -46,11 +46,11 @@ test('half of a batch that cannot be read does not fail the other half', async (
 });
 
 test('a wait that ends with the pass fails those who wait, and the value can be removed', async () => {
-  const { zone, loader } = open();
+  const { zone, batcher } = open();
   zone.failNext('wait');
 
-  const [end] = await settledOf([loader.add('n', 'v')]);
-  await loader.remove('n', 'v');
+  const [end] = await settledOf([batcher.add('n', 'v')]);
+  await batcher.remove('n', 'v');
 
   assert.ok(end instanceof Lost);
   assert.equal(zone.sets.size, 0);

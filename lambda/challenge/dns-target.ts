@@ -9,27 +9,27 @@ import { DnsFailed } from './errors.ts';
 /** @returns the target of the CNAME at `name`, if there is one; both without a dot at their end */
 export type CnameLookup = (name: string) => Promise<string | undefined>;
 
-/** RFC 1034 §3.6.2 knows no limit; resolvers give up at about this. */
+/** RFC 1034 §3.6.2 sets no limit; resolvers give up at about this. */
 const MAX_HOPS = 8;
 
 export async function dnsTarget(identifier: string, lookup: CnameLookup): Promise<string> {
   const first = `_acme-challenge.${identifier}`;
   const target = await lookup(first);
   if (target === undefined || (await isSynthesized(identifier, target, lookup))) return first;
-  const seen = [first];
+  const chain = [first];
   for (let name: string | undefined = target; name !== undefined; name = await lookup(name)) {
-    if (seen.includes(name) || seen.length > MAX_HOPS) {
-      const way = [...seen, name].join(' → ');
-      throw new DnsFailed('ERR_DNS_LOOKUP', `the CNAME at ${first} leads nowhere: ${way}`);
+    if (chain.includes(name) || chain.length > MAX_HOPS) {
+      const hops = [...chain, name].join(' → ');
+      throw new DnsFailed('ERR_DNS_LOOKUP', `the CNAME at ${first} leads nowhere: ${hops}`);
     }
-    seen.push(name);
+    chain.push(name);
   }
-  return seen.at(-1) ?? first;
+  return chain.at(-1) ?? first;
 }
 
 /**
- * `*.example.com CNAME elsewhere` answers for `_acme-challenge.example.com` too. That is no delegation: a record that is
- * put at the name itself takes its place (RFC 4592 §2.2).
+ * `*.example.com CNAME elsewhere` answers for `_acme-challenge.example.com` too. That is no delegation: a record
+ * at the name itself takes its place (RFC 4592 §2.2).
  */
 async function isSynthesized(identifier: string, target: string, lookup: CnameLookup): Promise<boolean> {
   const sibling = `_pemfleet-${randomBytes(6).toString('hex')}.${identifier}`;

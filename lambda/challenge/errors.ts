@@ -1,4 +1,4 @@
-/** Failures of DNS-01 that are the operator's to mend: each names the record, and what is in the way. */
+/** Failures of DNS-01 that the operator can fix: each names the record, or the permission, and what is in the way. */
 
 export type DnsErrorCode = 'ERR_DNS_ZONE' | 'ERR_DNS_LOOKUP' | 'ERR_DNS_DENIED' | 'ERR_DNS_CHANGE';
 

@@ -1,6 +1,4 @@
-/**
- * What HAProxy needs for HTTP-01, either way, as `pemfleet haproxy-config` prints it. test/e2e/haproxy-snippet.test.ts runs both.
- */
+/** HAProxy's lines for HTTP-01, as `pemfleet haproxy-config` prints them. test/e2e/haproxy-snippet.test.ts runs them in HAProxy. */
 
 const TO_RESPONDER = `# HTTP-01 by the responder. In the frontend of port 80, before any other use_backend:
     acl is_challenge path_beg /.well-known/acme-challenge/
@@ -11,16 +9,16 @@ backend acme_responder
     http-request deny deny_status 405 unless METH_GET
 `;
 
-/** Every request for a challenge goes to the responder. */
+/** HAProxy hands every request for a challenge to the responder. */
 export function responderSnippet(responder: string): string {
   return `${TO_RESPONDER}    server responder ${responder}
 `;
 }
 
 /**
- * The same for a responder behind a Lambda URL. Its addresses change, so HAProxy goes on asking for them ("resolvers"); it
- * answers 403 to another host name, and HAProxy sends no SNI of itself. Starts even while the DNS is down. A CA asks from many
- * places at once, and Lambda refuses (429) what is beyond the function's concurrency: so requests wait here ("maxconn").
+ * The same for a responder behind a Lambda URL. Its addresses change, so HAProxy keeps resolving them ("resolvers"), and starts
+ * even while the DNS is down. The URL answers 403 to a foreign host name, and HAProxy sends no SNI by default: both are set. A CA
+ * validates from many networks at once, and Lambda refuses (429) what exceeds the function's concurrency: requests wait here ("maxconn").
  */
 export function functionUrlSnippet(host: string): string {
   return `${TO_RESPONDER}    http-request set-header X-Forwarded-Host %[req.hdr(host)]

@@ -1,4 +1,4 @@
-/** HTTP-01 (RFC 8555 §8.3): the key authorization goes to the bucket, the responder hands it out. */
+/** HTTP-01 (RFC 8555 §8.3): the solver puts the key authorization into the bucket, the responder serves it. */
 import { layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { ChallengeSolver } from './solver.ts';

@@ -9,7 +9,7 @@ import { type Manifest, parseManifest } from '#contract/manifest.ts';
 import type { Agent } from '../agent.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { statusDigest } from '../pass/status.ts';
-import { type Memory, readMemory } from '../state/state.ts';
+import { readStateDirectory, type StateDirectory } from '../state/state.ts';
 import { type Finding, type FindingId, finding, listed, quoted } from './finding.ts';
 
 export interface SeenBucket {
@@ -90,7 +90,8 @@ function readManifest(body: Buffer | undefined, { fleet, bucket }: AgentConfig):
 async function examineStatus({ config }: Agent): Promise<Finding[]> {
   const key = layout.status(config.fleet, config.host);
   const root = directoryOf(config.bucket);
-  if (root === undefined) return judgeReport(await readMemory(config.stateDir, config, () => undefined), key);
+  if (root === undefined)
+    return judgeReport(await readStateDirectory(config.stateDir, config, () => undefined), key);
   return checkWritable(dirname(join(root, key))).then(
     () => [],
     (error: unknown) => {
@@ -100,7 +101,10 @@ async function examineStatus({ config }: Agent): Promise<Finding[]> {
   );
 }
 
-export function judgeReport({ status, state }: Pick<Memory, 'status' | 'state'>, key: string): Finding[] {
+export function judgeReport(
+  { status, state }: Pick<StateDirectory, 'status' | 'state'>,
+  key: string,
+): Finding[] {
   // After a pass that could not be made at all, nothing is remembered of the report.
   const isTold = status !== undefined && (status.error?.code ?? 'ERR_RUNTIME_').startsWith('ERR_RUNTIME_');
   if (!isTold || state.reported?.digest === statusDigest(status)) return [];

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { HostStatus } from '#contract/host-status.ts';
 import type { Agent, PassResult } from '../agent.ts';
 import type { AgentConfig } from '../config/config.ts';
-import { readMemory, saveState, saveStatus } from '../state/state.ts';
+import { readStateDirectory, saveState, saveStatus } from '../state/state.ts';
 import { errorFields } from './log-outcome.ts';
 import { isWorthReporting, statusDigest } from './status.ts';
 
@@ -94,7 +94,7 @@ export function mergeStatuses(
 
 async function report(agent: Agent, status: HostStatus, put: Ways['put']): Promise<void> {
   const { stateDir } = agent.config;
-  const memory = await readMemory(stateDir, agent.config, agent.log);
+  const memory = await readStateDirectory(stateDir, agent.config, agent.log);
   const digest = statusDigest(status);
   const isChanged = memory.status === undefined || statusDigest(memory.status) !== digest;
   if (!isChanged && !isWorthReporting(digest, memory.state.reported, agent.now())) return;

@@ -4,10 +4,10 @@ import { parseManifest } from '#contract/manifest.ts';
 import type { HostBucket } from '#storage/bucket.ts';
 import type { Agent } from '../agent.ts';
 import { HostError } from '../errors.ts';
-import type { KnownManifest } from '../state/state.ts';
+import type { StoredManifest } from '../state/state.ts';
 
 export interface Polled {
-  known: KnownManifest;
+  known: StoredManifest;
   isNew: boolean;
 }
 
@@ -15,7 +15,7 @@ export interface Polled {
 export async function poll(
   bucket: HostBucket,
   fleet: FleetName,
-  known: KnownManifest | undefined,
+  known: StoredManifest | undefined,
 ): Promise<Polled> {
   const key = layout.manifest(fleet);
   const found =
@@ -24,20 +24,20 @@ export async function poll(
     const hint = `${bucket.url} holds no ${key}: nothing is published for this fleet, or its name is another`;
     throw new HostError('ERR_MANIFEST_MISSING', hint);
   }
-  if (found === 'not-modified') return { known: known as KnownManifest, isNew: false };
+  if (found === 'not-modified') return { known: known as StoredManifest, isNew: false };
   const manifest = parseManifest(fleet, found.body);
   return { known: { fleet, etag: found.etag, body: found.body.toString('utf8'), manifest }, isNew: true };
 }
 
 export interface PollResult {
   /** The manifest in force; none: nothing was ever published for us. */
-  known: KnownManifest | undefined;
+  known: StoredManifest | undefined;
   isNew: boolean;
   /** Then the last good manifest, if there is one, stays in force. */
   error: unknown;
 }
 
-export async function pollOrKeep(agent: Agent, known: KnownManifest | undefined): Promise<PollResult> {
+export async function pollOrKeep(agent: Agent, known: StoredManifest | undefined): Promise<PollResult> {
   try {
     return { ...(await poll(await agent.openBucket(), agent.config.fleet, known)), error: undefined };
   } catch (error) {

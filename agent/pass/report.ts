@@ -5,7 +5,7 @@ import { layout } from '#contract/layout.ts';
 import type { Agent, HostView, PassResult } from '../agent.ts';
 import type { Outcome } from '../deploy/action.ts';
 import { HostError, type HostErrorCode, reactionTo } from '../errors.ts';
-import { type AgentState, type Memory, readStatus, saveState, saveStatus } from '../state/state.ts';
+import { type AgentState, readStatus, type StateDirectory, saveState, saveStatus } from '../state/state.ts';
 import { errorFields } from './log-outcome.ts';
 import type { PollResult } from './poll.ts';
 import { reloadWish } from './reload.ts';
@@ -13,7 +13,7 @@ import { hostStatusOf, isWorthReporting, stateOf, statusDigest } from './status.
 
 export async function report(
   agent: Agent,
-  memory: Memory,
+  memory: StateDirectory,
   news: PollResult,
   done: PassWork,
 ): Promise<PassResult> {
@@ -35,7 +35,7 @@ export async function report(
   return result;
 }
 
-export function resultOf(agent: Agent, memory: Memory, news: PollResult, done: PassWork): PassResult {
+export function resultOf(agent: Agent, memory: StateDirectory, news: PollResult, done: PassWork): PassResult {
   const { scene, outcomes, state } = done;
   // Where handshakes and reloads do, the lack of a socket hinders nobody.
   const hostError = news.error ?? (scene.isWithoutSocket ? undefined : scene.blocker);

@@ -13,7 +13,7 @@ import { worksWithoutSocket } from '../deploy/without-socket.ts';
 import { stapleFileOf, tailsOf, wantedFiles } from '../desired/files.ts';
 import { withOverlaps } from '../desired/overlap.ts';
 import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
-import { type AgentState, readMemory, saveManifest, saveState } from '../state/state.ts';
+import { type AgentState, readStateDirectory, saveManifest, saveState } from '../state/state.ts';
 import { applyPlan } from './apply.ts';
 import { syncInstances } from './instances.ts';
 import { logBlocker, logOutcome, logOverlaps, logPoll, logResult } from './log-outcome.ts';
@@ -62,18 +62,18 @@ async function pass(agent: Agent, options: PassOptions): Promise<PassResult> {
   const { config, log } = agent;
   const swept = await sweepTemps(writtenDirectories(config));
   if (swept > 0) log('temp.swept', { count: swept });
-  const memory = await readMemory(config.stateDir, config, log);
-  const news = await pollOrKeep(agent, memory.known);
+  const memory = await readStateDirectory(config.stateDir, config, log);
+  const news = await pollOrKeep(agent, memory.manifest);
   logPoll(log, news);
-  if (news.known) await saveManifest(config.stateDir, news.known, memory.known);
+  if (news.known) await saveManifest(config.stateDir, news.known, memory.manifest);
   const done = await reconcile(agent, options, news, { state: memory.state, saved: memory.state });
   if (done.outcomes.some(isOnDisk)) await retirePlaceholder(agent);
   return report(agent, memory, news, done);
 }
 
 async function preview(agent: Agent, options: PassOptions): Promise<PassResult> {
-  const memory = await readMemory(agent.config.stateDir, agent.config, agent.log);
-  const news = await pollOrKeep(agent, memory.known);
+  const memory = await readStateDirectory(agent.config.stateDir, agent.config, agent.log);
+  const news = await pollOrKeep(agent, memory.manifest);
   const { scene, actions } = await decide(agent, options, news, memory.state);
   const outcomes = actions.map((action) => ({ action, progress: {} }));
   return resultOf(agent, memory, news, {

@@ -1,7 +1,7 @@
 /**
- * Documents of the state directory: JSON, whole or not at all, with a seal as the last member: a digest, and the version that
- * wrote it. What this version has sealed is not checked by its schema again: with 10,000 certificates, that took a third of a
- * pass. The seal guards against accidents, not against whoever may write there.
+ * Documents of the state directory: JSON files, replaced as a whole. Their last member is a seal: a digest, and the version
+ * that wrote the file. Documents that this version sealed skip their schema, which took a third of a pass with 10,000
+ * certificates. The seal guards against accidents, not against attackers who may write to the directory.
  */
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
@@ -15,8 +15,8 @@ const SEAL = ',\n  "sealed": ';
 const END = '\n}\n';
 
 /**
- * @param parse gets the document without its seal, and whether it is, byte for byte, what this version has written there
- * @returns `undefined` if there is none, `'broken'` if `parse` refuses it
+ * @param parse gets the document without its seal; `isSealed` says that this version wrote exactly these bytes there
+ * @returns `undefined` if there is no such file, `'broken'` if `parse` refuses it
  * @throws HostError `ERR_STATE_DIRECTORY`
  */
 export async function readDocument<T>(
@@ -25,10 +25,10 @@ export async function readDocument<T>(
 ): Promise<T | 'broken' | undefined> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
-    throw new HostError('ERR_STATE_DIRECTORY', `${path} cannot be read by this user`, { cause: error });
+    throw new HostError('ERR_STATE_DIRECTORY', `this user cannot read ${path}`, { cause: error });
   });
   if (text === undefined) return undefined;
-  const { body, seal } = apart(text);
+  const { body, seal } = splitSeal(text);
   try {
     return parse(body, seal === sealOf(path, body));
   } catch {
@@ -37,8 +37,8 @@ export async function readDocument<T>(
 }
 
 /**
- * Equal to `before` → not written.
- * @param document has a member, at least
+ * Does not write a document that equals `before`.
+ * @param document has at least one member
  * @throws HostError `ERR_STATE_DIRECTORY`
  */
 export async function writeDocument(path: string, document: object, before?: object): Promise<void> {
@@ -51,18 +51,18 @@ export async function writeDocument(path: string, document: object, before?: obj
       mode: 0o600,
     });
   } catch (error) {
-    throw new HostError('ERR_STATE_DIRECTORY', `${dirname(path)} cannot be written by this user`, {
+    throw new HostError('ERR_STATE_DIRECTORY', `this user cannot write to ${dirname(path)}`, {
       cause: error,
     });
   }
 }
 
-/** Of one document it is none of another: one that was copied over it is checked. */
+/** The seal covers the file's name, so that a document copied over another one does not pass as sealed. */
 function sealOf(path: string, body: string): string {
   return JSON.stringify({ by: PEMFLEET_VERSION, sha256: digest(`${basename(path)}\n${body}`) });
 }
 
-function apart(text: string): { body: string; seal: string } {
+function splitSeal(text: string): { body: string; seal: string } {
   const at = text.lastIndexOf(SEAL);
   if (at === -1 || !text.endsWith(END)) return { body: text, seal: '' };
   return { body: `${text.slice(0, at)}${END}`, seal: text.slice(at + SEAL.length, -END.length) };

@@ -1,7 +1,7 @@
 /**
- * What must outlive the agent's process, in its state directory: the last good manifest, which files are ours,
- * failures and when to try again, and what was reported. No key ever comes here. Losing it costs nothing but
- * a repeated proof: disk and HAProxy are looked at anew in each pass.
+ * The agent's state directory holds what must outlive the process: the last good manifest, which files are ours,
+ * failures with the time of the next try, and the last report. It never holds a key. Losing it only costs another
+ * round of handshakes: each pass reads disk and HAProxy itself.
  */
 import { join } from 'node:path';
 import * as z from 'zod';
@@ -14,9 +14,9 @@ import { readDocument, writeDocument } from './documents.ts';
 const instant = z.iso.datetime();
 
 const failure = z.looseObject({
-  /** Of the PEM that failed: another publication is tried at once. */
+  /** Digest of the PEM that failed: a new publication is tried at once. */
   sha256: sha256Hex,
-  /** How it was to be listed then: another wish is tried at once, too. */
+  /** The crt-list line it was to have then: a new one is tried at once, too. */
   listing: z.string().optional(),
   code: z.string(),
   message: z.string(),
@@ -26,9 +26,9 @@ const failure = z.looseObject({
 
 const fileRecord = z.looseObject({
   certificate: certificateName,
-  /** Digests that we wrote, or were about to write when we were killed. Only such a file may be removed. */
+  /** Digests that the agent wrote, or was about to write when it was killed. Only such a file may be removed. */
   written: z.array(sha256Hex),
-  /** What TLS handshakes have proved, and where. */
+  /** What TLS handshakes have proved, and on which binds. */
   proven: z.looseObject({ sha256: sha256Hex, addresses: z.array(z.string()) }).optional(),
   /** Digest of the OCSP response that HAProxy has taken. */
   stapled: sha256Hex.optional(),
@@ -38,7 +38,7 @@ const fileRecord = z.looseObject({
 const agentState = z.looseObject({
   version: z.literal(1),
   files: z.record(z.string(), fileRecord),
-  /** The last reload that we have made or tried, what it was for, and why it failed. */
+  /** The agent's last reload or attempt. `wish` is the digest of the files that needed it. */
   reload: z
     .looseObject({
       at: instant,
@@ -46,21 +46,21 @@ const agentState = z.looseObject({
       failure: z.looseObject({ code: z.string(), message: z.string() }).optional(),
     })
     .optional(),
-  /** The host status that the bucket holds. */
+  /** The host status that the bucket has taken. */
   reported: z.looseObject({ digest: sha256Hex, at: instant }).optional(),
 });
 
-const storedManifest = z.looseObject({ fleet: fleetName, etag: z.string(), body: z.string() });
+const manifestRecord = z.looseObject({ fleet: fleetName, etag: z.string(), body: z.string() });
 
 export type Failure = z.infer<typeof failure>;
 export type FileRecord = z.infer<typeof fileRecord>;
 export type AgentState = z.infer<typeof agentState>;
 
-export interface KnownManifest {
+export interface StoredManifest {
   fleet: FleetName;
   etag: string;
   body: string;
-  /** The body, parsed: of 10,000 certificates it takes a while, so once a pass. */
+  /** The parsed body. Parsing 10,000 certificates takes a while, so it happens once per pass. */
   manifest: Manifest;
 }
 
@@ -68,52 +68,55 @@ const STATE_FILE = 'state.json';
 const MANIFEST_FILE = 'manifest.json';
 const STATUS_FILE = 'status.json';
 
-export interface Memory {
+export interface StateDirectory {
   state: AgentState;
-  known: KnownManifest | undefined;
+  manifest: StoredManifest | undefined;
   status: HostStatus | undefined;
 }
 
-/** A document that is not what we write is forgotten, with a word in the log. */
-export async function readMemory(
+/** Ignores a broken document, and logs `state.reset`. A manifest of another fleet is ignored, too. */
+export async function readStateDirectory(
   directory: string,
   { fleet, host }: { fleet: FleetName; host: HostName },
   log: Log,
-): Promise<Memory> {
-  const orForget = <T>(name: string, document: T | 'broken' | undefined): T | undefined => {
+): Promise<StateDirectory> {
+  const unlessBroken = <T>(name: string, document: T | 'broken' | undefined): T | undefined => {
     if (document !== 'broken') return document;
     log('state.reset', { file: join(directory, name) });
     return undefined;
   };
-  const state = orForget(STATE_FILE, await readDocument(join(directory, STATE_FILE), parseState));
-  const known = orForget(MANIFEST_FILE, await readDocument(join(directory, MANIFEST_FILE), parseKnown));
-  const status = orForget(STATUS_FILE, await readStatus(directory, fleet, host));
+  const state = unlessBroken(STATE_FILE, await readDocument(join(directory, STATE_FILE), parseState));
+  const manifest = unlessBroken(
+    MANIFEST_FILE,
+    await readDocument(join(directory, MANIFEST_FILE), parseStoredManifest),
+  );
+  const status = unlessBroken(STATUS_FILE, await readStatus(directory, fleet, host));
   return {
     state: state ?? { version: 1, files: {} },
-    known: known?.fleet === fleet ? known : undefined,
+    manifest: manifest?.fleet === fleet ? manifest : undefined,
     status,
   };
 }
 
 const parseState = (text: string, isSealed: boolean) =>
-  checked(text, isSealed, () => agentState.parse(JSON.parse(text)));
+  parseUnlessSealed(text, isSealed, () => agentState.parse(JSON.parse(text)));
 
-/** Without our seal also by the manifest's own rules: an agent that was downgraded must fetch anew what it can read. */
-function parseKnown(text: string, isSealed: boolean): KnownManifest {
-  const { fleet, etag, body } = storedManifest.parse(JSON.parse(text));
-  const manifest = checked(body, isSealed, () => parseManifest(fleet, Buffer.from(body)));
+/** Without this version's seal, the manifest's own rules apply: a downgraded agent must fetch again what it can read. */
+function parseStoredManifest(text: string, isSealed: boolean): StoredManifest {
+  const { fleet, etag, body } = manifestRecord.parse(JSON.parse(text));
+  const manifest = parseUnlessSealed(body, isSealed, () => parseManifest(fleet, Buffer.from(body)));
   return { fleet, etag, body, manifest };
 }
 
-/** No schema of ours changes what it reads (test/unit/lambda/contract/golden.test.ts, test/unit/agent/state/state.test.ts), so that what is sealed can go without. */
-function checked<T>(text: string, isSealed: boolean, check: () => T): T {
+/** A sealed document needs no schema, because no schema of ours changes what it reads (golden.test.ts and state.test.ts hold that). */
+function parseUnlessSealed<T>(text: string, isSealed: boolean, check: () => T): T {
   return isSealed ? (JSON.parse(text) as T) : check();
 }
 
-/** The host status of the last pass, as the bucket got it or should have. */
+/** The host status of the last pass, whether or not the bucket took it. */
 export function readStatus(directory: string, fleet: FleetName, host: HostName) {
   const parse = (text: string, isSealed: boolean) =>
-    checked(text, isSealed, () => parseHostStatus(fleet, host, Buffer.from(text)));
+    parseUnlessSealed(text, isSealed, () => parseHostStatus(fleet, host, Buffer.from(text)));
   return readDocument(join(directory, STATUS_FILE), parse);
 }
 
@@ -124,8 +127,8 @@ export const saveStatus = (directory: string, status: HostStatus) =>
 
 export async function saveManifest(
   directory: string,
-  { fleet, etag, body }: KnownManifest,
-  before?: KnownManifest,
+  { fleet, etag, body }: StoredManifest,
+  before?: StoredManifest,
 ): Promise<void> {
   if (etag === before?.etag && body === before.body) return;
   await writeDocument(join(directory, MANIFEST_FILE), { fleet, etag, body });

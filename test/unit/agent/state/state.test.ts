@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { certificateName, fleetName, hostName } from '#contract/layout.ts';
-import { type AgentState, readMemory, saveState } from '../../../../agent/state/state.ts';
+import { type AgentState, readStateDirectory, saveState } from '../../../../agent/state/state.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
 
 const sha256 = 'a'.repeat(64);
@@ -28,10 +28,10 @@ test('the schema of the state changes nothing that it reads: sealed or not, it i
   const own = { fleet: fleetName.parse('edge'), host: hostName.parse('lb1') };
   const file = join(directory, 'state.json');
   await saveState(directory, state);
-  const sealed = await readMemory(directory, own, () => undefined);
+  const sealed = await readStateDirectory(directory, own, () => undefined);
   writeFileSync(file, readFileSync(file, 'utf8').replace(/,\n {2}"sealed": .*/, ''));
 
-  const checked = await readMemory(directory, own, () => undefined);
+  const checked = await readStateDirectory(directory, own, () => undefined);
 
   assert.deepEqual([sealed.state, checked.state], [state, state]);
 });

@@ -3,13 +3,14 @@ import { table } from '#common/table.ts';
 import { codeOf } from '#contract/errors.ts';
 import type { HostStatus } from '#contract/host-status.ts';
 import type { PassResult } from '../agent.ts';
+import { isRuntimeErrorCode } from '../errors.ts';
 
 export const EXIT = { ok: 0, failure: 1, partly: 3, usage: 64, config: 78 } as const;
 
 /** HAProxy out of reach is no failure of the pass: the files are there for its next start. */
 export function exitStatusOf({ status, error }: PassResult): number {
   const states = status.files.map(({ state }) => state);
-  if (error !== undefined && !/^ERR_RUNTIME_/.test(codeOf(error))) return EXIT.failure;
+  if (error !== undefined && !isRuntimeErrorCode(codeOf(error))) return EXIT.failure;
   if (states.length > 0 && states.every((state) => state === 'failed')) return EXIT.failure;
   return error !== undefined || states.some((state) => state !== 'served') ? EXIT.partly : EXIT.ok;
 }

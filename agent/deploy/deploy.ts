@@ -81,7 +81,7 @@ async function loadEverywhere(brought: InstalledFile, scene: HostView, progress:
       checkStaple(progress, place.filename);
     }
   } catch (error) {
-    if (reactionTo(codeOf(error)) === 'refused')
+    if (reactionTo(error) === 'refused')
       await restorePrevious(error, brought, places, { ...scene, haproxy }, progress);
     throw error;
   }

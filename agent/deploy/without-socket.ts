@@ -8,11 +8,14 @@ import { type CombinedPem, parse } from '#contract/combined-pem.ts';
 import { codeOf } from '#contract/errors.ts';
 import type { Agent, HostView, PassOptions } from '../agent.ts';
 import type { WantedFile } from '../desired/files.ts';
-import { HandshakeFailed, RuntimeCommandFailed } from '../errors.ts';
+import { type HandshakeErrorCode, HandshakeFailed, RuntimeCommandFailed } from '../errors.ts';
 import { proveServed } from './handshake.ts';
 
 /** None, none for this user, none of level admin. One that nobody listens on: HAProxy is down. */
 const NO_SOCKET = ['ERR_RUNTIME_SOCKET_MISSING', 'ERR_RUNTIME_SOCKET_DENIED', 'ERR_RUNTIME_NOT_ADMIN'];
+
+/** Nobody listens on the bind, or whoever does says nothing. */
+const NO_ANSWER: readonly HandshakeErrorCode[] = ['ERR_HANDSHAKE_CONNECT', 'ERR_HANDSHAKE_TIMEOUT'];
 
 export function worksWithoutSocket(
   { config: { haproxy } }: Agent,
@@ -35,7 +38,7 @@ export async function proveWithoutSocket(
   const addresses = await proveServed(scene.config.haproxy.handshake, wanted, pem).catch((error: unknown) => {
     if (!(error instanceof HandshakeFailed)) throw error;
     // Nobody answers on the bind either: HAProxy is down, and its next start reads the file.
-    if (/CONNECT|TIMEOUT/.test(error.code)) throw scene.blocker;
+    if (NO_ANSWER.includes(error.code)) throw scene.blocker;
     throw noSocket(wanted, scene, 'HAProxy takes it at its next reload', error);
   });
   if (addresses.length > 0) return addresses;

@@ -8,6 +8,7 @@ import { layout } from '#contract/layout.ts';
 import { type Manifest, parseManifest } from '#contract/manifest.ts';
 import type { Agent } from '../agent.ts';
 import type { AgentConfig } from '../config/config.ts';
+import { isRuntimeErrorCode } from '../errors.ts';
 import { statusDigest } from '../pass/status.ts';
 import { readStateDirectory, type StateDirectory } from '../state/state.ts';
 import { type Finding, type FindingId, finding, listed, quoted } from './finding.ts';
@@ -106,7 +107,8 @@ export function judgeReport(
   key: string,
 ): Finding[] {
   // After a pass that could not be made at all, nothing is remembered of the report.
-  const isTold = status !== undefined && (status.error?.code ?? 'ERR_RUNTIME_').startsWith('ERR_RUNTIME_');
+  const isTold =
+    status !== undefined && (status.error === undefined || isRuntimeErrorCode(status.error.code));
   if (!isTold || state.reported?.digest === statusDigest(status)) return [];
   const fix = `the host's role must allow s3:PutObject on ${key}; journalctl -u pemfleet-agent | grep status.failed`;
   return [finding('status-not-writable', `the last report of this host did not reach ${key}`, fix)];

@@ -2,7 +2,7 @@
 import { MINUTE_MS } from '#common/time.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Action, Outcome } from '../deploy/action.ts';
-import { reactionTo } from '../errors.ts';
+import { isHandshakeErrorCode, reactionTo } from '../errors.ts';
 import { tailOf } from '../haproxy/crt-list-line.ts';
 import type { AgentState, Failure, FileRecord } from '../state/state.ts';
 import { stateOf } from './status.ts';
@@ -89,8 +89,8 @@ function nextRecord(record: FileRecord, { action, progress, error }: Outcome, no
       ...(stapledNow && { stapled: stapledNow }),
     };
   }
+  if (reactionTo(error) !== 'refused') return rest;
   const code = codeOf(error);
-  if (reactionTo(code) !== 'refused') return rest;
   const listing = action.wanted?.listing && tailOf(action.wanted.listing);
   const attempts = failure?.sha256 === sha256 ? failure.attempts + 1 : 1;
   return {
@@ -104,7 +104,7 @@ function nextRecord(record: FileRecord, { action, progress, error }: Outcome, no
 }
 
 function after(now: Date, attempts: number, code: string): Failure['notBefore'] {
-  const waits = code.startsWith('ERR_HANDSHAKE_') ? HANDSHAKE_BACK_OFF_MS : BACK_OFF_MS;
+  const waits = isHandshakeErrorCode(code) ? HANDSHAKE_BACK_OFF_MS : BACK_OFF_MS;
   const waitMs = waits[Math.min(attempts, waits.length) - 1] ?? 0;
   return new Date(now.getTime() + waitMs).toISOString();
 }

@@ -1,5 +1,4 @@
 /** The end of a pass: state and host status are written where they differ, and the host status goes to the bucket. */
-import { codeOf } from '#contract/errors.ts';
 import { type HostStatus, serializeHostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
 import type { Agent, HostView, PassResult } from '../agent.ts';
@@ -125,7 +124,7 @@ function nextTry({ files }: AgentState, outcomes: readonly Outcome[], now: Date)
   const isWaiting = (outcome: Outcome) =>
     stateOf(outcome) === 'pending' &&
     outcome.action.kind !== 'pending' &&
-    reactionTo(codeOf(outcome.error)) === 'waiting';
+    reactionTo(outcome.error) === 'waiting';
   if (outcomes.some(isWaiting)) return now;
   const times = Object.values(files).flatMap(({ failure }) =>
     failure ? [Date.parse(failure.notBefore)] : [],

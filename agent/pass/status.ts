@@ -72,7 +72,7 @@ export function stateOf({ action, error }: Outcome): FileStatus['state'] {
   if (action.kind === 'needs-reload') return 'needs-reload';
   if (action.kind === 'pending') return 'pending';
   if (error === undefined) return 'served';
-  const reaction = reactionTo(codeOf(error));
+  const reaction = reactionTo(error);
   if (reaction === 'reload') return 'needs-reload';
   return reaction === 'refused' ? 'failed' : 'pending';
 }

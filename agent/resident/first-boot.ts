@@ -12,6 +12,7 @@ import { EXIT } from '../cli/output.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { pemFactsOf } from '../deploy/pem-facts.ts';
 import { installPlaceholder, PLACEHOLDER_FILE } from '../deploy/placeholder.ts';
+import { isRuntimeErrorCode } from '../errors.ts';
 import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
 import { sync } from '../pass/sync.ts';
 
@@ -77,7 +78,7 @@ function bootable(agent: Agent, result: PassResult, hosts: readonly Host[]): Boo
   const { error, status } = result;
   const code = error === undefined ? undefined : codeOf(error);
   // HAProxy is not expected to run yet.
-  const isRead = code === undefined || code.startsWith('ERR_RUNTIME_');
+  const isRead = code === undefined || isRuntimeErrorCode(code);
   if (isRead && status.files.some(({ disk }) => disk !== undefined))
     return { result, code: exitStatusOfBoot(result) };
   const files = hosts.reduce((count, host) => count + (host.files?.length ?? 0), 0);

@@ -2,6 +2,7 @@
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { HostStatus } from '#contract/host-status.ts';
 import type { Agent } from '../agent.ts';
+import { isRuntimeErrorCode } from '../errors.ts';
 import type { Exec } from './exec.ts';
 import { type PollOutcome, runLoop } from './loop.ts';
 import { metricsText, writeMetrics } from './metrics.ts';
@@ -52,7 +53,7 @@ export function metricsWriter(agent: Agent): (end: PollOutcome) => Promise<void>
   let polledAt: Date | undefined;
   return async ({ status, code }) => {
     if (textfile === undefined) return;
-    if (code === undefined || code.startsWith('ERR_RUNTIME_')) polledAt = now();
+    if (code === undefined || isRuntimeErrorCode(code)) polledAt = now();
     const { fleet, host } = config;
     const text = metricsText({ version, fleet, host, status, polledAt, code });
     await writeMetrics(textfile, text).catch((error: unknown) => {

@@ -6,64 +6,21 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { relocate, run, unpackSuite } from './support/debian/debian.mjs';
-import { buildMachine } from './support/debian/machine.mjs';
-import { buildMoto } from './support/debian/python.mjs';
+import { chooseVersion } from './support/debian/choose.mjs';
+import { openSuite, relocate, run, unpackSuite, versionsOf } from './support/debian/debian.mjs';
+import { parts } from './support/debian/parts.mjs';
 
 const projectDir = dirname(dirname(fileURLToPath(import.meta.url)));
 const partsDir = join(projectDir, '.parts');
 /** Raise it when parts must be built anew. */
 const recipe = 1;
 
-const haproxy = (version, suite) => ({
-  suite,
-  package: 'haproxy',
-  programs: {
-    [`haproxy-${version}`]: { file: 'usr/sbin/haproxy', env: `PEMFLEET_HAPROXY_${version.replace('.', '')}` },
-  },
-  wanted: new RegExp(`^${version.replace('.', '\\.')}\\.`),
-  probe: ['haproxy', '-vv'],
-});
-const parts = {
-  'haproxy-2.6': haproxy('2.6', 'bookworm'),
-  'haproxy-3.0': haproxy('3.0', 'trixie'),
-  'haproxy-3.2': haproxy('3.2', 'sid'),
-  pebble: {
-    suite: 'sid',
-    package: 'pebble',
-    programs: {
-      pebble: { file: 'usr/bin/pebble', env: 'PEMFLEET_PEBBLE' },
-      challtestsrv: { file: 'usr/bin/pebble-challtestsrv', env: 'PEMFLEET_CHALLTESTSRV' },
-    },
-    // 2.10 or newer: it calls its own version "dev", the package knows
-    wanted: /^2\.[1-9]\d\./,
-    probe: ['pebble', '-version'],
-  },
-  moto: {
-    suite: 'sid',
-    package: 'python3-moto',
-    // its server's and its CloudFormation's, which Debian only suggests
-    also: ['python3-flask', 'python3-flask-cors', 'python3-openapi-spec-validator'],
-    programs: { moto: { file: 'moto', env: 'PEMFLEET_MOTO' } },
-    // before 5.2 it ignores If-Match on PUT, and the current SDK cannot read its times
-    wanted: /^5\.([2-9]|\d\d)\./,
-    build: buildMoto,
-    probe: ['moto', '--help'],
-  },
-  machine: {
-    suite: 'bookworm',
-    package: 'mmdebstrap',
-    also: ['systemd-container'],
-    programs: { nspawn: { file: 'usr/bin/systemd-nspawn', env: 'PEMFLEET_NSPAWN' } },
-    wanted: /^1\./,
-    build: buildMachine,
-    probe: ['systemd-nspawn', '--version'],
-  },
-};
 const known = ['npm', ...Object.keys(parts)];
 /** A machine wants root, a minute and 300 MB: for `npm run test:install` only. */
 const everything = known.filter((name) => name !== 'machine');
-const say = (line) => process.stderr.write(`set-up: ${line}\n`);
+const say = (line) => {
+  process.stderr.write(`set-up: ${line}\n`);
+};
 
 /** Where a program is; a missing one is an error that says what to do. */
 export function programPath(name) {
@@ -136,13 +93,17 @@ async function buildParts(names) {
   if (names.length === 0) return;
   const buildDir = mkdtempSync(join(partsDir, '.build-'));
   try {
-    const suites = [...new Set(names.map((name) => parts[name].suite))];
-    const namesOf = (suite) => names.filter((name) => parts[name].suite === suite);
+    const opened = await openSuites(names, buildDir);
+    const choices = await Promise.all(names.map((name) => choose(name, opened)));
+    const choicesOf = (suite) => choices.filter((choice) => choice.suite === suite);
     const builds = await Promise.allSettled(
-      suites.map((suite) => buildSuite(suite, namesOf(suite), buildDir)),
+      opened.map((suite) => buildSuite(suite, choicesOf(suite.suite), buildDir)),
     );
-    const failed = builds.find(({ status }) => status === 'rejected');
-    if (failed) throw failed.reason;
+    const errors = [
+      ...choices.flatMap(({ name, refusal }) => (refusal === undefined ? [] : `${name}: ${refusal}`)),
+      ...builds.flatMap(({ reason }) => (reason === undefined ? [] : reason.message)),
+    ];
+    if (errors.length > 0) throw new Error(errors.join('\n'));
   } catch (error) {
     throw new Error(`${error.message}\n${hint(names.filter((name) => !isPresent(name)))}`, { cause: error });
   } finally {
@@ -150,14 +111,36 @@ async function buildParts(names) {
   }
 }
 
-async function buildSuite(suite, names, buildDir) {
-  const packages = names.flatMap((name) => [parts[name].package, ...(parts[name].also ?? [])]);
-  const tree = await unpackSuite(suite, packages, join(buildDir, suite), say);
-  for (const name of names) {
+/** Reads each suite once. One that the mirror lacks stops nothing as long as another has the versions. */
+async function openSuites(names, buildDir) {
+  const suites = [...new Set(names.flatMap((name) => parts[name].suites))];
+  const open = (suite) =>
+    openSuite(suite, join(buildDir, suite)).catch((error) =>
+      say(`Debian ${suite} cannot be read: ${error.message.split('\n').at(-1).trim()}`),
+    );
+  return (await Promise.all(suites.map(open))).filter((opened) => opened !== undefined);
+}
+
+/** @returns the part's name, with the suite and the version that it gets or with the refusal */
+async function choose(name, opened) {
+  const { suites, package: debianPackage, wanted } = parts[name];
+  const offers = suites.map(async (suite) => {
+    const found = opened.find((each) => each.suite === suite);
+    return { suite, versions: found && (await versionsOf(found, debianPackage)) };
+  });
+  return { name, ...chooseVersion(wanted, await Promise.all(offers)) };
+}
+
+async function buildSuite(suite, choices, buildDir) {
+  if (choices.length === 0) return;
+  const packages = choices.flatMap(({ name, version }) => [
+    `${parts[name].package}=${version}`,
+    ...(parts[name].also ?? []),
+  ]);
+  const tree = await unpackSuite(suite, packages, say);
+  for (const { name, version } of choices) {
     const built = join(buildDir, name);
     const place = join(partsDir, name);
-    const version = tree.versions[parts[name].package];
-    if (!parts[name].wanted.test(version)) throw new Error(`${name}: Debian ${suite} has ${version} by now`);
     if (parts[name].build) await parts[name].build(tree, built, place);
     else for (const { file } of Object.values(parts[name].programs)) await relocate(tree, file, built, place);
     rmSync(place, { recursive: true, force: true });
@@ -165,7 +148,7 @@ async function buildSuite(suite, names, buildDir) {
     if (existsSync(join(place, 'bin/install'))) await run('sh', [join(place, 'bin/install')]);
     const [program, argument] = parts[name].probe;
     await run(join(place, 'bin', program), [argument]);
-    say(`${name}: ${version} of Debian ${suite}`);
+    say(`${name}: ${version} of Debian ${suite.suite}`);
     writeFileSync(join(place, 'stamp'), stampOf(name));
   }
 }
@@ -173,8 +156,8 @@ async function buildSuite(suite, names, buildDir) {
 function hint(names) {
   const wanted = names.flatMap((name) => Object.entries(parts[name].programs));
   return [
-    'The set-up takes these programs from the Debian mirror of this machine, by apt-get. Where that cannot be,',
-    'install them yourself and say where they are:',
+    'The set-up takes these programs from the Debian mirror of this machine, by apt-get; a version that has left all',
+    'suites of the mirror cannot be fetched. Where that cannot be, install them yourself and say where they are:',
     ...wanted.map(([program, { env }]) => `  export ${env}=/path/to/${program}`),
   ].join('\n');
 }

@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { relocate, unpackSuite } from '../support/debian/debian.mjs';
+import { openSuite, relocate, unpackSuite } from '../support/debian/debian.mjs';
 import { copyPythonTree } from '../support/debian/python.mjs';
 
 const partsDir = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), '.parts');
@@ -67,7 +67,7 @@ async function build(name, place, say) {
   mkdirSync(partsDir, { recursive: true });
   const buildDir = mkdtempSync(join(partsDir, '.bench-'));
   try {
-    const tree = await unpackSuite(suite, [name], join(buildDir, 'tree'), say);
+    const tree = await unpackSuite(await openSuite(suite, join(buildDir, 'tree')), [name], say);
     const into = join(buildDir, 'into');
     mkdirSync(join(into, 'bin'), { recursive: true });
     const script = await recipes[name](tree, into, place);

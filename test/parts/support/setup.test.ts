@@ -1,13 +1,20 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { copyFileSync, cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { programPath } from '../../setup.mjs';
-import { findDebianMirror } from '../../support/debian/debian.mjs';
+import { findDebianMirror, openSuite, versionsOf } from '../../support/debian/debian.mjs';
 import { makeTempDir } from '../../support/temp-dir.ts';
 
 const setUpFile = new URL('../../setup.mjs', import.meta.url).pathname;
+
+function makeDir(...segments: string[]): string {
+  const dir = join(...segments);
+  mkdirSync(dir, { recursive: true });
+  return dir;
+}
 
 test('a set-up with nothing to do says nothing', () => {
   const { status, stdout, stderr } = spawnSync(process.execPath, [setUpFile], { encoding: 'utf8' });
@@ -18,21 +25,19 @@ test('a set-up with nothing to do says nothing', () => {
 test('without apt-get, the error names the wanted programs and how to point to them', (t) => {
   const dir = makeTempDir();
   t.after(dir.remove);
-  mkdirSync(join(dir.path, 'test/support/debian'), { recursive: true });
-  for (const file of [
-    'setup.mjs',
-    'support/debian/debian.mjs',
-    'support/debian/machine.mjs',
-    'support/debian/python.mjs',
-  ]) {
-    copyFileSync(new URL(`../../${file}`, import.meta.url), join(dir.path, 'test', file));
-  }
+  copyFileSync(setUpFile, join(makeDir(dir.path, 'test'), 'setup.mjs'));
+  const debian = 'support/debian';
+  cpSync(join(dirname(setUpFile), debian), join(dir.path, 'test', debian), { recursive: true });
 
   const args = [join(dir.path, 'test/setup.mjs'), '--only', 'pebble,haproxy-3.0'];
   const env = { PATH: '/nowhere', PEMFLEET_CHALLTESTSRV: '/bin/true' };
   const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', env });
 
   assert.equal(status, 1);
+  assert.match(
+    stderr,
+    /pebble: no suite of Debian has a version .*: sid cannot be read, forky cannot be read/,
+  );
   assert.match(stderr, /export PEMFLEET_PEBBLE=/);
   assert.match(stderr, /export PEMFLEET_HAPROXY_30=/);
   assert.doesNotMatch(stderr, /PEMFLEET_HAPROXY_32/);
@@ -102,3 +107,38 @@ for (const { name, file, text, found } of sources) {
     assert.deepEqual(findDebianMirror(dir.path), found);
   });
 }
+
+/** A mirror of one suite, as apt reads it. */
+function makeMirror(dir: string, suite: string, versions: Record<string, readonly string[]>) {
+  const architecture = execFileSync('dpkg', ['--print-architecture'], { encoding: 'utf8' }).trim();
+  const packages = Object.entries(versions).flatMap(([name, all]) =>
+    all.map(
+      (version) =>
+        `Package: ${name}\nVersion: ${version}\nArchitecture: ${architecture}\nFilename: ${name}.deb\nSize: 1\n\n`,
+    ),
+  );
+  const list = packages.join('');
+  const folder = makeDir(dir, `dists/${suite}/main/binary-${architecture}`);
+  writeFileSync(join(folder, 'Packages'), list);
+  const digest = createHash('sha256').update(list).digest('hex');
+  writeFileSync(
+    join(dir, `dists/${suite}/Release`),
+    `Codename: ${suite}\nComponents: main\nArchitectures: ${architecture}\nSHA256:\n ${digest} ${list.length} main/binary-${architecture}/Packages\n`,
+  );
+  return { uri: `file:${dir}`, isTrusted: true };
+}
+
+test('apt-get reads what a suite offers; a suite that the mirror lacks is an error of its own', async (t) => {
+  const dir = makeTempDir();
+  t.after(dir.remove);
+  const mirror = makeMirror(dir.path, 'sid', { haproxy: ['3.2.9-1', '3.2.26-1'], 'haproxy-doc': ['9'] });
+
+  const sid = await openSuite('sid', join(dir.path, 'sid'), mirror);
+
+  assert.deepEqual(await versionsOf(sid, 'haproxy'), ['3.2.26-1', '3.2.9-1']);
+  assert.deepEqual(await versionsOf(sid, 'pebble'), []);
+  await assert.rejects(
+    openSuite('duke', join(dir.path, 'duke'), mirror),
+    /apt-get -q update failed:\n[\s\S]*duke/,
+  );
+});

@@ -25,15 +25,36 @@ export function run(command, args, options = {}) {
 }
 
 /**
- * Installs `packages` of `suite` into one tree, seen by nobody else.
+ * Reads what a suite offers.
+ * @param workDir where apt-get works for this suite
+ * @param mirror default: this machine's
+ */
+export async function openSuite(suite, workDir, mirror = findDebianMirror()) {
+  const env = { ...process.env, APT_CONFIG: await writeAptConfig(workDir), LC_ALL: 'C' };
+  const opened = { suite, workDir, mirror, env };
+  await readLists(opened, [suite]);
+  return opened;
+}
+
+/** The suite's versions of a package, the newest first; none when it lacks the package. */
+export async function versionsOf({ env }, name) {
+  const table = await run('apt-cache', ['madison', name], { env });
+  const rows = table.split('\n').map((row) => row.split('|').map((cell) => cell.trim()));
+  return rows.filter(([found]) => found === name).map(([, version]) => version);
+}
+
+/**
+ * Installs packages of an opened suite into one tree, seen by nobody else.
+ * @param packages names, or `name=version`
  * @returns the tree, its library folders, its loader and the packages' versions
  */
-export async function unpackSuite(suite, packages, workDir, say) {
-  const aptConfig = await writeAptConfig(suite, workDir);
-  const env = { ...process.env, APT_CONFIG: aptConfig, LC_ALL: 'C' };
+export async function unpackSuite(opened, packages, say) {
+  const { suite, workDir, env } = opened;
+  const base = baseOf(suite);
+  if (base !== undefined) await readLists(opened, [base, suite]);
   say(`fetching ${packages.join(', ')} of Debian ${suite}`);
-  await run('apt-get', ['-q', 'update'], { env });
-  await run('apt-get', ['-q', '-y', '--download-only', 'install', ...packages, 'patchelf'], { env });
+  const install = ['--download-only', '--target-release', suite, 'install', ...packages, 'patchelf'];
+  await run('apt-get', ['-q', '-y', ...install], { env });
   const archives = join(workDir, 'cache/archives');
   const root = join(workDir, 'root');
   const versions = {};
@@ -47,6 +68,10 @@ export async function unpackSuite(suite, packages, workDir, say) {
   if (!loader) throw new Error(`found no dynamic loader in Debian ${suite}'s libc6`);
   return { root, libraryDirs, loader, versions };
 }
+
+/** The suite that completes a partial one: it has the libraries that the other's packages were built with. */
+const baseOf = (suite) =>
+  suite === 'experimental' ? 'sid' : /^(.+)-(?:backports|updates)$/.exec(suite)?.[1];
 
 /**
  * Copies a program and the libraries that it loads to `into` (bin/, lib/), and makes it start there by itself.
@@ -82,14 +107,10 @@ export async function relocate(tree, program, into, finalDir) {
   await run(tree.loader, [...patchelf, ...header, target]);
 }
 
-async function writeAptConfig(suite, workDir) {
-  const { uri, signedBy } = findDebianMirror();
+async function writeAptConfig(workDir) {
   for (const dir of ['lists/partial', 'cache/archives/partial', 'sources']) {
     mkdirSync(join(workDir, dir), { recursive: true });
   }
-  const sources = ['Types: deb', `URIs: ${uri}`, `Suites: ${suite}`, 'Components: main'];
-  if (signedBy) sources.push(`Signed-By: ${signedBy}`);
-  writeFileSync(join(workDir, 'sources/debian.sources'), `${sources.join('\n')}\n`);
   // an otherwise empty machine, so that the suite's own libc comes along; these four would only bring maintainer scripts' tools
   const present = ['adduser', 'debconf', 'init-system-helpers', 'lsb-base', 'sysvinit-utils'];
   const installed =
@@ -101,6 +122,16 @@ async function writeAptConfig(suite, workDir) {
   const file = join(workDir, 'apt.conf');
   writeFileSync(file, `${[...aptSettings(workDir), ...(await proxySettings())].join('\n')}\n`);
   return file;
+}
+
+/** Makes the private apt-get one of these suites; lists that it has already are not fetched again. */
+async function readLists({ workDir, mirror, env }, suites) {
+  const { uri, signedBy, isTrusted } = mirror;
+  const source = ['Types: deb', `URIs: ${uri}`, `Suites: ${suites.join(' ')}`, 'Components: main'];
+  if (signedBy) source.push(`Signed-By: ${signedBy}`);
+  if (isTrusted) source.push('Trusted: yes');
+  writeFileSync(join(workDir, 'sources/debian.sources'), `${source.join('\n')}\n`);
+  await run('apt-get', ['-q', 'update'], { env });
 }
 
 const aptSettings = (workDir) => [

@@ -5,7 +5,8 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { findDebianMirror, relocate, run } from './debian.mjs';
 
-const SUITE = 'bookworm';
+/** Its own mmdebstrap and systemd-nspawn make and boot it. */
+export const MACHINE_SUITE = 'bookworm';
 const PACKAGES = ['systemd', 'systemd-sysv', 'dbus', 'cloud-init', 'haproxy'];
 /** No manuals, and no waiting for a disk that nobody will cut the power of. */
 const DPKG = [
@@ -19,7 +20,7 @@ export async function buildMachine(tree, into, place) {
   const libraryDirs = [...tree.libraryDirs, ...tree.libraryDirs.map((dir) => join(dir, 'systemd'))];
   await relocate({ ...tree, libraryDirs }, 'usr/bin/systemd-nspawn', into, place);
   const { uri, signedBy } = findDebianMirror();
-  const source = `deb ${signedBy ? `[signed-by=${signedBy}] ` : ''}${uri} ${SUITE} main`;
+  const source = `deb ${signedBy ? `[signed-by=${signedBy}] ` : ''}${uri} ${MACHINE_SUITE} main`;
   const work = join(into, 'work');
   mkdirSync(work);
   const bin = join(tree.root, 'usr/bin');
@@ -29,7 +30,7 @@ export async function buildMachine(tree, into, place) {
       join(bin, 'mmdebstrap'),
       ...['--mode=root', '--variant=minbase', `--include=${PACKAGES.join(',')}`],
       ...DPKG.map((option) => `--dpkgopt=${option}`),
-      ...[SUITE, join(into, 'machine.tar'), source],
+      ...[MACHINE_SUITE, join(into, 'machine.tar'), source],
     ],
     // its mmtarfilter is looked for by PATH
     { env: { ...process.env, PATH: `${process.env.PATH}:${bin}`, TMPDIR: work } },

@@ -1,0 +1,56 @@
+// The real parts of the tests, by version and by the Debian suites that have it. Plain JavaScript, as debian.mjs.
+
+import { buildMachine, MACHINE_SUITE } from './machine.mjs';
+import { buildMoto } from './python.mjs';
+
+const haproxy = (series, suites) => ({
+  suites,
+  package: 'haproxy',
+  programs: {
+    [`haproxy-${series}`]: { file: 'usr/sbin/haproxy', env: `PEMFLEET_HAPROXY_${series.replace('.', '')}` },
+  },
+  wanted: new RegExp(`^${series.replace('.', '\\.')}\\.`),
+  probe: ['haproxy', '-vv'],
+});
+/** Where a new version comes first, and where it stays when sid moves on; one of them for several parts makes one tree. */
+const NEWER_SUITES = ['sid', 'forky', 'trixie-backports', 'experimental'];
+/**
+ * `wanted` are the versions that a part accepts, `suites` where the set-up looks for them: it takes the newest.
+ * `also` are packages beside, `programs` what there is then, `probe` how to see that it starts.
+ */
+export const parts = {
+  'haproxy-2.6': haproxy('2.6', ['bookworm', 'bookworm-updates']),
+  'haproxy-3.0': haproxy('3.0', ['trixie', 'trixie-updates', 'bookworm-backports']),
+  'haproxy-3.2': haproxy('3.2', NEWER_SUITES),
+  pebble: {
+    suites: NEWER_SUITES,
+    package: 'pebble',
+    programs: {
+      pebble: { file: 'usr/bin/pebble', env: 'PEMFLEET_PEBBLE' },
+      challtestsrv: { file: 'usr/bin/pebble-challtestsrv', env: 'PEMFLEET_CHALLTESTSRV' },
+    },
+    // 2.10 or newer: it calls its own version "dev", the package knows
+    wanted: /^2\.[1-9]\d\./,
+    probe: ['pebble', '-version'],
+  },
+  moto: {
+    suites: NEWER_SUITES,
+    package: 'python3-moto',
+    // its server's and its CloudFormation's, which Debian only suggests
+    also: ['python3-flask', 'python3-flask-cors', 'python3-openapi-spec-validator'],
+    programs: { moto: { file: 'moto', env: 'PEMFLEET_MOTO' } },
+    // before 5.2 it ignores If-Match on PUT, and the current SDK cannot read its times
+    wanted: /^5\.([2-9]|\d\d)\./,
+    build: buildMoto,
+    probe: ['moto', '--help'],
+  },
+  machine: {
+    suites: [MACHINE_SUITE],
+    package: 'mmdebstrap',
+    also: ['systemd-container'],
+    programs: { nspawn: { file: 'usr/bin/systemd-nspawn', env: 'PEMFLEET_NSPAWN' } },
+    wanted: /^1\./,
+    build: buildMachine,
+    probe: ['systemd-nspawn', '--version'],
+  },
+};

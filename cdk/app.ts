@@ -4,7 +4,7 @@
  */
 import { App } from 'aws-cdk-lib';
 import { ConfigError } from '#common/config-error.ts';
-import { readPemfleetConfig } from './parts/configuration.ts';
+import { readPemfleetConfig } from './settings/configuration.ts';
 import { PemfleetStack } from './stack.ts';
 
 function main(app: App): void {

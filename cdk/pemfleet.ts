@@ -8,19 +8,19 @@ import type { FunctionUrl, IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
-import { type AgentRights, grantAgent } from './parts/agent-access.ts';
-import { type Alarms, createAlarms } from './parts/alarms.ts';
-import { type AgentRelease, agentReleases } from './parts/assets.ts';
-import { type CertificateBucket, createBucket } from './parts/bucket.ts';
-import { createDashboard } from './parts/dashboard.ts';
-import { haproxyConfig } from './parts/haproxy-config.ts';
-import { createIssuer } from './parts/issuer.ts';
-import { type MetricName, pemfleetMetric } from './parts/metrics.ts';
-import { createNotifyDocument } from './parts/notification.ts';
-import { knownFleet } from './parts/prefixes.ts';
-import { createResponder, type Responder } from './parts/responder.ts';
-import { type AgentOptions, agentCloudConfig } from './parts/user-data.ts';
-import type { PemfleetProps } from './props.ts';
+import { type AgentRights, grantAgent } from './access/agent-access.ts';
+import { type CertificateBucket, createBucket } from './bucket/bucket.ts';
+import { knownFleet } from './bucket/prefixes.ts';
+import { type AgentRelease, agentReleases } from './fleet/agent-release.ts';
+import { haproxyConfig } from './fleet/haproxy-config.ts';
+import { createNotifyDocument } from './fleet/notify-document.ts';
+import { type AgentOptions, agentCloudConfig } from './fleet/user-data.ts';
+import { createIssuer } from './functions/issuer.ts';
+import { createResponder, type Responder } from './functions/responder.ts';
+import { type Alarms, createAlarms } from './monitoring/alarms.ts';
+import { createDashboard } from './monitoring/dashboard.ts';
+import { type MetricName, pemfleetMetric } from './monitoring/metrics.ts';
+import type { PemfleetProps } from './settings/props.ts';
 
 export class Pemfleet extends Construct {
   /** Holds certificates with their keys; see docs/bucket.md. */

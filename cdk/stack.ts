@@ -1,9 +1,9 @@
 /** The construct as a stack of its own, with what people look for as outputs. */
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
-import { hostOf } from './parts/haproxy-config.ts';
+import { hostOf } from './fleet/haproxy-config.ts';
 import { Pemfleet } from './pemfleet.ts';
-import type { PemfleetProps } from './props.ts';
+import type { PemfleetProps } from './settings/props.ts';
 
 export interface PemfleetStackProps extends StackProps {
   readonly pemfleet: PemfleetProps;

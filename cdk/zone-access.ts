@@ -6,8 +6,8 @@ import { Stack } from 'aws-cdk-lib';
 import { type IManagedPolicy, type IPrincipal, Role } from 'aws-cdk-lib/aws-iam';
 import type { IHostedZone } from 'aws-cdk-lib/aws-route53';
 import { Construct } from 'constructs';
-import { challengeRights, listZonesRight, recordNameOf } from './parts/dns-access.ts';
-import { allow } from './parts/right.ts';
+import { challengeRights, listZonesRight, recordNameOf } from './access/dns-access.ts';
+import { allow } from './access/right.ts';
 
 export interface ZoneAccessProps {
   readonly hostedZone: IHostedZone;

@@ -5,8 +5,8 @@ import { App, Stack } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam';
 import { HostedZone } from 'aws-cdk-lib/aws-route53';
+import { WRITER } from '../../cdk/bucket/prefixes.ts';
 import { PemfleetStack, pemfleetConfigOf, ZoneAccess } from '../../cdk/index.ts';
-import { WRITER } from '../../cdk/parts/prefixes.ts';
 import { agentRelease, small } from './support.ts';
 
 const hostsArn = 'arn:aws:iam::222222222222:role/hosts';

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Match } from 'aws-cdk-lib/assertions';
-import { METRICS } from '../../cdk/parts/metrics.ts';
+import { METRICS } from '../../cdk/monitoring/metrics.ts';
 import { WATCHED } from '../bench/cost.ts';
 import { small, synthesize } from './support.ts';
 

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { METRICS } from '../../cdk/parts/metrics.ts';
+import { METRICS } from '../../cdk/monitoring/metrics.ts';
 import { type Call, refusals } from '../aws/aws.ts';
 import { type Cloud, startCloud } from '../aws/cloud/cloud.ts';
 import { messagesOf, published, served, wishRenewal } from '../aws/cloud/facts.ts';

@@ -2,8 +2,8 @@
 import { CfnResource } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { AgentOptions } from '../../cdk/fleet/user-data.ts';
 import type { PemfleetProps } from '../../cdk/index.ts';
-import type { AgentOptions } from '../../cdk/parts/user-data.ts';
 import { fleet } from '../support/agent/host.ts';
 import { deployed, type PolicyDocument } from './deployed.ts';
 import { acme, stackOf } from './support.ts';

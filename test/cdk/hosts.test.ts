@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { SendCommandCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { parse } from 'yaml';
-import { NOTIFY_DOCUMENT } from '../../cdk/parts/notification.ts';
+import { NOTIFY_DOCUMENT } from '../../cdk/fleet/notify-document.ts';
 import { functionUrlSnippet } from '../../lambda/challenge/haproxy-lines.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { startImds } from '../aws/imds.ts';

@@ -7,7 +7,19 @@ import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { IHostedZone } from 'aws-cdk-lib/aws-route53';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
-import type { PemfleetConfig } from './parts/configuration.ts';
+import type { Config } from '../../lambda/config/config.ts';
+
+export interface PemfleetConfig {
+  /**
+   * What the issuer reads. Its paths are those of {@link caFiles}.
+   * @internal
+   */
+  readonly config: Config;
+  /** From `bucket: s3://<name>`; without one, CloudFormation invents it. */
+  readonly bucketName: string | undefined;
+  /** Trust anchors of private CAs: name beside the program → file on this machine. */
+  readonly caFiles: Readonly<Record<string, string>>;
+}
 
 export interface PemfleetProps {
   /** What to issue, from whom, for which fleets: `readPemfleetConfig('pemfleet.yaml')`. */

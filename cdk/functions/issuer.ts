@@ -3,10 +3,10 @@ import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
 import { Architecture, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import type { PemfleetProps } from '../props.ts';
-import { issuerCode } from './assets.ts';
-import { type IssuerAccess, issuerRights } from './issuer-access.ts';
-import type { Right } from './right.ts';
+import { type IssuerAccess, issuerRights } from '../access/issuer-access.ts';
+import type { Right } from '../access/right.ts';
+import type { PemfleetProps } from '../settings/props.ts';
+import { issuerCode } from './code.ts';
 import { functionRole } from './role.ts';
 import { createSchedule } from './schedule.ts';
 

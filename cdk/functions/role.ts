@@ -3,8 +3,8 @@ import { RemovalPolicy } from 'aws-cdk-lib';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
-import type { PemfleetProps } from '../props.ts';
-import { allow, type Right } from './right.ts';
+import { allow, type Right } from '../access/right.ts';
+import type { PemfleetProps } from '../settings/props.ts';
 
 export interface FunctionRole {
   readonly role: Role;

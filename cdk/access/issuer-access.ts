@@ -5,10 +5,10 @@ import type { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import { FLEET_TAG } from '#contract/layout.ts';
 import type { Config } from '../../lambda/config/config.ts';
 import { hostedZoneSettingsFor } from '../../lambda/config/dns.ts';
-import type { PemfleetProps } from '../props.ts';
-import type { CertificateBucket } from './bucket.ts';
+import type { CertificateBucket } from '../bucket/bucket.ts';
+import { fleetsOf, prefixes } from '../bucket/prefixes.ts';
+import type { PemfleetProps } from '../settings/props.ts';
 import { challengeRights, listZonesRight, recordNameOf } from './dns-access.ts';
-import { fleetsOf, prefixes } from './prefixes.ts';
 import { keyUse, objects, type Right } from './right.ts';
 
 export interface IssuerAccess extends CertificateBucket {

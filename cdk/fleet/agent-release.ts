@@ -1,42 +1,11 @@
-/**
- * What `npm run build` has left in dist/, as assets: nobody who deploys needs a bundler or Docker. This file and its bundle
- * (dist/cdk/index.mjs) lie equally deep below the package, so that both find it.
- */
+/** The agent's tarballs as assets, which hosts fetch at their first start, and the files of cdk/host/ that fetch them. */
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { Stage } from 'aws-cdk-lib';
-import { Code } from 'aws-cdk-lib/aws-lambda';
 import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import type { Construct } from 'constructs';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
-import type { PemfleetConfig } from './configuration.ts';
-
-const PACKAGE = fileURLToPath(new URL('../../', import.meta.url));
-
-/** The program and its configuration; the asset's hash is that of their content. */
-export function issuerCode(scope: Construct, { config, caFiles }: PemfleetConfig): Code {
-  const directory = emptyDirectory(scope, 'issuer');
-  copyFileSync(builtFile('issuer'), join(directory, 'index.mjs'));
-  writeFileSync(join(directory, 'pemfleet.json'), `${JSON.stringify(config, null, 2)}\n`);
-  for (const [name, file] of Object.entries(caFiles)) copyFileSync(file, join(directory, name));
-  return Code.fromAsset(directory);
-}
-
-export function responderCode(scope: Construct): Code {
-  const directory = emptyDirectory(scope, 'responder');
-  copyFileSync(builtFile('responder'), join(directory, 'index.mjs'));
-  return Code.fromAsset(directory);
-}
-
-/** In cdk.out, so that nothing is left in a temporary folder with each synthesis. */
-function emptyDirectory(scope: Construct, name: string): string {
-  const directory = join(Stage.of(scope)?.assetOutdir ?? 'cdk.out', `pemfleet-${name}-${scope.node.addr}`);
-  rmSync(directory, { recursive: true, force: true });
-  mkdirSync(directory, { recursive: true });
-  return directory;
-}
+import { PACKAGE_ROOT } from '../settings/package.ts';
 
 /** The agent of one kind of machine: a tarball with its executable, units and installer. */
 export interface AgentRelease {
@@ -53,7 +22,7 @@ const MACHINES: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarc
 export function agentReleases(
   scope: Construct,
   id: string,
-  folder = join(PACKAGE, 'dist/release'),
+  folder = join(PACKAGE_ROOT, 'dist/release'),
 ): AgentRelease[] {
   const sums = join(folder, 'SHA256SUMS');
   if (!existsSync(sums))
@@ -82,11 +51,5 @@ function checkRelease(path: string, sha256: string): void {
 
 /** Of cdk/host/, as it goes to a host. */
 export function hostFile(name: string): string {
-  return readFileSync(join(PACKAGE, 'cdk/host', name), 'utf8');
-}
-
-function builtFile(program: string): string {
-  const file = join(PACKAGE, 'dist', program, 'index.mjs');
-  if (existsSync(file)) return file;
-  throw new Error(`${file} is missing: run "npm run build" first`);
+  return readFileSync(join(PACKAGE_ROOT, 'cdk/host', name), 'utf8');
 }

@@ -5,9 +5,9 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import type { FleetName } from '#contract/layout.ts';
-import type { AgentRelease } from './assets.ts';
-import type { CertificateBucket } from './bucket.ts';
-import { prefixes, WRITER } from './prefixes.ts';
+import type { CertificateBucket } from '../bucket/bucket.ts';
+import { prefixes, WRITER } from '../bucket/prefixes.ts';
+import type { AgentRelease } from '../fleet/agent-release.ts';
 import { giveReason, keyConditions } from './right.ts';
 
 export interface AgentRights {

@@ -6,7 +6,7 @@ import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
-import type { PemfleetProps } from '../props.ts';
+import type { PemfleetProps } from '../settings/props.ts';
 import type { MetricName } from './metrics.ts';
 
 export interface Alarms {

@@ -5,18 +5,7 @@ import { ConfigError } from '#common/config-error.ts';
 import type { AcmeSettings } from '../../lambda/config/acme.ts';
 import { type Config, checkConfig } from '../../lambda/config/config.ts';
 import { readYaml } from '../../lambda/config/yaml.ts';
-
-export interface PemfleetConfig {
-  /**
-   * What the issuer reads. Its paths are those of {@link caFiles}.
-   * @internal
-   */
-  readonly config: Config;
-  /** From `bucket: s3://<name>`; without one, CloudFormation invents it. */
-  readonly bucketName: string | undefined;
-  /** Trust anchors of private CAs: name beside the program → file on this machine. */
-  readonly caFiles: Readonly<Record<string, string>>;
-}
+import type { PemfleetConfig } from './props.ts';
 
 /** The schema wants a bucket; the issuer's environment says which. */
 const BUCKET_OF_THE_STACK = 's3://bucket-of-the-stack';

@@ -11,7 +11,7 @@ import {
 } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import type { Config } from '../../lambda/config/config.ts';
-import type { PemfleetProps } from '../props.ts';
+import type { PemfleetProps } from '../settings/props.ts';
 import { fleetsOf, prefixes } from './prefixes.ts';
 
 export interface CertificateBucket {

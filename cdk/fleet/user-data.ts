@@ -2,7 +2,7 @@
 import { Stack } from 'aws-cdk-lib';
 import { stringify } from 'yaml';
 import type { FleetName } from '#contract/layout.ts';
-import { type AgentRelease, hostFile } from './assets.ts';
+import { type AgentRelease, hostFile } from './agent-release.ts';
 
 export interface AgentOptions {
   /**

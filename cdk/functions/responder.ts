@@ -12,11 +12,11 @@ import {
   Runtime,
 } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
-import type { PemfleetProps } from '../props.ts';
-import { responderCode } from './assets.ts';
-import type { CertificateBucket } from './bucket.ts';
-import { prefixes } from './prefixes.ts';
-import { keyUse, objects } from './right.ts';
+import { keyUse, objects } from '../access/right.ts';
+import type { CertificateBucket } from '../bucket/bucket.ts';
+import { prefixes } from '../bucket/prefixes.ts';
+import type { PemfleetProps } from '../settings/props.ts';
+import { responderCode } from './code.ts';
 import { functionRole } from './role.ts';
 
 export interface Responder {

@@ -1,0 +1,37 @@
+/** The built programs as assets of the functions. `npm run build` leaves them in dist/, so that a deployment needs no bundler and no Docker. */
+import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Stage } from 'aws-cdk-lib';
+import { Code } from 'aws-cdk-lib/aws-lambda';
+import type { Construct } from 'constructs';
+import { PACKAGE_ROOT } from '../settings/package.ts';
+import type { PemfleetConfig } from '../settings/props.ts';
+
+/** The program and its configuration; the asset's hash is that of their content. */
+export function issuerCode(scope: Construct, { config, caFiles }: PemfleetConfig): Code {
+  const directory = emptyDirectory(scope, 'issuer');
+  copyFileSync(builtFile('issuer'), join(directory, 'index.mjs'));
+  writeFileSync(join(directory, 'pemfleet.json'), `${JSON.stringify(config, null, 2)}\n`);
+  for (const [name, file] of Object.entries(caFiles)) copyFileSync(file, join(directory, name));
+  return Code.fromAsset(directory);
+}
+
+export function responderCode(scope: Construct): Code {
+  const directory = emptyDirectory(scope, 'responder');
+  copyFileSync(builtFile('responder'), join(directory, 'index.mjs'));
+  return Code.fromAsset(directory);
+}
+
+/** In cdk.out, so that nothing is left in a temporary folder with each synthesis. */
+function emptyDirectory(scope: Construct, name: string): string {
+  const directory = join(Stage.of(scope)?.assetOutdir ?? 'cdk.out', `pemfleet-${name}-${scope.node.addr}`);
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  return directory;
+}
+
+function builtFile(program: string): string {
+  const file = join(PACKAGE_ROOT, 'dist', program, 'index.mjs');
+  if (existsSync(file)) return file;
+  throw new Error(`${file} is missing: run "npm run build" first`);
+}

@@ -1,6 +1,6 @@
 /**
- * The app of `npx cdk deploy`. Composition root of the deployment: reads cdk.json's context, or `-c name=value`:
- * config (a file), stack (its name), emails (comma-separated).
+ * The app that `npx cdk deploy` runs. It takes three settings from the context (cdk.json, or `-c name=value`): `config` (path of
+ * pemfleet.yaml), `stack` (name of the stack) and `emails` (comma-separated addresses for alarms).
  */
 import { App } from 'aws-cdk-lib';
 import { ConfigError } from '#common/config-error.ts';
@@ -19,7 +19,7 @@ try {
   main(new App());
 } catch (error) {
   if (!(error instanceof ConfigError)) throw error;
-  // The lines that name each culprit, without a stack trace in front of them.
+  // The lines that name each mistake, without a stack trace in front of them.
   process.stderr.write(`${error.code} ${error.message}\n`);
   process.exitCode = 78;
 }

@@ -1,4 +1,4 @@
-/** What `import … from 'pemfleet'` gives to a CDK app. */
+/** The public API of the package: what `import … from 'pemfleet'` offers a CDK app. */
 export type { AgentRights } from './access/agent-access.ts';
 export type { AgentOptions } from './fleet/user-data.ts';
 export type { Alarms } from './monitoring/alarms.ts';

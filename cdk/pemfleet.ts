@@ -1,4 +1,4 @@
-/** The whole system as one construct: bucket, issuer on its schedule, responder, notification, rights of the hosts, alarms. */
+/** The whole system as one construct: bucket, scheduled issuer, responder, notification of hosts, their rights, and alarms. */
 import { Stack } from 'aws-cdk-lib';
 import type { Dashboard, Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { UserData } from 'aws-cdk-lib/aws-ec2';
@@ -10,7 +10,7 @@ import type { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { type AgentRights, grantAgent } from './access/agent-access.ts';
 import { type CertificateBucket, createBucket } from './bucket/bucket.ts';
-import { knownFleet } from './bucket/prefixes.ts';
+import { configuredFleet } from './bucket/prefixes.ts';
 import { type AgentRelease, agentReleases } from './fleet/agent-release.ts';
 import { haproxyConfig } from './fleet/haproxy-config.ts';
 import { createNotifyDocument } from './fleet/notify-document.ts';
@@ -22,17 +22,23 @@ import { createDashboard } from './monitoring/dashboard.ts';
 import { type MetricName, pemfleetMetric } from './monitoring/metrics.ts';
 import type { PemfleetProps } from './settings/props.ts';
 
+/** Issues and renews certificates for fleets of HAProxy hosts and publishes them in a bucket. */
 export class Pemfleet extends Construct {
-  /** Holds certificates with their keys; see docs/bucket.md. */
+  /** The bucket with the certificates and their private keys; docs/bucket.md describes its layout. */
   readonly bucket: IBucket;
+  /** Encrypts {@link bucket}. */
   readonly encryptionKey: IKey;
+  /** The function that orders, renews and publishes certificates, on its schedule. */
   readonly issuer: IFunction;
-  /** For `challenge: http-01` only, as its URL. */
+  /** The function that answers HTTP-01 challenges; `undefined` unless `challenge: http-01` is configured. */
   readonly responder: IFunction | undefined;
+  /** URL of {@link responder}, to which HAProxy forwards challenges. */
   readonly responderUrl: FunctionUrl | undefined;
-  /** What Systems Manager runs on the hosts of a fleet that has changed. */
+  /** Document that Systems Manager runs on the hosts of a fleet whose certificates have changed. */
   readonly notifyDocument: CfnDocument;
+  /** `undefined` with `alarms: false`. */
   readonly alarms: Alarms | undefined;
+  /** `undefined` with `dashboard: false`. */
   readonly dashboard: Dashboard | undefined;
   readonly #props: PemfleetProps;
   readonly #storage: CertificateBucket;
@@ -60,74 +66,84 @@ export class Pemfleet extends Construct {
     if (props.permissionsBoundary) PermissionsBoundary.of(this).apply(props.permissionsBoundary);
   }
 
-  /** Lets hosts read what is published for `fleet`, fetch the agent, and report, each for itself. */
+  /**
+   * Grants hosts the rights of an agent: to read what is published for `fleet`, to fetch the agent's tarball, and to write their
+   * own status.
+   * @throws Error if no certificate is configured for `fleet`
+   */
   grantAgent(grantee: IGrantable, fleet: string, rights: AgentRights = {}): Grant {
-    const known = knownFleet(this.#props.config.config, fleet);
-    return grantAgent(this.#storage, this.#agentReleases(), grantee, known, rights);
+    const name = configuredFleet(this.#props.config.config, fleet);
+    return grantAgent(this.#storage, this.#agentReleases(), grantee, { fleet: name, ...rights });
   }
 
-  /** Installs the agent at a host's first start; the host's role needs {@link grantAgent}. */
+  /**
+   * User data that installs the agent when a host first starts. The role of the host needs {@link grantAgent}.
+   * @throws Error if no certificate is configured for `fleet`
+   */
   userData(fleet: string, options: AgentOptions = {}): UserData {
     const { region } = Stack.of(this.bucket);
     const bucket = `s3://${this.bucket.bucketName}?region=${region}`;
-    const known = knownFleet(this.#props.config.config, fleet);
+    const name = configuredFleet(this.#props.config.config, fleet);
     return UserData.custom(
-      agentCloudConfig({ releases: this.#agentReleases(), bucket, region, fleet: known, ...options }),
+      agentCloudConfig({ releases: this.#agentReleases(), bucket, region, fleet: name, ...options }),
     );
   }
 
-  /** The lines that the HAProxy of a host of `fleet` needs. */
+  /**
+   * The lines that HAProxy needs on a host of `fleet`.
+   * @throws Error if no certificate is configured for `fleet`
+   */
   haproxyConfig(fleet: string): string {
-    knownFleet(this.#props.config.config, fleet);
+    configuredFleet(this.#props.config.config, fleet);
     return haproxyConfig(this.#props.config.config.challenge, this.responderUrl);
   }
 
-  /** Certificates whose order failed in a pass. */
+  /** Certificates whose order failed in a pass. Statistic: Maximum, over an hour. */
   metricCertificatesFailed(options?: MetricOptions): Metric {
     return this.#metric('CertificatesFailed', options);
   }
 
-  /** Certificates that were published. */
+  /** Certificates published. Statistic: Sum, over an hour. */
   metricCertificatesIssued(options?: MetricOptions): Metric {
     return this.#metric('CertificatesIssued', options);
   }
 
-  /** Certificates well past the time at which they should have been renewed. */
+  /** Certificates well past their renewal time. Statistic: Maximum, over an hour. */
   metricCertificatesOverdue(options?: MetricOptions): Metric {
     return this.#metric('CertificatesOverdue', options);
   }
 
-  /** Days until the first of all certificates expires. */
+  /** Days until the first certificate expires. Statistic: Minimum, over an hour. */
   metricDaysToExpiry(options?: MetricOptions): Metric {
     return this.#metric('DaysToExpiry', options);
   }
 
-  /** Hosts that do not serve what is published. */
+  /** Hosts that do not serve the published certificates. Statistic: Maximum, over an hour. */
   metricHostsBehind(options?: MetricOptions): Metric {
     return this.#metric('HostsBehind', options);
   }
 
-  /** Hosts that have not reported for three hours. */
+  /** Hosts that have not reported for three hours. Statistic: Maximum, over an hour. */
   metricHostsSilent(options?: MetricOptions): Metric {
     return this.#metric('HostsSilent', options);
   }
 
-  /** Hosts whose HAProxy must be reloaded to serve what is installed. */
+  /** Hosts whose HAProxy needs a reload to serve the installed certificates. Statistic: Maximum, over an hour. */
   metricNeedsReload(options?: MetricOptions): Metric {
     return this.#metric('NeedsReload', options);
   }
 
-  /** Fleets that could not be told of a change. */
+  /** Fleets that could not be notified of a change. Statistic: Sum, over an hour. */
   metricNotifyFailed(options?: MetricOptions): Metric {
     return this.#metric('NotifyFailed', options);
   }
 
-  /** Passes that came to their end. */
+  /** Passes that completed. Statistic: Sum, over an hour. */
   metricRunFinished(options?: MetricOptions): Metric {
     return this.#metric('RunFinished', options);
   }
 
-  /** When hosts come: 90 MB that a stack without them need not upload. */
+  /** Made on first use: a stack that grants no host need not upload 90 MB. */
   #agentReleases(): readonly AgentRelease[] {
     this.#releases ??= agentReleases(this, 'Agent', this.#props.agentRelease);
     return this.#releases;

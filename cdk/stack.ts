@@ -1,4 +1,4 @@
-/** The construct as a stack of its own, with what people look for as outputs. */
+/** The construct as a stack of its own, whose outputs name what operators need. */
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { hostOf } from './fleet/haproxy-config.ts';
@@ -6,6 +6,7 @@ import { Pemfleet } from './pemfleet.ts';
 import type { PemfleetProps } from './settings/props.ts';
 
 export interface PemfleetStackProps extends StackProps {
+  /** Properties of the construct in this stack. */
   readonly pemfleet: PemfleetProps;
 }
 
@@ -13,18 +14,34 @@ export class PemfleetStack extends Stack {
   readonly pemfleet: Pemfleet;
 
   constructor(scope: Construct, id: string, { pemfleet, ...props }: PemfleetStackProps) {
-    super(scope, id, { description: 'pemfleet: certificates of a HAProxy fleet', ...props });
+    super(scope, id, { description: 'pemfleet: TLS certificates for HAProxy fleets', ...props });
     this.pemfleet = new Pemfleet(this, 'Pemfleet', pemfleet);
     const { bucket, issuer, notifyDocument, responderUrl, alarms } = this.pemfleet;
-    this.#tell('BucketUrl', `s3://${bucket.bucketName}`, 'PEMFLEET_BUCKET of the pemfleet command');
-    this.#tell('IssuerName', issuer.functionName, 'aws lambda invoke makes a pass now');
-    this.#tell('NotifyDocument', notifyDocument.ref, 'what Systems Manager runs on the hosts');
+    this.#output(
+      'BucketUrl',
+      `s3://${bucket.bucketName}`,
+      'Value of PEMFLEET_BUCKET for the pemfleet command',
+    );
+    this.#output(
+      'IssuerName',
+      issuer.functionName,
+      'Function to start a pass of the issuer with: aws lambda invoke',
+    );
+    this.#output(
+      'NotifyDocument',
+      notifyDocument.ref,
+      'Document that Systems Manager runs on the hosts when certificates change',
+    );
     if (responderUrl)
-      this.#tell('ResponderHost', hostOf(responderUrl), 'where HAProxy sends challenges, at port 443');
-    if (alarms) this.#tell('AlarmTopic', alarms.topic.topicArn, 'whom the alarms tell');
+      this.#output(
+        'ResponderHost',
+        hostOf(responderUrl),
+        'Host name to which HAProxy forwards challenges, on port 443',
+      );
+    if (alarms) this.#output('AlarmTopic', alarms.topic.topicArn, 'Topic that receives the alarms');
   }
 
-  #tell(id: string, value: string, description: string): void {
+  #output(id: string, value: string, description: string): void {
     new CfnOutput(this, id, { value, description });
   }
 }

@@ -1,6 +1,6 @@
 /**
- * For the account that owns a zone, where the issuer runs in another one: a role that writes challenges of the given names in this
- * zone, and nothing else. Its ARN goes to `dns.hostedZones[].roleArn` of pemfleet.yaml.
+ * A role for the account that owns a hosted zone when the issuer runs in a different account. It can write challenge records of the
+ * given names in this zone and nothing else. Its ARN goes to `dns.hostedZones[].roleArn` of pemfleet.yaml.
  */
 import { Stack } from 'aws-cdk-lib';
 import { type IManagedPolicy, type IPrincipal, Role } from 'aws-cdk-lib/aws-iam';
@@ -9,45 +9,50 @@ import { Construct } from 'constructs';
 import { challengeRights, listZonesRight, recordNameOf } from './access/dns-access.ts';
 import { allow } from './access/right.ts';
 
+/** Properties of {@link ZoneAccess}. */
 export interface ZoneAccessProps {
+  /** Zone in which the role may write challenge records. */
   readonly hostedZone: IHostedZone;
 
-  /** Names and wildcards that certificates are ordered for. */
+  /** DNS names and wildcards that the issuer orders certificates for. */
   readonly identifiers: readonly string[];
 
-  /** Who may take the role: `new AccountPrincipal('111122223333')`, or the issuer's role itself. */
+  /** Principal that may assume the role: `new AccountPrincipal('111122223333')`, or the issuer's role itself. */
   readonly trusted: IPrincipal;
 
   /**
-   * What the issuer must know beside: `dns.hostedZones[].externalId`.
+   * External id that the issuer must present: `dns.hostedZones[].externalId`.
    *
    * @default - none
    */
   readonly externalId?: string;
 
   /**
-   * A fixed name lets pemfleet.yaml name the role before it exists.
+   * Name of the role. With a fixed name, pemfleet.yaml can refer to the role before it exists.
    *
-   * @default - CloudFormation invents one
+   * @default - CloudFormation generates a name
    */
   readonly roleName?: string;
 
   /**
-   * Whether the zone is found by its name. Not needed where pemfleet.yaml names it (`hostedZoneId`).
+   * Allows the role to list hosted zones, so that the issuer can find this one by its name. Not needed if pemfleet.yaml gives its
+   * `hostedZoneId`.
    *
    * @default false
    */
   readonly findByName?: boolean;
 
   /**
-   * Upper bound of the role.
+   * Permissions boundary of the role.
    *
    * @default - none
    */
   readonly permissionsBoundary?: IManagedPolicy;
 }
 
+/** See {@link ZoneAccessProps}; one for each zone of the account. */
 export class ZoneAccess extends Construct {
+  /** The role for the issuer to assume. */
   readonly role: Role;
 
   constructor(scope: Construct, id: string, props: ZoneAccessProps) {

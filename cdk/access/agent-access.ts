@@ -1,4 +1,7 @@
-/** What a host of one fleet may do: read what is published for it, say what it serves. No list, no other fleet, nothing of the issuer. */
+/**
+ * Rights of a host: it reads what is published for its fleet and writes its own status. It can neither list the bucket nor read
+ * another fleet or the issuer's objects.
+ */
 import { Stack } from 'aws-cdk-lib';
 import { Grant, type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
@@ -8,36 +11,42 @@ import type { FleetName } from '#contract/layout.ts';
 import type { CertificateBucket } from '../bucket/bucket.ts';
 import { prefixes, WRITER } from '../bucket/prefixes.ts';
 import type { AgentRelease } from '../fleet/agent-release.ts';
-import { giveReason, keyConditions } from './right.ts';
+import { acknowledgeResource, keyConditions } from './right.ts';
 
+/** How far the rights of an agent go. */
 export interface AgentRights {
   /**
    * Whose status a host may write.
    *
-   * - `own`: the one named like the session of its role. Credentials of an EC2 instance have the instance id there, those of a hybrid
-   *   node of Systems Manager its `mi-…`; elsewhere, name the host like the session.
-   * - `fleet`: that of every host of the fleet. For hosts whose session is not named like them, and for agents that were installed before
-   *   they said who they are.
+   * - `own`: only the status named after the host's role session. For EC2 instances the session name is the instance id, for hybrid
+   *   nodes of Systems Manager their `mi-…` id; elsewhere, set the agent's `host` to the session name.
+   * - `fleet`: the status of every host of the fleet. For hosts whose session is not named after them, and for agents too old to tag
+   *   their status with their name.
    *
    * @default 'own'
    */
   readonly status?: 'own' | 'fleet';
 }
 
+/** @internal */
+export interface HostRights extends AgentRights {
+  readonly fleet: FleetName;
+}
+
 /**
- * A principal of another account gets the bucket's and the key's word too, as far as this stack owns them.
+ * Grants `grantee` the rights of an agent. For a principal of another account, the policies of bucket and key name it too, as far as
+ * this stack owns them.
  * @internal
  */
 export function grantAgent(
   { bucket, key }: CertificateBucket,
   releases: readonly AgentRelease[],
   grantee: IGrantable,
-  fleet: FleetName,
-  { status = 'own' }: AgentRights,
+  { fleet, status = 'own' }: HostRights,
 ): Grant {
   const allow = (actions: string[], keys: string, conditions?: Record<string, Record<string, string>>) => {
     const resource = bucket.arnForObjects(keys);
-    explain(grantee, resource);
+    acknowledgeWildcard(grantee, resource);
     const grant = { grantee, actions, resourceArns: [resource], resource: bucket };
     return Grant.addToPrincipalOrResource({ ...grant, ...(conditions && { conditions }) });
   };
@@ -52,7 +61,7 @@ export function grantAgent(
     resourceArns: [key.keyArn],
     conditions: keyConditions(bucket),
   });
-  if (isForeign(grantee, bucket)) letUseKey(key, bucket, grantee);
+  if (isForeign(grantee, bucket)) allowKeyUse(key, bucket, grantee);
   const program = Grant.addToPrincipal({
     grantee,
     actions: ['s3:GetObject'],
@@ -61,23 +70,23 @@ export function grantAgent(
   return published.combine(report).combine(encryption).combine(program);
 }
 
-/** The tag by which a host says who it is needs a right of its own. */
+/** A host tags its status with its name, and tagging needs its own permission. */
 const STATUS_ACTIONS = ['s3:PutObject', 's3:PutObjectTagging'];
 const KEY_ACTIONS = ['kms:Decrypt', 'kms:GenerateDataKey'];
 
-function explain({ grantPrincipal }: IGrantable, resource: string): void {
-  const reason = 'the zone of one fleet: which objects come to be in it, nobody knows before';
-  if (Construct.isConstruct(grantPrincipal)) giveReason(grantPrincipal, resource, reason);
+function acknowledgeWildcard({ grantPrincipal }: IGrantable, resource: string): void {
+  const reason = 'prefix of one fleet: its object names are not known before run time';
+  if (Construct.isConstruct(grantPrincipal)) acknowledgeResource(grantPrincipal, resource, reason);
 }
 
-/** Unknown counts as foreign: a statement too much in the key's policy names the same role. */
+/** An unresolved account counts as foreign: the cost is one more statement in the key policy, for the same role. */
 function isForeign({ grantPrincipal }: IGrantable, bucket: IBucket): boolean {
   const { principalAccount } = grantPrincipal;
   return principalAccount !== undefined && principalAccount !== Stack.of(bucket).account;
 }
 
-/** Without the bucket's name, which the template knows after the key only: the bucket refers to it. */
-function letUseKey(key: IKey, bucket: IBucket, { grantPrincipal }: IGrantable): void {
+/** Leaves out the bucket's ARN: the bucket refers to its key, so the key policy cannot refer to the bucket. */
+function allowKeyUse(key: IKey, bucket: IBucket, { grantPrincipal }: IGrantable): void {
   const { 'kms:ViaService': service } = keyConditions(bucket).StringEquals;
   key.addToResourcePolicy(
     new PolicyStatement({

@@ -1,23 +1,24 @@
 /**
- * What DNS-01 needs of Route 53, and not more: TXT record sets at `_acme-challenge.<configured name>`, made and removed.
- * Route 53 judges a batch as a whole; `ForAllValues` is also true of an empty set, hence its twin `Null`.
+ * The rights that DNS-01 needs in Route 53 and no more: to create and delete TXT record sets at `_acme-challenge.<configured name>`.
+ * `ForAllValues` must hold for every change of a batch, but it also holds for a missing key, hence the `Null` condition beside it.
  */
 import type { Right } from './right.ts';
 
+/** The challenge records that a role may write. */
 export interface ChallengeRecords {
-  /** Ids; `*` where nobody says which. */
+  /** Ids of hosted zones; `*` if the configuration does not name them. */
   readonly zoneIds: readonly string[];
-  /** Without a dot at the end. */
+  /** Without a trailing dot. */
   readonly recordNames: readonly string[];
   readonly partition: string;
 }
 
-/** A role's policies hold 10,240 characters in all: beyond this, names are gathered under their domain. */
+/** IAM allows 10,240 characters for all policies of a role: beyond this length, patterns by domain replace the names. */
 const MAX_NAMES_LENGTH = 4_000;
 
 export function challengeRights({ zoneIds, recordNames, partition }: ChallengeRecords): Right[] {
   const resources = zoneIds.map((id) => `arn:${partition}:route53:::hostedzone/${id}`);
-  const reason = 'which zone holds a name is found at run time; the condition names the records';
+  const reason = 'the zone of a name is looked up at run time; the condition names the records';
   return [
     {
       sid: 'Challenges',
@@ -36,7 +37,7 @@ export function challengeRights({ zoneIds, recordNames, partition }: ChallengeRe
       sid: 'Changes',
       actions: ['route53:GetChange'],
       resources: [`arn:${partition}:route53:::change/*`],
-      reason: 'the id of a change is known when it is made; all that it tells is whether it is in sync',
+      reason: 'the id of a change is not known before it is made; GetChange shows only whether it is in sync',
     },
   ];
 }
@@ -46,11 +47,11 @@ export function listZonesRight(): Right {
     sid: 'FindZones',
     actions: ['route53:ListHostedZones'],
     resources: ['*'],
-    reason: 'the action knows no resources',
+    reason: 'the action supports no resource-level permissions',
   };
 }
 
-/** RFC 8555 §8.4: where the TXT record of an identifier is. */
+/** Name of the TXT record for a DNS-01 challenge, RFC 8555 §8.4. */
 export function recordNameOf(identifier: string): string {
   return `_acme-challenge.${identifier.replace(/^\*\./, '')}`;
 }
@@ -61,9 +62,9 @@ function conditions(recordNames: readonly string[]) {
   const key = (name: string) => `route53:ChangeResourceRecordSets${name}`;
   return {
     [`ForAllValues:String${isExact ? 'Equals' : 'Like'}`]: {
-      [key('NormalizedRecordNames')]: isExact ? exact : gathered(exact),
+      [key('NormalizedRecordNames')]: isExact ? exact : patternsByDomain(exact),
       [key('RecordTypes')]: ['TXT'],
-      // No UPSERT: what another writer has put there is never overwritten.
+      // No UPSERT: the issuer never overwrites the record of another writer.
       [key('Actions')]: ['CREATE', 'DELETE'],
     },
     Null: Object.fromEntries(
@@ -72,8 +73,8 @@ function conditions(recordNames: readonly string[]) {
   };
 }
 
-/** `_acme-challenge.*.example.com` for all below it; if that is still too much, every challenge record of the zones. */
-function gathered(names: readonly string[]): string[] {
+/** `_acme-challenge.*.example.com` for every name below the domain; if that is still too long, every challenge record of the zones. */
+function patternsByDomain(names: readonly string[]): string[] {
   const domains = new Set(names.map((name) => name.split('.').slice(-2).join('.')));
   const patterns = [...domains].flatMap((domain) => [
     `_acme-challenge.${domain}`,

@@ -1,4 +1,4 @@
-/** What the issuer may do, from its configuration: exact actions on exact prefixes, zones, roles, documents. */
+/** Rights of the issuer, derived from its configuration: exact actions on exact prefixes, zones, roles and documents. */
 import { Stack } from 'aws-cdk-lib';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { CfnDocument } from 'aws-cdk-lib/aws-ssm';
@@ -11,7 +11,9 @@ import type { PemfleetProps } from '../settings/props.ts';
 import { challengeRights, listZonesRight, recordNameOf } from './dns-access.ts';
 import { keyUse, objects, type Right } from './right.ts';
 
+/** What the issuer works on beside Route 53. */
 export interface IssuerAccess extends CertificateBucket {
+  /** The document by which it notifies hosts. */
   readonly document: CfnDocument;
 }
 
@@ -34,7 +36,7 @@ function bucketRights(bucket: IBucket, isHttp01: boolean): Right[] {
     objects('Read', bucket, ['GetObject'], [issuer, anyPublished, anyStatus]),
     objects('Write', bucket, ['PutObject'], [issuer, anyPublished, ...challenge]),
     objects('Delete', bucket, ['DeleteObject'], [orders, probes, ...challenge]),
-    // Not for some prefixes only: without it, S3 answers 403 in place of 404 to a GET of what is not there.
+    // For the whole bucket: without this right S3 answers a GET of a missing object with 403 instead of 404.
     { sid: 'List', actions: ['s3:ListBucket'], resources: [bucket.bucketArn] },
   ];
 }
@@ -60,7 +62,7 @@ function dnsRights(props: PemfleetProps, { partition }: Stack): Right[] {
   ];
 }
 
-/** One document, and hosts that carry the tag of a configured fleet, in EC2 or elsewhere. */
+/** SendCommand takes one document, and hosts with the tag of a configured fleet, in EC2 or elsewhere. */
 function notifyRights(config: Config, document: CfnDocument): Right[] {
   const stack = Stack.of(document);
   const arn = (service: string, resource: string) =>
@@ -76,18 +78,18 @@ function notifyRights(config: Config, document: CfnDocument): Right[] {
       actions: ['ssm:SendCommand'],
       resources: [arn('ec2', 'instance/*'), arn('ssm', 'managed-instance/*')],
       conditions: { StringEquals: { [`ssm:resourceTag/${FLEET_TAG}`]: fleetsOf(config) } },
-      reason: 'hosts come and go; the condition names the tag of their fleets',
+      reason: 'hosts come and go; the condition names the tags of their fleets',
     },
     {
       sid: 'NotifyResults',
       actions: ['ssm:ListCommands'],
       resources: ['*'],
-      reason: 'the action knows neither resources nor conditions',
+      reason: 'the action supports neither resource-level permissions nor conditions',
     },
   ];
 }
 
-/** Lambda makes the function's network interfaces with the function's own role. */
+/** Lambda creates the network interfaces of a function with the function's own role. */
 function networkRight(): Right {
   return {
     sid: 'Network',
@@ -100,6 +102,6 @@ function networkRight(): Right {
       'ec2:UnassignPrivateIpAddresses',
     ],
     resources: ['*'],
-    reason: 'Lambda refuses a function in a VPC whose role may not do this to any interface',
+    reason: 'Lambda refuses a function in a VPC unless its role may manage any network interface',
   };
 }

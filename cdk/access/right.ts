@@ -1,44 +1,49 @@
-/** A statement of a policy; one whose resources end with a `*` says why. The reason is also what cdk-nag gets to hear. */
+/** Policy statements that explain themselves: a resource with a `*` needs a reason, which also acknowledges cdk-nag's finding. */
 import { Stack, Validations } from 'aws-cdk-lib';
 import { type IRole, PolicyStatement, type PolicyStatementProps } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { IConstruct } from 'constructs';
 
+/** A policy statement that allows `actions` on `resources`. */
 export interface Right extends PolicyStatementProps {
   readonly sid: string;
   readonly actions: string[];
   readonly resources: string[];
-  /** Why `resources` ends with a `*`. */
+  /** Why `resources` holds a `*`. */
   readonly reason?: string;
 }
 
+/** Adds `rights` to the role's policy. */
 export function allow(role: IRole, rights: readonly Right[]): void {
   for (const { reason, ...statement } of rights) {
     role.addToPrincipalPolicy(new PolicyStatement(statement));
-    for (const resource of statement.resources) giveReason(role, resource, reason);
+    for (const resource of statement.resources) acknowledgeResource(role, resource, reason);
   }
 }
 
-/** @throws TypeError where a `*` has no reason: that is a bug of ours */
-export function giveReason(scope: IConstruct, resource: string, reason: string | undefined): void {
-  const text = plain(Stack.of(scope).resolve(resource));
+/**
+ * Acknowledges cdk-nag's wildcard finding for `resource`, if it holds a `*`.
+ * @throws TypeError if a `*` has no reason, which is a bug in the construct
+ */
+export function acknowledgeResource(scope: IConstruct, resource: string, reason: string | undefined): void {
+  const text = asPrintedByNag(Stack.of(scope).resolve(resource));
   if (!text.includes('*')) return;
   if (reason === undefined) throw new TypeError(`${text} is allowed without a reason`);
   Validations.of(scope).acknowledge({ id: `AwsSolutions-IAM5[Resource::${text}]`, reason });
 }
 
-/** Objects below some prefixes of the bucket. */
+/** Allows `actions` (without `s3:`) on all objects below `prefixes`. */
 export function objects(sid: string, bucket: IBucket, actions: string[], prefixes: readonly string[]): Right {
   return {
     sid,
     actions: actions.map((action) => `s3:${action}`),
     resources: prefixes.map((prefix) => bucket.arnForObjects(`${prefix}*`)),
-    reason: 'a zone of the bucket (docs/bucket.md): which objects come to be in it, nobody knows before',
+    reason: 'a trust zone of the bucket (docs/bucket.md): its object names are not known before run time',
   };
 }
 
-/** The key, for this bucket only and only by way of S3. With a bucket key the context is the bucket's ARN. */
+/** Allows the use of the key for this bucket only, and only through S3. With a bucket key the encryption context is the bucket's ARN. */
 export function keyUse(key: IKey, bucket: IBucket, actions: ('Decrypt' | 'GenerateDataKey')[]): Right {
   return {
     sid: 'Key',
@@ -64,11 +69,11 @@ interface Intrinsic {
   'Fn::Join'?: [string, unknown[]];
 }
 
-/** `<LogicalId.Arn>/issuer/*`: an ARN of a template as cdk-nag writes it. */
-function plain(value: unknown): string {
+/** An ARN of a template as cdk-nag prints it: `<LogicalId.Arn>/issuer/*`. */
+function asPrintedByNag(value: unknown): string {
   if (typeof value !== 'object' || value === null) return String(value);
   const { Ref, 'Fn::GetAtt': attribute, 'Fn::Join': join } = value as Intrinsic;
   if (attribute !== undefined) return `<${attribute.join('.')}>`;
-  if (join !== undefined) return join[1].map(plain).join(join[0]);
+  if (join !== undefined) return join[1].map(asPrintedByNag).join(join[0]);
   return `<${Ref}>`;
 }

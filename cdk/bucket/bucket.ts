@@ -1,4 +1,4 @@
-/** The bucket of the contract (docs/bucket.md): its key, its protection, and what may be forgotten when. */
+/** The bucket of the contract (docs/bucket.md): its key, its protection, and how long it keeps what. */
 import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
 import {
@@ -14,6 +14,7 @@ import type { Config } from '../../lambda/config/config.ts';
 import type { PemfleetProps } from '../settings/props.ts';
 import { fleetsOf, prefixes } from './prefixes.ts';
 
+/** The bucket and the key that encrypts it. */
 export interface CertificateBucket {
   readonly bucket: IBucket;
   readonly key: IKey;
@@ -43,9 +44,9 @@ export function createBucket(scope: Construct, props: PemfleetProps): Certificat
   if (accessLogsBucket === undefined)
     Validations.of(bucket).acknowledge({
       id: 'AwsSolutions-S1',
-      reason: 'access logs are a choice (accessLogsBucket); data events of CloudTrail also tell who asked',
+      reason: 'access logs are optional (accessLogsBucket); CloudTrail data events record the same requests',
     });
-  // CDK's class has `isWebsite?: boolean | undefined`, its own interface without the latter.
+  // The class declares `isWebsite?: boolean | undefined`, the interface only `isWebsite?: boolean` (exactOptionalPropertyTypes).
   return { bucket: bucket as IBucket, key };
 }
 
@@ -54,15 +55,15 @@ function createKey(scope: Construct, removalPolicy: RemovalPolicy): Key {
   return new Key(scope, 'Key', { description, enableKeyRotation: true, removalPolicy });
 }
 
-/** Public CAs give 398 days at most; what a private one gives, nobody knows. */
+/** Certificates of public CAs live 398 days at most; a private CA may set any lifetime. */
 function retentionFor({ acme, fallback }: Config): Duration | undefined {
   const isPrivate = [acme, ...fallback].some(({ caFile }) => caFile !== undefined);
   return isPrivate ? undefined : Duration.days(400);
 }
 
 /**
- * PEMs are never deleted by a program, answers to challenges by the pass that wrote them, if it lives. A host reports once an
- * hour: one that has not for a week is gone. Replaced contents hold keys, so they go soon.
+ * No program deletes PEMs. The pass that writes an answer to a challenge deletes it, unless it is killed first. A host reports once
+ * an hour, so a status that is a week old belongs to a host that no longer exists. Replaced versions hold keys, so they expire soon.
  */
 function lifecycle(config: Config, pemRetention: Duration | undefined): LifecycleRule[] {
   const rule = (id: string, prefix: string, replacedDays: number, expiration?: Duration): LifecycleRule => ({

@@ -1,10 +1,10 @@
-/** The trust zones of the bucket as prefixes, for policies and lifecycle rules; derived, because only the layout makes keys. */
+/** The trust zones of the bucket as prefixes, for policies and lifecycle rules. They derive from the layout, which alone builds keys. */
 import { type CertificateName, type FleetName, type HostName, layout, WRITER_TAG } from '#contract/layout.ts';
 import type { Config } from '../../lambda/config/config.ts';
 
 const anyFleet = '*' as FleetName;
 
-/** What a request says of its writer, as a variable of a policy. */
+/** Policy variable: the writer that a request names in its object tag. */
 export const WRITER = `\${s3:RequestObjectTag/${WRITER_TAG}}`;
 
 export const prefixes = {
@@ -16,22 +16,26 @@ export const prefixes = {
   pems: (fleet: FleetName) => layout.pems(fleet, '' as CertificateName).slice(0, -1),
   statuses: layout.statuses,
   ownStatus: (fleet: FleetName) => layout.status(fleet, WRITER as HostName),
-  anyPublished: firstOf(layout.manifest(anyFleet)),
-  anyStatus: firstOf(layout.statuses(anyFleet)),
+  anyPublished: topFolderOf(layout.manifest(anyFleet)),
+  anyStatus: topFolderOf(layout.statuses(anyFleet)),
 } as const;
 
-/** @throws Error if `fleet` is none that a certificate is for */
-export function knownFleet(config: Config, fleet: string): FleetName {
-  const known = fleetsOf(config);
-  const found = known.find((name) => name === fleet);
-  if (found !== undefined) return found;
-  throw new Error(`no certificate is for the fleet ${fleet}; pemfleet.yaml has ${known.join(', ')}`);
+/**
+ * Checks the name of a fleet.
+ * @throws Error if no certificate is configured for `fleet`
+ */
+export function configuredFleet(config: Config, fleet: string): FleetName {
+  const fleets = fleetsOf(config);
+  const configured = fleets.find((name) => name === fleet);
+  if (configured !== undefined) return configured;
+  throw new Error(`no certificate is for the fleet ${fleet}; pemfleet.yaml has ${fleets.join(', ')}`);
 }
 
+/** The fleets that certificates are configured for, sorted. */
 export function fleetsOf(config: Config): FleetName[] {
   return [...new Set(config.certificates.flatMap(({ fleets }) => fleets))].sort();
 }
 
-function firstOf(key: string): string {
+function topFolderOf(key: string): string {
   return `${key.split('/')[0]}/`;
 }

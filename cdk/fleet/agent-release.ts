@@ -7,18 +7,22 @@ import type { Construct } from 'constructs';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
 import { PACKAGE_ROOT } from '../settings/package.ts';
 
-/** The agent of one kind of machine: a tarball with its executable, units and installer. */
+/** The agent for one architecture: a tarball with its executable, units and installer. */
 export interface AgentRelease {
   readonly asset: Asset;
-  /** As `uname -m` says it. */
+  /** Architecture as `uname -m` prints it. */
   readonly machine: string;
-  /** Of the tarball: the host compares it. */
+  /** Digest of the tarball, in hex. The host compares it. */
   readonly sha256: string;
 }
 
 const MACHINES: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64' };
 
-/** @param folder as `npm run build:agent` leaves it: each tarball that its SHA256SUMS names is taken */
+/**
+ * Makes an asset of each tarball that the folder's SHA256SUMS names.
+ * @param folder as `npm run build:agent` leaves it
+ * @throws Error if a tarball is missing, of another version, or does not match its digest
+ */
 export function agentReleases(
   scope: Construct,
   id: string,
@@ -39,17 +43,17 @@ export function agentReleases(
   return releases;
 }
 
-/** An agent of before may not know what the settings of this version say. */
+/** An older agent may not understand the settings that this version writes. */
 function checkRelease(path: string, sha256: string): void {
   const again = 'run "npm run build:agent" again';
   if (!basename(path).startsWith(`pemfleet-agent-${PEMFLEET_VERSION}-`))
     throw new Error(`${path} is not of version ${PEMFLEET_VERSION}: ${again}`);
-  const seen = createHash('sha256').update(readFileSync(path)).digest('hex');
-  if (seen !== sha256)
-    throw new Error(`${path} has the SHA-256 ${seen}, SHA256SUMS says ${sha256}: ${again}`);
+  const actual = createHash('sha256').update(readFileSync(path)).digest('hex');
+  if (actual !== sha256)
+    throw new Error(`${path} has the SHA-256 ${actual}, SHA256SUMS says ${sha256}: ${again}`);
 }
 
-/** Of cdk/host/, as it goes to a host. */
+/** Text of a file of cdk/host/, which user data writes to a host. */
 export function hostFile(name: string): string {
   return readFileSync(join(PACKAGE_ROOT, 'cdk/host', name), 'utf8');
 }

@@ -1,4 +1,4 @@
-/** What the configuration of HAProxy needs, with the responder's address filled in. */
+/** The lines that HAProxy's configuration needs, with the responder's address filled in. */
 import { Fn } from 'aws-cdk-lib';
 import type { FunctionUrl } from 'aws-cdk-lib/aws-lambda';
 import { functionUrlSnippet } from '../../lambda/challenge/haproxy-lines.ts';

@@ -1,11 +1,11 @@
 /**
- * What Systems Manager runs on the hosts of a fleet when its manifest has changed. The parameters come as environment variables
- * (interpolationType) and are held to patterns: nothing of them is ever read as shell. No secret is among them.
+ * The document that Systems Manager runs on the hosts of a fleet when its manifest changes. Its parameters reach the script as
+ * environment variables (interpolationType) and must match patterns, so no shell ever parses them. None of them is secret.
  */
 import { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import type { Construct } from 'constructs';
 
-/** An agent that runs is told to poll now. Without one (a timer, a first boot) a pass is made, as the agent's own user. */
+/** SIGHUP makes a running agent poll now. Without one (a timer, a first boot) the script runs a pass as the agent's own user. */
 const SCRIPT = `set -eu
 echo "pemfleet: fleet \${SSM_fleet:-unknown}, manifest \${SSM_manifest:-unknown}"
 if systemctl is-active --quiet pemfleet-agent.service; then
@@ -18,7 +18,7 @@ exec pemfleet-agent sync`;
 
 export const NOTIFY_DOCUMENT = {
   schemaVersion: '2.2',
-  description: 'pemfleet: the certificates of a fleet have changed; its agents look now',
+  description: 'pemfleet: the certificates of a fleet have changed; its agents poll now',
   parameters: {
     fleet: {
       type: 'String',
@@ -48,7 +48,7 @@ export function createNotifyDocument(scope: Construct): CfnDocument {
     documentType: 'Command',
     documentFormat: 'JSON',
     content: NOTIFY_DOCUMENT,
-    // A name of CloudFormation's own would not let a changed document replace itself.
+    // A changed document becomes a new version, so that it keeps its name.
     updateMethod: 'NewVersion',
   });
 }

@@ -1,14 +1,15 @@
-/** The cloud-init text of a host: fetches the agent by its digest, with the instance's own role, and starts it. */
+/** The cloud-init text of a host: it fetches the agent with the instance's own role, checks its digest and starts it. */
 import { Stack } from 'aws-cdk-lib';
 import { stringify } from 'yaml';
 import type { FleetName } from '#contract/layout.ts';
 import { type AgentRelease, hostFile } from './agent-release.ts';
 
+/** Options of the agent that user data installs. */
 export interface AgentOptions {
   /**
-   * Further settings of the agent (docs/agent.md), such as `{ haproxy: { handshake: ['10.0.0.1:443'] } }`.
+   * Further settings of the agent (docs/agent.md), for example `{ haproxy: { handshake: ['10.0.0.1:443'] } }`.
    *
-   * @default - those of the agent
+   * @default - the agent's own defaults
    */
   readonly settings?: Readonly<Record<string, unknown>>;
 }
@@ -45,15 +46,15 @@ function addressOf({ asset }: AgentRelease, region: string): string {
 }
 
 /**
- * Its status has the name of the instance, not a host name that the next instance may get again; and it says so with each write,
- * because its role may write this status only.
+ * The status is named after the instance id, because the next instance may get the same host name. `writer` repeats it with each
+ * write, because the role may write this status only.
  */
 function agentSettings({ bucket, fleet, settings = {} }: AgentHost): string {
   const { host = '{{ v1.instance_id }}' } = settings;
   return asYaml({ bucket: `${bucket}&writer=${host}`, fleet, host, ...settings });
 }
 
-/** No folding: a line with a token of CloudFormation is as long as it is. */
+/** Does not fold lines: a CloudFormation token must stay in one piece. */
 function asYaml(document: object): string {
   return stringify(document, { lineWidth: 0 });
 }

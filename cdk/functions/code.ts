@@ -1,4 +1,4 @@
-/** The built programs as assets of the functions. `npm run build` leaves them in dist/, so that a deployment needs no bundler and no Docker. */
+/** The functions' programs as assets. `npm run build` leaves them in dist/, so a deployment needs neither a bundler nor Docker. */
 import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Stage } from 'aws-cdk-lib';
@@ -7,7 +7,7 @@ import type { Construct } from 'constructs';
 import { PACKAGE_ROOT } from '../settings/package.ts';
 import type { PemfleetConfig } from '../settings/props.ts';
 
-/** The program and its configuration; the asset's hash is that of their content. */
+/** The issuer's program with its configuration and CA files. Its asset hash follows their content. */
 export function issuerCode(scope: Construct, { config, caFiles }: PemfleetConfig): Code {
   const directory = emptyDirectory(scope, 'issuer');
   copyFileSync(builtFile('issuer'), join(directory, 'index.mjs'));
@@ -16,13 +16,14 @@ export function issuerCode(scope: Construct, { config, caFiles }: PemfleetConfig
   return Code.fromAsset(directory);
 }
 
+/** The responder's program. */
 export function responderCode(scope: Construct): Code {
   const directory = emptyDirectory(scope, 'responder');
   copyFileSync(builtFile('responder'), join(directory, 'index.mjs'));
   return Code.fromAsset(directory);
 }
 
-/** In cdk.out, so that nothing is left in a temporary folder with each synthesis. */
+/** Lies in cdk.out, so that a synthesis leaves nothing behind in a temporary folder. */
 function emptyDirectory(scope: Construct, name: string): string {
   const directory = join(Stage.of(scope)?.assetOutdir ?? 'cdk.out', `pemfleet-${name}-${scope.node.addr}`);
   rmSync(directory, { recursive: true, force: true });

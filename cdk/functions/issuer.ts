@@ -1,4 +1,4 @@
-/** The issuer on its schedule. The schedule is the retry loop: Lambda itself tries nothing again. */
+/** The issuer on its schedule. The schedule is the retry loop: Lambda itself retries nothing. */
 import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
 import { Architecture, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
@@ -10,9 +10,10 @@ import { issuerCode } from './code.ts';
 import { functionRole } from './role.ts';
 import { createSchedule } from './schedule.ts';
 
+/** The function that orders and publishes certificates. */
 export interface Issuer {
   readonly fn: LambdaFunction;
-  /** Passes that were red, and wakes that never began. */
+  /** Queue of passes that failed, and of invocations that never started. */
   readonly failures: Queue;
 }
 
@@ -23,7 +24,7 @@ export function createIssuer(parent: Construct, props: PemfleetProps, access: Is
   const rights = [...issuerRights(props, access), failureRight(failures)];
   const { role, logGroup } = functionRole(scope, props, rights);
   const fn = new LambdaFunction(scope, 'Function', {
-    description: 'pemfleet: orders and renews certificates, publishes them',
+    description: 'pemfleet: orders, renews and publishes certificates',
     runtime: Runtime.NODEJS_24_X,
     architecture: Architecture.ARM_64,
     handler: 'index.handler',
@@ -40,7 +41,7 @@ export function createIssuer(parent: Construct, props: PemfleetProps, access: Is
     },
     ...(props.reserveConcurrency !== false && { reservedConcurrentExecutions: 1 }),
     retryAttempts: 0,
-    // A wake that had to wait for the pass before is no use once the next one comes.
+    // An invocation that waits for a running pass is useless once the schedule starts the next one.
     maxEventAge: Duration.minutes(wakeMinutes),
     onFailure: { bind: () => ({ destination: failures.queueArn }) },
     ...(props.vpc && network(props, props.vpc)),
@@ -57,7 +58,7 @@ function network({ vpcSubnets, securityGroups }: PemfleetProps, vpc: NonNullable
   };
 }
 
-/** Lambda tells of a red pass with the function's own role; CDK's SqsDestination would let it read the queue's attributes too. */
+/** Lambda reports a failed pass with the function's own role; CDK's SqsDestination would also let it read the queue's attributes. */
 function failureRight({ queueArn }: Queue): Right {
   return { sid: 'Failures', actions: ['sqs:SendMessage'], resources: [queueArn] };
 }
@@ -71,7 +72,7 @@ function createFailures(scope: Construct): Queue {
   });
   Validations.of(queue).acknowledge({
     id: 'AwsSolutions-SQS3',
-    reason: 'it is the dead-letter queue itself: people read it, nothing else',
+    reason: 'this is itself a dead-letter queue, which only people read',
   });
   return queue;
 }

@@ -1,7 +1,7 @@
 /**
- * The responder behind its Function URL. HAProxy passes the CA's requests to it, and neither can sign: the URL is public, so the
- * role reads one prefix, and a concurrency of its own bounds what a flood costs. A CA asks for each name from several places at
- * once: the lines for HAProxy let five requests at a time through to each of two addresses, so that five hosts never meet the bound.
+ * The responder behind its Function URL. HAProxy forwards the CA's requests to it, and neither can sign them, so the URL is public:
+ * the role may read one prefix only, and reserved concurrency caps the cost of a flood. A CA requests each name from several places
+ * at once; HAProxy's configuration allows five requests at a time to each of two addresses, so five hosts stay below the cap.
  */
 import { Duration } from 'aws-cdk-lib';
 import {
@@ -19,6 +19,7 @@ import type { PemfleetProps } from '../settings/props.ts';
 import { responderCode } from './code.ts';
 import { functionRole } from './role.ts';
 
+/** The function that answers HTTP-01 challenges. */
 export interface Responder {
   readonly fn: LambdaFunction;
   readonly url: FunctionUrl;
@@ -35,7 +36,7 @@ export function createResponder(
     keyUse(key, bucket, ['Decrypt']),
   ]);
   const fn = new LambdaFunction(scope, 'Function', {
-    description: 'pemfleet: answers to HTTP-01 challenges',
+    description: 'pemfleet: answers HTTP-01 challenges',
     runtime: Runtime.NODEJS_24_X,
     architecture: Architecture.ARM_64,
     handler: 'index.handler',

@@ -1,4 +1,4 @@
-/** Wakes the issuer off the hour, where CAs are busy, and within a window, so that not all of the world's issuers ask at once. */
+/** Starts the issuer at minutes away from the full hour, when CAs are busy, and within a window, so that issuers worldwide spread out. */
 import { Stack } from 'aws-cdk-lib';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
@@ -7,8 +7,10 @@ import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { allow } from '../access/right.ts';
 
+/** What the schedule starts, and how often. */
 export interface ScheduleProps {
   readonly fn: IFunction;
+  /** Receives invocations that could not be delivered. */
   readonly failures: IQueue;
   readonly wakeMinutes: number;
 }
@@ -16,7 +18,7 @@ export interface ScheduleProps {
 export function createSchedule(scope: Construct, { fn, failures, wakeMinutes }: ScheduleProps): CfnSchedule {
   const windowMinutes = Math.min(5, Math.floor(wakeMinutes / 3));
   const schedule = new CfnSchedule(scope, 'Schedule', {
-    description: 'pemfleet: a pass of the issuer',
+    description: 'pemfleet: starts a pass of the issuer',
     scheduleExpression: expression(wakeMinutes, windowMinutes, scope.node.addr),
     flexibleTimeWindow: { mode: 'FLEXIBLE', maximumWindowInMinutes: windowMinutes },
     target: {
@@ -30,7 +32,7 @@ export function createSchedule(scope: Construct, { fn, failures, wakeMinutes }: 
   return schedule;
 }
 
-/** The minute is that of the construct's address: another one for each deployment, the same at each synth. */
+/** The minute follows from the construct's address: it differs between deployments and stays the same from synth to synth. */
 function expression(wakeMinutes: number, windowMinutes: number, address: string): string {
   if (60 % wakeMinutes !== 0) return `rate(${wakeMinutes} minutes)`;
   const choices = wakeMinutes - windowMinutes - 4;

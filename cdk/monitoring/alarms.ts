@@ -1,4 +1,4 @@
-/** Alarms on what operators wish to hear before users do; each has the name of its metric and a section in docs/runbook.md. */
+/** Alarms that reach operators before users notice. Each alarm has the name of its metric and a section in docs/runbook.md. */
 import { Stack } from 'aws-cdk-lib';
 import { type Alarm, ComparisonOperator, type Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
@@ -9,19 +9,20 @@ import { Construct } from 'constructs';
 import type { PemfleetProps } from '../settings/props.ts';
 import type { MetricName } from './metrics.ts';
 
+/** The alarms of a deployment and the topic that they notify. */
 export interface Alarms {
   readonly topic: ITopic;
   readonly alarms: readonly Alarm[];
 }
 
-/** Hours in which it must be so, of how many. A pass that fails once tries again by itself. */
-const ALARMS: readonly [metric: MetricName, of: number, needed: number, says: string][] = [
-  ['CertificatesOverdue', 1, 1, 'a certificate is well past the time at which it should have been renewed'],
-  ['CertificatesFailed', 3, 2, 'orders of certificates keep failing'],
-  ['HostsBehind', 2, 2, 'hosts do not serve what is published'],
+/** An alarm goes off when its metric breaches in `needed` of the last `of` hours. The next pass retries what failed once. */
+const ALARMS: readonly [metric: MetricName, of: number, needed: number, description: string][] = [
+  ['CertificatesOverdue', 1, 1, 'a certificate is well past its renewal time'],
+  ['CertificatesFailed', 3, 2, 'certificate orders keep failing'],
+  ['HostsBehind', 2, 2, 'hosts do not serve the published certificates'],
   ['HostsSilent', 1, 1, 'hosts have not reported for three hours'],
-  ['NeedsReload', 2, 2, 'a HAProxy must be reloaded to serve what is installed'],
-  ['NotifyFailed', 1, 1, 'hosts could not be told of a change; they find it when they poll'],
+  ['NeedsReload', 2, 2, 'a HAProxy needs a reload to serve the installed certificates'],
+  ['NotifyFailed', 1, 1, 'a fleet could not be notified of a change; its hosts will find it when they poll'],
 ];
 
 /** @internal */
@@ -33,9 +34,9 @@ export function createAlarms(
   const scope = new Construct(parent, 'Alarms');
   const topic = props.alarmTopic ?? createTopic(scope);
   for (const address of props.alarmEmails ?? []) topic.addSubscription(new EmailSubscription(address));
-  const alarms = ALARMS.map(([name, evaluationPeriods, datapointsToAlarm, says]) =>
+  const alarms = ALARMS.map(([name, evaluationPeriods, datapointsToAlarm, description]) =>
     metric(name).createAlarm(scope, name, {
-      alarmDescription: `pemfleet: ${says}. See docs/runbook.md, ${name}.`,
+      alarmDescription: `pemfleet: ${description}. See docs/runbook.md, ${name}.`,
       threshold: 1,
       comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
       evaluationPeriods,
@@ -43,7 +44,7 @@ export function createAlarms(
       treatMissingData: TreatMissingData.NOT_BREACHING,
     }),
   );
-  const all = [...alarms, deadMan(scope, metric('RunFinished'))];
+  const all = [...alarms, createDeadManAlarm(scope, metric('RunFinished'))];
   for (const alarm of all) {
     alarm.addAlarmAction(new SnsAction(topic));
     alarm.addOkAction(new SnsAction(topic));
@@ -51,11 +52,11 @@ export function createAlarms(
   return { topic, alarms: all };
 }
 
-/** At least one pass an hour (wakeMinutes is 60 at most); three hours without one are no chance. */
-function deadMan(scope: Construct, finished: Metric): Alarm {
+/** The issuer runs at least once an hour (wakeMinutes is 60 at most), so three hours without a run are no coincidence. */
+function createDeadManAlarm(scope: Construct, finished: Metric): Alarm {
   return finished.createAlarm(scope, 'RunFinished', {
     alarmDescription:
-      'pemfleet: no pass of the issuer has come to its end for three hours. See docs/runbook.md, RunFinished.',
+      'pemfleet: no issuer run has completed for three hours. See docs/runbook.md, RunFinished.',
     threshold: 1,
     comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
     evaluationPeriods: 3,
@@ -63,7 +64,7 @@ function deadMan(scope: Construct, finished: Metric): Alarm {
   });
 }
 
-/** With a policy of its own a topic forgets that its account's alarms may publish. */
+/** A topic policy (enforceSSL adds one) replaces the default that lets the account's alarms publish, so this restores it. */
 function createTopic(scope: Construct): Topic {
   const { partition, region, account } = Stack.of(scope);
   const topic = new Topic(scope, 'Topic', { displayName: 'pemfleet', enforceSSL: true });

@@ -1,4 +1,4 @@
-/** One page: how long the shortest certificate lasts, whether the hosts serve what they should, what failed. */
+/** One page: when the first certificate expires, whether the hosts serve what is published, and what failed. */
 import { Duration } from 'aws-cdk-lib';
 import { Dashboard, GraphWidget, type Metric, SingleValueWidget } from 'aws-cdk-lib/aws-cloudwatch';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
@@ -6,23 +6,23 @@ import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import type { MetricName } from './metrics.ts';
 
-export interface Shown {
+export interface DashboardSources {
   readonly metric: (name: MetricName) => Metric;
   readonly functions: readonly IFunction[];
   readonly failures: IQueue;
 }
 
-export function createDashboard(scope: Construct, shown: Shown): Dashboard {
-  const all = (names: readonly MetricName[]) => names.map((name) => shown.metric(name));
+export function createDashboard(scope: Construct, sources: DashboardSources): Dashboard {
+  const all = (names: readonly MetricName[]) => names.map((name) => sources.metric(name));
   return new Dashboard(scope, 'Dashboard', {
     defaultInterval: Duration.days(14),
     widgets: [
-      [now(all(['DaysToExpiry', 'CertificatesOverdue', 'HostsBehind']))],
+      [currentValues(all(['DaysToExpiry', 'CertificatesOverdue', 'HostsBehind']))],
       [
         graph('Days until the first certificate expires', all(['DaysToExpiry'])),
         graph('Hosts', all(['HostsBehind', 'HostsSilent', 'NeedsReload'])),
       ],
-      [graph('Renewals', all(RENEWALS)), graph('Errors', errors(shown))],
+      [graph('Renewals', all(RENEWALS)), graph('Errors', errors(sources))],
     ],
   });
 }
@@ -35,7 +35,7 @@ const RENEWALS = [
   'NotifyFailed',
 ] as const satisfies readonly MetricName[];
 
-function errors({ functions, failures }: Shown): Metric[] {
+function errors({ functions, failures }: DashboardSources): Metric[] {
   const period = Duration.hours(1);
   return [
     ...functions.map((fn) => fn.metricErrors({ period })),
@@ -43,7 +43,7 @@ function errors({ functions, failures }: Shown): Metric[] {
   ];
 }
 
-function now(metrics: Metric[]): SingleValueWidget {
+function currentValues(metrics: Metric[]): SingleValueWidget {
   return new SingleValueWidget({ title: 'Now', width: 24, height: 4, metrics });
 }
 

@@ -1,11 +1,11 @@
-/** What the issuer tells by EMF in its log (docs/runbook.md has a section for each alarm). One dimension, so the cost does not grow with certificates. */
+/** Metrics that the issuer logs in CloudWatch's embedded metric format. One dimension: the cost does not grow with certificates. */
 import { Duration } from 'aws-cdk-lib';
 import { Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import type { PassMetrics } from '../../lambda/fleet/metrics.ts';
 
 export const NAMESPACE = 'pemfleet';
 
-/** Name → statistic. The issuer's figures, all of them: an alarm on a name that nobody tells would be silent for ever. */
+/** Name → statistic. The type demands exactly the issuer's metrics: an alarm on a name that no pass writes would stay silent. */
 export const METRICS = {
   CertificatesIssued: 'Sum',
   CertificatesFailed: 'Maximum',

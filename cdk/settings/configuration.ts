@@ -1,4 +1,4 @@
-/** pemfleet.yaml at synth: checked by the schema that the issuer itself uses, and for what a deployment on AWS cannot do. */
+/** Checks pemfleet.yaml at synth: by the schema that the issuer itself uses, and against the limits of a deployment on AWS. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { ConfigError } from '#common/config-error.ts';
@@ -7,18 +7,21 @@ import { type Config, checkConfig } from '../../lambda/config/config.ts';
 import { readYaml } from '../../lambda/config/yaml.ts';
 import type { PemfleetConfig } from './props.ts';
 
-/** The schema wants a bucket; the issuer's environment says which. */
+/** Satisfies the schema, which requires a bucket. At run time the environment names the real one. */
 const BUCKET_OF_THE_STACK = 's3://bucket-of-the-stack';
 
-/** @throws ConfigError with the path of each culprit */
+/**
+ * Reads and checks a pemfleet.yaml.
+ * @throws ConfigError with one line for each mistake, which begins with its path
+ */
 export function readPemfleetConfig(file: string): PemfleetConfig {
   return pemfleetConfigOf(readYaml(file, readText(file)), file);
 }
 
 /**
- * The same for a document that a program has made.
- * @param file where it is thought to lie: for messages, and for its relative paths
- * @throws ConfigError with the path of each culprit
+ * Checks a configuration that a program has built, in place of a file.
+ * @param file name of the file in error messages; relative paths of the document resolve against its folder
+ * @throws ConfigError with one line for each mistake, which begins with its path
  */
 export function pemfleetConfigOf(document: unknown, file = 'pemfleet.yaml'): PemfleetConfig {
   const named = isObject(document) ? document['bucket'] : undefined;
@@ -35,7 +38,7 @@ export function pemfleetConfigOf(document: unknown, file = 'pemfleet.yaml'): Pem
   return deployed(config, file);
 }
 
-/** The HMAC key of an external account binding is a secret: it stays here, see docs/deploy.md. */
+/** Leaves out external account bindings: their HMAC key is a secret and does not ship (docs/deploy.md says how to register). */
 function deployed(config: Config, file: string): PemfleetConfig {
   const caFiles: Record<string, string> = {};
   const withoutSecrets = (acme: AcmeSettings, index: number): AcmeSettings => {
@@ -53,20 +56,20 @@ function deployed(config: Config, file: string): PemfleetConfig {
 function bucketProblem(bucket: unknown): string | undefined {
   if (bucket === undefined || /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(String(bucket)))
     return undefined;
-  return `bucket: the stack makes the bucket: leave the key out, or give it a name as s3://<name>; saw ${bucket}`;
+  return `bucket: the stack creates the bucket: leave the key out, or name it as s3://<name>; saw ${bucket}`;
 }
 
-/** Fewer passes could miss the end of a renewal window, more of them cost and bring nothing. */
+/** Less often, a pass could miss the end of a renewal window; more often costs money and gains nothing. */
 function wakeProblem({ wakeMinutes }: Config): string | undefined {
   if (wakeMinutes >= 15 && wakeMinutes <= 60) return undefined;
-  return `wakeMinutes: on a schedule of AWS it must be 15 to 60, saw ${wakeMinutes}`;
+  return `wakeMinutes: wanted 15 to 60 on AWS, saw ${wakeMinutes}`;
 }
 
 function caFileProblems({ acme, fallback }: Config, file: string): string[] {
   return [acme, ...fallback].flatMap(({ caFile }, index) => {
     if (caFile === undefined || existsSync(pathOf(file, caFile))) return [];
     const path = index === 0 ? 'acme.caFile' : `fallback[${index - 1}].caFile`;
-    return [`${path}: there is no file ${pathOf(file, caFile)}; it is shipped with the issuer`];
+    return [`${path}: there is no file ${pathOf(file, caFile)}, which ships with the issuer`];
   });
 }
 

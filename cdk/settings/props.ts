@@ -1,4 +1,4 @@
-/** What can be said about a deployment beside pemfleet.yaml. Interfaces, not ARNs; every default is safe. */
+/** Settings of a deployment that pemfleet.yaml does not hold. Every prop but `config` is optional, and every default is a safe one. */
 import type { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import type { ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2';
 import type { IManagedPolicy } from 'aws-cdk-lib/aws-iam';
@@ -9,141 +9,148 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { Config } from '../../lambda/config/config.ts';
 
+/** A checked pemfleet.yaml: see `readPemfleetConfig` and `pemfleetConfigOf`. */
 export interface PemfleetConfig {
   /**
-   * What the issuer reads. Its paths are those of {@link caFiles}.
+   * The configuration that ships with the issuer. Its CA files have the names of {@link caFiles}.
    * @internal
    */
   readonly config: Config;
-  /** From `bucket: s3://<name>`; without one, CloudFormation invents it. */
+  /** Name of the bucket, from `bucket: s3://<name>`; `undefined` lets CloudFormation choose one. */
   readonly bucketName: string | undefined;
-  /** Trust anchors of private CAs: name beside the program → file on this machine. */
+  /** Trust anchors of private CAs: file name beside the issuer's program → path on this machine. */
   readonly caFiles: Readonly<Record<string, string>>;
 }
 
+/** Properties of {@link Pemfleet}. */
 export interface PemfleetProps {
-  /** What to issue, from whom, for which fleets: `readPemfleetConfig('pemfleet.yaml')`. */
+  /** Which certificates to issue, from which CA, for which fleets: `readPemfleetConfig('pemfleet.yaml')`. */
   readonly config: PemfleetConfig;
 
   /**
-   * What becomes of bucket and key when the stack is deleted.
+   * What happens to the bucket and its key when the stack is deleted.
    *
    * @default RemovalPolicy.RETAIN
    */
   readonly removalPolicy?: RemovalPolicy;
 
   /**
-   * Encrypts the bucket.
+   * KMS key that encrypts the bucket.
    *
-   * @default - a key is made, with rotation
+   * @default - a new key with rotation enabled
    */
   readonly encryptionKey?: IKey;
 
   /**
-   * Gets the bucket's access logs.
+   * Bucket that receives S3 server access logs.
    *
-   * @default - none; data events of CloudTrail tell more
+   * @default - no access logs; CloudTrail data events record more
    */
   readonly accessLogsBucket?: IBucket;
 
   /**
-   * How long published PEMs are kept. It must exceed the lifetime of every certificate, else HAProxy hosts lose what they serve.
+   * How long to keep published PEMs. It must exceed the lifetime of every certificate, else hosts lose what they serve.
    *
-   * @default - 400 days, more than public CAs may give; for ever where a private CA (caFile) is configured
+   * @default - 400 days, longer than any certificate of a public CA; no expiration if a private CA (caFile) is configured
    */
   readonly pemRetention?: Duration;
 
   /**
-   * The zones that the issuer may write challenges to, where pemfleet.yaml does not name them by id.
+   * Hosted zones in which the issuer may write challenge records, for names whose zone pemfleet.yaml does not give by id.
    *
-   * @default - every public zone of the account, for the records of the configured names only
+   * @default - every public zone of the account, but only the challenge records of the configured names
    */
   readonly hostedZones?: readonly IHostedZone[];
 
   /**
-   * Records that a CNAME at `_acme-challenge.<name>` points at, such as `shop.acme.example.net`.
+   * Record names that `_acme-challenge` CNAMEs delegate to, such as `shop.acme.example.net`.
    *
    * @default - none
    */
   readonly delegatedRecordNames?: readonly string[];
 
   /**
-   * Folder of the agent's tarballs, one for each architecture of hosts, with SHA256SUMS. Read when a host is granted.
+   * Folder with the agent's tarballs, one for each architecture, and their SHA256SUMS. It is read when a host is granted access or
+   * gets user data.
    *
-   * @default - dist/release of this package: `npm run build:agent`
+   * @default - dist/release of this package, where `npm run build:agent` puts them
    */
   readonly agentRelease?: string;
 
   /**
-   * Whether some of the account's concurrent executions are set apart: one for the issuer, so that two passes cannot meet, and 50 for
-   * the responder, so that nobody can use up more. AWS wants 100 to be left: an account needs 151 (a new one has ten). Two passes that
-   * meet lose nothing, because the manifest is written under a condition.
+   * Reserves concurrent executions of the account: one for the issuer, so that two passes never overlap, and 50 for the responder,
+   * which caps what a flood of requests can use. AWS keeps 100 unreserved, so the account needs a quota of at least 151 (a new
+   * account has ten). Without the reservation overlapping passes still lose nothing, because each manifest write is conditional.
    *
    * @default true
    */
   readonly reserveConcurrency?: boolean;
 
   /**
-   * The network of the issuer; it needs a way to the CA, and to the APIs of S3, Route 53 and SSM.
+   * VPC for the issuer. It must reach the CA and the APIs of S3, Route 53 and SSM.
    *
-   * @default - none
+   * @default - the issuer runs outside a VPC
    */
   readonly vpc?: IVpc;
 
   /**
-   * @default - private subnets with a way out
+   * Subnets of `vpc` for the issuer.
+   *
+   * @default - private subnets with egress
    */
   readonly vpcSubnets?: SubnetSelection;
 
   /**
-   * @default - one is made, which lets everything out
+   * Security groups of the issuer in `vpc`.
+   *
+   * @default - a new security group that allows all outbound traffic
    */
   readonly securityGroups?: readonly ISecurityGroup[];
 
   /**
-   * Upper bound of every role.
+   * Permissions boundary of every role that the construct creates.
    *
    * @default - none
    */
   readonly permissionsBoundary?: IManagedPolicy;
 
   /**
-   * How long the functions' logs are kept.
+   * How long to keep the logs of the functions.
    *
    * @default RetentionDays.ONE_MONTH
    */
   readonly logRetention?: RetentionDays;
 
   /**
-   * The dimension `service` of all metrics. Two deployments in one region of one account need two names.
+   * Value of the dimension `service` of every metric. Two deployments in one account and region need different names.
    *
    * @default 'pemfleet'
    */
   readonly serviceName?: string;
 
   /**
-   * Whether there are alarms, and a topic that they tell.
+   * Creates alarms and an SNS topic for them.
    *
    * @default true
    */
   readonly alarms?: boolean;
 
   /**
-   * Whom the alarms tell.
+   * Topic that receives the alarms.
    *
-   * @default - a topic is made
+   * @default - a new topic
    */
   readonly alarmTopic?: ITopic;
 
   /**
-   * Mail addresses that are subscribed to the topic; each has to confirm.
+   * E-mail addresses to subscribe to the topic. Each recipient has to confirm the subscription.
    *
    * @default - none
    */
   readonly alarmEmails?: readonly string[];
 
   /**
-   * Whether there is a dashboard.
+   * Creates a CloudWatch dashboard.
    *
    * @default true
    */

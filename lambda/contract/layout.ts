@@ -44,7 +44,7 @@ export const layout = {
   renewalInfo: 'issuer/renewal-info.json',
   caState: 'issuer/ca-state.json',
   /** What the hosts have said, in short, and the calls to them that are not over yet. */
-  hostBook: 'issuer/host-book.json',
+  hostSummaries: 'issuer/host-book.json',
   /** What a store is tried with, for a moment: holds nothing. */
   probe: (id: string) => `issuer/probe/${id}`,
   challenge: (token: string) => `challenge/${token}`,

@@ -40,7 +40,7 @@ export type HostSummaries = z.infer<typeof hostBook>;
 const AT_ONCE = 20;
 
 export async function readHostSummaries(bucket: Bucket): Promise<HostSummaries> {
-  const { value } = await readCached(bucket, layout.hostBook, hostBook);
+  const { value } = await readCached(bucket, layout.hostSummaries, hostBook);
   return value ?? { version: 1, fleets: {}, calls: [] };
 }
 
@@ -50,7 +50,7 @@ export async function saveHostSummaries(
   book: HostSummaries,
   known: HostSummaries,
 ): Promise<void> {
-  if (outline(book) !== outline(known)) await bucket.put(layout.hostBook, serializeCached(book));
+  if (outline(book) !== outline(known)) await bucket.put(layout.hostSummaries, serializeCached(book));
 }
 
 /** @returns the notes of each fleet's hosts, after those that have changed were read again */

@@ -6,28 +6,19 @@ import { emptyManifest } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Config } from '../config/config.ts';
 import { readManifest } from '../publication/publisher.ts';
-import { type FleetReport, reportFleet } from './report.ts';
+import { type FleetReport, type FleetStatuses, reportFleet, type UnreadableStatus } from './report.ts';
 
 export async function readFleetReports(bucket: Bucket, config: Config, now: Date): Promise<FleetReport[]> {
   const fleets = [...new Set(config.certificates.flatMap((spec) => spec.fleets))];
   return Promise.all(
     fleets.map(async (fleet) => {
-      const [read, { statuses, unreadable }] = await Promise.all([
-        readManifest(bucket, fleet),
-        readStatuses(bucket, fleet),
-      ]);
-      return { ...reportFleet(read?.manifest ?? emptyManifest(fleet, now), statuses, now), unreadable };
+      const [read, statuses] = await Promise.all([readManifest(bucket, fleet), readStatuses(bucket, fleet)]);
+      return reportFleet(read?.manifest ?? emptyManifest(fleet, now), statuses, now);
     }),
   );
 }
 
-interface ReadStatuses {
-  statuses: HostStatus[];
-  unreadable: FleetReport['unreadable'];
-}
-
-/** One host's broken status is that host's failure, not the fleet's. */
-async function readStatuses(bucket: Bucket, fleet: FleetName): Promise<ReadStatuses> {
+async function readStatuses(bucket: Bucket, fleet: FleetName): Promise<FleetStatuses> {
   const keys = await bucket.list(layout.statuses(fleet));
   const read = await Promise.all(keys.map((key) => readStatus(bucket, fleet, key)));
   return {
@@ -36,11 +27,12 @@ async function readStatuses(bucket: Bucket, fleet: FleetName): Promise<ReadStatu
   };
 }
 
+/** One host's broken status is that host's failure, not the fleet's. @returns undefined if it vanished after the listing */
 async function readStatus(
   bucket: Bucket,
   fleet: FleetName,
   key: string,
-): Promise<HostStatus | { host: string; code: string } | undefined> {
+): Promise<HostStatus | UnreadableStatus | undefined> {
   const stem = key.slice(layout.statuses(fleet).length).replace(/\.json$/, '');
   const host = hostName.safeParse(stem);
   if (!host.success) return { host: stem, code: 'ERR_STATUS_SCHEMA' };
@@ -53,6 +45,6 @@ async function readStatus(
   }
 }
 
-function isStatus(item: HostStatus | { host: string; code: string }): item is HostStatus {
+function isStatus(item: HostStatus | UnreadableStatus): item is HostStatus {
   return 'files' in item;
 }

@@ -43,7 +43,7 @@ function measure(
   now: Date,
 ): PassMetrics {
   const fleets = [...manifests].map(([fleet, read]) => ({
-    notes: notes[fleet] ?? {},
+    summaries: notes[fleet] ?? {},
     manifest: read && { etag: read.etag, updatedAt: new Date(read.manifest.updatedAt) },
   }));
   const configured = new Set<string>(outcomes.map(({ certificate }) => certificate));
@@ -52,5 +52,5 @@ function measure(
     .filter(([name]) => configured.has(name))
     .flatMap(([, { pems }]) => pems)
     .map(({ notBefore, notAfter }) => ({ notBefore: new Date(notBefore), notAfter: new Date(notAfter) }));
-  return metricsOf(outcomes, lifetimes, fleets, notifyFailed, now);
+  return metricsOf({ outcomes, lifetimes, fleets, notifyFailed, now });
 }

@@ -117,6 +117,6 @@ test('a host that has changed costs two more: its status is read and the book wr
   await pass(name, names);
 
   const calls = aws.calls.map(({ operation, subject }) => `${operation} ${subject}`).sort();
-  const extra = [`GetObject ${key}`, `PutObject ${layout.hostBook}`];
+  const extra = [`GetObject ${key}`, `PutObject ${layout.hostSummaries}`];
   assert.deepEqual(calls, [...(idle.get(SIZES[0] ?? 0) ?? []), ...extra].sort());
 });

@@ -24,7 +24,13 @@ test('docs/deploy.md has the cost table that the measured counts give', () => {
 
 test('cost: each figure of a pass is a metric', () => {
   const now = new Date('2026-11-22T00:00:00Z');
-  const figures = metricsOf([], [{ notBefore: now, notAfter: now }], [], 0, now);
+  const figures = metricsOf({
+    outcomes: [],
+    lifetimes: [{ notBefore: now, notAfter: now }],
+    fleets: [],
+    notifyFailed: 0,
+    now,
+  });
 
   assert.equal(Object.keys(figures).length, WATCHED.metrics);
 });

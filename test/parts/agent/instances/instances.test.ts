@@ -75,7 +75,8 @@ for (const version of haproxyVersions) {
         ['inner', 'shop.pem', 'served'],
       ],
     );
-    assert.deepEqual(reportFleet(await stage.manifest(), [status], new Date()).certificates[0]?.served, [
+    const statuses = { statuses: [status], unreadable: [] };
+    assert.deepEqual(reportFleet(await stage.manifest(), statuses, new Date()).certificates[0]?.served, [
       host,
     ]);
     const shown = await spawnAgent(['status', '--config', config]);

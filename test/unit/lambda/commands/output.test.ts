@@ -72,8 +72,8 @@ test('a fleet is a table of its certificates, and a line for each host that is s
     notAfter: '2027-02-20T11:00:00.000Z',
   };
   const behind = [
-    { host: 'lb2', state: 'failed', error: { code: 'ERR_RUNTIME_REFUSED', message: 'long' } },
-    { host: 'lb3', state: 'pending' },
+    { host: 'lb2', state: 'failed' as const, error: { code: 'ERR_RUNTIME_REFUSED', message: 'long' } },
+    { host: 'lb3', state: 'pending' as const },
   ];
 
   const table = reportTable([

@@ -71,7 +71,7 @@ test('the note of a host that was taken away says so, until it reports again', a
 
 test('calls that are not over yet are kept, and a book of before knows none', async () => {
   const bucket = memoryBucket();
-  await bucket.put(layout.hostBook, '{"version":1,"fleets":{}}');
+  await bucket.put(layout.hostSummaries, '{"version":1,"fleets":{}}');
   const before = await readHostSummaries(bucket);
   const calls = [{ command: 'c1', fleet, at: noon }];
   await saveHostSummaries(bucket, { ...before, calls }, before);
@@ -86,7 +86,7 @@ test('where no host has changed, none is read and nothing is written', async () 
   const calls = callsFrom(bucket);
 
   assert.deepEqual(await refresh(bucket, after(noon, 60_000)), first);
-  assert.deepEqual(calls(), [`get ${layout.hostBook}`, `list ${layout.statuses(fleet)}`]);
+  assert.deepEqual(calls(), [`get ${layout.hostSummaries}`, `list ${layout.statuses(fleet)}`]);
 });
 
 test('only the statuses that have changed are read', async () => {
@@ -103,7 +103,7 @@ test('only the statuses that have changed are read', async () => {
     [`get ${keyOf('lb2')}`],
   );
   assert.deepEqual(notes?.['lb2']?.reportedAt, later);
-  assert.ok(calls().includes(`put ${layout.hostBook}`));
+  assert.ok(calls().includes(`put ${layout.hostSummaries}`));
 });
 
 test('a host that is gone is forgotten, and so is a fleet', async () => {
@@ -115,7 +115,7 @@ test('a host that is gone is forgotten, and so is a fleet', async () => {
   await refreshBook(bucket, [other], noon);
 
   assert.deepEqual(Object.keys(book['default'] ?? {}), ['lb1']);
-  assert.deepEqual(JSON.parse(bucket.text(layout.hostBook) ?? '').fleets, { other: {} });
+  assert.deepEqual(JSON.parse(bucket.text(layout.hostSummaries) ?? '').fleets, { other: {} });
 });
 
 const BROKEN: [says: string, host: string, text: string, error: string][] = [
@@ -156,7 +156,7 @@ test('a bucket that fails is no failure of a host', async () => {
   const get = async (key: string) => (key === keyOf('lb1') ? Promise.reject(broken) : bucket.get(key));
 
   await assert.rejects(refreshBook(interposed(bucket, { get: get as never }), [fleet], noon), broken);
-  assert.equal(bucket.text(layout.hostBook), undefined, 'nothing half is remembered');
+  assert.equal(bucket.text(layout.hostSummaries), undefined, 'nothing half is remembered');
 });
 
 for (const [says, text] of [
@@ -167,7 +167,7 @@ for (const [says, text] of [
   test(`a book that cannot be read (${says}) is begun anew`, async () => {
     const bucket = await bucketWith('lb1');
     const whole = await refresh(bucket);
-    await bucket.put(layout.hostBook, text);
+    await bucket.put(layout.hostSummaries, text);
 
     assert.deepEqual(await refresh(bucket), whole);
 

@@ -1,6 +1,7 @@
 // A row for each figure: what it counts, and what it does not.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SILENT_AFTER_MS } from '../../../../lambda/fleet/behind.ts';
 import type { HostSummary } from '../../../../lambda/fleet/hosts.ts';
 import {
   type FleetHosts,
@@ -8,7 +9,6 @@ import {
   metricsOf,
   type PassMetrics,
 } from '../../../../lambda/fleet/metrics.ts';
-import { SILENT_AFTER_MS } from '../../../../lambda/fleet/report.ts';
 import type { Outcome } from '../../../../lambda/outcome.ts';
 import { after, DAY_MS, named, noon } from '../../../support/issuer/support.ts';
 
@@ -21,13 +21,13 @@ const lifetimeOf = (days: number, left: number): Lifetime => ({
   notBefore: after(noon, (left - days) * DAY_MS),
   notAfter: after(noon, left * DAY_MS),
 });
-const noteOf = (changes: Partial<HostSummary> = {}): HostSummary => ({
+const summaryOf = (changes: Partial<HostSummary> = {}): HostSummary => ({
   ...{ etag: '"s"', reportedAt: noon, manifest: '"new"', states: { served: 2 } },
   ...changes,
 });
 /** One host, under a manifest of that age. */
 const fleetOf = (note: HostSummary, minutes = 31): FleetHosts => ({
-  notes: { lb1: note },
+  summaries: { lb1: note },
   manifest: { etag: '"new"', updatedAt: after(noon, -minutes * MINUTE_MS) },
 });
 
@@ -78,17 +78,17 @@ const published: Row[] = [
 const hosts: Row[] = [
   {
     says: 'a host that serves what is published is well',
-    fleets: [fleetOf(noteOf())],
+    fleets: [fleetOf(summaryOf())],
     figures: { HostsBehind: 0, HostsSilent: 0, NeedsReload: 0 },
   },
   {
     says: 'a host that has not seen the manifest for half an hour is behind',
-    fleets: [fleetOf(noteOf({ manifest: '"old"' }))],
+    fleets: [fleetOf(summaryOf({ manifest: '"old"' }))],
     figures: { HostsBehind: 1 },
   },
   {
     says: 'it has half an hour',
-    fleets: [fleetOf(noteOf({ manifest: '"old"', states: { pending: 1 } }), 30)],
+    fleets: [fleetOf(summaryOf({ manifest: '"old"', states: { pending: 1 } }), 30)],
     figures: { HostsBehind: 0 },
   },
   {
@@ -98,34 +98,34 @@ const hosts: Row[] = [
   },
   {
     says: 'a file that is not served after half an hour makes its host behind',
-    fleets: [fleetOf(noteOf({ states: { served: 5, failed: 1 } }))],
+    fleets: [fleetOf(summaryOf({ states: { served: 5, failed: 1 } }))],
     figures: { HostsBehind: 1, NeedsReload: 0 },
   },
   {
     says: 'a host in need of a reload is counted at once, and behind later',
-    fleets: [fleetOf(noteOf({ states: { 'needs-reload': 1 } }), 5)],
+    fleets: [fleetOf(summaryOf({ states: { 'needs-reload': 1 } }), 5)],
     figures: { HostsBehind: 0, NeedsReload: 1 },
   },
   {
     says: 'a host that is blocked as a whole is behind at once',
-    fleets: [fleetOf(noteOf({ error: 'ERR_RUNTIME_SOCKET' }), 0)],
+    fleets: [fleetOf(summaryOf({ error: 'ERR_RUNTIME_SOCKET' }), 0)],
     figures: { HostsBehind: 1 },
   },
   {
     says: 'where nothing is published no host is behind',
-    fleets: [{ notes: { lb1: noteOf({ manifest: '"old"' }) }, manifest: undefined }],
+    fleets: [{ summaries: { lb1: summaryOf({ manifest: '"old"' }) }, manifest: undefined }],
     figures: { HostsBehind: 0 },
   },
   {
     says: 'a host is not silent before it is due',
-    fleets: [fleetOf(noteOf({ reportedAt: after(noon, -SILENT_AFTER_MS) }))],
+    fleets: [fleetOf(summaryOf({ reportedAt: after(noon, -SILENT_AFTER_MS) }))],
     figures: { HostsSilent: 0 },
   },
   {
     says: 'a silent host is silent, and nothing else',
     fleets: [
       fleetOf(
-        noteOf({
+        summaryOf({
           reportedAt: after(noon, -SILENT_AFTER_MS - 1),
           ...{ manifest: '"old"', error: 'ERR_BUCKET_UNREACHABLE', states: { 'needs-reload': 1 } },
         }),
@@ -137,7 +137,7 @@ const hosts: Row[] = [
     says: 'a host that was taken away is missed by nobody',
     fleets: [
       fleetOf(
-        noteOf({
+        summaryOf({
           ...{ hasLeft: true, reportedAt: after(noon, -SILENT_AFTER_MS - 1), manifest: '"old"' },
           states: { pending: 1, 'needs-reload': 1 },
         }),
@@ -148,9 +148,9 @@ const hosts: Row[] = [
   {
     says: 'hosts of all fleets count, each under its own manifest',
     fleets: [
-      fleetOf(noteOf({ manifest: '"old"' })),
+      fleetOf(summaryOf({ manifest: '"old"' })),
       {
-        notes: { a: noteOf({ manifest: '"2"' }), b: noteOf() },
+        summaries: { a: summaryOf({ manifest: '"2"' }), b: summaryOf() },
         manifest: { etag: '"2"', updatedAt: after(noon, -DAY_MS) },
       },
     ],
@@ -163,7 +163,7 @@ for (const { says, outcomes = [], lifetimes = [], fleets = [], notifyFailed = 0,
   ...hosts,
 ])
   test(`figures: ${says}`, () => {
-    const all = metricsOf(outcomes, lifetimes, fleets, notifyFailed, noon);
+    const all = metricsOf({ outcomes, lifetimes, fleets, notifyFailed, now: noon });
 
     for (const [name, value] of Object.entries(figures))
       assert.equal(all[name as keyof PassMetrics], value, name);

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
 import { fleetName, hostName } from '#contract/layout.ts';
 import { emptyManifest, type Manifest } from '#contract/manifest.ts';
-import { reportFleet, SILENT_AFTER_MS } from '../../../../lambda/fleet/report.ts';
+import { SILENT_AFTER_MS } from '../../../../lambda/fleet/behind.ts';
+import { reportFleet } from '../../../../lambda/fleet/report.ts';
 import { after, DAY_MS, entryOf, named, noon, pemRefOf } from '../../../support/issuer/support.ts';
 
 const fleet = fleetName.parse('edge');
@@ -32,7 +33,8 @@ const hostOf = (host: string, files: FileStatus[], changes: Partial<HostStatus> 
   files,
   ...changes,
 });
-const report = (manifest: Manifest, ...hosts: HostStatus[]) => reportFleet(manifest, hosts, noon);
+const report = (manifest: Manifest, ...statuses: HostStatus[]) =>
+  reportFleet(manifest, { statuses, unreadable: [] }, noon);
 const error = { code: 'ERR_RUNTIME_REFUSED', message: 'unable to load' };
 
 test('a certificate is reported with its names, serial and end', () => {

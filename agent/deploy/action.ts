@@ -1,5 +1,5 @@
 /** What a pass is about to do with one file, how far it got, and how it ended. */
-import type { WantedFile } from '../desired/files.ts';
+import type { DesiredFile } from '../desired/files.ts';
 import type { RuntimeErrorCode } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
 
@@ -54,7 +54,7 @@ export interface Action {
   reason: string;
   /** Why HAProxy cannot take it at run time. */
   code?: RuntimeErrorCode;
-  wanted?: WantedFile;
+  desired?: DesiredFile;
   /** Until all is loaded and removed, another file may be handed out for its names. */
   isProvedLast?: boolean;
 }

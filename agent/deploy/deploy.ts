@@ -23,13 +23,13 @@ import { proveWithoutSocket } from './without-socket.ts';
 /** Its file is there already, and its line in the crt-list: all that can be done where HAProxy is not seen. */
 export async function loadCertificate(
   ready: InstalledFile,
-  scene: HostView,
+  view: HostView,
   progress: Progress,
 ): Promise<void> {
-  if (scene.isWithoutSocket) return;
-  if (scene.haproxy === undefined || scene.blocker !== undefined) throw scene.blocker;
+  if (view.isWithoutSocket) return;
+  if (view.haproxy === undefined || view.blocker !== undefined) throw view.blocker;
   const { path } = ready;
-  await loadEverywhere(ready, scene, progress);
+  await loadEverywhere(ready, view, progress);
   if (ready.isStapleStale && ready.staple === undefined) progress.staple ??= { sha256: undefined };
   await dropPrevious(path);
   await dropPrevious(stapleFileOf(path));
@@ -37,40 +37,40 @@ export async function loadCertificate(
 
 /** On the wire, once HAProxy has it; with names that others have too, at the end of the pass. */
 export async function proveCertificate(
-  { wanted, pem, action }: InstalledFile,
-  scene: HostView,
+  { desired, pem, action }: InstalledFile,
+  view: HostView,
   progress: Progress,
 ) {
-  if (scene.isWithoutSocket) progress.handshakes = await proveWithoutSocket(wanted, pem, scene);
+  if (view.isWithoutSocket) progress.handshakes = await proveWithoutSocket(desired, pem, view);
   else if (!action.isProvedLast)
-    progress.handshakes = await proveServed(scene.config.haproxy.handshake, wanted, pem);
+    progress.handshakes = await proveServed(view.config.haproxy.handshake, desired, pem);
 }
 
 /** A file of ours that the manifest no longer wants, out of HAProxy: else it would serve it on. */
 export async function unloadFromHaproxy(
   { file }: Action,
-  scene: HostView,
+  view: HostView,
   showCrtList: ShowCrtList,
 ): Promise<void> {
-  for (const place of scene.haproxy?.files.get(file) ?? []) await unload(scene.runtime, place, showCrtList);
+  for (const place of view.haproxy?.files.get(file) ?? []) await unload(view.runtime, place, showCrtList);
 }
 
 /** Once no line of a crt-list names it: HAProxy would not start. */
-export async function removeFile({ file }: Action, scene: HostView): Promise<void> {
-  const path = join(scene.config.haproxy.certsDir, file);
+export async function removeFile({ file }: Action, view: HostView): Promise<void> {
+  const path = join(view.config.haproxy.certsDir, file);
   for (const ours of [path, stapleFileOf(path)]) {
     await removeDurably(ours);
     await dropPrevious(ours);
   }
 }
 
-async function loadEverywhere(brought: InstalledFile, scene: HostView, progress: Progress): Promise<void> {
-  const { runtime, haproxy } = scene;
+async function loadEverywhere(brought: InstalledFile, view: HostView, progress: Progress): Promise<void> {
+  const { runtime, haproxy } = view;
   if (haproxy === undefined) return;
-  const places = haproxy.files.get(brought.wanted.file) ?? [];
+  const places = haproxy.files.get(brought.desired.file) ?? [];
   try {
     for (const place of places) {
-      const isServed = isServing(place, brought.wanted);
+      const isServed = isServing(place, brought.desired);
       const isToLoad = !isServed || (brought.action.kind === 'staple' && brought.staple !== undefined);
       const shown = isToLoad
         ? await loadStapled(runtime, place, brought, haproxy.capabilities, isServed, progress)
@@ -82,7 +82,7 @@ async function loadEverywhere(brought: InstalledFile, scene: HostView, progress:
     }
   } catch (error) {
     if (reactionTo(error) === 'refused')
-      await restorePrevious(error, brought, places, { ...scene, haproxy }, progress);
+      await restorePrevious(error, brought, places, { ...view, haproxy }, progress);
     throw error;
   }
 }
@@ -90,17 +90,17 @@ async function loadEverywhere(brought: InstalledFile, scene: HostView, progress:
 /** HAProxy has refused: the old file, and the old certificate in each place that took the new one already. */
 async function restorePrevious(
   refusal: unknown,
-  { path, wanted }: InstalledFile,
+  { path, desired }: InstalledFile,
   places: readonly RuntimeFile[],
-  scene: HostView & { haproxy: HaproxyView },
+  view: HostView & { haproxy: HaproxyView },
   progress: Progress,
 ): Promise<void> {
-  const { runtime, haproxy } = scene;
+  const { runtime, haproxy } = view;
   const { pid } = await runtime.showInfo();
   if (pid !== haproxy.process.pid) throw reloaded(haproxy.process.pid, pid, refusal);
-  await putBackTails(path, places, scene.crtListFile);
+  await putBackTails(path, places, view.crtListFile);
   // Served already, it is not the PEM that was refused.
-  if (!places.some((place) => isServing(place, wanted))) {
+  if (!places.some((place) => isServing(place, desired))) {
     await restorePreviousFile(path, progress.isWritten === true || codeOf(refusal) === 'ERR_RUNTIME_REFUSED');
     await restorePreviousFile(stapleFileOf(path), progress.isWritten === true);
   }

@@ -5,7 +5,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import type { CombinedPem } from '#contract/combined-pem.ts';
-import type { WantedFile } from '../desired/files.ts';
+import type { DesiredFile } from '../desired/files.ts';
 import { servedNames } from '../desired/overlap.ts';
 import { HandshakeFailed, RuntimeCommandFailed } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
@@ -34,7 +34,7 @@ export function readBack(
 }
 
 /** What tells by which name and which kind of key it is handed out. */
-type Proved = Pick<WantedFile, 'keyType' | 'isPair' | 'listing' | 'shadows'>;
+type Proved = Pick<DesiredFile, 'keyType' | 'isPair' | 'listing' | 'shadows'>;
 
 /**
  * One handshake with each address. Nothing is proved for a certificate without a DNS name: SNI carries no
@@ -44,13 +44,13 @@ type Proved = Pick<WantedFile, 'keyType' | 'isPair' | 'listing' | 'shadows'>;
  */
 export async function proveServed(
   addresses: readonly string[],
-  wanted: Proved,
+  desired: Proved,
   pem: CombinedPem,
 ): Promise<string[]> {
-  const servername = servernameOf(pem, wanted);
+  const servername = servernameOf(pem, desired);
   if (servername === undefined) return [];
   for (const address of addresses) {
-    const chain = await handshake(address, servername, contextFor(wanted));
+    const chain = await handshake(address, servername, contextFor(desired));
     check(chain, pem, address, servername);
   }
   return [...addresses];

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { digest } from '#contract/combined-pem.ts';
 import { codeOf, PemRejected } from '#contract/errors.ts';
 import type { HostView } from '../agent.ts';
-import { stapleFileOf, stapleOf, type WantedFile } from '../desired/files.ts';
+import { type DesiredFile, stapleFileOf, stapleOf } from '../desired/files.ts';
 import { HostError, RuntimeCommandFailed } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
 import type { Capabilities } from '../haproxy/capabilities.ts';
@@ -18,13 +18,13 @@ import { install, setAside } from './install.ts';
 import { load } from './load.ts';
 
 /** @throws HostError `ERR_PEM_MISSING`, PemRejected `ERR_PEM_DIGEST` */
-export async function fetchStaple(wanted: WantedFile, scene: HostView): Promise<Buffer | undefined> {
-  const staple = stapleOf(wanted, scene.now());
+export async function fetchStaple(desired: DesiredFile, view: HostView): Promise<Buffer | undefined> {
+  const staple = stapleOf(desired, view.now());
   if (staple === undefined) return undefined;
-  const file = stapleFileOf(wanted.file);
-  if (scene.disk.get(file)?.sha256 === staple.sha256)
-    return readFile(join(scene.config.haproxy.certsDir, file));
-  const object = await (await scene.openBucket()).get(staple.key);
+  const file = stapleFileOf(desired.file);
+  if (view.disk.get(file)?.sha256 === staple.sha256)
+    return readFile(join(view.config.haproxy.certsDir, file));
+  const object = await (await view.openBucket()).get(staple.key);
   if (object === undefined) throw new HostError('ERR_PEM_MISSING', `the bucket holds no ${staple.key}`);
   if (digest(object.body) === staple.sha256) return object.body;
   throw new PemRejected(
@@ -38,12 +38,12 @@ export async function placeStaple(
   file: string,
   staple: Buffer | undefined,
   isStale: boolean,
-  scene: HostView,
+  view: HostView,
 ): Promise<void> {
-  const seen = scene.disk.get(stapleFileOf(file))?.sha256;
-  const path = join(scene.config.haproxy.certsDir, stapleFileOf(file));
+  const seen = view.disk.get(stapleFileOf(file))?.sha256;
+  const path = join(view.config.haproxy.certsDir, stapleFileOf(file));
   if (staple === undefined && isStale && seen !== undefined) await setAside(path);
-  if (staple !== undefined && digest(staple) !== seen) await install(path, staple, scene.config.pem);
+  if (staple !== undefined && digest(staple) !== seen) await install(path, staple, view.config.pem);
 }
 
 /**

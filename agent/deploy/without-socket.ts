@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type CombinedPem, parse } from '#contract/combined-pem.ts';
 import { codeOf } from '#contract/errors.ts';
 import type { Agent, HostView, PassOptions } from '../agent.ts';
-import type { WantedFile } from '../desired/files.ts';
+import type { DesiredFile } from '../desired/files.ts';
 import { type HandshakeErrorCode, HandshakeFailed, RuntimeCommandFailed } from '../errors.ts';
 import { proveServed } from './handshake.ts';
 
@@ -31,26 +31,26 @@ export function worksWithoutSocket(
  * or why there is no socket, if no bind answers
  */
 export async function proveWithoutSocket(
-  wanted: WantedFile,
+  desired: DesiredFile,
   pem: CombinedPem,
-  scene: HostView,
+  view: HostView,
 ): Promise<string[]> {
-  const addresses = await proveServed(scene.config.haproxy.handshake, wanted, pem).catch((error: unknown) => {
+  const addresses = await proveServed(view.config.haproxy.handshake, desired, pem).catch((error: unknown) => {
     if (!(error instanceof HandshakeFailed)) throw error;
     // Nobody answers on the bind either: HAProxy is down, and its next start reads the file.
-    if (NO_ANSWER.includes(error.code)) throw scene.blocker;
-    throw noSocket(wanted, scene, 'HAProxy takes it at its next reload', error);
+    if (NO_ANSWER.includes(error.code)) throw view.blocker;
+    throw noSocket(desired, view, 'HAProxy takes it at its next reload', error);
   });
   if (addresses.length > 0) return addresses;
   throw noSocket(
-    wanted,
-    scene,
+    desired,
+    view,
     'and no handshake can show it (no DNS name of its own): HAProxy took it if it was reloaded since',
   );
 }
 
 function noSocket(
-  { file }: WantedFile,
+  { file }: DesiredFile,
   { blocker }: HostView,
   rest: string,
   cause?: HandshakeFailed,
@@ -69,9 +69,9 @@ function noSocket(
 const MOST_ASKED = 20;
 
 /** After a reload: whether the new worker hands out one of these. Each file is read once, however often it is asked. */
-export function isAnyServed(wanted: readonly WantedFile[], { config }: Agent): () => Promise<boolean> {
+export function isAnyServed(desired: readonly DesiredFile[], { config }: Agent): () => Promise<boolean> {
   const { certsDir, handshake } = config.haproxy;
-  const asked = wanted.slice(0, MOST_ASKED).map((one) => {
+  const asked = desired.slice(0, MOST_ASKED).map((one) => {
     let pem: Promise<CombinedPem> | undefined;
     return async () => {
       pem ??= readFile(join(certsDir, one.file), 'utf8').then(parse);

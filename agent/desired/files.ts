@@ -6,16 +6,19 @@ import { type Listing, type Tails, tailOf } from '../haproxy/crt-list-line.ts';
 /** What each file shall have there; nothing: it is to go. */
 export function tailsOf(
   files: Iterable<string>,
-  wanted: readonly WantedFile[],
+  desired: readonly DesiredFile[],
   listed: Tails | undefined,
 ): Map<string, readonly string[]> {
   const tails = new Map<string, readonly string[]>([...files].map((file) => [file, []]));
-  for (const { file, listing } of wanted) tails.set(file, wantedTails(listing, listed?.get(file)));
+  for (const { file, listing } of desired) tails.set(file, desiredTails(listing, listed?.get(file)));
   return tails;
 }
 
 /** As the manifest says it; where it says nothing, as the file has it already. */
-export function wantedTails(listing: Listing | undefined, onDisk: readonly string[] = []): readonly string[] {
+export function desiredTails(
+  listing: Listing | undefined,
+  onDisk: readonly string[] = [],
+): readonly string[] {
   if (listing !== undefined) return [tailOf(listing)];
   return onDisk.length > 0 ? onDisk : [''];
 }
@@ -30,11 +33,11 @@ export interface Shadow {
 export const stapleFileOf = (file: string): string => `${file}.ocsp`;
 
 /** HAProxy refuses a whole update for an expired one. */
-export function stapleOf({ staple }: WantedFile, now: Date): WantedStaple | undefined {
+export function stapleOf({ staple }: DesiredFile, now: Date): DesiredStaple | undefined {
   return staple !== undefined && now < new Date(staple.nextUpdate) ? staple : undefined;
 }
 
-export interface WantedFile {
+export interface DesiredFile {
   /** Name in HAProxy's directory. */
   file: string;
   certificate: CertificateName;
@@ -48,7 +51,7 @@ export interface WantedFile {
   identifiers: readonly string[];
   /** An RSA and an ECDSA file belong together: a handshake must ask for one key type. */
   isPair: boolean;
-  staple?: WantedStaple;
+  staple?: DesiredStaple;
   /** Files that share a name with it, itself included, by name; absent: none does. */
   namesakes?: readonly string[];
   /** Its names for which another one is handed out. */
@@ -58,13 +61,13 @@ export interface WantedFile {
 }
 
 /** The OCSP response that HAProxy shall send along: a file of its own beside the PEM. */
-export interface WantedStaple {
+export interface DesiredStaple {
   key: string;
   sha256: string;
   nextUpdate: string;
 }
 
-export function wantedFiles(fleet: FleetName, manifest: Manifest): WantedFile[] {
+export function desiredFiles(fleet: FleetName, manifest: Manifest): DesiredFile[] {
   return Object.entries(manifest.certificates).flatMap(([name, entry]) => {
     const certificate = name as CertificateName;
     return entry.pems.map((pem) => ({

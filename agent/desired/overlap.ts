@@ -4,23 +4,23 @@
  * rule is ours to keep: the first by file name is served, whatever was updated last.
  */
 import { isIP } from 'node:net';
-import type { WantedFile } from './files.ts';
+import type { DesiredFile } from './files.ts';
 
 /** @returns the same files by name, with what overlaps: `shadows` of their own names, and `namesakes`, themselves included */
-export function withOverlaps(files: readonly WantedFile[]): WantedFile[] {
+export function withOverlaps(files: readonly DesiredFile[]): DesiredFile[] {
   const sorted = [...files].sort((a, b) => (a.file < b.file ? -1 : 1));
-  const names = new Map(sorted.map((wanted) => [wanted.file, servedNames(wanted)]));
-  const namesOf = ({ file }: WantedFile) => names.get(file) ?? [];
+  const names = new Map(sorted.map((desired) => [desired.file, servedNames(desired)]));
+  const namesOf = ({ file }: DesiredFile) => names.get(file) ?? [];
   const holders = holdersOf(sorted, namesOf);
   const groups = groupsOf([...holders.values()].filter((held) => held.length > 1));
-  return sorted.map((wanted) => {
-    const shadows = namesOf(wanted).flatMap((name) => {
-      const by = holders.get(keyOf(wanted, name))?.[0];
-      return by === undefined || by === wanted.file ? [] : [{ name, by }];
+  return sorted.map((desired) => {
+    const shadows = namesOf(desired).flatMap((name) => {
+      const by = holders.get(keyOf(desired, name))?.[0];
+      return by === undefined || by === desired.file ? [] : [{ name, by }];
     });
-    const isPair = wanted.isPair || namesOf(wanted).some((name) => holders.has(otherKey(wanted, name)));
-    const namesakes = groups.get(wanted.file);
-    return { ...wanted, isPair, ...(namesakes && { namesakes: [...namesakes].sort(), shadows }) };
+    const isPair = desired.isPair || namesOf(desired).some((name) => holders.has(otherKey(desired, name)));
+    const namesakes = groups.get(desired.file);
+    return { ...desired, isPair, ...(namesakes && { namesakes: [...namesakes].sort(), shadows }) };
   });
 }
 
@@ -36,7 +36,10 @@ export function outOfOrder(namesakes: readonly string[], loaded: ReadonlySet<str
 }
 
 /** Names for which HAProxy is to hand it out: its filters in a crt-list, else those in the certificate. */
-export function servedNames({ identifiers, listing }: Pick<WantedFile, 'identifiers' | 'listing'>): string[] {
+export function servedNames({
+  identifiers,
+  listing,
+}: Pick<DesiredFile, 'identifiers' | 'listing'>): string[] {
   const filters = (listing?.sniFilters ?? []).filter((filter) => !filter.startsWith('!'));
   const refused = new Set(listing?.sniFilters.map((filter) => filter.toLowerCase()));
   const names = filters.length > 0 && !filters.includes('*') ? filters : identifiers;
@@ -46,23 +49,23 @@ export function servedNames({ identifiers, listing }: Pick<WantedFile, 'identifi
 
 /** By name and kind of key: HAProxy hands out RSA to those who cannot do better, so the two kinds do not collide. */
 function holdersOf(
-  files: readonly WantedFile[],
-  namesOf: (wanted: WantedFile) => readonly string[],
+  files: readonly DesiredFile[],
+  namesOf: (desired: DesiredFile) => readonly string[],
 ): Map<string, string[]> {
   const holders = new Map<string, string[]>();
-  for (const wanted of files)
-    for (const name of namesOf(wanted)) {
-      const key = keyOf(wanted, name);
+  for (const desired of files)
+    for (const name of namesOf(desired)) {
+      const key = keyOf(desired, name);
       const held = holders.get(key);
-      if (held === undefined) holders.set(key, [wanted.file]);
-      else held.push(wanted.file);
+      if (held === undefined) holders.set(key, [desired.file]);
+      else held.push(desired.file);
     }
   return holders;
 }
 
-const isRsa = ({ keyType }: WantedFile) => keyType.startsWith('rsa');
-const keyOf = (wanted: WantedFile, name: string) => `${isRsa(wanted) ? 'rsa' : 'ec'} ${name}`;
-const otherKey = (wanted: WantedFile, name: string) => `${isRsa(wanted) ? 'ec' : 'rsa'} ${name}`;
+const isRsa = ({ keyType }: DesiredFile) => keyType.startsWith('rsa');
+const keyOf = (desired: DesiredFile, name: string) => `${isRsa(desired) ? 'rsa' : 'ec'} ${name}`;
+const otherKey = (desired: DesiredFile, name: string) => `${isRsa(desired) ? 'ec' : 'rsa'} ${name}`;
 
 /** Files that share a name, or share one with a file that shares one: their order is one order. */
 function groupsOf(shared: readonly (readonly string[])[]): Map<string, Set<string>> {

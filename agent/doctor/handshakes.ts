@@ -7,7 +7,7 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { proveServed } from '../deploy/handshake.ts';
-import { wantedFiles } from '../desired/files.ts';
+import { desiredFiles } from '../desired/files.ts';
 import { type Finding, finding, listed } from './finding.ts';
 import type { HaproxyConfig } from './haproxy-config.ts';
 
@@ -44,11 +44,11 @@ async function prover(
   config: AgentConfig,
   manifest: Manifest | undefined,
 ): Promise<(address: string) => Promise<unknown>> {
-  for (const wanted of manifest ? wantedFiles(config.fleet, manifest) : []) {
-    const pem = await readFile(join(config.haproxy.certsDir, wanted.file), 'utf8')
+  for (const desired of manifest ? desiredFiles(config.fleet, manifest) : []) {
+    const pem = await readFile(join(config.haproxy.certsDir, desired.file), 'utf8')
       .then(parse)
       .catch(() => undefined);
-    if (pem?.leaf.serialNumber === wanted.serial) return (address) => proveServed([address], wanted, pem);
+    if (pem?.leaf.serialNumber === desired.serial) return (address) => proveServed([address], desired, pem);
   }
   return answers;
 }

@@ -25,9 +25,9 @@ export function crtListFileOf({ haproxy }: AgentConfig): CrtListFile | undefined
  * Makes the files' lines exactly these, in one write; none: takes it off the list. Equal → not written.
  * @throws HostError `ERR_CRT_LIST_FILE`; tried again with each pass
  */
-export async function writeTails(list: CrtListFile, wanted: Tails): Promise<void> {
+export async function writeTails(list: CrtListFile, desired: Tails): Promise<void> {
   const before = await readText(list.path);
-  const after = withTails(before ?? '', list.certsDir, wanted);
+  const after = withTails(before ?? '', list.certsDir, desired);
   if (after === (before ?? '')) return;
   try {
     const path = await realpath(list.path).catch(() => list.path);
@@ -41,12 +41,12 @@ export async function writeTails(list: CrtListFile, wanted: Tails): Promise<void
 }
 
 /** Pure. A new line comes before the first of ours with a later name: so HAProxy's order is that of a directory. */
-export function withTails(text: string, certsDir: string, wanted: Tails): string {
+export function withTails(text: string, certsDir: string, desired: Tails): string {
   const lines = linesIn(text);
   const before = tailsIn(lines);
   const spelled = new Map([...lines].reverse().map(({ name, filename }) => [name, filename]));
   const changes = new Map(
-    [...wanted].flatMap(([file, tails]) => {
+    [...desired].flatMap(([file, tails]) => {
       const name = nameOf({ certsDir }, file);
       const filename = spelled.get(name) ?? `${certsDir}/${file}`;
       const written = tails.map((tail) => crtListLine(filename, tail));

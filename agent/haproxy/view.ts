@@ -104,13 +104,13 @@ export function surplusEntries(entries: readonly CrtListEntry[], tails: readonly
 
 async function findCrtLists(runtime: Runtime, options: ViewOptions): Promise<CrtList[]> {
   const { certsDir, crtListFile, crtList, paths } = options;
-  const wanted = await Promise.all([certsDir, crtListFile].map((path) => path && realPathOf(path)));
+  const desired = await Promise.all([certsDir, crtListFile].map((path) => path && realPathOf(path)));
   const found: CrtList[] = [];
   for (const name of await runtime.showCrtLists()) {
     const path = await realPathOf(toHost(name, paths));
     const isNamed = name === crtList;
-    const isFile = isNamed ? crtListFile !== undefined : path !== undefined && path === wanted[1];
-    const isDirectory = crtList === undefined && path !== undefined && path === wanted[0];
+    const isFile = isNamed ? crtListFile !== undefined : path !== undefined && path === desired[1];
+    const isDirectory = crtList === undefined && path !== undefined && path === desired[0];
     if (isNamed || isFile || isDirectory)
       found.push({ name, isFile, entries: await runtime.showCrtList(name) });
   }
@@ -137,10 +137,10 @@ function filenameIn(crtList: string, file: string): string {
   return `${crtList.replace(/\/+$/, '')}/${file}`;
 }
 
-/** HAProxy has the wanted certificate there, and in its crt-list: what `show ssl cert` and `show ssl crt-list` say. */
-export function isServing(place: RuntimeFile, wanted: { serial: string; chainLength: number }): boolean {
+/** HAProxy has the desired certificate there, and in its crt-list: what `show ssl cert` and `show ssl crt-list` say. */
+export function isServing(place: RuntimeFile, desired: { serial: string; chainLength: number }): boolean {
   const { certificate, isListed } = place;
   if (certificate?.status !== 'Used' || !isListed) return false;
-  const chainLength = certificate.chainLength ?? wanted.chainLength;
-  return certificate.serial === wanted.serial && chainLength === wanted.chainLength;
+  const chainLength = certificate.chainLength ?? desired.chainLength;
+  return certificate.serial === desired.serial && chainLength === desired.chainLength;
 }

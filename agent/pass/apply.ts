@@ -8,7 +8,7 @@ import { type Action, isLoading, type Outcome } from '../deploy/action.ts';
 import { loadCertificate, proveCertificate, removeFile, unloadFromHaproxy } from '../deploy/deploy.ts';
 import { fetchAndInstall, type InstalledFile } from '../deploy/fetch.ts';
 import { showCrtListOnce } from '../deploy/load.ts';
-import { wantedTails } from '../desired/files.ts';
+import { desiredTails } from '../desired/files.ts';
 import { isSameTails, viewCrtList, writeTails } from '../haproxy/crt-list-file.ts';
 import { logOutcome } from './log-outcome.ts';
 import { type Pace, pacer } from './pace.ts';
@@ -19,25 +19,25 @@ const AT_A_TIME = 20;
 const PROVED_AT_ONCE = 3;
 
 /** @returns what is left to do with them when those before them are through */
-type Way = (outcomes: readonly Outcome[], scene: HostView) => Promise<() => Promise<void>>;
+type Way = (outcomes: readonly Outcome[], view: HostView) => Promise<() => Promise<void>>;
 
 /** @returns in the order of the plan; fewer where `signal` came: those in hand or being made ready are finished */
 export async function applyPlan(
   actions: readonly Action[],
-  scene: HostView,
+  view: HostView,
   signal?: AbortSignal,
 ): Promise<Outcome[]> {
   const done = new Map<Action, Outcome>();
   // What comes is there before what goes: a name may move from one to the other.
   const ways = [
-    [isBringing, bringSome(pacer(scene))] as const,
+    [isBringing, bringSome(pacer(view))] as const,
     [isGoing, removeSome] as const,
     [isIdle, leaveSome] as const,
   ];
   for (const [isOne, way] of ways) {
     const outcomes = actions.filter(isOne).map((action): Outcome => ({ action, progress: {} }));
-    for await (const outcome of goThrough(outcomes, way, scene, signal)) {
-      if (!outcome.action.isProvedLast) logOutcome(scene.log, outcome);
+    for await (const outcome of goThrough(outcomes, way, view, signal)) {
+      if (!outcome.action.isProvedLast) logOutcome(view.log, outcome);
       done.set(outcome.action, outcome);
     }
   }
@@ -45,11 +45,11 @@ export async function applyPlan(
 }
 
 /** While HAProxy works on some, the next ones are made ready. */
-async function* goThrough(outcomes: readonly Outcome[], way: Way, scene: HostView, signal?: AbortSignal) {
+async function* goThrough(outcomes: readonly Outcome[], way: Way, view: HostView, signal?: AbortSignal) {
   const begin = (from: number) => {
     if (signal?.aborted || from >= outcomes.length) return undefined;
     const some = outcomes.slice(from, from + AT_A_TIME);
-    return { some, begun: way(some, scene) };
+    return { some, begun: way(some, view) };
   };
   let next = begin(0);
   for (let from = AT_A_TIME; next !== undefined; from += AT_A_TIME) {
@@ -67,49 +67,49 @@ const isIdle = (action: Action) => !isBringing(action) && !isGoing(action);
 
 const bringSome =
   (paced: Pace): Way =>
-  async (outcomes, scene) => {
+  async (outcomes, view) => {
     const ready = new Map<Outcome, InstalledFile>();
     const make = async (outcome: Outcome) =>
-      void ready.set(outcome, await fetchAndInstall(outcome.action, scene, outcome.progress));
+      void ready.set(outcome, await fetchAndInstall(outcome.action, view, outcome.progress));
     await Promise.all(outcomes.map((outcome) => attempt([outcome], () => make(outcome))));
     // In the order of the plan, by which name-order.ts knows who stands in front of a namesake.
     const inOrder = outcomes.flatMap((outcome) => {
       const prepared = ready.get(outcome);
       return prepared === undefined ? [] : [[outcome, prepared] as const];
     });
-    return () => loadSome(inOrder, scene, paced);
+    return () => loadSome(inOrder, view, paced);
   };
 
 async function loadSome(
   ready: readonly (readonly [Outcome, InstalledFile])[],
-  scene: HostView,
+  view: HostView,
   paced: Pace,
 ): Promise<void> {
   await enlist(
     ready.map(([outcome]) => outcome),
-    scene,
+    view,
   );
   for (const [outcome, prepared] of ready.filter(([one]) => isWell(one))) {
     await paced(outcome.action);
-    await attempt([outcome], () => loadCertificate(prepared, scene, outcome.progress));
+    await attempt([outcome], () => loadCertificate(prepared, view, outcome.progress));
   }
   const loaded = ready.filter(([outcome]) => isWell(outcome));
   for (let from = 0; from < loaded.length; from += PROVED_AT_ONCE) {
     const some = loaded.slice(from, from + PROVED_AT_ONCE);
     await Promise.all(
-      some.map(([one, prepared]) => attempt([one], () => proveCertificate(prepared, scene, one.progress))),
+      some.map(([one, prepared]) => attempt([one], () => proveCertificate(prepared, view, one.progress))),
     );
   }
 }
 
 /** From HAProxy first, then from its list, then the file: HAProxy does not start with a line that names none. */
-const removeSome: Way = async (outcomes, scene) => async () => {
-  const showCrtList = showCrtListOnce(scene.runtime);
+const removeSome: Way = async (outcomes, view) => async () => {
+  const showCrtList = showCrtListOnce(view.runtime);
   for (const outcome of outcomes)
-    await attempt([outcome], () => unloadFromHaproxy(outcome.action, scene, showCrtList));
-  await enlist(outcomes.filter(isWell), scene);
+    await attempt([outcome], () => unloadFromHaproxy(outcome.action, view, showCrtList));
+  await enlist(outcomes.filter(isWell), view);
   for (const outcome of outcomes.filter(isWell))
-    await attempt([outcome], () => removeFile(outcome.action, scene));
+    await attempt([outcome], () => removeFile(outcome.action, view));
 };
 
 const leaveSome: Way =
@@ -126,13 +126,13 @@ async function enlist(outcomes: readonly Outcome[], { crtListFile }: HostView): 
   await attempt(outcomes, async () => {
     const files = outcomes.map(({ action }) => action.file);
     const listed = await viewCrtList(crtListFile, files);
-    const tailsFor = ({ file, wanted }: Action) =>
-      wanted === undefined ? [] : wantedTails(wanted.listing, listed.get(file));
+    const tailsFor = ({ file, desired }: Action) =>
+      desired === undefined ? [] : desiredTails(desired.listing, listed.get(file));
     const changed = outcomes.filter(({ action }) => !isSameTails(tailsFor(action), listed.get(action.file)));
     const tails = new Map(changed.map(({ action }) => [action.file, tailsFor(action)]));
     await attempt(changed, () => writeTails(crtListFile, tails));
     for (const { action, progress, error } of changed)
-      if (error === undefined && action.wanted !== undefined) progress.isListed = true;
+      if (error === undefined && action.desired !== undefined) progress.isListed = true;
   });
 }
 

@@ -18,14 +18,14 @@ export function logBlocker(log: Log, blocker: unknown): void {
 
 export function logOutcome(log: Log, outcome: Outcome): void {
   const { action, progress, error } = outcome;
-  const { certificate, file, reason, wanted } = action;
-  const subject = { certificate, file, serial: wanted?.serial };
+  const { certificate, file, reason, desired } = action;
+  const subject = { certificate, file, serial: desired?.serial };
   if (progress.isWritten) log('certificate.installed', { ...subject, reason });
   if (progress.isListed) log('certificate.listed', { ...subject, reason });
   if (progress.isLoaded) log('certificate.loaded', { ...subject, reason });
   if (progress.handshakes?.length)
     log('certificate.proven', { ...subject, binds: progress.handshakes.join() });
-  if (progress.staple?.sha256) log('staple.loaded', { ...subject, nextUpdate: wanted?.staple?.nextUpdate });
+  if (progress.staple?.sha256) log('staple.loaded', { ...subject, nextUpdate: desired?.staple?.nextUpdate });
   if (progress.stapleError !== undefined)
     log('staple.failed', { ...subject, ...errorFields(progress.stapleError) });
   if (error !== undefined) log(failureEvent(outcome), { ...subject, reason, ...errorFields(error) });
@@ -47,9 +47,9 @@ export function logReloadDecision(log: Log, decision: ReloadDecision): void {
 /** Both certificates of a name that two of them have. */
 export function logOverlaps(log: Log, outcomes: readonly Outcome[]): void {
   for (const { action } of outcomes) {
-    const { file, certificate, wanted } = action;
-    const servedBy = [...new Set(wanted?.shadows?.map(({ by }) => by))];
-    const names = wanted?.shadows?.map(({ name }) => name) ?? [];
+    const { file, certificate, desired } = action;
+    const servedBy = [...new Set(desired?.shadows?.map(({ by }) => by))];
+    const names = desired?.shadows?.map(({ name }) => name) ?? [];
     if (names.length > 0)
       log('names.overlap', {
         certificate,
@@ -69,7 +69,7 @@ function failureEvent(outcome: Outcome): EventName {
 }
 
 export function logResult(log: Log, { status, isChanged }: PassResult, ms: number): void {
-  const count = (wanted: string) => status.files.filter(({ state }) => state === wanted).length;
+  const count = (state: string) => status.files.filter((file) => file.state === state).length;
   const [served, failed, pending, needsReload] = ['served', 'failed', 'pending', 'needs-reload'].map(count);
   log('run.finished', { served, failed, pending, 'needs-reload': needsReload, changed: isChanged, ms });
 }

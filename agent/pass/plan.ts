@@ -3,7 +3,7 @@
  * and the time. The storyboard logs the decision and does it.
  */
 import type { Action, DiskFile } from '../deploy/action.ts';
-import { stapleFileOf, stapleOf, type WantedFile, wantedTails } from '../desired/files.ts';
+import { type DesiredFile, desiredTails, stapleFileOf, stapleOf } from '../desired/files.ts';
 import { commandBytes } from '../haproxy/capabilities.ts';
 import { type Tails, tailOf } from '../haproxy/crt-list-line.ts';
 import {
@@ -16,19 +16,19 @@ import {
 import type { AgentState, FileRecord } from '../state/state.ts';
 
 /** @returns undefined: nothing to do. */
-export function reasonToStaple(wanted: WantedFile, input: PlanInput): string | undefined {
-  const seen = input.disk.get(stapleFileOf(wanted.file))?.sha256;
-  const stapled = input.records[wanted.file]?.stapled;
-  const staple = stapleOf(wanted, input.now);
+export function reasonToStaple(desired: DesiredFile, input: PlanInput): string | undefined {
+  const seen = input.disk.get(stapleFileOf(desired.file))?.sha256;
+  const stapled = input.records[desired.file]?.stapled;
+  const staple = stapleOf(desired, input.now);
   if (staple === undefined)
     return seen !== undefined && seen === stapled
       ? 'its OCSP response has expired or is withdrawn'
       : undefined;
   if (seen !== staple.sha256) return 'another OCSP response is published';
   const { capabilities, files } = input.haproxy ?? {};
-  const places = files?.get(wanted.file) ?? [];
+  const places = files?.get(desired.file) ?? [];
   const fits = places.every(
-    ({ filename }) => commandBytes(wanted.size, filename) <= (capabilities?.maxCommandBytes ?? 0),
+    ({ filename }) => commandBytes(desired.size, filename) <= (capabilities?.maxCommandBytes ?? 0),
   );
   // What does not fit is read from the file at the next reload.
   if (!fits || places.length === 0) return undefined;
@@ -39,7 +39,7 @@ export function reasonToStaple(wanted: WantedFile, input: PlanInput): string | u
 }
 
 export interface PlanInput {
-  wanted: readonly WantedFile[];
+  desired: readonly DesiredFile[];
   disk: ReadonlyMap<string, DiskFile>;
   /** Lines of a crt-list file on disk, where there is one. */
   listed?: Tails | undefined;
@@ -54,62 +54,62 @@ export interface PlanInput {
 }
 
 export function plan(input: PlanInput): Action[] {
-  const names = new Set(input.wanted.map(({ file }) => file));
+  const names = new Set(input.desired.map(({ file }) => file));
   const gone = Object.keys(input.records).filter((file) => !names.has(file));
   const goings = gone.map((file) => planRemoval(file, input));
   const hasGoings = goings.some(({ kind }) => kind === 'remove');
   return [
-    ...input.wanted.map((wanted) => ({
-      ...proving(wanted, decide(wanted, input)),
-      file: wanted.file,
-      certificate: wanted.certificate,
-      wanted,
-      isProvedLast: hasGoings || wanted.namesakes !== undefined,
+    ...input.desired.map((desired) => ({
+      ...proving(desired, decide(desired, input)),
+      file: desired.file,
+      certificate: desired.certificate,
+      desired,
+      isProvedLast: hasGoings || desired.namesakes !== undefined,
     })),
     ...goings,
   ];
 }
 
 /** Who commits a namesake by hand puts another one in front, and nothing but a handshake shows it. */
-function proving({ namesakes }: WantedFile, decision: Decision): Decision {
+function proving({ namesakes }: DesiredFile, decision: Decision): Decision {
   if (namesakes === undefined || decision.kind !== 'keep') return decision;
   return { kind: 'prove', reason: 'it shares names with others' };
 }
 
 type Decision = Pick<Action, 'kind' | 'reason' | 'code'>;
 
-function decide(wanted: WantedFile, input: PlanInput): Decision {
-  const record = input.records[wanted.file];
-  const notBefore = isBackedOff(wanted, record, input.now);
+function decide(desired: DesiredFile, input: PlanInput): Decision {
+  const record = input.records[desired.file];
+  const notBefore = isBackedOff(desired, record, input.now);
   if (notBefore !== undefined)
     return { kind: 'backed-off', reason: `${record?.failure?.code} before, next try ${notBefore}` };
-  const disk = input.disk.get(wanted.file);
-  if (disk?.sha256 !== wanted.sha256) return decideFile(wanted, disk, record);
+  const disk = input.disk.get(desired.file);
+  if (disk?.sha256 !== desired.sha256) return decideFile(desired, disk, record);
   if (!disk.isGuarded) return { kind: 'repair', reason: 'mode or owner is not as configured' };
-  if (input.listed !== undefined && !isListedRight(wanted, input.listed))
+  if (input.listed !== undefined && !isListedRight(desired, input.listed))
     return { kind: 'list', reason: 'its line in the crt-list file is missing, or another one' };
-  const staple = reasonToStaple(wanted, input);
-  const hasProof = isProven(wanted, record, input.handshakes);
+  const staple = reasonToStaple(desired, input);
+  const hasProof = isProven(desired, record, input.handshakes);
   const decision =
     input.haproxy === undefined
       ? decideUnseen(input, hasProof)
-      : decideRuntime(wanted, input.haproxy, hasProof);
+      : decideRuntime(desired, input.haproxy, hasProof);
   const isRight = input.haproxy === undefined || decision.kind === 'keep' || decision.kind === 'prove';
   return staple !== undefined && isRight ? { kind: 'staple', reason: staple } : decision;
 }
 
-function isListedRight({ file, listing }: WantedFile, listed: Tails): boolean {
+function isListedRight({ file, listing }: DesiredFile, listed: Tails): boolean {
   const seen = listed.get(file) ?? [];
-  const tails = wantedTails(listing, seen);
+  const tails = desiredTails(listing, seen);
   return seen.length === tails.length && tails.every((tail, index) => tail === seen[index]);
 }
 
 function decideFile(
-  wanted: WantedFile,
+  desired: DesiredFile,
   disk: DiskFile | undefined,
   record: FileRecord | undefined,
 ): Decision {
-  const wasDone = record?.proven?.sha256 === wanted.sha256;
+  const wasDone = record?.proven?.sha256 === desired.sha256;
   if (wasDone)
     return { kind: 'repair', reason: disk ? 'the file was changed by somebody else' : 'the file is gone' };
   if (disk === undefined) return { kind: 'install', reason: 'new in the manifest' };
@@ -122,9 +122,9 @@ function decideUnseen({ isWithoutSocket = false }: PlanInput, hasProof: boolean)
   return { kind: 'prove', reason: 'without a stats socket, only a handshake shows it' };
 }
 
-function decideRuntime(wanted: WantedFile, haproxy: HaproxyView, hasProof: boolean): Decision {
-  const places = haproxy.files.get(wanted.file) ?? [];
-  const wrong = places.find((place) => !isServing(place, wanted));
+function decideRuntime(desired: DesiredFile, haproxy: HaproxyView, hasProof: boolean): Decision {
+  const places = haproxy.files.get(desired.file) ?? [];
+  const wrong = places.find((place) => !isServing(place, desired));
   if (wrong === undefined && places.some(isListedOtherwise))
     return { kind: 'list', reason: 'HAProxy lists it with other options or filters' };
   if (wrong === undefined && hasProof) return { kind: 'keep', reason: 'served' };
@@ -139,29 +139,29 @@ function decideRuntime(wanted: WantedFile, haproxy: HaproxyView, hasProof: boole
       code: 'ERR_RUNTIME_CRT_LIST',
     };
   const { maxCommandBytes } = haproxy.capabilities;
-  const bytes = commandBytes(wanted.size, wrong.filename);
+  const bytes = commandBytes(desired.size, wrong.filename);
   if (bytes <= maxCommandBytes) return { kind: 'load', reason };
   const tooBig = `${reason}; ${bytes} bytes do not fit in one command of ${maxCommandBytes}`;
   return { kind: 'needs-reload', reason: tooBig, code: 'ERR_RUNTIME_PAYLOAD_SIZE' };
 }
 
 function isProven(
-  wanted: WantedFile,
+  desired: DesiredFile,
   record: FileRecord | undefined,
   handshakes: readonly string[],
 ): boolean {
   const proven = record?.proven;
   return handshakes.every(
-    (address) => proven?.sha256 === wanted.sha256 && proven.addresses.includes(address),
+    (address) => proven?.sha256 === desired.sha256 && proven.addresses.includes(address),
   );
 }
 
-function isBackedOff(wanted: WantedFile, record: FileRecord | undefined, now: Date): string | undefined {
+function isBackedOff(desired: DesiredFile, record: FileRecord | undefined, now: Date): string | undefined {
   const failure = record?.failure;
   // Depends on another certificate, and costs nothing.
   if (failure?.code === 'ERR_HANDSHAKE_OVERLAP') return undefined;
-  if (failure?.listing !== (wanted.listing && tailOf(wanted.listing))) return undefined;
-  if (failure?.sha256 !== wanted.sha256 || now >= new Date(failure.notBefore)) return undefined;
+  if (failure?.listing !== (desired.listing && tailOf(desired.listing))) return undefined;
+  if (failure?.sha256 !== desired.sha256 || now >= new Date(failure.notBefore)) return undefined;
   return failure.notBefore;
 }
 

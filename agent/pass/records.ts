@@ -18,9 +18,9 @@ const HANDSHAKE_BACK_OFF_MS = [1, 10].map((minutes) => minutes * MINUTE_MS);
  */
 export function withIntents(state: AgentState, actions: readonly Action[]): AgentState {
   const changes: Changes = new Map();
-  for (const { kind, file, wanted } of actions) {
-    if (wanted === undefined || kind === 'backed-off') continue;
-    const { certificate, sha256 } = wanted;
+  for (const { kind, file, desired } of actions) {
+    if (desired === undefined || kind === 'backed-off') continue;
+    const { certificate, sha256 } = desired;
     const record = state.files[file];
     if (record?.certificate === certificate && record.written[0] === sha256) continue;
     const others = record?.written.filter((other) => other !== sha256) ?? [];
@@ -76,7 +76,7 @@ export function withoutFailures(files: AgentState['files']): AgentState['files']
 
 function nextRecord(record: FileRecord, { action, progress, error }: Outcome, now: Date): FileRecord {
   const { failure, ...rest } = record;
-  const sha256 = action.wanted?.sha256;
+  const sha256 = action.desired?.sha256;
   if (sha256 === undefined || action.kind === 'backed-off') return record;
   if (error === undefined) {
     if (action.kind === 'keep' && failure === undefined && record.written.join() === sha256) return record;
@@ -91,7 +91,7 @@ function nextRecord(record: FileRecord, { action, progress, error }: Outcome, no
   }
   if (reactionTo(error) !== 'refused') return rest;
   const code = codeOf(error);
-  const listing = action.wanted?.listing && tailOf(action.wanted.listing);
+  const listing = action.desired?.listing && tailOf(action.desired.listing);
   const attempts = failure?.sha256 === sha256 ? failure.attempts + 1 : 1;
   return {
     ...rest,

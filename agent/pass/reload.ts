@@ -9,7 +9,7 @@ import type { Agent, HostView } from '../agent.ts';
 import type { ReloadSettings } from '../config/haproxy.ts';
 import type { Outcome, ReloadDecision } from '../deploy/action.ts';
 import { isAnyServed } from '../deploy/without-socket.ts';
-import type { WantedFile } from '../desired/files.ts';
+import type { DesiredFile } from '../desired/files.ts';
 import { HostError, type HostErrorCode } from '../errors.ts';
 import type { AgentState } from '../state/state.ts';
 import { runProgram } from './command.ts';
@@ -28,9 +28,9 @@ export function reloadWish(outcomes: readonly Outcome[]): string | undefined {
   return files.length === 0 ? undefined : digest(files.sort().join('\n'));
 }
 
-function waitingIn(outcomes: readonly Outcome[]): WantedFile[] {
+function waitingIn(outcomes: readonly Outcome[]): DesiredFile[] {
   const waiting = outcomes.filter((outcome) => stateOf(outcome) === 'needs-reload');
-  return waiting.flatMap(({ action }) => action.wanted ?? []);
+  return waiting.flatMap(({ action }) => action.desired ?? []);
 }
 
 export function decideReload(
@@ -49,15 +49,15 @@ export function decideReload(
 export async function reloadIfNeeded(
   agent: Agent,
   { reload: last }: AgentState,
-  scene: HostView,
+  view: HostView,
   outcomes: readonly Outcome[],
 ): Promise<ReloadRecord | undefined> {
   const settings = agent.config.haproxy.reload;
   const decision = decideReload(settings, last, reloadWish(outcomes), agent.now());
   logReloadDecision(agent.log, decision);
   if (decision.kind !== 'reload' || settings === undefined) return undefined;
-  const before = scene.haproxy?.process.pid;
-  if (before === undefined && !scene.isWithoutSocket) return undefined;
+  const before = view.haproxy?.process.pid;
+  if (before === undefined && !view.isWithoutSocket) return undefined;
   // Without a socket, those that wait tell of the new worker.
   const isReloaded =
     before === undefined ? isAnyServed(waitingIn(outcomes), agent) : hasNewWorker(agent, before);

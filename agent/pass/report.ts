@@ -35,15 +35,15 @@ export async function report(
 }
 
 export function resultOf(agent: Agent, memory: StateDirectory, news: PollResult, done: PassWork): PassResult {
-  const { scene, outcomes, state } = done;
+  const { view, outcomes, state } = done;
   // Where handshakes and reloads do, the lack of a socket hinders nobody.
-  const hostError = news.error ?? (scene.isWithoutSocket ? undefined : scene.blocker);
+  const hostError = news.error ?? (view.isWithoutSocket ? undefined : view.blocker);
   const status = hostStatusOf({
     config: agent.config,
     agentVersion: agent.version,
     manifestEtag: news.known?.etag,
-    haproxy: scene.haproxy,
-    disk: scene.disk,
+    haproxy: view.haproxy,
+    disk: view.disk,
     records: state.files,
     error: hostError ?? reloadFailure(done),
     previous: memory.status,
@@ -55,7 +55,7 @@ export function resultOf(agent: Agent, memory: StateDirectory, news: PollResult,
   });
   return {
     ...{ outcomes, status, error: hostError },
-    blocker: news.error ?? scene.blocker,
+    blocker: news.error ?? view.blocker,
     isChanged,
     nextTryAt: earliest(nextTry(state, outcomes, agent.now()), nextReload(agent, done)),
   };
@@ -139,7 +139,7 @@ export interface Remembered {
 }
 
 export interface PassWork extends Remembered {
-  scene: HostView;
+  view: HostView;
   outcomes: Outcome[];
   /** `false`: told to stop before the last certificate. */
   isComplete: boolean;

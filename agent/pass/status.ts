@@ -1,5 +1,5 @@
 /**
- * The host status that closes the circle: what is wanted, what is on disk, what HAProxy shows, what the wire
+ * The host status that closes the circle: what the manifest wants, what is on disk, what HAProxy shows, what the wire
  * has proved. Reported when it has changed, and once an hour, so that a silent host is noticed.
  */
 import { HOUR_MS } from '#common/time.ts';
@@ -8,7 +8,7 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
 import type { AgentConfig } from '../config/config.ts';
 import type { DiskFile, Outcome } from '../deploy/action.ts';
-import type { WantedFile, WantedStaple } from '../desired/files.ts';
+import type { DesiredFile, DesiredStaple } from '../desired/files.ts';
 import { reactionTo } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
 import type { HaproxyView } from '../haproxy/view.ts';
@@ -82,39 +82,39 @@ function fileStatusOf(
   input: StatusInput,
   before: ReadonlyMap<string, FileStatus>,
 ): FileStatus | undefined {
-  const { wanted } = outcome.action;
-  if (wanted === undefined) return undefined;
-  const disk = diskOf(outcome, wanted, input);
+  const { desired } = outcome.action;
+  if (desired === undefined) return undefined;
+  const disk = diskOf(outcome, desired, input);
   const runtime = runtimeOf(outcome, input);
   const error = errorIn(outcome, input);
   const state = stateOf(outcome);
-  const addresses = input.records[wanted.file]?.proven?.addresses ?? [];
+  const addresses = input.records[desired.file]?.proven?.addresses ?? [];
   return {
-    file: wanted.file,
-    certificate: wanted.certificate,
+    file: desired.file,
+    certificate: desired.certificate,
     state,
-    since: sinceWhen(state, wanted, before.get(wanted.file)) ?? input.now.toISOString(),
-    wanted: { sha256: wanted.sha256, serial: wanted.serial },
+    since: sinceWhen(state, desired, before.get(desired.file)) ?? input.now.toISOString(),
+    wanted: { sha256: desired.sha256, serial: desired.serial },
     ...(disk === undefined ? {} : { disk: { sha256: disk } }),
     ...(runtime === undefined ? {} : { runtime }),
     ...(state === 'served' ? { handshakes: addresses } : {}),
-    ...(wanted.shadows?.length
-      ? { overlaps: wanted.shadows.slice(0, MAX_OVERLAPS).map(({ name, by }) => ({ name, by })) }
+    ...(desired.shadows?.length
+      ? { overlaps: desired.shadows.slice(0, MAX_OVERLAPS).map(({ name, by }) => ({ name, by })) }
       : {}),
-    ...(isStapled(wanted, input) ? { staple: { nextUpdate: wanted.staple.nextUpdate } } : {}),
+    ...(isStapled(desired, input) ? { staple: { nextUpdate: desired.staple.nextUpdate } } : {}),
     ...(error === undefined ? {} : { error }),
   };
 }
 
 function isStapled(
-  wanted: WantedFile,
+  desired: DesiredFile,
   { records }: StatusInput,
-): wanted is WantedFile & { staple: WantedStaple } {
-  return wanted.staple !== undefined && records[wanted.file]?.stapled === wanted.staple.sha256;
+): desired is DesiredFile & { staple: DesiredStaple } {
+  return desired.staple !== undefined && records[desired.file]?.stapled === desired.staple.sha256;
 }
 
-function diskOf({ progress }: Outcome, wanted: WantedFile, { disk }: StatusInput): string | undefined {
-  return progress.isWritten ? wanted.sha256 : disk.get(wanted.file)?.sha256 || undefined;
+function diskOf({ progress }: Outcome, desired: DesiredFile, { disk }: StatusInput): string | undefined {
+  return progress.isWritten ? desired.sha256 : disk.get(desired.file)?.sha256 || undefined;
 }
 
 function runtimeOf({ action, progress }: Outcome, { haproxy }: StatusInput): FileStatus['runtime'] {
@@ -135,10 +135,10 @@ function errorIn({ action, error }: Outcome, input: StatusInput): FileStatus['er
 
 function sinceWhen(
   state: FileStatus['state'],
-  wanted: WantedFile,
+  desired: DesiredFile,
   before: FileStatus | undefined,
 ): string | undefined {
-  return before?.state === state && before.wanted.sha256 === wanted.sha256 ? before.since : undefined;
+  return before?.state === state && before.wanted.sha256 === desired.sha256 ? before.since : undefined;
 }
 
 function errorOf(error: unknown): { code: string; message: string } {

@@ -10,7 +10,7 @@ import { checkDirectory, viewDisk } from '../deploy/disk.ts';
 import { sweepPrevious, sweepTemps, writtenDirectories } from '../deploy/install.ts';
 import { retirePlaceholder } from '../deploy/placeholder.ts';
 import { worksWithoutSocket } from '../deploy/without-socket.ts';
-import { stapleFileOf, tailsOf, wantedFiles } from '../desired/files.ts';
+import { desiredFiles, stapleFileOf, tailsOf } from '../desired/files.ts';
 import { withOverlaps } from '../desired/overlap.ts';
 import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
 import { type AgentState, readStateDirectory, saveManifest, saveState } from '../state/state.ts';
@@ -74,12 +74,12 @@ async function pass(agent: Agent, options: PassOptions): Promise<PassResult> {
 async function preview(agent: Agent, options: PassOptions): Promise<PassResult> {
   const memory = await readStateDirectory(agent.config.stateDir, agent.config, agent.log);
   const news = await pollOrKeep(agent, memory.manifest);
-  const { scene, actions } = await decide(agent, options, news, memory.state);
+  const { view, actions } = await decide(agent, options, news, memory.state);
   const outcomes = actions.map((action) => ({ action, progress: {} }));
   return resultOf(agent, memory, news, {
     state: memory.state,
     saved: memory.state,
-    scene,
+    view,
     outcomes,
     isComplete: true,
   });
@@ -92,18 +92,18 @@ async function reconcile(
   { state: before, saved }: Remembered,
   round = 1,
 ): Promise<PassWork> {
-  const { scene, actions } = await decide(agent, options, news, before);
+  const { view, actions } = await decide(agent, options, news, before);
   const intended = withIntents(before, actions);
   await saveState(agent.config.stateDir, intended, saved);
-  const outcomes = await act(agent, options, actions, scene);
+  const outcomes = await act(agent, options, actions, view);
   const state = withOutcomes(intended, outcomes, agent.now());
-  const pid = await pidAfter(agent, scene, outcomes);
+  const pid = await pidAfter(agent, view, outcomes);
   if (pid !== undefined && round < MAX_ROUNDS) {
-    agent.log('haproxy.reloaded', { pid, before: scene.haproxy?.process.pid });
+    agent.log('haproxy.reloaded', { pid, before: view.haproxy?.process.pid });
     const next = await reconcile(agent, options, news, { state, saved: intended }, round + 1);
     return { ...next, outcomes: withEarlier(outcomes, next.outcomes) };
   }
-  const reloaded = round < MAX_ROUNDS ? await reloadIfNeeded(agent, state, scene, outcomes) : undefined;
+  const reloaded = round < MAX_ROUNDS ? await reloadIfNeeded(agent, state, view, outcomes) : undefined;
   if (reloaded !== undefined && reloaded.failure === undefined) {
     const after = { state: { ...state, reload: reloaded }, saved: intended };
     const next = await reconcile(agent, options, news, after, round + 1);
@@ -113,12 +113,12 @@ async function reconcile(
   const decided = new Set(
     outcomes.flatMap((outcome) => (stateOf(outcome) === 'pending' ? [] : outcome.action)),
   );
-  const undecided = scene.haproxy ? actions.filter((action) => !decided.has(action)) : [];
+  const undecided = view.haproxy ? actions.filter((action) => !decided.has(action)) : [];
   await sweepPrevious(
     agent.config.haproxy.certsDir,
     new Set(undecided.flatMap(({ file }) => [file, stapleFileOf(file)])),
   );
-  return { state: after, saved: intended, scene, outcomes, isComplete: outcomes.length === actions.length };
+  return { state: after, saved: intended, view, outcomes, isComplete: outcomes.length === actions.length };
 }
 
 async function decide(
@@ -126,40 +126,40 @@ async function decide(
   options: PassOptions,
   news: PollResult,
   state: AgentState,
-): Promise<{ scene: HostView; actions: Action[] }> {
+): Promise<{ view: HostView; actions: Action[] }> {
   const { config } = agent;
   const records = options.ignoresBackOff ? withoutFailures(state.files) : state.files;
   const manifest = news.known?.manifest;
-  const wanted = manifest ? withOverlaps(wantedFiles(config.fleet, manifest)) : [];
-  const names = new Set([...wanted.map(({ file }) => file), ...Object.keys(records)]);
+  const desired = manifest ? withOverlaps(desiredFiles(config.fleet, manifest)) : [];
+  const names = new Set([...desired.map(({ file }) => file), ...Object.keys(records)]);
   const onDisk = [...names].flatMap((file) => [file, stapleFileOf(file)]);
   const crtListFile = crtListFileOf(config);
   const listed = crtListFile && (await viewCrtList(crtListFile, names));
   // While HAProxy answers, there is time to read.
   const [{ haproxy, blocker }, disk] = await Promise.all([
-    observeHaproxy(agent, tailsOf(names, wanted, listed)),
+    observeHaproxy(agent, tailsOf(names, desired, listed)),
     viewDisk(config.haproxy.certsDir, onDisk, config.pem),
   ]);
   const handshakes = config.haproxy.handshake;
   const unseen = worksWithoutSocket(agent, blocker, options);
-  const seen = { wanted, disk, listed, haproxy, isWithoutSocket: unseen };
+  const seen = { desired, disk, listed, haproxy, isWithoutSocket: unseen };
   const actions = plan({ ...seen, records, handshakes, now: agent.now() });
   // Without any manifest nothing is known to be unwanted.
   const safe = manifest ? actions : [];
-  return { scene: { ...agent, haproxy, blocker, isWithoutSocket: unseen, disk, crtListFile }, actions: safe };
+  return { view: { ...agent, haproxy, blocker, isWithoutSocket: unseen, disk, crtListFile }, actions: safe };
 }
 
 async function act(
   agent: Agent,
   options: PassOptions,
   actions: readonly Action[],
-  scene: HostView,
+  view: HostView,
 ): Promise<Outcome[]> {
-  logBlocker(agent.log, scene.blocker);
-  scene.blocker ??= await clearTransaction(agent, actions, scene.haproxy);
-  const outcomes = await applyPlan(actions, scene, options.signal);
+  logBlocker(agent.log, view.blocker);
+  view.blocker ??= await clearTransaction(agent, actions, view.haproxy);
+  const outcomes = await applyPlan(actions, view, options.signal);
   const open = outcomes.filter(({ action }) => action.isProvedLast);
-  await restoreNameOrder(open, scene);
+  await restoreNameOrder(open, view);
   for (const outcome of open) logOutcome(agent.log, outcome);
   logOverlaps(agent.log, open);
   return outcomes;

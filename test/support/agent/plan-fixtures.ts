@@ -1,7 +1,7 @@
 // One certificate, `shop`, in all conditions.
 import { certificateName } from '#contract/layout.ts';
 import type { ActionKind } from '../../../agent/deploy/action.ts';
-import type { WantedFile } from '../../../agent/desired/files.ts';
+import type { DesiredFile } from '../../../agent/desired/files.ts';
 import type { HaproxyView, RuntimeFile } from '../../../agent/haproxy/view.ts';
 import type { FileRecord } from '../../../agent/state/state.ts';
 
@@ -12,21 +12,21 @@ export interface Row {
   haproxy?: HaproxyView | undefined;
   record?: FileRecord;
   handshakes?: string[];
-  wanted?: WantedFile[];
+  desired?: DesiredFile[];
   expect: [ActionKind, RegExp] | undefined;
 }
 
 export const now = new Date('2026-11-22T12:00:00Z');
-export const [wantedSha, oldSha, otherSha] = ['a', 'b', 'c'].map((digit) => digit.repeat(64)) as [
+export const [desiredSha, oldSha, otherSha] = ['a', 'b', 'c'].map((digit) => digit.repeat(64)) as [
   string,
   string,
   string,
 ];
-export const wanted: WantedFile = {
+export const desired: DesiredFile = {
   file: 'shop.pem',
   certificate: certificateName.parse('shop'),
-  key: `published/edge/pem/shop/${wantedSha}.pem`,
-  sha256: wantedSha,
+  key: `published/edge/pem/shop/${desiredSha}.pem`,
+  sha256: desiredSha,
   size: 3000,
   serial: '0A12',
   keyType: 'ec256',
@@ -56,12 +56,12 @@ export const haproxy = (places: RuntimeFile[], maxCommandBytes = 16_383): Haprox
 });
 export const record = (changes: Partial<FileRecord>): FileRecord => ({
   certificate: certificateName.parse('shop'),
-  written: [wantedSha],
-  proven: { sha256: wantedSha, addresses: ['127.0.0.1:443'] },
+  written: [desiredSha],
+  proven: { sha256: desiredSha, addresses: ['127.0.0.1:443'] },
   ...changes,
 });
 export const failed = (sha256: string, notBefore: string) =>
   record({ failure: { sha256, code: 'ERR_RUNTIME_REFUSED', message: 'm', attempts: 1, notBefore } });
 export const provenOld = { proven: { sha256: oldSha, addresses: ['127.0.0.1:443'] } };
-export const right = { sha256: wantedSha, isGuarded: true };
+export const right = { sha256: desiredSha, isGuarded: true };
 export const old = { sha256: oldSha, isGuarded: true };

@@ -1,5 +1,6 @@
 // A row for each reason of a decision.
 import {
+  desiredSha,
   failed,
   haproxy,
   old,
@@ -10,7 +11,6 @@ import {
   type Row,
   record,
   right,
-  wantedSha,
 } from './plan-fixtures.ts';
 
 export const rows: Row[] = [
@@ -29,7 +29,7 @@ export const rows: Row[] = [
   {
     says: 'killed between intent and rename',
     disk: old,
-    record: record({ written: [wantedSha, oldSha], ...provenOld }),
+    record: record({ written: [desiredSha, oldSha], ...provenOld }),
     expect: ['update', /published/],
   },
   {
@@ -41,7 +41,7 @@ export const rows: Row[] = [
   { says: 'our file was deleted', record: record({}), expect: ['repair', /is gone/] },
   {
     says: 'mode was widened',
-    disk: { sha256: wantedSha, isGuarded: false },
+    disk: { sha256: desiredSha, isGuarded: false },
     record: record({}),
     expect: ['repair', /mode or owner/],
   },
@@ -158,13 +158,13 @@ export const rows: Row[] = [
   {
     says: 'failed lately',
     disk: old,
-    record: failed(wantedSha, '2026-11-22T12:00:01Z'),
+    record: failed(desiredSha, '2026-11-22T12:00:01Z'),
     expect: ['backed-off', /ERR_RUNTIME_REFUSED before, next try 2026-11-22T12:00:01Z/],
   },
   {
     says: 'failed, its time has come',
     disk: old,
-    record: failed(wantedSha, '2026-11-22T12:00:00Z'),
+    record: failed(desiredSha, '2026-11-22T12:00:00Z'),
     expect: ['repair', /changed/],
   },
   {
@@ -175,18 +175,18 @@ export const rows: Row[] = [
   },
   {
     says: 'unpublished, ours',
-    wanted: [],
+    desired: [],
     disk: right,
     record: record({}),
     expect: ['remove', /no longer in the manifest/],
   },
-  { says: 'unpublished, gone already', wanted: [], record: record({}), expect: ['remove', /no longer/] },
+  { says: 'unpublished, gone already', desired: [], record: record({}), expect: ['remove', /no longer/] },
   {
     says: 'unpublished, changed by somebody else',
-    wanted: [],
+    desired: [],
     disk: { sha256: otherSha, isGuarded: true },
     record: record({}),
     expect: ['forget', /changed by somebody else/],
   },
-  { says: 'unpublished, never ours', wanted: [], disk: right, expect: undefined },
+  { says: 'unpublished, never ours', desired: [], disk: right, expect: undefined },
 ];

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { outOfOrder, servedNames, withOverlaps } from '../../../../agent/desired/overlap.ts';
-import { wanted } from '../../../support/agent/plan-fixtures.ts';
+import { desired } from '../../../support/agent/plan-fixtures.ts';
 
 const file = (name: string, identifiers: string[], changes: object = {}) => ({
-  ...wanted,
+  ...desired,
   file: `${name}.pem`,
   identifiers,
   ...changes,

@@ -4,13 +4,13 @@ import type { Agent } from '../../../../agent/agent.ts';
 import { Runtime } from '../../../../agent/haproxy/runtime.ts';
 import { observeHaproxy } from '../../../../agent/pass/observe.ts';
 import { type PlanInput, plan } from '../../../../agent/pass/plan.ts';
-import { haproxy, now, place, wanted } from '../../../support/agent/plan-fixtures.ts';
+import { desired, haproxy, now, place } from '../../../support/agent/plan-fixtures.ts';
 import { rows } from '../../../support/agent/plan-rows.ts';
 
 for (const row of rows) {
   test(`plan: ${row.says} → ${row.expect?.[0] ?? 'nothing'}`, () => {
     const input: PlanInput = {
-      wanted: row.wanted ?? [wanted],
+      desired: row.desired ?? [desired],
       disk: new Map(row.disk ? [['shop.pem', row.disk]] : []),
       haproxy: 'haproxy' in row ? row.haproxy : haproxy([place({})]),
       records: row.record ? { 'shop.pem': row.record } : {},

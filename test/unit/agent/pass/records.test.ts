@@ -15,7 +15,7 @@ const action = (kind: Action['kind'], sha256 = sha): Action => ({
   file: 'shop.pem',
   certificate,
   reason: 'r',
-  wanted: {
+  desired: {
     ...{ file: 'shop.pem', certificate, key: 'k', sha256, size: 1, serial: '01', keyType: 'ec256' },
     ...{ chainLength: 2, identifiers: [], isPair: false },
   },

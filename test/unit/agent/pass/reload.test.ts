@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Outcome } from '../../../../agent/deploy/action.ts';
 import { decideReload, firstLines, reloadWish } from '../../../../agent/pass/reload.ts';
-import { now, wanted } from '../../../support/agent/plan-fixtures.ts';
+import { desired, now } from '../../../support/agent/plan-fixtures.ts';
 
 const settings = { command: ['x'], check: ['y'], windowMs: 300_000, timeoutMs: 1000 };
 const [wish, other] = ['a'.repeat(64), 'b'.repeat(64)];
@@ -33,7 +33,7 @@ test('what a reload is for: every file that waits for one, and its bytes', () =>
       file: 'a.pem',
       certificate: 'a',
       reason: 'r',
-      wanted: { ...wanted, sha256 },
+      desired: { ...desired, sha256 },
     },
     progress: {},
   });

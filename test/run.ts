@@ -1,22 +1,24 @@
-// `npm run test:KIND [-- WORD…]`: the test files of a kind, or those of them whose path holds one of the words.
-// Pure tests share a few processes: to start one for each file, with the TypeScript loader, costs more than its tests.
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+// `npm run test:KIND [-- WORD…]`: the test files of a kind, or those whose path contains one of the words.
+// Files that need no process of their own share a few: starting one each, with the TypeScript loader, costs more than
+// their tests. Exit code 1: a test failed; 2: there is nothing to run.
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { run } from 'node:test';
 import { spec, tap } from 'node:test/reporters';
+import { makeTempDir } from './support/temp-dir.ts';
 
 interface Kind {
   folders: readonly string[];
   /** How many processes run at a time. */
   concurrency: number;
-  /** Into so many processes the files are dealt; without it, each has its own. */
+  /** How many processes share the files; without it, each file has its own. */
   processes?: number;
 }
 
 const KINDS: Record<string, Kind> = {
-  /** No network, no processes. */
+  /** No network, no programs. */
   unit: { folders: ['test/unit'], concurrency: 2, processes: 2 },
-  /** Real HAProxy, Pebble, Caddy's peers of them; the stand-in of AWS and moto. */
+  /** With real HAProxy and Pebble, moto, the hostile CA; and the stand-in of AWS itself. */
   parts: { folders: ['test/parts', 'test/aws'], concurrency: 3 },
   /** The deployment, synthesized; needs `npm run build`. */
   cdk: { folders: ['test/cdk'], concurrency: 2, processes: 4 },
@@ -28,39 +30,56 @@ const KINDS: Record<string, Kind> = {
   install: { folders: ['test/install'], concurrency: 1 },
 };
 
-function filesOf({ folders }: Kind, words: readonly string[]): string[] {
-  const files = folders.flatMap((folder) =>
-    readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => `${folder}/${file}`),
+function filesOf(kind: Kind, words: readonly string[]): string[] {
+  const files = kind.folders.flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
   );
   const tests = files.filter((file) => file.endsWith('.test.ts')).sort();
   return words.length === 0 ? tests : tests.filter((file) => words.some((word) => file.includes(word)));
 }
 
-/** One entry for each process; it imports its share of the files one after another. */
-function entriesOf(files: readonly string[], processes: number, directory: string): string[] {
+/** Deals the files to processes: each has an entry file, which imports its share one file after another. */
+function entriesOf(files: readonly string[], processes: number): string[] {
+  const { path } = makeTempDir();
   return Array.from({ length: Math.min(processes, files.length) }, (_, share) => {
-    const own = files.filter((_file, index) => index % processes === share);
-    const entry = join(directory, `share-${share + 1}.mjs`);
-    writeFileSync(entry, own.map((file) => `await import(${JSON.stringify(resolve(file))});\n`).join(''));
+    const entry = join(path, `share-${share + 1}.mjs`);
+    writeFileSync(entry, entryOf(files.filter((_file, index) => index % processes === share)));
     return entry;
   });
 }
 
+/**
+ * A file that cannot be imported is a failed test of its name, and the others run. A test that ends the process, by
+ * whatever exit code, fails the whole share: tests after it have not run.
+ */
+const entryOf = (files: readonly string[]) => `
+import { after, test } from 'node:test';
+const fail = () => { process.exitCode = 1; };
+process.on('exit', fail);
+after(() => process.off('exit', fail));
+for (const [name, path] of ${JSON.stringify(files.map((file) => [file, resolve(file)]))}) {
+  await import(path).catch((error) => test(\`import of \${name}\`, () => { throw error; }));
+}
+`;
+
+function runFiles(files: readonly string[], { concurrency, processes }: Kind): void {
+  const entries = processes === undefined ? files.map((file) => resolve(file)) : entriesOf(files, processes);
+  run({ files: entries, concurrency })
+    .on('test:fail', () => {
+      process.exitCode = 1;
+    })
+    .compose(process.stdout.isTTY ? new spec() : tap)
+    .pipe(process.stdout);
+}
+
+function refuse(message: string): void {
+  process.stderr.write(`${message}\n`);
+  process.exitCode = 2;
+}
+
 const [name = '', ...words] = process.argv.slice(2);
-const kind = KINDS[name];
-if (kind === undefined)
-  throw new Error(`no kind of tests is called "${name}": ${Object.keys(KINDS).join(', ')}`);
-const files = filesOf(kind, words);
-if (files.length === 0) throw new Error(`no test file of kind ${name} has ${words.join(' or ')} in its path`);
-const directory = mkdtempSync(join(resolve('.parts'), 'tests-'));
-process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
-const entries =
-  kind.processes === undefined
-    ? files.map((file) => resolve(file))
-    : entriesOf(files, kind.processes, directory);
-run({ files: entries, concurrency: kind.concurrency })
-  .on('test:fail', () => {
-    process.exitCode = 1;
-  })
-  .compose(process.stdout.isTTY ? new spec() : tap)
-  .pipe(process.stdout);
+const kind = Object.hasOwn(KINDS, name) ? KINDS[name] : undefined;
+const files = kind === undefined ? [] : filesOf(kind, words);
+if (kind === undefined) refuse(`"${name}" is no kind of tests: say one of ${Object.keys(KINDS).join(', ')}`);
+else if (files.length === 0) refuse(`no ${name} test has ${words.join(' or ')} in its path`);
+else runFiles(files, kind);

@@ -5,7 +5,7 @@ import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import { checkConfig } from './config/config.ts';
 import type { PassMetrics } from './fleet/metrics.ts';
-import { ssmNotifier } from './fleet/run-command.ts';
+import { RunCommandNotifier } from './fleet/run-command.ts';
 import { type Log, levelOf } from './log.ts';
 import type { Outcome } from './outcome.ts';
 import { afterPass } from './pass/after-pass.ts';
@@ -41,7 +41,7 @@ export async function handler(_event: unknown, context: LambdaContext): Promise<
   const random = () => randomInt(2 ** 32) / 2 ** 32;
   const result = await runPass(bucket, config, {}, { timing, random, log });
   const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
-  const notifier = document ? ssmNotifier(document) : undefined;
+  const notifier = document ? new RunCommandNotifier(document) : undefined;
   emit(await afterPass({ bucket, notifier, log, now: now() }, result));
   return failIfAny(result.outcomes);
 }

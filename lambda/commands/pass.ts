@@ -25,9 +25,13 @@ async function pass(values: Values, dryRun: boolean): Promise<number> {
   const { outcomes } = result;
   const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
   if (document && !dryRun) {
-    const { ssmNotifier } = await import('../fleet/run-command.ts');
+    const { RunCommandNotifier } = await import('../fleet/run-command.ts');
     // What comes of it is not followed: these hosts are looked at by `pemfleet status`.
-    await notifyFleets({ notifier: ssmNotifier(document), log: around.log, now: now() }, [], result);
+    await notifyFleets(
+      { notifier: new RunCommandNotifier(document), log: around.log, now: now() },
+      [],
+      result,
+    );
   }
   if (values.json) printJson({ version: 1, outcomes });
   else say(outcomeTable(outcomes));

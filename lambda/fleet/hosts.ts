@@ -1,6 +1,6 @@
 /**
- * What every host has said last, in short and by the ETag of its status: a pass reads only the statuses that have
- * changed, and none at all where no host has. And which calls to the hosts are not over yet.
+ * A summary of every host's last status, kept with the ETag of that status: a pass reads only the statuses that have
+ * changed, and none where no host has reported. Beside them, the commands to the hosts whose result is still open.
  */
 import * as z from 'zod';
 import { ContractError } from '#contract/errors.ts';
@@ -10,99 +10,114 @@ import type { Bucket } from '#storage/bucket.ts';
 import { instant, readCached, serializeCached } from '#storage/cached-document.ts';
 import { inParallel } from '../in-parallel.ts';
 
-const hostNote = z.object({
+const hostSummary = z.object({
   etag: z.string(),
   reportedAt: instant,
-  /** Was shut down or taken away. */
+  /** The host was shut down or removed. */
   hasLeft: z.literal(true).optional(),
-  /** ETag of the manifest that it has seen. */
+  /** ETag of the manifest that the host has acted on. */
   manifest: z.string().optional(),
-  /** Files by state. */
+  /** Number of files by state. */
   states: z.record(z.string(), z.number().int()),
   /** Of the host as a whole: HAProxy or the bucket out of reach, or a status that cannot be read. */
   error: z.string().optional(),
 });
 
-/** A call to the hosts of a fleet of which nobody has heard the end yet. */
+/** A command to the hosts of a fleet whose result Systems Manager has not said yet. */
 const openCall = z.object({ command: z.string(), fleet: fleetName, at: instant });
 
-const hostBook = z.object({
+const hostSummaries = z.object({
   version: z.literal(1),
-  fleets: z.record(z.string(), z.record(z.string(), hostNote)),
+  /** By fleet and host. */
+  fleets: z.record(z.string(), z.record(z.string(), hostSummary)),
   calls: z.array(openCall).default([]),
 });
 
-export type HostSummary = z.infer<typeof hostNote>;
+export type HostSummary = z.infer<typeof hostSummary>;
 export type OpenCall = z.infer<typeof openCall>;
-export type HostSummaries = z.infer<typeof hostBook>;
+export type HostSummaries = z.infer<typeof hostSummaries>;
 
-/** Reads at once from the bucket. */
-const AT_ONCE = 20;
+type SummariesByHost = Record<string, HostSummary>;
+
+/** A status as the bucket lists it. */
+interface StatusEntry {
+  fleet: FleetName;
+  host: string;
+  key: string;
+  etag: string;
+}
+
+/** Statuses that are read at the same time. */
+const CONCURRENCY = 20;
 
 export async function readHostSummaries(bucket: Bucket): Promise<HostSummaries> {
-  const { value } = await readCached(bucket, layout.hostSummaries, hostBook);
+  const { value } = await readCached(bucket, layout.hostSummaries, hostSummaries);
   return value ?? { version: 1, fleets: {}, calls: [] };
 }
 
-/** Equal to `known` → not written. */
+/** Writes nothing where nothing differs from what is `stored`. */
 export async function saveHostSummaries(
   bucket: Bucket,
-  book: HostSummaries,
-  known: HostSummaries,
+  current: HostSummaries,
+  stored: HostSummaries,
 ): Promise<void> {
-  if (outline(book) !== outline(known)) await bucket.put(layout.hostSummaries, serializeCached(book));
+  if (fingerprint(current) !== fingerprint(stored))
+    await bucket.put(layout.hostSummaries, serializeCached(current));
 }
 
-/** @returns the notes of each fleet's hosts, after those that have changed were read again */
+/** Reads again the statuses that have changed since `stored`. @returns the summaries of these fleets, and of no others */
 export async function refreshHostSummaries(
   bucket: Bucket,
-  known: HostSummaries['fleets'],
+  stored: HostSummaries['fleets'],
   fleets: readonly FleetName[],
   now: Date,
 ): Promise<HostSummaries['fleets']> {
-  const notes = await Promise.all(
-    fleets.map(async (fleet) => [fleet, await notesOf(bucket, fleet, known[fleet] ?? {}, now)] as const),
+  const refreshed = await Promise.all(
+    fleets.map(
+      async (fleet) => [fleet, await refreshFleet(bucket, fleet, stored[fleet] ?? {}, now)] as const,
+    ),
   );
-  return Object.fromEntries(notes);
+  return Object.fromEntries(refreshed);
 }
 
-type Notes = Record<string, HostSummary>;
-
-async function notesOf(bucket: Bucket, fleet: FleetName, known: Notes, now: Date): Promise<Notes> {
-  const entries = await bucket.entries(layout.statuses(fleet));
-  const named = entries.map(({ key, etag }) => ({
-    host: key.slice(layout.statuses(fleet).length).replace(/\.json$/, ''),
-    ...{ key, etag },
-  }));
-  const read = async ({ host, key, etag }: (typeof named)[number]) => {
-    const old = known[host];
-    const note = old?.etag === etag ? old : await noteOf(bucket, fleet, host, { key, etag }, now);
-    return { host, note };
+async function refreshFleet(
+  bucket: Bucket,
+  fleet: FleetName,
+  stored: SummariesByHost,
+  now: Date,
+): Promise<SummariesByHost> {
+  const prefix = layout.statuses(fleet);
+  const entries = (await bucket.entries(prefix)).map(({ key, etag }) => {
+    const host = key.slice(prefix.length).replace(/\.json$/, '');
+    return { fleet, host, key, etag };
+  });
+  const refresh = async (entry: StatusEntry) => {
+    const { host, etag } = entry;
+    const old = stored[host];
+    return { host, summary: old?.etag === etag ? old : await readSummary(bucket, entry, now) };
   };
-  const notes = await inParallel(named, AT_ONCE, read, ({ host }) => host);
-  return Object.fromEntries(notes.map(({ host, note }) => [host, note]));
+  const refreshed = await inParallel(entries, CONCURRENCY, refresh, ({ host }) => host);
+  return Object.fromEntries(refreshed.map(({ host, summary }) => [host, summary]));
 }
 
 /** A status that cannot be read is that host's failure, not the fleet's. */
-async function noteOf(
+async function readSummary(
   bucket: Bucket,
-  fleet: FleetName,
-  host: string,
-  { key, etag }: { key: string; etag: string },
+  { fleet, host, key, etag }: StatusEntry,
   now: Date,
 ): Promise<HostSummary> {
   try {
     const object = await bucket.get(key);
     const status = object && parseHostStatus(fleet, hostName.parse(host), object.body);
-    return status === undefined ? unreadable(etag, 'gone', now) : summary(status, etag);
+    return status === undefined ? unreadable(etag, 'gone', now) : summaryOf(status, etag);
   } catch (error) {
-    if (error instanceof ContractError || error instanceof z.ZodError)
-      return unreadable(etag, error instanceof ContractError ? error.code : 'ERR_STATUS_SCHEMA', now);
+    if (error instanceof ContractError) return unreadable(etag, error.code, now);
+    if (error instanceof z.ZodError) return unreadable(etag, 'ERR_STATUS_SCHEMA', now);
     throw error;
   }
 }
 
-function summary(status: HostStatus, etag: string): HostSummary {
+function summaryOf(status: HostStatus, etag: string): HostSummary {
   const states: Record<string, number> = {};
   for (const { state } of status.files) states[state] = (states[state] ?? 0) + 1;
   return {
@@ -119,10 +134,10 @@ function unreadable(etag: string, error: string, now: Date): HostSummary {
   return { etag, reportedAt: now, states: {}, error };
 }
 
-/** What tells two books apart. */
-function outline({ fleets, calls }: HostSummaries): string {
-  const etags = Object.entries(fleets).flatMap(([fleet, notes]) =>
-    Object.entries(notes).map(([host, { etag }]) => `${fleet}/${host} ${etag}`),
+/** Equal for documents that say the same: a summary follows from the status with its ETag. */
+function fingerprint({ fleets, calls }: HostSummaries): string {
+  const etags = Object.entries(fleets).flatMap(([fleet, summaries]) =>
+    Object.entries(summaries).map(([host, { etag }]) => `${fleet}/${host} ${etag}`),
   );
   return [...etags.sort(), ...calls.map(({ command }) => command)].join();
 }

@@ -1,6 +1,6 @@
 /**
- * The hosts of every fleet that was given something new are told, and what came of earlier calls is told to people, once: a pass
- * over nothing new asks Systems Manager nothing.
+ * Nudges the hosts of every fleet whose manifest has changed, and logs once what came of earlier nudges. A pass that
+ * changed nothing, with no command open, asks Systems Manager nothing.
  */
 import { HOUR_MS } from '#common/time.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
@@ -8,59 +8,66 @@ import type { FleetName } from '#contract/layout.ts';
 import type { Log } from '../log.ts';
 import type { PassResult } from '../outcome.ts';
 import type { OpenCall } from './hosts.ts';
-import type { FleetNotifier } from './run-command.ts';
+import type { CommandResult, FleetNotifier } from './run-command.ts';
 
-/** By then a command is over, or nobody will say what became of it: it had ten minutes to be delivered, an hour to run. */
-const FORGOTTEN_AFTER_MS = 2 * HOUR_MS;
+/** A command has ten minutes to be delivered and an hour to run: after this time it is over, or nothing will say what came of it. */
+const CHECKED_FOR_MS = 2 * HOUR_MS;
 
-/** Not listed yet, or not any more. */
-const UNKNOWN = { status: 'Unknown', hasEnded: false, targets: 0, errors: 0, timedOut: 0 };
+/** Of a command that Systems Manager does not list yet, or lists no more. */
+const UNKNOWN: CommandResult = { status: 'Unknown', hasEnded: false, targets: 0, errors: 0, timedOut: 0 };
 
-interface Telling {
+export interface NotifyOptions {
   notifier: FleetNotifier;
   log: Log;
   now: Date;
 }
 
 export interface NotifyResult {
-  /** Whose end is to be asked for by later passes. */
+  /** Commands that a later pass has to check. */
   calls: OpenCall[];
-  /** Calls to AWS that failed: a warning and a metric, for the hosts poll all the same. */
+  /** Calls to AWS that failed: a warning and a metric only, for the hosts poll anyway. */
   failed: number;
 }
 
+/** @param earlier commands of earlier passes whose result is still open */
 export async function notifyFleets(
-  telling: Telling,
+  options: NotifyOptions,
   earlier: readonly OpenCall[],
   { manifests, changed }: Pick<PassResult, 'manifests' | 'changed'>,
 ): Promise<NotifyResult> {
-  const { log, now } = telling;
-  const made = await Promise.allSettled(
-    changed.map((fleet) => tell(telling, fleet, manifests.get(fleet)?.etag ?? '')),
+  const { log, now } = options;
+  const sent = await Promise.allSettled(
+    changed.map((fleet) => sendCommand(options, fleet, manifests.get(fleet)?.etag ?? '')),
   );
-  const asked = await Promise.allSettled(earlier.map((call) => follow(telling, call)));
-  const failures = [...made, ...asked].flatMap((end) => (end.status === 'rejected' ? [end.reason] : []));
+  const checked = await Promise.allSettled(earlier.map((call) => checkCommand(options, call)));
+  const failures = [...sent, ...checked].flatMap((end) => (end.status === 'rejected' ? [end.reason] : []));
   for (const error of failures) log('notify.failed', { code: codeOf(error), error: messageOf(error) });
-  // A result that could not be had is asked for again, but not for ever.
-  const open = earlier.filter((call, index) => outcomeOf(asked[index]) !== 'over' && !isOld(call, now));
-  return { calls: [...open, ...made.flatMap((end) => outcomeOf(end) ?? [])], failed: failures.length };
+  // A check that failed is repeated by the next pass, but not for ever.
+  const open = earlier.filter((call, index) => fulfilled(checked[index]) !== 'over' && !isOld(call, now));
+  return { calls: [...open, ...sent.flatMap((end) => fulfilled(end) ?? [])], failed: failures.length };
 }
 
-async function tell({ notifier, log, now }: Telling, fleet: FleetName, manifest: string): Promise<OpenCall> {
+async function sendCommand(
+  { notifier, log, now }: NotifyOptions,
+  fleet: FleetName,
+  manifest: string,
+): Promise<OpenCall> {
   const command = await notifier.notify(fleet, manifest);
   log('fleet.notified', { fleet, manifest, command });
   return { command, fleet, at: now };
 }
 
-async function follow({ notifier, log, now }: Telling, call: OpenCall): Promise<'over' | 'open'> {
+async function checkCommand({ notifier, log, now }: NotifyOptions, call: OpenCall): Promise<'over' | 'open'> {
   const { hasEnded, ...facts } = (await notifier.result(call.command)) ?? UNKNOWN;
   if (!hasEnded && !isOld(call, now)) return 'open';
   log('notify.result', { command: call.command, fleet: call.fleet, ...facts });
   return 'over';
 }
 
-const isOld = ({ at }: OpenCall, now: Date) => now.getTime() - at.getTime() > FORGOTTEN_AFTER_MS;
+function isOld({ at }: OpenCall, now: Date): boolean {
+  return now.getTime() - at.getTime() > CHECKED_FOR_MS;
+}
 
-function outcomeOf<T>(end: PromiseSettledResult<T> | undefined): T | undefined {
+function fulfilled<T>(end: PromiseSettledResult<T> | undefined): T | undefined {
   return end?.status === 'fulfilled' ? end.value : undefined;
 }

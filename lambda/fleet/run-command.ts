@@ -1,14 +1,11 @@
-/**
- * Tells the hosts of a fleet by SSM Run Command that there is something new. A courtesy: the hosts poll all the same, so
- * a failure here is told and no more.
- */
+/** Nudges a fleet's hosts through SSM Run Command. Best effort: hosts poll anyway, so a failure is only logged. */
 import { ListCommandsCommand, SendCommandCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { FLEET_TAG, type FleetName } from '#contract/layout.ts';
 
 export interface FleetNotifier {
-  /** @param manifest its ETag @returns the command's id */
+  /** Sends the command to the fleet's hosts. @param manifest its ETag @returns the command's id */
   notify(fleet: FleetName, manifest: string): Promise<string>;
-  /** How a command stands; undefined if Systems Manager does not know it any more. */
+  /** How a command stands; undefined if Systems Manager has no record of it. */
   result(command: string): Promise<CommandResult | undefined>;
 }
 
@@ -16,41 +13,49 @@ export interface CommandResult {
   /** As Systems Manager says it: `Success`, `Failed`, `InProgress`, … */
   status: string;
   hasEnded: boolean;
+  /** Numbers of hosts. */
   targets: number;
   errors: number;
   timedOut: number;
 }
 
-/** A tenth of the fleet at a time; no host's trouble keeps the others waiting. */
-const PACE = { MaxConcurrency: '10%', MaxErrors: '100%', TimeoutSeconds: 600 };
+/** A tenth of the fleet at a time; a host that fails does not hold up the others. Seconds: a host that is off for longer gets no command. */
+const DELIVERY = { MaxConcurrency: '10%', MaxErrors: '100%', TimeoutSeconds: 600 };
+/** Characters, by Systems Manager. */
+const LONGEST_COMMENT = 100;
 
-/** @param document the SSM document's name; it takes the parameters `fleet` and `manifest` and nothing secret */
-export function ssmNotifier(document: string): FleetNotifier {
-  const client = new SSMClient({ maxAttempts: 3 });
-  return {
-    notify: async (fleet, manifest) => {
-      const { Command } = await client.send(
-        new SendCommandCommand({
-          ...PACE,
-          DocumentName: document,
-          Targets: [{ Key: `tag:${FLEET_TAG}`, Values: [fleet] }],
-          Parameters: { fleet: [fleet], manifest: [manifest] },
-          Comment: `pemfleet: new certificates of ${fleet}`.slice(0, 100),
-        }),
-      );
-      return Command?.CommandId ?? '';
-    },
-    result: async (CommandId) => {
-      const { Commands: [command] = [] } = await client.send(new ListCommandsCommand({ CommandId }));
-      if (command === undefined) return undefined;
-      const { Status: status = '', TargetCount = 0, ErrorCount = 0, DeliveryTimedOutCount = 0 } = command;
-      return {
-        status,
-        hasEnded: !/^(Pending|InProgress|Cancelling)$/.test(status),
-        targets: TargetCount,
-        errors: ErrorCount,
-        timedOut: DeliveryTimedOutCount,
-      };
-    },
-  };
+export class RunCommandNotifier implements FleetNotifier {
+  readonly #document: string;
+  readonly #client = new SSMClient({ maxAttempts: 3 });
+
+  /** @param document the SSM document's name; it takes the parameters `fleet` and `manifest` and nothing secret */
+  constructor(document: string) {
+    this.#document = document;
+  }
+
+  async notify(fleet: FleetName, manifest: string): Promise<string> {
+    const { Command } = await this.#client.send(
+      new SendCommandCommand({
+        ...DELIVERY,
+        DocumentName: this.#document,
+        Targets: [{ Key: `tag:${FLEET_TAG}`, Values: [fleet] }],
+        Parameters: { fleet: [fleet], manifest: [manifest] },
+        Comment: `pemfleet: new certificates of ${fleet}`.slice(0, LONGEST_COMMENT),
+      }),
+    );
+    return Command?.CommandId ?? '';
+  }
+
+  async result(CommandId: string): Promise<CommandResult | undefined> {
+    const { Commands: [command] = [] } = await this.#client.send(new ListCommandsCommand({ CommandId }));
+    if (command === undefined) return undefined;
+    const { Status: status = '', TargetCount = 0, ErrorCount = 0, DeliveryTimedOutCount = 0 } = command;
+    return {
+      status,
+      hasEnded: !/^(Pending|InProgress|Cancelling)$/.test(status),
+      targets: TargetCount,
+      errors: ErrorCount,
+      timedOut: DeliveryTimedOutCount,
+    };
+  }
 }

@@ -31,35 +31,35 @@ async function bucketWith(...hosts: string[]): Promise<MemoryBucket> {
   for (const host of hosts) await bucket.put(keyOf(host), statusOf(host));
   return bucket;
 }
-async function refreshBook(bucket: Bucket, names: FleetName[], at: Date) {
+async function refreshStored(bucket: Bucket, names: FleetName[], at: Date) {
   const known = await readHostSummaries(bucket);
   const fleets = await refreshHostSummaries(bucket, known.fleets, names, at);
   await saveHostSummaries(bucket, { ...known, fleets }, known);
   return fleets;
 }
-const refresh = (bucket: MemoryBucket, at = noon) => refreshBook(bucket, [fleet], at);
+const refresh = (bucket: MemoryBucket, at = noon) => refreshStored(bucket, [fleet], at);
 /** What a pass asks of the bucket from now on. */
 const callsFrom = (bucket: MemoryBucket) => {
   const begun = bucket.calls.length;
   return () => bucket.calls.slice(begun);
 };
 
-test('a status becomes a note: when, which manifest, files by state, what hinders', async () => {
+test('a status becomes a summary: when, which manifest, files by state, what is in the way', async () => {
   const bucket = memoryBucket();
   const files = [fileOf('a', 'served'), fileOf('b', 'served'), fileOf('c', 'failed')];
   const error = { code: 'ERR_RUNTIME_SOCKET', message: 'no socket' };
   await bucket.put(keyOf('lb1'), statusOf('lb1', { files, error }));
 
-  const { default: notes } = await refresh(bucket);
+  const { default: summaries } = await refresh(bucket);
 
   const etag = (await bucket.get(keyOf('lb1')))?.etag;
   const states = { served: 2, failed: 1 };
-  assert.deepEqual(notes, {
+  assert.deepEqual(summaries, {
     lb1: { etag, reportedAt: noon, manifest: '"m"', states, error: 'ERR_RUNTIME_SOCKET' },
   });
 });
 
-test('the note of a host that was taken away says so, until it reports again', async () => {
+test('the summary of a host that was removed says so, until it reports again', async () => {
   const bucket = memoryBucket();
   await bucket.put(keyOf('lb1'), statusOf('lb1', { leftAt: noon.toISOString() }));
   const { default: away } = await refresh(bucket);
@@ -69,7 +69,7 @@ test('the note of a host that was taken away says so, until it reports again', a
   assert.deepEqual([away?.['lb1']?.hasLeft, back?.['lb1']?.hasLeft], [true, undefined]);
 });
 
-test('calls that are not over yet are kept, and a book of before knows none', async () => {
+test('open calls are kept, and a document of an earlier version has none', async () => {
   const bucket = memoryBucket();
   await bucket.put(layout.hostSummaries, '{"version":1,"fleets":{}}');
   const before = await readHostSummaries(bucket);
@@ -96,13 +96,13 @@ test('only the statuses that have changed are read', async () => {
   await bucket.put(keyOf('lb2'), statusOf('lb2', { reportedAt: later.toISOString() }));
   const calls = callsFrom(bucket);
 
-  const { default: notes } = await refresh(bucket);
+  const { default: summaries } = await refresh(bucket);
 
   assert.deepEqual(
     calls().filter((call) => call.startsWith('get status/')),
     [`get ${keyOf('lb2')}`],
   );
-  assert.deepEqual(notes?.['lb2']?.reportedAt, later);
+  assert.deepEqual(summaries?.['lb2']?.reportedAt, later);
   assert.ok(calls().includes(`put ${layout.hostSummaries}`));
 });
 
@@ -111,10 +111,10 @@ test('a host that is gone is forgotten, and so is a fleet', async () => {
   await refresh(bucket);
   await bucket.delete(keyOf('lb2'));
 
-  const book = await refresh(bucket);
-  await refreshBook(bucket, [other], noon);
+  const fleets = await refresh(bucket);
+  await refreshStored(bucket, [other], noon);
 
-  assert.deepEqual(Object.keys(book['default'] ?? {}), ['lb1']);
+  assert.deepEqual(Object.keys(fleets['default'] ?? {}), ['lb1']);
   assert.deepEqual(JSON.parse(bucket.text(layout.hostSummaries) ?? '').fleets, { other: {} });
 });
 
@@ -131,13 +131,13 @@ for (const [says, host, text, error] of BROKEN)
     const bucket = await bucketWith('lb1');
     await bucket.put(keyOf(host), text);
 
-    const { default: notes = {} } = await refresh(bucket);
+    const { default: summaries = {} } = await refresh(bucket);
     const calls = callsFrom(bucket);
     const again = await refresh(bucket);
 
-    assert.equal(notes[host]?.error, error);
-    assert.equal(notes['lb1']?.error, undefined);
-    assert.deepEqual(again['default'], notes);
+    assert.equal(summaries[host]?.error, error);
+    assert.equal(summaries['lb1']?.error, undefined);
+    assert.deepEqual(again['default'], summaries);
     assert.equal(calls().length, 2);
   });
 
@@ -145,9 +145,9 @@ test('a status that goes between the listing and the read is told as gone', asyn
   const bucket = await bucketWith('lb1');
   const get = async (key: string) => (key === keyOf('lb1') ? undefined : bucket.get(key));
 
-  const book = await refreshBook(interposed(bucket, { get: get as never }), [fleet], noon);
+  const fleets = await refreshStored(interposed(bucket, { get: get as never }), [fleet], noon);
 
-  assert.equal(book['default']?.['lb1']?.error, 'gone');
+  assert.equal(fleets['default']?.['lb1']?.error, 'gone');
 });
 
 test('a bucket that fails is no failure of a host', async () => {
@@ -155,16 +155,16 @@ test('a bucket that fails is no failure of a host', async () => {
   const broken = new BucketError('ERR_BUCKET_UNREACHABLE', keyOf('lb1'), 'S3 is out of reach');
   const get = async (key: string) => (key === keyOf('lb1') ? Promise.reject(broken) : bucket.get(key));
 
-  await assert.rejects(refreshBook(interposed(bucket, { get: get as never }), [fleet], noon), broken);
+  await assert.rejects(refreshStored(interposed(bucket, { get: get as never }), [fleet], noon), broken);
   assert.equal(bucket.text(layout.hostSummaries), undefined, 'nothing half is remembered');
 });
 
 for (const [says, text] of [
   ['no JSON', '{'],
   ['another version', '{"version":2,"fleets":{}}'],
-  ['notes that are none', '{"version":1,"fleets":{"default":{"lb1":{"etag":1}}}}'],
+  ['summaries that are none', '{"version":1,"fleets":{"default":{"lb1":{"etag":1}}}}'],
 ] as const)
-  test(`a book that cannot be read (${says}) is begun anew`, async () => {
+  test(`summaries that cannot be read (${says}) are made again`, async () => {
     const bucket = await bucketWith('lb1');
     const whole = await refresh(bucket);
     await bucket.put(layout.hostSummaries, text);

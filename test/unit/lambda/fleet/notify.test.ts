@@ -1,4 +1,4 @@
-// After a pass: who is told, what becomes of a call that fails, and how people hear once what came of it.
+// After a pass: which fleets are nudged, what a failed call does, and that the log says once what came of each.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type FleetName, fleetName } from '#contract/layout.ts';
@@ -40,9 +40,9 @@ function passes(changes: Partial<FleetNotifier> = {}) {
     open: () => open,
     pass: async (changed: FleetName[], minutes = 0) => {
       const now = after(noon, minutes * MINUTE_MS);
-      const told = await notifyFleets({ notifier, log: events.log, now }, open, { manifests, changed });
-      open = told.calls;
-      return told.failed;
+      const result = await notifyFleets({ notifier, log: events.log, now }, open, { manifests, changed });
+      open = result.calls;
+      return result.failed;
     },
   };
 }
@@ -52,7 +52,7 @@ const resultOf = (changes: Partial<CommandResult> = {}): CommandResult => ({
   ...changes,
 });
 
-test('each fleet that was given something new is told by the ETag of its manifest, and no other', async () => {
+test('each fleet that was given something new is notified with the ETag of its manifest, and no other', async () => {
   const { pass, sent, events } = passes();
 
   assert.equal(await pass([web, edge]), 0);
@@ -75,7 +75,7 @@ test('a pass that changed nothing, after which nothing is open, asks Systems Man
   assert.deepEqual([sent, asked], [[], []]);
 });
 
-test('what became of a call is told once, when it is over', async () => {
+test('what came of a call is logged once, when it is over', async () => {
   const results = [resultOf({ status: 'InProgress', hasEnded: false }), resultOf()];
   const { pass, events } = passes({ result: async () => results.shift() });
   await pass([web]);
@@ -90,7 +90,7 @@ test('what became of a call is told once, when it is over', async () => {
   ]);
 });
 
-test('a call that never ends is told as it stands after two hours, and forgotten', async () => {
+test('a call that never ends is logged as it stands after two hours, and dropped', async () => {
   const running = resultOf({ status: 'InProgress', hasEnded: false });
   const { pass, events, open: calls } = passes({ result: async () => running });
   await pass([web]);
@@ -104,7 +104,7 @@ test('a call that never ends is told as it stands after two hours, and forgotten
   assert.deepEqual(calls(), []);
 });
 
-test('a call that Systems Manager does not know is asked for again, and told as unknown in the end', async () => {
+test('a call that Systems Manager does not know is checked again, and logged as unknown in the end', async () => {
   const { pass, asked, events } = passes();
   await pass([web]);
 
@@ -117,7 +117,7 @@ test('a call that Systems Manager does not know is asked for again, and told as 
   );
 });
 
-test('a fleet that cannot be told is counted and told to people; the others hear of theirs', async () => {
+test('a fleet that cannot be notified is counted and logged; the others are notified', async () => {
   const refused = Object.assign(new Error('not authorized'), { code: 'ERR_TEST' });
   const notify = async (fleet: FleetName) => (fleet === mail ? Promise.reject(refused) : `command-${fleet}`);
   const { pass, events } = passes({ notify });
@@ -131,7 +131,7 @@ test('a fleet that cannot be told is counted and told to people; the others hear
   assert.deepEqual(events.fieldsOf('notify.failed'), [{ code: 'ERR_TEST', error: 'not authorized' }]);
 });
 
-test('a result that cannot be had is a failure of that pass, and is asked for again for two hours', async () => {
+test('a check that fails is a failure of that pass, and is repeated for two hours', async () => {
   let asked = 0;
   const result = async () => {
     asked += 1;

@@ -15,6 +15,10 @@ export function exitStatusOf({ status, error }: PassResult): number {
   return error !== undefined || states.some((state) => state !== 'served') ? EXIT.partly : EXIT.ok;
 }
 
+export function jsonText(document: object): string {
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
+
 /** The object that `sync --json` prints. */
 export function resultDocument({ outcomes, status, isChanged }: PassResult, isDryRun: boolean) {
   const states = new Map(status.files.map((file) => [placeOf(file.instance, file.file), file]));

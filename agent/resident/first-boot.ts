@@ -1,11 +1,11 @@
 /**
- * STORYBOARD of `sync --wait`, before HAProxy starts: pass after pass until the first certificates are on disk.
- * What was there before is enough: HAProxy shall not wait for a bucket when it has something to serve, and `run`
- * brings the news later. Never a call to a CA.
+ * STORYBOARD of `sync --wait`, before HAProxy starts: it makes passes until the first certificates are on disk. Those
+ * of an earlier boot are enough, because HAProxy must not wait for a bucket when it has something to serve: `run`
+ * updates them later. It never calls a CA.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ConfigError } from '#common/config-error.ts';
+import { SECOND_MS } from '#common/time.ts';
 import { codeOf } from '#contract/errors.ts';
 import type { Agent, PassOptions, PassResult } from '../agent.ts';
 import { EXIT } from '../cli/output.ts';
@@ -16,98 +16,95 @@ import { isRuntimeErrorCode } from '../errors.ts';
 import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
 import { sync } from '../pass/sync.ts';
 
-/** Growing, then steady. */
-const PAUSES_MS = [1000, 2000, 4000, 8000];
+/** Pauses between the passes; the last one repeats. */
+const PAUSES_MS = [1, 2, 4, 8].map((seconds) => seconds * SECOND_MS);
 
-/** Of `--wait` without a number. */
-export const DEFAULT_WAIT_SECONDS = 120;
-
-/** @returns milliseconds, `undefined` if nobody wants to wait */
-export function waitOf(seconds: unknown, isDryRun: boolean): number | undefined {
-  if (seconds === undefined) return undefined;
-  if (isDryRun || !/^\d{1,5}$/.test(String(seconds)))
-    throw new ConfigError('ERR_USAGE', '--wait=SECONDS takes a number, and does not go with --dry-run');
-  return Number(seconds) * 1000;
-}
-
-export interface Wait {
+export interface FirstBootOptions {
   waitMs: number;
   sleep: (ms: number) => Promise<void>;
-  options: PassOptions;
+  passOptions: PassOptions;
 }
 
 export interface BootResult {
   result: PassResult;
-  code: number;
+  exitStatus: number;
 }
 
 /** @throws HostError `ERR_CERTS_DIRECTORY`, `ERR_STATE_DIRECTORY`: waiting does not mend them */
-export async function firstBoot(agent: Agent, { waitMs, sleep, options }: Wait): Promise<BootResult> {
+export async function firstBoot(
+  agent: Agent,
+  { waitMs, sleep, passOptions }: FirstBootOptions,
+): Promise<BootResult> {
   const deadline = agent.now().getTime() + waitMs;
-  for (let turn = 0; ; turn += 1) {
-    const result = await sync(agent, { ...options, isBeforeStart: true });
-    const hosts = await Promise.all((agent.instances ?? [agent]).map(lookAtHost));
-    const bare = hosts.filter(({ files }) => files?.every((file) => file === PLACEHOLDER_FILE));
-    if (bare.length === 0) return bootable(agent, result, hosts);
+  for (let attempt = 0; ; attempt += 1) {
+    const result = await sync(agent, { ...passOptions, isBeforeStart: true });
+    const instances = await Promise.all((agent.instances ?? [agent]).map(readInstance));
+    const bare = instances.filter(({ files }) => files?.every((file) => file === PLACEHOLDER_FILE));
+    if (bare.length === 0) return bootResult(agent, result, instances);
     const leftMs = deadline - agent.now().getTime();
-    if (options.signal?.aborted) return { result, code: EXIT.failure };
-    if (leftMs <= 0) return { result, code: await withoutAny(bare, hosts) };
+    if (passOptions.signal?.aborted) return { result, exitStatus: EXIT.failure };
+    if (leftMs <= 0) return { result, exitStatus: await installPlaceholders(bare, instances) };
     agent.log('boot.waiting', {
       code: result.error === undefined ? undefined : codeOf(result.error),
-      seconds: Math.ceil(leftMs / 1000),
+      seconds: Math.ceil(leftMs / SECOND_MS),
     });
-    await sleep(Math.min(leftMs, PAUSES_MS[Math.min(turn, PAUSES_MS.length - 1)] ?? 0));
+    await sleep(Math.min(leftMs, PAUSES_MS[Math.min(attempt, PAUSES_MS.length - 1)] ?? 0));
   }
 }
 
-/** One HAProxy that is to start. */
-interface Host {
-  one: Agent;
-  /** With which it would start; `undefined`: its directory cannot be read, and waiting does not mend that. */
+/** One HAProxy that is about to start. */
+interface BootingInstance {
+  instance: Agent;
+  /** Certificates with which it would start; `undefined` if its directory cannot be read, which waiting does not mend. */
   files: string[] | undefined;
 }
 
-async function lookAtHost(one: Agent): Promise<Host> {
-  return { one, files: await certificatesIn(one.config).catch(() => undefined) };
+async function readInstance(instance: Agent): Promise<BootingInstance> {
+  return { instance, files: await certificatesIn(instance.config).catch(() => undefined) };
 }
 
-const isBroken = ({ files }: Host) => files === undefined;
+const isUnreadable = ({ files }: BootingInstance) => files === undefined;
 
-/** Each has something to start with, or never will. */
-function bootable(agent: Agent, result: PassResult, hosts: readonly Host[]): BootResult {
+/** Each HAProxy has a certificate to start with, or waiting cannot give it one. */
+function bootResult(agent: Agent, result: PassResult, instances: readonly BootingInstance[]): BootResult {
   const { error, status } = result;
   const code = error === undefined ? undefined : codeOf(error);
   // HAProxy is not expected to run yet.
   const isRead = code === undefined || isRuntimeErrorCode(code);
   if (isRead && status.files.some(({ disk }) => disk !== undefined))
-    return { result, code: exitStatusOfBoot(result) };
-  const files = hosts.reduce((count, host) => count + (host.files?.length ?? 0), 0);
+    return { result, exitStatus: exitStatusOfBoot(result) };
+  const files = instances.reduce((count, instance) => count + (instance.files?.length ?? 0), 0);
   agent.log('boot.last-good', { files, code });
-  return { result, code: hosts.some(isBroken) ? EXIT.failure : EXIT.ok };
+  return { result, exitStatus: instances.some(isUnreadable) ? EXIT.failure : EXIT.ok };
 }
 
 function exitStatusOfBoot({ status }: PassResult): number {
   return status.files.every(({ disk, wanted }) => disk?.sha256 === wanted.sha256) ? EXIT.ok : EXIT.partly;
 }
 
-async function withoutAny(bare: readonly Host[], hosts: readonly Host[]): Promise<number> {
-  const allowed = bare.filter(({ one }) => one.config.haproxy.placeholder);
-  for (const { one, files } of allowed) if (!files?.includes(PLACEHOLDER_FILE)) await installPlaceholder(one);
-  return allowed.length === bare.length && !hosts.some(isBroken) ? EXIT.ok : EXIT.failure;
+/** The time is up: where the settings allow it, a placeholder takes the place of the certificates. */
+async function installPlaceholders(
+  bare: readonly BootingInstance[],
+  instances: readonly BootingInstance[],
+): Promise<number> {
+  const allowed = bare.filter(({ instance }) => instance.config.haproxy.placeholder);
+  for (const { instance, files } of allowed)
+    if (!files?.includes(PLACEHOLDER_FILE)) await installPlaceholder(instance);
+  return allowed.length === bare.length && !instances.some(isUnreadable) ? EXIT.ok : EXIT.failure;
 }
 
-/** Files with which HAProxy would start; beside a crt-list, only those that it names count. */
+/** Files with which HAProxy would start: of the directory, or of those that the crt-list names. */
 async function certificatesIn(config: AgentConfig): Promise<string[]> {
   const { certsDir } = config.haproxy;
   const names = await readdir(certsDir);
   const list = crtListFileOf(config);
   const tails = list && (await viewCrtList(list, names));
-  const good: string[] = [];
+  const loadable: string[] = [];
   for (const name of names) {
     if (name.startsWith('.') || /\.(key|ocsp|issuer|sctl)$/.test(name)) continue;
     if (tails?.get(name)?.length === 0) continue;
     const text = await readFile(join(certsDir, name), 'utf8').catch(() => '');
-    if (pemFactsOf(text).problem === undefined) good.push(name);
+    if (pemFactsOf(text).problem === undefined) loadable.push(name);
   }
-  return good;
+  return loadable;
 }

@@ -1,0 +1,60 @@
+/** The command line of `pemfleet-agent`: one command, and its flags. */
+import { parseArgs } from 'node:util';
+import { ConfigError } from '#common/config-error.ts';
+import { SECOND_MS } from '#common/time.ts';
+import { messageOf } from '#contract/errors.ts';
+import { OPTIONS } from '../config/config.ts';
+
+export interface CommandLine {
+  command: string;
+  /** Flags of settings, and `--config`, without their dashes. */
+  settings: Readonly<Record<string, string>>;
+  haproxyConfig: string | undefined;
+  wait: string | undefined;
+  isJson: boolean;
+  isDryRun: boolean;
+  isRetry: boolean;
+  isHelp: boolean;
+}
+
+/** `--wait` without a number. */
+const DEFAULT_WAIT_SECONDS = 120;
+
+/** @throws ConfigError `ERR_USAGE` */
+export function parseCommandLine(argv: readonly string[]): CommandLine {
+  const text = { type: 'string' } as const;
+  const yes = { type: 'boolean' } as const;
+  const settings = Object.fromEntries(['config', ...Object.keys(OPTIONS)].map((flag) => [flag, text]));
+  const others = { 'haproxy-config': text, wait: text, json: yes, 'dry-run': yes, retry: yes };
+  const options = { ...settings, ...others, help: { ...yes, short: 'h' } };
+  try {
+    const args = argv.map((word) => (word === '--wait' ? `--wait=${DEFAULT_WAIT_SECONDS}` : word));
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
+    if (positionals.length > 1) throw new TypeError(`wanted one command, saw ${positionals.join(' ')}`);
+    return {
+      command: positionals[0] ?? 'help',
+      settings: Object.fromEntries(
+        Object.entries(values).filter((entry): entry is [string, string] => entry[0] in settings),
+      ),
+      haproxyConfig: values['haproxy-config'],
+      wait: values.wait,
+      isJson: values.json === true,
+      isDryRun: values['dry-run'] === true,
+      isRetry: values.retry === true,
+      isHelp: values.help === true,
+    };
+  } catch (error) {
+    throw new ConfigError('ERR_USAGE', messageOf(error), { cause: error });
+  }
+}
+
+/**
+ * @returns milliseconds, `undefined` without `--wait`
+ * @throws ConfigError `ERR_USAGE`
+ */
+export function waitMsOf({ wait, isDryRun }: CommandLine): number | undefined {
+  if (wait === undefined) return undefined;
+  if (isDryRun || !/^\d{1,5}$/.test(wait))
+    throw new ConfigError('ERR_USAGE', '--wait=SECONDS takes a number, and does not go with --dry-run');
+  return Number(wait) * SECOND_MS;
+}

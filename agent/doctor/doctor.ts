@@ -7,11 +7,11 @@ import { ConfigError } from '#common/config-error.ts';
 import { messageOf } from '#contract/errors.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import type { Agent } from '../agent.ts';
-import { EXIT } from '../cli/output.ts';
+import { EXIT, jsonText } from '../cli/output.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { capabilitiesOf, commandBytes } from '../haproxy/capabilities.ts';
 import type { RuntimeSocket } from '../haproxy/socket.ts';
-import type { Exec } from '../resident/exec.ts';
+import type { RunHostCommand } from '../resident/host-command.ts';
 import { examineBucket, judgeManifest, judgeSizes } from './bucket.ts';
 import { type Finding, finding, type Severity } from './finding.ts';
 import { examineHandshakes } from './handshakes.ts';
@@ -28,7 +28,7 @@ import { lookAtHaproxy, type SeenHaproxy } from './look-haproxy.ts';
 export interface Examination {
   agent: Agent;
   askerOf: (config: AgentConfig) => RuntimeSocket;
-  exec: Exec;
+  runCommand: RunHostCommand;
   uid: number;
   /** HAProxy's configuration; default: as HAProxy says. */
   haproxyConfig: string | undefined;
@@ -36,14 +36,14 @@ export interface Examination {
 
 /** @throws ConfigError `ERR_USAGE` */
 export async function diagnose(examination: Examination): Promise<Finding[]> {
-  const { agent, exec, uid, haproxyConfig } = examination;
+  const { agent, runCommand, uid, haproxyConfig } = examination;
   const several = agent.instances ?? [];
   if (several.length > 0 && haproxyConfig !== undefined)
     throw new ConfigError(
       'ERR_USAGE',
       '--haproxy-config works with one HAProxy only; each of several names its own file',
     );
-  const host = await examineHost(agent, exec, uid);
+  const host = await examineHost(agent, runCommand, uid);
   const { manifest, findings: bucket } = await examineBucket(agent);
   const found: Finding[] = [];
   const clocks: (Date | undefined)[] = [];
@@ -105,7 +105,7 @@ export function exitStatusOfFindings(findings: readonly Finding[]): number {
 }
 
 export function findingsOutput(findings: readonly Finding[], asJson: boolean): string {
-  return asJson ? `${JSON.stringify(documentOf(findings), null, 2)}\n` : textOf(findings);
+  return asJson ? jsonText(documentOf(findings)) : textOf(findings);
 }
 
 function textOf(findings: readonly Finding[]): string {

@@ -4,23 +4,23 @@ import { access, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { codeOf } from '#contract/errors.ts';
 import type { Agent } from '../agent.ts';
-import type { Exec } from '../resident/exec.ts';
+import type { RunHostCommand } from '../resident/host-command.ts';
 import { readStatus } from '../state/state.ts';
 import { type Finding, finding, quoted } from './finding.ts';
 
 const UNIT = 'pemfleet-agent.service';
 
-export async function examineHost(agent: Agent, exec: Exec, uid: number): Promise<Finding[]> {
+export async function examineHost(agent: Agent, runCommand: RunHostCommand, uid: number): Promise<Finding[]> {
   return [
-    ...(await examineFlock(exec)),
+    ...(await examineFlock(runCommand)),
     ...(await examineState(agent)),
-    ...(await examineSystemd(exec)),
+    ...(await examineSystemd(runCommand)),
     ...(await examineUser(agent, uid)),
   ];
 }
 
-async function examineFlock(exec: Exec): Promise<Finding[]> {
-  if ((await exec('flock', ['--version'])).isThere) return [];
+async function examineFlock(runCommand: RunHostCommand): Promise<Finding[]> {
+  if ((await runCommand('flock', ['--version'])).isInstalled) return [];
   return [
     finding(
       'flock-missing',
@@ -59,12 +59,12 @@ const OVERDUE_MS = 7_200_000;
 const writable = (path: string) =>
   access(path, constants.W_OK | constants.X_OK).then(() => undefined, codeOf);
 
-async function examineSystemd(exec: Exec): Promise<Finding[]> {
-  const { isThere, stdout: state } = await exec('systemctl', ['is-system-running']);
-  if (!isThere || !/^(running|degraded|starting)/.test(state)) return [];
-  const shown = await exec('systemctl', ['show', '-p', 'LoadState,UnitFileState,ActiveState', UNIT]);
+async function examineSystemd(runCommand: RunHostCommand): Promise<Finding[]> {
+  const { isInstalled, stdout: state } = await runCommand('systemctl', ['is-system-running']);
+  if (!isInstalled || !/^(running|degraded|starting)/.test(state)) return [];
+  const shown = await runCommand('systemctl', ['show', '-p', 'LoadState,UnitFileState,ActiveState', UNIT]);
   const unit = Object.fromEntries(shown.stdout.split('\n').map((line) => line.split('=')));
-  const clock = (await exec('timedatectl', ['show', '-p', 'NTPSynchronized', '--value'])).stdout.trim();
+  const clock = (await runCommand('timedatectl', ['show', '-p', 'NTPSynchronized', '--value'])).stdout.trim();
   return [
     ...judgeUnit(unit),
     ...(clock === 'no'

@@ -1,15 +1,17 @@
-/** A look at the machine by one of its own programs. */
+/** Runs the host's own programs (flock, systemctl, timedatectl), which say how the machine is. */
 import { execFile } from 'node:child_process';
 
-/** Standard output, empty when the program is missing or says nothing; its exit status is not asked for. */
-export type Exec = (
-  program: string,
-  args: readonly string[],
-) => Promise<{ isThere: boolean; stdout: string }>;
+export interface HostCommandResult {
+  isInstalled: boolean;
+  /** Empty if the program is missing or prints nothing. The exit status does not matter: `systemctl` fails with an answer. */
+  stdout: string;
+}
 
-export const execHere: Exec = (program, args) =>
+export type RunHostCommand = (program: string, args: readonly string[]) => Promise<HostCommandResult>;
+
+export const runHostCommand: RunHostCommand = (program, args) =>
   new Promise((resolve) => {
     execFile(program, [...args], { timeout: 5000 }, (error, stdout) => {
-      resolve({ isThere: error?.code !== 'ENOENT', stdout });
+      resolve({ isInstalled: error?.code !== 'ENOENT', stdout });
     });
   });

@@ -1,7 +1,8 @@
 /**
- * The resident agent: one pass at a time, for ever. Between two passes it only looks: one conditional GET and
- * one `show info`; if neither says anything new, nothing else is read, and nothing is written.
+ * The loop of the resident agent: it polls until a signal stops it. A poll is one conditional GET and one `show info`;
+ * if neither shows a change, the poll reads nothing else and writes nothing. Otherwise it makes a full pass.
  */
+import { MINUTE_MS } from '#common/time.ts';
 import { codeOf } from '#contract/errors.ts';
 import type { HostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
@@ -10,105 +11,116 @@ import type { AgentConfig } from '../config/config.ts';
 import { errorFields } from '../pass/log-outcome.ts';
 import { sync } from '../pass/sync.ts';
 
-/** Finds what nobody told us: a file edited, a certificate set by hand. */
-const FULL_PASS_MS = 600_000;
+/** The time after which a poll makes a pass in any case: it finds an edited file, or a certificate set by hand. */
+const FULL_PASS_MS = 10 * MINUTE_MS;
 
-export interface Loop {
+export interface LoopOptions {
   agent: Agent;
   /** Ends the loop after the certificates in hand. */
   signal: AbortSignal;
-  /** Resolves after `ms`, at once when somebody wants a poll now, or when the loop ends. */
+  /** Resolves after `ms`; earlier when SIGHUP asks for a poll, or when the loop ends. */
   sleep: (ms: number) => Promise<void>;
-  /** 0 to 1, evenly. */
+  /** A number from 0 to 1, evenly distributed. */
   random: () => number;
-  /** Whoever wants to know how it stands. */
-  afterPoll?: (end: PollOutcome) => Promise<void>;
+  afterPoll?: (outcome: PollOutcome) => Promise<void>;
 }
 
 export interface PollOutcome {
-  /** Of the last pass that came to its end. */
+  /** Status after the last completed pass. */
   status: HostStatus | undefined;
-  /** What hinders the whole host. */
+  /** Code of an error that affects the whole host. */
   code: string | undefined;
 }
 
-/** What the last full pass left, by which a look can tell that there is nothing new. */
+/** What a poll compares with to see that nothing has changed. */
 interface LastPass {
   etag: string | undefined;
   status: HostStatus;
-  /** Of what blocked the whole host. */
+  /** Code of `PassResult.error`. */
   code: string | undefined;
-  /** Of what a look must meet again if there is nothing new. */
+  /** Code of `PassResult.blocker`, which an unchanged poll meets again. */
   blockerCode: string | undefined;
   at: Date;
   nextTryAt: Date | undefined;
 }
 
-export async function runLoop(loop: Loop): Promise<void> {
-  const { agent, signal } = loop;
+export async function runLoop({ agent, signal, sleep, random, afterPoll }: LoopOptions): Promise<void> {
   agent.log('agent.started', { version: agent.version, fleet: agent.config.fleet, host: agent.config.host });
-  let seen: LastPass | undefined;
+  let lastPass: LastPass | undefined;
   let status: HostStatus | undefined;
   while (!signal.aborted) {
-    const end = await turn(loop, seen);
-    seen = end.seen;
-    status = seen?.status ?? status;
-    await loop.afterPoll?.({ status, code: end.code });
-    if (!signal.aborted) await loop.sleep(agent.config.pollIntervalMs * (0.9 + 0.2 * loop.random()));
+    const poll = await pollOnce(agent, signal, lastPass);
+    lastPass = poll.lastPass;
+    status = lastPass?.status ?? status;
+    await afterPoll?.({ status, code: poll.code });
+    if (!signal.aborted) await sleep(agent.config.pollIntervalMs * (0.9 + 0.2 * random()));
   }
   agent.log('agent.stopped');
 }
 
-/** A failed pass is told; the loop goes on. */
-async function turn(
-  { agent, signal }: Loop,
-  seen: LastPass | undefined,
-): Promise<{ seen: LastPass | undefined; code: string | undefined }> {
+/** A failed pass is logged, and the next poll makes another. */
+async function pollOnce(
+  agent: Agent,
+  signal: AbortSignal,
+  lastPass: LastPass | undefined,
+): Promise<{ lastPass: LastPass | undefined; code: string | undefined }> {
   try {
-    if (seen !== undefined && (await hasNoNews(agent, seen))) {
-      agent.log('manifest.unchanged', { etag: seen.etag });
-      return { seen, code: seen.code };
+    if (lastPass !== undefined && (await isUnchanged(agent, lastPass))) {
+      agent.log('manifest.unchanged', { etag: lastPass.etag });
+      return { lastPass, code: lastPass.code };
     }
-    const next = remember(await sync(agent, { signal }), agent.now());
-    return { seen: next, code: next.code };
+    const pass = lastPassOf(await sync(agent, { signal }), agent.now());
+    return { lastPass: pass, code: pass.code };
   } catch (error) {
     agent.log('run.failed', errorFields(error));
-    return { seen: undefined, code: codeOf(error) };
+    return { lastPass: undefined, code: codeOf(error) };
   }
 }
 
-async function hasNoNews(agent: Agent, seen: LastPass): Promise<boolean> {
+async function isUnchanged(agent: Agent, lastPass: LastPass): Promise<boolean> {
   const now = agent.now();
-  if (now.getTime() - seen.at.getTime() >= FULL_PASS_MS) return false;
-  if (seen.nextTryAt !== undefined && now >= seen.nextTryAt) return false;
-  const code = await lookForNews(agent, seen).catch(codeOf);
-  return code === seen.blockerCode;
+  if (now.getTime() - lastPass.at.getTime() >= FULL_PASS_MS) return false;
+  if (lastPass.nextTryAt !== undefined && now >= lastPass.nextTryAt) return false;
+  const code = await currentBlocker(agent, lastPass).catch(codeOf);
+  return code === lastPass.blockerCode;
 }
 
-/** @returns what a full pass would find hindering, `undefined` if nothing, `'news'` if there is something to do */
-async function lookForNews(agent: Agent, seen: LastPass): Promise<string | undefined> {
+/** @returns the code of what would block a full pass, `undefined` if nothing does, `'changed'` if a pass has work to do */
+async function currentBlocker(agent: Agent, { etag, status }: LastPass): Promise<string | undefined> {
   const bucket = await agent.openBucket();
   const key = layout.manifest(agent.config.fleet);
-  const found =
-    seen.etag === undefined ? await bucket.get(key) : await bucket.get(key, { ifNoneMatch: seen.etag });
-  if (found === undefined) return 'ERR_MANIFEST_MISSING';
-  if (found !== 'not-modified') return 'news';
+  const manifest = etag === undefined ? await bucket.get(key) : await bucket.get(key, { ifNoneMatch: etag });
+  if (manifest === undefined) return 'ERR_MANIFEST_MISSING';
+  if (manifest !== 'not-modified') return 'changed';
   let code: string | undefined;
   for (const { runtime, config } of agent.instances ?? [agent]) {
     const process = await runtime.showInfo().catch((error: unknown) => {
       code ??= codeOf(error);
     });
-    if (process?.pid !== pidIn(seen.status, config) || process?.isStopping) return 'news';
+    if (process?.pid !== pidIn(status, config) || process?.isStopping) return 'changed';
   }
   return code;
 }
 
-function remember({ status, error, blocker, nextTryAt }: PassResult, at: Date): LastPass {
-  const [code, blockerCode] = [error, blocker].map((one) => (one === undefined ? undefined : codeOf(one)));
-  return { status, etag: status.manifest, code, blockerCode, at, nextTryAt };
+function lastPassOf({ status, error, blocker, nextTryAt }: PassResult, at: Date): LastPass {
+  return {
+    status,
+    etag: status.manifest,
+    code: optionalCodeOf(error),
+    blockerCode: optionalCodeOf(blocker),
+    at,
+    nextTryAt,
+  };
 }
 
-/** By name, or by socket where there is one only: one of several that could make no pass has no entry. */
+const optionalCodeOf = (error: unknown) => (error === undefined ? undefined : codeOf(error));
+
+/** What a single pass, outside of the loop, amounts to. */
+export function pollOutcomeOf({ status, error }: Pick<PassResult, 'status' | 'error'>): PollOutcome {
+  return { status, code: optionalCodeOf(error) };
+}
+
+/** Finds HAProxy by its name, or by its socket if it is the only one. An instance whose pass failed has no entry. */
 export function pidIn(
   { haproxy }: Pick<HostStatus, 'haproxy'>,
   { haproxy: { name, statsSocket } }: Pick<AgentConfig, 'haproxy'>,

@@ -1,19 +1,40 @@
 /**
- * For node_exporter's textfile collector: names and units as Prometheus wants them (base units, `_seconds`,
- * times as Unix timestamps, so that "how old" is the reader's subtraction).
+ * Metrics for node_exporter's textfile collector. Names and units follow Prometheus: base units, `_seconds`, and times
+ * as Unix timestamps, from which a query computes the age.
  */
+import { codeOf, messageOf } from '#contract/errors.ts';
 import type { HostStatus } from '#contract/host-status.ts';
 import { replaceFile } from '#storage/atomic-file.ts';
+import type { Agent } from '../agent.ts';
+import { isRuntimeErrorCode } from '../errors.ts';
+import type { PollOutcome } from './loop.ts';
 
 export interface MetricsInput {
   version: string;
   fleet: string;
   host: string;
   status: HostStatus | undefined;
-  /** When the bucket has answered last. */
+  /** When the bucket answered last. */
   polledAt: Date | undefined;
-  /** What hinders the whole host. */
+  /** Code of an error that affects the whole host. */
   code: string | undefined;
+}
+
+/** Writes `metrics.textfile`, if it is set, after each poll. A failure is logged and holds nothing up. */
+export function metricsWriter(agent: Agent): (outcome: PollOutcome) => Promise<void> {
+  const { config, version, now, log } = agent;
+  const { textfile } = config.metrics;
+  let polledAt: Date | undefined;
+  return async ({ status, code }) => {
+    if (textfile === undefined) return;
+    if (code === undefined || isRuntimeErrorCode(code)) polledAt = now();
+    const { fleet, host } = config;
+    const text = metricsText({ version, fleet, host, status, polledAt, code });
+    // The collector may read at any moment, as any user: the file is replaced as a whole, and holds no secret.
+    await replaceFile(textfile, text, { mode: 0o644 }).catch((error: unknown) => {
+      log('metrics.failed', { file: textfile, code: codeOf(error), message: messageOf(error) });
+    });
+  };
 }
 
 type Labels = Readonly<Record<string, string>>;
@@ -21,22 +42,27 @@ type Sample = readonly [Labels, number];
 
 export function metricsText({ version, fleet, host, status, polledAt, code }: MetricsInput): string {
   const files = status?.files ?? [];
-  // Of several HAProxy, each has the same files: without this label their samples would be duplicates.
-  const of = (haproxy: string | undefined) => (haproxy === undefined ? {} : { haproxy });
+  // Several HAProxy have the same files: without this label their samples would be duplicates.
+  const instanceLabel = (haproxy: string | undefined) => (haproxy === undefined ? {} : { haproxy });
   const labelsOf = ({ certificate, file, instance }: HostStatus['files'][number]) => ({
-    ...{ certificate, file },
-    ...of(instance),
+    certificate,
+    file,
+    ...instanceLabel(instance),
   });
   const states = ['served', 'pending', 'failed', 'needs-reload'];
   return [
     gauge('info', 'The agent itself; always 1.', [[{ version, fleet, host }, 1]]),
-    gauge('error', 'What hinders the whole host; absent when nothing does.', code ? [[{ code }, 1]] : []),
-    gauge('last_poll_timestamp_seconds', 'When the bucket has answered last.', at(polledAt)),
+    gauge(
+      'error',
+      'Error that affects the whole host; absent if there is none.',
+      code ? [[{ code }, 1]] : [],
+    ),
+    gauge('last_poll_timestamp_seconds', 'Time of the last answer from the bucket.', at(polledAt)),
     gauge(
       'haproxy_up',
-      'Whether HAProxy could be asked in the last pass.',
+      'Whether HAProxy answered in the last pass.',
       (status?.haproxy ?? []).map(({ name, socket, pid }) => [
-        { socket, ...of(name) },
+        { socket, ...instanceLabel(name) },
         pid === undefined ? 0 : 1,
       ]),
     ),
@@ -52,7 +78,7 @@ export function metricsText({ version, fleet, host, status, polledAt, code }: Me
     ),
     gauge(
       'certificate_expiry_timestamp_seconds',
-      'End of validity of what HAProxy shows.',
+      'End of validity of the certificate that HAProxy shows.',
       files.flatMap((file) =>
         at(file.runtime && new Date(file.runtime.notAfter)).map(([, value]) => [labelsOf(file), value]),
       ),
@@ -60,17 +86,12 @@ export function metricsText({ version, fleet, host, status, polledAt, code }: Me
   ].join('');
 }
 
-/** Whole or not at all: the collector may read at any moment. World-readable, there is no secret in it. */
-export function writeMetrics(path: string, text: string): Promise<void> {
-  return replaceFile(path, text, { mode: 0o644 });
-}
-
 const at = (time: Date | undefined): Sample[] => (time ? [[{}, Math.floor(time.getTime() / 1000)]] : []);
 
 function gauge(name: string, help: string, samples: readonly Sample[]): string {
-  const full = `pemfleet_agent_${name}`;
-  const lines = samples.map(([labels, value]) => `${full}${labelText(labels)} ${value}\n`);
-  return `# HELP ${full} ${help}\n# TYPE ${full} gauge\n${lines.join('')}`;
+  const metric = `pemfleet_agent_${name}`;
+  const lines = samples.map(([labels, value]) => `${metric}${labelText(labels)} ${value}\n`);
+  return `# HELP ${metric} ${help}\n# TYPE ${metric} gauge\n${lines.join('')}`;
 }
 
 function labelText(labels: Labels): string {

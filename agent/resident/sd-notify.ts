@@ -1,21 +1,21 @@
 /**
- * sd_notify(3). Node opens no datagram socket of the Unix kind, and the packages that do are native code, which
- * neither a bundle nor a single executable can carry; so systemd's own systemd-notify sends the message. That
- * is one short process (10 ms of CPU) at start, stop and twice in a WatchdogSec; it waits until systemd has read.
+ * sd_notify(3) by systemd's own systemd-notify: Node opens no Unix datagram socket, and neither a bundle nor a single
+ * executable can carry the native packages that do. Each message costs one short process (10 ms of CPU), at start, at
+ * stop and twice in WatchdogSec; the process waits until systemd has read the message.
  */
 import { execFile } from 'node:child_process';
 import { messageOf } from '#contract/errors.ts';
 import type { Log } from '../log.ts';
 
 export interface SdNotifier {
-  /** `READY=1`, `STATUS=…`; sent one after another. */
+  /** Queues one message with these assignments: `READY=1`, `STATUS=…`. */
   send: (...assignments: string[]) => void;
-  /** Resolves when all is sent. */
-  settled: () => Promise<void>;
+  /** Resolves when systemd has read all messages. */
+  flush: () => Promise<void>;
 }
 
-/** Without systemd (`NOTIFY_SOCKET` is not set) nothing is sent. */
-export function openNotifier(socket: string | undefined, log: Log): SdNotifier {
+/** @param socket `NOTIFY_SOCKET`; without it, that is without systemd, messages go nowhere */
+export function openSdNotifier(socket: string | undefined, log: Log): SdNotifier {
   let queue = Promise.resolve();
   const send = (assignments: readonly string[]) =>
     new Promise<void>((resolve) => {
@@ -29,6 +29,6 @@ export function openNotifier(socket: string | undefined, log: Log): SdNotifier {
     send: (...assignments) => {
       if (socket !== undefined) queue = queue.then(() => send(assignments));
     },
-    settled: () => queue,
+    flush: () => queue,
   };
 }

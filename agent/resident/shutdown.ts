@@ -1,35 +1,35 @@
 /**
- * The last word of a host that is shut down or taken away: nobody shall be called because it reports no more. Its next
- * pass, should there be one, reports as always.
+ * The last report of a host that shuts down or is removed: it must not raise HostsSilent. If the host ever makes another
+ * pass, that pass reports as usual.
  */
 import type { Agent } from '../agent.ts';
 import { putStatus, readOwnStatus } from '../pass/report.ts';
 import { saveStatus } from '../state/state.ts';
-import type { Exec } from './exec.ts';
+import type { RunHostCommand } from './host-command.ts';
 
-/** @returns whether the bucket knows; a host that has never reported has nobody to say goodbye to */
+/** @returns false if the bucket did not take the report; a host that has never reported needs none */
 export async function reportDeparture(agent: Agent): Promise<boolean> {
-  const known = await readOwnStatus(agent);
-  if (known === undefined) return true;
+  const lastStatus = await readOwnStatus(agent);
+  if (lastStatus === undefined) return true;
   const leftAt = agent.now().toISOString();
-  const status = { ...known, reportedAt: leftAt, leftAt };
-  // First here: a pass compares with it, and so reports anew.
+  const status = { ...lastStatus, reportedAt: leftAt, leftAt };
+  // Saved first: the next pass compares its status with this one, sees a change, and reports.
   await saveStatus(agent.config.stateDir, status);
-  const isTold = await putStatus(agent, status);
-  if (isTold) agent.log('host.left');
-  return isTold;
+  const isReported = await putStatus(agent, status);
+  if (isReported) agent.log('host.left');
+  return isReported;
 }
 
-/** Jobs by which the machine comes back. */
+/** Jobs after which the machine comes back. */
 const REBOOTS = /\b(reboot|soft-reboot|kexec)\.target\b/;
 
 /**
- * systemctl(1): `stopping` once a shutdown has begun; a mere stop of the unit leaves the machine `running`. After a reboot the host is
- * expected again: who does not come back shall be missed.
+ * systemctl(1): the state is `stopping` once a shutdown has begun; stopping the unit alone leaves it at `running`.
+ * A reboot does not count: the host is expected back, and must be missed if it does not come.
  */
-export async function isShuttingDown(exec: Exec): Promise<boolean> {
-  const { stdout } = await exec('systemctl', ['is-system-running']);
+export async function isShuttingDown(runCommand: RunHostCommand): Promise<boolean> {
+  const { stdout } = await runCommand('systemctl', ['is-system-running']);
   if (stdout.trim() !== 'stopping') return false;
-  const jobs = await exec('systemctl', ['list-jobs', '--no-legend']);
+  const jobs = await runCommand('systemctl', ['list-jobs', '--no-legend']);
   return !REBOOTS.test(jobs.stdout);
 }

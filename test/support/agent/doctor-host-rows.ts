@@ -9,14 +9,14 @@ export const hostRows: DoctorRow[] = [
     says: 'flock(1) is missing',
     finds: 'flock-missing',
     fix: /util-linux/,
-    plant: () => ({ exec: without('flock') }),
+    plant: () => ({ runCommand: without('flock') }),
   },
   {
     says: 'systemd has no unit',
     finds: 'unit-missing',
     fix: /enable --now pemfleet-agent/,
     plant: () => ({
-      exec: instead('systemctl show', 'LoadState=not-found\nUnitFileState=\nActiveState=inactive\n'),
+      runCommand: instead('systemctl show', 'LoadState=not-found\nUnitFileState=\nActiveState=inactive\n'),
     }),
   },
   {
@@ -24,7 +24,7 @@ export const hostRows: DoctorRow[] = [
     finds: 'unit-disabled',
     fix: /systemctl enable --now pemfleet-agent/,
     plant: () => ({
-      exec: instead('systemctl show', 'LoadState=loaded\nUnitFileState=disabled\nActiveState=active\n'),
+      runCommand: instead('systemctl show', 'LoadState=loaded\nUnitFileState=disabled\nActiveState=active\n'),
     }),
   },
   {
@@ -32,14 +32,14 @@ export const hostRows: DoctorRow[] = [
     finds: 'unit-failed',
     fix: /journalctl -u pemfleet-agent/,
     plant: () => ({
-      exec: instead('systemctl show', 'LoadState=loaded\nUnitFileState=enabled\nActiveState=failed\n'),
+      runCommand: instead('systemctl show', 'LoadState=loaded\nUnitFileState=enabled\nActiveState=failed\n'),
     }),
   },
   {
     says: 'nothing keeps the clock right',
     finds: 'clock-unsynchronized',
     fix: /timedatectl set-ntp/,
-    plant: () => ({ exec: instead('timedatectl show', 'no\n') }),
+    plant: () => ({ runCommand: instead('timedatectl show', 'no\n') }),
   },
   {
     says: 'the clock is an hour behind',

@@ -2,13 +2,13 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { FindingId } from '../../../agent/doctor/finding.ts';
-import type { Exec } from '../../../agent/resident/exec.ts';
+import type { RunHostCommand } from '../../../agent/resident/host-command.ts';
 import type { Stage } from './stage.ts';
 
 export interface Planted {
   /** more flags */
   args?: string[];
-  exec?: Exec;
+  runCommand?: RunHostCommand;
   now?: Date;
   haproxyConfig?: string;
   mend?: () => unknown;
@@ -23,24 +23,24 @@ export interface DoctorRow {
 }
 
 /** systemd as on a host where all is well. */
-export const healthyHost: Exec = async (program, args) => {
+export const healthyHost: RunHostCommand = async (program, args) => {
   const answers: Record<string, string> = {
     'systemctl is-system-running': 'running\n',
     'systemctl show': 'LoadState=loaded\nUnitFileState=enabled\nActiveState=active\n',
     'timedatectl show': 'yes\n',
   };
-  return { isThere: true, stdout: answers[`${program} ${args[0]}`] ?? '' };
+  return { isInstalled: true, stdout: answers[`${program} ${args[0]}`] ?? '' };
 };
 
 export const instead =
-  (wanted: string, stdout: string): Exec =>
+  (wanted: string, stdout: string): RunHostCommand =>
   async (program, args) =>
-    `${program} ${args[0]}` === wanted ? { isThere: true, stdout } : healthyHost(program, args);
+    `${program} ${args[0]}` === wanted ? { isInstalled: true, stdout } : healthyHost(program, args);
 
 export const without =
-  (gone: string): Exec =>
+  (gone: string): RunHostCommand =>
   async (program, args) =>
-    program === gone ? { isThere: false, stdout: '' } : healthyHost(program, args);
+    program === gone ? { isInstalled: false, stdout: '' } : healthyHost(program, args);
 
 export const inCerts = ({ haproxy }: Stage, name: string) => join(haproxy.certsDir, name);
 

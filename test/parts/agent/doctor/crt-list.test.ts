@@ -25,7 +25,7 @@ async function examine(stage: Stage, args: string[]): Promise<Finding[]> {
   return diagnose({
     agent,
     askerOf,
-    exec: healthyHost,
+    runCommand: healthyHost,
     uid: process.getuid?.() ?? 0,
     haproxyConfig: undefined,
   });

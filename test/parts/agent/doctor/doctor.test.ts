@@ -47,8 +47,8 @@ async function examine(stage: Stage, planted: Planted = {}): Promise<Finding[]> 
   const now = () => planted.now ?? new Date();
   const agent = await agentHere([...stage.flags, ...(planted.args ?? [])], () => undefined, { now });
   const askerOf = ({ haproxy }: AgentConfig) => openSocket({ path: haproxy.statsSocket, timeoutMs: 8000 });
-  const { haproxyConfig, exec = healthyHost } = planted;
-  return diagnose({ agent, askerOf, exec, uid: process.getuid?.() ?? 0, haproxyConfig });
+  const { haproxyConfig, runCommand = healthyHost } = planted;
+  return diagnose({ agent, askerOf, runCommand, uid: process.getuid?.() ?? 0, haproxyConfig });
 }
 
 for (const version of haproxyVersions) {

@@ -1,47 +1,47 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { metricsText } from '../../../../agent/resident/metrics.ts';
-import { openNotifier } from '../../../../agent/resident/sd-notify.ts';
-import { systemdNotifications } from '../../../../agent/resident/systemd.ts';
+import { openSdNotifier } from '../../../../agent/resident/sd-notify.ts';
+import { SystemdNotifications } from '../../../../agent/resident/systemd.ts';
 
 test('the watchdog starves when a pass hangs, not while the loop sleeps', (t) => {
   t.mock.timers.enable({ apis: ['setInterval', 'Date'] });
   const sent: string[] = [];
-  const notifier = { send: (...words: string[]) => void sent.push(...words), settled: async () => undefined };
+  const notifier = { send: (...words: string[]) => void sent.push(...words), flush: async () => undefined };
   const now = () => new Date();
-  const courtesy = systemdNotifications({ notifier, watchdogUsec: '180000000', now, monotonic: () => 0n });
+  const systemd = new SystemdNotifications({ notifier, watchdogUsec: '180000000', now, monotonic: () => 0n });
   const fed = (minutes: number) => {
     sent.length = 0;
     for (let half = 0; half < minutes * 2; half += 1) t.mock.timers.tick(30_000);
     return sent.length;
   };
-  const log = courtesy.listen(() => undefined);
+  const log = systemd.watchLog(() => undefined);
 
   assert.equal(fed(9), 6, 'a long pass');
   log('certificate.loaded');
   assert.equal(fed(9), 6, 'it goes on');
   assert.equal(fed(30), 0, 'stuck');
-  courtesy.resting();
+  systemd.beginSleep();
   assert.equal(fed(60), 40, 'asleep');
-  courtesy.polling();
+  systemd.endSleep();
   assert.equal(fed(9), 6, 'awake');
 });
 
 test('without systemd no process is started', async () => {
-  const notifier = openNotifier(undefined, () => assert.fail('nothing is to be told'));
+  const notifier = openSdNotifier(undefined, () => assert.fail('nothing is to be told'));
 
   notifier.send('READY=1');
 
-  await notifier.settled();
+  await notifier.flush();
 });
 
 test('a systemd that does not listen is told of, once a message', async () => {
   const told: string[] = [];
-  const notifier = openNotifier('/nonexistent.sock', (event) => told.push(event));
+  const notifier = openSdNotifier('/nonexistent.sock', (event) => told.push(event));
 
   notifier.send('READY=1');
   notifier.send('STOPPING=1');
-  await notifier.settled();
+  await notifier.flush();
 
   assert.deepEqual(told, ['notify.failed', 'notify.failed']);
 });

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import HttpClient from 'acme-client/src/http.js';
-import { atMost } from './at-most.ts';
+import { atMost } from '#common/in-parallel.ts';
 import type { Directory } from './directory.ts';
 import { AcmeProblem, type ProblemDocument } from './problem.ts';
 import { parseRetryAfter } from './retry-after.ts';

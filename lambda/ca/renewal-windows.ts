@@ -4,13 +4,13 @@
  */
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
+import { inParallel } from '#common/in-parallel.ts';
 import { messageOf } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { instant, readCached, serializeCached } from '#storage/cached-document.ts';
 import type { RenewalInfo } from '../acme/renewal-info.ts';
-import { inParallel } from '../in-parallel.ts';
 import type { Log } from '../log.ts';
 
 /** What the CA wishes for one certificate, by its certID. */

@@ -3,12 +3,12 @@
  * changed, and none where no host has reported. Beside them, the commands to the hosts whose result is still open.
  */
 import * as z from 'zod';
+import { inParallel } from '#common/in-parallel.ts';
 import { ContractError } from '#contract/errors.ts';
 import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
 import { type FleetName, fleetName, hostName, layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { instant, readCached, serializeCached } from '#storage/cached-document.ts';
-import { inParallel } from '../in-parallel.ts';
 
 const hostSummary = z.object({
   etag: z.string(),

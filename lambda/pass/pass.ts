@@ -1,9 +1,9 @@
 /** STORYBOARD of a pass: read what is published, refresh staples, ask for the CA's wishes, decide, count, carry out, tell. */
+import { inParallel } from '#common/in-parallel.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { pruned, readCaState, writeCaState } from '../ca/budget.ts';
 import type { ChallengeSolver } from '../challenge/solver.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
-import { inParallel } from '../in-parallel.ts';
 import type { Log } from '../log.ts';
 import type { Outcome, PassOptions, PassResult } from '../outcome.ts';
 import { newestEntry } from '../publication/entry.ts';

@@ -2,6 +2,7 @@
  * The OCSP responses beside the published PEMs: fetched at issue, again when half of their life is over, and never
  * for a certificate that names no responder. A failure is told and no more; the response before holds to its end.
  */
+import { inParallel } from '#common/in-parallel.ts';
 import { digest, parse } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { CertificateName, FleetName } from '#contract/layout.ts';
@@ -9,7 +10,6 @@ import { type ManifestEntry, type PemRef, samePems, sameStapled } from '#contrac
 import type { Bucket } from '#storage/bucket.ts';
 import type { Timing } from '../acme/poll.ts';
 import type { CertificateSpec } from '../config/config.ts';
-import { inParallel } from '../in-parallel.ts';
 import type { Log } from '../log.ts';
 import { OcspUnreachable } from '../ocsp/errors.ts';
 import { fetchResponse } from '../ocsp/fetch.ts';

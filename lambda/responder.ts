@@ -6,7 +6,7 @@ import { once } from '#common/once.ts';
 import { BucketError } from '#contract/errors.ts';
 import { layout, TOKEN } from '#contract/layout.ts';
 import type { HostBucket, StoredObject } from '#storage/bucket.ts';
-import { openLight } from '#storage/open-light.ts';
+import { openWithoutSdk } from '#storage/open-without-sdk.ts';
 
 /** The fields of the event that are read. Whoever may invoke the function can send any JSON. */
 export interface FunctionUrlEvent {
@@ -52,7 +52,7 @@ async function readToken(bucket: HostBucket, token: string): Promise<StoredObjec
 }
 
 /** An execution environment lives for hours and opens its bucket once. */
-const bucket = once(() => openLight(process.env['PEMFLEET_BUCKET'] ?? '', process.env));
+const bucket = once(() => openWithoutSdk(process.env['PEMFLEET_BUCKET'] ?? '', process.env));
 
 /** Entry point on Lambda. */
 export async function handler(event: FunctionUrlEvent | null): Promise<FunctionUrlResult> {

@@ -1,4 +1,4 @@
-/** `s3://bucket/prefix?option=…`: where the objects are, for whatever the SDK's standard chain does not say. */
+/** Addresses of buckets: `file:///path`, and `s3://bucket/prefix?option=…` for what the SDK's standard chain does not say. */
 import { fileURLToPath } from 'node:url';
 import { BucketError } from '../contract/errors.ts';
 import { hostName, WRITER_TAG } from '../contract/layout.ts';
@@ -7,21 +7,23 @@ export interface S3Address {
   bucket: string;
   /** Empty, or ends with `/`. */
   prefix: string;
-  /** Of a store that is not AWS; then with path-style requests. `AWS_ENDPOINT_URL_S3` does the same. */
-  endpoint?: string;
-  region?: string;
-  /** Encrypts with this KMS key instead of the bucket's default. */
-  kmsKeyId?: string;
-  pathStyle?: boolean;
-  /** Tags what is written with the name of this host. */
-  writer?: string;
+  /** URL of a store that is not AWS; implies path-style requests. `AWS_ENDPOINT_URL_S3` does the same. */
+  endpoint: string | undefined;
+  /** Default: the region of the environment or of the instance. */
+  region: string | undefined;
+  /** KMS key that encrypts writes; default: as the bucket says. */
+  kmsKeyId: string | undefined;
+  /** Whether the bucket's name is part of the path, not of the host; default: where its name requires it. */
+  pathStyle: boolean | undefined;
+  /** Name of this host, with which it tags what it writes. */
+  writer: string | undefined;
 }
 
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 const OPTIONS = ['endpoint', 'region', 'kms-key', 'path-style', 'writer'];
 
 /** @throws BucketError `ERR_BUCKET_URL` */
-export function parseS3Address(url: URL): S3Address {
+function parseS3Address(url: URL): S3Address {
   const bucket = decodeURIComponent(url.hostname);
   const path = decodeURIComponent(url.pathname).replace(/^\/+|\/+$/g, '');
   const option = (name: string) => url.searchParams.get(name) ?? undefined;
@@ -30,44 +32,41 @@ export function parseS3Address(url: URL): S3Address {
   if (!BUCKET.test(bucket)) throw refuse('wanted s3://<bucket>/<prefix> with the name of an S3 bucket');
   if (unknown !== undefined) throw refuse(`${unknown} is no option; there are ${OPTIONS.join(', ')}`);
   const [endpoint, region, kmsKeyId, style, writer] = OPTIONS.map(option);
-  if (endpoint !== undefined && !/^https?:\/\//.test(endpoint))
+  if (endpoint !== undefined && !/^https?:\/\//.test(endpoint)) {
     throw refuse('endpoint: wanted an http(s) URL');
-  if (style !== undefined && style !== 'true' && style !== 'false')
+  }
+  if (style !== undefined && style !== 'true' && style !== 'false') {
     throw refuse('path-style: wanted true or false');
-  if (writer !== undefined && !hostName.safeParse(writer).success)
+  }
+  if (writer !== undefined && !hostName.safeParse(writer).success) {
     throw refuse('writer: wanted the name that this host has in its status');
-  return {
-    bucket,
-    prefix: path === '' ? '' : `${path}/`,
-    ...(endpoint !== undefined && { endpoint }),
-    ...(region !== undefined && { region }),
-    ...(kmsKeyId !== undefined && { kmsKeyId }),
-    ...((style ?? endpoint) !== undefined && { pathStyle: style !== 'false' }),
-    ...(writer !== undefined && { writer }),
-  };
+  }
+  const pathStyle = (style ?? endpoint) === undefined ? undefined : style !== 'false';
+  return { bucket, prefix: path === '' ? '' : `${path}/`, endpoint, region, kmsKeyId, pathStyle, writer };
 }
 
-/** What `x-amz-tagging` says; a host's name has no letter that must be escaped. */
+/** Value of `x-amz-tagging`; the name of a host needs no escapes. */
 export function tagsOf({ writer }: S3Address): string | undefined {
   return writer === undefined ? undefined : `${WRITER_TAG}=${writer}`;
 }
 
-/** The permission that a write needs, for messages. */
+/** IAM action that a write needs, for messages. */
 export function writeActionOf({ writer }: S3Address): string {
   return writer === undefined ? 's3:PutObject' : `s3:PutObject with the tag ${WRITER_TAG}=${writer}`;
 }
 
-export type BucketPlace = { kind: 'directory'; path: string } | { kind: 's3'; address: S3Address };
+export type BucketAddress = { kind: 'directory'; path: string } | { kind: 's3'; s3: S3Address };
 
 /**
  * @param url `file:///absolute/path`, `s3://bucket/prefix`
  * @throws BucketError `ERR_BUCKET_URL`
  */
-export function parseBucketUrl(url: string): BucketPlace {
+export function parseBucketUrl(url: string): BucketAddress {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed?.protocol === 'file:' && parsed.hostname === '')
+  if (parsed?.protocol === 'file:' && parsed.hostname === '') {
     return { kind: 'directory', path: fileURLToPath(parsed) };
-  if (parsed?.protocol === 's3:') return { kind: 's3', address: parseS3Address(parsed) };
+  }
+  if (parsed?.protocol === 's3:') return { kind: 's3', s3: parseS3Address(parsed) };
   const wanted = 'wanted a bucket URL such as s3://my-certificates or file:///var/lib/pemfleet/bucket';
   throw new BucketError('ERR_BUCKET_URL', url, wanted);
 }

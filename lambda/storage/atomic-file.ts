@@ -1,6 +1,7 @@
 /**
  * Whole files or none: temporary file, mode and owner, fsync, rename, fsync of the directory. The content is
- * never readable beyond the wished mode, also mid-write. Not protected: two writers of one path (take a lock).
+ * never readable beyond the given mode, not even mid-write. No protection against two writers of one path: they
+ * need a lock.
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -10,15 +11,18 @@ import { basename, dirname, join } from 'node:path';
 export interface FileOptions {
   /** Permission bits, for example `0o600`; set exactly, whatever the umask. */
   mode: number;
-  uid?: number;
-  gid?: number;
-  /** Where the temporary file is made: same file system; default the file's own directory. */
-  tempDirectory?: string;
+  /** Default: as created. */
+  uid?: number | undefined;
+  /** Default: as created. */
+  gid?: number | undefined;
+  /** Directory of the temporary file, in the same file system; default: the file's own. */
+  tempDirectory?: string | undefined;
 }
 
-/** Marks our temporary files. They start with a dot: HAProxy loads any other file of a `crt` directory. */
+/** Ends the names of our temporary files. They start with a dot, because HAProxy loads all other files of a `crt` directory. */
 export const TEMP_SUFFIX = '.pemfleet-tmp';
 
+/** Writes the file, or writes it again. */
 export async function replaceFile(path: string, body: string | Buffer, options: FileOptions): Promise<void> {
   const temp = await writeTemp(path, body, options);
   try {
@@ -30,7 +34,7 @@ export async function replaceFile(path: string, body: string | Buffer, options: 
   await syncDirectory(dirname(path));
 }
 
-/** @returns false if the file existed already; it is then left as it was. */
+/** @returns false if the file exists; it stays as it is */
 export async function createFile(
   path: string,
   body: string | Buffer,
@@ -69,8 +73,9 @@ async function writeTemp(path: string, body: string | Buffer, options: FileOptio
   const handle = await open(temp, flags, 0o600);
   try {
     await handle.writeFile(body);
-    if (options.uid !== undefined || options.gid !== undefined)
+    if (options.uid !== undefined || options.gid !== undefined) {
       await handle.chown(options.uid ?? -1, options.gid ?? -1);
+    }
     await handle.chmod(options.mode);
     await handle.sync();
   } catch (error) {

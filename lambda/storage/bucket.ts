@@ -1,6 +1,13 @@
 /**
  * The bucket port: what issuer, responder and agents need of a store, with S3's meaning of conditional
- * requests. Implementations are held to one suite (test/support/bucket/bucket-suite.ts).
+ * requests. One suite holds all implementations to it (test/support/bucket/bucket-suite.ts).
+ *
+ * Keys come from layout.ts alone: segments with `/` between them, none empty, none with a dot at its start.
+ * Objects are read and written whole, in memory, and S3 within 20 s: a PEM has 64 kB at most, the manifest of a
+ * large fleet some megabytes.
+ *
+ * Not promised: that two objects change together (hence the PEM first, then the manifest), that a listing shows
+ * one moment, earlier versions of an object, a lock on S3.
  */
 
 export interface StoredObject {
@@ -9,9 +16,18 @@ export interface StoredObject {
   etag: string;
 }
 
+/** An object in a listing: its whole key, and the ETag that a read would give. */
+export interface ListedObject {
+  key: string;
+  etag: string;
+}
+
 /** RFC 9110 §13.1: `ifNoneMatch: '*'` creates only, `ifMatch` replaces only what was read. */
 export type PutCondition = { ifNoneMatch: '*' } | { ifMatch: string };
 
+export type PutResult = { etag: string } | 'precondition-failed';
+
+/** Every verb throws BucketError where the store fails. */
 export interface Bucket {
   /** For messages: `file:///…`, `s3://…`. */
   readonly url: string;
@@ -24,20 +40,16 @@ export interface Bucket {
    * Durable when it returns. The condition and the write are one step, among any number of writers;
    * an `ifMatch` on a missing object fails the condition.
    */
-  put(
-    key: string,
-    body: string | Buffer,
-    condition?: PutCondition,
-  ): Promise<{ etag: string } | 'precondition-failed'>;
+  put(key: string, body: string | Buffer, condition?: PutCondition): Promise<PutResult>;
 
-  /** Deleting what is not there succeeds. */
+  /** Succeeds also if there is no such object. */
   delete(key: string): Promise<void>;
 
-  /** All keys that start with `prefix` (which ends with `/`), sorted. */
+  /** All keys that start with `prefix` (which ends with `/`), at any depth, sorted by code unit. */
   list(prefix: string): Promise<string[]>;
 
-  /** The same with ETags, so that only what has changed need be read. */
-  entries(prefix: string): Promise<{ key: string; etag: string }[]>;
+  /** As `list`, with ETags, so that the caller reads only what has changed. */
+  entries(prefix: string): Promise<ListedObject[]>;
 
   /**
    * Runs `work` while no other work of this `name` runs on the bucket, as far as the store can tell: a directory
@@ -47,7 +59,7 @@ export interface Bucket {
   exclusively<T>(name: string, timeoutMs: number, work: () => Promise<T>): Promise<T>;
 }
 
-/** What hosts do with it: they read what is published, and write their status. */
+/** What hosts and the responder need of it: they read what is published, and hosts write their status. */
 export type HostBucket = Pick<Bucket, 'url' | 'get' | 'put'>;
 
 /** Keys are ours (layout.ts), so a bad one is a bug and not an input. @throws TypeError */

@@ -1,6 +1,6 @@
 /**
- * What the issuer keeps for its convenience, and could find out again: a document that cannot be read is begun anew.
- * (Account and order records are no such thing: they hold keys.)
+ * Documents that the issuer keeps only to save work. One that cannot be read is started over: losing it costs a few
+ * requests. Account and order records are not of this kind: they hold keys.
  */
 import * as z from 'zod';
 import type { Bucket } from './bucket.ts';
@@ -8,7 +8,7 @@ import type { Bucket } from './bucket.ts';
 /** A time in a stored document. */
 export const instant = z.iso.datetime().transform((value) => new Date(value));
 
-/** @returns the value, undefined if there is none or none that can be read; and the text as it is stored */
+/** @returns the value, undefined if there is none or it cannot be read; and the stored text */
 export async function readCached<T>(
   bucket: Bucket,
   key: string,

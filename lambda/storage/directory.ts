@@ -1,74 +1,123 @@
 /**
  * The bucket in a directory, for one machine: create by link, replace by rename under a lock. Safe among
- * several processes and against kill -9 at any moment; everything is 0600 in directories of 0700.
+ * several processes and against kill -9 at any moment; files are 0600, directories 0700.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { batched } from '#common/batched.ts';
+import { MINUTE_MS, SECOND_MS } from '#common/time.ts';
 import { BucketError } from '../contract/errors.ts';
 import { createFile, replaceFile, syncDirectory } from './atomic-file.ts';
-import { batched } from './batched.ts';
-import { type Bucket, keySegments, type PutCondition, type StoredObject } from './bucket.ts';
+import {
+  type Bucket,
+  keySegments,
+  type ListedObject,
+  type PutCondition,
+  type PutResult,
+  type StoredObject,
+} from './bucket.ts';
 import { withFileLock } from './file-lock.ts';
 
-const LOCK_TIMEOUT_MS = 30_000;
+const LOCK_TIMEOUT_MS = 30 * SECOND_MS;
 /** A temporary file of this age belongs to a process that was killed. */
-const STALE_TEMP_MS = 600_000;
+const STALE_TEMP_MS = 10 * MINUTE_MS;
 
-/** @throws BucketError `ERR_BUCKET_DENIED`, `ERR_BUCKET_IO` */
-export async function openDirectoryBucket(root: string): Promise<Bucket> {
-  const temp = join(root, '.tmp');
-  const pathOf = (key: string) => join(root, ...keySegments(key));
-  const options = { mode: 0o600, tempDirectory: temp };
-  const locked = batched((work) => withFileLock(join(root, '.lock'), LOCK_TIMEOUT_MS, work));
-  await guarded(root, () => prepare(root, temp));
+export class DirectoryBucket implements Bucket {
+  readonly url: string;
+  readonly #root: string;
+  readonly #temp: string;
+  /** Runs all work that waits for the lock while it is held once. */
+  readonly #whileLocked: (work: () => Promise<void>) => Promise<void>;
 
-  async function read(key: string): Promise<StoredObject | undefined> {
-    const body = await missingAsUndefined(() => readFile(pathOf(key)));
-    return body && { body, etag: `"${createHash('sha256').update(body).digest('hex')}"` };
+  private constructor(root: string) {
+    this.url = pathToFileURL(root).href;
+    this.#root = root;
+    this.#temp = join(root, '.tmp');
+    this.#whileLocked = batched((works) =>
+      withFileLock(join(root, '.lock'), LOCK_TIMEOUT_MS, async () => {
+        for (const work of works) await work();
+      }),
+    );
   }
 
-  async function write(key: string, body: string | Buffer, condition?: PutCondition): Promise<boolean> {
-    await mkdir(dirname(pathOf(key)), { recursive: true, mode: 0o700 });
-    if (condition && 'ifNoneMatch' in condition) return createFile(pathOf(key), body, options);
-    return locked(async () => {
-      if (condition && (await read(key))?.etag !== condition.ifMatch) return false;
-      await replaceFile(pathOf(key), body, options);
+  /** Makes the directory if it is missing. @throws BucketError `ERR_BUCKET_DENIED`, `ERR_BUCKET_IO` */
+  static async open(root: string): Promise<DirectoryBucket> {
+    const bucket = new DirectoryBucket(root);
+    await withBucketError(root, () => prepare(root, bucket.#temp));
+    return bucket;
+  }
+
+  get(key: string): Promise<StoredObject | undefined>;
+  get(key: string, condition: { ifNoneMatch: string }): Promise<StoredObject | 'not-modified' | undefined>;
+  async get(key: string, condition?: { ifNoneMatch: string }) {
+    const object = await withBucketError(key, () => this.#read(key));
+    return object !== undefined && object.etag === condition?.ifNoneMatch ? 'not-modified' : object;
+  }
+
+  async put(key: string, body: string | Buffer, condition?: PutCondition): Promise<PutResult> {
+    const isWritten = await withBucketError(key, () => this.#write(key, body, condition));
+    return isWritten ? { etag: etagOf(body) } : 'precondition-failed';
+  }
+
+  async delete(key: string): Promise<void> {
+    await withBucketError(key, () => undefinedIfMissing(() => this.#remove(key)));
+  }
+
+  async list(prefix: string): Promise<string[]> {
+    return withBucketError(prefix, () => walk(this.#pathOf(prefix), prefix));
+  }
+
+  async entries(prefix: string): Promise<ListedObject[]> {
+    return withBucketError(prefix, async () => {
+      const keys = await walk(this.#pathOf(prefix), prefix);
+      return Promise.all(keys.map(async (key) => ({ key, etag: (await this.#read(key))?.etag ?? '' })));
+    });
+  }
+
+  exclusively<T>(name: string, timeoutMs: number, work: () => Promise<T>): Promise<T> {
+    return withFileLock(join(this.#root, `.lock-${name}`), timeoutMs, work);
+  }
+
+  #pathOf(key: string): string {
+    return join(this.#root, ...keySegments(key));
+  }
+
+  async #read(key: string): Promise<StoredObject | undefined> {
+    const body = await undefinedIfMissing(() => readFile(this.#pathOf(key)));
+    return body && { body, etag: etagOf(body) };
+  }
+
+  async #write(key: string, body: string | Buffer, condition?: PutCondition): Promise<boolean> {
+    const path = this.#pathOf(key);
+    const options = { mode: 0o600, tempDirectory: this.#temp };
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    if (condition && 'ifNoneMatch' in condition) return createFile(path, body, options);
+    return this.#locked(async () => {
+      if (condition && (await this.#read(key))?.etag !== condition.ifMatch) return false;
+      await replaceFile(path, body, options);
       return true;
     });
   }
 
-  async function remove(key: string): Promise<void> {
-    await locked(async () => {
-      await unlink(pathOf(key));
-      await syncDirectory(dirname(pathOf(key)));
+  async #remove(key: string): Promise<void> {
+    const path = this.#pathOf(key);
+    await this.#locked(async () => {
+      await unlink(path);
+      await syncDirectory(dirname(path));
     });
   }
 
-  return {
-    url: pathToFileURL(root).href,
-    get: (async (key: string, condition?: { ifNoneMatch: string }) => {
-      const object = await guarded(key, () => read(key));
-      return object !== undefined && object.etag === condition?.ifNoneMatch ? 'not-modified' : object;
-    }) as Bucket['get'],
-    put: async (key, body, condition) => {
-      const written = await guarded(key, () => write(key, body, condition));
-      return written
-        ? { etag: `"${createHash('sha256').update(body).digest('hex')}"` }
-        : 'precondition-failed';
-    },
-    delete: async (key) => {
-      await guarded(key, () => missingAsUndefined(() => remove(key)));
-    },
-    list: (prefix) => guarded(prefix, () => walk(pathOf(prefix), prefix)),
-    entries: (prefix) =>
-      guarded(prefix, async () => {
-        const keys = await walk(pathOf(prefix), prefix);
-        return Promise.all(keys.map(async (key) => ({ key, etag: (await read(key))?.etag ?? '' })));
-      }),
-    exclusively: (name, timeoutMs, work) => withFileLock(join(root, `.lock-${name}`), timeoutMs, work),
-  };
+  #locked<T>(work: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#whileLocked(() => work().then(resolve, reject)).catch(reject);
+    });
+  }
+}
+
+function etagOf(body: string | Buffer): string {
+  return `"${createHash('sha256').update(body).digest('hex')}"`;
 }
 
 async function prepare(root: string, temp: string): Promise<void> {
@@ -77,13 +126,13 @@ async function prepare(root: string, temp: string): Promise<void> {
   const newest = (await stat(temp)).mtimeMs;
   for (const name of await readdir(temp)) {
     const file = join(temp, name);
-    const age = await missingAsUndefined(async () => newest - (await stat(file)).mtimeMs);
+    const age = await undefinedIfMissing(async () => newest - (await stat(file)).mtimeMs);
     if (age !== undefined && age > STALE_TEMP_MS) await rm(file, { force: true });
   }
 }
 
 async function walk(directory: string, prefix: string): Promise<string[]> {
-  const entries = (await missingAsUndefined(() => readdir(directory, { withFileTypes: true }))) ?? [];
+  const entries = (await undefinedIfMissing(() => readdir(directory, { withFileTypes: true }))) ?? [];
   const visible = entries.filter((entry) => !entry.name.startsWith('.'));
   const nested = await Promise.all(
     visible.map((entry) =>
@@ -95,7 +144,7 @@ async function walk(directory: string, prefix: string): Promise<string[]> {
   return nested.flat().sort();
 }
 
-async function missingAsUndefined<T>(work: () => Promise<T>): Promise<T | undefined> {
+async function undefinedIfMissing<T>(work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await work();
   } catch (error) {
@@ -105,14 +154,14 @@ async function missingAsUndefined<T>(work: () => Promise<T>): Promise<T | undefi
   }
 }
 
-async function guarded<T>(key: string, work: () => Promise<T>): Promise<T> {
+async function withBucketError<T>(key: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     if (error instanceof BucketError || !/^E[A-Z0-9]+$/.test(code)) throw error;
-    const denied = code === 'EACCES' || code === 'EPERM' || code === 'EROFS';
-    const message = denied ? 'is not accessible to this user' : `cannot be used (${code})`;
-    throw new BucketError(denied ? 'ERR_BUCKET_DENIED' : 'ERR_BUCKET_IO', key, message, { cause: error });
+    const isDenied = code === 'EACCES' || code === 'EPERM' || code === 'EROFS';
+    const message = isDenied ? 'is not accessible to this user' : `cannot be used (${code})`;
+    throw new BucketError(isDenied ? 'ERR_BUCKET_DENIED' : 'ERR_BUCKET_IO', key, message, { cause: error });
   }
 }

@@ -1,6 +1,6 @@
 /**
  * An advisory lock on a file by flock(1) of util-linux: the kernel drops it when the holder dies, even by
- * kill -9, so there is no stale lock to judge. Node has no flock of its own; the small child holds it for us.
+ * kill -9, so there are no stale locks. Node has no flock of its own: a small child process holds it.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,7 +12,7 @@ const NOT_IN_TIME = 75;
 
 /**
  * Runs `work` while this process alone holds `path` (created if absent; a directory is locked as it is).
- * @throws BucketError `ERR_BUCKET_LOCK` if the lock could not be had within `timeoutMs`
+ * @throws BucketError `ERR_BUCKET_LOCK` if others hold the lock for `timeoutMs`, or flock(1) is missing
  */
 export async function withFileLock<T>(path: string, timeoutMs: number, work: () => Promise<T>): Promise<T> {
   const holder = await acquire(path, timeoutMs);
@@ -26,7 +26,7 @@ export async function withFileLock<T>(path: string, timeoutMs: number, work: () 
 async function acquire(path: string, timeoutMs: number): Promise<ChildProcess> {
   await prepare(path);
   const seconds = String(timeoutMs / 1000);
-  // `cat` ends with our end of the pipe: when we release, and when we die.
+  // `cat` ends when our end of the pipe closes: on release, and when we die.
   const args = [
     '--exclusive',
     '--wait',
@@ -63,7 +63,7 @@ async function release(holder: ChildProcess): Promise<void> {
   await exited;
 }
 
-/** flock(1) would create the file with the mode of the umask, and whoever may read it may hold it. */
+/** flock(1) would create the file by the umask, and every user who can read it could hold the lock. */
 async function prepare(path: string): Promise<void> {
   try {
     await (await open(path, 'a', 0o600)).close();

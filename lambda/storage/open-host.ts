@@ -1,23 +1,32 @@
-/** How a host opens the bucket: without the SDK where the environment is plain, with it where profiles, SSO or the like are in use. */
+/**
+ * How a host opens the bucket: without the SDK where the environment is plain, by the SDK where the operator uses
+ * profiles, SSO or the like.
+ */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HostBucket } from './bucket.ts';
 import { openBucket } from './open.ts';
-import { openLight } from './open-light.ts';
+import { openWithoutSdk } from './open-without-sdk.ts';
 import type { Environment } from './s3-credentials.ts';
 
 /** @throws BucketError `ERR_BUCKET_URL` */
 export function openHostBucket(url: string, env: Environment): Promise<HostBucket> {
-  return isPlain(env) ? openLight(url, env) : openBucket(url);
+  return isPlain(env) ? openWithoutSdk(url, env) : openBucket(url);
 }
 
-const BEYOND = [
-  ...['AWS_PROFILE', 'AWS_WEB_IDENTITY_TOKEN_FILE', 'AWS_CONFIG_FILE', 'AWS_SHARED_CREDENTIALS_FILE'],
-  ...['AWS_USE_FIPS_ENDPOINT', 'AWS_USE_DUALSTACK_ENDPOINT', 'AWS_CONTAINER_CREDENTIALS_FULL_URI'],
+/** Variables whose meaning only the SDK knows. */
+const FOR_SDK_ONLY = [
+  'AWS_PROFILE',
+  'AWS_WEB_IDENTITY_TOKEN_FILE',
+  'AWS_CONFIG_FILE',
+  'AWS_SHARED_CREDENTIALS_FILE',
+  'AWS_USE_FIPS_ENDPOINT',
+  'AWS_USE_DUALSTACK_ENDPOINT',
+  'AWS_CONTAINER_CREDENTIALS_FULL_URI',
 ];
 
 function isPlain(env: Environment): boolean {
-  if (BEYOND.some((name) => env[name])) return false;
+  if (FOR_SDK_ONLY.some((name) => env[name])) return false;
   const isNamed = env['AWS_ACCESS_KEY_ID'] && (env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION']);
   const files = ['config', 'credentials'].map((file) => join(env['HOME'] ?? '/', '.aws', file));
   return Boolean(isNamed) || !files.some(existsSync);

@@ -1,12 +1,16 @@
-/** How a bucket's address becomes a bucket with all its verbs. */
+/** How a program that needs all verbs opens the bucket: a directory, or S3 by the SDK. */
 import { parseBucketUrl } from './address.ts';
 import type { Bucket } from './bucket.ts';
-import { openDirectoryBucket } from './directory.ts';
+import { DirectoryBucket } from './directory.ts';
 
-/** @throws BucketError `ERR_BUCKET_URL` */
+/**
+ * S3 takes credentials, region and endpoint from the SDK's standard chain.
+ * @throws BucketError `ERR_BUCKET_URL`
+ */
 export async function openBucket(url: string): Promise<Bucket> {
-  const place = parseBucketUrl(url);
-  if (place.kind === 'directory') return openDirectoryBucket(place.path);
-  // Loaded where it is needed only: the SDK is most of the program.
-  return (await import('./s3.ts')).openS3Bucket(place.address);
+  const address = parseBucketUrl(url);
+  if (address.kind === 'directory') return DirectoryBucket.open(address.path);
+  // Loaded only where it is needed: the SDK is most of the program.
+  const { S3Bucket } = await import('./s3.ts');
+  return new S3Bucket(address.s3);
 }

@@ -1,17 +1,13 @@
 /**
  * Many stores that speak S3 ignore `If-Match` or `If-None-Match` on a write and answer 200: two issuers would then
- * overwrite each other's manifest without a word. So before the first conditional write of a process, the store is asked.
+ * overwrite each other's manifest in silence. So a process tries the store before its first conditional write.
  */
 import { randomUUID } from 'node:crypto';
 import { BucketError } from '../contract/errors.ts';
 import { layout } from '../contract/layout.ts';
-import type { PutCondition } from './bucket.ts';
+import type { PutCondition, PutResult } from './bucket.ts';
 
-type Write = (
-  key: string,
-  body: string,
-  condition?: PutCondition,
-) => Promise<{ etag: string } | 'precondition-failed'>;
+type Write = (key: string, body: string, condition?: PutCondition) => Promise<PutResult>;
 
 const OTHER_ETAG = '"00000000000000000000000000000000"';
 
@@ -21,7 +17,7 @@ export async function probeConditions(
   write: Write,
   remove: (key: string) => Promise<void>,
 ): Promise<void> {
-  // A key of our own: another process may try the same store at this moment.
+  // A fresh key: another process may be trying the same store.
   const key = layout.probe(randomUUID());
   await write(key, 'probe\n');
   try {

@@ -1,6 +1,6 @@
 /**
- * AWS credentials and region of a host or a function: from the environment, a container's endpoint, or instance metadata
- * (IMDSv2 only). Whoever has profiles, SSO or web identity gets the whole SDK instead (open-host.ts).
+ * AWS credentials and region of a host or a function: from the environment, a container's endpoint, or instance
+ * metadata (IMDSv2 only). For profiles, SSO or web identity, open-host.ts takes the whole SDK instead.
  */
 import {
   fromContainerMetadata,
@@ -10,27 +10,29 @@ import {
 } from '@smithy/credential-provider-imds';
 import type { AwsCredentialIdentity, AwsCredentialIdentityProvider } from '@smithy/types';
 import { once } from '#common/once.ts';
+import { MINUTE_MS } from '#common/time.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Fetched anew this long before they expire. */
-const EARLY_MS = 300_000;
+/** Credentials are fetched again this long before they expire. */
+const EARLY_MS = 5 * MINUTE_MS;
 const METADATA = { timeout: 2_000, maxRetries: 2, ec2MetadataV1Disabled: true };
 
 export function credentialsOf(env: Environment): AwsCredentialIdentityProvider {
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = env;
   if (accessKeyId && secretAccessKey) {
     const sessionToken = env['AWS_SESSION_TOKEN'];
-    return async () => ({ accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) });
+    const keys = { accessKeyId, secretAccessKey };
+    return async () => (sessionToken ? { ...keys, sessionToken } : keys);
   }
-  return kept(
+  return cached(
     env['AWS_CONTAINER_CREDENTIALS_RELATIVE_URI']
       ? fromContainerMetadata(METADATA)
       : fromInstanceMetadata(METADATA),
   );
 }
 
-/** The region of the environment, or of the instance. */
+/** The region that the environment names, or the instance's. */
 export function regionOf(env: Environment): () => Promise<string> {
   const named = env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'];
   return named ? async () => named : once(instanceRegion);
@@ -39,15 +41,13 @@ export function regionOf(env: Environment): () => Promise<string> {
 async function instanceRegion(): Promise<string> {
   const { hostname, port } = await getInstanceMetadataEndpoint();
   const ask = async (method: string, path: string, headers: Record<string, string>) =>
-    (
-      await httpRequest({ hostname, ...(port && { port }), method, path, headers, timeout: METADATA.timeout })
-    ).toString();
+    (await httpRequest({ hostname, port, method, path, headers, timeout: METADATA.timeout })).toString();
   const token = await ask('PUT', '/latest/api/token', { 'x-aws-ec2-metadata-token-ttl-seconds': '60' });
   return ask('GET', '/latest/meta-data/placement/region', { 'x-aws-ec2-metadata-token': token });
 }
 
-/** Until shortly before they expire; a failure is not kept. */
-function kept(provide: AwsCredentialIdentityProvider): AwsCredentialIdentityProvider {
+/** Keeps credentials until shortly before they expire. A failure is not kept. */
+function cached(provide: AwsCredentialIdentityProvider): AwsCredentialIdentityProvider {
   let current: AwsCredentialIdentity | undefined;
   return async () => {
     const isFresh = (current?.expiration?.getTime() ?? Number.POSITIVE_INFINITY) - Date.now() > EARLY_MS;

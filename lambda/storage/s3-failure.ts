@@ -1,8 +1,8 @@
-/** What S3, or the SDK on the way to it, refused: as our coded error with bucket, key and what to do. */
+/** Failures of S3, and of the SDK on the way to it, as our coded error with bucket, key and what to do. */
 import { BucketError, type BucketErrorCode } from '../contract/errors.ts';
 import type { PutCondition } from './bucket.ts';
 
-/** The fields of the SDK's errors that are read. */
+/** What this file reads of the SDK's errors. s3-without-sdk.ts gives its own errors the same shape. */
 interface SdkError {
   name?: string;
   message?: string;
@@ -25,59 +25,67 @@ export function isConditionFailed(error: unknown, condition: PutCondition | unde
   return statusOf(error) === 412 || s3ErrorName(error) === 'ConditionalRequestConflict' || isGone;
 }
 
-interface Reading {
-  code: BucketErrorCode;
-  says: string;
-}
-
 const CREDENTIALS =
   /^(\w*ProviderError|InstanceMetadataV1FallbackError|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken\w*|InvalidToken)$/;
 
-/** @param action the permission that the request needs, for example `s3:GetObject` */
-export function bucketFailure(error: unknown, place: string, action: string): BucketError {
-  const { code, says } = read(error, action);
+/**
+ * Judges both S3 clients' failures: the one without the SDK fakes the shape of the SDK's errors for this.
+ * @param url of the object, for the message
+ * @param action the permission that the request needs, for example `s3:GetObject`
+ */
+export function bucketFailure(error: unknown, url: string, action: string): BucketError {
+  const { code, says } = judge(error, action);
   const id = (error as SdkError).$metadata?.requestId;
-  return new BucketError(code, place, id === undefined ? says : `${says} (request ${id})`, { cause: error });
+  return new BucketError(code, url, id === undefined ? says : `${says} (request ${id})`, { cause: error });
 }
 
-function read(error: unknown, action: string): Reading {
+function judge(error: unknown, action: string): { code: BucketErrorCode; says: string } {
   const { name = 'Error', message = '', code } = error as SdkError;
   const status = statusOf(error);
-  if (name === 'NoSuchBucket')
+  if (name === 'NoSuchBucket') {
     return { code: 'ERR_BUCKET_MISSING', says: 'there is no such bucket; are name and region right?' };
-  if (name === 'RequestTimeTooSkewed')
+  }
+  if (name === 'RequestTimeTooSkewed') {
     return {
       code: 'ERR_BUCKET_CLOCK',
       says: 'S3 refuses requests of this time: set the clock of this machine',
     };
-  if (CREDENTIALS.test(name))
+  }
+  if (CREDENTIALS.test(name)) {
     return {
       code: 'ERR_BUCKET_CREDENTIALS',
       says: `${name}: no usable AWS credentials were found or accepted`,
     };
-  if (name.startsWith('KMS.') || /\bkms:|customer master key/i.test(message))
+  }
+  if (name.startsWith('KMS.') || /\bkms:|customer master key/i.test(message)) {
     return {
       code: 'ERR_BUCKET_DENIED',
       says: `${action} works, its KMS key does not (${name}): kms:Decrypt to read, kms:GenerateDataKey to write`,
     };
-  if (status === 403 || name === 'AccessDenied')
+  }
+  if (status === 403 || name === 'AccessDenied') {
     return {
       code: 'ERR_BUCKET_DENIED',
       says: `${action} is denied${action === 's3:GetObject' ? ', or there is no such object and s3:ListBucket is not allowed' : ''}`,
     };
-  if (name === 'PermanentRedirect' || name === 'AuthorizationHeaderMalformed' || status === 301)
+  }
+  if (name === 'PermanentRedirect' || name === 'AuthorizationHeaderMalformed' || status === 301) {
     return {
       code: 'ERR_BUCKET_MISSING',
       says: 'the bucket is in another region; set AWS_REGION, or ?region= in its address',
     };
-  if (/checksum mismatch/i.test(message) || name === 'BadDigest')
+  }
+  if (/checksum mismatch/i.test(message) || name === 'BadDigest') {
     return { code: 'ERR_BUCKET_IO', says: 'the object was damaged on its way' };
-  if (status === undefined)
+  }
+  if (status === undefined) {
     return { code: 'ERR_BUCKET_UNREACHABLE', says: `S3 is out of reach (${code ?? name})` };
-  if (status >= 500 || status === 429 || name === 'SlowDown')
+  }
+  if (status >= 500 || status === 429 || name === 'SlowDown') {
     return {
       code: 'ERR_BUCKET_UNREACHABLE',
       says: `S3 answered ${name} (${status}); the next pass tries again`,
     };
+  }
   return { code: 'ERR_BUCKET_IO', says: `S3 answered ${name} (${status}) to ${action}` };
 }

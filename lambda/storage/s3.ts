@@ -11,100 +11,130 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { once } from '#common/once.ts';
-import { BucketError } from '../contract/errors.ts';
+import type { BucketError } from '../contract/errors.ts';
 import { type S3Address, tagsOf, writeActionOf } from './address.ts';
-import { type Bucket, keySegments, type PutCondition, type StoredObject } from './bucket.ts';
+import {
+  type Bucket,
+  keySegments,
+  type ListedObject,
+  type PutCondition,
+  type PutResult,
+  type StoredObject,
+} from './bucket.ts';
 import { probeConditions } from './probe.ts';
+import { createProcessLock } from './process-lock.ts';
 import { bucketFailure, isConditionFailed, s3ErrorName, statusOf } from './s3-failure.ts';
 
-/** Of one attempt; the SDK makes three. */
+/** Limits of one attempt; the SDK makes three. */
 const TIMEOUTS = { connectionTimeout: 5_000, requestTimeout: 20_000, throwOnRequestTimeout: true };
 
-type Written = { etag: string } | 'precondition-failed';
+export class S3Bucket implements Bucket {
+  readonly url: string;
+  /** S3 has no lock among processes: see the port. */
+  readonly exclusively = createProcessLock();
+  readonly #address: S3Address;
+  readonly #client: S3Client;
+  /** Before the first conditional write of the process. */
+  readonly #probe: () => Promise<void>;
 
-export function openS3Bucket(address: S3Address): Bucket {
-  const { bucket, prefix, endpoint, region, pathStyle } = address;
-  const client = new S3Client({
-    ...(endpoint !== undefined && { endpoint }),
-    ...(region !== undefined && { region }),
-    ...(pathStyle !== undefined && { forcePathStyle: pathStyle }),
-    requestHandler: TIMEOUTS,
-  });
-  const url = `s3://${bucket}/${prefix}`;
-  const at = (key: string) => ({ Bucket: bucket, Key: `${prefix}${keySegments(key).join('/')}` });
-  const place = (key: string) => `${url}${key}`;
+  constructor(address: S3Address) {
+    const { bucket, prefix, endpoint, region, pathStyle } = address;
+    this.url = `s3://${bucket}/${prefix}`;
+    this.#address = address;
+    // The type of the configuration takes no `undefined`.
+    this.#client = new S3Client({
+      ...(endpoint !== undefined && { endpoint }),
+      ...(region !== undefined && { region }),
+      ...(pathStyle !== undefined && { forcePathStyle: pathStyle }),
+      requestHandler: TIMEOUTS,
+    });
+    this.#probe = once(() =>
+      probeConditions(
+        this.url,
+        (...write) => this.#write(...write),
+        (key) => this.delete(key),
+      ),
+    );
+  }
 
-  async function get(
+  get(key: string): Promise<StoredObject | undefined>;
+  get(key: string, condition: { ifNoneMatch: string }): Promise<StoredObject | 'not-modified' | undefined>;
+  async get(
     key: string,
     condition?: { ifNoneMatch: string },
   ): Promise<StoredObject | 'not-modified' | undefined> {
-    const input = { ...at(key), ...(condition && { IfNoneMatch: condition.ifNoneMatch }) };
+    const input = { ...this.#locate(key), IfNoneMatch: condition?.ifNoneMatch };
     try {
-      const { Body, ETag = '' } = await client.send(new GetObjectCommand(input));
+      const { Body, ETag = '' } = await this.#client.send(new GetObjectCommand(input));
       return { body: Buffer.from((await Body?.transformToByteArray()) ?? []), etag: ETag };
     } catch (error) {
       if (statusOf(error) === 304) return 'not-modified';
       if (s3ErrorName(error) === 'NoSuchKey') return undefined;
-      throw bucketFailure(error, place(key), 's3:GetObject');
+      throw this.#failure(error, key, 's3:GetObject');
     }
   }
 
-  async function write(key: string, body: string | Buffer, condition?: PutCondition): Promise<Written> {
-    const input = { ...at(key), Body: body, ...headersOf(key, address), ...conditionOf(condition) };
+  async put(key: string, body: string | Buffer, condition?: PutCondition): Promise<PutResult> {
+    if (condition !== undefined) await this.#probe();
+    return this.#write(key, body, condition);
+  }
+
+  async delete(key: string): Promise<void> {
+    const input = this.#locate(key);
     try {
-      const { ETag = '' } = await client.send(new PutObjectCommand(input));
-      return { etag: ETag };
+      await this.#client.send(new DeleteObjectCommand(input));
     } catch (error) {
-      if (!isConditionFailed(error, condition))
-        throw bucketFailure(error, place(key), writeActionOf(address));
-      return attemptsOf(error) > 1 ? ownWrite(key, body) : 'precondition-failed';
+      throw this.#failure(error, key, 's3:DeleteObject');
     }
   }
 
-  /** Where the SDK has tried again after a lost answer, the object that is in the way may be ours. */
-  async function ownWrite(key: string, body: string | Buffer): Promise<Written> {
-    const found = await get(key);
-    const isOurs = typeof found === 'object' && found.body.equals(Buffer.from(body));
-    return isOurs ? { etag: found.etag } : 'precondition-failed';
+  async list(prefix: string): Promise<string[]> {
+    return (await this.entries(prefix)).map(({ key }) => key);
   }
 
-  async function remove(key: string): Promise<void> {
-    const input = at(key);
+  async entries(prefix: string): Promise<ListedObject[]> {
+    const { Bucket, Key } = this.#locate(prefix);
+    const pages = paginateListObjectsV2({ client: this.#client }, { Bucket, Prefix: `${Key}/` });
+    const start = this.#address.prefix.length;
+    const found: ListedObject[] = [];
     try {
-      await client.send(new DeleteObjectCommand(input));
+      for await (const { Contents = [] } of pages) {
+        found.push(...Contents.map(({ Key = '', ETag = '' }) => ({ key: Key.slice(start), etag: ETag })));
+      }
     } catch (error) {
-      throw bucketFailure(error, place(key), 's3:DeleteObject');
-    }
-  }
-
-  async function entries(under: string): Promise<{ key: string; etag: string }[]> {
-    const input = { Bucket: bucket, Prefix: `${prefix}${keySegments(under).join('/')}/` };
-    const found: { key: string; etag: string }[] = [];
-    try {
-      for await (const { Contents = [] } of paginateListObjectsV2({ client }, input))
-        found.push(
-          ...Contents.map(({ Key = '', ETag = '' }) => ({ key: Key.slice(prefix.length), etag: ETag })),
-        );
-    } catch (error) {
-      throw bucketFailure(error, place(under), 's3:ListBucket');
+      throw this.#failure(error, prefix, 's3:ListBucket');
     }
     return found.sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
-  const probe = once(() => probeConditions(url, write, remove));
-  return {
-    url,
-    get: get as Bucket['get'],
-    put: async (key, body, condition) => {
-      if (condition !== undefined) await probe();
-      return write(key, body, condition);
-    },
-    delete: remove,
-    entries,
-    list: async (under) => (await entries(under)).map(({ key }) => key),
-    // No lock object among processes: a reserved concurrency of 1 is the first guard, the conditions are the proof.
-    exclusively: inTurn(),
-  };
+  async #write(key: string, body: string | Buffer, condition?: PutCondition): Promise<PutResult> {
+    const headers = { ...headersOf(key, this.#address), ...conditionOf(condition) };
+    const input = { ...this.#locate(key), Body: body, ...headers };
+    try {
+      const { ETag = '' } = await this.#client.send(new PutObjectCommand(input));
+      return { etag: ETag };
+    } catch (error) {
+      if (!isConditionFailed(error, condition)) throw this.#failure(error, key, writeActionOf(this.#address));
+      return attemptsOf(error) > 1 ? this.#ownWrite(key, body) : 'precondition-failed';
+    }
+  }
+
+  /** After a lost answer the SDK tries again: the object that fails the condition then may be the one we wrote. */
+  async #ownWrite(key: string, body: string | Buffer): Promise<PutResult> {
+    const found = await this.get(key);
+    const isOurs = found?.body.equals(Buffer.from(body));
+    return found !== undefined && isOurs ? { etag: found.etag } : 'precondition-failed';
+  }
+
+  /** @throws TypeError for what is no key */
+  #locate(key: string): { Bucket: string; Key: string } {
+    const { bucket, prefix } = this.#address;
+    return { Bucket: bucket, Key: `${prefix}${keySegments(key).join('/')}` };
+  }
+
+  #failure(error: unknown, key: string, action: string): BucketError {
+    return bucketFailure(error, `${this.url}${key}`, action);
+  }
 }
 
 function conditionOf(condition: PutCondition | undefined): Partial<PutObjectCommandInput> {
@@ -116,55 +146,20 @@ function attemptsOf(error: unknown): number {
   return (error as { $metadata?: { attempts?: number } }).$metadata?.attempts ?? 1;
 }
 
-/** Never cached on the way: every object is a secret, or is conditional. */
+/** No cache may keep it: every object is a secret, or conditional. */
 function headersOf(key: string, address: S3Address): Partial<PutObjectCommandInput> {
   const { kmsKeyId } = address;
-  const Tagging = tagsOf(address);
-  const type = key.endsWith('.json')
-    ? 'application/json'
-    : key.endsWith('.pem')
-      ? 'application/x-pem-file'
-      : 'application/octet-stream';
-  const encryption: Partial<PutObjectCommandInput> =
-    kmsKeyId === undefined
-      ? {}
-      : {
-          ServerSideEncryption: 'aws:kms',
-          SSEKMSKeyId: kmsKeyId,
-          BucketKeyEnabled: true,
-        };
   return {
-    ContentType: type,
+    ContentType: contentTypeOf(key),
     CacheControl: 'no-store',
-    ...encryption,
-    ...(Tagging !== undefined && { Tagging }),
+    ServerSideEncryption: kmsKeyId === undefined ? undefined : 'aws:kms',
+    SSEKMSKeyId: kmsKeyId,
+    BucketKeyEnabled: kmsKeyId === undefined ? undefined : true,
+    Tagging: tagsOf(address),
   };
 }
 
-export function inTurn(): Bucket['exclusively'] {
-  const last = new Map<string, Promise<void>>();
-  return async (name, timeoutMs, work) => {
-    const before = last.get(name) ?? Promise.resolve();
-    let leave: () => void = () => undefined;
-    const left = new Promise<void>((resolve) => (leave = resolve));
-    last.set(
-      name,
-      before.then(() => left),
-    );
-    try {
-      await inTime(before, timeoutMs, name);
-      return await work();
-    } finally {
-      leave();
-    }
-  };
-}
-
-async function inTime(before: Promise<void>, timeoutMs: number, name: string): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const seen = `is held by other work of this process for ${timeoutMs / 1000} s`;
-    timer = setTimeout(() => reject(new BucketError('ERR_BUCKET_LOCK', name, seen)), timeoutMs);
-  });
-  await Promise.race([before, late]).finally(() => clearTimeout(timer));
+function contentTypeOf(key: string): string {
+  if (key.endsWith('.json')) return 'application/json';
+  return key.endsWith('.pem') ? 'application/x-pem-file' : 'application/octet-stream';
 }

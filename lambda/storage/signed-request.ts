@@ -1,14 +1,18 @@
-/** One request to S3, signed by Signature Version 4 and sent by Node's own HTTP: what a poll needs of the SDK, in a tenth of its size. */
+/**
+ * One request to S3, signed by Signature Version 4 and sent by Node's own HTTP: what a poll needs of the SDK, in a
+ * tenth of its size.
+ */
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
 import { request as sendPlain } from 'node:http';
 import { request as sendTls } from 'node:https';
 import { buffer } from 'node:stream/consumers';
 import { SignatureV4 } from '@smithy/signature-v4';
 import type { AwsCredentialIdentityProvider, Checksum, SourceData } from '@smithy/types';
+import { SECOND_MS } from '#common/time.ts';
 
 export interface S3Request {
   method: 'GET' | 'PUT';
-  /** Path-style or virtual-hosted: wherever it leads. */
+  /** Path-style or virtual-hosted. */
   url: URL;
   headers: Record<string, string>;
   body?: Buffer;
@@ -22,7 +26,8 @@ export interface S3Answer {
 
 export type SendToS3 = (request: S3Request) => Promise<S3Answer>;
 
-const TIMEOUT_MS = 20_000;
+/** For connection, answer and body together. */
+const TIMEOUT_MS = 20 * SECOND_MS;
 
 export function signedSender(
   credentials: AwsCredentialIdentityProvider,
@@ -37,7 +42,11 @@ export function signedSender(
   });
   return async ({ method, url, headers, body = Buffer.alloc(0) }) => {
     const signed = await signer.sign({
-      ...{ method, protocol: url.protocol, hostname: url.hostname, path: url.pathname, query: {} },
+      method,
+      protocol: url.protocol,
+      hostname: url.hostname,
+      path: url.pathname,
+      query: {},
       ...(url.port && { port: Number(url.port) }),
       headers: {
         ...headers,
@@ -67,7 +76,7 @@ function flat(headers: NodeJS.Dict<string | string[]>): Record<string, string | 
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value?.toString()]));
 }
 
-/** The hash that the signer asks for, by OpenSSL instead of JavaScript. */
+/** The hash that the signer needs, by OpenSSL instead of JavaScript. */
 class Sha256 implements Checksum {
   readonly #secret: SourceData | undefined;
   #hash: Hash | Hmac;

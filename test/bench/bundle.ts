@@ -70,7 +70,7 @@ async function bundled(
       {
         name: 'with-the-sdk',
         setup: ({ onResolve }) =>
-          onResolve({ filter: /bucket\/open-light\.ts$/ }, () => ({ path: pathOf('sdk-open.ts') })),
+          onResolve({ filter: /storage\/open-without-sdk\.ts$/ }, () => ({ path: pathOf('sdk-open.ts') })),
       },
     ],
   });

@@ -9,7 +9,7 @@ import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { fleetName, hostName, layout } from '#contract/layout.ts';
 import { openBucket } from '#storage/open.ts';
-import { openLight } from '#storage/open-light.ts';
+import { openWithoutSdk } from '#storage/open-without-sdk.ts';
 import { startBench } from '../aws/support.ts';
 import { deployed } from './deployed.ts';
 import { stackOf } from './support.ts';
@@ -36,7 +36,7 @@ const openers = {
     Object.assign(process.env, env);
     return openBucket(url);
   },
-  'without the SDK': openLight,
+  'without the SDK': openWithoutSdk,
 };
 
 for (const [kind, open] of Object.entries(openers)) {
@@ -64,14 +64,20 @@ test('status: where the session has another name than the host, the right to the
   const { aws, env } = await startHost(t, 'Any', 'botocore-session-1');
 
   for (const options of ['', '&writer=lb1'])
-    await (await openLight(`s3://${bucketName}?region=eu-central-1${options}`, env)).put(keyOf('lb1'), '{}');
+    await (await openWithoutSdk(`s3://${bucketName}?region=eu-central-1${options}`, env)).put(
+      keyOf('lb1'),
+      '{}',
+    );
 
   assert.deepEqual(aws.s3.keys(bucketName), [keyOf('lb1')]);
 });
 
 test('status: a session that has the name of its host needs no more, in EC2 or elsewhere', async (t) => {
   const { aws, env } = await startHost(t, 'Own', 'mi-0123456789abcdef0');
-  const bucket = await openLight(`s3://${bucketName}?region=eu-central-1&writer=mi-0123456789abcdef0`, env);
+  const bucket = await openWithoutSdk(
+    `s3://${bucketName}?region=eu-central-1&writer=mi-0123456789abcdef0`,
+    env,
+  );
 
   await bucket.put(keyOf('mi-0123456789abcdef0'), '{}');
 

@@ -9,7 +9,8 @@ import { openBucket } from '#storage/open.ts';
 import { createPublisher, readManifest } from '../../../lambda/publication/publisher.ts';
 import { type Aws, startAws } from '../../aws/aws.ts';
 import { AwsFailure } from '../../aws/wire.ts';
-import { entryOf, fleet, interposed, named, noon, pemRefOf } from '../../support/issuer/support.ts';
+import { interposed } from '../../support/bucket/interposed.ts';
+import { entryOf, fleet, named, noon, pemRefOf } from '../../support/issuer/support.ts';
 
 const KEY = layout.manifest(fleet);
 const MOST_TRIES = 50;

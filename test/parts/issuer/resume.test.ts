@@ -7,9 +7,10 @@ import type { Transport } from '../../../lambda/acme/transport.ts';
 import { readOrderRecords } from '../../../lambda/order/record.ts';
 import type { Outcome } from '../../../lambda/outcome.ts';
 import { readManifest } from '../../../lambda/publication/publisher.ts';
+import { interposed } from '../../support/bucket/interposed.ts';
 import { base64Lines } from '../../support/contract.ts';
 import { type Exchange, MINUTE_MS, ordersAsked, type Stage, startStage } from '../../support/issuer/ca.ts';
-import { fleet, interposed, named } from '../../support/issuer/support.ts';
+import { fleet, named } from '../../support/issuer/support.ts';
 
 const certificates = [{ identifiers: ['a.test', 'b.test'] }];
 const to =

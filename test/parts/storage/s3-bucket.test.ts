@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { openBucket } from '#storage/open.ts';
-import { openLight } from '#storage/open-light.ts';
+import { openWithoutSdk } from '#storage/open-without-sdk.ts';
 import { type Aws, startAws } from '../../aws/aws.ts';
 import { bucketSuite } from '../../support/bucket/bucket-suite.ts';
 import { increment } from '../../support/bucket/increment.ts';
+import { interposed } from '../../support/bucket/interposed.ts';
 import { bucketProcessesSuite } from '../../support/bucket/processes-suite.ts';
 
 let aws: Aws;
@@ -25,10 +26,10 @@ async function makeUrl(): Promise<string> {
 }
 
 bucketSuite('S3 bucket', async () => openBucket(await makeUrl()));
-// What it has no verb for, the SDK's does: the two see the same objects.
+// The SDK's does what it has no verb for: the two see the same objects.
 bucketSuite('S3 bucket without the SDK', async () => {
   const url = await makeUrl();
-  return { ...(await openBucket(url)), ...(await openLight(url, process.env)) };
+  return interposed(await openBucket(url), await openWithoutSdk(url, process.env));
 });
 bucketProcessesSuite('S3 bucket', makeUrl, () => aws.administrator.env);
 

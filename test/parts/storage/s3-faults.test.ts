@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { openBucket } from '#storage/open.ts';
-import { openLight } from '#storage/open-light.ts';
+import { openWithoutSdk } from '#storage/open-without-sdk.ts';
 import { type Aws, startAws } from '../../aws/aws.ts';
+import { interposed } from '../../support/bucket/interposed.ts';
 import { get, KEY, rows } from './s3-fault-rows.ts';
 
 let aws: Aws;
@@ -17,10 +18,8 @@ after(() => aws.stop());
 
 const openers = {
   SDK: (url: string) => openBucket(url),
-  'without the SDK': async (url: string) => ({
-    ...(await openBucket(url)),
-    ...(await openLight(url, process.env)),
-  }),
+  'without the SDK': async (url: string) =>
+    interposed(await openBucket(url), await openWithoutSdk(url, process.env)),
 };
 
 for (const [kind, open] of Object.entries(openers)) {

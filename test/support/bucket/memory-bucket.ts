@@ -1,7 +1,7 @@
 /** The bucket port in memory, for tests of what is above it; held to the same suite as the real ones. */
 import { createHash } from 'node:crypto';
 import { type Bucket, keySegments } from '#storage/bucket.ts';
-import { inTurn } from '#storage/s3.ts';
+import { createProcessLock } from '#storage/process-lock.ts';
 
 export interface MemoryBucket extends Bucket {
   /** Every call that came, as `put key`, in order. */
@@ -55,6 +55,6 @@ export function memoryBucket(): MemoryBucket {
         .sort(([a], [b]) => (a < b ? -1 : 1));
       return found.map(([key, body]) => ({ key, etag: etagOf(body) }));
     },
-    exclusively: inTurn(),
+    exclusively: createProcessLock(),
   };
 }

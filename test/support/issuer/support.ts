@@ -1,7 +1,6 @@
 /** Made-up pieces of the issuing side, each whole, so that a test names only what it is about. */
 import { certificateName, type FleetName, fleetName } from '#contract/layout.ts';
 import { emptyManifest, type ManifestEntry, type PemRef } from '#contract/manifest.ts';
-import type { Bucket } from '#storage/bucket.ts';
 import type { Timing } from '../../../lambda/acme/poll.ts';
 import type { CertificateSpec, Config } from '../../../lambda/config/config.ts';
 import { parseConfig } from '../../../lambda/config/yaml.ts';
@@ -140,9 +139,4 @@ export function recordEvents(): Events {
     fieldsOf: (wanted) => told.flatMap(({ event, fields }) => (event === wanted ? [fields] : [])),
     text: () => JSON.stringify(told),
   };
-}
-
-/** `bucket` whose answers a test replaces for some calls. */
-export function interposed(bucket: Bucket, changes: Partial<Bucket>): Bucket {
-  return { ...bucket, ...changes };
 }

@@ -5,6 +5,7 @@ import { sync } from '../../../../agent/pass/sync.ts';
 import { fleet, host } from '../../../support/agent/host.ts';
 import { agentHere } from '../../../support/agent/program.ts';
 import { makeStage } from '../../../support/agent/stage.ts';
+import { interposed } from '../../../support/bucket/interposed.ts';
 
 const hourMs = 3_600_000;
 
@@ -46,7 +47,7 @@ test('a report that could not be made is made up for', async (t) => {
   };
   const events: string[] = [];
   const agent = await agentHere(stage.flags, (event) => events.push(event), {
-    openBucket: async () => ({ ...stage.bucket, put }),
+    openBucket: async () => interposed(stage.bucket, { put }),
   });
 
   await sync(agent);

@@ -10,8 +10,9 @@ import {
   refreshHostSummaries,
   saveHostSummaries,
 } from '../../../../lambda/fleet/hosts.ts';
+import { interposed } from '../../../support/bucket/interposed.ts';
 import { type MemoryBucket, memoryBucket } from '../../../support/bucket/memory-bucket.ts';
-import { after, fleet, interposed, named, noon } from '../../../support/issuer/support.ts';
+import { after, fleet, named, noon } from '../../../support/issuer/support.ts';
 
 const other = fleetName.parse('other');
 const fileOf = (file: string, state: 'served' | 'failed') => ({

@@ -7,8 +7,9 @@ import { emptyManifest } from '#contract/manifest.ts';
 import { readHostSummaries } from '../../../../lambda/fleet/hosts.ts';
 import type { FleetNotifier } from '../../../../lambda/fleet/run-command.ts';
 import { afterPass } from '../../../../lambda/pass/after-pass.ts';
+import { interposed } from '../../../support/bucket/interposed.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
-import { fleet, interposed, noon, recordEvents } from '../../../support/issuer/support.ts';
+import { fleet, noon, recordEvents } from '../../../support/issuer/support.ts';
 
 const notifier: FleetNotifier = { notify: async () => 'command-1', result: async () => undefined };
 const manifests = new Map([[fleet, { manifest: emptyManifest(fleet, noon), etag: '"m"' }]]);

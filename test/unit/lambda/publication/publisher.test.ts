@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import { layout } from '#contract/layout.ts';
 import { emptyManifest, type ManifestEntry, serializeManifest } from '#contract/manifest.ts';
 import { createPublisher, readManifest } from '../../../../lambda/publication/publisher.ts';
+import { interposed } from '../../../support/bucket/interposed.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
-import { after, entryOf, fleet, interposed, named, noon, pemRefOf } from '../../../support/issuer/support.ts';
+import { after, entryOf, fleet, named, noon, pemRefOf } from '../../../support/issuer/support.ts';
 
 const key = layout.manifest(fleet);
 const now = () => noon;

@@ -1,6 +1,7 @@
 /** What can be made to go wrong, seen by the real client. */
 import assert from 'node:assert/strict';
 import { Agent } from 'node:http';
+import type { LookupFunction } from 'node:net';
 import { test } from 'node:test';
 import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { refusals } from './aws.ts';
@@ -61,8 +62,7 @@ test('faults', async (t) => {
 test('a bucket in the name of the host', async (t) => {
   const aws = await startBench(t);
   aws.s3.createBucket(Bucket);
-  const lookup = ((_name: string, _options: object, done: (error: null, found: object[]) => void) =>
-    done(null, [{ address: '127.0.0.1', family: 4 }])) as never;
+  const lookup: LookupFunction = (_name, _options, done) => done(null, [{ address: '127.0.0.1', family: 4 }]);
   const endpoint = aws.endpoint.replace('127.0.0.1', 's3.localhost');
   const httpAgent = new Agent({ lookup });
   const s3 = s3Of(aws, aws.administrator, { endpoint, requestHandler: { httpAgent } });

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type CombinedPem, digest, parse } from '#contract/combined-pem.ts';
 import { certificateName, layout } from '#contract/layout.ts';
-import { emptyManifest, type Manifest, serializeManifest } from '#contract/manifest.ts';
+import { emptyManifest, serializeManifest } from '#contract/manifest.ts';
 import { openBucket } from '#storage/open.ts';
 import { fleet, host } from '../support/agent/host.ts';
 import { entryFor } from '../support/agent/publish.ts';
+import { certificatesOf } from '../support/manifest.ts';
 import { type Haproxy, type HaproxyVersion, startHaproxy } from '../support/parts/haproxy.ts';
 import type { IssuedLeaf } from '../support/parts/pki.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
@@ -108,7 +109,7 @@ function publisherOf(bucket: Awaited<ReturnType<typeof openBucket>>) {
   const certificates: Record<string, object> = {};
   const put = () => {
     const head = emptyManifest(fleet, new Date());
-    const document = { ...head, certificates: certificates as Manifest['certificates'] };
+    const document = { ...head, certificates: certificatesOf(certificates) };
     return bucket.put(layout.manifest(fleet), serializeManifest(document));
   };
   return {

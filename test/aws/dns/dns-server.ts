@@ -1,7 +1,7 @@
 // The name servers of Route 53: UDP and TCP on one port, answering from what is INSYNC. Pebble asks them.
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, type Server, type Socket } from 'node:net';
-import packet, { type DecodedPacket, type Packet } from 'dns-packet';
+import packet, { type Answer, type DecodedPacket, type Packet } from 'dns-packet';
 import { freePort } from '../../support/ports.ts';
 import type { Zones } from '../route53/zones.ts';
 import { answerQuestion, type ReturnCode } from './dns-zone.ts';
@@ -26,6 +26,17 @@ export interface NameServer {
 
 const authoritative = 0x400;
 const truncated = 0x200;
+/** RFC 6891: this server takes and gives 1232 bytes by UDP. */
+const edns: Answer = {
+  type: 'OPT',
+  name: '.',
+  udpPayloadSize: 1232,
+  extendedRcode: 0,
+  ednsVersion: 0,
+  flags: 0,
+  flag_do: false,
+  options: [],
+};
 const codes: Record<ReturnCode, number> = { NOERROR: 0, NXDOMAIN: 3, REFUSED: 5 };
 /** without EDNS (RFC 1035 §4.2.1) */
 const smallUdpBytes = 512;
@@ -61,14 +72,12 @@ function respond(zones: Zones, message: DecodedPacket, maxBytes: number) {
   const [question] = message.questions ?? [];
   const { name = '', type = 'A' } = question ?? {};
   const { code, answers, authorities } = answerQuestion(zones, name, type);
-  const edns = message.additionals?.some((record) => record.type === 'OPT');
+  const hasEdns = message.additionals?.some((record) => record.type === 'OPT');
   const whole: Packet = {
     ...{ type: 'response', id: message.id ?? 0, questions: message.questions ?? [], answers, authorities },
     // a resolver that asks with RD gets it back; nobody recurses here
     flags: authoritative | ((message.flags ?? 0) & 0x100) | codes[code],
-    additionals: edns
-      ? [{ type: 'OPT', name: '.', udpPayloadSize: 1232, flags: 0, options: [] } as never]
-      : [],
+    additionals: hasEdns ? [edns] : [],
   };
   const isTruncated = packet.encodingLength(whole) > maxBytes;
   const response: Packet = isTruncated
@@ -79,8 +88,10 @@ function respond(zones: Zones, message: DecodedPacket, maxBytes: number) {
 }
 
 function udpBytesOf({ additionals = [] }: DecodedPacket): number {
-  const edns = additionals.find((record) => record.type === 'OPT') as { udpPayloadSize?: number } | undefined;
-  return Math.max(smallUdpBytes, edns?.udpPayloadSize ?? 0);
+  const asked = additionals.find((record) => record.type === 'OPT') as
+    | { udpPayloadSize?: number }
+    | undefined;
+  return Math.max(smallUdpBytes, asked?.udpPayloadSize ?? 0);
 }
 
 /** undefined for what is no DNS message: it gets no answer */

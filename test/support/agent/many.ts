@@ -3,7 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { digest, parse } from '#contract/combined-pem.ts';
 import { certificateName, layout } from '#contract/layout.ts';
-import { emptyManifest, type Manifest, serializeManifest } from '#contract/manifest.ts';
+import { emptyManifest, serializeManifest } from '#contract/manifest.ts';
+import { certificatesOf } from '../manifest.ts';
 import { type HaproxyVersion, startHaproxy } from '../parts/haproxy.ts';
 import { createPki } from '../parts/pki.ts';
 import { stampedName, stamper } from '../stamp.ts';
@@ -52,7 +53,7 @@ export async function makeMany(
     stage.putManifest(
       serializeManifest({
         ...emptyManifest(fleet, new Date()),
-        certificates: Object.fromEntries(entries) as Manifest['certificates'],
+        certificates: certificatesOf(Object.fromEntries(entries)),
       }),
     );
   await putManifest();

@@ -1,8 +1,9 @@
 // An issuer's part: PEMs and the manifest into the bucket, right or wrong ones.
 import { digest, keyTypeOf, parse } from '#contract/combined-pem.ts';
 import { certificateName, layout } from '#contract/layout.ts';
-import { emptyManifest, type Manifest, parseManifest, serializeManifest } from '#contract/manifest.ts';
+import { emptyManifest, entryOf, parseManifest, serializeManifest } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
+import { certificatesOf } from '../manifest.ts';
 import type { LeafWish, Pki } from '../parts/pki.ts';
 import { fleet } from './host.ts';
 
@@ -18,11 +19,18 @@ export function publisher(bucket: Bucket, pki: Pki) {
     const key = layout.pem(fleet, certificateName.parse(name), digest(body));
     await bucket.put(key, body);
     const before = await manifest();
-    const certificates = { ...before.certificates, [name]: entry as Manifest['certificates'][never] };
+    const certificates = certificatesOf({ ...before.certificates, [name]: entry });
     await putManifest(serializeManifest({ ...before, updatedAt: new Date().toISOString(), certificates }));
+  };
+  /** What the manifest says of a certificate. */
+  const entry = async (name: string) => {
+    const published = entryOf(await manifest(), certificateName.parse(name));
+    if (published === undefined) throw new Error(`the manifest has no certificate ${name}`);
+    return published;
   };
   return {
     manifest,
+    entry,
     putManifest,
     publishBytes,
     publish: async (name: string, wish: LeafWish) => {
@@ -41,13 +49,12 @@ export function publisher(bucket: Bucket, pki: Pki) {
         certificates[name] = entryFor(combined, [`${name}.test`]);
         pems.set(name, combined);
       }
-      const all = certificates as Manifest['certificates'];
-      await putManifest(serializeManifest({ ...before, certificates: all }));
+      await putManifest(serializeManifest({ ...before, certificates: certificatesOf(certificates) }));
       return pems;
     },
     unpublish: async (name: string) => {
       const before = await manifest();
-      const { [name as never]: _, ...certificates } = before.certificates;
+      const { [certificateName.parse(name)]: _, ...certificates } = before.certificates;
       await putManifest(serializeManifest({ ...before, certificates }));
     },
   };

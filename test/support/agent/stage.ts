@@ -5,7 +5,7 @@ import type { TestContext } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
-import type { Manifest } from '#contract/manifest.ts';
+import type { Manifest, ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
 import { type Handshake, handshake } from '../handshake.ts';
@@ -33,6 +33,8 @@ export interface Stage {
   publishBytes(name: string, body: string, entry: object): Promise<void>;
   unpublish(name: string): Promise<void>;
   manifest(): Promise<Manifest>;
+  /** What the manifest says of a certificate. */
+  entry(name: string): Promise<ManifestEntry>;
   putManifest(text: string): Promise<void>;
   agent(command: string, options?: SpawnOptions): Promise<Finished>;
   /** As `agent('sync')`, in this process: many rows of a table need many passes. */
@@ -64,7 +66,6 @@ export async function stageOn(haproxy: Haproxy, dir: string): Promise<Stage> {
     ...['--stats-socket', haproxy.socket, '--certs-dir', haproxy.certsDir],
     ...['--handshake', `127.0.0.1:${haproxy.httpsPort}`],
   ];
-  const { manifest, putManifest, ...publishing } = publisher(bucket, pki);
   return {
     dir,
     bucket,
@@ -73,9 +74,7 @@ export async function stageOn(haproxy: Haproxy, dir: string): Promise<Stage> {
     haproxy,
     pki,
     flags,
-    ...publishing,
-    manifest,
-    putManifest,
+    ...publisher(bucket, pki),
     agent: (command, options = {}) => spawnAgent([command, ...flags, ...(options.args ?? [])], options),
     pass: (args = []) => passHere([...flags, ...args]),
     status: async () => {

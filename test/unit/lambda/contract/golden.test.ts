@@ -165,9 +165,11 @@ function refusal(work: () => unknown): ContractError {
   return assert.fail('nothing was refused');
 }
 
+type Node = Record<string | number, unknown>;
+
 function withValue(document: object, path: (string | number)[], value: unknown): string {
-  const parent = path.slice(0, -1).reduce<unknown>((at, part) => (at as never)[part], document);
-  (parent as Record<string | number, unknown>)[path.at(-1) ?? ''] = value;
+  const parent = path.slice(0, -1).reduce<Node>((at, part) => at[part] as Node, document as Node);
+  parent[path.at(-1) ?? ''] = value;
   return JSON.stringify(document);
 }
 

@@ -146,7 +146,7 @@ test('a status that goes between the listing and the read is told as gone', asyn
   const bucket = await bucketWith('lb1');
   const get = async (key: string) => (key === keyOf('lb1') ? undefined : bucket.get(key));
 
-  const fleets = await refreshStored(interposed(bucket, { get: get as never }), [fleet], noon);
+  const fleets = await refreshStored(interposed(bucket, { get }), [fleet], noon);
 
   assert.equal(fleets['default']?.['lb1']?.error, 'gone');
 });
@@ -156,7 +156,7 @@ test('a bucket that fails is no failure of a host', async () => {
   const broken = new BucketError('ERR_BUCKET_UNREACHABLE', keyOf('lb1'), 'S3 is out of reach');
   const get = async (key: string) => (key === keyOf('lb1') ? Promise.reject(broken) : bucket.get(key));
 
-  await assert.rejects(refreshStored(interposed(bucket, { get: get as never }), [fleet], noon), broken);
+  await assert.rejects(refreshStored(interposed(bucket, { get }), [fleet], noon), broken);
   assert.equal(bucket.text(layout.hostSummaries), undefined, 'nothing half is remembered');
 });
 

@@ -2,16 +2,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
 import { fleetName, hostName } from '#contract/layout.ts';
-import { emptyManifest, type Manifest } from '#contract/manifest.ts';
+import { emptyManifest, type Manifest, type ManifestEntry } from '#contract/manifest.ts';
 import { SILENT_AFTER_MS } from '../../../../lambda/fleet/behind.ts';
 import { reportFleet } from '../../../../lambda/fleet/report.ts';
 import { after, DAY_MS, entryOf, named, noon, pemRefOf } from '../../../support/issuer/support.ts';
+import { certificatesOf } from '../../../support/manifest.ts';
 
 const fleet = fleetName.parse('edge');
 const [current, old] = ['a'.repeat(64), 'b'.repeat(64)];
-const manifestOf = (certificates: object): Manifest => ({
+const manifestOf = (entries: Record<string, ManifestEntry>): Manifest => ({
   ...emptyManifest(fleet, noon),
-  certificates: certificates as never,
+  certificates: certificatesOf(entries),
 });
 const single = manifestOf({ 'a.test': entryOf({ pems: [pemRefOf({ sha256: current, serial: '0B' })] }) });
 

@@ -51,9 +51,9 @@ const RECORDS: Row[] = [
       ['key type', { keyType: 'rsa2048' }],
       ['profile', { profile: 'classic' }],
       ['CA', { directoryUrl: 'https://other.test/dir' }],
-    ] as const
+    ] satisfies [what: string, changes: Parameters<typeof recordOf>[0]][]
   ).flatMap(([what, changes]) => {
-    const record = recordOf({ ...changes, failures: 3, notBefore: inDays(1) } as never);
+    const record = recordOf({ ...changes, failures: 3, notBefore: inDays(1) });
     return [
       {
         says: `a record of another ${what} does not count: missing`,

@@ -86,7 +86,7 @@ for (const [says, entries, wanted] of [
   ],
 ] as const) {
   test(`the newest among the fleets, where ${says}`, () => {
-    assert.deepEqual(newestEntry(spec, manifestsOf(entries as never)), wanted);
+    assert.deepEqual(newestEntry(spec, manifestsOf(entries)), wanted);
   });
 }
 

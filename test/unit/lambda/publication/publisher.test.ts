@@ -48,13 +48,13 @@ test('a PEM that cannot be put is not published', async () => {
 
 test('other certificates, and fields of newer versions, stay as they are', async () => {
   const bucket = memoryBucket();
-  const { entry } = certificate('b', { fromTheFuture: 1 } as never);
+  const { entry } = certificate('b', { fromTheFuture: 1 });
   const manifest = {
     ...emptyManifest(fleet, noon),
     fromTheFuture: { deep: true },
-    certificates: { 'b.test': entry },
+    certificates: { [named('b.test')]: entry },
   };
-  await bucket.put(key, serializeManifest(manifest as never));
+  await bucket.put(key, serializeManifest(manifest));
 
   await publish(bucket, 'a.test', 'a');
 
@@ -154,10 +154,10 @@ test('after a failure the publisher goes on with what comes next', async () => {
   const bucket = memoryBucket();
   let isDown = true;
   const recovering = interposed(bucket, {
-    get: (async (getKey: string) => {
+    get: async (getKey: string) => {
       if (isDown) throw new RangeError('unavailable');
       return bucket.get(getKey);
-    }) as typeof bucket.get,
+    },
   });
   const publisher = createPublisher(recovering, fleet, now);
   const { entry, texts } = certificate('a');

@@ -1,10 +1,16 @@
-/** `pemfleet`: the operator's command. Composition root: argv and exit status are touched here. */
-
+/** `pemfleet`: the operator's command. Composition root: it touches argv and the exit status. */
 import { ConfigError } from '#common/config-error.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
 import { accountCommand } from './commands/account.ts';
-import { type Command, parseCommandLine, print, printJson, say, UsageError } from './commands/command.ts';
+import {
+  type Command,
+  parseCommandLine,
+  print,
+  printJson,
+  printToStderr,
+  UsageError,
+} from './commands/command.ts';
 import { haproxyConfigCommand } from './commands/haproxy-config.ts';
 import { EXIT, USAGE } from './commands/output.ts';
 import { planCommand, runCommand } from './commands/pass.ts';
@@ -51,11 +57,11 @@ async function main(args: string[]): Promise<number> {
 
 function failed(error: unknown): number {
   if (error instanceof UsageError) {
-    say(`${error.message}\ntry: pemfleet --help\n`);
+    printToStderr(`${error.message}\ntry: pemfleet --help\n`);
     return EXIT.usage;
   }
-  // A message of several lines (config issues) is printed as it is.
-  say(`${codeOf(error)} ${error instanceof ConfigError ? error.message : messageOf(error)}\n`);
+  // The faults of a configuration are several lines: they stay as they are.
+  printToStderr(`${codeOf(error)} ${error instanceof ConfigError ? error.message : messageOf(error)}\n`);
   return error instanceof ConfigError ? EXIT.config : EXIT.failed;
 }
 

@@ -1,4 +1,4 @@
-/** What the commands of `pemfleet` share. Part of the composition root: streams, clock, chance and environment are touched here. */
+/** What the commands of `pemfleet` share. Part of the composition root: it touches streams, clock, randomness and environment. */
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -35,27 +35,29 @@ export function parseCommandLine(args: string[]) {
   }
 }
 
-export type Values = ReturnType<typeof parseCommandLine>['values'];
+export type CommandValues = ReturnType<typeof parseCommandLine>['values'];
 
-/** @returns the exit status */
-export type Command = (values: Values, operands: readonly string[]) => Promise<number>;
+/** @returns the exit status (`EXIT`) */
+export type Command = (values: CommandValues, operands: readonly string[]) => Promise<number>;
 
-/** The command line was wrong: exit status 64. */
+/** The command line is wrong: exit status 64. */
 export class UsageError extends Error {
   override name = 'UsageError';
 }
 
 export const now = () => new Date();
-export const say = (text: string) => process.stderr.write(text);
+export const printToStderr = (text: string) => process.stderr.write(text);
 export const print = (text: string) => process.stdout.write(text);
 export const printJson = (value: unknown) => print(`${JSON.stringify(value, null, 2)}\n`);
 
-export async function open(values: Values): Promise<{ config: Config; bucket: Bucket }> {
+export async function loadConfigAndBucket(
+  values: CommandValues,
+): Promise<{ config: Config; bucket: Bucket }> {
   const config = await loadConfigFile(values.config, parseConfig);
   return { config, bucket: await openBucket(process.env['PEMFLEET_BUCKET'] ?? config.bucket) };
 }
 
-export function passEnvironmentOf(values: Values): PassEnvironment {
+export function passEnvironmentOf(values: CommandValues): PassEnvironment {
   const seconds = Number(values.timeout);
   if (!(seconds > 0)) throw new UsageError(`--timeout wants seconds, saw ${values.timeout}`);
   const deadline = new Date(Date.now() + seconds * 1000);
@@ -64,13 +66,13 @@ export function passEnvironmentOf(values: Values): PassEnvironment {
 }
 
 export function specOf(config: Config, name: string): CertificateSpec {
-  const spec = config.certificates.find((known) => known.name === name);
+  const spec = config.certificates.find((certificate) => certificate.name === name);
   if (spec !== undefined) return spec;
-  const known = config.certificates.map((certificate) => certificate.name).join(', ');
-  throw new UsageError(`${name}: no such certificate; configured are ${known}`);
+  const names = config.certificates.map((certificate) => certificate.name).join(', ');
+  throw new UsageError(`no certificate ${name} in the configuration; it has ${names}`);
 }
 
-function logOf(values: Values): Log {
+function logOf(values: CommandValues): Log {
   if (values.quiet) return () => undefined;
-  return values['log-format'] === 'json' ? jsonLog(say, now) : textLog(say, now);
+  return values['log-format'] === 'json' ? jsonLog(printToStderr, now) : textLog(printToStderr, now);
 }

@@ -1,11 +1,11 @@
-/** `pemfleet haproxy-config`: the lines that HAProxy needs for the configured challenge. */
+/** `pemfleet haproxy-config`: prints the HAProxy lines that the configured challenge needs. */
 import { responderSnippet, statelessSnippet } from '../challenge/haproxy-lines.ts';
 import { withCas } from '../wiring.ts';
-import { type Command, open, passEnvironmentOf, print } from './command.ts';
+import { type Command, loadConfigAndBucket, passEnvironmentOf, print } from './command.ts';
 import { EXIT } from './output.ts';
 
 export const haproxyConfigCommand: Command = async (values) => {
-  const { config, bucket } = await open(values);
+  const { config, bucket } = await loadConfigAndBucket(values);
   if (config.challenge === 'http-01') {
     print(responderSnippet(values.listen));
     return EXIT.ok;

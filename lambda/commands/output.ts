@@ -1,5 +1,4 @@
-/** What `pemfleet` shows to people, and its exit statuses. */
-
+/** What `pemfleet` prints for people, and its exit statuses. */
 import { table } from '#common/table.ts';
 import type { FleetReport } from '../fleet/report.ts';
 import type { Outcome } from '../outcome.ts';
@@ -7,31 +6,34 @@ import type { Outcome } from '../outcome.ts';
 /** docs/cli.md; 64 and 78 as in sysexits(3). */
 export const EXIT = { ok: 0, failed: 1, partlyFailed: 3, usage: 64, config: 78 } as const;
 
-export const USAGE = `pemfleet: orders and renews certificates, publishes them for HAProxy hosts
+export const USAGE = `pemfleet orders and renews certificates, and publishes them for HAProxy hosts.
 
   pemfleet run                        one pass: order what is due, publish it
-  pemfleet run --dry-run              (or: pemfleet plan) say what a pass would do, change nothing
+  pemfleet run --dry-run              (or: pemfleet plan) show what a pass would do; change nothing
   pemfleet run --force-renewal --only www.example.com
-  pemfleet status                     what each host serves
+                                      renew a certificate that is not due
+  pemfleet status                     show what each host serves
   pemfleet respond --listen 127.0.0.1:8402
-                                      answer HTTP-01 challenges where there is no Lambda
+                                      answer HTTP-01 challenges, for installations without Lambda
   pemfleet revoke www.example.com --reason keyCompromise
-                                      replace it with a fresh key, then revoke it
-  pemfleet account [--rollover]       the account's URL and thumbprint; --rollover changes its key
-  pemfleet haproxy-config             the lines that HAProxy needs for the configured challenge
-  pemfleet schema                     JSON schema of pemfleet.yaml, for an editor
+                                      publish a replacement with a fresh key, then revoke the old certificate
+  pemfleet account [--rollover]       show the account's URL and thumbprint; --rollover changes its key first
+  pemfleet haproxy-config             print the HAProxy lines that the configured challenge needs
+  pemfleet schema                     print the JSON schema of pemfleet.yaml, for editors
+  pemfleet version                    show the version
 
-  -c, --config FILE     default /etc/pemfleet/pemfleet.yaml; PEMFLEET_BUCKET overrides its bucket
-  --only NAME           only this certificate (may be repeated)
-  --serial HEX          revoke: one that was published earlier; --no-replace: without a replacement
-  --timeout SECONDS     the pass ends after this time, the next one goes on; default 900
-  --json                data as JSON on stdout (run, plan, status); text goes to stderr
-  --log-format json     events as JSON lines; --quiet for none
+  -c, --config FILE     default /etc/pemfleet/pemfleet.yaml; PEMFLEET_BUCKET overrides the bucket named there
+  --only NAME           limit the pass to this certificate; may be repeated
+  --serial HEX          revoke: an earlier certificate, by its serial
+  --no-replace          revoke: without a replacement
+  --timeout SECONDS     end the pass after this time; the next one continues; default 900
+  --json                print data as JSON on stdout (run, plan, status, account, revoke)
+  --log-format json     log events as JSON lines; -q, --quiet logs none
 
-exit status: 0 done or nothing to do, 1 failed, 3 some certificates failed, 64 usage, 78 configuration
+Exit status: 0 done or nothing to do; 1 failed; 3 some certificates failed; 64 usage; 78 configuration.
 `;
 
-/** Failed is 1 if nothing else was, 3 if the others are fine. */
+/** 1 if all certificates failed, 3 if only some did. */
 export function exitStatusOf(outcomes: readonly Outcome[]): number {
   const failed = outcomes.filter((outcome) => outcome.result === 'failed').length;
   if (failed === 0) return EXIT.ok;
@@ -48,8 +50,8 @@ export function outcomeTable(outcomes: readonly Outcome[]): string {
     outcome.notAfter === undefined ? '-' : minute(outcome.notAfter),
     outcome.error === undefined ? '' : `${outcome.error.code} ${outcome.error.message}`,
   ]);
-  const places = outcomes.flatMap((outcome) => outcome.places ?? []);
-  return `${table([head, ...rows])}${places.map((place) => `${place}\n`).join('')}`;
+  const locations = outcomes.flatMap((outcome) => outcome.places ?? []);
+  return `${table([head, ...rows])}${locations.map((location) => `${location}\n`).join('')}`;
 }
 
 export function reportTable(reports: readonly FleetReport[]): string {
@@ -68,14 +70,15 @@ function fleetTable({ fleet, certificates, silent, left, unreadable }: FleetRepo
       .join('; '),
   ]);
   const head = ['CERTIFICATE', 'IDENTIFIERS', 'SERIAL', 'EXPIRES', 'SERVED BY', 'BEHIND'];
-  const quiet = silent
-    .map(({ host, reportedAt }) => `silent since ${minute(reportedAt)}: ${host}\n`)
-    .join('');
-  const gone = left.map(({ host, leftAt }) => `left at ${minute(leftAt)}: ${host}\n`).join('');
-  const broken = unreadable.map(({ host, code }) => `status cannot be read: ${host} (${code})\n`).join('');
-  return `fleet ${fleet}\n${table([head, ...rows])}${quiet}${gone}${broken}`;
+  const hosts = [
+    ...silent.map(({ host, reportedAt }) => `silent since ${minute(reportedAt)}: ${host}\n`),
+    ...left.map(({ host, leftAt }) => `left at ${minute(leftAt)}: ${host}\n`),
+    ...unreadable.map(({ host, code }) => `status cannot be read: ${host} (${code})\n`),
+  ];
+  return `fleet ${fleet}\n${table([head, ...rows])}${hosts.join('')}`;
 }
 
+/** Of an RFC 3339 time, without seconds. */
 function minute(instant: string): string {
   return instant.slice(0, 16).replace('T', ' ');
 }

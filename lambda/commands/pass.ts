@@ -1,39 +1,39 @@
-/** `pemfleet run`, `pemfleet plan`: one pass, or what it would do. */
+/** `pemfleet run` and `pemfleet plan`: one pass, or what it would do. */
 import { notifyFleets } from '../fleet/notify.ts';
 import { runPass } from '../wiring.ts';
 import {
   type Command,
+  type CommandValues,
+  loadConfigAndBucket,
   now,
-  open,
   passEnvironmentOf,
   printJson,
-  say,
+  printToStderr,
   specOf,
-  type Values,
 } from './command.ts';
 import { exitStatusOf, outcomeTable } from './output.ts';
 
 export const runCommand: Command = (values) => pass(values, values['dry-run']);
 export const planCommand: Command = (values) => pass(values, true);
 
-async function pass(values: Values, dryRun: boolean): Promise<number> {
-  const { config, bucket } = await open(values);
+async function pass(values: CommandValues, dryRun: boolean): Promise<number> {
+  const { config, bucket } = await loadConfigAndBucket(values);
   const only = values.only?.map((name) => specOf(config, name).name);
   const options = { dryRun, force: values['force-renewal'], ...(only !== undefined && { only }) };
-  const around = passEnvironmentOf(values);
-  const result = await runPass(bucket, config, options, around);
+  const environment = passEnvironmentOf(values);
+  const result = await runPass(bucket, config, options, environment);
   const { outcomes } = result;
   const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
   if (document && !dryRun) {
     const { RunCommandNotifier } = await import('../fleet/run-command.ts');
-    // What comes of it is not followed: these hosts are looked at by `pemfleet status`.
+    // Nothing checks the result: `pemfleet status` shows what the hosts make of it.
     await notifyFleets(
-      { notifier: new RunCommandNotifier(document), log: around.log, now: now() },
+      { notifier: new RunCommandNotifier(document), log: environment.log, now: now() },
       [],
       result,
     );
   }
   if (values.json) printJson({ version: 1, outcomes });
-  else say(outcomeTable(outcomes));
+  else printToStderr(outcomeTable(outcomes));
   return exitStatusOf(outcomes);
 }

@@ -1,25 +1,26 @@
-/** Where AWS is not: a local HTTP server that turns requests into Function URL events for the same handler. */
+/** A local HTTP server in place of the Lambda function URL: turns requests into its events, for the same responder. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { FunctionUrlEvent, FunctionUrlResult } from '../responder.ts';
 
-export interface Front {
+export interface ResponderServer {
+  /** `host:port` */
   address: string;
   stop: () => Promise<void>;
 }
 
-export interface FrontOptions {
-  /** Port 0: any free one. */
+export interface ResponderServerOptions {
   host: string;
+  /** 0: any free one. */
   port: number;
   respond: (event: FunctionUrlEvent) => Promise<FunctionUrlResult>;
-  /** Told of a failure of the handler; the client sees a 500 without a reason. */
+  /** Receives each failure of `respond`; the client gets a 500 without a reason. */
   onError: (error: unknown) => void;
 }
 
 const TIMEOUT_MS = 10_000;
 
-export async function startFront(options: FrontOptions): Promise<Front> {
+export async function startResponderServer(options: ResponderServerOptions): Promise<ResponderServer> {
   const server = createServer((request, response) => void serve(request, response, options));
   server.requestTimeout = TIMEOUT_MS;
   server.listen(options.port, options.host);
@@ -32,7 +33,7 @@ export async function startFront(options: FrontOptions): Promise<Front> {
 async function serve(
   request: IncomingMessage,
   response: ServerResponse,
-  options: FrontOptions,
+  options: ResponderServerOptions,
 ): Promise<void> {
   request.resume();
   const [rawPath = ''] = (request.url ?? '').split('?');

@@ -1,45 +1,54 @@
-/** `pemfleet revoke NAME`: replaces, then revokes. Exit status 1 if the replacement failed: then nothing was revoked. */
+/** `pemfleet revoke NAME`: publishes a replacement, then revokes. Exits 1 if the replacement failed: nothing is revoked then. */
 import { REVOCATION_REASONS, type RevocationReason } from '../acme/revocation.ts';
 import { findRevocationTargets, revokeTargets } from '../ca/revoke.ts';
 import { runPass, withCas } from '../wiring.ts';
-import { type Command, open, passEnvironmentOf, printJson, say, specOf, UsageError } from './command.ts';
+import {
+  type Command,
+  loadConfigAndBucket,
+  passEnvironmentOf,
+  printJson,
+  printToStderr,
+  specOf,
+  UsageError,
+} from './command.ts';
 import { EXIT, outcomeTable } from './output.ts';
 
 export const revokeCommand: Command = async (values, operands) => {
   const [name, ...rest] = operands;
-  if (name === undefined || rest.length > 0) throw new UsageError('revoke wants the name of one certificate');
+  if (name === undefined || rest.length > 0)
+    throw new UsageError(`revoke wants the name of one certificate, saw ${operands.join(' ') || 'none'}`);
   const reason = reasonOf(values.reason);
-  const { config, bucket } = await open(values);
+  const { config, bucket } = await loadConfigAndBucket(values);
   const spec = specOf(config, name);
   const targets = await findRevocationTargets(bucket, spec, values.serial);
-  if (targets.length === 0) throw new UsageError(`${name}: nothing published that could be revoked`);
-  const around = passEnvironmentOf(values);
-  // An earlier serial has its successor already.
+  if (targets.length === 0) throw new UsageError(`${name}: nothing is published that could be revoked`);
+  const environment = passEnvironmentOf(values);
+  // A certificate with an earlier serial has its successor already.
   if (values.replace && values.serial === undefined) {
     const { outcomes } = await runPass(
       bucket,
       config,
       { force: true, freshKey: true, only: [spec.name] },
-      around,
+      environment,
     );
-    say(outcomeTable(outcomes));
+    printToStderr(outcomeTable(outcomes));
     if (outcomes.some(({ result }) => result !== 'issued')) {
-      say('not revoked, because there is no replacement; --no-replace revokes all the same\n');
+      printToStderr('not revoked: there is no replacement; --no-replace revokes without one\n');
       return EXIT.failed;
     }
   }
-  const revocations = await withCas(bucket, config, around.timing, (authorities) =>
-    revokeTargets(targets, authorities, spec.name, reason, around.log),
+  const revocations = await withCas(bucket, config, environment.timing, (authorities) =>
+    revokeTargets(targets, authorities, spec.name, reason, environment.log),
   );
   if (values.json) printJson({ version: 1, revocations });
   for (const { serial, isNew } of revocations)
-    say(`${name}: ${serial} ${isNew ? 'revoked' : 'was revoked already'} (${reason})\n`);
+    printToStderr(`${name}: ${serial} ${isNew ? 'revoked' : 'was revoked already'} (${reason})\n`);
   return EXIT.ok;
 };
 
 function reasonOf(value: string): RevocationReason {
-  const known = Object.keys(REVOCATION_REASONS) as RevocationReason[];
-  const reason = known.find((name) => name === value);
-  if (reason === undefined) throw new UsageError(`--reason ${value}: wanted one of ${known.join(', ')}`);
+  const names = Object.keys(REVOCATION_REASONS) as RevocationReason[];
+  const reason = names.find((name) => name === value);
+  if (reason === undefined) throw new UsageError(`--reason wants one of ${names.join(', ')}, saw ${value}`);
   return reason;
 }

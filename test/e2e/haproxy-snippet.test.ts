@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { responderSnippet, statelessSnippet } from '../../lambda/challenge/haproxy-lines.ts';
-import { startFront } from '../../lambda/commands/responder-server.ts';
+import { startResponderServer } from '../../lambda/commands/responder-server.ts';
 import { haproxyVersions, startHaproxy } from '../support/parts/haproxy.ts';
 import { freePort } from '../support/ports.ts';
 import { request } from '../support/request.ts';
@@ -45,7 +45,12 @@ for (const version of haproxyVersions) {
 
   test(`HAProxy ${version} passes challenges to the responder, and redirects the rest`, async (t) => {
     const respond = async () => ({ statusCode: 200, headers: {}, body: 'from the responder' });
-    const front = await startFront({ host: '127.0.0.1', port: 0, respond, onError: () => undefined });
+    const front = await startResponderServer({
+      host: '127.0.0.1',
+      port: 0,
+      respond,
+      onError: () => undefined,
+    });
     const port = await freePort();
     const haproxy = await startHaproxy({
       version,

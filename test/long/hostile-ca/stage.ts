@@ -9,7 +9,7 @@ import { layout } from '#contract/layout.ts';
 import { type Manifest, parseManifest } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
-import { startFront } from '../../../lambda/commands/responder-server.ts';
+import { startResponderServer } from '../../../lambda/commands/responder-server.ts';
 import { parseConfig } from '../../../lambda/config/yaml.ts';
 import type { Outcome, PassOptions } from '../../../lambda/outcome.ts';
 import { respondTo } from '../../../lambda/responder.ts';
@@ -69,7 +69,7 @@ interface Answerer {
 export async function startIssuingStage(options: PebbleOptions = {}): Promise<IssuingStage> {
   const port = await freePort();
   const answerers: Answerer[] = [];
-  const front = await startFront({
+  const front = await startResponderServer({
     ...{ host: '127.0.0.1', port, onError: () => undefined },
     respond: async (event) => {
       const asked = answerers.filter(({ isMuted }) => !isMuted);

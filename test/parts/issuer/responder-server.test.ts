@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { layout } from '#contract/layout.ts';
-import { startFront } from '../../../lambda/commands/responder-server.ts';
+import { startResponderServer } from '../../../lambda/commands/responder-server.ts';
 import { respondTo } from '../../../lambda/responder.ts';
 import { memoryBucket } from '../../support/bucket/memory-bucket.ts';
 import { request } from '../../support/request.ts';
@@ -21,7 +21,7 @@ const options = {
 };
 
 test('a key authorization is handed out over HTTP, with and without a query', async (t) => {
-  const front = await startFront(options);
+  const front = await startResponderServer(options);
   t.after(front.stop);
 
   for (const query of ['', '?x=1', '?a=/../..']) {
@@ -36,7 +36,7 @@ test('a key authorization is handed out over HTTP, with and without a query', as
 });
 
 test('HEAD, other methods, unknown tokens and other paths', async (t) => {
-  const front = await startFront(options);
+  const front = await startResponderServer(options);
   t.after(front.stop);
   const ask = async (method: string, asked: string, body?: string) => {
     const answer = await request(`http://${front.address}${asked}`, {
@@ -60,7 +60,7 @@ for (const line of [
   'GET /\u0001 HTTP/1.1',
 ]) {
   test(`the raw request ${JSON.stringify(line)} is refused, and the next one is answered`, async (t) => {
-    const front = await startFront(options);
+    const front = await startResponderServer(options);
     t.after(front.stop);
     const [host, port] = front.address.split(':');
     const socket = connect({ host: host ?? '', port: Number(port) });
@@ -78,7 +78,7 @@ for (const line of [
 test('what fails inside is a 500 without a reason; the reason is told inside', async (t) => {
   const reason = new RangeError('the disk is full of secrets');
   const told: unknown[] = [];
-  const front = await startFront({
+  const front = await startResponderServer({
     ...options,
     respond: () => Promise.reject(reason),
     onError: (error) => told.push(error),
@@ -92,15 +92,15 @@ test('what fails inside is a 500 without a reason; the reason is told inside', a
 });
 
 test('an address that is taken is refused at the start', async (t) => {
-  const front = await startFront(options);
+  const front = await startResponderServer(options);
   t.after(front.stop);
   const port = Number(front.address.split(':')[1]);
 
-  await assert.rejects(startFront({ ...options, port }), { code: 'EADDRINUSE' });
+  await assert.rejects(startResponderServer({ ...options, port }), { code: 'EADDRINUSE' });
 });
 
 test('stop ends connections that are kept, and frees the address', async () => {
-  const front = await startFront(options);
+  const front = await startResponderServer(options);
   const [host, port] = front.address.split(':');
   const socket = connect({ host: host ?? '', port: Number(port) });
   await once(socket, 'connect');
@@ -112,7 +112,7 @@ test('stop ends connections that are kept, and frees the address', async () => {
   await front.stop();
 
   await closed;
-  const again = await startFront({ ...options, port: Number(port) });
+  const again = await startResponderServer({ ...options, port: Number(port) });
   await again.stop();
 });
 

@@ -6,7 +6,7 @@ import type { AcmeClient } from '../../../lambda/acme/client.ts';
 import { createTransport, type Transport } from '../../../lambda/acme/transport.ts';
 import { openCa } from '../../../lambda/ca/ca.ts';
 import { http01Solver } from '../../../lambda/challenge/http01.ts';
-import { type Front, startFront } from '../../../lambda/commands/responder-server.ts';
+import { type ResponderServer, startResponderServer } from '../../../lambda/commands/responder-server.ts';
 import type { Config } from '../../../lambda/config/config.ts';
 import { parseConfig } from '../../../lambda/config/yaml.ts';
 import type { Outcome, PassOptions } from '../../../lambda/outcome.ts';
@@ -40,7 +40,7 @@ export interface Stage {
   /** The clock of the passes goes on by so much. */
   advance(ms: number): void;
   /** Begins to answer challenges. */
-  startResponder(): Promise<Front>;
+  startResponder(): Promise<ResponderServer>;
 }
 
 export interface StageOptions extends PebbleOptions {
@@ -65,7 +65,7 @@ export async function startStage(
     const onError = (error: unknown) => {
       throw error;
     };
-    const front = await startFront({
+    const front = await startResponderServer({
       host: '127.0.0.1',
       port: httpPort,
       respond: (event) => respondTo(bucket, event),

@@ -1,34 +1,35 @@
-/** Handler of the scheduled Lambda: environment and configuration to dependencies, one pass, then the hosts and the metrics. */
+/** Handler of the scheduled Lambda: makes dependencies of environment and configuration, runs one pass, notifies the hosts, emits the metrics. */
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import { openBucket } from '#storage/open.ts';
 import { checkConfig } from './config/config.ts';
 import type { PassMetrics } from './fleet/metrics.ts';
 import { RunCommandNotifier } from './fleet/run-command.ts';
 import { type Log, levelOf } from './log.ts';
 import type { Outcome } from './outcome.ts';
 import { afterPass } from './pass/after-pass.ts';
-import { loadConfigFile, openBucket, runPass } from './wiring.ts';
+import { loadConfigFile, runPass } from './wiring.ts';
 
 /** The part of Lambda's context that is used. */
 export interface LambdaContext {
   getRemainingTimeInMillis(): number;
 }
 
-/** Kept at the end of an invocation for remembering failures, telling hosts and flushing logs. */
+/** Left at the end of an invocation to save failures, notify hosts and flush logs. */
 const RESERVE_MS = 20_000;
 
-/** The alarms look for this one dimension. */
+/** The alarms watch this one dimension. */
 const serviceName = process.env['POWERTOOLS_SERVICE_NAME'] ?? 'pemfleet';
 const logger = new Logger({ serviceName });
 const metrics = new Metrics({ namespace: 'pemfleet', serviceName });
 const log: Log = (event, fields = {}) => logger[levelOf(event)](event, fields);
 
 /**
- * `PEMFLEET_CONFIG`: path of pemfleet.yaml as JSON, which lies beside this program; `PEMFLEET_BUCKET` overrides its bucket;
- * `PEMFLEET_NOTIFY_DOCUMENT`: name of the SSM document that tells hosts; without it they are left to their polls.
- * @throws AggregateError if any certificate failed, so that the invocation itself is red
+ * `PEMFLEET_CONFIG`: path of pemfleet.yaml as JSON (default: `pemfleet.json`, beside this program); `PEMFLEET_BUCKET` overrides its bucket;
+ * `PEMFLEET_NOTIFY_DOCUMENT`: name of the SSM document that notifies hosts; without it they only poll.
+ * @throws AggregateError if any certificate failed, so that the invocation itself fails
  */
 export async function handler(_event: unknown, context: LambdaContext): Promise<{ outcomes: Outcome[] }> {
   const now = () => new Date();
@@ -46,9 +47,9 @@ export async function handler(_event: unknown, context: LambdaContext): Promise<
   return failIfAny(result.outcomes);
 }
 
-/** Embedded metric format: a line of the log that CloudWatch reads. No dimension but the service: each would cost. */
-function emit(figures: PassMetrics): void {
-  for (const [name, value] of Object.entries(figures)) {
+/** Embedded metric format: a log line that CloudWatch reads. No dimension but the service: each one costs. */
+function emit(values: PassMetrics): void {
+  for (const [name, value] of Object.entries(values)) {
     const unit = name === 'DaysToExpiry' ? MetricUnit.NoUnit : MetricUnit.Count;
     metrics.addMetric(name, unit, value);
   }

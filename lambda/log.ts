@@ -1,4 +1,4 @@
-/** What the issuing side says, one event a fact; told by the storyboards only (docs/events.md lists them). */
+/** The events of the issuing side, one per fact; only the storyboards log them (docs/events.md lists them). */
 
 export type EventName =
   | 'run.started'
@@ -43,7 +43,7 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
 
 export function levelOf(event: EventName): 'error' | 'warn' | 'info' | 'debug' {
   if (event === 'certificate.failed') return 'error';
-  // One for each certificate of each pass.
+  // One for each certificate in each pass.
   if (event === 'certificate.kept') return 'debug';
   return WARNINGS.has(event) ? 'warn' : 'info';
 }

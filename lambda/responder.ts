@@ -1,5 +1,5 @@
 /**
- * Handler of the Lambda Function URL (payload format 2.0): hands out key authorizations for HTTP-01 (RFC 8555
+ * Handler of the Lambda function URL (payload format 2.0): serves key authorizations for HTTP-01 (RFC 8555
  * §8.3) and nothing else. It is public, so it reads one prefix and reflects nothing.
  */
 import { once } from '#common/once.ts';
@@ -8,7 +8,7 @@ import { layout, TOKEN } from '#contract/layout.ts';
 import type { HostBucket, StoredObject } from '#storage/bucket.ts';
 import { openWithoutSdk } from '#storage/open-without-sdk.ts';
 
-/** The fields of the event that are read. Whoever may invoke the function can send any JSON. */
+/** The fields of the event that the responder reads. A caller that may invoke the function can send any JSON. */
 export interface FunctionUrlEvent {
   rawPath?: unknown;
   requestContext?: { http?: { method?: unknown } | null } | null;
@@ -35,13 +35,13 @@ export async function respondTo(
   if (!TOKEN.test(token)) return result(400, 'not a token\n');
   const object = await readToken(bucket, token);
   if (object === undefined) return result(404, 'not found\n');
-  // RFC 8555 §8.3: application/octet-stream is what validators expect; no cache may answer for us.
+  // RFC 8555 §8.3: application/octet-stream is what validators expect; no cache may answer in our place.
   return result(200, method === 'HEAD' ? '' : object.body.toString('ascii'), {
     'content-type': 'application/octet-stream',
   });
 }
 
-/** Its role may read tokens and list nothing: to such a one S3 denies what is not there. */
+/** The function's role may read tokens and list nothing: S3 denies such a role what does not exist. */
 async function readToken(bucket: HostBucket, token: string): Promise<StoredObject | undefined> {
   try {
     return await bucket.get(layout.challenge(token));

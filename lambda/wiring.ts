@@ -4,7 +4,6 @@ import { dirname, resolve } from 'node:path';
 import { ConfigError } from '#common/config-error.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { openBucket } from '#storage/open.ts';
 import type { Timing } from './acme/poll.ts';
 import { createTransport } from './acme/transport.ts';
 import { type Ca, openCa } from './ca/ca.ts';
@@ -109,8 +108,6 @@ async function connect(bucket: Bucket, settings: AcmeSettings, timing: Timing) {
     close: transport.close,
   };
 }
-
-export { openBucket };
 
 async function readText(file: string, what: string): Promise<string> {
   try {

@@ -1,4 +1,4 @@
-// A row for each figure: what it counts, and what it does not.
+// A row for each metric: what it counts, and what it does not.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SILENT_AFTER_MS } from '../../../../lambda/fleet/behind.ts';
@@ -37,89 +37,89 @@ interface Row {
   lifetimes?: Lifetime[];
   fleets?: FleetHosts[];
   notifyFailed?: number;
-  figures: Partial<Record<keyof PassMetrics, number | undefined>>;
+  metrics: Partial<Record<keyof PassMetrics, number | undefined>>;
 }
 
 const published: Row[] = [
   {
     says: 'a pass over nothing has run all the same',
-    figures: { RunFinished: 1, CertificatesIssued: 0, HostsBehind: 0, DaysToExpiry: undefined },
+    metrics: { RunFinished: 1, CertificatesIssued: 0, HostsBehind: 0, DaysToExpiry: undefined },
   },
   {
     says: 'outcomes are counted by their result',
     outcomes: (['issued', 'issued', 'failed', 'kept', 'deferred', 'postponed'] as const).map(outcomeOf),
-    figures: { CertificatesIssued: 2, CertificatesFailed: 1 },
+    metrics: { CertificatesIssued: 2, CertificatesFailed: 1 },
   },
   {
     says: 'days are those of the certificate that expires first',
     lifetimes: [lifetimeOf(90, 60), lifetimeOf(90, 12.5), lifetimeOf(90, 89)],
-    figures: { DaysToExpiry: 12.5 },
+    metrics: { DaysToExpiry: 12.5 },
   },
   {
     says: 'an expired certificate has negative days and is overdue',
     lifetimes: [lifetimeOf(90, -2)],
-    figures: { DaysToExpiry: -2, CertificatesOverdue: 1 },
+    metrics: { DaysToExpiry: -2, CertificatesOverdue: 1 },
   },
   {
     says: 'a quarter of the life left is not late',
     lifetimes: [lifetimeOf(100, 25)],
-    figures: { CertificatesOverdue: 0 },
+    metrics: { CertificatesOverdue: 0 },
   },
-  { says: 'less than a quarter is', lifetimes: [lifetimeOf(100, 24.9)], figures: { CertificatesOverdue: 1 } },
+  { says: 'less than a quarter is', lifetimes: [lifetimeOf(100, 24.9)], metrics: { CertificatesOverdue: 1 } },
   {
     says: 'of six days, 2.25 are not late',
     lifetimes: [lifetimeOf(6, 2.25)],
-    figures: { CertificatesOverdue: 0 },
+    metrics: { CertificatesOverdue: 0 },
   },
-  { says: 'of six days, 2.2 are', lifetimes: [lifetimeOf(6, 2.2)], figures: { CertificatesOverdue: 1 } },
-  { says: 'calls that failed are passed on', notifyFailed: 3, figures: { NotifyFailed: 3 } },
+  { says: 'of six days, 2.2 are', lifetimes: [lifetimeOf(6, 2.2)], metrics: { CertificatesOverdue: 1 } },
+  { says: 'calls that failed are passed on', notifyFailed: 3, metrics: { NotifyFailed: 3 } },
 ];
 
 const hosts: Row[] = [
   {
     says: 'a host that serves what is published is well',
     fleets: [fleetOf(summaryOf())],
-    figures: { HostsBehind: 0, HostsSilent: 0, NeedsReload: 0 },
+    metrics: { HostsBehind: 0, HostsSilent: 0, NeedsReload: 0 },
   },
   {
     says: 'a host that has not seen the manifest for half an hour is behind',
     fleets: [fleetOf(summaryOf({ manifest: '"old"' }))],
-    figures: { HostsBehind: 1 },
+    metrics: { HostsBehind: 1 },
   },
   {
     says: 'it has half an hour',
     fleets: [fleetOf(summaryOf({ manifest: '"old"', states: { pending: 1 } }), 30)],
-    figures: { HostsBehind: 0 },
+    metrics: { HostsBehind: 0 },
   },
   {
     says: 'a host that has never seen one is behind',
     fleets: [{ ...fleetOf({ etag: '"s"', reportedAt: noon, states: {} }) }],
-    figures: { HostsBehind: 1 },
+    metrics: { HostsBehind: 1 },
   },
   {
     says: 'a file that is not served after half an hour makes its host behind',
     fleets: [fleetOf(summaryOf({ states: { served: 5, failed: 1 } }))],
-    figures: { HostsBehind: 1, NeedsReload: 0 },
+    metrics: { HostsBehind: 1, NeedsReload: 0 },
   },
   {
     says: 'a host in need of a reload is counted at once, and behind later',
     fleets: [fleetOf(summaryOf({ states: { 'needs-reload': 1 } }), 5)],
-    figures: { HostsBehind: 0, NeedsReload: 1 },
+    metrics: { HostsBehind: 0, NeedsReload: 1 },
   },
   {
     says: 'a host that is blocked as a whole is behind at once',
     fleets: [fleetOf(summaryOf({ error: 'ERR_RUNTIME_SOCKET' }), 0)],
-    figures: { HostsBehind: 1 },
+    metrics: { HostsBehind: 1 },
   },
   {
     says: 'where nothing is published no host is behind',
     fleets: [{ summaries: { lb1: summaryOf({ manifest: '"old"' }) }, manifest: undefined }],
-    figures: { HostsBehind: 0 },
+    metrics: { HostsBehind: 0 },
   },
   {
     says: 'a host is not silent before it is due',
     fleets: [fleetOf(summaryOf({ reportedAt: after(noon, -SILENT_AFTER_MS) }))],
-    figures: { HostsSilent: 0 },
+    metrics: { HostsSilent: 0 },
   },
   {
     says: 'a silent host is silent, and nothing else',
@@ -131,7 +131,7 @@ const hosts: Row[] = [
         }),
       ),
     ],
-    figures: { HostsSilent: 1, HostsBehind: 0, NeedsReload: 0 },
+    metrics: { HostsSilent: 1, HostsBehind: 0, NeedsReload: 0 },
   },
   {
     says: 'a host that was taken away is missed by nobody',
@@ -143,7 +143,7 @@ const hosts: Row[] = [
         }),
       ),
     ],
-    figures: { HostsSilent: 0, HostsBehind: 0, NeedsReload: 0 },
+    metrics: { HostsSilent: 0, HostsBehind: 0, NeedsReload: 0 },
   },
   {
     says: 'hosts of all fleets count, each under its own manifest',
@@ -154,17 +154,17 @@ const hosts: Row[] = [
         manifest: { etag: '"2"', updatedAt: after(noon, -DAY_MS) },
       },
     ],
-    figures: { HostsBehind: 2 },
+    metrics: { HostsBehind: 2 },
   },
 ];
 
-for (const { says, outcomes = [], lifetimes = [], fleets = [], notifyFailed = 0, figures } of [
+for (const { says, outcomes = [], lifetimes = [], fleets = [], notifyFailed = 0, metrics } of [
   ...published,
   ...hosts,
 ])
-  test(`figures: ${says}`, () => {
+  test(`metrics: ${says}`, () => {
     const all = metricsOf({ outcomes, lifetimes, fleets, notifyFailed, now: noon });
 
-    for (const [name, value] of Object.entries(figures))
+    for (const [name, value] of Object.entries(metrics))
       assert.equal(all[name as keyof PassMetrics], value, name);
   });

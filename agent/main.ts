@@ -111,7 +111,7 @@ async function showStatus(config: AgentConfig, { isJson }: CommandLine): Promise
 async function examineHost(line: CommandLine): Promise<number> {
   const findings = await examineConfigured(configOf(line), (config) => ({
     agent: agentOf(config),
-    askerOf: socketOf,
+    socketOf: socketOf,
     haproxyConfig: line.haproxyConfig,
     runCommand: runHostCommand,
     uid: process.getuid?.() ?? -1,

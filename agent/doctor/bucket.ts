@@ -1,8 +1,9 @@
-/** The bucket, seen from this host: can it be read, is the manifest whole, may the status be written? */
+/** Checks the bucket from this host: can it be read, is the manifest whole, can the status be written? */
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { MINUTE_MS } from '#common/time.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import { type Manifest, parseManifest } from '#contract/manifest.ts';
@@ -13,12 +14,12 @@ import { statusDigest } from '../pass/status.ts';
 import { readStateDirectory, type StateDirectory } from '../state/state.ts';
 import { type Finding, type FindingId, finding, listed, quoted } from './finding.ts';
 
-export interface SeenBucket {
+export interface BucketExamination {
   manifest: Manifest | undefined;
   findings: readonly Finding[];
 }
 
-export async function examineBucket(agent: Agent): Promise<SeenBucket> {
+export async function examineBucket(agent: Agent): Promise<BucketExamination> {
   const { config } = agent;
   const missing = await missingDirectory(config);
   if (missing !== undefined) return { manifest: undefined, findings: [missing] };
@@ -28,11 +29,11 @@ export async function examineBucket(agent: Agent): Promise<SeenBucket> {
     const { manifest, findings } = readManifest(object?.body, config);
     return { manifest, findings: [...findings, ...(await examineStatus(agent))] };
   } catch (error) {
-    return { manifest: undefined, findings: [unreachable(error, config)] };
+    return { manifest: undefined, findings: [bucketFailure(error, config)] };
   }
 }
 
-/** Opening would create it, and a wrong path would look like an empty bucket. */
+/** Checked first, because opening the bucket would create the directory, and a wrong path would look like an empty bucket. */
 async function missingDirectory({ bucket, fleet }: AgentConfig): Promise<Finding | undefined> {
   const root = directoryOf(bucket);
   if (root === undefined) return undefined;
@@ -44,16 +45,16 @@ async function missingDirectory({ bucket, fleet }: AgentConfig): Promise<Finding
 
 const directoryOf = (url: string) => (url.startsWith('file:') ? fileURLToPath(url) : undefined);
 
-/** Of an S3 bucket the message itself says which permission, region or clock it is. */
-function unreachable(error: unknown, { bucket, fleet }: AgentConfig): Finding {
+/** The message of an S3 failure names the permission, the region or the clock; the fix follows from the code. */
+function bucketFailure(error: unknown, { bucket, fleet }: AgentConfig): Finding {
   const root = directoryOf(bucket);
-  const reading = `s3:GetObject on published/${fleet}/*, and kms:Decrypt if the bucket has a KMS key of its own`;
-  const known: Record<string, [FindingId, string]> = {
+  const readRights = `s3:GetObject on published/${fleet}/*, and kms:Decrypt if the bucket has a KMS key of its own`;
+  const fixes: Record<string, [FindingId, string]> = {
     ERR_BUCKET_DENIED: [
       'bucket-denied',
       root
         ? `chown -R pemfleet: ${quoted(root)}, or run the agent as the issuer's user`
-        : `the host's role must allow ${reading}`,
+        : `the host's role must allow ${readRights}`,
     ],
     ERR_BUCKET_CREDENTIALS: [
       'bucket-credentials',
@@ -63,11 +64,11 @@ function unreachable(error: unknown, { bucket, fleet }: AgentConfig): Finding {
     ERR_BUCKET_MISSING: ['bucket-missing', `correct bucket in the agent's file (${bucket}), or its region`],
   };
   const other = `check bucket in the agent's file (${bucket}), and that this host can reach it`;
-  const [id, fix] = known[codeOf(error)] ?? ['bucket-unreachable', other];
+  const [id, fix] = fixes[codeOf(error)] ?? ['bucket-unreachable', other];
   return finding(id, messageOf(error), fix);
 }
 
-function readManifest(body: Buffer | undefined, { fleet, bucket }: AgentConfig): SeenBucket {
+function readManifest(body: Buffer | undefined, { fleet, bucket }: AgentConfig): BucketExamination {
   if (body === undefined) {
     const fix = `pemfleet run on the issuer; or correct fleet (${fleet}) in the agent's file`;
     const seen = `${bucket} holds no ${layout.manifest(fleet)}`;
@@ -85,8 +86,8 @@ function readManifest(body: Buffer | undefined, { fleet, bucket }: AgentConfig):
 }
 
 /**
- * S3 tells a right to write only by a write, and what a host may write is its status alone. So what the last
- * pass remembers is asked: is the status that it has made the one that the bucket has taken?
+ * S3 shows a right to write only by a write, and a host may write nothing but its status. So this check compares what
+ * the last pass stored: is the status that it made the one that the bucket took?
  */
 async function examineStatus({ config }: Agent): Promise<Finding[]> {
   const key = layout.status(config.fleet, config.host);
@@ -106,15 +107,15 @@ export function judgeReport(
   { status, state }: Pick<StateDirectory, 'status' | 'state'>,
   key: string,
 ): Finding[] {
-  // After a pass that could not be made at all, nothing is remembered of the report.
-  const isTold =
+  // A pass that failed as a whole stores nothing of its report.
+  const wasReportable =
     status !== undefined && (status.error === undefined || isRuntimeErrorCode(status.error.code));
-  if (!isTold || state.reported?.digest === statusDigest(status)) return [];
+  if (!wasReportable || state.reported?.digest === statusDigest(status)) return [];
   const fix = `the host's role must allow s3:PutObject on ${key}; journalctl -u pemfleet-agent | grep status.failed`;
   return [finding('status-not-writable', `the last report of this host did not reach ${key}`, fix)];
 }
 
-/** As far up as it exists: the first report creates the rest. */
+/** Checks the deepest directory that exists: the first report creates the rest. */
 async function checkWritable(path: string): Promise<void> {
   await access(`${path}/.`, constants.W_OK | constants.X_OK).catch((error: unknown) => {
     if (codeOf(error) !== 'ENOENT') throw error;
@@ -122,35 +123,31 @@ async function checkWritable(path: string): Promise<void> {
   });
 }
 
-/** What the manifest promises: its certificates' times, and the clock's. Pure. */
+/** Judges the times of the manifest's certificates, and with them the clock. Pure. */
 export function judgeManifest(manifest: Manifest, now: Date, haproxyNow: Date | undefined): Finding[] {
   const pems = Object.entries(manifest.certificates).flatMap(([name, { pems }]) =>
     pems.map((pem) => ({ name, ...pem })),
   );
-  const left = (pem: (typeof pems)[number]) =>
+  const leftShare = (pem: (typeof pems)[number]) =>
     (Date.parse(pem.notAfter) - now.getTime()) / (Date.parse(pem.notAfter) - Date.parse(pem.notBefore));
-  const named = (isMeant: (pem: (typeof pems)[number]) => boolean) => [
-    ...new Set(pems.filter(isMeant).map(({ name }) => name)),
+  const namesWhere = (isMatch: (pem: (typeof pems)[number]) => boolean) => [
+    ...new Set(pems.filter(isMatch).map(({ name }) => name)),
   ];
-  const expired = named((pem) => left(pem) <= 0);
-  const overdue = named((pem) => left(pem) > 0 && left(pem) < 1 / 6);
-  const ask = 'pemfleet plan on the issuer says why; check that its timer runs';
-  const found = judgeClock(
-    manifest,
-    now,
-    haproxyNow,
-    named((pem) => Date.parse(pem.notBefore) > now.getTime()),
-  );
+  const expired = namesWhere((pem) => leftShare(pem) <= 0);
+  const overdue = namesWhere((pem) => leftShare(pem) > 0 && leftShare(pem) < 1 / 6);
+  const fix = 'pemfleet plan on the issuer says why; check that its timer runs';
+  const early = namesWhere((pem) => Date.parse(pem.notBefore) > now.getTime());
+  const findings = judgeClock(manifest, now, haproxyNow, early);
   if (expired.length > 0)
-    found.push(finding('certificate-expired', `expired and not renewed: ${listed(expired)}`, ask));
-  if (overdue.length > 0)
-    found.push(
-      finding('certificate-overdue', `less than a sixth of the lifetime left: ${listed(overdue)}`, ask),
-    );
-  return found;
+    findings.push(finding('certificate-expired', `expired and not renewed: ${listed(expired)}`, fix));
+  if (overdue.length > 0) {
+    const seen = `less than a sixth of the lifetime left: ${listed(overdue)}`;
+    findings.push(finding('certificate-overdue', seen, fix));
+  }
+  return findings;
 }
 
-const CLOCK_SLACK_MS = 120_000;
+const CLOCK_SLACK_MS = 2 * MINUTE_MS;
 
 function judgeClock(
   { updatedAt }: Manifest,
@@ -171,7 +168,7 @@ function judgeClock(
     : [finding('clock-wrong', `this host's clock says ${now.toISOString()}; ${seen.join('; ')}`, fix)];
 }
 
-/** The largest PEM against what fits in one command. */
+/** Judges whether each PEM fits in one command. Pure. */
 export function judgeSizes(manifest: Manifest, maxPemBytes: number): Finding[] {
   const sizes = Object.entries(manifest.certificates).flatMap(([name, { pems }]) =>
     pems.map(({ size }) => ({ name, size })),

@@ -1,6 +1,6 @@
 /**
- * `doctor`: looks at everything that an installation needs, changes nothing, and names the fix of what is wrong.
- * First everything is looked at, then it is judged.
+ * STORYBOARD of `doctor`: it checks everything that an installation needs, changes nothing, and names a fix for each
+ * fault. `look-*.ts` collect the facts of one HAProxy; `judge-*.ts` are pure and turn facts into findings.
  */
 
 import { ConfigError } from '#common/config-error.ts';
@@ -23,57 +23,53 @@ import { judgeHaproxy } from './judge-haproxy.ts';
 import { judgeLoaded } from './judge-loaded.ts';
 import { lookAtCrtList } from './look-crt-list.ts';
 import { lookAtDirectory } from './look-directory.ts';
-import { lookAtHaproxy, type SeenHaproxy } from './look-haproxy.ts';
+import { type HaproxyFacts, lookAtHaproxy } from './look-haproxy.ts';
 
 export interface Examination {
   agent: Agent;
-  askerOf: (config: AgentConfig) => RuntimeSocket;
+  socketOf: (config: AgentConfig) => RuntimeSocket;
   runCommand: RunHostCommand;
   uid: number;
-  /** HAProxy's configuration; default: as HAProxy says. */
+  /** HAProxy's configuration file; default: the one that HAProxy names. */
   haproxyConfig: string | undefined;
 }
 
 /** @throws ConfigError `ERR_USAGE` */
 export async function diagnose(examination: Examination): Promise<Finding[]> {
   const { agent, runCommand, uid, haproxyConfig } = examination;
-  const several = agent.instances ?? [];
-  if (several.length > 0 && haproxyConfig !== undefined)
+  if (agent.instances !== undefined && haproxyConfig !== undefined)
     throw new ConfigError(
       'ERR_USAGE',
       '--haproxy-config works with one HAProxy only; each of several names its own file',
     );
   const host = await examineHost(agent, runCommand, uid);
   const { manifest, findings: bucket } = await examineBucket(agent);
-  const found: Finding[] = [];
-  const clocks: (Date | undefined)[] = [];
-  for (const one of several.length > 0 ? several : [agent]) {
-    const { haproxy, findings } = await examineOne({ ...examination, agent: one }, manifest);
-    const { name: instance } = one.config.haproxy;
-    found.push(...findings.map((finding) => ({ ...(instance !== undefined && { instance }), ...finding })));
-    clocks.push(haproxy.now);
+  const instances: Finding[] = [];
+  let haproxyNow: Date | undefined;
+  for (const instance of agent.instances ?? [agent]) {
+    const { haproxy, findings } = await examineInstance({ ...examination, agent: instance }, manifest);
+    const { name } = instance.config.haproxy;
+    instances.push(...findings.map((one) => (name === undefined ? one : { instance: name, ...one })));
+    haproxyNow ??= haproxy.now;
   }
-  const [clock] = clocks.filter((now) => now !== undefined);
-  return [...host, ...bucket, ...(manifest ? judgeManifest(manifest, agent.now(), clock) : []), ...found];
+  const times = manifest ? judgeManifest(manifest, agent.now(), haproxyNow) : [];
+  return [...host, ...bucket, ...times, ...instances];
 }
 
-/** One HAProxy, and what the manifest means for it. */
-async function examineOne(
-  { agent, askerOf, haproxyConfig }: Examination,
+/** Checks one HAProxy, and what the manifest means for it. */
+async function examineInstance(
+  { agent, socketOf, haproxyConfig }: Examination,
   manifest: Manifest | undefined,
-): Promise<{ haproxy: SeenHaproxy; findings: Finding[] }> {
+): Promise<{ haproxy: HaproxyFacts; findings: Finding[] }> {
   const { config } = agent;
-  const ask = askerOf(config);
+  const ask = socketOf(config);
   const haproxy = await lookAtHaproxy(ask, config, haproxyConfig);
   const crtList = await lookAtCrtList(config.haproxy, haproxy.config);
   const directory = await lookAtDirectory(config.haproxy, haproxy, crtList, ask);
-  const { bufsize, certsDir } = config.haproxy;
-  const room =
-    capabilitiesOf(haproxy.version, bufsize).maxCommandBytes - commandBytes(0, `${certsDir}/`) - 64;
   const handshakes =
     haproxy.code === undefined ? await examineHandshakes(config, manifest, haproxy.config) : [];
   const findings = [
-    ...(manifest ? judgeSizes(manifest, room) : []),
+    ...(manifest ? judgeSizes(manifest, maxPemBytes(haproxy, config)) : []),
     ...judgeHaproxy(haproxy, config),
     ...judgeDirectory(directory, crtList, config),
     ...judgeCrtList(crtList),
@@ -84,16 +80,21 @@ async function examineOne(
   return { haproxy, findings };
 }
 
-/** With a refused configuration nothing else can be looked at: that is the finding. */
+/** What is left of one command for the PEM, behind a file name of 64 bytes. */
+function maxPemBytes({ version }: HaproxyFacts, { haproxy: { bufsize, certsDir } }: AgentConfig): number {
+  return capabilitiesOf(version, bufsize).maxCommandBytes - commandBytes(0, `${certsDir}/`) - 64;
+}
+
+/** A refused configuration is the only finding: nothing else can be checked without one. */
 export async function examineConfigured(
   loading: Promise<AgentConfig>,
-  prepare: (config: AgentConfig) => Examination,
+  examinationOf: (config: AgentConfig) => Examination,
 ): Promise<Finding[]> {
   const config = await loading.catch((error: unknown) => {
     if (error instanceof ConfigError) return error;
     throw error;
   });
-  if (!(config instanceof ConfigError)) return diagnose(prepare(config));
+  if (!(config instanceof ConfigError)) return diagnose(examinationOf(config));
   const fix = 'correct each of these settings; docs/agent.md and --help list all of them';
   return [finding('config-refused', messageOf(config), fix)];
 }

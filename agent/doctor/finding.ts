@@ -1,9 +1,9 @@
-/** What `doctor` says: what was seen, how bad it is, and the command or the line of configuration that mends it. */
+/** A finding of `doctor`: what it saw, how bad that is, and the command or the line of configuration that mends it. */
 
-/** `error`: certificates are not installed, not served, or not safe; `warning`: they will be; `note`: good to know. */
+/** `error`: certificates are not installed, not served, or not safe; `warning`: it may come to that; `note`: good to know. */
 export type Severity = 'error' | 'warning' | 'note';
 
-/** Every finding there is. docs/agent.md lists them. */
+/** All findings. docs/agent.md lists them. */
 export const FINDINGS = {
   'config-refused': 'error',
   'flock-missing': 'error',
@@ -67,7 +67,7 @@ export const FINDINGS = {
 export type FindingId = keyof typeof FINDINGS;
 
 export interface Finding {
-  /** Of several HAProxy on the host, the one that it is about. */
+  /** Name of the HAProxy that it is about, on a host with several. */
   instance?: string;
   id: FindingId;
   severity: Severity;
@@ -79,13 +79,18 @@ export function finding(id: FindingId, seen: string, fix: string): Finding {
   return { id, severity: FINDINGS[id], seen, fix };
 }
 
-/** A word of a shell command, quoted only if it must be. */
+/** A word of a shell command, in quotes only where the shell needs them. */
 export function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-/** Long lists are cut: the fix is the same for all. */
+/** Cuts long lists: the fix is the same for all names. */
 export function listed(names: readonly string[], most = 5): string {
   const rest = names.length - most;
   return rest > 0 ? `${names.slice(0, most).join(', ')} and ${rest} more` : names.join(', ');
+}
+
+/** Permission bits as chmod(1) takes them. */
+export function octal(mode: number): string {
+  return mode.toString(8).padStart(4, '0');
 }

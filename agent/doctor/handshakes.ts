@@ -1,7 +1,8 @@
-/** Each configured address must answer with a certificate of the manifest that is on disk. */
+/** Checks each configured address: it must hand out a certificate of the manifest that is on disk. */
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { SECOND_MS } from '#common/time.ts';
 import { parse } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Manifest } from '#contract/manifest.ts';
@@ -11,7 +12,7 @@ import { desiredFiles } from '../desired/files.ts';
 import { type Finding, finding, listed } from './finding.ts';
 import type { HaproxyConfig } from './haproxy-config.ts';
 
-const CONNECT_TIMEOUT_MS = 5000;
+const CONNECT_TIMEOUT_MS = 5 * SECOND_MS;
 
 export async function examineHandshakes(
   config: AgentConfig,
@@ -28,19 +29,19 @@ export async function examineHandshakes(
         `haproxy.handshake: [${binds.map(local).join(', ') || '127.0.0.1:443'}] in the agent's file`,
       ),
     ];
-  const prove = await prover(config, manifest);
-  const found: Finding[] = [];
+  const prove = await chooseProof(config, manifest);
+  const findings: Finding[] = [];
   for (const address of handshake) {
     const error = await prove(address).then(
       () => undefined,
       (caught: unknown) => caught,
     );
-    if (error !== undefined) found.push(failed(address, error, binds));
+    if (error !== undefined) findings.push(handshakeFailure(address, error, binds));
   }
-  return found;
+  return findings;
 }
 
-async function prover(
+async function chooseProof(
   config: AgentConfig,
   manifest: Manifest | undefined,
 ): Promise<(address: string) => Promise<unknown>> {
@@ -50,11 +51,11 @@ async function prover(
       .catch(() => undefined);
     if (pem?.leaf.serialNumber === desired.serial) return (address) => proveServed([address], desired, pem);
   }
-  return answers;
+  return proveListening;
 }
 
-/** With no certificate to ask for, somebody must at least listen. */
-function answers(address: string): Promise<void> {
+/** Without a certificate to expect, something must at least listen there. */
+function proveListening(address: string): Promise<void> {
   const { hostname, port } = new URL(`tcp://${address}`);
   return new Promise((resolve, reject) => {
     const socket = connect({
@@ -68,7 +69,7 @@ function answers(address: string): Promise<void> {
   });
 }
 
-function failed(address: string, error: unknown, binds: readonly string[]): Finding {
+function handshakeFailure(address: string, error: unknown, binds: readonly string[]): Finding {
   const hints: Record<string, string> = {
     ERR_HANDSHAKE_CERTIFICATE:
       'pemfleet-agent sync; then look for another file that holds the same name, or for an old HAProxy process: ss -ltnp',
@@ -76,9 +77,10 @@ function failed(address: string, error: unknown, binds: readonly string[]): Find
       'the bind on that address must name the directory as crt; then pemfleet-agent sync',
     ERR_HANDSHAKE_CHAIN: 'pemfleet-agent sync',
   };
-  const known = binds.length > 0 ? `HAProxy binds ${listed(binds)}` : 'ss -ltnp shows what listens';
+  const listeners = binds.length > 0 ? `HAProxy binds ${listed(binds)}` : 'ss -ltnp shows what listens';
   const fix =
-    hints[codeOf(error)] ?? `haproxy.handshake in the agent's file must name HAProxy's TLS binds: ${known}`;
+    hints[codeOf(error)] ??
+    `haproxy.handshake in the agent's file must name HAProxy's TLS binds: ${listeners}`;
   return finding(
     'handshake-failed',
     codeOf(error).startsWith('ERR_') ? messageOf(error) : `${address}: ${codeOf(error)}`,
@@ -86,4 +88,5 @@ function failed(address: string, error: unknown, binds: readonly string[]): Find
   );
 }
 
+/** An address on which this host reaches the bind. */
 const local = (address: string) => address.replace(/^(\*|0\.0\.0\.0)?:/, '127.0.0.1:');

@@ -1,6 +1,6 @@
 /**
- * The few lines of HAProxy's configuration that bear on certificates. Read as HAProxy reads it: words, quotes,
- * `"${NAME-default}"`, `.if defined(NAME)`. A condition that cannot be judged here keeps both of its branches.
+ * Reads the few lines of HAProxy's configuration that bear on certificates, in HAProxy's own way: words, quotes,
+ * `"${NAME-default}"`, `.if defined(NAME)`. A condition that only HAProxy can evaluate keeps both of its branches.
  */
 
 export interface ConfigLine {
@@ -10,6 +10,7 @@ export interface ConfigLine {
 }
 
 export interface Bind {
+  /** `FILE:LINE`. */
   at: string;
   address: string;
   crt: readonly string[];
@@ -19,13 +20,13 @@ export interface Bind {
 
 export interface HaproxyConfig {
   files: readonly string[];
-  /** Those that serve TLS. */
+  /** Binds that serve TLS. */
   binds: readonly Bind[];
   statsSockets: readonly { at: string; path: string; level: string }[];
   chroot: string | undefined;
   crtBase: string | undefined;
   bufsize: number | undefined;
-  /** Places that switch HAProxy's own OCSP update on. */
+  /** Positions, `FILE:LINE`, that turn on HAProxy's own OCSP update. */
   ocspUpdates: readonly string[];
 }
 
@@ -44,34 +45,34 @@ export function parseHaproxyConfig(
     statsSockets: lines
       .filter(({ words }) => words[0] === 'stats' && words[1] === 'socket')
       .map((line) => ({
-        at: placeOf(line),
+        at: positionOf(line),
         path: (line.words[2] ?? '').replace(/^unix@/, ''),
-        level: after(line, 'level')[0] ?? 'operator',
+        level: valuesOf(line, 'level')[0] ?? 'operator',
       })),
     chroot: settingOf('chroot'),
     crtBase: settingOf('crt-base'),
     bufsize: bufsize > 0 ? bufsize : undefined,
-    ocspUpdates: lines.filter(switchesOcspOn).map(placeOf),
+    ocspUpdates: lines.filter(turnsOcspUpdateOn).map(positionOf),
   };
 }
 
 function bindOf(line: ConfigLine): Bind {
   return {
-    at: placeOf(line),
+    at: positionOf(line),
     address: line.words[1] ?? '',
-    crt: after(line, 'crt'),
-    crtLists: after(line, 'crt-list'),
+    crt: valuesOf(line, 'crt'),
+    crtLists: valuesOf(line, 'crt-list'),
     hasStrictSni: line.words.includes('strict-sni'),
   };
 }
 
-const after = ({ words }: ConfigLine, keyword: string): string[] =>
+const valuesOf = ({ words }: ConfigLine, keyword: string): string[] =>
   words.flatMap((word, index) => (word === keyword ? [words[index + 1] ?? ''] : []));
 
-const placeOf = ({ file, number }: ConfigLine) => `${file}:${number}`;
+const positionOf = ({ file, number }: ConfigLine) => `${file}:${number}`;
 
-/** `tune.ssl.` since 3.1; `ocsp-update on` also in a crt-list and on a bind. */
-function switchesOcspOn({ words }: ConfigLine): boolean {
+/** `tune.ssl.ocsp-update.mode on` since 3.1; `ocsp-update on` in a crt-list and on a bind. */
+function turnsOcspUpdateOn({ words }: ConfigLine): boolean {
   const [first = '', second] = words;
   if (/^(tune\.ssl\.)?ocsp-update\.mode$/.test(first)) return second === 'on';
   return words.some(
@@ -80,13 +81,13 @@ function switchesOcspOn({ words }: ConfigLine): boolean {
 }
 
 export function linesOf(file: string, text: string, env: Environment): ConfigLine[] {
-  /** Of each open `.if`: does its present branch hold? `undefined`: nobody knows. */
+  /** Whether the current branch of each open `.if` applies; `undefined`: only HAProxy can tell. */
   const branches: (boolean | undefined)[] = [];
   const lines: ConfigLine[] = [];
   for (const [index, line] of text.split('\n').entries()) {
     const words = wordsOf(line, env);
     const [first = '', condition] = words;
-    if (first === '.if') branches.push(holds(condition, env));
+    if (first === '.if') branches.push(isTrue(condition, env));
     else if (first === '.elif') branches.push(branches.pop() === true ? false : undefined);
     else if (first === '.else') branches.push(opposite(branches.pop()));
     else if (first === '.endif') branches.pop();
@@ -95,7 +96,7 @@ export function linesOf(file: string, text: string, env: Environment): ConfigLin
   return lines;
 }
 
-function holds(condition: string | undefined, env: Environment): boolean | undefined {
+function isTrue(condition: string | undefined, env: Environment): boolean | undefined {
   const [, not, name] = /^(!?)defined\((\w+)\)$/.exec(condition ?? '') ?? [];
   return name === undefined ? undefined : (env[name] !== undefined) === (not === '');
 }

@@ -1,7 +1,8 @@
-/** The host around the agent: its own directory, flock(1), systemd's units, the clock's source, the last pass. */
+/** Checks the host around the agent: flock(1), the state directory, the last pass, the systemd unit, the clock, the user. */
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { HOUR_MS } from '#common/time.ts';
 import { codeOf } from '#contract/errors.ts';
 import type { Agent } from '../agent.ts';
 import type { RunHostCommand } from '../resident/host-command.ts';
@@ -30,17 +31,17 @@ async function examineFlock(runCommand: RunHostCommand): Promise<Finding[]> {
   ];
 }
 
-/** As far up as it exists: a pass creates the rest. */
+/** Checks the deepest directory that exists: a pass creates the rest. */
 async function examineState({ config: { stateDir, fleet, host }, now }: Agent): Promise<Finding[]> {
   const create = `install -d -m 0700 -o pemfleet ${quoted(stateDir)}`;
-  let place = stateDir;
-  let code = await writable(place);
-  while (code === 'ENOENT' && place !== '/') {
-    place = dirname(place);
-    code = await writable(place);
+  let path = stateDir;
+  let code = await writeFailure(path);
+  while (code === 'ENOENT' && path !== '/') {
+    path = dirname(path);
+    code = await writeFailure(path);
   }
   if (code !== undefined)
-    return [finding('state-not-writable', `this user cannot write to ${place} (${code})`, create)];
+    return [finding('state-not-writable', `this user cannot write to ${path} (${code})`, create)];
   const status = await readStatus(stateDir, fleet, host).catch(() => undefined);
   const at = status === undefined || status === 'broken' ? undefined : new Date(status.reportedAt);
   if (at === undefined || now().getTime() - at.getTime() < OVERDUE_MS) return [];
@@ -53,10 +54,11 @@ async function examineState({ config: { stateDir, fleet, host }, now }: Agent): 
   ];
 }
 
-/** A status is reported once an hour at least. */
-const OVERDUE_MS = 7_200_000;
+/** The agent reports once an hour at least. */
+const OVERDUE_MS = 2 * HOUR_MS;
 
-const writable = (path: string) =>
+/** @returns the code of the failure, `undefined` if this user may write there */
+const writeFailure = (path: string) =>
   access(path, constants.W_OK | constants.X_OK).then(() => undefined, codeOf);
 
 async function examineSystemd(runCommand: RunHostCommand): Promise<Finding[]> {
@@ -102,7 +104,7 @@ function judgeUnit({ LoadState, UnitFileState, ActiveState }: Record<string, str
   ];
 }
 
-/** Root may do everything: what the agent itself may not do stays hidden. */
+/** Root may do everything, so missing rights of the agent's user stay hidden. */
 async function examineUser({ config: { stateDir } }: Agent, uid: number): Promise<Finding[]> {
   const owner = await stat(stateDir).then(
     (stats) => stats.uid,

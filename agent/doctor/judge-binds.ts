@@ -1,36 +1,36 @@
-/** Judges the binds that serve the directory, as HAProxy's configuration has them. Pure. */
+/** Judges the binds that serve the directory or the crt-list, by HAProxy's configuration. Pure. */
 import { isAbsolute, join, normalize } from 'node:path';
 import type { AgentConfig } from '../config/config.ts';
 import { toHaproxy } from '../haproxy/path-map.ts';
 import { type Finding, finding } from './finding.ts';
 import type { Bind, HaproxyConfig } from './haproxy-config.ts';
-import type { SeenDirectory } from './look-directory.ts';
+import type { DirectoryFacts } from './look-directory.ts';
 
 export function judgeBinds(
   config: HaproxyConfig | undefined,
-  directory: SeenDirectory,
+  directory: DirectoryFacts,
   { haproxy }: AgentConfig,
 ): Finding[] {
-  const binds = config?.binds.filter((bind) => isServing(bind, config, haproxy)) ?? [];
-  const found = directory.entries
+  const binds = config?.binds.filter((bind) => servesOurs(bind, config, haproxy)) ?? [];
+  const certificates = directory.entries
     .filter(({ facts, isRead }) => isRead && facts !== undefined)
     .map(({ name }) => name);
   return binds
     .filter(({ hasStrictSni }) => !hasStrictSni)
     .map(({ at, address }) => {
       const fix = `add strict-sni to the bind (${at}), then reload HAProxy; or set haproxy.placeholder: true for the first start`;
-      if (found.length === 0 && directory.code === undefined)
+      if (certificates.length === 0 && directory.code === undefined)
         return finding(
           'directory-empty',
           `bind ${address} has no strict-sni and ${directory.path} has no certificate: HAProxy does not start`,
           fix,
         );
-      const what = `bind ${address} has no strict-sni: unknown names get ${found[0] ?? 'the first file'}, which cannot be removed at run time, and HAProxy does not start with an empty directory`;
-      return finding('strict-sni-missing', what, fix);
+      const seen = `bind ${address} has no strict-sni: unknown names get ${certificates[0] ?? 'the first file'}, which cannot be removed at run time, and HAProxy does not start with an empty directory`;
+      return finding('strict-sni-missing', seen, fix);
     });
 }
 
-function isServing(
+function servesOurs(
   { crt, crtLists }: Bind,
   { crtBase = '/' }: HaproxyConfig,
   { certsDir, crtListFile, crtList, paths }: AgentConfig['haproxy'],

@@ -1,30 +1,33 @@
-/** Judges the crt-list file: whether HAProxy could start with it, and the agent keep it. Pure. */
+/** Judges the crt-list file: can HAProxy start with it, and can the agent replace it? Pure. */
 import { dirname } from 'node:path';
 import { type Finding, finding, listed, quoted } from './finding.ts';
-import type { SeenCrtList } from './look-crt-list.ts';
+import type { CrtListFacts } from './look-crt-list.ts';
 
-export function judgeCrtList(seen: SeenCrtList | undefined): Finding[] {
-  if (seen === undefined) return [];
-  const { path, code, isReplaceable } = seen;
+export function judgeCrtList(facts: CrtListFacts | undefined): Finding[] {
+  if (facts === undefined) return [];
+  const { path, code, isReplaceable } = facts;
   if (code === 'ENOENT')
     return [
       finding('crt-list-missing', `${path} does not exist: HAProxy does not start`, `touch ${quoted(path)}`),
     ];
   const own = `chown pemfleet:haproxy ${quoted(dirname(path))}`;
   if (code !== undefined) return [finding('crt-list-denied', `this user cannot read ${path} (${code})`, own)];
-  const found = judgeLines(seen);
-  if (isReplaceable) return found;
-  const what = `this user cannot replace ${path}: HAProxy's next reload would lose new certificates`;
-  return [finding('crt-list-denied', what, `${own}; or move the list to a directory of pemfleet`), ...found];
+  const findings = judgeLines(facts);
+  if (isReplaceable) return findings;
+  const seen = `this user cannot replace ${path}: HAProxy's next reload would lose new certificates`;
+  return [
+    finding('crt-list-denied', seen, `${own}; or move the list to a directory of pemfleet`),
+    ...findings,
+  ];
 }
 
-function judgeLines({ path, strays, missing }: SeenCrtList): Finding[] {
-  const found: Finding[] = [];
+function judgeLines({ path, strays, missing }: CrtListFacts): Finding[] {
+  const findings: Finding[] = [];
   const edit = (numbers: readonly number[]) =>
     `correct or remove line ${numbers.join(', ')} of ${path}; haproxy -c -f /etc/haproxy/haproxy.cfg`;
   if (strays.length > 0) {
     const lines = listed(strays.map(({ number, why }) => `line ${number} ${why}`));
-    found.push(
+    findings.push(
       finding(
         'crt-list-line',
         `${path}: ${lines}: HAProxy's next start or reload will fail`,
@@ -34,7 +37,7 @@ function judgeLines({ path, strays, missing }: SeenCrtList): Finding[] {
   }
   if (missing.length > 0) {
     const lines = listed(missing.map(({ number, filename }) => `line ${number} names ${filename}`));
-    found.push(
+    findings.push(
       finding(
         'crt-list-file-missing',
         `${path}: ${lines}: no such file, HAProxy's next start or reload will fail`,
@@ -42,5 +45,5 @@ function judgeLines({ path, strays, missing }: SeenCrtList): Finding[] {
       ),
     );
   }
-  return found;
+  return findings;
 }

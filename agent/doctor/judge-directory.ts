@@ -1,27 +1,26 @@
-/** Judges HAProxy's directory: rights, files that would stop a start, what is not served. Pure. */
+/** Judges HAProxy's directory: rights, files that would stop a start, files that are not served. Pure. */
 import { join } from 'node:path';
 import type { AgentConfig } from '../config/config.ts';
 import { servedNames } from '../desired/overlap.ts';
 import { filtersIn } from '../haproxy/crt-list-line.ts';
-import { type Finding, finding, listed, quoted } from './finding.ts';
-import { octal } from './judge-haproxy.ts';
-import type { SeenCrtList } from './look-crt-list.ts';
-import { type SeenDirectory, type SeenEntry, sideFileOwner } from './look-directory.ts';
+import { type Finding, finding, listed, octal, quoted } from './finding.ts';
+import type { CrtListFacts } from './look-crt-list.ts';
+import { type DirectoryEntry, type DirectoryFacts, sideFileOwner } from './look-directory.ts';
 
 export function judgeDirectory(
-  seen: SeenDirectory,
-  crtList: SeenCrtList | undefined,
+  directory: DirectoryFacts,
+  crtList: CrtListFacts | undefined,
   config: AgentConfig,
 ): Finding[] {
-  const { path, code } = seen;
-  const entries = seen.entries.filter(({ isRead }) => isRead);
+  const { path, code } = directory;
+  const entries = directory.entries.filter(({ isRead }) => isRead);
   if (code !== undefined) return [unusable(path, code)];
   return [
-    ...judgeRights(seen),
-    ...judgeKeyModes(seen, config),
+    ...judgeRights(directory),
+    ...judgeKeyModes(directory, config),
     ...entries.flatMap((entry) => judgeEntry(entry, path)),
-    ...judgeOrphans(seen),
-    ...judgeOverlaps({ ...seen, entries }, crtList),
+    ...judgeOrphans(directory),
+    ...judgeOverlaps({ ...directory, entries }, crtList),
   ];
 }
 
@@ -33,28 +32,29 @@ function unusable(path: string, code: string): Finding {
         `${path} does not exist: HAProxy does not start with a bind that names it`,
         create,
       )
-    : finding('directory-denied', `this user cannot list ${path} (${code})`, own(path));
+    : finding('directory-denied', `this user cannot list ${path} (${code})`, takeOver(path));
 }
 
-const own = (path: string) => `chown pemfleet:haproxy ${quoted(path)} && chmod 0750 ${quoted(path)}`;
+const takeOver = (path: string) => `chown pemfleet:haproxy ${quoted(path)} && chmod 0750 ${quoted(path)}`;
 
-function judgeRights({ path, mode, isWritable }: SeenDirectory): Finding[] {
-  const found: Finding[] = [];
-  if (!isWritable) found.push(finding('directory-denied', `this user cannot write to ${path}`, own(path)));
+function judgeRights({ path, mode, isWritable }: DirectoryFacts): Finding[] {
+  const findings: Finding[] = [];
+  if (!isWritable)
+    findings.push(finding('directory-denied', `this user cannot write to ${path}`, takeOver(path)));
   if ((mode & 0o002) !== 0 && (mode & 0o1000) === 0)
-    found.push(
+    findings.push(
       finding(
         'directory-open',
         `every user may put files into ${path} (mode ${octal(mode)})`,
         `chmod o-rwx ${quoted(path)}`,
       ),
     );
-  return found;
+  return findings;
 }
 
-function judgeKeyModes({ path, entries }: SeenDirectory, { pem }: AgentConfig): Finding[] {
-  // Beside a crt-list there may be other things: the list itself, a README.
-  const mayHoldKey = ({ isRead, facts }: SeenEntry) => isRead || (facts && facts.problem === undefined);
+function judgeKeyModes({ path, entries }: DirectoryFacts, { pem }: AgentConfig): Finding[] {
+  // A directory with a crt-list may hold other files: the list itself, a README.
+  const mayHoldKey = ({ isRead, facts }: DirectoryEntry) => isRead || (facts && facts.problem === undefined);
   const open = entries
     .filter((entry) => mayHoldKey(entry) && !entry.isDirectory && (entry.mode & 0o004) !== 0)
     .map(({ name }) => name);
@@ -70,7 +70,7 @@ function judgeKeyModes({ path, entries }: SeenDirectory, { pem }: AgentConfig): 
   ];
 }
 
-function judgeEntry({ name, isDirectory, facts, code }: SeenEntry, path: string): Finding[] {
+function judgeEntry({ name, isDirectory, facts, code }: DirectoryEntry, path: string): Finding[] {
   const file = quoted(join(path, name));
   if (isDirectory)
     return [
@@ -113,7 +113,7 @@ function judgeEntry({ name, isDirectory, facts, code }: SeenEntry, path: string)
     : [];
 }
 
-function judgeOrphans({ path, entries }: SeenDirectory): Finding[] {
+function judgeOrphans({ path, entries }: DirectoryFacts): Finding[] {
   const names = new Set(entries.map(({ name }) => name));
   const orphans = [...names].filter((name) => !names.has(sideFileOwner(name) ?? name));
   if (orphans.length === 0) return [];
@@ -121,8 +121,8 @@ function judgeOrphans({ path, entries }: SeenDirectory): Finding[] {
   return [finding('file-orphan', `side files without their certificate: ${listed(orphans)}`, fix)];
 }
 
-/** Two files with one name on one bind; of a crt-list, the filters count. */
-function judgeOverlaps({ path, entries }: SeenDirectory, crtList: SeenCrtList | undefined): Finding[] {
+/** Two files with one name on one bind; the filters of a crt-list count as names. */
+function judgeOverlaps({ path, entries }: DirectoryFacts, crtList: CrtListFacts | undefined): Finding[] {
   const holders = new Map<string, string[]>();
   for (const { name, facts } of entries) {
     const filters = crtList?.tails.get(name)?.flatMap(filtersIn) ?? [];

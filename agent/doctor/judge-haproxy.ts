@@ -1,65 +1,66 @@
-/** Judges what was seen of HAProxy: socket, version, and the lines of its configuration. Pure. */
+/** Judges HAProxy itself: its socket, its version, and the lines of its configuration. Pure. */
 import type { AgentConfig } from '../config/config.ts';
 import { isMasterSocket, socketPathOf } from '../haproxy/socket.ts';
-import { type Finding, type FindingId, finding, quoted } from './finding.ts';
+import { type Finding, type FindingId, finding, octal, quoted } from './finding.ts';
 import type { HaproxyConfig } from './haproxy-config.ts';
-import type { SeenHaproxy } from './look-haproxy.ts';
+import type { HaproxyFacts } from './look-haproxy.ts';
 
-/** The agent needs `new ssl cert`; what was tried begins with 2.6. */
+/** The first version with `new ssl cert`, and the first that the tests run. */
 const OLDEST = '2.2';
 const OLDEST_TESTED = '2.6';
 
-export function judgeHaproxy(seen: SeenHaproxy, config: AgentConfig): Finding[] {
+export function judgeHaproxy(facts: HaproxyFacts, config: AgentConfig): Finding[] {
   return [
-    ...judgeSocket(seen, config),
-    ...judgeProcess(seen, config),
-    ...(seen.config === undefined ? unread(seen, config) : judgeConfig(seen.config, config)),
+    ...judgeSocket(facts, config),
+    ...judgeProcess(facts, config),
+    ...(facts.config === undefined ? judgeUnread(facts, config) : judgeConfig(facts.config, config)),
   ];
 }
 
-function judgeSocket(seen: SeenHaproxy, { haproxy: { statsSocket } }: AgentConfig): Finding[] {
-  const line = seen.config?.statsSockets.find(({ path }) => path === statsSocket);
+function judgeSocket(facts: HaproxyFacts, { haproxy: { statsSocket } }: AgentConfig): Finding[] {
+  const line = facts.config?.statsSockets.find(({ path }) => path === statsSocket);
   const where = line ? ` (${line.at})` : '';
-  const right = isMasterSocket(statsSocket)
+  const fix = isMasterSocket(statsSocket)
     ? `start HAProxy with -W -S ${socketPathOf(statsSocket)},mode,660,group,haproxy,level,admin`
     : `in HAProxy's global section${where}: stats socket ${statsSocket} mode 660 group haproxy level admin; then reload HAProxy`;
-  if (seen.code !== undefined) return [unreachable(seen, statsSocket, right)];
-  const found: Finding[] = [];
-  if (seen.certificatesCode === 'ERR_RUNTIME_NOT_ADMIN')
-    found.push(
-      finding('socket-not-admin', `${statsSocket} has level ${line?.level ?? 'operator or user'}`, right),
+  const { socketMode = 0 } = facts;
+  if (facts.code !== undefined) return [socketFailure(facts, statsSocket, fix)];
+  const findings: Finding[] = [];
+  if (facts.certificatesCode === 'ERR_RUNTIME_NOT_ADMIN')
+    findings.push(
+      finding('socket-not-admin', `${statsSocket} has level ${line?.level ?? 'operator or user'}`, fix),
     );
-  else if (seen.certificatesCode !== undefined)
-    found.push(
+  else if (facts.certificatesCode !== undefined)
+    findings.push(
       finding(
         'socket-silent',
-        `${statsSocket} does not list certificates (${seen.certificatesCode})`,
-        SILENT,
+        `${statsSocket} does not list certificates (${facts.certificatesCode})`,
+        SILENT_FIX,
       ),
     );
-  if (((seen.socketMode ?? 0) & 0o002) !== 0)
-    found.push(
+  if ((socketMode & 0o002) !== 0)
+    findings.push(
       finding(
         'socket-open-to-all',
-        `every user of this host may command HAProxy: ${statsSocket} has mode ${octal(seen.socketMode)}`,
-        right,
+        `every user of this host may command HAProxy: ${statsSocket} has mode ${octal(socketMode)}`,
+        fix,
       ),
     );
-  return found;
+  return findings;
 }
 
-const SILENT =
+const SILENT_FIX =
   'is HAProxy overloaded or stopping, or has it reached its "stats maxconn"? systemctl status haproxy';
 
-function unreachable({ code = '', config }: SeenHaproxy, socket: string, right: string): Finding {
+function socketFailure({ code = '', config }: HaproxyFacts, socket: string, socketLine: string): Finding {
   const others = config?.statsSockets.map(({ path }) => path).filter((path) => path !== socket) ?? [];
   const other =
-    others.length > 0 ? `haproxy.statsSocket: ${others[0]} in the agent's file, or ${right}` : undefined;
-  const known: Record<string, [FindingId, string, string]> = {
+    others.length > 0 ? `haproxy.statsSocket: ${others[0]} in the agent's file, or ${socketLine}` : undefined;
+  const failures: Record<string, [FindingId, string, string]> = {
     ERR_RUNTIME_SOCKET_MISSING: [
       'socket-missing',
       'does not exist',
-      other ?? `systemctl start haproxy; if it runs, ${right}`,
+      other ?? `systemctl start haproxy; if it runs, ${socketLine}`,
     ],
     ERR_RUNTIME_SOCKET_REFUSED: [
       'socket-refused',
@@ -69,18 +70,22 @@ function unreachable({ code = '', config }: SeenHaproxy, socket: string, right: 
     ERR_RUNTIME_SOCKET_DENIED: [
       'socket-denied',
       'refuses this user',
-      `${right}; usermod -aG haproxy pemfleet`,
+      `${socketLine}; usermod -aG haproxy pemfleet`,
     ],
   };
-  const [id, what, fix] = known[code] ?? ['socket-silent' as const, `does not answer (${code})`, SILENT];
+  const [id, what, fix] = failures[code] ?? [
+    'socket-silent' as const,
+    `does not answer (${code})`,
+    SILENT_FIX,
+  ];
   return finding(id, `${socket} ${what}`, fix);
 }
 
-function judgeProcess(seen: SeenHaproxy, { haproxy: { statsSocket } }: AgentConfig): Finding[] {
-  const { version, isStopping, transaction } = seen;
-  const found: Finding[] = [];
+function judgeProcess(facts: HaproxyFacts, { haproxy: { statsSocket } }: AgentConfig): Finding[] {
+  const { version, isStopping, transaction } = facts;
+  const findings: Finding[] = [];
   if (version !== '' && isBefore(version, OLDEST))
-    found.push(
+    findings.push(
       finding(
         'haproxy-too-old',
         `HAProxy ${version} cannot add certificates at run time`,
@@ -88,7 +93,7 @@ function judgeProcess(seen: SeenHaproxy, { haproxy: { statsSocket } }: AgentConf
       ),
     );
   else if (version !== '' && isBefore(version, OLDEST_TESTED))
-    found.push(
+    findings.push(
       finding(
         'haproxy-untested',
         `HAProxy ${version}: 2.6, 3.0 and 3.2 are tested`,
@@ -96,7 +101,7 @@ function judgeProcess(seen: SeenHaproxy, { haproxy: { statsSocket } }: AgentConf
       ),
     );
   if (isStopping)
-    found.push(
+    findings.push(
       finding(
         'haproxy-stopping',
         `an old worker answers on ${statsSocket}`,
@@ -106,7 +111,7 @@ function judgeProcess(seen: SeenHaproxy, { haproxy: { statsSocket } }: AgentConf
   if (transaction !== undefined) {
     const command = `${isMasterSocket(statsSocket) ? '@1 ' : ''}abort ssl cert ${transaction}`;
     const abort = `echo ${quoted(command)} | socat stdio ${quoted(socketPathOf(statsSocket))}`;
-    found.push(
+    findings.push(
       finding(
         'haproxy-transaction',
         `a transaction on ${transaction} is open: another program is changing certificates, or died while it did`,
@@ -114,35 +119,35 @@ function judgeProcess(seen: SeenHaproxy, { haproxy: { statsSocket } }: AgentConf
       ),
     );
   }
-  return found;
+  return findings;
 }
 
-function unread({ configUnread }: SeenHaproxy, { haproxy: { name } }: AgentConfig): Finding[] {
+function judgeUnread({ configUnread }: HaproxyFacts, { haproxy: { name } }: AgentConfig): Finding[] {
   if (configUnread === undefined) return [];
   const { file, code } = configUnread;
   const orName = ', or name the file: pemfleet-agent doctor --haproxy-config FILE';
-  const what = `cannot read ${file} (${code}), so binds, buffer and OCSP update were not checked`;
-  return [finding('haproxy-config-unread', what, `run doctor as root${name === undefined ? orName : ''}`)];
+  const seen = `cannot read ${file} (${code}), so binds, buffer and OCSP update were not checked`;
+  return [finding('haproxy-config-unread', seen, `run doctor as root${name === undefined ? orName : ''}`)];
 }
 
-function judgeConfig(seen: HaproxyConfig, { haproxy: { bufsize } }: AgentConfig): Finding[] {
-  const theirs = seen.bufsize ?? 16_384;
-  const found: Finding[] = [];
+function judgeConfig(config: HaproxyConfig, { haproxy: { bufsize } }: AgentConfig): Finding[] {
+  const theirs = config.bufsize ?? 16_384;
+  const findings: Finding[] = [];
   if (bufsize > theirs) {
-    const what = `haproxy.bufsize is ${bufsize}, but HAProxy's tune.bufsize is ${theirs}: HAProxy 2.6 hangs on commands of a size in between`;
-    found.push(
+    const seen = `haproxy.bufsize is ${bufsize}, but HAProxy's tune.bufsize is ${theirs}: HAProxy 2.6 hangs on commands of a size in between`;
+    findings.push(
       finding(
         'bufsize-differs',
-        what,
+        seen,
         `haproxy.bufsize: ${theirs} in the agent's file, or tune.bufsize ${bufsize} in HAProxy's global section`,
       ),
     );
   }
-  for (const at of seen.ocspUpdates) {
-    const what = `${at} makes HAProxy fetch OCSP responses, which pemfleet already does where a CA still has OCSP`;
-    found.push(finding('ocsp-update', what, `remove ocsp-update from ${at}, then reload HAProxy`));
+  for (const at of config.ocspUpdates) {
+    const seen = `${at} makes HAProxy fetch OCSP responses, which pemfleet already does where a CA still has OCSP`;
+    findings.push(finding('ocsp-update', seen, `remove ocsp-update from ${at}, then reload HAProxy`));
   }
-  return found;
+  return findings;
 }
 
 function isBefore(version: string, than: string): boolean {
@@ -150,5 +155,3 @@ function isBefore(version: string, than: string): boolean {
   const [c = 0, d = 0] = than.split('.').map(Number);
   return a < c || (a === c && b < d);
 }
-
-export const octal = (mode = 0) => mode.toString(8).padStart(4, '0');

@@ -1,4 +1,4 @@
-/** The crt-list file, as HAProxy would read it at its next start. Nothing is changed. */
+/** Reads the crt-list file as HAProxy would at its next start, and changes nothing. */
 import { constants } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, posix } from 'node:path';
@@ -8,17 +8,17 @@ import { type CrtListLine, parseCrtListLine } from '../haproxy/crt-list-line.ts'
 import { toHaproxy, toHost } from '../haproxy/path-map.ts';
 import type { HaproxyConfig } from './haproxy-config.ts';
 
-export interface SeenCrtList {
+export interface CrtListFacts {
   path: string;
-  /** Why it cannot be read. */
+  /** Error code if it cannot be read. */
   code: string | undefined;
-  /** Whether another one can take its place: it is replaced as a whole. */
+  /** Whether this user may replace it: the agent never writes in place. */
   isReplaceable: boolean;
-  /** Lines that HAProxy cannot read, with the reason. */
+  /** Lines that HAProxy cannot read. */
   strays: readonly { number: number; why: string }[];
-  /** Files that lines name and that are not there. */
+  /** Lines that name a file which does not exist. */
   missing: readonly { number: number; filename: string }[];
-  /** What stands behind the names of files of the directory, by file. */
+  /** Options and filters of the lines that name a file of certsDir, by file. */
   tails: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -29,15 +29,15 @@ interface NumberedLine extends CrtListLine {
 export async function lookAtCrtList(
   { crtListFile: path, certsDir, paths }: AgentConfig['haproxy'],
   config: HaproxyConfig | undefined,
-): Promise<SeenCrtList | undefined> {
+): Promise<CrtListFacts | undefined> {
   if (path === undefined) return undefined;
   const isReplaceable = await access(dirname(path), constants.W_OK | constants.X_OK).then(
     () => true,
     () => false,
   );
   const text = await readFile(path, 'utf8').catch((error: unknown) => ({ code: codeOf(error) }));
-  const nothing = { strays: [], missing: [], tails: new Map() };
-  if (typeof text !== 'string') return { path, ...nothing, code: text.code, isReplaceable };
+  const noLines = { strays: [], missing: [], tails: new Map() };
+  if (typeof text !== 'string') return { path, ...noLines, code: text.code, isReplaceable };
   const lines = text.split('\n').flatMap((line, index) => {
     const parsed = parseCrtListLine(line);
     return parsed === undefined ? [] : [{ number: index + 1, ...parsed }];
@@ -65,7 +65,7 @@ function tailsIn(lines: readonly NumberedLine[], certsDir: string): Map<string, 
   return tails;
 }
 
-/** Pure. As measured with `haproxy -c` of 2.6 and 3.2. */
+/** Pure. The rules are those of `haproxy -c` 2.6 and 3.2, as measured. */
 export function straysIn(text: string): { number: number; why: string }[] {
   const lines = text.split('\n');
   const last = lines.pop() ?? '';
@@ -86,13 +86,13 @@ function whyStray(line: string): string | undefined {
   return hasOptionsAtMostOnce ? undefined : 'has brackets that do not match';
 }
 
-/** A name that cannot be judged from here is none of ours. `X.ecdsa` and `X.rsa` serve for `X`, too. */
+/** True where this host cannot tell. For `X`, HAProxy also takes `X.rsa`, `X.ecdsa` and `X.dsa`. */
 async function isFile(path: string | undefined): Promise<boolean> {
   if (path === undefined) return true;
   for (const suffix of ['', '.rsa', '.ecdsa', '.dsa'])
-    if (await stat(`${path}${suffix}`).then((found) => found.isFile(), isUnknown)) return true;
+    if (await stat(`${path}${suffix}`).then((stats) => stats.isFile(), isUnknown)) return true;
   return false;
 }
 
-/** Not permitted to look is not missing. */
+/** A file that this user may not see is not missing. */
 const isUnknown = (error: unknown) => !['ENOENT', 'ENOTDIR'].includes(codeOf(error));

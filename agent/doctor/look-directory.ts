@@ -1,4 +1,4 @@
-/** What is in HAProxy's directory, and what HAProxy would make of it at its next start. Nothing is changed. */
+/** Reads HAProxy's directory as HAProxy would at its next start, and changes nothing. */
 import { constants, type Stats } from 'node:fs';
 import { access, lstat, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,37 +9,37 @@ import { parseCertificate } from '../haproxy/answers.ts';
 import { toHaproxy, toHost } from '../haproxy/path-map.ts';
 import type { RuntimeSocket } from '../haproxy/socket.ts';
 import { nameFinder } from '../haproxy/view.ts';
-import type { SeenCrtList } from './look-crt-list.ts';
-import type { SeenHaproxy } from './look-haproxy.ts';
+import type { CrtListFacts } from './look-crt-list.ts';
+import type { HaproxyFacts } from './look-haproxy.ts';
 
-export interface SeenEntry {
+export interface DirectoryEntry {
   name: string;
   mode: number;
   isDirectory: boolean;
-  /** Of a file that HAProxy reads as a certificate. */
+  /** Set for a file that HAProxy reads as a certificate. */
   facts: PemFacts | undefined;
-  /** HAProxy reads it at its start: all of a directory, else what a crt-list or the configuration names. */
+  /** HAProxy reads it at its start: any file of a `crt` directory, else one that a crt-list or a bind names. */
   isRead: boolean;
-  /** Why it could not be read: a dangling link, another user's file. */
+  /** Error code if it cannot be read: a dangling link, another user's file. */
   code: string | undefined;
   bytes: number;
 }
 
-export interface SeenDirectory {
+export interface DirectoryFacts {
   path: string;
-  /** Why it cannot be listed, or written. */
+  /** Error code if it cannot be listed. */
   code: string | undefined;
   isWritable: boolean;
   mode: number;
-  /** Without dot-files, which HAProxy skips. */
-  entries: readonly SeenEntry[];
-  /** HAProxy's names of this directory, or of the crt-list file, byte for byte. */
+  /** All but dot-files, which HAProxy skips. */
+  entries: readonly DirectoryEntry[];
+  /** HAProxy's names for this directory, or for the crt-list file, byte for byte. */
   crtLists: readonly string[];
-  /** Absolute names of HAProxy that this host does not have. */
+  /** Absolute names in HAProxy that do not exist on this host. */
   otherRoots: readonly string[];
-  /** The configuration names files of it one by one (`crt FILE`). */
-  isByFile: boolean;
-  /** What HAProxy shows of each of these files. */
+  /** HAProxy's binds name files of it one by one (`crt FILE`). */
+  isNamedFileByFile: boolean;
+  /** Serial number that HAProxy shows for each of these files. */
   serials: ReadonlyMap<string, string>;
 }
 
@@ -50,37 +50,40 @@ export const sideFileOwner = (name: string): string | undefined => SIDE_FILE.exe
 
 export async function lookAtDirectory(
   settings: AgentConfig['haproxy'],
-  { crtLists: names, filenames }: Pick<SeenHaproxy, 'crtLists' | 'filenames'>,
-  crtList: SeenCrtList | undefined,
+  { crtLists: names, filenames }: Pick<HaproxyFacts, 'crtLists' | 'filenames'>,
+  crtList: CrtListFacts | undefined,
   ask: RuntimeSocket,
-): Promise<SeenDirectory> {
+): Promise<DirectoryFacts> {
   const { certsDir: path, paths } = settings;
-  const nothing = { path, isWritable: false, mode: 0, entries: [], serials: new Map<string, string>() };
+  const unread = { path, isWritable: false, mode: 0, entries: [], serials: new Map<string, string>() };
   const compared = await compareNames(settings, names);
-  const [known] = compared.crtLists;
-  const isDirectory = known !== undefined && crtList === undefined;
-  const nameOf = nameFinder(isDirectory ? known : toHaproxy(path, paths), isDirectory ? [] : [...filenames]);
+  const [loadedName] = compared.crtLists;
+  const isDirectory = loadedName !== undefined && crtList === undefined;
+  const nameOf = nameFinder(
+    isDirectory ? loadedName : toHaproxy(path, paths),
+    isDirectory ? [] : [...filenames],
+  );
   const isNamed = (name: string) => crtList?.tails.has(name) ?? filenames.has(nameOf(name));
   try {
     const { mode } = await stat(path);
     const visible = (await readdir(path)).filter((name) => !name.startsWith('.')).sort();
-    const isByFile = known === undefined && crtList === undefined && visible.some(isNamed);
-    const isRead = (name: string) => !(crtList || isByFile) || isNamed(sideFileOwner(name) ?? name);
-    const entries: SeenEntry[] = [];
+    const isNamedFileByFile = loadedName === undefined && crtList === undefined && visible.some(isNamed);
+    const isRead = (name: string) => !(crtList || isNamedFileByFile) || isNamed(sideFileOwner(name) ?? name);
+    const entries: DirectoryEntry[] = [];
     for (const name of visible) entries.push(await lookAtEntry(path, name, isRead(name)));
     const isWritable = await access(path, constants.W_OK | constants.X_OK).then(
       () => true,
       () => false,
     );
     const serials = await serialsOf(entries, nameOf, ask);
-    const shared = { ...compared, code: undefined, isByFile };
-    return { ...nothing, ...shared, isWritable, mode: mode & 0o7777, entries, serials };
+    const shared = { ...compared, code: undefined, isNamedFileByFile };
+    return { ...unread, ...shared, isWritable, mode: mode & 0o7777, entries, serials };
   } catch (error) {
-    return { ...nothing, ...compared, isByFile: false, code: codeOf(error) };
+    return { ...unread, ...compared, isNamedFileByFile: false, code: codeOf(error) };
   }
 }
 
-async function lookAtEntry(directory: string, name: string, isRead: boolean): Promise<SeenEntry> {
+async function lookAtEntry(directory: string, name: string, isRead: boolean): Promise<DirectoryEntry> {
   const path = join(directory, name);
   const stats: Stats = await stat(path).catch(() => lstat(path));
   const kind = { isDirectory: stats.isDirectory(), isRead };
@@ -99,7 +102,7 @@ async function lookAtEntry(directory: string, name: string, isRead: boolean): Pr
 async function compareNames(
   { certsDir, crtListFile, paths }: AgentConfig['haproxy'],
   names: readonly string[],
-): Promise<Pick<SeenDirectory, 'crtLists' | 'otherRoots'>> {
+): Promise<Pick<DirectoryFacts, 'crtLists' | 'otherRoots'>> {
   const realPathOf = (path: string | undefined) =>
     path === undefined ? undefined : realpath(path).catch(() => undefined);
   const wanted = await realPathOf(crtListFile ?? certsDir);
@@ -111,9 +114,9 @@ async function compareNames(
   };
 }
 
-/** One question a file; HAProxy answers some ten thousand a second. */
+/** One command per file; HAProxy answers some ten thousand per second. */
 async function serialsOf(
-  entries: readonly SeenEntry[],
+  entries: readonly DirectoryEntry[],
   nameOf: (file: string) => string,
   ask: RuntimeSocket,
 ): Promise<Map<string, string>> {

@@ -1,4 +1,4 @@
-/** What HAProxy says of itself, asked without changing anything; its environment may hold secrets and is not kept. */
+/** Asks HAProxy about itself, and changes nothing. Its environment may hold secrets and is not kept. */
 import { readFile, stat } from 'node:fs/promises';
 import { codeOf } from '#contract/errors.ts';
 import type { AgentConfig } from '../config/config.ts';
@@ -6,24 +6,24 @@ import { fieldIn, parseNames } from '../haproxy/answers.ts';
 import { type RuntimeSocket, socketPathOf } from '../haproxy/socket.ts';
 import { type HaproxyConfig, parseHaproxyConfig } from './haproxy-config.ts';
 
-export interface SeenHaproxy {
+export interface HaproxyFacts {
   /** Permission bits of the stats socket. */
   socketMode: number | undefined;
-  /** Why it cannot be asked, as code; then nothing else is known but perhaps the configuration. */
+  /** Error code if it does not answer; then only the configuration may be known. */
   code: string | undefined;
-  /** Why the certificates cannot be asked for. */
+  /** Error code if it does not list its certificates. */
   certificatesCode: string | undefined;
   version: string;
   isStopping: boolean;
-  /** Its clock, where its answer tells. */
+  /** Its clock, if `show info` gives it. */
   now: Date | undefined;
   crtLists: readonly string[];
-  /** Names of all certificates that it has loaded. */
+  /** Names of all loaded certificates. */
   filenames: ReadonlySet<string>;
-  /** Whose transaction is open. */
+  /** File name of the certificate whose transaction is open. */
   transaction: string | undefined;
   config: HaproxyConfig | undefined;
-  /** The file that could not be read, and the code; without it, nobody knows which file it is. */
+  /** The file that cannot be read. If `config` is undefined, too, HAProxy does not say which file it reads. */
   configUnread: { file: string; code: string } | undefined;
 }
 
@@ -33,16 +33,16 @@ export async function lookAtHaproxy(
   ask: RuntimeSocket,
   { haproxy: { statsSocket, name } }: AgentConfig,
   configFile: string | undefined,
-): Promise<SeenHaproxy> {
+): Promise<HaproxyFacts> {
   const info = await ask({ verb: 'show info' }).then(
     ({ text }) => ({ text, code: undefined }),
     (error: unknown) => ({ text: '', code: codeOf(error) }),
   );
-  const isThere = info.code === undefined;
-  const env = isThere ? await environment(ask) : {};
+  const isUp = info.code === undefined;
+  const env = isUp ? await environment(ask) : {};
   const field = (name: string) => fieldIn(info.text, name) ?? '';
-  // Of several, nobody knows whose it is.
-  const usual = name === undefined ? DEFAULT_CONFIG : undefined;
+  // With several HAProxy, the default file could be that of any of them.
+  const defaultConfig = name === undefined ? DEFAULT_CONFIG : undefined;
   const started = Number(field('Start_time_sec')) + Number(field('Uptime_sec'));
   return {
     socketMode: await stat(socketPathOf(statsSocket)).then(({ mode }) => mode & 0o777, missing),
@@ -50,22 +50,22 @@ export async function lookAtHaproxy(
     version: field('Version'),
     isStopping: field('Stopping') === '1',
     now: started > 0 ? new Date(started * 1000) : undefined,
-    ...(isThere ? await lookAtCertificates(ask) : NOTHING),
-    ...(await readConfig((configFile ?? env['HAPROXY_CFGFILES'] ?? usual)?.split(';'), env)),
+    ...(isUp ? await lookAtCertificates(ask) : NO_CERTIFICATES),
+    ...(await readConfig((configFile ?? env['HAPROXY_CFGFILES'] ?? defaultConfig)?.split(';'), env)),
   };
 }
 
-type SeenCertificates = Pick<SeenHaproxy, 'certificatesCode' | 'crtLists' | 'filenames' | 'transaction'>;
+type LoadedCertificates = Pick<HaproxyFacts, 'certificatesCode' | 'crtLists' | 'filenames' | 'transaction'>;
 
-const NOTHING: SeenCertificates = {
+const NO_CERTIFICATES: LoadedCertificates = {
   certificatesCode: undefined,
   crtLists: [],
   filenames: new Set(),
   transaction: undefined,
 };
 
-/** One listing, read fast: while it lasts, nobody can change a certificate. */
-async function lookAtCertificates(ask: RuntimeSocket): Promise<SeenCertificates> {
+/** One listing, read without a pause: while it lasts, no certificate can change. */
+async function lookAtCertificates(ask: RuntimeSocket): Promise<LoadedCertificates> {
   try {
     const crtLists = parseNames((await ask({ verb: 'show ssl crt-list' })).text);
     const names = parseNames((await ask({ verb: 'show ssl cert' })).text);
@@ -76,7 +76,7 @@ async function lookAtCertificates(ask: RuntimeSocket): Promise<SeenCertificates>
       transaction: names.find((name) => name.startsWith('*'))?.slice(1),
     };
   } catch (error) {
-    return { ...NOTHING, certificatesCode: codeOf(error) };
+    return { ...NO_CERTIFICATES, certificatesCode: codeOf(error) };
   }
 }
 
@@ -91,7 +91,7 @@ async function environment(ask: RuntimeSocket): Promise<Record<string, string>> 
 async function readConfig(
   files: readonly string[] | undefined,
   env: Record<string, string>,
-): Promise<Pick<SeenHaproxy, 'config' | 'configUnread'>> {
+): Promise<Pick<HaproxyFacts, 'config' | 'configUnread'>> {
   if (files === undefined) return { config: undefined, configUnread: undefined };
   const texts: { file: string; text: string }[] = [];
   for (const file of files) {

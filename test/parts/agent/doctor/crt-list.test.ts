@@ -21,10 +21,10 @@ import { createPki } from '../../../support/parts/pki.ts';
 
 async function examine(stage: Stage, args: string[]): Promise<Finding[]> {
   const agent = await agentHere([...stage.flags, ...args], () => undefined);
-  const askerOf = ({ haproxy }: AgentConfig) => openSocket({ path: haproxy.statsSocket, timeoutMs: 8000 });
+  const socketOf = ({ haproxy }: AgentConfig) => openSocket({ path: haproxy.statsSocket, timeoutMs: 8000 });
   return diagnose({
     agent,
-    askerOf,
+    socketOf,
     runCommand: healthyHost,
     uid: process.getuid?.() ?? 0,
     haproxyConfig: undefined,

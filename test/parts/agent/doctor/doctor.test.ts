@@ -46,9 +46,9 @@ async function healthy(t: TestContext, version: (typeof haproxyVersions)[number]
 async function examine(stage: Stage, planted: Planted = {}): Promise<Finding[]> {
   const now = () => planted.now ?? new Date();
   const agent = await agentHere([...stage.flags, ...(planted.args ?? [])], () => undefined, { now });
-  const askerOf = ({ haproxy }: AgentConfig) => openSocket({ path: haproxy.statsSocket, timeoutMs: 8000 });
+  const socketOf = ({ haproxy }: AgentConfig) => openSocket({ path: haproxy.statsSocket, timeoutMs: 8000 });
   const { haproxyConfig, runCommand = healthyHost } = planted;
-  return diagnose({ agent, askerOf, runCommand, uid: process.getuid?.() ?? 0, haproxyConfig });
+  return diagnose({ agent, socketOf, runCommand, uid: process.getuid?.() ?? 0, haproxyConfig });
 }
 
 for (const version of haproxyVersions) {

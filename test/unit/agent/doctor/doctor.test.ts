@@ -5,8 +5,8 @@ import { loadAgentConfig } from '../../../../agent/config/config.ts';
 import { parseHaproxyConfig } from '../../../../agent/doctor/haproxy-config.ts';
 import { judgeHaproxy } from '../../../../agent/doctor/judge-haproxy.ts';
 import { judgeLoaded } from '../../../../agent/doctor/judge-loaded.ts';
-import type { SeenDirectory } from '../../../../agent/doctor/look-directory.ts';
-import type { SeenHaproxy } from '../../../../agent/doctor/look-haproxy.ts';
+import type { DirectoryFacts } from '../../../../agent/doctor/look-directory.ts';
+import type { HaproxyFacts } from '../../../../agent/doctor/look-haproxy.ts';
 
 const config = await loadAgentConfig({
   flags: { bucket: 'file:///b', fleet: 'edge', config: '/dev/null' },
@@ -14,7 +14,7 @@ const config = await loadAgentConfig({
   hostname: 'lb1',
 });
 
-const haproxy: SeenHaproxy = {
+const haproxy: HaproxyFacts = {
   socketMode: 0o660,
   code: undefined,
   certificatesCode: undefined,
@@ -28,7 +28,7 @@ const haproxy: SeenHaproxy = {
   configUnread: undefined,
 };
 
-const directory: SeenDirectory = {
+const directory: DirectoryFacts = {
   path: '/etc/haproxy/certs',
   code: undefined,
   isWritable: true,
@@ -36,14 +36,14 @@ const directory: SeenDirectory = {
   entries: [],
   crtLists: ['/etc/haproxy/certs'],
   otherRoots: [],
-  isByFile: false,
+  isNamedFileByFile: false,
   serials: new Map(),
 };
 
 const idsOf = (findings: { id: string }[]) => findings.map(({ id }) => id);
 
 test('a HAProxy that cannot be found in this house is judged from its words alone', () => {
-  const rows: [Partial<SeenHaproxy>, string[]][] = [
+  const rows: [Partial<HaproxyFacts>, string[]][] = [
     [{}, []],
     [{ version: '2.0.35' }, ['haproxy-too-old']],
     [{ version: '2.4.22' }, ['haproxy-untested']],
@@ -57,7 +57,7 @@ test('a HAProxy that cannot be found in this house is judged from its words alon
 });
 
 test("HAProxy's names of the directory: twice, of another root, relative", () => {
-  const rows: [readonly string[], Partial<SeenDirectory>, string[], string][] = [
+  const rows: [readonly string[], Partial<DirectoryFacts>, string[], string][] = [
     [['/etc/haproxy/certs'], {}, [], ''],
     [
       ['/etc/haproxy/certs', '/etc/haproxy/./certs'],

@@ -45,8 +45,9 @@ async function main(argv: readonly string[]): Promise<number> {
   if (line.command === 'version') return print(`pemfleet-agent ${PEMFLEET_VERSION}\n`);
   if (line.command === 'doctor') return examineHost(line);
   const command = COMMANDS[line.command];
-  if (command === undefined)
+  if (command === undefined) {
     throw new ConfigError('ERR_USAGE', `unknown command "${line.command}"; see --help`);
+  }
   return command(await configOf(line), line);
 }
 

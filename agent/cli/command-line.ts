@@ -54,7 +54,8 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
  */
 export function waitMsOf({ wait, isDryRun }: CommandLine): number | undefined {
   if (wait === undefined) return undefined;
-  if (isDryRun || !/^\d{1,5}$/.test(wait))
+  if (isDryRun || !/^\d{1,5}$/.test(wait)) {
     throw new ConfigError('ERR_USAGE', '--wait=SECONDS takes a number, and does not go with --dry-run');
+  }
   return Number(wait) * SECOND_MS;
 }

@@ -130,8 +130,9 @@ async function readSettings(path: string, isNamed: boolean): Promise<object> {
     throw new ConfigError('ERR_CONFIG', `${path}: cannot be read (${error.code})`, { cause: error });
   });
   const settings = parseYaml(path, text) ?? {};
-  if (typeof settings !== 'object' || Array.isArray(settings))
+  if (typeof settings !== 'object' || Array.isArray(settings)) {
     throw new ConfigError('ERR_CONFIG', `${path}: wanted keys and values`);
+  }
   return settings;
 }
 
@@ -148,11 +149,13 @@ function parseYaml(path: string, text: string): unknown {
 function place(settings: object, path: readonly string[], value: unknown): void {
   const [first = '', ...rest] = path;
   // A flag or variable cannot say which HAProxy of a list it means.
-  if (Array.isArray(settings))
+  if (Array.isArray(settings)) {
     throw new ConfigError('ERR_CONFIG', `haproxy: is a list in the file; ${first} can only be set there`);
+  }
   const target = settings as Record<string, unknown>;
-  if (rest.length === 0) target[first] = value;
-  else {
+  if (rest.length === 0) {
+    target[first] = value;
+  } else {
     target[first] ??= {};
     place(target[first] as object, rest, value);
   }

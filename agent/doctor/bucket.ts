@@ -92,8 +92,9 @@ function readManifest(body: Buffer | undefined, { fleet, bucket }: AgentConfig):
 async function examineStatus({ config }: Agent): Promise<Finding[]> {
   const key = layout.status(config.fleet, config.host);
   const root = directoryOf(config.bucket);
-  if (root === undefined)
+  if (root === undefined) {
     return judgeReport(await readStateDirectory(config.stateDir, config, () => undefined), key);
+  }
   return checkWritable(dirname(join(root, key))).then(
     () => [],
     (error: unknown) => {
@@ -138,8 +139,9 @@ export function judgeManifest(manifest: Manifest, now: Date, haproxyNow: Date | 
   const fix = 'pemfleet plan on the issuer says why; check that its timer runs';
   const early = namesWhere((pem) => Date.parse(pem.notBefore) > now.getTime());
   const findings = judgeClock(manifest, now, haproxyNow, early);
-  if (expired.length > 0)
+  if (expired.length > 0) {
     findings.push(finding('certificate-expired', `expired and not renewed: ${listed(expired)}`, fix));
+  }
   if (overdue.length > 0) {
     const seen = `less than a sixth of the lifetime left: ${listed(overdue)}`;
     findings.push(finding('certificate-overdue', seen, fix));

@@ -37,11 +37,12 @@ export interface Examination {
 /** @throws ConfigError `ERR_USAGE` */
 export async function diagnose(examination: Examination): Promise<Finding[]> {
   const { agent, runCommand, uid, haproxyConfig } = examination;
-  if (agent.instances !== undefined && haproxyConfig !== undefined)
+  if (agent.instances !== undefined && haproxyConfig !== undefined) {
     throw new ConfigError(
       'ERR_USAGE',
       '--haproxy-config works with one HAProxy only; each of several names its own file',
     );
+  }
   const host = await examineHost(agent, runCommand, uid);
   const { manifest, findings: bucket } = await examineBucket(agent);
   const instances: Finding[] = [];

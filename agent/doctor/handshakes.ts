@@ -21,7 +21,7 @@ export async function examineHandshakes(
 ): Promise<Finding[]> {
   const { handshake } = config.haproxy;
   const binds = haproxy?.binds.map(({ address }) => address) ?? [];
-  if (handshake.length === 0)
+  if (handshake.length === 0) {
     return [
       finding(
         'handshake-off',
@@ -29,6 +29,7 @@ export async function examineHandshakes(
         `haproxy.handshake: [${binds.map(local).join(', ') || '127.0.0.1:443'}] in the agent's file`,
       ),
     ];
+  }
   const prove = await chooseProof(config, manifest);
   const findings: Finding[] = [];
   for (const address of handshake) {

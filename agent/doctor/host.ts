@@ -40,8 +40,9 @@ async function examineState({ config: { stateDir, fleet, host }, now }: Agent): 
     path = dirname(path);
     code = await writeFailure(path);
   }
-  if (code !== undefined)
+  if (code !== undefined) {
     return [finding('state-not-writable', `this user cannot write to ${path} (${code})`, create)];
+  }
   const status = await readStatus(stateDir, fleet, host).catch(() => undefined);
   const at = status === undefined || status === 'broken' ? undefined : new Date(status.reportedAt);
   if (at === undefined || now().getTime() - at.getTime() < OVERDUE_MS) return [];
@@ -86,7 +87,7 @@ function judgeUnit({ LoadState, UnitFileState, ActiveState }: Record<string, str
     const fix = `install -m 0644 pemfleet-agent.service /etc/systemd/system/ && systemctl daemon-reload && systemctl enable --now ${UNIT}`;
     return [finding('unit-missing', `systemd has no ${UNIT} (${LoadState}); what starts the agent?`, fix)];
   }
-  if (ActiveState === 'failed')
+  if (ActiveState === 'failed') {
     return [
       finding(
         'unit-failed',
@@ -94,6 +95,7 @@ function judgeUnit({ LoadState, UnitFileState, ActiveState }: Record<string, str
         `journalctl -u ${UNIT} -n 50; then systemctl restart ${UNIT}`,
       ),
     ];
+  }
   if (UnitFileState === 'enabled' && ActiveState === 'active') return [];
   return [
     finding(

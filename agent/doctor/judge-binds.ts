@@ -19,12 +19,13 @@ export function judgeBinds(
     .filter(({ hasStrictSni }) => !hasStrictSni)
     .map(({ at, address }) => {
       const fix = `add strict-sni to the bind (${at}), then reload HAProxy; or set haproxy.placeholder: true for the first start`;
-      if (certificates.length === 0 && directory.code === undefined)
+      if (certificates.length === 0 && directory.code === undefined) {
         return finding(
           'directory-empty',
           `bind ${address} has no strict-sni and ${directory.path} has no certificate: HAProxy does not start`,
           fix,
         );
+      }
       const seen = `bind ${address} has no strict-sni: unknown names get ${certificates[0] ?? 'the first file'}, which cannot be removed at run time, and HAProxy does not start with an empty directory`;
       return finding('strict-sni-missing', seen, fix);
     });

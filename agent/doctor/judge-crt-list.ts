@@ -6,10 +6,11 @@ import type { CrtListFacts } from './look-crt-list.ts';
 export function judgeCrtList(facts: CrtListFacts | undefined): Finding[] {
   if (facts === undefined) return [];
   const { path, code, isReplaceable } = facts;
-  if (code === 'ENOENT')
+  if (code === 'ENOENT') {
     return [
       finding('crt-list-missing', `${path} does not exist: HAProxy does not start`, `touch ${quoted(path)}`),
     ];
+  }
   const own = `chown pemfleet:haproxy ${quoted(dirname(path))}`;
   if (code !== undefined) return [finding('crt-list-denied', `this user cannot read ${path} (${code})`, own)];
   const findings = judgeLines(facts);

@@ -39,9 +39,10 @@ const takeOver = (path: string) => `chown pemfleet:haproxy ${quoted(path)} && ch
 
 function judgeRights({ path, mode, isWritable }: DirectoryFacts): Finding[] {
   const findings: Finding[] = [];
-  if (!isWritable)
+  if (!isWritable) {
     findings.push(finding('directory-denied', `this user cannot write to ${path}`, takeOver(path)));
-  if ((mode & 0o002) !== 0 && (mode & 0o1000) === 0)
+  }
+  if ((mode & 0o002) !== 0 && (mode & 0o1000) === 0) {
     findings.push(
       finding(
         'directory-open',
@@ -49,6 +50,7 @@ function judgeRights({ path, mode, isWritable }: DirectoryFacts): Finding[] {
         `chmod o-rwx ${quoted(path)}`,
       ),
     );
+  }
   return findings;
 }
 
@@ -72,7 +74,7 @@ function judgeKeyModes({ path, entries }: DirectoryFacts, { pem }: AgentConfig):
 
 function judgeEntry({ name, isDirectory, facts, code }: DirectoryEntry, path: string): Finding[] {
   const file = quoted(join(path, name));
-  if (isDirectory)
+  if (isDirectory) {
     return [
       finding(
         'file-subdirectory',
@@ -80,10 +82,12 @@ function judgeEntry({ name, isDirectory, facts, code }: DirectoryEntry, path: st
         `crt ${join(path, name)} on the bind, or move its files up`,
       ),
     ];
+  }
   if (sideFileOwner(name) !== undefined) return [];
   const problem = facts === undefined ? `cannot be read (${code})` : facts.problem;
-  if (code === 'EACCES')
+  if (code === 'EACCES') {
     return [finding('directory-denied', `this user cannot read ${name}`, `chown pemfleet ${file}`)];
+  }
   if (problem !== undefined) {
     const seen = `${name} ${problem}: HAProxy's next start or reload will fail`;
     return [
@@ -94,7 +98,7 @@ function judgeEntry({ name, isDirectory, facts, code }: DirectoryEntry, path: st
       ),
     ];
   }
-  if (/(~|\.(bak|old|orig|save|tmp|new|rpmnew|dpkg-\w+))$/.test(name))
+  if (/(~|\.(bak|old|orig|save|tmp|new|rpmnew|dpkg-\w+))$/.test(name)) {
     return [
       finding(
         'file-backup',
@@ -102,6 +106,7 @@ function judgeEntry({ name, isDirectory, facts, code }: DirectoryEntry, path: st
         `mv ${file} ${quoted(join('/root', name))}; then reload HAProxy`,
       ),
     ];
+  }
   return name.endsWith('.crt')
     ? [
         finding(

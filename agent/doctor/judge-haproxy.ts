@@ -26,11 +26,11 @@ function judgeSocket(facts: HaproxyFacts, { haproxy: { statsSocket } }: AgentCon
   const { socketMode = 0 } = facts;
   if (facts.code !== undefined) return [socketFailure(facts, statsSocket, fix)];
   const findings: Finding[] = [];
-  if (facts.certificatesCode === 'ERR_RUNTIME_NOT_ADMIN')
+  if (facts.certificatesCode === 'ERR_RUNTIME_NOT_ADMIN') {
     findings.push(
       finding('socket-not-admin', `${statsSocket} has level ${line?.level ?? 'operator or user'}`, fix),
     );
-  else if (facts.certificatesCode !== undefined)
+  } else if (facts.certificatesCode !== undefined) {
     findings.push(
       finding(
         'socket-silent',
@@ -38,7 +38,8 @@ function judgeSocket(facts: HaproxyFacts, { haproxy: { statsSocket } }: AgentCon
         SILENT_FIX,
       ),
     );
-  if ((socketMode & 0o002) !== 0)
+  }
+  if ((socketMode & 0o002) !== 0) {
     findings.push(
       finding(
         'socket-open-to-all',
@@ -46,6 +47,7 @@ function judgeSocket(facts: HaproxyFacts, { haproxy: { statsSocket } }: AgentCon
         fix,
       ),
     );
+  }
   return findings;
 }
 
@@ -84,7 +86,7 @@ function socketFailure({ code = '', config }: HaproxyFacts, socket: string, sock
 function judgeProcess(facts: HaproxyFacts, { haproxy: { statsSocket } }: AgentConfig): Finding[] {
   const { version, isStopping, transaction } = facts;
   const findings: Finding[] = [];
-  if (version !== '' && isBefore(version, OLDEST))
+  if (version !== '' && isBefore(version, OLDEST)) {
     findings.push(
       finding(
         'haproxy-too-old',
@@ -92,7 +94,7 @@ function judgeProcess(facts: HaproxyFacts, { haproxy: { statsSocket } }: AgentCo
         'upgrade HAProxy to 2.6 or newer',
       ),
     );
-  else if (version !== '' && isBefore(version, OLDEST_TESTED))
+  } else if (version !== '' && isBefore(version, OLDEST_TESTED)) {
     findings.push(
       finding(
         'haproxy-untested',
@@ -100,7 +102,8 @@ function judgeProcess(facts: HaproxyFacts, { haproxy: { statsSocket } }: AgentCo
         'upgrade HAProxy to 2.6 or newer',
       ),
     );
-  if (isStopping)
+  }
+  if (isStopping) {
     findings.push(
       finding(
         'haproxy-stopping',
@@ -108,6 +111,7 @@ function judgeProcess(facts: HaproxyFacts, { haproxy: { statsSocket } }: AgentCo
         'wait for the reload to end; systemctl restart haproxy if it does not',
       ),
     );
+  }
   if (transaction !== undefined) {
     const command = `${isMasterSocket(statsSocket) ? '@1 ' : ''}abort ssl cert ${transaction}`;
     const abort = `echo ${quoted(command)} | socat stdio ${quoted(socketPathOf(statsSocket))}`;

@@ -12,8 +12,9 @@ export function judgeLoaded(
   const { certsDir, crtList, crtListFile } = config.haproxy;
   if (code !== undefined || certificatesCode !== undefined || directory.code !== undefined) return [];
   if (crtList !== undefined) return knownNames.includes(crtList) ? [] : [unknownName(crtList, knownNames)];
-  if (directory.crtLists.length > 0 || directory.isNamedFileByFile)
+  if (directory.crtLists.length > 0 || directory.isNamedFileByFile) {
     return [...judgeNames(directory, crtListFile), ...judgeFiles(directory)];
+  }
   if (crtListFile !== undefined) return [unknownCrtList(crtListFile, knownNames)];
   const relative = knownNames.find(
     (name) => !name.startsWith('/') && certsDir.endsWith(`/${name.replace(/^(\.\/)+/, '')}`),
@@ -70,9 +71,10 @@ function judgeFiles({ entries, serials }: DirectoryFacts): Finding[] {
     .map(({ name }) => name);
   const findings: Finding[] = [];
   const fix = 'pemfleet-agent sync for files of the manifest; for others systemctl reload haproxy';
-  if (absent.length > 0)
+  if (absent.length > 0) {
     findings.push(finding('file-not-loaded', `HAProxy has not loaded ${listed(absent)}`, fix));
-  if (other.length > 0)
+  }
+  if (other.length > 0) {
     findings.push(
       finding(
         'file-differs',
@@ -80,5 +82,6 @@ function judgeFiles({ entries, serials }: DirectoryFacts): Finding[] {
         fix,
       ),
     );
+  }
   return findings;
 }

@@ -47,8 +47,9 @@ export async function lookAtCrtList(
     return config && toHost(join(config.crtBase ?? '/', filename), paths);
   };
   const missing: { number: number; filename: string }[] = [];
-  for (const { number, filename } of lines)
+  for (const { number, filename } of lines) {
     if (!(await isFile(hostPathOf(filename)))) missing.push({ number, filename });
+  }
   const tails = tailsIn(lines, toHaproxy(certsDir, paths));
   return { path, code: undefined, isReplaceable, strays: straysIn(text), missing, tails };
 }
@@ -80,8 +81,9 @@ export function straysIn(text: string): { number: number; why: string }[] {
 function whyStray(line: string): string | undefined {
   if (line.trim() === '' || line.startsWith('#')) return undefined;
   const parsed = parseCrtListLine(line);
-  if (parsed === undefined)
+  if (parsed === undefined) {
     return line.trim().startsWith('#') ? 'is a comment that does not begin the line' : 'names no file';
+  }
   const hasOptionsAtMostOnce = /^[^[\]]*(\[[^[\]]*(\][^[\]]*)?)?$/.test(parsed.tail);
   return hasOptionsAtMostOnce ? undefined : 'has brackets that do not match';
 }
@@ -89,8 +91,9 @@ function whyStray(line: string): string | undefined {
 /** True where this host cannot tell. For `X`, HAProxy also takes `X.rsa`, `X.ecdsa` and `X.dsa`. */
 async function isFile(path: string | undefined): Promise<boolean> {
   if (path === undefined) return true;
-  for (const suffix of ['', '.rsa', '.ecdsa', '.dsa'])
+  for (const suffix of ['', '.rsa', '.ecdsa', '.dsa']) {
     if (await stat(`${path}${suffix}`).then((stats) => stats.isFile(), isUnknown)) return true;
+  }
   return false;
 }
 

@@ -88,8 +88,9 @@ async function lookAtEntry(directory: string, name: string, isRead: boolean): Pr
   const stats: Stats = await stat(path).catch(() => lstat(path));
   const kind = { isDirectory: stats.isDirectory(), isRead };
   const seen = { name, ...kind, mode: stats.mode & 0o777, bytes: stats.size };
-  if (seen.isDirectory || sideFileOwner(name) !== undefined)
+  if (seen.isDirectory || sideFileOwner(name) !== undefined) {
     return { ...seen, facts: undefined, code: undefined };
+  }
   try {
     const text = await readFile(path, 'utf8');
     const keyText = await readFile(`${path}.key`, 'utf8').catch(() => '');

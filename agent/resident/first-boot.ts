@@ -71,8 +71,9 @@ function bootResult(agent: Agent, result: PassResult, instances: readonly Bootin
   const code = error === undefined ? undefined : codeOf(error);
   // HAProxy is not expected to run yet.
   const isRead = code === undefined || isRuntimeErrorCode(code);
-  if (isRead && status.files.some(({ disk }) => disk !== undefined))
+  if (isRead && status.files.some(({ disk }) => disk !== undefined)) {
     return { result, exitStatus: exitStatusOfBoot(result) };
+  }
   const files = instances.reduce((count, instance) => count + (instance.files?.length ?? 0), 0);
   agent.log('boot.last-good', { files, code });
   return { result, exitStatus: instances.some(isUnreadable) ? EXIT.failure : EXIT.ok };
@@ -88,8 +89,9 @@ async function installPlaceholders(
   instances: readonly BootingInstance[],
 ): Promise<number> {
   const allowed = bare.filter(({ instance }) => instance.config.haproxy.placeholder);
-  for (const { instance, files } of allowed)
+  for (const { instance, files } of allowed) {
     if (!files?.includes(PLACEHOLDER_FILE)) await installPlaceholder(instance);
+  }
   return allowed.length === bare.length && !instances.some(isUnreadable) ? EXIT.ok : EXIT.failure;
 }
 

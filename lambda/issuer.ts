@@ -10,7 +10,7 @@ import { RunCommandNotifier } from './fleet/run-command.ts';
 import { type Log, levelOf } from './log.ts';
 import type { Outcome } from './outcome.ts';
 import { afterPass } from './pass/after-pass.ts';
-import { loadConfigFile, runPass } from './wiring.ts';
+import { loadConfigFile, runPassExclusively } from './wiring.ts';
 
 /** The part of Lambda's context that is used. */
 export interface LambdaContext {
@@ -40,10 +40,10 @@ export async function handler(_event: unknown, context: LambdaContext): Promise<
   const bucket = await openBucket(process.env['PEMFLEET_BUCKET'] ?? config.bucket);
   const timing = { now, deadline, sleep: (ms: number) => sleep(ms) };
   const random = () => randomInt(2 ** 32) / 2 ** 32;
-  const result = await runPass(bucket, config, {}, { timing, random, log });
+  const result = await runPassExclusively({ bucket, config, options: {}, timing, random, log });
   const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
   const notifier = document ? new RunCommandNotifier(document) : undefined;
-  emit(await afterPass({ bucket, notifier, log, now: now() }, result));
+  emit(await afterPass({ bucket, timing, log }, notifier, result));
   return failIfAny(result.outcomes);
 }
 

@@ -1,4 +1,4 @@
-/** What both composition roots (issuer.ts on Lambda, cli.ts anywhere) wire in the same way. */
+/** Makes the `Pass` of both programs that run one (issuer.ts on Lambda, cli.ts anywhere): CAs, solver, configuration. */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { ConfigError } from '#common/config-error.ts';
@@ -6,22 +6,15 @@ import { PEMFLEET_VERSION } from '#contract/version.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Timing } from './acme/poll.ts';
 import { createTransport } from './acme/transport.ts';
-import { type Ca, openCa } from './ca/ca.ts';
+import { type Ca, type Cas, openCa } from './ca/ca.ts';
 import { http01Solver } from './challenge/http01.ts';
 import type { ChallengeSolver } from './challenge/solver.ts';
 import { statelessSolver } from './challenge/stateless.ts';
 import type { AcmeSettings } from './config/acme.ts';
 import type { Config } from './config/config.ts';
-import type { Log } from './log.ts';
-import type { PassOptions, PassResult } from './outcome.ts';
-import { issue } from './pass/pass.ts';
-
-/** What only a composition root may touch: the clock, chance and the place to tell. */
-export interface PassEnvironment {
-  timing: Timing;
-  random: () => number;
-  log: Log;
-}
+import type { PassResult } from './outcome.ts';
+import { runPass } from './pass/pass.ts';
+import type { Pass } from './pass.ts';
 
 /** @param parse of the file's text: YAML for people, JSON on Lambda */
 export async function loadConfigFile(
@@ -34,25 +27,20 @@ export async function loadConfigFile(
     const { caFile, externalAccountBinding: binding } = acme;
     return {
       ...acme,
-      ...(caFile !== undefined && { caFile: absolute(caFile) }),
-      ...(binding && { externalAccountBinding: { ...binding, hmacKeyFile: absolute(binding.hmacKeyFile) } }),
+      caFile: caFile && absolute(caFile),
+      externalAccountBinding: binding && { ...binding, hmacKeyFile: absolute(binding.hmacKeyFile) },
     };
   };
   return { ...config, acme: withPaths(config.acme), fallback: config.fallback.map(withPaths) };
 }
 
-/** One pass, alone on its bucket where the bucket can tell. */
-export function runPass(
-  bucket: Bucket,
-  config: Config,
-  options: PassOptions,
-  world: PassEnvironment,
-): Promise<PassResult> {
-  return withCas(bucket, config, world.timing, async (authorities) => {
-    const solver = await solverFor(config, bucket, world.timing);
-    const work = () =>
-      issue({ ...world, bucket, solver, authorities }, config, options).finally(() => solver.close?.());
-    return options.dryRun ? work() : bucket.exclusively('pass', remainingMs(world.timing), work);
+/** Opens the CAs and the solver and runs one pass, alone on its bucket where the bucket can lock; a dry run takes no lock. */
+export function runPassExclusively(given: Omit<Pass, 'cas' | 'solver'>): Promise<PassResult> {
+  const { bucket, config, options, timing } = given;
+  return withCas(given, async (cas) => {
+    const solver = await solverFor(config, bucket, timing);
+    const work = () => runPass({ ...given, cas, solver }).finally(() => solver.close?.());
+    return options.dryRun ? work() : bucket.exclusively('pass', remainingMs(timing), work);
   });
 }
 
@@ -72,18 +60,15 @@ async function solverFor(
   }
 }
 
-/** The configured CAs, by directory URL; their connections are closed when `work` is done. */
+/** Opens the configured CAs for `work`, and closes their connections when it is done. */
 export async function withCas<T>(
-  bucket: Bucket,
-  config: Config,
-  timing: Timing,
-  work: (authorities: ReadonlyMap<string, Ca>) => Promise<T>,
+  { bucket, config, timing }: Pick<Pass, 'bucket' | 'config' | 'timing'>,
+  work: (cas: Cas) => Promise<T>,
 ): Promise<T> {
-  const opened = await Promise.all(
-    [config.acme, ...config.fallback].map((settings) => connect(bucket, settings, timing)),
-  );
+  const all = [config.acme, ...config.fallback];
+  const opened = await Promise.all(all.map((settings) => connect(bucket, settings, timing)));
   try {
-    return await work(new Map(opened.map(({ authority }) => [authority.settings.directoryUrl, authority])));
+    return await work(new Map(opened.map(({ ca }) => [ca.settings.directoryUrl, ca])));
   } finally {
     for (const { close } of opened) close();
   }
@@ -93,28 +78,28 @@ function remainingMs({ now, deadline }: Timing): number {
   return deadline.getTime() - now().getTime();
 }
 
-async function connect(bucket: Bucket, settings: AcmeSettings, timing: Timing) {
+async function connect(
+  bucket: Bucket,
+  settings: AcmeSettings,
+  timing: Timing,
+): Promise<{ ca: Ca; close: () => void }> {
   const { caFile, externalAccountBinding } = settings;
-  const ca = caFile === undefined ? undefined : await readText(caFile, 'no trust anchors (caFile)');
+  const trustAnchors = caFile === undefined ? undefined : await readText(caFile, 'no trust anchors (caFile)');
   const hmacKey =
     externalAccountBinding && (await readText(externalAccountBinding.hmacKeyFile, 'no HMAC key')).trim();
-  const transport = createTransport({
+  const { exchange, close } = createTransport({
     userAgent: `pemfleet/${PEMFLEET_VERSION}`,
     remainingMs: () => remainingMs(timing),
-    ...(ca !== undefined && { ca }),
+    ...(trustAnchors !== undefined && { ca: trustAnchors }),
   });
-  return {
-    authority: openCa(bucket, settings, transport.exchange, timing.now, hmacKey),
-    close: transport.close,
-  };
+  return { ca: openCa({ bucket, settings, exchange, now: timing.now, hmacKey }), close };
 }
 
 async function readText(file: string, what: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    throw new ConfigError('ERR_CONFIG', `${what} at ${file}: ${(error as NodeJS.ErrnoException).code}`, {
-      cause: error,
-    });
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ConfigError('ERR_CONFIG', `${what} at ${file}: ${code}`, { cause: error });
   }
 }

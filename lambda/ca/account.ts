@@ -5,7 +5,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import * as z from 'zod';
 import { serializeDocument } from '#contract/document.ts';
-import { BucketError } from '#contract/errors.ts';
+import { BucketError, ContractError } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { changeKey, findAccount, newAccount } from '../acme/account.ts';
@@ -25,14 +25,14 @@ const accountRecord = z.looseObject({
 });
 type AccountRecord = z.infer<typeof accountRecord>;
 
-export interface AccountDeps {
+/** How a CA is talked to, and the bucket that keeps our account there. */
+export interface CaOptions {
   bucket: Bucket;
   settings: AcmeSettings;
-  directory: Directory;
   exchange: Transport;
   now: () => Date;
   /** Of the external account binding (RFC 8555 §7.3.4), base64url. */
-  hmacKey: string | undefined;
+  hmacKey?: string | undefined;
 }
 
 interface StoredAccount {
@@ -40,27 +40,29 @@ interface StoredAccount {
   etag: string;
 }
 
-export async function openAccount(deps: AccountDeps): Promise<AcmeClient> {
-  const stored = await settleRollover(deps, await readOrCreate(deps.bucket, deps.settings.directoryUrl));
-  const client = clientOf(deps, stored.record.key, stored.record.url);
+export async function openAccount(options: CaOptions, directory: Directory): Promise<AcmeClient> {
+  const stored = await settleRollover(options, directory, await readOrCreate(options));
+  const client = clientOf(options, directory, stored.record.key, stored.record.url);
   if (stored.record.url !== undefined) return client;
-  const { contact, termsOfServiceAgreed, externalAccountBinding } = deps.settings;
-  const binding = externalAccountBinding && { kid: externalAccountBinding.kid, hmacKey: deps.hmacKey ?? '' };
+  const { contact, termsOfServiceAgreed, externalAccountBinding } = options.settings;
+  const binding = externalAccountBinding && {
+    kid: externalAccountBinding.kid,
+    hmacKey: options.hmacKey ?? '',
+  };
   const url = await newAccount(client, { contact, termsOfServiceAgreed }, binding);
-  // Whoever loses this race registered the same key and has the same URL: nothing is lost.
-  await save(deps, stored, { url });
+  // A pass that loses this race has registered the same key and has the same URL: nothing is lost.
+  await save(options, stored, { url });
   return client;
 }
 
 /** RFC 8555 §7.3.5. Killed anywhere, the next pass finds out which of the two keys the CA knows. */
-export async function rolloverAccountKey(deps: AccountDeps): Promise<AcmeClient> {
-  const old = await openAccount(deps);
-  const stored = await readOrCreate(deps.bucket, deps.settings.directoryUrl);
+export async function rolloverAccountKey(options: CaOptions, directory: Directory): Promise<AcmeClient> {
+  const old = await openAccount(options, directory);
   const nextKey = generateAccountKey();
-  if (!(await save(deps, stored, { nextKey }))) throw conflict(deps);
+  if (!(await save(options, await readOrCreate(options), { nextKey }))) throw conflict(options);
   await changeKey(old, nextKey);
-  const settled = await settleRollover(deps, await readOrCreate(deps.bucket, deps.settings.directoryUrl));
-  return clientOf(deps, settled.record.key, settled.record.url);
+  const { record } = await settleRollover(options, directory, await readOrCreate(options));
+  return clientOf(options, directory, record.key, record.url);
 }
 
 export async function forgetAccountUrl(bucket: Bucket, directoryUrl: string): Promise<void> {
@@ -70,46 +72,50 @@ export async function forgetAccountUrl(bucket: Bucket, directoryUrl: string): Pr
   await bucket.put(layout.account(directoryUrl), serializeDocument(record), { ifMatch: stored.etag });
 }
 
-async function settleRollover(deps: AccountDeps, stored: StoredAccount): Promise<StoredAccount> {
+async function settleRollover(
+  options: CaOptions,
+  directory: Directory,
+  stored: StoredAccount,
+): Promise<StoredAccount> {
   const { nextKey, ...record } = stored.record;
   if (nextKey === undefined) return stored;
-  const url = await findAccount(clientOf(deps, nextKey, undefined)).catch((error: unknown) => {
+  const url = await findAccount(clientOf(options, directory, nextKey, undefined)).catch((error: unknown) => {
     if (error instanceof AcmeProblem && error.type === 'accountDoesNotExist') return undefined;
     throw error;
   });
   const settled = url === undefined ? record : { ...record, key: nextKey, url };
-  const result = await deps.bucket.put(
-    layout.account(deps.settings.directoryUrl),
-    serializeDocument(settled),
-    {
-      ifMatch: stored.etag,
-    },
-  );
-  if (result === 'precondition-failed') return readOrCreate(deps.bucket, deps.settings.directoryUrl);
+  const result = await options.bucket.put(keyOf(options), serializeDocument(settled), {
+    ifMatch: stored.etag,
+  });
+  if (result === 'precondition-failed') return readOrCreate(options);
   return { record: settled, etag: result.etag };
 }
 
-function clientOf(deps: AccountDeps, accountKey: string, accountUrl: string | undefined): AcmeClient {
-  const { directory, exchange, now } = deps;
+function clientOf(
+  { exchange, now }: CaOptions,
+  directory: Directory,
+  accountKey: string,
+  accountUrl: string | undefined,
+): AcmeClient {
   return new AcmeClient({ directory, accountKey, accountUrl, exchange, now });
 }
 
+/** @returns false if another pass has changed the record meanwhile */
 async function save(
-  deps: AccountDeps,
+  options: CaOptions,
   stored: StoredAccount,
   change: Partial<AccountRecord>,
 ): Promise<boolean> {
-  const key = layout.account(deps.settings.directoryUrl);
-  const result = await deps.bucket.put(key, serializeDocument({ ...stored.record, ...change }), {
-    ifMatch: stored.etag,
-  });
+  const body = serializeDocument({ ...stored.record, ...change });
+  const result = await options.bucket.put(keyOf(options), body, { ifMatch: stored.etag });
   return result !== 'precondition-failed';
 }
 
-async function readOrCreate(bucket: Bucket, directoryUrl: string): Promise<StoredAccount> {
-  const key = layout.account(directoryUrl);
-  const found = await read(bucket, key);
-  if (found !== undefined) return found;
+async function readOrCreate(options: CaOptions): Promise<StoredAccount> {
+  const { bucket } = options;
+  const key = keyOf(options);
+  const present = await read(bucket, key);
+  if (present !== undefined) return present;
   await bucket.put(key, serializeDocument({ version: 1, key: generateAccountKey() }), { ifNoneMatch: '*' });
   // Read back: another pass may have been first, then its key counts.
   const stored = await read(bucket, key);
@@ -125,7 +131,8 @@ async function read(bucket: Bucket, key: string): Promise<StoredAccount | undefi
     return { record: accountRecord.parse(JSON.parse(object.body.toString('utf8'))), etag: object.etag };
   } catch {
     // Neither parser's message is passed on: it may quote the key.
-    throw new BucketError('ERR_BUCKET_IO', key, 'is no account record that this version can read');
+    const message = 'is no account record that this version can read';
+    throw new ContractError('ERR_ACCOUNT_RECORD', key, message);
   }
 }
 
@@ -134,7 +141,11 @@ function generateAccountKey(): string {
   return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 }
 
-function conflict(deps: AccountDeps): BucketError {
-  const key = layout.account(deps.settings.directoryUrl);
-  return new BucketError('ERR_BUCKET_CONFLICT', key, 'another pass has changed the account; try again');
+function keyOf({ settings }: CaOptions): string {
+  return layout.account(settings.directoryUrl);
+}
+
+function conflict(options: CaOptions): BucketError {
+  const message = 'another pass has changed the account; try again';
+  return new BucketError('ERR_BUCKET_CONFLICT', keyOf(options), message);
 }

@@ -1,76 +1,143 @@
-/**
- * What is remembered of the CAs between passes: pauses and outages (ca-pause.ts), and how many orders were placed
- * lately, so that our own budget ends before theirs does.
- */
-
+/** What pemfleet allows itself at each CA during a pass: orders that are left, pauses and outages. */
 import { createHash } from 'node:crypto';
-import * as z from 'zod';
 import { DAY_MS, HOUR_MS } from '#common/time.ts';
-import { layout } from '#contract/layout.ts';
+import { messageOf } from '#contract/errors.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { instant, readCached, serializeCached } from '#storage/cached-document.ts';
+import { type AcmeProblem, isCaFault } from '../acme/problem.ts';
 import { exactSet } from '../config/identifier.ts';
-
-const caState = z.object({
-  version: z.literal(1),
-  cas: z.record(
-    z.string(),
-    z.object({
-      pausedUntil: instant.optional(),
-      /** Passes in a row that ended in a pause. */
-      strikes: z.number().int().default(0),
-      /** Passes in a row to which directory or account were out of reach, and until when other CAs go first. */
-      outage: z
-        .object({ passes: z.number().int(), at: instant, avoidedUntil: instant.optional() })
-        .optional(),
-      /** New orders of the last three hours: counted before they are placed, so that a killed pass counts too. */
-      orders: z.array(z.object({ at: instant, count: z.number().int() })).default([]),
-    }),
-  ),
-  /** By exact set of identifiers and CA: certificates of the last seven days. */
-  sets: z.record(z.string(), z.array(instant)),
-});
-
-export type CaState = z.infer<typeof caState>;
+import type { Log } from '../log.ts';
+import { avoidedUntil, isPausing, pausedUntil, withOutage, withPause } from './pause.ts';
+import { type CaState, caEntryOf, readCaState, withCaEntry, writeCaState } from './state.ts';
 
 const ORDER_WINDOW_MS = 3 * HOUR_MS;
 const SET_WINDOW_MS = 7 * DAY_MS;
 /** Let's Encrypt: five certificates for the same exact set of identifiers in seven days, without exception. */
 const CERTIFICATES_PER_SET = 5;
 
-/** An unreadable state is begun anew: it holds courtesy, no truth. */
-export async function readCaState(bucket: Bucket): Promise<CaState> {
-  const { value } = await readCached(bucket, layout.caState, caState);
-  return value ?? { version: 1, cas: {}, sets: {} };
-}
-
-export async function writeCaState(bucket: Bucket, state: CaState): Promise<void> {
-  await bucket.put(layout.caState, serializeCached(state));
-}
-
-/** An order that somebody wishes to place: `count` certificates for one set of identifiers. */
+/** New orders of one certificate: `count` of them, for one set of identifiers. */
 export interface BudgetRequest {
   directoryUrl: string;
   identifiers: readonly string[];
   count: number;
 }
 
+interface CaBudgetOptions {
+  bucket: Bucket;
+  ordersPer3Hours: number;
+  now: () => Date;
+  log: Log;
+}
+
+export async function readCaBudget(options: CaBudgetOptions): Promise<CaBudget> {
+  return new CaBudget(options, await readCaState(options.bucket));
+}
+
+/** Many certificates change it at once: each verb is one step, and the document is written by `save` alone. */
+export class CaBudget {
+  readonly #options: CaBudgetOptions;
+  /** An outage counts once in a pass, however many certificates meet it. */
+  readonly #begin: Date;
+  /** All orders of a pass are counted under one time, by which they can be released. */
+  #reservedAt: Date | undefined;
+  #state: CaState;
+  #saved: CaState;
+
+  constructor(options: CaBudgetOptions, state: CaState) {
+    this.#options = options;
+    this.#begin = options.now();
+    this.#state = state;
+    this.#saved = state;
+  }
+
+  get state(): CaState {
+    return this.#state;
+  }
+
+  /** The CA told us to stay away until then. */
+  pausedUntil(directoryUrl: string): Date | undefined {
+    return pausedUntil(this.#state, directoryUrl);
+  }
+
+  /** It was out of reach: other CAs go first until then. */
+  avoidedUntil(directoryUrl: string): Date | undefined {
+    return avoidedUntil(this.#state, directoryUrl);
+  }
+
+  /** @returns undefined if the orders are counted, else the time from which there is room for them */
+  reserve(request: BudgetRequest): Date | undefined {
+    this.#reservedAt ??= this.#options.now();
+    const reserved = reserve(this.#state, request, this.#options.ordersPer3Hours, this.#reservedAt);
+    if (reserved instanceof Date) return reserved;
+    this.#state = reserved;
+    return undefined;
+  }
+
+  /** Takes back orders that this pass has reserved and not placed; nothing where it has reserved none. */
+  release(request: BudgetRequest | undefined): void {
+    if (request !== undefined && this.#reservedAt !== undefined)
+      this.#state = release(this.#state, request, this.#reservedAt);
+  }
+
+  recordIssued(request: BudgetRequest): void {
+    this.#state = withIssued(this.#state, request, this.#options.now());
+  }
+
+  /** @param hasRecord an order record remembers the failure; otherwise the CA's state does */
+  recordFailure(directoryUrl: string, error: unknown, hasRecord: boolean): void {
+    if (isPausing(error)) this.#pause(directoryUrl, error);
+    else if (!hasRecord && isCaFault(error)) this.#noteOutage(directoryUrl, error);
+  }
+
+  /** Writes what has changed, without what no longer counts. */
+  async save(): Promise<void> {
+    const state = this.#state;
+    if (state === this.#saved) return;
+    await writeCaState(this.#options.bucket, pruned(state, this.#options.now()));
+    this.#saved = state;
+  }
+
+  #pause(directoryUrl: string, error: AcmeProblem): void {
+    const now = this.#options.now();
+    const until = this.pausedUntil(directoryUrl);
+    // Certificates that were under way together count as one.
+    if (until !== undefined && until > now) return;
+    this.#state = withPause(this.#state, directoryUrl, error, now);
+    this.#log('ca.paused', directoryUrl, this.pausedUntil(directoryUrl), error);
+  }
+
+  #noteOutage(directoryUrl: string, error: unknown): void {
+    const before = this.#state;
+    this.#state = withOutage(before, directoryUrl, this.#begin, this.#options.now());
+    if (this.#state !== before)
+      this.#log('ca.unreachable', directoryUrl, this.avoidedUntil(directoryUrl), error);
+  }
+
+  #log(
+    event: 'ca.paused' | 'ca.unreachable',
+    directory: string,
+    until: Date | undefined,
+    error: unknown,
+  ): void {
+    this.#options.log(event, { directory, until: until?.toISOString(), error: messageOf(error) });
+  }
+}
+
 /** @returns the state with the orders counted, or the time from which there is room for them and their certificates */
 export function reserve(
   state: CaState,
-  wish: BudgetRequest,
+  request: BudgetRequest,
   ordersPer3Hours: number,
   now: Date,
 ): CaState | Date {
-  const { directoryUrl, count } = wish;
-  const ca = state.cas[directoryUrl] ?? { strikes: 0, orders: [] };
+  const { directoryUrl, count } = request;
+  const ca = caEntryOf(state, directoryUrl);
   const orders = ca.orders.filter(({ at }) => now.getTime() - at.getTime() < ORDER_WINDOW_MS);
   const placed = orders.reduce((sum, order) => sum + order.count, 0);
   if (placed + count > ordersPer3Hours) return later(orders[0]?.at ?? now, ORDER_WINDOW_MS);
-  const set = setKey(wish);
+  const set = setKey(request);
   const recent = (state.sets[set] ?? []).filter((at) => now.getTime() - at.getTime() < SET_WINDOW_MS);
   if (recent.length + count > CERTIFICATES_PER_SET) return later(recent[0] ?? now, SET_WINDOW_MS);
-  return { ...state, cas: { ...state.cas, [directoryUrl]: { ...ca, orders: merge(orders, now, count) } } };
+  return withCaEntry(state, directoryUrl, { ...ca, orders: merge(orders, now, count) });
 }
 
 /** Takes back what was counted at `countedAt` for orders that were not placed after all: the CA was out of reach. */
@@ -81,16 +148,16 @@ export function release(state: CaState, { directoryUrl, count }: BudgetRequest, 
     order.at.getTime() === countedAt.getTime() ? { ...order, count: order.count - count } : order,
   );
   const orders = lessened.filter((order) => order.count > 0);
-  return { ...state, cas: { ...state.cas, [directoryUrl]: { ...ca, orders } } };
+  return withCaEntry(state, directoryUrl, { ...ca, orders });
 }
 
 /** Certificates were issued: they count for their exact set of identifiers, and the next pause begins short again. */
-export function withIssued(state: CaState, wish: BudgetRequest, now: Date): CaState {
-  const set = setKey(wish);
-  const times = [...(state.sets[set] ?? []), ...Array.from({ length: wish.count }, () => now)];
-  const ca = state.cas[wish.directoryUrl] ?? { strikes: 0, orders: [] };
-  const cas = { ...state.cas, [wish.directoryUrl]: { strikes: 0, orders: ca.orders } };
-  return { ...state, cas, sets: { ...state.sets, [set]: times } };
+export function withIssued(state: CaState, request: BudgetRequest, now: Date): CaState {
+  const set = setKey(request);
+  const times = [...(state.sets[set] ?? []), ...Array.from({ length: request.count }, () => now)];
+  const { orders } = caEntryOf(state, request.directoryUrl);
+  const calm = withCaEntry(state, request.directoryUrl, { strikes: 0, orders });
+  return { ...calm, sets: { ...state.sets, [set]: times } };
 }
 
 /** Without what no longer counts. */

@@ -1,11 +1,10 @@
 /** A configured CA during a pass: directory and account are opened on first use, once. */
-import type { Bucket } from '#storage/bucket.ts';
 import type { AcmeClient } from '../acme/client.ts';
 import { type Directory, readDirectory } from '../acme/directory.ts';
+import { AcmeProblem } from '../acme/problem.ts';
 import { getRenewalInfo, type RenewalInfo } from '../acme/renewal-info.ts';
-import type { Transport } from '../acme/transport.ts';
 import type { AcmeSettings } from '../config/acme.ts';
-import { forgetAccountUrl, openAccount, rolloverAccountKey } from './account.ts';
+import { type CaOptions, forgetAccountUrl, openAccount, rolloverAccountKey } from './account.ts';
 
 export interface Ca {
   settings: AcmeSettings;
@@ -19,30 +18,44 @@ export interface Ca {
   forgetAccount: () => Promise<void>;
 }
 
-/** @param hmacKey of the external account binding, base64url */
-export function openCa(
-  bucket: Bucket,
-  settings: AcmeSettings,
-  exchange: Transport,
-  now: () => Date,
-  hmacKey: string | undefined,
-): Ca {
+/** The configured CAs, by directory URL, the preferred one first. */
+export type Cas = ReadonlyMap<string, Ca>;
+
+export function openCa(options: CaOptions): Ca {
+  const { bucket, exchange, now, settings } = options;
   let directory: Promise<Directory> | undefined;
   let account: Promise<AcmeClient> | undefined;
   const readOnce = () => (directory ??= readDirectory(exchange, settings.directoryUrl, now));
-  const deps = async () => ({ bucket, settings, exchange, now, hmacKey, directory: await readOnce() });
   return {
     settings,
     directory: readOnce,
-    account: () => (account ??= deps().then(openAccount)),
-    rolloverAccount: () => deps().then(rolloverAccountKey),
+    account: () => (account ??= readOnce().then((read) => openAccount(options, read))),
+    rolloverAccount: async () => rolloverAccountKey(options, await readOnce()),
     renewalInfo: async (certId) => getRenewalInfo(exchange, await readOnce(), certId, now()),
     forgetAccount: () => forgetAccountUrl(bucket, settings.directoryUrl),
   };
 }
 
-export function caOf(authorities: ReadonlyMap<string, Ca>, directoryUrl: string): Ca {
-  const authority = authorities.get(directoryUrl);
-  if (authority === undefined) throw new TypeError(`no configured CA has the directory ${directoryUrl}`);
-  return authority;
+/** @throws TypeError for a CA that is not configured: decisions name configured ones only */
+export function caOf(cas: Cas, directoryUrl: string): Ca {
+  const ca = cas.get(directoryUrl);
+  if (ca === undefined) throw new TypeError(`no configured CA has the directory ${directoryUrl}`);
+  return ca;
+}
+
+/** Our account at a CA, open for orders. */
+export interface CaAccount {
+  readonly settings: AcmeSettings;
+  readonly client: AcmeClient;
+}
+
+export async function openAccountAt(cas: Cas, directoryUrl: string): Promise<CaAccount> {
+  const ca = caOf(cas, directoryUrl);
+  return { settings: ca.settings, client: await ca.account() };
+}
+
+/** Drops the account's URL if the CA answered that it does not know the account (RFC 8555 §6.7). */
+export async function forgetLostAccount(cas: Cas, directoryUrl: string, error: unknown): Promise<void> {
+  if (error instanceof AcmeProblem && error.type === 'accountDoesNotExist')
+    await caOf(cas, directoryUrl).forgetAccount();
 }

@@ -6,11 +6,12 @@ import { EXIT } from './output.ts';
 export const accountCommand: Command = async (values) => {
   const { config, bucket } = await loadConfigAndBucket(values);
   const verb = values.rollover ? 'rolloverAccount' : 'account';
-  const accounts = await withCas(bucket, config, passEnvironmentOf(values).timing, (authorities) =>
+  const { timing } = passEnvironmentOf(values);
+  const accounts = await withCas({ bucket, config, timing }, (cas) =>
     Promise.all(
-      [...authorities.values()].map(async (authority) => {
-        const { accountUrl, thumbprint } = await authority[verb]();
-        return { directoryUrl: authority.settings.directoryUrl, url: accountUrl, thumbprint };
+      [...cas.values()].map(async (ca) => {
+        const { accountUrl, thumbprint } = await ca[verb]();
+        return { directoryUrl: ca.settings.directoryUrl, url: accountUrl, thumbprint };
       }),
     ),
   );

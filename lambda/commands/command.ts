@@ -7,7 +7,8 @@ import { openBucket } from '#storage/open.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
 import { parseConfig } from '../config/yaml.ts';
 import { jsonLog, type Log, textLog } from '../log.ts';
-import { loadConfigFile, type PassEnvironment } from '../wiring.ts';
+import type { Pass } from '../pass.ts';
+import { loadConfigFile } from '../wiring.ts';
 
 const OPTIONS = {
   config: { type: 'string', short: 'c', default: '/etc/pemfleet/pemfleet.yaml' },
@@ -57,7 +58,7 @@ export async function loadConfigAndBucket(
   return { config, bucket: await openBucket(process.env['PEMFLEET_BUCKET'] ?? config.bucket) };
 }
 
-export function passEnvironmentOf(values: CommandValues): PassEnvironment {
+export function passEnvironmentOf(values: CommandValues): Pick<Pass, 'timing' | 'random' | 'log'> {
   const seconds = Number(values.timeout);
   if (!(seconds > 0)) throw new UsageError(`--timeout wants seconds, saw ${values.timeout}`);
   const deadline = new Date(Date.now() + seconds * 1000);

@@ -1,4 +1,5 @@
 /** `pemfleet haproxy-config`: prints the HAProxy lines that the configured challenge needs. */
+import { caOf } from '../ca/ca.ts';
 import { responderSnippet, statelessSnippet } from '../challenge/haproxy-lines.ts';
 import { withCas } from '../wiring.ts';
 import { type Command, loadConfigAndBucket, passEnvironmentOf, print } from './command.ts';
@@ -10,11 +11,10 @@ export const haproxyConfigCommand: Command = async (values) => {
     print(responderSnippet(values.listen));
     return EXIT.ok;
   }
-  const client = await withCas(bucket, config, passEnvironmentOf(values).timing, (authorities) => {
-    const authority = authorities.get(config.acme.directoryUrl);
-    if (authority === undefined) throw new TypeError('the configured CA was not opened');
-    return authority.account();
-  });
+  const { timing } = passEnvironmentOf(values);
+  const client = await withCas({ bucket, config, timing }, (cas) =>
+    caOf(cas, config.acme.directoryUrl).account(),
+  );
   print(statelessSnippet(client.thumbprint));
   return EXIT.ok;
 };

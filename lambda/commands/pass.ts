@@ -1,6 +1,6 @@
 /** `pemfleet run` and `pemfleet plan`: one pass, or what it would do. */
 import { notifyFleets } from '../fleet/notify.ts';
-import { runPass } from '../wiring.ts';
+import { runPassExclusively } from '../wiring.ts';
 import {
   type Command,
   type CommandValues,
@@ -19,9 +19,9 @@ export const planCommand: Command = (values) => pass(values, true);
 async function pass(values: CommandValues, dryRun: boolean): Promise<number> {
   const { config, bucket } = await loadConfigAndBucket(values);
   const only = values.only?.map((name) => specOf(config, name).name);
-  const options = { dryRun, force: values['force-renewal'], ...(only !== undefined && { only }) };
+  const options = { dryRun, force: values['force-renewal'], only };
   const environment = passEnvironmentOf(values);
-  const result = await runPass(bucket, config, options, environment);
+  const result = await runPassExclusively({ bucket, config, options, ...environment });
   const { outcomes } = result;
   const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
   if (document && !dryRun) {

@@ -1,7 +1,7 @@
 /** `pemfleet revoke NAME`: publishes a replacement, then revokes. Exits 1 if the replacement failed: nothing is revoked then. */
 import { REVOCATION_REASONS, type RevocationReason } from '../acme/revocation.ts';
-import { findRevocationTargets, revokeTargets } from '../ca/revoke.ts';
-import { runPass, withCas } from '../wiring.ts';
+import { findRevocationTargets, revokeTargets } from '../publication/revoke.ts';
+import { runPassExclusively, withCas } from '../wiring.ts';
 import {
   type Command,
   loadConfigAndBucket,
@@ -25,20 +25,17 @@ export const revokeCommand: Command = async (values, operands) => {
   const environment = passEnvironmentOf(values);
   // A certificate with an earlier serial has its successor already.
   if (values.replace && values.serial === undefined) {
-    const { outcomes } = await runPass(
-      bucket,
-      config,
-      { force: true, freshKey: true, only: [spec.name] },
-      environment,
-    );
+    const options = { force: true, freshKey: true, only: [spec.name] };
+    const { outcomes } = await runPassExclusively({ bucket, config, options, ...environment });
     printToStderr(outcomeTable(outcomes));
     if (outcomes.some(({ result }) => result !== 'issued')) {
       printToStderr('not revoked: there is no replacement; --no-replace revokes without one\n');
       return EXIT.failed;
     }
   }
-  const revocations = await withCas(bucket, config, environment.timing, (authorities) =>
-    revokeTargets(targets, authorities, spec.name, reason, environment.log),
+  const { timing, log } = environment;
+  const revocations = await withCas({ bucket, config, timing }, (cas) =>
+    revokeTargets({ cas, log }, targets, spec.name, reason),
   );
   if (values.json) printJson({ version: 1, revocations });
   for (const { serial, isNew } of revocations)

@@ -21,6 +21,9 @@ export type ContractErrorCode =
   | 'ERR_STATUS_SCHEMA'
   | 'ERR_STATUS_VERSION';
 
+/** Of records that the issuer keeps for itself: no host reads them. */
+export type IssuerRecordErrorCode = 'ERR_ORDER_RECORD' | 'ERR_ACCOUNT_RECORD';
+
 export type BucketErrorCode =
   | 'ERR_BUCKET_URL'
   | 'ERR_BUCKET_DENIED'
@@ -46,9 +49,14 @@ export class PemRejected extends Error {
 /** A document of the bucket cannot be read by this version: upgrade, or repair the document at `key`. */
 export class ContractError extends Error {
   override name = 'ContractError';
-  readonly code: ContractErrorCode;
+  readonly code: ContractErrorCode | IssuerRecordErrorCode;
   readonly key: string;
-  constructor(code: ContractErrorCode, key: string, message: string, options?: ErrorOptions) {
+  constructor(
+    code: ContractErrorCode | IssuerRecordErrorCode,
+    key: string,
+    message: string,
+    options?: ErrorOptions,
+  ) {
     super(`${key}: ${message}`, options);
     this.code = code;
     this.key = key;

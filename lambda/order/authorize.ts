@@ -1,5 +1,6 @@
 /** Proves control of every identifier of an order: present all, respond to all, poll all, clean up all. */
-import { TOKEN } from '#contract/layout.ts';
+import { messageOf } from '#contract/errors.ts';
+import { type CertificateName, TOKEN } from '#contract/layout.ts';
 import {
   type Authorization,
   type Challenge,
@@ -11,9 +12,10 @@ import {
 } from '../acme/authorization.ts';
 import type { AcmeClient } from '../acme/client.ts';
 import type { Order } from '../acme/order.ts';
-import type { Timing } from '../acme/poll.ts';
 import { AcmeUnreachable, AuthorizationFailed } from '../acme/problem.ts';
 import type { ChallengeSolver, PresentedChallenge } from '../challenge/solver.ts';
+import type { Pass } from '../pass.ts';
+import type { OrderLeg } from './leg.ts';
 
 interface Pending {
   authorization: Authorization;
@@ -21,37 +23,25 @@ interface Pending {
   presented: PresentedChallenge;
 }
 
-/** The caller's part in it. */
-export interface AuthorizeHooks {
-  /** Presented by an earlier pass that did not come to clean up. */
-  earlier: readonly PresentedChallenge[];
-  /** Durable when it returns: called before anything is presented, so that a killed pass leaves nothing unnamed. */
-  remember: (challenges: PresentedChallenge[]) => Promise<void>;
-  presented: (identifiers: string[]) => void;
-  /** The proof stands, but something stays behind: not a reason to fail the certificate. */
-  leftover: (error: unknown) => void;
-}
-
 /** @throws AuthorizationFailed naming the identifier; AcmeDeadline if the CA takes longer than there is time */
-export async function authorize(
-  client: AcmeClient,
-  order: Order,
-  solver: ChallengeSolver,
-  timing: Timing,
-  hooks: AuthorizeHooks,
-): Promise<void> {
+export async function authorize(pass: Pass, client: AcmeClient, leg: OrderLeg, order: Order): Promise<void> {
+  const { solver, timing } = pass;
   const authorizations = await Promise.all(order.authorizations.map((url) => getAuthorization(client, url)));
   const pending = authorizations
     .filter(isOpen)
     .map((authorization) => choose(client, order, authorization, solver.type));
   const presented = pending.map((item) => item.presented);
+  // Answers of an earlier pass, which did not come to clean up.
+  const earlier = leg.presented;
   let mayBeLookedAt = false;
-  // Where this fails, another pass drives the order: its answers, which are the same, are not ours to remove.
-  if (pending.length > 0) await hooks.remember(presented);
+  // Saved before anything is presented, so that a killed pass leaves nothing unnamed. Where this fails, another
+  // pass drives the order: its answers, which are the same, are not ours to remove.
+  if (pending.length > 0) await leg.save({ presented });
   try {
     if (pending.length === 0) return;
     await solver.present(presented);
-    hooks.presented(presented.map((challenge) => challenge.identifier));
+    const identifiers = presented.map((challenge) => challenge.identifier);
+    pass.log('challenge.presented', { certificate: leg.certificate, type: solver.type, identifiers });
     mayBeLookedAt = true;
     await all(pending.map(({ challenge }) => respond(client, challenge)));
     await all(pending.map(({ authorization }) => waitValid(client, authorization, timing)));
@@ -62,18 +52,23 @@ export async function authorize(
   } finally {
     // Out of time, cut off, or told of an error: the CA may look all the same. The next pass presents the same
     // answers and removes them; taken away now, they would make the order invalid.
-    if (!mayBeLookedAt) await cleanUp(solver, [...hooks.earlier, ...presented], hooks.leftover);
+    if (!mayBeLookedAt) await cleanUp(pass, leg.certificate, [...earlier, ...presented]);
   }
 }
 
-/** Each answer once; what cannot be removed is told. */
+/** Removes each answer once. The proof stands: an answer that stays behind is logged, and fails no certificate. */
 export async function cleanUp(
-  solver: ChallengeSolver,
+  { solver, log }: Pass,
+  certificate: CertificateName,
   challenges: readonly PresentedChallenge[],
-  leftover: (error: unknown) => void,
 ): Promise<void> {
   const distinct = new Map(challenges.map((challenge) => [challenge.token, challenge]));
-  if (distinct.size > 0) await solver.cleanUp([...distinct.values()]).catch(leftover);
+  if (distinct.size === 0) return;
+  try {
+    await solver.cleanUp([...distinct.values()]);
+  } catch (error) {
+    log('challenge.leftover', { certificate, error: messageOf(error) });
+  }
 }
 
 /** `valid` ones are reused (§7.1.6); anything else than pending can never become valid. */

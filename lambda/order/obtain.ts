@@ -4,38 +4,17 @@
  */
 import { isIP } from 'node:net';
 import { assemble, type CombinedPem, verify } from '#contract/combined-pem.ts';
-import { messageOf } from '#contract/errors.ts';
-import type { Bucket } from '#storage/bucket.ts';
 import { listOrders } from '../acme/account.ts';
 import { downloadChain } from '../acme/chain.ts';
 import type { AcmeClient } from '../acme/client.ts';
-import { finalize, getOrder, newOrder, type Order, type OrderRequest, waitOrder } from '../acme/order.ts';
+import { finalize, getOrder, newOrder, type Order, waitOrder } from '../acme/order.ts';
 import type { Timing } from '../acme/poll.ts';
-import { AcmeProblem, AcmeUnreachable, AuthorizationFailed } from '../acme/problem.ts';
-import type { ChallengeSolver } from '../challenge/solver.ts';
+import { AcmeProblem, AcmeUnreachable, AuthorizationFailed, type Identifier } from '../acme/problem.ts';
+import type { CaAccount } from '../ca/ca.ts';
 import { exactSet } from '../config/identifier.ts';
-import type { Log } from '../log.ts';
+import type { Pass } from '../pass.ts';
 import { authorize, cleanUp } from './authorize.ts';
-import { type OrderLeg, type StoredRecord, saveLeg } from './record.ts';
-
-export interface Issuing {
-  bucket: Bucket;
-  client: AcmeClient;
-  preferredChain: string | undefined;
-  solver: ChallengeSolver;
-  timing: Timing;
-  log: Log;
-  /** URLs of orders that belong to some certificate: none is adopted twice. */
-  claimedOrders: Set<string>;
-}
-
-/** The leg of a record that is being driven. */
-export interface Driven {
-  stored: StoredRecord;
-  index: number;
-  /** The record was left by an earlier pass, so an order may exist that it does not name. */
-  isResumed: boolean;
-}
+import type { OrderLeg } from './leg.ts';
 
 export interface Obtained {
   /** Canonical and verified. */
@@ -43,38 +22,46 @@ export interface Obtained {
   pem: CombinedPem;
 }
 
-export async function obtain(issuing: Issuing, driven: Driven): Promise<Obtained> {
-  const { client, log, preferredChain, timing } = issuing;
-  const { record, name } = driven.stored;
-  const order = await openOrder(issuing, driven);
-  const valid = await complete(issuing, driven, order);
-  if (valid.certificate === undefined)
-    throw new AcmeUnreachable(`order ${order.url} is valid without a certificate`);
-  const chain = await downloadChain(client, valid.certificate, preferredChain);
-  if (!chain.isPreferred) log('chain.not-offered', { certificate: name, preferredChain });
-  const { key, keyType } = legOf(driven);
-  const text = assemble(chain.pems, key);
-  return { text, pem: verify(text, { identifiers: record.identifiers, keyType }, timing.now()) };
+/** @param claimedOrders URLs of orders that belong to some certificate: none is adopted twice */
+export async function obtain(
+  pass: Pass,
+  { client, settings }: CaAccount,
+  leg: OrderLeg,
+  claimedOrders: Set<string>,
+): Promise<Obtained> {
+  const { preferredChain } = settings;
+  const order = await openOrder(pass, client, leg, claimedOrders);
+  const { url, certificate } = await complete(pass, client, leg, order);
+  if (certificate === undefined) throw new AcmeUnreachable(`order ${url} is valid without a certificate`);
+  const chain = await downloadChain(client, certificate, preferredChain);
+  if (!chain.isPreferred) pass.log('chain.not-offered', { certificate: leg.certificate, preferredChain });
+  const text = assemble(chain.pems, leg.key);
+  const expected = { identifiers: leg.record.identifiers, keyType: leg.keyType };
+  return { text, pem: verify(text, expected, pass.timing.now()) };
 }
 
-async function openOrder(issuing: Issuing, driven: Driven): Promise<Order> {
-  const { client, log, bucket } = issuing;
-  const { stored, index } = driven;
-  const { orderUrl } = legOf(driven);
-  const known = orderUrl === undefined ? undefined : await getOrder(client, orderUrl);
-  if (known !== undefined && known.status !== 'invalid') {
-    log('order.resumed', { certificate: stored.name, order: known.url, status: known.status });
-    return known;
+/** The order that the leg names, one that an earlier pass lost, or a new one: saved in the record before it is driven. */
+async function openOrder(
+  { log }: Pass,
+  client: AcmeClient,
+  leg: OrderLeg,
+  claimedOrders: Set<string>,
+): Promise<Order> {
+  const { certificate, orderUrl } = leg;
+  const named = orderUrl === undefined ? undefined : await getOrder(client, orderUrl);
+  if (named !== undefined && named.status !== 'invalid') {
+    log('order.resumed', { certificate, order: named.url, status: named.status });
+    return named;
   }
   if (orderUrl !== undefined)
-    log('order.abandoned', { certificate: stored.name, order: orderUrl, status: known?.status ?? 'gone' });
-  const mayBeLost = driven.isResumed && orderUrl === undefined;
-  const adopted = mayBeLost ? await findLostOrder(issuing, driven) : undefined;
-  const order = adopted ?? (await requestOrder(issuing, driven));
-  issuing.claimedOrders.add(order.url);
-  await saveLeg(bucket, stored, index, { orderUrl: order.url });
+    log('order.abandoned', { certificate, order: orderUrl, status: named?.status ?? 'gone' });
+  const mayBeLost = leg.isResumed && orderUrl === undefined;
+  const adopted = mayBeLost ? await findLostOrder(client, leg, claimedOrders) : undefined;
+  const order = adopted ?? (await requestOrder(client, leg, claimedOrders));
+  claimedOrders.add(order.url);
+  await leg.save({ orderUrl: order.url });
   const event = adopted === undefined ? 'order.created' : 'order.resumed';
-  log(event, { certificate: stored.name, order: order.url, status: order.status, replaces: order.replaces });
+  log(event, { certificate, order: order.url, status: order.status, replaces: order.replaces });
   return order;
 }
 
@@ -82,42 +69,46 @@ async function openOrder(issuing: Issuing, driven: Driven): Promise<Order> {
  * A pass that died between newOrder and the record's update left an order that nobody names. Let's Encrypt hands
  * it out again on newOrder; for the others the account's list of orders (RFC 8555 §7.1.2.1) is searched.
  */
-async function findLostOrder(issuing: Issuing, { stored }: Driven): Promise<Order | undefined> {
-  const wanted = exactSet(stored.record.identifiers);
-  for (const url of (await listOrders(issuing.client)).reverse()) {
-    if (issuing.claimedOrders.has(url)) continue;
-    const order = await getOrder(issuing.client, url);
+async function findLostOrder(
+  client: AcmeClient,
+  leg: OrderLeg,
+  claimedOrders: ReadonlySet<string>,
+): Promise<Order | undefined> {
+  const wanted = exactSet(leg.record.identifiers);
+  for (const url of (await listOrders(client)).reverse()) {
+    if (claimedOrders.has(url)) continue;
+    const order = await getOrder(client, url);
     const isOpen = order?.status === 'pending' || order?.status === 'ready';
     if (!isOpen) continue;
     const names = exactSet(order.identifiers.map((identifier) => identifier.value));
-    if (names === wanted && !issuing.claimedOrders.has(url)) return order;
+    // Asked again: another certificate may have adopted it meanwhile.
+    if (names === wanted && !claimedOrders.has(url)) return order;
   }
   return undefined;
 }
 
-async function requestOrder(issuing: Issuing, driven: Driven): Promise<Order> {
-  const { client } = issuing;
-  const { record } = driven.stored;
-  const identifiers = record.identifiers.map((value) => ({
-    type: isIP(value) ? ('ip' as const) : ('dns' as const),
-    value,
-  }));
-  const request: OrderRequest = {
-    identifiers,
-    ...(record.profile !== undefined && { profile: record.profile }),
-  };
-  const { replaces } = legOf(driven);
-  const isReplacing =
-    replaces !== undefined && client.directory.renewalInfo !== undefined && record.failures < 2;
+async function requestOrder(
+  client: AcmeClient,
+  leg: OrderLeg,
+  claimedOrders: ReadonlySet<string>,
+): Promise<Order> {
+  const { failures, identifiers, profile } = leg.record;
+  const { replaces } = leg;
+  const request = { identifiers: identifiers.map(identifierOf), profile };
+  const isReplacing = replaces !== undefined && client.directory.renewalInfo !== undefined && failures < 2;
   if (!isReplacing) return newOrder(client, request);
   try {
     return await newOrder(client, { ...request, replaces });
   } catch (error) {
     if (!isReplacesRefused(error)) throw error;
-    // RFC 9773 §5: an order that replaces it exists already. If it is ours and open, it is the one to go on with
-    // (Let's Encrypt hands it out again); else the certificate is wanted all the same.
-    return (await findLostOrder(issuing, driven)) ?? newOrder(client, request);
+    // RFC 9773 §5: an order that replaces it exists already. If it is ours and open, it is resumed (Let's Encrypt
+    // hands it out again); else the certificate is wanted all the same.
+    return (await findLostOrder(client, leg, claimedOrders)) ?? newOrder(client, request);
   }
+}
+
+function identifierOf(value: string): Identifier {
+  return { type: isIP(value) ? 'ip' : 'dns', value };
 }
 
 /**
@@ -132,48 +123,23 @@ function isReplacesRefused(error: unknown): boolean {
   );
 }
 
-async function complete(issuing: Issuing, driven: Driven, opened: Order): Promise<Order> {
-  const { client, timing } = issuing;
-  const { key } = legOf(driven);
+/** Proves control of the names, finalizes, and waits for the certificate. @throws AuthorizationFailed */
+async function complete(pass: Pass, client: AcmeClient, leg: OrderLeg, opened: Order): Promise<Order> {
+  const { timing } = pass;
   let order = opened;
-  await prove(issuing, driven, order);
+  if (order.status === 'pending') await authorize(pass, client, leg, order);
+  else await cleanUp(pass, leg.certificate, leg.presented);
   if (order.status === 'pending' || order.status === 'ready') {
-    order = (await finalize(client, order, key)) ?? (await finalizeLater(issuing, order, key));
+    order = (await finalize(client, order, leg.key)) ?? (await finalizeLater(client, order, leg.key, timing));
   }
   // `ready` after finalize is a lagging replica (RFC 8555 §7.4): polled on like `processing`.
   if (order.status !== 'valid' && order.status !== 'invalid')
     order = await waitOrder(client, order.url, ['valid'], timing);
   if (order.status === 'valid') return order;
-  throw new AuthorizationFailed(
-    driven.stored.record.identifiers.join(', '),
-    'the order is invalid',
-    order.error,
-  );
+  throw new AuthorizationFailed(leg.record.identifiers.join(', '), 'the order is invalid', order.error);
 }
 
-async function prove(issuing: Issuing, driven: Driven, order: Order): Promise<void> {
-  const { client, solver, timing, log, bucket } = issuing;
-  const { stored, index } = driven;
-  const earlier = legOf(driven).presented;
-  const leftover = (error: unknown) =>
-    log('challenge.leftover', { certificate: stored.name, error: messageOf(error) });
-  if (order.status !== 'pending') return cleanUp(solver, earlier, leftover);
-  return authorize(client, order, solver, timing, {
-    earlier,
-    remember: (presented) => saveLeg(bucket, stored, index, { presented }),
-    presented: (identifiers) =>
-      log('challenge.presented', { certificate: stored.name, type: solver.type, identifiers }),
-    leftover,
-  });
-}
-
-async function finalizeLater({ client, timing }: Issuing, order: Order, key: string): Promise<Order> {
+async function finalizeLater(client: AcmeClient, order: Order, key: string, timing: Timing): Promise<Order> {
   const ready = await waitOrder(client, order.url, ['ready', 'processing', 'valid'], timing);
   return ready.status === 'ready' ? ((await finalize(client, ready, key)) ?? ready) : ready;
-}
-
-function legOf({ stored, index }: Driven): OrderLeg {
-  const leg = stored.record.legs[index];
-  if (leg === undefined) throw new TypeError(`no leg ${index} in the order record of ${stored.name}`);
-  return leg;
 }

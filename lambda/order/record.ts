@@ -3,9 +3,8 @@
  * failures with the time of the next attempt. A record exists only while an order is in flight or failing.
  */
 import * as z from 'zod';
-import { ConfigError } from '#common/config-error.ts';
 import { serializeDocument } from '#contract/document.ts';
-import { BucketError } from '#contract/errors.ts';
+import { BucketError, ContractError } from '#contract/errors.ts';
 import { type CertificateName, layout, TOKEN } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { instant } from '#storage/cached-document.ts';
@@ -50,30 +49,36 @@ const orderRecord = z.looseObject({
 });
 
 export type OrderRecord = z.infer<typeof orderRecord>;
-export type OrderLeg = OrderRecord['legs'][number];
+export type LegRecord = OrderRecord['legs'][number];
 
 /** A record as the bucket holds it, and the ETag under which it may be replaced; saving moves it on. */
 export interface StoredRecord {
   readonly name: CertificateName;
+  /** It was read, not made by this pass. */
+  readonly isResumed: boolean;
   record: OrderRecord;
   etag: string;
 }
 
-export interface FoundRecords {
+/** Both by certificate. */
+export interface OrderRecords {
   records: Map<string, StoredRecord>;
-  /** Certificates whose record cannot be read: they fail, the others go on. */
-  unreadable: Map<string, Error>;
+  /** A certificate whose record cannot be read fails, the others do not. */
+  unreadable: Map<string, ContractError>;
 }
 
 /** One listing, then one read for each order in flight: nothing where nothing is in flight. */
-export async function readOrderRecords(bucket: Bucket): Promise<FoundRecords> {
+export async function readOrderRecords(bucket: Bucket): Promise<OrderRecords> {
   const keys = await bucket.list(layout.orders);
-  const found: FoundRecords = { records: new Map(), unreadable: new Map() };
-  for (const read of await Promise.all(keys.map((key) => readRecord(bucket, key)))) {
-    if (read instanceof Unreadable) found.unreadable.set(read.certificate, read);
-    else if (read !== undefined) found.records.set(read.name, read);
+  const all: OrderRecords = { records: new Map(), unreadable: new Map() };
+  const read = await Promise.all(
+    keys.map(async (key) => [nameOfRecord(key), await readRecord(bucket, key)] as const),
+  );
+  for (const [name, record] of read) {
+    if (record instanceof ContractError) all.unreadable.set(name, record);
+    else if (record !== undefined) all.records.set(name, record);
   }
-  return found;
+  return all;
 }
 
 /** @throws BucketError `ERR_BUCKET_CONFLICT` if another pass was first */
@@ -82,7 +87,8 @@ export async function createOrderRecord(
   name: CertificateName,
   record: OrderRecord,
 ): Promise<StoredRecord> {
-  return { name, record, etag: await write(bucket, name, record, { ifNoneMatch: '*' }) };
+  const etag = await write(bucket, name, record, { ifNoneMatch: '*' });
+  return { name, isResumed: false, record, etag };
 }
 
 /** @throws BucketError `ERR_BUCKET_CONFLICT` if another pass has moved on with it */
@@ -96,40 +102,24 @@ export async function saveOrderRecord(
   stored.record = record;
 }
 
-export function saveLeg(
-  bucket: Bucket,
-  stored: StoredRecord,
-  index: number,
-  change: Partial<OrderLeg>,
-): Promise<void> {
-  const legs = stored.record.legs.map((old, at) => (at === index ? { ...old, ...change } : old));
-  return saveOrderRecord(bucket, stored, { legs });
-}
-
 export function deleteOrderRecord(bucket: Bucket, name: CertificateName): Promise<void> {
   return bucket.delete(layout.order(name));
 }
 
-class Unreadable extends ConfigError {
-  readonly certificate: string;
-  constructor(certificate: string, message: string) {
-    super('ERR_CONFIG', message);
-    this.certificate = certificate;
-  }
+function nameOfRecord(key: string): CertificateName {
+  return key.slice(layout.orders.length).replace(/\.json$/, '') as CertificateName;
 }
 
-async function readRecord(bucket: Bucket, key: string): Promise<StoredRecord | Unreadable | undefined> {
+async function readRecord(bucket: Bucket, key: string): Promise<StoredRecord | ContractError | undefined> {
   const object = await bucket.get(key);
   if (object === undefined) return undefined;
-  const name = key.slice(layout.orders.length).replace(/\.json$/, '') as CertificateName;
   try {
-    return { name, record: orderRecord.parse(JSON.parse(object.body.toString('utf8'))), etag: object.etag };
+    const record = orderRecord.parse(JSON.parse(object.body.toString('utf8')));
+    return { name: nameOfRecord(key), isResumed: true, record, etag: object.etag };
   } catch {
     // Neither parser's message is passed on: it may quote the key.
-    return new Unreadable(
-      name,
-      `${key} is no order record that this version can read; move it away to order anew`,
-    );
+    const message = 'is no order record that this version can read; move it away, and a new order is placed';
+    return new ContractError('ERR_ORDER_RECORD', key, message);
   }
 }
 

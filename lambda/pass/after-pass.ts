@@ -1,5 +1,4 @@
 /** The end of a pass: the hosts are told what is new, what they have said is read, and it all becomes figures. */
-import type { Bucket } from '#storage/bucket.ts';
 import {
   type HostSummaries,
   readHostSummaries,
@@ -9,31 +8,29 @@ import {
 import { metricsOf, type PassMetrics } from '../fleet/metrics.ts';
 import { notifyFleets } from '../fleet/notify.ts';
 import type { FleetNotifier } from '../fleet/run-command.ts';
-import type { Log } from '../log.ts';
 import type { PassResult } from '../outcome.ts';
+import type { Pass } from '../pass.ts';
 
-export interface AfterPass {
-  bucket: Bucket;
-  /** Without one, hosts are left to their polls. */
-  notifier: FleetNotifier | undefined;
-  log: Log;
-  now: Date;
-}
-
-export async function afterPass(after: AfterPass, result: PassResult): Promise<PassMetrics> {
-  const { bucket, notifier, log, now } = after;
-  const known = await readHostSummaries(bucket);
+/** @param notifier undefined: hosts are left to their polls */
+export async function afterPass(
+  pass: Pick<Pass, 'bucket' | 'log' | 'timing'>,
+  notifier: FleetNotifier | undefined,
+  result: PassResult,
+): Promise<PassMetrics> {
+  const { bucket, log } = pass;
+  const now = pass.timing.now();
+  const before = await readHostSummaries(bucket);
   const { calls, failed } = notifier
-    ? await notifyFleets({ notifier, log, now }, known.calls, result)
-    : { calls: known.calls, failed: 0 };
-  const noted = { ...known, calls };
+    ? await notifyFleets({ notifier, log, now }, before.calls, result)
+    : { calls: before.calls, failed: 0 };
+  const after = { ...before, calls };
   try {
-    noted.fleets = await refreshHostSummaries(bucket, known.fleets, [...result.manifests.keys()], now);
+    after.fleets = await refreshHostSummaries(bucket, before.fleets, [...result.manifests.keys()], now);
   } finally {
-    // Whoever was called was called, whether the statuses can be read or not.
-    await saveHostSummaries(bucket, noted, known);
+    // The calls were made, whether the statuses can be read or not.
+    await saveHostSummaries(bucket, after, before);
   }
-  return measure(result, noted.fleets, failed, now);
+  return measure(result, after.fleets, failed, now);
 }
 
 function measure(

@@ -1,10 +1,10 @@
 /** Pure: is a certificate to be ordered, from whom, and why. Every answer carries its reason; the caller logs it. */
 import { DAY_MS, HOUR_MS } from '#common/time.ts';
 import type { ManifestEntry, PemRef } from '#contract/manifest.ts';
-import type { RenewalWindow } from '../ca/renewal-windows.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import { exactSet } from '../config/identifier.ts';
 import type { OrderRecord } from '../order/record.ts';
+import type { RenewalWindow } from './renewal-windows.ts';
 
 export type ObtainReason =
   | 'missing'

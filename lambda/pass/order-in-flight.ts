@@ -1,121 +1,145 @@
-/** The order record's way through a pass: made before it is needed, kept when the attempt fails, then forgotten. */
+/** An order's way through a pass: its record is made before it is needed, kept when the attempt fails, then deleted. */
 import { BucketError, codeOf, messageOf } from '#contract/errors.ts';
-import type { Bucket } from '#storage/bucket.ts';
-import type { Directory } from '../acme/directory.ts';
-import type { Timing } from '../acme/poll.ts';
 import { NotOffered } from '../acme/problem.ts';
-import type { ChallengeSolver } from '../challenge/solver.ts';
-import type { CertificateSpec, Config } from '../config/config.ts';
-import type { Log } from '../log.ts';
+import type { BudgetRequest } from '../ca/budget.ts';
+import type { CaAccount } from '../ca/ca.ts';
 import { cleanUp } from '../order/authorize.ts';
 import { afterFailure } from '../order/back-off.ts';
 import { keyFor } from '../order/key.ts';
+import { legsOf, type OrderLeg } from '../order/leg.ts';
 import {
   createOrderRecord,
   deleteOrderRecord,
-  type OrderLeg,
-  type OrderRecord,
+  type LegRecord,
   type StoredRecord,
   saveOrderRecord,
 } from '../order/record.ts';
-import type { Plan } from './plan.ts';
+import type { Pass } from '../pass.ts';
+import { budgetRequestOf, type Plan, placedOrders } from './plan.ts';
 
-export interface InFlight {
-  bucket: Bucket;
-  config: Config;
-  timing: Timing;
-  solver: ChallengeSolver;
-  random: () => number;
-  log: Log;
+export class OrderInFlight {
+  readonly plan: Plan;
+  readonly #pass: Pass;
+  /** What was reserved for the plan; the record moves on, this does not. */
+  readonly #reserved: BudgetRequest | undefined;
+  readonly #placedBefore: number;
+  #stored: StoredRecord | undefined;
+
+  constructor(pass: Pass, plan: Plan) {
+    this.plan = plan;
+    this.#pass = pass;
+    this.#stored = plan.stored;
+    this.#reserved = budgetRequestOf(plan);
+    this.#placedBefore = plan.decision.action === 'resume' ? placedOrders(plan.stored) : 0;
+  }
+
+  /** The CA has given out every order of the record: to resume it costs no new one. */
+  get isPlaced(): boolean {
+    const { decision, stored } = this.plan;
+    return decision.action === 'resume' && placedOrders(stored) === stored?.record.legs.length;
+  }
+
+  /** Orders that were reserved, and not placed by this pass. */
+  get unplaced(): BudgetRequest | undefined {
+    if (this.#reserved === undefined) return undefined;
+    const placed = placedOrders(this.#stored) - this.#placedBefore;
+    return { ...this.#reserved, count: this.#reserved.count - placed };
+  }
+
+  /** Of the order, which a fallback CA may not know. */
+  get profile(): string | undefined {
+    return this.#stored?.record.profile;
+  }
+
+  hasRecordAt(directoryUrl: string): boolean {
+    return this.#stored?.record.directoryUrl === directoryUrl;
+  }
+
+  /** The legs of the record that an earlier pass left, or of a new one with fresh keys. */
+  async open(account: CaAccount): Promise<OrderLeg[]> {
+    const { decision, stored } = this.plan;
+    const isResumed = stored !== undefined && decision.action === 'resume';
+    const opened = isResumed ? stored : await this.#create(account);
+    this.#stored = opened;
+    return legsOf(this.#pass.bucket, opened);
+  }
+
+  /** The record keeps a failure of the order; a conflict belongs to the pass that was faster. */
+  async saveFailure(error: unknown): Promise<void> {
+    const stored = this.#stored;
+    if (stored === undefined || error instanceof BucketError) return;
+    const { bucket, log, random, timing } = this.#pass;
+    const change = afterFailure(stored.record, error, timing.now(), random());
+    try {
+      await saveOrderRecord(bucket, stored, change);
+    } catch (unsaved) {
+      log('certificate.failed', {
+        certificate: stored.name,
+        code: codeOf(unsaved),
+        error: messageOf(unsaved),
+        reason: 'the failure could not be remembered',
+      });
+    }
+  }
+
+  delete(): Promise<void> {
+    return deleteOrderRecord(this.#pass.bucket, this.plan.spec.name);
+  }
+
+  async #create(account: CaAccount): Promise<StoredRecord> {
+    const { spec, stored } = this.plan;
+    const { bucket, timing } = this.#pass;
+    const profile = this.#profileAt(account);
+    const legs = await Promise.all(spec.keyTypes.map((keyType) => this.#newLeg(keyType, account)));
+    const now = timing.now();
+    if (stored !== undefined) await discardOrder(this.#pass, stored);
+    return createOrderRecord(bucket, spec.name, {
+      version: 1,
+      createdAt: now,
+      directoryUrl: account.settings.directoryUrl,
+      identifiers: spec.identifiers,
+      profile,
+      legs,
+      failures: 0,
+      notBefore: now,
+    });
+  }
+
+  async #newLeg(keyType: string, { client }: CaAccount): Promise<LegRecord> {
+    const { spec, published, isFreshKey } = this.plan;
+    const reuseKey = spec.reuseKey && !isFreshKey;
+    const key = await keyFor(this.#pass.bucket, { ...spec, reuseKey }, keyType, published);
+    // RFC 9773 §5: `replaces` may only name a certificate of the same account.
+    const isSameAccount = published?.issued.accountUrl === client.accountUrl;
+    const old = isSameAccount ? published?.pems.find((pem) => pem.keyType === keyType) : undefined;
+    return { keyType, key, presented: [], replaces: old?.certId };
+  }
+
+  /** draft-ietf-acme-profiles §3. A fallback CA without profiles is still better than no certificate. */
+  #profileAt({ client, settings }: CaAccount): string | undefined {
+    const { profile } = this.plan.spec;
+    const offered = Object.keys(client.directory.meta?.profiles ?? {});
+    if (profile === undefined || offered.includes(profile)) return profile;
+    if (settings.directoryUrl !== this.#pass.config.acme.directoryUrl) return undefined;
+    throw new NotOffered(`wanted profile ${profile}; the CA offers ${offered.join(', ') || 'no profiles'}`);
+  }
 }
 
-/** Where the order goes. */
-export interface Destination {
-  directoryUrl: string;
-  directory: Directory;
-  accountUrl: string | undefined;
-}
-
-/** The record that is driven: the one left by an earlier pass, or a new one with fresh keys. */
-export async function openOrderRecord(pass: InFlight, plan: Plan, to: Destination): Promise<StoredRecord> {
-  const { spec, decision, stored } = plan;
-  if (stored !== undefined && decision.action === 'resume') return stored;
-  const profile = profileFor(spec, to, pass.config.acme.directoryUrl);
-  const legs = await Promise.all(spec.keyTypes.map((keyType) => legFor(pass, plan, keyType, to)));
-  const now = pass.timing.now();
-  const record: OrderRecord = {
-    version: 1,
-    createdAt: now,
-    directoryUrl: to.directoryUrl,
-    identifiers: spec.identifiers,
-    ...(profile !== undefined && { profile }),
-    legs,
-    failures: 0,
-    notBefore: now,
-  };
-  if (stored !== undefined) await discardOrder(pass, stored);
-  return createOrderRecord(pass.bucket, spec.name, record);
-}
-
-async function legFor(
-  pass: InFlight,
-  { spec, published, isFreshKey }: Plan,
-  keyType: string,
-  to: Destination,
-): Promise<OrderLeg> {
-  const key = await keyFor(
-    pass.bucket,
-    { ...spec, reuseKey: spec.reuseKey && !isFreshKey },
-    keyType,
-    published,
-  );
-  // RFC 9773 §5: `replaces` may only name a certificate of the same account.
-  const isSameAccount = published?.issued.accountUrl === to.accountUrl;
-  const replaces = isSameAccount ? published?.pems.find((pem) => pem.keyType === keyType)?.certId : undefined;
-  return { keyType, key, presented: [], ...(replaces !== undefined && { replaces }) };
-}
-
-/** draft-ietf-acme-profiles §3. A fallback CA without profiles is still better than no certificate. */
-function profileFor({ profile }: CertificateSpec, to: Destination, preferredUrl: string): string | undefined {
-  const offered = Object.keys(to.directory.meta?.profiles ?? {});
-  if (profile === undefined || offered.includes(profile)) return profile;
-  if (to.directoryUrl !== preferredUrl) return undefined;
-  throw new NotOffered(`wanted profile ${profile}; the CA offers ${offered.join(', ') || 'no profiles'}`);
-}
-
-/** A failure that belongs to the order is kept for the next pass; a conflict belongs to whoever was faster. */
-export async function saveFailure(
-  pass: InFlight,
-  stored: StoredRecord | undefined,
-  error: unknown,
-): Promise<void> {
-  if (stored === undefined || error instanceof BucketError) return;
-  const change = afterFailure(stored.record, error, pass.timing.now(), pass.random());
-  const [saved] = await Promise.allSettled([saveOrderRecord(pass.bucket, stored, change)]);
-  if (saved.status === 'fulfilled') return;
-  const fields = { certificate: stored.name, code: codeOf(saved.reason), error: messageOf(saved.reason) };
-  pass.log('certificate.failed', { ...fields, reason: 'the failure could not be remembered' });
-}
-
-/** Orders of certificates that are configured no more. */
+/** Deletes the records of certificates that are not configured any more; a pass over some certificates leaves them. */
 export async function discardUnconfigured(
-  pass: InFlight,
+  pass: Pass,
   records: ReadonlyMap<string, StoredRecord>,
 ): Promise<void> {
+  if (pass.options.only !== undefined) return;
   const names = new Set<string>(pass.config.certificates.map((spec) => spec.name));
   for (const stored of records.values()) if (!names.has(stored.name)) await discardOrder(pass, stored);
 }
 
-async function discardOrder(pass: InFlight, stored: StoredRecord): Promise<void> {
-  const { name, record } = stored;
-  pass.log('order.abandoned', {
-    certificate: name,
-    order: record.legs[0]?.orderUrl,
-    status: 'no longer wanted',
-  });
+async function discardOrder(pass: Pass, { name, record }: StoredRecord): Promise<void> {
+  const [first] = record.legs;
+  const status = 'no longer wanted';
+  pass.log('order.abandoned', { certificate: name, order: first?.orderUrl, status });
   const presented = record.legs.flatMap((leg) => leg.presented);
-  await cleanUp(pass.solver, presented, (error) =>
-    pass.log('challenge.leftover', { certificate: name, error: messageOf(error) }),
-  );
+  await cleanUp(pass, name, presented);
   await deleteOrderRecord(pass.bucket, name);
 }

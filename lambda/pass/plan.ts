@@ -1,21 +1,17 @@
-/** What a pass is about to do with each certificate, and the shape in which it tells what became of it. */
+/** What a pass is about to do with each certificate, and the shape in which it reports the outcome. */
 import { MINUTE_MS } from '#common/time.ts';
-import type { FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
-import type { Bucket } from '#storage/bucket.ts';
-import type { Timing } from '../acme/poll.ts';
-import { type BudgetRequest, type CaState, reserve } from '../ca/budget.ts';
-import type { Ca } from '../ca/ca.ts';
-import { avoidedUntil, pausedUntil } from '../ca/pause.ts';
-import { refreshWindows } from '../ca/renewal-windows.ts';
-import type { CertificateSpec, Config } from '../config/config.ts';
+import type { BudgetRequest, CaBudget } from '../ca/budget.ts';
+import type { ChallengeSolver } from '../challenge/solver.ts';
+import type { CertificateSpec } from '../config/config.ts';
 import { exactSet } from '../config/identifier.ts';
-import type { Log } from '../log.ts';
 import type { StoredRecord } from '../order/record.ts';
-import { currentPem, type Outcome, type PassOptions } from '../outcome.ts';
+import { currentPem, type Outcome } from '../outcome.ts';
+import type { Pass } from '../pass.ts';
 import { newestEntry } from '../publication/entry.ts';
-import type { ReadManifest } from '../publication/publisher.ts';
 import { type Decision, type DueInput, decide } from './due.ts';
+import { refreshWindows } from './renewal-windows.ts';
+import { readableSpecs, type Survey } from './survey.ts';
 
 export interface Plan {
   spec: CertificateSpec;
@@ -28,44 +24,57 @@ export interface Plan {
 /** What is the same for all certificates of a pass. */
 export type PlanContext = Omit<DueInput, 'spec' | 'published' | 'record'>;
 
-export function makePlan(
-  spec: CertificateSpec,
-  published: ManifestEntry | undefined,
-  stored: StoredRecord | undefined,
-  context: PlanContext,
-  isFreshKey: boolean,
-): Plan {
+/** Decides about every certificate whose documents can be read. @param revoked SHA-256 of PEMs, by OCSP */
+export async function decideAll(pass: Pass, survey: Survey, revoked: ReadonlySet<string>): Promise<Plan[]> {
+  const { manifests, records } = survey;
+  const subjects = readableSpecs(survey).map((spec) => ({
+    spec,
+    published: newestEntry(spec, manifests),
+    stored: records.get(spec.name),
+    isFreshKey: pass.options.freshKey ?? false,
+  }));
+  const published = subjects.flatMap(({ spec: { name }, published: entry }) =>
+    entry ? [{ name, entry }] : [],
+  );
+  const windows = await refreshWindows(pass, published);
+  const context = { ...contextOf(pass, survey), windows, revoked };
+  return subjects.map((subject) => makePlan(subject, context));
+}
+
+function contextOf({ config, options, timing }: Pass, { budget }: Survey): Omit<PlanContext, 'windows'> {
+  const cas = [config.acme, ...config.fallback].map(({ directoryUrl, preferredChain }) => ({
+    directoryUrl,
+    preferredChain,
+    pausedUntil: budget.pausedUntil(directoryUrl),
+    avoidedUntil: budget.avoidedUntil(directoryUrl),
+  }));
+  // A wake may come late: a quarter is added, so that the last one before a window's end is not missed.
+  const wakeMs = config.wakeMinutes * MINUTE_MS * 1.25;
+  return { cas, forced: options.force ?? false, now: timing.now(), wakeMs };
+}
+
+export function makePlan(subject: Omit<Plan, 'decision'>, context: PlanContext): Plan {
+  const { spec, published, stored, isFreshKey } = subject;
   const decision = decide({ ...context, spec, published, record: stored?.record });
   // Why it was revoked is not known here: the key may be compromised.
-  const isRevoked = decision.reason === 'revoked';
-  return { spec, decision, published, stored, isFreshKey: isFreshKey || isRevoked };
+  return { ...subject, decision, isFreshKey: isFreshKey || decision.reason === 'revoked' };
 }
 
 /**
- * Counts the new orders against the budget, the most urgent first; what finds no room waits.
- * @returns the plans in order of urgency, and the state to be written before the first order is placed
+ * Reserves the new orders in the budget, the most urgent first; a plan without room in it is deferred.
+ * @returns the plans in order of urgency
  */
-export function withinBudget(
-  plans: readonly Plan[],
-  state: CaState,
-  ordersPer3Hours: number,
-  now: Date,
-): { plans: Plan[]; state: CaState } {
-  let counted = state;
+export function withinBudget(plans: readonly Plan[], budget: CaBudget): Plan[] {
   const urgentFirst = [...plans].sort((a, b) => expiryOf(a) - expiryOf(b));
-  const granted = urgentFirst.map((plan) => {
-    const wish = budgetRequestOf(plan);
-    if (wish === undefined || wish.count === 0) return plan;
-    const taken = reserve(counted, wish, ordersPer3Hours, now);
-    if (taken instanceof Date)
-      return { ...plan, decision: { action: 'defer', reason: 'order-budget', until: taken } as const };
-    counted = taken;
-    return plan;
+  return urgentFirst.map((plan) => {
+    const request = budgetRequestOf(plan);
+    const until = request && request.count > 0 ? budget.reserve(request) : undefined;
+    if (until === undefined) return plan;
+    return { ...plan, decision: { action: 'defer', reason: 'order-budget', until } };
   });
-  return { plans: granted, state: counted };
 }
 
-/** The new orders that a plan would place: of one that is gone on with, those that the CA has not given out yet. */
+/** New orders this plan would place; for a resumed record, only legs without an order URL. */
 export function budgetRequestOf({ decision, spec, stored }: Plan): BudgetRequest | undefined {
   if (!('directoryUrl' in decision)) return undefined;
   const { directoryUrl } = decision;
@@ -77,9 +86,19 @@ export function placedOrders(stored: StoredRecord | undefined): number {
   return stored?.record.legs.filter((leg) => leg.orderUrl !== undefined).length ?? 0;
 }
 
-export function plannedOutcome({ spec, decision, published }: Plan): Outcome {
-  const result = decision.action === 'keep' ? 'kept' : decision.action === 'defer' ? 'deferred' : 'planned';
-  return { ...outcomeOf(spec, decision), result, ...currentPem(published) };
+/** Of what is due, with the places where the CA will look for the answers. */
+export async function plannedOutcome(plan: Plan, solver: ChallengeSolver): Promise<Outcome> {
+  switch (plan.decision.action) {
+    case 'keep':
+      return outcomeOf(plan, 'kept');
+    case 'defer':
+      return outcomeOf(plan, 'deferred');
+    case 'obtain':
+    case 'resume': {
+      const names = plan.spec.identifiers.map((identifier) => identifier.replace(/^\*\./, ''));
+      return { ...outcomeOf(plan, 'planned'), places: await solver.locations?.(names) };
+    }
+  }
 }
 
 /** Two orders for the same names must not be open at once: Let's Encrypt would hand out one order for both. */
@@ -87,14 +106,14 @@ export function sameIdentifiers({ spec }: Plan): string {
   return exactSet(spec.identifiers);
 }
 
-export function outcomeOf(spec: CertificateSpec, decision: Decision): Outcome {
-  const until = 'until' in decision ? { until: decision.until.toISOString() } : {};
+export function outcomeOf({ spec, decision, published }: Plan, result: Outcome['result']): Outcome {
   return {
     certificate: spec.name,
-    result: 'kept',
+    result,
     reason: decision.reason,
     identifiers: spec.identifiers,
-    ...until,
+    until: 'until' in decision ? decision.until.toISOString() : undefined,
+    ...currentPem(published),
   };
 }
 
@@ -104,46 +123,4 @@ function expiryOf({ published }: Plan): number {
     ...(published?.pems ?? []).map((pem) => Date.parse(pem.notAfter)),
     published === undefined ? 0 : Number.POSITIVE_INFINITY,
   );
-}
-
-export interface ContextDeps {
-  bucket: Bucket;
-  authorities: ReadonlyMap<string, Ca>;
-  timing: Timing;
-  log: Log;
-}
-
-/** A dry run asks nobody: it decides by the windows that the last pass has left. */
-export async function planContext(
-  deps: ContextDeps,
-  config: Config,
-  options: PassOptions,
-  specs: readonly CertificateSpec[],
-  manifests: ReadonlyMap<FleetName, ReadManifest | undefined>,
-  caState: CaState,
-): Promise<PlanContext> {
-  const published = specs.flatMap((spec) => {
-    const entry = newestEntry(spec, manifests);
-    return entry === undefined ? [] : [{ name: spec.name, entry }];
-  });
-  const ask = async (directoryUrl: string, certId: string) =>
-    deps.authorities.get(directoryUrl)?.renewalInfo(certId);
-  const { bucket, log, timing } = deps;
-  const windowDeps = {
-    bucket,
-    log,
-    now: timing.now,
-    concurrency: config.concurrency,
-    ask: options.dryRun ? undefined : ask,
-  };
-  const windows = await refreshWindows(windowDeps, published, options.only === undefined);
-  const cas = [config.acme, ...config.fallback].map(({ directoryUrl, preferredChain }) => ({
-    directoryUrl,
-    preferredChain,
-    pausedUntil: pausedUntil(caState, directoryUrl),
-    avoidedUntil: avoidedUntil(caState, directoryUrl),
-  }));
-  // A wake may come late: a quarter is added, so that the last one before a window's end is not missed.
-  const wakeMs = config.wakeMinutes * MINUTE_MS * 1.25;
-  return { cas, windows, forced: options.force ?? false, now: timing.now(), wakeMs };
 }

@@ -1,36 +1,76 @@
-/** What a pass finds in the bucket. What cannot be read hinders the certificates that it concerns, and no others. */
+/** What a pass finds in the bucket. A document that cannot be read blocks the certificates it concerns, and no others. */
 import { ContractError } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
+import { type CaBudget, readCaBudget } from '../ca/budget.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import { readOrderRecords, type StoredRecord } from '../order/record.ts';
-import { type ReadManifest, readManifest } from '../publication/publisher.ts';
+import type { Pass } from '../pass.ts';
+import {
+  createPublishers,
+  type PublishedFleets,
+  type ReadManifest,
+  readManifest,
+} from '../publication/publisher.ts';
 
-export interface Survey {
-  manifests: ReadonlyMap<FleetName, ReadManifest | undefined>;
-  records: ReadonlyMap<string, StoredRecord>;
-  /** By certificate: a broken manifest of one of its fleets, or its own order record. */
-  blocked: ReadonlyMap<string, Error>;
+export interface Survey extends PublishedFleets {
+  /** The certificates of this pass, as configured. */
+  readonly specs: readonly CertificateSpec[];
+  /** By certificate: why it cannot be decided about: a broken manifest of one of its fleets, or its own order record. */
+  readonly blocked: ReadonlyMap<string, Error>;
+  /** By certificate: orders in flight or failing, of unconfigured certificates too. */
+  readonly records: ReadonlyMap<string, StoredRecord>;
+  /** URLs of orders that belong to a certificate, so that no other adopts them; those of this pass are added. */
+  readonly claimedOrders: Set<string>;
+  readonly budget: CaBudget;
 }
 
-export async function surveyBucket(bucket: Bucket, specs: readonly CertificateSpec[]): Promise<Survey> {
-  const fleets = [...new Set(specs.flatMap((spec) => spec.fleets))];
-  const read = await Promise.all(
-    fleets.map(async (fleet) => [fleet, await readOrBroken(bucket, fleet)] as const),
-  );
-  const broken = new Map(
-    read.flatMap(([fleet, manifest]) => (manifest instanceof Error ? [[fleet, manifest]] : [])),
-  );
-  const manifests = new Map(
-    read.flatMap(([fleet, manifest]) => (manifest instanceof Error ? [] : [[fleet, manifest]])),
-  );
+export async function surveyBucket(pass: Pass): Promise<Survey> {
+  const { bucket, config, log, timing } = pass;
+  const specs = selectedSpecs(pass);
+  const { read, broken } = await readManifests(bucket, [...new Set(specs.flatMap((spec) => spec.fleets))]);
   const { records, unreadable } = await readOrderRecords(bucket);
   const blocked = new Map(unreadable);
-  for (const { name, fleets: own } of specs) {
-    const error = own.map((fleet) => broken.get(fleet)).find((found) => found !== undefined);
+  for (const { name, fleets } of specs) {
+    const error = fleets.map((fleet) => broken.get(fleet)).find((one) => one !== undefined);
     if (error !== undefined) blocked.set(name, error);
   }
-  return { manifests, records, blocked };
+  const publishers = createPublishers(bucket, read.keys(), timing.now);
+  const { ordersPer3Hours } = config;
+  return {
+    specs,
+    blocked,
+    records,
+    claimedOrders: new Set([...records.values()].flatMap(orderUrlsOf)),
+    budget: await readCaBudget({ bucket, ordersPer3Hours, now: timing.now, log }),
+    publishers,
+    /** As they were read, or as this pass has written them meanwhile. */
+    get manifests() {
+      return new Map(
+        [...read].map(([fleet, manifest]) => [fleet, publishers.get(fleet)?.latest ?? manifest]),
+      );
+    },
+  };
+}
+
+/** The certificates of this pass, as configured. */
+export function selectedSpecs({ config, options }: Pass): CertificateSpec[] {
+  return config.certificates.filter(({ name }) => options.only?.includes(name) ?? true);
+}
+
+/** The certificates that can be decided about. */
+export function readableSpecs({ specs, blocked }: Survey): CertificateSpec[] {
+  return specs.filter(({ name }) => !blocked.has(name));
+}
+
+/** Each fleet's manifest, or why it cannot be read. */
+async function readManifests(bucket: Bucket, fleets: readonly FleetName[]) {
+  const all = await Promise.all(
+    fleets.map(async (fleet) => [fleet, await readOrBroken(bucket, fleet)] as const),
+  );
+  const broken = new Map(all.flatMap(([fleet, read]) => (read instanceof Error ? [[fleet, read]] : [])));
+  const read = new Map(all.flatMap(([fleet, read]) => (read instanceof Error ? [] : [[fleet, read]])));
+  return { read, broken };
 }
 
 async function readOrBroken(
@@ -43,4 +83,8 @@ async function readOrBroken(
     if (error instanceof ContractError) return error;
     throw error;
   }
+}
+
+function orderUrlsOf({ record }: StoredRecord): string[] {
+  return record.legs.flatMap(({ orderUrl }) => orderUrl ?? []);
 }

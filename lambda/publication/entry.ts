@@ -6,10 +6,10 @@ import { type ManifestEntry, type PemRef, sameEntry, sameStapled } from '#contra
 import type { Bucket } from '#storage/bucket.ts';
 import { certIdOf } from '../acme/cert-id.ts';
 import type { CertificateSpec } from '../config/config.ts';
-import type { Log } from '../log.ts';
 import { ocspUrlOf } from '../ocsp/request.ts';
 import type { Obtained } from '../order/obtain.ts';
-import type { PemText, Publisher, ReadManifest } from './publisher.ts';
+import type { Pass } from '../pass.ts';
+import type { PemText, PublishedFleets } from './publisher.ts';
 
 export function newManifestEntry(
   spec: CertificateSpec,
@@ -40,7 +40,7 @@ export function newManifestEntry(
 /** The newest of a certificate's publications: after a crash between two fleets, one lags behind. */
 export function newestEntry(
   spec: CertificateSpec,
-  manifests: ReadonlyMap<FleetName, ReadManifest | undefined>,
+  manifests: PublishedFleets['manifests'],
 ): ManifestEntry | undefined {
   const entries = spec.fleets.flatMap(
     (fleet) => manifests.get(fleet)?.manifest.certificates[spec.name] ?? [],
@@ -50,30 +50,24 @@ export function newestEntry(
   return entries.sort((a, b) => (ageOf(a) < ageOf(b) ? 1 : -1))[0];
 }
 
-interface SpreadDeps {
-  bucket: Bucket;
-  log: Log;
-  manifests: ReadonlyMap<FleetName, ReadManifest | undefined>;
-  publishers: ReadonlyMap<FleetName, Publisher>;
-}
-
 /** Publishes `newest` to the certificate's fleets that do not have it, or list it otherwise; nothing is ordered for that. */
 export async function copyToFleets(
-  deps: SpreadDeps,
+  pass: Pick<Pass, 'bucket' | 'log'>,
+  fleets: PublishedFleets,
   spec: CertificateSpec,
   newest: ManifestEntry,
 ): Promise<void> {
   const { haproxy: _, ...bare } = newest;
   const wanted = { ...bare, ...(spec.haproxy && { haproxy: spec.haproxy }) };
-  const entryIn = (fleet: FleetName) => deps.manifests.get(fleet)?.manifest.certificates[spec.name];
+  const entryIn = (fleet: FleetName) => fleets.manifests.get(fleet)?.manifest.certificates[spec.name];
   const source = spec.fleets.find((fleet) => sameStapled(entryIn(fleet), newest));
   if (source === undefined) return;
   const lacking = spec.fleets.filter((fleet) => !sameEntry(entryIn(fleet), wanted));
   if (lacking.length === 0) return;
-  const texts = await Promise.all(newest.pems.map((pem) => readPem(deps.bucket, source, spec.name, pem)));
+  const texts = await Promise.all(newest.pems.map((pem) => readPem(pass.bucket, source, spec.name, pem)));
   for (const fleet of lacking) {
-    await deps.publishers.get(fleet)?.publish(spec.name, wanted, texts);
-    deps.log('manifest.published', { certificate: spec.name, fleet });
+    await fleets.publishers.get(fleet)?.publish(spec.name, wanted, texts);
+    pass.log('manifest.published', { certificate: spec.name, fleet });
   }
 }
 

@@ -41,6 +41,13 @@ export interface Publisher {
 
 export type Publishers = ReadonlyMap<FleetName, Publisher>;
 
+/** The fleets of a pass: what each of them serves now, and who changes it. */
+export interface PublishedFleets {
+  /** A fleet without a manifest has none yet. */
+  readonly manifests: ReadonlyMap<FleetName, ReadManifest | undefined>;
+  readonly publishers: Publishers;
+}
+
 export function createPublishers(bucket: Bucket, fleets: Iterable<FleetName>, now: () => Date): Publishers {
   return new Map([...fleets].map((fleet) => [fleet, createPublisher(bucket, fleet, now)]));
 }

@@ -7,20 +7,14 @@ import { digest, parse } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { CertificateName, FleetName } from '#contract/layout.ts';
 import { type ManifestEntry, type PemRef, samePems, sameStapled } from '#contract/manifest.ts';
-import type { Bucket } from '#storage/bucket.ts';
-import type { Timing } from '../acme/poll.ts';
 import type { CertificateSpec } from '../config/config.ts';
-import type { Log } from '../log.ts';
 import { OcspUnreachable } from '../ocsp/errors.ts';
 import { fetchResponse } from '../ocsp/fetch.ts';
+import type { Pass } from '../pass.ts';
 import { newestEntry, readPem } from './entry.ts';
-import type { PemText, Publishers, ReadManifest } from './publisher.ts';
+import type { PemText, PublishedFleets, Publishers } from './publisher.ts';
 
-export interface StapleDeps {
-  bucket: Bucket;
-  timing: Timing;
-  log: Log;
-}
+type StaplePass = Pick<Pass, 'bucket' | 'timing' | 'log'>;
 
 export interface Staples {
   /** SHA-256 of PEMs that their CA has revoked. */
@@ -28,9 +22,7 @@ export interface Staples {
   isPublished: boolean;
 }
 
-export const NO_STAPLES: Staples = { revoked: new Set(), isPublished: false };
-
-type Manifests = ReadonlyMap<FleetName, ReadManifest | undefined>;
+const NO_STAPLES: Staples = { revoked: new Set(), isPublished: false };
 
 interface Item {
   name: CertificateName;
@@ -39,40 +31,39 @@ interface Item {
   entry: ManifestEntry;
 }
 
-/** Of all published certificates, those whose time has come. */
+/** Fetches and publishes the staples of the certificates whose time has come; none in a dry run. */
 export async function refreshStaples(
-  deps: StapleDeps,
-  concurrency: number,
+  pass: StaplePass & Pick<Pass, 'config' | 'options'>,
+  fleets: PublishedFleets,
   specs: readonly CertificateSpec[],
-  manifests: Manifests,
-  publishers: Publishers,
 ): Promise<Staples> {
-  const now = deps.timing.now();
-  const items = specs.flatMap((spec) => itemOf(spec, manifests) ?? []);
+  if (pass.options.dryRun) return NO_STAPLES;
+  const now = pass.timing.now();
+  const items = specs.flatMap((spec) => itemOf(spec, fleets.manifests) ?? []);
   const due = items.filter(({ entry }) => entry.pems.some((pem) => isStapleDue(pem, now)));
   if (due.length === 0) return NO_STAPLES;
   const learned = { revoked: new Set<string>(), silent: new Set<string>() };
-  const refreshOne = (item: Item) => refresh(deps, item, publishers, learned);
-  const results = await inParallel(due, concurrency, refreshOne, ({ name }) => name);
+  const refreshOne = (item: Item) => refresh(pass, item, fleets.publishers, learned);
+  const results = await inParallel(due, pass.config.concurrency, refreshOne, ({ name }) => name);
   return { revoked: learned.revoked, isPublished: results.includes(true) };
 }
 
 async function refresh(
-  deps: StapleDeps,
+  pass: StaplePass,
   { name, fleets, source, entry }: Item,
   publishers: Publishers,
   learned: Learned,
 ): Promise<boolean> {
   try {
     // The question needs the PEM only: a staple of old may be gone.
-    const bare = entry.pems.map(({ ocsp: _, ...pem }) => readPem(deps.bucket, source, name, pem));
-    const { pems, texts } = await withStaples(deps, name, entry.pems, await Promise.all(bare), learned);
+    const bare = entry.pems.map(({ ocsp: _, ...pem }) => readPem(pass.bucket, source, name, pem));
+    const { pems, texts } = await withStaples(pass, name, entry.pems, await Promise.all(bare), learned);
     const fresh = { ...entry, pems };
     if (sameStapled(fresh, entry)) return false;
     for (const fleet of fleets) await publishers.get(fleet)?.publish(name, fresh, texts, 'staples');
     return true;
   } catch (error) {
-    deps.log('ocsp.failed', { certificate: name, code: codeOf(error), error: messageOf(error) });
+    pass.log('ocsp.failed', { certificate: name, code: codeOf(error), error: messageOf(error) });
     return false;
   }
 }
@@ -93,7 +84,7 @@ interface Learned {
 
 /** The same PEMs with responses as fresh as their CA gives them. */
 export async function withStaples(
-  deps: StapleDeps,
+  pass: StaplePass,
   name: CertificateName,
   pems: readonly PemRef[],
   texts: readonly PemText[],
@@ -102,8 +93,8 @@ export async function withStaples(
   const stapled = { pems: [...pems], texts: [...texts] };
   for (const [index, pem] of pems.entries()) {
     const text = texts[index];
-    if (text === undefined || !isStapleDue(pem, deps.timing.now())) continue;
-    const fresh = await stapleFor(deps, name, pem, text, learned);
+    if (text === undefined || !isStapleDue(pem, pass.timing.now())) continue;
+    const fresh = await stapleFor(pass, name, pem, text, learned);
     if (fresh === undefined) continue;
     const { body, ...ocsp } = fresh;
     stapled.pems[index] = { ...pem, ocsp };
@@ -113,7 +104,7 @@ export async function withStaples(
 }
 
 async function stapleFor(
-  { log, timing }: StapleDeps,
+  { log, timing }: StaplePass,
   certificate: CertificateName,
   { ocspUrl: url = '', serial, sha256, ocsp: old }: PemRef,
   { text }: PemText,
@@ -143,7 +134,7 @@ async function stapleFor(
 }
 
 /** Only fleets that have the newest PEMs; the others are brought to them first (entry.ts, spread). */
-function itemOf(spec: CertificateSpec, manifests: Manifests): Item | undefined {
+function itemOf(spec: CertificateSpec, manifests: PublishedFleets['manifests']): Item | undefined {
   const entry = newestEntry(spec, manifests);
   const fleets = spec.fleets.filter((fleet) =>
     samePems(manifests.get(fleet)?.manifest.certificates[spec.name], entry),

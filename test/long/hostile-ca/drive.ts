@@ -2,7 +2,7 @@
 // orders than it takes.
 
 import assert from 'node:assert/strict';
-import type { PassOptions } from '../../../lambda/outcome.ts';
+import type { PassOptions } from '../../../lambda/pass.ts';
 import type { HostileCa } from '../../support/hostile-ca/hostile-ca.ts';
 import { assertWhole, type IssuingStage, type PassReport, type Scene } from './stage.ts';
 

@@ -1,7 +1,7 @@
 /** A CA by Boulder's rules (reference: Let's Encrypt's rate limits and ARI of 2026), on a simulated clock. */
 import type { PemRef } from '#contract/manifest.ts';
 import { AcmeProblem, AcmeUnreachable } from '../../../lambda/acme/problem.ts';
-import { pickTime, type RenewalWindow } from '../../../lambda/ca/renewal-windows.ts';
+import { pickTime, type RenewalWindow } from '../../../lambda/pass/renewal-windows.ts';
 
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 24 * HOUR_MS;

@@ -1,13 +1,13 @@
 /** A year of passes over a thousand certificates: the real decisions, failures and budgets, a simulated clock and CA. */
 import { type CertificateName, certificateName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
-import { AcmeProblem } from '../../../lambda/acme/problem.ts';
-import { type CaState, pruned, release, withIssued } from '../../../lambda/ca/budget.ts';
-import { isPausing, pausedUntil, withPause } from '../../../lambda/ca/pause.ts';
+import { CaBudget, pruned } from '../../../lambda/ca/budget.ts';
+import type { CaState } from '../../../lambda/ca/state.ts';
 import type { CertificateSpec } from '../../../lambda/config/config.ts';
 import { afterFailure } from '../../../lambda/order/back-off.ts';
 import type { OrderRecord, StoredRecord } from '../../../lambda/order/record.ts';
 import { makePlan, type Plan, withinBudget } from '../../../lambda/pass/plan.ts';
+import { memoryBucket } from '../../support/bucket/memory-bucket.ts';
 import { HOUR_MS, type Known, SimulatedCa, type SimulatedCaOptions } from './simulated-ca.ts';
 
 export interface YearOptions extends Omit<SimulatedCaOptions, 'random'> {
@@ -33,6 +33,20 @@ interface Host {
   expiresAt: number;
 }
 
+interface Year {
+  hosts: readonly Host[];
+  ca: SimulatedCa;
+  random: () => number;
+  /** With the quarter that a wake may come late. */
+  wakeMs: number;
+}
+
+interface YearPass {
+  budget: CaBudget;
+  date: Date;
+}
+
+const SILENT = { bucket: memoryBucket(), log: () => undefined };
 const DIRECTORY = 'https://ca.example/directory';
 const START = Date.parse('2026-11-22T00:07:00Z');
 
@@ -41,44 +55,36 @@ export function simulateYear(options: YearOptions): YearResult {
   const ca = new SimulatedCa({ ...options, ...shifted(options), random });
   const hosts = Array.from({ length: options.certificates }, (_, index) => newHost(index));
   const wakeMs = options.wakeMinutes * 60_000;
+  const year: Year = { hosts, ca, random, wakeMs: wakeMs * 1.25 };
   let state: CaState = { version: 1, cas: {}, sets: {} };
   let expiredHours = 0;
   for (let now = START; now < START + (options.days ?? 365) * 24 * HOUR_MS; now += wakeMs) {
     // A wake comes a little late, never early.
-    state = pass(hosts, ca, state, now + random() * 60_000, options.wakeMinutes, random);
+    state = pass(year, state, now + random() * 60_000);
     expiredHours += (hosts.filter((host) => host.expiresAt <= now).length * wakeMs) / HOUR_MS;
   }
   return { ca, expiredHours, missingAtEnd: hosts.filter((host) => host.published === undefined).length };
 }
 
-function pass(
-  hosts: readonly Host[],
-  ca: SimulatedCa,
-  before: CaState,
-  now: number,
-  wakeMinutes: number,
-  random: () => number,
-): CaState {
+/** @returns the state of the CA as the pass leaves it */
+function pass(year: Year, before: CaState, now: number): CaState {
+  const { hosts, ca, wakeMs } = year;
   const awake = hosts.filter((host) => host.asleepUntil <= now);
   if (awake.length === 0) return before;
   for (const host of awake) refresh(host, ca, now);
   const date = new Date(now);
-  const wakeMs = wakeMinutes * 60_000 * 1.25;
-  const cas = [{ directoryUrl: DIRECTORY, pausedUntil: pausedUntil(before, DIRECTORY) }];
-  const plans = awake.map((host) => {
-    const windows = new Map(
-      host.window === undefined ? [] : [[host.published?.pems[0]?.certId ?? '', host.window]],
-    );
+  const budget = new CaBudget({ ...SILENT, ordersPer3Hours: 250, now: () => date }, before);
+  const cas = [{ directoryUrl: DIRECTORY, pausedUntil: budget.pausedUntil(DIRECTORY) }];
+  const plans = awake.map(({ spec, published, stored, window }) => {
+    const windows = new Map(window === undefined ? [] : [[published?.pems[0]?.certId ?? '', window]]);
     const context = { cas, windows, forced: false, now: date, wakeMs };
-    return makePlan(host.spec, host.published, host.stored, context, false);
+    return makePlan({ spec, published, stored, isFreshKey: false }, context);
   });
-  const budgeted = withinBudget(plans, before, 250, date);
-  let { state } = budgeted;
   const byName = new Map(awake.map((host) => [host.spec.name, host]));
-  for (const plan of budgeted.plans)
-    state = carryOut(byName.get(plan.spec.name) as Host, plan, ca, state, now, random, wakeMs);
+  for (const plan of withinBudget(plans, budget))
+    carryOut(year, byName.get(plan.spec.name) as Host, plan, { budget, date });
   // As the issuer does: what has not changed is not written, and not pruned.
-  return state === before ? before : pruned(state, date);
+  return budget.state === before ? before : pruned(budget.state, date);
 }
 
 function refresh(host: Host, ca: SimulatedCa, now: number): void {
@@ -88,35 +94,24 @@ function refresh(host: Host, ca: SimulatedCa, now: number): void {
   host.window = ca.renewalInfo(pem, host.window, now);
 }
 
-function carryOut(
-  host: Host,
-  plan: Plan,
-  ca: SimulatedCa,
-  state: CaState,
-  now: number,
-  random: () => number,
-  wakeMs: number,
-): CaState {
+function carryOut({ ca, random, wakeMs }: Year, host: Host, plan: Plan, { budget, date }: YearPass): void {
   const { decision } = plan;
+  const now = date.getTime();
   if (decision.action === 'keep') {
     host.asleepUntil = Math.min(decision.until.getTime() - 2 * wakeMs, host.window?.pollAfter ?? now);
-    return state;
+    return;
   }
   if (decision.action === 'defer') {
     host.asleepUntil = decision.until.getTime();
-    return state;
+    return;
   }
-  const paused = pausedUntil(state, DIRECTORY);
-  if (paused !== undefined && paused.getTime() > now) {
-    return release(
-      state,
-      { directoryUrl: DIRECTORY, identifiers: host.spec.identifiers, count: 1 },
-      new Date(now),
-    );
+  const request = { directoryUrl: DIRECTORY, identifiers: host.spec.identifiers, count: 1 };
+  const paused = budget.pausedUntil(DIRECTORY);
+  if (paused !== undefined && paused > date) {
+    budget.release(request);
+    return;
   }
-  const date = new Date(now);
-  const wish = { directoryUrl: DIRECTORY, identifiers: host.spec.identifiers, count: 1 };
-  host.stored = plan.stored ?? { name: host.spec.name, record: newRecord(host.spec, date), etag: '' };
+  const record = plan.stored?.record ?? newRecord(host.spec, date);
   try {
     const pem = ca.order(host.spec.name, host.published?.pems[0], now);
     const issued = { directoryUrl: DIRECTORY, accountUrl: DIRECTORY };
@@ -132,15 +127,12 @@ function carryOut(
       asleepUntil: now,
       expiresAt: Date.parse(pem.notAfter),
     });
-    return withIssued(state, wish, date);
+    budget.recordIssued(request);
   } catch (error) {
-    host.stored.record = {
-      ...host.stored.record,
-      ...afterFailure(host.stored.record, error, date, random()),
-    };
-    const uncounted = release(state, wish, date);
-    const isPause = error instanceof AcmeProblem && isPausing(error);
-    return isPause ? withPause(uncounted, DIRECTORY, error, date) : uncounted;
+    const failed = { ...record, ...afterFailure(record, error, date, random()) };
+    host.stored = { name: host.spec.name, isResumed: true, record: failed, etag: '' };
+    budget.release(request);
+    budget.recordFailure(DIRECTORY, error, true);
   }
 }
 

@@ -8,7 +8,7 @@ import { serializeCached } from '#storage/cached-document.ts';
 import { openBucket } from '#storage/open.ts';
 import { checkConfig } from '../../../lambda/config/config.ts';
 import { afterPass } from '../../../lambda/pass/after-pass.ts';
-import { runPass } from '../../../lambda/wiring.ts';
+import { runPassExclusively } from '../../../lambda/wiring.ts';
 import { type Aws, startAws } from '../../aws/aws.ts';
 import { COUNTS } from '../../bench/counts.ts';
 import {
@@ -66,11 +66,9 @@ async function pass(name: string, names: readonly string[]) {
     certificates: names.map((identifier) => ({ identifiers: [identifier] })),
   });
   const [timing, events] = [fakeClock(), recordEvents()];
-  const result = await runPass(bucket, config, {}, { timing, random: () => 0.5, log: events.log });
-  const figures = await afterPass(
-    { bucket, notifier: undefined, log: events.log, now: timing.now() },
-    result,
-  );
+  const { log } = events;
+  const result = await runPassExclusively({ bucket, config, options: {}, timing, random: () => 0.5, log });
+  const figures = await afterPass({ bucket, timing, log }, undefined, result);
   return { outcomes: result.outcomes, figures };
 }
 

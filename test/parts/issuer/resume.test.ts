@@ -146,7 +146,7 @@ async function overlap(stage: Stage, wish: object[], call: number) {
     if (calls === call) second = stage.pass(wish);
     return stage.exchange(...args);
   };
-  const first = await stage.pass(wish, {}, { authorities: stage.authoritiesBy(exchange) });
+  const first = await stage.pass(wish, {}, { cas: stage.casBy(exchange) });
   return { first, second: await second };
 }
 

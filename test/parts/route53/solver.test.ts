@@ -4,8 +4,8 @@ import { after, before, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../../../lambda/config/config.ts';
 import { parseConfig } from '../../../lambda/config/yaml.ts';
-import type { PassOptions } from '../../../lambda/outcome.ts';
-import { runPass } from '../../../lambda/wiring.ts';
+import type { PassOptions } from '../../../lambda/pass.ts';
+import { runPassExclusively } from '../../../lambda/wiring.ts';
 import { type Aws, startAws } from '../../aws/aws.ts';
 import { normalizeName } from '../../aws/route53/names.ts';
 import { memoryBucket } from '../../support/bucket/memory-bucket.ts';
@@ -44,7 +44,7 @@ async function pass(config: Config, bucket = memoryBucket(), options: PassOption
   const deadline = new Date(Date.now() + 120_000);
   const timing = { now, deadline, sleep: (ms: number) => sleep(ms) };
   const log = (event: string, fields?: object) => void events.push({ event, ...fields });
-  const { outcomes } = await runPass(bucket, config, options, { timing, random: () => 0.5, log });
+  const { outcomes } = await runPassExclusively({ bucket, config, options, timing, random: () => 0.5, log });
   return { outcomes, log: JSON.stringify(events), bucket };
 }
 

@@ -4,14 +4,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
 import type { AcmeClient } from '../../../lambda/acme/client.ts';
 import { createTransport, type Transport } from '../../../lambda/acme/transport.ts';
-import { openCa } from '../../../lambda/ca/ca.ts';
+import { type Cas, openCa } from '../../../lambda/ca/ca.ts';
 import { http01Solver } from '../../../lambda/challenge/http01.ts';
 import { type ResponderServer, startResponderServer } from '../../../lambda/commands/responder-server.ts';
 import type { Config } from '../../../lambda/config/config.ts';
 import { parseConfig } from '../../../lambda/config/yaml.ts';
-import type { Outcome, PassOptions } from '../../../lambda/outcome.ts';
-import type { PassDeps } from '../../../lambda/pass/issue.ts';
-import { issue } from '../../../lambda/pass/pass.ts';
+import type { Outcome } from '../../../lambda/outcome.ts';
+import { runPass } from '../../../lambda/pass/pass.ts';
+import type { Pass, PassOptions } from '../../../lambda/pass.ts';
 import { respondTo } from '../../../lambda/responder.ts';
 import { type MemoryBucket, memoryBucket } from '../bucket/memory-bucket.ts';
 import { startDns } from '../parts/dns.ts';
@@ -33,8 +33,8 @@ export interface Stage {
   exchanged: Exchange[];
   configOf(certificates: object[]): Config;
   openAccount(exchange?: Transport): Promise<AcmeClient>;
-  authoritiesBy(exchange: Transport): PassDeps['authorities'];
-  pass(certificates: object[], options?: PassOptions, changes?: Partial<PassDeps>): Promise<Outcome[]>;
+  casBy(exchange: Transport): Cas;
+  pass(certificates: object[], options?: PassOptions, changes?: Partial<Pass>): Promise<Outcome[]>;
   /** The next exchange that fits fails, before it reaches the CA (`lost: 'request'`) or after. */
   failNext(fits: (exchange: Exchange) => boolean, lost: 'request' | 'answer'): void;
   /** The clock of the passes goes on by so much. */
@@ -89,29 +89,31 @@ function passes(bucket: MemoryBucket, pebble: Pebble, exchange: Transport) {
   };
   const configOf = (certificates: object[]) =>
     parseConfig('f', JSON.stringify({ bucket: 'memory:', acme, certificates }));
-  const authorityBy = (by: Transport) => openCa(bucket, { ...acme, contact: [] }, by, now, undefined);
-  const authoritiesBy = (by: Transport) => new Map([[pebble.directoryUrl, authorityBy(by)]]);
-  const open = (by: Transport = exchange) => authorityBy(by).account();
+  const caBy = (by: Transport) => openCa({ bucket, settings: { ...acme, contact: [] }, exchange: by, now });
+  const casBy = (by: Transport) => new Map([[pebble.directoryUrl, caBy(by)]]);
+  const open = (by: Transport = exchange) => caBy(by).account();
   const pass: Stage['pass'] = (certificates, options = {}, changes = {}) => {
     const timing = {
       now,
       sleep: (ms: number) => sleep(ms),
       deadline: new Date(now().getTime() + 10 * MINUTE_MS),
     };
-    const deps = {
+    const base = {
       bucket,
-      authorities: authoritiesBy(exchange),
+      config: configOf(certificates),
+      options,
+      cas: casBy(exchange),
       solver: http01Solver(bucket),
       timing,
       random: () => 0,
       log: events.log,
     };
-    return issue({ ...deps, ...changes }, configOf(certificates), options).then(({ outcomes }) => outcomes);
+    return runPass({ ...base, ...changes }).then(({ outcomes }) => outcomes);
   };
   const advance = (ms: number) => {
     aheadMs += ms;
   };
-  return { events, configOf, openAccount: open, authoritiesBy, pass, advance };
+  return { events, configOf, openAccount: open, casBy, pass, advance };
 }
 
 function faultyTransport(t: TestContext, pebble: Pebble) {

@@ -2,9 +2,8 @@
 import { AcmeUnreachable } from '../../../lambda/acme/problem.ts';
 import type { Ca } from '../../../lambda/ca/ca.ts';
 import { http01Solver } from '../../../lambda/challenge/http01.ts';
-import type { PassOptions } from '../../../lambda/outcome.ts';
-import type { PassDeps } from '../../../lambda/pass/issue.ts';
-import { issue } from '../../../lambda/pass/pass.ts';
+import { runPass } from '../../../lambda/pass/pass.ts';
+import type { Pass, PassOptions } from '../../../lambda/pass.ts';
 import { createPublisher } from '../../../lambda/publication/publisher.ts';
 import type { MemoryBucket } from '../bucket/memory-bucket.ts';
 import { configOf, DIRECTORY_URL, entryOf, fakeClock, fleet, named, noon, recordEvents } from './support.ts';
@@ -12,12 +11,12 @@ import { configOf, DIRECTORY_URL, entryOf, fakeClock, fleet, named, noon, record
 export const publish = (bucket: MemoryBucket, name: string, entry = entryOf()) =>
   createPublisher(bucket, fleet, () => noon).publish(named(name), entry, []);
 
-export function passOver(bucket: MemoryBucket, changes: Partial<PassDeps> = {}) {
+export function passOver(bucket: MemoryBucket, changes: Partial<Pass> = {}) {
   const events = recordEvents();
   const clock = fakeClock();
-  const deps: PassDeps = {
+  const base = {
     bucket,
-    authorities: new Map([[DIRECTORY_URL, unreachableAuthority()]]),
+    cas: new Map([[DIRECTORY_URL, unreachableCa()]]),
     solver: http01Solver(bucket),
     timing: clock,
     random: () => 0,
@@ -25,11 +24,11 @@ export function passOver(bucket: MemoryBucket, changes: Partial<PassDeps> = {}) 
     ...changes,
   };
   const run = (certificates: object[], options: PassOptions = {}) =>
-    issue(deps, configOf(certificates), options).then(({ outcomes }) => outcomes);
+    runPass({ ...base, config: configOf(certificates), options }).then(({ outcomes }) => outcomes);
   return { run, events, clock };
 }
 
-function unreachableAuthority(): Ca {
+function unreachableCa(): Ca {
   const fail = () => Promise.reject(new AcmeUnreachable('GET https://ca.test/directory: ECONNREFUSED'));
   const { acme: settings } = configOf([{ identifiers: ['a.test'] }]);
   return {

@@ -5,7 +5,7 @@ import type { Timing } from '../../../lambda/acme/poll.ts';
 import type { CertificateSpec, Config } from '../../../lambda/config/config.ts';
 import { parseConfig } from '../../../lambda/config/yaml.ts';
 import type { Fields, Log } from '../../../lambda/log.ts';
-import type { OrderLeg, OrderRecord } from '../../../lambda/order/record.ts';
+import type { LegRecord, OrderRecord } from '../../../lambda/order/record.ts';
 import type { DueInput } from '../../../lambda/pass/due.ts';
 import type { ReadManifest } from '../../../lambda/publication/publisher.ts';
 
@@ -67,7 +67,7 @@ export function manifestsOf(entries: readonly (readonly [FleetName, ManifestEntr
 }
 
 /** A record of one leg; what belongs to the leg may be given flat. */
-export function recordOf(changes: Partial<OrderRecord> & Partial<OrderLeg> = {}): OrderRecord {
+export function recordOf(changes: Partial<OrderRecord> & Partial<LegRecord> = {}): OrderRecord {
   const { keyType = 'ec256', key = 'a PKCS#8 PEM', presented = [], orderUrl, replaces, ...rest } = changes;
   const leg = { keyType, key, presented, ...(orderUrl && { orderUrl }), ...(replaces && { replaces }) };
   return {

@@ -20,7 +20,7 @@ const now = () => noon;
 
 async function open(bucket: MemoryBucket, exchange: Transport) {
   const directory = await readDirectory(exchange, DIRECTORY_URL, now);
-  return openAccount({ bucket, settings: acme, directory, exchange, now, hmacKey: undefined });
+  return openAccount({ bucket, settings: acme, exchange, now }, directory);
 }
 
 test('the key is stored before it is registered, the URL after', async () => {
@@ -100,12 +100,12 @@ for (const text of [
   '{"version":2,"key":"MIGHAgEA"}',
   '{"version":1}',
 ]) {
-  test(`an account record that is ${JSON.stringify(text.slice(0, 20))}… is ERR_BUCKET_IO: no other key is made, and none is told`, async () => {
+  test(`an account record that is ${JSON.stringify(text.slice(0, 20))}… is ERR_ACCOUNT_RECORD: no other key is made, and none is told`, async () => {
     const bucket = memoryBucket();
     await bucket.put(key, text);
 
     await assert.rejects(open(bucket, registering().exchange), (error: Error & { code?: string }) => {
-      assert.equal(error.code, 'ERR_BUCKET_IO');
+      assert.equal(error.code, 'ERR_ACCOUNT_RECORD');
       assert.ok(error.message.startsWith(`${key}: `));
       assert.doesNotMatch(`${error.stack} ${error.cause}`, /MIGH|PRIVATE/);
       return true;

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AcmeProblem } from '../../../../lambda/acme/problem.ts';
-import { type CaState, withIssued } from '../../../../lambda/ca/budget.ts';
+import { withIssued } from '../../../../lambda/ca/budget.ts';
 import { avoidedUntil, pausedUntil, withOutage, withPause } from '../../../../lambda/ca/pause.ts';
+import type { CaState } from '../../../../lambda/ca/state.ts';
 import { decide } from '../../../../lambda/pass/due.ts';
 import { specOf } from '../../../support/issuer/support.ts';
 

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AcmeProblem, AcmeUnreachable, AuthorizationFailed } from '../../../../lambda/acme/problem.ts';
-import type { CaState } from '../../../../lambda/ca/budget.ts';
-import type { Ca } from '../../../../lambda/ca/ca.ts';
-import { avoidedUntil, pausedUntil, recordFailure } from '../../../../lambda/ca/pause.ts';
+import { CaBudget } from '../../../../lambda/ca/budget.ts';
+import { type Ca, forgetLostAccount } from '../../../../lambda/ca/ca.ts';
+import type { CaState } from '../../../../lambda/ca/state.ts';
+import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import {
   after,
   DIRECTORY_URL,
@@ -21,63 +22,58 @@ const problem = (type: string, status: number, retryAfter?: Date) =>
 const rateLimited = problem('rateLimited', 429);
 const unreachable = new AcmeUnreachable('GET https://ca.test/directory: ECONNREFUSED');
 
-function passOf(caState: CaState = { version: 1, cas: {}, sets: {} }) {
+function passOf(caState: CaState = { version: 1, cas: {}, sets: {} }, begin = noon) {
   const events: Events = recordEvents();
-  const clock = fakeClock();
-  const forgotten: string[] = [];
-  const authorities = new Map(
-    [DIRECTORY_URL, OTHER].map((url) => [
-      url,
-      { forgetAccount: async () => void forgotten.push(url) } as unknown as Ca,
-    ]),
-  );
-  return { authorities, timing: clock, log: events.log, caState, countedAt: noon, events, clock, forgotten };
+  const clock = fakeClock(begin);
+  const bucket = memoryBucket();
+  const options = { bucket, ordersPer3Hours: 250, now: clock.now, log: events.log };
+  return { budget: new CaBudget(options, caState), events, clock };
 }
 
-test('rateLimited: the CA is left alone, and that is told once for all certificates of the pass', async () => {
+test('rateLimited: the CA is left alone, and that is told once for all certificates of the pass', () => {
   const pass = passOf();
 
-  await recordFailure(pass, DIRECTORY_URL, true, rateLimited);
-  await recordFailure(pass, DIRECTORY_URL, false, rateLimited);
+  pass.budget.recordFailure(DIRECTORY_URL, rateLimited, true);
+  pass.budget.recordFailure(DIRECTORY_URL, rateLimited, false);
 
-  assert.deepEqual(pausedUntil(pass.caState, DIRECTORY_URL), after(noon, 15 * MINUTE_MS));
-  assert.equal(pass.caState.cas[DIRECTORY_URL]?.strikes, 1);
+  assert.deepEqual(pass.budget.pausedUntil(DIRECTORY_URL), after(noon, 15 * MINUTE_MS));
+  assert.equal(pass.budget.state.cas[DIRECTORY_URL]?.strikes, 1);
   assert.equal(pass.events.fieldsOf('ca.paused').length, 1);
-  assert.equal(pausedUntil(pass.caState, OTHER), undefined);
+  assert.equal(pass.budget.pausedUntil(OTHER), undefined);
 });
 
-test('a pause that is over begins anew, longer', async () => {
+test('a pause that is over begins anew, longer', () => {
   const pass = passOf();
-  await recordFailure(pass, DIRECTORY_URL, true, rateLimited);
+  pass.budget.recordFailure(DIRECTORY_URL, rateLimited, true);
   pass.clock.advance(15 * MINUTE_MS);
 
-  await recordFailure(pass, DIRECTORY_URL, true, rateLimited);
+  pass.budget.recordFailure(DIRECTORY_URL, rateLimited, true);
 
-  assert.deepEqual(pausedUntil(pass.caState, DIRECTORY_URL), after(noon, 45 * MINUTE_MS));
+  assert.deepEqual(pass.budget.pausedUntil(DIRECTORY_URL), after(noon, 45 * MINUTE_MS));
   assert.equal(pass.events.fieldsOf('ca.paused').length, 2);
 });
 
-test('out of reach, and no record remembers it: an outage of this pass, which counts once', async () => {
+test('out of reach, and no record remembers it: an outage of this pass, which counts once', () => {
   const pass = passOf();
 
-  await recordFailure(pass, DIRECTORY_URL, false, unreachable);
-  await recordFailure(pass, DIRECTORY_URL, false, unreachable);
+  pass.budget.recordFailure(DIRECTORY_URL, unreachable, false);
+  pass.budget.recordFailure(DIRECTORY_URL, unreachable, false);
 
-  assert.equal(pass.caState.cas[DIRECTORY_URL]?.outage?.passes, 1);
-  assert.equal(pausedUntil(pass.caState, DIRECTORY_URL), undefined, 'it is asked again in the next pass');
+  assert.equal(pass.budget.state.cas[DIRECTORY_URL]?.outage?.passes, 1);
+  assert.equal(pass.budget.pausedUntil(DIRECTORY_URL), undefined, 'it is asked again in the next pass');
   assert.equal(pass.events.fieldsOf('ca.unreachable').length, 1);
 });
 
-test('out of reach in the next pass too: others go first for a while', async () => {
+test('out of reach in the next pass too: others go first for a while', () => {
   const first = passOf();
-  await recordFailure(first, DIRECTORY_URL, false, unreachable);
-  const next = { ...passOf(first.caState), countedAt: after(noon, MINUTE_MS) };
-  next.clock.advance(2 * MINUTE_MS);
+  first.budget.recordFailure(DIRECTORY_URL, unreachable, false);
+  const next = passOf(first.budget.state, after(noon, MINUTE_MS));
+  next.clock.advance(MINUTE_MS);
 
-  await recordFailure(next, DIRECTORY_URL, false, unreachable);
+  next.budget.recordFailure(DIRECTORY_URL, unreachable, false);
 
   const until = after(noon, 17 * MINUTE_MS);
-  assert.deepEqual(avoidedUntil(next.caState, DIRECTORY_URL), until);
+  assert.deepEqual(next.budget.avoidedUntil(DIRECTORY_URL), until);
   assert.equal(next.events.fieldsOf('ca.unreachable')[0]?.['until'], until.toISOString());
 });
 
@@ -89,31 +85,37 @@ const NOTHING: [says: string, hasRecord: boolean, error: unknown][] = [
 ];
 
 for (const [says, hasRecord, error] of NOTHING)
-  test(`${says} says nothing about the CA`, async () => {
+  test(`${says} says nothing about the CA`, () => {
     const pass = passOf();
-    const before = pass.caState;
+    const before = pass.budget.state;
 
-    await recordFailure(pass, DIRECTORY_URL, hasRecord, error);
+    pass.budget.recordFailure(DIRECTORY_URL, error, hasRecord);
 
-    assert.equal(pass.caState, before);
+    assert.equal(pass.budget.state, before);
     assert.deepEqual(pass.events.names(), []);
   });
 
-test('503 with Retry-After is a pause, without it an outage', async () => {
+test('503 with Retry-After is a pause, without it an outage', () => {
   const [asked, broken] = [passOf(), passOf()];
 
-  await recordFailure(asked, DIRECTORY_URL, false, problem('serverInternal', 503, after(noon, MINUTE_MS)));
-  await recordFailure(broken, DIRECTORY_URL, false, problem('serverInternal', 503));
+  asked.budget.recordFailure(DIRECTORY_URL, problem('serverInternal', 503, after(noon, MINUTE_MS)), false);
+  broken.budget.recordFailure(DIRECTORY_URL, problem('serverInternal', 503), false);
 
   assert.deepEqual(asked.events.names(), ['ca.paused']);
-  assert.deepEqual(pausedUntil(asked.caState, DIRECTORY_URL), after(noon, MINUTE_MS));
+  assert.deepEqual(asked.budget.pausedUntil(DIRECTORY_URL), after(noon, MINUTE_MS));
   assert.deepEqual(broken.events.names(), ['ca.unreachable']);
 });
 
 test('an account that the CA does not know is forgotten, of this CA only', async () => {
-  const pass = passOf();
+  const forgotten: string[] = [];
+  const cas = new Map(
+    [DIRECTORY_URL, OTHER].map((url) => [
+      url,
+      { forgetAccount: async () => void forgotten.push(url) } as unknown as Ca,
+    ]),
+  );
 
-  await recordFailure(pass, DIRECTORY_URL, true, problem('accountDoesNotExist', 400));
+  await forgetLostAccount(cas, DIRECTORY_URL, problem('accountDoesNotExist', 400));
 
-  assert.deepEqual(pass.forgotten, [DIRECTORY_URL]);
+  assert.deepEqual(forgotten, [DIRECTORY_URL]);
 });

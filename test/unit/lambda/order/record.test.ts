@@ -10,11 +10,11 @@ import {
   AuthorizationFailed,
 } from '../../../../lambda/acme/problem.ts';
 import { afterFailure } from '../../../../lambda/order/back-off.ts';
+import { legsOf } from '../../../../lambda/order/leg.ts';
 import {
   createOrderRecord,
   deleteOrderRecord,
   readOrderRecords,
-  saveLeg,
   saveOrderRecord,
 } from '../../../../lambda/order/record.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
@@ -142,7 +142,7 @@ test('a record is created once, and saved only by whoever read it last', async (
   const mine = await createOrderRecord(bucket, name, recordOf());
   const theirs = (await readOrderRecords(bucket)).records.get(name);
   assert.ok(theirs);
-  await saveLeg(bucket, theirs, 0, { orderUrl: 'https://ca.test/order/1' });
+  await legsOf(bucket, theirs)[0]?.save({ orderUrl: 'https://ca.test/order/1' });
 
   const conflict = { name: BucketError.name, code: 'ERR_BUCKET_CONFLICT', key: layout.order(name) };
   await assert.rejects(createOrderRecord(bucket, name, recordOf()), conflict);
@@ -178,7 +178,7 @@ for (const [says, text] of [
   ['lacks a field', valid.replace('"directoryUrl"', '"directory"')],
   ['is a key', key],
 ] as const) {
-  test(`a record that ${says} is refused with ERR_CONFIG by its key in the bucket, without its content`, async () => {
+  test(`a record that ${says} is refused with ERR_ORDER_RECORD by its key in the bucket, without its content`, async () => {
     const bucket = memoryBucket();
     await bucket.put(layout.order(name), text);
 
@@ -186,10 +186,10 @@ for (const [says, text] of [
 
     const error = unreadable.get(name);
     assert.equal(records.size, 0);
-    assert.equal(codeOf(error), 'ERR_CONFIG');
+    assert.equal(codeOf(error), 'ERR_ORDER_RECORD');
     assert.match(
       error?.message ?? '',
-      /^issuer\/order\/api\.example\.com\.json is no order record .*move it away/,
+      /^issuer\/order\/api\.example\.com\.json: is no order record .*move it away/,
     );
     assert.doesNotMatch(`${error?.stack} ${error?.cause}`, /MIGH|PRIVATE/);
   });

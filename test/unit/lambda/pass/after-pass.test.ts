@@ -9,7 +9,7 @@ import type { FleetNotifier } from '../../../../lambda/fleet/run-command.ts';
 import { afterPass } from '../../../../lambda/pass/after-pass.ts';
 import { interposed } from '../../../support/bucket/interposed.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
-import { fleet, noon, recordEvents } from '../../../support/issuer/support.ts';
+import { fakeClock, fleet, noon, recordEvents } from '../../../support/issuer/support.ts';
 
 const notifier: FleetNotifier = { notify: async () => 'command-1', result: async () => undefined };
 const manifests = new Map([[fleet, { manifest: emptyManifest(fleet, noon), etag: '"m"' }]]);
@@ -21,7 +21,8 @@ test('hosts that were called are remembered, though their statuses cannot be rea
   const entries = () => Promise.reject(broken);
   const { log } = recordEvents();
 
-  const ended = afterPass({ bucket: interposed(bucket, { entries }), notifier, log, now: noon }, result);
+  const unlisted = interposed(bucket, { entries });
+  const ended = afterPass({ bucket: unlisted, timing: fakeClock(), log }, notifier, result);
 
   await assert.rejects(ended, broken);
   assert.deepEqual((await readHostSummaries(bucket)).calls, [{ command: 'command-1', fleet, at: noon }]);

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { layout } from '#contract/layout.ts';
-import { createOrderRecord, readOrderRecords, saveLeg } from '../../../../lambda/order/record.ts';
+import { legsOf } from '../../../../lambda/order/leg.ts';
+import { createOrderRecord, readOrderRecords } from '../../../../lambda/order/record.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { passOver, publish } from '../../../support/issuer/pass.ts';
 import { after, named, noon, recordOf } from '../../../support/issuer/support.ts';
@@ -28,7 +29,7 @@ test('records of certificates that are configured no more are forgotten, with th
     named('gone.test'),
     recordOf({ identifiers: ['gone.test'] }),
   );
-  await saveLeg(bucket, stored, 0, {
+  await legsOf(bucket, stored)[0]?.save({
     presented: [{ identifier: 'gone.test', token, keyAuthorization: `${token}.x` }],
   });
   await bucket.put(layout.challenge(token), `${token}.x`);

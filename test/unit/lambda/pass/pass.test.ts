@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { fleetName, layout } from '#contract/layout.ts';
 import { AcmeUnreachable } from '../../../../lambda/acme/problem.ts';
 import type { Transport } from '../../../../lambda/acme/transport.ts';
-import { type Ca, openCa } from '../../../../lambda/ca/ca.ts';
+import { type Cas, openCa } from '../../../../lambda/ca/ca.ts';
 import { createOrderRecord } from '../../../../lambda/order/record.ts';
 import { type MemoryBucket, memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { passOver, publish } from '../../../support/issuer/pass.ts';
@@ -92,12 +92,12 @@ test('a CA out of reach fails what is due with ERR_ACME_UNREACHABLE, keeps the r
 
 test('the account is opened once, however many certificates are due', async () => {
   let opened = 0;
-  const authorities = authoritiesWith(async () => {
+  const cas = casWith(async () => {
     opened += 1;
     throw new AcmeUnreachable('down');
   });
 
-  await passOver(memoryBucket(), { authorities }).run(
+  await passOver(memoryBucket(), { cas }).run(
     ['a', 'b', 'c'].map((name) => ({ identifiers: [`${name}.test`] })),
   );
 
@@ -105,9 +105,9 @@ test('the account is opened once, however many certificates are due', async () =
 });
 
 test('below half a minute no order is started; the next pass does it', async () => {
-  const authorities = authoritiesWith(() => assert.fail('asked the CA'));
+  const cas = casWith(() => assert.fail('asked the CA'));
   const starting = (ms: number) =>
-    passOver(memoryBucket(), { authorities, timing: fakeClock(noon, ms) }).run([{ identifiers: ['a.test'] }]);
+    passOver(memoryBucket(), { cas, timing: fakeClock(noon, ms) }).run([{ identifiers: ['a.test'] }]);
 
   assert.deepEqual(
     (await starting(29_999)).map(({ result }) => result),
@@ -140,7 +140,8 @@ test('a certificate that one fleet lacks is published there without an order; it
 });
 
 /** The configured CA, over a transport of the test's own. */
-function authoritiesWith(exchange: Transport): ReadonlyMap<string, Ca> {
-  const { acme } = configOf([{ identifiers: ['a.test'] }]);
-  return new Map([[DIRECTORY_URL, openCa(memoryBucket(), acme, exchange, () => noon, undefined)]]);
+function casWith(exchange: Transport): Cas {
+  const { acme: settings } = configOf([{ identifiers: ['a.test'] }]);
+  const bucket = memoryBucket();
+  return new Map([[DIRECTORY_URL, openCa({ bucket, settings, exchange, now: () => noon })]]);
 }

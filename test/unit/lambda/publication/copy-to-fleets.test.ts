@@ -54,7 +54,7 @@ async function scene({
 test('a certificate is copied to the fleets that lack it, and nothing is ordered', async () => {
   const { bucket, deps, read, names, entry } = await scene();
 
-  await copyToFleets(deps, spec, entry);
+  await copyToFleets(deps, deps, spec, entry);
 
   for (const [fleet, manifest] of await read()) {
     assert.equal(manifest?.manifest.certificates[name]?.pems[0]?.sha256, digest('a PEM'));
@@ -65,11 +65,11 @@ test('a certificate is copied to the fleets that lack it, and nothing is ordered
 
 test('where every fleet has it, nothing is read and nothing is written', async () => {
   const { bucket, deps, read, entry } = await scene();
-  await copyToFleets(deps, spec, entry);
+  await copyToFleets(deps, deps, spec, entry);
   const again = { ...deps, manifests: await read() };
   const calls = bucket.calls.length;
 
-  await copyToFleets(again, spec, entry);
+  await copyToFleets(again, again, spec, entry);
 
   assert.equal(bucket.calls.length, calls);
 });
@@ -78,7 +78,7 @@ test('a fleet that lags behind keeps its own publication as the one before', asy
   const { deps, read, entry } = await scene();
   await deps.publishers.get(two)?.publish(name, older, [{ sha256: 'b'.repeat(64), text: 'old' }]);
 
-  await copyToFleets({ ...deps, manifests: await read() }, spec, entry);
+  await copyToFleets(deps, { ...deps, manifests: await read() }, spec, entry);
 
   const manifests = await read();
   assert.deepEqual(
@@ -93,7 +93,7 @@ test('a fleet that gets its first publication has none before it: the PEM would 
     entry: entryOf({ pems: [pemRefOf({ sha256: digest('a PEM') })], previous }),
   });
 
-  await copyToFleets(deps, spec, entry);
+  await copyToFleets(deps, deps, spec, entry);
 
   assert.equal((await read()).get(two)?.manifest.certificates[name]?.previous, undefined);
 });
@@ -107,7 +107,7 @@ for (const [says, spoil] of [
     const key = layout.pem(one, name, digest('a PEM'));
     await spoil(bucket, key);
 
-    await assert.rejects(copyToFleets(deps, spec, entry), {
+    await assert.rejects(copyToFleets(deps, deps, spec, entry), {
       code: 'ERR_BUCKET_IO',
       key,
       message: `${key}: is missing or altered`,
@@ -119,13 +119,13 @@ for (const [says, spoil] of [
 
 test('another line in the crt-list is published to every fleet, without an order and without a new previous', async () => {
   const { deps, read, entry, names } = await scene();
-  await copyToFleets(deps, spec, entry);
+  await copyToFleets(deps, deps, spec, entry);
   const haproxy = { crtListOptions: ['alpn h2'], sniFilters: ['a.test'] };
 
-  await copyToFleets({ ...deps, manifests: await read() }, { ...spec, haproxy }, entry);
+  await copyToFleets(deps, { ...deps, manifests: await read() }, { ...spec, haproxy }, entry);
   const listed = [...(await read()).values()].map((read) => read?.manifest.certificates[name]);
   const newest = listed[0] ?? entry;
-  await copyToFleets({ ...deps, manifests: await read() }, spec, newest);
+  await copyToFleets(deps, { ...deps, manifests: await read() }, spec, newest);
   const unlisted = [...(await read()).values()].map((read) => read?.manifest.certificates[name]);
 
   for (const seen of listed) assert.deepEqual([seen?.haproxy, seen?.previous], [haproxy, undefined]);

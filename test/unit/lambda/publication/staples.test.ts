@@ -12,6 +12,7 @@ import { createPublishers, readManifest } from '../../../../lambda/publication/p
 import { isStapleDue, refreshStaples } from '../../../../lambda/publication/staples.ts';
 import { fleet } from '../../../support/agent/host.ts';
 import { entryFor, publisher } from '../../../support/agent/publish.ts';
+import { configOf } from '../../../support/issuer/support.ts';
 import { type OcspResponder, startOcspResponder } from '../../../support/parts/ocsp-responder.ts';
 import { createPki } from '../../../support/parts/pki.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
@@ -43,9 +44,12 @@ async function stage(t: { after(work: () => void): void }, ocspUrl: string | und
   const pass = async (minutes = 0) => {
     const now = () => new Date(Date.now() + minutes * MINUTE_MS);
     const timing = { now, deadline: new Date(Date.now() + 3_600_000), sleep: async () => undefined };
-    const deps = { bucket, timing, log: (event: string) => events.push(event) };
     const manifests = new Map([[fleet, await readManifest(bucket, fleet)]]);
-    return refreshStaples(deps, 4, [spec], manifests, createPublishers(bucket, [fleet], deps.timing.now));
+    const publishers = createPublishers(bucket, [fleet], now);
+    const config = configOf([{ identifiers: ['shop.test'] }]);
+    const log = (event: string) => events.push(event);
+    const deps = { bucket, config, options: {}, timing, log };
+    return refreshStaples(deps, { manifests, publishers }, [spec]);
   };
   const published = async () => {
     const read = (await readManifest(bucket, fleet))?.manifest.certificates[spec.name];

@@ -1,6 +1,6 @@
 /**
- * The book of suggested windows (RFC 9773), one entry for each certID: asked for when the CA's Retry-After is over,
- * kept between passes, with a time that is picked once inside each window.
+ * The suggested windows of all published certificates (RFC 9773), by certID: the CA is asked when its Retry-After is
+ * over, its answer is kept between passes, with a time that is picked once inside each window.
  */
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
@@ -8,10 +8,10 @@ import { inParallel } from '#common/in-parallel.ts';
 import { messageOf } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
-import type { Bucket } from '#storage/bucket.ts';
 import { instant, readCached, serializeCached } from '#storage/cached-document.ts';
 import type { RenewalInfo } from '../acme/renewal-info.ts';
 import type { Log } from '../log.ts';
+import type { Pass } from '../pass.ts';
 
 /** What the CA wishes for one certificate, by its certID. */
 export interface RenewalWindow {
@@ -21,59 +21,47 @@ export interface RenewalWindow {
   renewAt: Date;
 }
 
-const known = z.object({
+const storedWindow = z.object({
   start: instant,
   end: instant,
   renewAt: instant,
   pollAfter: instant,
   explanationUrl: z.string().optional(),
 });
-const book = z.object({ version: z.literal(1), windows: z.record(z.string(), known) });
+const windowDocument = z.object({ version: z.literal(1), windows: z.record(z.string(), storedWindow) });
 
-export type StoredWindow = z.infer<typeof known>;
+export type StoredWindow = z.infer<typeof storedWindow>;
 
-export interface WindowDeps {
-  bucket: Bucket;
-  now: () => Date;
-  log: Log;
-  /** @returns undefined where the certificate's CA has no renewal information; absent: nobody is asked */
-  ask: ((directoryUrl: string, certId: string) => Promise<RenewalInfo | undefined>) | undefined;
-  concurrency: number;
-}
-
-/**
- * The windows of the published certificates, as fresh as the CA wishes. Asking may fail: the old answer holds then.
- * @param isWhole these are all certificates there are: windows of others are out of date and dropped
- */
+/** The windows of the published certificates, as fresh as their CA wants them. Asking may fail: the old answer holds then. */
 export async function refreshWindows(
-  deps: WindowDeps,
+  pass: Pass,
   published: readonly { name: string; entry: ManifestEntry }[],
-  isWhole: boolean,
 ): Promise<ReadonlyMap<string, RenewalWindow>> {
+  const { bucket, config, log, options } = pass;
   const items = published.flatMap(({ name, entry }) =>
     entry.pems.flatMap(({ certId }) =>
       certId === undefined ? [] : [{ name, certId, directoryUrl: entry.issued.directoryUrl }],
     ),
   );
-  // An unreadable book is begun anew: everything in it can be asked for again.
-  const stored = await readCached(deps.bucket, layout.renewalInfo, book);
+  // What cannot be read is started over: everything in it can be asked for again.
+  const stored = await readCached(bucket, layout.renewalInfo, windowDocument);
   const old = stored.value?.windows ?? {};
   const answers = await inParallel(
     items,
-    deps.concurrency,
-    (item) => refresh(deps, item, old[item.certId]),
+    config.concurrency,
+    (item) => refresh(pass, item, old[item.certId]),
     ({ certId }) => certId,
   );
-  tellFailures(deps.log, answers);
+  logFailures(log, answers);
   const fresh = Object.fromEntries(
     answers.flatMap(({ certId, window }) => (window === undefined ? [] : [[certId, window]])),
   );
-  const windows = isWhole ? fresh : { ...old, ...fresh };
+  // A pass over all certificates drops the windows of those that are gone.
+  const windows = options.only === undefined ? fresh : { ...old, ...fresh };
   const body = serializeCached({ version: 1, windows });
   const isEmpty = stored.text === undefined && Object.keys(windows).length === 0;
-  // Whoever writes last has asked last: a lost update costs one question to the CA.
-  if (deps.ask !== undefined && body !== stored.text && !isEmpty)
-    await deps.bucket.put(layout.renewalInfo, body);
+  // The last writer asked last: a lost update costs one question to the CA.
+  if (!options.dryRun && body !== stored.text && !isEmpty) await bucket.put(layout.renewalInfo, body);
   return new Map(Object.entries(fresh));
 }
 
@@ -85,32 +73,38 @@ interface Item {
 
 interface Answer extends Item {
   window: StoredWindow | undefined;
-  error?: unknown;
+  /** Why the CA could not be asked. */
+  failure?: string;
 }
 
-async function refresh(deps: WindowDeps, item: Item, old: StoredWindow | undefined): Promise<Answer> {
-  if (deps.ask === undefined || (old !== undefined && old.pollAfter > deps.now()))
-    return { ...item, window: old };
+/** A dry run asks no CA: it decides by the windows that the last pass has left. */
+async function refresh(pass: Pass, item: Item, old: StoredWindow | undefined): Promise<Answer> {
+  const isFresh = old !== undefined && old.pollAfter > pass.timing.now();
+  if (pass.options.dryRun || isFresh) return { ...item, window: old };
   try {
-    const info = await deps.ask(item.directoryUrl, item.certId);
-    return { ...item, window: info && tell(deps.log, item.name, toKnown(item.certId, info, old), old) };
+    // Undefined for a CA that has no renewal information, or is not configured any more.
+    const info = await pass.cas.get(item.directoryUrl)?.renewalInfo(item.certId);
+    if (info === undefined) return { ...item, window: undefined };
+    const window = toStored(item.certId, info, old);
+    if (!isSameWindow(old, window)) logChange(pass.log, item.name, window);
+    return { ...item, window };
   } catch (error) {
-    return { ...item, window: old, error };
+    return { ...item, window: old, failure: messageOf(error) };
   }
 }
 
 /** One line, however many certificates: when the CA is down, all of them fail alike. */
-function tellFailures(log: Log, answers: readonly Answer[]): void {
-  const failed = answers.filter(({ error }) => error !== undefined);
-  if (failed.length > 0)
-    log('renewal-info.failed', { certificates: failed.length, error: messageOf(failed[0]?.error) });
+function logFailures(log: Log, answers: readonly Answer[]): void {
+  const failures = answers.flatMap(({ failure }) => failure ?? []);
+  const [error] = failures;
+  if (error !== undefined) log('renewal-info.failed', { certificates: failures.length, error });
 }
 
-function toKnown(certId: string, info: RenewalInfo, old: StoredWindow | undefined): StoredWindow {
+function toStored(certId: string, info: RenewalInfo, old: StoredWindow | undefined): StoredWindow {
   const { start, end } = info.suggestedWindow;
   const renewAt = isSameWindow(old, info.suggestedWindow) ? old.renewAt : pickTime(certId, start, end);
   const { pollAfter, explanationUrl } = info;
-  return { start, end, renewAt, pollAfter, ...(explanationUrl !== undefined && { explanationUrl }) };
+  return { start, end, renewAt, pollAfter, explanationUrl };
 }
 
 /** §4.2: uniform in the window, and the same for every pass that picks: two must not renew at two times. */
@@ -123,12 +117,9 @@ export function pickTime(certId: string, start: Date, end: Date): Date {
 }
 
 /** A changed window is news for the operator, above all with an explanation (§4.2). */
-function tell(log: Log, name: string, window: StoredWindow, old: StoredWindow | undefined): StoredWindow {
-  if (!isSameWindow(old, window)) {
-    const [start, end] = [window.start.toISOString(), window.end.toISOString()];
-    log('renewal-info.changed', { certificate: name, start, end, explanationUrl: window.explanationUrl });
-  }
-  return window;
+function logChange(log: Log, certificate: string, { start, end, explanationUrl }: StoredWindow): void {
+  const times = { start: start.toISOString(), end: end.toISOString() };
+  log('renewal-info.changed', { certificate, ...times, explanationUrl });
 }
 
 function isSameWindow(

@@ -9,9 +9,8 @@ import type { Bucket } from '#storage/bucket.ts';
 import { NotOffered } from '../acme/problem.ts';
 import { type RevocationReason, revokeCertificate } from '../acme/revocation.ts';
 import type { CertificateSpec } from '../config/config.ts';
-import type { Log } from '../log.ts';
-import { readManifest } from '../publication/publisher.ts';
-import type { Ca } from './ca.ts';
+import type { Pass } from '../pass.ts';
+import { readManifest } from './publisher.ts';
 
 export interface Revocation {
   certificate: CertificateName;
@@ -39,18 +38,17 @@ export async function findRevocationTargets(
 }
 
 export async function revokeTargets(
+  { cas, log }: Pick<Pass, 'cas' | 'log'>,
   targets: readonly RevocationTarget[],
-  authorities: ReadonlyMap<string, Ca>,
   name: CertificateName,
   reason: RevocationReason,
-  log: Log,
 ): Promise<Revocation[]> {
   const revocations: Revocation[] = [];
   for (const { leaf, directoryUrl } of targets) {
-    const authority = authorities.get(directoryUrl);
-    if (authority === undefined)
+    const ca = cas.get(directoryUrl);
+    if (ca === undefined)
       throw new NotOffered(`${directoryUrl}, which issued ${leaf.serialNumber}, is not configured any more`);
-    const isNew = await revokeCertificate(await authority.account(), leaf, reason);
+    const isNew = await revokeCertificate(await ca.account(), leaf, reason);
     log('certificate.revoked', { certificate: name, serial: leaf.serialNumber, reason });
     revocations.push({ certificate: name, serial: leaf.serialNumber, isNew });
   }

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { ListHostedZonesCommand } from '@aws-sdk/client-route-53';
 import { AssumeRoleCommand, GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { fromInstanceMetadata, fromTemporaryCredentials } from '@aws-sdk/credential-providers';
+import { setEnv } from '../support/env.ts';
 import { request } from '../support/request.ts';
 import type { Aws } from './aws.ts';
 import type { Principal } from './identity.ts';
@@ -141,8 +142,7 @@ test("an instance's metadata", async (t) => {
   });
 
   await t.test('gives credentials to the SDK', async () => {
-    process.env['AWS_EC2_METADATA_SERVICE_ENDPOINT'] = imds.endpoint;
-    t.after(() => delete process.env['AWS_EC2_METADATA_SERVICE_ENDPOINT']);
+    t.after(setEnv({ AWS_EC2_METADATA_SERVICE_ENDPOINT: imds.endpoint }));
     const credentials = await fromInstanceMetadata({ ec2MetadataV1Disabled: true })();
     const session = { ...principal, credentials: credentials as Principal['credentials'] };
 

@@ -11,6 +11,7 @@ import { fleetName, hostName, layout } from '#contract/layout.ts';
 import { openBucket } from '#storage/open.ts';
 import { openWithoutSdk } from '#storage/open-without-sdk.ts';
 import { startBench } from '../aws/support.ts';
+import { setEnv } from '../support/env.ts';
 import { deployed } from './deployed.ts';
 import { stackOf } from './support.ts';
 
@@ -32,18 +33,18 @@ async function startHost(t: TestContext, role: 'Own' | 'Any', session: string) {
 }
 
 const openers = {
-  SDK: async (url: string, env: Record<string, string>) => {
-    Object.assign(process.env, env);
+  SDK: async (t: TestContext, url: string, env: Record<string, string>) => {
+    t.after(setEnv(env));
     return openBucket(url);
   },
-  'without the SDK': openWithoutSdk,
+  'without the SDK': (_: TestContext, url: string, env: Record<string, string>) => openWithoutSdk(url, env),
 };
 
 for (const [kind, open] of Object.entries(openers)) {
   test(`status, ${kind}: a host writes its own, and no other's, whoever it says it is`, async (t) => {
     const { aws, env } = await startHost(t, 'Own', 'i-0aaa');
     const write = async (writer: string, host: string) => {
-      const bucket = await open(`s3://${bucketName}?region=eu-central-1${writer}`, env);
+      const bucket = await open(t, `s3://${bucketName}?region=eu-central-1${writer}`, env);
       return bucket.put(keyOf(host), '{}').then(
         () => 'written',
         (error: unknown) => `${codeOf(error)} ${messageOf(error)}`,

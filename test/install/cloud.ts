@@ -11,6 +11,7 @@ import { type Imds, startImds } from '../aws/imds.ts';
 import { s3Of } from '../aws/support.ts';
 import { deployHost } from '../cdk/cloud-init.ts';
 import { publisher } from '../support/agent/publish.ts';
+import { setEnv } from '../support/env.ts';
 import { type Handshake, handshake } from '../support/handshake.ts';
 import { type Machine, makeMachine } from '../support/parts/machine.ts';
 import { createPki, type LeafWish } from '../support/parts/pki.ts';
@@ -54,7 +55,7 @@ async function startInstance(keep: Keep): Promise<Omit<Cloud, 'stop'>> {
   tell(machine, ['cloud-final.service'], endpoints);
   const agents = ['pemfleet-agent.service', 'pemfleet-agent-first.service'];
   tell(machine, agents, { ...endpoints, PEMFLEET_AGENT_HANDSHAKE: `127.0.0.1:${httpsPort}` });
-  Object.assign(process.env, aws.administrator.env);
+  keep(setEnv(aws.administrator.env));
   const { publish } = publisher(await openBucket(bucket), await createPki());
   return {
     ...{ aws, imds, principal, machine, cloudInit, installCommand, publish },

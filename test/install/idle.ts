@@ -8,6 +8,7 @@ import { fleet } from '../support/agent/host.ts';
 import { publisher } from '../support/agent/publish.ts';
 import { stageOn } from '../support/agent/stage.ts';
 import { countWire } from '../support/counted-wire.ts';
+import { setEnv } from '../support/env.ts';
 import { type Footprint, footprintOf } from '../support/footprint.ts';
 import { startHaproxy } from '../support/parts/haproxy.ts';
 import { until } from '../support/process.ts';
@@ -39,7 +40,7 @@ async function startHost(keep: Keep): Promise<Omit<IdleHost, 'stop'>> {
   const aws = await startAws();
   keep(aws.stop);
   aws.s3.createBucket('certs');
-  Object.assign(process.env, aws.administrator.env);
+  const restoreEnv = setEnv(aws.administrator.env);
   const haproxy = await startHaproxy({ version: '3.2' });
   keep(haproxy.stop);
   const stage = await stageOn(haproxy, place.path);
@@ -47,7 +48,7 @@ async function startHost(keep: Keep): Promise<Omit<IdleHost, 'stop'>> {
   for (let index = 0; index < CERTIFICATES; index += 1)
     await publish(`c${index}`, { names: [`c${index}.test`] });
   // the issuer's part is over: what is started from here on is the host's
-  for (const name of Object.keys(aws.administrator.env)) delete process.env[name];
+  restoreEnv();
   const policies = [
     allow('s3:GetObject', `arn:aws:s3:::certs/published/${fleet}/*`),
     allow('s3:PutObject', `arn:aws:s3:::certs/status/${fleet}/*`),

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setEnv } from '../../support/env.ts';
 import { createPki } from '../../support/parts/pki.ts';
 import { request } from '../../support/request.ts';
 import { makeTempDir } from '../../support/temp-dir.ts';
@@ -47,7 +48,7 @@ function functionOf(t: TestContext, wish: Partial<FunctionOptions> = {}, code = 
 }
 
 test('a handler gets its event, context and environment, and nothing of this process', async (t) => {
-  process.env['OF_THIS_MACHINE'] = 'must not be seen';
+  t.after(setEnv({ OF_THIS_MACHINE: 'must not be seen' }));
   const fn = functionOf(t);
 
   const cold = await fn.invoke({ a: 1 });

@@ -11,6 +11,7 @@ import { afterPass } from '../../../lambda/pass/after-pass.ts';
 import { runPassExclusively } from '../../../lambda/wiring.ts';
 import { type Aws, startAws } from '../../aws/aws.ts';
 import { COUNTS } from '../../bench/counts.ts';
+import { setEnv } from '../../support/env.ts';
 import {
   after,
   DAY_MS,
@@ -27,11 +28,15 @@ const SIZES = [10, 1_000, 10_000];
 const MOST_REQUESTS = 6;
 
 let aws: Aws;
+let restoreEnv: () => void;
 before(async () => {
   aws = await startAws();
-  Object.assign(process.env, aws.administrator.env);
+  restoreEnv = setEnv(aws.administrator.env);
 });
-afterAll(() => aws.stop());
+afterAll(() => {
+  restoreEnv();
+  return aws.stop();
+});
 
 const namesOf = (size: number) => Array.from({ length: size }, (_, index) => `c${index}.test`);
 const certIdOf = (name: string) => `${Buffer.from(name).toString('base64url')}.AA`;

@@ -10,17 +10,22 @@ import { createPublisher, readManifest } from '../../../lambda/publication/publi
 import { type Aws, startAws } from '../../aws/aws.ts';
 import { AwsFailure } from '../../aws/wire.ts';
 import { interposed } from '../../support/bucket/interposed.ts';
+import { setEnv } from '../../support/env.ts';
 import { entryOf, fleet, named, noon, pemRefOf } from '../../support/issuer/support.ts';
 
 const KEY = layout.manifest(fleet);
 const MOST_TRIES = 50;
 
 let aws: Aws;
+let restoreEnv: () => void;
 before(async () => {
   aws = await startAws();
-  Object.assign(process.env, aws.administrator.env);
+  restoreEnv = setEnv(aws.administrator.env);
 });
-after(() => aws.stop());
+after(() => {
+  restoreEnv();
+  return aws.stop();
+});
 
 const bucketNamed = (name: string) => {
   aws.s3.createBucket(name);

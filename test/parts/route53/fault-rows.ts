@@ -1,6 +1,7 @@
-// What Route 53 and STS do to an issuer: the rows of route53-faults.test.ts.
+// What Route 53 and STS do to an issuer: the rows of faults.test.ts.
 import type { DnsSettings } from '../../../lambda/config/dns.ts';
 import { type Aws, refusals } from '../../aws/aws.ts';
+import { setEnv, type Variables } from '../../support/env.ts';
 import type { Account, Zones } from './account.ts';
 
 interface Stage {
@@ -22,7 +23,8 @@ export interface Row {
 }
 
 export const CHANGE = 'ChangeResourceRecordSets';
-export const actAs = (env: Record<string, string>) => Object.assign(process.env, env);
+/** For the SDK's chain; `beforeEach` makes it the administrator again. */
+export const actAs = (env: Variables) => setEnv(env);
 const byRole = (account: Account, externalId: string, roleArn = account.roleArn()) => [
   { domain: 'foreign.test', roleArn, externalId },
 ];

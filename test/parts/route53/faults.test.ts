@@ -13,13 +13,15 @@ import { actAs, CHANGE, denied, unfit, unwell } from './fault-rows.ts';
 
 const aws = await startAws({ route53: { requestsPerSecond: 1_000, insyncAfterMs: 20 } });
 after(aws.stop);
+const asAdministrator = () => actAs({ ...aws.administrator.env, AWS_SESSION_TOKEN: '' });
+after(asAdministrator());
 const stage = { aws, ...furnish(aws) };
 // The SDK waits by chance between its tries: here, not at all.
 mock.method(Math, 'random', () => 0);
 beforeEach(() => {
   aws.clearFaults();
   aws.route53.setInsyncAfter(20);
-  actAs({ ...aws.administrator.env, AWS_SESSION_TOKEN: '' });
+  asAdministrator();
 });
 
 function solverFor(hostedZones: DnsSettings['hostedZones'], seconds = 60) {
@@ -56,7 +58,7 @@ for (const { says, begin, identifier = 'own.test', settings = () => [], code, me
     assert.match(messageOf(failure), message);
     aws.clearFaults();
     aws.route53.setInsyncAfter(20);
-    actAs({ ...aws.administrator.env, AWS_SESSION_TOKEN: '' });
+    asAdministrator();
     const next = solverFor((mended ?? settings)());
     await next.present(answers);
     await next.cleanUp(answers);

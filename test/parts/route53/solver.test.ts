@@ -9,16 +9,19 @@ import { runPassExclusively } from '../../../lambda/wiring.ts';
 import { type Aws, startAws } from '../../aws/aws.ts';
 import { normalizeName } from '../../aws/route53/names.ts';
 import { memoryBucket } from '../../support/bucket/memory-bucket.ts';
+import { setEnv } from '../../support/env.ts';
 import { type Pebble, startPebble } from '../../support/parts/pebble.ts';
 
 let aws: Aws;
+let restoreEnv: () => void;
 let pebble: Pebble;
 before(async () => {
   aws = await startAws();
   pebble = await startPebble({ dnsServer: aws.dns.address });
-  Object.assign(process.env, aws.administrator.env);
+  restoreEnv = setEnv(aws.administrator.env);
 });
 after(async () => {
+  restoreEnv();
   await pebble.stop();
   await aws.stop();
 });

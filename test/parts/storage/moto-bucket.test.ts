@@ -3,18 +3,21 @@ import { after, before } from 'node:test';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { openBucket } from '#storage/open.ts';
 import { bucketSuite } from '../../support/bucket/bucket-suite.ts';
+import { setEnv } from '../../support/env.ts';
 import { type Moto, startMoto } from '../../support/parts/moto.ts';
 
 let moto: Moto;
+let restoreEnv: () => void;
 let s3: S3Client;
 let count = 0;
 before(async () => {
   moto = await startMoto();
-  Object.assign(process.env, moto.env);
+  restoreEnv = setEnv(moto.env);
   const { endpoint, region, credentials } = moto;
   s3 = new S3Client({ endpoint, region, credentials });
 });
 after(async () => {
+  restoreEnv();
   s3.destroy();
   await moto.stop();
 });

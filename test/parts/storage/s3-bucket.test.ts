@@ -9,14 +9,19 @@ import { bucketSuite } from '../../support/bucket/bucket-suite.ts';
 import { increment } from '../../support/bucket/increment.ts';
 import { interposed } from '../../support/bucket/interposed.ts';
 import { bucketProcessesSuite } from '../../support/bucket/processes-suite.ts';
+import { setEnv } from '../../support/env.ts';
 
 let aws: Aws;
+let restoreEnv: () => void;
 let count = 0;
 before(async () => {
   aws = await startAws();
-  Object.assign(process.env, aws.administrator.env);
+  restoreEnv = setEnv(aws.administrator.env);
 });
-after(() => aws.stop());
+after(() => {
+  restoreEnv();
+  return aws.stop();
+});
 
 /** Half of them below a prefix: it must make no difference. */
 async function makeUrl(): Promise<string> {
@@ -65,12 +70,11 @@ for (const [header, condition] of [
       liar.s3.ignore(header);
       const bucket = await openBucket(`s3://certs?endpoint=${endpoint}`);
       // Another endpoint with other credentials.
-      const kept = { ...process.env };
-      Object.assign(process.env, liar.administrator.env);
+      const restore = setEnv(liar.administrator.env);
 
       const refused = await bucket.put('published/default/manifest.json', '{}', condition).catch((e) => e);
 
-      Object.assign(process.env, kept);
+      restore();
       assert.equal(codeOf(refused), 'ERR_BUCKET_CONDITIONS');
       assert.match(messageOf(refused), new RegExp(`${header}.*was taken, wanted 412`, 'i'));
       assert.deepEqual(liar.s3.keys('certs'), []);

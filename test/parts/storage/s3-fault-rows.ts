@@ -1,6 +1,7 @@
 // What S3 answers on a bad day: how it begins and ends, and the code that it becomes.
 import type { Bucket } from '#storage/bucket.ts';
 import { type Aws, type FaultPlace, refusals } from '../../aws/aws.ts';
+import { setEnv, type Variables } from '../../support/env.ts';
 
 type Fault = Parameters<Aws['fault']>[1];
 
@@ -9,18 +10,10 @@ const faulty =
   (fault: Fault, place: FaultPlace = {}) =>
   (aws: Aws) =>
     aws.fault({ service: 's3', ...place }, fault);
-const withEnv = (change: Record<string, string | undefined>) => () => {
-  const before = { ...process.env };
-  for (const [name, value] of Object.entries(change))
-    if (value === undefined) delete process.env[name];
-    else process.env[name] = value;
-  return () => {
-    process.env = before;
-  };
-};
+const withEnv = (changes: Variables) => () => setEnv(changes);
 const limited = (action: string) => (aws: Aws) =>
-  withEnv({
-    ...aws.principal({
+  setEnv(
+    aws.principal({
       name: `without-${action.slice(3)}`,
       policies: [
         {
@@ -32,7 +25,7 @@ const limited = (action: string) => (aws: Aws) =>
         },
       ],
     }).env,
-  })();
+  );
 
 export interface Row {
   says: string;

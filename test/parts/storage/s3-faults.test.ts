@@ -6,15 +6,21 @@ import { openBucket } from '#storage/open.ts';
 import { openWithoutSdk } from '#storage/open-without-sdk.ts';
 import { type Aws, startAws } from '../../aws/aws.ts';
 import { interposed } from '../../support/bucket/interposed.ts';
+import { setEnv } from '../../support/env.ts';
 import { get, KEY, rows } from './s3-fault-rows.ts';
 
 let aws: Aws;
 let skewMs = 0;
+let restoreEnv: () => void;
 before(async () => {
   aws = await startAws({ now: () => new Date(Date.now() + skewMs) });
   aws.s3.createBucket('certs');
+  restoreEnv = setEnv(aws.administrator.env);
 });
-after(() => aws.stop());
+after(() => {
+  restoreEnv();
+  return aws.stop();
+});
 
 const openers = {
   SDK: (url: string) => openBucket(url),
@@ -25,7 +31,6 @@ const openers = {
 for (const [kind, open] of Object.entries(openers)) {
   for (const { says, begin, code, message, use = get } of rows) {
     test(`S3, ${kind}: ${says}`, async () => {
-      Object.assign(process.env, aws.administrator.env);
       await (await open('s3://certs/fleet')).put(KEY, '{"kept":true}');
       const end = begin(aws);
 
@@ -48,7 +53,6 @@ for (const [kind, open] of Object.entries(openers)) {
 }
 
 test('S3: a clock that is an hour off', async () => {
-  Object.assign(process.env, aws.administrator.env);
   skewMs = 3_600_000;
   const read = await (await openBucket('s3://certs')).get(KEY).then(
     () => 'read',
@@ -61,7 +65,6 @@ test('S3: a clock that is an hour off', async () => {
 });
 
 test('S3: no such bucket', async () => {
-  Object.assign(process.env, aws.administrator.env);
   const failure = await (await openBucket('s3://nowhere')).get(KEY).catch((error: unknown) => error);
 
   assert.equal(codeOf(failure), 'ERR_BUCKET_MISSING');

@@ -5,6 +5,13 @@ import { codeOf } from '#contract/errors.ts';
 import { openHostBucket } from '#storage/open-host.ts';
 import { startAws } from '../../aws/aws.ts';
 import { startImds } from '../../aws/imds.ts';
+import { setEnv } from '../../support/env.ts';
+
+const WITHOUT_AWS = Object.fromEntries(
+  Object.keys(process.env)
+    .filter((name) => name.startsWith('AWS_'))
+    .map((name) => [name, undefined]),
+);
 
 test('instance metadata: IMDSv2, region, and new credentials before the old ones end', async (t) => {
   const aws = await startAws();
@@ -16,8 +23,7 @@ test('instance metadata: IMDSv2, region, and new credentials before the old ones
   let current = session(120);
   const imds = await startImds({ principal: () => current, region: aws.region });
   t.after(imds.stop);
-  for (const name of Object.keys(process.env)) if (name.startsWith('AWS_')) delete process.env[name];
-  Object.assign(process.env, imds.env, { HOME: '/nonexistent' });
+  t.after(setEnv({ ...WITHOUT_AWS, ...imds.env, HOME: '/nonexistent' }));
 
   const bucket = await openHostBucket(`s3://certs?endpoint=${aws.endpoint}`, process.env);
   await bucket.put('status/default/a.json', '{}');
@@ -33,9 +39,8 @@ test('instance metadata: IMDSv2, region, and new credentials before the old ones
   assert.ok(asked.length >= 2 && asked.length <= 5, asked.join('\n'));
 });
 
-test('no instance metadata either: a coded error', async () => {
-  for (const name of Object.keys(process.env)) if (name.startsWith('AWS_')) delete process.env[name];
-  process.env['AWS_EC2_METADATA_SERVICE_ENDPOINT'] = 'http://127.0.0.1:1';
+test('no instance metadata either: a coded error', async (t) => {
+  t.after(setEnv({ ...WITHOUT_AWS, AWS_EC2_METADATA_SERVICE_ENDPOINT: 'http://127.0.0.1:1' }));
   const bucket = await openHostBucket('s3://certs?region=eu-central-1&endpoint=http://127.0.0.1:1', {
     HOME: '/nonexistent',
   });

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { programPath } from '../../setup.mjs';
 import { findDebianMirror, openSuite, versionsOf } from '../../support/debian/debian.mjs';
+import { setEnv } from '../../support/env.ts';
 import { makeTempDir } from '../../support/temp-dir.ts';
 
 const setUpFile = new URL('../../setup.mjs', import.meta.url).pathname;
@@ -53,8 +54,7 @@ test('an unknown part is an error', () => {
 });
 
 test('a program given by the environment is taken, and must be there', (t) => {
-  process.env['PEMFLEET_PEBBLE'] = '/nowhere/pebble';
-  t.after(() => delete process.env['PEMFLEET_PEBBLE']);
+  t.after(setEnv({ PEMFLEET_PEBBLE: '/nowhere/pebble' }));
 
   assert.throws(
     () => programPath('pebble'),

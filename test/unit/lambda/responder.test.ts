@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { layout } from '#contract/layout.ts';
 import { type FunctionUrlEvent, handler, respondTo } from '../../../lambda/responder.ts';
 import { memoryBucket } from '../../support/bucket/memory-bucket.ts';
+import { setEnv } from '../../support/env.ts';
 
 const token = 'DGyRejmCefe7v4NfDGDKfA';
 const keyAuthorization = `${token}.9jg46WB3rR_AHD-EBXdN7cBkH1WOu0tA3M9fm21mqTI`;
@@ -176,13 +177,12 @@ test('the handler opens its bucket again after it could not be opened', async (t
   const dir = mkdtempSync('/tmp/pf-');
   const event = { rawPath: path, requestContext: { http: { method: 'GET' } } };
   t.after(() => {
-    delete process.env['PEMFLEET_BUCKET'];
     rmSync(dir, { recursive: true });
   });
 
-  process.env['PEMFLEET_BUCKET'] = 'nothing://here';
+  t.after(setEnv({ PEMFLEET_BUCKET: 'nothing://here' }));
   await assert.rejects(handler(event), { code: 'ERR_BUCKET_URL' });
-  process.env['PEMFLEET_BUCKET'] = pathToFileURL(dir).href;
+  t.after(setEnv({ PEMFLEET_BUCKET: pathToFileURL(dir).href }));
 
   assert.equal((await handler(event)).statusCode, 404);
 });

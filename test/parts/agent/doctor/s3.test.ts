@@ -7,14 +7,19 @@ import { type Aws, startAws } from '../../../aws/aws.ts';
 import { fleet, host } from '../../../support/agent/host.ts';
 import { publisher } from '../../../support/agent/publish.ts';
 import { makeStage, type Stage } from '../../../support/agent/stage.ts';
+import { setEnv } from '../../../support/env.ts';
 
 let aws: Aws;
+let restoreEnv: () => void;
 before(async () => {
   aws = await startAws();
-  Object.assign(process.env, aws.administrator.env);
+  restoreEnv = setEnv(aws.administrator.env);
   aws.s3.createBucket('certs');
 });
-after(() => aws.stop());
+after(() => {
+  restoreEnv();
+  return aws.stop();
+});
 
 const allow = (action: string, key: string) => ({
   Effect: 'Allow',

@@ -26,7 +26,8 @@ const BREAKS: [
 ][] = [
   ['before the authorizations were read', to('/authZ/'), 'request', 'pending'],
   ['before a challenge was responded to', to('/chalZ/'), 'request', 'pending'],
-  ['after a challenge was responded to', to('/chalZ/'), 'answer', 'pending'],
+  // The challenge has reached the CA, which may have validated it meanwhile (RFC 8555 §7.1.6).
+  ['after a challenge was responded to', to('/chalZ/'), 'answer', '(pending|ready)'],
   ['before it was finalized', to('/finalize-order/'), 'request', 'ready'],
   ['after it was finalized', to('/finalize-order/'), 'answer', '(processing|valid)'],
   ['before the certificate was downloaded', to('/certZ/'), 'request', 'valid'],

@@ -1,6 +1,6 @@
 /** Accounts at a CA (RFC 8555 §7.1.2, §7.3). */
 import type { AcmeClient } from './client.ts';
-import { AcmeUnreachable, NotOffered } from './problem.ts';
+import { NoAcmeAnswer, NotOffered } from './problem.ts';
 
 /** What a newAccount request says (§7.3). */
 export interface NewAccount {
@@ -55,7 +55,7 @@ export async function changeKey(client: AcmeClient, nextKey: string): Promise<vo
 async function register(client: AcmeClient, payload: object): Promise<string> {
   const response = await client.post(client.directory.newAccount, payload, { kid: false });
   const url = response.headers['location'];
-  if (url === undefined) throw new AcmeUnreachable('newAccount answered without an account URL');
+  if (url === undefined) throw new NoAcmeAnswer('newAccount answered without an account URL');
   client.accountUrl = url;
   return url;
 }
@@ -72,7 +72,7 @@ export async function listOrders(client: AcmeClient, maxPages = 200): Promise<st
   for (let page = 0; next !== undefined && page < maxPages; page += 1) {
     const response = await client.post(next, null);
     const { orders } = (response.data ?? {}) as { orders?: unknown };
-    if (!Array.isArray(orders)) throw new AcmeUnreachable(`${next} answered something else than orders`);
+    if (!Array.isArray(orders)) throw new NoAcmeAnswer(`${next} answered something else than orders`);
     urls.push(...orders);
     next = linksOf(response.headers['link'], 'next', next)[0];
   }

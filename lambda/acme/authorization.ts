@@ -3,9 +3,9 @@ import type { AcmeClient } from './client.ts';
 import { pollUntil, type Timing } from './poll.ts';
 import {
   AcmeProblem,
-  AcmeUnreachable,
   AuthorizationFailed,
   type Identifier,
+  NoAcmeAnswer,
   type ProblemDocument,
 } from './problem.ts';
 import type { AcmeResponse } from './transport.ts';
@@ -50,7 +50,7 @@ function authorizationOf({ data }: AcmeResponse, url: string): Authorization {
     typeof authorization.identifier?.value === 'string' &&
     Array.isArray(authorization.challenges) &&
     authorization.challenges.every((challenge) => typeof challenge?.type === 'string');
-  if (!isAuthorization) throw new AcmeUnreachable(`${url} answered something else than an authorization`);
+  if (!isAuthorization) throw new NoAcmeAnswer(`${url} answered something else than an authorization`);
   return { ...(authorization as Authorization), url };
 }
 

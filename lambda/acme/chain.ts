@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { linksOf } from './account.ts';
 import type { AcmeClient } from './client.ts';
-import { AcmeUnreachable } from './problem.ts';
+import { NoAcmeAnswer } from './problem.ts';
 
 export interface Chain {
   /** One PEM a certificate, the leaf first. */
@@ -43,6 +43,6 @@ function distanceFromTop(chain: readonly string[], name: string): number {
 function split(url: string, data: unknown): string[] {
   const text = typeof data === 'string' ? data : '';
   const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
-  if (blocks === null) throw new AcmeUnreachable(`${url} answered without a certificate`);
+  if (blocks === null) throw new NoAcmeAnswer(`${url} answered without a certificate`);
   return blocks.map((pem) => `${pem.replaceAll('\r', '')}\n`);
 }

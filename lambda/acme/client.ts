@@ -49,7 +49,7 @@ export class AcmeClient {
     this.#now = now;
   }
 
-  /** Signed POST; `null` is POST-as-GET (§6.3). @throws AcmeProblem, AcmeUnreachable */
+  /** Signed POST; `null` is POST-as-GET (§6.3). @throws AcmeProblem, NoAcmeAnswer */
   post(url: string, payload: object | null, options?: { kid?: false }): Promise<AcmeResponse> {
     const kid = options?.kid === false ? null : this.accountUrl;
     if (kid === undefined) throw new TypeError('no account URL: register the account first');

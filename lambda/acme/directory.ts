@@ -1,5 +1,5 @@
 /** The directory object (RFC 8555 §7.1.1): the only URL of a CA that must be configured. */
-import { AcmeProblem, AcmeUnreachable } from './problem.ts';
+import { AcmeProblem, NoAcmeAnswer } from './problem.ts';
 import { parseRetryAfter } from './retry-after.ts';
 import type { Transport } from './transport.ts';
 
@@ -27,7 +27,7 @@ export interface Directory {
   };
 }
 
-/** @throws AcmeProblem, AcmeUnreachable */
+/** @throws AcmeProblem, NoAcmeAnswer */
 export async function readDirectory(exchange: Transport, url: string, now: () => Date): Promise<Directory> {
   const response = await exchange('GET', url);
   if (response.status !== 200) {
@@ -42,5 +42,5 @@ export async function readDirectory(exchange: Transport, url: string, now: () =>
       (entry) => typeof entry === 'string',
     );
   if (isDirectory) return directory as Directory;
-  throw new AcmeUnreachable(`${url} is no ACME directory: wanted newNonce, newAccount and newOrder`);
+  throw new NoAcmeAnswer(`${url} is no ACME directory: wanted newNonce, newAccount and newOrder`);
 }

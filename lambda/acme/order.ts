@@ -2,7 +2,7 @@
 import acmeCrypto from 'acme-client/src/crypto/index.js';
 import type { AcmeClient } from './client.ts';
 import { pollUntil, type Timing } from './poll.ts';
-import { AcmeProblem, AcmeUnreachable, type Identifier, type ProblemDocument } from './problem.ts';
+import { AcmeProblem, type Identifier, NoAcmeAnswer, type ProblemDocument } from './problem.ts';
 import type { AcmeResponse } from './transport.ts';
 
 /** Payload of newOrder (§7.4). */
@@ -48,7 +48,7 @@ function orderUrlOf({ headers }: AcmeResponse, base: string): string {
   const url = location !== undefined && URL.canParse(location, base) ? new URL(location, base) : undefined;
   if (url?.protocol === 'https:') return url.href;
   const seen = location === undefined ? 'none' : JSON.stringify(location.slice(0, 200));
-  throw new AcmeUnreachable(`newOrder: wanted an https order URL in Location (RFC 8555 §7.4), saw ${seen}`);
+  throw new NoAcmeAnswer(`newOrder: wanted an https order URL in Location (RFC 8555 §7.4), saw ${seen}`);
 }
 
 /** @returns undefined if the CA does not know the order: it has expired, or belongs to another CA */
@@ -99,6 +99,6 @@ function orderOf({ data }: AcmeResponse, url: string): Order {
     typeof order.finalize === 'string' &&
     Array.isArray(order.identifiers) &&
     Array.isArray(order.authorizations);
-  if (!isOrder) throw new AcmeUnreachable(`${url} answered something else than an order`);
+  if (!isOrder) throw new NoAcmeAnswer(`${url} answered something else than an order`);
   return { ...(order as Order), url };
 }

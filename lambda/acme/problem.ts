@@ -48,9 +48,9 @@ export class AcmeProblem extends Error {
   }
 }
 
-/** No ACME came back from the CA: connection refused or reset, time-out, an answer that is something else. */
-export class AcmeUnreachable extends Error {
-  override name = 'AcmeUnreachable';
+/** No ACME came back from the CA: connection refused or reset, time-out, an answer that is not what RFC 8555 promises. */
+export class NoAcmeAnswer extends Error {
+  override name = 'NoAcmeAnswer';
   readonly code = 'ERR_ACME_UNREACHABLE';
 }
 
@@ -89,7 +89,7 @@ export class AuthorizationFailed extends Error {
 
 /** True if another CA might do better: this one gives no answer, has an error of its own, or limits the rate. */
 export function isCaFault(error: unknown): boolean {
-  if (error instanceof AcmeUnreachable) return true;
+  if (error instanceof NoAcmeAnswer) return true;
   return (
     error instanceof AcmeProblem &&
     (error.status >= 500 || error.type === 'rateLimited' || error.status === 429)

@@ -1,7 +1,7 @@
 /** Renewal information (ARI, RFC 9773 §4): the window in which the CA wants a certificate to be renewed. */
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '#common/time.ts';
 import type { Directory } from './directory.ts';
-import { AcmeProblem, AcmeUnreachable } from './problem.ts';
+import { AcmeProblem, NoAcmeAnswer } from './problem.ts';
 import { parseRetryAfter } from './retry-after.ts';
 import type { Transport } from './transport.ts';
 
@@ -21,7 +21,7 @@ const [MIN_POLL_MS, DEFAULT_POLL_MS, MAX_POLL_MS] = [MINUTE_MS, 6 * HOUR_MS, DAY
 /**
  * @param certId see `certIdOf` (§4.1)
  * @returns undefined if the CA offers no renewal information
- * @throws AcmeProblem, AcmeUnreachable
+ * @throws AcmeProblem, NoAcmeAnswer
  */
 export async function getRenewalInfo(
   exchange: Transport,
@@ -45,7 +45,7 @@ export async function getRenewalInfo(
   const window = { start: new Date(start ?? Number.NaN), end: new Date(end ?? Number.NaN) };
   // §4.2: a client treats a window that ends before it starts as if there were none.
   if (!(window.end > window.start)) {
-    throw new AcmeUnreachable(`${url}: no window with a start before its end`);
+    throw new NoAcmeAnswer(`${url}: no window with a start before its end`);
   }
   const wait = (retryAfter?.getTime() ?? now.getTime() + DEFAULT_POLL_MS) - now.getTime();
   const pollAfter = new Date(now.getTime() + Math.min(Math.max(wait, MIN_POLL_MS), MAX_POLL_MS));

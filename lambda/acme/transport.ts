@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { Agent, type RequestOptions, request } from 'node:https';
-import { AcmeDeadline, AcmeUnreachable } from './problem.ts';
+import { AcmeDeadline, NoAcmeAnswer } from './problem.ts';
 
 export interface TransportOptions {
   userAgent: string;
@@ -80,7 +80,7 @@ async function readBody(answer: IncomingMessage, maxBytes: number): Promise<stri
   let bytes = 0;
   for await (const chunk of answer as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > maxBytes) throw new AcmeUnreachable(`wanted a body of at most ${maxBytes} bytes, saw more`);
+    if (bytes > maxBytes) throw new NoAcmeAnswer(`wanted a body of at most ${maxBytes} bytes, saw more`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
@@ -102,7 +102,7 @@ function parseJson(text: string): unknown {
     return JSON.parse(text);
   } catch {
     // The parser's own message quotes the body: it must not become ours.
-    throw new AcmeUnreachable('the body is not the JSON that it is declared to be');
+    throw new NoAcmeAnswer('the body is not the JSON that it is declared to be');
   }
 }
 
@@ -111,9 +111,9 @@ function unreachable(
   url: string,
   timedOutMs: number | undefined,
   cause: unknown,
-): AcmeUnreachable {
-  if (cause instanceof AcmeUnreachable) return new AcmeUnreachable(`${method} ${url}: ${cause.message}`);
+): NoAcmeAnswer {
+  if (cause instanceof NoAcmeAnswer) return new NoAcmeAnswer(`${method} ${url}: ${cause.message}`);
   const code = (cause as NodeJS.ErrnoException).code ?? (cause as Error).name;
   const seen = timedOutMs === undefined ? code : `no whole answer within ${timedOutMs} ms`;
-  return new AcmeUnreachable(`${method} ${url}: ${seen}`, { cause });
+  return new NoAcmeAnswer(`${method} ${url}: ${seen}`, { cause });
 }

@@ -12,7 +12,7 @@ import {
 } from '../acme/authorization.ts';
 import type { AcmeClient } from '../acme/client.ts';
 import type { Order } from '../acme/order.ts';
-import { AcmeUnreachable, AuthorizationFailed } from '../acme/problem.ts';
+import { AuthorizationFailed, NoAcmeAnswer } from '../acme/problem.ts';
 import type { ChallengeSolver, PresentedChallenge } from '../challenge/solver.ts';
 import type { Pass } from '../pass.ts';
 import type { OrderLeg } from './leg.ts';
@@ -87,7 +87,7 @@ function choose(
   const identifier = authorization.identifier.value;
   // §7.1.4: the authorization of `*.example.com` is one for `example.com`. Answers are given for nothing else.
   if (!order.identifiers.some(({ value }) => value === identifier || value === `*.${identifier}`))
-    throw new AcmeUnreachable(
+    throw new NoAcmeAnswer(
       `order ${order.url} has an authorization for ${identifier}, which it does not name`,
     );
   const challenge = authorization.challenges.find((offered) => offered.type === type);
@@ -100,7 +100,7 @@ function choose(
   }
   // The token becomes a key in the bucket: a CA does not get to choose another one.
   if (!TOKEN.test(challenge.token))
-    throw new AcmeUnreachable(`the CA's token for ${identifier} is not base64url`);
+    throw new NoAcmeAnswer(`the CA's token for ${identifier} is not base64url`);
   const presented = {
     identifier,
     token: challenge.token,

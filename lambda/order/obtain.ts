@@ -9,7 +9,7 @@ import { downloadChain } from '../acme/chain.ts';
 import type { AcmeClient } from '../acme/client.ts';
 import { finalize, getOrder, newOrder, type Order, waitOrder } from '../acme/order.ts';
 import type { Timing } from '../acme/poll.ts';
-import { AcmeProblem, AcmeUnreachable, AuthorizationFailed, type Identifier } from '../acme/problem.ts';
+import { AcmeProblem, AuthorizationFailed, type Identifier, NoAcmeAnswer } from '../acme/problem.ts';
 import type { CaAccount } from '../ca/ca.ts';
 import { exactSet } from '../config/identifier.ts';
 import type { Pass } from '../pass.ts';
@@ -32,7 +32,7 @@ export async function obtain(
   const { preferredChain } = settings;
   const order = await openOrder(pass, client, leg, claimedOrders);
   const { url, certificate } = await complete(pass, client, leg, order);
-  if (certificate === undefined) throw new AcmeUnreachable(`order ${url} is valid without a certificate`);
+  if (certificate === undefined) throw new NoAcmeAnswer(`order ${url} is valid without a certificate`);
   const chain = await downloadChain(client, certificate, preferredChain);
   if (!chain.isPreferred) pass.log('chain.not-offered', { certificate: leg.certificate, preferredChain });
   const text = assemble(chain.pems, leg.key);

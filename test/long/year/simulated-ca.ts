@@ -1,6 +1,6 @@
 /** A CA by Boulder's rules (reference: Let's Encrypt's rate limits and ARI of 2026), on a simulated clock. */
 import type { PemRef } from '#contract/manifest.ts';
-import { AcmeProblem, AcmeUnreachable } from '../../../lambda/acme/problem.ts';
+import { AcmeProblem, NoAcmeAnswer } from '../../../lambda/acme/problem.ts';
 import { pickTime, type RenewalWindow } from '../../../lambda/pass/renewal-windows.ts';
 
 export const HOUR_MS = 3_600_000;
@@ -43,9 +43,9 @@ export class SimulatedCa {
     return this.#options.outages?.some(({ from, to }) => now >= from && now < to) ?? false;
   }
 
-  /** @throws AcmeUnreachable, AcmeProblem rateLimited */
+  /** @throws NoAcmeAnswer, AcmeProblem rateLimited */
   order(name: string, replaced: PemRef | undefined, now: number): PemRef {
-    if (this.isDown(now)) throw new AcmeUnreachable('simulated outage');
+    if (this.isDown(now)) throw new NoAcmeAnswer('simulated outage');
     const recent = this.#orders.filter((at) => now - at < 3 * HOUR_MS);
     const set = (this.#sets.get(name) ?? []).filter((at) => now - at < 7 * DAY_MS);
     const window = replaced && this.#windowOf(replaced, now);
@@ -62,9 +62,9 @@ export class SimulatedCa {
     return this.#certificate(now);
   }
 
-  /** RFC 9773 §4.2. @throws AcmeUnreachable */
+  /** RFC 9773 §4.2. @throws NoAcmeAnswer */
   renewalInfo(pem: PemRef, old: Known | undefined, now: number): Known {
-    if (this.isDown(now)) throw new AcmeUnreachable('simulated outage');
+    if (this.isDown(now)) throw new NoAcmeAnswer('simulated outage');
     const { start, end } = this.#windowOf(pem, now);
     const isSame = old?.start.getTime() === start.getTime() && old.end.getTime() === end.getTime();
     const renewAt = isSame ? old.renewAt : pickTime(pem.certId ?? '', start, end);

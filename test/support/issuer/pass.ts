@@ -1,5 +1,5 @@
 /** A pass over a bucket in memory, with a CA that is out of reach. */
-import { AcmeUnreachable } from '../../../lambda/acme/problem.ts';
+import { NoAcmeAnswer } from '../../../lambda/acme/problem.ts';
 import type { Ca } from '../../../lambda/ca/ca.ts';
 import { http01Solver } from '../../../lambda/challenge/http01.ts';
 import { runPass } from '../../../lambda/pass/pass.ts';
@@ -29,7 +29,7 @@ export function passOver(bucket: MemoryBucket, changes: Partial<Pass> = {}) {
 }
 
 function unreachableCa(): Ca {
-  const fail = () => Promise.reject(new AcmeUnreachable('GET https://ca.test/directory: ECONNREFUSED'));
+  const fail = () => Promise.reject(new NoAcmeAnswer('GET https://ca.test/directory: ECONNREFUSED'));
   const { acme: settings } = configOf([{ identifiers: ['a.test'] }]);
   return {
     settings,

@@ -1,7 +1,7 @@
 // What one certificate's failure says about its CA: stay away, out of reach, or nothing at all.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AcmeProblem, AcmeUnreachable, AuthorizationFailed } from '../../../../lambda/acme/problem.ts';
+import { AcmeProblem, AuthorizationFailed, NoAcmeAnswer } from '../../../../lambda/acme/problem.ts';
 import { CaBudget } from '../../../../lambda/ca/budget.ts';
 import { type Ca, forgetLostAccount } from '../../../../lambda/ca/ca.ts';
 import type { CaState } from '../../../../lambda/ca/state.ts';
@@ -20,7 +20,7 @@ const OTHER = 'https://other.test/directory';
 const problem = (type: string, status: number, retryAfter?: Date) =>
   new AcmeProblem({ type: `urn:ietf:params:acme:error:${type}` }, status, retryAfter);
 const rateLimited = problem('rateLimited', 429);
-const unreachable = new AcmeUnreachable('GET https://ca.test/directory: ECONNREFUSED');
+const unreachable = new NoAcmeAnswer('GET https://ca.test/directory: ECONNREFUSED');
 
 function passOf(caState: CaState = { version: 1, cas: {}, sets: {} }, begin = noon) {
   const events: Events = recordEvents();

@@ -6,8 +6,8 @@ import { layout } from '#contract/layout.ts';
 import {
   AcmeDeadline,
   AcmeProblem,
-  AcmeUnreachable,
   AuthorizationFailed,
+  NoAcmeAnswer,
 } from '../../../../lambda/acme/problem.ts';
 import { afterFailure } from '../../../../lambda/order/back-off.ts';
 import { legsOf } from '../../../../lambda/order/leg.ts';
@@ -22,7 +22,7 @@ import { after, named, noon, recordOf } from '../../../support/issuer/support.ts
 
 const MINUTE_MS = 60_000;
 const name = named('api.example.com');
-const unreachable = new AcmeUnreachable('POST https://ca.test/order: ECONNRESET');
+const unreachable = new NoAcmeAnswer('POST https://ca.test/order: ECONNRESET');
 const minutesUntil = (time: Date | undefined) => ((time?.getTime() ?? 0) - noon.getTime()) / MINUTE_MS;
 
 const refused = new AuthorizationFailed('api.example.com', 'authorization is invalid');
@@ -47,7 +47,7 @@ for (const [whose, error, minutesByFailures] of [
 }
 
 test('what failed is remembered: when, its code, its message and the messages of its causes', () => {
-  const error = new AcmeUnreachable('POST https://ca.test/order: ECONNRESET', {
+  const error = new NoAcmeAnswer('POST https://ca.test/order: ECONNRESET', {
     cause: new Error('socket\nhang up'),
   });
 

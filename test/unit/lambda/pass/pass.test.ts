@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fleetName, layout } from '#contract/layout.ts';
-import { AcmeUnreachable } from '../../../../lambda/acme/problem.ts';
+import { NoAcmeAnswer } from '../../../../lambda/acme/problem.ts';
 import type { Transport } from '../../../../lambda/acme/transport.ts';
 import { type Cas, openCa } from '../../../../lambda/ca/ca.ts';
 import { createOrderRecord } from '../../../../lambda/order/record.ts';
@@ -94,7 +94,7 @@ test('the account is opened once, however many certificates are due', async () =
   let opened = 0;
   const cas = casWith(async () => {
     opened += 1;
-    throw new AcmeUnreachable('down');
+    throw new NoAcmeAnswer('down');
   });
 
   await passOver(memoryBucket(), { cas }).run(

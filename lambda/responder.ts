@@ -27,8 +27,9 @@ export async function respondTo(
   event: FunctionUrlEvent | null,
 ): Promise<FunctionUrlResult> {
   const method = event?.requestContext?.http?.method;
-  if (method !== 'GET' && method !== 'HEAD')
+  if (method !== 'GET' && method !== 'HEAD') {
     return result(405, 'method not allowed\n', { allow: 'GET, HEAD' });
+  }
   const path = event?.rawPath;
   if (typeof path !== 'string' || !path.startsWith(PREFIX)) return result(404, 'not found\n');
   const token = path.slice(PREFIX.length);

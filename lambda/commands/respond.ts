@@ -22,8 +22,9 @@ export const respondCommand: Command = async (values) => {
 
 function addressOf(listen: string): { host: string; port: number } {
   const url = `http://${listen}`;
-  if (!URL.canParse(url) || !/:\d+$/.test(listen))
+  if (!URL.canParse(url) || !/:\d+$/.test(listen)) {
     throw new UsageError(`--listen wants ADDRESS:PORT, saw ${listen}`);
+  }
   // Node listens on an IPv6 address without brackets.
   const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
   return { host, port: Number(listen.split(':').at(-1)) };

@@ -15,8 +15,9 @@ import { EXIT, outcomeTable } from './output.ts';
 
 export const revokeCommand: Command = async (values, operands) => {
   const [name, ...rest] = operands;
-  if (name === undefined || rest.length > 0)
+  if (name === undefined || rest.length > 0) {
     throw new UsageError(`revoke wants the name of one certificate, saw ${operands.join(' ') || 'none'}`);
+  }
   const reason = reasonOf(values.reason);
   const { config, bucket } = await loadConfigAndBucket(values);
   const spec = specOf(config, name);
@@ -38,8 +39,9 @@ export const revokeCommand: Command = async (values, operands) => {
     revokeTargets({ cas, log }, targets, spec.name, reason),
   );
   if (values.json) printJson({ version: 1, revocations });
-  for (const { serial, isNew } of revocations)
+  for (const { serial, isNew } of revocations) {
     printToStderr(`${name}: ${serial} ${isNew ? 'revoked' : 'was revoked already'} (${reason})\n`);
+  }
   return EXIT.ok;
 };
 

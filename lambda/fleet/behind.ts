@@ -36,8 +36,9 @@ export function certificateStateOf(
     (file) => file.certificate === certificate && wanted.has(file.wanted.sha256),
   );
   const worst = files.find(({ state }) => !isServed(state));
-  if (worst !== undefined)
+  if (worst !== undefined) {
     return { state: worst.state, since: worst.since, ...(worst.error && { error: worst.error }) };
+  }
   // A host with several HAProxy has a file in each.
   if (new Set(files.map((file) => file.wanted.sha256)).size === wanted.size) return { state: 'served' };
   return { state: 'pending', ...(status.error && { error: status.error }) };

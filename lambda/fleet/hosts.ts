@@ -61,8 +61,9 @@ export async function saveHostSummaries(
   current: HostSummaries,
   stored: HostSummaries,
 ): Promise<void> {
-  if (fingerprint(current) !== fingerprint(stored))
+  if (fingerprint(current) !== fingerprint(stored)) {
     await bucket.put(layout.hostSummaries, serializeCached(current));
+  }
 }
 
 /** Reads again the statuses that have changed since `stored`. @returns the summaries of these fleets, and of no others */

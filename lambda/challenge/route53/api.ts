@@ -90,10 +90,12 @@ function route53Failure(error: unknown, owner: string, permission: string, subje
     const message = `${permission} is denied in ${owner}${purpose}${advice}`;
     return new DnsFailed('ERR_DNS_DENIED', message, options);
   }
-  if (/Credentials|ExpiredToken|InvalidClientTokenId|SignatureDoesNotMatch/.test(name))
+  if (/Credentials|ExpiredToken|InvalidClientTokenId|SignatureDoesNotMatch/.test(name)) {
     return new DnsFailed('ERR_DNS_DENIED', `no usable credentials for ${owner} (${name})`, options);
-  if (name === 'NoSuchHostedZone')
+  }
+  if (name === 'NoSuchHostedZone') {
     return new DnsFailed('ERR_DNS_ZONE', `${owner} has no such hosted zone`, options);
+  }
   const { code = name } = error as NodeJS.ErrnoException;
   return new DnsFailed('ERR_DNS_CHANGE', `AWS did not do ${permission} (${code})`, options);
 }

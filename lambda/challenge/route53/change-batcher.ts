@@ -118,8 +118,9 @@ export class ChangeBatcher {
     }
     const middle = Math.ceil(entries.length / 2);
     // One after the other: Route 53 takes five requests a second. A failure of one half leaves the other alone.
-    for (const half of [new Map(entries.slice(0, middle)), new Map(entries.slice(middle))])
+    for (const half of [new Map(entries.slice(0, middle)), new Map(entries.slice(middle))]) {
       await this.#submitAfterReading(half).catch((error) => fail(half, error));
+    }
   }
 
   /**

@@ -47,8 +47,9 @@ export class HostedZones {
   async #readZone(Id: string): Promise<Route53Zone> {
     const command = new GetHostedZoneCommand({ Id });
     const answer = await this.api.request('route53:GetHostedZone', (client) => client.send(command));
-    if (answer.HostedZone === undefined || answer.HostedZone.Config?.PrivateZone)
+    if (answer.HostedZone === undefined || answer.HostedZone.Config?.PrivateZone) {
       throw new DnsFailed('ERR_DNS_ZONE', `hosted zone ${Id} is private: no CA can look into it`);
+    }
     return new Route53Zone(this.api, answer.HostedZone);
   }
 }

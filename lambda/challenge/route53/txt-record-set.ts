@@ -28,9 +28,10 @@ export function applied(
   requests: readonly TxtRequest[],
 ): TxtRecordSet | undefined {
   const values = new Set(before?.values);
-  for (const { value, isWanted } of requests)
+  for (const { value, isWanted } of requests) {
     if (isWanted) values.add(value);
     else values.delete(value);
+  }
   return values.size === 0 ? undefined : { ttl: before?.ttl ?? TTL, values: [...values] };
 }
 

@@ -78,8 +78,9 @@ export class Route53Zone implements TxtZone {
   async waitInsync(Id: string): Promise<void> {
     const { now, deadline, sleep } = this.#api.timing;
     for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 1.5, LONGEST_WAIT_MS)) {
-      if (now().getTime() + wait >= deadline.getTime())
+      if (now().getTime() + wait >= deadline.getTime()) {
         throw new AcmeDeadline(`${this.title} was not in sync before the pass ended; the next pass goes on`);
+      }
       await sleep(wait);
       const answer = await this.#api.request('route53:GetChange', (client) =>
         client.send(new GetChangeCommand({ Id })),

@@ -60,7 +60,8 @@ const trustWith = (externalId: string) => ({
   Version: '2012-10-17',
   Statement: [
     {
-      ...{ Effect: 'Allow', Action: 'sts:AssumeRole' },
+      Effect: 'Allow',
+      Action: 'sts:AssumeRole',
       Principal: { AWS: 'arn:aws:iam::111111111111:root' },
       Condition: { StringEquals: { 'sts:ExternalId': externalId } },
     },

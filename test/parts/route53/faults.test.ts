@@ -91,7 +91,9 @@ for (const [says, fault, place] of [
 
 test('Route 53: a name that a CNAME leads out of the policy is denied alone', async () => {
   const led = {
-    ...{ name: '_acme-challenge.led.own.test', type: 'CNAME', ttl: 60 },
+    name: '_acme-challenge.led.own.test',
+    type: 'CNAME',
+    ttl: 60,
     values: ['elsewhere.own.test.'],
   };
   const zone = aws.route53.zones.find(stage.zones.own);

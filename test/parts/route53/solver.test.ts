@@ -71,11 +71,9 @@ test('three zones, one by a role, one behind a CNAME; a private twin is never wr
     Version: '2012-10-17',
     Statement: [
       {
-        ...{
-          Effect: 'Allow',
-          Principal: { AWS: 'arn:aws:iam::111111111111:root' },
-          Action: 'sts:AssumeRole',
-        },
+        Effect: 'Allow',
+        Principal: { AWS: 'arn:aws:iam::111111111111:root' },
+        Action: 'sts:AssumeRole',
         Condition: { StringEquals: { 'sts:ExternalId': 'fleet-7' } },
       },
     ],

@@ -45,7 +45,10 @@ export function fakeZone(initial: Record<string, TxtRecordSet> = {}): FakeZone {
   }
 
   return {
-    ...{ title: 'hosted zone test (Z1)', sets, requests, refusing },
+    title: 'hosted zone test (Z1)',
+    sets,
+    requests,
+    refusing,
     failNext: (request, when = 'before') => {
       fault = { request, when };
     },

@@ -165,9 +165,12 @@ test('queries, headers, cookies and a body change nothing', async () => {
   const bucket = await bucketWithAnswer();
   const plain = { rawPath: path, requestContext: { http } };
   const ballast = {
-    ...{ version: '2.0', rawQueryString: 'key=issuer%2Faccount%2Fsecret&token=other', cookies: ['a=b'] },
+    version: '2.0',
+    rawQueryString: 'key=issuer%2Faccount%2Fsecret&token=other',
+    cookies: ['a=b'],
     headers: { range: 'bytes=0-1', 'if-none-match': '*', 'x-http-method-override': 'DELETE' },
-    ...{ body: Buffer.from('{"rawPath":"/"}').toString('base64'), isBase64Encoded: true },
+    body: Buffer.from('{"rawPath":"/"}').toString('base64'),
+    isBase64Encoded: true,
   };
 
   assert.deepEqual(await respondTo(bucket, { ...ballast, ...plain }), await respondTo(bucket, plain));

@@ -16,13 +16,22 @@ import { after, fleet, named, noon } from '../../../support/issuer/support.ts';
 
 const other = fleetName.parse('other');
 const fileOf = (file: string, state: 'served' | 'failed') => ({
-  ...{ file, certificate: named('a.test'), state, since: noon.toISOString() },
+  file,
+  certificate: named('a.test'),
+  state,
+  since: noon.toISOString(),
   wanted: { sha256: 'a'.repeat(64), serial: '0A' },
 });
 const statusOf = (host: string, changes: Partial<HostStatus> = {}): string =>
   serializeHostStatus({
-    ...{ version: 1, fleet, host: hostName.parse(host), reportedAt: noon.toISOString() },
-    ...{ agent: { version: '0.1.0' }, haproxy: [], files: [], manifest: '"m"' },
+    version: 1,
+    fleet,
+    host: hostName.parse(host),
+    reportedAt: noon.toISOString(),
+    agent: { version: '0.1.0' },
+    haproxy: [],
+    files: [],
+    manifest: '"m"',
     ...changes,
   });
 const keyOf = (host: string) => `${layout.statuses(fleet)}${host}.json`;

@@ -14,7 +14,10 @@ import { after, DAY_MS, named, noon } from '../../../support/issuer/support.ts';
 
 const MINUTE_MS = 60_000;
 const outcomeOf = (result: Outcome['result']): Outcome => ({
-  ...{ certificate: named('a.test'), result, reason: 'missing', identifiers: ['a.test'] },
+  certificate: named('a.test'),
+  result,
+  reason: 'missing',
+  identifiers: ['a.test'],
 });
 /** Of `days`, and `left` of them still to go. */
 const lifetimeOf = (days: number, left: number): Lifetime => ({
@@ -22,7 +25,10 @@ const lifetimeOf = (days: number, left: number): Lifetime => ({
   notAfter: after(noon, left * DAY_MS),
 });
 const summaryOf = (changes: Partial<HostSummary> = {}): HostSummary => ({
-  ...{ etag: '"s"', reportedAt: noon, manifest: '"new"', states: { served: 2 } },
+  etag: '"s"',
+  reportedAt: noon,
+  manifest: '"new"',
+  states: { served: 2 },
   ...changes,
 });
 /** One host, under a manifest of that age. */
@@ -127,7 +133,9 @@ const hosts: Row[] = [
       fleetOf(
         summaryOf({
           reportedAt: after(noon, -SILENT_AFTER_MS - 1),
-          ...{ manifest: '"old"', error: 'ERR_BUCKET_UNREACHABLE', states: { 'needs-reload': 1 } },
+          manifest: '"old"',
+          error: 'ERR_BUCKET_UNREACHABLE',
+          states: { 'needs-reload': 1 },
         }),
       ),
     ],
@@ -138,7 +146,9 @@ const hosts: Row[] = [
     fleets: [
       fleetOf(
         summaryOf({
-          ...{ hasLeft: true, reportedAt: after(noon, -SILENT_AFTER_MS - 1), manifest: '"old"' },
+          hasLeft: true,
+          reportedAt: after(noon, -SILENT_AFTER_MS - 1),
+          manifest: '"old"',
           states: { pending: 1, 'needs-reload': 1 },
         }),
       ),

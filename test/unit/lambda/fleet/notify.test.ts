@@ -36,7 +36,9 @@ function passes(changes: Partial<FleetNotifier> = {}) {
     ...changes,
   };
   return {
-    ...{ events, asked, sent },
+    events,
+    asked,
+    sent,
     open: () => open,
     pass: async (changed: FleetName[], minutes = 0) => {
       const now = after(noon, minutes * MINUTE_MS);
@@ -48,7 +50,11 @@ function passes(changes: Partial<FleetNotifier> = {}) {
 }
 
 const resultOf = (changes: Partial<CommandResult> = {}): CommandResult => ({
-  ...{ status: 'Failed', hasEnded: true, targets: 3, errors: 1, timedOut: 0 },
+  status: 'Failed',
+  hasEnded: true,
+  targets: 3,
+  errors: 1,
+  timedOut: 0,
   ...changes,
 });
 

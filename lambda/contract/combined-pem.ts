@@ -1,7 +1,7 @@
 /**
  * The combined PEM in its one canonical form: leaf, intermediates in order, private key (PKCS#8); LF; one LF
- * at the end; no blank line, no comment, no root. A blank line makes HAProxy drop the rest silently while it
- * answers "Success!", an expired or incomplete chain it takes without a word: so the same `verify` runs before
+ * at the end; no blank line, no comment, no root. After a blank line HAProxy drops the rest in silence and answers
+ * "Success!"; an expired or incomplete chain it takes without a warning. So the same `verify` runs before
  * publishing and again before installing.
  */
 import { createPrivateKey, hash, type KeyObject, X509Certificate } from 'node:crypto';
@@ -18,14 +18,19 @@ export interface CombinedPem {
   key: KeyObject;
 }
 
+/** What `verify` compares a PEM with; absent fields are not compared. */
 export interface ExpectedPem {
+  /** Names that the leaf must carry, among others. */
   identifiers: readonly string[];
-  sha256?: string;
-  serial?: string;
-  keyType?: string;
+  /** Of the whole text. */
+  sha256?: string | undefined;
+  /** Of the leaf, in upper-case hexadecimal. */
+  serial?: string | undefined;
+  /** As `keyTypeOf` gives it. */
+  keyType?: string | undefined;
 }
 
-/** Writes the canonical form. A self-signed root at the end of the CA's chain is left out (RFC 8446 §4.4.2). */
+/** Writes the canonical form, without a self-signed root at the end of the CA's chain (RFC 8446 §4.4.2). */
 export function assemble(chainPem: readonly string[], keyPem: string): string {
   const chain = chainPem.map(parseCertificate);
   const sent = chain.filter((certificate, index) => index === 0 || !isSelfSigned(certificate));
@@ -35,6 +40,7 @@ export function assemble(chainPem: readonly string[], keyPem: string): string {
     .join('');
 }
 
+/** SHA-256, in lower-case hexadecimal. */
 export function digest(text: string | Buffer): string {
   return hash('sha256', text);
 }
@@ -54,7 +60,7 @@ export function parse(text: string): CombinedPem {
   return { leaf, chain, key: parseKey(blocks.at(-1) ?? '') };
 }
 
-/** Checks every rule that HAProxy does not. @throws PemRejected whose code names the rule that was broken */
+/** Checks every rule that HAProxy does not. @throws PemRejected whose code names the first broken rule */
 export function verify(text: string, expected: ExpectedPem, now: Date): CombinedPem {
   if (expected.sha256 !== undefined && digest(text) !== expected.sha256) {
     throw new PemRejected('ERR_PEM_DIGEST', `wanted SHA-256 ${expected.sha256}, saw ${digest(text)}`);
@@ -67,7 +73,7 @@ export function verify(text: string, expected: ExpectedPem, now: Date): Combined
   return pem;
 }
 
-/** `ec256`, `ec384`, `rsa2048`, …, of a public or private key. */
+/** Type of a public or private key: `ec256`, `ec384`, `rsa2048`, … */
 export function keyTypeOf(key: KeyObject): string {
   const curves: Record<string, string> = { prime256v1: 'ec256', secp384r1: 'ec384', secp521r1: 'ec521' };
   const details = key.asymmetricKeyDetails;
@@ -123,7 +129,7 @@ function parseKey(block: string): KeyObject {
   try {
     return createPrivateKey(block);
   } catch {
-    // OpenSSL's error may describe the key's content: it is not passed on.
+    // OpenSSL's error may describe the key's content: it must not become ours.
     throw new PemRejected('ERR_PEM_KEY', 'the private key cannot be parsed');
   }
 }

@@ -1,20 +1,26 @@
 /**
- * Reading a versioned JSON document. Unknown fields are kept (a newer writer may have put them there),
- * unknown versions are refused, and an error names the key and the path of the culprit, never the content.
+ * Versioned JSON documents. A reader keeps fields that it does not know (a newer writer may have put them there)
+ * and refuses versions that it does not know; its errors name the key and the path of the culprit, never the content.
  */
 import * as z from 'zod';
 import { ContractError, type ContractErrorCode } from './errors.ts';
 
 export interface DocumentCodes {
+  /** Code for a body that is not JSON, or not of the schema. */
   schema: ContractErrorCode;
+  /** Code for a version that this code does not know. */
   version: ContractErrorCode;
 }
 
-/** The only version this code writes and reads. */
+/** A time as RFC 3339 text in UTC. */
+export const dateTime = z.iso.datetime();
+
+/** The only version that this code writes and reads. */
 export const VERSION = 1;
 
 const versioned = z.looseObject({ version: z.number().int() });
 
+/** @param key of the object, for messages. @throws ContractError with one of `codes` */
 export function parseDocument<T>(schema: z.ZodType<T>, codes: DocumentCodes, key: string, body: Buffer): T {
   const json = parseJson(codes, key, body);
   const head = versioned.safeParse(json);
@@ -28,12 +34,12 @@ export function parseDocument<T>(schema: z.ZodType<T>, codes: DocumentCodes, key
   throw new ContractError(codes.schema, key, issues.slice(0, 5).join('; '));
 }
 
-/** The bytes of a document: two spaces, a final line feed, keys as the caller ordered them. */
+/** The bytes of a document: indented by two spaces, keys in the caller's order, one line feed at the end. */
 export function serializeDocument(document: object): string {
   return `${JSON.stringify(document, null, 2)}\n`;
 }
 
-/** A member's name is content too: what looks neither like a field nor like a name of ours is not quoted. */
+/** A member's name is content too: the path quotes it only if it looks like a field or a name of ours. */
 function pathOf(path: readonly PropertyKey[]): string {
   const isPlain = (name: string) => /^([A-Za-z0-9]{1,20}|[a-z0-9_./*-]{1,200})$/.test(name);
   return path.map((name) => (isPlain(String(name)) ? String(name) : '(bad name)')).join('.') || '(root)';
@@ -43,7 +49,7 @@ function parseJson(codes: DocumentCodes, key: string, body: Buffer): unknown {
   try {
     return JSON.parse(body.toString('utf8'));
   } catch {
-    // The parser's own message quotes the text: it is not passed on.
+    // The parser's own message quotes the text: it must not become ours.
     throw new ContractError(codes.schema, key, `is not JSON (${body.length} bytes)`);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Failures that both sides of the contract can meet. Every error of pemfleet carries a `code` of a closed
+ * Failures that both sides of the contract can meet. Every error of pemfleet carries a `code` from a closed
  * union (docs/errors.md lists them all) and never a payload: no PEM, no key, no document.
  */
 
@@ -36,7 +36,7 @@ export type BucketErrorCode =
   | 'ERR_BUCKET_UNREACHABLE'
   | 'ERR_BUCKET_CONDITIONS';
 
-/** A combined PEM broke a rule: never published, never installed. */
+/** A combined PEM breaks a rule: it is never published and never installed. */
 export class PemRejected extends Error {
   override name = 'PemRejected';
   readonly code: PemErrorCode;
@@ -46,7 +46,7 @@ export class PemRejected extends Error {
   }
 }
 
-/** A document of the bucket cannot be read by this version: upgrade, or repair the document at `key`. */
+/** This version cannot read a document of the bucket: upgrade, or repair the document at `key`. */
 export class ContractError extends Error {
   override name = 'ContractError';
   readonly code: ContractErrorCode | IssuerRecordErrorCode;
@@ -63,7 +63,7 @@ export class ContractError extends Error {
   }
 }
 
-/** The bucket did not do what was asked: `key` is the object, or the bucket's own address. */
+/** The bucket failed: `key` is the object, or the bucket's own address. */
 export class BucketError extends Error {
   override name = 'BucketError';
   readonly code: BucketErrorCode;

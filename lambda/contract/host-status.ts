@@ -1,9 +1,9 @@
 /**
- * What one host says of itself: wanted, on disk, and **what HAProxy serves**. The issuer reads it, so that
- * "renewed but not served" cannot stay hidden.
+ * What one host reports: wanted, on disk, and **what HAProxy serves**. The issuer reads it, so that "renewed but
+ * not served" cannot stay hidden.
  */
 import * as z from 'zod';
-import { parseDocument, serializeDocument, VERSION } from './document.ts';
+import { dateTime, parseDocument, serializeDocument, VERSION } from './document.ts';
 import {
   certificateName,
   type FleetName,
@@ -14,12 +14,11 @@ import {
   sha256Hex,
 } from './layout.ts';
 
-const instant = z.iso.datetime();
-
 /** One file in HAProxy's directory: a certificate has one, an RSA + ECDSA pair two. */
 const fileStatus = z.looseObject({
+  /** Its name, without the directory. */
   file: z.string(),
-  /** Of several HAProxy on the host, the one that it is for. */
+  /** `haproxy[].name` of the HAProxy that it is for, if the host has several. */
   instance: z.string().optional(),
   certificate: certificateName,
   /**
@@ -28,19 +27,22 @@ const fileStatus = z.looseObject({
    */
   state: z.enum(['served', 'pending', 'failed', 'needs-reload']),
   /** Since when the file is in this state. */
-  since: instant,
+  since: dateTime,
+  /** What the manifest wants. */
   wanted: z.looseObject({ sha256: sha256Hex, serial: z.string() }),
+  /** The file as it is; absent if there is none. */
   disk: z.looseObject({ sha256: sha256Hex }).optional(),
-  /** As HAProxy's `show ssl cert` says it. */
+  /** What HAProxy's `show ssl cert` says; absent if HAProxy has no such file or cannot be asked. */
   runtime: z
     .looseObject({ serial: z.string(), notAfter: z.string(), chainLength: z.number().int() })
     .optional(),
-  /** Addresses on which a TLS handshake proved it. */
+  /** Addresses of the binds on which a TLS handshake got it. */
   handshakes: z.array(z.string()).optional(),
-  /** Names of it for which another file, `by`, is handed out. */
+  /** Names of the certificate for which HAProxy serves another file, `by`. */
   overlaps: z.array(z.looseObject({ name: z.string(), by: z.string() })).optional(),
-  /** The OCSP response that HAProxy sends along. */
-  staple: z.looseObject({ nextUpdate: instant }).optional(),
+  /** The OCSP response that HAProxy staples. */
+  staple: z.looseObject({ nextUpdate: dateTime }).optional(),
+  /** Why the file is not served. */
   error: z.looseObject({ code: z.string(), message: z.string() }).optional(),
 });
 
@@ -48,23 +50,25 @@ const hostStatus = z.looseObject({
   version: z.literal(VERSION),
   fleet: fleetName,
   host: hostName,
-  reportedAt: instant,
-  /** It was shut down or taken away: no report is expected until it comes back. */
-  leftAt: instant.optional(),
+  reportedAt: dateTime,
+  /** The host was shut down or removed: no report is due until it comes back. */
+  leftAt: dateTime.optional(),
   agent: z.looseObject({ version: z.string() }),
-  /** ETag of the manifest that was acted on; absent if none could be read. */
+  /** ETag of the manifest that the agent acted on; absent if it could read none. */
   manifest: z.string().optional(),
   haproxy: z.array(
-    // `name`: of several on this host; `files[].instance` is the same.
     z.looseObject({
+      /** Tells several HAProxy of this host apart; `files[].instance` refers to it. */
       name: z.string().optional(),
+      /** Path of its stats or master socket. */
       socket: z.string(),
+      /** Version and process id; absent if it does not answer. */
       version: z.string().optional(),
       pid: z.number().int().optional(),
     }),
   ),
   files: z.array(fileStatus),
-  /** What hinders the whole host: bucket out of reach, socket missing. */
+  /** What keeps the whole host from working: bucket out of reach, socket missing. */
   error: z.looseObject({ code: z.string(), message: z.string() }).optional(),
 });
 

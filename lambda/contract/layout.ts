@@ -1,6 +1,6 @@
 /**
- * Where everything lies in the bucket, and what may be a name. Nobody else joins strings to a key: three
- * trust zones (`issuer/`, `published/<fleet>/`, `status/<fleet>/`) stand or fall with this file.
+ * Where everything lies in the bucket, and what can be a name. No other file joins strings to a key: three trust
+ * zones (`issuer/`, `published/<fleet>/`, `status/<fleet>/`) stand or fall with this one.
  */
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
@@ -8,7 +8,7 @@ import * as z from 'zod';
 const NAME = /^[a-z0-9_][a-z0-9._-]*$/;
 const rule = 'must match [a-z0-9_][a-z0-9._-]* (it becomes a file name and a key)';
 
-/** Names are also keys of objects: `constructor` and `__proto__` would find what nobody put there. */
+/** Names are keys of JavaScript objects too: `constructor` and `__proto__` would find what is not ours. */
 const isOwnWord = (value: string) => !(value in {});
 const nameOf = (maxLength: number) =>
   z.string().max(maxLength).regex(NAME, rule).refine(isOwnWord, 'is a word of JavaScript; take another');
@@ -16,7 +16,7 @@ const nameOf = (maxLength: number) =>
 /** Our stable handle of a certificate and its file stem; no path can be made from it. */
 export const certificateName = nameOf(200).brand('CertificateName');
 export const fleetName = nameOf(63).brand('FleetName');
-/** With `.json` it is a file name: 255 bytes at most. */
+/** Gives a file name with `.json`: 255 bytes at most. */
 export const hostName = nameOf(250).brand('HostName');
 export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hexadecimal digits');
 
@@ -25,8 +25,8 @@ export type FleetName = z.infer<typeof fleetName>;
 export type HostName = z.infer<typeof hostName>;
 
 /**
- * Tag of an object, by which its writer says who it is (`s3://…?writer=<host>`). A policy of IAM cannot cut the instance id out of
- * `aws:userid`, but it can compare both key and `aws:userid` with what the request itself claims: docs/bucket.md.
+ * Tag of an object with the name of the host that writes it (`s3://…?writer=<host>`). An IAM policy cannot cut the
+ * instance id out of `aws:userid`, but it can compare key and `aws:userid` with what the request claims: docs/bucket.md.
  */
 export const WRITER_TAG = 'pemfleet-writer';
 
@@ -43,9 +43,9 @@ export const layout = {
   order: (name: CertificateName) => `issuer/order/${name}.json`,
   renewalInfo: 'issuer/renewal-info.json',
   caState: 'issuer/ca-state.json',
-  /** What the hosts have said, in short, and the calls to them that are not over yet. */
+  /** Summaries of the hosts' statuses, and the commands to hosts that are not over yet. */
   hostSummaries: 'issuer/host-book.json',
-  /** What a store is tried with, for a moment: holds nothing. */
+  /** Exists for a moment to try whether the store keeps conditional writes; holds no secret. */
   probe: (id: string) => `issuer/probe/${id}`,
   challenge: (token: string) => `challenge/${token}`,
   manifest: (fleet: FleetName) => `published/${fleet}/manifest.json`,
@@ -53,7 +53,7 @@ export const layout = {
   /** Immutable: the key is the SHA-256 of the content. */
   pem: (fleet: FleetName, name: CertificateName, sha256: string) =>
     `published/${fleet}/pem/${name}/${sha256}.pem`,
-  /** The OCSP response to be stapled to a PEM: immutable, a refreshed one has another key. */
+  /** OCSP response to staple to a PEM. Immutable: a refreshed one has another key. */
   ocsp: (fleet: FleetName, name: CertificateName, pemSha256: string, sha256: string) =>
     `published/${fleet}/pem/${name}/${pemSha256}.${sha256}.ocsp`,
   statuses: (fleet: FleetName) => `status/${fleet}/`,

@@ -1,52 +1,45 @@
 /**
- * What a fleet shall serve: the single commit point of a publication. Entries are self-contained and keyed by
- * certificate name, so that a large fleet can be split by name into several manifests without a new format.
+ * The manifest: what a fleet has to serve, and the single commit point of a publication. Entries are self-contained
+ * and keyed by certificate name, so that a large fleet can be split by name without a new format.
  */
 import * as z from 'zod';
-import { parseDocument, serializeDocument, VERSION } from './document.ts';
-import {
-  type CertificateName,
-  certificateName,
-  type FleetName,
-  fleetName,
-  layout,
-  sha256Hex,
-} from './layout.ts';
+import { dateTime, parseDocument, serializeDocument, VERSION } from './document.ts';
+import { certificateName, type FleetName, fleetName, layout, sha256Hex } from './layout.ts';
 
-const instant = z.iso.datetime();
-
+/** One combined PEM: where it is, and what a host can know of it without reading it. */
 const pemRef = z.looseObject({
-  /** SHA-256 of the combined PEM's bytes; also its key. */
+  /** SHA-256 of the combined PEM's bytes; makes its key. */
   sha256: sha256Hex,
-  /** Bytes. */
+  /** Length in bytes. */
   size: z.number().int().positive(),
-  /** `ec256`, `ec384`, `rsa2048`, …; open, because a reader needs no list. */
+  /** `ec256`, `ec384`, `rsa2048`, …; any text, because readers only compare it. */
   keyType: z.string(),
   /** Upper-case hexadecimal, as Node and HAProxy print it. */
   serial: z.string().regex(/^[0-9A-F]+$/),
-  notBefore: instant,
-  notAfter: instant,
-  /** Certificates in the PEM, the leaf included. */
+  /** Validity of the leaf. */
+  notBefore: dateTime,
+  notAfter: dateTime,
+  /** Number of certificates in the PEM, the leaf included. */
   chainLength: z.number().int().positive(),
-  /** RFC 9773 §4.1 certID of the leaf; absent where the leaf has no authority key identifier. */
+  /** certID of the leaf (RFC 9773 §4.1); absent if the leaf has no authority key identifier. */
   certId: z.string().optional(),
-  /** Where the leaf's status can be asked for; absent where the leaf names no OCSP responder. */
+  /** URL of the leaf's OCSP responder; absent if the leaf names none. */
   ocspUrl: z.string().optional(),
-  /** The response (RFC 6960, DER) to be stapled. */
-  ocsp: z.looseObject({ sha256: sha256Hex, thisUpdate: instant, nextUpdate: instant }).optional(),
+  /** The OCSP response to staple (RFC 6960, DER): the SHA-256 that makes its key, and from when to when it holds. */
+  ocsp: z.looseObject({ sha256: sha256Hex, thisUpdate: dateTime, nextUpdate: dateTime }).optional(),
 });
 
 /** Printable, without the brackets that HAProxy puts around the options. */
 const CRT_LIST_OPTION = /^[!-Z\\^-~]+( [!-Z\\^-~]+)*$/;
 const SNI_FILTER = /^(\*|!?(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)$/;
 
-/** How hosts with a crt-list file shall list it (HAProxy's configuration manual, "crt-list"). */
+/** The certificate's line on hosts with a crt-list file (HAProxy's configuration manual, "crt-list"). */
 export const listing = z.looseObject({
-  /** One keyword with its arguments each, for example `alpn h2,http/1.1`. */
+  /** Each one keyword with its arguments, for example `alpn h2,http/1.1`. */
   crtListOptions: z
     .array(z.string().max(1000).regex(CRT_LIST_OPTION, 'must be an option of a crt-list line'))
     .max(50),
-  /** Names under which it is served; none: the names in the certificate. */
+  /** Names for which HAProxy serves it; empty: the names in the certificate. */
   sniFilters: z
     .array(
       z
@@ -57,32 +50,36 @@ export const listing = z.looseObject({
     .max(500),
 });
 
+/** One state of a certificate. */
 const publication = z.looseObject({
-  publishedAt: instant,
-  /** One PEM, or two of different key types (RSA and ECDSA) that belong together. */
+  publishedAt: dateTime,
+  /** One PEM, or two with different key types (RSA and ECDSA) that belong together. */
   pems: z.array(pemRef).min(1).max(2),
 });
 
+/** What the fleet has to serve for one certificate name. */
 const entry = publication.extend({
-  /** Names that the certificate must carry, as ordered. */
+  /** Names that the certificate has to carry, as ordered. */
   identifiers: z.array(z.string()).min(1),
-  /** How it was ordered: a change of these is a reason to order again. */
+  /** How it was ordered. If the configuration says otherwise, the issuer orders again. */
   issued: z.looseObject({
     directoryUrl: z.url(),
     accountUrl: z.url(),
     profile: z.string().optional(),
     preferredChain: z.string().optional(),
   }),
-  /** Absent: the hosts list it as they are told there. */
+  /** Absent: each host lists it by its own settings. */
   haproxy: listing.optional(),
-  /** The publication before this one, for a rollback. */
+  /** The publication before this one, for a rollback by hand. */
   previous: publication.optional(),
 });
 
 const manifest = z.looseObject({
   version: z.literal(VERSION),
+  /** The same as in the key: a manifest in the wrong place is visible. */
   fleet: fleetName,
-  updatedAt: instant,
+  /** Time of the last change. */
+  updatedAt: dateTime,
   certificates: z.record(certificateName, entry),
 });
 
@@ -96,18 +93,15 @@ export function parseManifest(fleet: FleetName, body: Buffer): Manifest {
   return parseDocument(manifest, codes, layout.manifest(fleet), body);
 }
 
-/** Equal content gives equal bytes: names are sorted. */
+/** Sorts the names: equal content gives equal bytes. */
 export function serializeManifest(document: Manifest): string {
   const sorted = Object.entries(document.certificates).sort(([a], [b]) => (a < b ? -1 : 1));
   return serializeDocument({ ...document, certificates: Object.fromEntries(sorted) });
 }
 
+/** The manifest of a fleet that has none. */
 export function emptyManifest(fleet: FleetName, now: Date): Manifest {
   return { version: VERSION, fleet, updatedAt: now.toISOString(), certificates: {} };
-}
-
-export function entryOf(document: Manifest | undefined, name: CertificateName): ManifestEntry | undefined {
-  return document?.certificates[name];
 }
 
 interface Pems {
@@ -118,12 +112,12 @@ interface Listed extends Pems {
   haproxy?: z.infer<typeof listing> | undefined;
 }
 
-/** Same certificates, whoever published them and when. */
+/** Same certificates, no matter when they were published. */
 export function samePems(a: Pems | undefined, b: Pems | undefined): boolean {
   return sameBy((pem) => pem.sha256, a, b);
 }
 
-/** Same certificates with the same OCSP responses, listed in the same way. */
+/** Same certificates with the same OCSP responses and the same line in crt-lists. */
 export function sameEntry(a: Listed | undefined, b: Listed | undefined): boolean {
   return sameStapled(a, b) && JSON.stringify(a?.haproxy) === JSON.stringify(b?.haproxy);
 }

@@ -57,8 +57,9 @@ export async function getOrder(client: AcmeClient, url: string): Promise<Order |
     return orderOf(await client.post(url, null), url);
   } catch (error) {
     // §7.1.3 has no status for this: CAs answer 404, or `unauthorized` if the order is another account's (§6.2).
-    if (error instanceof AcmeProblem && (error.status === 404 || error.type === 'unauthorized'))
+    if (error instanceof AcmeProblem && (error.status === 404 || error.type === 'unauthorized')) {
       return undefined;
+    }
     throw error;
   }
 }

@@ -26,8 +26,9 @@ export function elementsOf(buffer: Buffer): Element[] {
   for (let at = 0; at < buffer.length; ) {
     const short = buffer[at + 1] ?? 0;
     const lengthBytes = short < 0x80 ? 0 : short & 0x7f;
-    if (lengthBytes > 3 || short === 0x80 || at + 2 + lengthBytes > buffer.length)
+    if (lengthBytes > 3 || short === 0x80 || at + 2 + lengthBytes > buffer.length) {
       throw new MalformedDer('not the expected DER');
+    }
     const length = lengthBytes === 0 ? short : buffer.readUIntBE(at + 2, lengthBytes);
     const [start, end] = [at + 2 + lengthBytes, at + 2 + lengthBytes + length];
     if (end > buffer.length) throw new MalformedDer('not the expected DER');
@@ -47,8 +48,9 @@ export function elementsOf(buffer: Buffer): Element[] {
  * @throws MalformedDer
  */
 export function childrenOf(element: Element | undefined, tag?: number): Element[] {
-  if (element === undefined || (tag !== undefined && element.tag !== tag))
+  if (element === undefined || (tag !== undefined && element.tag !== tag)) {
     throw new MalformedDer('not the expected DER');
+  }
   return elementsOf(element.content);
 }
 

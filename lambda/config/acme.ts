@@ -1,4 +1,4 @@
-/** A CA and our account there. */
+/** Settings of a CA and of our account there. */
 import * as z from 'zod';
 
 /** Short names for well-known directories; any other CA by its URL. */
@@ -42,7 +42,7 @@ export const acme = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .describe('Common name of the issuer at the top of the wished chain.'),
+    .describe('Common name of the issuer at the top of the preferred chain.'),
   caFile: z
     .string()
     .min(1)

@@ -1,13 +1,13 @@
 /**
- * pemfleet.yaml: what to issue, from which CA, for which fleets. Strict: a typo is an error with its path. The
- * same schema serves the command line, the Lambda and (later) the CDK app.
+ * pemfleet.yaml: what to issue, from which CA, for which fleets. Strict: a typo is an error with its path. One
+ * schema serves the command line, the Lambda and the CDK app.
  */
 import * as z from 'zod';
+import { ConfigError, issueLines } from '#common/config-error.ts';
 import { certificateName, fleetName } from '#contract/layout.ts';
 import { listing } from '#contract/manifest.ts';
 import { acme } from './acme.ts';
 import { dns } from './dns.ts';
-import { configError } from './error.ts';
 import { challengeProblem, checkIdentifiers, identifier } from './identifier.ts';
 
 export const KEY_TYPES = ['ec256', 'ec384', 'rsa2048', 'rsa4096'] as const;
@@ -47,10 +47,12 @@ const certificate = z
       .strictObject({
         crtListOptions: listing.shape.crtListOptions
           .default([])
-          .describe('Options of its line: one keyword with its arguments each, such as "alpn h2,http/1.1".'),
+          .describe(
+            'Options of its crt-list line, each one keyword with its arguments, such as "alpn h2,http/1.1".',
+          ),
         sniFilters: listing.shape.sniFilters
           .default([])
-          .describe("Names it is served for; default: the certificate's own. *.name, !name."),
+          .describe("Names for which HAProxy serves it; default: the certificate's own. *.name, !name."),
       })
       .optional()
       .describe('Its line in the crt-list of hosts that have one (haproxy.crtListFile of the agent).'),
@@ -64,16 +66,18 @@ const certificate = z
     const complain = (path: PropertyKey[], message: string) =>
       context.addIssue({ code: 'custom', path, message });
     checkIdentifiers(identifiers, (index, message) => complain(['identifiers', index], message));
-    if (keyType !== undefined && keyTypes !== undefined)
+    if (keyType !== undefined && keyTypes !== undefined) {
       complain(['keyTypes'], 'set keyType or keyTypes, not both');
-    if (keyTypes?.length === 2 && new Set(keyTypes.map((type) => type.startsWith('rsa'))).size === 1)
+    }
+    if (keyTypes?.length === 2 && new Set(keyTypes.map((type) => type.startsWith('rsa'))).size === 1) {
       complain(['keyTypes'], 'a pair is one elliptic and one RSA key; HAProxy serves one of each kind');
+    }
   })
   .transform(({ keyType, keyTypes, mustStaple: _, ...spec }, context) => {
     const name = certificateName.safeParse(
       spec.name ?? spec.identifiers[0]?.replace(/^\*/, '_').replaceAll(':', '-'),
     );
-    // Elliptic first: where one has to stand for both, it is the modern one.
+    // Elliptic first: where one key type stands for both, it is the modern one.
     const types = [...(keyTypes ?? [keyType ?? 'ec256'])].sort();
     if (name.success) return { ...spec, name: name.data, keyTypes: types };
     context.addIssue({
@@ -86,10 +90,7 @@ const certificate = z
 
 const config = z
   .strictObject({
-    bucket: z
-      .string()
-      .min(1)
-      .describe('Where certificates are published: s3://bucket/prefix or file:///absolute/path.'),
+    bucket: z.string().min(1).describe('Bucket URL: s3://bucket/prefix or file:///absolute/path.'),
     acme: acme.describe('The CA.'),
     fallback: z
       .array(acme)
@@ -102,21 +103,23 @@ const config = z
       .describe(
         'How control of the names is proven; stateless: HAProxy answers from the account thumbprint; dns-01: Route 53.',
       ),
-    dns: dns.prefault({}).describe('DNS-01: zones that are not found by themselves.'),
+    dns: dns.prefault({}).describe('DNS-01: zones that the issuer cannot find on its own.'),
     wakeMinutes: z
       .number()
       .int()
       .min(5)
       .max(1440)
       .default(30)
-      .describe('How often a pass is scheduled; renewal windows are met with it.'),
+      .describe(
+        'Minutes between scheduled passes; the issuer does not miss the last one inside a renewal window.',
+      ),
     concurrency: z
       .number()
       .int()
       .min(1)
       .max(50)
       .default(10)
-      .describe('Certificates that are ordered at the same time.'),
+      .describe('Certificates to order at the same time.'),
     ordersPer3Hours: z
       .number()
       .int()
@@ -130,11 +133,13 @@ const config = z
       context.addIssue({ code: 'custom', path, message });
     const urls = [first, ...fallback].map((ca) => ca.directoryUrl);
     urls.forEach((url, index) => {
-      if (urls.indexOf(url) !== index)
+      if (urls.indexOf(url) !== index) {
         complain(['fallback', index - 1, 'directoryUrl'], `${url} is listed twice`);
+      }
     });
-    if (challenge === 'http-01-stateless' && fallback.length > 0)
+    if (challenge === 'http-01-stateless' && fallback.length > 0) {
       complain(['fallback'], 'http-01-stateless answers for one account only; use http-01 with several CAs');
+    }
     certificates.forEach(({ identifiers }, index) => {
       identifiers.forEach((identifier, at) => {
         const problem = challengeProblem(identifier, challenge);
@@ -155,12 +160,13 @@ const config = z
 export type Config = z.infer<typeof config>;
 export type CertificateSpec = Config['certificates'][number];
 
-/** For an editor's completion: `pemfleet schema`. */
+/** Schema for an editor's completion: `pemfleet schema`. */
 export const configJsonSchema = () => z.toJSONSchema(config, { io: 'input', unrepresentable: 'any' });
 
-/** @throws ConfigError with one line per issue */
+/** @param file name for messages. @throws ConfigError `ERR_CONFIG` with one line per issue */
 export function checkConfig(file: string, document: unknown): Config {
   const result = config.safeParse(document);
   if (result.success) return result.data;
-  throw configError(file, result.error);
+  const lines = issueLines(result.error.issues).map((line) => `  ${line}`);
+  throw new ConfigError('ERR_CONFIG', `${file} was refused:\n${lines.join('\n')}`);
 }

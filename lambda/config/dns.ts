@@ -1,4 +1,4 @@
-/** DNS-01 by Route 53: where the zones are, for what cannot be found in the issuer's own account. */
+/** Settings of DNS-01 by Route 53: hosted zones that the issuer cannot find in its own account. */
 import { isIP } from 'node:net';
 import * as z from 'zod';
 
@@ -9,31 +9,31 @@ const hostedZone = z.strictObject({
       /^([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9-]+$/,
       'wanted a domain name in lower case, without a dot at its end',
     )
-    .describe('This domain and all below it; the longest one that fits counts.'),
+    .describe('This domain and all below it; of several that fit, the longest counts.'),
   hostedZoneId: z
     .string()
     .regex(/^Z[A-Z0-9]{1,31}$/, 'wanted the id of a hosted zone, for example Z0123456789ABCDEFGHIJ')
     .optional()
-    .describe('Default: found by its name among the public zones of the account.'),
+    .describe('Default: the public zone of this name in the account.'),
   roleArn: z
     .string()
     .regex(/^arn:aws[a-z-]*:iam::\d{12}:role\/.+$/, 'wanted the ARN of an IAM role')
     .optional()
-    .describe('Assumed for this zone, for example in another account.'),
+    .describe('Role to assume for this zone, for example in another account.'),
   externalId: z
     .string()
     .min(2)
     .max(1224)
     .optional()
-    .describe("The external id that the role's trust policy asks for."),
+    .describe("External id that the role's trust policy requires."),
 });
 
 export const dns = z.strictObject({
-  hostedZones: z.array(hostedZone).default([]).describe('Only what is not found by itself.'),
+  hostedZones: z.array(hostedZone).default([]).describe('Only zones that the issuer cannot find on its own.'),
   resolvers: z
     .array(z.string().refine(isAddress, 'wanted an IP address, with :port where it is not 53'))
     .default([])
-    .describe("Name servers that are asked for CNAMEs at _acme-challenge; default: the machine's own."),
+    .describe("Name servers to ask for CNAMEs at _acme-challenge; default: the machine's own."),
 });
 
 export type DnsSettings = z.infer<typeof dns>;

@@ -11,12 +11,12 @@ export const identifier = z.string().transform((value, context) => {
   return z.NEVER;
 });
 
-/** The same for the same names in any order: what a CA counts, and what an order is for. */
+/** One text for one set of names, in any order: CAs limit their orders by such sets. */
 export function exactSet(identifiers: readonly string[]): string {
   return [...identifiers].sort().join();
 }
 
-/** What CAs refuse in a list of names, told before it costs an order. */
+/** Complains of what CAs refuse in a list of names, before it costs an order. */
 export function checkIdentifiers(
   identifiers: readonly string[],
   complain: (index: number, message: string) => void,
@@ -30,12 +30,14 @@ export function checkIdentifiers(
   });
 }
 
-/** What a challenge type cannot prove (RFC 8555 §7.1.3, RFC 8738 §7). */
+/** @returns why this challenge type cannot prove the identifier (RFC 8555 §7.1.3, RFC 8738 §7) */
 export function challengeProblem(identifier: string, challenge: string): string | undefined {
-  if (challenge !== 'dns-01' && identifier.startsWith('*.'))
+  if (challenge !== 'dns-01' && identifier.startsWith('*.')) {
     return `${identifier}: a wildcard needs challenge: dns-01, HTTP-01 cannot prove it`;
-  if (challenge === 'dns-01' && isIP(identifier))
+  }
+  if (challenge === 'dns-01' && isIP(identifier)) {
     return `${identifier}: an IP address needs challenge: http-01, DNS-01 cannot prove it`;
+  }
   return undefined;
 }
 
@@ -43,16 +45,17 @@ function identifierProblem(value: string): string | undefined {
   if (isIP(value)) return value.includes('%') ? 'has a zone: no CA knows it' : undefined;
   const ascii = toAscii(value);
   const labels = ascii.replace(/^\*\./, '').split('.');
-  if (value.includes('*') && !/^\*\.[^*]+$/.test(value))
+  if (value.includes('*') && !/^\*\.[^*]+$/.test(value)) {
     return 'has a * elsewhere than as the whole first label';
-  // domainToASCII() reads a host as a URL does: it cuts a path off and takes `127.1` for an address.
+  }
+  // domainToASCII() reads a host as a URL does: it drops a path and takes `127.1` for an address.
   if (/[/\\?#%]/.test(value.normalize('NFKC')) || isIP(ascii)) return 'is no DNS name';
   if (ascii.length > 253 || labels.length < 2) return 'is no fully qualified DNS name or IP address';
   const isLabel = (label: string) => /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/.test(label);
   return labels.every(isLabel) ? undefined : 'is no DNS name: labels hold letters, digits and inner hyphens';
 }
 
-/** IDNA: what the CA and the certificate know the name by. */
+/** The A-labels (IDNA) that the CA and the certificate use. */
 function toAscii(value: string): string {
   const wildcard = value.startsWith('*.') ? '*.' : '';
   return wildcard + domainToASCII(value.slice(wildcard.length)).toLowerCase();

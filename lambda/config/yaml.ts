@@ -1,14 +1,14 @@
-/** The configuration as people write it. Apart from config.ts, because the Lambda gets it as JSON and needs no YAML. */
+/** The configuration as people write it, apart from config.ts: the Lambda gets JSON and needs no YAML. */
 import { parse } from 'yaml';
 import { ConfigError } from '#common/config-error.ts';
 import { type Config, checkConfig } from './config.ts';
 
-/** @throws ConfigError with one line per issue */
+/** @param file name for messages. @throws ConfigError `ERR_CONFIG` with one line per issue */
 export function parseConfig(file: string, text: string): Config {
   return checkConfig(file, readYaml(file, text));
 }
 
-/** @throws ConfigError in one line */
+/** @throws ConfigError `ERR_CONFIG`, in one line */
 export function readYaml(file: string, text: string): unknown {
   try {
     return parse(text);

@@ -1,12 +1,12 @@
-/** Failures of OCSP. None of them fails a pass: the certificate is good without a staple. */
+/** Failures of OCSP. None of them fails a pass: a certificate is good without a staple. */
 
-/** The responder's answer must not be stapled; the message names the rule. */
+/** HAProxy must not staple the responder's answer; the message names the broken rule. */
 export class OcspRejected extends Error {
   override name = 'OcspRejected';
   readonly code = 'ERR_OCSP';
 }
 
-/** No whole answer from the responder. */
+/** The responder gave no whole answer. */
 export class OcspUnreachable extends Error {
   override name = 'OcspUnreachable';
   readonly code = 'ERR_OCSP_UNREACHABLE';

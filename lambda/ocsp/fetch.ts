@@ -1,13 +1,14 @@
-/** One exchange with an OCSP responder (RFC 6960 appendix A.1): plain HTTP is right here, the answer is signed. */
+/** One exchange with an OCSP responder (RFC 6960 appendix A.1). Plain HTTP is right here: the answer is signed. */
 import { request as http, type IncomingMessage } from 'node:http';
 import { request as https } from 'node:https';
+import { SECOND_MS } from '#common/time.ts';
 import { OcspUnreachable } from './errors.ts';
 import { requestFor } from './request.ts';
 import { type OcspQuestion, type OcspResponse, readResponse } from './response.ts';
 
 /** For connection, answer and body together. */
-const TIMEOUT_MS = 10_000;
-/** A response with its responder's certificate has some 2,000. */
+const TIMEOUT_MS = 10 * SECOND_MS;
+/** A response with its responder's certificate has some 2,000 bytes. */
 const MAX_BYTES = 65_536;
 
 /** @throws OcspUnreachable, OcspRejected */

@@ -1,16 +1,16 @@
-/** RFC 6960 §4.1: the question about one certificate; without a nonce, so that a CA may answer from its cache. */
+/** The OCSP request for one certificate (RFC 6960 §4.1), without a nonce: the CA may answer from its cache. */
 import { createHash, type X509Certificate } from 'node:crypto';
 import { childrenOf, type Element, elementsOf, encode, TAG } from '#common/der.ts';
 
-/** SHA-1 (1.3.14.3.2.26) with NULL: no secret depends on it, and HAProxy finds a staple by this form only. */
+/** SHA-1 (1.3.14.3.2.26) with NULL: no secret depends on it, and HAProxy finds a staple only by this form. */
 const SHA1 = Buffer.from('300906052b0e03021a0500', 'hex');
 
-/** Where the leaf says that its status can be asked for (RFC 5280 §4.2.2.1); `undefined`: nowhere. */
+/** URL of the OCSP responder that the leaf names (RFC 5280 §4.2.2.1); `undefined`: none. */
 export function ocspUrlOf(leaf: X509Certificate): string | undefined {
   return /^OCSP - URI:(https?:\/\/[^\s"]+)$/m.exec(leaf.infoAccess ?? '')?.[1];
 }
 
-/** §4.1.1: CertID, which names a certificate by its issuer and serial. */
+/** The CertID, which names a certificate by its issuer and serial (§4.1.1). */
 export function ocspCertIdOf(leaf: X509Certificate, issuer: X509Certificate): Buffer {
   const { subject } = fieldsOf(issuer);
   const key = elementsOf(issuer.publicKey.export({ type: 'spki', format: 'der' }))[0];

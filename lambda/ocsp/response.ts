@@ -1,18 +1,24 @@
 /**
- * RFC 6960 §4.2: an answer, read and checked by every rule of §3.2, and by two of HAProxy's (one single response,
- * with a nextUpdate): whatever passes here will be stapled.
+ * OCSP responses (RFC 6960 §4.2), checked by every rule of §3.2 and by two of HAProxy's (one single response, with
+ * a nextUpdate): HAProxy will staple what passes here.
  */
 import { verify, X509Certificate } from 'node:crypto';
 import { childrenOf, type Element, elementsOf, MalformedDer, TAG } from '#common/der.ts';
+import { MINUTE_MS } from '#common/time.ts';
 import { OcspRejected } from './errors.ts';
 import { ocspCertIdOf } from './request.ts';
 
+/** The single response about one certificate (RFC 6960 §4.2.1). */
 export interface OcspResponse {
+  /** `unknown`: the responder does not know the certificate (§2.2). */
   status: 'good' | 'revoked' | 'unknown';
+  /** When the responder knew the status to be correct (§4.2.2.1). */
   thisUpdate: Date;
+  /** When newer information will be there at the latest (§4.2.2.1). */
   nextUpdate: Date;
 }
 
+/** What a response has to answer. */
 export interface OcspQuestion {
   leaf: X509Certificate;
   issuer: X509Certificate;
@@ -23,7 +29,7 @@ export interface OcspQuestion {
 const BASIC = '2b0601050507300101';
 /** id-kp-OCSPSigning */
 const OCSP_SIGNING = '1.3.6.1.5.5.7.3.9';
-/** Signature algorithms (RFC 8017, RFC 5758) and their digests; SHA-1 is not among them. */
+/** Accepted signature algorithms (RFC 8017, RFC 5758) and their digests: not SHA-1. */
 const DIGESTS: Readonly<Record<string, string>> = {
   '2a864886f70d01010b': 'sha256',
   '2a864886f70d01010c': 'sha384',
@@ -38,23 +44,25 @@ const STATUSES: Readonly<Record<number, OcspResponse['status']>> = {
   130: 'unknown',
 };
 /** How far the responder's clock may be ahead of ours. */
-const SKEW_MS = 300_000;
+const SKEW_MS = 5 * MINUTE_MS;
 
-/** @throws OcspRejected naming the first rule that is broken */
+/** @throws OcspRejected that names the first broken rule */
 export function readResponse(body: Buffer, asked: OcspQuestion): OcspResponse {
   try {
     return checkedResponse(body, asked);
   } catch (error) {
-    if (error instanceof MalformedDer)
+    if (error instanceof MalformedDer) {
       throw new OcspRejected('not the DER of an OCSP response', { cause: error });
+    }
     throw error;
   }
 }
 
 function checkedResponse(body: Buffer, asked: OcspQuestion): OcspResponse {
   const [tbs, algorithm, signature, certificates] = childrenOf(basicOf(body), TAG.sequence);
-  if (tbs === undefined || algorithm === undefined || signature?.tag !== TAG.bitString)
+  if (tbs === undefined || algorithm === undefined || signature?.tag !== TAG.bitString) {
     throw new OcspRejected('no signature');
+  }
   checkSignature({ tbs, algorithm, signature, certificates }, asked);
   const [certId, status, thisUpdate, next] = singleOf(tbs);
   if (!isAbout(certId, asked)) throw new OcspRejected('about another certificate');
@@ -73,8 +81,9 @@ function checkedResponse(body: Buffer, asked: OcspQuestion): OcspResponse {
 /** §4.2.1: OCSPResponse { responseStatus, [0] ResponseBytes { type, OCTET STRING } } */
 function basicOf(body: Buffer): Element | undefined {
   const [status, bytes] = childrenOf(elementsOf(body)[0], TAG.sequence);
-  if (status?.tag !== TAG.enumerated || status.content[0] !== 0)
+  if (status?.tag !== TAG.enumerated || status.content[0] !== 0) {
     throw new OcspRejected(`the responder answered with status ${status?.content[0] ?? 'none'}`);
+  }
   const [type, octets] = childrenOf(childrenOf(bytes)[0]);
   if (type?.content.toString('hex') !== BASIC) throw new OcspRejected('not of the basic type');
   return elementsOf(octets?.content ?? Buffer.alloc(0))[0];
@@ -87,7 +96,7 @@ interface Signed {
   certificates: Element | undefined;
 }
 
-/** §4.2.2.2: the issuer's own signature, or of one to whom the issuer has given OCSPSigning. */
+/** §4.2.2.2: the issuer has signed, or a delegate whose certificate from the issuer has OCSPSigning. */
 function checkSignature(
   { tbs, algorithm, signature, certificates }: Signed,
   { issuer, now }: OcspQuestion,
@@ -124,7 +133,7 @@ function singleOf(tbs: Element): Element[] {
   throw new OcspRejected(`wanted one single response, saw ${singles.length}`);
 }
 
-/** The algorithm's parameters may be NULL or absent; the rest must be what was asked. */
+/** Compares CertIDs, except for the algorithm's parameters: they may be NULL or absent. */
 function isAbout(certId: Element | undefined, { leaf, issuer }: OcspQuestion): boolean {
   const partsOf = (id: Element | undefined) => {
     const [algorithm, ...rest] = childrenOf(id, TAG.sequence);
@@ -135,11 +144,13 @@ function isAbout(certId: Element | undefined, { leaf, issuer }: OcspQuestion): b
 
 function checkTimes({ thisUpdate, nextUpdate }: OcspResponse, { leaf, now }: OcspQuestion): void {
   const [from, to] = [thisUpdate.toISOString(), nextUpdate.toISOString()];
-  if (thisUpdate.getTime() > now.getTime() + SKEW_MS)
+  if (thisUpdate.getTime() > now.getTime() + SKEW_MS) {
     throw new OcspRejected(`is of the future (${from}): is the clock right?`);
+  }
   if (nextUpdate <= now) throw new OcspRejected(`the answer has expired (${to})`);
-  if (nextUpdate > new Date(leaf.validTo))
+  if (nextUpdate > new Date(leaf.validTo)) {
     throw new OcspRejected(`the answer (${to}) outlives the certificate`);
+  }
 }
 
 /** RFC 5280 §4.1.2.5.2: YYYYMMDDHHMMSSZ. */

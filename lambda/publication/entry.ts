@@ -87,8 +87,9 @@ export async function readPem(
 
 async function readWhole(bucket: Bucket, key: string, sha256: string): Promise<Buffer> {
   const object = await bucket.get(key);
-  if (object === undefined || digest(object.body) !== sha256)
+  if (object === undefined || digest(object.body) !== sha256) {
     throw new BucketError('ERR_BUCKET_IO', key, 'is missing or altered');
+  }
   return object.body;
 }
 

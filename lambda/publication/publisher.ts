@@ -98,8 +98,9 @@ export function createPublisher(bucket: Bucket, fleet: FleetName, now: () => Dat
       for (const { sha256, text, ocsp } of texts) {
         // Immutable: a PEM that is there already has the same bytes.
         await bucket.put(layout.pem(fleet, name, sha256), text, { ifNoneMatch: '*' });
-        if (ocsp !== undefined)
+        if (ocsp !== undefined) {
           await bucket.put(layout.ocsp(fleet, name, sha256, ocsp.sha256), ocsp.body, { ifNoneMatch: '*' });
+        }
       }
       return new Promise((done, failed) => {
         waiting.push({ name, entry, what, done, failed });
@@ -122,8 +123,9 @@ async function commit(
     if (changed.size === 0) return { changed };
     const condition = read === undefined ? { ifNoneMatch: '*' as const } : { ifMatch: read.etag };
     const result = await bucket.put(key, serializeManifest(merged), condition);
-    if (result !== 'precondition-failed')
+    if (result !== 'precondition-failed') {
       return { changed, written: { manifest: merged, etag: result.etag } };
+    }
   }
   throw new BucketError(
     'ERR_BUCKET_CONFLICT',

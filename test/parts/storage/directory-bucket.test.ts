@@ -45,8 +45,9 @@ test('objects are 0600 and folders 0700 at every moment of a write, whatever the
   await writer.ready;
 
   const seen = new Set<string>();
-  for (let look = 0; look < 300 || (look < 20_000 && !seen.has(`file in .tmp 600`)); look += 1)
+  for (let look = 0; look < 300 || (look < 20_000 && !seen.has(`file in .tmp 600`)); look += 1) {
     for (const found of modesIn(path)) seen.add(found);
+  }
 
   await writer.finish();
   assert.deepEqual(

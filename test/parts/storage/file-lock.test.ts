@@ -21,8 +21,9 @@ test('one process at a time is inside', async (t) => {
   );
   const lines = readFileSync(diary, 'utf8').trim().split('\n');
   assert.equal(lines.length, 2 * 5 * 5);
-  for (let at = 0; at < lines.length; at += 2)
+  for (let at = 0; at < lines.length; at += 2) {
     assert.equal(lines[at + 1], lines[at]?.replace('in', 'out'), `line ${at + 2}`);
+  }
 });
 
 test('one task of a process at a time is inside', async (t) => {

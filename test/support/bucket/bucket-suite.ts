@@ -18,8 +18,9 @@ const etagOf = (written: { etag: string } | 'precondition-failed') => {
 export function bucketSuite(kind: string, makeBucket: MakeBucket, isAtomic = true): void {
   const cases = { ...objectCases, ...conditionCases, ...turnCases, ...keyCases };
   if (isAtomic) Object.assign(cases, crowdCases);
-  for (const [says, run] of Object.entries(cases))
+  for (const [says, run] of Object.entries(cases)) {
     test(`${kind}: ${says}`, async (t) => run(await makeBucket(t)));
+  }
 }
 
 type Cases = Record<string, (bucket: Bucket) => Promise<void>>;
@@ -41,8 +42,9 @@ const objectCases: Cases = {
   'what is not there is undefined, also where its prefix is an object or a prefix': async (bucket) => {
     await bucket.put('issuer/order/a.json', 'a');
 
-    for (const key of ['issuer/b.json', 'nothing/b.json', 'issuer/order', 'issuer/order/a.json/b'])
+    for (const key of ['issuer/b.json', 'nothing/b.json', 'issuer/order', 'issuer/order/a.json/b']) {
       assert.equal(await bucket.get(key), undefined);
+    }
   },
   'another content has another ETag, the same content is not changed': async (bucket) => {
     const first = etagOf(await bucket.put('issuer/a', 'one'));

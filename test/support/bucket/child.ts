@@ -49,12 +49,13 @@ const VERBS: Record<string, () => Promise<void>> = {
   /** Goes in and out of a locked room, and writes down when. */
   visit: async () => {
     const [diary = '', times = '1'] = rest;
-    for (let time = 0; time < Number(times); time += 1)
+    for (let time = 0; time < Number(times); time += 1) {
       await withFileLock(target, 30_000, async () => {
         appendFileSync(diary, `in ${process.pid}\n`);
         await new Promise((resolve) => setImmediate(resolve));
         appendFileSync(diary, `out ${process.pid}\n`);
       });
+    }
   },
 };
 

@@ -34,8 +34,9 @@ export function memoryBucket(): MemoryBucket {
       await called('put', key);
       const old = objects.get(key);
       if (condition && 'ifNoneMatch' in condition && old !== undefined) return 'precondition-failed';
-      if (condition && 'ifMatch' in condition && (old === undefined || etagOf(old) !== condition.ifMatch))
+      if (condition && 'ifMatch' in condition && (old === undefined || etagOf(old) !== condition.ifMatch)) {
         return 'precondition-failed';
+      }
       const stored = Buffer.from(body);
       objects.set(key, stored);
       return { etag: etagOf(stored) };

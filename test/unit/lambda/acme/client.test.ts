@@ -68,8 +68,9 @@ test('no nonce is used twice, also not by requests at once', async () => {
   const ca = fakeCa(withNonces());
   const client = await clientOf(ca);
 
-  for (let round = 0; round < 3; round += 1)
+  for (let round = 0; round < 3; round += 1) {
     await Promise.all(Array.from({ length: 20 }, () => client.post('https://ca.test/x', {})));
+  }
 
   const nonces = ca.exchanged.flatMap(({ header }) => header.nonce ?? []);
   assert.equal(new Set(nonces).size, 60);

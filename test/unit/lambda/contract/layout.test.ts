@@ -67,8 +67,9 @@ const HOSTILE = [
 
 for (const [says, value] of HOSTILE) {
   test(`no certificate, fleet or host may be named ${says}`, () => {
-    for (const schema of [certificateName, fleetName, hostName])
+    for (const schema of [certificateName, fleetName, hostName]) {
       assert.equal(schema.safeParse(value).success, false);
+    }
   });
 }
 

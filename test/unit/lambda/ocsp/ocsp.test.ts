@@ -87,12 +87,13 @@ test('refused: another certificate, a flipped bit, expired, of the future, outli
 test('whatever is cut off or altered is refused by name, never a crash', async () => {
   const leaf = await leafOf();
   const body = await responder.answer(requestFor(leaf, issuer));
-  for (let length = 0; length < body.length; length += 3)
+  for (let length = 0; length < body.length; length += 3) {
     assert.throws(
       () => readResponse(body.subarray(0, length), asked(leaf)),
       { code: 'ERR_OCSP' },
       `${length}`,
     );
+  }
 });
 
 test('a responder that does not answer is unreachable', async () => {

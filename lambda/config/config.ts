@@ -111,7 +111,7 @@ const config = z
       .max(1440)
       .default(30)
       .describe(
-        'Minutes between scheduled passes; the issuer does not miss the last one inside a renewal window.',
+        'Minutes between scheduled passes; the last one inside a renewal window renews at the latest.',
       ),
     concurrency: z
       .number()

@@ -1,7 +1,7 @@
 // An issuer's part: PEMs and the manifest into the bucket, right or wrong ones.
 import { digest, keyTypeOf, parse } from '#contract/combined-pem.ts';
 import { certificateName, layout } from '#contract/layout.ts';
-import { emptyManifest, entryOf, parseManifest, serializeManifest } from '#contract/manifest.ts';
+import { emptyManifest, parseManifest, serializeManifest } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { certificatesOf } from '../manifest.ts';
 import type { LeafWish, Pki } from '../parts/pki.ts';
@@ -24,7 +24,7 @@ export function publisher(bucket: Bucket, pki: Pki) {
   };
   /** What the manifest says of a certificate. */
   const entry = async (name: string) => {
-    const published = entryOf(await manifest(), certificateName.parse(name));
+    const published = (await manifest())?.certificates[certificateName.parse(name)];
     if (published === undefined) throw new Error(`the manifest has no certificate ${name}`);
     return published;
   };

@@ -1,4 +1,4 @@
-/** What people and scripts read: the plan, the result of a pass, the status, the exit status. */
+/** Output for people and scripts: the plan, the result of a pass, the status, the exit status. */
 import { table } from '#common/table.ts';
 import { codeOf } from '#contract/errors.ts';
 import type { HostStatus } from '#contract/host-status.ts';
@@ -7,7 +7,7 @@ import { isRuntimeErrorCode } from '../errors.ts';
 
 export const EXIT = { ok: 0, failure: 1, partly: 3, usage: 64, config: 78 } as const;
 
-/** HAProxy out of reach is no failure of the pass: the files are there for its next start. */
+/** HAProxy out of reach counts as `partly`, not as a failure: its next start reads the files. */
 export function exitStatusOf({ status, error }: PassResult): number {
   const states = status.files.map(({ state }) => state);
   if (error !== undefined && !isRuntimeErrorCode(codeOf(error))) return EXIT.failure;
@@ -21,7 +21,7 @@ export function jsonText(document: object): string {
 
 /** The object that `sync --json` prints. */
 export function resultDocument({ outcomes, status, isChanged }: PassResult, isDryRun: boolean) {
-  const states = new Map(status.files.map((file) => [placeOf(file.instance, file.file), file]));
+  const states = new Map(status.files.map((file) => [fileLabel(file.instance, file.file), file]));
   return {
     version: 1,
     dryRun: isDryRun,
@@ -30,29 +30,29 @@ export function resultDocument({ outcomes, status, isChanged }: PassResult, isDr
     haproxy: status.haproxy,
     error: status.error ?? null,
     files: outcomes.map(({ action, instance }) => {
-      const seen = states.get(placeOf(instance, action.file));
+      const shown = states.get(fileLabel(instance, action.file));
       return {
         file: action.file,
-        ...(instance === undefined ? {} : { instance }),
+        instance,
         certificate: action.certificate,
         action: action.kind,
         reason: action.reason,
-        ...(isDryRun ? {} : { state: seen?.state ?? 'removed' }),
-        serial: seen?.runtime?.['serial'] ?? null,
-        error: seen?.error ?? null,
+        state: isDryRun ? undefined : (shown?.state ?? 'removed'),
+        serial: shown?.runtime?.['serial'] ?? null,
+        error: shown?.error ?? null,
       };
     }),
   };
 }
 
-/** Of several HAProxy, in which. */
-function placeOf(instance: string | undefined, file: string): string {
+/** `INSTANCE/FILE` on a host with several HAProxy. */
+function fileLabel(instance: string | undefined, file: string): string {
   return instance === undefined ? file : `${instance}/${file}`;
 }
 
 export function planText({ outcomes, status }: PassResult): string {
   const rows = outcomes.map(({ action, instance }) => [
-    placeOf(instance, action.file),
+    fileLabel(instance, action.file),
     action.kind,
     action.reason,
   ]);
@@ -65,7 +65,7 @@ export function statusText(status: HostStatus): string {
     return `HAProxy ${version ?? 'out of reach'}${pid ? `, Pid ${pid}` : ''}, ${socket}\n`;
   });
   const rows = status.files.map((file) => [
-    placeOf(file.instance, file.file),
+    fileLabel(file.instance, file.file),
     file.state,
     file.runtime?.serial ?? '-',
     file.runtime?.notAfter ?? '-',

@@ -6,8 +6,9 @@ import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import * as z from 'zod';
 import { ConfigError, issueLines } from '#common/config-error.ts';
+import { SECOND_MS } from '#common/time.ts';
 import { fleetName, hostName } from '#contract/layout.ts';
-import { haproxyList, haproxySchema, haproxySettingsOf } from './haproxy.ts';
+import { type HaproxySettings, haproxyList, haproxySchema } from './haproxy.ts';
 import { gidOf, uidOf } from './owner.ts';
 
 export const DEFAULT_CONFIG_FILE = '/etc/pemfleet/agent.yaml';
@@ -97,29 +98,33 @@ export interface ConfigSources {
 export async function loadAgentConfig({ flags, env, hostname }: ConfigSources) {
   const named = flags['config'] ?? env['PEMFLEET_AGENT_CONFIG'];
   const settings = await readSettings(named ?? DEFAULT_CONFIG_FILE, named !== undefined);
-  place(settings, ['host'], (settings as { host?: unknown }).host ?? hostname.toLowerCase());
+  setAt(settings, ['host'], (settings as { host?: unknown }).host ?? hostname.toLowerCase());
   for (const [flag, path] of Object.entries(OPTIONS)) {
     const value = flags[flag] ?? env[`PEMFLEET_AGENT_${flag.toUpperCase().replaceAll('-', '_')}`];
-    if (value !== undefined) place(settings, path, value);
+    if (value !== undefined) setAt(settings, path, value);
   }
-  const { pem, pollInterval, haproxy, instances, ...rest } = parseSettings(settings);
+  const { pem, pollInterval, ...rest } = parseSettings(settings);
   return {
     ...rest,
-    /** The only HAProxy, or the first of the list. */
-    haproxy: haproxySettingsOf(instances[0] ?? haproxy),
-    /** Every HAProxy of the list; empty if the file has no list. */
-    instances: instances.map(haproxySettingsOf),
     pem: { mode: pem.mode, uid: await uidOf(pem.owner), gid: await gidOf(pem.group) },
-    pollIntervalMs: pollInterval * 1000,
+    pollIntervalMs: pollInterval * SECOND_MS,
   };
 }
 
+/**
+ * @returns `haproxy`: the only HAProxy, or the first of the list; `instances`: all of the list, empty if there is none
+ * @throws ConfigError `ERR_CONFIG`
+ */
 function parseSettings(settings: { haproxy?: unknown }) {
-  const { haproxy, ...others } = settings;
-  const isList = Array.isArray(haproxy);
-  const list = haproxyList.optional().safeParse(isList ? haproxy : undefined);
+  const { haproxy: value, ...others } = settings;
+  const isList = Array.isArray(value);
+  const list = haproxyList.optional().safeParse(isList ? value : undefined);
   const parsed = agentConfigSchema.safeParse(isList ? others : settings);
-  if (parsed.success && list.success) return { ...parsed.data, instances: list.data ?? [] };
+  if (parsed.success && list.success) {
+    const instances: readonly HaproxySettings[] = list.data ?? [];
+    const haproxy: HaproxySettings = instances[0] ?? parsed.data.haproxy;
+    return { ...parsed.data, haproxy, instances };
+  }
   const inList = list.error?.issues.map((issue) => ({ ...issue, path: ['haproxy', ...issue.path] })) ?? [];
   throw new ConfigError('ERR_CONFIG', issueLines([...(parsed.error?.issues ?? []), ...inList]).join('\n'));
 }
@@ -146,7 +151,7 @@ function parseYaml(path: string, text: string): unknown {
   }
 }
 
-function place(settings: object, path: readonly string[], value: unknown): void {
+function setAt(settings: object, path: readonly string[], value: unknown): void {
   const [first = '', ...rest] = path;
   // A flag or variable cannot say which HAProxy of a list it means.
   if (Array.isArray(settings)) {
@@ -157,6 +162,6 @@ function place(settings: object, path: readonly string[], value: unknown): void 
     target[first] = value;
   } else {
     target[first] ??= {};
-    place(target[first] as object, rest, value);
+    setAt(target[first] as object, rest, value);
   }
 }

@@ -1,5 +1,6 @@
 /** Settings of one HAProxy: its socket, how it loads certificates, which binds prove them, how to reload it. */
 import * as z from 'zod';
+import { SECOND_MS } from '#common/time.ts';
 
 /** `;` and line ends separate commands of the Runtime API and cannot be escaped. */
 const haproxyPath = z.string().regex(/^\/[^;\n\r\0]*$/, 'must be an absolute path without ";" or line ends');
@@ -36,13 +37,11 @@ const reload = z
   })
   .transform(({ window, timeout, ...commands }) => ({
     ...commands,
-    windowMs: window * 1000,
-    timeoutMs: timeout * 1000,
+    windowMs: window * SECOND_MS,
+    timeoutMs: timeout * SECOND_MS,
   }));
 
 export type ReloadSettings = z.infer<typeof reload>;
-
-export type HaproxySettings = z.output<typeof haproxySchema>;
 
 export const haproxySchema = z
   .strictObject({
@@ -113,15 +112,5 @@ export const haproxyList = z
   .min(1)
   .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'two have the same name');
 
-/** Has every key, set or not, so that callers need not tell a missing key from `undefined`. */
-export function haproxySettingsOf({
-  name,
-  crtList,
-  crtListFile,
-  paths,
-  reload,
-  pace,
-  ...rest
-}: HaproxySettings & { name?: string }) {
-  return { ...rest, crtList, crtListFile, paths, reload, pace, ...(name !== undefined && { name }) };
-}
+/** The settings of one HAProxy; in a list, with its name. */
+export type HaproxySettings = z.output<typeof haproxySchema> & { name?: string | undefined };

@@ -33,10 +33,10 @@ export interface HaproxyView {
 
 export interface ViewOptions {
   certsDir: string;
-  crtListFile: string | undefined;
+  crtListFile?: string | undefined;
   /** HAProxy's name of the directory (or crt-list file), where paths differ. */
-  crtList: string | undefined;
-  paths: PathMap | undefined;
+  crtList?: string | undefined;
+  paths?: PathMap | undefined;
   bufsize: number;
 }
 

@@ -45,27 +45,32 @@ const rows: { says: string; text: (own: string, certs: string) => string; finds:
   {
     says: 'a line that names a missing file',
     text: (own, certs) => `${own}${certs}/gone.pem\n`,
-    ...{ finds: 'crt-list-file-missing', fix: /line 2 of .*crt-list\.txt/ },
+    finds: 'crt-list-file-missing',
+    fix: /line 2 of .*crt-list\.txt/,
   },
   {
     says: 'options without a file',
     text: (own) => `[alpn h2]\n${own}`,
-    ...{ finds: 'crt-list-line', fix: /line 1 of/ },
+    finds: 'crt-list-line',
+    fix: /line 1 of/,
   },
   {
     says: 'a comment that does not begin the line',
     text: (own) => `  # shops\n${own}`,
-    ...{ finds: 'crt-list-line', fix: /line 1 of/ },
+    finds: 'crt-list-line',
+    fix: /line 1 of/,
   },
   {
     says: 'options twice',
     text: (own) => own.replace('\n', ' [alpn h2] [alpn h2]\n'),
-    ...{ finds: 'crt-list-line', fix: /line 1 of/ },
+    finds: 'crt-list-line',
+    fix: /line 1 of/,
   },
   {
     says: 'a last line without its end',
     text: (own) => own.trimEnd(),
-    ...{ finds: 'crt-list-line', fix: /line 1 of/ },
+    finds: 'crt-list-line',
+    fix: /line 1 of/,
   },
 ];
 

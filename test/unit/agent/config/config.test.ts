@@ -27,11 +27,6 @@ test('defaults: Debian paths, mode 0600, a poll a minute, proof on 127.0.0.1:443
     haproxy: {
       statsSocket: '/run/haproxy/admin.sock',
       certsDir: '/etc/haproxy/certs',
-      crtListFile: undefined,
-      crtList: undefined,
-      paths: undefined,
-      reload: undefined,
-      pace: undefined,
       handshake: ['127.0.0.1:443'],
       bufsize: 16_384,
       placeholder: false,

@@ -48,8 +48,12 @@ test('a systemd that does not listen is told of, once a message', async () => {
 
 test('a label value keeps quotes, backslashes and line ends to itself', () => {
   const text = metricsText({
-    ...{ version: '0"1\\\n', fleet: 'edge', host: 'lb1' },
-    ...{ status: undefined, polledAt: undefined, code: undefined },
+    version: '0"1\\\n',
+    fleet: 'edge',
+    host: 'lb1',
+    status: undefined,
+    polledAt: undefined,
+    code: undefined,
   });
 
   assert.ok(text.includes('pemfleet_agent_info{version="0\\"1\\\\\\n",fleet="edge",host="lb1"} 1\n'));

@@ -14,8 +14,11 @@ const state: AgentState = {
   version: 1,
   files: {
     'shop.pem': {
-      ...{ certificate: certificateName.parse('shop'), written: [sha256] },
-      ...{ proven: { sha256, addresses: ['127.0.0.1:443'] }, stapled: sha256, failure },
+      certificate: certificateName.parse('shop'),
+      written: [sha256],
+      proven: { sha256, addresses: ['127.0.0.1:443'] },
+      stapled: sha256,
+      failure,
     },
   },
   reload: { at, wish: sha256, failure: { code: 'ERR_X', message: 'm' } },

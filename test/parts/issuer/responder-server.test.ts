@@ -75,20 +75,20 @@ for (const line of [
   });
 }
 
-test('what fails inside is a 500 without a reason; the reason is told inside', async (t) => {
+test('a failure of the responder is a 500 without a reason; onError receives the reason', async (t) => {
   const reason = new RangeError('the disk is full of secrets');
-  const told: unknown[] = [];
+  const errors: unknown[] = [];
   const front = await startResponderServer({
     ...options,
     respond: () => Promise.reject(reason),
-    onError: (error) => told.push(error),
+    onError: (error) => errors.push(error),
   });
   t.after(front.stop);
 
   const { status, body } = await request(`http://${front.address}${path}`);
 
   assert.deepEqual([status, body], [500, '']);
-  assert.deepEqual(told, [reason]);
+  assert.deepEqual(errors, [reason]);
 });
 
 test('an address that is taken is refused at the start', async (t) => {

@@ -14,7 +14,7 @@ export interface Zones {
 export interface Account {
   /** Of another account's role, which may be assumed with the external id `fleet-7`. */
   roleArn: () => string;
-  /** The environment of somebody who may do everything but this. */
+  /** The environment of a principal that may do everything but this. */
   without: (action: string) => Record<string, string>;
   expired: () => Record<string, string>;
 }
@@ -22,7 +22,7 @@ export interface Account {
 const OTHER = '222222222222';
 
 export function furnish(aws: Aws): { account: Account; zones: Zones } {
-  const zone = (name: string, wish: object = {}) => aws.route53.createZone({ name, ...wish });
+  const zone = (name: string, options: object = {}) => aws.route53.createZone({ name, ...options });
   const theirs = { name: '_acme-challenge.shared.own.test', type: 'TXT', ttl: 300, values: ['"theirs"'] };
   const zones = {
     own: zone('own.test', { records: [theirs] }),

@@ -78,7 +78,7 @@ export const denied = ({ account, zones }: Stage): Row[] => [
     message: /^sts:AssumeRole is denied .*role\/dns/,
   },
   {
-    says: 'the external id is another one',
+    says: 'the external id differs',
     identifier: 'foreign.test',
     settings: () => byRole(account, 'fleet-8'),
     code: 'ERR_DNS_DENIED',

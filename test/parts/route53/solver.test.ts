@@ -54,7 +54,7 @@ async function pass(config: Config, bucket = memoryBucket(), options: PassOption
 const resultsOf = ({ outcomes }: Awaited<ReturnType<typeof pass>>) => outcomes.map(({ result }) => result);
 
 test('three zones, one by a role, one behind a CNAME; a private twin is never written', async () => {
-  const zone = (name: string, wish: object = {}) => aws.route53.createZone({ name, ...wish });
+  const zone = (name: string, options: object = {}) => aws.route53.createZone({ name, ...options });
   const own = zone('own.test');
   const twin = zone('own.test', { isPrivate: true });
   const child = zone('child.own.test');
@@ -107,7 +107,7 @@ test('three zones, one by a role, one behind a CNAME; a private twin is never wr
 test('a refused name fails alone, with its name in the error', async () => {
   const zoneId = aws.route53.createZone({ name: 'halves.test' });
   const good = Array.from({ length: 7 }, (_, index) => ({ identifiers: [`good${index}.halves.test`] }));
-  // A CNAME that the name servers do not show yet, so that nobody follows it; a TXT record beside it is refused.
+  // A CNAME that the name servers do not show yet, so that no validator follows it; a TXT record beside it is refused.
   const zone = aws.route53.zones.find(zoneId);
   const name = normalizeName('_acme-challenge.bad.halves.test');
   const cname = { name, type: 'CNAME', ttl: 60, values: ['elsewhere.test.'] };

@@ -44,7 +44,7 @@ for (const [says, lookup, target] of TARGETS)
     assert.equal(await dnsTarget('a.test', lookup), target);
   });
 
-const NOWHERE: [says: string, lookup: CnameLookup, way: RegExp][] = [
+const NOWHERE: [says: string, lookup: CnameLookup, hops: RegExp][] = [
   ['a CNAME to itself', zoneOf({ [FIRST]: FIRST }), /_acme-challenge\.a\.test → _acme-challenge\.a\.test$/],
   [
     'a circle that comes back',
@@ -59,16 +59,16 @@ const NOWHERE: [says: string, lookup: CnameLookup, way: RegExp][] = [
   ['a chain without an end', zoneOf(chainOf(30)), /→ hop9\.test$/],
 ];
 
-for (const [says, lookup, way] of NOWHERE)
-  test(`${says} is refused with the way that it took`, async () => {
+for (const [says, lookup, hops] of NOWHERE)
+  test(`${says} is refused with the hops that it took`, async () => {
     const failure = await dnsTarget('a.test', lookup).catch((error: unknown) => error);
 
     assert.ok(failure instanceof DnsFailed);
     assert.equal(failure.code, 'ERR_DNS_LOOKUP');
-    assert.match(failure.message, way);
+    assert.match(failure.message, hops);
   });
 
-test('nobody can prepare an answer for the sibling by which a wildcard is found out', async () => {
+test('the sibling that reveals a wildcard has a random name: no answer can be prepared for it', async () => {
   const siblings = new Set<string | undefined>();
   for (let round = 0; round < 3; round += 1) {
     const lookup = zoneOf({ [FIRST]: 'a.acme.test' });
@@ -117,7 +117,7 @@ for (const [says, rcode, code] of [
   ['SERVFAIL', SERVFAIL, 'ESERVFAIL'],
   ['REFUSED', REFUSED, 'EREFUSED'],
 ] as const)
-  test(`${says}: nobody knows, and the error says whom to ask`, async (t) => {
+  test(`${says}: an error, which says what to check`, async (t) => {
     const server = await startBrokenServer(rcode);
     t.after(server.stop);
 

@@ -28,12 +28,12 @@ for (const [says, outcomes, status] of [
   });
 }
 
-test('exit statuses are as the usage tells them', () => {
-  const told = [...USAGE.matchAll(/(\d+) (done|failed|some certificates failed|usage|configuration)/g)].map(
-    ([, status]) => Number(status),
-  );
+test('the usage names every exit status', () => {
+  const statuses = [
+    ...USAGE.matchAll(/(\d+) (done|failed|some certificates failed|usage|configuration)/g),
+  ].map(([, status]) => Number(status));
 
-  assert.deepEqual(told, [EXIT.ok, EXIT.failed, EXIT.partlyFailed, EXIT.usage, EXIT.config]);
+  assert.deepEqual(statuses, [EXIT.ok, EXIT.failed, EXIT.partlyFailed, EXIT.usage, EXIT.config]);
 });
 
 test('outcomes are a table with a line for each certificate', () => {
@@ -64,7 +64,7 @@ test('outcomes are a table with a line for each certificate', () => {
   );
 });
 
-test('a fleet is a table of its certificates, and a line for each host that is silent or gone', () => {
+test('a fleet is a table of its certificates, and a line for each host that is silent or has left', () => {
   const certificate = {
     certificate: 'a.test',
     identifiers: ['a.test', 'b.test'],

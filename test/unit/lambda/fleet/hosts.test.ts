@@ -116,7 +116,7 @@ test('only the statuses that have changed are read', async () => {
   assert.ok(calls().includes(`put ${layout.hostSummaries}`));
 });
 
-test('a host that is gone is forgotten, and so is a fleet', async () => {
+test('a host whose status was deleted is dropped, and so is a fleet', async () => {
   const bucket = await bucketWith('lb1', 'lb2');
   await refresh(bucket);
   await bucket.delete(keyOf('lb2'));
@@ -151,7 +151,7 @@ for (const [says, host, text, error] of BROKEN)
     assert.equal(calls().length, 2);
   });
 
-test('a status that goes between the listing and the read is told as gone', async () => {
+test('a status that is deleted between the listing and the read has the error gone', async () => {
   const bucket = await bucketWith('lb1');
   const get = async (key: string) => (key === keyOf('lb1') ? undefined : bucket.get(key));
 

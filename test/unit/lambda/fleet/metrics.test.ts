@@ -142,7 +142,7 @@ const hosts: Row[] = [
     metrics: { HostsSilent: 1, HostsBehind: 0, NeedsReload: 0 },
   },
   {
-    says: 'a host that was taken away is missed by nobody',
+    says: 'a host that was removed counts as nothing',
     fleets: [
       fleetOf(
         summaryOf({

@@ -139,11 +139,11 @@ test('a host is silent when it has not reported for longer than two heartbeats a
   assert.deepEqual(silent, [{ host: 'late', reportedAt: after(noon, -SILENT_AFTER_MS - 1).toISOString() }]);
 });
 
-test('a host that was shut down or taken away is told as such: it is neither silent nor behind', () => {
+test('a host that was shut down or removed has left: it is neither silent nor behind', () => {
   const long = after(noon, -SILENT_AFTER_MS - 1).toISOString();
-  const gone = hostOf('lb2', [], { reportedAt: long, leftAt: long });
+  const removed = hostOf('lb2', [], { reportedAt: long, leftAt: long });
 
-  const { certificates, silent, left } = report(single, hostOf('lb1', [fileOf()]), gone);
+  const { certificates, silent, left } = report(single, hostOf('lb1', [fileOf()]), removed);
 
   assert.deepEqual([certificates[0]?.served, certificates[0]?.behind, silent], [['lb1'], [], []]);
   assert.deepEqual(left, [{ host: 'lb2', leftAt: long }]);

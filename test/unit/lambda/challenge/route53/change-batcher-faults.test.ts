@@ -1,4 +1,4 @@
-// Where a request of the batcher fails: nobody is told that it went well, and nothing stays behind.
+// Where a request of the batcher fails: the caller gets the failure, and nothing stays in the zone.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ChangeBatcher } from '../../../../../lambda/challenge/route53/change-batcher.ts';
@@ -15,7 +15,7 @@ function open(): { zone: FakeZone; batcher: ChangeBatcher } {
 }
 
 for (const when of ['before', 'after'] as const)
-  test(`a change whose answer was lost (${when} it was done) fails, and the removal looks again`, async () => {
+  test(`a change whose answer was lost (${when} it was done) fails, and the removal reads the zone`, async () => {
     const { zone, batcher } = open();
     await batcher.add('n', 'first');
     await batcher.remove('n', 'first');

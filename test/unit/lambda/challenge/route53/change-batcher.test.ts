@@ -1,4 +1,4 @@
-// The batcher in front of a zone: many orders, few batches, and a bad name that sinks nobody else.
+// The batcher in front of a zone: many orders, few batches, and a bad name that fails alone.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ChangeBatcher } from '../../../../../lambda/challenge/route53/change-batcher.ts';
@@ -29,7 +29,7 @@ test('many that come together go in one batch, without a look at the zone, and w
   );
 });
 
-test('those that come while somebody gathers go along, but not for ever', async () => {
+test('requests that come while a batch gathers go along, but not for ever', async () => {
   const zone = fakeZone();
   const clock = fakeClock();
   const late: Promise<void>[] = [];
@@ -46,11 +46,11 @@ test('those that come while somebody gathers go along, but not for ever', async 
   assert.deepEqual(
     changesOf(zone).map((request) => request.split(',').length),
     [21],
-    'one came every half second, for ten seconds, and would have gone on',
+    'one came every half second, for ten seconds, and more were to come',
   );
 });
 
-test('nobody gathers beyond the end of the pass', async () => {
+test('a batch gathers no longer than the pass lasts', async () => {
   const zone = fakeZone();
   const clock = fakeClock(undefined, 200);
 
@@ -110,7 +110,7 @@ test("other people's values, and their TTL, are kept", async () => {
   assert.deepEqual(zone.sets.get('n'), theirs);
 });
 
-test('somebody changed what we wrote: it is read again, and theirs is kept', async () => {
+test('a record set that another writer has changed is read again, and their value is kept', async () => {
   const { zone, batcher } = open();
   await batcher.add('n', 'ours');
   zone.sets.set('n', setOf('ours', 'theirs'));

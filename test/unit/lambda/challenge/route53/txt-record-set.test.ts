@@ -16,7 +16,7 @@ const drop = (value: string) => ({ name: 'n', value, isWanted: false });
 const APPLIED: [
   says: string,
   before: TxtRecordSet | undefined,
-  wishes: ReturnType<typeof add>[],
+  requests: ReturnType<typeof add>[],
   after: TxtRecordSet | undefined,
 ][] = [
   ['a first value', undefined, [add('a')], setOf('a')],
@@ -35,9 +35,9 @@ const APPLIED: [
   ['one for another', setOf('a'), [drop('a'), add('b')], setOf('b')],
 ];
 
-for (const [says, before, wishes, after] of APPLIED)
-  test(`wished: ${says}`, () => {
-    assert.deepEqual(applied(before, wishes), after);
+for (const [says, before, requests, after] of APPLIED)
+  test(`applied: ${says}`, () => {
+    assert.deepEqual(applied(before, requests), after);
   });
 
 const CHANGES: [
@@ -50,7 +50,7 @@ const CHANGES: [
   ['a new set is created, so that one in between is not overwritten', undefined, setOf('a'), ['CREATE a']],
   ['a set that goes is named exactly', setOf('a', 'b'), undefined, ['DELETE a b']],
   [
-    'a set that changes is named as it was, then as it shall be',
+    'a set that changes is named as it was, then as it will be',
     setOf('a'),
     setOf('a', 'b'),
     ['DELETE a', 'CREATE a b'],

@@ -3,20 +3,6 @@ import type { DesiredFile } from '../desired/files.ts';
 import type { RuntimeErrorCode } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
 
-/** How far a certificate got; filled in on the way, because a failure must not hide it. */
-export interface Progress {
-  isWritten?: boolean;
-  isLoaded?: boolean;
-  /** Its line in the crt-list file was written. */
-  isListed?: boolean;
-  certificate?: CertificateStatus | undefined;
-  handshakes?: string[];
-  /** The OCSP response that HAProxy now has; none: it is not to have any. */
-  staple?: { sha256: string | undefined };
-  /** The certificate goes on without it. */
-  stapleError?: unknown;
-}
-
 export interface DiskFile {
   /** Empty: it cannot be read (a directory, a loop of links); installing says why. */
   sha256: string;
@@ -24,7 +10,7 @@ export interface DiskFile {
   isGuarded: boolean;
 }
 
-export type ActionKind =
+export type LoadingKind =
   /** Fetch, write, load: not there yet; another one published; changed or gone behind our back. */
   | 'install'
   | 'update'
@@ -34,43 +20,155 @@ export type ActionKind =
   /** The certificate is right; its OCSP response is not: another one published, expired, unknown to HAProxy. */
   | 'staple'
   /** The certificate is right; its line in the crt-list file, or HAProxy's entry of it, is not. */
-  | 'list'
+  | 'list';
+
+export type WaitingKind =
   /** HAProxy holds it, no handshake has shown it yet. */
   | 'prove'
   | 'keep'
   /** Failed lately, and nothing new was published. */
   | 'backed-off'
-  /** The file is right; HAProxy will read it when it is reachable, or at its next reload. */
-  | 'pending'
-  | 'needs-reload'
-  /** No longer in the manifest: remove our file; forget a file that somebody else has changed. */
-  | 'remove'
-  | 'forget';
+  /** The file is right; HAProxy reads it when it is reachable. */
+  | 'pending';
 
-export interface Action {
-  kind: ActionKind;
+/** HAProxy's next reload does it; `code`: why the Runtime API cannot. */
+export interface NeedsReload {
+  kind: 'needs-reload';
+  reason: string;
+  code: RuntimeErrorCode;
+}
+
+/** What to do with a file that the manifest names, and why. */
+export type Decision = { kind: LoadingKind | WaitingKind; reason: string } | NeedsReload;
+
+export type RemovalKind =
+  | 'remove'
+  /** Another program has changed the file: it stays, and is no longer ours. */
+  | 'forget'
+  /** HAProxy is out of reach, and may name it. */
+  | 'pending';
+
+/** What to do with a file of ours that the manifest no longer names, and why. */
+export type RemovalDecision = { kind: RemovalKind; reason: string } | NeedsReload;
+
+export type DesiredAction = Decision & {
   file: string;
   certificate: string;
-  reason: string;
-  /** Why HAProxy cannot take it at run time. */
-  code?: RuntimeErrorCode;
-  desired?: DesiredFile;
-  /** Until all is loaded and removed, another file may be handed out for its names. */
-  isProvedLast?: boolean;
-}
+  desired: DesiredFile;
+  /** Until all is loaded and removed, HAProxy may hand out another file for its names. */
+  isProvedLast: boolean;
+};
+
+export type RemovalAction = RemovalDecision & {
+  file: string;
+  certificate: string;
+  desired?: undefined;
+  isProvedLast?: undefined;
+};
+
+export type Action = DesiredAction | RemovalAction;
+export type ActionKind = Action['kind'];
+
+export type LoadingAction = DesiredAction & { kind: LoadingKind };
+export type DeployingAction = DesiredAction & { kind: LoadingKind | 'prove' };
+export type RemovingAction = RemovalAction & { kind: 'remove' };
+
+const LOADING: ReadonlySet<string> = new Set<LoadingKind>([
+  'install',
+  'update',
+  'repair',
+  'load',
+  'staple',
+  'list',
+]);
 
 /** Whether it hands something to HAProxy. */
-export function isLoading({ kind }: Action): boolean {
-  return ['install', 'update', 'repair', 'load', 'staple', 'list'].includes(kind);
+export function isLoading(action: Action): action is LoadingAction {
+  return LOADING.has(action.kind);
 }
 
-/** How an action ended; `error` is what a catch caught. */
-export interface Outcome {
-  action: Action;
-  progress: Progress;
-  /** Of several HAProxy on the host, the one that it was for. */
+/** Whether it ends with a handshake. */
+export function isDeploying(action: Action): action is DeployingAction {
+  return isLoading(action) || action.kind === 'prove';
+}
+
+/** What a deployment has done; where it failed, what it had done until then. */
+export interface Deployed {
+  isWritten: boolean;
+  /** Its line in the crt-list file was written. */
+  isListed: boolean;
+  isLoaded: boolean;
+  /** What HAProxy shows of it afterwards. */
+  certificate: CertificateStatus | undefined;
+  /** Binds that hand it out; `undefined`: no handshake was made. */
+  handshakes: readonly string[] | undefined;
+  /** The OCSP response that HAProxy now has, if any; `undefined`: as before. */
+  staple: { sha256: string | undefined } | undefined;
+  /** Why it is deployed without its OCSP response. */
+  stapleError: unknown;
+}
+
+export const NOTHING_DEPLOYED: Deployed = {
+  isWritten: false,
+  isListed: false,
+  isLoaded: false,
+  certificate: undefined,
+  handshakes: undefined,
+  staple: undefined,
+  stapleError: undefined,
+};
+
+/** Carries what was done before it; `cause` is what is logged and recorded. */
+export class DeployFailed extends Error {
+  override name = 'DeployFailed';
+  readonly deployed: Deployed;
+
+  constructor(cause: unknown, deployed: Deployed) {
+    super('not deployed', { cause });
+    this.deployed = deployed;
+  }
+
+  /** A failure that carries what was done already knows more than `deployed`. */
+  static from(error: unknown, deployed: Deployed): DeployFailed {
+    return error instanceof DeployFailed ? error : new DeployFailed(error, deployed);
+  }
+}
+
+/** How an action ended. */
+export type Outcome<A extends Action = Action> = DoneOutcome<A> | FailedOutcome<A>;
+
+export interface DoneOutcome<A extends Action = Action> {
+  kind: 'done';
+  action: A;
+  deployed: Deployed;
+  /** The HAProxy that it was for, where the host has several. */
   instance?: string;
-  error?: unknown;
+}
+
+export interface FailedOutcome<A extends Action = Action> {
+  kind: 'failed';
+  action: A;
+  deployed: Deployed;
+  error: unknown;
+  instance?: string;
+}
+
+export function doneOutcome<A extends Action>(action: A, deployed = NOTHING_DEPLOYED): DoneOutcome<A> {
+  return { kind: 'done', action, deployed };
+}
+
+/** @param deployed before the step that failed */
+export function failedOutcome<A extends Action>(
+  action: A,
+  error: unknown,
+  deployed = NOTHING_DEPLOYED,
+): FailedOutcome<A> {
+  const failure = DeployFailed.from(error, deployed);
+  return { kind: 'failed', action, deployed: failure.deployed, error: failure.cause };
+}
+
+export function isOfDesired(outcome: Outcome): outcome is Outcome<DesiredAction> {
+  return outcome.action.desired !== undefined;
 }
 
 export type ReloadDecision =

@@ -9,41 +9,47 @@ import { codeOf } from '#contract/errors.ts';
 import type { HostView } from '../agent.ts';
 import { stapleFileOf } from '../desired/files.ts';
 import { RuntimeCommandFailed, reactionTo } from '../errors.ts';
+import type { CertificateStatus } from '../haproxy/answers.ts';
 import { writeTails } from '../haproxy/crt-list-file.ts';
 import type { CrtListFile } from '../haproxy/crt-list-line.ts';
 import { type HaproxyView, isServing, type RuntimeFile } from '../haproxy/view.ts';
-import type { Action, Progress } from './action.ts';
+import { type Action, type Deployed, DeployFailed } from './action.ts';
 import type { InstalledFile } from './fetch.ts';
 import { proveServed, readBack } from './handshake.ts';
 import { dropPrevious, removeDurably, restorePreviousFile } from './install.ts';
-import { alignCrtList, needsListing, type ShowCrtList, unload } from './load.ts';
-import { checkStaple, loadStapled } from './staple.ts';
+import { alignCrtList, Loader, needsListing, type ShowCrtList, unload } from './load.ts';
+import { checkStaple } from './staple.ts';
 import { proveWithoutSocket } from './without-socket.ts';
 
-/** Its file is there already, and its line in the crt-list: all that can be done where HAProxy is not seen. */
-export async function loadCertificate(
-  ready: InstalledFile,
-  view: HostView,
-  progress: Progress,
-): Promise<void> {
-  if (view.isWithoutSocket) return;
-  if (view.haproxy === undefined || view.blocker !== undefined) throw view.blocker;
-  const { path } = ready;
-  await loadEverywhere(ready, view, progress);
-  if (ready.isStapleStale && ready.staple === undefined) progress.staple ??= { sha256: undefined };
-  await dropPrevious(path);
-  await dropPrevious(stapleFileOf(path));
+/**
+ * Its file is there already, and its line in the crt-list: all that can be done where HAProxy is not seen.
+ * @throws DeployFailed, or what blocks the host
+ */
+export async function loadCertificate(file: InstalledFile, view: HostView): Promise<Deployed> {
+  if (view.isWithoutSocket) return file.deployed;
+  const { haproxy } = view;
+  if (haproxy === undefined || view.blocker !== undefined) throw view.blocker;
+  let deployed = await loadEverywhere(file, { ...view, haproxy });
+  if (file.isStapleStale && file.staple === undefined)
+    deployed = { ...deployed, staple: deployed.staple ?? { sha256: undefined } };
+  try {
+    await dropPrevious(file.path);
+    await dropPrevious(stapleFileOf(file.path));
+    return deployed;
+  } catch (error) {
+    throw new DeployFailed(error, deployed);
+  }
 }
 
 /** On the wire, once HAProxy has it; with names that others have too, at the end of the pass. */
 export async function proveCertificate(
-  { desired, pem, action }: InstalledFile,
+  { action, pem, deployed }: InstalledFile,
   view: HostView,
-  progress: Progress,
-) {
-  if (view.isWithoutSocket) progress.handshakes = await proveWithoutSocket(desired, pem, view);
-  else if (!action.isProvedLast)
-    progress.handshakes = await proveServed(view.config.haproxy.handshake, desired, pem);
+): Promise<Deployed> {
+  const { desired } = action;
+  if (view.isWithoutSocket) return { ...deployed, handshakes: await proveWithoutSocket(desired, pem, view) };
+  if (action.isProvedLast) return deployed;
+  return { ...deployed, handshakes: await proveServed(view.config.haproxy.handshake, desired, pem) };
 }
 
 /** A file of ours that the manifest no longer wants, out of HAProxy: else it would serve it on. */
@@ -64,58 +70,80 @@ export async function removeFile({ file }: Action, view: HostView): Promise<void
   }
 }
 
-async function loadEverywhere(brought: InstalledFile, view: HostView, progress: Progress): Promise<void> {
-  const { runtime, haproxy } = view;
-  if (haproxy === undefined) return;
-  const places = haproxy.files.get(brought.desired.file) ?? [];
+/** HAProxy is there to be asked. */
+export type SeenHost = HostView & { haproxy: HaproxyView };
+
+async function loadEverywhere(file: InstalledFile, view: SeenHost): Promise<Deployed> {
+  let { deployed } = file;
+  const places = view.haproxy.files.get(file.action.file) ?? [];
   try {
-    for (const place of places) {
-      const isServed = isServing(place, brought.desired);
-      const isToLoad = !isServed || (brought.action.kind === 'staple' && brought.staple !== undefined);
-      const shown = isToLoad
-        ? await loadStapled(runtime, place, brought, haproxy.capabilities, isServed, progress)
-        : await runtime.showCertificate(place.filename);
-      if (isToLoad) progress.isLoaded = true;
-      if (needsListing(place) && (await alignCrtList(runtime, place))) progress.isLoaded = true;
-      progress.certificate = readBack(shown, place.filename, brought.pem);
-      checkStaple(progress, place.filename);
-    }
+    for (const place of places) deployed = await loadInto(place, { ...file, deployed }, view);
+    return deployed;
   } catch (error) {
-    if (reactionTo(error) === 'refused')
-      await restorePrevious(error, brought, places, { ...view, haproxy }, progress);
-    throw error;
+    const failure = DeployFailed.from(error, deployed);
+    if (reactionTo(failure.cause) !== 'refused') throw failure;
+    throw new DeployFailed(failure.cause, await restorePrevious(failure, file, places, view));
   }
 }
 
-/** HAProxy has refused: the old file, and the old certificate in each place that took the new one already. */
+async function loadInto(place: RuntimeFile, file: InstalledFile, view: SeenHost): Promise<Deployed> {
+  const { action, text, staple } = file;
+  const isServed = isServing(place, action.desired);
+  let { deployed } = file;
+  try {
+    let shown: CertificateStatus | undefined;
+    if (!isServed || (action.kind === 'staple' && staple !== undefined)) {
+      const loaded = await loaderOf(view).load(place, { text, staple, isServed }, deployed);
+      shown = loaded.shown;
+      deployed = { ...loaded.deployed, isLoaded: true };
+    } else {
+      shown = await view.runtime.showCertificate(place.filename);
+    }
+    if (needsListing(place) && (await alignCrtList(view.runtime, place)))
+      deployed = { ...deployed, isLoaded: true };
+    deployed = { ...deployed, certificate: readBack(shown, place.filename, file.pem) };
+    return checkStaple(deployed, place.filename);
+  } catch (error) {
+    throw DeployFailed.from(error, deployed);
+  }
+}
+
+const loaderOf = ({ runtime, haproxy }: SeenHost) => new Loader(runtime, haproxy.capabilities);
+
+/**
+ * HAProxy has refused: the old file, and the old certificate in each place that took the new one already.
+ * @returns what is left of the deployment
+ */
 async function restorePrevious(
-  refusal: unknown,
-  { path, desired }: InstalledFile,
+  { cause: refusal, deployed }: DeployFailed,
+  { path, action }: InstalledFile,
   places: readonly RuntimeFile[],
-  view: HostView & { haproxy: HaproxyView },
-  progress: Progress,
-): Promise<void> {
-  const { runtime, haproxy } = view;
-  const { pid } = await runtime.showInfo();
-  if (pid !== haproxy.process.pid) throw reloaded(haproxy.process.pid, pid, refusal);
-  await putBackTails(path, places, view.crtListFile);
-  // Served already, it is not the PEM that was refused.
-  if (!places.some((place) => isServing(place, desired))) {
-    await restorePreviousFile(path, progress.isWritten === true || codeOf(refusal) === 'ERR_RUNTIME_REFUSED');
-    await restorePreviousFile(stapleFileOf(path), progress.isWritten === true);
+  view: SeenHost,
+): Promise<Deployed> {
+  let restored = deployed;
+  try {
+    const { pid } = await view.runtime.showInfo();
+    if (pid !== view.haproxy.process.pid) throw reloaded(view.haproxy.process.pid, pid, refusal);
+    await putBackTails(path, places, view.crtListFile);
+    // Served already, it is not the PEM that was refused.
+    if (!places.some((place) => isServing(place, action.desired))) {
+      await restorePreviousFile(path, deployed.isWritten || codeOf(refusal) === 'ERR_RUNTIME_REFUSED');
+      await restorePreviousFile(stapleFileOf(path), deployed.isWritten);
+    }
+    const text = await readFile(path, 'utf8').catch(() => undefined);
+    const staple = await readFile(stapleFileOf(path)).catch(() => undefined);
+    for (const place of places) {
+      const shown = await view.runtime.showCertificate(place.filename);
+      if (place.certificate?.status !== 'Used') await unload(view.runtime, place);
+      else if (shown?.serial !== place.certificate.serial && isCanonical(text))
+        restored = (await loaderOf(view).load(place, { text, staple }, restored)).deployed;
+      if (place.entries?.length)
+        await alignCrtList(view.runtime, { ...place, tails: place.entries.map(({ tail }) => tail) });
+    }
+    return { ...restored, isWritten: false, isLoaded: false };
+  } catch (error) {
+    throw DeployFailed.from(error, restored);
   }
-  const old = await readFile(path, 'utf8').catch(() => undefined);
-  const staple = await readFile(stapleFileOf(path)).catch(() => undefined);
-  for (const place of places) {
-    const seen = await runtime.showCertificate(place.filename);
-    if (place.certificate?.status !== 'Used') await unload(runtime, place);
-    else if (seen?.serial !== place.certificate.serial && isCanonical(old))
-      await loadStapled(runtime, place, { text: old, staple }, haproxy.capabilities, false, progress);
-    if (place.entries?.length)
-      await alignCrtList(runtime, { ...place, tails: place.entries.map(({ tail }) => tail) });
-  }
-  progress.isWritten = false;
-  progress.isLoaded = false;
 }
 
 /** The lines that HAProxy has taken before: one that it refuses would stop its next start. */

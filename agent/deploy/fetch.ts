@@ -6,42 +6,46 @@ import { PemRejected } from '#contract/errors.ts';
 import type { HostView } from '../agent.ts';
 import type { DesiredFile } from '../desired/files.ts';
 import { HostError } from '../errors.ts';
-import type { Action, Progress } from './action.ts';
+import { type Deployed, DeployFailed, type DeployingAction, NOTHING_DEPLOYED } from './action.ts';
 import { install } from './install.ts';
 import { fetchStaple, placeStaple } from './staple.ts';
 
+/** The file and its staple are on disk; HAProxy gets them next. */
 export interface InstalledFile {
-  action: Action;
-  desired: DesiredFile;
+  kind: 'installed';
+  action: DeployingAction;
   path: string;
   pem: CombinedPem;
   text: string;
   staple: Buffer | undefined;
   /** What HAProxy may have as its OCSP response is of another certificate or time. */
   isStapleStale: boolean;
+  deployed: Deployed;
 }
 
-export async function fetchAndInstall(
-  action: Action,
-  view: HostView,
-  progress: Progress,
-): Promise<InstalledFile> {
+/** @throws DeployFailed, PemRejected, BucketError, HostError `ERR_PEM_MISSING` */
+export async function fetchAndInstall(action: DeployingAction, view: HostView): Promise<InstalledFile> {
   const { desired, file } = action;
-  if (desired === undefined) throw new TypeError(`nothing is wanted of ${file}`);
   const path = join(view.config.haproxy.certsDir, file);
   const { body, isOnDisk } = await obtain(desired, path, view);
   const pem = check(body, desired, view.now());
-  const staple =
-    (await fetchStaple(desired, view).catch((error: unknown) => {
-      progress.stapleError = error;
-    })) || undefined;
-  if (!isOnDisk || view.disk.get(file)?.isGuarded !== true) {
-    await install(path, body, view.config.pem);
-    progress.isWritten = true;
+  let deployed = NOTHING_DEPLOYED;
+  const staple = await fetchStaple(desired, view).catch((stapleError: unknown) => {
+    deployed = { ...deployed, stapleError };
+    return undefined;
+  });
+  try {
+    if (!isOnDisk || view.disk.get(file)?.isGuarded !== true) {
+      await install(path, body, view.config.pem);
+      deployed = { ...deployed, isWritten: true };
+    }
+    const isStapleStale = !isOnDisk || (action.kind === 'staple' && deployed.stapleError === undefined);
+    await placeStaple(file, staple, isStapleStale, view);
+    const text = body.toString('utf8');
+    return { kind: 'installed', action, path, pem, text, staple, isStapleStale, deployed };
+  } catch (error) {
+    throw new DeployFailed(error, deployed);
   }
-  const isStapleStale = !isOnDisk || (action.kind === 'staple' && progress.stapleError === undefined);
-  await placeStaple(file, staple, isStapleStale, view);
-  return { action, desired, path, pem, text: body.toString('utf8'), staple, isStapleStale };
 }
 
 async function obtain(

@@ -62,7 +62,7 @@ function servernameOf({ leaf }: CombinedPem, { listing, shadows }: Proved): stri
   const identifiers = entries
     .filter((entry) => entry.startsWith('DNS:'))
     .map((entry) => entry.slice('DNS:'.length));
-  const names = servedNames({ identifiers, ...(listing && { listing }) }).filter(
+  const names = servedNames({ identifiers, listing }).filter(
     (name) => !shadows?.some((shadow) => shadow.name === name),
   );
   const name = names.find((candidate) => !candidate.startsWith('*.')) ?? names[0];

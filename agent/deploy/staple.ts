@@ -5,17 +5,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digest } from '#contract/combined-pem.ts';
-import { codeOf, PemRejected } from '#contract/errors.ts';
+import { PemRejected } from '#contract/errors.ts';
 import type { HostView } from '../agent.ts';
 import { type DesiredFile, stapleFileOf, stapleOf } from '../desired/files.ts';
 import { HostError, RuntimeCommandFailed } from '../errors.ts';
-import type { CertificateStatus } from '../haproxy/answers.ts';
-import type { Capabilities } from '../haproxy/capabilities.ts';
-import type { Runtime } from '../haproxy/runtime.ts';
-import type { RuntimeFile } from '../haproxy/view.ts';
-import type { Progress } from './action.ts';
+import type { Deployed } from './action.ts';
 import { install, setAside } from './install.ts';
-import { load } from './load.ts';
 
 /** @throws HostError `ERR_PEM_MISSING`, PemRejected `ERR_PEM_DIGEST` */
 export async function fetchStaple(desired: DesiredFile, view: HostView): Promise<Buffer | undefined> {
@@ -46,36 +41,11 @@ export async function placeStaple(
   if (staple !== undefined && digest(staple) !== seen) await install(path, staple, view.config.pem);
 }
 
-/**
- * Certificate and staple in one transaction. Where HAProxy refuses the two, the certificate goes alone;
- * one that it serves already (`isServed`) stays as it is, with the staple that it has.
- * @returns what HAProxy then shows of it
- */
-export async function loadStapled(
-  runtime: Runtime,
-  place: RuntimeFile,
-  { text, staple }: { text: string; staple: Buffer | undefined },
-  capabilities: Capabilities,
-  isServed: boolean,
-  progress: Progress,
-): Promise<CertificateStatus | undefined> {
-  try {
-    const shown = await load(runtime, place, text, capabilities, staple);
-    progress.staple = { sha256: staple && digest(staple) };
-    return shown;
-  } catch (error) {
-    const isRefused = ['ERR_RUNTIME_REFUSED', 'ERR_RUNTIME_PAYLOAD_SIZE'].includes(codeOf(error));
-    if (staple === undefined || !isRefused) throw error;
-    progress.stapleError = error;
-    return isServed ? place.certificate : await load(runtime, place, text, capabilities);
-  }
-}
-
 /** HAProxy says "Success!" to any bytes, and (2.6; not 3.x) shows whether it could use them. */
-export function checkStaple(progress: Progress, filename: string): void {
-  if (progress.staple?.sha256 === undefined || progress.certificate?.hasStaple !== false) return;
-  delete progress.staple;
-  const asked = { verb: 'show ssl cert', filename };
+export function checkStaple(deployed: Deployed, filename: string): Deployed {
+  if (deployed.staple?.sha256 === undefined || deployed.certificate?.hasStaple !== false) return deployed;
+  const request = { verb: 'show ssl cert', filename };
   const detail = 'HAProxy could not use the OCSP response';
-  progress.stapleError = new RuntimeCommandFailed('ERR_RUNTIME_READ_BACK', asked, detail);
+  const stapleError = new RuntimeCommandFailed('ERR_RUNTIME_READ_BACK', request, detail);
+  return { ...deployed, staple: undefined, stapleError };
 }

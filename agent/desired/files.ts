@@ -51,13 +51,13 @@ export interface DesiredFile {
   identifiers: readonly string[];
   /** An RSA and an ECDSA file belong together: a handshake must ask for one key type. */
   isPair: boolean;
-  staple?: DesiredStaple;
+  staple?: DesiredStaple | undefined;
   /** Files that share a name with it, itself included, by name; absent: none does. */
-  namesakes?: readonly string[];
+  namesakes?: readonly string[] | undefined;
   /** Its names for which another one is handed out. */
-  shadows?: readonly Shadow[];
+  shadows?: readonly Shadow[] | undefined;
   /** How the manifest wants it listed in a crt-list file. */
-  listing?: Listing;
+  listing?: Listing | undefined;
 }
 
 /** The OCSP response that HAProxy shall send along: a file of its own beside the PEM. */
@@ -81,14 +81,12 @@ export function desiredFiles(fleet: FleetName, manifest: Manifest): DesiredFile[
       chainLength: pem.chainLength,
       identifiers: entry.identifiers,
       isPair: entry.pems.length > 1,
-      ...(entry.haproxy && { listing: entry.haproxy }),
-      ...(pem.ocsp && {
-        staple: {
-          key: layout.ocsp(fleet, certificate, pem.sha256, pem.ocsp.sha256),
-          sha256: pem.ocsp.sha256,
-          nextUpdate: pem.ocsp.nextUpdate,
-        },
-      }),
+      listing: entry.haproxy,
+      staple: pem.ocsp && {
+        key: layout.ocsp(fleet, certificate, pem.sha256, pem.ocsp.sha256),
+        sha256: pem.ocsp.sha256,
+        nextUpdate: pem.ocsp.nextUpdate,
+      },
     }));
   });
 }

@@ -20,7 +20,8 @@ export function withOverlaps(files: readonly DesiredFile[]): DesiredFile[] {
     });
     const isPair = desired.isPair || namesOf(desired).some((name) => holders.has(otherKey(desired, name)));
     const namesakes = groups.get(desired.file);
-    return { ...desired, isPair, ...(namesakes && { namesakes: [...namesakes].sort(), shadows }) };
+    if (namesakes === undefined) return { ...desired, isPair };
+    return { ...desired, isPair, namesakes: [...namesakes].sort(), shadows };
   });
 }
 

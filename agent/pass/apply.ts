@@ -1,146 +1,200 @@
 /**
- * The plan, carried out: some certificates at a time are made ready together, so that their fetches and fsyncs
- * overlap and a crt-list file is written once for all of them; then each goes into HAProxy for itself, and the
- * handshakes that prove them are made a few at once.
+ * Applies the plan. Some certificates at a time are fetched and installed together, so that their fetches and fsyncs
+ * overlap and a crt-list file is written once for all of them; then HAProxy gets them one by one, and the handshakes
+ * that prove them are made a few at once.
  */
 import type { HostView } from '../agent.ts';
-import { type Action, isLoading, type Outcome } from '../deploy/action.ts';
+import {
+  type Action,
+  type Deployed,
+  type DeployingAction,
+  type DoneOutcome,
+  doneOutcome,
+  type FailedOutcome,
+  failedOutcome,
+  isDeploying,
+  type Outcome,
+  type RemovingAction,
+} from '../deploy/action.ts';
 import { loadCertificate, proveCertificate, removeFile, unloadFromHaproxy } from '../deploy/deploy.ts';
 import { fetchAndInstall, type InstalledFile } from '../deploy/fetch.ts';
 import { showCrtListOnce } from '../deploy/load.ts';
 import { desiredTails } from '../desired/files.ts';
 import { isSameTails, viewCrtList, writeTails } from '../haproxy/crt-list-file.ts';
+import type { CrtListFile } from '../haproxy/crt-list-line.ts';
 import { logOutcome } from './log-outcome.ts';
 import { type Pace, pacer } from './pace.ts';
 
-/** Their keys are in memory at once, and their files wait for HAProxy's word. */
+/** The keys of so many are in memory at once, and their files wait for HAProxy's word. */
 const AT_A_TIME = 20;
 /** A visitor waits behind the handshakes that are made at once: of 20, twice as long as without (p99; docs/bench.md). */
 const PROVED_AT_ONCE = 3;
 
-/** @returns what is left to do with them when those before them are through */
-type Way = (outcomes: readonly Outcome[], view: HostView) => Promise<() => Promise<void>>;
-
-/** @returns in the order of the plan; fewer where `signal` came: those in hand or being made ready are finished */
+/** @returns in the order of the plan; fewer where `signal` came: those in hand or being installed are finished */
 export async function applyPlan(
   actions: readonly Action[],
   view: HostView,
   signal?: AbortSignal,
 ): Promise<Outcome[]> {
-  const done = new Map<Action, Outcome>();
   // What comes is there before what goes: a name may move from one to the other.
-  const ways = [
-    [isBringing, bringSome(pacer(view))] as const,
-    [isGoing, removeSome] as const,
-    [isIdle, leaveSome] as const,
+  const outcomes = [
+    ...(await deployAll(actions.filter(isDeploying), view, signal)),
+    ...(await removeAll(actions.filter(isRemoving), view, signal)),
+    ...leaveAll(actions.filter(isIdle), view, signal),
   ];
-  for (const [isOne, way] of ways) {
-    const outcomes = actions.filter(isOne).map((action): Outcome => ({ action, progress: {} }));
-    for await (const outcome of goThrough(outcomes, way, view, signal)) {
-      if (!outcome.action.isProvedLast) logOutcome(view.log, outcome);
-      done.set(outcome.action, outcome);
-    }
-  }
-  return actions.flatMap((action) => done.get(action) ?? []);
+  const ended = new Map(outcomes.map((outcome) => [outcome.action, outcome]));
+  return actions.flatMap((action) => ended.get(action) ?? []);
 }
 
-/** While HAProxy works on some, the next ones are made ready. */
-async function* goThrough(outcomes: readonly Outcome[], way: Way, view: HostView, signal?: AbortSignal) {
-  const begin = (from: number) => {
-    if (signal?.aborted || from >= outcomes.length) return undefined;
-    const some = outcomes.slice(from, from + AT_A_TIME);
-    return { some, begun: way(some, view) };
-  };
-  let next = begin(0);
-  for (let from = AT_A_TIME; next !== undefined; from += AT_A_TIME) {
-    const { some, begun } = next;
-    const finish = await begun;
-    next = begin(from);
-    await finish();
-    yield* some;
-  }
-}
+const isRemoving = (action: Action): action is RemovingAction => action.kind === 'remove';
+const isIdle = (action: Action) => !isDeploying(action) && !isRemoving(action);
 
-const isBringing = (action: Action) => isLoading(action) || action.kind === 'prove';
-const isGoing = ({ kind }: Action) => kind === 'remove';
-const isIdle = (action: Action) => !isBringing(action) && !isGoing(action);
-
-const bringSome =
-  (paced: Pace): Way =>
-  async (outcomes, view) => {
-    const ready = new Map<Outcome, InstalledFile>();
-    const make = async (outcome: Outcome) =>
-      void ready.set(outcome, await fetchAndInstall(outcome.action, view, outcome.progress));
-    await Promise.all(outcomes.map((outcome) => attempt([outcome], () => make(outcome))));
-    // In the order of the plan, by which name-order.ts knows who stands in front of a namesake.
-    const inOrder = outcomes.flatMap((outcome) => {
-      const prepared = ready.get(outcome);
-      return prepared === undefined ? [] : [[outcome, prepared] as const];
-    });
-    return () => loadSome(inOrder, view, paced);
-  };
-
-async function loadSome(
-  ready: readonly (readonly [Outcome, InstalledFile])[],
+async function deployAll(
+  actions: readonly DeployingAction[],
   view: HostView,
-  paced: Pace,
-): Promise<void> {
-  await enlist(
-    ready.map(([outcome]) => outcome),
-    view,
-  );
-  for (const [outcome, prepared] of ready.filter(([one]) => isWell(one))) {
-    await paced(outcome.action);
-    await attempt([outcome], () => loadCertificate(prepared, view, outcome.progress));
+  signal: AbortSignal | undefined,
+): Promise<Outcome[]> {
+  const pace = pacer(view);
+  const outcomes: Outcome[] = [];
+  const installOne = (action: DeployingAction): Promise<Step<InstalledFile>> =>
+    fetchAndInstall(action, view).catch((error: unknown) => failedOutcome(action, error));
+  const installFrom = (from: number) => {
+    if (signal?.aborted || from >= actions.length) return undefined;
+    return Promise.all(actions.slice(from, from + AT_A_TIME).map(installOne));
+  };
+  let installing = installFrom(0);
+  for (let next = AT_A_TIME; installing !== undefined; next += AT_A_TIME) {
+    const installed = await installing;
+    // While HAProxy works on some, the next ones are installed.
+    installing = installFrom(next);
+    const ended = await loadSome(installed, view, pace);
+    logEnded(ended, view);
+    outcomes.push(...ended);
   }
-  const loaded = ready.filter(([outcome]) => isWell(outcome));
-  for (let from = 0; from < loaded.length; from += PROVED_AT_ONCE) {
-    const some = loaded.slice(from, from + PROVED_AT_ONCE);
-    await Promise.all(
-      some.map(([one, prepared]) => attempt([one], () => proveCertificate(prepared, view, one.progress))),
-    );
-  }
+  return outcomes;
 }
 
 /** From HAProxy first, then from its list, then the file: HAProxy does not start with a line that names none. */
-const removeSome: Way = async (outcomes, view) => async () => {
-  const showCrtList = showCrtListOnce(view.runtime);
-  for (const outcome of outcomes)
-    await attempt([outcome], () => unloadFromHaproxy(outcome.action, view, showCrtList));
-  await enlist(outcomes.filter(isWell), view);
-  for (const outcome of outcomes.filter(isWell))
-    await attempt([outcome], () => removeFile(outcome.action, view));
-};
+async function removeAll(
+  actions: readonly RemovingAction[],
+  view: HostView,
+  signal: AbortSignal | undefined,
+): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (let from = 0; from < actions.length && !signal?.aborted; from += AT_A_TIME) {
+    const removals = actions.slice(from, from + AT_A_TIME).map((action) => doneOutcome(action));
+    const showCrtList = showCrtListOnce(view.runtime);
+    const unloaded = await attemptEach(removals, async ({ action, deployed }) => {
+      await unloadFromHaproxy(action, view, showCrtList);
+      return deployed;
+    });
+    const ended = await attemptEach(await updateCrtList(unloaded, view), async ({ action, deployed }) => {
+      await removeFile(action, view);
+      return deployed;
+    });
+    logEnded(ended, view);
+    outcomes.push(...ended);
+  }
+  return outcomes;
+}
 
-const leaveSome: Way =
-  async (outcomes, { blocker }) =>
-  async () => {
-    for (const outcome of outcomes) if (outcome.action.kind === 'pending') outcome.error = blocker;
-  };
+/** What waits for HAProxy says why. */
+function leaveAll(actions: readonly Action[], view: HostView, signal: AbortSignal | undefined): Outcome[] {
+  if (signal?.aborted) return [];
+  const isBlocked = ({ kind }: Action) => kind === 'pending' && view.blocker !== undefined;
+  const outcomes = actions.map((action) =>
+    isBlocked(action) ? failedOutcome(action, view.blocker) : doneOutcome(action),
+  );
+  logEnded(outcomes, view);
+  return outcomes;
+}
 
-const isWell = ({ error }: Outcome) => error === undefined;
+type Removal = DoneOutcome<RemovingAction>;
+/** A file on its way, until it has failed. */
+type Step<T> = T | FailedOutcome;
 
-/** One write for all whose lines are other ones. */
-async function enlist(outcomes: readonly Outcome[], { crtListFile }: HostView): Promise<void> {
-  if (crtListFile === undefined || outcomes.length === 0) return;
-  await attempt(outcomes, async () => {
-    const files = outcomes.map(({ action }) => action.file);
-    const listed = await viewCrtList(crtListFile, files);
-    const tailsFor = ({ file, desired }: Action) =>
-      desired === undefined ? [] : desiredTails(desired.listing, listed.get(file));
-    const changed = outcomes.filter(({ action }) => !isSameTails(tailsFor(action), listed.get(action.file)));
-    const tails = new Map(changed.map(({ action }) => [action.file, tailsFor(action)]));
-    await attempt(changed, () => writeTails(crtListFile, tails));
-    for (const { action, progress, error } of changed)
-      if (error === undefined && action.desired !== undefined) progress.isListed = true;
+async function loadSome(
+  installed: readonly Step<InstalledFile>[],
+  view: HostView,
+  pace: Pace,
+): Promise<Outcome[]> {
+  // In the order of the plan, by which name-order.ts knows who stands in front of a namesake.
+  const loaded = await attemptEach(await updateCrtList(installed, view), async (file) => {
+    await pace(file.action);
+    return loadCertificate(file, view);
+  });
+  const proved: Step<InstalledFile>[] = [];
+  for (let from = 0; from < loaded.length; from += PROVED_AT_ONCE) {
+    const some = loaded.slice(from, from + PROVED_AT_ONCE);
+    const prove = (file: InstalledFile) => proveCertificate(file, view);
+    proved.push(...(await Promise.all(some.map((one) => attempt(one, prove)))));
+  }
+  return proved.map((one) => (one.kind === 'failed' ? one : doneOutcome(one.action, one.deployed)));
+}
+
+/** One write for all whose lines change. */
+async function updateCrtList<T extends InstalledFile | Removal>(
+  some: readonly Step<T>[],
+  { crtListFile }: HostView,
+): Promise<Step<T>[]> {
+  const actions = some.flatMap((one) => (one.kind === 'failed' ? [] : [one.action]));
+  if (crtListFile === undefined || actions.length === 0) return [...some];
+  const { changed, error } = await writeLines(crtListFile, actions);
+  return some.map((one) => {
+    if (one.kind === 'failed' || !changed.has(one.action.file)) return one;
+    if (error !== undefined) return failedOutcome(one.action, error, one.deployed);
+    return one.kind === 'installed' ? { ...one, deployed: { ...one.deployed, isListed: true } } : one;
   });
 }
 
-/** A certificate's failure is caught here and nowhere else: it never stops another. */
-async function attempt(outcomes: readonly Outcome[], work: () => Promise<unknown>): Promise<void> {
+/** @returns the files whose lines it has changed, or could not change */
+async function writeLines(
+  list: CrtListFile,
+  actions: readonly Action[],
+): Promise<{ changed: ReadonlySet<string>; error?: unknown }> {
+  let changed = new Set(actions.map(({ file }) => file));
   try {
-    await work();
+    const listed = await viewCrtList(list, changed);
+    const tailsFor = ({ file, desired }: Action) =>
+      desired === undefined ? [] : desiredTails(desired.listing, listed.get(file));
+    const tails = actions.map((action) => [action.file, tailsFor(action)] as const);
+    const changes = new Map(tails.filter(([file, after]) => !isSameTails(after, listed.get(file))));
+    changed = new Set(changes.keys());
+    await writeTails(list, changes);
+    return { changed };
   } catch (error) {
-    for (const outcome of outcomes) outcome.error = error;
+    return { changed, error };
   }
+}
+
+/** One after the other. */
+async function attemptEach<T extends InstalledFile | Removal>(
+  some: readonly Step<T>[],
+  work: (one: T) => Promise<Deployed>,
+): Promise<Step<T>[]> {
+  const attempted: Step<T>[] = [];
+  for (const one of some) attempted.push(await attempt(one, work));
+  return attempted;
+}
+
+/** A certificate's failure is caught here and nowhere else: it never stops another. */
+async function attempt<T extends InstalledFile | Removal>(
+  one: Step<T>,
+  work: (one: T) => Promise<Deployed>,
+): Promise<Step<T>> {
+  if (isFailed(one)) return one;
+  try {
+    return { ...one, deployed: await work(one) };
+  } catch (error) {
+    return failedOutcome(one.action, error, one.deployed);
+  }
+}
+
+function isFailed<T extends InstalledFile | Removal>(one: Step<T>): one is FailedOutcome {
+  return one.kind === 'failed';
+}
+
+/** Those that are proved last are logged then. */
+function logEnded(outcomes: readonly Outcome[], { log }: HostView): void {
+  for (const outcome of outcomes) if (!outcome.action.isProvedLast) logOutcome(log, outcome);
 }

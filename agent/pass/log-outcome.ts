@@ -1,7 +1,7 @@
 /** The storyboard's words: one event a fact. Stages return, the storyboard tells. */
 import { codeOf, messageOf, PemRejected } from '#contract/errors.ts';
 import type { PassResult } from '../agent.ts';
-import type { Outcome, ReloadDecision } from '../deploy/action.ts';
+import type { DesiredAction, FailedOutcome, Outcome, ReloadDecision } from '../deploy/action.ts';
 import { RuntimeCommandFailed } from '../errors.ts';
 import type { EventName, Log } from '../log.ts';
 import type { PollResult } from './poll.ts';
@@ -17,18 +17,19 @@ export function logBlocker(log: Log, blocker: unknown): void {
 }
 
 export function logOutcome(log: Log, outcome: Outcome): void {
-  const { action, progress, error } = outcome;
+  const { action, deployed } = outcome;
   const { certificate, file, reason, desired } = action;
   const subject = { certificate, file, serial: desired?.serial };
-  if (progress.isWritten) log('certificate.installed', { ...subject, reason });
-  if (progress.isListed) log('certificate.listed', { ...subject, reason });
-  if (progress.isLoaded) log('certificate.loaded', { ...subject, reason });
-  if (progress.handshakes?.length)
-    log('certificate.proven', { ...subject, binds: progress.handshakes.join() });
-  if (progress.staple?.sha256) log('staple.loaded', { ...subject, nextUpdate: desired?.staple?.nextUpdate });
-  if (progress.stapleError !== undefined)
-    log('staple.failed', { ...subject, ...errorFields(progress.stapleError) });
-  if (error !== undefined) log(failureEvent(outcome), { ...subject, reason, ...errorFields(error) });
+  if (deployed.isWritten) log('certificate.installed', { ...subject, reason });
+  if (deployed.isListed) log('certificate.listed', { ...subject, reason });
+  if (deployed.isLoaded) log('certificate.loaded', { ...subject, reason });
+  if (deployed.handshakes?.length)
+    log('certificate.proven', { ...subject, binds: deployed.handshakes.join() });
+  if (deployed.staple?.sha256) log('staple.loaded', { ...subject, nextUpdate: desired?.staple?.nextUpdate });
+  if (deployed.stapleError !== undefined)
+    log('staple.failed', { ...subject, ...errorFields(deployed.stapleError) });
+  if (outcome.kind === 'failed')
+    log(failureEvent(outcome), { ...subject, reason, ...errorFields(outcome.error) });
   else if (action.kind === 'needs-reload')
     log('certificate.needs-reload', { ...subject, reason, code: action.code });
   else if (action.kind === 'backed-off') log('certificate.failed', { ...subject, reason });
@@ -45,23 +46,23 @@ export function logReloadDecision(log: Log, decision: ReloadDecision): void {
 }
 
 /** Both certificates of a name that two of them have. */
-export function logOverlaps(log: Log, outcomes: readonly Outcome[]): void {
+export function logOverlaps(log: Log, outcomes: readonly Outcome<DesiredAction>[]): void {
   for (const { action } of outcomes) {
     const { file, certificate, desired } = action;
-    const servedBy = [...new Set(desired?.shadows?.map(({ by }) => by))];
-    const names = desired?.shadows?.map(({ name }) => name) ?? [];
-    if (names.length > 0)
-      log('names.overlap', {
-        certificate,
-        file,
-        names: names.slice(0, 5).join(),
-        count: names.length,
-        servedBy: servedBy.join(),
-      });
+    if (!desired.shadows?.length) continue;
+    const names = desired.shadows.map(({ name }) => name);
+    const servedBy = new Set(desired.shadows.map(({ by }) => by));
+    log('names.overlap', {
+      certificate,
+      file,
+      names: names.slice(0, 5).join(),
+      count: names.length,
+      servedBy: [...servedBy].join(),
+    });
   }
 }
 
-function failureEvent(outcome: Outcome): EventName {
+function failureEvent(outcome: FailedOutcome): EventName {
   if (outcome.error instanceof PemRejected) return 'pem.rejected';
   const state = stateOf(outcome);
   if (state === 'needs-reload') return 'certificate.needs-reload';

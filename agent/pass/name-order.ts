@@ -7,91 +7,108 @@ import { join } from 'node:path';
 import { parse } from '#contract/combined-pem.ts';
 import { codeOf } from '#contract/errors.ts';
 import type { HostView } from '../agent.ts';
-import { isLoading, type Outcome } from '../deploy/action.ts';
-import { isCanonical } from '../deploy/deploy.ts';
+import type { AgentConfig } from '../config/config.ts';
+import {
+  type DesiredAction,
+  doneOutcome,
+  failedOutcome,
+  isDeploying,
+  type Outcome,
+} from '../deploy/action.ts';
+import { isCanonical, type SeenHost } from '../deploy/deploy.ts';
 import { proveServed } from '../deploy/handshake.ts';
-import { loadStapled } from '../deploy/staple.ts';
+import { Loader } from '../deploy/load.ts';
 import { type DesiredFile, stapleFileOf } from '../desired/files.ts';
 import { outOfOrder, servedNames } from '../desired/overlap.ts';
 import { HandshakeFailed } from '../errors.ts';
 
-export async function restoreNameOrder(outcomes: readonly Outcome[], view: HostView): Promise<void> {
-  if (view.haproxy === undefined || view.blocker !== undefined) return;
+type Member = Outcome<DesiredAction>;
+
+/** @returns the same files, each proved or with the reason why it is not */
+export async function restoreNameOrder(outcomes: readonly Member[], view: HostView): Promise<Member[]> {
+  const { haproxy } = view;
+  if (haproxy === undefined || view.blocker !== undefined) return [...outcomes];
   const byFile = new Map(outcomes.map((outcome) => [outcome.action.file, outcome]));
   const groups = new Set(
-    outcomes.map(({ action: { desired, file } }) => (desired?.namesakes ?? [file]).join('\0')),
+    outcomes.map(({ action: { desired, file } }) => (desired.namesakes ?? [file]).join('\0')),
   );
   for (const group of groups) {
     const members = group.split('\0').flatMap((file) => byFile.get(file) ?? []);
-    await settleGroup(members, view);
+    for (const member of await restoreGroup(members, { ...view, haproxy }))
+      byFile.set(member.action.file, member);
   }
+  return outcomes.map((outcome) => byFile.get(outcome.action.file) ?? outcome);
 }
 
-async function settleGroup(members: readonly Outcome[], view: HostView): Promise<void> {
+async function restoreGroup(members: readonly Member[], view: SeenHost): Promise<Member[]> {
   const files = members.map(({ action }) => action.file);
   const loaded = new Set(
-    members.filter(({ progress }) => progress.isLoaded).map(({ action }) => action.file),
+    members.filter(({ deployed }) => deployed.isLoaded).map(({ action }) => action.file),
   );
-  await commitAgain(outOfOrder(files, loaded), members, view);
-  const isAnotherServed = await proveAll(members, view);
-  // Somebody has committed the first one by hand, or we were killed in between.
-  if (!isAnotherServed) return;
-  await commitAgain(files.slice(1), members, view);
-  await proveAll(members, view);
+  const proved = await proveAll(await commitAgain(outOfOrder(files, loaded), members, view), view);
+  // Another program has committed the first one, or we were killed in between.
+  if (!proved.some(isAnotherServed)) return proved;
+  return proveAll(await commitAgain(files.slice(1), proved, view), view);
 }
+
+const isAnotherServed = (outcome: Member) =>
+  outcome.kind === 'failed' && codeOf(outcome.error) === 'ERR_HANDSHAKE_CERTIFICATE';
 
 /** What HAProxy has, once more: the file on disk, right or old. */
 async function commitAgain(
   files: readonly string[],
-  members: readonly Outcome[],
-  view: HostView,
-): Promise<void> {
-  for (const outcome of members.filter(({ action }) => files.includes(action.file))) {
-    try {
-      await commitOne(outcome, view);
-    } catch (error) {
-      outcome.error ??= error;
-    }
-  }
+  members: readonly Member[],
+  view: SeenHost,
+): Promise<Member[]> {
+  const committed: Member[] = [];
+  for (const member of members)
+    committed.push(files.includes(member.action.file) ? await commitOne(member, view) : member);
+  return committed;
 }
 
-async function commitOne(
-  { action, progress }: Outcome,
-  { runtime, haproxy, config }: HostView,
-): Promise<void> {
-  const path = join(config.haproxy.certsDir, action.file);
+/** An error from before stays. */
+async function commitOne(member: Member, view: SeenHost): Promise<Member> {
+  const path = join(view.config.haproxy.certsDir, member.action.file);
   const text = await readFile(path, 'utf8').catch(() => undefined);
-  if (haproxy === undefined || !isCanonical(text)) return;
+  if (!isCanonical(text)) return member;
   const staple = await readFile(stapleFileOf(path)).catch(() => undefined);
-  for (const seen of haproxy.files.get(action.file) ?? []) {
-    const certificate = progress.certificate ?? seen.certificate;
-    const place = { ...seen, certificate, isListed: seen.isListed || progress.certificate !== undefined };
-    if (certificate?.status !== 'Used' || !place.isListed) continue;
-    await loadStapled(runtime, place, { text, staple }, haproxy.capabilities, false, progress);
-  }
-}
-
-/** @returns whether a bind hands out another certificate than one of these */
-async function proveAll(members: readonly Outcome[], view: HostView): Promise<boolean> {
-  let isAnotherServed = false;
-  for (const outcome of members) {
-    const { action, progress } = outcome;
-    const isProvable = isLoading(action) || action.kind === 'prove';
-    if (!isProvable || (outcome.error !== undefined && !(outcome.error instanceof HandshakeFailed))) continue;
-    delete outcome.error;
-    try {
-      progress.handshakes = await prove(action.desired, view);
-    } catch (error) {
-      outcome.error = error;
-      isAnotherServed ||= codeOf(error) === 'ERR_HANDSHAKE_CERTIFICATE';
+  const loader = new Loader(view.runtime, view.haproxy.capabilities);
+  let { deployed } = member;
+  try {
+    for (const place of view.haproxy.files.get(member.action.file) ?? []) {
+      const certificate = deployed.certificate ?? place.certificate;
+      const isListed = place.isListed || deployed.certificate !== undefined;
+      if (certificate?.status === 'Used' && isListed)
+        ({ deployed } = await loader.load({ ...place, certificate, isListed }, { text, staple }, deployed));
     }
+    return { ...member, deployed };
+  } catch (error) {
+    const failure = failedOutcome(member.action, error, deployed);
+    return member.kind === 'failed' ? { ...member, deployed: failure.deployed } : failure;
   }
-  return isAnotherServed;
 }
 
-async function prove(desired: DesiredFile | undefined, { config }: HostView): Promise<string[]> {
-  if (desired === undefined) return [];
-  const { certsDir, handshake } = config.haproxy;
+async function proveAll(members: readonly Member[], view: HostView): Promise<Member[]> {
+  const proved: Member[] = [];
+  for (const member of members) proved.push(isProvable(member) ? await proveMember(member, view) : member);
+  return proved;
+}
+
+function isProvable(outcome: Member): boolean {
+  if (!isDeploying(outcome.action)) return false;
+  return outcome.kind === 'done' || outcome.error instanceof HandshakeFailed;
+}
+
+async function proveMember({ action, deployed }: Member, { config }: HostView): Promise<Member> {
+  try {
+    return doneOutcome(action, { ...deployed, handshakes: await prove(action.desired, config) });
+  } catch (error) {
+    return failedOutcome(action, error, deployed);
+  }
+}
+
+async function prove(desired: DesiredFile, { haproxy }: AgentConfig): Promise<string[]> {
+  const { certsDir, handshake } = haproxy;
   const pem = parse(await readFile(join(certsDir, desired.file), 'utf8'));
   const shadows = new Map(desired.shadows?.map(({ name, by }) => [name, by]));
   const names = servedNames(desired);

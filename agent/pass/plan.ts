@@ -2,9 +2,10 @@
  * What to do with each file, decided from values alone: the manifest's wish, the disk, HAProxy, what we remember
  * and the time. The storyboard logs the decision and does it.
  */
-import type { Action, DiskFile } from '../deploy/action.ts';
+import type { Action, Decision, DiskFile, RemovalAction } from '../deploy/action.ts';
 import { type DesiredFile, desiredTails, stapleFileOf, stapleOf } from '../desired/files.ts';
 import { commandBytes } from '../haproxy/capabilities.ts';
+import { isSameTails } from '../haproxy/crt-list-file.ts';
 import { type Tails, tailOf } from '../haproxy/crt-list-line.ts';
 import {
   type HaproxyView,
@@ -76,8 +77,6 @@ function proving({ namesakes }: DesiredFile, decision: Decision): Decision {
   return { kind: 'prove', reason: 'it shares names with others' };
 }
 
-type Decision = Pick<Action, 'kind' | 'reason' | 'code'>;
-
 function decide(desired: DesiredFile, input: PlanInput): Decision {
   const record = input.records[desired.file];
   const notBefore = isBackedOff(desired, record, input.now);
@@ -86,7 +85,7 @@ function decide(desired: DesiredFile, input: PlanInput): Decision {
   const disk = input.disk.get(desired.file);
   if (disk?.sha256 !== desired.sha256) return decideFile(desired, disk, record);
   if (!disk.isGuarded) return { kind: 'repair', reason: 'mode or owner is not as configured' };
-  if (input.listed !== undefined && !isListedRight(desired, input.listed))
+  if (input.listed !== undefined && !isListedAsDesired(desired, input.listed))
     return { kind: 'list', reason: 'its line in the crt-list file is missing, or another one' };
   const staple = reasonToStaple(desired, input);
   const hasProof = isProven(desired, record, input.handshakes);
@@ -98,10 +97,9 @@ function decide(desired: DesiredFile, input: PlanInput): Decision {
   return staple !== undefined && isRight ? { kind: 'staple', reason: staple } : decision;
 }
 
-function isListedRight({ file, listing }: DesiredFile, listed: Tails): boolean {
-  const seen = listed.get(file) ?? [];
-  const tails = desiredTails(listing, seen);
-  return seen.length === tails.length && tails.every((tail, index) => tail === seen[index]);
+function isListedAsDesired({ file, listing }: DesiredFile, listed: Tails): boolean {
+  const onDisk = listed.get(file);
+  return isSameTails(desiredTails(listing, onDisk), onDisk);
 }
 
 function decideFile(
@@ -165,7 +163,7 @@ function isBackedOff(desired: DesiredFile, record: FileRecord | undefined, now: 
   return failure.notBefore;
 }
 
-export function planRemoval(file: string, { disk, records, haproxy }: PlanInput): Action {
+export function planRemoval(file: string, { disk, records, haproxy }: PlanInput): RemovalAction {
   const record = records[file];
   const seen = disk.get(file)?.sha256;
   const isOurs = seen === undefined || record?.written.includes(seen);

@@ -2,6 +2,7 @@
 import { MINUTE_MS } from '#common/time.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Action, Outcome } from '../deploy/action.ts';
+import type { DesiredFile } from '../desired/files.ts';
 import { isHandshakeErrorCode, reactionTo } from '../errors.ts';
 import { tailOf } from '../haproxy/crt-list-line.ts';
 import type { AgentState, Failure, FileRecord } from '../state/state.ts';
@@ -36,7 +37,7 @@ export function withOutcomes(state: AgentState, outcomes: readonly Outcome[], no
     const { kind, file } = outcome.action;
     const record = state.files[file];
     if (record === undefined) continue;
-    const isGone = kind === 'forget' || (kind === 'remove' && outcome.error === undefined);
+    const isGone = kind === 'forget' || (kind === 'remove' && outcome.kind === 'done');
     const next = isGone ? undefined : nextRecord(record, outcome, now);
     if (next !== record) changes.set(file, next);
   }
@@ -74,32 +75,42 @@ export function withoutFailures(files: AgentState['files']): AgentState['files']
   return Object.fromEntries(Object.entries(files).map(([file, { failure: _, ...record }]) => [file, record]));
 }
 
-function nextRecord(record: FileRecord, { action, progress, error }: Outcome, now: Date): FileRecord {
+function nextRecord(record: FileRecord, outcome: Outcome, now: Date): FileRecord {
+  const { action, deployed } = outcome;
   const { failure, ...rest } = record;
-  const sha256 = action.desired?.sha256;
-  if (sha256 === undefined || action.kind === 'backed-off') return record;
-  if (error === undefined) {
-    if (action.kind === 'keep' && failure === undefined && record.written.join() === sha256) return record;
-    const proven = progress.handshakes && { sha256, addresses: progress.handshakes };
-    const { stapled, ...known } = rest;
-    const stapledNow = progress.staple === undefined ? stapled : progress.staple.sha256;
-    return {
-      ...{ ...known, written: [sha256] },
-      ...(proven && { proven }),
-      ...(stapledNow && { stapled: stapledNow }),
-    };
+  if (action.desired === undefined || action.kind === 'backed-off') return record;
+  const { sha256, listing } = action.desired;
+  if (outcome.kind === 'failed') {
+    if (reactionTo(outcome.error) !== 'refused') return rest;
+    const attempts = failure?.sha256 === sha256 ? failure.attempts + 1 : 1;
+    return { ...rest, failure: failureOf(outcome.error, { sha256, listing }, attempts, now) };
   }
-  if (reactionTo(error) !== 'refused') return rest;
-  const code = codeOf(error);
-  const listing = action.desired?.listing && tailOf(action.desired.listing);
-  const attempts = failure?.sha256 === sha256 ? failure.attempts + 1 : 1;
+  if (action.kind === 'keep' && failure === undefined && record.written.join() === sha256) return record;
+  const { stapled, ...others } = rest;
+  const proven = deployed.handshakes && { sha256, addresses: [...deployed.handshakes] };
+  const stapledNow = deployed.staple === undefined ? stapled : deployed.staple.sha256;
   return {
-    ...rest,
-    failure: {
-      sha256,
-      ...(listing === undefined ? {} : { listing }),
-      ...{ code, message: messageOf(error), attempts, notBefore: after(now, attempts, code) },
-    },
+    ...others,
+    written: [sha256],
+    ...(proven && { proven }),
+    ...(stapledNow && { stapled: stapledNow }),
+  };
+}
+
+function failureOf(
+  error: unknown,
+  { sha256, listing }: Pick<DesiredFile, 'sha256' | 'listing'>,
+  attempts: number,
+  now: Date,
+): Failure {
+  const code = codeOf(error);
+  return {
+    sha256,
+    listing: listing && tailOf(listing),
+    code,
+    message: messageOf(error),
+    attempts,
+    notBefore: after(now, attempts, code),
   };
 }
 

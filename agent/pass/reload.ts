@@ -7,7 +7,7 @@ import { digest } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Agent, HostView } from '../agent.ts';
 import type { ReloadSettings } from '../config/haproxy.ts';
-import type { Outcome, ReloadDecision } from '../deploy/action.ts';
+import { isOfDesired, type Outcome, type ReloadDecision } from '../deploy/action.ts';
 import { isAnyServed } from '../deploy/without-socket.ts';
 import type { DesiredFile } from '../desired/files.ts';
 import { HostError, type HostErrorCode } from '../errors.ts';
@@ -30,7 +30,7 @@ export function reloadWish(outcomes: readonly Outcome[]): string | undefined {
 
 function waitingIn(outcomes: readonly Outcome[]): DesiredFile[] {
   const waiting = outcomes.filter((outcome) => stateOf(outcome) === 'needs-reload');
-  return waiting.flatMap(({ action }) => action.desired ?? []);
+  return waiting.filter(isOfDesired).map(({ action }) => action.desired);
 }
 
 export function decideReload(

@@ -3,7 +3,7 @@ import { type HostStatus, serializeHostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
 import type { Agent, HostView, PassResult } from '../agent.ts';
 import type { Outcome } from '../deploy/action.ts';
-import { HostError, type HostErrorCode, reactionTo } from '../errors.ts';
+import { HostError, type HostErrorCode } from '../errors.ts';
 import { type AgentState, readStatus, type StateDirectory, saveState, saveStatus } from '../state/state.ts';
 import { errorFields } from './log-outcome.ts';
 import type { PollResult } from './poll.ts';
@@ -50,8 +50,8 @@ export function resultOf(agent: Agent, memory: StateDirectory, news: PollResult,
     outcomes,
     now: agent.now(),
   });
-  const isChanged = outcomes.some(({ action, progress }) => {
-    return progress.isWritten || progress.isListed || progress.isLoaded || action.kind === 'remove';
+  const isChanged = outcomes.some(({ action, deployed }) => {
+    return deployed.isWritten || deployed.isListed || deployed.isLoaded || action.kind === 'remove';
   });
   return {
     ...{ outcomes, status, error: hostError },
@@ -122,9 +122,7 @@ export async function putStatus(agent: Agent, status: HostStatus): Promise<boole
 
 function nextTry({ files }: AgentState, outcomes: readonly Outcome[], now: Date): Date | undefined {
   const isWaiting = (outcome: Outcome) =>
-    stateOf(outcome) === 'pending' &&
-    outcome.action.kind !== 'pending' &&
-    reactionTo(outcome.error) === 'waiting';
+    outcome.kind === 'failed' && outcome.action.kind !== 'pending' && stateOf(outcome) === 'pending';
   if (outcomes.some(isWaiting)) return now;
   const times = Object.values(files).flatMap(({ failure }) =>
     failure ? [Date.parse(failure.notBefore)] : [],

@@ -7,10 +7,9 @@ import { digest } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
 import type { AgentConfig } from '../config/config.ts';
-import type { DiskFile, Outcome } from '../deploy/action.ts';
-import type { DesiredFile, DesiredStaple } from '../desired/files.ts';
+import { type DesiredAction, type DiskFile, isOfDesired, type Outcome } from '../deploy/action.ts';
+import type { DesiredFile } from '../desired/files.ts';
 import { reactionTo } from '../errors.ts';
-import type { CertificateStatus } from '../haproxy/answers.ts';
 import type { HaproxyView } from '../haproxy/view.ts';
 import type { AgentState } from '../state/state.ts';
 
@@ -34,7 +33,7 @@ export interface StatusInput {
 export function hostStatusOf(input: StatusInput): HostStatus {
   const { config, haproxy, now } = input;
   const before = new Map(input.previous?.files.map((file) => [file.file, file]));
-  const files = input.outcomes.flatMap((outcome) => fileStatusOf(outcome, input, before) ?? []);
+  const files = input.outcomes.filter(isOfDesired).map((outcome) => fileStatusOf(outcome, input, before));
   return {
     version: 1,
     fleet: config.fleet,
@@ -67,28 +66,27 @@ export function isWorthReporting(current: string, reported: AgentState['reported
 }
 
 /** `failed`: refused, it needs another publication or a hand; `pending`: the next pass goes on. */
-export function stateOf({ action, error }: Outcome): FileStatus['state'] {
-  if (action.kind === 'backed-off') return 'failed';
-  if (action.kind === 'needs-reload') return 'needs-reload';
-  if (action.kind === 'pending') return 'pending';
-  if (error === undefined) return 'served';
-  const reaction = reactionTo(error);
-  if (reaction === 'reload') return 'needs-reload';
-  return reaction === 'refused' ? 'failed' : 'pending';
+export function stateOf(outcome: Outcome): FileStatus['state'] {
+  const { kind } = outcome.action;
+  if (kind === 'backed-off') return 'failed';
+  if (kind === 'needs-reload' || kind === 'pending') return kind;
+  return outcome.kind === 'done' ? 'served' : STATE_AFTER[reactionTo(outcome.error)];
 }
 
+const STATE_AFTER = { refused: 'failed', waiting: 'pending', reload: 'needs-reload' } as const;
+
 function fileStatusOf(
-  outcome: Outcome,
+  outcome: Outcome<DesiredAction>,
   input: StatusInput,
   before: ReadonlyMap<string, FileStatus>,
-): FileStatus | undefined {
+): FileStatus {
   const { desired } = outcome.action;
-  if (desired === undefined) return undefined;
-  const disk = diskOf(outcome, desired, input);
+  const disk = diskOf(outcome, input);
   const runtime = runtimeOf(outcome, input);
   const error = errorIn(outcome, input);
   const state = stateOf(outcome);
   const addresses = input.records[desired.file]?.proven?.addresses ?? [];
+  const isStapled = desired.staple && input.records[desired.file]?.stapled === desired.staple.sha256;
   return {
     file: desired.file,
     certificate: desired.certificate,
@@ -101,36 +99,32 @@ function fileStatusOf(
     ...(desired.shadows?.length
       ? { overlaps: desired.shadows.slice(0, MAX_OVERLAPS).map(({ name, by }) => ({ name, by })) }
       : {}),
-    ...(isStapled(desired, input) ? { staple: { nextUpdate: desired.staple.nextUpdate } } : {}),
+    ...(desired.staple && isStapled ? { staple: { nextUpdate: desired.staple.nextUpdate } } : {}),
     ...(error === undefined ? {} : { error }),
   };
 }
 
-function isStapled(
-  desired: DesiredFile,
-  { records }: StatusInput,
-): desired is DesiredFile & { staple: DesiredStaple } {
-  return desired.staple !== undefined && records[desired.file]?.stapled === desired.staple.sha256;
+function diskOf(
+  { action: { desired }, deployed }: Outcome<DesiredAction>,
+  { disk }: StatusInput,
+): string | undefined {
+  return deployed.isWritten ? desired.sha256 : disk.get(desired.file)?.sha256 || undefined;
 }
 
-function diskOf({ progress }: Outcome, desired: DesiredFile, { disk }: StatusInput): string | undefined {
-  return progress.isWritten ? desired.sha256 : disk.get(desired.file)?.sha256 || undefined;
-}
-
-function runtimeOf({ action, progress }: Outcome, { haproxy }: StatusInput): FileStatus['runtime'] {
-  const seen: CertificateStatus | undefined =
-    progress.certificate ?? haproxy?.files.get(action.file)?.[0]?.certificate;
-  if (seen?.notAfter === undefined) return undefined;
+function runtimeOf({ action, deployed }: Outcome, { haproxy }: StatusInput): FileStatus['runtime'] {
+  const shown = deployed.certificate ?? haproxy?.files.get(action.file)?.[0]?.certificate;
+  if (shown?.notAfter === undefined) return undefined;
   // 0: cut off in HAProxy's answer.
-  const chainLength = seen.chainLength ?? 0;
-  return { serial: seen.serial, notAfter: seen.notAfter.toISOString(), chainLength };
+  const chainLength = shown.chainLength ?? 0;
+  return { serial: shown.serial, notAfter: shown.notAfter.toISOString(), chainLength };
 }
 
-function errorIn({ action, error }: Outcome, input: StatusInput): FileStatus['error'] {
-  if (error !== undefined) return errorOf(error);
+function errorIn(outcome: Outcome, input: StatusInput): FileStatus['error'] {
+  if (outcome.kind === 'failed') return errorOf(outcome.error);
+  const { action } = outcome;
   const failure = input.records[action.file]?.failure;
   if (action.kind === 'backed-off' && failure) return { code: failure.code, message: failure.message };
-  return action.code && { code: action.code, message: action.reason };
+  return action.kind === 'needs-reload' ? { code: action.code, message: action.reason } : undefined;
 }
 
 function sinceWhen(

@@ -5,7 +5,7 @@
  */
 import { withFileLock } from '#storage/file-lock.ts';
 import type { Agent, HostView, PassOptions, PassResult } from '../agent.ts';
-import type { Action, Outcome } from '../deploy/action.ts';
+import { type Action, type DesiredAction, doneOutcome, type Outcome } from '../deploy/action.ts';
 import { checkDirectory, viewDisk } from '../deploy/disk.ts';
 import { sweepPrevious, sweepTemps, writtenDirectories } from '../deploy/install.ts';
 import { retirePlaceholder } from '../deploy/placeholder.ts';
@@ -75,7 +75,7 @@ async function preview(agent: Agent, options: PassOptions): Promise<PassResult> 
   const memory = await readStateDirectory(agent.config.stateDir, agent.config, agent.log);
   const news = await pollOrKeep(agent, memory.manifest);
   const { view, actions } = await decide(agent, options, news, memory.state);
-  const outcomes = actions.map((action) => ({ action, progress: {} }));
+  const outcomes = actions.map((action) => doneOutcome(action));
   return resultOf(agent, memory, news, {
     state: memory.state,
     saved: memory.state,
@@ -158,15 +158,18 @@ async function act(
   logBlocker(agent.log, view.blocker);
   view.blocker ??= await clearTransaction(agent, actions, view.haproxy);
   const outcomes = await applyPlan(actions, view, options.signal);
-  const open = outcomes.filter(({ action }) => action.isProvedLast);
-  await restoreNameOrder(open, view);
-  for (const outcome of open) logOutcome(agent.log, outcome);
-  logOverlaps(agent.log, open);
-  return outcomes;
+  const provedLast = await restoreNameOrder(outcomes.filter(isProvedLast), view);
+  for (const outcome of provedLast) logOutcome(agent.log, outcome);
+  logOverlaps(agent.log, provedLast);
+  const ended = new Map<Action, Outcome>(provedLast.map((outcome) => [outcome.action, outcome]));
+  return outcomes.map((outcome) => ended.get(outcome.action) ?? outcome);
 }
 
-const isOnDisk = ({ action, progress }: Outcome) =>
-  progress.isWritten || ['keep', 'prove', 'load', 'pending', 'needs-reload'].includes(action.kind);
+const isProvedLast = (outcome: Outcome): outcome is Outcome<DesiredAction> =>
+  outcome.action.isProvedLast === true;
+
+const isOnDisk = ({ action, deployed }: Outcome) =>
+  deployed.isWritten || ['keep', 'prove', 'load', 'pending', 'needs-reload'].includes(action.kind);
 
 /** @returns the new Pid if HAProxy has changed its worker while we worked on it */
 async function pidAfter(
@@ -174,7 +177,9 @@ async function pidAfter(
   { haproxy }: HostView,
   outcomes: Outcome[],
 ): Promise<number | undefined> {
-  const hasWorked = outcomes.some(({ progress, error }) => progress.isWritten || progress.isLoaded || error);
+  const hasWorked = outcomes.some(
+    ({ kind, deployed }) => kind === 'failed' || deployed.isWritten || deployed.isLoaded,
+  );
   if (haproxy === undefined || !hasWorked) return undefined;
   const { pid } = await agent.runtime.showInfo().catch(() => haproxy.process);
   return pid === haproxy.process.pid ? undefined : pid;

@@ -2,8 +2,9 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { NOTHING_DEPLOYED } from '../../agent/deploy/action.ts';
 import { proveServed, readBack } from '../../agent/deploy/handshake.ts';
-import { load } from '../../agent/deploy/load.ts';
+import { Loader } from '../../agent/deploy/load.ts';
 import { capabilitiesOf } from '../../agent/haproxy/capabilities.ts';
 import { Runtime } from '../../agent/haproxy/runtime.ts';
 import { openSocket } from '../../agent/haproxy/socket.ts';
@@ -48,7 +49,7 @@ const atRuntimeApi = (name: string, addresses: (stage: LoadStage) => readonly st
   bring: async (stage, leaves, kind) => {
     const socket = openSocket({ path: stage.haproxy.socket, timeoutMs: 8000 });
     const runtime = new Runtime(socket, (ms) => new Promise((resolve) => setTimeout(resolve, ms)));
-    const capabilities = capabilitiesOf(stage.version, 16_384);
+    const loader = new Loader(runtime, capabilitiesOf(stage.version, 16_384));
     const crtList = stage.haproxy.certsDir;
     const used = { status: 'Used', serial: '', notAfter: undefined };
     const cost = await stage.measure(async () => {
@@ -58,7 +59,8 @@ const atRuntimeApi = (name: string, addresses: (stage: LoadStage) => readonly st
           ? { ...used, filename: path, sha1Fingerprint: undefined, chainLength: undefined }
           : undefined;
         const place = { filename: path, crtList, isListed: isThere, certificate };
-        readBack(await load(runtime, place, combined, capabilities), path, parsed);
+        const { shown } = await loader.load(place, { text: combined, staple: undefined }, NOTHING_DEPLOYED);
+        readBack(shown, path, parsed);
         await proveServed(addresses(stage), { keyType: 'ec256', isPair: false }, parsed);
       }
     });

@@ -2,7 +2,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PemRejected } from '#contract/errors.ts';
 import { certificateName } from '#contract/layout.ts';
-import type { Action, Outcome } from '../../../../agent/deploy/action.ts';
+import {
+  type Action,
+  doneOutcome,
+  failedOutcome,
+  type LoadingKind,
+  NOTHING_DEPLOYED,
+  type Outcome,
+  type RemovalKind,
+  type WaitingKind,
+} from '../../../../agent/deploy/action.ts';
 import { HandshakeFailed, RuntimeCommandFailed } from '../../../../agent/errors.ts';
 import { withIntents, withOutcomes, withoutFailures } from '../../../../agent/pass/records.ts';
 import type { AgentState } from '../../../../agent/state/state.ts';
@@ -10,7 +19,7 @@ import type { AgentState } from '../../../../agent/state/state.ts';
 const [sha, oldSha] = ['a'.repeat(64), 'b'.repeat(64)];
 const now = new Date('2026-11-22T12:00:00Z');
 const certificate = certificateName.parse('shop');
-const action = (kind: Action['kind'], sha256 = sha): Action => ({
+const action = (kind: LoadingKind | WaitingKind, sha256 = sha): Action => ({
   kind,
   file: 'shop.pem',
   certificate,
@@ -19,6 +28,13 @@ const action = (kind: Action['kind'], sha256 = sha): Action => ({
     ...{ file: 'shop.pem', certificate, key: 'k', sha256, size: 1, serial: '01', keyType: 'ec256' },
     ...{ chainLength: 2, identifiers: [], isPair: false },
   },
+  isProvedLast: false,
+});
+const removal = (kind: RemovalKind): Action => ({
+  kind,
+  file: 'shop.pem',
+  certificate,
+  reason: 'r',
 });
 const refused = new RuntimeCommandFailed('ERR_RUNTIME_REFUSED', { verb: 'commit ssl cert' }, 'refused');
 
@@ -43,7 +59,7 @@ test('where nothing is to do, the state stays the very same: a pass over 10,000 
   const before = stateOf({ 'shop.pem': { certificate, written: [sha] } });
 
   const intended = withIntents(before, [action('keep')]);
-  const done = withOutcomes(intended, [{ action: action('keep'), progress: {} }], now);
+  const done = withOutcomes(intended, [doneOutcome(action('keep'))], now);
 
   assert.equal(intended, before);
   assert.equal(done, before);
@@ -53,7 +69,10 @@ test('a success forgets the failure and the digest before, and keeps the proof',
   const failure = { sha256: sha, code: 'ERR_X', message: 'm', attempts: 3, notBefore: now.toISOString() };
   const files = { 'shop.pem': { certificate, written: [sha, oldSha], failure } };
 
-  const record = after({ action: action('update'), progress: { handshakes: ['127.0.0.1:443'] } }, files);
+  const record = after(
+    doneOutcome(action('update'), { ...NOTHING_DEPLOYED, handshakes: ['127.0.0.1:443'] }),
+    files,
+  );
 
   assert.deepEqual(record, {
     certificate,
@@ -67,11 +86,7 @@ test('a refused version backs off 1, 10, 100 minutes, then daily', () => {
   const minutes: number[] = [];
 
   for (let attempt = 0; attempt < 5; attempt += 1) {
-    ({ files } = withOutcomes(
-      stateOf(files),
-      [{ action: action('update'), progress: {}, error: refused }],
-      now,
-    ));
+    ({ files } = withOutcomes(stateOf(files), [failedOutcome(action('update'), refused)], now));
     minutes.push((Date.parse(files['shop.pem']?.failure?.notBefore ?? '') - now.getTime()) / 60_000);
   }
 
@@ -82,10 +97,9 @@ test('a refused version backs off 1, 10, 100 minutes, then daily', () => {
 test('another publication begins to count anew', () => {
   const failure = { sha256: oldSha, code: 'ERR_X', message: 'm', attempts: 4, notBefore: now.toISOString() };
 
-  const record = after(
-    { action: action('update'), progress: {}, error: new PemRejected('ERR_PEM_NAMES', 'm') },
-    { 'shop.pem': { certificate, written: [sha], failure } },
-  );
+  const record = after(failedOutcome(action('update'), new PemRejected('ERR_PEM_NAMES', 'm')), {
+    'shop.pem': { certificate, written: [sha], failure },
+  });
 
   assert.equal(record?.failure?.attempts, 1);
   assert.equal(record?.failure?.notBefore, '2026-11-22T12:01:00.000Z');
@@ -95,10 +109,9 @@ test('a handshake is tried again after 10 minutes at most', () => {
   const failure = { sha256: sha, code: 'ERR_X', message: 'm', attempts: 7, notBefore: now.toISOString() };
   const error = new HandshakeFailed('ERR_HANDSHAKE_CONNECT', '127.0.0.1:443', 'a.test', 'refused');
 
-  const record = after(
-    { action: action('prove'), progress: {}, error },
-    { 'shop.pem': { certificate, written: [sha], failure } },
-  );
+  const record = after(failedOutcome(action('prove'), error), {
+    'shop.pem': { certificate, written: [sha], failure },
+  });
 
   assert.equal(record?.failure?.notBefore, '2026-11-22T12:10:00.000Z');
 });
@@ -111,16 +124,16 @@ test('what only waits (HAProxy down, locked, foreign transaction) is no failure 
   ] as const) {
     const error = new RuntimeCommandFailed(code, { verb: 'set ssl cert' }, 'm');
 
-    const record = after({ action: action('update'), progress: { isWritten: true }, error });
+    const record = after(failedOutcome(action('update'), error, { ...NOTHING_DEPLOYED, isWritten: true }));
 
     assert.deepEqual(record, { certificate, written: [sha, oldSha] });
   }
 });
 
 test('a removed or forgotten file is no longer ours; a removal that failed still is', () => {
-  assert.equal(after({ action: { ...action('remove') }, progress: {} }), undefined);
-  assert.equal(after({ action: { ...action('forget') }, progress: {} }), undefined);
-  assert.ok(after({ action: { ...action('remove') }, progress: {}, error: refused }));
+  assert.equal(after(doneOutcome(removal('remove'))), undefined);
+  assert.equal(after(doneOutcome(removal('forget'))), undefined);
+  assert.ok(after(failedOutcome(removal('remove'), refused)));
 });
 
 test('--retry forgets failures and nothing else', () => {

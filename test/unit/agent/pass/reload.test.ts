@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Outcome } from '../../../../agent/deploy/action.ts';
+import { doneOutcome } from '../../../../agent/deploy/action.ts';
 import { decideReload, firstLines, reloadWish } from '../../../../agent/pass/reload.ts';
 import { desired, now } from '../../../support/agent/plan-fixtures.ts';
 
@@ -27,20 +27,16 @@ for (const [says, input, kind] of rows) {
 }
 
 test('what a reload is for: every file that waits for one, and its bytes', () => {
-  const waiting = (sha256: string): Outcome => ({
-    action: {
-      kind: 'needs-reload',
+  const waits = { kind: 'needs-reload', reason: 'r', code: 'ERR_RUNTIME_CRT_LIST' } as const;
+  const waiting = (sha256: string) =>
+    doneOutcome({
+      ...waits,
       file: 'a.pem',
       certificate: 'a',
-      reason: 'r',
       desired: { ...desired, sha256 },
-    },
-    progress: {},
-  });
-  const gone: Outcome = {
-    action: { kind: 'needs-reload', file: 'b.pem', certificate: 'b', reason: 'r' },
-    progress: {},
-  };
+      isProvedLast: false,
+    });
+  const gone = doneOutcome({ ...waits, file: 'b.pem', certificate: 'b' });
 
   assert.equal(reloadWish([gone]), undefined);
   assert.equal(reloadWish([waiting(wish), gone]), reloadWish([waiting(wish)]));

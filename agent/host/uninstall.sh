@@ -1,8 +1,8 @@
 #!/bin/sh
-# Takes pemfleet-agent away. HAProxy goes on serving the files in its directory.
-#   ./uninstall.sh            keeps /etc/pemfleet and the agent's memory
-#   ./uninstall.sh --purge    takes these too; never HAProxy's certificates, never a bucket, and not the user pemfleet,
-#                             whose number another user could get, with all files that still belong to it
+# Removes pemfleet-agent. HAProxy keeps serving the files in its directory.
+#   ./uninstall.sh            keeps /etc/pemfleet and the agent's state
+#   ./uninstall.sh --purge    removes these too; never HAProxy's certificates, never a bucket, and not the user pemfleet,
+#                             because a new user could get its number, and with it all files that still belong to it
 set -eu
 root=${DESTDIR:-}
 [ -n "$root" ] || [ "$(id -u)" = 0 ] || { echo "uninstall.sh: must be run as root" >&2; exit 1; }
@@ -12,9 +12,9 @@ units="pemfleet-agent.service pemfleet-agent-first.service"
 if [ -z "$root" ] && command -v systemctl >/dev/null; then
     # shellcheck disable=SC2086 # two words
     systemctl disable --now $units 2>/dev/null || true
-    # Nobody shall be called because this host reports no more.
+    # The host stops reporting, and must not raise HostsSilent for it.
     [ ! -e /etc/pemfleet/agent.yaml ] || runuser -u pemfleet -- /usr/bin/pemfleet-agent leave ||
-        echo "uninstall.sh: the bucket was not told; until its status expires this host counts as silent" >&2
+        echo "uninstall.sh: could not write the last report; this host counts as silent until its status expires" >&2
 fi
 for unit in $units; do rm -f "$root/etc/systemd/system/$unit"; done
 rm -f "$root/usr/bin/pemfleet-agent"

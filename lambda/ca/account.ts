@@ -1,6 +1,6 @@
 /**
- * The one ACME account of a CA. Its key is stored, under a condition, before it is registered: however many
- * first passes start together, all of them register the same key, and the CA answers with the same account.
+ * Our one ACME account at a CA. Its key is stored, under a condition, before it is registered: however many first
+ * passes start together, all of them register the same key, and the CA answers with the same account.
  */
 import { generateKeyPairSync } from 'node:crypto';
 import * as z from 'zod';
@@ -20,7 +20,7 @@ const accountRecord = z.looseObject({
   /** PKCS#8 PEM. */
   key: z.string(),
   url: z.url().optional(),
-  /** A rollover is under way: the CA knows either this key or the other. */
+  /** A rollover is under way: the CA knows either this key or `key`. */
   nextKey: z.string().optional(),
 });
 type AccountRecord = z.infer<typeof accountRecord>;
@@ -40,6 +40,7 @@ interface StoredAccount {
   etag: string;
 }
 
+/** Registers the account if its URL is not stored yet. @throws ContractError `ERR_ACCOUNT_RECORD` */
 export async function openAccount(options: CaOptions, directory: Directory): Promise<AcmeClient> {
   const stored = await settleRollover(options, directory, await readOrCreate(options));
   const client = clientOf(options, directory, stored.record.key, stored.record.url);
@@ -55,7 +56,7 @@ export async function openAccount(options: CaOptions, directory: Directory): Pro
   return client;
 }
 
-/** RFC 8555 §7.3.5. Killed anywhere, the next pass finds out which of the two keys the CA knows. */
+/** RFC 8555 §7.3.5. If it is killed anywhere, the next pass asks the CA which of the two keys it knows. */
 export async function rolloverAccountKey(options: CaOptions, directory: Directory): Promise<AcmeClient> {
   const old = await openAccount(options, directory);
   const nextKey = generateAccountKey();
@@ -65,6 +66,7 @@ export async function rolloverAccountKey(options: CaOptions, directory: Director
   return clientOf(options, directory, record.key, record.url);
 }
 
+/** Keeps the key: the next pass registers it again. */
 export async function forgetAccountUrl(bucket: Bucket, directoryUrl: string): Promise<void> {
   const stored = await read(bucket, layout.account(directoryUrl));
   if (stored === undefined) return;
@@ -119,8 +121,9 @@ async function readOrCreate(options: CaOptions): Promise<StoredAccount> {
   await bucket.put(key, serializeDocument({ version: 1, key: generateAccountKey() }), { ifNoneMatch: '*' });
   // Read back: another pass may have been first, then its key counts.
   const stored = await read(bucket, key);
-  if (stored === undefined)
+  if (stored === undefined) {
     throw new BucketError('ERR_BUCKET_IO', key, 'was written but cannot be read back');
+  }
   return stored;
 }
 

@@ -32,7 +32,7 @@ export async function readCaBudget(options: CaBudgetOptions): Promise<CaBudget> 
   return new CaBudget(options, await readCaState(options.bucket));
 }
 
-/** Many certificates change it at once: each verb is one step, and the document is written by `save` alone. */
+/** Many certificates change it at once: each verb is one step, and only `save` writes the document. */
 export class CaBudget {
   readonly #options: CaBudgetOptions;
   /** An outage counts once in a pass, however many certificates meet it. */
@@ -49,16 +49,17 @@ export class CaBudget {
     this.#saved = state;
   }
 
+  /** What `save` writes. */
   get state(): CaState {
     return this.#state;
   }
 
-  /** The CA told us to stay away until then. */
+  /** The CA asked us to stay away until then. */
   pausedUntil(directoryUrl: string): Date | undefined {
     return pausedUntil(this.#state, directoryUrl);
   }
 
-  /** It was out of reach: other CAs go first until then. */
+  /** The CA was out of reach: others go first until then. */
   avoidedUntil(directoryUrl: string): Date | undefined {
     return avoidedUntil(this.#state, directoryUrl);
   }
@@ -74,21 +75,23 @@ export class CaBudget {
 
   /** Takes back orders that this pass has reserved and not placed; nothing where it has reserved none. */
   release(request: BudgetRequest | undefined): void {
-    if (request !== undefined && this.#reservedAt !== undefined)
+    if (request !== undefined && this.#reservedAt !== undefined) {
       this.#state = release(this.#state, request, this.#reservedAt);
+    }
   }
 
+  /** Counts certificates, and ends the CA's outage. */
   recordIssued(request: BudgetRequest): void {
     this.#state = withIssued(this.#state, request, this.#options.now());
   }
 
-  /** @param hasRecord an order record remembers the failure; otherwise the CA's state does */
+  /** @param hasRecord an order record keeps the failure; otherwise the CA's state has to */
   recordFailure(directoryUrl: string, error: unknown, hasRecord: boolean): void {
     if (isPausing(error)) this.#pause(directoryUrl, error);
     else if (!hasRecord && isCaFault(error)) this.#noteOutage(directoryUrl, error);
   }
 
-  /** Writes what has changed, without what no longer counts. */
+  /** Writes the document if it has changed, without what no longer counts. */
   async save(): Promise<void> {
     const state = this.#state;
     if (state === this.#saved) return;
@@ -108,8 +111,9 @@ export class CaBudget {
   #noteOutage(directoryUrl: string, error: unknown): void {
     const before = this.#state;
     this.#state = withOutage(before, directoryUrl, this.#begin, this.#options.now());
-    if (this.#state !== before)
+    if (this.#state !== before) {
       this.#log('ca.unreachable', directoryUrl, this.avoidedUntil(directoryUrl), error);
+    }
   }
 
   #log(
@@ -123,12 +127,7 @@ export class CaBudget {
 }
 
 /** @returns the state with the orders counted, or the time from which there is room for them and their certificates */
-export function reserve(
-  state: CaState,
-  request: BudgetRequest,
-  ordersPer3Hours: number,
-  now: Date,
-): CaState | Date {
+function reserve(state: CaState, request: BudgetRequest, ordersPer3Hours: number, now: Date): CaState | Date {
   const { directoryUrl, count } = request;
   const ca = caEntryOf(state, directoryUrl);
   const orders = ca.orders.filter(({ at }) => now.getTime() - at.getTime() < ORDER_WINDOW_MS);
@@ -140,8 +139,8 @@ export function reserve(
   return withCaEntry(state, directoryUrl, { ...ca, orders: merge(orders, now, count) });
 }
 
-/** Takes back what was counted at `countedAt` for orders that were not placed after all: the CA was out of reach. */
-export function release(state: CaState, { directoryUrl, count }: BudgetRequest, countedAt: Date): CaState {
+/** Takes back what was counted at `countedAt` for orders that were not placed, for example because the CA was out of reach. */
+function release(state: CaState, { directoryUrl, count }: BudgetRequest, countedAt: Date): CaState {
   const ca = state.cas[directoryUrl];
   if (ca === undefined || count === 0) return state;
   const lessened = ca.orders.map((order) =>
@@ -151,7 +150,7 @@ export function release(state: CaState, { directoryUrl, count }: BudgetRequest, 
   return withCaEntry(state, directoryUrl, { ...ca, orders });
 }
 
-/** Certificates were issued: they count for their exact set of identifiers, and the next pause begins short again. */
+/** Issued certificates count for their exact set of identifiers, and the CA's next pause begins short again. */
 export function withIssued(state: CaState, request: BudgetRequest, now: Date): CaState {
   const set = setKey(request);
   const times = [...(state.sets[set] ?? []), ...Array.from({ length: request.count }, () => now)];

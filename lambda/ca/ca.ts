@@ -56,6 +56,7 @@ export async function openAccountAt(cas: Cas, directoryUrl: string): Promise<CaA
 
 /** Drops the account's URL if the CA answered that it does not know the account (RFC 8555 §6.7). */
 export async function forgetLostAccount(cas: Cas, directoryUrl: string, error: unknown): Promise<void> {
-  if (error instanceof AcmeProblem && error.type === 'accountDoesNotExist')
+  if (error instanceof AcmeProblem && error.type === 'accountDoesNotExist') {
     await caOf(cas, directoryUrl).forgetAccount();
+  }
 }

@@ -1,4 +1,4 @@
-/** How long a CA is left alone: because it told us to stay away, or because it is out of reach and others are there. */
+/** How long a pass leaves a CA alone that asked it to stay away, or that is out of reach while others are there. */
 import { HOUR_MS, MINUTE_MS } from '#common/time.ts';
 import { AcmeProblem } from '../acme/problem.ts';
 import { type CaState, caEntryOf, withCaEntry } from './state.ts';
@@ -15,6 +15,7 @@ export function avoidedUntil(state: CaState, directoryUrl: string): Date | undef
   return state.cas[directoryUrl]?.outage?.avoidedUntil;
 }
 
+/** The CA asks all certificates to stay away, not this one alone. */
 export function isPausing(error: unknown): error is AcmeProblem {
   if (!(error instanceof AcmeProblem)) return false;
   // A 503 without Retry-After is one server's trouble of the moment; with it, the CA asks us to stay away.
@@ -23,8 +24,8 @@ export function isPausing(error: unknown): error is AcmeProblem {
 }
 
 /**
- * After `rateLimited` or an outage with Retry-After: nobody asks this CA for a while. The certificate itself waits as long as the
- * CA said; the CA as a whole only until a probe is sensible, because a limit may concern that one certificate alone.
+ * After `rateLimited` or an outage with Retry-After, no certificate asks this CA for a while. The failed one waits as long
+ * as the CA said, the others only until a probe is sensible: a limit may concern that one certificate alone.
  */
 export function withPause(state: CaState, directoryUrl: string, error: AcmeProblem, now: Date): CaState {
   const ca = caEntryOf(state, directoryUrl);
@@ -33,8 +34,8 @@ export function withPause(state: CaState, directoryUrl: string, error: AcmeProbl
 }
 
 /**
- * Directory or account out of reach, so that no order could remember it: for a while other CAs go first. Without
- * another one it is asked in every pass.
+ * Directory or account are out of reach, and there is no order record to keep the failure: other CAs go first for a
+ * while. Where no other is configured, every pass asks this one.
  * @param begin of the pass, which counts once, however many certificates it has
  */
 export function withOutage(state: CaState, directoryUrl: string, begin: Date, now: Date): CaState {

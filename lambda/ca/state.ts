@@ -28,7 +28,7 @@ const caState = z.object({
 });
 
 export type CaState = z.infer<typeof caState>;
-export type CaEntry = CaState['cas'][string];
+type CaEntry = CaState['cas'][string];
 
 /** Starts over if it cannot be read: losing it costs the CA a few requests, no correctness. */
 export async function readCaState(bucket: Bucket): Promise<CaState> {

@@ -50,8 +50,8 @@ export async function authorize(pass: Pass, client: AcmeClient, leg: OrderLeg, o
     if (error instanceof AuthorizationFailed) mayBeLookedAt = false;
     throw error;
   } finally {
-    // Out of time, cut off, or told of an error: the CA may look all the same. The next pass presents the same
-    // answers and removes them; taken away now, they would make the order invalid.
+    // Out of time, cut off, or after an error of its own, the CA may still look. The next pass presents the same
+    // answers and removes them; removing them now would make the order invalid.
     if (!mayBeLookedAt) await cleanUp(pass, leg.certificate, [...earlier, ...presented]);
   }
 }
@@ -71,7 +71,7 @@ export async function cleanUp(
   }
 }
 
-/** `valid` ones are reused (§7.1.6); anything else than pending can never become valid. */
+/** Valid ones are reused (§7.1.6); any other that is not pending can never become valid. */
 function isOpen(authorization: Authorization): boolean {
   if (authorization.status === 'valid') return false;
   if (authorization.status === 'pending') return true;
@@ -85,11 +85,12 @@ function choose(
   type: ChallengeSolver['type'],
 ): Pending {
   const identifier = authorization.identifier.value;
-  // §7.1.4: the authorization of `*.example.com` is one for `example.com`. Answers are given for nothing else.
-  if (!order.identifiers.some(({ value }) => value === identifier || value === `*.${identifier}`))
+  // §7.1.4: the authorization of `*.example.com` is one for `example.com`. Nothing else gets an answer.
+  if (!order.identifiers.some(({ value }) => value === identifier || value === `*.${identifier}`)) {
     throw new NoAcmeAnswer(
       `order ${order.url} has an authorization for ${identifier}, which it does not name`,
     );
+  }
   const challenge = authorization.challenges.find((offered) => offered.type === type);
   if (challenge === undefined) {
     const offered = authorization.challenges.map((other) => other.type).join(', ');
@@ -98,9 +99,10 @@ function choose(
       `wanted a ${type} challenge, the CA offers ${offered || 'none'}`,
     );
   }
-  // The token becomes a key in the bucket: a CA does not get to choose another one.
-  if (!TOKEN.test(challenge.token))
+  // The token becomes a key in the bucket, and a CA must not choose any other key.
+  if (!TOKEN.test(challenge.token)) {
     throw new NoAcmeAnswer(`the CA's token for ${identifier} is not base64url`);
+  }
   const presented = {
     identifier,
     token: challenge.token,
@@ -109,7 +111,7 @@ function choose(
   return { authorization, challenge, presented };
 }
 
-/** Waits for all before it fails, so that no request is still under way when the answers are taken away. */
+/** Waits for all before it fails, so that no request is under way when the answers are removed. */
 async function all(work: Promise<void>[]): Promise<void> {
   const failed = (await Promise.allSettled(work)).find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;

@@ -1,3 +1,4 @@
+/** When a failed order is tried again, and what of its record is kept until then. */
 import { DAY_MS, MINUTE_MS } from '#common/time.ts';
 import { codeOf, messageOf, PemRejected } from '#contract/errors.ts';
 import { AcmeDeadline, AcmeProblem, isCaFault } from '../acme/problem.ts';
@@ -5,7 +6,7 @@ import type { OrderRecord } from './record.ts';
 
 /** Let's Encrypt's integration guide: 1 min, 10 min, 100 min, then daily. */
 const BACK_OFF_MS = [MINUTE_MS, 10 * MINUTE_MS, 100 * MINUTE_MS];
-/** The CA's own trouble passes by itself, and costs no failed validation: a day would be lost for a short-lived certificate. */
+/** The CA's own trouble passes by itself and costs no failed validation: a short-lived certificate cannot lose a day to it. */
 const LONGEST_FOR_CA_FAULT_MS = 100 * MINUTE_MS;
 
 /**
@@ -32,7 +33,7 @@ export function afterFailure(
   const longest = lastFailure.isCaFault ? LONGEST_FOR_CA_FAULT_MS : DAY_MS;
   const wait = failures === record.failures ? 0 : (BACK_OFF_MS[failures - 1] ?? longest) * (1 + random / 5);
   const notBefore = new Date(Math.max(retryAfter?.getTime() ?? 0, now.getTime() + wait));
-  // A certificate that was refused is looked at once more (a clock may have been wrong), then ordered anew.
+  // A refused certificate is checked once more (a clock may have been wrong), then the next attempt places a new order.
   const isSpent = isAccountGone || (error instanceof PemRejected && failures > 1);
   const legs = isSpent ? record.legs.map((old) => ({ ...old, orderUrl: undefined })) : record.legs;
   return { failures, notBefore, lastFailure, legs };

@@ -9,7 +9,7 @@ import type { CertificateSpec } from '../config/config.ts';
 
 const generate = promisify(generateKeyPair);
 
-/** PKCS#8 PEM of a fresh key. RSA takes its time: it is generated off the main thread. */
+/** PKCS#8 PEM of a fresh key, generated off the main thread: RSA takes its time. */
 export async function generateKey(keyType: string): Promise<string> {
   const privateKey = keyType.startsWith('rsa')
     ? (await generate('rsa', { modulusLength: Number(keyType.slice('rsa'.length)) })).privateKey
@@ -28,8 +28,9 @@ export async function keyFor(
   if (ref === undefined) return generateKey(keyType);
   for (const fleet of spec.fleets) {
     const object = await bucket.get(layout.pem(fleet, spec.name, ref.sha256));
-    if (object !== undefined)
+    if (object !== undefined) {
       return parse(object.body.toString('utf8')).key.export({ type: 'pkcs8', format: 'pem' }).toString();
+    }
   }
   return generateKey(keyType);
 }

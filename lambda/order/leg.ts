@@ -54,7 +54,7 @@ export class OrderLeg {
     return this.#leg.presented;
   }
 
-  /** @throws BucketError `ERR_BUCKET_CONFLICT` if another pass has moved on with the record */
+  /** @throws BucketError `ERR_BUCKET_CONFLICT` if another pass has changed the record */
   async save(change: Partial<LegRecord>): Promise<void> {
     const leg = { ...this.#leg, ...change };
     await saveOrderRecord(this.#bucket, this.#stored, {

@@ -1,6 +1,6 @@
 /**
- * One certificate, from a leg of its order record to a verified combined PEM. Every step looks at what the CA says
- * first, so a pass that was killed anywhere is simply continued by the next one, with the same key and the same order.
+ * Takes one leg of an order record to a verified combined PEM. Every step first asks the CA how far the order is, so
+ * the next pass continues a pass that was killed anywhere, with the same key and the same order.
  */
 import { isIP } from 'node:net';
 import { assemble, type CombinedPem, verify } from '#contract/combined-pem.ts';
@@ -22,7 +22,7 @@ export interface Obtained {
   pem: CombinedPem;
 }
 
-/** @param claimedOrders URLs of orders that belong to some certificate: none is adopted twice */
+/** @param claimedOrders URLs of orders that belong to a certificate: none is adopted twice */
 export async function obtain(
   pass: Pass,
   { client, settings }: CaAccount,
@@ -53,8 +53,9 @@ async function openOrder(
     log('order.resumed', { certificate, order: named.url, status: named.status });
     return named;
   }
-  if (orderUrl !== undefined)
+  if (orderUrl !== undefined) {
     log('order.abandoned', { certificate, order: orderUrl, status: named?.status ?? 'gone' });
+  }
   const mayBeLost = leg.isResumed && orderUrl === undefined;
   const adopted = mayBeLost ? await findLostOrder(client, leg, claimedOrders) : undefined;
   const order = adopted ?? (await requestOrder(client, leg, claimedOrders));
@@ -66,8 +67,8 @@ async function openOrder(
 }
 
 /**
- * A pass that died between newOrder and the record's update left an order that nobody names. Let's Encrypt hands
- * it out again on newOrder; for the others the account's list of orders (RFC 8555 §7.1.2.1) is searched.
+ * A pass that dies between newOrder and the record's update leaves an order that no record names. Let's Encrypt hands
+ * it out again on newOrder; at other CAs the account's list of orders (RFC 8555 §7.1.2.1) has it.
  */
 async function findLostOrder(
   client: AcmeClient,
@@ -102,7 +103,7 @@ async function requestOrder(
   } catch (error) {
     if (!isReplacesRefused(error)) throw error;
     // RFC 9773 §5: an order that replaces it exists already. If it is ours and open, it is resumed (Let's Encrypt
-    // hands it out again); else the certificate is wanted all the same.
+    // hands it out again); else an order without `replaces` still gives the certificate.
     return (await findLostOrder(client, leg, claimedOrders)) ?? newOrder(client, request);
   }
 }
@@ -113,7 +114,7 @@ function identifierOf(value: string): Identifier {
 
 /**
  * `alreadyReplaced` is the error of RFC 9773 §7.4; older servers say `malformed` or `conflict` with status 409, and some answer
- * 500 for a predecessor that they do not know (yet). An order that was made all the same is found by its names, or handed out again.
+ * 500 for a predecessor that they do not know (yet). If the order was made anyway, its names find it, or newOrder hands it out again.
  */
 function isReplacesRefused(error: unknown): boolean {
   if (!(error instanceof AcmeProblem)) return false;
@@ -133,8 +134,9 @@ async function complete(pass: Pass, client: AcmeClient, leg: OrderLeg, opened: O
     order = (await finalize(client, order, leg.key)) ?? (await finalizeLater(client, order, leg.key, timing));
   }
   // `ready` after finalize is a lagging replica (RFC 8555 §7.4): polled on like `processing`.
-  if (order.status !== 'valid' && order.status !== 'invalid')
+  if (order.status !== 'valid' && order.status !== 'invalid') {
     order = await waitOrder(client, order.url, ['valid'], timing);
+  }
   if (order.status === 'valid') return order;
   throw new AuthorizationFailed(leg.record.identifiers.join(', '), 'the order is invalid', order.error);
 }

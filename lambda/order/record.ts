@@ -20,23 +20,25 @@ const leg = z.looseObject({
   keyType: z.string(),
   /** PKCS#8 PEM. The prefix `issuer/` is readable by the issuer alone. */
   key: z.string(),
-  /** certID (RFC 9773 §4.1) that the order names, or shall name. */
+  /** certID (RFC 9773 §4.1) of the certificate that the order replaces. */
   replaces: z.string().optional(),
   /** Set as soon as newOrder has answered. */
   orderUrl: z.url().optional(),
-  /** Challenge answers that were, or were about to be, presented: to be removed if the pass died. */
+  /** Challenge answers that were, or were about to be, presented: the next pass removes them if this one dies. */
   presented: z.array(presented).default([]),
 });
 
 const orderRecord = z.looseObject({
   version: z.literal(1),
   createdAt: instant,
+  /** Of the CA that has the order. */
   directoryUrl: z.url(),
   identifiers: z.array(z.string()).min(1),
   profile: z.string().optional(),
   legs: z.array(leg).min(1).max(2),
+  /** In a row. */
   failures: z.number().int().min(0).default(0),
-  /** No attempt before. */
+  /** The next attempt comes no earlier. */
   notBefore: instant,
   lastFailure: z
     .looseObject({
@@ -51,10 +53,10 @@ const orderRecord = z.looseObject({
 export type OrderRecord = z.infer<typeof orderRecord>;
 export type LegRecord = OrderRecord['legs'][number];
 
-/** A record as the bucket holds it, and the ETag under which it may be replaced; saving moves it on. */
+/** A record as the bucket holds it, and the ETag under which it may be replaced; saving changes both. */
 export interface StoredRecord {
   readonly name: CertificateName;
-  /** It was read, not made by this pass. */
+  /** An earlier pass made it. */
   readonly isResumed: boolean;
   record: OrderRecord;
   etag: string;
@@ -67,7 +69,7 @@ export interface OrderRecords {
   unreadable: Map<string, ContractError>;
 }
 
-/** One listing, then one read for each order in flight: nothing where nothing is in flight. */
+/** Costs one listing, and one read for each order in flight. */
 export async function readOrderRecords(bucket: Bucket): Promise<OrderRecords> {
   const keys = await bucket.list(layout.orders);
   const all: OrderRecords = { records: new Map(), unreadable: new Map() };
@@ -91,7 +93,7 @@ export async function createOrderRecord(
   return { name, isResumed: false, record, etag };
 }
 
-/** @throws BucketError `ERR_BUCKET_CONFLICT` if another pass has moved on with it */
+/** @throws BucketError `ERR_BUCKET_CONFLICT` if another pass has changed it */
 export async function saveOrderRecord(
   bucket: Bucket,
   stored: StoredRecord,

@@ -1,4 +1,4 @@
-/** The end of a pass: the hosts are told what is new, what they have said is read, and it all becomes figures. */
+/** The end of a pass on Lambda: notifies the fleets that have changed, reads what the hosts report, and sums it up in metrics. */
 import {
   type HostSummaries,
   readHostSummaries,
@@ -11,7 +11,7 @@ import type { FleetNotifier } from '../fleet/run-command.ts';
 import type { PassResult } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
 
-/** @param notifier undefined: hosts are left to their polls */
+/** @param notifier undefined: the hosts only poll */
 export async function afterPass(
   pass: Pick<Pass, 'bucket' | 'log' | 'timing'>,
   notifier: FleetNotifier | undefined,
@@ -35,12 +35,12 @@ export async function afterPass(
 
 function measure(
   { outcomes, manifests }: PassResult,
-  notes: HostSummaries['fleets'],
+  summaries: HostSummaries['fleets'],
   notifyFailed: number,
   now: Date,
 ): PassMetrics {
   const fleets = [...manifests].map(([fleet, read]) => ({
-    summaries: notes[fleet] ?? {},
+    summaries: summaries[fleet] ?? {},
     manifest: read && { etag: read.etag, updatedAt: new Date(read.manifest.updatedAt) },
   }));
   const configured = new Set<string>(outcomes.map(({ certificate }) => certificate));

@@ -1,4 +1,4 @@
-/** Pure: is a certificate to be ordered, from whom, and why. Every answer carries its reason; the caller logs it. */
+/** Decides, purely, whether a certificate is to be ordered, from which CA, and why. Each decision carries its reason; the caller logs it. */
 import { DAY_MS, HOUR_MS } from '#common/time.ts';
 import type { ManifestEntry, PemRef } from '#contract/manifest.ts';
 import type { CertificateSpec } from '../config/config.ts';
@@ -24,7 +24,7 @@ export type ObtainReason =
 export type Decision =
   /** Order now from this CA. */
   | { action: 'obtain'; reason: ObtainReason; directoryUrl: string }
-  /** An order is in flight or failed before: go on with it. */
+  /** An order is in flight or failed before: resume it. */
   | { action: 'resume'; reason: 'order-in-flight' | 'retry'; directoryUrl: string }
   /** To be ordered, but not before `until`. */
   | { action: 'defer'; reason: 'backing-off' | 'ca-paused' | 'order-budget'; until: Date }
@@ -34,9 +34,9 @@ export type Decision =
 export interface CaChoice {
   directoryUrl: string;
   preferredChain?: string | undefined;
-  /** It told us to stay away until then. */
+  /** It asked us to stay away until then. */
   pausedUntil?: Date | undefined;
-  /** It was out of reach: others go first until then. */
+  /** It was out of reach: other CAs go first until then. */
   avoidedUntil?: Date | undefined;
 }
 
@@ -51,13 +51,13 @@ export interface DueInput {
   record: OrderRecord | undefined;
   forced: boolean;
   now: Date;
-  /** The longest time until somebody asks again. */
+  /** The longest time until the next pass decides again. */
   wakeMs: number;
 }
 
 /** Below this lifetime a third is too short for people to react: half of it is kept (Let's Encrypt's advice). */
 const SHORT_LIVED_MS = 10 * DAY_MS;
-/** With less than this share of its life left, a certificate is renewed whatever anybody wishes. */
+/** With less than this share of its life left, a certificate is renewed whatever its window says. */
 const EMERGENCY_SHARE = 1 / 20;
 /** After so many failures that were the CA's own fault, the next CA is asked. */
 const FAILURES_BEFORE_FALLBACK = 2;
@@ -76,7 +76,7 @@ export function decide(input: DueInput): Decision {
   return obtainFrom(cas, reason, input.now);
 }
 
-/** An order can only give what it was made for; a changed wish needs another order. */
+/** An order gives only what it was made for: a changed spec needs a new one. */
 export function matchesSpec(record: OrderRecord, spec: CertificateSpec): boolean {
   return (
     record.profile === spec.profile &&
@@ -96,19 +96,20 @@ function decideInFlight(record: OrderRecord, input: DueInput): Decision {
   const pausedUntil = cas.find((ca) => ca.directoryUrl === directoryUrl)?.pausedUntil;
   // An order that the CA has given out already costs no new one: only what is still to be ordered waits.
   const isOrdered = record.legs.every((leg) => leg.orderUrl !== undefined);
-  if (pausedUntil !== undefined && pausedUntil > now && !isOrdered)
+  if (pausedUntil !== undefined && pausedUntil > now && !isOrdered) {
     return { action: 'defer', reason: 'ca-paused', until: pausedUntil };
+  }
   return { action: 'resume', reason: record.failures === 0 ? 'order-in-flight' : 'retry', directoryUrl };
 }
 
-/** In an emergency nobody waits for a day: an hour is what the CAs' limits on failed validations allow. */
+/** A day is too long in an emergency; an hour is what the CAs' limits on failed validations allow. */
 function nextAttempt({ notBefore, lastFailure }: OrderRecord, { published, now }: DueInput): Date {
   const isUrgent = published?.pems.some((pem) => isEmergency(pem, now)) ?? false;
   if (!isUrgent || lastFailure === undefined) return notBefore;
   return new Date(Math.min(notBefore.getTime(), lastFailure.at.getTime() + HOUR_MS));
 }
 
-/** The way back is here: a new order always begins with the first CA that is neither paused nor out of reach. */
+/** A new order begins with the first CA that is neither paused nor out of reach: this is the way back from a fallback CA. */
 function obtainFrom(cas: readonly CaChoice[], reason: ObtainReason, now: Date): Decision {
   const isOver = (until: Date | undefined) => until === undefined || until <= now;
   const open = cas.filter((ca) => isOver(ca.pausedUntil));
@@ -123,13 +124,8 @@ function reasonToObtain(input: DueInput): ObtainReason | undefined {
   if (published === undefined) return 'missing';
   if (published.pems.some(({ sha256 }) => input.revoked?.has(sha256))) return 'revoked';
   if (exactSet(published.identifiers) !== exactSet(spec.identifiers)) return 'identifiers-changed';
-  if (
-    published.pems
-      .map((pem) => pem.keyType)
-      .sort()
-      .join() !== spec.keyTypes.join()
-  )
-    return 'key-type-changed';
+  const keyTypes = published.pems.map((pem) => pem.keyType).sort();
+  if (keyTypes.join() !== spec.keyTypes.join()) return 'key-type-changed';
   const ca = cas.find(({ directoryUrl }) => directoryUrl === published.issued.directoryUrl);
   if (ca === undefined) return 'ca-changed';
   // A fallback CA may know neither profile nor chain: what it gave is good until it is due.
@@ -140,7 +136,7 @@ function reasonToObtain(input: DueInput): ObtainReason | undefined {
   return reasonInTime(input, published.pems);
 }
 
-/** The CA's wish if it has one, else the lifetime; the most urgent of a pair decides. */
+/** The CA's window if there is one, else the lifetime; the most urgent PEM of a pair decides. */
 function reasonInTime({ windows, now, wakeMs }: DueInput, pems: readonly PemRef[]): ObtainReason | undefined {
   const reasons = pems.map((pem) => {
     const window = windows.get(pem.certId ?? '');
@@ -165,7 +161,7 @@ function isEmergency(pem: PemRef, now: Date): boolean {
   return to - now.getTime() <= (to - from) * EMERGENCY_SHARE;
 }
 
-/** When it will be due, for people; the earliest of a pair. */
+/** When the certificate will be due, for people; of a pair, when its first PEM will. */
 function renewalTime({ published, windows }: DueInput): Date {
   const times = (published?.pems ?? []).map((pem) =>
     (windows.get(pem.certId ?? '')?.renewAt ?? lifetimeRenewal(pem)).getTime(),

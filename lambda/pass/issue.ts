@@ -40,6 +40,7 @@ export async function issueCertificate(pass: Pass, survey: Survey, plan: Plan): 
   }
 }
 
+/** A fleet that lacks the certificate gets it; nothing is ordered. */
 async function keep(pass: Pass, survey: Survey, plan: Plan): Promise<Outcome> {
   const { spec, published } = plan;
   if (published !== undefined) await copyToFleets(pass, survey, spec, published);
@@ -58,7 +59,7 @@ function defer(pass: Pass, plan: Plan): Outcome {
 
 type Blocker = { result: 'postponed'; reason: 'out-of-time' } | { result: 'deferred'; reason: 'ca-paused' };
 
-/** What came up since the plans were made: the time is over, or the CA told another certificate to stay away. */
+/** What came up since the plans were made: the time is over, or the CA has meanwhile asked us to stay away. */
 function blockerOf(
   { timing }: Pass,
   { budget }: Survey,
@@ -66,8 +67,9 @@ function blockerOf(
   directoryUrl: string,
 ): Blocker | undefined {
   const now = timing.now();
-  if (timing.deadline.getTime() - now.getTime() < MIN_ORDER_MS)
+  if (timing.deadline.getTime() - now.getTime() < MIN_ORDER_MS) {
     return { result: 'postponed', reason: 'out-of-time' };
+  }
   const until = budget.pausedUntil(directoryUrl);
   const isPaused = until !== undefined && until > now;
   return isPaused && !order.isPlaced ? { result: 'deferred', reason: 'ca-paused' } : undefined;
@@ -79,6 +81,7 @@ function postpone({ log }: Pass, { budget }: Survey, order: OrderInFlight, block
   return { ...outcomeOf(order.plan, blocker.result), reason: blocker.reason };
 }
 
+/** Obtains the certificate from this CA and publishes it. */
 async function issue(
   pass: Pass,
   survey: Survey,
@@ -92,12 +95,14 @@ async function issue(
   const account = await openAccountAt(pass.cas, directoryUrl);
   const obtained: Obtained[] = [];
   // One after the other: a pair has the same names, and some CAs give out one pending order for both.
-  for (const leg of await order.open(account))
+  for (const leg of await order.open(account)) {
     obtained.push(await obtain(pass, account, leg, survey.claimedOrders));
+  }
   survey.budget.recordIssued({ directoryUrl, identifiers, count: obtained.length });
   const entry = newManifestEntry(spec, issuedBy(account, order), obtained, pass.timing.now());
-  for (const { serial, notAfter } of entry.pems)
+  for (const { serial, notAfter } of entry.pems) {
     pass.log('certificate.issued', { certificate, serial, notAfter });
+  }
   const texts = obtained.map(({ text }) => ({ sha256: digest(text), text }));
   await publish(pass, survey, order.plan, { entry, texts });
   await order.delete();
@@ -109,7 +114,7 @@ function issuedBy({ client, settings }: CaAccount, { profile }: OrderInFlight) {
   return { directoryUrl, accountUrl: client.accountUrl ?? '', profile, preferredChain };
 }
 
-/** To every fleet of the certificate, with the staples that its CA gives. */
+/** Publishes to every fleet of the certificate, with the staples that its CA gives. */
 async function publish(
   pass: Pass,
   { publishers }: Survey,
@@ -123,6 +128,7 @@ async function publish(
   }
 }
 
+/** Returns what was reserved, and keeps the failure where the next pass looks: in the CA's state, in the order record. */
 async function fail(pass: Pass, survey: Survey, order: OrderInFlight, error: unknown): Promise<Outcome> {
   const { spec, decision } = order.plan;
   if ('directoryUrl' in decision) {

@@ -20,7 +20,7 @@ import { budgetRequestOf, type Plan, placedOrders } from './plan.ts';
 export class OrderInFlight {
   readonly plan: Plan;
   readonly #pass: Pass;
-  /** What was reserved for the plan; the record moves on, this does not. */
+  /** What the budget has reserved for the plan. Kept from the start: the record changes meanwhile. */
   readonly #reserved: BudgetRequest | undefined;
   readonly #placedBefore: number;
   #stored: StoredRecord | undefined;
@@ -46,7 +46,7 @@ export class OrderInFlight {
     return { ...this.#reserved, count: this.#reserved.count - placed };
   }
 
-  /** Of the order, which a fallback CA may not know. */
+  /** That the record was made for: a fallback CA may not offer the configured one. */
   get profile(): string | undefined {
     return this.#stored?.record.profile;
   }
@@ -77,7 +77,7 @@ export class OrderInFlight {
         certificate: stored.name,
         code: codeOf(unsaved),
         error: messageOf(unsaved),
-        reason: 'the failure could not be remembered',
+        reason: 'the failure could not be saved',
       });
     }
   }

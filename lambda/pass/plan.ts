@@ -1,4 +1,4 @@
-/** What a pass is about to do with each certificate, and the shape in which it reports the outcome. */
+/** What a pass is about to do with each certificate, within the CAs' budgets, and the outcome it reports. */
 import { MINUTE_MS } from '#common/time.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { BudgetRequest, CaBudget } from '../ca/budget.ts';
@@ -16,12 +16,15 @@ import { readableSpecs, type Survey } from './survey.ts';
 export interface Plan {
   spec: CertificateSpec;
   decision: Decision;
+  /** The newest publication in any of the certificate's fleets. */
   published: ManifestEntry | undefined;
+  /** The order record that an earlier pass has left. */
   stored: StoredRecord | undefined;
+  /** The key is not reused, whatever the spec says. */
   isFreshKey: boolean;
 }
 
-/** What is the same for all certificates of a pass. */
+/** Input of the decision that all certificates of a pass share. */
 export type PlanContext = Omit<DueInput, 'spec' | 'published' | 'record'>;
 
 /** Decides about every certificate whose documents can be read. @param revoked SHA-256 of PEMs, by OCSP */
@@ -56,7 +59,7 @@ function contextOf({ config, options, timing }: Pass, { budget }: Survey): Omit<
 export function makePlan(subject: Omit<Plan, 'decision'>, context: PlanContext): Plan {
   const { spec, published, stored, isFreshKey } = subject;
   const decision = decide({ ...context, spec, published, record: stored?.record });
-  // Why it was revoked is not known here: the key may be compromised.
+  // OCSP does not say why it was revoked: the key may be compromised.
   return { ...subject, decision, isFreshKey: isFreshKey || decision.reason === 'revoked' };
 }
 
@@ -82,11 +85,12 @@ export function budgetRequestOf({ decision, spec, stored }: Plan): BudgetRequest
   return { directoryUrl, identifiers: spec.identifiers, count: spec.keyTypes.length - placed };
 }
 
+/** Legs whose order the CA has given out. */
 export function placedOrders(stored: StoredRecord | undefined): number {
   return stored?.record.legs.filter((leg) => leg.orderUrl !== undefined).length ?? 0;
 }
 
-/** Of what is due, with the places where the CA will look for the answers. */
+/** The outcome of a dry run; for what is due, with the DNS records in which the CA will look. */
 export async function plannedOutcome(plan: Plan, solver: ChallengeSolver): Promise<Outcome> {
   switch (plan.decision.action) {
     case 'keep':
@@ -117,7 +121,7 @@ export function outcomeOf({ spec, decision, published }: Plan, result: Outcome['
   };
 }
 
-/** Nothing published is the most urgent. */
+/** In ms since the epoch; what is not published yet is the most urgent. */
 function expiryOf({ published }: Plan): number {
   return Math.min(
     ...(published?.pems ?? []).map((pem) => Date.parse(pem.notAfter)),

@@ -13,7 +13,7 @@ import type { RenewalInfo } from '../acme/renewal-info.ts';
 import type { Log } from '../log.ts';
 import type { Pass } from '../pass.ts';
 
-/** What the CA wishes for one certificate, by its certID. */
+/** When the CA wants one certificate renewed. */
 export interface RenewalWindow {
   start: Date;
   end: Date;
@@ -30,7 +30,7 @@ const storedWindow = z.object({
 });
 const windowDocument = z.object({ version: z.literal(1), windows: z.record(z.string(), storedWindow) });
 
-export type StoredWindow = z.infer<typeof storedWindow>;
+type StoredWindow = z.infer<typeof storedWindow>;
 
 /** The windows of the published certificates, as fresh as their CA wants them. Asking may fail: the old answer holds then. */
 export async function refreshWindows(
@@ -43,7 +43,7 @@ export async function refreshWindows(
       certId === undefined ? [] : [{ name, certId, directoryUrl: entry.issued.directoryUrl }],
     ),
   );
-  // What cannot be read is started over: everything in it can be asked for again.
+  // A document that cannot be read starts over: the CA can be asked for all of it again.
   const stored = await readCached(bucket, layout.renewalInfo, windowDocument);
   const old = stored.value?.windows ?? {};
   const answers = await inParallel(
@@ -116,7 +116,7 @@ export function pickTime(certId: string, start: Date, end: Date): Date {
   return new Date(Math.floor(start.getTime() + share * (end.getTime() - start.getTime())));
 }
 
-/** A changed window is news for the operator, above all with an explanation (§4.2). */
+/** The operator should learn of a changed window, above all with an explanation (§4.2). */
 function logChange(log: Log, certificate: string, { start, end, explanationUrl }: StoredWindow): void {
   const times = { start: start.toISOString(), end: end.toISOString() };
   log('renewal-info.changed', { certificate, ...times, explanationUrl });

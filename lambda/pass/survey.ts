@@ -16,11 +16,11 @@ import {
 export interface Survey extends PublishedFleets {
   /** The certificates of this pass, as configured. */
   readonly specs: readonly CertificateSpec[];
-  /** By certificate: why it cannot be decided about: a broken manifest of one of its fleets, or its own order record. */
-  readonly blocked: ReadonlyMap<string, Error>;
-  /** By certificate: orders in flight or failing, of unconfigured certificates too. */
+  /** By certificate: the document that blocks it, its own order record or the manifest of one of its fleets. */
+  readonly blocked: ReadonlyMap<string, ContractError>;
+  /** By certificate, also of those that are not configured any more: orders in flight or failing. */
   readonly records: ReadonlyMap<string, StoredRecord>;
-  /** URLs of orders that belong to a certificate, so that no other adopts them; those of this pass are added. */
+  /** URLs of orders that belong to a certificate, so that no other adopts them. This pass adds its own. */
   readonly claimedOrders: Set<string>;
   readonly budget: CaBudget;
 }
@@ -32,7 +32,7 @@ export async function surveyBucket(pass: Pass): Promise<Survey> {
   const { records, unreadable } = await readOrderRecords(bucket);
   const blocked = new Map(unreadable);
   for (const { name, fleets } of specs) {
-    const error = fleets.map((fleet) => broken.get(fleet)).find((one) => one !== undefined);
+    const [error] = fleets.flatMap((fleet) => broken.get(fleet) ?? []);
     if (error !== undefined) blocked.set(name, error);
   }
   const publishers = createPublishers(bucket, read.keys(), timing.now);
@@ -44,7 +44,7 @@ export async function surveyBucket(pass: Pass): Promise<Survey> {
     claimedOrders: new Set([...records.values()].flatMap(orderUrlsOf)),
     budget: await readCaBudget({ bucket, ordersPer3Hours, now: timing.now, log }),
     publishers,
-    /** As they were read, or as this pass has written them meanwhile. */
+    /** As this pass has read them, or written them since. */
     get manifests() {
       return new Map(
         [...read].map(([fleet, manifest]) => [fleet, publishers.get(fleet)?.latest ?? manifest]),

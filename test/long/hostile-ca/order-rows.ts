@@ -173,7 +173,7 @@ const spoiltRows: Row[] = [
     orders: 2,
   })),
   {
-    name: 'the account is gone at the CA: registered anew',
+    name: 'the account is gone at the CA: registered again',
     spoil: (ca) => {
       const registered = ca.count('newAccount');
       for (const resource of ['newOrder', 'orders', 'account', 'authorization', 'finalize'] as const) {

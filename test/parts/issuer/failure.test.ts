@@ -76,7 +76,7 @@ test('one certificate that fails stops no other', async (t) => {
   assert.deepEqual(await stage.bucket.list('issuer/order/'), ['issuer/order/bad.test.json']);
 });
 
-test('an answer that cannot be removed is told, and fails nothing', async (t) => {
+test('an answer that cannot be removed is logged, and fails nothing', async (t) => {
   const stage = await startStage(t);
   const solver = { ...http01Solver(stage.bucket), cleanUp: () => Promise.reject(new Error('access denied')) };
 

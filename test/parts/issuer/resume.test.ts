@@ -1,4 +1,4 @@
-/** A pass that broke off anywhere is gone on with, by the same key and the same order. */
+/** The next pass continues one that broke off anywhere, with the same key and the same order. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { verify } from '#contract/combined-pem.ts';

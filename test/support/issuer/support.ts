@@ -103,7 +103,7 @@ export interface Clock extends Timing {
   readonly waits: number[];
 }
 
-/** A clock that stands still, and jumps when somebody waits. */
+/** A clock that stands still, and jumps over every wait. */
 export function fakeClock(from = noon, passMs = 900_000): Clock {
   let time = from;
   const waits: number[] = [];

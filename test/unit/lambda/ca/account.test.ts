@@ -71,7 +71,7 @@ test('an account that is registered is not registered again, and unknown fields 
   assert.equal(bucket.text(key), text);
 });
 
-test('a pass that died before it knew the URL is gone on with, by the same key', async () => {
+test('a pass that died before it knew the URL is continued with the same key', async () => {
   const bucket = memoryBucket();
   await assert.rejects(open(bucket, fakeCa(() => refuse('serverInternal', 500)).exchange), {
     code: 'ERR_ACME_PROBLEM',
@@ -100,7 +100,7 @@ for (const text of [
   '{"version":2,"key":"MIGHAgEA"}',
   '{"version":1}',
 ]) {
-  test(`an account record that is ${JSON.stringify(text.slice(0, 20))}… is ERR_ACCOUNT_RECORD: no other key is made, and none is told`, async () => {
+  test(`an account record that is ${JSON.stringify(text.slice(0, 20))}… is ERR_ACCOUNT_RECORD: no other key is made, and the message holds none`, async () => {
     const bucket = memoryBucket();
     await bucket.put(key, text);
 

@@ -74,7 +74,7 @@ const choose = (...cas: Parameters<typeof decide>[0]['cas']) =>
     wakeMs: 900_000,
   });
 
-test('a CA that is out of reach is passed over while there is another one, and asked when there is none', () => {
+test('a CA that is out of reach is passed over while there is another CA, and asked when there is none', () => {
   const first = { directoryUrl: FIRST, avoidedUntil: minutes(10) };
   const toSecond = { action: 'obtain', reason: 'missing', directoryUrl: SECOND };
 

@@ -30,7 +30,7 @@ function passOf(caState: CaState = { version: 1, cas: {}, sets: {} }, begin = no
   return { budget: new CaBudget(options, caState), events, clock };
 }
 
-test('rateLimited: the CA is left alone, and that is told once for all certificates of the pass', () => {
+test('rateLimited: the CA is left alone, and that is logged once for all certificates of the pass', () => {
   const pass = passOf();
 
   pass.budget.recordFailure(DIRECTORY_URL, rateLimited, true);
@@ -42,7 +42,7 @@ test('rateLimited: the CA is left alone, and that is told once for all certifica
   assert.equal(pass.budget.pausedUntil(OTHER), undefined);
 });
 
-test('a pause that is over begins anew, longer', () => {
+test('after a pause the next one is longer', () => {
   const pass = passOf();
   pass.budget.recordFailure(DIRECTORY_URL, rateLimited, true);
   pass.clock.advance(15 * MINUTE_MS);

@@ -137,7 +137,7 @@ test('fields of a newer version survive a change', async () => {
   assert.equal(read?.record.failures, 1);
 });
 
-test('a record is created once, and saved only by whoever read it last', async () => {
+test('a record is created once, and saved only by the pass that read it last', async () => {
   const bucket = memoryBucket();
   const mine = await createOrderRecord(bucket, name, recordOf());
   const theirs = (await readOrderRecords(bucket)).records.get(name);

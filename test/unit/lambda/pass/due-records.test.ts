@@ -5,10 +5,10 @@ import { type Decision, type DueInput, decide } from '../../../../lambda/pass/du
 import { after, DAY_MS, DIRECTORY_URL, dueInputOf, noon, recordOf } from '../../../support/issuer/support.ts';
 
 const inDays = (days: number) => after(noon, days * DAY_MS);
-const anew = (reason: string) => ({ action: 'obtain', reason, directoryUrl: DIRECTORY_URL }) as Decision;
+const obtain = (reason: string) => ({ action: 'obtain', reason, directoryUrl: DIRECTORY_URL }) as Decision;
 const fresh = (until: Date): Decision => ({ action: 'keep', reason: 'fresh', until });
 const retry: Decision = { action: 'resume', reason: 'retry', directoryUrl: DIRECTORY_URL };
-const goOn: Decision = { action: 'resume', reason: 'order-in-flight', directoryUrl: DIRECTORY_URL };
+const resume: Decision = { action: 'resume', reason: 'order-in-flight', directoryUrl: DIRECTORY_URL };
 const backingOff = (until: Date): Decision => ({ action: 'defer', reason: 'backing-off', until });
 
 interface Row extends Partial<DueInput> {
@@ -19,17 +19,17 @@ interface Row extends Partial<DueInput> {
 const sameRecord = recordOf();
 const failed = (notBefore: Date) => recordOf({ failures: 1, notBefore });
 const RECORDS: Row[] = [
-  { says: 'an order in flight is gone on with', record: sameRecord, published: undefined, decision: goOn },
+  { says: 'an order in flight is resumed', record: sameRecord, published: undefined, decision: resume },
   {
-    says: 'an order in flight is gone on with, also where the certificate is fresh',
+    says: 'an order in flight is resumed, also where the certificate is fresh',
     record: sameRecord,
-    decision: goOn,
+    decision: resume,
   },
   {
-    says: 'an order in flight is gone on with, forced or not',
+    says: 'an order in flight is resumed, forced or not',
     record: sameRecord,
     forced: true,
-    decision: goOn,
+    decision: resume,
   },
   {
     says: 'failed before: not before its time',
@@ -59,7 +59,7 @@ const RECORDS: Row[] = [
         says: `a record of another ${what} does not count: missing`,
         record,
         published: undefined,
-        decision: anew('missing'),
+        decision: obtain('missing'),
       },
       { says: `a record of another ${what} does not count: fresh`, record, decision: fresh(inDays(60)) },
     ];

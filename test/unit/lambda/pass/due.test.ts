@@ -28,7 +28,6 @@ const pair = (ecDays: number, rsaDays: number) =>
 const OTHER_URL = 'https://other.test/dir';
 const obtain = (reason: string, directoryUrl = DIRECTORY_URL) =>
   ({ action: 'obtain', reason, directoryUrl }) as Decision;
-const anew = obtain;
 const fresh = (until: Date): Decision => ({ action: 'keep', reason: 'fresh', until });
 
 interface Row extends Partial<DueInput> {
@@ -37,12 +36,12 @@ interface Row extends Partial<DueInput> {
 }
 
 const WISHES: Row[] = [
-  { says: 'nothing published: missing', published: undefined, decision: anew('missing') },
+  { says: 'nothing published: missing', published: undefined, decision: obtain('missing') },
   {
     says: 'nothing published, forced: still missing',
     published: undefined,
     forced: true,
-    decision: anew('missing'),
+    decision: obtain('missing'),
   },
   { says: 'just published: fresh until two thirds of its life', decision: fresh(inDays(60)) },
   {
@@ -95,7 +94,7 @@ const WISHES: Row[] = [
     says: 'a certificate without a certID has no window, and can be forced',
     published: entryOf({ pems: [{ ...pemRefOf(), certId: undefined }] }),
     forced: true,
-    decision: anew('forced'),
+    decision: obtain('forced'),
   },
 ];
 

@@ -34,7 +34,7 @@ Exit status: 0 done or nothing to do; 1 failed; 3 some certificates failed; 64 u
 `;
 
 /** 1 if all certificates failed, 3 if only some did. */
-export function exitStatusOf(outcomes: readonly Outcome[]): number {
+export function exitStatusOfOutcomes(outcomes: readonly Outcome[]): number {
   const failed = outcomes.filter((outcome) => outcome.result === 'failed').length;
   if (failed === 0) return EXIT.ok;
   return failed === outcomes.length ? EXIT.failed : EXIT.partlyFailed;

@@ -11,7 +11,7 @@ import {
   printToStderr,
   specOf,
 } from './command.ts';
-import { exitStatusOf, outcomeTable } from './output.ts';
+import { exitStatusOfOutcomes, outcomeTable } from './output.ts';
 
 export const runCommand: Command = (values) => pass(values, values['dry-run']);
 export const planCommand: Command = (values) => pass(values, true);
@@ -35,5 +35,5 @@ async function pass(values: CommandValues, dryRun: boolean): Promise<number> {
   }
   if (values.json) printJson({ version: 1, outcomes });
   else printToStderr(outcomeTable(outcomes));
-  return exitStatusOf(outcomes);
+  return exitStatusOfOutcomes(outcomes);
 }

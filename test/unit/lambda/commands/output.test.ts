@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EXIT, exitStatusOf, outcomeTable, reportTable, USAGE } from '../../../../lambda/commands/output.ts';
+import {
+  EXIT,
+  exitStatusOfOutcomes,
+  outcomeTable,
+  reportTable,
+  USAGE,
+} from '../../../../lambda/commands/output.ts';
 import type { Outcome } from '../../../../lambda/outcome.ts';
 import { named } from '../../../support/issuer/support.ts';
 
@@ -24,7 +30,7 @@ for (const [says, outcomes, status] of [
   ['one failed, others wait', results('failed', 'deferred'), EXIT.partlyFailed],
 ] as const) {
   test(`the exit status is ${status} where ${says}`, () => {
-    assert.equal(exitStatusOf(outcomes), status);
+    assert.equal(exitStatusOfOutcomes(outcomes), status);
   });
 }
 

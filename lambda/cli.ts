@@ -5,7 +5,7 @@ import { PEMFLEET_VERSION } from '#contract/version.ts';
 import { accountCommand } from './commands/account.ts';
 import {
   type Command,
-  parseCommandLine,
+  parseArguments,
   print,
   printJson,
   printToStderr,
@@ -43,7 +43,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 const TAKES_OPERANDS: ReadonlySet<Command> = new Set([revokeCommand]);
 
 async function main(args: string[]): Promise<number> {
-  const { values, positionals } = parseCommandLine(args);
+  const { values, positionals } = parseArguments(args);
   const [name = 'help', ...operands] = positionals;
   if (values.help || name === 'help') {
     print(USAGE);

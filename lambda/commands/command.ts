@@ -28,7 +28,7 @@ const OPTIONS = {
 } as const;
 
 /** @throws UsageError */
-export function parseCommandLine(args: string[]) {
+export function parseArguments(args: string[]) {
   try {
     return parseArgs({ args, options: OPTIONS, allowPositionals: true, allowNegative: true });
   } catch (error) {
@@ -36,7 +36,7 @@ export function parseCommandLine(args: string[]) {
   }
 }
 
-export type CommandValues = ReturnType<typeof parseCommandLine>['values'];
+export type CommandValues = ReturnType<typeof parseArguments>['values'];
 
 /** @returns the exit status (`EXIT`) */
 export type Command = (values: CommandValues, operands: readonly string[]) => Promise<number>;

@@ -6,7 +6,7 @@ import type { HostedZoneSettings } from '../../config/dns.ts';
 import { DnsFailed } from '../errors.ts';
 
 /** Whose credentials: those of the role that the issuer assumes, or without a role the issuer's own. */
-export type ZoneAccess = Pick<HostedZoneSettings, 'roleArn' | 'externalId'>;
+export type Route53Access = Pick<HostedZoneSettings, 'roleArn' | 'externalId'>;
 
 /** Route 53 takes five requests a second from an account; its other users want some of them too. */
 const INTERVAL_MS = 250;
@@ -20,7 +20,7 @@ export class Route53Api {
   /** Resolves when the next request may go. */
   #nextSlot = Promise.resolve();
 
-  constructor(access: ZoneAccess, timing: Timing) {
+  constructor(access: Route53Access, timing: Timing) {
     const { roleArn } = access;
     this.owner = roleArn === undefined ? "the issuer's account" : `the account of ${roleArn}`;
     this.timing = timing;

@@ -15,7 +15,7 @@ import type { Timing } from '../../acme/poll.ts';
 import { type DnsSettings, hostedZoneSettingsFor } from '../../config/dns.ts';
 import { type CnameLookup, cnameLookup, dnsTarget } from '../dns-target.ts';
 import type { ChallengeSolver, PresentedChallenge } from '../solver.ts';
-import { Route53Api, type ZoneAccess } from './api.ts';
+import { type Route53Access, Route53Api } from './api.ts';
 import { ChangeBatcher } from './change-batcher.ts';
 import { HostedZones } from './hosted-zones.ts';
 import type { Route53Zone } from './zone.ts';
@@ -95,7 +95,7 @@ export class Route53Solver implements ChallengeSolver {
     return { name, zone, batcher };
   }
 
-  #accountOf({ roleArn, externalId }: ZoneAccess): HostedZones {
+  #accountOf({ roleArn, externalId }: Route53Access): HostedZones {
     const key = `${roleArn} ${externalId}`;
     const opened = this.#accounts.get(key);
     if (opened !== undefined) return opened;

@@ -11,7 +11,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { request } from '../support/request.ts';
-import { allow, refusalOf, s3Of, startBench } from './support.ts';
+import { allow, refusalOf, s3Of, startBench } from './clients.ts';
 
 const Bucket = 'certs';
 const anyKey = `arn:aws:s3:::${Bucket}/*`;

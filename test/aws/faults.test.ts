@@ -5,8 +5,8 @@ import type { LookupFunction } from 'node:net';
 import { test } from 'node:test';
 import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { refusals } from './aws.ts';
+import { refusalOf, s3Of, startBench } from './clients.ts';
 import type { Fault } from './faults.ts';
-import { refusalOf, s3Of, startBench } from './support.ts';
 
 const Bucket = 'certs';
 const put = (s3: S3Client, Key: string) => s3.send(new PutObjectCommand({ Bucket, Key, Body: 'hello' }));

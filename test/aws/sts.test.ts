@@ -9,9 +9,9 @@ import { fromInstanceMetadata, fromTemporaryCredentials } from '@aws-sdk/credent
 import { setEnv } from '../support/env.ts';
 import { request } from '../support/request.ts';
 import type { Aws } from './aws.ts';
+import { allow, clientConfig, refusalOf, route53Of, startBench } from './clients.ts';
 import type { Principal } from './identity.ts';
 import { startImds } from './imds.ts';
-import { allow, clientConfig, refusalOf, route53Of, startBench } from './support.ts';
 
 const stsOf = (aws: Aws, who: Principal) => new STSClient(clientConfig(aws, who));
 const trust = (AWS: string, condition?: object) => ({

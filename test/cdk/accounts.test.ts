@@ -7,7 +7,7 @@ import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam';
 import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import { WRITER } from '../../cdk/bucket/prefixes.ts';
 import { PemfleetStack, pemfleetConfigOf, ZoneAccess } from '../../cdk/index.ts';
-import { agentRelease, small } from './support.ts';
+import { agentRelease, small } from './stacks.ts';
 
 const hostsArn = 'arn:aws:iam::222222222222:role/hosts';
 

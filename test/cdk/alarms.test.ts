@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Match } from 'aws-cdk-lib/assertions';
 import { METRICS } from '../../cdk/monitoring/metrics.ts';
 import { WATCHED } from '../bench/cost.ts';
-import { small, synthesize } from './support.ts';
+import { small, synthesize } from './stacks.ts';
 
 const { template } = synthesize(small, { alarmEmails: ['ops@example.com'] });
 const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm')).map(

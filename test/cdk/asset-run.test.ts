@@ -9,11 +9,11 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { Template } from 'aws-cdk-lib/assertions';
-import { startBench } from '../aws/support.ts';
+import { startBench } from '../aws/clients.ts';
 import { COUNTS } from '../bench/counts.ts';
 import { startPebble } from '../support/parts/pebble.ts';
 import { deployed } from './deployed.ts';
-import { stackOf } from './support.ts';
+import { stackOf } from './stacks.ts';
 
 /** What Lambda does, but for the time that is left. */
 const INVOKE = `import(process.argv[1]).then(({ handler }) => handler({}, { getRemainingTimeInMillis: () => 90_000 }))

@@ -6,7 +6,7 @@ import type { AgentOptions } from '../../cdk/fleet/user-data.ts';
 import type { PemfleetProps } from '../../cdk/index.ts';
 import { fleet } from '../support/agent/host.ts';
 import { deployed, type PolicyDocument } from './deployed.ts';
-import { acme, stackOf } from './support.ts';
+import { acme, stackOf } from './stacks.ts';
 
 const document = {
   ...{ acme, challenge: 'dns-01' },

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { ConfigError } from '#common/config-error.ts';
 import { pemfleetConfigOf, readPemfleetConfig } from '../../cdk/index.ts';
 import { checkConfig } from '../../lambda/config/config.ts';
-import { acme, small } from './support.ts';
+import { acme, small } from './stacks.ts';
 
 const one = { identifiers: ['www.example.com'] };
 const certificate = (changes: object) => ({ ...small, certificates: [{ ...one, ...changes }] });

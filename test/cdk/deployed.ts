@@ -1,5 +1,5 @@
 /** A template as CloudFormation would deploy it: names are invented, intrinsic functions become values. */
-import type { Synthesized } from './support.ts';
+import type { Synthesized } from './stacks.ts';
 
 export const ACCOUNT = '111111111111';
 export const REGION = 'eu-central-1';

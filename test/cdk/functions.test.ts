@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Match } from 'aws-cdk-lib/assertions';
-import { http01, small, synthesize, synthesizeEverything } from './support.ts';
+import { http01, small, synthesize, synthesizeEverything } from './stacks.ts';
 
 const defaults = synthesize(http01).template;
 const everything = synthesizeEverything().template;

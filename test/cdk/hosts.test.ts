@@ -14,15 +14,15 @@ import { parse } from 'yaml';
 import { NOTIFY_DOCUMENT } from '../../cdk/fleet/notify-document.ts';
 import { functionUrlSnippet } from '../../lambda/challenge/haproxy-lines.ts';
 import packageJson from '../../package.json' with { type: 'json' };
+import { allow, clientConfig, s3Of, startBench } from '../aws/clients.ts';
 import { startImds } from '../aws/imds.ts';
-import { allow, clientConfig, s3Of, startBench } from '../aws/support.ts';
 import { haproxyVersions, startHaproxy } from '../support/parts/haproxy.ts';
 import { freePort } from '../support/ports.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { deployHost } from './cloud-init.ts';
 import { REGION } from './deployed.ts';
 import { assertSnapshot } from './snapshot.ts';
-import { agentRelease, small, stackOf } from './support.ts';
+import { agentRelease, small, stackOf } from './stacks.ts';
 
 const run = promisify(execFile);
 const hostFile = (name: string) => fileURLToPath(new URL(`../../cdk/host/${name}`, import.meta.url));

@@ -9,7 +9,7 @@ import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import * as source from '../../cdk/index.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
-import { agentRelease, http01 } from './support.ts';
+import { agentRelease, http01 } from './stacks.ts';
 
 type Package = typeof source;
 

@@ -7,7 +7,7 @@ import { ZoneAccess } from '../../cdk/index.ts';
 import { createPolicyEngine } from '../aws/policy.ts';
 import type { Check } from '../aws/wire.ts';
 import { ACCOUNT, deployed, type PolicyDocument, REGION } from './deployed.ts';
-import { acme, stackOf, synthesize } from './support.ts';
+import { acme, stackOf, synthesize } from './stacks.ts';
 
 const document = {
   acme,

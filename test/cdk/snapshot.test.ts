@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Template } from 'aws-cdk-lib/assertions';
 import { assertSnapshot } from './snapshot.ts';
-import { http01, synthesize, synthesizeEverything } from './support.ts';
+import { http01, synthesize, synthesizeEverything } from './stacks.ts';
 
 function textOf(template: Template): string {
   return `${JSON.stringify(template.toJSON(), null, 2)}\n`;

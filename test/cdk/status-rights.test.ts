@@ -10,10 +10,10 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import { fleetName, hostName, layout } from '#contract/layout.ts';
 import { openBucket } from '#storage/open.ts';
 import { openWithoutSdk } from '#storage/open-without-sdk.ts';
-import { startBench } from '../aws/support.ts';
+import { startBench } from '../aws/clients.ts';
 import { setEnv } from '../support/env.ts';
 import { deployed } from './deployed.ts';
-import { stackOf } from './support.ts';
+import { stackOf } from './stacks.ts';
 
 const { stack } = stackOf();
 const assumedBy = new ServicePrincipal('ec2.amazonaws.com');

@@ -18,7 +18,7 @@ import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import { CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { ZoneAccess } from '../../cdk/index.ts';
-import { http01, synthesize, synthesizeEverything } from './support.ts';
+import { http01, synthesize, synthesizeEverything } from './stacks.ts';
 
 interface Report {
   pluginReports: { violations: { ruleName: string; description: string }[] }[];

@@ -2,8 +2,8 @@
 import { spawn } from 'node:child_process';
 import { openBucket } from '#storage/open.ts';
 import { type Aws, startAws } from '../aws/aws.ts';
+import { allow } from '../aws/clients.ts';
 import { startImds } from '../aws/imds.ts';
-import { allow } from '../aws/support.ts';
 import { fleet } from '../support/agent/host.ts';
 import { publisher } from '../support/agent/publish.ts';
 import { stageOn } from '../support/agent/stage.ts';

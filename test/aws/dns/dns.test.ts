@@ -9,7 +9,7 @@ import packet, { type RecordType } from 'dns-packet';
 import { issueByDns } from '../../support/issue-by-dns.ts';
 import { startPebble } from '../../support/parts/pebble.ts';
 import type { Aws } from '../aws.ts';
-import { route53Of, standingClock, startBench } from '../support.ts';
+import { route53Of, standingClock, startBench } from '../clients.ts';
 
 function resolverOf(aws: Aws): Resolver {
   const resolver = new Resolver({ timeout: 1000, tries: 1 });

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Change, ListResourceRecordSetsCommand } from '@aws-sdk/client-route-53';
 import type { Aws } from '../aws.ts';
-import { route53Of, startBench } from '../support.ts';
-import { change, fast, other, records, txt } from './support.ts';
+import { route53Of, startBench } from '../clients.ts';
+import { change, fast, other, records, txt } from './test-changes.ts';
 
 const shown = (aws: Aws, zoneId: string) =>
   aws.route53.records(zoneId).map(({ name, type, ttl, values }) => `${name} ${type} ${ttl} ${values}`);

@@ -9,9 +9,9 @@ import {
   ListHostedZonesCommand,
 } from '@aws-sdk/client-route-53';
 import { refusals } from '../aws.ts';
-import { allow, refusalOf, route53Of, standingClock, startBench } from '../support.ts';
+import { allow, refusalOf, route53Of, standingClock, startBench } from '../clients.ts';
 import { route53Suite } from './suite.ts';
-import { change, fast, other, txt } from './support.ts';
+import { change, fast, other, txt } from './test-changes.ts';
 
 route53Suite(async (t) => route53Of(await startBench(t, fast)));
 

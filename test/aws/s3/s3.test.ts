@@ -11,7 +11,7 @@ import {
   PutObjectCommand,
   paginateListObjectsV2,
 } from '@aws-sdk/client-s3';
-import { refusalOf, s3Of, startBench } from '../support.ts';
+import { refusalOf, s3Of, startBench } from '../clients.ts';
 import { openStage } from './stage.ts';
 import { s3Suite } from './suite.ts';
 

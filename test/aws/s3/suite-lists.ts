@@ -8,7 +8,7 @@ import {
   ListObjectVersionsCommand,
   PutBucketVersioningCommand,
 } from '@aws-sdk/client-s3';
-import { refusalOf } from '../support.ts';
+import { refusalOf } from '../clients.ts';
 import { type Open, openStage } from './stage.ts';
 
 export function listTests(open: Open): void {

@@ -10,7 +10,7 @@ import {
   HeadObjectCommand,
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
-import { refusalOf } from '../support.ts';
+import { refusalOf } from '../clients.ts';
 import { type Open, openStage } from './stage.ts';
 import { listTests } from './suite-lists.ts';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
-import { allow, refusalOf, s3Of, startBench } from '../support.ts';
+import { allow, refusalOf, s3Of, startBench } from '../clients.ts';
 
 const Bucket = 'certs';
 

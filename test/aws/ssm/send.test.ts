@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { refusals } from '../aws.ts';
-import { allow, refusalOf, startBench } from '../support.ts';
-import { byTag, clientOf, content, Parameters, script, stageOf } from './support.ts';
+import { allow, refusalOf, startBench } from '../clients.ts';
+import { byTag, clientOf, content, Parameters, script, stageOf } from './test-document.ts';
 
 test('SendCommand is refused where AWS refuses it', async (t) => {
   const aws = await startBench(t);

@@ -13,8 +13,8 @@ import {
   type SendCommandCommandInput,
 } from '@aws-sdk/client-ssm';
 import { makeTempDir } from '../../support/temp-dir.ts';
-import { refusalOf, startBench } from '../support.ts';
-import { clientOf, content, script, stageOf } from './support.ts';
+import { refusalOf, startBench } from '../clients.ts';
+import { clientOf, content, script, stageOf } from './test-document.ts';
 
 test('documents are kept as they were written', async (t) => {
   const aws = await startBench(t);

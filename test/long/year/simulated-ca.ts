@@ -1,10 +1,8 @@
 /** A CA by Boulder's rules (reference: Let's Encrypt's rate limits and ARI of 2026), on a simulated clock. */
+import { DAY_MS, HOUR_MS } from '#common/time.ts';
 import type { PemRef } from '#contract/manifest.ts';
 import { AcmeProblem, NoAcmeAnswer } from '../../../lambda/acme/problem.ts';
 import { pickTime, type RenewalWindow } from '../../../lambda/pass/renewal-windows.ts';
-
-export const HOUR_MS = 3_600_000;
-export const DAY_MS = 24 * HOUR_MS;
 
 export interface SimulatedCaOptions {
   lifetimeMs: number;

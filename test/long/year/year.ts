@@ -1,4 +1,5 @@
 /** A year of passes over a thousand certificates: the real decisions, failures and budgets, a simulated clock and CA. */
+import { HOUR_MS } from '#common/time.ts';
 import { type CertificateName, certificateName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import { CaBudget, pruned } from '../../../lambda/ca/budget.ts';
@@ -8,7 +9,7 @@ import { afterFailure } from '../../../lambda/order/back-off.ts';
 import type { OrderRecord, StoredRecord } from '../../../lambda/order/record.ts';
 import { makePlan, type Plan, withinBudget } from '../../../lambda/pass/plan.ts';
 import { memoryBucket } from '../../support/bucket/memory-bucket.ts';
-import { HOUR_MS, type Known, SimulatedCa, type SimulatedCaOptions } from './simulated-ca.ts';
+import { type Known, SimulatedCa, type SimulatedCaOptions } from './simulated-ca.ts';
 
 export interface YearOptions extends Omit<SimulatedCaOptions, 'random'> {
   certificates: number;

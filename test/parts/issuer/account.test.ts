@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { layout } from '#contract/layout.ts';
-import { startStage } from '../../support/issuer/ca.ts';
+import { startStage } from '../../support/issuer/stage.ts';
 
 test('twenty first passes at once end with one account and one key', async (t) => {
   const stage = await startStage(t, { withoutResponder: true });

@@ -1,12 +1,14 @@
 /** Orders that fail at a real CA, and what the next pass makes of them. */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { MINUTE_MS } from '#common/time.ts';
 import { layout } from '#contract/layout.ts';
 import { http01Solver } from '../../../lambda/challenge/http01.ts';
 import { readOrderRecords } from '../../../lambda/order/record.ts';
-import { base64Lines } from '../../support/contract.ts';
-import { MINUTE_MS, ordersAsked, type Stage, startStage } from '../../support/issuer/ca.ts';
-import { named } from '../../support/issuer/support.ts';
+import { named } from '../../support/issuer/documents.ts';
+import { ordersAsked, type Stage, startStage } from '../../support/issuer/stage.ts';
+import { base64Lines } from '../../support/odd-certificates.ts';
 
 const certificates = [{ identifiers: ['a.test', 'b.test'] }];
 const recordOf = async (stage: Stage) => (await readOrderRecords(stage.bucket)).records.get('a.test')?.record;

@@ -1,6 +1,8 @@
 // Standing still costs the same for ten certificates as for ten thousand: the requests of an idle pass are counted.
+
 import assert from 'node:assert/strict';
 import { after as afterAll, before, test } from 'node:test';
+import { DAY_MS } from '#common/time.ts';
 import { serializeHostStatus } from '#contract/host-status.ts';
 import { hostName, layout } from '#contract/layout.ts';
 import { emptyManifest, serializeManifest } from '#contract/manifest.ts';
@@ -11,18 +13,10 @@ import { afterPass } from '../../../lambda/pass/after-pass.ts';
 import { runPassExclusively } from '../../../lambda/wiring.ts';
 import { type Aws, startAws } from '../../aws/aws.ts';
 import { COUNTS } from '../../bench/counts.ts';
+import { after, fakeClock, noon } from '../../support/clock.ts';
 import { setEnv } from '../../support/env.ts';
-import {
-  after,
-  DAY_MS,
-  DIRECTORY_URL,
-  entryOf,
-  fakeClock,
-  fleet,
-  noon,
-  pemRefOf,
-  recordEvents,
-} from '../../support/issuer/support.ts';
+import { DIRECTORY_URL, entryOf, fleet, pemRefOf } from '../../support/issuer/documents.ts';
+import { recordEvents } from '../../support/issuer/events.ts';
 
 const SIZES = [10, 1_000, 10_000];
 const MOST_REQUESTS = 6;

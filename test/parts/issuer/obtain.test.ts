@@ -5,9 +5,9 @@ import { test } from 'node:test';
 import { verify } from '#contract/combined-pem.ts';
 import { fleetName, layout } from '#contract/layout.ts';
 import { readManifest } from '../../../lambda/publication/publisher.ts';
-import { base64Lines } from '../../support/contract.ts';
-import { type Stage, startStage } from '../../support/issuer/ca.ts';
-import { fleet, named } from '../../support/issuer/support.ts';
+import { fleet, named } from '../../support/issuer/documents.ts';
+import { type Stage, startStage } from '../../support/issuer/stage.ts';
+import { base64Lines } from '../../support/odd-certificates.ts';
 
 async function published(stage: Stage, name: string, of = fleet) {
   const entry = (await readManifest(stage.bucket, of))?.manifest.certificates[named(name)];

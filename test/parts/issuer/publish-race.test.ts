@@ -10,8 +10,9 @@ import { createPublisher, readManifest } from '../../../lambda/publication/publi
 import { type Aws, startAws } from '../../aws/aws.ts';
 import { AwsFailure } from '../../aws/wire.ts';
 import { interposed } from '../../support/bucket/interposed.ts';
+import { noon } from '../../support/clock.ts';
 import { setEnv } from '../../support/env.ts';
-import { entryOf, fleet, named, noon, pemRefOf } from '../../support/issuer/support.ts';
+import { entryOf, fleet, named, pemRefOf } from '../../support/issuer/documents.ts';
 
 const KEY = layout.manifest(fleet);
 const MOST_TRIES = 50;

@@ -1,6 +1,7 @@
 /** The next pass continues one that broke off anywhere, with the same key and the same order. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { MINUTE_MS } from '#common/time.ts';
 import { verify } from '#contract/combined-pem.ts';
 import { layout } from '#contract/layout.ts';
 import type { Transport } from '../../../lambda/acme/transport.ts';
@@ -8,9 +9,9 @@ import { readOrderRecords } from '../../../lambda/order/record.ts';
 import type { Outcome } from '../../../lambda/outcome.ts';
 import { readManifest } from '../../../lambda/publication/publisher.ts';
 import { interposed } from '../../support/bucket/interposed.ts';
-import { base64Lines } from '../../support/contract.ts';
-import { type Exchange, MINUTE_MS, ordersAsked, type Stage, startStage } from '../../support/issuer/ca.ts';
-import { fleet, named } from '../../support/issuer/support.ts';
+import { fleet, named } from '../../support/issuer/documents.ts';
+import { type Exchange, ordersAsked, type Stage, startStage } from '../../support/issuer/stage.ts';
+import { base64Lines } from '../../support/odd-certificates.ts';
 
 const certificates = [{ identifiers: ['a.test', 'b.test'] }];
 const to =

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { withFileLock } from '#storage/file-lock.ts';
 import { openBucket } from '#storage/open.ts';
-import { runChild, startChild, tempDir } from '../../support/bucket/support.ts';
+import { runChild, startChild, tempDir } from '../../support/bucket/start-child.ts';
 
 const inside = async () => 'inside';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { openBucket } from '#storage/open.ts';
-import { runChild, startChild } from './support.ts';
+import { runChild, startChild } from './start-child.ts';
 
 const PROCESSES = 8;
 const TIMES_EACH = 4;

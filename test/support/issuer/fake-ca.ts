@@ -2,7 +2,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { AcmeClient } from '../../../lambda/acme/client.ts';
 import type { AcmeResponse, Transport } from '../../../lambda/acme/transport.ts';
-import { noon } from './support.ts';
+import { noon } from '../clock.ts';
 
 export const DIRECTORY = {
   newNonce: 'https://ca.test/nonce',

@@ -6,7 +6,9 @@ import { runPass } from '../../../lambda/pass/pass.ts';
 import type { Pass, PassOptions } from '../../../lambda/pass.ts';
 import { createPublisher } from '../../../lambda/publication/publisher.ts';
 import type { MemoryBucket } from '../bucket/memory-bucket.ts';
-import { configOf, DIRECTORY_URL, entryOf, fakeClock, fleet, named, noon, recordEvents } from './support.ts';
+import { fakeClock, noon } from '../clock.ts';
+import { configOf, DIRECTORY_URL, entryOf, fleet, named } from './documents.ts';
+import { recordEvents } from './events.ts';
 
 export const publish = (bucket: MemoryBucket, name: string, entry = entryOf()) =>
   createPublisher(bucket, fleet, () => noon).publish(named(name), entry, []);

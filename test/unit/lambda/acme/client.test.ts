@@ -3,8 +3,8 @@ import { createPrivateKey } from 'node:crypto';
 import { test } from 'node:test';
 import { newAccount } from '../../../../lambda/acme/account.ts';
 import { AcmeProblem } from '../../../../lambda/acme/problem.ts';
+import { after, noon } from '../../../support/clock.ts';
 import { answer, clientOf, fakeCa, refuse, withNonces } from '../../../support/issuer/fake-ca.ts';
-import { after, noon } from '../../../support/issuer/support.ts';
 
 /** The public half is RFC 7638's; of the private half the thumbprint takes nothing. */
 const RFC_7638_KEY = {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pollUntil } from '../../../../lambda/acme/poll.ts';
 import { AcmeDeadline } from '../../../../lambda/acme/problem.ts';
-import { after, fakeClock, noon } from '../../../support/issuer/support.ts';
+import { after, fakeClock, noon } from '../../../support/clock.ts';
 
 const isValid = (data: { status: string }) => data.status === 'valid';
 

@@ -6,7 +6,7 @@ import {
   describeProblem,
   type ProblemDocument,
 } from '../../../../lambda/acme/problem.ts';
-import { noon } from '../../../support/issuer/support.ts';
+import { noon } from '../../../support/clock.ts';
 
 const urn = (type: string) => `urn:ietf:params:acme:error:${type}`;
 

@@ -9,8 +9,8 @@ import type { AcmeClient } from '../../../../lambda/acme/client.ts';
 import { readDirectory } from '../../../../lambda/acme/directory.ts';
 import { finalize, getOrder, newOrder, type Order, waitOrder } from '../../../../lambda/acme/order.ts';
 import { generateKey } from '../../../../lambda/order/key.ts';
+import { fakeClock, noon } from '../../../support/clock.ts';
 import { answer, clientOf, DIRECTORY, fakeCa, refuse } from '../../../support/issuer/fake-ca.ts';
-import { fakeClock, noon } from '../../../support/issuer/support.ts';
 import { createPki } from '../../../support/parts/pki.ts';
 
 const url = 'https://ca.test/resource/1';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { DAY_MS } from '#common/time.ts';
 import { parseRetryAfter } from '../../../../lambda/acme/retry-after.ts';
-import { after, DAY_MS, noon } from '../../../support/issuer/support.ts';
+import { after, noon } from '../../../support/clock.ts';
 
 for (const [value, wanted] of [
   [undefined, undefined],

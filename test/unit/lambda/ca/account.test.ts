@@ -7,8 +7,9 @@ import { readDirectory } from '../../../../lambda/acme/directory.ts';
 import type { Transport } from '../../../../lambda/acme/transport.ts';
 import { openAccount } from '../../../../lambda/ca/account.ts';
 import { type MemoryBucket, memoryBucket } from '../../../support/bucket/memory-bucket.ts';
+import { noon } from '../../../support/clock.ts';
+import { configOf, DIRECTORY_URL } from '../../../support/issuer/documents.ts';
 import { answer, fakeCa, refuse } from '../../../support/issuer/fake-ca.ts';
-import { configOf, DIRECTORY_URL, noon } from '../../../support/issuer/support.ts';
 
 const { acme } = configOf([{ identifiers: ['a.test'] }], {
   acme: { directoryUrl: DIRECTORY_URL, termsOfServiceAgreed: true, contact: ['mailto:ops@example.com'] },

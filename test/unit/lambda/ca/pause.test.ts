@@ -6,7 +6,7 @@ import { withIssued } from '../../../../lambda/ca/budget.ts';
 import { avoidedUntil, pausedUntil, withOutage, withPause } from '../../../../lambda/ca/pause.ts';
 import type { CaState } from '../../../../lambda/ca/state.ts';
 import { decide } from '../../../../lambda/pass/due.ts';
-import { specOf } from '../../../support/issuer/support.ts';
+import { specOf } from '../../../support/issuer/documents.ts';
 
 const FIRST = 'https://first.test/dir';
 const SECOND = 'https://second.test/dir';

@@ -1,21 +1,17 @@
 // What one certificate's failure says about its CA: stay away, out of reach, or nothing at all.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { MINUTE_MS } from '#common/time.ts';
 import { AcmeProblem, AuthorizationFailed, NoAcmeAnswer } from '../../../../lambda/acme/problem.ts';
 import { CaBudget } from '../../../../lambda/ca/budget.ts';
 import { type Ca, forgetLostAccount } from '../../../../lambda/ca/ca.ts';
 import type { CaState } from '../../../../lambda/ca/state.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
-import {
-  after,
-  DIRECTORY_URL,
-  type Events,
-  fakeClock,
-  noon,
-  recordEvents,
-} from '../../../support/issuer/support.ts';
+import { after, fakeClock, noon } from '../../../support/clock.ts';
+import { DIRECTORY_URL } from '../../../support/issuer/documents.ts';
+import { type Events, recordEvents } from '../../../support/issuer/events.ts';
 
-const MINUTE_MS = 60_000;
 const OTHER = 'https://other.test/directory';
 const problem = (type: string, status: number, retryAfter?: Date) =>
   new AcmeProblem({ type: `urn:ietf:params:acme:error:${type}` }, status, retryAfter);

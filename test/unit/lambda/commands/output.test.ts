@@ -8,7 +8,7 @@ import {
   USAGE,
 } from '../../../../lambda/commands/output.ts';
 import type { Outcome } from '../../../../lambda/outcome.ts';
-import { named } from '../../../support/issuer/support.ts';
+import { named } from '../../../support/issuer/documents.ts';
 
 const outcome = (certificate: string, changes: Partial<Outcome>): Outcome => ({
   certificate: named(certificate),

@@ -1,6 +1,8 @@
 /** The rules of `verify` that HAProxy does not check: key, chain, names, validity, digest. */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { DAY_MS } from '#common/time.ts';
 import {
   canonicalIdentifier,
   digest,
@@ -10,10 +12,9 @@ import {
   verify,
 } from '#contract/combined-pem.ts';
 import { PemRejected } from '#contract/errors.ts';
-import { base64Lines, certifyChain } from '../../../support/contract.ts';
+import { base64Lines, certifyChain } from '../../../support/odd-certificates.ts';
 import { createPki } from '../../../support/parts/pki.ts';
 
-const DAY_MS = 86_400_000;
 const now = new Date();
 const inDays = (days: number) => new Date(now.getTime() + days * DAY_MS);
 

@@ -4,7 +4,7 @@ import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import { assemble, MAX_PEM_BYTES, parse, verify } from '#contract/combined-pem.ts';
 import { PemRejected } from '#contract/errors.ts';
-import { base64Lines } from '../../../support/contract.ts';
+import { base64Lines } from '../../../support/odd-certificates.ts';
 import { createPki } from '../../../support/parts/pki.ts';
 
 const pki = await createPki();

@@ -12,7 +12,8 @@ import {
 } from '../../../../lambda/fleet/hosts.ts';
 import { interposed } from '../../../support/bucket/interposed.ts';
 import { type MemoryBucket, memoryBucket } from '../../../support/bucket/memory-bucket.ts';
-import { after, fleet, named, noon } from '../../../support/issuer/support.ts';
+import { after, noon } from '../../../support/clock.ts';
+import { fleet, named } from '../../../support/issuer/documents.ts';
 
 const other = fleetName.parse('other');
 const fileOf = (file: string, state: 'served' | 'failed') => ({

@@ -1,6 +1,8 @@
 // A row for each metric: what it counts, and what it does not.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { DAY_MS, MINUTE_MS } from '#common/time.ts';
 import { SILENT_AFTER_MS } from '../../../../lambda/fleet/behind.ts';
 import type { HostSummary } from '../../../../lambda/fleet/hosts.ts';
 import {
@@ -10,9 +12,9 @@ import {
   type PassMetrics,
 } from '../../../../lambda/fleet/metrics.ts';
 import type { Outcome } from '../../../../lambda/outcome.ts';
-import { after, DAY_MS, named, noon } from '../../../support/issuer/support.ts';
+import { after, noon } from '../../../support/clock.ts';
+import { named } from '../../../support/issuer/documents.ts';
 
-const MINUTE_MS = 60_000;
 const outcomeOf = (result: Outcome['result']): Outcome => ({
   certificate: named('a.test'),
   result,

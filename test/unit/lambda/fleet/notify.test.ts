@@ -1,12 +1,15 @@
 // After a pass: which fleets are nudged, what a failed call does, and that the log says once what came of each.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { MINUTE_MS } from '#common/time.ts';
 import { type FleetName, fleetName } from '#contract/layout.ts';
 import { emptyManifest } from '#contract/manifest.ts';
 import type { OpenCall } from '../../../../lambda/fleet/hosts.ts';
 import { notifyFleets } from '../../../../lambda/fleet/notify.ts';
 import type { CommandResult, FleetNotifier } from '../../../../lambda/fleet/run-command.ts';
-import { after, noon, recordEvents } from '../../../support/issuer/support.ts';
+import { after, noon } from '../../../support/clock.ts';
+import { recordEvents } from '../../../support/issuer/events.ts';
 
 const [web, mail, edge] = (['web', 'mail', 'edge'] as const).map((name) => fleetName.parse(name)) as [
   FleetName,
@@ -16,7 +19,6 @@ const [web, mail, edge] = (['web', 'mail', 'edge'] as const).map((name) => fleet
 const manifests = new Map(
   [web, mail, edge].map((fleet) => [fleet, { manifest: emptyManifest(fleet, noon), etag: `"${fleet}-1"` }]),
 );
-const MINUTE_MS = 60_000;
 
 /** Passes one after another; what is open after one is known to the next. */
 function passes(changes: Partial<FleetNotifier> = {}) {

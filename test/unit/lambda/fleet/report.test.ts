@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { DAY_MS } from '#common/time.ts';
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
 import { fleetName, hostName } from '#contract/layout.ts';
 import { emptyManifest, type Manifest, type ManifestEntry } from '#contract/manifest.ts';
 import { SILENT_AFTER_MS } from '../../../../lambda/fleet/behind.ts';
 import { reportFleet } from '../../../../lambda/fleet/report.ts';
-import { after, DAY_MS, entryOf, named, noon, pemRefOf } from '../../../support/issuer/support.ts';
+import { after, noon } from '../../../support/clock.ts';
+import { entryOf, named, pemRefOf } from '../../../support/issuer/documents.ts';
 import { certificatesOf } from '../../../support/manifest.ts';
 
 const fleet = fleetName.parse('edge');

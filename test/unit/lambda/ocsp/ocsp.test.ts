@@ -1,14 +1,15 @@
 // RFC 6960 against openssl(1): the request that it understands, the answers that are taken and refused.
+
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { after, before, beforeEach, test } from 'node:test';
+import { MINUTE_MS } from '#common/time.ts';
 import { fetchResponse } from '../../../../lambda/ocsp/fetch.ts';
 import { ocspUrlOf, requestFor } from '../../../../lambda/ocsp/request.ts';
 import { readResponse } from '../../../../lambda/ocsp/response.ts';
 import { delegateOf, type OcspResponder, startOcspResponder } from '../../../support/parts/ocsp-responder.ts';
 import { createPki, type LeafWish } from '../../../support/parts/pki.ts';
 
-const MINUTE_MS = 60_000;
 const pki = await createPki();
 const ca = { pem: pki.intermediatePem, keyPem: pki.intermediateKeyPem };
 const issuer = new X509Certificate(pki.intermediatePem);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { MINUTE_MS } from '#common/time.ts';
 import { BucketError, codeOf, PemRejected } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import {
@@ -18,9 +19,9 @@ import {
   saveOrderRecord,
 } from '../../../../lambda/order/record.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
-import { after, named, noon, recordOf } from '../../../support/issuer/support.ts';
+import { after, noon } from '../../../support/clock.ts';
+import { named, recordOf } from '../../../support/issuer/documents.ts';
 
-const MINUTE_MS = 60_000;
 const name = named('api.example.com');
 const unreachable = new NoAcmeAnswer('POST https://ca.test/order: ECONNRESET');
 const minutesUntil = (time: Date | undefined) => ((time?.getTime() ?? 0) - noon.getTime()) / MINUTE_MS;

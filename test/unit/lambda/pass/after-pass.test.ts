@@ -9,7 +9,9 @@ import type { FleetNotifier } from '../../../../lambda/fleet/run-command.ts';
 import { afterPass } from '../../../../lambda/pass/after-pass.ts';
 import { interposed } from '../../../support/bucket/interposed.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
-import { fakeClock, fleet, noon, recordEvents } from '../../../support/issuer/support.ts';
+import { fakeClock, noon } from '../../../support/clock.ts';
+import { fleet } from '../../../support/issuer/documents.ts';
+import { recordEvents } from '../../../support/issuer/events.ts';
 
 const notifier: FleetNotifier = { notify: async () => 'command-1', result: async () => undefined };
 const manifests = new Map([[fleet, { manifest: emptyManifest(fleet, noon), etag: '"m"' }]]);

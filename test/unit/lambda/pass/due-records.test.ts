@@ -1,8 +1,11 @@
 /** What an order record, left by an earlier pass, changes in the decision. */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { DAY_MS } from '#common/time.ts';
 import { type Decision, type DueInput, decide } from '../../../../lambda/pass/due.ts';
-import { after, DAY_MS, DIRECTORY_URL, dueInputOf, noon, recordOf } from '../../../support/issuer/support.ts';
+import { after, noon } from '../../../support/clock.ts';
+import { DIRECTORY_URL, dueInputOf, recordOf } from '../../../support/issuer/documents.ts';
 
 const inDays = (days: number) => after(noon, days * DAY_MS);
 const obtain = (reason: string) => ({ action: 'obtain', reason, directoryUrl: DIRECTORY_URL }) as Decision;

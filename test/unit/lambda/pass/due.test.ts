@@ -1,18 +1,18 @@
 /** A row for each reason, and for each edge at which it begins. */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { DAY_MS } from '#common/time.ts';
 import { type Decision, type DueInput, decide, matchesSpec } from '../../../../lambda/pass/due.ts';
+import { after, noon } from '../../../support/clock.ts';
 import {
-  after,
-  DAY_MS,
   DIRECTORY_URL,
   dueInputOf,
   entryOf,
-  noon,
   pemRefOf,
   recordOf,
   specOf,
-} from '../../../support/issuer/support.ts';
+} from '../../../support/issuer/documents.ts';
 
 const issued = entryOf().issued;
 const inDays = (days: number) => after(noon, days * DAY_MS);

@@ -5,8 +5,9 @@ import { layout } from '#contract/layout.ts';
 import { legsOf } from '../../../../lambda/order/leg.ts';
 import { createOrderRecord, readOrderRecords } from '../../../../lambda/order/record.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
+import { after, noon } from '../../../support/clock.ts';
+import { named, recordOf } from '../../../support/issuer/documents.ts';
 import { passOver, publish } from '../../../support/issuer/pass.ts';
-import { after, named, noon, recordOf } from '../../../support/issuer/support.ts';
 
 test('a CA out of reach counts as a failure of an order that is in flight, and keeps its key', async () => {
   const bucket = memoryBucket();

@@ -1,25 +1,24 @@
 /** What a pass does before and without a CA. */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { DAY_MS } from '#common/time.ts';
 import { fleetName, layout } from '#contract/layout.ts';
 import { NoAcmeAnswer } from '../../../../lambda/acme/problem.ts';
 import type { Transport } from '../../../../lambda/acme/transport.ts';
 import { type Cas, openCa } from '../../../../lambda/ca/ca.ts';
 import { createOrderRecord } from '../../../../lambda/order/record.ts';
 import { type MemoryBucket, memoryBucket } from '../../../support/bucket/memory-bucket.ts';
-import { passOver, publish } from '../../../support/issuer/pass.ts';
+import { after, fakeClock, noon } from '../../../support/clock.ts';
 import {
-  after,
   configOf,
-  DAY_MS,
   DIRECTORY_URL,
   entryOf,
-  fakeClock,
   fleet,
   named,
-  noon,
   recordOf,
-} from '../../../support/issuer/support.ts';
+} from '../../../support/issuer/documents.ts';
+import { passOver, publish } from '../../../support/issuer/pass.ts';
 
 const writes = (bucket: MemoryBucket) => bucket.calls.filter((call) => /^(put|delete)/.test(call));
 

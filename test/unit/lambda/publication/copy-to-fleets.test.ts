@@ -7,15 +7,9 @@ import type { ManifestEntry } from '#contract/manifest.ts';
 import { copyToFleets } from '../../../../lambda/publication/entry.ts';
 import { createPublisher, readManifest } from '../../../../lambda/publication/publisher.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
-import {
-  after,
-  entryOf,
-  named,
-  noon,
-  pemRefOf,
-  recordEvents,
-  specOf,
-} from '../../../support/issuer/support.ts';
+import { after, noon } from '../../../support/clock.ts';
+import { entryOf, named, pemRefOf, specOf } from '../../../support/issuer/documents.ts';
+import { recordEvents } from '../../../support/issuer/events.ts';
 
 const [one, two, three] = [fleetName.parse('one'), fleetName.parse('two'), fleetName.parse('three')];
 const spec = specOf({ fleets: [one, two, three] });

@@ -4,16 +4,15 @@ import { digest, parse } from '#contract/combined-pem.ts';
 import { fleetName } from '#contract/layout.ts';
 import { emptyManifest, parseManifest, serializeManifest } from '#contract/manifest.ts';
 import { newManifestEntry as madeEntry, newestEntry } from '../../../../lambda/publication/entry.ts';
+import { after, noon } from '../../../support/clock.ts';
 import {
-  after,
   DIRECTORY_URL,
   entryOf,
   manifestsOf,
   named,
-  noon,
   pemRefOf,
   specOf,
-} from '../../../support/issuer/support.ts';
+} from '../../../support/issuer/documents.ts';
 import { createPki } from '../../../support/parts/pki.ts';
 
 const [one, two, three] = [fleetName.parse('one'), fleetName.parse('two'), fleetName.parse('three')];

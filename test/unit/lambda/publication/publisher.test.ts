@@ -5,7 +5,8 @@ import { emptyManifest, type ManifestEntry, serializeManifest } from '#contract/
 import { createPublisher, readManifest } from '../../../../lambda/publication/publisher.ts';
 import { interposed } from '../../../support/bucket/interposed.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
-import { after, entryOf, fleet, named, noon, pemRefOf } from '../../../support/issuer/support.ts';
+import { after, noon } from '../../../support/clock.ts';
+import { entryOf, fleet, named, pemRefOf } from '../../../support/issuer/documents.ts';
 
 const key = layout.manifest(fleet);
 const now = () => noon;

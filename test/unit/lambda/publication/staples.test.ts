@@ -1,9 +1,11 @@
 // The staples of a fleet on a simulated clock: when they are asked for, published, and what is learned.
+
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { MINUTE_MS } from '#common/time.ts';
 import { certificateName, layout } from '#contract/layout.ts';
 import { openBucket } from '#storage/open.ts';
 import type { CertificateSpec } from '../../../../lambda/config/config.ts';
@@ -12,12 +14,11 @@ import { createPublishers, readManifest } from '../../../../lambda/publication/p
 import { isStapleDue, refreshStaples } from '../../../../lambda/publication/staples.ts';
 import { fleet } from '../../../support/agent/host.ts';
 import { entryFor, publisher } from '../../../support/agent/publish.ts';
-import { configOf } from '../../../support/issuer/support.ts';
+import { configOf } from '../../../support/issuer/documents.ts';
 import { type OcspResponder, startOcspResponder } from '../../../support/parts/ocsp-responder.ts';
 import { createPki } from '../../../support/parts/pki.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
 
-const MINUTE_MS = 60_000;
 let responder: OcspResponder;
 before(async () => {
   responder = await startOcspResponder();

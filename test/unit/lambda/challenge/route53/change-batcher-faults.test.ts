@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ChangeBatcher } from '../../../../../lambda/challenge/route53/change-batcher.ts';
+import { fakeClock } from '../../../../support/clock.ts';
 import { type FakeZone, fakeZone, Lost } from '../../../../support/issuer/fake-zone.ts';
-import { fakeClock } from '../../../../support/issuer/support.ts';
 
 const names = (count: number) => Array.from({ length: count }, (_, index) => `n${index}`);
 const settledOf = async (work: Promise<void>[]) =>

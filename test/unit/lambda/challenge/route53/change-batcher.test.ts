@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ChangeBatcher } from '../../../../../lambda/challenge/route53/change-batcher.ts';
+import { fakeClock } from '../../../../support/clock.ts';
 import { type FakeZone, fakeZone } from '../../../../support/issuer/fake-zone.ts';
-import { fakeClock } from '../../../../support/issuer/support.ts';
 
 const setOf = (...values: string[]) => ({ ttl: 60, values: values.map((value) => `"${value}"`) });
 const theirs = { ttl: 300, values: ['"theirs"'] };

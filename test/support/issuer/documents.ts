@@ -1,18 +1,15 @@
 /** Made-up pieces of the issuing side, each whole, so that a test names only what it is about. */
+import { DAY_MS } from '#common/time.ts';
 import { certificateName, type FleetName, fleetName } from '#contract/layout.ts';
 import { emptyManifest, type ManifestEntry, type PemRef } from '#contract/manifest.ts';
-import type { Timing } from '../../../lambda/acme/poll.ts';
 import type { CertificateSpec, Config } from '../../../lambda/config/config.ts';
 import { parseConfig } from '../../../lambda/config/yaml.ts';
-import type { Fields, Log } from '../../../lambda/log.ts';
 import type { LegRecord, OrderRecord } from '../../../lambda/order/record.ts';
 import type { DueInput } from '../../../lambda/pass/due.ts';
 import type { ReadManifest } from '../../../lambda/publication/publisher.ts';
+import { after, noon } from '../clock.ts';
 
 export const DIRECTORY_URL = 'https://ca.test/directory';
-export const DAY_MS = 86_400_000;
-export const noon = new Date('2026-11-22T12:00:00.000Z');
-export const after = (time: Date, ms: number) => new Date(time.getTime() + ms);
 export const named = (name: string) => certificateName.parse(name);
 export const fleet = fleetName.parse('default');
 
@@ -94,49 +91,5 @@ export function dueInputOf(changes: Partial<DueInput> = {}): DueInput {
     now: noon,
     wakeMs: 1_800_000,
     ...changes,
-  };
-}
-
-export interface Clock extends Timing {
-  advance(ms: number): void;
-  /** Every wait that was asked for. */
-  readonly waits: number[];
-}
-
-/** A clock that stands still, and jumps over every wait. */
-export function fakeClock(from = noon, passMs = 900_000): Clock {
-  let time = from;
-  const waits: number[] = [];
-  return {
-    deadline: after(from, passMs),
-    waits,
-    now: () => time,
-    sleep: async (ms) => {
-      waits.push(ms);
-      time = after(time, ms);
-    },
-    advance: (ms) => {
-      time = after(time, ms);
-    },
-  };
-}
-
-export interface Events {
-  log: Log;
-  /** `certificate.kept a.test`, … */
-  names(): string[];
-  fieldsOf(event: string): Fields[];
-  /** All that was told, for "holds no key". */
-  text(): string;
-}
-
-export function recordEvents(): Events {
-  const told: { event: string; fields: Fields }[] = [];
-  return {
-    log: (event, fields = {}) => told.push({ event, fields }),
-    names: () =>
-      told.map(({ event, fields }) => (fields['certificate'] ? `${event} ${fields['certificate']}` : event)),
-    fieldsOf: (wanted) => told.flatMap(({ event, fields }) => (event === wanted ? [fields] : [])),
-    text: () => JSON.stringify(told),
   };
 }

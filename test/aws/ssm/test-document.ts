@@ -6,8 +6,8 @@ import {
   SSMClient,
 } from '@aws-sdk/client-ssm';
 import type { Aws } from '../aws.ts';
+import { clientConfig } from '../clients.ts';
 import type { Principal } from '../identity.ts';
-import { clientConfig } from '../support.ts';
 
 export const clientOf = (aws: Aws, who: Pick<Principal, 'credentials'> = aws.administrator) =>
   new SSMClient(clientConfig(aws, who));

@@ -1,6 +1,8 @@
 /** Passes against a real CA: Pebble, a DNS for it, and the responder's front where Pebble validates. No HAProxy. */
+
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { MINUTE_MS } from '#common/time.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
 import type { AcmeClient } from '../../../lambda/acme/client.ts';
 import { createTransport, type Transport } from '../../../lambda/acme/transport.ts';
@@ -17,7 +19,7 @@ import { type MemoryBucket, memoryBucket } from '../bucket/memory-bucket.ts';
 import { startDns } from '../parts/dns.ts';
 import { type Pebble, type PebbleOptions, startPebble } from '../parts/pebble.ts';
 import { freePort } from '../ports.ts';
-import { type Events, recordEvents } from './support.ts';
+import { type Events, recordEvents } from './events.ts';
 
 export interface Exchange {
   method: string;
@@ -47,8 +49,6 @@ export interface StageOptions extends PebbleOptions {
   /** Nobody answers challenges yet. */
   withoutResponder?: boolean;
 }
-
-export const MINUTE_MS = 60_000;
 
 export async function startStage(
   t: TestContext,

@@ -1,8 +1,9 @@
 /** Certificates that test/support/parts/pki.ts does not make: CAs with their keys, odd names, odd dates. */
+
 import { webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
+import { DAY_MS } from '#common/time.ts';
 
-const DAY_MS = 86_400_000;
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
 
 export interface CertificateWish {

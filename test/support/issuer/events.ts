@@ -1,0 +1,22 @@
+/** What the issuing side logs, kept for a test. */
+import type { Fields, Log } from '../../../lambda/log.ts';
+
+export interface Events {
+  log: Log;
+  /** `certificate.kept a.test`, … */
+  names(): string[];
+  fieldsOf(event: string): Fields[];
+  /** All that was told, for "holds no key". */
+  text(): string;
+}
+
+export function recordEvents(): Events {
+  const told: { event: string; fields: Fields }[] = [];
+  return {
+    log: (event, fields = {}) => told.push({ event, fields }),
+    names: () =>
+      told.map(({ event, fields }) => (fields['certificate'] ? `${event} ${fields['certificate']}` : event)),
+    fieldsOf: (wanted) => told.flatMap(({ event, fields }) => (event === wanted ? [fields] : [])),
+    text: () => JSON.stringify(told),
+  };
+}

@@ -15,7 +15,7 @@ import { type Aws, startAws } from '../../aws/aws.ts';
 import { COUNTS } from '../../bench/counts.ts';
 import { after, fakeClock, noon } from '../../support/clock.ts';
 import { setEnv } from '../../support/env.ts';
-import { DIRECTORY_URL, entryOf, fleet, pemRefOf } from '../../support/issuer/documents.ts';
+import { DIRECTORY_URL, fleet, makeEntry, makePemRef } from '../../support/issuer/documents.ts';
 import { recordEvents } from '../../support/issuer/events.ts';
 
 const SIZES = [10, 1_000, 10_000];
@@ -39,7 +39,7 @@ const certIdOf = (name: string) => `${Buffer.from(name).toString('base64url')}.A
 function furnish(bucket: string, names: readonly string[]): void {
   const entries = names.map((name, index) => {
     const sha256 = index.toString(16).padStart(64, '0');
-    return [name, entryOf({ identifiers: [name], pems: [pemRefOf({ sha256, certId: certIdOf(name) })] })];
+    return [name, makeEntry({ identifiers: [name], pems: [makePemRef({ sha256, certId: certIdOf(name) })] })];
   });
   const manifest = { ...emptyManifest(fleet, noon), certificates: Object.fromEntries(entries) };
   aws.s3.write(bucket, layout.manifest(fleet), serializeManifest(manifest));
@@ -58,7 +58,7 @@ function furnish(bucket: string, names: readonly string[]): void {
 }
 
 /** As the issuer's handler does it. */
-async function pass(name: string, names: readonly string[]) {
+async function runIdlePass(name: string, names: readonly string[]) {
   const bucket = await openBucket(`s3://${name}`);
   const config = checkConfig('test', {
     ...{ bucket: bucket.url, acme: { directoryUrl: DIRECTORY_URL, termsOfServiceAgreed: true } },
@@ -79,10 +79,10 @@ for (const size of SIZES)
     aws.s3.createBucket(name);
     furnish(name, names);
     // Reads the host's status for the first time.
-    await pass(name, names);
+    await runIdlePass(name, names);
     aws.calls.length = 0;
 
-    const { outcomes, figures } = await pass(name, names);
+    const { outcomes, figures } = await runIdlePass(name, names);
 
     const calls = aws.calls.map(({ operation, subject }) => `${operation} ${subject}`).sort();
     idle.set(size, calls);
@@ -111,7 +111,7 @@ test('a host that has changed costs two more: its status is read and the book wr
   aws.s3.write(name, key, JSON.stringify({ ...status, reportedAt: after(noon, 1000).toISOString() }));
   aws.calls.length = 0;
 
-  await pass(name, names);
+  await runIdlePass(name, names);
 
   const calls = aws.calls.map(({ operation, subject }) => `${operation} ${subject}`).sort();
   const extra = [`GetObject ${key}`, `PutObject ${layout.hostSummaries}`];

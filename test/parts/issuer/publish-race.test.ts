@@ -12,7 +12,7 @@ import { AwsFailure } from '../../aws/wire.ts';
 import { interposed } from '../../support/bucket/interposed.ts';
 import { noon } from '../../support/clock.ts';
 import { setEnv } from '../../support/env.ts';
-import { entryOf, fleet, named, pemRefOf } from '../../support/issuer/documents.ts';
+import { fleet, makeEntry, makePemRef, named } from '../../support/issuer/documents.ts';
 
 const KEY = layout.manifest(fleet);
 const MOST_TRIES = 50;
@@ -33,10 +33,10 @@ const bucketNamed = (name: string) => {
   return `s3://${name}`;
 };
 const shaOf = (index: number) => index.toString(16).padStart(64, '0');
-const publish = (bucket: Bucket, index: number) =>
+const publishOne = (bucket: Bucket, index: number) =>
   createPublisher(bucket, fleet, () => noon).publish(
     named(`c${index}.test`),
-    entryOf({ identifiers: [`c${index}.test`], pems: [pemRefOf({ sha256: shaOf(index) })] }),
+    makeEntry({ identifiers: [`c${index}.test`], pems: [makePemRef({ sha256: shaOf(index) })] }),
     [{ sha256: shaOf(index), text: `PEM ${index}` }],
   );
 const writesOf = (key: string) =>
@@ -46,7 +46,7 @@ test('thirty publishers race for one manifest: all thirty are present, each with
   const url = bucketNamed('race');
   const indexes = Array.from({ length: 30 }, (_, index) => index);
 
-  const told = await Promise.all(indexes.map(async (index) => publish(await openBucket(url), index)));
+  const told = await Promise.all(indexes.map(async (index) => publishOne(await openBucket(url), index)));
 
   assert.deepEqual(new Set(told), new Set(['published']));
   const read = await readManifest(await openBucket(url), fleet);
@@ -101,14 +101,14 @@ for (const [index, { says, begin }] of storms.entries())
     const { bucket, end } = begin(await openBucket(url));
     aws.calls.length = 0;
 
-    const failure = await publish(bucket, 1).catch((error: unknown) => error);
+    const failure = await publishOne(bucket, 1).catch((error: unknown) => error);
 
     const tries = writesOf(KEY).length;
     end();
     assert.equal(codeOf(failure), 'ERR_BUCKET_CONFLICT', messageOf(failure));
     assert.match(messageOf(failure), /other writers were faster 50 times; the next pass tries again/);
     assert.equal(tries, MOST_TRIES);
-    assert.equal(await publish(await openBucket(url), 1), 'published');
+    assert.equal(await publishOne(await openBucket(url), 1), 'published');
   });
 
 test('while another write is under way (409) is the same race, and is won later', async () => {
@@ -116,5 +116,5 @@ test('while another write is under way (409) is the same race, and is won later'
   const conflict = new AwsFailure(409, 'ConditionalRequestConflict', 'a conflicting operation');
   aws.fault({ operation: 'PutObject', subject: KEY, times: 4 }, { refuse: conflict });
 
-  assert.equal(await publish(await openBucket(url), 1), 'published');
+  assert.equal(await publishOne(await openBucket(url), 1), 'published');
 });

@@ -41,7 +41,7 @@ function configOf(certificates: object[], dns: object = {}): Config {
   return parseConfig('test', JSON.stringify(document));
 }
 
-async function pass(config: Config, bucket = memoryBucket(), options: PassOptions = {}) {
+async function runSolverPass(config: Config, bucket = memoryBucket(), options: PassOptions = {}) {
   const events: object[] = [];
   const now = () => new Date();
   const deadline = new Date(Date.now() + 120_000);
@@ -51,7 +51,8 @@ async function pass(config: Config, bucket = memoryBucket(), options: PassOption
   return { outcomes, log: JSON.stringify(events), bucket };
 }
 
-const resultsOf = ({ outcomes }: Awaited<ReturnType<typeof pass>>) => outcomes.map(({ result }) => result);
+const resultsOf = ({ outcomes }: Awaited<ReturnType<typeof runSolverPass>>) =>
+  outcomes.map(({ result }) => result);
 
 test('three zones, one by a role, one behind a CNAME; a private twin is never written', async () => {
   const zone = (name: string, options: object = {}) => aws.route53.createZone({ name, ...options });
@@ -88,8 +89,8 @@ test('three zones, one by a role, one behind a CNAME; a private twin is never wr
   const zones = [own, child, foreign, acme, fixed];
   const before = zones.map((id) => aws.route53.records(id));
 
-  const plan = await pass(configOf(certificates, { hostedZones }), memoryBucket(), { dryRun: true });
-  const done = await pass(configOf(certificates, { hostedZones }));
+  const plan = await runSolverPass(configOf(certificates, { hostedZones }), memoryBucket(), { dryRun: true });
+  const done = await runSolverPass(configOf(certificates, { hostedZones }));
 
   assert.deepEqual(plan.outcomes[2]?.places, [
     `_acme-challenge.www.fixed.test → www.acme.test in hosted zone acme.test (${acme})`,
@@ -115,7 +116,7 @@ test('a refused name fails alone, with its name in the error', async () => {
   aws.route53.zones.publish(zone, [...zone.records, cname]);
   aws.route53.setInsyncAfter(150);
 
-  const done = await pass(configOf([...good, { identifiers: ['bad.halves.test'] }]));
+  const done = await runSolverPass(configOf([...good, { identifiers: ['bad.halves.test'] }]));
 
   assert.deepEqual(resultsOf(done), [...good.map(() => 'issued'), 'failed'], done.log.slice(-3000));
   const { error } = done.outcomes.at(-1) ?? {};

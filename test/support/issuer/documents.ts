@@ -13,7 +13,7 @@ export const DIRECTORY_URL = 'https://ca.test/directory';
 export const named = (name: string) => certificateName.parse(name);
 export const fleet = fleetName.parse('default');
 
-export function specOf(changes: Partial<CertificateSpec> = {}): CertificateSpec {
+export function makeSpec(changes: Partial<CertificateSpec> = {}): CertificateSpec {
   return {
     name: named('a.test'),
     identifiers: ['a.test'],
@@ -24,12 +24,12 @@ export function specOf(changes: Partial<CertificateSpec> = {}): CertificateSpec 
   };
 }
 
-export function configOf(certificates: object[], changes: object = {}): Config {
+export function makeConfig(certificates: object[], changes: object = {}): Config {
   const acme = { directoryUrl: DIRECTORY_URL, termsOfServiceAgreed: true };
   return parseConfig('pemfleet.yaml', JSON.stringify({ bucket: 'memory:', acme, certificates, ...changes }));
 }
 
-export function pemRefOf(changes: Partial<PemRef> = {}): PemRef {
+export function makePemRef(changes: Partial<PemRef> = {}): PemRef {
   return {
     sha256: 'a'.repeat(64),
     size: 3000,
@@ -43,18 +43,18 @@ export function pemRefOf(changes: Partial<PemRef> = {}): PemRef {
   };
 }
 
-export function entryOf(changes: Partial<ManifestEntry> = {}): ManifestEntry {
+export function makeEntry(changes: Partial<ManifestEntry> = {}): ManifestEntry {
   return {
     identifiers: ['a.test'],
     publishedAt: noon.toISOString(),
     issued: { directoryUrl: DIRECTORY_URL, accountUrl: 'https://ca.test/account/1' },
-    pems: [pemRefOf()],
+    pems: [makePemRef()],
     ...changes,
   };
 }
 
 /** Manifests of fleets that have the certificate `a.test`, or have it not. */
-export function manifestsOf(entries: readonly (readonly [FleetName, ManifestEntry | undefined])[]) {
+export function makeManifests(entries: readonly (readonly [FleetName, ManifestEntry | undefined])[]) {
   return new Map(
     entries.map(([name, entry]): [FleetName, ReadManifest] => {
       const certificates = entry === undefined ? {} : { [named('a.test')]: entry };
@@ -64,7 +64,7 @@ export function manifestsOf(entries: readonly (readonly [FleetName, ManifestEntr
 }
 
 /** A record of one leg; what belongs to the leg may be given flat. */
-export function recordOf(changes: Partial<OrderRecord> & Partial<LegRecord> = {}): OrderRecord {
+export function makeRecord(changes: Partial<OrderRecord> & Partial<LegRecord> = {}): OrderRecord {
   const { keyType = 'ec256', key = 'a PKCS#8 PEM', presented = [], orderUrl, replaces, ...rest } = changes;
   const leg = { keyType, key, presented, ...(orderUrl && { orderUrl }), ...(replaces && { replaces }) };
   return {
@@ -80,11 +80,11 @@ export function recordOf(changes: Partial<OrderRecord> & Partial<LegRecord> = {}
 }
 
 /** Nothing special: one CA, no window, a fresh certificate. */
-export function dueInputOf(changes: Partial<DueInput> = {}): DueInput {
+export function makeDueInput(changes: Partial<DueInput> = {}): DueInput {
   return {
-    spec: specOf(),
+    spec: makeSpec(),
     cas: [{ directoryUrl: DIRECTORY_URL }],
-    published: entryOf(),
+    published: makeEntry(),
     windows: new Map(),
     record: undefined,
     forced: false,

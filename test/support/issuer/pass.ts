@@ -7,10 +7,10 @@ import type { Pass, PassOptions } from '../../../lambda/pass.ts';
 import { createPublisher } from '../../../lambda/publication/publisher.ts';
 import type { MemoryBucket } from '../bucket/memory-bucket.ts';
 import { fakeClock, noon } from '../clock.ts';
-import { configOf, DIRECTORY_URL, entryOf, fleet, named } from './documents.ts';
+import { DIRECTORY_URL, fleet, makeConfig, makeEntry, named } from './documents.ts';
 import { recordEvents } from './events.ts';
 
-export const publish = (bucket: MemoryBucket, name: string, entry = entryOf()) =>
+export const publishEntry = (bucket: MemoryBucket, name: string, entry = makeEntry()) =>
   createPublisher(bucket, fleet, () => noon).publish(named(name), entry, []);
 
 export function passOver(bucket: MemoryBucket, changes: Partial<Pass> = {}) {
@@ -26,13 +26,13 @@ export function passOver(bucket: MemoryBucket, changes: Partial<Pass> = {}) {
     ...changes,
   };
   const run = (certificates: object[], options: PassOptions = {}) =>
-    runPass({ ...base, config: configOf(certificates), options }).then(({ outcomes }) => outcomes);
+    runPass({ ...base, config: makeConfig(certificates), options }).then(({ outcomes }) => outcomes);
   return { run, events, clock };
 }
 
 function unreachableCa(): Ca {
   const fail = () => Promise.reject(new NoAcmeAnswer('GET https://ca.test/directory: ECONNREFUSED'));
-  const { acme: settings } = configOf([{ identifiers: ['a.test'] }]);
+  const { acme: settings } = makeConfig([{ identifiers: ['a.test'] }]);
   return {
     settings,
     directory: fail,

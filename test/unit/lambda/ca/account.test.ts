@@ -8,10 +8,10 @@ import type { Transport } from '../../../../lambda/acme/transport.ts';
 import { openAccount } from '../../../../lambda/ca/account.ts';
 import { type MemoryBucket, memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { noon } from '../../../support/clock.ts';
-import { configOf, DIRECTORY_URL } from '../../../support/issuer/documents.ts';
+import { DIRECTORY_URL, makeConfig } from '../../../support/issuer/documents.ts';
 import { answer, fakeCa, refuse } from '../../../support/issuer/fake-ca.ts';
 
-const { acme } = configOf([{ identifiers: ['a.test'] }], {
+const { acme } = makeConfig([{ identifiers: ['a.test'] }], {
   acme: { directoryUrl: DIRECTORY_URL, termsOfServiceAgreed: true, contact: ['mailto:ops@example.com'] },
 });
 const key = layout.account(DIRECTORY_URL);

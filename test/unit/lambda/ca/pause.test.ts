@@ -6,7 +6,7 @@ import { withIssued } from '../../../../lambda/ca/budget.ts';
 import { avoidedUntil, pausedUntil, withOutage, withPause } from '../../../../lambda/ca/pause.ts';
 import type { CaState } from '../../../../lambda/ca/state.ts';
 import { decide } from '../../../../lambda/pass/due.ts';
-import { specOf } from '../../../support/issuer/documents.ts';
+import { makeSpec } from '../../../support/issuer/documents.ts';
 
 const FIRST = 'https://first.test/dir';
 const SECOND = 'https://second.test/dir';
@@ -64,7 +64,7 @@ test('a pass counts once, however many certificates it has; a certificate that w
 
 const choose = (...cas: Parameters<typeof decide>[0]['cas']) =>
   decide({
-    spec: specOf({}),
+    spec: makeSpec({}),
     cas,
     published: undefined,
     windows: new Map(),

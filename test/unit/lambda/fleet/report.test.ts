@@ -7,7 +7,7 @@ import { emptyManifest, type Manifest, type ManifestEntry } from '#contract/mani
 import { SILENT_AFTER_MS } from '../../../../lambda/fleet/behind.ts';
 import { reportFleet } from '../../../../lambda/fleet/report.ts';
 import { after, noon } from '../../../support/clock.ts';
-import { entryOf, named, pemRefOf } from '../../../support/issuer/documents.ts';
+import { makeEntry, makePemRef, named } from '../../../support/issuer/documents.ts';
 import { certificatesOf } from '../../../support/manifest.ts';
 
 const fleet = fleetName.parse('edge');
@@ -16,7 +16,7 @@ const manifestOf = (entries: Record<string, ManifestEntry>): Manifest => ({
   ...emptyManifest(fleet, noon),
   certificates: certificatesOf(entries),
 });
-const single = manifestOf({ 'a.test': entryOf({ pems: [pemRefOf({ sha256: current, serial: '0B' })] }) });
+const single = manifestOf({ 'a.test': makeEntry({ pems: [makePemRef({ sha256: current, serial: '0B' })] }) });
 
 const fileOf = (changes: Partial<FileStatus> = {}): FileStatus => ({
   file: 'a.test.pem',
@@ -103,8 +103,8 @@ for (const [says, host, behind] of STATES) {
 
 test('a pair is served when both of its files are', () => {
   const pair = manifestOf({
-    'a.test': entryOf({
-      pems: [pemRefOf({ sha256: current }), pemRefOf({ sha256: old, keyType: 'rsa2048' })],
+    'a.test': makeEntry({
+      pems: [makePemRef({ sha256: current }), makePemRef({ sha256: old, keyType: 'rsa2048' })],
     }),
   });
   const ecdsa = fileOf({ file: 'a.test.pem.ecdsa' });

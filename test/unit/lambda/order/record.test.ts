@@ -20,7 +20,7 @@ import {
 } from '../../../../lambda/order/record.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
-import { named, recordOf } from '../../../support/issuer/documents.ts';
+import { makeRecord, named } from '../../../support/issuer/documents.ts';
 
 const name = named('api.example.com');
 const unreachable = new NoAcmeAnswer('POST https://ca.test/order: ECONNRESET');
@@ -34,7 +34,7 @@ for (const [whose, error, minutesByFailures] of [
 ] as const) {
   test(`a failure that ${whose}: next attempt after ${minutesByFailures} minutes, or up to a fifth more`, () => {
     for (const [before, minutes] of minutesByFailures.entries()) {
-      const record = recordOf({ failures: before });
+      const record = makeRecord({ failures: before });
       const waits = [0, 0.5, 0.999999].map((random) =>
         minutesUntil(afterFailure(record, error, noon, random).notBefore),
       );
@@ -52,7 +52,7 @@ test('what failed is remembered: when, its code, its message and the messages of
     cause: new Error('socket\nhang up'),
   });
 
-  const { lastFailure } = afterFailure(recordOf(), error, noon, 0);
+  const { lastFailure } = afterFailure(makeRecord(), error, noon, 0);
 
   assert.deepEqual(lastFailure, {
     at: noon,
@@ -67,13 +67,13 @@ const limited = (minutes: number) =>
 
 test('the Retry-After of the CA wins where it is later, and only there', () => {
   const next = (minutes: number) =>
-    minutesUntil(afterFailure(recordOf({ failures: 1 }), limited(minutes), noon, 0).notBefore);
+    minutesUntil(afterFailure(makeRecord({ failures: 1 }), limited(minutes), noon, 0).notBefore);
 
   assert.deepEqual([next(180), next(10.5), next(3), next(-60)], [180, 10.5, 10, 10]);
 });
 
 test('a pass that ran out of time is no failure: the next one goes on at once', () => {
-  const change = afterFailure(recordOf(), new AcmeDeadline('order is not done yet'), noon, 0.9);
+  const change = afterFailure(makeRecord(), new AcmeDeadline('order is not done yet'), noon, 0.9);
 
   assert.equal(change.failures, 0);
   assert.deepEqual(change.notBefore, noon);
@@ -82,7 +82,7 @@ test('a pass that ran out of time is no failure: the next one goes on at once', 
 
 test('a pass that ran out of time keeps to the Retry-After of the CA', () => {
   const change = afterFailure(
-    recordOf(),
+    makeRecord(),
     new AcmeDeadline('order is not done yet', after(noon, 7_000)),
     noon,
     0,
@@ -95,15 +95,15 @@ test('a PEM that was refused is looked at once more, then its order is spent', (
   const refused = new PemRejected('ERR_PEM_VALIDITY', 'certificate 1 is not yet valid');
   const orderUrl = 'https://ca.test/order/1';
 
-  const first = afterFailure(recordOf({ orderUrl }), refused, noon, 0);
-  const second = afterFailure(recordOf({ orderUrl, failures: 1 }), refused, noon, 0);
+  const first = afterFailure(makeRecord({ orderUrl }), refused, noon, 0);
+  const second = afterFailure(makeRecord({ orderUrl, failures: 1 }), refused, noon, 0);
 
   assert.equal(first.legs?.[0]?.orderUrl, orderUrl);
   assert.equal(second.legs?.[0]?.orderUrl, undefined);
 });
 
 test('no other failure spends the order', () => {
-  const record = recordOf({ orderUrl: 'https://ca.test/order/1', failures: 5 });
+  const record = makeRecord({ orderUrl: 'https://ca.test/order/1', failures: 5 });
 
   for (const error of [
     unreachable,
@@ -129,7 +129,7 @@ test('a record is read as it was written, and is what a v1 looks like', async ()
 
 test('fields of a newer version survive a change', async () => {
   const bucket = memoryBucket();
-  const stored = await createOrderRecord(bucket, name, { ...recordOf(), fromTheFuture: { deep: 1 } });
+  const stored = await createOrderRecord(bucket, name, { ...makeRecord(), fromTheFuture: { deep: 1 } });
 
   await saveOrderRecord(bucket, stored, { failures: 1 });
 
@@ -140,13 +140,13 @@ test('fields of a newer version survive a change', async () => {
 
 test('a record is created once, and saved only by the pass that read it last', async () => {
   const bucket = memoryBucket();
-  const mine = await createOrderRecord(bucket, name, recordOf());
+  const mine = await createOrderRecord(bucket, name, makeRecord());
   const theirs = (await readOrderRecords(bucket)).records.get(name);
   assert.ok(theirs);
   await legsOf(bucket, theirs)[0]?.save({ orderUrl: 'https://ca.test/order/1' });
 
   const conflict = { name: BucketError.name, code: 'ERR_BUCKET_CONFLICT', key: layout.order(name) };
-  await assert.rejects(createOrderRecord(bucket, name, recordOf()), conflict);
+  await assert.rejects(createOrderRecord(bucket, name, makeRecord()), conflict);
   await assert.rejects(saveOrderRecord(bucket, mine, { failures: 1 }), conflict);
 
   assert.equal(mine.record.failures, 0, 'what could not be saved was not changed here either');
@@ -160,7 +160,7 @@ test('nothing in flight costs one listing; a record that vanishes meanwhile is n
   assert.equal((await readOrderRecords(bucket)).records.size, 0);
   assert.deepEqual(bucket.calls, ['list issuer/order/']);
 
-  await createOrderRecord(bucket, name, recordOf());
+  await createOrderRecord(bucket, name, makeRecord());
   const vanishing = { ...bucket, get: async () => undefined };
   assert.equal((await readOrderRecords(vanishing)).records.size, 0);
   await deleteOrderRecord(bucket, name);
@@ -170,7 +170,7 @@ test('nothing in flight costs one listing; a record that vanishes meanwhile is n
 
 const key =
   '-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg\n-----END PRIVATE KEY-----\n';
-const valid = JSON.stringify(recordOf({ key }));
+const valid = JSON.stringify(makeRecord({ key }));
 
 for (const [says, text] of [
   ['is cut', valid.slice(0, -20)],

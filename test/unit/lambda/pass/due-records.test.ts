@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { DAY_MS } from '#common/time.ts';
 import { type Decision, type DueInput, decide } from '../../../../lambda/pass/due.ts';
 import { after, noon } from '../../../support/clock.ts';
-import { DIRECTORY_URL, dueInputOf, recordOf } from '../../../support/issuer/documents.ts';
+import { DIRECTORY_URL, makeDueInput, makeRecord } from '../../../support/issuer/documents.ts';
 
 const inDays = (days: number) => after(noon, days * DAY_MS);
 const obtain = (reason: string) => ({ action: 'obtain', reason, directoryUrl: DIRECTORY_URL }) as Decision;
@@ -19,8 +19,8 @@ interface Row extends Partial<DueInput> {
   decision: Decision;
 }
 
-const sameRecord = recordOf();
-const failed = (notBefore: Date) => recordOf({ failures: 1, notBefore });
+const sameRecord = makeRecord();
+const failed = (notBefore: Date) => makeRecord({ failures: 1, notBefore });
 const RECORDS: Row[] = [
   { says: 'an order in flight is resumed', record: sameRecord, published: undefined, decision: resume },
   {
@@ -54,9 +54,9 @@ const RECORDS: Row[] = [
       ['key type', { keyType: 'rsa2048' }],
       ['profile', { profile: 'classic' }],
       ['CA', { directoryUrl: 'https://other.test/dir' }],
-    ] satisfies [what: string, changes: Parameters<typeof recordOf>[0]][]
+    ] satisfies [what: string, changes: Parameters<typeof makeRecord>[0]][]
   ).flatMap(([what, changes]) => {
-    const record = recordOf({ ...changes, failures: 3, notBefore: inDays(1) });
+    const record = makeRecord({ ...changes, failures: 3, notBefore: inDays(1) });
     return [
       {
         says: `a record of another ${what} does not count: missing`,
@@ -71,6 +71,6 @@ const RECORDS: Row[] = [
 
 for (const { says, decision, ...input } of RECORDS) {
   test(`due: ${says}`, () => {
-    assert.deepEqual(decide(dueInputOf(input)), decision);
+    assert.deepEqual(decide(makeDueInput(input)), decision);
   });
 }

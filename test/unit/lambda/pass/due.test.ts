@@ -7,22 +7,22 @@ import { type Decision, type DueInput, decide, matchesSpec } from '../../../../l
 import { after, noon } from '../../../support/clock.ts';
 import {
   DIRECTORY_URL,
-  dueInputOf,
-  entryOf,
-  pemRefOf,
-  recordOf,
-  specOf,
+  makeDueInput,
+  makeEntry,
+  makePemRef,
+  makeRecord,
+  makeSpec,
 } from '../../../support/issuer/documents.ts';
 
-const issued = entryOf().issued;
+const issued = makeEntry().issued;
 const inDays = (days: number) => after(noon, days * DAY_MS);
 /** Published at noon, with a life of so many days. */
-const lasting = (days: number) => entryOf({ pems: [pemRefOf({ notAfter: inDays(days).toISOString() })] });
+const lasting = (days: number) => makeEntry({ pems: [makePemRef({ notAfter: inDays(days).toISOString() })] });
 const pair = (ecDays: number, rsaDays: number) =>
-  entryOf({
+  makeEntry({
     pems: [
-      pemRefOf({ notAfter: inDays(ecDays).toISOString() }),
-      pemRefOf({ keyType: 'rsa2048', notAfter: inDays(rsaDays).toISOString() }),
+      makePemRef({ notAfter: inDays(ecDays).toISOString() }),
+      makePemRef({ keyType: 'rsa2048', notAfter: inDays(rsaDays).toISOString() }),
     ],
   });
 const OTHER_URL = 'https://other.test/dir';
@@ -46,36 +46,40 @@ const WISHES: Row[] = [
   { says: 'just published: fresh until two thirds of its life', decision: fresh(inDays(60)) },
   {
     says: 'the names in another order are the same names',
-    spec: specOf({ identifiers: ['b', 'a'] }),
-    published: entryOf({ identifiers: ['a', 'b'] }),
+    spec: makeSpec({ identifiers: ['b', 'a'] }),
+    published: makeEntry({ identifiers: ['a', 'b'] }),
     decision: fresh(inDays(60)),
   },
   {
     says: 'one more name',
-    spec: specOf({ identifiers: ['a.test', 'b.test'] }),
+    spec: makeSpec({ identifiers: ['a.test', 'b.test'] }),
     decision: obtain('identifiers-changed'),
   },
   {
     says: 'one name less',
-    published: entryOf({ identifiers: ['a.test', 'b.test'] }),
+    published: makeEntry({ identifiers: ['a.test', 'b.test'] }),
     decision: obtain('identifiers-changed'),
   },
-  { says: 'another key type', spec: specOf({ keyTypes: ['rsa2048'] }), decision: obtain('key-type-changed') },
+  {
+    says: 'another key type',
+    spec: makeSpec({ keyTypes: ['rsa2048'] }),
+    decision: obtain('key-type-changed'),
+  },
   { says: 'a pair where one key is wanted', published: pair(90, 90), decision: obtain('key-type-changed') },
   {
     says: 'a profile is wanted',
-    spec: specOf({ profile: 'shortlived' }),
+    spec: makeSpec({ profile: 'shortlived' }),
     decision: obtain('profile-changed'),
   },
   {
     says: 'no profile is wanted any more',
-    published: entryOf({ issued: { ...issued, profile: 'classic' } }),
+    published: makeEntry({ issued: { ...issued, profile: 'classic' } }),
     decision: obtain('profile-changed'),
   },
   {
     says: 'the same profile',
-    spec: specOf({ profile: 'classic' }),
-    published: entryOf({ issued: { ...issued, profile: 'classic' } }),
+    spec: makeSpec({ profile: 'classic' }),
+    published: makeEntry({ issued: { ...issued, profile: 'classic' } }),
     decision: fresh(inDays(60)),
   },
   {
@@ -86,13 +90,13 @@ const WISHES: Row[] = [
   {
     says: 'other names at another CA',
     cas: [{ directoryUrl: OTHER_URL }],
-    spec: specOf({ identifiers: ['b.test'] }),
+    spec: makeSpec({ identifiers: ['b.test'] }),
     decision: obtain('identifiers-changed', OTHER_URL),
   },
   { says: 'forced', forced: true, decision: obtain('forced') },
   {
     says: 'a certificate without a certID has no window, and can be forced',
-    published: entryOf({ pems: [{ ...pemRefOf(), certId: undefined }] }),
+    published: makeEntry({ pems: [{ ...makePemRef(), certId: undefined }] }),
     forced: true,
     decision: obtain('forced'),
   },
@@ -120,7 +124,7 @@ const LIFETIMES: Row[] = [
   },
   {
     says: 'a little below 10 days is short-lived',
-    published: entryOf({ pems: [pemRefOf({ notAfter: after(inDays(10), -1000).toISOString() })] }),
+    published: makeEntry({ pems: [makePemRef({ notAfter: after(inDays(10), -1000).toISOString() })] }),
     now: inDays(5),
     decision: obtain('lifetime'),
   },
@@ -134,12 +138,12 @@ const LIFETIMES: Row[] = [
 
 for (const { says, decision, ...input } of [...WISHES, ...LIFETIMES]) {
   test(`due: ${says}`, () => {
-    assert.deepEqual(decide(dueInputOf(input)), decision);
+    assert.deepEqual(decide(makeDueInput(input)), decision);
   });
 }
 
 test('due: of a pair, the one that is due first decides', () => {
-  const input = dueInputOf({ spec: specOf({ keyTypes: ['ec256', 'rsa2048'] }) });
+  const input = makeDueInput({ spec: makeSpec({ keyTypes: ['ec256', 'rsa2048'] }) });
 
   assert.deepEqual(
     decide({ ...input, published: pair(90, 60), now: after(inDays(40), -1) }),
@@ -151,14 +155,14 @@ test('due: of a pair, the one that is due first decides', () => {
 
 test('due: decisions do not change what they are made from', () => {
   const input: DueInput = Object.freeze({
-    ...dueInputOf(),
-    spec: Object.freeze(specOf({ identifiers: Object.freeze(['b', 'a']) as string[] })),
-    published: Object.freeze(entryOf({ identifiers: Object.freeze(['a', 'b']) as string[] })),
-    record: Object.freeze(recordOf({ identifiers: ['b', 'a'] })),
+    ...makeDueInput(),
+    spec: Object.freeze(makeSpec({ identifiers: Object.freeze(['b', 'a']) as string[] })),
+    published: Object.freeze(makeEntry({ identifiers: Object.freeze(['a', 'b']) as string[] })),
+    record: Object.freeze(makeRecord({ identifiers: ['b', 'a'] })),
     forced: false,
     now: noon,
   });
 
   assert.doesNotThrow(() => decide(input));
-  assert.ok(matchesSpec(recordOf({ identifiers: ['a', 'b'] }), input.spec));
+  assert.ok(matchesSpec(makeRecord({ identifiers: ['a', 'b'] }), input.spec));
 });

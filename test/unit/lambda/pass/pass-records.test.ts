@@ -6,12 +6,12 @@ import { legsOf } from '../../../../lambda/order/leg.ts';
 import { createOrderRecord, readOrderRecords } from '../../../../lambda/order/record.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
-import { named, recordOf } from '../../../support/issuer/documents.ts';
-import { passOver, publish } from '../../../support/issuer/pass.ts';
+import { makeRecord, named } from '../../../support/issuer/documents.ts';
+import { passOver, publishEntry } from '../../../support/issuer/pass.ts';
 
 test('a CA out of reach counts as a failure of an order that is in flight, and keeps its key', async () => {
   const bucket = memoryBucket();
-  await createOrderRecord(bucket, named('a.test'), recordOf({ orderUrl: 'https://ca.test/order/1' }));
+  await createOrderRecord(bucket, named('a.test'), makeRecord({ orderUrl: 'https://ca.test/order/1' }));
 
   await passOver(bucket).run([{ identifiers: ['a.test'] }]);
 
@@ -24,11 +24,11 @@ test('a CA out of reach counts as a failure of an order that is in flight, and k
 test('records of certificates that are configured no more are forgotten, with the answers they had presented', async () => {
   const bucket = memoryBucket();
   const token = 'DGyRejmCefe7v4NfDGDKfA';
-  await publish(bucket, 'a.test');
+  await publishEntry(bucket, 'a.test');
   const stored = await createOrderRecord(
     bucket,
     named('gone.test'),
-    recordOf({ identifiers: ['gone.test'] }),
+    makeRecord({ identifiers: ['gone.test'] }),
   );
   await legsOf(bucket, stored)[0]?.save({
     presented: [{ identifier: 'gone.test', token, keyAuthorization: `${token}.x` }],
@@ -45,8 +45,8 @@ test('records of certificates that are configured no more are forgotten, with th
 
 test('a pass over some certificates only leaves the records of the others alone', async () => {
   const bucket = memoryBucket();
-  await publish(bucket, 'a.test');
-  await createOrderRecord(bucket, named('gone.test'), recordOf());
+  await publishEntry(bucket, 'a.test');
+  await createOrderRecord(bucket, named('gone.test'), makeRecord());
 
   const outcomes = await passOver(bucket).run([{ identifiers: ['a.test'] }, { identifiers: ['b.test'] }], {
     only: [named('a.test')],
@@ -61,7 +61,7 @@ test('a pass over some certificates only leaves the records of the others alone'
 
 test('what fails before is not tried before its time, unless it is forced', async () => {
   const bucket = memoryBucket();
-  await createOrderRecord(bucket, named('a.test'), recordOf({ failures: 2, notBefore: after(noon, 1) }));
+  await createOrderRecord(bucket, named('a.test'), makeRecord({ failures: 2, notBefore: after(noon, 1) }));
   const { run, events } = passOver(bucket);
 
   const [deferred] = await run([{ identifiers: ['a.test'] }]);

@@ -11,21 +11,21 @@ import { createOrderRecord } from '../../../../lambda/order/record.ts';
 import { type MemoryBucket, memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, fakeClock, noon } from '../../../support/clock.ts';
 import {
-  configOf,
   DIRECTORY_URL,
-  entryOf,
   fleet,
+  makeConfig,
+  makeEntry,
+  makeRecord,
   named,
-  recordOf,
 } from '../../../support/issuer/documents.ts';
-import { passOver, publish } from '../../../support/issuer/pass.ts';
+import { passOver, publishEntry } from '../../../support/issuer/pass.ts';
 
 const writes = (bucket: MemoryBucket) => bucket.calls.filter((call) => /^(put|delete)/.test(call));
 
 test('nothing due: said so, nothing is written, and the requests are constant', async () => {
   const bucket = memoryBucket();
   const names = Array.from({ length: 20 }, (_, index) => `n${index}.test`);
-  for (const name of names) await publish(bucket, name, entryOf({ identifiers: [name] }));
+  for (const name of names) await publishEntry(bucket, name, makeEntry({ identifiers: [name] }));
   const before = bucket.calls.length;
   const { run, events } = passOver(bucket);
 
@@ -48,13 +48,13 @@ test('nothing due: said so, nothing is written, and the requests are constant', 
 
 test('a dry run says what it would do, and writes nothing', async () => {
   const bucket = memoryBucket();
-  await publish(bucket, 'kept.test', entryOf({ identifiers: ['kept.test'] }));
+  await publishEntry(bucket, 'kept.test', makeEntry({ identifiers: ['kept.test'] }));
   await createOrderRecord(
     bucket,
     named('waiting.test'),
-    recordOf({ identifiers: ['waiting.test'], failures: 1, notBefore: after(noon, 1) }),
+    makeRecord({ identifiers: ['waiting.test'], failures: 1, notBefore: after(noon, 1) }),
   );
-  await createOrderRecord(bucket, named('gone.test'), recordOf());
+  await createOrderRecord(bucket, named('gone.test'), makeRecord());
   const before = writes(bucket).length;
 
   const outcomes = await passOver(bucket).run(
@@ -71,7 +71,7 @@ test('a dry run says what it would do, and writes nothing', async () => {
 
 test('a CA out of reach fails what is due with ERR_ACME_UNREACHABLE, keeps the rest, and leaves no order record', async () => {
   const bucket = memoryBucket();
-  await publish(bucket, 'kept.test', entryOf({ identifiers: ['kept.test'] }));
+  await publishEntry(bucket, 'kept.test', makeEntry({ identifiers: ['kept.test'] }));
   const { run, events } = passOver(bucket);
 
   const outcomes = await run([{ identifiers: ['new.test'] }, { identifiers: ['kept.test'] }]);
@@ -120,7 +120,7 @@ test('below half a minute no order is started; the next pass does it', async () 
 
 test('a certificate that one fleet lacks is published there without an order; its failure stops no other', async () => {
   const bucket = memoryBucket();
-  await publish(bucket, 'a.test');
+  await publishEntry(bucket, 'a.test');
   const { run } = passOver(bucket);
 
   const outcomes = await run([
@@ -140,7 +140,7 @@ test('a certificate that one fleet lacks is published there without an order; it
 
 /** The configured CA, over a transport of the test's own. */
 function casWith(exchange: Transport): Cas {
-  const { acme: settings } = configOf([{ identifiers: ['a.test'] }]);
+  const { acme: settings } = makeConfig([{ identifiers: ['a.test'] }]);
   const bucket = memoryBucket();
   return new Map([[DIRECTORY_URL, openCa({ bucket, settings, exchange, now: () => noon })]]);
 }

@@ -8,15 +8,15 @@ import { copyToFleets } from '../../../../lambda/publication/entry.ts';
 import { createPublisher, readManifest } from '../../../../lambda/publication/publisher.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
-import { entryOf, named, pemRefOf, specOf } from '../../../support/issuer/documents.ts';
+import { makeEntry, makePemRef, makeSpec, named } from '../../../support/issuer/documents.ts';
 import { recordEvents } from '../../../support/issuer/events.ts';
 
 const [one, two, three] = [fleetName.parse('one'), fleetName.parse('two'), fleetName.parse('three')];
-const spec = specOf({ fleets: [one, two, three] });
+const spec = makeSpec({ fleets: [one, two, three] });
 const name = named('a.test');
-const older = entryOf({
+const older = makeEntry({
   publishedAt: after(noon, -1_000).toISOString(),
-  pems: [pemRefOf({ sha256: 'b'.repeat(64) })],
+  pems: [makePemRef({ sha256: 'b'.repeat(64) })],
 });
 
 interface Scene {
@@ -27,7 +27,7 @@ interface Scene {
 /** The certificate is published to fleet one only. */
 async function scene({
   text = 'a PEM',
-  entry = entryOf({ pems: [pemRefOf({ sha256: digest('a PEM') })] }),
+  entry = makeEntry({ pems: [makePemRef({ sha256: digest('a PEM') })] }),
 }: Scene = {}) {
   const bucket = memoryBucket();
   const { log, names } = recordEvents();
@@ -84,7 +84,7 @@ test('a fleet that lags behind keeps its own publication as the one before', asy
 test('a fleet that gets its first publication has none before it: the PEM would not be in its prefix', async () => {
   const previous = { publishedAt: older.publishedAt, pems: older.pems };
   const { deps, read, entry } = await scene({
-    entry: entryOf({ pems: [pemRefOf({ sha256: digest('a PEM') })], previous }),
+    entry: makeEntry({ pems: [makePemRef({ sha256: digest('a PEM') })], previous }),
   });
 
   await copyToFleets(deps, deps, spec, entry);

@@ -7,16 +7,16 @@ import { newManifestEntry as madeEntry, newestEntry } from '../../../../lambda/p
 import { after, noon } from '../../../support/clock.ts';
 import {
   DIRECTORY_URL,
-  entryOf,
-  manifestsOf,
+  makeEntry,
+  makeManifests,
+  makePemRef,
+  makeSpec,
   named,
-  pemRefOf,
-  specOf,
 } from '../../../support/issuer/documents.ts';
 import { createPki } from '../../../support/parts/pki.ts';
 
 const [one, two, three] = [fleetName.parse('one'), fleetName.parse('two'), fleetName.parse('three')];
-const spec = specOf({ fleets: [one, two, three] });
+const spec = makeSpec({ fleets: [one, two, three] });
 const name = named('a.test');
 
 test('an entry says what was issued, as the leaf says it', async () => {
@@ -33,7 +33,7 @@ test('an entry says what was issued, as the leaf says it', async () => {
     noon,
   );
 
-  const { certId, ...pem } = entry.pems[0] ?? pemRefOf();
+  const { certId, ...pem } = entry.pems[0] ?? makePemRef();
   assert.match(certId ?? '', /^[\w-]{27}\.Chs$/);
   assert.deepEqual(pem, {
     sha256: digest(combined),
@@ -49,11 +49,11 @@ test('an entry says what was issued, as the leaf says it', async () => {
   assert.deepEqual(parseManifest(one, Buffer.from(text)).certificates[name], entry);
 });
 
-const older = entryOf({
+const older = makeEntry({
   publishedAt: after(noon, -1_000).toISOString(),
-  pems: [pemRefOf({ sha256: 'b'.repeat(64) })],
+  pems: [makePemRef({ sha256: 'b'.repeat(64) })],
 });
-const newer = entryOf();
+const newer = makeEntry();
 
 for (const [says, entries, wanted] of [
   ['no fleet has any', [], undefined],
@@ -85,15 +85,15 @@ for (const [says, entries, wanted] of [
   ],
 ] as const) {
   test(`the newest among the fleets, where ${says}`, () => {
-    assert.deepEqual(newestEntry(spec, manifestsOf(entries)), wanted);
+    assert.deepEqual(newestEntry(spec, makeManifests(entries)), wanted);
   });
 }
 
 test('fleets that the certificate is not for are not asked', () => {
   assert.equal(
     newestEntry(
-      specOf({ fleets: [one] }),
-      manifestsOf([
+      makeSpec({ fleets: [one] }),
+      makeManifests([
         [one, older],
         [two, newer],
       ]),

@@ -6,18 +6,23 @@ import { createPublisher, readManifest } from '../../../../lambda/publication/pu
 import { interposed } from '../../../support/bucket/interposed.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
-import { entryOf, fleet, named, pemRefOf } from '../../../support/issuer/documents.ts';
+import { fleet, makeEntry, makePemRef, named } from '../../../support/issuer/documents.ts';
 
 const key = layout.manifest(fleet);
 const now = () => noon;
 const sha = (digit: string) => digit.repeat(64);
 const certificate = (digit: string, changes: Partial<ManifestEntry> = {}) => ({
-  entry: entryOf({ pems: [pemRefOf({ sha256: sha(digit) })], ...changes }),
+  entry: makeEntry({ pems: [makePemRef({ sha256: sha(digit) })], ...changes }),
   texts: [{ sha256: sha(digit), text: `PEM ${digit}` }],
 });
 const a = named('a.test');
 
-async function publish(bucket: ReturnType<typeof memoryBucket>, name: string, digit: string, changes = {}) {
+async function publishOne(
+  bucket: ReturnType<typeof memoryBucket>,
+  name: string,
+  digit: string,
+  changes = {},
+) {
   const { entry, texts } = certificate(digit, changes);
   return createPublisher(bucket, fleet, now).publish(named(name), entry, texts);
 }
@@ -25,7 +30,7 @@ async function publish(bucket: ReturnType<typeof memoryBucket>, name: string, di
 test('the PEM is there before the manifest names it', async () => {
   const bucket = memoryBucket();
 
-  assert.equal(await publish(bucket, 'a.test', 'a'), 'published');
+  assert.equal(await publishOne(bucket, 'a.test', 'a'), 'published');
 
   const pem = layout.pem(fleet, a, sha('a'));
   assert.deepEqual(
@@ -57,7 +62,7 @@ test('other certificates, and fields of newer versions, stay as they are', async
   };
   await bucket.put(key, serializeManifest(manifest));
 
-  await publish(bucket, 'a.test', 'a');
+  await publishOne(bucket, 'a.test', 'a');
 
   const { certificates, ...rest } = JSON.parse(bucket.text(key) ?? '');
   assert.deepEqual(rest['fromTheFuture'], { deep: true });
@@ -67,11 +72,11 @@ test('other certificates, and fields of newer versions, stay as they are', async
 
 test('what is published already is not written again: the ETag stays', async () => {
   const bucket = memoryBucket();
-  await publish(bucket, 'a.test', 'a');
+  await publishOne(bucket, 'a.test', 'a');
   const before = (await readManifest(bucket, fleet))?.etag;
   const calls = bucket.calls.length;
 
-  const result = await publish(bucket, 'a.test', 'a', { publishedAt: after(noon, 1).toISOString() });
+  const result = await publishOne(bucket, 'a.test', 'a', { publishedAt: after(noon, 1).toISOString() });
 
   assert.equal(result, 'unchanged');
   assert.equal((await readManifest(bucket, fleet))?.etag, before);
@@ -80,14 +85,14 @@ test('what is published already is not written again: the ETag stays', async () 
 
 test('the publication before is kept for a rollback, and only that one', async () => {
   const bucket = memoryBucket();
-  for (const digit of ['1', '2', '3']) await publish(bucket, 'a.test', digit);
+  for (const digit of ['1', '2', '3']) await publishOne(bucket, 'a.test', digit);
 
   const entry = (await readManifest(bucket, fleet))?.manifest.certificates[a];
 
   assert.equal(entry?.pems[0]?.sha256, sha('3'));
   assert.deepEqual(entry?.previous, {
     publishedAt: noon.toISOString(),
-    pems: [pemRefOf({ sha256: sha('2') })],
+    pems: [makePemRef({ sha256: sha('2') })],
   });
   for (const digit of ['1', '2', '3'])
     assert.equal(bucket.text(layout.pem(fleet, a, sha(digit))), `PEM ${digit}`);
@@ -100,7 +105,7 @@ function withRival(bucket: ReturnType<typeof memoryBucket>, times: number) {
     put: async (putKey, body, condition) => {
       if (putKey === key && left > 0) {
         left -= 1;
-        await publish(bucket, `rival-${left}.test`, 'f');
+        await publishOne(bucket, `rival-${left}.test`, 'f');
       }
       return bucket.put(putKey, body, condition);
     },
@@ -113,7 +118,7 @@ for (const [says, isFirst] of [
 ] as const) {
   test(`a writer that came first to ${says} is merged with, and nothing of it is lost`, async () => {
     const bucket = memoryBucket();
-    if (!isFirst) await publish(bucket, 'old.test', 'e');
+    if (!isFirst) await publishOne(bucket, 'old.test', 'e');
     const { entry, texts } = certificate('a');
 
     const result = await createPublisher(withRival(bucket, 3), fleet, now).publish(a, entry, texts);
@@ -196,7 +201,7 @@ test('a manifest of a newer version is not overwritten', async () => {
   const bucket = memoryBucket();
   await bucket.put(key, '{"version":2}');
 
-  await assert.rejects(publish(bucket, 'a.test', 'a'), { code: 'ERR_MANIFEST_VERSION' });
+  await assert.rejects(publishOne(bucket, 'a.test', 'a'), { code: 'ERR_MANIFEST_VERSION' });
 
   assert.equal(bucket.text(key), '{"version":2}');
 });

@@ -14,7 +14,7 @@ import { createPublishers, readManifest } from '../../../../lambda/publication/p
 import { isStapleDue, refreshStaples } from '../../../../lambda/publication/staples.ts';
 import { fleet } from '../../../support/agent/host.ts';
 import { entryFor, publisher } from '../../../support/agent/publish.ts';
-import { configOf } from '../../../support/issuer/documents.ts';
+import { makeConfig } from '../../../support/issuer/documents.ts';
 import { type OcspResponder, startOcspResponder } from '../../../support/parts/ocsp-responder.ts';
 import { createPki } from '../../../support/parts/pki.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
@@ -47,7 +47,7 @@ async function stage(t: { after(work: () => void): void }, ocspUrl: string | und
     const timing = { now, deadline: new Date(Date.now() + 3_600_000), sleep: async () => undefined };
     const manifests = new Map([[fleet, await readManifest(bucket, fleet)]]);
     const publishers = createPublishers(bucket, [fleet], now);
-    const config = configOf([{ identifiers: ['shop.test'] }]);
+    const config = makeConfig([{ identifiers: ['shop.test'] }]);
     const log = (event: string) => events.push(event);
     const deps = { bucket, config, options: {}, timing, log };
     return refreshStaples(deps, { manifests, publishers }, [spec]);

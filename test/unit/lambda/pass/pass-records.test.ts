@@ -6,7 +6,7 @@ import { legsOf } from '../../../../lambda/order/leg.ts';
 import { createOrderRecord, readOrderRecords } from '../../../../lambda/order/record.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
-import { makeRecord, named } from '../../../support/issuer/documents.ts';
+import { makeEntry, makeRecord, named } from '../../../support/issuer/documents.ts';
 import { passOver, publishEntry } from '../../../support/issuer/pass.ts';
 
 test('a CA out of reach counts as a failure of an order that is in flight, and keeps its key', async () => {
@@ -57,6 +57,22 @@ test('a pass over some certificates only leaves the records of the others alone'
     ['a.test'],
   );
   assert.deepEqual(await bucket.list(layout.orders), [layout.order(named('gone.test'))]);
+});
+
+test('a record that cannot be read fails its certificate with ERR_ORDER_RECORD, stays, and stops no other', async () => {
+  const bucket = memoryBucket();
+  const key = layout.order(named('a.test'));
+  await bucket.put(key, '{"version":9}');
+  await publishEntry(bucket, 'b.test', makeEntry({ identifiers: ['b.test'] }));
+  const { run, events } = passOver(bucket);
+
+  const [broken, other] = await run([{ identifiers: ['a.test'] }, { identifiers: ['b.test'] }]);
+
+  assert.deepEqual([broken?.result, broken?.reason, other?.result], ['failed', 'unreadable', 'kept']);
+  assert.equal(broken?.error?.code, 'ERR_ORDER_RECORD');
+  assert.match(broken?.error?.message ?? '', /^issuer\/order\/a\.test\.json: /);
+  assert.equal(bucket.text(key), '{"version":9}');
+  assert.ok(events.names().includes('certificate.failed a.test'));
 });
 
 test('what fails before is not tried before its time, unless it is forced', async () => {

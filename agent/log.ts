@@ -1,11 +1,11 @@
 /**
- * One line an event, `key=value`, to standard error. journald reads `<6>` at the start as the priority.
- * Values are facts (names, codes, digests), never a PEM, a command or an answer as a whole.
+ * The log: one line of `key=value` per event, on standard error. journald reads a leading `<6>` as the priority.
+ * Values are facts (names, codes, digests), never a PEM, a whole command or a whole answer.
  */
 
 const LEVELS = { info: 6, warning: 4, error: 3 } as const;
 
-/** Every event there is, with its level. docs/agent.md lists them. */
+/** All events with their levels. docs/agent.md lists them. */
 const EVENTS = {
   'agent.started': 'info',
   'agent.stopped': 'info',
@@ -60,7 +60,7 @@ export interface LogFields {
 
 export type Log = (event: EventName, fields?: LogFields) => void;
 
-/** @param forJournal put journald's priority first */
+/** @param forJournal begins each line with journald's priority */
 export function lineLog(write: (line: string) => void, forJournal: boolean): Log {
   return (event, fields = {}) => {
     const pairs = Object.entries(fields).filter(([, value]) => value !== undefined);

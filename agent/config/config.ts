@@ -1,6 +1,6 @@
 /**
- * The agent's settings: flag > environment (`PEMFLEET_AGENT_…`) > file > default. A typo is an error that names
- * its path; after this file every value has its final type.
+ * The agent's settings: a flag beats the environment (`PEMFLEET_AGENT_…`), the environment the file, the file the default.
+ * A typo is an error that names its path. Everything behind this file gets values of their final type.
  */
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
@@ -22,6 +22,7 @@ const mode = z
     'must be octal, such as "0600" or "0640", without access for others',
   )
   .transform((text) => Number.parseInt(text, 8));
+
 export const agentConfigSchema = z.strictObject({
   bucket: z
     .string()

@@ -23,8 +23,8 @@ function judgeSocket(facts: HaproxyFacts, { haproxy: { statsSocket } }: AgentCon
   const fix = isMasterSocket(statsSocket)
     ? `start HAProxy with -W -S ${socketPathOf(statsSocket)},mode,660,group,haproxy,level,admin`
     : `in HAProxy's global section${where}: stats socket ${statsSocket} mode 660 group haproxy level admin; then reload HAProxy`;
-  const { socketMode = 0 } = facts;
   if (facts.code !== undefined) return [socketFailure(facts, statsSocket, fix)];
+  const { socketMode = 0 } = facts;
   const findings: Finding[] = [];
   if (facts.certificatesCode === 'ERR_RUNTIME_NOT_ADMIN') {
     findings.push(
@@ -55,14 +55,16 @@ const SILENT_FIX =
   'is HAProxy overloaded or stopping, or has it reached its "stats maxconn"? systemctl status haproxy';
 
 function socketFailure({ code = '', config }: HaproxyFacts, socket: string, socketLine: string): Finding {
-  const others = config?.statsSockets.map(({ path }) => path).filter((path) => path !== socket) ?? [];
-  const other =
-    others.length > 0 ? `haproxy.statsSocket: ${others[0]} in the agent's file, or ${socketLine}` : undefined;
+  const otherSocket = config?.statsSockets.find(({ path }) => path !== socket)?.path;
+  const useOther =
+    otherSocket !== undefined
+      ? `haproxy.statsSocket: ${otherSocket} in the agent's file, or ${socketLine}`
+      : undefined;
   const failures: Record<string, [FindingId, string, string]> = {
     ERR_RUNTIME_SOCKET_MISSING: [
       'socket-missing',
       'does not exist',
-      other ?? `systemctl start haproxy; if it runs, ${socketLine}`,
+      useOther ?? `systemctl start haproxy; if it runs, ${socketLine}`,
     ],
     ERR_RUNTIME_SOCKET_REFUSED: [
       'socket-refused',

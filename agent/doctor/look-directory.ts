@@ -22,7 +22,6 @@ export interface DirectoryEntry {
   isRead: boolean;
   /** Error code if it cannot be read: a dangling link, another user's file. */
   code: string | undefined;
-  bytes: number;
 }
 
 export interface DirectoryFacts {
@@ -86,17 +85,15 @@ export async function lookAtDirectory(
 async function lookAtEntry(directory: string, name: string, isRead: boolean): Promise<DirectoryEntry> {
   const path = join(directory, name);
   const stats: Stats = await stat(path).catch(() => lstat(path));
-  const kind = { isDirectory: stats.isDirectory(), isRead };
-  const seen = { name, ...kind, mode: stats.mode & 0o777, bytes: stats.size };
-  if (seen.isDirectory || sideFileOwner(name) !== undefined) {
-    return { ...seen, facts: undefined, code: undefined };
-  }
+  const isDirectory = stats.isDirectory();
+  const entry = { name, mode: stats.mode & 0o777, isDirectory, isRead, facts: undefined, code: undefined };
+  if (isDirectory || sideFileOwner(name) !== undefined) return entry;
   try {
     const text = await readFile(path, 'utf8');
     const keyText = await readFile(`${path}.key`, 'utf8').catch(() => '');
-    return { ...seen, facts: pemFactsOf(text, keyText), code: undefined };
+    return { ...entry, facts: pemFactsOf(text, keyText) };
   } catch (error) {
-    return { ...seen, facts: undefined, code: codeOf(error) };
+    return { ...entry, code: codeOf(error) };
   }
 }
 

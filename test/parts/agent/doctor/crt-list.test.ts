@@ -86,7 +86,7 @@ for (const version of haproxyVersions) {
           resolve(error === null),
         ),
       );
-    // beside a list, nobody reads this
+    // with a crt-list, HAProxy does not read this
     writeFileSync(join(stage.haproxy.certsDir, 'README'), 'certificates of the shop\n', { mode: 0o644 });
     assert.deepEqual(await examine(stage, args), []);
     assert.ok(await starts());
@@ -131,7 +131,7 @@ test('doctor: a list that no bind names; a directory where HAProxy has a list; t
   assert.match(missing[0]?.fix ?? '', /-W -S \/nonexistent\.sock,mode,660,group,haproxy/);
 });
 
-test('doctor: crt FILE is no directory that nobody loads, and other files of the directory are not read', async (t) => {
+test('doctor: with crt FILE the directory counts as loaded, and its other files are not read', async (t) => {
   const { workDir, certs: certsDir } = makeWorkDir(t);
   const { combined } = await (await createPki()).issue({ names: ['old.test'] });
   writeFileSync(join(certsDir, 'shop.pem'), combined, { mode: 0o600 });

@@ -100,7 +100,7 @@ for (const version of haproxyVersions) {
   });
 }
 
-/** As an unprivileged user: what is not permitted is not permitted. */
+/** Runs the agent as an unprivileged user, because root may do everything. */
 function asNobody(stage: Stage, args: string[]): Promise<{ code: number; stdout: string }> {
   const program = agentProgram();
   for (const folder of [dirname(program), stage.dir, dirname(stage.haproxy.socket)]) chmodSync(folder, 0o755);
@@ -118,7 +118,7 @@ function asNobody(stage: Stage, args: string[]): Promise<{ code: number; stdout:
   });
 }
 
-test('doctor, the program: a user without rights is told each of them', async (t) => {
+test('doctor, the program: a finding for each right that the user lacks', async (t) => {
   const stage = await healthy(t, '3.2');
 
   const { code, stdout } = await asNobody(stage, ['doctor', '--json', ...stage.flags]);

@@ -1,4 +1,4 @@
-// doctor and a bucket in S3, with a host's own rights: what it lacks, and nothing that it may not do.
+// doctor and a bucket in S3, with a host's own rights: it finds what is missing, and tries nothing that is forbidden.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { openBucket } from '#storage/open.ts';
@@ -43,7 +43,7 @@ async function examine(stage: Stage, env: Record<string, string>, bucket = 's3:/
   return findings;
 }
 
-test('a bucket in S3: each lack is found with its fix, and no request is made that a host may not make', async (t) => {
+test('a bucket in S3: each fault is found with its fix, and doctor makes no request that a host may not make', async (t) => {
   const stage = await makeStage(t, { version: '3.2' });
   await publisher(await openBucket('s3://certs'), stage.pki).publish('shop', { names: ['shop.test'] });
   const whole = envOf(reading, reporting);

@@ -23,7 +23,7 @@ import { freePort } from '../../../support/ports.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
 
 interface FreshHost extends Stage {
-  /** Starts HAProxy on what the agent has left. */
+  /** Starts HAProxy with the files that the agent has installed. */
   boot(version: HaproxyVersion, configText?: string): Promise<Haproxy>;
 }
 
@@ -81,7 +81,7 @@ test('bucket out of reach: the last good set is enough, at once', async (t) => {
   assert.equal(host.pem('shop'), pem);
 });
 
-test('nothing to be had: the wait ends in time, with status 1 and an empty directory', async (t) => {
+test('no certificate in time: the wait ends with status 1 and an empty directory', async (t) => {
   const host = await freshHost(t);
 
   const { code, stderr } = await wait(host, 2);
@@ -91,7 +91,7 @@ test('nothing to be had: the wait ends in time, with status 1 and an empty direc
   assert.equal((await wait(host, 1, '--dry-run')).code, 64);
 });
 
-test('a file with which HAProxy could not start is nothing to start with', async (t) => {
+test('a file that HAProxy cannot start with does not end the wait', async (t) => {
   const host = await freshHost(t);
   writeFileSync(join(host.haproxy.certsDir, 'old.pem'), '');
 

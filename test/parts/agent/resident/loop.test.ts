@@ -12,7 +12,7 @@ import { makeStage, type Stage } from '../../../support/agent/stage.ts';
 
 interface Watch {
   agent: Agent;
-  /** Calls that left the process, and events, since the last turn. */
+  /** Calls that left the process, and events, since the last poll. */
   calls: string[];
   clock: { now: Date };
 }
@@ -20,8 +20,8 @@ interface Watch {
 async function watch(stage: Stage): Promise<Watch> {
   const calls: string[] = [];
   const clock = { now: new Date() };
-  const told = (event: EventName) => void calls.push(event);
-  const agent = await agentHere(stage.flags, told, { now: () => clock.now });
+  const log = (event: EventName) => void calls.push(event);
+  const agent = await agentHere(stage.flags, log, { now: () => clock.now });
   const counted = <T extends object>(target: T, what: string): T =>
     new Proxy(target, {
       get: (object, name, receiver) => {
@@ -41,8 +41,8 @@ async function watch(stage: Stage): Promise<Watch> {
   };
 }
 
-/** Runs the loop; before each turn but the first, one of `steps` happens. @returns the calls of each turn */
-async function turns({ agent, calls }: Watch, steps: (() => unknown)[]): Promise<string[][]> {
+/** Runs the loop; before each poll but the first, one of `steps` happens. @returns the calls of each poll */
+async function poll({ agent, calls }: Watch, steps: (() => unknown)[]): Promise<string[][]> {
   const stop = new AbortController();
   const seen: string[][] = [];
   const left = [...steps];
@@ -63,13 +63,13 @@ test('an idle poll is one GET and one "show info", and nothing else', async (t) 
   await stage.publish('shop', { names: ['shop.test'] });
   const watched = await watch(stage);
 
-  const [first, second, third] = await turns(watched, [() => undefined, () => undefined]);
+  const [first, second, third] = await poll(watched, [() => undefined, () => undefined]);
 
   assert.ok(first?.includes('certificate.loaded'));
   assert.deepEqual([second, third], [idle, idle]);
 });
 
-test('a full pass comes with news, with another Pid, after ten minutes, and when a failure may be tried again', async (t) => {
+test('a full pass follows a new manifest, another Pid, ten minutes, and the time of the next try', async (t) => {
   const stage = await makeStage(t, { version: '3.2', masterWorker: true });
   await stage.publish('shop', { names: ['shop.test'] });
   const watched = await watch(stage);
@@ -78,7 +78,7 @@ test('a full pass comes with news, with another Pid, after ten minutes, and when
   };
   const expired = { names: ['bad.test'], notAfter: new Date(Date.now() - 1000) };
 
-  const seen = await turns(watched, [
+  const seen = await poll(watched, [
     () => stage.publish('shop', { names: ['shop.test'] }),
     () => stage.haproxy.reload(),
     later(590),
@@ -93,21 +93,21 @@ test('a full pass comes with news, with another Pid, after ten minutes, and when
   assert.deepEqual(isFull, [true, true, true, false, true, true, false, true, false]);
 });
 
-test('HAProxy out of reach: looked for with each poll, told once, found again', async (t) => {
+test('HAProxy out of reach: each poll looks for it, one log line says so, and a pass follows when it is back', async (t) => {
   const stage = await makeStage(t, { version: '3.2' });
   await stage.publish('shop', { names: ['shop.test'] });
   const watched = await watch(stage);
   const { socket } = stage.haproxy;
 
-  const seen = await turns(watched, [
+  const seen = await poll(watched, [
     () => renameSync(socket, `${socket}.away`),
     () => undefined,
     () => renameSync(`${socket}.away`, socket),
     () => undefined,
   ]);
 
-  const told = seen.map((calls) => calls.includes('haproxy.unreachable'));
-  assert.deepEqual(told, [false, true, false, false, false]);
+  const logged = seen.map((calls) => calls.includes('haproxy.unreachable'));
+  assert.deepEqual(logged, [false, true, false, false, false]);
   assert.ok(seen[3]?.includes('run.finished'));
   assert.deepEqual(seen[4], idle);
 });
@@ -119,7 +119,7 @@ test('the loop does not die of failed passes', async (t) => {
   const { certsDir } = stage.haproxy;
   renameSync(certsDir, `${certsDir}.away`);
 
-  const seen = await turns(watched, [() => undefined, () => renameSync(`${certsDir}.away`, certsDir)]);
+  const seen = await poll(watched, [() => undefined, () => renameSync(`${certsDir}.away`, certsDir)]);
 
   assert.ok(seen[0]?.includes('run.failed') && seen[1]?.includes('run.failed'));
   assert.ok(seen[2]?.includes('certificate.loaded'));
@@ -149,7 +149,7 @@ test('the program: SIGHUP polls now, SIGTERM stops cleanly', async (t) => {
   assert.equal(output.stdout, '');
 });
 
-test('a pass that is told to stop finishes the certificates in hand and those made ready meanwhile', async (t) => {
+test('a pass that has to stop finishes the certificates in hand and those prepared meanwhile', async (t) => {
   const stage = await makeStage(t, { version: '3.2' });
   const files = Array.from({ length: 45 }, (_, index) => `c${index + 10}.pem`);
   for (const file of files) await stage.publish(file.slice(0, -4), { names: [`${file.slice(0, -4)}.test`] });

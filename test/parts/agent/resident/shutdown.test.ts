@@ -1,4 +1,4 @@
-// The last word of a host: by hand, when the machine is shut down, and never when only the agent stops.
+// The last report of a host: by hand, at a shutdown, and never when only the agent stops.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { startAgent } from '../../../support/agent/program.ts';
 import { makeStage, type Stage } from '../../../support/agent/stage.ts';
 
-/** A systemctl that says how the machine is, and what it is about to do. @returns the PATH that has it */
+/** Writes a systemctl that prints this state and this pending job. @returns the PATH that finds it */
 function machineThatIs(stage: Stage, state: string, target: string): string {
   const bin = join(stage.dir, 'bin');
   mkdirSync(bin, { recursive: true });
@@ -42,7 +42,7 @@ async function runUntilStopped(
   return output.stderr;
 }
 
-test('a machine that shuts down says goodbye; when it is back, its first pass reports', async (t) => {
+test('a machine that shuts down reports its departure; when it is back, its first pass reports as usual', async (t) => {
   const stage = await makeStage(t, { version: '3.2' });
   await stage.publish('shop', { names: ['shop.test'] });
 
@@ -77,7 +77,7 @@ test('a machine that reboots will be missed if its agent does not come back', as
   assert.equal((await stage.status()).leftAt, undefined);
 });
 
-test('pemfleet-agent leave: the bucket knows, or the exit status says that it does not', async (t) => {
+test('pemfleet-agent leave: the bucket has the report, or the exit status says that it has not', async (t) => {
   const stage = await makeStage(t, { version: '3.2' });
   const early = await stage.agent('leave');
   await stage.publish('shop', { names: ['shop.test'] });

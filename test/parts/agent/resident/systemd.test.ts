@@ -48,7 +48,7 @@ async function reside(t: TestContext, stage: Stage, env = {}, args: string[] = [
 
 const first = (messages: readonly string[]) => messages.filter((message) => message !== 'WATCHDOG=1');
 
-test('systemd is told: ready after the first pass, reloading on SIGHUP, stopping on SIGTERM', async (t) => {
+test('systemd gets READY=1 after the first pass, RELOADING=1 on SIGHUP, STOPPING=1 on SIGTERM', async (t) => {
   const stage = await makeStage(t, { version: '3.2' });
   await stage.publish('shop', { names: ['shop.test'] });
   const { child, systemd, sees, stopped, output } = await reside(t, stage);
@@ -66,7 +66,7 @@ test('systemd is told: ready after the first pass, reloading on SIGHUP, stopping
   assert.ok(Math.abs(Number(usec) - Number(process.hrtime.bigint() / 1000n)) < 60_000_000, reloading);
 });
 
-test('the watchdog is fed twice in its time, and the status line says what hinders', async (t) => {
+test('the watchdog is fed twice in WatchdogSec, and the status line names the error', async (t) => {
   const stage = await makeStage(t, { version: '3.2' });
   await stage.publish('shop', { names: ['shop.test'] });
   renameSync(stage.haproxy.socket, `${stage.haproxy.socket}.away`);
@@ -81,7 +81,7 @@ test('the watchdog is fed twice in its time, and the status line says what hinde
   );
 });
 
-test('SIGTERM in the middle of many: the certificates in hand are finished, no file is half-way', async (t) => {
+test('SIGTERM during a large pass: it finishes the certificates in hand and leaves no file half done', async (t) => {
   const stage = await makeStage(t, { version: '2.6' });
   const names = Array.from({ length: 100 }, (_, index) => `c${String(index).padStart(2, '0')}`);
   const pems = await stage.publishAll(names);

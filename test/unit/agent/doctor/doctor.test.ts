@@ -42,7 +42,7 @@ const directory: DirectoryFacts = {
 
 const idsOf = (findings: { id: string }[]) => findings.map(({ id }) => id);
 
-test('a HAProxy that cannot be found in this house is judged from its words alone', () => {
+test('HAProxy versions and states that no test can start are judged by what HAProxy says', () => {
   const rows: [Partial<HaproxyFacts>, string[]][] = [
     [{}, []],
     [{ version: '2.0.35' }, ['haproxy-too-old']],

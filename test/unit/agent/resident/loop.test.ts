@@ -8,14 +8,14 @@ const settings = (name?: string) => ({
   >[1]['haproxy'],
 });
 
-test('of several HAProxy, one without a status does not lend its place to the next', () => {
+test('several HAProxy: an instance without a status does not get the Pid of the next', () => {
   const handshake: string[] = [];
   const status = { haproxy: [{ name: 'inner', socket: '/run/b.sock', pid: 7, handshake }] };
 
   assert.deepEqual([pidIn(status, settings('edge')), pidIn(status, settings('inner'))], [undefined, 7]);
 });
 
-test('the only HAProxy is known by its socket: after another was configured, the old Pid means nothing', () => {
+test('the only HAProxy is found by its socket: once another socket is configured, the old Pid means nothing', () => {
   const handshake: string[] = [];
 
   assert.equal(pidIn({ haproxy: [{ socket: '/run/a.sock', pid: 7, handshake }] }, settings()), 7);

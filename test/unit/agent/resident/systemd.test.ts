@@ -28,22 +28,22 @@ test('the watchdog starves when a pass hangs, not while the loop sleeps', (t) =>
 });
 
 test('without systemd no process is started', async () => {
-  const notifier = openSdNotifier(undefined, () => assert.fail('nothing is to be told'));
+  const notifier = openSdNotifier(undefined, () => assert.fail('no event is expected'));
 
   notifier.send('READY=1');
 
   await notifier.flush();
 });
 
-test('a systemd that does not listen is told of, once a message', async () => {
-  const told: string[] = [];
-  const notifier = openSdNotifier('/nonexistent.sock', (event) => told.push(event));
+test('a systemd that does not listen: one warning per message', async () => {
+  const events: string[] = [];
+  const notifier = openSdNotifier('/nonexistent.sock', (event) => events.push(event));
 
   notifier.send('READY=1');
   notifier.send('STOPPING=1');
   await notifier.flush();
 
-  assert.deepEqual(told, ['notify.failed', 'notify.failed']);
+  assert.deepEqual(events, ['notify.failed', 'notify.failed']);
 });
 
 test('a label value keeps quotes, backslashes and line ends to itself', () => {

@@ -15,7 +15,7 @@ async function written(t: TestContext) {
   return path;
 }
 
-/** What the reader hands on, and whether it vouches for it. */
+/** What `parse` gets. */
 const read = (path: string) =>
   readDocument(path, (text, isSealed) => ({ document: JSON.parse(text), isSealed }));
 
@@ -48,14 +48,14 @@ for (const [what, change] of Object.entries(changes))
     assert.equal((seen as { isSealed: boolean }).isSealed, false);
   });
 
-test('another document copied over it has to be checked', async (t) => {
+test('a document copied over it has to be checked', async (t) => {
   const path = await written(t);
   copyFileSync(path, `${path}.copy`);
 
   assert.equal(((await read(`${path}.copy`)) as { isSealed: boolean }).isSealed, false);
 });
 
-test('half of it is broken; none of it is none', async (t) => {
+test('half a document is broken; a missing one is undefined', async (t) => {
   const path = await written(t);
   const text = readFileSync(path, 'utf8');
   writeFileSync(path, text.slice(0, 20));
@@ -64,7 +64,7 @@ test('half of it is broken; none of it is none', async (t) => {
   assert.equal(await read(`${path}.none`), undefined);
 });
 
-test('equal to the one before, it is not written', async (t) => {
+test('a document that equals the one before is not written', async (t) => {
   const path = await written(t);
   const { ino } = statSync(path);
 

@@ -9,7 +9,7 @@ import { makeTempDir } from '../../../support/temp-dir.ts';
 const sha256 = 'a'.repeat(64);
 const at = '2026-11-22T12:00:00.000Z';
 const failure = { sha256, listing: 'a.test', code: 'ERR_X', message: 'm', attempts: 2, notBefore: at };
-/** Every member that there is. */
+/** Has every member. */
 const state: AgentState = {
   version: 1,
   files: {

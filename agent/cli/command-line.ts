@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { ConfigError } from '#common/config-error.ts';
 import { SECOND_MS } from '#common/time.ts';
 import { messageOf } from '#contract/errors.ts';
-import { OPTIONS } from '../config/config.ts';
+import { FLAGS } from '../config/config.ts';
 
 export interface CommandLine {
   command: string;
@@ -24,7 +24,7 @@ const DEFAULT_WAIT_SECONDS = 120;
 export function parseCommandLine(argv: readonly string[]): CommandLine {
   const text = { type: 'string' } as const;
   const yes = { type: 'boolean' } as const;
-  const settings = Object.fromEntries(['config', ...Object.keys(OPTIONS)].map((flag) => [flag, text]));
+  const settings = Object.fromEntries(['config', ...Object.keys(FLAGS)].map((flag) => [flag, text]));
   const others = { 'haproxy-config': text, wait: text, json: yes, 'dry-run': yes, retry: yes };
   const options = { ...settings, ...others, help: { ...yes, short: 'h' } };
   try {

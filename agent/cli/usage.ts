@@ -1,5 +1,5 @@
 /** The text of `--help`: examples first, then every setting with its flag and variable. */
-import { agentConfigSchema, DEFAULT_CONFIG_FILE, OPTIONS } from '../config/config.ts';
+import { agentConfigSchema, DEFAULT_CONFIG_FILE, FLAGS, variableOf } from '../config/config.ts';
 
 export const USAGE = `pemfleet-agent keeps HAProxy's certificates in step with the bucket's manifest, without a reload.
 
@@ -28,22 +28,22 @@ Exit status: 0 all served, or nothing to do; 1 failure; 3 partly failed, or not 
 `;
 
 function settings(): string {
-  return Object.entries(OPTIONS)
+  return Object.entries(FLAGS)
     .map(([flag, path]) => {
-      const env = `PEMFLEET_AGENT_${flag.toUpperCase().replaceAll('-', '_')}`;
-      return `  --${flag.padEnd(16)} ${path.join('.').padEnd(20)} ${env.padEnd(31)} ${describe(path)}`;
+      const key = path.join('.');
+      return `  --${flag.padEnd(16)} ${key.padEnd(20)} ${variableOf(flag).padEnd(31)} ${descriptionOf(key)}`;
     })
     .join('\n');
 }
 
-function describe(path: readonly string[]): string {
+function descriptionOf(key: string): string {
   const schemas: Record<string, { description?: string | undefined }> = {
     ...agentConfigSchema.shape,
     ...prefixed('haproxy', agentConfigSchema.shape.haproxy.unwrap().shape),
     ...prefixed('pem', agentConfigSchema.shape.pem.unwrap().shape),
     ...prefixed('metrics', agentConfigSchema.shape.metrics.unwrap().shape),
   };
-  return schemas[path.join('.')]?.description ?? '';
+  return schemas[key]?.description ?? '';
 }
 
 function prefixed<T>(prefix: string, shape: Record<string, T>): Record<string, T> {

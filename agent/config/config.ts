@@ -66,8 +66,8 @@ export const agentConfigSchema = z.strictObject({
     .describe('Directory of the last good manifest, failures and the last status. No keys.'),
 });
 
-/** Flags, each with its path in the file; the environment variable of `--stats-socket` is PEMFLEET_AGENT_STATS_SOCKET. */
-export const OPTIONS: Readonly<Record<string, readonly string[]>> = {
+/** The flags of settings, each with the setting's path in the file. */
+export const FLAGS: Readonly<Record<string, readonly string[]>> = {
   bucket: ['bucket'],
   fleet: ['fleet'],
   host: ['host'],
@@ -87,6 +87,11 @@ export const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   'state-dir': ['stateDir'],
 };
 
+/** The environment variable of a flag: PEMFLEET_AGENT_STATS_SOCKET for `--stats-socket`. */
+export function variableOf(flag: string): string {
+  return `PEMFLEET_AGENT_${flag.toUpperCase().replaceAll('-', '_')}`;
+}
+
 export type AgentConfig = Awaited<ReturnType<typeof loadAgentConfig>>;
 
 export interface ConfigSources {
@@ -100,8 +105,8 @@ export async function loadAgentConfig({ flags, env, hostname }: ConfigSources) {
   const named = flags['config'] ?? env['PEMFLEET_AGENT_CONFIG'];
   const settings = await readSettings(named ?? DEFAULT_CONFIG_FILE, named !== undefined);
   setAt(settings, ['host'], (settings as { host?: unknown }).host ?? hostname.toLowerCase());
-  for (const [flag, path] of Object.entries(OPTIONS)) {
-    const value = flags[flag] ?? env[`PEMFLEET_AGENT_${flag.toUpperCase().replaceAll('-', '_')}`];
+  for (const [flag, path] of Object.entries(FLAGS)) {
+    const value = flags[flag] ?? env[variableOf(flag)];
     if (value !== undefined) setAt(settings, path, value);
   }
   const { pem, pollInterval, ...rest } = parseSettings(settings);

@@ -1,6 +1,5 @@
 /** Checks the bucket from this host: can it be read, is the manifest whole, can the status be written? */
-import { constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MINUTE_MS } from '#common/time.ts';
@@ -13,6 +12,7 @@ import { isRuntimeErrorCode } from '../errors.ts';
 import { statusDigest } from '../pass/status.ts';
 import { readStateDirectory, type StateDirectory } from '../state/state.ts';
 import { type Finding, type FindingId, finding, listed, quoted } from './finding.ts';
+import { writeFailure } from './host.ts';
 
 export interface BucketExamination {
   manifest: Manifest | undefined;
@@ -95,13 +95,10 @@ async function examineStatus({ config }: Agent): Promise<Finding[]> {
   if (root === undefined) {
     return judgeReport(await readStateDirectory(config.stateDir, config, () => undefined), key);
   }
-  return checkWritable(dirname(join(root, key))).then(
-    () => [],
-    (error: unknown) => {
-      const fix = `chown -R pemfleet: ${quoted(dirname(join(root, key)))}`;
-      return [finding('status-not-writable', `${key}: ${messageOf(error)}`, fix)];
-    },
-  );
+  const directory = dirname(join(root, key));
+  const failure = await writeFailure(directory);
+  if (failure === undefined) return [];
+  return [finding('status-not-writable', failure, `chown -R pemfleet: ${quoted(directory)}`)];
 }
 
 export function judgeReport(
@@ -114,14 +111,6 @@ export function judgeReport(
   if (!wasReportable || state.reported?.digest === statusDigest(status)) return [];
   const fix = `the host's role must allow s3:PutObject on ${key}; journalctl -u pemfleet-agent | grep status.failed`;
   return [finding('status-not-writable', `the last report of this host did not reach ${key}`, fix)];
-}
-
-/** Checks the deepest directory that exists: the first report creates the rest. */
-async function checkWritable(path: string): Promise<void> {
-  await access(`${path}/.`, constants.W_OK | constants.X_OK).catch((error: unknown) => {
-    if (codeOf(error) !== 'ENOENT') throw error;
-    return checkWritable(dirname(path));
-  });
 }
 
 /** Judges the times of the manifest's certificates, and with them the clock. Pure. */

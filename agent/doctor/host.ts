@@ -31,18 +31,10 @@ async function examineFlock(runCommand: RunHostCommand): Promise<Finding[]> {
   ];
 }
 
-/** Checks the deepest directory that exists: a pass creates the rest. */
 async function examineState({ config: { stateDir, fleet, host }, now }: Agent): Promise<Finding[]> {
   const create = `install -d -m 0700 -o pemfleet ${quoted(stateDir)}`;
-  let path = stateDir;
-  let code = await writeFailure(path);
-  while (code === 'ENOENT' && path !== '/') {
-    path = dirname(path);
-    code = await writeFailure(path);
-  }
-  if (code !== undefined) {
-    return [finding('state-not-writable', `this user cannot write to ${path} (${code})`, create)];
-  }
+  const failure = await writeFailure(stateDir);
+  if (failure !== undefined) return [finding('state-not-writable', failure, create)];
   const status = await readStatus(stateDir, fleet, host).catch(() => undefined);
   const at = status === undefined || status === 'broken' ? undefined : new Date(status.reportedAt);
   if (at === undefined || now().getTime() - at.getTime() < OVERDUE_MS) return [];
@@ -58,9 +50,15 @@ async function examineState({ config: { stateDir, fleet, host }, now }: Agent): 
 /** The agent reports once an hour at least. */
 const OVERDUE_MS = 2 * HOUR_MS;
 
-/** @returns the code of the failure, `undefined` if this user may write there */
-const writeFailure = (path: string) =>
-  access(path, constants.W_OK | constants.X_OK).then(() => undefined, codeOf);
+/**
+ * Tries the deepest directory of `path` that exists: a pass creates the rest.
+ * @returns what fails, `undefined` if this user may write there
+ */
+export async function writeFailure(path: string): Promise<string | undefined> {
+  const code = await access(path, constants.W_OK | constants.X_OK).then(() => undefined, codeOf);
+  if (code === 'ENOENT' && path !== '/') return writeFailure(dirname(path));
+  return code === undefined ? undefined : `this user cannot write to ${path} (${code})`;
+}
 
 async function examineSystemd(runCommand: RunHostCommand): Promise<Finding[]> {
   const { isInstalled, stdout: state } = await runCommand('systemctl', ['is-system-running']);

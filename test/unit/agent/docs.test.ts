@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { USAGE } from '../../../agent/cli/usage.ts';
-import { OPTIONS } from '../../../agent/config/config.ts';
+import { FLAGS } from '../../../agent/config/config.ts';
 import { FINDINGS } from '../../../agent/doctor/finding.ts';
 import { OWN_REACTIONS } from '../../../agent/errors.ts';
 import { EVENT_NAMES } from '../../../agent/log.ts';
@@ -20,13 +20,13 @@ test('docs/agent.md has every event of the agent, and none that is gone', () => 
   const documented = firstCells.filter(
     (word) => /^[a-z]+\.[a-z-]+$/.test(word) && !/^(haproxy|pem)\.[a-z]*[A-Z]/.test(word),
   );
-  const events = documented.filter((word) => !Object.values(OPTIONS).some((path) => path.join('.') === word));
+  const events = documented.filter((word) => !Object.values(FLAGS).some((path) => path.join('.') === word));
 
   assert.deepEqual(events.sort(), [...EVENT_NAMES].sort());
 });
 
 test('docs/agent.md and --help have every key, flag and variable', () => {
-  for (const [flag, path] of Object.entries(OPTIONS)) {
+  for (const [flag, path] of Object.entries(FLAGS)) {
     assert.ok(firstCells.includes(path.join('.')), path.join('.'));
     assert.ok(text.includes(`\`--${flag}\``), flag);
     assert.ok(USAGE.includes(`--${flag} `), flag);

@@ -8,7 +8,6 @@ import { type CaOptions, forgetAccountUrl, openAccount, rolloverAccountKey } fro
 
 export interface Ca {
   settings: AcmeSettings;
-  directory: () => Promise<Directory>;
   /** Registers the account if there is none. */
   account: () => Promise<AcmeClient>;
   /** Opens it with a new key (RFC 8555 §7.3.5). */
@@ -28,7 +27,6 @@ export function openCa(options: CaOptions): Ca {
   const readOnce = () => (directory ??= readDirectory(exchange, settings.directoryUrl, now));
   return {
     settings,
-    directory: readOnce,
     account: () => (account ??= readOnce().then((read) => openAccount(options, read))),
     rolloverAccount: async () => rolloverAccountKey(options, await readOnce()),
     renewalInfo: async (certId) => getRenewalInfo(exchange, await readOnce(), certId, now()),

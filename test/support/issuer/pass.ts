@@ -35,7 +35,6 @@ function unreachableCa(): Ca {
   const { acme: settings } = makeConfig([{ identifiers: ['a.test'] }]);
   return {
     settings,
-    directory: fail,
     account: fail,
     rolloverAccount: fail,
     renewalInfo: fail,

@@ -1,6 +1,7 @@
 /** What the composition root (main.ts) gives to the passes: settings, clock, chance, log, and the ways out. */
 import type { HostStatus } from '#contract/host-status.ts';
 import type { HostBucket } from '#storage/bucket.ts';
+import type { Blocker } from './blocker.ts';
 import type { AgentConfig } from './config/config.ts';
 import type { DiskFile, Outcome } from './deploy/action.ts';
 import type { CrtListFile } from './haproxy/crt-list-line.ts';
@@ -34,24 +35,38 @@ export interface PassOptions {
 export interface PassResult {
   outcomes: Outcome[];
   status: HostStatus;
-  /** What hinders the whole host. */
-  error: unknown;
-  /** What each look meets until something changes: `error`, or the lack of a socket where reloads and handshakes do without. */
-  blocker: unknown;
+  /** What keeps the whole host from its certificates. */
+  error: Blocker | undefined;
+  /**
+   * What each poll meets until something changes: `error`, or the lack of a stats socket where reloads and handshakes
+   * do without.
+   */
+  blocker: Blocker | undefined;
   /** Something was written, loaded, removed. */
   isChanged: boolean;
-  /** When a certificate that waits or failed shall be tried again. */
+  /** When the agent tries a certificate again that waits or failed. */
   nextTryAt: Date | undefined;
 }
 
-export interface HostView extends Agent {
-  /** `undefined`: out of reach. */
-  haproxy: HaproxyView | undefined;
-  /** Why nothing can be loaded in this pass: HAProxy out of reach, a foreign transaction. */
-  blocker: unknown;
-  /** Work by reload and handshake alone: see deploy/without-socket.ts. */
+/** What a pass sees of its host before it acts. */
+export type HostView = SeenHost | BlindHost;
+
+interface HostFacts extends Agent {
+  /** Reloads and handshakes do the work alone: see deploy/without-socket.ts. */
   isWithoutSocket: boolean;
   disk: ReadonlyMap<string, DiskFile>;
   /** Where HAProxy loads by a crt-list file. */
   crtListFile: CrtListFile | undefined;
+}
+
+export interface SeenHost extends HostFacts {
+  haproxy: HaproxyView;
+  /** Why nothing can be loaded in this pass: HAProxy is stopping, or another program had a transaction open. */
+  blocker: Blocker | undefined;
+}
+
+export interface BlindHost extends HostFacts {
+  haproxy: undefined;
+  /** Why HAProxy is out of reach. */
+  blocker: Blocker;
 }

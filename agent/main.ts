@@ -16,8 +16,7 @@ import { examineConfigured, exitStatusOfFindings, findingsOutput } from './docto
 import { Runtime } from './haproxy/runtime.ts';
 import { openSocket, type RuntimeSocket } from './haproxy/socket.ts';
 import { lineLog } from './log.ts';
-import { instanceConfigs } from './pass/instances.ts';
-import { sync } from './pass/sync.ts';
+import { instanceConfigs, syncHost } from './pass/instances.ts';
 import { firstBoot } from './resident/first-boot.ts';
 import { runHostCommand } from './resident/host-command.ts';
 import { pollOutcomeOf } from './resident/loop.ts';
@@ -70,7 +69,7 @@ async function syncOnce(config: AgentConfig, line: CommandLine): Promise<number>
   const passOptions = { isDryRun, ignoresBackOff: isRetry, signal };
   const { sleep } = interruptibleSleep(signal);
   const boot = waitMs === undefined ? undefined : await firstBoot(agent, { waitMs, sleep, passOptions });
-  const result = boot?.result ?? (await sync(agent, passOptions));
+  const result = boot?.result ?? (await syncHost(agent, passOptions));
   if (!isDryRun) await metricsWriter(agent)(pollOutcomeOf(result));
   if (isJson) print(jsonText(resultDocument(result, isDryRun)));
   else if (isDryRun) print(planText(result));

@@ -6,13 +6,13 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parse } from '#contract/combined-pem.ts';
 import { codeOf } from '#contract/errors.ts';
-import type { HostView } from '../agent.ts';
+import type { HostView, SeenHost } from '../agent.ts';
 import { stapleFileOf } from '../desired/files.ts';
 import { RuntimeCommandFailed, reactionTo } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
 import { writeTails } from '../haproxy/crt-list-file.ts';
 import type { CrtListFile } from '../haproxy/crt-list-line.ts';
-import { type HaproxyView, isServing, type RuntimeFile } from '../haproxy/view.ts';
+import { isServing, type RuntimeFile } from '../haproxy/view.ts';
 import { type Action, type Deployed, DeployFailed } from './action.ts';
 import type { InstalledFile } from './fetch.ts';
 import { proveServed, readBack } from './handshake.ts';
@@ -27,9 +27,8 @@ import { proveWithoutSocket } from './without-socket.ts';
  */
 export async function loadCertificate(file: InstalledFile, view: HostView): Promise<Deployed> {
   if (view.isWithoutSocket) return file.deployed;
-  const { haproxy } = view;
-  if (haproxy === undefined || view.blocker !== undefined) throw view.blocker;
-  let deployed = await loadEverywhere(file, { ...view, haproxy });
+  if (view.haproxy === undefined || view.blocker !== undefined) throw view.blocker;
+  let deployed = await loadEverywhere(file, view);
   if (file.isStapleStale && file.staple === undefined)
     deployed = { ...deployed, staple: deployed.staple ?? { sha256: undefined } };
   try {
@@ -69,9 +68,6 @@ export async function removeFile({ file }: Action, view: HostView): Promise<void
     await dropPrevious(ours);
   }
 }
-
-/** HAProxy is there to be asked. */
-export type SeenHost = HostView & { haproxy: HaproxyView };
 
 async function loadEverywhere(file: InstalledFile, view: SeenHost): Promise<Deployed> {
   let { deployed } = file;

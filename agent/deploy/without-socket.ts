@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { type CombinedPem, parse } from '#contract/combined-pem.ts';
 import { codeOf } from '#contract/errors.ts';
 import type { Agent, HostView, PassOptions } from '../agent.ts';
+import type { Blocker } from '../blocker.ts';
 import type { DesiredFile } from '../desired/files.ts';
 import { type HandshakeErrorCode, HandshakeFailed, RuntimeCommandFailed } from '../errors.ts';
 import { proveServed } from './handshake.ts';
@@ -19,11 +20,11 @@ const NO_ANSWER: readonly HandshakeErrorCode[] = ['ERR_HANDSHAKE_CONNECT', 'ERR_
 
 export function worksWithoutSocket(
   { config: { haproxy } }: Agent,
-  blocker: unknown,
+  blocker: Blocker | undefined,
   { isBeforeStart }: PassOptions,
 ): boolean {
   if (haproxy.reload === undefined || haproxy.handshake.length === 0 || isBeforeStart) return false;
-  return NO_SOCKET.includes(codeOf(blocker));
+  return blocker !== undefined && NO_SOCKET.includes(blocker.code);
 }
 
 /**

@@ -1,14 +1,16 @@
 /**
- * Several HAProxy on one host: a pass for each of them, one after the other, each with a memory of its own; one that
- * fails stops no other. To the issuer it is one host: one status document, with an entry for each.
+ * Several HAProxy on one host: the agent makes a pass for each, one after the other, each with a state directory of its
+ * own; one that fails stops no other. The issuer sees one host: one status document, with an entry for each.
  */
 import { join } from 'node:path';
 import type { HostStatus } from '#contract/host-status.ts';
-import type { Agent, PassResult } from '../agent.ts';
+import type { Agent, PassOptions, PassResult } from '../agent.ts';
+import { asBlocker, type Blocker } from '../blocker.ts';
 import type { AgentConfig } from '../config/config.ts';
-import { readStateDirectory, saveState, saveStatus } from '../state/state.ts';
+import { readStateDirectory, saveState } from '../state/state.ts';
 import { errorFields } from './log-outcome.ts';
-import { isWorthReporting, statusDigest } from './status.ts';
+import { readOwnStatus, reportIfDue } from './report.ts';
+import { sync } from './sync.ts';
 
 /** The settings of each, as if it were alone; empty where there is one only. */
 export function instanceConfigs(config: AgentConfig): AgentConfig[] {
@@ -20,19 +22,16 @@ export function instanceConfigs(config: AgentConfig): AgentConfig[] {
   }));
 }
 
-interface Ways {
-  sync: (one: Agent) => Promise<PassResult>;
-  /** Of one that could make no pass. */
-  readStatus: (one: Agent) => Promise<HostStatus | undefined>;
-  put: (agent: Agent, status: HostStatus) => Promise<boolean>;
+/** A pass over each HAProxy of the host. */
+export async function syncHost(agent: Agent, options: PassOptions = {}): Promise<PassResult> {
+  return agent.instances?.length ? syncInstances(agent, agent.instances, options) : sync(agent, options);
 }
 
 /** @throws the first failure, if none of them could make a pass */
-export async function syncInstances(
+async function syncInstances(
   agent: Agent,
   instances: readonly Agent[],
-  isDryRun: boolean,
-  { sync, readStatus, put }: Ways,
+  options: PassOptions,
 ): Promise<PassResult> {
   const results: PassResult[] = [];
   const failures: unknown[] = [];
@@ -40,33 +39,36 @@ export async function syncInstances(
   for (const one of instances) {
     const name = one.config.haproxy.name ?? '';
     try {
-      const result = await sync(one);
-      results.push({
-        ...result,
-        outcomes: result.outcomes.map((outcome) => ({ ...outcome, instance: name })),
-      });
+      const result = await sync(one, options);
+      const outcomes = result.outcomes.map((outcome) => ({ ...outcome, instance: name }));
+      results.push({ ...result, outcomes });
       parts.push({ name, status: result.status });
     } catch (error) {
       agent.log('run.failed', { instance: name, ...errorFields(error) });
       failures.push(error);
-      const status = await readStatus(one);
+      const status = await readOwnStatus(one);
       if (status !== undefined) parts.push({ name, status });
     }
   }
   const status = mergeStatuses(parts, agent.now());
-  if (status !== undefined && !isDryRun) await report(agent, status, put);
+  if (status !== undefined && !options.isDryRun) await reportTogether(agent, status);
   if (status === undefined || results.length === 0) throw failures[0];
-  return mergeResults(results, status, failures[0]);
+  return mergeResults(results, status, failures.map(asBlocker));
 }
 
-function mergeResults(results: readonly PassResult[], status: HostStatus, failure: unknown): PassResult {
+function mergeResults(
+  results: readonly PassResult[],
+  status: HostStatus,
+  failures: readonly Blocker[],
+): PassResult {
   const times = results.flatMap(({ nextTryAt }) => nextTryAt ?? []);
-  const first = (errors: unknown[]) => errors.find((error) => error !== undefined);
+  const [error] = [...failures, ...results.flatMap((result) => result.error ?? [])];
+  const [blocker] = [...failures, ...results.flatMap((result) => result.blocker ?? [])];
   return {
     outcomes: results.flatMap(({ outcomes }) => outcomes),
     status,
-    error: first([failure, ...results.map(({ error }) => error)]),
-    blocker: first([failure, ...results.map(({ blocker }) => blocker)]),
+    error,
+    blocker,
     isChanged: results.some(({ isChanged }) => isChanged),
     nextTryAt: times.sort((a, b) => a.getTime() - b.getTime())[0],
   };
@@ -92,14 +94,9 @@ export function mergeStatuses(
   };
 }
 
-async function report(agent: Agent, status: HostStatus, put: Ways['put']): Promise<void> {
+async function reportTogether(agent: Agent, status: HostStatus): Promise<void> {
   const { stateDir } = agent.config;
-  const memory = await readStateDirectory(stateDir, agent.config, agent.log);
-  const digest = statusDigest(status);
-  const isChanged = memory.status === undefined || statusDigest(memory.status) !== digest;
-  if (!isChanged && !isWorthReporting(digest, memory.state.reported, agent.now())) return;
-  await saveStatus(stateDir, status);
-  if (!(await put(agent, status))) return;
-  const reported = { digest, at: status.reportedAt };
-  await saveState(stateDir, { ...memory.state, reported }, memory.state);
+  const stored = await readStateDirectory(stateDir, agent.config, agent.log);
+  const state = await reportIfDue(agent, status, stored.status, stored.state);
+  await saveState(stateDir, state, stored.state);
 }

@@ -1,18 +1,19 @@
-/** The storyboard's words: one event a fact. Stages return, the storyboard tells. */
+/** What a pass logs: one event a fact. Stages return what they did, and the storyboard logs it. */
 import { codeOf, messageOf, PemRejected } from '#contract/errors.ts';
 import type { PassResult } from '../agent.ts';
+import type { Blocker } from '../blocker.ts';
 import type { DesiredAction, FailedOutcome, Outcome, ReloadDecision } from '../deploy/action.ts';
 import { RuntimeCommandFailed } from '../errors.ts';
 import type { EventName, Log } from '../log.ts';
 import type { PollResult } from './poll.ts';
 import { stateOf } from './status.ts';
 
-export function logPoll(log: Log, { error, isNew, known }: PollResult): void {
+export function logPoll(log: Log, { error, isNew, manifest }: PollResult): void {
   if (error !== undefined) log('manifest.failed', errorFields(error));
-  else log(isNew ? 'manifest.changed' : 'manifest.unchanged', { etag: known?.etag });
+  else log(isNew ? 'manifest.changed' : 'manifest.unchanged', { etag: manifest?.etag });
 }
 
-export function logBlocker(log: Log, blocker: unknown): void {
+export function logBlocker(log: Log, blocker: Blocker | undefined): void {
   if (blocker !== undefined) log('haproxy.unreachable', errorFields(blocker));
 }
 

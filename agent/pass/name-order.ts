@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from '#contract/combined-pem.ts';
 import { codeOf } from '#contract/errors.ts';
-import type { HostView } from '../agent.ts';
+import type { HostView, SeenHost } from '../agent.ts';
 import type { AgentConfig } from '../config/config.ts';
 import {
   type DesiredAction,
@@ -15,7 +15,7 @@ import {
   isDeploying,
   type Outcome,
 } from '../deploy/action.ts';
-import { isCanonical, type SeenHost } from '../deploy/deploy.ts';
+import { isCanonical } from '../deploy/deploy.ts';
 import { proveServed } from '../deploy/handshake.ts';
 import { Loader } from '../deploy/load.ts';
 import { type DesiredFile, stapleFileOf } from '../desired/files.ts';
@@ -26,16 +26,14 @@ type Member = Outcome<DesiredAction>;
 
 /** @returns the same files, each proved or with the reason why it is not */
 export async function restoreNameOrder(outcomes: readonly Member[], view: HostView): Promise<Member[]> {
-  const { haproxy } = view;
-  if (haproxy === undefined || view.blocker !== undefined) return [...outcomes];
+  if (view.haproxy === undefined || view.blocker !== undefined) return [...outcomes];
   const byFile = new Map(outcomes.map((outcome) => [outcome.action.file, outcome]));
   const groups = new Set(
     outcomes.map(({ action: { desired, file } }) => (desired.namesakes ?? [file]).join('\0')),
   );
   for (const group of groups) {
     const members = group.split('\0').flatMap((file) => byFile.get(file) ?? []);
-    for (const member of await restoreGroup(members, { ...view, haproxy }))
-      byFile.set(member.action.file, member);
+    for (const member of await restoreGroup(members, view)) byFile.set(member.action.file, member);
   }
   return outcomes.map((outcome) => byFile.get(outcome.action.file) ?? outcome);
 }

@@ -1,5 +1,6 @@
-/** What a pass finds before it acts: HAProxy as it is, and what stands in the way. */
-import type { Agent, HostView } from '../agent.ts';
+/** What a pass finds before it acts: HAProxy as it is, and what keeps the pass from loading into it. */
+import type { Agent, BlindHost, HostView, SeenHost } from '../agent.ts';
+import { asBlocker } from '../blocker.ts';
 import { type Action, isLoading } from '../deploy/action.ts';
 import { RuntimeCommandFailed } from '../errors.ts';
 import type { Tails } from '../haproxy/crt-list-line.ts';
@@ -8,35 +9,32 @@ import { type HaproxyView, viewHaproxy } from '../haproxy/view.ts';
 export async function observeHaproxy(
   agent: Agent,
   files: Tails,
-): Promise<Pick<HostView, 'haproxy' | 'blocker'>> {
+): Promise<Pick<SeenHost, 'haproxy' | 'blocker'> | Pick<BlindHost, 'haproxy' | 'blocker'>> {
   try {
     const haproxy = await viewHaproxy(agent.runtime, agent.config.haproxy, files);
     return { haproxy, blocker: haproxy.process.isStopping ? stopping(haproxy) : undefined };
   } catch (error) {
-    return { haproxy: undefined, blocker: error };
+    return { haproxy: undefined, blocker: asBlocker(error) };
   }
 }
 
 /**
- * A transaction that a killed run of ours has left is aborted, and the pass goes on. Somebody else's is aborted
- * too (one that was abandoned would block HAProxy for ever), but they may be at work: we come back next time.
- * @returns why nothing can be loaded now
+ * Aborts a transaction that a killed run of ours has left, and the pass goes on. It aborts another program's, too
+ * (an abandoned one would block HAProxy for ever), but that program may be at work: so nothing is loaded in this pass.
+ * @returns the view, with why nothing can be loaded now
  */
-export async function clearTransaction(
-  agent: Agent,
-  actions: readonly Action[],
-  haproxy: HaproxyView | undefined,
-): Promise<unknown> {
-  const places = [...(haproxy?.files.values() ?? [])].flat().map(({ filename }) => filename);
-  const [probe] = places;
-  if (probe === undefined || !actions.some(isLoading)) return undefined;
+export async function clearTransaction(view: HostView, actions: readonly Action[]): Promise<HostView> {
+  if (view.haproxy === undefined || view.blocker !== undefined || !actions.some(isLoading)) return view;
+  const filenames = [...view.haproxy.files.values()].flat().map(({ filename }) => filename);
+  const [probe] = filenames;
+  if (probe === undefined) return view;
   try {
-    const aborted = await agent.runtime.abortAnyTransaction(probe);
-    if (aborted === undefined) return undefined;
-    agent.log('transaction.aborted', { filename: aborted, code: 'ERR_RUNTIME_FOREIGN_TRANSACTION' });
-    return places.includes(aborted) ? undefined : foreign(aborted);
+    const aborted = await view.runtime.abortAnyTransaction(probe);
+    if (aborted === undefined) return view;
+    view.log('transaction.aborted', { filename: aborted, code: 'ERR_RUNTIME_FOREIGN_TRANSACTION' });
+    return filenames.includes(aborted) ? view : { ...view, blocker: foreign(aborted) };
   } catch (error) {
-    return error;
+    return { ...view, blocker: asBlocker(error) };
   }
 }
 
@@ -47,9 +45,6 @@ function stopping({ process }: HaproxyView): RuntimeCommandFailed {
 
 function foreign(filename: string): RuntimeCommandFailed {
   const detail = 'somebody else had this transaction open; it was aborted, the next pass goes on';
-  return new RuntimeCommandFailed(
-    'ERR_RUNTIME_FOREIGN_TRANSACTION',
-    { verb: 'set ssl cert', filename },
-    detail,
-  );
+  const request = { verb: 'set ssl cert', filename };
+  return new RuntimeCommandFailed('ERR_RUNTIME_FOREIGN_TRANSACTION', request, detail);
 }

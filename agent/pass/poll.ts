@@ -1,46 +1,47 @@
-/** Asks the bucket for news: one conditional GET of the manifest; "not modified" is the normal answer. */
+/** Asks the bucket for a new manifest: one conditional GET; "not modified" is the normal answer. */
 import { type FleetName, layout } from '#contract/layout.ts';
 import { parseManifest } from '#contract/manifest.ts';
 import type { HostBucket } from '#storage/bucket.ts';
 import type { Agent } from '../agent.ts';
+import { asBlocker, type Blocker } from '../blocker.ts';
 import { HostError } from '../errors.ts';
 import type { StoredManifest } from '../state/state.ts';
 
-export interface Polled {
-  known: StoredManifest;
+export interface PollResult {
+  /** The manifest in force; `undefined`: nothing was ever published for this host. */
+  manifest: StoredManifest | undefined;
   isNew: boolean;
+  /** Why the last good manifest, if there is one, stays in force. */
+  error: Blocker | undefined;
 }
 
-/** @throws ContractError, BucketError, HostError `ERR_MANIFEST_MISSING`; then the known manifest stays in force */
-export async function poll(
+/** @param stored the last good manifest */
+export async function pollOrKeep(agent: Agent, stored: StoredManifest | undefined): Promise<PollResult> {
+  try {
+    const manifest = await poll(await agent.openBucket(), agent.config.fleet, stored);
+    return { manifest, isNew: manifest !== stored, error: undefined };
+  } catch (error) {
+    return { manifest: stored, isNew: false, error: asBlocker(error) };
+  }
+}
+
+/**
+ * @returns `stored` itself if it is not modified
+ * @throws ContractError, BucketError, HostError `ERR_MANIFEST_MISSING`
+ */
+async function poll(
   bucket: HostBucket,
   fleet: FleetName,
-  known: StoredManifest | undefined,
-): Promise<Polled> {
+  stored: StoredManifest | undefined,
+): Promise<StoredManifest> {
   const key = layout.manifest(fleet);
-  const found =
-    known === undefined ? await bucket.get(key) : await bucket.get(key, { ifNoneMatch: known.etag });
-  if (found === undefined) {
+  const answer =
+    stored === undefined ? await bucket.get(key) : await bucket.get(key, { ifNoneMatch: stored.etag });
+  if (answer === undefined) {
     const hint = `${bucket.url} holds no ${key}: nothing is published for this fleet, or its name is another`;
     throw new HostError('ERR_MANIFEST_MISSING', hint);
   }
-  if (found === 'not-modified') return { known: known as StoredManifest, isNew: false };
-  const manifest = parseManifest(fleet, found.body);
-  return { known: { fleet, etag: found.etag, body: found.body.toString('utf8'), manifest }, isNew: true };
-}
-
-export interface PollResult {
-  /** The manifest in force; none: nothing was ever published for us. */
-  known: StoredManifest | undefined;
-  isNew: boolean;
-  /** Then the last good manifest, if there is one, stays in force. */
-  error: unknown;
-}
-
-export async function pollOrKeep(agent: Agent, known: StoredManifest | undefined): Promise<PollResult> {
-  try {
-    return { ...(await poll(await agent.openBucket(), agent.config.fleet, known)), error: undefined };
-  } catch (error) {
-    return { known, isNew: false, error };
-  }
+  if (answer === 'not-modified') return stored as StoredManifest;
+  const manifest = parseManifest(fleet, answer.body);
+  return { fleet, etag: answer.etag, body: answer.body.toString('utf8'), manifest };
 }

@@ -2,6 +2,7 @@
 import { type HostStatus, serializeHostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
 import type { Agent, HostView, PassResult } from '../agent.ts';
+import { asBlocker } from '../blocker.ts';
 import type { Outcome } from '../deploy/action.ts';
 import { HostError, type HostErrorCode } from '../errors.ts';
 import { type AgentState, readStatus, type StateDirectory, saveState, saveStatus } from '../state/state.ts';
@@ -10,43 +11,68 @@ import type { PollResult } from './poll.ts';
 import { reloadWish } from './reload.ts';
 import { hostStatusOf, isWorthReporting, stateOf, statusDigest } from './status.ts';
 
+/** What a pass has done until now. */
+export interface PassWork {
+  state: AgentState;
+  /** `state` as the state directory has it. */
+  saved: AgentState;
+  view: HostView;
+  outcomes: Outcome[];
+  /** `false`: a signal stopped the pass before the last certificate. */
+  isComplete: boolean;
+}
+
 export async function report(
   agent: Agent,
-  memory: StateDirectory,
-  news: PollResult,
-  done: PassWork,
+  stored: StateDirectory,
+  polled: PollResult,
+  work: PassWork,
 ): Promise<PassResult> {
-  const result = resultOf(agent, memory, news, done);
-  const { status } = result;
-  const { stateDir } = agent.config;
-  if (!done.isComplete) {
-    // Half a status would say that the other half of the certificates is gone.
-    await saveState(stateDir, done.state, done.saved);
-    return result;
-  }
-  const digest = statusDigest(status);
-  const isChanged = memory.status === undefined || statusDigest(memory.status) !== digest;
-  const isDue = isChanged || isWorthReporting(digest, done.state.reported, agent.now());
-  if (isDue) await saveStatus(stateDir, status);
-  const isReported = isDue && (await putStatus(agent, status));
-  const reported = { digest, at: status.reportedAt };
-  await saveState(stateDir, isReported ? { ...done.state, reported } : done.state, done.saved);
+  const result = resultOf(agent, stored, polled, work);
+  // Half a status would say that the other half of the certificates is gone.
+  const state = work.isComplete
+    ? await reportIfDue(agent, result.status, stored.status, work.state)
+    : work.state;
+  await saveState(agent.config.stateDir, state, work.saved);
   return result;
 }
 
-export function resultOf(agent: Agent, memory: StateDirectory, news: PollResult, done: PassWork): PassResult {
-  const { view, outcomes, state } = done;
-  // Where handshakes and reloads do, the lack of a socket hinders nobody.
-  const hostError = news.error ?? (view.isWithoutSocket ? undefined : view.blocker);
+/**
+ * Saves the host status and puts it into the bucket, if it has changed or the last report is an hour old.
+ * @returns the state, with the report if the bucket has taken it
+ */
+export async function reportIfDue(
+  agent: Agent,
+  status: HostStatus,
+  previous: HostStatus | undefined,
+  state: AgentState,
+): Promise<AgentState> {
+  const digest = statusDigest(status);
+  const isChanged = previous === undefined || statusDigest(previous) !== digest;
+  if (!isChanged && !isWorthReporting(digest, state.reported, agent.now())) return state;
+  await saveStatus(agent.config.stateDir, status);
+  const isReported = await putStatus(agent, status);
+  return isReported ? { ...state, reported: { digest, at: status.reportedAt } } : state;
+}
+
+export function resultOf(
+  agent: Agent,
+  stored: StateDirectory,
+  polled: PollResult,
+  work: PassWork,
+): PassResult {
+  const { view, outcomes, state } = work;
+  // Where handshakes and reloads do, the lack of a socket blocks nothing.
+  const error = polled.error ?? (view.isWithoutSocket ? undefined : view.blocker);
   const status = hostStatusOf({
     config: agent.config,
     agentVersion: agent.version,
-    manifestEtag: news.known?.etag,
+    manifestEtag: polled.manifest?.etag,
     haproxy: view.haproxy,
     disk: view.disk,
     records: state.files,
-    error: hostError ?? reloadFailure(done),
-    previous: memory.status,
+    error: error ?? reloadFailure(work),
+    previous: stored.status,
     outcomes,
     now: agent.now(),
   });
@@ -54,10 +80,12 @@ export function resultOf(agent: Agent, memory: StateDirectory, news: PollResult,
     return deployed.isWritten || deployed.isListed || deployed.isLoaded || action.kind === 'remove';
   });
   return {
-    ...{ outcomes, status, error: hostError },
-    blocker: news.error ?? view.blocker,
+    outcomes,
+    status,
+    error,
+    blocker: polled.error ?? view.blocker,
     isChanged,
-    nextTryAt: earliest(nextTry(state, outcomes, agent.now()), nextReload(agent, done)),
+    nextTryAt: earliest(nextTry(state, outcomes, agent.now()), nextReload(agent, work)),
   };
 }
 
@@ -80,21 +108,24 @@ function earliest(...times: (Date | undefined)[]): Date | undefined {
   return times.filter((time) => time !== undefined).sort((a, b) => a.getTime() - b.getTime())[0];
 }
 
-/** No pass could be made at all: the host says why, and what it knew before. */
+/** The pass could not be made: the host reports why, and the files of the last report. */
 export async function reportFailure(agent: Agent, error: unknown): Promise<void> {
   const { stateDir } = agent.config;
-  const known = await readOwnStatus(agent);
+  const previous = await readOwnStatus(agent);
   const status = hostStatusOf({
-    ...{
-      config: agent.config,
-      agentVersion: agent.version,
-      manifestEtag: known?.manifest,
-      haproxy: undefined,
-    },
-    ...{ outcomes: [], disk: new Map(), records: {}, error, previous: known, now: agent.now() },
+    config: agent.config,
+    agentVersion: agent.version,
+    manifestEtag: previous?.manifest,
+    haproxy: undefined,
+    outcomes: [],
+    disk: new Map(),
+    records: {},
+    error: asBlocker(error),
+    previous,
+    now: agent.now(),
   });
-  const failed = { ...status, files: known?.files ?? [] };
-  if (known !== undefined && statusDigest(known) === statusDigest(failed)) return;
+  const failed = { ...status, files: previous?.files ?? [] };
+  if (previous !== undefined && statusDigest(previous) === statusDigest(failed)) return;
   await saveStatus(stateDir, failed).catch(() => undefined);
   await putStatus(agent, failed);
 }
@@ -105,9 +136,9 @@ export async function readOwnStatus({ config }: Agent): Promise<HostStatus | und
   return status === 'broken' ? undefined : status;
 }
 
-/** A report that fails is told and made up for by the next pass: it must not hide what was done. */
+/** A report that fails is logged, and the next pass makes up for it: it must not hide what was done. */
 export async function putStatus(agent: Agent, status: HostStatus): Promise<boolean> {
-  // One of several: they are reported together.
+  // One of several HAProxy is reported together with the others.
   if (agent.config.haproxy.name !== undefined && !agent.instances) return true;
   const key = layout.status(agent.config.fleet, agent.config.host);
   try {
@@ -128,17 +159,4 @@ function nextTry({ files }: AgentState, outcomes: readonly Outcome[], now: Date)
     failure ? [Date.parse(failure.notBefore)] : [],
   );
   return times.length === 0 ? undefined : new Date(Math.min(...times));
-}
-
-export interface Remembered {
-  state: AgentState;
-  /** As the state directory has it. */
-  saved: AgentState;
-}
-
-export interface PassWork extends Remembered {
-  view: HostView;
-  outcomes: Outcome[];
-  /** `false`: told to stop before the last certificate. */
-  isComplete: boolean;
 }

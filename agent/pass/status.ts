@@ -6,6 +6,7 @@ import { HOUR_MS } from '#common/time.ts';
 import { digest } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
+import type { Blocker } from '../blocker.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { type DesiredAction, type DiskFile, isOfDesired, type Outcome } from '../deploy/action.ts';
 import type { DesiredFile } from '../desired/files.ts';
@@ -24,8 +25,8 @@ export interface StatusInput {
   outcomes: readonly Outcome[];
   disk: ReadonlyMap<string, DiskFile>;
   records: AgentState['files'];
-  /** What hinders the whole host. */
-  error: unknown;
+  /** What keeps the whole host from its certificates. */
+  error: Blocker | undefined;
   previous: HostStatus | undefined;
   now: Date;
 }

@@ -1,8 +1,9 @@
 /**
- * One pass: poll → look → plan → (install → load → prove, each certificate for itself) → report.
+ * STORYBOARD of a pass over one HAProxy: poll → observe → plan → apply (install → load → prove) → report.
  * One pass at a time on a host: the lock is on HAProxy's directory itself, so that two agents with different
  * settings cannot write to one HAProxy either (2.6 mixes up the certificates of two writers).
  */
+import { MINUTE_MS } from '#common/time.ts';
 import { withFileLock } from '#storage/file-lock.ts';
 import type { Agent, HostView, PassOptions, PassResult } from '../agent.ts';
 import { type Action, type DesiredAction, doneOutcome, type Outcome } from '../deploy/action.ts';
@@ -15,7 +16,6 @@ import { withOverlaps } from '../desired/overlap.ts';
 import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
 import { type AgentState, readStateDirectory, saveManifest, saveState } from '../state/state.ts';
 import { applyPlan } from './apply.ts';
-import { syncInstances } from './instances.ts';
 import { logBlocker, logOutcome, logOverlaps, logPoll, logResult } from './log-outcome.ts';
 import { restoreNameOrder } from './name-order.ts';
 import { clearTransaction, observeHaproxy } from './observe.ts';
@@ -23,33 +23,20 @@ import { plan } from './plan.ts';
 import { type PollResult, pollOrKeep } from './poll.ts';
 import { withEarlier, withIntents, withOutcomes, withoutFailures } from './records.ts';
 import { reloadIfNeeded } from './reload.ts';
-import {
-  type PassWork,
-  putStatus,
-  type Remembered,
-  readOwnStatus,
-  report,
-  reportFailure,
-  resultOf,
-} from './report.ts';
+import { type PassWork, report, reportFailure, resultOf } from './report.ts';
 import { stateOf } from './status.ts';
 
-const LOCK_TIMEOUT_MS = 300_000;
-/** HAProxy reloaded under us: look again. More often than this in one pass, the next poll goes on. */
-const MAX_ROUNDS = 3;
+const LOCK_TIMEOUT_MS = 5 * MINUTE_MS;
+/** Reloads of HAProxy, by others or by us, after which a pass looks again; after more of them, the next pass goes on. */
+const MAX_RELOADS = 2;
 
 export async function sync(agent: Agent, options: PassOptions = {}): Promise<PassResult> {
-  if (agent.instances?.length)
-    return syncInstances(agent, agent.instances, options.isDryRun === true, {
-      sync: (one) => sync(one, options),
-      ...{ readStatus: readOwnStatus, put: putStatus },
-    });
-  const { certsDir } = agent.config.haproxy;
   if (options.isDryRun) return preview(agent, options);
+  const { certsDir } = agent.config.haproxy;
   const begin = agent.now();
   try {
     await checkDirectory(certsDir);
-    const result = await withFileLock(certsDir, LOCK_TIMEOUT_MS, () => pass(agent, options));
+    const result = await withFileLock(certsDir, LOCK_TIMEOUT_MS, () => runPass(agent, options));
     logResult(agent.log, result, agent.now().getTime() - begin.getTime());
     return result;
   } catch (error) {
@@ -58,111 +45,116 @@ export async function sync(agent: Agent, options: PassOptions = {}): Promise<Pas
   }
 }
 
-async function pass(agent: Agent, options: PassOptions): Promise<PassResult> {
+async function preview(agent: Agent, options: PassOptions): Promise<PassResult> {
+  const { config, log } = agent;
+  const stored = await readStateDirectory(config.stateDir, config, log);
+  const polled = await pollOrKeep(agent, stored.manifest);
+  const { view, actions } = await observeAndPlan(agent, options, polled, stored.state);
+  const outcomes = actions.map((action) => doneOutcome(action));
+  const { state } = stored;
+  return resultOf(agent, stored, polled, { state, saved: state, view, outcomes, isComplete: true });
+}
+
+async function runPass(agent: Agent, options: PassOptions): Promise<PassResult> {
   const { config, log } = agent;
   const swept = await sweepTemps(writtenDirectories(config));
   if (swept > 0) log('temp.swept', { count: swept });
-  const memory = await readStateDirectory(config.stateDir, config, log);
-  const news = await pollOrKeep(agent, memory.manifest);
-  logPoll(log, news);
-  if (news.known) await saveManifest(config.stateDir, news.known, memory.manifest);
-  const done = await reconcile(agent, options, news, { state: memory.state, saved: memory.state });
-  if (done.outcomes.some(isOnDisk)) await retirePlaceholder(agent);
-  return report(agent, memory, news, done);
+  const stored = await readStateDirectory(config.stateDir, config, log);
+  const polled = await pollOrKeep(agent, stored.manifest);
+  logPoll(log, polled);
+  if (polled.manifest) await saveManifest(config.stateDir, polled.manifest, stored.manifest);
+  const work = await reconcile(agent, options, polled, stored.state);
+  if (work.outcomes.some(isOnDisk)) await retirePlaceholder(agent);
+  return report(agent, stored, polled, work);
 }
 
-async function preview(agent: Agent, options: PassOptions): Promise<PassResult> {
-  const memory = await readStateDirectory(agent.config.stateDir, agent.config, agent.log);
-  const news = await pollOrKeep(agent, memory.manifest);
-  const { view, actions } = await decide(agent, options, news, memory.state);
-  const outcomes = actions.map((action) => doneOutcome(action));
-  return resultOf(agent, memory, news, {
-    state: memory.state,
-    saved: memory.state,
-    view,
-    outcomes,
-    isComplete: true,
-  });
-}
-
+/** Applies the plan; where HAProxy has a new worker afterwards, it looks again and applies what is left. */
 async function reconcile(
   agent: Agent,
   options: PassOptions,
-  news: PollResult,
-  { state: before, saved }: Remembered,
-  round = 1,
+  polled: PollResult,
+  before: AgentState,
 ): Promise<PassWork> {
-  const { view, actions } = await decide(agent, options, news, before);
-  const intended = withIntents(before, actions);
-  await saveState(agent.config.stateDir, intended, saved);
-  const outcomes = await act(agent, options, actions, view);
-  const state = withOutcomes(intended, outcomes, agent.now());
-  const pid = await pidAfter(agent, view, outcomes);
-  if (pid !== undefined && round < MAX_ROUNDS) {
-    agent.log('haproxy.reloaded', { pid, before: view.haproxy?.process.pid });
-    const next = await reconcile(agent, options, news, { state, saved: intended }, round + 1);
-    return { ...next, outcomes: withEarlier(outcomes, next.outcomes) };
+  const earlier: Outcome[][] = [];
+  let work = await applyOnce(agent, options, polled, { state: before, saved: before });
+  while (earlier.length < MAX_RELOADS) {
+    const { state, isReloaded } = await followReload(agent, work);
+    work = { ...work, state };
+    if (!isReloaded) break;
+    earlier.push(work.outcomes);
+    work = await applyOnce(agent, options, polled, work);
   }
-  const reloaded = round < MAX_ROUNDS ? await reloadIfNeeded(agent, state, view, outcomes) : undefined;
-  if (reloaded !== undefined && reloaded.failure === undefined) {
-    const after = { state: { ...state, reload: reloaded }, saved: intended };
-    const next = await reconcile(agent, options, news, after, round + 1);
-    return { ...next, outcomes: withEarlier(outcomes, next.outcomes) };
-  }
-  const after = reloaded ? { ...state, reload: reloaded } : state;
-  const decided = new Set(
-    outcomes.flatMap((outcome) => (stateOf(outcome) === 'pending' ? [] : outcome.action)),
-  );
-  const undecided = view.haproxy ? actions.filter((action) => !decided.has(action)) : [];
-  await sweepPrevious(
-    agent.config.haproxy.certsDir,
-    new Set(undecided.flatMap(({ file }) => [file, stapleFileOf(file)])),
-  );
-  return { state: after, saved: intended, view, outcomes, isComplete: outcomes.length === actions.length };
+  await sweepPrevious(agent.config.haproxy.certsDir, work.undecided);
+  const outcomes = earlier.reduceRight((later, ended) => withEarlier(ended, later), work.outcomes);
+  return { ...work, outcomes };
 }
 
-async function decide(
+interface AppliedPlan extends PassWork {
+  /** Files whose loading is not decided: what was there before them stays beside them. */
+  undecided: ReadonlySet<string>;
+}
+
+async function applyOnce(
   agent: Agent,
   options: PassOptions,
-  news: PollResult,
+  polled: PollResult,
+  { state, saved }: Pick<PassWork, 'state' | 'saved'>,
+): Promise<AppliedPlan> {
+  const { view: seen, actions } = await observeAndPlan(agent, options, polled, state);
+  const intended = withIntents(state, actions);
+  await saveState(agent.config.stateDir, intended, saved);
+  logBlocker(agent.log, seen.blocker);
+  const view = await clearTransaction(seen, actions);
+  const outcomes = await proveLast(await applyPlan(actions, view, options.signal), view);
+  const decided = new Set(
+    outcomes.filter((outcome) => stateOf(outcome) !== 'pending').map(({ action }) => action),
+  );
+  const undecided = view.haproxy ? actions.filter((action) => !decided.has(action)) : [];
+  return {
+    state: withOutcomes(intended, outcomes, agent.now()),
+    saved: intended,
+    view,
+    outcomes,
+    isComplete: outcomes.length === actions.length,
+    undecided: new Set(undecided.flatMap(({ file }) => [file, stapleFileOf(file)])),
+  };
+}
+
+async function observeAndPlan(
+  agent: Agent,
+  options: PassOptions,
+  { manifest: stored }: PollResult,
   state: AgentState,
 ): Promise<{ view: HostView; actions: Action[] }> {
   const { config } = agent;
   const records = options.ignoresBackOff ? withoutFailures(state.files) : state.files;
-  const manifest = news.known?.manifest;
-  const desired = manifest ? withOverlaps(desiredFiles(config.fleet, manifest)) : [];
+  const desired = stored ? withOverlaps(desiredFiles(config.fleet, stored.manifest)) : [];
   const names = new Set([...desired.map(({ file }) => file), ...Object.keys(records)]);
   const onDisk = [...names].flatMap((file) => [file, stapleFileOf(file)]);
   const crtListFile = crtListFileOf(config);
   const listed = crtListFile && (await viewCrtList(crtListFile, names));
   // While HAProxy answers, there is time to read.
-  const [{ haproxy, blocker }, disk] = await Promise.all([
+  const [observed, disk] = await Promise.all([
     observeHaproxy(agent, tailsOf(names, desired, listed)),
     viewDisk(config.haproxy.certsDir, onDisk, config.pem),
   ]);
+  const isWithoutSocket = worksWithoutSocket(agent, observed.blocker, options);
+  const view = { ...agent, ...observed, isWithoutSocket, disk, crtListFile };
+  // Without any manifest nothing is known to be undesired.
+  if (stored === undefined) return { view, actions: [] };
+  const { haproxy } = view;
   const handshakes = config.haproxy.handshake;
-  const unseen = worksWithoutSocket(agent, blocker, options);
-  const seen = { desired, disk, listed, haproxy, isWithoutSocket: unseen };
-  const actions = plan({ ...seen, records, handshakes, now: agent.now() });
-  // Without any manifest nothing is known to be unwanted.
-  const safe = manifest ? actions : [];
-  return { view: { ...agent, haproxy, blocker, isWithoutSocket: unseen, disk, crtListFile }, actions: safe };
+  const input = { desired, disk, listed, haproxy, isWithoutSocket, records, handshakes, now: agent.now() };
+  return { view, actions: plan(input) };
 }
 
-async function act(
-  agent: Agent,
-  options: PassOptions,
-  actions: readonly Action[],
-  view: HostView,
-): Promise<Outcome[]> {
-  logBlocker(agent.log, view.blocker);
-  view.blocker ??= await clearTransaction(agent, actions, view.haproxy);
-  const outcomes = await applyPlan(actions, view, options.signal);
-  const provedLast = await restoreNameOrder(outcomes.filter(isProvedLast), view);
-  for (const outcome of provedLast) logOutcome(agent.log, outcome);
-  logOverlaps(agent.log, provedLast);
-  const ended = new Map<Action, Outcome>(provedLast.map((outcome) => [outcome.action, outcome]));
-  return outcomes.map((outcome) => ended.get(outcome.action) ?? outcome);
+/** Certificates that share names with others: HAProxy hands out the right one of them only when all are loaded. */
+async function proveLast(outcomes: readonly Outcome[], view: HostView): Promise<Outcome[]> {
+  const proved = await restoreNameOrder(outcomes.filter(isProvedLast), view);
+  for (const outcome of proved) logOutcome(view.log, outcome);
+  logOverlaps(view.log, proved);
+  const byAction = new Map<Action, Outcome>(proved.map((outcome) => [outcome.action, outcome]));
+  return outcomes.map((outcome) => byAction.get(outcome.action) ?? outcome);
 }
 
 const isProvedLast = (outcome: Outcome): outcome is Outcome<DesiredAction> =>
@@ -171,16 +163,30 @@ const isProvedLast = (outcome: Outcome): outcome is Outcome<DesiredAction> =>
 const isOnDisk = ({ action, deployed }: Outcome) =>
   deployed.isWritten || ['keep', 'prove', 'load', 'pending', 'needs-reload'].includes(action.kind);
 
-/** @returns the new Pid if HAProxy has changed its worker while we worked on it */
-async function pidAfter(
+/** Reloads HAProxy where only a reload helps, unless another program has done so while the pass worked on it. */
+async function followReload(
   agent: Agent,
-  { haproxy }: HostView,
-  outcomes: Outcome[],
+  { state, view, outcomes }: PassWork,
+): Promise<{ state: AgentState; isReloaded: boolean }> {
+  const pid = await newPid(view, outcomes);
+  if (pid !== undefined) {
+    agent.log('haproxy.reloaded', { pid, before: view.haproxy?.process.pid });
+    return { state, isReloaded: true };
+  }
+  const reload = await reloadIfNeeded(agent, state, view, outcomes);
+  if (reload === undefined) return { state, isReloaded: false };
+  return { state: { ...state, reload }, isReloaded: reload.failure === undefined };
+}
+
+/** @returns the new Pid if HAProxy has changed its worker while the pass worked on it */
+async function newPid(
+  { runtime, haproxy }: HostView,
+  outcomes: readonly Outcome[],
 ): Promise<number | undefined> {
   const hasWorked = outcomes.some(
     ({ kind, deployed }) => kind === 'failed' || deployed.isWritten || deployed.isLoaded,
   );
   if (haproxy === undefined || !hasWorked) return undefined;
-  const { pid } = await agent.runtime.showInfo().catch(() => haproxy.process);
+  const { pid } = await runtime.showInfo().catch(() => haproxy.process);
   return pid === haproxy.process.pid ? undefined : pid;
 }

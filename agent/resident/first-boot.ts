@@ -14,7 +14,7 @@ import { pemFactsOf } from '../deploy/pem-facts.ts';
 import { installPlaceholder, PLACEHOLDER_FILE } from '../deploy/placeholder.ts';
 import { isRuntimeErrorCode } from '../errors.ts';
 import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
-import { sync } from '../pass/sync.ts';
+import { syncHost } from '../pass/instances.ts';
 
 /** Pauses between the passes; the last one repeats. */
 const PAUSES_MS = [1, 2, 4, 8].map((seconds) => seconds * SECOND_MS);
@@ -37,7 +37,7 @@ export async function firstBoot(
 ): Promise<BootResult> {
   const deadline = agent.now().getTime() + waitMs;
   for (let attempt = 0; ; attempt += 1) {
-    const result = await sync(agent, { ...passOptions, isBeforeStart: true });
+    const result = await syncHost(agent, { ...passOptions, isBeforeStart: true });
     const instances = await Promise.all((agent.instances ?? [agent]).map(readInstance));
     const bare = instances.filter(({ files }) => files?.every((file) => file === PLACEHOLDER_FILE));
     if (bare.length === 0) return bootResult(agent, result, instances);

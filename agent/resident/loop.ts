@@ -8,8 +8,8 @@ import type { HostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
 import type { Agent, PassResult } from '../agent.ts';
 import type { AgentConfig } from '../config/config.ts';
+import { syncHost } from '../pass/instances.ts';
 import { errorFields } from '../pass/log-outcome.ts';
-import { sync } from '../pass/sync.ts';
 
 /** The time after which a poll makes a pass in any case: it finds an edited file, or a certificate set by hand. */
 const FULL_PASS_MS = 10 * MINUTE_MS;
@@ -69,7 +69,7 @@ async function pollOnce(
       agent.log('manifest.unchanged', { etag: lastPass.etag });
       return { lastPass, code: lastPass.code };
     }
-    const pass = lastPassOf(await sync(agent, { signal }), agent.now());
+    const pass = lastPassOf(await syncHost(agent, { signal }), agent.now());
     return { lastPass: pass, code: pass.code };
   } catch (error) {
     agent.log('run.failed', errorFields(error));

@@ -11,8 +11,8 @@ import { loadAgentConfig } from '../../../agent/config/config.ts';
 import { Runtime } from '../../../agent/haproxy/runtime.ts';
 import { openSocket } from '../../../agent/haproxy/socket.ts';
 import { type Log, lineLog } from '../../../agent/log.ts';
+import { syncHost } from '../../../agent/pass/instances.ts';
 import { errorFields } from '../../../agent/pass/log-outcome.ts';
-import { sync } from '../../../agent/pass/sync.ts';
 import { until } from '../process.ts';
 import { makeTempDir } from '../temp-dir.ts';
 import { host } from './host.ts';
@@ -107,7 +107,7 @@ export async function passHere(words: readonly string[]): Promise<Finished> {
     words.filter((word) => word !== '--json' && word !== '--retry'),
     log,
   );
-  const result = await sync(agent, { ignoresBackOff: words.includes('--retry') }).catch(
+  const result = await syncHost(agent, { ignoresBackOff: words.includes('--retry') }).catch(
     (error: unknown) => void log('run.failed', errorFields(error)),
   );
   const document = result && words.includes('--json') ? JSON.stringify(resultDocument(result, false)) : '';

@@ -1,4 +1,4 @@
-/** What `npm start -- --aws` proves: who serves what, what was called, what was refused. */
+/** The result of `npm start -- --aws`: which certificates are served, which calls were made, and which were refused. */
 import type { Cloud } from '../aws/cloud/cloud.ts';
 import { type Published, published } from '../aws/cloud/facts.ts';
 import { handshake } from '../support/handshake.ts';
@@ -9,7 +9,7 @@ import type { Timeline } from './timeline.ts';
 export interface AwsResult {
   certificates: ServedCertificate[];
   passes: { challenge: string; ms: number; initMs: number | undefined; peakMb: number }[];
-  /** SSM's word for each Run Command */
+  /** status of each Run Command in SSM */
   commands: string[];
   /** how often each service was called, and what was refused */
   calls: Record<string, number>;
@@ -36,7 +36,7 @@ export function certificatesOf(
   return Promise.all(proofs);
 }
 
-/** Refused are: the question for a token that nobody has, and a host that looked before anything was published. */
+/** Refusals that belong to a normal run: a request for an unknown token, and a host that polls before the first publication. */
 const EXPECTED = /^(responder|host) s3:GetObject/;
 
 export async function recordOf({ aws }: Cloud, timeline: Timeline) {
@@ -68,7 +68,7 @@ export function faultsOf(result: AwsResult): string[] {
     ...faults,
     ...refused.map((call) => `refused: ${call}`),
     ...failed.map((status) => `a Run Command ended with ${status}`),
-    ...(result.haproxyPidBefore === result.haproxyPidAfter ? [] : ['HAProxy is another process than before']),
+    ...(result.haproxyPidBefore === result.haproxyPidAfter ? [] : ['the process of HAProxy has changed']),
     ...(result.failedRequestsDuringRenewal === 0
       ? []
       : [`${result.failedRequestsDuringRenewal} requests failed during the renewal`]),

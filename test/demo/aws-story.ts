@@ -1,4 +1,4 @@
-/** The main job on AWS: synthesized, deployed into the stand-ins, woken by the schedule; HTTP-01, then DNS-01, then a renewal of all. */
+/** The whole walk on AWS: stack synthesized, deployed into the stand-ins, started by the schedule; HTTP-01, DNS-01, then a renewal of all certificates. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,7 +9,7 @@ import { documentOf, FOREIGN_NAME } from '../aws/cloud/ground.ts';
 import { finish } from '../e2e/finish.ts';
 import { type AwsResult, certificatesOf, faultsOf, recordOf } from './aws-result.ts';
 import { followAgent, type Story } from './story.ts';
-import { type Timeline, tellIssuerLine } from './timeline.ts';
+import { describeIssuerLine, type Timeline } from './timeline.ts';
 import { startTraffic } from './traffic.ts';
 
 const WEB = { identifiers: ['www.example.test'] };
@@ -29,19 +29,22 @@ const NAMES = {
   [FOREIGN_NAME]: FOREIGN_NAME,
 };
 
-export async function tellAwsStory(timeline: Timeline, elapsedMs: () => number): Promise<Story> {
+export async function runAwsStory(timeline: Timeline, elapsedMs: () => number): Promise<Story> {
   timeline.chapter('1. The stack, synthesized and deployed into stand-ins on this machine');
   const cloud = await startCloud(BY_HTTP, {
     onPart: (name, where) => timeline.fact('start', `${name}: ${where}`),
     onLog: (functionId, line) => {
-      const text = functionId.includes('Issuer') ? tellIssuerLine(line) : undefined;
+      const text = functionId.includes('Issuer') ? describeIssuerLine(line) : undefined;
       if (text !== undefined) timeline.fact('issuer', text);
     },
   });
   try {
     const result = await act(cloud, timeline, elapsedMs);
     return {
-      ...{ result, faults: faultsOf(result), httpsPort: cloud.httpsPort, example: 'www.example.test' },
+      result,
+      faults: faultsOf(result),
+      httpsPort: cloud.httpsPort,
+      example: 'www.example.test',
       status: () => status(cloud),
       stop: cloud.stop,
     };
@@ -53,36 +56,37 @@ export async function tellAwsStory(timeline: Timeline, elapsedMs: () => number):
 
 async function act(cloud: Cloud, timeline: Timeline, elapsedMs: () => number): Promise<AwsResult> {
   followAgent(cloud.agent, timeline);
-  timeline.chapter('2. The schedule wakes the issuer: HTTP-01 by HAProxy and the Function URL');
+  timeline.chapter('2. The schedule starts the issuer: HTTP-01 through HAProxy and the Function URL');
   const passes = [await pass(cloud, timeline, 'http-01', ['www.example.test'])];
   const pidBefore = await cloud.host.haproxy.pid();
 
-  timeline.chapter(
-    '3. pemfleet.yaml changes, and is deployed: DNS-01, a wildcard, a zone of another account',
-  );
+  timeline.chapter('3. A changed pemfleet.yaml is deployed: DNS-01, a wildcard, a zone of another account');
   await cloud.update(BY_DNS);
   passes.push(await pass(cloud, timeline, 'dns-01', ['www.example.test', 'wild', FOREIGN_NAME]));
   const first = published(cloud);
 
-  timeline.chapter('4. The CA wishes a renewal of all: under traffic, without a reload');
+  timeline.chapter('4. The CA asks for a renewal of all certificates: under traffic, without a reload');
   await wishRenewal(cloud);
   const traffic = startTraffic(cloud.httpsPort, Object.values(NAMES), await cloud.pebble.rootPem());
   passes.push(await pass(cloud, timeline, 'dns-01', ['www.example.test', 'wild', FOREIGN_NAME]));
-  // Some traffic on the new certificates too.
+  // Some traffic on the new certificates, too.
   await sleep(500);
   const { requests, failed, firstFailure = '' } = await traffic.stop();
   const pidAfter = await cloud.host.haproxy.pid();
   timeline.fact('client', `${requests} requests during the renewal, ${failed} failed ${firstFailure}`);
   timeline.fact('haproxy', `process ${pidBefore} before, ${pidAfter} after`);
   return {
-    ...{ certificates: await certificatesOf(cloud, NAMES, first), passes },
+    certificates: await certificatesOf(cloud, NAMES, first),
+    passes,
     ...(await recordOf(cloud, timeline)),
-    ...{ haproxyPidBefore: pidBefore, haproxyPidAfter: pidAfter, failedRequestsDuringRenewal: failed },
+    haproxyPidBefore: pidBefore,
+    haproxyPidAfter: pidAfter,
+    failedRequestsDuringRenewal: failed,
     seconds: Math.round(elapsedMs() / 100) / 10,
   };
 }
 
-/** One wake of the schedule, until HAProxy hands out what was issued. */
+/** One invocation by the schedule, until HAProxy serves what it issued. */
 async function pass(
   cloud: Cloud,
   timeline: Timeline,
@@ -101,7 +105,7 @@ async function pass(
   return { challenge, ms, initMs, peakMb };
 }
 
-/** As an operator asks: `pemfleet status` with rights of his own. */
+/** `pemfleet status` as an operator runs it, with an operator's rights. */
 async function status(cloud: Cloud): Promise<string> {
   const file = join(cloud.dir, 'pemfleet.json');
   writeFileSync(file, JSON.stringify({ ...documentOf(cloud, BY_DNS), bucket: `s3://${cloud.bucket}` }));

@@ -1,13 +1,13 @@
-/** `npm start`: the main job on one machine, live. `-- --once` ends after the proof, `--json` prints the result, `--aws` plays it on AWS. */
+/** `npm start`: the whole system on one machine, live. `-- --once` ends after the proof, `--json` prints the result, `--aws` runs it on AWS. */
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
-import { tellStory } from './story.ts';
+import { runStory } from './story.ts';
 import { createTimeline } from './timeline.ts';
 
 const USAGE = `npm start                     the whole story, then stay up until Ctrl-C
 npm start -- --once           end after the proof; exit status 0 only if everything holds
 npm start -- --once --json    one JSON object on standard output, the timeline on standard error
-npm start -- --aws            the same on AWS, as far as stand-ins of it go on one machine (docs/aws.md)
+npm start -- --aws            the same on AWS, against stand-ins on one machine (docs/deploy.md)
 `;
 
 const options = {
@@ -29,12 +29,12 @@ async function main(): Promise<number> {
   const interrupted = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
   });
-  // While the story is told, an interrupt ends it at once; the parts die with this process.
-  let isTelling = true;
-  void interrupted.then(() => isTelling && process.exit(130));
-  const tell = values.aws ? (await import('./aws-story.ts')).tellAwsStory : tellStory;
-  const { result, faults, httpsPort, example, status, stop } = await tell(timeline, elapsedMs);
-  isTelling = false;
+  // An interrupt ends a running story at once; the parts end with this process.
+  let isRunning = true;
+  void interrupted.then(() => isRunning && process.exit(130));
+  const play = values.aws ? (await import('./aws-story.ts')).runAwsStory : runStory;
+  const { result, faults, httpsPort, example, status, stop } = await play(timeline, elapsedMs);
+  isRunning = false;
   try {
     timeline.chapter('What the fleet serves');
     timeline.block(await status());

@@ -1,4 +1,4 @@
-// What became of a certificate in either story, and what would be wrong with it.
+// A certificate as either story served it, and what is wrong with it, if anything.
 
 export interface ServedCertificate {
   name: string;

@@ -1,12 +1,12 @@
-/** The main job, whole: order, validate, publish, install, serve; then renew all of it on the same HAProxy process. */
+/** The whole walk: order, validate, publish, install, serve; then a renewal of all certificates on the same HAProxy process. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CertificateWish, type Stage, startStage } from '../e2e/stage.ts';
 import { type Handshake, handshake } from '../support/handshake.ts';
 import { type ServedCertificate, servingFaults } from './served.ts';
-import { type Timeline, tellAgentLine, tellIssuerLine } from './timeline.ts';
+import { describeAgentLine, describeIssuerLine, type Timeline } from './timeline.ts';
 import { startTraffic } from './traffic.ts';
 
-export const WISHES: (CertificateWish & { name: string })[] = [
+export const CERTIFICATES: (CertificateWish & { name: string })[] = [
   {
     name: 'shop.example.com',
     identifiers: ['shop.example.com', 'www.shop.example.com', 'cdn.shop.example.com'],
@@ -26,7 +26,7 @@ export interface StoryResult {
 
 export interface Story {
   result: object;
-  /** What did not hold; empty if all is well. */
+  /** Expectations that did not hold; empty if all is well. */
   faults: string[];
   httpsPort: number;
   /** A name that is served. */
@@ -38,10 +38,10 @@ export interface Story {
 
 const SERVED_DEADLINE_MS = 30_000;
 
-export async function tellStory(timeline: Timeline, elapsedMs: () => number): Promise<Story> {
+export async function runStory(timeline: Timeline, elapsedMs: () => number): Promise<Story> {
   timeline.chapter('1. The parts, all on this machine');
   const onPart = (name: string, where: string) => timeline.fact('start', `${name}: ${where}`);
-  const stage = await startStage({ certificates: WISHES, onPart });
+  const stage = await startStage({ certificates: CERTIFICATES, onPart });
   try {
     return await act(stage, timeline, elapsedMs);
   } catch (error) {
@@ -59,14 +59,14 @@ async function act(stage: Stage, timeline: Timeline, elapsedMs: () => number): P
   const first = await issueAndServe(stage, timeline, ['run']);
   const pidBefore = await stage.haproxy.pid();
 
-  timeline.chapter('3. Renewal of all, under traffic, without a reload');
+  timeline.chapter('3. Renewal of all certificates under traffic, without a reload');
   const traffic = startTraffic(
     stage.haproxy.httpsPort,
-    WISHES.map(({ name }) => name),
+    CERTIFICATES.map(({ name }) => name),
     await stage.pebble.rootPem(),
   );
   const renewed = await issueAndServe(stage, timeline, ['run', '--force-renewal']);
-  // Some traffic on the new certificates too.
+  // Some traffic on the new certificates, too.
   await sleep(500);
   const { requests, failed, firstFailure } = await traffic.stop();
   const pidAfter = await stage.haproxy.pid();
@@ -76,7 +76,7 @@ async function act(stage: Stage, timeline: Timeline, elapsedMs: () => number): P
   );
   timeline.fact('haproxy', `process ${pidBefore} before, ${pidAfter} after`);
 
-  const certificates = await Promise.all(WISHES.map((wish) => proof(stage, wish, first, renewed)));
+  const certificates = await Promise.all(CERTIFICATES.map((wish) => proof(stage, wish, first, renewed)));
   const seconds = Math.round(elapsedMs() / 100) / 10;
   const result = {
     certificates,
@@ -86,18 +86,21 @@ async function act(stage: Stage, timeline: Timeline, elapsedMs: () => number): P
     seconds,
   };
   return {
-    ...{ result, faults: faultsOf(result), httpsPort: stage.haproxy.httpsPort, example: 'shop.example.com' },
+    result,
+    faults: faultsOf(result),
+    httpsPort: stage.haproxy.httpsPort,
+    example: 'shop.example.com',
     status: async () => (await stage.issuer(['status'])).stdout,
     stop: stage.stop,
   };
 }
 
 export function followAgent(agent: { log(): string; ended(): string | undefined }, timeline: Timeline): void {
-  let told = 0;
+  let shown = 0;
   const follow = setInterval(() => {
     const lines = agent.log().split('\n');
-    for (; told < lines.length - 1; told += 1) {
-      const text = tellAgentLine(lines[told] ?? '');
+    for (; shown < lines.length - 1; shown += 1) {
+      const text = describeAgentLine(lines[shown] ?? '');
       if (text !== undefined) timeline.fact('agent', text);
     }
     if (agent.ended() !== undefined) clearInterval(follow);
@@ -105,10 +108,10 @@ export function followAgent(agent: { log(): string; ended(): string | undefined 
   follow.unref();
 }
 
-/** Runs a pass, then waits until HAProxy hands out what was issued. @returns serials by certificate */
+/** Runs a pass, then waits until HAProxy serves the issued certificates. @returns serials by certificate */
 async function issueAndServe(stage: Stage, timeline: Timeline, args: string[]): Promise<Map<string, string>> {
   const onLine = (line: string) => {
-    const text = tellIssuerLine(line);
+    const text = describeIssuerLine(line);
     if (text !== undefined) timeline.fact('issuer', text);
   };
   const { status, stdout, stderr } = await stage.issuer([...args, '--json', '--log-format', 'json'], {
@@ -117,7 +120,7 @@ async function issueAndServe(stage: Stage, timeline: Timeline, args: string[]): 
   if (status !== 0) throw new Error(`pemfleet ${args.join(' ')} ended with ${status}:\n${stderr}`);
   const { outcomes } = JSON.parse(stdout) as { outcomes: { certificate: string; serial: string }[] };
   const serials = new Map(outcomes.map(({ certificate, serial }) => [certificate, serial]));
-  for (const { name, identifiers } of WISHES) {
+  for (const { name, identifiers } of CERTIFICATES) {
     for (const identifier of identifiers) {
       const served = await waitServed(stage, identifier, serials.get(name) ?? '');
       timeline.fact(
@@ -130,13 +133,13 @@ async function issueAndServe(stage: Stage, timeline: Timeline, args: string[]): 
 }
 
 async function waitServed(stage: Stage, servername: string, serial: string): Promise<Handshake> {
-  const rounds = SERVED_DEADLINE_MS / 100;
-  for (let round = 0; ; round += 1) {
+  const attempts = SERVED_DEADLINE_MS / 100;
+  for (let attempt = 0; ; attempt += 1) {
     const seen = await handshake({ port: stage.haproxy.httpsPort, servername }).catch(
       (error: Error) => error,
     );
     if (!(seen instanceof Error) && seen.serial === serial) return seen;
-    if (round >= rounds) {
+    if (attempt >= attempts) {
       const what = seen instanceof Error ? seen.message : `serial ${seen.serial}`;
       throw new Error(`${servername}: wanted serial ${serial} to be served, saw ${what}`);
     }
@@ -146,7 +149,7 @@ async function waitServed(stage: Stage, servername: string, serial: string): Pro
 
 async function proof(
   stage: Stage,
-  wish: (typeof WISHES)[number],
+  wish: (typeof CERTIFICATES)[number],
   first: Map<string, string>,
   renewed: Map<string, string>,
 ) {
@@ -163,8 +166,7 @@ async function proof(
 
 function faultsOf(result: StoryResult): string[] {
   const faults = servingFaults(result.certificates);
-  if (result.haproxyPidBefore !== result.haproxyPidAfter)
-    faults.push('HAProxy is another process than before');
+  if (result.haproxyPidBefore !== result.haproxyPidAfter) faults.push('the process of HAProxy has changed');
   if (result.failedRequestsDuringRenewal > 0)
     faults.push(`${result.failedRequestsDuringRenewal} requests failed during the renewal`);
   return faults;

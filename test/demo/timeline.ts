@@ -1,9 +1,9 @@
-/** What `npm start` shows while it works: one line a fact, with the seconds since the beginning. */
+/** What `npm start` shows while it runs: one line per fact, with the seconds since the start. */
 
 export interface Timeline {
   chapter(title: string): void;
   fact(actor: string, text: string): void;
-  /** A table or several lines, as they are. */
+  /** A table or several lines, printed unchanged. */
   block(text: string): void;
 }
 
@@ -24,13 +24,13 @@ export function createTimeline(
   };
 }
 
-/** An issuer's JSON log line in words; undefined for a line that tells nothing new to the viewer. */
-export function tellIssuerLine(line: string): string | undefined {
+/** A JSON log line of the issuer in words; undefined for events that the timeline leaves out. */
+export function describeIssuerLine(line: string): string | undefined {
   if (!line.startsWith('{')) return undefined;
   const { message, certificate, reason, order, identifiers, serial, error, type, fleet } = JSON.parse(
     line,
   ) as Record<string, string>;
-  const told: Record<string, string> = {
+  const texts: Record<string, string> = {
     'certificate.due': `${certificate} is due (${reason})`,
     'order.created': `ordered ${certificate}: ${order}`,
     'challenge.presented':
@@ -39,14 +39,14 @@ export function tellIssuerLine(line: string): string | undefined {
         : `put the HTTP-01 answers for ${identifiers} into the bucket`,
     'certificate.issued': `${certificate} issued, serial ${serial}`,
     'manifest.published': `${certificate} published`,
-    'fleet.notified': `told the fleet ${fleet} by SSM Run Command`,
+    'fleet.notified': `notified the fleet ${fleet} by SSM Run Command`,
     'certificate.failed': `${certificate} failed: ${error}`,
   };
-  return told[message ?? ''];
+  return texts[message ?? ''];
 }
 
-/** An agent's `key=value` log line in words. */
-export function tellAgentLine(line: string): string | undefined {
+/** A `key=value` log line of the agent in words; undefined for events that the timeline leaves out. */
+export function describeAgentLine(line: string): string | undefined {
   const event = /event=(\S+)/.exec(line)?.[1] ?? '';
   const fields = line.replace(/^.*?event=\S+\s*/, '');
   const shown = [

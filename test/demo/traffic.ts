@@ -1,9 +1,9 @@
-/** A client of the site: requests without a pause, over new and over kept connections, and a count of what failed. */
+/** A client that sends requests without a pause, over new and kept connections, and counts the failures. */
 import { Agent, request } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Traffic {
-  /** Ends it. Resolves when the last request has its answer. */
+  /** Stops the client. Resolves when the last request has been answered. */
   stop(): Promise<{ requests: number; failed: number; firstFailure: string | undefined }>;
 }
 
@@ -41,7 +41,7 @@ export function startTraffic(port: number, hosts: readonly string[], ca: string)
   };
 }
 
-/** Certificate and name are verified: a wrong or missing one is a failure, not only an unanswered request. */
+/** Verifies certificate and name: a wrong or missing certificate is a failure, like an unanswered request. */
 function get(agent: Agent, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const options = {

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Fetches one object of S3 with the credentials of this instance and compares its SHA-256.
+"""Fetches one object from S3 with the credentials of this instance and compares its SHA-256.
 
-Python's standard library is wherever cloud-init is; the AWS command line is not, and older curls cannot sign with a session token.
+Every host with cloud-init has Python's standard library. Not every one has the AWS CLI, and older curls cannot sign with a session token.
 usage: fetch-agent.py URL REGION SHA256 DESTINATION
 """
 
@@ -15,7 +15,7 @@ import urllib.parse
 import urllib.request
 
 METADATA = os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://169.254.169.254")
-# Of a store that is not AWS's own: the names that the SDKs read, too.
+# Endpoint of a store other than AWS, in the variables that the SDKs read.
 ENDPOINT = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
 SECONDS = 30
 
@@ -27,7 +27,7 @@ def ask(url, headers, method="GET"):
 
 
 def credentials():
-    """IMDSv2: nothing without a token, which only a PUT gets."""
+    """Credentials of the instance's role, by IMDSv2: a PUT gets the token that each request needs."""
     ttl = {"x-aws-ec2-metadata-token-ttl-seconds": "300"}
     token = ask(METADATA + "/latest/api/token", ttl, "PUT").decode()
     path = METADATA + "/latest/meta-data/iam/security-credentials/"

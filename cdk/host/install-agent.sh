@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes a host ready for the agent: fetches the release for this machine, compares its digest, installs and starts it.
-# May run again: with the address and digest of another release it is the upgrade.
-# usage: install-agent.sh REGION MACHINE URL SHA256 [MACHINE URL SHA256]     MACHINE as `uname -m` says it
+# Fetches the agent's release for this architecture, compares its digest, installs the agent and starts it.
+# Can run again: with the address and digest of a new release it upgrades the agent.
+# usage: install-agent.sh REGION MACHINE URL SHA256 [MACHINE URL SHA256]     MACHINE as `uname -m` prints it
 set -eu
 here=/usr/lib/pemfleet
 region=$1
@@ -15,11 +15,11 @@ trap 'rm -rf "$release"' EXIT
 python3 "$here/fetch-agent.py" "$2" "$region" "$3" "$release/agent.tar.gz"
 # Python unpacks: not every image has tar.
 python3 -m tarfile -e "$release/agent.tar.gz" "$release"
-# The unit has this group, also where HAProxy is yet to come.
+# The unit needs this group, even if HAProxy is not installed yet.
 getent group haproxy >/dev/null || groupadd --system haproxy
 "$release"/pemfleet-agent-*/install.sh
-# Also a directory that the image brought.
+# Sets the owner of an existing directory, too.
 install -d -o pemfleet -g haproxy -m 0750 /etc/haproxy/certs
-# The first one waits for certificates before HAProxy starts: at the next boot.
+# From the next boot on, this unit makes HAProxy wait for its first certificates.
 systemctl enable pemfleet-agent-first.service
 systemctl enable --now pemfleet-agent.service

@@ -1,4 +1,4 @@
-/** Hosts and zones of other accounts. */
+/** Hosts and hosted zones of other accounts. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { App, Stack } from 'aws-cdk-lib';
@@ -49,7 +49,7 @@ test('zone of another account: its role trusts one account with an external id',
   });
 });
 
-test('very many names: gathered under their domains, so that the policy stays within its limit', () => {
+test('many names: patterns by domain replace them, so that the policy stays within its limit', () => {
   const certificates = Array.from({ length: 500 }, (_, index) => ({
     identifiers: [`host-${index}.region-${index % 7}.example.com`],
   }));

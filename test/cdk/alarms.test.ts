@@ -1,4 +1,4 @@
-/** Alarms are on unless somebody says otherwise, tell a topic, and each has a section in the runbook. */
+/** Alarms are on by default and notify a topic, and each has a section in the runbook. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -14,12 +14,12 @@ const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm')).m
 );
 const names = alarms.map((alarm) => alarm.MetricName);
 
-test('alarms: one for each metric but those that are no fault (CertificatesOverdue knows better than DaysToExpiry)', () => {
+test('alarms: one for each metric that shows a fault (CertificatesOverdue covers DaysToExpiry)', () => {
   assert.deepEqual([...names, 'CertificatesIssued', 'DaysToExpiry'].sort(), Object.keys(METRICS).sort());
   assert.equal(names.length, WATCHED.alarms);
 });
 
-test('alarms: the topic hears when one begins and when it ends', () => {
+test('alarms: the topic is notified when an alarm begins and when it ends', () => {
   for (const alarm of alarms) {
     assert.equal(alarm.AlarmActions.length, 1, alarm.MetricName);
     assert.deepEqual(alarm.AlarmActions, alarm.OKActions);
@@ -37,23 +37,23 @@ test('alarms: the topic hears when one begins and when it ends', () => {
   });
 });
 
-test('alarms: silence of the issuer is an alarm, silence of everything else is none', () => {
+test('alarms: missing data is an alarm for the issuer only', () => {
   for (const { MetricName, TreatMissingData } of alarms)
     assert.equal(TreatMissingData, MetricName === 'RunFinished' ? 'breaching' : 'notBreaching', MetricName);
 });
 
-test('alarms: no metric has another dimension than the service, so the cost does not grow with certificates', () => {
+test('alarms: the only dimension is the service, so the cost does not grow with certificates', () => {
   for (const { Dimensions } of alarms) assert.deepEqual(Dimensions, [{ Name: 'service', Value: 'pemfleet' }]);
 });
 
-test('alarms: none without being asked for, and no dashboard', () => {
+test('alarms and dashboard can be switched off', () => {
   const { template: quiet } = synthesize(small, { alarms: false, dashboard: false });
 
   for (const type of ['AWS::CloudWatch::Alarm', 'AWS::SNS::Topic', 'AWS::CloudWatch::Dashboard'])
     quiet.resourceCountIs(type, 0);
 });
 
-test('runbook: a section for each alarm, and none for what there is not', () => {
+test('runbook: a section for each alarm, and no others', () => {
   const runbook = readFileSync(fileURLToPath(new URL('../../docs/runbook.md', import.meta.url)), 'utf8');
   const sections = [...runbook.matchAll(/^## (.+)$/gm)].map(([, title]) => title);
 

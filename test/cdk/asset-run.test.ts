@@ -1,6 +1,6 @@
 /**
- * The issuer as it is shipped: started from its asset, with the template's environment, as the template's role, against AWS's stand-in
- * (which enforces the role's policies) and Pebble. It issues by DNS-01 and asks for nothing that it may not.
+ * The issuer as it ships: started from its asset in the template's environment, under the template's role, against Pebble and the
+ * stand-in of AWS, which enforces the role's policies. It issues by DNS-01 and makes no call that its role forbids.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -25,7 +25,7 @@ async function deploy(t: TestContext) {
   t.after(pebble.stop);
   const hostedZoneId = aws.route53.createZone({
     name: 'example.test',
-    // Somebody else's value is in the way: it has to be seen, and stays.
+    // A value of another writer has the same name: the issuer must read it and leave it there.
     records: [{ name: '_acme-challenge.example.test', type: 'TXT', ttl: 300, values: ['"not ours"'] }],
   });
   const { app, stack } = stackOf({
@@ -52,7 +52,7 @@ async function deploy(t: TestContext) {
   return { aws, template, alarms, directory, principal: aws.principal({ name: 'issuer', role }) };
 }
 
-/** Embedded metric format: what CloudWatch makes of a line of the log. */
+/** The metrics that CloudWatch reads from a log line in embedded metric format. */
 function metricsIn(stdout: string) {
   const lines = stdout.split('\n').filter((line) => line.includes('"_aws"'));
   return lines.flatMap((line) => {
@@ -70,7 +70,7 @@ function metricsIn(stdout: string) {
 
 const byName = <T extends { name: string }>(all: T[]) => all.sort((a, b) => a.name.localeCompare(b.name));
 
-test('issuer: its asset, as its role, issues by DNS-01 and is refused nothing', async (t) => {
+test('issuer: its asset issues by DNS-01 under its role, without a refused call', async (t) => {
   const { aws, template, alarms, directory, principal } = await deploy(t);
   const { Environment } = template.properties('PemfleetIssuerFunction') as {
     Environment: { Variables: Record<string, string> };

@@ -1,13 +1,13 @@
-/** The function's time-out is the deadline of a pass: near it no order is started, nothing is killed, and the next pass goes on. */
+/** The function's time-out is the deadline of a pass: close to it the pass starts no order, Lambda kills nothing, and the next pass continues. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type Cloud, startCloud } from '../aws/cloud/cloud.ts';
 import { messagesOf, published } from '../aws/cloud/facts.ts';
 import type { Invocation } from '../aws/lambda/function.ts';
 
-/** Of these, 50 seconds are kept: an order needs 30, the end of a pass 20 (docs/aws.md). */
+/** A pass keeps 50 of these seconds in reserve: an order needs 30, the end of a pass 20 (docs/aws.md). */
 const TIMEOUT_MS = 52_000;
-/** More than two at a time can be had in two seconds, on any machine. */
+/** More than any machine can order in two seconds, two at a time. */
 const NAMES = Array.from({ length: 30 }, (_, index) => `n${index}.example.test`).sort();
 const WISH = {
   challenge: 'http-01',
@@ -23,7 +23,7 @@ after(() => cloud?.stop());
 
 const issued = (pass: Invocation) => Number(messagesOf(pass).at(-1)?.['CertificatesIssued']);
 
-test('a pass that runs out of time ends by itself, and the next ones do the rest', async () => {
+test('a pass that runs out of time ends by itself, and the following passes do the rest', async () => {
   const passes: Invocation[] = [];
   for (let done = 0; done < NAMES.length && passes.length < NAMES.length; done = published(cloud).size)
     passes.push(await cloud.pass());

@@ -1,7 +1,7 @@
 /**
- * The whole as it is shipped: the stack is synthesized and deployed into the stand-ins, the schedule wakes the issuer's asset, HAProxy
- * passes challenges to the responder's asset behind its Function URL, Run Command wakes the agent's asset, HAProxy serves. Every call is
- * judged by the synthesized policies of the role that made it, and every right of every role is used, or says why not.
+ * The whole system as it ships: the stack is synthesized and deployed into the stand-ins, the schedule starts the issuer's asset, HAProxy
+ * forwards challenges to the responder's asset behind its Function URL, Run Command makes the agent's asset poll, HAProxy serves. The
+ * synthesized policies of each role judge its calls, and the run uses every right of every role, or the test says why it does not.
  */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
@@ -23,7 +23,7 @@ const OTHERS = [{ identifiers: ['found.test'] }, { identifiers: [FOREIGN_NAME] }
 const DNS = { challenge: 'dns-01', certificates: [WEB, WILD, ...OTHERS] } as const;
 
 let cloud: Cloud;
-/** of each template while it was deployed */
+/** by template, for the time it was deployed */
 const rights: Rights[] = [];
 const calls: Call[] = [];
 before(async () => {
@@ -87,7 +87,7 @@ test('a changed pemfleet.yaml, deployed: DNS-01, a wildcard, a zone that is foun
   );
 });
 
-test('renewal by the wish of the CA, with staples, on the same HAProxy process', async () => {
+test('renewal at the request of the CA, with staples, on the same HAProxy process', async () => {
   const [before, pid] = [published(cloud), await cloud.host.haproxy.pid()];
   for (const { serial } of before.values()) cloud.ocsp.good.add(serial);
   await cloud.pass();
@@ -109,7 +109,7 @@ test('renewal by the wish of the CA, with staples, on the same HAProxy process',
   assert.equal(await cloud.host.haproxy.pid(), pid);
 });
 
-test('doctor finds nothing to mend in the bucket, with the rights of the host', async () => {
+test('doctor finds no problem in the bucket, with the rights of the host', async () => {
   const { stdout } = await cloud.host.agent(['doctor', '--json']);
 
   const { findings } = JSON.parse(stdout) as { findings: { id: string }[] };
@@ -119,7 +119,7 @@ test('doctor finds nothing to mend in the bucket, with the rights of the host', 
   );
 });
 
-test('a red pass is kept in the queue of failures, and so is a wake that nobody took', async () => {
+test('the failure queue keeps a failed pass and an invocation that could not be delivered', async () => {
   await wishRenewal(cloud);
   const end = cloud.aws.fault({ operation: 'PutObject', subject: /^published/ }, refusals.kmsDenied());
 
@@ -137,7 +137,7 @@ test('a red pass is kept in the queue of failures, and so is a wake that nobody 
   closeChapter();
 });
 
-test('every call of every program was allowed by the policies of its role', () => {
+test('the policies of its role allowed every call of every program', () => {
   const refused = calls.flatMap(({ principal = 'nobody', checks }) =>
     checks
       .filter(({ decision }) => decision !== 'allowed')
@@ -161,7 +161,7 @@ test('every call of every program was allowed by the policies of its role', () =
   assert.ok(checks.some(({ context }) => 'kms:EncryptionContext:aws:s3:arn' in context));
 });
 
-test('every right of every role was used, or says why not', () => {
+test('every right of every role was used, or has a reason why not', () => {
   const { allowed, used } = together(rights);
   const unused = [...allowed].filter((right) => !used.has(right)).sort();
 
@@ -169,7 +169,7 @@ test('every right of every role was used, or says why not', () => {
   assert.deepEqual(unused, Object.keys(UNUSED).sort());
 });
 
-/** Who may not list is answered 403 for what is not there; see docs/bucket.md. */
+/** Without the right to list, S3 answers 403 for a missing object. */
 const REFUSED: readonly [RegExp, reason: string][] = [
   [/^pemfleetresponderrole\S* \S+ s3:ListBucket /, 'HAProxy was tried with a token that does not exist'],
   [/^hosts\S* \S+ s3:ListBucket /, 'the host booted before anything was published'],

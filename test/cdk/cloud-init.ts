@@ -1,4 +1,4 @@
-/** A host as CloudFormation would make it: its user data and what its role may do, read back from the template. */
+/** A host as CloudFormation would create it: its user data and the rights of its role, read back from the template. */
 import { CfnResource } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';

@@ -1,4 +1,4 @@
-/** Each mistake in pemfleet.yaml stops the synthesis, with the path of the culprit and what to do; nothing is deployed. */
+/** Each mistake in pemfleet.yaml stops the synthesis with its path and what to do, and nothing is deployed. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -117,14 +117,14 @@ for (const [says, document, path, fix] of MISTAKES) {
   });
 }
 
-test('configuration: a file that is not there is refused, with what to do', () => {
+test('configuration: a missing file is refused, with what to do', () => {
   assert.match(
     refusal(() => readPemfleetConfig('/nonexistent/pemfleet.yaml')).message,
     /^no configuration at \/nonexistent\/pemfleet\.yaml \(ENOENT\): write one, or name it with -c config=FILE$/,
   );
 });
 
-test('configuration: the app tells of a mistake in plain lines and synthesizes nothing', (t) => {
+test('configuration: the app prints a mistake in plain lines and synthesizes nothing', (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'pemfleet-app-'));
   t.after(() => rmSync(directory, { recursive: true }));
   const file = join(directory, 'pemfleet.yaml');
@@ -144,14 +144,14 @@ test('configuration: the app tells of a mistake in plain lines and synthesizes n
   );
 });
 
-test('configuration: what is shipped is what the issuer reads, defaults and all', () => {
+test('configuration: what ships is what the issuer reads, including defaults', () => {
   const { config, bucketName } = pemfleetConfigOf({ ...small, bucket: 's3://my-certificates' });
 
   assert.equal(bucketName, 'my-certificates');
   assert.deepEqual(checkConfig('pemfleet.json', JSON.parse(JSON.stringify(config))), config);
 });
 
-test('configuration: the HMAC key of an account stays where it is', () => {
+test('configuration: the HMAC key of an account does not ship', () => {
   const externalAccountBinding = { kid: 'abc', hmacKeyFile: 'eab.key' };
   const { config } = pemfleetConfigOf({
     ...withAcme({ externalAccountBinding }),

@@ -1,7 +1,7 @@
 /**
- * docs/deploy.md as it stands, from a copy of the checkout to a stack and back, by the pinned CLI itself: `cdk bootstrap`, `cdk deploy`,
- * again, `cdk destroy`. AWS is moto 5.2, which runs CloudFormation, but not all of it: what it leaves out is IGNORED, and named in
- * docs/deploy.md. Whatever moto learns makes this test fail, so that the lists stay true.
+ * Follows docs/deploy.md from a copy of the checkout to a stack and back, with the pinned CLI itself: `cdk bootstrap`, `cdk deploy` twice,
+ * `cdk destroy`. AWS is moto 5.2, which runs a part of CloudFormation: IGNORED and docs/deploy.md list what it leaves out. When moto
+ * supports more, this test fails, so that the lists stay true.
  */
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -14,11 +14,11 @@ import { makeTempDir } from '../support/temp-dir.ts';
 import { freshClone, QUALIFIER } from './fresh-clone.ts';
 import { motoAccount } from './moto-account.ts';
 
-/** Resources that moto's CloudFormation knows nothing of: they are not made, and nothing fails. */
+/** Resources that moto's CloudFormation does not know: it creates none of them, and does not fail. */
 const IGNORED = [
   'AWS::CloudWatch::Alarm',
   'AWS::Lambda::EventInvokeConfig',
-  // It is made, but the stack does not list it.
+  // moto creates it, but the stack does not list it.
   'AWS::Lambda::Permission',
   'AWS::Lambda::Url',
   'AWS::S3::BucketPolicy',
@@ -58,9 +58,9 @@ const nameOf = async (prefix: string) =>
   (await account.resources('Pemfleet')).find(({ id }) => id.replace(/[0-9A-F]{8}$/, '') === prefix)?.name ??
   `no ${prefix}`;
 
-test('the account is bootstrapped, while the clone is built and filled in', async () => {
+test('the account is bootstrapped, and the clone built and filled in', async () => {
   const [bootstrapped] = await Promise.all([
-    // Away from the clone: there is nothing to synthesize yet.
+    // Outside the clone, where there is nothing to synthesize yet.
     sh(
       `${directory}/node_modules/.bin/cdk bootstrap aws://123456789012/${moto.region} --qualifier ${QUALIFIER}`,
       home,
@@ -72,7 +72,7 @@ test('the account is bootstrapped, while the clone is built and filled in', asyn
   assert.match(bootstrapped, /✅ {2}Environment .* bootstrapped/);
 });
 
-test('npx cdk deploy makes all that the template says and moto knows', async () => {
+test('npx cdk deploy creates every resource of the template that moto knows', async () => {
   assert.match(await sh(deploy), /✅ {2}Pemfleet\n/);
 
   const types = (resources: { type: string }[]) => resources.map(({ type }) => type).sort();
@@ -85,7 +85,7 @@ test('npx cdk deploy makes all that the template says and moto knows', async () 
   );
 });
 
-test('the functions run the published assets, and know bucket and document', async () => {
+test('the functions run the published assets, and their environment names bucket and document', async () => {
   const bucket = await nameOf('PemfleetBucket');
   const document = await nameOf('PemfleetNotifyDocument');
   const [issuer, responder] = (await account.functions()).sort((a, b) => b.Timeout - a.Timeout);
@@ -111,7 +111,7 @@ test('no agent is uploaded by a stack that grants no host', async () => {
   );
 });
 
-test('the bucket is encrypted by the key of the stack, the document is there', async () => {
+test('the bucket is encrypted by the key of the stack, and the document exists', async () => {
   const encryption = await account.encryptionOf(await nameOf('PemfleetBucket'));
 
   assert.equal(encryption?.SSEAlgorithm, 'aws:kms');
@@ -119,7 +119,7 @@ test('the bucket is encrypted by the key of the stack, the document is there', a
   assert.match(await account.document(await nameOf('PemfleetNotifyDocument')), /allowedPattern/);
 });
 
-test('what moto leaves out of the bucket is still left out', async () => {
+test('moto still leaves out what docs/deploy.md says of the bucket', async () => {
   const Bucket = await nameOf('PemfleetBucket');
   const { Status } = await account.s3.send(new GetBucketVersioningCommand({ Bucket }));
 

@@ -1,4 +1,4 @@
-/** A template as CloudFormation would deploy it: names are invented, intrinsic functions become values. */
+/** A template as CloudFormation would deploy it: names are generated, intrinsic functions become values. */
 import type { Synthesized } from './stacks.ts';
 
 export const ACCOUNT = '111111111111';
@@ -18,11 +18,11 @@ export interface Deployed {
   arn(id: string): string;
   /** Properties with all functions resolved. */
   properties(id: string): Record<string, unknown>;
-  /** Of a role. */
+  /** The policies of a role, by its logical id. */
   policiesOf(role: string): PolicyDocument[];
   /** Logical ids. */
   all(type: string): string[];
-  /** What a token of the app comes to, once it is resolved: `stack.resolve(…)`. */
+  /** The value of a resolved token of the app: `stack.resolve(…)`. */
   value(token: unknown): unknown;
 }
 
@@ -59,7 +59,7 @@ export function deployed({ template }: Pick<Synthesized, 'template'>, account = 
   };
 }
 
-/** CloudFormation invents it, but for a role that has to be named beforehand. */
+/** CloudFormation generates the name, except for a role with a fixed one. */
 function physicalName(id: string, { resources }: Place): string {
   const named = resources[id]?.Properties?.['RoleName'];
   return typeof named === 'string' ? named : id.toLowerCase();
@@ -72,7 +72,7 @@ const ARNS: Readonly<Record<string, (name: string, account: string) => string>> 
   'AWS::Logs::LogGroup': (name, account) => `arn:aws:logs:${REGION}:${account}:log-group:${name}:*`,
   'AWS::Lambda::Function': (name, account) => `arn:aws:lambda:${REGION}:${account}:function:${name}`,
   'AWS::IAM::Role': (name, account) => `arn:aws:iam::${account}:role/${name}`,
-  // All that anybody asks a Function URL for.
+  // The only attribute of a Function URL that templates use.
   'AWS::Lambda::Url': (name) => `https://${name.slice(-8)}.lambda-url.${REGION}.on.aws/`,
 };
 

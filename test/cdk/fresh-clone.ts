@@ -1,4 +1,4 @@
-/** A machine on which docs/deploy.md is followed: a copy of the checkout with nothing built, the pinned CLI, nothing beyond loopback, moto as AWS. */
+/** A machine for docs/deploy.md: a copy of the checkout with nothing built, the pinned CLI, no network beyond loopback, moto as AWS. */
 import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, realpathSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import type { Moto } from '../support/parts/moto.ts';
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/** What git does not know, or a deployment does not need. */
+/** Files that are not in git, or that a deployment does not need. */
 const NOT_CLONED = ['.git', 'node_modules', '.parts', 'dist', 'cdk.out', 'test'];
 
 /**
@@ -36,14 +36,14 @@ export function freshClone(into: string, moto: Moto): Machine {
   const env = { ...environment(home), ...moto.env };
   const sh = async (command: string, cwd = directory) => {
     const options = { cwd, env, timeout: 180_000, maxBuffer: 16 << 20 };
-    // the CLI tells its progress on standard error
+    // the CLI prints its progress to standard error
     const { stdout, stderr } = await run('sh', ['-c', command], options);
     return stdout + stderr;
   };
   return { directory, sh, home };
 }
 
-/** Whatever would leave this machine meets a proxy that is not there. */
+/** Sends every request that would leave this machine to a proxy that does not exist. */
 function environment(home: string) {
   const nowhere = 'http://127.0.0.1:9';
   return {
@@ -52,7 +52,7 @@ function environment(home: string) {
     CI: '1',
     NO_COLOR: '1',
     NODE_NO_WARNINGS: '1',
-    // The rules cost half of a synthesis: validation.test.ts asks for them.
+    // The rules take half of a synthesis; validation.test.ts checks them.
     CDK_VALIDATION: 'false',
     ...{ HTTPS_PROXY: nowhere, HTTP_PROXY: nowhere, NO_PROXY: '127.0.0.1', npm_config_offline: 'true' },
     ...{ CDK_DISABLE_CLI_TELEMETRY: '1', CDK_DISABLE_VERSION_CHECK: '1', AWS_EC2_METADATA_DISABLED: 'true' },

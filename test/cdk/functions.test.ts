@@ -1,4 +1,4 @@
-/** What must hold of bucket, functions and schedule, whatever else the template says. */
+/** Properties of bucket, functions and schedule that must hold, whatever else the template says. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Match } from 'aws-cdk-lib/assertions';
@@ -7,7 +7,7 @@ import { http01, small, synthesize, synthesizeEverything } from './stacks.ts';
 const defaults = synthesize(http01).template;
 const everything = synthesizeEverything().template;
 
-test('bucket: encrypted by KMS with a bucket key, versioned, closed to the public, kept when the stack goes', () => {
+test('bucket: encrypted by KMS with a bucket key, versioned, closed to the public, kept when the stack is deleted', () => {
   defaults.hasResource('AWS::S3::Bucket', {
     DeletionPolicy: 'Retain',
     UpdateReplacePolicy: 'Retain',
@@ -33,7 +33,7 @@ test('bucket: encrypted by KMS with a bucket key, versioned, closed to the publi
   });
 });
 
-test('bucket: nothing without TLS 1.2', () => {
+test('bucket: refuses requests below TLS 1.2', () => {
   for (const Condition of [
     { Bool: { 'aws:SecureTransport': 'false' } },
     { NumericLessThan: { 's3:TlsVersion': 1.2 } },
@@ -47,7 +47,7 @@ test('bucket: nothing without TLS 1.2', () => {
     });
 });
 
-test('bucket: PEMs outlive every certificate of a public CA, and are kept for ever for a private one', () => {
+test('bucket: PEMs outlive every certificate of a public CA, and never expire for a private one', () => {
   const rule = (Prefix: string, ExpirationInDays: unknown) => ({
     LifecycleConfiguration: { Rules: Match.arrayWith([Match.objectLike({ Prefix, ExpirationInDays })]) },
   });
@@ -69,7 +69,7 @@ test('bucket: manifests and accounts never expire', () => {
   assert.deepEqual(expiring.sort(), ['challenge/', 'published/default/pem/', 'status/']);
 });
 
-test('issuer: one at a time on arm64 and the current LTS, and Lambda tries nothing again', () => {
+test('issuer: one at a time, on arm64 and the current LTS, without retries by Lambda', () => {
   defaults.hasResourceProperties('AWS::Lambda::Function', {
     Architectures: ['arm64'],
     Runtime: 'nodejs24.x',
@@ -91,7 +91,7 @@ test('issuer: one at a time on arm64 and the current LTS, and Lambda tries nothi
 });
 
 for (const wakeMinutes of [15, 20, 30, 60]) {
-  test(`schedule: every ${wakeMinutes} minutes, never near the hour, in a window, missed wakes kept`, () => {
+  test(`schedule: every ${wakeMinutes} minutes, never near the hour, in a window, undelivered invocations kept`, () => {
     const { template } = synthesize({ ...small, wakeMinutes }, { alarms: false, dashboard: false });
     const [schedule] = Object.values(template.findResources('AWS::Scheduler::Schedule'));
     const { ScheduleExpression, FlexibleTimeWindow, Target } = schedule?.['Properties'] ?? {};
@@ -118,7 +118,7 @@ test('schedule: minutes that do not divide an hour become a rate', () => {
   template.hasResourceProperties('AWS::Scheduler::Schedule', { ScheduleExpression: 'rate(25 minutes)' });
 });
 
-test('responder: there for HTTP-01 only, small, and public by its URL alone', () => {
+test('responder: exists for HTTP-01 only, small, and public by its URL alone', () => {
   defaults.hasResourceProperties('AWS::Lambda::Url', { AuthType: 'NONE' });
   defaults.hasResourceProperties('AWS::Lambda::Function', {
     Timeout: 10,
@@ -134,11 +134,11 @@ test('responder: there for HTTP-01 only, small, and public by its URL alone', ()
   synthesize({ ...small, challenge: 'http-01-stateless' }).template.resourceCountIs('AWS::Lambda::Url', 0);
 });
 
-test('every role has the boundary, every log its retention', () => {
+test('every role has the permissions boundary, every log its retention', () => {
   const roles = everything.findResources('AWS::IAM::Role', {
     Properties: { PermissionsBoundary: Match.absent() },
   });
-  // The hosts' role is the user's own.
+  // The role of the hosts belongs to the user.
   assert.deepEqual(
     Object.keys(roles).map((id) => id.slice(0, 5)),
     ['Hosts'],
@@ -147,7 +147,7 @@ test('every role has the boundary, every log its retention', () => {
   everything.allResourcesProperties('AWS::Logs::LogGroup', { RetentionInDays: 365 });
 });
 
-test('construct: a fleet that no certificate is for is refused', () => {
+test('construct: a fleet without certificates is refused', () => {
   const { pemfleet } = synthesize(small).stack;
 
   const refused = /no certificate is for the fleet egde; pemfleet\.yaml has default/;
@@ -156,7 +156,7 @@ test('construct: a fleet that no certificate is for is refused', () => {
   assert.throws(() => pemfleet.grantAgent(pemfleet.issuer, 'egde'), refused);
 });
 
-test('construct: its name space of metrics is that of its service', () => {
+test('construct: its metrics have the dimension of its service', () => {
   const { pemfleet } = synthesize(small, { serviceName: 'edge' }).stack;
 
   assert.deepEqual(pemfleet.metricDaysToExpiry().toMetricConfig().metricStat?.dimensions, [

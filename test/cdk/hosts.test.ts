@@ -1,4 +1,4 @@
-/** What goes to the hosts: the cloud-init text and what it runs, the document of Systems Manager, the lines for HAProxy. */
+/** What a host gets: the cloud-init text and its scripts, the document of Systems Manager, the lines for HAProxy. */
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -27,7 +27,7 @@ import { agentRelease, small, stackOf } from './stacks.ts';
 const run = promisify(execFile);
 const hostFile = (name: string) => fileURLToPath(new URL(`../../cdk/host/${name}`, import.meta.url));
 
-test('cloud-init: settings, the scripts as they are here, and a release for each kind of machine', async () => {
+test('cloud-init: settings, the scripts of cdk/host, and a release for each architecture', async () => {
   const text = deployHost({ settings: { pollInterval: 30 } }).cloudInit;
   const { write_files: files, runcmd } = parse(text) as {
     write_files: { path: string; content: string }[];
@@ -53,10 +53,10 @@ test('cloud-init: settings, the scripts as they are here, and a release for each
     sums.split('\n', 2).map((line) => line.split(' ')[0]),
   );
   assert.match(String(choices[1]), /^https:\/\/cdk-[^/]+\.s3\.eu-central-1\.amazonaws\.com\/[0-9a-f]{64}\./);
-  // Jinja would take anything else in these brackets for its own.
+  // Jinja would interpret anything else in these brackets.
   assert.deepEqual(new Set(text.match(/\{[{%#].*?[}%#]\}/g)), new Set(['{{ v1.instance_id }}']));
   assert.equal(spawnSync('sh', ['-n', hostFile('install-agent.sh')]).status, 0);
-  // EC2 takes no more.
+  // EC2 accepts no more.
   assert.ok(Buffer.byteLength(text) < 16_384, `${Buffer.byteLength(text)} bytes`);
 });
 
@@ -70,7 +70,7 @@ test('construct: hosts without a release of the agent', () => {
   assert.throws(() => pemfleet.userData('default'), /SHA256SUMS is missing: run "npm run build:agent" first/);
 });
 
-test('construct: a release of another version, or with other bytes, goes to no host', () => {
+test('construct: a release of a different version or content goes to no host', () => {
   const digest = '0'.repeat(64);
   const hostsOf = (name: string) => {
     const { path } = makeTempDir();
@@ -87,7 +87,7 @@ test('construct: a release of another version, or with other bytes, goes to no h
   assert.throws(hostsOf('README'), /names no tarball of the agent/);
 });
 
-test('fetch-agent.py: signs with the instance role, refuses what has another digest', async (t) => {
+test('fetch-agent.py: signs with the instance role, refuses a different digest', async (t) => {
   const { aws, imds, directory } = await startHost(t);
   const url = `${aws.endpoint}/assets/agent.mjs`;
   const destination = join(directory, 'agent.mjs');
@@ -106,7 +106,7 @@ test('fetch-agent.py: signs with the instance role, refuses what has another dig
 });
 
 for (const isActive of [true, false]) {
-  test(`document: ${isActive ? 'an agent that runs is told to poll' : 'without a service a pass is made'}`, async (t) => {
+  test(`document: ${isActive ? 'a running agent polls' : 'without a service a pass runs'}`, async (t) => {
     const { aws, directory } = await startHost(t);
     await fake(
       directory,
@@ -140,7 +140,7 @@ for (const isActive of [true, false]) {
 }
 
 for (const version of haproxyVersions) {
-  test(`HAProxy ${version} takes the lines for a Lambda URL, even while its name cannot be resolved`, async (t) => {
+  test(`HAProxy ${version} accepts the lines for a Lambda URL, even if its name cannot be resolved`, async (t) => {
     const port = await freePort();
     const snippet = functionUrlSnippet('abc.lambda-url.eu-central-1.on.aws');
     const configText = `global

@@ -1,4 +1,4 @@
-/** docs/iam.md holds the policies of the template, for people who deploy without CDK. `PEMFLEET_UPDATE_SNAPSHOTS=1` writes it anew. */
+/** docs/iam.md holds the policies of the template, for deployments without CDK. `PEMFLEET_UPDATE_SNAPSHOTS=1` rewrites it. */
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -8,23 +8,23 @@ import { byDns, policies, type Who } from './rights-stage.ts';
 const file = fileURLToPath(new URL('../../docs/iam.md', import.meta.url));
 
 const ROLES: readonly [who: Who, title: string, says: string][] = [
-  ['issuer', 'Issuer, DNS-01', 'One zone by its id, one in another account by a role.'],
-  ['issuer by http-01', 'Issuer, HTTP-01', 'No Route 53, but answers to challenges in the bucket.'],
+  ['issuer', 'Issuer, DNS-01', 'One zone by its id, and one in another account through a role.'],
+  ['issuer by http-01', 'Issuer, HTTP-01', 'Without Route 53, but with answers to challenges in the bucket.'],
   ['responder', 'Responder', 'The function behind the public URL.'],
   [
     'host',
     'Hosts of the fleet edge',
-    'The last statement is the agent for two kinds of machine, where a host fetches it from the assets of CDK.',
+    'The last statement is for the agent of two architectures, which a host fetches from the assets of CDK.',
   ],
-  ['scheduler', 'Scheduler', 'Wakes the issuer, and keeps what could not be delivered.'],
+  ['scheduler', 'Scheduler', 'Starts the issuer, and keeps invocations that could not be delivered.'],
   [
     'foreign zone',
     'Zone of another account',
-    "The role that the issuer takes; its trust policy names the issuer's account or role.",
+    "The role that the issuer assumes; its trust policy names the issuer's account or role.",
   ],
 ];
 
-/** Names as a reader would fill them in. */
+/** Replaces generated names by words for the reader to fill in. */
 function readable(text: string): string {
   const machines = ['x64', 'arm64'];
   return text
@@ -48,11 +48,11 @@ test('docs/iam.md holds the policies of the template', () => {
   const text = `# IAM policies in full
 
 Generated from the template (\`npm run test:cdk\` compares); the example orders \`www.example.com\`, \`example.com\` and \`*.example.com\` in the zone
-\`Z0OWN\`, and \`shop.example.net\` in another account, for the fleets \`edge\` and \`inner\`. Words in capitals are to be filled in.
+\`Z0OWN\`, and \`shop.example.net\` in another account, for the fleets \`edge\` and \`inner\`. Replace the words in capitals.
 
 ${ROLES.map(section).join('\n')}
 ## Key
-Lets the policies above decide.
+Leaves the decision to the policies above.
 
 \`\`\`json
 ${readable(JSON.stringify(KeyPolicy, null, 2))}

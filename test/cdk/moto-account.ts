@@ -1,4 +1,4 @@
-/** An account of moto, looked at through AWS's own APIs: what a deployment has left there. */
+/** An account of moto, read through AWS's own APIs: what a deployment created in it. */
 import {
   GetBucketEncryptionCommand,
   ListBucketsCommand,
@@ -29,7 +29,7 @@ const xml = new XMLParser({ isArray: (name) => name === 'member' });
 export function motoAccount({ endpoint, region, credentials }: Moto) {
   const config = { endpoint, region, credentials, maxAttempts: 1 };
   const [s3, ssm] = [new S3Client(config), new SSMClient(config)];
-  /** moto takes any signature; the scope says which service is meant. */
+  /** moto accepts any signature; its scope names the service. */
   const ask = async (service: string, path: string, form?: Record<string, string>) => {
     const authorization = `AWS4-HMAC-SHA256 Credential=testing/20261122/${region}/${service}/aws4_request, SignedHeaders=host, Signature=0`;
     const body = form && new URLSearchParams(form);

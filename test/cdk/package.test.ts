@@ -1,4 +1,4 @@
-/** What an app gets by `import … from 'pemfleet'`: the bundle, which finds the programs that lie beside it, and its declarations. */
+/** `import … from 'pemfleet'` gives an app the bundle, which finds the programs beside it, and its type declarations. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -30,7 +30,7 @@ test('package: exports what cdk/index.ts exports, and it makes the same template
 
 const run = promisify(execFile);
 
-/** An app of somebody who has aws-cdk-lib, constructs and a compiler, and nothing else of ours. */
+/** A consumer's app: it has aws-cdk-lib, constructs and a compiler, and of this repository only the package. */
 const APP = `import { App } from 'aws-cdk-lib';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { type PemfleetProps, PemfleetStack, pemfleetConfigOf } from 'pemfleet';
@@ -51,7 +51,7 @@ stack.pemfleet.grantAgent(hosts, 'default', { status: 'mine' });
 console.log(stack.pemfleet.userData('default').render().length > 1000, app.synth().stacks.length);
 `;
 
-/** `npm pack`, unpacked where `npm install` would put it, beside what is asked of the consumer. */
+/** `npm pack`, unpacked where `npm install` would put it, beside its peer dependencies. */
 async function install(directory: string): Promise<string> {
   const { stdout } = await run('npm', [
     'pack',
@@ -80,7 +80,7 @@ test('package: an app in TypeScript compiles against the packed tarball and synt
   writeFileSync(join(path, 'app.ts'), APP);
   const tsc = realpathSync('node_modules/.bin/tsc');
 
-  // aws-cdk-lib's own declarations take half a minute; ours lead to nothing that is not there: build-types.ts
+  // aws-cdk-lib's own declarations take half a minute; build-types.ts checks that ours import nothing that does not ship.
   const flags = [
     '--strict',
     '--skipLibCheck',

@@ -1,4 +1,4 @@
-/** The roles of a deployment with two fleets, and the questions that IAM would be asked of them. */
+/** The roles of a deployment with two fleets, and requests for IAM to judge under them. */
 import { Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { AccountPrincipal, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -53,7 +53,7 @@ export const policies: Readonly<Record<Who, PolicyDocument[]>> = {
 
 const decide = createPolicyEngine(REGION);
 
-/** Of a session of the role; a host's session has the name of its instance. */
+/** Judges a session of the role; a host's session is named after its instance. */
 export async function isAllowed(who: Who, check: Check): Promise<boolean> {
   const accountId = who === 'foreign zone' ? '222222222222' : ACCOUNT;
   const role = who.replaceAll(' ', '-');
@@ -64,7 +64,7 @@ export async function isAllowed(who: Who, check: Check): Promise<boolean> {
     tags: {},
     policies: policies[who],
   };
-  // Without the word of its own policy, a key is of use to nobody.
+  // A key is usable only if its own policy allows it, too.
   const { KeyPolicy: resourcePolicy } = byDns.properties('PemfleetKey') as { KeyPolicy: object };
   const asked = check.action.startsWith('kms:') ? { ...check, resourcePolicy } : check;
   return (await decide(caller, asked)) === 'allowed';
@@ -72,7 +72,7 @@ export async function isAllowed(who: Who, check: Check): Promise<boolean> {
 
 export const object = (key: string, of = byDns) => `${of.arn('PemfleetBucket')}/${key}`;
 
-/** As KMS is asked by S3 for an object under a bucket key. */
+/** The context of S3's request to KMS for an object under a bucket key. */
 export const throughS3 = (of = byDns) => ({
   'kms:ViaService': `s3.${REGION}.amazonaws.com`,
   'kms:EncryptionContext:aws:s3:arn': of.arn('PemfleetBucket'),
@@ -84,7 +84,7 @@ export const change = (name: string, type = 'TXT', action = 'CREATE') => ({
   'route53:ChangeResourceRecordSetsActions': [action],
 });
 
-/** As a host says who it is, when it writes its status. */
+/** The context of a host that names itself when it writes its status. */
 export const writtenBy = (host: string) => ({ 's3:RequestObjectTag/pemfleet-writer': host });
 
 export const zone = (id: string) => `arn:aws:route53:::hostedzone/${id}`;

@@ -1,4 +1,4 @@
-/** What each role must be able to do, because a program does it, and what none may ever do. */
+/** Requests that each role must be allowed, because a program makes them, and requests that must always be denied. */
 import type { Check } from '../aws/wire.ts';
 import {
   byDns,
@@ -91,7 +91,7 @@ export const DENIED: Row[] = [
   ['host', 's3:GetObject', object('status/edge/i-0aaa.json')],
   ['host', 's3:PutObject', object('published/edge/manifest.json')],
   ['host', 's3:PutObject', object('status/inner/i-0aaa.json'), writtenBy('i-0aaa')],
-  // Of another host: as oneself, as the other, as nobody, as everybody, as a part of oneself.
+  // The status of another host, claiming to be: itself, the other, nobody, everybody, a part of itself.
   ['host', 's3:PutObject', object('status/edge/i-0bbb.json'), writtenBy('i-0aaa')],
   ['host', 's3:PutObject', object('status/edge/i-0bbb.json'), writtenBy('i-0bbb')],
   ['host', 's3:PutObject', object('status/edge/i-0bbb.json')],

@@ -1,6 +1,6 @@
 /**
- * Least privilege, by an evaluator of IAM policies over the policies of the template: what the programs do is allowed, each allowed
- * action is one of these, and what must not be is denied.
+ * Least privilege: an evaluator of IAM policies judges the policies of the template. They allow what the programs do, no action
+ * beyond that, and nothing that is forbidden.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -16,7 +16,7 @@ test('rights: what the programs do is allowed', async () => {
   for (const row of ALLOWED) assert.equal(await ask(row), true, titleOf(row));
 });
 
-test('rights: what must not be is denied', async () => {
+test('rights: what is forbidden is denied', async () => {
   for (const row of DENIED) assert.equal(await ask(row), false, titleOf(row));
   assert.ok(DENIED.length >= 25);
 });

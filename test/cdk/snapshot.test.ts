@@ -1,4 +1,4 @@
-/** What a change of the construct changes in the template, to be read in a review. */
+/** Snapshots of the template, so that a review shows what a change of the construct does to it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Template } from 'aws-cdk-lib/assertions';

@@ -1,4 +1,4 @@
-/** Texts as they were at their last review. Digests are taken out: programs change daily. `PEMFLEET_UPDATE_SNAPSHOTS=1 npm run test:cdk` writes them anew. */
+/** Texts as last reviewed, without digests, because programs change daily. `PEMFLEET_UPDATE_SNAPSHOTS=1 npm run test:cdk` rewrites them. */
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

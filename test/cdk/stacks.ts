@@ -1,4 +1,4 @@
-/** Stacks as tests want them: the defaults, one with everything set, and anything between. */
+/** Stacks for tests: with the defaults, with everything set, or with any props between. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { App, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
@@ -15,7 +15,7 @@ import { makeAgentRelease } from '../support/parts/agent-release.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 
 export const acme = { directoryUrl: 'letsencrypt', termsOfServiceAgreed: true };
-/** What a filled-in pemfleet.yaml holds at least. */
+/** The smallest valid pemfleet.yaml. */
 export const small = { acme, challenge: 'dns-01', certificates: [{ identifiers: ['www.example.com'] }] };
 
 export const agentRelease = makeAgentRelease();
@@ -33,14 +33,14 @@ export function synthesize(document: object = small, props: Rest = {}): Synthesi
   return { app, stack, template: Template.fromStack(stack) };
 }
 
-/** Not yet synthesized: more can be added. */
+/** Not yet synthesized, so that a test can add to it. */
 export function stackOf(document: object = small, props: Rest = {}): Omit<Synthesized, 'template'> {
   const app = newApp();
   const pemfleet = { config: pemfleetConfigOf(document), agentRelease, ...props };
   return { app, stack: new PemfleetStack(app, 'Pemfleet', { pemfleet }) };
 }
 
-/** CloudFormation's rules cost seconds a template: validation.test.ts asks for them. */
+/** CloudFormation's rules take seconds per template; validation.test.ts checks them. */
 function newApp(): App {
   return new App({ builtinCloudFormationValidation: false });
 }

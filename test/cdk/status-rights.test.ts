@@ -1,6 +1,6 @@
 /**
- * A host writes its own status and no other's: as the role of the template, judged by the stand-in of AWS, through the bucket that the
- * agent opens. The key has nothing new in it: who writes, a tag of the request says, and the policy compares it with `aws:userid`.
+ * A host writes its own status only: under the role of the template, judged by the stand-in of AWS, through the bucket that the
+ * agent opens. A tag of the request names the writer, and the policy compares it with `aws:userid`.
  */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
@@ -23,7 +23,7 @@ const template = deployed({ template: Template.fromStack(stack) });
 const bucketName = template.name('PemfleetBucket');
 const keyOf = (host: string) => layout.status(fleetName.parse('default'), hostName.parse(host));
 
-/** A host whose credentials have `session` at the end of their `aws:userid`. */
+/** A host whose `aws:userid` ends with `session`. */
 async function startHost(t: TestContext, role: 'Own' | 'Any', session: string) {
   const aws = await startBench(t);
   aws.s3.createBucket(bucketName);
@@ -41,7 +41,7 @@ const openers = {
 };
 
 for (const [kind, open] of Object.entries(openers)) {
-  test(`status, ${kind}: a host writes its own, and no other's, whoever it says it is`, async (t) => {
+  test(`status, ${kind}: a host writes its own only, whatever name it claims`, async (t) => {
     const { aws, env } = await startHost(t, 'Own', 'i-0aaa');
     const write = async (writer: string, host: string) => {
       const bucket = await open(t, `s3://${bucketName}?region=eu-central-1${writer}`, env);
@@ -61,7 +61,7 @@ for (const [kind, open] of Object.entries(openers)) {
   });
 }
 
-test('status: where the session has another name than the host, the right to the fleet lets it write', async (t) => {
+test('status: if the session is not named after the host, the right to the fleet lets it write', async (t) => {
   const { aws, env } = await startHost(t, 'Any', 'botocore-session-1');
 
   for (const options of ['', '&writer=lb1'])
@@ -73,7 +73,7 @@ test('status: where the session has another name than the host, the right to the
   assert.deepEqual(aws.s3.keys(bucketName), [keyOf('lb1')]);
 });
 
-test('status: a session that has the name of its host needs no more, in EC2 or elsewhere', async (t) => {
+test('status: a session named after its host needs no more, in EC2 or elsewhere', async (t) => {
   const { aws, env } = await startHost(t, 'Own', 'mi-0123456789abcdef0');
   const bucket = await openWithoutSdk(
     `s3://${bucketName}?region=eu-central-1&writer=mi-0123456789abcdef0`,

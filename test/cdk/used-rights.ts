@@ -1,4 +1,4 @@
-/** What a run used of what the roles of a template may: each action on each resource of a statement by itself. */
+/** The rights of a template's roles that a run used: each action on each resource of a statement counts by itself. */
 import type { Call } from '../aws/aws.ts';
 import type { Deployed } from './deployed.ts';
 
@@ -8,7 +8,7 @@ export interface Rights {
   used: ReadonlySet<string>;
 }
 
-/** @param calls that were made while this template was deployed */
+/** @param calls made while this template was deployed */
 export function rightsOf(template: Deployed, calls: readonly Call[]): Rights {
   const allowed = new Set<string>();
   const used = new Set<string>();
@@ -42,7 +42,7 @@ function grantsOf({
   );
 }
 
-/** With one word for a digest (whose end could pass for CDK's digits) or a zone, and without the digits that CDK adds to a name. */
+/** Replaces a digest or a zone id by one word, and removes the digits that CDK adds to a name. */
 const plain = (text: string) =>
   text
     .replaceAll(/[0-9a-f]{64}/g, '<digest>')
@@ -50,7 +50,7 @@ const plain = (text: string) =>
     .replaceAll(/hostedzone\/Z\w+/g, 'hostedzone/<id>')
     .replaceAll(/^Pemfleet|pemfleet(?=bucket|key|notify|issuer|responder)/g, '');
 
-/** A policy variable may stand for anything. */
+/** A policy variable matches anything. */
 const patternOf = (resource: string) =>
   new RegExp(
     `^${resource

@@ -1,6 +1,6 @@
 /**
- * The templates before the rules of others, offline: what CloudFormation itself would refuse (the engine inside aws-cdk-lib, whose
- * mere warnings count here: a wrong enum value is only W3030), and cdk-nag's AwsSolutions.
+ * Checks the templates offline against the rules of others: what CloudFormation itself would refuse (by the engine inside aws-cdk-lib;
+ * warnings count, because a wrong enum value is only W3030), and cdk-nag's AwsSolutions.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ interface Report {
   pluginReports: { violations: { ruleName: string; description: string }[] }[];
 }
 
-/** Of all plugins, warnings too. A violation makes synth throw, after the report is written. */
+/** Findings of all plugins, including warnings. A violation makes synth throw after it has written the report. */
 function findings(app: App): string[] {
   Validations.of(app).addPlugins(
     new CloudFormationValidatePlugin() as IPolicyValidationPlugin,
@@ -41,15 +41,15 @@ function findings(app: App): string[] {
   );
 }
 
-test('validation: the defaults, with HTTP-01, are found without fault', () => {
+test('validation: the defaults, with HTTP-01, have no findings', () => {
   assert.deepEqual(findings(synthesize(http01).app), []);
 });
 
-test('validation: everything set, with DNS-01, is found without fault', () => {
+test('validation: everything set, with DNS-01, has no findings', () => {
   assert.deepEqual(findings(synthesizeEverything().app), []);
 });
 
-test('validation: the role for a zone of another account is found without fault', () => {
+test('validation: the role for a zone of another account has no findings', () => {
   const { app } = synthesize();
   const stack = new Stack(app, 'Zones');
   const hostedZone = HostedZone.fromHostedZoneId(stack, 'Zone', 'Z0EXAMPLE');

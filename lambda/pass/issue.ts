@@ -11,7 +11,7 @@ import { currentPem, type Outcome } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
 import { copyToFleets, newManifestEntry } from '../publication/entry.ts';
 import type { PemText } from '../publication/publisher.ts';
-import { withStaples } from '../publication/staples.ts';
+import { StapleFetcher } from '../publication/staples.ts';
 import { OrderInFlight } from './order-in-flight.ts';
 import { outcomeOf, type Plan } from './plan.ts';
 import type { Survey } from './survey.ts';
@@ -121,7 +121,7 @@ async function publish(
   { spec: { name, fleets } }: Plan,
   issued: { entry: ManifestEntry; texts: PemText[] },
 ): Promise<void> {
-  const { pems, texts } = await withStaples(pass, name, issued.entry.pems, issued.texts);
+  const { pems, texts } = await new StapleFetcher(pass).staple(name, issued.entry.pems, issued.texts);
   for (const fleet of fleets) {
     const result = await publishers.get(fleet)?.publish(name, { ...issued.entry, pems }, texts);
     if (result === 'published') pass.log('manifest.published', { certificate: name, fleet });

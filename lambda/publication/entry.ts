@@ -1,4 +1,4 @@
-/** Manifest entries: made from what was issued, chosen among fleets, carried to a fleet that lacks one. */
+/** Manifest entries: made of what a CA issued, compared among fleets, copied to a fleet that lacks one. */
 import { digest, keyTypeOf } from '#contract/combined-pem.ts';
 import { BucketError } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
@@ -13,31 +13,20 @@ import type { PemText, PublishedFleets } from './publisher.ts';
 
 export function newManifestEntry(
   spec: CertificateSpec,
-  issued: {
-    directoryUrl: string;
-    accountUrl: string;
-    profile: string | undefined;
-    preferredChain: string | undefined;
-  },
+  issued: ManifestEntry['issued'],
   obtained: readonly Obtained[],
   now: Date,
 ): ManifestEntry {
-  const { directoryUrl, accountUrl, profile, preferredChain } = issued;
   return {
     identifiers: spec.identifiers,
     publishedAt: now.toISOString(),
-    issued: {
-      directoryUrl,
-      accountUrl,
-      ...(profile !== undefined && { profile }),
-      ...(preferredChain !== undefined && { preferredChain }),
-    },
+    issued,
     pems: obtained.map(pemRefOf),
-    ...(spec.haproxy && { haproxy: spec.haproxy }),
+    haproxy: spec.haproxy,
   };
 }
 
-/** The newest of a certificate's publications: after a crash between two fleets, one lags behind. */
+/** The newest publication among the certificate's fleets: after a crash between two fleets, one lags behind. */
 export function newestEntry(
   spec: CertificateSpec,
   manifests: PublishedFleets['manifests'],
@@ -50,7 +39,7 @@ export function newestEntry(
   return entries.sort((a, b) => (ageOf(a) < ageOf(b) ? 1 : -1))[0];
 }
 
-/** Publishes `newest` to the certificate's fleets that do not have it, or list it otherwise; nothing is ordered for that. */
+/** Publishes `newest` to those fleets of the certificate that lack it or have another line in crt-lists, without an order. */
 export async function copyToFleets(
   pass: Pick<Pass, 'bucket' | 'log'>,
   fleets: PublishedFleets,
@@ -58,7 +47,7 @@ export async function copyToFleets(
   newest: ManifestEntry,
 ): Promise<void> {
   const { haproxy: _, ...bare } = newest;
-  const wanted = { ...bare, ...(spec.haproxy && { haproxy: spec.haproxy }) };
+  const wanted = { ...bare, haproxy: spec.haproxy };
   const entryIn = (fleet: FleetName) => fleets.manifests.get(fleet)?.manifest.certificates[spec.name];
   const source = spec.fleets.find((fleet) => sameStapled(entryIn(fleet), newest));
   if (source === undefined) return;
@@ -71,7 +60,7 @@ export async function copyToFleets(
   }
 }
 
-/** @throws BucketError `ERR_BUCKET_IO` */
+/** Reads a published PEM and its staple. @throws BucketError `ERR_BUCKET_IO` if one is missing or altered */
 export async function readPem(
   bucket: Bucket,
   fleet: FleetName,
@@ -94,8 +83,6 @@ async function readWhole(bucket: Bucket, key: string, sha256: string): Promise<B
 }
 
 function pemRefOf({ text, pem }: Obtained): PemRef {
-  const certId = certIdOf(pem.leaf);
-  const ocspUrl = ocspUrlOf(pem.leaf);
   return {
     sha256: digest(text),
     size: Buffer.byteLength(text),
@@ -104,7 +91,7 @@ function pemRefOf({ text, pem }: Obtained): PemRef {
     notBefore: new Date(pem.leaf.validFrom).toISOString(),
     notAfter: new Date(pem.leaf.validTo).toISOString(),
     chainLength: pem.chain.length,
-    ...(certId !== undefined && { certId }),
-    ...(ocspUrl !== undefined && { ocspUrl }),
+    certId: certIdOf(pem.leaf),
+    ocspUrl: ocspUrlOf(pem.leaf),
   };
 }

@@ -1,7 +1,8 @@
 /**
- * Makes a certificate visible to a fleet: the PEM under its digest first, then the manifest, under the condition
- * that it is still the one that was read. What is published already is not written again.
+ * Makes a certificate visible to a fleet: first it puts the PEM under its digest, then the manifest, on the
+ * condition that no other writer has changed it since it was read. It writes nothing that is published already.
  */
+import { batched } from '#common/batched.ts';
 import { BucketError } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import {
@@ -15,46 +16,38 @@ import {
 } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 
+/** A manifest and the ETag under which it may be replaced. */
 export interface ReadManifest {
   manifest: Manifest;
   etag: string;
 }
 
-/** A PEM's text beside the digest that is its key, and the OCSP response that belongs to it. */
+/** A combined PEM with the digest that makes its key, and the OCSP response that belongs to it. */
 export interface PemText {
   sha256: string;
   text: string;
-  ocsp?: { sha256: string; body: Buffer };
+  ocsp?: { sha256: string; body: Buffer } | undefined;
 }
 
-export interface Publisher {
-  publish(
-    name: CertificateName,
-    entry: ManifestEntry,
-    texts: readonly PemText[],
-    /** `staples`: only where these PEMs are still the published ones; somebody may have been faster. */
-    what?: 'staples',
-  ): Promise<'published' | 'unchanged'>;
-  /** What the last write has left; undefined if there was none. */
-  readonly latest: ReadManifest | undefined;
-}
-
-export type Publishers = ReadonlyMap<FleetName, Publisher>;
-
-/** The fleets of a pass: what each of them serves now, and who changes it. */
+/** The fleets of a pass, with what each serves now and with what changes it. */
 export interface PublishedFleets {
-  /** A fleet without a manifest has none yet. */
+  /** `undefined` for a fleet that has no manifest yet. */
   readonly manifests: ReadonlyMap<FleetName, ReadManifest | undefined>;
-  readonly publishers: Publishers;
+  readonly publishers: ReadonlyMap<FleetName, Publisher>;
 }
 
-export function createPublishers(bucket: Bucket, fleets: Iterable<FleetName>, now: () => Date): Publishers {
-  return new Map([...fleets].map((fleet) => [fleet, createPublisher(bucket, fleet, now)]));
+export function createPublishers(
+  bucket: Bucket,
+  fleets: Iterable<FleetName>,
+  now: () => Date,
+): PublishedFleets['publishers'] {
+  return new Map([...fleets].map((fleet) => [fleet, new Publisher(bucket, fleet, now)]));
 }
 
-/** Enough for thirty writers that race for one manifest: each round, one of them gets through. */
+/** Enough for thirty writers that race for one manifest: each time, one of them gets through. */
 const MAX_TRIES = 50;
 
+/** @returns undefined if the fleet has none yet. @throws BucketError, ContractError */
 export async function readManifest(bucket: Bucket, fleet: FleetName): Promise<ReadManifest | undefined> {
   const object = await bucket.get(layout.manifest(fleet));
   return object && { manifest: parseManifest(fleet, object.body), etag: object.etag };
@@ -63,95 +56,97 @@ export async function readManifest(bucket: Bucket, fleet: FleetName): Promise<Re
 interface Change {
   name: CertificateName;
   entry: ManifestEntry;
-  what: 'staples' | undefined;
-  done: (result: 'published' | 'unchanged') => void;
-  failed: (error: unknown) => void;
+  only: 'staples' | undefined;
 }
 
-/** Changes that come while the manifest is being written share the next write. */
-export function createPublisher(bucket: Bucket, fleet: FleetName, now: () => Date): Publisher {
-  let waiting: Change[] = [];
-  let isWriting = false;
-  let latest: ReadManifest | undefined;
+/** Publishes to one fleet. Changes that come during a write of the manifest share the next write. */
+export class Publisher {
+  readonly #bucket: Bucket;
+  readonly #fleet: FleetName;
+  readonly #now: () => Date;
+  /** @returns the names whose entry has changed */
+  readonly #commit: (change: Change) => Promise<ReadonlySet<CertificateName>>;
+  #latest: ReadManifest | undefined;
 
-  async function drain(): Promise<void> {
-    isWriting = true;
-    while (waiting.length > 0) {
-      const changes = waiting;
-      waiting = [];
-      try {
-        const { changed, written } = await commit(bucket, fleet, changes, now);
-        latest = written ?? latest;
-        for (const change of changes) change.done(changed.has(change.name) ? 'published' : 'unchanged');
-      } catch (error) {
-        for (const change of changes) change.failed(error);
-      }
-    }
-    isWriting = false;
+  constructor(bucket: Bucket, fleet: FleetName, now: () => Date) {
+    this.#bucket = bucket;
+    this.#fleet = fleet;
+    this.#now = now;
+    this.#commit = batched((changes) => this.#commitAll(changes));
   }
 
-  return {
-    get latest() {
-      return latest;
-    },
-    publish: async (name, entry, texts, what) => {
-      for (const { sha256, text, ocsp } of texts) {
-        // Immutable: a PEM that is there already has the same bytes.
-        await bucket.put(layout.pem(fleet, name, sha256), text, { ifNoneMatch: '*' });
-        if (ocsp !== undefined) {
-          await bucket.put(layout.ocsp(fleet, name, sha256, ocsp.sha256), ocsp.body, { ifNoneMatch: '*' });
-        }
-      }
-      return new Promise((done, failed) => {
-        waiting.push({ name, entry, what, done, failed });
-        if (!isWriting) void drain();
-      });
-    },
-  };
-}
-
-async function commit(
-  bucket: Bucket,
-  fleet: FleetName,
-  changes: Change[],
-  now: () => Date,
-): Promise<{ changed: Set<string>; written?: ReadManifest }> {
-  const key = layout.manifest(fleet);
-  for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
-    const read = await readManifest(bucket, fleet);
-    const { merged, changed } = merge(read?.manifest ?? emptyManifest(fleet, now()), changes, now());
-    if (changed.size === 0) return { changed };
-    const condition = read === undefined ? { ifNoneMatch: '*' as const } : { ifMatch: read.etag };
-    const result = await bucket.put(key, serializeManifest(merged), condition);
-    if (result !== 'precondition-failed') {
-      return { changed, written: { manifest: merged, etag: result.etag } };
-    }
+  /** The manifest after the last write; undefined if there was none. */
+  get latest(): ReadManifest | undefined {
+    return this.#latest;
   }
-  throw new BucketError(
-    'ERR_BUCKET_CONFLICT',
-    key,
-    `other writers were faster ${MAX_TRIES} times; the next pass tries again`,
-  );
+
+  /**
+   * @param texts the PEMs of `entry`, in the same order
+   * @param only `staples`: changes nothing if `entry` has other PEMs than the manifest, where another pass was faster
+   * @throws BucketError, ContractError
+   */
+  async publish(
+    name: CertificateName,
+    entry: ManifestEntry,
+    texts: readonly PemText[],
+    only?: 'staples',
+  ): Promise<'published' | 'unchanged'> {
+    for (const text of texts) await this.#putImmutable(name, text);
+    const changed = await this.#commit({ name, entry, only });
+    return changed.has(name) ? 'published' : 'unchanged';
+  }
+
+  /** The key holds the digest: an object that exists has the same bytes. */
+  async #putImmutable(name: CertificateName, { sha256, text, ocsp }: PemText): Promise<void> {
+    await this.#bucket.put(layout.pem(this.#fleet, name, sha256), text, { ifNoneMatch: '*' });
+    if (ocsp === undefined) return;
+    const key = layout.ocsp(this.#fleet, name, sha256, ocsp.sha256);
+    await this.#bucket.put(key, ocsp.body, { ifNoneMatch: '*' });
+  }
+
+  async #commitAll(changes: readonly Change[]): Promise<ReadonlySet<CertificateName>> {
+    const key = layout.manifest(this.#fleet);
+    for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
+      const read = await readManifest(this.#bucket, this.#fleet);
+      const now = this.#now();
+      const { merged, changed } = merge(read?.manifest ?? emptyManifest(this.#fleet, now), changes, now);
+      if (changed.size === 0) return changed;
+      const condition = read === undefined ? { ifNoneMatch: '*' as const } : { ifMatch: read.etag };
+      const result = await this.#bucket.put(key, serializeManifest(merged), condition);
+      if (result === 'precondition-failed') continue;
+      this.#latest = { manifest: merged, etag: result.etag };
+      return changed;
+    }
+    throw new BucketError(
+      'ERR_BUCKET_CONFLICT',
+      key,
+      `other writers were faster ${MAX_TRIES} times; the next pass tries again`,
+    );
+  }
 }
 
-function merge(manifest: Manifest, changes: Change[], now: Date): { merged: Manifest; changed: Set<string> } {
-  const changed = new Set<string>();
+function merge(
+  manifest: Manifest,
+  changes: readonly Change[],
+  now: Date,
+): { merged: Manifest; changed: ReadonlySet<CertificateName> } {
+  const changed = new Set<CertificateName>();
   const certificates = { ...manifest.certificates };
-  for (const { name, entry, what } of changes) {
+  for (const { name, entry, only } of changes) {
     const old = certificates[name];
-    if (sameEntry(old, entry) || (what === 'staples' && !samePems(old, entry))) continue;
+    if (sameEntry(old, entry) || (only === 'staples' && !samePems(old, entry))) continue;
     changed.add(name);
     if (old !== undefined && samePems(old, entry)) {
-      // Fresh staples, or another line in the crt-list, are no other publication: what was before it stays.
+      // Fresh staples, or another line in crt-lists, make no new publication: the one before stays.
       const { haproxy: _, ...kept } = old;
-      const haproxy = what === 'staples' ? old.haproxy : entry.haproxy;
-      certificates[name] = { ...kept, pems: entry.pems, ...(haproxy && { haproxy }) };
+      const haproxy = only === 'staples' ? old.haproxy : entry.haproxy;
+      certificates[name] = { ...kept, pems: entry.pems, haproxy };
       continue;
     }
-    // Of another fleet, the publication before would name PEMs that are not in this fleet's prefix.
+    // `entry.previous` may be another fleet's: it would name PEMs that this fleet's prefix does not have.
     const { previous: _, ...publication } = entry;
     const previous = old && { publishedAt: old.publishedAt, pems: old.pems };
-    certificates[name] = { ...publication, ...(previous && { previous }) };
+    certificates[name] = { ...publication, previous };
   }
   return { merged: { ...manifest, updatedAt: now.toISOString(), certificates }, changed };
 }

@@ -6,7 +6,7 @@ import { layout } from '#contract/layout.ts';
 import { emptyManifest, serializeManifest } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
-import { createPublisher, readManifest } from '../../../lambda/publication/publisher.ts';
+import { Publisher, readManifest } from '../../../lambda/publication/publisher.ts';
 import { type Aws, startAws } from '../../aws/aws.ts';
 import { AwsFailure } from '../../aws/wire.ts';
 import { interposed } from '../../support/bucket/interposed.ts';
@@ -34,7 +34,7 @@ const bucketNamed = (name: string) => {
 };
 const shaOf = (index: number) => index.toString(16).padStart(64, '0');
 const publishOne = (bucket: Bucket, index: number) =>
-  createPublisher(bucket, fleet, () => noon).publish(
+  new Publisher(bucket, fleet, () => noon).publish(
     named(`c${index}.test`),
     makeEntry({ identifiers: [`c${index}.test`], pems: [makePemRef({ sha256: shaOf(index) })] }),
     [{ sha256: shaOf(index), text: `PEM ${index}` }],

@@ -24,7 +24,7 @@ export function publisher(bucket: Bucket, pki: Pki) {
   };
   /** What the manifest says of a certificate. */
   const entry = async (name: string) => {
-    const published = (await manifest())?.certificates[certificateName.parse(name)];
+    const published = (await manifest()).certificates[certificateName.parse(name)];
     if (published === undefined) throw new Error(`the manifest has no certificate ${name}`);
     return published;
   };

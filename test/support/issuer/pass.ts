@@ -4,14 +4,14 @@ import type { Ca } from '../../../lambda/ca/ca.ts';
 import { http01Solver } from '../../../lambda/challenge/http01.ts';
 import { runPass } from '../../../lambda/pass/pass.ts';
 import type { Pass, PassOptions } from '../../../lambda/pass.ts';
-import { createPublisher } from '../../../lambda/publication/publisher.ts';
+import { Publisher } from '../../../lambda/publication/publisher.ts';
 import type { MemoryBucket } from '../bucket/memory-bucket.ts';
 import { fakeClock, noon } from '../clock.ts';
 import { DIRECTORY_URL, fleet, makeConfig, makeEntry, named } from './documents.ts';
 import { recordEvents } from './events.ts';
 
 export const publishEntry = (bucket: MemoryBucket, name: string, entry = makeEntry()) =>
-  createPublisher(bucket, fleet, () => noon).publish(named(name), entry, []);
+  new Publisher(bucket, fleet, () => noon).publish(named(name), entry, []);
 
 export function passOver(bucket: MemoryBucket, changes: Partial<Pass> = {}) {
   const events = recordEvents();

@@ -5,7 +5,7 @@ import { digest } from '#contract/combined-pem.ts';
 import { fleetName, layout } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import { copyToFleets } from '../../../../lambda/publication/entry.ts';
-import { createPublisher, readManifest } from '../../../../lambda/publication/publisher.ts';
+import { Publisher, readManifest } from '../../../../lambda/publication/publisher.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
 import { makeEntry, makePemRef, makeSpec, named } from '../../../support/issuer/documents.ts';
@@ -32,7 +32,7 @@ async function scene({
   const bucket = memoryBucket();
   const { log, names } = recordEvents();
   const publishers = new Map(
-    [one, two, three].map((fleet) => [fleet, createPublisher(bucket, fleet, () => noon)]),
+    [one, two, three].map((fleet) => [fleet, new Publisher(bucket, fleet, () => noon)]),
   );
   const texts = [{ sha256: digest('a PEM'), text }];
   await publishers.get(one)?.publish(name, entry, texts);

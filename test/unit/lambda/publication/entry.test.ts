@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { digest, parse } from '#contract/combined-pem.ts';
 import { fleetName } from '#contract/layout.ts';
 import { emptyManifest, parseManifest, serializeManifest } from '#contract/manifest.ts';
-import { newManifestEntry as madeEntry, newestEntry } from '../../../../lambda/publication/entry.ts';
+import { newestEntry, newManifestEntry } from '../../../../lambda/publication/entry.ts';
 import { after, noon } from '../../../support/clock.ts';
 import {
   DIRECTORY_URL,
@@ -26,12 +26,13 @@ test('an entry says what was issued, as the leaf says it', async () => {
   const obtained = { text: combined, pem: parse(combined) };
   const accountUrl = 'https://ca.test/account/1';
 
-  const entry = madeEntry(
+  const made = newManifestEntry(
     spec,
     { directoryUrl: DIRECTORY_URL, accountUrl, profile: 'classic', preferredChain: undefined },
     [obtained],
     noon,
   );
+  const entry: typeof made = JSON.parse(JSON.stringify(made));
 
   const { certId, ...pem } = entry.pems[0] ?? makePemRef();
   assert.match(certId ?? '', /^[\w-]{27}\.Chs$/);

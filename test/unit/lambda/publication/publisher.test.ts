@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { layout } from '#contract/layout.ts';
 import { emptyManifest, type ManifestEntry, serializeManifest } from '#contract/manifest.ts';
-import { createPublisher, readManifest } from '../../../../lambda/publication/publisher.ts';
+import { Publisher, readManifest } from '../../../../lambda/publication/publisher.ts';
 import { interposed } from '../../../support/bucket/interposed.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
@@ -24,7 +24,7 @@ async function publishOne(
   changes = {},
 ) {
   const { entry, texts } = certificate(digit, changes);
-  return createPublisher(bucket, fleet, now).publish(named(name), entry, texts);
+  return new Publisher(bucket, fleet, now).publish(named(name), entry, texts);
 }
 
 test('the PEM is there before the manifest names it', async () => {
@@ -47,7 +47,7 @@ test('a PEM that cannot be put is not published', async () => {
   const failing = interposed(bucket, { put: () => Promise.reject(new RangeError('disk full')) });
   const { entry, texts } = certificate('a');
 
-  await assert.rejects(createPublisher(failing, fleet, now).publish(a, entry, texts), RangeError);
+  await assert.rejects(new Publisher(failing, fleet, now).publish(a, entry, texts), RangeError);
 
   assert.equal(bucket.text(key), undefined);
 });
@@ -121,7 +121,7 @@ for (const [says, isFirst] of [
     if (!isFirst) await publishOne(bucket, 'old.test', 'e');
     const { entry, texts } = certificate('a');
 
-    const result = await createPublisher(withRival(bucket, 3), fleet, now).publish(a, entry, texts);
+    const result = await new Publisher(withRival(bucket, 3), fleet, now).publish(a, entry, texts);
 
     assert.equal(result, 'published');
     const names = Object.keys((await readManifest(bucket, fleet))?.manifest.certificates ?? {});
@@ -141,7 +141,7 @@ test('a storm of conflicts ends with ERR_BUCKET_CONFLICT, for each certificate t
     put: async (putKey, body, condition) =>
       putKey === key ? 'precondition-failed' : bucket.put(putKey, body, condition),
   });
-  const publisher = createPublisher(stormy, fleet, now);
+  const publisher = new Publisher(stormy, fleet, now);
 
   const ended = await Promise.allSettled(
     ['a', 'b'].map((name) =>
@@ -165,7 +165,7 @@ test('after a failure the publisher goes on with what comes next', async () => {
       return bucket.get(getKey);
     },
   });
-  const publisher = createPublisher(recovering, fleet, now);
+  const publisher = new Publisher(recovering, fleet, now);
   const { entry, texts } = certificate('a');
   await assert.rejects(publisher.publish(a, entry, texts), RangeError);
 
@@ -180,13 +180,13 @@ for (const [says, shared] of [
 ] as const) {
   test(`thirty certificates ${says} that are published at once are all published`, async () => {
     const bucket = memoryBucket();
-    const one = createPublisher(bucket, fleet, now);
+    const one = new Publisher(bucket, fleet, now);
     const names = Array.from({ length: 30 }, (_, index) => `n${String(index).padStart(2, '0')}.test`);
     const { entry, texts } = certificate('a');
 
     const results = await Promise.all(
       names.map((name) =>
-        (shared ? one : createPublisher(bucket, fleet, now)).publish(named(name), entry, texts),
+        (shared ? one : new Publisher(bucket, fleet, now)).publish(named(name), entry, texts),
       ),
     );
 

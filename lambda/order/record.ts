@@ -63,7 +63,7 @@ export interface StoredRecord {
 }
 
 /** Both by certificate. */
-export interface OrderRecords {
+interface OrderRecords {
   records: Map<string, StoredRecord>;
   /** A certificate whose record cannot be read fails, the others do not. */
   unreadable: Map<string, ContractError>;

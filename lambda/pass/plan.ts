@@ -25,7 +25,7 @@ export interface Plan {
 }
 
 /** Input of the decision that all certificates of a pass share. */
-export type PlanContext = Omit<DueInput, 'spec' | 'published' | 'record'>;
+type PlanContext = Omit<DueInput, 'spec' | 'published' | 'record'>;
 
 /** Decides about every certificate whose documents can be read. @param revoked SHA-256 of PEMs, by OCSP */
 export async function decideAll(pass: Pass, survey: Survey, revoked: ReadonlySet<string>): Promise<Plan[]> {

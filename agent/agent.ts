@@ -16,7 +16,7 @@ export interface Agent {
   openBucket: () => Promise<HostBucket>;
   runtime: Runtime;
   /** Several HAProxy on this host, each as an agent of its own that reports through this one. */
-  instances?: readonly Agent[];
+  instances?: readonly Agent[] | undefined;
   log: Log;
   now: () => Date;
 }

@@ -11,12 +11,12 @@ import type { Agent } from './agent.ts';
 import { type CommandLine, parseCommandLine, waitMsOf } from './cli/command-line.ts';
 import { EXIT, exitStatusOf, jsonText, planText, resultDocument, statusText } from './cli/output.ts';
 import { USAGE } from './cli/usage.ts';
-import { type AgentConfig, loadAgentConfig } from './config/config.ts';
+import { type AgentConfig, instanceConfigs, loadAgentConfig } from './config/config.ts';
 import { examineConfigured, exitStatusOfFindings, findingsOutput } from './doctor/doctor.ts';
 import { Runtime } from './haproxy/runtime.ts';
 import { openSocket, type RuntimeSocket } from './haproxy/socket.ts';
 import { lineLog } from './log.ts';
-import { instanceConfigs, syncHost } from './pass/instances.ts';
+import { syncHost } from './pass/instances.ts';
 import { firstBoot } from './resident/first-boot.ts';
 import { runHostCommand } from './resident/host-command.ts';
 import { pollOutcomeOf } from './resident/loop.ts';
@@ -129,7 +129,7 @@ function agentOf(config: AgentConfig): Agent {
     runtime,
     log,
     now: () => new Date(),
-    ...(config.instances.length > 0 && { instances: instanceConfigs(config).map(agentOf) }),
+    instances: config.instances.length > 0 ? instanceConfigs(config).map(agentOf) : undefined,
   };
 }
 

@@ -3,6 +3,7 @@
  * A typo is an error that names its path. Everything behind this file gets values of their final type.
  */
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { parse } from 'yaml';
 import * as z from 'zod';
 import { ConfigError, issueLines } from '#common/config-error.ts';
@@ -115,6 +116,16 @@ export async function loadAgentConfig({ flags, env, hostname }: ConfigSources) {
     pem: { mode: pem.mode, uid: await uidOf(pem.owner), gid: await gidOf(pem.group) },
     pollIntervalMs: pollInterval * SECOND_MS,
   };
+}
+
+/** The settings of each HAProxy of a list, as if it were alone on its host; empty without a list. */
+export function instanceConfigs(config: AgentConfig): AgentConfig[] {
+  return config.instances.map((haproxy) => ({
+    ...config,
+    haproxy,
+    instances: [],
+    stateDir: join(config.stateDir, haproxy.name ?? ''),
+  }));
 }
 
 /**

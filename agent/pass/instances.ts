@@ -2,25 +2,13 @@
  * Several HAProxy on one host: the agent makes a pass for each, one after the other, each with a state directory of its
  * own; one that fails stops no other. The issuer sees one host: one status document, with an entry for each.
  */
-import { join } from 'node:path';
 import type { HostStatus } from '#contract/host-status.ts';
 import type { Agent, PassOptions, PassResult } from '../agent.ts';
 import { asBlocker, type Blocker } from '../blocker.ts';
-import type { AgentConfig } from '../config/config.ts';
 import { readStateDirectory, saveState } from '../state/state.ts';
 import { errorFields } from './log-outcome.ts';
 import { readOwnStatus, reportIfDue } from './report.ts';
 import { sync } from './sync.ts';
-
-/** The settings of each, as if it were alone; empty where there is one only. */
-export function instanceConfigs(config: AgentConfig): AgentConfig[] {
-  return config.instances.map((haproxy) => ({
-    ...config,
-    haproxy,
-    instances: [],
-    stateDir: join(config.stateDir, haproxy.name ?? ''),
-  }));
-}
 
 /** A pass over each HAProxy of the host. */
 export async function syncHost(agent: Agent, options: PassOptions = {}): Promise<PassResult> {

@@ -6,7 +6,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SECOND_MS } from '#common/time.ts';
-import { codeOf } from '#contract/errors.ts';
 import type { Agent, PassOptions, PassResult } from '../agent.ts';
 import { EXIT } from '../cli/output.ts';
 import type { AgentConfig } from '../config/config.ts';
@@ -45,7 +44,7 @@ export async function firstBoot(
     if (passOptions.signal?.aborted) return { result, exitStatus: EXIT.failure };
     if (leftMs <= 0) return { result, exitStatus: await installPlaceholders(bare, instances) };
     agent.log('boot.waiting', {
-      code: result.error === undefined ? undefined : codeOf(result.error),
+      code: result.error?.code,
       seconds: Math.ceil(leftMs / SECOND_MS),
     });
     await sleep(Math.min(leftMs, PAUSES_MS[Math.min(attempt, PAUSES_MS.length - 1)] ?? 0));
@@ -68,7 +67,7 @@ const isUnreadable = ({ files }: BootingInstance) => files === undefined;
 /** Each HAProxy has a certificate to start with, or waiting cannot give it one. */
 function bootResult(agent: Agent, result: PassResult, instances: readonly BootingInstance[]): BootResult {
   const { error, status } = result;
-  const code = error === undefined ? undefined : codeOf(error);
+  const code = error?.code;
   // HAProxy is not expected to run yet.
   const isRead = code === undefined || isRuntimeErrorCode(code);
   if (isRead && status.files.some(({ disk }) => disk !== undefined)) {

@@ -106,18 +106,16 @@ function lastPassOf({ status, error, blocker, nextTryAt }: PassResult, at: Date)
   return {
     status,
     etag: status.manifest,
-    code: optionalCodeOf(error),
-    blockerCode: optionalCodeOf(blocker),
+    code: error?.code,
+    blockerCode: blocker?.code,
     at,
     nextTryAt,
   };
 }
 
-const optionalCodeOf = (error: unknown) => (error === undefined ? undefined : codeOf(error));
-
 /** What a single pass, outside of the loop, amounts to. */
 export function pollOutcomeOf({ status, error }: Pick<PassResult, 'status' | 'error'>): PollOutcome {
-  return { status, code: optionalCodeOf(error) };
+  return { status, code: error?.code };
 }
 
 /** Finds HAProxy by its name, or by its socket if it is the only one. An instance whose pass failed has no entry. */

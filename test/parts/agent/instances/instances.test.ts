@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { stringify } from 'yaml';
-import { instanceConfigs } from '../../../../agent/pass/instances.ts';
+import { instanceConfigs } from '../../../../agent/config/config.ts';
 import { runLoop } from '../../../../agent/resident/loop.ts';
 import { reportFleet } from '../../../../lambda/fleet/report.ts';
 import { assertOk } from '../../../support/agent/assess.ts';

@@ -9,7 +9,7 @@ import type { AcmeResponse } from './transport.ts';
 export interface OrderRequest {
   /** What the certificate is to name. */
   identifiers: Identifier[];
-  /** Profile that the CA shall apply (draft-ietf-acme-profiles §4); default: the CA's own choice. */
+  /** Profile for the CA to apply (draft-ietf-acme-profiles §4); default: the CA's own choice. */
   profile?: string | undefined;
   /** certID of the certificate that this one renews (RFC 9773 §5). */
   replaces?: string | undefined;

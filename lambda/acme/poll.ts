@@ -1,4 +1,5 @@
 /** Polling by RFC 8555 §7.5.1: the client obeys Retry-After; without one the intervals grow. */
+import { SECOND_MS } from '#common/time.ts';
 import { AcmeDeadline } from './problem.ts';
 import { parseRetryAfter } from './retry-after.ts';
 
@@ -10,7 +11,7 @@ export interface Timing {
 }
 
 const FIRST_WAIT_MS = 100;
-const LONGEST_WAIT_MS = 5_000;
+const LONGEST_WAIT_MS = 5 * SECOND_MS;
 
 /** One answer to a poll. */
 export interface PollAnswer<T> {

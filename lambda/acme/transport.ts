@@ -5,6 +5,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { Agent, type RequestOptions, request } from 'node:https';
+import { SECOND_MS } from '#common/time.ts';
 import { AcmeDeadline, NoAcmeAnswer } from './problem.ts';
 
 export interface TransportOptions {
@@ -33,7 +34,7 @@ export type Transport = (
   body?: object,
 ) => Promise<AcmeResponse>;
 
-const TIMEOUT_MS = 20_000;
+const TIMEOUT_MS = 20 * SECOND_MS;
 const MAX_BYTES = 1_048_576;
 
 export function createTransport(options: TransportOptions): { exchange: Transport; close: () => void } {

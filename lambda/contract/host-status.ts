@@ -58,7 +58,7 @@ const hostStatus = z.looseObject({
   manifest: z.string().optional(),
   haproxy: z.array(
     z.looseObject({
-      /** Tells several HAProxy of this host apart; `files[].instance` refers to it. */
+      /** Only on a host with several HAProxy: what `files[].instance` refers to. */
       name: z.string().optional(),
       /** Path of its stats or master socket. */
       socket: z.string(),

@@ -1,6 +1,6 @@
 /**
- * Revocation by the operator: first a replacement with a fresh key is published, so that hosts have something to serve,
- * then the old certificate is revoked.
+ * Revocation by the operator. `pemfleet revoke` publishes a replacement with a fresh key before it, so that hosts
+ * have something to serve.
  */
 import type { X509Certificate } from 'node:crypto';
 import { parse } from '#contract/combined-pem.ts';
@@ -15,7 +15,7 @@ import { readManifest } from './publisher.ts';
 export interface Revocation {
   certificate: CertificateName;
   serial: string;
-  /** False: the CA had it on its list already. */
+  /** False: it was revoked already. */
   isNew: boolean;
 }
 
@@ -25,7 +25,7 @@ export interface RevocationTarget {
   directoryUrl: string;
 }
 
-/** @param serial one that was published earlier; without it, what is published now (both of a pair) */
+/** @param serial of an earlier publication; undefined: the current certificate, both of a pair */
 export async function findRevocationTargets(
   bucket: Bucket,
   spec: CertificateSpec,
@@ -46,8 +46,9 @@ export async function revokeTargets(
   const revocations: Revocation[] = [];
   for (const { leaf, directoryUrl } of targets) {
     const ca = cas.get(directoryUrl);
-    if (ca === undefined)
+    if (ca === undefined) {
       throw new NotOffered(`${directoryUrl}, which issued ${leaf.serialNumber}, is not configured any more`);
+    }
     const isNew = await revokeCertificate(await ca.account(), leaf, reason);
     log('certificate.revoked', { certificate: name, serial: leaf.serialNumber, reason });
     revocations.push({ certificate: name, serial: leaf.serialNumber, isNew });

@@ -121,8 +121,9 @@ export class StapleFetcher {
     if (this.#silentHosts.has(host)) return undefined;
     try {
       const [leaf, issuer] = parse(text).chain;
-      if (leaf === undefined || issuer === undefined)
+      if (leaf === undefined || issuer === undefined) {
         throw new TypeError('a published PEM without its issuer');
+      }
       const question = { leaf, issuer, now: this.#timing.now() };
       const { status, body, ...times } = await fetchResponse(url, question);
       if (status === 'revoked') {

@@ -41,7 +41,7 @@ test('one task of a process at a time is inside', async (t) => {
   assert.equal(most, 1);
 });
 
-test('what work returns and throws comes out, and the lock is free after both', async (t) => {
+test('the caller gets what work returns or throws, and the lock is free after both', async (t) => {
   const lock = join(tempDir(t), 'lock');
 
   await assert.rejects(
@@ -69,7 +69,7 @@ test('kill -9 of the holder frees the lock at once', async (t) => {
   assert.ok(performance.now() - began < 2_000);
 });
 
-test('kill -9 of one that waits leaves nothing that would get the lock after it', async (t) => {
+test('kill -9 of a process that waits leaves nothing behind that could take the lock', async (t) => {
   const lock = join(tempDir(t), 'lock');
   const holder = startChild(t, ['hold', lock]);
   await holder.ready;

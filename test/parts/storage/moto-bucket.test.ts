@@ -1,4 +1,4 @@
-// The second opinion on the bucket: the same suite over an S3 that others have rebuilt.
+// A second opinion on the bucket: the same suite over moto's S3.
 import { after, before } from 'node:test';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { openBucket } from '#storage/open.ts';
@@ -22,7 +22,7 @@ after(async () => {
   await moto.stop();
 });
 
-/** Half of them below a prefix: it must make no difference. */
+/** Every second bucket is used below a prefix: it must make no difference. */
 async function makeBucket() {
   count += 1;
   const Bucket = `bucket-${count}`;
@@ -31,5 +31,5 @@ async function makeBucket() {
   return openBucket(`s3://${Bucket}${count % 2 === 0 ? '/some/prefix' : ''}`);
 }
 
-// moto answers each request in a thread of its own, and keeps conditions by a look before the write: of thirty, 29 were seen to come through.
+// moto answers each request in its own thread and checks conditions before the write, not with it: 29 of thirty writers came through.
 bucketSuite('S3 bucket on moto', makeBucket, false);

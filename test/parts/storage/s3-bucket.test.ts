@@ -1,4 +1,4 @@
-// The same suite as the directory's, over a store that is as strict as S3, and what only S3 can do to us.
+// The same suite as the directory's, over a store that is as strict as S3; and what only S3 can do to us.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { codeOf, messageOf } from '#contract/errors.ts';
@@ -23,7 +23,7 @@ after(() => {
   return aws.stop();
 });
 
-/** Half of them below a prefix: it must make no difference. */
+/** Every second bucket is used below a prefix: it must make no difference. */
 async function makeUrl(): Promise<string> {
   count += 1;
   aws.s3.createBucket(`bucket-${count}`);
@@ -62,7 +62,7 @@ for (const [header, condition] of [
   ['if-match', { ifMatch: '"other"' }],
   ['if-none-match', { ifNoneMatch: '*' }],
 ] as const) {
-  test(`a store that ignores ${header} is refused before anything is written, and told what it did`, async () => {
+  test(`a store that ignores ${header} is refused before anything is written, and the error says why`, async () => {
     const liar = await startAws();
     const { AWS_ENDPOINT_URL: endpoint } = liar.administrator.env;
     try {
@@ -84,7 +84,7 @@ for (const [header, condition] of [
   });
 }
 
-test('a write whose answer was lost is known again by its content', async () => {
+test('a write whose answer was lost is recognized by its content', async () => {
   const bucket = await openBucket(await makeUrl());
   await bucket.put('issuer/a', 'x', { ifNoneMatch: '*' });
   aws.fault({ service: 's3', operation: 'PutObject', subject: /manifest/, times: 1 }, { wire: 'reset' });

@@ -1,4 +1,4 @@
-// What S3 answers on a bad day: how it begins and ends, and the code that it becomes.
+// Failures of S3: how each begins and ends, and the code that it becomes.
 import type { Bucket } from '#storage/bucket.ts';
 import { type Aws, type FaultPlace, refusals } from '../../aws/aws.ts';
 import { setEnv, type Variables } from '../../support/env.ts';
@@ -29,7 +29,7 @@ const limited = (action: string) => (aws: Aws) =>
 
 export interface Row {
   says: string;
-  /** @returns what ends the fault */
+  /** @returns a function that ends the fault */
   begin: (aws: Aws) => () => void;
   code: string;
   message: RegExp;

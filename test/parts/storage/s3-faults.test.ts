@@ -1,4 +1,4 @@
-// What S3 answers on a bad day: each row ends with our code, names bucket and key, and the next try heals.
+// Failures of S3: each gives our code and names bucket and key, and the next try succeeds.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { codeOf, messageOf } from '#contract/errors.ts';
@@ -60,7 +60,7 @@ test('S3: a clock that is an hour off', async () => {
   );
   skewMs = 0;
 
-  // The SDK learns the difference from the refusal and signs anew.
+  // The SDK takes the difference from the refusal and signs again.
   assert.ok(read === 'read' || read === 'ERR_BUCKET_CLOCK', read);
 });
 

@@ -1,4 +1,4 @@
-// A host without keys in its environment: credentials and region by the instance's metadata, as they change.
+// A host without keys in its environment: credentials and region come from the instance's metadata, and change.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { codeOf } from '#contract/errors.ts';

@@ -1,4 +1,4 @@
-/** What every bucket must do, in memory, in a directory or in S3. */
+/** What every bucket must do: in memory, in a directory, in S3. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Bucket } from '#storage/bucket.ts';
@@ -13,10 +13,10 @@ const etagOf = (written: { etag: string } | 'precondition-failed') => {
 
 /**
  * @param makeBucket an empty bucket of the test's own
- * @param isAtomic whether the store compares and writes in one step: else a crowd loses updates there, and proves nothing of ours
+ * @param isAtomic whether the store compares and writes in one step: else a crowd loses updates, which proves nothing about our code
  */
 export function bucketSuite(kind: string, makeBucket: MakeBucket, isAtomic = true): void {
-  const cases = { ...objectCases, ...conditionCases, ...turnCases, ...keyCases };
+  const cases = { ...objectCases, ...conditionCases, ...exclusionCases, ...keyCases };
   if (isAtomic) Object.assign(cases, crowdCases);
   for (const [says, run] of Object.entries(cases)) {
     test(`${kind}: ${says}`, async (t) => run(await makeBucket(t)));
@@ -26,7 +26,7 @@ export function bucketSuite(kind: string, makeBucket: MakeBucket, isAtomic = tru
 type Cases = Record<string, (bucket: Bucket) => Promise<void>>;
 
 const objectCases: Cases = {
-  'what was put is got, byte for byte, under the ETag that put told': async (bucket) => {
+  'get gives what put stored, byte for byte, under the ETag that put gave': async (bucket) => {
     const body = Buffer.from([0, 255, 10, 13, 10, 128]);
 
     const etag = etagOf(await bucket.put('issuer/a.json', body));
@@ -53,7 +53,7 @@ const objectCases: Cases = {
     assert.notEqual(first, second);
     assert.equal((await bucket.get('issuer/a'))?.body.toString(), 'two');
   },
-  'a listing with ETags tells those under which the objects are got': async (bucket) => {
+  'a listing with ETags has those that get gives': async (bucket) => {
     for (const [key, body] of [
       ['status/default/b.json', 'two'],
       ['status/default/a.json', 'one'],
@@ -99,7 +99,7 @@ const objectCases: Cases = {
 };
 
 const conditionCases: Cases = {
-  'a read under the right ETag is not modified, under another one it is the object': async (bucket) => {
+  'a read under the right ETag is not modified, under another ETag it gives the object': async (bucket) => {
     const etag = etagOf(await bucket.put('issuer/a', 'one'));
 
     assert.equal(await bucket.get('issuer/a', { ifNoneMatch: etag }), 'not-modified');
@@ -133,7 +133,7 @@ const conditionCases: Cases = {
 };
 
 const crowdCases: Cases = {
-  'of thirty that create at once, one is told that it did, and its object stays': async (bucket) => {
+  'of thirty that create at once, one succeeds, and its object stays': async (bucket) => {
     const bodies = Array.from({ length: 30 }, (_, index) => `writer ${index}`);
 
     const told = await Promise.all(bodies.map((body) => bucket.put('issuer/a', body, { ifNoneMatch: '*' })));
@@ -151,7 +151,7 @@ const crowdCases: Cases = {
   },
 };
 
-const turnCases: Cases = {
+const exclusionCases: Cases = {
   'work of one name is done one at a time, of another name beside it': async (bucket) => {
     const inside: string[] = [];
     const work = (name: string) => () => {
@@ -168,7 +168,7 @@ const turnCases: Cases = {
     assert.deepEqual(inside, [`${first} in`, `${first} out`, `${second} in`, `${second} out`]);
     await bucket.exclusively('pass', 5_000, () => bucket.exclusively('other', 5_000, async () => undefined));
   },
-  'work that fails lets the next one in, and its error out': async (bucket) => {
+  'work that fails lets the next work in, and the caller gets its error': async (bucket) => {
     const failing = bucket.exclusively('pass', 5_000, () => Promise.reject(new RangeError('as thrown')));
 
     await assert.rejects(failing, RangeError);
@@ -177,7 +177,7 @@ const turnCases: Cases = {
 };
 
 const keyCases: Cases = {
-  'a key that is none of ours is a bug, told as a TypeError, and touches nothing': async (bucket) => {
+  'a key that is none of ours is a bug, a TypeError, and touches nothing': async (bucket) => {
     for (const key of ['', '/etc/passwd', 'a//b', '../a', 'a/../b', 'a/.', '.lock', 'issuer/.hidden'])
       for (const call of [
         () => bucket.get(key),

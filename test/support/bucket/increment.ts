@@ -1,6 +1,6 @@
 import type { Bucket } from '#storage/bucket.ts';
 
-/** The loop of whoever changes a shared object; bounded, so that a lost condition fails instead of spinning. */
+/** The loop of a writer that changes a shared object; bounded, so that a lost condition fails instead of spinning. */
 export async function increment(bucket: Bucket, key: string): Promise<void> {
   for (let attempt = 0; attempt < 2_000; attempt += 1) {
     const read = await bucket.get(key);

@@ -34,7 +34,7 @@ export function bucketProcessesSuite(
     assert.equal(counter?.body.toString(), String(PROCESSES * TIMES_EACH));
   });
 
-  test(`${kind}: of eight processes that create at once, one is told that it did`, async (t) => {
+  test(`${kind}: of eight processes that create at once, one succeeds`, async (t) => {
     const url = await makeUrl(t);
     const bodies = Array.from({ length: PROCESSES }, (_, index) => `process ${index}`);
 

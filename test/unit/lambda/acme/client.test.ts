@@ -53,7 +53,7 @@ test('an account without a contact sends none, for a CA that refuses an empty li
   assert.deepEqual(JSON.parse(ca.exchanged.at(-1)?.payload ?? ''), { termsOfServiceAgreed: true });
 });
 
-test('RFC 8555 §6.5: every answer brings the next nonce, newNonce is asked only where there is none', async () => {
+test('RFC 8555 §6.5: every answer brings the next nonce, and the client asks newNonce only without one', async () => {
   const ca = fakeCa(withNonces());
   const client = await clientOf(ca);
 
@@ -93,7 +93,7 @@ test('RFC 8555 §6.5: badNonce is tried again with the nonce that it brings', as
   );
 });
 
-test('badNonce for ever is told in the end', async () => {
+test('endless badNonce fails in the end', async () => {
   const ca = fakeCa(() => refuse('badNonce'));
 
   await assert.rejects((await clientOf(ca)).post('https://ca.test/x', {}), {

@@ -16,7 +16,7 @@ function answering(retryAfters: (string | undefined)[]) {
   };
 }
 
-test('what is done at the first look costs no wait', async () => {
+test('what is done at the first poll costs no wait', async () => {
   const clock = fakeClock();
 
   assert.deepEqual(await pollUntil('order', answering([]), isValid, clock), { status: 'valid' });
@@ -43,7 +43,7 @@ test('RFC 8555 §7.5.1: Retry-After is obeyed, as seconds and as a date', async 
   assert.ok((clock.waits[2] ?? 0) >= 100, 'a Retry-After of nothing does not make it spin');
 });
 
-test('no wait goes beyond the deadline: the pass ends, and tells when to look again', async () => {
+test('no wait goes beyond the deadline: the pass ends, and the error says when to poll again', async () => {
   const clock = fakeClock(noon, 10_000);
 
   await assert.rejects(

@@ -87,7 +87,7 @@ for (const directory of [
   });
 }
 
-test('an order that the CA knows no more, or as that of another account, is none; any other refusal is told', async () => {
+test('an order that the CA no longer knows, or of another account, is undefined; any other refusal is an error', async () => {
   const asking = async (type: string, status: number) =>
     getOrder(await clientOf(fakeCa(() => refuse(type, status))), url);
 
@@ -117,7 +117,7 @@ test('RFC 8555 §7.5.1: a challenge is responded to once, and one that has moved
 });
 
 for (const status of ['invalid', 'deactivated', 'expired', 'revoked'] as const) {
-  test(`RFC 8555 §7.1.6: an authorization that is ${status} ends the wait at the first look`, async () => {
+  test(`RFC 8555 §7.1.6: an authorization that is ${status} ends the wait at the first poll`, async () => {
     const clock = fakeClock();
     const error = { type: 'urn:ietf:params:acme:error:caa', detail: 'forbidden' };
     const client = await clientOf(

@@ -38,7 +38,7 @@ const [oldIntermediate, caLeaf, quoted] = await Promise.all([
   certifyChain({ leaf: { isCa: true } }),
   certifyChain({ leaf: { dnsNames: ['x, DNS:good.test, y'] } }),
 ]);
-/** Same names, and no key identifier that would tell them apart: the signature alone does. */
+/** Same names, and no key identifiers: only the signature distinguishes them. */
 const [mine, theirs] = await Promise.all([certifyChain(), certifyChain()]);
 const forged = mine.leaf.pem + theirs.intermediate.pem + mine.leaf.keyPem;
 const a: ExpectedPem = { identifiers: ['a.test'] };

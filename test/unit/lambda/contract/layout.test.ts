@@ -1,4 +1,4 @@
-/** Keys are what a published v1 looks like too: whoever changes one strands what lies in the buckets. */
+/** Keys belong to what a published v1 looks like: changing one strands what lies in the buckets. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';

@@ -90,7 +90,7 @@ for (const [says, entries, wanted] of [
   });
 }
 
-test('fleets that the certificate is not for are not asked', () => {
+test('fleets that the certificate is not for do not count', () => {
   assert.equal(
     newestEntry(
       makeSpec({ fleets: [one] }),

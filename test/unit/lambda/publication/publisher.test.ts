@@ -94,8 +94,9 @@ test('the publication before is kept for a rollback, and only that one', async (
     publishedAt: noon.toISOString(),
     pems: [makePemRef({ sha256: sha('2') })],
   });
-  for (const digit of ['1', '2', '3'])
+  for (const digit of ['1', '2', '3']) {
     assert.equal(bucket.text(layout.pem(fleet, a, sha(digit))), `PEM ${digit}`);
+  }
 });
 
 /** Before the first put of the manifest, another writer puts its own. */

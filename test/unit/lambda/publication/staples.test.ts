@@ -1,4 +1,4 @@
-// The staples of a fleet on a simulated clock: when they are asked for, published, and what is learned.
+// The staples of a fleet on a simulated clock: when the issuer fetches and publishes them, and what a revocation does.
 
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';

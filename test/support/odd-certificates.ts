@@ -1,5 +1,4 @@
 /** Certificates that test/support/parts/pki.ts does not make: CAs with their keys, odd names, odd dates. */
-
 import { webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import { DAY_MS } from '#common/time.ts';

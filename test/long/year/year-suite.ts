@@ -1,5 +1,4 @@
 /** A year on a simulated clock: never late, inside the CA's window, within its limits. Files of their own run side by side. */
-
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS, HOUR_MS } from '#common/time.ts';

@@ -1,5 +1,4 @@
 /** Orders that fail at a real CA, and what the next pass makes of them. */
-
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MINUTE_MS } from '#common/time.ts';

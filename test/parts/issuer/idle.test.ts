@@ -1,5 +1,4 @@
 // Standing still costs the same for ten certificates as for ten thousand: the requests of an idle pass are counted.
-
 import assert from 'node:assert/strict';
 import { after as afterAll, before, test } from 'node:test';
 import { DAY_MS } from '#common/time.ts';

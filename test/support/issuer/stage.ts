@@ -1,5 +1,4 @@
 /** Passes against a real CA: Pebble, a DNS for it, and the responder's front where Pebble validates. No HAProxy. */
-
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MINUTE_MS } from '#common/time.ts';

@@ -1,5 +1,4 @@
 // What one certificate's failure says about its CA: stay away, out of reach, or nothing at all.
-
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MINUTE_MS } from '#common/time.ts';

@@ -1,5 +1,4 @@
 /** The rules of `verify` that HAProxy does not check: key, chain, names, validity, digest. */
-
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS } from '#common/time.ts';

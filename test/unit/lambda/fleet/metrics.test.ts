@@ -1,5 +1,4 @@
 // A row for each metric: what it counts, and what it does not.
-
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS, MINUTE_MS } from '#common/time.ts';

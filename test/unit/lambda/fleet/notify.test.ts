@@ -1,5 +1,4 @@
 // After a pass: which fleets are nudged, what a failed call does, and that the log says once what came of each.
-
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MINUTE_MS } from '#common/time.ts';

@@ -1,5 +1,4 @@
 // RFC 6960 against openssl(1): the request that it understands, the answers that are taken and refused.
-
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { after, before, beforeEach, test } from 'node:test';

@@ -1,5 +1,4 @@
 /** What an order record, left by an earlier pass, changes in the decision. */
-
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS } from '#common/time.ts';

@@ -1,5 +1,4 @@
 /** A row for each reason, and for each edge at which it begins. */
-
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS } from '#common/time.ts';

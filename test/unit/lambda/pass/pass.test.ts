@@ -1,5 +1,4 @@
 /** What a pass does before and without a CA. */
-
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS } from '#common/time.ts';

@@ -1,30 +1,17 @@
 // The rules of Boulder that the hostile CA keeps in Pebble's place.
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { certIdOf } from '../../../lambda/acme/cert-id.ts';
 import { actAsBoulder } from '../../support/hostile-ca/boulder.ts';
-import {
-  finalized,
-  identifiersOf,
-  jsonOf,
-  type RawClient,
-  readyOrder,
-} from '../../support/hostile-ca/client.ts';
+import { finalized, identifiersOf, jsonOf, readyOrder } from '../../support/hostile-ca/client.ts';
 import * as faults from '../../support/hostile-ca/faults.ts';
-import type { HostileCa } from '../../support/hostile-ca/hostile-ca.ts';
-import { type RawStage, startRawStage } from '../../support/hostile-ca/stage.ts';
+import { startRawStage } from '../../support/hostile-ca/stage.ts';
 
-let stage: RawStage;
-let ca: HostileCa;
-let client: RawClient;
-
-before(async () => {
-  stage = await startRawStage();
-  ({ ca, client } = stage);
-  actAsBoulder(ca);
-});
-after(() => stage.stop());
+const stage = await startRawStage();
+after(stage.stop);
+const { ca, client } = stage;
+actAsBoulder(ca);
 
 const newOrder = (payload: object) => client.post(client.directory['newOrder'] ?? '', payload);
 

@@ -1,22 +1,16 @@
 // The certificates that the hostile CA hands out, read from the wire.
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
-import { after, afterEach, before, test } from 'node:test';
+import { after, afterEach, test } from 'node:test';
 import * as chains from '../../support/hostile-ca/chains.ts';
-import { finalized, type RawClient, readyOrder } from '../../support/hostile-ca/client.ts';
-import type { Fault, HostileCa } from '../../support/hostile-ca/hostile-ca.ts';
-import { type RawStage, startRawStage } from '../../support/hostile-ca/stage.ts';
+import { finalized, readyOrder } from '../../support/hostile-ca/client.ts';
+import type { Fault } from '../../support/hostile-ca/hostile-ca.ts';
+import { startRawStage } from '../../support/hostile-ca/stage.ts';
 
 const names = ['a.example.test'];
-let stage: RawStage;
-let ca: HostileCa;
-let client: RawClient;
-
-before(async () => {
-  stage = await startRawStage();
-  ({ ca, client } = stage);
-});
-after(() => stage.stop());
+const stage = await startRawStage();
+after(stage.stop);
+const { ca, client } = stage;
 afterEach(() => ca.clear());
 
 const certificateOf = async (): Promise<string> =>

@@ -1,27 +1,15 @@
 // Every fault, seen on the wire by raw requests; and that the proxy is a whole CA while nothing is wrong.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
-import {
-  finalized,
-  identifiersOf,
-  jsonOf,
-  type RawClient,
-  readyOrder,
-} from '../../support/hostile-ca/client.ts';
+import { after, afterEach, type TestContext, test } from 'node:test';
+import { finalized, identifiersOf, jsonOf, readyOrder } from '../../support/hostile-ca/client.ts';
 import * as faults from '../../support/hostile-ca/faults.ts';
-import type { Fault, HostileCa } from '../../support/hostile-ca/hostile-ca.ts';
-import { type RawStage, startRawStage } from '../../support/hostile-ca/stage.ts';
+import type { Fault } from '../../support/hostile-ca/hostile-ca.ts';
+import { startRawStage } from '../../support/hostile-ca/stage.ts';
 
 const names = ['a.example.test'];
-let stage: RawStage;
-let ca: HostileCa;
-let client: RawClient;
-
-before(async () => {
-  stage = await startRawStage();
-  ({ ca, client } = stage);
-});
-after(() => stage.stop());
+const stage = await startRawStage();
+after(stage.stop);
+const { ca, client } = stage;
 afterEach(() => ca.clear());
 
 const newOrder = (payload: object = identifiersOf(...names), nonce?: string) =>
@@ -84,9 +72,18 @@ const seen: [name: string, fault: Fault, status: number, more: RegExp | undefine
   ['truncated', faults.lost('truncate'), 201, /"finalize"/, 'ECONNRESET'],
 ];
 
+function shortenPatience(t: TestContext): void {
+  const before = client.patienceMs;
+  client.patienceMs = 1_500;
+  t.after(() => {
+    client.patienceMs = before;
+  });
+}
+
 for (const [name, fault, status, more, end = 'end'] of seen) {
-  test(`newOrder: ${name}`, async () => {
+  test(`newOrder: ${name}`, async (t) => {
     ca.fault('newOrder', fault);
+    if (end === 'timeout') shortenPatience(t);
 
     const answer = await newOrder();
 

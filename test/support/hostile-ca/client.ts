@@ -10,7 +10,7 @@ export interface RawAnswer {
   headers: Readonly<Record<string, string | string[] | undefined>>;
   body: string;
   bytes: number;
-  /** `end`, or the code of the error that came instead; `timeout` if nothing came for `patienceMs` */
+  /** `end`, or the code of the error that came instead; `timeout` if nothing came for the client's patience */
   end: string;
 }
 
@@ -18,10 +18,17 @@ export interface RawAnswer {
 // biome-ignore lint/suspicious/noExplicitAny: a test says by its assertions what it expects
 export const jsonOf = (answer: RawAnswer): any => JSON.parse(answer.body);
 
-const patienceMs = 400;
+const PATIENCE_MS = 10_000;
 const keptBytes = 65_536;
 
-export function exchange(ca: HostileCa, method: string, url: string, body?: object): Promise<RawAnswer> {
+interface RawRequest {
+  method: string;
+  url: string;
+  body?: object;
+  patienceMs: number;
+}
+
+function exchange(ca: HostileCa, { method, url, body, patienceMs }: RawRequest): Promise<RawAnswer> {
   const answer: RawAnswer = { status: 0, headers: {}, body: '', bytes: 0, end: '' };
   const headers = { 'user-agent': 'raw', ...(body && { 'content-type': 'application/jose+json' }) };
   return new Promise((resolve) => {
@@ -52,6 +59,8 @@ export interface RawClient {
   nonce(): Promise<string>;
   /** Signed with a fresh nonce, or the one given; `null` is POST-as-GET. */
   post(url: string, payload: object | null, nonce?: string): Promise<RawAnswer>;
+  /** A test of silence shortens it: no answer for so long is none. */
+  patienceMs: number;
   get(url: string): Promise<RawAnswer>;
 }
 
@@ -60,20 +69,25 @@ export async function openRawClient(ca: HostileCa): Promise<RawClient> {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const { crv, kty, x, y } = publicKey.export({ format: 'jwk' });
   const jwk = { crv, kty, x, y };
-  const directory = jsonOf(await exchange(ca, 'GET', ca.directoryUrl));
-  const nonce = async () => String((await exchange(ca, 'HEAD', directory.newNonce)).headers['replay-nonce']);
+  const send = (method: string, url: string, body?: object) =>
+    exchange(ca, { method, url, ...(body && { body }), patienceMs: client.patienceMs });
   let who: object = { jwk };
-  const post: RawClient['post'] = async (url, payload, given) =>
-    exchange(
-      ca,
-      'POST',
-      url,
-      jws(privateKey, { alg: 'ES256', nonce: given ?? (await nonce()), url, ...who }, payload),
-    );
-  const account = await post(directory.newAccount, { termsOfServiceAgreed: true });
+  const client: RawClient = {
+    thumbprint: createHash('sha256').update(JSON.stringify(jwk)).digest('base64url'),
+    directory: {},
+    patienceMs: PATIENCE_MS,
+    nonce: async () =>
+      String((await send('HEAD', client.directory['newNonce'] ?? '')).headers['replay-nonce']),
+    post: async (url, payload, nonce) => {
+      const header = { alg: 'ES256', nonce: nonce ?? (await client.nonce()), url, ...who };
+      return send('POST', url, jws(privateKey, header, payload));
+    },
+    get: (url) => send('GET', url),
+  };
+  client.directory = jsonOf(await client.get(ca.directoryUrl));
+  const account = await client.post(client.directory['newAccount'] ?? '', { termsOfServiceAgreed: true });
   who = { kid: account.headers['location'] };
-  const thumbprint = createHash('sha256').update(JSON.stringify(jwk)).digest('base64url');
-  return { thumbprint, directory, nonce, post, get: (url) => exchange(ca, 'GET', url) };
+  return client;
 }
 
 function jws(key: KeyObject, header: object, payload: object | null) {

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { ConfigError } from '#common/config-error.ts';
 import { pemfleetConfigOf, readPemfleetConfig } from '../../cdk/index.ts';
 import { checkConfig } from '../../lambda/config/config.ts';
+import { thrownBy } from '../support/thrown-by.ts';
 import { acme, small } from './stacks.ts';
 
 const one = { identifiers: ['www.example.com'] };
@@ -162,11 +163,5 @@ test('configuration: the HMAC key of an account does not ship', () => {
 });
 
 function refusal(work: () => unknown): ConfigError {
-  try {
-    work();
-  } catch (error) {
-    assert.ok(error instanceof ConfigError, `${error}`);
-    return error;
-  }
-  return assert.fail('nothing was refused');
+  return thrownBy(ConfigError, work);
 }

@@ -16,6 +16,7 @@ import { functionUrlSnippet } from '../../lambda/challenge/haproxy-lines.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { allow, clientConfig, s3Of, startBench } from '../aws/clients.ts';
 import { startImds } from '../aws/imds.ts';
+import { withLines } from '../support/agent/configs.ts';
 import { haproxyVersions, startHaproxy } from '../support/parts/haproxy.ts';
 import { freePort } from '../support/ports.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
@@ -143,16 +144,7 @@ for (const version of haproxyVersions) {
   test(`HAProxy ${version} accepts the lines for a Lambda URL, even if its name cannot be resolved`, async (t) => {
     const port = await freePort();
     const snippet = functionUrlSnippet('abc.lambda-url.eu-central-1.on.aws');
-    const configText = `global
-    stats socket "\${PEMFLEET_SOCKET}" mode 600 level admin
-defaults
-    mode http
-    timeout connect 5s
-    timeout client 5s
-    timeout server 5s
-frontend http
-    bind 127.0.0.1:${port}
-${snippet}`;
+    const configText = withLines(snippet, port);
 
     const haproxy = await startHaproxy({ version, configText });
     t.after(() => haproxy.stop());

@@ -1,5 +1,5 @@
 /** A fleet on AWS: stand-in, CA, one HAProxy host with its agent, and the document that Run Command runs there; each program with a role of its own. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Aws, type Principal, startAws } from '../aws/aws.ts';
@@ -9,7 +9,7 @@ import { freePort } from '../support/ports.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { hostPolicies, issuerPolicies } from './aws-roles.ts';
 import { type Invocation, invoke } from './invoke.ts';
-import { acmeOf } from './stage.ts';
+import { acmeOf, agentConfigOf } from './stage.ts';
 
 export const BUCKET = 'certs';
 const HOST = 'lb1';
@@ -77,14 +77,7 @@ export async function startAwsStage(): Promise<AwsStage> {
 
 /** A host of the fleet with its agent, and the document that Run Command runs there. */
 function enrol(aws: Aws, haproxy: Haproxy, host: Principal, dir: string, agentFile: string): void {
-  const stateDir = join(dir, 'agent');
-  mkdirSync(stateDir, { mode: 0o700 });
-  const settings = {
-    statsSocket: haproxy.socket,
-    certsDir: haproxy.certsDir,
-    handshake: [`127.0.0.1:${haproxy.httpsPort}`],
-  };
-  const config = { bucket: `s3://${BUCKET}`, fleet: 'default', host: HOST, haproxy: settings, stateDir };
+  const config = agentConfigOf(haproxy, dir, { bucket: `s3://${BUCKET}`, host: HOST });
   writeFileSync(agentFile, JSON.stringify(config));
   aws.ssm.createDocument(DOCUMENT, documentOf(agentFile));
   const env = { ...host.env, PATH: process.env['PATH'] ?? '' };

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { responderSnippet, statelessSnippet } from '../../lambda/challenge/haproxy-lines.ts';
 import { startResponderServer } from '../../lambda/commands/responder-server.ts';
+import { withLines } from '../support/agent/configs.ts';
 import { haproxyVersions, startHaproxy } from '../support/parts/haproxy.ts';
 import { freePort } from '../support/ports.ts';
 import { request } from '../support/request.ts';
@@ -10,24 +11,13 @@ import { request } from '../support/request.ts';
 const TOKEN = 'mIiLp5zTHR4UsMgXe66V7zsf5YhGWVjk9n3Rt0wen5U';
 const THUMBPRINT = '9jg46WB3rR_AHD-EBXdN7cBkH1WOu0tA3M9fm21mqTI';
 
-/** A whole configuration around the printed lines, which end the frontend and may open a backend. */
-function configOf(snippet: string, port: number): string {
-  return `global
-    stats socket "\${PEMFLEET_SOCKET}" mode 600 level admin
-defaults
-    mode http
-    timeout connect 5s
-    timeout client 5s
-    timeout server 5s
-frontend http
-    bind 127.0.0.1:${port}
-${snippet}`;
-}
-
 for (const version of haproxyVersions) {
   test(`HAProxy ${version} answers challenges from the thumbprint, and redirects the rest`, async (t) => {
     const port = await freePort();
-    const haproxy = await startHaproxy({ version, configText: configOf(statelessSnippet(THUMBPRINT), port) });
+    const haproxy = await startHaproxy({
+      version,
+      configText: withLines(statelessSnippet(THUMBPRINT), port),
+    });
     t.after(() => haproxy.stop());
     const get = (path: string) =>
       request(`http://127.0.0.1:${port}${path}`, { headers: { host: 'www.example.com' } });
@@ -54,7 +44,7 @@ for (const version of haproxyVersions) {
     const port = await freePort();
     const haproxy = await startHaproxy({
       version,
-      configText: configOf(responderSnippet(front.address), port),
+      configText: withLines(responderSnippet(front.address), port),
     });
     t.after(async () => {
       await haproxy.stop();

@@ -118,6 +118,22 @@ interface Files {
   configure: Stage['configure'];
 }
 
+/** The agent's configuration on this HAProxy, with a state directory below `dir`. */
+export function agentConfigOf(
+  haproxy: Haproxy,
+  dir: string,
+  { bucket, host }: { bucket: string; host: string },
+) {
+  const stateDir = join(dir, 'agent');
+  mkdirSync(stateDir, { mode: 0o700 });
+  const settings = {
+    statsSocket: haproxy.socket,
+    certsDir: haproxy.certsDir,
+    handshake: [`127.0.0.1:${haproxy.httpsPort}`],
+  };
+  return { bucket, fleet: 'default', host, haproxy: settings, stateDir };
+}
+
 function writeFiles(dir: string, certificates: CertificateWish[], pebble: Pebble, haproxy: Haproxy): Files {
   const bucketDir = join(dir, 'bucket');
   const configFile = join(dir, 'pemfleet.yaml');
@@ -132,17 +148,7 @@ function writeFiles(dir: string, certificates: CertificateWish[], pebble: Pebble
       ),
     );
   configure(certificates);
-  const stateDir = join(dir, 'agent');
-  mkdirSync(stateDir, { mode: 0o700 });
-  const settings = {
-    statsSocket: haproxy.socket,
-    certsDir: haproxy.certsDir,
-    handshake: [`127.0.0.1:${haproxy.httpsPort}`],
-  };
-  writeFileSync(
-    agentFile,
-    stringify({ bucket, fleet: 'default', host: 'host-1', haproxy: settings, stateDir }),
-  );
+  writeFileSync(agentFile, stringify(agentConfigOf(haproxy, dir, { bucket, host: 'host-1' })));
   return { bucketDir, configFile, agentFile, configure };
 }
 

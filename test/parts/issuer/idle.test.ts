@@ -1,6 +1,6 @@
 // Standing still costs the same for ten certificates as for ten thousand: the requests of an idle pass are counted.
 import assert from 'node:assert/strict';
-import { after as afterAll, before, test } from 'node:test';
+import { after as afterAll, test } from 'node:test';
 import { DAY_MS } from '#common/time.ts';
 import { serializeHostStatus } from '#contract/host-status.ts';
 import { hostName, layout } from '#contract/layout.ts';
@@ -10,26 +10,25 @@ import { openBucket } from '#storage/open.ts';
 import { checkConfig } from '../../../lambda/config/config.ts';
 import { afterPass } from '../../../lambda/pass/after-pass.ts';
 import { runPassExclusively } from '../../../lambda/wiring.ts';
-import { type Aws, startAws } from '../../aws/aws.ts';
+import { startAws } from '../../aws/aws.ts';
 import { COUNTS } from '../../bench/counts.ts';
 import { after, fakeClock, noon } from '../../support/clock.ts';
 import { setEnv } from '../../support/env.ts';
-import { DIRECTORY_URL, fleet, makeEntry, makePemRef } from '../../support/issuer/documents.ts';
+import {
+  DIRECTORY_URL,
+  fleet,
+  makeEntry,
+  makeHostStatus,
+  makePemRef,
+} from '../../support/issuer/documents.ts';
 import { recordEvents } from '../../support/issuer/events.ts';
 
 const SIZES = [10, 1_000, 10_000];
 const MOST_REQUESTS = 6;
 
-let aws: Aws;
-let restoreEnv: () => void;
-before(async () => {
-  aws = await startAws();
-  restoreEnv = setEnv(aws.administrator.env);
-});
-afterAll(() => {
-  restoreEnv();
-  return aws.stop();
-});
+const aws = await startAws();
+afterAll(aws.stop);
+afterAll(setEnv(aws.administrator.env));
 
 const namesOf = (size: number) => Array.from({ length: size }, (_, index) => `c${index}.test`);
 const certIdOf = (name: string) => `${Buffer.from(name).toString('base64url')}.AA`;
@@ -48,12 +47,8 @@ function furnish(bucket: string, names: readonly string[]): void {
   };
   const windows = Object.fromEntries(names.map((name) => [certIdOf(name), window]));
   aws.s3.write(bucket, layout.renewalInfo, serializeCached({ version: 1, windows }));
-  const host = hostName.parse('lb1');
-  const status = {
-    ...{ version: 1 as const, fleet, host, reportedAt: noon.toISOString(), agent: { version: '0.1.0' } },
-    ...{ haproxy: [], files: [] },
-  };
-  aws.s3.write(bucket, layout.status(fleet, host), serializeHostStatus(status));
+  const status = makeHostStatus('lb1');
+  aws.s3.write(bucket, layout.status(fleet, status.host), serializeHostStatus(status));
 }
 
 /** As the issuer's handler does it. */

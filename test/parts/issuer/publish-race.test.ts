@@ -1,13 +1,13 @@
 // Publishers that race for one manifest in S3: nobody's certificate is lost, and nobody tries for ever.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import { emptyManifest, serializeManifest } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
 import { Publisher, readManifest } from '../../../lambda/publication/publisher.ts';
-import { type Aws, startAws } from '../../aws/aws.ts';
+import { startAws } from '../../aws/aws.ts';
 import { AwsFailure } from '../../aws/wire.ts';
 import { interposed } from '../../support/bucket/interposed.ts';
 import { noon } from '../../support/clock.ts';
@@ -17,16 +17,9 @@ import { fleet, makeEntry, makePemRef, named } from '../../support/issuer/docume
 const KEY = layout.manifest(fleet);
 const MOST_TRIES = 50;
 
-let aws: Aws;
-let restoreEnv: () => void;
-before(async () => {
-  aws = await startAws();
-  restoreEnv = setEnv(aws.administrator.env);
-});
-after(() => {
-  restoreEnv();
-  return aws.stop();
-});
+const aws = await startAws();
+after(aws.stop);
+after(setEnv(aws.administrator.env));
 
 const bucketNamed = (name: string) => {
   aws.s3.createBucket(name);

@@ -1,30 +1,22 @@
 // DNS-01 from order to zone and back: Pebble asks the name servers of a Route 53 that is as strict as AWS's.
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, test } from 'node:test';
+import { after, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../../../lambda/config/config.ts';
 import { parseConfig } from '../../../lambda/config/yaml.ts';
 import type { PassOptions } from '../../../lambda/pass.ts';
 import { runPassExclusively } from '../../../lambda/wiring.ts';
-import { type Aws, startAws } from '../../aws/aws.ts';
+import { startAws } from '../../aws/aws.ts';
 import { normalizeName } from '../../aws/route53/names.ts';
 import { memoryBucket } from '../../support/bucket/memory-bucket.ts';
 import { setEnv } from '../../support/env.ts';
-import { type Pebble, startPebble } from '../../support/parts/pebble.ts';
+import { startPebble } from '../../support/parts/pebble.ts';
 
-let aws: Aws;
-let restoreEnv: () => void;
-let pebble: Pebble;
-before(async () => {
-  aws = await startAws();
-  pebble = await startPebble({ dnsServer: aws.dns.address });
-  restoreEnv = setEnv(aws.administrator.env);
-});
-after(async () => {
-  restoreEnv();
-  await pebble.stop();
-  await aws.stop();
-});
+const aws = await startAws();
+after(aws.stop);
+after(setEnv(aws.administrator.env));
+const pebble = await startPebble({ dnsServer: aws.dns.address });
+after(pebble.stop);
 beforeEach(() => {
   aws.clearFaults();
   aws.calls.length = 0;

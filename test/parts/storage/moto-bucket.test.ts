@@ -1,26 +1,17 @@
 // A second opinion on the bucket: the same suite over moto's S3.
-import { after, before } from 'node:test';
+import { after } from 'node:test';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { openBucket } from '#storage/open.ts';
 import { bucketSuite } from '../../support/bucket/bucket-suite.ts';
 import { setEnv } from '../../support/env.ts';
-import { type Moto, startMoto } from '../../support/parts/moto.ts';
+import { startMoto } from '../../support/parts/moto.ts';
 
-let moto: Moto;
-let restoreEnv: () => void;
-let s3: S3Client;
 let count = 0;
-before(async () => {
-  moto = await startMoto();
-  restoreEnv = setEnv(moto.env);
-  const { endpoint, region, credentials } = moto;
-  s3 = new S3Client({ endpoint, region, credentials });
-});
-after(async () => {
-  restoreEnv();
-  s3.destroy();
-  await moto.stop();
-});
+const moto = await startMoto();
+after(moto.stop);
+after(setEnv(moto.env));
+const s3 = new S3Client({ endpoint: moto.endpoint, region: moto.region, credentials: moto.credentials });
+after(() => s3.destroy());
 
 /** Every second bucket is used below a prefix: it must make no difference. */
 async function makeBucket() {

@@ -1,27 +1,20 @@
 // The same suite as the directory's, over a store that is as strict as S3; and what only S3 can do to us.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { openBucket } from '#storage/open.ts';
 import { openWithoutSdk } from '#storage/open-without-sdk.ts';
-import { type Aws, startAws } from '../../aws/aws.ts';
+import { startAws } from '../../aws/aws.ts';
 import { bucketSuite } from '../../support/bucket/bucket-suite.ts';
 import { increment } from '../../support/bucket/increment.ts';
 import { interposed } from '../../support/bucket/interposed.ts';
 import { bucketProcessesSuite } from '../../support/bucket/processes-suite.ts';
 import { setEnv } from '../../support/env.ts';
 
-let aws: Aws;
-let restoreEnv: () => void;
 let count = 0;
-before(async () => {
-  aws = await startAws();
-  restoreEnv = setEnv(aws.administrator.env);
-});
-after(() => {
-  restoreEnv();
-  return aws.stop();
-});
+const aws = await startAws();
+after(aws.stop);
+after(setEnv(aws.administrator.env));
 
 /** Every second bucket is used below a prefix: it must make no difference. */
 async function makeUrl(): Promise<string> {

@@ -1,26 +1,19 @@
 // Failures of S3: each gives our code and names bucket and key, and the next try succeeds.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { openBucket } from '#storage/open.ts';
 import { openWithoutSdk } from '#storage/open-without-sdk.ts';
-import { type Aws, startAws } from '../../aws/aws.ts';
+import { startAws } from '../../aws/aws.ts';
 import { interposed } from '../../support/bucket/interposed.ts';
 import { setEnv } from '../../support/env.ts';
 import { get, KEY, rows } from './s3-fault-rows.ts';
 
-let aws: Aws;
 let skewMs = 0;
-let restoreEnv: () => void;
-before(async () => {
-  aws = await startAws({ now: () => new Date(Date.now() + skewMs) });
-  aws.s3.createBucket('certs');
-  restoreEnv = setEnv(aws.administrator.env);
-});
-after(() => {
-  restoreEnv();
-  return aws.stop();
-});
+const aws = await startAws({ now: () => new Date(Date.now() + skewMs) });
+after(aws.stop);
+after(setEnv(aws.administrator.env));
+aws.s3.createBucket('certs');
 
 const openers = {
   SDK: (url: string) => openBucket(url),

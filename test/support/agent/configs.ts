@@ -12,6 +12,10 @@ defaults
 const frontend = (name: string, bind: string, ssl: string) =>
   `frontend ${name}\n  bind "\${${bind}}" ssl ${ssl}\n  http-request return status 200\n`;
 
+/** These lines, which end the frontend and may open a backend, in plain HTTP. */
+export const withLines = (lines: string, port: number) =>
+  `${head}frontend http\n  bind 127.0.0.1:${port}\n${lines}`;
+
 export const byList = (list: string) =>
   head + frontend('a', 'PEMFLEET_HTTPS_BIND', `crt-list ${list} strict-sni`);
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConfigError } from '#common/config-error.ts';
 import { parseConfig } from '../../../lambda/config/yaml.ts';
+import { thrownBy } from '../thrown-by.ts';
 
 const acme = { directoryUrl: 'letsencrypt', termsOfServiceAgreed: true };
 const one = { identifiers: ['a.test'] };
@@ -27,12 +28,7 @@ export function testMistakes(mistakes: Mistake[]): void {
 }
 
 export function refusal(text: string): ConfigError {
-  try {
-    parseConfig('etc/pemfleet.yaml', text);
-  } catch (error) {
-    assert.ok(error instanceof ConfigError, `${error}`);
-    assert.equal(error.code, 'ERR_CONFIG');
-    return error;
-  }
-  return assert.fail('nothing was refused');
+  const error = thrownBy(ConfigError, () => parseConfig('etc/pemfleet.yaml', text));
+  assert.equal(error.code, 'ERR_CONFIG');
+  return error;
 }

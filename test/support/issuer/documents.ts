@@ -1,6 +1,7 @@
 /** Made-up pieces of the issuing side, each whole, so that a test names only what it is about. */
 import { DAY_MS } from '#common/time.ts';
-import { certificateName, type FleetName, fleetName } from '#contract/layout.ts';
+import type { HostStatus } from '#contract/host-status.ts';
+import { certificateName, type FleetName, fleetName, hostName } from '#contract/layout.ts';
 import { emptyManifest, type ManifestEntry, type PemRef } from '#contract/manifest.ts';
 import type { CertificateSpec, Config } from '../../../lambda/config/config.ts';
 import { parseConfig } from '../../../lambda/config/yaml.ts';
@@ -61,6 +62,19 @@ export function makeManifests(entries: readonly (readonly [FleetName, ManifestEn
       return [name, { manifest: { ...emptyManifest(name, noon), certificates }, etag: '"1"' }];
     }),
   );
+}
+
+export function makeHostStatus(host: string, changes: Partial<HostStatus> = {}): HostStatus {
+  return {
+    version: 1,
+    fleet,
+    host: hostName.parse(host),
+    reportedAt: noon.toISOString(),
+    agent: { version: '0.1.0' },
+    haproxy: [],
+    files: [],
+    ...changes,
+  };
 }
 
 /** A record of one leg; what belongs to the leg may be given flat. */

@@ -1,25 +1,18 @@
 // doctor and a bucket in S3, with a host's own rights: it finds what is missing, and tries nothing that is forbidden.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { openBucket } from '#storage/open.ts';
 import type { Finding } from '../../../../agent/doctor/finding.ts';
-import { type Aws, startAws } from '../../../aws/aws.ts';
+import { startAws } from '../../../aws/aws.ts';
 import { fleet, host } from '../../../support/agent/host.ts';
 import { publisher } from '../../../support/agent/publish.ts';
 import { makeStage, type Stage } from '../../../support/agent/stage.ts';
 import { setEnv } from '../../../support/env.ts';
 
-let aws: Aws;
-let restoreEnv: () => void;
-before(async () => {
-  aws = await startAws();
-  restoreEnv = setEnv(aws.administrator.env);
-  aws.s3.createBucket('certs');
-});
-after(() => {
-  restoreEnv();
-  return aws.stop();
-});
+const aws = await startAws();
+after(aws.stop);
+after(setEnv(aws.administrator.env));
+aws.s3.createBucket('certs');
 
 const allow = (action: string, key: string) => ({
   Effect: 'Allow',

@@ -4,10 +4,17 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { actionsOf, assertOk } from '../../../support/agent/assess.ts';
+import { twoBinds } from '../../../support/agent/configs.ts';
 import { serialOf } from '../../../support/agent/publish.ts';
 import { makeStage } from '../../../support/agent/stage.ts';
 import { haproxyVersions } from '../../../support/parts/haproxy.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
+
+/** HAProxy knows the directory by two names. */
+const twoNames = twoBinds(
+  `crt "\${PEMFLEET_CERTS_DIR}" strict-sni`,
+  `crt "\${PEMFLEET_CERTS_DIR}/./" strict-sni`,
+);
 
 for (const version of haproxyVersions) {
   test(`${version}: a certificate larger than one command is installed and waits for a reload, which serves it`, async (t) => {
@@ -79,7 +86,7 @@ for (const version of haproxyVersions) {
   });
 
   test(`${version}: one directory under two names is two copies: both are kept fresh`, async (t) => {
-    const stage = await makeStage(t, { version, configText: await twoNames() });
+    const stage = await makeStage(t, { version, configText: twoNames });
     const [a, b] = [stage.haproxy.httpsPort, stage.haproxy.httpPort];
     const flags = ['--handshake', `127.0.0.1:${a},127.0.0.1:${b}`];
     await stage.publish('shop', { names: ['shop.test'] });
@@ -130,19 +137,4 @@ function strictOpenssl(t: TestContext): string {
   const lines = ['openssl_conf = o', '[o]', 'ssl_conf = s', '[s]', 'system_default = d', '[d]'];
   writeFileSync(file, [...lines, 'CipherString = DEFAULT@SECLEVEL=3', ''].join('\n'));
   return file;
-}
-
-async function twoNames(): Promise<string> {
-  return `global
-  stats socket "\${PEMFLEET_SOCKET}" mode 600 level admin
-defaults
-  mode http
-  timeout connect 1s
-  timeout client 5s
-  timeout server 5s
-frontend a
-  bind "\${PEMFLEET_HTTPS_BIND}" ssl crt "\${PEMFLEET_CERTS_DIR}" strict-sni
-frontend b
-  bind "\${PEMFLEET_HTTP_BIND}" ssl crt "\${PEMFLEET_CERTS_DIR}/./" strict-sni
-`;
 }

@@ -6,6 +6,7 @@ import { assemble, MAX_PEM_BYTES, parse, verify } from '#contract/combined-pem.t
 import { PemRejected } from '#contract/errors.ts';
 import { base64Lines } from '../../../support/odd-certificates.ts';
 import { createPki } from '../../../support/parts/pki.ts';
+import { thrownBy } from '../../../support/thrown-by.ts';
 
 const pki = await createPki();
 const { leafPem, keyPem, combined } = await pki.issue({ names: ['a.test'] });
@@ -158,11 +159,5 @@ test('the size limit is in bytes and includes the limit itself', () => {
 });
 
 function rejection(work: () => unknown): PemRejected {
-  try {
-    work();
-  } catch (error) {
-    assert.ok(error instanceof PemRejected, `${error}`);
-    return error;
-  }
-  return assert.fail('nothing was refused');
+  return thrownBy(PemRejected, work);
 }

@@ -6,6 +6,7 @@ import { ContractError } from '#contract/errors.ts';
 import { parseHostStatus, serializeHostStatus } from '#contract/host-status.ts';
 import { fleetName, hostName } from '#contract/layout.ts';
 import { emptyManifest, parseManifest, serializeManifest } from '#contract/manifest.ts';
+import { thrownBy } from '../../../support/thrown-by.ts';
 
 const golden = (name: string) => readFileSync(`test/unit/lambda/contract/golden/${name}-v1.json`, 'utf8');
 const fleet = fleetName.parse('edge');
@@ -156,13 +157,7 @@ test('an empty manifest is a manifest', () => {
 });
 
 function refusal(work: () => unknown): ContractError {
-  try {
-    work();
-  } catch (error) {
-    assert.ok(error instanceof ContractError, `${error}`);
-    return error;
-  }
-  return assert.fail('nothing was refused');
+  return thrownBy(ContractError, work);
 }
 
 type Node = Record<string | number, unknown>;

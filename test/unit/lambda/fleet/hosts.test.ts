@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BucketError } from '#contract/errors.ts';
 import { type HostStatus, serializeHostStatus } from '#contract/host-status.ts';
-import { type FleetName, fleetName, hostName, layout } from '#contract/layout.ts';
+import { type FleetName, fleetName, layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import {
   readHostSummaries,
@@ -13,7 +13,7 @@ import {
 import { interposed } from '../../../support/bucket/interposed.ts';
 import { type MemoryBucket, memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
-import { fleet, named } from '../../../support/issuer/documents.ts';
+import { fleet, makeHostStatus, named } from '../../../support/issuer/documents.ts';
 
 const other = fleetName.parse('other');
 const fileOf = (file: string, state: 'served' | 'failed') => ({
@@ -24,17 +24,7 @@ const fileOf = (file: string, state: 'served' | 'failed') => ({
   wanted: { sha256: 'a'.repeat(64), serial: '0A' },
 });
 const statusOf = (host: string, changes: Partial<HostStatus> = {}): string =>
-  serializeHostStatus({
-    version: 1,
-    fleet,
-    host: hostName.parse(host),
-    reportedAt: noon.toISOString(),
-    agent: { version: '0.1.0' },
-    haproxy: [],
-    files: [],
-    manifest: '"m"',
-    ...changes,
-  });
+  serializeHostStatus(makeHostStatus(host, { manifest: '"m"', ...changes }));
 const keyOf = (host: string) => `${layout.statuses(fleet)}${host}.json`;
 
 async function bucketWith(...hosts: string[]): Promise<MemoryBucket> {

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS } from '#common/time.ts';
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
-import { fleetName, hostName } from '#contract/layout.ts';
+import { fleetName } from '#contract/layout.ts';
 import { emptyManifest, type Manifest, type ManifestEntry } from '#contract/manifest.ts';
 import { SILENT_AFTER_MS } from '../../../../lambda/fleet/behind.ts';
 import { reportFleet } from '../../../../lambda/fleet/report.ts';
 import { after, noon } from '../../../support/clock.ts';
-import { makeEntry, makePemRef, named } from '../../../support/issuer/documents.ts';
+import { makeEntry, makeHostStatus, makePemRef, named } from '../../../support/issuer/documents.ts';
 import { certificatesOf } from '../../../support/manifest.ts';
 
 const fleet = fleetName.parse('edge');
@@ -26,16 +26,8 @@ const fileOf = (changes: Partial<FileStatus> = {}): FileStatus => ({
   wanted: { sha256: current, serial: '0B' },
   ...changes,
 });
-const hostOf = (host: string, files: FileStatus[], changes: Partial<HostStatus> = {}): HostStatus => ({
-  version: 1,
-  fleet,
-  host: hostName.parse(host),
-  reportedAt: noon.toISOString(),
-  agent: { version: '0.1.0' },
-  haproxy: [],
-  files,
-  ...changes,
-});
+const hostOf = (host: string, files: FileStatus[], changes: Partial<HostStatus> = {}) =>
+  makeHostStatus(host, { fleet, files, ...changes });
 const report = (manifest: Manifest, ...statuses: HostStatus[]) =>
   reportFleet(manifest, { statuses, unreadable: [] }, noon);
 const error = { code: 'ERR_RUNTIME_REFUSED', message: 'unable to load' };

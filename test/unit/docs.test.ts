@@ -1,6 +1,7 @@
 /** The documents name every error code, event and key there is, and nothing that is gone. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -41,9 +42,14 @@ test('every event of the issuing side is documented, and no documented one is de
   assert.deepEqual([...inDocs].sort(), [...inCode].sort());
 });
 
+const PAGES = [
+  ...['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'test/aws/README.md'],
+  ...readdirSync(`${root}docs`).map((name) => `docs/${name}`),
+];
+
 test('links between the documents lead somewhere', () => {
-  for (const file of ['README.md', ...readdirSync(`${root}docs`).map((name) => `docs/${name}`)]) {
-    const folder = file.includes('/') ? `${root}docs/` : root;
+  for (const file of PAGES) {
+    const folder = `${root}${file}`.replace(/[^/]+$/, '');
     for (const [, target = ''] of read(file).matchAll(/\]\((?!https?:)([^)#]+)/g)) {
       assert.doesNotThrow(
         () => readdirSync(new URL('.', `file://${folder}${target}`)),
@@ -53,6 +59,24 @@ test('links between the documents lead somewhere', () => {
     }
   }
 });
+
+test('links to a heading lead to one', () => {
+  for (const file of PAGES) {
+    for (const [, target = '', anchor = ''] of read(file).matchAll(/\]\((?!https?:)([^)#]*)#([^)]+)\)/g)) {
+      const page = target === '' ? file : posix.join(posix.dirname(file), target);
+      const anchors = [...read(page).matchAll(/^#+ (.+)$/gm)].map(([, title = '']) => anchorOf(title));
+      assert.ok(anchors.includes(anchor), `${file} → ${page}#${anchor}`);
+    }
+  }
+});
+
+/** As GitHub derives it. */
+function anchorOf(title: string): string {
+  return title
+    .toLowerCase()
+    .replaceAll(/[^\w\- ]/g, '')
+    .replaceAll(' ', '-');
+}
 
 function existsIn(folder: string, target: string): boolean {
   const path = fileURLToPath(new URL(target, `file://${folder}`));

@@ -118,7 +118,7 @@ export function isHandshakeErrorCode(code: string): code is HandshakeErrorCode {
   return Object.hasOwn(HANDSHAKE, code);
 }
 
-/** What was asked of HAProxy, without what was sent along. */
+/** The command that HAProxy got, without its payload. */
 export interface RuntimeRequest {
   verb: string;
   filename?: string | undefined;
@@ -130,7 +130,7 @@ export interface RuntimeAnswer {
   firstLine?: string | undefined;
 }
 
-/** HAProxy did not do it, or could not be asked. */
+/** HAProxy did not do it, or could not be reached. */
 export class RuntimeCommandFailed extends Error {
   override name = 'RuntimeCommandFailed';
   readonly code: RuntimeErrorCode;
@@ -141,19 +141,24 @@ export class RuntimeCommandFailed extends Error {
 
   constructor(
     code: RuntimeErrorCode,
-    asked: RuntimeRequest,
+    { verb, filename }: RuntimeRequest,
     detail: string,
-    answer: RuntimeAnswer = {},
-    options?: ErrorOptions,
+    { answer, ...options }: ErrorOptions & { answer?: RuntimeAnswer } = {},
   ) {
-    const said = answer.firstLine === undefined ? '' : `; HAProxy said: ${answer.firstLine}`;
-    super(`${[asked.verb, asked.filename].filter(Boolean).join(' ')}: ${detail}${said}`, options);
+    const said = answer?.firstLine === undefined ? '' : `; HAProxy said: ${answer.firstLine}`;
+    super(`${[verb, filename].filter(Boolean).join(' ')}: ${detail}${said}`, options);
     this.code = code;
-    this.verb = asked.verb;
-    this.filename = asked.filename;
-    this.severity = answer.severity;
-    this.firstLine = answer.firstLine;
+    this.verb = verb;
+    this.filename = filename;
+    this.severity = answer?.severity;
+    this.firstLine = answer?.firstLine;
   }
+}
+
+/** The bind, and the name that the client asks it for (SNI). */
+export interface HandshakeTarget {
+  address: string;
+  servername: string;
 }
 
 /** The wire shows something else than what was loaded. */
@@ -162,10 +167,10 @@ export class HandshakeFailed extends Error {
   readonly code: HandshakeErrorCode;
   readonly address: string;
   readonly servername: string;
+
   constructor(
     code: HandshakeErrorCode,
-    address: string,
-    servername: string,
+    { address, servername }: HandshakeTarget,
     detail: string,
     options?: ErrorOptions,
   ) {

@@ -165,5 +165,5 @@ export function isCanonical(text: string | undefined): text is string {
 
 function reloaded(before: number, after: number, cause: unknown): RuntimeCommandFailed {
   const detail = `HAProxy was reloaded meanwhile (Pid ${before}, now ${after})`;
-  return new RuntimeCommandFailed('ERR_RUNTIME_RELOADED', { verb: 'show info' }, detail, {}, { cause });
+  return new RuntimeCommandFailed('ERR_RUNTIME_RELOADED', { verb: 'show info' }, detail, { cause });
 }

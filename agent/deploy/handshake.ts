@@ -7,7 +7,7 @@ import { connect, createSecureContext, type SecureContext, type TLSSocket } from
 import type { CombinedPem } from '#contract/combined-pem.ts';
 import type { DesiredFile } from '../desired/files.ts';
 import { servedNames } from '../desired/overlap.ts';
-import { HandshakeFailed, RuntimeCommandFailed } from '../errors.ts';
+import { HandshakeFailed, type HandshakeTarget, RuntimeCommandFailed } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
 
 const HANDSHAKE_TIMEOUT_MS = 5000;
@@ -50,8 +50,8 @@ export async function proveServed(
   const servername = servernameOf(pem, desired);
   if (servername === undefined) return [];
   for (const address of addresses) {
-    const chain = await handshake(address, servername, contextFor(desired));
-    check(chain, pem, address, servername);
+    const target = { address, servername };
+    check(await handshake(target, contextFor(desired)), pem, target);
   }
   return [...addresses];
 }
@@ -90,27 +90,24 @@ function once<T>(make: () => T): () => T {
   };
 }
 
-function handshake(
-  address: string,
-  servername: string,
-  secureContext: SecureContext,
-): Promise<X509Certificate[]> {
-  const { host, port } = splitAddress(address);
+function handshake(target: HandshakeTarget, secureContext: SecureContext): Promise<X509Certificate[]> {
+  const { host, port } = splitAddress(target.address);
+  const { servername } = target;
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port, servername, secureContext, rejectUnauthorized: false });
     const deadline = setTimeout(() => {
       const detail = `not finished within ${HANDSHAKE_TIMEOUT_MS} ms`;
-      socket.destroy(new HandshakeFailed('ERR_HANDSHAKE_TIMEOUT', address, servername, detail));
+      socket.destroy(new HandshakeFailed('ERR_HANDSHAKE_TIMEOUT', target, detail));
     }, HANDSHAKE_TIMEOUT_MS);
     socket.on('secureConnect', () => {
       resolve(chainOf(socket.getPeerX509Certificate()));
       clearTimeout(deadline);
       leave(socket);
     });
-    socket.on('error', (error) => reject(asHandshakeFailed(error, address, servername)));
+    socket.on('error', (error) => reject(asHandshakeFailed(error, target)));
     socket.on('close', () => {
       clearTimeout(deadline);
-      reject(refused(address, servername));
+      reject(refused(target));
     });
   });
 }
@@ -121,20 +118,15 @@ function leave(socket: TLSSocket): void {
   socket.setTimeout(HANDSHAKE_TIMEOUT_MS, () => socket.destroy());
 }
 
-function check(
-  chain: readonly X509Certificate[],
-  pem: CombinedPem,
-  address: string,
-  servername: string,
-): void {
+function check(chain: readonly X509Certificate[], pem: CombinedPem, target: HandshakeTarget): void {
   const [wanted, seen] = [sha1Of(pem), chain[0]?.fingerprint.replaceAll(':', '')];
   if (wanted !== seen) {
     const detail = `wanted serial ${pem.leaf.serialNumber}, saw ${chain[0]?.serialNumber}: another certificate with this name, or an old worker, answers there`;
-    throw new HandshakeFailed('ERR_HANDSHAKE_CERTIFICATE', address, servername, detail);
+    throw new HandshakeFailed('ERR_HANDSHAKE_CERTIFICATE', target, detail);
   }
   if (chain.length === pem.chain.length) return;
   const detail = `wanted a chain of ${pem.chain.length}, saw ${chain.length}`;
-  throw new HandshakeFailed('ERR_HANDSHAKE_CHAIN', address, servername, detail);
+  throw new HandshakeFailed('ERR_HANDSHAKE_CHAIN', target, detail);
 }
 
 /** What was sent, and nothing that Node knows besides. */
@@ -144,20 +136,16 @@ function chainOf(leaf: X509Certificate | undefined): X509Certificate[] {
   return chain;
 }
 
-function asHandshakeFailed(
-  error: NodeJS.ErrnoException,
-  address: string,
-  servername: string,
-): HandshakeFailed {
+function asHandshakeFailed(error: NodeJS.ErrnoException, target: HandshakeTarget): HandshakeFailed {
   if (error instanceof HandshakeFailed) return error;
-  if (error.syscall !== 'connect') return refused(address, servername, error);
+  if (error.syscall !== 'connect') return refused(target, error);
   const detail = `${error.code}: does HAProxy bind there? Set haproxy.handshake to its binds, or to []`;
-  return new HandshakeFailed('ERR_HANDSHAKE_CONNECT', address, servername, detail, { cause: error });
+  return new HandshakeFailed('ERR_HANDSHAKE_CONNECT', target, detail, { cause: error });
 }
 
-function refused(address: string, servername: string, cause?: NodeJS.ErrnoException): HandshakeFailed {
+function refused(target: HandshakeTarget, cause?: NodeJS.ErrnoException): HandshakeFailed {
   const detail = `refused (${cause?.code ?? 'closed'}): no certificate for this name on that bind`;
-  return new HandshakeFailed('ERR_HANDSHAKE_REFUSED', address, servername, detail, { cause });
+  return new HandshakeFailed('ERR_HANDSHAKE_REFUSED', target, detail, { cause });
 }
 
 function sha1Of({ leaf }: CombinedPem): string {

@@ -149,6 +149,6 @@ export async function alignCrtList(
 }
 
 function cannotAdd(place: RuntimeFile): RuntimeCommandFailed {
-  const asked = { verb: 'add ssl crt-list', filename: place.filename };
-  return new RuntimeCommandFailed('ERR_RUNTIME_CRT_LIST', asked, reasonNotToAdd(place));
+  const request = { verb: 'add ssl crt-list', filename: place.filename };
+  return new RuntimeCommandFailed('ERR_RUNTIME_CRT_LIST', request, reasonNotToAdd(place));
 }

@@ -2,7 +2,6 @@
  * A self-signed certificate without a library: node:crypto signs, but cannot write X.509 (RFC 5280 §4.1), and
  * @peculiar/x509 would be half of the agent's size again for one placeholder.
  */
-
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import { encode, TAG } from '#common/der.ts';
 

@@ -57,13 +57,9 @@ function noSocket(
   cause?: HandshakeFailed,
 ): RuntimeCommandFailed {
   const detail = `there is no stats socket to load it through (${codeOf(blocker)}): ${rest}`;
-  return new RuntimeCommandFailed(
-    'ERR_RUNTIME_NO_SOCKET',
-    { verb: 'set ssl cert', filename: file },
-    detail,
-    {},
-    { cause },
-  );
+  return new RuntimeCommandFailed('ERR_RUNTIME_NO_SOCKET', { verb: 'set ssl cert', filename: file }, detail, {
+    cause,
+  });
 }
 
 /** Of those that wait for a reload; one that is handed out is enough. */

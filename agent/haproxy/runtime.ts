@@ -143,15 +143,15 @@ export class Runtime {
    * @returns what HAProxy then shows
    */
   async addToCrtList(crtList: string, filename: string, tail = ''): Promise<CertificateStatus | undefined> {
-    const asked = { verb: 'add ssl crt-list', operands: [crtList, filename] };
-    const line = { ...asked, operands: [crtList], payload: `${crtListLine(filename, tail)}\n` };
-    const answer = await (tail === '' ? this.#ask(asked, showing(filename)) : this.#ask(line));
+    const request = { verb: 'add ssl crt-list', operands: [crtList, filename] };
+    const line = { ...request, operands: [crtList], payload: `${crtListLine(filename, tail)}\n` };
+    const answer = await (tail === '' ? this.#ask(request, showing(filename)) : this.#ask(line));
     const isThere = answer.text.endsWith('file already exists in this directory!');
     if (isThere || isSuccess(answer)) return this.#shownAmong(answer.next, 0, [filename]);
     // Such as "ocsp-update", which belongs to the file: only a reload can change it.
     const isForReload = answer.text.includes('incompatible parameters');
     const code = isForReload ? 'ERR_RUNTIME_CRT_LIST' : 'ERR_RUNTIME_REFUSED';
-    throw failed(code, asked, answer, reasonIn(answer));
+    throw failed(code, request, answer, reasonIn(answer));
   }
 
   /** @param line of the entry, where the file has several */

@@ -60,20 +60,20 @@ export function openSocket({ path, timeoutMs }: SocketOptions): RuntimeSocket {
   const options = { path: socketPathOf(path), timeoutMs, isMaster };
   const [prefix, separator] = isMaster ? [TO_WORKER, `;${TO_WORKER}`] : [PREFIX, ';'];
   return async (command, ...next) => {
-    const asked = askedOf(command);
+    const request = requestOf(command);
     const commands = [command, ...next];
     const sent = `${prefix}${commands.map(textOf).join(separator)}\n`;
-    checkSize(Buffer.byteLength(sent), asked, command.maxBytes);
-    const received = await exchange(sent, asked, options);
+    checkSize(Buffer.byteLength(sent), request, command.maxBytes);
+    const received = await exchange(sent, request, options);
     const mayBeCut = commands.some((one) => one.mayBeCut);
-    const body = bodyOf(isMaster && received !== '' ? `\n${received}` : received, asked, mayBeCut);
+    const body = bodyOf(isMaster && received !== '' ? `\n${received}` : received, request, mayBeCut);
     const [text = '', ...texts] = next.length === 0 ? [body] : body.split('\n\n');
-    const answers = texts.map((one, index) => answerIn(one, askedOf(next[index] ?? command)));
-    return { ...answerIn(text, asked), next: answers };
+    const answers = texts.map((one, index) => answerIn(one, requestOf(next[index] ?? command)));
+    return { ...answerIn(text, request), next: answers };
   };
 }
 
-const askedOf = ({ verb, operands }: RuntimeCommand): RuntimeRequest => ({
+const requestOf = ({ verb, operands }: RuntimeCommand): RuntimeRequest => ({
   verb,
   filename: operands?.at(-1),
 });
@@ -89,15 +89,15 @@ export function firstLineOf({ text, severity }: Answer): RuntimeAnswer {
   return { severity, firstLine: line.startsWith('Unknown command') ? 'Unknown command' : line.slice(0, 300) };
 }
 
-function checkSize(bytes: number, asked: RuntimeRequest, maxBytes = Number.POSITIVE_INFINITY): void {
+function checkSize(bytes: number, request: RuntimeRequest, maxBytes = Number.POSITIVE_INFINITY): void {
   if (bytes <= maxBytes) return;
   const detail = `${bytes} bytes with the command, HAProxy takes ${maxBytes}: reload it, or raise its tune.bufsize and the agent's haproxy.bufsize`;
-  throw new RuntimeCommandFailed('ERR_RUNTIME_PAYLOAD_SIZE', asked, detail);
+  throw new RuntimeCommandFailed('ERR_RUNTIME_PAYLOAD_SIZE', request, detail);
 }
 
 function exchange(
   sent: string,
-  asked: RuntimeRequest,
+  request: RuntimeRequest,
   { path, timeoutMs, isMaster }: SocketOptions & { isMaster: boolean },
 ): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -105,14 +105,14 @@ function exchange(
     const socket = createConnection({ path });
     const deadline = setTimeout(() => {
       const detail = `no whole answer within ${timeoutMs} ms`;
-      socket.destroy(new RuntimeCommandFailed('ERR_RUNTIME_TIMEOUT', asked, detail));
+      socket.destroy(new RuntimeCommandFailed('ERR_RUNTIME_TIMEOUT', request, detail));
     }, timeoutMs);
     // The master keeps the connection until we have said all.
     socket.on('connect', () => (isMaster ? socket.end(sent) : socket.write(sent)));
     socket.on('data', (chunk) => chunks.push(chunk));
     socket.on('error', (error) => {
       clearTimeout(deadline);
-      reject(error instanceof RuntimeCommandFailed ? error : connectionFailed(error, asked, path));
+      reject(error instanceof RuntimeCommandFailed ? error : connectionFailed(error, request, path));
     });
     socket.on('close', () => {
       clearTimeout(deadline);
@@ -122,16 +122,16 @@ function exchange(
 }
 
 /** A whole answer: the prefix's empty line, the text, an empty line. Anything shorter was cut off. */
-function bodyOf(received: string, asked: RuntimeRequest, mayBeCut: boolean): string {
+function bodyOf(received: string, request: RuntimeRequest, mayBeCut: boolean): string {
   const isCut = mayBeCut && received.length > MIN_BUFSIZE && received.endsWith('\n');
   if (received.startsWith('\n') && (received.endsWith('\n\n') || isCut))
     return received.slice(1).replace(/\n+$/, '');
   const seen = received === '' ? 'an empty answer' : 'an answer without its end';
   const detail = `${seen}: HAProxy stopped or cut it off`;
-  throw new RuntimeCommandFailed('ERR_RUNTIME_SHORT_ANSWER', asked, detail);
+  throw new RuntimeCommandFailed('ERR_RUNTIME_SHORT_ANSWER', request, detail);
 }
 
-function answerIn(body: string, asked: RuntimeRequest): Answer {
+function answerIn(body: string, request: RuntimeRequest): Answer {
   const severity = /^\[(\d)\]: /.exec(body)?.[1];
   const answer = {
     text: body.replace(/^\[\d\]: /, ''),
@@ -139,18 +139,18 @@ function answerIn(body: string, asked: RuntimeRequest): Answer {
   };
   if (answer.text.startsWith('Permission denied')) {
     const hint = 'the socket\'s level is not admin: write "level admin" on its "stats socket" line';
-    throw new RuntimeCommandFailed('ERR_RUNTIME_NOT_ADMIN', asked, hint, firstLineOf(answer));
+    throw new RuntimeCommandFailed('ERR_RUNTIME_NOT_ADMIN', request, hint, { answer: firstLineOf(answer) });
   }
   if (answer.severity === 6 || /^Unknown command\b/.test(answer.text)) {
     const hint = 'this HAProxy does not know the command';
-    throw new RuntimeCommandFailed('ERR_RUNTIME_UNSUPPORTED', asked, hint, firstLineOf(answer));
+    throw new RuntimeCommandFailed('ERR_RUNTIME_UNSUPPORTED', request, hint, { answer: firstLineOf(answer) });
   }
   return answer;
 }
 
 function connectionFailed(
   error: NodeJS.ErrnoException,
-  asked: RuntimeRequest,
+  request: RuntimeRequest,
   path: string,
 ): RuntimeCommandFailed {
   const known: Record<string, [RuntimeErrorCode, string]> = {
@@ -163,7 +163,7 @@ function connectionFailed(
     ],
   };
   const [code, hint] = known[error.code ?? ''] ?? ['ERR_RUNTIME_SOCKET_IO', `failed with ${error.code}`];
-  return new RuntimeCommandFailed(code, asked, `${path} ${hint}`, {}, { cause: error });
+  return new RuntimeCommandFailed(code, request, `${path} ${hint}`, { cause: error });
 }
 
 /** HAProxy splits words at spaces. `;` and line feeds cannot be escaped: config.ts refuses them in names. */

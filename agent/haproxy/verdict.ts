@@ -38,6 +38,6 @@ export function failed(
   answer: Answer,
   detail = 'unexpected answer',
 ): RuntimeCommandFailed {
-  const asked = { verb: command.verb, filename: command.operands?.at(-1) };
-  return new RuntimeCommandFailed(code, asked, detail, firstLineOf(answer));
+  const request = { verb: command.verb, filename: command.operands?.at(-1) };
+  return new RuntimeCommandFailed(code, request, detail, { answer: firstLineOf(answer) });
 }

@@ -114,5 +114,5 @@ async function prove(desired: DesiredFile, { haproxy }: AgentConfig): Promise<st
   if (names.some((name) => !shadows.has(name)) || names.length === 0)
     return proveServed(handshake, desired, pem);
   const detail = `${shadows.get(first)} has this name too and comes first; ${desired.file} has no name of its own: take one of the two out, or give it a name`;
-  throw new HandshakeFailed('ERR_HANDSHAKE_OVERLAP', 'any bind', first, detail);
+  throw new HandshakeFailed('ERR_HANDSHAKE_OVERLAP', { address: 'any bind', servername: first }, detail);
 }

@@ -107,7 +107,8 @@ test('another publication begins to count anew', () => {
 
 test('a handshake is tried again after 10 minutes at most', () => {
   const failure = { sha256: sha, code: 'ERR_X', message: 'm', attempts: 7, notBefore: now.toISOString() };
-  const error = new HandshakeFailed('ERR_HANDSHAKE_CONNECT', '127.0.0.1:443', 'a.test', 'refused');
+  const target = { address: '127.0.0.1:443', servername: 'a.test' };
+  const error = new HandshakeFailed('ERR_HANDSHAKE_CONNECT', target, 'refused');
 
   const record = after(failedOutcome(action('prove'), error), {
     'shop.pem': { certificate, written: [sha], failure },

@@ -1,4 +1,4 @@
-/** What a pass is about to do with one file, how far it got, and how it ended. */
+/** What a pass does with one file, what of it was done, and how it ended. */
 import type { DesiredFile } from '../desired/files.ts';
 import type { RuntimeErrorCode } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
@@ -11,13 +11,13 @@ export interface DiskFile {
 }
 
 export type LoadingKind =
-  /** Fetch, write, load: not there yet; another one published; changed or gone behind our back. */
+  /** Fetch, write, load: the file is not there yet; a new one is published; it was changed or deleted. */
   | 'install'
   | 'update'
   | 'repair'
   /** The file is right, HAProxy does not hold it. */
   | 'load'
-  /** The certificate is right; its OCSP response is not: another one published, expired, unknown to HAProxy. */
+  /** The certificate is right; its OCSP response is not: a new one is published, it has expired, HAProxy lacks it. */
   | 'staple'
   /** The certificate is right; its line in the crt-list file, or HAProxy's entry of it, is not. */
   | 'list';

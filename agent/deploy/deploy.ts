@@ -1,6 +1,6 @@
 /**
- * One certificate into HAProxy: load → prove. Its file was there before, so that a reload in between reads the new
- * one; what HAProxy refuses is taken back, on disk and at run time.
+ * Loads one certificate into HAProxy, then proves it by a handshake. Its file is there before, so that a reload in
+ * between reads the new one; what HAProxy refuses is undone, on disk and at run time.
  */
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -22,7 +22,7 @@ import { checkStaple } from './staple.ts';
 import { proveWithoutSocket } from './without-socket.ts';
 
 /**
- * Its file is there already, and its line in the crt-list: all that can be done where HAProxy is not seen.
+ * File and crt-list line are written already: nothing else can be done for a HAProxy without a stats socket.
  * @throws DeployFailed, or what blocks the host
  */
 export async function loadCertificate(file: InstalledFile, view: HostView): Promise<Deployed> {
@@ -40,7 +40,7 @@ export async function loadCertificate(file: InstalledFile, view: HostView): Prom
   }
 }
 
-/** On the wire, once HAProxy has it; with names that others have too, at the end of the pass. */
+/** Makes the handshakes, unless other files share its names: those are proved together, at the end of the pass. */
 export async function proveCertificate(
   { action, pem, deployed }: InstalledFile,
   view: HostView,
@@ -51,16 +51,17 @@ export async function proveCertificate(
   return { ...deployed, handshakes: await proveServed(view.config.haproxy.handshake, desired, pem) };
 }
 
-/** A file of ours that the manifest no longer wants, out of HAProxy: else it would serve it on. */
+/** A file that the manifest no longer names, which HAProxy would still serve. */
 export async function unloadFromHaproxy(
   { file }: Action,
   view: HostView,
   showCrtList: ShowCrtList,
 ): Promise<void> {
-  for (const place of view.haproxy?.files.get(file) ?? []) await unload(view.runtime, place, showCrtList);
+  for (const runtimeFile of view.haproxy?.files.get(file) ?? [])
+    await unload(view.runtime, runtimeFile, showCrtList);
 }
 
-/** Once no line of a crt-list names it: HAProxy would not start. */
+/** To call when no line of a crt-list names the file any more: with such a line HAProxy does not start. */
 export async function removeFile({ file }: Action, view: HostView): Promise<void> {
   const path = join(view.config.haproxy.certsDir, file);
   for (const ours of [path, stapleFileOf(path)]) {
@@ -71,34 +72,35 @@ export async function removeFile({ file }: Action, view: HostView): Promise<void
 
 async function loadEverywhere(file: InstalledFile, view: SeenHost): Promise<Deployed> {
   let { deployed } = file;
-  const places = view.haproxy.files.get(file.action.file) ?? [];
+  const runtimeFiles = view.haproxy.files.get(file.action.file) ?? [];
   try {
-    for (const place of places) deployed = await loadInto(place, { ...file, deployed }, view);
+    for (const runtimeFile of runtimeFiles)
+      deployed = await loadInto(runtimeFile, { ...file, deployed }, view);
     return deployed;
   } catch (error) {
     const failure = DeployFailed.from(error, deployed);
     if (reactionTo(failure.cause) !== 'refused') throw failure;
-    throw new DeployFailed(failure.cause, await restorePrevious(failure, file, places, view));
+    throw new DeployFailed(failure.cause, await restorePrevious(failure, file, runtimeFiles, view));
   }
 }
 
-async function loadInto(place: RuntimeFile, file: InstalledFile, view: SeenHost): Promise<Deployed> {
+async function loadInto(runtimeFile: RuntimeFile, file: InstalledFile, view: SeenHost): Promise<Deployed> {
   const { action, text, staple } = file;
-  const isServed = isServing(place, action.desired);
+  const isServed = isServing(runtimeFile, action.desired);
   let { deployed } = file;
   try {
     let shown: CertificateStatus | undefined;
     if (!isServed || (action.kind === 'staple' && staple !== undefined)) {
-      const loaded = await loaderOf(view).load(place, { text, staple, isServed }, deployed);
+      const loaded = await loaderOf(view).load(runtimeFile, { text, staple, isServed }, deployed);
       shown = loaded.shown;
       deployed = { ...loaded.deployed, isLoaded: true };
     } else {
-      shown = await view.runtime.showCertificate(place.filename);
+      shown = await view.runtime.showCertificate(runtimeFile.filename);
     }
-    if (needsListing(place) && (await alignCrtList(view.runtime, place)))
+    if (needsListing(runtimeFile) && (await alignCrtList(view.runtime, runtimeFile)))
       deployed = { ...deployed, isLoaded: true };
-    deployed = { ...deployed, certificate: readBack(shown, place.filename, file.pem) };
-    return checkStaple(deployed, place.filename);
+    deployed = { ...deployed, certificate: readBack(shown, runtimeFile.filename, file.pem) };
+    return checkStaple(deployed, runtimeFile.filename);
   } catch (error) {
     throw DeployFailed.from(error, deployed);
   }
@@ -107,34 +109,37 @@ async function loadInto(place: RuntimeFile, file: InstalledFile, view: SeenHost)
 const loaderOf = ({ runtime, haproxy }: SeenHost) => new Loader(runtime, haproxy.capabilities);
 
 /**
- * HAProxy has refused: the old file, and the old certificate in each place that took the new one already.
+ * HAProxy has refused. Restores the old file, and the old certificate under each name that has taken the new one.
  * @returns what is left of the deployment
  */
 async function restorePrevious(
   { cause: refusal, deployed }: DeployFailed,
   { path, action }: InstalledFile,
-  places: readonly RuntimeFile[],
+  runtimeFiles: readonly RuntimeFile[],
   view: SeenHost,
 ): Promise<Deployed> {
   let restored = deployed;
   try {
     const { pid } = await view.runtime.showInfo();
     if (pid !== view.haproxy.process.pid) throw reloaded(view.haproxy.process.pid, pid, refusal);
-    await putBackTails(path, places, view.crtListFile);
-    // Served already, it is not the PEM that was refused.
-    if (!places.some((place) => isServing(place, action.desired))) {
+    await restoreTails(path, runtimeFiles, view.crtListFile);
+    // A PEM that HAProxy serves already is not what it has refused.
+    if (!runtimeFiles.some((runtimeFile) => isServing(runtimeFile, action.desired))) {
       await restorePreviousFile(path, deployed.isWritten || codeOf(refusal) === 'ERR_RUNTIME_REFUSED');
       await restorePreviousFile(stapleFileOf(path), deployed.isWritten);
     }
     const text = await readFile(path, 'utf8').catch(() => undefined);
     const staple = await readFile(stapleFileOf(path)).catch(() => undefined);
-    for (const place of places) {
-      const shown = await view.runtime.showCertificate(place.filename);
-      if (place.certificate?.status !== 'Used') await unload(view.runtime, place);
-      else if (shown?.serial !== place.certificate.serial && isCanonical(text))
-        restored = (await loaderOf(view).load(place, { text, staple }, restored)).deployed;
-      if (place.entries?.length)
-        await alignCrtList(view.runtime, { ...place, tails: place.entries.map(({ tail }) => tail) });
+    for (const runtimeFile of runtimeFiles) {
+      const shown = await view.runtime.showCertificate(runtimeFile.filename);
+      if (runtimeFile.certificate?.status !== 'Used') await unload(view.runtime, runtimeFile);
+      else if (shown?.serial !== runtimeFile.certificate.serial && isCanonical(text))
+        restored = (await loaderOf(view).load(runtimeFile, { text, staple }, restored)).deployed;
+      if (runtimeFile.entries?.length)
+        await alignCrtList(view.runtime, {
+          ...runtimeFile,
+          tails: runtimeFile.entries.map(({ tail }) => tail),
+        });
     }
     return { ...restored, isWritten: false, isLoaded: false };
   } catch (error) {
@@ -142,19 +147,19 @@ async function restorePrevious(
   }
 }
 
-/** The lines that HAProxy has taken before: one that it refuses would stop its next start. */
-async function putBackTails(
+/** Restores the lines that HAProxy has accepted before: one that it refuses would stop its next start. */
+async function restoreTails(
   path: string,
-  places: readonly RuntimeFile[],
+  runtimeFiles: readonly RuntimeFile[],
   crtListFile: CrtListFile | undefined,
 ): Promise<void> {
-  const entries = places.flatMap((place) => place.entries ?? []);
-  if (crtListFile === undefined || !places.some((place) => place.entries)) return;
+  const entries = runtimeFiles.flatMap((runtimeFile) => runtimeFile.entries ?? []);
+  if (crtListFile === undefined || !runtimeFiles.some((runtimeFile) => runtimeFile.entries)) return;
   const tails = entries.map(({ tail }) => tail);
   await writeTails(crtListFile, new Map([[basename(path), tails]]));
 }
 
-/** Somebody else's file may hold blank lines, which would end the payload early: it is not sent. */
+/** A file of another program may hold blank lines, which would end the payload early: it is not sent. */
 export function isCanonical(text: string | undefined): text is string {
   try {
     return text !== undefined && parse(text).chain.length > 0;

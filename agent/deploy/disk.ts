@@ -1,4 +1,4 @@
-/** What is in HAProxy's directory: only our own files are ever opened. */
+/** What HAProxy's directory holds of our files; others are never opened. */
 import { constants, lstatSync, readFileSync } from 'node:fs';
 import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -28,12 +28,12 @@ export async function checkDirectory(certsDir: string): Promise<void> {
   }
 }
 
-/** Signals, the watchdog and HAProxy's answers, which have a deadline, are heard in between. */
+/** After so many files, signals, the watchdog and HAProxy's answers, which have a deadline, get their time. */
 const AT_A_STRETCH = 10;
 
 /**
- * Read without the thread pool: small files in the page cache, of which 10,000 would cost seconds of processor time
- * there and a tenth of it here.
+ * Reads without the thread pool, where 10,000 small files of the page cache would cost seconds of processor time:
+ * here they cost a tenth.
  */
 export async function viewDisk(
   certsDir: string,
@@ -41,22 +41,22 @@ export async function viewDisk(
   pem: PemMode,
 ): Promise<Map<string, DiskFile>> {
   const names = new Set(await readdir(certsDir).catch(missingAsEmpty));
-  const there = [...files].filter((file) => names.has(file));
-  const seen = new Map<string, DiskFile>();
-  for (const [index, file] of there.entries()) {
+  const present = [...files].filter((file) => names.has(file));
+  const disk = new Map<string, DiskFile>();
+  for (const [index, file] of present.entries()) {
     if (index % AT_A_STRETCH === 0) await setImmediate();
-    const found = viewFile(join(certsDir, file), pem);
-    if (found !== undefined) seen.set(file, found);
+    const view = viewFile(join(certsDir, file), pem);
+    if (view !== undefined) disk.set(file, view);
   }
-  return seen;
+  return disk;
 }
 
 function viewFile(path: string, pem: PemMode): DiskFile | undefined {
   try {
     return { sha256: digest(readFileSync(path)), isGuarded: isGuarded(path, pem) };
   } catch (error) {
-    const isGone = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    return isGone ? undefined : { sha256: '', isGuarded: false };
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    return isMissing ? undefined : { sha256: '', isGuarded: false };
   }
 }
 

@@ -1,4 +1,4 @@
-/** One certificate to this host: fetch → verify → install. HAProxy hears of it when its file is there. */
+/** Brings one certificate to this host: fetch → verify → install. HAProxy gets it when its file is there. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CombinedPem, digest, verify } from '#contract/combined-pem.ts';
@@ -18,7 +18,7 @@ export interface InstalledFile {
   pem: CombinedPem;
   text: string;
   staple: Buffer | undefined;
-  /** What HAProxy may have as its OCSP response is of another certificate or time. */
+  /** The OCSP response that HAProxy may have is that of an earlier certificate, or an older one. */
   isStapleStale: boolean;
   deployed: Deployed;
 }

@@ -1,6 +1,6 @@
 /**
- * Success is what is shown, not what was said: HAProxy's own description of the file, then the certificate
- * that a TLS client gets from each bind (it also sees overlapping names, second copies and old workers).
+ * Success is what HAProxy shows, not what it says: its description of the file, then the certificate that a TLS client
+ * gets from each bind (which also shows overlapping names, second copies and old workers).
  */
 import type { X509Certificate } from 'node:crypto';
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
@@ -11,34 +11,34 @@ import { HandshakeFailed, type HandshakeTarget, RuntimeCommandFailed } from '../
 import type { CertificateStatus } from '../haproxy/answers.ts';
 
 const HANDSHAKE_TIMEOUT_MS = 5000;
-/** A label that nobody uses, to ask for a wildcard. */
+/** A label that no certificate names, to ask for a wildcard. */
 const PROOF_LABEL = 'pemfleet-proof';
 
 /**
- * @param seen HAProxy's description, after all was said
+ * @param shown HAProxy's description, read after the commit
  * @throws RuntimeCommandFailed `ERR_RUNTIME_READ_BACK`
  */
 export function readBack(
-  seen: CertificateStatus | undefined,
+  shown: CertificateStatus | undefined,
   filename: string,
   pem: CombinedPem,
 ): CertificateStatus {
   const wanted = { serial: pem.leaf.serialNumber, fingerprint: sha1Of(pem), chainLength: pem.chain.length };
   // What HAProxy's answer lacks (too many names), the handshake proves.
-  const { serial, sha1Fingerprint = wanted.fingerprint, chainLength = wanted.chainLength } = seen ?? {};
+  const { serial, sha1Fingerprint = wanted.fingerprint, chainLength = wanted.chainLength } = shown ?? {};
   const isSame = sha1Fingerprint === wanted.fingerprint && chainLength === wanted.chainLength;
-  if (seen?.status === 'Used' && serial === wanted.serial && isSame) return seen;
-  const shown = seen ? `${seen.status} ${sha1Fingerprint}, ${chainLength} certificates` : 'nothing';
-  const detail = `wanted Used ${wanted.fingerprint}, ${wanted.chainLength} certificates, saw ${shown}`;
+  if (shown?.status === 'Used' && serial === wanted.serial && isSame) return shown;
+  const saw = shown ? `${shown.status} ${sha1Fingerprint}, ${chainLength} certificates` : 'nothing';
+  const detail = `wanted Used ${wanted.fingerprint}, ${wanted.chainLength} certificates, saw ${saw}`;
   throw new RuntimeCommandFailed('ERR_RUNTIME_READ_BACK', { verb: 'show ssl cert', filename }, detail);
 }
 
-/** What tells by which name and which kind of key it is handed out. */
+/** What decides by which name and which kind of key HAProxy hands it out. */
 type Proved = Pick<DesiredFile, 'keyType' | 'isPair' | 'listing' | 'shadows'>;
 
 /**
- * One handshake with each address. Nothing is proved for a certificate without a DNS name: SNI carries no
- * IP address (RFC 6066 §3).
+ * Makes one handshake with each address. It proves nothing for a certificate without a DNS name: SNI carries no IP
+ * address (RFC 6066 §3).
  * @returns the addresses that handed out this certificate
  * @throws HandshakeFailed
  */
@@ -56,7 +56,7 @@ export async function proveServed(
   return [...addresses];
 }
 
-/** The first DNS name of the leaf itself that no other certificate is served for, a plain one before a wildcard. */
+/** The leaf's first DNS name for which HAProxy hands out no other certificate; a plain one before a wildcard. */
 function servernameOf({ leaf }: CombinedPem, { listing, shadows }: Proved): string | undefined {
   const entries = leaf.subjectAltName?.split(', ') ?? [];
   const identifiers = entries
@@ -69,13 +69,13 @@ function servernameOf({ leaf }: CombinedPem, { listing, shadows }: Proved): stri
   return name?.replace(/^\*\./, `${PROOF_LABEL}.`).toLowerCase();
 }
 
-/** Of an RSA and ECDSA pair, HAProxy hands out the half that the client's signature algorithms ask for. */
+/** HAProxy hands out the half of an RSA and ECDSA pair that the client's signature algorithms ask for. */
 function contextFor({ isPair, keyType }: Proved): SecureContext {
   if (!isPair) return contexts.any();
   return keyType.startsWith('rsa') ? contexts.rsa() : contexts.ecdsa();
 }
 
-/** `ca: []`: nothing is trusted, so Node's own roots need not be read. Making one takes longer than to shake hands. */
+/** `ca: []`: nothing is trusted, so that Node reads no roots. To make a context takes longer than a handshake. */
 const contexts = {
   any: once(() => createSecureContext({ ca: [] })),
   rsa: once(() => createSecureContext({ ca: [], sigalgs: 'RSA-PSS+SHA256:RSA+SHA256:RSA+SHA384' })),
@@ -112,15 +112,15 @@ function handshake(target: HandshakeTarget, secureContext: SecureContext): Promi
   });
 }
 
-/** Not destroyed at once: HAProxy would log a failed handshake. */
+/** Ends the connection instead of destroying it, which HAProxy would log as a failed handshake. */
 function leave(socket: TLSSocket): void {
   socket.unref().resume().end();
   socket.setTimeout(HANDSHAKE_TIMEOUT_MS, () => socket.destroy());
 }
 
 function check(chain: readonly X509Certificate[], pem: CombinedPem, target: HandshakeTarget): void {
-  const [wanted, seen] = [sha1Of(pem), chain[0]?.fingerprint.replaceAll(':', '')];
-  if (wanted !== seen) {
+  const [wanted, saw] = [sha1Of(pem), chain[0]?.fingerprint.replaceAll(':', '')];
+  if (wanted !== saw) {
     const detail = `wanted serial ${pem.leaf.serialNumber}, saw ${chain[0]?.serialNumber}: another certificate with this name, or an old worker, answers there`;
     throw new HandshakeFailed('ERR_HANDSHAKE_CERTIFICATE', target, detail);
   }
@@ -129,7 +129,7 @@ function check(chain: readonly X509Certificate[], pem: CombinedPem, target: Hand
   throw new HandshakeFailed('ERR_HANDSHAKE_CHAIN', target, detail);
 }
 
-/** What was sent, and nothing that Node knows besides. */
+/** The certificates that the peer has sent, without those that Node knows. */
 function chainOf(leaf: X509Certificate | undefined): X509Certificate[] {
   const chain: X509Certificate[] = [];
   for (let next = leaf; next !== undefined; next = next.issuerCertificate) chain.push(next);

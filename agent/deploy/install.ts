@@ -1,6 +1,6 @@
 /**
- * A combined PEM into HAProxy's directory, whole or not at all. The content before it stays beside it as a
- * dot-file (which HAProxy skips) until HAProxy has taken the new one: a refusal, even after a kill, puts it back.
+ * Writes a combined PEM into HAProxy's directory, whole or not at all. The previous content stays beside it in a
+ * dot-file (which HAProxy skips) until HAProxy has taken the new one, so that a refusal, even after a kill, restores it.
  */
 import { link, readdir, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -11,7 +11,7 @@ import type { PemMode } from './disk.ts';
 
 const PREVIOUS_SUFFIX = '.pemfleet-previous';
 
-/** @throws HostError `ERR_INSTALL`: disk full, a directory in the way; tried again with each pass */
+/** @throws HostError `ERR_INSTALL`: the disk is full, a directory has that name; each pass tries again */
 export async function install(path: string, body: Buffer, { mode, uid, gid }: PemMode): Promise<void> {
   const owner = { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) };
   try {
@@ -24,13 +24,13 @@ export async function install(path: string, body: Buffer, { mode, uid, gid }: Pe
 }
 
 /**
- * The file as it was before `install`. Where there was none, `orRemove` decides: a file that HAProxy refuses
+ * Restores the file as it was before `install`. Where there was none, `orRemove` decides: a file that HAProxy refuses
  * would stop its next start.
  */
 export async function restorePreviousFile(path: string, orRemove: boolean): Promise<void> {
   const hadPrevious = await rename(previousOf(path), path).then(() => true, missingAsFalse);
   if (!hadPrevious && orRemove) await unlink(path).catch(missingAsFalse);
-  // A rename between two links of one file does nothing (rename(2)): so the second name may still be there.
+  // rename(2) does nothing between two links of one file, so the second name may still be there.
   await dropPrevious(path);
   await syncDirectory(dirname(path));
 }
@@ -50,7 +50,7 @@ export async function setAside(path: string): Promise<void> {
   await removeDurably(path);
 }
 
-/** Where temporary files may be. */
+/** Directories that may hold temporary files. */
 export function writtenDirectories({
   haproxy: { certsDir, crtListFile },
   stateDir,
@@ -58,14 +58,14 @@ export function writtenDirectories({
   return new Set([certsDir, stateDir, ...(crtListFile ? [dirname(crtListFile)] : [])]);
 }
 
-/** Removes what a killed run was writing. Call it under the lock: then no such file is in use. */
+/** Removes what a killed run was writing. To call under the lock: then no such file is in use. */
 export async function sweepTemps(directories: Iterable<string>): Promise<number> {
   let count = 0;
   for (const directory of directories) count += await sweep(directory, (name) => name.endsWith(TEMP_SUFFIX));
   return count;
 }
 
-/** Removes what was kept to be put back, except for `files`, whose loading is not decided yet. */
+/** Removes previous contents, except those of files whose loading is not decided yet. */
 export async function sweepPrevious(certsDir: string, except: ReadonlySet<string>): Promise<void> {
   const kept = new Set([...except].map((file) => basename(previousOf(file))));
   await sweep(certsDir, (name) => name.endsWith(PREVIOUS_SUFFIX) && !kept.has(name));
@@ -75,7 +75,7 @@ export function previousOf(path: string): string {
   return join(dirname(path), `.${basename(path)}${PREVIOUS_SUFFIX}`);
 }
 
-/** A previous content that is there already is the last that HAProxy took: it stays. */
+/** A previous content that is there already stays: it is the last that HAProxy has taken. */
 async function keepPrevious(path: string): Promise<void> {
   await link(path, previousOf(path)).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT' && error.code !== 'EEXIST') throw error;

@@ -1,6 +1,6 @@
 /**
- * A combined PEM into the running HAProxy: set and commit for a file it serves; new, set, commit and an entry
- * in the crt-list for one it does not. What HAProxy refuses leaves no transaction and no half-made entry.
+ * Loads a combined PEM into the running HAProxy: set and commit for a file that it serves; new, set, commit and an entry
+ * in the crt-list for a new one. A refusal leaves neither a transaction nor an unfinished entry.
  */
 import { digest } from '#contract/combined-pem.ts';
 import { codeOf } from '#contract/errors.ts';
@@ -42,29 +42,31 @@ export class Loader {
    * @throws DeployFailed
    */
   async load(
-    place: RuntimeFile,
+    runtimeFile: RuntimeFile,
     { text, staple, isServed = false }: LoadedContent & { isServed?: boolean },
     deployed: Deployed,
   ): Promise<{ shown: CertificateStatus | undefined; deployed: Deployed }> {
     try {
-      const shown = await this.#put(place, { text, staple });
+      const shown = await this.#put(runtimeFile, { text, staple });
       return { shown, deployed: { ...deployed, staple: { sha256: staple && digest(staple) } } };
     } catch (stapleError) {
       if (staple === undefined || !STAPLE_REFUSED.includes(codeOf(stapleError)))
         throw DeployFailed.from(stapleError, deployed);
       const alone = { ...deployed, stapleError };
-      if (isServed) return { shown: place.certificate, deployed: alone };
-      const shown = await this.#put(place, { text, staple: undefined }).catch((error: unknown) => {
+      if (isServed) return { shown: runtimeFile.certificate, deployed: alone };
+      const shown = await this.#put(runtimeFile, { text, staple: undefined }).catch((error: unknown) => {
         throw DeployFailed.from(error, alone);
       });
       return { shown, deployed: alone };
     }
   }
 
-  async #put(place: RuntimeFile, content: LoadedContent): Promise<CertificateStatus | undefined> {
-    if (place.certificate?.status === 'Used' && place.isListed) return this.#replace(place.filename, content);
-    if (place.crtList === undefined || !this.#capabilities.canAddCertificates) throw cannotAdd(place);
-    return this.#add(place.crtList, place, content);
+  async #put(runtimeFile: RuntimeFile, content: LoadedContent): Promise<CertificateStatus | undefined> {
+    if (runtimeFile.certificate?.status === 'Used' && runtimeFile.isListed)
+      return this.#replace(runtimeFile.filename, content);
+    if (runtimeFile.crtList === undefined || !this.#capabilities.canAddCertificates)
+      throw cannotAdd(runtimeFile);
+    return this.#add(runtimeFile.crtList, runtimeFile, content);
   }
 
   async #replace(filename: string, { text, staple }: LoadedContent): Promise<CertificateStatus | undefined> {
@@ -74,7 +76,7 @@ export class Loader {
       if (staple !== undefined) await this.#runtime.setStaple(filename, staple, maxCommandBytes);
       return await this.#runtime.commitCertificate(filename);
     } catch (error) {
-      // Refused for its key, the transaction stays open; refused by OpenSSL, it is gone.
+      // A refusal for the key leaves the transaction open; one by OpenSSL ends it.
       await this.#runtime.abortAnyTransaction(filename);
       throw error;
     }
@@ -82,16 +84,16 @@ export class Loader {
 
   async #add(
     crtList: string,
-    place: RuntimeFile,
+    runtimeFile: RuntimeFile,
     content: LoadedContent,
   ): Promise<CertificateStatus | undefined> {
-    if (place.certificate === undefined) await this.#runtime.newCertificate(place.filename);
+    if (runtimeFile.certificate === undefined) await this.#runtime.newCertificate(runtimeFile.filename);
     try {
-      const shown = await this.#replace(place.filename, content);
-      if (place.isListed) return shown;
-      return await this.#runtime.addToCrtList(crtList, place.filename, place.tails?.[0]);
+      const shown = await this.#replace(runtimeFile.filename, content);
+      if (runtimeFile.isListed) return shown;
+      return await this.#runtime.addToCrtList(crtList, runtimeFile.filename, runtimeFile.tails?.[0]);
     } catch (error) {
-      if (place.certificate?.status !== 'Used') await unload(this.#runtime, place);
+      if (runtimeFile.certificate?.status !== 'Used') await unload(this.#runtime, runtimeFile);
       throw error;
     }
   }
@@ -102,8 +104,8 @@ type Entries = ReadonlyMap<string, readonly CrtListEntry[]>;
 export type ShowCrtList = (crtList: string) => Promise<Entries>;
 
 /**
- * Of several certificates that go, a crt-list (which may have 10,000 lines) is asked for once; a failure is not kept. HAProxy
- * numbers no other line anew when one goes, so that they all can go by the lines of one listing.
+ * Reads a crt-list (which may have 10,000 lines) once for all files that are removed; a failure is not kept. One listing
+ * is enough: HAProxy does not renumber the other lines when one is deleted.
  */
 export function showCrtListOnce(runtime: Pick<Runtime, 'showCrtList'>): ShowCrtList {
   const shown = new Map<string, Entries>();
@@ -114,27 +116,30 @@ export function showCrtListOnce(runtime: Pick<Runtime, 'showCrtList'>): ShowCrtL
   };
 }
 
-/** Takes out of HAProxy what the loader has added, or what the manifest no longer wants. */
+/** Takes a file out of HAProxy that the loader has added, or that the manifest no longer names. */
 export async function unload(
   runtime: Runtime,
-  place: RuntimeFile,
+  runtimeFile: RuntimeFile,
   showCrtList: ShowCrtList = (crtList) => runtime.showCrtList(crtList),
 ): Promise<void> {
-  const seen = await runtime.showCertificate(place.filename);
-  if (seen === undefined) return;
-  if (place.crtList !== undefined) {
-    const entries = (await showCrtList(place.crtList)).get(place.filename) ?? [];
-    for (const { line } of entries) await runtime.deleteFromCrtList(place.crtList, place.filename, line);
+  if ((await runtime.showCertificate(runtimeFile.filename)) === undefined) return;
+  if (runtimeFile.crtList !== undefined) {
+    const entries = (await showCrtList(runtimeFile.crtList)).get(runtimeFile.filename) ?? [];
+    for (const { line } of entries)
+      await runtime.deleteFromCrtList(runtimeFile.crtList, runtimeFile.filename, line);
   }
-  await runtime.deleteCertificate(place.filename);
+  await runtime.deleteCertificate(runtimeFile.filename);
 }
 
 /** Whether there is more to list than the loader has done. */
-export function needsListing(place: RuntimeFile): boolean {
-  return place.isListed ? isListedOtherwise(place) : (place.tails?.length ?? 0) > 1;
+export function needsListing(runtimeFile: RuntimeFile): boolean {
+  return runtimeFile.isListed ? isListedOtherwise(runtimeFile) : (runtimeFile.tails?.length ?? 0) > 1;
 }
 
-/** Makes HAProxy's entries of a crt-list file those that it shall have: what is missing comes before what goes. */
+/**
+ * Makes HAProxy's entries of a crt-list file those that it is to have: it adds the missing ones before it deletes others.
+ * @returns whether it has changed one
+ */
 export async function alignCrtList(
   runtime: Runtime,
   { crtList, filename, tails }: RuntimeFile,
@@ -148,7 +153,7 @@ export async function alignCrtList(
   return missing.length + surplus.length > 0;
 }
 
-function cannotAdd(place: RuntimeFile): RuntimeCommandFailed {
-  const request = { verb: 'add ssl crt-list', filename: place.filename };
-  return new RuntimeCommandFailed('ERR_RUNTIME_CRT_LIST', request, reasonNotToAdd(place));
+function cannotAdd(runtimeFile: RuntimeFile): RuntimeCommandFailed {
+  const request = { verb: 'add ssl crt-list', filename: runtimeFile.filename };
+  return new RuntimeCommandFailed('ERR_RUNTIME_CRT_LIST', request, reasonNotToAdd(runtimeFile));
 }

@@ -11,7 +11,7 @@ export interface PemFacts {
   serial: string;
   /** `subjectAltName`, and the common name, which HAProxy counts as a name too. */
   names: readonly string[];
-  /** `rsa`, `ec`: of two files with one name but different kinds, HAProxy serves both. */
+  /** `rsa`, `ec`: HAProxy serves both of two files that share a name but differ in the kind. */
   keyKind: string;
   notAfter: Date | undefined;
 }

@@ -1,7 +1,6 @@
 /**
- * A bind without `strict-sni` cannot start with an empty directory. Where nothing real is at hand at the first
- * boot, a self-signed certificate of a name that nobody has takes its place, until the first real one is there.
- * No CA is ever asked for it.
+ * A bind without `strict-sni` cannot start with an empty directory. At a first boot without any certificate, the agent
+ * installs a self-signed one for a name that cannot exist, until the first real one is there. No CA is involved.
  */
 
 import { access } from 'node:fs/promises';
@@ -17,7 +16,7 @@ import { selfSigned } from './self-signed.ts';
 
 /** In capitals: no certificate name can become this file. */
 export const PLACEHOLDER_FILE = 'PLACEHOLDER.pem';
-/** RFC 6761 §6.4: nobody's name, so it never stands beside a real one. */
+/** No host can have a name under `.invalid` (RFC 6761 §6.4), so it shares none with a real certificate. */
 const NAME = 'pemfleet-placeholder.invalid';
 
 export async function installPlaceholder({ config, log, now }: Agent): Promise<void> {
@@ -31,7 +30,7 @@ export async function installPlaceholder({ config, log, now }: Agent): Promise<v
   log('placeholder.installed', { file: PLACEHOLDER_FILE });
 }
 
-/** To be called when a real certificate is on disk. From HAProxy first, where it can be asked. */
+/** To call when a real certificate is on disk. Takes it out of HAProxy first, if HAProxy can be reached. */
 export async function retirePlaceholder(agent: Agent): Promise<void> {
   const path = join(agent.config.haproxy.certsDir, PLACEHOLDER_FILE);
   const isThere = await access(path).then(
@@ -43,11 +42,11 @@ export async function retirePlaceholder(agent: Agent): Promise<void> {
   const list = crtListFileOf(agent.config);
   if (list !== undefined) await writeTails(list, new Map([[PLACEHOLDER_FILE, []]]));
   await removeDurably(path);
-  // As a bind's default certificate HAProxy keeps it until its next reload: who sends no name gets it.
+  // HAProxy keeps it as a bind's default certificate until its next reload: clients that send no name get it.
   agent.log('placeholder.removed', { file: PLACEHOLDER_FILE, code });
 }
 
 async function unloadPlaceholder({ runtime, config }: Agent): Promise<void> {
   const { files } = await viewHaproxy(runtime, config.haproxy, new Map([[PLACEHOLDER_FILE, []]]));
-  for (const place of files.get(PLACEHOLDER_FILE) ?? []) await unload(runtime, place);
+  for (const runtimeFile of files.get(PLACEHOLDER_FILE) ?? []) await unload(runtime, runtimeFile);
 }

@@ -1,6 +1,6 @@
 /**
  * The OCSP response of a certificate: a file `X.pem.ocsp` that HAProxy reads at its start, and a part of every
- * hot update, which would lose it otherwise. A certificate is never held up by its staple.
+ * hot update, which would lose it otherwise. A certificate never waits for its staple.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -28,17 +28,17 @@ export async function fetchStaple(desired: DesiredFile, view: HostView): Promise
   );
 }
 
-/** Writes it; or takes away one that is `isStale`: of another certificate or time. */
+/** Writes it; without one, removes a file that `isStale`: that of an earlier certificate, or an older response. */
 export async function placeStaple(
   file: string,
   staple: Buffer | undefined,
   isStale: boolean,
   view: HostView,
 ): Promise<void> {
-  const seen = view.disk.get(stapleFileOf(file))?.sha256;
+  const onDisk = view.disk.get(stapleFileOf(file))?.sha256;
   const path = join(view.config.haproxy.certsDir, stapleFileOf(file));
-  if (staple === undefined && isStale && seen !== undefined) await setAside(path);
-  if (staple !== undefined && digest(staple) !== seen) await install(path, staple, view.config.pem);
+  if (staple === undefined && isStale && onDisk !== undefined) await setAside(path);
+  if (staple !== undefined && digest(staple) !== onDisk) await install(path, staple, view.config.pem);
 }
 
 /** HAProxy says "Success!" to any bytes, and (2.6; not 3.x) shows whether it could use them. */

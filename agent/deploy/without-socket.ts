@@ -12,10 +12,10 @@ import type { DesiredFile } from '../desired/files.ts';
 import { type HandshakeErrorCode, HandshakeFailed, RuntimeCommandFailed } from '../errors.ts';
 import { proveServed } from './handshake.ts';
 
-/** None, none for this user, none of level admin. One that nobody listens on: HAProxy is down. */
+/** There is none, or this user may not connect, or its level is not admin. A socket without a listener: HAProxy is down. */
 const NO_SOCKET = ['ERR_RUNTIME_SOCKET_MISSING', 'ERR_RUNTIME_SOCKET_DENIED', 'ERR_RUNTIME_NOT_ADMIN'];
 
-/** Nobody listens on the bind, or whoever does says nothing. */
+/** Nothing listens on the bind, or it does not answer. */
 const NO_ANSWER: readonly HandshakeErrorCode[] = ['ERR_HANDSHAKE_CONNECT', 'ERR_HANDSHAKE_TIMEOUT'];
 
 export function worksWithoutSocket(
@@ -38,7 +38,7 @@ export async function proveWithoutSocket(
 ): Promise<string[]> {
   const addresses = await proveServed(view.config.haproxy.handshake, desired, pem).catch((error: unknown) => {
     if (!(error instanceof HandshakeFailed)) throw error;
-    // Nobody answers on the bind either: HAProxy is down, and its next start reads the file.
+    // The bind does not answer either: HAProxy is down, and its next start reads the file.
     if (NO_ANSWER.includes(error.code)) throw view.blocker;
     throw noSocket(desired, view, 'HAProxy takes it at its next reload', error);
   });
@@ -62,13 +62,13 @@ function noSocket(
   });
 }
 
-/** Of those that wait for a reload; one that is handed out is enough. */
-const MOST_ASKED = 20;
+/** So many of the files that wait for a reload are tried: one that is handed out is enough. */
+const MAX_TRIED = 20;
 
-/** After a reload: whether the new worker hands out one of these. Each file is read once, however often it is asked. */
+/** After a reload: whether the new worker hands out one of these. Reads each file once, however often it is called. */
 export function isAnyServed(desired: readonly DesiredFile[], { config }: Agent): () => Promise<boolean> {
   const { certsDir, handshake } = config.haproxy;
-  const asked = desired.slice(0, MOST_ASKED).map((one) => {
+  const attempts = desired.slice(0, MAX_TRIED).map((one) => {
     let pem: Promise<CombinedPem> | undefined;
     return async () => {
       pem ??= readFile(join(certsDir, one.file), 'utf8').then(parse);
@@ -76,7 +76,7 @@ export function isAnyServed(desired: readonly DesiredFile[], { config }: Agent):
       return addresses.length > 0;
     };
   });
-  return async () => (await Promise.all(asked.map((ask) => ask()))).includes(true);
+  return async () => (await Promise.all(attempts.map((attempt) => attempt()))).includes(true);
 }
 
 function asNone(error: unknown): string[] {

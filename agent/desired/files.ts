@@ -1,9 +1,9 @@
-/** The manifest, seen as the files that this host shall have. */
+/** The files that the manifest wants on this host. */
 import { type CertificateName, type FleetName, layout, pemFileName } from '#contract/layout.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import { type Listing, type Tails, tailOf } from '../haproxy/crt-list-line.ts';
 
-/** What each file shall have there; nothing: it is to go. */
+/** The tails that each file is to have in a crt-list file; none: the file goes off the list. */
 export function tailsOf(
   files: Iterable<string>,
   desired: readonly DesiredFile[],
@@ -14,7 +14,7 @@ export function tailsOf(
   return tails;
 }
 
-/** As the manifest says it; where it says nothing, as the file has it already. */
+/** As the manifest says; where it says nothing, as the crt-list file has it already. */
 export function desiredTails(
   listing: Listing | undefined,
   onDisk: readonly string[] = [],
@@ -23,16 +23,16 @@ export function desiredTails(
   return onDisk.length > 0 ? onDisk : [''];
 }
 
-/** A name of a certificate that another one is served for. */
+/** A name of a certificate for which HAProxy hands out another certificate. */
 export interface Shadow {
   name: string;
-  /** The file that HAProxy hands out for it. */
+  /** The file that it hands out instead. */
   by: string;
 }
 
 export const stapleFileOf = (file: string): string => `${file}.ocsp`;
 
-/** HAProxy refuses a whole update for an expired one. */
+/** @returns undefined for an expired one, for which HAProxy would refuse the whole update */
 export function stapleOf({ staple }: DesiredFile, now: Date): DesiredStaple | undefined {
   return staple !== undefined && now < new Date(staple.nextUpdate) ? staple : undefined;
 }
@@ -52,15 +52,15 @@ export interface DesiredFile {
   /** An RSA and an ECDSA file belong together: a handshake must ask for one key type. */
   isPair: boolean;
   staple?: DesiredStaple | undefined;
-  /** Files that share a name with it, itself included, by name; absent: none does. */
+  /** Files that share a name with it, itself included, sorted; absent: none does. */
   namesakes?: readonly string[] | undefined;
-  /** Its names for which another one is handed out. */
+  /** Its names for which HAProxy hands out another file. */
   shadows?: readonly Shadow[] | undefined;
   /** How the manifest wants it listed in a crt-list file. */
   listing?: Listing | undefined;
 }
 
-/** The OCSP response that HAProxy shall send along: a file of its own beside the PEM. */
+/** The OCSP response that HAProxy is to send along, in a file of its own beside the PEM. */
 export interface DesiredStaple {
   key: string;
   sha256: string;

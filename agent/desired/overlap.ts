@@ -1,7 +1,7 @@
 /**
- * Names that several certificates of one host have. HAProxy hands out one of them: after a start the first by file
- * name, after a hot update **another one**, because an updated entry goes behind its namesakes (all versions). So the
- * rule is ours to keep: the first by file name is served, whatever was updated last.
+ * Names that several certificates of one host have. HAProxy hands out one of these certificates: after a start the
+ * first by file name, after a hot update **a different one**, because an updated entry goes behind its namesakes (all
+ * versions). So the agent keeps the rule: the first by file name is served, whatever was updated last.
  */
 import { isIP } from 'node:net';
 import type { DesiredFile } from './files.ts';
@@ -26,9 +26,9 @@ export function withOverlaps(files: readonly DesiredFile[]): DesiredFile[] {
 }
 
 /**
- * Which files are to be committed again, in this order, so that the first by name is in front.
- * @param namesakes by name
- * @param loaded what was committed in this pass, by name, and therefore stands behind the others
+ * @param namesakes sorted
+ * @param loaded files that this pass has committed, in the order of their names: they stand behind the others
+ * @returns the files to commit again, in this order, so that the first by name is in front
  */
 export function outOfOrder(namesakes: readonly string[], loaded: ReadonlySet<string>): string[] {
   const firstLoaded = namesakes.findIndex((file) => loaded.has(file));
@@ -36,7 +36,7 @@ export function outOfOrder(namesakes: readonly string[], loaded: ReadonlySet<str
   return firstLoaded === -1 || firstStale === -1 ? [] : namesakes.slice(firstStale);
 }
 
-/** Names for which HAProxy is to hand it out: its filters in a crt-list, else those in the certificate. */
+/** Names for which HAProxy is to hand it out: its SNI filters in a crt-list, else those in the certificate. */
 export function servedNames({
   identifiers,
   listing,
@@ -48,7 +48,7 @@ export function servedNames({
   return [...new Set(names.map((name) => name.toLowerCase()))].filter(isServed);
 }
 
-/** By name and kind of key: HAProxy hands out RSA to those who cannot do better, so the two kinds do not collide. */
+/** By name and kind of key: HAProxy hands out RSA to clients that know nothing better, so the two kinds do not collide. */
 function holdersOf(
   files: readonly DesiredFile[],
   namesOf: (desired: DesiredFile) => readonly string[],

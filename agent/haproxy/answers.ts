@@ -1,4 +1,4 @@
-/** Reading what HAProxy prints: `name: value` lines, name lists, a certificate. */
+/** Parses what HAProxy prints: `name: value` lines, name lists, a certificate. */
 
 export interface ProcessState {
   pid: number;
@@ -15,17 +15,20 @@ export interface CertificateStatus {
   serial: string;
   notAfter: Date | undefined;
   /**
-   * The rest comes after the names, and HAProxy cuts its answer silently at `tune.bufsize`: of a certificate
-   * with hundreds of names it is not known.
+   * This and the next members come after the names. HAProxy silently cuts its answer at `tune.bufsize`, so that they
+   * are missing for a certificate with hundreds of names.
    */
   sha1Fingerprint: string | undefined;
   /** Certificates in the file, the leaf included. */
   chainLength: number | undefined;
-  /** It holds an OCSP response for it. */
+  /** HAProxy holds an OCSP response for it. */
   hasStaple?: boolean | undefined;
 }
 
-/** @returns the value of the first line `name: value`, `undefined` if there is none. Maps of all lines took a tenth of a pass over 10,000 certificates. */
+/**
+ * Searches the text instead of making a map of its lines: such maps took a tenth of a pass over 10,000 certificates.
+ * @returns the value of the first line `name: value`, `undefined` if there is none
+ */
 export function fieldIn(text: string, name: string): string | undefined {
   const label = `${name}:`;
   const isFirst = text.startsWith(label);
@@ -46,7 +49,25 @@ export function parseProcess(text: string): ProcessState | undefined {
 /** Printed in all versions, also if empty: with it, the description is whole. */
 const LAST_FIELD = 'OCSP Response Key';
 
-/** @returns undefined if the text is not a certificate's description */
+/**
+ * Parses the answer to `show ssl cert FILENAME` (2.6, 3.0 and 3.2 alike; 3.2 adds lines with the names of the files):
+ *
+ *     Filename: /etc/haproxy/certs/shop.pem
+ *     Status: Used
+ *     Serial: 319D6A1E4F5998B460A578F2808602A4
+ *     notBefore: Nov 26 03:45:44 2026 GMT
+ *     notAfter: Feb 24 03:45:44 2027 GMT
+ *     Subject Alternative Name: DNS:shop.test, DNS:*.shop.test
+ *     Algorithm: EC256
+ *     SHA1 FingerPrint: 7143D6617E366B1F4F95B979DE333DC3B043D50C
+ *     Subject:
+ *     Issuer: /CN=pemfleet test intermediate
+ *     Chain Subject: /CN=pemfleet test intermediate
+ *     Chain Issuer: /CN=pemfleet test root
+ *     OCSP Response Key:
+ *
+ * @returns undefined if the text is not a certificate's description
+ */
 export function parseCertificate(text: string): CertificateStatus | undefined {
   const filename = fieldIn(text, 'Filename');
   const status = fieldIn(text, 'Status');
@@ -65,7 +86,7 @@ export function parseCertificate(text: string): CertificateStatus | undefined {
   };
 }
 
-/** One a line; `# …` are headings; NUL bytes follow some options (`[alpn h2\0]`). */
+/** One name a line; `# …` are headings; a NUL byte follows some options (`[alpn h2\0]`). */
 export function parseNames(text: string): string[] {
   return text
     .replaceAll('\0', '')
@@ -74,12 +95,20 @@ export function parseNames(text: string): string[] {
 }
 
 export interface CrtListEntry {
-  /** In the file, or after its last line if it was added at run time; of a directory, none that matters. */
+  /** Line in the file, or after its last line if it was added at run time. For a directory it means nothing. */
   line: number | undefined;
   tail: string;
 }
 
-/** `FILENAME:LINE [options] filters`; a name may hold spaces. */
+/**
+ * Parses the answer to `show ssl crt-list -n NAME`; a filename may hold spaces:
+ *
+ *     # /etc/haproxy/crt-list.txt
+ *     /etc/haproxy/certs/plain.pem:2
+ *     /etc/haproxy/certs/shop.pem:3 [alpn h2 ssl-min-ver TLSv1.2] shop.test !www.shop.test
+ *
+ * @returns by filename, the entries in the order of the list
+ */
 export function parseCrtListEntries(text: string): Map<string, CrtListEntry[]> {
   const entries = new Map<string, CrtListEntry[]>();
   for (const shown of parseNames(text)) {

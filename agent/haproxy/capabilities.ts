@@ -1,11 +1,11 @@
-/** What a HAProxy can do at run time, by its version: reference table in docs/agent.md. */
+/** What a HAProxy can do at run time, by its version (the table in docs/agent.md). */
 
 export interface Capabilities {
   /** `new ssl cert`, `add ssl crt-list`: since 2.2. */
   canAddCertificates: boolean;
-  /** Longest command line with its payload. */
+  /** Longest command line, with its payload. */
   maxCommandBytes: number;
-  /** Updates a second that visitors do not notice; 0: as many as it takes. */
+  /** Updates a second that visitors do not notice; 0: no limit. */
   pace: number;
 }
 
@@ -22,7 +22,7 @@ export function capabilitiesOf(version: string, bufsize: number): Capabilities {
   };
 }
 
-/** Of `set ssl cert`: prefix, verb, `<<` and line feeds are 45. */
+/** Bytes of a `set ssl cert` command: prefix, verb, `<<` and line feeds are 45 of them. */
 export function commandBytes(pemBytes: number, filename: string): number {
   return pemBytes + Buffer.byteLength(filename) + 45;
 }

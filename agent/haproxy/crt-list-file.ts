@@ -1,6 +1,6 @@
 /**
- * The crt-list file that HAProxy reads at its start: one line for each of our files; comments, order and everybody
- * else's lines are kept. What is added at run time only would be gone with the next reload.
+ * The crt-list file that HAProxy reads at its start: one line for each of our files. Comments, the order, and lines
+ * for other files are kept. Entries that are added at run time only would be lost with the next reload.
  */
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { posix } from 'node:path';
@@ -22,25 +22,25 @@ export function crtListFileOf({ haproxy }: AgentConfig): CrtListFile | undefined
 }
 
 /**
- * Makes the files' lines exactly these, in one write; none: takes it off the list. Equal → not written.
- * @throws HostError `ERR_CRT_LIST_FILE`; tried again with each pass
+ * Makes the files' lines exactly these, in one write; an empty array takes the file off the list. Equal → not written.
+ * @throws HostError `ERR_CRT_LIST_FILE`; each pass tries again
  */
 export async function writeTails(list: CrtListFile, desired: Tails): Promise<void> {
-  const before = await readText(list.path);
-  const after = withTails(before ?? '', list.certsDir, desired);
-  if (after === (before ?? '')) return;
+  const text = (await readText(list.path)) ?? '';
+  const after = withTails(text, list.certsDir, desired);
+  if (after === text) return;
   try {
     const path = await realpath(list.path).catch(() => list.path);
-    const seen = await stat(path).catch(() => undefined);
+    const before = await stat(path).catch(() => undefined);
     // Only root may give a file away.
-    const owner = seen && process.getuid?.() === 0 ? { uid: seen.uid, gid: seen.gid } : {};
-    await replaceFile(path, after, { mode: (seen?.mode ?? 0o644) & 0o777, ...owner });
+    const owner = before && process.getuid?.() === 0 ? { uid: before.uid, gid: before.gid } : {};
+    await replaceFile(path, after, { mode: (before?.mode ?? 0o644) & 0o777, ...owner });
   } catch (error) {
     throw cannot('be written', list.path, error);
   }
 }
 
-/** Pure. A new line comes before the first of ours with a later name: so HAProxy's order is that of a directory. */
+/** Pure. A new line goes before the first of our lines with a later name, so that HAProxy's order is that of a directory. */
 export function withTails(text: string, certsDir: string, desired: Tails): string {
   const lines = linesIn(text);
   const before = tailsIn(lines);
@@ -55,7 +55,7 @@ export function withTails(text: string, certsDir: string, desired: Tails): strin
   );
   if (changes.size === 0) return text;
   const added = [...changes.keys()].filter((name) => !before.has(name)).sort();
-  /** The first of a name brings all; what it brought is empty then. */
+  /** The first line of a name yields all of its new lines, the next ones none. */
   const take = (name: string) => {
     const written = changes.get(name) ?? [];
     changes.set(name, []);
@@ -77,7 +77,7 @@ function nameOf({ certsDir }: Pick<CrtListFile, 'certsDir'>, file: string): stri
 
 interface ListLine {
   line: string;
-  /** As it stands there, and normalized; empty in a comment. */
+  /** The filename as it stands there, and normalized (`name`); both are empty in a comment. */
   filename: string;
   name: string;
   tail: string;

@@ -1,24 +1,24 @@
+/**
+ * One line of a crt-list: `<crtfile> [\[<sslbindconf> ...\]] [[!]<snifilter> ...]` (configuration manual, "crt-list").
+ * HAProxy shows its own entries in the same form, but not every option: those that it hides cannot be compared.
+ */
+
 export interface CrtListFile {
   path: string;
   /** HAProxy's name of the directory that holds our files. */
   certsDir: string;
 }
 
-/** What is after the names of our files, by file; a file may have several lines. */
+/** The tails of our files' lines, by file; a file may have several lines. */
 export type Tails = ReadonlyMap<string, readonly string[]>;
-
-/**
- * One line of a crt-list: `<crtfile> [\[<sslbindconf> ...\]] [[!]<snifilter> ...]` (configuration manual, "crt-list").
- * HAProxy shows its own entries in the same form, but not every option: those that it hides cannot be compared.
- */
 
 export interface CrtListLine {
   filename: string;
-  /** What follows the file name: options in brackets, then filters. Often empty. */
+  /** What follows the filename: options in brackets, then filters. Often empty. */
   tail: string;
 }
 
-/** What the manifest may say of a certificate's entry. */
+/** What the manifest may say about a certificate's entry. */
 export interface Listing {
   crtListOptions: readonly string[];
   sniFilters: readonly string[];
@@ -26,11 +26,19 @@ export interface Listing {
 
 /** Options that `show ssl crt-list` shows (2.6, 3.0 and 3.2 alike), with the number of words after them. */
 const SHOWN: ReadonlyMap<string, number> = new Map([
-  ...['alpn', 'npn', 'verify', 'ca-file', 'crl-file', 'ciphers', 'ciphersuites'].map(
-    (word) => [word, 1] as const,
-  ),
-  ...['curves', 'ecdhe', 'ssl-min-ver', 'ssl-max-ver'].map((word) => [word, 1] as const),
-  ...['no-ca-names', 'allow-0rtt'].map((word) => [word, 0] as const),
+  ['alpn', 1],
+  ['npn', 1],
+  ['verify', 1],
+  ['ca-file', 1],
+  ['crl-file', 1],
+  ['ciphers', 1],
+  ['ciphersuites', 1],
+  ['curves', 1],
+  ['ecdhe', 1],
+  ['ssl-min-ver', 1],
+  ['ssl-max-ver', 1],
+  ['no-ca-names', 0],
+  ['allow-0rtt', 0],
 ]);
 
 /** `undefined`: a comment, or nothing. HAProxy knows no quotes and no escapes here. */

@@ -11,7 +11,7 @@ export function toHaproxy(path: string, map: PathMap | undefined): string {
   return map === undefined ? path : (moved(path, map.host, map.haproxy) ?? path);
 }
 
-/** @returns undefined for a name of HAProxy's that the agent cannot see */
+/** @returns undefined for a name outside of the mapped directory, which the agent cannot see */
 export function toHost(name: string, map: PathMap | undefined): string | undefined {
   return map === undefined ? name : moved(name, map.haproxy, map.host);
 }

@@ -1,7 +1,7 @@
 /**
  * The Runtime API's certificate commands, typed, each with an exact check of its answer (measured on 2.6, 3.0
- * and 3.2). A transaction is one per process, survives its client and may be committed by anybody: so only
- * "created" is accepted, and whatever else is open is aborted, never committed.
+ * and 3.2). There is one transaction per process; it survives its client, and any client may commit it. So only
+ * "created" is accepted, and any other open transaction is aborted, never committed.
  */
 import {
   type CertificateStatus,
@@ -17,8 +17,8 @@ import type { Answer, FirstAnswer, RuntimeCommand, RuntimeSocket } from './socke
 import { certificateIn, failed, foreignTransactionIn, isSuccess, reasonIn } from './verdict.ts';
 
 /**
- * A client listing certificates holds the lock; one that does not read holds it until `stats timeout`. While somebody
- * lists without a pause, nine tries of ten are refused (2.6): so many tries, not long waits. Some ten seconds in all.
+ * A client that lists certificates holds the lock; one that does not read holds it until `stats timeout`. While a client
+ * lists without a pause, 2.6 refuses nine tries of ten: hence many tries, not long waits. Some ten seconds in all.
  */
 const LOCK_WAITS_MS = [5, 10, 20, 40, 80, ...Array.from({ length: 90 }, () => 100)];
 
@@ -48,20 +48,20 @@ export class Runtime {
     return shown;
   }
 
-  /** Many on one connection: 10,000 connections would cost more than the answers. */
+  /** Reads many on one connection: 10,000 connections would cost more than the answers. */
   async showCertificates(filenames: readonly string[]): Promise<Map<string, CertificateStatus | undefined>> {
-    const seen = new Map<string, CertificateStatus | undefined>();
+    const shown = new Map<string, CertificateStatus | undefined>();
     for (const some of portionsOf(filenames)) {
       const [first = '', ...others] = some;
       const answer = await this.#ask(showing(first), ...others.map(showing));
       const answers = [answer, ...answer.next];
       for (const [index, filename] of some.entries())
-        seen.set(filename, await this.#shownAmong(answers, index, some));
+        shown.set(filename, await this.#shownAmong(answers, index, some));
     }
-    return seen;
+    return shown;
   }
 
-  /** All of them at once: it holds HAProxy's lock meanwhile, so ask for one where one is meant. */
+  /** HAProxy holds its lock while it lists them all: `showCertificate` costs less where one is meant. */
   async showCertificateNames(): Promise<string[]> {
     const names = parseNames((await this.#ask({ verb: 'show ssl cert' })).text);
     // `*…`: an open transaction
@@ -73,7 +73,7 @@ export class Runtime {
     return parseNames((await this.#ask({ verb: 'show ssl crt-list' })).text);
   }
 
-  /** By file name: its entries, of which a crt-list file may hold several. */
+  /** Entries by filename; a crt-list file may hold several for one. */
   async showCrtList(crtList: string): Promise<Map<string, CrtListEntry[]>> {
     const command = { verb: 'show ssl crt-list', operands: ['-n', crtList] };
     const answer = await this.#ask(command);
@@ -101,7 +101,7 @@ export class Runtime {
     throw failed('ERR_RUNTIME_FOREIGN_TRANSACTION', command, answer, detail);
   }
 
-  /** Into the open transaction. HAProxy looks at the response itself only at the commit. */
+  /** Goes into the open transaction. HAProxy examines the response only at the commit. */
   async setStaple(filename: string, staple: Buffer, maxBytes: number): Promise<void> {
     const payload = `${staple.toString('base64')}\n`;
     const command = { verb: 'set ssl cert', operands: [`${filename}.ocsp`], payload, maxBytes };
@@ -125,7 +125,7 @@ export class Runtime {
   }
 
   /**
-   * Ends whatever transaction is open. On 2.6 a `set` while one is open would put our key into it.
+   * Ends the open transaction, if there is one. On 2.6 a `set` while one is open would put our key into it.
    * @returns the file it was about
    */
   async abortAnyTransaction(filename: string): Promise<string | undefined> {
@@ -158,14 +158,14 @@ export class Runtime {
   async deleteFromCrtList(crtList: string, filename: string, line?: number): Promise<void> {
     const operand = line === undefined ? filename : `${filename}:${line}`;
     const command = { verb: 'del ssl crt-list', operands: [crtList, operand] };
-    await this.#tell(command, `Entry '${filename}' deleted in crtlist '${crtList}'!`);
+    await this.#expect(command, `Entry '${filename}' deleted in crtlist '${crtList}'!`);
   }
 
   async deleteCertificate(filename: string): Promise<void> {
-    await this.#tell({ verb: 'del ssl cert', operands: [filename] }, `Certificate '${filename}' deleted!`);
+    await this.#expect({ verb: 'del ssl cert', operands: [filename] }, `Certificate '${filename}' deleted!`);
   }
 
-  /** A description that HAProxy has cut off spoils the order of all: then it is asked for alone. */
+  /** Where HAProxy has cut off a description, no answer of the line can be attributed: each is read alone. */
   async #shownAmong(answers: readonly Answer[], index: number, filenames: readonly string[]) {
     const filename = filenames[index] ?? '';
     const isWhole = answers.length === filenames.length;
@@ -173,7 +173,7 @@ export class Runtime {
     return shown === 'unclear' ? this.showCertificate(filename) : shown;
   }
 
-  /** Again while HAProxy's lock refuses the first one. */
+  /** Repeats the line while HAProxy's lock refuses its first command. */
   async #ask(command: RuntimeCommand, ...next: RuntimeCommand[]): Promise<FirstAnswer> {
     const isLocked = ({ text }: Answer) => text.includes('currently locked');
     for (const waitMs of LOCK_WAITS_MS) {
@@ -186,8 +186,8 @@ export class Runtime {
     return answer;
   }
 
-  /** For answers that are one line and say in full what was done. */
-  async #tell(command: RuntimeCommand, wanted: string): Promise<void> {
+  /** For commands whose answer is one line that says in full what HAProxy did. */
+  async #expect(command: RuntimeCommand, wanted: string): Promise<void> {
     const answer = await this.#ask(command);
     if (answer.text !== wanted) throw failed('ERR_RUNTIME_REFUSED', command, answer);
   }

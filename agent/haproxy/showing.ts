@@ -1,16 +1,16 @@
 /** `show ssl cert NAME`, many of them on one connection. */
 import type { RuntimeCommand } from './socket.ts';
 
-/** A line that fits into the least buffer that people set (`tune.bufsize 4096`), whatever the agent was told of it. */
+/** Fits into the smallest buffer that people set (`tune.bufsize 4096`), whatever `haproxy.bufsize` says. */
 const LINE_BYTES = 2048;
-/** `@1 show ssl cert NAME;` without its name; the rest is for a backslash before each space. */
+/** `@1 show ssl cert NAME;` without the name; the rest is for a backslash before each space. */
 const COMMAND_BYTES = 24;
 
 export function showing(filename: string): RuntimeCommand {
   return { verb: 'show ssl cert', operands: [filename], mayBeCut: true };
 }
 
-/** Some 30 names each; one that is too long for a line stands alone. */
+/** Portions of some 30 names; a name that is too long for a line stands alone. */
 export function portionsOf(filenames: readonly string[]): string[][] {
   const portions: string[][] = [];
   let bytes = 0;

@@ -38,11 +38,11 @@ export interface Answer {
 }
 
 export interface FirstAnswer extends Answer {
-  /** Those to the next commands. Where HAProxy has cut one off there are fewer, and who is whose is not known. */
+  /** Answers to the next commands. Where HAProxy has cut one off there are fewer, and none can be attributed. */
   next: Answer[];
 }
 
-/** HAProxy's own least. */
+/** The smallest that HAProxy accepts. */
 const MIN_BUFSIZE = 1024;
 /** Makes errors and successes machine-readable in all versions. Its own answer is one empty line. */
 const PREFIX = 'set severity-output number;';
@@ -126,8 +126,8 @@ function bodyOf(received: string, request: RuntimeRequest, mayBeCut: boolean): s
   const isCut = mayBeCut && received.length > MIN_BUFSIZE && received.endsWith('\n');
   if (received.startsWith('\n') && (received.endsWith('\n\n') || isCut))
     return received.slice(1).replace(/\n+$/, '');
-  const seen = received === '' ? 'an empty answer' : 'an answer without its end';
-  const detail = `${seen}: HAProxy stopped or cut it off`;
+  const saw = received === '' ? 'an empty answer' : 'an answer without its end';
+  const detail = `${saw}: HAProxy stopped or cut it off`;
   throw new RuntimeCommandFailed('ERR_RUNTIME_SHORT_ANSWER', request, detail);
 }
 
@@ -153,7 +153,7 @@ function connectionFailed(
   request: RuntimeRequest,
   path: string,
 ): RuntimeCommandFailed {
-  const known: Record<string, [RuntimeErrorCode, string]> = {
+  const reasons: Record<string, [RuntimeErrorCode, string]> = {
     ENOENT: ['ERR_RUNTIME_SOCKET_MISSING', 'is not there: is HAProxy running, with this "stats socket"?'],
     ENOTSOCK: ['ERR_RUNTIME_SOCKET_MISSING', 'is not a socket'],
     ECONNREFUSED: ['ERR_RUNTIME_SOCKET_REFUSED', 'has no listener: HAProxy is not running'],
@@ -162,7 +162,7 @@ function connectionFailed(
       'is closed to this user: add "user", "group" and "mode 660" to its "stats socket" line',
     ],
   };
-  const [code, hint] = known[error.code ?? ''] ?? ['ERR_RUNTIME_SOCKET_IO', `failed with ${error.code}`];
+  const [code, hint] = reasons[error.code ?? ''] ?? ['ERR_RUNTIME_SOCKET_IO', `failed with ${error.code}`];
   return new RuntimeCommandFailed(code, request, `${path} ${hint}`, { cause: error });
 }
 

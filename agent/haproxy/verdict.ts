@@ -1,4 +1,4 @@
-/** What an answer to a certificate command means, to the letter, and the error that a bad one becomes. */
+/** Judges answers to certificate commands to the letter, and makes an error of a bad one. */
 import { RuntimeCommandFailed, type RuntimeErrorCode } from '../errors.ts';
 import { type CertificateStatus, parseCertificate } from './answers.ts';
 import { type Answer, firstLineOf, type RuntimeCommand } from './socket.ts';
@@ -17,7 +17,7 @@ export function isSuccess({ text, severity }: Answer): boolean {
   return severity === undefined && lines.at(-1) === 'Success!' && !lines.includes('Failed!');
 }
 
-/** In a failed answer of several lines, the one that says why. */
+/** The line of a failed answer that says why. */
 export function reasonIn({ text }: Answer): string {
   return text.split('\n').find((line) => line.startsWith('unable to ')) ?? 'refused';
 }

@@ -1,6 +1,6 @@
 /**
  * What HAProxy holds of our files. Names are strings to HAProxy: `/d` and `/w/../d` are two copies of one
- * directory, and updating one leaves the other old; so each name that means our directory is a place to load to.
+ * directory, and an update of one leaves the other old. So a file is loaded under each name of our directory.
  */
 import { realpath } from 'node:fs/promises';
 import { posix } from 'node:path';
@@ -10,24 +10,24 @@ import { isSameTail } from './crt-list-line.ts';
 import { type PathMap, toHaproxy, toHost } from './path-map.ts';
 import type { Runtime } from './runtime.ts';
 
-/** One place in HAProxy where a file is, or shall be. */
+/** A file under one of its names in HAProxy, loaded or not. */
 export interface RuntimeFile {
   filename: string;
-  /** To which a new one is added; undefined where the file is named in the configuration by itself (`crt FILE`). */
+  /** The crt-list to which a new file is added; undefined where the configuration names the file itself (`crt FILE`). */
   crtList: string | undefined;
   isListed: boolean;
   certificate: CertificateStatus | undefined;
-  /** In a crt-list file: HAProxy's entries of it, and what shall be behind the file's name in them. */
+  /** For a crt-list file: HAProxy's entries for it, and the tails that these are to have. */
   entries?: readonly CrtListEntry[];
   tails?: readonly string[];
-  /** A name that is no path (`@store/alias`, since 3.0), where HAProxy has such and no crt-list is ours. */
+  /** The alias of a crt-store (`@store/alias`, since 3.0), where HAProxy has one and none of its crt-lists is ours. */
   alias?: string;
 }
 
 export interface HaproxyView {
   process: ProcessState;
   capabilities: Capabilities;
-  /** By file name in the directory. */
+  /** By the file's name in the directory. */
   files: Map<string, RuntimeFile[]>;
 }
 
@@ -46,7 +46,7 @@ interface CrtList {
   entries: ReadonlyMap<string, readonly CrtListEntry[]>;
 }
 
-/** @param files with what shall be behind their names in a crt-list file */
+/** @param files with the tails that they are to have in a crt-list file */
 export async function viewHaproxy(
   runtime: Runtime,
   options: ViewOptions,
@@ -60,7 +60,7 @@ export async function viewHaproxy(
   const names = lists.length > 0 ? [] : await runtime.showCertificateNames();
   const alone = nameFinder(inDirectory ?? certsDir, names);
   const alias = names.find((name) => name.startsWith('@'));
-  const places = new Map<string, Omit<RuntimeFile, 'certificate'>[]>();
+  const runtimeFiles = new Map<string, Omit<RuntimeFile, 'certificate'>[]>();
   for (const [file, tails] of files) {
     const inLists = lists.map(({ name: crtList, isFile, entries: all }) => {
       const filename = isFile ? inFile(file) : filenameIn(crtList, file);
@@ -68,15 +68,19 @@ export async function viewHaproxy(
       return { filename, crtList, isListed: entries.length > 0, ...(isFile && { entries, tails }) };
     });
     const single = { filename: alone(file), crtList: undefined, isListed: true, ...(alias && { alias }) };
-    places.set(file, inLists.length > 0 ? inLists : [single]);
+    runtimeFiles.set(file, inLists.length > 0 ? inLists : [single]);
   }
-  const filenames = new Set([...places.values()].flat().map(({ filename }) => filename));
+  const filenames = new Set([...runtimeFiles.values()].flat().map(({ filename }) => filename));
   const certificates = await runtime.showCertificates([...filenames]);
-  const withCertificate = (place: Omit<RuntimeFile, 'certificate'>) => ({
-    ...{ ...place, certificate: certificates.get(place.filename) },
+  const withCertificate = (runtimeFile: Omit<RuntimeFile, 'certificate'>) => ({
+    ...runtimeFile,
+    certificate: certificates.get(runtimeFile.filename),
   });
-  const seen = [...places].map(([file, found]) => [file, found.map(withCertificate)] as const);
-  return { process, capabilities: capabilitiesOf(process.version, options.bufsize), files: new Map(seen) };
+  return {
+    process,
+    capabilities: capabilitiesOf(process.version, options.bufsize),
+    files: new Map([...runtimeFiles].map(([file, named]) => [file, named.map(withCertificate)])),
+  };
 }
 
 /** Why a new one cannot be added, and what to do. */
@@ -86,7 +90,7 @@ export function reasonNotToAdd({ alias }: RuntimeFile): string {
     : `HAProxy loads from a crt-store (${alias}), whose aliases the agent leaves alone: reload it, or give the bind a directory (crt DIR) or a crt-list`;
 }
 
-/** Whether HAProxy's entries of a crt-list file are other ones than they shall be. */
+/** Whether HAProxy's entries of a crt-list file differ from what they are to be. */
 export function isListedOtherwise({ entries, tails }: RuntimeFile): boolean {
   if (entries === undefined || tails === undefined) return false;
   return missingTails(entries, tails).length > 0 || surplusEntries(entries, tails).length > 0;
@@ -96,7 +100,7 @@ export function missingTails(entries: readonly CrtListEntry[], tails: readonly s
   return tails.filter((tail) => !entries.some((entry) => isSameTail(entry.tail, tail)));
 }
 
-/** Of several equal ones, the first stays. */
+/** The first of equal entries stays. */
 export function surplusEntries(entries: readonly CrtListEntry[], tails: readonly string[]): CrtListEntry[] {
   const kept = tails.map((tail) => entries.find((entry) => isSameTail(entry.tail, tail)));
   return entries.filter((entry) => !kept.includes(entry));
@@ -117,7 +121,7 @@ async function findCrtLists(runtime: Runtime, options: ViewOptions): Promise<Crt
   return found;
 }
 
-/** A name of another root (chroot, container) or a relative one (crt-base) cannot be compared. */
+/** @returns undefined for a name under another root (chroot, container) or a relative one (crt-base): it cannot be compared */
 async function realPathOf(name: string | undefined): Promise<string | undefined> {
   return name?.startsWith('/') ? realpath(name).catch(() => undefined) : undefined;
 }
@@ -126,20 +130,23 @@ function namesIn(lists: readonly CrtList[]): string[] {
   return lists.flatMap(({ isFile, entries }) => (isFile ? [...entries.keys()] : []));
 }
 
-/** A crt-list file, or a bind, may spell our names in its own way (`/d/./a.pem`): that is HAProxy's name, then. */
-export function nameFinder(certsDir: string, known: readonly string[]): (file: string) => string {
-  const names = new Map(known.map((name) => [posix.normalize(name), name]));
+/** A crt-list file or a bind may spell our names in its own way (`/d/./a.pem`): then HAProxy's name is that spelling. */
+export function nameFinder(certsDir: string, filenames: readonly string[]): (file: string) => string {
+  const names = new Map(filenames.map((name) => [posix.normalize(name), name]));
   return (file) => names.get(posix.normalize(`${certsDir}/${file}`)) ?? filenameIn(certsDir, file);
 }
 
-/** Byte for byte as HAProxy joins them: never normalized. */
+/** Joins them byte for byte as HAProxy does: never normalized. */
 function filenameIn(crtList: string, file: string): string {
   return `${crtList.replace(/\/+$/, '')}/${file}`;
 }
 
-/** HAProxy has the desired certificate there, and in its crt-list: what `show ssl cert` and `show ssl crt-list` say. */
-export function isServing(place: RuntimeFile, desired: { serial: string; chainLength: number }): boolean {
-  const { certificate, isListed } = place;
+/** Whether `show ssl cert` and `show ssl crt-list` say that HAProxy serves the desired certificate under this name. */
+export function isServing(
+  runtimeFile: RuntimeFile,
+  desired: { serial: string; chainLength: number },
+): boolean {
+  const { certificate, isListed } = runtimeFile;
   if (certificate?.status !== 'Used' || !isListed) return false;
   const chainLength = certificate.chainLength ?? desired.chainLength;
   return certificate.serial === desired.serial && chainLength === desired.chainLength;

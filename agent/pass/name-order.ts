@@ -73,11 +73,15 @@ async function commitOne(member: Member, view: SeenHost): Promise<Member> {
   const loader = new Loader(view.runtime, view.haproxy.capabilities);
   let { deployed } = member;
   try {
-    for (const place of view.haproxy.files.get(member.action.file) ?? []) {
-      const certificate = deployed.certificate ?? place.certificate;
-      const isListed = place.isListed || deployed.certificate !== undefined;
+    for (const runtimeFile of view.haproxy.files.get(member.action.file) ?? []) {
+      const certificate = deployed.certificate ?? runtimeFile.certificate;
+      const isListed = runtimeFile.isListed || deployed.certificate !== undefined;
       if (certificate?.status === 'Used' && isListed)
-        ({ deployed } = await loader.load({ ...place, certificate, isListed }, { text, staple }, deployed));
+        ({ deployed } = await loader.load(
+          { ...runtimeFile, certificate, isListed },
+          { text, staple },
+          deployed,
+        ));
     }
     return { ...member, deployed };
   } catch (error) {

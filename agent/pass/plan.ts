@@ -27,14 +27,14 @@ export function reasonToStaple(desired: DesiredFile, input: PlanInput): string |
       : undefined;
   if (seen !== staple.sha256) return 'another OCSP response is published';
   const { capabilities, files } = input.haproxy ?? {};
-  const places = files?.get(desired.file) ?? [];
-  const fits = places.every(
+  const runtimeFiles = files?.get(desired.file) ?? [];
+  const fits = runtimeFiles.every(
     ({ filename }) => commandBytes(desired.size, filename) <= (capabilities?.maxCommandBytes ?? 0),
   );
   // What does not fit is read from the file at the next reload.
-  if (!fits || places.length === 0) return undefined;
+  if (!fits || runtimeFiles.length === 0) return undefined;
   if (stapled !== staple.sha256) return 'HAProxy has not taken its OCSP response';
-  return places.some(({ certificate }) => certificate?.hasStaple === false)
+  return runtimeFiles.some(({ certificate }) => certificate?.hasStaple === false)
     ? 'HAProxy has lost its OCSP response'
     : undefined;
 }
@@ -121,9 +121,9 @@ function decideUnseen({ isWithoutSocket = false }: PlanInput, hasProof: boolean)
 }
 
 function decideRuntime(desired: DesiredFile, haproxy: HaproxyView, hasProof: boolean): Decision {
-  const places = haproxy.files.get(desired.file) ?? [];
-  const wrong = places.find((place) => !isServing(place, desired));
-  if (wrong === undefined && places.some(isListedOtherwise))
+  const runtimeFiles = haproxy.files.get(desired.file) ?? [];
+  const wrong = runtimeFiles.find((runtimeFile) => !isServing(runtimeFile, desired));
+  if (wrong === undefined && runtimeFiles.some(isListedOtherwise))
     return { kind: 'list', reason: 'HAProxy lists it with other options or filters' };
   if (wrong === undefined && hasProof) return { kind: 'keep', reason: 'served' };
   if (wrong === undefined) return { kind: 'prove', reason: 'no handshake has shown it yet' };

@@ -173,8 +173,8 @@ export function isOfDesired(outcome: Outcome): outcome is Outcome<DesiredAction>
 
 export type ReloadDecision =
   | { kind: 'not-needed' }
-  | { kind: 'reload'; wish: string }
-  /** Another one was made a short while ago. */
+  | { kind: 'reload'; filesDigest: string }
+  /** The last reload was made, or tried, a short while ago. */
   | { kind: 'wait'; until: Date }
-  /** It was reloaded for just these files, and did not take them: its configuration does not name them. */
+  /** HAProxy was reloaded for just these files, and did not take them: its configuration does not name them. */
   | { kind: 'in-vain' };

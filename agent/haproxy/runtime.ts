@@ -97,7 +97,7 @@ export class Runtime {
     const foreign = foreignTransactionIn(answer.text);
     if (foreign === undefined) throw failed('ERR_RUNTIME_REFUSED', command, answer, reasonIn(answer));
     await this.#ask({ verb: 'abort ssl cert', operands: [foreign] });
-    const detail = 'somebody else is at work; aborted theirs';
+    const detail = 'another program is at work: aborted its transaction';
     throw failed('ERR_RUNTIME_FOREIGN_TRANSACTION', command, answer, detail);
   }
 

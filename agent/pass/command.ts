@@ -1,13 +1,13 @@
-/** A program of the operator's choice, run to its end or to a deadline, with what it said. */
+/** Runs a program of the operator's choice to its end or to a deadline, and returns what it printed. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '#contract/errors.ts';
 
 export interface ProgramResult {
-  /** 0: it has done it. A signal, or why it could not be started; `late`: it was stopped at its deadline. */
+  /** Exit status or signal; `late`: stopped at its deadline; else why it could not be started. */
   status: number | string;
-  /** It is another user's (sudo), and could not be stopped. */
+  /** It belongs to another user (sudo), so that the agent could not stop it. */
   isRunning: boolean;
   output: string;
 }
@@ -16,12 +16,12 @@ const LAST_WORDS_MS = 500;
 const MAX_OUTPUT = 65_536;
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** No shell: words as they are configured. */
+/** Runs the words as they are configured, without a shell. */
 export async function runProgram(
   [program = '', ...args]: readonly string[],
   timeoutMs: number,
 ): Promise<ProgramResult> {
-  // A group of its own: what it has started is stopped with it.
+  // In a process group of its own, so that what it has started is stopped with it.
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH }, detached: true });
   let output = '';
   for (const stream of [child.stdout, child.stderr])
@@ -37,14 +37,14 @@ export async function runProgram(
   const status = await Promise.race([exited, overdue]);
   inTime.abort();
   const isRunning = status === 'late' && !stopGroup(child.pid);
-  // A process that it has left behind may hold the pipes for ever.
+  // A process that it leaves behind may hold the pipes open for ever.
   await Promise.race([once(child, 'close').catch(() => undefined), sleep(LAST_WORDS_MS)]);
   for (const stream of [child.stdout, child.stderr]) stream.destroy();
   child.unref();
   return { status, isRunning, output };
 }
 
-/** @returns whether it is gone; it may have been before, or be another user's, whom we cannot stop */
+/** @returns whether it has ended, now or before; `false`: it belongs to another user, and the agent cannot stop it */
 function stopGroup(pid: number | undefined): boolean {
   try {
     if (pid !== undefined) process.kill(-pid, 'SIGKILL');

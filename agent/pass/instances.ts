@@ -70,7 +70,7 @@ export function mergeStatuses(
   const [first] = parts;
   if (first === undefined) return undefined;
   const { error: _, ...head } = first.status;
-  const error = parts.map(({ status }) => status.error).find((found) => found !== undefined);
+  const [error] = parts.flatMap(({ status }) => status.error ?? []);
   return {
     ...head,
     reportedAt: now.toISOString(),
@@ -78,7 +78,7 @@ export function mergeStatuses(
     files: parts.flatMap(({ name, status }) =>
       status.files.map(({ file, ...rest }) => ({ file, instance: name, ...rest })),
     ),
-    ...(error && { error }),
+    error,
   };
 }
 

@@ -1,6 +1,6 @@
 /**
- * The end of a pass for certificates that share names: those that went out of order are committed again, then each
- * is proved by a name that it alone, or it first, has.
+ * Ends a pass for certificates that share names: commits again those that are out of order, then proves each by a name
+ * that only this certificate has, or that it has before all others.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -52,7 +52,7 @@ async function restoreGroup(members: readonly Member[], view: SeenHost): Promise
 const isAnotherServed = (outcome: Member) =>
   outcome.kind === 'failed' && codeOf(outcome.error) === 'ERR_HANDSHAKE_CERTIFICATE';
 
-/** What HAProxy has, once more: the file on disk, right or old. */
+/** Commits once more what HAProxy has: the file on disk, new or old. */
 async function commitAgain(
   files: readonly string[],
   members: readonly Member[],

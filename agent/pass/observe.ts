@@ -44,7 +44,8 @@ function stopping({ process }: HaproxyView): RuntimeCommandFailed {
 }
 
 function foreign(filename: string): RuntimeCommandFailed {
-  const detail = 'somebody else had this transaction open; it was aborted, the next pass goes on';
+  const detail =
+    'another program had this transaction open: the agent has aborted it, and the next pass loads';
   const request = { verb: 'set ssl cert', filename };
   return new RuntimeCommandFailed('ERR_RUNTIME_FOREIGN_TRANSACTION', request, detail);
 }

@@ -1,6 +1,6 @@
 /**
- * Updates share HAProxy's threads with its visitors. One is nothing; a thousand without a pause are noticed where each
- * takes a thread for milliseconds (2.6 with OpenSSL 3.0: 2.5 ms; 3.x: 0.5). There they are spread out.
+ * Updates share HAProxy's threads with its visitors, who notice a thousand updates without a pause where each takes a
+ * thread for milliseconds (2.6 with OpenSSL 3.0: 2.5 ms; 3.x: 0.5). There the agent spreads them out.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HostView } from '../agent.ts';
@@ -20,7 +20,7 @@ export function pacer(
   return async (action) => {
     if (!isLoading(action)) return;
     const leftMs = lastAt === undefined ? 0 : lastAt + everyMs - now().getTime();
-    // A clock that was set back holds nothing up.
+    // At most one interval, so that a clock that was set back delays nothing.
     if (leftMs > 0) await pause(Math.min(leftMs, everyMs));
     lastAt = now().getTime();
   };

@@ -1,6 +1,6 @@
 /**
- * What to do with each file, decided from values alone: the manifest's wish, the disk, HAProxy, what we remember
- * and the time. The storyboard logs the decision and does it.
+ * Decides what to do with each file, from values alone: the manifest, the disk, HAProxy, the records of earlier passes
+ * and the time. The storyboard applies the decision and logs it.
  */
 import type { Action, Decision, DiskFile, RemovalAction } from '../deploy/action.ts';
 import { type DesiredFile, desiredTails, stapleFileOf, stapleOf } from '../desired/files.ts';
@@ -16,29 +16,6 @@ import {
 } from '../haproxy/view.ts';
 import type { AgentState, FileRecord } from '../state/state.ts';
 
-/** @returns undefined: nothing to do. */
-export function reasonToStaple(desired: DesiredFile, input: PlanInput): string | undefined {
-  const seen = input.disk.get(stapleFileOf(desired.file))?.sha256;
-  const stapled = input.records[desired.file]?.stapled;
-  const staple = stapleOf(desired, input.now);
-  if (staple === undefined)
-    return seen !== undefined && seen === stapled
-      ? 'its OCSP response has expired or is withdrawn'
-      : undefined;
-  if (seen !== staple.sha256) return 'another OCSP response is published';
-  const { capabilities, files } = input.haproxy ?? {};
-  const runtimeFiles = files?.get(desired.file) ?? [];
-  const fits = runtimeFiles.every(
-    ({ filename }) => commandBytes(desired.size, filename) <= (capabilities?.maxCommandBytes ?? 0),
-  );
-  // What does not fit is read from the file at the next reload.
-  if (!fits || runtimeFiles.length === 0) return undefined;
-  if (stapled !== staple.sha256) return 'HAProxy has not taken its OCSP response';
-  return runtimeFiles.some(({ certificate }) => certificate?.hasStaple === false)
-    ? 'HAProxy has lost its OCSP response'
-    : undefined;
-}
-
 export interface PlanInput {
   desired: readonly DesiredFile[];
   disk: ReadonlyMap<string, DiskFile>;
@@ -46,7 +23,7 @@ export interface PlanInput {
   listed?: Tails | undefined;
   /** `undefined`: HAProxy cannot be reached. */
   haproxy: HaproxyView | undefined;
-  /** It has no stats socket for us: only a handshake tells what it serves, only a reload changes it. */
+  /** It has no stats socket for us: only a handshake shows what it serves, and only a reload changes it. */
   isWithoutSocket?: boolean;
   records: AgentState['files'];
   /** Addresses that a handshake must have proved. */
@@ -56,22 +33,22 @@ export interface PlanInput {
 
 export function plan(input: PlanInput): Action[] {
   const names = new Set(input.desired.map(({ file }) => file));
-  const gone = Object.keys(input.records).filter((file) => !names.has(file));
-  const goings = gone.map((file) => planRemoval(file, input));
-  const hasGoings = goings.some(({ kind }) => kind === 'remove');
+  const unnamed = Object.keys(input.records).filter((file) => !names.has(file));
+  const removals = unnamed.map((file) => planRemoval(file, input));
+  const isRemoving = removals.some(({ kind }) => kind === 'remove');
   return [
     ...input.desired.map((desired) => ({
       ...proving(desired, decide(desired, input)),
       file: desired.file,
       certificate: desired.certificate,
       desired,
-      isProvedLast: hasGoings || desired.namesakes !== undefined,
+      isProvedLast: isRemoving || desired.namesakes !== undefined,
     })),
-    ...goings,
+    ...removals,
   ];
 }
 
-/** Who commits a namesake by hand puts another one in front, and nothing but a handshake shows it. */
+/** An operator who commits a namesake by hand changes which of them HAProxy hands out: only a handshake shows it. */
 function proving({ namesakes }: DesiredFile, decision: Decision): Decision {
   if (namesakes === undefined || decision.kind !== 'keep') return decision;
   return { kind: 'prove', reason: 'it shares names with others' };
@@ -102,13 +79,35 @@ function isListedAsDesired({ file, listing }: DesiredFile, listed: Tails): boole
   return isSameTails(desiredTails(listing, onDisk), onDisk);
 }
 
+/** @returns why HAProxy is to get the OCSP response, or to lose it; `undefined`: it has what it is to have */
+function reasonToStaple(desired: DesiredFile, input: PlanInput): string | undefined {
+  const onDisk = input.disk.get(stapleFileOf(desired.file))?.sha256;
+  const stapled = input.records[desired.file]?.stapled;
+  const staple = stapleOf(desired, input.now);
+  if (staple === undefined) {
+    const isStale = onDisk !== undefined && onDisk === stapled;
+    return isStale ? 'its OCSP response has expired or is withdrawn' : undefined;
+  }
+  if (onDisk !== staple.sha256) return 'another OCSP response is published';
+  const { capabilities, files } = input.haproxy ?? {};
+  const runtimeFiles = files?.get(desired.file) ?? [];
+  const fits = runtimeFiles.every(
+    ({ filename }) => commandBytes(desired.size, filename) <= (capabilities?.maxCommandBytes ?? 0),
+  );
+  // HAProxy reads what does not fit from the file, at its next reload.
+  if (!fits || runtimeFiles.length === 0) return undefined;
+  if (stapled !== staple.sha256) return 'HAProxy has not taken its OCSP response';
+  const isLost = runtimeFiles.some(({ certificate }) => certificate?.hasStaple === false);
+  return isLost ? 'HAProxy has lost its OCSP response' : undefined;
+}
+
 function decideFile(
   desired: DesiredFile,
   disk: DiskFile | undefined,
   record: FileRecord | undefined,
 ): Decision {
-  const wasDone = record?.proven?.sha256 === desired.sha256;
-  if (wasDone)
+  const wasProven = record?.proven?.sha256 === desired.sha256;
+  if (wasProven)
     return { kind: 'repair', reason: disk ? 'the file was changed by somebody else' : 'the file is gone' };
   if (disk === undefined) return { kind: 'install', reason: 'new in the manifest' };
   return { kind: 'update', reason: 'another one is published' };
@@ -127,8 +126,8 @@ function decideRuntime(desired: DesiredFile, haproxy: HaproxyView, hasProof: boo
     return { kind: 'list', reason: 'HAProxy lists it with other options or filters' };
   if (wrong === undefined && hasProof) return { kind: 'keep', reason: 'served' };
   if (wrong === undefined) return { kind: 'prove', reason: 'no handshake has shown it yet' };
-  const seen = wrong.certificate?.serial || wrong.certificate?.status || 'no such certificate';
-  const reason = `HAProxy has ${seen} as ${wrong.filename}${wrong.isListed ? '' : ', not in its crt-list'}`;
+  const shown = wrong.certificate?.serial || wrong.certificate?.status || 'no such certificate';
+  const reason = `HAProxy has ${shown} as ${wrong.filename}${wrong.isListed ? '' : ', not in its crt-list'}`;
   const isAddition = wrong.certificate?.status !== 'Used' || !wrong.isListed;
   if (isAddition && wrong.crtList === undefined)
     return {
@@ -156,26 +155,26 @@ function isProven(
 
 function isBackedOff(desired: DesiredFile, record: FileRecord | undefined, now: Date): string | undefined {
   const failure = record?.failure;
-  // Depends on another certificate, and costs nothing.
+  // It depends on another certificate, and a new try costs nothing.
   if (failure?.code === 'ERR_HANDSHAKE_OVERLAP') return undefined;
   if (failure?.listing !== (desired.listing && tailOf(desired.listing))) return undefined;
   if (failure?.sha256 !== desired.sha256 || now >= new Date(failure.notBefore)) return undefined;
   return failure.notBefore;
 }
 
-export function planRemoval(file: string, { disk, records, haproxy }: PlanInput): RemovalAction {
+function planRemoval(file: string, { disk, records, haproxy }: PlanInput): RemovalAction {
   const record = records[file];
-  const seen = disk.get(file)?.sha256;
-  const isOurs = seen === undefined || record?.written.includes(seen);
+  const onDisk = disk.get(file)?.sha256;
+  const isOurs = onDisk === undefined || record?.written.includes(onDisk);
   const subject = { file, certificate: record?.certificate ?? '' };
-  const gone = 'no longer in the manifest';
+  const why = 'no longer in the manifest';
   if (isOurs && haproxy === undefined)
-    return { ...subject, kind: 'pending', reason: `${gone}; HAProxy is out of reach: it may name the file` };
+    return { ...subject, kind: 'pending', reason: `${why}; HAProxy is out of reach: it may name the file` };
   const isNamed = ({ crtList, certificate }: RuntimeFile) => !crtList && certificate?.status === 'Used';
   if (isOurs && haproxy?.files.get(file)?.some(isNamed)) {
-    const reason = `${gone}, but HAProxy's configuration names the file (crt FILE): take it out there, then reload`;
+    const reason = `${why}, but HAProxy's configuration names the file (crt FILE): take it out there, then reload`;
     return { ...subject, kind: 'needs-reload', reason, code: 'ERR_RUNTIME_CRT_LIST' };
   }
-  if (isOurs) return { ...subject, kind: 'remove', reason: gone };
-  return { ...subject, kind: 'forget', reason: `${gone}, and changed by somebody else` };
+  if (isOurs) return { ...subject, kind: 'remove', reason: why };
+  return { ...subject, kind: 'forget', reason: `${why}, and changed by somebody else` };
 }

@@ -1,4 +1,4 @@
-/** What is remembered of a file between passes: what we wrote, what was proved, what failed and until when. */
+/** The records of a file between passes: what the agent wrote, what it proved, what failed and until when. */
 import { MINUTE_MS } from '#common/time.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Action, Outcome } from '../deploy/action.ts';
@@ -8,13 +8,13 @@ import { tailOf } from '../haproxy/crt-list-line.ts';
 import type { AgentState, Failure, FileRecord } from '../state/state.ts';
 import { stateOf } from './status.ts';
 
-/** Growing, then daily. */
+/** Growing, then once a day. */
 const BACK_OFF_MS = [1, 10, 100, 1440].map((minutes) => minutes * MINUTE_MS);
-/** Looking again is harmless: a handshake is retried as often as a full reconciliation comes. */
+/** A new handshake is harmless: it is retried as often as a full pass comes. */
 const HANDSHAKE_BACK_OFF_MS = [1, 10].map((minutes) => minutes * MINUTE_MS);
 
 /**
- * Before anything is written: the digests that may be on disk after a kill.
+ * Records, before anything is written, the digests that may be on disk after a kill.
  * @returns the state itself where nothing is new: it need not be compared, nor written
  */
 export function withIntents(state: AgentState, actions: readonly Action[]): AgentState {
@@ -37,8 +37,8 @@ export function withOutcomes(state: AgentState, outcomes: readonly Outcome[], no
     const { kind, file } = outcome.action;
     const record = state.files[file];
     if (record === undefined) continue;
-    const isGone = kind === 'forget' || (kind === 'remove' && outcome.kind === 'done');
-    const next = isGone ? undefined : nextRecord(record, outcome, now);
+    const isRemoved = kind === 'forget' || (kind === 'remove' && outcome.kind === 'done');
+    const next = isRemoved ? undefined : nextRecord(record, outcome, now);
     if (next !== record) changes.set(file, next);
   }
   return withChanges(state, changes);
@@ -57,7 +57,7 @@ function withChanges(state: AgentState, changes: Changes): AgentState {
   return { ...state, files };
 }
 
-/** After a second round: what the first has done, where the second found it done. */
+/** Merges the outcomes of two applications of the plan: what the first has done counts where the second found it done. */
 export function withEarlier(earlier: readonly Outcome[], later: readonly Outcome[]): Outcome[] {
   const before = new Map(earlier.map((outcome) => [outcome.action.file, outcome]));
   const merged = later.map((outcome) => {
@@ -66,11 +66,11 @@ export function withEarlier(earlier: readonly Outcome[], later: readonly Outcome
     const isDone = outcome.action.kind === 'keep' && first !== undefined && stateOf(first) === 'served';
     return isDone ? first : outcome;
   });
-  // What is left was removed: the second round knows nothing of it.
+  // The rest was removed: the second plan does not name it.
   return [...merged, ...before.values()];
 }
 
-/** As if nothing had failed before: all is tried at once. */
+/** As if nothing had failed before, so that everything is tried at once. */
 export function withoutFailures(files: AgentState['files']): AgentState['files'] {
   return Object.fromEntries(Object.entries(files).map(([file, { failure: _, ...record }]) => [file, record]));
 }

@@ -1,6 +1,6 @@
 /**
- * What the Runtime API cannot do, a reload can: one for all files of a pass, at most one in a window, and only if
- * HAProxy itself finds its configuration right. Off unless the operator gives the command.
+ * Reloads HAProxy for what the Runtime API cannot do: once for all files of a pass, at most once in a window, and only
+ * if HAProxy itself accepts its configuration. Off unless the operator configures the command.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { digest } from '#contract/combined-pem.ts';
@@ -19,11 +19,11 @@ import { stateOf } from './status.ts';
 export type ReloadRecord = NonNullable<AgentState['reload']>;
 
 const WORKER_POLL_MS = 200;
-/** All versions read a directory for ever that they take for a file. */
+/** All versions read for ever when a line names a directory as a file. */
 const HANGS = '; a crt-list line that names a directory makes HAProxy hang: "pemfleet-agent doctor" finds it';
 
-/** Which bytes in which files a reload is to bring; `undefined`: none is needed. */
-export function reloadWish(outcomes: readonly Outcome[]): string | undefined {
+/** @returns the digest of the files, with their content, for which a reload is needed; `undefined`: for none */
+export function reloadDigest(outcomes: readonly Outcome[]): string | undefined {
   const files = waitingIn(outcomes).map(({ file, sha256 }) => `${file} ${sha256}`);
   return files.length === 0 ? undefined : digest(files.sort().join('\n'));
 }
@@ -36,16 +36,16 @@ function waitingIn(outcomes: readonly Outcome[]): DesiredFile[] {
 export function decideReload(
   settings: ReloadSettings | undefined,
   last: ReloadRecord | undefined,
-  wish: string | undefined,
+  filesDigest: string | undefined,
   now: Date,
 ): ReloadDecision {
-  if (settings === undefined || wish === undefined) return { kind: 'not-needed' };
-  if (last?.wish === wish && last.failure === undefined) return { kind: 'in-vain' };
+  if (settings === undefined || filesDigest === undefined) return { kind: 'not-needed' };
+  if (last?.wish === filesDigest && last.failure === undefined) return { kind: 'in-vain' };
   const until = new Date(Date.parse(last?.at ?? new Date(0).toISOString()) + settings.windowMs);
-  return last !== undefined && now < until ? { kind: 'wait', until } : { kind: 'reload', wish };
+  return last !== undefined && now < until ? { kind: 'wait', until } : { kind: 'reload', filesDigest };
 }
 
-/** @returns what was tried */
+/** @returns the reload that it has tried, if any */
 export async function reloadIfNeeded(
   agent: Agent,
   { reload: last }: AgentState,
@@ -53,15 +53,15 @@ export async function reloadIfNeeded(
   outcomes: readonly Outcome[],
 ): Promise<ReloadRecord | undefined> {
   const settings = agent.config.haproxy.reload;
-  const decision = decideReload(settings, last, reloadWish(outcomes), agent.now());
+  const decision = decideReload(settings, last, reloadDigest(outcomes), agent.now());
   logReloadDecision(agent.log, decision);
   if (decision.kind !== 'reload' || settings === undefined) return undefined;
   const before = view.haproxy?.process.pid;
   if (before === undefined && !view.isWithoutSocket) return undefined;
-  // Without a socket, those that wait tell of the new worker.
+  // Without a socket, the files that wait show whether there is a new worker.
   const isReloaded =
     before === undefined ? isAnyServed(waitingIn(outcomes), agent) : hasNewWorker(agent, before);
-  const record = await reload(agent, settings, decision.wish, {
+  const record = await reload(agent, settings, decision.filesDigest, {
     isReloaded,
     isWithoutSocket: before === undefined,
   });
@@ -70,19 +70,19 @@ export async function reloadIfNeeded(
   return record;
 }
 
-/** @returns what is to be remembered of it; a failure is told in it, and the window counts for it, too */
+/** @returns the record of the reload; a failure is in it, and the window counts for a failed one, too */
 async function reload(
   agent: Agent,
   { check, command, timeoutMs }: ReloadSettings,
-  wish: string,
+  filesDigest: string,
   { isReloaded, isWithoutSocket }: { isReloaded: () => Promise<boolean>; isWithoutSocket: boolean },
 ): Promise<ReloadRecord> {
-  const record = { at: agent.now().toISOString(), wish };
+  const record = { at: agent.now().toISOString(), wish: filesDigest };
   try {
-    await carryOut('ERR_RELOAD_CHECK', check, timeoutMs);
-    await carryOut('ERR_RELOAD_COMMAND', command, timeoutMs);
-    // Nobody says that there is a new worker where there is no socket: what is not handed out now was reloaded for in vain.
-    if (!(await comesTrue(isReloaded, agent.now, timeoutMs)) && !isWithoutSocket)
+    await runOrFail('ERR_RELOAD_CHECK', check, timeoutMs);
+    await runOrFail('ERR_RELOAD_COMMAND', command, timeoutMs);
+    // Without a socket nothing says that there is a new worker: a reload after which no file is handed out was in vain.
+    if (!(await becomesTrue(isReloaded, agent.now, timeoutMs)) && !isWithoutSocket)
       throw noNewWorker(timeoutMs);
     return record;
   } catch (error) {
@@ -92,15 +92,19 @@ async function reload(
 
 function hasNewWorker({ runtime }: Agent, before: number): () => Promise<boolean> {
   return async () => {
-    const seen = await runtime.showInfo().catch(() => undefined);
-    return seen !== undefined && seen.pid !== before && !seen.isStopping;
+    const worker = await runtime.showInfo().catch(() => undefined);
+    return worker !== undefined && worker.pid !== before && !worker.isStopping;
   };
 }
 
-/** @returns false when it has not come true in time; a look that has begun is not cut off */
-async function comesTrue(look: () => Promise<boolean>, now: () => Date, timeoutMs: number): Promise<boolean> {
+/** @returns false if `isTrue` does not become true in time; a call that has begun is not cut off */
+async function becomesTrue(
+  isTrue: () => Promise<boolean>,
+  now: () => Date,
+  timeoutMs: number,
+): Promise<boolean> {
   const begin = now().getTime();
-  while (!(await look())) {
+  while (!(await isTrue())) {
     if (now().getTime() - begin >= timeoutMs) return false;
     await sleep(WORKER_POLL_MS);
   }
@@ -112,7 +116,7 @@ function noNewWorker(timeoutMs: number): HostError {
   return new HostError('ERR_RELOAD_COMMAND', detail);
 }
 
-async function carryOut(code: HostErrorCode, command: readonly string[], timeoutMs: number): Promise<void> {
+async function runOrFail(code: HostErrorCode, command: readonly string[], timeoutMs: number): Promise<void> {
   const { status, isRunning, output } = await runProgram(command, timeoutMs);
   if (status === 0) return;
   const [program] = command;
@@ -123,13 +127,12 @@ async function carryOut(code: HostErrorCode, command: readonly string[], timeout
   throw new HostError(code, [end, firstLines(output)].filter(Boolean).join(': '));
 }
 
-/** Of what a program said: what it complains of, and no line that could hold a key. */
+/** @returns the first complaints in a program's output, without any line that could hold a key */
 export function firstLines(output: string): string {
   const lines = output.split('\n').filter((line) => line.trim() !== '');
   const safe = lines.filter((line) => !/PRIVATE KEY|[A-Za-z0-9+/=]{48,}/.test(line));
   const complaints = safe.filter((line) => /\[ALERT\]|error|fail/i.test(line));
-  const told = complaints.length > 0 ? complaints : safe;
-  return told
+  return (complaints.length > 0 ? complaints : safe)
     .slice(0, 3)
     .map((line) => line.trim().slice(0, 300))
     .join(' / ');

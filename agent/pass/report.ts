@@ -8,7 +8,7 @@ import { HostError, type HostErrorCode } from '../errors.ts';
 import { type AgentState, readStatus, type StateDirectory, saveState, saveStatus } from '../state/state.ts';
 import { errorFields } from './log-outcome.ts';
 import type { PollResult } from './poll.ts';
-import { reloadWish } from './reload.ts';
+import { reloadDigest } from './reload.ts';
 import { hostStatusOf, isWorthReporting, stateOf, statusDigest } from './status.ts';
 
 /** What a pass has done until now. */
@@ -89,18 +89,18 @@ export function resultOf(
   };
 }
 
-/** Tells why HAProxy still waits for its reload. */
+/** Says why HAProxy still waits for its reload. */
 function reloadFailure({ state, outcomes }: PassWork): HostError | undefined {
   const failure = state.reload?.failure;
-  if (failure === undefined || reloadWish(outcomes) === undefined) return undefined;
+  if (failure === undefined || reloadDigest(outcomes) === undefined) return undefined;
   return new HostError(failure.code as HostErrorCode, failure.message);
 }
 
 function nextReload({ config }: Agent, { state, outcomes }: PassWork): Date | undefined {
   const { reload } = config.haproxy;
-  const { at, wish, failure } = state.reload ?? {};
-  const isOpen =
-    reloadWish(outcomes) !== undefined && (failure !== undefined || reloadWish(outcomes) !== wish);
+  const { at, wish: lastDigest, failure } = state.reload ?? {};
+  const filesDigest = reloadDigest(outcomes);
+  const isOpen = filesDigest !== undefined && (failure !== undefined || filesDigest !== lastDigest);
   return reload && at && isOpen ? new Date(Date.parse(at) + reload.windowMs) : undefined;
 }
 
@@ -130,7 +130,7 @@ export async function reportFailure(agent: Agent, error: unknown): Promise<void>
   await putStatus(agent, failed);
 }
 
-/** As the last pass left it, if it can be read. */
+/** The status of the last pass, if it can be read. */
 export async function readOwnStatus({ config }: Agent): Promise<HostStatus | undefined> {
   const status = await readStatus(config.stateDir, config.fleet, config.host).catch(() => undefined);
   return status === 'broken' ? undefined : status;

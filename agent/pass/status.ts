@@ -1,6 +1,6 @@
 /**
- * The host status that closes the circle: what the manifest wants, what is on disk, what HAProxy shows, what the wire
- * has proved. Reported when it has changed, and once an hour, so that a silent host is noticed.
+ * The host status: what the manifest wants, what is on disk, what HAProxy shows, what handshakes have proved. The agent
+ * reports it when it has changed, and once an hour, so that a silent host is noticed.
  */
 import { HOUR_MS } from '#common/time.ts';
 import { digest } from '#contract/combined-pem.ts';
@@ -12,7 +12,7 @@ import { type DesiredAction, type DiskFile, isOfDesired, type Outcome } from '..
 import type { DesiredFile } from '../desired/files.ts';
 import { reactionTo } from '../errors.ts';
 import type { HaproxyView } from '../haproxy/view.ts';
-import type { AgentState } from '../state/state.ts';
+import type { AgentState, FileRecord } from '../state/state.ts';
 
 const HEARTBEAT_MS = HOUR_MS;
 const MAX_OVERLAPS = 20;
@@ -41,17 +41,18 @@ export function hostStatusOf(input: StatusInput): HostStatus {
     host: config.host,
     reportedAt: now.toISOString(),
     agent: { version: input.agentVersion },
-    ...(input.manifestEtag === undefined ? {} : { manifest: input.manifestEtag }),
+    manifest: input.manifestEtag,
     haproxy: [
       {
         socket: config.haproxy.statsSocket,
-        ...(haproxy ? { version: haproxy.process.version, pid: haproxy.process.pid } : {}),
-        // Which binds are proved by handshakes; none: the operator switched the proof off.
+        version: haproxy?.process.version,
+        pid: haproxy?.process.pid,
+        // The binds on which handshakes prove certificates; none: the operator switched the proof off.
         handshake: config.haproxy.handshake,
       },
     ],
     files: files.sort((a, b) => (a.file < b.file ? -1 : 1)),
-    ...(input.error === undefined ? {} : { error: errorOf(input.error) }),
+    error: input.error && errorOf(input.error),
   };
 }
 
@@ -66,7 +67,7 @@ export function isWorthReporting(current: string, reported: AgentState['reported
   return now.getTime() - new Date(reported.at).getTime() >= HEARTBEAT_MS;
 }
 
-/** `failed`: refused, it needs another publication or a hand; `pending`: the next pass goes on. */
+/** `failed`: refused, it needs a new publication or an operator; `pending`: the next pass tries again. */
 export function stateOf(outcome: Outcome): FileStatus['state'] {
   const { kind } = outcome.action;
   if (kind === 'backed-off') return 'failed';
@@ -82,34 +83,39 @@ function fileStatusOf(
   before: ReadonlyMap<string, FileStatus>,
 ): FileStatus {
   const { desired } = outcome.action;
-  const disk = diskOf(outcome, input);
-  const runtime = runtimeOf(outcome, input);
-  const error = errorIn(outcome, input);
   const state = stateOf(outcome);
-  const addresses = input.records[desired.file]?.proven?.addresses ?? [];
-  const isStapled = desired.staple && input.records[desired.file]?.stapled === desired.staple.sha256;
+  const record = input.records[desired.file];
   return {
     file: desired.file,
     certificate: desired.certificate,
     state,
     since: sinceWhen(state, desired, before.get(desired.file)) ?? input.now.toISOString(),
     wanted: { sha256: desired.sha256, serial: desired.serial },
-    ...(disk === undefined ? {} : { disk: { sha256: disk } }),
-    ...(runtime === undefined ? {} : { runtime }),
-    ...(state === 'served' ? { handshakes: addresses } : {}),
-    ...(desired.shadows?.length
-      ? { overlaps: desired.shadows.slice(0, MAX_OVERLAPS).map(({ name, by }) => ({ name, by })) }
-      : {}),
-    ...(desired.staple && isStapled ? { staple: { nextUpdate: desired.staple.nextUpdate } } : {}),
-    ...(error === undefined ? {} : { error }),
+    disk: diskOf(outcome, input),
+    runtime: runtimeOf(outcome, input),
+    handshakes: state === 'served' ? (record?.proven?.addresses ?? []) : undefined,
+    overlaps: overlapsOf(desired),
+    staple: stapleIn(desired, record),
+    error: errorIn(outcome, input),
   };
 }
 
 function diskOf(
   { action: { desired }, deployed }: Outcome<DesiredAction>,
   { disk }: StatusInput,
-): string | undefined {
-  return deployed.isWritten ? desired.sha256 : disk.get(desired.file)?.sha256 || undefined;
+): FileStatus['disk'] {
+  const sha256 = deployed.isWritten ? desired.sha256 : disk.get(desired.file)?.sha256;
+  return sha256 ? { sha256 } : undefined;
+}
+
+function overlapsOf({ shadows = [] }: DesiredFile): FileStatus['overlaps'] {
+  const overlaps = shadows.slice(0, MAX_OVERLAPS).map(({ name, by }) => ({ name, by }));
+  return overlaps.length > 0 ? overlaps : undefined;
+}
+
+function stapleIn({ staple }: DesiredFile, record: FileRecord | undefined): FileStatus['staple'] {
+  const isStapled = staple !== undefined && record?.stapled === staple.sha256;
+  return isStapled ? { nextUpdate: staple.nextUpdate } : undefined;
 }
 
 function runtimeOf({ action, deployed }: Outcome, { haproxy }: StatusInput): FileStatus['runtime'] {

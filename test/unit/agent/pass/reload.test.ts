@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { doneOutcome } from '../../../../agent/deploy/action.ts';
-import { decideReload, firstLines, reloadWish } from '../../../../agent/pass/reload.ts';
+import { decideReload, firstLines, reloadDigest } from '../../../../agent/pass/reload.ts';
 import { desired, now } from '../../../support/agent/plan-fixtures.ts';
 
 const settings = { command: ['x'], check: ['y'], windowMs: 300_000, timeoutMs: 1000 };
@@ -38,9 +38,9 @@ test('what a reload is for: every file that waits for one, and its bytes', () =>
     });
   const gone = doneOutcome({ ...waits, file: 'b.pem', certificate: 'b' });
 
-  assert.equal(reloadWish([gone]), undefined);
-  assert.equal(reloadWish([waiting(wish), gone]), reloadWish([waiting(wish)]));
-  assert.notEqual(reloadWish([waiting(wish)]), reloadWish([waiting(other)]));
+  assert.equal(reloadDigest([gone]), undefined);
+  assert.equal(reloadDigest([waiting(wish), gone]), reloadDigest([waiting(wish)]));
+  assert.notEqual(reloadDigest([waiting(wish)]), reloadDigest([waiting(other)]));
 });
 
 test('the first complaints of a program, and never a line that could hold a key', () => {

@@ -58,7 +58,7 @@ export async function verifySignature(
   // S3 allows fifteen minutes, the others five
   const allowedMs = (protocol === 's3' ? 15 : 5) * 60_000;
   if (Math.abs(at.getTime() - now.getTime()) > allowedMs) return refuse('skewed');
-  const expected = await signatureOf(request, claim, credentials, at, protocol);
+  const expected = await signatureOf(request, claim, credentials, { signingDate: at, protocol });
   if (!timingSafeEqual(Buffer.from(expected), Buffer.from(claim.signature))) return refuse('signature');
   verifyPayloadHash(request, protocol);
   if (credentials.expiresAt && credentials.expiresAt <= now) return refuse('expired-token');
@@ -68,8 +68,7 @@ async function signatureOf(
   { headers, body, ...request }: SignedRequest,
   { region, service, signedHeaders }: Claim,
   { accessKeyId, secretAccessKey }: Credentials,
-  signingDate: Date,
-  protocol: Protocol,
+  { signingDate, protocol }: { signingDate: Date; protocol: Protocol },
 ): Promise<string> {
   const isSigned = ([name]: [string, string]) => signedHeaders.includes(name);
   const signer = new SignatureV4({

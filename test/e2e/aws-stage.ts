@@ -56,7 +56,7 @@ export async function startAwsStage(): Promise<AwsStage> {
     const [configFile, agentFile] = [join(temp.path, 'pemfleet.json'), join(temp.path, 'agent.yaml')];
     const issuer = aws.principal({ name: 'issuer', policies: issuerPolicies(BUCKET, aws.accountId) });
     const host = aws.principal({ name: HOST, policies: hostPolicies(BUCKET, 'default', HOST) });
-    enrol(aws, haproxy, host, temp.path, agentFile);
+    enrol({ aws, haproxy, host }, temp.path, agentFile);
     return {
       ...{ aws, haproxy, issuer, host, responderAddress, configFile, agentFile, stop },
       zoneId: aws.route53.createZone({ name: 'example.test', records: [WEB] }),
@@ -76,7 +76,11 @@ export async function startAwsStage(): Promise<AwsStage> {
 }
 
 /** A host of the fleet with its agent, and the document that Run Command runs there. */
-function enrol(aws: Aws, haproxy: Haproxy, host: Principal, dir: string, agentFile: string): void {
+function enrol(
+  { aws, haproxy, host }: { aws: Aws; haproxy: Haproxy; host: Principal },
+  dir: string,
+  agentFile: string,
+): void {
   const config = agentConfigOf(haproxy, dir, { bucket: `s3://${BUCKET}`, host: HOST });
   writeFileSync(agentFile, JSON.stringify(config));
   aws.ssm.createDocument(DOCUMENT, documentOf(agentFile));

@@ -29,7 +29,7 @@ export async function invokeByEvent(
     const isTooOld = Date.now() + pauseMs > giveUpAt;
     if (isTooOld || attempts > maxRetries) {
       const condition = isTooOld ? 'EventAgeExceeded' : 'RetriesExhausted';
-      await onFailure(recordOf(fn, event, invocation, condition, attempts));
+      await onFailure(recordOf(fn, event, invocation, { condition, attempts }));
       return invocation;
     }
     await sleep(pauseMs);
@@ -41,8 +41,7 @@ function recordOf(
   { arn }: LambdaFunction,
   event: unknown,
   { requestId, status, functionError, payload }: Invocation,
-  condition: string,
-  attempts: number,
+  { condition, attempts }: { condition: string; attempts: number },
 ): object {
   return {
     version: '1.0',

@@ -81,8 +81,7 @@ export async function deleteObjects(
   ground: S3Ground,
   bucket: Bucket,
   request: AwsRequest,
-  session: Session,
-  checkOf: (key: string, versionId: string | undefined) => Check,
+  { session, checkOf }: { session: Session; checkOf: (key: string, versionId: string | undefined) => Check },
 ): Promise<Answer> {
   const given = Object.keys({ ...request.headers, ...request.trailers });
   if (!given.some((name) => name === 'content-md5' || name.startsWith('x-amz-checksum-')))

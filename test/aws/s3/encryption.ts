@@ -42,9 +42,7 @@ export function encryptionHeaders(encryption: Encryption, bucket: Bucket, region
 /** The permission on the key that reading or writing the object needs besides that of S3. */
 export function keyCheck(
   action: 'kms:GenerateDataKey' | 'kms:Decrypt',
-  bucket: Bucket,
-  key: string,
-  encryption: ObjectVersion['encryption'],
+  { bucket, key, encryption }: { bucket: Bucket; key: string; encryption: ObjectVersion['encryption'] },
   region: string,
 ): Check | undefined {
   const { kmsKeyArn, bucketKey, keyPolicy } = encryption;

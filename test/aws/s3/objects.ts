@@ -30,7 +30,7 @@ export async function readObject(
   const headers = objectHeaders(version, bucket, region);
   if (isNotModified(request.headers, version)) return { status: 304, headers, body: '' };
   const isAsked = request.headers['x-amz-checksum-mode'] === 'ENABLED';
-  const decrypt = keyCheck('kms:Decrypt', bucket, key, version.encryption, region);
+  const decrypt = keyCheck('kms:Decrypt', { bucket, key, encryption: version.encryption }, region);
   // what HEAD tells is not encrypted, but for the checksum
   if (decrypt && (request.method === 'GET' || isAsked)) await session.require(decrypt);
   const range = readRange(request.headers['range'], version.body.length);
@@ -80,7 +80,7 @@ export async function putObject(
 ): Promise<Answer> {
   const checksum = await verifyChecksums(request);
   const encryption = readEncryption(request.headers, bucket, region);
-  const generate = keyCheck('kms:GenerateDataKey', bucket, key, encryption, region);
+  const generate = keyCheck('kms:GenerateDataKey', { bucket, key, encryption }, region);
   if (generate) await session.require(generate);
   // no await from here to the write: conditions are judged and met at one moment
   checkWrite(without(request.headers, ignored), currentOf(bucket, key));

@@ -104,9 +104,11 @@ const bucketOperations: Record<
   'POST delete': (ground, bucket, request) => ({
     name: 'DeleteObjects',
     run: (session) =>
-      deleteObjects(ground, bucket, request, session, (key, versionId) =>
-        checkOf(bucket, key, versionId ? 'DeleteObjectVersion' : 'DeleteObject', request),
-      ),
+      deleteObjects(ground, bucket, request, {
+        session,
+        checkOf: (key, versionId) =>
+          checkOf(bucket, key, versionId ? 'DeleteObjectVersion' : 'DeleteObject', request),
+      }),
   }),
   'PUT versioning': (_ground, bucket, request) =>
     same('PutBucketVersioning', () => putVersioning(bucket, request)),

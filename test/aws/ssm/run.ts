@@ -33,7 +33,7 @@ export async function runDocument(
 ): Promise<StepResult[]> {
   const results: StepResult[] = [];
   for (const step of document.steps) {
-    const result = await runStep(step, document, values, host, running);
+    const result = await runStep(step, document, values, { host, running });
     results.push(result);
     if (result.code !== 0) break;
   }
@@ -44,8 +44,7 @@ function runStep(
   { name, inputs = {} }: DocumentStep,
   document: SsmDocument,
   values: Values,
-  host: HostEnvironment,
-  running: Set<ChildProcess>,
+  { host, running }: { host: HostEnvironment; running: Set<ChildProcess> },
 ): Promise<StepResult> {
   const { runCommand = [], workingDirectory = '', timeoutSeconds = defaultTimeoutSeconds } = inputs;
   const script = [runCommand]

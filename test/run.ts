@@ -50,16 +50,22 @@ function entriesOf(files: readonly string[], processes: number): string[] {
 
 /**
  * A file that cannot be imported is a failed test of its name, and the others run. A test that ends the process, by
- * whatever exit code, fails the whole share: tests after it have not run.
+ * whatever exit code, fails the whole share: tests after it have not run. The first test waits until all files are
+ * loaded, so that no test's time-out is spent on compiling the next file.
  */
 const entryOf = (files: readonly string[]) => `
-import { after, test } from 'node:test';
+import { after, before, test } from 'node:test';
 const fail = () => { process.exitCode = 1; };
 process.on('exit', fail);
 after(() => process.off('exit', fail));
+const awake = setInterval(() => undefined, 60_000);
+let begin;
+const isLoaded = new Promise((resolve) => { begin = resolve; }).finally(() => clearInterval(awake));
+before(() => isLoaded);
 for (const [name, path] of ${JSON.stringify(files.map((file) => [file, resolve(file)]))}) {
-  await import(path).catch((error) => test(\`import of \${name}\`, () => { throw error; }));
+  await import(path).catch((error) => { test(\`import of \${name}\`, () => { throw error; }); });
 }
+begin();
 `;
 
 function runFiles(files: readonly string[], { concurrency, processes }: Kind): void {

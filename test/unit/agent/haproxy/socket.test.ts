@@ -13,7 +13,14 @@ import { makeTempDir } from '../../../support/temp-dir.ts';
 const secret = 'MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg';
 const set = { verb: 'set ssl cert', operands: ['/c/a.pem'], payload: `${secret}\n` };
 
-async function fakeHaproxy(t: TestContext, answer: (socket: Socket, asked: string) => void) {
+/** Long enough for a busy machine; what waits for its end gives a short one. */
+const TIMEOUT_MS = 10_000;
+
+async function fakeHaproxy(
+  t: TestContext,
+  answer: (socket: Socket, asked: string) => void,
+  timeoutMs = TIMEOUT_MS,
+) {
   const { path: folder, remove } = makeTempDir();
   const path = join(folder, 's');
   const asked: string[] = [];
@@ -30,7 +37,7 @@ async function fakeHaproxy(t: TestContext, answer: (socket: Socket, asked: strin
     server.close();
     remove();
   });
-  return { asked, socket: openSocket({ path, timeoutMs: 300 }) };
+  return { asked, socket: openSocket({ path, timeoutMs }) };
 }
 
 async function failureOf(work: Promise<unknown>): Promise<RuntimeCommandFailed> {
@@ -68,7 +75,7 @@ const badAnswers: [string, (socket: Socket) => void, string][] = [
 
 for (const [says, answer, code] of badAnswers) {
   test(`${says} is ${code}`, async (t) => {
-    const { socket } = await fakeHaproxy(t, answer);
+    const { socket } = await fakeHaproxy(t, answer, code === 'ERR_RUNTIME_TIMEOUT' ? 300 : TIMEOUT_MS);
 
     const error = await failureOf(socket(set));
 
@@ -101,8 +108,8 @@ test('no socket, no listener, no socket at all: each has its code and says what 
   const file = join(folder, 'file');
   writeFileSync(file, '');
 
-  const missing = await failureOf(openSocket({ path: join(folder, 'x'), timeoutMs: 300 })(set));
-  const dead = await failureOf(openSocket({ path: file, timeoutMs: 300 })(set));
+  const missing = await failureOf(openSocket({ path: join(folder, 'x'), timeoutMs: TIMEOUT_MS })(set));
+  const dead = await failureOf(openSocket({ path: file, timeoutMs: TIMEOUT_MS })(set));
 
   assert.equal(missing.code, 'ERR_RUNTIME_SOCKET_MISSING');
   assert.match(missing.message, /is HAProxy running, with this "stats socket"\?/);

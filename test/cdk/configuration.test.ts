@@ -1,14 +1,14 @@
 /** Each mistake in pemfleet.yaml stops the synthesis with its path and what to do, and nothing is deployed. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ConfigError } from '#common/config-error.ts';
 import { pemfleetConfigOf, readPemfleetConfig } from '../../cdk/index.ts';
 import { checkConfig } from '../../lambda/config/config.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { thrownBy } from '../support/thrown-by.ts';
 import { acme, small } from './stacks.ts';
 
@@ -126,8 +126,7 @@ test('configuration: a missing file is refused, with what to do', () => {
 });
 
 test('configuration: the app prints a mistake in plain lines and synthesizes nothing', (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'pemfleet-app-'));
-  t.after(() => rmSync(directory, { recursive: true }));
+  const directory = tempDir(t);
   const file = join(directory, 'pemfleet.yaml');
   writeFileSync(file, 'acme: { directoryUrl: letsencrypt }\ncertificates: []\n');
   const app = fileURLToPath(new URL('../../cdk/app.ts', import.meta.url));

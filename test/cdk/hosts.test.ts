@@ -19,7 +19,7 @@ import { startImds } from '../aws/imds.ts';
 import { withLines } from '../support/agent/configs.ts';
 import { haproxyVersions, startHaproxy } from '../support/parts/haproxy.ts';
 import { freePort } from '../support/ports.ts';
-import { makeTempDir } from '../support/temp-dir.ts';
+import { makeTempDir, tempDir } from '../support/temp-dir.ts';
 import { deployHost } from './cloud-init.ts';
 import { REGION } from './deployed.ts';
 import { assertSnapshot } from './snapshot.ts';
@@ -167,8 +167,7 @@ async function startHost(t: TestContext) {
   const principal = aws.principal({ name: 'i-0aaa', role });
   const imds = await startImds({ principal: () => principal });
   t.after(imds.stop);
-  const { path: directory, remove } = makeTempDir();
-  t.after(remove);
+  const directory = tempDir(t);
   return { aws, imds, directory };
 }
 

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import * as source from '../../cdk/index.ts';
-import { makeTempDir } from '../support/temp-dir.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { agentRelease, http01 } from './stacks.ts';
 
 type Package = typeof source;
@@ -73,8 +73,7 @@ async function install(directory: string): Promise<string> {
 }
 
 test('package: an app in TypeScript compiles against the packed tarball and synthesizes', async (t) => {
-  const { path, remove } = makeTempDir();
-  t.after(remove);
+  const path = tempDir(t);
   const installed = await install(path);
   writeFileSync(join(path, 'package.json'), '{ "type": "module" }\n');
   writeFileSync(join(path, 'app.ts'), APP);

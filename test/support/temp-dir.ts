@@ -1,5 +1,6 @@
 // Temporary folders of parts. Short names, because the path of a Unix socket has at most 107 bytes.
 import { mkdtempSync, rmSync } from 'node:fs';
+import type { TestContext } from 'node:test';
 
 export interface TempDir {
   path: string;
@@ -14,4 +15,11 @@ export function makeTempDir(): TempDir {
   };
   process.on('exit', remove);
   return { path, remove };
+}
+
+/** @returns the path of one that goes with the test */
+export function tempDir(t: Pick<TestContext, 'after'>): string {
+  const { path, remove } = makeTempDir();
+  t.after(remove);
+  return path;
 }

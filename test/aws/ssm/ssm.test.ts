@@ -12,7 +12,7 @@ import {
   ListCommandsCommand,
   type SendCommandCommandInput,
 } from '@aws-sdk/client-ssm';
-import { makeTempDir } from '../../support/temp-dir.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 import { refusalOf, startBench } from '../clients.ts';
 import { clientOf, content, script, stageOf } from './test-document.ts';
 
@@ -46,8 +46,7 @@ test('a command runs on the hosts with the tag, each in its own place', async (t
   aws.ssm.createDocument('Sync', content(script));
   const { client, send, invocations } = stageOf(aws);
   const dirs = ['one', 'two', 'db'].map((WHO, index) => {
-    const { path, remove } = makeTempDir();
-    t.after(remove);
+    const path = tempDir(t);
     const env = { WHO, CODE: WHO === 'two' ? '3' : '0' };
     aws.ssm.host({ instanceId: `i-0${WHO}`, tags: { fleet: index < 2 ? 'web' : 'db' }, cwd: path, env });
     return path;

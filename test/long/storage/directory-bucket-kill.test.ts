@@ -6,7 +6,8 @@ import { type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import type { Bucket } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
-import { type Ended, runChild, tempDir } from '../../support/bucket/start-child.ts';
+import { type Ended, runChild } from '../../support/bucket/start-child.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 
 /** Counts the calls of node:fs/promises and of its file handles; the KILL_AFTER-th is the last. */
 const KILLER = `

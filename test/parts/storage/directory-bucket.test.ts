@@ -7,7 +7,8 @@ import { TEMP_SUFFIX } from '#storage/atomic-file.ts';
 import { openBucket } from '#storage/open.ts';
 import { bucketSuite } from '../../support/bucket/bucket-suite.ts';
 import { bucketProcessesSuite } from '../../support/bucket/processes-suite.ts';
-import { runChild, startChild, tempDir } from '../../support/bucket/start-child.ts';
+import { runChild, startChild } from '../../support/bucket/start-child.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 
 const urlOf = (path: string) => pathToFileURL(path).href;
 

@@ -5,7 +5,8 @@ import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { withFileLock } from '#storage/file-lock.ts';
 import { openBucket } from '#storage/open.ts';
-import { runChild, startChild, tempDir } from '../../support/bucket/start-child.ts';
+import { runChild, startChild } from '../../support/bucket/start-child.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 
 const inside = async () => 'inside';
 

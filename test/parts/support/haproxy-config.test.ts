@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { programPath } from '../../setup.mjs';
 import { haproxyVersions } from '../../support/parts/haproxy.ts';
 import { createPki } from '../../support/parts/pki.ts';
-import { makeTempDir } from '../../support/temp-dir.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 
 const shipped = readFileSync(new URL('../../../agent/host/haproxy.cfg', import.meta.url), 'utf8');
 const localResponder = /^backend acme_responder\n(?: .+\n)+/m;
@@ -22,16 +22,15 @@ const variants = {
 for (const version of haproxyVersions) {
   for (const [name, config] of Object.entries(variants)) {
     test(`HAProxy ${version} takes the shipped configuration ${name} without a warning`, async (t) => {
-      const dir = makeTempDir();
-      t.after(dir.remove);
-      const certsDir = join(dir.path, 'certs');
+      const dir = tempDir(t);
+      const certsDir = join(dir, 'certs');
       mkdirSync(certsDir);
       // an empty directory would be warned of, rightly
       const { combined } = await (await createPki()).issue({ names: ['a.test'] });
       writeFileSync(join(certsDir, 'a.pem'), combined);
-      writeFileSync(join(dir.path, 'haproxy.cfg'), config);
+      writeFileSync(join(dir, 'haproxy.cfg'), config);
 
-      const { status, stdout, stderr } = check(version, dir.path, name === 'with an application');
+      const { status, stdout, stderr } = check(version, dir, name === 'with an application');
 
       assert.deepEqual(
         { status, stderr: stderr.replace(/^\[NOTICE\].*\n/gm, '') },

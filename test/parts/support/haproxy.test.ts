@@ -10,7 +10,7 @@ import { handshake } from '../../support/handshake.ts';
 import { haproxyVersions, startHaproxy } from '../../support/parts/haproxy.ts';
 import { createPki } from '../../support/parts/pki.ts';
 import { request } from '../../support/request.ts';
-import { makeTempDir } from '../../support/temp-dir.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 
 for (const version of haproxyVersions) {
   test(`HAProxy ${version} starts with the shipped configuration and no certificate, and leaves nothing`, async (t) => {
@@ -52,14 +52,13 @@ for (const version of haproxyVersions) {
   });
 
   test(`HAProxy ${version} serves the certificate that was there at its start`, async (t) => {
-    const dir = makeTempDir();
-    t.after(dir.remove);
+    const dir = tempDir(t);
     const pki = await createPki();
     const { leafPem, combined } = await pki.issue({ names: ['a.test', '*.a.test'] });
-    mkdirSync(join(dir.path, 'certs'));
-    writeFileSync(join(dir.path, 'certs/a.pem'), combined);
+    mkdirSync(join(dir, 'certs'));
+    writeFileSync(join(dir, 'certs/a.pem'), combined);
 
-    const haproxy = await startHaproxy({ version, workDir: dir.path });
+    const haproxy = await startHaproxy({ version, workDir: dir });
     t.after(haproxy.stop);
     const served = await handshake({ port: haproxy.httpsPort, servername: 'a.test', ca: pki.rootPem });
     const page = await request(`https://127.0.0.1:${haproxy.httpsPort}/`, {

@@ -4,25 +4,24 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { makeTempDir } from '../../support/temp-dir.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 
 const runner = fileURLToPath(new URL('../../run.ts', import.meta.url));
 const passes = (name: string) => `import { test } from 'node:test';\ntest('${name}', () => {});\n`;
 
 /** Runs a house of these pure test files, `unit WORD…`; two processes share them. */
 function runTests(t: TestContext, files: Record<string, string>, ...args: string[]) {
-  const house = makeTempDir();
-  t.after(house.remove);
-  mkdirSync(join(house.path, 'test/unit'), { recursive: true });
+  const house = tempDir(t);
+  mkdirSync(join(house, 'test/unit'), { recursive: true });
   for (const [name, text] of Object.entries(files)) {
-    writeFileSync(join(house.path, `test/unit/${name}.test.ts`), text);
+    writeFileSync(join(house, `test/unit/${name}.test.ts`), text);
   }
   // the runner of this test's own process would take another's results for its own
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     ['--import', import.meta.resolve('tsx'), runner, ...args],
-    { cwd: house.path, env, encoding: 'utf8' },
+    { cwd: house, env, encoding: 'utf8' },
   );
   const results = stdout.split('\n').filter((line) => /^(not )?ok /.test(line));
   return { status, stderr, results: results.map((line) => line.replace(/ \d+ -/, '')).sort() };

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { programPath } from '../../setup.mjs';
 import { findDebianMirror, openSuite, versionsOf } from '../../support/debian/debian.mjs';
 import { setEnv } from '../../support/env.ts';
-import { makeTempDir } from '../../support/temp-dir.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 
 const setUpFile = new URL('../../setup.mjs', import.meta.url).pathname;
 
@@ -24,13 +24,12 @@ test('a set-up with nothing to do says nothing', () => {
 });
 
 test('without apt-get, the error names the wanted programs and how to point to them', (t) => {
-  const dir = makeTempDir();
-  t.after(dir.remove);
-  copyFileSync(setUpFile, join(makeDir(dir.path, 'test'), 'setup.mjs'));
+  const dir = tempDir(t);
+  copyFileSync(setUpFile, join(makeDir(dir, 'test'), 'setup.mjs'));
   const debian = 'support/debian';
-  cpSync(join(dirname(setUpFile), debian), join(dir.path, 'test', debian), { recursive: true });
+  cpSync(join(dirname(setUpFile), debian), join(dir, 'test', debian), { recursive: true });
 
-  const args = [join(dir.path, 'test/setup.mjs'), '--only', 'pebble,haproxy-3.0'];
+  const args = [join(dir, 'test/setup.mjs'), '--only', 'pebble,haproxy-3.0'];
   const env = { PATH: '/nowhere', PEMFLEET_CHALLTESTSRV: '/bin/true' };
   const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', env });
 
@@ -99,12 +98,11 @@ const sources = [
 ];
 for (const { name, file, text, found } of sources) {
   test(`the mirror is read from apt's sources: ${name}`, (t) => {
-    const dir = makeTempDir();
-    t.after(dir.remove);
-    mkdirSync(join(dir.path, 'sources.list.d'));
-    writeFileSync(join(dir.path, file), text);
+    const dir = tempDir(t);
+    mkdirSync(join(dir, 'sources.list.d'));
+    writeFileSync(join(dir, file), text);
 
-    assert.deepEqual(findDebianMirror(dir.path), found);
+    assert.deepEqual(findDebianMirror(dir), found);
   });
 }
 
@@ -129,16 +127,15 @@ function makeMirror(dir: string, suite: string, versions: Record<string, readonl
 }
 
 test('apt-get reads what a suite offers; a suite that the mirror lacks is an error of its own', async (t) => {
-  const dir = makeTempDir();
-  t.after(dir.remove);
-  const mirror = makeMirror(dir.path, 'sid', { haproxy: ['3.2.9-1', '3.2.26-1'], 'haproxy-doc': ['9'] });
+  const dir = tempDir(t);
+  const mirror = makeMirror(dir, 'sid', { haproxy: ['3.2.9-1', '3.2.26-1'], 'haproxy-doc': ['9'] });
 
-  const sid = await openSuite('sid', join(dir.path, 'sid'), mirror);
+  const sid = await openSuite('sid', join(dir, 'sid'), mirror);
 
   assert.deepEqual(await versionsOf(sid, 'haproxy'), ['3.2.26-1', '3.2.9-1']);
   assert.deepEqual(await versionsOf(sid, 'pebble'), []);
   await assert.rejects(
-    openSuite('duke', join(dir.path, 'duke'), mirror),
+    openSuite('duke', join(dir, 'duke'), mirror),
     /apt-get -q update failed:\n[\s\S]*duke/,
   );
 });

@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { makeTempDir } from '../temp-dir.ts';
+import { tempDir } from '../temp-dir.ts';
 
 interface WorkDir {
   workDir: string;
@@ -10,8 +10,7 @@ interface WorkDir {
 }
 
 export function makeWorkDir(t: TestContext): WorkDir {
-  const { path: workDir, remove } = makeTempDir();
-  t.after(remove);
+  const workDir = tempDir(t);
   const certs = join(workDir, 'certs');
   mkdirSync(certs, { mode: 0o700 });
   return { workDir, certs };

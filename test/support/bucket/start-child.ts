@@ -87,9 +87,3 @@ export function startChild(t: TestContext, args: string[], options: ChildOptions
 export function runChild(t: TestContext, args: string[], options?: ChildOptions): Promise<Ended> {
   return startChild(t, args, options).finish();
 }
-
-export function tempDir(t: TestContext): string {
-  const { path, remove } = makeTempDir();
-  t.after(remove);
-  return path;
-}

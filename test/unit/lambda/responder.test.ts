@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { layout } from '#contract/layout.ts';
 import { type FunctionUrlEvent, handler, respondTo } from '../../../lambda/responder.ts';
 import { memoryBucket } from '../../support/bucket/memory-bucket.ts';
 import { setEnv } from '../../support/env.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 
 const token = 'DGyRejmCefe7v4NfDGDKfA';
 const keyAuthorization = `${token}.9jg46WB3rR_AHD-EBXdN7cBkH1WOu0tA3M9fm21mqTI`;
@@ -177,11 +177,8 @@ test('queries, headers, cookies and a body change nothing', async () => {
 });
 
 test('the handler opens its bucket again after it could not be opened', async (t) => {
-  const dir = mkdtempSync('/tmp/pf-');
+  const dir = tempDir(t);
   const event = { rawPath: path, requestContext: { http: { method: 'GET' } } };
-  t.after(() => {
-    rmSync(dir, { recursive: true });
-  });
 
   t.after(setEnv({ PEMFLEET_BUCKET: 'nothing://here' }));
   await assert.rejects(handler(event), { code: 'ERR_BUCKET_URL' });

@@ -8,7 +8,7 @@ import { twoBinds } from '../../../support/agent/configs.ts';
 import { serialOf } from '../../../support/agent/publish.ts';
 import { makeStage } from '../../../support/agent/stage.ts';
 import { haproxyVersions } from '../../../support/parts/haproxy.ts';
-import { makeTempDir } from '../../../support/temp-dir.ts';
+import { tempDir } from '../../../support/temp-dir.ts';
 
 /** HAProxy knows the directory by two names. */
 const twoNames = twoBinds(
@@ -131,8 +131,7 @@ test('a crt-list file in a directory that the agent may not write to: coded, and
 
 /** OpenSSL at security level 3 refuses RSA-2048, which is fine for `verify`: a refusal that only HAProxy knows of. */
 function strictOpenssl(t: TestContext): string {
-  const { path, remove } = makeTempDir();
-  t.after(remove);
+  const path = tempDir(t);
   const file = join(path, 'openssl.cnf');
   const lines = ['openssl_conf = o', '[o]', 'ssl_conf = s', '[s]', 'system_default = d', '[d]'];
   writeFileSync(file, [...lines, 'CipherString = DEFAULT@SECLEVEL=3', ''].join('\n'));

@@ -3,13 +3,12 @@ import { copyFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { readDocument, writeDocument } from '../../../../agent/state/documents.ts';
-import { makeTempDir } from '../../../support/temp-dir.ts';
+import { tempDir } from '../../../support/temp-dir.ts';
 
 const document = { version: 1, names: ['a.test', 'a line,\n  "sealed": '], deep: { sealed: 'no' } };
 
 async function written(t: TestContext) {
-  const { path: directory, remove } = makeTempDir();
-  t.after(remove);
+  const directory = tempDir(t);
   const path = join(directory, 'deep', 'state.json');
   await writeDocument(path, document);
   return path;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { certificateName, fleetName, hostName } from '#contract/layout.ts';
 import { type AgentState, readStateDirectory, saveState } from '../../../../agent/state/state.ts';
-import { makeTempDir } from '../../../support/temp-dir.ts';
+import { tempDir } from '../../../support/temp-dir.ts';
 
 const sha256 = 'a'.repeat(64);
 const at = '2026-11-22T12:00:00.000Z';
@@ -26,8 +26,7 @@ const state: AgentState = {
 };
 
 test('the schema of the state changes nothing that it reads: sealed or not, it is the same', async (t) => {
-  const { path: directory, remove } = makeTempDir();
-  t.after(remove);
+  const directory = tempDir(t);
   const own = { fleet: fleetName.parse('edge'), host: hostName.parse('lb1') };
   const file = join(directory, 'state.json');
   await saveState(directory, state);

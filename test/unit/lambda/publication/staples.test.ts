@@ -17,7 +17,7 @@ import { entryFor, publisher } from '../../../support/agent/publish.ts';
 import { makeConfig } from '../../../support/issuer/documents.ts';
 import { type OcspResponder, startOcspResponder } from '../../../support/parts/ocsp-responder.ts';
 import { createPki } from '../../../support/parts/pki.ts';
-import { makeTempDir } from '../../../support/temp-dir.ts';
+import { tempDir } from '../../../support/temp-dir.ts';
 
 let responder: OcspResponder;
 before(async () => {
@@ -26,10 +26,9 @@ before(async () => {
 after(() => responder.stop());
 
 async function stage(t: { after(work: () => void): void }, ocspUrl: string | undefined) {
-  const dir = makeTempDir();
-  t.after(dir.remove);
+  const dir = tempDir(t);
   const pki = await createPki();
-  const bucket = await openBucket(pathToFileURL(join(dir.path, 'bucket')).href);
+  const bucket = await openBucket(pathToFileURL(join(dir, 'bucket')).href);
   responder.serve({ pem: pki.intermediatePem, keyPem: pki.intermediateKeyPem });
   Object.assign(responder, { requests: 0, httpStatus: undefined });
   const { combined } = await pki.issue({ names: ['shop.test'], ...(ocspUrl && { ocspUrl }) });

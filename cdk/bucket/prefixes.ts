@@ -28,7 +28,9 @@ export function configuredFleet(config: Config, fleet: string): FleetName {
   const fleets = fleetsOf(config);
   const configured = fleets.find((name) => name === fleet);
   if (configured !== undefined) return configured;
-  throw new Error(`no certificate is for the fleet ${fleet}; pemfleet.yaml has ${fleets.join(', ')}`);
+  throw new Error(
+    `no certificate is configured for the fleet ${fleet}; pemfleet.yaml has ${fleets.join(', ')}`,
+  );
 }
 
 /** The fleets that certificates are configured for, sorted. */

@@ -150,7 +150,7 @@ test('every role has the permissions boundary, every log its retention', () => {
 test('construct: a fleet without certificates is refused', () => {
   const { pemfleet } = synthesize(small).stack;
 
-  const refused = /no certificate is for the fleet egde; pemfleet\.yaml has default/;
+  const refused = /no certificate is configured for the fleet egde; pemfleet\.yaml has default/;
   assert.throws(() => pemfleet.userData('egde'), refused);
   assert.throws(() => pemfleet.haproxyConfig('egde'), refused);
   assert.throws(() => pemfleet.grantAgent(pemfleet.issuer, 'egde'), refused);

@@ -5,7 +5,7 @@ import { HostError, RuntimeCommandFailed } from './errors.ts';
 export type Blocker = RuntimeCommandFailed | BucketError | ContractError | HostError | UnexpectedFailure;
 
 /** A bug, or a failure of Node's own (`ENOENT`): it keeps its code and its messages. */
-export class UnexpectedFailure extends Error {
+class UnexpectedFailure extends Error {
   override name = 'UnexpectedFailure';
   readonly code: string;
 

@@ -9,7 +9,7 @@ import { type BucketErrorCode, type ContractErrorCode, codeOf, type PemErrorCode
  * What the agent does about a file that failed. `refused`: it puts the old file back and backs off. `waiting`: the
  * next pass tries again. `reload`: the file is right, HAProxy takes it at its next reload.
  */
-export type Reaction = 'refused' | 'waiting' | 'reload';
+type Reaction = 'refused' | 'waiting' | 'reload';
 
 const RUNTIME = {
   ERR_RUNTIME_SOCKET_MISSING: 'waiting',
@@ -55,7 +55,7 @@ export type RuntimeErrorCode = keyof typeof RUNTIME;
 export type HandshakeErrorCode = keyof typeof HANDSHAKE;
 export type HostErrorCode = keyof typeof HOST;
 
-export type ErrorCode =
+type ErrorCode =
   | RuntimeErrorCode
   | HandshakeErrorCode
   | HostErrorCode

@@ -39,7 +39,7 @@ export interface NeedsReload {
 }
 
 /** What to do with a file that the manifest names, and why. */
-export type Decision = { kind: LoadingKind | WaitingKind; reason: string } | NeedsReload;
+export type FileDecision = { kind: LoadingKind | WaitingKind; reason: string } | NeedsReload;
 
 export type RemovalKind =
   | 'remove'
@@ -49,9 +49,9 @@ export type RemovalKind =
   | 'pending';
 
 /** What to do with a file of ours that the manifest no longer names, and why. */
-export type RemovalDecision = { kind: RemovalKind; reason: string } | NeedsReload;
+type RemovalDecision = { kind: RemovalKind; reason: string } | NeedsReload;
 
-export type DesiredAction = Decision & {
+export type DesiredAction = FileDecision & {
   file: string;
   certificate: string;
   desired: DesiredFile;
@@ -69,7 +69,7 @@ export type RemovalAction = RemovalDecision & {
 export type Action = DesiredAction | RemovalAction;
 export type ActionKind = Action['kind'];
 
-export type LoadingAction = DesiredAction & { kind: LoadingKind };
+type LoadingAction = DesiredAction & { kind: LoadingKind };
 export type DeployingAction = DesiredAction & { kind: LoadingKind | 'prove' };
 export type RemovingAction = RemovalAction & { kind: 'remove' };
 

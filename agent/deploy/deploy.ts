@@ -29,8 +29,9 @@ export async function loadCertificate(file: InstalledFile, view: HostView): Prom
   if (view.isWithoutSocket) return file.deployed;
   if (view.haproxy === undefined || view.blocker !== undefined) throw view.blocker;
   let deployed = await loadEverywhere(file, view);
-  if (file.isStapleStale && file.staple === undefined)
+  if (file.isStapleStale && file.staple === undefined) {
     deployed = { ...deployed, staple: deployed.staple ?? { sha256: undefined } };
+  }
   try {
     await dropPrevious(file.path);
     await dropPrevious(stapleFileOf(file.path));
@@ -57,8 +58,9 @@ export async function unloadFromHaproxy(
   view: HostView,
   showCrtList: ShowCrtList,
 ): Promise<void> {
-  for (const runtimeFile of view.haproxy?.files.get(file) ?? [])
+  for (const runtimeFile of view.haproxy?.files.get(file) ?? []) {
     await unload(view.runtime, runtimeFile, showCrtList);
+  }
 }
 
 /** To call when no line of a crt-list names the file any more: with such a line HAProxy does not start. */
@@ -74,8 +76,9 @@ async function loadEverywhere(file: InstalledFile, view: SeenHost): Promise<Depl
   let { deployed } = file;
   const runtimeFiles = view.haproxy.files.get(file.action.file) ?? [];
   try {
-    for (const runtimeFile of runtimeFiles)
+    for (const runtimeFile of runtimeFiles) {
       deployed = await loadInto(runtimeFile, { ...file, deployed }, view);
+    }
     return deployed;
   } catch (error) {
     const failure = DeployFailed.from(error, deployed);
@@ -97,8 +100,9 @@ async function loadInto(runtimeFile: RuntimeFile, file: InstalledFile, view: See
     } else {
       shown = await view.runtime.showCertificate(runtimeFile.filename);
     }
-    if (needsListing(runtimeFile) && (await alignCrtList(view.runtime, runtimeFile)))
+    if (needsListing(runtimeFile) && (await alignCrtList(view.runtime, runtimeFile))) {
       deployed = { ...deployed, isLoaded: true };
+    }
     deployed = { ...deployed, certificate: readBack(shown, runtimeFile.filename, file.pem) };
     return checkStaple(deployed, runtimeFile.filename);
   } catch (error) {
@@ -132,14 +136,13 @@ async function restorePrevious(
     const staple = await readFile(stapleFileOf(path)).catch(() => undefined);
     for (const runtimeFile of runtimeFiles) {
       const shown = await view.runtime.showCertificate(runtimeFile.filename);
-      if (runtimeFile.certificate?.status !== 'Used') await unload(view.runtime, runtimeFile);
-      else if (shown?.serial !== runtimeFile.certificate.serial && isCanonical(text))
+      if (runtimeFile.certificate?.status !== 'Used') {
+        await unload(view.runtime, runtimeFile);
+      } else if (shown?.serial !== runtimeFile.certificate.serial && isCanonical(text)) {
         restored = (await loaderOf(view).load(runtimeFile, { text, staple }, restored)).deployed;
-      if (runtimeFile.entries?.length)
-        await alignCrtList(view.runtime, {
-          ...runtimeFile,
-          tails: runtimeFile.entries.map(({ tail }) => tail),
-        });
+      }
+      const tails = runtimeFile.entries?.map(({ tail }) => tail) ?? [];
+      if (tails.length > 0) await alignCrtList(view.runtime, { ...runtimeFile, tails });
     }
     return { ...restored, isWritten: false, isLoaded: false };
   } catch (error) {

@@ -53,8 +53,9 @@ async function obtain(
   path: string,
   view: HostView,
 ): Promise<{ body: Buffer; isOnDisk: boolean }> {
-  if (view.disk.get(desired.file)?.sha256 === desired.sha256)
+  if (view.disk.get(desired.file)?.sha256 === desired.sha256) {
     return { body: await readFile(path), isOnDisk: true };
+  }
   const object = await (await view.openBucket()).get(desired.key);
   if (object === undefined) throw new HostError('ERR_PEM_MISSING', `the bucket holds no ${desired.key}`);
   return { body: object.body, isOnDisk: false };
@@ -62,8 +63,9 @@ async function obtain(
 
 function check(body: Buffer, desired: DesiredFile, now: Date): CombinedPem {
   // The bytes, not the text: decoding would hide a difference.
-  if (digest(body) !== desired.sha256)
+  if (digest(body) !== desired.sha256) {
     throw new PemRejected('ERR_PEM_DIGEST', `wanted SHA-256 ${desired.sha256}, saw ${digest(body)}`);
+  }
   const { identifiers, serial, keyType } = desired;
   const pem = verify(body.toString('utf8'), { identifiers, serial, keyType }, now);
   if (pem.chain.length === desired.chainLength) return pem;

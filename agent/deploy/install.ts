@@ -71,7 +71,7 @@ export async function sweepPrevious(certsDir: string, except: ReadonlySet<string
   await sweep(certsDir, (name) => name.endsWith(PREVIOUS_SUFFIX) && !kept.has(name));
 }
 
-export function previousOf(path: string): string {
+function previousOf(path: string): string {
   return join(dirname(path), `.${basename(path)}${PREVIOUS_SUFFIX}`);
 }
 

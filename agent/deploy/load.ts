@@ -21,7 +21,7 @@ import { type Deployed, DeployFailed } from './action.ts';
 const STAPLE_REFUSED: readonly string[] = ['ERR_RUNTIME_REFUSED', 'ERR_RUNTIME_PAYLOAD_SIZE'];
 
 /** What HAProxy gets: the combined PEM, and the OCSP response with it. */
-export interface LoadedContent {
+interface LoadedContent {
   text: string;
   staple: Buffer | undefined;
 }
@@ -50,8 +50,9 @@ export class Loader {
       const shown = await this.#put(runtimeFile, { text, staple });
       return { shown, deployed: { ...deployed, staple: { sha256: staple && digest(staple) } } };
     } catch (stapleError) {
-      if (staple === undefined || !STAPLE_REFUSED.includes(codeOf(stapleError)))
+      if (staple === undefined || !STAPLE_REFUSED.includes(codeOf(stapleError))) {
         throw DeployFailed.from(stapleError, deployed);
+      }
       const alone = { ...deployed, stapleError };
       if (isServed) return { shown: runtimeFile.certificate, deployed: alone };
       const shown = await this.#put(runtimeFile, { text, staple: undefined }).catch((error: unknown) => {
@@ -62,10 +63,12 @@ export class Loader {
   }
 
   async #put(runtimeFile: RuntimeFile, content: LoadedContent): Promise<CertificateStatus | undefined> {
-    if (runtimeFile.certificate?.status === 'Used' && runtimeFile.isListed)
+    if (runtimeFile.certificate?.status === 'Used' && runtimeFile.isListed) {
       return this.#replace(runtimeFile.filename, content);
-    if (runtimeFile.crtList === undefined || !this.#capabilities.canAddCertificates)
+    }
+    if (runtimeFile.crtList === undefined || !this.#capabilities.canAddCertificates) {
       throw cannotAdd(runtimeFile);
+    }
     return this.#add(runtimeFile.crtList, runtimeFile, content);
   }
 
@@ -125,8 +128,9 @@ export async function unload(
   if ((await runtime.showCertificate(runtimeFile.filename)) === undefined) return;
   if (runtimeFile.crtList !== undefined) {
     const entries = (await showCrtList(runtimeFile.crtList)).get(runtimeFile.filename) ?? [];
-    for (const { line } of entries)
+    for (const { line } of entries) {
       await runtime.deleteFromCrtList(runtimeFile.crtList, runtimeFile.filename, line);
+    }
   }
   await runtime.deleteCertificate(runtimeFile.filename);
 }

@@ -17,8 +17,9 @@ export async function fetchStaple(desired: DesiredFile, view: HostView): Promise
   const staple = stapleOf(desired, view.now());
   if (staple === undefined) return undefined;
   const file = stapleFileOf(desired.file);
-  if (view.disk.get(file)?.sha256 === staple.sha256)
+  if (view.disk.get(file)?.sha256 === staple.sha256) {
     return readFile(join(view.config.haproxy.certsDir, file));
+  }
   const object = await (await view.openBucket()).get(staple.key);
   if (object === undefined) throw new HostError('ERR_PEM_MISSING', `the bucket holds no ${staple.key}`);
   if (digest(object.body) === staple.sha256) return object.body;

@@ -24,7 +24,7 @@ export function desiredTails(
 }
 
 /** A name of a certificate for which HAProxy hands out another certificate. */
-export interface Shadow {
+interface Shadow {
   name: string;
   /** The file that it hands out instead. */
   by: string;
@@ -61,7 +61,7 @@ export interface DesiredFile {
 }
 
 /** The OCSP response that HAProxy is to send along, in a file of its own beside the PEM. */
-export interface DesiredStaple {
+interface DesiredStaple {
   key: string;
   sha256: string;
   nextUpdate: string;

@@ -54,13 +54,14 @@ function holdersOf(
   namesOf: (desired: DesiredFile) => readonly string[],
 ): Map<string, string[]> {
   const holders = new Map<string, string[]>();
-  for (const desired of files)
+  for (const desired of files) {
     for (const name of namesOf(desired)) {
       const key = keyOf(desired, name);
       const held = holders.get(key);
       if (held === undefined) holders.set(key, [desired.file]);
       else held.push(desired.file);
     }
+  }
   return holders;
 }
 

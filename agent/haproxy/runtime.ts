@@ -55,8 +55,9 @@ export class Runtime {
       const [first = '', ...others] = some;
       const answer = await this.#ask(showing(first), ...others.map(showing));
       const answers = [answer, ...answer.next];
-      for (const [index, filename] of some.entries())
+      for (const [index, filename] of some.entries()) {
         shown.set(filename, await this.#shownAmong(answers, index, some));
+      }
     }
     return shown;
   }

@@ -23,7 +23,7 @@ export interface RuntimeCommand {
   mayBeCut?: boolean;
 }
 
-export interface SocketOptions {
+interface SocketOptions {
   path: string;
   /** Below HAProxy's `stats timeout` (10 s unless configured), after which it closes without a word. */
   timeoutMs: number;
@@ -124,8 +124,9 @@ function exchange(
 /** A whole answer: the prefix's empty line, the text, an empty line. Anything shorter was cut off. */
 function bodyOf(received: string, request: RuntimeRequest, mayBeCut: boolean): string {
   const isCut = mayBeCut && received.length > MIN_BUFSIZE && received.endsWith('\n');
-  if (received.startsWith('\n') && (received.endsWith('\n\n') || isCut))
+  if (received.startsWith('\n') && (received.endsWith('\n\n') || isCut)) {
     return received.slice(1).replace(/\n+$/, '');
+  }
   const saw = received === '' ? 'an empty answer' : 'an answer without its end';
   const detail = `${saw}: HAProxy stopped or cut it off`;
   throw new RuntimeCommandFailed('ERR_RUNTIME_SHORT_ANSWER', request, detail);

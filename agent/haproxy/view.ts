@@ -31,7 +31,7 @@ export interface HaproxyView {
   files: Map<string, RuntimeFile[]>;
 }
 
-export interface ViewOptions {
+interface ViewOptions {
   certsDir: string;
   crtListFile?: string | undefined;
   /** HAProxy's name of the directory (or crt-list file), where paths differ. */
@@ -115,8 +115,9 @@ async function findCrtLists(runtime: Runtime, options: ViewOptions): Promise<Crt
     const isNamed = name === crtList;
     const isFile = isNamed ? crtListFile !== undefined : path !== undefined && path === desired[1];
     const isDirectory = crtList === undefined && path !== undefined && path === desired[0];
-    if (isNamed || isFile || isDirectory)
+    if (isNamed || isFile || isDirectory) {
       found.push({ name, isFile, entries: await runtime.showCrtList(name) });
+    }
   }
   return found;
 }

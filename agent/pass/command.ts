@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '#contract/errors.ts';
 
-export interface ProgramResult {
+interface ProgramResult {
   /** Exit status or signal; `late`: stopped at its deadline; else why it could not be started. */
   status: number | string;
   /** It belongs to another user (sudo), so that the agent could not stop it. */
@@ -24,10 +24,11 @@ export async function runProgram(
   // In a process group of its own, so that what it has started is stopped with it.
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH }, detached: true });
   let output = '';
-  for (const stream of [child.stdout, child.stderr])
+  for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
       if (output.length < MAX_OUTPUT) output += text;
     });
+  }
   const exited = once(child, 'exit').then(
     ([status, signal]) => (signal ?? status) as number | string,
     (error: unknown) => messageOf(error),

@@ -63,7 +63,7 @@ function mergeResults(
 }
 
 /** Pure. Each file says in which HAProxy it is. Keys are in the order of the schema: equal must be equal bytes. */
-export function mergeStatuses(
+function mergeStatuses(
   parts: readonly { name: string; status: HostStatus }[],
   now: Date,
 ): HostStatus | undefined {

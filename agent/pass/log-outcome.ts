@@ -24,26 +24,31 @@ export function logOutcome(log: Log, outcome: Outcome): void {
   if (deployed.isWritten) log('certificate.installed', { ...subject, reason });
   if (deployed.isListed) log('certificate.listed', { ...subject, reason });
   if (deployed.isLoaded) log('certificate.loaded', { ...subject, reason });
-  if (deployed.handshakes?.length)
+  if (deployed.handshakes?.length) {
     log('certificate.proven', { ...subject, binds: deployed.handshakes.join() });
+  }
   if (deployed.staple?.sha256) log('staple.loaded', { ...subject, nextUpdate: desired?.staple?.nextUpdate });
-  if (deployed.stapleError !== undefined)
+  if (deployed.stapleError !== undefined) {
     log('staple.failed', { ...subject, ...errorFields(deployed.stapleError) });
-  if (outcome.kind === 'failed')
+  }
+  if (outcome.kind === 'failed') {
     log(failureEvent(outcome), { ...subject, reason, ...errorFields(outcome.error) });
-  else if (action.kind === 'needs-reload')
+  } else if (action.kind === 'needs-reload') {
     log('certificate.needs-reload', { ...subject, reason, code: action.code });
-  else if (action.kind === 'backed-off') log('certificate.failed', { ...subject, reason });
-  else if (action.kind === 'remove' || action.kind === 'forget')
+  } else if (action.kind === 'backed-off') {
+    log('certificate.failed', { ...subject, reason });
+  } else if (action.kind === 'remove' || action.kind === 'forget') {
     log('certificate.removed', { ...subject, reason });
+  }
 }
 
 export function logReloadDecision(log: Log, decision: ReloadDecision): void {
   if (decision.kind === 'wait') log('reload.deferred', { until: decision.until.toISOString() });
-  if (decision.kind === 'in-vain')
+  if (decision.kind === 'in-vain') {
     log('reload.in-vain', {
       reason: 'it was reloaded for these files already: does its configuration name them?',
     });
+  }
 }
 
 /** Both certificates of a name that two of them have. */

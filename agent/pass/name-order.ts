@@ -59,8 +59,9 @@ async function commitAgain(
   view: SeenHost,
 ): Promise<Member[]> {
   const committed: Member[] = [];
-  for (const member of members)
+  for (const member of members) {
     committed.push(files.includes(member.action.file) ? await commitOne(member, view) : member);
+  }
   return committed;
 }
 
@@ -76,12 +77,9 @@ async function commitOne(member: Member, view: SeenHost): Promise<Member> {
     for (const runtimeFile of view.haproxy.files.get(member.action.file) ?? []) {
       const certificate = deployed.certificate ?? runtimeFile.certificate;
       const isListed = runtimeFile.isListed || deployed.certificate !== undefined;
-      if (certificate?.status === 'Used' && isListed)
-        ({ deployed } = await loader.load(
-          { ...runtimeFile, certificate, isListed },
-          { text, staple },
-          deployed,
-        ));
+      if (certificate?.status !== 'Used' || !isListed) continue;
+      const current = { ...runtimeFile, certificate, isListed };
+      ({ deployed } = await loader.load(current, { text, staple }, deployed));
     }
     return { ...member, deployed };
   } catch (error) {
@@ -115,8 +113,9 @@ async function prove(desired: DesiredFile, { haproxy }: AgentConfig): Promise<st
   const shadows = new Map(desired.shadows?.map(({ name, by }) => [name, by]));
   const names = servedNames(desired);
   const [first = ''] = names;
-  if (names.some((name) => !shadows.has(name)) || names.length === 0)
+  if (names.some((name) => !shadows.has(name)) || names.length === 0) {
     return proveServed(handshake, desired, pem);
+  }
   const detail = `${shadows.get(first)} has this name too and comes first; ${desired.file} has no name of its own: take one of the two out, or give it a name`;
   throw new HandshakeFailed('ERR_HANDSHAKE_OVERLAP', { address: 'any bind', servername: first }, detail);
 }

@@ -2,7 +2,7 @@
  * Decides what to do with each file, from values alone: the manifest, the disk, HAProxy, the records of earlier passes
  * and the time. The storyboard applies the decision and logs it.
  */
-import type { Action, Decision, DiskFile, RemovalAction } from '../deploy/action.ts';
+import type { Action, DiskFile, FileDecision, RemovalAction } from '../deploy/action.ts';
 import { type DesiredFile, desiredTails, stapleFileOf, stapleOf } from '../desired/files.ts';
 import { commandBytes } from '../haproxy/capabilities.ts';
 import { isSameTails } from '../haproxy/crt-list-file.ts';
@@ -49,21 +49,23 @@ export function plan(input: PlanInput): Action[] {
 }
 
 /** An operator who commits a namesake by hand changes which of them HAProxy hands out: only a handshake shows it. */
-function proving({ namesakes }: DesiredFile, decision: Decision): Decision {
+function proving({ namesakes }: DesiredFile, decision: FileDecision): FileDecision {
   if (namesakes === undefined || decision.kind !== 'keep') return decision;
   return { kind: 'prove', reason: 'it shares names with others' };
 }
 
-function decide(desired: DesiredFile, input: PlanInput): Decision {
+function decide(desired: DesiredFile, input: PlanInput): FileDecision {
   const record = input.records[desired.file];
   const notBefore = isBackedOff(desired, record, input.now);
-  if (notBefore !== undefined)
+  if (notBefore !== undefined) {
     return { kind: 'backed-off', reason: `${record?.failure?.code} before, next try ${notBefore}` };
+  }
   const disk = input.disk.get(desired.file);
   if (disk?.sha256 !== desired.sha256) return decideFile(desired, disk, record);
   if (!disk.isGuarded) return { kind: 'repair', reason: 'mode or owner is not as configured' };
-  if (input.listed !== undefined && !isListedAsDesired(desired, input.listed))
+  if (input.listed !== undefined && !isListedAsDesired(desired, input.listed)) {
     return { kind: 'list', reason: 'its line in the crt-list file is missing, or another one' };
+  }
   const staple = reasonToStaple(desired, input);
   const hasProof = isProven(desired, record, input.handshakes);
   const decision =
@@ -105,36 +107,36 @@ function decideFile(
   desired: DesiredFile,
   disk: DiskFile | undefined,
   record: FileRecord | undefined,
-): Decision {
+): FileDecision {
   const wasProven = record?.proven?.sha256 === desired.sha256;
-  if (wasProven)
+  if (wasProven) {
     return { kind: 'repair', reason: disk ? 'the file was changed by somebody else' : 'the file is gone' };
+  }
   if (disk === undefined) return { kind: 'install', reason: 'new in the manifest' };
   return { kind: 'update', reason: 'another one is published' };
 }
 
-function decideUnseen({ isWithoutSocket = false }: PlanInput, hasProof: boolean): Decision {
+function decideUnseen({ isWithoutSocket = false }: PlanInput, hasProof: boolean): FileDecision {
   if (!isWithoutSocket) return { kind: 'pending', reason: 'HAProxy is out of reach' };
   if (hasProof) return { kind: 'keep', reason: 'served' };
   return { kind: 'prove', reason: 'without a stats socket, only a handshake shows it' };
 }
 
-function decideRuntime(desired: DesiredFile, haproxy: HaproxyView, hasProof: boolean): Decision {
+function decideRuntime(desired: DesiredFile, haproxy: HaproxyView, hasProof: boolean): FileDecision {
   const runtimeFiles = haproxy.files.get(desired.file) ?? [];
   const wrong = runtimeFiles.find((runtimeFile) => !isServing(runtimeFile, desired));
-  if (wrong === undefined && runtimeFiles.some(isListedOtherwise))
+  if (wrong === undefined && runtimeFiles.some(isListedOtherwise)) {
     return { kind: 'list', reason: 'HAProxy lists it with other options or filters' };
+  }
   if (wrong === undefined && hasProof) return { kind: 'keep', reason: 'served' };
   if (wrong === undefined) return { kind: 'prove', reason: 'no handshake has shown it yet' };
   const shown = wrong.certificate?.serial || wrong.certificate?.status || 'no such certificate';
   const reason = `HAProxy has ${shown} as ${wrong.filename}${wrong.isListed ? '' : ', not in its crt-list'}`;
   const isAddition = wrong.certificate?.status !== 'Used' || !wrong.isListed;
-  if (isAddition && wrong.crtList === undefined)
-    return {
-      kind: 'needs-reload',
-      reason: `${reason}; ${reasonNotToAdd(wrong)}`,
-      code: 'ERR_RUNTIME_CRT_LIST',
-    };
+  if (isAddition && wrong.crtList === undefined) {
+    const cannotAdd = `${reason}; ${reasonNotToAdd(wrong)}`;
+    return { kind: 'needs-reload', reason: cannotAdd, code: 'ERR_RUNTIME_CRT_LIST' };
+  }
   const { maxCommandBytes } = haproxy.capabilities;
   const bytes = commandBytes(desired.size, wrong.filename);
   if (bytes <= maxCommandBytes) return { kind: 'load', reason };
@@ -168,8 +170,9 @@ function planRemoval(file: string, { disk, records, haproxy }: PlanInput): Remov
   const isOurs = onDisk === undefined || record?.written.includes(onDisk);
   const subject = { file, certificate: record?.certificate ?? '' };
   const why = 'no longer in the manifest';
-  if (isOurs && haproxy === undefined)
+  if (isOurs && haproxy === undefined) {
     return { ...subject, kind: 'pending', reason: `${why}; HAProxy is out of reach: it may name the file` };
+  }
   const isNamed = ({ crtList, certificate }: RuntimeFile) => !crtList && certificate?.status === 'Used';
   if (isOurs && haproxy?.files.get(file)?.some(isNamed)) {
     const reason = `${why}, but HAProxy's configuration names the file (crt FILE): take it out there, then reload`;

@@ -16,7 +16,7 @@ import { runProgram } from './command.ts';
 import { logReloadDecision } from './log-outcome.ts';
 import { stateOf } from './status.ts';
 
-export type ReloadRecord = NonNullable<AgentState['reload']>;
+type ReloadRecord = NonNullable<AgentState['reload']>;
 
 const WORKER_POLL_MS = 200;
 /** All versions read for ever when a line names a directory as a file. */
@@ -82,8 +82,9 @@ async function reload(
     await runOrFail('ERR_RELOAD_CHECK', check, timeoutMs);
     await runOrFail('ERR_RELOAD_COMMAND', command, timeoutMs);
     // Without a socket nothing says that there is a new worker: a reload after which no file is handed out was in vain.
-    if (!(await becomesTrue(isReloaded, agent.now, timeoutMs)) && !isWithoutSocket)
+    if (!(await becomesTrue(isReloaded, agent.now, timeoutMs)) && !isWithoutSocket) {
       throw noNewWorker(timeoutMs);
+    }
     return record;
   } catch (error) {
     return { ...record, failure: { code: codeOf(error), message: messageOf(error) } };

@@ -17,7 +17,7 @@ import type { AgentState, FileRecord } from '../state/state.ts';
 const HEARTBEAT_MS = HOUR_MS;
 const MAX_OVERLAPS = 20;
 
-export interface StatusInput {
+interface StatusInput {
   config: AgentConfig;
   agentVersion: string;
   manifestEtag: string | undefined;

@@ -49,7 +49,7 @@ export interface PassResult {
 }
 
 /** What a pass sees of its host before it acts. */
-export type HostView = SeenHost | BlindHost;
+export type HostView = ReachableHost | UnreachableHost;
 
 interface HostFacts extends Agent {
   /** Reloads and handshakes do the work alone: see deploy/without-socket.ts. */
@@ -59,13 +59,13 @@ interface HostFacts extends Agent {
   crtListFile: CrtListFile | undefined;
 }
 
-export interface SeenHost extends HostFacts {
+export interface ReachableHost extends HostFacts {
   haproxy: HaproxyView;
   /** Why nothing can be loaded in this pass: HAProxy is stopping, or another program had a transaction open. */
   blocker: Blocker | undefined;
 }
 
-export interface BlindHost extends HostFacts {
+export interface UnreachableHost extends HostFacts {
   haproxy: undefined;
   /** Why HAProxy is out of reach. */
   blocker: Blocker;

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parse } from '#contract/combined-pem.ts';
 import { codeOf } from '#contract/errors.ts';
-import type { HostView, SeenHost } from '../agent.ts';
+import type { HostView, ReachableHost } from '../agent.ts';
 import { stapleFileOf } from '../desired/files.ts';
 import { RuntimeCommandFailed, reactionTo } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
@@ -72,7 +72,7 @@ export async function removeFile({ file }: Action, view: HostView): Promise<void
   }
 }
 
-async function loadEverywhere(file: InstalledFile, view: SeenHost): Promise<Deployed> {
+async function loadEverywhere(file: InstalledFile, view: ReachableHost): Promise<Deployed> {
   let { deployed } = file;
   const runtimeFiles = view.haproxy.files.get(file.action.file) ?? [];
   try {
@@ -87,7 +87,11 @@ async function loadEverywhere(file: InstalledFile, view: SeenHost): Promise<Depl
   }
 }
 
-async function loadInto(runtimeFile: RuntimeFile, file: InstalledFile, view: SeenHost): Promise<Deployed> {
+async function loadInto(
+  runtimeFile: RuntimeFile,
+  file: InstalledFile,
+  view: ReachableHost,
+): Promise<Deployed> {
   const { action, text, staple } = file;
   const isServed = isServing(runtimeFile, action.desired);
   let { deployed } = file;
@@ -110,7 +114,7 @@ async function loadInto(runtimeFile: RuntimeFile, file: InstalledFile, view: See
   }
 }
 
-const loaderOf = ({ runtime, haproxy }: SeenHost) => new Loader(runtime, haproxy.capabilities);
+const loaderOf = ({ runtime, haproxy }: ReachableHost) => new Loader(runtime, haproxy.capabilities);
 
 /**
  * HAProxy has refused. Restores the old file, and the old certificate under each name that has taken the new one.
@@ -120,7 +124,7 @@ async function restorePrevious(
   { cause: refusal, deployed }: DeployFailed,
   { path, action }: InstalledFile,
   runtimeFiles: readonly RuntimeFile[],
-  view: SeenHost,
+  view: ReachableHost,
 ): Promise<Deployed> {
   let restored = deployed;
   try {

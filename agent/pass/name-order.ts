@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from '#contract/combined-pem.ts';
 import { codeOf } from '#contract/errors.ts';
-import type { HostView, SeenHost } from '../agent.ts';
+import type { HostView, ReachableHost } from '../agent.ts';
 import type { AgentConfig } from '../config/config.ts';
 import {
   type DesiredAction,
@@ -38,7 +38,7 @@ export async function restoreNameOrder(outcomes: readonly Member[], view: HostVi
   return outcomes.map((outcome) => byFile.get(outcome.action.file) ?? outcome);
 }
 
-async function restoreGroup(members: readonly Member[], view: SeenHost): Promise<Member[]> {
+async function restoreGroup(members: readonly Member[], view: ReachableHost): Promise<Member[]> {
   const files = members.map(({ action }) => action.file);
   const loaded = new Set(
     members.filter(({ deployed }) => deployed.isLoaded).map(({ action }) => action.file),
@@ -56,7 +56,7 @@ const isAnotherServed = (outcome: Member) =>
 async function commitAgain(
   files: readonly string[],
   members: readonly Member[],
-  view: SeenHost,
+  view: ReachableHost,
 ): Promise<Member[]> {
   const committed: Member[] = [];
   for (const member of members) {
@@ -66,7 +66,7 @@ async function commitAgain(
 }
 
 /** An error from before stays. */
-async function commitOne(member: Member, view: SeenHost): Promise<Member> {
+async function commitOne(member: Member, view: ReachableHost): Promise<Member> {
   const path = join(view.config.haproxy.certsDir, member.action.file);
   const text = await readFile(path, 'utf8').catch(() => undefined);
   if (!isCanonical(text)) return member;

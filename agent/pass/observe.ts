@@ -1,5 +1,5 @@
 /** What a pass finds before it acts: HAProxy as it is, and what keeps the pass from loading into it. */
-import type { Agent, BlindHost, HostView, SeenHost } from '../agent.ts';
+import type { Agent, HostView, ReachableHost, UnreachableHost } from '../agent.ts';
 import { asBlocker } from '../blocker.ts';
 import { type Action, isLoading } from '../deploy/action.ts';
 import { RuntimeCommandFailed } from '../errors.ts';
@@ -9,7 +9,7 @@ import { type HaproxyView, viewHaproxy } from '../haproxy/view.ts';
 export async function observeHaproxy(
   agent: Agent,
   files: Tails,
-): Promise<Pick<SeenHost, 'haproxy' | 'blocker'> | Pick<BlindHost, 'haproxy' | 'blocker'>> {
+): Promise<Pick<ReachableHost, 'haproxy' | 'blocker'> | Pick<UnreachableHost, 'haproxy' | 'blocker'>> {
   try {
     const haproxy = await viewHaproxy(agent.runtime, agent.config.haproxy, files);
     return { haproxy, blocker: haproxy.process.isStopping ? stopping(haproxy) : undefined };

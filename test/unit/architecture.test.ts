@@ -1,20 +1,9 @@
 /** docs/architecture.md is true: every source file has a room, imports go up its tables, and the names it links to exist. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
-import { posix } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { importsOf, sourceFiles, textOf } from '../support/sources.ts';
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
-const text = readFileSync(`${root}docs/architecture.md`, 'utf8');
-const PROGRAMS = ['lambda', 'agent', 'cdk'];
-const ALIAS = /^#(contract|storage|common)\//;
-
-const files = PROGRAMS.flatMap((program) =>
-  readdirSync(`${root}${program}`, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))
-    .map((file) => `${program}/${file}`),
-);
+const text = textOf('docs/architecture.md');
 
 interface Room {
   /** Folders, which end with a slash, and files. */
@@ -64,29 +53,19 @@ function names(room: Room, other: Room): boolean {
   );
 }
 
-function importsOf(file: string): string[] {
-  const source = readFileSync(`${root}${file}`, 'utf8');
-  return [...source.matchAll(/(?:\bfrom|\bimport\()\s*'([#.][^']+)'/g)].flatMap(([, name = '']) => {
-    const path = name.startsWith('#')
-      ? name.replace(ALIAS, 'lambda/$1/')
-      : posix.join(posix.dirname(file), name);
-    return files.includes(path) ? [path] : [];
-  });
-}
-
 test('architecture: every source file has a room, and every room exists', () => {
-  const homeless = files.filter((file) => roomOf(file) === undefined);
+  const homeless = sourceFiles.filter((file) => roomOf(file) === undefined);
   const paths = rooms.flatMap((room) => room.paths);
 
   assert.deepEqual(homeless, []);
   assert.deepEqual(
-    paths.filter((path) => !files.some((file) => file === path || file.startsWith(path))),
+    paths.filter((path) => !sourceFiles.some((file) => file === path || file.startsWith(path))),
     [],
   );
 });
 
 test('architecture: a file imports only what the row of its room allows', () => {
-  const refused = files.flatMap((file) => {
+  const refused = sourceFiles.flatMap((file) => {
     const room = roomOf(file);
     return importsOf(file).flatMap((path) => {
       const other = roomOf(path);
@@ -101,7 +80,7 @@ test('architecture: a file imports only what the row of its room allows', () => 
 test('architecture: each name that it links to is defined in that file', () => {
   const links = [...text.matchAll(/\[`(\w+)`\]\(\.\.\/([^)]+\.ts)\)/g)];
   const missing = links.filter(([, name = '', path = '']) => {
-    const source = readFileSync(`${root}${path}`, 'utf8');
+    const source = textOf(path);
     return !new RegExp(`\\b(function|class|const|interface|type) ${name}\\b`).test(source);
   });
 

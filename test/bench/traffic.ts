@@ -10,7 +10,7 @@ import type { BenchOptions, BenchRow } from './main.ts';
 const CERTIFICATES = 1000;
 /** As in the agent's unit. */
 const NICENESS = 5;
-const WISH = { newPerSecond: 60, keepAlive: 20 };
+const LOAD = { newPerSecond: 60, keepAlive: 20 };
 const WARM_UP_MS = 1000;
 /** The agent stands still for one slice and works in the next: what this machine does besides falls on both alike. */
 const SLICE_MS = 1000;
@@ -99,7 +99,7 @@ async function measureAll(many: Many, agent: Resident): Promise<{ phases: Phases
 
 async function visit({ stage, wanted }: Many) {
   const servernames = wanted.map((_, index) => stampedName(index));
-  const load = await startTlsLoad({ ...WISH, port: stage.haproxy.httpsPort, servernames });
+  const load = await startTlsLoad({ ...LOAD, port: stage.haproxy.httpsPort, servernames });
   await sleep(WARM_UP_MS);
   const phases: Phases = new Map();
   const during = async (phase: Phase, work: () => Promise<unknown>) => {

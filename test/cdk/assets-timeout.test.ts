@@ -9,7 +9,7 @@ import type { Invocation } from '../aws/lambda/function.ts';
 const TIMEOUT_MS = 52_000;
 /** More than any machine can order in two seconds, two at a time. */
 const NAMES = Array.from({ length: 30 }, (_, index) => `n${index}.example.test`).sort();
-const WISH = {
+const CONFIG = {
   challenge: 'http-01',
   certificates: NAMES.map((name) => ({ identifiers: [name] })),
   more: { concurrency: 2 },
@@ -17,7 +17,7 @@ const WISH = {
 
 let cloud: Cloud;
 before(async () => {
-  cloud = await startCloud(WISH, { timeoutMs: TIMEOUT_MS });
+  cloud = await startCloud(CONFIG, { timeoutMs: TIMEOUT_MS });
 });
 after(() => cloud?.stop());
 

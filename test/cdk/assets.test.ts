@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test';
 import { METRICS } from '../../cdk/monitoring/metrics.ts';
 import { type Call, refusals } from '../aws/aws.ts';
 import { type Cloud, startCloud } from '../aws/cloud/cloud.ts';
-import { messagesOf, published, served, wishRenewal } from '../aws/cloud/facts.ts';
+import { askForRenewal, messagesOf, published, served } from '../aws/cloud/facts.ts';
 import { assetPath } from '../aws/cloud/functions.ts';
 import { FOREIGN_NAME } from '../aws/cloud/ground.ts';
 import { stapleOnWire } from '../support/handshake.ts';
@@ -94,7 +94,7 @@ test('renewal at the request of the CA, with staples, on the same HAProxy proces
   const staple = () => stapleOnWire({ port: cloud.httpsPort, servername: 'found.test' });
   const isStapled = async () => ((await staple())?.length ?? 0) > 100;
   await until(isStapled, cloud.agent.ended, 30_000);
-  await wishRenewal(cloud);
+  await askForRenewal(cloud);
 
   const invocation = await cloud.pass();
 
@@ -120,7 +120,7 @@ test('doctor finds no problem in the bucket, with the rights of the host', async
 });
 
 test('the failure queue keeps a failed pass and an invocation that could not be delivered', async () => {
-  await wishRenewal(cloud);
+  await askForRenewal(cloud);
   const end = cloud.aws.fault({ operation: 'PutObject', subject: /^published/ }, refusals.kmsDenied());
 
   const red = await cloud.wake();

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Cloud, startCloud } from '../aws/cloud/cloud.ts';
-import { published, served, wishRenewal } from '../aws/cloud/facts.ts';
+import { askForRenewal, published, served } from '../aws/cloud/facts.ts';
 import { documentOf, FOREIGN_NAME } from '../aws/cloud/ground.ts';
 import { finish } from '../e2e/finish.ts';
 import { type AwsResult, certificatesOf, faultsOf, recordOf } from './aws-result.ts';
@@ -66,7 +66,7 @@ async function act(cloud: Cloud, timeline: Timeline, elapsedMs: () => number): P
   const first = published(cloud);
 
   timeline.chapter('4. The CA asks for a renewal of all certificates: under traffic, without a reload');
-  await wishRenewal(cloud);
+  await askForRenewal(cloud);
   const traffic = startTraffic(cloud.httpsPort, Object.values(NAMES), await cloud.pebble.rootPem());
   passes.push(await pass(cloud, timeline, 'dns-01', ['www.example.test', 'wild', FOREIGN_NAME]));
   // Some traffic on the new certificates, too.

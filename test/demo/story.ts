@@ -1,12 +1,12 @@
 /** The whole walk: order, validate, publish, install, serve; then a renewal of all certificates on the same HAProxy process. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CertificateWish, type Stage, startStage } from '../e2e/stage.ts';
+import { type OrderedCertificate, type Stage, startStage } from '../e2e/stage.ts';
 import { type Handshake, handshake } from '../support/handshake.ts';
 import { type ServedCertificate, servingFaults } from './served.ts';
 import { describeAgentLine, describeIssuerLine, type Timeline } from './timeline.ts';
 import { startTraffic } from './traffic.ts';
 
-export const CERTIFICATES: (CertificateWish & { name: string })[] = [
+export const CERTIFICATES: (OrderedCertificate & { name: string })[] = [
   {
     name: 'shop.example.com',
     identifiers: ['shop.example.com', 'www.shop.example.com', 'cdn.shop.example.com'],
@@ -76,7 +76,9 @@ async function act(stage: Stage, timeline: Timeline, elapsedMs: () => number): P
   );
   timeline.fact('haproxy', `process ${pidBefore} before, ${pidAfter} after`);
 
-  const certificates = await Promise.all(CERTIFICATES.map((wish) => proof(stage, wish, first, renewed)));
+  const certificates = await Promise.all(
+    CERTIFICATES.map((certificate) => proof(stage, certificate, first, renewed)),
+  );
   const seconds = Math.round(elapsedMs() / 100) / 10;
   const result = {
     certificates,
@@ -149,16 +151,16 @@ async function waitServed(stage: Stage, servername: string, serial: string): Pro
 
 async function proof(
   stage: Stage,
-  wish: (typeof CERTIFICATES)[number],
+  certificate: (typeof CERTIFICATES)[number],
   first: Map<string, string>,
   renewed: Map<string, string>,
 ) {
-  const served = await handshake({ port: stage.haproxy.httpsPort, servername: wish.name });
+  const served = await handshake({ port: stage.haproxy.httpsPort, servername: certificate.name });
   return {
-    name: wish.name,
-    identifiers: wish.identifiers,
-    firstSerial: first.get(wish.name) ?? '',
-    renewedSerial: renewed.get(wish.name) ?? '',
+    name: certificate.name,
+    identifiers: certificate.identifiers,
+    firstSerial: first.get(certificate.name) ?? '',
+    renewedSerial: renewed.get(certificate.name) ?? '',
     servedSerial: served.serial,
     chainLength: served.chainLength,
   };

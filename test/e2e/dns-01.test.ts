@@ -83,7 +83,7 @@ test('100 certificates of one zone, 30 with apex and wildcard: at most six chang
 });
 
 test('100 certificates over three zones, one by a role, one behind CNAMEs, with S3 as the bucket', async () => {
-  const zone = (name: string, wish: object = {}) => aws.route53.createZone({ name, ...wish });
+  const zone = (name: string, options: object = {}) => aws.route53.createZone({ name, ...options });
   const cname = (index: number) => ({
     ...{
       name: `_acme-challenge.d${index}.led.test`,

@@ -42,8 +42,8 @@ test('an RSA and ECDSA pair is ordered, published and served as one', async () =
   const serials = [];
   // A client of old that knows RSA only, and one of today.
   for (const ciphers of ['ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-AES128-GCM-SHA256']) {
-    const wish = { port, servername: 'www.pair.example.com', maxVersion: 'TLSv1.2' as const, ciphers };
-    const seen = await handshake(wish);
+    const options = { port, servername: 'www.pair.example.com', maxVersion: 'TLSv1.2' as const, ciphers };
+    const seen = await handshake(options);
     // In which order the names stand is the CA's affair.
     assert.deepEqual([...seen.names].sort(), [...PAIR.identifiers].sort());
     serials.push(seen.serial);

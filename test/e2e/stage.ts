@@ -15,7 +15,7 @@ import { type Part, startPart } from '../support/process.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { type Finished, finish, type RunOptions } from './finish.ts';
 
-export interface CertificateWish {
+export interface OrderedCertificate {
   name?: string;
   identifiers: string[];
   keyType?: string;
@@ -26,7 +26,7 @@ export interface CertificateWish {
 }
 
 export interface StageOptions {
-  certificates: CertificateWish[];
+  certificates: OrderedCertificate[];
   haproxyVersion?: HaproxyVersion;
   pebble?: PebbleOptions;
   /** Told when a part is up. */
@@ -41,7 +41,7 @@ export interface Stage {
   configFile: string;
   dns: Dns;
   /** Rewrites pemfleet.yaml; `changes` takes the place of its other keys. */
-  configure(certificates: CertificateWish[], changes?: object): void;
+  configure(certificates: OrderedCertificate[], changes?: object): void;
   /** PEM of the published leaf (the first of a pair). */
   leafOf(name: string): Promise<string>;
   /** Makes the next pass ask the CA for all windows again. */
@@ -134,16 +134,21 @@ export function agentConfigOf(
   return { bucket, fleet: 'default', host, haproxy: settings, stateDir };
 }
 
-function writeFiles(dir: string, certificates: CertificateWish[], pebble: Pebble, haproxy: Haproxy): Files {
+function writeFiles(
+  dir: string,
+  certificates: OrderedCertificate[],
+  pebble: Pebble,
+  haproxy: Haproxy,
+): Files {
   const bucketDir = join(dir, 'bucket');
   const configFile = join(dir, 'pemfleet.yaml');
   const agentFile = join(dir, 'agent.yaml');
   const bucket = `file://${bucketDir}`;
-  const configure = (wishes: CertificateWish[], changes: object = {}) =>
+  const configure = (ordered: OrderedCertificate[], changes: object = {}) =>
     writeFileSync(
       configFile,
       stringify(
-        { bucket, acme: acmeOf(pebble), certificates: wishes, ...changes },
+        { bucket, acme: acmeOf(pebble), certificates: ordered, ...changes },
         { aliasDuplicateObjects: false },
       ),
     );

@@ -35,8 +35,8 @@ function published(): PublishedPem[] {
 const staplesOnWire = () =>
   Promise.all(
     ['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES128-GCM-SHA256'].map((ciphers) => {
-      const wish = { port: stage.haproxy.httpsPort, servername: 'pair.example.com', ciphers };
-      return stapleOnWire({ ...wish, maxVersion: 'TLSv1.2' });
+      const options = { port: stage.haproxy.httpsPort, servername: 'pair.example.com', ciphers };
+      return stapleOnWire({ ...options, maxVersion: 'TLSv1.2' });
     }),
   );
 

@@ -14,7 +14,7 @@ import { publisher } from '../support/agent/publish.ts';
 import { setEnv } from '../support/env.ts';
 import { type Handshake, handshake } from '../support/handshake.ts';
 import { type Machine, makeMachine } from '../support/parts/machine.ts';
-import { createPki, type LeafWish } from '../support/parts/pki.ts';
+import { createPki, type LeafOptions } from '../support/parts/pki.ts';
 import { freePort } from '../support/ports.ts';
 import { type Keep, startTogether } from '../support/together.ts';
 
@@ -31,7 +31,7 @@ export interface Cloud {
   /** the words of its runcmd */
   installCommand: readonly string[];
   /** Issues and publishes; the PEM is returned. */
-  publish(name: string, wish: LeafWish): Promise<string>;
+  publish(name: string, leaf: LeafOptions): Promise<string>;
   handshake(servername: string): Promise<Handshake>;
   stop(): Promise<void>;
 }

@@ -7,7 +7,7 @@ import {
   type TLSSocket,
 } from 'node:tls';
 
-export interface HandshakeWish {
+export interface HandshakeOptions {
   host?: string;
   port: number;
   servername: string;
@@ -38,9 +38,9 @@ export interface Handshake {
 const deadlineMs = 30_000;
 
 /** Rejects when there is no handshake, e.g. for a name that nobody has a certificate for. */
-export async function handshake(wish: HandshakeWish): Promise<Handshake> {
+export async function handshake(options: HandshakeOptions): Promise<Handshake> {
   // without `ca`: Node would lengthen the chain by the CA's own certificate
-  const { ca, ...blind } = wish;
+  const { ca, ...blind } = options;
   const { chain, authorized } = await shakeHands(blind);
   const leaf = chain[0] as DetailedPeerCertificate;
   return {
@@ -50,11 +50,11 @@ export async function handshake(wish: HandshakeWish): Promise<Handshake> {
     chainLength: chain.length,
     names: (leaf.subjectaltname ?? '').split(', ').map((name) => name.replace(/^(DNS|IP Address):/, '')),
     notAfter: new Date(leaf.valid_to),
-    authorized: ca === undefined ? authorized : (await shakeHands(wish)).authorized,
+    authorized: ca === undefined ? authorized : (await shakeHands(options)).authorized,
   };
 }
 
-function shakeHands({ host = '127.0.0.1', ...options }: HandshakeWish) {
+function shakeHands({ host = '127.0.0.1', ...options }: HandshakeOptions) {
   return new Promise<{ chain: DetailedPeerCertificate[]; authorized: boolean }>((resolve, reject) => {
     const socket = connect({ host, ...options, rejectUnauthorized: false });
     socket.setTimeout(deadlineMs, () => {
@@ -82,11 +82,11 @@ function chainOf(socket: TLSSocket): DetailedPeerCertificate[] {
 }
 
 /** What the peer staples (RFC 6066 §8), as bytes; `undefined`: nothing. */
-export function stapleOnWire({ host = '127.0.0.1', ...wish }: HandshakeWish): Promise<Buffer | undefined> {
+export function stapleOnWire({ host = '127.0.0.1', ...rest }: HandshakeOptions): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
     // Node's own word; its types do not know it for clients
     const options: ConnectionOptions = Object.assign(
-      { host, ...wish, rejectUnauthorized: false },
+      { host, ...rest, rejectUnauthorized: false },
       { requestOCSP: true },
     );
     const socket = connect(options);

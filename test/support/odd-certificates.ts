@@ -5,7 +5,7 @@ import { DAY_MS } from '#common/time.ts';
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
 
-export interface CertificateWish {
+export interface CertificateOptions {
   subject: string;
   /** Absent: self-signed. */
   issuer?: Certified;
@@ -23,45 +23,45 @@ export interface Certified {
   keys: webcrypto.CryptoKeyPair;
 }
 
-export async function certify(wish: CertificateWish): Promise<Certified> {
+export async function certify(options: CertificateOptions): Promise<Certified> {
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const signer = wish.issuer?.keys ?? keys;
-  const names = (wish.dnsNames ?? []).map((value) => ({ type: 'dns', value }) as const);
+  const signer = options.issuer?.keys ?? keys;
+  const names = (options.dnsNames ?? []).map((value) => ({ type: 'dns', value }) as const);
   const certificate = await x509.X509CertificateGenerator.create({
-    subject: wish.subject,
-    issuer: wish.issuer?.subject ?? wish.subject,
+    subject: options.subject,
+    issuer: options.issuer?.subject ?? options.subject,
     publicKey: keys.publicKey,
     signingKey: signer.privateKey,
     signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
-    notBefore: wish.notBefore ?? new Date(Date.now() - DAY_MS),
-    notAfter: wish.notAfter ?? new Date(Date.now() + 30 * DAY_MS),
+    notBefore: options.notBefore ?? new Date(Date.now() - DAY_MS),
+    notAfter: options.notAfter ?? new Date(Date.now() + 30 * DAY_MS),
     extensions: [
-      new x509.BasicConstraintsExtension(wish.isCa ?? false, undefined, true),
+      new x509.BasicConstraintsExtension(options.isCa ?? false, undefined, true),
       ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : []),
       await x509.AuthorityKeyIdentifierExtension.create(signer.publicKey),
     ],
   });
   const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey);
   const keyPem = unixLines(x509.PemConverter.encode(pkcs8, 'PRIVATE KEY'));
-  return { subject: wish.subject, pem: unixLines(certificate.toString('pem')), keyPem, keys };
+  return { subject: options.subject, pem: unixLines(certificate.toString('pem')), keyPem, keys };
 }
 
 /** Root, intermediate and leaf, each changed as the test wants. */
 export async function certifyChain(
-  wish: { intermediate?: Partial<CertificateWish>; leaf?: Partial<CertificateWish> } = {},
+  options: { intermediate?: Partial<CertificateOptions>; leaf?: Partial<CertificateOptions> } = {},
 ) {
   const root = await certify({ subject: 'CN=odd root', isCa: true });
   const intermediate = await certify({
     subject: 'CN=odd intermediate',
     issuer: root,
     isCa: true,
-    ...wish.intermediate,
+    ...options.intermediate,
   });
   const leaf = await certify({
     subject: 'CN=odd leaf',
     issuer: intermediate,
     dnsNames: ['a.test'],
-    ...wish.leaf,
+    ...options.leaf,
   });
   return { root, intermediate, leaf, combined: leaf.pem + intermediate.pem + leaf.keyPem };
 }

@@ -18,9 +18,9 @@ export interface RequestOptions {
   servername?: string;
 }
 
-export function request(url: string, { body, ...wish }: RequestOptions = {}): Promise<Answer> {
+export function request(url: string, { body, ...rest }: RequestOptions = {}): Promise<Answer> {
   // Pebble, like Let's Encrypt, refuses a client without a name
-  const options = { ...wish, headers: { 'user-agent': 'pemfleet-test', ...wish.headers } };
+  const options = { ...rest, headers: { 'user-agent': 'pemfleet-test', ...rest.headers } };
   const send = url.startsWith('https:') ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
     // no agent: a kept connection would hold the server at its stop

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type TLSSocket } from 'node:tls';
 
-export interface LoadWish {
+export interface LoadOptions {
   port: number;
   /** Asked for in turn. */
   servernames: readonly string[];
@@ -35,10 +35,10 @@ const keptEveryMs = 100;
 const nothing = (): LoadCount => ({ latenciesMs: [], failed: [], kept: 0, closed: 0 });
 
 /** Resolves when all kept connections stand. */
-export async function startTlsLoad(wish: LoadWish): Promise<TlsLoad> {
-  const scene: Scene = { wish, count: nothing(), isOver: false, asked: 0 };
+export async function startTlsLoad(options: LoadOptions): Promise<TlsLoad> {
+  const scene: Scene = { options, count: nothing(), isOver: false, asked: 0 };
   const keepers: Keeper[] = [];
-  for (let index = 0; index < wish.keepAlive; index += 1) keepers.push(await openKept(scene));
+  for (let index = 0; index < options.keepAlive; index += 1) keepers.push(await openKept(scene));
   const work = [visit(scene), ...keepers.map((keeper) => keep(keeper, scene))];
   const take = () => {
     const { count } = scene;
@@ -56,14 +56,14 @@ export async function startTlsLoad(wish: LoadWish): Promise<TlsLoad> {
 }
 
 interface Scene {
-  wish: LoadWish;
+  options: LoadOptions;
   count: LoadCount;
   isOver: boolean;
   asked: number;
 }
 
 async function visit(scene: Scene): Promise<void> {
-  const everyMs = 1000 / scene.wish.newPerSecond;
+  const everyMs = 1000 / scene.options.newPerSecond;
   const open = new Set<Promise<void>>();
   for (let nextAt = performance.now(); !scene.isOver; ) {
     const visitor = visitOnce(scene).finally(() => open.delete(visitor));
@@ -120,7 +120,7 @@ async function keep(first: Keeper, scene: Scene): Promise<void> {
 }
 
 function openTls(scene: Scene): Promise<TLSSocket> {
-  const { port, servernames } = scene.wish;
+  const { port, servernames } = scene.options;
   const servername = servernames[scene.asked % servernames.length] ?? '';
   scene.asked += 1;
   return new Promise((resolve, reject) => {

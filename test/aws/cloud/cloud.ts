@@ -12,7 +12,7 @@ import { BOUNDARY, FLEET, FOREIGN_ACCOUNT, type Synthesized, synthesizeApp } fro
 import { type Deployment, deploy } from './deploy.ts';
 import { assetPath } from './functions.ts';
 import {
-  type CloudWish,
+  type CloudConfig,
   documentOf,
   EXTERNAL_ID,
   FOREIGN_NAME,
@@ -44,21 +44,21 @@ export interface Cloud extends Schedule, Ground {
   /** the stack's */
   bucket: string;
   /** `cdk deploy` of a pemfleet.yaml that has changed. */
-  update(wish: CloudWish, options?: Pick<CloudOptions, 'timeoutMs'>): Promise<void>;
+  update(config: CloudConfig, options?: Pick<CloudOptions, 'timeoutMs'>): Promise<void>;
   /** The schedule wakes the issuer. @throws Error unless the pass was green */
   pass(): Promise<Invocation>;
   stop(): Promise<void>;
 }
 
-/** @param wish the first deployment has a responder: `http-01` */
-export async function startCloud(wish: CloudWish, options: CloudOptions = {}): Promise<Cloud> {
+/** @param config the first deployment has a responder: `http-01` */
+export async function startCloud(config: CloudConfig, options: CloudOptions = {}): Promise<Cloud> {
   const stops: Stops = [];
   const stop = async () => {
     for (const end of stops.reverse()) await end();
   };
   try {
     const ground = await startGround(stops, options.onPart, options.ca);
-    let current = await bring(ground, wish, options);
+    let current = await bring(ground, config, options);
     stops.push(() => current.deployment.stop());
     const host = await startInstance(ground, current);
     stops.push(host.stop);
@@ -92,10 +92,10 @@ interface Brought {
 }
 
 /** `cdk synth` and `cdk deploy`. */
-async function bring(ground: Ground, wish: CloudWish, options: CloudOptions): Promise<Brought> {
+async function bring(ground: Ground, config: CloudConfig, options: CloudOptions): Promise<Brought> {
   const { aws, pki, zones, urlPort } = ground;
   const app = synthesizeApp({
-    document: documentOf(ground, wish),
+    document: documentOf(ground, config),
     settings: settingsOf(ground),
     foreignZone: { hostedZoneId: zones.foreign, identifiers: [FOREIGN_NAME], externalId: EXTERNAL_ID },
   });
@@ -110,7 +110,7 @@ async function bring(ground: Ground, wish: CloudWish, options: CloudOptions): Pr
       return { chain: [leafPem, ...chainPem].join(''), key: keyPem };
     },
   });
-  options.onPart?.('stack deployed', `challenge ${wish.challenge}, ${deployment.roles.size} roles`);
+  options.onPart?.('stack deployed', `challenge ${config.challenge}, ${deployment.roles.size} roles`);
   return { app, deployment };
 }
 

@@ -1,4 +1,4 @@
-// What is published, what is served, what an invocation said; and the CA's wish that all be renewed.
+// What is published, what is served, what an invocation said; and a CA that asks for renewals.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { handshake } from '../../support/handshake.ts';
 import type { Invocation } from '../lambda/function.ts';
@@ -36,8 +36,8 @@ export async function served(cloud: Cloud, certificate: string, servername = cer
   throw new Error(`${servername} is not served with ${wanted}:\n${cloud.agent.log()}`);
 }
 
-/** The CA wishes that all be renewed now, and the next pass asks it. */
-export async function wishRenewal(cloud: Cloud): Promise<void> {
+/** The CA suggests by ARI that all be renewed now, and the next pass asks it. */
+export async function askForRenewal(cloud: Cloud): Promise<void> {
   const hour = (from: number) => new Date(Date.now() + from * 3_600_000).toISOString();
   const suggestedWindow = { start: hour(-2), end: hour(-1) };
   for (const { leafPem } of published(cloud).values())

@@ -40,15 +40,22 @@ function startOne(
   { aws, template, outdir, session, timeoutMs, onLog }: FunctionPlace,
   id: string,
 ): LambdaFunction {
-  const wish = template.properties(id) as unknown as FunctionProperties;
-  const { ReservedConcurrentExecutions: reservedConcurrency } = wish;
-  const [name, arn, logGroup] = [template.name(id), template.arn(id), wish.LoggingConfig.LogGroup];
-  const principal = session('lambda.amazonaws.com', wish.Role, name);
+  const properties = template.properties(id) as unknown as FunctionProperties;
+  const { ReservedConcurrentExecutions: reservedConcurrency } = properties;
+  const [name, arn, logGroup] = [template.name(id), template.arn(id), properties.LoggingConfig.LogGroup];
+  const principal = session('lambda.amazonaws.com', properties.Role, name);
   const fn = startFunction({
-    ...{ name, arn, logGroup, region: aws.region, handler: wish.Handler, memoryMb: wish.MemorySize },
-    directory: assetPath(outdir, wish.Code.S3Key),
-    environment: { ...principal.env, ...wish.Environment.Variables },
-    timeoutMs: timeoutMs ?? wish.Timeout * 1000,
+    ...{
+      name,
+      arn,
+      logGroup,
+      region: aws.region,
+      handler: properties.Handler,
+      memoryMb: properties.MemorySize,
+    },
+    directory: assetPath(outdir, properties.Code.S3Key),
+    environment: { ...principal.env, ...properties.Environment.Variables },
+    timeoutMs: timeoutMs ?? properties.Timeout * 1000,
     ...(reservedConcurrency !== undefined && { reservedConcurrency }),
     ...(onLog && { onLog: (line: string) => onLog(id, line) }),
   });

@@ -28,7 +28,7 @@ export interface Ground {
 export type Stops = (() => Promise<void> | void)[];
 
 /** What the deployed pemfleet.yaml says. */
-export interface CloudWish {
+export interface CloudConfig {
   challenge: 'http-01' | 'dns-01';
   certificates: readonly { name?: string; identifiers: readonly string[] }[];
   /** more of it */
@@ -42,7 +42,7 @@ export const FOREIGN_NAME = 'shop.partner.test';
 export async function startGround(
   stops: Stops,
   onPart: (name: string, where: string) => void = () => undefined,
-  { hasOcsp = false, ...wish }: PebbleOptions & { hasOcsp?: boolean } = {},
+  { hasOcsp = false, ...options }: PebbleOptions & { hasOcsp?: boolean } = {},
 ): Promise<Ground> {
   const temp = makeTempDir();
   stops.push(temp.remove);
@@ -54,7 +54,7 @@ export async function startGround(
   const [httpPort, httpsPort, urlPort] = [await freePort(), await freePort(), await freePort()];
   const ports = { httpPort, httpsPort, urlPort };
   const place = { dnsServer: aws.dns.address, httpPort, ...(hasOcsp && { ocspResponderUrl: ocsp.url }) };
-  const pebble = await startPebble({ ...place, ...wish });
+  const pebble = await startPebble({ ...place, ...options });
   stops.push(pebble.stop);
   if (hasOcsp) ocsp.serve(await pebble.intermediate());
   onPart('Pebble (ACME CA)', pebble.directoryUrl);
@@ -83,7 +83,7 @@ function createZones({ route53 }: Aws): Ground['zones'] {
 }
 
 /** pemfleet.yaml */
-export function documentOf({ aws, pebble, zones }: Ground, wish: CloudWish): object {
+export function documentOf({ aws, pebble, zones }: Ground, config: CloudConfig): object {
   const roleArn = `arn:aws:iam::${FOREIGN_ACCOUNT}:role/${FOREIGN_ROLE}`;
   const hostedZones = [
     { domain: 'example.test', hostedZoneId: zones.own },
@@ -92,9 +92,9 @@ export function documentOf({ aws, pebble, zones }: Ground, wish: CloudWish): obj
   const { directoryUrl, caFile } = pebble;
   return {
     acme: { directoryUrl, caFile, termsOfServiceAgreed: true },
-    ...{ challenge: wish.challenge, certificates: wish.certificates },
-    ...(wish.challenge === 'dns-01' && { dns: { hostedZones, resolvers: [aws.dns.address] } }),
-    ...wish.more,
+    ...{ challenge: config.challenge, certificates: config.certificates },
+    ...(config.challenge === 'dns-01' && { dns: { hostedZones, resolvers: [aws.dns.address] } }),
+    ...config.more,
   };
 }
 

@@ -27,7 +27,7 @@ export const url = async ({ rawPath, queryStringParameters, requestContext, head
   ({ statusCode: 201, headers: { 'x-method': requestContext.http.method }, body: [rawPath, queryStringParameters?.a, headers['user-agent']].join() });
 `;
 
-function functionOf(t: TestContext, wish: Partial<FunctionOptions> = {}, code = HANDLER) {
+function functionOf(t: TestContext, options: Partial<FunctionOptions> = {}, code = HANDLER) {
   const dir = makeTempDir();
   writeFileSync(join(dir.path, 'index.mjs'), code);
   const fn = startFunction({
@@ -38,7 +38,7 @@ function functionOf(t: TestContext, wish: Partial<FunctionOptions> = {}, code = 
     },
     ...{ directory: dir.path, handler: 'index.handler', memoryMb: 256, timeoutMs: 10_000 },
     environment: { OWN: 'value' },
-    ...wish,
+    ...options,
   });
   t.after(async () => {
     await fn.stop();

@@ -118,8 +118,8 @@ interface XmlZone {
 }
 
 function makeZone({ zones, now, caller }: Asked, { body }: AwsRequest, own: readonly Zone[]): Answer {
-  const wish = (fromXml(body.toString()) as XmlZone).CreateHostedZoneRequest;
-  const { Name: name = '', CallerReference: callerReference = '', VPC, HostedZoneConfig } = wish ?? {};
+  const input = (fromXml(body.toString()) as XmlZone).CreateHostedZoneRequest;
+  const { Name: name = '', CallerReference: callerReference = '', VPC, HostedZoneConfig } = input ?? {};
   if (own.some((zone) => zone.callerReference === callerReference))
     throw new AwsFailure(
       409,

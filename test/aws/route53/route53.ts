@@ -12,7 +12,7 @@ export interface Route53Options {
   requestsPerSecond?: number;
 }
 
-export interface ZoneWish {
+export interface ZoneOptions {
   name: string;
   isPrivate?: boolean;
   /** default: the stand-in's own */
@@ -48,7 +48,7 @@ export function createRoute53(
     service,
     zones,
     /** Makes a zone without a request. @returns its id */
-    createZone: (wish: ZoneWish) => atOnce(() => createZone(zones, { accountId, ...wish })),
+    createZone: (options: ZoneOptions) => atOnce(() => createZone(zones, { accountId, ...options })),
     /** the zone's records as the API shows them, but for NS and SOA at its apex */
     records: (zoneId: string): RecordSet[] => {
       const { name: apex, records } = zones.find(zoneId);
@@ -61,9 +61,9 @@ export function createRoute53(
   };
 }
 
-function createZone(zones: Zones, wish: ZoneWish & { accountId: string }): string {
-  const { isDelegated = true, records = [], isPrivate = false } = wish;
-  const { zone } = zones.create(wish);
+function createZone(zones: Zones, options: ZoneOptions & { accountId: string }): string {
+  const { isDelegated = true, records = [], isPrivate = false } = options;
+  const { zone } = zones.create(options);
   const added = records.map((set) => ({ ...set, name: normalizeName(set.name) }));
   zones.publish(zone, [...zone.records, ...added]);
   const above = zones

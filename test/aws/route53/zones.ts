@@ -58,8 +58,8 @@ export function createZones(now: () => Date, insyncAfterMs: () => number) {
 
   return {
     publish,
-    create(wish: NewZone): { zone: Zone; change: Change } {
-      const zone = newZone(wish);
+    create(options: NewZone): { zone: Zone; change: Change } {
+      const zone = newZone(options);
       zones.set(zone.id, zone);
       return { zone, change: publish(zone, apexRecords(zone)) };
     },

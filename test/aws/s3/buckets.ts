@@ -30,10 +30,10 @@ export const headBucket = (region: string): Answer => ({
 });
 
 export function putVersioning(bucket: Bucket, { body }: AwsRequest): Answer {
-  const { VersioningConfiguration: wish } = fromXml(body.toString()) as {
+  const { VersioningConfiguration: input } = fromXml(body.toString()) as {
     VersioningConfiguration?: { Status?: string };
   };
-  const status = wish?.Status;
+  const status = input?.Status;
   if (status !== 'Enabled' && status !== 'Suspended') throw malformed();
   bucket.versioning = status;
   return done;
@@ -47,7 +47,7 @@ export function getVersioning({ versioning }: Bucket): Answer {
 
 /** The encryption that uploads get which ask for none. */
 export function putEncryption(bucket: Bucket, { body }: AwsRequest, region: string): Answer {
-  const { ServerSideEncryptionConfiguration: wish } = fromXml(body.toString()) as {
+  const { ServerSideEncryptionConfiguration: input } = fromXml(body.toString()) as {
     ServerSideEncryptionConfiguration?: {
       Rule?: {
         BucketKeyEnabled?: string;
@@ -55,14 +55,14 @@ export function putEncryption(bucket: Bucket, { body }: AwsRequest, region: stri
       };
     };
   };
-  const byDefault = wish?.Rule?.ApplyServerSideEncryptionByDefault;
+  const byDefault = input?.Rule?.ApplyServerSideEncryptionByDefault;
   const algorithm = byDefault?.SSEAlgorithm;
   if (algorithm !== 'aws:kms' && algorithm !== 'AES256') throw malformed();
   const keyId = byDefault?.KMSMasterKeyID;
   bucket.encryption = {
     algorithm,
     kmsKeyArn: keyId ? keyArn(keyId, bucket.accountId, region) : undefined,
-    bucketKey: wish?.Rule?.BucketKeyEnabled === 'true',
+    bucketKey: input?.Rule?.BucketKeyEnabled === 'true',
   };
   return done;
 }
@@ -72,7 +72,7 @@ export function putPolicy(bucket: Bucket, { body }: AwsRequest): Answer {
   return { ...done, status: 204 };
 }
 
-interface DeleteWish {
+interface DeleteInput {
   Delete?: { Object?: { Key: string; VersionId?: string; ETag?: string }[]; Quiet?: string };
 }
 
@@ -87,8 +87,8 @@ export async function deleteObjects(
   if (!given.some((name) => name === 'content-md5' || name.startsWith('x-amz-checksum-')))
     throw new AwsFailure(400, 'InvalidRequest', 'Missing required header for this request: Content-MD5');
   await verifyChecksums(request);
-  const wish = (fromXml(request.body.toString(), ['Object']) as DeleteWish).Delete;
-  const objects = wish?.Object ?? [];
+  const input = (fromXml(request.body.toString(), ['Object']) as DeleteInput).Delete;
+  const objects = input?.Object ?? [];
   if (objects.length === 0 || objects.length > 1000) throw malformed();
   const [Deleted, Failed]: [object[], object[]] = [[], []];
   for (const { Key, VersionId, ETag } of objects) {
@@ -106,7 +106,7 @@ export async function deleteObjects(
       Failed.push({ Key, Code: error.code, Message: error.message });
     }
   }
-  const shown = wish?.Quiet === 'true' ? {} : { Deleted };
+  const shown = input?.Quiet === 'true' ? {} : { Deleted };
   const body = toXml({ DeleteResult: { '@xmlns': namespace, ...shown, Error: Failed } });
   return { status: 200, headers: xmlType, body };
 }

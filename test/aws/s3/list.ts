@@ -8,14 +8,14 @@ const namespace = 'http://s3.amazonaws.com/doc/2006-03-01/';
 /** What a listing shows: an object, or a prefix that many share. */
 type Row = { prefix: string } | { version: ObjectVersion; isLatest: boolean };
 
-interface Wish {
+interface ListInput {
   prefix: string;
   delimiter: string;
   maxKeys: number;
   encode: (text: string) => string;
 }
 
-function readWish({ query }: AwsRequest): Wish {
+function readInput({ query }: AwsRequest): ListInput {
   const maxKeys = Number(query['max-keys'] ?? 1000);
   if (!Number.isInteger(maxKeys) || maxKeys < 0)
     throw new AwsFailure(400, 'InvalidArgument', 'Provided max-keys not an integer or within integer range');
@@ -29,17 +29,17 @@ function readWish({ query }: AwsRequest): Wish {
 }
 
 export function listObjectsV2(bucket: Bucket, request: AwsRequest): Answer {
-  const wish = readWish(request);
+  const input = readInput(request);
   const after = readToken(request.query['continuation-token']) ?? request.query['start-after'] ?? '';
-  const all = rowsOf(bucket, wish, ({ isDeleteMarker }, isLatest) => isLatest && !isDeleteMarker);
+  const all = rowsOf(bucket, input, ({ isDeleteMarker }, isLatest) => isLatest && !isDeleteMarker);
   const rows = all.filter((row) => isAfter(row, after));
-  const page = rows.slice(0, wish.maxKeys);
+  const page = rows.slice(0, input.maxKeys);
   const last = page.at(-1);
   const isTruncated = rows.length > page.length && last !== undefined;
-  const { encode } = wish;
+  const { encode } = input;
   return listing('ListBucketResult', {
-    ...{ Name: bucket.name, Prefix: encode(wish.prefix), MaxKeys: wish.maxKeys, KeyCount: page.length },
-    ...(wish.delimiter ? { Delimiter: encode(wish.delimiter) } : {}),
+    ...{ Name: bucket.name, Prefix: encode(input.prefix), MaxKeys: input.maxKeys, KeyCount: page.length },
+    ...(input.delimiter ? { Delimiter: encode(input.delimiter) } : {}),
     ...(request.query['encoding-type'] ? { EncodingType: 'url' } : {}),
     IsTruncated: isTruncated,
     ...(isTruncated ? { NextContinuationToken: writeToken(nameOf(last)) } : {}),
@@ -49,11 +49,11 @@ export function listObjectsV2(bucket: Bucket, request: AwsRequest): Answer {
 }
 
 export function listObjectVersions(bucket: Bucket, request: AwsRequest): Answer {
-  const wish = readWish(request);
-  const { encode } = wish;
-  const rows = rowsOf(bucket, wish, () => true);
+  const input = readInput(request);
+  const { encode } = input;
+  const rows = rowsOf(bucket, input, () => true);
   const from = startOf(rows, request.query);
-  const page = rows.slice(from, from + wish.maxKeys);
+  const page = rows.slice(from, from + input.maxKeys);
   const last = page.at(-1);
   const isTruncated = rows.length > from + page.length && last !== undefined;
   const versions = page.flatMap((row) => ('version' in row ? [row] : []));
@@ -62,7 +62,7 @@ export function listObjectVersions(bucket: Bucket, request: AwsRequest): Answer 
     LastModified: version.lastModified.toISOString(),
   });
   return listing('ListVersionsResult', {
-    ...{ Name: bucket.name, Prefix: encode(wish.prefix), MaxKeys: wish.maxKeys, IsTruncated: isTruncated },
+    ...{ Name: bucket.name, Prefix: encode(input.prefix), MaxKeys: input.maxKeys, IsTruncated: isTruncated },
     ...(request.query['encoding-type'] ? { EncodingType: 'url' } : {}),
     ...(isTruncated ? { NextKeyMarker: encode(nameOf(last)) } : {}),
     ...(isTruncated && 'version' in last ? { NextVersionIdMarker: last.version.versionId } : {}),
@@ -77,7 +77,7 @@ export function listObjectVersions(bucket: Bucket, request: AwsRequest): Answer 
 /** All rows in order; of one key the newest version first. */
 function rowsOf(
   bucket: Bucket,
-  { prefix, delimiter }: Wish,
+  { prefix, delimiter }: ListInput,
   isShown: (version: ObjectVersion, isLatest: boolean) => boolean,
 ): Row[] {
   const keys = [...bucket.versions.keys()].filter((key) => key.startsWith(prefix)).sort(compareKeys);

@@ -56,8 +56,8 @@ export function listTests(open: Open): void {
     let token: string | undefined;
     let pages = 0;
     do {
-      const wish = { Bucket, Prefix: 'a/', Delimiter: '/', MaxKeys: 2, ContinuationToken: token };
-      const page = await s3.send(new ListObjectsV2Command(wish));
+      const input = { Bucket, Prefix: 'a/', Delimiter: '/', MaxKeys: 2, ContinuationToken: token };
+      const page = await s3.send(new ListObjectsV2Command(input));
       keys.push(...(page.Contents ?? []).map(({ Key = '' }) => Key));
       prefixes.push(...(page.CommonPrefixes ?? []).map(({ Prefix = '' }) => Prefix));
       token = page.NextContinuationToken;

@@ -34,7 +34,7 @@ export interface Command {
   invocations: Invocation[];
 }
 
-export type CommandWish = Omit<Command, 'id' | 'invocations'> & { hosts: readonly Host[] };
+export type CommandInput = Omit<Command, 'id' | 'invocations'> & { hosts: readonly Host[] };
 
 export type Commands = ReturnType<typeof createCommands>;
 
@@ -48,10 +48,10 @@ export function createCommands(now: () => Date) {
     void flight.finally(() => flights.delete(flight));
   };
   return {
-    send({ hosts, ...wish }: CommandWish): Command {
+    send({ hosts, ...input }: CommandInput): Command {
       const begun = { status: 'Pending', details: 'Pending', results: [] } as const;
       const invocations = hosts.map((host): Invocation => ({ ...begun, host }));
-      const command = { ...wish, id: randomUUID(), invocations };
+      const command = { ...input, id: randomUUID(), invocations };
       commands.push(command);
       fly(deliver(command, running));
       return command;

@@ -2,7 +2,7 @@
 import { type Answer, AwsFailure, type AwsRequest, type Check, type Operation } from '../wire.ts';
 import type { Command, Commands, Host } from './commands.ts';
 import { readDocument, resolveParameters, type SsmDocument } from './documents.ts';
-import { hostsMeant, type SendWish, sendChecks, validateWish } from './send.ts';
+import { hostsMeant, type SendInput, sendChecks, validateInput } from './send.ts';
 import {
   commandShape,
   documentContent,
@@ -26,7 +26,7 @@ export interface SsmGround extends SsmPlace {
 }
 
 /** What the operations take, all of them together. */
-interface Input extends SendWish {
+interface Input extends SendInput {
   Name?: string;
   Content?: string;
   DocumentFormat?: string;
@@ -106,25 +106,25 @@ const operations: Record<string, Read> = {
     ),
 };
 
-function readSendCommand(ground: SsmGround, wish: SendWish): Reading {
-  const { DocumentName = '', Targets = [], TimeoutSeconds = 3600, Comment = '' } = wish;
+function readSendCommand(ground: SsmGround, input: SendInput): Reading {
+  const { DocumentName = '', Targets = [], TimeoutSeconds = 3600, Comment = '' } = input;
   const { region, accountId, hosts, commands } = ground;
-  validateWish(wish);
+  validateInput(input);
   const arnOfHost = (id: string) =>
     id.startsWith('mi-')
       ? `arn:aws:ssm:${region}:${accountId}:managed-instance/${id}`
       : `arn:aws:ec2:${region}:${accountId}:instance/${id}`;
   const run = () => {
     const document = findDocument(ground, DocumentName);
-    const values = resolveParameters(document, wish.Parameters);
-    const limits = { maxConcurrency: wish.MaxConcurrency ?? '50', maxErrors: wish.MaxErrors ?? '0' };
+    const values = resolveParameters(document, input.Parameters);
+    const limits = { maxConcurrency: input.MaxConcurrency ?? '50', maxErrors: input.MaxErrors ?? '0' };
     const command = commands.send({
       ...{ document, values, comment: Comment, targets: Targets, ...limits },
-      ...{ timeoutSeconds: TimeoutSeconds, requestedAt: ground.now(), hosts: hostsMeant(wish, hosts) },
+      ...{ timeoutSeconds: TimeoutSeconds, requestedAt: ground.now(), hosts: hostsMeant(input, hosts) },
     });
     return json({ Command: commandShape(command) });
   };
-  const checks = sendChecks(wish, hosts, documentArn(ground, DocumentName), arnOfHost);
+  const checks = sendChecks(input, hosts, documentArn(ground, DocumentName), arnOfHost);
   return { subject: DocumentName, checks, run };
 }
 
@@ -135,8 +135,8 @@ function commandsAsked(all: readonly Command[], id: string | undefined): readonl
   return found;
 }
 
-function listInvocations(commands: readonly Command[], wish: Input): Answer {
-  const { InstanceId, Details = false, MaxResults = 50, NextToken = '0' } = wish;
+function listInvocations(commands: readonly Command[], input: Input): Answer {
+  const { InstanceId, Details = false, MaxResults = 50, NextToken = '0' } = input;
   if (!(MaxResults >= 1 && MaxResults <= 50))
     throw new AwsFailure(
       400,

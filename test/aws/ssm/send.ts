@@ -2,7 +2,7 @@
 import { AwsFailure, type Check } from '../wire.ts';
 import type { Host } from './commands.ts';
 
-export interface SendWish {
+export interface SendInput {
   DocumentName?: string;
   InstanceIds?: string[];
   Targets?: { Key: string; Values: string[] }[];
@@ -21,8 +21,8 @@ const invalid = (field: string, value: unknown, rule: string) =>
   );
 
 /** The rules of the API's model. */
-export function validateWish(wish: SendWish): void {
-  const { TimeoutSeconds = 3600, MaxConcurrency = '50', MaxErrors = '0', Comment = '' } = wish;
+export function validateInput(input: SendInput): void {
+  const { TimeoutSeconds = 3600, MaxConcurrency = '50', MaxErrors = '0', Comment = '' } = input;
   if (!(TimeoutSeconds >= 30 && TimeoutSeconds <= 2_592_000))
     throw invalid('timeoutSeconds', TimeoutSeconds, 'Member must have value from 30 to 2592000');
   const concurrency = /^([1-9][0-9]*|[1-9][0-9]%|[1-9]%|100%)$/;
@@ -32,7 +32,7 @@ export function validateWish(wish: SendWish): void {
   if (MaxErrors.length > 7 || !errors.test(MaxErrors))
     throw invalid('maxErrors', MaxErrors, `Member must satisfy ${errors.source}`);
   if (Comment.length > 100) throw invalid('comment', Comment, 'Member must have length at most 100');
-  const { InstanceIds = [], Targets = [] } = wish;
+  const { InstanceIds = [], Targets = [] } = input;
   if (InstanceIds.length > 50) throw invalid('instanceIds', InstanceIds.length, 'at most 50');
   if (Targets.length > 5) throw invalid('targets', Targets.length, 'at most 5');
   if (Targets.some(({ Values }) => Values.length > 50)) throw invalid('targets.values', '', 'at most 50');
@@ -42,7 +42,7 @@ export function validateWish(wish: SendWish): void {
 
 /** All targets must fit; one of the values of each is enough. */
 export function hostsMeant(
-  { InstanceIds = [], Targets = [] }: SendWish,
+  { InstanceIds = [], Targets = [] }: SendInput,
   hosts: ReadonlyMap<string, Host>,
 ): Host[] {
   if (InstanceIds.length > 0) {
@@ -64,15 +64,15 @@ export function hostsMeant(
 
 /** The document, and each host with its tags; where no host has the tag, the tag itself is judged. */
 export function sendChecks(
-  wish: SendWish,
+  input: SendInput,
   hosts: ReadonlyMap<string, Host>,
   documentArn: string,
   arnOfHost: (instanceId: string) => string,
 ): Check[] {
   const action = 'ssm:SendCommand';
-  const { InstanceIds = [], Targets = [] } = wish;
+  const { InstanceIds = [], Targets = [] } = input;
   const named = InstanceIds.map((id) => hosts.get(id) ?? { instanceId: id, tags: {} });
-  const meant = InstanceIds.length > 0 ? named : hostsMeant(wish, hosts);
+  const meant = InstanceIds.length > 0 ? named : hostsMeant(input, hosts);
   const tagsAsked = Targets.flatMap(({ Key, Values }) =>
     Key.startsWith('tag:') && Values[0] !== undefined ? [[Key.slice('tag:'.length), Values[0]]] : [],
   );

@@ -113,7 +113,7 @@ const authorizationRows: Row[] = [
   },
 ];
 
-const leaf = (wish: Partial<ForgedLeaf>) => forged({ names, ...wish });
+const leaf = (options: Partial<ForgedLeaf>) => forged({ names, ...options });
 const certificateRows: Row[] = [
   spoilt('certificate', 'of another key', leaf({ isOfAnotherKey: true }), { code: /^ERR_PEM_KEY_MISMATCH$/ }),
   spoilt('certificate', 'for other names', leaf({ names: ['evil.test'] }), { code: /^ERR_PEM_NAMES$/ }),

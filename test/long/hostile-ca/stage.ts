@@ -88,14 +88,14 @@ export async function startIssuingStage(options: PebbleOptions = {}): Promise<Is
   const dns = await startDns();
   const pebble = await startPebble({ httpPort: port, dnsServer: dns.address, ...options });
   const ends: (() => Promise<void> | void)[] = [pebble.stop, dns.stop, front.stop];
-  const scene = async (wish: SceneOptions = {}): Promise<Scene> => {
+  const scene = async (options: SceneOptions = {}): Promise<Scene> => {
     const ca = await startHostileCa({ pebble });
     const dir = makeTempDir();
     ends.unshift(ca.stop, dir.remove);
     const bucketUrl = `file://${join(dir.path, 'bucket')}`;
     const answerer = { bucket: await openBucket(bucketUrl), isMuted: false, slowMs: 0 };
     answerers.push(answerer);
-    return makeScene(ca, answerer, bucketUrl, wish);
+    return makeScene(ca, answerer, bucketUrl, options);
   };
   const stop = async () => {
     for (const end of ends) await end();
@@ -103,12 +103,12 @@ export async function startIssuingStage(options: PebbleOptions = {}): Promise<Is
   return { pebble, scene, stop };
 }
 
-function makeScene(ca: HostileCa, answerer: Answerer, bucketUrl: string, wish: SceneOptions): Scene {
-  const { certificates = [['a.example.test']], concurrency = 10, isRealTime = false } = wish;
+function makeScene(ca: HostileCa, answerer: Answerer, bucketUrl: string, options: SceneOptions): Scene {
+  const { certificates = [['a.example.test']], concurrency = 10, isRealTime = false } = options;
   const { bucket } = answerer;
   const acme = { directoryUrl: ca.directoryUrl, caFile: ca.caFile, termsOfServiceAgreed: true };
-  const wishes = certificates.map((identifiers) => ({ identifiers }));
-  const text = stringify({ bucket: bucketUrl, acme, concurrency, certificates: wishes });
+  const ordered = certificates.map((identifiers) => ({ identifiers }));
+  const text = stringify({ bucket: bucketUrl, acme, concurrency, certificates: ordered });
   const config = parseConfig('test', text);
   const clock = createClock(isRealTime ? Number.POSITIVE_INFINITY : 20);
   return {

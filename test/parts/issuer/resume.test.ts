@@ -126,29 +126,29 @@ test('two passes that overlap anyhow issue each certificate once, fail no valida
   const stage = await startStage(t, { authzReuse: 0 });
   let orders = 0;
   for (let call = 1; ; call += 1) {
-    const wish = [{ identifiers: [`a${call}.test`, `b${call}.test`] }];
-    const { first, second } = await overlap(stage, wish, call);
+    const certificates = [{ identifiers: [`a${call}.test`, `b${call}.test`] }];
+    const { first, second } = await overlap(stage, certificates, call);
     if (second === undefined) break;
 
     orders += 1;
     const odd = [...first, ...second].filter(({ error }) => error && error.code !== 'ERR_BUCKET_CONFLICT');
     assert.deepEqual(odd, [], `the second began at call ${call} of the first`);
-    assert.equal((await stage.pass(wish))[0]?.result, 'kept');
+    assert.equal((await stage.pass(certificates))[0]?.result, 'kept');
     assert.equal(ordersAsked(stage), orders);
   }
   assert.ok(orders > 10, `${orders} overlaps`);
 });
 
 /** The second pass begins with the `call`-th exchange of the first. */
-async function overlap(stage: Stage, wish: object[], call: number) {
+async function overlap(stage: Stage, certificates: object[], call: number) {
   let calls = 0;
   let second: Promise<Outcome[]> | undefined;
   const exchange: Transport = (...args) => {
     calls += 1;
-    if (calls === call) second = stage.pass(wish);
+    if (calls === call) second = stage.pass(certificates);
     return stage.exchange(...args);
   };
-  const first = await stage.pass(wish, {}, { cas: stage.casBy(exchange) });
+  const first = await stage.pass(certificates, {}, { cas: stage.casBy(exchange) });
   return { first, second: await second };
 }
 

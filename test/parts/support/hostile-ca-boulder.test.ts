@@ -38,13 +38,13 @@ test('`replaces` is refused while its order is open, and free when that is seen 
   const names = ['r.test'];
   const { certificate } = await finalized(client, await readyOrder(client, names), names);
   const replaces = certIdOf(new X509Certificate((await client.post(certificate, null)).body));
-  const wish = { ...identifiersOf(...names), replaces };
+  const payload = { ...identifiersOf(...names), replaces };
 
-  const open = await newOrder(wish);
-  const refused = await newOrder(wish);
+  const open = await newOrder(payload);
+  const refused = await newOrder(payload);
   ca.fault('order', faults.invalidFromNow(faults.caaRefusal(...names)), { times: 1 });
   await client.post(String(open.headers['location']), null);
-  const other = await newOrder(wish);
+  const other = await newOrder(payload);
 
   assert.deepEqual([open.status, refused.status, other.status], [201, 409, 201]);
   assert.match(jsonOf(refused).type, /alreadyReplaced$/);

@@ -5,7 +5,7 @@ import { verify } from '#contract/combined-pem.ts';
 import { createPki } from '../../support/parts/pki.ts';
 import { stampedName, stamper } from '../../support/stamp.ts';
 
-test('a leaf has the wished names, dates, serial and key, and chains to the root', async () => {
+test('a leaf has the given names, dates, serial and key, and chains to the root', async () => {
   const pki = await createPki();
   const [notBefore, notAfter] = [new Date('2026-01-02T03:04:05Z'), new Date('2026-04-02T03:04:05Z')];
   const names = ['a.test', '*.a.test', '192.0.2.1'];

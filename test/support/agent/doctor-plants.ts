@@ -66,5 +66,6 @@ export const away = (path: string): Planted => {
   return { mend: () => renameSync(there, path) };
 };
 
-export const leaf = async (stage: Stage, names: string[], wish = {}) => stage.pki.issue({ names, ...wish });
+export const leaf = async (stage: Stage, names: string[], options = {}) =>
+  stage.pki.issue({ names, ...options });
 export const dayMs = 86_400_000;

@@ -7,7 +7,7 @@ import { byList } from './configs.ts';
 import { makeStage, type Stage } from './stage.ts';
 import { makeWorkDir } from './work-dir.ts';
 
-interface ListWish {
+interface ListOptions {
   /** The file, below HAProxy's work directory. */
   at?: string;
   text?: string;
@@ -18,7 +18,7 @@ interface ListWish {
 export async function makeListed(
   t: TestContext,
   version: HaproxyVersion,
-  { at = 'certs/list.txt', text = '', masterWorker = false }: ListWish = {},
+  { at = 'certs/list.txt', text = '', masterWorker = false }: ListOptions = {},
 ): Promise<{ stage: Stage; list: string }> {
   const { workDir } = makeWorkDir(t);
   const list = join(workDir, at);

@@ -4,7 +4,7 @@ import { certificateName, layout } from '#contract/layout.ts';
 import { emptyManifest, parseManifest, serializeManifest } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { certificatesOf } from '../manifest.ts';
-import type { LeafWish, Pki } from '../parts/pki.ts';
+import type { LeafOptions, Pki } from '../parts/pki.ts';
 import { fleet } from './host.ts';
 
 export function publisher(bucket: Bucket, pki: Pki) {
@@ -33,9 +33,9 @@ export function publisher(bucket: Bucket, pki: Pki) {
     entry,
     putManifest,
     publishBytes,
-    publish: async (name: string, wish: LeafWish) => {
-      const { combined } = await pki.issue(wish);
-      await publishBytes(name, combined, entryFor(combined, wish.names));
+    publish: async (name: string, leaf: LeafOptions) => {
+      const { combined } = await pki.issue(leaf);
+      await publishBytes(name, combined, entryFor(combined, leaf.names));
       return combined;
     },
     /** One manifest for all of them; `NAME.test` each. */

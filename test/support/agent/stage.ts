@@ -10,7 +10,7 @@ import type { Bucket } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
 import { type Handshake, handshake } from '../handshake.ts';
 import { type Haproxy, type HaproxyOptions, startHaproxy } from '../parts/haproxy.ts';
-import { createPki, type LeafWish, type Pki } from '../parts/pki.ts';
+import { createPki, type LeafOptions, type Pki } from '../parts/pki.ts';
 import { makeTempDir } from '../temp-dir.ts';
 import { fleet, host } from './host.ts';
 import { type Finished, passHere, type SpawnOptions, spawnAgent } from './program.ts';
@@ -26,7 +26,7 @@ export interface Stage {
   /** Flags that make the agent work on this stage. */
   flags: string[];
   /** Issues and publishes; the PEM is returned. */
-  publish(name: string, wish: LeafWish): Promise<string>;
+  publish(name: string, leaf: LeafOptions): Promise<string>;
   /** Many at once, `NAME.test` each; the PEMs are returned, by name. */
   publishAll(names: readonly string[]): Promise<Map<string, string>>;
   /** Publishes any bytes under any description. */

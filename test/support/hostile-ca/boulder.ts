@@ -6,14 +6,14 @@ import { change, problem } from './faults.ts';
 import type { CaAnswer, Fault, HostileCa } from './hostile-ca.ts';
 import { jsonOf } from './orders.ts';
 
-interface Wish {
+interface OrderPayload {
   identifiers: { value: string }[];
   profile?: string;
   replaces?: string;
 }
 
 interface KnownOrder {
-  wish: Wish;
+  payload: OrderPayload;
   answer: CaAnswer;
   status: string;
 }
@@ -39,19 +39,19 @@ export function actAsBoulder(ca: HostileCa): void {
 
 function newOrder(known: Map<string, KnownOrder>): Fault {
   return async (exchange) => {
-    const wish = exchange.payload as Wish;
-    const redundant = wish.identifiers.find(({ value }) => isRedundant(value, wish));
+    const payload = exchange.payload as OrderPayload;
+    const redundant = payload.identifiers.find(({ value }) => isRedundant(value, payload));
     if (redundant !== undefined) return refuseRedundant(redundant.value)(exchange);
     const orders = [...known.values()].filter(({ status }) => status !== 'invalid');
-    const replaced = orders.some((order) => order.wish.replaces === wish.replaces);
-    if (wish.replaces !== undefined && replaced) return alreadyReplaced(exchange);
+    const replaced = orders.some((order) => order.payload.replaces === payload.replaces);
+    if (payload.replaces !== undefined && replaced) return alreadyReplaced(exchange);
     const open = orders.find(
-      (order) => ['pending', 'ready'].includes(order.status) && isSame(order.wish, wish),
+      (order) => ['pending', 'ready'].includes(order.status) && isSame(order.payload, payload),
     );
     if (open !== undefined) return again(open, await exchange.freshNonce());
     const answer = await exchange.forward();
     const id = String(answer.headers['location']).split('/').at(-1) ?? '';
-    if (answer.status === 201) known.set(id, { wish, answer, status: 'pending' });
+    if (answer.status === 201) known.set(id, { payload, answer, status: 'pending' });
     return answer;
   };
 }
@@ -76,16 +76,16 @@ const refuseRedundant = (name: string) =>
     detail: `Domain name "${name}" is redundant with a wildcard domain in the same request.`,
   });
 
-const isRedundant = (name: string, { identifiers }: Wish) =>
+const isRedundant = (name: string, { identifiers }: OrderPayload) =>
   !name.startsWith('*.') &&
   identifiers.some(({ value }) => value === `*.${name.split('.').slice(1).join('.')}`);
 
-const isSame = (a: Wish, b: Wish) =>
+const isSame = (a: OrderPayload, b: OrderPayload) =>
   a.profile === b.profile &&
   namesOf(a) === namesOf(b) &&
   (b.replaces === undefined || a.replaces === b.replaces);
 
-const namesOf = ({ identifiers }: Wish) =>
+const namesOf = ({ identifiers }: OrderPayload) =>
   identifiers
     .map(({ value }) => value)
     .sort()

@@ -37,13 +37,13 @@ export const withComments = rearranged((blocks) =>
 );
 export const unreadable = rearranged((blocks) => blocks.join('').replace(/MII/g, 'AAA'));
 
-/** A leaf as wished, and the one intermediate that signed it. */
-export function forged(wish: ForgedLeaf): Fault {
+/** A leaf of this kind, and the one intermediate that signed it. */
+export function forged(leaf: ForgedLeaf): Fault {
   return async ({ forward, orders, path }) => {
     const answer = await forward();
     const csr = orders.csrOf(path);
     if (answer.status !== 200 || csr === undefined) return answer;
-    return { ...answer, body: Buffer.from(await forge(wish, csr)) };
+    return { ...answer, body: Buffer.from(await forge(leaf, csr)) };
   };
 }
 

@@ -21,15 +21,15 @@ export const problemDocument = ({ status, type, detail, subproblems }: Problem) 
 });
 
 /** A problem in the CA's place; the client's nonce is not used up, and gets a fresh one beside. */
-export function problem(wish: Problem): Fault {
-  return async ({ freshNonce }) => refusal(wish, await freshNonce());
+export function problem(documented: Problem): Fault {
+  return async ({ freshNonce }) => refusal(documented, await freshNonce());
 }
 
 /** The CA does as it was asked and takes the nonce, then a problem is all that comes back: no fresh nonce. */
-export function lostBehind(wish: Problem): Fault {
+export function lostBehind(documented: Problem): Fault {
   return async ({ forward }) => {
     await forward();
-    return refusal(wish);
+    return refusal(documented);
   };
 }
 
@@ -93,9 +93,9 @@ export const orderIs = (status: 'pending' | 'ready' | 'processing') =>
   change(() => ({ status, certificate: undefined }));
 
 /** At an order or at its finalize: invalid, for good (RFC 8555 §7.1.6). */
-export function invalidFromNow(wish: Problem): Fault {
+export function invalidFromNow(documented: Problem): Fault {
   return ({ forward, orders, path }) => {
-    orders.spoil(path, problemDocument(wish));
+    orders.spoil(path, problemDocument(documented));
     return forward();
   };
 }
@@ -109,13 +109,17 @@ export const caaRefusal = (...names: string[]): Problem => ({
   })),
 });
 
-function refusal(wish: Problem, nonce?: string): CaAnswer {
+function refusal(documented: Problem, nonce?: string): CaAnswer {
   const headers = {
     'content-type': 'application/problem+json',
-    ...retryHeader(wish.retryAfter),
+    ...retryHeader(documented.retryAfter),
     ...(nonce !== undefined && { 'replay-nonce': nonce }),
   };
-  return { status: wish.status, headers, body: Buffer.from(JSON.stringify(problemDocument(wish))) };
+  return {
+    status: documented.status,
+    headers,
+    body: Buffer.from(JSON.stringify(problemDocument(documented))),
+  };
 }
 
 function retryHeader(value: Problem['retryAfter']): Record<string, string> {

@@ -5,7 +5,7 @@ import * as x509 from '@peculiar/x509';
 
 export type TestKeyType = 'ec-p256' | 'ec-p384' | 'rsa-2048' | 'rsa-1024';
 
-export interface LeafWish {
+export interface LeafOptions {
   names: readonly string[];
   keyType?: TestKeyType;
   notBefore?: Date;
@@ -30,7 +30,7 @@ export interface Pki {
   intermediatePem: string;
   /** PKCS#8, for an OCSP responder */
   intermediateKeyPem: string;
-  issue(wish: LeafWish): Promise<IssuedLeaf>;
+  issue(options: LeafOptions): Promise<IssuedLeaf>;
 }
 
 interface Authority {
@@ -57,9 +57,9 @@ export async function createPki(): Promise<Pki> {
   const root = await createAuthority('pemfleet test root');
   const intermediate = await createAuthority('pemfleet test intermediate', root);
   const intermediatePem = pem(intermediate.certificate);
-  const issue = async (wish: LeafWish): Promise<IssuedLeaf> => {
-    const keys = await generateKeys(wish.keyType ?? 'ec-p256');
-    const leafPem = pem(await signLeaf(wish, keys, intermediate));
+  const issue = async (options: LeafOptions): Promise<IssuedLeaf> => {
+    const keys = await generateKeys(options.keyType ?? 'ec-p256');
+    const leafPem = pem(await signLeaf(options, keys, intermediate));
     const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey);
     const keyPem = lines(x509.PemConverter.encode(pkcs8, 'PRIVATE KEY'));
     return { leafPem, chainPem: [intermediatePem], keyPem, combined: leafPem + intermediatePem + keyPem };
@@ -89,8 +89,8 @@ async function createAuthority(commonName: string, parent?: Authority): Promise<
   return { certificate, keys };
 }
 
-async function signLeaf(wish: LeafWish, keys: webcrypto.CryptoKeyPair, issuer: Authority) {
-  const names = wish.names.map((name) => ({ type: isIP(name) ? 'ip' : 'dns', value: name }) as const);
+async function signLeaf(options: LeafOptions, keys: webcrypto.CryptoKeyPair, issuer: Authority) {
+  const names = options.names.map((name) => ({ type: isIP(name) ? 'ip' : 'dns', value: name }) as const);
   const extensions: x509.Extension[] = [
     new x509.BasicConstraintsExtension(false, undefined, true),
     new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
@@ -100,17 +100,17 @@ async function signLeaf(wish: LeafWish, keys: webcrypto.CryptoKeyPair, issuer: A
     // its keyIdentifier is the first half of an ARI certID
     await x509.AuthorityKeyIdentifierExtension.create(issuer.keys.publicKey),
   ];
-  if (wish.ocspUrl) extensions.push(new x509.AuthorityInfoAccessExtension({ ocsp: [wish.ocspUrl] }));
+  if (options.ocspUrl) extensions.push(new x509.AuthorityInfoAccessExtension({ ocsp: [options.ocspUrl] }));
   return x509.X509CertificateGenerator.create({
-    ...(wish.serial ? { serialNumber: wish.serial } : {}),
+    ...(options.serial ? { serialNumber: options.serial } : {}),
     // no common name: so do Let's Encrypt's newer profiles and Pebble
     subject: [],
     issuer: issuer.certificate.subject,
     publicKey: keys.publicKey,
     signingKey: issuer.keys.privateKey,
     signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
-    notBefore: wish.notBefore ?? new Date(Date.now() - dayMs),
-    notAfter: wish.notAfter ?? new Date(Date.now() + 89 * dayMs),
+    notBefore: options.notBefore ?? new Date(Date.now() - dayMs),
+    notAfter: options.notAfter ?? new Date(Date.now() + 89 * dayMs),
     extensions,
   });
 }

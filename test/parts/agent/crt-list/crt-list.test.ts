@@ -17,7 +17,7 @@ interface Watched {
   /** HAProxy's entries, in the same form. */
   entries(): Promise<string[]>;
   sync(...args: string[]): ReturnType<Stage['pass']>;
-  /** Issues and publishes with a wish for its line. */
+  /** Issues and publishes with options for its line. */
   publish(name: string, haproxy?: object): Promise<string>;
 }
 

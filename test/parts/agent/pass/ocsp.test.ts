@@ -57,16 +57,16 @@ async function publishStapled(
 for (const version of haproxyVersions) {
   test(`${version}: stapled when new, after a hot update, a refresh and a restart; gone with the URL`, async (t) => {
     const stage = await makeStage(t, { version });
-    const wish = { names: ['shop.test'], ocspUrl: responder.url };
+    const options = { names: ['shop.test'], ocspUrl: responder.url };
     const pid = await stage.haproxy.pid();
     const synced = async () => {
       assertOk(await stage.pass());
       return stapled(stage, 'shop.test');
     };
 
-    const first = (await stage.pki.issue(wish)).combined;
+    const first = (await stage.pki.issue(options)).combined;
     assert.deepEqual(await publishStapled(stage, first, 60).then(synced), await lastStaple(stage), 'new');
-    const second = (await stage.pki.issue(wish)).combined;
+    const second = (await stage.pki.issue(options)).combined;
     const updated = await publishStapled(stage, second, 60);
     assert.deepEqual(await synced(), updated, 'after a hot update');
     const refreshed = await publishStapled(stage, second, 90);

@@ -7,7 +7,7 @@ import { fetchResponse } from '../../../../lambda/ocsp/fetch.ts';
 import { ocspUrlOf, requestFor } from '../../../../lambda/ocsp/request.ts';
 import { readResponse } from '../../../../lambda/ocsp/response.ts';
 import { delegateOf, type OcspResponder, startOcspResponder } from '../../../support/parts/ocsp-responder.ts';
-import { createPki, type LeafWish } from '../../../support/parts/pki.ts';
+import { createPki, type LeafOptions } from '../../../support/parts/pki.ts';
 
 const pki = await createPki();
 const ca = { pem: pki.intermediatePem, keyPem: pki.intermediateKeyPem };
@@ -22,8 +22,8 @@ beforeEach(() => {
 });
 after(() => responder.stop());
 
-async function leafOf(wish: Partial<LeafWish> = {}): Promise<X509Certificate> {
-  const { leafPem } = await pki.issue({ names: ['a.test'], ocspUrl: responder.url, ...wish });
+async function leafOf(options: Partial<LeafOptions> = {}): Promise<X509Certificate> {
+  const { leafPem } = await pki.issue({ names: ['a.test'], ocspUrl: responder.url, ...options });
   const leaf = new X509Certificate(leafPem);
   responder.good.add(leaf.serialNumber);
   return leaf;

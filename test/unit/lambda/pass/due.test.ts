@@ -34,7 +34,7 @@ interface Row extends Partial<DueInput> {
   decision: Decision;
 }
 
-const WISHES: Row[] = [
+const CHANGES: Row[] = [
   { says: 'nothing published: missing', published: undefined, decision: obtain('missing') },
   {
     says: 'nothing published, forced: still missing',
@@ -135,7 +135,7 @@ const LIFETIMES: Row[] = [
   { says: 'the clock is before notBefore: fresh', now: inDays(-1), decision: fresh(inDays(60)) },
 ];
 
-for (const { says, decision, ...input } of [...WISHES, ...LIFETIMES]) {
+for (const { says, decision, ...input } of [...CHANGES, ...LIFETIMES]) {
   test(`due: ${says}`, () => {
     assert.deepEqual(decide(makeDueInput(input)), decision);
   });

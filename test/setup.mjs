@@ -12,7 +12,7 @@ import { parts } from './support/debian/parts.mjs';
 
 const projectDir = dirname(dirname(fileURLToPath(import.meta.url)));
 const partsDir = join(projectDir, '.parts');
-/** Raise it when parts must be built anew. */
+/** Raise it when parts must be rebuilt. */
 const recipe = 1;
 
 const known = ['npm', ...Object.keys(parts)];
@@ -52,7 +52,7 @@ function isPartPresent(name) {
   return existsSync(stamp) && readFileSync(stamp, 'utf8') === stampOf(name);
 }
 
-// the programs hold absolute paths: a moved checkout builds them anew
+// the programs hold absolute paths: a moved checkout rebuilds them
 const stampOf = (name) => `${[recipe, join(partsDir, name), ...(parts[name].also ?? [])].join(' ')}\n`;
 
 /** By content, not by time: git sets the times of a clone as it likes. */

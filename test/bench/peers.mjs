@@ -56,7 +56,7 @@ const recipes = {
 export async function fetchPeer(name, say) {
   const place = join(partsDir, `bench-${name}`);
   const stamp = join(place, 'stamp');
-  // programs hold absolute paths: a moved checkout builds them anew
+  // programs hold absolute paths: a moved checkout rebuilds them
   const isPresent = existsSync(stamp) && readFileSync(stamp, 'utf8').startsWith(`${place}\n`);
   if (!isPresent) await build(name, place, say);
   const [, version] = readFileSync(stamp, 'utf8').split('\n');

@@ -37,7 +37,7 @@ export interface Handshake {
 
 const deadlineMs = 30_000;
 
-/** Rejects when there is no handshake, e.g. for a name that nobody has a certificate for. */
+/** Rejects when there is no handshake, for example for a name without a certificate. */
 export async function handshake(options: HandshakeOptions): Promise<Handshake> {
   // without `ca`: Node would lengthen the chain by the CA's own certificate
   const { ca, ...blind } = options;

@@ -15,7 +15,7 @@ function called(what) {
   if (calls === wanted) process.kill(process.pid, 'SIGKILL');
 }
 
-// The CA has done what it was asked for, and nobody has read the answer yet.
+// The CA has done what the request asks for, and the issuer has not read the answer yet.
 const { request } = https;
 https.request = (...args) =>
   request(...args).prependOnceListener('response', () => called(`https ${args[1]?.method} ${args[0]}`));

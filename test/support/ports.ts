@@ -6,7 +6,7 @@ import { connect, createServer, type ListenOptions } from 'node:net';
 // below Linux's ephemeral range (32768…), out of which every outgoing connection takes its port
 const [firstPort, endPort] = [12_000, 32_000];
 
-/** A port on 127.0.0.1 that nobody listens on, and that no other test process gets while this one lives. */
+/** A port on 127.0.0.1 without a listener, which no other test process gets while this one lives. */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 1000; attempt += 1) {
     const port = randomInt(firstPort, endPort);
@@ -28,7 +28,7 @@ function listens(options: ListenOptions, then: 'keep' | 'close'): Promise<boolea
   });
 }
 
-/** Whether somebody accepts connections at host:port; a probe for parts. */
+/** Whether host:port accepts connections; a probe for parts. */
 export function canConnect(address: string): Promise<boolean> {
   const [host, port] = address.split(':');
   return new Promise((resolve) => {

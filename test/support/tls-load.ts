@@ -101,7 +101,7 @@ async function openKept(scene: Scene): Promise<Keeper> {
   return keeper;
 }
 
-/** As a browser does: whoever finds his connection closed opens another one. */
+/** As a browser does: a client that finds its connection closed opens the next. */
 async function keep(first: Keeper, scene: Scene): Promise<void> {
   let keeper = first;
   await sleep(keptEveryMs * Math.random());

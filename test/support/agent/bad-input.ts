@@ -1,4 +1,4 @@
-// Whatever comes in: a coded error in status and log, the last good certificate still served, and no secret told.
+// Whatever comes in: a coded error in status and log, the last good certificate still served, and no secret in either.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// Each row is a thing that happened to somebody.
+// Bad manifests and PEMs, each of which has happened in the field.
 import assert from 'node:assert/strict';
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -14,7 +14,7 @@ interface ListOptions {
   masterWorker?: boolean;
 }
 
-/** @returns the list's path beside the stage; the agent is not told of it */
+/** @returns the list's path beside the stage; the agent's flags do not name it */
 export async function makeListed(
   t: TestContext,
   version: HaproxyVersion,

@@ -1,4 +1,4 @@
-// The resident agent as its own program, told by SIGHUP when to look.
+// The resident agent as its own program, which polls at SIGHUP.
 import { once } from 'node:events';
 import { startAgent } from './program.ts';
 import type { Stage } from './stage.ts';

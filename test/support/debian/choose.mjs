@@ -1,4 +1,4 @@
-// Which suite a part is taken from: suites move on, and a version that one of them has lost another one may still have.
+// Chooses the suite that a part comes from: suites move on, and where one has lost a version, the next may have it.
 // Plain JavaScript, as debian.mjs; pure.
 
 /**

@@ -44,7 +44,7 @@ export async function versionsOf({ env }, name) {
 }
 
 /**
- * Installs packages of an opened suite into one tree, seen by nobody else.
+ * Installs packages of an opened suite into a tree of its own.
  * @param packages names, or `name=version`
  * @returns the tree, its library folders, its loader and the packages' versions
  */

@@ -8,7 +8,7 @@ import { findDebianMirror, relocate, run } from './debian.mjs';
 /** Its own mmdebstrap and systemd-nspawn make and boot it. */
 export const MACHINE_SUITE = 'bookworm';
 const PACKAGES = ['systemd', 'systemd-sysv', 'dbus', 'cloud-init', 'haproxy'];
-/** No manuals, and no waiting for a disk that nobody will cut the power of. */
+/** No manuals, and no fsync: the machine lives for one test run. */
 const DPKG = [
   'force-unsafe-io',
   ...['doc', 'man', 'locale', 'info'].map((name) => `path-exclude=/usr/share/${name}/*`),

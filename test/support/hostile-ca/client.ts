@@ -1,4 +1,4 @@
-// Raw requests of RFC 8555, without any client's manners: what came over the wire is all that it tells.
+// Raw requests of RFC 8555: no retries, no checks; an answer is what came over the wire.
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { request } from 'node:https';
 import acmeCrypto from 'acme-client/src/crypto/index.js';

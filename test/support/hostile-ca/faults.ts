@@ -1,4 +1,4 @@
-// Faults of a hostile CA, each a thing that a CA, its load balancer or the way to it has done to somebody.
+// Faults of a hostile CA: what a CA, its load balancer or the network before it has done to clients in the field.
 import type { CaAnswer, Fault } from './hostile-ca.ts';
 import { jsonOf, withJson } from './orders.ts';
 import type { Wire } from './wire.ts';
@@ -100,7 +100,7 @@ export function invalidFromNow(documented: Problem): Fault {
   };
 }
 
-/** What Boulder says of a CAA record that names somebody else: one subproblem an identifier (RFC 8555 §6.7.1). */
+/** What Boulder says of a CAA record that names another CA: one subproblem an identifier (RFC 8555 §6.7.1). */
 export const caaRefusal = (...names: string[]): Problem => ({
   ...{ status: 403, type: 'caa', detail: 'Rechecking CAA failed' },
   subproblems: names.map((value) => ({

@@ -110,7 +110,7 @@ async function listen(port: number, tls: { cert: string; key: string }, serve: S
   const sockets = new Map<number, Socket>();
   const server = createServer(tls, (request, response) => {
     const socket = sockets.get(request.socket.remotePort ?? 0) as Socket;
-    // A client that has gone is nobody to answer.
+    // A client that has gone gets no answer.
     serve(request, response, socket).catch(() => socket.destroy());
   });
   server.keepAliveTimeout = 60_000;

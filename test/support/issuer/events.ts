@@ -6,17 +6,19 @@ export interface Events {
   /** `certificate.kept a.test`, … */
   names(): string[];
   fieldsOf(event: string): Fields[];
-  /** All that was told, for "holds no key". */
+  /** All that was logged, for "holds no key". */
   text(): string;
 }
 
 export function recordEvents(): Events {
-  const told: { event: string; fields: Fields }[] = [];
+  const logged: { event: string; fields: Fields }[] = [];
   return {
-    log: (event, fields = {}) => told.push({ event, fields }),
+    log: (event, fields = {}) => logged.push({ event, fields }),
     names: () =>
-      told.map(({ event, fields }) => (fields['certificate'] ? `${event} ${fields['certificate']}` : event)),
-    fieldsOf: (wanted) => told.flatMap(({ event, fields }) => (event === wanted ? [fields] : [])),
-    text: () => JSON.stringify(told),
+      logged.map(({ event, fields }) =>
+        fields['certificate'] ? `${event} ${fields['certificate']}` : event,
+      ),
+    fieldsOf: (wanted) => logged.flatMap(({ event, fields }) => (event === wanted ? [fields] : [])),
+    text: () => JSON.stringify(logged),
   };
 }

@@ -104,7 +104,7 @@ function commandOf(options: HaproxyOptions, dir: string, place: Place): PartComm
       PEMFLEET_CERTS_DIR: place.certsDir,
       PEMFLEET_SOCKET: place.socket,
       PEMFLEET_SOCKET_GROUP: ownGroup(),
-      // nobody's port: a test without responder must not meet one that runs on this machine
+      // a closed port: a test without a responder must not meet one that runs on this machine
       PEMFLEET_RESPONDER: '127.0.0.1:1',
       PEMFLEET_UNPRIVILEGED: '1',
       ...options.env,
@@ -152,7 +152,7 @@ function reloadFailure(part: Part, logged: number): string | undefined {
 
 const pidOf = async (socket: string) => Number((await ask(socket, 'show info')).match(/^Pid: (\d+)/m)?.[1]);
 
-/** The master of 2.6 and 3.0 starts itself anew after each try to start a worker; a signal that comes before is lost. */
+/** The master of 2.6 and 3.0 re-executes itself after each attempt to start a worker, and loses a signal that comes before. */
 const isMasterUp = async ({ masterSocket }: Place) =>
   (await ask(masterSocket, 'show proc\nquit')).includes('worker');
 

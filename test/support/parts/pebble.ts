@@ -32,7 +32,7 @@ export interface PebbleOptions {
   ordersPerPage?: number;
   /** key identifier → HMAC key in base64url; then no account without one of them (RFC 8555 §7.3.4) */
   externalAccounts?: Record<string, string>;
-  /** goes into the certificates; nobody answers there unless the test does */
+  /** goes into the certificates; the test answers there, or nothing does */
   ocspResponderUrl?: string;
   /** seconds */
   retryAfter?: { authz: number; order: number };

@@ -44,10 +44,11 @@ function reachable(file: string, found = new Set<string>()): Set<string> {
     const next = join(dirname(file), name.replace(/\.ts$/, '.d.ts'));
     const isOurs = name.startsWith('.') && normalize(next).startsWith(join(declared, 'cdk'));
     if (isOurs) reachable(next, found);
-    else if (!THEIRS.test(name))
+    else if (!THEIRS.test(name)) {
       throw new Error(
         `${relative(declared, file)} leads to ${name}, which is not shipped: mark it @internal`,
       );
+    }
   }
   return found;
 }

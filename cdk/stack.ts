@@ -32,12 +32,13 @@ export class PemfleetStack extends Stack {
       notifyDocument.ref,
       'Document that Systems Manager runs on the hosts when certificates change',
     );
-    if (responderUrl)
+    if (responderUrl) {
       this.#output(
         'ResponderHost',
         hostOf(responderUrl),
         'Host name to which HAProxy forwards challenges, on port 443',
       );
+    }
     if (alarms) this.#output('AlarmTopic', alarms.topic.topicArn, 'Topic that receives the alarms');
   }
 

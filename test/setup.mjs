@@ -27,8 +27,9 @@ export function programPath(name) {
   const [part, { programs }] = Object.entries(parts).find(([, { programs }]) => name in programs);
   const { env, file } = programs[name];
   const path = process.env[env] || join(partsDir, part, 'bin', file.split('/').at(-1));
-  if (!existsSync(path))
+  if (!existsSync(path)) {
     throw new Error(`${name} is not at ${path}: run "node test/setup.mjs", or set ${env} to one`);
+  }
   return path;
 }
 

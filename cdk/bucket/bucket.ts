@@ -41,11 +41,12 @@ export function createBucket(scope: Construct, props: PemfleetProps): Certificat
       serverAccessLogsPrefix: 'pemfleet/',
     }),
   });
-  if (accessLogsBucket === undefined)
+  if (accessLogsBucket === undefined) {
     Validations.of(bucket).acknowledge({
       id: 'AwsSolutions-S1',
       reason: 'access logs are optional (accessLogsBucket); CloudTrail data events record the same requests',
     });
+  }
   // The class declares `isWebsite?: boolean | undefined`, the interface only `isWebsite?: boolean` (exactOptionalPropertyTypes).
   return { bucket: bucket as IBucket, key };
 }

@@ -29,10 +29,11 @@ export function agentReleases(
   folder = join(PACKAGE_ROOT, 'dist/release'),
 ): AgentRelease[] {
   const sums = join(folder, 'SHA256SUMS');
-  if (!existsSync(sums))
+  if (!existsSync(sums)) {
     throw new Error(
       `${sums} is missing: run "npm run build:agent" first, or name the folder of a release in agentRelease`,
     );
+  }
   const lines = readFileSync(sums, 'utf8').matchAll(/^([0-9a-f]{64}) {2}(\S+-linux-(x64|arm64)\.tar\.gz)$/gm);
   const releases = [...lines].map(([, sha256 = '', file = '', arch = '']) => {
     const path = join(folder, file);
@@ -46,11 +47,13 @@ export function agentReleases(
 /** An older agent may not understand the settings that this version writes. */
 function checkRelease(path: string, sha256: string): void {
   const again = 'run "npm run build:agent" again';
-  if (!basename(path).startsWith(`pemfleet-agent-${PEMFLEET_VERSION}-`))
+  if (!basename(path).startsWith(`pemfleet-agent-${PEMFLEET_VERSION}-`)) {
     throw new Error(`${path} is not of version ${PEMFLEET_VERSION}: ${again}`);
+  }
   const actual = createHash('sha256').update(readFileSync(path)).digest('hex');
-  if (actual !== sha256)
+  if (actual !== sha256) {
     throw new Error(`${path} has the SHA-256 ${actual}, SHA256SUMS says ${sha256}: ${again}`);
+  }
 }
 
 /** Text of a file of cdk/host/, which user data writes to a host. */

@@ -9,8 +9,9 @@ const HTTPS = `# In the frontend of port 443: every certificate that the agent i
 `;
 
 export function haproxyConfig(challenge: Config['challenge'], responder: FunctionUrl | undefined): string {
-  if (challenge === 'http-01-stateless')
+  if (challenge === 'http-01-stateless') {
     return `${HTTPS}\n# Stateless HTTP-01: the lines that "pemfleet haproxy-config" prints, with the account's thumbprint.\n`;
+  }
   return responder === undefined ? HTTPS : `${HTTPS}\n${functionUrlSnippet(hostOf(responder))}`;
 }
 

@@ -30,11 +30,12 @@ export function pemfleetConfigOf(document: unknown, file = 'pemfleet.yaml'): Pem
   const problems = [bucketProblem(named), wakeProblem(config), ...caFileProblems(config, file)].filter(
     (problem) => problem !== undefined,
   );
-  if (problems.length > 0)
+  if (problems.length > 0) {
     throw new ConfigError(
       'ERR_CONFIG',
       `${file} was refused:\n${problems.map((line) => `  ${line}`).join('\n')}`,
     );
+  }
   return deployed(config, file);
 }
 
@@ -54,8 +55,9 @@ function deployed(config: Config, file: string): PemfleetConfig {
 }
 
 function bucketProblem(bucket: unknown): string | undefined {
-  if (bucket === undefined || /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(String(bucket)))
+  if (bucket === undefined || /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(String(bucket))) {
     return undefined;
+  }
   return `bucket: the stack creates the bucket: leave the key out, or name it as s3://<name>; saw ${bucket}`;
 }
 

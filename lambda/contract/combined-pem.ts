@@ -49,8 +49,9 @@ export function digest(text: string | Buffer): string {
 export function parse(text: string): CombinedPem {
   checkForm(text);
   const blocks = text.match(/-----BEGIN [^-]+-----\n[^-]+-----END [^-]+-----\n/g) ?? [];
-  if (blocks.join('') !== text)
+  if (blocks.join('') !== text) {
     throw new PemRejected('ERR_PEM_SYNTAX', 'holds text outside of whole PEM blocks');
+  }
   const labels = blocks.map((block) => block.slice('-----BEGIN '.length, block.indexOf('-----\n')));
   const order = labels.join();
   if (!/^(CERTIFICATE,)+PRIVATE KEY$/.test(order)) throw wrongOrder(labels);
@@ -98,10 +99,12 @@ export function canonicalIdentifier(value: string): string {
 
 function checkForm(text: string): void {
   const bytes = Buffer.byteLength(text);
-  if (bytes > MAX_PEM_BYTES)
+  if (bytes > MAX_PEM_BYTES) {
     throw new PemRejected('ERR_PEM_SIZE', `wanted at most ${MAX_PEM_BYTES} bytes, saw ${bytes}`);
-  if (!text.endsWith('\n'))
+  }
+  if (!text.endsWith('\n')) {
     throw new PemRejected('ERR_PEM_SYNTAX', 'does not end with a line feed: truncated?');
+  }
   const lines = text.slice(0, -1).split('\n');
   const bad = lines.findIndex(
     (line) => !/^(-----(BEGIN|END) [A-Z0-9 ]+-----|[A-Za-z0-9+/]{1,64}={0,2})$/.test(line),
@@ -152,8 +155,9 @@ function checkChain(chain: X509Certificate[]): void {
   if (chain.length < 2) throw new PemRejected('ERR_PEM_CHAIN', 'holds no intermediate certificate');
   if (chain[0]?.ca) throw new PemRejected('ERR_PEM_CHAIN', 'the first certificate is a CA, not a leaf');
   chain.forEach((certificate, index) => {
-    if (isSelfSigned(certificate))
+    if (isSelfSigned(certificate)) {
       throw new PemRejected('ERR_PEM_CHAIN', `certificate ${index + 1} is a root`);
+    }
     const issuer = chain[index + 1];
     if (issuer === undefined || isIssuedBy(certificate, issuer)) return;
     throw new PemRejected('ERR_PEM_CHAIN', `certificate ${index + 2} did not issue certificate ${index + 1}`);

@@ -69,10 +69,11 @@ test('signatures', async (t) => {
       }),
       '403 AccessDenied',
     ],
-  ] as const)
+  ] as const) {
     await t.test(`${name}: ${expected}`, async () =>
       assert.equal(await refusalOf(put(client, 'a')), expected),
     );
+  }
 
   await t.test('no signature at all: 403 AccessDenied', async () => {
     const { status, body } = await request(`${aws.endpoint}/${Bucket}/a`);
@@ -147,11 +148,12 @@ test('policies', async (t) => {
     ['a write with the condition', () => put(may(createOnly), 'a/3', { IfNoneMatch: '*' }), undefined],
     ['an own status by tag and user id', () => put(agent, `status/web/${host.userId}.json`), undefined],
     ['the status of another', () => put(agent, 'status/web/i-0bbb.json'), '403 AccessDenied'],
-  ] as const)
+  ] as const) {
     await t.test(`${name}: ${expected ?? 'allowed'}`, async () => {
       if (expected === undefined) await ask();
       else assert.equal(await refusalOf(ask()), expected);
     });
+  }
 
   await t.test('the refusal names who, what and on what', async () => {
     const principal = aws.principal({ name: 'nobody', policies: [] });

@@ -36,7 +36,7 @@ test('faults', async (t) => {
     ['reset in the body', { wire: 'reset-in-body' }, get, '- ECONNRESET', true],
     ['truncated', { wire: 'truncate' }, get, '- ECONNRESET', true],
     ['another body than the checksum is of', 'corrupt-body', get, '- Error', true],
-  ] as [string, Fault, typeof put, string, boolean][])
+  ] as [string, Fault, typeof put, string, boolean][]) {
     await t.test(name, async () => {
       const key = ask === (get as unknown) ? 'a' : name;
       const lift = aws.fault({ service: 's3', subject: key, times: 1 }, fault);
@@ -44,6 +44,7 @@ test('faults', async (t) => {
       lift();
       assert.equal(isWritten(key), written);
     });
+  }
 
   await t.test('only where and as often as it was said', async () => {
     aws.fault({ operation: 'PutObject', subject: /^c/, after: 1, times: 1 }, refusals.slowDown());

@@ -92,8 +92,9 @@ async function serve(bench: Bench, incoming: IncomingMessage, response: ServerRe
   };
   const body = request.method === 'HEAD' ? Buffer.alloc(0) : Buffer.from(outcome.body);
   const wire = outcome.wire ? { wire: outcome.wire } : {};
-  if (request.method !== 'HEAD' || wire.wire)
+  if (request.method !== 'HEAD' || wire.wire) {
     return sendAnswer(response, incoming.socket, { status: outcome.status, headers, body, ...wire });
+  }
   response.writeHead(outcome.status, headers).end();
 }
 
@@ -143,8 +144,9 @@ async function perform(
   operation.admit?.();
   const fault = bench.faults.next({ service, operation: operation.name, subject: operation.subject });
   if (typeof fault === 'object' && 'refuse' in fault) throw fault.refuse;
-  if (typeof fault === 'object' && 'before' in fault)
+  if (typeof fault === 'object' && 'before' in fault) {
     return { status: 0, headers: {}, body: '', wire: fault.before };
+  }
   for (const check of operation.checks) await session.require(check);
   return spoil(await operation.run(session), fault);
 }
@@ -177,8 +179,9 @@ export function sessionOf({ decide }: Bench, caller: Caller, protocol: Protocol,
 
 function unframe(request: SignedRequest, region: string): AwsRequest {
   const { headers } = request;
-  if (headers['x-amz-content-sha256'] !== 'STREAMING-UNSIGNED-PAYLOAD-TRAILER')
+  if (headers['x-amz-content-sha256'] !== 'STREAMING-UNSIGNED-PAYLOAD-TRAILER') {
     return { ...request, region, trailers: {} };
+  }
   const length = Number(headers['x-amz-decoded-content-length']);
   return { ...request, region, ...decodeAwsChunked(request.body, length) };
 }

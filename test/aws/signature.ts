@@ -110,8 +110,9 @@ function verifyPayloadHash({ headers, body }: SignedRequest, protocol: Protocol)
     );
   }
   if (protocol === 's3' && unhashed.includes(claimed)) return;
-  if (claimed.startsWith('STREAMING-'))
+  if (claimed.startsWith('STREAMING-')) {
     throw new AwsFailure(501, 'NotImplemented', `the stand-in does not know ${claimed}`);
+  }
   const actual = createHash('sha256').update(body).digest('hex');
   if (claimed === actual) return;
   const message = "The provided 'x-amz-content-sha256' header does not match what was computed.";

@@ -46,10 +46,11 @@ test('AssumeRole', async (t) => {
     ['with another external id', () => assume(may, role.arn, { ExternalId: 'other' })],
     ['a role that trusts nobody', () => assume(aws.administrator, untrusting.arn)],
     ['a role that is not there', () => assume(aws.administrator, `${untrusting.arn}-x`)],
-  ] as const)
+  ] as const) {
     await t.test(`${what}: 403 AccessDenied`, async () =>
       assert.equal(await refusalOf(ask()), '403 AccessDenied'),
     );
+  }
 
   await t.test('wrong parameters', async () => {
     assert.equal(await refusalOf(assume(may, role.arn, { RoleSessionName: 'a b' })), '400 ValidationError');

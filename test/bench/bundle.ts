@@ -85,8 +85,9 @@ async function rowsOf({ name, bundle: file, event }: Subject, aws: Aws, cwd: str
   for (let run = 0; run <= RUNS; run += 1) {
     const { status, stdout, stderr, cpuSeconds } = await measure(command, { env, cwd });
     const said = status === 0 ? JSON.parse(stdout) : undefined;
-    if (said === undefined || (event !== undefined && said.status !== 200))
+    if (said === undefined || (event !== undefined && said.status !== 200)) {
       throw new Error(`${name} did not answer: ${stdout} ${stderr}`);
+    }
     if (run > 0) runs.push({ ...said, cpuMs: cpuSeconds * 1_000 });
   }
   const row = (measured: string, of: keyof Run, unit: string) => ({

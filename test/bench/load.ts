@@ -25,11 +25,12 @@ export async function load(options: BenchOptions, say: (line: string) => void): 
   const rows: BenchRow[] = [];
   try {
     const program = await unpackAgent(path);
-    for (const version of haproxyVersions.filter((one) => options.versions.includes(one)))
+    for (const version of haproxyVersions.filter((one) => options.versions.includes(one))) {
       for (const size of sizes) {
         const stage = await startLoadStage(version, press, stock.slice(0, size), program);
         rows.push(...(await rowsOf(stage, `${version}, ${size.toLocaleString('en')}`, options, say)));
       }
+    }
   } finally {
     remove();
   }

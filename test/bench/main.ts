@@ -71,8 +71,9 @@ async function main(): Promise<number> {
     loaded: values.loaded.split(',').map(Number),
     updates: Number(values.updates),
   };
-  if (!options.loaded.every((size) => size > 0))
+  if (!options.loaded.every((size) => size > 0)) {
     throw new Error(`--loaded ${values.loaded}: wanted numbers above 0`);
+  }
   const rows = await bench(options, say);
   process.stdout.write(values.json ? `${JSON.stringify({ bench: name, rows })}\n` : table(rows));
   return 0;

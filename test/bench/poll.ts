@@ -125,8 +125,9 @@ function seen(pid: number) {
     return footprintOf(pid);
   } catch (error) {
     // it has just ended
-    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? ''))
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) {
       return { residentKb: 0, privateDirtyKb: 0 };
+    }
     throw error;
   }
 }

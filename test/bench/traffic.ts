@@ -41,8 +41,9 @@ export async function traffic(options: BenchOptions, say: (line: string) => void
   ];
   const wanted = subjects.filter((subject) => options.only.every((word) => nameOf(subject).includes(word)));
   const rows: BenchRow[] = [];
-  for (const subject of wanted)
+  for (const subject of wanted) {
     rows.push(...(await rowsOf(subject, set, (line) => say(`${nameOf(subject)}: ${line}`))));
+  }
   return rows;
 }
 

@@ -22,8 +22,9 @@ test('hosts of another account: bucket and key name their role, for their fleet'
   const named = (Action: unknown, more: object = {}) =>
     Match.arrayWith([Match.objectLike({ Action, Principal: { AWS: hostsArn }, ...more })]);
   const ownOnly = { Condition: { StringLike: { 'aws:userid': `*:${WRITER}` } } };
-  for (const Statement of [named('s3:GetObject'), named(['s3:PutObject', 's3:PutObjectTagging'], ownOnly)])
+  for (const Statement of [named('s3:GetObject'), named(['s3:PutObject', 's3:PutObjectTagging'], ownOnly)]) {
     template.hasResourceProperties('AWS::S3::BucketPolicy', { PolicyDocument: { Statement } });
+  }
   const Condition = Match.objectLike({ StringEquals: Match.anyValue() });
   template.hasResourceProperties('AWS::KMS::Key', {
     KeyPolicy: { Statement: named(['kms:Decrypt', 'kms:GenerateDataKey'], { Condition }) },

@@ -38,8 +38,9 @@ test('alarms: the topic is notified when an alarm begins and when it ends', () =
 });
 
 test('alarms: missing data is an alarm for the issuer only', () => {
-  for (const { MetricName, TreatMissingData } of alarms)
+  for (const { MetricName, TreatMissingData } of alarms) {
     assert.equal(TreatMissingData, MetricName === 'RunFinished' ? 'breaching' : 'notBreaching', MetricName);
+  }
 });
 
 test('alarms: the only dimension is the service, so the cost does not grow with certificates', () => {
@@ -49,8 +50,9 @@ test('alarms: the only dimension is the service, so the cost does not grow with 
 test('alarms and dashboard can be switched off', () => {
   const { template: quiet } = synthesize(small, { alarms: false, dashboard: false });
 
-  for (const type of ['AWS::CloudWatch::Alarm', 'AWS::SNS::Topic', 'AWS::CloudWatch::Dashboard'])
+  for (const type of ['AWS::CloudWatch::Alarm', 'AWS::SNS::Topic', 'AWS::CloudWatch::Dashboard']) {
     quiet.resourceCountIs(type, 0);
+  }
 });
 
 test('runbook: a section for each alarm, and no others', () => {

@@ -25,8 +25,9 @@ const issued = (pass: Invocation) => Number(messagesOf(pass).at(-1)?.['Certifica
 
 test('a pass that runs out of time ends by itself, and the following passes do the rest', async () => {
   const passes: Invocation[] = [];
-  for (let done = 0; done < NAMES.length && passes.length < NAMES.length; done = published(cloud).size)
+  for (let done = 0; done < NAMES.length && passes.length < NAMES.length; done = published(cloud).size) {
     passes.push(await cloud.pass());
+  }
 
   const [first] = passes as [Invocation];
   const { outcomes } = JSON.parse(first.payload) as { outcomes: { result: string; reason?: string }[] };

@@ -101,11 +101,12 @@ test('renewal at the request of the CA, with staples, on the same HAProxy proces
   const renewed = messagesOf(invocation).filter(({ message }) => message === 'certificate.issued');
   assert.equal(renewed.length, 4, invocation.log.join('\n'));
   assert.equal(invocation.initMs, undefined, 'a warm start');
-  for (const name of before.keys())
+  for (const name of before.keys()) {
     assert.notEqual(
       await served(cloud, name, name === 'wild' ? 'example.test' : name),
       before.get(name)?.serial,
     );
+  }
   assert.equal(await cloud.host.haproxy.pid(), pid);
 });
 
@@ -149,11 +150,12 @@ test('the policies of its role allowed every call of every program', () => {
   assert.ok(calls.length > 100, `${calls.length} calls`);
   const unexplained = refused.filter((line) => !REFUSED.some(([pattern]) => pattern.test(line)));
   assert.deepEqual(unexplained, []);
-  for (const [pattern, reason] of REFUSED)
+  for (const [pattern, reason] of REFUSED) {
     assert.ok(
       refused.some((line) => pattern.test(line)),
       `nothing is refused any more because ${reason}`,
     );
+  }
   const { globals, checks } = calls.find(
     ({ subject, status }) => subject.endsWith('manifest.json') && status === 200,
   ) as Call;

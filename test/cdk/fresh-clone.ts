@@ -29,8 +29,9 @@ export interface Machine {
 export function freshClone(into: string, moto: Moto): Machine {
   const [directory, home] = [join(into, 'pemfleet'), join(into, 'home')];
   for (const path of [directory, home]) mkdirSync(path);
-  for (const name of readdirSync(root).filter((name) => !NOT_CLONED.includes(name)))
+  for (const name of readdirSync(root).filter((name) => !NOT_CLONED.includes(name))) {
     cpSync(join(root, name), join(directory, name), { recursive: true });
+  }
   // what npm ci would bring: it is the same package-lock.json
   symlinkSync(realpathSync(join(root, 'node_modules')), join(directory, 'node_modules'));
   const env = { ...environment(home), ...moto.env };

@@ -37,7 +37,7 @@ test('bucket: refuses requests below TLS 1.2', () => {
   for (const Condition of [
     { Bool: { 'aws:SecureTransport': 'false' } },
     { NumericLessThan: { 's3:TlsVersion': 1.2 } },
-  ])
+  ]) {
     defaults.hasResourceProperties('AWS::S3::BucketPolicy', {
       PolicyDocument: {
         Statement: Match.arrayWith([
@@ -45,6 +45,7 @@ test('bucket: refuses requests below TLS 1.2', () => {
         ]),
       },
     });
+  }
 });
 
 test('bucket: PEMs outlive every certificate of a public CA, and never expire for a private one', () => {

@@ -43,8 +43,9 @@ test('cloud-init: settings, the scripts of cdk/host, and a release for each arch
     ['edge', '{{ v1.instance_id }}', 30],
   );
   assert.match(settings.bucket, /^s3:\/\/.+\?region=.+&writer=\{\{ v1\.instance_id \}\}$/);
-  for (const name of ['fetch-agent.py', 'install-agent.sh'])
+  for (const name of ['fetch-agent.py', 'install-agent.sh']) {
     assert.equal(contentOf(`/usr/lib/pemfleet/${name}`), await readFile(hostFile(name), 'utf8'));
+  }
   const [, , region, ...choices] = runcmd[0] ?? [];
   assert.equal(region, REGION);
   assert.deepEqual([choices[0], choices[3], choices.length], ['x86_64', 'aarch64', 6]);

@@ -64,11 +64,12 @@ for (const [kind, open] of Object.entries(openers)) {
 test('status: if the session is not named after the host, the right to the fleet lets it write', async (t) => {
   const { aws, env } = await startHost(t, 'Any', 'botocore-session-1');
 
-  for (const options of ['', '&writer=lb1'])
+  for (const options of ['', '&writer=lb1']) {
     await (await openWithoutSdk(`s3://${bucketName}?region=eu-central-1${options}`, env)).put(
       keyOf('lb1'),
       '{}',
     );
+  }
 
   assert.deepEqual(aws.s3.keys(bucketName), [keyOf('lb1')]);
 });

@@ -73,6 +73,7 @@ test('validation: a wrong value and a right on everything are found', () => {
     'AwsSolutions-S10',
     'AwsSolutions-IAM5[Resource::*]',
     'AwsSolutions-IAM5[Action::s3:*]',
-  ])
+  ]) {
     assert.ok(rules.includes(rule), `${rule} is not among ${rules.join(', ')}`);
+  }
 });

@@ -169,7 +169,8 @@ async function proof(
 function faultsOf(result: StoryResult): string[] {
   const faults = servingFaults(result.certificates);
   if (result.haproxyPidBefore !== result.haproxyPidAfter) faults.push('the process of HAProxy has changed');
-  if (result.failedRequestsDuringRenewal > 0)
+  if (result.failedRequestsDuringRenewal > 0) {
     faults.push(`${result.failedRequestsDuringRenewal} requests failed during the renewal`);
+  }
   return faults;
 }

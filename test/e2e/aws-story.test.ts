@@ -14,8 +14,9 @@ test('npm start -- --aws: three certificates by two challenges, renewed under tr
   assert.equal(status, 0, stderr);
   const result = JSON.parse(stdout) as AwsResult;
   assert.equal(result.certificates.length, 3);
-  for (const { name, firstSerial, renewedSerial, servedSerial } of result.certificates)
+  for (const { name, firstSerial, renewedSerial, servedSerial } of result.certificates) {
     assert.ok(renewedSerial !== firstSerial && servedSerial === renewedSerial, name);
+  }
   assert.deepEqual(
     result.passes.map(({ challenge, initMs }) => [challenge, initMs === undefined ? 'warm' : 'cold']),
     [
@@ -25,6 +26,7 @@ test('npm start -- --aws: three certificates by two challenges, renewed under tr
     ],
   );
   assert.equal(result.failedRequestsDuringRenewal, 0);
-  for (const service of ['s3', 'route53', 'ssm', 'sts', 'lambda', 'logs'])
+  for (const service of ['s3', 'route53', 'ssm', 'sts', 'lambda', 'logs']) {
     assert.ok((result.calls[service] ?? 0) > 0, service);
+  }
 });

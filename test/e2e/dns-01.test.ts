@@ -117,8 +117,9 @@ test('100 certificates over three zones, one by a role, one behind CNAMEs, with 
 
   assert.equal(status, 0, stderr.slice(-4000));
   const writes = (id: string) => changes().filter(({ subject }) => subject === id).length;
-  for (const [what, id] of Object.entries(ids))
+  for (const [what, id] of Object.entries(ids)) {
     assert.ok(writes(id) <= 6, `${writes(id)} changes of ${what}`);
+  }
   assert.deepEqual([writes(ids.twin), writes(ids.led)], [0, 0]);
   assert.equal(aws.calls.filter(({ code }) => code === 'Throttling').length, 0);
   assert.deepEqual(

@@ -85,8 +85,9 @@ test('revoked, says the responder: renewed now, and the new pair gets staples of
   // As if half of its life were over.
   const file = join(stage.bucketDir, 'published/default/manifest.json');
   const aged = JSON.parse(readFileSync(file, 'utf8'));
-  for (const pem of aged.certificates['pair.example.com'].pems)
+  for (const pem of aged.certificates['pair.example.com'].pems) {
     pem.ocsp.thisUpdate = new Date(Date.now() - 3_600_000).toISOString();
+  }
   writeFileSync(file, JSON.stringify(aged));
 
   const { status, stderr } = await stage.issuer(['run']);

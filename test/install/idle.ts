@@ -45,8 +45,9 @@ async function startHost(keep: Keep): Promise<Omit<IdleHost, 'stop'>> {
   keep(haproxy.stop);
   const stage = await stageOn(haproxy, place.path);
   const { publish } = publisher(await openBucket(BUCKET), stage.pki);
-  for (let index = 0; index < CERTIFICATES; index += 1)
+  for (let index = 0; index < CERTIFICATES; index += 1) {
     await publish(`c${index}`, { names: [`c${index}.test`] });
+  }
   // the issuer's part is over: what is started from here on is the host's
   restoreEnv();
   const policies = [

@@ -27,8 +27,9 @@ const env = { PATH: '/usr/bin:/bin' };
 
 const place = makeTempDir();
 after(() => place.remove());
-for (const arch of ['x64', 'arm64'])
+for (const arch of ['x64', 'arm64']) {
   await run('tar', ['-xzf', join(release, `${nameFor(arch)}.tar.gz`), '-C', place.path]);
+}
 // Pages of the executable that are not yet on disk would count as dirty pages of the process.
 await run('sync');
 const folderOf = (arch: string) => join(place.path, nameFor(arch));

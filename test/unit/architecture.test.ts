@@ -44,8 +44,9 @@ function names(room: Room, other: Room): boolean {
     room.allowed === undefined &&
     room.program === 'agent' &&
     shared.some((name) => other.paths.includes(`lambda/${name}/`))
-  )
+  ) {
     return true;
+  }
   return allowed.some((name) =>
     [name, `${room.program}/${name}`, ...(shared.includes(name) ? [`lambda/${name}`] : [])].some(
       (path) => other.paths.includes(path) || other.paths.includes(`${path}/`),

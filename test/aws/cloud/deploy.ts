@@ -39,12 +39,14 @@ export async function deploy(options: DeployOptions): Promise<Deployment> {
   const { aws, template, outdir, timeoutMs, onLog } = options;
   const roles = createRoles(options);
   createBuckets(aws, template);
-  for (const id of template.all('AWS::SSM::Document'))
+  for (const id of template.all('AWS::SSM::Document')) {
     aws.ssm.createDocument(template.name(id), JSON.stringify(template.properties(id)['Content']));
+  }
   const session = (service: string, roleArn: string, name: string) => {
     const role = roles.get(roleArn);
-    if (role === undefined || !trusts(role, service))
+    if (role === undefined || !trusts(role, service)) {
       throw new TypeError(`${service} may not have ${roleArn}`);
+    }
     return aws.principal({ name, role });
   };
   const functions = startFunctions({ aws, template, outdir, session, timeoutMs, onLog });
@@ -62,8 +64,9 @@ function createRoles({ aws, template, boundaries = {} }: DeployOptions): Map<str
     const { AssumeRolePolicyDocument: trust, PermissionsBoundary } = template.properties(id);
     const arn = template.arn(id);
     const boundary = PermissionsBoundary === undefined ? undefined : boundaries[String(PermissionsBoundary)];
-    if (PermissionsBoundary !== undefined && boundary === undefined)
+    if (PermissionsBoundary !== undefined && boundary === undefined) {
       throw new TypeError(`nobody says what the boundary ${PermissionsBoundary} allows`);
+    }
     const policies = template.policiesOf(id);
     const accountId = String(arn.split(':')[4]);
     return aws.role({ name: template.name(id), accountId, policies, trust: trust as object, boundary });

@@ -40,8 +40,9 @@ export async function served(cloud: Cloud, certificate: string, servername = cer
 export async function askForRenewal(cloud: Cloud): Promise<void> {
   const hour = (from: number) => new Date(Date.now() + from * 3_600_000).toISOString();
   const suggestedWindow = { start: hour(-2), end: hour(-1) };
-  for (const { leafPem } of published(cloud).values())
+  for (const { leafPem } of published(cloud).values()) {
     await cloud.pebble.setRenewalInfo(leafPem, { suggestedWindow });
+  }
   cloud.aws.s3.remove(cloud.bucket, 'issuer/renewal-info.json');
 }
 

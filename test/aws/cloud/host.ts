@@ -139,8 +139,9 @@ frontend http
     bind "\${PEMFLEET_HTTP_BIND}"
 # HTTP-01${http}`;
   return Object.entries(replacements).reduce((changed, [from, to]) => {
-    if (changed.split(from).length !== 2)
+    if (changed.split(from).length !== 2) {
       throw new TypeError(`the lines for HAProxy do not hold ${from} once`);
+    }
     return changed.replace(from, to);
   }, text);
 }

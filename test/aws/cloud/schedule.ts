@@ -71,7 +71,8 @@ function rulesOf({ template }: Deployment, functionName: string): { rules: Rules
     .map((id) => template.properties(id) as unknown as Rules);
   const rules = all.find(({ FunctionName }) => FunctionName === functionName);
   const [fn] = template.all('AWS::Lambda::Function').filter((id) => template.name(id) === functionName);
-  if (rules === undefined || fn === undefined)
+  if (rules === undefined || fn === undefined) {
     throw new TypeError(`${functionName} has no rules for its events`);
+  }
   return { rules, role: String(template.properties(fn)['Role']) };
 }

@@ -52,8 +52,9 @@ export async function startNameServer(zones: Zones, now: () => Date): Promise<Na
   const udp = createSocket('udp4');
   udp.on('message', (bytes, from) => {
     const message = decode(bytes);
-    if (message)
+    if (message) {
       udp.send(packet.encode(answer(message, 'udp', udpBytesOf(message))), from.port, from.address);
+    }
   });
   const sockets = new Set<Socket>();
   const tcp = createServer((socket) => {

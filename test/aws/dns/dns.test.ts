@@ -73,10 +73,11 @@ test('answers', async (t) => {
     ['t.orphan.example.test', 'TXT', 'ENOTFOUND'],
     ['_acme-challenge.sub.example.test', 'TXT', '[["of the parent"]]'],
     ['example.com', 'TXT', 'EREFUSED'],
-  ] as const)
+  ] as const) {
     await t.test(`${name} ${type}: ${expected}`, async () =>
       assert.equal(await codeOf(resolver.resolve(name, type)), expected),
     );
+  }
 
   await t.test('an answer that is too big for UDP comes by TCP', async () => {
     const strings = await resolver.resolveTxt('big.example.test');

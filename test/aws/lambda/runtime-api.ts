@@ -76,8 +76,9 @@ async function serve(desk: Desk, request: IncomingMessage, response: ServerRespo
   const [, requestId, verb] = new RegExp(`^${ROOT}/invocation/([^/]+)/(response|error)$`).exec(url) ?? [];
   if (method !== 'POST' || verb === undefined) return refuse(response, 404, 'NotFound');
   const { current } = desk;
-  if (!current?.isTaken || current.event.requestId !== requestId)
+  if (!current?.isTaken || current.event.requestId !== requestId) {
     return refuse(response, 400, 'InvalidRequestID');
+  }
   desk.current = undefined;
   accept(response);
   current.settle({ payload, isError: verb === 'error' });

@@ -130,7 +130,7 @@ test('changes', async (t) => {
       'InvalidChangeBatch',
       /already exists/,
     ],
-  ] as [string, Change[], string, RegExp][])
+  ] as [string, Change[], string, RegExp][]) {
     await t.test(`${what}: ${code}, and nothing changes`, async () => {
       await assert.rejects(change(client, zoneId, ...changes), (error: Error) => {
         assert.equal(error.name, code);
@@ -139,6 +139,7 @@ test('changes', async (t) => {
       });
       assert.deepEqual(shown(aws, zoneId), before);
     });
+  }
 
   await t.test('what is right is done', async () => {
     await change(client, zoneId, txt('DELETE', name.toUpperCase(), ['"b"', '"a"']));

@@ -28,8 +28,9 @@ export function readBatch(body: string): ChangeBatch {
   const xml = (fromXml(body, ['Change', 'ResourceRecord']) as XmlBatch).ChangeResourceRecordSetsRequest;
   const changes = (xml?.ChangeBatch?.Changes?.Change ?? []).map(
     ({ Action: action = '', ResourceRecordSet }) => {
-      if (!['CREATE', 'DELETE', 'UPSERT'].includes(action))
+      if (!['CREATE', 'DELETE', 'UPSERT'].includes(action)) {
         throw new AwsFailure(400, 'InvalidInput', `Invalid action '${action}'`);
+      }
       return { action, set: readRecordSet(ResourceRecordSet ?? {}, action) };
     },
   );
@@ -46,10 +47,11 @@ export function applyBatch(zone: Zone, { changes }: ChangeBatch): RecordSet[] {
     const key = nameAndType(change.set);
     const { set } = change;
     if (change.action !== 'DELETE') {
-      if (touched.has(key))
+      if (touched.has(key)) {
         faults.push(
           `The request contains an invalid set of changes for a resource record set '${set.type} ${escapeName(set.name)}'`,
         );
+      }
       touched.add(key);
     }
     const found = changeFaults(zone, change, sets);
@@ -81,22 +83,25 @@ function changeFaults(
   sets: ReadonlyMap<string, RecordSet>,
 ): string[] {
   const shown = `[name='${escapeName(set.name)}', type='${set.type}']`;
-  if (!isInside(set.name, zone.name))
+  if (!isInside(set.name, zone.name)) {
     return [`RRSet with DNS name ${escapeName(set.name)} is not permitted in zone ${zone.name}`];
+  }
   const existing = sets.get(nameAndType(set));
   if (action === 'DELETE') return deleteFaults(zone, set, existing, shown);
-  if (action === 'CREATE' && existing)
+  if (action === 'CREATE' && existing) {
     return [`Tried to create resource record set ${shown} but it already exists`];
+  }
   return [...faultsOf(set), ...cnameFaults(zone, set, sets)];
 }
 
 function deleteFaults(zone: Zone, set: RecordSet, existing: RecordSet | undefined, shown: string): string[] {
   const tried = `Tried to delete resource record set ${shown}`;
   if (!existing) return [`${tried} but it was not found`];
-  if (set.name === zone.name && (set.type === 'SOA' || set.type === 'NS'))
+  if (set.name === zone.name && (set.type === 'SOA' || set.type === 'NS')) {
     return [
       `A HostedZone must contain ${set.type === 'SOA' ? 'exactly one SOA' : 'at least one NS'} record.`,
     ];
+  }
   const isSame =
     existing.ttl === set.ttl &&
     existing.values.length === set.values.length &&
@@ -109,11 +114,13 @@ function cnameFaults(zone: Zone, { name, type }: RecordSet, sets: ReadonlyMap<st
   const shown = `RRSet of type ${type} with DNS name ${escapeName(name)} is not permitted`;
   if (type === 'CNAME' && name === zone.name) return [`${shown} at apex in zone ${zone.name}`];
   const others = [...sets.values()].filter((set) => set.name === name && set.type !== type);
-  if (type === 'CNAME' && others.length > 0)
+  if (type === 'CNAME' && others.length > 0) {
     return [`${shown} as it conflicts with other records with the same DNS name in zone ${zone.name}`];
-  if (others.some((set) => set.type === 'CNAME'))
+  }
+  if (others.some((set) => set.type === 'CNAME')) {
     return [
       `${shown} because a conflicting RRSet of type CNAME with the same DNS name already exists in zone ${zone.name}`,
     ];
+  }
   return [];
 }

@@ -40,8 +40,9 @@ type Query = Record<string, string>;
 
 function readMaxItems(query: Query, most: number): number {
   const wanted = query['maxitems'] === undefined ? most : Number(query['maxitems']);
-  if (!Number.isInteger(wanted) || wanted < 1)
+  if (!Number.isInteger(wanted) || wanted < 1) {
     throw new AwsFailure(400, 'InvalidInput', `Invalid maxitems '${query['maxitems']}'`);
+  }
   return Math.min(wanted, most);
 }
 
@@ -61,8 +62,9 @@ export function listHostedZones(zones: readonly Zone[], query: Query): Answer {
 export function listHostedZonesByName(zones: readonly Zone[], query: Query): Answer {
   const MaxItems = readMaxItems(query, 100);
   const { dnsname, hostedzoneid = '' } = query;
-  if (hostedzoneid !== '' && dnsname === undefined)
+  if (hostedzoneid !== '' && dnsname === undefined) {
     throw new AwsFailure(400, 'InvalidInput', 'a hosted zone id needs a DNS name');
+  }
   const compare = (one: Zone, name: string, id: string) =>
     compareNames(one.name, name) || (one.id < id ? -1 : one.id > id ? 1 : 0);
   const sorted = [...zones].sort((one, other) => compare(one, other.name, other.id));
@@ -80,8 +82,9 @@ export function listHostedZonesByName(zones: readonly Zone[], query: Query): Ans
 export function listRecordSets({ records }: Zone, query: Query): Answer {
   const MaxItems = readMaxItems(query, 300);
   const { name, type = '' } = query;
-  if (name === undefined && type !== '')
+  if (name === undefined && type !== '') {
     throw new AwsFailure(400, 'InvalidInput', 'The request must have a name when it has a type');
+  }
   const from = name === undefined ? undefined : normalizeName(name);
   const isReached = (set: RecordSet) => {
     if (from === undefined) return true;

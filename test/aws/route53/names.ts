@@ -14,8 +14,9 @@ export function normalizeName(name: string): string {
       'InvalidChangeBatch',
       `[FATAL problem: ${code} (${what}) encountered with '${name}']`,
     );
-  if (labels.some((label) => label.length > 63))
+  if (labels.some((label) => label.length > 63)) {
     throw fatal('DomainLabelTooLong', 'Domain label is too long');
+  }
   if (labels.some((label) => label === '')) throw fatal('DomainLabelEmpty', 'Domain label is empty');
   if (dotted.length > 255) throw fatal('DomainNameTooLong', 'Domain name is too long');
   return dotted.toLowerCase();

@@ -93,8 +93,9 @@ interface Asked {
 
 function getChange({ zones, now, caller }: Asked, id: string): Answer {
   const change = zones.change(id);
-  if (change?.accountId !== caller.accountId)
+  if (change?.accountId !== caller.accountId) {
     throw new AwsFailure(404, 'NoSuchChange', `Could not find resource with ID: ${id}`);
+  }
   return document('GetChangeResponse', changeXml(change, now()));
 }
 
@@ -120,12 +121,13 @@ interface XmlZone {
 function makeZone({ zones, now, caller }: Asked, { body }: AwsRequest, own: readonly Zone[]): Answer {
   const input = (fromXml(body.toString()) as XmlZone).CreateHostedZoneRequest;
   const { Name: name = '', CallerReference: callerReference = '', VPC, HostedZoneConfig } = input ?? {};
-  if (own.some((zone) => zone.callerReference === callerReference))
+  if (own.some((zone) => zone.callerReference === callerReference)) {
     throw new AwsFailure(
       409,
       'HostedZoneAlreadyExists',
       `A hosted zone has already been created with the specified caller reference.`,
     );
+  }
   const comment = HostedZoneConfig?.Comment;
   const { zone, change } = zones.create({
     ...{ name, callerReference, accountId: caller.accountId, isPrivate: VPC !== undefined },

@@ -31,11 +31,13 @@ export function readRecordSet(xml: XmlRecordSet, action: string): RecordSet {
       'InvalidInput',
       `Invalid request: ${what} in Change with [Action=${action}, Name=${name}, Type=${type}, SetIdentifier=null]`,
     );
-  if (SetIdentifier !== undefined || AliasTarget !== undefined)
+  if (SetIdentifier !== undefined || AliasTarget !== undefined) {
     throw new AwsFailure(501, 'NotImplemented', 'the stand-in knows simple record sets only');
+  }
   const values = (ResourceRecords?.ResourceRecord ?? []).map(({ Value = '' }) => Value);
-  if (ttl === undefined && values.length === 0)
+  if (ttl === undefined && values.length === 0) {
     throw invalid('Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords]], but found none');
+  }
   if (ttl === undefined) throw invalid("Missing field 'TTL'");
   if (values.length === 0) throw invalid("Missing field 'ResourceRecords'");
   if (!/^\d+$/.test(ttl) || Number(ttl) > 2 ** 31 - 1) throw invalid(`Invalid TTL '${ttl}'`);
@@ -58,10 +60,12 @@ export function faultsOf({ type, values }: RecordSet): string[] {
 }
 
 function valueFault(type: string, value: string): readonly [code: string, what: string] | undefined {
-  if (type === 'A' && !isIPv4(value))
+  if (type === 'A' && !isIPv4(value)) {
     return ['ARRDATAIllegalIPv4Address', 'Value is not a valid IPv4 address'];
-  if (type === 'AAAA' && !isIPv6(value))
+  }
+  if (type === 'AAAA' && !isIPv6(value)) {
     return ['AAAARRDATAIllegalIPv6Address', 'Value is not a valid IPv6 address'];
+  }
   if (type !== 'TXT') return undefined;
   const strings = textStrings(value);
   if (!strings) return ['InvalidCharacterString', 'Value should be enclosed in quotation marks'];

@@ -132,8 +132,9 @@ test('policies: by zone, and by name, type and action of the records', async (t)
     ],
     ['GetChange', () => client.send(new GetChangeCommand({ Id: 'C0' })), /^403 AccessDenied$/],
     ['ListHostedZonesByName', () => client.send(new ListHostedZonesByNameCommand({})), /^403 AccessDenied$/],
-  ] as [string, () => Promise<unknown>, RegExp][])
+  ] as [string, () => Promise<unknown>, RegExp][]) {
     await t.test(`${what}: ${expected}`, async () => assert.match(await refusalOf(ask()), expected));
+  }
 
   const [first] = aws.calls;
   assert.deepEqual(first?.context, {

@@ -13,8 +13,9 @@ const malformed = () =>
   new AwsFailure(400, 'MalformedXML', 'The XML you provided was not well-formed or did not validate');
 
 export function createBucket({ store }: S3Ground, name: string, { caller }: Session): Answer {
-  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name))
+  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name)) {
     throw new AwsFailure(400, 'InvalidBucketName', 'The specified bucket is not valid.');
+  }
   if (store.has(name)) {
     const isOwn = store.bucketOf(name).accountId === caller.accountId;
     const code = isOwn ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists';
@@ -84,8 +85,9 @@ export async function deleteObjects(
   { session, checkOf }: { session: Session; checkOf: (key: string, versionId: string | undefined) => Check },
 ): Promise<Answer> {
   const given = Object.keys({ ...request.headers, ...request.trailers });
-  if (!given.some((name) => name === 'content-md5' || name.startsWith('x-amz-checksum-')))
+  if (!given.some((name) => name === 'content-md5' || name.startsWith('x-amz-checksum-'))) {
     throw new AwsFailure(400, 'InvalidRequest', 'Missing required header for this request: Content-MD5');
+  }
   await verifyChecksums(request);
   const input = (fromXml(request.body.toString(), ['Object']) as DeleteInput).Delete;
   const objects = input?.Object ?? [];

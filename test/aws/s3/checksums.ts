@@ -37,25 +37,29 @@ const algorithms: Record<string, (body: Buffer) => Promise<Buffer>> = {
 export async function verifyChecksums(request: AwsRequest): Promise<readonly [string, string]> {
   const given = { ...request.headers, ...request.trailers };
   const md5 = given['content-md5'];
-  if (md5 !== undefined && md5 !== createHash('md5').update(request.body).digest('base64'))
+  if (md5 !== undefined && md5 !== createHash('md5').update(request.body).digest('base64')) {
     throw badDigest('The Content-MD5 you specified did not match what we received.');
+  }
   const promised = [given['x-amz-trailer'], checksumHeaderOf(given)].filter((name) => name !== undefined);
   const missing = promised.find((name) => !(name in given));
-  if (missing !== undefined)
+  if (missing !== undefined) {
     throw new AwsFailure(
       400,
       'InvalidRequest',
       'x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.',
     );
+  }
   const names = Object.keys(algorithms).filter((name) => name in given);
-  if (names.length > 1)
+  if (names.length > 1) {
     throw new AwsFailure(400, 'InvalidRequest', 'Expecting a single x-amz-checksum- header.');
+  }
   const name = names[0] ?? 'x-amz-checksum-crc64nvme';
   const value = (await algorithms[name]?.(request.body))?.toString('base64') ?? '';
-  if (names.length === 1 && given[name] !== value)
+  if (names.length === 1 && given[name] !== value) {
     throw badDigest(
       `The ${name.slice('x-amz-checksum-'.length).toUpperCase()} you specified did not match the calculated checksum.`,
     );
+  }
   return [name, value];
 }
 

@@ -17,8 +17,9 @@ export function isNotModified(headers: Headers, current: ObjectVersion): boolean
 
 export function checkWrite(headers: Headers, current: ObjectVersion | undefined): void {
   const unwanted = headers['if-none-match'];
-  if (unwanted !== undefined && unwanted !== '*')
+  if (unwanted !== undefined && unwanted !== '*') {
     throw notImplemented('A header you provided implies functionality that is not implemented');
+  }
   if (unwanted === '*' && current) throw preconditionFailed('If-None-Match');
   checkMatch(headers, current);
 }

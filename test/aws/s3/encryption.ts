@@ -10,10 +10,12 @@ export function readEncryption(headers: Record<string, string>, bucket: Bucket, 
   const algorithm = headers[prefix];
   const keyId = headers[`${prefix}-aws-kms-key-id`];
   if (algorithm === undefined && keyId === undefined) return bucket.encryption;
-  if (algorithm !== 'aws:kms' && keyId !== undefined)
+  if (algorithm !== 'aws:kms' && keyId !== undefined) {
     throw invalid('A KMS key id needs the encryption method aws:kms');
-  if (algorithm !== 'aws:kms' && algorithm !== 'AES256')
+  }
+  if (algorithm !== 'aws:kms' && algorithm !== 'AES256') {
     throw invalid('The encryption method specified is not supported');
+  }
   const bucketKey = headers[`${prefix}-bucket-key-enabled`];
   return {
     algorithm,

@@ -17,8 +17,9 @@ interface ListInput {
 
 function readInput({ query }: AwsRequest): ListInput {
   const maxKeys = Number(query['max-keys'] ?? 1000);
-  if (!Number.isInteger(maxKeys) || maxKeys < 0)
+  if (!Number.isInteger(maxKeys) || maxKeys < 0) {
     throw new AwsFailure(400, 'InvalidArgument', 'Provided max-keys not an integer or within integer range');
+  }
   const isUrl = query['encoding-type'] === 'url';
   return {
     prefix: query['prefix'] ?? '',
@@ -132,8 +133,9 @@ const writeToken = (name: string) => Buffer.from(`after:${name}`).toString('base
 function readToken(token: string | undefined): string | undefined {
   if (token === undefined) return undefined;
   const text = Buffer.from(token, 'base64url').toString();
-  if (!text.startsWith('after:'))
+  if (!text.startsWith('after:')) {
     throw new AwsFailure(400, 'InvalidArgument', 'The continuation token provided is incorrect');
+  }
   return text.slice('after:'.length);
 }
 

@@ -61,14 +61,16 @@ async function findVersion(
   const { accountId: ownerId, policy: resourcePolicy } = bucket;
   const list = { action: 's3:ListBucket', resource: `arn:aws:s3:::${bucket.name}`, context: {} };
   await session.require({ ...list, ownerId, resourcePolicy });
-  if (versionId !== undefined && !version)
+  if (versionId !== undefined && !version) {
     throw new AwsFailure(404, 'NoSuchVersion', 'The specified version does not exist.');
-  if (versionId !== undefined)
+  }
+  if (versionId !== undefined) {
     throw new AwsFailure(
       405,
       'MethodNotAllowed',
       'The specified method is not allowed against this resource.',
     );
+  }
   throw noSuchKey(key);
 }
 
@@ -151,7 +153,8 @@ function readRange(header: string | undefined, size: number): readonly [number, 
     from === ''
       ? [Math.max(0, size - Number(to)), size - 1]
       : [Number(from), to === '' ? size - 1 : Number(to)];
-  if (first >= size || last < first)
+  if (first >= size || last < first) {
     throw new AwsFailure(416, 'InvalidRange', 'The requested range is not satisfiable');
+  }
   return [first, Math.min(last, size - 1)];
 }

@@ -24,8 +24,9 @@ const parameters =
 export function subresourceOf({ query }: AwsRequest): string {
   const names = Object.keys(query).filter((name) => !parameters.test(name));
   const [name = ''] = names;
-  if (names.length > 1 || (name !== '' && !subresources.includes(name)))
+  if (names.length > 1 || (name !== '' && !subresources.includes(name))) {
     throw notImplemented(`the stand-in does not know ?${names.join('&')}`);
+  }
   return name;
 }
 

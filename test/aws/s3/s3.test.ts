@@ -105,8 +105,9 @@ test('thousands of objects are there without a request, and listed in pages of 1
   const before = aws.calls.length;
 
   const keys: string[] = [];
-  for await (const { Contents = [] } of paginateListObjectsV2({ client: s3 }, { Bucket, Prefix: 'pem/' }))
+  for await (const { Contents = [] } of paginateListObjectsV2({ client: s3 }, { Bucket, Prefix: 'pem/' })) {
     keys.push(...Contents.map(({ Key = '' }) => Key));
+  }
 
   assert.deepEqual([new Set(keys).size, aws.calls.length - before], [2500, 3]);
   assert.equal(await get('pem/7'), '7');

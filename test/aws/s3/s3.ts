@@ -69,8 +69,9 @@ export function createS3({ region, accountId, now }: { region: string; accountId
 function readS3(ground: S3Ground, request: AwsRequest): Operation {
   const { bucket: name, key } = readPlace(request);
   if (name === '') throw notImplemented('the stand-in lists no buckets');
-  if (request.headers['transfer-encoding'] && !request.headers['x-amz-decoded-content-length'])
+  if (request.headers['transfer-encoding'] && !request.headers['x-amz-decoded-content-length']) {
     throw notImplemented('A header you provided implies functionality that is not implemented');
+  }
   if (key === '' && request.method === 'PUT' && subresourceOf(request) === '') {
     const check = { action: 's3:CreateBucket', resource: `arn:aws:s3:::${name}`, context: {} };
     const run = (session: Session) => createBucket(ground, name, session);
@@ -131,8 +132,9 @@ function onBucket(ground: S3Ground, bucket: Bucket, request: AwsRequest): Operat
     context = {},
     run,
   } = bucketOperations[kind]?.(ground, bucket, request) ?? refuseMethod();
-  if (name === 'ListObjectsV2' && query['list-type'] !== '2')
+  if (name === 'ListObjectsV2' && query['list-type'] !== '2') {
     throw notImplemented('the stand-in lists by ListObjectsV2 only');
+  }
   const check = {
     ...{ action: `s3:${action}`, resource: `arn:aws:s3:::${bucket.name}`, context },
     ...{ ownerId: bucket.accountId, resourcePolicy: bucket.policy },

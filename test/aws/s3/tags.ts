@@ -23,7 +23,8 @@ export function checkTags(headers: Record<string, string>): Record<string, strin
   const tags = tagsOf(headers);
   if (tags.length === 0) return {};
   if (tags.length > 10) throw new AwsFailure(400, 'BadRequest', 'Object tags cannot be greater than 10');
-  if (tags.some(([name, value]) => !NAME.test(name) || !VALUE.test(value)))
+  if (tags.some(([name, value]) => !NAME.test(name) || !VALUE.test(value))) {
     throw new AwsFailure(400, 'InvalidTag', 'The TagKey or TagValue you have provided is invalid');
+  }
   return { 'x-amz-tagging-count': `${tags.length}` };
 }

@@ -77,8 +77,9 @@ export function createCommands(now: () => Date) {
 /** What no host has fetched in time. */
 function giveUp({ requestedAt, timeoutSeconds, invocations }: Command, now: Date): void {
   if (now.getTime() <= requestedAt.getTime() + timeoutSeconds * 1000) return;
-  for (const invocation of invocations)
+  for (const invocation of invocations) {
     if (invocation.status === 'Pending') end(invocation, 'TimedOut', 'DeliveryTimedOut');
+  }
 }
 
 async function deliver(command: Command, running: Set<ChildProcess>): Promise<void> {

@@ -32,24 +32,27 @@ export interface SsmDocument {
 const parameterTypes = ['String', 'StringList', 'Boolean', 'Integer', 'StringMap', 'MapList'];
 
 export function readDocument(name: string, content: string, format: string, createdAt: Date): SsmDocument {
-  if (!/^[a-zA-Z0-9_\-.]{3,128}$/.test(name))
+  if (!/^[a-zA-Z0-9_\-.]{3,128}$/.test(name)) {
     throw new AwsFailure(
       400,
       'ValidationException',
       `Value '${name}' at 'name' failed to satisfy constraint`,
     );
+  }
   if (format !== 'JSON' && format !== 'YAML') throw invalidContent(`unknown format ${format}`);
   const document = parseContent(content, format);
-  if (document.schemaVersion !== '2.2')
+  if (document.schemaVersion !== '2.2') {
     throw new AwsFailure(400, 'InvalidDocumentSchemaVersion', 'the stand-in knows schema version 2.2 only');
+  }
   const { parameters = {}, mainSteps = [] } = document;
   for (const [key, { type }] of Object.entries(parameters)) {
     if (!/^[A-Za-z0-9]+$/.test(key)) throw invalidContent(`parameter name ${key} is not alphanumeric`);
     if (!parameterTypes.includes(type)) throw invalidContent(`parameter ${key} has the type ${type}`);
   }
   if (mainSteps.length === 0) throw invalidContent('there are no mainSteps');
-  if (new Set(mainSteps.map((step) => step.name)).size < mainSteps.length)
+  if (new Set(mainSteps.map((step) => step.name)).size < mainSteps.length) {
     throw invalidContent('the names of mainSteps are not unique');
+  }
   for (const { action, inputs } of mainSteps) {
     if (action !== 'aws:runShellScript') throw invalidContent(`the stand-in does not run ${action}`);
     if (inputs?.runCommand === undefined) throw invalidContent('runCommand is required');
@@ -131,8 +134,9 @@ function parameterFault(parameter: DocumentParameter, values: readonly string[])
     if (type === 'Integer' && !/^-?\d+$/.test(value)) return 'is no integer';
     if (type === 'Boolean' && !/^(true|false)$/.test(value)) return 'is neither true nor false';
     if (allowedValues && !allowedValues.includes(value)) return 'is none of allowedValues';
-    if (allowedPattern !== undefined && !new RegExp(allowedPattern).test(value))
+    if (allowedPattern !== undefined && !new RegExp(allowedPattern).test(value)) {
       return `does not match allowedPattern ${allowedPattern}`;
+    }
     if (value.length < minChars || value.length > maxChars) return 'is too short or too long';
   }
   return undefined;

@@ -71,8 +71,9 @@ function findDocument({ documents }: SsmGround, name: string): SsmDocument {
 const operations: Record<string, Read> = {
   CreateDocument: (ground, { Name = '', Content = '', DocumentFormat = 'JSON' }) =>
     onDocument(ground, 'CreateDocument', Name, () => {
-      if (ground.documents.has(Name))
+      if (ground.documents.has(Name)) {
         throw new AwsFailure(400, 'DocumentAlreadyExists', `Document with same name ${Name} already exists`);
+      }
       const document = readDocument(Name, Content, DocumentFormat, ground.now());
       ground.documents.set(document.name, document);
       return json({ DocumentDescription: documentDescription(document, ground.accountId) });
@@ -96,8 +97,9 @@ const operations: Record<string, Read> = {
     onAll('GetCommandInvocation', () => {
       const [command] = commandsAsked(commands.all(), CommandId);
       const invocation = command?.invocations.find(({ host }) => host.instanceId === InstanceId);
-      if (!command || !invocation)
+      if (!command || !invocation) {
         throw new AwsFailure(400, 'InvocationDoesNotExist', 'The command did not go to this instance.');
+      }
       return json(invocationOutput(command, invocation));
     }),
   DescribeInstanceInformation: ({ hosts }) =>
@@ -137,12 +139,13 @@ function commandsAsked(all: readonly Command[], id: string | undefined): readonl
 
 function listInvocations(commands: readonly Command[], input: Input): Answer {
   const { InstanceId, Details = false, MaxResults = 50, NextToken = '0' } = input;
-  if (!(MaxResults >= 1 && MaxResults <= 50))
+  if (!(MaxResults >= 1 && MaxResults <= 50)) {
     throw new AwsFailure(
       400,
       'ValidationException',
       `Value '${MaxResults}' at 'maxResults' is not from 1 to 50`,
     );
+  }
   const all = commands.flatMap((command) =>
     command.invocations
       .filter(({ host }) => InstanceId === undefined || host.instanceId === InstanceId)

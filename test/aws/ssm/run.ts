@@ -63,10 +63,11 @@ function runStep(
   running.add(child);
   const startedAt = new Date();
   const output = { stdout: '', stderr: '' };
-  for (const stream of ['stdout', 'stderr'] as const)
+  for (const stream of ['stdout', 'stderr'] as const) {
     child[stream].setEncoding('utf8').on('data', (chunk: string) => {
       output[stream] += chunk;
     });
+  }
   let isTimedOut = false;
   const late = setTimeout(
     () => {

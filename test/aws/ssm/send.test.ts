@@ -27,8 +27,9 @@ test('SendCommand is refused where AWS refuses it', async (t) => {
     ['too long a comment', { Comment: 'x'.repeat(101) }, '400 ValidationException'],
     ['no target', { Targets: undefined }, '400 InvalidTarget'],
     ['an instance that is not there', { Targets: undefined, InstanceIds }, '400 InvalidInstanceId'],
-  ] as [string, object, string][])
+  ] as [string, object, string][]) {
     await t.test(`${what}: ${expected}`, async () => assert.equal(await refusalOf(send(more)), expected));
+  }
 
   assert.deepEqual(aws.ssm.commands(), []);
 });
@@ -65,11 +66,12 @@ test('policies: by document, and by the tags of the hosts', async (t) => {
       refused,
     ],
     ['looking', () => invocations(undefined), refused],
-  ] as const)
+  ] as const) {
     await t.test(`${what}: ${expected ?? 'allowed'}`, async () => {
       if (expected === undefined) await ask();
       else assert.equal(await refusalOf(ask()), expected);
     });
+  }
 });
 
 test('throttled, and a wrong secret', async (t) => {

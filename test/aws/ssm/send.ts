@@ -23,21 +23,25 @@ const invalid = (field: string, value: unknown, rule: string) =>
 /** The rules of the API's model. */
 export function validateInput(input: SendInput): void {
   const { TimeoutSeconds = 3600, MaxConcurrency = '50', MaxErrors = '0', Comment = '' } = input;
-  if (!(TimeoutSeconds >= 30 && TimeoutSeconds <= 2_592_000))
+  if (!(TimeoutSeconds >= 30 && TimeoutSeconds <= 2_592_000)) {
     throw invalid('timeoutSeconds', TimeoutSeconds, 'Member must have value from 30 to 2592000');
+  }
   const concurrency = /^([1-9][0-9]*|[1-9][0-9]%|[1-9]%|100%)$/;
   const errors = /^([1-9][0-9]*|0|[1-9][0-9]%|[0-9]%|100%)$/;
-  if (MaxConcurrency.length > 7 || !concurrency.test(MaxConcurrency))
+  if (MaxConcurrency.length > 7 || !concurrency.test(MaxConcurrency)) {
     throw invalid('maxConcurrency', MaxConcurrency, `Member must satisfy ${concurrency.source}`);
-  if (MaxErrors.length > 7 || !errors.test(MaxErrors))
+  }
+  if (MaxErrors.length > 7 || !errors.test(MaxErrors)) {
     throw invalid('maxErrors', MaxErrors, `Member must satisfy ${errors.source}`);
+  }
   if (Comment.length > 100) throw invalid('comment', Comment, 'Member must have length at most 100');
   const { InstanceIds = [], Targets = [] } = input;
   if (InstanceIds.length > 50) throw invalid('instanceIds', InstanceIds.length, 'at most 50');
   if (Targets.length > 5) throw invalid('targets', Targets.length, 'at most 5');
   if (Targets.some(({ Values }) => Values.length > 50)) throw invalid('targets.values', '', 'at most 50');
-  if ((InstanceIds.length === 0) === (Targets.length === 0))
+  if ((InstanceIds.length === 0) === (Targets.length === 0)) {
     throw new AwsFailure(400, 'InvalidTarget', 'Specify either instance ids or targets.');
+  }
 }
 
 /** All targets must fit; one of the values of each is enough. */

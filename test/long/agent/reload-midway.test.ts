@@ -13,7 +13,7 @@ const RENEWED = 1_000;
 const set = await stampSet(COUNT);
 const everyTenth = Array.from({ length: RENEWED }, (_, index) => (index * COUNT) / RENEWED);
 
-for (const version of haproxyVersions)
+for (const version of haproxyVersions) {
   test(`${version}: a reload in the middle of 1,000 renewals among 10,000 certificates: nothing is lost`, async (t) => {
     const { stage, wanted, renew, stop } = await makeMany(version, set);
     t.after(stop);
@@ -47,10 +47,12 @@ for (const version of haproxyVersions)
     }
     assert.notEqual(wanted[0], set.pems[0]);
     assert.equal(wanted[1], set.pems[1]);
-    for (const index of everyTenth.filter((_, nth) => nth % 10 === 0))
+    for (const index of everyTenth.filter((_, nth) => nth % 10 === 0)) {
       assert.equal(
         (await stage.handshake(stampedName(index))).serial,
         serialIn(wanted[index] as string),
         'on the wire',
       );
+    }
   });
+}

@@ -10,7 +10,7 @@ import { startTlsLoad } from '../../support/tls-load.ts';
 const COUNT = 1_000;
 const set = await stampSet(COUNT);
 
-for (const version of haproxyVersions)
+for (const version of haproxyVersions) {
   test(`${version}: 1,000 renewals under load: no failed request, no closed connection, all proved`, async (t) => {
     const { stage, wanted, renew, stop } = await makeMany(version, set);
     t.after(stop);
@@ -40,3 +40,4 @@ for (const version of haproxyVersions)
     assert.equal(agent.log().split('event=certificate.proven').length - 1, 2 * COUNT);
     assert.deepEqual([...(await serialsShown(stage, COUNT)).values()], serials);
   });
+}

@@ -48,8 +48,9 @@ export class SimulatedCa {
     const set = (this.#sets.get(name) ?? []).filter((at) => now - at < 7 * DAY_MS);
     const window = replaced && this.#windowOf(replaced, now);
     const isInside = window !== undefined && now >= window.start.getTime() && now < window.end.getTime();
-    if (!isInside && recent.length >= ORDERS_PER_3_HOURS)
+    if (!isInside && recent.length >= ORDERS_PER_3_HOURS) {
       throw this.#rateLimited((recent[0] ?? now) + 3 * HOUR_MS);
+    }
     if (!isInside && set.length >= PER_SET_IN_7_DAYS) throw this.#rateLimited((set[0] ?? now) + 7 * DAY_MS);
     this.#orders.splice(0, this.#orders.length, ...recent, now);
     this.#sets.set(name, [...set, now]);

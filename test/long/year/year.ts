@@ -82,16 +82,18 @@ function pass(year: Year, before: CaState, now: number): CaState {
     return makePlan({ spec, published, stored, isFreshKey: false }, context);
   });
   const byName = new Map(awake.map((host) => [host.spec.name, host]));
-  for (const plan of withinBudget(plans, budget))
+  for (const plan of withinBudget(plans, budget)) {
     carryOut(year, byName.get(plan.spec.name) as Host, plan, { budget, date });
+  }
   // As the issuer does: what has not changed is not written, and not pruned.
   return budget.state === before ? before : pruned(budget.state, date);
 }
 
 function refresh(host: Host, ca: SimulatedCa, now: number): void {
   const [pem] = host.published?.pems ?? [];
-  if (pem === undefined || (host.window !== undefined && host.window.pollAfter > now) || ca.isDown(now))
+  if (pem === undefined || (host.window !== undefined && host.window.pollAfter > now) || ca.isDown(now)) {
     return;
+  }
   host.window = ca.renewalInfo(pem, host.window, now);
 }
 

@@ -67,7 +67,7 @@ async function runIdlePass(name: string, names: readonly string[]) {
 
 const idle = new Map<number, string[]>();
 
-for (const size of SIZES)
+for (const size of SIZES) {
   test(`an idle pass over ${size} certificates makes at most ${MOST_REQUESTS} requests`, async () => {
     const [name, names] = [`idle-${size}`, namesOf(size)];
     aws.s3.createBucket(name);
@@ -88,6 +88,7 @@ for (const size of SIZES)
       'nothing is written',
     );
   });
+}
 
 test('they are the same requests, however many certificates', () => {
   const [few, ...more] = SIZES.map((size) => idle.get(size));

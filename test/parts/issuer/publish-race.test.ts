@@ -47,11 +47,12 @@ test('thirty publishers race for one manifest: all thirty are present, each with
     Object.keys(read?.manifest.certificates ?? {}).sort(),
     indexes.map((index) => `c${index}.test`).sort(),
   );
-  for (const index of indexes)
+  for (const index of indexes) {
     assert.equal(
       aws.s3.text('race', layout.pem(fleet, named(`c${index}.test`), shaOf(index))),
       `PEM ${index}`,
     );
+  }
 });
 
 const refusal = new AwsFailure(
@@ -88,7 +89,7 @@ const storms: Storm[] = [
   },
 ];
 
-for (const [index, { says, begin }] of storms.entries())
+for (const [index, { says, begin }] of storms.entries()) {
   test(`a storm of 412 (${says}) ends within ${MOST_TRIES} tries with a code, and the next pass heals`, async () => {
     const url = bucketNamed(`storm-${index}`);
     const { bucket, end } = begin(await openBucket(url));
@@ -103,6 +104,7 @@ for (const [index, { says, begin }] of storms.entries())
     assert.equal(tries, MOST_TRIES);
     assert.equal(await publishOne(await openBucket(url), 1), 'published');
   });
+}
 
 test('while another write is under way (409) is the same race, and is won later', async () => {
   const url = bucketNamed('conflict');

@@ -39,7 +39,7 @@ for (const { says, begin, identifier = 'own.test', settings = () => [], code, me
   ...denied(stage),
   ...unwell(stage),
   ...unfit(stage),
-])
+]) {
   test(`Route 53: ${says}`, async () => {
     const answers = answersTo(identifier);
     const before = allRecords();
@@ -65,13 +65,14 @@ for (const { says, begin, identifier = 'own.test', settings = () => [], code, me
     next.close?.();
     assert.deepEqual(allRecords().slice(0, before.length), before, 'the zones are as they were');
   });
+}
 
 for (const [says, fault, place] of [
   ['throttled twice', refusals.throttling(), { times: 2 }],
   ['PriorRequestNotComplete twice', refusals.priorRequestNotComplete(), { operation: CHANGE, times: 2 }],
   ['a reset before the answer', { before: 'reset' }, { operation: CHANGE, times: 1 }],
   ['a lost answer to a change that was made', { wire: 'reset' }, { operation: CHANGE, times: 1 }],
-] as const)
+] as const) {
   test(`Route 53: ${says} is got over within the pass`, async () => {
     const answers = answersTo('shared.own.test');
     const before = allRecords();
@@ -88,6 +89,7 @@ for (const [says, fault, place] of [
     assert.equal(shown?.values.length, 3, 'ours beside theirs');
     assert.deepEqual(allRecords(), before);
   });
+}
 
 test('Route 53: a name that a CNAME leads out of the policy is denied alone', async () => {
   const led = {

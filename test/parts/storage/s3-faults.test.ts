@@ -71,9 +71,10 @@ for (const url of [
   's3://certs?path-style=yes',
   's3://certs?writer=*',
   's3://certs?endpoint=localhost',
-])
+]) {
   test(`S3: ${url} is no address`, async () => {
     const failure = await openBucket(url).catch((error: unknown) => error);
 
     assert.equal(codeOf(failure), 'ERR_BUCKET_URL', messageOf(failure));
   });
+}

@@ -33,8 +33,9 @@ test('without faults it is a whole CA, every URL of it its own', async () => {
     'newOrder',
     'challenge',
     'finalize',
-  ] as const)
+  ] as const) {
     assert.ok(ca.count(resource) > 0, resource);
+  }
   assert.deepEqual([ca.ordersMade(), ca.count('newOrder')], [1, 1]);
   assert.ok(ca.requests.every(({ resource, status, reached }) => resource !== 'other' && status === reached));
 });
@@ -142,8 +143,9 @@ test('an order seems ready or processing for a while', async () => {
 
   const first = await finalized(client, order, names);
   const states = [first];
-  for (let look = 0; look < 30 && states.at(-1).status !== 'valid'; look += 1)
+  for (let look = 0; look < 30 && states.at(-1).status !== 'valid'; look += 1) {
     states.push(jsonOf(await client.post(order.url, null)));
+  }
 
   assert.deepEqual(
     states.slice(0, 3).map(({ status }) => status),

@@ -43,8 +43,9 @@ export async function makeMany(
   const certs = join(place.path, 'certs');
   mkdirSync(certs, { mode: 0o700 });
   const wanted = [...pems];
-  for (const [index, pem] of pems.entries())
+  for (const [index, pem] of pems.entries()) {
     writeFileSync(join(certs, `${fileStem(index)}.pem`), pem, { mode: 0o600 });
+  }
   const options = { version, workDir: place.path, masterWorker: true, deadlineMs: 600_000 };
   const haproxy = await startHaproxy({ ...options, ...(configText !== undefined && { configText }) });
   const stage = await stageOn(haproxy, place.path);
@@ -83,8 +84,9 @@ export async function serialsShown({ haproxy }: Stage, count: number): Promise<M
     const answer = await haproxy.command(asked.join(';'));
     for (const [, path = '', serial = ''] of answer.matchAll(
       /^Filename: (.+)\n(?:.+\n)*?Status: Used\nSerial: (.+)$/gm,
-    ))
+    )) {
       shown.set(path, serial);
+    }
   }
   return shown;
 }

@@ -57,8 +57,9 @@ const objectCases: Cases = {
     for (const [key, body] of [
       ['status/default/b.json', 'two'],
       ['status/default/a.json', 'one'],
-    ] as const)
+    ] as const) {
       await bucket.put(key, body);
+    }
 
     const entries = await bucket.entries('status/default/');
 
@@ -86,8 +87,9 @@ const objectCases: Cases = {
       'issuer/order/c/d.json',
       'issuer/order.json',
       'published/a',
-    ])
+    ]) {
       await bucket.put(key, key);
+    }
 
     assert.deepEqual(await bucket.list('issuer/order/'), [
       'issuer/order/a.json',
@@ -178,13 +180,15 @@ const exclusionCases: Cases = {
 
 const keyCases: Cases = {
   'a key that is none of ours is a bug, a TypeError, and touches nothing': async (bucket) => {
-    for (const key of ['', '/etc/passwd', 'a//b', '../a', 'a/../b', 'a/.', '.lock', 'issuer/.hidden'])
+    for (const key of ['', '/etc/passwd', 'a//b', '../a', 'a/../b', 'a/.', '.lock', 'issuer/.hidden']) {
       for (const call of [
         () => bucket.get(key),
         () => bucket.put(key, 'x'),
         () => bucket.delete(key),
         () => bucket.list(`${key}/`),
-      ])
+      ]) {
         await assert.rejects(call, TypeError);
+      }
+    }
   },
 };

@@ -129,7 +129,8 @@ export async function finalized(
   names: string[],
 ) {
   let answer = await client.post(order.finalize, await csrFor(names));
-  for (let looks = 0; looks < 100 && jsonOf(answer).status === 'processing'; looks += 1)
+  for (let looks = 0; looks < 100 && jsonOf(answer).status === 'processing'; looks += 1) {
     answer = await client.post(order.url, null);
+  }
   return jsonOf(answer);
 }

@@ -71,8 +71,9 @@ function step(sets: Map<string, TxtRecordSet>, { action, name, set }: TxtChange)
     return undefined;
   }
   if (found === undefined) return `${name} was not found`;
-  if (found.ttl !== set.ttl || [...found.values].sort().join() !== [...set.values].sort().join())
+  if (found.ttl !== set.ttl || [...found.values].sort().join() !== [...set.values].sort().join()) {
     return `${name}: the values do not match`;
+  }
   sets.delete(name);
   return undefined;
 }

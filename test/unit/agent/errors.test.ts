@@ -78,8 +78,9 @@ test('each code has its reaction', () => {
 });
 
 test('a failure without a code of ours is refused, as a bug is', () => {
-  for (const error of [new TypeError('m'), Object.assign(new Error('m'), { code: 'ENOENT' }), undefined])
+  for (const error of [new TypeError('m'), Object.assign(new Error('m'), { code: 'ENOENT' }), undefined]) {
     assert.equal(reactionTo(error), 'refused');
+  }
 
   assert.equal(reactionTo(Object.assign(new Error('m'), { code: 'constructor' })), 'refused');
 });

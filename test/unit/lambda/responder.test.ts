@@ -153,13 +153,14 @@ const EVENTS: [says: string, event: unknown, status: number][] = [
   ['the schedule', { source: 'aws.scheduler', detail: {} }, 405],
 ];
 
-for (const [says, event, status] of EVENTS)
+for (const [says, event, status] of EVENTS) {
   test(`an event with ${says} is answered by ${status}, and the bucket is not asked`, async () => {
     const bucket = memoryBucket();
 
     assert.equal((await respondTo(bucket, event as FunctionUrlEvent)).statusCode, status);
     assert.deepEqual(bucket.calls, []);
   });
+}
 
 test('queries, headers, cookies and a body change nothing', async () => {
   const bucket = await bucketWithAnswer();

@@ -19,7 +19,7 @@ async function makePublished(t: TestContext, version: HaproxyVersion) {
   return { stage, publish, sync, lines: () => readFileSync(list, 'utf8') };
 }
 
-for (const version of haproxyVersions)
+for (const version of haproxyVersions) {
   test(`${version}: the filter * catches no name on a strict-sni bind, after a restart neither: told, and nobody else suffers`, async (t) => {
     const { stage, publish, sync } = await makePublished(t, version);
     const shop = await publish('shop', [], ['shop.test']);
@@ -35,8 +35,9 @@ for (const version of haproxyVersions)
     assert.match(second.stderr, refused);
     assert.equal((await stage.handshake('shop.test')).serial, serialOf(shop));
   });
+}
 
-for (const version of haproxyVersions.filter((one) => one !== '2.6'))
+for (const version of haproxyVersions.filter((one) => one !== '2.6')) {
   test(`${version}: "incompatible parameters": another ocsp-update belongs to the file, and comes with a reload`, async (t) => {
     const { stage, publish, sync, lines } = await makePublished(t, version);
     await publish('shop', ['ocsp-update off'], ['shop.test']);
@@ -56,3 +57,4 @@ for (const version of haproxyVersions.filter((one) => one !== '2.6'))
     await stage.haproxy.restart();
     assertOk(await sync());
   });
+}

@@ -105,9 +105,11 @@ function asNobody(stage: Stage, args: string[]): Promise<{ code: number; stdout:
   const program = agentProgram();
   for (const folder of [dirname(program), stage.dir, dirname(stage.haproxy.socket)]) chmodSync(folder, 0o755);
   const identity = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
-  if (identity.uid === undefined)
-    for (const path of [stage.haproxy.socket, stage.haproxy.certsDir, stage.stateDir, stage.bucketDir])
+  if (identity.uid === undefined) {
+    for (const path of [stage.haproxy.socket, stage.haproxy.certsDir, stage.stateDir, stage.bucketDir]) {
       chmodSync(path, 0);
+    }
+  }
   return new Promise((resolve) => {
     execFile(
       process.execPath,

@@ -59,7 +59,7 @@ async function makeTwo(t: TestContext, placeholder: boolean): Promise<TwoHosts> 
   };
 }
 
-for (const version of haproxyVersions)
+for (const version of haproxyVersions) {
   test(`${version}: without any certificate each gets its placeholder, and starts; with the first one each lets it go`, async (t) => {
     const { stage, certs, list, agent, boot } = await makeTwo(t, true);
     const booted = await agent('sync', '--wait=0');
@@ -77,6 +77,7 @@ for (const version of haproxyVersions)
     assert.equal(readFileSync(list, 'utf8'), `${certs.inner}/shop.pem\n`);
     assertOk(await agent('sync'));
   });
+}
 
 test('the first boot waits for each: what one has is not enough for the other', async (t) => {
   const { stage, certs, list, agent } = await makeTwo(t, false);

@@ -10,10 +10,12 @@ import { haproxyVersions } from '../../../support/parts/haproxy.ts';
 const namesOf = (own: string) => ({ names: ['shop.test', '*.shop.test', `${own}.test`] });
 
 async function assertServed(stage: Stage, pems: Record<string, string>, first: string): Promise<void> {
-  for (const name of ['shop.test', 'any.shop.test'])
+  for (const name of ['shop.test', 'any.shop.test']) {
     assert.equal((await stage.handshake(name)).serial, serialOf(pems[first] as string), name);
-  for (const [name, pem] of Object.entries(pems))
+  }
+  for (const [name, pem] of Object.entries(pems)) {
     assert.equal((await stage.handshake(`${name}.test`)).serial, serialOf(pem), name);
+  }
 }
 
 for (const version of haproxyVersions) {

@@ -30,6 +30,7 @@ test('a key in an answer, a configuration or a manifest is not quoted either', a
     (await stage.agent('status', { args: ['--json'] })).stdout,
   );
 
-  for (const text of outputs)
+  for (const text of outputs) {
     assert.ok(!text.includes(slice.slice(0, 40)) && !text.includes('PRIVATE KEY'), text);
+  }
 });

@@ -66,8 +66,9 @@ test('two agents at once, with different memories: one after another, nothing mi
     stage.files(),
     names.map((name) => `${name}.pem`),
   );
-  for (const name of names)
+  for (const name of names) {
     assert.equal((await stage.handshake(`${name}.test`)).serial, serialOf(pems[name] as string));
+  }
 });
 
 test('a new bucket out of reach: the last good manifest still holds, and repairs from disk go on', async (t) => {

@@ -23,8 +23,9 @@ async function makeCrowded(t: TestContext, version: HaproxyVersion, statsTimeout
   const { workDir, certs } = makeWorkDir(t);
   // one PEM under long names
   const { combined } = await (await createPki()).issue({ names: ['filler.test'] });
-  for (let index = 0; index < 1500; index += 1)
+  for (let index = 0; index < 1500; index += 1) {
     writeFileSync(join(certs, `z${index}${'-'.repeat(220)}.pem`), combined);
+  }
   const stage = await makeStage(t, { version, workDir, configText: patient(statsTimeoutSeconds) });
   await stage.publish('shop', { names: ['shop.test'] });
   assertOk(await stage.pass());
@@ -83,8 +84,9 @@ for (const version of haproxyVersions) {
   test(`${version}: somebody lists all the time: every update comes through`, async (t) => {
     const { stage } = await makeCrowded(t, version, 10);
     const pems: Record<string, string> = {};
-    for (const name of ['a', 'b', 'c', 'd'])
+    for (const name of ['a', 'b', 'c', 'd']) {
       pems[name] = await stage.publish(name, { names: [`${name}.test`] });
+    }
     let isOver = false;
     const lister = (async () => {
       while (!isOver) await stage.haproxy.command('show ssl cert');
@@ -95,8 +97,9 @@ for (const version of haproxyVersions) {
     isOver = true;
     await lister;
     assertOk(result);
-    for (const [name, pem] of Object.entries(pems))
+    for (const [name, pem] of Object.entries(pems)) {
       assert.equal((await stage.handshake(`${name}.test`)).serial, serialOf(pem));
+    }
   });
 
   test(`${version}: others hold all connections of the socket: a coded failure, and the next pass succeeds`, async (t) => {
@@ -162,7 +165,8 @@ for (const version of haproxyVersions) {
       await stage.haproxy.command(`commit ssl cert ${file}`);
     }
     assertOk(await stage.pass(['--retry']));
-    for (const name of names)
+    for (const name of names) {
       assert.equal((await stage.handshake(`${name}.test`)).serial, serialOf(pems[name] as string));
+    }
   });
 }

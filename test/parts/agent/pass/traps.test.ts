@@ -45,17 +45,21 @@ for (const version of haproxyVersions) {
   test(`${version}: *.crt, *.key and *.ocsp cannot be updated at run time on every version: our files are *.pem`, async (t) => {
     const stage = await makeStage(t, { version });
     const pems: Record<string, string> = {};
-    for (const round of [1, 2])
-      for (const name of ['a.crt', 'b.key', 'c.ocsp', `_wildcard.${round}`])
+    for (const round of [1, 2]) {
+      for (const name of ['a.crt', 'b.key', 'c.ocsp', `_wildcard.${round}`]) {
         pems[name] = await stage.publish(name, { names: [`${name.replace('_', 'w')}.test`] });
+      }
+    }
     assertOk(await stage.pass());
-    for (const name of ['a.crt', 'b.key', 'c.ocsp'])
+    for (const name of ['a.crt', 'b.key', 'c.ocsp']) {
       pems[name] = await stage.publish(name, { names: [`${name}.test`] });
+    }
 
     assertOk(await stage.pass());
 
-    for (const name of ['a.crt', 'b.key', 'c.ocsp'])
+    for (const name of ['a.crt', 'b.key', 'c.ocsp']) {
       assert.equal((await stage.handshake(`${name}.test`)).serial, serialOf(pems[name] as string));
+    }
     assert.ok(stage.files().every((file) => file.endsWith('.pem')));
   });
 
@@ -107,8 +111,9 @@ for (const version of haproxyVersions) {
 
     assertOk(await stage.pass(['--crt-list-file', list]));
 
-    for (const sigalgs of ['RSA-PSS+SHA256:RSA+SHA256', 'ECDSA+SHA256'])
+    for (const sigalgs of ['RSA-PSS+SHA256:RSA+SHA256', 'ECDSA+SHA256']) {
       assert.equal(await alpnOf(stage.haproxy.httpsPort, 'pair.test', sigalgs), 'h2', sigalgs);
+    }
   });
 
   test(`${version}: HAProxy in a container has other names for our files: mapped, loaded, proved`, async (t) => {

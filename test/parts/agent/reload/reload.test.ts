@@ -66,8 +66,9 @@ for (const version of haproxyVersions) {
     assert.match(lines.join(''), /event=haproxy\.reloaded/);
     assert.deepEqual([...new Set(result.status.files.map(({ state }) => state))], ['served'], lines.join(''));
     assert.equal(result.status.haproxy[0]?.pid, await stage.haproxy.pid());
-    for (const name of names)
+    for (const name of names) {
       assert.equal((await stage.handshake(`${name}.test`)).serial, serialOf(pems[name] as string));
+    }
   });
 
   test(`${version}: ... through the master socket: the set went to the old worker, and the pass or the next one mends it`, async (t) => {
@@ -95,8 +96,9 @@ for (const version of haproxyVersions) {
       [...states].join(),
     );
     assert.equal(again.code, 0, again.stderr);
-    for (const name of names)
+    for (const name of names) {
       assert.equal((await stage.handshake(`${name}.test`)).serial, serialOf(pems[name] as string));
+    }
   });
 
   test(`${version}: somebody sets another certificate right after our commit: it is found, and the old state restored`, async (t) => {

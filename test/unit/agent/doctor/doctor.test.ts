@@ -52,8 +52,9 @@ test('HAProxy versions and states that no test can start are judged by what HAPr
     [{ certificatesCode: 'ERR_RUNTIME_TIMEOUT' }, ['socket-silent']],
   ];
 
-  for (const [changes, ids] of rows)
+  for (const [changes, ids] of rows) {
     assert.deepEqual(idsOf(judgeHaproxy({ ...haproxy, ...changes }, config)), ids, JSON.stringify(changes));
+  }
 });
 
 test("HAProxy's names of the directory: twice, of another root, relative", () => {

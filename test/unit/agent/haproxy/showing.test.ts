@@ -12,7 +12,7 @@ const rows: [says: string, lengths: number[], wanted: number[]][] = [
   ['one more', Array.from({ length: 33 }, () => 40), [32, 1]],
   ['one that is too long for any line stands alone', [40, 3000, 40], [1, 1, 1]],
 ];
-for (const [says, lengths, wanted] of rows)
+for (const [says, lengths, wanted] of rows) {
   test(`names on a line of commands: ${says}`, () => {
     const names = lengths.map(name);
 
@@ -24,6 +24,7 @@ for (const [says, lengths, wanted] of rows)
     );
     assert.deepEqual(portions.flat(), names);
   });
+}
 
 test('a crt-list is asked for once for several; a failure is that of one', async () => {
   let asked = 0;

@@ -46,8 +46,9 @@ async function failureOf(work: Promise<unknown>): Promise<RuntimeCommandFailed> 
     (reason: unknown) => reason,
   );
   assert.ok(error instanceof RuntimeCommandFailed, String(error));
-  for (const text of [error.message, error.stack, JSON.stringify(error), String(error.firstLine)])
+  for (const text of [error.message, error.stack, JSON.stringify(error), String(error.firstLine)]) {
     assert.ok(!text?.includes(secret.slice(0, 40)), text);
+  }
   return error;
 }
 

@@ -32,7 +32,8 @@ const rows: [string, Parameters<typeof pausesOf>, number[]][] = [
   ['what loads nothing is not held up', [undefined, 50, 'prove'], []],
 ];
 
-for (const [says, input, pauses] of rows)
+for (const [says, input, pauses] of rows) {
   test(`pace: ${says}`, async () => {
     assert.deepEqual(await pausesOf(...input), pauses);
   });
+}

@@ -34,7 +34,7 @@ const changes: Record<string, (text: string) => string> = {
   'its seal is of another text': (text) => text.replace(/"sha256":"../, '"sha256":"00'),
   'it has no seal': (text) => text.replace(/,\n {2}"sealed": .*/, ''),
 };
-for (const [what, change] of Object.entries(changes))
+for (const [what, change] of Object.entries(changes)) {
   test(`${what}: it is read, and has to be checked`, async (t) => {
     const path = await written(t);
     const before = readFileSync(path, 'utf8');
@@ -46,6 +46,7 @@ for (const [what, change] of Object.entries(changes))
     assert.notEqual(seen, 'broken');
     assert.equal((seen as { isSealed: boolean }).isSealed, false);
   });
+}
 
 test('a document copied over it has to be checked', async (t) => {
   const path = await written(t);

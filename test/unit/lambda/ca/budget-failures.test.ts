@@ -79,7 +79,7 @@ const NOTHING: [says: string, hasRecord: boolean, error: unknown][] = [
   ['a fault of our own', false, new TypeError('bug')],
 ];
 
-for (const [says, hasRecord, error] of NOTHING)
+for (const [says, hasRecord, error] of NOTHING) {
   test(`${says} says nothing about the CA`, () => {
     const pass = passOf();
     const before = pass.budget.state;
@@ -89,6 +89,7 @@ for (const [says, hasRecord, error] of NOTHING)
     assert.equal(pass.budget.state, before);
     assert.deepEqual(pass.events.names(), []);
   });
+}
 
 test('503 with Retry-After is a pause, without it an outage', () => {
   const [asked, broken] = [passOf(), passOf()];

@@ -39,10 +39,11 @@ const TARGETS: [says: string, lookup: CnameLookup, target: string][] = [
   ],
 ];
 
-for (const [says, lookup, target] of TARGETS)
+for (const [says, lookup, target] of TARGETS) {
   test(says, async () => {
     assert.equal(await dnsTarget('a.test', lookup), target);
   });
+}
 
 const NOWHERE: [says: string, lookup: CnameLookup, hops: RegExp][] = [
   ['a CNAME to itself', zoneOf({ [FIRST]: FIRST }), /_acme-challenge\.a\.test → _acme-challenge\.a\.test$/],
@@ -59,7 +60,7 @@ const NOWHERE: [says: string, lookup: CnameLookup, hops: RegExp][] = [
   ['a chain without an end', zoneOf(chainOf(30)), /→ hop9\.test$/],
 ];
 
-for (const [says, lookup, hops] of NOWHERE)
+for (const [says, lookup, hops] of NOWHERE) {
   test(`${says} is refused with the hops that it took`, async () => {
     const failure = await dnsTarget('a.test', lookup).catch((error: unknown) => error);
 
@@ -67,6 +68,7 @@ for (const [says, lookup, hops] of NOWHERE)
     assert.equal(failure.code, 'ERR_DNS_LOOKUP');
     assert.match(failure.message, hops);
   });
+}
 
 test('the sibling that reveals a wildcard has a random name: no answer can be prepared for it', async () => {
   const siblings = new Set<string | undefined>();
@@ -116,7 +118,7 @@ test('NXDOMAIN: there is no CNAME', async (t) => {
 for (const [says, rcode, code] of [
   ['SERVFAIL', SERVFAIL, 'ESERVFAIL'],
   ['REFUSED', REFUSED, 'EREFUSED'],
-] as const)
+] as const) {
   test(`${says}: an error, which says what to check`, async (t) => {
     const server = await startBrokenServer(rcode);
     t.after(server.stop);
@@ -127,3 +129,4 @@ for (const [says, rcode, code] of [
     assert.equal(failure.code, 'ERR_DNS_LOOKUP');
     assert.match(failure.message, new RegExp(`CNAME at ${FIRST} \\(${code}\\); .*dns\\.resolvers`));
   });
+}

@@ -127,7 +127,7 @@ const BROKEN: [says: string, host: string, text: string, error: string][] = [
   ['a word of JavaScript as its name', 'constructor', statusOf('lb2'), 'ERR_STATUS_SCHEMA'],
 ];
 
-for (const [says, host, text, error] of BROKEN)
+for (const [says, host, text, error] of BROKEN) {
   test(`a status that cannot be read (${says}) is that host's failure, read once`, async () => {
     const bucket = await bucketWith('lb1');
     await bucket.put(keyOf(host), text);
@@ -141,6 +141,7 @@ for (const [says, host, text, error] of BROKEN)
     assert.deepEqual(again['default'], summaries);
     assert.equal(calls().length, 2);
   });
+}
 
 test('a status that is deleted between the listing and the read has the error gone', async () => {
   const bucket = await bucketWith('lb1');
@@ -164,7 +165,7 @@ for (const [says, text] of [
   ['no JSON', '{'],
   ['another version', '{"version":2,"fleets":{}}'],
   ['summaries that are none', '{"version":1,"fleets":{"default":{"lb1":{"etag":1}}}}'],
-] as const)
+] as const) {
   test(`summaries that cannot be read (${says}) are made again`, async () => {
     const bucket = await bucketWith('lb1');
     const whole = await refresh(bucket);
@@ -176,3 +177,4 @@ for (const [says, text] of [
     assert.deepEqual(await refresh(bucket), whole);
     assert.equal(calls().length, 2, 'it is whole again');
   });
+}

@@ -172,10 +172,12 @@ const hosts: Row[] = [
 for (const { says, outcomes = [], lifetimes = [], fleets = [], notifyFailed = 0, metrics } of [
   ...published,
   ...hosts,
-])
+]) {
   test(`metrics: ${says}`, () => {
     const all = metricsOf({ outcomes, lifetimes, fleets, notifyFailed, now: noon });
 
-    for (const [name, value] of Object.entries(metrics))
+    for (const [name, value] of Object.entries(metrics)) {
       assert.equal(all[name as keyof PassMetrics], value, name);
+    }
   });
+}

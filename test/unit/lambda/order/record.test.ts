@@ -110,8 +110,9 @@ test('no other failure spends the order', () => {
     limited(1),
     new AuthorizationFailed('a.test', 'authorization is invalid'),
     new TypeError('a bug'),
-  ])
+  ]) {
     assert.deepEqual(afterFailure(record, error, noon, 0).legs, record.legs, error.name);
+  }
 });
 
 test('a record is read as it was written, and is what a v1 looks like', async () => {

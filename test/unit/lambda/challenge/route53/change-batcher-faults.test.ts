@@ -14,7 +14,7 @@ function open(): { zone: FakeZone; batcher: ChangeBatcher } {
   return { zone, batcher: new ChangeBatcher(zone, fakeClock()) };
 }
 
-for (const when of ['before', 'after'] as const)
+for (const when of ['before', 'after'] as const) {
   test(`a change whose answer was lost (${when} it was done) fails, and the removal reads the zone`, async () => {
     const { zone, batcher } = open();
     await batcher.add('n', 'first');
@@ -27,6 +27,7 @@ for (const when of ['before', 'after'] as const)
     assert.ok(end instanceof Lost);
     assert.equal(zone.sets.size, 0, 'nothing stays behind');
   });
+}
 
 test('half of a batch that cannot be read does not fail the other half', async () => {
   const zone = fakeZone();

@@ -35,10 +35,11 @@ const APPLIED: [
   ['one for another', setOf('a'), [drop('a'), add('b')], setOf('b')],
 ];
 
-for (const [says, before, requests, after] of APPLIED)
+for (const [says, before, requests, after] of APPLIED) {
   test(`applied: ${says}`, () => {
     assert.deepEqual(applied(before, requests), after);
   });
+}
 
 const CHANGES: [
   says: string,
@@ -59,7 +60,7 @@ const CHANGES: [
   ['another TTL is one', { ttl: 300, values: ['a'] }, setOf('a'), ['DELETE a', 'CREATE a']],
 ];
 
-for (const [says, before, after, actions] of CHANGES)
+for (const [says, before, after, actions] of CHANGES) {
   test(`changes: ${says}`, () => {
     const changes = changesBetween('n', before, after);
 
@@ -68,6 +69,7 @@ for (const [says, before, after, actions] of CHANGES)
       actions,
     );
   });
+}
 
 test('a set is rewritten as it is', () => {
   const set = setOf('a');

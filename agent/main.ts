@@ -9,7 +9,8 @@ import { PEMFLEET_VERSION } from '#contract/version.ts';
 import { openHostBucket } from '#storage/open-host.ts';
 import type { Agent } from './agent.ts';
 import { type CommandLine, parseCommandLine, waitMsOf } from './cli/command-line.ts';
-import { EXIT, exitStatusOf, jsonText, planText, resultDocument, statusText } from './cli/output.ts';
+import { EXIT, exitStatusOf, exitStatusOfStatus } from './cli/exit-status.ts';
+import { jsonText, planText, resultDocument, statusText } from './cli/output.ts';
 import { USAGE } from './cli/usage.ts';
 import { type AgentConfig, instanceConfigs, loadAgentConfig } from './config/config.ts';
 import { examineConfigured, exitStatusOfFindings, findingsOutput } from './doctor/doctor.ts';
@@ -105,7 +106,7 @@ async function showStatus(config: AgentConfig, { isJson }: CommandLine): Promise
     return EXIT.failure;
   }
   print(isJson ? jsonText(status) : statusText(status));
-  return status.error || status.files.some(({ state }) => state !== 'served') ? EXIT.partly : EXIT.ok;
+  return exitStatusOfStatus(status);
 }
 
 async function examineHost(line: CommandLine): Promise<number> {

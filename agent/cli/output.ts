@@ -1,18 +1,7 @@
-/** Output for people and scripts: the plan, the result of a pass, the status, the exit status. */
+/** Output for people and scripts: the plan, the result of a pass, the status. */
 import { table } from '#common/table.ts';
 import type { HostStatus } from '#contract/host-status.ts';
 import type { PassResult } from '../agent.ts';
-import { isRuntimeErrorCode } from '../errors.ts';
-
-export const EXIT = { ok: 0, failure: 1, partly: 3, usage: 64, config: 78 } as const;
-
-/** HAProxy out of reach counts as `partly`, not as a failure: its next start reads the files. */
-export function exitStatusOf({ status, error }: PassResult): number {
-  const states = status.files.map(({ state }) => state);
-  if (error !== undefined && !isRuntimeErrorCode(error.code)) return EXIT.failure;
-  if (states.length > 0 && states.every((state) => state === 'failed')) return EXIT.failure;
-  return error !== undefined || states.some((state) => state !== 'served') ? EXIT.partly : EXIT.ok;
-}
 
 export function jsonText(document: object): string {
   return `${JSON.stringify(document, null, 2)}\n`;

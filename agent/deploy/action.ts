@@ -1,7 +1,7 @@
 /** What a pass does with one file, what of it was done, and how it ended. */
 import type { DesiredFile } from '../desired/files.ts';
-import type { RuntimeErrorCode } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
+import type { RuntimeErrorCode } from '../reactions.ts';
 
 export interface DiskFile {
   /** Empty: it cannot be read (a directory, a loop of links); installing says why. */

@@ -9,7 +9,8 @@ import { codeOf } from '#contract/errors.ts';
 import type { Agent, HostView, PassOptions } from '../agent.ts';
 import type { Blocker } from '../blocker.ts';
 import type { DesiredFile } from '../desired/files.ts';
-import { type HandshakeErrorCode, HandshakeFailed, RuntimeCommandFailed } from '../errors.ts';
+import { HandshakeFailed, RuntimeCommandFailed } from '../errors.ts';
+import type { HandshakeErrorCode } from '../reactions.ts';
 import { proveServed } from './handshake.ts';
 
 /** There is none, or this user may not connect, or its level is not admin. A socket without a listener: HAProxy is down. */

@@ -1,27 +1,7 @@
 /** The files that the manifest wants on this host. */
 import { type CertificateName, type FleetName, layout, pemFileName } from '#contract/layout.ts';
 import type { Manifest } from '#contract/manifest.ts';
-import { type Listing, type Tails, tailOf } from '../haproxy/crt-list-line.ts';
-
-/** The tails that each file is to have in a crt-list file; none: the file goes off the list. */
-export function tailsOf(
-  files: Iterable<string>,
-  desired: readonly DesiredFile[],
-  listed: Tails | undefined,
-): Map<string, readonly string[]> {
-  const tails = new Map<string, readonly string[]>([...files].map((file) => [file, []]));
-  for (const { file, listing } of desired) tails.set(file, desiredTails(listing, listed?.get(file)));
-  return tails;
-}
-
-/** As the manifest says; where it says nothing, as the crt-list file has it already. */
-export function desiredTails(
-  listing: Listing | undefined,
-  onDisk: readonly string[] = [],
-): readonly string[] {
-  if (listing !== undefined) return [tailOf(listing)];
-  return onDisk.length > 0 ? onDisk : [''];
-}
+import type { Listing } from '../haproxy/crt-list-line.ts';
 
 /** A name of a certificate for which HAProxy hands out another certificate. */
 interface Shadow {

@@ -2,12 +2,12 @@
  * STORYBOARD of `doctor`: it checks everything that an installation needs, changes nothing, and names a fix for each
  * fault. `look-*.ts` collect the facts of one HAProxy; `judge-*.ts` are pure and turn facts into findings.
  */
-
 import { ConfigError } from '#common/config-error.ts';
 import { messageOf } from '#contract/errors.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import type { Agent } from '../agent.ts';
-import { EXIT, jsonText } from '../cli/output.ts';
+import { EXIT } from '../cli/exit-status.ts';
+import { jsonText } from '../cli/output.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { capabilitiesOf, commandBytes } from '../haproxy/capabilities.ts';
 import type { RuntimeSocket } from '../haproxy/socket.ts';

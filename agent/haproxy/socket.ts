@@ -4,12 +4,8 @@
  * Verb, operands and payload arrive apart, so that no error can ever carry the payload (a private key).
  */
 import { createConnection } from 'node:net';
-import {
-  type RuntimeAnswer,
-  RuntimeCommandFailed,
-  type RuntimeErrorCode,
-  type RuntimeRequest,
-} from '../errors.ts';
+import { type RuntimeAnswer, RuntimeCommandFailed, type RuntimeRequest } from '../errors.ts';
+import type { RuntimeErrorCode } from '../reactions.ts';
 
 export interface RuntimeCommand {
   /** As in the management guide: `set ssl cert`. */

@@ -1,5 +1,6 @@
 /** Judges answers to certificate commands to the letter, and makes an error of a bad one. */
-import { RuntimeCommandFailed, type RuntimeErrorCode } from '../errors.ts';
+import { RuntimeCommandFailed } from '../errors.ts';
+import type { RuntimeErrorCode } from '../reactions.ts';
 import { type CertificateStatus, parseCertificate } from './answers.ts';
 import { type Answer, firstLineOf, type RuntimeCommand } from './socket.ts';
 

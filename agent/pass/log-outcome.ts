@@ -5,8 +5,8 @@ import type { Blocker } from '../blocker.ts';
 import type { DesiredAction, FailedOutcome, Outcome, ReloadDecision } from '../deploy/action.ts';
 import { RuntimeCommandFailed } from '../errors.ts';
 import type { EventName, Log } from '../log.ts';
+import { stateOf } from './host-status.ts';
 import type { PollResult } from './poll.ts';
-import { stateOf } from './status.ts';
 
 export function logPoll(log: Log, { error, isNew, manifest }: PollResult): void {
   if (error !== undefined) log('manifest.failed', errorFields(error));

@@ -3,7 +3,8 @@
  * and the time. The storyboard applies the decision and logs it.
  */
 import type { Action, DiskFile, FileDecision, RemovalAction } from '../deploy/action.ts';
-import { type DesiredFile, desiredTails, stapleFileOf, stapleOf } from '../desired/files.ts';
+import { desiredTails } from '../desired/crt-list-lines.ts';
+import { type DesiredFile, stapleFileOf, stapleOf } from '../desired/files.ts';
 import { commandBytes } from '../haproxy/capabilities.ts';
 import { isSameTails } from '../haproxy/crt-list-file.ts';
 import { type Tails, tailOf } from '../haproxy/crt-list-line.ts';
@@ -56,7 +57,7 @@ function proving({ namesakes }: DesiredFile, decision: FileDecision): FileDecisi
 
 function decide(desired: DesiredFile, input: PlanInput): FileDecision {
   const record = input.records[desired.file];
-  const notBefore = isBackedOff(desired, record, input.now);
+  const notBefore = nextTryOf(desired, record, input.now);
   if (notBefore !== undefined) {
     return { kind: 'backed-off', reason: `${record?.failure?.code} before, next try ${notBefore}` };
   }
@@ -155,7 +156,7 @@ function isProven(
   );
 }
 
-function isBackedOff(desired: DesiredFile, record: FileRecord | undefined, now: Date): string | undefined {
+function nextTryOf(desired: DesiredFile, record: FileRecord | undefined, now: Date): string | undefined {
   const failure = record?.failure;
   // It depends on another certificate, and a new try costs nothing.
   if (failure?.code === 'ERR_HANDSHAKE_OVERLAP') return undefined;

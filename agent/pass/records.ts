@@ -3,10 +3,10 @@ import { MINUTE_MS } from '#common/time.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Action, Outcome } from '../deploy/action.ts';
 import type { DesiredFile } from '../desired/files.ts';
-import { isHandshakeErrorCode, reactionTo } from '../errors.ts';
 import { tailOf } from '../haproxy/crt-list-line.ts';
+import { isHandshakeErrorCode, reactionTo } from '../reactions.ts';
 import type { AgentState, Failure, FileRecord } from '../state/state.ts';
-import { stateOf } from './status.ts';
+import { stateOf } from './host-status.ts';
 
 /** Growing, then once a day. */
 const BACK_OFF_MS = [1, 10, 100, 1440].map((minutes) => minutes * MINUTE_MS);

@@ -10,11 +10,12 @@ import type { ReloadSettings } from '../config/haproxy.ts';
 import { isOfDesired, type Outcome, type ReloadDecision } from '../deploy/action.ts';
 import { isAnyServed } from '../deploy/without-socket.ts';
 import type { DesiredFile } from '../desired/files.ts';
-import { HostError, type HostErrorCode } from '../errors.ts';
+import { HostError } from '../errors.ts';
+import type { HostErrorCode } from '../reactions.ts';
 import type { AgentState } from '../state/state.ts';
 import { runProgram } from './command.ts';
+import { stateOf } from './host-status.ts';
 import { logReloadDecision } from './log-outcome.ts';
-import { stateOf } from './status.ts';
 
 type ReloadRecord = NonNullable<AgentState['reload']>;
 

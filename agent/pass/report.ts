@@ -1,15 +1,17 @@
 /** The end of a pass: state and host status are written where they differ, and the host status goes to the bucket. */
+import { HOUR_MS } from '#common/time.ts';
 import { type HostStatus, serializeHostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
 import type { Agent, HostView, PassResult } from '../agent.ts';
 import { asBlocker } from '../blocker.ts';
 import type { Outcome } from '../deploy/action.ts';
-import { HostError, type HostErrorCode } from '../errors.ts';
+import { HostError } from '../errors.ts';
+import type { HostErrorCode } from '../reactions.ts';
 import { type AgentState, readStatus, type StateDirectory, saveState, saveStatus } from '../state/state.ts';
+import { hostStatusOf, stateOf, statusDigest } from './host-status.ts';
 import { errorFields } from './log-outcome.ts';
 import type { PollResult } from './poll.ts';
 import { reloadDigest } from './reload.ts';
-import { hostStatusOf, isWorthReporting, stateOf, statusDigest } from './status.ts';
 
 /** What a pass has done until now. */
 export interface PassWork {
@@ -159,4 +161,12 @@ function nextTry({ files }: AgentState, outcomes: readonly Outcome[], now: Date)
     failure ? [Date.parse(failure.notBefore)] : [],
   );
   return times.length === 0 ? undefined : new Date(Math.min(...times));
+}
+
+const HEARTBEAT_MS = HOUR_MS;
+
+/** @param current digest of the status */
+export function isWorthReporting(current: string, reported: AgentState['reported'], now: Date): boolean {
+  if (reported?.digest !== current) return true;
+  return now.getTime() - new Date(reported.at).getTime() >= HEARTBEAT_MS;
 }

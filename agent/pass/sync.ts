@@ -11,11 +11,13 @@ import { checkDirectory, viewDisk } from '../deploy/disk.ts';
 import { sweepPrevious, sweepTemps, writtenDirectories } from '../deploy/install.ts';
 import { retirePlaceholder } from '../deploy/placeholder.ts';
 import { worksWithoutSocket } from '../deploy/without-socket.ts';
-import { desiredFiles, stapleFileOf, tailsOf } from '../desired/files.ts';
+import { desiredTailsByFile } from '../desired/crt-list-lines.ts';
+import { desiredFiles, stapleFileOf } from '../desired/files.ts';
 import { withOverlaps } from '../desired/overlap.ts';
 import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
 import { type AgentState, readStateDirectory, saveManifest, saveState } from '../state/state.ts';
 import { applyPlan } from './apply.ts';
+import { stateOf } from './host-status.ts';
 import { logBlocker, logOutcome, logOverlaps, logPoll, logResult } from './log-outcome.ts';
 import { restoreNameOrder } from './name-order.ts';
 import { clearTransaction, observeHaproxy } from './observe.ts';
@@ -24,7 +26,6 @@ import { type PollResult, pollOrKeep } from './poll.ts';
 import { withEarlier, withIntents, withOutcomes, withoutFailures } from './records.ts';
 import { reloadIfNeeded } from './reload.ts';
 import { type PassWork, report, reportFailure, resultOf } from './report.ts';
-import { stateOf } from './status.ts';
 
 const LOCK_TIMEOUT_MS = 5 * MINUTE_MS;
 /** Reloads of HAProxy, by others or by us, after which a pass looks again; after more of them, the next pass goes on. */
@@ -135,7 +136,7 @@ async function observeAndPlan(
   const listed = crtListFile && (await viewCrtList(crtListFile, names));
   // While HAProxy answers, there is time to read.
   const [observed, disk] = await Promise.all([
-    observeHaproxy(agent, tailsOf(names, desired, listed)),
+    observeHaproxy(agent, desiredTailsByFile(names, desired, listed)),
     viewDisk(config.haproxy.certsDir, onDisk, config.pem),
   ]);
   const isWithoutSocket = worksWithoutSocket(agent, observed.blocker, options);

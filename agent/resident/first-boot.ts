@@ -7,13 +7,13 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SECOND_MS } from '#common/time.ts';
 import type { Agent, PassOptions, PassResult } from '../agent.ts';
-import { EXIT } from '../cli/output.ts';
+import { EXIT } from '../cli/exit-status.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { pemFactsOf } from '../deploy/pem-facts.ts';
 import { installPlaceholder, PLACEHOLDER_FILE } from '../deploy/placeholder.ts';
-import { isRuntimeErrorCode } from '../errors.ts';
 import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
 import { syncHost } from '../pass/instances.ts';
+import { isRuntimeErrorCode } from '../reactions.ts';
 
 /** Pauses between the passes; the last one repeats. */
 const PAUSES_MS = [1, 2, 4, 8].map((seconds) => seconds * SECOND_MS);

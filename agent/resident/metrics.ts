@@ -6,7 +6,7 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import type { HostStatus } from '#contract/host-status.ts';
 import { replaceFile } from '#storage/atomic-file.ts';
 import type { Agent } from '../agent.ts';
-import { isRuntimeErrorCode } from '../errors.ts';
+import { isRuntimeErrorCode } from '../reactions.ts';
 import type { PollOutcome } from './loop.ts';
 
 export interface MetricsInput {

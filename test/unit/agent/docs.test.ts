@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import { USAGE } from '../../../agent/cli/usage.ts';
 import { FLAGS } from '../../../agent/config/config.ts';
 import { FINDINGS } from '../../../agent/doctor/finding.ts';
-import { OWN_REACTIONS } from '../../../agent/errors.ts';
 import { EVENT_NAMES } from '../../../agent/log.ts';
+import { OWN_REACTIONS } from '../../../agent/reactions.ts';
 
 const text = readFileSync(new URL('../../../docs/agent.md', import.meta.url), 'utf8');
 const firstCells = [...text.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = '']) =>

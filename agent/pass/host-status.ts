@@ -2,7 +2,6 @@
  * The host status: what the manifest wants, what is on disk, what HAProxy shows, what handshakes have proved. The agent
  * reports it when it has changed, and once an hour, so that a silent host is noticed.
  */
-import { HOUR_MS } from '#common/time.ts';
 import { digest } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
@@ -10,11 +9,10 @@ import type { Blocker } from '../blocker.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { type DesiredAction, type DiskFile, isOfDesired, type Outcome } from '../deploy/action.ts';
 import type { DesiredFile } from '../desired/files.ts';
-import { reactionTo } from '../errors.ts';
 import type { HaproxyView } from '../haproxy/view.ts';
+import { reactionTo } from '../reactions.ts';
 import type { AgentState, FileRecord } from '../state/state.ts';
 
-const HEARTBEAT_MS = HOUR_MS;
 const MAX_OVERLAPS = 20;
 
 interface StatusInput {
@@ -59,12 +57,6 @@ export function hostStatusOf(input: StatusInput): HostStatus {
 /** Equal but for the time of the report → equal digest. */
 export function statusDigest(status: HostStatus): string {
   return digest(JSON.stringify({ ...status, reportedAt: '' }));
-}
-
-/** @param current digest of the status */
-export function isWorthReporting(current: string, reported: AgentState['reported'], now: Date): boolean {
-  if (reported?.digest !== current) return true;
-  return now.getTime() - new Date(reported.at).getTime() >= HEARTBEAT_MS;
 }
 
 /** `failed`: refused, it needs a new publication or an operator; `pending`: the next pass tries again. */

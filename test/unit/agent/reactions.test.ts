@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { isHandshakeErrorCode, isRuntimeErrorCode, REACTIONS, reactionTo } from '../../../agent/errors.ts';
+import { isHandshakeErrorCode, isRuntimeErrorCode, REACTIONS, reactionTo } from '../../../agent/reactions.ts';
 
 /** By hand, and apart from the table in the source: a code that changes its reaction changes what a host serves. */
 const reload = [

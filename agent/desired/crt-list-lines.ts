@@ -1,0 +1,23 @@
+/** What each file's lines in a crt-list are to say: which options and filters, or none at all. */
+import { type Listing, type Tails, tailOf } from '../haproxy/crt-list-line.ts';
+import type { DesiredFile } from './files.ts';
+
+/** The tails that each file is to have in a crt-list file; none: the file goes off the list. */
+export function desiredTailsByFile(
+  files: Iterable<string>,
+  desired: readonly DesiredFile[],
+  listed: Tails | undefined,
+): Map<string, readonly string[]> {
+  const tails = new Map<string, readonly string[]>([...files].map((file) => [file, []]));
+  for (const { file, listing } of desired) tails.set(file, desiredTails(listing, listed?.get(file)));
+  return tails;
+}
+
+/** As the manifest says; where it says nothing, as the crt-list file has it already. */
+export function desiredTails(
+  listing: Listing | undefined,
+  onDisk: readonly string[] = [],
+): readonly string[] {
+  if (listing !== undefined) return [tailOf(listing)];
+  return onDisk.length > 0 ? onDisk : [''];
+}

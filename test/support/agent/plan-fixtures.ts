@@ -35,7 +35,7 @@ export const desired: DesiredFile = {
   isPair: false,
 };
 
-export const place = (
+export const runtimeFile = (
   changes: Partial<RuntimeFile> & { serial?: string; status?: string; chainLength?: number },
 ) => {
   const { serial = '0A12', status = 'Used', chainLength = 2, ...rest } = changes;

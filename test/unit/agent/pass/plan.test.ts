@@ -4,7 +4,7 @@ import type { Agent } from '../../../../agent/agent.ts';
 import { Runtime } from '../../../../agent/haproxy/runtime.ts';
 import { observeHaproxy } from '../../../../agent/pass/observe.ts';
 import { type PlanInput, plan } from '../../../../agent/pass/plan.ts';
-import { desired, haproxy, now, place } from '../../../support/agent/plan-fixtures.ts';
+import { desired, haproxy, now, runtimeFile } from '../../../support/agent/plan-fixtures.ts';
 import { rows } from '../../../support/agent/plan-rows.ts';
 
 for (const row of rows) {
@@ -12,7 +12,7 @@ for (const row of rows) {
     const input: PlanInput = {
       desired: row.desired ?? [desired],
       disk: new Map(row.disk ? [['shop.pem', row.disk]] : []),
-      haproxy: 'haproxy' in row ? row.haproxy : haproxy([place({})]),
+      haproxy: 'haproxy' in row ? row.haproxy : haproxy([runtimeFile({})]),
       records: row.record ? { 'shop.pem': row.record } : {},
       handshakes: row.handshakes ?? ['127.0.0.1:443'],
       now,

@@ -13,7 +13,7 @@ import {
   type WaitingKind,
 } from '../../../../agent/deploy/action.ts';
 import { HandshakeFailed, RuntimeCommandFailed } from '../../../../agent/errors.ts';
-import { withIntents, withOutcomes, withoutFailures } from '../../../../agent/pass/records.ts';
+import { withEarlier, withIntents, withOutcomes, withoutFailures } from '../../../../agent/pass/records.ts';
 import type { AgentState } from '../../../../agent/state/state.ts';
 
 const [sha, oldSha] = ['a'.repeat(64), 'b'.repeat(64)];
@@ -143,4 +143,14 @@ test('--retry forgets failures and nothing else', () => {
   const files = withoutFailures({ 'shop.pem': { certificate, written: [sha], failure } });
 
   assert.deepEqual(files, { 'shop.pem': { certificate, written: [sha] } });
+});
+
+test('a plan that is applied again: what the first application has done counts where the second found it done', () => {
+  const [updated, failed] = [doneOutcome(action('update')), failedOutcome(action('update'), refused)];
+  const [kept, again] = [doneOutcome(action('keep')), doneOutcome(action('load'))];
+  const removed = doneOutcome({ ...removal('remove'), file: 'old.pem' });
+
+  assert.deepEqual(withEarlier([updated, removed], [kept]), [updated, removed]);
+  assert.deepEqual(withEarlier([failed], [kept]), [kept]);
+  assert.deepEqual(withEarlier([updated], [again]), [again]);
 });

@@ -54,18 +54,23 @@ const defaultDeadlineMs = 60_000;
 
 export async function startHaproxy(options: HaproxyOptions): Promise<Haproxy> {
   const dir = options.workDir ? { path: options.workDir, remove: () => undefined } : makeTempDir();
-  const place = await makePlace(dir.path, options);
-  const start = commandOf(options, dir.path, place);
+  const endpoints = await makeEndpoints(dir.path, options);
+  const start = commandOf(options, dir.path, endpoints);
   try {
-    const running = await run(start, place, options.deadlineMs ?? defaultDeadlineMs);
-    return { version: options.version, ...place, ...running, stop: () => running.stop().finally(dir.remove) };
+    const running = await run(start, endpoints, options.deadlineMs ?? defaultDeadlineMs);
+    return {
+      version: options.version,
+      ...endpoints,
+      ...running,
+      stop: () => running.stop().finally(dir.remove),
+    };
   } catch (error) {
     dir.remove();
     throw error;
   }
 }
 
-interface Place {
+interface Endpoints {
   socket: string;
   masterSocket: string;
   certsDir: string;
@@ -73,7 +78,7 @@ interface Place {
   httpsPort: number;
 }
 
-async function makePlace(dir: string, options: HaproxyOptions): Promise<Place> {
+async function makeEndpoints(dir: string, options: HaproxyOptions): Promise<Endpoints> {
   const certsDir = join(dir, 'certs');
   mkdirSync(certsDir, { recursive: true, mode: 0o700 });
   const [httpPort, httpsPort] = [
@@ -89,20 +94,20 @@ async function makePlace(dir: string, options: HaproxyOptions): Promise<Place> {
   };
 }
 
-function commandOf(options: HaproxyOptions, dir: string, place: Place): PartCommand {
+function commandOf(options: HaproxyOptions, dir: string, endpoints: Endpoints): PartCommand {
   const ownConfig = join(dir, 'haproxy.cfg');
   if (options.configText !== undefined) writeFileSync(ownConfig, options.configText);
   const configFile = options.configText === undefined ? (options.configFile ?? referenceConfig) : ownConfig;
-  const master = options.masterWorker ? ['-W', '-S', `${place.masterSocket},mode,600`] : [];
+  const master = options.masterWorker ? ['-W', '-S', `${endpoints.masterSocket},mode,600`] : [];
   return {
     name: `HAProxy ${options.version}`,
     command: programPath(`haproxy-${options.version}`),
     args: [...master, '-f', configFile],
     env: {
-      PEMFLEET_HTTP_BIND: `127.0.0.1:${place.httpPort}`,
-      PEMFLEET_HTTPS_BIND: `127.0.0.1:${place.httpsPort}`,
-      PEMFLEET_CERTS_DIR: place.certsDir,
-      PEMFLEET_SOCKET: place.socket,
+      PEMFLEET_HTTP_BIND: `127.0.0.1:${endpoints.httpPort}`,
+      PEMFLEET_HTTPS_BIND: `127.0.0.1:${endpoints.httpsPort}`,
+      PEMFLEET_CERTS_DIR: endpoints.certsDir,
+      PEMFLEET_SOCKET: endpoints.socket,
       PEMFLEET_SOCKET_GROUP: ownGroup(),
       // a closed port: a test without a responder must not meet one that runs on this machine
       PEMFLEET_RESPONDER: '127.0.0.1:1',
@@ -110,23 +115,23 @@ function commandOf(options: HaproxyOptions, dir: string, place: Place): PartComm
       ...options.env,
     },
     probe: async () =>
-      (await pidOf(place.socket)) > 0 && (!options.masterWorker || (await isMasterUp(place))),
+      (await pidOf(endpoints.socket)) > 0 && (!options.masterWorker || (await isMasterUp(endpoints))),
     deadlineMs: options.deadlineMs ?? defaultDeadlineMs,
   };
 }
 
-/** The living part behind one `Haproxy`: a restart puts another process in its place. */
-async function run(start: PartCommand, place: Place, deadlineMs: number) {
+/** The living part behind one `Haproxy`: a restart puts another process in its endpoints. */
+async function run(start: PartCommand, endpoints: Endpoints, deadlineMs: number) {
   let part: Part = await startPart(start);
-  const pid = () => pidOf(place.socket);
+  const pid = () => pidOf(endpoints.socket);
   return {
     pid,
-    command: (command: string) => ask(place.socket, command),
+    command: (command: string) => ask(endpoints.socket, command),
     reload: async () => {
       if (!start.args.includes('-W')) throw new TypeError('only a HAProxy with masterWorker reloads');
       const before = await pid();
       const logged = part.log().length;
-      await until(() => isMasterUp(place), part.ended, deadlineMs);
+      await until(() => isMasterUp(endpoints), part.ended, deadlineMs);
       process.kill(part.pid, 'SIGUSR2');
       // for a moment both workers accept connections: the old one's last word ends it
       const isOldStopped = () => /^Proxy \S+ stopped/m.test(part.log().slice(logged));
@@ -153,7 +158,7 @@ function reloadFailure(part: Part, logged: number): string | undefined {
 const pidOf = async (socket: string) => Number((await ask(socket, 'show info')).match(/^Pid: (\d+)/m)?.[1]);
 
 /** The master of 2.6 and 3.0 re-executes itself after each attempt to start a worker, and loses a signal that comes before. */
-const isMasterUp = async ({ masterSocket }: Place) =>
+const isMasterUp = async ({ masterSocket }: Endpoints) =>
   (await ask(masterSocket, 'show proc\nquit')).includes('worker');
 
 /** One connection a command, read to its end: the only dialogue that is the same in all versions. */

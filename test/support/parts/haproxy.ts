@@ -120,7 +120,7 @@ function commandOf(options: HaproxyOptions, dir: string, endpoints: Endpoints): 
   };
 }
 
-/** The living part behind one `Haproxy`: a restart puts another process in its endpoints. */
+/** The living part behind one `Haproxy`: a restart puts another process behind the same endpoints. */
 async function run(start: PartCommand, endpoints: Endpoints, deadlineMs: number) {
   let part: Part = await startPart(start);
   const pid = () => pidOf(endpoints.socket);

@@ -22,7 +22,7 @@ export type LoadingKind =
   /** The certificate is right; its line in the crt-list file, or HAProxy's entry of it, is not. */
   | 'list';
 
-export type WaitingKind =
+export type NonLoadingKind =
   /** HAProxy holds it, no handshake has shown it yet. */
   | 'prove'
   | 'keep'
@@ -39,7 +39,7 @@ export interface NeedsReload {
 }
 
 /** What to do with a file that the manifest names, and why. */
-export type FileDecision = { kind: LoadingKind | WaitingKind; reason: string } | NeedsReload;
+export type FileDecision = { kind: LoadingKind | NonLoadingKind; reason: string } | NeedsReload;
 
 export type RemovalKind =
   | 'remove'

@@ -1,6 +1,6 @@
 /**
- * A file of HAProxy's directory, read as HAProxy reads it (more kindly than our own canonical form): would it
- * stop the next start? The key is compared and forgotten.
+ * Reads a file of HAProxy's directory as HAProxy does (it accepts more than our canonical form): would it stop the next
+ * start? The key is compared with the certificate and not kept.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { canonicalIdentifier, namesOf } from '#contract/combined-pem.ts';

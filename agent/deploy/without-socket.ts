@@ -1,6 +1,6 @@
 /**
- * A HAProxy that has no stats socket for us. What it serves only a handshake tells, and only a reload changes it: so
- * that is done where the operator has given a reload command and there is a bind to prove certificates on.
+ * A HAProxy without a stats socket for the agent: only a handshake shows what it serves, and only a reload changes it.
+ * The agent does both where the operator has configured a reload command and there is a bind to prove certificates on.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -25,18 +25,18 @@ import type { CrtListFile } from '../haproxy/crt-list-line.ts';
 import { logOutcome } from './log-outcome.ts';
 import { type Pace, pacer } from './pace.ts';
 
-/** The keys of so many are in memory at once, and their files wait for HAProxy's word. */
+/** So many keys are in memory at once, and so many files wait for HAProxy's answer. */
 const AT_A_TIME = 20;
-/** A visitor waits behind the handshakes that are made at once: of 20, twice as long as without (p99; docs/bench.md). */
+/** Visitors wait behind handshakes that are made at once: behind 20, twice as long as without (p99; docs/bench.md). */
 const PROVED_AT_ONCE = 3;
 
-/** @returns in the order of the plan; fewer where `signal` came: those in hand or being installed are finished */
+/** @returns outcomes in the order of the plan; fewer after `signal`: the certificates in hand or being installed are finished */
 export async function applyPlan(
   actions: readonly Action[],
   view: HostView,
   signal?: AbortSignal,
 ): Promise<Outcome[]> {
-  // What comes is there before what goes: a name may move from one to the other.
+  // Deploys before it removes: a name may move from one certificate to another.
   const outcomes = [
     ...(await deployAll(actions.filter(isDeploying), view, signal)),
     ...(await removeAll(actions.filter(isRemoving), view, signal)),
@@ -74,7 +74,7 @@ async function deployAll(
   return outcomes;
 }
 
-/** From HAProxy first, then from its list, then the file: HAProxy does not start with a line that names none. */
+/** Out of HAProxy first, then off its crt-list, then the file: HAProxy does not start if a line names a missing file. */
 async function removeAll(
   actions: readonly RemovingAction[],
   view: HostView,
@@ -98,7 +98,7 @@ async function removeAll(
   return outcomes;
 }
 
-/** What waits for HAProxy says why. */
+/** Changes nothing; what waits for HAProxy gets the reason. */
 function leaveAll(actions: readonly Action[], view: HostView, signal: AbortSignal | undefined): Outcome[] {
   if (signal?.aborted) return [];
   const isBlocked = ({ kind }: Action) => kind === 'pending' && view.blocker !== undefined;
@@ -110,7 +110,7 @@ function leaveAll(actions: readonly Action[], view: HostView, signal: AbortSigna
 }
 
 type Removal = DoneOutcome<RemovingAction>;
-/** A file on its way, until it has failed. */
+/** A file between two steps, or its failure. */
 type Step<T> = T | FailedOutcome;
 
 async function loadSome(
@@ -118,7 +118,7 @@ async function loadSome(
   view: HostView,
   pace: Pace,
 ): Promise<Outcome[]> {
-  // In the order of the plan, by which name-order.ts knows who stands in front of a namesake.
+  // In the order of the plan, from which name-order.ts derives which file HAProxy has in front of its namesakes.
   const loaded = await attemptEach(await updateCrtList(installed, view), async (file) => {
     await pace(file.action);
     return loadCertificate(file, view);
@@ -132,7 +132,7 @@ async function loadSome(
   return proved.map((one) => (one.kind === 'failed' ? one : doneOutcome(one.action, one.deployed)));
 }
 
-/** One write for all whose lines change. */
+/** Writes the crt-list file once for all whose lines change. */
 async function updateCrtList<T extends InstalledFile | Removal>(
   some: readonly Step<T>[],
   { crtListFile }: HostView,
@@ -194,7 +194,7 @@ function isFailed<T extends InstalledFile | Removal>(one: Step<T>): one is Faile
   return one.kind === 'failed';
 }
 
-/** Those that are proved last are logged then. */
+/** Files that are proved last are logged then. */
 function logEnded(outcomes: readonly Outcome[], { log }: HostView): void {
   for (const outcome of outcomes) if (!outcome.action.isProvedLast) logOutcome(log, outcome);
 }

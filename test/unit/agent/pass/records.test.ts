@@ -8,9 +8,9 @@ import {
   failedOutcome,
   type LoadingKind,
   NOTHING_DEPLOYED,
+  type NonLoadingKind,
   type Outcome,
   type RemovalKind,
-  type WaitingKind,
 } from '../../../../agent/deploy/action.ts';
 import { HandshakeFailed, RuntimeCommandFailed } from '../../../../agent/errors.ts';
 import { withEarlier, withIntents, withOutcomes, withoutFailures } from '../../../../agent/pass/records.ts';
@@ -19,7 +19,7 @@ import type { AgentState } from '../../../../agent/state/state.ts';
 const [sha, oldSha] = ['a'.repeat(64), 'b'.repeat(64)];
 const now = new Date('2026-11-22T12:00:00Z');
 const certificate = certificateName.parse('shop');
-const action = (kind: LoadingKind | WaitingKind, sha256 = sha): Action => ({
+const action = (kind: LoadingKind | NonLoadingKind, sha256 = sha): Action => ({
   kind,
   file: 'shop.pem',
   certificate,

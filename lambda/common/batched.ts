@@ -1,4 +1,4 @@
-/** Work that is dearer by the call than by the item: one lock, one conditional write, one API call for many. */
+/** Work that is dearer by the call than by the item: one lock, one conditional write for many. */
 
 /**
  * Hands items to `run` in batches: the first at once, and those that come meanwhile together in the next call.

@@ -19,7 +19,8 @@ export function atMost(limit: number): <T>(work: () => Promise<T>) => Promise<T>
 }
 
 /**
- * Works on `limit` groups at once, and on the items of a group one after another.
+ * Works on `limit` groups at once, and on the items of a group one after another. Where an item fails, no further group
+ * takes its place: a fault that all items share ends after `limit` of them.
  * @returns the results in the order of `items`
  */
 export async function inParallel<T, R>(
@@ -31,10 +32,12 @@ export async function inParallel<T, R>(
   const groups = new Map<string, T[]>();
   for (const item of items) groups.set(groupOf(item), [...(groups.get(groupOf(item)) ?? []), item]);
   const results = new Map<T, R>();
-  const inLine = atMost(limit);
-  const workOnGroup = async (group: readonly T[]) => {
-    for (const item of group) results.set(item, await work(item));
+  const line = [...groups.values()];
+  const workThrough = async () => {
+    for (let group = line.shift(); group !== undefined; group = line.shift()) {
+      for (const item of group) results.set(item, await work(item));
+    }
   };
-  await Promise.all([...groups.values()].map((group) => inLine(() => workOnGroup(group))));
+  await Promise.all(Array.from({ length: Math.min(limit, line.length) }, workThrough));
   return items.flatMap((item) => results.get(item) ?? []);
 }

@@ -22,15 +22,16 @@ export class OrderInFlight {
   readonly #pass: Pass;
   /** What the budget has reserved for the plan. Kept from the start: the record changes meanwhile. */
   readonly #reserved: BudgetRequest | undefined;
-  readonly #placedBefore: number;
+  /** Orders of the opened record that earlier passes have placed. */
+  #placedBefore = 0;
   #stored: StoredRecord | undefined;
+  #isOpened = false;
 
   constructor(pass: Pass, plan: Plan) {
     this.plan = plan;
     this.#pass = pass;
     this.#stored = plan.stored;
     this.#reserved = budgetRequestOf(plan);
-    this.#placedBefore = plan.decision.action === 'resume' ? placedOrders(plan.stored) : 0;
   }
 
   /** The CA has given out every order of the record: to resume it costs no new one. */
@@ -42,7 +43,7 @@ export class OrderInFlight {
   /** Orders that were reserved, and not placed by this pass. */
   get unplaced(): BudgetRequest | undefined {
     if (this.#reserved === undefined) return undefined;
-    const placed = placedOrders(this.#stored) - this.#placedBefore;
+    const placed = this.#isOpened ? placedOrders(this.#stored) - this.#placedBefore : 0;
     return { ...this.#reserved, count: this.#reserved.count - placed };
   }
 
@@ -61,13 +62,16 @@ export class OrderInFlight {
     const isResumed = stored !== undefined && decision.action === 'resume';
     const opened = isResumed ? stored : await this.#create(account);
     this.#stored = opened;
+    this.#placedBefore = placedOrders(opened);
+    this.#isOpened = true;
     return legsOf(this.#pass.bucket, opened);
   }
 
-  /** The record keeps a failure of the order; a conflict belongs to the pass that was faster. */
+  /** The record keeps a failure of the order; a conflict belongs to the pass that was faster, a broken account record to none. */
   async saveFailure(error: unknown): Promise<void> {
     const stored = this.#stored;
-    if (stored === undefined || error instanceof BucketError) return;
+    const isOfOrder = !(error instanceof BucketError) && codeOf(error) !== 'ERR_ACCOUNT_RECORD';
+    if (stored === undefined || !isOfOrder) return;
     const { bucket, log, random, timing } = this.#pass;
     const change = afterFailure(stored.record, error, timing.now(), random());
     try {

@@ -8,16 +8,17 @@ import { refreshStaples } from '../publication/staples.ts';
 import { issueCertificate } from './issue.ts';
 import { discardUnconfigured } from './order-in-flight.ts';
 import { decideAll, type Plan, plannedOutcome, sameIdentifiers, withinBudget } from './plan.ts';
-import { readableSpecs, type Survey, selectedSpecs, surveyBucket } from './survey.ts';
+import { completeSurvey, readableSpecs, type Survey, selectedSpecs, surveyBucket } from './survey.ts';
 
 /** @returns an outcome for each certificate of the pass: a certificate that fails stops no other */
 export async function runPass(pass: Pass): Promise<PassResult> {
   const { config, options, solver } = pass;
   logStarted(pass);
-  const survey = await surveyBucket(pass);
-  const { revoked } = await refreshStaples(pass, survey, readableSpecs(survey));
+  const found = await surveyBucket(pass);
+  const staples = await refreshStaples(pass, found, readableSpecs(found));
+  const survey = await completeSurvey(pass, found, staples);
   const blocked = failBlocked(pass, survey);
-  const plans = withinBudget(await decideAll(pass, survey, revoked), survey.budget);
+  const plans = withinBudget(await decideAll(pass, survey), survey.budget);
   if (options.dryRun) return preview(pass, survey, plans, blocked);
   await survey.budget.save();
   await discardUnconfigured(pass, survey.records);
@@ -69,8 +70,14 @@ async function conclude(
     failed: count('failed'),
     deferred: count('deferred') + count('postponed'),
   });
-  const changed = [...publishers].flatMap(([fleet, { latest }]) => (latest === undefined ? [] : [fleet]));
-  return { outcomes: inOrder(specs, outcomes), manifests, changed };
+  const written = [...publishers].flatMap(([fleet, { latest }]) =>
+    latest ? [[fleet, latest] as const] : [],
+  );
+  return {
+    outcomes: inOrder(specs, outcomes),
+    manifests: new Map([...manifests, ...written]),
+    changed: written.map(([fleet]) => fleet),
+  };
 }
 
 /** As configured; the work went by urgency. */

@@ -27,9 +27,9 @@ export interface Plan {
 /** Input of the decision that all certificates of a pass share. */
 type PlanContext = Omit<DueInput, 'spec' | 'published' | 'record'>;
 
-/** Decides about every certificate whose documents can be read. @param revoked SHA-256 of PEMs, by OCSP */
-export async function decideAll(pass: Pass, survey: Survey, revoked: ReadonlySet<string>): Promise<Plan[]> {
-  const { manifests, records } = survey;
+/** Decides about every certificate whose documents can be read; the CA's renewal windows are refreshed for it. */
+export async function decideAll(pass: Pass, survey: Survey): Promise<Plan[]> {
+  const { manifests, records, revoked } = survey;
   const subjects = readableSpecs(survey).map((spec) => ({
     spec,
     published: newestEntry(spec, manifests),

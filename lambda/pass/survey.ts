@@ -12,8 +12,10 @@ import {
   type ReadManifest,
   readManifest,
 } from '../publication/publisher.ts';
+import type { Staples } from '../publication/staples.ts';
 
-export interface Survey extends PublishedFleets {
+/** Manifests and order records, as one reading found them. */
+export interface BucketSurvey extends PublishedFleets {
   /** The certificates of this pass, as configured. */
   readonly specs: readonly CertificateSpec[];
   /** By certificate: the document that blocks it, its own order record or the manifest of one of its fleets. */
@@ -22,11 +24,21 @@ export interface Survey extends PublishedFleets {
   readonly records: ReadonlyMap<string, StoredRecord>;
   /** URLs of orders that belong to a certificate, so that no other adopts them. This pass adds its own. */
   readonly claimedOrders: Set<string>;
+}
+
+/** What the decisions of a pass stand on. */
+export interface Survey extends BucketSurvey {
+  /** SHA-256 of PEMs that their CA has revoked, as OCSP says. */
+  readonly revoked: ReadonlySet<string>;
   readonly budget: CaBudget;
 }
 
-export async function surveyBucket(pass: Pass): Promise<Survey> {
-  const { bucket, config, log, timing } = pass;
+/** @param publishers of an earlier reading, which remember what they have written; absent: new ones */
+export async function surveyBucket(
+  pass: Pass,
+  publishers?: BucketSurvey['publishers'],
+): Promise<BucketSurvey> {
+  const { bucket, timing } = pass;
   const specs = selectedSpecs(pass);
   const { read, broken } = await readManifests(bucket, [...new Set(specs.flatMap((spec) => spec.fleets))]);
   const { records, unreadable } = await readOrderRecords(bucket);
@@ -35,22 +47,27 @@ export async function surveyBucket(pass: Pass): Promise<Survey> {
     const [error] = fleets.flatMap((fleet) => broken.get(fleet) ?? []);
     if (error !== undefined) blocked.set(name, error);
   }
-  const publishers = createPublishers(bucket, read.keys(), timing.now);
-  const { ordersPer3Hours } = config;
   return {
     specs,
     blocked,
     records,
     claimedOrders: new Set([...records.values()].flatMap(orderUrlsOf)),
-    budget: await readCaBudget({ bucket, ordersPer3Hours, now: timing.now, log }),
-    publishers,
-    /** As this pass has read them, or written them since. */
-    get manifests() {
-      return new Map(
-        [...read].map(([fleet, manifest]) => [fleet, publishers.get(fleet)?.latest ?? manifest]),
-      );
-    },
+    publishers: publishers ?? createPublishers(bucket, read.keys(), timing.now),
+    manifests: read,
   };
+}
+
+/** Reads again what the staples have changed, and then the state of the CAs: its document is written without a condition. */
+export async function completeSurvey(
+  pass: Pass,
+  first: BucketSurvey,
+  { revoked, isPublished }: Staples,
+): Promise<Survey> {
+  const { bucket, config, log, timing } = pass;
+  const survey = isPublished ? await surveyBucket(pass, first.publishers) : first;
+  const { ordersPer3Hours } = config;
+  const budget = await readCaBudget({ bucket, ordersPer3Hours, now: timing.now, log });
+  return { ...survey, revoked, budget };
 }
 
 /** The certificates of this pass, as configured. */
@@ -59,7 +76,7 @@ export function selectedSpecs({ config, options }: Pass): CertificateSpec[] {
 }
 
 /** The certificates that can be decided about. */
-export function readableSpecs({ specs, blocked }: Survey): CertificateSpec[] {
+export function readableSpecs({ specs, blocked }: BucketSurvey): CertificateSpec[] {
   return specs.filter(({ name }) => !blocked.has(name));
 }
 

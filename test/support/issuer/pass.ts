@@ -25,12 +25,17 @@ export function passOver(bucket: MemoryBucket, changes: Partial<Pass> = {}) {
     log: events.log,
     ...changes,
   };
+  const passFor = (certificates: object[], options: PassOptions = {}): Pass => ({
+    ...base,
+    config: makeConfig(certificates),
+    options,
+  });
   const run = (certificates: object[], options: PassOptions = {}) =>
-    runPass({ ...base, config: makeConfig(certificates), options }).then(({ outcomes }) => outcomes);
-  return { run, events, clock };
+    runPass(passFor(certificates, options)).then(({ outcomes }) => outcomes);
+  return { run, passFor, events, clock };
 }
 
-function unreachableCa(): Ca {
+export function unreachableCa(): Ca {
   const fail = () => Promise.reject(new NoAcmeAnswer('GET https://ca.test/directory: ECONNREFUSED'));
   const { acme: settings } = makeConfig([{ identifiers: ['a.test'] }]);
   return {

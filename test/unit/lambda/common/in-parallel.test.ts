@@ -57,3 +57,17 @@ test('a failure of work is the failure of all', async () => {
 
   await assert.rejects(inParallel([1, 2, 3], 2, failing, String), RangeError);
 });
+
+test('where an item fails, no further group takes its place', async () => {
+  const begun: number[] = [];
+  const work = async (item: number) => {
+    begun.push(item);
+    await tick();
+    if (item === 1) throw new RangeError('as thrown');
+  };
+
+  await assert.rejects(inParallel([1, 2, 3], 1, work, String), RangeError);
+  await tick();
+
+  assert.deepEqual(begun, [1]);
+});

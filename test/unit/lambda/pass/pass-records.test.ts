@@ -1,13 +1,14 @@
 /** What a pass does with the order records that it finds, without a CA. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ContractError } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import { legsOf } from '../../../../lambda/order/leg.ts';
 import { createOrderRecord, readOrderRecords } from '../../../../lambda/order/record.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
-import { makeEntry, makeRecord, named } from '../../../support/issuer/documents.ts';
-import { passOver, publishEntry } from '../../../support/issuer/pass.ts';
+import { DIRECTORY_URL, makeEntry, makeRecord, named } from '../../../support/issuer/documents.ts';
+import { passOver, publishEntry, unreachableCa } from '../../../support/issuer/pass.ts';
 
 test('a CA out of reach counts as a failure of an order that is in flight, and keeps its key', async () => {
   const bucket = memoryBucket();
@@ -86,4 +87,38 @@ test('what fails before is not tried before its time, unless it is forced', asyn
   assert.deepEqual([deferred?.result, deferred?.until], ['deferred', after(noon, 1).toISOString()]);
   assert.deepEqual([forced?.result, forced?.reason], ['failed', 'retry']);
   assert.ok(events.names().includes('certificate.deferred a.test'));
+});
+
+test('what is postponed gives all its orders back, whatever an earlier record has placed', async () => {
+  const bucket = memoryBucket();
+  const placed = makeRecord({ identifiers: ['old.test'], orderUrl: 'https://ca.test/order/1' });
+  await createOrderRecord(bucket, named('a.test'), placed);
+  const { run, clock } = passOver(bucket);
+  clock.deadline = after(noon, 10_000);
+
+  const [outcome] = await run([{ name: 'a.test', identifiers: ['new.test'] }]);
+
+  assert.deepEqual([outcome?.result, outcome?.reason], ['postponed', 'out-of-time']);
+  const { cas } = JSON.parse(bucket.text(layout.caState) ?? '{"cas":{}}');
+  assert.deepEqual(
+    Object.values<{ orders: object[] }>(cas).flatMap(({ orders }) => orders),
+    [],
+  );
+});
+
+test('a broken account record is no failure of the order that waits for it', async () => {
+  const bucket = memoryBucket();
+  const waiting = makeRecord({ orderUrl: 'https://ca.test/order/1' });
+  await createOrderRecord(bucket, named('a.test'), waiting);
+  const before = bucket.text(layout.order(named('a.test')));
+  const broken = () =>
+    Promise.reject(new ContractError('ERR_ACCOUNT_RECORD', 'issuer/account/ca.json', 'broken'));
+  const ca = { ...unreachableCa(), account: broken };
+
+  const [outcome] = await passOver(bucket, { cas: new Map([[DIRECTORY_URL, ca]]) }).run([
+    { identifiers: ['a.test'] },
+  ]);
+
+  assert.equal(outcome?.error?.code, 'ERR_ACCOUNT_RECORD');
+  assert.equal(bucket.text(layout.order(named('a.test'))), before);
 });

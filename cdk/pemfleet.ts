@@ -73,7 +73,7 @@ export class Pemfleet extends Construct {
    */
   grantAgent(grantee: IGrantable, fleet: string, rights: AgentRights = {}): Grant {
     const name = configuredFleet(this.#props.config.config, fleet);
-    return grantAgent(this.#storage, this.#agentReleases(), grantee, { fleet: name, ...rights });
+    return grantAgent(this.#storage, this.#agentReleases(), grantee, { ...rights, fleet: name });
   }
 
   /**

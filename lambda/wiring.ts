@@ -13,7 +13,7 @@ import { statelessSolver } from './challenge/stateless.ts';
 import type { AcmeSettings } from './config/acme.ts';
 import type { Config } from './config/config.ts';
 import type { PassResult } from './outcome.ts';
-import { runPass } from './pass/pass.ts';
+import { runPass } from './pass/run-pass.ts';
 import type { Pass } from './pass.ts';
 
 /** @param parse of the file's text: YAML for people, JSON on Lambda */
@@ -90,7 +90,7 @@ async function connect(
   const { exchange, close } = createTransport({
     userAgent: `pemfleet/${PEMFLEET_VERSION}`,
     remainingMs: () => remainingMs(timing),
-    ...(trustAnchors !== undefined && { ca: trustAnchors }),
+    ca: trustAnchors,
   });
   return { ca: openCa({ bucket, settings, exchange, now: timing.now, hmacKey }), close };
 }

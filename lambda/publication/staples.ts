@@ -71,12 +71,12 @@ export function isStapleDue({ ocspUrl, ocsp, notAfter }: PemRef, now: Date): boo
 
 type Staple = NonNullable<PemRef['ocsp']> & { body: Buffer };
 
-/** Asks OCSP responders, each only once a pass while it gives no answer. */
+/** Asks OCSP responders; one that gives no answer is not asked again by the same fetcher. */
 export class StapleFetcher {
   readonly #log: Pass['log'];
   readonly #timing: Pass['timing'];
   readonly #revoked = new Set<string>();
-  /** Responders that gave no answer in this pass. */
+  /** Responders that gave no answer. */
   readonly #silentHosts = new Set<string>();
 
   constructor({ log, timing }: Pick<Pass, 'log' | 'timing'>) {

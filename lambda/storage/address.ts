@@ -1,7 +1,7 @@
 /** Addresses of buckets: `file:///path`, and `s3://bucket/prefix?option=…` for what the SDK's standard chain does not say. */
 import { fileURLToPath } from 'node:url';
-import { BucketError } from '../contract/errors.ts';
-import { hostName, WRITER_TAG } from '../contract/layout.ts';
+import { BucketError } from '#contract/errors.ts';
+import { hostName, WRITER_TAG } from '#contract/layout.ts';
 
 export interface S3Address {
   bucket: string;

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { batched } from '#common/batched.ts';
 import { MINUTE_MS, SECOND_MS } from '#common/time.ts';
-import { BucketError } from '../contract/errors.ts';
+import { BucketError } from '#contract/errors.ts';
 import { createFile, replaceFile, syncDirectory } from './atomic-file.ts';
 import {
   type Bucket,

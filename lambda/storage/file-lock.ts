@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
-import { BucketError } from '../contract/errors.ts';
+import { BucketError } from '#contract/errors.ts';
 
 /** flock's own exit status for "not in time" (`-E`). */
 const NOT_IN_TIME = 75;

@@ -3,8 +3,8 @@
  * overwrite each other's manifest in silence. So a process tries the store before its first conditional write.
  */
 import { randomUUID } from 'node:crypto';
-import { BucketError } from '../contract/errors.ts';
-import { layout } from '../contract/layout.ts';
+import { BucketError } from '#contract/errors.ts';
+import { layout } from '#contract/layout.ts';
 import type { PutCondition, PutResult } from './bucket.ts';
 
 type Write = (key: string, body: string, condition?: PutCondition) => Promise<PutResult>;

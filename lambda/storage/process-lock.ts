@@ -1,5 +1,5 @@
 /** A lock among the work of one process: what `exclusively` can be where the store has no locks. */
-import { BucketError } from '../contract/errors.ts';
+import { BucketError } from '#contract/errors.ts';
 import type { Bucket } from './bucket.ts';
 
 export function createProcessLock(): Bucket['exclusively'] {

@@ -1,5 +1,5 @@
 /** Failures of S3, and of the SDK on the way to it, as our coded error with bucket, key and what to do. */
-import { BucketError, type BucketErrorCode } from '../contract/errors.ts';
+import { BucketError, type BucketErrorCode } from '#contract/errors.ts';
 import type { PutCondition } from './bucket.ts';
 
 /** What this file reads of the SDK's errors. s3-without-sdk.ts gives its own errors the same shape. */

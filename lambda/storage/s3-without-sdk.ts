@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
-import type { BucketError } from '../contract/errors.ts';
+import type { BucketError } from '#contract/errors.ts';
 import { type S3Address, tagsOf, writeActionOf } from './address.ts';
 import {
   type HostBucket,

@@ -11,7 +11,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { once } from '#common/once.ts';
-import type { BucketError } from '../contract/errors.ts';
+import type { BucketError } from '#contract/errors.ts';
 import { type S3Address, tagsOf, writeActionOf } from './address.ts';
 import {
   type Bucket,

@@ -2,7 +2,7 @@
 import { NoAcmeAnswer } from '../../../lambda/acme/problem.ts';
 import type { Ca } from '../../../lambda/ca/ca.ts';
 import { http01Solver } from '../../../lambda/challenge/http01.ts';
-import { runPass } from '../../../lambda/pass/pass.ts';
+import { runPass } from '../../../lambda/pass/run-pass.ts';
 import type { Pass, PassOptions } from '../../../lambda/pass.ts';
 import { Publisher } from '../../../lambda/publication/publisher.ts';
 import type { MemoryBucket } from '../bucket/memory-bucket.ts';

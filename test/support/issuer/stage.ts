@@ -11,7 +11,7 @@ import { type ResponderServer, startResponderServer } from '../../../lambda/comm
 import type { Config } from '../../../lambda/config/config.ts';
 import { parseConfig } from '../../../lambda/config/yaml.ts';
 import type { Outcome } from '../../../lambda/outcome.ts';
-import { runPass } from '../../../lambda/pass/pass.ts';
+import { runPass } from '../../../lambda/pass/run-pass.ts';
 import type { Pass, PassOptions } from '../../../lambda/pass.ts';
 import { respondTo } from '../../../lambda/responder.ts';
 import { type MemoryBucket, memoryBucket } from '../bucket/memory-bucket.ts';

@@ -44,7 +44,7 @@ async function main(argv: readonly string[]): Promise<number> {
   if (line.isHelp || line.command === 'help') return print(USAGE);
   if (line.command === 'version') return print(`pemfleet-agent ${PEMFLEET_VERSION}\n`);
   if (line.command === 'doctor') return examineHost(line);
-  const command = COMMANDS[line.command];
+  const command = Object.hasOwn(COMMANDS, line.command) ? COMMANDS[line.command] : undefined;
   if (command === undefined) {
     throw new ConfigError('ERR_USAGE', `unknown command "${line.command}"; see --help`);
   }
@@ -112,7 +112,7 @@ async function showStatus(config: AgentConfig, { isJson }: CommandLine): Promise
 async function examineHost(line: CommandLine): Promise<number> {
   const findings = await examineConfigured(configOf(line), (config) => ({
     agent: agentOf(config),
-    socketOf: socketOf,
+    socketOf,
     haproxyConfig: line.haproxyConfig,
     runCommand: runHostCommand,
     uid: process.getuid?.() ?? -1,

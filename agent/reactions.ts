@@ -3,7 +3,7 @@ import type { ConfigErrorCode } from '#common/config-error.ts';
 import { type BucketErrorCode, type ContractErrorCode, codeOf, type PemErrorCode } from '#contract/errors.ts';
 
 /**
- * What the agent does about a file that failed. `refused`: it puts the old file back and backs off. `waiting`: the
+ * What the agent does about a file that failed. `refused`: it backs off, and puts the old file back if it was HAProxy that refused the new one. `waiting`: the
  * next pass tries again. `reload`: the file is right, HAProxy takes it at its next reload.
  */
 type Reaction = 'refused' | 'waiting' | 'reload';

@@ -77,12 +77,12 @@ function contextFor({ isPair, keyType }: Proved): SecureContext {
 
 /** `ca: []`: nothing is trusted, so that Node reads no roots. To make a context takes longer than a handshake. */
 const contexts = {
-  any: once(() => createSecureContext({ ca: [] })),
-  rsa: once(() => createSecureContext({ ca: [], sigalgs: 'RSA-PSS+SHA256:RSA+SHA256:RSA+SHA384' })),
-  ecdsa: once(() => createSecureContext({ ca: [], sigalgs: 'ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512' })),
+  any: lazily(() => createSecureContext({ ca: [] })),
+  rsa: lazily(() => createSecureContext({ ca: [], sigalgs: 'RSA-PSS+SHA256:RSA+SHA256:RSA+SHA384' })),
+  ecdsa: lazily(() => createSecureContext({ ca: [], sigalgs: 'ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512' })),
 };
 
-function once<T>(make: () => T): () => T {
+function lazily<T>(make: () => T): () => T {
   let made: T | undefined;
   return () => {
     made ??= make();

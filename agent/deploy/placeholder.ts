@@ -2,7 +2,6 @@
  * A bind without `strict-sni` cannot start with an empty directory. At a first boot without any certificate, the agent
  * installs a self-signed one for a name that cannot exist, until the first real one is there. No CA is involved.
  */
-
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DAY_MS } from '#common/time.ts';

@@ -55,7 +55,8 @@ const OVERDUE_MS = 2 * HOUR_MS;
  * @returns what fails, `undefined` if this user may write there
  */
 export async function writeFailure(path: string): Promise<string | undefined> {
-  const code = await access(path, constants.W_OK | constants.X_OK).then(() => undefined, codeOf);
+  // With `/.` a plain file in the way is ENOTDIR, whatever its mode.
+  const code = await access(`${path}/.`, constants.W_OK | constants.X_OK).then(() => undefined, codeOf);
   if (code === 'ENOENT' && path !== '/') return writeFailure(dirname(path));
   return code === undefined ? undefined : `this user cannot write to ${path} (${code})`;
 }

@@ -163,7 +163,7 @@ function connectionFailed(
   return new RuntimeCommandFailed(code, request, `${path} ${hint}`, { cause: error });
 }
 
-/** HAProxy splits words at spaces. `;` and line feeds cannot be escaped: config.ts refuses them in names. */
+/** HAProxy splits words at spaces. `;` and line feeds cannot be escaped: config/haproxy.ts refuses them in names. */
 function escapeOperand(operand: string): string {
   return operand.replaceAll(/[\\ ]/g, (character) => `\\${character}`);
 }

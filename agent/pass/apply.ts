@@ -123,13 +123,17 @@ async function loadSome(
     await pace(file.action);
     return loadCertificate(file, view);
   });
-  const proved: Step<InstalledFile>[] = [];
-  for (let from = 0; from < loaded.length; from += PROVED_AT_ONCE) {
-    const some = loaded.slice(from, from + PROVED_AT_ONCE);
-    const prove = (file: InstalledFile) => proveCertificate(file, view);
-    proved.push(...(await Promise.all(some.map((one) => attempt(one, prove)))));
+  const proved = new Map<Step<InstalledFile>, Step<InstalledFile>>();
+  const toProve = loaded.filter((one) => one.kind !== 'failed');
+  for (let from = 0; from < toProve.length; from += PROVED_AT_ONCE) {
+    const some = toProve.slice(from, from + PROVED_AT_ONCE);
+    const ended = await Promise.all(some.map((one) => attempt(one, (file) => proveCertificate(file, view))));
+    for (const [index, one] of some.entries()) proved.set(one, ended[index] ?? one);
   }
-  return proved.map((one) => (one.kind === 'failed' ? one : doneOutcome(one.action, one.deployed)));
+  return loaded.map((one) => {
+    const ended = proved.get(one) ?? one;
+    return ended.kind === 'failed' ? ended : doneOutcome(ended.action, ended.deployed);
+  });
 }
 
 /** Writes the crt-list file once for all whose lines change. */

@@ -71,7 +71,7 @@ function decide(desired: DesiredFile, input: PlanInput): FileDecision {
   const hasProof = isProven(desired, record, input.handshakes);
   const decision =
     input.haproxy === undefined
-      ? decideUnseen(input, hasProof)
+      ? decideWithoutView(input, hasProof)
       : decideRuntime(desired, input.haproxy, hasProof);
   const isRight = input.haproxy === undefined || decision.kind === 'keep' || decision.kind === 'prove';
   return staple !== undefined && isRight ? { kind: 'staple', reason: staple } : decision;
@@ -117,7 +117,7 @@ function decideFile(
   return { kind: 'update', reason: 'another one is published' };
 }
 
-function decideUnseen({ isWithoutSocket = false }: PlanInput, hasProof: boolean): FileDecision {
+function decideWithoutView({ isWithoutSocket = false }: PlanInput, hasProof: boolean): FileDecision {
   if (!isWithoutSocket) return { kind: 'pending', reason: 'HAProxy is out of reach' };
   if (hasProof) return { kind: 'keep', reason: 'served' };
   return { kind: 'prove', reason: 'without a stats socket, only a handshake shows it' };

@@ -65,7 +65,7 @@ function decide(desired: DesiredFile, input: PlanInput): FileDecision {
   if (disk?.sha256 !== desired.sha256) return decideFile(desired, disk, record);
   if (!disk.isGuarded) return { kind: 'repair', reason: 'mode or owner is not as configured' };
   if (input.listed !== undefined && !isListedAsDesired(desired, input.listed)) {
-    return { kind: 'list', reason: 'its line in the crt-list file is missing, or another one' };
+    return { kind: 'list', reason: 'its line in the crt-list file is missing or differs' };
   }
   const staple = reasonToStaple(desired, input);
   const hasProof = isProven(desired, record, input.handshakes);
@@ -111,10 +111,10 @@ function decideFile(
 ): FileDecision {
   const wasProven = record?.proven?.sha256 === desired.sha256;
   if (wasProven) {
-    return { kind: 'repair', reason: disk ? 'the file was changed by somebody else' : 'the file is gone' };
+    return { kind: 'repair', reason: disk ? 'the file was changed by another program' : 'the file is gone' };
   }
   if (disk === undefined) return { kind: 'install', reason: 'new in the manifest' };
-  return { kind: 'update', reason: 'another one is published' };
+  return { kind: 'update', reason: 'a new one is published' };
 }
 
 function decideWithoutView({ isWithoutSocket = false }: PlanInput, hasProof: boolean): FileDecision {
@@ -180,5 +180,5 @@ function planRemoval(file: string, { disk, records, haproxy }: PlanInput): Remov
     return { ...subject, kind: 'needs-reload', reason, code: 'ERR_RUNTIME_CRT_LIST' };
   }
   if (isOurs) return { ...subject, kind: 'remove', reason: why };
-  return { ...subject, kind: 'forget', reason: `${why}, and changed by somebody else` };
+  return { ...subject, kind: 'forget', reason: `${why}, and changed by another program` };
 }

@@ -158,7 +158,10 @@ test('upgrade: the agent starts anew, settings stay, HAProxy notices nothing', a
 
 test('the next boot, with the bucket out of reach: HAProxy starts with what is on disk', async () => {
   await cloud.machine.shutDown();
-  assert.ok(hostStatus().leftAt, 'a machine that shuts down says goodbye, also under these restrictions');
+  assert.ok(
+    hostStatus().leftAt,
+    'a machine that shuts down reports its departure, also under these restrictions',
+  );
   const lift = cloud.aws.fault({ service: 's3' }, { before: 'reset' });
 
   await cloud.machine.boot();
@@ -169,7 +172,7 @@ test('the next boot, with the bucket out of reach: HAProxy starts with what is o
   lift();
 });
 
-test('uninstall --purge: a goodbye, no agent, and HAProxy serves on', async () => {
+test('uninstall --purge: a last report, no agent, and HAProxy serves on', async () => {
   await shell('systemctl reload pemfleet-agent');
   const isBack = async () => hostStatus().leftAt === undefined;
   await until(isBack, () => undefined, 60_000);

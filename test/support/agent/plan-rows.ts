@@ -19,12 +19,12 @@ export const rows: Row[] = [
     says: 'an older one there',
     disk: old,
     record: record({ written: [oldSha], ...provenOld }),
-    expect: ['update', /another one is published/],
+    expect: ['update', /a new one is published/],
   },
   {
     says: "somebody's file of that name, state unknown",
     disk: old,
-    expect: ['update', /another one is published/],
+    expect: ['update', /a new one is published/],
   },
   {
     says: 'killed between intent and rename',
@@ -36,7 +36,7 @@ export const rows: Row[] = [
     says: 'our file was edited',
     disk: { sha256: otherSha, isGuarded: true },
     record: record({}),
-    expect: ['repair', /changed by somebody else/],
+    expect: ['repair', /changed by another program/],
   },
   { says: 'our file was deleted', record: record({}), expect: ['repair', /is gone/] },
   {
@@ -182,11 +182,11 @@ export const rows: Row[] = [
   },
   { says: 'unpublished, gone already', desired: [], record: record({}), expect: ['remove', /no longer/] },
   {
-    says: 'unpublished, changed by somebody else',
+    says: 'unpublished, changed by another program',
     desired: [],
     disk: { sha256: otherSha, isGuarded: true },
     record: record({}),
-    expect: ['forget', /changed by somebody else/],
+    expect: ['forget', /changed by another program/],
   },
   { says: 'unpublished, never ours', desired: [], disk: right, expect: undefined },
 ];

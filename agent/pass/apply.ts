@@ -19,7 +19,7 @@ import {
 import { loadCertificate, proveCertificate, removeFile, unloadFromHaproxy } from '../deploy/deploy.ts';
 import { fetchAndInstall, type InstalledFile } from '../deploy/fetch.ts';
 import { showCrtListOnce } from '../deploy/load.ts';
-import { desiredTails } from '../desired/crt-list-lines.ts';
+import { desiredTails } from '../desired/listing.ts';
 import { isSameTails, viewCrtList, writeTails } from '../haproxy/crt-list-file.ts';
 import type { CrtListFile } from '../haproxy/crt-list-line.ts';
 import { logOutcome } from './log-outcome.ts';

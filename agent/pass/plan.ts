@@ -3,8 +3,8 @@
  * and the time. The storyboard applies the decision and logs it.
  */
 import type { Action, DiskFile, FileDecision, RemovalAction } from '../deploy/action.ts';
-import { desiredTails } from '../desired/crt-list-lines.ts';
 import { type DesiredFile, stapleFileOf, stapleOf } from '../desired/files.ts';
+import { desiredTails } from '../desired/listing.ts';
 import { commandBytes } from '../haproxy/capabilities.ts';
 import { isSameTails } from '../haproxy/crt-list-file.ts';
 import { type Tails, tailOf } from '../haproxy/crt-list-line.ts';

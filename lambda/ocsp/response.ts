@@ -1,6 +1,6 @@
 /**
  * OCSP responses (RFC 6960 §4.2), checked by every rule of §3.2 and by two of HAProxy's (one single response, with
- * a nextUpdate): HAProxy will staple what passes here.
+ * a nextUpdate). What passes here may say `revoked`: publication/staples.ts staples only what says `good`.
  */
 import { verify, X509Certificate } from 'node:crypto';
 import { childrenOf, type Element, elementsOf, MalformedDer, TAG } from '#common/der.ts';

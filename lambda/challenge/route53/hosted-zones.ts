@@ -1,4 +1,4 @@
-/** The hosted zones of one AWS account: which of them holds a name. */
+/** The hosted zones of one AWS account: which of them holds a name. solver.ts asks for a configured one by its id instead. */
 import { GetHostedZoneCommand, type HostedZone, ListHostedZonesCommand } from '@aws-sdk/client-route-53';
 import { DnsFailed } from '../errors.ts';
 import type { Route53Api } from './api.ts';

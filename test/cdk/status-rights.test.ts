@@ -32,9 +32,14 @@ async function startHost(t: TestContext, role: 'Own' | 'Any', session: string) {
   return { aws, env };
 }
 
+/** Tests whose environment is put back already: hooks run in the order of their registration, so the first has to win. */
+const isRestored = new WeakSet<TestContext>();
+
 const openers = {
   SDK: async (t: TestContext, url: string, env: Record<string, string>) => {
-    t.after(setEnv(env));
+    const restore = setEnv(env);
+    if (!isRestored.has(t)) t.after(restore);
+    isRestored.add(t);
     return openBucket(url);
   },
   'without the SDK': (_: TestContext, url: string, env: Record<string, string>) => openWithoutSdk(url, env),

@@ -19,7 +19,7 @@ const refusals: [string, object, RegExp][] = [
   [
     'a list of HAProxy, one without a name, one with a typo',
     { ...minimal, haproxy: [{ certsDir: '/c' }, { name: 'inner', certDir: '/d' }] },
-    /^haproxy\[0\].name: is missing, expected string\nhaproxy\[1\]: Unrecognized key: "certDir"$/,
+    /^haproxy\[0\]\.name: is missing, expected string\nhaproxy\[1\]: Unrecognized key: "certDir"$/,
   ],
   [
     'a reload command that is one string for a shell',

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ContractError } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
+import { AcmeProblem } from '../../../../lambda/acme/problem.ts';
 import { legsOf } from '../../../../lambda/order/leg.ts';
 import { createOrderRecord, readOrderRecords } from '../../../../lambda/order/record.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
@@ -121,4 +122,22 @@ test('a broken account record is no failure of the order that waits for it', asy
 
   assert.equal(outcome?.error?.code, 'ERR_ACCOUNT_RECORD');
   assert.equal(bucket.text(layout.order(named('a.test'))), before);
+});
+
+test('an account that the CA has lost is forgotten, so that the next pass registers it again', async () => {
+  const bucket = memoryBucket();
+  const forgotten: string[] = [];
+  const lost = new AcmeProblem({ type: 'urn:ietf:params:acme:error:accountDoesNotExist' }, 400);
+  const ca = {
+    ...unreachableCa(),
+    account: () => Promise.reject(lost),
+    forgetAccount: async () => void forgotten.push(DIRECTORY_URL),
+  };
+
+  const [outcome] = await passOver(bucket, { cas: new Map([[DIRECTORY_URL, ca]]) }).run([
+    { identifiers: ['a.test'] },
+  ]);
+
+  assert.equal(outcome?.error?.code, 'ERR_ACME_PROBLEM');
+  assert.deepEqual(forgotten, [DIRECTORY_URL]);
 });

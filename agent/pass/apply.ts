@@ -123,17 +123,16 @@ async function loadSome(
     await pace(file.action);
     return loadCertificate(file, view);
   });
-  const proved = new Map<Step<InstalledFile>, Step<InstalledFile>>();
+  const ended = new Map(loaded.map((one) => [one, one]));
   const toProve = loaded.filter((one) => one.kind !== 'failed');
+  const prove = async (one: Step<InstalledFile>) =>
+    ended.set(one, await attempt(one, (file) => proveCertificate(file, view)));
   for (let from = 0; from < toProve.length; from += PROVED_AT_ONCE) {
-    const some = toProve.slice(from, from + PROVED_AT_ONCE);
-    const ended = await Promise.all(some.map((one) => attempt(one, (file) => proveCertificate(file, view))));
-    for (const [index, one] of some.entries()) proved.set(one, ended[index] ?? one);
+    await Promise.all(toProve.slice(from, from + PROVED_AT_ONCE).map(prove));
   }
-  return loaded.map((one) => {
-    const ended = proved.get(one) ?? one;
-    return ended.kind === 'failed' ? ended : doneOutcome(ended.action, ended.deployed);
-  });
+  return [...ended.values()].map((one) =>
+    one.kind === 'failed' ? one : doneOutcome(one.action, one.deployed),
+  );
 }
 
 /** Writes the crt-list file once for all whose lines change. */

@@ -164,9 +164,11 @@ function hint(names) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const only = process.argv.indexOf('--only');
   try {
-    await setUp(only > 0 ? process.argv[only + 1]?.split(',') : undefined);
+    const [flag, names, ...rest] = process.argv.slice(2);
+    const isUsage = flag === undefined || (flag === '--only' && names && rest.length === 0);
+    if (!isUsage) throw new Error(`usage: node test/setup.mjs [--only ${known.join(',')}]`);
+    await setUp(names?.split(',').filter(Boolean));
   } catch (error) {
     say(error.message);
     process.exitCode = 1;

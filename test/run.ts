@@ -1,7 +1,7 @@
 // `npm run test:KIND [-- WORD…]`: the test files of a kind, or those whose path contains one of the words.
 // Files that need no process of their own share a few: starting one each, with the TypeScript loader, costs more than
 // their tests. Exit code 1: a test failed; 2: there is nothing to run.
-import { readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { run } from 'node:test';
 import { spec, tap } from 'node:test/reporters';
@@ -30,12 +30,13 @@ const KINDS: Record<string, Kind> = {
   install: { folders: ['test/install'], concurrency: 1 },
 };
 
-function filesOf(kind: Kind, words: readonly string[]): string[] {
-  const files = kind.folders.flatMap((folder) =>
-    readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
-  );
-  const tests = files.filter((file) => file.endsWith('.test.ts')).sort();
-  return words.length === 0 ? tests : tests.filter((file) => words.some((word) => file.includes(word)));
+function filesOf({ folders }: Kind): string[] {
+  const files = folders
+    .filter((folder) => existsSync(folder))
+    .flatMap((folder) =>
+      readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
+    );
+  return files.filter((file) => file.endsWith('.test.ts')).sort();
 }
 
 /** Deals the files to processes: each has an entry file, which imports its share one file after another. */
@@ -55,14 +56,18 @@ function entriesOf(files: readonly string[], processes: number): string[] {
  */
 const entryOf = (files: readonly string[]) => `
 import { after, before, test } from 'node:test';
-const fail = () => { process.exitCode = 1; };
+const files = ${JSON.stringify(files.map((file) => [file, resolve(file)]))};
+const fail = () => {
+  process.exitCode = 1;
+  process.stderr.write(\`A test has ended the process of \${files.map(([name]) => name).join(' ')}\\n\`);
+};
 process.on('exit', fail);
 after(() => process.off('exit', fail));
 const awake = setInterval(() => undefined, 60_000);
 let begin;
 const isLoaded = new Promise((resolve) => { begin = resolve; }).finally(() => clearInterval(awake));
 before(() => isLoaded);
-for (const [name, path] of ${JSON.stringify(files.map((file) => [file, resolve(file)]))}) {
+for (const [name, path] of files) {
   await import(path).catch((error) => { test(\`import of \${name}\`, () => { throw error; }); });
 }
 begin();
@@ -70,7 +75,10 @@ begin();
 
 function runFiles(files: readonly string[], { concurrency, processes }: Kind): void {
   const entries = processes === undefined ? files.map((file) => resolve(file)) : entriesOf(files, processes);
-  run({ files: entries, concurrency })
+  const stop = new AbortController();
+  // The processes end with the run, and the folder of their entry files goes.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  run({ files: entries, concurrency, signal: stop.signal })
     .on('test:fail', () => {
       process.exitCode = 1;
     })
@@ -85,7 +93,11 @@ function refuse(message: string): void {
 
 const [name = '', ...words] = process.argv.slice(2);
 const kind = Object.hasOwn(KINDS, name) ? KINDS[name] : undefined;
-const files = kind === undefined ? [] : filesOf(kind, words);
+const files = kind === undefined ? [] : filesOf(kind);
+const chosen = files.filter((file) => words.length === 0 || words.some((word) => file.includes(word)));
+const vain = words.filter((word) => !files.some((file) => file.includes(word)));
 if (kind === undefined) refuse(`"${name}" is no kind of tests: say one of ${Object.keys(KINDS).join(', ')}`);
-else if (files.length === 0) refuse(`no ${name} test has ${words.join(' or ')} in its path`);
-else runFiles(files, kind);
+else if (files.length === 0)
+  refuse(`${kind.folders.join(' and ')} hold no test: is this the root of a checkout?`);
+else if (vain.length > 0) refuse(`no ${name} test has ${vain.join(' or ')} in its path`);
+else runFiles(chosen, kind);

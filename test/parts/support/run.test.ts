@@ -72,6 +72,8 @@ const nothing = [
   ['an unknown kind', ['nunit'], /"nunit" is no kind of tests: say one of unit, parts,/],
   ['a name of every object', ['constructor'], /"constructor" is no kind of tests/],
   ['words that no path has', ['unit', 'x', 'y'], /no unit test has x or y in its path/],
+  ['one such word beside another', ['unit', 'unit/a', 'y'], /no unit test has y in its path/],
+  ['a folder that is no checkout', ['cdk'], /test\/cdk hold no test: is this the root of a checkout\?/],
 ] as const;
 for (const [name, args, message] of nothing) {
   test(`${name}: exit code 2, and a word of what is wrong`, (t) => {

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { after, before, beforeEach, test } from 'node:test';
 import { MINUTE_MS } from '#common/time.ts';
-import { fetchResponse } from '../../../../lambda/ocsp/fetch.ts';
-import { ocspUrlOf, requestFor } from '../../../../lambda/ocsp/request.ts';
-import { readResponse } from '../../../../lambda/ocsp/response.ts';
-import { delegateOf, type OcspResponder, startOcspResponder } from '../../../support/parts/ocsp-responder.ts';
-import { createPki, type LeafOptions } from '../../../support/parts/pki.ts';
+import { fetchResponse } from '../../../lambda/ocsp/fetch.ts';
+import { ocspUrlOf, requestFor } from '../../../lambda/ocsp/request.ts';
+import { readResponse } from '../../../lambda/ocsp/response.ts';
+import { delegateOf, type OcspResponder, startOcspResponder } from '../../support/parts/ocsp-responder.ts';
+import { createPki, type LeafOptions } from '../../support/parts/pki.ts';
 
 const pki = await createPki();
 const ca = { pem: pki.intermediatePem, keyPem: pki.intermediateKeyPem };

@@ -8,16 +8,16 @@ import { pathToFileURL } from 'node:url';
 import { MINUTE_MS } from '#common/time.ts';
 import { certificateName, layout } from '#contract/layout.ts';
 import { openBucket } from '#storage/open.ts';
-import type { CertificateSpec } from '../../../../lambda/config/config.ts';
-import { decide } from '../../../../lambda/pass/due.ts';
-import { createPublishers, readManifest } from '../../../../lambda/publication/publisher.ts';
-import { isStapleDue, refreshStaples } from '../../../../lambda/publication/staples.ts';
-import { fleet } from '../../../support/agent/host.ts';
-import { entryFor, publisher } from '../../../support/agent/publish.ts';
-import { makeConfig } from '../../../support/issuer/documents.ts';
-import { type OcspResponder, startOcspResponder } from '../../../support/parts/ocsp-responder.ts';
-import { createPki } from '../../../support/parts/pki.ts';
-import { tempDir } from '../../../support/temp-dir.ts';
+import type { CertificateSpec } from '../../../lambda/config/config.ts';
+import { decide } from '../../../lambda/pass/due.ts';
+import { createPublishers, readManifest } from '../../../lambda/publication/publisher.ts';
+import { isStapleDue, refreshStaples } from '../../../lambda/publication/staples.ts';
+import { fleet } from '../../support/agent/host.ts';
+import { entryFor, publisher } from '../../support/agent/publish.ts';
+import { makeConfig } from '../../support/issuer/documents.ts';
+import { type OcspResponder, startOcspResponder } from '../../support/parts/ocsp-responder.ts';
+import { createPki } from '../../support/parts/pki.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 
 let responder: OcspResponder;
 before(async () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { posix } from 'node:path';
 import { test } from 'node:test';
-import { exportsOf, importsOf, sourceFiles } from '../support/sources.ts';
+import { exportsOf, importsOf, otherExportsOf, sourceFiles, specifiersOf } from '../support/sources.ts';
 
 test('no room holds more than 16 files', () => {
   const counts = new Map<string, number>();
@@ -31,6 +31,33 @@ test('no file imports itself by way of others', () => {
   assert.deepEqual(circles, []);
 });
 
+/** Rooms that stand on Node.js alone, but for these packages. */
+const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  'lambda/acme': ['acme-client'],
+  'lambda/common': [],
+  'lambda/contract': ['zod'],
+  'agent/desired': [],
+};
+
+test('the rooms at the ground import no packages but theirs', () => {
+  const foreign = sourceFiles.flatMap((file) => {
+    const allowed = PACKAGES[posix.dirname(file)];
+    const packages = specifiersOf(file).filter((specifier) => !/^(?:[.#]|node:)/.test(specifier));
+    return allowed === undefined
+      ? []
+      : packages.filter((name) => !allowed.some((one) => name === one || name.startsWith(`${one}/`)));
+  });
+
+  assert.deepEqual(foreign, []);
+});
+
+test('agent/desired knows a line of a crt-list, and nothing else of HAProxy', () => {
+  const files = sourceFiles.filter((file) => file.startsWith('agent/desired/'));
+  const imported = files.flatMap(importsOf).filter((target) => target.startsWith('agent/haproxy/'));
+
+  assert.deepEqual([...new Set(imported)], ['agent/haproxy/crt-list-line.ts']);
+});
+
 /** Names that two files export, and why. */
 const SHARED: Readonly<Record<string, string>> = {
   EXIT: 'the exit statuses of each of the two command lines',
@@ -44,6 +71,12 @@ const SHARED: Readonly<Record<string, string>> = {
 };
 
 const exported = sourceFiles.flatMap((file) => exportsOf(file).map((name) => ({ file, name })));
+
+test('each export names what it exports, but for the public API', () => {
+  const others = sourceFiles.filter((file) => file !== 'cdk/index.ts').flatMap(otherExportsOf);
+
+  assert.deepEqual(others, []);
+});
 
 test('a name is exported by one file, or there is a reason', () => {
   const homes = new Map<string, string[]>();
@@ -73,7 +106,8 @@ function wordsIn(name: string): string[] {
 
 test('files and exports are named in the words of the field', () => {
   const named = [...sourceFiles.map((file) => ({ file, name: file })), ...exported];
-  const vague = named.filter(({ name }) => wordsIn(name).some((word) => VAGUE.has(word)));
+  const isVague = (word: string) => VAGUE.has(word) || VAGUE.has(word.replace(/s$/, ''));
+  const vague = named.filter(({ name }) => wordsIn(name).some(isVague));
 
   assert.deepEqual(
     vague.map(({ file, name }) => `${file}: ${name}`),

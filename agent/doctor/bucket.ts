@@ -101,10 +101,7 @@ async function examineStatus({ config }: Agent): Promise<Finding[]> {
   return [finding('status-not-writable', failure, `chown -R pemfleet: ${quoted(directory)}`)];
 }
 
-export function judgeReport(
-  { status, state }: Pick<StateDirectory, 'status' | 'state'>,
-  key: string,
-): Finding[] {
+function judgeReport({ status, state }: Pick<StateDirectory, 'status' | 'state'>, key: string): Finding[] {
   // A pass that failed as a whole stores nothing of its report.
   const wasReportable =
     status !== undefined && (status.error === undefined || isRuntimeErrorCode(status.error.code));

@@ -67,7 +67,7 @@ function tailsIn(lines: readonly NumberedLine[], certsDir: string): Map<string, 
 }
 
 /** Pure. The rules are those of `haproxy -c` 2.6 and 3.2, as measured. */
-export function straysIn(text: string): { number: number; why: string }[] {
+function straysIn(text: string): { number: number; why: string }[] {
   const lines = text.split('\n');
   const last = lines.pop() ?? '';
   const strays = lines.flatMap((line, index) => {

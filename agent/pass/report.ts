@@ -166,7 +166,7 @@ function nextTry({ files }: AgentState, outcomes: readonly Outcome[], now: Date)
 const HEARTBEAT_MS = HOUR_MS;
 
 /** @param current digest of the status */
-export function isWorthReporting(current: string, reported: AgentState['reported'], now: Date): boolean {
+function isWorthReporting(current: string, reported: AgentState['reported'], now: Date): boolean {
   if (reported?.digest !== current) return true;
   return now.getTime() - new Date(reported.at).getTime() >= HEARTBEAT_MS;
 }

@@ -86,7 +86,7 @@ export class SystemdNotifications {
 }
 
 /** `12 served, 1 pending`, behind the code of an error that affects the whole host. */
-export function statusLine({ status, code }: PollOutcome): string {
+function statusLine({ status, code }: PollOutcome): string {
   const files = status?.files ?? [];
   const count = (state: string) => files.filter((file) => file.state === state).length;
   const states = ['served', 'failed', 'pending', 'needs-reload'].map((state) => `${count(state)} ${state}`);

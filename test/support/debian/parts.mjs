@@ -22,6 +22,8 @@ export const parts = {
   'haproxy-2.6': haproxy('2.6', ['bookworm', 'bookworm-updates']),
   'haproxy-3.0': haproxy('3.0', ['trixie', 'trixie-updates', 'bookworm-backports']),
   'haproxy-3.2': haproxy('3.2', NEWER_SUITES),
+  // with QUIC and ACME; sid's and forky's in time, while 3.2 stays in another of the four
+  'haproxy-3.4': haproxy('3.4', NEWER_SUITES),
   pebble: {
     suites: NEWER_SUITES,
     package: 'pebble',

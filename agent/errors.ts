@@ -1,6 +1,6 @@
 /**
  * Failures that only the agent can meet; those of bucket, manifest and PEM are the contract's. Every error has a
- * code of a closed union (docs/agent.md lists them) and no payload: what was sent to HAProxy never gets here.
+ * code of a closed union (docs/agent-codes.md lists them) and no payload: what was sent to HAProxy never gets here.
  */
 import type { HandshakeErrorCode, HostErrorCode, RuntimeErrorCode } from './reactions.ts';
 

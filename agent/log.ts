@@ -5,7 +5,7 @@
 
 const LEVELS = { info: 6, warning: 4, error: 3 } as const;
 
-/** All events with their levels. docs/agent.md lists them. */
+/** All events with their levels. docs/agent-codes.md lists them. */
 const EVENTS = {
   'agent.started': 'info',
   'agent.stopped': 'info',

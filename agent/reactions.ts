@@ -62,7 +62,7 @@ type ErrorCode =
   | BucketErrorCode
   | 'ERR_UNEXPECTED';
 
-/** To codes that docs/agent.md explains; the others are those of docs/errors.md. */
+/** To codes that docs/agent-codes.md explains; the others are those of docs/errors.md. */
 export const OWN_REACTIONS = {
   ...RUNTIME,
   ...HANDSHAKE,

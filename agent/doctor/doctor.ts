@@ -96,7 +96,7 @@ export async function examineConfigured(
     throw error;
   });
   if (!(config instanceof ConfigError)) return diagnose(examinationOf(config));
-  const fix = 'correct each of these settings; docs/agent.md and --help list all of them';
+  const fix = 'correct each of these settings; docs/agent-settings.md and --help list all of them';
   return [finding('config-refused', messageOf(config), fix)];
 }
 

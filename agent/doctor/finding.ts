@@ -3,7 +3,7 @@
 /** `error`: certificates are not installed, not served, or not safe; `warning`: it may come to that; `note`: good to know. */
 export type Severity = 'error' | 'warning' | 'note';
 
-/** All findings. docs/agent.md lists them. */
+/** All findings. docs/agent-codes.md lists them. */
 export const FINDINGS = {
   'config-refused': 'error',
   'flock-missing': 'error',

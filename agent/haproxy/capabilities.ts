@@ -1,4 +1,4 @@
-/** What a HAProxy can do at run time, by its version (the table in docs/agent.md). */
+/** What a HAProxy can do at run time, by its version (the table in docs/agent-settings.md). */
 
 export interface Capabilities {
   /** `new ssl cert`, `add ssl crt-list`: since 2.2. */
@@ -9,7 +9,7 @@ export interface Capabilities {
   pace: number;
 }
 
-/** An eighth of a processor at 2.5 ms an update (OpenSSL 3.0); docs/agent.md, "Pace". */
+/** An eighth of a processor at 2.5 ms an update (OpenSSL 3.0); docs/agent-settings.md, "Pace". */
 const PACE_BEFORE_3_0 = 50;
 /** 3.4 has a payload limit of its own (`tune.cli.max-payload-size`, 128 kB); before it, the buffer is the limit. */
 const MAX_PAYLOAD_SINCE_3_4 = 131_072;

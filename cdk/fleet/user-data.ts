@@ -7,7 +7,7 @@ import { type AgentRelease, hostFile } from './agent-release.ts';
 /** Options of the agent that user data installs. */
 export interface AgentOptions {
   /**
-   * Further settings of the agent (docs/agent.md), for example `{ haproxy: { handshake: ['10.0.0.1:443'] } }`.
+   * Further settings of the agent (docs/agent-settings.md), for example `{ haproxy: { handshake: ['10.0.0.1:443'] } }`.
    *
    * @default - the agent's own defaults
    */

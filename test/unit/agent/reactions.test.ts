@@ -85,8 +85,8 @@ test('a failure without a code of ours is refused, as a bug is', () => {
   assert.equal(reactionTo(Object.assign(new Error('m'), { code: 'constructor' })), 'refused');
 });
 
-test('each code has its line in docs/agent.md or docs/errors.md', () => {
-  const documents = ['agent.md', 'errors.md'].map((file) =>
+test('each code has its line in docs/agent-codes.md or docs/errors.md', () => {
+  const documents = ['agent-codes.md', 'errors.md'].map((file) =>
     readFileSync(new URL(`../../../docs/${file}`, import.meta.url), 'utf8'),
   );
   const rows = documents.flatMap((text) => text.split('\n').filter((line) => line.startsWith('| `ERR_')));

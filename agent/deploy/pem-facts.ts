@@ -3,7 +3,7 @@
  * start? The key is compared with the certificate and not kept.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { canonicalIdentifier, namesOf } from '#contract/combined-pem.ts';
+import { leafNamesOf } from '#contract/combined-pem.ts';
 
 export interface PemFacts {
   /** Why HAProxy would not start with it. */
@@ -26,7 +26,7 @@ export function pemFactsOf(text: string, keyText = ''): PemFacts {
   return {
     problem: keyProblem(leaf, `${text}\n${keyText}`),
     serial: leaf.serialNumber,
-    names: [...new Set([...namesOf(leaf), ...commonNames(leaf)])],
+    names: leafNamesOf(leaf),
     keyKind: leaf.publicKey.asymmetricKeyType ?? '',
     notAfter: new Date(leaf.validTo),
   };
@@ -61,9 +61,4 @@ function parseKey(block: string): KeyObject | undefined {
   } catch {
     return undefined;
   }
-}
-
-function commonNames({ subject }: X509Certificate): string[] {
-  const lines = (subject ?? '').split('\n').filter((line) => line.startsWith('CN='));
-  return lines.map((line) => canonicalIdentifier(line.slice('CN='.length)));
 }

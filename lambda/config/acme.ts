@@ -48,6 +48,12 @@ export const acme = z.strictObject({
     .min(1)
     .optional()
     .describe('PEM file of trust anchors for a private CA. Relative to this file.'),
+  allowBareDomain: z
+    .boolean()
+    .optional()
+    .describe(
+      'Takes a certificate to which the CA has added example.com where www.example.com or *.example.com was ordered; default: false.',
+    ),
 });
 
 export type AcmeSettings = z.infer<typeof acme>;

@@ -92,6 +92,13 @@ export function namesOf(certificate: X509Certificate): string[] {
   });
 }
 
+/** All names by which HAProxy finds it: those of the subjectAltName and, besides them, the subject's common name. */
+export function leafNamesOf(certificate: X509Certificate): string[] {
+  const lines = (certificate.subject ?? '').split('\n').filter((line) => line.startsWith('CN='));
+  const commonNames = lines.map((line) => canonicalIdentifier(line.slice('CN='.length)));
+  return [...new Set([...namesOf(certificate), ...commonNames])];
+}
+
 /** Lower case; IPv6 in the short form of RFC 5952. */
 export function canonicalIdentifier(value: string): string {
   return isIP(value) === 6 ? new URL(`http://[${value}]`).hostname.slice(1, -1) : value.toLowerCase();

@@ -14,6 +14,7 @@ import type { CaAccount } from '../ca/ca.ts';
 import { exactSet } from '../config/identifier.ts';
 import type { Pass } from '../pass.ts';
 import { authorize, cleanUp } from './authorize.ts';
+import { checkOnlyOrdered } from './leaf-names.ts';
 import type { OrderLeg } from './leg.ts';
 
 export interface Obtained {
@@ -37,7 +38,9 @@ export async function obtain(
   if (!chain.isPreferred) pass.log('chain.not-offered', { certificate: leg.certificate, preferredChain });
   const text = assemble(chain.pems, leg.key);
   const expected = { identifiers: leg.record.identifiers, keyType: leg.keyType };
-  return { text, pem: verify(text, expected, pass.timing.now()) };
+  const pem = verify(text, expected, pass.timing.now());
+  checkOnlyOrdered(pem, leg.record.identifiers, settings);
+  return { text, pem };
 }
 
 /** The order that the leg names, one that an earlier pass lost, or a new one: saved in the record before it is driven. */

@@ -117,6 +117,9 @@ const leaf = (options: Partial<ForgedLeaf>) => forged({ names, ...options });
 const certificateRows: Row[] = [
   spoilt('certificate', 'of another key', leaf({ isOfAnotherKey: true }), { code: /^ERR_PEM_KEY_MISMATCH$/ }),
   spoilt('certificate', 'for other names', leaf({ names: ['evil.test'] }), { code: /^ERR_PEM_NAMES$/ }),
+  spoilt('certificate', 'for one more name', leaf({ names: [...names, 'evil.test'] }), {
+    code: /^ERR_PEM_NAMES$/,
+  }),
   spoilt('certificate', 'expired', leaf({ to: -0.5 }), { code: /^ERR_PEM_VALIDITY$/ }),
   spoilt('certificate', 'not yet valid', leaf({ from: 2 }), { code: /^ERR_PEM_VALIDITY$/ }),
   spoilt('certificate', 'backwards', chains.backwards, { code: /^ERR_PEM_CHAIN$/ }),

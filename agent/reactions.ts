@@ -90,6 +90,8 @@ export const REACTIONS = {
   ERR_BUCKET_URL: 'waiting',
   ERR_BUCKET_DENIED: 'waiting',
   ERR_BUCKET_IO: 'waiting',
+  ERR_BUCKET_SIZE: 'refused',
+  ERR_BUCKET_ARCHIVED: 'waiting',
   ERR_BUCKET_LOCK: 'waiting',
   ERR_BUCKET_CONFLICT: 'waiting',
   ERR_BUCKET_MISSING: 'waiting',

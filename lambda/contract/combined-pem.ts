@@ -7,8 +7,8 @@
 import { createPrivateKey, hash, type KeyObject, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { PemRejected } from './errors.ts';
+import { MAX_PEM_BYTES } from './limits.ts';
 
-export const MAX_PEM_BYTES = 65_536;
 const MIN_RSA_BITS = 2048;
 
 export interface CombinedPem {

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { link, open, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { BodyTooLarge, readBody } from '#common/bounded-body.ts';
 
 export interface FileOptions {
   /** Permission bits, for example `0o600`; set exactly, whatever the umask. */
@@ -21,6 +22,27 @@ export interface FileOptions {
 
 /** Ends the names of our temporary files. They start with a dot, because HAProxy loads all other files of a `crt` directory. */
 export const TEMP_SUFFIX = '.pemfleet-tmp';
+
+/**
+ * Reads a file that others may have put there. A FIFO, a device or a socket would block, or never end: only a regular file is
+ * read, and of it no more than `maxBytes`, though it may grow meanwhile.
+ * @throws BodyTooLarge; with the codes of open(2) and `EISDIR`; `EINVAL` for what is neither a file nor a directory
+ */
+export async function readRegularFile(path: string, maxBytes: number): Promise<Buffer> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stats = await handle.stat();
+    if (!stats.isFile()) throw notRegular(path, stats.isDirectory() ? 'EISDIR' : 'EINVAL');
+    if (stats.size > maxBytes) throw new BodyTooLarge(maxBytes, stats.size);
+    return await readBody(handle.createReadStream({ autoClose: false }), { maxBytes });
+  } finally {
+    await handle.close();
+  }
+}
+
+function notRegular(path: string, code: string): Error {
+  return Object.assign(new Error(`${path} is no regular file`), { code });
+}
 
 /** Writes the file, or writes it again. */
 export async function replaceFile(path: string, body: string | Buffer, options: FileOptions): Promise<void> {

@@ -3,12 +3,15 @@
  * requests. One suite holds all implementations to it (test/support/bucket/bucket-suite.ts).
  *
  * Keys come from layout.ts alone: segments with `/` between them, none empty, none with a dot at its start.
- * Objects are read and written whole, in memory, and S3 within 20 s: a PEM has 64 kB at most, the manifest of a
- * large fleet some megabytes.
+ * Objects are read and written whole, in memory, and S3 within 20 s. Each has a limit (contract/limits.ts), which is
+ * checked before memory is spent: against the size that the store declares, and against the bytes that come. Nothing is
+ * ever decompressed.
  *
  * Not promised: that two objects change together (hence the PEM first, then the manifest), that a listing shows
  * one moment, earlier versions of an object, a lock on S3.
  */
+import { BucketError } from '#contract/errors.ts';
+import { MAX_LISTED_KEYS, maxBytesOf } from '#contract/limits.ts';
 
 export interface StoredObject {
   body: Buffer;
@@ -16,10 +19,21 @@ export interface StoredObject {
   etag: string;
 }
 
-/** An object in a listing: its whole key, and the ETag that a read would give. */
+/** An object in a listing: its whole key, the ETag that a read would give, and when it was written, by the store's clock. */
 export interface ListedObject {
   key: string;
   etag: string;
+  modifiedAt: Date;
+}
+
+export interface ReadLimit {
+  /** Default: what contract/limits.ts says of the key. */
+  maxBytes?: number | undefined;
+}
+
+/** A read that costs nothing where the reader has the object already. */
+export interface ConditionalRead extends ReadLimit {
+  ifNoneMatch: string;
 }
 
 /** RFC 9110 §13.1: `ifNoneMatch: '*'` creates only, `ifMatch` replaces only what was read. */
@@ -32,20 +46,27 @@ export interface Bucket {
   /** For messages: `file:///…`, `s3://…`. */
   readonly url: string;
 
-  /** `undefined` if there is no such object. A reader never sees half an object. */
-  get(key: string): Promise<StoredObject | undefined>;
-  get(key: string, condition: { ifNoneMatch: string }): Promise<StoredObject | 'not-modified' | undefined>;
+  /**
+   * `undefined` if there is no such object. A reader never sees half an object.
+   * @throws BucketError `ERR_BUCKET_SIZE` if it is larger than its limit: its bytes are not read
+   */
+  get(key: string, options?: ReadLimit): Promise<StoredObject | undefined>;
+  get(key: string, options: ConditionalRead): Promise<StoredObject | 'not-modified' | undefined>;
 
   /**
    * Durable when it returns. The condition and the write are one step, among any number of writers;
    * an `ifMatch` on a missing object fails the condition.
+   * @throws BucketError `ERR_BUCKET_SIZE` for what no reader would take
    */
   put(key: string, body: string | Buffer, condition?: PutCondition): Promise<PutResult>;
 
   /** Succeeds also if there is no such object. */
   delete(key: string): Promise<void>;
 
-  /** All keys that start with `prefix` (which ends with `/`), at any depth, sorted by code unit. */
+  /**
+   * All keys that start with `prefix` (which ends with `/`), at any depth, sorted by code unit.
+   * @throws BucketError `ERR_BUCKET_SIZE` if there are more than `MAX_LISTED_KEYS`
+   */
   list(prefix: string): Promise<string[]>;
 
   /** As `list`, with ETags, so that the caller reads only what has changed. */
@@ -61,6 +82,20 @@ export interface Bucket {
 
 /** What hosts and the responder need of it: they read what is published, and hosts write their status. */
 export type HostBucket = Pick<Bucket, 'url' | 'get' | 'put'>;
+
+/** @throws BucketError `ERR_BUCKET_SIZE` */
+export function checkSize(url: string, key: string, body: string | Buffer): void {
+  const [bytes, maxBytes] = [Buffer.byteLength(body), maxBytesOf(key)];
+  if (bytes <= maxBytes) return;
+  const says = `would have ${bytes} bytes, and no reader takes more than ${maxBytes}`;
+  throw new BucketError('ERR_BUCKET_SIZE', `${url}${key}`, `${says}; has a fleet become too large? Split it`);
+}
+
+/** The listing of a prefix with more keys than anything of ours has. */
+export function tooManyKeys(prefix: string): BucketError {
+  const says = `wanted at most ${MAX_LISTED_KEYS} keys, saw more: delete what is not ours`;
+  return new BucketError('ERR_BUCKET_SIZE', prefix, says);
+}
 
 /** Keys are ours (layout.ts), so a bad one is a bug and not an input. @throws TypeError */
 export function keySegments(key: string): string[] {

@@ -3,24 +3,35 @@
  * several processes and against kill -9 at any moment; files are 0600, directories 0700.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, stat, unlink } from 'node:fs/promises';
+import type { Dirent } from 'node:fs';
+import { mkdir, opendir, readdir, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { batched } from '#common/batched.ts';
+import { BodyTooLarge } from '#common/bounded-body.ts';
+import { inParallel } from '#common/in-parallel.ts';
 import { MINUTE_MS, SECOND_MS } from '#common/time.ts';
 import { BucketError } from '#contract/errors.ts';
-import { createFile, replaceFile, syncDirectory } from './atomic-file.ts';
+import { MAX_LISTED_KEYS, maxBytesOf } from '#contract/limits.ts';
+import { createFile, readRegularFile, replaceFile, syncDirectory } from './atomic-file.ts';
 import {
   type Bucket,
+  type ConditionalRead,
+  checkSize,
   keySegments,
   type ListedObject,
   type PutCondition,
   type PutResult,
+  type ReadLimit,
   type StoredObject,
+  tooManyKeys,
 } from './bucket.ts';
 import { withFileLock } from './file-lock.ts';
+import { REPAIR } from './s3-failure.ts';
 
 const LOCK_TIMEOUT_MS = 30 * SECOND_MS;
+/** Files that are read at once for a listing. */
+const READS_AT_ONCE = 16;
 /** A temporary file of this age belongs to a process that was killed. */
 const STALE_TEMP_MS = 10 * MINUTE_MS;
 
@@ -49,14 +60,15 @@ export class DirectoryBucket implements Bucket {
     return bucket;
   }
 
-  get(key: string): Promise<StoredObject | undefined>;
-  get(key: string, condition: { ifNoneMatch: string }): Promise<StoredObject | 'not-modified' | undefined>;
-  async get(key: string, condition?: { ifNoneMatch: string }) {
-    const object = await withBucketError(key, () => this.#read(key));
-    return object !== undefined && object.etag === condition?.ifNoneMatch ? 'not-modified' : object;
+  get(key: string, options?: ReadLimit): Promise<StoredObject | undefined>;
+  get(key: string, options: ConditionalRead): Promise<StoredObject | 'not-modified' | undefined>;
+  async get(key: string, { ifNoneMatch, maxBytes }: Partial<ConditionalRead> = {}) {
+    const object = await withBucketError(key, () => this.#read(key, maxBytes));
+    return object !== undefined && object.etag === ifNoneMatch ? 'not-modified' : object;
   }
 
   async put(key: string, body: string | Buffer, condition?: PutCondition): Promise<PutResult> {
+    checkSize(`${this.url}/`, key, body);
     const isWritten = await withBucketError(key, () => this.#write(key, body, condition));
     return isWritten ? { etag: etagOf(body) } : 'precondition-failed';
   }
@@ -66,14 +78,32 @@ export class DirectoryBucket implements Bucket {
   }
 
   async list(prefix: string): Promise<string[]> {
-    return withBucketError(prefix, () => walk(this.#pathOf(prefix), prefix));
+    const path = this.#pathOf(prefix);
+    return withBucketError(prefix, async () => (await walk(path, prefix)).sort());
   }
 
   async entries(prefix: string): Promise<ListedObject[]> {
     return withBucketError(prefix, async () => {
-      const keys = await walk(this.#pathOf(prefix), prefix);
-      return Promise.all(keys.map(async (key) => ({ key, etag: (await this.#read(key))?.etag ?? '' })));
+      const keys = (await walk(this.#pathOf(prefix), prefix)).sort();
+      const listed = await inParallel(
+        keys,
+        READS_AT_ONCE,
+        (key) => this.#entryOf(key),
+        (key) => key,
+      );
+      return listed.filter((entry) => entry !== undefined);
     });
+  }
+
+  /** What cannot be read is listed all the same: whoever reads it gets the error. */
+  async #entryOf(key: string): Promise<ListedObject | undefined> {
+    const stats = await undefinedIfMissing(() => stat(this.#pathOf(key)));
+    if (stats === undefined) return undefined;
+    const read = await withBucketError(key, () => this.#read(key)).catch((error: unknown) => {
+      if (!(error instanceof BucketError)) throw error;
+      return { etag: `"${error.code}-${stats.size}-${stats.mtimeMs}"` };
+    });
+    return read && { key, etag: read.etag, modifiedAt: stats.mtime };
   }
 
   exclusively<T>(name: string, timeoutMs: number, work: () => Promise<T>): Promise<T> {
@@ -84,8 +114,8 @@ export class DirectoryBucket implements Bucket {
     return join(this.#root, ...keySegments(key));
   }
 
-  async #read(key: string): Promise<StoredObject | undefined> {
-    const body = await undefinedIfMissing(() => readFile(this.#pathOf(key)));
+  async #read(key: string, maxBytes = maxBytesOf(key)): Promise<StoredObject | undefined> {
+    const body = await undefinedIfMissing(() => readRegularFile(this.#pathOf(key), maxBytes));
     return body && { body, etag: etagOf(body) };
   }
 
@@ -131,17 +161,28 @@ async function prepare(root: string, temp: string): Promise<void> {
   }
 }
 
-async function walk(directory: string, prefix: string): Promise<string[]> {
-  const entries = (await undefinedIfMissing(() => readdir(directory, { withFileTypes: true }))) ?? [];
-  const visible = entries.filter((entry) => !entry.name.startsWith('.'));
-  const nested = await Promise.all(
-    visible.map((entry) =>
-      entry.isDirectory()
-        ? walk(join(directory, entry.name), `${prefix}${entry.name}/`)
-        : [`${prefix}${entry.name}`],
-    ),
-  );
-  return nested.flat().sort();
+/** Adds the keys below `directory` to `keys`. */
+async function walk(directory: string, prefix: string, keys: string[] = []): Promise<string[]> {
+  for (const entry of await readEntries(directory, keys.length)) {
+    const key = `${prefix}${entry.name}`;
+    if (entry.isDirectory()) await walk(join(directory, entry.name), `${key}/`, keys);
+    else keys.push(key);
+  }
+  if (keys.length > MAX_LISTED_KEYS) throw tooManyKeys(prefix);
+  return keys;
+}
+
+/** Without what starts with a dot. Ends early where there are too many. */
+async function readEntries(directory: string, before: number): Promise<Dirent[]> {
+  const entries: Dirent[] = [];
+  const opened = await undefinedIfMissing(() => opendir(directory, { bufferSize: 1024 }));
+  if (opened === undefined) return entries;
+  for await (const entry of opened) {
+    if (entry.name.startsWith('.')) continue;
+    entries.push(entry);
+    if (before + entries.length > MAX_LISTED_KEYS) break;
+  }
+  return entries;
 }
 
 async function undefinedIfMissing<T>(work: () => Promise<T>): Promise<T | undefined> {
@@ -159,6 +200,9 @@ async function withBucketError<T>(key: string, work: () => Promise<T>): Promise<
   try {
     return await work();
   } catch (error) {
+    if (error instanceof BodyTooLarge) {
+      throw new BucketError('ERR_BUCKET_SIZE', key, `${error.message}; ${REPAIR}`, { cause: error });
+    }
     const code = (error as NodeJS.ErrnoException).code ?? '';
     if (error instanceof BucketError || !/^E[A-Z0-9]+$/.test(code)) throw error;
     const isDenied = code === 'EACCES' || code === 'EPERM' || code === 'EROFS';

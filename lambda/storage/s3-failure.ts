@@ -25,6 +25,9 @@ export function isConditionFailed(error: unknown, condition: PutCondition | unde
   return statusOf(error) === 412 || s3ErrorName(error) === 'ConditionalRequestConflict' || isGone;
 }
 
+/** What helps against an object that cannot be read as it is. */
+export const REPAIR = 'restore an earlier version, or delete it so that its writer writes it again';
+
 const CREDENTIALS =
   /^(\w*ProviderError|InstanceMetadataV1FallbackError|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken\w*|InvalidToken)$/;
 
@@ -50,6 +53,14 @@ function judge(error: unknown, action: string): { code: BucketErrorCode; says: s
       code: 'ERR_BUCKET_CLOCK',
       says: 'S3 refuses requests of this time: set the clock of this machine',
     };
+  }
+  if (name === 'BodyTooLarge') {
+    return { code: 'ERR_BUCKET_SIZE', says: `${message}; ${REPAIR}` };
+  }
+  if (name === 'InvalidObjectState') {
+    const says =
+      'is archived (its storage class needs a restore before it can be read); no lifecycle rule may do that';
+    return { code: 'ERR_BUCKET_ARCHIVED', says: `${says}: ${REPAIR}` };
   }
   if (CREDENTIALS.test(name)) {
     return {

@@ -5,12 +5,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import type { BucketError } from '#contract/errors.ts';
+import { maxBytesOf } from '#contract/limits.ts';
 import { type S3Address, tagsOf, writeActionOf } from './address.ts';
 import {
+  type ConditionalRead,
+  checkSize,
   type HostBucket,
   keySegments,
   type PutCondition,
   type PutResult,
+  type ReadLimit,
   type StoredObject,
 } from './bucket.ts';
 import { credentialsOf, type Environment, regionOf } from './s3-credentials.ts';
@@ -36,17 +40,17 @@ export class S3WithoutSdk implements HostBucket {
     this.#send = persistent(signedSender(credentialsOf(env), this.#region));
   }
 
-  get(key: string): Promise<StoredObject | undefined>;
-  get(key: string, condition: { ifNoneMatch: string }): Promise<StoredObject | 'not-modified' | undefined>;
+  get(key: string, options?: ReadLimit): Promise<StoredObject | undefined>;
+  get(key: string, options: ConditionalRead): Promise<StoredObject | 'not-modified' | undefined>;
   async get(
     key: string,
-    condition?: { ifNoneMatch: string },
+    { ifNoneMatch, maxBytes = maxBytesOf(key) }: Partial<ConditionalRead> = {},
   ): Promise<StoredObject | 'not-modified' | undefined> {
     const headers: Record<string, string> = { 'x-amz-checksum-mode': 'ENABLED' };
-    if (condition !== undefined) headers['if-none-match'] = condition.ifNoneMatch;
+    if (ifNoneMatch !== undefined) headers['if-none-match'] = ifNoneMatch;
     const path = this.#pathOf(key);
     try {
-      const answer = await this.#ask(path, { method: 'GET', headers });
+      const answer = await this.#ask(path, { method: 'GET', headers, maxBytes });
       if (answer.status === 304) return 'not-modified';
       if (isDamaged(answer)) throw new Error('checksum mismatch');
       return { body: answer.body, etag: answer.headers['etag'] ?? '' };
@@ -57,6 +61,7 @@ export class S3WithoutSdk implements HostBucket {
   }
 
   async put(key: string, text: string | Buffer, condition?: PutCondition): Promise<PutResult> {
+    checkSize(this.url, key, text);
     const body = Buffer.from(text);
     const headers = {
       'content-type': 'application/json',
@@ -123,9 +128,9 @@ function persistent(send: SendToS3): SendToS3 {
   };
 }
 
-/** No credentials, no region: another attempt would find as little. */
+/** No credentials, no region, an object that is too large: another attempt would come to the same. */
 function isOurs(error: unknown): boolean {
-  return /(Provider|Fallback)Error$/.test(s3ErrorName(error));
+  return /(Provider|Fallback)Error$|^BodyTooLarge$/.test(s3ErrorName(error));
 }
 
 function conditionOf(condition: PutCondition | undefined): Record<string, string> {

@@ -2,31 +2,46 @@
  * The bucket in S3, or in a store that speaks S3 and keeps conditional writes. Credentials, region and endpoint come
  * from the SDK's standard chain (environment, profile, container, instance metadata); the address may say more.
  */
+import { Readable } from 'node:stream';
 import {
   DeleteObjectCommand,
   GetObjectCommand,
+  ListObjectsV2Command,
+  type ListObjectsV2CommandInput,
+  type ListObjectsV2CommandOutput,
   PutObjectCommand,
   type PutObjectCommandInput,
-  paginateListObjectsV2,
   S3Client,
 } from '@aws-sdk/client-s3';
+import { readBody } from '#common/bounded-body.ts';
 import { once } from '#common/once.ts';
 import type { BucketError } from '#contract/errors.ts';
+import { MAX_LISTED_KEYS, maxBytesOf } from '#contract/limits.ts';
 import { type S3Address, tagsOf, writeActionOf } from './address.ts';
 import {
   type Bucket,
+  type ConditionalRead,
+  checkSize,
   keySegments,
   type ListedObject,
   type PutCondition,
   type PutResult,
+  type ReadLimit,
   type StoredObject,
+  tooManyKeys,
 } from './bucket.ts';
 import { probeConditions } from './probe.ts';
 import { createProcessLock } from './process-lock.ts';
 import { bucketFailure, isConditionFailed, s3ErrorName, statusOf } from './s3-failure.ts';
 
-/** Limits of one attempt; the SDK makes three. */
+/** Limits of one attempt; the SDK makes three. Of `requestTimeout` a body has as much again. */
 const TIMEOUTS = { connectionTimeout: 5_000, requestTimeout: 20_000, throwOnRequestTimeout: true };
+/** Of an answer that is no object. A page of a listing has 1,000 keys of 1,024 bytes at most, escaped. */
+const ANSWER_BYTES = 8_388_608;
+/** Pages of a listing, full or not: a store may always promise another one. */
+const MAX_PAGES = 200;
+/** Closest to the wire: what the SDK reads itself (listings, errors) is bounded, too. */
+const BOUND = { step: 'deserialize', priority: 'low', name: 'boundedAnswer' } as const;
 
 export class S3Bucket implements Bucket {
   readonly url: string;
@@ -57,15 +72,16 @@ export class S3Bucket implements Bucket {
     );
   }
 
-  get(key: string): Promise<StoredObject | undefined>;
-  get(key: string, condition: { ifNoneMatch: string }): Promise<StoredObject | 'not-modified' | undefined>;
+  get(key: string, options?: ReadLimit): Promise<StoredObject | undefined>;
+  get(key: string, options: ConditionalRead): Promise<StoredObject | 'not-modified' | undefined>;
   async get(
     key: string,
-    condition?: { ifNoneMatch: string },
+    { ifNoneMatch, maxBytes = maxBytesOf(key) }: Partial<ConditionalRead> = {},
   ): Promise<StoredObject | 'not-modified' | undefined> {
-    const input = { ...this.#locate(key), IfNoneMatch: condition?.ifNoneMatch };
+    const command = new GetObjectCommand({ ...this.#locate(key), IfNoneMatch: ifNoneMatch });
+    command.middlewareStack.add(boundedAnswer(maxBytes), BOUND);
     try {
-      const { Body, ETag = '' } = await this.#client.send(new GetObjectCommand(input));
+      const { Body, ETag = '' } = await this.#client.send(command);
       return { body: Buffer.from((await Body?.transformToByteArray()) ?? []), etag: ETag };
     } catch (error) {
       if (statusOf(error) === 304) return 'not-modified';
@@ -80,9 +96,10 @@ export class S3Bucket implements Bucket {
   }
 
   async delete(key: string): Promise<void> {
-    const input = this.#locate(key);
+    const command = new DeleteObjectCommand(this.#locate(key));
+    command.middlewareStack.add(boundedAnswer(ANSWER_BYTES), BOUND);
     try {
-      await this.#client.send(new DeleteObjectCommand(input));
+      await this.#client.send(command);
     } catch (error) {
       throw this.#failure(error, key, 's3:DeleteObject');
     }
@@ -94,24 +111,39 @@ export class S3Bucket implements Bucket {
 
   async entries(prefix: string): Promise<ListedObject[]> {
     const { Bucket, Key } = this.#locate(prefix);
-    const pages = paginateListObjectsV2({ client: this.#client }, { Bucket, Prefix: `${Key}/` });
     const start = this.#address.prefix.length;
-    const found: ListedObject[] = [];
-    try {
-      for await (const { Contents = [] } of pages) {
-        found.push(...Contents.map(({ Key = '', ETag = '' }) => ({ key: Key.slice(start), etag: ETag })));
+    const listed: ListedObject[] = [];
+    let after: string | undefined;
+    for (let page = 0; page < MAX_PAGES; page += 1) {
+      const input = { Bucket, Prefix: `${Key}/`, ContinuationToken: after };
+      const { Contents = [], NextContinuationToken } = await this.#listPage(input, prefix);
+      for (const { Key = '', ETag = '', LastModified = new Date(0) } of Contents) {
+        listed.push({ key: Key.slice(start), etag: ETag, modifiedAt: LastModified });
       }
+      if (listed.length > MAX_LISTED_KEYS) break;
+      if (NextContinuationToken === undefined) return listed.sort((a, b) => (a.key < b.key ? -1 : 1));
+      after = NextContinuationToken;
+    }
+    throw tooManyKeys(`${this.url}${prefix}`);
+  }
+
+  async #listPage(input: ListObjectsV2CommandInput, prefix: string): Promise<ListObjectsV2CommandOutput> {
+    const command = new ListObjectsV2Command(input);
+    command.middlewareStack.add(boundedAnswer(ANSWER_BYTES), BOUND);
+    try {
+      return await this.#client.send(command);
     } catch (error) {
       throw this.#failure(error, prefix, 's3:ListBucket');
     }
-    return found.sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
   async #write(key: string, body: string | Buffer, condition?: PutCondition): Promise<PutResult> {
     const headers = { ...headersOf(key, this.#address), ...conditionOf(condition) };
-    const input = { ...this.#locate(key), Body: body, ...headers };
+    checkSize(this.url, key, body);
+    const command = new PutObjectCommand({ ...this.#locate(key), Body: body, ...headers });
+    command.middlewareStack.add(boundedAnswer(ANSWER_BYTES), BOUND);
     try {
-      const { ETag = '' } = await this.#client.send(new PutObjectCommand(input));
+      const { ETag = '' } = await this.#client.send(command);
       return { etag: ETag };
     } catch (error) {
       if (!isConditionFailed(error, condition)) throw this.#failure(error, key, writeActionOf(this.#address));
@@ -135,6 +167,32 @@ export class S3Bucket implements Bucket {
   #failure(error: unknown, key: string, action: string): BucketError {
     return bucketFailure(error, `${this.url}${key}`, action);
   }
+}
+
+/**
+ * The SDK bounds no body, neither in bytes nor in time: here the whole of it is read before the SDK sees it. It repeats what
+ * came too slowly, and not what is too large.
+ */
+function boundedAnswer(maxBytes: number) {
+  return <Args extends object, Output extends { response: unknown }>(next: (args: Args) => Promise<Output>) =>
+    async (args: Args): Promise<Output> => {
+      const result = await next(args);
+      const response = result.response as SdkResponse;
+      if (!(response.body instanceof Readable)) return result;
+      const limit = response.statusCode === 200 ? maxBytes : ANSWER_BYTES;
+      const declared = response.headers['content-length'];
+      const timeoutMs = TIMEOUTS.requestTimeout;
+      const body = await readBody(response.body, { maxBytes: limit, timeoutMs, declared });
+      response.body = Readable.from(body.length === 0 ? [] : [body], { objectMode: false });
+      return result;
+    };
+}
+
+/** What this file reads of the SDK's HTTP response. */
+interface SdkResponse {
+  statusCode: number;
+  headers: Record<string, string>;
+  body: unknown;
 }
 
 function conditionOf(condition: PutCondition | undefined): Partial<PutObjectCommandInput> {

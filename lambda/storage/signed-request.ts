@@ -5,9 +5,9 @@
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
 import { request as sendPlain } from 'node:http';
 import { request as sendTls } from 'node:https';
-import { buffer } from 'node:stream/consumers';
 import { SignatureV4 } from '@smithy/signature-v4';
 import type { AwsCredentialIdentityProvider, Checksum, SourceData } from '@smithy/types';
+import { readBody } from '#common/bounded-body.ts';
 import { SECOND_MS } from '#common/time.ts';
 
 export interface S3Request {
@@ -16,6 +16,8 @@ export interface S3Request {
   url: URL;
   headers: Record<string, string>;
   body?: Buffer;
+  /** Of the object; every other answer has its own limit. */
+  maxBytes?: number;
 }
 
 export interface S3Answer {
@@ -26,6 +28,8 @@ export interface S3Answer {
 
 export type SendToS3 = (request: S3Request) => Promise<S3Answer>;
 
+/** Of an answer that is no object: an error in XML. */
+const ANSWER_BYTES = 65_536;
 /** For connection, answer and body together. */
 const TIMEOUT_MS = 20 * SECOND_MS;
 
@@ -40,7 +44,7 @@ export function signedSender(
     sha256: Sha256,
     uriEscapePath: false,
   });
-  return async ({ method, url, headers, body = Buffer.alloc(0) }) => {
+  return async ({ method, url, headers, body = Buffer.alloc(0), maxBytes = ANSWER_BYTES }) => {
     const signed = await signer.sign({
       method,
       protocol: url.protocol,
@@ -54,17 +58,19 @@ export function signedSender(
         'x-amz-content-sha256': createHash('sha256').update(body).digest('hex'),
       },
     });
-    return send(url, method, signed.headers, body);
+    return send({ url, method, headers: signed.headers, body, maxBytes });
   };
 }
 
-function send(url: URL, method: string, headers: Record<string, string>, body: Buffer): Promise<S3Answer> {
+function send({ url, method, headers, body, maxBytes }: Required<S3Request>): Promise<S3Answer> {
   const open = url.protocol === 'https:' ? sendTls : sendPlain;
   const options = { method, headers: { ...headers, 'content-length': body.length } };
   return new Promise((resolve, reject) => {
     const request = open(url, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) }, (response) => {
-      buffer(response).then(
-        (read) => resolve({ status: response.statusCode ?? 0, headers: flat(response.headers), body: read }),
+      const { statusCode: status = 0, headers: received } = response;
+      const limit = status === 200 ? maxBytes : ANSWER_BYTES;
+      readBody(response, { maxBytes: limit, declared: received['content-length'] }).then(
+        (read) => resolve({ status, headers: flat(received), body: read }),
         reject,
       );
     });

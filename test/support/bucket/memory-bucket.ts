@@ -1,6 +1,8 @@
 /** The bucket port in memory, for tests of what is above it; held to the same suite as the real ones. */
 import { createHash } from 'node:crypto';
-import { type Bucket, keySegments } from '#storage/bucket.ts';
+import { BucketError } from '#contract/errors.ts';
+import { maxBytesOf } from '#contract/limits.ts';
+import { type Bucket, type ConditionalRead, checkSize, keySegments } from '#storage/bucket.ts';
 import { createProcessLock } from '#storage/process-lock.ts';
 
 export interface MemoryBucket extends Bucket {
@@ -11,8 +13,10 @@ export interface MemoryBucket extends Bucket {
 
 const etagOf = (body: Buffer) => `"${createHash('sha256').update(body).digest('hex')}"`;
 
-export function memoryBucket(): MemoryBucket {
+/** @param now the store's clock */
+export function memoryBucket(now = () => new Date()): MemoryBucket {
   const objects = new Map<string, Buffer>();
+  const times = new Map<string, Date>();
   const calls: string[] = [];
   const called = async (verb: string, key: string) => {
     calls.push(`${verb} ${key}`);
@@ -24,14 +28,16 @@ export function memoryBucket(): MemoryBucket {
     url: 'memory:',
     calls,
     text: (key) => objects.get(key)?.toString('utf8'),
-    get: (async (key: string, condition?: { ifNoneMatch: string }) => {
+    get: (async (key: string, { ifNoneMatch, maxBytes = maxBytesOf(key) }: Partial<ConditionalRead> = {}) => {
       await called('get', key);
       const body = objects.get(key);
       if (body === undefined) return undefined;
-      return etagOf(body) === condition?.ifNoneMatch ? 'not-modified' : { body, etag: etagOf(body) };
+      if (body.length > maxBytes) throw new BucketError('ERR_BUCKET_SIZE', key, `saw ${body.length} bytes`);
+      return etagOf(body) === ifNoneMatch ? 'not-modified' : { body, etag: etagOf(body) };
     }) as Bucket['get'],
     put: async (key, body, condition) => {
       await called('put', key);
+      checkSize('memory:', key, body);
       const old = objects.get(key);
       if (condition && 'ifNoneMatch' in condition && old !== undefined) return 'precondition-failed';
       if (condition && 'ifMatch' in condition && (old === undefined || etagOf(old) !== condition.ifMatch)) {
@@ -39,6 +45,7 @@ export function memoryBucket(): MemoryBucket {
       }
       const stored = Buffer.from(body);
       objects.set(key, stored);
+      times.set(key, now());
       return { etag: etagOf(stored) };
     },
     delete: async (key) => {
@@ -54,7 +61,11 @@ export function memoryBucket(): MemoryBucket {
       const found = [...objects]
         .filter(([key]) => key.startsWith(prefix))
         .sort(([a], [b]) => (a < b ? -1 : 1));
-      return found.map(([key, body]) => ({ key, etag: etagOf(body) }));
+      return found.map(([key, body]) => ({
+        key,
+        etag: etagOf(body),
+        modifiedAt: times.get(key) ?? new Date(0),
+      }));
     },
     exclusively: createProcessLock(),
   };

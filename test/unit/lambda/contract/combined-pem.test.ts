@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
-import { assemble, MAX_PEM_BYTES, parse, verify } from '#contract/combined-pem.ts';
+import { assemble, parse, verify } from '#contract/combined-pem.ts';
 import { PemRejected } from '#contract/errors.ts';
+import { MAX_PEM_BYTES } from '#contract/limits.ts';
 import { base64Lines } from '../../../support/odd-certificates.ts';
 import { createPki } from '../../../support/parts/pki.ts';
 import { thrownBy } from '../../../support/thrown-by.ts';

@@ -1,0 +1,37 @@
+/**
+ * How large each object of the bucket may be. A reader refuses a larger one before it spends memory on it, and a writer does not
+ * write it; docs/bucket.md has the table.
+ */
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** 10,000 certificates of some 1.3 kB each take 13 MB; the rest is room for pairs, earlier publications and later fields. */
+export const MAX_MANIFEST_BYTES = 32 * MIB;
+/** Combined PEM: leaf, intermediates, key. */
+export const MAX_PEM_BYTES = 64 * KIB;
+/** A DER response with the responder's certificate has some 2,000. */
+export const MAX_OCSP_BYTES = 64 * KIB;
+/** A host leaves served files out of a report that would be larger: `unlisted` in host-status.ts. */
+export const MAX_STATUS_BYTES = MIB;
+
+/** By key; the first that fits. */
+const LIMITS: readonly [pattern: RegExp, maxBytes: number][] = [
+  [/^published\/[^/]+\/manifest\.json$/, MAX_MANIFEST_BYTES],
+  [/^published\/.*\.pem$/, MAX_PEM_BYTES],
+  [/^published\/.*\.ocsp$/, MAX_OCSP_BYTES],
+  [/^status\//, MAX_STATUS_BYTES],
+  [/^challenge\//, 4 * KIB],
+  [/^issuer\/account\//, 64 * KIB],
+  [/^issuer\/host-book\.json$/, 16 * MIB],
+  [/^issuer\/(renewal-info|ca-state)\.json$/, 32 * MIB],
+];
+
+/** Order records, probes. */
+const OTHER_BYTES = MIB;
+
+export function maxBytesOf(key: string): number {
+  return LIMITS.find(([pattern]) => pattern.test(key))?.[1] ?? OTHER_BYTES;
+}
+
+/** Keys of one listing, for example the hosts of a fleet. */
+export const MAX_LISTED_KEYS = 50_000;

@@ -4,14 +4,25 @@
  */
 import * as z from 'zod';
 import { ConfigError, issueLines } from '#common/config-error.ts';
+import { crtListOptionProblem, repeatedKeyword, sniFilterProblem } from '#contract/crt-list.ts';
 import { certificateName, fleetName } from '#contract/layout.ts';
-import { listing } from '#contract/manifest.ts';
 import { acme } from './acme.ts';
 import { dns } from './dns.ts';
 import { challengeProblem, checkIdentifiers, identifier } from './identifier.ts';
 
 export const KEY_TYPES = ['ec256', 'ec384', 'rsa2048', 'rsa4096'] as const;
 const keyType = z.enum(KEY_TYPES);
+
+/** @param problemOf says what is wrong with a text, `undefined`: nothing */
+const checkedText = (maxLength: number, problemOf: (text: string) => string | undefined) =>
+  z
+    .string()
+    .max(maxLength)
+    .superRefine((text, context) => complainOf(problemOf(text), context));
+
+function complainOf(message: string | undefined, context: z.RefinementCtx): void {
+  if (message !== undefined) context.addIssue({ code: 'custom', message });
+}
 
 const certificate = z
   .strictObject({
@@ -45,12 +56,17 @@ const certificate = z
       .describe('Refused: see docs/config.md.'),
     haproxy: z
       .strictObject({
-        crtListOptions: listing.shape.crtListOptions
+        crtListOptions: z
+          .array(checkedText(1000, crtListOptionProblem))
+          .max(50)
+          .superRefine((options, context) => complainOf(repeatedKeyword(options), context))
           .default([])
           .describe(
             'Options of its crt-list line, each one keyword with its arguments, such as "alpn h2,http/1.1".',
           ),
-        sniFilters: listing.shape.sniFilters
+        sniFilters: z
+          .array(checkedText(254, sniFilterProblem))
+          .max(500)
           .default([])
           .describe("Names for which HAProxy serves it; default: the certificate's own. *.name, !name."),
       })

@@ -40,6 +40,8 @@ const HANDSHAKE = {
 const HOST = {
   ERR_CERTS_DIRECTORY: 'refused',
   ERR_CRT_LIST_FILE: 'waiting',
+  ERR_CRT_LIST_LINE: 'refused',
+  ERR_CRT_LIST_CHECK: 'waiting',
   ERR_INSTALL: 'waiting',
   ERR_RELOAD_CHECK: 'refused',
   ERR_RELOAD_COMMAND: 'refused',

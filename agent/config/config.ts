@@ -76,6 +76,7 @@ export const FLAGS: Readonly<Record<string, readonly string[]>> = {
   'certs-dir': ['haproxy', 'certsDir'],
   'crt-list-file': ['haproxy', 'crtListFile'],
   'crt-list': ['haproxy', 'crtList'],
+  'haproxy-program': ['haproxy', 'program'],
   handshake: ['haproxy', 'handshake'],
   bufsize: ['haproxy', 'bufsize'],
   pace: ['haproxy', 'pace'],

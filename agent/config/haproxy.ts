@@ -6,6 +6,8 @@ import { SECOND_MS } from '#common/time.ts';
 const haproxyPath = z.string().regex(/^\/[^;\n\r\0]*$/, 'must be an absolute path without ";" or line ends');
 /** A crt-list has no quotes and no escapes. */
 const CRT_LIST_PATH = /^\/[^;\s\0[\]#]*$/;
+/** A bare name is one of a program in the usual directories. */
+const program = z.string().regex(/^[^\s\0]+$/, 'must be the path or the name of a program');
 const address = z
   .string()
   .regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$/, 'must be HOST:PORT, such as 127.0.0.1:443');
@@ -62,6 +64,9 @@ export const haproxySchema = z
       .describe(
         'File that a bind names as "crt-list"; the agent keeps its lines, and certsDir only holds the PEM files.',
       ),
+    program: program
+      .default('haproxy')
+      .describe("HAProxy's program, which checks a new line of crtListFile (haproxy -c)."),
     crtList: z
       .string()
       .regex(/^[^;\n\r\0]+$/, 'must not hold ";" or line ends')

@@ -28,6 +28,8 @@ export type NonLoadingKind =
   | 'keep'
   /** Failed lately, and nothing new was published. */
   | 'backed-off'
+  /** The manifest's crt-list line is wrong, and the crt-list has none for it: nothing of it is written. */
+  | 'refused'
   /** The file is right; HAProxy reads it when it is reachable. */
   | 'pending';
 
@@ -106,6 +108,8 @@ export interface Deployed {
   staple: { sha256: string | undefined } | undefined;
   /** Why it is deployed without its OCSP response. */
   stapleError: unknown;
+  /** Why it is deployed with the crt-list line that it had before. */
+  lineError: unknown;
 }
 
 export const NOTHING_DEPLOYED: Deployed = {
@@ -116,6 +120,7 @@ export const NOTHING_DEPLOYED: Deployed = {
   handshakes: undefined,
   staple: undefined,
   stapleError: undefined,
+  lineError: undefined,
 };
 
 /** Carries what was done before it; `cause` is what is logged and recorded. */

@@ -10,8 +10,8 @@ import type { HostView, ReachableHost } from '../agent.ts';
 import { stapleFileOf } from '../desired/files.ts';
 import { RuntimeCommandFailed } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
-import { writeTails } from '../haproxy/crt-list-file.ts';
-import type { CrtListFile } from '../haproxy/crt-list-line.ts';
+import { viewCrtList, writeTails } from '../haproxy/crt-list-file.ts';
+import { type CrtListFile, isSameTail } from '../haproxy/crt-list-line.ts';
 import { isServing, type RuntimeFile } from '../haproxy/view.ts';
 import { reactionTo } from '../reactions.ts';
 import { type Action, type Deployed, DeployFailed } from './action.ts';
@@ -105,13 +105,22 @@ async function loadInto(
     } else {
       shown = await view.runtime.showCertificate(runtimeFile.filename);
     }
-    if (needsListing(runtimeFile) && (await alignCrtList(view.runtime, runtimeFile))) {
-      deployed = { ...deployed, isLoaded: true };
-    }
+    if (needsListing(runtimeFile)) deployed = await alignLines(runtimeFile, view, deployed);
     deployed = { ...deployed, certificate: readBack(shown, runtimeFile.filename, file.pem) };
     return checkStaple(deployed, runtimeFile.filename);
   } catch (error) {
     throw DeployFailed.from(error, deployed);
+  }
+}
+
+/** A line that HAProxy refuses does not keep the certificate from it: the lines that it has accepted before stay. */
+async function alignLines(runtimeFile: RuntimeFile, view: HostView, deployed: Deployed): Promise<Deployed> {
+  try {
+    const isAligned = await alignCrtList(view.runtime, runtimeFile);
+    return isAligned ? { ...deployed, isLoaded: true } : deployed;
+  } catch (lineError) {
+    if (!runtimeFile.isListed || reactionTo(lineError) !== 'refused') throw lineError;
+    return { ...deployed, lineError };
   }
 }
 
@@ -164,7 +173,12 @@ async function restoreTails(
   const entries = runtimeFiles.flatMap((runtimeFile) => runtimeFile.entries ?? []);
   if (crtListFile === undefined || !runtimeFiles.some((runtimeFile) => runtimeFile.entries)) return;
   const tails = entries.map(({ tail }) => tail);
-  await writeTails(crtListFile, new Map([[basename(path), tails]]));
+  const file = basename(path);
+  const listed = (await viewCrtList(crtListFile, [file])).get(file) ?? [];
+  // HAProxy does not show all options of a line: one that looks the same may say more.
+  const isSame = (tail: string, index: number) => isSameTail(tail, listed[index] ?? '');
+  if (listed.length === tails.length && tails.every(isSame)) return;
+  await writeTails(crtListFile, new Map([[file, tails]]));
 }
 
 /** A file of another program may hold blank lines, which would end the payload early: it is not sent. */

@@ -38,6 +38,8 @@ export interface DesiredFile {
   shadows?: readonly Shadow[] | undefined;
   /** How the manifest wants it listed in a crt-list file. */
   listing?: Listing | undefined;
+  /** What is wrong with the manifest's line, which counts as none then; absent: nothing. */
+  lineProblem?: string | undefined;
 }
 
 /** The OCSP response that HAProxy is to send along, in a file of its own beside the PEM. */

@@ -1,6 +1,13 @@
 /** What each file's lines in a crt-list are to say: which options and filters, or none at all. */
+import { listingProblem } from '#contract/crt-list.ts';
 import { type Listing, type Tails, tailOf } from '../haproxy/crt-list-line.ts';
 import type { DesiredFile } from './files.ts';
+
+/** The issuer has checked the line, but a bucket is no proof of it: one that no HAProxy may read is the fault of its certificate. */
+export function withCheckedLine(desired: DesiredFile): DesiredFile {
+  const lineProblem = desired.listing && listingProblem(desired.listing);
+  return lineProblem === undefined ? desired : { ...desired, listing: undefined, lineProblem };
+}
 
 /** The tails that each file is to have in a crt-list file; none: the file goes off the list. */
 export function desiredTailsByFile(

@@ -56,6 +56,17 @@ export function tailOf({ crtListOptions, sniFilters }: Listing): string {
   return [...options, ...sniFilters].join(' ');
 }
 
+/** Whether HAProxy has words to refuse in it: it takes any filter, but not any option. */
+export function hasOptions(tail: string): boolean {
+  return tail.startsWith('[');
+}
+
+/** Options that HAProxy takes from a line, but never shows: an entry that looks the same may lack them. */
+export function hasHiddenOptions(tail: string): boolean {
+  const [, options = ''] = /^\[([^\]]*)\]/.exec(tail) ?? [];
+  return shownOptions(wordsIn(options)).join(' ') !== wordsIn(options).join(' ');
+}
+
 export function filtersIn(tail: string): string[] {
   return wordsIn(tail.replace(/^\[[^\]]*\]/, ''));
 }

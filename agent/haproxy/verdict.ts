@@ -20,7 +20,13 @@ export function isSuccess({ text, severity }: Answer): boolean {
 
 /** The line of a failed answer that says why. */
 export function reasonIn({ text }: Answer): string {
-  return text.split('\n').find((line) => line.startsWith('unable to ')) ?? 'refused';
+  // Refused options begin with the bind's name: "Proxy 'a': unable to set SSL curves list …".
+  return (
+    text
+      .split('\n')
+      .find((line) => line.includes('unable to '))
+      ?.slice(0, 300) ?? 'refused'
+  );
 }
 
 /** `undefined`: HAProxy holds no such file. `unclear`: the answer is to something else. */

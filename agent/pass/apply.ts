@@ -19,9 +19,7 @@ import {
 import { loadCertificate, proveCertificate, removeFile, unloadFromHaproxy } from '../deploy/deploy.ts';
 import { fetchAndInstall, type InstalledFile } from '../deploy/fetch.ts';
 import { showCrtListOnce } from '../deploy/load.ts';
-import { desiredTails } from '../desired/listing.ts';
-import { isSameTails, viewCrtList, writeTails } from '../haproxy/crt-list-file.ts';
-import type { CrtListFile } from '../haproxy/crt-list-line.ts';
+import { type LineChange, withLineError, writeLines, writeLinesAfterLoad } from './crt-list-lines.ts';
 import { logOutcome } from './log-outcome.ts';
 import { type Pace, pacer } from './pace.ts';
 
@@ -88,7 +86,7 @@ async function removeAll(
       await unloadFromHaproxy(action, view, showCrtList);
       return deployed;
     });
-    const ended = await attemptEach(await updateCrtList(unloaded, view), async ({ action, deployed }) => {
+    const ended = await attemptEach(await unlist(unloaded, view), async ({ action, deployed }) => {
       await removeFile(action, view);
       return deployed;
     });
@@ -119,55 +117,77 @@ async function loadSome(
   pace: Pace,
 ): Promise<Outcome[]> {
   // In the order of the plan, from which name-order.ts derives which file HAProxy has in front of its namesakes.
-  const loaded = await attemptEach(await updateCrtList(installed, view), async (file) => {
+  const changes = await writeLines(actionsIn(installed), view);
+  const loaded = await attemptEach(listInstalled(installed, changes), async (file) => {
     await pace(file.action);
     return loadCertificate(file, view);
   });
-  const ended = new Map(loaded.map((one) => [one, one]));
-  const toProve = loaded.filter((one) => one.kind !== 'failed');
+  const listed = await listLoaded(loaded, changes, view);
+  const ended = new Map(listed.map((one) => [one, one]));
+  const toProve = listed.filter((one) => one.kind !== 'failed');
   const prove = async (one: Step<InstalledFile>) =>
     ended.set(one, await attempt(one, (file) => proveCertificate(file, view)));
   for (let from = 0; from < toProve.length; from += PROVED_AT_ONCE) {
     await Promise.all(toProve.slice(from, from + PROVED_AT_ONCE).map(prove));
   }
-  return [...ended.values()].map((one) =>
-    one.kind === 'failed' ? one : doneOutcome(one.action, one.deployed),
-  );
-}
-
-/** Writes the crt-list file once for all whose lines change. */
-async function updateCrtList<T extends InstalledFile | Removal>(
-  some: readonly Step<T>[],
-  { crtListFile }: HostView,
-): Promise<Step<T>[]> {
-  const actions = some.flatMap((one) => (one.kind === 'failed' ? [] : [one.action]));
-  if (crtListFile === undefined || actions.length === 0) return [...some];
-  const { changed, error } = await writeLines(crtListFile, actions);
-  return some.map((one) => {
-    if (one.kind === 'failed' || !changed.has(one.action.file)) return one;
-    if (error !== undefined) return failedOutcome(one.action, error, one.deployed);
-    return one.kind === 'installed' ? { ...one, deployed: { ...one.deployed, isListed: true } } : one;
+  return [...ended.values()].map((one) => {
+    const { action, deployed } = one;
+    const change = changes.get(action.file);
+    if (one.kind === 'failed') return { ...one, error: withLineError(one.error, change) };
+    if (deployed.lineError !== undefined) return failedOutcome(action, deployed.lineError, deployed);
+    return doneOutcome(action, deployed);
   });
 }
 
-/** @returns the files whose lines it has changed, or could not change */
-async function writeLines(
-  list: CrtListFile,
-  actions: readonly Action[],
-): Promise<{ changed: ReadonlySet<string>; error?: unknown }> {
-  let changed = new Set(actions.map(({ file }) => file));
+const actionsIn = <T extends InstalledFile | Removal>(some: readonly Step<T>[]): Action[] =>
+  some.flatMap((one) => (one.kind === 'failed' ? [] : [one.action]));
+
+/** Writes their lines first: HAProxy could be restarted in between. */
+function listInstalled(
+  installed: readonly Step<InstalledFile>[],
+  changes: ReadonlyMap<string, LineChange>,
+): Step<InstalledFile>[] {
+  return installed.map((one) => {
+    if (one.kind === 'failed') return one;
+    const change = changes.get(one.action.file);
+    if (change?.state === 'written') return { ...one, deployed: { ...one.deployed, isListed: true } };
+    if (change?.state !== 'kept') return one;
+    if (change.before.length === 0) return failedOutcome(one.action, change.error, one.deployed);
+    return { ...one, deployed: { ...one.deployed, lineError: change.error } };
+  });
+}
+
+/** HAProxy has accepted what waited for it, or not. */
+async function listLoaded(
+  loaded: readonly Step<InstalledFile>[],
+  changes: ReadonlyMap<string, LineChange>,
+  { crtListFile }: HostView,
+): Promise<Step<InstalledFile>[]> {
+  const results = loaded.flatMap((one) =>
+    one.kind === 'failed' ? [] : [{ file: one.action.file, lineError: one.deployed.lineError }],
+  );
   try {
-    const listed = await viewCrtList(list, changed);
-    const tailsFor = ({ file, desired }: Action) =>
-      desired === undefined ? [] : desiredTails(desired.listing, listed.get(file));
-    const tails = actions.map((action) => [action.file, tailsFor(action)] as const);
-    const changes = new Map(tails.filter(([file, after]) => !isSameTails(after, listed.get(file))));
-    changed = new Set(changes.keys());
-    await writeTails(list, changes);
-    return { changed };
+    const written = await writeLinesAfterLoad(changes, results, crtListFile);
+    return loaded.map((one) => {
+      if (one.kind === 'failed' || !written.has(one.action.file)) return one;
+      return { ...one, deployed: { ...one.deployed, isListed: one.deployed.lineError === undefined } };
+    });
   } catch (error) {
-    return { changed, error };
+    return loaded.map((one) =>
+      one.kind === 'failed' ? one : failedOutcome(one.action, error, one.deployed),
+    );
   }
+}
+
+/** Off the crt-list: their lines name files that are about to go. */
+async function unlist(removals: readonly Step<Removal>[], view: HostView): Promise<Step<Removal>[]> {
+  const changes = await writeLines(actionsIn(removals), view);
+  return removals.map((one) => {
+    const error = changes.get(one.action.file)?.error;
+    return one.kind === 'failed' || error === undefined
+      ? one
+      : failedOutcome(one.action, error, one.deployed);
+  });
 }
 
 /** One after the other. */

@@ -62,9 +62,10 @@ export function statusDigest(status: HostStatus): string {
 /** `failed`: refused, it needs a new publication or an operator; `pending`: the next pass tries again. */
 export function stateOf(outcome: Outcome): FileStatus['state'] {
   const { kind } = outcome.action;
-  if (kind === 'backed-off') return 'failed';
+  if (kind === 'backed-off' || kind === 'refused') return 'failed';
   if (kind === 'needs-reload' || kind === 'pending') return kind;
-  return outcome.kind === 'done' ? 'served' : STATE_AFTER[reactionTo(outcome.error)];
+  if (outcome.kind === 'failed') return STATE_AFTER[reactionTo(outcome.error)];
+  return outcome.action.desired?.lineProblem === undefined ? 'served' : 'failed';
 }
 
 const STATE_AFTER = { refused: 'failed', waiting: 'pending', reload: 'needs-reload' } as const;
@@ -121,6 +122,8 @@ function runtimeOf({ action, deployed }: Outcome, { haproxy }: StatusInput): Fil
 function errorIn(outcome: Outcome, input: StatusInput): FileStatus['error'] {
   if (outcome.kind === 'failed') return errorOf(outcome.error);
   const { action } = outcome;
+  const lineProblem = action.desired?.lineProblem;
+  if (lineProblem !== undefined) return { code: 'ERR_CRT_LIST_LINE', message: lineProblem };
   const failure = input.records[action.file]?.failure;
   if (action.kind === 'backed-off' && failure) return { code: failure.code, message: failure.message };
   return action.kind === 'needs-reload' ? { code: action.code, message: action.reason } : undefined;

@@ -33,6 +33,8 @@ export function logOutcome(log: Log, outcome: Outcome): void {
   }
   if (outcome.kind === 'failed') {
     log(failureEvent(outcome), { ...subject, reason, ...errorFields(outcome.error) });
+  } else if (desired?.lineProblem !== undefined) {
+    log('certificate.failed', { ...subject, code: 'ERR_CRT_LIST_LINE', message: desired.lineProblem });
   } else if (action.kind === 'needs-reload') {
     log('certificate.needs-reload', { ...subject, reason, code: action.code });
   } else if (action.kind === 'backed-off') {

@@ -57,6 +57,9 @@ function proving({ namesakes }: DesiredFile, decision: FileDecision): FileDecisi
 
 function decide(desired: DesiredFile, input: PlanInput): FileDecision {
   const record = input.records[desired.file];
+  if (desired.lineProblem !== undefined && !input.listed?.get(desired.file)?.length) {
+    return { kind: 'refused', reason: desired.lineProblem };
+  }
   const notBefore = nextTryOf(desired, record, input.now);
   if (notBefore !== undefined) {
     return { kind: 'backed-off', reason: `${record?.failure?.code} before, next try ${notBefore}` };

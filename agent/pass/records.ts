@@ -20,7 +20,7 @@ const HANDSHAKE_BACK_OFF_MS = [1, 10].map((minutes) => minutes * MINUTE_MS);
 export function withIntents(state: AgentState, actions: readonly Action[]): AgentState {
   const changes: Changes = new Map();
   for (const { kind, file, desired } of actions) {
-    if (desired === undefined || kind === 'backed-off') continue;
+    if (desired === undefined || kind === 'backed-off' || kind === 'refused') continue;
     const { certificate, sha256 } = desired;
     const record = state.files[file];
     if (record?.certificate === certificate && record.written[0] === sha256) continue;
@@ -78,7 +78,8 @@ export function withoutFailures(files: AgentState['files']): AgentState['files']
 function nextRecord(record: FileRecord, outcome: Outcome, now: Date): FileRecord {
   const { action, deployed } = outcome;
   const { failure, ...rest } = record;
-  if (action.desired === undefined || action.kind === 'backed-off') return record;
+  if (action.desired === undefined || action.kind === 'backed-off' || action.kind === 'refused')
+    return record;
   const { sha256, listing } = action.desired;
   if (outcome.kind === 'failed') {
     if (reactionTo(outcome.error) !== 'refused') return rest;

@@ -11,9 +11,9 @@ import { isOfDesired, type Outcome, type ReloadDecision } from '../deploy/action
 import { isAnyServed } from '../deploy/without-socket.ts';
 import type { DesiredFile } from '../desired/files.ts';
 import { HostError } from '../errors.ts';
+import { firstLines, runProgram } from '../haproxy/program.ts';
 import type { HostErrorCode } from '../reactions.ts';
 import type { AgentState } from '../state/state.ts';
-import { runProgram } from './command.ts';
 import { stateOf } from './host-status.ts';
 import { logReloadDecision } from './log-outcome.ts';
 
@@ -127,15 +127,4 @@ async function runOrFail(code: HostErrorCode, command: readonly string[], timeou
       ? `${program} did not end within ${timeoutMs} ms and ${isRunning ? 'could not be' : 'was'} stopped${code === 'ERR_RELOAD_CHECK' ? HANGS : ''}`
       : `${program} ended with ${status}`;
   throw new HostError(code, [end, firstLines(output)].filter(Boolean).join(': '));
-}
-
-/** @returns the first complaints in a program's output, without any line that could hold a key */
-export function firstLines(output: string): string {
-  const lines = output.split('\n').filter((line) => line.trim() !== '');
-  const safe = lines.filter((line) => !/PRIVATE KEY|[A-Za-z0-9+/=]{48,}/.test(line));
-  const complaints = safe.filter((line) => /\[ALERT\]|error|fail/i.test(line));
-  return (complaints.length > 0 ? complaints : safe)
-    .slice(0, 3)
-    .map((line) => line.trim().slice(0, 300))
-    .join(' / ');
 }

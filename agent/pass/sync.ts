@@ -12,7 +12,7 @@ import { sweepPrevious, sweepTemps, writtenDirectories } from '../deploy/install
 import { retirePlaceholder } from '../deploy/placeholder.ts';
 import { worksWithoutSocket } from '../deploy/without-socket.ts';
 import { desiredFiles, stapleFileOf } from '../desired/files.ts';
-import { desiredTailsByFile } from '../desired/listing.ts';
+import { desiredTailsByFile, withCheckedLine } from '../desired/listing.ts';
 import { withOverlaps } from '../desired/overlap.ts';
 import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
 import { type AgentState, readStateDirectory, saveManifest, saveState } from '../state/state.ts';
@@ -129,10 +129,11 @@ async function observeAndPlan(
 ): Promise<{ view: HostView; actions: Action[] }> {
   const { config } = agent;
   const records = options.ignoresBackOff ? withoutFailures(state.files) : state.files;
-  const desired = stored ? withOverlaps(desiredFiles(config.fleet, stored.manifest)) : [];
+  const crtListFile = crtListFileOf(config);
+  const published = stored ? desiredFiles(config.fleet, stored.manifest) : [];
+  const desired = withOverlaps(crtListFile === undefined ? published : published.map(withCheckedLine));
   const names = new Set([...desired.map(({ file }) => file), ...Object.keys(records)]);
   const onDisk = [...names].flatMap((file) => [file, stapleFileOf(file)]);
-  const crtListFile = crtListFileOf(config);
   const listed = crtListFile && (await viewCrtList(crtListFile, names));
   // While HAProxy answers, there is time to read.
   const [observed, disk] = await Promise.all([

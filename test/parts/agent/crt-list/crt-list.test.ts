@@ -167,14 +167,14 @@ for (const version of haproxyVersions) {
     const good = await publish('shop', alpn);
     assertOk(await sync());
     const before = [lines(), await entries()];
-    const nosuch = { crtListOptions: ['nosuch 1'], sniFilters: [] };
+    const nosuch = { crtListOptions: ['curves nosuch'], sniFilters: [] };
     await stage.publishBytes('shop', good, { ...entryFor(good, ['shop.test']), haproxy: nosuch });
     await publish('new', nosuch);
 
     const refused = await sync();
 
     assert.equal(refused.code, 1, refused.stderr);
-    assert.match(refused.stderr, /code=ERR_RUNTIME_REFUSED message=.*unknown ssl keyword nosuch/);
+    assert.match(refused.stderr, /code=ERR_RUNTIME_REFUSED message=.*nosuch/);
     assert.deepEqual([lines(), await entries()], before);
     assert.deepEqual(stage.files(), ['crt-list.txt', 'shop.pem']);
     assert.equal((await stage.handshake('shop.test')).serial, serialOf(good));

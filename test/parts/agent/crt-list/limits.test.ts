@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
+import { programPath } from '../../../setup.mjs';
 import { assertOk } from '../../../support/agent/assess.ts';
 import { makeListed } from '../../../support/agent/listed.ts';
 import { entryFor, serialOf } from '../../../support/agent/publish.ts';
@@ -15,7 +16,9 @@ async function makePublished(t: TestContext, version: HaproxyVersion) {
     await stage.publishBytes(name, combined, entry);
     return combined;
   };
-  const sync = (...args: string[]) => stage.pass(['--crt-list-file', list, ...args]);
+  const program = programPath(`haproxy-${version}`);
+  const sync = (...args: string[]) =>
+    stage.pass(['--crt-list-file', list, '--haproxy-program', program, ...args]);
   return { stage, publish, sync, lines: () => readFileSync(list, 'utf8') };
 }
 

@@ -34,7 +34,9 @@ test('each keyword and each of its values, and nothing but those on 2.6 that are
   );
   const refusal = (version: HaproxyVersion, options: readonly string[]) => {
     // `verify` wants a ca-file beside it, a low ssl-max-ver a low ssl-min-ver.
-    const lines = options.map((option) => `${dir}/a.pem [ca-file ${dir}/a.pem ssl-min-ver TLSv1.0 ${option}] a.test\n`);
+    const lines = options.map(
+      (option) => `${dir}/a.pem [ca-file ${dir}/a.pem ssl-min-ver TLSv1.0 ${option}] a.test\n`,
+    );
     writeFileSync(join(dir, 'list'), lines.join(''));
     const { status, stderr } = spawnSync(
       programPath(`haproxy-${version}`),

@@ -28,6 +28,7 @@ test('defaults: Debian paths, mode 0600, a poll a minute, proof on 127.0.0.1:443
       statsSocket: '/run/haproxy/admin.sock',
       certsDir: '/etc/haproxy/certs',
       handshake: ['127.0.0.1:443'],
+      program: 'haproxy',
       bufsize: 16_384,
       placeholder: false,
     },
@@ -49,6 +50,7 @@ test('every key can be set, and gets its final type', async () => {
       certsDir: '/c',
       crtListFile: '/c/list.txt',
       crtList: '/jail/c',
+      program: '/opt/haproxy/sbin/haproxy',
       paths: { host: '/c', haproxy: '/jail/c' },
       reload: { command: ['systemctl', 'reload', 'haproxy'], window: 60 },
       handshake: ['127.0.0.1:8443', '[::1]:443'],
@@ -67,6 +69,7 @@ test('every key can be set, and gets its final type', async () => {
   assert.deepEqual([config.host, config.pollIntervalMs, config.stateDir], ['lb2', 5000, '/state']);
   assert.deepEqual([config.haproxy.crtList, config.haproxy.bufsize], ['/jail/c', 65_536]);
   assert.equal(config.haproxy.pace, 10);
+  assert.equal(config.haproxy.program, '/opt/haproxy/sbin/haproxy');
   assert.deepEqual([config.haproxy.placeholder, config.metrics.textfile], [true, '/m.prom']);
   assert.deepEqual(
     [config.haproxy.crtListFile, config.haproxy.paths],

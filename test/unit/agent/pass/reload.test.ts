@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { doneOutcome } from '../../../../agent/deploy/action.ts';
-import { decideReload, firstLines, reloadDigest } from '../../../../agent/pass/reload.ts';
+import { firstLines } from '../../../../agent/haproxy/program.ts';
+import { decideReload, reloadDigest } from '../../../../agent/pass/reload.ts';
 import { desired, now } from '../../../support/agent/plan-fixtures.ts';
 
 const settings = { command: ['x'], check: ['y'], windowMs: 300_000, timeoutMs: 1000 };

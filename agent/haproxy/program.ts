@@ -29,6 +29,8 @@ export async function runProgram(
       if (output.length < MAX_OUTPUT) output += text;
     });
   }
+  // Listened to from the start: it may come with the exit.
+  const closed = once(child, 'close').catch(() => undefined);
   const exited = once(child, 'exit').then(
     ([status, signal]) => (signal ?? status) as number | string,
     (error: unknown) => messageOf(error),
@@ -39,7 +41,7 @@ export async function runProgram(
   inTime.abort();
   const isRunning = status === 'late' && !stopGroup(child.pid);
   // A process that it leaves behind may hold the pipes open for ever.
-  await Promise.race([once(child, 'close').catch(() => undefined), sleep(LAST_WORDS_MS)]);
+  await Promise.race([closed, sleep(LAST_WORDS_MS)]);
   for (const stream of [child.stdout, child.stderr]) stream.destroy();
   child.unref();
   return { status, isRunning, output };
@@ -55,4 +57,15 @@ function stopGroup(pid: number | undefined): boolean {
     if (code !== 'ESRCH' && code !== 'EPERM') throw error;
     return code === 'ESRCH';
   }
+}
+
+/** @returns the first complaints in a program's output, without any line that could hold a key */
+export function firstLines(output: string): string {
+  const lines = output.split('\n').filter((line) => line.trim() !== '');
+  const safe = lines.filter((line) => !/PRIVATE KEY|[A-Za-z0-9+/=]{48,}/.test(line));
+  const complaints = safe.filter((line) => /\[ALERT\]|error|fail/i.test(line));
+  return (complaints.length > 0 ? complaints : safe)
+    .slice(0, 3)
+    .map((line) => line.trim().slice(0, 300))
+    .join(' / ');
 }

@@ -82,7 +82,7 @@ function fileStatusOf(
     file: desired.file,
     certificate: desired.certificate,
     state,
-    since: sinceWhen(state, desired, before.get(desired.file)) ?? input.now.toISOString(),
+    since: sinceWhen(state, desired, before.get(desired.file), input.now),
     wanted: { sha256: desired.sha256, serial: desired.serial },
     disk: diskOf(outcome, input),
     runtime: runtimeOf(outcome, input),
@@ -133,8 +133,11 @@ function sinceWhen(
   state: FileStatus['state'],
   desired: DesiredFile,
   before: FileStatus | undefined,
-): string | undefined {
-  return before?.state === state && before.wanted.sha256 === desired.sha256 ? before.since : undefined;
+  now: Date,
+): string {
+  const isSame = before?.state === state && before.wanted.sha256 === desired.sha256;
+  // A time of the future was written while the clock was ahead.
+  return isSame && new Date(before.since) <= now ? before.since : now.toISOString();
 }
 
 function errorOf(error: unknown): { code: string; message: string } {

@@ -16,6 +16,7 @@ import {
   reasonNotToAdd,
 } from '../haproxy/view.ts';
 import type { AgentState, FileRecord } from '../state/state.ts';
+import { isBackingOff } from './records.ts';
 
 export interface PlanInput {
   desired: readonly DesiredFile[];
@@ -164,7 +165,7 @@ function nextTryOf(desired: DesiredFile, record: FileRecord | undefined, now: Da
   // It depends on another certificate, and a new try costs nothing.
   if (failure?.code === 'ERR_HANDSHAKE_OVERLAP') return undefined;
   if (failure?.listing !== (desired.listing && tailOf(desired.listing))) return undefined;
-  if (failure?.sha256 !== desired.sha256 || now >= new Date(failure.notBefore)) return undefined;
+  if (failure?.sha256 !== desired.sha256 || !isBackingOff(failure, now)) return undefined;
   return failure.notBefore;
 }
 

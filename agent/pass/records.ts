@@ -98,6 +98,15 @@ function nextRecord(record: FileRecord, outcome: Outcome, now: Date): FileRecord
   };
 }
 
+/**
+ * Whether a failed file still waits. One that would wait longer than any back-off lasts was recorded while the clock was
+ * ahead: its wait is over.
+ */
+export function isBackingOff({ notBefore, code }: Failure, now: Date): boolean {
+  const leftMs = Date.parse(notBefore) - now.getTime();
+  return leftMs > 0 && leftMs <= (waitsAfter(code).at(-1) ?? 0);
+}
+
 function failureOf(
   error: unknown,
   { sha256, listing }: Pick<DesiredFile, 'sha256' | 'listing'>,
@@ -115,8 +124,10 @@ function failureOf(
   };
 }
 
+const waitsAfter = (code: string) => (isHandshakeErrorCode(code) ? HANDSHAKE_BACK_OFF_MS : BACK_OFF_MS);
+
 function after(now: Date, attempts: number, code: string): Failure['notBefore'] {
-  const waits = isHandshakeErrorCode(code) ? HANDSHAKE_BACK_OFF_MS : BACK_OFF_MS;
+  const waits = waitsAfter(code);
   const waitMs = waits[Math.min(attempts, waits.length) - 1] ?? 0;
   return new Date(now.getTime() + waitMs).toISOString();
 }

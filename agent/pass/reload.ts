@@ -42,8 +42,13 @@ export function decideReload(
 ): ReloadDecision {
   if (settings === undefined || filesDigest === undefined) return { kind: 'not-needed' };
   if (last?.wish === filesDigest && last.failure === undefined) return { kind: 'in-vain' };
-  const until = new Date(Date.parse(last?.at ?? new Date(0).toISOString()) + settings.windowMs);
-  return last !== undefined && now < until ? { kind: 'wait', until } : { kind: 'reload', filesDigest };
+  const at = Date.parse(last?.at ?? new Date(0).toISOString());
+  const until = new Date(at + settings.windowMs);
+  // A reload in the future was recorded while the clock was ahead.
+  const isAhead = at - now.getTime() > settings.windowMs;
+  return last !== undefined && now < until && !isAhead
+    ? { kind: 'wait', until }
+    : { kind: 'reload', filesDigest };
 }
 
 /** @returns the reload that it has tried, if any */
@@ -83,7 +88,7 @@ async function reload(
     await runOrFail('ERR_RELOAD_CHECK', check, timeoutMs);
     await runOrFail('ERR_RELOAD_COMMAND', command, timeoutMs);
     // Without a socket nothing says that there is a new worker: a reload after which no file is handed out was in vain.
-    if (!(await becomesTrue(isReloaded, agent.now, timeoutMs)) && !isWithoutSocket) {
+    if (!(await becomesTrue(isReloaded, timeoutMs)) && !isWithoutSocket) {
       throw noNewWorker(timeoutMs);
     }
     return record;
@@ -100,14 +105,11 @@ function hasNewWorker({ runtime }: Agent, before: number): () => Promise<boolean
 }
 
 /** @returns false if `isTrue` does not become true in time; a call that has begun is not cut off */
-async function becomesTrue(
-  isTrue: () => Promise<boolean>,
-  now: () => Date,
-  timeoutMs: number,
-): Promise<boolean> {
-  const begin = now().getTime();
+async function becomesTrue(isTrue: () => Promise<boolean>, timeoutMs: number): Promise<boolean> {
+  // By a clock that nobody sets.
+  const begin = performance.now();
   while (!(await isTrue())) {
-    if (now().getTime() - begin >= timeoutMs) return false;
+    if (performance.now() - begin >= timeoutMs) return false;
     await sleep(WORKER_POLL_MS);
   }
   return true;

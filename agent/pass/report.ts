@@ -11,6 +11,7 @@ import { type AgentState, readStatus, type StateDirectory, saveState, saveStatus
 import { hostStatusOf, stateOf, statusDigest } from './host-status.ts';
 import { errorFields } from './log-outcome.ts';
 import type { PollResult } from './poll.ts';
+import { isBackingOff } from './records.ts';
 import { reloadDigest } from './reload.ts';
 
 /** What a pass has done until now. */
@@ -157,9 +158,10 @@ function nextTry({ files }: AgentState, outcomes: readonly Outcome[], now: Date)
   const isWaiting = (outcome: Outcome) =>
     outcome.kind === 'failed' && outcome.action.kind !== 'pending' && stateOf(outcome) === 'pending';
   if (outcomes.some(isWaiting)) return now;
-  const times = Object.values(files).flatMap(({ failure }) =>
-    failure ? [Date.parse(failure.notBefore)] : [],
-  );
+  const times = Object.values(files).flatMap(({ failure }) => {
+    if (failure === undefined) return [];
+    return [isBackingOff(failure, now) ? Date.parse(failure.notBefore) : now.getTime()];
+  });
   return times.length === 0 ? undefined : new Date(Math.min(...times));
 }
 
@@ -168,5 +170,7 @@ const HEARTBEAT_MS = HOUR_MS;
 /** @param current digest of the status */
 function isWorthReporting(current: string, reported: AgentState['reported'], now: Date): boolean {
   if (reported?.digest !== current) return true;
-  return now.getTime() - new Date(reported.at).getTime() >= HEARTBEAT_MS;
+  const agoMs = now.getTime() - Date.parse(reported.at);
+  // A report of the future was made while the clock was ahead.
+  return agoMs < 0 || agoMs >= HEARTBEAT_MS;
 }

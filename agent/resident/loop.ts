@@ -79,7 +79,9 @@ async function pollOnce(
 
 async function isUnchanged(agent: Agent, lastPass: LastPass): Promise<boolean> {
   const now = agent.now();
-  if (now.getTime() - lastPass.at.getTime() >= FULL_PASS_MS) return false;
+  const agoMs = now.getTime() - lastPass.at.getTime();
+  // The clock was set back: what was to happen by the old time is looked at by the new one.
+  if (agoMs < 0 || agoMs >= FULL_PASS_MS) return false;
   if (lastPass.nextTryAt !== undefined && now >= lastPass.nextTryAt) return false;
   const code = await currentBlocker(agent, lastPass).catch(codeOf);
   return code === lastPass.blockerCode;

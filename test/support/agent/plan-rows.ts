@@ -16,6 +16,21 @@ import {
 export const rows: Row[] = [
   { says: 'nothing there', expect: ['install', /new in the manifest/] },
   {
+    says: 'failed before, by a clock that was ahead by a year',
+    record: failed(desiredSha, '2027-11-22T12:01:00Z'),
+    expect: ['repair', /gone/],
+  },
+  {
+    says: 'failed before, by a clock that was ahead by two days',
+    record: failed(desiredSha, '2026-11-24T12:01:00Z'),
+    expect: ['repair', /gone/],
+  },
+  {
+    says: 'failed before, with a day to wait',
+    record: failed(desiredSha, '2026-11-23T12:00:00Z'),
+    expect: ['backed-off', /next try/],
+  },
+  {
     says: 'an older one there',
     disk: old,
     record: record({ written: [oldSha], ...provenOld }),

@@ -16,6 +16,12 @@ const rows: [says: string, input: Parameters<typeof decideReload>, kind: string]
   ['the first', [settings, undefined, wish, now], 'reload'],
   ['other files, in the window', [settings, { at: at(299), wish: other }, wish, now], 'wait'],
   ['other files, after the window', [settings, { at: at(300), wish: other }, wish, now], 'reload'],
+  ['other files, by a clock that was ahead', [settings, { at: at(-31e6), wish: other }, wish, now], 'reload'],
+  [
+    'other files, by a clock that was ahead for seconds',
+    [settings, { at: at(-3), wish: other }, wish, now],
+    'wait',
+  ],
   ['the same files', [settings, { at: at(9999), wish }, wish, now], 'in-vain'],
   ['it failed, in the window', [settings, { at: at(10), wish, failure }, wish, now], 'wait'],
   ['it failed, after the window', [settings, { at: at(301), wish, failure }, wish, now], 'reload'],

@@ -6,10 +6,11 @@
 import { join } from 'node:path';
 import * as z from 'zod';
 import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
+import { parseJson } from '#contract/json.ts';
 import { certificateName, type FleetName, fleetName, type HostName, sha256Hex } from '#contract/layout.ts';
 import { type Manifest, parseManifest } from '#contract/manifest.ts';
 import type { Log } from '../log.ts';
-import { readDocument, writeDocument } from './documents.ts';
+import { MAX_DOCUMENT_BYTES, readDocument, writeDocument } from './documents.ts';
 
 const instant = z.iso.datetime();
 
@@ -64,6 +65,9 @@ export interface StoredManifest {
   manifest: Manifest;
 }
 
+/** The manifest is one string; the status has all files. */
+const OWN_BOUNDS = { maxStringBytes: MAX_DOCUMENT_BYTES, maxItems: 100_000 };
+
 const STATE_FILE = 'state.json';
 const MANIFEST_FILE = 'manifest.json';
 const STATUS_FILE = 'status.json';
@@ -99,11 +103,11 @@ export async function readStateDirectory(
 }
 
 const parseState = (text: string, isSealed: boolean) =>
-  parseUnlessSealed(text, isSealed, () => agentState.parse(JSON.parse(text)));
+  parseUnlessSealed(text, isSealed, () => agentState.parse(parseJson(Buffer.from(text))));
 
 /** Without this version's seal, the manifest's own rules apply: a downgraded agent must fetch again what it can read. */
 function parseStoredManifest(text: string, isSealed: boolean): StoredManifest {
-  const { fleet, etag, body } = manifestRecord.parse(JSON.parse(text));
+  const { fleet, etag, body } = manifestRecord.parse(parseJson(Buffer.from(text), OWN_BOUNDS));
   const manifest = parseUnlessSealed(body, isSealed, () => parseManifest(fleet, Buffer.from(body)));
   return { fleet, etag, body, manifest };
 }
@@ -116,7 +120,7 @@ function parseUnlessSealed<T>(text: string, isSealed: boolean, check: () => T): 
 /** The host status of the last pass, whether or not the bucket took it. */
 export function readStatus(directory: string, fleet: FleetName, host: HostName) {
   const parse = (text: string, isSealed: boolean) =>
-    parseUnlessSealed(text, isSealed, () => parseHostStatus(fleet, host, Buffer.from(text)));
+    parseUnlessSealed(text, isSealed, () => parseHostStatus(fleet, host, Buffer.from(text), OWN_BOUNDS));
   return readDocument(join(directory, STATUS_FILE), parse);
 }
 

@@ -6,6 +6,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import * as z from 'zod';
 import { serializeDocument } from '#contract/document.ts';
 import { BucketError, ContractError } from '#contract/errors.ts';
+import { parseJson } from '#contract/json.ts';
 import { layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { changeKey, findAccount, newAccount } from '../acme/account.ts';
@@ -131,7 +132,7 @@ async function read(bucket: Bucket, key: string): Promise<StoredAccount | undefi
   const object = await bucket.get(key);
   if (object === undefined) return undefined;
   try {
-    return { record: accountRecord.parse(JSON.parse(object.body.toString('utf8'))), etag: object.etag };
+    return { record: accountRecord.parse(parseJson(object.body)), etag: object.etag };
   } catch {
     // Neither parser's message is passed on: it may quote the key.
     const message = 'is no account record that this version can read';

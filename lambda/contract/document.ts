@@ -4,12 +4,15 @@
  */
 import * as z from 'zod';
 import { ContractError, type ContractErrorCode } from './errors.ts';
+import { type JsonBounds, type JsonRefused, parseJson } from './json.ts';
 
 export interface DocumentCodes {
   /** Code for a body that is not JSON, or not of the schema. */
   schema: ContractErrorCode;
   /** Code for a version that this code does not know. */
   version: ContractErrorCode;
+  /** Where they differ from those of a document in the bucket. */
+  bounds?: Partial<JsonBounds> | undefined;
 }
 
 /** A time as RFC 3339 text in UTC. */
@@ -22,7 +25,7 @@ const versioned = z.looseObject({ version: z.number().int() });
 
 /** @param key of the object, for messages. @throws ContractError with one of `codes` */
 export function parseDocument<T>(schema: z.ZodType<T>, codes: DocumentCodes, key: string, body: Buffer): T {
-  const json = parseJson(codes, key, body);
+  const json = readJson(codes, key, body);
   const head = versioned.safeParse(json);
   if (head.success && head.data.version !== VERSION) {
     const wanted = `wanted version ${VERSION}, saw ${head.data.version}; upgrade this program`;
@@ -30,8 +33,8 @@ export function parseDocument<T>(schema: z.ZodType<T>, codes: DocumentCodes, key
   }
   const result = schema.safeParse(json);
   if (result.success) return result.data;
-  const issues = result.error.issues.map((issue) => `${pathOf(issue.path)}: ${issue.message}`);
-  throw new ContractError(codes.schema, key, issues.slice(0, 5).join('; '));
+  const issues = result.error.issues.slice(0, 5).map((issue) => `${pathOf(issue.path)}: ${issue.message}`);
+  throw new ContractError(codes.schema, key, issues.join('; '));
 }
 
 /** The bytes of a document: indented by two spaces, keys in the caller's order, one line feed at the end. */
@@ -45,11 +48,10 @@ function pathOf(path: readonly PropertyKey[]): string {
   return path.map((name) => (isPlain(String(name)) ? String(name) : '(bad name)')).join('.') || '(root)';
 }
 
-function parseJson(codes: DocumentCodes, key: string, body: Buffer): unknown {
+function readJson(codes: DocumentCodes, key: string, body: Buffer): unknown {
   try {
-    return JSON.parse(body.toString('utf8'));
-  } catch {
-    // The parser's own message quotes the text: it must not become ours.
-    throw new ContractError(codes.schema, key, `is not JSON (${body.length} bytes)`);
+    return parseJson(body, codes.bounds);
+  } catch (error) {
+    throw new ContractError(codes.schema, key, (error as JsonRefused).message);
   }
 }

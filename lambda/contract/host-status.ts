@@ -3,7 +3,10 @@
  * not served" cannot stay hidden.
  */
 import * as z from 'zod';
+import { listOf } from './collection.ts';
 import { dateTime, parseDocument, serializeDocument, VERSION } from './document.ts';
+import { ContractError } from './errors.ts';
+import type { JsonBounds } from './json.ts';
 import {
   certificateName,
   type FleetName,
@@ -46,6 +49,10 @@ const fileStatus = z.looseObject({
   error: z.looseObject({ code: z.string(), message: z.string() }).optional(),
 });
 
+/** A status of 1 MiB has room for some 2,000; the agent's own copy has all. */
+const MAX_FILES = 100_000;
+const MAX_PROCESSES = 1000;
+
 const hostStatus = z.looseObject({
   version: z.literal(VERSION),
   fleet: fleetName,
@@ -55,8 +62,8 @@ const hostStatus = z.looseObject({
   leftAt: dateTime.optional(),
   agent: z.looseObject({ version: z.string() }),
   /** ETag of the manifest that the agent acted on; absent if it could read none. */
-  manifest: z.string().optional(),
-  haproxy: z.array(
+  manifest: z.string().max(1024).optional(),
+  haproxy: listOf(
     z.looseObject({
       /** Only on a host with several HAProxy: what `files[].instance` refers to. */
       name: z.string().optional(),
@@ -66,8 +73,9 @@ const hostStatus = z.looseObject({
       version: z.string().optional(),
       pid: z.number().int().optional(),
     }),
+    MAX_PROCESSES,
   ),
-  files: z.array(fileStatus),
+  files: listOf(fileStatus, MAX_FILES),
   /** What keeps the whole host from working: bucket out of reach, socket missing. */
   error: z.looseObject({ code: z.string(), message: z.string() }).optional(),
 });
@@ -75,10 +83,23 @@ const hostStatus = z.looseObject({
 export type FileStatus = z.infer<typeof fileStatus>;
 export type HostStatus = z.infer<typeof hostStatus>;
 
-/** @throws ContractError `ERR_STATUS_SCHEMA`, `ERR_STATUS_VERSION` */
-export function parseHostStatus(fleet: FleetName, host: HostName, body: Buffer): HostStatus {
-  const codes = { schema: 'ERR_STATUS_SCHEMA', version: 'ERR_STATUS_VERSION' } as const;
-  return parseDocument(hostStatus, codes, layout.status(fleet, host), body);
+/**
+ * @param bounds of the agent's own copy, which has all files
+ * @throws ContractError `ERR_STATUS_SCHEMA` (also for the status of another host or fleet), `ERR_STATUS_VERSION`
+ */
+export function parseHostStatus(
+  fleet: FleetName,
+  host: HostName,
+  body: Buffer,
+  bounds?: Partial<JsonBounds>,
+): HostStatus {
+  const codes = { schema: 'ERR_STATUS_SCHEMA', version: 'ERR_STATUS_VERSION', bounds } as const;
+  const key = layout.status(fleet, host);
+  const status = parseDocument(hostStatus, codes, key, body);
+  // The key is what a host's rights are bound to: what it says of itself counts for nothing.
+  if (status.host === host && status.fleet === fleet) return status;
+  const says = `wanted host ${host} of fleet ${fleet}, saw ${status.host} of ${status.fleet}`;
+  throw new ContractError('ERR_STATUS_SCHEMA', key, says);
 }
 
 export function serializeHostStatus(document: HostStatus): string {

@@ -3,6 +3,7 @@
  * and keyed by certificate name, so that a large fleet can be split by name without a new format.
  */
 import * as z from 'zod';
+import { recordOf } from './collection.ts';
 import { dateTime, parseDocument, serializeDocument, VERSION } from './document.ts';
 import { certificateName, type FleetName, fleetName, layout, sha256Hex } from './layout.ts';
 
@@ -50,7 +51,7 @@ const publication = z.looseObject({
 /** What the fleet has to serve for one certificate name. */
 const entry = publication.extend({
   /** Names that the certificate has to carry, as ordered. */
-  identifiers: z.array(z.string()).min(1),
+  identifiers: z.array(z.string().max(300)).min(1),
   /** How it was ordered. If the configuration says otherwise, the issuer orders again. */
   issued: z.looseObject({
     directoryUrl: z.url(),
@@ -64,13 +65,16 @@ const entry = publication.extend({
   previous: publication.optional(),
 });
 
+/** A manifest of 32 MiB has room for some 25,000. */
+const MAX_CERTIFICATES = 50_000;
+
 const manifest = z.looseObject({
   version: z.literal(VERSION),
   /** The same as in the key: a manifest in the wrong place is visible. */
   fleet: fleetName,
   /** Time of the last change. */
   updatedAt: dateTime,
-  certificates: z.record(certificateName, entry),
+  certificates: recordOf(certificateName, entry, MAX_CERTIFICATES),
 });
 
 export type PemRef = z.infer<typeof pemRef>;

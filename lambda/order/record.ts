@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import { serializeDocument } from '#contract/document.ts';
 import { BucketError, ContractError } from '#contract/errors.ts';
+import { parseJson } from '#contract/json.ts';
 import { type CertificateName, layout, TOKEN } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { instant } from '#storage/cached-document.ts';
@@ -116,7 +117,7 @@ async function readRecord(bucket: Bucket, key: string): Promise<StoredRecord | C
   const object = await bucket.get(key);
   if (object === undefined) return undefined;
   try {
-    const record = orderRecord.parse(JSON.parse(object.body.toString('utf8')));
+    const record = orderRecord.parse(parseJson(object.body));
     return { name: nameOfRecord(key), isResumed: true, record, etag: object.etag };
   } catch {
     // Neither parser's message is passed on: it may quote the key.

@@ -3,6 +3,8 @@
  * requests. Account and order records are not of this kind: they hold keys.
  */
 import * as z from 'zod';
+import { BucketError } from '#contract/errors.ts';
+import { parseJson } from '#contract/json.ts';
 import type { Bucket } from './bucket.ts';
 
 /** A time in a stored document. */
@@ -14,17 +16,30 @@ export async function readCached<T>(
   key: string,
   schema: z.ZodType<T>,
 ): Promise<{ value: T | undefined; text: string | undefined }> {
-  const text = (await bucket.get(key))?.body.toString('utf8');
-  return { value: text === undefined ? undefined : schema.safeParse(parseJson(text)).data, text };
+  const body = await readUnlessSpoilt(bucket, key);
+  if (body === undefined) return { value: undefined, text: undefined };
+  return { value: schema.safeParse(jsonOf(body)).data, text: body.toString('utf8') };
+}
+
+/** One that is too large or in an archive is as good as lost; a store that is out of reach is another matter. */
+async function readUnlessSpoilt(bucket: Bucket, key: string): Promise<Buffer | undefined> {
+  try {
+    return (await bucket.get(key))?.body;
+  } catch (error) {
+    const isSpoilt =
+      error instanceof BucketError && ['ERR_BUCKET_SIZE', 'ERR_BUCKET_ARCHIVED'].includes(error.code);
+    if (isSpoilt) return undefined;
+    throw error;
+  }
 }
 
 export function serializeCached(value: object): string {
   return `${JSON.stringify(value, null, 1)}\n`;
 }
 
-function parseJson(text: string): unknown {
+function jsonOf(body: Buffer): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(body, { maxItems: 100_000 });
   } catch {
     return undefined;
   }

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  copyFileSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { readDocument, writeDocument } from '../../../../agent/state/documents.ts';
@@ -62,6 +71,26 @@ test('half a document is broken; a missing one is undefined', async (t) => {
 
   assert.equal(await read(path), 'broken');
   assert.equal(await read(`${path}.none`), undefined);
+});
+
+test('a file without an end, or of a gigabyte, is broken, and is written over', async (t) => {
+  const path = await written(t);
+  const plants = {
+    fifo: () => execFileSync('mkfifo', [path]),
+    zero: () => symlinkSync('/dev/zero', path),
+    huge: () => {
+      writeFileSync(path, '');
+      truncateSync(path, 1_000_000_000);
+    },
+  };
+  for (const plant of Object.values(plants)) {
+    rmSync(path);
+    plant();
+
+    assert.equal(await read(path), 'broken');
+    await writeDocument(path, document);
+    assert.deepEqual(await read(path), { document, isSealed: true });
+  }
 });
 
 test('a document that equals the one before is not written', async (t) => {

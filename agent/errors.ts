@@ -41,10 +41,10 @@ export class RuntimeCommandFailed extends Error {
   }
 }
 
-/** The bind, and the name that the client asks it for (SNI). */
+/** The bind, and the name that the client asks it for (SNI); `undefined`: the client sends none. */
 export interface HandshakeTarget {
   address: string;
-  servername: string;
+  servername: string | undefined;
 }
 
 /** The wire shows something else than what was loaded. */
@@ -52,15 +52,19 @@ export class HandshakeFailed extends Error {
   override name = 'HandshakeFailed';
   readonly code: HandshakeErrorCode;
   readonly address: string;
-  readonly servername: string;
+  readonly servername: string | undefined;
+  /** Number of the TLS alert by which the bind refused (RFC 8446 §6). */
+  readonly alert: number | undefined;
 
   constructor(
     code: HandshakeErrorCode,
     { address, servername }: HandshakeTarget,
     detail: string,
-    options?: ErrorOptions,
+    { alert, ...options }: ErrorOptions & { alert?: number | undefined } = {},
   ) {
-    super(`handshake with ${address} for ${servername}: ${detail}`, options);
+    const asked = servername === undefined ? 'without a name (SNI)' : `for ${servername}`;
+    super(`handshake with ${address} ${asked}: ${detail}`, options);
+    this.alert = alert;
     this.code = code;
     this.address = address;
     this.servername = servername;

@@ -6,6 +6,8 @@ import type { RuntimeErrorCode } from '../reactions.ts';
 export interface DiskFile {
   /** Empty: it cannot be read (a directory, a loop of links); installing says why. */
   sha256: string;
+  /** All names of its leaf, ordered or not. */
+  names?: readonly string[];
   /** A plain file with the configured mode and owner. */
   isGuarded: boolean;
 }
@@ -97,6 +99,8 @@ export function isDeploying(action: Action): action is DeployingAction {
 /** What a deployment has done; where it failed, what it had done until then. */
 export interface Deployed {
   isWritten: boolean;
+  /** Its leaf has names that the plan did not know: nobody ordered them, and other files may have them, too. */
+  hasOtherNames: boolean;
   /** Its line in the crt-list file was written. */
   isListed: boolean;
   isLoaded: boolean;
@@ -114,6 +118,7 @@ export interface Deployed {
 
 export const NOTHING_DEPLOYED: Deployed = {
   isWritten: false,
+  hasOtherNames: false,
   isListed: false,
   isLoaded: false,
   certificate: undefined,

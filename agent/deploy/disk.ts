@@ -6,6 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import { digest } from '#contract/combined-pem.ts';
 import { HostError } from '../errors.ts';
 import type { DiskFile } from './action.ts';
+import { leafNamesIn } from './leaf-names.ts';
 
 export interface PemMode {
   mode: number;
@@ -53,7 +54,8 @@ export async function viewDisk(
 
 function viewFile(path: string, pem: PemMode): DiskFile | undefined {
   try {
-    return { sha256: digest(readFileSync(path)), isGuarded: isGuarded(path, pem) };
+    const content = readFileSync(path);
+    return { sha256: digest(content), names: leafNamesIn(content), isGuarded: isGuarded(path, pem) };
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     return isMissing ? undefined : { sha256: '', isGuarded: false };

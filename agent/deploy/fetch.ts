@@ -1,7 +1,13 @@
 /** Brings one certificate to this host: fetch → verify → install. HAProxy gets it when its file is there. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type CombinedPem, digest, verify } from '#contract/combined-pem.ts';
+import {
+  type CombinedPem,
+  canonicalIdentifier,
+  digest,
+  leafNamesOf,
+  verify,
+} from '#contract/combined-pem.ts';
 import { PemRejected } from '#contract/errors.ts';
 import type { HostView } from '../agent.ts';
 import type { DesiredFile } from '../desired/files.ts';
@@ -37,7 +43,7 @@ export async function fetchAndInstall(action: DeployingAction, view: HostView): 
   try {
     if (!isOnDisk || view.disk.get(file)?.isGuarded !== true) {
       await install(path, body, view.config.pem);
-      deployed = { ...deployed, isWritten: true };
+      deployed = { ...deployed, isWritten: true, hasOtherNames: hasOtherNames(pem, desired) };
     }
     const isStapleStale = !isOnDisk || (action.kind === 'staple' && deployed.stapleError === undefined);
     await placeStaple(file, staple, isStapleStale, view);
@@ -46,6 +52,11 @@ export async function fetchAndInstall(action: DeployingAction, view: HostView): 
   } catch (error) {
     throw new DeployFailed(error, deployed);
   }
+}
+
+function hasOtherNames({ leaf }: CombinedPem, { identifiers, names = [] }: DesiredFile): boolean {
+  const known = new Set([...identifiers.map(canonicalIdentifier), ...names]);
+  return leafNamesOf(leaf).some((name) => !known.has(name));
 }
 
 async function obtain(

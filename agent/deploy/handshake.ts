@@ -3,14 +3,14 @@
  * gets from each bind (which also shows overlapping names, second copies and old workers).
  */
 import type { X509Certificate } from 'node:crypto';
-import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
-import type { CombinedPem } from '#contract/combined-pem.ts';
+import { isIP } from 'node:net';
+import { type CombinedPem, leafNamesOf, namesOf } from '#contract/combined-pem.ts';
 import type { DesiredFile } from '../desired/files.ts';
 import { servedNames } from '../desired/overlap.ts';
 import { HandshakeFailed, type HandshakeTarget, RuntimeCommandFailed } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
+import { type ClientKind, chainFrom } from './tls-client.ts';
 
-const HANDSHAKE_TIMEOUT_MS = 5000;
 /** A label that no certificate names, to ask for a wildcard. */
 const PROOF_LABEL = 'pemfleet-proof';
 
@@ -34,11 +34,14 @@ export function readBack(
 }
 
 /** What decides by which name and which kind of key HAProxy hands it out. */
-type Proved = Pick<DesiredFile, 'keyType' | 'isPair' | 'listing' | 'shadows'>;
+type Proved = Pick<
+  DesiredFile,
+  'keyType' | 'isPair' | 'listing' | 'identifiers' | 'names' | 'shadows' | 'precedences'
+>;
 
 /**
- * Makes one handshake with each address. It proves nothing for a certificate without a DNS name: SNI carries no IP
- * address (RFC 6066 §3).
+ * Makes the handshakes that prove the certificate with each address. A certificate for IP addresses alone is proved
+ * without a name, because SNI carries no IP address (RFC 6066 §3); one bind that hands it out so is enough for it.
  * @returns the addresses that handed out this certificate
  * @throws HandshakeFailed
  */
@@ -47,75 +50,74 @@ export async function proveServed(
   desired: Proved,
   pem: CombinedPem,
 ): Promise<string[]> {
-  const servername = servernameOf(pem, desired);
-  if (servername === undefined) return [];
+  const servernames = servernamesOf(pem, desired);
+  if (servernames.length === 0)
+    return isForAddresses(pem, desired) ? proveByDefault(addresses, desired, pem) : [];
   for (const address of addresses) {
-    const target = { address, servername };
-    check(await handshake(target, contextFor(desired)), pem, target);
+    for (const servername of servernames) {
+      const target = { address, servername };
+      check(await chainFrom(target, clientFor(desired)), pem, target);
+    }
   }
   return [...addresses];
 }
 
-/** The leaf's first DNS name for which HAProxy hands out no other certificate; a plain one before a wildcard. */
-function servernameOf({ leaf }: CombinedPem, { listing, shadows }: Proved): string | undefined {
-  const entries = leaf.subjectAltName?.split(', ') ?? [];
-  const identifiers = entries
-    .filter((entry) => entry.startsWith('DNS:'))
-    .map((entry) => entry.slice('DNS:'.length));
-  const names = servedNames({ identifiers, listing }).filter(
-    (name) => !shadows?.some((shadow) => shadow.name === name),
+/** What a client gets that sends no name, such as one that asks for an IP address. @throws HandshakeFailed */
+export async function proveByDefault(
+  addresses: readonly string[],
+  desired: Proved,
+  pem: CombinedPem,
+): Promise<string[]> {
+  const served: string[] = [];
+  const failures: unknown[] = [];
+  for (const address of addresses) {
+    const target = { address, servername: undefined };
+    try {
+      check(await chainFrom(target, clientFor(desired)), pem, target);
+      served.push(address);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (served.length > 0 || addresses.length === 0) return served;
+  const [failure] = failures;
+  if (!(failure instanceof HandshakeFailed) || !DEFAULT_CODES.includes(failure.code)) throw failure;
+  const { code, address, servername, alert } = failure;
+  const saw =
+    code === 'ERR_HANDSHAKE_CERTIFICATE' ? 'saw the default certificate of the bind' : 'saw no certificate';
+  const detail = `${saw}: clients that ask for an IP address send no name; name the file first on a bind without strict-sni (crt FILE, or default-crt from HAProxy 3.0 on)`;
+  throw new HandshakeFailed(code, { address, servername }, detail, { cause: failure, alert });
+}
+
+const DEFAULT_CODES: readonly string[] = ['ERR_HANDSHAKE_REFUSED', 'ERR_HANDSHAKE_CERTIFICATE'];
+
+/** Whether all of its names are IP addresses, so that no name can be asked for. */
+function isForAddresses({ leaf }: CombinedPem, { listing }: Proved): boolean {
+  const names = namesOf(leaf);
+  return (
+    (listing?.sniFilters ?? []).length === 0 && names.length > 0 && names.every((name) => isIP(name) !== 0)
   );
-  const name = names.find((candidate) => !candidate.startsWith('*.')) ?? names[0];
-  return name?.replace(/^\*\./, `${PROOF_LABEL}.`).toLowerCase();
+}
+
+/**
+ * Names to ask for: one for each set of namesakes that it stands before, else one for which HAProxy hands out no other
+ * certificate, an ordered one before others, a plain one before a wildcard.
+ */
+function servernamesOf({ leaf }: CombinedPem, desired: Proved): string[] {
+  const { shadows = [], precedences = [] } = desired;
+  const shadowed = new Set(shadows.map(({ name }) => name));
+  const ordered = servedNames({ ...desired, names: undefined });
+  const names = servedNames({ ...desired, names: leafNamesOf(leaf) }).filter((name) => !shadowed.has(name));
+  const rank = (name: string) => (ordered.includes(name) ? 0 : 2) + (name.startsWith('*.') ? 1 : 0);
+  const own = [...names].sort((a, b) => rank(a) - rank(b)).slice(0, 1);
+  const asked = precedences.length > 0 ? precedences : own;
+  return asked.map((name) => name.replace(/^\*\./, `${PROOF_LABEL}.`));
 }
 
 /** HAProxy hands out the half of an RSA and ECDSA pair that the client's signature algorithms ask for. */
-function contextFor({ isPair, keyType }: Proved): SecureContext {
-  if (!isPair) return contexts.any();
-  return keyType.startsWith('rsa') ? contexts.rsa() : contexts.ecdsa();
-}
-
-/** `ca: []`: nothing is trusted, so that Node reads no roots. To make a context takes longer than a handshake. */
-const contexts = {
-  any: lazily(() => createSecureContext({ ca: [] })),
-  rsa: lazily(() => createSecureContext({ ca: [], sigalgs: 'RSA-PSS+SHA256:RSA+SHA256:RSA+SHA384' })),
-  ecdsa: lazily(() => createSecureContext({ ca: [], sigalgs: 'ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512' })),
-};
-
-function lazily<T>(make: () => T): () => T {
-  let made: T | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
-}
-
-function handshake(target: HandshakeTarget, secureContext: SecureContext): Promise<X509Certificate[]> {
-  const { host, port } = splitAddress(target.address);
-  const { servername } = target;
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, servername, secureContext, rejectUnauthorized: false });
-    const deadline = setTimeout(() => {
-      const detail = `not finished within ${HANDSHAKE_TIMEOUT_MS} ms`;
-      socket.destroy(new HandshakeFailed('ERR_HANDSHAKE_TIMEOUT', target, detail));
-    }, HANDSHAKE_TIMEOUT_MS);
-    socket.on('secureConnect', () => {
-      resolve(chainOf(socket.getPeerX509Certificate()));
-      clearTimeout(deadline);
-      leave(socket);
-    });
-    socket.on('error', (error) => reject(asHandshakeFailed(error, target)));
-    socket.on('close', () => {
-      clearTimeout(deadline);
-      reject(refused(target));
-    });
-  });
-}
-
-/** Ends the connection instead of destroying it, which HAProxy would log as a failed handshake. */
-function leave(socket: TLSSocket): void {
-  socket.unref().resume().end();
-  socket.setTimeout(HANDSHAKE_TIMEOUT_MS, () => socket.destroy());
+function clientFor({ isPair, keyType }: Proved): ClientKind {
+  if (!isPair) return 'any';
+  return keyType.startsWith('rsa') ? 'rsa' : 'ecdsa';
 }
 
 function check(chain: readonly X509Certificate[], pem: CombinedPem, target: HandshakeTarget): void {
@@ -129,30 +131,6 @@ function check(chain: readonly X509Certificate[], pem: CombinedPem, target: Hand
   throw new HandshakeFailed('ERR_HANDSHAKE_CHAIN', target, detail);
 }
 
-/** The certificates that the peer has sent, without those that Node knows. */
-function chainOf(leaf: X509Certificate | undefined): X509Certificate[] {
-  const chain: X509Certificate[] = [];
-  for (let next = leaf; next !== undefined; next = next.issuerCertificate) chain.push(next);
-  return chain;
-}
-
-function asHandshakeFailed(error: NodeJS.ErrnoException, target: HandshakeTarget): HandshakeFailed {
-  if (error instanceof HandshakeFailed) return error;
-  if (error.syscall !== 'connect') return refused(target, error);
-  const detail = `${error.code}: does HAProxy bind there? Set haproxy.handshake to its binds, or to []`;
-  return new HandshakeFailed('ERR_HANDSHAKE_CONNECT', target, detail, { cause: error });
-}
-
-function refused(target: HandshakeTarget, cause?: NodeJS.ErrnoException): HandshakeFailed {
-  const detail = `refused (${cause?.code ?? 'closed'}): no certificate for this name on that bind`;
-  return new HandshakeFailed('ERR_HANDSHAKE_REFUSED', target, detail, { cause });
-}
-
 function sha1Of({ leaf }: CombinedPem): string {
   return leaf.fingerprint.replaceAll(':', '');
-}
-
-function splitAddress(address: string): { host: string; port: number } {
-  const { hostname, port } = new URL(`tcp://${address}`);
-  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) };
 }

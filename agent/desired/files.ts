@@ -8,6 +8,8 @@ interface Shadow {
   name: string;
   /** The file that it hands out instead. */
   by: string;
+  /** Why that one is served: `it was issued later`. */
+  why: string;
 }
 
 export const stapleFileOf = (file: string): string => `${file}.ocsp`;
@@ -28,12 +30,20 @@ export interface DesiredFile {
   serial: string;
   keyType: string;
   chainLength: number;
+  /** Validity of the leaf. */
+  notBefore: Date;
+  notAfter: Date;
+  publishedAt: Date;
   identifiers: readonly string[];
-  /** An RSA and an ECDSA file belong together: a handshake must ask for one key type. */
+  /** All names of the leaf, where it has been read: a CA may have added some. */
+  names?: readonly string[] | undefined;
+  /** HAProxy has a certificate with another kind of key for one of its names: a handshake must ask for one kind. */
   isPair: boolean;
   staple?: DesiredStaple | undefined;
-  /** Files that share a name with it, itself included, sorted; absent: none does. */
+  /** Files that share a name with it, itself included, in the order in which HAProxy is to have them; absent: none does. */
   namesakes?: readonly string[] | undefined;
+  /** For each set of files that share a name: one of the names for which this file is served and the others are not. */
+  precedences?: readonly string[] | undefined;
   /** Its names for which HAProxy hands out another file. */
   shadows?: readonly Shadow[] | undefined;
   /** How the manifest wants it listed in a crt-list file. */
@@ -61,6 +71,9 @@ export function desiredFiles(fleet: FleetName, manifest: Manifest): DesiredFile[
       serial: pem.serial,
       keyType: pem.keyType,
       chainLength: pem.chainLength,
+      notBefore: new Date(pem.notBefore),
+      notAfter: new Date(pem.notAfter),
+      publishedAt: new Date(entry.publishedAt),
       identifiers: entry.identifiers,
       isPair: entry.pems.length > 1,
       listing: entry.haproxy,

@@ -1,65 +1,88 @@
 /**
  * Names that several certificates of one host have. HAProxy hands out one of these certificates: after a start the
  * first by file name, after a hot update **a different one**, because an updated entry goes behind its namesakes (all
- * versions). So the agent keeps the rule: the first by file name is served, whatever was updated last.
+ * versions). The agent decides instead which one is served, and commits the others again until it is (pass/name-order.ts).
  */
 import { isIP } from 'node:net';
 import type { DesiredFile } from './files.ts';
 
-/** @returns the same files by name, with what overlaps: `shadows` of their own names, and `namesakes`, themselves included */
-export function withOverlaps(files: readonly DesiredFile[]): DesiredFile[] {
+/**
+ * @param files with the `names` of their leaves, as far as these have been read
+ * @returns the same files, sorted by file name, with what overlaps: `namesakes`, and the names that each of them has
+ * before the others (`precedences`) or behind another (`shadows`)
+ */
+export function withOverlaps(files: readonly DesiredFile[], now: Date): DesiredFile[] {
   const sorted = [...files].sort((a, b) => (a.file < b.file ? -1 : 1));
   const names = new Map(sorted.map((desired) => [desired.file, servedNames(desired)]));
   const namesOf = ({ file }: DesiredFile) => names.get(file) ?? [];
   const holders = holdersOf(sorted, namesOf);
-  const groups = groupsOf([...holders.values()].filter((held) => held.length > 1));
+  const shared = [...holders].filter(([, held]) => held.length > 1);
+  const merelyHeld = countMerelyHeld(shared);
+  const before = (a: DesiredFile, b: DesiredFile) => precedence(a, b, now, merelyHeld);
+  for (const [, held] of shared) held.sort((a, b) => before(a, b).order);
+  const groups = groupsOf(shared.map(([, held]) => held));
+  const hasOtherKind = (desired: DesiredFile) =>
+    namesOf(desired).some((name) =>
+      [name, wildcardOf(name)].some((one) => holders.has(otherKey(desired, one))),
+    );
   return sorted.map((desired) => {
-    const shadows = namesOf(desired).flatMap((name) => {
-      const by = holders.get(keyOf(desired, name))?.[0];
-      return by === undefined || by === desired.file ? [] : [{ name, by }];
-    });
-    const isPair = desired.isPair || namesOf(desired).some((name) => holders.has(otherKey(desired, name)));
-    const namesakes = groups.get(desired.file);
-    if (namesakes === undefined) return { ...desired, isPair };
-    return { ...desired, isPair, namesakes: [...namesakes].sort(), shadows };
+    const isPair = desired.isPair || hasOtherKind(desired);
+    const group = groups.get(desired);
+    if (group === undefined) return { ...desired, isPair };
+    const contested = namesOf(desired).map(
+      (name) => [name, holders.get(keyOf(desired, name)) ?? []] as const,
+    );
+    return {
+      ...desired,
+      isPair,
+      namesakes: [...group].sort((a, b) => before(a, b).order).map(({ file }) => file),
+      precedences: precedencesOf(desired, contested),
+      shadows: contested.flatMap(([name, [first = desired]]) =>
+        first === desired ? [] : [{ name, by: first.file, why: before(first, desired).why }],
+      ),
+    };
   });
 }
 
 /**
- * @param namesakes sorted
- * @param loaded files that this pass has committed, in the order of their names: they stand behind the others
- * @returns the files to commit again, in this order, so that the first by name is in front
+ * @param namesakes in the order in which HAProxy is to have them
+ * @param loaded those that this pass has committed, in this order: they stand behind the others
+ * @returns the files to commit again, in this order
  */
-export function outOfOrder(namesakes: readonly string[], loaded: ReadonlySet<string>): string[] {
-  const firstLoaded = namesakes.findIndex((file) => loaded.has(file));
-  const firstStale = namesakes.findIndex((file, index) => index > firstLoaded && !loaded.has(file));
-  return firstLoaded === -1 || firstStale === -1 ? [] : namesakes.slice(firstStale);
+export function outOfOrder(namesakes: readonly string[], loaded: readonly string[]): string[] {
+  const present = [...namesakes.filter((file) => !loaded.includes(file)), ...loaded];
+  const positions = namesakes.map((file) => present.indexOf(file));
+  const firstWrong = positions.findIndex((at, index) => at < (positions[index - 1] ?? -1));
+  return firstWrong === -1 ? [] : namesakes.slice(firstWrong);
 }
 
 /** Names for which HAProxy is to hand it out: its SNI filters in a crt-list, else those in the certificate. */
 export function servedNames({
   identifiers,
+  names: leafNames = [],
   listing,
-}: Pick<DesiredFile, 'identifiers' | 'listing'>): string[] {
+}: Pick<DesiredFile, 'identifiers' | 'names' | 'listing'>): string[] {
   const filters = (listing?.sniFilters ?? []).filter((filter) => !filter.startsWith('!'));
   const refused = new Set(listing?.sniFilters.map((filter) => filter.toLowerCase()));
-  const names = filters.length > 0 && !filters.includes('*') ? filters : identifiers;
+  const names = filters.length > 0 && !filters.includes('*') ? filters : [...identifiers, ...leafNames];
   const isServed = (name: string) => isIP(name) === 0 && !refused.has(`!${name}`);
   return [...new Set(names.map((name) => name.toLowerCase()))].filter(isServed);
 }
 
-/** By name and kind of key: HAProxy hands out RSA to clients that know nothing better, so the two kinds do not collide. */
+type Holders = [key: string, held: DesiredFile[]];
+
+/** By name and kind of key: a client gets the certificate of the kind that it asks for, so the two kinds do not collide. */
 function holdersOf(
   files: readonly DesiredFile[],
   namesOf: (desired: DesiredFile) => readonly string[],
-): Map<string, string[]> {
-  const holders = new Map<string, string[]>();
+): Map<string, DesiredFile[]> {
+  const holders = new Map<string, DesiredFile[]>();
   for (const desired of files) {
     for (const name of namesOf(desired)) {
       const key = keyOf(desired, name);
       const held = holders.get(key);
-      if (held === undefined) holders.set(key, [desired.file]);
-      else held.push(desired.file);
+      if (held === undefined) holders.set(key, [desired]);
+      else held.push(desired);
     }
   }
   return holders;
@@ -69,9 +92,64 @@ const isRsa = ({ keyType }: DesiredFile) => keyType.startsWith('rsa');
 const keyOf = (desired: DesiredFile, name: string) => `${isRsa(desired) ? 'rsa' : 'ec'} ${name}`;
 const otherKey = (desired: DesiredFile, name: string) => `${isRsa(desired) ? 'ec' : 'rsa'} ${name}`;
 
+/**
+ * HAProxy prefers ECDSA to RSA before it prefers an exact name to a wildcard (2.6 with TLS 1.3: RSA to ECDSA), so a
+ * wildcard of the other kind counts.
+ */
+const wildcardOf = (name: string) => name.replace(/^[^.]+/, '*');
+
+/** How many of its shared names each file has without that the manifest asks for them. */
+function countMerelyHeld(shared: readonly Holders[]): ReadonlyMap<DesiredFile, number> {
+  const counts = new Map<DesiredFile, number>();
+  for (const [key, held] of shared) {
+    const name = key.slice(key.indexOf(' ') + 1);
+    for (const desired of held) {
+      const isConfigured = servedNames({ ...desired, names: undefined }).includes(name);
+      if (!isConfigured) counts.set(desired, (counts.get(desired) ?? 0) + 1);
+    }
+  }
+  return counts;
+}
+
+/**
+ * The valid one before one that is not, the newer before the older, the one whose names the manifest asks for before the
+ * one that merely holds them. A commit moves a file as a whole, so that files have one order for all of their names.
+ * @returns `order` below 0: `a` comes first, and `why`
+ */
+function precedence(
+  a: DesiredFile,
+  b: DesiredFile,
+  now: Date,
+  merelyHeld: ReadonlyMap<DesiredFile, number>,
+): { order: number; why: string } {
+  const isOver = ({ notBefore, notAfter }: DesiredFile) => Number(now < notBefore || now >= notAfter);
+  const held = (desired: DesiredFile) => merelyHeld.get(desired) ?? 0;
+  const rules: [order: number, why: string][] = [
+    [isOver(a) - isOver(b), 'it is valid, the other is not'],
+    [b.notBefore.getTime() - a.notBefore.getTime(), 'it was issued later'],
+    [held(a) - held(b), 'the manifest orders it for this name'],
+    [b.publishedAt.getTime() - a.publishedAt.getTime(), 'it was published later'],
+    [a.file < b.file ? -1 : 1, 'they are equally good, and its file name comes first'],
+  ];
+  const [order, why] = rules.find(([difference]) => difference !== 0) ?? [0, ''];
+  return { order: a === b ? 0 : order, why };
+}
+
+function precedencesOf(
+  desired: DesiredFile,
+  contested: readonly (readonly [name: string, held: readonly DesiredFile[]])[],
+): string[] {
+  const bySet = new Map<string, string>();
+  for (const [name, held] of contested) {
+    const set = held.map(({ file }) => file).join('\0');
+    if (held.length > 1 && held[0] === desired && !bySet.has(set)) bySet.set(set, name);
+  }
+  return [...bySet.values()];
+}
+
 /** Files that share a name, or share one with a file that shares one: their order is one order. */
-function groupsOf(shared: readonly (readonly string[])[]): Map<string, Set<string>> {
-  const groups = new Map<string, Set<string>>();
+function groupsOf(shared: readonly (readonly DesiredFile[])[]): Map<DesiredFile, Set<DesiredFile>> {
+  const groups = new Map<DesiredFile, Set<DesiredFile>>();
   for (const files of shared) {
     const merged = new Set(files.flatMap((file) => [file, ...(groups.get(file) ?? [])]));
     for (const file of merged) groups.set(file, merged);

@@ -145,7 +145,7 @@ function judgeOverlaps({ path, entries }: DirectoryFacts, crtList: CrtListFacts 
   );
   return [...pairs.values()].map(({ key, files: [first = '', ...others] }) => {
     const host = key.split(' ', 1)[0];
-    const seen = `${first} and ${others.join(', ')} both hold ${host}, and HAProxy serves only one of them: the first by name, until another program updates it`;
+    const seen = `${first} and ${others.join(', ')} both hold ${host}, and HAProxy serves only one of them: after a start the first by file name or line, after an update another; of its own files the agent lets the valid, then the newer be served`;
     const fix = `keep one, for example: rm ${others.map((name) => quoted(join(path, name))).join(' ')}; then reload HAProxy`;
     return finding('names-overlap', seen, fix);
   });

@@ -60,12 +60,14 @@ export function logOverlaps(log: Log, outcomes: readonly Outcome<DesiredAction>[
     if (!desired.shadows?.length) continue;
     const names = desired.shadows.map(({ name }) => name);
     const servedBy = new Set(desired.shadows.map(({ by }) => by));
+    const reasons = new Set(desired.shadows.map(({ why }) => why));
     log('names.overlap', {
       certificate,
       file,
       names: names.slice(0, 5).join(),
       count: names.length,
       servedBy: [...servedBy].join(),
+      reason: [...reasons].join('; '),
     });
   }
 }

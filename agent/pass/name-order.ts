@@ -40,11 +40,11 @@ export async function restoreNameOrder(outcomes: readonly Member[], view: HostVi
 
 async function restoreGroup(members: readonly Member[], view: ReachableHost): Promise<Member[]> {
   const files = members.map(({ action }) => action.file);
-  const loaded = new Set(
-    members.filter(({ deployed }) => deployed.isLoaded).map(({ action }) => action.file),
-  );
+  // The plan loads them by file name.
+  const loaded = files.filter((_, index) => members[index]?.deployed.isLoaded).sort();
   const proved = await proveAll(await commitAgain(outOfOrder(files, loaded), members, view), view);
-  // Another program has committed the first one, or we were killed in between.
+  // HAProxy was started (it then has them by file name), one has expired, another program has committed one, or we were
+  // killed in between.
   if (!proved.some(isAnotherServed)) return proved;
   return proveAll(await commitAgain(files.slice(1), proved, view), view);
 }
@@ -110,12 +110,13 @@ async function proveMember({ action, deployed }: Member, { config }: HostView): 
 async function prove(desired: DesiredFile, { haproxy }: AgentConfig): Promise<string[]> {
   const { certsDir, handshake } = haproxy;
   const pem = parse(await readFile(join(certsDir, desired.file), 'utf8'));
-  const shadows = new Map(desired.shadows?.map(({ name, by }) => [name, by]));
-  const names = servedNames(desired);
-  const [first = ''] = names;
-  if (names.some((name) => !shadows.has(name)) || names.length === 0) {
+  const shadows = new Map(desired.shadows?.map((shadow) => [shadow.name, shadow]));
+  const ordered = servedNames({ ...desired, names: undefined });
+  const [first = ''] = ordered;
+  const shadow = shadows.get(first);
+  if (shadow === undefined || ordered.some((name) => !shadows.has(name))) {
     return proveServed(handshake, desired, pem);
   }
-  const detail = `${shadows.get(first)} has this name too and comes first; ${desired.file} has no name of its own: take one of the two out, or give it a name`;
+  const detail = `${shadow.by} has this name too and is served: ${shadow.why}; ${desired.file} has no name of its own: take one of the two out, or give it a name`;
   throw new HandshakeFailed('ERR_HANDSHAKE_OVERLAP', { address: 'any bind', servername: first }, detail);
 }

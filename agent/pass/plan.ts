@@ -162,8 +162,9 @@ function isProven(
 
 function nextTryOf(desired: DesiredFile, record: FileRecord | undefined, now: Date): string | undefined {
   const failure = record?.failure;
-  // It depends on another certificate, and a new try costs nothing.
+  // It depends on other certificates, and a new try costs nothing.
   if (failure?.code === 'ERR_HANDSHAKE_OVERLAP') return undefined;
+  if (failure?.code === 'ERR_HANDSHAKE_CERTIFICATE' && desired.namesakes !== undefined) return undefined;
   if (failure?.listing !== (desired.listing && tailOf(desired.listing))) return undefined;
   if (failure?.sha256 !== desired.sha256 || !isBackingOff(failure, now)) return undefined;
   return failure.notBefore;

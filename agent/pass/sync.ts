@@ -11,7 +11,7 @@ import { checkDirectory, viewDisk } from '../deploy/disk.ts';
 import { sweepPrevious, sweepTemps, writtenDirectories } from '../deploy/install.ts';
 import { retirePlaceholder } from '../deploy/placeholder.ts';
 import { worksWithoutSocket } from '../deploy/without-socket.ts';
-import { desiredFiles, stapleFileOf } from '../desired/files.ts';
+import { type DesiredFile, desiredFiles, stapleFileOf } from '../desired/files.ts';
 import { desiredTailsByFile, withCheckedLine } from '../desired/listing.ts';
 import { withOverlaps } from '../desired/overlap.ts';
 import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
@@ -69,7 +69,10 @@ async function runPass(agent: Agent, options: PassOptions): Promise<PassResult> 
   return report(agent, stored, polled, work);
 }
 
-/** Applies the plan; where HAProxy has a new worker afterwards, it looks again and applies what is left. */
+/**
+ * Applies the plan; where HAProxy has a new worker afterwards, or a fetched certificate has names that nobody ordered, it
+ * looks again and applies what is left.
+ */
 async function reconcile(
   agent: Agent,
   options: PassOptions,
@@ -81,7 +84,7 @@ async function reconcile(
   while (earlier.length < MAX_RELOADS) {
     const { state, isReloaded } = await followReload(agent, work);
     work = { ...work, state };
-    if (!isReloaded) break;
+    if (!isReloaded && !work.outcomes.some(({ deployed }) => deployed.hasOtherNames)) break;
     earlier.push(work.outcomes);
     work = await applyOnce(agent, options, polled, work);
   }
@@ -130,14 +133,14 @@ async function observeAndPlan(
   const { config } = agent;
   const records = options.ignoresBackOff ? withoutFailures(state.files) : state.files;
   const crtListFile = crtListFileOf(config);
-  const published = stored ? desiredFiles(config.fleet, stored.manifest) : [];
-  const desired = withOverlaps(crtListFile === undefined ? published : published.map(withCheckedLine));
-  const names = new Set([...desired.map(({ file }) => file), ...Object.keys(records)]);
+  const inManifest = stored ? desiredFiles(config.fleet, stored.manifest) : [];
+  const published = crtListFile === undefined ? inManifest : inManifest.map(withCheckedLine);
+  const names = new Set([...published.map(({ file }) => file), ...Object.keys(records)]);
   const onDisk = [...names].flatMap((file) => [file, stapleFileOf(file)]);
   const listed = crtListFile && (await viewCrtList(crtListFile, names));
   // While HAProxy answers, there is time to read.
   const [observed, disk] = await Promise.all([
-    observeHaproxy(agent, desiredTailsByFile(names, desired, listed)),
+    observeHaproxy(agent, desiredTailsByFile(names, published, listed)),
     viewDisk(config.haproxy.certsDir, onDisk, config.pem),
   ]);
   const isWithoutSocket = worksWithoutSocket(agent, observed.blocker, options);
@@ -145,9 +148,18 @@ async function observeAndPlan(
   // Without any manifest nothing is known to be undesired.
   if (stored === undefined) return { view, actions: [] };
   const { haproxy } = view;
+  const desired = withOverlaps(withLeafNames(published, disk), agent.now());
   const handshakes = config.haproxy.handshake;
   const input = { desired, disk, listed, haproxy, isWithoutSocket, records, handshakes, now: agent.now() };
   return { view, actions: plan(input) };
+}
+
+/** With the names of the leaves that are on disk; those of the others are known when they have been fetched. */
+function withLeafNames(files: readonly DesiredFile[], disk: HostView['disk']): DesiredFile[] {
+  return files.map((desired) => {
+    const { sha256, names } = disk.get(desired.file) ?? {};
+    return sha256 === desired.sha256 ? { ...desired, names } : desired;
+  });
 }
 
 /** Certificates that share names with others: HAProxy hands out the right one of them only when all are loaded. */

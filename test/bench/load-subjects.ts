@@ -61,7 +61,7 @@ const atRuntimeApi = (name: string, addresses: (stage: LoadStage) => readonly st
         const place = { filename: path, crtList, isListed: isThere, certificate };
         const { shown } = await loader.load(place, { text: combined, staple: undefined }, NOTHING_DEPLOYED);
         readBack(shown, path, parsed);
-        await proveServed(addresses(stage), { keyType: 'ec256', isPair: false }, parsed);
+        await proveServed(addresses(stage), { keyType: 'ec256', identifiers: [], isPair: false }, parsed);
       }
     });
     if (kind === 'addition') await forget(stage, leaves);

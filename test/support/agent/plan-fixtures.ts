@@ -31,6 +31,9 @@ export const desired: DesiredFile = {
   serial: '0A12',
   keyType: 'ec256',
   chainLength: 2,
+  notBefore: new Date('2026-11-01T00:00:00Z'),
+  notAfter: new Date('2027-01-30T00:00:00Z'),
+  publishedAt: new Date('2026-11-01T01:00:00Z'),
   identifiers: ['shop.test'],
   isPair: false,
 };

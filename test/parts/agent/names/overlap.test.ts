@@ -1,12 +1,16 @@
-// Certificates with names in common: HAProxy turns them round with each update, the agent keeps the first in front.
+// Certificates with names in common: HAProxy turns them round with each update, the agent keeps the newest valid one in front.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { DAY_MS } from '#common/time.ts';
+import { syncHost } from '../../../../agent/pass/instances.ts';
 import { assertOk } from '../../../support/agent/assess.ts';
-import { serialOf } from '../../../support/agent/publish.ts';
+import { agentHere } from '../../../support/agent/program.ts';
+import { entryFor, serialOf } from '../../../support/agent/publish.ts';
 import { makeStage, type Stage } from '../../../support/agent/stage.ts';
 import { haproxyVersions } from '../../../support/parts/haproxy.ts';
 
+const daysAgo = (days: number) => new Date(Date.now() - days * DAY_MS);
 const namesOf = (own: string) => ({ names: ['shop.test', '*.shop.test', `${own}.test`] });
 
 async function assertServed(stage: Stage, pems: Record<string, string>, first: string): Promise<void> {
@@ -21,8 +25,8 @@ async function assertServed(stage: Stage, pems: Record<string, string>, first: s
 for (const version of haproxyVersions) {
   test(`${version}: HAProxy itself hands out the other certificate after an update of the first`, async (t) => {
     const stage = await makeStage(t, { version });
+    const b = await stage.publish('b', { ...namesOf('b'), notBefore: daysAgo(2) });
     const a = await stage.publish('a', namesOf('a'));
-    const b = await stage.publish('b', namesOf('b'));
     assertOk(await stage.pass());
     await stage.haproxy.restart();
     const file = join(stage.haproxy.certsDir, 'a.pem');
@@ -37,7 +41,7 @@ for (const version of haproxyVersions) {
     assert.equal((await stage.handshake('shop.test')).serial, serialOf(a), 'found by a handshake');
   });
 
-  test(`${version}: the first by name is served, whichever of them is new, renewed or reloaded; both are named`, async (t) => {
+  test(`${version}: the newest is served, whichever of them is new, renewed or reloaded; both are named`, async (t) => {
     const stage = await makeStage(t, { version });
     const pid = await stage.haproxy.pid();
     const pems: Record<string, string> = {};
@@ -45,41 +49,94 @@ for (const version of haproxyVersions) {
       for (const name of names) pems[name] = await stage.publish(name, namesOf(name));
       const result = await stage.pass();
       assertOk(result);
+      await assertServed(stage, pems, names.at(-1) as string);
       return result;
     };
 
     await renew('b', 'c');
-    await assertServed(stage, pems, 'b');
     const told = await renew('b');
-    await assertServed(stage, pems, 'b');
     await renew('c');
-    await assertServed(stage, pems, 'b');
     await renew('a');
-    await assertServed(stage, pems, 'a');
+    await renew('c', 'a');
     await renew('a', 'c');
-    await assertServed(stage, pems, 'a');
     await renew('b');
-    await assertServed(stage, pems, 'a');
 
     assert.equal(await stage.haproxy.pid(), pid);
     assert.match(
       told.stderr,
-      /event=names\.overlap certificate=c file=c\.pem names=shop\.test,\*\.shop\.test count=2 servedBy=b\.pem/,
+      /event=names\.overlap certificate=c file=c\.pem names=shop\.test,\*\.shop\.test count=2 servedBy=b\.pem reason="it was (issued|published) later"/,
     );
     const overlaps = (await stage.status()).files.map((file) => file.overlaps?.map(({ by }) => by));
-    assert.deepEqual(overlaps, [undefined, ['a.pem', 'a.pem'], ['a.pem', 'a.pem']]);
+    assert.deepEqual(overlaps, [['b.pem', 'b.pem'], undefined, ['b.pem', 'b.pem']]);
     await stage.haproxy.restart();
     await assertServed(stage, pems, 'a');
-    await stage.unpublish('a');
-    delete pems['a'];
     assertOk(await stage.pass());
     await assertServed(stage, pems, 'b');
+    await stage.unpublish('b');
+    delete pems['b'];
+    assertOk(await stage.pass());
+    await assertServed(stage, pems, 'c');
+  });
+
+  test(`${version}: the newest is served until it expires between two passes, then the valid one`, async (t) => {
+    const stage = await makeStage(t, { version });
+    const old = await stage.publish('b-old', { ...namesOf('old'), notBefore: daysAgo(2) });
+    const short = await stage.publish('a-short', { ...namesOf('short'), notAfter: daysAgo(-1) });
+    assertOk(await stage.pass());
+    const before = await stage.handshake('shop.test');
+    const tomorrow = await agentHere(stage.flags, () => undefined, { now: () => daysAgo(-1.1) });
+
+    await syncHost(tomorrow, {});
+
+    assert.deepEqual(
+      [before.serial, (await stage.handshake('shop.test')).serial],
+      [serialOf(short), serialOf(old)],
+    );
+  });
+
+  test(`${version}: a name that only the leaf has counts, on the first pass and after a start`, async (t) => {
+    const stage = await makeStage(t, { version });
+    const { combined } = await stage.pki.issue({ names: ['aaa.test', 'shop.test'], notBefore: daysAgo(2) });
+    await stage.publishBytes('aaa', combined, entryFor(combined, ['aaa.test']));
+    const shop = await stage.publish('shop', { names: ['shop.test'] });
+
+    const first = await stage.pass();
+    const served = [(await stage.handshake('shop.test')).serial];
+    await stage.haproxy.restart();
+    served.push((await stage.handshake('shop.test')).serial);
+    assertOk(await stage.pass());
+    served.push((await stage.handshake('shop.test')).serial);
+
+    assertOk(first);
+    assert.deepEqual(served, [serialOf(shop), serialOf(combined), serialOf(shop)]);
+    assert.match(
+      first.stderr,
+      /event=names\.overlap certificate=aaa .*names=shop\.test .*servedBy=shop\.pem/,
+    );
+    const { files } = await stage.status();
+    assert.deepEqual(
+      files[0]?.overlaps?.map(({ name, by }) => [name, by]),
+      [['shop.test', 'shop.pem']],
+    );
+  });
+
+  test(`${version}: an exact RSA name beside an ECDSA wildcard: each is proved as its own kind of client`, async (t) => {
+    const stage = await makeStage(t, { version });
+    await stage.publish('exact', { names: ['a.shop.test'], keyType: 'rsa-2048' });
+    await stage.publish('wild', { names: ['*.shop.test'] });
+    await stage.publish('exact-ec', { names: ['a.cart.test'] });
+    await stage.publish('wild-rsa', { names: ['*.cart.test'], keyType: 'rsa-2048' });
+
+    const result = await stage.pass();
+
+    assertOk(result);
+    assert.doesNotMatch(result.stderr, /names\.overlap/);
   });
 
   test(`${version}: a certificate without a name of its own is not served, until its namesake goes`, async (t) => {
     const stage = await makeStage(t, { version });
+    const second = await stage.publish('second', { names: ['shop.test'], notBefore: daysAgo(2) });
     await stage.publish('first', { names: ['shop.test', 'www.shop.test'] });
-    const second = await stage.publish('second', { names: ['shop.test'] });
     const shadowed = await stage.pass();
     const { files } = await stage.status();
     await stage.unpublish('first');

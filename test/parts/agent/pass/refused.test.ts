@@ -104,7 +104,7 @@ for (const version of haproxyVersions) {
     const stage = await makeStage(t, { version });
     await stage.publish('first', { names: ['shop.test'] });
     assertOk(await stage.pass());
-    await stage.publish('second', { names: ['shop.test'] });
+    await stage.publish('second', { names: ['shop.test'], notBefore: new Date('2026-01-01') });
 
     const overlapping = await stage.pass();
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { outOfOrder, servedNames, withOverlaps } from '../../../../agent/desired/overlap.ts';
-import { desired } from '../../../support/agent/plan-fixtures.ts';
+import { desired, now } from '../../../support/agent/plan-fixtures.ts';
 
 const file = (name: string, identifiers: string[], changes: object = {}) => ({
   ...desired,
@@ -11,7 +11,7 @@ const file = (name: string, identifiers: string[], changes: object = {}) => ({
 });
 
 const brief = (files: ReturnType<typeof file>[]) =>
-  withOverlaps(files).map((seen) => [
+  withOverlaps(files, now).map((seen) => [
     seen.file.replace('.pem', ''),
     seen.namesakes?.map((name) => name.replace('.pem', '')).join('') ?? '',
     seen.shadows?.map(({ name, by }) => `${name}<${by.replace('.pem', '')}`).join(' ') ?? '',
@@ -95,11 +95,118 @@ for (const [says, files, expect] of rows) {
 }
 
 test('of two kinds of key, each is asked for by its own kind of client', () => {
-  const both = withOverlaps([file('a', ['x'], { keyType: 'rsa2048' }), file('b', ['x']), file('c', ['z'])]);
+  const both = withOverlaps(
+    [file('a', ['x'], { keyType: 'rsa2048' }), file('b', ['x']), file('c', ['z'])],
+    now,
+  );
 
   assert.deepEqual(
     both.map(({ isPair }) => isPair),
     [true, true, false],
+  );
+});
+
+const day = (date: string) => new Date(`2026-11-${date}T00:00:00Z`);
+const newer = { notBefore: day('10') };
+const expired = { notAfter: now };
+const early = { notBefore: new Date(now.getTime() + 1000) };
+const holding = (...names: string[]) => ({ names: ['x', ...names] });
+
+const orderRows: [says: string, files: ReturnType<typeof file>[], order: string, why: string][] = [
+  ['the newer', [file('a', ['x']), file('b', ['x'], newer)], 'ba', 'it was issued later'],
+  [
+    'the valid, though older',
+    [file('a', ['x'], { ...newer, ...expired }), file('b', ['x'])],
+    'ba',
+    'it is valid, the other is not',
+  ],
+  [
+    'the valid, not the one of tomorrow',
+    [file('a', ['x'], early), file('b', ['x'])],
+    'ba',
+    'it is valid, the other is not',
+  ],
+  [
+    'the newer of two that have expired',
+    [file('a', ['x'], expired), file('b', ['x'], { ...newer, ...expired })],
+    'ba',
+    'it was issued later',
+  ],
+  [
+    'the configured',
+    [file('a', ['a'], holding('a')), file('b', ['x'])],
+    'ba',
+    'the manifest orders it for this name',
+  ],
+  [
+    'the newer, though it merely holds the name',
+    [file('a', ['x']), file('b', ['b'], { ...newer, ...holding() })],
+    'ba',
+    'it was issued later',
+  ],
+  [
+    'the one that is published later',
+    [file('a', ['x']), file('b', ['x'], { publishedAt: day('02') })],
+    'ba',
+    'it was published later',
+  ],
+  [
+    'the same one always',
+    [file('b', ['x']), file('a', ['x'])],
+    'ab',
+    'they are equally good, and its file name comes first',
+  ],
+  [
+    'the newest of a chain',
+    [file('a', ['x']), file('b', ['x', 'y'], newer), file('c', ['y'], { notBefore: day('20') })],
+    'cba',
+    'it was issued later',
+  ],
+];
+
+for (const [says, files, order, why] of orderRows) {
+  test(`of files with one name, HAProxy is to serve ${says}`, () => {
+    for (const given of [files, [...files].reverse()]) {
+      const seen = withOverlaps(given, now);
+      const names = seen[0]?.namesakes?.map((name) => name.replace('.pem', ''));
+      assert.equal(names?.join(''), order);
+      assert.deepEqual(
+        [...new Set(seen.flatMap(({ shadows = [] }) => shadows.map((shadow) => shadow.why)))],
+        [why],
+      );
+    }
+  });
+}
+
+test('a file is proved by one name for each set of files that it stands before', () => {
+  const seen = withOverlaps(
+    [file('a', ['own', 'x', 'y', 'z'], newer), file('b', ['x', 'y']), file('c', ['z', 'c'])],
+    now,
+  );
+
+  assert.deepEqual(
+    seen.map(({ precedences }) => precedences),
+    [['x', 'z'], [], []],
+  );
+});
+
+test('a wildcard of the other kind of key counts: each is asked for by its own kind of client', () => {
+  const seen = withOverlaps(
+    [
+      file('exact', ['a.x.test'], { keyType: 'rsa2048' }),
+      file('wild', ['*.x.test']),
+      file('z', ['a.b.x.test']),
+    ],
+    now,
+  );
+
+  assert.deepEqual(
+    seen.map(({ isPair, namesakes }) => [isPair, namesakes]),
+    [
+      [true, undefined],
+      [false, undefined],
+      [false, undefined],
+    ],
   );
 });
 
@@ -113,9 +220,12 @@ for (const [loaded, expect] of [
   ['bd', 'cd'],
   ['ac', 'bcd'],
   ['abc', 'd'],
+  ['dc', 'd'],
+  ['dcba', 'bcd'],
+  ['cab', 'cd'],
 ] as const) {
   test(`of abcd, after "${loaded}" was committed, "${expect}" is committed again`, () => {
-    assert.equal(outOfOrder(['a', 'b', 'c', 'd'], new Set(loaded)).join(''), expect);
+    assert.equal(outOfOrder(['a', 'b', 'c', 'd'], [...loaded]).join(''), expect);
   });
 }
 

@@ -26,7 +26,7 @@ const action = (kind: LoadingKind | NonLoadingKind, sha256 = sha): Action => ({
   reason: 'r',
   desired: {
     ...{ file: 'shop.pem', certificate, key: 'k', sha256, size: 1, serial: '01', keyType: 'ec256' },
-    ...{ chainLength: 2, identifiers: [], isPair: false },
+    ...{ chainLength: 2, identifiers: [], isPair: false, notBefore: now, notAfter: now, publishedAt: now },
   },
   isProvedLast: false,
 });

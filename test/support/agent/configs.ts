@@ -1,5 +1,8 @@
 // HAProxy configurations that load certificates in other ways than the shipped one.
 
+/** How a bind of HAProxy finds its certificates. */
+export type Way = 'crt DIR' | 'crt-list FILE';
+
 const head = `global
   stats socket "\${PEMFLEET_SOCKET}" mode 600 level admin
 defaults

@@ -133,8 +133,8 @@ async function run(start: PartCommand, endpoints: Endpoints, deadlineMs: number)
       const logged = part.log().length;
       await until(() => isMasterUp(endpoints), part.ended, deadlineMs);
       process.kill(part.pid, 'SIGUSR2');
-      // for a moment both workers accept connections: the old one's last word ends it
-      const isOldStopped = () => /^Proxy \S+ stopped/m.test(part.log().slice(logged));
+      // for a moment both workers accept connections: the old one's last word (to the log, or as a warning) ends it
+      const isOldStopped = () => /^(\[WARNING\].*: )?Proxy \S+ stopped/m.test(part.log().slice(logged));
       const isReloaded = async () => isOldStopped() && (await pid()) !== before;
       await until(isReloaded, () => reloadFailure(part, logged), deadlineMs);
     },

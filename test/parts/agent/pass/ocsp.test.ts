@@ -1,15 +1,12 @@
 // The staple on the wire, through all that can happen to a certificate.
 import assert from 'node:assert/strict';
-import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { digest } from '#contract/combined-pem.ts';
 import { certificateName, layout } from '#contract/layout.ts';
-import { fetchResponse } from '../../../../lambda/ocsp/fetch.ts';
 import { assertOk } from '../../../support/agent/assess.ts';
 import { fleet } from '../../../support/agent/host.ts';
-import { entryFor } from '../../../support/agent/publish.ts';
 import { makeStage, type Stage } from '../../../support/agent/stage.ts';
+import { publishWithStaple } from '../../../support/agent/stapled.ts';
 import { stapleOnWire } from '../../../support/handshake.ts';
 import { haproxyVersions } from '../../../support/parts/haproxy.ts';
 import { type OcspResponder, startOcspResponder } from '../../../support/parts/ocsp-responder.ts';
@@ -23,36 +20,8 @@ after(() => responder.stop());
 const stapled = ({ haproxy }: Stage, servername: string) =>
   stapleOnWire({ port: haproxy.httpsPort, servername });
 
-async function staple(stage: Stage, combined: string, minutes: number) {
-  const [leaf, issuer] = [new X509Certificate(combined), new X509Certificate(stage.pki.intermediatePem)];
-  responder.serve({ pem: stage.pki.intermediatePem, keyPem: stage.pki.intermediateKeyPem });
-  responder.good.add(leaf.serialNumber);
-  responder.validMinutes = minutes;
-  return fetchResponse(responder.url, { leaf, issuer, now: new Date() });
-}
-
-async function publishStapled(
-  stage: Stage,
-  combined: string,
-  minutes: number,
-  given?: Buffer,
-): Promise<Buffer> {
-  const { thisUpdate, nextUpdate, body: fetched } = await staple(stage, combined, minutes);
-  const body = given ?? fetched;
-  const name = certificateName.parse('shop');
-  await stage.bucket.put(layout.ocsp(fleet, name, digest(combined), digest(body)), body);
-  const ocsp = {
-    sha256: digest(body),
-    thisUpdate: thisUpdate.toISOString(),
-    nextUpdate: nextUpdate.toISOString(),
-  };
-  await stage.publishBytes(
-    'shop',
-    combined,
-    entryFor(combined, ['shop.test'], { ocspUrl: responder.url, ocsp }),
-  );
-  return body;
-}
+const publishStapled = (stage: Stage, combined: string, minutes: number, given?: Buffer) =>
+  publishWithStaple(stage, responder, { name: 'shop', combined, minutes, given });
 
 for (const version of haproxyVersions) {
   test(`${version}: stapled when new, after a hot update, a refresh and a restart; gone with the URL`, async (t) => {

@@ -1,14 +1,12 @@
 // What HAProxy cannot or will not take at run time, and what it hands out instead.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { actionsOf, assertOk } from '../../../support/agent/assess.ts';
 import { twoBinds } from '../../../support/agent/configs.ts';
 import { serialOf } from '../../../support/agent/publish.ts';
 import { makeStage } from '../../../support/agent/stage.ts';
+import { strictOpenssl } from '../../../support/agent/strict-openssl.ts';
 import { haproxyVersions } from '../../../support/parts/haproxy.ts';
-import { tempDir } from '../../../support/temp-dir.ts';
 
 /** HAProxy knows the directory by two names. */
 const twoNames = twoBinds(
@@ -128,12 +126,3 @@ test('a crt-list file in a directory that the agent may not write to: coded, and
   assert.equal(result.code, 3, result.stderr);
   assert.match(result.stderr, /event=certificate\.pending .*code=ERR_CRT_LIST_FILE/);
 });
-
-/** OpenSSL at security level 3 refuses RSA-2048, which is fine for `verify`: a refusal that only HAProxy knows of. */
-function strictOpenssl(t: TestContext): string {
-  const path = tempDir(t);
-  const file = join(path, 'openssl.cnf');
-  const lines = ['openssl_conf = o', '[o]', 'ssl_conf = s', '[s]', 'system_default = d', '[d]'];
-  writeFileSync(file, [...lines, 'CipherString = DEFAULT@SECLEVEL=3', ''].join('\n'));
-  return file;
-}

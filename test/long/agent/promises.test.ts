@@ -1,0 +1,21 @@
+// "Whenever it is killed, HAProxy can start": 18 kills on each version.
+// `PEMFLEET_SEED=N` replays a campaign.
+import { randomInt } from 'node:crypto';
+import { describe, test } from 'node:test';
+import type { Way } from '../../support/agent/configs.ts';
+import { surviveKills } from '../../support/agent/killed.ts';
+import { haproxyVersions } from '../../support/parts/haproxy.ts';
+
+const seed = Number(process.env['PEMFLEET_SEED'] ?? randomInt(1_000_000));
+/** Of both ways together: 18 on each version. */
+const KILLS = 9;
+
+describe('promises', { concurrency: 2 }, () => {
+  for (const version of haproxyVersions) {
+    for (const way of ['crt DIR', 'crt-list FILE'] satisfies Way[]) {
+      test(`${version}, ${way}: ${KILLS} kills with reloads`, async (t) => {
+        await surviveKills(t, { version, way, kills: KILLS, seed });
+      });
+    }
+  }
+});

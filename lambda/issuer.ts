@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import { messageOf } from '#contract/errors.ts';
 import { openBucket } from '#storage/open.ts';
 import { checkConfig } from './config/config.ts';
 import type { PassMetrics } from './fleet/metrics.ts';
@@ -10,6 +11,7 @@ import { RunCommandNotifier } from './fleet/run-command.ts';
 import { type Log, levelOf } from './log.ts';
 import type { Outcome } from './outcome.ts';
 import { afterPass } from './pass/after-pass.ts';
+import { passNotBegun } from './pass/run-pass.ts';
 import { loadConfigFile, runPassExclusively } from './wiring.ts';
 
 /** The part of Lambda's context that is used. */
@@ -29,7 +31,7 @@ const log: Log = (event, fields = {}) => logger[levelOf(event)](event, fields);
 /**
  * `PEMFLEET_CONFIG`: path of pemfleet.yaml as JSON (default: `pemfleet.json`, beside this program); `PEMFLEET_BUCKET` overrides its bucket;
  * `PEMFLEET_NOTIFY_DOCUMENT`: name of the SSM document that notifies hosts; without it they only poll.
- * @throws AggregateError if any certificate failed, so that the invocation itself fails
+ * @throws AggregateError if any certificate failed, or hosts could not be read, so that the invocation itself fails: after the metrics
  */
 export async function handler(_event: unknown, context: LambdaContext): Promise<{ outcomes: Outcome[] }> {
   const now = () => new Date();
@@ -40,11 +42,15 @@ export async function handler(_event: unknown, context: LambdaContext): Promise<
   const bucket = await openBucket(process.env['PEMFLEET_BUCKET'] ?? config.bucket);
   const timing = { now, deadline, sleep: (ms: number) => sleep(ms) };
   const random = () => randomInt(2 ** 32) / 2 ** 32;
-  const result = await runPassExclusively({ bucket, config, options: {}, timing, random, log });
+  const result = await runPassExclusively({ bucket, config, options: {}, timing, random, log }).catch(
+    (error: unknown) => passNotBegun(config, error),
+  );
   const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
   const notifier = document ? new RunCommandNotifier(document) : undefined;
-  emit(await afterPass({ bucket, timing, log }, notifier, result));
-  return failIfAny(result.outcomes);
+  const { metrics: values, failures } = await afterPass({ bucket, timing, log }, notifier, result);
+  emit(values);
+  if (result.error !== undefined) throw result.error;
+  return failIfAny(result.outcomes, failures);
 }
 
 /** Embedded metric format: a log line that CloudWatch reads. No dimension but the service: each one costs. */
@@ -56,8 +62,14 @@ function emit(values: PassMetrics): void {
   metrics.publishStoredMetrics();
 }
 
-function failIfAny(outcomes: Outcome[]): { outcomes: Outcome[] } {
+function failIfAny(outcomes: Outcome[], failures: readonly unknown[]): { outcomes: Outcome[] } {
   const failed = outcomes.filter((outcome) => outcome.result === 'failed');
+  if (failed.length === 0 && failures.length > 0) {
+    throw new AggregateError(
+      failures,
+      `what hosts report could not be read: ${failures.map(messageOf).join('; ')}`,
+    );
+  }
   if (failed.length === 0) return { outcomes };
   const errors = failed.map(
     ({ certificate, error }) => new Error(`${certificate}: ${error?.code} ${error?.message}`),

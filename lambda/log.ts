@@ -24,6 +24,8 @@ export type EventName =
   | 'certificate.failed'
   | 'fleet.notified'
   | 'notify.failed'
+  | 'status.unreadable'
+  | 'status.failed'
   | 'notify.result'
   | 'run.finished';
 
@@ -39,6 +41,8 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
   'ocsp.revoked',
   'ocsp.failed',
   'notify.failed',
+  'status.unreadable',
+  'status.failed',
 ]);
 
 export function levelOf(event: EventName): 'error' | 'warn' | 'info' | 'debug' {

@@ -9,6 +9,10 @@ export interface PassResult {
   manifests: ReadonlyMap<FleetName, ReadManifest | undefined>;
   /** Fleets whose manifest this pass has written. */
   changed: readonly FleetName[];
+  /** Fleets whose manifest cannot be read: they are not in `manifests`. */
+  unreadable?: readonly FleetName[];
+  /** What ended the pass before its end. The programs throw it when they have said what was done until then. */
+  error?: unknown;
 }
 
 export interface Outcome {

@@ -58,7 +58,7 @@ export function reportTable(reports: readonly FleetReport[]): string {
   return reports.map((report) => fleetTable(report)).join('\n');
 }
 
-function fleetTable({ fleet, certificates, silent, left, unreadable }: FleetReport): string {
+function fleetTable({ fleet, certificates, silent, left, unreadable, error }: FleetReport): string {
   const rows = certificates.map(({ certificate, identifiers, serial, notAfter, served, behind }) => [
     certificate,
     identifiers.join(','),
@@ -71,6 +71,7 @@ function fleetTable({ fleet, certificates, silent, left, unreadable }: FleetRepo
   ]);
   const head = ['CERTIFICATE', 'IDENTIFIERS', 'SERIAL', 'EXPIRES', 'SERVED BY', 'BEHIND'];
   const hosts = [
+    ...(error === undefined ? [] : [`cannot be read: ${error.code} ${error.message}\n`]),
     ...silent.map(({ host, reportedAt }) => `silent since ${minute(reportedAt)}: ${host}\n`),
     ...left.map(({ host, leftAt }) => `left at ${minute(leftAt)}: ${host}\n`),
     ...unreadable.map(({ host, code }) => `status cannot be read: ${host} (${code})\n`),

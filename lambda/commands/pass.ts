@@ -35,5 +35,6 @@ async function pass(values: CommandValues, dryRun: boolean): Promise<number> {
   }
   if (values.json) printJson({ version: 1, outcomes });
   else printToStderr(outcomeTable(outcomes));
+  if (result.error !== undefined) throw result.error;
   return exitStatusOfOutcomes(outcomes);
 }

@@ -17,6 +17,8 @@ import {
   sha256Hex,
 } from './layout.ts';
 
+const fileState = z.enum(['served', 'pending', 'failed', 'needs-reload']);
+
 /** One file in HAProxy's directory: a certificate has one, an RSA + ECDSA pair two. */
 const fileStatus = z.looseObject({
   /** Its name, without the directory. */
@@ -28,7 +30,7 @@ const fileStatus = z.looseObject({
    * `served`: HAProxy shows and (where a bind is configured) hands out what the manifest wants;
    * `pending`: not yet; `failed`: refused, see `error`; `needs-reload`: on disk, HAProxy cannot take it at run time.
    */
-  state: z.enum(['served', 'pending', 'failed', 'needs-reload']),
+  state: fileState,
   /** Since when the file is in this state. */
   since: dateTime,
   /** What the manifest wants. */
@@ -76,6 +78,11 @@ const hostStatus = z.looseObject({
     MAX_PROCESSES,
   ),
   files: listOf(fileStatus, MAX_FILES),
+  /**
+   * Number of files by state that `files` leaves out, so that a report stays below 1 MiB: served ones first. A certificate without a
+   * file is served then, if `manifest` is the published one and no other state is left out.
+   */
+  unlisted: z.partialRecord(fileState, z.number().int().positive()).optional(),
   /** What keeps the whole host from working: bucket out of reach, socket missing. */
   error: z.looseObject({ code: z.string(), message: z.string() }).optional(),
 });

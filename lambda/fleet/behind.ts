@@ -26,11 +26,19 @@ export interface CertificateState {
   error?: { code: string; message: string };
 }
 
-/** For `pemfleet status`. @param wanted SHA-256 of the published PEMs: one, or two of a pair */
+/** What is published of a certificate. */
+interface Published {
+  /** SHA-256 of the PEMs: one, or two of a pair. */
+  wanted: ReadonlySet<string>;
+  /** Of the manifest. */
+  etag?: string | undefined;
+}
+
+/** For `pemfleet status`. */
 export function certificateStateOf(
   status: HostStatus,
   certificate: string,
-  wanted: ReadonlySet<string>,
+  { wanted, etag }: Published,
 ): CertificateState {
   const files = status.files.filter(
     (file) => file.certificate === certificate && wanted.has(file.wanted.sha256),
@@ -41,6 +49,9 @@ export function certificateStateOf(
   }
   // A host with several HAProxy has a file in each.
   if (new Set(files.map((file) => file.wanted.sha256)).size === wanted.size) return { state: 'served' };
+  // A long report leaves out files that are served.
+  const isLeftOut = files.length === 0 && status.unlisted !== undefined && status.manifest === etag;
+  if (isLeftOut && Object.keys(status.unlisted ?? {}).every(isServed)) return { state: 'served' };
   return { state: 'pending', ...(status.error && { error: status.error }) };
 }
 

@@ -3,24 +3,32 @@
  * changed, and none where no host has reported. Beside them, the commands to the hosts whose result is still open.
  */
 import * as z from 'zod';
+import { type Deadline, DeadlinePassed } from '#common/deadline.ts';
 import { inParallel } from '#common/in-parallel.ts';
-import { ContractError } from '#contract/errors.ts';
-import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
-import { type FleetName, fleetName, hostName, layout } from '#contract/layout.ts';
+import { printable } from '#common/printable.ts';
+import { BucketError } from '#contract/errors.ts';
+import type { HostStatus } from '#contract/host-status.ts';
+import { type FleetName, fleetName, layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { instant, readCached, serializeCached } from '#storage/cached-document.ts';
+import { isReadable, listStatuses, readHostStatus, type StatusEntry } from './read-status.ts';
+
+/** Characters. A book of bounded facts stays small, whatever hosts report. */
+const [MAX_ETAG, MAX_CODE] = [1024, 64];
 
 const hostSummary = z.object({
-  etag: z.string(),
+  etag: z.string().max(MAX_ETAG),
   reportedAt: instant,
   /** The host was shut down or removed. */
   hasLeft: z.literal(true).optional(),
   /** ETag of the manifest that the host has acted on. */
-  manifest: z.string().optional(),
+  manifest: z.string().max(MAX_ETAG).optional(),
   /** Number of files by state. */
   states: z.record(z.string(), z.number().int()),
   /** Of the host as a whole: HAProxy or the bucket out of reach, or a status that cannot be read. */
-  error: z.string().optional(),
+  error: z.string().max(MAX_CODE).optional(),
+  /** The status cannot be read; `error` says why. */
+  isUnreadable: z.literal(true).optional(),
 });
 
 /** A command to the hosts of a fleet whose result Systems Manager has not said yet. */
@@ -38,14 +46,6 @@ export type OpenCall = z.infer<typeof openCall>;
 export type HostSummaries = z.infer<typeof hostSummaries>;
 
 type SummariesByHost = Record<string, HostSummary>;
-
-/** A status as the bucket lists it. */
-interface StatusEntry {
-  fleet: FleetName;
-  host: string;
-  key: string;
-  etag: string;
-}
 
 /** Statuses that are read at the same time. */
 const CONCURRENCY = 20;
@@ -66,79 +66,118 @@ export async function saveHostSummaries(
   }
 }
 
-/** Reads again the statuses that have changed since `stored`. @returns the summaries of these fleets, and of no others */
+export interface RefreshOptions {
+  now: Date;
+  /** For all statuses together: what has not come by then is not waited for. */
+  deadline: Deadline;
+}
+
+/** Of the fleets that were asked for, and of no others. */
+export interface RefreshedSummaries {
+  fleets: HostSummaries['fleets'];
+  /** The first of each fleet where the store failed: the summaries that it hides stay as they were, and grow old. */
+  failures: BucketError[];
+}
+
+/** Reads again the statuses that have changed since `stored`. */
 export async function refreshHostSummaries(
   bucket: Bucket,
   stored: HostSummaries['fleets'],
   fleets: readonly FleetName[],
-  now: Date,
-): Promise<HostSummaries['fleets']> {
-  const refreshed = await Promise.all(
-    fleets.map(
-      async (fleet) => [fleet, await refreshFleet(bucket, fleet, stored[fleet] ?? {}, now)] as const,
-    ),
-  );
-  return Object.fromEntries(refreshed);
+  options: RefreshOptions,
+): Promise<RefreshedSummaries> {
+  const { deadline } = options;
+  const failures: BucketError[] = [];
+  const summaries: HostSummaries['fleets'] = {};
+  // One fleet after the other: of all of them, no more than `CONCURRENCY` statuses are in memory.
+  for (const fleet of fleets) {
+    const old = stored[fleet] ?? {};
+    try {
+      const entries = await deadline.wait(() => listStatuses(bucket, fleet));
+      const refreshed = await refreshFleet(bucket, entries, old, options);
+      summaries[fleet] = refreshed.summaries;
+      if (refreshed.failure !== undefined) failures.push(refreshed.failure);
+    } catch (error) {
+      failures.push(storeFailureOf(error, layout.statuses(fleet)));
+      summaries[fleet] = old;
+    }
+  }
+  return { fleets: summaries, failures };
 }
 
 async function refreshFleet(
   bucket: Bucket,
-  fleet: FleetName,
+  entries: readonly StatusEntry[],
   stored: SummariesByHost,
-  now: Date,
-): Promise<SummariesByHost> {
-  const prefix = layout.statuses(fleet);
-  const entries = (await bucket.entries(prefix)).map(({ key, etag }) => {
-    const host = key.slice(prefix.length).replace(/\.json$/, '');
-    return { fleet, host, key, etag };
-  });
+  options: RefreshOptions,
+): Promise<{ summaries: SummariesByHost; failure: BucketError | undefined }> {
+  let failure: BucketError | undefined;
   const refresh = async (entry: StatusEntry) => {
-    const { host, etag } = entry;
+    const { host, etag, key } = entry;
     const old = stored[host];
-    return { host, summary: old?.etag === etag ? old : await readSummary(bucket, entry, now) };
+    if (old?.etag === etag) return { host, summary: old };
+    try {
+      return { host, summary: await readSummary(bucket, entry, options) };
+    } catch (error) {
+      failure ??= storeFailureOf(error, key);
+      // Its ETag is the earlier one: the next pass reads it again.
+      return { host, summary: old };
+    }
   };
-  const refreshed = await inParallel(entries, CONCURRENCY, refresh, ({ host }) => host);
-  return Object.fromEntries(refreshed.map(({ host, summary }) => [host, summary]));
+  const refreshed = await inParallel(entries, CONCURRENCY, refresh, ({ key }) => key);
+  const known = refreshed.flatMap(({ host, summary }) => (summary ? [[host, summary] as const] : []));
+  return { summaries: Object.fromEntries(known), failure };
+}
+
+/** @throws what is no failure of the store */
+function storeFailureOf(error: unknown, key: string): BucketError {
+  if (error instanceof BucketError) return error;
+  if (!(error instanceof DeadlinePassed)) throw error;
+  return new BucketError('ERR_BUCKET_UNREACHABLE', key, error.message, { cause: error });
 }
 
 /** A status that cannot be read is that host's failure, not the fleet's. */
 async function readSummary(
   bucket: Bucket,
-  { fleet, host, key, etag }: StatusEntry,
-  now: Date,
+  entry: StatusEntry,
+  { now, deadline }: RefreshOptions,
 ): Promise<HostSummary> {
-  try {
-    const object = await bucket.get(key);
-    const status = object && parseHostStatus(fleet, hostName.parse(host), object.body);
-    return status === undefined ? unreadable(etag, 'gone', now) : summaryOf(status, etag);
-  } catch (error) {
-    if (error instanceof ContractError) return unreadable(etag, error.code, now);
-    if (error instanceof z.ZodError) return unreadable(etag, 'ERR_STATUS_SCHEMA', now);
-    throw error;
-  }
+  const status = await deadline.wait(() => readHostStatus(bucket, entry, now));
+  if (status === undefined) return unreadable(entry, 'gone', now);
+  return isReadable(status) ? summaryOf(status, entry.etag) : unreadable(entry, status.code, now);
 }
 
 function summaryOf(status: HostStatus, etag: string): HostSummary {
-  const states: Record<string, number> = {};
+  const states: HostSummary['states'] = { ...status.unlisted };
   for (const { state } of status.files) states[state] = (states[state] ?? 0) + 1;
   return {
-    etag,
+    etag: etag.slice(0, MAX_ETAG),
     reportedAt: new Date(status.reportedAt),
     ...(status.leftAt !== undefined && { hasLeft: true }),
     ...(status.manifest !== undefined && { manifest: status.manifest }),
     states,
-    ...(status.error && { error: status.error.code }),
+    ...(status.error && { error: printable(status.error.code).slice(0, MAX_CODE) }),
   };
 }
 
-function unreadable(etag: string, error: string, now: Date): HostSummary {
-  return { etag, reportedAt: now, states: {}, error };
+/** What another read might cure is read again in the next pass. */
+const LASTING = /^(ERR_STATUS_|ERR_BUCKET_SIZE$|gone$)/;
+
+function unreadable({ etag }: StatusEntry, error: string, now: Date): HostSummary {
+  const isLasting = LASTING.test(error);
+  return {
+    etag: isLasting ? etag.slice(0, MAX_ETAG) : '',
+    reportedAt: now,
+    states: {},
+    error,
+    isUnreadable: true,
+  };
 }
 
 /** Equal for documents that say the same: a summary follows from the status with its ETag. */
 function fingerprint({ fleets, calls }: HostSummaries): string {
   const etags = Object.entries(fleets).flatMap(([fleet, summaries]) =>
-    Object.entries(summaries).map(([host, { etag }]) => `${fleet}/${host} ${etag}`),
+    Object.entries(summaries).map(([host, { etag, error }]) => `${fleet}/${host} ${etag} ${error}`),
   );
   return [...etags.sort(), ...calls.map(({ command }) => command)].join();
 }

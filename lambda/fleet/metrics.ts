@@ -5,8 +5,8 @@ import { isHostBehind, isSilent, type PublishedManifest } from './behind.ts';
 import type { HostSummary } from './hosts.ts';
 
 export interface PassMetrics {
-  /** One for each pass that has completed: its absence is an alarm. */
-  RunFinished: 1;
+  /** One for each pass that has completed; its absence is an alarm. */
+  RunFinished?: 1;
   CertificatesIssued: number;
   CertificatesFailed: number;
   /** Should have been renewed some time ago. */
@@ -42,12 +42,21 @@ export interface PassFacts {
   /** Calls to Systems Manager that failed. */
   notifyFailed: number;
   now: Date;
+  /** The pass came to its end; absent: it did. */
+  isComplete?: boolean;
 }
 
 /** Renewal is due at a third of the lifetime (half below ten days): a certificate with less than these shares left is late. */
 const [LATE_SHARE, LATE_SHARE_SHORT, SHORT_LIVED_MS] = [1 / 4, 3 / 8, 10 * DAY_MS];
 
-export function metricsOf({ outcomes, lifetimes, fleets, notifyFailed, now }: PassFacts): PassMetrics {
+export function metricsOf({
+  outcomes,
+  lifetimes,
+  fleets,
+  notifyFailed,
+  now,
+  isComplete = true,
+}: PassFacts): PassMetrics {
   const count = (result: Outcome['result']) => outcomes.filter((outcome) => outcome.result === result).length;
   const hosts = fleets.flatMap(({ summaries, manifest }) =>
     Object.values(summaries)
@@ -57,7 +66,7 @@ export function metricsOf({ outcomes, lifetimes, fleets, notifyFailed, now }: Pa
   const reporting = hosts.filter(({ host }) => !isSilent(host.reportedAt, now));
   const firstEnd = Math.min(...lifetimes.map(({ notAfter }) => notAfter.getTime()));
   return {
-    RunFinished: 1,
+    ...(isComplete && { RunFinished: 1 }),
     CertificatesIssued: count('issued'),
     CertificatesFailed: count('failed'),
     CertificatesOverdue: lifetimes.filter((lifetime) => isLate(lifetime, now)).length,

@@ -1,50 +1,58 @@
 /** Reads what the reports are made of: each fleet's manifest and the statuses of its hosts. */
-import { ContractError } from '#contract/errors.ts';
-import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
-import { type FleetName, hostName, layout } from '#contract/layout.ts';
+import { inParallel } from '#common/in-parallel.ts';
+import { BucketError, ContractError, messageOf } from '#contract/errors.ts';
+import type { FleetName } from '#contract/layout.ts';
 import { emptyManifest } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Config } from '../config/config.ts';
 import { readManifest } from '../publication/publisher.ts';
-import { type FleetReport, type FleetStatuses, reportFleet, type UnreadableStatus } from './report.ts';
+import { isReadable, listStatuses, readHostStatus } from './read-status.ts';
+import { type FleetReport, type FleetStatuses, reportFleet } from './report.ts';
 
+/** Statuses that are read at the same time. */
+const CONCURRENCY = 20;
+
+/** One fleet's broken manifest, or a listing that fails, is that fleet's `error`; the others are reported. */
 export async function readFleetReports(bucket: Bucket, config: Config, now: Date): Promise<FleetReport[]> {
-  const fleets = [...new Set(config.certificates.flatMap((spec) => spec.fleets))];
-  return Promise.all(
-    fleets.map(async (fleet) => {
-      const [read, statuses] = await Promise.all([readManifest(bucket, fleet), readStatuses(bucket, fleet)]);
-      return reportFleet(read?.manifest ?? emptyManifest(fleet, now), statuses, now);
-    }),
-  );
+  const reports: FleetReport[] = [];
+  for (const fleet of new Set(config.certificates.flatMap((spec) => spec.fleets))) {
+    reports.push(await readReport(bucket, fleet, now));
+  }
+  return reports;
 }
 
-async function readStatuses(bucket: Bucket, fleet: FleetName): Promise<FleetStatuses> {
-  const keys = await bucket.list(layout.statuses(fleet));
-  const read = await Promise.all(keys.map((key) => readStatus(bucket, fleet, key)));
+async function readReport(bucket: Bucket, fleet: FleetName, now: Date): Promise<FleetReport> {
+  const statuses = await readOrFault(() => readStatuses(bucket, fleet, now));
+  const published = await readOrFault(() => readManifest(bucket, fleet));
+  const { manifest = emptyManifest(fleet, now), etag } = published.value ?? {};
+  const read = statuses.value ?? { statuses: [], unreadable: [] };
+  const report = reportFleet(manifest, { ...read, etag }, now);
+  const error = published.error ?? statuses.error;
+  return error === undefined ? report : { ...report, error: { code: error.code, message: messageOf(error) } };
+}
+
+async function readStatuses(bucket: Bucket, fleet: FleetName, now: Date): Promise<FleetStatuses> {
+  const entries = await listStatuses(bucket, fleet);
+  const read = await inParallel(
+    entries,
+    CONCURRENCY,
+    (entry) => readHostStatus(bucket, entry, now),
+    ({ key }) => key,
+  );
+  const present = read.filter((status) => status !== undefined);
   return {
-    statuses: read.flatMap((item) => (item !== undefined && isStatus(item) ? [item] : [])),
-    unreadable: read.flatMap((item) => (item !== undefined && !isStatus(item) ? [item] : [])),
+    statuses: present.filter(isReadable),
+    unreadable: present.flatMap((status) => (isReadable(status) ? [] : [status])),
   };
 }
 
-/** One host's broken status is that host's failure, not the fleet's. @returns undefined if it vanished after the listing */
-async function readStatus(
-  bucket: Bucket,
-  fleet: FleetName,
-  key: string,
-): Promise<HostStatus | UnreadableStatus | undefined> {
-  const stem = key.slice(layout.statuses(fleet).length).replace(/\.json$/, '');
-  const host = hostName.safeParse(stem);
-  if (!host.success) return { host: stem, code: 'ERR_STATUS_SCHEMA' };
-  const object = await bucket.get(key);
+async function readOrFault<T>(
+  read: () => Promise<T>,
+): Promise<{ value?: T; error?: BucketError | ContractError }> {
   try {
-    return object && parseHostStatus(fleet, host.data, object.body);
+    return { value: await read() };
   } catch (error) {
-    if (error instanceof ContractError) return { host: stem, code: error.code };
+    if (error instanceof ContractError || error instanceof BucketError) return { error };
     throw error;
   }
-}
-
-function isStatus(item: HostStatus | UnreadableStatus): item is HostStatus {
-  return 'files' in item;
 }

@@ -2,6 +2,7 @@
 import type { HostStatus } from '#contract/host-status.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import { type CertificateState, certificateStateOf, isSilent } from './behind.ts';
+import type { UnreadableStatus } from './read-status.ts';
 
 export interface CertificateReport {
   certificate: string;
@@ -22,23 +23,21 @@ export interface FleetReport {
   /** Hosts that were shut down or removed: neither silent nor behind. */
   left: { host: string; leftAt: string }[];
   unreadable: UnreadableStatus[];
-}
-
-/** A host whose status this version cannot read. */
-export interface UnreadableStatus {
-  host: string;
-  code: string;
+  /** Why the manifest cannot be read, or the statuses cannot be listed: `certificates` or the hosts are unknown then. */
+  error?: { code: string; message: string };
 }
 
 /** What the hosts of a fleet have reported. */
 export interface FleetStatuses {
   statuses: readonly HostStatus[];
   unreadable: UnreadableStatus[];
+  /** Of the manifest. */
+  etag?: string | undefined;
 }
 
 export function reportFleet(
   manifest: Manifest,
-  { statuses, unreadable }: FleetStatuses,
+  { statuses, unreadable, etag }: FleetStatuses,
   now: Date,
 ): FleetReport {
   const left = statuses.flatMap(({ host, leftAt }) => (leftAt === undefined ? [] : [{ host, leftAt }]));
@@ -51,7 +50,7 @@ export function reportFleet(
     const wanted = new Set(pems.map((pem) => pem.sha256));
     const hosts = present.map((status) => ({
       host: status.host,
-      ...certificateStateOf(status, certificate, wanted),
+      ...certificateStateOf(status, certificate, { wanted, etag }),
     }));
     return {
       certificate,

@@ -21,12 +21,14 @@ export interface CommandResult {
 
 /** A tenth of the fleet at a time; a host that fails does not hold up the others. Seconds: a host that is off for longer gets no command. */
 const DELIVERY = { MaxConcurrency: '10%', MaxErrors: '100%', TimeoutSeconds: 600 };
+/** Limits of one attempt, in ms. */
+const TIMEOUTS = { connectionTimeout: 5_000, requestTimeout: 10_000, throwOnRequestTimeout: true };
 /** Characters, by Systems Manager. */
 const LONGEST_COMMENT = 100;
 
 export class RunCommandNotifier implements FleetNotifier {
   readonly #document: string;
-  readonly #client = new SSMClient({ maxAttempts: 3 });
+  readonly #client = new SSMClient({ maxAttempts: 3, requestHandler: TIMEOUTS });
 
   /** @param document the SSM document's name; it takes the parameters `fleet` and `manifest` and nothing secret */
   constructor(document: string) {

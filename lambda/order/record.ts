@@ -3,6 +3,7 @@
  * failures with the time of the next attempt. A record exists only while an order is in flight or failing.
  */
 import * as z from 'zod';
+import { inParallel } from '#common/in-parallel.ts';
 import { serializeDocument } from '#contract/document.ts';
 import { BucketError, ContractError } from '#contract/errors.ts';
 import { parseJson } from '#contract/json.ts';
@@ -67,18 +68,31 @@ export interface StoredRecord {
 interface OrderRecords {
   records: Map<string, StoredRecord>;
   /** A certificate whose record cannot be read fails, the others do not. */
-  unreadable: Map<string, ContractError>;
+  unreadable: Map<string, ContractError | BucketError>;
+  /** The records cannot be listed: which certificates have one is unknown. */
+  error?: BucketError;
+}
+
+const READS_AT_ONCE = 50;
+
+function bucketErrorOf(error: unknown): BucketError {
+  if (error instanceof BucketError) return error;
+  throw error;
 }
 
 /** Costs one listing, and one read for each order in flight. */
 export async function readOrderRecords(bucket: Bucket): Promise<OrderRecords> {
-  const keys = await bucket.list(layout.orders);
   const all: OrderRecords = { records: new Map(), unreadable: new Map() };
-  const read = await Promise.all(
-    keys.map(async (key) => [nameOfRecord(key), await readRecord(bucket, key)] as const),
+  const keys = await bucket.list(layout.orders).catch(bucketErrorOf);
+  if (keys instanceof BucketError) return { ...all, error: keys };
+  const read = await inParallel(
+    keys,
+    READS_AT_ONCE,
+    async (key) => ({ name: nameOfRecord(key), record: await readRecord(bucket, key).catch(bucketErrorOf) }),
+    (key) => key,
   );
-  for (const [name, record] of read) {
-    if (record instanceof ContractError) all.unreadable.set(name, record);
+  for (const { name, record } of read) {
+    if (record instanceof Error) all.unreadable.set(name, record);
     else if (record !== undefined) all.records.set(name, record);
   }
   return all;

@@ -1,4 +1,8 @@
 /** The end of a pass on Lambda: notifies the fleets that have changed, reads what the hosts report, and sums it up in metrics. */
+import { type Deadline, startDeadline } from '#common/deadline.ts';
+import { SECOND_MS } from '#common/time.ts';
+import { codeOf, messageOf } from '#contract/errors.ts';
+import type { FleetName } from '#contract/layout.ts';
 import {
   type HostSummaries,
   readHostSummaries,
@@ -11,43 +15,89 @@ import type { FleetNotifier } from '../fleet/run-command.ts';
 import type { PassResult } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
 
+/** Names in one event. */
+const MAX_HOSTS = 20;
+/** Reading the statuses has this long at least, however late the pass is. */
+const MIN_READ_MS = 10 * SECOND_MS;
+
+/** Whatever cannot be read, the hosts are called and the metrics are there; what failed is logged, and is one failure. */
+export interface PassEnd {
+  metrics: PassMetrics;
+  /** Listings that failed, a book that could not be read or written. */
+  failures: unknown[];
+}
+
 /** @param notifier undefined: the hosts only poll */
 export async function afterPass(
   pass: Pick<Pass, 'bucket' | 'log' | 'timing'>,
   notifier: FleetNotifier | undefined,
   result: PassResult,
-): Promise<PassMetrics> {
-  const { bucket, log } = pass;
-  const now = pass.timing.now();
-  const before = await readHostSummaries(bucket);
-  const { calls, failed } = notifier
-    ? await notifyFleets({ notifier, log, now }, before.calls, result)
-    : { calls: before.calls, failed: 0 };
-  const after = { ...before, calls };
+): Promise<PassEnd> {
+  const { bucket, log, timing } = pass;
+  const now = timing.now();
+  const deadline = startDeadline(Math.max(MIN_READ_MS, timing.deadline.getTime() - now.getTime()));
+  const failures: unknown[] = [];
+  const orElse = <T>(work: Promise<T>, instead: T): Promise<T> =>
+    work.catch((error: unknown) => {
+      failures.push(error);
+      return instead;
+    });
   try {
-    after.fleets = await refreshHostSummaries(bucket, before.fleets, [...result.manifests.keys()], now);
+    // Without the book all statuses are read again.
+    const before = await orElse(readHostSummaries(bucket), { version: 1, fleets: {}, calls: [] });
+    const { calls, failed } = notifier
+      ? await notifyFleets({ notifier, log, now }, before.calls, result)
+      : { calls: before.calls, failed: 0 };
+    const read = await readHosts(pass, before.fleets, fleetsOf(result), deadline);
+    failures.push(...read.failures);
+    await orElse(saveHostSummaries(bucket, { ...before, calls, fleets: read.fleets }, before), undefined);
+    for (const error of failures) log('status.failed', { code: codeOf(error), error: messageOf(error) });
+    return { metrics: measure(result, read.fleets, failed, now), failures };
   } finally {
-    // The calls were made, whether the statuses can be read or not.
-    await saveHostSummaries(bucket, after, before);
+    deadline.clear();
   }
-  return measure(result, after.fleets, failed, now);
+}
+
+async function readHosts(
+  { bucket, log, timing }: Pick<Pass, 'bucket' | 'log' | 'timing'>,
+  stored: HostSummaries['fleets'],
+  fleets: readonly FleetName[],
+  deadline: Deadline,
+): ReturnType<typeof refreshHostSummaries> {
+  const read = await refreshHostSummaries(bucket, stored, fleets, { now: timing.now(), deadline });
+  for (const [fleet, summaries] of Object.entries(read.fleets)) {
+    const unreadable = Object.entries(summaries).filter(([, { isUnreadable }]) => isUnreadable);
+    if (unreadable.length === 0) continue;
+    const hosts = unreadable.slice(0, MAX_HOSTS).map(([host, { error }]) => `${host}: ${error}`);
+    log('status.unreadable', { fleet, count: unreadable.length, hosts });
+  }
+  return read;
+}
+
+/** Also those whose manifest cannot be read. */
+function fleetsOf({ manifests, unreadable = [] }: PassResult): FleetName[] {
+  return [...new Set([...manifests.keys(), ...unreadable])];
 }
 
 function measure(
-  { outcomes, manifests }: PassResult,
+  result: PassResult,
   summaries: HostSummaries['fleets'],
   notifyFailed: number,
   now: Date,
 ): PassMetrics {
-  const fleets = [...manifests].map(([fleet, read]) => ({
-    summaries: summaries[fleet] ?? {},
-    manifest: read && { etag: read.etag, updatedAt: new Date(read.manifest.updatedAt) },
-  }));
+  const { outcomes, manifests, error } = result;
+  const fleets = fleetsOf(result).map((fleet) => {
+    const read = manifests.get(fleet);
+    return {
+      summaries: summaries[fleet] ?? {},
+      manifest: read && { etag: read.etag, updatedAt: new Date(read.manifest.updatedAt) },
+    };
+  });
   const configured = new Set<string>(outcomes.map(({ certificate }) => certificate));
   const lifetimes = [...manifests.values()]
     .flatMap((read) => Object.entries(read?.manifest.certificates ?? {}))
     .filter(([name]) => configured.has(name))
     .flatMap(([, { pems }]) => pems)
     .map(({ notBefore, notAfter }) => ({ notBefore: new Date(notBefore), notAfter: new Date(notAfter) }));
-  return metricsOf({ outcomes, lifetimes, fleets, notifyFailed, now });
+  return metricsOf({ outcomes, lifetimes, fleets, notifyFailed, now, isComplete: error === undefined });
 }

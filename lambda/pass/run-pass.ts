@@ -1,20 +1,38 @@
 /** STORYBOARD of a pass: survey the bucket, refresh staples, decide about all certificates, issue what is due, conclude. */
 import { inParallel } from '#common/in-parallel.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
-import type { CertificateSpec } from '../config/config.ts';
+import type { CertificateSpec, Config } from '../config/config.ts';
 import type { Outcome, PassResult } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
 import { refreshStaples } from '../publication/staples.ts';
 import { issueCertificate } from './issue.ts';
 import { discardUnconfigured } from './order-in-flight.ts';
 import { decideAll, type Plan, plannedOutcome, sameIdentifiers, withinBudget } from './plan.ts';
-import { completeSurvey, readableSpecs, type Survey, selectedSpecs, surveyBucket } from './survey.ts';
+import {
+  type BucketSurvey,
+  completeSurvey,
+  readableSpecs,
+  type Survey,
+  selectedSpecs,
+  surveyBucket,
+} from './survey.ts';
 
-/** @returns an outcome for each certificate of the pass: a certificate that fails stops no other */
+/**
+ * @returns an outcome for each certificate of the pass: a certificate that fails stops no other. What stops them all is the result's
+ * `error`, beside what was published before it
+ */
 export async function runPass(pass: Pass): Promise<PassResult> {
-  const { config, options, solver } = pass;
   logStarted(pass);
   const found = await surveyBucket(pass);
+  try {
+    return await work(pass, found);
+  } catch (error) {
+    return abandon(found, error);
+  }
+}
+
+async function work(pass: Pass, found: BucketSurvey): Promise<PassResult> {
+  const { config, options, solver } = pass;
   const staples = await refreshStaples(pass, found, readableSpecs(found));
   const survey = await completeSurvey(pass, found, staples);
   const blocked = failBlocked(pass, survey);
@@ -23,8 +41,8 @@ export async function runPass(pass: Pass): Promise<PassResult> {
   await survey.budget.save();
   await discardUnconfigured(pass, survey.records);
   const atOnce = solver.isBatched ? plans.length : config.concurrency;
-  const work = (plan: Plan) => issueCertificate(pass, survey, plan);
-  const outcomes = await inParallel(plans, atOnce, work, sameIdentifiers);
+  const issue = (plan: Plan) => issueCertificate(pass, survey, plan);
+  const outcomes = await inParallel(plans, atOnce, issue, sameIdentifiers);
   return conclude(pass, survey, [...blocked, ...outcomes]);
 }
 
@@ -50,34 +68,55 @@ function failBlocked({ log }: Pass, { specs, blocked }: Survey): Outcome[] {
 /** A dry run ends here: nothing was changed. */
 async function preview(
   { solver }: Pass,
-  { specs, manifests }: Survey,
+  { specs, manifests, unreadable }: Survey,
   plans: readonly Plan[],
   blocked: readonly Outcome[],
 ): Promise<PassResult> {
   const planned = await Promise.all(plans.map((plan) => plannedOutcome(plan, solver)));
-  return { outcomes: inOrder(specs, [...blocked, ...planned]), manifests, changed: [] };
+  return { outcomes: inOrder(specs, [...blocked, ...planned]), manifests, changed: [], unreadable };
 }
 
-async function conclude(
-  { log }: Pass,
-  { specs, manifests, publishers, budget }: Survey,
-  outcomes: readonly Outcome[],
-): Promise<PassResult> {
-  await budget.save();
+async function conclude({ log }: Pass, survey: Survey, outcomes: readonly Outcome[]): Promise<PassResult> {
+  // What was published is told of, whether the CAs' state can be written or not.
+  const error: unknown = await survey.budget.save().then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
   const count = (result: Outcome['result']) => outcomes.filter((outcome) => outcome.result === result).length;
   log('run.finished', {
     issued: count('issued'),
     failed: count('failed'),
     deferred: count('deferred') + count('postponed'),
   });
+  const result = { outcomes: inOrder(survey.specs, outcomes), ...publishedBy(survey) };
+  return error === undefined ? result : { ...result, error };
+}
+
+function abandon(survey: BucketSurvey, error: unknown): PassResult {
+  return { outcomes: failedBy(survey.specs, error), ...publishedBy(survey), error };
+}
+
+/** The result of a pass that could not begin: no certificate and no fleet could be looked at. */
+export function passNotBegun({ certificates }: Config, error: unknown): PassResult {
+  const fleets = new Set(certificates.flatMap((spec) => spec.fleets));
+  const outcomes = failedBy(certificates, error);
+  return { outcomes, manifests: new Map(), changed: [], unreadable: [...fleets], error };
+}
+
+/** All certificates failed by what stopped the pass. */
+function failedBy(specs: readonly CertificateSpec[], reason: unknown): Outcome[] {
+  const error = { code: codeOf(reason), message: messageOf(reason) };
+  return specs.map(({ name, identifiers }) => {
+    return { certificate: name, result: 'failed', reason: 'pass-failed', identifiers, error };
+  });
+}
+
+function publishedBy({ manifests, publishers, unreadable }: BucketSurvey) {
   const written = [...publishers].flatMap(([fleet, { latest }]) =>
     latest ? [[fleet, latest] as const] : [],
   );
-  return {
-    outcomes: inOrder(specs, outcomes),
-    manifests: new Map([...manifests, ...written]),
-    changed: written.map(([fleet]) => fleet),
-  };
+  const changed = written.map(([fleet]) => fleet);
+  return { manifests: new Map([...manifests, ...written]), changed, unreadable };
 }
 
 /** As configured; the work went by urgency. */

@@ -1,5 +1,5 @@
 /** What a pass finds in the bucket. A document that cannot be read blocks the certificates it concerns, and no others. */
-import { ContractError } from '#contract/errors.ts';
+import { BucketError, ContractError } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { type CaBudget, readCaBudget } from '../ca/budget.ts';
@@ -14,12 +14,17 @@ import {
 } from '../publication/publisher.ts';
 import type { Staples } from '../publication/staples.ts';
 
+/** Why a document cannot be read. */
+export type Unreadable = ContractError | BucketError;
+
 /** Manifests and order records, as one reading found them. */
 export interface BucketSurvey extends PublishedFleets {
   /** The certificates of this pass, as configured. */
   readonly specs: readonly CertificateSpec[];
   /** By certificate: the document that blocks it, its own order record or the manifest of one of its fleets. */
-  readonly blocked: ReadonlyMap<string, ContractError>;
+  readonly blocked: ReadonlyMap<string, Unreadable>;
+  /** Fleets whose manifest cannot be read. */
+  readonly unreadable: readonly FleetName[];
   /** By certificate, also of those that are not configured any more: orders in flight or failing. */
   readonly records: ReadonlyMap<string, StoredRecord>;
   /** URLs of orders that belong to a certificate, so that no other adopts them. This pass adds its own. */
@@ -41,15 +46,16 @@ export async function surveyBucket(
   const { bucket, timing } = pass;
   const specs = selectedSpecs(pass);
   const { read, broken } = await readManifests(bucket, [...new Set(specs.flatMap((spec) => spec.fleets))]);
-  const { records, unreadable } = await readOrderRecords(bucket);
+  const { records, unreadable, error: unlisted } = await readOrderRecords(bucket);
   const blocked = new Map(unreadable);
   for (const { name, fleets } of specs) {
-    const [error] = fleets.flatMap((fleet) => broken.get(fleet) ?? []);
+    const [error = unlisted] = fleets.flatMap((fleet) => broken.get(fleet) ?? []);
     if (error !== undefined) blocked.set(name, error);
   }
   return {
     specs,
     blocked,
+    unreadable: [...broken.keys()],
     records,
     claimedOrders: new Set([...records.values()].flatMap(orderUrlsOf)),
     publishers: publishers ?? createPublishers(bucket, read.keys(), timing.now),
@@ -93,11 +99,11 @@ async function readManifests(bucket: Bucket, fleets: readonly FleetName[]) {
 async function readOrBroken(
   bucket: Bucket,
   fleet: FleetName,
-): Promise<ReadManifest | ContractError | undefined> {
+): Promise<ReadManifest | Unreadable | undefined> {
   try {
     return await readManifest(bucket, fleet);
   } catch (error) {
-    if (error instanceof ContractError) return error;
+    if (error instanceof ContractError || error instanceof BucketError) return error;
     throw error;
   }
 }

@@ -61,8 +61,8 @@ async function runIdlePass(name: string, names: readonly string[]) {
   const [timing, events] = [fakeClock(), recordEvents()];
   const { log } = events;
   const result = await runPassExclusively({ bucket, config, options: {}, timing, random: () => 0.5, log });
-  const figures = await afterPass({ bucket, timing, log }, undefined, result);
-  return { outcomes: result.outcomes, figures };
+  const { metrics } = await afterPass({ bucket, timing, log }, undefined, result);
+  return { outcomes: result.outcomes, figures: metrics };
 }
 
 const idle = new Map<number, string[]>();

@@ -1,6 +1,7 @@
 // What hosts have said, by ETag: what has not changed is not read again.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { startDeadline } from '#common/deadline.ts';
 import { BucketError } from '#contract/errors.ts';
 import { type HostStatus, serializeHostStatus } from '#contract/host-status.ts';
 import { type FleetName, fleetName, layout } from '#contract/layout.ts';
@@ -32,11 +33,16 @@ async function bucketWith(...hosts: string[]): Promise<MemoryBucket> {
   for (const host of hosts) await bucket.put(keyOf(host), statusOf(host));
   return bucket;
 }
-async function refreshStored(bucket: Bucket, names: FleetName[], at: Date) {
+async function refreshAll(bucket: Bucket, names: FleetName[], at: Date) {
   const known = await readHostSummaries(bucket);
-  const fleets = await refreshHostSummaries(bucket, known.fleets, names, at);
-  await saveHostSummaries(bucket, { ...known, fleets }, known);
-  return fleets;
+  const deadline = startDeadline(5_000);
+  const read = await refreshHostSummaries(bucket, known.fleets, names, { now: at, deadline });
+  deadline.clear();
+  await saveHostSummaries(bucket, { ...known, fleets: read.fleets }, known);
+  return read;
+}
+async function refreshStored(bucket: Bucket, names: FleetName[], at: Date) {
+  return (await refreshAll(bucket, names, at)).fleets;
 }
 const refresh = (bucket: MemoryBucket, at = noon) => refreshStored(bucket, [fleet], at);
 /** What a pass asks of the bucket from now on. */
@@ -152,13 +158,23 @@ test('a status that is deleted between the listing and the read has the error go
   assert.equal(fleets['default']?.['lb1']?.error, 'gone');
 });
 
-test('a bucket that fails is no failure of a host', async () => {
-  const bucket = await bucketWith('lb1');
+test('a bucket that fails is no failure of a host: its summary stays, the others are fresh, and the failure is told', async () => {
+  const bucket = await bucketWith('lb1', 'lb2');
+  const { default: whole } = await refresh(bucket);
+  const later = after(noon, 60_000);
+  for (const host of ['lb1', 'lb2']) {
+    await bucket.put(keyOf(host), statusOf(host, { reportedAt: later.toISOString() }));
+  }
   const broken = new BucketError('ERR_BUCKET_UNREACHABLE', keyOf('lb1'), 'S3 is out of reach');
   const get = async (key: string) => (key === keyOf('lb1') ? Promise.reject(broken) : bucket.get(key));
 
-  await assert.rejects(refreshStored(interposed(bucket, { get }), [fleet], noon), broken);
-  assert.equal(bucket.text(layout.hostSummaries), undefined, 'nothing half is remembered');
+  const { fleets, failures } = await refreshAll(interposed(bucket, { get }), [fleet], later);
+  const again = await refresh(bucket, later);
+
+  assert.deepEqual(fleets['default']?.['lb1'], whole?.['lb1']);
+  assert.deepEqual(fleets['default']?.['lb2']?.reportedAt, later);
+  assert.deepEqual(failures, [broken]);
+  assert.deepEqual(again['default']?.['lb1']?.reportedAt, later, 'the next pass reads it');
 });
 
 for (const [says, text] of [

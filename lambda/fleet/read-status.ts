@@ -1,0 +1,69 @@
+/** Reads the statuses of hosts. Whatever a host puts in the place of its status is that host's failure, and no other's. */
+import { MINUTE_MS } from '#common/time.ts';
+import { BucketError, ContractError } from '#contract/errors.ts';
+import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
+import { type FleetName, hostName, layout } from '#contract/layout.ts';
+import type { Bucket, ListedObject } from '#storage/bucket.ts';
+
+/** A status as the bucket lists it. */
+export interface StatusEntry extends ListedObject {
+  fleet: FleetName;
+  /** What the key names; whether it is a host's name is not said. */
+  host: string;
+}
+
+/** A host whose status this version cannot read. */
+export interface UnreadableStatus {
+  host: string;
+  code: string;
+}
+
+/** Clocks may differ by so much. */
+const SKEW_MS = 5 * MINUTE_MS;
+/** Keys that name no host are told of, but not all of them: anybody who may write below the prefix makes them up. */
+const MAX_BAD_NAMES = 100;
+
+/** @throws BucketError */
+export async function listStatuses(bucket: Bucket, fleet: FleetName): Promise<StatusEntry[]> {
+  const prefix = layout.statuses(fleet);
+  const all = (await bucket.entries(prefix)).map((entry) => {
+    return { ...entry, fleet, host: entry.key.slice(prefix.length).replace(/\.json$/, '') };
+  });
+  const [named, bad] = [all.filter(isNamed), all.filter((entry) => !isNamed(entry))];
+  return [...named, ...bad.slice(0, MAX_BAD_NAMES)];
+}
+
+/** What a host can do to its own object: its size, its storage class, its key of encryption, its checksum. */
+const OF_OBJECT = /^ERR_BUCKET_(SIZE|ARCHIVED|DENIED|IO)$/;
+
+/**
+ * @returns undefined if it has vanished since the listing. `reportedAt` in the future is the time of the object
+ * @throws BucketError that is the store's fault, not the host's
+ */
+export async function readHostStatus(
+  bucket: Bucket,
+  { fleet, host, key, modifiedAt }: StatusEntry,
+  now: Date,
+): Promise<HostStatus | UnreadableStatus | undefined> {
+  const name = hostName.safeParse(host);
+  if (!name.success) return { host, code: 'ERR_STATUS_SCHEMA' };
+  try {
+    const object = await bucket.get(key);
+    const status = object && parseHostStatus(fleet, name.data, object.body);
+    const isEarly = status !== undefined && Date.parse(status.reportedAt) > now.getTime() + SKEW_MS;
+    return isEarly ? { ...status, reportedAt: modifiedAt.toISOString() } : status;
+  } catch (error) {
+    const isOfHost =
+      error instanceof ContractError || (error instanceof BucketError && OF_OBJECT.test(error.code));
+    if (isOfHost) return { host, code: error.code };
+    throw error;
+  }
+}
+
+export function isReadable(status: HostStatus | UnreadableStatus): status is HostStatus {
+  return 'files' in status;
+}
+
+function isNamed({ host }: StatusEntry): boolean {
+  return hostName.safeParse(host).success;
+}

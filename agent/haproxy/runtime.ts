@@ -11,10 +11,19 @@ import {
   parseNames,
   parseProcess,
 } from './answers.ts';
+import { fillUp } from './capabilities.ts';
 import { crtListLine } from './crt-list-line.ts';
 import { portionsOf, showing } from './showing.ts';
 import type { Answer, FirstAnswer, RuntimeCommand, RuntimeSocket } from './socket.ts';
-import { certificateIn, failed, foreignTransactionIn, isSuccess, reasonIn } from './verdict.ts';
+import {
+  certificateIn,
+  failed,
+  foreignTransactionIn,
+  forItsSize,
+  isSuccess,
+  reasonIn,
+  refusedPayload,
+} from './verdict.ts';
 
 /**
  * A client that lists certificates holds the lock; one that does not read holds it until `stats timeout`. While a client
@@ -92,11 +101,14 @@ export class Runtime {
 
   /** Opens a transaction. @throws `ERR_RUNTIME_FOREIGN_TRANSACTION` after aborting the one in the way */
   async setCertificate(filename: string, pem: string, maxBytes: number): Promise<void> {
-    const command = { verb: 'set ssl cert', operands: [filename], payload: pem, maxBytes };
-    const answer = await this.#ask(command);
+    const payload = fillUp(pem, filename, maxBytes);
+    const command = { verb: 'set ssl cert', operands: [filename], payload, maxBytes };
+    const answer = await this.#ask(command).catch((error: unknown) => {
+      throw forItsSize(error, command);
+    });
     if (answer.text === `Transaction created for certificate ${filename}!`) return;
     const foreign = foreignTransactionIn(answer.text);
-    if (foreign === undefined) throw failed('ERR_RUNTIME_REFUSED', command, answer, reasonIn(answer));
+    if (foreign === undefined) throw refusedPayload(command, answer);
     await this.#ask({ verb: 'abort ssl cert', operands: [foreign] });
     const detail = 'another program is at work: aborted its transaction';
     throw failed('ERR_RUNTIME_FOREIGN_TRANSACTION', command, answer, detail);

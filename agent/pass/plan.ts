@@ -76,7 +76,7 @@ function decide(desired: DesiredFile, input: PlanInput): FileDecision {
   const decision =
     input.haproxy === undefined
       ? decideWithoutView(input, hasProof)
-      : decideRuntime(desired, input.haproxy, hasProof);
+      : decideRuntime(desired, input.haproxy, hasProof, tooLongUntil(desired, record, input.now));
   const isRight = input.haproxy === undefined || decision.kind === 'keep' || decision.kind === 'prove';
   return staple !== undefined && isRight ? { kind: 'staple', reason: staple } : decision;
 }
@@ -127,7 +127,13 @@ function decideWithoutView({ isWithoutSocket = false }: PlanInput, hasProof: boo
   return { kind: 'prove', reason: 'without a stats socket, only a handshake shows it' };
 }
 
-function decideRuntime(desired: DesiredFile, haproxy: HaproxyView, hasProof: boolean): FileDecision {
+/** @param tooLong why HAProxy did not take it at run time lately */
+function decideRuntime(
+  desired: DesiredFile,
+  haproxy: HaproxyView,
+  hasProof: boolean,
+  tooLong: string | undefined,
+): FileDecision {
   const runtimeFiles = haproxy.files.get(desired.file) ?? [];
   const wrong = runtimeFiles.find((runtimeFile) => !isServing(runtimeFile, desired));
   if (wrong === undefined && runtimeFiles.some(isListedOtherwise)) {
@@ -141,6 +147,9 @@ function decideRuntime(desired: DesiredFile, haproxy: HaproxyView, hasProof: boo
   if (isAddition && wrong.crtList === undefined) {
     const cannotAdd = `${reason}; ${reasonNotToAdd(wrong)}`;
     return { kind: 'needs-reload', reason: cannotAdd, code: 'ERR_RUNTIME_CRT_LIST' };
+  }
+  if (tooLong !== undefined) {
+    return { kind: 'needs-reload', reason: `${reason}; ${tooLong}`, code: 'ERR_RUNTIME_PAYLOAD_SIZE' };
   }
   const { maxCommandBytes } = haproxy.capabilities;
   const bytes = commandBytes(desired.size, wrong.filename);
@@ -165,9 +174,18 @@ function nextTryOf(desired: DesiredFile, record: FileRecord | undefined, now: Da
   // It depends on other certificates, and a new try costs nothing.
   if (failure?.code === 'ERR_HANDSHAKE_OVERLAP') return undefined;
   if (failure?.code === 'ERR_HANDSHAKE_CERTIFICATE' && desired.namesakes !== undefined) return undefined;
+  // A reload ends it: what HAProxy serves is looked at first.
+  if (failure?.code === 'ERR_RUNTIME_PAYLOAD_SIZE') return undefined;
   if (failure?.listing !== (desired.listing && tailOf(desired.listing))) return undefined;
   if (failure?.sha256 !== desired.sha256 || !isBackingOff(failure, now)) return undefined;
   return failure.notBefore;
+}
+
+/** @returns what HAProxy said of its size, until it is tried again */
+function tooLongUntil(desired: DesiredFile, record: FileRecord | undefined, now: Date): string | undefined {
+  const { failure } = record ?? {};
+  const isTooLong = failure?.code === 'ERR_RUNTIME_PAYLOAD_SIZE' && failure.sha256 === desired.sha256;
+  return isTooLong && isBackingOff(failure, now) ? failure.message : undefined;
 }
 
 function planRemoval(file: string, { disk, records, haproxy }: PlanInput): RemovalAction {

@@ -80,9 +80,12 @@ function nextRecord(record: FileRecord, outcome: Outcome, now: Date): FileRecord
   const { failure, ...rest } = record;
   if (action.desired === undefined || action.kind === 'backed-off' || action.kind === 'refused')
     return record;
+  if (action.kind === 'needs-reload' && failure?.sha256 === action.desired.sha256) return record;
   const { sha256, listing } = action.desired;
   if (outcome.kind === 'failed') {
-    if (reactionTo(outcome.error) !== 'refused') return rest;
+    // A payload that HAProxy hangs on costs each pass its time-out.
+    const isKept = codeOf(outcome.error) === 'ERR_RUNTIME_PAYLOAD_SIZE';
+    if (reactionTo(outcome.error) !== 'refused' && !isKept) return rest;
     const attempts = failure?.sha256 === sha256 ? failure.attempts + 1 : 1;
     return { ...rest, failure: failureOf(outcome.error, { sha256, listing }, attempts, now) };
   }

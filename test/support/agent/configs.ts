@@ -37,6 +37,12 @@ export const byDirectory = ({ socket, certs, port }: { socket: string; certs: st
     socket,
   );
 
+/** The same limit in all versions: 3.4 takes payloads that are larger than its buffer. */
+export const withSmallPayloads = (configText: string, version: string) =>
+  version === '3.4'
+    ? configText.replace('global\n', 'global\n  tune.cli.max-payload-size 16384\n')
+    : configText;
+
 /** Without strict-sni: the first certificate is the default one. */
 export const loose = head + frontend('a', 'PEMFLEET_HTTPS_BIND', `crt "\${PEMFLEET_CERTS_DIR}"`);
 

@@ -1,6 +1,7 @@
 // What the host and the bucket can lack.
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ManifestEntry } from '#contract/manifest.ts';
 import { away, type DoctorRow, dayMs, instead, without } from './doctor-plants.ts';
 import { fleet } from './host.ts';
 
@@ -126,6 +127,15 @@ export const bucketRows: DoctorRow[] = [
     says: 'a PEM is too large for the buffer',
     finds: 'bufsize-small',
     fix: /tune\.bufsize \d+ .*haproxy\.bufsize: \d+/,
-    plant: () => ({ args: ['--bufsize', '1200'] }),
+    plant: async (stage) => {
+      const before = await stage.manifest();
+      const grow = ([name, entry]: [string, ManifestEntry]) => [
+        name,
+        { ...entry, pems: entry.pems.map((pem) => ({ ...pem, size: 125_000 })) },
+      ];
+      const certificates = Object.fromEntries(Object.entries(before.certificates).map(grow));
+      await stage.putManifest(JSON.stringify({ ...before, certificates }));
+      return { mend: () => stage.putManifest(JSON.stringify(before)) };
+    },
   },
 ];

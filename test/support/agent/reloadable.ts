@@ -7,7 +7,7 @@ import { stringify } from 'yaml';
 import { programPath } from '../../setup.mjs';
 import type { HaproxyVersion } from '../parts/haproxy.ts';
 import { freePort } from '../ports.ts';
-import { byDirectory } from './configs.ts';
+import { byDirectory, withSmallPayloads } from './configs.ts';
 import { makeStage } from './stage.ts';
 import { makeWorkDir } from './work-dir.ts';
 
@@ -33,11 +33,8 @@ export async function makeReloadable(
 ) {
   const { workDir, certs } = makeWorkDir(t);
   const httpsPort = await freePort();
-  const configText = byDirectory({
-    socket: join(workDir, 'admin.sock'),
-    certs,
-    port: httpsPort,
-  });
+  const ownConfig = byDirectory({ socket: join(workDir, 'admin.sock'), certs, port: httpsPort });
+  const configText = withSmallPayloads(ownConfig, version);
   const stage = await makeStage(t, { version, workDir, configText, httpsPort, masterWorker: true });
   const config = join(workDir, 'agent.yaml');
   const counter = join(workDir, 'reloads');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { RuntimeCommandFailed } from '../../../../agent/errors.ts';
+import type { RuntimeCommandFailed } from '../../../../agent/errors.ts';
 import { capabilitiesOf } from '../../../../agent/haproxy/capabilities.ts';
 import { Runtime } from '../../../../agent/haproxy/runtime.ts';
 import { openSocket, type RuntimeSocket } from '../../../../agent/haproxy/socket.ts';
@@ -131,28 +131,32 @@ for (const version of haproxyVersions) {
     assert.match(await open(), /Transaction created/);
   });
 
-  test(`${version}: 16,383 bytes are taken; of 16,384 nothing is sent`, async (t) => {
+  test(`${version}: each size up to the limit is taken; of one byte more nothing is sent`, async (t) => {
     const { runtime, maxBytes, named } = await start(t, version, {
       'a.pem': (await pki.issue({ names: ['a.test'] })).combined,
     });
     const { combined } = await pki.issue({ names: ['a.test'] });
     const command = `set severity-output number;set ssl cert ${named('a.pem')} <<\n`;
-    // text between the blocks is skipped by HAProxy: it pads to the byte
+    // text between the blocks is skipped by HAProxy: it pads to the byte, without an empty line, which ends the payload
+    const line = `${'x'.repeat(70)}\n`;
     const padded = (bytes: number) => {
-      const rest = bytes - command.length - combined.length - 1;
-      const full = Math.floor((rest - 1) / 71);
-      return `${`${'x'.repeat(70)}\n`.repeat(full)}${'x'.repeat(rest - full * 71 - 1)}\n${combined}`;
+      const filler = 'x'.repeat(bytes - command.length - combined.length - 2);
+      return `${filler.replaceAll(/x{71}(?=x)/g, line)}\n${combined}`;
     };
 
-    await runtime.setCertificate(named('a.pem'), padded(16_383), maxBytes);
-    await runtime.commitCertificate(named('a.pem'));
+    // 3.4.7 hangs on some of these or misreads their end, unless the agent sends more
+    const seams = [16_384, 16_386, 32_740, 32_768, 32_770, 65_510, 65_517, 65_543, maxBytes];
+    for (const bytes of [16_383, ...seams].filter((one) => one <= maxBytes)) {
+      await runtime.setCertificate(named('a.pem'), padded(bytes), maxBytes);
+      await runtime.commitCertificate(named('a.pem'));
+    }
 
     await assert.rejects(
-      runtime.setCertificate(named('a.pem'), padded(16_384), maxBytes),
+      runtime.setCertificate(named('a.pem'), padded(maxBytes + 1), maxBytes),
       hasCode('ERR_RUNTIME_PAYLOAD_SIZE'),
     );
-    const sent = runtime.setCertificate(named('a.pem'), padded(20_000), 99_999);
-    await assert.rejects(sent, RuntimeCommandFailed);
+    const sent = runtime.setCertificate(named('a.pem'), padded(maxBytes + 20_000), 199_999);
+    await assert.rejects(sent, hasCode('ERR_RUNTIME_PAYLOAD_SIZE'));
   });
 
   test(`${version}: what HAProxy refuses says why, and never what was sent`, async (t) => {

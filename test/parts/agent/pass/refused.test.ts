@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { actionsOf, assertOk } from '../../../support/agent/assess.ts';
-import { twoBinds } from '../../../support/agent/configs.ts';
+import { patient, twoBinds, withSmallPayloads } from '../../../support/agent/configs.ts';
 import { serialOf } from '../../../support/agent/publish.ts';
 import { makeStage } from '../../../support/agent/stage.ts';
 import { strictOpenssl } from '../../../support/agent/strict-openssl.ts';
@@ -16,7 +16,7 @@ const twoNames = twoBinds(
 
 for (const version of haproxyVersions) {
   test(`${version}: a certificate larger than one command is installed and waits for a reload, which serves it`, async (t) => {
-    const stage = await makeStage(t, { version });
+    const stage = await makeStage(t, { version, configText: withSmallPayloads(patient(10), version) });
     const small = await stage.publish('shop', { names: ['shop.test'] });
     assertOk(await stage.pass());
     const names = ['shop.test', ...Array.from({ length: 800 }, (_, index) => `name-${index}.shop.test`)];

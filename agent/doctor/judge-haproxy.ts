@@ -100,7 +100,7 @@ function judgeProcess(facts: HaproxyFacts, { haproxy: { statsSocket } }: AgentCo
     findings.push(
       finding(
         'haproxy-untested',
-        `HAProxy ${version}: 2.6, 3.0 and 3.2 are tested`,
+        `HAProxy ${version}: 2.6, 3.0, 3.2 and 3.4 are tested`,
         'upgrade HAProxy to 2.6 or newer',
       ),
     );

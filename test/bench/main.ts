@@ -36,7 +36,7 @@ type Bench = (options: BenchOptions, say: (line: string) => void) => Promise<Ben
 const benches: Readonly<Record<string, Bench>> = { issue, bundle, cost, load, poll, traffic };
 
 const usage = `npm run bench -- NAME [--json] [--certificates 100] [--peer-certificates 20] [--only WORD]
-         load: [--versions 2.6,3.0,3.2] [--loaded 10,1000,10000] [--updates 400]
+         load: [--versions 2.6,3.0,3.2,3.4] [--loaded 10,1000,10000] [--updates 400]
 NAME: ${Object.keys(benches).join(', ')}
 `;
 const say = (line: string) => process.stderr.write(`bench: ${line}\n`);
@@ -49,7 +49,7 @@ async function main(): Promise<number> {
       certificates: { type: 'string', default: '100' },
       'peer-certificates': { type: 'string', default: '20' },
       only: { type: 'string', multiple: true, default: [] },
-      versions: { type: 'string', default: '2.6,3.0,3.2' },
+      versions: { type: 'string', default: '2.6,3.0,3.2,3.4' },
       loaded: { type: 'string', default: '10,1000,10000' },
       updates: { type: 'string', default: '400' },
     },

@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { programPath } from '../../setup.mjs';
 import { findDebianMirror, openSuite, versionsOf } from '../../support/debian/debian.mjs';
 import { setEnv } from '../../support/env.ts';
+import { haproxyVersions } from '../../support/parts/haproxy.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 const setUpFile = new URL('../../setup.mjs', import.meta.url).pathname;
@@ -62,7 +63,7 @@ test('a program given by the environment is taken, and must be there', (t) => {
 });
 
 test('every program runs from its own folder', () => {
-  for (const version of ['2.6', '3.0', '3.2'] as const) {
+  for (const version of haproxyVersions) {
     const said = execFileSync(programPath(`haproxy-${version}`), ['-v'], { encoding: 'utf8' });
     assert.match(said, new RegExp(`^HAProxy version ${version}\\.`));
   }

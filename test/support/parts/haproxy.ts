@@ -1,4 +1,4 @@
-// A real HAProxy of one of three versions, with the configuration that we ship unless a test brings its own.
+// A real HAProxy of one of four versions, with the configuration that we ship unless a test brings its own.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { freePort } from '../ports.ts';
 import { type Part, type PartCommand, startPart, until } from '../process.ts';
 import { makeTempDir } from '../temp-dir.ts';
 
-export const haproxyVersions = ['2.6', '3.0', '3.2'] as const;
+export const haproxyVersions = ['2.6', '3.0', '3.2', '3.4'] as const;
 export type HaproxyVersion = (typeof haproxyVersions)[number];
 
 export interface HaproxyOptions {

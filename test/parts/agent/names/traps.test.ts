@@ -77,7 +77,7 @@ for (const version of haproxyVersions) {
   });
 }
 
-for (const version of ['3.0', '3.2'] as const) {
+for (const version of ['3.0', '3.2', '3.4'] as const) {
   test(`${version}: crt-store: an alias is left alone, and named; the file is there for the next reload`, async (t) => {
     const { workDir, certs } = makeWorkDir(t);
     const { combined } = await (await createPki()).issue({ names: ['shop.test'] });

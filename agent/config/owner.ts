@@ -13,3 +13,10 @@ async function idOf(database: string, key: string, name: string | undefined): Pr
   if (id === undefined) throw new ConfigError('ERR_CONFIG', `${key}: ${database} has no ${name}`);
   return Number(id);
 }
+
+/** @returns the user's name, or its number where /etc/passwd has none */
+export async function ownerNameOf(uid: number): Promise<string> {
+  const text = await readFile('/etc/passwd', 'utf8').catch(() => '');
+  const lines = text.split('\n').map((line) => line.split(':'));
+  return lines.find(([, , id]) => id === String(uid))?.[0] ?? String(uid);
+}

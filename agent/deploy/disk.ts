@@ -1,5 +1,5 @@
 /** What HAProxy's directory holds of our files; others are never opened. */
-import { constants, lstatSync, readFileSync } from 'node:fs';
+import { closeSync, constants, lstatSync, openSync, readFileSync, type Stats } from 'node:fs';
 import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -52,20 +52,36 @@ export async function viewDisk(
   return disk;
 }
 
-function viewFile(path: string, pem: PemMode): DiskFile | undefined {
+/** No PEM is larger. */
+export const MAX_READ_BYTES = 4 * 1024 * 1024;
+/** Never through a link, and never waiting for the writer of a pipe. */
+export const READ_PLAINLY = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+export function readPlainFile(path: string): Buffer {
+  const file = openSync(path, READ_PLAINLY);
   try {
-    const content = readFileSync(path);
-    return { sha256: digest(content), names: leafNamesIn(content), isGuarded: isGuarded(path, pem) };
+    return readFileSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** @returns undefined if there is none */
+export function viewFile(path: string, pem: PemMode): DiskFile | undefined {
+  try {
+    const stats = lstatSync(path);
+    if (!stats.isFile() || stats.size > MAX_READ_BYTES) return { sha256: '', isGuarded: false };
+    const content = readPlainFile(path);
+    return { sha256: digest(content), names: leafNamesIn(content), isGuarded: isGuarded(stats, pem) };
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     return isMissing ? undefined : { sha256: '', isGuarded: false };
   }
 }
 
-function isGuarded(path: string, { mode, uid, gid }: PemMode): boolean {
-  const stats = lstatSync(path);
+function isGuarded(stats: Stats, { mode, uid, gid }: PemMode): boolean {
   const isOwned = (uid ?? stats.uid) === stats.uid && (gid ?? stats.gid) === stats.gid;
-  return stats.isFile() && (stats.mode & 0o777) === mode && isOwned;
+  return (stats.mode & 0o777) === mode && isOwned;
 }
 
 function missingAsEmpty(error: NodeJS.ErrnoException): string[] {

@@ -2,25 +2,44 @@
  * Writes a combined PEM into HAProxy's directory, whole or not at all. The previous content stays beside it in a
  * dot-file (which HAProxy skips) until HAProxy has taken the new one, so that a refusal, even after a kill, restores it.
  */
-import { link, readdir, rename, unlink } from 'node:fs/promises';
+import { access, link, lstat, open, readdir, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { digest } from '#contract/combined-pem.ts';
 import { replaceFile, syncDirectory, TEMP_SUFFIX } from '#storage/atomic-file.ts';
 import type { AgentConfig } from '../config/config.ts';
+import { ownerNameOf } from '../config/owner.ts';
 import { HostError } from '../errors.ts';
-import type { PemMode } from './disk.ts';
+import { type PemMode, READ_PLAINLY } from './disk.ts';
 
 const PREVIOUS_SUFFIX = '.pemfleet-previous';
+/** Followed by a digest. Nothing removes such a file. */
+const REPLACED_INFIX = '.pemfleet-replaced-';
 
 /** @throws HostError `ERR_INSTALL`: the disk is full, a directory has that name; each pass tries again */
-export async function install(path: string, body: Buffer, { mode, uid, gid }: PemMode): Promise<void> {
-  const owner = { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) };
+export async function install(path: string, body: Buffer, pem: PemMode): Promise<void> {
   try {
-    await keepPrevious(path);
-    await replaceFile(path, body, { mode, ...owner });
+    await replaceFile(path, body, { ...ownedBy(pem), beforeRename: () => keepPrevious(path, pem) });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new HostError('ERR_INSTALL', `${path} cannot be written (${code})`, { cause: error });
+    await restoreMissing(path).catch(() => undefined);
+    throw new HostError('ERR_INSTALL', `${path} cannot be written (${code})${await hintFor(path, code)}`, {
+      cause: error,
+    });
   }
+}
+
+function ownedBy({ mode, uid, gid }: PemMode) {
+  return { mode, ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) };
+}
+
+/** Whose file is in the way, and what to type. */
+async function hintFor(path: string, code: string | undefined): Promise<string> {
+  const stats = await lstat(path).catch(() => undefined);
+  if (stats?.isDirectory()) return ': it is a directory; move it away';
+  if (code !== 'EPERM' && code !== 'EACCES') return '';
+  const [file, directory] = [stats, await lstat(dirname(path))].map((one) => one && ownerNameOf(one.uid));
+  const ofFile = file === undefined ? '' : `the file belongs to ${await file}, `;
+  return `: ${ofFile}its directory to ${await directory}; chown both to the user of the agent`;
 }
 
 /**
@@ -35,8 +54,15 @@ export async function restorePreviousFile(path: string, orRemove: boolean): Prom
   await syncDirectory(dirname(path));
 }
 
+/** A content that this user could not read was never compared with ours: it stays, under another name. */
 export async function dropPrevious(path: string): Promise<void> {
-  await unlink(previousOf(path)).catch(missingAsFalse);
+  const previous = previousOf(path);
+  const isReadable = await open(previous, READ_PLAINLY).then(
+    (handle) => handle.close().then(() => true),
+    (error: NodeJS.ErrnoException) => error.code !== 'EACCES',
+  );
+  if (isReadable) await unlink(previous).catch(missingAsFalse);
+  else await rename(previous, replacedOf(path, `unread-${(await lstat(previous)).ino}`));
 }
 
 export async function removeDurably(path: string): Promise<void> {
@@ -45,9 +71,30 @@ export async function removeDurably(path: string): Promise<void> {
 }
 
 /** Like `removeDurably`, but `restorePreviousFile` can undo it. */
-export async function setAside(path: string): Promise<void> {
-  await keepPrevious(path);
+export async function setAside(path: string, pem: PemMode): Promise<void> {
+  await keepPrevious(path, pem);
   await removeDurably(path);
+}
+
+/**
+ * Keeps a content that holds a private key and that the agent did not write, before it is replaced.
+ * @returns the name of the copy; `undefined`: there is no key in it
+ */
+export async function keepReplaced(path: string): Promise<string | undefined> {
+  const body = await readPlainly(path);
+  if (body === undefined || !/PRIVATE KEY-----/.test(body.toString('latin1'))) return undefined;
+  const kept = replacedOf(path, digest(body).slice(0, 12));
+  const isKept = await access(kept).then(
+    () => true,
+    () => false,
+  );
+  if (!isKept) await replaceFile(kept, body, { mode: 0o600 });
+  return basename(kept);
+}
+
+/** An adopted content is not needed any more once ours is proved. */
+export async function dropReplaced(path: string, sha256: string): Promise<void> {
+  await unlink(replacedOf(path, sha256.slice(0, 12))).catch(missingAsFalse);
 }
 
 /** Directories that may hold temporary files. */
@@ -61,32 +108,86 @@ export function writtenDirectories({
 /** Removes what a killed run was writing. To call under the lock: then no such file is in use. */
 export async function sweepTemps(directories: Iterable<string>): Promise<number> {
   let count = 0;
-  for (const directory of directories) count += await sweep(directory, (name) => name.endsWith(TEMP_SUFFIX));
+  for (const directory of directories) {
+    const stale = await namesIn(directory, (name) => name.endsWith(TEMP_SUFFIX));
+    for (const name of stale) await unlink(join(directory, name)).catch(missingAsFalse);
+    count += stale.length;
+  }
   return count;
 }
 
 /** Removes previous contents, except those of files whose loading is not decided yet. */
 export async function sweepPrevious(certsDir: string, except: ReadonlySet<string>): Promise<void> {
-  const kept = new Set([...except].map((file) => basename(previousOf(file))));
-  await sweep(certsDir, (name) => name.endsWith(PREVIOUS_SUFFIX) && !kept.has(name));
+  for (const file of await filesWithPrevious(certsDir)) {
+    if (!except.has(file)) await dropPrevious(join(certsDir, file));
+  }
+}
+
+/** Restores those of our files that a killed run had moved aside and not yet replaced. To call under the lock. */
+export async function restoreMoved(certsDir: string, ours: Readonly<Record<string, unknown>>): Promise<void> {
+  for (const file of await filesWithPrevious(certsDir)) {
+    if (Object.hasOwn(ours, file)) await restoreMissing(join(certsDir, file));
+  }
+}
+
+async function filesWithPrevious(certsDir: string): Promise<string[]> {
+  const names = await namesIn(certsDir, (name) => name.endsWith(PREVIOUS_SUFFIX));
+  return names.map((name) => name.slice(1, -PREVIOUS_SUFFIX.length));
 }
 
 function previousOf(path: string): string {
   return join(dirname(path), `.${basename(path)}${PREVIOUS_SUFFIX}`);
 }
 
-/** A previous content that is there already stays: it is the last that HAProxy has taken. */
-async function keepPrevious(path: string): Promise<void> {
-  await link(path, previousOf(path)).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT' && error.code !== 'EEXIST') throw error;
-  });
+function replacedOf(path: string, suffix: string): string {
+  return join(dirname(path), `.${basename(path)}${REPLACED_INFIX}${suffix}`);
 }
 
-async function sweep(directory: string, isStale: (name: string) => boolean): Promise<number> {
+/** Not linked: the kernel lets nobody link another user's file (fs.protected_hardlinks), and some file systems have no links. */
+const NO_LINK = ['EPERM', 'EACCES', 'EXDEV', 'EMLINK', 'ENOSYS', 'EOPNOTSUPP', 'ENOTSUP'];
+
+/** A previous content that is there already stays: it is the last that HAProxy has taken. */
+async function keepPrevious(path: string, pem: PemMode): Promise<void> {
+  try {
+    await link(path, previousOf(path));
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'EEXIST') return;
+    if (!NO_LINK.includes(code)) throw error;
+    await copyPrevious(path, pem);
+  }
+}
+
+/** What cannot be read is moved: the new content takes its place with the next call, or the next pass moves it back. */
+async function copyPrevious(path: string, pem: PemMode): Promise<void> {
+  const previous = previousOf(path);
+  if (await lstat(previous).catch(missingAsFalse)) return;
+  const body = await readPlainly(path);
+  if (body !== undefined) await replaceFile(previous, body, ownedBy(pem));
+  else if (!(await lstat(path)).isDirectory()) await rename(path, previous);
+}
+
+async function restoreMissing(path: string): Promise<void> {
+  if (await lstat(path).catch(missingAsFalse)) return;
+  await rename(previousOf(path), path).catch(missingAsFalse);
+}
+
+/** @returns undefined for what is no plain file, or belongs to somebody who lets this user not read it */
+async function readPlainly(path: string): Promise<Buffer | undefined> {
+  try {
+    if (!(await lstat(path)).isFile()) return undefined;
+    const handle = await open(path, READ_PLAINLY);
+    return await handle.readFile().finally(() => handle.close());
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EACCES' && code !== 'EPERM') throw error;
+    return undefined;
+  }
+}
+
+async function namesIn(directory: string, isWanted: (name: string) => boolean): Promise<string[]> {
   const names = (await readdir(directory).catch(missingAsFalse)) || [];
-  const stale = names.filter((name) => name.startsWith('.') && isStale(name));
-  for (const name of stale) await unlink(join(directory, name)).catch(missingAsFalse);
-  return stale.length;
+  return names.filter((name) => name.startsWith('.') && isWanted(name));
 }
 
 function missingAsFalse(error: NodeJS.ErrnoException): false {

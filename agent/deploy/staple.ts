@@ -38,7 +38,7 @@ export async function placeStaple(
 ): Promise<void> {
   const onDisk = view.disk.get(stapleFileOf(file))?.sha256;
   const path = join(view.config.haproxy.certsDir, stapleFileOf(file));
-  if (staple === undefined && isStale && onDisk !== undefined) await setAside(path);
+  if (staple === undefined && isStale && onDisk !== undefined) await setAside(path, view.config.pem);
   if (staple !== undefined && digest(staple) !== onDisk) await install(path, staple, view.config.pem);
 }
 

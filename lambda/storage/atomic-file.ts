@@ -18,6 +18,8 @@ export interface FileOptions {
   gid?: number | undefined;
   /** Directory of the temporary file, in the same file system; default: the file's own. */
   tempDirectory?: string | undefined;
+  /** Runs when the new content is on disk under its temporary name. */
+  beforeRename?: (() => Promise<void>) | undefined;
 }
 
 /** Ends the names of our temporary files. They start with a dot, because HAProxy loads all other files of a `crt` directory. */
@@ -48,6 +50,7 @@ function notRegular(path: string, code: string): Error {
 export async function replaceFile(path: string, body: string | Buffer, options: FileOptions): Promise<void> {
   const temp = await writeTemp(path, body, options);
   try {
+    await options.beforeRename?.();
     await rename(temp, path);
   } catch (error) {
     await unlink(temp);

@@ -8,6 +8,7 @@ import type { CrtListFile } from './haproxy/crt-list-line.ts';
 import type { Runtime } from './haproxy/runtime.ts';
 import type { HaproxyView } from './haproxy/view.ts';
 import type { Log } from './log.ts';
+import type { Ownership } from './state/ownership.ts';
 
 export interface Agent {
   config: AgentConfig;
@@ -48,6 +49,17 @@ export interface PassResult {
   nextTryAt: Date | undefined;
 }
 
+/** What became of a file that the operator gives to the agent. */
+export interface Adoption {
+  /** As it was named. */
+  word: string;
+  file: string;
+  instance?: string | undefined;
+  /** `ours`: it was already; `refused`: nothing at all is adopted. */
+  kind: 'adopted' | 'ours' | 'refused';
+  message: string;
+}
+
 /** What a pass sees of its host before it acts. */
 export type HostView = ReachableHost | UnreachableHost;
 
@@ -55,6 +67,7 @@ interface HostFacts extends Agent {
   /** Reloads and handshakes do the work alone: see deploy/without-socket.ts. */
   isWithoutSocket: boolean;
   disk: ReadonlyMap<string, DiskFile>;
+  ownership: Ownership;
   /** Where HAProxy loads by a crt-list file. */
   crtListFile: CrtListFile | undefined;
 }

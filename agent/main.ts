@@ -10,13 +10,21 @@ import { openHostBucket } from '#storage/open-host.ts';
 import type { Agent } from './agent.ts';
 import { type CommandLine, parseCommandLine, waitMsOf } from './cli/command-line.ts';
 import { EXIT, exitStatusOf, exitStatusOfStatus } from './cli/exit-status.ts';
-import { jsonText, planText, resultDocument, statusText } from './cli/output.ts';
+import {
+  adoptionDocument,
+  adoptionText,
+  jsonText,
+  planText,
+  resultDocument,
+  statusText,
+} from './cli/output.ts';
 import { USAGE } from './cli/usage.ts';
 import { type AgentConfig, instanceConfigs, loadAgentConfig } from './config/config.ts';
 import { examineConfigured, exitStatusOfFindings, findingsOutput } from './doctor/doctor.ts';
 import { Runtime } from './haproxy/runtime.ts';
 import { openSocket, type RuntimeSocket } from './haproxy/socket.ts';
 import { lineLog } from './log.ts';
+import { adopt } from './pass/adopt.ts';
 import { syncHost } from './pass/instances.ts';
 import { firstBoot } from './resident/first-boot.ts';
 import { runHostCommand } from './resident/host-command.ts';
@@ -55,6 +63,7 @@ const COMMANDS: Readonly<Record<string, (config: AgentConfig, line: CommandLine)
   sync: syncOnce,
   run: stayResident,
   leave: async (config) => ((await reportDeparture(agentOf(config))) ? EXIT.ok : EXIT.failure),
+  adopt: adoptFiles,
   status: showStatus,
 };
 
@@ -107,6 +116,13 @@ async function showStatus(config: AgentConfig, { isJson }: CommandLine): Promise
   }
   print(isJson ? jsonText(status) : statusText(status));
   return exitStatusOfStatus(status);
+}
+
+async function adoptFiles(config: AgentConfig, { operands, isDryRun, isJson }: CommandLine): Promise<number> {
+  if (operands.length === 0) throw new ConfigError('ERR_USAGE', 'adopt wants the names of files');
+  const adoptions = await adopt(agentOf(config), operands, isDryRun);
+  print(isJson ? jsonText(adoptionDocument(adoptions, isDryRun)) : adoptionText(adoptions, isDryRun));
+  return adoptions.some(({ kind }) => kind === 'refused') ? EXIT.failure : EXIT.ok;
 }
 
 async function examineHost(line: CommandLine): Promise<number> {

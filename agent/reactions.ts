@@ -43,6 +43,7 @@ const HOST = {
   ERR_CRT_LIST_LINE: 'refused',
   ERR_CRT_LIST_CHECK: 'waiting',
   ERR_INSTALL: 'waiting',
+  ERR_INSTALL_NOT_OURS: 'refused',
   ERR_RELOAD_CHECK: 'refused',
   ERR_RELOAD_COMMAND: 'refused',
   ERR_STATE_DIRECTORY: 'refused',

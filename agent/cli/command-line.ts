@@ -7,6 +7,8 @@ import { FLAGS } from '../config/config.ts';
 
 export interface CommandLine {
   command: string;
+  /** What follows it: files, for `adopt`. */
+  operands: readonly string[];
   /** Flags of settings, and `--config`, without their dashes. */
   settings: Readonly<Record<string, string>>;
   haproxyConfig: string | undefined;
@@ -30,9 +32,13 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   try {
     const args = argv.map((word) => (word === '--wait' ? `--wait=${DEFAULT_WAIT_SECONDS}` : word));
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
-    if (positionals.length > 1) throw new TypeError(`wanted one command, saw ${positionals.join(' ')}`);
+    const [command = 'help', ...operands] = positionals;
+    if (operands.length > 0 && command !== 'adopt') {
+      throw new TypeError(`wanted one command, saw ${positionals.join(' ')}`);
+    }
     return {
-      command: positionals[0] ?? 'help',
+      command,
+      operands,
       settings: Object.fromEntries(
         Object.entries(values).filter((entry): entry is [string, string] => entry[0] in settings),
       ),

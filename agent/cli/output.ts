@@ -1,7 +1,8 @@
 /** Output for people and scripts: the plan, the result of a pass, the status. */
+import { printable } from '#common/printable.ts';
 import { table } from '#common/table.ts';
 import type { HostStatus } from '#contract/host-status.ts';
-import type { PassResult } from '../agent.ts';
+import type { Adoption, PassResult } from '../agent.ts';
 
 export function jsonText(document: object): string {
   return `${JSON.stringify(document, null, 2)}\n`;
@@ -63,4 +64,26 @@ export function statusText(status: HostStatus): string {
   const error = status.error ? `${status.error.code}: ${status.error.message}\n` : '';
   const head = `${status.host}, fleet ${status.fleet}, ${status.reportedAt}\n${processes.join('')}${error}`;
   return `${head}${table([['FILE', 'STATE', 'SERIAL', 'NOT AFTER', 'PROVED ON', 'ERROR'], ...rows])}`;
+}
+
+/** The object that `adopt --json` prints. */
+export function adoptionDocument(adoptions: readonly Adoption[], isDryRun: boolean) {
+  const isRefused = adoptions.some(({ kind }) => kind === 'refused');
+  const files = adoptions.map(({ file, instance, kind, message }) => ({
+    file,
+    instance,
+    result: kind,
+    message,
+  }));
+  return { version: 1, dryRun: isDryRun, changed: !isDryRun && !isRefused, files };
+}
+
+export function adoptionText(adoptions: readonly Adoption[], isDryRun: boolean): string {
+  const isRefused = adoptions.some(({ kind }) => kind === 'refused');
+  const verb = isDryRun || isRefused ? 'would adopt' : 'adopted';
+  const lines = adoptions.map(({ word, file, instance, kind, message }) => {
+    const label = kind === 'refused' ? printable(word) : fileLabel(instance, file);
+    return `${kind === 'adopted' ? `${verb} ` : ''}${label}: ${message}\n`;
+  });
+  return `${lines.join('')}${isRefused ? 'nothing was adopted\n' : ''}`;
 }

@@ -11,6 +11,8 @@ export const USAGE = `pemfleet-agent keeps HAProxy's certificates in step with t
                                          120 s at most; if the bucket is out of reach, those already on disk are enough
   pemfleet-agent run                     stay resident: a pass now and after each change; SIGHUP polls now, SIGTERM stops
   pemfleet-agent status [--json]         show what the last pass found
+  pemfleet-agent adopt FILE...           give files of HAProxy's directory that another program has put there to the agent: the
+                                         next pass overwrites them; --dry-run says what they hold, --json prints one object
   pemfleet-agent leave                   announce that this host is being removed, so that it raises no HostsSilent alarm;
                                          a clean shutdown does it for you
   pemfleet-agent doctor [--json]         check everything that an installation needs, and say how to fix what is wrong;

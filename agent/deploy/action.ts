@@ -4,11 +4,11 @@ import type { CertificateStatus } from '../haproxy/answers.ts';
 import type { RuntimeErrorCode } from '../reactions.ts';
 
 export interface DiskFile {
-  /** Empty: it cannot be read (a directory, a loop of links); installing says why. */
+  /** Empty: it is no plain file, or cannot be read; installing says why. */
   sha256: string;
   /** All names of its leaf, ordered or not. */
   names?: readonly string[];
-  /** A plain file with the configured mode and owner. */
+  /** It has the configured mode and owner. */
   isGuarded: boolean;
 }
 
@@ -33,7 +33,9 @@ export type NonLoadingKind =
   /** The manifest's crt-list line is wrong, and the crt-list has none for it: nothing of it is written. */
   | 'refused'
   /** The file is right; HAProxy reads it when it is reachable. */
-  | 'pending';
+  | 'pending'
+  /** Another program's file has the name: it stays as it is, and so does HAProxy's certificate. */
+  | 'not-ours';
 
 /** HAProxy's next reload does it; `code`: why the Runtime API cannot. */
 export interface NeedsReload {
@@ -61,6 +63,8 @@ export type DesiredAction = FileDecision & {
   desired: DesiredFile;
   /** Until all is loaded and removed, HAProxy may hand out another file for its names. */
   isProvedLast: boolean;
+  /** The file on disk is not what the agent wrote there: a key in it is kept. */
+  hasForeignContent?: boolean;
 };
 
 export type RemovalAction = RemovalDecision & {

@@ -13,7 +13,8 @@ import type { HostView } from '../agent.ts';
 import type { DesiredFile } from '../desired/files.ts';
 import { HostError } from '../errors.ts';
 import { type Deployed, DeployFailed, type DeployingAction, NOTHING_DEPLOYED } from './action.ts';
-import { install } from './install.ts';
+import { viewFile } from './disk.ts';
+import { install, keepReplaced } from './install.ts';
 import { fetchStaple, placeStaple } from './staple.ts';
 
 /** The file and its staple are on disk; HAProxy gets them next. */
@@ -42,6 +43,8 @@ export async function fetchAndInstall(action: DeployingAction, view: HostView): 
   });
   try {
     if (!isOnDisk || view.disk.get(file)?.isGuarded !== true) {
+      if (action.hasForeignContent) await keepContent(action, path, view);
+      refuseChanged(action, path, view);
       await install(path, body, view.config.pem);
       deployed = { ...deployed, isWritten: true, hasOtherNames: hasOtherNames(pem, desired) };
     }
@@ -57,6 +60,26 @@ export async function fetchAndInstall(action: DeployingAction, view: HostView): 
 function hasOtherNames({ leaf }: CombinedPem, { identifiers, names = [] }: DesiredFile): boolean {
   const known = new Set([...identifiers.map(canonicalIdentifier), ...names]);
   return leafNamesOf(leaf).some((name) => !known.has(name));
+}
+
+/** A key that exists only in this file must not be destroyed. */
+async function keepContent(
+  { file, certificate }: DeployingAction,
+  path: string,
+  view: HostView,
+): Promise<void> {
+  const kept = await keepReplaced(path);
+  if (kept !== undefined) view.log('certificate.replaced', { certificate, file, kept });
+}
+
+/** A pass over thousands of certificates takes minutes: what another program wrote meanwhile, the next pass decides on. */
+function refuseChanged({ file }: DeployingAction, path: string, view: HostView): void {
+  const [before, now] = [view.disk.get(file), viewFile(path, view.config.pem)];
+  if (before?.sha256 === now?.sha256) return;
+  throw new HostError(
+    'ERR_INSTALL',
+    `${path} was changed by another program during this pass; the next one decides`,
+  );
 }
 
 async function obtain(

@@ -3,6 +3,7 @@
  * overlap and a crt-list file is written once for all of them; then HAProxy gets them one by one, and the handshakes
  * that prove them are made a few at once.
  */
+import { join } from 'node:path';
 import type { HostView } from '../agent.ts';
 import {
   type Action,
@@ -18,6 +19,7 @@ import {
 } from '../deploy/action.ts';
 import { loadCertificate, proveCertificate, removeFile, unloadFromHaproxy } from '../deploy/deploy.ts';
 import { fetchAndInstall, type InstalledFile } from '../deploy/fetch.ts';
+import { notOurs } from '../deploy/foreign-file.ts';
 import { showCrtListOnce } from '../deploy/load.ts';
 import { type LineChange, withLineError, writeLines, writeLinesAfterLoad } from './crt-list-lines.ts';
 import { logOutcome } from './log-outcome.ts';
@@ -38,7 +40,7 @@ export async function applyPlan(
   const outcomes = [
     ...(await deployAll(actions.filter(isDeploying), view, signal)),
     ...(await removeAll(actions.filter(isRemoving), view, signal)),
-    ...leaveAll(actions.filter(isIdle), view, signal),
+    ...(await leaveAll(actions.filter(isIdle), view, signal)),
   ];
   const ended = new Map(outcomes.map((outcome) => [outcome.action, outcome]));
   return actions.flatMap((action) => ended.get(action) ?? []);
@@ -97,14 +99,25 @@ async function removeAll(
 }
 
 /** Changes nothing; what waits for HAProxy gets the reason. */
-function leaveAll(actions: readonly Action[], view: HostView, signal: AbortSignal | undefined): Outcome[] {
+async function leaveAll(
+  actions: readonly Action[],
+  view: HostView,
+  signal: AbortSignal | undefined,
+): Promise<Outcome[]> {
   if (signal?.aborted) return [];
-  const isBlocked = ({ kind }: Action) => kind === 'pending' && view.blocker !== undefined;
-  const outcomes = actions.map((action) =>
-    isBlocked(action) ? failedOutcome(action, view.blocker) : doneOutcome(action),
-  );
+  const outcomes: Outcome[] = [];
+  for (const action of actions) {
+    const error = await reasonToLeave(action, view);
+    outcomes.push(error === undefined ? doneOutcome(action) : failedOutcome(action, error));
+  }
   logEnded(outcomes, view);
   return outcomes;
+}
+
+async function reasonToLeave({ kind, file }: Action, view: HostView): Promise<Error | undefined> {
+  if (kind === 'pending') return view.blocker;
+  if (kind !== 'not-ours') return undefined;
+  return notOurs(join(view.config.haproxy.certsDir, file), view.ownership.otherOwnerOf(file));
 }
 
 type Removal = DoneOutcome<RemovingAction>;

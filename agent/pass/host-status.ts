@@ -62,7 +62,7 @@ export function statusDigest(status: HostStatus): string {
 /** `failed`: refused, it needs a new publication or an operator; `pending`: the next pass tries again. */
 export function stateOf(outcome: Outcome): FileStatus['state'] {
   const { kind } = outcome.action;
-  if (kind === 'backed-off' || kind === 'refused') return 'failed';
+  if (kind === 'backed-off' || kind === 'refused' || kind === 'not-ours') return 'failed';
   if (kind === 'needs-reload' || kind === 'pending') return kind;
   if (outcome.kind === 'failed') return STATE_AFTER[reactionTo(outcome.error)];
   return outcome.action.desired?.lineProblem === undefined ? 'served' : 'failed';
@@ -122,6 +122,7 @@ function runtimeOf({ action, deployed }: Outcome, { haproxy }: StatusInput): Fil
 function errorIn(outcome: Outcome, input: StatusInput): FileStatus['error'] {
   if (outcome.kind === 'failed') return errorOf(outcome.error);
   const { action } = outcome;
+  if (action.kind === 'not-ours') return { code: 'ERR_INSTALL_NOT_OURS', message: action.reason };
   const lineProblem = action.desired?.lineProblem;
   if (lineProblem !== undefined) return { code: 'ERR_CRT_LIST_LINE', message: lineProblem };
   const failure = input.records[action.file]?.failure;

@@ -67,6 +67,7 @@ async function commitAgain(
 
 /** An error from before stays. */
 async function commitOne(member: Member, view: ReachableHost): Promise<Member> {
+  if (member.action.kind === 'not-ours') return member;
   const path = join(view.config.haproxy.certsDir, member.action.file);
   const text = await readFile(path, 'utf8').catch(() => undefined);
   if (!isCanonical(text)) return member;

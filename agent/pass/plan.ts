@@ -41,6 +41,7 @@ export function plan(input: PlanInput): Action[] {
   return [
     ...input.desired.map((desired) => ({
       ...proving(desired, decide(desired, input)),
+      ...(hasForeignContent(desired, input) && { hasForeignContent: true }),
       file: desired.file,
       certificate: desired.certificate,
       desired,
@@ -48,6 +49,20 @@ export function plan(input: PlanInput): Action[] {
     })),
     ...removals,
   ];
+}
+
+/** The same content is as good as ours: an agent that lost its records goes on. */
+export function isNotOurs(
+  { file, sha256 }: Pick<DesiredFile, 'file' | 'sha256'>,
+  { disk, records }: Pick<PlanInput, 'disk' | 'records'>,
+): boolean {
+  const onDisk = disk.get(file);
+  return records[file] === undefined && onDisk !== undefined && onDisk.sha256 !== sha256;
+}
+
+function hasForeignContent({ file, sha256 }: DesiredFile, { disk, records }: PlanInput): boolean {
+  const onDisk = disk.get(file)?.sha256;
+  return onDisk !== undefined && onDisk !== sha256 && records[file]?.written.includes(onDisk) === false;
 }
 
 /** An operator who commits a namesake by hand changes which of them HAProxy hands out: only a handshake shows it. */
@@ -58,6 +73,9 @@ function proving({ namesakes }: DesiredFile, decision: FileDecision): FileDecisi
 
 function decide(desired: DesiredFile, input: PlanInput): FileDecision {
   const record = input.records[desired.file];
+  if (isNotOurs(desired, input)) {
+    return { kind: 'not-ours', reason: 'another program has put a file of this name there' };
+  }
   if (desired.lineProblem !== undefined && !input.listed?.get(desired.file)?.length) {
     return { kind: 'refused', reason: desired.lineProblem };
   }

@@ -12,6 +12,7 @@ import { stateOf } from './host-status.ts';
 const BACK_OFF_MS = [1, 10, 100, 1440].map((minutes) => minutes * MINUTE_MS);
 /** A new handshake is harmless: it is retried as often as a full pass comes. */
 const HANDSHAKE_BACK_OFF_MS = [1, 10].map((minutes) => minutes * MINUTE_MS);
+const MAX_DIGESTS = 8;
 
 /**
  * Records, before anything is written, the digests that may be on disk after a kill.
@@ -20,14 +21,23 @@ const HANDSHAKE_BACK_OFF_MS = [1, 10].map((minutes) => minutes * MINUTE_MS);
 export function withIntents(state: AgentState, actions: readonly Action[]): AgentState {
   const changes: Changes = new Map();
   for (const { kind, file, desired } of actions) {
-    if (desired === undefined || kind === 'backed-off' || kind === 'refused') continue;
+    if (desired === undefined || !isWriting(kind)) continue;
     const { certificate, sha256 } = desired;
     const record = state.files[file];
     if (record?.certificate === certificate && record.written[0] === sha256) continue;
     const others = record?.written.filter((other) => other !== sha256) ?? [];
-    changes.set(file, { ...record, certificate, written: [sha256, ...others].slice(0, 2) });
+    changes.set(file, { ...record, certificate, written: [sha256, ...latest(others)] });
   }
   return withChanges(state, changes);
+}
+
+const isWriting = (kind: Action['kind']) => !['backed-off', 'refused', 'not-ours'].includes(kind);
+
+/** After many refusals: the last is the oldest, which may still be on disk. */
+function latest(digests: readonly string[]): readonly string[] {
+  return digests.length <= MAX_DIGESTS
+    ? digests
+    : [...digests.slice(0, MAX_DIGESTS - 1), ...digests.slice(-1)];
 }
 
 /** @returns the state itself where nothing is new */
@@ -90,13 +100,15 @@ function nextRecord(record: FileRecord, outcome: Outcome, now: Date): FileRecord
     return { ...rest, failure: failureOf(outcome.error, { sha256, listing }, attempts, now) };
   }
   if (action.kind === 'keep' && failure === undefined && record.written.join() === sha256) return record;
-  const { stapled, ...others } = rest;
+  const { stapled, adopted, ...others } = rest;
+  const isProved = action.kind === 'keep' || deployed.handshakes !== undefined;
   const proven = deployed.handshakes && { sha256, addresses: [...deployed.handshakes] };
   const stapledNow = deployed.staple === undefined ? stapled : deployed.staple.sha256;
   return {
     ...others,
     written: [sha256],
     ...(proven && { proven }),
+    ...(adopted && !isProved && { adopted }),
     ...(stapledNow && { stapled: stapledNow }),
   };
 }

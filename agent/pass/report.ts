@@ -36,6 +36,7 @@ export async function report(
   const state = work.isComplete
     ? await reportIfDue(agent, result.status, stored.status, work.state)
     : work.state;
+  await work.view.ownership.save(state);
   await saveState(agent.config.stateDir, state, work.saved);
   return result;
 }

@@ -8,20 +8,22 @@ import { withFileLock } from '#storage/file-lock.ts';
 import type { Agent, HostView, PassOptions, PassResult } from '../agent.ts';
 import { type Action, type DesiredAction, doneOutcome, type Outcome } from '../deploy/action.ts';
 import { checkDirectory, viewDisk } from '../deploy/disk.ts';
-import { sweepPrevious, sweepTemps, writtenDirectories } from '../deploy/install.ts';
+import { restoreMoved, sweepPrevious, sweepTemps, writtenDirectories } from '../deploy/install.ts';
 import { retirePlaceholder } from '../deploy/placeholder.ts';
 import { worksWithoutSocket } from '../deploy/without-socket.ts';
 import { type DesiredFile, desiredFiles, stapleFileOf } from '../desired/files.ts';
 import { desiredTailsByFile, withCheckedLine } from '../desired/listing.ts';
 import { withOverlaps } from '../desired/overlap.ts';
 import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
+import { type Ownership, readOwnership } from '../state/ownership.ts';
 import { type AgentState, readStateDirectory, saveManifest, saveState } from '../state/state.ts';
+import { dropAdopted } from './adopt.ts';
 import { applyPlan } from './apply.ts';
 import { stateOf } from './host-status.ts';
 import { logBlocker, logOutcome, logOverlaps, logPoll, logResult } from './log-outcome.ts';
 import { restoreNameOrder } from './name-order.ts';
 import { clearTransaction, observeHaproxy } from './observe.ts';
-import { plan } from './plan.ts';
+import { isNotOurs, plan } from './plan.ts';
 import { type PollResult, pollOrKeep } from './poll.ts';
 import { withEarlier, withIntents, withOutcomes, withoutFailures } from './records.ts';
 import { reloadIfNeeded } from './reload.ts';
@@ -50,9 +52,10 @@ async function preview(agent: Agent, options: PassOptions): Promise<PassResult> 
   const { config, log } = agent;
   const stored = await readStateDirectory(config.stateDir, config, log);
   const polled = await pollOrKeep(agent, stored.manifest);
-  const { view, actions } = await observeAndPlan(agent, options, polled, stored.state);
+  const ownership = await readOwnership(config.haproxy.certsDir, config.fleet, log);
+  const state = ownership.recordsWith(stored.state);
+  const { view, actions } = await observeAndPlan(agent, options, polled, { state, ownership });
   const outcomes = actions.map((action) => doneOutcome(action));
-  const { state } = stored;
   return resultOf(agent, stored, polled, { state, saved: state, view, outcomes, isComplete: true });
 }
 
@@ -60,11 +63,14 @@ async function runPass(agent: Agent, options: PassOptions): Promise<PassResult> 
   const { config, log } = agent;
   const swept = await sweepTemps(writtenDirectories(config));
   if (swept > 0) log('temp.swept', { count: swept });
+  const ownership = await readOwnership(config.haproxy.certsDir, config.fleet, log);
   const stored = await readStateDirectory(config.stateDir, config, log);
   const polled = await pollOrKeep(agent, stored.manifest);
   logPoll(log, polled);
   if (polled.manifest) await saveManifest(config.stateDir, polled.manifest, stored.manifest);
-  const work = await reconcile(agent, options, polled, stored.state);
+  const state = ownership.recordsWith(stored.state);
+  await restoreMoved(config.haproxy.certsDir, state.files);
+  const work = await reconcile(agent, options, polled, { state, saved: stored.state, ownership });
   if (work.outcomes.some(isOnDisk)) await retirePlaceholder(agent);
   return report(agent, stored, polled, work);
 }
@@ -77,20 +83,25 @@ async function reconcile(
   agent: Agent,
   options: PassOptions,
   polled: PollResult,
-  before: AgentState,
+  before: Records,
 ): Promise<PassWork> {
   const earlier: Outcome[][] = [];
-  let work = await applyOnce(agent, options, polled, { state: before, saved: before });
+  let work = await applyOnce(agent, options, polled, before);
   while (earlier.length < MAX_RELOADS) {
     const { state, isReloaded } = await followReload(agent, work);
     work = { ...work, state };
     if (!isReloaded && !work.outcomes.some(({ deployed }) => deployed.hasOtherNames)) break;
     earlier.push(work.outcomes);
-    work = await applyOnce(agent, options, polled, work);
+    work = await applyOnce(agent, options, polled, { ...work, ownership: before.ownership });
   }
   await sweepPrevious(agent.config.haproxy.certsDir, work.undecided);
   const outcomes = earlier.reduceRight((later, ended) => withEarlier(ended, later), work.outcomes);
   return { ...work, outcomes };
+}
+
+/** The records of our files, in both of their places. */
+interface Records extends Pick<PassWork, 'state' | 'saved'> {
+  ownership: Ownership;
 }
 
 interface AppliedPlan extends PassWork {
@@ -102,20 +113,23 @@ async function applyOnce(
   agent: Agent,
   options: PassOptions,
   polled: PollResult,
-  { state, saved }: Pick<PassWork, 'state' | 'saved'>,
+  { state, saved, ownership }: Records,
 ): Promise<AppliedPlan> {
-  const { view: seen, actions } = await observeAndPlan(agent, options, polled, state);
+  const { view: seen, actions } = await observeAndPlan(agent, options, polled, { state, ownership });
   const intended = withIntents(state, actions);
+  await ownership.save(intended);
   await saveState(agent.config.stateDir, intended, saved);
   logBlocker(agent.log, seen.blocker);
   const view = await clearTransaction(seen, actions);
   const outcomes = await proveLast(await applyPlan(actions, view, options.signal), view);
+  const after = withOutcomes(intended, outcomes, agent.now());
+  await dropAdopted(agent, intended, after);
   const decided = new Set(
     outcomes.filter((outcome) => stateOf(outcome) !== 'pending').map(({ action }) => action),
   );
   const undecided = view.haproxy ? actions.filter((action) => !decided.has(action)) : [];
   return {
-    state: withOutcomes(intended, outcomes, agent.now()),
+    state: after,
     saved: intended,
     view,
     outcomes,
@@ -128,7 +142,7 @@ async function observeAndPlan(
   agent: Agent,
   options: PassOptions,
   { manifest: stored }: PollResult,
-  state: AgentState,
+  { state, ownership }: Pick<Records, 'state' | 'ownership'>,
 ): Promise<{ view: HostView; actions: Action[] }> {
   const { config } = agent;
   const records = options.ignoresBackOff ? withoutFailures(state.files) : state.files;
@@ -144,11 +158,14 @@ async function observeAndPlan(
     viewDisk(config.haproxy.certsDir, onDisk, config.pem),
   ]);
   const isWithoutSocket = worksWithoutSocket(agent, observed.blocker, options);
-  const view = { ...agent, ...observed, isWithoutSocket, disk, crtListFile };
+  const view = { ...agent, ...observed, isWithoutSocket, disk, ownership, crtListFile };
   // Without any manifest nothing is known to be undesired.
   if (stored === undefined) return { view, actions: [] };
   const { haproxy } = view;
-  const desired = withOverlaps(withLeafNames(published, disk), agent.now());
+  // HAProxy serves another certificate for the names of a file that is not ours: it stands in front of none of ours.
+  const notOurs = published.filter((one) => isNotOurs(one, { disk, records }));
+  const ours = published.filter((one) => !notOurs.includes(one));
+  const desired = [...withOverlaps(withLeafNames(ours, disk), agent.now()), ...notOurs];
   const handshakes = config.haproxy.handshake;
   const input = { desired, disk, listed, haproxy, isWithoutSocket, records, handshakes, now: agent.now() };
   return { view, actions: plan(input) };

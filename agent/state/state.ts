@@ -33,11 +33,17 @@ const fileRecord = z.looseObject({
   proven: z.looseObject({ sha256: sha256Hex, addresses: z.array(z.string()) }).optional(),
   /** Digest of the OCSP response that HAProxy has taken. */
   stapled: sha256Hex.optional(),
+  /** Digest of another program's content that the operator has given to the agent: kept until ours is proved. */
+  adopted: sha256Hex.optional(),
   failure: failure.optional(),
+  /** Why the file, which the manifest no longer names, is still in HAProxy: logged once. */
+  waiting: z.looseObject({ code: z.string(), since: instant }).optional(),
 });
 
 const agentState = z.looseObject({
   version: z.literal(1),
+  /** The fleet that this agent served in its last pass. */
+  fleet: fleetName.optional(),
   files: z.record(z.string(), fileRecord),
   /** The agent's last reload or attempt. `wish` is the digest of the files that needed it. */
   reload: z

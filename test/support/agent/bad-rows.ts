@@ -132,7 +132,7 @@ export const rows: Row[] = [
   },
   {
     says: 'a directory is in the place of the file',
-    code: 'ERR_INSTALL',
+    code: 'ERR_INSTALL_NOT_OURS',
     spoil: async (stage) => {
       secrets.push(await stage.publish('dir', { names: ['dir.test'] }));
       mkdirSync(join(stage.haproxy.certsDir, 'dir.pem'));

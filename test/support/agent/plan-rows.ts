@@ -37,9 +37,15 @@ export const rows: Row[] = [
     expect: ['update', /a new one is published/],
   },
   {
-    says: "somebody's file of that name, state unknown",
+    says: "another program's file of that name",
     disk: old,
-    expect: ['update', /a new one is published/],
+    expect: ['not-ours', /another program has put a file/],
+  },
+  {
+    says: "another program's file that cannot be read",
+    disk: { sha256: '', isGuarded: false },
+    haproxy: undefined,
+    expect: ['not-ours', /another program has put a file/],
   },
   {
     says: 'killed between intent and rename',

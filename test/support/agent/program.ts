@@ -12,6 +12,7 @@ import { loadAgentConfig } from '../../../agent/config/config.ts';
 import { Runtime } from '../../../agent/haproxy/runtime.ts';
 import { openSocket } from '../../../agent/haproxy/socket.ts';
 import { type Log, lineLog } from '../../../agent/log.ts';
+import { adopt } from '../../../agent/pass/adopt.ts';
 import { syncHost } from '../../../agent/pass/instances.ts';
 import { errorFields } from '../../../agent/pass/log-outcome.ts';
 import { until } from '../process.ts';
@@ -113,4 +114,12 @@ export async function passHere(words: readonly string[]): Promise<Finished> {
   );
   const document = result && words.includes('--json') ? JSON.stringify(resultDocument(result, false)) : '';
   return { code: result ? exitStatusOf(result) : 1, signal: null, stdout: document, stderr: lines.join('') };
+}
+
+/** `pemfleet-agent adopt` with these flags. */
+export async function adoptHere(flags: readonly string[], words: readonly string[]): Promise<void> {
+  const adoptions = await adopt(await agentHere(flags, () => undefined), words, false);
+  const refused = adoptions.filter(({ kind }) => kind === 'refused');
+  if (refused.length > 0)
+    throw new Error(refused.map(({ word, message }) => `${word}: ${message}`).join('\n'));
 }

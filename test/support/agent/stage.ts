@@ -8,12 +8,13 @@ import { layout } from '#contract/layout.ts';
 import type { Manifest, ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
+import { OWNERSHIP_FILE } from '../../../agent/state/ownership.ts';
 import { type Handshake, handshake } from '../handshake.ts';
 import { type Haproxy, type HaproxyOptions, startHaproxy } from '../parts/haproxy.ts';
 import { createPki, type LeafOptions, type Pki } from '../parts/pki.ts';
 import { makeTempDir } from '../temp-dir.ts';
 import { fleet, host } from './host.ts';
-import { type Finished, passHere, type SpawnOptions, spawnAgent } from './program.ts';
+import { adoptHere, type Finished, passHere, type SpawnOptions, spawnAgent } from './program.ts';
 import { publisher } from './publish.ts';
 
 export interface Stage {
@@ -39,9 +40,11 @@ export interface Stage {
   agent(command: string, options?: SpawnOptions): Promise<Finished>;
   /** As `agent('sync')`, in this process: many rows of a table need many passes. */
   pass(args?: string[]): Promise<Finished>;
+  /** As `agent('adopt')`, in this process. @throws if one is refused */
+  adopt(...words: string[]): Promise<void>;
   status(): Promise<HostStatus>;
   handshake(servername: string): Promise<Handshake>;
-  /** Names in HAProxy's directory, dot-files too. */
+  /** Names in HAProxy's directory, dot-files too, but for the agent's record of its files. */
   files(): string[];
   pem(name: string): string;
 }
@@ -77,13 +80,21 @@ export async function stageOn(haproxy: Haproxy, dir: string): Promise<Stage> {
     ...publisher(bucket, pki),
     agent: (command, options = {}) => spawnAgent([command, ...flags, ...(options.args ?? [])], options),
     pass: (args = []) => passHere([...flags, ...args]),
+    adopt: (...words) => adoptHere(flags, words),
     status: async () => {
       const object = await bucket.get(layout.status(fleet, host));
       if (object === undefined) throw new Error('the bucket holds no host status');
       return parseHostStatus(fleet, host, object.body);
     },
     handshake: (servername) => handshake({ port: haproxy.httpsPort, servername }),
-    files: () => readdirSync(haproxy.certsDir).sort(),
+    files: () => filesIn(haproxy.certsDir),
     pem: (name) => readFileSync(join(haproxy.certsDir, `${name}.pem`), 'utf8'),
   };
+}
+
+/** Names in a directory of HAProxy, but for the agent's record of its files. */
+export function filesIn(certsDir: string): string[] {
+  return readdirSync(certsDir)
+    .sort()
+    .filter((name) => name !== OWNERSHIP_FILE);
 }

@@ -24,6 +24,7 @@ for (const version of haproxyVersions) {
     const stage = await makeNamed(t, version, '/shop.pem');
     const pid = await stage.haproxy.pid();
     const first = await stage.publish('shop', { names: ['shop.test'] });
+    await stage.adopt('shop.pem');
     assertOk(await stage.pass());
     assert.equal((await stage.handshake('shop.test')).serial, serialOf(first));
     const second = await stage.publish('shop', { names: ['shop.test'] });
@@ -54,6 +55,7 @@ for (const version of haproxyVersions) {
   test(`${version}: crt FILE: what the configuration names is not deleted; HAProxy would not start again`, async (t) => {
     const stage = await makeNamed(t, version, '/shop.pem');
     await stage.publish('shop', { names: ['shop.test'] });
+    await stage.adopt('shop.pem');
     assertOk(await stage.pass());
     await stage.unpublish('shop');
     await stage.publish('store', { names: ['shop.test'] });
@@ -79,6 +81,7 @@ for (const version of haproxyVersions) {
   test(`${version}: crt FILE: a bind that spells the name in another way is found`, async (t) => {
     const stage = await makeNamed(t, version, '/.//shop.pem');
     const pem = await stage.publish('shop', { names: ['shop.test'] });
+    await stage.adopt('shop.pem');
 
     assertOk(await stage.pass());
 

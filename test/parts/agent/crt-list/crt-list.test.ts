@@ -143,6 +143,7 @@ for (const version of haproxyVersions) {
     edit(() => byHand);
     await stage.haproxy.restart();
     await publish('added');
+    await stage.adopt('shop.pem');
 
     assertOk(await sync());
 

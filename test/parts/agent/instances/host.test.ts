@@ -1,6 +1,6 @@
 // Several HAProxy on one host: doctor, the first boot and the metrics, each for all of them.
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { stringify } from 'yaml';
@@ -8,7 +8,7 @@ import { assertOk } from '../../../support/agent/assess.ts';
 import { byList } from '../../../support/agent/configs.ts';
 import { fleet, host } from '../../../support/agent/host.ts';
 import { spawnAgent } from '../../../support/agent/program.ts';
-import { type Stage, stageOn } from '../../../support/agent/stage.ts';
+import { filesIn, type Stage, stageOn } from '../../../support/agent/stage.ts';
 import { type HaproxyVersion, haproxyVersions, startHaproxy } from '../../../support/parts/haproxy.ts';
 import { freePort } from '../../../support/ports.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
@@ -64,7 +64,7 @@ for (const version of haproxyVersions) {
     const { stage, certs, list, agent, boot } = await makeTwo(t, true);
     const booted = await agent('sync', '--wait=0');
     assert.equal(booted.code, 0, booted.stderr);
-    assert.deepEqual(readdirSync(certs.edge), ['PLACEHOLDER.pem']);
+    assert.deepEqual(filesIn(certs.edge), ['PLACEHOLDER.pem']);
     assert.equal(readFileSync(list, 'utf8'), `${certs.inner}/PLACEHOLDER.pem\n`);
     await boot(t, version);
 
@@ -72,8 +72,8 @@ for (const version of haproxyVersions) {
     const done = await agent('sync');
 
     assertOk(done);
-    assert.deepEqual(readdirSync(certs.edge), ['shop.pem']);
-    assert.deepEqual(readdirSync(certs.inner).sort(), ['crt-list.txt', 'shop.pem']);
+    assert.deepEqual(filesIn(certs.edge), ['shop.pem']);
+    assert.deepEqual(filesIn(certs.inner), ['crt-list.txt', 'shop.pem']);
     assert.equal(readFileSync(list, 'utf8'), `${certs.inner}/shop.pem\n`);
     assertOk(await agent('sync'));
   });

@@ -64,6 +64,7 @@ for (const version of haproxyVersions) {
     writeFileSync(join(certs, 'shop.pem'), theirs, { mode: 0o600 });
     const stage = await makeStage(t, { version, workDir, env: { OPENSSL_CONF: openssl } });
     await stage.publish('shop', { names: ['shop.test'], keyType: 'rsa-2048' });
+    await stage.adopt('shop.pem');
 
     const refused = await stage.pass();
 
@@ -84,6 +85,7 @@ for (const version of ['3.0', '3.2', '3.4'] as const) {
     writeFileSync(join(certs, 'shop.pem'), combined);
     const stage = await makeStage(t, { version, workDir, configText: byStore(certs) });
     const pem = await stage.publish('shop', { names: ['shop.test'] });
+    await stage.adopt('shop.pem');
 
     const result = await stage.pass();
 

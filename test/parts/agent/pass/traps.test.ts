@@ -84,6 +84,7 @@ for (const version of haproxyVersions) {
     const stage = await makeStage(t, { version, workDir, configText: loose });
     await stage.publish('a', { names: ['a.test'] });
     const pem = await stage.publish('b', { names: ['b.test'] });
+    await stage.adopt('a.pem');
     assertOk(await stage.pass());
     await stage.unpublish('a');
 

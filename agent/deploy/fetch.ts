@@ -8,7 +8,8 @@ import {
   leafNamesOf,
   verify,
 } from '#contract/combined-pem.ts';
-import { PemRejected } from '#contract/errors.ts';
+import { codeOf, PemRejected } from '#contract/errors.ts';
+import { MAX_PEM_BYTES } from '#contract/limits.ts';
 import type { HostView } from '../agent.ts';
 import type { DesiredFile } from '../desired/files.ts';
 import { HostError } from '../errors.ts';
@@ -90,9 +91,24 @@ async function obtain(
   if (view.disk.get(desired.file)?.sha256 === desired.sha256) {
     return { body: await readFile(path), isOnDisk: true };
   }
-  const object = await (await view.openBucket()).get(desired.key);
-  if (object === undefined) throw new HostError('ERR_PEM_MISSING', `the bucket holds no ${desired.key}`);
-  return { body: object.body, isOnDisk: false };
+  return { body: await download(desired, view), isOnDisk: false };
+}
+
+/** No more than the manifest says is read, and never more than a PEM may have. */
+async function download({ key, size }: DesiredFile, view: HostView): Promise<Buffer> {
+  if (size > MAX_PEM_BYTES) {
+    throw new PemRejected(
+      'ERR_PEM_SIZE',
+      `wanted at most ${MAX_PEM_BYTES} bytes, saw ${size} in the manifest`,
+    );
+  }
+  const bucket = await view.openBucket();
+  const object = await bucket.get(key, { maxBytes: size }).catch((error: unknown) => {
+    if (codeOf(error) !== 'ERR_BUCKET_SIZE') throw error;
+    throw new PemRejected('ERR_PEM_DIGEST', `wanted ${size} bytes, saw more`, { cause: error });
+  });
+  if (object === undefined) throw new HostError('ERR_PEM_MISSING', `the bucket holds no ${key}`);
+  return object.body;
 }
 
 function check(body: Buffer, desired: DesiredFile, now: Date): CombinedPem {

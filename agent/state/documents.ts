@@ -12,7 +12,7 @@ import { PEMFLEET_VERSION } from '#contract/version.ts';
 import { readRegularFile, replaceFile } from '#storage/atomic-file.ts';
 import { HostError } from '../errors.ts';
 
-/** The manifest has 32 MiB at most, and is stored as a string, with its quotes escaped. */
+/** The manifest has 24 MiB at most, and is stored as a string, with its quotes escaped. */
 export const MAX_DOCUMENT_BYTES = 67_108_864;
 
 const SEAL = ',\n  "sealed": ';

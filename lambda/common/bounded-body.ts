@@ -18,8 +18,11 @@ interface BodyBounds {
   declared?: string | undefined;
 }
 
+/** Of a body that does not say how long it is. */
+const [FIRST_BYTES, BLOCK_BYTES] = [4096, 262_144];
+
 /**
- * Copies each chunk into one growing buffer: a million chunks of one byte cost a megabyte. Destroys the stream when it refuses.
+ * Copies each chunk into a block: a million chunks of one byte cost a megabyte. Destroys the stream when it refuses.
  * @throws BodyTooLarge; an error with the name `TimeoutError`; what the stream throws
  */
 export async function readBody(
@@ -41,18 +44,22 @@ export async function readBody(
 }
 
 async function collect(stream: Readable, maxBytes: number, length: number): Promise<Buffer> {
-  let room = Buffer.allocUnsafe(Math.max(length, 1024));
-  let bytes = 0;
+  const full: Buffer[] = [];
+  let block = Buffer.allocUnsafe(Math.max(length, FIRST_BYTES));
+  let [used, before] = [0, 0];
   for await (const chunk of stream as AsyncIterable<Buffer>) {
-    if (bytes + chunk.length > maxBytes) throw new BodyTooLarge(maxBytes, `${bytes + chunk.length} and more`);
-    if (bytes + chunk.length > room.length) {
-      const larger = Buffer.allocUnsafe(Math.min(maxBytes, Math.max(room.length * 2, bytes + chunk.length)));
-      room.copy(larger, 0, 0, bytes);
-      room = larger;
-    }
-    bytes += chunk.copy(room, bytes);
+    const bytes = before + used + chunk.length;
+    if (bytes > maxBytes) throw new BodyTooLarge(maxBytes, `${bytes} and more`);
+    const fits = chunk.copy(block, used);
+    used += fits;
+    if (fits === chunk.length) continue;
+    full.push(block);
+    before += used;
+    block = Buffer.allocUnsafe(Math.max(BLOCK_BYTES, chunk.length));
+    used = chunk.copy(block, 0, fits);
   }
-  return room.subarray(0, bytes);
+  const last = block.subarray(0, used);
+  return full.length === 0 ? last : Buffer.concat([...full, last]);
 }
 
 function timeoutError(timeoutMs: number | undefined): Error {

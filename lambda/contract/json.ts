@@ -14,7 +14,7 @@ export interface JsonBounds {
   maxStringBytes: number;
 }
 
-/** A manifest of 32 MiB with the shortest entries has fewer values; no text of ours has a string of this length. */
+/** A manifest of 24 MiB with the shortest entries has fewer values; no text of ours has a string of this length. */
 const BOUNDS: JsonBounds = { maxDepth: 32, maxValues: 1_000_000, maxItems: 10_000, maxStringBytes: 65_536 };
 
 /** Not JSON, or beyond a bound. The message quotes nothing of the text. */

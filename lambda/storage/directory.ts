@@ -201,7 +201,7 @@ async function withBucketError<T>(key: string, work: () => Promise<T>): Promise<
     return await work();
   } catch (error) {
     if (error instanceof BodyTooLarge) {
-      throw new BucketError('ERR_BUCKET_SIZE', key, `${error.message}; ${REPAIR}`, { cause: error });
+      throw new BucketError('ERR_BUCKET_SIZE', key, `${error.message}; ${REPAIR}`);
     }
     const code = (error as NodeJS.ErrnoException).code ?? '';
     if (error instanceof BucketError || !/^E[A-Z0-9]+$/.test(code)) throw error;

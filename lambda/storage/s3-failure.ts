@@ -39,7 +39,9 @@ const CREDENTIALS =
 export function bucketFailure(error: unknown, url: string, action: string): BucketError {
   const { code, says } = judge(error, action);
   const id = (error as SdkError).$metadata?.requestId;
-  return new BucketError(code, url, id === undefined ? says : `${says} (request ${id})`, { cause: error });
+  // The message has all of the cause.
+  const options = code === 'ERR_BUCKET_SIZE' ? undefined : { cause: error };
+  return new BucketError(code, url, id === undefined ? says : `${says} (request ${id})`, options);
 }
 
 function judge(error: unknown, action: string): { code: BucketErrorCode; says: string } {

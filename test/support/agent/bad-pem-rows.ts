@@ -134,7 +134,12 @@ export const pemRows: Row[] = [
   {
     says: 'the PEM is too large for anybody',
     code: 'ERR_PEM_SIZE',
-    spoil: badPem(({ leafPem, chainPem, keyPem }) => leafPem + (chainPem[0] ?? '').repeat(120) + keyPem),
+    spoil: badPem(({ combined }) => combined, { size: 65_537 }),
+  },
+  {
+    says: 'the object is larger than the manifest says',
+    code: 'ERR_PEM_DIGEST',
+    spoil: badPem(({ combined }) => combined, { size: 1_000 }),
   },
   {
     says: 'the bytes are not what the digest says',

@@ -8,13 +8,16 @@ import { setEnv } from '../env.ts';
 const MIB = Buffer.alloc(1_048_576, '[');
 
 /** Sends `[` without an end, as fast as the reader takes it. @returns the bytes that were sent */
-export async function sendForever(response: ServerResponse): Promise<number> {
-  let bytes = 0;
-  while (!response.destroyed) {
-    bytes += MIB.length;
-    if (!response.write(MIB)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
-  }
-  return bytes;
+export function sendForever(response: ServerResponse): Promise<number> {
+  return new Promise((resolve) => {
+    let bytes = 0;
+    const send = () => {
+      do bytes += MIB.length;
+      while (response.write(MIB));
+    };
+    response.on('drain', send).on('close', () => resolve(bytes));
+    send();
+  });
 }
 
 /** @returns the bucket's address */

@@ -14,6 +14,8 @@ import { reactionTo } from '../reactions.ts';
 import type { AgentState, FileRecord } from '../state/state.ts';
 
 const MAX_OVERLAPS = 20;
+/** Characters: readers refuse a text of 65,536 bytes. */
+const MAX_MESSAGE = 2000;
 
 interface StatusInput {
   config: AgentConfig;
@@ -142,5 +144,5 @@ function sinceWhen(
 }
 
 function errorOf(error: unknown): { code: string; message: string } {
-  return { code: codeOf(error), message: messageOf(error) };
+  return { code: codeOf(error), message: messageOf(error).slice(0, MAX_MESSAGE) };
 }

@@ -1,6 +1,6 @@
 /** The end of a pass: state and host status are written where they differ, and the host status goes to the bucket. */
 import { HOUR_MS } from '#common/time.ts';
-import { type HostStatus, serializeHostStatus } from '#contract/host-status.ts';
+import { type HostStatus, serializeReport } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
 import type { Agent, HostView, PassResult } from '../agent.ts';
 import { asBlocker } from '../blocker.ts';
@@ -146,7 +146,7 @@ export async function putStatus(agent: Agent, status: HostStatus): Promise<boole
   if (agent.config.haproxy.name !== undefined && !agent.instances) return true;
   const key = layout.status(agent.config.fleet, agent.config.host);
   try {
-    await (await agent.openBucket()).put(key, serializeHostStatus(status));
+    await (await agent.openBucket()).put(key, serializeReport(status));
     agent.log('status.reported', { key });
     return true;
   } catch (error) {

@@ -16,6 +16,7 @@ import {
   layout,
   sha256Hex,
 } from './layout.ts';
+import { MAX_STATUS_BYTES } from './limits.ts';
 
 const fileState = z.enum(['served', 'pending', 'failed', 'needs-reload']);
 
@@ -111,4 +112,33 @@ export function parseHostStatus(
 
 export function serializeHostStatus(document: HostStatus): string {
   return serializeDocument(document);
+}
+
+/** As the bucket takes it: served files are left out, and then others, where the whole would be too large for its readers. */
+export function serializeReport(status: HostStatus): string {
+  const whole = serializeHostStatus(status);
+  if (Buffer.byteLength(whole) <= MAX_STATUS_BYTES) return whole;
+  const files: FileStatus[] = [];
+  const unlisted: NonNullable<HostStatus['unlisted']> = {};
+  let room = MAX_STATUS_BYTES - REST_BYTES - Buffer.byteLength(serializeHostStatus({ ...status, files }));
+  const [served, others] = [status.files.filter(isServed), status.files.filter((file) => !isServed(file))];
+  for (const file of [...others, ...served]) {
+    room -= bytesOf(file);
+    if (room >= 0 && !isServed(file)) files.push(file);
+    else unlisted[file.state] = (unlisted[file.state] ?? 0) + 1;
+  }
+  return serializeHostStatus({ ...status, files, unlisted });
+}
+
+/** For `unlisted`. */
+const REST_BYTES = 1024;
+
+function isServed({ state }: FileStatus): boolean {
+  return state === 'served';
+}
+
+/** As an element of `files`: each of its lines is indented by four more spaces. */
+function bytesOf(file: FileStatus): number {
+  const text = JSON.stringify(file, null, 2);
+  return Buffer.byteLength(text) + 4 * text.split('\n').length + 2;
 }

@@ -10,10 +10,20 @@ const CRT_LIST_PATH = /^\/[^;\s\0[\]#]*$/;
 const program = z.string().regex(/^[^\s\0]+$/, 'must be the path or the name of a program');
 const address = z
   .string()
-  .regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$/, 'must be HOST:PORT, such as 127.0.0.1:443');
+  .regex(
+    /^(proxy@)?(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$/,
+    'must be HOST:PORT, such as 127.0.0.1:443, or proxy@HOST:PORT for a bind with accept-proxy',
+  );
+/** With `proxy`, a bind that expects a PROXY header: `proxy@HOST:PORT`, the same in one word. */
+const bindToProve = z
+  .strictObject({
+    address: address.refine((text) => !text.startsWith('proxy@'), 'must be HOST:PORT'),
+    proxy: z.boolean(),
+  })
+  .transform(({ address: text, proxy }) => (proxy ? `proxy@${text}` : text));
 const list = z.preprocess(
   (value) => (typeof value === 'string' ? value.split(',').filter(Boolean) : value),
-  z.array(address),
+  z.array(z.union([address, bindToProve])),
 );
 
 /** Words of a command, without a shell. */
@@ -76,7 +86,9 @@ export const haproxySchema = z
       ),
     handshake: list
       .default(['127.0.0.1:443'])
-      .describe('Binds on which a TLS handshake must prove each certificate; [] turns the proof off.'),
+      .describe(
+        'Binds on which a TLS handshake must prove each certificate; proxy@HOST:PORT: with a PROXY header; [] turns the proof off.',
+      ),
     paths: z
       .strictObject({ host: haproxyPath, haproxy: haproxyPath })
       .optional()

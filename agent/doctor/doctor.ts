@@ -68,7 +68,7 @@ async function examineInstance(
   const crtList = await lookAtCrtList(config.haproxy, haproxy.config);
   const directory = await lookAtDirectory(config.haproxy, haproxy, crtList, ask);
   const handshakes =
-    haproxy.code === undefined ? await examineHandshakes(config, manifest, haproxy.config) : [];
+    haproxy.code === undefined ? await examineHandshakes(config, manifest, haproxy.config, agent.now()) : [];
   const findings = [
     ...(manifest ? judgeSizes(manifest, maxPemBytes(haproxy, config)) : []),
     ...judgeHaproxy(haproxy, config),

@@ -62,6 +62,8 @@ export const FINDINGS = {
   'ocsp-update': 'warning',
   'handshake-off': 'note',
   'handshake-failed': 'error',
+  'handshake-proxy': 'note',
+  'address-not-served': 'warning',
 } as const satisfies Record<string, Severity>;
 
 export type FindingId = keyof typeof FINDINGS;

@@ -1,16 +1,18 @@
 /** Checks each configured address: it must hand out a certificate of the manifest that is on disk. */
 import { readFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { connect, isIP } from 'node:net';
 import { join } from 'node:path';
 import { SECOND_MS } from '#common/time.ts';
-import { parse } from '#contract/combined-pem.ts';
+import { type CombinedPem, parse } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import type { AgentConfig } from '../config/config.ts';
-import { proveServed } from '../deploy/handshake.ts';
-import { desiredFiles } from '../desired/files.ts';
+import { proveByDefault, proveServed } from '../deploy/handshake.ts';
+import { type DesiredFile, desiredFiles } from '../desired/files.ts';
+import { withOverlaps } from '../desired/overlap.ts';
+import { toHaproxy } from '../haproxy/path-map.ts';
 import { type Finding, finding, listed } from './finding.ts';
-import type { HaproxyConfig } from './haproxy-config.ts';
+import { type HaproxyConfig, toHandshake } from './haproxy-config.ts';
 
 const CONNECT_TIMEOUT_MS = 5 * SECOND_MS;
 
@@ -18,19 +20,22 @@ export async function examineHandshakes(
   config: AgentConfig,
   manifest: Manifest | undefined,
   haproxy: HaproxyConfig | undefined,
+  now: Date,
 ): Promise<Finding[]> {
   const { handshake } = config.haproxy;
   const binds = haproxy?.binds.map(({ address }) => address) ?? [];
+  const proposed = haproxy?.binds.map(toHandshake) ?? [];
   if (handshake.length === 0) {
     return [
       finding(
         'handshake-off',
         'the agent makes no TLS handshake to prove what HAProxy serves',
-        `haproxy.handshake: [${binds.map(local).join(', ') || '127.0.0.1:443'}] in the agent's file`,
+        `haproxy.handshake: [${proposed.join(', ') || '127.0.0.1:443'}] in the agent's file`,
       ),
     ];
   }
-  const prove = await chooseProof(config, manifest);
+  const desired = manifest ? withOverlaps(desiredFiles(config.fleet, manifest), now) : [];
+  const prove = await chooseProof(config, desired);
   const findings: Finding[] = [];
   for (const address of handshake) {
     const error = await prove(address).then(
@@ -39,25 +44,56 @@ export async function examineHandshakes(
     );
     if (error !== undefined) findings.push(handshakeFailure(address, error, binds));
   }
-  return findings;
+  return [...findings, ...(await examineAddresses(config, desired))];
 }
 
 async function chooseProof(
   config: AgentConfig,
-  manifest: Manifest | undefined,
+  files: readonly DesiredFile[],
 ): Promise<(address: string) => Promise<unknown>> {
-  for (const desired of manifest ? desiredFiles(config.fleet, manifest) : []) {
-    const pem = await readFile(join(config.haproxy.certsDir, desired.file), 'utf8')
-      .then(parse)
-      .catch(() => undefined);
-    if (pem?.leaf.serialNumber === desired.serial) return (address) => proveServed([address], desired, pem);
+  for (const desired of files) {
+    // One for IP addresses alone needs a bind of its own.
+    if (desired.identifiers.every((identifier) => isIP(identifier) !== 0)) continue;
+    const pem = await readPublished(config, desired);
+    if (pem !== undefined) return (address) => proveServed([address], desired, pem);
   }
   return proveListening;
 }
 
+const MAX_ADDRESSED = 20;
+
+/** Clients that ask for an IP address send no name: they get the default certificate of a bind, if it has one. */
+async function examineAddresses(config: AgentConfig, files: readonly DesiredFile[]): Promise<Finding[]> {
+  const addressed = files.filter(({ identifiers }) => identifiers.some((one) => isIP(one) !== 0));
+  const findings: Finding[] = [];
+  for (const desired of addressed.slice(0, MAX_ADDRESSED)) {
+    const pem = await readPublished(config, desired);
+    const isServed =
+      pem === undefined ||
+      (await proveByDefault(config.haproxy.handshake, desired, pem).then(
+        () => true,
+        () => false,
+      ));
+    if (isServed) continue;
+    const path = join(toHaproxy(config.haproxy.certsDir, config.haproxy.paths), desired.file);
+    const seen = `clients of ${desired.identifiers.filter((one) => isIP(one) !== 0).join(', ')} send no name (SNI), and no bind of haproxy.handshake hands out ${desired.file} to them`;
+    const fix = `a bind on that address without strict-sni, with the file first: bind ADDRESS:443 ssl crt ${path}; or, from HAProxy 3.0 on, default-crt ${path}; then name the bind in haproxy.handshake`;
+    findings.push(finding('address-not-served', seen, fix));
+  }
+  return findings;
+}
+
+/** @returns undefined if the published certificate is not on disk */
+async function readPublished(config: AgentConfig, desired: DesiredFile): Promise<CombinedPem | undefined> {
+  const pem = await readFile(join(config.haproxy.certsDir, desired.file), 'utf8')
+    .then(parse)
+    .catch(() => undefined);
+  return pem?.leaf.serialNumber === desired.serial ? pem : undefined;
+}
+
 /** Without a certificate to expect, something must at least listen there. */
 function proveListening(address: string): Promise<void> {
-  const { hostname, port } = new URL(`tcp://${address}`);
+  const { hostname, port } = new URL(`tcp://${address.replace(/^proxy@/, '')}`);
   return new Promise((resolve, reject) => {
     const socket = connect({
       host: hostname.replace(/^\[|\]$/g, ''),
@@ -71,11 +107,11 @@ function proveListening(address: string): Promise<void> {
 }
 
 function handshakeFailure(address: string, error: unknown, binds: readonly string[]): Finding {
+  const { alert } = error as { alert?: number };
   const hints: Record<string, string> = {
     ERR_HANDSHAKE_CERTIFICATE:
       'pemfleet-agent sync; then look for another file that holds the same name, or for an old HAProxy process: ss -ltnp',
-    ERR_HANDSHAKE_REFUSED:
-      'the bind on that address must name the directory as crt; then pemfleet-agent sync',
+    ERR_HANDSHAKE_REFUSED: HINTS_BY_ALERT[alert ?? 0] ?? NO_TLS,
     ERR_HANDSHAKE_CHAIN: 'pemfleet-agent sync',
   };
   const listeners = binds.length > 0 ? `HAProxy binds ${listed(binds)}` : 'ss -ltnp shows what listens';
@@ -89,5 +125,11 @@ function handshakeFailure(address: string, error: unknown, binds: readonly strin
   );
 }
 
-/** An address on which this host reaches the bind. */
-const local = (address: string) => address.replace(/^(\*|0\.0\.0\.0)?:/, '127.0.0.1:');
+const NO_TLS =
+  'haproxy.handshake must name binds with "ssl", those with accept-proxy as proxy@HOST:PORT; HAProxy\'s log says more';
+const NOT_NAMED = 'the bind on that address must name the directory as crt; then pemfleet-agent sync';
+const HINTS_BY_ALERT: Readonly<Record<number, string>> = {
+  40: "give the bind ciphers, TLS versions and curves for the certificate's kind of key, or order the other kind (keyType); HAProxy's log says more",
+  70: 'ssl-min-ver and ssl-max-ver of the bind must allow TLS 1.2 or 1.3',
+  112: NOT_NAMED,
+};

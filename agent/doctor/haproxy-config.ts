@@ -16,6 +16,8 @@ export interface Bind {
   crt: readonly string[];
   crtLists: readonly string[];
   hasStrictSni: boolean;
+  /** It hangs up on a client without a PROXY header. */
+  acceptsProxy: boolean;
 }
 
 export interface HaproxyConfig {
@@ -28,6 +30,12 @@ export interface HaproxyConfig {
   bufsize: number | undefined;
   /** Positions, `FILE:LINE`, that turn on HAProxy's own OCSP update. */
   ocspUpdates: readonly string[];
+}
+
+/** As `haproxy.handshake` names the bind: an address on which this host reaches it. */
+export function toHandshake({ address, acceptsProxy }: Pick<Bind, 'address' | 'acceptsProxy'>): string {
+  const local = address.replace(/^(\*|0\.0\.0\.0)?:/, '127.0.0.1:');
+  return acceptsProxy ? `proxy@${local}` : local;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -63,6 +71,7 @@ function bindOf(line: ConfigLine): Bind {
     crt: valuesOf(line, 'crt'),
     crtLists: valuesOf(line, 'crt-list'),
     hasStrictSni: line.words.includes('strict-sni'),
+    acceptsProxy: line.words.includes('accept-proxy'),
   };
 }
 

@@ -51,11 +51,11 @@ export function put(stage: Stage, name: string, text: string, mode = 0o600): Pla
 }
 
 /** A configuration beside the running one, for what a start would make of it. */
-export function cfg(stage: Stage, bind: string, global = ''): Planted {
+export function cfg(stage: Stage, bind: string, global = '', address = ':443'): Planted {
   const file = join(stage.dir, 'doctor.cfg');
   writeFileSync(
     file,
-    `global\n    ${global}\nfrontend f\n    bind :443 ssl crt ${stage.haproxy.certsDir} ${bind}\n`,
+    `global\n    ${global}\nfrontend f\n    bind ${address} ssl crt ${stage.haproxy.certsDir} ${bind}\n`,
   );
   return { haproxyConfig: file };
 }

@@ -1,6 +1,8 @@
 // What can be wrong with HAProxy's socket, process and configuration.
+
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
+import { assertOk } from './assess.ts';
 import { away, cfg, type DoctorRow, inCerts } from './doctor-plants.ts';
 
 export const socketRows: DoctorRow[] = [
@@ -85,6 +87,26 @@ export const handshakeRows: DoctorRow[] = [
     finds: 'handshake-failed',
     fix: /HAProxy binds 127\.0\.0\.1:\d+/,
     plant: () => ({ args: ['--handshake', '127.0.0.1:1'] }),
+  },
+  {
+    says: 'the bind expects a PROXY header, and the settings do not say so',
+    finds: 'handshake-proxy',
+    fix: /haproxy\.handshake: \[proxy@127\.0\.0\.1:\d+\]/,
+    plant: (stage) => cfg(stage, 'strict-sni accept-proxy', '', `127.0.0.1:${stage.haproxy.httpsPort}`),
+  },
+  {
+    says: 'a certificate for an IP address on a bind with strict-sni',
+    finds: 'address-not-served',
+    fix: /without strict-sni.*default-crt .*address\.pem/,
+    plant: async (stage) => {
+      await stage.publish('address', { names: ['192.0.2.7', 'with.address.test'] });
+      assertOk(await stage.pass());
+      const mend = async () => {
+        await stage.unpublish('address');
+        assertOk(await stage.pass());
+      };
+      return { mend };
+    },
   },
   {
     says: 'nothing is proved',

@@ -37,6 +37,16 @@ const refusals: [string, object, RegExp][] = [
     /^haproxy\.crtListFile: must be an absolute path without spaces/,
   ],
   [
+    'a bind to prove that is neither address nor key',
+    {
+      ...minimal,
+      haproxy: {
+        handshake: ['proxy:443:1', { address: 'proxy@h:1', proxy: true }, { address: 'h:1', proxi: true }],
+      },
+    },
+    /^haproxy\.handshake\[0\]: .*\nhaproxy\.handshake\[1\].*\nhaproxy\.handshake\[2\]/,
+  ],
+  [
     'two of one name',
     { ...minimal, haproxy: [{ name: 'a' }, { name: 'a' }] },
     /^haproxy: two have the same name$/,
@@ -63,6 +73,20 @@ test('a list of HAProxy: each with its own settings and defaults; the first stan
     ],
   );
   assert.deepEqual(config.haproxy, config.instances[0]);
+});
+
+test('a bind that expects a PROXY header: in YAML by a key, everywhere by a prefix', async () => {
+  const handshake = [
+    '[::1]:1',
+    'proxy@127.0.0.1:2',
+    { address: '127.0.0.1:3', proxy: true },
+    { address: 'h:4', proxy: false },
+  ];
+  const inFile = await load({ ...minimal, haproxy: { handshake } });
+  const byFlag = await load(minimal, { flags: { handshake: 'proxy@127.0.0.1:2,h:4' } });
+
+  assert.deepEqual(inFile.haproxy.handshake, ['[::1]:1', 'proxy@127.0.0.1:2', 'proxy@127.0.0.1:3', 'h:4']);
+  assert.deepEqual(byFlag.haproxy.handshake, ['proxy@127.0.0.1:2', 'h:4']);
 });
 
 test('a flag cannot say which HAProxy of a list it means', async () => {

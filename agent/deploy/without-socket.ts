@@ -13,8 +13,11 @@ import { HandshakeFailed, RuntimeCommandFailed } from '../errors.ts';
 import type { HandshakeErrorCode } from '../reactions.ts';
 import { proveServed } from './handshake.ts';
 
-/** There is none, or this user may not connect, or its level is not admin. A socket without a listener: HAProxy is down. */
-const NO_SOCKET = ['ERR_RUNTIME_SOCKET_MISSING', 'ERR_RUNTIME_SOCKET_DENIED', 'ERR_RUNTIME_NOT_ADMIN'];
+/** There is none, this user may not connect, its level is not admin, or it refuses all until a reload. A socket without a listener: HAProxy is down. */
+const NO_SOCKET = [
+  ...['ERR_RUNTIME_SOCKET_MISSING', 'ERR_RUNTIME_SOCKET_DENIED', 'ERR_RUNTIME_NOT_ADMIN'],
+  'ERR_RUNTIME_LOCK_BROKEN',
+];
 
 /** Nothing listens on the bind, or it does not answer. */
 const NO_ANSWER: readonly HandshakeErrorCode[] = ['ERR_HANDSHAKE_CONNECT', 'ERR_HANDSHAKE_TIMEOUT'];

@@ -27,6 +27,9 @@ export function capabilitiesOf(version: string, bufsize: number): Capabilities {
   };
 }
 
+/** See lock.ts. */
+export const breaksLock = (version: string): boolean => isAtLeast(version, 3, 4);
+
 /** Bytes of a `set ssl cert` command: prefix, verb, `<<` and line feeds are 45 of them. */
 export function commandBytes(pemBytes: number, filename: string): number {
   return pemBytes + Buffer.byteLength(filename) + 45;

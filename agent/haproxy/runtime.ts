@@ -3,6 +3,8 @@
  * and 3.2). There is one transaction per process; it survives its client, and any client may commit it. So only
  * "created" is accepted, and any other open transaction is aborted, never committed.
  */
+
+import type { RuntimeCommandFailed } from '../errors.ts';
 import {
   type CertificateStatus,
   type CrtListEntry,
@@ -11,8 +13,9 @@ import {
   parseNames,
   parseProcess,
 } from './answers.ts';
-import { fillUp } from './capabilities.ts';
+import { breaksLock, fillUp } from './capabilities.ts';
 import { crtListLine } from './crt-list-line.ts';
+import { BROKEN, BUSY, holderIn, isLocked, LOCK_WAITS_MS } from './lock.ts';
 import { portionsOf, showing } from './showing.ts';
 import type { Answer, FirstAnswer, RuntimeCommand, RuntimeSocket } from './socket.ts';
 import {
@@ -25,15 +28,13 @@ import {
   refusedPayload,
 } from './verdict.ts';
 
-/**
- * A client that lists certificates holds the lock; one that does not read holds it until `stats timeout`. While a client
- * lists without a pause, 2.6 refuses nine tries of ten: hence many tries, not long waits. Some ten seconds in all.
- */
-const LOCK_WAITS_MS = [5, 10, 20, 40, 80, ...Array.from({ length: 90 }, () => 100)];
-
 export class Runtime {
   readonly #socket: RuntimeSocket;
   readonly #sleep: (ms: number) => Promise<void>;
+  #breaksLock = false;
+  /** Of the process whose lock is broken: it is not waited for again. */
+  #pid: number | undefined;
+  #brokenPid: number | undefined;
 
   constructor(socket: RuntimeSocket, sleep: (ms: number) => Promise<void>) {
     this.#socket = socket;
@@ -45,6 +46,8 @@ export class Runtime {
     const answer = await this.#ask(command);
     const state = parseProcess(answer.text);
     if (state === undefined) throw failed('ERR_RUNTIME_ANSWER', command, answer);
+    this.#pid = state.pid;
+    this.#breaksLock = breaksLock(state.version);
     return state;
   }
 
@@ -93,6 +96,7 @@ export class Runtime {
 
   async newCertificate(filename: string): Promise<void> {
     const command = { verb: 'new ssl cert', operands: [filename] };
+    await this.#spareLock(filename);
     const answer = await this.#ask(command);
     const isThere = answer.text === `Certificate '${filename}' already exists!`;
     if (isThere || answer.text === `New empty certificate store '${filename}'!`) return;
@@ -101,6 +105,7 @@ export class Runtime {
 
   /** Opens a transaction. @throws `ERR_RUNTIME_FOREIGN_TRANSACTION` after aborting the one in the way */
   async setCertificate(filename: string, pem: string, maxBytes: number): Promise<void> {
+    await this.#spareLock(filename);
     const payload = fillUp(pem, filename, maxBytes);
     const command = { verb: 'set ssl cert', operands: [filename], payload, maxBytes };
     const answer = await this.#ask(command).catch((error: unknown) => {
@@ -116,6 +121,7 @@ export class Runtime {
 
   /** Goes into the open transaction. HAProxy examines the response only at the commit. */
   async setStaple(filename: string, staple: Buffer, maxBytes: number): Promise<void> {
+    await this.#spareLock(filename);
     const payload = `${staple.toString('base64')}\n`;
     const command = { verb: 'set ssl cert', operands: [`${filename}.ocsp`], payload, maxBytes };
     const answer = await this.#ask(command);
@@ -186,17 +192,31 @@ export class Runtime {
     return shown === 'unclear' ? this.showCertificate(filename) : shown;
   }
 
+  /** Waits for the lock with a command that cannot break it. */
+  async #spareLock(filename: string): Promise<void> {
+    if (this.#breaksLock) await this.#ask(showing(filename));
+  }
+
   /** Repeats the line while HAProxy's lock refuses its first command. */
   async #ask(command: RuntimeCommand, ...next: RuntimeCommand[]): Promise<FirstAnswer> {
-    const isLocked = ({ text }: Answer) => text.includes('currently locked');
-    for (const waitMs of LOCK_WAITS_MS) {
+    const isBroken = this.#brokenPid !== undefined && this.#brokenPid === this.#pid;
+    for (const waitMs of isBroken ? [] : LOCK_WAITS_MS) {
       const answer = await this.#socket(command, ...next);
       if (!isLocked(answer)) return answer;
       await this.#sleep(waitMs);
     }
     const answer = await this.#socket(command, ...next);
-    if (isLocked(answer)) throw failed('ERR_RUNTIME_LOCKED', command, answer);
+    if (isLocked(answer)) throw await this.#lockedOut(command, answer);
     return answer;
+  }
+
+  async #lockedOut(command: RuntimeCommand, answer: Answer): Promise<RuntimeCommandFailed> {
+    const unknown = () => ({ text: '' });
+    const holder = holderIn((await this.#socket({ verb: 'show sess' }).catch(unknown)).text);
+    if (holder !== undefined) return failed('ERR_RUNTIME_LOCKED', command, answer, holder);
+    if (!this.#breaksLock) return failed('ERR_RUNTIME_LOCKED', command, answer, BUSY);
+    this.#brokenPid = this.#pid;
+    return failed('ERR_RUNTIME_LOCK_BROKEN', command, answer, BROKEN);
   }
 
   /** For commands whose answer is one line that says in full what HAProxy did. */

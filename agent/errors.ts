@@ -2,6 +2,7 @@
  * Failures that only the agent can meet; those of bucket, manifest and PEM are the contract's. Every error has a
  * code of a closed union (docs/agent-codes.md lists them) and no payload: what was sent to HAProxy never gets here.
  */
+import { messageOf } from '#contract/errors.ts';
 import type { HandshakeErrorCode, HostErrorCode, RuntimeErrorCode } from './reactions.ts';
 
 /** The command that HAProxy got, without its payload. */
@@ -79,4 +80,13 @@ export class HostError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+/**
+ * What failed while an error was being undone is a note of that error: the first one leads, and its code decides.
+ * @returns `first` itself
+ */
+export function withNote(first: unknown, later: unknown): unknown {
+  if (first instanceof Error) first.message += `; then: ${messageOf(later)}`;
+  return first;
 }

@@ -25,7 +25,8 @@ const RUNTIME = {
   ERR_RUNTIME_FOREIGN_TRANSACTION: 'waiting',
   ERR_RUNTIME_CRT_LIST: 'reload',
   ERR_RUNTIME_REFUSED: 'refused',
-  ERR_RUNTIME_READ_BACK: 'refused',
+  ERR_RUNTIME_READ_BACK: 'reload',
+  ERR_RUNTIME_DETACHED: 'reload',
   ERR_RUNTIME_RELOADED: 'waiting',
 } as const;
 
@@ -45,6 +46,7 @@ const HOST = {
   ERR_CRT_LIST_CHECK: 'waiting',
   ERR_INSTALL: 'waiting',
   ERR_INSTALL_NOT_OURS: 'refused',
+  ERR_UPDATE_UNDONE: 'refused',
   ERR_RELOAD_CHECK: 'refused',
   ERR_RELOAD_COMMAND: 'refused',
   ERR_STATE_DIRECTORY: 'refused',

@@ -2,25 +2,22 @@
  * Loads one certificate into HAProxy, then proves it by a handshake. Its file is there before, so that a reload in
  * between reads the new one; what HAProxy refuses is undone, on disk and at run time.
  */
-import { readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { parse } from '#contract/combined-pem.ts';
+import { join } from 'node:path';
 import { codeOf } from '#contract/errors.ts';
 import type { HostView, ReachableHost } from '../agent.ts';
 import { stapleFileOf } from '../desired/files.ts';
-import { RuntimeCommandFailed } from '../errors.ts';
+import { HandshakeFailed, withNote } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
-import { viewCrtList, writeTails } from '../haproxy/crt-list-file.ts';
-import { type CrtListFile, isSameTail } from '../haproxy/crt-list-line.ts';
-import { isServing, type RuntimeFile } from '../haproxy/view.ts';
+import { detached, isDetached, isServing, type RuntimeFile } from '../haproxy/view.ts';
 import { reactionTo } from '../reactions.ts';
 import { type Action, type Deployed, DeployFailed } from './action.ts';
 import type { InstalledFile } from './fetch.ts';
 import { proveServed, readBack } from './handshake.ts';
-import { dropPrevious, removeDurably, restorePreviousFile } from './install.ts';
-import { alignCrtList, Loader, needsListing, type ShowCrtList, unload } from './load.ts';
+import { dropPrevious, removeDurably } from './install.ts';
+import { alignCrtList, type Loader, loaderOf, needsListing, type ShowCrtList, unload } from './load.ts';
+import { restorePrevious } from './restore.ts';
 import { checkStaple } from './staple.ts';
-import { proveWithoutSocket } from './without-socket.ts';
+import { isWithoutAnswer, proveWithoutSocket } from './without-socket.ts';
 
 /**
  * File and crt-list line are written already: nothing else can be done for a HAProxy without a stats socket.
@@ -29,17 +26,9 @@ import { proveWithoutSocket } from './without-socket.ts';
 export async function loadCertificate(file: InstalledFile, view: HostView): Promise<Deployed> {
   if (view.isWithoutSocket) return file.deployed;
   if (view.haproxy === undefined || view.blocker !== undefined) throw view.blocker;
-  let deployed = await loadEverywhere(file, view);
-  if (file.isStapleStale && file.staple === undefined) {
-    deployed = { ...deployed, staple: deployed.staple ?? { sha256: undefined } };
-  }
-  try {
-    await dropPrevious(file.path);
-    await dropPrevious(stapleFileOf(file.path));
-    return deployed;
-  } catch (error) {
-    throw new DeployFailed(error, deployed);
-  }
+  const deployed = await loadEverywhere(file, view);
+  if (!file.isStapleStale || file.staple !== undefined) return deployed;
+  return { ...deployed, staple: deployed.staple ?? { sha256: undefined } };
 }
 
 /** Makes the handshakes, unless other files share its names: those are proved together, at the end of the pass. */
@@ -50,7 +39,19 @@ export async function proveCertificate(
   const { desired } = action;
   if (view.isWithoutSocket) return { ...deployed, handshakes: await proveWithoutSocket(desired, pem, view) };
   if (action.isProvedLast) return deployed;
-  return { ...deployed, handshakes: await proveServed(view.config.haproxy.handshake, desired, pem) };
+  const handshakes = await proveServed(view.config.haproxy.handshake, desired, pem).catch(
+    (error: unknown) => {
+      throw detachedInstead(error, view.haproxy?.files.get(action.file));
+    },
+  );
+  return { ...deployed, handshakes };
+}
+
+/** @returns that only a reload helps, where the handshake with a detached file shows another certificate */
+export function detachedInstead(error: unknown, runtimeFiles: readonly RuntimeFile[] = []): unknown {
+  const cutOff = runtimeFiles.find(isDetached);
+  if (cutOff === undefined || !(error instanceof HandshakeFailed) || isWithoutAnswer(error)) return error;
+  return detached(cutOff, error);
 }
 
 /** A file that the manifest no longer names, which HAProxy would still serve. */
@@ -75,16 +76,17 @@ export async function removeFile({ file }: Action, view: HostView): Promise<void
 
 async function loadEverywhere(file: InstalledFile, view: ReachableHost): Promise<Deployed> {
   let { deployed } = file;
-  const runtimeFiles = view.haproxy.files.get(file.action.file) ?? [];
+  const loader = loaderOf(view);
   try {
-    for (const runtimeFile of runtimeFiles) {
-      deployed = await loadInto(runtimeFile, { ...file, deployed }, view);
+    for (const runtimeFile of view.haproxy.files.get(file.action.file) ?? []) {
+      deployed = await loadInto(runtimeFile, { ...file, deployed }, view, loader);
     }
     return deployed;
   } catch (error) {
     const failure = DeployFailed.from(error, deployed);
-    if (reactionTo(failure.cause) !== 'refused') throw failure;
-    throw new DeployFailed(failure.cause, await restorePrevious(failure, file, runtimeFiles, view));
+    const isRefused = reactionTo(failure.cause) === 'refused';
+    if (!isRefused && codeOf(failure.cause) !== 'ERR_RUNTIME_READ_BACK') throw failure;
+    throw await restorePrevious(failure, file, view, loader);
   }
 }
 
@@ -92,6 +94,7 @@ async function loadInto(
   runtimeFile: RuntimeFile,
   file: InstalledFile,
   view: ReachableHost,
+  loader: Loader,
 ): Promise<Deployed> {
   const { action, text, staple } = file;
   const isServed = isServing(runtimeFile, action.desired);
@@ -99,14 +102,14 @@ async function loadInto(
   try {
     let shown: CertificateStatus | undefined;
     if (!isServed || (action.kind === 'staple' && staple !== undefined)) {
-      const loaded = await loaderOf(view).load(runtimeFile, { text, staple, isServed }, deployed);
+      const loaded = await loader.load(runtimeFile, { text, staple, isServed }, deployed);
       shown = loaded.shown;
       deployed = { ...loaded.deployed, isLoaded: true };
     } else {
       shown = await view.runtime.showCertificate(runtimeFile.filename);
     }
     if (needsListing(runtimeFile)) deployed = await alignLines(runtimeFile, view, deployed);
-    deployed = { ...deployed, certificate: readBack(shown, runtimeFile.filename, file.pem) };
+    deployed = { ...deployed, certificate: await judge(shown, runtimeFile, file, view) };
     return checkStaple(deployed, runtimeFile.filename);
   } catch (error) {
     throw DeployFailed.from(error, deployed);
@@ -124,73 +127,26 @@ async function alignLines(runtimeFile: RuntimeFile, view: HostView, deployed: De
   }
 }
 
-const loaderOf = ({ runtime, haproxy }: ReachableHost) => new Loader(runtime, haproxy.capabilities);
-
 /**
- * HAProxy has refused. Restores the old file, and the old certificate under each name that has taken the new one.
- * @returns what is left of the deployment
+ * What HAProxy shows is judged, not obeyed: where it contradicts a commit that HAProxy has called a success, the
+ * handshake decides.
+ * @throws RuntimeCommandFailed `ERR_RUNTIME_READ_BACK`
  */
-async function restorePrevious(
-  { cause: refusal, deployed }: DeployFailed,
-  { path, action }: InstalledFile,
-  runtimeFiles: readonly RuntimeFile[],
-  view: ReachableHost,
-): Promise<Deployed> {
-  let restored = deployed;
+async function judge(
+  shown: CertificateStatus | undefined,
+  runtimeFile: RuntimeFile,
+  { action, pem }: InstalledFile,
+  { config }: ReachableHost,
+): Promise<CertificateStatus | undefined> {
   try {
-    const { pid } = await view.runtime.showInfo();
-    if (pid !== view.haproxy.process.pid) throw reloaded(view.haproxy.process.pid, pid, refusal);
-    await restoreTails(path, runtimeFiles, view.crtListFile);
-    // A PEM that HAProxy serves already is not what it has refused.
-    if (!runtimeFiles.some((runtimeFile) => isServing(runtimeFile, action.desired))) {
-      await restorePreviousFile(path, deployed.isWritten || codeOf(refusal) === 'ERR_RUNTIME_REFUSED');
-      await restorePreviousFile(stapleFileOf(path), deployed.isWritten);
-    }
-    const text = await readFile(path, 'utf8').catch(() => undefined);
-    const staple = await readFile(stapleFileOf(path)).catch(() => undefined);
-    for (const runtimeFile of runtimeFiles) {
-      const shown = await view.runtime.showCertificate(runtimeFile.filename);
-      if (runtimeFile.certificate?.status !== 'Used') {
-        await unload(view.runtime, runtimeFile);
-      } else if (shown?.serial !== runtimeFile.certificate.serial && isCanonical(text)) {
-        restored = (await loaderOf(view).load(runtimeFile, { text, staple }, restored)).deployed;
-      }
-      const tails = runtimeFile.entries?.map(({ tail }) => tail) ?? [];
-      if (tails.length > 0) await alignCrtList(view.runtime, { ...runtimeFile, tails });
-    }
-    return { ...restored, isWritten: false, isLoaded: false };
+    return readBack(runtimeFile, shown, pem);
   } catch (error) {
-    throw DeployFailed.from(error, restored);
+    const { handshake } = config.haproxy;
+    if (action.isProvedLast || handshake.length === 0) throw error;
+    const proved = await proveServed(handshake, action.desired, pem).catch((later: unknown) => {
+      throw withNote(error, later);
+    });
+    if (proved.length === 0) throw error;
+    return shown;
   }
-}
-
-/** Restores the lines that HAProxy has accepted before: one that it refuses would stop its next start. */
-async function restoreTails(
-  path: string,
-  runtimeFiles: readonly RuntimeFile[],
-  crtListFile: CrtListFile | undefined,
-): Promise<void> {
-  const entries = runtimeFiles.flatMap((runtimeFile) => runtimeFile.entries ?? []);
-  if (crtListFile === undefined || !runtimeFiles.some((runtimeFile) => runtimeFile.entries)) return;
-  const tails = entries.map(({ tail }) => tail);
-  const file = basename(path);
-  const listed = (await viewCrtList(crtListFile, [file])).get(file) ?? [];
-  // HAProxy does not show all options of a line: one that looks the same may say more.
-  const isSame = (tail: string, index: number) => isSameTail(tail, listed[index] ?? '');
-  if (listed.length === tails.length && tails.every(isSame)) return;
-  await writeTails(crtListFile, new Map([[file, tails]]));
-}
-
-/** A file of another program may hold blank lines, which would end the payload early: it is not sent. */
-export function isCanonical(text: string | undefined): text is string {
-  try {
-    return text !== undefined && parse(text).chain.length > 0;
-  } catch {
-    return false;
-  }
-}
-
-function reloaded(before: number, after: number, cause: unknown): RuntimeCommandFailed {
-  const detail = `HAProxy was reloaded meanwhile (Pid ${before}, now ${after})`;
-  return new RuntimeCommandFailed('ERR_RUNTIME_RELOADED', { verb: 'show info' }, detail, { cause });
 }

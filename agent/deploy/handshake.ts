@@ -9,25 +9,29 @@ import type { DesiredFile } from '../desired/files.ts';
 import { servedNames } from '../desired/overlap.ts';
 import { HandshakeFailed, type HandshakeTarget, RuntimeCommandFailed } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
+import { isDetached, type RuntimeFile } from '../haproxy/view.ts';
 import { type ClientKind, chainFrom } from './tls-client.ts';
 
 /** A label that no certificate names, to ask for a wildcard. */
 const PROOF_LABEL = 'pemfleet-proof';
 
 /**
+ * @param runtimeFile as it was before the commit
  * @param shown HAProxy's description, read after the commit
  * @throws RuntimeCommandFailed `ERR_RUNTIME_READ_BACK`
  */
 export function readBack(
+  runtimeFile: RuntimeFile,
   shown: CertificateStatus | undefined,
-  filename: string,
   pem: CombinedPem,
 ): CertificateStatus {
+  const { filename } = runtimeFile;
   const wanted = { serial: pem.leaf.serialNumber, fingerprint: sha1Of(pem), chainLength: pem.chain.length };
   // What HAProxy's answer lacks (too many names), the handshake proves.
   const { serial, sha1Fingerprint = wanted.fingerprint, chainLength = wanted.chainLength } = shown ?? {};
   const isSame = sha1Fingerprint === wanted.fingerprint && chainLength === wanted.chainLength;
-  if (shown?.status === 'Used' && serial === wanted.serial && isSame) return shown;
+  const isInUse = shown?.status === 'Used' || isDetached(runtimeFile);
+  if (shown && isInUse && serial === wanted.serial && isSame) return shown;
   const saw = shown ? `${shown.status} ${sha1Fingerprint}, ${chainLength} certificates` : 'nothing';
   const detail = `wanted Used ${wanted.fingerprint}, ${wanted.chainLength} certificates, saw ${saw}`;
   throw new RuntimeCommandFailed('ERR_RUNTIME_READ_BACK', { verb: 'show ssl cert', filename }, detail);

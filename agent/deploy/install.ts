@@ -2,7 +2,7 @@
  * Writes a combined PEM into HAProxy's directory, whole or not at all. The previous content stays beside it in a
  * dot-file (which HAProxy skips) until HAProxy has taken the new one, so that a refusal, even after a kill, restores it.
  */
-import { access, link, lstat, open, readdir, rename, unlink } from 'node:fs/promises';
+import { access, link, lstat, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { digest } from '#contract/combined-pem.ts';
 import { replaceFile, syncDirectory, TEMP_SUFFIX } from '#storage/atomic-file.ts';
@@ -52,6 +52,14 @@ export async function restorePreviousFile(path: string, orRemove: boolean): Prom
   // rename(2) does nothing between two links of one file, so the second name may still be there.
   await dropPrevious(path);
   await syncDirectory(dirname(path));
+}
+
+/** What `install` has kept of the file, if this user can read it. */
+export async function readPreviousFile(path: string): Promise<Buffer | undefined> {
+  return readFile(previousOf(path)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT' && error.code !== 'EACCES') throw error;
+    return undefined;
+  });
 }
 
 /** A content that this user could not read was never compared with ours: it stays, under another name. */

@@ -1,14 +1,18 @@
 /**
  * Loads a combined PEM into the running HAProxy: set and commit for a file that it serves; new, set, commit and an entry
- * in the crt-list for a new one. A refusal leaves neither a transaction nor an unfinished entry.
+ * in the crt-list for a new one. A refusal leaves neither a transaction nor an unfinished entry, and takes nothing out
+ * of HAProxy that was there before.
  */
 import { digest } from '#contract/combined-pem.ts';
 import { codeOf } from '#contract/errors.ts';
-import { RuntimeCommandFailed } from '../errors.ts';
+import type { ReachableHost } from '../agent.ts';
+import { RuntimeCommandFailed, withNote } from '../errors.ts';
 import type { CertificateStatus, CrtListEntry } from '../haproxy/answers.ts';
 import type { Capabilities } from '../haproxy/capabilities.ts';
 import type { Runtime } from '../haproxy/runtime.ts';
 import {
+  detached,
+  isDetached,
   isListedOtherwise,
   missingTails,
   type RuntimeFile,
@@ -18,15 +22,21 @@ import {
 import { type Deployed, DeployFailed } from './action.ts';
 
 /** HAProxy refuses the two together, be it for the staple or for the certificate. */
-const STAPLE_REFUSED: readonly string[] = ['ERR_RUNTIME_REFUSED', 'ERR_RUNTIME_PAYLOAD_SIZE'];
+const STAPLE_REFUSED: readonly string[] = [
+  'ERR_RUNTIME_REFUSED',
+  'ERR_RUNTIME_PAYLOAD_SIZE',
+  'ERR_RUNTIME_DETACHED',
+];
 
 /** What HAProxy gets: the combined PEM, and the OCSP response with it. */
-interface LoadedContent {
+export interface LoadedContent {
   text: string;
   staple: Buffer | undefined;
 }
 
 export class Loader {
+  /** What it has put into a crt-list: nothing of it was served before. */
+  readonly added: RuntimeFile[] = [];
   readonly #runtime: Runtime;
   readonly #capabilities: Capabilities;
 
@@ -63,6 +73,7 @@ export class Loader {
   }
 
   async #put(runtimeFile: RuntimeFile, content: LoadedContent): Promise<CertificateStatus | undefined> {
+    if (isDetached(runtimeFile)) throw detached(runtimeFile);
     if (runtimeFile.certificate?.status === 'Used' && runtimeFile.isListed) {
       return this.#replace(runtimeFile.filename, content);
     }
@@ -80,8 +91,7 @@ export class Loader {
       return await this.#runtime.commitCertificate(filename);
     } catch (error) {
       // A refusal for the key leaves the transaction open; one by OpenSSL ends it.
-      await this.#runtime.abortAnyTransaction(filename);
-      throw error;
+      throw await undoing(error, () => this.#runtime.abortAnyTransaction(filename));
     }
   }
 
@@ -90,16 +100,30 @@ export class Loader {
     runtimeFile: RuntimeFile,
     content: LoadedContent,
   ): Promise<CertificateStatus | undefined> {
-    if (runtimeFile.certificate === undefined) await this.#runtime.newCertificate(runtimeFile.filename);
+    const { filename } = runtimeFile;
+    const isCreated =
+      runtimeFile.certificate === undefined && (await this.#runtime.newCertificate(filename)) === 'created';
     try {
-      const shown = await this.#replace(runtimeFile.filename, content);
+      const shown = await this.#replace(filename, content);
       if (runtimeFile.isListed) return shown;
-      return await this.#runtime.addToCrtList(crtList, runtimeFile.filename, runtimeFile.tails?.[0]);
+      const added = await this.#runtime.addToCrtList(crtList, filename, runtimeFile.tails?.[0]);
+      this.added.push(runtimeFile);
+      return added;
     } catch (error) {
-      if (runtimeFile.certificate?.status !== 'Used') await unload(this.#runtime, runtimeFile);
-      throw error;
+      if (!isCreated) throw error;
+      throw await undoing(error, () => unload(this.#runtime, runtimeFile));
     }
   }
+}
+
+export const loaderOf = ({ runtime, haproxy }: ReachableHost) => new Loader(runtime, haproxy.capabilities);
+
+/** @returns the error that led here, with a note where `undo` fails too */
+async function undoing(error: unknown, undo: () => Promise<unknown>): Promise<unknown> {
+  return undo().then(
+    () => error,
+    (later: unknown) => withNote(error, later),
+  );
 }
 
 type Entries = ReadonlyMap<string, readonly CrtListEntry[]>;

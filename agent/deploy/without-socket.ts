@@ -22,6 +22,8 @@ const NO_SOCKET = [
 /** Nothing listens on the bind, or it does not answer. */
 const NO_ANSWER: readonly HandshakeErrorCode[] = ['ERR_HANDSHAKE_CONNECT', 'ERR_HANDSHAKE_TIMEOUT'];
 
+export const isWithoutAnswer = ({ code }: HandshakeFailed): boolean => NO_ANSWER.includes(code);
+
 export function worksWithoutSocket(
   { config: { haproxy } }: Agent,
   blocker: Blocker | undefined,
@@ -43,7 +45,7 @@ export async function proveWithoutSocket(
   const addresses = await proveServed(view.config.haproxy.handshake, desired, pem).catch((error: unknown) => {
     if (!(error instanceof HandshakeFailed)) throw error;
     // The bind does not answer either: HAProxy is down, and its next start reads the file.
-    if (NO_ANSWER.includes(error.code)) throw view.blocker;
+    if (isWithoutAnswer(error)) throw view.blocker;
     throw noSocket(desired, view, 'HAProxy takes it at its next reload', error);
   });
   if (addresses.length > 0) return addresses;

@@ -94,12 +94,12 @@ export class Runtime {
     return parseCrtListEntries(answer.text);
   }
 
-  async newCertificate(filename: string): Promise<void> {
+  async newCertificate(filename: string): Promise<'created' | 'exists'> {
     const command = { verb: 'new ssl cert', operands: [filename] };
     await this.#spareLock(filename);
     const answer = await this.#ask(command);
-    const isThere = answer.text === `Certificate '${filename}' already exists!`;
-    if (isThere || answer.text === `New empty certificate store '${filename}'!`) return;
+    if (answer.text === `Certificate '${filename}' already exists!`) return 'exists';
+    if (answer.text === `New empty certificate store '${filename}'!`) return 'created';
     throw failed('ERR_RUNTIME_REFUSED', command, answer);
   }
 

@@ -4,6 +4,7 @@
  */
 import { realpath } from 'node:fs/promises';
 import { posix } from 'node:path';
+import { RuntimeCommandFailed } from '../errors.ts';
 import type { CertificateStatus, CrtListEntry, ProcessState } from './answers.ts';
 import { type Capabilities, capabilitiesOf } from './capabilities.ts';
 import { isSameTail } from './crt-list-line.ts';
@@ -142,13 +143,34 @@ function filenameIn(crtList: string, file: string): string {
   return `${crtList.replace(/\/+$/, '')}/${file}`;
 }
 
-/** Whether `show ssl cert` and `show ssl crt-list` say that HAProxy serves the desired certificate under this name. */
+/**
+ * Whether `show ssl cert` and `show ssl crt-list` say that HAProxy serves the desired certificate under this name. Of a
+ * detached one they do not know: a handshake must show it.
+ */
 export function isServing(
   runtimeFile: RuntimeFile,
   desired: { serial: string; chainLength: number },
 ): boolean {
   const { certificate, isListed } = runtimeFile;
-  if (certificate?.status !== 'Used' || !isListed) return false;
+  if (certificate === undefined || !isListed) return false;
+  if (certificate.status !== 'Used' && !isDetached(runtimeFile)) return false;
   const chainLength = certificate.chainLength ?? desired.chainLength;
   return certificate.serial === desired.serial && chainLength === desired.chainLength;
+}
+
+/**
+ * Before 3.2, `commit ssl ca-file` and `commit ssl crl-file` make new TLS contexts that HAProxy no longer links with the
+ * certificates of the bind. It goes on serving them, shows them as `Unused`, and takes an update ("Success!") without
+ * serving it.
+ */
+export function isDetached({ certificate, isListed }: RuntimeFile): boolean {
+  return isListed && certificate?.status === 'Unused';
+}
+
+export function detached({ filename }: Pick<RuntimeFile, 'filename'>, cause?: Error): RuntimeCommandFailed {
+  const detail =
+    'HAProxy serves what it had, and takes a new certificate only at its next reload: "commit ssl ca-file" or "crl-file" has cut the file off from its bind (HAProxy shows it as Unused)';
+  return new RuntimeCommandFailed('ERR_RUNTIME_DETACHED', { verb: 'set ssl cert', filename }, detail, {
+    cause,
+  });
 }

@@ -21,6 +21,7 @@ import { loadCertificate, proveCertificate, removeFile, unloadFromHaproxy } from
 import { fetchAndInstall, type InstalledFile } from '../deploy/fetch.ts';
 import { notOurs } from '../deploy/foreign-file.ts';
 import { showCrtListOnce } from '../deploy/load.ts';
+import { endDeployment } from '../deploy/restore.ts';
 import { type LineChange, withLineError, writeLines, writeLinesAfterLoad } from './crt-list-lines.ts';
 import { logOutcome } from './log-outcome.ts';
 import { type Pace, pacer } from './pace.ts';
@@ -143,13 +144,22 @@ async function loadSome(
   for (let from = 0; from < toProve.length; from += PROVED_AT_ONCE) {
     await Promise.all(toProve.slice(from, from + PROVED_AT_ONCE).map(prove));
   }
-  return [...ended.values()].map((one) => {
-    const { action, deployed } = one;
-    const change = changes.get(action.file);
-    if (one.kind === 'failed') return { ...one, error: withLineError(one.error, change) };
-    if (deployed.lineError !== undefined) return failedOutcome(action, deployed.lineError, deployed);
-    return doneOutcome(action, deployed);
-  });
+  const outcomes: Outcome[] = [];
+  // One after the other: it may load the previous certificate again.
+  for (const [file, proved] of ended) {
+    const outcome = file.kind === 'failed' ? file : await endDeployment(file, proved, view);
+    outcomes.push(withLineErrors(outcome, changes));
+  }
+  return outcomes;
+}
+
+/** What is wrong with its crt-list line fails a certificate that is deployed, and is a note of another failure. */
+function withLineErrors(outcome: Outcome, changes: ReadonlyMap<string, LineChange>): Outcome {
+  const { action, deployed } = outcome;
+  if (outcome.kind === 'failed') {
+    return { ...outcome, error: withLineError(outcome.error, changes.get(action.file)) };
+  }
+  return deployed.lineError === undefined ? outcome : failedOutcome(action, deployed.lineError, deployed);
 }
 
 const actionsIn = <T extends InstalledFile | Removal>(some: readonly Step<T>[]): Action[] =>

@@ -15,9 +15,10 @@ import {
   isDeploying,
   type Outcome,
 } from '../deploy/action.ts';
-import { isCanonical } from '../deploy/deploy.ts';
+import { detachedInstead } from '../deploy/deploy.ts';
 import { proveServed } from '../deploy/handshake.ts';
 import { Loader } from '../deploy/load.ts';
+import { isCanonical } from '../deploy/restore.ts';
 import { type DesiredFile, stapleFileOf } from '../desired/files.ts';
 import { outOfOrder, servedNames } from '../desired/overlap.ts';
 import { HandshakeFailed } from '../errors.ts';
@@ -100,11 +101,11 @@ function isProvable(outcome: Member): boolean {
   return outcome.kind === 'done' || outcome.error instanceof HandshakeFailed;
 }
 
-async function proveMember({ action, deployed }: Member, { config }: HostView): Promise<Member> {
+async function proveMember({ action, deployed }: Member, { config, haproxy }: HostView): Promise<Member> {
   try {
     return doneOutcome(action, { ...deployed, handshakes: await prove(action.desired, config) });
   } catch (error) {
-    return failedOutcome(action, error, deployed);
+    return failedOutcome(action, detachedInstead(error, haproxy?.files.get(action.file)), deployed);
   }
 }
 

@@ -9,7 +9,9 @@ import { commandBytes } from '../haproxy/capabilities.ts';
 import { isSameTails } from '../haproxy/crt-list-file.ts';
 import { type Tails, tailOf } from '../haproxy/crt-list-line.ts';
 import {
+  detached,
   type HaproxyView,
+  isDetached,
   isListedOtherwise,
   isServing,
   type RuntimeFile,
@@ -157,10 +159,19 @@ function decideRuntime(
   if (wrong === undefined && runtimeFiles.some(isListedOtherwise)) {
     return { kind: 'list', reason: 'HAProxy lists it with other options or filters' };
   }
+  if (wrong === undefined && runtimeFiles.some(isDetached)) {
+    return {
+      kind: 'prove',
+      reason: 'HAProxy shows it as Unused though it is listed: only a handshake tells',
+    };
+  }
   if (wrong === undefined && hasProof) return { kind: 'keep', reason: 'served' };
   if (wrong === undefined) return { kind: 'prove', reason: 'no handshake has shown it yet' };
   const shown = wrong.certificate?.serial || wrong.certificate?.status || 'no such certificate';
   const reason = `HAProxy has ${shown} as ${wrong.filename}${wrong.isListed ? '' : ', not in its crt-list'}`;
+  if (isDetached(wrong)) {
+    return { kind: 'needs-reload', reason: detached(wrong).message, code: 'ERR_RUNTIME_DETACHED' };
+  }
   const isAddition = wrong.certificate?.status !== 'Used' || !wrong.isListed;
   if (isAddition && wrong.crtList === undefined) {
     const cannotAdd = `${reason}; ${reasonNotToAdd(wrong)}`;

@@ -60,7 +60,7 @@ const atRuntimeApi = (name: string, addresses: (stage: LoadStage) => readonly st
           : undefined;
         const place = { filename: path, crtList, isListed: isThere, certificate };
         const { shown } = await loader.load(place, { text: combined, staple: undefined }, NOTHING_DEPLOYED);
-        readBack(shown, path, parsed);
+        readBack(place, shown, parsed);
         await proveServed(addresses(stage), { keyType: 'ec256', identifiers: [], isPair: false }, parsed);
       }
     });

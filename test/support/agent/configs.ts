@@ -22,6 +22,9 @@ export const withLines = (lines: string, port: number) =>
 export const byList = (list: string) =>
   head + frontend('a', 'PEMFLEET_HTTPS_BIND', `crt-list ${list} strict-sni`);
 
+/** What follows `ssl` on the one bind. */
+export const withBind = (ssl: string) => head + frontend('a', 'PEMFLEET_HTTPS_BIND', ssl);
+
 /** Each file by its own name. */
 export const byFiles = (...files: string[]) =>
   head + frontend('a', 'PEMFLEET_HTTPS_BIND', `${files.map((file) => `crt ${file}`).join(' ')} strict-sni`);

@@ -93,10 +93,24 @@ export const rows: Row[] = [
     expect: ['load', /HAProxy has Empty/],
   },
   {
-    says: 'loaded but Unused',
+    says: 'loaded but Unused, not listed: a killed run has left it',
+    disk: right,
+    haproxy: haproxy([runtimeFile({ status: 'Unused', isListed: false })]),
+    expect: ['load', /0A12/],
+  },
+  {
+    says: 'listed, and Unused since "commit ssl ca-file": a handshake tells',
     disk: right,
     haproxy: haproxy([runtimeFile({ status: 'Unused' })]),
-    expect: ['load', /0A12/],
+    record: record({}),
+    expect: ['prove', /only a handshake tells/],
+  },
+  {
+    says: 'listed, Unused, and an older one',
+    disk: right,
+    haproxy: haproxy([runtimeFile({ status: 'Unused', serial: 'FF' })]),
+    record: record({}),
+    expect: ['needs-reload', /only at its next reload/],
   },
   {
     says: 'Used elsewhere, not in our crt-list',

@@ -27,6 +27,8 @@ export interface IssuedLeaf {
 
 export interface Pki {
   rootPem: string;
+  /** Of the root: nothing is revoked. */
+  crlPem: string;
   intermediatePem: string;
   /** PKCS#8, for an OCSP responder */
   intermediateKeyPem: string;
@@ -66,7 +68,8 @@ export async function createPki(): Promise<Pki> {
   };
   const intermediatePkcs8 = await webcrypto.subtle.exportKey('pkcs8', intermediate.keys.privateKey);
   const intermediateKeyPem = lines(x509.PemConverter.encode(intermediatePkcs8, 'PRIVATE KEY'));
-  return { rootPem: pem(root.certificate), intermediatePem, intermediateKeyPem, issue };
+  const crlPem = lines((await createCrl(root)).toString('pem')).replaceAll(' CRL-', ' X509 CRL-');
+  return { rootPem: pem(root.certificate), crlPem, intermediatePem, intermediateKeyPem, issue };
 }
 
 async function createAuthority(commonName: string, parent?: Authority): Promise<Authority> {
@@ -88,6 +91,15 @@ async function createAuthority(commonName: string, parent?: Authority): Promise<
   });
   return { certificate, keys };
 }
+
+const createCrl = ({ certificate, keys }: Authority) =>
+  x509.X509CrlGenerator.create({
+    issuer: certificate.subject,
+    thisUpdate: new Date(Date.now() - dayMs),
+    nextUpdate: new Date(Date.now() + 3650 * dayMs),
+    signingKey: keys.privateKey,
+    signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
+  });
 
 async function signLeaf(options: LeafOptions, keys: webcrypto.CryptoKeyPair, issuer: Authority) {
   const names = options.names.map((name) => ({ type: isIP(name) ? 'ip' : 'dns', value: name }) as const);

@@ -3,5 +3,5 @@ import { killCampaigns } from '../../../support/agent/kill-campaign.ts';
 
 killCampaigns([
   { version: '2.6', only: 'socket.write', first: 1, step: 2 },
-  { version: '3.2', only: '', first: 1, step: 16 },
+  { version: '3.2', only: '', first: 1, step: 15 },
 ]);

@@ -8,12 +8,9 @@ const haproxyPath = z.string().regex(/^\/[^;\n\r\0]*$/, 'must be an absolute pat
 const CRT_LIST_PATH = /^\/[^;\s\0[\]#]*$/;
 /** A bare name is one of a program in the usual directories. */
 const program = z.string().regex(/^[^\s\0]+$/, 'must be the path or the name of a program');
-const address = z
-  .string()
-  .regex(
-    /^(proxy@)?(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$/,
-    'must be HOST:PORT, such as 127.0.0.1:443, or proxy@HOST:PORT for a bind with accept-proxy',
-  );
+const BIND_FORMS =
+  'must be HOST:PORT, such as 127.0.0.1:443; for a bind with accept-proxy, proxy@HOST:PORT or { address: HOST:PORT, proxy: true }';
+const address = z.string().regex(/^(proxy@)?(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$/, BIND_FORMS);
 /** With `proxy`, a bind that expects a PROXY header: `proxy@HOST:PORT`, the same in one word. */
 const bindToProve = z
   .strictObject({
@@ -23,7 +20,11 @@ const bindToProve = z
   .transform(({ address: text, proxy }) => (proxy ? `proxy@${text}` : text));
 const list = z.preprocess(
   (value) => (typeof value === 'string' ? value.split(',').filter(Boolean) : value),
-  z.array(z.union([address, bindToProve])),
+  z.array(
+    z.union([address, bindToProve], {
+      error: BIND_FORMS,
+    }),
+  ),
 );
 
 /** Words of a command, without a shell. */

@@ -27,7 +27,23 @@ export function crtListFileOf({ haproxy }: AgentConfig): CrtListFile | undefined
  */
 export async function writeTails(list: CrtListFile, desired: Tails): Promise<void> {
   const text = (await readText(list.path)) ?? '';
-  const after = withTails(text, list.certsDir, desired);
+  await replaceText(list, text, withTails(text, list.certsDir, desired));
+}
+
+/**
+ * Puts the lines of each group of files in the order of its files, because HAProxy serves the first line for a name after
+ * its next start. Equal → not written.
+ * @throws HostError `ERR_CRT_LIST_FILE`
+ */
+export async function writeLineOrder(
+  list: CrtListFile,
+  groups: readonly (readonly string[])[],
+): Promise<void> {
+  const text = (await readText(list.path)) ?? '';
+  await replaceText(list, text, withLineOrder(text, list.certsDir, groups));
+}
+
+async function replaceText(list: CrtListFile, text: string, after: string): Promise<void> {
   if (after === text) return;
   try {
     const path = await realpath(list.path).catch(() => list.path);
@@ -69,6 +85,24 @@ export function withTails(text: string, certsDir: string, desired: Tails): strin
     return [...earlier, ...(changes.has(name) ? take(name) : [line])];
   });
   return [...after, ...added.flatMap(take)].map((line) => `${line}\n`).join('');
+}
+
+/** Pure. The lines of a group change places among themselves; all others, and comments, stay where they are. */
+export function withLineOrder(
+  text: string,
+  certsDir: string,
+  groups: readonly (readonly string[])[],
+): string {
+  const lines = linesIn(text);
+  const after = lines.map(({ line }) => line);
+  for (const group of groups) {
+    const rank = new Map(group.map((file, index) => [nameOf({ certsDir }, file), index]));
+    const places = [...lines.keys()].filter((index) => rank.has(lines[index]?.name ?? ''));
+    const rankAt = (index: number) => rank.get(lines[index]?.name ?? '') ?? 0;
+    const sorted = [...places].sort((a, b) => rankAt(a) - rankAt(b) || a - b);
+    for (const [index, place] of places.entries()) after[place] = lines[sorted[index] ?? place]?.line ?? '';
+  }
+  return after.map((line) => `${line}\n`).join('');
 }
 
 function nameOf({ certsDir }: Pick<CrtListFile, 'certsDir'>, file: string): string {

@@ -22,6 +22,7 @@ import { isCanonical } from '../deploy/restore.ts';
 import { type DesiredFile, stapleFileOf } from '../desired/files.ts';
 import { outOfOrder, servedNames } from '../desired/overlap.ts';
 import { HandshakeFailed } from '../errors.ts';
+import { writeLineOrder } from '../haproxy/crt-list-file.ts';
 
 type Member = Outcome<DesiredAction>;
 
@@ -36,7 +37,33 @@ export async function restoreNameOrder(outcomes: readonly Member[], view: HostVi
     const members = group.split('\0').flatMap((file) => byFile.get(file) ?? []);
     for (const member of await restoreGroup(members, view)) byFile.set(member.action.file, member);
   }
-  return outcomes.map((outcome) => byFile.get(outcome.action.file) ?? outcome);
+  const ordered = outcomes.map((outcome) => byFile.get(outcome.action.file) ?? outcome);
+  return orderLines(
+    ordered,
+    [...groups].map((group) => group.split('\0')),
+    view,
+  );
+}
+
+/** With the lines of a crt-list file in that order, a start or reload of HAProxy changes nothing. */
+async function orderLines(
+  members: readonly Member[],
+  groups: readonly (readonly string[])[],
+  { crtListFile }: HostView,
+): Promise<Member[]> {
+  const shared = groups.filter(({ length }) => length > 1);
+  if (crtListFile === undefined || shared.length === 0) return [...members];
+  try {
+    await writeLineOrder(crtListFile, shared);
+    return [...members];
+  } catch (error) {
+    const files = new Set(shared.flat());
+    return members.map((member) =>
+      member.kind === 'done' && files.has(member.action.file)
+        ? failedOutcome(member.action, error, member.deployed)
+        : member,
+    );
+  }
 }
 
 async function restoreGroup(members: readonly Member[], view: ReachableHost): Promise<Member[]> {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { DAY_MS } from '#common/time.ts';
 import { actionsOf, assertOk, traces } from '../../../support/agent/assess.ts';
 import { makeListed } from '../../../support/agent/listed.ts';
 import { entryFor, serialOf } from '../../../support/agent/publish.ts';
@@ -47,6 +48,33 @@ const alpn = {
 };
 
 for (const version of haproxyVersions) {
+  test(`${version}: crt-list FILE: of files with one name the newest has the first line, so that a start serves it`, async (t) => {
+    const { stage, lines, sync, edit } = await makeWatched(t, version);
+    const publish = (name: string, days: number) =>
+      stage.publish(name, {
+        names: ['shop.test', `${name}.test`],
+        notBefore: new Date(Date.now() - days * DAY_MS),
+      });
+    await publish('a', 3);
+    const newest = await publish('b', 1);
+    await publish('c', 2);
+    edit((text) => `${text}# tail\n`);
+    assertOk(await sync());
+    const atFirst = lines();
+    const before = await stage.handshake('shop.test');
+
+    await stage.haproxy.restart();
+    const after = await stage.handshake('shop.test');
+    const renewed = await publish('a', 0.5);
+    assertOk(await sync());
+    await stage.haproxy.restart();
+
+    assert.deepEqual(atFirst, ['# by hand', '# tail', 'b.pem', 'c.pem', 'a.pem']);
+    assert.deepEqual([before.serial, after.serial], [serialOf(newest), serialOf(newest)]);
+    assert.deepEqual(lines(), ['# by hand', '# tail', 'a.pem', 'b.pem', 'c.pem']);
+    assert.equal((await stage.handshake('shop.test')).serial, serialOf(renewed));
+  });
+
   test(`${version}: crt-list FILE: new with options and filters, renewed, changed, removed; the file in step`, async (t) => {
     const { stage, lines, entries, sync, publish } = await makeWatched(t, version);
     const pid = await stage.haproxy.pid();

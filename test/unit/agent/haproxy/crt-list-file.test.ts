@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseCrtListEntries } from '../../../../agent/haproxy/answers.ts';
-import { withTails } from '../../../../agent/haproxy/crt-list-file.ts';
+import { withLineOrder, withTails } from '../../../../agent/haproxy/crt-list-file.ts';
 import { isSameTail, parseCrtListLine } from '../../../../agent/haproxy/crt-list-line.ts';
 import { toHaproxy, toHost } from '../../../../agent/haproxy/path-map.ts';
 
@@ -93,4 +93,32 @@ test('paths of a container: there and back, and nothing else', () => {
   assert.equal(toHost('/etc/haproxy/certs/a.pem', map), '/srv/haproxy/certs/a.pem');
   assert.equal(toHost('/usr/certs', map), undefined);
   assert.equal(toHost('/usr/certs', undefined), '/usr/certs');
+});
+
+test('lines of files that share names are put in order among themselves; all else stays where it is', () => {
+  const text = [
+    '# ours',
+    '/c/a.pem [alpn h2] a',
+    '/x/other.pem',
+    '/c/./b.pem b',
+    '',
+    '/c/c.pem',
+    '/c/a.pem !a',
+    '',
+  ].join('\n');
+
+  const after = withLineOrder(text, '/c', [['c.pem', 'gone.pem', 'a.pem']]);
+
+  assert.deepEqual(after.split('\n'), [
+    '# ours',
+    '/c/c.pem',
+    '/x/other.pem',
+    '/c/./b.pem b',
+    '',
+    '/c/a.pem [alpn h2] a',
+    '/c/a.pem !a',
+    '',
+  ]);
+  assert.equal(withLineOrder(after, '/c', [['c.pem', 'gone.pem', 'a.pem']]), after);
+  assert.equal(withLineOrder('', '/c', [['c.pem', 'a.pem']]), '');
 });

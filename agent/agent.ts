@@ -4,6 +4,7 @@ import type { HostBucket } from '#storage/bucket.ts';
 import type { Blocker } from './blocker.ts';
 import type { AgentConfig } from './config/config.ts';
 import type { DiskFile, Outcome } from './deploy/action.ts';
+import type { HostError } from './errors.ts';
 import type { CrtListFile } from './haproxy/crt-list-line.ts';
 import type { Runtime } from './haproxy/runtime.ts';
 import type { HaproxyView } from './haproxy/view.ts';
@@ -68,6 +69,8 @@ interface HostFacts extends Agent {
   isWithoutSocket: boolean;
   disk: ReadonlyMap<string, DiskFile>;
   ownership: Ownership;
+  /** Why neither place takes the records of our files: a PEM that is written now would be a stranger's later. */
+  unrecorded?: HostError | undefined;
   /** Where HAProxy loads by a crt-list file. */
   crtListFile: CrtListFile | undefined;
 }

@@ -22,6 +22,7 @@ const EVENTS = {
   'temp.swept': 'info',
   'state.reset': 'warning',
   'records.failed': 'warning',
+  'state.failed': 'error',
   'names.overlap': 'warning',
   'certificate.installed': 'info',
   'certificate.listed': 'info',

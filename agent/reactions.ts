@@ -49,7 +49,7 @@ const HOST = {
   ERR_UPDATE_UNDONE: 'refused',
   ERR_RELOAD_CHECK: 'refused',
   ERR_RELOAD_COMMAND: 'refused',
-  ERR_STATE_DIRECTORY: 'refused',
+  ERR_STATE_DIRECTORY: 'waiting',
   ERR_MANIFEST_MISSING: 'refused',
   ERR_PEM_MISSING: 'refused',
 } as const;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { digest } from '#contract/combined-pem.ts';
 import { HostError } from '../errors.ts';
+import { ioProblem } from '../io-problem.ts';
 import type { DiskFile } from './action.ts';
 import { leafNamesIn } from './leaf-names.ts';
 
@@ -20,13 +21,23 @@ export async function checkDirectory(certsDir: string): Promise<void> {
     await readdir(certsDir);
     await access(certsDir, constants.W_OK | constants.X_OK);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const hint =
-      code === 'ENOENT'
-        ? 'does not exist: create it (install -d -m 0750) and give it to HAProxy as "crt"'
-        : `cannot be written by this user (${code})`;
-    throw new HostError('ERR_CERTS_DIRECTORY', `${certsDir} ${hint}`, { cause: error });
+    const hint = `the directory of the certificates cannot be written (${await ioProblem(certsDir, error)})`;
+    throw new HostError('ERR_CERTS_DIRECTORY', hint);
   }
+}
+
+/** The directories that this user may read and write; the others say why when they are used. */
+export async function writableAmong(directories: Iterable<string>): Promise<string[]> {
+  const mode = constants.R_OK | constants.W_OK | constants.X_OK;
+  const checked = await Promise.all(
+    [...directories].map((directory) =>
+      access(directory, mode).then(
+        () => [directory],
+        () => [],
+      ),
+    ),
+  );
+  return checked.flat();
 }
 
 /** After so many files, signals, the watchdog and HAProxy's answers, which have a deadline, get their time. */

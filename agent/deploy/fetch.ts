@@ -44,6 +44,7 @@ export async function fetchAndInstall(action: DeployingAction, view: HostView): 
   });
   try {
     if (!isOnDisk || view.disk.get(file)?.isGuarded !== true) {
+      if (view.unrecorded !== undefined) throw view.unrecorded;
       if (action.hasForeignContent) await keepContent(action, path, view);
       refuseChanged(action, path, view);
       await install(path, body, view.config.pem);

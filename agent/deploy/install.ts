@@ -9,6 +9,7 @@ import { replaceFile, syncDirectory, TEMP_SUFFIX } from '#storage/atomic-file.ts
 import type { AgentConfig } from '../config/config.ts';
 import { ownerNameOf } from '../config/owner.ts';
 import { HostError } from '../errors.ts';
+import { ioProblem } from '../io-problem.ts';
 import { type PemMode, READ_PLAINLY } from './disk.ts';
 
 const PREVIOUS_SUFFIX = '.pemfleet-previous';
@@ -22,9 +23,9 @@ export async function install(path: string, body: Buffer, pem: PemMode): Promise
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     await restoreMissing(path).catch(() => undefined);
-    throw new HostError('ERR_INSTALL', `${path} cannot be written (${code})${await hintFor(path, code)}`, {
-      cause: error,
-    });
+    const hint = await hintFor(path, code);
+    const why = hint === '' ? `(${await ioProblem(path, error, body.length)})` : `(${code})${hint}`;
+    throw new HostError('ERR_INSTALL', `${path} cannot be written ${why}`, { cause: error });
   }
 }
 

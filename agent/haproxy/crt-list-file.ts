@@ -3,10 +3,11 @@
  * for other files are kept. Entries that are added at run time only would be lost with the next reload.
  */
 import { readFile, realpath, stat } from 'node:fs/promises';
-import { posix } from 'node:path';
+import { dirname, posix } from 'node:path';
 import { replaceFile } from '#storage/atomic-file.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { HostError } from '../errors.ts';
+import { ioProblem } from '../io-problem.ts';
 import { type CrtListFile, crtListLine, parseCrtListLine, type Tails } from './crt-list-line.ts';
 import { toHaproxy } from './path-map.ts';
 
@@ -52,7 +53,7 @@ async function replaceText(list: CrtListFile, text: string, after: string): Prom
     const owner = before && process.getuid?.() === 0 ? { uid: before.uid, gid: before.gid } : {};
     await replaceFile(path, after, { mode: (before?.mode ?? 0o644) & 0o777, ...owner });
   } catch (error) {
-    throw cannot('be written', list.path, error);
+    throw await cannot('be written', list.path, error);
   }
 }
 
@@ -136,14 +137,14 @@ export function isSameTails(tails: readonly string[], listed: readonly string[] 
 }
 
 async function readText(path: string): Promise<string | undefined> {
-  return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  return readFile(path, 'utf8').catch(async (error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
-    throw cannot('be read', path, error);
+    throw await cannot('be read', path, error);
   });
 }
 
-function cannot(what: string, path: string, error: unknown): HostError {
-  const { code } = error as NodeJS.ErrnoException;
-  const hint = `${path} cannot ${what} (${code}): it must lie in a directory that this user may write to`;
-  return new HostError('ERR_CRT_LIST_FILE', hint, { cause: error });
+async function cannot(what: string, path: string, error: unknown): Promise<HostError> {
+  const where = what === 'be written' ? dirname(path) : path;
+  const hint = `${path} cannot ${what} (${await ioProblem(where, error)}): it must lie in a directory that this user may write to`;
+  return new HostError('ERR_CRT_LIST_FILE', hint);
 }

@@ -13,7 +13,7 @@ import type { DesiredFile } from '../desired/files.ts';
 import { HostError } from '../errors.ts';
 import { firstLines, runProgram } from '../haproxy/program.ts';
 import type { HostErrorCode } from '../reactions.ts';
-import type { AgentState } from '../state/state.ts';
+import { type AgentState, isStateRemembered, saveState } from '../state/state.ts';
 import { stateOf } from './host-status.ts';
 import { logReloadDecision } from './log-outcome.ts';
 
@@ -54,16 +54,17 @@ export function decideReload(
 /** @returns the reload that it has tried, if any */
 export async function reloadIfNeeded(
   agent: Agent,
-  { reload: last }: AgentState,
+  state: AgentState,
   view: HostView,
   outcomes: readonly Outcome[],
 ): Promise<ReloadRecord | undefined> {
   const settings = agent.config.haproxy.reload;
-  const decision = decideReload(settings, last, reloadDigest(outcomes), agent.now());
+  const decision = decideReload(settings, state.reload, reloadDigest(outcomes), agent.now());
   logReloadDecision(agent.log, decision);
   if (decision.kind !== 'reload' || settings === undefined) return undefined;
   const before = view.haproxy?.process.pid;
   if (before === undefined && !view.isWithoutSocket) return undefined;
+  if (!(await recordAttempt(agent, state, decision.filesDigest))) return undefined;
   // Without a socket, the files that wait show whether there is a new worker.
   const isReloaded =
     before === undefined ? isAnyServed(waitingIn(outcomes), agent) : hasNewWorker(agent, before);
@@ -74,6 +75,21 @@ export async function reloadIfNeeded(
   if (record.failure === undefined) agent.log('reload.done', { before });
   else agent.log('reload.failed', { code: record.failure.code, message: record.failure.message });
   return record;
+}
+
+/**
+ * Saves the attempt before it is made: a run that is killed, or whose state directory takes nothing, must not reload
+ * HAProxy again and again.
+ */
+async function recordAttempt(agent: Agent, state: AgentState, filesDigest: string): Promise<boolean> {
+  const { stateDir } = agent.config;
+  const failure = { code: 'ERR_RELOAD_COMMAND', message: 'the agent was stopped while it reloaded HAProxy' };
+  const attempt = { at: agent.now().toISOString(), wish: filesDigest, failure };
+  if ((await saveState(stateDir, { ...state, reload: attempt }, state)) || isStateRemembered(stateDir)) {
+    return true;
+  }
+  agent.log('reload.deferred', { code: 'ERR_STATE_DIRECTORY', reason: 'the reload cannot be recorded' });
+  return false;
 }
 
 /** @returns the record of the reload; a failure is in it, and the window counts for a failed one, too */

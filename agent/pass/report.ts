@@ -7,6 +7,7 @@ import { asBlocker } from '../blocker.ts';
 import type { Outcome } from '../deploy/action.ts';
 import { HostError } from '../errors.ts';
 import type { HostErrorCode } from '../reactions.ts';
+import { stateProblemIn } from '../state/documents.ts';
 import { type AgentState, readStatus, type StateDirectory, saveState, saveStatus } from '../state/state.ts';
 import { hostStatusOf, stateOf, statusDigest } from './host-status.ts';
 import { errorFields } from './log-outcome.ts';
@@ -38,6 +39,8 @@ export async function report(
     : work.state;
   await work.view.ownership.save(state);
   await saveState(agent.config.stateDir, state, work.saved);
+  const problem = stateProblemIn(agent.config.stateDir);
+  if (problem !== undefined) agent.log('state.failed', errorFields(problem));
   return result;
 }
 
@@ -75,7 +78,7 @@ export function resultOf(
     haproxy: view.haproxy,
     disk: view.disk,
     records: state.files,
-    error: error ?? reloadFailure(work),
+    error: error ?? reloadFailure(work) ?? stateProblemIn(agent.config.stateDir),
     previous: stored.status,
     outcomes,
     now: agent.now(),
@@ -130,7 +133,7 @@ export async function reportFailure(agent: Agent, error: unknown): Promise<void>
   });
   const failed = { ...status, files: previous?.files ?? [] };
   if (previous !== undefined && statusDigest(previous) === statusDigest(failed)) return;
-  await saveStatus(stateDir, failed).catch(() => undefined);
+  await saveStatus(stateDir, failed);
   await putStatus(agent, failed);
 }
 

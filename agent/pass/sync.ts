@@ -7,7 +7,7 @@ import { MINUTE_MS } from '#common/time.ts';
 import { withFileLock } from '#storage/file-lock.ts';
 import type { Agent, HostView, PassOptions, PassResult } from '../agent.ts';
 import { type Action, type DesiredAction, doneOutcome, type Outcome } from '../deploy/action.ts';
-import { checkDirectory, viewDisk } from '../deploy/disk.ts';
+import { checkDirectory, viewDisk, writableAmong } from '../deploy/disk.ts';
 import { restoreMoved, sweepPrevious, sweepTemps, writtenDirectories } from '../deploy/install.ts';
 import { retirePlaceholder } from '../deploy/placeholder.ts';
 import { worksWithoutSocket } from '../deploy/without-socket.ts';
@@ -15,6 +15,7 @@ import { type DesiredFile, desiredFiles, stapleFileOf } from '../desired/files.t
 import { desiredTailsByFile, withCheckedLine } from '../desired/listing.ts';
 import { withOverlaps } from '../desired/overlap.ts';
 import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
+import { retryUnsaved, stateProblemIn } from '../state/documents.ts';
 import { type Ownership, readOwnership } from '../state/ownership.ts';
 import { type AgentState, readStateDirectory, saveManifest, saveState } from '../state/state.ts';
 import { dropAdopted } from './adopt.ts';
@@ -61,8 +62,9 @@ async function preview(agent: Agent, options: PassOptions): Promise<PassResult> 
 
 async function runPass(agent: Agent, options: PassOptions): Promise<PassResult> {
   const { config, log } = agent;
-  const swept = await sweepTemps(writtenDirectories(config));
+  const swept = await sweepTemps(await writableAmong(writtenDirectories(config)));
   if (swept > 0) log('temp.swept', { count: swept });
+  await retryUnsaved(config.stateDir);
   const ownership = await readOwnership(config.haproxy.certsDir, config.fleet, log);
   const stored = await readStateDirectory(config.stateDir, config, log);
   const polled = await pollOrKeep(agent, stored.manifest);
@@ -117,10 +119,11 @@ async function applyOnce(
 ): Promise<AppliedPlan> {
   const { view: seen, actions } = await observeAndPlan(agent, options, polled, { state, ownership });
   const intended = withIntents(state, actions);
-  await ownership.save(intended);
-  await saveState(agent.config.stateDir, intended, saved);
+  const isOwned = await ownership.save(intended);
+  const isSaved = await saveState(agent.config.stateDir, intended, saved);
   logBlocker(agent.log, seen.blocker);
-  const view = await clearTransaction(seen, actions);
+  const unrecorded = isOwned || isSaved ? undefined : stateProblemIn(agent.config.stateDir);
+  const view = { ...(await clearTransaction(seen, actions)), unrecorded };
   const outcomes = await proveLast(await applyPlan(actions, view, options.signal), view);
   const after = withOutcomes(intended, outcomes, agent.now());
   await dropAdopted(agent, intended, after);

@@ -29,7 +29,7 @@ export interface BootResult {
   exitStatus: number;
 }
 
-/** @throws HostError `ERR_CERTS_DIRECTORY`, `ERR_STATE_DIRECTORY`: waiting does not mend them */
+/** @throws HostError `ERR_CERTS_DIRECTORY`: waiting does not mend it */
 export async function firstBoot(
   agent: Agent,
   { waitMs, sleep, passOptions }: FirstBootOptions,

@@ -2,6 +2,8 @@
  * Documents of the state directory: JSON files, replaced as a whole. Their last member is a seal: a digest, and the version
  * that wrote the file. Documents that this version sealed skip their schema, which took a third of a pass with 10,000
  * certificates. The seal guards against accidents, not against attackers who may write to the directory.
+ *
+ * What the directory does not take (full, read-only, somebody else's) is kept in memory: renewals and back-offs go on.
  */
 import { mkdir } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
@@ -11,9 +13,15 @@ import { serializeDocument } from '#contract/document.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
 import { readRegularFile, replaceFile } from '#storage/atomic-file.ts';
 import { HostError } from '../errors.ts';
+import { ioProblem } from '../io-problem.ts';
 
 /** The manifest has 24 MiB at most, and is stored as a string, with its quotes escaped. */
 export const MAX_DOCUMENT_BYTES = 67_108_864;
+
+/** By path. `wasRead`: a later pass of this process has read it from here. */
+const unsaved = new Map<string, { text: string; wasRead: boolean }>();
+/** By path: why it could not be read or written the last time. */
+const problems = new Map<string, HostError>();
 
 const SEAL = ',\n  "sealed": ';
 const END = '\n}\n';
@@ -27,18 +35,33 @@ export async function readDocument<T>(
   path: string,
   parse: (text: string, isSealed: boolean) => T,
 ): Promise<T | 'broken' | undefined> {
-  const text = await readText(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    if (error instanceof BodyTooLarge || error.code === 'EINVAL') return 'broken' as const;
-    throw new HostError('ERR_STATE_DIRECTORY', `this user cannot read ${path}`, { cause: error });
-  });
+  const text = unsavedText(path) ?? (await readText(path).catch(missingOrBroken(path)));
   if (text === undefined || text === 'broken') return text;
+  if (!unsaved.has(path)) problems.delete(path);
   const { body, seal } = splitSeal(text);
   try {
     return parse(body, seal === sealOf(path, body));
   } catch {
     return 'broken';
   }
+}
+
+function unsavedText(path: string): string | undefined {
+  const kept = unsaved.get(path);
+  if (kept !== undefined) kept.wasRead = true;
+  return kept?.text;
+}
+
+const missingOrBroken = (path: string) => async (error: NodeJS.ErrnoException) => {
+  if (error.code === 'ENOENT') return undefined;
+  if (error instanceof BodyTooLarge || error.code === 'EINVAL') return 'broken' as const;
+  throw remembered(path, `${path} cannot be read (${await ioProblem(path, error)})`);
+};
+
+function remembered(path: string, message: string): HostError {
+  const problem = new HostError('ERR_STATE_DIRECTORY', message);
+  problems.set(path, problem);
+  return problem;
 }
 
 /** @throws BodyTooLarge; `EINVAL` for a FIFO or a device: nobody would end the read */
@@ -55,16 +78,43 @@ export async function writeDocument(path: string, document: object, before?: obj
   if (document === before) return;
   const body = serializeDocument(document);
   if (before !== undefined && serializeDocument(before) === body) return;
+  await writeText(path, `${body.slice(0, -END.length)}${SEAL}${sealOf(path, body)}${END}`);
+}
+
+async function writeText(path: string, text: string): Promise<void> {
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await replaceFile(path, `${body.slice(0, -END.length)}${SEAL}${sealOf(path, body)}${END}`, {
-      mode: 0o600,
-    });
+    await replaceFile(path, text, { mode: 0o600 });
+    unsaved.delete(path);
+    problems.delete(path);
   } catch (error) {
-    throw new HostError('ERR_STATE_DIRECTORY', `this user cannot write to ${dirname(path)}`, {
-      cause: error,
-    });
+    unsaved.set(path, { text, wasRead: unsaved.get(path)?.wasRead ?? false });
+    const why = await ioProblem(dirname(path), error, Buffer.byteLength(text));
+    throw remembered(path, `the agent's state cannot be saved (${why})`);
   }
+}
+
+/** Writes what the directory did not take before. What it still does not take stays in memory. */
+export async function retryUnsaved(directory: string): Promise<void> {
+  for (const [path, { text }] of unsaved) {
+    if (dirname(path) === directory) await writeText(path, text).catch(stateProblemOrThrow);
+  }
+}
+
+/** Of reading or writing a document of the directory. @throws any other error */
+export function stateProblemOrThrow(error: unknown): HostError {
+  if (error instanceof HostError && error.code === 'ERR_STATE_DIRECTORY') return error;
+  throw error;
+}
+
+/** Why the directory lacks what it is to hold; `undefined`: it has it. */
+export function stateProblemIn(directory: string): HostError | undefined {
+  return [...problems].find(([path]) => dirname(path) === directory)?.[1];
+}
+
+/** Whether this process has the document from an earlier pass, though the directory did not take it. */
+export function isRemembered(path: string): boolean {
+  return unsaved.get(path)?.wasRead === true;
 }
 
 /** The seal covers the file's name, so that a document copied over another one does not pass as sealed. */

@@ -10,7 +10,13 @@ import { parseJson } from '#contract/json.ts';
 import { certificateName, type FleetName, fleetName, type HostName, sha256Hex } from '#contract/layout.ts';
 import { type Manifest, parseManifest } from '#contract/manifest.ts';
 import type { Log } from '../log.ts';
-import { MAX_DOCUMENT_BYTES, readDocument, writeDocument } from './documents.ts';
+import {
+  isRemembered,
+  MAX_DOCUMENT_BYTES,
+  readDocument,
+  stateProblemOrThrow,
+  writeDocument,
+} from './documents.ts';
 
 const instant = z.iso.datetime();
 
@@ -84,23 +90,24 @@ export interface StateDirectory {
   status: HostStatus | undefined;
 }
 
-/** Ignores a broken document, and logs `state.reset`. A manifest of another fleet is ignored, too. */
+/** Ignores a broken document, and logs `state.reset`. Ignores one that cannot be read, and a manifest of another fleet. */
 export async function readStateDirectory(
   directory: string,
   { fleet, host }: { fleet: FleetName; host: HostName },
   log: Log,
 ): Promise<StateDirectory> {
-  const unlessBroken = <T>(name: string, document: T | 'broken' | undefined): T | undefined => {
+  const unlessBroken = async <T>(name: string, reading: Promise<T | 'broken' | undefined>) => {
+    const document = await reading.catch((error: unknown) => void stateProblemOrThrow(error));
     if (document !== 'broken') return document;
     log('state.reset', { file: join(directory, name) });
     return undefined;
   };
-  const state = unlessBroken(STATE_FILE, await readDocument(join(directory, STATE_FILE), parseState));
-  const manifest = unlessBroken(
+  const state = await unlessBroken(STATE_FILE, readDocument(join(directory, STATE_FILE), parseState));
+  const manifest = await unlessBroken(
     MANIFEST_FILE,
-    await readDocument(join(directory, MANIFEST_FILE), parseStoredManifest),
+    readDocument(join(directory, MANIFEST_FILE), parseStoredManifest),
   );
-  const status = unlessBroken(STATUS_FILE, await readStatus(directory, fleet, host));
+  const status = await unlessBroken(STATUS_FILE, readStatus(directory, fleet, host));
   return {
     state: state ?? { version: 1, files: {} },
     manifest: manifest?.fleet === fleet ? manifest : undefined,
@@ -131,15 +138,23 @@ export function readStatus(directory: string, fleet: FleetName, host: HostName) 
 }
 
 export const saveState = (directory: string, state: AgentState, before?: AgentState) =>
-  writeDocument(join(directory, STATE_FILE), state, before);
-export const saveStatus = (directory: string, status: HostStatus) =>
-  writeDocument(join(directory, STATUS_FILE), status);
+  save(directory, STATE_FILE, state, before);
+export const saveStatus = (directory: string, status: HostStatus) => save(directory, STATUS_FILE, status);
 
 export async function saveManifest(
   directory: string,
   { fleet, etag, body }: StoredManifest,
   before?: StoredManifest,
-): Promise<void> {
-  if (etag === before?.etag && body === before.body) return;
-  await writeDocument(join(directory, MANIFEST_FILE), { fleet, etag, body });
+): Promise<boolean> {
+  if (etag === before?.etag && body === before.body) return true;
+  return save(directory, MANIFEST_FILE, { fleet, etag, body });
 }
+
+/** @returns false if the directory does not take it: this process keeps it (`stateProblemIn` says why) */
+async function save(directory: string, name: string, document: object, before?: object): Promise<boolean> {
+  const problem = await writeDocument(join(directory, name), document, before).catch(stateProblemOrThrow);
+  return problem === undefined;
+}
+
+/** Whether the state is known though the directory does not take it: an earlier pass of this process has made it. */
+export const isStateRemembered = (directory: string) => isRemembered(join(directory, STATE_FILE));

@@ -34,6 +34,8 @@ export interface SpawnOptions {
   preload?: string;
   /** as `Nice=` of a unit */
   niceness?: number;
+  /** words before the program: another user, another namespace */
+  through?: string[];
 }
 
 let bundle: string | undefined;
@@ -56,17 +58,18 @@ export function agentProgram(): string {
   return bundle;
 }
 
-export async function spawnAgent(args: string[], { env, preload }: SpawnOptions = {}): Promise<Finished> {
-  const { child, output } = startAgent(args, { ...(env ? { env } : {}), ...(preload ? { preload } : {}) });
+export async function spawnAgent(args: string[], options: SpawnOptions = {}): Promise<Finished> {
+  const { child, output } = startAgent(args, options);
   const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
   return { code, signal, ...output };
 }
 
-export function startAgent(args: string[], { env, preload, niceness = 0 }: SpawnOptions = {}) {
+export function startAgent(args: string[], { env, preload, niceness = 0, through = [] }: SpawnOptions = {}) {
   const imports = preload === undefined ? [] : ['--import', pathToFileURL(preload).href];
   // nice(1) becomes the program: the pid stays
   const nice = ['-n', String(niceness), process.execPath];
-  const child = spawn('nice', [...nice, ...imports, agentProgram(), ...args], {
+  const [program = '', ...words] = [...through, 'nice', ...nice, ...imports, agentProgram(), ...args];
+  const child = spawn(program, words, {
     env: { PATH: process.env['PATH'] ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

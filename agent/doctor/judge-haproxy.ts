@@ -1,13 +1,10 @@
 /** Judges HAProxy itself: its socket, its version, and the lines of its configuration. Pure. */
 import type { AgentConfig } from '../config/config.ts';
 import { isMasterSocket, socketPathOf } from '../haproxy/socket.ts';
+import { isVersion, reasonTooOld } from '../haproxy/version.ts';
 import { type Finding, type FindingId, finding, octal, quoted } from './finding.ts';
 import type { HaproxyConfig } from './haproxy-config.ts';
 import type { HaproxyFacts } from './look-haproxy.ts';
-
-/** The first version with `new ssl cert`, and the first that the tests run. */
-const OLDEST = '2.2';
-const OLDEST_TESTED = '2.6';
 
 export function judgeHaproxy(facts: HaproxyFacts, config: AgentConfig): Finding[] {
   return [
@@ -88,21 +85,13 @@ function socketFailure({ code = '', config }: HaproxyFacts, socket: string, sock
 function judgeProcess(facts: HaproxyFacts, { haproxy: { statsSocket } }: AgentConfig): Finding[] {
   const { version, isStopping, transaction } = facts;
   const findings: Finding[] = [];
-  if (version !== '' && isBefore(version, OLDEST)) {
+  const tooOld = reasonTooOld(version);
+  if (version !== '' && tooOld !== undefined) {
+    findings.push(finding('haproxy-too-old', tooOld, 'upgrade HAProxy to 2.6 or later'));
+  } else if (version !== '' && !isVersion(version)) {
+    const seen = `HAProxy calls itself ${version}, which names no version: 2.6, 3.0, 3.2 and 3.4 are tested`;
     findings.push(
-      finding(
-        'haproxy-too-old',
-        `HAProxy ${version} cannot add certificates at run time`,
-        'upgrade HAProxy to 2.6 or newer',
-      ),
-    );
-  } else if (version !== '' && isBefore(version, OLDEST_TESTED)) {
-    findings.push(
-      finding(
-        'haproxy-untested',
-        `HAProxy ${version}: 2.6, 3.0, 3.2 and 3.4 are tested`,
-        'upgrade HAProxy to 2.6 or newer',
-      ),
+      finding('haproxy-untested', seen, 'make sure that it is 2.6 or later; the agent treats it as 2.6'),
     );
   }
   if (isStopping) {
@@ -154,10 +143,4 @@ function judgeConfig(config: HaproxyConfig, { haproxy: { bufsize } }: AgentConfi
     findings.push(finding('ocsp-update', seen, `remove ocsp-update from ${at}, then reload HAProxy`));
   }
   return findings;
-}
-
-function isBefore(version: string, than: string): boolean {
-  const [a = 0, b = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
-  const [c = 0, d = 0] = than.split('.').map(Number);
-  return a < c || (a === c && b < d);
 }

@@ -1,4 +1,5 @@
 /** What a HAProxy can do at run time, by its version (the table in docs/agent-settings.md). */
+import { isAtLeast } from './version.ts';
 
 export interface Capabilities {
   /** `new ssl cert`, `add ssl crt-list`: since 2.2. */
@@ -51,9 +52,4 @@ export function fillUp(pem: string, filename: string, maxBytes: number): string 
   const filled = Math.ceil((bytes - half) / BUFFER_BYTES) * BUFFER_BYTES + half;
   if (fitsOneBuffer(bytes) || filled > maxBytes) return pem;
   return `${FILLER.repeat(Math.floor((filled - bytes) / FILLER.length))}${pem}`;
-}
-
-function isAtLeast(version: string, major: number, minor: number): boolean {
-  const [seenMajor = 0, seenMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
-  return seenMajor > major || (seenMajor === major && seenMinor >= minor);
 }

@@ -4,7 +4,20 @@ import { asBlocker } from '../blocker.ts';
 import { type Action, isLoading } from '../deploy/action.ts';
 import { RuntimeCommandFailed } from '../errors.ts';
 import type { Tails } from '../haproxy/crt-list-line.ts';
+import { reasonTooOld } from '../haproxy/version.ts';
 import { type HaproxyView, viewHaproxy } from '../haproxy/view.ts';
+
+/**
+ * Before anything is written. One that does not answer has no version: the pass says why.
+ * @throws RuntimeCommandFailed `ERR_RUNTIME_VERSION`
+ */
+export async function checkVersion({ runtime }: Agent): Promise<void> {
+  const state = await runtime.showInfo().catch(() => undefined);
+  const reason = state && reasonTooOld(state.version);
+  if (reason === undefined) return;
+  const advice = 'upgrade HAProxy; the agent changes nothing until then';
+  throw new RuntimeCommandFailed('ERR_RUNTIME_VERSION', { verb: 'show info' }, `${reason}; ${advice}`);
+}
 
 export async function observeHaproxy(
   agent: Agent,

@@ -23,7 +23,7 @@ import { applyPlan } from './apply.ts';
 import { stateOf } from './host-status.ts';
 import { logBlocker, logOutcome, logOverlaps, logPoll, logResult } from './log-outcome.ts';
 import { restoreNameOrder } from './name-order.ts';
-import { clearTransaction, observeHaproxy } from './observe.ts';
+import { checkVersion, clearTransaction, observeHaproxy } from './observe.ts';
 import { isNotOurs, plan } from './plan.ts';
 import { type PollResult, pollOrKeep } from './poll.ts';
 import { withEarlier, withIntents, withOutcomes, withoutFailures } from './records.ts';
@@ -35,11 +35,15 @@ const LOCK_TIMEOUT_MS = 5 * MINUTE_MS;
 const MAX_RELOADS = 2;
 
 export async function sync(agent: Agent, options: PassOptions = {}): Promise<PassResult> {
-  if (options.isDryRun) return preview(agent, options);
+  if (options.isDryRun) {
+    await checkVersion(agent);
+    return preview(agent, options);
+  }
   const { certsDir } = agent.config.haproxy;
   const begin = agent.now();
   try {
     await checkDirectory(certsDir);
+    await checkVersion(agent);
     const result = await withFileLock(certsDir, LOCK_TIMEOUT_MS, () => runPass(agent, options));
     logResult(agent.log, result, agent.now().getTime() - begin.getTime());
     return result;

@@ -46,7 +46,10 @@ test('HAProxy versions and states that no test can start are judged by what HAPr
   const rows: [Partial<HaproxyFacts>, string[]][] = [
     [{}, []],
     [{ version: '2.0.35' }, ['haproxy-too-old']],
-    [{ version: '2.4.22' }, ['haproxy-untested']],
+    [{ version: '2.4.22' }, ['haproxy-too-old']],
+    [{ version: '2.6.12-1+deb12u4' }, []],
+    [{ version: '3.5-dev5' }, []],
+    [{ version: 'own-build' }, ['haproxy-untested']],
     [{ version: '10.1' }, []],
     [{ isStopping: true }, ['haproxy-stopping']],
     [{ certificatesCode: 'ERR_RUNTIME_TIMEOUT' }, ['socket-silent']],

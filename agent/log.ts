@@ -2,6 +2,7 @@
  * The log: one line of `key=value` per event, on standard error. journald reads a leading `<6>` as the priority.
  * Values are facts (names, codes, digests), never a PEM, a whole command or a whole answer.
  */
+import { escapedJson, printable } from '#common/printable.ts';
 
 const LEVELS = { info: 6, warning: 4, error: 3 } as const;
 
@@ -75,5 +76,6 @@ export function lineLog(write: (line: string) => void, forJournal: boolean): Log
 }
 
 function quote(value: string): string {
-  return /^[^\s"=\\]+$/.test(value) ? value : JSON.stringify(value);
+  const isPlain = /^[^\s"=\\]+$/.test(value) && printable(value) === value;
+  return isPlain ? value : escapedJson(value);
 }

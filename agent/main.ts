@@ -3,6 +3,7 @@ import { fstatSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { ConfigError } from '#common/config-error.ts';
 import { once } from '#common/once.ts';
+import { printableLines } from '#common/printable.ts';
 import { SECOND_MS } from '#common/time.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
@@ -155,13 +156,13 @@ function socketOf({ haproxy }: AgentConfig): RuntimeSocket {
 }
 
 function print(text: string): number {
-  process.stdout.write(text);
+  process.stdout.write(printableLines(text));
   return EXIT.ok;
 }
 
 function reportError(error: unknown): number {
   if (error instanceof ConfigError) {
-    process.stderr.write(`pemfleet-agent: ${error.code}: ${error.message}\n`);
+    process.stderr.write(printableLines(`pemfleet-agent: ${error.code}: ${error.message}\n`));
     return error.code === 'ERR_USAGE' ? EXIT.usage : EXIT.config;
   }
   log('run.failed', { code: codeOf(error), message: messageOf(error) });

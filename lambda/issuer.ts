@@ -3,12 +3,13 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import { printable } from '#common/printable.ts';
 import { messageOf } from '#contract/errors.ts';
 import { openBucket } from '#storage/open.ts';
 import { checkConfig } from './config/config.ts';
 import type { PassMetrics } from './fleet/metrics.ts';
 import { RunCommandNotifier } from './fleet/run-command.ts';
-import { type Log, levelOf } from './log.ts';
+import { type Fields, type Log, levelOf } from './log.ts';
 import type { Outcome } from './outcome.ts';
 import { afterPass } from './pass/after-pass.ts';
 import { passNotBegun } from './pass/run-pass.ts';
@@ -26,7 +27,7 @@ const RESERVE_MS = 20_000;
 const serviceName = process.env['POWERTOOLS_SERVICE_NAME'] ?? 'pemfleet';
 const logger = new Logger({ serviceName });
 const metrics = new Metrics({ namespace: 'pemfleet', serviceName });
-const log: Log = (event, fields = {}) => logger[levelOf(event)](event, fields);
+const log: Log = (event, fields = {}) => logger[levelOf(event)](event, printableFields(fields));
 
 /**
  * `PEMFLEET_CONFIG`: path of pemfleet.yaml as JSON (default: `pemfleet.json`, beside this program); `PEMFLEET_BUCKET` overrides its bucket;
@@ -53,6 +54,15 @@ export async function handler(_event: unknown, context: LambdaContext): Promise<
   return failIfAny(result.outcomes, failures);
 }
 
+/** Whoever reads the log group in a terminal. */
+function printableFields(fields: Fields): Fields {
+  const made = Object.entries(fields).map(([name, value]) => {
+    if (typeof value === 'string') return [name, printable(value)];
+    return [name, Array.isArray(value) ? value.map(printable) : value];
+  });
+  return Object.fromEntries(made);
+}
+
 /** Embedded metric format: a log line that CloudWatch reads. No dimension but the service: each one costs. */
 function emit(values: PassMetrics): void {
   for (const [name, value] of Object.entries(values)) {
@@ -72,7 +82,7 @@ function failIfAny(outcomes: Outcome[], failures: readonly unknown[]): { outcome
   }
   if (failed.length === 0) return { outcomes };
   const errors = failed.map(
-    ({ certificate, error }) => new Error(`${certificate}: ${error?.code} ${error?.message}`),
+    ({ certificate, error }) => new Error(printable(`${certificate}: ${error?.code} ${error?.message}`)),
   );
   throw new AggregateError(errors, `${failed.length} of ${outcomes.length} certificates failed`);
 }

@@ -1,11 +1,11 @@
 /** Output for people and scripts: the plan, the result of a pass, the status. */
-import { printable } from '#common/printable.ts';
+import { escapedJson, printable } from '#common/printable.ts';
 import { table } from '#common/table.ts';
 import type { HostStatus } from '#contract/host-status.ts';
 import type { Adoption, PassResult } from '../agent.ts';
 
 export function jsonText(document: object): string {
-  return `${JSON.stringify(document, null, 2)}\n`;
+  return `${escapedJson(document, 2)}\n`;
 }
 
 /** The object that `sync --json` prints. */
@@ -45,13 +45,17 @@ export function planText({ outcomes, status }: PassResult): string {
     action.kind,
     action.reason,
   ]);
-  const error = status.error ? `${status.error.code}: ${status.error.message}\n` : '';
-  return `${table([['FILE', 'ACTION', 'REASON'], ...rows])}${error}`;
+  return `${table([['FILE', 'ACTION', 'REASON'], ...rows])}${hostErrorOf(status)}`;
+}
+
+function hostErrorOf({ error }: HostStatus): string {
+  return error ? `${printable(`${error.code}: ${error.message}`)}\n` : '';
 }
 
 export function statusText(status: HostStatus): string {
   const processes = status.haproxy.map(({ socket, version, pid }) => {
-    return `HAProxy ${version ?? 'out of reach'}${pid ? `, Pid ${pid}` : ''}, ${socket}\n`;
+    const text = `HAProxy ${version ?? 'out of reach'}${pid ? `, Pid ${pid}` : ''}, ${socket}`;
+    return `${printable(text)}\n`;
   });
   const rows = status.files.map((file) => [
     fileLabel(file.instance, file.file),
@@ -61,8 +65,7 @@ export function statusText(status: HostStatus): string {
     file.handshakes?.join(' ') || '-',
     file.error ? `${file.error.code}: ${file.error.message}` : '',
   ]);
-  const error = status.error ? `${status.error.code}: ${status.error.message}\n` : '';
-  const head = `${status.host}, fleet ${status.fleet}, ${status.reportedAt}\n${processes.join('')}${error}`;
+  const head = `${status.host}, fleet ${status.fleet}, ${status.reportedAt}\n${processes.join('')}${hostErrorOf(status)}`;
   return `${head}${table([['FILE', 'STATE', 'SERIAL', 'NOT AFTER', 'PROVED ON', 'ERROR'], ...rows])}`;
 }
 

@@ -2,6 +2,7 @@
  * Metrics for node_exporter's textfile collector. Names and units follow Prometheus: base units, `_seconds`, and times
  * as Unix timestamps, from which a query computes the age.
  */
+import { printable } from '#common/printable.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { HostStatus } from '#contract/host-status.ts';
 import { replaceFile } from '#storage/atomic-file.ts';
@@ -100,4 +101,4 @@ function labelText(labels: Labels): string {
 }
 
 const escaped = (value: string) =>
-  value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+  printable(value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n'));

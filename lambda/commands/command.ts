@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { escapedJson, printableLines } from '#common/printable.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
@@ -47,9 +48,10 @@ export class UsageError extends Error {
 }
 
 export const now = () => new Date();
-export const printToStderr = (text: string) => process.stderr.write(text);
-export const print = (text: string) => process.stdout.write(text);
-export const printJson = (value: unknown) => print(`${JSON.stringify(value, null, 2)}\n`);
+/** The only ways out: whatever hosts, CAs and manifests say, no terminal acts on it. */
+export const printToStderr = (text: string) => process.stderr.write(printableLines(text));
+export const print = (text: string) => process.stdout.write(printableLines(text));
+export const printJson = (value: unknown) => print(`${escapedJson(value, 2)}\n`);
 
 export async function loadConfigAndBucket(
   values: CommandValues,

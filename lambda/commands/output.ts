@@ -1,4 +1,5 @@
 /** What `pemfleet` prints for people, and its exit statuses. */
+import { printable } from '#common/printable.ts';
 import { table } from '#common/table.ts';
 import type { FleetReport } from '../fleet/report.ts';
 import type { Outcome } from '../outcome.ts';
@@ -51,7 +52,7 @@ export function outcomeTable(outcomes: readonly Outcome[]): string {
     outcome.error === undefined ? '' : `${outcome.error.code} ${outcome.error.message}`,
   ]);
   const locations = outcomes.flatMap((outcome) => outcome.places ?? []);
-  return `${table([head, ...rows])}${locations.map((location) => `${location}\n`).join('')}`;
+  return `${table([head, ...rows])}${locations.map((location) => `${printable(location)}\n`).join('')}`;
 }
 
 export function reportTable(reports: readonly FleetReport[]): string {
@@ -71,10 +72,10 @@ function fleetTable({ fleet, certificates, silent, left, unreadable, error }: Fl
   ]);
   const head = ['CERTIFICATE', 'IDENTIFIERS', 'SERIAL', 'EXPIRES', 'SERVED BY', 'BEHIND'];
   const hosts = [
-    ...(error === undefined ? [] : [`cannot be read: ${error.code} ${error.message}\n`]),
+    ...(error === undefined ? [] : [printable(`cannot be read: ${error.code} ${error.message}`), '\n']),
     ...silent.map(({ host, reportedAt }) => `silent since ${minute(reportedAt)}: ${host}\n`),
     ...left.map(({ host, leftAt }) => `left at ${minute(leftAt)}: ${host}\n`),
-    ...unreadable.map(({ host, code }) => `status cannot be read: ${host} (${code})\n`),
+    ...unreadable.map(({ host, code }) => `status cannot be read: ${printable(host)} (${printable(code)})\n`),
   ];
   return `fleet ${fleet}\n${table([head, ...rows])}${hosts.join('')}`;
 }

@@ -1,7 +1,9 @@
 /** Text for a terminal, in columns. */
+import { printable } from './printable.ts';
 
-/** Pads each column to its widest cell; two spaces between columns, none at the end of a line. The first row is the head. */
-export function table(rows: readonly (readonly string[])[]): string {
+/** Makes each cell printable: none breaks out of its row. Pads each column to its widest cell; two spaces between columns, none at the end of a line. The first row is the head. */
+export function table(cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map(printable));
   const widths: number[] = [];
   for (const row of rows) {
     for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);

@@ -1,0 +1,131 @@
+// Whatever hosts, CAs and manifests say: nothing of it acts on a terminal or a log.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { escapedJson, printable, printableLines } from '#common/printable.ts';
+import { table } from '#common/table.ts';
+import { jsonText, planText, statusText } from '../../../../agent/cli/output.ts';
+import { lineLog } from '../../../../agent/log.ts';
+import { metricsText } from '../../../../agent/resident/metrics.ts';
+import { outcomeTable, reportTable } from '../../../../lambda/commands/output.ts';
+import { jsonLog, textLog } from '../../../../lambda/log.ts';
+import { noon } from '../../../support/clock.ts';
+import { makeHostStatus, named } from '../../../support/issuer/documents.ts';
+import { sourceFiles, textOf } from '../../../support/sources.ts';
+
+/** C0 (window title, clear screen, a new line), DEL, C1, bidi, zero width, soft hyphen, separators, tag, half a character. */
+const ACTING =
+  '\x1b]0;owned\x07\x1b[2J\r\n\x7f\x9b2J\x85\u202eevil\u2066\u200b\u00ad\u2028\u2029\u061c\ufeff\u{e0041}\ud800';
+const EVIL = `a${ACTING}b`;
+const HARMLESS = 'Ünïcödé ✓ 證書 \u{1f600} a b';
+
+/** Lines are ours; all else of this kind would act. */
+const assertHarmless = (text: string) =>
+  assert.doesNotMatch(text.replaceAll('\n', ''), /[\p{C}\p{Zl}\p{Zp}]/u, JSON.stringify(text));
+
+test('each run of what acts becomes a space; all else stays', () => {
+  assert.equal(printable(HARMLESS), HARMLESS);
+  assert.equal(printable('a\x1b\x9b\u202eb'), 'a b');
+  assertHarmless(printable(EVIL));
+  assert.doesNotMatch(printable(EVIL), /\n/);
+  assert.equal(printableLines('a\n\x1bb\n'), 'a\n b\n');
+});
+
+test('JSON escapes it, and loses nothing', () => {
+  for (const indent of [undefined, 2]) {
+    const text = escapedJson({ [EVIL]: [EVIL, HARMLESS] }, indent);
+
+    assertHarmless(text);
+    assert.deepEqual(JSON.parse(text), { [EVIL]: [EVIL, HARMLESS] });
+  }
+});
+
+test('a cell of a table does not break out of its row', () => {
+  const text = table([
+    ['HEAD', 'LAST'],
+    [EVIL, EVIL],
+  ]);
+
+  assertHarmless(text);
+  assert.equal(text.split('\n').length, 3);
+});
+
+const error = { code: EVIL, message: EVIL };
+const file = {
+  ...{ file: EVIL, certificate: named('a.test'), state: 'failed', since: noon.toISOString(), instance: EVIL },
+  ...{ wanted: { sha256: 'a'.repeat(64), serial: EVIL }, handshakes: [EVIL], error },
+  runtime: { serial: EVIL, notAfter: EVIL, chainLength: 1 },
+} as const;
+const status = makeHostStatus('lb1', {
+  ...{ files: [file as never], error, manifest: EVIL },
+  haproxy: [{ name: EVIL, socket: EVIL, version: EVIL }],
+});
+const certificate = {
+  ...{ certificate: EVIL, identifiers: [EVIL], serial: EVIL, notAfter: EVIL, served: [EVIL] },
+  behind: [{ host: EVIL, state: 'failed', error } as const],
+};
+const report = {
+  ...{ fleet: 'edge', certificates: [certificate], silent: [], left: [], error },
+  unreadable: [{ host: EVIL, code: EVIL }],
+};
+const outcome = {
+  result: 'failed' as const,
+  ...{ certificate: named('a.test'), reason: EVIL, identifiers: [EVIL], until: EVIL, error },
+  ...{ serial: EVIL, notAfter: EVIL, places: [EVIL] },
+};
+const passResult = { outcomes: [{ action: { file: EVIL, kind: 'install', reason: EVIL } }], status } as never;
+const logged = (log: (write: (line: string) => void) => void) => {
+  let text = '';
+  log((line) => {
+    text += line;
+  });
+  return text;
+};
+
+/** By sink: what is printed, and its lines. `main.ts` and `command.ts` print through `printableLines`. */
+const OUTPUTS: [says: string, text: string, lines: number][] = [
+  ['pemfleet status', reportTable([report]), 5],
+  ['pemfleet run', outcomeTable([outcome, outcome]), 5],
+  [
+    'log of the issuer',
+    logged((write) => textLog(write, () => noon)('certificate.failed', { error: EVIL })),
+    1,
+  ],
+  ['its JSON', logged((write) => jsonLog(write, () => noon)('certificate.failed', { error: EVIL })), 1],
+  ['pemfleet-agent status', statusText(status), 5],
+  ['pemfleet-agent sync --dry-run', planText(passResult), 3],
+  [
+    'metrics.textfile',
+    metricsText({
+      ...{ version: '1', fleet: 'edge' as never, host: 'lb1' as never, status, polledAt: noon, code: EVIL },
+    }),
+    0,
+  ],
+];
+
+for (const [says, text, lines] of OUTPUTS) {
+  test(`${says}: nothing acts`, () => {
+    assertHarmless(printableLines(text));
+    assert.match(text, /a.*b/);
+    // A line that a host wrote would be believed.
+    if (lines > 0) assert.equal(text.trimEnd().split('\n').length, lines, JSON.stringify(text));
+  });
+}
+
+test('the log and the JSON of the agent need no help: what acts is escaped', () => {
+  const line = logged((write) => lineLog(write, true)('certificate.failed', { code: '\x1b', message: EVIL }));
+
+  assertHarmless(line);
+  assert.match(line, /code="\\u001b" message="a\\u001b/);
+  assertHarmless(jsonText(status));
+  assert.equal(JSON.parse(jsonText(status)).error.code, EVIL);
+});
+
+test('only the composition roots write to a terminal, through printableLines', () => {
+  const isProgram = (file: string) => /^(agent|lambda)\/.*\.ts$/.test(file);
+  const writes = (file: string) => /\bprocess\.std(out|err)\.write|\bconsole\./.test(textOf(file));
+
+  assert.deepEqual(sourceFiles.filter((file) => isProgram(file) && writes(file)).sort(), [
+    'agent/main.ts',
+    'lambda/commands/command.ts',
+  ]);
+});

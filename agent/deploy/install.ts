@@ -5,7 +5,7 @@
 import { access, link, lstat, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { digest } from '#contract/combined-pem.ts';
-import { replaceFile, syncDirectory, TEMP_SUFFIX } from '#storage/atomic-file.ts';
+import { isTempName, replaceFile, syncDirectory } from '#storage/atomic-file.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { ownerNameOf } from '../config/owner.ts';
 import { HostError } from '../errors.ts';
@@ -118,17 +118,24 @@ export function writtenDirectories({
 export async function sweepTemps(directories: Iterable<string>): Promise<number> {
   let count = 0;
   for (const directory of directories) {
-    const stale = await namesIn(directory, (name) => name.endsWith(TEMP_SUFFIX));
-    for (const name of stale) await unlink(join(directory, name)).catch(missingAsFalse);
-    count += stale.length;
+    for (const name of await namesIn(directory, isTempName)) {
+      const path = join(directory, name);
+      if (!(await isPlainFile(path))) continue;
+      await unlink(path).catch(missingAsFalse);
+      count += 1;
+    }
   }
   return count;
 }
 
-/** Removes previous contents, except those of files whose loading is not decided yet. */
-export async function sweepPrevious(certsDir: string, except: ReadonlySet<string>): Promise<void> {
+/** Removes previous contents of our files, except those of files whose loading is not decided yet. */
+export async function sweepPrevious(
+  certsDir: string,
+  ours: ReadonlySet<string>,
+  except: ReadonlySet<string>,
+): Promise<void> {
   for (const file of await filesWithPrevious(certsDir)) {
-    if (!except.has(file)) await dropPrevious(join(certsDir, file));
+    if (ours.has(file) && !except.has(file)) await dropPrevious(join(certsDir, file));
   }
 }
 
@@ -192,6 +199,11 @@ async function readPlainly(path: string): Promise<Buffer | undefined> {
     if (code !== 'EACCES' && code !== 'EPERM') throw error;
     return undefined;
   }
+}
+
+async function isPlainFile(path: string): Promise<boolean> {
+  const stats = await lstat(path).catch(missingAsFalse);
+  return stats !== false && stats.isFile();
 }
 
 async function namesIn(directory: string, isWanted: (name: string) => boolean): Promise<string[]> {

@@ -100,7 +100,9 @@ async function reconcile(
     earlier.push(work.outcomes);
     work = await applyOnce(agent, options, polled, { ...work, ownership: before.ownership });
   }
-  await sweepPrevious(agent.config.haproxy.certsDir, work.undecided);
+  const files = [before, work].flatMap(({ state }) => Object.keys(state.files));
+  const ours = new Set(files.flatMap((file) => [file, stapleFileOf(file)]));
+  await sweepPrevious(agent.config.haproxy.certsDir, ours, work.undecided);
   const outcomes = earlier.reduceRight((later, ended) => withEarlier(ended, later), work.outcomes);
   return { ...work, outcomes };
 }

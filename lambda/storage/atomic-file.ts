@@ -46,6 +46,13 @@ function notRegular(path: string, code: string): Error {
   return Object.assign(new Error(`${path} is no regular file`), { code });
 }
 
+const TEMP_NAME = new RegExp(`^\\..+\\.[0-9a-f]{12}\\${TEMP_SUFFIX}$`);
+
+/** Whether it is the name of a temporary file of ours: that of another program's may only end like it. */
+export function isTempName(name: string): boolean {
+  return TEMP_NAME.test(name);
+}
+
 /** Writes the file, or writes it again. */
 export async function replaceFile(path: string, body: string | Buffer, options: FileOptions): Promise<void> {
   const temp = await writeTemp(path, body, options);

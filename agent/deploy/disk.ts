@@ -1,5 +1,5 @@
 /** What HAProxy's directory holds of our files; others are never opened. */
-import { closeSync, constants, lstatSync, openSync, readFileSync, type Stats } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, type Stats } from 'node:fs';
 import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -71,6 +71,8 @@ export const READ_PLAINLY = constants.O_RDONLY | constants.O_NOFOLLOW | constant
 export function readPlainFile(path: string): Buffer {
   const file = openSync(path, READ_PLAINLY);
   try {
+    // From a pipe it would take what is meant for another program.
+    if (!fstatSync(file).isFile()) throw new TypeError(`${path} is no plain file`);
     return readFileSync(file);
   } finally {
     closeSync(file);

@@ -1,5 +1,4 @@
 /** Checks each configured address: it must hand out a certificate of the manifest that is on disk. */
-import { readFile } from 'node:fs/promises';
 import { connect, isIP } from 'node:net';
 import { join } from 'node:path';
 import { SECOND_MS } from '#common/time.ts';
@@ -7,6 +6,7 @@ import { type CombinedPem, parse } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import type { AgentConfig } from '../config/config.ts';
+import { readPlainFile } from '../deploy/disk.ts';
 import { proveByDefault, proveServed } from '../deploy/handshake.ts';
 import { type DesiredFile, desiredFiles } from '../desired/files.ts';
 import { withOverlaps } from '../desired/overlap.ts';
@@ -54,7 +54,7 @@ async function chooseProof(
   for (const desired of files) {
     // One for IP addresses alone needs a bind of its own.
     if (desired.identifiers.every((identifier) => isIP(identifier) !== 0)) continue;
-    const pem = await readPublished(config, desired);
+    const pem = readPublished(config, desired);
     if (pem !== undefined) return (address) => proveServed([address], desired, pem);
   }
   return proveListening;
@@ -67,7 +67,7 @@ async function examineAddresses(config: AgentConfig, files: readonly DesiredFile
   const addressed = files.filter(({ identifiers }) => identifiers.some((one) => isIP(one) !== 0));
   const findings: Finding[] = [];
   for (const desired of addressed.slice(0, MAX_ADDRESSED)) {
-    const pem = await readPublished(config, desired);
+    const pem = readPublished(config, desired);
     const isServed =
       pem === undefined ||
       (await proveByDefault(config.haproxy.handshake, desired, pem).then(
@@ -84,11 +84,13 @@ async function examineAddresses(config: AgentConfig, files: readonly DesiredFile
 }
 
 /** @returns undefined if the published certificate is not on disk */
-async function readPublished(config: AgentConfig, desired: DesiredFile): Promise<CombinedPem | undefined> {
-  const pem = await readFile(join(config.haproxy.certsDir, desired.file), 'utf8')
-    .then(parse)
-    .catch(() => undefined);
-  return pem?.leaf.serialNumber === desired.serial ? pem : undefined;
+function readPublished({ haproxy }: AgentConfig, desired: DesiredFile): CombinedPem | undefined {
+  try {
+    const pem = parse(readPlainFile(join(haproxy.certsDir, desired.file)).toString('utf8'));
+    return pem.leaf.serialNumber === desired.serial ? pem : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Without a certificate to expect, something must at least listen there. */

@@ -15,6 +15,7 @@ import type { HaproxyFacts } from './look-haproxy.ts';
 export interface DirectoryEntry {
   name: string;
   mode: number;
+  /** Or something else that is no file, which HAProxy skips, too. */
   isDirectory: boolean;
   /** Set for a file that HAProxy reads as a certificate. */
   facts: PemFacts | undefined;
@@ -85,17 +86,26 @@ export async function lookAtDirectory(
 async function lookAtEntry(directory: string, name: string, isRead: boolean): Promise<DirectoryEntry> {
   const path = join(directory, name);
   const stats: Stats = await stat(path).catch(() => lstat(path));
-  const isDirectory = stats.isDirectory();
+  // A pipe or a socket: HAProxy skips it as it skips a directory, and reading it may never end.
+  const isDirectory = !stats.isFile() && !stats.isSymbolicLink();
   const entry = { name, mode: stats.mode & 0o777, isDirectory, isRead, facts: undefined, code: undefined };
   if (isDirectory || sideFileOwner(name) !== undefined) return entry;
   try {
     const text = await readFile(path, 'utf8');
-    const keyText = await readFile(`${path}.key`, 'utf8').catch(() => '');
+    const keyText = (await isFile(`${path}.key`))
+      ? await readFile(`${path}.key`, 'utf8').catch(() => '')
+      : '';
     return { ...entry, facts: pemFactsOf(text, keyText) };
   } catch (error) {
     return { ...entry, code: codeOf(error) };
   }
 }
+
+const isFile = (path: string) =>
+  stat(path).then(
+    (stats) => stats.isFile(),
+    () => false,
+  );
 
 async function compareNames(
   { certsDir, crtListFile, paths }: AgentConfig['haproxy'],

@@ -3,7 +3,7 @@
  * of an earlier boot are enough, because HAProxy must not wait for a bucket when it has something to serve: `run`
  * updates them later. It never calls a CA.
  */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SECOND_MS } from '#common/time.ts';
 import type { Agent, PassOptions, PassResult } from '../agent.ts';
@@ -13,6 +13,7 @@ import { pemFactsOf } from '../deploy/pem-facts.ts';
 import { installPlaceholder, PLACEHOLDER_FILE } from '../deploy/placeholder.ts';
 import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
 import { syncHost } from '../pass/instances.ts';
+import { errorFields } from '../pass/log-outcome.ts';
 import { isRuntimeErrorCode } from '../reactions.ts';
 
 /** Pauses between the passes; the last one repeats. */
@@ -89,10 +90,15 @@ async function installPlaceholders(
   instances: readonly BootingInstance[],
 ): Promise<number> {
   const allowed = bare.filter(({ instance }) => instance.config.haproxy.placeholder);
+  let isEachPlaced = allowed.length === bare.length;
   for (const { instance, files } of allowed) {
-    if (!files?.includes(PLACEHOLDER_FILE)) await installPlaceholder(instance);
+    if (files?.includes(PLACEHOLDER_FILE)) continue;
+    await installPlaceholder(instance).catch((error: unknown) => {
+      isEachPlaced = false;
+      instance.log('run.failed', { instance: instance.config.haproxy.name, ...errorFields(error) });
+    });
   }
-  return allowed.length === bare.length && !instances.some(isUnreadable) ? EXIT.ok : EXIT.failure;
+  return isEachPlaced && !instances.some(isUnreadable) ? EXIT.ok : EXIT.failure;
 }
 
 /** Files with which HAProxy would start: of the directory, or of those that the crt-list names. */
@@ -105,7 +111,13 @@ async function certificatesIn(config: AgentConfig): Promise<string[]> {
   for (const name of names) {
     if (name.startsWith('.') || /\.(key|ocsp|issuer|sctl)$/.test(name)) continue;
     if (tails?.get(name)?.length === 0) continue;
-    const text = await readFile(join(certsDir, name), 'utf8').catch(() => '');
+    const path = join(certsDir, name);
+    // Reading a pipe may never end.
+    const isFile = await stat(path).then(
+      (stats) => stats.isFile(),
+      () => false,
+    );
+    const text = isFile ? await readFile(path, 'utf8').catch(() => '') : '';
     if (pemFactsOf(text).problem === undefined) loadable.push(name);
   }
   return loadable;

@@ -73,9 +73,28 @@ async function restoreGroup(members: readonly Member[], view: ReachableHost): Pr
   const proved = await proveAll(await commitAgain(outOfOrder(files, loaded), members, view), view);
   // HAProxy was started (it then has them by file name), one has expired, another program has committed one, or we were
   // killed in between.
-  if (!proved.some(isAnotherServed)) return proved;
-  return proveAll(await commitAgain(files.slice(1), proved, view), view);
+  if (!proved.some(isAnotherServed) && isOrderKnown(files, view)) return proved;
+  const committed = await commitAgain(files.slice(1), proved, view);
+  rememberOrder(files, view);
+  return proveAll(committed, view);
 }
+
+/** Where no handshake shows it: the order that the agent has given to the files, by file, and in which worker. */
+const knownOrders = new Map<string, string>();
+
+function isOrderKnown(files: readonly string[], { config, haproxy }: ReachableHost): boolean {
+  if (files.length < 2 || config.haproxy.handshake.length > 0) return true;
+  return files.every((file) => knownOrders.get(keyOf(file, config)) === orderOf(files, haproxy));
+}
+
+function rememberOrder(files: readonly string[], { config, haproxy }: ReachableHost): void {
+  for (const file of files) knownOrders.set(keyOf(file, config), orderOf(files, haproxy));
+}
+
+const keyOf = (file: string, { haproxy }: AgentConfig) => `${haproxy.statsSocket} ${file}`;
+
+const orderOf = (files: readonly string[], { process }: ReachableHost['haproxy']) =>
+  `${process.pid} ${files.join(' ')}`;
 
 const isAnotherServed = (outcome: Member) =>
   outcome.kind === 'failed' && codeOf(outcome.error) === 'ERR_HANDSHAKE_CERTIFICATE';

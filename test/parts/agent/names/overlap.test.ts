@@ -78,6 +78,19 @@ for (const version of haproxyVersions) {
     await assertServed(stage, pems, 'c');
   });
 
+  test(`${version}: the newest is served after a start where no handshake proves it, too`, async (t) => {
+    const stage = await makeStage(t, { version });
+    await stage.publish('a', { ...namesOf('a'), notBefore: daysAgo(2) });
+    const b = await stage.publish('b', namesOf('b'));
+    assertOk(await stage.pass(['--handshake', '']));
+    const served = [(await stage.handshake('shop.test')).serial];
+    await stage.haproxy.restart();
+    assertOk(await stage.pass(['--handshake', '']));
+    served.push((await stage.handshake('shop.test')).serial);
+
+    assert.deepEqual(served, [serialOf(b), serialOf(b)]);
+  });
+
   test(`${version}: the newest is served until it expires between two passes, then the valid one`, async (t) => {
     const stage = await makeStage(t, { version });
     const old = await stage.publish('b-old', { ...namesOf('old'), notBefore: daysAgo(2) });

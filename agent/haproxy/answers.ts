@@ -48,9 +48,10 @@ export function parseProcess(text: string): ProcessState | undefined {
 
 /** Printed in all versions, also if empty: with it, the description is whole. */
 const LAST_FIELD = 'OCSP Response Key';
+const SHA1 = /^[0-9A-F]{40}$/;
 
 /**
- * Parses the answer to `show ssl cert FILENAME` (2.6, 3.0 and 3.2 alike; 3.2 adds lines with the names of the files):
+ * Parses the answer to `show ssl cert FILENAME` (2.6, 3.0, 3.2 and 3.4 alike; 3.2 adds lines with the names of the files):
  *
  *     Filename: /etc/haproxy/certs/shop.pem
  *     Status: Used
@@ -75,12 +76,14 @@ export function parseCertificate(text: string): CertificateStatus | undefined {
   const serial = fieldIn(text, 'Serial') ?? '';
   const notAfter = new Date(fieldIn(text, 'notAfter') ?? '');
   const stapleKey = fieldIn(text, LAST_FIELD);
+  // HAProxy may have cut it in the middle.
+  const sha1Fingerprint = SHA1.exec(fieldIn(text, 'SHA1 FingerPrint') ?? '')?.[0];
   return {
     filename,
     status,
     serial,
     notAfter: Number.isNaN(notAfter.getTime()) ? undefined : notAfter,
-    sha1Fingerprint: fieldIn(text, 'SHA1 FingerPrint'),
+    sha1Fingerprint,
     chainLength: stapleKey !== undefined && serial !== '' ? text.split('\nChain Subject:').length : undefined,
     hasStaple: stapleKey === undefined ? undefined : stapleKey !== '',
   };

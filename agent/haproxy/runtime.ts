@@ -28,6 +28,9 @@ import {
   refusedPayload,
 } from './verdict.ts';
 
+/** 3.x; 2.8: `Incompatibilities found in OCSP update mode for certificate …`. */
+const OTHER_PARAMETERS = /incompatible parameters|Incompatibilities found in OCSP update mode/;
+
 export class Runtime {
   readonly #socket: RuntimeSocket;
   readonly #sleep: (ms: number) => Promise<void>;
@@ -168,7 +171,7 @@ export class Runtime {
     const isThere = answer.text.endsWith('file already exists in this directory!');
     if (isThere || isSuccess(answer)) return this.#shownAmong(answer.next, 0, [filename]);
     // Such as "ocsp-update", which belongs to the file: only a reload can change it.
-    const isForReload = answer.text.includes('incompatible parameters');
+    const isForReload = OTHER_PARAMETERS.test(answer.text);
     const code = isForReload ? 'ERR_RUNTIME_CRT_LIST' : 'ERR_RUNTIME_REFUSED';
     throw failed(code, request, answer, reasonIn(answer));
   }

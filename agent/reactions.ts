@@ -25,6 +25,7 @@ const RUNTIME = {
   ERR_RUNTIME_LOCK_BROKEN: 'reload',
   ERR_RUNTIME_FOREIGN_TRANSACTION: 'waiting',
   ERR_RUNTIME_CRT_LIST: 'reload',
+  ERR_RUNTIME_IN_USE: 'reload',
   ERR_RUNTIME_REFUSED: 'refused',
   ERR_RUNTIME_READ_BACK: 'reload',
   ERR_RUNTIME_DETACHED: 'reload',

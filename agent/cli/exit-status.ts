@@ -10,12 +10,14 @@ export function exitStatusOf({ status, error }: PassResult): number {
   const states = status.files.map(({ state }) => state);
   if (error !== undefined && !isRuntimeErrorCode(error.code)) return EXIT.failure;
   if (states.length > 0 && states.every((state) => state === 'failed')) return EXIT.failure;
-  return error !== undefined || status.error !== undefined || states.some((state) => state !== 'served')
+  const isWaiting = status.error !== undefined || status.removals !== undefined;
+  return error !== undefined || isWaiting || states.some((state) => state !== 'served')
     ? EXIT.partly
     : EXIT.ok;
 }
 
 /** Of `pemfleet-agent status`: `partly` if a certificate is not served, or the last pass met an error. */
-export function exitStatusOfStatus({ error, files }: HostStatus): number {
+export function exitStatusOfStatus({ error, files, removals }: HostStatus): number {
+  if (removals !== undefined) return EXIT.partly;
   return error !== undefined || files.some(({ state }) => state !== 'served') ? EXIT.partly : EXIT.ok;
 }

@@ -65,8 +65,12 @@ export function statusText(status: HostStatus): string {
     file.handshakes?.join(' ') || '-',
     file.error ? `${file.error.code}: ${file.error.message}` : '',
   ]);
+  const removals = (status.removals ?? []).map(({ file, instance, state, error }) => {
+    const why = error ? `${error.code}: ${error.message}` : '';
+    return [fileLabel(instance, file), `remove: ${state}`, '-', '-', '-', why];
+  });
   const head = `${status.host}, fleet ${status.fleet}, ${status.reportedAt}\n${processes.join('')}${hostErrorOf(status)}`;
-  return `${head}${table([['FILE', 'STATE', 'SERIAL', 'NOT AFTER', 'PROVED ON', 'ERROR'], ...rows])}`;
+  return `${head}${table([['FILE', 'STATE', 'SERIAL', 'NOT AFTER', 'PROVED ON', 'ERROR'], ...rows, ...removals])}`;
 }
 
 /** The object that `adopt --json` prints. */

@@ -70,6 +70,8 @@ export type DesiredAction = FileDecision & {
 export type RemovalAction = RemovalDecision & {
   file: string;
   certificate: string;
+  /** An earlier pass has logged that it waits for a reload. */
+  isKnown?: boolean;
   desired?: undefined;
   isProvedLast?: undefined;
 };
@@ -105,6 +107,8 @@ export interface Deployed {
   isWritten: boolean;
   /** Its leaf has names that the plan did not know: nobody ordered them, and other files may have them, too. */
   hasOtherNames: boolean;
+  /** The file of a certificate that left the manifest was removed. */
+  isRemoved?: boolean;
   /** Its line in the crt-list file was written. */
   isListed: boolean;
   isLoaded: boolean;

@@ -2,19 +2,16 @@
  * Loads one certificate into HAProxy, then proves it by a handshake. Its file is there before, so that a reload in
  * between reads the new one; what HAProxy refuses is undone, on disk and at run time.
  */
-import { join } from 'node:path';
 import { codeOf } from '#contract/errors.ts';
 import type { HostView, ReachableHost } from '../agent.ts';
-import { stapleFileOf } from '../desired/files.ts';
 import { HandshakeFailed, withNote } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
 import { detached, isDetached, isServing, type RuntimeFile } from '../haproxy/view.ts';
 import { reactionTo } from '../reactions.ts';
-import { type Action, type Deployed, DeployFailed } from './action.ts';
+import { type Deployed, DeployFailed } from './action.ts';
 import type { InstalledFile } from './fetch.ts';
 import { proveServed, readBack } from './handshake.ts';
-import { dropPrevious, removeDurably } from './install.ts';
-import { alignCrtList, type Loader, loaderOf, needsListing, type ShowCrtList, unload } from './load.ts';
+import { alignCrtList, type Loader, loaderOf, needsListing } from './load.ts';
 import { restorePrevious } from './restore.ts';
 import { checkStaple } from './staple.ts';
 import { isWithoutAnswer, proveWithoutSocket } from './without-socket.ts';
@@ -52,26 +49,6 @@ export function detachedInstead(error: unknown, runtimeFiles: readonly RuntimeFi
   const cutOff = runtimeFiles.find(isDetached);
   if (cutOff === undefined || !(error instanceof HandshakeFailed) || isWithoutAnswer(error)) return error;
   return detached(cutOff, error);
-}
-
-/** A file that the manifest no longer names, which HAProxy would still serve. */
-export async function unloadFromHaproxy(
-  { file }: Action,
-  view: HostView,
-  showCrtList: ShowCrtList,
-): Promise<void> {
-  for (const runtimeFile of view.haproxy?.files.get(file) ?? []) {
-    await unload(view.runtime, runtimeFile, showCrtList);
-  }
-}
-
-/** To call when no line of a crt-list names the file any more: with such a line HAProxy does not start. */
-export async function removeFile({ file }: Action, view: HostView): Promise<void> {
-  const path = join(view.config.haproxy.certsDir, file);
-  for (const ours of [path, stapleFileOf(path)]) {
-    await removeDurably(ours);
-    await dropPrevious(ours);
-  }
 }
 
 async function loadEverywhere(file: InstalledFile, view: ReachableHost): Promise<Deployed> {

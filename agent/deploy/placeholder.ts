@@ -3,6 +3,7 @@
  * installs a self-signed one for a name that cannot exist, until the first real one is there. No CA is involved.
  */
 import { join } from 'node:path';
+import { selfSigned } from '#common/self-signed.ts';
 import { DAY_MS } from '#common/time.ts';
 import { codeOf } from '#contract/errors.ts';
 import type { Agent } from '../agent.ts';
@@ -13,7 +14,6 @@ import { notOurs } from './foreign-file.ts';
 import { dropPrevious, install, removeDurably } from './install.ts';
 import { unload } from './load.ts';
 import { pemFactsOf } from './pem-facts.ts';
-import { selfSigned } from './self-signed.ts';
 
 /** In capitals: no certificate name can become this file. */
 export const PLACEHOLDER_FILE = 'PLACEHOLDER.pem';

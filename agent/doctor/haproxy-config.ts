@@ -1,13 +1,5 @@
-/**
- * Reads the few lines of HAProxy's configuration that bear on certificates, in HAProxy's own way: words, quotes,
- * `"${NAME-default}"`, `.if defined(NAME)`. A condition that only HAProxy can evaluate keeps both of its branches.
- */
-
-export interface ConfigLine {
-  file: string;
-  number: number;
-  words: readonly string[];
-}
+/** Reads the few lines of HAProxy's configuration that bear on certificates. */
+import { type ConfigLine, type HaproxyEnvironment, linesOf, positionOf } from '../haproxy/config-lines.ts';
 
 export interface Bind {
   /** `FILE:LINE`. */
@@ -38,11 +30,9 @@ export function toHandshake({ address, acceptsProxy }: Pick<Bind, 'address' | 'a
   return acceptsProxy ? `proxy@${local}` : local;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 export function parseHaproxyConfig(
   texts: readonly { file: string; text: string }[],
-  env: Environment,
+  env: HaproxyEnvironment,
 ): HaproxyConfig {
   const lines = texts.flatMap(({ file, text }) => linesOf(file, text, env));
   const settingOf = (keyword: string) => lines.find(({ words: [first] }) => first === keyword)?.words[1];
@@ -78,8 +68,6 @@ function bindOf(line: ConfigLine): Bind {
 const valuesOf = ({ words }: ConfigLine, keyword: string): string[] =>
   words.flatMap((word, index) => (word === keyword ? [words[index + 1] ?? ''] : []));
 
-const positionOf = ({ file, number }: ConfigLine) => `${file}:${number}`;
-
 /** `tune.ssl.ocsp-update.mode on` since 3.1; `ocsp-update on` in a crt-list and on a bind. */
 function turnsOcspUpdateOn({ words }: ConfigLine): boolean {
   const [first = '', second] = words;
@@ -87,54 +75,4 @@ function turnsOcspUpdateOn({ words }: ConfigLine): boolean {
   return words.some(
     (word, index) => word.replace('[', '') === 'ocsp-update' && /^on\]?$/.test(words[index + 1] ?? ''),
   );
-}
-
-export function linesOf(file: string, text: string, env: Environment): ConfigLine[] {
-  /** Whether the current branch of each open `.if` applies; `undefined`: only HAProxy can tell. */
-  const branches: (boolean | undefined)[] = [];
-  const lines: ConfigLine[] = [];
-  for (const [index, line] of text.split('\n').entries()) {
-    const words = wordsOf(line, env);
-    const [first = '', condition] = words;
-    if (first === '.if') branches.push(isTrue(condition, env));
-    else if (first === '.elif') branches.push(branches.pop() === true ? false : undefined);
-    else if (first === '.else') branches.push(opposite(branches.pop()));
-    else if (first === '.endif') branches.pop();
-    else if (first !== '' && !branches.includes(false)) lines.push({ file, number: index + 1, words });
-  }
-  return lines;
-}
-
-function isTrue(condition: string | undefined, env: Environment): boolean | undefined {
-  const [, not, name] = /^(!?)defined\((\w+)\)$/.exec(condition ?? '') ?? [];
-  return name === undefined ? undefined : (env[name] !== undefined) === (not === '');
-}
-
-const opposite = (branch: boolean | undefined) => (branch === undefined ? undefined : !branch);
-
-/** A word ends at a blank outside of quotes; `#` begins a comment; variables live in double quotes only. */
-const TOKEN = /(\s+)|(#.*)|"((?:\\.|[^"\\])*)"?|'([^']*)'?|\\(.)|([^\s"'\\#]+)/g;
-
-function wordsOf(line: string, env: Environment): string[] {
-  const words: string[] = [];
-  let word: string | undefined;
-  for (const [, blank, comment, double, single, escaped, plain] of line.matchAll(TOKEN)) {
-    if (comment !== undefined) break;
-    if (blank === undefined) {
-      const quotedText = double === undefined ? undefined : expand(double, env);
-      word = (word ?? '') + (quotedText ?? single ?? escaped ?? plain ?? '');
-    } else if (word !== undefined) {
-      words.push(word);
-      word = undefined;
-    }
-  }
-  return word === undefined ? words : [...words, word];
-}
-
-function expand(text: string, env: Environment): string {
-  return text
-    .replaceAll(/\$\{(\w+)(?:\[\*\])?(?:-([^}]*))?\}|\$(\w+)/g, (_, braced, fallback, bare) => {
-      return env[braced ?? bare] ?? fallback ?? '';
-    })
-    .replaceAll(/\\(.)/g, '$1');
 }

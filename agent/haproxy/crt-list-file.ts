@@ -132,6 +132,12 @@ function tailsIn(lines: readonly ListLine[]): Map<string, string[]> {
   return tails;
 }
 
+/** Whether HAProxy would load another file by it. */
+export async function hasOtherLines(list: CrtListFile, file: string): Promise<boolean> {
+  const names = [...tailsIn(linesIn(await readText(list.path))).keys()];
+  return names.some((name) => name !== nameOf(list, file));
+}
+
 export function isSameTails(tails: readonly string[], listed: readonly string[] = []): boolean {
   return tails.length === listed.length && tails.every((tail, index) => tail === listed[index]);
 }

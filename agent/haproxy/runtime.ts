@@ -23,6 +23,7 @@ import {
   failed,
   foreignTransactionIn,
   forItsSize,
+  isInUse,
   isSuccess,
   reasonIn,
   refusedPayload,
@@ -183,6 +184,13 @@ export class Runtime {
     await this.#expect(command, `Entry '${filename}' deleted in crtlist '${crtList}'!`);
   }
 
+  /** May hold secrets: not to be kept. Empty where HAProxy does not show it. */
+  async showEnvironment(): Promise<Record<string, string>> {
+    const lines = (await this.#ask({ verb: 'show env' })).text.split('\n');
+    const pairs = lines.map((line) => [line.split('=', 1)[0] ?? '', line.slice(line.indexOf('=') + 1)]);
+    return Object.fromEntries(pairs);
+  }
+
   async deleteCertificate(filename: string): Promise<void> {
     await this.#expect({ verb: 'del ssl cert', operands: [filename] }, `Certificate '${filename}' deleted!`);
   }
@@ -225,6 +233,7 @@ export class Runtime {
   /** For commands whose answer is one line that says in full what HAProxy did. */
   async #expect(command: RuntimeCommand, wanted: string): Promise<void> {
     const answer = await this.#ask(command);
-    if (answer.text !== wanted) throw failed('ERR_RUNTIME_REFUSED', command, answer);
+    if (answer.text === wanted) return;
+    throw failed(isInUse(answer) ? 'ERR_RUNTIME_IN_USE' : 'ERR_RUNTIME_REFUSED', command, answer);
   }
 }

@@ -48,6 +48,11 @@ export function forItsSize(error: unknown, command: RuntimeCommand): unknown {
 const isLong = ({ payload = '', operands = [] }: RuntimeCommand): boolean =>
   !fitsOneBuffer(commandBytes(Buffer.byteLength(payload), operands.at(-1) ?? ''));
 
+/** To `del ssl crt-list` and `del ssl cert`: the configuration holds it, by its default certificate or by its name. */
+export function isInUse({ text }: Answer): boolean {
+  return /cannot be deleted, it is used as default certificate|in use, can't be deleted/.test(text);
+}
+
 /** The line of a failed answer that says why. */
 export function reasonIn({ text }: Answer): string {
   // Refused options begin with the bind's name: "Proxy 'a': unable to set SSL curves list …".

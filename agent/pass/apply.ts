@@ -17,11 +17,12 @@ import {
   type Outcome,
   type RemovingAction,
 } from '../deploy/action.ts';
-import { loadCertificate, proveCertificate, removeFile, unloadFromHaproxy } from '../deploy/deploy.ts';
+import { loadCertificate, proveCertificate } from '../deploy/deploy.ts';
 import { fetchAndInstall, type InstalledFile } from '../deploy/fetch.ts';
 import { notOurs } from '../deploy/foreign-file.ts';
-import { showCrtListOnce } from '../deploy/load.ts';
+import { Remover } from '../deploy/remove.ts';
 import { endDeployment } from '../deploy/restore.ts';
+import type { RuntimeCommandFailed } from '../errors.ts';
 import { type LineChange, withLineError, writeLines, writeLinesAfterLoad } from './crt-list-lines.ts';
 import { logOutcome } from './log-outcome.ts';
 import { type Pace, pacer } from './pace.ts';
@@ -82,16 +83,22 @@ async function removeAll(
   signal: AbortSignal | undefined,
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
+  const remover = new Remover(view, actions);
   for (let from = 0; from < actions.length && !signal?.aborted; from += AT_A_TIME) {
     const removals = actions.slice(from, from + AT_A_TIME).map((action) => doneOutcome(action));
-    const showCrtList = showCrtListOnce(view.runtime);
+    const held = new Map<RemovingAction, RuntimeCommandFailed>();
     const unloaded = await attemptEach(removals, async ({ action, deployed }) => {
-      await unloadFromHaproxy(action, view, showCrtList);
+      const error = await remover.unload(action);
+      if (error !== undefined) held.set(action, error);
       return deployed;
     });
-    const ended = await attemptEach(await unlist(unloaded, view), async ({ action, deployed }) => {
-      await removeFile(action, view);
-      return deployed;
+    const removed = await attemptEach(await unlist(unloaded, view), async ({ action, deployed }) => {
+      await remover.remove(action);
+      return { ...deployed, isRemoved: true };
+    });
+    const ended = removed.map((one) => {
+      const error = one.kind === 'done' ? held.get(one.action) : undefined;
+      return error === undefined ? one : failedOutcome(one.action, error, one.deployed);
     });
     logEnded(ended, view);
     outcomes.push(...ended);

@@ -4,7 +4,7 @@
  */
 import { digest } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
-import type { FileStatus, HostStatus } from '#contract/host-status.ts';
+import { type FileStatus, type HostStatus, MAX_REMOVALS, type RemovalStatus } from '#contract/host-status.ts';
 import type { Blocker } from '../blocker.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { type DesiredAction, type DiskFile, isOfDesired, type Outcome } from '../deploy/action.ts';
@@ -52,8 +52,27 @@ export function hostStatusOf(input: StatusInput): HostStatus {
       },
     ],
     files: files.sort((a, b) => (a.file < b.file ? -1 : 1)),
+    removals: removalsIn(input),
     error: input.error && errorOf(input.error),
   };
+}
+
+function removalsIn({ outcomes, previous, now }: StatusInput): RemovalStatus[] | undefined {
+  const before = new Map(previous?.removals?.map((removal) => [removal.file, removal]));
+  const removals = outcomes.flatMap((outcome): RemovalStatus[] => {
+    const { action } = outcome;
+    const state = stateOf(outcome);
+    if (action.desired !== undefined || state === 'served') return [];
+    const { file, certificate } = action;
+    const known = before.get(file);
+    const since = known?.state === state ? known.since : now.toISOString();
+    const planned =
+      action.kind === 'needs-reload' ? { code: action.code, message: action.reason } : undefined;
+    const error = outcome.kind === 'failed' ? errorOf(outcome.error) : planned;
+    return [{ file, certificate, state, since, error }];
+  });
+  const first = removals.sort((a, b) => (a.file < b.file ? -1 : 1)).slice(0, MAX_REMOVALS);
+  return first.length > 0 ? first : undefined;
 }
 
 /** Equal but for the time of the report → equal digest. */

@@ -69,7 +69,10 @@ function mergeStatuses(
 ): HostStatus | undefined {
   const [first] = parts;
   if (first === undefined) return undefined;
-  const { error: _, ...head } = first.status;
+  const { error: _, removals: __, ...head } = first.status;
+  const removals = parts.flatMap(({ name, status }) =>
+    (status.removals ?? []).map(({ file, ...rest }) => ({ file, instance: name, ...rest })),
+  );
   const [error] = parts.flatMap(({ status }) => status.error ?? []);
   return {
     ...head,
@@ -78,6 +81,7 @@ function mergeStatuses(
     files: parts.flatMap(({ name, status }) =>
       status.files.map(({ file, ...rest }) => ({ file, instance: name, ...rest })),
     ),
+    removals: removals.length > 0 ? removals : undefined,
     error,
   };
 }

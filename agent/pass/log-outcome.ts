@@ -31,6 +31,8 @@ export function logOutcome(log: Log, outcome: Outcome): void {
   if (deployed.stapleError !== undefined) {
     log('staple.failed', { ...subject, ...errorFields(deployed.stapleError) });
   }
+  const isKnown = action.desired === undefined && action.isKnown && stateOf(outcome) === 'needs-reload';
+  if (isKnown) return;
   if (outcome.kind === 'failed') {
     log(failureEvent(outcome), { ...subject, reason, ...errorFields(outcome.error) });
   } else if (desired?.lineProblem !== undefined) {

@@ -221,7 +221,8 @@ function planRemoval(file: string, { disk, records, haproxy }: PlanInput): Remov
   const record = records[file];
   const onDisk = disk.get(file)?.sha256;
   const isOurs = onDisk === undefined || record?.written.includes(onDisk);
-  const subject = { file, certificate: record?.certificate ?? '' };
+  const isKnown = record?.waiting !== undefined;
+  const subject = { file, certificate: record?.certificate ?? '', ...(isKnown && { isKnown }) };
   const why = 'no longer in the manifest';
   if (isOurs && haproxy === undefined) {
     return { ...subject, kind: 'pending', reason: `${why}; HAProxy is out of reach: it may name the file` };

@@ -88,8 +88,8 @@ export function withoutFailures(files: AgentState['files']): AgentState['files']
 function nextRecord(record: FileRecord, outcome: Outcome, now: Date): FileRecord {
   const { action, deployed } = outcome;
   const { failure, ...rest } = record;
-  if (action.desired === undefined || action.kind === 'backed-off' || action.kind === 'refused')
-    return record;
+  if (action.desired === undefined) return withWaiting(record, outcome, now);
+  if (action.kind === 'backed-off' || action.kind === 'refused') return record;
   if (action.kind === 'needs-reload' && failure?.sha256 === action.desired.sha256) return record;
   const { sha256, listing } = action.desired;
   if (outcome.kind === 'failed') {
@@ -120,6 +120,16 @@ function nextRecord(record: FileRecord, outcome: Outcome, now: Date): FileRecord
 export function isBackingOff({ notBefore, code }: Failure, now: Date): boolean {
   const leftMs = Date.parse(notBefore) - now.getTime();
   return leftMs > 0 && leftMs <= (waitsAfter(code).at(-1) ?? 0);
+}
+
+/** A removal that waits for a reload is logged once. */
+function withWaiting(record: FileRecord, outcome: Outcome, now: Date): FileRecord {
+  const { waiting, ...rest } = record;
+  if (stateOf(outcome) !== 'needs-reload') return waiting === undefined ? record : rest;
+  const { action } = outcome;
+  const planned = action.kind === 'needs-reload' ? action.code : '';
+  const code = outcome.kind === 'failed' ? codeOf(outcome.error) : planned;
+  return waiting?.code === code ? record : { ...rest, waiting: { code, since: now.toISOString() } };
 }
 
 function failureOf(

@@ -26,6 +26,9 @@ const HANGS = '; a crt-list line that names a directory makes HAProxy hang: "pem
 /** @returns the digest of the files, with their content, for which a reload is needed; `undefined`: for none */
 export function reloadDigest(outcomes: readonly Outcome[]): string | undefined {
   const files = waitingIn(outcomes).map(({ file, sha256 }) => `${file} ${sha256}`);
+  // Removed from the disk: HAProxy's default certificate until then.
+  const removed = outcomes.filter(({ kind, deployed }) => kind === 'failed' && deployed.isRemoved);
+  files.push(...removed.map(({ action }) => `${action.file} removed`));
   return files.length === 0 ? undefined : digest(files.sort().join('\n'));
 }
 

@@ -56,6 +56,20 @@ const fileStatus = z.looseObject({
 const MAX_FILES = 100_000;
 const MAX_PROCESSES = 1000;
 
+/** A file of ours that has left the manifest, and is not gone yet. */
+const removalStatus = z.looseObject({
+  file: z.string(),
+  instance: z.string().optional(),
+  certificate: z.string(),
+  /** `needs-reload`: HAProxy holds it until its next reload, or its configuration names it: see `error`. */
+  state: z.enum(['pending', 'failed', 'needs-reload']),
+  since: dateTime,
+  error: z.looseObject({ code: z.string(), message: z.string() }).optional(),
+});
+
+/** Of several hundred, the first say enough. */
+export const MAX_REMOVALS = 100;
+
 const hostStatus = z.looseObject({
   version: z.literal(VERSION),
   fleet: fleetName,
@@ -84,10 +98,13 @@ const hostStatus = z.looseObject({
    * file is served then, if `manifest` is the published one and no other state is left out.
    */
   unlisted: z.partialRecord(fileState, z.number().int().positive()).optional(),
+  /** Absent: none waits. At most 100 for each HAProxy. */
+  removals: listOf(removalStatus, MAX_REMOVALS * MAX_PROCESSES).optional(),
   /** What keeps the whole host from working: bucket out of reach, socket missing. */
   error: z.looseObject({ code: z.string(), message: z.string() }).optional(),
 });
 
+export type RemovalStatus = z.infer<typeof removalStatus>;
 export type FileStatus = z.infer<typeof fileStatus>;
 export type HostStatus = z.infer<typeof hostStatus>;
 

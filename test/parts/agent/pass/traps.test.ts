@@ -7,14 +7,12 @@ import { connect } from 'node:tls';
 import type { Runtime } from '../../../../agent/haproxy/runtime.ts';
 import { sync } from '../../../../agent/pass/sync.ts';
 import { actionsOf, assertOk } from '../../../support/agent/assess.ts';
-import { loose } from '../../../support/agent/configs.ts';
 import { makeListed } from '../../../support/agent/listed.ts';
 import { agentHere } from '../../../support/agent/program.ts';
 import { serialOf } from '../../../support/agent/publish.ts';
 import { makeStage } from '../../../support/agent/stage.ts';
 import { makeWorkDir } from '../../../support/agent/work-dir.ts';
 import { haproxyVersions } from '../../../support/parts/haproxy.ts';
-import { createPki } from '../../../support/parts/pki.ts';
 
 /** Names of the methods that are called on the way. */
 function recorded(runtime: Runtime, calls: string[]): Runtime {
@@ -75,29 +73,6 @@ for (const version of haproxyVersions) {
 
     const changing = calls.filter((call) => /^(new|set|commit|add|delete)/.test(call));
     assert.deepEqual(changing, ['setCertificate', 'commitCertificate']);
-  });
-
-  test(`${version}: without strict-sni the default certificate can be updated, but not deleted: nothing is half done`, async (t) => {
-    const { workDir, certs } = makeWorkDir(t);
-    const { combined } = await (await createPki()).issue({ names: ['first.test'] });
-    writeFileSync(join(certs, 'a.pem'), combined);
-    const stage = await makeStage(t, { version, workDir, configText: loose });
-    await stage.publish('a', { names: ['a.test'] });
-    const pem = await stage.publish('b', { names: ['b.test'] });
-    await stage.adopt('a.pem');
-    assertOk(await stage.pass());
-    await stage.unpublish('a');
-
-    const refused = await stage.pass();
-
-    assert.match(
-      refused.stderr,
-      /event=certificate\.failed .*code=ERR_RUNTIME_REFUSED .*used as default certificate/,
-    );
-    assert.deepEqual(stage.files(), ['a.pem', 'b.pem']);
-    assert.equal((await stage.handshake('b.test')).serial, serialOf(pem));
-    await stage.haproxy.restart();
-    assert.equal((await stage.handshake('a.test')).names[0], 'a.test');
   });
 
   test(`${version}: a pair in a crt-list has a line for each half: a bundle's options would reach the ECDSA half only`, async (t) => {

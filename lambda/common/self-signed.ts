@@ -3,7 +3,7 @@
  * @peculiar/x509 would be half of the agent's size again for one placeholder.
  */
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
-import { encode, TAG } from '#common/der.ts';
+import { encode, TAG } from './der.ts';
 
 const sequence = (...parts: Buffer[]) => encode(TAG.sequence, ...parts);
 const oid = (hex: string) => encode(TAG.oid, Buffer.from(hex, 'hex'));

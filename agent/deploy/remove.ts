@@ -1,0 +1,109 @@
+/**
+ * Takes a certificate that the manifest no longer names out of HAProxy and off the disk. What HAProxy holds on to (a bind's
+ * default certificate, a file that its configuration names) waits for its next reload; and nothing is removed
+ * without which HAProxy would not start.
+ */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { HostView } from '../agent.ts';
+import { stapleFileOf } from '../desired/files.ts';
+import { RuntimeCommandFailed } from '../errors.ts';
+import { type ConfigLine, positionsNaming, readConfigLines } from '../haproxy/config-lines.ts';
+import { hasOtherLines } from '../haproxy/crt-list-file.ts';
+import type { RemovingAction } from './action.ts';
+import { dropPrevious, removeDurably } from './install.ts';
+import { showCrtListOnce, unload } from './load.ts';
+import { installPlaceholder } from './placeholder.ts';
+
+export class Remover {
+  readonly #view: HostView;
+  readonly #showCrtList;
+  /** `undefined`: this user cannot read it. */
+  #lines: Promise<ConfigLine[] | undefined> | undefined;
+  /** There is a bind without strict-sni, which does not start without a certificate. */
+  #needsOne: boolean;
+
+  constructor(view: HostView, actions: readonly RemovingAction[]) {
+    this.#view = view;
+    this.#showCrtList = showCrtListOnce(view.runtime);
+    const isHeld = ({ file }: RemovingAction) =>
+      !view.disk.has(file) &&
+      view.haproxy?.files.get(file)?.some(({ certificate }) => certificate?.status === 'Used');
+    this.#needsOne = actions.some(isHeld);
+  }
+
+  /**
+   * @returns why HAProxy keeps it until its next reload; the file may be removed all the same
+   * @throws RuntimeCommandFailed `ERR_RUNTIME_IN_USE`: the file must stay
+   */
+  async unload({ file }: RemovingAction): Promise<RuntimeCommandFailed | undefined> {
+    const runtimeFiles = this.#view.haproxy?.files.get(file) ?? [];
+    const places = positionsNaming(file, (await this.#config()) ?? []);
+    let held: RuntimeCommandFailed | undefined;
+    for (const runtimeFile of runtimeFiles) {
+      try {
+        await unload(this.#view.runtime, runtimeFile, this.#showCrtList);
+      } catch (error) {
+        if (!(error instanceof RuntimeCommandFailed) || error.code !== 'ERR_RUNTIME_IN_USE') throw error;
+        held = error;
+      }
+    }
+    const isDefault = held?.verb === 'del ssl crt-list';
+    if (isDefault) this.#needsOne = true;
+    if (places.length > 0 || (held !== undefined && !isDefault)) throw inUse(file, named(places), held);
+    const isAlias = runtimeFiles.some(({ alias }) => alias !== undefined);
+    if ((isDefault || isAlias) && (await this.#config()) === undefined) throw inUse(file, UNREADABLE, held);
+    if (this.#needsOne && !(await this.#hasAnother(file))) await this.#replaceLast(file, held);
+    return isDefault ? inUse(file, DEFAULT, held) : undefined;
+  }
+
+  /** To call when no line of a crt-list names the file any more: with such a line HAProxy does not start. */
+  async remove({ file }: RemovingAction): Promise<void> {
+    const path = join(this.#view.config.haproxy.certsDir, file);
+    for (const ours of [path, stapleFileOf(path)]) {
+      await removeDurably(ours);
+      await dropPrevious(ours);
+    }
+  }
+
+  #config(): Promise<ConfigLine[] | undefined> {
+    this.#lines ??= this.#view.runtime.showEnvironment().then(readConfigLines, () => undefined);
+    return this.#lines;
+  }
+
+  /** Files that HAProxy would load at its next start, but for this one. */
+  async #hasAnother(file: string): Promise<boolean> {
+    const { crtListFile, config } = this.#view;
+    if (crtListFile !== undefined) return hasOtherLines(crtListFile, file);
+    const names = await readdir(config.haproxy.certsDir);
+    const isLoaded = (name: string) => !name.startsWith('.') && !/\.(key|ocsp|issuer|sctl)$/.test(name);
+    return names.some((name) => name !== file && isLoaded(name));
+  }
+
+  async #replaceLast(file: string, held: RuntimeCommandFailed | undefined): Promise<void> {
+    if (!this.#view.config.haproxy.placeholder) throw inUse(file, LAST, held);
+    await installPlaceholder(this.#view);
+  }
+}
+
+const DEFAULT =
+  "HAProxy keeps it as a bind's default certificate until its next reload or restart; the file is removed from the disk";
+const LAST =
+  'it is the last certificate, and HAProxy would not start without one: it stays until another is there, or until the bind has strict-sni';
+const UNREADABLE =
+  "HAProxy's configuration may name the file, and this user cannot read it: the file stays; take it out there, reload, then delete the file";
+
+function named(places: readonly string[]): string {
+  const where =
+    places.length > 0 ? `: ${places.slice(0, 3).join(', ')}` : ' (crt FILE, default-crt, ssl-f-use)';
+  return `HAProxy's configuration names the file${where}: it stays, for HAProxy would not start without it; take it out there, then reload`;
+}
+
+function inUse(file: string, detail: string, held: RuntimeCommandFailed | undefined): RuntimeCommandFailed {
+  const request = { verb: held?.verb ?? 'del ssl cert', filename: held?.filename ?? file };
+  const { severity, firstLine } = held ?? {};
+  return new RuntimeCommandFailed('ERR_RUNTIME_IN_USE', request, detail, {
+    cause: held,
+    answer: { severity, firstLine },
+  });
+}

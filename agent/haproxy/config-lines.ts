@@ -1,0 +1,96 @@
+/**
+ * The lines of HAProxy's configuration, read in HAProxy's own way: words, quotes, `"${NAME-default}"`,
+ * `.if defined(NAME)`. A condition that only HAProxy can evaluate keeps both of its branches.
+ */
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+
+export interface ConfigLine {
+  file: string;
+  number: number;
+  words: readonly string[];
+}
+
+export type HaproxyEnvironment = Readonly<Record<string, string | undefined>>;
+
+export const positionOf = ({ file, number }: ConfigLine) => `${file}:${number}`;
+
+/**
+ * @param env of HAProxy, as `show env` prints it
+ * @returns undefined if HAProxy does not say which files it reads, or this user may not read them
+ */
+export function readConfigLines(env: HaproxyEnvironment): ConfigLine[] | undefined {
+  const files = env['HAPROXY_CFGFILES']?.split(';').filter(Boolean) ?? [];
+  if (files.length === 0) return undefined;
+  try {
+    return files.flatMap((file) => linesOf(file, readFileSync(file, 'utf8'), env));
+  } catch {
+    return undefined;
+  }
+}
+
+/** @returns where the configuration names the file itself, by whatever path, also as a bundle (`shop.pem` of `shop.pem.rsa`) */
+export function positionsNaming(file: string, lines: readonly ConfigLine[]): string[] {
+  const isName = (word: string) => [file, file.replace(/\.(rsa|ecdsa|dsa)$/, '')].includes(basename(word));
+  const naming = lines.filter(({ words }) => words.some(isName));
+  return naming.map(
+    (line) => `${positionOf(line)} (${keywordBefore(line.words.findIndex(isName), line.words)})`,
+  );
+}
+
+/** `bind … crt FILE`, `load crt FILE alias site`: the alias says more. */
+function keywordBefore(index: number, words: readonly string[]): string {
+  const alias = words[words.indexOf('alias') + 1];
+  const keyword = words[index - 1] ?? '';
+  return words.includes('alias') ? `${keyword}, alias ${alias}` : keyword;
+}
+
+export function linesOf(file: string, text: string, env: HaproxyEnvironment): ConfigLine[] {
+  /** Whether the current branch of each open `.if` applies; `undefined`: only HAProxy can tell. */
+  const branches: (boolean | undefined)[] = [];
+  const lines: ConfigLine[] = [];
+  for (const [index, line] of text.split('\n').entries()) {
+    const words = wordsOf(line, env);
+    const [first = '', condition] = words;
+    if (first === '.if') branches.push(isTrue(condition, env));
+    else if (first === '.elif') branches.push(branches.pop() === true ? false : undefined);
+    else if (first === '.else') branches.push(opposite(branches.pop()));
+    else if (first === '.endif') branches.pop();
+    else if (first !== '' && !branches.includes(false)) lines.push({ file, number: index + 1, words });
+  }
+  return lines;
+}
+
+function isTrue(condition: string | undefined, env: HaproxyEnvironment): boolean | undefined {
+  const [, not, name] = /^(!?)defined\((\w+)\)$/.exec(condition ?? '') ?? [];
+  return name === undefined ? undefined : (env[name] !== undefined) === (not === '');
+}
+
+const opposite = (branch: boolean | undefined) => (branch === undefined ? undefined : !branch);
+
+/** A word ends at a blank outside of quotes; `#` begins a comment; variables live in double quotes only. */
+const TOKEN = /(\s+)|(#.*)|"((?:\\.|[^"\\])*)"?|'([^']*)'?|\\(.)|([^\s"'\\#]+)/g;
+
+function wordsOf(line: string, env: HaproxyEnvironment): string[] {
+  const words: string[] = [];
+  let word: string | undefined;
+  for (const [, blank, comment, double, single, escaped, plain] of line.matchAll(TOKEN)) {
+    if (comment !== undefined) break;
+    if (blank === undefined) {
+      const quotedText = double === undefined ? undefined : expand(double, env);
+      word = (word ?? '') + (quotedText ?? single ?? escaped ?? plain ?? '');
+    } else if (word !== undefined) {
+      words.push(word);
+      word = undefined;
+    }
+  }
+  return word === undefined ? words : [...words, word];
+}
+
+function expand(text: string, env: HaproxyEnvironment): string {
+  return text
+    .replaceAll(/\$\{(\w+)(?:\[\*\])?(?:-([^}]*))?\}|\$(\w+)/g, (_, braced, fallback, bare) => {
+      return env[braced ?? bare] ?? fallback ?? '';
+    })
+    .replaceAll(/\\(.)/g, '$1');
+}

@@ -1,0 +1,112 @@
+// Certificates that leave the manifest while HAProxy holds on to them: told once, done by the next reload, never a HAProxy
+// that does not start.
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { assertOk } from '../../../support/agent/assess.ts';
+import { loose, twoBinds } from '../../../support/agent/configs.ts';
+import { serialOf } from '../../../support/agent/publish.ts';
+import { makeStage, type Stage } from '../../../support/agent/stage.ts';
+import { makeWorkDir } from '../../../support/agent/work-dir.ts';
+import { handshake } from '../../../support/handshake.ts';
+import { type HaproxyVersion, haproxyVersions } from '../../../support/parts/haproxy.ts';
+import { createPki } from '../../../support/parts/pki.ts';
+
+/** HAProxy has started with `file`, which is ours now. */
+async function makeStarted(
+  t: TestContext,
+  version: HaproxyVersion,
+  file: string,
+  configOf: (certs: string) => string,
+) {
+  const { workDir, certs } = makeWorkDir(t);
+  writeFileSync(join(certs, file), (await (await createPki()).issue({ names: ['first.test'] })).combined);
+  const stage = await makeStage(t, { version, workDir, configText: configOf(certs) });
+  const pem = await stage.publish(file.replace('.pem', ''), { names: [file.replace('.pem', '.test')] });
+  await stage.adopt(file);
+  assertOk(await stage.pass());
+  return { stage, pem, workDir, certs };
+}
+
+async function assertWaiting(stage: Stage, file: string, message: RegExp) {
+  const [first, second] = [await stage.pass(), await stage.pass()];
+
+  for (const pass of [first, second]) {
+    assert.equal(pass.code, 3, pass.stderr);
+    assert.doesNotMatch(pass.stderr, /certificate\.failed/);
+  }
+  assert.match(first.stderr, /event=certificate\.needs-reload .*code=ERR_RUNTIME_IN_USE/);
+  assert.doesNotMatch(second.stderr, /needs-reload certificate|certificate\.needs-reload/, 'told once');
+  const { removals = [] } = await stage.status();
+  assert.deepEqual(
+    removals.map((one) => [one.file, one.state, one.error?.code]),
+    [[file, 'needs-reload', 'ERR_RUNTIME_IN_USE']],
+  );
+  assert.match(removals[0]?.error?.message ?? '', message);
+}
+
+for (const version of haproxyVersions) {
+  test(`${version}: the default certificate of a bind: off the disk, gone with the next restart; the last one stays`, async (t) => {
+    const { stage } = await makeStarted(t, version, 'a.pem', () => loose);
+    const other = await stage.publish('b', { names: ['b.test'] });
+    assertOk(await stage.pass());
+    await stage.unpublish('a');
+
+    await assertWaiting(stage, 'a.pem', /default certificate until its next reload or restart/);
+
+    assert.deepEqual(stage.files(), ['b.pem']);
+    await stage.unpublish('b');
+    const last = await stage.pass();
+    assert.deepEqual(stage.files(), ['b.pem'], last.stderr);
+    assert.equal((await stage.status()).removals?.length, 2);
+    await stage.haproxy.restart();
+    assert.equal((await stage.handshake('b.test')).serial, serialOf(other));
+    await assertWaitingLast(stage);
+    const replacement = await stage.publish('c', { names: ['c.test'] });
+    await stage.pass();
+    assert.deepEqual(stage.files(), ['c.pem']);
+    await stage.haproxy.restart();
+    assertOk(await stage.pass());
+    assert.equal((await stage.status()).removals, undefined);
+    assert.equal((await stage.handshake('c.test')).serial, serialOf(replacement));
+  });
+
+  test(`${version}: a file that another bind names (crt FILE) is updated everywhere, and stays until the configuration lets it go`, async (t) => {
+    const { stage, pem, workDir, certs } = await makeStarted(t, version, 'shop.pem', (directory) =>
+      twoBinds(`crt ${directory} strict-sni`, `crt ${directory}/shop.pem`),
+    );
+    const otherBind = () => handshake({ port: stage.haproxy.httpPort, servername: 'shop.test' });
+    assert.equal((await otherBind()).serial, serialOf(pem));
+    await stage.publish('other', { names: ['other.test'] });
+    assertOk(await stage.pass());
+    await stage.unpublish('shop');
+
+    await assertWaiting(
+      stage,
+      'shop.pem',
+      /names the file: .*haproxy\.cfg:\d+ \(crt\): it stays, .*take it out there, then reload/,
+    );
+
+    assert.deepEqual(stage.files(), ['other.pem', 'shop.pem']);
+    await stage.haproxy.restart();
+    assert.equal((await otherBind()).serial, serialOf(pem));
+    const config = join(workDir, 'haproxy.cfg');
+    writeFileSync(config, readFileSync(config, 'utf8').replace(`crt ${certs}/shop.pem`, `crt ${certs}`));
+    await stage.haproxy.restart();
+    const removed = await stage.pass();
+    assert.deepEqual(stage.files(), ['other.pem'], removed.stderr);
+  });
+}
+
+async function assertWaitingLast(stage: Stage) {
+  const waiting = await stage.pass();
+
+  assert.equal(waiting.code, 3);
+  const { removals = [] } = await stage.status();
+  assert.match(
+    removals[0]?.error?.message ?? '',
+    /it is the last certificate, and HAProxy would not start without one/,
+  );
+  assert.deepEqual(stage.files(), ['b.pem']);
+}

@@ -192,6 +192,17 @@ async function copyFleet(stage: Stage, manifest: string, pem: string): Promise<v
   await stage.bucket.put('published/web/manifest.json', JSON.stringify(document));
 }
 
+test("another program's PLACEHOLDER.pem is not taken for ours", async (t) => {
+  const stage = await makeStage(t, { version: '3.2' });
+  const theirs = (await stage.pki.issue({ names: ['theirs.test'] })).combined;
+  writeFileSync(pathOf(stage, 'PLACEHOLDER.pem'), theirs);
+  await stage.publish('shop', { names: ['shop.test'] });
+
+  assertOk(await stage.pass());
+
+  assert.equal(readFileSync(pathOf(stage, 'PLACEHOLDER.pem'), 'utf8'), theirs);
+});
+
 test('a file that another program writes during the pass is not overwritten in it', async (t) => {
   const stage = await makeStage(t, { version: '3.2' });
   const path = pathOf(stage, 'shop.pem');

@@ -124,7 +124,7 @@ for (const version of haproxyVersions) {
     const done = await host.agent('sync');
 
     assertOk(done);
-    assert.match(done.stderr, /event=placeholder\.removed file=PLACEHOLDER\.pem code=ERR_RUNTIME_REFUSED/);
+    assert.match(done.stderr, /event=placeholder\.removed file=PLACEHOLDER\.pem code=ERR_RUNTIME_IN_USE/);
     assert.deepEqual(host.files(), ['shop.pem']);
     assert.equal((await host.handshake('shop.test')).serial, serialOf(pem));
     assert.equal((await host.handshake('anything.test')).serial, placeholder);

@@ -4,7 +4,7 @@
  */
 
 import { childrenOf, type Element, elementsOf, TAG } from '#common/der.ts';
-import { canonicalIdentifier } from '#contract/combined-pem.ts';
+import { canonicalIdentifier, isHostName } from '#contract/combined-pem.ts';
 
 const BEGIN = '-----BEGIN CERTIFICATE-----';
 const END = '-----END CERTIFICATE-----';
@@ -14,6 +14,9 @@ const DNS_NAME = 0x82;
 /** OIDs: subjectAltName 2.5.29.17, commonName 2.5.4.3. */
 const SUBJECT_ALT_NAME = Buffer.from('551d11', 'hex');
 const COMMON_NAME = Buffer.from('550403', 'hex');
+
+/** A client's SNI has at most 255 bytes, and log and status need no more. */
+const isAskable = (name: string) => /^[!-~]{1,255}$/.test(name);
 
 /** @returns its DNS names and common names in lower case; none if it holds no certificate that can be read */
 export function leafNamesIn(pem: Buffer): string[] {
@@ -25,8 +28,9 @@ export function leafNamesIn(pem: Buffer): string[] {
     const fields = childrenOf(tbs, TAG.sequence);
     // The version is optional; the subject is the fifth after it.
     const subject = fields[fields[0]?.tag === TAG.integer ? 4 : 5];
-    const names = [...altNamesIn(fields.find(({ tag }) => tag === EXTENSIONS)), ...commonNamesIn(subject)];
-    return [...new Set(names.map(canonicalIdentifier))];
+    const commonNames = commonNamesIn(subject).filter(isAskable).map(canonicalIdentifier).filter(isHostName);
+    const names = altNamesIn(fields.find(({ tag }) => tag === EXTENSIONS)).filter(isAskable);
+    return [...new Set([...names.map(canonicalIdentifier), ...commonNames])];
   } catch {
     // Whoever installs or loads the file says what is wrong with it.
     return [];

@@ -92,11 +92,16 @@ export function namesOf(certificate: X509Certificate): string[] {
   });
 }
 
-/** All names by which HAProxy finds it: those of the subjectAltName and, besides them, the subject's common name. */
+/** All names by which HAProxy finds it: those of the subjectAltName and, besides them, the subject's common names. */
 export function leafNamesOf(certificate: X509Certificate): string[] {
   const lines = (certificate.subject ?? '').split('\n').filter((line) => line.startsWith('CN='));
   const commonNames = lines.map((line) => canonicalIdentifier(line.slice('CN='.length)));
-  return [...new Set([...namesOf(certificate), ...commonNames])];
+  return [...new Set([...namesOf(certificate), ...commonNames.filter(isHostName)])];
+}
+
+/** Whether a common name, in lower case, is a name that clients ask for: `Example Inc.` is none. */
+export function isHostName(name: string): boolean {
+  return /^(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)+$/.test(name) && isIP(name) === 0;
 }
 
 /** Lower case; IPv6 in the short form of RFC 5952. */

@@ -20,6 +20,7 @@ const rows: [
   ['just what was ordered', [['A.test', 'b.test']], ['a.test', 'B.test'], {}],
   ['the common name is an ordered one', [['a.test'], 'CN=a.test'], ['a.test'], {}],
   ['one more name', [['a.test', 'shop.test']], ['a.test'], {}, /saw shop\.test too.*another CA/],
+  ['one more name of one label', [['a.test', 'shop']], ['a.test'], {}, /saw shop too/],
   ['one more wildcard', [['a.test', '*.a.test']], ['a.test'], {}, /saw \*\.a\.test too/],
   ['a common name that nobody ordered', [['a.test'], 'CN=shop.test'], ['a.test'], {}, /saw shop\.test too/],
   ['a bare domain', [['www.a.test', 'a.test']], ['www.a.test'], {}, /saw a\.test too.*allowBareDomain: true/],

@@ -20,6 +20,7 @@ const EVENTS = {
   'reload.deferred': 'info',
   'reload.in-vain': 'warning',
   'transaction.aborted': 'warning',
+  'lock.ignored': 'warning',
   'temp.swept': 'info',
   'state.reset': 'warning',
   'records.failed': 'warning',

@@ -7,13 +7,13 @@ import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { nearest } from '#common/nearest.ts';
 import { MINUTE_MS } from '#common/time.ts';
-import { withFileLock } from '#storage/file-lock.ts';
 import type { Adoption, Agent } from '../agent.ts';
 import { checkDirectory, viewFile } from '../deploy/disk.ts';
 import { describeFile } from '../deploy/foreign-file.ts';
 import { dropReplaced } from '../deploy/install.ts';
 import { type DesiredFile, desiredFiles } from '../desired/files.ts';
 import { HostError } from '../errors.ts';
+import { withDirectoryLock } from '../state/directory-lock.ts';
 import { type Ownership, readOwnership } from '../state/ownership.ts';
 import { type AgentState, readStateDirectory, saveState } from '../state/state.ts';
 import { pollOrKeep } from './poll.ts';
@@ -44,7 +44,9 @@ async function adoptEverywhere(
     if (inDirectory.length === 0) continue;
     await checkDirectory(certsDir);
     const work = () => adoptIn(instance, inDirectory, canSave);
-    adoptions.push(...(await withFileLock(certsDir, LOCK_TIMEOUT_MS, work)));
+    adoptions.push(
+      ...(await withDirectoryLock(certsDir, { timeoutMs: LOCK_TIMEOUT_MS, log: agent.log }, work)),
+    );
   }
   const directories = instances.map(({ config }) => config.haproxy.certsDir).join(', ');
   const outside = words.filter((word) => !placed.has(word));

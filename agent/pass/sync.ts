@@ -1,10 +1,9 @@
 /**
  * STORYBOARD of a pass over one HAProxy: poll → observe → plan → apply (install → load → prove) → report.
- * One pass at a time on a host: the lock is on HAProxy's directory itself, so that two agents with different
+ * One pass at a time on a host: the lock is in HAProxy's directory, so that two agents with different
  * settings cannot write to one HAProxy either (2.6 mixes up the certificates of two writers).
  */
 import { MINUTE_MS } from '#common/time.ts';
-import { withFileLock } from '#storage/file-lock.ts';
 import type { Agent, HostView, PassOptions, PassResult } from '../agent.ts';
 import { type Action, type DesiredAction, doneOutcome, type Outcome } from '../deploy/action.ts';
 import { checkDirectory, viewDisk, writableAmong } from '../deploy/disk.ts';
@@ -15,6 +14,7 @@ import { type DesiredFile, desiredFiles, stapleFileOf } from '../desired/files.t
 import { desiredTailsByFile, withCheckedLine } from '../desired/listing.ts';
 import { withOverlaps } from '../desired/overlap.ts';
 import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
+import { withDirectoryLock } from '../state/directory-lock.ts';
 import { retryUnsaved, stateProblemIn } from '../state/documents.ts';
 import { type Ownership, readOwnership } from '../state/ownership.ts';
 import { type AgentState, readStateDirectory, saveManifest, saveState } from '../state/state.ts';
@@ -44,7 +44,8 @@ export async function sync(agent: Agent, options: PassOptions = {}): Promise<Pas
   try {
     await checkDirectory(certsDir);
     await checkVersion(agent);
-    const result = await withFileLock(certsDir, LOCK_TIMEOUT_MS, () => runPass(agent, options));
+    const lock = { timeoutMs: LOCK_TIMEOUT_MS, log: agent.log };
+    const result = await withDirectoryLock(certsDir, lock, () => runPass(agent, options));
     logResult(agent.log, result, agent.now().getTime() - begin.getTime());
     return result;
   } catch (error) {

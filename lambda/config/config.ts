@@ -4,25 +4,14 @@
  */
 import * as z from 'zod';
 import { ConfigError, issueLines } from '#common/config-error.ts';
-import { crtListOptionProblem, repeatedKeyword, sniFilterProblem } from '#contract/crt-list.ts';
 import { certificateName, fleetName } from '#contract/layout.ts';
 import { acme } from './acme.ts';
+import { listingSchema } from './crt-list.ts';
 import { dns } from './dns.ts';
 import { challengeProblem, checkIdentifiers, identifier } from './identifier.ts';
 
 export const KEY_TYPES = ['ec256', 'ec384', 'rsa2048', 'rsa4096'] as const;
 const keyType = z.enum(KEY_TYPES);
-
-/** @param problemOf says what is wrong with a text, `undefined`: nothing */
-const checkedText = (maxLength: number, problemOf: (text: string) => string | undefined) =>
-  z
-    .string()
-    .max(maxLength)
-    .superRefine((text, context) => complainOf(problemOf(text), context));
-
-function complainOf(message: string | undefined, context: z.RefinementCtx): void {
-  if (message !== undefined) context.addIssue({ code: 'custom', message });
-}
 
 const certificate = z
   .strictObject({
@@ -54,22 +43,7 @@ const certificate = z
       )
       .default(false)
       .describe('Refused: see docs/config.md.'),
-    haproxy: z
-      .strictObject({
-        crtListOptions: z
-          .array(checkedText(1000, crtListOptionProblem))
-          .max(50)
-          .superRefine((options, context) => complainOf(repeatedKeyword(options), context))
-          .default([])
-          .describe(
-            'Options of its crt-list line, each one keyword with its arguments, such as "alpn h2,http/1.1".',
-          ),
-        sniFilters: z
-          .array(checkedText(254, sniFilterProblem))
-          .max(500)
-          .default([])
-          .describe("Names for which HAProxy serves it; default: the certificate's own. *.name, !name."),
-      })
+    haproxy: listingSchema
       .optional()
       .describe('Its line in the crt-list of hosts that have one (haproxy.crtListFile of the agent).'),
     fleets: z

@@ -8,6 +8,7 @@ import { layout } from '#contract/layout.ts';
 import type { Manifest, ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
+import { LOCK_FILE } from '../../../agent/state/directory-lock.ts';
 import { OWNERSHIP_FILE } from '../../../agent/state/ownership.ts';
 import { type Handshake, handshake } from '../handshake.ts';
 import { type Haproxy, type HaproxyOptions, startHaproxy } from '../parts/haproxy.ts';
@@ -92,9 +93,9 @@ export async function stageOn(haproxy: Haproxy, dir: string): Promise<Stage> {
   };
 }
 
-/** Names in a directory of HAProxy, but for the agent's record of its files. */
+/** Names in a directory of HAProxy, but for the agent's record of its files, and its lock. */
 export function filesIn(certsDir: string): string[] {
   return readdirSync(certsDir)
     .sort()
-    .filter((name) => name !== OWNERSHIP_FILE);
+    .filter((name) => name !== OWNERSHIP_FILE && name !== LOCK_FILE);
 }

@@ -29,6 +29,18 @@ const MISTAKES: Mistake[] = [
     /did you mean ssl-min-ver\?/,
   ],
   [
+    'a crt-list option in capitals',
+    withCertificate({ haproxy: { crtListOptions: ['ALNP h2'] } }),
+    'certificates[0].haproxy.crtListOptions[0]',
+    /did you mean alpn\?/,
+  ],
+  [
+    'a value with a typo',
+    withCertificate({ haproxy: { crtListOptions: ['ssl-min-ver TLSv1,2'] } }),
+    'certificates[0].haproxy.crtListOptions[0]',
+    /saw "TLSv1,2"; did you mean TLSv1.2\?/,
+  ],
+  [
     'a crt-list option twice',
     withCertificate({ haproxy: { crtListOptions: ['verify required', 'verify none'] } }),
     'certificates[0].haproxy.crtListOptions',

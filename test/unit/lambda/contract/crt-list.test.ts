@@ -39,14 +39,10 @@ test('each keyword of the list is right with its word', () => {
 });
 
 const wrongOptions: [says: string, option: string, message: RegExp][] = [
-  [
-    'no keyword at all',
-    'banana yes',
-    /no keyword "banana" in a crt-list line; HAProxy allows allow-0rtt, alpn, /,
-  ],
-  ['a typo', 'alnp h2', /no keyword "alnp" .*did you mean alpn\?/],
-  ['a typo in a long keyword', 'ssl-min-version TLSv1.2', /did you mean ssl-min-ver\?/],
-  ['capitals', 'ALPN h2', /did you mean alpn\?/],
+  ['no keyword at all', 'banana yes', /no keyword "banana" in a crt-list line; it allows allow-0rtt, alpn, /],
+  ['a typo', 'alnp h2', /no keyword "alnp"/],
+  ['a typo in a long keyword', 'ssl-min-version TLSv1.2', /no keyword "ssl-min-version"/],
+  ['capitals', 'ALPN h2', /no keyword "ALPN"/],
   ['a keyword of the bind', 'strict-sni', /no keyword "strict-sni"/],
   ['a property of every object', 'constructor x', /no keyword "constructor"/],
   ['nothing', '', /no keyword ""/],
@@ -58,7 +54,7 @@ const wrongOptions: [says: string, option: string, message: RegExp][] = [
   ['a word too many', 'no-alpn yes', /wanted nothing after no-alpn/],
   ['two spaces', 'alpn  h2', /wanted one word/],
   ['a value that is none', 'verify yes', /wanted none, optional, required after verify, saw "yes"/],
-  ['a typo in a value', 'ssl-min-ver TLSv1,2', /saw "TLSv1,2"; did you mean TLSv1.2\?/],
+  ['a typo in a value', 'ssl-min-ver TLSv1,2', /saw "TLSv1,2"/],
   ['a comment', 'alpn h2#', /character/],
   ['a bracket', 'alpn h2]', /character/],
   ['a second line', 'alpn h2\n/etc/x.pem', /character/],

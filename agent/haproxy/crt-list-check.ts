@@ -2,6 +2,7 @@
  * `haproxy -c` on a configuration of the agent's own, which holds nothing but the lines in question: a line that HAProxy
  * refuses would stop its next start, so it is tried before it is written.
  */
+import { randomBytes } from 'node:crypto';
 import { unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { printable } from '#common/printable.ts';
@@ -46,8 +47,10 @@ async function refusalOf(
   lines: readonly CheckedLine[],
   { program, directory }: CheckOptions,
 ): Promise<HostError | undefined> {
-  const base = join(directory, `.crt-list-check.${process.pid}`);
-  const [list, config] = [`${base}.list${TEMP_SUFFIX}`, `${base}.cfg${TEMP_SUFFIX}`];
+  // Named like other temporary files: what a killed run leaves behind is swept.
+  const random = randomBytes(6).toString('hex');
+  const temp = (name: string) => join(directory, `.crt-list-check.${name}.${random}${TEMP_SUFFIX}`);
+  const [list, config] = [temp('list'), temp('cfg')];
   const text = lines.map(({ path, tail }) => `${crtListLine(path, tail)}\n`).join('');
   try {
     await writeFile(list, text, { mode: 0o600 });

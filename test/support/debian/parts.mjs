@@ -24,6 +24,14 @@ export const parts = {
   'haproxy-3.2': haproxy('3.2', NEWER_SUITES),
   // with QUIC and ACME; sid's and forky's in time, while 3.2 stays in another of the four
   'haproxy-3.4': haproxy('3.4', NEWER_SUITES),
+  // a client that speaks QUIC, which Node does not: `s_client -quic` is there since 3.2
+  openssl: {
+    suites: NEWER_SUITES,
+    package: 'openssl',
+    programs: { openssl: { file: 'usr/bin/openssl', env: 'PEMFLEET_OPENSSL' } },
+    wanted: /^3\.([2-9]|\d\d)\./,
+    probe: ['openssl', 'version'],
+  },
   pebble: {
     suites: NEWER_SUITES,
     package: 'pebble',

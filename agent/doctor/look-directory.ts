@@ -1,9 +1,11 @@
 /** Reads HAProxy's directory as HAProxy would at its next start, and changes nothing. */
 import { constants, type Stats } from 'node:fs';
-import { access, lstat, readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { access, lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf } from '#contract/errors.ts';
+import { readRegularFile } from '#storage/atomic-file.ts';
 import type { AgentConfig } from '../config/config.ts';
+import { MAX_READ_BYTES } from '../deploy/disk.ts';
 import { type PemFacts, pemFactsOf } from '../deploy/pem-facts.ts';
 import { parseCertificate } from '../haproxy/answers.ts';
 import { toHaproxy, toHost } from '../haproxy/path-map.ts';
@@ -91,21 +93,18 @@ async function lookAtEntry(directory: string, name: string, isRead: boolean): Pr
   const entry = { name, mode: stats.mode & 0o777, isDirectory, isRead, facts: undefined, code: undefined };
   if (isDirectory || sideFileOwner(name) !== undefined) return entry;
   try {
-    const text = await readFile(path, 'utf8');
-    const keyText = (await isFile(`${path}.key`))
-      ? await readFile(`${path}.key`, 'utf8').catch(() => '')
-      : '';
+    const text = await readText(path);
+    const keyText = await readText(`${path}.key`).catch(() => '');
     return { ...entry, facts: pemFactsOf(text, keyText) };
   } catch (error) {
     return { ...entry, code: codeOf(error) };
   }
 }
 
-const isFile = (path: string) =>
-  stat(path).then(
-    (stats) => stats.isFile(),
-    () => false,
-  );
+/** Anything may lie there: a FIFO must not hang the doctor. */
+async function readText(path: string): Promise<string> {
+  return (await readRegularFile(path, MAX_READ_BYTES)).toString('utf8');
+}
 
 async function compareNames(
   { certsDir, crtListFile, paths }: AgentConfig['haproxy'],

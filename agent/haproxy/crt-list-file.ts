@@ -2,14 +2,17 @@
  * The crt-list file that HAProxy reads at its start: one line for each of our files. Comments, the order, and lines
  * for other files are kept. Entries that are added at run time only would be lost with the next reload.
  */
-import { readFile, realpath, stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { dirname, posix } from 'node:path';
-import { replaceFile } from '#storage/atomic-file.ts';
+import { readRegularFile, replaceFile } from '#storage/atomic-file.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { HostError } from '../errors.ts';
 import { ioProblem } from '../io-problem.ts';
 import { type CrtListFile, crtListLine, parseCrtListLine, type Tails } from './crt-list-line.ts';
 import { toHaproxy } from './path-map.ts';
+
+/** 10,000 lines have a megabyte. */
+const MAX_LIST_BYTES = 64 * 1024 * 1024;
 
 /** @throws HostError `ERR_CRT_LIST_FILE` */
 export async function viewCrtList(list: CrtListFile, files: Iterable<string>): Promise<Tails> {
@@ -143,10 +146,11 @@ export function isSameTails(tails: readonly string[], listed: readonly string[] 
 }
 
 async function readText(path: string): Promise<string | undefined> {
-  return readFile(path, 'utf8').catch(async (error: NodeJS.ErrnoException) => {
+  const body = await readRegularFile(path, MAX_LIST_BYTES).catch(async (error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw await cannot('be read', path, error);
   });
+  return body?.toString('utf8');
 }
 
 async function cannot(what: string, path: string, error: unknown): Promise<HostError> {

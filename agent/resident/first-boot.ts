@@ -3,12 +3,14 @@
  * of an earlier boot are enough, because HAProxy must not wait for a bucket when it has something to serve: `run`
  * updates them later. It never calls a CA.
  */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SECOND_MS } from '#common/time.ts';
+import { readRegularFile } from '#storage/atomic-file.ts';
 import type { Agent, PassOptions, PassResult } from '../agent.ts';
 import { EXIT } from '../cli/exit-status.ts';
 import type { AgentConfig } from '../config/config.ts';
+import { MAX_READ_BYTES } from '../deploy/disk.ts';
 import { pemFactsOf } from '../deploy/pem-facts.ts';
 import { installPlaceholder, PLACEHOLDER_FILE } from '../deploy/placeholder.ts';
 import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
@@ -111,13 +113,8 @@ async function certificatesIn(config: AgentConfig): Promise<string[]> {
   for (const name of names) {
     if (name.startsWith('.') || /\.(key|ocsp|issuer|sctl)$/.test(name)) continue;
     if (tails?.get(name)?.length === 0) continue;
-    const path = join(certsDir, name);
-    // Reading a pipe may never end.
-    const isFile = await stat(path).then(
-      (stats) => stats.isFile(),
-      () => false,
-    );
-    const text = isFile ? await readFile(path, 'utf8').catch(() => '') : '';
+    const body = await readRegularFile(join(certsDir, name), MAX_READ_BYTES).catch(() => '');
+    const text = body.toString();
     if (pemFactsOf(text).problem === undefined) loadable.push(name);
   }
   return loadable;

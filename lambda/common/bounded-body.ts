@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 /** The body is larger than the reader allows; the rest of it was not read. */
 export class BodyTooLarge extends Error {
   override name = 'BodyTooLarge';
+  readonly code = 'EFBIG';
   /** @param seen bytes, as declared or as read until now */
   constructor(maxBytes: number, seen: number | string) {
     super(`wanted at most ${maxBytes} bytes, saw ${seen}`);

@@ -48,7 +48,7 @@ export type HostSummaries = z.infer<typeof hostSummaries>;
 type SummariesByHost = Record<string, HostSummary>;
 
 /** Statuses that are read at the same time. */
-const CONCURRENCY = 20;
+const CONCURRENCY = 10;
 
 export async function readHostSummaries(bucket: Bucket): Promise<HostSummaries> {
   const { value } = await readCached(bucket, layout.hostSummaries, hostSummaries);

@@ -10,7 +10,7 @@ import { isReadable, listStatuses, readHostStatus } from './read-status.ts';
 import { type FleetReport, type FleetStatuses, reportFleet } from './report.ts';
 
 /** Statuses that are read at the same time. */
-const CONCURRENCY = 20;
+const CONCURRENCY = 10;
 
 /** One fleet's broken manifest, or a listing that fails, is that fleet's `error`; the others are reported. */
 export async function readFleetReports(bucket: Bucket, config: Config, now: Date): Promise<FleetReport[]> {

@@ -1,6 +1,6 @@
 // Bad manifests and PEMs, each of which has happened in the field.
 import assert from 'node:assert/strict';
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { layout } from '#contract/layout.ts';
 import { pemRows, type Row, secrets } from './bad-pem-rows.ts';
@@ -35,6 +35,17 @@ export const rows: Row[] = [
         JSON.stringify({ ...manifest, certificates: { '../../../etc/cron.d/shop': entry } }),
       );
       return undefined;
+    },
+  },
+  {
+    says: 'the manifest has 1.5 GB',
+    code: 'ERR_BUCKET_SIZE',
+    of: 'host',
+    exit: 1,
+    spoil: async ({ bucketDir }) => {
+      const path = join(bucketDir, layout.manifest(fleet));
+      truncateSync(path, 1_500_000_000);
+      return { mend: () => rmSync(path) };
     },
   },
   {

@@ -30,6 +30,20 @@ test('systemd-analyze verify is silent', async (t) => {
   assert.equal(await analyze('verify', ...units.map((unit) => join(place.path, unit))), '');
 });
 
+test('each unit has a limit of memory: what comes from outside fills no machine', () => {
+  const issuer = fileURLToPath(new URL('../../../../lambda/host/', import.meta.url));
+  const services = [folder, issuer].flatMap((place) =>
+    readdirSync(place)
+      .filter((name) => name.endsWith('.service'))
+      .map((name) => join(place, name)),
+  );
+
+  assert.ok(services.length >= 4);
+  for (const service of services) {
+    assert.match(readFileSync(service, 'utf8'), /^\[Service\][^[]*^MemoryMax=(256|512)M$/m, service);
+  }
+});
+
 test('systemd-analyze security: at most 2.0', async () => {
   for (const unit of units) {
     const text = await analyze('security', '--offline=true', '--threshold=20', join(folder, unit));

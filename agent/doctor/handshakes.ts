@@ -12,7 +12,7 @@ import { type DesiredFile, desiredFiles } from '../desired/files.ts';
 import { withOverlaps } from '../desired/overlap.ts';
 import { toHaproxy } from '../haproxy/path-map.ts';
 import { type Finding, finding, listed } from './finding.ts';
-import { type HaproxyConfig, toHandshake } from './haproxy-config.ts';
+import { type HaproxyConfig, isTcp, toHandshake } from './haproxy-config.ts';
 
 const CONNECT_TIMEOUT_MS = 5 * SECOND_MS;
 
@@ -23,8 +23,9 @@ export async function examineHandshakes(
   now: Date,
 ): Promise<Finding[]> {
   const { handshake } = config.haproxy;
-  const binds = haproxy?.binds.map(({ address }) => address) ?? [];
-  const proposed = haproxy?.binds.map(toHandshake) ?? [];
+  const tcp = haproxy?.binds.filter(isTcp) ?? [];
+  const binds = tcp.map(({ address }) => address);
+  const proposed = tcp.map(toHandshake);
   if (handshake.length === 0) {
     return [
       finding(

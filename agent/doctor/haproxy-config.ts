@@ -26,9 +26,12 @@ export interface HaproxyConfig {
 
 /** As `haproxy.handshake` names the bind: an address on which this host reaches it. */
 export function toHandshake({ address, acceptsProxy }: Pick<Bind, 'address' | 'acceptsProxy'>): string {
-  const local = address.replace(/^(\*|0\.0\.0\.0)?:/, '127.0.0.1:');
+  const local = address.replace(/^ipv[46]@/, '').replace(/^(\*|0\.0\.0\.0)?:/, '127.0.0.1:');
   return acceptsProxy ? `proxy@${local}` : local;
 }
+
+/** A handshake is made over TCP: `quic4@`, `unix@` and their like are no addresses for one. */
+export const isTcp = ({ address }: Pick<Bind, 'address'>): boolean => !/^(?!ipv[46]@)\w+@/.test(address);
 
 export function parseHaproxyConfig(
   texts: readonly { file: string; text: string }[],

@@ -58,3 +58,7 @@ export const patient = (seconds: number) =>
 export const byStore = (certs: string) =>
   `${head}crt-store web\n  crt-base ${certs}\n  load crt shop.pem alias site\n` +
   frontend('a', 'PEMFLEET_HTTPS_BIND', 'crt @web/site strict-sni');
+
+/** HAProxy 3.4: TCP and QUIC, with one directory. */
+export const withQuic = (port: number) =>
+  `${head}${frontend('a', 'PEMFLEET_HTTPS_BIND', `crt "\${PEMFLEET_CERTS_DIR}" strict-sni`)}  bind quic4@127.0.0.1:${port} ssl crt "\${PEMFLEET_CERTS_DIR}" strict-sni alpn h3\n`;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { loadAgentConfig } from '../../../../agent/config/config.ts';
-import { parseHaproxyConfig } from '../../../../agent/doctor/haproxy-config.ts';
+import { isTcp, parseHaproxyConfig, toHandshake } from '../../../../agent/doctor/haproxy-config.ts';
 import { judgeHaproxy } from '../../../../agent/doctor/judge-haproxy.ts';
 import { judgeLoaded } from '../../../../agent/doctor/judge-loaded.ts';
 import type { DirectoryFacts } from '../../../../agent/doctor/look-directory.ts';
@@ -130,4 +130,13 @@ test('quotes, comments, escapes and conditions of a HAProxy configuration', () =
     [['f:1', '/d # e'], ['f:2', '/d f'], ['f:4', '/a/b'], ['f:6', '/c'], ['f:13']],
   );
   assert.deepEqual([seen.bufsize, seen.ocspUpdates, seen.binds[4]?.crtLists], [65_536, ['f:13'], ['/l']]);
+});
+
+test('a handshake is proposed with TCP binds alone', () => {
+  const addresses = [':443', 'ipv4@*:443', '[::1]:443', 'quic4@:443', 'quic6@[::]:443', 'unix@/run/tls.sock'];
+  const text = addresses.map((address) => `bind ${address} ssl crt /c`).join('\n');
+
+  const { binds } = parseHaproxyConfig([{ file: 'f', text }], {});
+
+  assert.deepEqual(binds.filter(isTcp).map(toHandshake), ['127.0.0.1:443', '127.0.0.1:443', '[::1]:443']);
 });

@@ -138,6 +138,7 @@ test('doctor: with crt FILE the directory counts as loaded, and its other files 
   const configText = byFiles(join(certsDir, 'shop.pem'));
   const stage = await makeStage(t, { version: '3.0', workDir, configText });
   await stage.publish('shop', { names: ['shop.test'] });
+  await stage.adopt('shop.pem');
   assertOk(await stage.pass());
   writeFileSync(join(certsDir, 'README'), 'nobody reads this\n');
 

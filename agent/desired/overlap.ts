@@ -8,17 +8,19 @@ import type { DesiredFile } from './files.ts';
 
 /**
  * @param files with the `names` of their leaves, as far as these have been read
+ * @param isByName HAProxy cannot be told otherwise: the first by file name is served
  * @returns the same files, sorted by file name, with what overlaps: `namesakes`, and the names that each of them has
  * before the others (`precedences`) or behind another (`shadows`)
  */
-export function withOverlaps(files: readonly DesiredFile[], now: Date): DesiredFile[] {
+export function withOverlaps(files: readonly DesiredFile[], now: Date, isByName = false): DesiredFile[] {
   const sorted = [...files].sort((a, b) => (a.file < b.file ? -1 : 1));
   const names = new Map(sorted.map((desired) => [desired.file, servedNames(desired)]));
   const namesOf = ({ file }: DesiredFile) => names.get(file) ?? [];
   const holders = holdersOf(sorted, namesOf);
   const shared = [...holders].filter(([, held]) => held.length > 1);
   const merelyHeld = countMerelyHeld(shared);
-  const before = (a: DesiredFile, b: DesiredFile) => precedence(a, b, now, merelyHeld);
+  const before = (a: DesiredFile, b: DesiredFile) =>
+    isByName ? precedenceByName(a, b) : precedence(a, b, now, merelyHeld);
   for (const [, held] of shared) held.sort((a, b) => before(a, b).order);
   const groups = groupsOf(shared.map(([, held]) => held));
   const hasOtherKind = (desired: DesiredFile) =>
@@ -129,10 +131,14 @@ function precedence(
     [b.notBefore.getTime() - a.notBefore.getTime(), 'it was issued later'],
     [held(a) - held(b), 'the manifest orders it for this name'],
     [b.publishedAt.getTime() - a.publishedAt.getTime(), 'it was published later'],
-    [a.file < b.file ? -1 : 1, 'they are equally good, and its file name comes first'],
   ];
   const [order, why] = rules.find(([difference]) => difference !== 0) ?? [0, ''];
-  return { order: a === b ? 0 : order, why };
+  return order === 0 ? precedenceByName(a, b) : { order, why };
+}
+
+function precedenceByName(a: DesiredFile, b: DesiredFile): { order: number; why: string } {
+  const order = Number(a.file > b.file) - Number(a.file < b.file);
+  return { order, why: 'its file name comes first' };
 }
 
 function precedencesOf(

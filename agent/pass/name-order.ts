@@ -28,21 +28,25 @@ type Member = Outcome<DesiredAction>;
 
 /** @returns the same files, each proved or with the reason why it is not */
 export async function restoreNameOrder(outcomes: readonly Member[], view: HostView): Promise<Member[]> {
-  if (view.haproxy === undefined || view.blocker !== undefined) return [...outcomes];
   const byFile = new Map(outcomes.map((outcome) => [outcome.action.file, outcome]));
-  const groups = new Set(
-    outcomes.map(({ action: { desired, file } }) => (desired.namesakes ?? [file]).join('\0')),
-  );
+  const groups = groupsOf(outcomes);
+  if (view.haproxy === undefined || view.blocker !== undefined) return orderLines(outcomes, groups, view);
   for (const group of groups) {
-    const members = group.split('\0').flatMap((file) => byFile.get(file) ?? []);
+    const members = group.flatMap((file) => byFile.get(file) ?? []);
     for (const member of await restoreGroup(members, view)) byFile.set(member.action.file, member);
   }
   const ordered = outcomes.map((outcome) => byFile.get(outcome.action.file) ?? outcome);
-  return orderLines(
-    ordered,
-    [...groups].map((group) => group.split('\0')),
-    view,
-  );
+  return orderLines(ordered, groups, view);
+}
+
+/** Each file with those that share names with it, in their order. */
+function groupsOf(outcomes: readonly Member[]): (readonly string[])[] {
+  const groups = new Map<string, readonly string[]>();
+  for (const { action } of outcomes) {
+    const group = action.desired.namesakes ?? [action.file];
+    groups.set(group.join('/'), group);
+  }
+  return [...groups.values()];
 }
 
 /** With the lines of a crt-list file in that order, a start or reload of HAProxy changes nothing. */

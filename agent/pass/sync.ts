@@ -175,7 +175,9 @@ async function observeAndPlan(
   // HAProxy serves another certificate for the names of a file that is not ours: it stands in front of none of ours.
   const notOurs = published.filter((one) => isNotOurs(one, { disk, records }));
   const ours = published.filter((one) => !notOurs.includes(one));
-  const desired = [...withOverlaps(withLeafNames(ours, disk), agent.now()), ...notOurs];
+  // Without a socket, HAProxy only reads: a directory by file name, a crt-list file line by line.
+  const isByName = isWithoutSocket && crtListFile === undefined;
+  const desired = [...withOverlaps(withLeafNames(ours, disk), agent.now(), isByName), ...notOurs];
   const handshakes = config.haproxy.handshake;
   const input = { desired, disk, listed, haproxy, isWithoutSocket, records, handshakes, now: agent.now() };
   return { view, actions: plan(input) };

@@ -121,6 +121,22 @@ for (const version of haproxyVersions) {
   });
 }
 
+test('without a stats socket: of files with one name the first by file name counts, as HAProxy reads them', async (t) => {
+  const { stage, sync, reloads } = await makeReloadable(t, '3.2');
+  const a = await stage.publish('a', { names: ['shop.test', 'a.test'], notBefore: new Date('2026-10-01') });
+  await stage.publish('b', { names: ['shop.test', 'b.test'] });
+
+  const brought = await sync('--stats-socket', '/nonexistent.sock');
+
+  assertOk(brought);
+  assert.match(
+    brought.stderr,
+    /event=names\.overlap certificate=b .*servedBy=a\.pem reason="its file name comes first"/,
+  );
+  assert.equal((await stage.handshake('shop.test')).serial, serialOf(a));
+  assert.equal(reloads(), 1);
+});
+
 test('without a stats socket: what a reload does not bring is not reloaded for again, and not called served', async (t) => {
   const { stage, sync, reloads } = await makeReloadable(t, '3.2', () => ({ window: 1, timeout: 1 }));
   const blind = () => sync('--stats-socket', '/nonexistent.sock', '--json');

@@ -150,12 +150,7 @@ const orderRows: [says: string, files: ReturnType<typeof file>[], order: string,
     'ba',
     'it was published later',
   ],
-  [
-    'the same one always',
-    [file('b', ['x']), file('a', ['x'])],
-    'ab',
-    'they are equally good, and its file name comes first',
-  ],
+  ['the same one always', [file('b', ['x']), file('a', ['x'])], 'ab', 'its file name comes first'],
   [
     'the newest of a chain',
     [file('a', ['x']), file('b', ['x', 'y'], newer), file('c', ['y'], { notBefore: day('20') })],
@@ -177,6 +172,13 @@ for (const [says, files, order, why] of orderRows) {
     }
   });
 }
+
+test('where HAProxy reads them by file name and takes no commands, the first by file name is served', () => {
+  const [a, b] = withOverlaps([file('b', ['x'], newer), file('a', ['x'], expired)], now, true);
+
+  assert.deepEqual(a?.namesakes, ['a.pem', 'b.pem']);
+  assert.deepEqual(b?.shadows, [{ name: 'x', by: 'a.pem', why: 'its file name comes first' }]);
+});
 
 test('a file is proved by one name for each set of files that it stands before', () => {
   const seen = withOverlaps(

@@ -56,16 +56,23 @@ export class HandshakeFailed extends Error {
   readonly servername: string | undefined;
   /** Number of the TLS alert by which the bind refused (RFC 8446 §6). */
   readonly alert: number | undefined;
+  /** Serial number of the certificate that the bind hands out instead. */
+  readonly serial: string | undefined;
 
   constructor(
     code: HandshakeErrorCode,
     { address, servername }: HandshakeTarget,
     detail: string,
-    { alert, ...options }: ErrorOptions & { alert?: number | undefined } = {},
+    {
+      alert,
+      serial,
+      ...options
+    }: ErrorOptions & { alert?: number | undefined; serial?: string | undefined } = {},
   ) {
     const asked = servername === undefined ? 'without a name (SNI)' : `for ${servername}`;
     super(`handshake with ${address} ${asked}: ${detail}`, options);
     this.alert = alert;
+    this.serial = serial;
     this.code = code;
     this.address = address;
     this.servername = servername;

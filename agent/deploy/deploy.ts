@@ -6,6 +6,7 @@ import { codeOf } from '#contract/errors.ts';
 import type { HostView, ReachableHost } from '../agent.ts';
 import { HandshakeFailed, withNote } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
+import { heldUnder, otherNameOf } from '../haproxy/other-names.ts';
 import { detached, isDetached, isServing, type RuntimeFile } from '../haproxy/view.ts';
 import { reactionTo } from '../reactions.ts';
 import { type Deployed, DeployFailed } from './action.ts';
@@ -37,18 +38,23 @@ export async function proveCertificate(
   if (view.isWithoutSocket) return { ...deployed, handshakes: await proveWithoutSocket(desired, pem, view) };
   if (action.isProvedLast) return deployed;
   const handshakes = await proveServed(view.config.haproxy.handshake, desired, pem).catch(
-    (error: unknown) => {
-      throw detachedInstead(error, view.haproxy?.files.get(action.file));
+    async (error: unknown) => {
+      throw await reloadInstead(error, action.file, view);
     },
   );
   return { ...deployed, handshakes };
 }
 
-/** @returns that only a reload helps, where the handshake with a detached file shows another certificate */
-export function detachedInstead(error: unknown, runtimeFiles: readonly RuntimeFile[] = []): unknown {
+/** @returns that only a reload helps, where the bind hands out a detached file, or one that HAProxy has under another name */
+export async function reloadInstead(error: unknown, file: string, view: HostView): Promise<unknown> {
+  if (!(error instanceof HandshakeFailed) || isWithoutAnswer(error)) return error;
+  const runtimeFiles = view.haproxy?.files.get(file) ?? [];
   const cutOff = runtimeFiles.find(isDetached);
-  if (cutOff === undefined || !(error instanceof HandshakeFailed) || isWithoutAnswer(error)) return error;
-  return detached(cutOff, error);
+  if (cutOff !== undefined) return detached(cutOff, error);
+  if (error.serial === undefined || view.haproxy === undefined) return error;
+  const known = runtimeFiles.map(({ filename }) => filename);
+  const otherName = await otherNameOf(file, error.serial, known, view.runtime).catch(() => undefined);
+  return otherName === undefined ? error : heldUnder(otherName, error);
 }
 
 async function loadEverywhere(file: InstalledFile, view: ReachableHost): Promise<Deployed> {

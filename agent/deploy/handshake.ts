@@ -128,7 +128,9 @@ function check(chain: readonly X509Certificate[], pem: CombinedPem, target: Hand
   const [wanted, saw] = [sha1Of(pem), chain[0]?.fingerprint.replaceAll(':', '')];
   if (wanted !== saw) {
     const detail = `wanted serial ${pem.leaf.serialNumber}, saw ${chain[0]?.serialNumber}: another certificate with this name, or an old worker, answers there`;
-    throw new HandshakeFailed('ERR_HANDSHAKE_CERTIFICATE', target, detail);
+    throw new HandshakeFailed('ERR_HANDSHAKE_CERTIFICATE', target, detail, {
+      serial: chain[0]?.serialNumber,
+    });
   }
   if (chain.length === pem.chain.length) return;
   const detail = `wanted a chain of ${pem.chain.length}, saw ${chain.length}`;

@@ -15,7 +15,7 @@ import {
   isDeploying,
   type Outcome,
 } from '../deploy/action.ts';
-import { detachedInstead } from '../deploy/deploy.ts';
+import { reloadInstead } from '../deploy/deploy.ts';
 import { proveServed } from '../deploy/handshake.ts';
 import { Loader } from '../deploy/load.ts';
 import { isCanonical } from '../deploy/restore.ts';
@@ -151,11 +151,11 @@ function isProvable(outcome: Member): boolean {
   return outcome.kind === 'done' || outcome.error instanceof HandshakeFailed;
 }
 
-async function proveMember({ action, deployed }: Member, { config, haproxy }: HostView): Promise<Member> {
+async function proveMember({ action, deployed }: Member, view: HostView): Promise<Member> {
   try {
-    return doneOutcome(action, { ...deployed, handshakes: await prove(action.desired, config) });
+    return doneOutcome(action, { ...deployed, handshakes: await prove(action.desired, view.config) });
   } catch (error) {
-    return failedOutcome(action, detachedInstead(error, haproxy?.files.get(action.file)), deployed);
+    return failedOutcome(action, await reloadInstead(error, action.file, view), deployed);
   }
 }
 

@@ -62,3 +62,8 @@ export const byStore = (certs: string) =>
 /** HAProxy 3.4: TCP and QUIC, with one directory. */
 export const withQuic = (port: number) =>
   `${head}${frontend('a', 'PEMFLEET_HTTPS_BIND', `crt "\${PEMFLEET_CERTS_DIR}" strict-sni`)}  bind quic4@127.0.0.1:${port} ssl crt "\${PEMFLEET_CERTS_DIR}" strict-sni alpn h3\n`;
+
+/** HAProxy 3.0 and later: a bind with the alias of one of our files, and with our directory. */
+export const byStoreAndDirectory = (certs: string) =>
+  `${head}crt-store web\n  load crt ${certs}/shop.pem alias site\n` +
+  frontend('a', 'PEMFLEET_HTTPS_BIND', `crt @web/site crt ${certs} strict-sni`);

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { assertOk } from '../../../support/agent/assess.ts';
-import { loose, twoBinds } from '../../../support/agent/configs.ts';
+import { byStoreAndDirectory, loose, twoBinds } from '../../../support/agent/configs.ts';
 import { serialOf } from '../../../support/agent/publish.ts';
 import { makeStage, type Stage } from '../../../support/agent/stage.ts';
 import { makeWorkDir } from '../../../support/agent/work-dir.ts';
@@ -96,6 +96,41 @@ for (const version of haproxyVersions) {
     await stage.haproxy.restart();
     const removed = await stage.pass();
     assert.deepEqual(stage.files(), ['other.pem'], removed.stderr);
+  });
+}
+
+for (const version of haproxyVersions.filter((one) => one !== '2.6')) {
+  test(`${version}: a crt-store alias of our file beside its directory: named, needs-reload, right after the reload; not deleted`, async (t) => {
+    const { workDir, certs } = makeWorkDir(t);
+    const first = (await (await createPki()).issue({ names: ['shop.test'] })).combined;
+    writeFileSync(join(certs, 'shop.pem'), first);
+    const stage = await makeStage(t, { version, workDir, configText: byStoreAndDirectory(certs) });
+    const pem = await stage.publish('shop', { names: ['shop.test'] });
+    await stage.adopt('shop.pem');
+
+    const passes = [await stage.pass(), await stage.pass()];
+
+    for (const pass of passes) {
+      assert.equal(pass.code, 3, pass.stderr);
+      assert.doesNotMatch(pass.stderr, /certificate\.failed/);
+      assert.match(
+        pass.stderr,
+        /event=certificate\.needs-reload .*code=ERR_RUNTIME_CRT_LIST .*holds as @web\/site/,
+      );
+    }
+    const [status] = (await stage.status()).files;
+    assert.deepEqual([status?.state, status?.error?.code], ['needs-reload', 'ERR_RUNTIME_CRT_LIST']);
+    await stage.haproxy.restart();
+    assertOk(await stage.pass());
+    assert.equal((await stage.handshake('shop.test')).serial, serialOf(pem));
+    await stage.publish('other', { names: ['other.test'] });
+    await stage.unpublish('shop');
+    await assertWaiting(stage, 'shop.pem', /names the file: .*haproxy\.cfg:\d+ \(crt, alias site\)/);
+    await stage.haproxy.restart();
+    assert.deepEqual(
+      stage.files().filter((name) => !name.startsWith('.')),
+      ['other.pem', 'shop.pem'],
+    );
   });
 }
 

@@ -24,6 +24,7 @@ import { judgeLoaded } from './judge-loaded.ts';
 import { lookAtCrtList } from './look-crt-list.ts';
 import { lookAtDirectory } from './look-directory.ts';
 import { type HaproxyFacts, lookAtHaproxy } from './look-haproxy.ts';
+import { examineOwnership } from './look-ownership.ts';
 
 export interface Examination {
   agent: Agent;
@@ -66,12 +67,14 @@ async function examineInstance(
   const ask = socketOf(config);
   const haproxy = await lookAtHaproxy(ask, config, haproxyConfig);
   const crtList = await lookAtCrtList(config.haproxy, haproxy.config);
-  const directory = await lookAtDirectory(config.haproxy, haproxy, crtList, ask);
+  const { ours, findings: foreign } = await examineOwnership(agent, manifest);
+  const directory = { ...(await lookAtDirectory(config.haproxy, haproxy, crtList, ask)), ours };
   const handshakes =
     haproxy.code === undefined ? await examineHandshakes(config, manifest, haproxy.config, agent.now()) : [];
   const findings = [
     ...(manifest ? judgeSizes(manifest, maxPemBytes(haproxy, config)) : []),
     ...judgeHaproxy(haproxy, config),
+    ...foreign,
     ...judgeDirectory(directory, crtList, config),
     ...judgeCrtList(crtList),
     ...judgeLoaded(directory, haproxy, config),

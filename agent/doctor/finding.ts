@@ -53,6 +53,7 @@ export const FINDINGS = {
   'file-backup': 'warning',
   'file-subdirectory': 'note',
   'file-orphan': 'note',
+  'file-not-ours': 'error',
   'file-not-loaded': 'warning',
   'file-differs': 'warning',
   'names-overlap': 'warning',

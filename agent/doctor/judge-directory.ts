@@ -18,7 +18,7 @@ export function judgeDirectory(
   return [
     ...judgeRights(directory),
     ...judgeKeyModes(directory, config),
-    ...entries.flatMap((entry) => judgeEntry(entry, path)),
+    ...entries.flatMap((entry) => judgeEntry(entry, directory)),
     ...judgeOrphans(directory),
     ...judgeOverlaps({ ...directory, entries }, crtList),
   ];
@@ -72,7 +72,10 @@ function judgeKeyModes({ path, entries }: DirectoryFacts, { pem }: AgentConfig):
   ];
 }
 
-function judgeEntry({ name, isDirectory, facts, code }: DirectoryEntry, path: string): Finding[] {
+function judgeEntry(
+  { name, isDirectory, facts, code }: DirectoryEntry,
+  { path, ours }: Pick<DirectoryFacts, 'path' | 'ours'>,
+): Finding[] {
   const file = quoted(join(path, name));
   if (isDirectory) {
     return [
@@ -90,13 +93,9 @@ function judgeEntry({ name, isDirectory, facts, code }: DirectoryEntry, path: st
   }
   if (problem !== undefined) {
     const seen = `${name} ${problem}: HAProxy's next start or reload will fail`;
-    return [
-      finding(
-        'file-stray',
-        seen,
-        `mv ${file} ${quoted(join('/root', name))}; haproxy -c -f /etc/haproxy/haproxy.cfg`,
-      ),
-    ];
+    const away = `mv ${file} ${quoted(join('/root', name))}; haproxy -c -f /etc/haproxy/haproxy.cfg`;
+    // The agent's own: its next pass repairs it.
+    return [finding('file-stray', seen, ours?.has(name) ? 'pemfleet-agent sync' : away)];
   }
   if (/(~|\.(bak|old|orig|save|tmp|new|rpmnew|dpkg-\w+))$/.test(name)) {
     return [
@@ -122,12 +121,20 @@ function judgeOrphans({ path, entries }: DirectoryFacts): Finding[] {
   const names = new Set(entries.map(({ name }) => name));
   const orphans = [...names].filter((name) => !names.has(sideFileOwner(name) ?? name));
   if (orphans.length === 0) return [];
-  const fix = `rm ${orphans.map((name) => quoted(join(path, name))).join(' ')}`;
+  const files = (some: readonly string[]) => some.map((name) => quoted(join(path, name))).join(' ');
+  const [keys, others] = [/\.key$/, /\.(?!key$)[^.]+$/].map((end) =>
+    orphans.filter((name) => end.test(name)),
+  );
+  const commands = [keys?.length && `mv ${files(keys)} /root/`, others?.length && `rm ${files(others)}`];
+  const fix = commands.filter(Boolean).join('; ');
   return [finding('file-orphan', `side files without their certificate: ${listed(orphans)}`, fix)];
 }
 
 /** Two files with one name on one bind; the filters of a crt-list count as names. */
-function judgeOverlaps({ path, entries }: DirectoryFacts, crtList: CrtListFacts | undefined): Finding[] {
+function judgeOverlaps(
+  { path, entries, ours }: DirectoryFacts,
+  crtList: CrtListFacts | undefined,
+): Finding[] {
   const holders = new Map<string, string[]>();
   for (const { name, facts } of entries) {
     const filters = crtList?.tails.get(name)?.flatMap(filtersIn) ?? [];
@@ -143,10 +150,16 @@ function judgeOverlaps({ path, entries }: DirectoryFacts, crtList: CrtListFacts 
       .filter(([, files]) => files.length > 1)
       .map(([key, files]) => [files.join(' '), { key, files }]),
   );
-  return [...pairs.values()].map(({ key, files: [first = '', ...others] }) => {
+  return [...pairs.values()].map(({ key, files }) => {
+    const [first = '', ...others] = files;
     const host = key.split(' ', 1)[0];
     const seen = `${first} and ${others.join(', ')} both hold ${host}, and HAProxy serves only one of them: after a start the first by file name or line, after an update another; of its own files the agent lets the valid, then the newer be served`;
-    const fix = `keep one, for example: rm ${others.map((name) => quoted(join(path, name))).join(' ')}; then reload HAProxy`;
+    const strangers = files.filter((name) => !ours?.has(name));
+    const moved = strangers.length < files.length ? strangers : strangers.slice(1);
+    const fix =
+      moved.length === 0
+        ? 'all of them are of the manifest: take the name out of one certificate in pemfleet.yaml'
+        : `mv ${moved.map((name) => quoted(join(path, name))).join(' ')} /root/; then reload HAProxy`;
     return finding('names-overlap', seen, fix);
   });
 }

@@ -33,6 +33,8 @@ export interface DirectoryFacts {
   code: string | undefined;
   isWritable: boolean;
   mode: number;
+  /** Names of the files that the agent has written. */
+  ours?: ReadonlySet<string>;
   /** All but dot-files, which HAProxy skips. */
   entries: readonly DirectoryEntry[];
   /** HAProxy's names for this directory, or for the crt-list file, byte for byte. */

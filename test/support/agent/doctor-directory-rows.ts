@@ -60,6 +60,27 @@ export const directoryRows: DoctorRow[] = [
     plant: (stage) => put(stage, 'old.pem.ocsp', ''),
   },
   {
+    says: 'a private key whose certificate is gone: moved, never deleted',
+    finds: 'file-orphan',
+    fix: /^mv \S*old\.pem\.key \/root\/$/,
+    plant: (stage) => put(stage, 'old.pem.key', ''),
+  },
+  {
+    says: "another program's file with a name of the manifest",
+    finds: 'file-not-ours',
+    fix: /^mv \S*legacy\.pem \/root\/legacy\.pem; or pemfleet-agent adopt legacy\.pem$/,
+    plant: async (stage) => {
+      put(stage, 'legacy.pem', (await leaf(stage, ['legacy.test'])).combined);
+      await stage.publish('legacy', { names: ['legacy.test'] });
+      return {
+        mend: async () => {
+          await stage.unpublish('legacy');
+          rmSync(inCerts(stage, 'legacy.pem'));
+        },
+      };
+    },
+  },
+  {
     says: "an editor's copy",
     finds: 'file-backup',
     fix: /mv .*shop\.pem~/,
@@ -90,7 +111,7 @@ export const directoryRows: DoctorRow[] = [
   {
     says: 'two files with one name',
     finds: 'names-overlap',
-    fix: /rm .*shop\.pem/,
+    fix: /^mv \S*a\.pem \/root\/; then reload HAProxy$/,
     plant: async (stage) => put(stage, 'a.pem', (await leaf(stage, ['shop.test', 'a.test'])).combined),
   },
 ];

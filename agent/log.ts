@@ -36,6 +36,7 @@ const EVENTS = {
   'staple.failed': 'warning',
   'certificate.needs-reload': 'warning',
   'certificate.pending': 'warning',
+  'certificate.two-issuers': 'warning',
   'certificate.failed': 'error',
   'pem.rejected': 'error',
   'boot.waiting': 'info',

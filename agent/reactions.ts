@@ -30,6 +30,7 @@ const RUNTIME = {
   ERR_RUNTIME_READ_BACK: 'reload',
   ERR_RUNTIME_DETACHED: 'reload',
   ERR_RUNTIME_RELOADED: 'waiting',
+  ERR_RUNTIME_TWO_ISSUERS: 'waiting',
 } as const;
 
 const HANDSHAKE = {

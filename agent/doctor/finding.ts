@@ -34,6 +34,7 @@ export const FINDINGS = {
   'haproxy-untested': 'note',
   'haproxy-stopping': 'warning',
   'haproxy-transaction': 'warning',
+  'haproxy-acme': 'warning',
   'haproxy-config-unread': 'note',
   'directory-missing': 'error',
   'directory-denied': 'error',

@@ -1,5 +1,8 @@
 /** Judges HAProxy itself: its socket, its version, and the lines of its configuration. Pure. */
+import { posix } from 'node:path';
+import { printable } from '#common/printable.ts';
 import type { AgentConfig } from '../config/config.ts';
+import { toHaproxy } from '../haproxy/path-map.ts';
 import { isMasterSocket, socketPathOf } from '../haproxy/socket.ts';
 import { isVersion, reasonTooOld } from '../haproxy/version.ts';
 import { type Finding, type FindingId, finding, octal, quoted } from './finding.ts';
@@ -10,6 +13,7 @@ export function judgeHaproxy(facts: HaproxyFacts, config: AgentConfig): Finding[
   return [
     ...judgeSocket(facts, config),
     ...judgeProcess(facts, config),
+    ...judgeAcme(facts, config),
     ...(facts.config === undefined ? judgeUnread(facts, config) : judgeConfig(facts.config, config)),
   ];
 }
@@ -115,6 +119,20 @@ function judgeProcess(facts: HaproxyFacts, { haproxy: { statsSocket } }: AgentCo
     );
   }
   return findings;
+}
+
+/** HAProxy issues files of ours by itself. */
+function judgeAcme({ acme }: HaproxyFacts, { haproxy: { certsDir, paths } }: AgentConfig): Finding[] {
+  const directory = posix.normalize(toHaproxy(certsDir, paths));
+  return [...acme]
+    .filter(([filename]) => posix.dirname(posix.normalize(filename)) === directory)
+    .map(([filename, section]) =>
+      finding(
+        'haproxy-acme',
+        `two issuers: HAProxy's acme section ${printable(section)} issues ${printable(filename)}, too`,
+        `take "acme ${printable(section)}" out of its crt-list line or bind and reload HAProxy; or take the certificate out of pemfleet.yaml`,
+      ),
+    );
 }
 
 function judgeUnread({ configUnread }: HaproxyFacts, { haproxy: { name } }: AgentConfig): Finding[] {

@@ -2,7 +2,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { codeOf } from '#contract/errors.ts';
 import type { AgentConfig } from '../config/config.ts';
-import { fieldIn, parseNames } from '../haproxy/answers.ts';
+import { fieldIn, parseAcme, parseNames } from '../haproxy/answers.ts';
 import { type RuntimeSocket, socketPathOf } from '../haproxy/socket.ts';
 import { type HaproxyConfig, parseHaproxyConfig } from './haproxy-config.ts';
 
@@ -22,6 +22,8 @@ export interface HaproxyFacts {
   filenames: ReadonlySet<string>;
   /** File name of the certificate whose transaction is open. */
   transaction: string | undefined;
+  /** Certificates that HAProxy issues by itself (3.2), each with its acme section. */
+  acme: ReadonlyMap<string, string>;
   config: HaproxyConfig | undefined;
   /** The file that cannot be read. If `config` is undefined, too, HAProxy does not say which file it reads. */
   configUnread: { file: string; code: string } | undefined;
@@ -55,13 +57,17 @@ export async function lookAtHaproxy(
   };
 }
 
-type LoadedCertificates = Pick<HaproxyFacts, 'certificatesCode' | 'crtLists' | 'filenames' | 'transaction'>;
+type LoadedCertificates = Pick<
+  HaproxyFacts,
+  'certificatesCode' | 'crtLists' | 'filenames' | 'transaction' | 'acme'
+>;
 
 const NO_CERTIFICATES: LoadedCertificates = {
   certificatesCode: undefined,
   crtLists: [],
   filenames: new Set(),
   transaction: undefined,
+  acme: new Map(),
 };
 
 /** One listing, read without a pause: while it lasts, no certificate can change. */
@@ -73,12 +79,20 @@ async function lookAtCertificates(ask: RuntimeSocket): Promise<LoadedCertificate
       certificatesCode: undefined,
       crtLists,
       filenames: new Set(names),
+      acme: await acmeOf(ask),
       transaction: names.find((name) => name.startsWith('*'))?.slice(1),
     };
   } catch (error) {
     return { ...NO_CERTIFICATES, certificatesCode: codeOf(error) };
   }
 }
+
+/** HAProxy before 3.2 does not know the command. */
+const acmeOf = (ask: RuntimeSocket) =>
+  ask({ verb: 'acme status' }).then(
+    ({ text }) => parseAcme(text),
+    () => new Map<string, string>(),
+  );
 
 async function environment(ask: RuntimeSocket): Promise<Record<string, string>> {
   const { text } = await ask({ verb: 'show env' }).catch(() => ({ text: '' }));

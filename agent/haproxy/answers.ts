@@ -90,6 +90,17 @@ export function parseCertificate(text: string): CertificateStatus | undefined {
 }
 
 /** One name a line; `# …` are headings; a NUL byte follows some options (`[alpn h2\0]`). */
+/** Of `acme status`: a head line, then tabs between filename, section, state and times. */
+export function parseAcme(text: string): Map<string, string> {
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return new Map(
+    lines.flatMap((line) => {
+      const [filename, section] = line.split('\t');
+      return filename && section ? [[filename, section] as const] : [];
+    }),
+  );
+}
+
 export function parseNames(text: string): string[] {
   return text
     .replaceAll('\0', '')

@@ -4,11 +4,13 @@
  * "created" is accepted, and any other open transaction is aborted, never committed.
  */
 
+import { codeOf } from '#contract/errors.ts';
 import type { RuntimeCommandFailed } from '../errors.ts';
 import {
   type CertificateStatus,
   type CrtListEntry,
   type ProcessState,
+  parseAcme,
   parseCrtListEntries,
   parseNames,
   parseProcess,
@@ -96,6 +98,17 @@ export class Runtime {
     const answer = await this.#ask(command);
     if (answer.severity !== undefined) throw failed('ERR_RUNTIME_CRT_LIST', command, answer);
     return parseCrtListEntries(answer.text);
+  }
+
+  /** Certificates that HAProxy itself issues (its `acme` sections, since 3.2), each with its section; none before that. */
+  async showAcme(): Promise<Map<string, string>> {
+    try {
+      return parseAcme((await this.#ask({ verb: 'acme status' })).text);
+    } catch (error) {
+      // Built without it.
+      if (codeOf(error) !== 'ERR_RUNTIME_UNSUPPORTED') throw error;
+      return new Map();
+    }
   }
 
   async newCertificate(filename: string): Promise<'created' | 'exists'> {

@@ -10,6 +10,7 @@ import { type Capabilities, capabilitiesOf } from './capabilities.ts';
 import { isSameTail } from './crt-list-line.ts';
 import { type PathMap, toHaproxy, toHost } from './path-map.ts';
 import type { Runtime } from './runtime.ts';
+import { isAtLeast } from './version.ts';
 
 /** A file under one of its names in HAProxy, loaded or not. */
 export interface RuntimeFile {
@@ -23,6 +24,8 @@ export interface RuntimeFile {
   tails?: readonly string[];
   /** The alias of a crt-store (`@store/alias`, since 3.0), where HAProxy has one and none of its crt-lists is ours. */
   alias?: string;
+  /** HAProxy's own `acme` section that issues this certificate, too. */
+  acmeSection?: string | undefined;
 }
 
 export interface HaproxyView {
@@ -73,9 +76,11 @@ export async function viewHaproxy(
   }
   const filenames = new Set([...runtimeFiles.values()].flat().map(({ filename }) => filename));
   const certificates = await runtime.showCertificates([...filenames]);
+  const acme = isAtLeast(process.version, 3, 2) ? await runtime.showAcme() : undefined;
   const withCertificate = (runtimeFile: Omit<RuntimeFile, 'certificate'>) => ({
     ...runtimeFile,
     certificate: certificates.get(runtimeFile.filename),
+    acmeSection: acme?.get(runtimeFile.filename),
   });
   return {
     process,

@@ -2,6 +2,7 @@
  * The host status: what the manifest wants, what is on disk, what HAProxy shows, what handshakes have proved. The agent
  * reports it when it has changed, and once an hour, so that a silent host is noticed.
  */
+import { printable } from '#common/printable.ts';
 import { digest } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { type FileStatus, type HostStatus, MAX_REMOVALS, type RemovalStatus } from '#contract/host-status.ts';
@@ -10,7 +11,7 @@ import type { AgentConfig } from '../config/config.ts';
 import { type DesiredAction, type DiskFile, isOfDesired, type Outcome } from '../deploy/action.ts';
 import type { DesiredFile } from '../desired/files.ts';
 import type { HaproxyView } from '../haproxy/view.ts';
-import { reactionTo } from '../reactions.ts';
+import { type RuntimeErrorCode, reactionTo } from '../reactions.ts';
 import type { AgentState, FileRecord } from '../state/state.ts';
 
 const MAX_OVERLAPS = 20;
@@ -146,9 +147,23 @@ function errorIn(outcome: Outcome, input: StatusInput): FileStatus['error'] {
   if (action.kind === 'not-ours') return { code: 'ERR_INSTALL_NOT_OURS', message: action.reason };
   const lineProblem = action.desired?.lineProblem;
   if (lineProblem !== undefined) return { code: 'ERR_CRT_LIST_LINE', message: lineProblem };
+  const twoIssuers = twoIssuersOf(action.file, input.haproxy);
+  if (twoIssuers !== undefined && action.kind !== 'backed-off' && action.kind !== 'needs-reload')
+    return twoIssuers;
   const failure = input.records[action.file]?.failure;
   if (action.kind === 'backed-off' && failure) return { code: failure.code, message: failure.message };
   return action.kind === 'needs-reload' ? { code: action.code, message: action.reason } : undefined;
+}
+
+/** HAProxy issues the certificate by itself, too: each takes the other's away. */
+export function twoIssuersOf(
+  file: string,
+  haproxy: HaproxyView | undefined,
+): { code: RuntimeErrorCode; message: string } | undefined {
+  const named = haproxy?.files.get(file)?.find(({ acmeSection }) => acmeSection !== undefined);
+  if (named === undefined) return undefined;
+  const message = `two issuers: HAProxy's acme section ${printable(named.acmeSection ?? '')} issues ${named.filename}, too; take "acme" out of its line or bind and reload HAProxy, or take the certificate out of pemfleet.yaml`;
+  return { code: 'ERR_RUNTIME_TWO_ISSUERS', message };
 }
 
 function sinceWhen(

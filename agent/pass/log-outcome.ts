@@ -2,10 +2,11 @@
 import { codeOf, messageOf, PemRejected } from '#contract/errors.ts';
 import type { PassResult } from '../agent.ts';
 import type { Blocker } from '../blocker.ts';
-import type { DesiredAction, FailedOutcome, Outcome, ReloadDecision } from '../deploy/action.ts';
+import type { Action, DesiredAction, FailedOutcome, Outcome, ReloadDecision } from '../deploy/action.ts';
 import { RuntimeCommandFailed } from '../errors.ts';
+import type { HaproxyView } from '../haproxy/view.ts';
 import type { EventName, Log } from '../log.ts';
-import { stateOf } from './host-status.ts';
+import { stateOf, twoIssuersOf } from './host-status.ts';
 import type { PollResult } from './poll.ts';
 
 export function logPoll(log: Log, { error, isNew, manifest }: PollResult): void {
@@ -52,6 +53,13 @@ export function logReloadDecision(log: Log, decision: ReloadDecision): void {
     log('reload.in-vain', {
       reason: 'it was reloaded for these files already: does its configuration name them?',
     });
+  }
+}
+
+export function logTwoIssuers(log: Log, actions: readonly Action[], haproxy: HaproxyView | undefined): void {
+  for (const { certificate, file } of actions) {
+    const twoIssuers = twoIssuersOf(file, haproxy);
+    if (twoIssuers !== undefined) log('certificate.two-issuers', { certificate, file, ...twoIssuers });
   }
 }
 

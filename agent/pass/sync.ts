@@ -21,7 +21,7 @@ import { type AgentState, readStateDirectory, saveManifest, saveState } from '..
 import { dropAdopted } from './adopt.ts';
 import { applyPlan } from './apply.ts';
 import { stateOf } from './host-status.ts';
-import { logBlocker, logOutcome, logOverlaps, logPoll, logResult } from './log-outcome.ts';
+import { logBlocker, logOutcome, logOverlaps, logPoll, logResult, logTwoIssuers } from './log-outcome.ts';
 import { restoreNameOrder } from './name-order.ts';
 import { checkVersion, clearTransaction, observeHaproxy } from './observe.ts';
 import { isNotOurs, plan } from './plan.ts';
@@ -129,6 +129,7 @@ async function applyOnce(
   const isOwned = await ownership.save(intended);
   const isSaved = await saveState(agent.config.stateDir, intended, saved);
   logBlocker(agent.log, seen.blocker);
+  logTwoIssuers(agent.log, actions, seen.haproxy);
   const unrecorded = isOwned || isSaved ? undefined : stateProblemIn(agent.config.stateDir);
   const view = { ...(await clearTransaction(seen, actions)), unrecorded };
   const outcomes = await proveLast(await applyPlan(actions, view, options.signal), view);

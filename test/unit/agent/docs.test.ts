@@ -24,10 +24,10 @@ test('docs/agent-codes.md has every error code of the agent, and none that is go
 });
 
 const STATE_AFTER = { refused: 'failed', waiting: 'pending', reload: 'needs-reload' };
-/** What keeps the agent from a pass, or HAProxy from a reload: no state of a certificate. */
+/** What keeps the agent from a pass, or HAProxy from a reload, or is said beside a state: no state of a certificate. */
 const OF_THE_HOST = [
   ...['ERR_CONFIG', 'ERR_USAGE', 'ERR_CERTS_DIRECTORY', 'ERR_STATE_DIRECTORY', 'ERR_MANIFEST_MISSING'],
-  ...['ERR_RELOAD_CHECK', 'ERR_RELOAD_COMMAND'],
+  ...['ERR_RELOAD_CHECK', 'ERR_RELOAD_COMMAND', 'ERR_RUNTIME_TWO_ISSUERS'],
 ];
 
 test('docs/agent-codes.md says of every error code to which state it leads', () => {

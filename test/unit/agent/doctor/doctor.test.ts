@@ -24,6 +24,7 @@ const haproxy: HaproxyFacts = {
   crtLists: ['/etc/haproxy/certs'],
   filenames: new Set(),
   transaction: undefined,
+  acme: new Map(),
   config: parseHaproxyConfig([], {}),
   configUnread: undefined,
 };

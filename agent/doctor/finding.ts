@@ -57,6 +57,7 @@ export const FINDINGS = {
   'file-not-ours': 'error',
   'file-not-loaded': 'warning',
   'file-differs': 'warning',
+  'file-cut-off': 'warning',
   'names-overlap': 'warning',
   'strict-sni-missing': 'warning',
   'bufsize-differs': 'error',

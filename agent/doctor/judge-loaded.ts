@@ -63,7 +63,7 @@ function judgeNames({ crtLists }: DirectoryFacts, crtListFile: string | undefine
   return [finding('directory-two-names', seen, fix)];
 }
 
-function judgeFiles({ entries, serials }: DirectoryFacts): Finding[] {
+function judgeFiles({ entries, serials, unused }: DirectoryFacts): Finding[] {
   const certificates = entries.filter(({ facts, isRead }) => isRead && facts !== undefined && !facts.problem);
   const absent = certificates.filter(({ name }) => !serials.has(name)).map(({ name }) => name);
   const other = certificates
@@ -82,6 +82,10 @@ function judgeFiles({ entries, serials }: DirectoryFacts): Finding[] {
         fix,
       ),
     );
+  }
+  if (unused.length > 0) {
+    const seen = `HAProxy shows ${listed(unused)} as Unused: it serves what it had and takes no update at run time ("commit ssl ca-file" or "crl-file" does that before 3.2), or nothing lists the file`;
+    findings.push(finding('file-cut-off', seen, 'systemctl reload haproxy'));
   }
   return findings;
 }

@@ -7,7 +7,7 @@ import { readRegularFile } from '#storage/atomic-file.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { MAX_READ_BYTES } from '../deploy/disk.ts';
 import { type PemFacts, pemFactsOf } from '../deploy/pem-facts.ts';
-import { parseCertificate } from '../haproxy/answers.ts';
+import { type CertificateStatus, parseCertificate } from '../haproxy/answers.ts';
 import { toHaproxy, toHost } from '../haproxy/path-map.ts';
 import type { RuntimeSocket } from '../haproxy/socket.ts';
 import { nameFinder } from '../haproxy/view.ts';
@@ -45,6 +45,8 @@ export interface DirectoryFacts {
   isNamedFileByFile: boolean;
   /** Serial number that HAProxy shows for each of these files. */
   serials: ReadonlyMap<string, string>;
+  /** Files that HAProxy shows as `Unused`. */
+  unused: readonly string[];
 }
 
 /** `X.pem.ocsp` and the like belong to `X.pem`. */
@@ -59,7 +61,14 @@ export async function lookAtDirectory(
   ask: RuntimeSocket,
 ): Promise<DirectoryFacts> {
   const { certsDir: path, paths } = settings;
-  const unread = { path, isWritable: false, mode: 0, entries: [], serials: new Map<string, string>() };
+  const unread = {
+    path,
+    isWritable: false,
+    mode: 0,
+    entries: [],
+    serials: new Map<string, string>(),
+    unused: [],
+  };
   const compared = await compareNames(settings, names);
   const [loadedName] = compared.crtLists;
   const isDirectory = loadedName !== undefined && crtList === undefined;
@@ -79,9 +88,11 @@ export async function lookAtDirectory(
       () => true,
       () => false,
     );
-    const serials = await serialsOf(entries, nameOf, ask);
+    const shown = await shownOf(entries, nameOf, ask);
+    const serials = new Map([...shown].map(([name, { serial }]) => [name, serial]));
+    const unused = [...shown].filter(([, { status }]) => status === 'Unused').map(([name]) => name);
     const shared = { ...compared, code: undefined, isNamedFileByFile };
-    return { ...unread, ...shared, isWritable, mode: mode & 0o7777, entries, serials };
+    return { ...unread, ...shared, isWritable, mode: mode & 0o7777, entries, serials, unused };
   } catch (error) {
     return { ...unread, ...compared, isNamedFileByFile: false, code: codeOf(error) };
   }
@@ -124,18 +135,18 @@ async function compareNames(
 }
 
 /** One command per file; HAProxy answers some ten thousand per second. */
-async function serialsOf(
+async function shownOf(
   entries: readonly DirectoryEntry[],
   nameOf: (file: string) => string,
   ask: RuntimeSocket,
-): Promise<Map<string, string>> {
-  const serials = new Map<string, string>();
+): Promise<Map<string, CertificateStatus>> {
+  const shown = new Map<string, CertificateStatus>();
   for (const { name, facts, isRead } of entries) {
     if (!isRead || facts === undefined || facts.problem !== undefined) continue;
     const command = { verb: 'show ssl cert', operands: [nameOf(name)], mayBeCut: true };
     const answer = await ask(command).catch(() => undefined);
     const certificate = parseCertificate(answer?.text ?? '');
-    if (certificate !== undefined) serials.set(name, certificate.serial);
+    if (certificate !== undefined) shown.set(name, certificate);
   }
-  return serials;
+  return shown;
 }

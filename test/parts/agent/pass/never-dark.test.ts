@@ -76,7 +76,9 @@ for (const version of haproxyVersions) {
     await stage.haproxy.command(`commit ssl cert ${file}`);
 
     const pass = await stage.pass();
+    const doctor = await stage.agent('doctor', { args: ['--json'] });
 
+    assert.equal(doctor.stdout.includes('file-cut-off'), !KEEPS_LINK.includes(version), doctor.stdout);
     const state = KEEPS_LINK.includes(version)
       ? ['served', undefined]
       : ['needs-reload', 'ERR_RUNTIME_DETACHED'];

@@ -39,6 +39,7 @@ const directory: DirectoryFacts = {
   otherRoots: [],
   isNamedFileByFile: false,
   serials: new Map(),
+  unused: [],
 };
 
 const idsOf = (findings: { id: string }[]) => findings.map(({ id }) => id);

@@ -65,6 +65,8 @@ export type DesiredAction = FileDecision & {
   isProvedLast: boolean;
   /** The file on disk is not what the agent wrote there: a key in it is kept. */
   hasForeignContent?: boolean;
+  /** Another program has put an OCSP response beside it, which stays. */
+  hasForeignStaple?: boolean;
 };
 
 export type RemovalAction = RemovalDecision & {
@@ -72,6 +74,7 @@ export type RemovalAction = RemovalDecision & {
   certificate: string;
   /** An earlier pass has logged that it waits for a reload. */
   isKnown?: boolean;
+  hasForeignStaple?: boolean;
   desired?: undefined;
   isProvedLast?: undefined;
 };

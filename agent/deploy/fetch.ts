@@ -38,7 +38,7 @@ export async function fetchAndInstall(action: DeployingAction, view: HostView): 
   const { body, isOnDisk } = await obtain(desired, path, view);
   const pem = check(body, desired, view.now());
   let deployed = NOTHING_DEPLOYED;
-  const staple = await fetchStaple(desired, view).catch((stapleError: unknown) => {
+  const staple = await fetchStaple(action, view).catch((stapleError: unknown) => {
     deployed = { ...deployed, stapleError };
     return undefined;
   });
@@ -51,7 +51,7 @@ export async function fetchAndInstall(action: DeployingAction, view: HostView): 
       deployed = { ...deployed, isWritten: true, hasOtherNames: hasOtherNames(pem, desired) };
     }
     const isStapleStale = !isOnDisk || (action.kind === 'staple' && deployed.stapleError === undefined);
-    await placeStaple(file, staple, isStapleStale, view);
+    if (!action.hasForeignStaple) await placeStaple(file, staple, isStapleStale, view);
     const text = body.toString('utf8');
     return { kind: 'installed', action, path, pem, text, staple, isStapleStale, deployed };
   } catch (error) {

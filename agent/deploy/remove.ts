@@ -58,9 +58,9 @@ export class Remover {
   }
 
   /** To call when no line of a crt-list names the file any more: with such a line HAProxy does not start. */
-  async remove({ file }: RemovingAction): Promise<void> {
+  async remove({ file, hasForeignStaple }: RemovingAction): Promise<void> {
     const path = join(this.#view.config.haproxy.certsDir, file);
-    for (const ours of [path, stapleFileOf(path)]) {
+    for (const ours of [path, ...(hasForeignStaple ? [] : [stapleFileOf(path)])]) {
       await removeDurably(ours);
       await dropPrevious(ours);
     }

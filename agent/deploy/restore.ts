@@ -46,7 +46,7 @@ export async function restorePrevious(
       // A PEM that HAProxy serves already is not what it has refused.
       if (!runtimeFiles.some((runtimeFile) => isServing(runtimeFile, action.desired))) {
         await restorePreviousFile(path, deployed.isWritten || isOfContent(refusal));
-        await restorePreviousFile(stapleFileOf(path), deployed.isWritten);
+        if (!action.hasForeignStaple) await restorePreviousFile(stapleFileOf(path), deployed.isWritten);
       }
       deployed = { ...deployed, isWritten: false };
     }
@@ -134,7 +134,7 @@ async function restoreIfDark(
       return failure;
     }
     await restorePreviousFile(file.path, false);
-    await restorePreviousFile(stapleFileOf(file.path), true);
+    if (!file.action.hasForeignStaple) await restorePreviousFile(stapleFileOf(file.path), true);
     const detail = `${file.action.file}: since HAProxy has this certificate, it hands out none; the one before is served again`;
     const undone = new HostError('ERR_UPDATE_UNDONE', detail, { cause: error });
     return failedOutcome(file.action, undone, { ...deployed, isWritten: false, isLoaded: false });

@@ -7,16 +7,26 @@ import { join } from 'node:path';
 import { digest } from '#contract/combined-pem.ts';
 import { PemRejected } from '#contract/errors.ts';
 import type { HostView } from '../agent.ts';
-import { type DesiredFile, stapleFileOf, stapleOf } from '../desired/files.ts';
+import { stapleFileOf, stapleOf } from '../desired/files.ts';
 import { HostError, RuntimeCommandFailed } from '../errors.ts';
-import type { Deployed } from './action.ts';
+import type { Deployed, DeployingAction } from './action.ts';
 import { install, setAside } from './install.ts';
 
-/** @throws HostError `ERR_PEM_MISSING`, PemRejected `ERR_PEM_DIGEST` */
-export async function fetchStaple(desired: DesiredFile, view: HostView): Promise<Buffer | undefined> {
+/** @throws HostError `ERR_PEM_MISSING`, `ERR_INSTALL_NOT_OURS`, PemRejected `ERR_PEM_DIGEST` */
+export async function fetchStaple(
+  { desired, hasForeignStaple }: DeployingAction,
+  view: HostView,
+): Promise<Buffer | undefined> {
   const staple = stapleOf(desired, view.now());
   if (staple === undefined) return undefined;
   const file = stapleFileOf(desired.file);
+  if (hasForeignStaple) {
+    const path = join(view.config.haproxy.certsDir, file);
+    throw new HostError(
+      'ERR_INSTALL_NOT_OURS',
+      `not ours: ${path}. The agent leaves it as it is; move it away, or stop the program that writes it`,
+    );
+  }
   if (view.disk.get(file)?.sha256 === staple.sha256) {
     return readFile(join(view.config.haproxy.certsDir, file));
   }

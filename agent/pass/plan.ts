@@ -44,6 +44,7 @@ export function plan(input: PlanInput): Action[] {
     ...input.desired.map((desired) => ({
       ...proving(desired, decide(desired, input)),
       ...(hasForeignContent(desired, input) && { hasForeignContent: true }),
+      ...(hasForeignStaple(desired, input) && { hasForeignStaple: true }),
       file: desired.file,
       certificate: desired.certificate,
       desired,
@@ -65,6 +66,16 @@ export function isNotOurs(
 function hasForeignContent({ file, sha256 }: DesiredFile, { disk, records }: PlanInput): boolean {
   const onDisk = disk.get(file)?.sha256;
   return onDisk !== undefined && onDisk !== sha256 && records[file]?.written.includes(onDisk) === false;
+}
+
+/** An OCSP response that the agent did not write. */
+function hasForeignStaple(
+  { file, staple }: Pick<DesiredFile, 'file' | 'staple'>,
+  { disk, records }: Pick<PlanInput, 'disk' | 'records'>,
+): boolean {
+  const onDisk = disk.get(stapleFileOf(file))?.sha256;
+  const { stapled, staples = [] } = records[file] ?? {};
+  return onDisk !== undefined && ![staple?.sha256, stapled, ...staples].includes(onDisk);
 }
 
 /** An operator who commits a namesake by hand changes which of them HAProxy hands out: only a handshake shows it. */
@@ -111,6 +122,7 @@ function reasonToStaple(desired: DesiredFile, input: PlanInput): string | undefi
   const onDisk = input.disk.get(stapleFileOf(desired.file))?.sha256;
   const stapled = input.records[desired.file]?.stapled;
   const staple = stapleOf(desired, input.now);
+  if (hasForeignStaple(desired, input)) return undefined;
   if (staple === undefined) {
     const isStale = onDisk !== undefined && onDisk === stapled;
     return isStale ? 'its OCSP response has expired or is withdrawn' : undefined;
@@ -222,7 +234,13 @@ function planRemoval(file: string, { disk, records, haproxy }: PlanInput): Remov
   const onDisk = disk.get(file)?.sha256;
   const isOurs = onDisk === undefined || record?.written.includes(onDisk);
   const isKnown = record?.waiting !== undefined;
-  const subject = { file, certificate: record?.certificate ?? '', ...(isKnown && { isKnown }) };
+  const isForeign = hasForeignStaple({ file }, { disk, records });
+  const subject = {
+    file,
+    certificate: record?.certificate ?? '',
+    ...(isKnown && { isKnown }),
+    ...(isForeign && { hasForeignStaple: true }),
+  };
   const why = 'no longer in the manifest';
   if (isOurs && haproxy === undefined) {
     return { ...subject, kind: 'pending', reason: `${why}; HAProxy is out of reach: it may name the file` };

@@ -22,16 +22,24 @@ export function withIntents(state: AgentState, actions: readonly Action[]): Agen
   const changes: Changes = new Map();
   for (const { kind, file, desired } of actions) {
     if (desired === undefined || !isWriting(kind)) continue;
-    const { certificate, sha256 } = desired;
+    const { certificate, sha256, staple } = desired;
     const record = state.files[file];
-    if (record?.certificate === certificate && record.written[0] === sha256) continue;
-    const others = record?.written.filter((other) => other !== sha256) ?? [];
-    changes.set(file, { ...record, certificate, written: [sha256, ...latest(others)] });
+    const written = withNewest(record?.written, sha256);
+    const staples = staple ? withNewest(record?.staples, staple.sha256) : record?.staples;
+    const isKnown = record?.certificate === certificate && record.written === written;
+    if (isKnown && record.staples === staples) continue;
+    changes.set(file, { ...record, certificate, written, ...(staples && { staples }) });
   }
   return withChanges(state, changes);
 }
 
 const isWriting = (kind: Action['kind']) => !['backed-off', 'refused', 'not-ours'].includes(kind);
+
+/** @returns `digests` itself where it begins with this one */
+function withNewest(digests: string[] | undefined, newest: string): string[] {
+  if (digests?.[0] === newest) return digests;
+  return [newest, ...latest(digests?.filter((other) => other !== newest) ?? [])];
+}
 
 /** After many refusals: the last is the oldest, which may still be on disk. */
 function latest(digests: readonly string[]): readonly string[] {

@@ -18,7 +18,7 @@ const VERSION = 1;
 const MAX_BYTES = 64 * 1024 * 1024;
 
 /** Members that this version does not know are kept: a later one may add receipts. */
-interface Claim extends Pick<FileRecord, 'certificate' | 'written' | 'adopted'> {
+interface Claim extends Pick<FileRecord, 'certificate' | 'written' | 'staples' | 'adopted'> {
   fleet: FleetName;
   [member: string]: unknown;
 }
@@ -104,16 +104,24 @@ export class Ownership {
     return isEqual && Object.entries(after).every(([file, claim]) => claim === before[file]) ? before : after;
   }
 
-  #claimOf(before: Claim | undefined, { certificate, written, adopted }: FileRecord): Claim {
+  #claimOf(before: Claim | undefined, { certificate, written, staples, adopted }: FileRecord): Claim {
     const fleet = this.#fleet;
     const isEqual =
       before?.fleet === fleet &&
       before.certificate === certificate &&
       before.adopted === adopted &&
-      before.written.join() === written.join();
+      before.written.join() === written.join() &&
+      before.staples?.join() === staples?.join();
     if (isEqual) return before;
     const { adopted: _, ...others } = before ?? {};
-    return { ...others, fleet, certificate, written, ...(adopted && { adopted }) };
+    return {
+      ...others,
+      fleet,
+      certificate,
+      written,
+      ...(staples && { staples }),
+      ...(adopted && { adopted }),
+    };
   }
 }
 
@@ -145,18 +153,23 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 
 function isClaim(value: unknown): boolean {
   if (!isRecord(value)) return false;
-  const { fleet, certificate, written, adopted } = value;
+  const { fleet, certificate, written, staples = [], adopted } = value;
   if (!fleetName.safeParse(fleet).success || !certificateName.safeParse(certificate).success) return false;
   const isDigest = (digest: unknown) => typeof digest === 'string' && /^[0-9a-f]{64}$/.test(digest);
-  return Array.isArray(written) && written.every(isDigest) && (adopted === undefined || isDigest(adopted));
+  const areDigests = [written, staples].every((list) => Array.isArray(list) && list.every(isDigest));
+  return areDigests && (adopted === undefined || isDigest(adopted));
 }
 
 /** The newest digest first. */
-function merge(record: FileRecord | undefined, { certificate, written, adopted }: Claim): FileRecord {
-  if (record === undefined) return { certificate, written, ...(adopted && { adopted }) };
+function merge(record: FileRecord | undefined, claim: Claim): FileRecord {
+  const { certificate, written, staples = [], adopted } = claim;
+  const ofStaples = staples.length > 0 && { staples };
+  if (record === undefined) return { certificate, written, ...ofStaples, ...(adopted && { adopted }) };
   const missing = written.filter((digest) => !record.written.includes(digest));
-  if (missing.length === 0) return record;
-  return { ...record, written: [...record.written, ...missing] };
+  const missingStaples = staples.filter((digest) => !record.staples?.includes(digest));
+  if (missing.length + missingStaples.length === 0) return record;
+  const both = [...(record.staples ?? []), ...missingStaples];
+  return { ...record, written: [...record.written, ...missing], ...(both.length > 0 && { staples: both }) };
 }
 
 /** A pass by root must not take the file away from the agent's user. */

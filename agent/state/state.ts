@@ -39,6 +39,8 @@ const fileRecord = z.looseObject({
   proven: z.looseObject({ sha256: sha256Hex, addresses: z.array(z.string()) }).optional(),
   /** Digest of the OCSP response that HAProxy has taken. */
   stapled: sha256Hex.optional(),
+  /** Digests of OCSP responses that the agent wrote, or was about to write. */
+  staples: z.array(sha256Hex).optional(),
   /** Digest of another program's content that the operator has given to the agent: kept until ours is proved. */
   adopted: sha256Hex.optional(),
   failure: failure.optional(),

@@ -162,6 +162,10 @@ const besideOurs: Stranger[] = [
       }),
   },
   {
+    says: 'an OCSP response beside a certificate of ours',
+    put: textOf('shop.pem.ocsp', 'fetched by a job of somebody else'),
+  },
+  {
     says: 'an issuer beside a certificate of ours',
     put: ({ certs, pki }) => writeFileSync(join(certs, 'shop.pem.issuer'), pki.intermediatePem),
   },

@@ -84,5 +84,9 @@ function failIfAny(outcomes: Outcome[], failures: readonly unknown[]): { outcome
   const errors = failed.map(
     ({ certificate, error }) => new Error(printable(`${certificate}: ${error?.code} ${error?.message}`)),
   );
-  throw new AggregateError(errors, `${failed.length} of ${outcomes.length} certificates failed`);
+  const [first] = errors;
+  throw new AggregateError(
+    errors,
+    `${failed.length} of ${outcomes.length} certificates failed, the first: ${first?.message}`,
+  );
 }

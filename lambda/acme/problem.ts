@@ -26,6 +26,9 @@ export interface ProblemDocument {
   subproblems?: ProblemDocument[];
 }
 
+/** An order has a hundred identifiers at most. */
+const MAX_SUBPROBLEMS = 100;
+
 const PREFIX = 'urn:ietf:params:acme:error:';
 
 /** The CA refused a request. */
@@ -106,7 +109,9 @@ function readProblem(given: unknown, withSubproblems = true): ProblemDocument {
     ...(typeof status === 'number' && { status }),
     ...(typeof value === 'string' && { identifier: { type: kind as Identifier['type'], value } }),
     ...(withSubproblems &&
-      Array.isArray(subproblems) && { subproblems: subproblems.map((item) => readProblem(item, false)) }),
+      Array.isArray(subproblems) && {
+        subproblems: subproblems.slice(0, MAX_SUBPROBLEMS).map((item) => readProblem(item, false)),
+      }),
   };
 }
 

@@ -1,4 +1,4 @@
-// A HAProxy below 2.6: Debian has none that runs beside the others, so a socket speaks for it.
+// HAProxy below 2.6, which suites of Debian drop: a socket speaks for it (with bullseye's 2.2.9 it was tried by hand).
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';

@@ -1,4 +1,4 @@
-// A visitor who comes every 50 ms and asks for each name that must be served: a wrong certificate, or none, is remembered.
+// A visitor who comes every 50 ms and asks for the names that must be served in turn: a wrong certificate, or none, is remembered.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { handshake } from '../handshake.ts';
 import { serialOf } from './publish.ts';
@@ -44,11 +44,14 @@ export function startVisitor(port: number): Visitor {
   const work = (async () => {
     const open = new Set<Promise<void>>();
     while (!isOver) {
-      visits.handshakes += required.size;
-      const visit = ask(port)
-        .then((wrong) => void visits.wrong.push(...wrong))
-        .finally(() => open.delete(visit));
-      open.add(visit);
+      const servername = [...required][visits.handshakes % required.size];
+      if (servername !== undefined) {
+        visits.handshakes += 1;
+        const visit = askFor(servername, port)
+          .then((wrong) => void visits.wrong.push(...wrong))
+          .finally(() => open.delete(visit));
+        open.add(visit);
+      }
       await sleep(everyMs);
     }
     await Promise.all(open);

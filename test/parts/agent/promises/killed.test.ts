@@ -6,7 +6,7 @@ import { haproxyVersions } from '../../../support/parts/haproxy.ts';
 
 const ways: Way[] = ['crt DIR', 'crt-list FILE'];
 
-describe('kill -9 and reloads', { concurrency: true }, () => {
+describe('kill -9 and reloads', { concurrency: 2 }, () => {
   for (const [index, version] of haproxyVersions.entries()) {
     const way = ways[index % ways.length] as Way;
     test(`${version}, ${way}: the agent is killed, HAProxy starts and serves each name`, async (t) => {

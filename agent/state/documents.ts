@@ -5,7 +5,7 @@
  *
  * What the directory does not take (full, read-only, somebody else's) is kept in memory: renewals and back-offs go on.
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { BodyTooLarge } from '#common/bounded-body.ts';
 import { digest } from '#contract/combined-pem.ts';
@@ -81,10 +81,17 @@ export async function writeDocument(path: string, document: object, before?: obj
   await writeText(path, `${body.slice(0, -END.length)}${SEAL}${sealOf(path, body)}${END}`);
 }
 
+/** What root writes (a pass or an `adopt` by hand) belongs to the directory's owner: the agent's user must be able to read it. */
+export async function ownerOf(directory: string): Promise<{ uid?: number; gid?: number }> {
+  if (process.geteuid?.() !== 0) return {};
+  const { uid, gid } = await stat(directory);
+  return { uid, gid };
+}
+
 async function writeText(path: string, text: string): Promise<void> {
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await replaceFile(path, text, { mode: 0o600 });
+    await replaceFile(path, text, { mode: 0o600, ...(await ownerOf(dirname(path))) });
     unsaved.delete(path);
     problems.delete(path);
   } catch (error) {

@@ -3,12 +3,13 @@
  * directory that is lost does not turn our files into a stranger's. It holds names and digests, no keys. Several agents
  * may share a directory: each name is in the record of one fleet, and the others leave its file alone.
  */
-import { lstat, readFile, stat } from 'node:fs/promises';
+import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '#contract/errors.ts';
 import { certificateName, type FleetName, fleetName } from '#contract/layout.ts';
 import { replaceFile } from '#storage/atomic-file.ts';
 import type { Log } from '../log.ts';
+import { ownerOf } from './documents.ts';
 import type { AgentState, FileRecord } from './state.ts';
 
 export const OWNERSHIP_FILE = '.pemfleet-files.json';
@@ -170,11 +171,4 @@ function merge(record: FileRecord | undefined, claim: Claim): FileRecord {
   if (missing.length + missingStaples.length === 0) return record;
   const both = [...(record.staples ?? []), ...missingStaples];
   return { ...record, written: [...record.written, ...missing], ...(both.length > 0 && { staples: both }) };
-}
-
-/** A pass by root must not take the file away from the agent's user. */
-async function ownerOf(directory: string): Promise<{ uid?: number; gid?: number }> {
-  if (process.getuid?.() !== 0) return {};
-  const { uid, gid } = await stat(directory);
-  return { uid, gid };
 }

@@ -12,12 +12,15 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { certificateName, fleetName } from '#contract/layout.ts';
 import {
   dropPrevious,
   install,
   restoreMoved,
   restorePreviousFile,
 } from '../../../../agent/deploy/install.ts';
+import { writeDocument } from '../../../../agent/state/documents.ts';
+import { OWNERSHIP_FILE, readOwnership } from '../../../../agent/state/ownership.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
 
 const NOBODY = 65_534;
@@ -97,4 +100,20 @@ test('a directory of root: the message names the owners, and what to type', asyn
     code: 'ERR_INSTALL',
     message: /EACCES\): the file belongs to root, its directory to root; chown both to the user of the agent/,
   });
+});
+
+test("root's own pass leaves records that the agent's user can read", async (t) => {
+  const path = makeRootsFile(t, 0o600);
+  process.seteuid?.(0);
+  const certs = join(path, '..');
+  const record = { certificate: certificateName.parse('shop'), written: [] };
+  const ownership = await readOwnership(certs, fleetName.parse('edge'), () => undefined);
+
+  await writeDocument(join(certs, 'state.json'), { version: 1 });
+  await ownership.save({ version: 1, files: { 'shop.pem': record } });
+
+  for (const name of ['state.json', OWNERSHIP_FILE]) {
+    assert.equal(statSync(join(certs, name)).uid, NOBODY, name);
+    assert.equal(statSync(join(certs, name)).mode & 0o777, 0o600);
+  }
 });

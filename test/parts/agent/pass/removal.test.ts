@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { assertOk } from '../../../support/agent/assess.ts';
 import { byStoreAndDirectory, loose, twoBinds } from '../../../support/agent/configs.ts';
 import { serialOf } from '../../../support/agent/publish.ts';
+import { makeReloadable } from '../../../support/agent/reloadable.ts';
 import { makeStage, type Stage } from '../../../support/agent/stage.ts';
 import { makeWorkDir } from '../../../support/agent/work-dir.ts';
 import { handshake } from '../../../support/handshake.ts';
@@ -133,6 +134,26 @@ for (const version of haproxyVersions.filter((one) => one !== '2.6')) {
     );
   });
 }
+
+test('with a reload command the default certificate is gone in the same pass, by one reload', async (t) => {
+  const { stage, certs, sync, reloads } = await makeReloadable(t, '3.2');
+  const config = join(certs, '../haproxy.cfg');
+  await stage.publish('a', { names: ['a.test'] });
+  await stage.publish('b', { names: ['b.test'] });
+  assertOk(await sync());
+  writeFileSync(config, readFileSync(config, 'utf8').replace(' strict-sni', ''));
+  await stage.haproxy.reload();
+  await stage.unpublish('a');
+
+  const done = await sync();
+
+  assertOk(done);
+  assert.equal(reloads(), 1, done.stderr);
+  assert.match(done.stderr, /event=certificate\.removed certificate=a /);
+  assert.deepEqual(stage.files(), ['b.pem']);
+  assert.doesNotMatch(await stage.haproxy.command('show ssl cert'), /a\.pem/);
+  assert.equal((await stage.status()).removals, undefined);
+});
 
 async function assertWaitingLast(stage: Stage) {
   const waiting = await stage.pass();

@@ -22,6 +22,8 @@ export class Remover {
   #lines: Promise<ConfigLine[] | undefined> | undefined;
   /** There is a bind without strict-sni, which does not start without a certificate. */
   #needsOne: boolean;
+  /** Out of HAProxy, and soon off the disk: HAProxy's next start has none of them. */
+  readonly #leaving = new Set<string>();
 
   constructor(view: HostView, actions: readonly RemovingAction[]) {
     this.#view = view;
@@ -53,7 +55,13 @@ export class Remover {
     if (places.length > 0 || (held !== undefined && !isDefault)) throw inUse(file, named(places), held);
     const isAlias = runtimeFiles.some(({ alias }) => alias !== undefined);
     if ((isDefault || isAlias) && (await this.#config()) === undefined) throw inUse(file, UNREADABLE, held);
-    if (this.#needsOne && !(await this.#hasAnother(file))) await this.#replaceLast(file, held);
+    this.#leaving.add(file);
+    try {
+      if (this.#needsOne && !(await this.#hasAnother())) await this.#replaceLast(file, held);
+    } catch (error) {
+      this.#leaving.delete(file);
+      throw error;
+    }
     return isDefault ? inUse(file, DEFAULT, held) : undefined;
   }
 
@@ -71,13 +79,13 @@ export class Remover {
     return this.#lines;
   }
 
-  /** Files that HAProxy would load at its next start, but for this one. */
-  async #hasAnother(file: string): Promise<boolean> {
+  /** Whether HAProxy would load another file at its next start. */
+  async #hasAnother(): Promise<boolean> {
     const { crtListFile, config } = this.#view;
-    if (crtListFile !== undefined) return hasOtherLines(crtListFile, file);
-    const names = await readdir(config.haproxy.certsDir);
+    if (crtListFile !== undefined) return hasOtherLines(crtListFile, this.#leaving);
+    const entries = await readdir(config.haproxy.certsDir, { withFileTypes: true });
     const isLoaded = (name: string) => !name.startsWith('.') && !/\.(key|ocsp|issuer|sctl)$/.test(name);
-    return names.some((name) => name !== file && isLoaded(name));
+    return entries.some((one) => !one.isDirectory() && isLoaded(one.name) && !this.#leaving.has(one.name));
   }
 
   async #replaceLast(file: string, held: RuntimeCommandFailed | undefined): Promise<void> {

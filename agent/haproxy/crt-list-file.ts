@@ -135,10 +135,10 @@ function tailsIn(lines: readonly ListLine[]): Map<string, string[]> {
   return tails;
 }
 
-/** Whether HAProxy would load another file by it. */
-export async function hasOtherLines(list: CrtListFile, file: string): Promise<boolean> {
-  const names = [...tailsIn(linesIn(await readText(list.path))).keys()];
-  return names.some((name) => name !== nameOf(list, file));
+/** Whether HAProxy would load others than these files by it. */
+export async function hasOtherLines(list: CrtListFile, files: ReadonlySet<string>): Promise<boolean> {
+  const names = new Set([...files].map((file) => nameOf(list, file)));
+  return [...tailsIn(linesIn(await readText(list.path))).keys()].some((name) => !names.has(name));
 }
 
 export function isSameTails(tails: readonly string[], listed: readonly string[] = []): boolean {

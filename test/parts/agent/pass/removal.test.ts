@@ -1,7 +1,7 @@
 // Certificates that leave the manifest while HAProxy holds on to them: told once, done by the next reload, never a HAProxy
 // that does not start.
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { assertOk } from '../../../support/agent/assess.ts';
@@ -71,6 +71,30 @@ for (const version of haproxyVersions) {
     assertOk(await stage.pass());
     assert.equal((await stage.status()).removals, undefined);
     assert.equal((await stage.handshake('c.test')).serial, serialOf(replacement));
+  });
+
+  test(`${version}: all certificates leave at once: the bind without strict-sni keeps one, and HAProxy starts`, async (t) => {
+    const { stage } = await makeStarted(t, version, 'a.pem', () => loose);
+    await stage.publish('b', { names: ['b.test'] });
+    assertOk(await stage.pass());
+    await stage.unpublish('a');
+    await stage.unpublish('b');
+
+    const pass = await stage.pass();
+
+    assert.equal(stage.files().length, 1, pass.stderr);
+    await stage.haproxy.restart();
+  });
+
+  test(`${version}: a folder in the directory is no certificate: the last one stays`, async (t) => {
+    const { stage, certs } = await makeStarted(t, version, 'a.pem', () => loose);
+    mkdirSync(join(certs, 'archive'));
+    await stage.unpublish('a');
+
+    const pass = await stage.pass();
+
+    assert.deepEqual(stage.files(), ['a.pem', 'archive'], pass.stderr);
+    await stage.haproxy.restart();
   });
 
   test(`${version}: a file that another bind names (crt FILE) is updated everywhere, and stays until the configuration lets it go`, async (t) => {

@@ -4,12 +4,13 @@
  * without which HAProxy would not start.
  */
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { HostView } from '../agent.ts';
 import { stapleFileOf } from '../desired/files.ts';
 import { RuntimeCommandFailed } from '../errors.ts';
 import { type ConfigLine, positionsNaming, readConfigLines } from '../haproxy/config-lines.ts';
 import { hasOtherLines } from '../haproxy/crt-list-file.ts';
+import type { RuntimeFile } from '../haproxy/view.ts';
 import type { RemovingAction } from './action.ts';
 import { dropPrevious, removeDurably } from './install.ts';
 import { showCrtListOnce, unload } from './load.ts';
@@ -20,6 +21,7 @@ export class Remover {
   readonly #showCrtList;
   /** `undefined`: this user cannot read it. */
   #lines: Promise<ConfigLine[] | undefined> | undefined;
+  #lists: readonly string[] | undefined;
   /** There is a bind without strict-sni, which does not start without a certificate. */
   #needsOne: boolean;
   /** Out of HAProxy, and soon off the disk: HAProxy's next start has none of them. */
@@ -40,7 +42,10 @@ export class Remover {
    */
   async unload({ file }: RemovingAction): Promise<RuntimeCommandFailed | undefined> {
     const runtimeFiles = this.#view.haproxy?.files.get(file) ?? [];
-    const places = positionsNaming(file, (await this.#config()) ?? []);
+    const places = [
+      ...positionsNaming(file, (await this.#config()) ?? []),
+      ...(await this.#otherListsNaming(file, runtimeFiles)),
+    ];
     let held: RuntimeCommandFailed | undefined;
     for (const runtimeFile of runtimeFiles) {
       try {
@@ -77,6 +82,20 @@ export class Remover {
   #config(): Promise<ConfigLine[] | undefined> {
     this.#lines ??= this.#view.runtime.showEnvironment().then(readConfigLines, () => undefined);
     return this.#lines;
+  }
+
+  /** Crt-lists that another hand has written: HAProxy does not start if a line of theirs names a missing file. */
+  async #otherListsNaming(file: string, runtimeFiles: readonly RuntimeFile[]): Promise<string[]> {
+    const ours = runtimeFiles.map(({ crtList }) => crtList);
+    this.#lists ??= await this.#view.runtime.showCrtLists();
+    const naming: string[] = [];
+    for (const list of this.#lists.filter((name) => !ours.includes(name))) {
+      const names = [...(await this.#showCrtList(list)).keys()];
+      // A directory that another bind loads has a file of its own by that name.
+      const isNamed = (name: string) => basename(name) === file && dirname(name) !== list.replace(/\/+$/, '');
+      if (names.some(isNamed)) naming.push(list);
+    }
+    return naming;
   }
 
   /** Whether HAProxy would load another file at its next start. */

@@ -97,6 +97,22 @@ for (const version of haproxyVersions) {
     await stage.haproxy.restart();
   });
 
+  test(`${version}: a default certificate that another crt-list names, too, stays, for HAProxy would not start without it`, async (t) => {
+    const { stage } = await makeStarted(t, version, 'a.pem', (certs) => {
+      const list = join(certs, '../other.list');
+      writeFileSync(list, `${certs}/a.pem [alpn h2] a.test\n`);
+      return twoBinds(`crt ${certs}`, `crt-list ${list} strict-sni`);
+    });
+    await stage.publish('b', { names: ['b.test'] });
+    assertOk(await stage.pass());
+    await stage.unpublish('a');
+
+    await assertWaiting(stage, 'a.pem', /names the file: .*other\.list: it stays/);
+
+    assert.deepEqual(stage.files(), ['a.pem', 'b.pem']);
+    await stage.haproxy.restart();
+  });
+
   test(`${version}: a file that another bind names (crt FILE) is updated everywhere, and stays until the configuration lets it go`, async (t) => {
     const { stage, pem, workDir, certs } = await makeStarted(t, version, 'shop.pem', (directory) =>
       twoBinds(`crt ${directory} strict-sni`, `crt ${directory}/shop.pem`),

@@ -90,7 +90,8 @@ test(`${version}: a crt-list file is written once for ${AT_A_TIME} certificates,
   const removed = await countedPass(t, stage, list);
 
   const times = Math.ceil(COUNT / AT_A_TIME);
-  assert.deepEqual([removed.writes, removed.count('show ssl crt-list')], [times, 2 + 1]);
+  // The entries of ours once more, and the names of all lists: another may name a file.
+  assert.deepEqual([removed.writes, removed.count('show ssl crt-list')], [times, 2 + 2]);
   assert.deepEqual([lines(), stage.files()], [null, []]);
 });
 

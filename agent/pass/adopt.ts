@@ -139,11 +139,12 @@ function refused(word: string, message: string): Adoption {
   return { word, file: basename(word), kind: 'refused', message };
 }
 
-/** An adopted content is kept until the agent's certificate is proved. */
+/** An adopted content is kept until the agent's certificate is proved: of one that left the manifest before, for good. */
 export async function dropAdopted({ config }: Agent, before: AgentState, after: AgentState): Promise<void> {
   if (after === before) return;
   for (const [file, { adopted }] of Object.entries(before.files)) {
-    const isProved = adopted !== undefined && after.files[file]?.adopted === undefined;
-    if (isProved) await dropReplaced(join(config.haproxy.certsDir, file), adopted);
+    const record = after.files[file];
+    const isProved = record !== undefined && record.adopted === undefined;
+    if (adopted !== undefined && isProved) await dropReplaced(join(config.haproxy.certsDir, file), adopted);
   }
 }

@@ -43,6 +43,22 @@ test('adopt: says what the file holds, and the next pass overwrites it; its cont
   assert.equal(JSON.parse(again.stdout).files[0].result, 'ours');
 });
 
+test('what was adopted and never proved stays when the certificate leaves the manifest', async (t) => {
+  const stage = await makeStage(t, { version: '3.2' });
+  const handmade = (await stage.pki.issue({ names: ['legacy.test'] })).combined;
+  writeFileSync(join(stage.haproxy.certsDir, 'legacy.pem'), handmade);
+  await stage.publish('legacy', { names: ['legacy.test'] });
+  await stage.adopt('legacy.pem');
+  assert.notEqual((await stage.pass(['--handshake', '127.0.0.1:1'])).code, 0);
+  await stage.unpublish('legacy');
+
+  await stage.pass();
+
+  const [kept = '', ...others] = stage.files();
+  assert.deepEqual(others, []);
+  assert.equal(readFileSync(join(stage.haproxy.certsDir, kept), 'utf8'), handmade);
+});
+
 test('adopt refuses what it cannot mean, and then adopts nothing at all', async (t) => {
   const stage = await makeStage(t, { version: '3.2' });
   const inDirectory = (name: string) => join(stage.haproxy.certsDir, name);

@@ -33,14 +33,16 @@ export function refusedPayload(command: RuntimeCommand, answer: Answer): Runtime
     : failed('ERR_RUNTIME_REFUSED', command, answer, reasonIn(answer));
 }
 
+/** A connection that HAProxy closes before it has read all of a command may end with a reset. */
+const SILENCE = ['ERR_RUNTIME_TIMEOUT', 'ERR_RUNTIME_SHORT_ANSWER', 'ERR_RUNTIME_SOCKET_IO'];
+
 /**
  * Where HAProxy has a smaller buffer than the agent knows of, 2.6 hangs or closes without a word; 3.4.7 hangs on some
  * sizes. Tried again it would be the same for ever, and a reload serves the file.
  * @returns the error, or in its place that of the size
  */
 export function forItsSize(error: unknown, command: RuntimeCommand): unknown {
-  const isSilence = ['ERR_RUNTIME_TIMEOUT', 'ERR_RUNTIME_SHORT_ANSWER'].includes(codeOf(error));
-  if (!isSilence || !isLong(command)) return error;
+  if (!SILENCE.includes(codeOf(error)) || !isLong(command)) return error;
   const request = { verb: command.verb, filename: command.operands?.at(-1) };
   return new RuntimeCommandFailed('ERR_RUNTIME_PAYLOAD_SIZE', request, RAISE, { cause: error });
 }

@@ -85,7 +85,9 @@ export function statusDigest(status: HostStatus): string {
 export function stateOf(outcome: Outcome): FileStatus['state'] {
   const { kind } = outcome.action;
   if (kind === 'backed-off' || kind === 'refused' || kind === 'not-ours') return 'failed';
-  if (kind === 'needs-reload' || kind === 'pending') return kind;
+  // What blocks the host may be what only a reload ends.
+  const isForReload = outcome.kind === 'failed' && reactionTo(outcome.error) === 'reload';
+  if (kind === 'needs-reload' || (kind === 'pending' && !isForReload)) return kind;
   if (outcome.kind === 'failed') return STATE_AFTER[reactionTo(outcome.error)];
   return outcome.action.desired?.lineProblem === undefined ? 'served' : 'failed';
 }

@@ -70,6 +70,9 @@ async function assertOkOrBroken(stage: Stage, result: Finished) {
   assertOk(await stage.pass(['--retry']));
 }
 
+const isLocked = async ({ haproxy }: Stage) =>
+  (await haproxy.command('show ssl cert')).includes('currently locked');
+
 for (const version of haproxyVersions) {
   test(`${version}: a client that lists certificates and does not read holds the lock: the update waits, and comes`, async (t) => {
     const { stage, pem } = await makeCrowded(t, version, 2);
@@ -177,7 +180,8 @@ for (const version of haproxyVersions) {
       codes.every((code) => /^ERR_(RUNTIME|HANDSHAKE)_/.test(code)),
       codes.join(),
     );
-    if (version === '3.4' && codes.includes('ERR_RUNTIME_LOCK_BROKEN')) await stage.haproxy.restart();
+    // The two may break it by themselves, too.
+    if (version === '3.4' && (await isLocked(stage))) await stage.haproxy.restart();
     for (const { file, combined } of foreign) {
       await stage.haproxy.command(`set ssl cert ${file} <<\n${combined}`);
       await stage.haproxy.command(`commit ssl cert ${file}`);
@@ -198,8 +202,7 @@ test('3.4: a lock that another program has broken is told, and a reload heals it
   const lister = await listWithoutReading(stage);
   assert.match(await stage.haproxy.command(`new ssl cert ${file}.pem`), /currently locked/);
   lister.destroy();
-  const isLocked = async () => (await stage.haproxy.command('show ssl cert')).includes('currently locked');
-  assert.ok(await isLocked());
+  assert.ok(await isLocked(stage));
 
   const told = await hastyPass(stage);
   const healed = await hastyPass(stage, ['--config', config]);
@@ -211,5 +214,5 @@ test('3.4: a lock that another program has broken is told, and a reload heals it
   assert.match(told.status.error?.message ?? '', /no client holds it: .* only a reload/);
   assert.deepEqual([healed.status.files[0]?.state, reloads()], ['served', 1]);
   assert.equal((await stage.handshake('shop.test')).serial, serialOf(pem));
-  assert.equal(await isLocked(), false);
+  assert.equal(await isLocked(stage), false);
 });

@@ -138,7 +138,7 @@ async function applyOnce(
   const decided = new Set(
     outcomes.filter((outcome) => stateOf(outcome) !== 'pending').map(({ action }) => action),
   );
-  const undecided = view.haproxy ? actions.filter((action) => !decided.has(action)) : [];
+  const undecided = actions.filter((action) => !decided.has(action));
   return {
     state: after,
     saved: intended,

@@ -40,6 +40,21 @@ for (const version of haproxyVersions) {
     assert.deepEqual(stage.files(), ['shop.pem']);
   });
 
+  test(`${version}: what HAProxy refuses is taken back also when an earlier pass could not reach HAProxy`, async (t) => {
+    const stage = await makeStage(t, { version, env: { OPENSSL_CONF: strictOpenssl(t) } });
+    const good = await stage.publish('shop', { names: ['shop.test'] });
+    assertOk(await stage.pass());
+    await stage.publish('shop', { names: ['shop.test'], keyType: 'rsa-2048' });
+    await stage.pass(['--stats-socket', `${stage.haproxy.socket}.moved`]);
+
+    const refused = await stage.pass();
+
+    assert.equal(stage.pem('shop'), good, refused.stderr);
+    assert.deepEqual(stage.files(), ['shop.pem']);
+    await stage.haproxy.restart();
+    assert.equal((await stage.handshake('shop.test')).serial, serialOf(good));
+  });
+
   test(`${version}: what HAProxy refuses is taken back, on disk and at run time, and not tried for ever`, async (t) => {
     const stage = await makeStage(t, { version, env: { OPENSSL_CONF: strictOpenssl(t) } });
     const good = await stage.publish('shop', { names: ['shop.test'] });

@@ -16,20 +16,26 @@ export interface Deadline {
 
 export function startDeadline(ms: number): Deadline {
   let isOver = false;
-  let end: (error: Error) => void = () => undefined;
-  const over = new Promise<never>((_, reject) => {
-    end = reject;
-  });
-  over.catch(() => undefined);
+  const passed = () => new DeadlinePassed(`no answer within ${Math.ceil(ms / SECOND_MS)} s`);
+  // No Promise.race with one promise of the end: that would keep every result until then.
+  const waiting = new Set<(error: Error) => void>();
   const timer = setTimeout(() => {
     isOver = true;
-    end(new DeadlinePassed(`no answer within ${Math.ceil(ms / SECOND_MS)} s`));
+    for (const reject of waiting) reject(passed());
   }, ms);
   return {
     get hasPassed() {
       return isOver;
     },
-    wait: (work) => (isOver ? over : Promise.race([work(), over])),
+    wait: async (work) => {
+      if (isOver) throw passed();
+      return new Promise((resolve, reject) => {
+        waiting.add(reject);
+        work()
+          .then(resolve, reject)
+          .finally(() => waiting.delete(reject));
+      });
+    },
     clear: () => clearTimeout(timer),
   };
 }

@@ -18,6 +18,18 @@ import {
 } from './layout.ts';
 import { MAX_STATUS_BYTES } from './limits.ts';
 
+/** Characters of a message that a reader keeps: a thousand hosts may report a thousand failures each. */
+const MAX_MESSAGE = 2000;
+
+const failure = z.looseObject({
+  code: z.string(),
+  message: z.string().transform((message) => {
+    if (message.length <= MAX_MESSAGE) return message;
+    // Through bytes: a slice would keep the whole text in memory.
+    return `${Buffer.from(message.slice(0, MAX_MESSAGE)).toString()}…`;
+  }),
+});
+
 const fileState = z.enum(['served', 'pending', 'failed', 'needs-reload']);
 
 /** One file in HAProxy's directory: a certificate has one, an RSA + ECDSA pair two. */
@@ -49,7 +61,7 @@ const fileStatus = z.looseObject({
   /** The OCSP response that HAProxy staples. */
   staple: z.looseObject({ nextUpdate: dateTime }).optional(),
   /** Why the file is not served. */
-  error: z.looseObject({ code: z.string(), message: z.string() }).optional(),
+  error: failure.optional(),
 });
 
 /** A status of 1 MiB has room for some 2,000; the agent's own copy has all. */
@@ -64,7 +76,7 @@ const removalStatus = z.looseObject({
   /** `needs-reload`: HAProxy holds it until its next reload, or its configuration names it: see `error`. */
   state: z.enum(['pending', 'failed', 'needs-reload']),
   since: dateTime,
-  error: z.looseObject({ code: z.string(), message: z.string() }).optional(),
+  error: failure.optional(),
 });
 
 /** Of several hundred, the first say enough. */
@@ -101,7 +113,7 @@ const hostStatus = z.looseObject({
   /** Absent: none waits. At most 100 for each HAProxy. */
   removals: listOf(removalStatus, MAX_REMOVALS * MAX_PROCESSES).optional(),
   /** What keeps the whole host from working: bucket out of reach, socket missing. */
-  error: z.looseObject({ code: z.string(), message: z.string() }).optional(),
+  error: failure.optional(),
 });
 
 export type RemovalStatus = z.infer<typeof removalStatus>;

@@ -3,7 +3,7 @@
  * requests. Account and order records are not of this kind: they hold keys.
  */
 import * as z from 'zod';
-import { BucketError } from '#contract/errors.ts';
+import { BucketError, type BucketErrorCode } from '#contract/errors.ts';
 import { parseJson } from '#contract/json.ts';
 import type { Bucket } from './bucket.ts';
 
@@ -21,14 +21,19 @@ export async function readCached<T>(
   return { value: schema.safeParse(jsonOf(body)).data, text: body.toString('utf8') };
 }
 
-/** One that is too large or in an archive is as good as lost; a store that is out of reach is another matter. */
+/** As good as lost: too large, in an archive, another user's, no plain file. A store that is out of reach is another matter. */
+const SPOILT: readonly BucketErrorCode[] = [
+  'ERR_BUCKET_SIZE',
+  'ERR_BUCKET_ARCHIVED',
+  'ERR_BUCKET_DENIED',
+  'ERR_BUCKET_IO',
+];
+
 async function readUnlessSpoilt(bucket: Bucket, key: string): Promise<Buffer | undefined> {
   try {
     return (await bucket.get(key))?.body;
   } catch (error) {
-    const isSpoilt =
-      error instanceof BucketError && ['ERR_BUCKET_SIZE', 'ERR_BUCKET_ARCHIVED'].includes(error.code);
-    if (isSpoilt) return undefined;
+    if (error instanceof BucketError && SPOILT.includes(error.code)) return undefined;
     throw error;
   }
 }

@@ -3,6 +3,7 @@
  * lock is a dot-file that only those can open who may write to the directory. A directory that others may read could be
  * locked by anybody; its own lock, which former agents take alone, is therefore waited for only if an agent holds it.
  */
+import { constants } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SECOND_MS } from '#common/time.ts';
@@ -51,10 +52,17 @@ async function canOpenLock(path: string, certsDir: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') return false;
-    return open(path, 'a').then(
-      (handle) => handle.close().then(() => true),
-      () => false,
-    );
+    return isPlainFile(path).catch(() => false);
+  }
+}
+
+/** Opens it without waiting: a pipe of that name would hang the pass. */
+async function isPlainFile(path: string): Promise<boolean> {
+  const handle = await open(path, constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK);
+  try {
+    return (await handle.stat()).isFile();
+  } finally {
+    await handle.close();
   }
 }
 

@@ -1,6 +1,6 @@
 // Who may hold up a pass: another agent, and nobody else.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, lstatSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -56,6 +56,17 @@ test('an agent that holds the lock, or a former one that locks the directory, is
     assert.equal(waited, true, path);
     assert.doesNotMatch(result.stderr, /lock\.ignored/);
   }
+});
+
+test('a pipe in the place of the lock does not hang the pass', async (t) => {
+  const stage = await makeStage(t, { version: '3.2' });
+  await stage.publish('shop', { names: ['shop.test'] });
+  const path = join(stage.haproxy.certsDir, '.pemfleet-lock');
+  execFileSync('mkfifo', [path]);
+
+  assertOk(await stage.pass());
+
+  assert.equal(lstatSync(path).isFIFO(), true);
 });
 
 test('who holds a lock is said', async (t) => {

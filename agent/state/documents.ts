@@ -15,7 +15,7 @@ import { readRegularFile, replaceFile } from '#storage/atomic-file.ts';
 import { HostError } from '../errors.ts';
 import { ioProblem } from '../io-problem.ts';
 
-/** The manifest has 24 MiB at most, and is stored as a string, with its quotes escaped. */
+/** The manifest has 32 MiB at most, and is stored as a string, with its quotes escaped. */
 export const MAX_DOCUMENT_BYTES = 67_108_864;
 
 /** By path. `wasRead`: a later pass of this process has read it from here. */

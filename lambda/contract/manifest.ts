@@ -65,7 +65,7 @@ const entry = publication.extend({
   previous: publication.optional(),
 });
 
-/** A manifest of 24 MiB has room for some 20,000. */
+/** A manifest of 32 MiB has room for some 25,000. */
 const MAX_CERTIFICATES = 50_000;
 
 const manifest = z.looseObject({

@@ -122,6 +122,8 @@ async function commitOne(member: Member, view: ReachableHost): Promise<Member> {
   const path = join(view.config.haproxy.certsDir, member.action.file);
   const text = await readFile(path, 'utf8').catch(() => undefined);
   if (!isCanonical(text)) return member;
+  // What another program has put there is not what HAProxy has.
+  const serial = parse(text).leaf.serialNumber;
   const staple = await readFile(stapleFileOf(path)).catch(() => undefined);
   const loader = new Loader(view.runtime, view.haproxy.capabilities);
   let { deployed } = member;
@@ -129,7 +131,7 @@ async function commitOne(member: Member, view: ReachableHost): Promise<Member> {
     for (const runtimeFile of view.haproxy.files.get(member.action.file) ?? []) {
       const certificate = deployed.certificate ?? runtimeFile.certificate;
       const isListed = runtimeFile.isListed || deployed.certificate !== undefined;
-      if (certificate?.status !== 'Used' || !isListed) continue;
+      if (certificate?.status !== 'Used' || !isListed || certificate.serial !== serial) continue;
       const current = { ...runtimeFile, certificate, isListed };
       ({ deployed } = await loader.load(current, { text, staple }, deployed));
     }

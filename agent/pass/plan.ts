@@ -38,7 +38,7 @@ export interface PlanInput {
 export function plan(input: PlanInput): Action[] {
   const names = new Set(input.desired.map(({ file }) => file));
   const unnamed = Object.keys(input.records).filter((file) => !names.has(file));
-  const removals = unnamed.map((file) => planRemoval(file, input));
+  const removals = unnamed.flatMap((file) => planRemoval(file, input) ?? []);
   const isRemoving = removals.some(({ kind }) => kind === 'remove');
   return [
     ...input.desired.map((desired) => ({
@@ -60,7 +60,9 @@ export function isNotOurs(
   { disk, records }: Pick<PlanInput, 'disk' | 'records'>,
 ): boolean {
   const onDisk = disk.get(file);
-  return records[file] === undefined && onDisk !== undefined && onDisk.sha256 !== sha256;
+  const { written = [], adopted } = records[file] ?? {};
+  const hasWritten = written.length > 0 || adopted !== undefined;
+  return !hasWritten && onDisk !== undefined && onDisk.sha256 !== sha256;
 }
 
 function hasForeignContent({ file, sha256 }: DesiredFile, { disk, records }: PlanInput): boolean {
@@ -229,7 +231,11 @@ function tooLongUntil(desired: DesiredFile, record: FileRecord | undefined, now:
   return isTooLong && isBackingOff(failure, now) ? failure.message : undefined;
 }
 
-function planRemoval(file: string, { disk, records, haproxy }: PlanInput): RemovalAction {
+/** @returns undefined: without a stats socket nothing can take the file out of HAProxy, so it stays */
+function planRemoval(
+  file: string,
+  { disk, records, haproxy, isWithoutSocket }: PlanInput,
+): RemovalAction | undefined {
   const record = records[file];
   const onDisk = disk.get(file)?.sha256;
   const isOurs = onDisk === undefined || record?.written.includes(onDisk);
@@ -242,6 +248,9 @@ function planRemoval(file: string, { disk, records, haproxy }: PlanInput): Remov
     ...(isForeign && { hasForeignStaple: true }),
   };
   const why = 'no longer in the manifest';
+  if (isWithoutSocket) {
+    return onDisk === undefined ? { ...subject, kind: 'forget', reason: `${why}, and gone` } : undefined;
+  }
   if (isOurs && haproxy === undefined) {
     return { ...subject, kind: 'pending', reason: `${why}; HAProxy is out of reach: it may name the file` };
   }

@@ -103,9 +103,12 @@ function nextRecord(record: FileRecord, outcome: Outcome, now: Date): FileRecord
   if (outcome.kind === 'failed') {
     // A payload that HAProxy hangs on costs each pass its time-out.
     const isKept = codeOf(outcome.error) === 'ERR_RUNTIME_PAYLOAD_SIZE';
-    if (reactionTo(outcome.error) !== 'refused' && !isKept) return rest;
+    // Nothing of ours was there, and nothing is: what somebody else puts there is not ours.
+    const isAbsent = action.kind === 'install' && !deployed.isWritten;
+    const after = isAbsent ? { ...rest, written: [] } : rest;
+    if (reactionTo(outcome.error) !== 'refused' && !isKept) return after;
     const attempts = failure?.sha256 === sha256 ? failure.attempts + 1 : 1;
-    return { ...rest, failure: failureOf(outcome.error, { sha256, listing }, attempts, now) };
+    return { ...after, failure: failureOf(outcome.error, { sha256, listing }, attempts, now) };
   }
   if (action.kind === 'keep' && failure === undefined && record.written.join() === sha256) return record;
   const { stapled, adopted, ...others } = rest;

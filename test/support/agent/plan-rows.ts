@@ -42,6 +42,12 @@ export const rows: Row[] = [
     expect: ['not-ours', /another program has put a file/],
   },
   {
+    says: "another program's file of that name, where our installation has failed before it wrote one",
+    disk: old,
+    record: record({ written: [] }),
+    expect: ['not-ours', /another program has put a file/],
+  },
+  {
     says: "another program's file that cannot be read",
     disk: { sha256: '', isGuarded: false },
     haproxy: undefined,

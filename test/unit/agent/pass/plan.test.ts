@@ -4,7 +4,7 @@ import type { Agent } from '../../../../agent/agent.ts';
 import { Runtime } from '../../../../agent/haproxy/runtime.ts';
 import { observeHaproxy } from '../../../../agent/pass/observe.ts';
 import { type PlanInput, plan } from '../../../../agent/pass/plan.ts';
-import { desired, haproxy, now, runtimeFile } from '../../../support/agent/plan-fixtures.ts';
+import { desired, haproxy, now, record, right, runtimeFile } from '../../../support/agent/plan-fixtures.ts';
 import { rows } from '../../../support/agent/plan-rows.ts';
 
 for (const row of rows) {
@@ -48,4 +48,25 @@ test('a HAProxy that is stopping (an old worker) is seen, and nothing is loaded 
   );
 
   assert.equal((blocker as { code?: string }).code, 'ERR_RUNTIME_RELOADED');
+});
+
+test('without a stats socket, a file that left the manifest stays; gone, it is forgotten', () => {
+  const planned = (disk: PlanInput['disk']) =>
+    plan({
+      desired: [],
+      disk,
+      haproxy: undefined,
+      isWithoutSocket: true,
+      records: { 'shop.pem': record({}) },
+      handshakes: [],
+      now,
+    });
+
+  const [there, gone] = [planned(new Map([['shop.pem', right]])), planned(new Map())];
+
+  assert.deepEqual(there, []);
+  assert.deepEqual(
+    gone.map(({ kind }) => kind),
+    ['forget'],
+  );
 });

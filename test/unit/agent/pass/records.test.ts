@@ -131,6 +131,21 @@ test('what only waits (HAProxy down, locked, foreign transaction) is no failure 
   }
 });
 
+test('an installation that has failed before it wrote a file leaves nothing of ours', () => {
+  const missing = new PemRejected('ERR_PEM_DIGEST', 'm');
+  const files = { 'shop.pem': { certificate, written: [sha] } };
+
+  const unwritten = after(failedOutcome(action('install'), missing), files);
+  const written = after(
+    failedOutcome(action('install'), missing, { ...NOTHING_DEPLOYED, isWritten: true }),
+    files,
+  );
+
+  assert.deepEqual(unwritten?.written, []);
+  assert.equal(unwritten?.failure?.code, 'ERR_PEM_DIGEST');
+  assert.deepEqual(written?.written, [sha]);
+});
+
 test('a removed or forgotten file is no longer ours; a removal that failed still is', () => {
   assert.equal(after(doneOutcome(removal('remove'))), undefined);
   assert.equal(after(doneOutcome(removal('forget'))), undefined);

@@ -1,6 +1,5 @@
 /** Says whose a file is that the agent did not write: its owner, its age, what certificate it holds. */
 import { lstatSync, type Stats } from 'node:fs';
-import { basename } from 'node:path';
 import { printable } from '#common/printable.ts';
 import { codeOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
@@ -16,12 +15,18 @@ export async function notOurs(path: string, otherFleet: FleetName | undefined): 
   const owner = otherFleet === undefined ? '' : `; the agent of fleet ${otherFleet} has written it`;
   const cure =
     otherFleet === undefined
-      ? `move it away, or give it to the agent: pemfleet-agent adopt ${basename(path)}`
+      ? cureFor(path)
       : 'two fleets want the same file: rename the certificate in one of them, or give each its own directory';
   return new HostError(
     'ERR_INSTALL_NOT_OURS',
     `not ours: ${path} ${await describeFile(path)}${owner}. The agent leaves it as it is; ${cure}`,
   );
+}
+
+/** The whole path: several HAProxy of a host may have a file of this name. */
+function cureFor(path: string): string {
+  const isPlain = lstatSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  return isPlain ? `move it away, or give it to the agent: pemfleet-agent adopt ${path}` : 'move it away';
 }
 
 /** Such as: "belongs to root, changed 2026-11-22T12:00:00.000Z, holds a certificate for shop.test until 2027-…". */

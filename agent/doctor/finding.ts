@@ -89,6 +89,9 @@ export function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
+/** Several directories may hold files of one name, and root's home an earlier one: none may be overwritten. */
+export const moveAway = (words: string): string => `mv --backup=numbered ${words} /root/`;
+
 /** Cuts long lists: the fix is the same for all names. */
 export function listed(names: readonly string[], most = 5): string {
   const rest = names.length - most;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { AgentConfig } from '../config/config.ts';
 import { servedNames } from '../desired/overlap.ts';
 import { filtersIn } from '../haproxy/crt-list-line.ts';
-import { type Finding, finding, listed, octal, quoted } from './finding.ts';
+import { type Finding, finding, listed, moveAway, octal, quoted } from './finding.ts';
 import type { CrtListFacts } from './look-crt-list.ts';
 import { type DirectoryEntry, type DirectoryFacts, sideFileOwner } from './look-directory.ts';
 
@@ -93,7 +93,7 @@ function judgeEntry(
   }
   if (problem !== undefined) {
     const seen = `${name} ${problem}: HAProxy's next start or reload will fail`;
-    const away = `mv ${file} ${quoted(join('/root', name))}; haproxy -c -f /etc/haproxy/haproxy.cfg`;
+    const away = `${moveAway(file)}; haproxy -c -f /etc/haproxy/haproxy.cfg`;
     // The agent's own: its next pass repairs it.
     return [finding('file-stray', seen, ours?.has(name) ? 'pemfleet-agent sync' : away)];
   }
@@ -102,7 +102,7 @@ function judgeEntry(
       finding(
         'file-backup',
         `${name} looks like a copy: HAProxy loads and serves it as a certificate`,
-        `mv ${file} ${quoted(join('/root', name))}; then reload HAProxy`,
+        `${moveAway(file)}; then reload HAProxy`,
       ),
     ];
   }
@@ -125,7 +125,7 @@ function judgeOrphans({ path, entries }: DirectoryFacts): Finding[] {
   const [keys, others] = [/\.key$/, /\.(?!key$)[^.]+$/].map((end) =>
     orphans.filter((name) => end.test(name)),
   );
-  const commands = [keys?.length && `mv ${files(keys)} /root/`, others?.length && `rm ${files(others)}`];
+  const commands = [keys?.length && moveAway(files(keys)), others?.length && `rm ${files(others)}`];
   const fix = commands.filter(Boolean).join('; ');
   return [finding('file-orphan', `side files without their certificate: ${listed(orphans)}`, fix)];
 }
@@ -159,7 +159,7 @@ function judgeOverlaps(
     const fix =
       moved.length === 0
         ? 'all of them are of the manifest: take the name out of one certificate in pemfleet.yaml'
-        : `mv ${moved.map((name) => quoted(join(path, name))).join(' ')} /root/; then reload HAProxy`;
+        : `${moveAway(moved.map((name) => quoted(join(path, name))).join(' '))}; then reload HAProxy`;
     return finding('names-overlap', seen, fix);
   });
 }

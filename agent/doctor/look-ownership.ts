@@ -9,7 +9,7 @@ import { desiredFiles } from '../desired/files.ts';
 import { isNotOurs } from '../pass/plan.ts';
 import { readOwnership } from '../state/ownership.ts';
 import { type AgentState, readStateDirectory } from '../state/state.ts';
-import { type Finding, finding, quoted } from './finding.ts';
+import { type Finding, finding, moveAway, quoted } from './finding.ts';
 
 export async function examineOwnership(
   { config }: Agent,
@@ -29,7 +29,7 @@ export async function examineOwnership(
   for (const file of foreign) {
     const path = join(certsDir, file);
     const error = await notOurs(path, ownership.otherOwnerOf(file));
-    const fix = `mv ${quoted(path)} ${quoted(join('/root', file))}; or pemfleet-agent adopt ${quoted(file)}`;
+    const fix = `${moveAway(quoted(path))}, then pemfleet-agent sync; or, for a plain file, pemfleet-agent adopt ${quoted(path)}`;
     findings.push(finding('file-not-ours', messageOf(error), fix));
   }
   const right = names.filter((file) => disk.has(file) && !foreign.has(file));

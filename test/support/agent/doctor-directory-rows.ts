@@ -62,13 +62,13 @@ export const directoryRows: DoctorRow[] = [
   {
     says: 'a private key whose certificate is gone: moved, never deleted',
     finds: 'file-orphan',
-    fix: /^mv \S*old\.pem\.key \/root\/$/,
+    fix: /^mv --backup=numbered \S*old\.pem\.key \/root\/$/,
     plant: (stage) => put(stage, 'old.pem.key', ''),
   },
   {
     says: "another program's file with a name of the manifest",
     finds: 'file-not-ours',
-    fix: /^mv \S*legacy\.pem \/root\/legacy\.pem; or pemfleet-agent adopt legacy\.pem$/,
+    fix: /^mv --backup=numbered \S*legacy\.pem \/root\/, then pemfleet-agent sync; or, for a plain file, pemfleet-agent adopt \/\S*legacy\.pem$/,
     plant: async (stage) => {
       put(stage, 'legacy.pem', (await leaf(stage, ['legacy.test'])).combined);
       await stage.publish('legacy', { names: ['legacy.test'] });
@@ -111,7 +111,7 @@ export const directoryRows: DoctorRow[] = [
   {
     says: 'two files with one name',
     finds: 'names-overlap',
-    fix: /^mv \S*a\.pem \/root\/; then reload HAProxy$/,
+    fix: /^mv --backup=numbered \S*a\.pem \/root\/; then reload HAProxy$/,
     plant: async (stage) => put(stage, 'a.pem', (await leaf(stage, ['shop.test', 'a.test'])).combined),
   },
 ];

@@ -54,7 +54,7 @@ for (const version of haproxyVersions) {
     assert.equal((await stage.handshake('other.test')).serial, serialOf(other));
     assert.match(
       (await errorOf(stage, 'legacy.pem'))?.message ?? '',
-      /^not ours: .*legacy\.pem belongs to root, changed 20.*, holds a certificate for legacy\.test until 20.*move it away, or give it to the agent: pemfleet-agent adopt legacy\.pem$/,
+      /^not ours: .*legacy\.pem belongs to root, changed 20.*, holds a certificate for legacy\.test until 20.*move it away, or give it to the agent: pemfleet-agent adopt \/\S*legacy\.pem$/,
     );
 
     await stage.unpublish('legacy');

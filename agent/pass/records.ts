@@ -103,7 +103,7 @@ function nextRecord(record: FileRecord, outcome: Outcome, now: Date): FileRecord
   if (outcome.kind === 'failed') {
     // A payload that HAProxy hangs on costs each pass its time-out.
     const isKept = codeOf(outcome.error) === 'ERR_RUNTIME_PAYLOAD_SIZE';
-    // Nothing of ours was there, and nothing is: what somebody else puts there is not ours.
+    // Nothing of ours was there, and nothing is: what another program puts there is not ours.
     const isAbsent = action.kind === 'install' && !deployed.isWritten;
     const after = isAbsent ? { ...rest, written: [] } : rest;
     if (reactionTo(outcome.error) !== 'refused' && !isKept) return after;

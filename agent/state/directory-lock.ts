@@ -66,7 +66,7 @@ async function isPlainFile(path: string): Promise<boolean> {
   }
 }
 
-/** @returns what releases it; nothing is held if somebody else than an agent has it */
+/** @returns what releases it; nothing is held if another program than an agent has it */
 async function takeFormerLock(certsDir: string, timeoutMs: number, log: Log): Promise<() => Promise<void>> {
   const begin = performance.now();
   for (;;) {

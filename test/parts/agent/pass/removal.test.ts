@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { assertOk } from '../../../support/agent/assess.ts';
-import { byStoreAndDirectory, loose, twoBinds } from '../../../support/agent/configs.ts';
+import { byStoreAndDirectory, loose, twoBinds, withBind } from '../../../support/agent/configs.ts';
 import { serialOf } from '../../../support/agent/publish.ts';
 import { makeReloadable } from '../../../support/agent/reloadable.ts';
 import { makeStage, type Stage } from '../../../support/agent/stage.ts';
@@ -173,6 +173,43 @@ for (const version of haproxyVersions.filter((one) => one !== '2.6')) {
       ['other.pem', 'shop.pem'],
     );
   });
+}
+
+/** What names our file in the configuration, beside the directory that holds it. */
+const NAMERS = [
+  ['default-crt', (dir: string) => withBind(`crt ${dir} default-crt ${dir}/shop.pem`)],
+  [
+    'ssl-f-use',
+    (dir: string) =>
+      twoBinds(`crt ${dir} strict-sni`, 'strict-sni').replace(
+        /(?<=frontend b\n.*\n)/,
+        `  ssl-f-use crt ${dir}/shop.pem\n`,
+      ),
+  ],
+] as const;
+
+for (const version of ['3.2', '3.4'] as const) {
+  for (const [keyword, configOf] of NAMERS) {
+    test(`${version}: a file that ${keyword} names is renewed at run time, and stays when it has left the manifest`, async (t) => {
+      const { stage, certs } = await makeStarted(t, version, 'shop.pem', configOf);
+      await stage.publish('other', { names: ['other.test'] });
+      const renewed = await stage.publish('shop', { names: ['shop.test'] });
+      assertOk(await stage.pass());
+      const port = keyword === 'ssl-f-use' ? stage.haproxy.httpPort : stage.haproxy.httpsPort;
+      assert.equal((await handshake({ port, servername: 'shop.test' })).serial, serialOf(renewed));
+      await stage.unpublish('shop');
+
+      await assertWaiting(
+        stage,
+        'shop.pem',
+        /names the file: .*haproxy\.cfg:\d+ \((default-)?crt\).*: it stays/,
+      );
+
+      assert.deepEqual(stage.files(), ['other.pem', 'shop.pem']);
+      await stage.haproxy.restart();
+      assert.equal(readFileSync(join(certs, 'shop.pem'), 'utf8'), renewed);
+    });
+  }
 }
 
 test('with a reload command the default certificate is gone in the same pass, by one reload', async (t) => {

@@ -119,9 +119,9 @@ async function restoreIfDark(
   const isDark = error instanceof HandshakeFailed && !NOT_DARK.includes(error.code);
   const runtimeFiles = view.haproxy?.files.get(file.action.file) ?? [];
   const replaced = runtimeFiles.filter(({ certificate }) => certificate?.status === 'Used');
+  if (!isDark || view.haproxy === undefined || replaced.length === 0) return failure;
   const previous = await readPrevious(file.path);
-  if (!isDark || view.haproxy === undefined || previous === undefined || replaced.length === 0)
-    return failure;
+  if (previous === undefined) return failure;
   const loader = loaderOf(view);
   const loadAll = async (content: LoadedContent) => {
     for (const runtimeFile of replaced) await loader.load(runtimeFile, content, deployed);

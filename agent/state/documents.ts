@@ -3,7 +3,7 @@
  * that wrote the file. Documents that this version sealed skip their schema, which took a third of a pass with 10,000
  * certificates. The seal guards against accidents, not against attackers who may write to the directory.
  *
- * What the directory does not take (full, read-only, somebody else's) is kept in memory: renewals and back-offs go on.
+ * What the directory does not take (full, read-only, of another user) is kept in memory: renewals and back-offs go on.
  */
 import { mkdir, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';

@@ -11,6 +11,8 @@ export interface DocumentCodes {
   schema: ContractErrorCode;
   /** Code for a version that this code does not know. */
   version: ContractErrorCode;
+  /** The version that is wanted; default: 1. */
+  wanted?: number;
   /** Where they differ from those of a document in the bucket. */
   bounds?: Partial<JsonBounds> | undefined;
 }
@@ -18,7 +20,7 @@ export interface DocumentCodes {
 /** A time as RFC 3339 text in UTC. */
 export const dateTime = z.iso.datetime();
 
-/** The only version that this code writes and reads. */
+/** Of most documents; the root of a signed manifest has version 2. */
 export const VERSION = 1;
 
 const versioned = z.looseObject({ version: z.number().int() });
@@ -27,8 +29,9 @@ const versioned = z.looseObject({ version: z.number().int() });
 export function parseDocument<T>(schema: z.ZodType<T>, codes: DocumentCodes, key: string, body: Buffer): T {
   const json = readJson(codes, key, body);
   const head = versioned.safeParse(json);
-  if (head.success && head.data.version !== VERSION) {
-    const wanted = `wanted version ${VERSION}, saw ${head.data.version}; upgrade this program`;
+  const { wanted: version = VERSION } = codes;
+  if (head.success && head.data.version !== version) {
+    const wanted = `wanted version ${version}, saw ${head.data.version}; upgrade this program`;
     throw new ContractError(codes.version, key, wanted);
   }
   const result = schema.safeParse(json);

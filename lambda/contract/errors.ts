@@ -18,6 +18,10 @@ export type PemErrorCode =
 export type ContractErrorCode =
   | 'ERR_MANIFEST_SCHEMA'
   | 'ERR_MANIFEST_VERSION'
+  | 'ERR_MANIFEST_SIGNATURE'
+  | 'ERR_MANIFEST_REQUIRES'
+  | 'ERR_KEYS_SCHEMA'
+  | 'ERR_KEYS_VERSION'
   | 'ERR_STATUS_SCHEMA'
   | 'ERR_STATUS_VERSION';
 

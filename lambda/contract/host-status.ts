@@ -17,6 +17,7 @@ import {
   sha256Hex,
 } from './layout.ts';
 import { MAX_STATUS_BYTES } from './limits.ts';
+import { MAX_STATEMENT } from './statement.ts';
 
 /** Characters of a message that a reader keeps: a thousand hosts may report a thousand failures each. */
 const MAX_MESSAGE = 2000;
@@ -62,6 +63,20 @@ const fileStatus = z.looseObject({
   staple: z.looseObject({ nextUpdate: dateTime }).optional(),
   /** Why the file is not served. */
   error: failure.optional(),
+  /** The manifest names neither it nor its end: it stays served until it expires, or is withdrawn. */
+  isUnlisted: z.literal(true).optional(),
+  /** End of the leaf's validity; of an unlisted file. */
+  notAfter: dateTime.optional(),
+  /** The issuer's statement about it (receipt.ts), where the host has it; of an unlisted file. */
+  receipt: z.string().max(MAX_STATEMENT).optional(),
+});
+
+/** What is true of a host as a whole, without being a failure of one file. A closed set would lock out what comes later. */
+const condition = z.looseObject({
+  /** For example `stale-manifest`, `frozen-manifest`, `key-unverified`: docs/bucket.md has the table. */
+  condition: z.string().max(64),
+  since: dateTime,
+  message: failure.shape.message,
 });
 
 /** A status of 1 MiB has room for some 2,000; the agent's own copy has all. */
@@ -92,6 +107,14 @@ const hostStatus = z.looseObject({
   agent: z.looseObject({ version: z.string() }),
   /** ETag of the manifest that the agent acted on; absent if it could read none. */
   manifest: z.string().max(1024).optional(),
+  /** The highest version of the contract that the agent reads; absent: 1. */
+  contract: z.number().int().optional(),
+  /** Head of the root that the agent acted on (root.ts): what it says counts only with the issuer's own signature over it. */
+  head: z.string().max(MAX_STATEMENT).optional(),
+  /** The key of which the host takes manifests, and whether anybody has confirmed it. */
+  trust: z.looseObject({ key: z.string().max(64), isConfirmed: z.boolean() }).optional(),
+  /** Absent: none. */
+  conditions: listOf(condition, 100).optional(),
   haproxy: listOf(
     z.looseObject({
       /** Only on a host with several HAProxy: what `files[].instance` refers to. */
@@ -116,6 +139,7 @@ const hostStatus = z.looseObject({
   error: failure.optional(),
 });
 
+export type HostCondition = z.infer<typeof condition>;
 export type RemovalStatus = z.infer<typeof removalStatus>;
 export type FileStatus = z.infer<typeof fileStatus>;
 export type HostStatus = z.infer<typeof hostStatus>;

@@ -48,6 +48,13 @@ export const layout = {
   /** Exists for a moment to try whether the store keeps conditional writes; holds no secret. */
   probe: (id: string) => `issuer/probe/${id}`,
   challenge: (token: string) => `challenge/${token}`,
+  /** Lineage and private signing key of the issuer. */
+  signingKey: 'issuer/signing-key.json',
+  /** Version 2: the signed root of the fleet's manifest. */
+  root: (fleet: FleetName) => `published/${fleet}/root.json`,
+  /** Statements in which one signing key hands over to the next. */
+  keys: (fleet: FleetName) => `published/${fleet}/keys.json`,
+  /** Version 1, for agents that do not read roots. */
   manifest: (fleet: FleetName) => `published/${fleet}/manifest.json`,
   pems: (fleet: FleetName, name: CertificateName) => `published/${fleet}/pem/${name}/`,
   /** Immutable: the key is the SHA-256 of the content. */

@@ -16,7 +16,7 @@ export const MAX_STATUS_BYTES = MIB;
 
 /** By key; the first that fits. */
 const LIMITS: readonly [pattern: RegExp, maxBytes: number][] = [
-  [/^published\/[^/]+\/manifest\.json$/, MAX_MANIFEST_BYTES],
+  [/^published\/[^/]+\/(manifest|root)\.json$/, MAX_MANIFEST_BYTES],
   [/^published\/.*\.pem$/, MAX_PEM_BYTES],
   [/^published\/.*\.ocsp$/, MAX_OCSP_BYTES],
   [/^status\//, MAX_STATUS_BYTES],

@@ -1,11 +1,20 @@
 /**
- * The manifest: what a fleet has to serve, and the single commit point of a publication. Entries are self-contained
- * and keyed by certificate name, so that a large fleet can be split by name without a new format.
+ * The manifest: what a fleet has to serve, and the single commit point of a publication. Entries are self-contained and keyed by
+ * certificate name. This file holds what both versions share, and the document of version 1; root.ts holds the signed version 2.
  */
 import * as z from 'zod';
 import { recordOf } from './collection.ts';
 import { dateTime, parseDocument, serializeDocument, VERSION } from './document.ts';
-import { certificateName, type FleetName, fleetName, layout, sha256Hex } from './layout.ts';
+import {
+  type CertificateName,
+  certificateName,
+  type FleetName,
+  fleetName,
+  layout,
+  sha256Hex,
+} from './layout.ts';
+import { sequenceNumber } from './receipt.ts';
+import { statementText } from './statement.ts';
 
 /** One combined PEM: where it is, and what a host can know of it without reading it. */
 const pemRef = z.looseObject({
@@ -26,6 +35,8 @@ const pemRef = z.looseObject({
   certId: z.string().optional(),
   /** URL of the leaf's OCSP responder; absent if the leaf names none. */
   ocspUrl: z.string().optional(),
+  /** Statement of the issuer (receipt.ts); absent in version 1. */
+  receipt: statementText.optional(),
   /** The OCSP response to staple (RFC 6960, DER): the SHA-256 that makes its key, and from when to when it holds. */
   ocsp: z.looseObject({ sha256: sha256Hex, thisUpdate: dateTime, nextUpdate: dateTime }).optional(),
 });
@@ -48,17 +59,26 @@ const publication = z.looseObject({
   pems: z.array(pemRef).min(1).max(2),
 });
 
+/** How it was ordered. If the configuration says otherwise, the issuer orders again. */
+const acmeOrigin = z.looseObject({
+  origin: z.literal('acme').optional(),
+  directoryUrl: z.url(),
+  accountUrl: z.url(),
+  profile: z.string().optional(),
+  preferredChain: z.string().optional(),
+});
+
+/** Bought, or of an internal CA: nobody orders it again. Not in version 1. */
+const importedOrigin = z.looseObject({ origin: z.literal('imported'), importedAt: dateTime });
+
 /** What the fleet has to serve for one certificate name. */
-const entry = publication.extend({
+export const manifestEntry = publication.extend({
   /** Names that the certificate has to carry, as ordered. */
   identifiers: z.array(z.string().max(300)).min(1),
-  /** How it was ordered. If the configuration says otherwise, the issuer orders again. */
-  issued: z.looseObject({
-    directoryUrl: z.url(),
-    accountUrl: z.url(),
-    profile: z.string().optional(),
-    preferredChain: z.string().optional(),
-  }),
+  /** Where it comes from. */
+  issued: z.union([acmeOrigin, importedOrigin]),
+  /** Of the manifest that published these PEMs first; absent in version 1. */
+  sequence: sequenceNumber.optional(),
   /** Absent: each host lists it by its own settings. */
   haproxy: listing.optional(),
   /** The publication before this one, for a rollback by hand. */
@@ -66,31 +86,66 @@ const entry = publication.extend({
 });
 
 /** A manifest of 32 MiB has room for some 25,000. */
-const MAX_CERTIFICATES = 50_000;
+export const MAX_CERTIFICATES = 50_000;
 
-const manifest = z.looseObject({
+/** PEMs that a host has to give up, though they are valid: no other word of the issuer takes a certificate away. */
+export const tombstone = z.looseObject({
+  /** `withdrawn`: an operator's word; `superseded`: other certificates are proved for all its names. */
+  reason: z.enum(['withdrawn', 'superseded']),
+  /** Time of that word. */
+  at: dateTime,
+  /** Superseded: the certificates that took its place. A host gives it up when it serves them. */
+  by: z.array(certificateName).max(100).optional(),
+  /** Every valid PEM that was published under the name; the tombstone stays until the last of them has expired. */
+  pems: z
+    .array(z.looseObject({ sha256: sha256Hex, notAfter: dateTime }))
+    .min(1)
+    .max(1000),
+});
+
+const manifestVersion1 = z.looseObject({
   version: z.literal(VERSION),
   /** The same as in the key: a manifest in the wrong place is visible. */
   fleet: fleetName,
   /** Time of the last change. */
   updatedAt: dateTime,
-  certificates: recordOf(certificateName, entry, MAX_CERTIFICATES),
+  certificates: recordOf(certificateName, manifestEntry, MAX_CERTIFICATES),
 });
 
 export type PemRef = z.infer<typeof pemRef>;
-export type ManifestEntry = z.infer<typeof entry>;
-export type Manifest = z.infer<typeof manifest>;
+export type ManifestEntry = z.infer<typeof manifestEntry>;
+export type Tombstone = z.infer<typeof tombstone>;
+export type AcmeOrigin = z.infer<typeof acmeOrigin>;
+
+/** As a reader has it, of either version. */
+export interface Manifest {
+  version: 1 | 2;
+  fleet: FleetName;
+  updatedAt: string;
+  certificates: Record<CertificateName, ManifestEntry>;
+  /** Version 2; root.ts has what each means. */
+  lineage?: string;
+  sequence?: number;
+  signedAt?: string;
+  requires?: string[];
+  tombstones?: Record<CertificateName, Tombstone>;
+}
 
 /** @throws ContractError `ERR_MANIFEST_SCHEMA`, `ERR_MANIFEST_VERSION` */
 export function parseManifest(fleet: FleetName, body: Buffer): Manifest {
   const codes = { schema: 'ERR_MANIFEST_SCHEMA', version: 'ERR_MANIFEST_VERSION' } as const;
-  return parseDocument(manifest, codes, layout.manifest(fleet), body);
+  return parseDocument(manifestVersion1, codes, layout.manifest(fleet), body);
 }
 
-/** Sorts the names: equal content gives equal bytes. */
+/** Version 1. Sorts the names: equal content gives equal bytes. */
 export function serializeManifest(document: Manifest): string {
   const sorted = Object.entries(document.certificates).sort(([a], [b]) => (a < b ? -1 : 1));
   return serializeDocument({ ...document, certificates: Object.fromEntries(sorted) });
+}
+
+/** @returns undefined for a certificate that nobody ordered */
+export function acmeOriginOf({ issued }: Pick<ManifestEntry, 'issued'>): AcmeOrigin | undefined {
+  return issued.origin === 'imported' ? undefined : (issued as AcmeOrigin);
 }
 
 /** The manifest of a fleet that has none. */

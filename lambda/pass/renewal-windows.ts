@@ -7,7 +7,7 @@ import * as z from 'zod';
 import { inParallel } from '#common/in-parallel.ts';
 import { messageOf } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
-import type { ManifestEntry } from '#contract/manifest.ts';
+import { acmeOriginOf, type ManifestEntry } from '#contract/manifest.ts';
 import { instant, readCached, serializeCached } from '#storage/cached-document.ts';
 import type { RenewalInfo } from '../acme/renewal-info.ts';
 import type { Log } from '../log.ts';
@@ -38,11 +38,13 @@ export async function refreshWindows(
   published: readonly { name: string; entry: ManifestEntry }[],
 ): Promise<ReadonlyMap<string, RenewalWindow>> {
   const { bucket, config, log, options } = pass;
-  const items = published.flatMap(({ name, entry }) =>
-    entry.pems.flatMap(({ certId }) =>
-      certId === undefined ? [] : [{ name, certId, directoryUrl: entry.issued.directoryUrl }],
-    ),
-  );
+  const items = published.flatMap(({ name, entry }) => {
+    const origin = acmeOriginOf(entry);
+    if (origin === undefined) return [];
+    return entry.pems.flatMap(({ certId }) =>
+      certId === undefined ? [] : [{ name, certId, directoryUrl: origin.directoryUrl }],
+    );
+  });
   // A document that cannot be read starts over: the CA can be asked for all of it again.
   const stored = await readCached(bucket, layout.renewalInfo, windowDocument);
   const old = stored.value?.windows ?? {};

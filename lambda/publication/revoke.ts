@@ -5,6 +5,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { parse } from '#contract/combined-pem.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
+import { acmeOriginOf } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { NotOffered } from '../acme/problem.ts';
 import { type RevocationReason, revokeCertificate } from '../acme/revocation.ts';
@@ -70,7 +71,8 @@ async function targetsIn(
   const wanted = leaves
     .filter((leaf) => leaf !== undefined)
     .filter((leaf) => serial === undefined || leaf.serialNumber === serial.toUpperCase());
-  return wanted.map((leaf) => ({ leaf, directoryUrl: entry.issued.directoryUrl }));
+  const { directoryUrl = '' } = acmeOriginOf(entry) ?? {};
+  return wanted.map((leaf) => ({ leaf, directoryUrl }));
 }
 
 function leafOf(object: { body: Buffer } | undefined): X509Certificate | undefined {

@@ -41,7 +41,7 @@ test('three names in one certificate, and an RSA key in another, are issued by H
   assert.ok(chain.at(-1)?.verify(new X509Certificate(await stage.pebble.rootPem()).publicKey));
   assert.deepEqual([shop.pem?.serial, outcomes[0]?.serial], [leaf.serialNumber, leaf.serialNumber]);
   assert.equal(shop.entry?.issued.directoryUrl, stage.pebble.directoryUrl);
-  assert.match(shop.entry?.issued.accountUrl ?? '', /^https:/);
+  assert.match(String(shop.entry?.issued.accountUrl), /^https:/);
   verify(rsa.text, { identifiers: ['rsa.test'], keyType: 'rsa2048' }, new Date());
   assert.equal(other.text, shop.text);
   assert.deepEqual(await stage.bucket.list('challenge/'), []);

@@ -1,16 +1,73 @@
-// An issuer's part: PEMs and the manifest into the bucket, right or wrong ones.
+// An issuer's part: PEMs and the manifest into the bucket, in both versions of the contract, right or wrong ones.
 import { digest, keyTypeOf, parse } from '#contract/combined-pem.ts';
 import { certificateName, layout } from '#contract/layout.ts';
-import { emptyManifest, parseManifest, serializeManifest } from '#contract/manifest.ts';
+import {
+  emptyManifest,
+  type Manifest,
+  parseManifest,
+  serializeManifest,
+  type Tombstone,
+} from '#contract/manifest.ts';
+import { signReceipt } from '#contract/receipt.ts';
+import { parseRoot, type SignedManifest, serializeRoot } from '#contract/root.ts';
+import { generatePrivateKey, type Signer, signerOf } from '#contract/statement.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { certificatesOf } from '../manifest.ts';
 import type { LeafOptions, Pki } from '../parts/pki.ts';
 import { fleet } from './host.ts';
 
+/** The issuer's key of all stages of this process. */
+export const stageSigner: Signer = signerOf(generatePrivateKey());
+export const stageLineage = 'stage';
+
+/** As an issuer signs it now, with a sequence above the one before. */
+export function signedRoot(
+  { certificates, tombstones = {}, sequence = 0 }: Manifest,
+  changes: Partial<SignedManifest> = {},
+  signer: Signer = stageSigner,
+): string {
+  const now = new Date();
+  const next = changes.sequence ?? Math.max(sequence + 1, now.getTime());
+  const entries = Object.entries(certificates).map(([name, entry]) => {
+    const { sequence: since = next } = entry;
+    const pems = entry.pems.map((pem) => {
+      const { sha256, notAfter } = pem;
+      const claims = { fleet, name: certificateName.parse(name), sha256, notAfter, sequence: since };
+      return { ...pem, receipt: pem.receipt ?? signReceipt(signer, claims) };
+    });
+    return [name, { ...entry, sequence: since, pems }] as const;
+  });
+  return serializeRoot(
+    {
+      ...{ version: 2, fleet, lineage: stageLineage, sequence: next, signedAt: now.toISOString() },
+      ...{ updatedAt: now.toISOString(), requires: [], tombstones },
+      certificates: Object.fromEntries(entries),
+      ...changes,
+    },
+    signer,
+  ).text;
+}
+
 export function publisher(bucket: Bucket, pki: Pki) {
-  const manifest = async () => {
+  /** Version 1. */
+  const manifest = async (): Promise<Manifest> => {
     const object = await bucket.get(layout.manifest(fleet));
     return object ? parseManifest(fleet, object.body) : emptyManifest(fleet, new Date());
+  };
+  /** Version 2. */
+  const latest = async (): Promise<Manifest> => {
+    const root = await bucket.get(layout.root(fleet));
+    return root === undefined ? manifest() : parseRoot(fleet, root.body).manifest;
+  };
+  const putRoot = async (text: string) => {
+    await bucket.put(layout.root(fleet), text);
+  };
+  /** Both versions, as an issuer does while there are old agents. */
+  const put = async (next: Manifest) => {
+    await putRoot(signedRoot(next));
+    const { fleet: _, certificates } = next;
+    const version1 = { ...emptyManifest(fleet, new Date()), certificates };
+    await putManifest(serializeManifest(version1));
   };
   const putManifest = async (text: string) => {
     await bucket.put(layout.manifest(fleet), text);
@@ -18,13 +75,13 @@ export function publisher(bucket: Bucket, pki: Pki) {
   const publishBytes = async (name: string, body: string, entry: object) => {
     const key = layout.pem(fleet, certificateName.parse(name), digest(body));
     await bucket.put(key, body);
-    const before = await manifest();
+    const before = await latest();
     const certificates = certificatesOf({ ...before.certificates, [name]: entry });
-    await putManifest(serializeManifest({ ...before, updatedAt: new Date().toISOString(), certificates }));
+    await put({ ...before, certificates });
   };
   /** What the manifest says of a certificate. */
   const entry = async (name: string) => {
-    const published = (await manifest()).certificates[certificateName.parse(name)];
+    const published = (await latest()).certificates[certificateName.parse(name)];
     if (published === undefined) throw new Error(`the manifest has no certificate ${name}`);
     return published;
   };
@@ -32,6 +89,7 @@ export function publisher(bucket: Bucket, pki: Pki) {
     manifest,
     entry,
     putManifest,
+    putRoot,
     publishBytes,
     publish: async (name: string, leaf: LeafOptions) => {
       const { combined } = await pki.issue(leaf);
@@ -41,7 +99,7 @@ export function publisher(bucket: Bucket, pki: Pki) {
     /** One manifest for all of them; `NAME.test` each. */
     publishAll: async (names: readonly string[]) => {
       const pems = new Map<string, string>();
-      const before = await manifest();
+      const before = await latest();
       const certificates: Record<string, object> = { ...before.certificates };
       for (const name of names) {
         const { combined } = await pki.issue({ names: [`${name}.test`] });
@@ -49,13 +107,27 @@ export function publisher(bucket: Bucket, pki: Pki) {
         certificates[name] = entryFor(combined, [`${name}.test`]);
         pems.set(name, combined);
       }
-      await putManifest(serializeManifest({ ...before, certificates: certificatesOf(certificates) }));
+      await put({ ...before, certificates: certificatesOf(certificates) });
       return pems;
     },
+    /** The name is missing, and nothing says why. */
     unpublish: async (name: string) => {
-      const before = await manifest();
+      const before = await latest();
       const { [certificateName.parse(name)]: _, ...certificates } = before.certificates;
-      await putManifest(serializeManifest({ ...before, certificates }));
+      await put({ ...before, certificates });
+    },
+    /** An operator's word: a tombstone ends what is published under the name, and what was before it. */
+    withdraw: async (name: string, changes: Partial<Tombstone> = {}) => {
+      const before = await latest();
+      const { [certificateName.parse(name)]: entry, ...certificates } = before.certificates;
+      const pems = [...(entry?.pems ?? []), ...(entry?.previous?.pems ?? [])];
+      const tombstone: Tombstone = {
+        reason: 'withdrawn',
+        at: new Date().toISOString(),
+        pems: pems.map(({ sha256, notAfter }) => ({ sha256, notAfter })),
+        ...changes,
+      };
+      await put({ ...before, certificates, tombstones: { ...before.tombstones, [name]: tombstone } });
     },
   };
 }

@@ -5,7 +5,7 @@ import type { TestContext } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
-import type { Manifest, ManifestEntry } from '#contract/manifest.ts';
+import type { Manifest, ManifestEntry, Tombstone } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
 import { LOCK_FILE } from '../../../agent/state/directory-lock.ts';
@@ -33,11 +33,15 @@ export interface Stage {
   publishAll(names: readonly string[]): Promise<Map<string, string>>;
   /** Publishes any bytes under any description. */
   publishBytes(name: string, body: string, entry: object): Promise<void>;
+  /** The name is missing in the next manifest, and nothing says why. */
   unpublish(name: string): Promise<void>;
+  /** A tombstone ends what is published under the name. */
+  withdraw(name: string, changes?: Partial<Tombstone>): Promise<void>;
   manifest(): Promise<Manifest>;
   /** What the manifest says of a certificate. */
   entry(name: string): Promise<ManifestEntry>;
   putManifest(text: string): Promise<void>;
+  putRoot(text: string): Promise<void>;
   agent(command: string, options?: SpawnOptions): Promise<Finished>;
   /** As `agent('sync')`, in this process: many rows of a table need many passes. */
   pass(args?: string[]): Promise<Finished>;

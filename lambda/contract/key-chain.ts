@@ -1,0 +1,107 @@
+/**
+ * Which key speaks for the issuer. Each rotation is a statement in which the key before, or the recovery key, names the next one. They
+ * stay readable in `published/<fleet>/keys.json`, so that a host that knows an old key finds today's. The private half of the recovery
+ * key is not in the bucket, and signs nothing but the next key: it heals an `issuer/` that was lost, restored or stolen.
+ */
+import * as z from 'zod';
+import { dateTime, parseDocument, serializeDocument } from './document.ts';
+import { type FleetName, layout } from './layout.ts';
+import {
+  type PublicKey,
+  publicKey,
+  readStatement,
+  type Signer,
+  type Statement,
+  statementText,
+} from './statement.ts';
+
+const keyClaims = z.looseObject({
+  /** Of the bucket's issuer, for ever: made with its first key. */
+  lineage: z.string().min(1).max(64),
+  /** Grows: max(last + 1, time in ms). */
+  number: z.number().int().positive(),
+  /** The key that signs from now on. The one before it counts no more. */
+  key: publicKey,
+  /** The key that may name another next key, whatever became of `key`; absent: as before. Only itself may change it. */
+  recoveryKey: publicKey.optional(),
+  at: dateTime,
+});
+export type KeyClaims = z.infer<typeof keyClaims>;
+
+const keysDocument = z.looseObject({
+  version: z.literal(1),
+  /** Compact JWS, oldest first. */
+  statements: z.array(statementText).max(1000),
+});
+
+/** What a reader trusts, and how far it has followed the chain. */
+export interface TrustedKey {
+  /** Absent: the key was given by hand; the first statement or manifest that it signed tells. */
+  lineage?: string | undefined;
+  /** Signs manifests. */
+  key: PublicKey;
+  /** Of the statement that named it; 0: it was given by hand. */
+  number: number;
+  recoveryKey?: PublicKey | undefined;
+  /** Of the last statement of the recovery key that was obeyed; 0: none. */
+  recoveredAt: number;
+}
+
+export function signKeyStatement(signer: Signer, claims: KeyClaims): string {
+  return signer.sign('key', claims);
+}
+
+/** @throws ContractError `ERR_KEYS_SCHEMA`, `ERR_KEYS_VERSION` */
+export function parseKeys(fleet: FleetName, body: Buffer): string[] {
+  const codes = { schema: 'ERR_KEYS_SCHEMA', version: 'ERR_KEYS_VERSION' } as const;
+  return parseDocument(keysDocument, codes, layout.keys(fleet), body).statements;
+}
+
+export function serializeKeys(statements: readonly string[]): string {
+  return serializeDocument({ version: 1, statements });
+}
+
+/**
+ * Follows the statements from the key that a reader trusts to today's. A statement that is broken, of another lineage or signed by
+ * somebody else is as good as absent.
+ */
+export function followKeys(statements: readonly string[], trusted: TrustedKey): TrustedKey {
+  const all = readKeyStatements(statements).sort((a, b) => a.claims.number - b.claims.number);
+  let current = trusted;
+  // What the recovery key said last outranks every other key: a thief of the key before cannot undo it.
+  const recovery = all.findLast((statement) => statement.key === current.recoveryKey);
+  if (recovery !== undefined && recovery.claims.number > current.recoveredAt && isOf(current, recovery)) {
+    current = { ...after(current, recovery), recoveredAt: recovery.claims.number };
+  }
+  // Numbers only grow: each statement is obeyed once at most.
+  for (const statement of all) {
+    const isNext = statement.key === current.key && statement.claims.number > current.number;
+    if (isNext && isOf(current, statement)) current = after(current, statement);
+  }
+  return current;
+}
+
+type KeyStatement = Statement<KeyClaims>;
+
+function isOf({ lineage }: TrustedKey, { claims }: KeyStatement): boolean {
+  return lineage === undefined || claims.lineage === lineage;
+}
+
+function after(before: TrustedKey, { claims, key: signer }: KeyStatement): TrustedKey {
+  const { lineage, key, number } = claims;
+  // Once there is a recovery key, nobody but itself changes it.
+  const isFree = before.recoveryKey === undefined || signer === before.recoveryKey;
+  const recoveryKey = (isFree ? claims.recoveryKey : undefined) ?? before.recoveryKey;
+  return { ...before, lineage, key, number, recoveryKey };
+}
+
+/** The statements whose signature matches, whoever signed them. */
+export function readKeyStatements(statements: readonly string[]): KeyStatement[] {
+  return statements.flatMap((text) => {
+    try {
+      return [readStatement('key', text, keyClaims)];
+    } catch {
+      return [];
+    }
+  });
+}

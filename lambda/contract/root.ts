@@ -1,0 +1,172 @@
+/**
+ * The root: version 2 of the manifest, signed. Its last member is the issuer's statement about it, the head: lineage, fleet, sequence,
+ * time, and the SHA-256 of all bytes before. The head is small and stands alone: a host repeats it in its status, and so tells what it has
+ * seen without being believed for it.
+ */
+import { createHash } from 'node:crypto';
+import * as z from 'zod';
+import { recordOf } from './collection.ts';
+import { dateTime, parseDocument, serializeDocument } from './document.ts';
+import { ContractError } from './errors.ts';
+import type { JsonBounds } from './json.ts';
+import {
+  type CertificateName,
+  certificateName,
+  type FleetName,
+  fleetName,
+  layout,
+  sha256Hex,
+} from './layout.ts';
+import { MAX_CERTIFICATES, type Manifest, manifestEntry, type Tombstone, tombstone } from './manifest.ts';
+import { sequenceNumber } from './receipt.ts';
+import { type PublicKey, readStatement, type Signer, type Statement } from './statement.ts';
+
+/** What a root may require of its reader. A reader that does not know a word keeps what it serves, and says so. */
+export const KNOWN_REQUIREMENTS: readonly string[] = [];
+
+const lineageText = z.string().min(1).max(64);
+
+const headClaims = z.looseObject({
+  lineage: lineageText,
+  fleet: fleetName,
+  sequence: sequenceNumber,
+  signedAt: dateTime,
+  /** Of the root without its last member. */
+  sha256: sha256Hex,
+});
+export type HeadClaims = z.infer<typeof headClaims>;
+
+const rootDocument = z.looseObject({
+  version: z.literal(2),
+  fleet: fleetName,
+  /** Of the issuer, for ever: the same in all of its fleets and after each change of its key. */
+  lineage: lineageText,
+  /** Only grows: max(last + 1, time in ms), so that it also grows after everything is lost. */
+  sequence: sequenceNumber,
+  /** When it was signed: renewed twice a day, so that a reader knows how old what it sees is. */
+  signedAt: dateTime,
+  /** When certificates or tombstones last changed. */
+  updatedAt: dateTime,
+  requires: z.array(z.string().max(64)).max(100),
+  certificates: recordOf(certificateName, manifestEntry, MAX_CERTIFICATES),
+  /** By certificate. An entry of the same name may stand beside it: the tombstone ends the digests that it names, and no others. */
+  tombstones: recordOf(certificateName, tombstone, MAX_CERTIFICATES),
+});
+
+/** A manifest of version 2, all members there. */
+export interface SignedManifest extends Manifest {
+  version: 2;
+  lineage: string;
+  sequence: number;
+  signedAt: string;
+  requires: string[];
+  tombstones: Record<CertificateName, Tombstone>;
+}
+
+export interface ReadRoot {
+  manifest: SignedManifest;
+  /** The head, as it stands in the root: a compact JWS. */
+  head: string;
+  /** Who signed it. Whether that key is trusted is the reader's decision. */
+  key: PublicKey;
+}
+
+/** The last member, as serializeDocument() would write it, and what follows it. */
+const SIGNATURE = ',\n  "signature": "';
+const END = '"\n}\n';
+
+/** @returns the bytes of the root, and its head */
+export function serializeRoot(manifest: SignedManifest, signer: Signer): { text: string; head: string } {
+  const {
+    version,
+    fleet,
+    lineage,
+    sequence,
+    signedAt,
+    updatedAt,
+    requires,
+    certificates,
+    tombstones,
+    ...rest
+  } = manifest;
+  const body = serializeDocument({
+    ...{ version, fleet, lineage, sequence, signedAt, updatedAt, requires },
+    ...rest,
+    certificates: sorted(certificates),
+    tombstones: sorted(tombstones),
+  });
+  const claims: HeadClaims = { lineage, fleet, sequence, signedAt, sha256: sha256(body) };
+  const head = signer.sign('manifest', claims);
+  return { text: `${body.slice(0, -'\n}\n'.length)}${SIGNATURE}${head}${END}`, head };
+}
+
+/**
+ * Checks signature, digest and form; not whether the key is trusted, nor whether the sequence is higher than another.
+ * @throws ContractError `ERR_MANIFEST_SIGNATURE`, `ERR_MANIFEST_SCHEMA` (also for the root of another fleet), `ERR_MANIFEST_VERSION`,
+ * `ERR_MANIFEST_REQUIRES`
+ */
+export function parseRoot(fleet: FleetName, bytes: Buffer, bounds?: Partial<JsonBounds>): ReadRoot {
+  const key = layout.root(fleet);
+  const text = bytes.toString('utf8');
+  const at = text.lastIndexOf(SIGNATURE);
+  if (at === -1 || !text.endsWith(END)) {
+    throw new ContractError('ERR_MANIFEST_SIGNATURE', key, 'wanted a signature as the last member, saw none');
+  }
+  const body = Buffer.from(`${text.slice(0, at)}\n}\n`);
+  const head = text.slice(at + SIGNATURE.length, -END.length);
+  const statement = readHead(head, key);
+  const { claims } = statement;
+  if (claims.sha256 !== sha256(body)) {
+    throw new ContractError('ERR_MANIFEST_SIGNATURE', key, 'its content is not what was signed');
+  }
+  const codes = {
+    schema: 'ERR_MANIFEST_SCHEMA',
+    version: 'ERR_MANIFEST_VERSION',
+    wanted: 2,
+    bounds,
+  } as const;
+  refuseUnknownRequirements(key, body, codes);
+  const manifest = parseDocument(rootDocument, codes, key, body) as SignedManifest;
+  const isSame = (['lineage', 'fleet', 'sequence', 'signedAt'] as const).every(
+    (member) => manifest[member] === claims[member],
+  );
+  if (!isSame)
+    throw new ContractError('ERR_MANIFEST_SIGNATURE', key, 'its head says other things than its content');
+  if (manifest.fleet !== fleet) {
+    throw new ContractError('ERR_MANIFEST_SCHEMA', key, `wanted fleet ${fleet}, saw ${manifest.fleet}`);
+  }
+  return { manifest, head, key: statement.key };
+}
+
+/** @throws ContractError `ERR_MANIFEST_SIGNATURE` */
+export function readHead(text: string, key: string): Statement<HeadClaims> {
+  try {
+    return readStatement('manifest', text, headClaims);
+  } catch (error) {
+    throw new ContractError('ERR_MANIFEST_SIGNATURE', key, (error as Error).message);
+  }
+}
+
+/** Before the rest: what is required may make the rest unreadable. */
+function refuseUnknownRequirements(
+  key: string,
+  body: Buffer,
+  codes: Parameters<typeof parseDocument>[1],
+): void {
+  const { requires } = parseDocument(requirements, codes, key, body);
+  const unknown = requires.filter((word) => !KNOWN_REQUIREMENTS.includes(word));
+  if (unknown.length === 0) return;
+  const says = `requires ${unknown.join(', ')}, which this version does not know; upgrade this program`;
+  throw new ContractError('ERR_MANIFEST_REQUIRES', key, says);
+}
+
+const requirements = z.looseObject({ requires: z.array(z.string().max(64)).max(100) });
+
+function sha256(bytes: string | Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** Equal content gives equal bytes. */
+function sorted<T>(record: Record<string, T>): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -90,8 +90,11 @@ export const MAX_CERTIFICATES = 50_000;
 
 /** PEMs that a host has to give up, though they are valid: no other word of the issuer takes a certificate away. */
 export const tombstone = z.looseObject({
-  /** `withdrawn`: an operator's word; `superseded`: other certificates are proved for all its names. */
-  reason: z.enum(['withdrawn', 'superseded']),
+  /**
+   * `withdrawn`, `revoked`: an operator's word; `superseded`: other certificates are proved for all its names. A host obeys a word that it does
+   * not know as it obeys `withdrawn`.
+   */
+  reason: z.string().max(64),
   /** Time of that word. */
   at: dateTime,
   /** Superseded: the certificates that took its place. A host gives it up when it serves them. */

@@ -6,6 +6,7 @@ import type { Cas } from './ca/ca.ts';
 import type { ChallengeSolver } from './challenge/solver.ts';
 import type { Config } from './config/config.ts';
 import type { Log } from './log.ts';
+import type { Signing } from './signing/signing-key.ts';
 
 /**
  * Made once, in wiring.ts. A stage that needs little of it takes `Pick<Pass, …>`. Rooms below this file (contract,
@@ -18,6 +19,8 @@ export interface Pass {
   /** The configured CAs, by directory URL. */
   readonly cas: Cas;
   readonly solver: ChallengeSolver;
+  /** The key that signs what this pass publishes. */
+  readonly signing: Signing;
   /** The clock, and the time at which the pass has to end. */
   readonly timing: Timing;
   /** In [0, 1). */

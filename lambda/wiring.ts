@@ -15,6 +15,7 @@ import type { Config } from './config/config.ts';
 import type { PassResult } from './outcome.ts';
 import { runPass } from './pass/run-pass.ts';
 import type { Pass } from './pass.ts';
+import { openSigningKey } from './signing/signing-key.ts';
 
 /** @param parse of the file's text: YAML for people, JSON on Lambda */
 export async function loadConfigFile(
@@ -35,11 +36,16 @@ export async function loadConfigFile(
 }
 
 /** Opens the CAs and the solver and runs one pass, alone on its bucket where the bucket can lock; a dry run takes no lock. */
-export function runPassExclusively(given: Omit<Pass, 'cas' | 'solver'>): Promise<PassResult> {
+export function runPassExclusively(given: Omit<Pass, 'cas' | 'solver' | 'signing'>): Promise<PassResult> {
   const { bucket, config, options, timing } = given;
+  const fleets = config.certificates.flatMap((spec) => spec.fleets);
   return withCas(given, async (cas) => {
     const solver = await solverFor(config, bucket, timing);
-    const work = () => runPass({ ...given, cas, solver }).finally(() => solver.close?.());
+    const open = () => openSigningKey(bucket, { fleets, dryRun: options.dryRun });
+    const work = () =>
+      open()
+        .then((signing) => runPass({ ...given, cas, solver, signing }))
+        .finally(() => solver.close?.());
     return options.dryRun ? work() : bucket.exclusively('pass', remainingMs(timing), work);
   });
 }

@@ -26,7 +26,11 @@ export type ContractErrorCode =
   | 'ERR_STATUS_VERSION';
 
 /** Of records that the issuer keeps for itself: no host reads them. */
-export type IssuerRecordErrorCode = 'ERR_ORDER_RECORD' | 'ERR_ACCOUNT_RECORD';
+export type IssuerRecordErrorCode =
+  | 'ERR_ORDER_RECORD'
+  | 'ERR_ACCOUNT_RECORD'
+  | 'ERR_SIGNING_KEY'
+  | 'ERR_SIGNING_KEY_LOST';
 
 export type BucketErrorCode =
   | 'ERR_BUCKET_URL'

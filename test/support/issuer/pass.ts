@@ -9,6 +9,7 @@ import type { MemoryBucket } from '../bucket/memory-bucket.ts';
 import { fakeClock, noon } from '../clock.ts';
 import { DIRECTORY_URL, fleet, makeConfig, makeEntry, named } from './documents.ts';
 import { recordEvents } from './events.ts';
+import { madeUpSigning } from './signing.ts';
 
 export const publishEntry = (bucket: MemoryBucket, name: string, entry = makeEntry()) =>
   new Publisher(bucket, fleet, () => noon).publish(named(name), entry, []);
@@ -20,6 +21,7 @@ export function passOver(bucket: MemoryBucket, changes: Partial<Pass> = {}) {
     bucket,
     cas: new Map([[DIRECTORY_URL, unreachableCa()]]),
     solver: http01Solver(bucket),
+    signing: madeUpSigning(),
     timing: clock,
     random: () => 0,
     log: events.log,

@@ -14,6 +14,7 @@ import type { Outcome } from '../../../lambda/outcome.ts';
 import { runPass } from '../../../lambda/pass/run-pass.ts';
 import type { Pass, PassOptions } from '../../../lambda/pass.ts';
 import { respondTo } from '../../../lambda/responder.ts';
+import { openSigningKey } from '../../../lambda/signing/signing-key.ts';
 import { type MemoryBucket, memoryBucket } from '../bucket/memory-bucket.ts';
 import { startDns } from '../parts/dns.ts';
 import { type Pebble, type PebbleOptions, startPebble } from '../parts/pebble.ts';
@@ -91,18 +92,21 @@ function passes(bucket: MemoryBucket, pebble: Pebble, exchange: Transport) {
   const caBy = (by: Transport) => openCa({ bucket, settings: { ...acme, contact: [] }, exchange: by, now });
   const casBy = (by: Transport) => new Map([[pebble.directoryUrl, caBy(by)]]);
   const open = (by: Transport = exchange) => caBy(by).account();
-  const pass: Stage['pass'] = (certificates, options = {}, changes = {}) => {
+  const pass: Stage['pass'] = async (certificates, options = {}, changes = {}) => {
     const timing = {
       now,
       sleep: (ms: number) => sleep(ms),
       deadline: new Date(now().getTime() + 10 * MINUTE_MS),
     };
+    const config = configOf(certificates);
+    const fleets = config.certificates.flatMap((spec) => spec.fleets);
     const base = {
       bucket,
-      config: configOf(certificates),
+      config,
       options,
       cas: casBy(exchange),
       solver: http01Solver(bucket),
+      signing: await openSigningKey(bucket, { fleets, dryRun: options.dryRun }),
       timing,
       random: () => 0,
       log: events.log,

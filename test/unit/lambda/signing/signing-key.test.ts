@@ -1,0 +1,69 @@
+/** The issuer's signing key: made once, agreed on by all passes, never made anew over what another key has signed. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { codeOf } from '#contract/errors.ts';
+import { layout } from '#contract/layout.ts';
+import { emptyManifest } from '#contract/manifest.ts';
+import { openSigningKey } from '../../../../lambda/signing/signing-key.ts';
+import { signedRoot } from '../../../support/agent/publish.ts';
+import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
+import { noon } from '../../../support/clock.ts';
+import { fleet } from '../../../support/issuer/documents.ts';
+import { madeUpSigning } from '../../../support/issuer/signing.ts';
+
+const fleets = [fleet];
+
+test('the first pass makes the key, and every later one has the same', async () => {
+  const bucket = memoryBucket();
+
+  const first = await openSigningKey(bucket, { fleets });
+  const second = await openSigningKey(bucket, { fleets });
+
+  assert.deepEqual(
+    [second.lineage, second.signer.key, second.statements],
+    [first.lineage, first.signer.key, []],
+  );
+  assert.ok(first.isOurs(first.signer.key));
+  assert.ok(!first.isOurs(madeUpSigning().signer.key));
+});
+
+test('eight first passes at once agree on one key and one lineage', async () => {
+  const bucket = memoryBucket();
+
+  const opened = await Promise.all(Array.from({ length: 8 }, () => openSigningKey(bucket, { fleets })));
+
+  assert.equal(new Set(opened.map(({ signer, lineage }) => `${signer.key} ${lineage}`)).size, 1);
+});
+
+test('a dry run has a key, and writes none', async () => {
+  const bucket = memoryBucket();
+
+  const { signer, isOurs } = await openSigningKey(bucket, { fleets, dryRun: true });
+
+  assert.ok(isOurs(signer.key));
+  assert.equal(bucket.text(layout.signingKey), undefined);
+});
+
+test('a signed root without the key to it is ERR_SIGNING_KEY_LOST, and no other key is made', async () => {
+  const bucket = memoryBucket();
+  await bucket.put(layout.root(fleet), signedRoot(emptyManifest(fleet, noon)));
+
+  const error = await openSigningKey(bucket, { fleets }).catch((reason: unknown) => reason);
+
+  assert.equal(codeOf(error), 'ERR_SIGNING_KEY_LOST');
+  assert.match(String(error), /pemfleet key recover/);
+  assert.equal(bucket.text(layout.signingKey), undefined);
+});
+
+for (const text of ['', '{}', '{"version":2,"privateKey":"SECRET"}', '{"version":1,"privateKey":"SECRET"}']) {
+  test(`a signing key that is ${JSON.stringify(text)} is ERR_SIGNING_KEY: none is made, and the message holds nothing of it`, async () => {
+    const bucket = memoryBucket();
+    await bucket.put(layout.signingKey, text);
+
+    const error = await openSigningKey(bucket, { fleets }).catch((reason: unknown) => reason);
+
+    assert.equal(codeOf(error), 'ERR_SIGNING_KEY');
+    assert.doesNotMatch(JSON.stringify([error, String(error)]), /SECRET/);
+    assert.equal(bucket.text(layout.signingKey), text);
+  });
+}

@@ -73,6 +73,13 @@ export interface Bucket {
   entries(prefix: string): Promise<ListedObject[]>;
 
   /**
+   * The next segments of all keys that start with `prefix` (which ends with `/`) and have more than one segment after it, each once,
+   * sorted: its folders. Costs no more for what lies in them.
+   * @throws BucketError `ERR_BUCKET_SIZE` if there are more than `MAX_LISTED_KEYS`, objects beside them included
+   */
+  folders(prefix: string): Promise<string[]>;
+
+  /**
    * Runs `work` while no other work of this `name` runs on the bucket, as far as the store can tell: a directory
    * locks; S3 cannot, there a reserved concurrency of 1 is the first guard and the conditions are the proof.
    * @throws BucketError `ERR_BUCKET_LOCK` if others did not end within `timeoutMs`

@@ -95,6 +95,19 @@ export class DirectoryBucket implements Bucket {
     });
   }
 
+  async folders(prefix: string): Promise<string[]> {
+    return withBucketError(prefix, async () => {
+      const path = this.#pathOf(prefix);
+      const entries = await readEntries(path, 0);
+      if (entries.length > MAX_LISTED_KEYS) throw tooManyKeys(prefix);
+      const folders: string[] = [];
+      for (const entry of entries) {
+        if (entry.isDirectory() && (await holdsFile(join(path, entry.name)))) folders.push(entry.name);
+      }
+      return folders.sort();
+    });
+  }
+
   /** What cannot be read is listed all the same: whoever reads it gets the error. */
   async #entryOf(key: string): Promise<ListedObject | undefined> {
     const stats = await undefinedIfMissing(() => stat(this.#pathOf(key)));
@@ -170,6 +183,14 @@ async function walk(directory: string, prefix: string, keys: string[] = []): Pro
   }
   if (keys.length > MAX_LISTED_KEYS) throw tooManyKeys(prefix);
   return keys;
+}
+
+/** Directories outlive their files, and folders do not. */
+async function holdsFile(directory: string): Promise<boolean> {
+  for (const entry of await readEntries(directory, 0)) {
+    if (!entry.isDirectory() || (await holdsFile(join(directory, entry.name)))) return true;
+  }
+  return false;
 }
 
 /** Without what starts with a dot. Ends early where there are too many. */

@@ -110,19 +110,45 @@ export class S3Bucket implements Bucket {
   }
 
   async entries(prefix: string): Promise<ListedObject[]> {
-    const { Bucket, Key } = this.#locate(prefix);
     const start = this.#address.prefix.length;
-    const listed: ListedObject[] = [];
+    const pages = await this.#pagesOf(prefix, {}, ({ Contents = [] }) =>
+      Contents.map(({ Key = '', ETag = '', LastModified = new Date(0) }) => {
+        return { key: Key.slice(start), etag: ETag, modifiedAt: LastModified };
+      }),
+    );
+    return pages.sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  async folders(prefix: string): Promise<string[]> {
+    const length = this.#locate(prefix).Key.length + 1;
+    // An object directly below `prefix` counts, but is no folder.
+    const listed = await this.#pagesOf(
+      prefix,
+      { Delimiter: '/' },
+      ({ Contents = [], CommonPrefixes = [] }) => [
+        ...Contents.map(() => ''),
+        ...CommonPrefixes.map(({ Prefix = '' }) => Prefix.slice(length, -1)),
+      ],
+    );
+    return listed.filter((folder) => folder !== '').sort();
+  }
+
+  /** All pages of a listing. @param rowsOf what counts towards `MAX_LISTED_KEYS` */
+  async #pagesOf<T>(
+    prefix: string,
+    options: Pick<ListObjectsV2CommandInput, 'Delimiter'>,
+    rowsOf: (page: ListObjectsV2CommandOutput) => T[],
+  ): Promise<T[]> {
+    const { Bucket, Key } = this.#locate(prefix);
+    const listed: T[] = [];
     let after: string | undefined;
     for (let page = 0; page < MAX_PAGES; page += 1) {
-      const input = { Bucket, Prefix: `${Key}/`, ContinuationToken: after };
-      const { Contents = [], NextContinuationToken } = await this.#listPage(input, prefix);
-      for (const { Key = '', ETag = '', LastModified = new Date(0) } of Contents) {
-        listed.push({ key: Key.slice(start), etag: ETag, modifiedAt: LastModified });
-      }
+      const input = { Bucket, Prefix: `${Key}/`, ContinuationToken: after, ...options };
+      const answer = await this.#listPage(input, prefix);
+      for (const row of rowsOf(answer)) listed.push(row);
       if (listed.length > MAX_LISTED_KEYS) break;
-      if (NextContinuationToken === undefined) return listed.sort((a, b) => (a.key < b.key ? -1 : 1));
-      after = NextContinuationToken;
+      if (answer.NextContinuationToken === undefined) return listed;
+      after = answer.NextContinuationToken;
     }
     throw tooManyKeys(`${this.url}${prefix}`);
   }

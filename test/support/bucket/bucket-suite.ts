@@ -98,6 +98,31 @@ const objectCases: Cases = {
     ]);
     assert.deepEqual(await bucket.list('nothing/'), []);
   },
+  'the folders of a prefix are the next segments of the keys below it, each once, and no object is one':
+    async (bucket) => {
+      for (const key of [
+        'published/b/root.json',
+        'published/a.b/pem/www/1.pem',
+        'published/a.b/pem/www/2.pem',
+        'published/a/root.json',
+        'published/file.json',
+        'published-too/c/root.json',
+      ]) {
+        await bucket.put(key, key);
+      }
+
+      assert.deepEqual(await bucket.folders('published/'), ['a', 'a.b', 'b']);
+      assert.deepEqual(await bucket.folders('published/a.b/'), ['pem']);
+      assert.deepEqual(await bucket.folders('published/a/'), []);
+      assert.deepEqual(await bucket.folders('nothing/'), []);
+    },
+  'a folder is there as long as an object is in it': async (bucket) => {
+    for (const key of ['published/a/pem/www/1.pem', 'published/b/root.json']) await bucket.put(key, key);
+
+    await bucket.delete('published/a/pem/www/1.pem');
+
+    assert.deepEqual(await bucket.folders('published/'), ['b']);
+  },
 };
 
 const conditionCases: Cases = {
@@ -186,6 +211,7 @@ const keyCases: Cases = {
         () => bucket.put(key, 'x'),
         () => bucket.delete(key),
         () => bucket.list(`${key}/`),
+        () => bucket.folders(`${key}/`),
       ]) {
         await assert.rejects(call, TypeError);
       }

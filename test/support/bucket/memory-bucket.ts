@@ -67,6 +67,14 @@ export function memoryBucket(now = () => new Date()): MemoryBucket {
         modifiedAt: times.get(key) ?? new Date(0),
       }));
     },
+    folders: async (prefix) => {
+      await called('folders', prefix);
+      const below = [...objects.keys()].filter((key) => key.startsWith(prefix));
+      const segments = below.map((key) => key.slice(prefix.length).split('/'));
+      return [
+        ...new Set(segments.flatMap(([first = '', ...rest]) => (rest.length > 0 ? [first] : []))),
+      ].sort();
+    },
     exclusively: createProcessLock(),
   };
 }

@@ -96,6 +96,7 @@ export const REACTIONS = {
   ERR_MANIFEST_VERSION: 'refused',
   ERR_MANIFEST_SIGNATURE: 'refused',
   ERR_MANIFEST_REQUIRES: 'refused',
+  ERR_MANIFEST_SHARD: 'refused',
   ERR_KEYS_SCHEMA: 'refused',
   ERR_KEYS_VERSION: 'refused',
   ERR_STATUS_SCHEMA: 'refused',

@@ -52,6 +52,8 @@ export const layout = {
   signingKey: 'issuer/signing-key.json',
   /** Version 2: the signed root of the fleet's manifest. */
   root: (fleet: FleetName) => `published/${fleet}/root.json`,
+  /** A part of a large manifest (shard/node.ts). Immutable: the key is the SHA-256 of the content. */
+  shard: (fleet: FleetName, sha256: string) => `published/${fleet}/shard/${sha256}.json`,
   /** Statements in which one signing key hands over to the next. */
   keys: (fleet: FleetName) => `published/${fleet}/keys.json`,
   /** Version 1, for agents that do not read roots. */

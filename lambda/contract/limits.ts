@@ -7,6 +7,8 @@ const MIB = 1024 * KIB;
 
 /** 10,000 RSA and ECDSA pairs with OCSP responses and their previous publications take 31.6 MiB. */
 export const MAX_MANIFEST_BYTES = 32 * MIB;
+/** A part of a large manifest: one of ordinary certificates has some 20,000. */
+export const MAX_SHARD_BYTES = MIB;
 /** Combined PEM: leaf, intermediates, key. */
 export const MAX_PEM_BYTES = 64 * KIB;
 /** A DER response with the responder's certificate has some 2,000. */
@@ -17,6 +19,7 @@ export const MAX_STATUS_BYTES = MIB;
 /** By key; the first that fits. */
 const LIMITS: readonly [pattern: RegExp, maxBytes: number][] = [
   [/^published\/[^/]+\/(manifest|root)\.json$/, MAX_MANIFEST_BYTES],
+  [/^published\/[^/]+\/shard\//, MAX_SHARD_BYTES],
   [/^published\/.*\.pem$/, MAX_PEM_BYTES],
   [/^published\/.*\.ocsp$/, MAX_OCSP_BYTES],
   [/^status\//, MAX_STATUS_BYTES],

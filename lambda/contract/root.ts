@@ -19,10 +19,14 @@ import {
 } from './layout.ts';
 import { MAX_CERTIFICATES, type Manifest, manifestEntry, type Tombstone, tombstone } from './manifest.ts';
 import { sequenceNumber } from './receipt.ts';
+import { type ShardDigests, shardDigests } from './shard/node.ts';
 import { type PublicKey, readStatement, type Signer, type Statement } from './statement.ts';
 
+/** Required of a reader: the certificates are in a tree of shards (shard/node.ts). */
+const SHARDS = 'shards';
+
 /** What a root may require of its reader. A reader that does not know a word keeps what it serves, and says so. */
-export const KNOWN_REQUIREMENTS: readonly string[] = [];
+export const KNOWN_REQUIREMENTS: readonly string[] = [SHARDS];
 
 const lineageText = z.string().min(1).max(64);
 
@@ -48,9 +52,12 @@ const rootDocument = z.looseObject({
   /** When certificates or tombstones last changed. */
   updatedAt: dateTime,
   requires: z.array(z.string().max(64)).max(100),
-  certificates: recordOf(certificateName, manifestEntry, MAX_CERTIFICATES),
+  /** Absent, as the next one is, where `shards` is there. */
+  certificates: recordOf(certificateName, manifestEntry, MAX_CERTIFICATES).optional(),
   /** By certificate. An entry of the same name may stand beside it: the tombstone ends the digests that it names, and no others. */
-  tombstones: recordOf(certificateName, tombstone, MAX_CERTIFICATES),
+  tombstones: recordOf(certificateName, tombstone, MAX_CERTIFICATES).optional(),
+  /** Where both are, if they are many. */
+  shards: shardDigests.optional(),
 });
 
 /** A manifest of version 2, all members there. */
@@ -71,12 +78,24 @@ export interface ReadRoot {
   key: PublicKey;
 }
 
+/** As it is read: the certificates and tombstones of `manifest` are still in the shards, if there are any. */
+export interface RootParts extends ReadRoot {
+  shards: ShardDigests | undefined;
+}
+
 /** The last member, as serializeDocument() would write it, and what follows it. */
 const SIGNATURE = ',\n  "signature": "';
 const END = '"\n}\n';
 
-/** @returns the bytes of the root, and its head */
-export function serializeRoot(manifest: SignedManifest, signer: Signer): { text: string; head: string } {
+/**
+ * @param shards the tree that holds the certificates and tombstones of `manifest`: the root has its digests in their place
+ * @returns the bytes of the root, and its head
+ */
+export function serializeRoot(
+  manifest: SignedManifest,
+  signer: Signer,
+  shards?: ShardDigests,
+): { text: string; head: string } {
   const {
     version,
     fleet,
@@ -84,20 +103,36 @@ export function serializeRoot(manifest: SignedManifest, signer: Signer): { text:
     sequence,
     signedAt,
     updatedAt,
-    requires,
+    requires: required,
     certificates,
     tombstones,
     ...rest
   } = manifest;
+  const others = required.filter((word) => word !== SHARDS);
+  const requires = shards === undefined ? others : [...others, SHARDS];
+  const content = shards === undefined ? inline(certificates, tombstones) : { shards };
   const body = serializeDocument({
     ...{ version, fleet, lineage, sequence, signedAt, updatedAt, requires },
     ...rest,
-    certificates: sorted(certificates),
-    tombstones: sorted(tombstones),
+    ...content,
   });
   const claims: HeadClaims = { lineage, fleet, sequence, signedAt, sha256: sha256(body) };
   const head = signer.sign('manifest', claims);
   return { text: `${body.slice(0, -'\n}\n'.length)}${SIGNATURE}${head}${END}`, head };
+}
+
+function inline(certificates: SignedManifest['certificates'], tombstones: SignedManifest['tombstones']) {
+  return { certificates: sorted(certificates), tombstones: sorted(tombstones) };
+}
+
+/**
+ * A whole manifest in one document.
+ * @throws ContractError as `parseRootParts`; `ERR_MANIFEST_REQUIRES` also for a root with shards
+ */
+export function parseRoot(fleet: FleetName, bytes: Buffer, bounds?: Partial<JsonBounds>): ReadRoot {
+  const { shards, ...read } = parseRootParts(fleet, bytes, bounds);
+  if (shards !== undefined) throw unknownRequirements(layout.root(fleet), [SHARDS]);
+  return read;
 }
 
 /**
@@ -105,7 +140,7 @@ export function serializeRoot(manifest: SignedManifest, signer: Signer): { text:
  * @throws ContractError `ERR_MANIFEST_SIGNATURE`, `ERR_MANIFEST_SCHEMA` (also for the root of another fleet), `ERR_MANIFEST_VERSION`,
  * `ERR_MANIFEST_REQUIRES`
  */
-export function parseRoot(fleet: FleetName, bytes: Buffer, bounds?: Partial<JsonBounds>): ReadRoot {
+export function parseRootParts(fleet: FleetName, bytes: Buffer, bounds?: Partial<JsonBounds>): RootParts {
   const key = layout.root(fleet);
   const text = bytes.toString('utf8');
   const at = text.lastIndexOf(SIGNATURE);
@@ -126,7 +161,10 @@ export function parseRoot(fleet: FleetName, bytes: Buffer, bounds?: Partial<Json
     bounds,
   } as const;
   refuseUnknownRequirements(key, body, codes);
-  const manifest = parseDocument(rootDocument, codes, key, body) as SignedManifest;
+  const { shards, ...document } = parseDocument(rootDocument, codes, key, body);
+  checkContent(key, { ...document, shards });
+  const content = shards === undefined ? {} : { certificates: {}, tombstones: {} };
+  const manifest = { ...document, ...content } as SignedManifest;
   const isSame = (['lineage', 'fleet', 'sequence', 'signedAt'] as const).every(
     (member) => manifest[member] === claims[member],
   );
@@ -135,7 +173,18 @@ export function parseRoot(fleet: FleetName, bytes: Buffer, bounds?: Partial<Json
   if (manifest.fleet !== fleet) {
     throw new ContractError('ERR_MANIFEST_SCHEMA', key, `wanted fleet ${fleet}, saw ${manifest.fleet}`);
   }
-  return { manifest, head, key: statement.key };
+  return { manifest, head, key: statement.key, shards };
+}
+
+/** Shards, which the reader has to know, or certificates and tombstones. @throws ContractError `ERR_MANIFEST_SCHEMA` */
+function checkContent(
+  key: string,
+  { requires, certificates, tombstones, shards }: z.infer<typeof rootDocument>,
+): void {
+  const has = [shards, certificates, tombstones].map((member) => member !== undefined).join();
+  if (has === (requires.includes(SHARDS) ? 'true,false,false' : 'false,true,true')) return;
+  const wanted = `wanted either certificates and tombstones, or shards and "${SHARDS}" in requires`;
+  throw new ContractError('ERR_MANIFEST_SCHEMA', key, wanted);
 }
 
 /** @throws ContractError `ERR_MANIFEST_SIGNATURE` */
@@ -156,8 +205,12 @@ function refuseUnknownRequirements(
   const { requires } = parseDocument(requirements, codes, key, body);
   const unknown = requires.filter((word) => !KNOWN_REQUIREMENTS.includes(word));
   if (unknown.length === 0) return;
-  const says = `requires ${unknown.join(', ')}, which this version does not know; upgrade this program`;
-  throw new ContractError('ERR_MANIFEST_REQUIRES', key, says);
+  throw unknownRequirements(key, unknown);
+}
+
+function unknownRequirements(key: string, words: readonly string[]): ContractError {
+  const says = `requires ${words.join(', ')}, which this version does not know; upgrade this program`;
+  return new ContractError('ERR_MANIFEST_REQUIRES', key, says);
 }
 
 const requirements = z.looseObject({ requires: z.array(z.string().max(64)).max(100) });

@@ -1,8 +1,10 @@
 /** The signed manifest: what it refuses, whoever may write to the bucket. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { fleetName } from '#contract/layout.ts';
-import { parseRoot, type SignedManifest, serializeRoot } from '#contract/root.ts';
+import { parseRoot, parseRootParts, type SignedManifest, serializeRoot } from '#contract/root.ts';
+import { NO_SHARDS } from '#contract/shard/node.ts';
 import { generatePrivateKey, signerOf } from '#contract/statement.ts';
 import { makeEntry, named } from '../../../support/issuer/documents.ts';
 import { certificatesOf } from '../../../support/manifest.ts';
@@ -105,3 +107,42 @@ test('a head that says other things than the content is refused', () => {
 
   assert.throws(() => parseRoot(fleet, bytes), { code: 'ERR_MANIFEST_SIGNATURE', message: /other things/ });
 });
+
+const digests = NO_SHARDS.map((none, slot) => (slot === 7 ? 'a'.repeat(64) : none));
+const sharded = serializeRoot({ ...manifest, requires: ['later'] }, signer, digests);
+
+test('a large manifest: the root has digests of shards, and says that its reader has to know them', () => {
+  const { text: bytes } = serializeRoot(manifest, signer, digests);
+
+  const { manifest: read, shards } = parseRootParts(fleet, Buffer.from(bytes));
+
+  assert.deepEqual(shards, digests);
+  assert.deepEqual(read, { ...manifest, requires: ['shards'], certificates: {}, tombstones: {} });
+  assert.ok(bytes.length < 6_000, `${bytes.length} bytes`);
+  assert.deepEqual(JSON.parse(sharded.text).requires, ['later', 'shards']);
+  assert.deepEqual(JSON.parse(serializeRoot(read, signer).text).requires, [], 'small again');
+});
+
+test('who does not read shards takes no root with shards for an empty one', () => {
+  const bytes = Buffer.from(serializeRoot(manifest, signer, digests).text);
+
+  assert.throws(() => parseRoot(fleet, bytes), { code: 'ERR_MANIFEST_REQUIRES', message: /shards/ });
+});
+
+const CONTENTS: [what: string, changes: object][] = [
+  ['shards without the word', { certificates: undefined, tombstones: undefined, shards: digests }],
+  ['the word without shards', { requires: ['shards'] }],
+  ['neither', { certificates: undefined, tombstones: undefined }],
+  ['certificates without tombstones', { tombstones: undefined }],
+];
+for (const [what, changes] of CONTENTS) {
+  test(`refused: ${what}`, () => {
+    const body = JSON.stringify({ ...manifest, ...changes }, null, 2);
+    const { lineage, sequence, signedAt } = manifest;
+    const digest = createHash('sha256').update(`${body}\n`).digest('hex');
+    const signature = signer.sign('manifest', { lineage, fleet, sequence, signedAt, sha256: digest });
+    const bytes = Buffer.from(`${body.slice(0, -2)},\n  "signature": "${signature}"\n}\n`);
+
+    assert.throws(() => parseRootParts(fleet, bytes), { code: 'ERR_MANIFEST_SCHEMA', message: /either/ });
+  });
+}

@@ -1,0 +1,84 @@
+/** Reads a tree of shards. Objects never change, so a reader fetches only those that it does not have from an earlier reading. */
+import { ContractError } from '#contract/errors.ts';
+import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
+import type { ManifestEntry, Tombstone } from '#contract/manifest.ts';
+import { isInner, MAX_LEVELS, parseShard, type Shard, type ShardDigests, type ShardPath } from './node.ts';
+
+/** Fetches at the same time. */
+const AT_ONCE = 32;
+
+export interface ShardSource {
+  /** What an earlier reading returned; undefined: it has to be fetched. */
+  cached(sha256: string): Shard | undefined;
+  /** @returns undefined if there is no such object */
+  fetch(key: string): Promise<Buffer | undefined>;
+}
+
+export interface ReadShards {
+  certificates: Record<CertificateName, ManifestEntry>;
+  tombstones: Record<CertificateName, Tombstone>;
+  /** By digest: all nodes of the tree. */
+  shards: ReadonlyMap<string, Shard>;
+  /** Digests of those that were fetched. */
+  fetched: readonly string[];
+}
+
+/**
+ * All certificates, or an error: a part of a manifest is none.
+ * @param maxCertificates a tree with more is refused before they fill the memory
+ * @throws ContractError `ERR_MANIFEST_SHARD`, `ERR_MANIFEST_SCHEMA`, `ERR_MANIFEST_VERSION`, and what `fetch` throws
+ */
+export async function readShards(
+  fleet: FleetName,
+  digests: ShardDigests,
+  source: ShardSource,
+  maxCertificates: number,
+): Promise<ReadShards> {
+  const read = { certificates: {}, tombstones: {} } as Pick<ReadShards, 'certificates' | 'tombstones'>;
+  const shards = new Map<string, Shard>();
+  const fetched: string[] = [];
+  let count = 0;
+  let children = childrenOf(fleet, digests, []);
+  const take = ({ sha256, path }: Child, shard: Shard): Child[] => {
+    if (shards.has(sha256)) throw broken(fleet, `names the shard ${sha256} twice`);
+    shards.set(sha256, shard);
+    if (isInner(shard)) return childrenOf(fleet, shard.shards, path);
+    Object.assign(read.certificates, shard.certificates);
+    Object.assign(read.tombstones, shard.tombstones);
+    count += Object.keys(shard.certificates).length;
+    if (count > maxCertificates) throw broken(fleet, `has more than ${maxCertificates} certificates`);
+    return [];
+  };
+  while (children.length > 0) {
+    const next: Child[] = [];
+    const missing = children.filter((child) => {
+      const shard = source.cached(child.sha256);
+      if (shard !== undefined) next.push(...take(child, shard));
+      return shard === undefined;
+    });
+    for (let from = 0; from < missing.length; from += AT_ONCE) {
+      const some = missing.slice(from, from + AT_ONCE);
+      const bodies = await Promise.all(some.map(({ sha256 }) => source.fetch(layout.shard(fleet, sha256))));
+      for (const [index, child] of some.entries()) {
+        fetched.push(child.sha256);
+        next.push(...take(child, parseShard(fleet, child.sha256, child.path, bodies[index])));
+      }
+    }
+    children = next;
+  }
+  return { ...read, shards, fetched };
+}
+
+function broken(fleet: FleetName, says: string): ContractError {
+  return new ContractError('ERR_MANIFEST_SCHEMA', layout.root(fleet), `its tree of shards ${says}`);
+}
+
+interface Child {
+  sha256: string;
+  path: ShardPath;
+}
+
+function childrenOf(fleet: FleetName, digests: ShardDigests, path: ShardPath): Child[] {
+  if (path.length >= MAX_LEVELS) throw broken(fleet, `has more than ${MAX_LEVELS} levels`);
+  return digests.flatMap((sha256, slot) => (sha256 === null ? [] : [{ sha256, path: [...path, slot] }]));
+}

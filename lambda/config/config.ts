@@ -78,6 +78,15 @@ const certificate = z
     return z.NEVER;
   });
 
+const contract = z.strictObject({
+  v1: z
+    .enum(['auto', 'on', 'off'])
+    .default('auto')
+    .describe(
+      'Whether manifest.json, the manifest of version 1, is written along; auto: while a host reported an agent of version 1 in the last 30 days.',
+    ),
+});
+
 const config = z
   .strictObject({
     bucket: z.string().min(1).describe('Bucket URL: s3://bucket/prefix or file:///absolute/path.'),
@@ -116,6 +125,7 @@ const config = z
       .min(1)
       .default(250)
       .describe("New orders at a CA in any three hours; Let's Encrypt allows 300 to an account."),
+    contract: contract.prefault({}).describe('Versions of the contract that the issuer writes.'),
     certificates: z.array(certificate).min(1).describe('What to issue.'),
   })
   .superRefine(({ acme: first, fallback, challenge, certificates }, context) => {

@@ -23,6 +23,8 @@ const hostSummary = z.object({
   hasLeft: z.literal(true).optional(),
   /** ETag of the manifest that the host has acted on. */
   manifest: z.string().max(MAX_ETAG).optional(),
+  /** The highest version of the contract that its agent reads; absent: an issuer of version 1 wrote this summary. */
+  contract: z.number().int().optional(),
   /** Number of files by state. */
   states: z.record(z.string(), z.number().int()),
   /** Of the host as a whole: HAProxy or the bucket out of reach, or a status that cannot be read. */
@@ -39,20 +41,24 @@ const hostSummaries = z.object({
   /** By fleet and host. */
   fleets: z.record(z.string(), z.record(z.string(), hostSummary)),
   calls: z.array(openCall).default([]),
+  /** By fleet: when one of its hosts last reported an agent that reads version 1 only. It outlives that host's summary. */
+  version1At: z.record(z.string(), instant).default({}),
 });
 
 export type HostSummary = z.infer<typeof hostSummary>;
 export type OpenCall = z.infer<typeof openCall>;
 export type HostSummaries = z.infer<typeof hostSummaries>;
 
-type SummariesByHost = Record<string, HostSummary>;
+export type SummariesByHost = Record<string, HostSummary>;
+
+export const NO_SUMMARIES: HostSummaries = { version: 1, fleets: {}, calls: [], version1At: {} };
 
 /** Statuses that are read at the same time. */
 const CONCURRENCY = 10;
 
 export async function readHostSummaries(bucket: Bucket): Promise<HostSummaries> {
   const { value } = await readCached(bucket, layout.hostSummaries, hostSummaries);
-  return value ?? { version: 1, fleets: {}, calls: [] };
+  return value ?? NO_SUMMARIES;
 }
 
 /** Writes nothing where nothing differs from what is `stored`. */
@@ -62,7 +68,8 @@ export async function saveHostSummaries(
   stored: HostSummaries,
 ): Promise<void> {
   if (fingerprint(current) !== fingerprint(stored)) {
-    await bucket.put(layout.hostSummaries, serializeCached(current));
+    const version1At = lastVersion1({ ...stored.version1At, ...current.version1At }, current.fleets);
+    await bucket.put(layout.hostSummaries, serializeCached({ ...current, version1At }));
   }
 }
 
@@ -115,7 +122,7 @@ async function refreshFleet(
   const refresh = async (entry: StatusEntry) => {
     const { host, etag, key } = entry;
     const old = stored[host];
-    if (old?.etag === etag) return { host, summary: old };
+    if (old?.etag === etag && isWhole(old)) return { host, summary: old };
     try {
       return { host, summary: await readSummary(bucket, entry, options) };
     } catch (error) {
@@ -134,6 +141,32 @@ function storeFailureOf(error: unknown, key: string): BucketError {
   if (error instanceof BucketError) return error;
   if (!(error instanceof DeadlinePassed)) throw error;
   return new BucketError('ERR_BUCKET_UNREACHABLE', key, error.message, { cause: error });
+}
+
+/** An issuer of version 1 leaves out what it does not know. */
+function isWhole({ contract, isUnreadable }: HostSummary): boolean {
+  return contract !== undefined || isUnreadable === true;
+}
+
+/** Whether an agent that reports this version of the contract has to find `manifest.json`. */
+export function readsVersion1Only(contract: number | undefined): boolean {
+  return contract !== undefined && contract < 2;
+}
+
+/** The later time of each fleet: of `known`, and of its hosts. */
+function lastVersion1(
+  known: HostSummaries['version1At'],
+  fleets: HostSummaries['fleets'],
+): HostSummaries['version1At'] {
+  const last = { ...known };
+  for (const [fleet, summaries] of Object.entries(fleets)) {
+    for (const { contract, reportedAt } of Object.values(summaries)) {
+      if (!readsVersion1Only(contract)) continue;
+      const before = last[fleet] ?? reportedAt;
+      last[fleet] = before < reportedAt ? reportedAt : before;
+    }
+  }
+  return last;
 }
 
 /** A status that cannot be read is that host's failure, not the fleet's. */
@@ -155,6 +188,7 @@ function summaryOf(status: HostStatus, etag: string): HostSummary {
     reportedAt: new Date(status.reportedAt),
     ...(status.leftAt !== undefined && { hasLeft: true }),
     ...(status.manifest !== undefined && { manifest: status.manifest }),
+    contract: status.contract ?? 1,
     states,
     ...(status.error && { error: printable(status.error.code).slice(0, MAX_CODE) }),
   };
@@ -177,7 +211,9 @@ function unreadable({ etag }: StatusEntry, error: string, now: Date): HostSummar
 /** Equal for documents that say the same: a summary follows from the status with its ETag. */
 function fingerprint({ fleets, calls }: HostSummaries): string {
   const etags = Object.entries(fleets).flatMap(([fleet, summaries]) =>
-    Object.entries(summaries).map(([host, { etag, error }]) => `${fleet}/${host} ${etag} ${error}`),
+    Object.entries(summaries).map(
+      ([host, { etag, error, contract }]) => `${fleet}/${host} ${etag} ${error} ${contract}`,
+    ),
   );
   return [...etags.sort(), ...calls.map(({ command }) => command)].join();
 }

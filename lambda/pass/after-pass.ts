@@ -5,6 +5,7 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
 import {
   type HostSummaries,
+  NO_SUMMARIES,
   readHostSummaries,
   refreshHostSummaries,
   saveHostSummaries,
@@ -44,7 +45,7 @@ export async function afterPass(
     });
   try {
     // Without the book all statuses are read again.
-    const before = await orElse(readHostSummaries(bucket), { version: 1, fleets: {}, calls: [] });
+    const before = await orElse(readHostSummaries(bucket), NO_SUMMARIES);
     const { calls, failed } = notifier
       ? await notifyFleets({ notifier, log, now }, before.calls, result)
       : { calls: before.calls, failed: 0 };

@@ -35,6 +35,14 @@ function keysOf(value: unknown, path = ''): string[] {
   });
 }
 
+for (const v1 of ['auto', 'on', 'off'] as const) {
+  test(`contract.v1: ${v1} is a word in YAML, not a truth value`, () => {
+    const text = `bucket: file:///b\nacme: { directoryUrl: letsencrypt, termsOfServiceAgreed: true }\ncontract: { v1: ${v1} }\ncertificates: [{ identifiers: [a.test] }]\n`;
+
+    assert.equal(parseConfig('f', text).contract.v1, v1);
+  });
+}
+
 test('the reference fixture sets every key of the schema, and parses', () => {
   const text = readFileSync('test/support/issuer/reference.yaml', 'utf8');
   const config = parseConfig('reference.yaml', text);
@@ -76,6 +84,7 @@ certificates: [{ identifiers: [www.example.com, example.com] }]
     wakeMinutes: 30,
     concurrency: 10,
     ordersPer3Hours: 250,
+    contract: { v1: 'auto' },
     certificates: [
       {
         name: 'www.example.com',

@@ -26,6 +26,12 @@ const DOCUMENTS = [
     pass: (body: string) => serializeHostStatus(parseHostStatus(fleet, host, Buffer.from(body))),
   },
   {
+    name: 'host-status-contract-2',
+    key: 'status/edge/lb1.example.com.json',
+    codes: 'ERR_STATUS',
+    pass: (body: string) => serializeHostStatus(parseHostStatus(fleet, host, Buffer.from(body))),
+  },
+  {
     name: 'host-status-left',
     key: 'status/edge/lb1.example.com.json',
     codes: 'ERR_STATUS',

@@ -62,7 +62,7 @@ test('a status becomes a summary: when, which manifest, files by state, what is 
   const etag = (await bucket.get(keyOf('lb1')))?.etag;
   const states = { served: 2, failed: 1 };
   assert.deepEqual(summaries, {
-    lb1: { etag, reportedAt: noon, manifest: '"m"', states, error: 'ERR_RUNTIME_SOCKET' },
+    lb1: { etag, reportedAt: noon, manifest: '"m"', contract: 1, states, error: 'ERR_RUNTIME_SOCKET' },
   });
 });
 
@@ -74,6 +74,32 @@ test('the summary of a host that was removed says so, until it reports again', a
   const { default: back } = await refresh(bucket);
 
   assert.deepEqual([away?.['lb1']?.hasLeft, back?.['lb1']?.hasLeft], [true, undefined]);
+});
+
+test('a summary has the version of the contract, and the book remembers when a fleet last had an agent of version 1', async () => {
+  const bucket = await bucketWith('lb1');
+  await refresh(bucket);
+  const later = after(noon, 60_000);
+  await bucket.put(keyOf('lb1'), statusOf('lb1', { contract: 2, reportedAt: later.toISOString() }));
+  const { default: upgraded } = await refresh(bucket, later);
+  await bucket.delete(keyOf('lb1'));
+  await refresh(bucket, later);
+
+  assert.equal(upgraded?.['lb1']?.contract, 2);
+  assert.deepEqual((await readHostSummaries(bucket)).version1At, { default: noon });
+});
+
+test('a summary of an issuer of version 1, which leaves the version out, is made again', async () => {
+  const bucket = await bucketWith('lb1');
+  const whole = await refresh(bucket);
+  const { contract: _, ...old } = whole['default']?.['lb1'] ?? {};
+  await bucket.put(layout.hostSummaries, JSON.stringify({ version: 1, fleets: { default: { lb1: old } } }));
+
+  assert.deepEqual(await refresh(bucket), whole);
+
+  const calls = callsFrom(bucket);
+  assert.deepEqual(await refresh(bucket), whole);
+  assert.equal(calls().length, 2, 'it is whole again');
 });
 
 test('open calls are kept, and a document of an earlier version has none', async () => {

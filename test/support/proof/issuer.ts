@@ -1,0 +1,171 @@
+/** The issuer of the fleets: the real one, whose passes run in this process, against Pebble and a directory bucket. */
+import { existsSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import { buildSync } from 'esbuild';
+import { stringify } from 'yaml';
+import { MINUTE_MS } from '#common/time.ts';
+import { type CertificateName, certificateName } from '#contract/layout.ts';
+import { openBucket } from '#storage/open.ts';
+import { startResponderServer } from '../../../lambda/commands/responder-server.ts';
+import { parseConfig } from '../../../lambda/config/yaml.ts';
+import type { PassResult } from '../../../lambda/outcome.ts';
+import type { PassOptions } from '../../../lambda/pass.ts';
+import { respondTo } from '../../../lambda/responder.ts';
+import { loadConfigFile, runPassExclusively } from '../../../lambda/wiring.ts';
+import { type Finished, finish, type RunOptions } from '../../e2e/finish.ts';
+import { recordEvents } from '../issuer/events.ts';
+import { startDns } from '../parts/dns.ts';
+import { type Pebble, startPebble } from '../parts/pebble.ts';
+import { freePort } from '../ports.ts';
+import { makeTempDir } from '../temp-dir.ts';
+import type { Keep } from '../together.ts';
+
+export interface ConfiguredCertificate {
+  name: string;
+  identifiers: string[];
+  fleets: string[];
+}
+
+/** An authority with its way to the responder. */
+export interface Authority {
+  pebble: Pebble;
+  /** Answers its challenges from these buckets. */
+  answerFrom(bucketDir: string): void;
+  /** No challenge for the name succeeds from now on. */
+  refuse(servername: string): Promise<void>;
+}
+
+export async function startAuthority(keep: Keep): Promise<Authority> {
+  const dns = await startDns();
+  keep(dns.stop);
+  const httpPort = await freePort();
+  const pebble = await startPebble({ httpPort, dnsServer: dns.address });
+  keep(pebble.stop);
+  const buckets = new Set<string>();
+  const front = await startResponderServer({
+    host: '127.0.0.1',
+    port: httpPort,
+    respond: async (event) => {
+      // A token is in one of them; opening one that is gone would make it anew.
+      for (const bucketDir of buckets) {
+        if (!existsSync(join(bucketDir, 'challenge'))) continue;
+        const answer = await respondTo(await openBucket(pathToFileURL(bucketDir).href), event);
+        if (answer.statusCode === 200) return answer;
+      }
+      return { statusCode: 404, headers: {}, body: '' };
+    },
+    onError: (error) => {
+      throw error;
+    },
+  });
+  keep(front.stop);
+  const answerFrom = (bucketDir: string) => void buckets.add(bucketDir);
+  // Nothing listens there.
+  const refuse = (servername: string) => dns.addHost(servername, '127.0.0.9');
+  return { pebble, answerFrom, refuse };
+}
+
+/** A leaf that the issuer ordered; a later one has a higher number. */
+export interface OrderedLeaf {
+  certificate: string;
+  names: readonly string[];
+  number: number;
+}
+
+export class FleetIssuer {
+  readonly #authority: Authority;
+  readonly #configFile: string;
+  #certificates: readonly ConfiguredCertificate[] = [];
+  #bucketDir: string;
+  /** Its clock is ahead of this machine's. */
+  aheadMs = 0;
+  readonly events = recordEvents();
+  /** By serial. */
+  readonly issued: Map<string, OrderedLeaf>;
+
+  constructor(
+    authority: Authority,
+    dir: string,
+    bucketDir: string,
+    issued: ReadonlyMap<string, OrderedLeaf> = new Map(),
+  ) {
+    this.issued = new Map(issued);
+    this.#authority = authority;
+    this.#configFile = join(dir, 'pemfleet.yaml');
+    this.#bucketDir = bucketDir;
+    this.moveTo(bucketDir);
+  }
+
+  get bucketDir(): string {
+    return this.#bucketDir;
+  }
+
+  /** As `PassOptions.only` takes them. */
+  specNames(...names: string[]): CertificateName[] {
+    return names.map((name) => certificateName.parse(name));
+  }
+
+  get certificates(): readonly ConfiguredCertificate[] {
+    return this.#certificates;
+  }
+
+  /** Its configuration names this bucket from now on. */
+  moveTo(bucketDir: string): void {
+    this.#bucketDir = bucketDir;
+    this.#authority.answerFrom(bucketDir);
+    this.configure(this.#certificates);
+  }
+
+  configure(certificates: readonly ConfiguredCertificate[], changes: object = {}): void {
+    this.#certificates = certificates;
+    const { directoryUrl, caFile } = this.#authority.pebble;
+    const config = {
+      bucket: pathToFileURL(this.#bucketDir).href,
+      acme: { directoryUrl, caFile, termsOfServiceAgreed: true },
+      certificates,
+      ...changes,
+    };
+    writeFileSync(this.#configFile, stringify(config, { aliasDuplicateObjects: false }));
+  }
+
+  /** `pemfleet run`. */
+  async pass(options: PassOptions = {}): Promise<PassResult> {
+    const config = await loadConfigFile(this.#configFile, parseConfig);
+    const bucket = await openBucket(config.bucket);
+    const now = () => new Date(Date.now() + this.aheadMs);
+    const timing = {
+      now,
+      sleep: (ms: number) => sleep(ms),
+      deadline: new Date(now().getTime() + 10 * MINUTE_MS),
+    };
+    const { log } = this.events;
+    const result = await runPassExclusively({ bucket, config, options, timing, random: () => 0, log });
+    for (const { certificate, result: kind, serial, identifiers } of result.outcomes) {
+      if (kind !== 'issued' || serial === undefined) continue;
+      this.issued.set(serial, { certificate, names: identifiers, number: this.issued.size });
+    }
+    return result;
+  }
+
+  /** `pemfleet …`, its own program. */
+  command(words: readonly string[], options: RunOptions = {}): Promise<Finished> {
+    return finish(issuerProgram(), [...words, '--config', this.#configFile], options);
+  }
+}
+
+let bundle: string | undefined;
+
+/** The command line as one file, with the packages beside it. Built once a test process. */
+function issuerProgram(): string {
+  if (bundle !== undefined) return bundle;
+  const { path } = makeTempDir();
+  symlinkSync(resolve('node_modules'), join(path, 'node_modules'));
+  bundle = join(path, 'pemfleet.mjs');
+  buildSync({
+    ...{ entryPoints: ['lambda/cli.ts'], outfile: bundle, bundle: true, packages: 'external' },
+    ...{ platform: 'node', target: 'node20', format: 'esm' },
+  });
+  return bundle;
+}

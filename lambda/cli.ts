@@ -17,6 +17,7 @@ import { planCommand, runCommand } from './commands/pass.ts';
 import { respondCommand } from './commands/respond.ts';
 import { revokeCommand } from './commands/revoke.ts';
 import { statusCommand } from './commands/status.ts';
+import { takeOverCommand } from './commands/take-over.ts';
 import { configJsonSchema } from './config/config.ts';
 
 const schema: Command = async () => {
@@ -36,6 +37,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   respond: respondCommand,
   revoke: revokeCommand,
   account: accountCommand,
+  'take-over': takeOverCommand,
   'haproxy-config': haproxyConfigCommand,
   schema,
   version,

@@ -9,6 +9,7 @@ import { openBucket } from '#storage/open.ts';
 import { checkConfig } from './config/config.ts';
 import type { PassMetrics } from './fleet/metrics.ts';
 import { RunCommandNotifier } from './fleet/run-command.ts';
+import { functionIdentity } from './identity/identity.ts';
 import { type Fields, type Log, levelOf } from './log.ts';
 import type { Outcome } from './outcome.ts';
 import { afterPass } from './pass/after-pass.ts';
@@ -18,6 +19,7 @@ import { loadConfigFile, runPassExclusively } from './wiring.ts';
 /** The part of Lambda's context that is used. */
 export interface LambdaContext {
   getRemainingTimeInMillis(): number;
+  readonly invokedFunctionArn: string;
 }
 
 /** Left at the end of an invocation to save failures, notify hosts and flush logs. */
@@ -43,9 +45,9 @@ export async function handler(_event: unknown, context: LambdaContext): Promise<
   const bucket = await openBucket(process.env['PEMFLEET_BUCKET'] ?? config.bucket);
   const timing = { now, deadline, sleep: (ms: number) => sleep(ms) };
   const random = () => randomInt(2 ** 32) / 2 ** 32;
-  const result = await runPassExclusively({ bucket, config, options: {}, timing, random, log }).catch(
-    (error: unknown) => passNotBegun(config, error),
-  );
+  const identity = functionIdentity(context.invokedFunctionArn);
+  const request = { bucket, config, options: {}, timing, random, log, identity };
+  const result = await runPassExclusively(request).catch((error: unknown) => passNotBegun(config, error));
   const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
   const notifier = document ? new RunCommandNotifier(document) : undefined;
   const { metrics: values, failures } = await afterPass({ bucket, timing, log }, notifier, result);

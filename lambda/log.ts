@@ -2,6 +2,7 @@
 
 export type EventName =
   | 'run.started'
+  | 'issuer.refused'
   | 'certificate.due'
   | 'certificate.kept'
   | 'certificate.deferred'
@@ -33,6 +34,7 @@ export type Fields = Readonly<Record<string, string | number | boolean | readonl
 export type Log = (event: EventName, fields?: Fields) => void;
 
 const WARNINGS: ReadonlySet<EventName> = new Set([
+  'issuer.refused',
   'challenge.leftover',
   'chain.not-offered',
   'ca.paused',

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { ConfigError } from '#common/config-error.ts';
+import { codeOf, messageOf } from '#contract/errors.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Timing } from './acme/poll.ts';
@@ -12,6 +13,9 @@ import type { ChallengeSolver } from './challenge/solver.ts';
 import { statelessSolver } from './challenge/stateless.ts';
 import type { AcmeSettings } from './config/acme.ts';
 import type { Config } from './config/config.ts';
+import { configDigest } from './identity/config-digest.ts';
+import type { IssuerIdentity } from './identity/identity.ts';
+import { checkWriter, enterAsWriter } from './identity/writers.ts';
 import type { PassResult } from './outcome.ts';
 import { runPass } from './pass/run-pass.ts';
 import type { Pass } from './pass.ts';
@@ -35,18 +39,39 @@ export async function loadConfigFile(
   return { ...config, acme: withPaths(config.acme), fallback: config.fallback.map(withPaths) };
 }
 
-/** Opens the CAs and the solver and runs one pass, alone on its bucket where the bucket can lock; a dry run takes no lock. */
-export function runPassExclusively(given: Omit<Pass, 'cas' | 'solver' | 'signing'>): Promise<PassResult> {
+/** All that a pass does not open itself, and who runs it. */
+export interface PassRequest extends Omit<Pass, 'cas' | 'solver' | 'signing'> {
+  readonly identity: IssuerIdentity;
+}
+
+/**
+ * Opens the CAs and the solver and runs one pass, alone on its bucket where the bucket can lock; a dry run takes no lock.
+ * @throws ContractError `ERR_ISSUER_CONFLICT` if another issuer works on the bucket with another configuration; a dry run only says so
+ */
+export function runPassExclusively({ identity, ...given }: PassRequest): Promise<PassResult> {
   const { bucket, config, options, timing } = given;
   const fleets = config.certificates.flatMap((spec) => spec.fleets);
   return withCas(given, async (cas) => {
     const solver = await solverFor(config, bucket, timing);
     const open = () => openSigningKey(bucket, { fleets, dryRun: options.dryRun });
     const work = () =>
-      open()
+      enter(given, identity)
+        .then(open)
         .then((signing) => runPass({ ...given, cas, solver, signing }))
         .finally(() => solver.close?.());
     return options.dryRun ? work() : bucket.exclusively('pass', remainingMs(timing), work);
+  });
+}
+
+async function enter(
+  { bucket, config, options, timing, log }: Pick<Pass, 'bucket' | 'config' | 'options' | 'timing' | 'log'>,
+  identity: IssuerIdentity,
+): Promise<void> {
+  const newcomer = { identity, config: configDigest(config) };
+  if (!options.dryRun) return enterAsWriter(bucket, newcomer, timing.now());
+  await checkWriter(bucket, newcomer, timing.now()).catch((error: unknown) => {
+    if (codeOf(error) !== 'ERR_ISSUER_CONFLICT') throw error;
+    log('issuer.refused', { code: codeOf(error), error: messageOf(error) });
   });
 }
 

@@ -19,6 +19,7 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   pemfleet revoke www.example.com --reason keyCompromise
                                       publish a replacement with a fresh key, then revoke the old certificate
   pemfleet account [--rollover]       show the account's URL and thumbprint; --rollover changes its key first
+  pemfleet take-over                  make this configuration the one that counts, where another issuer works with another one
   pemfleet haproxy-config             print the HAProxy lines that the configured challenge needs
   pemfleet schema                     print the JSON schema of pemfleet.yaml, for editors
   pemfleet version                    show the version

@@ -1,5 +1,6 @@
 /** `pemfleet run` and `pemfleet plan`: one pass, or what it would do. */
 import { notifyFleets } from '../fleet/notify.ts';
+import { machineIdentity } from '../identity/identity.ts';
 import { runPassExclusively } from '../wiring.ts';
 import {
   type Command,
@@ -21,7 +22,8 @@ async function pass(values: CommandValues, dryRun: boolean): Promise<number> {
   const only = values.only?.map((name) => specOf(config, name).name);
   const options = { dryRun, force: values['force-renewal'], only };
   const environment = passEnvironmentOf(values);
-  const result = await runPassExclusively({ bucket, config, options, ...environment });
+  const identity = await machineIdentity(values.config, process.env);
+  const result = await runPassExclusively({ bucket, config, options, identity, ...environment });
   const { outcomes } = result;
   const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
   if (document && !dryRun) {

@@ -1,5 +1,6 @@
 /** `pemfleet revoke NAME`: publishes a replacement, then revokes. Exits 1 if the replacement failed: nothing is revoked then. */
 import { REVOCATION_REASONS, type RevocationReason } from '../acme/revocation.ts';
+import { machineIdentity } from '../identity/identity.ts';
 import { findRevocationTargets, revokeTargets } from '../publication/revoke.ts';
 import { runPassExclusively, withCas } from '../wiring.ts';
 import {
@@ -27,7 +28,8 @@ export const revokeCommand: Command = async (values, operands) => {
   // A certificate with an earlier serial has its successor already.
   if (values.replace && values.serial === undefined) {
     const options = { force: true, freshKey: true, only: [spec.name] };
-    const { outcomes } = await runPassExclusively({ bucket, config, options, ...environment });
+    const identity = await machineIdentity(values.config, process.env);
+    const { outcomes } = await runPassExclusively({ bucket, config, options, identity, ...environment });
     printToStderr(outcomeTable(outcomes));
     if (outcomes.some(({ result }) => result !== 'issued')) {
       printToStderr('not revoked: there is no replacement; --no-replace revokes without one\n');

@@ -31,7 +31,8 @@ export type IssuerRecordErrorCode =
   | 'ERR_ORDER_RECORD'
   | 'ERR_ACCOUNT_RECORD'
   | 'ERR_SIGNING_KEY'
-  | 'ERR_SIGNING_KEY_LOST';
+  | 'ERR_SIGNING_KEY_LOST'
+  | 'ERR_ISSUER_CONFLICT';
 
 export type BucketErrorCode =
   | 'ERR_BUCKET_URL'

@@ -47,6 +47,8 @@ export const layout = {
   hostSummaries: 'issuer/host-book.json',
   /** Exists for a moment to try whether the store keeps conditional writes; holds no secret. */
   probe: (id: string) => `issuer/probe/${id}`,
+  /** Which issuers work on the bucket, and with which configuration. */
+  writers: 'issuer/writers.json',
   challenge: (token: string) => `challenge/${token}`,
   /** Lineage and private signing key of the issuer. */
   signingKey: 'issuer/signing-key.json',

@@ -5,20 +5,28 @@
 import * as z from 'zod';
 import { BucketError, type BucketErrorCode } from '#contract/errors.ts';
 import { parseJson } from '#contract/json.ts';
-import type { Bucket } from './bucket.ts';
+import type { Bucket, StoredObject } from './bucket.ts';
 
 /** A time in a stored document. */
 export const instant = z.iso.datetime().transform((value) => new Date(value));
 
-/** @returns the value, undefined if there is none or it cannot be read; and the stored text */
+interface CachedDocument<T> {
+  /** Undefined if there is none, or it cannot be read. */
+  value: T | undefined;
+  /** As stored, with its ETag; undefined if there is none, or the store does not give it. */
+  text: string | undefined;
+  etag: string | undefined;
+}
+
 export async function readCached<T>(
   bucket: Bucket,
   key: string,
   schema: z.ZodType<T>,
-): Promise<{ value: T | undefined; text: string | undefined }> {
-  const body = await readUnlessSpoilt(bucket, key);
-  if (body === undefined) return { value: undefined, text: undefined };
-  return { value: schema.safeParse(jsonOf(body)).data, text: body.toString('utf8') };
+): Promise<CachedDocument<T>> {
+  const object = await readUnlessSpoilt(bucket, key);
+  if (object === undefined) return { value: undefined, text: undefined, etag: undefined };
+  const { body, etag } = object;
+  return { value: schema.safeParse(jsonOf(body)).data, text: body.toString('utf8'), etag };
 }
 
 /** As good as lost: too large, in an archive, another user's, no plain file. A store that is out of reach is another matter. */
@@ -29,9 +37,9 @@ const SPOILT: readonly BucketErrorCode[] = [
   'ERR_BUCKET_IO',
 ];
 
-async function readUnlessSpoilt(bucket: Bucket, key: string): Promise<Buffer | undefined> {
+async function readUnlessSpoilt(bucket: Bucket, key: string): Promise<StoredObject | undefined> {
   try {
-    return (await bucket.get(key))?.body;
+    return await bucket.get(key);
   } catch (error) {
     if (error instanceof BucketError && SPOILT.includes(error.code)) return undefined;
     throw error;

@@ -48,7 +48,9 @@ const gets = (scale: Scale) =>
   PASSES * COUNTS.idlePass.get;
 const hostPuts = (scale: Scale) => scale.hosts * (REPORTS + renewals(scale));
 const issuerPuts = (scale: Scale) =>
-  PASSES * (COUNTS.idlePass.list + COUNTS.changedBook.put) + renewals(scale) * COUNTS.renewal.put;
+  PASSES * (COUNTS.idlePass.list + COUNTS.changedBook.put) +
+  HOURS * COUNTS.writersName.put +
+  renewals(scale) * COUNTS.renewal.put;
 const puts = (scale: Scale) => hostPuts(scale) + issuerPuts(scale);
 
 export const LINES: readonly CostLine[] = [

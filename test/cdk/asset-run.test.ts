@@ -16,7 +16,8 @@ import { deployed } from './deployed.ts';
 import { stackOf } from './stacks.ts';
 
 /** What Lambda does, but for the time that is left. */
-const INVOKE = `import(process.argv[1]).then(({ handler }) => handler({}, { getRemainingTimeInMillis: () => 90_000 }))
+const INVOKE = `import(process.argv[1]).then(({ handler }) => handler({}, {
+  getRemainingTimeInMillis: () => 90_000, invokedFunctionArn: 'arn:aws:lambda:eu-central-1:123456789012:function:issuer' }))
   .then((result) => console.log(JSON.stringify({ result })))`;
 
 async function deploy(t: TestContext) {

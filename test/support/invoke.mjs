@@ -12,6 +12,7 @@ const event = JSON.parse((await text(process.stdin)) || '{}');
 const context = {
   getRemainingTimeInMillis: () => end - Date.now(),
   functionName: 'issuer',
+  invokedFunctionArn: 'arn:aws:lambda:eu-central-1:123456789012:function:issuer',
   awsRequestId: 'r-1',
 };
 try {

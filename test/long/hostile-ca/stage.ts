@@ -118,7 +118,8 @@ function makeScene(ca: HostileCa, answerer: Answerer, bucketUrl: string, options
       const events: unknown[] = [];
       const log = (event: string, fields?: object) => void events.push({ event, ...fields });
       const timing = { now: clock.now, deadline, sleep: (ms: number) => clock.sleep(ms, deadline) };
-      const pass = { bucket, config, options, timing, random: () => 0.5, log };
+      const identity = { id: 'test', label: 'test' };
+      const pass = { bucket, config, options, timing, random: () => 0.5, log, identity };
       const { outcomes } = await runPassExclusively(pass);
       const late = clock.now().getTime() - deadline.getTime();
       assert.ok(late <= toleranceMs, `the pass ended ${late} ms after its deadline`);

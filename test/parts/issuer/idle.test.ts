@@ -24,7 +24,7 @@ import {
 import { recordEvents } from '../../support/issuer/events.ts';
 
 const SIZES = [10, 1_000, 10_000];
-const MOST_REQUESTS = 6;
+const MOST_REQUESTS = 20;
 
 const aws = await startAws();
 afterAll(aws.stop);
@@ -60,7 +60,9 @@ async function runIdlePass(name: string, names: readonly string[]) {
   });
   const [timing, events] = [fakeClock(), recordEvents()];
   const { log } = events;
-  const result = await runPassExclusively({ bucket, config, options: {}, timing, random: () => 0.5, log });
+  const identity = { id: 'test', label: 'test' };
+  const request = { bucket, config, options: {}, timing, random: () => 0.5, log, identity };
+  const result = await runPassExclusively(request);
   const { metrics } = await afterPass({ bucket, timing, log }, undefined, result);
   return { outcomes: result.outcomes, figures: metrics };
 }

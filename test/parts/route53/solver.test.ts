@@ -39,7 +39,9 @@ async function runSolverPass(config: Config, bucket = memoryBucket(), options: P
   const deadline = new Date(Date.now() + 120_000);
   const timing = { now, deadline, sleep: (ms: number) => sleep(ms) };
   const log = (event: string, fields?: object) => void events.push({ event, ...fields });
-  const { outcomes } = await runPassExclusively({ bucket, config, options, timing, random: () => 0.5, log });
+  const identity = { id: 'test', label: 'test' };
+  const request = { bucket, config, options, timing, random: () => 0.5, log, identity };
+  const { outcomes } = await runPassExclusively(request);
   return { outcomes, log: JSON.stringify(events), bucket };
 }
 

@@ -10,6 +10,7 @@ import { type CertificateName, certificateName } from '#contract/layout.ts';
 import { openBucket } from '#storage/open.ts';
 import { startResponderServer } from '../../../lambda/commands/responder-server.ts';
 import { parseConfig } from '../../../lambda/config/yaml.ts';
+import { machineIdentity } from '../../../lambda/identity/identity.ts';
 import type { PassResult } from '../../../lambda/outcome.ts';
 import type { PassOptions } from '../../../lambda/pass.ts';
 import { respondTo } from '../../../lambda/responder.ts';
@@ -141,7 +142,9 @@ export class FleetIssuer {
       deadline: new Date(now().getTime() + 10 * MINUTE_MS),
     };
     const { log } = this.events;
-    const result = await runPassExclusively({ bucket, config, options, timing, random: () => 0, log });
+    const identity = await machineIdentity(this.#configFile, process.env);
+    const request = { bucket, config, options, timing, random: () => 0, log, identity };
+    const result = await runPassExclusively(request);
     for (const { certificate, result: kind, serial, identifiers } of result.outcomes) {
       if (kind !== 'issued' || serial === undefined) continue;
       this.issued.set(serial, { certificate, names: identifiers, number: this.issued.size });

@@ -65,7 +65,7 @@ export async function readPem(
   bucket: Bucket,
   fleet: FleetName,
   name: CertificateName,
-  { sha256, ocsp }: PemRef,
+  { sha256, ocsp }: Pick<PemRef, 'sha256' | 'ocsp'>,
 ): Promise<PemText> {
   const body = await readWhole(bucket, layout.pem(fleet, name, sha256), sha256);
   const text = body.toString('utf8');
@@ -82,7 +82,8 @@ async function readWhole(bucket: Bucket, key: string, sha256: string): Promise<B
   return object.body;
 }
 
-function pemRefOf({ text, pem }: Obtained): PemRef {
+/** What a manifest says of a PEM, read from the PEM itself. */
+export function pemRefOf({ text, pem }: Obtained): PemRef {
   return {
     sha256: digest(text),
     size: Buffer.byteLength(text),

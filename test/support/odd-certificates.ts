@@ -14,6 +14,10 @@ export interface CertificateOptions {
   dnsNames?: readonly string[];
   notBefore?: Date;
   notAfter?: Date;
+  /** Object identifiers of extKeyUsage (RFC 5280 §4.2.1.12); absent: any purpose. */
+  purposes?: readonly string[];
+  /** Absent: new ones. */
+  keys?: webcrypto.CryptoKeyPair;
 }
 
 export interface Certified {
@@ -24,7 +28,7 @@ export interface Certified {
 }
 
 export async function certify(options: CertificateOptions): Promise<Certified> {
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const keys = options.keys ?? (await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']));
   const signer = options.issuer?.keys ?? keys;
   const names = (options.dnsNames ?? []).map((value) => ({ type: 'dns', value }) as const);
   const certificate = await x509.X509CertificateGenerator.create({
@@ -37,6 +41,7 @@ export async function certify(options: CertificateOptions): Promise<Certified> {
     notAfter: options.notAfter ?? new Date(Date.now() + 30 * DAY_MS),
     extensions: [
       new x509.BasicConstraintsExtension(options.isCa ?? false, undefined, true),
+      ...(options.purposes ? [new x509.ExtendedKeyUsageExtension([...options.purposes])] : []),
       ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : []),
       await x509.AuthorityKeyIdentifierExtension.create(signer.publicKey),
     ],

@@ -10,9 +10,8 @@ import {
   ObjectOwnership,
 } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
-import type { Config } from '../../lambda/config/config.ts';
 import type { PemfleetProps } from '../settings/props.ts';
-import { fleetsOf, prefixes } from './prefixes.ts';
+import { prefixes } from './prefixes.ts';
 
 /** The bucket and the key that encrypts it. */
 export interface CertificateBucket {
@@ -22,7 +21,7 @@ export interface CertificateBucket {
 
 export function createBucket(scope: Construct, props: PemfleetProps): CertificateBucket {
   const { removalPolicy = RemovalPolicy.RETAIN, accessLogsBucket } = props;
-  const { config, bucketName } = props.config;
+  const { bucketName } = props.config;
   const key = props.encryptionKey ?? createKey(scope, removalPolicy);
   const bucket = new Bucket(scope, 'Bucket', {
     ...(bucketName !== undefined && { bucketName }),
@@ -34,7 +33,7 @@ export function createBucket(scope: Construct, props: PemfleetProps): Certificat
     minimumTLSVersion: 1.2,
     blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
     objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
-    lifecycleRules: lifecycle(config, props.pemRetention ?? retentionFor(config)),
+    lifecycleRules: lifecycle(),
     removalPolicy,
     ...(accessLogsBucket && {
       serverAccessLogsBucket: accessLogsBucket,
@@ -56,17 +55,11 @@ function createKey(scope: Construct, removalPolicy: RemovalPolicy): Key {
   return new Key(scope, 'Key', { description, enableKeyRotation: true, removalPolicy });
 }
 
-/** Certificates of public CAs live 398 days at most; a private CA may set any lifetime. */
-function retentionFor({ acme, fallback }: Config): Duration | undefined {
-  const isPrivate = [acme, ...fallback].some(({ caFile }) => caFile !== undefined);
-  return isPrivate ? undefined : Duration.days(400);
-}
-
 /**
- * No program deletes PEMs. The pass that writes an answer to a challenge deletes it, unless it is killed first. A host reports once
+ * No rule ends a PEM by its age: it may be named by a manifest. The issuer deletes what nobody names. The pass that writes an answer to a challenge deletes it, unless it is killed first. A host reports once
  * an hour, so a status that is a week old belongs to a host that no longer exists. Replaced versions hold keys, so they expire soon.
  */
-function lifecycle(config: Config, pemRetention: Duration | undefined): LifecycleRule[] {
+function lifecycle(): LifecycleRule[] {
   const rule = (id: string, prefix: string, replacedDays: number, expiration?: Duration): LifecycleRule => ({
     id,
     prefix,
@@ -83,6 +76,5 @@ function lifecycle(config: Config, pemRetention: Duration | undefined): Lifecycl
     rule('challenge', prefixes.challenges, 1, Duration.days(1)),
     rule('probe', prefixes.probes, 1),
     rule('status', prefixes.anyStatus, 1, Duration.days(7)),
-    ...fleetsOf(config).map((fleet) => rule(`pem-${fleet}`, prefixes.pems(fleet), 30, pemRetention)),
   ];
 }

@@ -1,5 +1,5 @@
 /** Settings of a deployment that pemfleet.yaml does not hold. Every prop but `config` is optional, and every default is a safe one. */
-import type { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import type { RemovalPolicy } from 'aws-cdk-lib';
 import type { ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2';
 import type { IManagedPolicy } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
@@ -47,13 +47,6 @@ export interface PemfleetProps {
    * @default - no access logs; CloudTrail data events record more
    */
   readonly accessLogsBucket?: IBucket;
-
-  /**
-   * How long to keep published PEMs. It must exceed the lifetime of every certificate, else hosts lose what they serve.
-   *
-   * @default - 400 days, longer than any certificate of a public CA; no expiration if a private CA (caFile) is configured
-   */
-  readonly pemRetention?: Duration;
 
   /**
    * Hosted zones in which the issuer may write challenge records, for names whose zone pemfleet.yaml does not give by id.

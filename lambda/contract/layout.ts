@@ -52,6 +52,14 @@ export const layout = {
   challenge: (token: string) => `challenge/${token}`,
   /** Lineage and private signing key of the issuer. */
   signingKey: 'issuer/signing-key.json',
+  /** The last versions of a certificate: hosts may read all of `published/`, and have no use for them. */
+  history: (fleet: FleetName, name: CertificateName) => `issuer/history/${fleet}/${name}.json`,
+  /** Since when objects of the fleet are named by no manifest. */
+  garbage: (fleet: FleetName) => `issuer/garbage/${fleet}.json`,
+  /** What the shards of the fleet's manifest say, in one object. */
+  summary: (fleet: FleetName) => `issuer/summary/${fleet}.json`,
+  /** All that the fleet's hosts may read. */
+  published: (fleet: FleetName) => `published/${fleet}/`,
   /** Version 2: the signed root of the fleet's manifest. */
   root: (fleet: FleetName) => `published/${fleet}/root.json`,
   /** A part of a large manifest (shard/node.ts). Immutable: the key is the SHA-256 of the content. */

@@ -25,6 +25,8 @@ const LIMITS: readonly [pattern: RegExp, maxBytes: number][] = [
   [/^status\//, MAX_STATUS_BYTES],
   [/^challenge\//, 4 * KIB],
   [/^issuer\/account\//, 64 * KIB],
+  [/^issuer\/garbage\//, 16 * MIB],
+  [/^issuer\/summary\//, 64 * MIB],
   [/^issuer\/host-book\.json$/, 16 * MIB],
   [/^issuer\/(renewal-info|ca-state)\.json$/, 32 * MIB],
 ];

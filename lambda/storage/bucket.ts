@@ -80,6 +80,12 @@ export interface Bucket {
   folders(prefix: string): Promise<string[]>;
 
   /**
+   * A part of a listing, however many keys there are: the first `max` (1,000 at most) behind `after`, sorted by code unit. One request.
+   * @param after a key; empty: from the start
+   */
+  listAfter(prefix: string, after: string, max: number): Promise<Pick<ListedObject, 'key' | 'modifiedAt'>[]>;
+
+  /**
    * Runs `work` while no other work of this `name` runs on the bucket, as far as the store can tell: a directory
    * locks; S3 cannot, there a reserved concurrency of 1 is the first guard and the conditions are the proof.
    * @throws BucketError `ERR_BUCKET_LOCK` if others did not end within `timeoutMs`

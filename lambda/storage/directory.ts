@@ -10,6 +10,7 @@ import { pathToFileURL } from 'node:url';
 import { batched } from '#common/batched.ts';
 import { BodyTooLarge } from '#common/bounded-body.ts';
 import { inParallel } from '#common/in-parallel.ts';
+import { sortedKeys } from '#common/sorted-keys.ts';
 import { MINUTE_MS, SECOND_MS } from '#common/time.ts';
 import { BucketError } from '#contract/errors.ts';
 import { MAX_LISTED_KEYS, maxBytesOf } from '#contract/limits.ts';
@@ -105,6 +106,19 @@ export class DirectoryBucket implements Bucket {
         if (entry.isDirectory() && (await holdsFile(join(path, entry.name)))) folders.push(entry.name);
       }
       return folders.sort();
+    });
+  }
+
+  async listAfter(prefix: string, after: string, max: number) {
+    return withBucketError(prefix, async () => {
+      const keys = await sortedKeys(this.#pathOf(prefix), prefix, { after, max });
+      const listed = await Promise.all(
+        keys.map(async (key) => {
+          const stats = await undefinedIfMissing(() => stat(this.#pathOf(key)));
+          return stats && { key, modifiedAt: stats.mtime };
+        }),
+      );
+      return listed.filter((entry) => entry !== undefined);
     });
   }
 

@@ -133,6 +133,17 @@ export class S3Bucket implements Bucket {
     return listed.filter((folder) => folder !== '').sort();
   }
 
+  async listAfter(prefix: string, after: string, max: number) {
+    const { Bucket, Key } = this.#locate(prefix);
+    const start = this.#address.prefix.length;
+    const from = after === '' ? undefined : this.#locate(after).Key;
+    const input = { Bucket, Prefix: `${Key}/`, StartAfter: from, MaxKeys: max };
+    const { Contents = [] } = await this.#listPage(input, prefix);
+    return Contents.map(({ Key = '', LastModified = new Date(0) }) => {
+      return { key: Key.slice(start), modifiedAt: LastModified };
+    });
+  }
+
   /** All pages of a listing. @param rowsOf what counts towards `MAX_LISTED_KEYS` */
   async #pagesOf<T>(
     prefix: string,

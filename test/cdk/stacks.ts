@@ -1,7 +1,7 @@
 /** Stacks for tests: with the defaults, with everything set, or with any props between. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { App, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { App, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { SecurityGroup, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2';
 import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -69,7 +69,6 @@ export function synthesizeEverything(): Synthesized {
         'arn:aws:kms:eu-central-1:111122223333:key/01234567-89ab-cdef-0123-456789abcdef',
       ),
       accessLogsBucket: Bucket.fromBucketName(given, 'Logs', 'access-logs'),
-      pemRetention: Duration.days(800),
       hostedZones: [HostedZone.fromHostedZoneId(given, 'Zone', 'Z0EXAMPLE')],
       delegatedRecordNames: ['shop.acme.example.net'],
       reserveConcurrency: false,

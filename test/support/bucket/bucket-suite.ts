@@ -123,6 +123,21 @@ const objectCases: Cases = {
 
     assert.deepEqual(await bucket.folders('published/'), ['b']);
   },
+  'a part of a listing goes on behind a key, in the order of the whole': async (bucket) => {
+    const keys = ['a-b/1', 'a.b', 'a/1', 'a/2/x', 'a/20', 'a0', 'b'].map((key) => `published/f/${key}`);
+    for (const key of [...keys, 'published/other/a']) await bucket.put(key, key);
+    const from = async (after: string, max: number) =>
+      (await bucket.listAfter('published/f/', after, max)).map(({ key }) => key);
+
+    assert.deepEqual(await from('', 1000), keys);
+    for (const [index, key] of keys.entries()) {
+      assert.deepEqual(await from(key, 2), keys.slice(index + 1, index + 3));
+    }
+    assert.deepEqual(await from('published/f/a/15', 1), ['published/f/a/2/x']);
+    assert.deepEqual(await bucket.listAfter('nothing/', '', 10), []);
+    const [first] = await bucket.listAfter('published/f/', '', 1);
+    assert.ok(Math.abs(Date.now() - (first?.modifiedAt.getTime() ?? 0)) < 60_000);
+  },
 };
 
 const conditionCases: Cases = {

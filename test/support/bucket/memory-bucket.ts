@@ -75,6 +75,11 @@ export function memoryBucket(now = () => new Date()): MemoryBucket {
         ...new Set(segments.flatMap(([first = '', ...rest]) => (rest.length > 0 ? [first] : []))),
       ].sort();
     },
+    listAfter: async (prefix, after, max) => {
+      await called('list', prefix);
+      const keys = [...objects.keys()].filter((key) => key.startsWith(prefix) && key > after).sort();
+      return keys.slice(0, max).map((key) => ({ key, modifiedAt: times.get(key) ?? new Date(0) }));
+    },
     exclusively: createProcessLock(),
   };
 }

@@ -1,0 +1,76 @@
+/**
+ * The last versions of a certificate in a fleet, newest first: which digests were published under its name, and until when they hold. No
+ * host needs it. It is written after the commit: what fails here is the history's loss, not the publication's.
+ */
+import * as z from 'zod';
+import { listOf } from '#contract/collection.ts';
+import { dateTime } from '#contract/document.ts';
+import { type CertificateName, type FleetName, layout, sha256Hex } from '#contract/layout.ts';
+import type { ManifestEntry } from '#contract/manifest.ts';
+import { sequenceNumber } from '#contract/receipt.ts';
+import type { Bucket } from '#storage/bucket.ts';
+import { readCached, serializeCached } from '#storage/cached-document.ts';
+
+const MAX_VERSIONS = 10;
+
+const publishedPem = z.object({
+  sha256: sha256Hex,
+  keyType: z.string(),
+  serial: z.string(),
+  notBefore: dateTime,
+  notAfter: dateTime,
+});
+
+const publishedVersion = z.object({
+  publishedAt: dateTime,
+  /** Of the manifest that published it first; absent: before version 2. */
+  sequence: sequenceNumber.optional(),
+  pems: listOf(publishedPem, 2),
+});
+
+const historyDocument = z.object({ version: z.literal(1), versions: listOf(publishedVersion, 100) });
+
+export type PublishedVersion = z.infer<typeof publishedVersion>;
+
+/** @returns newest first; none where the history cannot be read. @throws BucketError where the store is out of reach */
+export async function readHistory(
+  bucket: Bucket,
+  fleet: FleetName,
+  name: CertificateName,
+): Promise<PublishedVersion[]> {
+  const { value } = await readCached(bucket, layout.history(fleet, name), historyDocument);
+  return value?.versions ?? [];
+}
+
+/** Writes nothing if these PEMs are its newest version already: other staples make no version. @throws BucketError */
+export async function addToHistory(
+  bucket: Bucket,
+  fleet: FleetName,
+  [name, entry]: readonly [CertificateName, ManifestEntry],
+): Promise<void> {
+  const before = await readHistory(bucket, fleet, name);
+  const former = before.length === 0 && entry.previous !== undefined ? [versionOf(entry.previous)] : before;
+  const version = versionOf(entry);
+  const [newest] = former;
+  if (newest !== undefined && idOf(newest) === idOf(version)) return;
+  const versions = [version, ...former].slice(0, MAX_VERSIONS);
+  await bucket.put(layout.history(fleet, name), serializeCached({ version: 1, versions }));
+}
+
+function versionOf({
+  publishedAt,
+  sequence,
+  pems,
+}: Pick<ManifestEntry, 'publishedAt' | 'sequence' | 'pems'>): PublishedVersion {
+  return {
+    publishedAt,
+    ...(sequence !== undefined && { sequence }),
+    pems: pems.map(({ sha256, keyType, serial, notBefore, notAfter }) => {
+      return { sha256, keyType, serial, notBefore, notAfter };
+    }),
+  };
+}
+
+function idOf({ pems }: PublishedVersion): string {
+  return pems.map(({ sha256 }) => sha256).join();
+}

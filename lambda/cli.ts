@@ -12,6 +12,7 @@ import {
   UsageError,
 } from './commands/command.ts';
 import { haproxyConfigCommand } from './commands/haproxy-config.ts';
+import { keyCommand } from './commands/key.ts';
 import { EXIT, USAGE } from './commands/output.ts';
 import { planCommand, runCommand } from './commands/pass.ts';
 import { respondCommand } from './commands/respond.ts';
@@ -38,11 +39,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   revoke: revokeCommand,
   account: accountCommand,
   'take-over': takeOverCommand,
+  key: keyCommand,
   'haproxy-config': haproxyConfigCommand,
   schema,
   version,
 };
-const TAKES_OPERANDS: ReadonlySet<Command> = new Set([revokeCommand]);
+const TAKES_OPERANDS: ReadonlySet<Command> = new Set([revokeCommand, keyCommand]);
 
 async function main(args: string[]): Promise<number> {
   const { values, positionals } = parseArguments(args);

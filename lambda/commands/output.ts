@@ -20,6 +20,13 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
                                       publish a replacement with a fresh key, then revoke the old certificate
   pemfleet account [--rollover]       show the account's URL and thumbprint; --rollover changes its key first
   pemfleet take-over                  make this configuration the one that counts, where another issuer works with another one
+  pemfleet key [show]                 show the key that signs what is published
+  pemfleet key recovery-key --out FILE
+                                      make the key that can replace it; FILE is its only copy: put it away
+  pemfleet key rotate                 change it; hosts follow by themselves
+  pemfleet key recover --recovery-key FILE [--stolen]
+                                      replace a key that is lost or stolen; hosts follow by themselves
+  pemfleet key new [--adopt KEY]      begin a new lineage: each host asks for a word
   pemfleet haproxy-config             print the HAProxy lines that the configured challenge needs
   pemfleet schema                     print the JSON schema of pemfleet.yaml, for editors
   pemfleet version                    show the version
@@ -29,7 +36,7 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   --serial HEX          revoke: an earlier certificate, by its serial
   --no-replace          revoke: without a replacement
   --timeout SECONDS     end the pass after this time; the next one continues; default 900
-  --json                print data as JSON on stdout (run, plan, status, account, revoke)
+  --json                print data as JSON on stdout (run, plan, status, account, key, revoke)
   --log-format json     log events as JSON lines; -q, --quiet logs none
 
 Exit status: 0 done or nothing to do; 1 failed; 3 some certificates failed; 64 usage; 78 configuration.

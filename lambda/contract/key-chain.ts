@@ -68,17 +68,25 @@ export function serializeKeys(statements: readonly string[]): string {
 export function followKeys(statements: readonly string[], trusted: TrustedKey): TrustedKey {
   const all = readKeyStatements(statements).sort((a, b) => a.claims.number - b.claims.number);
   let current = trusted;
-  // What the recovery key said last outranks every other key: a thief of the key before cannot undo it.
-  const recovery = all.findLast((statement) => statement.key === current.recoveryKey);
-  if (recovery !== undefined && recovery.claims.number > current.recoveredAt && isOf(current, recovery)) {
-    current = { ...after(current, recovery), recoveredAt: recovery.claims.number };
-  }
   // Numbers only grow: each statement is obeyed once at most.
-  for (const statement of all) {
-    const isNext = statement.key === current.key && statement.claims.number > current.number;
-    if (isNext && isOf(current, statement)) current = after(current, statement);
-  }
+  for (let next = nextOf(current, all); next !== undefined; next = nextOf(current, all)) current = next;
   return current;
+}
+
+/** What the recovery key said last outranks every other key, from when it is known: a thief of the key before cannot undo it. */
+function nextOf(current: TrustedKey, all: readonly KeyStatement[]): TrustedKey | undefined {
+  const recovery = all.findLast(
+    (statement) => statement.key === current.recoveryKey && isOf(current, statement),
+  );
+  if (recovery !== undefined && recovery.claims.number > current.recoveredAt) {
+    return { ...after(current, recovery), recoveredAt: recovery.claims.number };
+  }
+  const next = all.find((statement) => {
+    return (
+      statement.key === current.key && statement.claims.number > current.number && isOf(current, statement)
+    );
+  });
+  return next && after(current, next);
 }
 
 type KeyStatement = Statement<KeyClaims>;

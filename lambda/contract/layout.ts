@@ -60,6 +60,8 @@ export const layout = {
   summary: (fleet: FleetName) => `issuer/summary/${fleet}.json`,
   /** All that the fleet's hosts may read. */
   published: (fleet: FleetName) => `published/${fleet}/`,
+  /** A folder for each fleet. */
+  publishedFleets: 'published/',
   /** Version 2: the signed root of the fleet's manifest. */
   root: (fleet: FleetName) => `published/${fleet}/root.json`,
   /** A part of a large manifest (shard/node.ts). Immutable: the key is the SHA-256 of the content. */

@@ -1,14 +1,18 @@
 /**
- * `issuer/signing-key.json`: the issuer's private signing key, what it hands over to whom, and the keys it had before. It is written under
- * a condition each time, so that of two issuers at once one has its way and the other reads what that one wrote.
+ * `issuer/signing-key.json`: the issuer's private signing key, the keys it had before, and the statements in which one hands over to the
+ * next. Each write has a condition: of two issuers at once, one writes, and the other reads what that one wrote.
  */
+import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
-import { dateTime, serializeDocument } from '#contract/document.ts';
+import { serializeDocument } from '#contract/document.ts';
 import { BucketError, ContractError } from '#contract/errors.ts';
 import { parseJson } from '#contract/json.ts';
+import { followKeys, type TrustedKey } from '#contract/key-chain.ts';
 import { layout } from '#contract/layout.ts';
-import { publicKey, type Signer, signerOf, statementText } from '#contract/statement.ts';
+import { generatePrivateKey, publicKey, type Signer, signerOf, statementText } from '#contract/statement.ts';
 import type { Bucket } from '#storage/bucket.ts';
+
+const number = z.number().int().nonnegative();
 
 const signingKeyRecord = z.looseObject({
   version: z.literal(1),
@@ -16,9 +20,18 @@ const signingKeyRecord = z.looseObject({
   lineage: z.string().min(1).max(64),
   /** Signs now. PKCS#8, PEM. */
   privateKey: z.string().max(4096),
-  /** Signed once: what they signed then is still ours. Their private halves are gone. */
-  earlier: z.array(z.looseObject({ key: publicKey, until: dateTime })).max(1000),
-  /** In which one key hands over to the next, oldest first (contract/key-chain.ts). */
+  /** Of the statement that named it; 0: it is the first key. */
+  number,
+  /** Public half; absent: there is none. */
+  recoveryKey: publicKey.optional(),
+  /** Number of the last statement of the recovery key; 0: none. */
+  recoveredAt: number,
+  /**
+   * Keys that signed before. Their private halves are gone; what they signed is still ours, up to a sequence: whoever finds an old copy of
+   * one signs nothing new with it.
+   */
+  earlier: z.array(z.looseObject({ key: publicKey, upTo: number })).max(1000),
+  /** Oldest first (contract/key-chain.ts). */
   statements: z.array(statementText).max(1000),
 });
 export type SigningKeyRecord = z.infer<typeof signingKeyRecord>;
@@ -27,6 +40,14 @@ export interface StoredSigningKey {
   record: SigningKeyRecord;
   signer: Signer;
   etag: string;
+}
+
+/** A key of a lineage of its own. */
+export function newSigningKey(): SigningKeyRecord {
+  return {
+    ...{ version: 1, lineage: randomUUID(), privateKey: generatePrivateKey() },
+    ...{ number: 0, recoveredAt: 0, earlier: [], statements: [] },
+  };
 }
 
 /** @returns undefined if there is none. @throws ContractError `ERR_SIGNING_KEY` */
@@ -43,7 +64,7 @@ export async function readSigningKey(bucket: Bucket): Promise<StoredSigningKey |
   }
 }
 
-/** @param before what is replaced; absent: there must be none. @returns whether it is written: false if another writer was first */
+/** @param before what is replaced; absent: there must be none. @returns false if another writer was first */
 export async function writeSigningKey(
   bucket: Bucket,
   record: SigningKeyRecord,
@@ -59,4 +80,18 @@ export async function readSigningKeyBack(bucket: Bucket): Promise<StoredSigningK
   const stored = await readSigningKey(bucket);
   if (stored !== undefined) return stored;
   throw new BucketError('ERR_BUCKET_IO', layout.signingKey, 'was written but cannot be read back');
+}
+
+/** What a host trusts that has followed all of the issuer's statements. */
+export function trustedBy({ record, signer }: Pick<StoredSigningKey, 'record' | 'signer'>): TrustedKey {
+  const { lineage, number, recoveryKey, recoveredAt } = record;
+  return { lineage, key: signer.key, number, recoveryKey, recoveredAt };
+}
+
+/** Where statements from elsewhere lead a host that trusts the issuer's key. */
+export function followFrom(
+  stored: Pick<StoredSigningKey, 'record' | 'signer'>,
+  statements: readonly string[],
+): TrustedKey {
+  return followKeys(statements, trustedBy(stored));
 }

@@ -1,19 +1,23 @@
 /**
- * The key that signs what the issuer publishes. The first pass on a bucket makes it; a bucket that holds signed manifests, but not the key
- * to them, has lost it, and gets no other by itself: hosts would not follow.
+ * The key that signs what the issuer publishes. The first pass on a bucket makes it. A bucket in which another key has signed, and an
+ * issuer whose key has handed over to one that it does not have, get no other key by themselves: hosts would not follow.
  */
-import { randomUUID } from 'node:crypto';
-import { ContractError } from '#contract/errors.ts';
+import { BucketError, ContractError } from '#contract/errors.ts';
+import { readKeyStatements } from '#contract/key-chain.ts';
 import { type FleetName, layout } from '#contract/layout.ts';
-import { generatePrivateKey, type PublicKey, type Signer, signerOf } from '#contract/statement.ts';
+import { type PublicKey, type Signer, signerOf } from '#contract/statement.ts';
 import type { Bucket } from '#storage/bucket.ts';
+import { publishKeys, readPublishedKeys } from './published-keys.ts';
 import {
+  followFrom,
+  newSigningKey,
   readSigningKey,
   readSigningKeyBack,
   type SigningKeyRecord,
   type StoredSigningKey,
   writeSigningKey,
 } from './record.ts';
+import { findSigned } from './traces.ts';
 
 /** What a pass signs with, and whose signatures it takes for its own. */
 export interface Signing {
@@ -21,59 +25,109 @@ export interface Signing {
   readonly lineage: string;
   /** Signs roots, receipts and key statements with today's key. */
   readonly signer: Signer;
-  /** For `keys.json` of each fleet. */
+  /** As published in `keys.json` of each fleet. */
   readonly statements: readonly string[];
-  /** Whether what `key` signed is this issuer's word: today's key, or an earlier one. */
-  isOurs(key: PublicKey): boolean;
+  /** Sequences have to be higher: what hosts remember from before a recovery counts up to here. */
+  readonly lowestSequence: number;
+  /**
+   * Whether what `key` signed is this issuer's word: today's key, or an earlier one up to the sequence at which it was retired.
+   * @param sequence that the statement claims; absent: any
+   */
+  isOurs(key: PublicKey, sequence?: number): boolean;
 }
 
 export interface SigningKeyOptions {
-  /** Of the configuration: where a signed manifest would be. */
+  /** In which something is published, or will be. */
   fleets: Iterable<FleetName>;
-  /** A key that is missing is made, but not written: this pass alone has it. */
+  /** Nothing is written: a key that is missing exists for this pass alone. */
   dryRun?: boolean | undefined;
 }
 
+/** An issuer that reads its key while another changes it reads it again. */
+const MAX_TRIES = 10;
+
 /**
- * Makes the key if there is none yet; of two first passes at once, both get the same.
- * @throws ContractError `ERR_SIGNING_KEY`; `ERR_SIGNING_KEY_LOST` if there is none, though something signed is published
+ * Makes the key if there is none yet (of two first passes at once, both get the same), and publishes `keys.json` where it differs:
+ * before any root that a new key signs.
+ * @throws ContractError `ERR_SIGNING_KEY`; `ERR_SIGNING_KEY_LOST` if another key, which is not here, speaks for this issuer
  */
 export async function openSigningKey(
   bucket: Bucket,
-  { fleets, dryRun }: SigningKeyOptions,
+  { fleets, dryRun = false }: SigningKeyOptions,
 ): Promise<Signing> {
-  const stored = await readSigningKey(bucket);
-  if (stored !== undefined) return signingOf(stored);
-  await refuseIfLost(bucket, fleets);
+  const names = [...new Set(fleets)];
+  for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
+    const stored = (await readSigningKey(bucket)) ?? (await firstKey(bucket, names, dryRun));
+    const settled = await comparePublished(bucket, names, { stored, dryRun });
+    if (settled !== undefined) return signingOf(settled);
+  }
+  const says = `other writers were faster ${MAX_TRIES} times; the next pass tries again`;
+  throw new BucketError('ERR_BUCKET_CONFLICT', layout.signingKey, says);
+}
+
+/** @returns undefined if another writer has changed something meanwhile */
+async function comparePublished(
+  bucket: Bucket,
+  fleets: readonly FleetName[],
+  { stored, dryRun }: { stored: StoredSigningKey; dryRun: boolean },
+): Promise<StoredSigningKey | undefined> {
+  const published = await readPublishedKeys(bucket, fleets);
+  const elsewhere = published.flatMap(({ statements }) => statements);
+  const { key } = followFrom(stored, elsewhere);
+  if (key !== stored.signer.key) {
+    if ((await readSigningKey(bucket))?.etag !== stored.etag) return undefined;
+    throw handedOver(stored.signer.key, key);
+  }
+  const record = withOwnWords(stored, elsewhere);
+  if (dryRun) return { ...stored, record };
+  if (record !== stored.record && !(await writeSigningKey(bucket, record, stored))) return undefined;
+  const late = await publishKeys(bucket, published, record.statements);
+  return late.length > 0 ? undefined : { ...stored, record };
+}
+
+/** What our key said after this copy of `issuer/` was made: which key is its recovery key. */
+function withOwnWords(stored: StoredSigningKey, elsewhere: readonly string[]): SigningKeyRecord {
+  const { record, signer } = stored;
+  const missing = [...new Set(elsewhere)].filter((text) =>
+    readKeyStatements([text]).some(({ key, claims }) => {
+      const isOwn = key === signer.key && claims.key === signer.key && claims.lineage === record.lineage;
+      return isOwn && claims.number > record.number;
+    }),
+  );
+  if (missing.length === 0) return record;
+  const { number, recoveryKey } = followFrom(stored, missing);
+  return { ...record, number, recoveryKey, statements: [...record.statements, ...missing] };
+}
+
+async function firstKey(
+  bucket: Bucket,
+  fleets: readonly FleetName[],
+  dryRun: boolean,
+): Promise<StoredSigningKey> {
+  const signed = await findSigned(bucket, fleets);
+  if (signed !== undefined) throw lost(`is missing, though ${signed} shows that an issuer has signed here`);
   const record = newSigningKey();
-  if (dryRun) return signingOf({ record, signer: signerOf(record.privateKey) });
+  if (dryRun) return { record, signer: signerOf(record.privateKey), etag: '' };
   // Read back in any case: another pass may have been first, then its key counts.
   await writeSigningKey(bucket, record);
-  return signingOf(await readSigningKeyBack(bucket));
+  return readSigningKeyBack(bucket);
 }
 
-function newSigningKey(): SigningKeyRecord {
-  return {
-    version: 1,
-    lineage: randomUUID(),
-    privateKey: generatePrivateKey(),
-    earlier: [],
-    statements: [],
-  };
+function signingOf({ record, signer }: StoredSigningKey): Signing {
+  const { lineage, number, statements, earlier } = record;
+  const upTo = new Map<PublicKey, number>(earlier.map((before) => [before.key, before.upTo]));
+  upTo.set(signer.key, Number.POSITIVE_INFINITY);
+  const isOurs = (key: PublicKey, sequence = 0) => sequence <= (upTo.get(key) ?? -1);
+  return { lineage, signer, statements, lowestSequence: number, isOurs };
 }
 
-function signingOf({ record, signer }: Omit<StoredSigningKey, 'etag'>): Signing {
-  const { lineage, statements, earlier } = record;
-  const ours = new Set<PublicKey>([signer.key, ...earlier.map(({ key }) => key)]);
-  return { lineage, signer, statements, isOurs: (key) => ours.has(key) };
+function handedOver(ours: PublicKey, theirs: PublicKey): ContractError {
+  const how = 'either issuer/ was restored from before that, or the key was stolen';
+  return lost(`has the key ${ours}, which has handed over to ${theirs}: ${how}`);
 }
 
-async function refuseIfLost(bucket: Bucket, fleets: Iterable<FleetName>): Promise<void> {
-  for (const fleet of new Set(fleets)) {
-    if ((await bucket.get(layout.root(fleet))) === undefined) continue;
-    const advice =
-      'hosts go on serving, nothing is published; restore issuer/, or: pemfleet key recover --recovery-key FILE, or: pemfleet key new';
-    const says = `is missing, though ${layout.root(fleet)} is signed; ${advice}`;
-    throw new ContractError('ERR_SIGNING_KEY_LOST', layout.signingKey, says);
-  }
+function lost(says: string): ContractError {
+  const advice =
+    'nothing is published, and hosts go on serving; restore issuer/ of today, or: pemfleet key recover --recovery-key FILE, or, without a recovery key: pemfleet key new';
+  return new ContractError('ERR_SIGNING_KEY_LOST', layout.signingKey, `${says}; ${advice}`);
 }

@@ -4,5 +4,11 @@ import type { Signing } from '../../../lambda/signing/signing-key.ts';
 
 export function madeUpSigning(): Signing {
   const signer = signerOf(generatePrivateKey());
-  return { lineage: 'made-up', signer, statements: [], isOurs: (key) => key === signer.key };
+  return {
+    lineage: 'made-up',
+    signer,
+    statements: [],
+    lowestSequence: 0,
+    isOurs: (key) => key === signer.key,
+  };
 }

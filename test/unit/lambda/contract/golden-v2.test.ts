@@ -48,7 +48,7 @@ test('keys: what version 2 published is read and written again; it leads from th
   assert.equal(serializeKeys(statements), golden('keys-v1'));
   assert.equal(followed, lineage);
   assert.deepEqual([last, recoveryKey].map(String), [
-    'gTl3Dqh9F19Wo1Rmw0x-zMuNipG07jeiXfYPW4_Js5Q',
+    'ypOsFwUYcHHWe4PH_w7-gQjo7EUwV113JoeTM9vavnw',
     '7UkoxijRwsbq6QM4kFmVYSlZJzpcY_k2NsFGFKyHN9E',
   ]);
 });

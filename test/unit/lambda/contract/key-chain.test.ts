@@ -67,6 +67,22 @@ test('a thief of the key names one of his own, with the highest number there is:
   assert.equal(healed.key, third.key);
 });
 
+test('a host that knows no recovery key learns it on its way, and with it what a thief of the key cannot undo', () => {
+  const statements = [
+    says(first, 1, first, { recoveryKey: recovery.key }),
+    says(first, 2, thief),
+    says(recovery, 3, third),
+  ];
+
+  assert.equal(follow(statements, given), third.key);
+});
+
+test('a statement of the recovery key in another lineage hides none of ours', () => {
+  const statements = [says(recovery, 1, second), says(recovery, 2, third, { lineage: 'theirs' })];
+
+  assert.equal(follow(statements), second.key);
+});
+
 test('a retired key cannot come back', () => {
   const statements = [says(first, 1, second), says(first, 9, thief)];
   const trusted = followKeys([says(first, 1, second)], withRecovery);

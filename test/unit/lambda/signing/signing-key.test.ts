@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { codeOf } from '#contract/errors.ts';
-import { layout } from '#contract/layout.ts';
+import { serializeHostStatus } from '#contract/host-status.ts';
+import { hostName, layout } from '#contract/layout.ts';
 import { emptyManifest } from '#contract/manifest.ts';
 import { openSigningKey } from '../../../../lambda/signing/signing-key.ts';
 import { signedRoot } from '../../../support/agent/publish.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { noon } from '../../../support/clock.ts';
-import { fleet } from '../../../support/issuer/documents.ts';
+import { fleet, makeHostStatus } from '../../../support/issuer/documents.ts';
 import { madeUpSigning } from '../../../support/issuer/signing.ts';
 
 const fleets = [fleet];
@@ -42,6 +43,35 @@ test('a dry run has a key, and writes none', async () => {
 
   assert.ok(isOurs(signer.key));
   assert.equal(bucket.text(layout.signingKey), undefined);
+});
+
+for (const [says, key, text] of [
+  ['statements of keys', layout.keys(fleet), '{"version":1,"statements":[]}'],
+  [
+    'a host that trusts a key',
+    layout.status(fleet, hostName.parse('web1')),
+    serializeHostStatus(makeHostStatus('web1', { trust: { key: 'x', isConfirmed: false } })),
+  ],
+] as const) {
+  test(`${says}, but no key: ERR_SIGNING_KEY_LOST, though published/ is empty`, async () => {
+    const bucket = memoryBucket();
+    await bucket.put(key, text);
+
+    const error = await openSigningKey(bucket, { fleets }).catch((reason: unknown) => reason);
+
+    assert.equal(codeOf(error), 'ERR_SIGNING_KEY_LOST');
+  });
+}
+
+test('statuses of old agents, and what is none, are no sign of a key', async () => {
+  const bucket = memoryBucket();
+  await bucket.put(layout.status(fleet, hostName.parse('a')), serializeHostStatus(makeHostStatus('a')));
+  await bucket.put(layout.status(fleet, hostName.parse('b')), '{');
+  await bucket.put(`${layout.statuses(fleet)}UPPER.json`, '{}');
+
+  await openSigningKey(bucket, { fleets });
+
+  assert.ok(bucket.text(layout.signingKey));
 });
 
 test('a signed root without the key to it is ERR_SIGNING_KEY_LOST, and no other key is made', async () => {

@@ -1,0 +1,127 @@
+/**
+ * Changes the issuer's key. One write counts, that of the record in `issuer/`: a command that is killed before it has changed nothing, and
+ * what is missing after it (`keys.json`, new signatures) the next pass makes up for.
+ */
+import { BucketError, ContractError } from '#contract/errors.ts';
+import { type FleetName, fleetName, layout } from '#contract/layout.ts';
+import type { PublicKey } from '#contract/statement.ts';
+import type { Bucket } from '#storage/bucket.ts';
+import { type KeySurvey, recovered, renewed, rotated, withRecoveryKey } from './next-record.ts';
+import { publishKeys, readPublishedKeys } from './published-keys.ts';
+import { readSigningKey, type SigningKeyRecord, type StoredSigningKey, writeSigningKey } from './record.ts';
+import { type RecoveryKey, RecoveryKeyRefused } from './recovery-file.ts';
+import { readSignedRoots } from './signed-roots.ts';
+import { openSigningKey } from './signing-key.ts';
+
+/** Where and when a key is changed. */
+export interface KeyChange {
+  bucket: Bucket;
+  /** Of the configuration; those that have something published come to them. */
+  configured: readonly FleetName[];
+  now: Date;
+  /** Nothing is written. */
+  dryRun: boolean;
+}
+
+/** @throws ContractError `ERR_SIGNING_KEY_LOST`; BucketError `ERR_BUCKET_CONFLICT` if another issuer was faster */
+export async function rotateKey(change: KeyChange): Promise<SigningKeyRecord> {
+  const { stored, survey } = await openForChange(change);
+  return commit(change, rotated(stored, survey), stored);
+}
+
+/** @param isStolen what the keys before have signed counts no more. @throws RecoveryKeyRefused, BucketError */
+export async function recoverKey(
+  change: KeyChange,
+  recovery: RecoveryKey,
+  isStolen: boolean,
+): Promise<SigningKeyRecord> {
+  const { stored, replaces } = await readWhateverIsThere(change.bucket);
+  const survey = await surveyKeys(change);
+  return commit(change, recovered({ stored, recovery, isStolen }, survey), replaces);
+}
+
+/** A new lineage: each host asks for a word. @param adopted what these keys have signed stays published. @throws BucketError */
+export async function replaceKey(
+  change: KeyChange,
+  adopted: readonly PublicKey[],
+): Promise<SigningKeyRecord> {
+  const { replaces } = await readWhateverIsThere(change.bucket);
+  return commit(change, renewed(adopted, await surveyKeys(change)), replaces);
+}
+
+/**
+ * Makes a recovery key known to hosts.
+ * @param make its file; it gets what the issuer trusts now
+ * @param previous the one that hosts know; nobody else may name another
+ * @throws RecoveryKeyRefused, ContractError, BucketError
+ */
+export async function nameRecoveryKey(
+  change: KeyChange,
+  make: (stored: StoredSigningKey) => Promise<RecoveryKey>,
+  previous?: RecoveryKey,
+): Promise<SigningKeyRecord> {
+  const { stored } = await openForChange(change);
+  const by = previous?.signer ?? stored.signer;
+  const { recoveryKey: known } = stored.record;
+  if (known !== undefined && known !== by.key) {
+    const says = `hosts know the recovery key ${known}; only it names another: --recovery-key FILE`;
+    throw new RecoveryKeyRefused(says);
+  }
+  if (change.dryRun) return stored.record;
+  const { signer } = await make(stored);
+  if (known === signer.key) return stored.record;
+  return commit(change, withRecoveryKey(stored, by, signer.key, change.now), stored);
+}
+
+/** All fleets: the configured ones, and those that have something published. @throws BucketError */
+export async function allFleets({ bucket, configured }: Pick<KeyChange, 'bucket' | 'configured'>) {
+  const folders = await bucket.folders(layout.publishedFleets);
+  const others = folders.flatMap((name) => fleetName.safeParse(name).data ?? []);
+  return [...new Set([...configured, ...others])].sort();
+}
+
+/** The key as a pass would open it: today's, and not lost. */
+async function openForChange(change: KeyChange) {
+  const { bucket, dryRun } = change;
+  await openSigningKey(bucket, { fleets: await allFleets(change), dryRun });
+  const stored = await readSigningKey(bucket);
+  if (stored === undefined) {
+    const says = 'there is no signing key yet; the first pass makes it: pemfleet run';
+    throw new ContractError('ERR_SIGNING_KEY_LOST', layout.signingKey, says);
+  }
+  return { stored, survey: await surveyKeys(change) };
+}
+
+async function surveyKeys(change: KeyChange): Promise<KeySurvey> {
+  const { bucket, now } = change;
+  const fleets = await allFleets(change);
+  const statements = (await readPublishedKeys(bucket, fleets)).flatMap((keys) => keys.statements);
+  return { now, statements, roots: await readSignedRoots(bucket, fleets) };
+}
+
+/** A key that cannot be read is lost too; the operator's word replaces it. */
+async function readWhateverIsThere(bucket: Bucket) {
+  const object = await bucket.get(layout.signingKey);
+  const replaces = object && { etag: object.etag };
+  try {
+    return { stored: await readSigningKey(bucket), replaces };
+  } catch (error) {
+    if (error instanceof ContractError) return { stored: undefined, replaces };
+    throw error;
+  }
+}
+
+async function commit(
+  change: KeyChange,
+  record: SigningKeyRecord,
+  replaces: { etag: string } | undefined,
+): Promise<SigningKeyRecord> {
+  const { bucket, dryRun } = change;
+  if (dryRun) return record;
+  if (!(await writeSigningKey(bucket, record, replaces))) {
+    const says = 'another issuer has changed it meanwhile; try again';
+    throw new BucketError('ERR_BUCKET_CONFLICT', layout.signingKey, says);
+  }
+  await publishKeys(bucket, await readPublishedKeys(bucket, await allFleets(change)), record.statements);
+  return record;
+}

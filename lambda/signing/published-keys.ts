@@ -1,0 +1,74 @@
+/** `keys.json` of each fleet: by its statements a host that knows an old key finds today's. Whatever else stands there is written over. */
+import { BucketError, type BucketErrorCode, ContractError } from '#contract/errors.ts';
+import { parseKeys, serializeKeys } from '#contract/key-chain.ts';
+import { type FleetName, layout } from '#contract/layout.ts';
+import type { Bucket, PutCondition } from '#storage/bucket.ts';
+
+export interface PublishedKeys {
+  fleet: FleetName;
+  /** None, if they cannot be read. */
+  statements: readonly string[];
+  /** Undefined if there is no such object, or none that can be read. */
+  text: string | undefined;
+  /** Under which it may be replaced; absent: what stands there is nobody's word. */
+  condition?: PutCondition | undefined;
+}
+
+/** As good as lost: too large, in an archive, no plain file. A store that is out of reach is another matter. */
+const SPOILT: readonly BucketErrorCode[] = [
+  'ERR_BUCKET_SIZE',
+  'ERR_BUCKET_ARCHIVED',
+  'ERR_BUCKET_DENIED',
+  'ERR_BUCKET_IO',
+];
+
+/** @throws BucketError */
+export function readPublishedKeys(bucket: Bucket, fleets: readonly FleetName[]): Promise<PublishedKeys[]> {
+  return Promise.all(fleets.map((fleet) => readKeysOf(bucket, fleet)));
+}
+
+async function readKeysOf(bucket: Bucket, fleet: FleetName): Promise<PublishedKeys> {
+  try {
+    const object = await bucket.get(layout.keys(fleet));
+    if (object === undefined) {
+      return { fleet, statements: [], text: undefined, condition: { ifNoneMatch: '*' } };
+    }
+    const text = object.body.toString('utf8');
+    return { fleet, statements: statementsOf(fleet, object.body), text, condition: { ifMatch: object.etag } };
+  } catch (error) {
+    if (!(error instanceof BucketError) || !SPOILT.includes(error.code)) throw error;
+    return { fleet, statements: [], text: undefined };
+  }
+}
+
+function statementsOf(fleet: FleetName, body: Buffer): string[] {
+  try {
+    return parseKeys(fleet, body);
+  } catch (error) {
+    if (error instanceof ContractError) return [];
+    throw error;
+  }
+}
+
+/**
+ * Writes nothing where nothing differs, and no list without a statement.
+ * @returns the fleets in which another writer was faster
+ * @throws BucketError
+ */
+export async function publishKeys(
+  bucket: Bucket,
+  published: readonly PublishedKeys[],
+  statements: readonly string[],
+): Promise<FleetName[]> {
+  const wanted = serializeKeys(statements);
+  const isNeeded = ({ text, condition }: PublishedKeys) =>
+    text !== wanted && (statements.length > 0 || condition === undefined || 'ifMatch' in condition);
+  const differing = published.filter(isNeeded);
+  const results = await Promise.all(
+    differing.map(async ({ fleet, condition }) => {
+      const result = await bucket.put(layout.keys(fleet), wanted, condition);
+      return result === 'precondition-failed' ? fleet : [];
+    }),
+  );
+  return results.flat();
+}

@@ -1,0 +1,70 @@
+/**
+ * The operator's file with the recovery key: its private half is in no bucket. Beside it stands what the issuer trusted when the file was
+ * made, so that the chain of keys can be followed from here when everything else is lost.
+ */
+import * as z from 'zod';
+import { serializeDocument } from '#contract/document.ts';
+import { parseJson } from '#contract/json.ts';
+import type { TrustedKey } from '#contract/key-chain.ts';
+import { generatePrivateKey, publicKey, type Signer, signerOf } from '#contract/statement.ts';
+import { createFile, readRegularFile } from '#storage/atomic-file.ts';
+
+const recoveryFile = z.looseObject({
+  version: z.literal(1),
+  lineage: z.string().min(1).max(64),
+  /** Signed when the file was made. */
+  signingKey: publicKey,
+  /** Of the statement that named it. */
+  number: z.number().int().nonnegative(),
+  /** PKCS#8, PEM. */
+  privateKey: z.string().max(4096),
+});
+
+export interface RecoveryKey {
+  signer: Signer;
+  /** What the issuer trusted when the file was made. */
+  trusted: TrustedKey;
+}
+
+export const MAX_RECOVERY_FILE_BYTES = 65_536;
+
+/** The file is no recovery key, or not the one that hosts know. The message quotes nothing of it. */
+export class RecoveryKeyRefused extends Error {
+  override name = 'RecoveryKeyRefused';
+  readonly code = 'ERR_RECOVERY_KEY';
+}
+
+/** @throws RecoveryKeyRefused */
+export function parseRecoveryKey(file: string, body: Buffer): RecoveryKey {
+  try {
+    if (body.length > MAX_RECOVERY_FILE_BYTES) throw new RangeError('too large');
+    const { lineage, signingKey: key, number, privateKey } = recoveryFile.parse(parseJson(body));
+    const signer = signerOf(privateKey);
+    return { signer, trusted: { lineage, key, number, recoveryKey: signer.key, recoveredAt: 0 } };
+  } catch {
+    // No parser's message is passed on: it may quote the key.
+    throw new RecoveryKeyRefused(`${file}: wanted a file of "pemfleet key recovery-key --out FILE"`);
+  }
+}
+
+/** @throws RecoveryKeyRefused */
+export async function readRecoveryKey(file: string): Promise<RecoveryKey> {
+  return parseRecoveryKey(file, await readRegularFile(file, MAX_RECOVERY_FILE_BYTES));
+}
+
+/**
+ * Makes the file (0600), or takes the one that a killed run has made for the same issuer.
+ * @throws RecoveryKeyRefused if there is another file
+ */
+export async function createRecoveryKey(
+  file: string,
+  { lineage = '', key, number }: TrustedKey,
+): Promise<RecoveryKey> {
+  const made = { version: 1, lineage, signingKey: key, number, privateKey: generatePrivateKey() };
+  const isNew = await createFile(file, serializeDocument(made), { mode: 0o600 });
+  const recovery = await readRecoveryKey(file);
+  if (isNew || recovery.trusted.lineage === lineage) return recovery;
+  throw new RecoveryKeyRefused(
+    `${file} is the recovery key of another issuer; name a file that does not exist`,
+  );
+}

@@ -1,5 +1,6 @@
 /** The issuer of the fleets: the real one, whose passes run in this process, against Pebble and a directory bucket. */
-import { existsSync, symlinkSync, writeFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
@@ -22,6 +23,9 @@ import { type Pebble, startPebble } from '../parts/pebble.ts';
 import { freePort } from '../ports.ts';
 import { makeTempDir } from '../temp-dir.ts';
 import type { Keep } from '../together.ts';
+
+/** It stays the same issuer where its files are copied to. */
+const IDENTITY = { PEMFLEET_ISSUER: 'proof' };
 
 export interface ConfiguredCertificate {
   name: string;
@@ -70,7 +74,6 @@ export async function startAuthority(keep: Keep): Promise<Authority> {
 
 /** A leaf that the issuer ordered; a later one has a higher number. */
 export interface OrderedLeaf {
-  certificate: string;
   names: readonly string[];
   number: number;
 }
@@ -85,6 +88,8 @@ export class FleetIssuer {
   readonly events = recordEvents();
   /** By serial. */
   readonly issued: Map<string, OrderedLeaf>;
+  /** Files that `issued` was made of. */
+  readonly #registered = new Set<string>();
 
   constructor(
     authority: Authority,
@@ -142,19 +147,35 @@ export class FleetIssuer {
       deadline: new Date(now().getTime() + 10 * MINUTE_MS),
     };
     const { log } = this.events;
-    const identity = await machineIdentity(this.#configFile, process.env);
+    const identity = await machineIdentity(this.#configFile, IDENTITY);
     const request = { bucket, config, options, timing, random: () => 0, log, identity };
     const result = await runPassExclusively(request);
-    for (const { certificate, result: kind, serial, identifiers } of result.outcomes) {
-      if (kind !== 'issued' || serial === undefined) continue;
-      this.issued.set(serial, { certificate, names: identifiers, number: this.issued.size });
-    }
+    this.registerPublished();
     return result;
   }
 
+  /** Whoever ran it: the PEMs of the bucket that the authority gave. */
+  registerPublished(): void {
+    const published = join(this.#bucketDir, 'published');
+    if (!existsSync(published)) return;
+    const files = readdirSync(published, { recursive: true, encoding: 'utf8' });
+    for (const file of files.filter((one) => one.endsWith('.pem') && !this.#registered.has(one))) {
+      this.#registered.add(file);
+      const {
+        issuer,
+        serialNumber,
+        subjectAltName = '',
+      } = new X509Certificate(readFileSync(join(published, file)));
+      if (!issuer.includes('Pebble') || this.issued.has(serialNumber)) continue;
+      const names = subjectAltName.split(', ').map((name) => name.replace(/^DNS:/, ''));
+      this.issued.set(serialNumber, { names, number: this.issued.size });
+    }
+  }
+
   /** `pemfleet …`, its own program. */
-  command(words: readonly string[], options: RunOptions = {}): Promise<Finished> {
-    return finish(issuerProgram(), [...words, '--config', this.#configFile], options);
+  command(words: readonly string[], { env }: RunOptions = {}): Promise<Finished> {
+    const args = [...words, '--config', this.#configFile];
+    return finish(issuerProgram(), args, { env: { ...IDENTITY, ...env } });
   }
 }
 

@@ -70,6 +70,15 @@ const restore = (zone: string): Loss => ({
   },
 });
 
+/** In pemfleet.yaml and in agent.yaml. */
+const renameFleet: Loss = {
+  name: 'the fleet is renamed',
+  apply: ({ issuer, host }) => {
+    issuer.configure(issuer.certificates.map((one) => ({ ...one, fleets: ['renamed'] })));
+    host.configure({ fleet: 'renamed' });
+  },
+};
+
 const moveBucket: Loss = {
   name: 'the bucket has moved',
   apply: ({ dir, issuer, host }) => {
@@ -81,13 +90,24 @@ const moveBucket: Loss = {
   },
 };
 
-export const LOSSES: readonly Loss[] = [lose('status'), restore('issuer'), moveBucket];
+export const LOSSES: readonly Loss[] = [
+  lose('published'),
+  lose('issuer'),
+  lose('status'),
+  restore('published'),
+  restore('issuer'),
+  renameFleet,
+  moveBucket,
+];
+
+/** What an installation survives today. */
+const SURVIVED = ['status/ is lost', "yesterday's issuer/ is back", 'the bucket has moved'];
 
 /** Each alone, and each two of them that can come together, in their order. */
 export const LOSS_ROWS: readonly (readonly Loss[])[] = LOSSES.flatMap((first, index) => [
   [first],
   ...LOSSES.slice(index + 1).map((second) => [first, second]),
-]);
+]).filter((row) => row.every(({ name }) => SURVIVED.includes(name)));
 
 /** The fleet serves since yesterday. */
 export async function makeInstallation(
@@ -193,7 +213,7 @@ function startHost(dir: string, version: HaproxyVersion, keep: Keep): Promise<Fl
 }
 
 /** Declares a test for each row. */
-export function testLosses(version: HaproxyVersion): void {
+export function testLosses(version: HaproxyVersion, rows = LOSS_ROWS): void {
   describe(`losses, HAProxy ${version}`, { concurrency: 2 }, () => {
     let parts: { installation: Installation; stop(): Promise<void> };
     before(async () => {
@@ -203,7 +223,7 @@ export function testLosses(version: HaproxyVersion): void {
       });
     });
     after(() => parts.stop());
-    for (const row of LOSS_ROWS) {
+    for (const row of rows) {
       test(row.map(({ name }) => name).join(', and '), (t) =>
         surviveLosses(t, parts.installation, row, version),
       );

@@ -52,7 +52,7 @@ export class AttackedFleet {
     const names = [`${name}.test`];
     const { combined } = await this.pki.issue({ names });
     this.write(pemKey(name, combined), combined);
-    this.issued.set(serialOf(combined), { certificate: name, names, number: this.issued.size });
+    this.issued.set(serialOf(combined), { names, number: this.issued.size });
     this.current.set(name, combined);
     this.#certificates = { ...this.#certificates, [name]: entryFor(combined, names) };
     this.commit(signer);

@@ -1,0 +1,132 @@
+/** Operations of the issuer and of its operator. */
+import { fileURLToPath } from 'node:url';
+import { HOUR_MS } from '#common/time.ts';
+import type { ConfiguredCertificate } from '../issuer.ts';
+import type { Campaign } from './campaign.ts';
+import type { OperationKind } from './operations.ts';
+
+const preload = fileURLToPath(new URL('../../kill-after.mjs', import.meta.url));
+/** External calls of a run that renews one certificate, some more or less. */
+const MAX_CALLS = 60;
+const MAX_CERTIFICATES = 7;
+const MAX_CLOCK_HOURS = 48;
+
+const named = (campaign: Campaign, name: string) => {
+  const certificate = campaign.certificates.find((one) => one.name === name);
+  if (certificate === undefined) throw new TypeError(`no certificate ${name}`);
+  return certificate;
+};
+const replace = (campaign: Campaign, name: string, changed: readonly ConfiguredCertificate[]) =>
+  campaign.scene.issuer.configure(
+    campaign.certificates.flatMap((one) => (one.name === name ? changed : [one])),
+  );
+const anyName = (campaign: Campaign): string[] | undefined =>
+  campaign.certificates.length === 0 ? undefined : [campaign.pick(campaign.certificates).name];
+const pass = async ({ scene }: Campaign) => {
+  const { error } = await scene.issuer.pass();
+  if (error !== undefined) throw error;
+};
+
+export const ISSUER_KINDS: Readonly<Record<string, OperationKind>> = {
+  pass: { weight: 3, choose: () => [], apply: pass },
+
+  /** A certificate that nobody had. */
+  add: {
+    weight: 2,
+    choose: (campaign) => {
+      if (campaign.certificates.length >= MAX_CERTIFICATES) return undefined;
+      return [campaign.nextName(), ...campaign.pick([['edge'], ['core'], ['edge', 'core']])];
+    },
+    apply: async (campaign, name, ...fleets) => {
+      const identifiers = [`${name}.test`, `www.${name}.test`];
+      campaign.scene.issuer.configure([
+        ...campaign.certificates,
+        { name: String(name), identifiers, fleets },
+      ]);
+      await pass(campaign);
+    },
+  },
+
+  /** Only this one, though it is not due. */
+  renew: {
+    weight: 4,
+    choose: anyName,
+    apply: async ({ scene: { issuer } }, name = '') => {
+      const { error } = await issuer.pass({ force: true, only: issuer.specNames(name) });
+      if (error !== undefined) throw error;
+    },
+  },
+
+  'renew-all': {
+    weight: 1,
+    choose: () => [],
+    apply: async ({ scene }) => {
+      const { error } = await scene.issuer.pass({ force: true });
+      if (error !== undefined) throw error;
+    },
+  },
+
+  /** Another name for the same identifiers. */
+  rename: {
+    weight: 0,
+    choose: (campaign) => {
+      const names = anyName(campaign);
+      return names && [...names, campaign.nextName()];
+    },
+    apply: async (campaign, name = '', newName = '') => {
+      replace(campaign, name, [{ ...named(campaign, name), name: newName }]);
+      await pass(campaign);
+    },
+  },
+
+  /** The operator takes it out of the configuration; what is published stays published. */
+  remove: {
+    weight: 0,
+    choose: (campaign) => (campaign.certificates.length > 2 ? anyName(campaign) : undefined),
+    apply: async (campaign, name = '') => {
+      replace(campaign, name, []);
+      await pass(campaign);
+    },
+  },
+
+  /** To other fleets. */
+  move: {
+    weight: 0,
+    choose: (campaign) => {
+      const names = anyName(campaign);
+      return names && [...names, ...campaign.pick([['edge'], ['core'], ['edge', 'core']])];
+    },
+    apply: async (campaign, name = '', ...fleets) => {
+      replace(campaign, name, [{ ...named(campaign, name), fleets }]);
+      await pass(campaign);
+    },
+  },
+
+  /** kill -9 during a renewal, after so many of its external calls. */
+  'kill-issuer': {
+    weight: 2,
+    choose: (campaign) => {
+      const names = anyName(campaign);
+      return names && [...names, String(1 + Math.floor(campaign.random() * MAX_CALLS))];
+    },
+    apply: async ({ scene }, name = '', calls = '') => {
+      const env = { KILL_AFTER: calls, NODE_OPTIONS: `--import=${preload}` };
+      await scene.issuer.command(['run', '--force-renewal', '--only', name], { env });
+    },
+  },
+
+  /** A pass with a wrong clock. */
+  'issuer-clock': {
+    weight: 0,
+    choose: ({ random }) => [String(Math.round((random() * 2 - 1) * MAX_CLOCK_HOURS))],
+    apply: async (campaign, hours) => {
+      const { issuer } = campaign.scene;
+      issuer.aheadMs = Number(hours) * HOUR_MS;
+      try {
+        await pass(campaign);
+      } finally {
+        issuer.aheadMs = 0;
+      }
+    },
+  },
+};

@@ -22,6 +22,7 @@ export type EventName =
   | 'certificate.issued'
   | 'certificate.revoked'
   | 'manifest.published'
+  | 'manifest.foreign'
   | 'certificate.failed'
   | 'fleet.notified'
   | 'notify.failed'
@@ -35,6 +36,7 @@ export type Log = (event: EventName, fields?: Fields) => void;
 
 const WARNINGS: ReadonlySet<EventName> = new Set([
   'issuer.refused',
+  'manifest.foreign',
   'challenge.leftover',
   'chain.not-offered',
   'ca.paused',

@@ -1,7 +1,7 @@
 /** What a pass returns: to the programs, the metrics and the fleets. */
 import type { CertificateName, FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
-import type { ReadManifest } from './publication/publisher.ts';
+import type { OwnKeys, ReadManifest } from './publication/read-manifest.ts';
 
 /** What became of every certificate, and what every fleet serves from now on. */
 export interface PassResult {
@@ -9,6 +9,8 @@ export interface PassResult {
   manifests: ReadonlyMap<FleetName, ReadManifest | undefined>;
   /** Fleets whose manifest this pass has written. */
   changed: readonly FleetName[];
+  /** Of the issuer; absent: the pass did not come so far. */
+  keys?: OwnKeys;
   /** Fleets whose manifest cannot be read: they are not in `manifests`. */
   unreadable?: readonly FleetName[];
   /** What ended the pass before its end. The programs throw it when they have said what was done until then. */

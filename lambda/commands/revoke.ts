@@ -1,11 +1,14 @@
 /** `pemfleet revoke NAME`: publishes a replacement, then revokes. Exits 1 if the replacement failed: nothing is revoked then. */
 import { REVOCATION_REASONS, type RevocationReason } from '../acme/revocation.ts';
 import { machineIdentity } from '../identity/identity.ts';
-import { findRevocationTargets, revokeTargets } from '../publication/revoke.ts';
+import { createPublishers } from '../publication/publisher.ts';
+import { endRevoked, findRevocationTargets, revokeTargets } from '../publication/revoke.ts';
+import { openSigningKey } from '../signing/signing-key.ts';
 import { runPassExclusively, withCas } from '../wiring.ts';
 import {
   type Command,
   loadConfigAndBucket,
+  now,
   passEnvironmentOf,
   printJson,
   printToStderr,
@@ -22,7 +25,8 @@ export const revokeCommand: Command = async (values, operands) => {
   const reason = reasonOf(values.reason);
   const { config, bucket } = await loadConfigAndBucket(values);
   const spec = specOf(config, name);
-  const targets = await findRevocationTargets(bucket, spec, values.serial);
+  const signing = await openSigningKey(bucket, { fleets: spec.fleets });
+  const targets = await findRevocationTargets({ bucket, signing }, spec, values.serial);
   if (targets.length === 0) throw new UsageError(`${name}: nothing is published that could be revoked`);
   const environment = passEnvironmentOf(values);
   // A certificate with an earlier serial has its successor already.
@@ -40,6 +44,7 @@ export const revokeCommand: Command = async (values, operands) => {
   const revocations = await withCas({ bucket, config, timing }, (cas) =>
     revokeTargets({ cas, log }, targets, spec.name, reason),
   );
+  await endRevoked(createPublishers(bucket, spec.fleets, { now, signing }), spec.name, targets);
   if (values.json) printJson({ version: 1, revocations });
   for (const { serial, isNew } of revocations) {
     printToStderr(`${name}: ${serial} ${isNew ? 'revoked' : 'was revoked already'} (${reason})\n`);

@@ -28,6 +28,7 @@ export type ContractErrorCode =
 
 /** Of records that the issuer keeps for itself: no host reads them. */
 export type IssuerRecordErrorCode =
+  | 'ERR_TOMBSTONES'
   | 'ERR_ORDER_RECORD'
   | 'ERR_ACCOUNT_RECORD'
   | 'ERR_SIGNING_KEY'

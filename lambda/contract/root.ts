@@ -135,12 +135,18 @@ export function parseRoot(fleet: FleetName, bytes: Buffer, bounds?: Partial<Json
   return read;
 }
 
+/** The bytes that were signed, and what was said about them. */
+export interface SignedBytes extends Statement<HeadClaims> {
+  body: Buffer;
+  /** The head, as it stands in the root: a compact JWS. */
+  head: string;
+}
+
 /**
- * Checks signature, digest and form; not whether the key is trusted, nor whether the sequence is higher than another.
- * @throws ContractError `ERR_MANIFEST_SIGNATURE`, `ERR_MANIFEST_SCHEMA` (also for the root of another fleet), `ERR_MANIFEST_VERSION`,
- * `ERR_MANIFEST_REQUIRES`
+ * Checks signature and digest, and reads nothing else: of a root that this program cannot read, it tells who signed it.
+ * @throws ContractError `ERR_MANIFEST_SIGNATURE`
  */
-export function parseRootParts(fleet: FleetName, bytes: Buffer, bounds?: Partial<JsonBounds>): RootParts {
+export function verifyRoot(fleet: FleetName, bytes: Buffer): SignedBytes {
   const key = layout.root(fleet);
   const text = bytes.toString('utf8');
   const at = text.lastIndexOf(SIGNATURE);
@@ -150,10 +156,20 @@ export function parseRootParts(fleet: FleetName, bytes: Buffer, bounds?: Partial
   const body = Buffer.from(`${text.slice(0, at)}\n}\n`);
   const head = text.slice(at + SIGNATURE.length, -END.length);
   const statement = readHead(head, key);
-  const { claims } = statement;
-  if (claims.sha256 !== sha256(body)) {
+  if (statement.claims.sha256 !== sha256(body)) {
     throw new ContractError('ERR_MANIFEST_SIGNATURE', key, 'its content is not what was signed');
   }
+  return { ...statement, body, head };
+}
+
+/**
+ * Checks signature, digest and form; not whether the key is trusted, nor whether the sequence is higher than another.
+ * @throws ContractError `ERR_MANIFEST_SIGNATURE`, `ERR_MANIFEST_SCHEMA` (also for the root of another fleet), `ERR_MANIFEST_VERSION`,
+ * `ERR_MANIFEST_REQUIRES`
+ */
+export function parseRootParts(fleet: FleetName, bytes: Buffer, bounds?: Partial<JsonBounds>): RootParts {
+  const key = layout.root(fleet);
+  const { body, head, claims, key: signedBy } = verifyRoot(fleet, bytes);
   const codes = {
     schema: 'ERR_MANIFEST_SCHEMA',
     version: 'ERR_MANIFEST_VERSION',
@@ -173,7 +189,7 @@ export function parseRootParts(fleet: FleetName, bytes: Buffer, bounds?: Partial
   if (manifest.fleet !== fleet) {
     throw new ContractError('ERR_MANIFEST_SCHEMA', key, `wanted fleet ${fleet}, saw ${manifest.fleet}`);
   }
-  return { manifest, head, key: statement.key, shards };
+  return { manifest, head, key: signedBy, shards };
 }
 
 /** Shards, which the reader has to know, or certificates and tombstones. @throws ContractError `ERR_MANIFEST_SCHEMA` */

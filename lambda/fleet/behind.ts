@@ -15,8 +15,17 @@ const BEHIND_AFTER_MS = 30 * MINUTE_MS;
 export const SILENT_AFTER_MS = 3 * HOUR_MS;
 
 export interface PublishedManifest {
+  /** Of version 1, for hosts whose agent reads no root. */
   etag: string;
+  /** When certificates or tombstones last changed. */
   updatedAt: Date;
+}
+
+/** What a host says of the manifest that it has acted on. */
+interface ActedOn {
+  manifest?: string | undefined;
+  /** Of a root, under our own signature. */
+  head?: { signedAt: Date } | undefined;
 }
 
 /** How a host stands with one certificate; it is behind unless `state` is `served`. */
@@ -30,15 +39,16 @@ export interface CertificateState {
 interface Published {
   /** SHA-256 of the PEMs: one, or two of a pair. */
   wanted: ReadonlySet<string>;
-  /** Of the manifest. */
-  etag?: string | undefined;
+  manifest?: PublishedManifest | undefined;
+  /** Of the head that the host reports, under our own signature. */
+  head?: { signedAt: Date } | undefined;
 }
 
 /** For `pemfleet status`. */
 export function certificateStateOf(
   status: HostStatus,
   certificate: string,
-  { wanted, etag }: Published,
+  { wanted, manifest, head }: Published,
 ): CertificateState {
   const files = status.files.filter(
     (file) => file.certificate === certificate && wanted.has(file.wanted.sha256),
@@ -49,8 +59,9 @@ export function certificateStateOf(
   }
   // A host with several HAProxy has a file in each.
   if (new Set(files.map((file) => file.wanted.sha256)).size === wanted.size) return { state: 'served' };
+  const isCurrent = manifest !== undefined && hasActedOn({ manifest: status.manifest, head }, manifest);
   // A long report leaves out files that are served.
-  const isLeftOut = files.length === 0 && status.unlisted !== undefined && status.manifest === etag;
+  const isLeftOut = files.length === 0 && status.unlisted !== undefined && isCurrent;
   if (isLeftOut && Object.keys(status.unlisted ?? {}).every(isServed)) return { state: 'served' };
   return { state: 'pending', ...(status.error && { error: status.error }) };
 }
@@ -61,7 +72,12 @@ export function isHostBehind(host: HostSummary, manifest: PublishedManifest | un
   const isDue = manifest !== undefined && now.getTime() - manifest.updatedAt.getTime() > BEHIND_AFTER_MS;
   if (!isDue) return false;
   const servesAll = Object.entries(host.states).every(([state, files]) => isServed(state) || files === 0);
-  return host.manifest !== manifest.etag || !servesAll;
+  return !hasActedOn(host, manifest) || !servesAll;
+}
+
+/** A root that is only signed anew changes nothing: a host that has read the one before is not behind. */
+export function hasActedOn({ head, manifest }: ActedOn, { etag, updatedAt }: PublishedManifest): boolean {
+  return head === undefined ? manifest === etag : head.signedAt >= updatedAt;
 }
 
 export function isSilent(reportedAt: Date, now: Date): boolean {

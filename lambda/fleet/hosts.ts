@@ -6,11 +6,13 @@ import * as z from 'zod';
 import { type Deadline, DeadlinePassed } from '#common/deadline.ts';
 import { inParallel } from '#common/in-parallel.ts';
 import { printable } from '#common/printable.ts';
-import { BucketError } from '#contract/errors.ts';
+import { BucketError, ContractError } from '#contract/errors.ts';
 import type { HostStatus } from '#contract/host-status.ts';
 import { type FleetName, fleetName, layout } from '#contract/layout.ts';
+import { readHead } from '#contract/root.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { instant, readCached, serializeCached } from '#storage/cached-document.ts';
+import type { OwnKeys } from '../publication/read-manifest.ts';
 import { isReadable, listStatuses, readHostStatus, type StatusEntry } from './read-status.ts';
 
 /** Characters. A book of bounded facts stays small, whatever hosts report. */
@@ -23,6 +25,8 @@ const hostSummary = z.object({
   hasLeft: z.literal(true).optional(),
   /** ETag of the manifest that the host has acted on. */
   manifest: z.string().max(MAX_ETAG).optional(),
+  /** Of the root that the host has acted on; only where our own signature says so. */
+  head: z.object({ sequence: z.number().int(), signedAt: instant }).optional(),
   /** The highest version of the contract that its agent reads; absent: an issuer of version 1 wrote this summary. */
   contract: z.number().int().optional(),
   /** Number of files by state. */
@@ -75,6 +79,8 @@ export async function saveHostSummaries(
 
 export interface RefreshOptions {
   now: Date;
+  /** Whose signature makes a reported head count; absent: none does, and the next pass reads again. */
+  keys?: OwnKeys | undefined;
   /** For all statuses together: what has not come by then is not waited for. */
   deadline: Deadline;
 }
@@ -173,14 +179,17 @@ function lastVersion1(
 async function readSummary(
   bucket: Bucket,
   entry: StatusEntry,
-  { now, deadline }: RefreshOptions,
+  { now, keys, deadline }: RefreshOptions,
 ): Promise<HostSummary> {
   const status = await deadline.wait(() => readHostStatus(bucket, entry, now));
   if (status === undefined) return unreadable(entry, 'gone', now);
-  return isReadable(status) ? summaryOf(status, entry.etag) : unreadable(entry, status.code, now);
+  if (!isReadable(status)) return unreadable(entry, status.code, now);
+  const isUnknown = status.head !== undefined && keys === undefined;
+  return summaryOf(status, isUnknown ? '' : entry.etag, keys);
 }
 
-function summaryOf(status: HostStatus, etag: string): HostSummary {
+function summaryOf(status: HostStatus, etag: string, keys: OwnKeys | undefined): HostSummary {
+  const head = ownHead(status, keys);
   const states: HostSummary['states'] = { ...status.unlisted };
   for (const { state } of status.files) states[state] = (states[state] ?? 0) + 1;
   return {
@@ -188,10 +197,29 @@ function summaryOf(status: HostStatus, etag: string): HostSummary {
     reportedAt: new Date(status.reportedAt),
     ...(status.leftAt !== undefined && { hasLeft: true }),
     ...(status.manifest !== undefined && { manifest: status.manifest }),
+    ...(head && { head }),
     contract: status.contract ?? 1,
     states,
     ...(status.error && { error: printable(status.error.code).slice(0, MAX_CODE) }),
   };
+}
+
+/** What a host claims to have read counts with our own signature only. */
+export function ownHead({ fleet, head }: HostStatus, keys: OwnKeys | undefined): HostSummary['head'] {
+  if (head === undefined || keys === undefined) return undefined;
+  try {
+    const { claims, key } = readHead(head, layout.root(fleet));
+    const isOurs = keys.isOurs(key, claims.sequence) && claims.fleet === fleet;
+    return isOurs ? { sequence: claims.sequence, signedAt: new Date(claims.signedAt) } : undefined;
+  } catch (error) {
+    if (error instanceof ContractError) return undefined;
+    throw error;
+  }
+}
+
+/** The highest sequence that hosts of a fleet have read; 0: none has said so. */
+export function highestSequence(summaries: SummariesByHost = {}): number {
+  return Math.max(0, ...Object.values(summaries).map(({ head }) => head?.sequence ?? 0));
 }
 
 /** What another read might cure is read again in the next pass. */

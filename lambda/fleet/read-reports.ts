@@ -5,28 +5,39 @@ import type { FleetName } from '#contract/layout.ts';
 import { emptyManifest } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Config } from '../config/config.ts';
-import { readManifest } from '../publication/publisher.ts';
+import { type OwnKeys, readManifest, version1Etag } from '../publication/read-manifest.ts';
 import { isReadable, listStatuses, readHostStatus } from './read-status.ts';
 import { type FleetReport, type FleetStatuses, reportFleet } from './report.ts';
 
 /** Statuses that are read at the same time. */
 const CONCURRENCY = 10;
 
+export interface ReportSource {
+  bucket: Bucket;
+  /** Whose manifests count. */
+  keys: OwnKeys;
+}
+
 /** One fleet's broken manifest, or a listing that fails, is that fleet's `error`; the others are reported. */
-export async function readFleetReports(bucket: Bucket, config: Config, now: Date): Promise<FleetReport[]> {
+export async function readFleetReports(
+  { bucket, keys }: ReportSource,
+  config: Config,
+  now: Date,
+): Promise<FleetReport[]> {
   const reports: FleetReport[] = [];
   for (const fleet of new Set(config.certificates.flatMap((spec) => spec.fleets))) {
-    reports.push(await readReport(bucket, fleet, now));
+    reports.push(await readReport({ bucket, keys }, fleet, now));
   }
   return reports;
 }
 
-async function readReport(bucket: Bucket, fleet: FleetName, now: Date): Promise<FleetReport> {
+async function readReport({ bucket, keys }: ReportSource, fleet: FleetName, now: Date): Promise<FleetReport> {
   const statuses = await readOrFault(() => readStatuses(bucket, fleet, now));
-  const published = await readOrFault(() => readManifest(bucket, fleet));
-  const { manifest = emptyManifest(fleet, now), etag } = published.value ?? {};
+  const published = await readOrFault(() => readManifest(bucket, fleet, keys));
+  const manifest = published.value?.manifest ?? emptyManifest(fleet, now);
+  const etag = published.value && (await version1Etag(bucket, fleet, published.value));
   const read = statuses.value ?? { statuses: [], unreadable: [] };
-  const report = reportFleet(manifest, { ...read, etag }, now);
+  const report = reportFleet(manifest, { ...read, etag, keys }, now);
   const error = published.error ?? statuses.error;
   return error === undefined ? report : { ...report, error: { code: error.code, message: messageOf(error) } };
 }

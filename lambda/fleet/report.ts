@@ -1,7 +1,9 @@
 /** What a fleet serves, from its manifest and the statuses of its hosts, for `pemfleet status`; pure. */
 import type { HostStatus } from '#contract/host-status.ts';
 import type { Manifest } from '#contract/manifest.ts';
+import type { OwnKeys } from '../publication/read-manifest.ts';
 import { type CertificateState, certificateStateOf, isSilent } from './behind.ts';
+import { ownHead } from './hosts.ts';
 import type { UnreadableStatus } from './read-status.ts';
 
 export interface CertificateReport {
@@ -31,13 +33,15 @@ export interface FleetReport {
 export interface FleetStatuses {
   statuses: readonly HostStatus[];
   unreadable: UnreadableStatus[];
-  /** Of the manifest. */
+  /** Of the manifest: of version 1, for hosts whose agent reads no root. */
   etag?: string | undefined;
+  /** Whose signature makes a reported head count. */
+  keys?: OwnKeys | undefined;
 }
 
 export function reportFleet(
   manifest: Manifest,
-  { statuses, unreadable, etag }: FleetStatuses,
+  { statuses, unreadable, etag, keys }: FleetStatuses,
   now: Date,
 ): FleetReport {
   const left = statuses.flatMap(({ host, leftAt }) => (leftAt === undefined ? [] : [{ host, leftAt }]));
@@ -45,12 +49,17 @@ export function reportFleet(
   const silent = present.flatMap(({ host, reportedAt }) =>
     isSilent(new Date(reportedAt), now) ? [{ host, reportedAt }] : [],
   );
+  const published = etag === undefined ? undefined : { etag, updatedAt: new Date(manifest.updatedAt) };
   const certificates = Object.entries(manifest.certificates).map(([certificate, { identifiers, pems }]) => {
     const [newest] = pems;
     const wanted = new Set(pems.map((pem) => pem.sha256));
     const hosts = present.map((status) => ({
       host: status.host,
-      ...certificateStateOf(status, certificate, { wanted, etag }),
+      ...certificateStateOf(status, certificate, {
+        wanted,
+        manifest: published,
+        head: ownHead(status, keys),
+      }),
     }));
     return {
       certificate,

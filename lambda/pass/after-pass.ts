@@ -3,6 +3,7 @@ import { type Deadline, startDeadline } from '#common/deadline.ts';
 import { SECOND_MS } from '#common/time.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import {
   type HostSummaries,
   NO_SUMMARIES,
@@ -15,6 +16,13 @@ import { notifyFleets } from '../fleet/notify.ts';
 import type { FleetNotifier } from '../fleet/run-command.ts';
 import type { PassResult } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
+import { type OwnKeys, version1Etag } from '../publication/read-manifest.ts';
+
+interface Facts {
+  summaries: HostSummaries['fleets'];
+  notifyFailed: number;
+  now: Date;
+}
 
 /** Names in one event. */
 const MAX_HOSTS = 20;
@@ -49,23 +57,25 @@ export async function afterPass(
     const { calls, failed } = notifier
       ? await notifyFleets({ notifier, log, now }, before.calls, result)
       : { calls: before.calls, failed: 0 };
-    const read = await readHosts(pass, before.fleets, fleetsOf(result), deadline);
+    const read = await readHosts({ ...pass, keys: result.keys }, before.fleets, fleetsOf(result), deadline);
     failures.push(...read.failures);
     await orElse(saveHostSummaries(bucket, { ...before, calls, fleets: read.fleets }, before), undefined);
     for (const error of failures) log('status.failed', { code: codeOf(error), error: messageOf(error) });
-    return { metrics: measure(result, read.fleets, failed, now), failures };
+    const facts = { summaries: read.fleets, notifyFailed: failed, now };
+    const etags = await orElse(version1Etags(bucket, result, read.fleets), new Map());
+    return { metrics: measure(result, etags, facts), failures };
   } finally {
     deadline.clear();
   }
 }
 
 async function readHosts(
-  { bucket, log, timing }: Pick<Pass, 'bucket' | 'log' | 'timing'>,
+  { bucket, log, timing, keys }: Pick<Pass, 'bucket' | 'log' | 'timing'> & { keys: OwnKeys | undefined },
   stored: HostSummaries['fleets'],
   fleets: readonly FleetName[],
   deadline: Deadline,
 ): ReturnType<typeof refreshHostSummaries> {
-  const read = await refreshHostSummaries(bucket, stored, fleets, { now: timing.now(), deadline });
+  const read = await refreshHostSummaries(bucket, stored, fleets, { now: timing.now(), keys, deadline });
   for (const [fleet, summaries] of Object.entries(read.fleets)) {
     const unreadable = Object.entries(summaries).filter(([, { isUnreadable }]) => isUnreadable);
     if (unreadable.length === 0) continue;
@@ -80,18 +90,31 @@ function fleetsOf({ manifests, unreadable = [] }: PassResult): FleetName[] {
   return [...new Set([...manifests.keys(), ...unreadable])];
 }
 
+/** Of fleets with a host whose agent reads no root: what it acted on is known by the ETag of version 1 only. */
+async function version1Etags(
+  bucket: Bucket,
+  { manifests }: PassResult,
+  summaries: HostSummaries['fleets'],
+): Promise<ReadonlyMap<FleetName, string>> {
+  const etags = new Map<FleetName, string>();
+  for (const [fleet, read] of manifests) {
+    const isNeeded = Object.values(summaries[fleet] ?? {}).some(({ head }) => head === undefined);
+    if (read !== undefined && isNeeded) etags.set(fleet, await version1Etag(bucket, fleet, read));
+  }
+  return etags;
+}
+
 function measure(
   result: PassResult,
-  summaries: HostSummaries['fleets'],
-  notifyFailed: number,
-  now: Date,
+  etags: ReadonlyMap<FleetName, string>,
+  { summaries, notifyFailed, now }: Facts,
 ): PassMetrics {
   const { outcomes, manifests, error } = result;
   const fleets = fleetsOf(result).map((fleet) => {
     const read = manifests.get(fleet);
     return {
       summaries: summaries[fleet] ?? {},
-      manifest: read && { etag: read.etag, updatedAt: new Date(read.manifest.updatedAt) },
+      manifest: read && { etag: etags.get(fleet) ?? read.etag, updatedAt: new Date(read.manifest.updatedAt) },
     };
   });
   const configured = new Set<string>(outcomes.map(({ certificate }) => certificate));

@@ -27,7 +27,7 @@ export async function runPass(pass: Pass): Promise<PassResult> {
   try {
     return await work(pass, found);
   } catch (error) {
-    return abandon(found, error);
+    return abandon(pass, found, error);
   }
 }
 
@@ -67,16 +67,20 @@ function failBlocked({ log }: Pass, { specs, blocked }: Survey): Outcome[] {
 
 /** A dry run ends here: nothing was changed. */
 async function preview(
-  { solver }: Pass,
+  { solver, signing: keys }: Pass,
   { specs, manifests, unreadable }: Survey,
   plans: readonly Plan[],
   blocked: readonly Outcome[],
 ): Promise<PassResult> {
   const planned = await Promise.all(plans.map((plan) => plannedOutcome(plan, solver)));
-  return { outcomes: inOrder(specs, [...blocked, ...planned]), manifests, changed: [], unreadable };
+  return { outcomes: inOrder(specs, [...blocked, ...planned]), manifests, changed: [], unreadable, keys };
 }
 
-async function conclude({ log }: Pass, survey: Survey, outcomes: readonly Outcome[]): Promise<PassResult> {
+async function conclude(
+  { log, signing }: Pass,
+  survey: Survey,
+  outcomes: readonly Outcome[],
+): Promise<PassResult> {
   // What was published is told of, whether the CAs' state can be written or not.
   const error: unknown = await survey.budget.save().then(
     () => undefined,
@@ -88,12 +92,12 @@ async function conclude({ log }: Pass, survey: Survey, outcomes: readonly Outcom
     failed: count('failed'),
     deferred: count('deferred') + count('postponed'),
   });
-  const result = { outcomes: inOrder(survey.specs, outcomes), ...publishedBy(survey) };
+  const result = { outcomes: inOrder(survey.specs, outcomes), ...publishedBy(survey), keys: signing };
   return error === undefined ? result : { ...result, error };
 }
 
-function abandon(survey: BucketSurvey, error: unknown): PassResult {
-  return { outcomes: failedBy(survey.specs, error), ...publishedBy(survey), error };
+function abandon({ signing }: Pass, survey: BucketSurvey, error: unknown): PassResult {
+  return { outcomes: failedBy(survey.specs, error), ...publishedBy(survey), keys: signing, error };
 }
 
 /** The result of a pass that could not begin: no certificate and no fleet could be looked at. */

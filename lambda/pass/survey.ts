@@ -1,17 +1,13 @@
 /** What a pass finds in the bucket. A document that cannot be read blocks the certificates it concerns, and no others. */
-import { BucketError, ContractError } from '#contract/errors.ts';
+import { BucketError, ContractError, codeOf, messageOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
-import type { Bucket } from '#storage/bucket.ts';
 import { type CaBudget, readCaBudget } from '../ca/budget.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import { readOrderRecords, type StoredRecord } from '../order/record.ts';
 import type { Pass } from '../pass.ts';
-import {
-  createPublishers,
-  type PublishedFleets,
-  type ReadManifest,
-  readManifest,
-} from '../publication/publisher.ts';
+import { IssuerMemory } from '../publication/ended.ts';
+import { createPublishers, type PublishedFleets } from '../publication/publisher.ts';
+import { type ReadManifest, readFirst, readRoot } from '../publication/read-manifest.ts';
 import type { Staples } from '../publication/staples.ts';
 
 /** Why a document cannot be read. */
@@ -43,9 +39,11 @@ export async function surveyBucket(
   pass: Pass,
   publishers?: BucketSurvey['publishers'],
 ): Promise<BucketSurvey> {
-  const { bucket, timing } = pass;
+  const { bucket, signing, timing } = pass;
   const specs = selectedSpecs(pass);
-  const { read, broken } = await readManifests(bucket, [...new Set(specs.flatMap((spec) => spec.fleets))]);
+  const memory = new IssuerMemory(bucket);
+  const fleets = [...new Set(specs.flatMap((spec) => spec.fleets))];
+  const { read, broken } = await readManifests(pass, fleets, memory);
   const { records, unreadable, error: unlisted } = await readOrderRecords(bucket);
   const blocked = new Map(unreadable);
   for (const { name, fleets } of specs) {
@@ -58,7 +56,7 @@ export async function surveyBucket(
     unreadable: [...broken.keys()],
     records,
     claimedOrders: new Set([...records.values()].flatMap(orderUrlsOf)),
-    publishers: publishers ?? createPublishers(bucket, read.keys(), timing.now),
+    publishers: publishers ?? createPublishers(bucket, read.keys(), { now: timing.now, signing, memory }),
     manifests: read,
   };
 }
@@ -87,9 +85,9 @@ export function readableSpecs({ specs, blocked }: BucketSurvey): CertificateSpec
 }
 
 /** Each fleet's manifest, or why it cannot be read. */
-async function readManifests(bucket: Bucket, fleets: readonly FleetName[]) {
+async function readManifests(pass: Pass, fleets: readonly FleetName[], memory: IssuerMemory) {
   const all = await Promise.all(
-    fleets.map(async (fleet) => [fleet, await readOrBroken(bucket, fleet)] as const),
+    fleets.map(async (fleet) => [fleet, await readOrBroken(pass, fleet, memory)] as const),
   );
   const broken = new Map(all.flatMap(([fleet, read]) => (read instanceof Error ? [[fleet, read]] : [])));
   const read = new Map(all.flatMap(([fleet, read]) => (read instanceof Error ? [] : [[fleet, read]])));
@@ -97,11 +95,15 @@ async function readManifests(bucket: Bucket, fleets: readonly FleetName[]) {
 }
 
 async function readOrBroken(
-  bucket: Bucket,
+  { bucket, signing, log }: Pass,
   fleet: FleetName,
+  memory: IssuerMemory,
 ): Promise<ReadManifest | Unreadable | undefined> {
   try {
-    return await readManifest(bucket, fleet);
+    const { manifest, etag, fault } = await readRoot(bucket, fleet, signing, memory);
+    if (manifest !== undefined) return { manifest, etag: etag ?? '' };
+    if (fault !== undefined) log('manifest.foreign', { fleet, code: codeOf(fault), error: messageOf(fault) });
+    return await readFirst(bucket, fleet, memory);
   } catch (error) {
     if (error instanceof ContractError || error instanceof BucketError) return error;
     throw error;

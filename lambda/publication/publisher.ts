@@ -1,26 +1,22 @@
 /**
- * Makes a certificate visible to a fleet: first it puts the PEM under its digest, then the manifest, on the
- * condition that no other writer has changed it since it was read. It writes nothing that is published already.
+ * Makes a certificate visible to a fleet: first it puts the PEM under its digest, then the signed root, on the condition that no other
+ * writer has changed it since it was read. It writes nothing that is published already. It also takes certificates back: by tombstones,
+ * since what is only missing means nothing to a host.
  */
 import { batched } from '#common/batched.ts';
 import { BucketError } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
-import {
-  emptyManifest,
-  type Manifest,
-  type ManifestEntry,
-  parseManifest,
-  sameEntry,
-  samePems,
-  serializeManifest,
-} from '#contract/manifest.ts';
+import type { Manifest, ManifestEntry, Tombstone } from '#contract/manifest.ts';
+import { signReceipt } from '#contract/receipt.ts';
+import { type SignedManifest, serializeRoot } from '#contract/root.ts';
 import type { Bucket } from '#storage/bucket.ts';
-
-/** A manifest and the ETag under which it may be replaced. */
-export interface ReadManifest {
-  manifest: Manifest;
-  etag: string;
-}
+import type { Signing } from '../signing/signing-key.ts';
+import { IssuerMemory } from './ended.ts';
+import { type Change, type Merged, mergeChanges } from './merge.ts';
+import { publishedPems } from './published-pems.ts';
+import { type CurrentRoot, type ReadManifest, readFirst, readRoot } from './read-manifest.ts';
+import type { EndedPem } from './tombstones.ts';
+import { writeVersion1 } from './version1.ts';
 
 /** A combined PEM with the digest that makes its key, and the OCSP response that belongs to it. */
 export interface PemText {
@@ -36,43 +32,63 @@ export interface PublishedFleets {
   readonly publishers: ReadonlyMap<FleetName, Publisher>;
 }
 
+export interface PublisherOptions {
+  now: () => Date;
+  signing: Signing;
+  /** Of all fleets of a pass together; absent: the publisher's own. */
+  memory?: IssuerMemory | undefined;
+  /** The highest sequence that hosts of the fleet have reported under our own signature; 0: none. Absent: none is known. */
+  floorOf?: ((fleet: FleetName) => Promise<number>) | undefined;
+}
+
 export function createPublishers(
   bucket: Bucket,
   fleets: Iterable<FleetName>,
-  now: () => Date,
+  options: PublisherOptions,
 ): PublishedFleets['publishers'] {
-  return new Map([...fleets].map((fleet) => [fleet, new Publisher(bucket, fleet, now)]));
+  const memory = options.memory ?? new IssuerMemory(bucket);
+  return new Map([...fleets].map((fleet) => [fleet, new Publisher(bucket, fleet, { ...options, memory })]));
+}
+
+export interface WithdrawOptions {
+  /** `withdrawn`, `revoked`: hosts obey at once; `superseded`: once they serve the certificates in `by`. */
+  reason: 'withdrawn' | 'revoked' | 'superseded';
+  /** Of `superseded`: the certificates that took its place. */
+  by?: readonly CertificateName[] | undefined;
+  /** The operator has confirmed that so many may go at once. */
+  yes?: boolean | undefined;
+}
+
+/** Of each name, exactly one. */
+export interface Withdrawn {
+  /** A tombstone ends what was published under these names. */
+  withdrawn: CertificateName[];
+  /** More than a third of the fleet at once: wait for `yes`. */
+  held: CertificateName[];
+  /** No valid PEM was ever published under these names. */
+  unknown: CertificateName[];
 }
 
 /** Enough for thirty writers that race for one manifest: each time, one of them gets through. */
 const MAX_TRIES = 50;
 
-/** @returns undefined if the fleet has none yet. @throws BucketError, ContractError */
-export async function readManifest(bucket: Bucket, fleet: FleetName): Promise<ReadManifest | undefined> {
-  const object = await bucket.get(layout.manifest(fleet));
-  return object && { manifest: parseManifest(fleet, object.body), etag: object.etag };
-}
-
-interface Change {
-  name: CertificateName;
-  entry: ManifestEntry;
-  only: 'staples' | undefined;
-}
+type Committed = Pick<Merged, 'changed' | 'held'>;
 
 /** Publishes to one fleet. Changes that come during a write of the manifest share the next write. */
 export class Publisher {
   readonly #bucket: Bucket;
   readonly #fleet: FleetName;
-  readonly #now: () => Date;
-  /** @returns the names whose entry has changed */
-  readonly #commit: (change: Change) => Promise<ReadonlySet<CertificateName>>;
+  readonly #options: PublisherOptions;
+  readonly #memory: IssuerMemory;
+  readonly #commit: (changes: readonly Change[]) => Promise<Committed>;
   #latest: ReadManifest | undefined;
 
-  constructor(bucket: Bucket, fleet: FleetName, now: () => Date) {
+  constructor(bucket: Bucket, fleet: FleetName, options: PublisherOptions) {
     this.#bucket = bucket;
     this.#fleet = fleet;
-    this.#now = now;
-    this.#commit = batched((changes) => this.#commitAll(changes));
+    this.#options = options;
+    this.#memory = options.memory ?? new IssuerMemory(bucket);
+    this.#commit = batched((batch) => this.#commitAll(batch.flat()));
   }
 
   /** The manifest after the last write; undefined if there was none. */
@@ -83,6 +99,7 @@ export class Publisher {
   /**
    * @param texts the PEMs of `entry`, in the same order
    * @param only `staples`: changes nothing if `entry` has other PEMs than the manifest, where another pass was faster
+   * @returns `unchanged` also where a tombstone names one of the PEMs: only reinstate() brings them back
    * @throws BucketError, ContractError
    */
   async publish(
@@ -91,9 +108,78 @@ export class Publisher {
     texts: readonly PemText[],
     only?: 'staples',
   ): Promise<'published' | 'unchanged'> {
-    for (const text of texts) await this.#putImmutable(name, text);
-    const changed = await this.#commit({ name, entry, only });
-    return changed.has(name) ? 'published' : 'unchanged';
+    return this.#publish({ kind: 'publish', name, entry, only }, texts);
+  }
+
+  /** As publish(), on an operator's word: a tombstone names these PEMs no more. */
+  async reinstate(
+    name: CertificateName,
+    entry: ManifestEntry,
+    texts: readonly PemText[],
+  ): Promise<'published' | 'unchanged'> {
+    await this.#memory.reinstate(this.#fleet, new Set(entry.pems.map(({ sha256 }) => sha256)));
+    return this.#publish({ kind: 'publish', name, entry, again: true }, texts);
+  }
+
+  /**
+   * Ends all valid PEMs that were ever published under these names: those of the manifest, and those that the bucket still holds. Hosts
+   * remove them, and no others; what is published under the name later is not hit. All names share one commit, and of them more than one
+   * and more than a third of the manifest are held back alone, unless `yes` says otherwise or they are superseded.
+   * @throws BucketError, ContractError
+   */
+  async withdraw(names: readonly CertificateName[], options: WithdrawOptions): Promise<Withdrawn> {
+    const { manifest } = await this.#readRoot();
+    const found = await Promise.all(
+      names.map(async (name) => {
+        const entry = manifest?.certificates[name];
+        return {
+          name,
+          pems: await publishedPems(this.#bucket, this.#fleet, { name, entry }, this.#options.now()),
+        };
+      }),
+    );
+    const ends = found.flatMap(({ name, pems }) => this.#endOf(name, pems, options) ?? []);
+    const { held } = ends.length === 0 ? { held: new Set() } : await this.#commit(ends);
+    const unknown = found.filter(({ pems }) => pems.length === 0).map(({ name }) => name);
+    const withdrawn = names.filter((name) => !held.has(name) && !unknown.includes(name));
+    return { withdrawn, held: names.filter((name) => held.has(name)), unknown };
+  }
+
+  /** Other certificates serve all names of this one, on every living host: it ends by itself. @returns whether there was anything to end */
+  async supersede(name: CertificateName, by: readonly CertificateName[]): Promise<boolean> {
+    const { withdrawn } = await this.withdraw([name], { reason: 'superseded', by });
+    return withdrawn.length > 0;
+  }
+
+  /** Ends these PEMs, for example revoked ones, and leaves the others of the name. */
+  async endPems(name: CertificateName, pems: readonly EndedPem[], options: WithdrawOptions): Promise<void> {
+    const end = this.#endOf(name, pems, { ...options, yes: true });
+    if (end !== undefined) await this.#commit([end]);
+  }
+
+  /** Drops entries that have expired and are not configured, and signs anew. @param configured in this fleet */
+  async maintain(configured: ReadonlySet<CertificateName>): Promise<void> {
+    await this.#commit([{ kind: 'drop-expired', configured }, { kind: 'sign' }]);
+  }
+
+  #endOf(
+    name: CertificateName,
+    pems: readonly EndedPem[],
+    { reason, by, yes = false }: WithdrawOptions,
+  ): Change | undefined {
+    if (pems.length === 0) return undefined;
+    const at = this.#options.now().toISOString();
+    const tombstone: Tombstone = { reason, at, ...(by && { by: [...by] }), pems: [...pems] };
+    return { kind: 'end', name, tombstone, yes };
+  }
+
+  async #publish(
+    change: Extract<Change, { kind: 'publish' }>,
+    texts: readonly PemText[],
+  ): Promise<'published' | 'unchanged'> {
+    for (const text of texts) await this.#putImmutable(change.name, text);
+    const { changed } = await this.#commit([change]);
+    return changed.has(change.name) ? 'published' : 'unchanged';
   }
 
   /** The key holds the digest: an object that exists has the same bytes. */
@@ -104,49 +190,70 @@ export class Publisher {
     await this.#bucket.put(key, ocsp.body, { ifNoneMatch: '*' });
   }
 
-  async #commitAll(changes: readonly Change[]): Promise<ReadonlySet<CertificateName>> {
-    const key = layout.manifest(this.#fleet);
+  async #commitAll(changes: readonly Change[]): Promise<Committed> {
     for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
-      const read = await readManifest(this.#bucket, this.#fleet);
-      const now = this.#now();
-      const { merged, changed } = merge(read?.manifest ?? emptyManifest(this.#fleet, now), changes, now);
-      if (changed.size === 0) return changed;
-      const condition = read === undefined ? { ifNoneMatch: '*' as const } : { ifMatch: read.etag };
-      const result = await this.#bucket.put(key, serializeManifest(merged), condition);
-      if (result === 'precondition-failed') continue;
-      this.#latest = { manifest: merged, etag: result.etag };
-      return changed;
+      const root = await this.#readRoot();
+      const { lineage } = this.#options.signing;
+      const before = { ...(root.manifest ?? (await this.#firstManifest())), lineage };
+      const merged = await this.#merge(before, changes);
+      const isDue = merged.isChanged || changes.some(({ kind }) => kind === 'sign');
+      if (!isDue) return merged;
+      // Before the root: whatever becomes of it, what was ended stays ended.
+      const { tombstones } = merged.manifest;
+      await this.#memory.keep(this.#fleet, { tombstones }, this.#options.now());
+      if (await this.#write(root, merged.manifest)) return merged;
     }
     throw new BucketError(
       'ERR_BUCKET_CONFLICT',
-      key,
+      layout.root(this.#fleet),
       `other writers were faster ${MAX_TRIES} times; the next pass tries again`,
     );
   }
-}
 
-function merge(
-  manifest: Manifest,
-  changes: readonly Change[],
-  now: Date,
-): { merged: Manifest; changed: ReadonlySet<CertificateName> } {
-  const changed = new Set<CertificateName>();
-  const certificates = { ...manifest.certificates };
-  for (const { name, entry, only } of changes) {
-    const old = certificates[name];
-    if (sameEntry(old, entry) || (only === 'staples' && !samePems(old, entry))) continue;
-    changed.add(name);
-    if (old !== undefined && samePems(old, entry)) {
-      // Fresh staples, or another line in crt-lists, make no new publication: the one before stays.
-      const { haproxy: _, ...kept } = old;
-      const haproxy = only === 'staples' ? old.haproxy : entry.haproxy;
-      certificates[name] = { ...kept, pems: entry.pems, haproxy };
-      continue;
-    }
-    // `entry.previous` may be another fleet's: it would name PEMs that this fleet's prefix does not have.
-    const { previous: _, ...publication } = entry;
-    const previous = old && { publishedAt: old.publishedAt, pems: old.pems };
-    certificates[name] = { ...publication, previous };
+  async #readRoot(): Promise<CurrentRoot> {
+    return readRoot(this.#bucket, this.#fleet, this.#options.signing, this.#memory);
   }
-  return { merged: { ...manifest, updatedAt: now.toISOString(), certificates }, changed };
+
+  /** Of a fleet that has no root of ours: what version 1 says, if it never had one. */
+  async #firstManifest(): Promise<SignedManifest> {
+    const old = await readFirst(this.#bucket, this.#fleet, this.#memory);
+    return this.#signedForm(old?.manifest);
+  }
+
+  #signedForm(old: Manifest | undefined): SignedManifest {
+    const { certificates = {}, updatedAt = this.#options.now().toISOString() } = old ?? {};
+    return {
+      ...{ version: 2, fleet: this.#fleet, lineage: this.#options.signing.lineage, sequence: 0 },
+      ...{ signedAt: updatedAt, updatedAt, requires: [], certificates, tombstones: {} },
+    };
+  }
+
+  async #merge(before: SignedManifest, changes: readonly Change[]): Promise<Merged> {
+    const { now, signing, floorOf } = this.#options;
+    const time = now();
+    const floor = Math.max(signing.lowestSequence, (await floorOf?.(this.#fleet)) ?? 0);
+    const sequence = Math.max(before.sequence + 1, floor + 1, time.getTime());
+    const { tombstones } = await this.#memory.of(this.#fleet);
+    return mergeChanges(before, tombstones, changes, {
+      ...{ now: time, sequence },
+      receiptOf: (name, { sha256, notAfter }, since) =>
+        signReceipt(signing.signer, { fleet: this.#fleet, name, sha256, notAfter, sequence: since }),
+    });
+  }
+
+  /** @returns whether it is written: if not, another writer was faster */
+  async #write({ etag }: CurrentRoot, manifest: SignedManifest): Promise<boolean> {
+    const key = layout.root(this.#fleet);
+    const { signer } = this.#options.signing;
+    // Too large to be read, so not ours: nothing of it is lost.
+    if (etag === 'unknown') await this.#bucket.delete(key);
+    const isThere = etag !== undefined && etag !== 'unknown';
+    const condition = isThere ? { ifMatch: etag } : { ifNoneMatch: '*' as const };
+    const result = await this.#bucket.put(key, serializeRoot(manifest, signer).text, condition);
+    if (result === 'precondition-failed') return false;
+    this.#latest = { manifest, etag: result.etag };
+    await this.#memory.keep(this.#fleet, { key: signer.key }, this.#options.now());
+    await writeVersion1(this.#bucket, manifest);
+    return true;
+  }
 }

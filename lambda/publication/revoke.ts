@@ -3,15 +3,16 @@
  * have something to serve.
  */
 import type { X509Certificate } from 'node:crypto';
-import { parse } from '#contract/combined-pem.ts';
+import { digest, parse } from '#contract/combined-pem.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
-import { acmeOriginOf } from '#contract/manifest.ts';
+import { acmeOriginOf, type ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { NotOffered } from '../acme/problem.ts';
 import { type RevocationReason, revokeCertificate } from '../acme/revocation.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import type { Pass } from '../pass.ts';
-import { readManifest } from './publisher.ts';
+import type { PublishedFleets } from './publisher.ts';
+import { type OwnKeys, readManifest } from './read-manifest.ts';
 
 export interface Revocation {
   certificate: CertificateName;
@@ -22,18 +23,25 @@ export interface Revocation {
 
 /** A published certificate and the CA that issued it. */
 export interface RevocationTarget {
+  /** Of the combined PEM. */
+  sha256: string;
   leaf: X509Certificate;
   directoryUrl: string;
 }
 
 /** @param serial of an earlier publication; undefined: the current certificate, both of a pair */
 export async function findRevocationTargets(
-  bucket: Bucket,
+  { bucket, signing }: { bucket: Bucket; signing: OwnKeys },
   spec: CertificateSpec,
   serial: string | undefined,
 ): Promise<RevocationTarget[]> {
   const targets = (
-    await Promise.all(spec.fleets.map((fleet) => targetsIn(bucket, fleet, spec.name, serial)))
+    await Promise.all(
+      spec.fleets.map(async (fleet) => {
+        const read = await readManifest(bucket, fleet, signing);
+        return targetsIn(bucket, fleet, spec.name, { entry: read?.manifest.certificates[spec.name], serial });
+      }),
+    )
   ).flat();
   return [...new Map(targets.map((target) => [target.leaf.serialNumber, target])).values()];
 }
@@ -57,24 +65,35 @@ export async function revokeTargets(
   return revocations;
 }
 
+/** A tombstone in each fleet: hosts give the revoked certificate up, and no restored manifest brings it back. */
+export async function endRevoked(
+  publishers: PublishedFleets['publishers'],
+  name: CertificateName,
+  targets: readonly RevocationTarget[],
+): Promise<void> {
+  const pems = targets.map(({ sha256, leaf }) => {
+    return { sha256, notAfter: new Date(leaf.validTo).toISOString() };
+  });
+  for (const publisher of publishers.values()) await publisher.endPems(name, pems, { reason: 'revoked' });
+}
+
 async function targetsIn(
   bucket: Bucket,
   fleet: FleetName,
   name: CertificateName,
-  serial: string | undefined,
+  { entry, serial }: { entry: ManifestEntry | undefined; serial: string | undefined },
 ): Promise<RevocationTarget[]> {
-  const entry = (await readManifest(bucket, fleet))?.manifest.certificates[name];
   if (entry === undefined) return [];
   const current = entry.pems.map((pem) => layout.pem(fleet, name, pem.sha256));
   const keys = serial === undefined ? current : await bucket.list(layout.pems(fleet, name));
-  const leaves = await Promise.all(keys.map(async (key) => leafOf(await bucket.get(key))));
-  const wanted = leaves
-    .filter((leaf) => leaf !== undefined)
-    .filter((leaf) => serial === undefined || leaf.serialNumber === serial.toUpperCase());
+  const read = await Promise.all(keys.map(async (key) => certificateOf(await bucket.get(key))));
+  const wanted = read
+    .filter((one) => one !== undefined)
+    .filter(({ leaf }) => serial === undefined || leaf.serialNumber === serial.toUpperCase());
   const { directoryUrl = '' } = acmeOriginOf(entry) ?? {};
-  return wanted.map((leaf) => ({ leaf, directoryUrl }));
+  return wanted.map((one) => ({ ...one, directoryUrl }));
 }
 
-function leafOf(object: { body: Buffer } | undefined): X509Certificate | undefined {
-  return object && parse(object.body.toString('utf8')).leaf;
+function certificateOf(object: { body: Buffer } | undefined) {
+  return object && { sha256: digest(object.body), leaf: parse(object.body.toString('utf8')).leaf };
 }

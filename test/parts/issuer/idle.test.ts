@@ -3,12 +3,14 @@ import assert from 'node:assert/strict';
 import { after as afterAll, test } from 'node:test';
 import { DAY_MS } from '#common/time.ts';
 import { serializeHostStatus } from '#contract/host-status.ts';
-import { hostName, layout } from '#contract/layout.ts';
-import { emptyManifest, serializeManifest } from '#contract/manifest.ts';
+import { certificateName, hostName, layout } from '#contract/layout.ts';
+import { signReceipt } from '#contract/receipt.ts';
+import { serializeRoot } from '#contract/root.ts';
 import { serializeCached } from '#storage/cached-document.ts';
 import { openBucket } from '#storage/open.ts';
 import { checkConfig } from '../../../lambda/config/config.ts';
 import { afterPass } from '../../../lambda/pass/after-pass.ts';
+import { openSigningKey } from '../../../lambda/signing/signing-key.ts';
 import { runPassExclusively } from '../../../lambda/wiring.ts';
 import { startAws } from '../../aws/aws.ts';
 import { COUNTS } from '../../bench/counts.ts';
@@ -34,20 +36,31 @@ const namesOf = (size: number) => Array.from({ length: size }, (_, index) => `c$
 const certIdOf = (name: string) => `${Buffer.from(name).toString('base64url')}.AA`;
 
 /** As a pass has left it: published, with the CA's windows, and one host that serves it. */
-function furnish(bucket: string, names: readonly string[]): void {
+async function furnish(bucket: string, names: readonly string[]): Promise<void> {
+  const { lineage, signer } = await openSigningKey(await openBucket(`s3://${bucket}`), { fleets: [] });
   const entries = names.map((name, index) => {
     const sha256 = index.toString(16).padStart(64, '0');
-    return [name, makeEntry({ identifiers: [name], pems: [makePemRef({ sha256, certId: certIdOf(name) })] })];
+    const pem = makePemRef({ sha256, certId: certIdOf(name) });
+    const claims = { fleet, name: certificateName.parse(name), sha256, notAfter: pem.notAfter, sequence: 1 };
+    const pems = [{ ...pem, receipt: signReceipt(signer, claims) }];
+    return [name, makeEntry({ identifiers: [name], pems, sequence: 1 })];
   });
-  const manifest = { ...emptyManifest(fleet, noon), certificates: Object.fromEntries(entries) };
-  aws.s3.write(bucket, layout.manifest(fleet), serializeManifest(manifest));
+  const { text, head } = serializeRoot(
+    {
+      ...{ version: 2, fleet, lineage, sequence: 1, requires: [], tombstones: {} },
+      ...{ signedAt: noon.toISOString(), updatedAt: noon.toISOString() },
+      certificates: Object.fromEntries(entries),
+    },
+    signer,
+  );
+  aws.s3.write(bucket, layout.root(fleet), text);
   const window = {
     ...{ start: after(noon, 60 * DAY_MS), end: after(noon, 61 * DAY_MS) },
     ...{ renewAt: after(noon, 60.5 * DAY_MS), pollAfter: after(noon, DAY_MS) },
   };
   const windows = Object.fromEntries(names.map((name) => [certIdOf(name), window]));
   aws.s3.write(bucket, layout.renewalInfo, serializeCached({ version: 1, windows }));
-  const status = makeHostStatus('lb1');
+  const status = makeHostStatus('lb1', { contract: 2, head });
   aws.s3.write(bucket, layout.status(fleet, status.host), serializeHostStatus(status));
 }
 
@@ -73,7 +86,7 @@ for (const size of SIZES) {
   test(`an idle pass over ${size} certificates makes at most ${MOST_REQUESTS} requests`, async () => {
     const [name, names] = [`idle-${size}`, namesOf(size)];
     aws.s3.createBucket(name);
-    furnish(name, names);
+    await furnish(name, names);
     // Reads the host's status for the first time.
     await runIdlePass(name, names);
     aws.calls.length = 0;

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Transport } from '../../../lambda/acme/transport.ts';
 import type { Ca } from '../../../lambda/ca/ca.ts';
-import { readManifest } from '../../../lambda/publication/publisher.ts';
 import { forged } from '../../support/hostile-ca/chains.ts';
 import { fleet } from '../../support/issuer/documents.ts';
+import { readPublished } from '../../support/issuer/signing.ts';
 import { type Stage, startStage } from '../../support/issuer/stage.ts';
 
 /** The stage's CA, which delivers a leaf for `names`, with the key of the CSR. */
@@ -38,7 +38,7 @@ test('a name that nobody ordered is refused; the order stays, and is published o
   assert.match(refused?.error?.message ?? '', /saw shop\.test too: .*allowBareDomain: true/);
   assert.equal(issued?.result, 'issued');
   assert.equal(stage.events.fieldsOf('order.created').length, 1);
-  const manifest = await readManifest(stage.bucket, fleet);
+  const manifest = await readPublished(stage.bucket, fleet);
   assert.deepEqual(Object.keys(manifest?.manifest.certificates ?? {}), ['www.shop.test']);
 });
 

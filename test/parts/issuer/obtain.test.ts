@@ -4,13 +4,13 @@ import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import { verify } from '#contract/combined-pem.ts';
 import { fleetName, layout } from '#contract/layout.ts';
-import { readManifest } from '../../../lambda/publication/publisher.ts';
 import { fleet, named } from '../../support/issuer/documents.ts';
+import { readPublished } from '../../support/issuer/signing.ts';
 import { type Stage, startStage } from '../../support/issuer/stage.ts';
 import { base64Lines } from '../../support/odd-certificates.ts';
 
 async function published(stage: Stage, name: string, of = fleet) {
-  const entry = (await readManifest(stage.bucket, of))?.manifest.certificates[named(name)];
+  const entry = (await readPublished(stage.bucket, of))?.manifest.certificates[named(name)];
   const pem = entry?.pems[0];
   return { entry, pem, text: stage.bucket.text(layout.pem(of, named(name), pem?.sha256 ?? '')) ?? '' };
 }
@@ -73,9 +73,9 @@ test('a certificate that was replaced already is ordered all the same', async (t
   const stage = await startStage(t);
   const certificates = [{ identifiers: ['a.test'] }];
   await stage.pass(certificates);
-  const before = stage.bucket.text(layout.manifest(fleet)) ?? '';
+  const before = stage.bucket.text(layout.root(fleet)) ?? '';
   await stage.pass(certificates, { force: true });
-  await stage.bucket.put(layout.manifest(fleet), before);
+  await stage.bucket.put(layout.root(fleet), before);
 
   const [outcome] = await stage.pass(certificates, { force: true });
 

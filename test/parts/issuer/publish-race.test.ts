@@ -6,15 +6,15 @@ import { layout } from '#contract/layout.ts';
 import { emptyManifest, serializeManifest } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
-import { Publisher, readManifest } from '../../../lambda/publication/publisher.ts';
 import { startAws } from '../../aws/aws.ts';
 import { AwsFailure } from '../../aws/wire.ts';
 import { interposed } from '../../support/bucket/interposed.ts';
 import { noon } from '../../support/clock.ts';
 import { setEnv } from '../../support/env.ts';
 import { fleet, makeEntry, makePemRef, named } from '../../support/issuer/documents.ts';
+import { readPublished, testPublisher } from '../../support/issuer/signing.ts';
 
-const KEY = layout.manifest(fleet);
+const KEY = layout.root(fleet);
 const MOST_TRIES = 50;
 
 const aws = await startAws();
@@ -27,7 +27,7 @@ const bucketNamed = (name: string) => {
 };
 const shaOf = (index: number) => index.toString(16).padStart(64, '0');
 const publishOne = (bucket: Bucket, index: number) =>
-  new Publisher(bucket, fleet, () => noon).publish(
+  testPublisher(bucket, fleet).publish(
     named(`c${index}.test`),
     makeEntry({ identifiers: [`c${index}.test`], pems: [makePemRef({ sha256: shaOf(index) })] }),
     [{ sha256: shaOf(index), text: `PEM ${index}` }],
@@ -42,7 +42,7 @@ test('thirty publishers race for one manifest: all thirty are present, each with
   const told = await Promise.all(indexes.map(async (index) => publishOne(await openBucket(url), index)));
 
   assert.deepEqual(new Set(told), new Set(['published']));
-  const read = await readManifest(await openBucket(url), fleet);
+  const read = await readPublished(await openBucket(url), fleet);
   assert.deepEqual(
     Object.keys(read?.manifest.certificates ?? {}).sort(),
     indexes.map((index) => `c${index}.test`).sort(),

@@ -7,9 +7,9 @@ import { layout } from '#contract/layout.ts';
 import type { Transport } from '../../../lambda/acme/transport.ts';
 import { readOrderRecords } from '../../../lambda/order/record.ts';
 import type { Outcome } from '../../../lambda/outcome.ts';
-import { readManifest } from '../../../lambda/publication/publisher.ts';
 import { interposed } from '../../support/bucket/interposed.ts';
 import { fleet, named } from '../../support/issuer/documents.ts';
+import { readPublished } from '../../support/issuer/signing.ts';
 import { type Exchange, ordersAsked, type Stage, startStage } from '../../support/issuer/stage.ts';
 import { base64Lines } from '../../support/odd-certificates.ts';
 
@@ -88,7 +88,7 @@ test('an order of an account that was lost is given up, and its certificate orde
 
 test('a certificate that was issued but not published is published by the next pass, without another order', async (t) => {
   const stage = await startStage(t);
-  const manifest = layout.manifest(fleet);
+  const manifest = layout.root(fleet);
   const failing = interposed(stage.bucket, {
     put: (key, ...rest) =>
       key === manifest ? Promise.reject(new Error('disk full')) : stage.bucket.put(key, ...rest),
@@ -111,13 +111,13 @@ test('a certificate that was published but whose record stayed is not published 
       key.startsWith(layout.orders) ? Promise.reject(new Error('killed')) : stage.bucket.delete(key),
   });
   await stage.pass(certificates, {}, { bucket: failing });
-  const before = (await readManifest(stage.bucket, fleet))?.etag;
+  const before = (await readPublished(stage.bucket, fleet))?.etag;
   stage.advance(MINUTE_MS);
 
   const [issued] = await stage.pass(certificates);
 
   assert.equal(issued?.result, 'issued');
-  assert.equal((await readManifest(stage.bucket, fleet))?.etag, before);
+  assert.equal((await readPublished(stage.bucket, fleet))?.etag, before);
   assert.equal(ordersAsked(stage), 1);
   assert.deepEqual(await stage.bucket.list(layout.orders), []);
 });
@@ -154,7 +154,7 @@ async function overlap(stage: Stage, certificates: object[], call: number) {
 
 /** By the key of the record, verified, with nothing left over. */
 async function assertPublished(stage: Stage, key: string): Promise<void> {
-  const pem = (await readManifest(stage.bucket, fleet))?.manifest.certificates[named('a.test')]?.pems[0];
+  const pem = (await readPublished(stage.bucket, fleet))?.manifest.certificates[named('a.test')]?.pems[0];
   const text = stage.bucket.text(layout.pem(fleet, named('a.test'), pem?.sha256 ?? '')) ?? '';
   verify(text, { identifiers: ['a.test', 'b.test'] }, new Date());
   assert.ok(text.endsWith(key) && base64Lines(key).length > 1);

@@ -10,14 +10,23 @@ import { certificateName, layout } from '#contract/layout.ts';
 import { openBucket } from '#storage/open.ts';
 import type { CertificateSpec } from '../../../lambda/config/config.ts';
 import { decide } from '../../../lambda/pass/due.ts';
-import { createPublishers, readManifest } from '../../../lambda/publication/publisher.ts';
+import { createPublishers } from '../../../lambda/publication/publisher.ts';
 import { isStapleDue, refreshStaples } from '../../../lambda/publication/staples.ts';
 import { fleet } from '../../support/agent/host.ts';
-import { entryFor, publisher } from '../../support/agent/publish.ts';
+import { entryFor, publisher, stageLineage, stageSigner } from '../../support/agent/publish.ts';
 import { makeConfig } from '../../support/issuer/documents.ts';
+import { readPublished } from '../../support/issuer/signing.ts';
 import { type OcspResponder, startOcspResponder } from '../../support/parts/ocsp-responder.ts';
 import { createPki } from '../../support/parts/pki.ts';
 import { tempDir } from '../../support/temp-dir.ts';
+
+const signing = {
+  lineage: stageLineage,
+  signer: stageSigner,
+  statements: [],
+  lowestSequence: 0,
+  isOurs: (key: string) => key === stageSigner.key,
+};
 
 let responder: OcspResponder;
 before(async () => {
@@ -44,15 +53,15 @@ async function stage(t: { after(work: () => void): void }, ocspUrl: string | und
   const pass = async (minutes = 0) => {
     const now = () => new Date(Date.now() + minutes * MINUTE_MS);
     const timing = { now, deadline: new Date(Date.now() + 3_600_000), sleep: async () => undefined };
-    const manifests = new Map([[fleet, await readManifest(bucket, fleet)]]);
-    const publishers = createPublishers(bucket, [fleet], now);
+    const manifests = new Map([[fleet, await readPublished(bucket, fleet)]]);
+    const publishers = createPublishers(bucket, [fleet], { now, signing });
     const config = makeConfig([{ identifiers: ['shop.test'] }]);
     const log = (event: string) => events.push(event);
     const deps = { bucket, config, options: {}, timing, log };
     return refreshStaples(deps, { manifests, publishers }, [spec]);
   };
   const published = async () => {
-    const read = (await readManifest(bucket, fleet))?.manifest.certificates[spec.name];
+    const read = (await readPublished(bucket, fleet))?.manifest.certificates[spec.name];
     assert.ok(read);
     return read;
   };

@@ -7,7 +7,7 @@ import type { CertificateSpec, Config } from '../../../lambda/config/config.ts';
 import { parseConfig } from '../../../lambda/config/yaml.ts';
 import type { LegRecord, OrderRecord } from '../../../lambda/order/record.ts';
 import type { DueInput } from '../../../lambda/pass/due.ts';
-import type { ReadManifest } from '../../../lambda/publication/publisher.ts';
+import type { ReadManifest } from '../../../lambda/publication/read-manifest.ts';
 import { after, noon } from '../clock.ts';
 
 export const DIRECTORY_URL = 'https://ca.test/directory';

@@ -4,15 +4,14 @@ import type { Ca } from '../../../lambda/ca/ca.ts';
 import { http01Solver } from '../../../lambda/challenge/http01.ts';
 import { runPass } from '../../../lambda/pass/run-pass.ts';
 import type { Pass, PassOptions } from '../../../lambda/pass.ts';
-import { Publisher } from '../../../lambda/publication/publisher.ts';
 import type { MemoryBucket } from '../bucket/memory-bucket.ts';
-import { fakeClock, noon } from '../clock.ts';
+import { fakeClock } from '../clock.ts';
 import { DIRECTORY_URL, fleet, makeConfig, makeEntry, named } from './documents.ts';
 import { recordEvents } from './events.ts';
-import { madeUpSigning } from './signing.ts';
+import { testPublisher, testSigning } from './signing.ts';
 
 export const publishEntry = (bucket: MemoryBucket, name: string, entry = makeEntry()) =>
-  new Publisher(bucket, fleet, () => noon).publish(named(name), entry, []);
+  testPublisher(bucket, fleet).publish(named(name), entry, []);
 
 export function passOver(bucket: MemoryBucket, changes: Partial<Pass> = {}) {
   const events = recordEvents();
@@ -21,7 +20,7 @@ export function passOver(bucket: MemoryBucket, changes: Partial<Pass> = {}) {
     bucket,
     cas: new Map([[DIRECTORY_URL, unreachableCa()]]),
     solver: http01Solver(bucket),
-    signing: madeUpSigning(),
+    signing: testSigning,
     timing: clock,
     random: () => 0,
     log: events.log,

@@ -1,6 +1,24 @@
 /** A signing key without a bucket, for passes that are about something else. */
+import { type FleetName, layout } from '#contract/layout.ts';
+import { parseRoot } from '#contract/root.ts';
 import { generatePrivateKey, signerOf } from '#contract/statement.ts';
+import type { Bucket } from '#storage/bucket.ts';
+import { Publisher, type PublisherOptions } from '../../../lambda/publication/publisher.ts';
 import type { Signing } from '../../../lambda/signing/signing-key.ts';
+import { noon } from '../clock.ts';
+
+/** The key of all made-up publishers and passes. */
+export const testSigning = madeUpSigning();
+
+export function testPublisher(bucket: Bucket, fleet: FleetName, changes: Partial<PublisherOptions> = {}) {
+  return new Publisher(bucket, fleet, { now: () => noon, signing: testSigning, ...changes });
+}
+
+/** What a fleet serves, whoever has signed it. */
+export async function readPublished(bucket: Pick<Bucket, 'get'>, fleet: FleetName) {
+  const object = await bucket.get(layout.root(fleet));
+  return object && { ...parseRoot(fleet, object.body), etag: object.etag };
+}
 
 export function madeUpSigning(): Signing {
   const signer = signerOf(generatePrivateKey());

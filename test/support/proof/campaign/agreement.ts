@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { digest, parse } from '#contract/combined-pem.ts';
 import { fleetName } from '#contract/layout.ts';
 import { openBucket } from '#storage/open.ts';
-import { readManifest } from '../../../../lambda/publication/publisher.ts';
+import { readPublished } from '../../issuer/signing.ts';
 import type { FleetHost } from '../host.ts';
 import type { Scene } from '../scene.ts';
 
@@ -17,7 +17,7 @@ export async function assertAgreement({ hosts, issuer }: Scene): Promise<void> {
   for (const host of hosts) {
     const status = await host.status();
     const bucket = await openBucket(pathToFileURL(issuer.bucketDir).href);
-    const read = await readManifest(bucket, fleetName.parse(host.fleet));
+    const read = await readPublished(bucket, fleetName.parse(host.fleet));
     const published = new Map(
       Object.entries(read?.manifest.certificates ?? {}).map(([name, { pems }]) => [
         `${name}.pem`,

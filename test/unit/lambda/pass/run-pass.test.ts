@@ -33,7 +33,7 @@ test('nothing due: said so, nothing is written, and the requests are constant', 
   assert.deepEqual(new Set(outcomes.map(({ result }) => result)), new Set(['kept']));
   assert.equal(outcomes[0]?.until, after(noon, 60 * DAY_MS).toISOString());
   assert.deepEqual(bucket.calls.slice(before), [
-    `get ${layout.manifest(fleet)}`,
+    `get ${layout.root(fleet)}`,
     `list ${layout.orders}`,
     `get ${layout.caState}`,
     `get ${layout.renewalInfo}`,
@@ -134,7 +134,7 @@ test('a certificate that one fleet lacks is published there without an order; it
       ['failed', 'ERR_ACME_UNREACHABLE'],
     ],
   );
-  assert.equal(bucket.text(layout.manifest(fleetName.parse('other'))), undefined);
+  assert.equal(bucket.text(layout.root(fleetName.parse('other'))), undefined);
 });
 
 /** The configured CA, over a transport of the test's own. */

@@ -11,13 +11,13 @@ import { readHostSummaries, refreshHostSummaries } from '../../../../lambda/flee
 import { readFleetReports } from '../../../../lambda/fleet/read-reports.ts';
 import { afterPass } from '../../../../lambda/pass/after-pass.ts';
 import { passNotBegun, runPass } from '../../../../lambda/pass/run-pass.ts';
-import { Publisher } from '../../../../lambda/publication/publisher.ts';
 import { interposed } from '../../../support/bucket/interposed.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, fakeClock, noon } from '../../../support/clock.ts';
 import { fleet, makeConfig, makeEntry, makeHostStatus, named } from '../../../support/issuer/documents.ts';
 import { recordEvents } from '../../../support/issuer/events.ts';
 import { passOver } from '../../../support/issuer/pass.ts';
+import { testPublisher, testSigning } from '../../../support/issuer/signing.ts';
 
 const other = fleetName.parse('other');
 const CERTIFICATES = [
@@ -33,7 +33,7 @@ async function publishedBucket() {
     ['a.test', fleet],
     ['b.test', other],
   ] as const) {
-    await new Publisher(bucket, one, () => noon).publish(named(name), makeEntry({ identifiers: [name] }), []);
+    await testPublisher(bucket, one).publish(named(name), makeEntry({ identifiers: [name] }), []);
   }
   await bucket.put(statusKey('lb1'), serializeHostStatus(makeHostStatus('lb1')));
   return bucket;
@@ -161,7 +161,7 @@ test('a host that reports from the future has reported when the store says', asy
   const later = after(noon, DAY_MS);
 
   const { fleets } = await refreshHostSummaries(bucket, {}, [fleet], { now: later, deadline });
-  const [report] = await readFleetReports(bucket, makeConfig(CERTIFICATES), later);
+  const [report] = await readFleetReports({ bucket, keys: testSigning }, makeConfig(CERTIFICATES), later);
   deadline.clear();
 
   assert.deepEqual(fleets[fleet]?.['lb1']?.reportedAt, noon);
@@ -184,8 +184,16 @@ test('pemfleet status: a fleet whose manifest cannot be read says so; the other 
   const bucket = await publishedBucket();
   const config = makeConfig(CERTIFICATES);
 
-  const [first, second] = await readFleetReports(failing(bucket, 'get', /published\/default/), config, noon);
-  const [unlisted] = await readFleetReports(failing(bucket, 'entries', /status\/default/), config, noon);
+  const [first, second] = await readFleetReports(
+    { bucket: failing(bucket, 'get', /published\/default/), keys: testSigning },
+    config,
+    noon,
+  );
+  const [unlisted] = await readFleetReports(
+    { bucket: failing(bucket, 'entries', /status\/default/), keys: testSigning },
+    config,
+    noon,
+  );
 
   assert.equal(first?.error?.code, 'ERR_BUCKET_SIZE');
   assert.deepEqual(

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { digest } from '#contract/combined-pem.ts';
 import { fleetName, layout } from '#contract/layout.ts';
-import type { ManifestEntry } from '#contract/manifest.ts';
+import type { ManifestEntry, PemRef } from '#contract/manifest.ts';
 import { copyToFleets } from '../../../../lambda/publication/entry.ts';
-import { Publisher, readManifest } from '../../../../lambda/publication/publisher.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
 import { makeEntry, makePemRef, makeSpec, named } from '../../../support/issuer/documents.ts';
 import { recordEvents } from '../../../support/issuer/events.ts';
+import { readPublished, testPublisher } from '../../../support/issuer/signing.ts';
 
 const [one, two, three] = [fleetName.parse('one'), fleetName.parse('two'), fleetName.parse('three')];
 const spec = makeSpec({ fleets: [one, two, three] });
@@ -31,15 +31,13 @@ async function scene({
 }: Scene = {}) {
   const bucket = memoryBucket();
   const { log, names } = recordEvents();
-  const publishers = new Map(
-    [one, two, three].map((fleet) => [fleet, new Publisher(bucket, fleet, () => noon)]),
-  );
+  const publishers = new Map([one, two, three].map((fleet) => [fleet, testPublisher(bucket, fleet)]));
   const texts = [{ sha256: digest('a PEM'), text }];
   await publishers.get(one)?.publish(name, entry, texts);
   const read = async () =>
     new Map(
       await Promise.all(
-        [one, two, three].map(async (fleet) => [fleet, await readManifest(bucket, fleet)] as const),
+        [one, two, three].map(async (fleet) => [fleet, await readPublished(bucket, fleet)] as const),
       ),
     );
   return { bucket, names, read, deps: { bucket, log, publishers, manifests: await read() }, entry };
@@ -123,6 +121,9 @@ test('another line in the crt-list is published to every fleet, without an order
   const unlisted = [...(await read()).values()].map((read) => read?.manifest.certificates[name]);
 
   for (const seen of listed) assert.deepEqual([seen?.haproxy, seen?.previous], [haproxy, undefined]);
-  for (const seen of unlisted) assert.deepEqual([seen?.haproxy, seen?.pems], [undefined, entry.pems]);
+  const bare = ({ receipt: _, ...pem }: PemRef) => pem;
+  for (const seen of unlisted) {
+    assert.deepEqual([seen?.haproxy, seen?.pems.map(bare)], [undefined, entry.pems]);
+  }
   assert.equal(names().length, 2 + 3 + 3);
 });

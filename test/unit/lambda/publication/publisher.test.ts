@@ -1,21 +1,28 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { layout } from '#contract/layout.ts';
-import { emptyManifest, type ManifestEntry, serializeManifest } from '#contract/manifest.ts';
-import { Publisher, readManifest } from '../../../../lambda/publication/publisher.ts';
+import type { ManifestEntry } from '#contract/manifest.ts';
+import { type SignedManifest, serializeRoot } from '#contract/root.ts';
 import { interposed } from '../../../support/bucket/interposed.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
 import { fleet, makeEntry, makePemRef, named } from '../../../support/issuer/documents.ts';
+import { readPublished, testPublisher, testSigning } from '../../../support/issuer/signing.ts';
 
-const key = layout.manifest(fleet);
-const now = () => noon;
+const key = layout.root(fleet);
 const sha = (digit: string) => digit.repeat(64);
 const certificate = (digit: string, changes: Partial<ManifestEntry> = {}) => ({
   entry: makeEntry({ pems: [makePemRef({ sha256: sha(digit) })], ...changes }),
   texts: [{ sha256: sha(digit), text: `PEM ${digit}` }],
 });
 const a = named('a.test');
+const rootWith = (
+  certificates: SignedManifest['certificates'],
+  changes: Partial<SignedManifest> & { fromTheFuture?: object } = {},
+): SignedManifest => ({
+  ...{ version: 2, fleet, lineage: testSigning.lineage, sequence: 1, requires: [], tombstones: {} },
+  ...{ signedAt: noon.toISOString(), updatedAt: noon.toISOString(), certificates, ...changes },
+});
 
 async function publishOne(
   bucket: ReturnType<typeof memoryBucket>,
@@ -24,7 +31,7 @@ async function publishOne(
   changes = {},
 ) {
   const { entry, texts } = certificate(digit, changes);
-  return new Publisher(bucket, fleet, now).publish(named(name), entry, texts);
+  return testPublisher(bucket, fleet).publish(named(name), entry, texts);
 }
 
 test('the PEM is there before the manifest names it', async () => {
@@ -35,10 +42,10 @@ test('the PEM is there before the manifest names it', async () => {
   const pem = layout.pem(fleet, a, sha('a'));
   assert.deepEqual(
     bucket.calls.filter((call) => call.startsWith('put')),
-    [`put ${pem}`, `put ${key}`],
+    [`put ${pem}`, `put ${key}`, `put ${layout.tombstones}`, `put ${layout.manifest(fleet)}`],
   );
   assert.equal(bucket.text(pem), 'PEM a');
-  const read = await readManifest(bucket, fleet);
+  const read = await readPublished(bucket, fleet);
   assert.deepEqual(read?.manifest.certificates[a]?.pems[0]?.sha256, sha('a'));
 });
 
@@ -47,7 +54,7 @@ test('a PEM that cannot be put is not published', async () => {
   const failing = interposed(bucket, { put: () => Promise.reject(new RangeError('disk full')) });
   const { entry, texts } = certificate('a');
 
-  await assert.rejects(new Publisher(failing, fleet, now).publish(a, entry, texts), RangeError);
+  await assert.rejects(testPublisher(failing, fleet).publish(a, entry, texts), RangeError);
 
   assert.equal(bucket.text(key), undefined);
 });
@@ -55,31 +62,32 @@ test('a PEM that cannot be put is not published', async () => {
 test('other certificates, and fields of newer versions, stay as they are', async () => {
   const bucket = memoryBucket();
   const { entry } = certificate('b', { fromTheFuture: 1 });
-  const manifest = {
-    ...emptyManifest(fleet, noon),
-    fromTheFuture: { deep: true },
-    certificates: { [named('b.test')]: entry },
-  };
-  await bucket.put(key, serializeManifest(manifest));
+  const manifest = rootWith({ [named('b.test')]: entry }, { fromTheFuture: { deep: true } });
+  await bucket.put(key, serializeRoot(manifest, testSigning.signer).text);
 
   await publishOne(bucket, 'a.test', 'a');
 
   const { certificates, ...rest } = JSON.parse(bucket.text(key) ?? '');
   assert.deepEqual(rest['fromTheFuture'], { deep: true });
-  assert.deepEqual(certificates['b.test'], JSON.parse(JSON.stringify(entry)));
+  const { sequence, pems, ...other } = certificates['b.test'];
+  assert.deepEqual(
+    { ...other, pems: pems.map(({ receipt: _, ...pem }: { receipt: string }) => pem) },
+    JSON.parse(JSON.stringify(entry)),
+  );
+  assert.equal(sequence, rest['sequence']);
   assert.deepEqual(Object.keys(certificates), ['a.test', 'b.test']);
 });
 
 test('what is published already is not written again: the ETag stays', async () => {
   const bucket = memoryBucket();
   await publishOne(bucket, 'a.test', 'a');
-  const before = (await readManifest(bucket, fleet))?.etag;
+  const before = (await readPublished(bucket, fleet))?.etag;
   const calls = bucket.calls.length;
 
   const result = await publishOne(bucket, 'a.test', 'a', { publishedAt: after(noon, 1).toISOString() });
 
   assert.equal(result, 'unchanged');
-  assert.equal((await readManifest(bucket, fleet))?.etag, before);
+  assert.equal((await readPublished(bucket, fleet))?.etag, before);
   assert.ok(!bucket.calls.slice(calls).includes(`put ${key}`));
 });
 
@@ -87,7 +95,7 @@ test('the publication before is kept for a rollback, and only that one', async (
   const bucket = memoryBucket();
   for (const digit of ['1', '2', '3']) await publishOne(bucket, 'a.test', digit);
 
-  const entry = (await readManifest(bucket, fleet))?.manifest.certificates[a];
+  const entry = (await readPublished(bucket, fleet))?.manifest.certificates[a];
 
   assert.equal(entry?.pems[0]?.sha256, sha('3'));
   assert.deepEqual(entry?.previous, {
@@ -122,10 +130,10 @@ for (const [says, isFirst] of [
     if (!isFirst) await publishOne(bucket, 'old.test', 'e');
     const { entry, texts } = certificate('a');
 
-    const result = await new Publisher(withRival(bucket, 3), fleet, now).publish(a, entry, texts);
+    const result = await testPublisher(withRival(bucket, 3), fleet).publish(a, entry, texts);
 
     assert.equal(result, 'published');
-    const names = Object.keys((await readManifest(bucket, fleet))?.manifest.certificates ?? {});
+    const names = Object.keys((await readPublished(bucket, fleet))?.manifest.certificates ?? {});
     assert.deepEqual(names, [
       'a.test',
       ...(isFirst ? [] : ['old.test']),
@@ -142,7 +150,7 @@ test('a storm of conflicts ends with ERR_BUCKET_CONFLICT, for each certificate t
     put: async (putKey, body, condition) =>
       putKey === key ? 'precondition-failed' : bucket.put(putKey, body, condition),
   });
-  const publisher = new Publisher(stormy, fleet, now);
+  const publisher = testPublisher(stormy, fleet);
 
   const ended = await Promise.allSettled(
     ['a', 'b'].map((name) =>
@@ -166,7 +174,7 @@ test('after a failure the publisher goes on with what comes next', async () => {
       return bucket.get(getKey);
     },
   });
-  const publisher = new Publisher(recovering, fleet, now);
+  const publisher = testPublisher(recovering, fleet);
   const { entry, texts } = certificate('a');
   await assert.rejects(publisher.publish(a, entry, texts), RangeError);
 
@@ -181,18 +189,16 @@ for (const [says, shared] of [
 ] as const) {
   test(`thirty certificates ${says} that are published at once are all published`, async () => {
     const bucket = memoryBucket();
-    const one = new Publisher(bucket, fleet, now);
+    const one = testPublisher(bucket, fleet);
     const names = Array.from({ length: 30 }, (_, index) => `n${String(index).padStart(2, '0')}.test`);
     const { entry, texts } = certificate('a');
 
     const results = await Promise.all(
-      names.map((name) =>
-        (shared ? one : new Publisher(bucket, fleet, now)).publish(named(name), entry, texts),
-      ),
+      names.map((name) => (shared ? one : testPublisher(bucket, fleet)).publish(named(name), entry, texts)),
     );
 
     assert.deepEqual(new Set(results), new Set(['published']));
-    assert.deepEqual(Object.keys((await readManifest(bucket, fleet))?.manifest.certificates ?? {}), names);
+    assert.deepEqual(Object.keys((await readPublished(bucket, fleet))?.manifest.certificates ?? {}), names);
     const writes = bucket.calls.filter((call) => call === `put ${key}`).length;
     assert.ok(shared ? writes <= 3 : writes >= 30, `${writes} writes`);
   });
@@ -200,9 +206,10 @@ for (const [says, shared] of [
 
 test('a manifest of a newer version is not overwritten', async () => {
   const bucket = memoryBucket();
-  await bucket.put(key, '{"version":2}');
+  const newer = serializeRoot(rootWith({}, { version: 3 as 2 }), testSigning.signer).text;
+  await bucket.put(key, newer);
 
   await assert.rejects(publishOne(bucket, 'a.test', 'a'), { code: 'ERR_MANIFEST_VERSION' });
 
-  assert.equal(bucket.text(key), '{"version":2}');
+  assert.equal(bucket.text(key), newer);
 });

@@ -1,0 +1,181 @@
+/** What one commit makes of a fleet's manifest: pure. Sequence, receipts and signature come from the caller. */
+import type { CertificateName } from '#contract/layout.ts';
+import { type ManifestEntry, type PemRef, sameEntry, samePems, type Tombstone } from '#contract/manifest.ts';
+import type { SignedManifest } from '#contract/root.ts';
+import { endedDigests, heldRemovals, isOver, sameTombstones, uniteTombstones } from './tombstones.ts';
+
+export type Change =
+  /** `only: 'staples'` changes nothing if `entry` has other PEMs than the manifest. */
+  | {
+      kind: 'publish';
+      name: CertificateName;
+      entry: ManifestEntry;
+      only?: 'staples' | undefined;
+      /** The operator wants these PEMs again, though they were ended. */
+      again?: boolean | undefined;
+    }
+  /** The tombstone ends the PEMs that it names, and no others. */
+  | { kind: 'end'; name: CertificateName; tombstone: Tombstone; yes: boolean }
+  /** Drops what has expired and is not `configured`. */
+  | { kind: 'drop-expired'; configured: ReadonlySet<CertificateName> }
+  /** Signs anew, whatever else there is to do. */
+  | { kind: 'sign' };
+
+export interface MergeContext {
+  now: Date;
+  /** Of the manifest that is made. */
+  sequence: number;
+  /** Signs the receipt of a PEM that `sequence` published first. */
+  receiptOf(name: CertificateName, pem: PemRef, sequence: number): string;
+}
+
+export interface Merged {
+  manifest: SignedManifest;
+  /** Names whose entry has changed or gone. */
+  changed: ReadonlySet<CertificateName>;
+  /** Names whose tombstone waits for the operator's word. */
+  held: ReadonlySet<CertificateName>;
+  /** Certificates or tombstones differ from those before. */
+  isChanged: boolean;
+}
+
+/**
+ * @param before as published
+ * @param known tombstones that the issuer remembers: they count whether `before` has them or not
+ */
+export function mergeChanges(
+  before: SignedManifest,
+  known: SignedManifest['tombstones'],
+  changes: readonly Change[],
+  context: MergeContext,
+): Merged {
+  const ends = changes.filter((change) => change.kind === 'end');
+  const held = heldNames(before, ends);
+  const tombstones = living(
+    ends
+      .filter(({ name }) => !held.has(name))
+      .reduce(
+        (all, { name, tombstone }) => uniteTombstones(all, { [name]: tombstone }),
+        uniteTombstones(before.tombstones, known),
+      ),
+    context.now,
+  );
+  const reinstated = new Set(changes.flatMap((change) => (isAgain(change) ? digestsOf(change.entry) : [])));
+  const remaining = withoutDigests(tombstones, reinstated);
+  const certificates = withoutEnded(before.certificates, endedDigests(remaining));
+  for (const change of changes) {
+    if (change.kind === 'publish') publishInto(certificates, change, endedDigests(remaining), context);
+    if (change.kind === 'drop-expired') dropExpired(certificates, change.configured, context.now);
+  }
+  completeReceipts(certificates, context);
+  const changed = changedNames(before.certificates, certificates);
+  const isChanged = changed.size > 0 || !sameTombstones(before.tombstones, remaining);
+  const { sequence, now } = context;
+  const times = { signedAt: now.toISOString(), ...(isChanged && { updatedAt: now.toISOString() }) };
+  return {
+    manifest: { ...before, ...times, sequence, certificates, tombstones: remaining },
+    ...{ changed, held, isChanged },
+  };
+}
+
+type Certificates = SignedManifest['certificates'];
+
+function heldNames(
+  { certificates }: SignedManifest,
+  ends: readonly Extract<Change, { kind: 'end' }>[],
+): ReadonlySet<CertificateName> {
+  const removals = ends
+    .filter(({ name, tombstone }) => isHit(certificates[name], tombstone))
+    .map(({ name, tombstone: { reason }, yes }) => ({ name, reason, yes }));
+  return heldRemovals(removals, Object.keys(certificates).length);
+}
+
+function isHit(entry: ManifestEntry | undefined, { pems }: Tombstone): boolean {
+  return entry?.pems.some(({ sha256 }) => pems.some((pem) => pem.sha256 === sha256)) ?? false;
+}
+
+function living(tombstones: Record<string, Tombstone>, now: Date): Record<string, Tombstone> {
+  return Object.fromEntries(Object.entries(tombstones).filter(([, one]) => !isOver(one, now)));
+}
+
+/** An entry ends with its PEMs; of a pair, the other one stays. */
+function withoutEnded(certificates: Certificates, ended: ReadonlySet<string>): Certificates {
+  const rest = Object.entries(certificates).flatMap(([name, entry]) => {
+    const pems = entry.pems.filter(({ sha256 }) => !ended.has(sha256));
+    if (pems.length === 0) return [];
+    return [[name, pems.length === entry.pems.length ? entry : { ...entry, pems }] as const];
+  });
+  return Object.fromEntries(rest);
+}
+
+function withoutDigests(
+  tombstones: Record<string, Tombstone>,
+  digests: ReadonlySet<string>,
+): Record<string, Tombstone> {
+  if (digests.size === 0) return tombstones;
+  const rest = Object.entries(tombstones).flatMap(([name, one]) => {
+    const pems = one.pems.filter(({ sha256 }) => !digests.has(sha256));
+    return pems.length === 0 ? [] : [[name, { ...one, pems }] as const];
+  });
+  return Object.fromEntries(rest);
+}
+
+function isAgain(change: Change): change is Extract<Change, { kind: 'publish' }> {
+  return change.kind === 'publish' && change.again === true;
+}
+
+function digestsOf({ pems }: ManifestEntry): string[] {
+  return pems.map(({ sha256 }) => sha256);
+}
+
+function publishInto(
+  certificates: Certificates,
+  { name, entry, only }: Extract<Change, { kind: 'publish' }>,
+  ended: ReadonlySet<string>,
+  { sequence }: MergeContext,
+): void {
+  const old = certificates[name];
+  if (entry.pems.some(({ sha256 }) => ended.has(sha256))) return;
+  if (sameEntry(old, entry) || (only === 'staples' && !samePems(old, entry))) return;
+  if (old !== undefined && samePems(old, entry)) {
+    // Fresh staples, or another line in crt-lists, make no new publication: the one before stays, with its receipts.
+    const { haproxy: _, ...kept } = old;
+    const receipts = new Map(old.pems.map((pem) => [pem.sha256, pem.receipt]));
+    const pems = entry.pems.map((pem) => ({ ...pem, receipt: receipts.get(pem.sha256) }));
+    const haproxy = only === 'staples' ? old.haproxy : entry.haproxy;
+    certificates[name] = { ...kept, pems, haproxy };
+    return;
+  }
+  // `entry.previous` may be another fleet's: it would name PEMs that this fleet's prefix does not have.
+  const { previous: _, ...publication } = entry;
+  const pems = publication.pems.map(withoutReceipt);
+  const previous = old && { publishedAt: old.publishedAt, pems: old.pems.map(withoutReceipt) };
+  certificates[name] = { ...publication, pems, sequence, previous };
+}
+
+function withoutReceipt({ receipt: _, ...pem }: PemRef): PemRef {
+  return pem;
+}
+
+function dropExpired(certificates: Certificates, configured: ReadonlySet<CertificateName>, now: Date): void {
+  for (const [name, { pems }] of Object.entries(certificates)) {
+    const isExpired = pems.every(({ notAfter }) => Date.parse(notAfter) <= now.getTime());
+    if (isExpired && !configured.has(name as CertificateName)) delete certificates[name as CertificateName];
+  }
+}
+
+/** Also of entries that came from version 1, and of those that another key of ours signed long ago. */
+function completeReceipts(certificates: Certificates, { sequence, receiptOf }: MergeContext): void {
+  for (const [key, entry] of Object.entries(certificates)) {
+    const name = key as CertificateName;
+    const { sequence: since = sequence } = entry;
+    if (entry.sequence !== undefined && entry.pems.every(({ receipt }) => receipt !== undefined)) continue;
+    const pems = entry.pems.map((pem) => ({ ...pem, receipt: pem.receipt ?? receiptOf(name, pem, since) }));
+    certificates[name] = { ...entry, sequence: since, pems };
+  }
+}
+
+function changedNames(before: Certificates, after: Certificates): ReadonlySet<CertificateName> {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])] as CertificateName[];
+  return new Set(names.filter((name) => !sameEntry(before[name], after[name])));
+}

@@ -1,0 +1,125 @@
+/**
+ * Reads what is published to a fleet, and believes only what the issuer itself has signed. A root of anybody else is as good as lost: its
+ * content is never taken over, and the next commit replaces it.
+ */
+import { BucketError, ContractError } from '#contract/errors.ts';
+import { type FleetName, layout } from '#contract/layout.ts';
+import { type Manifest, parseManifest } from '#contract/manifest.ts';
+import { parseRoot, type SignedBytes, type SignedManifest, verifyRoot } from '#contract/root.ts';
+import type { PublicKey } from '#contract/statement.ts';
+import type { Bucket } from '#storage/bucket.ts';
+import { IssuerMemory } from './ended.ts';
+
+/** Whose signatures count: Signing of lambda/signing/ has it. */
+export interface OwnKeys {
+  readonly signer?: { readonly key: PublicKey };
+  isOurs(key: PublicKey, sequence?: number): boolean;
+}
+
+/** What a fleet serves. */
+export interface ReadManifest {
+  /** Version 2 by our own signature; version 1 where the fleet never had a root. */
+  manifest: Manifest;
+  /** Of the object that holds it. */
+  etag: string;
+}
+
+/** `root.json` as it is there now. */
+export interface CurrentRoot {
+  /** Undefined: there is none, or it is not ours. */
+  manifest: SignedManifest | undefined;
+  /** ETag of what is there, whoever wrote it; `unknown`: it is too large to be read. */
+  etag: string | 'unknown' | undefined;
+  /** Why what is there is not ours. */
+  fault?: ContractError | BucketError | undefined;
+}
+
+/** @throws BucketError; ContractError where our own root needs a newer program */
+export async function readRoot(
+  bucket: Bucket,
+  fleet: FleetName,
+  keys: OwnKeys,
+  memory: IssuerMemory,
+): Promise<CurrentRoot> {
+  const key = layout.root(fleet);
+  const object = await getUnlessGiant(bucket, key);
+  if (object instanceof BucketError) return { manifest: undefined, etag: 'unknown', fault: object };
+  if (object === undefined) return { manifest: undefined, etag: undefined };
+  const { body, etag } = object;
+  try {
+    await checkSigner(fleet, verifyRoot(fleet, body), keys, memory);
+  } catch (error) {
+    if (error instanceof ContractError) return { manifest: undefined, etag, fault: error };
+    throw error;
+  }
+  return { manifest: parseRoot(fleet, body).manifest, etag };
+}
+
+/**
+ * @returns undefined if nothing is published
+ * @throws ContractError `ERR_MANIFEST_SIGNATURE` for what somebody else has put there; other ContractErrors, BucketError
+ */
+export async function readManifest(
+  bucket: Bucket,
+  fleet: FleetName,
+  keys: OwnKeys,
+  memory = new IssuerMemory(bucket),
+): Promise<ReadManifest | undefined> {
+  const { manifest, etag, fault } = await readRoot(bucket, fleet, keys, memory);
+  if (fault !== undefined) throw fault;
+  if (manifest !== undefined) return { manifest, etag: etag ?? '' };
+  return readFirst(bucket, fleet, memory);
+}
+
+/**
+ * Of a fleet that has no root of ours. One that ever had a root is not taken over from version 1: whoever may write there may have written it.
+ * @throws BucketError, ContractError
+ */
+export async function readFirst(
+  bucket: Bucket,
+  fleet: FleetName,
+  memory: IssuerMemory,
+): Promise<ReadManifest | undefined> {
+  const { key } = await memory.of(fleet);
+  return key === undefined ? readVersion1(bucket, fleet) : undefined;
+}
+
+/** @throws BucketError, ContractError */
+export async function readVersion1(bucket: Bucket, fleet: FleetName): Promise<ReadManifest | undefined> {
+  const object = await bucket.get(layout.manifest(fleet));
+  return object && { manifest: parseManifest(fleet, object.body), etag: object.etag };
+}
+
+/** The ETag that a host reports whose agent reads no root. */
+export async function version1Etag(bucket: Bucket, fleet: FleetName, read: ReadManifest): Promise<string> {
+  return (await bucket.get(layout.manifest(fleet)))?.etag ?? read.etag;
+}
+
+/** An earlier key counts until the fleet has a root of a later one: who has stolen it signs nothing more. */
+async function checkSigner(
+  fleet: FleetName,
+  { key: signer, claims }: SignedBytes,
+  keys: OwnKeys,
+  memory: IssuerMemory,
+): Promise<void> {
+  const key = layout.root(fleet);
+  if (claims.fleet !== fleet) {
+    const says = `wanted fleet ${fleet}, saw one of ${claims.fleet}: somebody has put it there`;
+    throw new ContractError('ERR_MANIFEST_SIGNATURE', key, says);
+  }
+  if (signer === keys.signer?.key) return;
+  const isOurs = keys.isOurs(signer, claims.sequence);
+  const { key: last = signer } = isOurs ? await memory.of(fleet) : {};
+  if (isOurs && last === signer) return;
+  const says = `is signed by a key that is not this issuer's: its content counts for nothing`;
+  throw new ContractError('ERR_MANIFEST_SIGNATURE', key, says);
+}
+
+async function getUnlessGiant(bucket: Bucket, key: string) {
+  try {
+    return await bucket.get(key);
+  } catch (error) {
+    if (error instanceof BucketError && error.code === 'ERR_BUCKET_SIZE') return error;
+    throw error;
+  }
+}

@@ -45,7 +45,6 @@ const EVENTS = {
   'placeholder.removed': 'info',
   'status.reported': 'info',
   'status.failed': 'error',
-  'host.condition': 'warning',
   'host.left': 'info',
   'notify.failed': 'warning',
   'metrics.failed': 'warning',

@@ -3,6 +3,10 @@
 export type EventName =
   | 'run.started'
   | 'issuer.refused'
+  | 'fleets.unlisted'
+  | 'certificate.unconfigured'
+  | 'certificate.superseded'
+  | 'certificate.withdrawn'
   | 'certificate.due'
   | 'certificate.kept'
   | 'certificate.deferred'
@@ -36,6 +40,7 @@ export type Log = (event: EventName, fields?: Fields) => void;
 
 const WARNINGS: ReadonlySet<EventName> = new Set([
   'issuer.refused',
+  'fleets.unlisted',
   'manifest.foreign',
   'challenge.leftover',
   'chain.not-offered',

@@ -13,6 +13,8 @@ export interface PassResult {
   keys?: OwnKeys;
   /** Fleets whose manifest cannot be read: they are not in `manifests`. */
   unreadable?: readonly FleetName[];
+  /** What is published and not configured: it stays served; absent: the pass did not ask. */
+  unconfigured?: readonly UnconfiguredOutcome[];
   /** What ended the pass before its end. The programs throw it when they have said what was done until then. */
   error?: unknown;
 }
@@ -30,6 +32,30 @@ export interface Outcome {
   error?: { code: string; message: string } | undefined;
   /** Of what is planned: where the CA will look for the answers, if that is not the name itself (DNS-01). */
   places?: readonly string[] | undefined;
+}
+
+/** What became of a certificate that is published to a fleet, and not configured for it. */
+export interface UnconfiguredOutcome {
+  fleet: FleetName;
+  certificate: CertificateName;
+  /** `superseded`: configured certificates have taken its place, and a tombstone ends it. `kept`: it stays served. */
+  result: 'kept' | 'superseded';
+  /**
+   * Why it stays: the configured certificates do not have all of its names; a host has not proved them; no host has reported; nobody orders
+   * what was imported; the pass had no time; a document cannot be read. `superseded` with `kept`: a dry run.
+   */
+  reason: 'not-covered' | 'not-proved' | 'no-host' | 'imported' | 'out-of-time' | 'unreadable' | 'superseded';
+  identifiers: readonly string[];
+  /** Of a pair, the PEM that expires first. */
+  serial: string;
+  notAfter: string;
+  /** The certificates that take its place, or will. */
+  by?: readonly CertificateName[];
+  /** Names that no configured certificate of the fleet has; the first 20. */
+  uncovered?: readonly string[];
+  /** Hosts that have not proved `by`; the first 20. */
+  hosts?: readonly string[];
+  error?: { code: string; message: string };
 }
 
 /** What people see of a published certificate. */

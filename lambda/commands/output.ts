@@ -2,7 +2,7 @@
 import { printable } from '#common/printable.ts';
 import { table } from '#common/table.ts';
 import type { FleetReport } from '../fleet/report.ts';
-import type { Outcome } from '../outcome.ts';
+import type { Outcome, UnconfiguredOutcome } from '../outcome.ts';
 
 /** docs/cli.md; 64 and 78 as in sysexits(3). */
 export const EXIT = { ok: 0, failed: 1, partlyFailed: 3, usage: 64, config: 78 } as const;
@@ -61,6 +61,44 @@ export function outcomeTable(outcomes: readonly Outcome[]): string {
   ]);
   const locations = outcomes.flatMap((outcome) => outcome.places ?? []);
   return `${table([head, ...rows])}${locations.map((location) => `${printable(location)}\n`).join('')}`;
+}
+
+/** One line each: what is published and not configured, when it ends, and what would end it before. */
+export function unconfiguredLines(outcomes: readonly UnconfiguredOutcome[]): string {
+  return outcomes.map((outcome) => `${printable(unconfiguredLine(outcome))}\n`).join('');
+}
+
+function unconfiguredLine(outcome: UnconfiguredOutcome): string {
+  const { fleet, certificate, result, notAfter, by = [] } = outcome;
+  const successors = by.join(', ');
+  if (result === 'superseded') {
+    return `fleet ${fleet}: ${certificate}: superseded by ${successors}, which every host has proved`;
+  }
+  const state = `published, not configured, expires ${minute(notAfter)}`;
+  return `fleet ${fleet}: ${certificate}: ${state}; ${whyItStays(outcome, successors)}`;
+}
+
+function whyItStays(
+  { fleet, certificate, reason, uncovered = [], hosts = [], error }: UnconfiguredOutcome,
+  successors: string,
+): string {
+  const withdraw = `pemfleet withdraw ${certificate} --fleet ${fleet} ends it`;
+  switch (reason) {
+    case 'not-covered':
+      return `no configured certificate has ${uncovered.join(', ')}; ${withdraw}`;
+    case 'not-proved':
+      return `it ends when these hosts have proved ${successors}: ${hosts.join(', ')}`;
+    case 'no-host':
+      return `it ends when a host has proved ${successors}; ${withdraw}`;
+    case 'superseded':
+      return `every host has proved ${successors}: a pass would end it`;
+    case 'imported':
+      return `it was imported; ${withdraw}`;
+    case 'out-of-time':
+      return `the next pass looks whether others have taken its place`;
+    case 'unreadable':
+      return `it cannot be judged: ${error?.code ?? 'ERR_UNEXPECTED'} ${error?.message ?? ''}`;
+  }
 }
 
 export function reportTable(reports: readonly FleetReport[]): string {

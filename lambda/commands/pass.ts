@@ -12,7 +12,7 @@ import {
   printToStderr,
   specOf,
 } from './command.ts';
-import { exitStatusOfOutcomes, outcomeTable } from './output.ts';
+import { exitStatusOfOutcomes, outcomeTable, unconfiguredLines } from './output.ts';
 
 export const runCommand: Command = (values) => pass(values, values['dry-run']);
 export const planCommand: Command = (values) => pass(values, true);
@@ -24,7 +24,7 @@ async function pass(values: CommandValues, dryRun: boolean): Promise<number> {
   const environment = passEnvironmentOf(values);
   const identity = await machineIdentity(values.config, process.env);
   const result = await runPassExclusively({ bucket, config, options, identity, ...environment });
-  const { outcomes } = result;
+  const { outcomes, unconfigured = [] } = result;
   const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
   if (document && !dryRun) {
     const { RunCommandNotifier } = await import('../fleet/run-command.ts');
@@ -35,8 +35,8 @@ async function pass(values: CommandValues, dryRun: boolean): Promise<number> {
       result,
     );
   }
-  if (values.json) printJson({ version: 1, outcomes });
-  else printToStderr(outcomeTable(outcomes));
+  if (values.json) printJson({ version: 1, outcomes, unconfigured });
+  else printToStderr(outcomeTable(outcomes) + unconfiguredLines(unconfigured));
   if (result.error !== undefined) throw result.error;
   return exitStatusOfOutcomes(outcomes);
 }

@@ -16,6 +16,18 @@ export function exactSet(identifiers: readonly string[]): string {
   return [...identifiers].sort().join();
 }
 
+/**
+ * Whether a server that holds a certificate for `held` answers for `name` (RFC 9525 §6.3): a wildcard stands for one label, and neither
+ * for none nor for an address. A name that is a wildcard itself is covered by the same wildcard only.
+ */
+export function coversName(held: string, name: string): boolean {
+  const [holder, asked] = [canonicalIdentifier(held), canonicalIdentifier(name)];
+  if (holder === asked) return true;
+  if (!holder.startsWith('*.') || asked.startsWith('*.') || isIP(asked)) return false;
+  const dot = asked.indexOf('.');
+  return dot > 0 && asked.slice(dot) === holder.slice(1);
+}
+
 /** Complains of what CAs refuse in a list of names, before it costs an order. */
 export function checkIdentifiers(
   identifiers: readonly string[],

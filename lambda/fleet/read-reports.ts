@@ -42,7 +42,8 @@ async function readReport({ bucket, keys }: ReportSource, fleet: FleetName, now:
   return error === undefined ? report : { ...report, error: { code: error.code, message: messageOf(error) } };
 }
 
-async function readStatuses(bucket: Bucket, fleet: FleetName, now: Date): Promise<FleetStatuses> {
+/** @throws BucketError where they cannot be listed, or the store fails */
+export async function readStatuses(bucket: Bucket, fleet: FleetName, now: Date): Promise<FleetStatuses> {
   const entries = await listStatuses(bucket, fleet);
   const read = await inParallel(
     entries,

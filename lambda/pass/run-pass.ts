@@ -8,6 +8,7 @@ import { refreshStaples } from '../publication/staples.ts';
 import { issueCertificate } from './issue.ts';
 import { discardUnconfigured } from './order-in-flight.ts';
 import { decideAll, type Plan, plannedOutcome, sameIdentifiers, withinBudget } from './plan.ts';
+import { endSuperseded } from './supersede.ts';
 import {
   type BucketSurvey,
   completeSurvey,
@@ -33,7 +34,10 @@ export async function runPass(pass: Pass): Promise<PassResult> {
 
 async function work(pass: Pass, found: BucketSurvey): Promise<PassResult> {
   const { config, options, solver } = pass;
-  const staples = await refreshStaples(pass, found, readableSpecs(found));
+  const staples = await refreshStaples(pass, found, {
+    specs: readableSpecs(found),
+    unconfigured: found.unconfigured,
+  });
   const survey = await completeSurvey(pass, found, staples);
   const blocked = failBlocked(pass, survey);
   const plans = withinBudget(await decideAll(pass, survey), survey.budget);
@@ -43,7 +47,9 @@ async function work(pass: Pass, found: BucketSurvey): Promise<PassResult> {
   const atOnce = solver.isBatched ? plans.length : config.concurrency;
   const issue = (plan: Plan) => issueCertificate(pass, survey, plan);
   const outcomes = await inParallel(plans, atOnce, issue, sameIdentifiers);
-  return conclude(pass, survey, [...blocked, ...outcomes]);
+  const { manifests } = publishedBy(survey);
+  const unconfigured = await endSuperseded(pass, { ...survey, manifests });
+  return conclude(pass, survey, { outcomes: [...blocked, ...outcomes], unconfigured });
 }
 
 function logStarted(pass: Pass): void {
@@ -67,19 +73,22 @@ function failBlocked({ log }: Pass, { specs, blocked }: Survey): Outcome[] {
 
 /** A dry run ends here: nothing was changed. */
 async function preview(
-  { solver, signing: keys }: Pass,
-  { specs, manifests, unreadable }: Survey,
+  pass: Pass,
+  survey: Survey,
   plans: readonly Plan[],
   blocked: readonly Outcome[],
 ): Promise<PassResult> {
-  const planned = await Promise.all(plans.map((plan) => plannedOutcome(plan, solver)));
-  return { outcomes: inOrder(specs, [...blocked, ...planned]), manifests, changed: [], unreadable, keys };
+  const { specs, manifests, unreadable } = survey;
+  const planned = await Promise.all(plans.map((plan) => plannedOutcome(plan, pass.solver)));
+  const unconfigured = await endSuperseded(pass, survey);
+  const outcomes = inOrder(specs, [...blocked, ...planned]);
+  return { outcomes, unconfigured, manifests, changed: [], unreadable, keys: pass.signing };
 }
 
 async function conclude(
   { log, signing }: Pass,
   survey: Survey,
-  outcomes: readonly Outcome[],
+  { outcomes, unconfigured }: Pick<PassResult, 'outcomes' | 'unconfigured'>,
 ): Promise<PassResult> {
   // What was published is told of, whether the CAs' state can be written or not.
   const error: unknown = await survey.budget.save().then(
@@ -92,7 +101,8 @@ async function conclude(
     failed: count('failed'),
     deferred: count('deferred') + count('postponed'),
   });
-  const result = { outcomes: inOrder(survey.specs, outcomes), ...publishedBy(survey), keys: signing };
+  const done = { outcomes: inOrder(survey.specs, outcomes), ...(unconfigured && { unconfigured }) };
+  const result = { ...done, ...publishedBy(survey), keys: signing };
   return error === undefined ? result : { ...result, error };
 }
 

@@ -6,9 +6,11 @@ import type { CertificateSpec } from '../config/config.ts';
 import { readOrderRecords, type StoredRecord } from '../order/record.ts';
 import type { Pass } from '../pass.ts';
 import { IssuerMemory } from '../publication/ended.ts';
+import { publishedFleets } from '../publication/fleets.ts';
 import { createPublishers, type PublishedFleets } from '../publication/publisher.ts';
 import { type ReadManifest, readFirst, readRoot } from '../publication/read-manifest.ts';
 import type { Staples } from '../publication/staples.ts';
+import { type UnconfiguredCertificate, unconfiguredIn } from './unconfigured.ts';
 
 /** Why a document cannot be read. */
 export type Unreadable = ContractError | BucketError;
@@ -21,6 +23,8 @@ export interface BucketSurvey extends PublishedFleets {
   readonly blocked: ReadonlyMap<string, Unreadable>;
   /** Fleets whose manifest cannot be read. */
   readonly unreadable: readonly FleetName[];
+  /** What is published and not configured, in all fleets; a pass over some certificates does not ask. */
+  readonly unconfigured: readonly UnconfiguredCertificate[];
   /** By certificate, also of those that are not configured any more: orders in flight or failing. */
   readonly records: ReadonlyMap<string, StoredRecord>;
   /** URLs of orders that belong to a certificate, so that no other adopts them. This pass adds its own. */
@@ -39,11 +43,15 @@ export async function surveyBucket(
   pass: Pass,
   publishers?: BucketSurvey['publishers'],
 ): Promise<BucketSurvey> {
-  const { bucket, signing, timing } = pass;
+  const { bucket, config, options, signing, timing } = pass;
   const specs = selectedSpecs(pass);
   const memory = new IssuerMemory(bucket);
-  const fleets = [...new Set(specs.flatMap((spec) => spec.fleets))];
-  const { read, broken } = await readManifests(pass, fleets, memory);
+  const fleets = new Set(specs.flatMap((spec) => spec.fleets));
+  const others = (await listFleets(pass)).filter((fleet) => !fleets.has(fleet));
+  const { read, broken } = await readManifests(pass, [...fleets, ...others], memory);
+  // Nothing of ours was ever published there: no root is made for it.
+  for (const fleet of others) if (read.get(fleet) === undefined) read.delete(fleet);
+  const manifests = [...read.values()].flatMap((one) => one?.manifest ?? []);
   const { records, unreadable, error: unlisted } = await readOrderRecords(bucket);
   const blocked = new Map(unreadable);
   for (const { name, fleets } of specs) {
@@ -58,6 +66,10 @@ export async function surveyBucket(
     claimedOrders: new Set([...records.values()].flatMap(orderUrlsOf)),
     publishers: publishers ?? createPublishers(bucket, read.keys(), { now: timing.now, signing, memory }),
     manifests: read,
+    unconfigured:
+      options.only === undefined
+        ? manifests.flatMap((manifest) => unconfiguredIn(config.certificates, manifest))
+        : [],
   };
 }
 
@@ -82,6 +94,17 @@ export function selectedSpecs({ config, options }: Pass): CertificateSpec[] {
 /** The certificates that can be decided about. */
 export function readableSpecs({ specs, blocked }: BucketSurvey): CertificateSpec[] {
   return specs.filter(({ name }) => !blocked.has(name));
+}
+
+/** Whatever lies beside them, the configured fleets are worked on. */
+async function listFleets({ bucket, log }: Pass): Promise<FleetName[]> {
+  try {
+    return await publishedFleets(bucket);
+  } catch (error) {
+    if (!(error instanceof BucketError)) throw error;
+    log('fleets.unlisted', { code: error.code, error: messageOf(error) });
+    return [];
+  }
 }
 
 /** Each fleet's manifest, or why it cannot be read. */

@@ -6,10 +6,12 @@ import { type ManifestEntry, type PemRef, sameEntry, sameStapled } from '#contra
 import type { Bucket } from '#storage/bucket.ts';
 import { certIdOf } from '../acme/cert-id.ts';
 import type { CertificateSpec } from '../config/config.ts';
+import { exactSet } from '../config/identifier.ts';
 import { ocspUrlOf } from '../ocsp/request.ts';
 import type { Obtained } from '../order/obtain.ts';
 import type { Pass } from '../pass.ts';
 import type { PemText, PublishedFleets } from './publisher.ts';
+import { endedDigests } from './tombstones.ts';
 
 export function newManifestEntry(
   spec: CertificateSpec,
@@ -26,20 +28,47 @@ export function newManifestEntry(
   };
 }
 
-/** The newest publication among the certificate's fleets: after a crash between two fleets, one lags behind. */
+/**
+ * The newest publication among the certificate's fleets: after a crash between two fleets, one lags behind. Where none of them has it, that
+ * of a fleet for which it is not configured any more: the certificate has moved, or the fleet was renamed.
+ */
 export function newestEntry(
   spec: CertificateSpec,
   manifests: PublishedFleets['manifests'],
 ): ManifestEntry | undefined {
-  const entries = spec.fleets.flatMap(
-    (fleet) => manifests.get(fleet)?.manifest.certificates[spec.name] ?? [],
-  );
+  const entries = spec.fleets.flatMap((fleet) => entryIn(manifests, fleet, spec.name) ?? []);
+  return newestOf(entries) ?? newestOf(movedEntries(spec, manifests));
+}
+
+/** What a tombstone of one of the certificate's fleets names does not come back from another fleet. */
+function movedEntries(spec: CertificateSpec, manifests: PublishedFleets['manifests']): ManifestEntry[] {
+  const tombstones = spec.fleets.map((fleet) => manifests.get(fleet)?.manifest.tombstones ?? {});
+  const ended = new Set(tombstones.flatMap((all) => [...endedDigests(all)]));
+  const names = exactSet(spec.identifiers);
+  return [...manifests.keys()]
+    .flatMap((fleet) => entryIn(manifests, fleet, spec.name) ?? [])
+    .filter(({ identifiers }) => exactSet(identifiers) === names)
+    .filter(({ pems }) => !pems.some(({ sha256 }) => ended.has(sha256)));
+}
+
+function entryIn(
+  manifests: PublishedFleets['manifests'],
+  fleet: FleetName,
+  name: CertificateName,
+): ManifestEntry | undefined {
+  return manifests.get(fleet)?.manifest.certificates[name];
+}
+
+function newestOf(entries: ManifestEntry[]): ManifestEntry | undefined {
   const ageOf = ({ publishedAt, pems }: ManifestEntry) =>
     [publishedAt, ...pems.map((pem) => pem.ocsp?.thisUpdate ?? '')].join();
   return entries.sort((a, b) => (ageOf(a) < ageOf(b) ? 1 : -1))[0];
 }
 
-/** Publishes `newest` to those fleets of the certificate that lack it or have another line in crt-lists, without an order. */
+/**
+ * Publishes `newest` to those fleets of the certificate that lack it or have another line in crt-lists, without an order. It is read from
+ * one of them, or from the fleet that it has moved from.
+ */
 export async function copyToFleets(
   pass: Pick<Pass, 'bucket' | 'log'>,
   fleets: PublishedFleets,
@@ -48,10 +77,11 @@ export async function copyToFleets(
 ): Promise<void> {
   const { haproxy: _, ...bare } = newest;
   const wanted = { ...bare, haproxy: spec.haproxy };
-  const entryIn = (fleet: FleetName) => fleets.manifests.get(fleet)?.manifest.certificates[spec.name];
-  const source = spec.fleets.find((fleet) => sameStapled(entryIn(fleet), newest));
+  const entryOf = (fleet: FleetName) => entryIn(fleets.manifests, fleet, spec.name);
+  const sources = [...spec.fleets, ...fleets.manifests.keys()];
+  const source = sources.find((fleet) => sameStapled(entryOf(fleet), newest));
   if (source === undefined) return;
-  const lacking = spec.fleets.filter((fleet) => !sameEntry(entryIn(fleet), wanted));
+  const lacking = spec.fleets.filter((fleet) => !sameEntry(entryOf(fleet), wanted));
   if (lacking.length === 0) return;
   const texts = await Promise.all(newest.pems.map((pem) => readPem(pass.bucket, source, spec.name, pem)));
   for (const fleet of lacking) {

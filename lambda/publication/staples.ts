@@ -33,16 +33,25 @@ interface StapledCertificate {
   source: FleetName;
 }
 
+/** The certificates whose staples are kept fresh. */
+interface StapledPart {
+  specs: readonly CertificateSpec[];
+  /** As long as they are served, hosts staple them. */
+  unconfigured?: readonly { fleet: FleetName; name: CertificateName; entry: ManifestEntry }[];
+}
+
 /** Fetches and publishes the staples that are due; none in a dry run. */
 export async function refreshStaples(
   pass: Pick<Pass, 'bucket' | 'config' | 'log' | 'options' | 'timing'>,
   { manifests, publishers }: PublishedFleets,
-  specs: readonly CertificateSpec[],
+  { specs, unconfigured = [] }: StapledPart,
 ): Promise<Staples> {
   if (pass.options.dryRun) return NO_STAPLES;
   const fetcher = new StapleFetcher(pass);
   const isDue = ({ entry }: StapledCertificate) => entry.pems.some((pem) => fetcher.isDue(pem));
-  const due = specs.flatMap((spec) => stapledCertificateOf(spec, manifests) ?? []).filter(isDue);
+  const configured = specs.flatMap((spec) => stapledCertificateOf(spec, manifests) ?? []);
+  const kept = unconfigured.map(({ fleet, ...one }) => ({ ...one, fleets: [fleet], source: fleet }));
+  const due = [...configured, ...kept].filter(isDue);
   const refresh = async ({ name, entry, fleets, source }: StapledCertificate) => {
     try {
       // The OCSP request needs the PEM only: an old staple may be gone.

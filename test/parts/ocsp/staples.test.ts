@@ -26,7 +26,6 @@ const signing = {
   statements: [],
   lowestSequence: 0,
   isOurs: (key: string) => key === stageSigner.key,
-  isInherited: () => false,
 };
 
 let responder: OcspResponder;
@@ -59,7 +58,7 @@ async function stage(t: { after(work: () => void): void }, ocspUrl: string | und
     const config = makeConfig([{ identifiers: ['shop.test'] }]);
     const log = (event: string) => events.push(event);
     const deps = { bucket, config, options: {}, timing, log };
-    return refreshStaples(deps, { manifests, publishers }, [spec]);
+    return refreshStaples(deps, { manifests, publishers }, { specs: [spec] });
   };
   const published = async () => {
     const read = (await readPublished(bucket, fleet))?.manifest.certificates[spec.name];

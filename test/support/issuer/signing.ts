@@ -28,6 +28,5 @@ export function madeUpSigning(): Signing {
     statements: [],
     lowestSequence: 0,
     isOurs: (key) => key === signer.key,
-    isInherited: () => true,
   };
 }

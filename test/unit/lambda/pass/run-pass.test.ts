@@ -33,6 +33,7 @@ test('nothing due: said so, nothing is written, and the requests are constant', 
   assert.deepEqual(new Set(outcomes.map(({ result }) => result)), new Set(['kept']));
   assert.equal(outcomes[0]?.until, after(noon, 60 * DAY_MS).toISOString());
   assert.deepEqual(bucket.calls.slice(before), [
+    `folders ${layout.publishedFleets}`,
     `get ${layout.root(fleet)}`,
     `list ${layout.orders}`,
     `get ${layout.caState}`,

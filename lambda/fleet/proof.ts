@@ -1,0 +1,66 @@
+/** Which hosts have proved certificates, as far as their statuses say: before anything is ended because others have taken its place. */
+import { DAY_MS } from '#common/time.ts';
+import type { FileStatus, HostStatus } from '#contract/host-status.ts';
+import type { CertificateName } from '#contract/layout.ts';
+import type { ManifestEntry } from '#contract/manifest.ts';
+import type { CertificateState } from './behind.ts';
+
+/**
+ * A host that has not reported for so long is taken for gone: S3 keeps a status as long (cdk/bucket/bucket.ts). One that comes back later
+ * loses nothing: it obeys a tombstone of what was superseded only once it serves the successors itself.
+ */
+export const ABSENT_AFTER_MS = 7 * DAY_MS;
+
+/** A host with more overlaps names only the first: what the others are is unknown then. */
+const MAX_OVERLAPS = 20;
+
+/** What hosts have to have proved. */
+export interface Successors {
+  /** The certificate that they take the place of: it may still be served for the names that they share. */
+  readonly of: CertificateName;
+  /** As published in the fleet. */
+  readonly by: ReadonlyMap<CertificateName, ManifestEntry>;
+}
+
+/** How a host stands with a certificate, of which these PEMs are published: `certificateStateOf` of behind.ts. */
+export type StateOnHost = (
+  status: HostStatus,
+  certificate: string,
+  wanted: ReadonlySet<string>,
+) => Pick<CertificateState, 'state'>;
+
+/** @returns undefined if no host lives: then nothing is proved, and nothing refuted */
+export function hostsWithoutProof(
+  statuses: readonly HostStatus[],
+  successors: Successors,
+  stateOf: StateOnHost,
+  now: Date,
+): string[] | undefined {
+  const living = statuses.filter((status) => isLiving(status, now));
+  if (living.length === 0) return undefined;
+  return living.filter((status) => !provesAll(status, successors, stateOf)).map(({ host }) => host);
+}
+
+export function isLiving(
+  { leftAt, reportedAt }: Pick<HostStatus, 'leftAt' | 'reportedAt'>,
+  now: Date,
+): boolean {
+  return leftAt === undefined && now.getTime() - Date.parse(reportedAt) <= ABSENT_AFTER_MS;
+}
+
+function provesAll(status: HostStatus, { of, by }: Successors, stateOf: StateOnHost): boolean {
+  const family = new Set<string>([of, ...by.keys()]);
+  return [...by].every(([name, { pems }]) => {
+    const wanted = new Set(pems.map(({ sha256 }) => sha256));
+    if (stateOf(status, name, wanted).state !== 'served') return false;
+    return status.files
+      .filter(({ certificate }) => certificate === name)
+      .every((file) => isHandedOut(file, family));
+  });
+}
+
+/** For each of its names HAProxy hands out the file itself, another successor, or the one that is to go. */
+function isHandedOut({ overlaps = [] }: FileStatus, family: ReadonlySet<string>): boolean {
+  if (overlaps.length >= MAX_OVERLAPS) return false;
+  return overlaps.every(({ by }) => family.has(by.replace(/\.pem(\.rsa|\.ecdsa)?$/, '')));
+}

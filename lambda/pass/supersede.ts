@@ -1,0 +1,162 @@
+/**
+ * What becomes of certificates that are published and not configured: one whose names are all proved with configured certificates, on every
+ * living host, ends by itself. All others stay until they expire, or an operator withdraws them; each pass says so.
+ */
+import { leafNamesOf, parse } from '#contract/combined-pem.ts';
+import { BucketError, ContractError, codeOf, messageOf, PemRejected } from '#contract/errors.ts';
+import { certificateStateOf } from '../fleet/behind.ts';
+import { ownHead } from '../fleet/hosts.ts';
+import { hostsWithoutProof } from '../fleet/proof.ts';
+import { readStatuses } from '../fleet/read-reports.ts';
+import type { FleetStatuses } from '../fleet/report.ts';
+import type { UnconfiguredOutcome } from '../outcome.ts';
+import type { Pass } from '../pass.ts';
+import { readPem } from '../publication/entry.ts';
+import type { PublishedFleets } from '../publication/publisher.ts';
+import { type ReadManifest, version1Etag } from '../publication/read-manifest.ts';
+import { type Coverage, coverageOf, type UnconfiguredCertificate, unconfiguredIn } from './unconfigured.ts';
+
+/** Names and hosts in one outcome. */
+const MAX_NAMED = 20;
+/** Below this rest of the pass no statuses are read: they are many, and the next pass comes soon. */
+const MIN_READ_MS = 30_000;
+
+/** @param fleets as the pass has left them. @returns an outcome for each; none in a pass over some certificates */
+export async function endSuperseded(pass: Pass, fleets: PublishedFleets): Promise<UnconfiguredOutcome[]> {
+  if (pass.options.only !== undefined) return [];
+  const outcomes: UnconfiguredOutcome[] = [];
+  for (const read of fleets.manifests.values()) {
+    if (read !== undefined) outcomes.push(...(await endInFleet(pass, fleets, read)));
+  }
+  for (const { fleet, certificate, result, reason, notAfter, by } of outcomes) {
+    const event = result === 'superseded' ? 'certificate.superseded' : 'certificate.unconfigured';
+    pass.log(event, { certificate, fleet, reason, notAfter, by });
+  }
+  return outcomes;
+}
+
+async function endInFleet(
+  pass: Pass,
+  { publishers }: PublishedFleets,
+  read: ReadManifest,
+): Promise<UnconfiguredOutcome[]> {
+  const fleet = new FleetProofs(pass, read);
+  const outcomes: UnconfiguredOutcome[] = [];
+  for (const certificate of unconfiguredIn(pass.config.certificates, read.manifest)) {
+    const outcome = await decideOrStay(fleet, certificate);
+    if (outcome.reason !== 'superseded' || pass.options.dryRun) {
+      outcomes.push(outcome);
+      continue;
+    }
+    const isEnded = await endOne(pass, publishers, outcome);
+    outcomes.push(isEnded ? { ...outcome, result: 'superseded' } : { ...outcome, reason: 'unreadable' });
+  }
+  return outcomes;
+}
+
+async function endOne(
+  pass: Pass,
+  publishers: PublishedFleets['publishers'],
+  { fleet, certificate, by = [] }: UnconfiguredOutcome,
+): Promise<boolean> {
+  try {
+    return (await publishers.get(fleet)?.supersede(certificate, by)) ?? false;
+  } catch (error) {
+    pass.log('certificate.failed', { certificate, code: codeOf(error), error: messageOf(error) });
+    return false;
+  }
+}
+
+/** A document that cannot be read keeps the certificate, and stops no other. */
+async function decideOrStay(
+  fleet: FleetProofs,
+  certificate: UnconfiguredCertificate,
+): Promise<UnconfiguredOutcome> {
+  try {
+    return await fleet.decide(certificate);
+  } catch (error) {
+    const isOfBucket = error instanceof BucketError || error instanceof ContractError;
+    if (!isOfBucket && !(error instanceof PemRejected)) throw error;
+    return {
+      ...outcomeOfKept(certificate, 'unreadable'),
+      error: { code: error.code, message: messageOf(error) },
+    };
+  }
+}
+
+/** What hosts of one fleet have proved; their statuses are read once, and only where the names are covered. */
+class FleetProofs {
+  readonly #pass: Pass;
+  readonly #read: ReadManifest;
+  #statuses: Promise<FleetStatuses> | undefined;
+
+  constructor(pass: Pass, read: ReadManifest) {
+    this.#pass = pass;
+    this.#read = read;
+  }
+
+  /** @throws BucketError, ContractError, PemRejected */
+  async decide(certificate: UnconfiguredCertificate): Promise<UnconfiguredOutcome> {
+    const { entry } = certificate;
+    if (entry.issued.origin === 'imported') return outcomeOfKept(certificate, 'imported');
+    const first = this.#cover(entry.identifiers);
+    if (first.uncovered.length > 0) return uncovered(certificate, first);
+    const { now, deadline } = this.#pass.timing;
+    if (deadline.getTime() - now().getTime() < MIN_READ_MS) return outcomeOfKept(certificate, 'out-of-time');
+    const coverage = this.#cover(await this.#namesOf(certificate));
+    if (coverage.uncovered.length > 0) return uncovered(certificate, coverage);
+    const by = [...coverage.by.keys()];
+    const hosts = await this.#hostsWithoutProof(certificate, coverage);
+    if (hosts === undefined) return { ...outcomeOfKept(certificate, 'no-host'), by };
+    if (hosts.length === 0) return { ...outcomeOfKept(certificate, 'superseded'), by };
+    return { ...outcomeOfKept(certificate, 'not-proved'), by, hosts: hosts.slice(0, MAX_NAMED) };
+  }
+
+  #cover(names: readonly string[]): Coverage {
+    const { config, timing } = this.#pass;
+    return coverageOf(names, config.certificates, this.#read.manifest, timing.now());
+  }
+
+  /** Those it was ordered with, and those in its leaves: a CA may have added one. */
+  async #namesOf({ fleet, name, entry }: UnconfiguredCertificate): Promise<string[]> {
+    const bare = entry.pems.map(({ ocsp: _, ...pem }) => readPem(this.#pass.bucket, fleet, name, pem));
+    const texts = await Promise.all(bare);
+    return [...entry.identifiers, ...texts.flatMap(({ text }) => leafNamesOf(parse(text).leaf))];
+  }
+
+  async #hostsWithoutProof(
+    { fleet, name }: UnconfiguredCertificate,
+    { by }: Coverage,
+  ): Promise<string[] | undefined> {
+    const { bucket, signing, timing } = this.#pass;
+    this.#statuses ??= readStatuses(bucket, fleet, timing.now());
+    const { statuses, unreadable } = await this.#statuses;
+    const etag = await version1Etag(bucket, fleet, this.#read);
+    const manifest = { etag, updatedAt: new Date(this.#read.manifest.updatedAt) };
+    const hosts = hostsWithoutProof(
+      statuses,
+      { of: name, by },
+      (status, certificate, wanted) =>
+        certificateStateOf(status, certificate, { wanted, manifest, head: ownHead(status, signing) }),
+      timing.now(),
+    );
+    // What cannot be read proves nothing.
+    return hosts && [...hosts, ...unreadable.map(({ host }) => host)];
+  }
+}
+
+function uncovered(certificate: UnconfiguredCertificate, coverage: Coverage): UnconfiguredOutcome {
+  return {
+    ...outcomeOfKept(certificate, 'not-covered'),
+    uncovered: coverage.uncovered.slice(0, MAX_NAMED),
+  };
+}
+
+function outcomeOfKept(
+  { fleet, name: certificate, entry: { identifiers, pems } }: UnconfiguredCertificate,
+  reason: UnconfiguredOutcome['reason'],
+): UnconfiguredOutcome {
+  const [first] = [...pems].sort((a, b) => (a.notAfter < b.notAfter ? -1 : 1));
+  const { serial = '', notAfter = '' } = first ?? {};
+  return { fleet, certificate, result: 'kept', reason, identifiers, serial, notAfter };
+}

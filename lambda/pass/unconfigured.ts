@@ -1,0 +1,79 @@
+/**
+ * Published certificates that the configuration does not name any more, or not for this fleet. Absence is no order: each stays served
+ * until an operator withdraws it or it expires, unless configured certificates have taken its place on every host. Pure.
+ */
+import type { CertificateName, FleetName } from '#contract/layout.ts';
+import type { Manifest, ManifestEntry } from '#contract/manifest.ts';
+import type { CertificateSpec } from '../config/config.ts';
+import { coversName } from '../config/identifier.ts';
+
+export interface UnconfiguredCertificate {
+  fleet: FleetName;
+  name: CertificateName;
+  entry: ManifestEntry;
+}
+
+/** What covers the names of a certificate that is not configured. */
+export interface Coverage {
+  /** The configured certificates that are needed for it, with what is published of them. */
+  by: ReadonlyMap<CertificateName, ManifestEntry>;
+  /** Names that none of them covers: while there is one, the certificate stays. */
+  uncovered: string[];
+}
+
+/** @param specs all that are configured: those of a pass over some of them would make the others look unconfigured */
+export function unconfiguredIn(
+  specs: readonly CertificateSpec[],
+  manifest: Manifest,
+): UnconfiguredCertificate[] {
+  const { fleet, certificates } = manifest;
+  const configured = new Set<string>(
+    specs.filter(({ fleets }) => fleets.includes(fleet)).map(({ name }) => name),
+  );
+  return Object.entries(certificates).flatMap(([key, entry]) => {
+    const name = key as CertificateName;
+    return configured.has(name) ? [] : [{ fleet, name, entry }];
+  });
+}
+
+/**
+ * Names count that a successor is configured for and published with: one of the two alone may be gone tomorrow, or not be there yet.
+ * @param names of the certificate that may go: those it was ordered with, and those in its leaf
+ */
+export function coverageOf(
+  names: readonly string[],
+  specs: readonly CertificateSpec[],
+  { fleet, certificates }: Manifest,
+  now: Date,
+): Coverage {
+  const successors = specs.flatMap((spec) => {
+    const entry = spec.fleets.includes(fleet) ? certificates[spec.name] : undefined;
+    return entry !== undefined && isValid(entry, now) ? [{ spec, entry }] : [];
+  });
+  const by = new Map<CertificateName, ManifestEntry>();
+  const uncovered: string[] = [];
+  for (const name of new Set(names)) {
+    const holders = successors.filter(({ spec, entry }) => isServedBy(name, spec, entry));
+    const chosen = holders.find(({ spec }) => by.has(spec.name)) ?? holders[0];
+    if (chosen === undefined) uncovered.push(name);
+    else by.set(chosen.spec.name, chosen.entry);
+  }
+  return { by, uncovered };
+}
+
+function isValid({ pems }: ManifestEntry, now: Date): boolean {
+  return pems.every(({ notBefore, notAfter }) => now >= new Date(notBefore) && now < new Date(notAfter));
+}
+
+function isServedBy(name: string, { identifiers, haproxy }: CertificateSpec, entry: ManifestEntry): boolean {
+  const isHeld = [identifiers, entry.identifiers].every((held) => held.some((one) => coversName(one, name)));
+  return isHeld && isListed(name, haproxy?.sniFilters ?? []);
+}
+
+/** A line of a crt-list may narrow a certificate to some of its names (HAProxy's configuration manual, "crt-list"). */
+function isListed(name: string, sniFilters: readonly string[]): boolean {
+  const taken = sniFilters.filter((filter) => !filter.startsWith('!'));
+  const refused = sniFilters.filter((filter) => filter.startsWith('!')).map((filter) => filter.slice(1));
+  if (refused.some((filter) => coversName(filter, name))) return false;
+  return taken.length === 0 || taken.includes('*') || taken.some((filter) => coversName(filter, name));
+}

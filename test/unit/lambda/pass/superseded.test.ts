@@ -1,0 +1,286 @@
+/** A pass over what is published and not configured: what stays, what ends by itself, what moves without an order. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DAY_MS } from '#common/time.ts';
+import type { FileStatus, HostStatus } from '#contract/host-status.ts';
+import { serializeHostStatus } from '#contract/host-status.ts';
+import { certificateName, type FleetName, fleetName, layout } from '#contract/layout.ts';
+import { runPass } from '../../../../lambda/pass/run-pass.ts';
+import type { PassOptions } from '../../../../lambda/pass.ts';
+import { entryFor } from '../../../support/agent/publish.ts';
+import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
+import { after, noon } from '../../../support/clock.ts';
+import { DIRECTORY_URL, fleet, makeEntry, makeHostStatus } from '../../../support/issuer/documents.ts';
+import { passOver } from '../../../support/issuer/pass.ts';
+import { readPublished, testPublisher } from '../../../support/issuer/signing.ts';
+import { createPki } from '../../../support/parts/pki.ts';
+
+const pki = await createPki();
+const old = fleetName.parse('old');
+const dates = { notBefore: after(noon, -30 * DAY_MS), notAfter: after(noon, 60 * DAY_MS) };
+
+async function stage() {
+  const bucket = memoryBucket(() => noon);
+  const pems = new Map<string, string>();
+  const publish = async (name: string, names: string[], of: FleetName = fleet) => {
+    const { combined } = await pki.issue({ names, ...dates });
+    const entry = makeEntry({ ...entryFor(combined, names), issued: makeEntry().issued });
+    const sha256 = entry.pems[0]?.sha256 ?? '';
+    pems.set(name, sha256);
+    await testPublisher(bucket, of).publish(certificateName.parse(name), entry, [{ sha256, text: combined }]);
+  };
+  /** A host that serves these. */
+  const report = async (host: string, names: string[], changes: Partial<HostStatus> = {}) => {
+    const files = names.map((name): FileStatus => {
+      const certificate = certificateName.parse(name);
+      const wanted = { sha256: pems.get(name) ?? '', serial: '0A' };
+      return { file: `${name}.pem`, certificate, state: 'served', since: noon.toISOString(), wanted };
+    });
+    const status = makeHostStatus(host, { files, ...changes });
+    await bucket.put(layout.status(status.fleet, status.host), serializeHostStatus(status));
+  };
+  const pass = async (certificates: object[], options: PassOptions = {}) => {
+    const { passFor, events } = passOver(bucket);
+    const result = await runPass(passFor(certificates, options));
+    const unconfigured = (result.unconfigured ?? []).map(
+      ({ fleet: of, certificate, result: kind, reason }) => `${of}/${certificate} ${kind}: ${reason}`,
+    );
+    return { ...result, unconfigured, full: result.unconfigured ?? [], events };
+  };
+  const manifest = async (of: FleetName = fleet) => {
+    const read = await readPublished(bucket, of);
+    if (read === undefined) throw new Error(`nothing is published to ${of}`);
+    return read.manifest;
+  };
+  return { bucket, publish, report, pass, manifest };
+}
+
+const certificate = (name: string) => certificateName.parse(name);
+
+test('A5: identifiers in another order: the old name ends by itself once every host has proved the new one', async () => {
+  const { publish, report, pass, manifest } = await stage();
+  const names = ['www.test', 'a.test'];
+  await publish('a.test', ['a.test', 'www.test']);
+  await publish('www.test', names);
+  const config = [{ identifiers: names }];
+  await report('lb1', ['a.test', 'www.test']);
+  await report('lb2', ['a.test']);
+
+  const before = await pass(config);
+  await report('lb2', ['a.test', 'www.test']);
+  const after = await pass(config);
+
+  assert.deepEqual(before.unconfigured, ['default/a.test kept: not-proved']);
+  assert.deepEqual([before.full[0]?.by, before.full[0]?.hosts], [['www.test'], ['lb2']]);
+  assert.deepEqual(after.unconfigured, ['default/a.test superseded: superseded']);
+  const { certificates, tombstones } = await manifest();
+  assert.deepEqual(Object.keys(certificates), ['www.test']);
+  const tombstone = tombstones[certificate('a.test')];
+  assert.deepEqual(
+    [tombstone?.reason, tombstone?.by, tombstone?.pems.length],
+    ['superseded', ['www.test'], 1],
+  );
+  assert.deepEqual(after.events.fieldsOf('certificate.superseded').length, 1);
+  assert.ok(after.changed.includes(fleet));
+});
+
+test('a dry run says that it would end, and changes nothing', async () => {
+  const { bucket, publish, report, pass } = await stage();
+  await publish('a.test', ['a.test', 'www.test']);
+  await publish('www.test', ['www.test', 'a.test']);
+  await report('lb1', ['a.test', 'www.test']);
+  const before = bucket.text(layout.root(fleet));
+
+  const { unconfigured } = await pass([{ identifiers: ['www.test', 'a.test'] }], { dryRun: true });
+
+  assert.deepEqual(unconfigured, ['default/a.test kept: superseded']);
+  assert.equal(bucket.text(layout.root(fleet)), before);
+});
+
+test('a name that the CA has added to the leaf counts: while nobody else has it, the certificate stays', async () => {
+  const { bucket, publish, report, pass, manifest } = await stage();
+  const { combined } = await pki.issue({ names: ['www.test', 'test.test'], ...dates });
+  const entry = makeEntry({ ...entryFor(combined, ['www.test']), issued: makeEntry().issued });
+  const [{ sha256 } = { sha256: '' }] = entry.pems;
+  await testPublisher(bucket, fleet).publish(certificate('old'), entry, [{ sha256, text: combined }]);
+  await publish('www.test', ['www.test']);
+  await report('lb1', ['www.test']);
+
+  const { unconfigured, full } = await pass([{ identifiers: ['www.test'] }]);
+
+  assert.deepEqual(unconfigured, ['default/old kept: not-covered']);
+  assert.deepEqual(full[0]?.uncovered, ['test.test']);
+  assert.ok(certificate('old') in (await manifest()).certificates);
+});
+
+test('A6: taken out of the configuration: it stays, and each pass says until when', async () => {
+  const { publish, report, pass, manifest } = await stage();
+  await publish('a.test', ['a.test']);
+  await publish('gone.test', ['gone.test']);
+  await report('lb1', ['a.test', 'gone.test']);
+
+  const { unconfigured, full, events } = await pass([{ identifiers: ['a.test'] }]);
+
+  assert.deepEqual(unconfigured, ['default/gone.test kept: not-covered']);
+  assert.equal(full[0]?.notAfter, dates.notAfter.toISOString());
+  assert.deepEqual(Object.keys((await manifest()).certificates).sort(), ['a.test', 'gone.test']);
+  assert.deepEqual(events.fieldsOf('certificate.unconfigured')[0]?.['fleet'], 'default');
+});
+
+test('a pass over one certificate takes the others for configured, whether they are or not', async () => {
+  const { publish, report, pass, manifest } = await stage();
+  for (const name of ['a.test', 'b.test', 'c.test']) await publish(name, [name]);
+  await report('lb1', ['a.test', 'b.test', 'c.test']);
+  const config = [{ identifiers: ['a.test'] }, { identifiers: ['b.test'] }];
+
+  const { unconfigured, outcomes } = await pass(config, { only: [certificate('a.test')] });
+
+  assert.deepEqual([unconfigured, outcomes.length], [[], 1]);
+  assert.deepEqual(Object.keys((await manifest()).certificates).sort(), ['a.test', 'b.test', 'c.test']);
+});
+
+test('half of a configuration by mistake ends nothing', async () => {
+  const { publish, report, pass, manifest } = await stage();
+  const all = ['a.test', 'b.test', 'c.test', 'd.test'];
+  for (const name of all) await publish(name, [name]);
+  await report('lb1', all);
+
+  const { unconfigured } = await pass([{ identifiers: ['a.test'] }]);
+
+  assert.equal(unconfigured.length, 3);
+  assert.deepEqual(Object.keys((await manifest()).certificates).sort(), all);
+});
+
+test('A4: a fleet is renamed while one of its names cannot be validated: the others are copied, the old fleet keeps all', async () => {
+  const { publish, pass, manifest } = await stage();
+  for (const name of ['a.test', 'b.test']) await publish(name, [name], old);
+  const config = [
+    { identifiers: ['a.test'] },
+    { identifiers: ['b.test'] },
+    // Its identifiers have changed meanwhile, and the CA is out of reach.
+    { name: 'c.test', identifiers: ['c.test', 'new.test'] },
+  ];
+
+  const { outcomes, unconfigured, manifests } = await pass(config);
+
+  assert.deepEqual(
+    outcomes.map(({ certificate: name, result }) => `${name} ${result}`),
+    ['a.test kept', 'b.test kept', 'c.test failed'],
+  );
+  assert.deepEqual(Object.keys((await manifest()).certificates).sort(), ['a.test', 'b.test']);
+  assert.deepEqual(Object.keys((await manifest(old)).certificates).sort(), ['a.test', 'b.test']);
+  assert.deepEqual(unconfigured, ['old/a.test kept: not-covered', 'old/b.test kept: not-covered']);
+  assert.deepEqual([...manifests.keys()].sort(), ['default', 'old']);
+});
+
+test('A7: a certificate that moved is copied with what its next order has to replace', async () => {
+  const { bucket, publish, pass, manifest } = await stage();
+  await publish('a.test', ['a.test'], old);
+  const { certificates } = await manifest(old);
+  const before = certificates[certificate('a.test')];
+
+  const { outcomes } = await pass([{ identifiers: ['a.test'] }]);
+
+  const copied = (await manifest()).certificates[certificate('a.test')];
+  assert.deepEqual(
+    outcomes.map(({ result }) => result),
+    ['kept'],
+  );
+  assert.deepEqual(copied?.issued, { directoryUrl: DIRECTORY_URL, accountUrl: 'https://ca.test/account/1' });
+  assert.deepEqual(
+    [copied?.pems[0]?.sha256, copied?.pems[0]?.certId],
+    [before?.pems[0]?.sha256, before?.pems[0]?.certId],
+  );
+  assert.ok(bucket.text(layout.pem(fleet, certificate('a.test'), copied?.pems[0]?.sha256 ?? '')));
+});
+
+test('what was withdrawn from a fleet does not come back from the fleet that it has moved from', async () => {
+  const { bucket, publish, pass, manifest } = await stage();
+  await publish('a.test', ['a.test']);
+  const text = bucket.text(layout.pem(fleet, certificate('a.test'), firstDigest(await manifest()))) ?? '';
+  const entry = (await manifest()).certificates[certificate('a.test')];
+  assert.ok(entry !== undefined);
+  await testPublisher(bucket, old).publish(certificate('a.test'), entry, [
+    { sha256: firstDigest(await manifest()), text },
+  ]);
+  await testPublisher(bucket, fleet).withdraw([certificate('a.test')], { reason: 'withdrawn', yes: true });
+
+  const { outcomes } = await pass([{ identifiers: ['a.test'] }]);
+
+  // It is ordered anew: the CA of this test is out of reach.
+  assert.deepEqual(
+    outcomes.map(({ result, reason }) => `${result}: ${reason}`),
+    ['failed: missing'],
+  );
+  assert.deepEqual(Object.keys((await manifest()).certificates), []);
+});
+
+test('a certificate of the same name for other names is not what has moved', async () => {
+  const { publish, pass } = await stage();
+  await publish('www', ['x.test'], old);
+
+  const { outcomes } = await pass([{ name: 'www', identifiers: ['a.test'] }]);
+
+  assert.deepEqual(
+    outcomes.map(({ result, reason }) => `${result}: ${reason}`),
+    ['failed: missing'],
+  );
+});
+
+test('a folder of nothing of ours below published/ is no fleet, and gets no root', async () => {
+  const { bucket, publish, pass } = await stage();
+  await publish('a.test', ['a.test']);
+  await bucket.put('published/stray/pem/a/b.pem', 'x');
+  await bucket.put('published/Not-A-Fleet/root.json', '{}');
+
+  const { manifests } = await pass([{ identifiers: ['a.test'] }]);
+
+  assert.deepEqual([...manifests.keys()], ['default']);
+  assert.deepEqual(await bucket.list('published/stray/'), ['published/stray/pem/a/b.pem']);
+});
+
+test('a PEM that is lost keeps its certificate, and the pass says why', async () => {
+  const { bucket, publish, report, pass, manifest } = await stage();
+  await publish('a.test', ['a.test', 'www.test']);
+  await publish('www.test', ['www.test', 'a.test']);
+  await report('lb1', ['a.test', 'www.test']);
+  const { certificates } = await manifest();
+  const { sha256 = '' } = certificates[certificate('a.test')]?.pems[0] ?? {};
+  await bucket.delete(layout.pem(fleet, certificate('a.test'), sha256));
+
+  const { unconfigured, full } = await pass([{ identifiers: ['www.test', 'a.test'] }]);
+
+  assert.deepEqual(unconfigured, ['default/a.test kept: unreadable']);
+  assert.equal(full[0]?.error?.code, 'ERR_BUCKET_IO');
+});
+
+test('statuses that are lost prove nothing', async () => {
+  const { publish, pass } = await stage();
+  await publish('a.test', ['a.test', 'www.test']);
+  await publish('www.test', ['www.test', 'a.test']);
+
+  const { unconfigured } = await pass([{ identifiers: ['www.test', 'a.test'] }]);
+
+  assert.deepEqual(unconfigured, ['default/a.test kept: no-host']);
+});
+
+test('a status that cannot be read proves nothing', async () => {
+  const { bucket, publish, report, pass } = await stage();
+  await publish('a.test', ['a.test', 'www.test']);
+  await publish('www.test', ['www.test', 'a.test']);
+  await report('lb1', ['a.test', 'www.test']);
+  await bucket.put(`${layout.statuses(fleet)}lb2.json`, '{');
+
+  const { unconfigured, full } = await pass([{ identifiers: ['www.test', 'a.test'] }]);
+
+  assert.deepEqual(unconfigured, ['default/a.test kept: not-proved']);
+  assert.deepEqual(full[0]?.hosts, ['lb2']);
+});
+
+function firstDigest({
+  certificates,
+}: {
+  certificates: Record<string, { pems: { sha256: string }[] }>;
+}): string {
+  return Object.values(certificates)[0]?.pems[0]?.sha256 ?? '';
+}

@@ -37,7 +37,8 @@ const SPOILT: readonly BucketErrorCode[] = [
   'ERR_BUCKET_IO',
 ];
 
-async function readUnlessSpoilt(bucket: Bucket, key: string): Promise<StoredObject | undefined> {
+/** @returns undefined also for an object that is as good as lost */
+export async function readUnlessSpoilt(bucket: Bucket, key: string): Promise<StoredObject | undefined> {
   try {
     return await bucket.get(key);
   } catch (error) {

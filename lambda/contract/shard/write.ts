@@ -18,7 +18,7 @@ import {
 const [MAX_NAMES, MAX_BYTES] = [32, 131_072];
 
 /** From so many certificates on, a manifest is a tree; below the second number it is one document again. */
-const [SHARDED_ABOVE, INLINE_BELOW] = [500, 250];
+const [SHARDED_ABOVE, INLINE_BELOW] = [250, 125];
 
 /** @param isSharded what it is now: around the bound, a fleet does not change its form with each certificate */
 export function wantsShards(certificates: number, isSharded: boolean): boolean {

@@ -10,12 +10,16 @@ import type { Runtime } from './haproxy/runtime.ts';
 import type { HaproxyView } from './haproxy/view.ts';
 import type { Log } from './log.ts';
 import type { Ownership } from './state/ownership.ts';
+import type { Reads } from './trust/published.ts';
+import type { PinnedTrust } from './trust/record.ts';
 
 export interface Agent {
   config: AgentConfig;
   version: string;
   /** Opened late and tried again: a bucket out of reach must not keep the last good certificates from HAProxy. */
   openBucket: () => Promise<HostBucket>;
+  /** What the parameter says of the issuer's keys, where the settings name one. */
+  readTrustParameter?: (() => Promise<PinnedTrust>) | undefined;
   runtime: Runtime;
   /** Several HAProxy on this host, each as an agent of its own that reports through this one. */
   instances?: readonly Agent[] | undefined;
@@ -44,6 +48,8 @@ export interface PassResult {
    * do without.
    */
   blocker: Blocker | undefined;
+  /** What the poll has read, and the code of what is wrong with it as long as it stays the same. */
+  published: { reads: Reads; code: string | undefined };
   /** Something was written, loaded, removed. */
   isChanged: boolean;
   /** When the agent tries a certificate again that waits or failed. */

@@ -45,6 +45,7 @@ const EVENTS = {
   'placeholder.removed': 'info',
   'status.reported': 'info',
   'status.failed': 'error',
+  'host.condition': 'warning',
   'host.left': 'info',
   'notify.failed': 'warning',
   'metrics.failed': 'warning',

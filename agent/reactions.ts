@@ -54,6 +54,7 @@ const HOST = {
   ERR_RELOAD_COMMAND: 'refused',
   ERR_STATE_DIRECTORY: 'waiting',
   ERR_MANIFEST_MISSING: 'refused',
+  ERR_MANIFEST_REFUSED: 'refused',
   ERR_PEM_MISSING: 'refused',
 } as const;
 

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { ConfigError } from '#common/config-error.ts';
 import { SECOND_MS } from '#common/time.ts';
 import { messageOf } from '#contract/errors.ts';
+import { publicKey } from '#contract/statement.ts';
 import { FLAGS } from '../config/config.ts';
 
 export interface CommandLine {
@@ -30,7 +31,9 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   const others = { 'haproxy-config': text, wait: text, json: yes, 'dry-run': yes, retry: yes };
   const options = { ...settings, ...others, help: { ...yes, short: 'h' } };
   try {
-    const args = argv.map((word) => (word === '--wait' ? `--wait=${DEFAULT_WAIT_SECONDS}` : word));
+    const args = withKeysJoined(argv).map((word) =>
+      word === '--wait' ? `--wait=${DEFAULT_WAIT_SECONDS}` : word,
+    );
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
     const [command = 'help', ...operands] = positionals;
     if (operands.length > 0 && command !== 'adopt') {
@@ -53,6 +56,18 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     throw new ConfigError('ERR_USAGE', messageOf(error), { cause: error });
   }
 }
+
+/** One key in 64 begins with a dash, which parseArgs() takes for a flag. */
+function withKeysJoined(argv: readonly string[]): string[] {
+  return argv.flatMap((word, index) => {
+    const [before = '', next = ''] = [argv[index - 1], argv[index + 1]];
+    if (KEY_FLAGS.includes(word) && isKey(next)) return [`${word}=${next}`];
+    return KEY_FLAGS.includes(before) && isKey(word) ? [] : [word];
+  });
+}
+
+const KEY_FLAGS = ['--trust-key', '--trust-recovery-key', '--confirm', '--accept'];
+const isKey = (word: string) => publicKey.safeParse(word).success;
 
 /**
  * @returns milliseconds, `undefined` without `--wait`

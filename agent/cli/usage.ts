@@ -43,6 +43,7 @@ function descriptionOf(key: string): string {
     ...agentConfigSchema.shape,
     ...prefixed('haproxy', agentConfigSchema.shape.haproxy.unwrap().shape),
     ...prefixed('pem', agentConfigSchema.shape.pem.unwrap().shape),
+    ...prefixed('trust', agentConfigSchema.shape.trust.unwrap().shape),
     ...prefixed('metrics', agentConfigSchema.shape.metrics.unwrap().shape),
   };
   return schemas[key]?.description ?? '';

@@ -9,6 +9,7 @@ import * as z from 'zod';
 import { ConfigError, issueLines } from '#common/config-error.ts';
 import { SECOND_MS } from '#common/time.ts';
 import { fleetName, hostName } from '#contract/layout.ts';
+import { publicKey } from '#contract/statement.ts';
 import { type HaproxySettings, haproxyList, haproxySchema } from './haproxy.ts';
 import { gidOf, uidOf } from './owner.ts';
 
@@ -54,6 +55,30 @@ export const agentConfigSchema = z.strictObject({
         .describe("File for node_exporter's textfile collector (FILE.prom); default: none."),
     })
     .prefault({}),
+  trust: z
+    .strictObject({
+      key: publicKey
+        .optional()
+        .describe(
+          'Key whose manifests this host takes ("pemfleet key show"); default: that of the first contact.',
+        ),
+      recoveryKey: publicKey
+        .optional()
+        .describe('Key that may name the next key when that one is lost or stolen.'),
+      parameter: z
+        .string()
+        .regex(/^\/?[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)*$/, 'must be the name of an SSM parameter')
+        .optional()
+        .describe('SSM parameter that holds both keys, on AWS; default: none.'),
+      version1Until: z.iso
+        .date('must be a date, such as 2027-01-31')
+        .transform((date) => new Date(date))
+        .optional()
+        .describe(
+          'Until this date (0:00 UTC) manifests without a signature are taken, too; default: never again.',
+        ),
+    })
+    .prefault({}),
   pollInterval: z.coerce
     .number()
     .min(1)
@@ -85,6 +110,10 @@ export const FLAGS: Readonly<Record<string, readonly string[]>> = {
   'pem-owner': ['pem', 'owner'],
   'pem-group': ['pem', 'group'],
   'metrics-textfile': ['metrics', 'textfile'],
+  'trust-key': ['trust', 'key'],
+  'trust-recovery-key': ['trust', 'recoveryKey'],
+  'trust-parameter': ['trust', 'parameter'],
+  'version1-until': ['trust', 'version1Until'],
   'poll-interval': ['pollInterval'],
   'state-dir': ['stateDir'],
 };

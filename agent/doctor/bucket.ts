@@ -3,13 +3,15 @@ import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MINUTE_MS } from '#common/time.ts';
-import { codeOf, messageOf } from '#contract/errors.ts';
+import { BucketError, codeOf, messageOf } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
-import { type Manifest, parseManifest } from '#contract/manifest.ts';
+import type { Manifest } from '#contract/manifest.ts';
 import type { Agent } from '../agent.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { statusDigest } from '../pass/host-status.ts';
+import { type KnownBefore, knownBefore, type PollResult, pollOrKeep } from '../pass/poll.ts';
 import { isRuntimeErrorCode } from '../reactions.ts';
+import { readOwnership } from '../state/ownership.ts';
 import { readStateDirectory, type StateDirectory } from '../state/state.ts';
 import { type Finding, type FindingId, finding, listed, quoted } from './finding.ts';
 import { writeFailure } from './host.ts';
@@ -23,14 +25,21 @@ export async function examineBucket(agent: Agent): Promise<BucketExamination> {
   const { config } = agent;
   const missing = await missingDirectory(config);
   if (missing !== undefined) return { manifest: undefined, findings: [missing] };
-  try {
-    const bucket = await agent.openBucket();
-    const object = await bucket.get(layout.manifest(config.fleet));
-    const { manifest, findings } = readManifest(object?.body, config);
-    return { manifest, findings: [...findings, ...(await examineStatus(agent))] };
-  } catch (error) {
-    return { manifest: undefined, findings: [bucketFailure(error, config)] };
+  const polled = await pollOrKeep(agent, await knownBy(agent.instances?.[0] ?? agent));
+  if (polled.error instanceof BucketError) {
+    return { manifest: undefined, findings: [bucketFailure(polled.error, config)] };
   }
+  const trust = polled.conditions.map(({ condition, saw, fix }) => finding(condition, saw, fix));
+  const { manifest, findings } = readManifest(polled, config);
+  return { manifest, findings: [...findings, ...trust, ...(await examineStatus(agent))] };
+}
+
+/** What the agent knows before it polls, but for the manifest: only a read of the whole shows that it may be read. */
+async function knownBy({ config }: Agent): Promise<KnownBefore> {
+  const silent = () => undefined;
+  const stored = await readStateDirectory(config.stateDir, config, silent);
+  const known = knownBefore(stored, await readOwnership(config.haproxy.certsDir, config.fleet, silent));
+  return { ...known, manifest: undefined };
 }
 
 /** Checked first, because opening the bucket would create the directory, and a wrong path would look like an empty bucket. */
@@ -68,21 +77,19 @@ function bucketFailure(error: unknown, { bucket, fleet }: AgentConfig): Finding 
   return finding(id, messageOf(error), fix);
 }
 
-function readManifest(body: Buffer | undefined, { fleet, bucket }: AgentConfig): BucketExamination {
-  if (body === undefined) {
+function readManifest({ manifest, error }: PollResult, { fleet }: AgentConfig): BucketExamination {
+  if (error === undefined) return { manifest: manifest?.manifest, findings: [] };
+  // A condition says why, and what to do.
+  if (error.code === 'ERR_MANIFEST_REFUSED') return { manifest: manifest?.manifest, findings: [] };
+  if (error.code === 'ERR_MANIFEST_MISSING') {
     const fix = `pemfleet run on the issuer; or correct fleet (${fleet}) in the agent's file`;
-    const seen = `${bucket} holds no ${layout.manifest(fleet)}`;
-    return { manifest: undefined, findings: [finding('manifest-missing', seen, fix)] };
+    return { manifest: undefined, findings: [finding('manifest-missing', error.message, fix)] };
   }
-  try {
-    return { manifest: parseManifest(fleet, body), findings: [] };
-  } catch (error) {
-    const fix =
-      codeOf(error) === 'ERR_MANIFEST_VERSION'
-        ? 'upgrade pemfleet-agent: the issuer is newer'
-        : 'pemfleet run on the issuer writes it again; find out what else writes to the bucket';
-    return { manifest: undefined, findings: [finding('manifest-unreadable', messageOf(error), fix)] };
-  }
+  const isNewer = ['ERR_MANIFEST_VERSION', 'ERR_MANIFEST_REQUIRES'].includes(error.code);
+  const fix = isNewer
+    ? 'upgrade pemfleet-agent: the issuer is newer'
+    : 'pemfleet run on the issuer writes it again; find out what else writes to the bucket';
+  return { manifest: undefined, findings: [finding('manifest-unreadable', error.message, fix)] };
 }
 
 /**

@@ -5,7 +5,13 @@
 import { printable } from '#common/printable.ts';
 import { digest } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
-import { type FileStatus, type HostStatus, MAX_REMOVALS, type RemovalStatus } from '#contract/host-status.ts';
+import {
+  type FileStatus,
+  type HostCondition,
+  type HostStatus,
+  MAX_REMOVALS,
+  type RemovalStatus,
+} from '#contract/host-status.ts';
 import type { Blocker } from '../blocker.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { type DesiredAction, type DiskFile, isOfDesired, type Outcome } from '../deploy/action.ts';
@@ -18,10 +24,15 @@ const MAX_OVERLAPS = 20;
 /** Characters: readers refuse a text of 65,536 bytes. */
 const MAX_MESSAGE = 2000;
 
+/** The highest version of the contract that this agent reads. */
+const CONTRACT_VERSION = 2;
+
 interface StatusInput {
   config: AgentConfig;
   agentVersion: string;
-  manifestEtag: string | undefined;
+  /** What the host has taken, and whose word it takes. */
+  taken: Pick<HostStatus, 'manifest' | 'head' | 'trust'>;
+  conditions: readonly Pick<HostCondition, 'condition' | 'message'>[];
   haproxy: HaproxyView | undefined;
   outcomes: readonly Outcome[];
   disk: ReadonlyMap<string, DiskFile>;
@@ -42,7 +53,11 @@ export function hostStatusOf(input: StatusInput): HostStatus {
     host: config.host,
     reportedAt: now.toISOString(),
     agent: { version: input.agentVersion },
-    manifest: input.manifestEtag,
+    manifest: input.taken.manifest,
+    contract: CONTRACT_VERSION,
+    head: input.taken.head,
+    trust: input.taken.trust,
+    conditions: conditionsIn(input),
     haproxy: [
       {
         socket: config.haproxy.statsSocket,
@@ -56,6 +71,17 @@ export function hostStatusOf(input: StatusInput): HostStatus {
     removals: removalsIn(input),
     error: input.error && errorOf(input.error),
   };
+}
+
+function conditionsIn({ conditions, previous, now }: StatusInput): HostCondition[] | undefined {
+  const before = new Map(previous?.conditions?.map((one) => [one.condition, one]));
+  const all = conditions.map(({ condition, message }): HostCondition => {
+    const known = before.get(condition);
+    // A time of the future was written while the clock was ahead.
+    const since = known !== undefined && new Date(known.since) <= now ? known.since : now.toISOString();
+    return { condition, since, message: message.slice(0, MAX_MESSAGE) };
+  });
+  return all.length > 0 ? all : undefined;
 }
 
 function removalsIn({ outcomes, previous, now }: StatusInput): RemovalStatus[] | undefined {

@@ -3,6 +3,8 @@
  * own; one that fails stops no other. The issuer sees one host: one status document, with an entry for each.
  */
 import type { HostStatus } from '#contract/host-status.ts';
+import { layout } from '#contract/layout.ts';
+import { readHead } from '#contract/root.ts';
 import type { Agent, PassOptions, PassResult } from '../agent.ts';
 import { asBlocker, type Blocker } from '../blocker.ts';
 import { readStateDirectory, saveState } from '../state/state.ts';
@@ -57,6 +59,8 @@ function mergeResults(
     status,
     error,
     blocker,
+    // Of the first, which read them first: what has changed since is a change for the next poll.
+    published: results[0]?.published ?? { reads: new Map(), code: undefined },
     isChanged: results.some(({ isChanged }) => isChanged),
     nextTryAt: times.sort((a, b) => a.getTime() - b.getTime())[0],
   };
@@ -69,14 +73,18 @@ function mergeStatuses(
 ): HostStatus | undefined {
   const [first] = parts;
   if (first === undefined) return undefined;
-  const { error: _, removals: __, ...head } = first.status;
+  const { version, fleet, host, agent, manifest, contract, trust } = first.status;
+  const [lowest] = parts.map(({ status }) => status).sort((a, b) => sequenceIn(a) - sequenceIn(b));
   const removals = parts.flatMap(({ name, status }) =>
     (status.removals ?? []).map(({ file, ...rest }) => ({ file, instance: name, ...rest })),
   );
   const [error] = parts.flatMap(({ status }) => status.error ?? []);
   return {
-    ...head,
-    reportedAt: now.toISOString(),
+    ...{ version, fleet, host, reportedAt: now.toISOString(), agent, manifest, contract },
+    // What each of them has acted on.
+    head: lowest?.head,
+    trust,
+    conditions: conditionsOfAll(parts),
     haproxy: parts.flatMap(({ name, status }) => status.haproxy.map((one) => ({ name, ...one }))),
     files: parts.flatMap(({ name, status }) =>
       status.files.map(({ file, ...rest }) => ({ file, instance: name, ...rest })),
@@ -84,6 +92,22 @@ function mergeStatuses(
     removals: removals.length > 0 ? removals : undefined,
     error,
   };
+}
+
+/** Once, though several have it. */
+function conditionsOfAll(parts: readonly { status: HostStatus }[]): HostStatus['conditions'] {
+  const all = parts.flatMap(({ status }) => status.conditions ?? []);
+  const first = new Map(all.toReversed().map((one) => [one.condition, one]));
+  return first.size > 0 ? [...first.values()].toReversed() : undefined;
+}
+
+/** @returns 0 for a host that has acted on no root */
+function sequenceIn({ head, fleet }: HostStatus): number {
+  try {
+    return head === undefined ? 0 : readHead(head, layout.root(fleet)).claims.sequence;
+  } catch {
+    return 0;
+  }
 }
 
 async function reportTogether(agent: Agent, status: HostStatus): Promise<void> {

@@ -1,17 +1,30 @@
 /** What a pass logs: one event a fact. Stages return what they did, and the storyboard logs it. */
 import { codeOf, messageOf, PemRejected } from '#contract/errors.ts';
+import type { HostStatus } from '#contract/host-status.ts';
 import type { PassResult } from '../agent.ts';
 import type { Blocker } from '../blocker.ts';
 import type { Action, DesiredAction, FailedOutcome, Outcome, ReloadDecision } from '../deploy/action.ts';
 import { RuntimeCommandFailed } from '../errors.ts';
 import type { HaproxyView } from '../haproxy/view.ts';
 import type { EventName, Log } from '../log.ts';
+import { conditionMessage } from '../trust/conditions.ts';
 import { stateOf, twoIssuersOf } from './host-status.ts';
 import type { PollResult } from './poll.ts';
 
-export function logPoll(log: Log, { error, isNew, manifest }: PollResult): void {
+/** A condition is logged when it begins and when its message changes; what keeps a manifest out is logged by each poll. */
+export function logPoll(
+  log: Log,
+  { error, isNew, manifest, conditions }: PollResult,
+  previous: HostStatus | undefined,
+): void {
   if (error !== undefined) log('manifest.failed', errorFields(error));
   else log(isNew ? 'manifest.changed' : 'manifest.unchanged', { etag: manifest?.etag });
+  const before = new Set(previous?.conditions?.map(({ condition, message }) => `${condition} ${message}`));
+  for (const one of conditions) {
+    const { condition } = one;
+    const message = conditionMessage(one);
+    if (!before.has(`${condition} ${message}`)) log('host.condition', { condition, message });
+  }
 }
 
 export function logBlocker(log: Log, blocker: Blocker | undefined): void {

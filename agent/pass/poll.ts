@@ -1,11 +1,28 @@
-/** Asks the bucket for a new manifest: one conditional GET; "not modified" is the normal answer. */
+/**
+ * Asks the bucket for a new manifest: one conditional GET of root.json; "not modified" is the normal answer. manifest.json, which
+ * nobody signs, is read only where version 1 is allowed.
+ */
 import { type FleetName, layout } from '#contract/layout.ts';
 import { parseManifest } from '#contract/manifest.ts';
-import type { HostBucket } from '#storage/bucket.ts';
+import { parseRoot, type ReadRoot, readHead, type SignedManifest } from '#contract/root.ts';
+import type { StoredObject } from '#storage/bucket.ts';
 import type { Agent } from '../agent.ts';
 import { asBlocker, type Blocker } from '../blocker.ts';
 import { HostError } from '../errors.ts';
-import type { StoredManifest } from '../state/state.ts';
+import type { Ownership } from '../state/ownership.ts';
+import type { StateDirectory, StoredManifest } from '../state/state.ts';
+import { headDigest, type Refusal } from '../trust/accept.ts';
+import { decideByAuthority } from '../trust/authority.ts';
+import { type Condition, conditionMessage, conditionsOf } from '../trust/conditions.ts';
+import { floorFromReceipts } from '../trust/floor.ts';
+import { type PublishedReader, type Reads, readIfThere, readPublished } from '../trust/published.ts';
+import {
+  newTrust,
+  type PinnedTrust,
+  type SequenceFloor,
+  type TrustRecord,
+  withPinned,
+} from '../trust/record.ts';
 
 export interface PollResult {
   /** The manifest in force; `undefined`: nothing was ever published for this host. */
@@ -13,35 +30,159 @@ export interface PollResult {
   isNew: boolean;
   /** Why the last good manifest, if there is one, stays in force. */
   error: Blocker | undefined;
+  conditions: readonly Condition[];
+  trust: TrustRecord | undefined;
+  reads: Reads;
 }
 
-/** @param stored the last good manifest */
-export async function pollOrKeep(agent: Agent, stored: StoredManifest | undefined): Promise<PollResult> {
+/** What a host knows before it polls. */
+export interface KnownBefore {
+  /** The last good manifest. */
+  manifest: StoredManifest | undefined;
+  trust: TrustRecord | undefined;
+  /** Of our files, where the trust record is lost. */
+  receipts: readonly string[];
+}
+
+/** From both places: either may be lost. */
+export function knownBefore({ manifest, trust }: StateDirectory, ownership: Ownership): KnownBefore {
+  if (trust !== undefined) return { manifest, trust, receipts: [] };
+  return { manifest, trust: ownership.trustCopy() ?? trustOf(manifest), receipts: ownership.receipts() };
+}
+
+/** Where only the last good manifest is left, it says whom the host has trusted. */
+function trustOf(manifest: StoredManifest | undefined): TrustRecord | undefined {
+  const root = storedRoot(manifest);
+  return root && newTrust({ lineage: root.manifest.lineage, key: root.key }, false);
+}
+
+export async function pollOrKeep(agent: Agent, known: KnownBefore): Promise<PollResult> {
+  const reads: Reads = new Map();
+  const { manifest } = known;
+  const trust = withPinned(known.trust, pinnedIn(agent));
   try {
-    const manifest = await poll(await agent.openBucket(), agent.config.fleet, stored);
-    return { manifest, isNew: manifest !== stored, error: undefined };
+    const reader = { bucket: await agent.openBucket(), reads };
+    const { refusal, ...polled } = await poll({ agent, known, stored: storedRoot(manifest), trust, reader });
+    const storeTime = reader.bucket.answeredAt ?? agent.now();
+    const inForce = polled.manifest?.manifest;
+    const conditions = conditionsOf({ manifest: inForce, trust: polled.trust, refusal, storeTime });
+    return { ...polled, isNew: polled.manifest !== manifest, conditions, reads };
   } catch (error) {
-    return { manifest: stored, isNew: false, error: asBlocker(error) };
+    const facts = { manifest: manifest?.manifest, trust, refusal: undefined, storeTime: undefined };
+    return { manifest, isNew: false, error: asBlocker(error), conditions: conditionsOf(facts), trust, reads };
   }
 }
 
-/**
- * @returns `stored` itself if it is not modified
- * @throws ContractError, BucketError, HostError `ERR_MANIFEST_MISSING`
- */
-async function poll(
-  bucket: HostBucket,
-  fleet: FleetName,
-  stored: StoredManifest | undefined,
-): Promise<StoredManifest> {
-  const key = layout.manifest(fleet);
-  const answer =
-    stored === undefined ? await bucket.get(key) : await bucket.get(key, { ifNoneMatch: stored.etag });
-  if (answer === undefined) {
-    const hint = `${bucket.url} holds no ${key}: nothing is published for this fleet, or its name is another`;
-    throw new HostError('ERR_MANIFEST_MISSING', hint);
+interface Poll {
+  agent: Agent;
+  known: KnownBefore;
+  /** The last good manifest, if it is of version 2. */
+  stored: ReadRoot | undefined;
+  trust: TrustRecord | undefined;
+  reader: PublishedReader;
+}
+
+interface Polled extends Pick<PollResult, 'manifest' | 'trust' | 'error'> {
+  refusal: Refusal | undefined;
+}
+
+/** @throws ContractError, BucketError, HostError `ERR_MANIFEST_MISSING` */
+async function poll(context: Poll): Promise<Polled> {
+  const { agent, known, stored, trust, reader } = context;
+  const key = layout.root(agent.config.fleet);
+  const isVersion1 = isVersion1Allowed(context);
+  const read = isVersion1 ? readIfThere : readPublished;
+  const object = await read(reader, key, stored && known.manifest?.etag);
+  const polled = object && (await takeRoot(context, object));
+  const isWanted = isVersion1 && (polled === undefined || isVersion1Until(agent));
+  const version1 = isWanted ? await readVersion1(context) : undefined;
+  if (version1 !== undefined && isNewer(version1, polled?.manifest ?? known.manifest)) {
+    return { manifest: version1, trust, error: undefined, refusal: undefined };
   }
-  if (answer === 'not-modified') return stored as StoredManifest;
-  const manifest = parseManifest(fleet, answer.body);
-  return { fleet, etag: answer.etag, body: answer.body.toString('utf8'), manifest };
+  if (polled !== undefined) return polled;
+  const hint = `${reader.bucket.url} holds no ${key}: nothing is published for this fleet, or its name is another`;
+  throw new HostError('ERR_MANIFEST_MISSING', hint);
+}
+
+/** Whoever has read version 2, or knows a key, takes version 1 only at the operator's word. */
+function isVersion1Allowed({ agent, trust }: Poll): boolean {
+  return isVersion1Until(agent) || (trust === undefined && agent.config.trust.parameter === undefined);
+}
+
+function isVersion1Until({ config, now }: Agent): boolean {
+  const { version1Until } = config.trust;
+  return version1Until !== undefined && now() < version1Until;
+}
+
+/** Than a root, which an old issuer leaves as it is. */
+function isNewer({ manifest }: StoredManifest, inForce: StoredManifest | undefined): boolean {
+  return inForce?.head === undefined || manifest.updatedAt > inForce.manifest.updatedAt;
+}
+
+async function readVersion1({ agent, known, reader }: Poll): Promise<StoredManifest | undefined> {
+  const { fleet } = agent.config;
+  const before = known.manifest?.head === undefined ? known.manifest : undefined;
+  const object = await readPublished(reader, layout.manifest(fleet), before?.etag);
+  if (object === 'not-modified') return before;
+  if (object === undefined) return undefined;
+  const { etag, body } = object;
+  return { fleet, etag, body: body.toString('utf8'), manifest: parseManifest(fleet, body) };
+}
+
+/** @throws ContractError */
+async function takeRoot(context: Poll, object: StoredObject | 'not-modified'): Promise<Polled> {
+  const { agent, known, stored, trust, reader } = context;
+  const { fleet } = agent.config;
+  const isNew = object !== 'not-modified';
+  const root = isNew ? parseRoot(fleet, object.body) : (stored as ReadRoot);
+  const floors = floorsOf(context);
+  const { readTrustParameter: readParameter } = agent;
+  const authority = { fleet, trust, floors, reader, now: agent.now(), readParameter };
+  const decision = await decideByAuthority(authority, root, isNew);
+  if (decision.kind === 'keep') {
+    const { condition: refusal } = decision;
+    const says = `${refusal.condition}: ${conditionMessage(refusal)}`;
+    const error = new HostError('ERR_MANIFEST_REFUSED', says);
+    return { manifest: known.manifest, trust: decision.trust, error, refusal };
+  }
+  const manifest = isNew ? storedManifest(fleet, object, root) : known.manifest;
+  return { manifest, trust: decision.trust, error: undefined, refusal: undefined };
+}
+
+function storedManifest(
+  fleet: FleetName,
+  { etag, body }: StoredObject,
+  { manifest, head }: ReadRoot,
+): StoredManifest {
+  return { fleet, etag, body: body.toString('utf8'), manifest, head };
+}
+
+function floorsOf({ agent, known, stored, trust }: Poll): SequenceFloor[] {
+  const { fleet } = agent.config;
+  const recorded = trust?.floors[fleet];
+  return [
+    ...(recorded === undefined ? [] : [recorded]),
+    ...(stored === undefined ? [] : [floorOf(stored)]),
+    ...(trust === undefined ? [] : floorFromReceipts(known.receipts, fleet, trust)),
+  ];
+}
+
+function floorOf({ manifest: { lineage, sequence }, head }: ReadRoot): SequenceFloor {
+  return { lineage, sequence, head: headDigest(head) };
+}
+
+/** @returns undefined for version 1, and for a head that is broken */
+function storedRoot(stored: StoredManifest | undefined): ReadRoot | undefined {
+  if (stored?.head === undefined) return undefined;
+  try {
+    const { key } = readHead(stored.head, layout.root(stored.fleet));
+    return { manifest: stored.manifest as SignedManifest, head: stored.head, key };
+  } catch {
+    return undefined;
+  }
+}
+
+function pinnedIn({ config }: Agent): PinnedTrust | undefined {
+  const { key, recoveryKey } = config.trust;
+  return key === undefined ? undefined : { key, recoveryKey };
 }

@@ -1,5 +1,6 @@
 /** The end of a pass: state and host status are written where they differ, and the host status goes to the bucket. */
 import { HOUR_MS } from '#common/time.ts';
+import { BucketError } from '#contract/errors.ts';
 import { type HostStatus, serializeReport } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
 import type { Agent, HostView, PassResult } from '../agent.ts';
@@ -9,6 +10,7 @@ import { HostError } from '../errors.ts';
 import type { HostErrorCode } from '../reactions.ts';
 import { stateProblemIn } from '../state/documents.ts';
 import { type AgentState, readStatus, type StateDirectory, saveState, saveStatus } from '../state/state.ts';
+import { conditionMessage } from '../trust/conditions.ts';
 import { hostStatusOf, stateOf, statusDigest } from './host-status.ts';
 import { errorFields } from './log-outcome.ts';
 import type { PollResult } from './poll.ts';
@@ -74,7 +76,11 @@ export function resultOf(
   const status = hostStatusOf({
     config: agent.config,
     agentVersion: agent.version,
-    manifestEtag: polled.manifest?.etag,
+    taken: takenBy(polled),
+    conditions: polled.conditions.map((one) => ({
+      condition: one.condition,
+      message: conditionMessage(one),
+    })),
     haproxy: view.haproxy,
     disk: view.disk,
     records: state.files,
@@ -91,9 +97,21 @@ export function resultOf(
     status,
     error,
     blocker: polled.error ?? view.blocker,
+    published: { reads: polled.reads, code: standingCode(polled) },
     isChanged,
     nextTryAt: earliest(nextTry(state, outcomes, agent.now()), nextReload(agent, work)),
   };
+}
+
+function takenBy({ manifest, trust }: PollResult): Pick<HostStatus, 'manifest' | 'head' | 'trust'> {
+  const { etag, head } = manifest ?? {};
+  const { isConfirmed = false, trusted } = trust ?? {};
+  return { manifest: etag, head, trust: trusted && { key: trusted.key, isConfirmed } };
+}
+
+/** A store that failed may answer the next time, and then something has changed. */
+function standingCode({ error }: PollResult): string | undefined {
+  return error instanceof BucketError ? undefined : error?.code;
 }
 
 /** Says why HAProxy still waits for its reload. */
@@ -122,7 +140,8 @@ export async function reportFailure(agent: Agent, error: unknown): Promise<void>
   const status = hostStatusOf({
     config: agent.config,
     agentVersion: agent.version,
-    manifestEtag: previous?.manifest,
+    taken: { manifest: previous?.manifest, head: previous?.head, trust: previous?.trust },
+    conditions: previous?.conditions ?? [],
     haproxy: undefined,
     outcomes: [],
     disk: new Map(),

@@ -17,7 +17,7 @@ import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
 import { withDirectoryLock } from '../state/directory-lock.ts';
 import { retryUnsaved, stateProblemIn } from '../state/documents.ts';
 import { type Ownership, readOwnership } from '../state/ownership.ts';
-import { type AgentState, readStateDirectory, saveManifest, saveState } from '../state/state.ts';
+import { type AgentState, readStateDirectory, saveManifest, saveState, saveTrust } from '../state/state.ts';
 import { dropAdopted } from './adopt.ts';
 import { applyPlan } from './apply.ts';
 import { stateOf } from './host-status.ts';
@@ -25,7 +25,7 @@ import { logBlocker, logOutcome, logOverlaps, logPoll, logResult, logTwoIssuers 
 import { restoreNameOrder } from './name-order.ts';
 import { checkVersion, clearTransaction, observeHaproxy } from './observe.ts';
 import { isNotOurs, plan } from './plan.ts';
-import { type PollResult, pollOrKeep } from './poll.ts';
+import { knownBefore, type PollResult, pollOrKeep } from './poll.ts';
 import { withEarlier, withIntents, withOutcomes, withoutFailures } from './records.ts';
 import { reloadIfNeeded } from './reload.ts';
 import { type PassWork, report, reportFailure, resultOf } from './report.ts';
@@ -57,8 +57,8 @@ export async function sync(agent: Agent, options: PassOptions = {}): Promise<Pas
 async function preview(agent: Agent, options: PassOptions): Promise<PassResult> {
   const { config, log } = agent;
   const stored = await readStateDirectory(config.stateDir, config, log);
-  const polled = await pollOrKeep(agent, stored.manifest);
   const ownership = await readOwnership(config.haproxy.certsDir, config.fleet, log);
+  const polled = await pollOrKeep(agent, knownBefore(stored, ownership));
   const state = ownership.recordsWith(stored.state);
   const { view, actions } = await observeAndPlan(agent, options, polled, { state, ownership });
   const outcomes = actions.map((action) => doneOutcome(action));
@@ -72,8 +72,11 @@ async function runPass(agent: Agent, options: PassOptions): Promise<PassResult> 
   await retryUnsaved(config.stateDir);
   const ownership = await readOwnership(config.haproxy.certsDir, config.fleet, log);
   const stored = await readStateDirectory(config.stateDir, config, log);
-  const polled = await pollOrKeep(agent, stored.manifest);
-  logPoll(log, polled);
+  const polled = await pollOrKeep(agent, knownBefore(stored, ownership));
+  logPoll(log, polled, stored.status);
+  // Before the manifest: what was taken once is the lowest that is taken again, also after a kill.
+  if (polled.trust) await saveTrust(config.stateDir, polled.trust, stored.trust);
+  ownership.keepTrust(polled.trust);
   if (polled.manifest) await saveManifest(config.stateDir, polled.manifest, stored.manifest);
   const state = ownership.recordsWith(stored.state);
   await restoreMoved(config.haproxy.certsDir, state.files);

@@ -5,11 +5,11 @@
 import { MINUTE_MS } from '#common/time.ts';
 import { codeOf } from '#contract/errors.ts';
 import type { HostStatus } from '#contract/host-status.ts';
-import { layout } from '#contract/layout.ts';
 import type { Agent, PassResult } from '../agent.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { syncHost } from '../pass/instances.ts';
 import { errorFields } from '../pass/log-outcome.ts';
+import { isUnchangedIn } from '../trust/published.ts';
 
 /** The time after which a poll makes a pass in any case: it finds an edited file, or a certificate set by hand. */
 const FULL_PASS_MS = 10 * MINUTE_MS;
@@ -33,7 +33,7 @@ export interface PollOutcome {
 }
 
 /** What a poll compares with to see that nothing has changed. */
-interface LastPass {
+interface LastPass extends Pick<PassResult, 'published'> {
   etag: string | undefined;
   status: HostStatus;
   /** Code of `PassResult.error`. */
@@ -88,13 +88,9 @@ async function isUnchanged(agent: Agent, lastPass: LastPass): Promise<boolean> {
 }
 
 /** @returns the code of what would block a full pass, `undefined` if nothing does, `'changed'` if a pass has work to do */
-async function currentBlocker(agent: Agent, { etag, status }: LastPass): Promise<string | undefined> {
-  const bucket = await agent.openBucket();
-  const key = layout.manifest(agent.config.fleet);
-  const manifest = etag === undefined ? await bucket.get(key) : await bucket.get(key, { ifNoneMatch: etag });
-  if (manifest === undefined) return 'ERR_MANIFEST_MISSING';
-  if (manifest !== 'not-modified') return 'changed';
-  let code: string | undefined;
+async function currentBlocker(agent: Agent, { published, status }: LastPass): Promise<string | undefined> {
+  if (!(await isUnchangedIn(await agent.openBucket(), published.reads))) return 'changed';
+  let { code } = published;
   for (const { runtime, config } of agent.instances ?? [agent]) {
     const process = await runtime.showInfo().catch((error: unknown) => {
       code ??= codeOf(error);
@@ -104,9 +100,10 @@ async function currentBlocker(agent: Agent, { etag, status }: LastPass): Promise
   return code;
 }
 
-function lastPassOf({ status, error, blocker, nextTryAt }: PassResult, at: Date): LastPass {
+function lastPassOf({ status, error, blocker, published, nextTryAt }: PassResult, at: Date): LastPass {
   return {
     status,
+    published,
     etag: status.manifest,
     code: error?.code,
     blockerCode: blocker?.code,

@@ -9,6 +9,7 @@ import { messageOf } from '#contract/errors.ts';
 import { certificateName, type FleetName, fleetName } from '#contract/layout.ts';
 import { replaceFile } from '#storage/atomic-file.ts';
 import type { Log } from '../log.ts';
+import { type TrustRecord, trustRecord } from '../trust/record.ts';
 import { ownerOf } from './documents.ts';
 import type { AgentState, FileRecord } from './state.ts';
 
@@ -27,6 +28,8 @@ interface Claim extends Pick<FileRecord, 'certificate' | 'written' | 'staples' |
 interface OwnershipDocument {
   version: number;
   files: Record<string, Claim>;
+  /** Copies of the trust records, by fleet. */
+  trust?: Record<string, unknown>;
   [member: string]: unknown;
 }
 
@@ -37,6 +40,7 @@ export class Ownership {
   #document: OwnershipDocument | undefined;
   /** Fleets whose claims are ours: this one, and the one that this agent served before. */
   #fleets: ReadonlySet<FleetName>;
+  #trust: TrustRecord | undefined;
 
   constructor(certsDir: string, fleet: FleetName, log: Log, document: OwnershipDocument | undefined) {
     this.#certsDir = certsDir;
@@ -68,6 +72,25 @@ export class Ownership {
     return fleet === undefined || this.#fleets.has(fleet) ? undefined : fleet;
   }
 
+  /** @returns the copy of this fleet's trust record, or of the only one: the fleet may have had another name */
+  trustCopy(): TrustRecord | undefined {
+    const copies = Object.entries(this.#document?.trust ?? {});
+    const [, copy] =
+      copies.find(([fleet]) => fleet === this.#fleet) ?? (copies.length === 1 ? copies : [])[0] ?? [];
+    return trustRecord.safeParse(copy).data;
+  }
+
+  /** Statements of the issuer about our files (receipt.ts). */
+  receipts(): string[] {
+    const claims = Object.values(this.#document?.files ?? {});
+    return claims.flatMap(({ receipt }) => (typeof receipt === 'string' ? [receipt] : []));
+  }
+
+  /** The next save() copies it. */
+  keepTrust(trust: TrustRecord | undefined): void {
+    this.#trust = trust;
+  }
+
   /**
    * Equal → not written. What fails is logged: the state directory has the same records.
    * @returns whether the records are there
@@ -77,8 +100,9 @@ export class Ownership {
     if (this.#document !== undefined && this.#document.version !== VERSION) return false;
     const before = this.#document?.files ?? {};
     const after = this.#claimsOf(files, before);
-    if (after === before) return true;
-    const document = { ...this.#document, version: VERSION, files: after };
+    const trust = this.#trustCopies();
+    if (after === before && trust === this.#document?.trust) return true;
+    const document = { ...this.#document, version: VERSION, ...(trust && { trust }), files: after };
     const path = join(this.#certsDir, OWNERSHIP_FILE);
     try {
       await replaceFile(path, `${JSON.stringify(document, null, 1)}\n`, {
@@ -91,6 +115,14 @@ export class Ownership {
       this.#log('records.failed', { file: path, message: messageOf(error) });
       return false;
     }
+  }
+
+  /** @returns those of the document where nothing but the sequences differs: they change with each manifest */
+  #trustCopies(): OwnershipDocument['trust'] {
+    const before = this.#document?.trust;
+    const [known, next] = [this.trustCopy(), this.#trust].map((one) => one && trustDigest(one));
+    if (this.#trust === undefined || (known === next && before?.[this.#fleet] !== undefined)) return before;
+    return { ...before, [this.#fleet]: this.#trust };
   }
 
   /** @returns `before` itself where nothing differs */
@@ -126,6 +158,11 @@ export class Ownership {
   }
 }
 
+function trustDigest({ trusted, isConfirmed, formerKeys }: TrustRecord): string {
+  const { lineage, key, number, recoveryKey, recoveredAt } = trusted;
+  return JSON.stringify([lineage, key, number, recoveryKey, recoveredAt, isConfirmed, formerKeys]);
+}
+
 /** A file that is broken, unreadable or something else than a file counts as absent; that is logged. */
 export async function readOwnership(certsDir: string, fleet: FleetName, log: Log): Promise<Ownership> {
   const path = join(certsDir, OWNERSHIP_FILE);
@@ -143,6 +180,7 @@ async function readDocumentAt(path: string): Promise<OwnershipDocument> {
   if (!Number.isInteger(document?.version)) throw new TypeError('wanted a version');
   if (document.version !== VERSION) return { ...document, files: {} };
   // By hand: a schema would take longer than the rest of a pass over 10,000 files in which nothing has changed.
+  if (document.trust !== undefined && !isRecord(document.trust)) delete document.trust;
   if (!isRecord(document.files) || !Object.values(document.files).every(isClaim)) {
     throw new TypeError('wanted files, each with fleet, certificate and digests');
   }

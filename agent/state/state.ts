@@ -1,6 +1,6 @@
 /**
- * The agent's state directory holds what must outlive the process: the last good manifest, which files are ours,
- * failures with the time of the next try, and the last report. It never holds a key. Losing it only costs another
+ * The agent's state directory holds what must outlive the process: the last good manifest, whose manifests it takes, which files
+ * are ours, failures with the time of the next try, and the last report. It never holds a key. Losing it only costs another
  * round of handshakes: each pass reads disk and HAProxy itself.
  */
 import { join } from 'node:path';
@@ -9,7 +9,9 @@ import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
 import { parseJson } from '#contract/json.ts';
 import { certificateName, type FleetName, fleetName, type HostName, sha256Hex } from '#contract/layout.ts';
 import { type Manifest, parseManifest } from '#contract/manifest.ts';
+import { parseRoot, type SignedManifest } from '#contract/root.ts';
 import type { Log } from '../log.ts';
+import { type TrustRecord, trustRecord } from '../trust/record.ts';
 import {
   isRemembered,
   MAX_DOCUMENT_BYTES,
@@ -65,7 +67,13 @@ const agentState = z.looseObject({
   reported: z.looseObject({ digest: sha256Hex, at: instant }).optional(),
 });
 
-const manifestRecord = z.looseObject({ fleet: fleetName, etag: z.string(), body: z.string() });
+const manifestRecord = z.looseObject({
+  fleet: fleetName,
+  etag: z.string(),
+  /** Of the contract; absent: 1. */
+  version: z.literal([1, 2]).optional(),
+  body: z.string(),
+});
 
 export type Failure = z.infer<typeof failure>;
 export type FileRecord = z.infer<typeof fileRecord>;
@@ -77,6 +85,8 @@ export interface StoredManifest {
   body: string;
   /** The parsed body. Parsing 10,000 certificates takes a while, so it happens once per pass. */
   manifest: Manifest;
+  /** Of version 2: the issuer's statement about it (root.ts). */
+  head?: string | undefined;
 }
 
 /** The manifest is one string; the status has all files. */
@@ -85,11 +95,13 @@ const OWN_BOUNDS = { maxStringBytes: MAX_DOCUMENT_BYTES, maxItems: 100_000 };
 const STATE_FILE = 'state.json';
 const MANIFEST_FILE = 'manifest.json';
 const STATUS_FILE = 'status.json';
+const TRUST_FILE = 'trust.json';
 
 export interface StateDirectory {
   state: AgentState;
   manifest: StoredManifest | undefined;
   status: HostStatus | undefined;
+  trust: TrustRecord | undefined;
 }
 
 /** Ignores a broken document, and logs `state.reset`. Ignores one that cannot be read, and a manifest of another fleet. */
@@ -110,21 +122,33 @@ export async function readStateDirectory(
     readDocument(join(directory, MANIFEST_FILE), parseStoredManifest),
   );
   const status = await unlessBroken(STATUS_FILE, readStatus(directory, fleet, host));
+  const trust = await unlessBroken(TRUST_FILE, readDocument(join(directory, TRUST_FILE), parseTrust));
   return {
     state: state ?? { version: 1, files: {} },
     manifest: manifest?.fleet === fleet ? manifest : undefined,
     status,
+    trust,
   };
 }
+
+const parseTrust = (text: string) => trustRecord.parse(parseJson(Buffer.from(text)));
 
 const parseState = (text: string, isSealed: boolean) =>
   parseUnlessSealed(text, isSealed, () => agentState.parse(parseJson(Buffer.from(text))));
 
 /** Without this version's seal, the manifest's own rules apply: a downgraded agent must fetch again what it can read. */
 function parseStoredManifest(text: string, isSealed: boolean): StoredManifest {
-  const { fleet, etag, body } = manifestRecord.parse(parseJson(Buffer.from(text), OWN_BOUNDS));
-  const manifest = parseUnlessSealed(body, isSealed, () => parseManifest(fleet, Buffer.from(body)));
-  return { fleet, etag, body, manifest };
+  const { fleet, etag, version, body } = manifestRecord.parse(parseJson(Buffer.from(text), OWN_BOUNDS));
+  if (version !== 2) {
+    const manifest = parseUnlessSealed(body, isSealed, () => parseManifest(fleet, Buffer.from(body)));
+    return { fleet, etag, body, manifest };
+  }
+  if (!isSealed) {
+    const { manifest, head } = parseRoot(fleet, Buffer.from(body));
+    return { fleet, etag, body, manifest, head };
+  }
+  const { signature: head, ...manifest } = JSON.parse(body) as SignedManifest & { signature: string };
+  return { fleet, etag, body, manifest, head };
 }
 
 /** A sealed document needs no schema, because no schema of ours changes what it reads (golden.test.ts and state.test.ts hold that). */
@@ -141,15 +165,17 @@ export function readStatus(directory: string, fleet: FleetName, host: HostName) 
 
 export const saveState = (directory: string, state: AgentState, before?: AgentState) =>
   save(directory, STATE_FILE, state, before);
+export const saveTrust = (directory: string, trust: TrustRecord, before?: TrustRecord) =>
+  save(directory, TRUST_FILE, trust, before);
 export const saveStatus = (directory: string, status: HostStatus) => save(directory, STATUS_FILE, status);
 
 export async function saveManifest(
   directory: string,
-  { fleet, etag, body }: StoredManifest,
+  { fleet, etag, body, manifest: { version } }: StoredManifest,
   before?: StoredManifest,
 ): Promise<boolean> {
   if (etag === before?.etag && body === before.body) return true;
-  return save(directory, MANIFEST_FILE, { fleet, etag, body });
+  return save(directory, MANIFEST_FILE, { fleet, etag, version, body });
 }
 
 /** @returns false if the directory does not take it: this process keeps it (`stateProblemIn` says why) */

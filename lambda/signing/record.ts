@@ -8,7 +8,7 @@ import { serializeDocument } from '#contract/document.ts';
 import { BucketError, ContractError } from '#contract/errors.ts';
 import { parseJson } from '#contract/json.ts';
 import { followKeys, type TrustedKey } from '#contract/key-chain.ts';
-import { layout } from '#contract/layout.ts';
+import { fleetName, layout } from '#contract/layout.ts';
 import { generatePrivateKey, publicKey, type Signer, signerOf, statementText } from '#contract/statement.ts';
 import type { Bucket } from '#storage/bucket.ts';
 
@@ -31,6 +31,11 @@ const signingKeyRecord = z.looseObject({
    * one signs nothing new with it.
    */
   earlier: z.array(z.looseObject({ key: publicKey, upTo: number })).max(1000),
+  /**
+   * Fleets that had a manifest of version 1 when the first key was made: an issuer of version 1 published there. Absent: none. A manifest of
+   * version 1 in any other fleet is somebody else's: whoever may write to `published/` can put one there.
+   */
+  inherited: z.array(fleetName).max(10_000).optional(),
   /** Oldest first (contract/key-chain.ts). */
   statements: z.array(statementText).max(1000),
 });

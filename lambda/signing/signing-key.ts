@@ -34,6 +34,8 @@ export interface Signing {
    * @param sequence that the statement claims; absent: any
    */
   isOurs(key: PublicKey, sequence?: number): boolean;
+  /** Whether an issuer of version 1 published to this fleet before there was a key: what it published is taken over once. */
+  isInherited(fleet: FleetName): boolean;
 }
 
 export interface SigningKeyOptions {
@@ -106,19 +108,38 @@ async function firstKey(
 ): Promise<StoredSigningKey> {
   const signed = await findSigned(bucket, fleets);
   if (signed !== undefined) throw lost(`is missing, though ${signed} shows that an issuer has signed here`);
-  const record = newSigningKey();
+  const record = { ...newSigningKey(), inherited: await fleetsOfVersion1(bucket, fleets) };
   if (dryRun) return { record, signer: signerOf(record.privateKey), etag: '' };
   // Read back in any case: another pass may have been first, then its key counts.
   await writeSigningKey(bucket, record);
   return readSigningKeyBack(bucket);
 }
 
+async function fleetsOfVersion1(bucket: Bucket, fleets: readonly FleetName[]): Promise<FleetName[]> {
+  const inherited: FleetName[] = [];
+  for (const fleet of fleets) {
+    if (await isThere(bucket, layout.manifest(fleet))) inherited.push(fleet);
+  }
+  return inherited;
+}
+
+/** Also if nobody can read it. */
+async function isThere(bucket: Bucket, key: string): Promise<boolean> {
+  try {
+    return (await bucket.get(key)) !== undefined;
+  } catch (error) {
+    if (error instanceof BucketError && error.code === 'ERR_BUCKET_SIZE') return true;
+    throw error;
+  }
+}
+
 function signingOf({ record, signer }: StoredSigningKey): Signing {
-  const { lineage, number, statements, earlier } = record;
+  const { lineage, number, statements, earlier, inherited = [] } = record;
   const upTo = new Map<PublicKey, number>(earlier.map((before) => [before.key, before.upTo]));
   upTo.set(signer.key, Number.POSITIVE_INFINITY);
   const isOurs = (key: PublicKey, sequence = 0) => sequence <= (upTo.get(key) ?? -1);
-  return { lineage, signer, statements, lowestSequence: number, isOurs };
+  const isInherited = (fleet: FleetName) => inherited.includes(fleet);
+  return { lineage, signer, statements, lowestSequence: number, isOurs, isInherited };
 }
 
 function handedOver(ours: PublicKey, theirs: PublicKey): ContractError {

@@ -47,6 +47,12 @@ export interface Bucket {
   readonly url: string;
 
   /**
+   * When the store answered last, by its own clock (RFC 9110 §6.6.1, Date), also where nothing was modified. `undefined`: it
+   * has not, or it is a directory, whose clock is this machine's.
+   */
+  readonly answeredAt?: Date | undefined;
+
+  /**
    * `undefined` if there is no such object. A reader never sees half an object.
    * @throws BucketError `ERR_BUCKET_SIZE` if it is larger than its limit: its bytes are not read
    */
@@ -94,7 +100,7 @@ export interface Bucket {
 }
 
 /** What hosts and the responder need of it: they read what is published, and hosts write their status. */
-export type HostBucket = Pick<Bucket, 'url' | 'get' | 'put'>;
+export type HostBucket = Pick<Bucket, 'url' | 'answeredAt' | 'get' | 'put'>;
 
 /** @throws BucketError `ERR_BUCKET_SIZE` */
 export function checkSize(url: string, key: string, body: string | Buffer): void {
@@ -102,6 +108,12 @@ export function checkSize(url: string, key: string, body: string | Buffer): void
   if (bytes <= maxBytes) return;
   const says = `would have ${bytes} bytes, and no reader takes more than ${maxBytes}`;
   throw new BucketError('ERR_BUCKET_SIZE', `${url}${key}`, `${says}; has a fleet become too large? Split it`);
+}
+
+/** @param header a Date header. @returns `undefined` for what is none */
+export function answerTimeOf(header: string | undefined): Date | undefined {
+  const time = new Date(header ?? '');
+  return Number.isNaN(time.getTime()) ? undefined : time;
 }
 
 /** The listing of a prefix with more keys than anything of ours has. */

@@ -8,6 +8,7 @@ import type { BucketError } from '#contract/errors.ts';
 import { maxBytesOf } from '#contract/limits.ts';
 import { type S3Address, tagsOf, writeActionOf } from './address.ts';
 import {
+  answerTimeOf,
   type ConditionalRead,
   checkSize,
   type HostBucket,
@@ -30,6 +31,7 @@ export class S3WithoutSdk implements HostBucket {
   readonly #env: Environment;
   readonly #region: () => Promise<string>;
   readonly #send: SendToS3;
+  #answeredAt: Date | undefined;
 
   constructor(address: S3Address, env: Environment) {
     const { bucket, prefix, region } = address;
@@ -38,6 +40,10 @@ export class S3WithoutSdk implements HostBucket {
     this.#env = env;
     this.#region = region === undefined ? regionOf(env) : async () => region;
     this.#send = persistent(signedSender(credentialsOf(env), this.#region));
+  }
+
+  get answeredAt(): Date | undefined {
+    return this.#answeredAt;
   }
 
   get(key: string, options?: ReadLimit): Promise<StoredObject | undefined>;
@@ -88,6 +94,7 @@ export class S3WithoutSdk implements HostBucket {
 
   async #ask(path: string, request: Omit<S3Request, 'url'>): Promise<S3Answer> {
     const answer = await this.#send({ ...request, url: await this.#urlOf(path) });
+    this.#answeredAt = answerTimeOf(answer.headers['date']);
     if (answer.status === 200 || answer.status === 304) return answer;
     throw sdkErrorOf(answer);
   }

@@ -19,6 +19,7 @@ import type { BucketError } from '#contract/errors.ts';
 import { MAX_LISTED_KEYS, maxBytesOf } from '#contract/limits.ts';
 import { type S3Address, tagsOf, writeActionOf } from './address.ts';
 import {
+  answerTimeOf,
   type Bucket,
   type ConditionalRead,
   checkSize,
@@ -49,6 +50,7 @@ export class S3Bucket implements Bucket {
   readonly exclusively = createProcessLock();
   readonly #address: S3Address;
   readonly #client: S3Client;
+  #answeredAt: Date | undefined;
   /** Before the first conditional write of the process. */
   readonly #probe: () => Promise<void>;
 
@@ -63,6 +65,12 @@ export class S3Bucket implements Bucket {
       ...(pathStyle !== undefined && { forcePathStyle: pathStyle }),
       requestHandler: TIMEOUTS,
     });
+    this.#client.middlewareStack.add(
+      answerTime((time) => {
+        this.#answeredAt = time;
+      }),
+      { step: 'deserialize', priority: 'low', name: 'answerTime' },
+    );
     this.#probe = once(() =>
       probeConditions(
         this.url,
@@ -70,6 +78,10 @@ export class S3Bucket implements Bucket {
         (key) => this.delete(key),
       ),
     );
+  }
+
+  get answeredAt(): Date | undefined {
+    return this.#answeredAt;
   }
 
   get(key: string, options?: ReadLimit): Promise<StoredObject | undefined>;
@@ -221,6 +233,16 @@ function boundedAnswer(maxBytes: number) {
       const timeoutMs = TIMEOUTS.requestTimeout;
       const body = await readBody(response.body, { maxBytes: limit, timeoutMs, declared });
       response.body = Readable.from(body.length === 0 ? [] : [body], { objectMode: false });
+      return result;
+    };
+}
+
+/** The SDK hands an answer that it takes for an error to nobody: this reads the header of each. */
+function answerTime(note: (time: Date | undefined) => void) {
+  return <Args extends object, Output extends { response: unknown }>(next: (args: Args) => Promise<Output>) =>
+    async (args: Args): Promise<Output> => {
+      const result = await next(args);
+      note(answerTimeOf((result.response as SdkResponse).headers['date']));
       return result;
     };
 }

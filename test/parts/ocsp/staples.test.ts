@@ -26,6 +26,7 @@ const signing = {
   statements: [],
   lowestSequence: 0,
   isOurs: (key: string) => key === stageSigner.key,
+  isInherited: () => false,
 };
 
 let responder: OcspResponder;

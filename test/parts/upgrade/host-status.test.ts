@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { releasedProgram } from '../../released/released.ts';
+import { releasedProgram } from '../../support/released/released.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 const golden = (name: string) => readFileSync(`test/unit/lambda/contract/golden/${name}.json`, 'utf8');

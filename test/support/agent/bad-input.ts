@@ -7,12 +7,10 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { codeOf } from '#contract/errors.ts';
-import { layout } from '#contract/layout.ts';
 import { programPath } from '../../setup.mjs';
 import type { HaproxyVersion } from '../parts/haproxy.ts';
 import { type Row, secrets } from './bad-pem-rows.ts';
 import { rows } from './bad-rows.ts';
-import { fleet } from './host.ts';
 import { serialOf } from './publish.ts';
 import { makeStage, type Stage } from './stage.ts';
 
@@ -45,7 +43,7 @@ export async function everyRow(t: TestContext, version: HaproxyVersion): Promise
 
   for (const row of rows) {
     await t.test(`${row.says}: ${row.code}`, async () => {
-      await stage.bucket.delete(layout.manifest(fleet));
+      await stage.dropManifests();
       const good = await stage.publish('shop', { names: ['shop.test'] });
       secrets.push(good);
       assert.equal((await stage.pass()).code, 0);
@@ -72,7 +70,7 @@ export async function everyRow(t: TestContext, version: HaproxyVersion): Promise
     });
   }
 
-  await stage.bucket.delete(layout.manifest(fleet));
+  await stage.dropManifests();
   const mended = await stage.publish('shop', { names: ['shop.test'] });
   assert.equal((await stage.pass()).code, 0);
   assert.deepEqual(stage.files(), ['shop.pem']);

@@ -3,17 +3,19 @@ import assert from 'node:assert/strict';
 import { mkdirSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { layout } from '#contract/layout.ts';
+import type { Manifest } from '#contract/manifest.ts';
 import { pemRows, type Row, secrets } from './bad-pem-rows.ts';
 import { shapeRows } from './bad-shape-rows.ts';
 import { fleet } from './host.ts';
+import { signedRoot } from './publish.ts';
 
 export const rows: Row[] = [
   {
     says: 'the manifest is no JSON',
-    code: 'ERR_MANIFEST_SCHEMA',
+    code: 'ERR_MANIFEST_SIGNATURE',
     of: 'host',
     exit: 1,
-    spoil: async (stage) => void (await stage.putManifest('{"version":1,"cert')),
+    spoil: async (stage) => void (await stage.putRoot('{"version":2,"cert')),
   },
   {
     says: 'the manifest is of a newer version',
@@ -21,7 +23,7 @@ export const rows: Row[] = [
     of: 'host',
     exit: 1,
     spoil: async (stage) =>
-      void (await stage.putManifest(JSON.stringify({ ...(await stage.manifest()), version: 2 }))),
+      void (await stage.putRoot(signedRoot(await stage.manifest(), { version: 3 as 2 }))),
   },
   {
     says: 'the manifest names a path outside',
@@ -31,9 +33,8 @@ export const rows: Row[] = [
     spoil: async (stage) => {
       const manifest = await stage.manifest();
       const [entry] = Object.values(manifest.certificates);
-      await stage.putManifest(
-        JSON.stringify({ ...manifest, certificates: { '../../../etc/cron.d/shop': entry } }),
-      );
+      const certificates = { '../../../etc/cron.d/shop': entry } as Manifest['certificates'];
+      await stage.putRoot(signedRoot(manifest, { certificates }));
       return undefined;
     },
   },
@@ -43,7 +44,7 @@ export const rows: Row[] = [
     of: 'host',
     exit: 1,
     spoil: async ({ bucketDir }) => {
-      const path = join(bucketDir, layout.manifest(fleet));
+      const path = join(bucketDir, layout.root(fleet));
       truncateSync(path, 1_500_000_000);
       return { mend: () => rmSync(path) };
     },
@@ -53,7 +54,7 @@ export const rows: Row[] = [
     code: 'ERR_MANIFEST_MISSING',
     of: 'host',
     exit: 1,
-    spoil: async (stage) => void (await stage.bucket.delete(layout.manifest(fleet))),
+    spoil: async (stage) => void (await stage.dropManifests()),
   },
   {
     says: 'the PEM is larger than one command',

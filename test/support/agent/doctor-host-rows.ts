@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import { away, type DoctorRow, dayMs, instead, without } from './doctor-plants.ts';
 import { fleet } from './host.ts';
+import { signedRoot } from './publish.ts';
 
 export const hostRows: DoctorRow[] = [
   {
@@ -80,9 +81,9 @@ export const bucketRows: DoctorRow[] = [
     finds: 'manifest-unreadable',
     fix: /pemfleet run/,
     plant: async (stage) => {
-      const whole = JSON.stringify(await stage.manifest());
-      await stage.putManifest(whole.slice(0, 40));
-      return { mend: () => stage.putManifest(whole) };
+      const whole = await stage.manifest();
+      await stage.putRoot(signedRoot(whole).slice(0, 40));
+      return { mend: () => stage.putBoth(whole) };
     },
   },
   {
@@ -91,8 +92,8 @@ export const bucketRows: DoctorRow[] = [
     fix: /upgrade pemfleet-agent/,
     plant: async (stage) => {
       const manifest = await stage.manifest();
-      await stage.putManifest(JSON.stringify({ ...manifest, version: 2 }));
-      return { mend: () => stage.putManifest(JSON.stringify(manifest)) };
+      await stage.putRoot(signedRoot(manifest, { version: 3 as 2 }));
+      return { mend: () => stage.putBoth(manifest) };
     },
   },
   {
@@ -134,8 +135,8 @@ export const bucketRows: DoctorRow[] = [
         { ...entry, pems: entry.pems.map((pem) => ({ ...pem, size: 125_000 })) },
       ];
       const certificates = Object.fromEntries(Object.entries(before.certificates).map(grow));
-      await stage.putManifest(JSON.stringify({ ...before, certificates }));
-      return { mend: () => stage.putManifest(JSON.stringify(before)) };
+      await stage.putBoth({ ...before, certificates });
+      return { mend: () => stage.putBoth(before) };
     },
   },
 ];

@@ -3,7 +3,6 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { digest, parse } from '#contract/combined-pem.ts';
 import { certificateName, layout } from '#contract/layout.ts';
-import { emptyManifest, serializeManifest } from '#contract/manifest.ts';
 import { certificatesOf } from '../manifest.ts';
 import { type HaproxyVersion, startHaproxy } from '../parts/haproxy.ts';
 import { createPki } from '../parts/pki.ts';
@@ -50,13 +49,11 @@ export async function makeMany(
   const haproxy = await startHaproxy({ ...options, ...(configText !== undefined && { configText }) });
   const stage = await stageOn(haproxy, place.path);
   const entries = new Map(pems.map((pem, index) => [fileStem(index), entryOf(pem, index)]));
-  const putManifest = () =>
-    stage.putManifest(
-      serializeManifest({
-        ...emptyManifest(fleet, new Date()),
-        certificates: certificatesOf(Object.fromEntries(entries)),
-      }),
-    );
+  const putManifest = async () =>
+    stage.putBoth({
+      ...(await stage.manifest()),
+      certificates: certificatesOf(Object.fromEntries(entries)),
+    });
   await putManifest();
   const renewOne = async (index: number) => {
     const pem = stamp(index);

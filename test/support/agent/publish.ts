@@ -32,7 +32,13 @@ export function signedRoot(
     const { sequence: since = next } = entry;
     const pems = entry.pems.map((pem) => {
       const { sha256, notAfter } = pem;
-      const claims = { fleet, name: certificateName.parse(name), sha256, notAfter, sequence: since };
+      const claims = {
+        fleet: changes.fleet ?? fleet,
+        name: certificateName.parse(name),
+        sha256,
+        notAfter,
+        sequence: since,
+      };
       return { ...pem, receipt: pem.receipt ?? signReceipt(signer, claims) };
     });
     return [name, { ...entry, sequence: since, pems }] as const;
@@ -49,15 +55,12 @@ export function signedRoot(
 }
 
 export function publisher(bucket: Bucket, pki: Pki) {
-  /** Version 1. */
+  /** Version 2, or 1 where there is no other. */
   const manifest = async (): Promise<Manifest> => {
+    const root = await bucket.get(layout.root(fleet));
+    if (root !== undefined) return parseRoot(fleet, root.body).manifest;
     const object = await bucket.get(layout.manifest(fleet));
     return object ? parseManifest(fleet, object.body) : emptyManifest(fleet, new Date());
-  };
-  /** Version 2. */
-  const latest = async (): Promise<Manifest> => {
-    const root = await bucket.get(layout.root(fleet));
-    return root === undefined ? manifest() : parseRoot(fleet, root.body).manifest;
   };
   const putRoot = async (text: string) => {
     await bucket.put(layout.root(fleet), text);
@@ -69,19 +72,25 @@ export function publisher(bucket: Bucket, pki: Pki) {
     const version1 = { ...emptyManifest(fleet, new Date()), certificates };
     await putManifest(serializeManifest(version1));
   };
+  /** Version 1. */
   const putManifest = async (text: string) => {
     await bucket.put(layout.manifest(fleet), text);
+  };
+  /** Nothing is published for the fleet. */
+  const dropManifests = async () => {
+    await bucket.delete(layout.root(fleet));
+    await bucket.delete(layout.manifest(fleet));
   };
   const publishBytes = async (name: string, body: string, entry: object) => {
     const key = layout.pem(fleet, certificateName.parse(name), digest(body));
     await bucket.put(key, body);
-    const before = await latest();
+    const before = await manifest();
     const certificates = certificatesOf({ ...before.certificates, [name]: entry });
     await put({ ...before, certificates });
   };
   /** What the manifest says of a certificate. */
   const entry = async (name: string) => {
-    const published = (await latest()).certificates[certificateName.parse(name)];
+    const published = (await manifest()).certificates[certificateName.parse(name)];
     if (published === undefined) throw new Error(`the manifest has no certificate ${name}`);
     return published;
   };
@@ -90,6 +99,8 @@ export function publisher(bucket: Bucket, pki: Pki) {
     entry,
     putManifest,
     putRoot,
+    putBoth: put,
+    dropManifests,
     publishBytes,
     publish: async (name: string, leaf: LeafOptions) => {
       const { combined } = await pki.issue(leaf);
@@ -99,7 +110,7 @@ export function publisher(bucket: Bucket, pki: Pki) {
     /** One manifest for all of them; `NAME.test` each. */
     publishAll: async (names: readonly string[]) => {
       const pems = new Map<string, string>();
-      const before = await latest();
+      const before = await manifest();
       const certificates: Record<string, object> = { ...before.certificates };
       for (const name of names) {
         const { combined } = await pki.issue({ names: [`${name}.test`] });
@@ -112,13 +123,13 @@ export function publisher(bucket: Bucket, pki: Pki) {
     },
     /** The name is missing, and nothing says why. */
     unpublish: async (name: string) => {
-      const before = await latest();
+      const before = await manifest();
       const { [certificateName.parse(name)]: _, ...certificates } = before.certificates;
       await put({ ...before, certificates });
     },
     /** An operator's word: a tombstone ends what is published under the name, and what was before it. */
     withdraw: async (name: string, changes: Partial<Tombstone> = {}) => {
-      const before = await latest();
+      const before = await manifest();
       const { [certificateName.parse(name)]: entry, ...certificates } = before.certificates;
       const pems = [...(entry?.pems ?? []), ...(entry?.previous?.pems ?? [])];
       const tombstone: Tombstone = {

@@ -16,7 +16,7 @@ import { createPki, type LeafOptions, type Pki } from '../parts/pki.ts';
 import { makeTempDir } from '../temp-dir.ts';
 import { fleet, host } from './host.ts';
 import { adoptHere, type Finished, passHere, type SpawnOptions, spawnAgent } from './program.ts';
-import { publisher } from './publish.ts';
+import { publisher, stageSigner } from './publish.ts';
 
 export interface Stage {
   dir: string;
@@ -40,8 +40,14 @@ export interface Stage {
   manifest(): Promise<Manifest>;
   /** What the manifest says of a certificate. */
   entry(name: string): Promise<ManifestEntry>;
+  /** Version 1. */
   putManifest(text: string): Promise<void>;
+  /** Version 2. */
   putRoot(text: string): Promise<void>;
+  /** Of this, both versions; the root with a higher sequence. */
+  putBoth(next: Manifest): Promise<void>;
+  /** Nothing is published for the fleet. */
+  dropManifests(): Promise<void>;
   agent(command: string, options?: SpawnOptions): Promise<Finished>;
   /** As `agent('sync')`, in this process: many rows of a table need many passes. */
   pass(args?: string[]): Promise<Finished>;
@@ -73,6 +79,7 @@ export async function stageOn(haproxy: Haproxy, dir: string): Promise<Stage> {
     ...['--bucket', bucket.url, '--fleet', fleet, '--host', host, '--state-dir', stateDir],
     ...['--stats-socket', haproxy.socket, '--certs-dir', haproxy.certsDir],
     ...['--handshake', `127.0.0.1:${haproxy.httpsPort}`],
+    ...['--trust-key', stageSigner.key],
   ];
   return {
     dir,
@@ -95,6 +102,12 @@ export async function stageOn(haproxy: Haproxy, dir: string): Promise<Stage> {
     files: () => filesIn(haproxy.certsDir),
     pem: (name) => readFileSync(join(haproxy.certsDir, `${name}.pem`), 'utf8'),
   };
+}
+
+/** The stage's flags without its key: the agent trusts at first contact, or takes version 1. */
+export function withoutTrust(flags: readonly string[]): string[] {
+  const at = flags.indexOf('--trust-key');
+  return flags.filter((_, index) => index !== at && index !== at + 1);
 }
 
 /** Names in a directory of HAProxy, but for the agent's record of its files, and its lock. */

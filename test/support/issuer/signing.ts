@@ -28,5 +28,6 @@ export function madeUpSigning(): Signing {
     statements: [],
     lowestSequence: 0,
     isOurs: (key) => key === signer.key,
+    isInherited: () => true,
   };
 }

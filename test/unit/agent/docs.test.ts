@@ -27,6 +27,7 @@ const STATE_AFTER = { refused: 'failed', waiting: 'pending', reload: 'needs-relo
 /** What keeps the agent from a pass, or HAProxy from a reload, or is said beside a state: no state of a certificate. */
 const OF_THE_HOST = [
   ...['ERR_CONFIG', 'ERR_USAGE', 'ERR_CERTS_DIRECTORY', 'ERR_STATE_DIRECTORY', 'ERR_MANIFEST_MISSING'],
+  'ERR_MANIFEST_REFUSED',
   ...['ERR_RELOAD_CHECK', 'ERR_RELOAD_COMMAND', 'ERR_RUNTIME_TWO_ISSUERS'],
 ];
 

@@ -6,7 +6,6 @@ import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { certificateName, layout } from '#contract/layout.ts';
-import { serializeManifest } from '#contract/manifest.ts';
 import { Runtime } from '../../../../agent/haproxy/runtime.ts';
 import { openSocket } from '../../../../agent/haproxy/socket.ts';
 import { sync } from '../../../../agent/pass/sync.ts';
@@ -86,7 +85,7 @@ test(`${version}: a crt-list file is written once for ${AT_A_TIME} certificates,
     'show info twice, the lists, the entries, two lines of certificates, acme status',
   );
 
-  await stage.putManifest(serializeManifest({ ...(await stage.manifest()), certificates: {} }));
+  await stage.putBoth({ ...(await stage.manifest()), certificates: {} });
   const removed = await countedPass(t, stage, list);
 
   const times = Math.ceil(COUNT / AT_A_TIME);

@@ -14,14 +14,16 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fleetName } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { lineLog } from '../../../../agent/log.ts';
 import { syncHost } from '../../../../agent/pass/instances.ts';
 import { OWNERSHIP_FILE } from '../../../../agent/state/ownership.ts';
 import { actionsOf, assertOk } from '../../../support/agent/assess.ts';
 import { agentHere } from '../../../support/agent/program.ts';
-import { entryFor, serialOf } from '../../../support/agent/publish.ts';
+import { entryFor, serialOf, signedRoot } from '../../../support/agent/publish.ts';
 import { makeStage, type Stage } from '../../../support/agent/stage.ts';
+import { certificatesOf } from '../../../support/manifest.ts';
 import { haproxyVersions } from '../../../support/parts/haproxy.ts';
 
 const pathOf = ({ haproxy }: Stage, name: string) => join(haproxy.certsDir, name);
@@ -166,9 +168,8 @@ test('two fleets in one directory: neither takes the file of the other; a host t
   const web = ['--fleet', 'web', '--state-dir', join(stage.dir, 'state-web')];
   const pem = await stage.publish('shop', { names: ['shop.test'] });
   assertOk(await stage.pass());
-  const text = readFileSync(join(stage.bucketDir, 'published/edge/manifest.json'), 'utf8');
   const theirs = (await stage.pki.issue({ names: ['shop.test'] })).combined;
-  await copyFleet(stage, text, theirs);
+  await copyFleet(stage, theirs);
 
   const foreign = await stage.pass([...web, '--json']);
 
@@ -184,12 +185,13 @@ test('two fleets in one directory: neither takes the file of the other; a host t
 });
 
 /** Publishes the other content under the same name in the fleet `web`. */
-async function copyFleet(stage: Stage, manifest: string, pem: string): Promise<void> {
+async function copyFleet(stage: Stage, pem: string): Promise<void> {
   const entry = entryFor(pem, ['shop.test']);
   const [{ sha256 } = { sha256: '' }] = entry.pems;
-  const document = { ...JSON.parse(manifest), fleet: 'web', certificates: { shop: entry } };
+  const certificates = certificatesOf({ shop: entry });
   await stage.bucket.put(`published/web/pem/shop/${sha256}.pem`, pem);
-  await stage.bucket.put('published/web/manifest.json', JSON.stringify(document));
+  const root = signedRoot({ ...(await stage.manifest()), certificates }, { fleet: fleetName.parse('web') });
+  await stage.bucket.put('published/web/root.json', root);
 }
 
 test("another program's PLACEHOLDER.pem is not taken for ours", async (t) => {

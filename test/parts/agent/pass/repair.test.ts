@@ -110,7 +110,7 @@ test('a broken memory is forgotten with a word, and nothing is lost', async (t) 
   const result = await stage.pass();
 
   assertOk(result);
-  assert.equal(result.stderr.match(/event=state\.reset/g)?.length, 3);
+  assert.equal(result.stderr.match(/event=state\.reset/g)?.length, 4);
   assert.equal((await stage.pass()).stderr.includes('state.reset'), false);
 });
 

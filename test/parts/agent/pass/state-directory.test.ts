@@ -132,7 +132,8 @@ test('a process whose state directory takes nothing keeps its back-offs and its 
   rmSync(stage.stateDir);
   const mended = await stage.pass(['--json']);
   assert.deepEqual(actions(mended), ['backed-off', 'keep']);
-  assert.deepEqual(readdirSync(stage.stateDir).sort(), ['manifest.json', 'state.json', 'status.json']);
+  const documents = ['manifest.json', 'state.json', 'status.json', 'trust.json'];
+  assert.deepEqual(readdirSync(stage.stateDir).sort(), documents);
 });
 
 test("where neither the state directory nor the certificates' takes the records, no PEM is written: it would be nobody's", async (t) => {

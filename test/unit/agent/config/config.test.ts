@@ -37,6 +37,7 @@ test('defaults: Debian paths, mode 0600, a poll a minute, proof on 127.0.0.1:443
     metrics: {},
     pollIntervalMs: 60_000,
     stateDir: '/var/lib/pemfleet-agent',
+    trust: {},
   });
 });
 

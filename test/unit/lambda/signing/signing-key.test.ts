@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { codeOf } from '#contract/errors.ts';
 import { serializeHostStatus } from '#contract/host-status.ts';
-import { hostName, layout } from '#contract/layout.ts';
+import { fleetName, hostName, layout } from '#contract/layout.ts';
 import { emptyManifest } from '#contract/manifest.ts';
 import { openSigningKey } from '../../../../lambda/signing/signing-key.ts';
 import { signedRoot } from '../../../support/agent/publish.ts';
@@ -43,6 +43,19 @@ test('a dry run has a key, and writes none', async () => {
 
   assert.ok(isOurs(signer.key));
   assert.equal(bucket.text(layout.signingKey), undefined);
+});
+
+test('fleets that an issuer of version 1 published to are inherited, others never: whoever writes there later is not that issuer', async () => {
+  const bucket = memoryBucket();
+  const [one, late] = [fleetName.parse('one'), fleetName.parse('late')];
+  await bucket.put(layout.manifest(one), '{"version":1}');
+
+  await openSigningKey(bucket, { fleets: [fleet, one] });
+  await bucket.put(layout.manifest(late), '{"version":1}');
+  await bucket.put(layout.manifest(fleet), '{"version":1}');
+  const { isInherited } = await openSigningKey(bucket, { fleets: [fleet, one, late] });
+
+  assert.deepEqual([fleet, one, late].filter(isInherited), [one]);
 });
 
 for (const [says, key, text] of [

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliDecompressSync } from 'node:zlib';
-import { makeTempDir } from '../support/temp-dir.ts';
+import { makeTempDir } from '../temp-dir.ts';
 
 export const RELEASED = {
   commit: 'f20f4ca',

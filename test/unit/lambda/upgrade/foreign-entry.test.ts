@@ -11,7 +11,7 @@ import {
   type ForeignRules,
   fingerprintOf,
   judgeForeignEntry,
-} from '../../../../lambda/publication/foreign-entry.ts';
+} from '../../../../lambda/upgrade/foreign-entry.ts';
 import { interposed } from '../../../support/bucket/interposed.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import {

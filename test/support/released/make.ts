@@ -1,13 +1,13 @@
 /**
- * Remakes the programs of the last release that knew version 1 of the contract only: `npx tsx test/released/make.ts [COMMIT]`, in a clone
+ * Remakes the programs of the last release that knew version 1 of the contract only: `npx tsx test/support/released/make.ts [COMMIT]`, in a clone
  * that has this commit, with its packages installed. README.md says what they are for.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { brotliCompressSync, constants } from 'node:zlib';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
-import { makeTempDir } from '../support/temp-dir.ts';
+import { makeTempDir } from '../temp-dir.ts';
 import { RELEASED, type ReleasedName, releasedFile } from './released.ts';
 
 const [commit = RELEASED.commit] = process.argv.slice(2);
@@ -51,7 +51,6 @@ for (const name of Object.keys(RELEASED.entries) as ReleasedName[]) {
   const bytes = readFileSync(outfile);
   const params = { [constants.BROTLI_PARAM_LGWIN]: 24, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length };
   const compressed = brotliCompressSync(bytes, { params });
-  mkdirSync('test/released', { recursive: true });
   writeFileSync(releasedFile(name), compressed);
   process.stdout.write(`${releasedFile(name)}: ${compressed.length} bytes of ${bytes.length}\n`);
 }

@@ -15,9 +15,9 @@ import type { CertificateSpec, Config } from '../config/config.ts';
 import { exactSet } from '../config/identifier.ts';
 import { checkOnlyOrdered } from '../order/leaf-names.ts';
 import type { Obtained } from '../order/obtain.ts';
-import { pemRefOf, readPem } from './entry.ts';
+import { pemRefOf, readPem } from '../publication/entry.ts';
+import type { PemText } from '../publication/publisher.ts';
 import { publicChainProblem } from './public-chain.ts';
-import type { PemText } from './publisher.ts';
 
 /** What the issuer itself has signed and ended: the entry has to be younger. */
 export interface OwnWord {

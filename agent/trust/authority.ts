@@ -1,0 +1,82 @@
+/** Decides about a root with all that can be known: settings, what the host has trusted, keys.json, and the parameter. */
+import { DAY_MS } from '#common/time.ts';
+import { messageOf } from '#contract/errors.ts';
+import { type FleetName, layout } from '#contract/layout.ts';
+import type { ReadRoot } from '#contract/root.ts';
+import { decideRoot, type Refusal, type RootDecision } from './accept.ts';
+import { type PublishedReader, readStatements } from './published.ts';
+import { type PinnedTrust, type SequenceFloor, type TrustRecord, withPinned } from './record.ts';
+
+export interface Authority {
+  fleet: FleetName;
+  trust: TrustRecord | undefined;
+  floors: readonly SequenceFloor[];
+  reader: PublishedReader;
+  now: Date;
+  /** What an AWS parameter says, where the settings name one. */
+  readParameter: (() => Promise<PinnedTrust>) | undefined;
+}
+
+export type MadeDecision = Exclude<RootDecision, { kind: 'needs-keys' }>;
+
+/**
+ * The parameter counts where there is nothing else, and again where the root is not of the issuer that the host knows.
+ * @param isNew the host has not had this root yet
+ */
+export async function decideByAuthority(
+  authority: Authority,
+  root: ReadRoot,
+  isNew: boolean,
+): Promise<MadeDecision> {
+  const { readParameter, trust } = authority;
+  if (readParameter === undefined) return decideByKeys(authority, root, isNew);
+  const withParameter = async () => ({ ...authority, trust: withPinned(trust, await readParameter()) });
+  if (trust === undefined) return decideByKeys(await withParameter(), root, isNew);
+  const decision = await decideByKeys(authority, root, isNew);
+  if (decision.kind === 'accept' || decision.condition.condition === 'stale-manifest') return decision;
+  try {
+    return await decideByKeys(await withParameter(), root, isNew);
+  } catch (error) {
+    return withFailure(decision, error);
+  }
+}
+
+/** keys.json is read where the key is unknown, at first contact, and with the first new root of a day. */
+async function decideByKeys(
+  { fleet, trust, floors, reader, now }: Authority,
+  root: ReadRoot,
+  isNew: boolean,
+): Promise<MadeDecision> {
+  const known = { fleet, trust, floors };
+  const isDue = trust !== undefined && isNew && areKeysDue(trust, now);
+  const first = isDue ? NEEDS_KEYS : decideRoot(root, { ...known, statements: undefined });
+  if (first.kind !== 'needs-keys') return first;
+  const failures: unknown[] = [];
+  const statements = await readStatements(reader, fleet).catch((error: unknown) => {
+    failures.push(error);
+    return [];
+  });
+  const decision = decideRoot(root, { ...known, statements });
+  if (decision.kind === 'needs-keys') throw new TypeError('the statements were given');
+  // Only a statement that is still missing is news.
+  if (decision.kind === 'accept') reader.reads.delete(layout.keys(fleet));
+  const { trust: after } = decision;
+  const keysReadAt = failures.length === 0 ? now.toISOString() : after?.keysReadAt;
+  if (decision.kind === 'accept') return { ...decision, trust: { ...decision.trust, keysReadAt } };
+  const kept = { ...decision, trust: after && { ...after, keysReadAt } };
+  return failures.reduce<typeof kept>(withFailure, kept);
+}
+
+/** What else kept the host from knowing better. */
+function withFailure<T extends { condition: Refusal }>(decision: T, failure: unknown): T {
+  const { condition } = decision;
+  return { ...decision, condition: { ...condition, saw: `${condition.saw} (${messageOf(failure)})` } };
+}
+
+const NEEDS_KEYS = { kind: 'needs-keys' } as const;
+
+/** A statement may name a new recovery key, which a host has to know before it is needed. */
+function areKeysDue({ keysReadAt }: TrustRecord, now: Date): boolean {
+  const agoMs = now.getTime() - Date.parse(keysReadAt ?? '');
+  return !(agoMs >= 0 && agoMs < DAY_MS);
+}

@@ -1,0 +1,57 @@
+/** What is true of this host's trust without being a failure of one file: for the status, the log and `doctor`. */
+import { DAY_MS } from '#common/time.ts';
+import type { Manifest } from '#contract/manifest.ts';
+import type { Refusal } from './accept.ts';
+import type { TrustRecord } from './record.ts';
+
+export interface Condition {
+  condition: Refusal['condition'] | 'key-unverified' | 'frozen-manifest' | 'unsigned-manifest';
+  /** Both stay the same as long as the condition lasts: a status is reported when it changes. */
+  saw: string;
+  fix: string;
+}
+
+export function conditionMessage({ saw, fix }: Condition): string {
+  return `${saw}: ${fix}`;
+}
+
+/** The issuer signs twice a day: of two lost passes one is missed. */
+const FROZEN_MS = DAY_MS;
+
+export interface TrustFacts {
+  /** In force. */
+  manifest: Manifest | undefined;
+  trust: TrustRecord | undefined;
+  refusal: Refusal | undefined;
+  /** By the store's clock; `undefined`: it did not answer. */
+  storeTime: Date | undefined;
+}
+
+export function conditionsOf({ manifest, trust, refusal, storeTime }: TrustFacts): Condition[] {
+  const unverified = trust !== undefined && !trust.isConfirmed && keyUnverified(trust);
+  const frozen = manifest && storeTime && isFrozen(manifest, storeTime) && frozenManifest(manifest);
+  const unsigned = manifest?.version === 1 && UNSIGNED;
+  return [refusal, unverified, frozen, unsigned].filter((one) => one !== undefined && one !== false);
+}
+
+function isFrozen({ signedAt }: Manifest, storeTime: Date): boolean {
+  return signedAt !== undefined && storeTime.getTime() - Date.parse(signedAt) > FROZEN_MS;
+}
+
+function frozenManifest({ signedAt }: Manifest): Condition {
+  const saw = `the manifest was signed at ${signedAt}, more than a day ago by the store's clock; the issuer signs it twice a day`;
+  const fix = 'see whether it runs (pemfleet status, its timer); else somebody holds its manifests back';
+  return { condition: 'frozen-manifest', saw, fix };
+}
+
+function keyUnverified({ trusted: { key } }: TrustRecord): Condition {
+  const saw = `key ${key} was taken from the bucket at first contact, and nobody has confirmed it`;
+  const fix = `compare with "pemfleet key show" on the issuer, then pemfleet-agent trust --confirm ${key}, or trust.key in the agent's file`;
+  return { condition: 'key-unverified', saw, fix };
+}
+
+const UNSIGNED: Condition = {
+  condition: 'unsigned-manifest',
+  saw: 'the manifest is of version 1, without a signature: whoever may write to the bucket decides what this host serves',
+  fix: "upgrade the issuer; take trust.version1Until out of the agent's file",
+};

@@ -31,6 +31,7 @@ const EVENTS = {
   'certificate.loaded': 'info',
   'certificate.proven': 'info',
   'certificate.removed': 'info',
+  'certificate.unlisted': 'warning',
   'certificate.replaced': 'warning',
   'staple.loaded': 'info',
   'staple.failed': 'warning',

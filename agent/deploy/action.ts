@@ -44,17 +44,17 @@ export interface NeedsReload {
   code: RuntimeErrorCode;
 }
 
-/** What to do with a file that the manifest names, and why. */
+/** What to do with a file that this host is to have, and why: the manifest names it, or does not end it. */
 export type FileDecision = { kind: LoadingKind | NonLoadingKind; reason: string } | NeedsReload;
 
 export type RemovalKind =
   | 'remove'
-  /** Another program has changed the file: it stays, and is no longer ours. */
+  /** Another program has changed or deleted the file: what is there stays, and is no longer ours. */
   | 'forget'
   /** HAProxy is out of reach, and may name it. */
   | 'pending';
 
-/** What to do with a file of ours that the manifest no longer names, and why. */
+/** What to do with a file of ours that a tombstone has ended, that has expired, or that is ours no longer. */
 type RemovalDecision = { kind: RemovalKind; reason: string } | NeedsReload;
 
 export type DesiredAction = FileDecision & {
@@ -67,6 +67,8 @@ export type DesiredAction = FileDecision & {
   hasForeignContent?: boolean;
   /** Another program has put an OCSP response beside it, which stays. */
   hasForeignStaple?: boolean;
+  /** An earlier pass has logged that the manifest does not name it. */
+  isKnown?: boolean;
 };
 
 export type RemovalAction = RemovalDecision & {

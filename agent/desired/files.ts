@@ -34,6 +34,14 @@ export interface DesiredFile {
   notBefore: Date;
   notAfter: Date;
   publishedAt: Date;
+  /** Of the manifest that published it first; version 1 does not say. */
+  sequence?: number | undefined;
+  /** The issuer's statement about it (receipt.ts), where the manifest has one. */
+  receipt?: string | undefined;
+  /** The manifest names neither it nor its end: it is as the disk has it (unlisted.ts). */
+  isUnlisted?: true;
+  /** Superseded, and served until what takes its place is: it stands behind all others. */
+  isEnding?: true;
   identifiers: readonly string[];
   /** All names of the leaf, where it has been read: a CA may have added some. */
   names?: readonly string[] | undefined;
@@ -62,6 +70,8 @@ interface DesiredStaple {
 export function desiredFiles(fleet: FleetName, manifest: Manifest): DesiredFile[] {
   return Object.entries(manifest.certificates).flatMap(([name, entry]) => {
     const certificate = name as CertificateName;
+    // One beyond the manifest's own would keep each later entry out.
+    const sequence = entry.sequence && Math.min(entry.sequence, manifest.sequence ?? 1);
     return entry.pems.map((pem) => ({
       file: pemFileName(certificate, pem.keyType, entry.pems.length),
       certificate,
@@ -74,6 +84,8 @@ export function desiredFiles(fleet: FleetName, manifest: Manifest): DesiredFile[
       notBefore: new Date(pem.notBefore),
       notAfter: new Date(pem.notAfter),
       publishedAt: new Date(entry.publishedAt),
+      sequence,
+      receipt: pem.receipt,
       identifiers: entry.identifiers,
       isPair: entry.pems.length > 1,
       listing: entry.haproxy,

@@ -9,13 +9,13 @@ export function withCheckedLine(desired: DesiredFile): DesiredFile {
   return lineProblem === undefined ? desired : { ...desired, listing: undefined, lineProblem };
 }
 
-/** The tails that each file is to have in a crt-list file; none: the file goes off the list. */
+/** The tails that each file is to have in a crt-list file: one that the manifest does not name keeps those that it has. */
 export function desiredTailsByFile(
   files: Iterable<string>,
   desired: readonly DesiredFile[],
   listed: Tails | undefined,
 ): Map<string, readonly string[]> {
-  const tails = new Map<string, readonly string[]>([...files].map((file) => [file, []]));
+  const tails = new Map([...files].map((file) => [file, desiredTails(undefined, listed?.get(file))]));
   for (const { file, listing } of desired) tails.set(file, desiredTails(listing, listed?.get(file)));
   return tails;
 }

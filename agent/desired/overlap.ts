@@ -114,8 +114,8 @@ function countMerelyHeld(shared: readonly Holders[]): ReadonlyMap<DesiredFile, n
 }
 
 /**
- * The valid one before one that is not, the newer before the older, the one whose names the manifest asks for before the
- * one that merely holds them. A commit moves a file as a whole, so that files have one order for all of their names.
+ * The valid one before one that is not, one that stays before one that is superseded, the newer before the older, the one that the
+ * manifest names, and names for this name, before the one that merely holds it. A commit moves a file as a whole, so that files have one order for all of their names.
  * @returns `order` below 0: `a` comes first, and `why`
  */
 function precedence(
@@ -128,7 +128,9 @@ function precedence(
   const held = (desired: DesiredFile) => merelyHeld.get(desired) ?? 0;
   const rules: [order: number, why: string][] = [
     [isOver(a) - isOver(b), 'it is valid, the other is not'],
+    [Number(a.isEnding ?? false) - Number(b.isEnding ?? false), 'the other is superseded'],
     [b.notBefore.getTime() - a.notBefore.getTime(), 'it was issued later'],
+    [Number(a.isUnlisted ?? false) - Number(b.isUnlisted ?? false), 'the manifest does not name the other'],
     [held(a) - held(b), 'the manifest orders it for this name'],
     [b.publishedAt.getTime() - a.publishedAt.getTime(), 'it was published later'],
   ];

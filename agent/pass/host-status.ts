@@ -140,6 +140,11 @@ function fileStatusOf(
     overlaps: overlapsOf(desired),
     staple: stapleIn(desired, record),
     error: errorIn(outcome, input),
+    ...(desired.isUnlisted && {
+      isUnlisted: true,
+      notAfter: desired.notAfter.toISOString(),
+      receipt: desired.receipt,
+    }),
   };
 }
 

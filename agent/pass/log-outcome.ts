@@ -7,11 +7,11 @@ import type { Action, DesiredAction, FailedOutcome, Outcome, ReloadDecision } fr
 import { RuntimeCommandFailed } from '../errors.ts';
 import type { HaproxyView } from '../haproxy/view.ts';
 import type { EventName, Log } from '../log.ts';
-import { conditionMessage } from '../trust/conditions.ts';
+import { type Condition, conditionMessage } from '../trust/conditions.ts';
 import { stateOf, twoIssuersOf } from './host-status.ts';
 import type { PollResult } from './poll.ts';
 
-/** A condition is logged when it begins and when its message changes; what keeps a manifest out is logged by each poll. */
+/** What keeps a manifest out is logged by each poll. */
 export function logPoll(
   log: Log,
   { error, isNew, manifest, conditions }: PollResult,
@@ -19,6 +19,15 @@ export function logPoll(
 ): void {
   if (error !== undefined) log('manifest.failed', errorFields(error));
   else log(isNew ? 'manifest.changed' : 'manifest.unchanged', { etag: manifest?.etag });
+  logConditions(log, conditions, previous);
+}
+
+/** A condition is logged when it begins and when its message changes. */
+export function logConditions(
+  log: Log,
+  conditions: readonly Condition<string>[],
+  previous: HostStatus | undefined,
+): void {
   const before = new Set(previous?.conditions?.map(({ condition, message }) => `${condition} ${message}`));
   for (const one of conditions) {
     const { condition } = one;
@@ -44,6 +53,10 @@ export function logOutcome(log: Log, outcome: Outcome): void {
   if (deployed.staple?.sha256) log('staple.loaded', { ...subject, nextUpdate: desired?.staple?.nextUpdate });
   if (deployed.stapleError !== undefined) {
     log('staple.failed', { ...subject, ...errorFields(deployed.stapleError) });
+  }
+  if (desired?.isUnlisted && !action.isKnown) {
+    const until = desired.notAfter.toISOString();
+    log('certificate.unlisted', { ...subject, reason: 'the manifest names neither it nor its end', until });
   }
   const isKnown = action.desired === undefined && action.isKnown && stateOf(outcome) === 'needs-reload';
   if (isKnown) return;

@@ -171,6 +171,8 @@ async function prove(desired: DesiredFile, { haproxy }: AgentConfig): Promise<st
   if (shadow === undefined || ordered.some((name) => !shadows.has(name))) {
     return proveServed(handshake, desired, pem);
   }
+  // What took its place is served for all of its names: nobody can ask for it, and nothing is wrong.
+  if (desired.isUnlisted) return [];
   const detail = `${shadow.by} has this name too and is served: ${shadow.why}; ${desired.file} has no name of its own: take one of the two out, or give it a name`;
   throw new HandshakeFailed('ERR_HANDSHAKE_OVERLAP', { address: 'any bind', servername: first }, detail);
 }

@@ -17,21 +17,17 @@ import {
   type RuntimeFile,
   reasonNotToAdd,
 } from '../haproxy/view.ts';
-import type { AgentState, FileRecord } from '../state/state.ts';
+import { isProven, type ServedInput } from '../removal/served.ts';
+import type { FileRecord } from '../state/state.ts';
 import { isBackingOff } from './records.ts';
 
-export interface PlanInput {
+export interface PlanInput extends ServedInput {
+  /** What the manifest names, and what it does not end. */
   desired: readonly DesiredFile[];
-  disk: ReadonlyMap<string, DiskFile>;
+  /** Files of ours that go, with the reason. */
+  removals?: ReadonlyMap<string, string>;
   /** Lines of a crt-list file on disk, where there is one. */
   listed?: Tails | undefined;
-  /** `undefined`: HAProxy cannot be reached. */
-  haproxy: HaproxyView | undefined;
-  /** It has no stats socket for us: only a handshake shows what it serves, and only a reload changes it. */
-  isWithoutSocket?: boolean;
-  records: AgentState['files'];
-  /** Addresses that a handshake must have proved. */
-  handshakes: readonly string[];
   now: Date;
 }
 
@@ -45,6 +41,7 @@ export function plan(input: PlanInput): Action[] {
       ...proving(desired, decide(desired, input)),
       ...(hasForeignContent(desired, input) && { hasForeignContent: true }),
       ...(hasForeignStaple(desired, input) && { hasForeignStaple: true }),
+      ...(input.records[desired.file]?.unlisted && { isKnown: true }),
       file: desired.file,
       certificate: desired.certificate,
       desired,
@@ -126,7 +123,9 @@ function reasonToStaple(desired: DesiredFile, input: PlanInput): string | undefi
   const staple = stapleOf(desired, input.now);
   if (hasForeignStaple(desired, input)) return undefined;
   if (staple === undefined) {
-    const isStale = onDisk !== undefined && onDisk === stapled;
+    // HAProxy itself hands out none that has expired.
+    const isKept = desired.isUnlisted && input.records[desired.file]?.stapledUntil === undefined;
+    const isStale = onDisk !== undefined && onDisk === stapled && !isKept;
     return isStale ? 'its OCSP response has expired or is withdrawn' : undefined;
   }
   if (onDisk !== staple.sha256) return 'another OCSP response is published';
@@ -201,17 +200,6 @@ function decideRuntime(
   return { kind: 'needs-reload', reason: tooBig, code: 'ERR_RUNTIME_PAYLOAD_SIZE' };
 }
 
-function isProven(
-  desired: DesiredFile,
-  record: FileRecord | undefined,
-  handshakes: readonly string[],
-): boolean {
-  const proven = record?.proven;
-  return handshakes.every(
-    (address) => proven?.sha256 === desired.sha256 && proven.addresses.includes(address),
-  );
-}
-
 function nextTryOf(desired: DesiredFile, record: FileRecord | undefined, now: Date): string | undefined {
   const failure = record?.failure;
   // It depends on other certificates, and a new try costs nothing.
@@ -231,34 +219,38 @@ function tooLongUntil(desired: DesiredFile, record: FileRecord | undefined, now:
   return isTooLong && isBackingOff(failure, now) ? failure.message : undefined;
 }
 
-/** @returns undefined: without a stats socket nothing can take the file out of HAProxy, so it stays */
-function planRemoval(
-  file: string,
-  { disk, records, haproxy, isWithoutSocket }: PlanInput,
-): RemovalAction | undefined {
+/** @returns undefined: nothing ends it */
+function planRemoval(file: string, input: PlanInput): RemovalAction | undefined {
+  const { disk, records, haproxy, isWithoutSocket } = input;
   const record = records[file];
   const onDisk = disk.get(file)?.sha256;
-  const isOurs = onDisk === undefined || record?.written.includes(onDisk);
   const isKnown = record?.waiting !== undefined;
-  const isForeign = hasForeignStaple({ file }, { disk, records });
+  const isForeign = hasForeignStaple({ file }, input);
   const subject = {
     file,
     certificate: record?.certificate ?? '',
     ...(isKnown && { isKnown }),
     ...(isForeign && { hasForeignStaple: true }),
   };
-  const why = 'no longer in the manifest';
-  if (isWithoutSocket) {
-    return onDisk === undefined ? { ...subject, kind: 'forget', reason: `${why}, and gone` } : undefined;
+  const why = input.removals?.get(file);
+  const isGone = onDisk === undefined && (why === undefined || isWithoutSocket);
+  if (isGone) return { ...subject, kind: 'forget', reason: 'the manifest does not name it, and it is gone' };
+  if (onDisk !== undefined && !record?.written.includes(onDisk)) {
+    const reason = 'the manifest does not name it, and it was changed by another program';
+    return { ...subject, kind: 'forget', reason };
   }
-  if (isOurs && haproxy === undefined) {
+  if (why === undefined) return undefined;
+  if (isWithoutSocket) {
+    const reason = `${why}, but there is no stats socket to take it out of HAProxy: delete the file (and its line in a crt-list), then reload`;
+    return { ...subject, kind: 'needs-reload', reason, code: 'ERR_RUNTIME_NO_SOCKET' };
+  }
+  if (haproxy === undefined) {
     return { ...subject, kind: 'pending', reason: `${why}; HAProxy is out of reach: it may name the file` };
   }
   const isNamed = ({ crtList, certificate }: RuntimeFile) => !crtList && certificate?.status === 'Used';
-  if (isOurs && haproxy?.files.get(file)?.some(isNamed)) {
+  if (haproxy.files.get(file)?.some(isNamed)) {
     const reason = `${why}, but HAProxy's configuration names the file (crt FILE): take it out there, then reload`;
     return { ...subject, kind: 'needs-reload', reason, code: 'ERR_RUNTIME_CRT_LIST' };
   }
-  if (isOurs) return { ...subject, kind: 'remove', reason: why };
-  return { ...subject, kind: 'forget', reason: `${why}, and changed by another program` };
+  return { ...subject, kind: 'remove', reason: why };
 }

@@ -3,9 +3,9 @@ import { MINUTE_MS } from '#common/time.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Action, Outcome } from '../deploy/action.ts';
 import type { DesiredFile } from '../desired/files.ts';
-import { tailOf } from '../haproxy/crt-list-line.ts';
+import { type Listing, tailOf } from '../haproxy/crt-list-line.ts';
 import { isHandshakeErrorCode, reactionTo } from '../reactions.ts';
-import type { AgentState, Failure, FileRecord } from '../state/state.ts';
+import type { AgentState, Failure, FileRecord, PemRecord } from '../state/state.ts';
 import { stateOf } from './host-status.ts';
 
 /** Growing, then once a day. */
@@ -23,14 +23,45 @@ export function withIntents(state: AgentState, actions: readonly Action[]): Agen
   for (const { kind, file, desired } of actions) {
     if (desired === undefined || !isWriting(kind)) continue;
     const { certificate, sha256, staple } = desired;
-    const record = state.files[file];
-    const written = withNewest(record?.written, sha256);
-    const staples = staple ? withNewest(record?.staples, staple.sha256) : record?.staples;
-    const isKnown = record?.certificate === certificate && record.written === written;
-    if (isKnown && record.staples === staples) continue;
-    changes.set(file, { ...record, certificate, written, ...(staples && { staples }) });
+    const { listing: listingBefore, ...record }: Partial<FileRecord> = state.files[file] ?? {};
+    const written = withNewest(record.written, sha256);
+    const staples = staple ? withNewest(record.staples, staple.sha256) : record.staples;
+    const receipts = withReceipt(record.receipts, desired);
+    const listing = desired.isUnlisted ? listingBefore : desired.listing;
+    const isKnown = record.certificate === certificate && record.written === written;
+    const isSame = isKnown && record.staples === staples && record.receipts === receipts;
+    if (isSame && sameListing(listing, listingBefore)) continue;
+    changes.set(file, {
+      ...record,
+      ...{ certificate, written },
+      ...(staples && { staples }),
+      ...(receipts && { receipts }),
+      ...(listing && { listing: { ...listing, ...linesOf(listing) } }),
+    });
   }
   return withChanges(state, changes);
+}
+
+const linesOf = ({ crtListOptions, sniFilters }: Listing) => ({
+  crtListOptions: [...crtListOptions],
+  sniFilters: [...sniFilters],
+});
+
+function sameListing(a: Listing | undefined, b: Listing | undefined): boolean {
+  return a === b || (a !== undefined && b !== undefined && tailOf(a) === tailOf(b));
+}
+
+/** The highest sequence of each digest counts: a manifest that was put back does not make the file older. */
+function withReceipt(
+  receipts: PemRecord[] | undefined,
+  { sha256, sequence, receipt }: DesiredFile,
+): PemRecord[] | undefined {
+  if (sequence === undefined) return receipts;
+  const known = receipts?.find((one) => one.sha256 === sha256);
+  if (known !== undefined && known.sequence > sequence) return receipts;
+  if (known?.sequence === sequence && known.receipt === receipt) return receipts;
+  const others = receipts?.filter((one) => one !== known).slice(0, MAX_DIGESTS) ?? [];
+  return [{ sha256, sequence, ...(receipt && { receipt }) }, ...others];
 }
 
 const isWriting = (kind: Action['kind']) => !['backed-off', 'refused', 'not-ours'].includes(kind);
@@ -56,10 +87,17 @@ export function withOutcomes(state: AgentState, outcomes: readonly Outcome[], no
     const record = state.files[file];
     if (record === undefined) continue;
     const isRemoved = kind === 'forget' || (kind === 'remove' && outcome.kind === 'done');
-    const next = isRemoved ? undefined : nextRecord(record, outcome, now);
+    const next = isRemoved ? undefined : withUnlisted(nextRecord(record, outcome, now), outcome.action, now);
     if (next !== record) changes.set(file, next);
   }
   return withChanges(state, changes);
+}
+
+/** A file that the manifest names no more is logged once. */
+function withUnlisted(record: FileRecord, { desired }: Action, now: Date): FileRecord {
+  if (desired === undefined || desired.isUnlisted === (record.unlisted && true)) return record;
+  const { unlisted: _, ...rest } = record;
+  return desired.isUnlisted ? { ...rest, unlisted: { since: now.toISOString() } } : rest;
 }
 
 /** `undefined`: it is no longer ours. */
@@ -105,22 +143,29 @@ function nextRecord(record: FileRecord, outcome: Outcome, now: Date): FileRecord
     const isKept = codeOf(outcome.error) === 'ERR_RUNTIME_PAYLOAD_SIZE';
     // Nothing of ours was there, and nothing is: what another program puts there is not ours.
     const isAbsent = action.kind === 'install' && !deployed.isWritten;
-    const after = isAbsent ? { ...rest, written: [] } : rest;
+    const { receipts: _, ...unwritten } = rest;
+    const after = isAbsent ? { ...unwritten, written: [] } : rest;
     if (reactionTo(outcome.error) !== 'refused' && !isKept) return after;
     const attempts = failure?.sha256 === sha256 ? failure.attempts + 1 : 1;
     return { ...after, failure: failureOf(outcome.error, { sha256, listing }, attempts, now) };
   }
-  if (action.kind === 'keep' && failure === undefined && record.written.join() === sha256) return record;
-  const { stapled, adopted, ...others } = rest;
+  const hasOneDigest = record.written.join() === sha256 && (record.receipts?.length ?? 0) <= 1;
+  if (action.kind === 'keep' && failure === undefined && hasOneDigest) return record;
+  const { stapled, stapledUntil, adopted, receipts, ...others } = rest;
   const isProved = action.kind === 'keep' || deployed.handshakes !== undefined;
   const proven = deployed.handshakes && { sha256, addresses: [...deployed.handshakes] };
   const stapledNow = deployed.staple === undefined ? stapled : deployed.staple.sha256;
+  const { staple } = action.desired;
+  const until = staple?.sha256 === stapledNow ? staple?.nextUpdate : stapledUntil;
+  const ofPem = receipts?.filter((one) => one.sha256 === sha256) ?? [];
   return {
     ...others,
     written: [sha256],
     ...(proven && { proven }),
     ...(adopted && !isProved && { adopted }),
     ...(stapledNow && { stapled: stapledNow }),
+    ...(stapledNow && until && { stapledUntil: until }),
+    ...(ofPem.length > 0 && { receipts: ofPem }),
   };
 }
 

@@ -8,11 +8,12 @@ import { asBlocker } from '../blocker.ts';
 import type { Outcome } from '../deploy/action.ts';
 import { HostError } from '../errors.ts';
 import type { HostErrorCode } from '../reactions.ts';
+import { olderCondition } from '../removal/older.ts';
 import { stateProblemIn } from '../state/documents.ts';
 import { type AgentState, readStatus, type StateDirectory, saveState, saveStatus } from '../state/state.ts';
 import { conditionMessage } from '../trust/conditions.ts';
 import { hostStatusOf, stateOf, statusDigest } from './host-status.ts';
-import { errorFields } from './log-outcome.ts';
+import { errorFields, logConditions } from './log-outcome.ts';
 import type { PollResult } from './poll.ts';
 import { isBackingOff } from './records.ts';
 import { reloadDigest } from './reload.ts';
@@ -35,6 +36,7 @@ export async function report(
   work: PassWork,
 ): Promise<PassResult> {
   const result = resultOf(agent, stored, polled, work);
+  logConditions(agent.log, olderCondition(work.view.olderEntries), stored.status);
   // Half a status would say that the other half of the certificates is gone.
   const state = work.isComplete
     ? await reportIfDue(agent, result.status, stored.status, work.state)
@@ -77,7 +79,7 @@ export function resultOf(
     config: agent.config,
     agentVersion: agent.version,
     taken: takenBy(polled),
-    conditions: polled.conditions.map((one) => ({
+    conditions: [...polled.conditions, ...olderCondition(view.olderEntries)].map((one) => ({
       condition: one.condition,
       message: conditionMessage(one),
     })),

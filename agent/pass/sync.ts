@@ -6,27 +6,23 @@
 import { MINUTE_MS } from '#common/time.ts';
 import type { Agent, HostView, PassOptions, PassResult } from '../agent.ts';
 import { type Action, type DesiredAction, doneOutcome, type Outcome } from '../deploy/action.ts';
-import { checkDirectory, viewDisk, writableAmong } from '../deploy/disk.ts';
+import { checkDirectory, writableAmong } from '../deploy/disk.ts';
 import { restoreMoved, sweepPrevious, sweepTemps, writtenDirectories } from '../deploy/install.ts';
 import { retirePlaceholder } from '../deploy/placeholder.ts';
-import { worksWithoutSocket } from '../deploy/without-socket.ts';
-import { type DesiredFile, desiredFiles, stapleFileOf } from '../desired/files.ts';
-import { desiredTailsByFile, withCheckedLine } from '../desired/listing.ts';
-import { withOverlaps } from '../desired/overlap.ts';
-import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
+import { stapleFileOf } from '../desired/files.ts';
 import { withDirectoryLock } from '../state/directory-lock.ts';
 import { retryUnsaved, stateProblemIn } from '../state/documents.ts';
 import { type Ownership, readOwnership } from '../state/ownership.ts';
 import { type AgentState, readStateDirectory, saveManifest, saveState, saveTrust } from '../state/state.ts';
 import { dropAdopted } from './adopt.ts';
 import { applyPlan } from './apply.ts';
+import { decideActions } from './decide.ts';
 import { stateOf } from './host-status.ts';
 import { logBlocker, logOutcome, logOverlaps, logPoll, logResult, logTwoIssuers } from './log-outcome.ts';
 import { restoreNameOrder } from './name-order.ts';
-import { checkVersion, clearTransaction, observeHaproxy } from './observe.ts';
-import { isNotOurs, plan } from './plan.ts';
+import { checkVersion, clearTransaction } from './observe.ts';
 import { knownBefore, type PollResult, pollOrKeep } from './poll.ts';
-import { withEarlier, withIntents, withOutcomes, withoutFailures } from './records.ts';
+import { withEarlier, withIntents, withOutcomes } from './records.ts';
 import { reloadIfNeeded } from './reload.ts';
 import { type PassWork, report, reportFailure, resultOf } from './report.ts';
 
@@ -60,7 +56,8 @@ async function preview(agent: Agent, options: PassOptions): Promise<PassResult> 
   const ownership = await readOwnership(config.haproxy.certsDir, config.fleet, log);
   const polled = await pollOrKeep(agent, knownBefore(stored, ownership));
   const state = ownership.recordsWith(stored.state);
-  const { view, actions } = await observeAndPlan(agent, options, polled, { state, ownership });
+  const decided = await decideActions(agent, options, polled.manifest?.manifest, { state, ownership });
+  const { view, actions } = decided;
   const outcomes = actions.map((action) => doneOutcome(action));
   return resultOf(agent, stored, polled, { state, saved: state, view, outcomes, isComplete: true });
 }
@@ -127,8 +124,9 @@ async function applyOnce(
   polled: PollResult,
   { state, saved, ownership }: Records,
 ): Promise<AppliedPlan> {
-  const { view: seen, actions } = await observeAndPlan(agent, options, polled, { state, ownership });
-  const intended = withIntents(state, actions);
+  const decided = await decideActions(agent, options, polled.manifest?.manifest, { state, ownership });
+  const { view: seen, actions } = decided;
+  const intended = withIntents(decided.state, actions);
   const isOwned = await ownership.save(intended);
   const isSaved = await saveState(agent.config.stateDir, intended, saved);
   logBlocker(agent.log, seen.blocker);
@@ -138,10 +136,10 @@ async function applyOnce(
   const outcomes = await proveLast(await applyPlan(actions, view, options.signal), view);
   const after = withOutcomes(intended, outcomes, agent.now());
   await dropAdopted(agent, intended, after);
-  const decided = new Set(
+  const ended = new Set(
     outcomes.filter((outcome) => stateOf(outcome) !== 'pending').map(({ action }) => action),
   );
-  const undecided = actions.filter((action) => !decided.has(action));
+  const undecided = actions.filter((action) => !ended.has(action));
   return {
     state: after,
     saved: intended,
@@ -150,49 +148,6 @@ async function applyOnce(
     isComplete: outcomes.length === actions.length,
     undecided: new Set(undecided.flatMap(({ file }) => [file, stapleFileOf(file)])),
   };
-}
-
-async function observeAndPlan(
-  agent: Agent,
-  options: PassOptions,
-  { manifest: stored }: PollResult,
-  { state, ownership }: Pick<Records, 'state' | 'ownership'>,
-): Promise<{ view: HostView; actions: Action[] }> {
-  const { config } = agent;
-  const records = options.ignoresBackOff ? withoutFailures(state.files) : state.files;
-  const crtListFile = crtListFileOf(config);
-  const inManifest = stored ? desiredFiles(config.fleet, stored.manifest) : [];
-  const published = crtListFile === undefined ? inManifest : inManifest.map(withCheckedLine);
-  const names = new Set([...published.map(({ file }) => file), ...Object.keys(records)]);
-  const onDisk = [...names].flatMap((file) => [file, stapleFileOf(file)]);
-  const listed = crtListFile && (await viewCrtList(crtListFile, names));
-  // While HAProxy answers, there is time to read.
-  const [observed, disk] = await Promise.all([
-    observeHaproxy(agent, desiredTailsByFile(names, published, listed)),
-    viewDisk(config.haproxy.certsDir, onDisk, config.pem),
-  ]);
-  const isWithoutSocket = worksWithoutSocket(agent, observed.blocker, options);
-  const view = { ...agent, ...observed, isWithoutSocket, disk, ownership, crtListFile };
-  // Without any manifest nothing is known to be undesired.
-  if (stored === undefined) return { view, actions: [] };
-  const { haproxy } = view;
-  // HAProxy serves another certificate for the names of a file that is not ours: it stands in front of none of ours.
-  const notOurs = published.filter((one) => isNotOurs(one, { disk, records }));
-  const ours = published.filter((one) => !notOurs.includes(one));
-  // Without a socket, HAProxy only reads: a directory by file name, a crt-list file line by line.
-  const isByName = isWithoutSocket && crtListFile === undefined;
-  const desired = [...withOverlaps(withLeafNames(ours, disk), agent.now(), isByName), ...notOurs];
-  const handshakes = config.haproxy.handshake;
-  const input = { desired, disk, listed, haproxy, isWithoutSocket, records, handshakes, now: agent.now() };
-  return { view, actions: plan(input) };
-}
-
-/** With the names of the leaves that are on disk; those of the others are known when they have been fetched. */
-function withLeafNames(files: readonly DesiredFile[], disk: HostView['disk']): DesiredFile[] {
-  return files.map((desired) => {
-    const { sha256, names } = disk.get(desired.file) ?? {};
-    return sha256 === desired.sha256 ? { ...desired, names } : desired;
-  });
 }
 
 /** Certificates that share names with others: HAProxy hands out the right one of them only when all are loaded. */

@@ -1,26 +1,30 @@
 /**
  * Which files of HAProxy's directory are ours, kept a second time beside them, in a dot-file (HAProxy skips those): a state
- * directory that is lost does not turn our files into a stranger's. It holds names and digests, no keys. Several agents
+ * directory that is lost does not turn our files into a stranger's. It holds names, digests and receipts, no keys. Several agents
  * may share a directory: each name is in the record of one fleet, and the others leave its file alone.
  */
 import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import * as z from 'zod';
 import { messageOf } from '#contract/errors.ts';
 import { certificateName, type FleetName, fleetName } from '#contract/layout.ts';
 import { replaceFile } from '#storage/atomic-file.ts';
 import type { Log } from '../log.ts';
 import { type TrustRecord, trustRecord } from '../trust/record.ts';
 import { ownerOf } from './documents.ts';
-import type { AgentState, FileRecord } from './state.ts';
+import { type EndedPems, endedPems, mergeEnded } from './ended.ts';
+import type { AgentState, FileRecord, PemRecord } from './state.ts';
 
 export const OWNERSHIP_FILE = '.pemfleet-files.json';
 
 const VERSION = 1;
-/** 10,000 certificates take 3 MB. */
+/** 10,000 certificates take 9 MB. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
-/** Members that this version does not know are kept: a later one may add receipts. */
-interface Claim extends Pick<FileRecord, 'certificate' | 'written' | 'staples' | 'adopted'> {
+type ClaimedRecord = Pick<FileRecord, 'certificate' | 'written' | 'staples' | 'adopted' | 'receipts'>;
+
+/** Members that this version does not know are kept. */
+interface Claim extends ClaimedRecord {
   fleet: FleetName;
   [member: string]: unknown;
 }
@@ -30,6 +34,8 @@ interface OwnershipDocument {
   files: Record<string, Claim>;
   /** Copies of the trust records, by fleet. */
   trust?: Record<string, unknown>;
+  /** What tombstones have ended, by fleet. */
+  ended?: Record<string, EndedPems>;
   [member: string]: unknown;
 }
 
@@ -54,7 +60,10 @@ export class Ownership {
   recordsWith(state: AgentState): AgentState {
     this.#fleets = new Set([this.#fleet, state.fleet ?? this.#fleet]);
     const files = { ...state.files };
-    let isChanged = state.fleet !== this.#fleet;
+    const before = state.ended;
+    const fleets = [...this.#fleets].map((fleet) => this.#document?.ended?.[fleet]);
+    const ended = fleets.reduce(mergeEnded, before);
+    let isChanged = state.fleet !== this.#fleet || ended !== before;
     for (const [file, claim] of Object.entries(this.#document?.files ?? {})) {
       const record = files[file];
       const merged = this.#fleets.has(claim.fleet) ? merge(record, claim) : undefined;
@@ -63,7 +72,7 @@ export class Ownership {
       if (merged === undefined) delete files[file];
       else files[file] = merged;
     }
-    return isChanged ? { ...state, fleet: this.#fleet, files } : state;
+    return isChanged ? { ...state, fleet: this.#fleet, files, ...(ended && { ended }) } : state;
   }
 
   /** @returns the other fleet that has claimed the file */
@@ -83,7 +92,7 @@ export class Ownership {
   /** Statements of the issuer about our files (receipt.ts). */
   receipts(): string[] {
     const claims = Object.values(this.#document?.files ?? {});
-    return claims.flatMap(({ receipt }) => (typeof receipt === 'string' ? [receipt] : []));
+    return claims.flatMap(({ receipts = [] }) => receipts.flatMap(({ receipt }) => receipt ?? []));
   }
 
   /** The next save() copies it. */
@@ -95,14 +104,20 @@ export class Ownership {
    * Equal → not written. What fails is logged: the state directory has the same records.
    * @returns whether the records are there
    */
-  async save({ files }: AgentState): Promise<boolean> {
+  async save({ files, ended }: AgentState): Promise<boolean> {
     // A later version keeps more there than this one understands.
     if (this.#document !== undefined && this.#document.version !== VERSION) return false;
     const before = this.#document?.files ?? {};
     const after = this.#claimsOf(files, before);
     const trust = this.#trustCopies();
-    if (after === before && trust === this.#document?.trust) return true;
-    const document = { ...this.#document, version: VERSION, ...(trust && { trust }), files: after };
+    const endedBefore = this.#document?.ended;
+    const isSameEnded = sameJson(ended ?? {}, endedBefore?.[this.#fleet] ?? {});
+    if (after === before && isSameEnded && trust === this.#document?.trust) return true;
+    const members = {
+      ...(trust && { trust }),
+      ...(ended && { ended: { ...endedBefore, [this.#fleet]: ended } }),
+    };
+    const document = { ...this.#document, version: VERSION, ...members, files: after };
     const path = join(this.#certsDir, OWNERSHIP_FILE);
     try {
       await replaceFile(path, `${JSON.stringify(document, null, 1)}\n`, {
@@ -137,16 +152,18 @@ export class Ownership {
     return isEqual && Object.entries(after).every(([file, claim]) => claim === before[file]) ? before : after;
   }
 
-  #claimOf(before: Claim | undefined, { certificate, written, staples, adopted }: FileRecord): Claim {
+  #claimOf(before: Claim | undefined, record: FileRecord): Claim {
+    const { certificate, written, staples, adopted, receipts } = record;
     const fleet = this.#fleet;
     const isEqual =
       before?.fleet === fleet &&
       before.certificate === certificate &&
       before.adopted === adopted &&
       before.written.join() === written.join() &&
-      before.staples?.join() === staples?.join();
+      before.staples?.join() === staples?.join() &&
+      sameReceipts(before.receipts, receipts);
     if (isEqual) return before;
-    const { adopted: _, ...others } = before ?? {};
+    const { adopted: _, receipts: __, ...others } = before ?? {};
     return {
       ...others,
       fleet,
@@ -154,6 +171,7 @@ export class Ownership {
       written,
       ...(staples && { staples }),
       ...(adopted && { adopted }),
+      ...(receipts && { receipts }),
     };
   }
 }
@@ -161,6 +179,14 @@ export class Ownership {
 function trustDigest({ trusted, isConfirmed, formerKeys }: TrustRecord): string {
   const { lineage, key, number, recoveryKey, recoveredAt } = trusted;
   return JSON.stringify([lineage, key, number, recoveryKey, recoveredAt, isConfirmed, formerKeys]);
+}
+
+const sameJson = (a: unknown, b: unknown) => a === b || JSON.stringify(a) === JSON.stringify(b);
+
+function sameReceipts(a: readonly PemRecord[] = [], b: readonly PemRecord[] = []): boolean {
+  const isSame = (one: PemRecord, other: PemRecord | undefined) =>
+    one.sha256 === other?.sha256 && one.sequence === other.sequence && one.receipt === other.receipt;
+  return a.length === b.length && a.every((one, index) => isSame(one, b[index]));
 }
 
 /** A file that is broken, unreadable or something else than a file counts as absent; that is logged. */
@@ -184,29 +210,52 @@ async function readDocumentAt(path: string): Promise<OwnershipDocument> {
   if (!isRecord(document.files) || !Object.values(document.files).every(isClaim)) {
     throw new TypeError('wanted files, each with fleet, certificate and digests');
   }
-  return document;
+  // What nobody can read ends nothing; the tombstones of the next manifest say it again.
+  const isReadable = ended.safeParse(document.ended).success;
+  return isReadable ? document : { ...document, ended: {} };
 }
+
+const ended = z.record(fleetName, endedPems).optional();
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function isClaim(value: unknown): boolean {
   if (!isRecord(value)) return false;
-  const { fleet, certificate, written, staples = [], adopted } = value;
+  const { fleet, certificate, written, staples = [], adopted, receipts = [] } = value;
   if (!fleetName.safeParse(fleet).success || !certificateName.safeParse(certificate).success) return false;
   const isDigest = (digest: unknown) => typeof digest === 'string' && /^[0-9a-f]{64}$/.test(digest);
   const areDigests = [written, staples].every((list) => Array.isArray(list) && list.every(isDigest));
-  return areDigests && (adopted === undefined || isDigest(adopted));
+  const areReceipts = Array.isArray(receipts) && receipts.every(isPemRecord);
+  return areDigests && areReceipts && (adopted === undefined || isDigest(adopted));
+}
+
+function isPemRecord(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { sha256, sequence, receipt } = value;
+  const isDigest = typeof sha256 === 'string' && /^[0-9a-f]{64}$/.test(sha256);
+  return isDigest && Number.isSafeInteger(sequence) && ['string', 'undefined'].includes(typeof receipt);
 }
 
 /** The newest digest first. */
 function merge(record: FileRecord | undefined, claim: Claim): FileRecord {
-  const { certificate, written, staples = [], adopted } = claim;
+  const { certificate, written, staples = [], adopted, receipts = [] } = claim;
+  const ofReceipts = receipts.length > 0 && { receipts };
   const ofStaples = staples.length > 0 && { staples };
-  if (record === undefined) return { certificate, written, ...ofStaples, ...(adopted && { adopted }) };
+  if (record === undefined) {
+    return { certificate, written, ...ofStaples, ...(adopted && { adopted }), ...ofReceipts };
+  }
   const missing = written.filter((digest) => !record.written.includes(digest));
   const missingStaples = staples.filter((digest) => !record.staples?.includes(digest));
-  if (missing.length + missingStaples.length === 0) return record;
+  const known = record.receipts ?? [];
+  const missingReceipts = receipts.filter(({ sha256 }) => !known.some((one) => one.sha256 === sha256));
+  if (missing.length + missingStaples.length + missingReceipts.length === 0) return record;
   const both = [...(record.staples ?? []), ...missingStaples];
-  return { ...record, written: [...record.written, ...missing], ...(both.length > 0 && { staples: both }) };
+  const all = [...known, ...missingReceipts];
+  return {
+    ...record,
+    written: [...record.written, ...missing],
+    ...(both.length > 0 && { staples: both }),
+    ...(all.length > 0 && { receipts: all }),
+  };
 }

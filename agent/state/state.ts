@@ -9,6 +9,7 @@ import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
 import { parseJson } from '#contract/json.ts';
 import { certificateName, type FleetName, fleetName, type HostName, sha256Hex } from '#contract/layout.ts';
 import { type Manifest, parseManifest } from '#contract/manifest.ts';
+import { sequenceNumber } from '#contract/receipt.ts';
 import { parseRoot, type SignedManifest } from '#contract/root.ts';
 import type { Log } from '../log.ts';
 import { type TrustRecord, trustRecord } from '../trust/record.ts';
@@ -19,8 +20,18 @@ import {
   stateProblemOrThrow,
   writeDocument,
 } from './documents.ts';
+import { endedPems } from './ended.ts';
 
 const instant = z.iso.datetime();
+
+/** What the manifest said of a PEM that the agent wrote, or was about to write. */
+const pemRecord = z.looseObject({
+  sha256: sha256Hex,
+  /** Of the manifest that published it first: an older one does not replace it. */
+  sequence: sequenceNumber,
+  /** The issuer's statement (receipt.ts). */
+  receipt: z.string().optional(),
+});
 
 const failure = z.looseObject({
   /** Digest of the PEM that failed: a new publication is tried at once. */
@@ -37,10 +48,18 @@ const fileRecord = z.looseObject({
   certificate: certificateName,
   /** Digests that the agent wrote, or was about to write when it was killed. Only such a file may be removed. */
   written: z.array(sha256Hex),
+  /** Of those of `written` that a manifest of version 2 has named. */
+  receipts: z.array(pemRecord).optional(),
+  /** The line in the crt-list that the manifest asked for: kept when it names the file no more. */
+  listing: z.looseObject({ crtListOptions: z.array(z.string()), sniFilters: z.array(z.string()) }).optional(),
+  /** Since when the manifest names neither the file nor its end: logged once. */
+  unlisted: z.looseObject({ since: instant }).optional(),
   /** What TLS handshakes have proved, and on which binds. */
   proven: z.looseObject({ sha256: sha256Hex, addresses: z.array(z.string()) }).optional(),
   /** Digest of the OCSP response that HAProxy has taken. */
   stapled: sha256Hex.optional(),
+  /** Its `nextUpdate`: until then it is kept when the manifest names the file no more. */
+  stapledUntil: instant.optional(),
   /** Digests of OCSP responses that the agent wrote, or was about to write. */
   staples: z.array(sha256Hex).optional(),
   /** Digest of another program's content that the operator has given to the agent: kept until ours is proved. */
@@ -55,6 +74,8 @@ const agentState = z.looseObject({
   /** The fleet that this agent served in its last pass. */
   fleet: fleetName.optional(),
   files: z.record(z.string(), fileRecord),
+  /** PEMs that tombstones have ended, until they expire. */
+  ended: endedPems.optional(),
   /** The agent's last reload or attempt. `wish` is the digest of the files that needed it. */
   reload: z
     .looseObject({
@@ -75,6 +96,7 @@ const manifestRecord = z.looseObject({
   body: z.string(),
 });
 
+export type PemRecord = z.infer<typeof pemRecord>;
 export type Failure = z.infer<typeof failure>;
 export type FileRecord = z.infer<typeof fileRecord>;
 export type AgentState = z.infer<typeof agentState>;

@@ -1,17 +1,19 @@
-/** What is true of this host's trust without being a failure of one file: for the status, the log and `doctor`. */
+/** What is true of this host as a whole without being a failure of one file: for the status, the log and `doctor`. */
 import { DAY_MS } from '#common/time.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import type { Refusal } from './accept.ts';
 import type { TrustRecord } from './record.ts';
 
-export interface Condition {
-  condition: Refusal['condition'] | 'key-unverified' | 'frozen-manifest' | 'unsigned-manifest';
+type TrustCondition = Refusal['condition'] | 'key-unverified' | 'frozen-manifest' | 'unsigned-manifest';
+
+export interface Condition<Name extends string = TrustCondition> {
+  condition: Name;
   /** Both stay the same as long as the condition lasts: a status is reported when it changes. */
   saw: string;
   fix: string;
 }
 
-export function conditionMessage({ saw, fix }: Condition): string {
+export function conditionMessage({ saw, fix }: Condition<string>): string {
   return `${saw}: ${fix}`;
 }
 

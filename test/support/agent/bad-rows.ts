@@ -107,7 +107,7 @@ export const rows: Row[] = [
     spoil: async (stage) => {
       const pem = await stage.publish('other', { names: ['other.test'] });
       secrets.push(pem);
-      return { args: ['--handshake', '127.0.0.1:1'], mend: () => stage.unpublish('other') };
+      return { args: ['--handshake', '127.0.0.1:1'], mend: () => stage.withdraw('other') };
     },
   },
   {
@@ -151,7 +151,7 @@ export const rows: Row[] = [
       return {
         mend: async () => {
           rmSync(join(stage.haproxy.certsDir, 'dir.pem'), { recursive: true });
-          await stage.unpublish('dir');
+          await stage.withdraw('dir');
         },
       };
     },

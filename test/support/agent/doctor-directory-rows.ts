@@ -74,7 +74,7 @@ export const directoryRows: DoctorRow[] = [
       await stage.publish('legacy', { names: ['legacy.test'] });
       return {
         mend: async () => {
-          await stage.unpublish('legacy');
+          await stage.withdraw('legacy');
           rmSync(inCerts(stage, 'legacy.pem'));
         },
       };

@@ -102,7 +102,7 @@ export const handshakeRows: DoctorRow[] = [
       await stage.publish('address', { names: ['192.0.2.7', 'with.address.test'] });
       assertOk(await stage.pass());
       const mend = async () => {
-        await stage.unpublish('address');
+        await stage.withdraw('address');
         assertOk(await stage.pass());
       };
       return { mend };

@@ -20,7 +20,7 @@ const tooMany = 400;
 async function publishRound(stage: Stage, round: number, step: number): Promise<Record<string, string>> {
   const shop = await stage.publish('shop', { names: ['shop.test', '*.shop.test'] });
   const added = await stage.publish(`new-${round}`, { names: [`new-${round}.test`] });
-  await stage.unpublish(`new-${round - step}`);
+  await stage.withdraw(`new-${round - step}`);
   return { shop, [`new-${round}`]: added };
 }
 

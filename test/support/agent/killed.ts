@@ -83,7 +83,7 @@ async function publishRound(scene: Scene): Promise<void> {
   const gone = `new-${scene.round - 1}`;
   visitor.excuse(nameOf(gone));
   wanted.delete(gone);
-  await stage.unpublish(gone);
+  await stage.withdraw(gone);
 }
 
 /** From a pass to the next it has an OCSP response, or none. */

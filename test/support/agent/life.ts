@@ -146,7 +146,7 @@ const steps: Record<string, (life: Life) => Promise<void>> = {
     await Promise.all(['doctor', 'status'].map((command) => inTime(life, [command])));
   },
   'nothing is wanted any more': async ({ stage, namesakes, place: { certs } }) => {
-    for (const name of [...certificateNames, ...namesakes]) await stage.unpublish(name);
+    for (const name of [...certificateNames, ...namesakes]) await stage.withdraw(name);
     await stage.pass();
     assert.ok(!readdirSync(certs).includes('shop.pem'));
   },
@@ -168,7 +168,7 @@ async function replaceByHand({ place, stage }: Life): Promise<string> {
   const { combined } = await place.pki.issue({ names: ['edited.test'] });
   writeFileSync(`${path}.new`, combined, { mode: 0o600 });
   renameSync(`${path}.new`, path);
-  await stage.unpublish('edited');
+  await stage.withdraw('edited');
   return path;
 }
 

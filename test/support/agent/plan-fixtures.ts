@@ -13,6 +13,8 @@ export interface Row {
   record?: FileRecord;
   handshakes?: string[];
   desired?: DesiredFile[];
+  /** Why the file goes. */
+  removal?: string;
   expect: [ActionKind, RegExp] | undefined;
 }
 
@@ -37,6 +39,7 @@ export const desired: DesiredFile = {
   identifiers: ['shop.test'],
   isPair: false,
 };
+export const unlisted: DesiredFile = { ...desired, isUnlisted: true };
 
 export const runtimeFile = (
   changes: Partial<RuntimeFile> & { serial?: string; status?: string; chainLength?: number },

@@ -81,12 +81,19 @@ export function publisher(bucket: Bucket, pki: Pki) {
     await bucket.delete(layout.root(fleet));
     await bucket.delete(layout.manifest(fleet));
   };
+  /** Every PEM that was published under a name. */
+  const published = new Map<string, Tombstone['pems']>();
+  const putPem = async (name: string, body: string) => {
+    const sha256 = digest(body);
+    await bucket.put(layout.pem(fleet, certificateName.parse(name), sha256), body);
+    const [notAfter = new Date(0).toISOString()] = notAfterIn(body);
+    published.set(name, [...(published.get(name) ?? []), { sha256, notAfter }]);
+  };
   const publishBytes = async (name: string, body: string, entry: object) => {
-    const key = layout.pem(fleet, certificateName.parse(name), digest(body));
-    await bucket.put(key, body);
+    await putPem(name, body);
     const before = await manifest();
     const certificates = certificatesOf({ ...before.certificates, [name]: entry });
-    await put({ ...before, certificates });
+    await put({ ...before, certificates, tombstones: withoutPem(before.tombstones, name, digest(body)) });
   };
   /** What the manifest says of a certificate. */
   const entry = async (name: string) => {
@@ -114,7 +121,7 @@ export function publisher(bucket: Bucket, pki: Pki) {
       const certificates: Record<string, object> = { ...before.certificates };
       for (const name of names) {
         const { combined } = await pki.issue({ names: [`${name}.test`] });
-        await bucket.put(layout.pem(fleet, certificateName.parse(name), digest(combined)), combined);
+        await putPem(name, combined);
         certificates[name] = entryFor(combined, [`${name}.test`]);
         pems.set(name, combined);
       }
@@ -127,20 +134,45 @@ export function publisher(bucket: Bucket, pki: Pki) {
       const { [certificateName.parse(name)]: _, ...certificates } = before.certificates;
       await put({ ...before, certificates });
     },
-    /** An operator's word: a tombstone ends what is published under the name, and what was before it. */
-    withdraw: async (name: string, changes: Partial<Tombstone> = {}) => {
+    /** An operator's word: a tombstone ends everything that was published under the names. */
+    withdraw: async (names: string | readonly string[], changes: Partial<Tombstone> = {}) => {
       const before = await manifest();
-      const { [certificateName.parse(name)]: entry, ...certificates } = before.certificates;
-      const pems = [...(entry?.pems ?? []), ...(entry?.previous?.pems ?? [])];
-      const tombstone: Tombstone = {
-        reason: 'withdrawn',
-        at: new Date().toISOString(),
-        pems: pems.map(({ sha256, notAfter }) => ({ sha256, notAfter })),
-        ...changes,
-      };
-      await put({ ...before, certificates, tombstones: { ...before.tombstones, [name]: tombstone } });
+      const certificates = { ...before.certificates };
+      const tombstones = { ...before.tombstones };
+      for (const name of [names].flat().map((one) => certificateName.parse(one))) {
+        delete certificates[name];
+        const all = [...(published.get(name) ?? []), ...(before.certificates[name]?.pems ?? [])];
+        const pems = [...new Map(all.map((pem) => [pem.sha256, pem])).values()].map(endOf);
+        const at = new Date().toISOString();
+        if (pems.length > 0) tombstones[name] = { reason: 'withdrawn', at, pems, ...changes };
+      }
+      await put({ ...before, certificates, tombstones });
     },
   };
+}
+
+/** An operator's word, too: what is published again has not ended. */
+function withoutPem(
+  tombstones: Manifest['tombstones'],
+  name: string,
+  sha256: string,
+): Record<string, Tombstone> {
+  const others = Object.entries(tombstones ?? {}).map(([one, tombstone]): [string, Tombstone] => {
+    const isOther = (pem: { sha256: string }) => one !== name || pem.sha256 !== sha256;
+    return [one, { ...tombstone, pems: tombstone.pems.filter(isOther) }];
+  });
+  return Object.fromEntries(others.filter(([, { pems }]) => pems.length > 0));
+}
+
+const endOf = ({ sha256, notAfter }: Tombstone['pems'][number]) => ({ sha256, notAfter });
+
+/** None in bytes that are no PEM. */
+function notAfterIn(body: string): string[] {
+  try {
+    return [new Date(parse(body).leaf.validTo).toISOString()];
+  } catch {
+    return [];
+  }
 }
 
 /** What an issuer would write of these bytes. */

@@ -35,8 +35,8 @@ export interface Stage {
   publishBytes(name: string, body: string, entry: object): Promise<void>;
   /** The name is missing in the next manifest, and nothing says why. */
   unpublish(name: string): Promise<void>;
-  /** A tombstone ends what is published under the name. */
-  withdraw(name: string, changes?: Partial<Tombstone>): Promise<void>;
+  /** A tombstone ends everything that was published under the names. */
+  withdraw(names: string | readonly string[], changes?: Partial<Tombstone>): Promise<void>;
   manifest(): Promise<Manifest>;
   /** What the manifest says of a certificate. */
   entry(name: string): Promise<ManifestEntry>;

@@ -57,7 +57,7 @@ for (const version of haproxyVersions) {
     await stage.publish('shop', { names: ['shop.test'] });
     await stage.adopt('shop.pem');
     assertOk(await stage.pass());
-    await stage.unpublish('shop');
+    await stage.withdraw('shop');
     await stage.publish('store', { names: ['shop.test'] });
 
     const renamed = await stage.pass(['--json']);

@@ -112,7 +112,7 @@ for (const version of haproxyVersions) {
     );
     assert.equal((await stage.handshake('www.shop.test')).serial, serialOf(renewed));
 
-    await stage.unpublish('plain');
+    await stage.withdraw('plain');
     assertOk(await sync());
     assert.deepEqual([lines(), await entries()], [['# by hand', 'shop.pem'], ['shop.pem']]);
     assert.deepEqual(stage.files(), ['crt-list.txt', 'shop.pem']);
@@ -210,7 +210,7 @@ for (const version of haproxyVersions) {
     await stage.haproxy.restart();
 
     await stage.publishBytes('shop', good, { ...entryFor(good, ['shop.test']), haproxy: alpn });
-    await stage.unpublish('new');
+    await stage.withdraw('new');
     assertOk(await sync());
   });
 }

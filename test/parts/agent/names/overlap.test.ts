@@ -72,7 +72,7 @@ for (const version of haproxyVersions) {
     await assertServed(stage, pems, 'a');
     assertOk(await stage.pass());
     await assertServed(stage, pems, 'b');
-    await stage.unpublish('b');
+    await stage.withdraw('b');
     delete pems['b'];
     assertOk(await stage.pass());
     await assertServed(stage, pems, 'c');
@@ -152,7 +152,7 @@ for (const version of haproxyVersions) {
     await stage.publish('first', { names: ['shop.test', 'www.shop.test'] });
     const shadowed = await stage.pass();
     const { files } = await stage.status();
-    await stage.unpublish('first');
+    await stage.withdraw('first');
     const alone = await stage.pass();
 
     assert.equal(shadowed.code, 3, shadowed.stderr);
@@ -171,7 +171,7 @@ for (const version of haproxyVersions) {
     const stage = await makeStage(t, { version });
     await stage.publish('old', { names: ['shop.test'] });
     assertOk(await stage.pass());
-    await stage.unpublish('old');
+    await stage.withdraw('old');
     const pem = await stage.publish('renamed', { names: ['shop.test'] });
 
     assertOk(await stage.pass());

@@ -21,7 +21,7 @@ async function assertWorks(stage: Stage, ...args: string[]): Promise<void> {
     assert.equal((await stage.handshake('shop.test')).serial, serialOf(pem), step);
   }
   assert.equal((await stage.status()).files[0]?.handshakes?.length, 2);
-  await stage.unpublish('shop');
+  await stage.withdraw('shop');
   assertOk(await stage.pass(flags));
   assert.doesNotMatch(await stage.haproxy.command('show ssl cert'), /shop/);
 }

@@ -50,7 +50,7 @@ test('what was adopted and never proved stays when the certificate leaves the ma
   await stage.publish('legacy', { names: ['legacy.test'] });
   await stage.adopt('legacy.pem');
   assert.notEqual((await stage.pass(['--handshake', '127.0.0.1:1'])).code, 0);
-  await stage.unpublish('legacy');
+  await stage.withdraw('legacy');
 
   await stage.pass();
 

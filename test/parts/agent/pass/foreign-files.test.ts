@@ -59,7 +59,7 @@ for (const version of haproxyVersions) {
       /^not ours: .*legacy\.pem belongs to root, changed 20.*, holds a certificate for legacy\.test until 20.*move it away, or give it to the agent: pemfleet-agent adopt \/\S*legacy\.pem$/,
     );
 
-    await stage.unpublish('legacy');
+    await stage.withdraw('legacy');
     assertOk(await stage.pass());
     assert.equal(readFileSync(path, 'utf8'), handmade.combined, 'the name has left the manifest');
     await stage.publishBytes('legacy', ours, entryFor(ours, ['legacy.test']));
@@ -132,7 +132,7 @@ test('one lost or broken place of the records leaves our files ours, and is writ
     'equal is not written',
   );
   assert.deepEqual(stage.files(), ['shop.pem'], 'nothing of ours was taken for foreign');
-  await stage.unpublish('shop');
+  await stage.withdraw('shop');
   rmSync(stage.stateDir, { recursive: true });
   assertOk(await stage.pass());
   assert.deepEqual(stage.files(), []);

@@ -40,7 +40,7 @@ test('3.4: the QUIC bind hands out what is renewed, added and removed at run tim
   assert.equal(await serialByQuic(port, 'shop.test'), serialOf(renewed));
   assert.equal(await serialByQuic(port, 'new.test'), serialOf(added));
   assert.equal((await stage.handshake('shop.test')).serial, serialOf(renewed));
-  await stage.unpublish('new');
+  await stage.withdraw('new');
   assertOk(await stage.pass());
   await assert.rejects(serialByQuic(port, 'new.test'));
   assert.equal(await stage.haproxy.pid(), pid);

@@ -92,7 +92,7 @@ for (const version of haproxyVersions) {
     await stage.haproxy.restart();
     assert.equal((await stage.handshake('shop.test')).serial, serialOf(good));
 
-    await stage.unpublish('new');
+    await stage.withdraw('new');
     const next = await stage.publish('shop', { names: ['shop.test'] });
     assertOk(await stage.pass());
     assert.equal((await stage.handshake('shop.test')).serial, serialOf(next));

@@ -52,12 +52,12 @@ for (const version of haproxyVersions) {
     const { stage } = await makeStarted(t, version, 'a.pem', () => loose);
     const other = await stage.publish('b', { names: ['b.test'] });
     assertOk(await stage.pass());
-    await stage.unpublish('a');
+    await stage.withdraw('a');
 
     await assertWaiting(stage, 'a.pem', /default certificate until its next reload or restart/);
 
     assert.deepEqual(stage.files(), ['b.pem']);
-    await stage.unpublish('b');
+    await stage.withdraw('b');
     const last = await stage.pass();
     assert.deepEqual(stage.files(), ['b.pem'], last.stderr);
     assert.equal((await stage.status()).removals?.length, 2);
@@ -77,8 +77,8 @@ for (const version of haproxyVersions) {
     const { stage } = await makeStarted(t, version, 'a.pem', () => loose);
     await stage.publish('b', { names: ['b.test'] });
     assertOk(await stage.pass());
-    await stage.unpublish('a');
-    await stage.unpublish('b');
+    await stage.withdraw('a');
+    await stage.withdraw('b');
 
     const pass = await stage.pass();
 
@@ -89,7 +89,7 @@ for (const version of haproxyVersions) {
   test(`${version}: a folder in the directory is no certificate: the last one stays`, async (t) => {
     const { stage, certs } = await makeStarted(t, version, 'a.pem', () => loose);
     mkdirSync(join(certs, 'archive'));
-    await stage.unpublish('a');
+    await stage.withdraw('a');
 
     const pass = await stage.pass();
 
@@ -105,7 +105,7 @@ for (const version of haproxyVersions) {
     });
     await stage.publish('b', { names: ['b.test'] });
     assertOk(await stage.pass());
-    await stage.unpublish('a');
+    await stage.withdraw('a');
 
     await assertWaiting(stage, 'a.pem', /names the file: .*other\.list: it stays/);
 
@@ -121,7 +121,7 @@ for (const version of haproxyVersions) {
     assert.equal((await otherBind()).serial, serialOf(pem));
     await stage.publish('other', { names: ['other.test'] });
     assertOk(await stage.pass());
-    await stage.unpublish('shop');
+    await stage.withdraw('shop');
 
     await assertWaiting(
       stage,
@@ -165,7 +165,7 @@ for (const version of haproxyVersions.filter((one) => one !== '2.6')) {
     assertOk(await stage.pass());
     assert.equal((await stage.handshake('shop.test')).serial, serialOf(pem));
     await stage.publish('other', { names: ['other.test'] });
-    await stage.unpublish('shop');
+    await stage.withdraw('shop');
     await assertWaiting(stage, 'shop.pem', /names the file: .*haproxy\.cfg:\d+ \(crt, alias site\)/);
     await stage.haproxy.restart();
     assert.deepEqual(
@@ -197,7 +197,7 @@ for (const version of ['3.2', '3.4'] as const) {
       assertOk(await stage.pass());
       const port = keyword === 'ssl-f-use' ? stage.haproxy.httpPort : stage.haproxy.httpsPort;
       assert.equal((await handshake({ port, servername: 'shop.test' })).serial, serialOf(renewed));
-      await stage.unpublish('shop');
+      await stage.withdraw('shop');
 
       await assertWaiting(
         stage,
@@ -220,7 +220,7 @@ test('with a reload command the default certificate is gone in the same pass, by
   assertOk(await sync());
   writeFileSync(config, readFileSync(config, 'utf8').replace(' strict-sni', ''));
   await stage.haproxy.reload();
-  await stage.unpublish('a');
+  await stage.withdraw('a');
 
   const done = await sync();
 

@@ -138,7 +138,7 @@ test('a file of ours that somebody has replaced is left where it is when the man
   assertOk(await stage.pass());
   const { combined } = await stage.pki.issue({ names: ['shop.test'] });
   writeFileSync(join(stage.haproxy.certsDir, 'shop.pem'), combined);
-  await stage.unpublish('shop');
+  await stage.withdraw('shop');
 
   assertOk(await stage.pass());
 

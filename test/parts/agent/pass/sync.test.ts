@@ -35,7 +35,7 @@ for (const version of haproxyVersions) {
     assert.equal(status.haproxy[0]?.pid, pid);
 
     const second = await stage.publish('shop', { names: ['shop.test'] });
-    await stage.unpublish('rsa');
+    await stage.withdraw('rsa');
     assertOk(await stage.agent('sync'));
 
     assert.equal((await stage.handshake('shop.test')).serial, serialOf(second));

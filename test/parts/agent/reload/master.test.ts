@@ -17,7 +17,7 @@ for (const version of haproxyVersions) {
     await stage.publish('gone', { names: ['gone.test'] });
     assertOk(await stage.pass(byMaster(stage)));
     const pem = await stage.publish('shop', { names: ['shop.test'] });
-    await stage.unpublish('gone');
+    await stage.withdraw('gone');
 
     assertOk(await stage.pass(byMaster(stage)));
 

@@ -11,6 +11,7 @@ for (const row of rows) {
   test(`plan: ${row.says} → ${row.expect?.[0] ?? 'nothing'}`, () => {
     const input: PlanInput = {
       desired: row.desired ?? [desired],
+      removals: new Map(row.removal ? [['shop.pem', row.removal]] : []),
       disk: new Map(row.disk ? [['shop.pem', row.disk]] : []),
       haproxy: 'haproxy' in row ? row.haproxy : haproxy([runtimeFile({})]),
       records: row.record ? { 'shop.pem': row.record } : {},
@@ -50,10 +51,11 @@ test('a HAProxy that is stopping (an old worker) is seen, and nothing is loaded 
   assert.equal((blocker as { code?: string }).code, 'ERR_RUNTIME_RELOADED');
 });
 
-test('without a stats socket, a file that left the manifest stays; gone, it is forgotten', () => {
+test('without a stats socket, a file that has ended stays, and says so; gone, it is forgotten', () => {
   const planned = (disk: PlanInput['disk']) =>
     plan({
       desired: [],
+      removals: new Map([['shop.pem', 'withdrawn']]),
       disk,
       haproxy: undefined,
       isWithoutSocket: true,
@@ -64,7 +66,10 @@ test('without a stats socket, a file that left the manifest stays; gone, it is f
 
   const [there, gone] = [planned(new Map([['shop.pem', right]])), planned(new Map())];
 
-  assert.deepEqual(there, []);
+  assert.deepEqual(
+    there.map(({ kind, reason }) => [kind, /withdrawn.*no stats socket.*delete the file/.test(reason)]),
+    [['needs-reload', true]],
+  );
   assert.deepEqual(
     gone.map(({ kind }) => kind),
     ['forget'],

@@ -1,0 +1,133 @@
+/** What a pass sees of its host, and what it decides to do with each file: those of the manifest, and those that it does not name. */
+import { emptyManifest, type Manifest } from '#contract/manifest.ts';
+import type { Agent, HostView, PassOptions } from '../agent.ts';
+import type { Action, DiskFile } from '../deploy/action.ts';
+import { viewDisk } from '../deploy/disk.ts';
+import { worksWithoutSocket } from '../deploy/without-socket.ts';
+import { type DesiredFile, desiredFiles, stapleFileOf } from '../desired/files.ts';
+import { desiredTails, desiredTailsByFile, withCheckedLine } from '../desired/listing.ts';
+import { withOverlaps } from '../desired/overlap.ts';
+import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
+import type { Tails } from '../haproxy/crt-list-line.ts';
+import { endsOf } from '../removal/ends.ts';
+import { isReplaceable, olderEntries } from '../removal/older.ts';
+import { possibleFiles, withRecognized } from '../removal/recognized.ts';
+import { type OwnFiles, readUnlisted } from '../removal/unlisted.ts';
+import { isEntryEnded, withTombstones } from '../state/ended.ts';
+import type { Ownership } from '../state/ownership.ts';
+import type { AgentState } from '../state/state.ts';
+import { observeHaproxy } from './observe.ts';
+import { isNotOurs, plan } from './plan.ts';
+import { withoutFailures } from './records.ts';
+
+export interface DecidedPass {
+  view: HostView;
+  actions: Action[];
+  /** With what the manifest says of files that are ours, and of PEMs that have ended. */
+  state: AgentState;
+}
+
+/** @param manifest in force; `undefined`: nothing was ever published for this host, and all that it has stays */
+export async function decideActions(
+  agent: Agent,
+  options: PassOptions,
+  manifest: Manifest = emptyManifest(agent.config.fleet, new Date(0)),
+  { state: before, ownership }: { state: AgentState; ownership: Ownership },
+): Promise<DecidedPass> {
+  const { config } = agent;
+  const { certsDir, handshake: handshakes } = config.haproxy;
+  const now = agent.now();
+  const possible = possibleFiles(manifest, before.files);
+  const unrecorded = possible.length > 0 ? await viewDisk(certsDir, possible, config.pem) : new Map();
+  const state = withManifest(before, manifest, unrecorded, now);
+  const records = options.ignoresBackOff ? withoutFailures(state.files) : state.files;
+  const { ended = {} } = state;
+  const crtListFile = crtListFileOf(config);
+  const withLine = (one: DesiredFile) => (crtListFile === undefined ? one : withCheckedLine(one));
+  const inManifest = desiredFiles(config.fleet, manifest);
+  const entries = inManifest.filter((one) => !isEntryEnded(one, ended, manifest.tombstones)).map(withLine);
+  const files = new Set([...entries.map(({ file }) => file), ...Object.keys(records)]);
+  const onDisk = [...files].flatMap((file) => [file, stapleFileOf(file)]);
+  const listed = crtListFile && (await viewCrtList(crtListFile, files));
+  // While HAProxy answers, there is time to read.
+  const [observed, disk] = await Promise.all([
+    observeHaproxy(agent, desiredTailsByFile(files, entries, listed)),
+    viewDisk(certsDir, onDisk, config.pem),
+  ]);
+  const own: OwnFiles = { fleet: config.fleet, certsDir, disk, records };
+  const older = olderEntries(entries, own, ended, now);
+  const published = entries.filter((one) => !older.has(one.certificate) || isReplaceable(one, own));
+  // HAProxy serves another certificate for the names of a file that is not ours: it stands in front of none of ours.
+  const notOurs = published.filter((one) => isNotOurs(one, { disk, records }));
+  const ours = withLeafNames(
+    published.filter((one) => !notOurs.includes(one)),
+    disk,
+  );
+  const isWithoutSocket = worksWithoutSocket(agent, observed.blocker, options);
+  const named = new Set(published.map(({ file }) => file));
+  const unnamed = Object.keys(records).filter((file) => !named.has(file));
+  const { kept, removals } = endsOf(unnamed, unlistedAmong(unnamed, own, withLine), {
+    ...{ manifest, ended, desired: ours, filesByCertificate: countByCertificate(inManifest), now },
+    ...{ disk, haproxy: observed.haproxy, isWithoutSocket, records, handshakes },
+  });
+  const facts = { isWithoutSocket, disk, ownership, crtListFile, olderEntries: older };
+  const view = withKeptLines({ ...agent, ...observed, ...facts }, kept, listed);
+  const { haproxy } = view;
+  // Without a socket, HAProxy only reads: a directory by file name, a crt-list file line by line.
+  const isByName = isWithoutSocket && crtListFile === undefined;
+  const desired = [...withOverlaps([...ours, ...kept], now, isByName), ...notOurs];
+  const input = { desired, removals, disk, listed, haproxy, isWithoutSocket, records, handshakes, now };
+  return { view, actions: plan(input), state };
+}
+
+/** @returns the state itself where the manifest has nothing new */
+function withManifest(
+  state: AgentState,
+  manifest: Manifest,
+  disk: ReadonlyMap<string, DiskFile>,
+  now: Date,
+): AgentState {
+  const files = withRecognized(state.files, manifest, disk);
+  const ended = withTombstones(state.ended, manifest, now);
+  const hasEnded = state.ended !== undefined || Object.keys(ended).length > 0;
+  if (files === state.files && (ended === state.ended || !hasEnded)) return state;
+  return { ...state, files, ...(hasEnded && { ended }) };
+}
+
+/** With the names of the leaves that are on disk; those of the others are known when they have been fetched. */
+function withLeafNames(files: readonly DesiredFile[], disk: HostView['disk']): DesiredFile[] {
+  return files.map((desired) => {
+    const { sha256, names } = disk.get(desired.file) ?? {};
+    return sha256 === desired.sha256 ? { ...desired, names } : desired;
+  });
+}
+
+function unlistedAmong(
+  files: readonly string[],
+  own: OwnFiles,
+  withLine: (one: DesiredFile) => DesiredFile,
+): Map<string, DesiredFile> {
+  const unlisted = files.flatMap((file) => readUnlisted(file, own) ?? []);
+  return new Map(unlisted.map((one) => [one.file, withLine(one)]));
+}
+
+function countByCertificate(files: readonly DesiredFile[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { certificate } of files) counts.set(certificate, (counts.get(certificate) ?? 0) + 1);
+  return counts;
+}
+
+/** The entries that HAProxy is to have for them are those of the line that they keep. */
+function withKeptLines(view: HostView, kept: readonly DesiredFile[], listed: Tails | undefined): HostView {
+  if (view.haproxy === undefined || listed === undefined || kept.length === 0) return view;
+  const files = new Map(view.haproxy.files);
+  for (const { file, listing } of kept) {
+    const tails = desiredTails(listing, listed.get(file));
+    const runtimeFiles = files.get(file) ?? [];
+    files.set(
+      file,
+      runtimeFiles.map((one) => (one.tails === undefined ? one : { ...one, tails })),
+    );
+  }
+  return { ...view, haproxy: { ...view.haproxy, files } };
+}

@@ -1,0 +1,55 @@
+/** Entries of the manifest that are older than what this host has: a manifest of yesterday that was put back under a higher sequence. */
+import { printable } from '#common/printable.ts';
+import type { DesiredFile } from '../desired/files.ts';
+import { type EndedPems, endsByDigest } from '../state/ended.ts';
+import type { Condition } from '../trust/conditions.ts';
+import { isOwnContent, type OwnFiles, readUnlisted, sequenceOf } from './unlisted.ts';
+
+/** @returns the names of the certificates whose files stay as they are: valid, not ended, and of a later entry */
+export function olderEntries(
+  desired: readonly DesiredFile[],
+  own: OwnFiles,
+  ended: EndedPems,
+  now: Date,
+): Set<string> {
+  const entries = new Map<string, { sequence: number; digests: string[] }>();
+  for (const { certificate, sequence, sha256 } of desired) {
+    // Version 1 does not say.
+    if (sequence === undefined) continue;
+    const digests = [...(entries.get(certificate)?.digests ?? []), sha256];
+    entries.set(certificate, { sequence, digests });
+  }
+  const ends = endsByDigest(ended);
+  const isLater = (file: string) => {
+    const entry = entries.get(own.records[file]?.certificate ?? '');
+    const sequence = sequenceOf(file, own);
+    const { sha256 = '' } = own.disk.get(file) ?? {};
+    if (entry === undefined || sequence <= entry.sequence || entry.digests.includes(sha256)) return false;
+    const isEnded = ends.get(sha256)?.some((word) => word.sequence >= sequence) ?? false;
+    if (isEnded || !isOwnContent(file, own)) return false;
+    const notAfter = readUnlisted(file, own)?.notAfter;
+    return notAfter !== undefined && now < notAfter;
+  };
+  const later = Object.keys(own.records).filter(isLater);
+  return new Set(later.flatMap((file) => own.records[file]?.certificate ?? []));
+}
+
+/** A half of a pair that is gone from the disk is better than none, though it is older. */
+export function isReplaceable({ file, sequence = 0 }: DesiredFile, { disk, records }: OwnFiles): boolean {
+  const isKnown = records[file]?.receipts?.some((one) => one.sequence > sequence) ?? false;
+  return isKnown && !disk.has(file);
+}
+
+const MAX_NAMES = 5;
+
+/** For the status and the log; none where there is no older entry. */
+export function olderCondition(certificates: ReadonlySet<string>): Condition<'older-entry'>[] {
+  if (certificates.size === 0) return [];
+  const names = [...certificates].sort();
+  const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : '';
+  const some = names.slice(0, MAX_NAMES).map(printable).join(', ');
+  const saw = `the manifest names older PEMs than this host has, of ${some}${more}; the host keeps its own`;
+  const fix =
+    "the issuer's next pass (pemfleet run) publishes later ones; else somebody has put old copies back";
+  return [{ condition: 'older-entry', saw, fix }];
+}

@@ -1,0 +1,37 @@
+/** Whether this host serves a file: what the records prove, and what HAProxy shows. */
+import type { DiskFile } from '../deploy/action.ts';
+import type { DesiredFile } from '../desired/files.ts';
+import { type HaproxyView, isServing } from '../haproxy/view.ts';
+import type { AgentState, FileRecord } from '../state/state.ts';
+
+export interface ServedInput {
+  disk: ReadonlyMap<string, DiskFile>;
+  /** `undefined`: HAProxy cannot be reached. */
+  haproxy: HaproxyView | undefined;
+  /** It has no stats socket for us: only a handshake shows what it serves. */
+  isWithoutSocket?: boolean;
+  records: AgentState['files'];
+  /** Addresses that a handshake must have proved. */
+  handshakes: readonly string[];
+}
+
+export function isProven(
+  desired: Pick<DesiredFile, 'sha256'>,
+  record: FileRecord | undefined,
+  handshakes: readonly string[],
+): boolean {
+  const proven = record?.proven;
+  return handshakes.every(
+    (address) => proven?.sha256 === desired.sha256 && proven.addresses.includes(address),
+  );
+}
+
+/** On disk, in HAProxy under each of its names, and proved on each bind. */
+export function isServedHere(desired: DesiredFile, input: ServedInput): boolean {
+  const { disk, haproxy, records, handshakes, isWithoutSocket = false } = input;
+  if (disk.get(desired.file)?.sha256 !== desired.sha256) return false;
+  const runtimeFiles = haproxy?.files.get(desired.file) ?? [];
+  const isLoaded = runtimeFiles.length > 0 && runtimeFiles.every((one) => isServing(one, desired));
+  if (!isLoaded && !(haproxy === undefined && isWithoutSocket)) return false;
+  return isProven(desired, records[desired.file], handshakes);
+}

@@ -27,6 +27,8 @@ export type EventName =
   | 'certificate.revoked'
   | 'manifest.published'
   | 'manifest.foreign'
+  | 'manifest.signed'
+  | 'manifest.failed'
   | 'certificate.failed'
   | 'fleet.notified'
   | 'notify.failed'
@@ -55,7 +57,7 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
 ]);
 
 export function levelOf(event: EventName): 'error' | 'warn' | 'info' | 'debug' {
-  if (event === 'certificate.failed') return 'error';
+  if (event === 'certificate.failed' || event === 'manifest.failed') return 'error';
   // One for each certificate in each pass.
   if (event === 'certificate.kept') return 'debug';
   return WARNINGS.has(event) ? 'warn' : 'info';

@@ -6,6 +6,7 @@ import type { Outcome, PassResult } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
 import { refreshStaples } from '../publication/staples.ts';
 import { issueCertificate } from './issue.ts';
+import { maintainFleets } from './maintain.ts';
 import { discardUnconfigured } from './order-in-flight.ts';
 import { decideAll, type Plan, plannedOutcome, sameIdentifiers, withinBudget } from './plan.ts';
 import { endSuperseded } from './supersede.ts';
@@ -49,7 +50,8 @@ async function work(pass: Pass, found: BucketSurvey): Promise<PassResult> {
   const outcomes = await inParallel(plans, atOnce, issue, sameIdentifiers);
   const { manifests } = publishedBy(survey);
   const unconfigured = await endSuperseded(pass, { ...survey, manifests });
-  return conclude(pass, survey, { outcomes: [...blocked, ...outcomes], unconfigured });
+  const failure = await maintainFleets(pass, survey);
+  return conclude(pass, survey, { outcomes: [...blocked, ...outcomes], unconfigured, error: failure });
 }
 
 function logStarted(pass: Pass): void {
@@ -88,11 +90,11 @@ async function preview(
 async function conclude(
   { log, signing }: Pass,
   survey: Survey,
-  { outcomes, unconfigured }: Pick<PassResult, 'outcomes' | 'unconfigured'>,
+  { outcomes, unconfigured, error: failure }: Pick<PassResult, 'outcomes' | 'unconfigured' | 'error'>,
 ): Promise<PassResult> {
   // What was published is told of, whether the CAs' state can be written or not.
   const error: unknown = await survey.budget.save().then(
-    () => undefined,
+    () => failure,
     (reason: unknown) => reason,
   );
   const count = (result: Outcome['result']) => outcomes.filter((outcome) => outcome.result === result).length;
@@ -129,7 +131,8 @@ function publishedBy({ manifests, publishers, unreadable }: BucketSurvey) {
   const written = [...publishers].flatMap(([fleet, { latest }]) =>
     latest ? [[fleet, latest] as const] : [],
   );
-  const changed = written.map(([fleet]) => fleet);
+  // A root that is only signed anew is found by the next poll.
+  const changed = [...publishers].flatMap(([fleet, { hasChanged }]) => (hasChanged ? [fleet] : []));
   return { manifests: new Map([...manifests, ...written]), changed, unreadable };
 }
 

@@ -3,6 +3,7 @@ import { BucketError, ContractError, codeOf, messageOf } from '#contract/errors.
 import type { FleetName } from '#contract/layout.ts';
 import { type CaBudget, readCaBudget } from '../ca/budget.ts';
 import type { CertificateSpec } from '../config/config.ts';
+import { type HostSummaries, highestSequence, NO_SUMMARIES, readHostSummaries } from '../fleet/hosts.ts';
 import { readOrderRecords, type StoredRecord } from '../order/record.ts';
 import type { Pass } from '../pass.ts';
 import { IssuerMemory } from '../publication/ended.ts';
@@ -25,6 +26,12 @@ export interface BucketSurvey extends PublishedFleets {
   readonly unreadable: readonly FleetName[];
   /** What is published and not configured, in all fleets; a pass over some certificates does not ask. */
   readonly unconfigured: readonly UnconfiguredCertificate[];
+  /** Fleets with a root that is not ours. */
+  readonly foreign: ReadonlySet<FleetName>;
+  /** What the issuer remembers of the fleets. */
+  readonly memory: IssuerMemory;
+  /** What hosts had reported at the end of the last pass, by fleet. */
+  readonly hosts: HostSummaries['fleets'];
   /** By certificate, also of those that are not configured any more: orders in flight or failing. */
   readonly records: ReadonlyMap<string, StoredRecord>;
   /** URLs of orders that belong to a certificate, so that no other adopts them. This pass adds its own. */
@@ -46,11 +53,15 @@ export async function surveyBucket(
   const { bucket, config, options, signing, timing } = pass;
   const specs = selectedSpecs(pass);
   const memory = new IssuerMemory(bucket);
+  const hosts = await readHosts(pass);
   const fleets = new Set(specs.flatMap((spec) => spec.fleets));
   const others = (await listFleets(pass)).filter((fleet) => !fleets.has(fleet));
-  const { read, broken } = await readManifests(pass, [...fleets, ...others], memory);
-  // Nothing of ours was ever published there: no root is made for it.
-  for (const fleet of others) if (read.get(fleet) === undefined) read.delete(fleet);
+  const { read, broken, foreign } = await readManifests(pass, [...fleets, ...others], memory);
+  for (const fleet of others) {
+    // Nothing of ours was ever published there: no root is made for it.
+    const isStrange = read.get(fleet) === undefined && (await memory.of(fleet)).key === undefined;
+    if (isStrange) read.delete(fleet);
+  }
   const manifests = [...read.values()].flatMap((one) => one?.manifest ?? []);
   const { records, unreadable, error: unlisted } = await readOrderRecords(bucket);
   const blocked = new Map(unreadable);
@@ -58,18 +69,21 @@ export async function surveyBucket(
     const [error = unlisted] = fleets.flatMap((fleet) => broken.get(fleet) ?? []);
     if (error !== undefined) blocked.set(name, error);
   }
+  const floorOf = async (fleet: FleetName) => highestSequence(hosts[fleet]);
   return {
     specs,
     blocked,
     unreadable: [...broken.keys()],
     records,
     claimedOrders: new Set([...records.values()].flatMap(orderUrlsOf)),
-    publishers: publishers ?? createPublishers(bucket, read.keys(), { now: timing.now, signing, memory }),
+    publishers:
+      publishers ?? createPublishers(bucket, read.keys(), { now: timing.now, signing, memory, floorOf }),
     manifests: read,
     unconfigured:
       options.only === undefined
         ? manifests.flatMap((manifest) => unconfiguredIn(config.certificates, manifest))
         : [],
+    ...{ memory, hosts, foreign },
   };
 }
 
@@ -112,25 +126,40 @@ async function readManifests(pass: Pass, fleets: readonly FleetName[], memory: I
   const all = await Promise.all(
     fleets.map(async (fleet) => [fleet, await readOrBroken(pass, fleet, memory)] as const),
   );
+  const foreign = new Set(all.flatMap(([fleet, read]) => (read === 'foreign' ? [fleet] : [])));
   const broken = new Map(all.flatMap(([fleet, read]) => (read instanceof Error ? [[fleet, read]] : [])));
-  const read = new Map(all.flatMap(([fleet, read]) => (read instanceof Error ? [] : [[fleet, read]])));
-  return { read, broken };
+  const read = new Map(
+    all.flatMap(([fleet, read]) =>
+      read instanceof Error ? [] : [[fleet, read === 'foreign' ? undefined : read]],
+    ),
+  );
+  return { read, broken, foreign };
 }
 
 async function readOrBroken(
   { bucket, signing, log }: Pass,
   fleet: FleetName,
   memory: IssuerMemory,
-): Promise<ReadManifest | Unreadable | undefined> {
+): Promise<ReadManifest | Unreadable | 'foreign' | undefined> {
   try {
-    const { manifest, etag, fault } = await readRoot(bucket, fleet, signing, memory);
-    if (manifest !== undefined) return { manifest, etag: etag ?? '' };
+    const { manifest, etag, signedBy, fault } = await readRoot(bucket, fleet, signing, memory);
+    if (manifest !== undefined) return { manifest, etag: etag ?? '', signedBy };
     if (fault !== undefined) log('manifest.foreign', { fleet, code: codeOf(fault), error: messageOf(fault) });
-    return await readFirst(bucket, fleet, memory);
+    return (await readFirst(bucket, fleet, memory)) ?? (fault && 'foreign');
   } catch (error) {
     if (error instanceof ContractError || error instanceof BucketError) return error;
     throw error;
   }
+}
+
+/** Without them a pass can work: they say how high sequences have come, and what hosts serve. */
+async function readHosts({ bucket, log }: Pass): Promise<HostSummaries['fleets']> {
+  const summaries = await readHostSummaries(bucket).catch((error: unknown) => {
+    if (!(error instanceof BucketError)) throw error;
+    log('status.failed', { code: error.code, error: messageOf(error) });
+    return NO_SUMMARIES;
+  });
+  return summaries.fleets;
 }
 
 function orderUrlsOf({ record }: StoredRecord): string[] {

@@ -71,7 +71,9 @@ export function mergeChanges(
   const changed = changedNames(before.certificates, certificates);
   const isChanged = changed.size > 0 || !sameTombstones(before.tombstones, remaining);
   const { sequence, now } = context;
-  const times = { signedAt: now.toISOString(), ...(isChanged && { updatedAt: now.toISOString() }) };
+  // A clock that was ahead has written a time at which nobody is yet.
+  const isMoved = isChanged || Date.parse(before.updatedAt) > now.getTime();
+  const times = { signedAt: now.toISOString(), ...(isMoved && { updatedAt: now.toISOString() }) };
   return {
     manifest: { ...before, ...times, sequence, certificates, tombstones: remaining },
     ...{ changed, held, isChanged },
@@ -157,10 +159,15 @@ function withoutReceipt({ receipt: _, ...pem }: PemRef): PemRef {
   return pem;
 }
 
+/** All of its PEMs have. */
+export function isExpired({ pems }: ManifestEntry, now: Date): boolean {
+  return pems.every(({ notAfter }) => Date.parse(notAfter) <= now.getTime());
+}
+
 function dropExpired(certificates: Certificates, configured: ReadonlySet<CertificateName>, now: Date): void {
-  for (const [name, { pems }] of Object.entries(certificates)) {
-    const isExpired = pems.every(({ notAfter }) => Date.parse(notAfter) <= now.getTime());
-    if (isExpired && !configured.has(name as CertificateName)) delete certificates[name as CertificateName];
+  for (const [name, entry] of Object.entries(certificates)) {
+    if (configured.has(name as CertificateName) || !isExpired(entry, now)) continue;
+    delete certificates[name as CertificateName];
   }
 }
 

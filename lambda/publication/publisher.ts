@@ -82,6 +82,7 @@ export class Publisher {
   readonly #memory: IssuerMemory;
   readonly #commit: (changes: readonly Change[]) => Promise<Committed>;
   #latest: ReadManifest | undefined;
+  #hasChanged = false;
 
   constructor(bucket: Bucket, fleet: FleetName, options: PublisherOptions) {
     this.#bucket = bucket;
@@ -94,6 +95,11 @@ export class Publisher {
   /** The manifest after the last write; undefined if there was none. */
   get latest(): ReadManifest | undefined {
     return this.#latest;
+  }
+
+  /** Whether certificates or tombstones have changed, so that hosts have something to do. */
+  get hasChanged(): boolean {
+    return this.#hasChanged;
   }
 
   /**
@@ -201,7 +207,9 @@ export class Publisher {
       // Before the root: whatever becomes of it, what was ended stays ended.
       const { tombstones } = merged.manifest;
       await this.#memory.keep(this.#fleet, { tombstones }, this.#options.now());
-      if (await this.#write(root, merged.manifest)) return merged;
+      if (!(await this.#write(root, merged.manifest))) continue;
+      this.#hasChanged ||= merged.isChanged;
+      return merged;
     }
     throw new BucketError(
       'ERR_BUCKET_CONFLICT',
@@ -251,7 +259,7 @@ export class Publisher {
     const condition = isThere ? { ifMatch: etag } : { ifNoneMatch: '*' as const };
     const result = await this.#bucket.put(key, serializeRoot(manifest, signer).text, condition);
     if (result === 'precondition-failed') return false;
-    this.#latest = { manifest, etag: result.etag };
+    this.#latest = { manifest, etag: result.etag, signedBy: signer.key };
     await this.#memory.keep(this.#fleet, { key: signer.key }, this.#options.now());
     await writeVersion1(this.#bucket, manifest);
     return true;

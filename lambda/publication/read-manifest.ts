@@ -22,6 +22,8 @@ export interface ReadManifest {
   manifest: Manifest;
   /** Of the object that holds it. */
   etag: string;
+  /** Of version 2: the key that signed it. */
+  signedBy?: PublicKey | undefined;
 }
 
 /** `root.json` as it is there now. */
@@ -30,6 +32,7 @@ export interface CurrentRoot {
   manifest: SignedManifest | undefined;
   /** ETag of what is there, whoever wrote it; `unknown`: it is too large to be read. */
   etag: string | 'unknown' | undefined;
+  signedBy?: PublicKey | undefined;
   /** Why what is there is not ours. */
   fault?: ContractError | BucketError | undefined;
 }
@@ -52,7 +55,8 @@ export async function readRoot(
     if (error instanceof ContractError) return { manifest: undefined, etag, fault: error };
     throw error;
   }
-  return { manifest: parseRoot(fleet, body).manifest, etag };
+  const { manifest, key: signedBy } = parseRoot(fleet, body);
+  return { manifest, etag, signedBy };
 }
 
 /**
@@ -65,9 +69,9 @@ export async function readManifest(
   keys: OwnKeys,
   memory = new IssuerMemory(bucket),
 ): Promise<ReadManifest | undefined> {
-  const { manifest, etag, fault } = await readRoot(bucket, fleet, keys, memory);
+  const { manifest, etag, signedBy, fault } = await readRoot(bucket, fleet, keys, memory);
   if (fault !== undefined) throw fault;
-  if (manifest !== undefined) return { manifest, etag: etag ?? '' };
+  if (manifest !== undefined) return { manifest, etag: etag ?? '', signedBy };
   return readFirst(bucket, fleet, memory);
 }
 

@@ -1,9 +1,11 @@
 /** OCSP from the CA's certificate to the wire: a pair, by the commands that an operator types. */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { certificateName } from '#contract/layout.ts';
 import { stapleOnWire } from '../support/handshake.ts';
+import { changeRoot } from '../support/issuer/change-root.ts';
 import { type OcspResponder, startOcspResponder } from '../support/parts/ocsp-responder.ts';
 import { type Stage, startStage } from './stage.ts';
 
@@ -83,12 +85,11 @@ test('revoked, says the responder: renewed now, and the new pair gets staples of
   responder.good.delete(first?.serial ?? '');
   responder.revoked.add(first?.serial ?? '');
   // As if half of its life were over.
-  const file = join(stage.bucketDir, 'published/default/manifest.json');
-  const aged = JSON.parse(readFileSync(file, 'utf8'));
-  for (const pem of aged.certificates['pair.example.com'].pems) {
-    pem.ocsp.thisUpdate = new Date(Date.now() - 3_600_000).toISOString();
-  }
-  writeFileSync(file, JSON.stringify(aged));
+  await changeRoot(stage.bucketDir, ({ certificates }) => {
+    for (const pem of certificates[certificateName.parse('pair.example.com')]?.pems ?? []) {
+      if (pem.ocsp) pem.ocsp.thisUpdate = new Date(Date.now() - 3_600_000).toISOString();
+    }
+  });
 
   const { status, stderr } = await stage.issuer(['run']);
 

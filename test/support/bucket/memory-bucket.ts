@@ -9,6 +9,8 @@ export interface MemoryBucket extends Bucket {
   /** Every call that came, as `put key`, in order. */
   readonly calls: string[];
   text(key: string): string | undefined;
+  /** As a writer leaves it that obeys no limit. */
+  plant(key: string, text: string): void;
 }
 
 const etagOf = (body: Buffer) => `"${createHash('sha256').update(body).digest('hex')}"`;
@@ -28,6 +30,7 @@ export function memoryBucket(now = () => new Date()): MemoryBucket {
     url: 'memory:',
     calls,
     text: (key) => objects.get(key)?.toString('utf8'),
+    plant: (key, text) => objects.set(key, Buffer.from(text)),
     get: (async (key: string, { ifNoneMatch, maxBytes = maxBytesOf(key) }: Partial<ConditionalRead> = {}) => {
       await called('get', key);
       const body = objects.get(key);

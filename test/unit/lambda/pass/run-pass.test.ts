@@ -33,11 +33,13 @@ test('nothing due: said so, nothing is written, and the requests are constant', 
   assert.deepEqual(new Set(outcomes.map(({ result }) => result)), new Set(['kept']));
   assert.equal(outcomes[0]?.until, after(noon, 60 * DAY_MS).toISOString());
   assert.deepEqual(bucket.calls.slice(before), [
+    `get ${layout.hostSummaries}`,
     `folders ${layout.publishedFleets}`,
     `get ${layout.root(fleet)}`,
     `list ${layout.orders}`,
     `get ${layout.caState}`,
     `get ${layout.renewalInfo}`,
+    `get ${layout.tombstones}`,
   ]);
   assert.deepEqual(
     events.names().filter((name) => !name.startsWith('certificate.kept')),

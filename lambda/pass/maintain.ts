@@ -1,0 +1,45 @@
+/** The end of a pass over the fleets: what changed no certificate, but has to be signed all the same. */
+import { codeOf, messageOf } from '#contract/errors.ts';
+import type { CertificateName, FleetName } from '#contract/layout.ts';
+import { highestSequence } from '../fleet/hosts.ts';
+import type { Pass } from '../pass.ts';
+import { reasonToSign } from '../publication/maintenance.ts';
+import type { Publisher } from '../publication/publisher.ts';
+import type { Survey } from './survey.ts';
+
+/**
+ * Signs anew what is older than half a day, signed by an earlier key, older than what hosts have read, lost or somebody else's; drops what
+ * has expired and is not configured. One fleet's failure stops no other.
+ * @returns the first failure
+ */
+export async function maintainFleets(pass: Pass, survey: Survey): Promise<unknown> {
+  const failures: unknown[] = [];
+  for (const [fleet, publisher] of survey.publishers) {
+    try {
+      await maintain(pass, survey, fleet, publisher);
+    } catch (error) {
+      failures.push(error);
+      pass.log('manifest.failed', { fleet, code: codeOf(error), error: messageOf(error) });
+    }
+  }
+  return failures[0];
+}
+
+async function maintain(pass: Pass, survey: Survey, fleet: FleetName, publisher: Publisher): Promise<void> {
+  const { config, signing, timing, log } = pass;
+  const configured = new Set<CertificateName>(
+    config.certificates.filter(({ fleets }) => fleets.includes(fleet)).map(({ name }) => name),
+  );
+  const reason = reasonToSign({
+    read: publisher.latest ?? survey.manifests.get(fleet),
+    isForeign: publisher.latest === undefined && survey.foreign.has(fleet),
+    memory: await survey.memory.of(fleet),
+    highest: highestSequence(survey.hosts[fleet]),
+    configured,
+    key: signing.signer.key,
+    now: timing.now(),
+  });
+  if (reason === undefined) return;
+  await publisher.maintain(configured);
+  log('manifest.signed', { fleet, reason });
+}

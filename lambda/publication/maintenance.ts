@@ -1,0 +1,74 @@
+/** Why a fleet's root is written though no certificate has changed: pure. */
+import { HOUR_MS, MINUTE_MS } from '#common/time.ts';
+import type { CertificateName } from '#contract/layout.ts';
+import type { PublicKey } from '#contract/statement.ts';
+import type { FleetMemory } from './ended.ts';
+import { isExpired } from './merge.ts';
+import type { ReadManifest } from './read-manifest.ts';
+import { endedDigests, isOver } from './tombstones.ts';
+
+export type SigningReason =
+  /** There is none of ours, though there was one, or somebody else has put one there. */
+  | 'lost'
+  /** Hosts have read a later one: an older copy was put back. */
+  | 'older'
+  /** So far there is version 1 only. */
+  | 'upgrade'
+  /** Signed by an earlier key. */
+  | 'key-changed'
+  /** It lacks a tombstone that the issuer remembers. */
+  | 'tombstones'
+  /** Entries have expired, and the configuration does not name them. */
+  | 'expired'
+  /** Readers have to know how old what they see is. */
+  | 'age';
+
+export interface FleetFacts {
+  read: ReadManifest | undefined;
+  /** `root.json` is there, but not ours. */
+  isForeign: boolean;
+  memory: FleetMemory;
+  /** The highest sequence that hosts have read. */
+  highest: number;
+  /** In this fleet. */
+  configured: ReadonlySet<CertificateName>;
+  /** Signs today. */
+  key: PublicKey;
+  now: Date;
+}
+
+/** Half of the day after which a host says that its manifest is old. */
+const SIGNED_FOR_MS = 12 * HOUR_MS;
+/** Clocks may differ by so much. */
+const SKEW_MS = 5 * MINUTE_MS;
+
+/** @returns undefined if what is there is good */
+export function reasonToSign(facts: FleetFacts): SigningReason | undefined {
+  const { read, memory } = facts;
+  if (read === undefined) return memory.key !== undefined || facts.isForeign ? 'lost' : undefined;
+  const { manifest, signedBy } = read;
+  const { sequence = 0, signedAt, tombstones = {} } = manifest;
+  if (signedAt === undefined) return 'upgrade';
+  if (sequence < facts.highest) return 'older';
+  if (signedBy !== facts.key) return 'key-changed';
+  const ended = endedDigests(tombstones);
+  const known = Object.values(memory.tombstones).filter((one) => !isOver(one, facts.now));
+  if (known.some(({ pems }) => pems.some(({ sha256 }) => !ended.has(sha256)))) return 'tombstones';
+  if (hasExpired(facts, manifest.certificates)) return 'expired';
+  return isOld(signedAt, facts.now) ? 'age' : undefined;
+}
+
+/** Also what a clock that was ahead has signed. */
+function isOld(signedAt: string, now: Date): boolean {
+  const ageMs = now.getTime() - Date.parse(signedAt);
+  return ageMs >= SIGNED_FOR_MS || ageMs < -SKEW_MS;
+}
+
+function hasExpired(
+  { configured, now }: FleetFacts,
+  certificates: ReadManifest['manifest']['certificates'],
+): boolean {
+  return Object.entries(certificates).some(
+    ([name, entry]) => !configured.has(name as CertificateName) && isExpired(entry, now),
+  );
+}

@@ -36,6 +36,7 @@ import { openSdNotifier } from './resident/sd-notify.ts';
 import { reportDeparture } from './resident/shutdown.ts';
 import { interruptibleSleep } from './resident/sleep.ts';
 import { readStatus } from './state/state.ts';
+import { readTrustParameter } from './trust/parameter.ts';
 
 /** Shorter than HAProxy's own `stats timeout` (10 s), so that the agent can say that an answer is late. */
 const RUNTIME_TIMEOUT_MS = 8 * SECOND_MS;
@@ -139,10 +140,13 @@ async function examineHost(line: CommandLine): Promise<number> {
 }
 
 function agentOf(config: AgentConfig): Agent {
+  const { parameter } = config.trust;
   const runtime = new Runtime(socketOf(config), (ms) => new Promise((resolve) => setTimeout(resolve, ms)));
   return {
     config,
     version: PEMFLEET_VERSION,
+    readTrustParameter:
+      parameter === undefined ? undefined : () => readTrustParameter(parameter, process.env),
     openBucket: once(() => openHostBucket(config.bucket, process.env)),
     runtime,
     log,

@@ -100,6 +100,7 @@ export const REACTIONS = {
   ERR_MANIFEST_SHARD: 'refused',
   ERR_KEYS_SCHEMA: 'refused',
   ERR_KEYS_VERSION: 'refused',
+  ERR_TRUST_PARAMETER: 'waiting',
   ERR_STATUS_SCHEMA: 'refused',
   ERR_STATUS_VERSION: 'refused',
   ERR_BUCKET_URL: 'waiting',

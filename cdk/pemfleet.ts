@@ -1,5 +1,5 @@
 /** The whole system as one construct: bucket, scheduled issuer, responder, notification of hosts, their rights, and alarms. */
-import { Stack } from 'aws-cdk-lib';
+import { Names, Stack } from 'aws-cdk-lib';
 import type { Dashboard, Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { UserData } from 'aws-cdk-lib/aws-ec2';
 import { type Grant, type IGrantable, PermissionsBoundary } from 'aws-cdk-lib/aws-iam';
@@ -9,6 +9,7 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { type AgentRights, grantAgent } from './access/agent-access.ts';
+import { parameterArn } from './access/right.ts';
 import { type CertificateBucket, createBucket } from './bucket/bucket.ts';
 import { configuredFleet } from './bucket/prefixes.ts';
 import { type AgentRelease, agentReleases } from './fleet/agent-release.ts';
@@ -42,6 +43,7 @@ export class Pemfleet extends Construct {
   readonly dashboard: Dashboard | undefined;
   readonly #props: PemfleetProps;
   readonly #storage: CertificateBucket;
+  readonly #trustParameter: string;
   #releases: readonly AgentRelease[] | undefined;
 
   constructor(scope: Construct, id: string, props: PemfleetProps) {
@@ -51,7 +53,9 @@ export class Pemfleet extends Construct {
     this.bucket = this.#storage.bucket;
     this.encryptionKey = this.#storage.key;
     this.notifyDocument = createNotifyDocument(this);
-    const issuer = createIssuer(this, props, { ...this.#storage, document: this.notifyDocument });
+    this.#trustParameter = `/${Names.uniqueResourceName(this, { maxLength: 200, separator: '-' })}/trust`;
+    const access = { document: this.notifyDocument, trustParameter: this.#trustParameter };
+    const issuer = createIssuer(this, props, { ...this.#storage, ...access });
     const responder = responderFor(this, props, this.#storage);
     this.issuer = issuer.fn;
     this.responder = responder?.fn;
@@ -73,7 +77,10 @@ export class Pemfleet extends Construct {
    */
   grantAgent(grantee: IGrantable, fleet: string, rights: AgentRights = {}): Grant {
     const name = configuredFleet(this.#props.config.config, fleet);
-    return grantAgent(this.#storage, this.#agentReleases(), grantee, { ...rights, fleet: name });
+    return grantAgent(this.#storage, this.#agentReleases(), grantee, {
+      ...{ ...rights, fleet: name },
+      trustParameter: this.#trustParameter,
+    });
   }
 
   /**
@@ -85,7 +92,11 @@ export class Pemfleet extends Construct {
     const bucket = `s3://${this.bucket.bucketName}?region=${region}`;
     const name = configuredFleet(this.#props.config.config, fleet);
     return UserData.custom(
-      agentCloudConfig({ releases: this.#agentReleases(), bucket, region, fleet: name, ...options }),
+      agentCloudConfig({
+        ...{ releases: this.#agentReleases(), bucket, region, fleet: name },
+        trustParameter: parameterArn(Stack.of(this.bucket), this.#trustParameter),
+        ...options,
+      }),
     );
   }
 

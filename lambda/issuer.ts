@@ -14,6 +14,7 @@ import { type Fields, type Log, levelOf } from './log.ts';
 import type { Outcome } from './outcome.ts';
 import { afterPass } from './pass/after-pass.ts';
 import { passNotBegun } from './pass/run-pass.ts';
+import { TrustParameter } from './signing/trust-parameter.ts';
 import { loadConfigFile, runPassExclusively } from './wiring.ts';
 
 /** The part of Lambda's context that is used. */
@@ -33,7 +34,8 @@ const log: Log = (event, fields = {}) => logger[levelOf(event)](event, printable
 
 /**
  * `PEMFLEET_CONFIG`: path of pemfleet.yaml as JSON (default: `pemfleet.json`, beside this program); `PEMFLEET_BUCKET` overrides its bucket;
- * `PEMFLEET_NOTIFY_DOCUMENT`: name of the SSM document that notifies hosts; without it they only poll.
+ * `PEMFLEET_NOTIFY_DOCUMENT`: name of the SSM document that notifies hosts; without it they only poll;
+ * `PEMFLEET_TRUST_PARAMETER`: name of the SSM parameter from which hosts take the key that they trust first.
  * @throws AggregateError if any certificate failed, or hosts could not be read, so that the invocation itself fails: after the metrics
  */
 export async function handler(_event: unknown, context: LambdaContext): Promise<{ outcomes: Outcome[] }> {
@@ -46,7 +48,9 @@ export async function handler(_event: unknown, context: LambdaContext): Promise<
   const timing = { now, deadline, sleep: (ms: number) => sleep(ms) };
   const random = () => randomInt(2 ** 32) / 2 ** 32;
   const identity = functionIdentity(context.invokedFunctionArn);
-  const request = { bucket, config, options: {}, timing, random, log, identity };
+  const parameter = process.env['PEMFLEET_TRUST_PARAMETER'];
+  const trustParameter = parameter ? new TrustParameter(parameter) : undefined;
+  const request = { bucket, config, options: {}, timing, random, log, identity, trustParameter };
   const result = await runPassExclusively(request).catch((error: unknown) => passNotBegun(config, error));
   const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
   const notifier = document ? new RunCommandNotifier(document) : undefined;

@@ -26,6 +26,7 @@ export type EventName =
   | 'certificate.issued'
   | 'certificate.revoked'
   | 'manifest.published'
+  | 'keys.failed'
   | 'manifest.foreign'
   | 'manifest.signed'
   | 'manifest.failed'
@@ -41,6 +42,7 @@ export type Fields = Readonly<Record<string, string | number | boolean | readonl
 export type Log = (event: EventName, fields?: Fields) => void;
 
 const WARNINGS: ReadonlySet<EventName> = new Set([
+  'keys.failed',
   'issuer.refused',
   'fleets.unlisted',
   'manifest.foreign',

@@ -19,7 +19,9 @@ import { checkWriter, enterAsWriter } from './identity/writers.ts';
 import type { PassResult } from './outcome.ts';
 import { runPass } from './pass/run-pass.ts';
 import type { Pass } from './pass.ts';
-import { openSigningKey } from './signing/signing-key.ts';
+import { announceKey, readAnnounced } from './signing/announce.ts';
+import { openSigningKey, type Signing } from './signing/signing-key.ts';
+import type { TrustParameter } from './signing/trust-parameter.ts';
 
 /** @param parse of the file's text: YAML for people, JSON on Lambda */
 export async function loadConfigFile(
@@ -42,25 +44,47 @@ export async function loadConfigFile(
 /** All that a pass does not open itself, and who runs it. */
 export interface PassRequest extends Omit<Pass, 'cas' | 'solver' | 'signing'> {
   readonly identity: IssuerIdentity;
+  /** From which hosts take the first key that they trust. */
+  readonly trustParameter?: TrustParameter | undefined;
 }
 
 /**
  * Opens the CAs and the solver and runs one pass, alone on its bucket where the bucket can lock; a dry run takes no lock.
  * @throws ContractError `ERR_ISSUER_CONFLICT` if another issuer works on the bucket with another configuration; a dry run only says so
  */
-export function runPassExclusively({ identity, ...given }: PassRequest): Promise<PassResult> {
+export function runPassExclusively({ identity, trustParameter, ...given }: PassRequest): Promise<PassResult> {
   const { bucket, config, options, timing } = given;
-  const fleets = config.certificates.flatMap((spec) => spec.fleets);
   return withCas(given, async (cas) => {
     const solver = await solverFor(config, bucket, timing);
-    const open = () => openSigningKey(bucket, { fleets, dryRun: options.dryRun });
+    const run = (signing: Signing) => runPass({ ...given, cas, solver, signing });
     const work = () =>
       enter(given, identity)
-        .then(open)
-        .then((signing) => runPass({ ...given, cas, solver, signing }))
+        .then(() => withSigningKey(given, trustParameter, run))
         .finally(() => solver.close?.());
     return options.dryRun ? work() : bucket.exclusively('pass', remainingMs(timing), work);
   });
+}
+
+/** Opens the key that signs, and makes it known to hosts when the pass has signed with it. */
+async function withSigningKey(
+  { bucket, config, options, log }: Pick<Pass, 'bucket' | 'config' | 'options' | 'log'>,
+  parameter: TrustParameter | undefined,
+  run: (signing: Signing) => Promise<PassResult>,
+): Promise<PassResult> {
+  const { dryRun } = options;
+  const fleets = [...new Set(config.certificates.flatMap((spec) => spec.fleets))];
+  const announced = await readAnnounced(parameter);
+  const signing = await openSigningKey(bucket, { fleets, dryRun, announced: announced.trust });
+  for (const [fleet, error] of signing.unpublished ?? []) {
+    log('keys.failed', { fleet, code: error.code, error: messageOf(error) });
+  }
+  const result = await run(signing);
+  if (parameter === undefined || dryRun) return result;
+  return announceKey(parameter, announced, signing, { bucket, fleets }).then(
+    () => result,
+    // What else failed comes first.
+    (error: unknown) => ({ error, ...result }),
+  );
 }
 
 async function enter(

@@ -67,7 +67,10 @@ export const agentConfigSchema = z.strictObject({
         .describe('Key that may name the next key when that one is lost or stolen.'),
       parameter: z
         .string()
-        .regex(/^\/?[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)*$/, 'must be the name of an SSM parameter')
+        .regex(
+          /^(arn:[a-z-]+:ssm:[a-z0-9-]+:[0-9]{12}:parameter)?\/?[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)*$/,
+          'must be the name or the ARN of an SSM parameter',
+        )
         .optional()
         .describe('SSM parameter that holds both keys, on AWS; default: none.'),
       version1Until: z.iso

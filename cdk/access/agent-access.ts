@@ -11,7 +11,7 @@ import type { FleetName } from '#contract/layout.ts';
 import type { CertificateBucket } from '../bucket/bucket.ts';
 import { prefixes, WRITER } from '../bucket/prefixes.ts';
 import type { AgentRelease } from '../fleet/agent-release.ts';
-import { acknowledgeResource, keyConditions } from './right.ts';
+import { acknowledgeResource, keyConditions, parameterArn } from './right.ts';
 
 /** How far the rights of an agent go. */
 export interface AgentRights {
@@ -31,6 +31,8 @@ export interface AgentRights {
 /** @internal */
 export interface HostRights extends AgentRights {
   readonly fleet: FleetName;
+  /** Name of the SSM parameter with the key that hosts trust. */
+  readonly trustParameter: string;
 }
 
 /**
@@ -42,7 +44,7 @@ export function grantAgent(
   { bucket, key }: CertificateBucket,
   releases: readonly AgentRelease[],
   grantee: IGrantable,
-  { fleet, status = 'own' }: HostRights,
+  { fleet, trustParameter, status = 'own' }: HostRights,
 ): Grant {
   const allow = (actions: string[], keys: string, conditions?: Record<string, Record<string, string>>) => {
     const resource = bucket.arnForObjects(keys);
@@ -67,7 +69,12 @@ export function grantAgent(
     actions: ['s3:GetObject'],
     resourceArns: releases.map(({ asset }) => asset.bucket.arnForObjects(asset.s3ObjectKey)),
   });
-  return published.combine(report).combine(encryption).combine(program);
+  const trust = Grant.addToPrincipal({
+    grantee,
+    actions: ['ssm:GetParameter'],
+    resourceArns: [parameterArn(Stack.of(bucket), trustParameter)],
+  });
+  return published.combine(report).combine(encryption).combine(program).combine(trust);
 }
 
 /** A host tags its status with its name, and tagging needs its own permission. */

@@ -9,22 +9,25 @@ import type { CertificateBucket } from '../bucket/bucket.ts';
 import { fleetsOf, prefixes } from '../bucket/prefixes.ts';
 import type { PemfleetProps } from '../settings/props.ts';
 import { challengeRights, listZonesRight, recordNameOf } from './dns-access.ts';
-import { keyUse, objects, type Right } from './right.ts';
+import { keyUse, objects, parameterArn, type Right } from './right.ts';
 
 /** What the issuer works on beside Route 53. */
 export interface IssuerAccess extends CertificateBucket {
   /** The document by which it notifies hosts. */
   readonly document: CfnDocument;
+  /** Name of the SSM parameter with the key that hosts trust. */
+  readonly trustParameter: string;
 }
 
 export function issuerRights(props: PemfleetProps, access: IssuerAccess): Right[] {
   const { config } = props.config;
-  const { bucket, key, document } = access;
+  const { bucket, key, document, trustParameter } = access;
   return [
     ...bucketRights(bucket, config.challenge === 'http-01'),
     keyUse(key, bucket, ['Decrypt', 'GenerateDataKey']),
     ...(config.challenge === 'dns-01' ? dnsRights(props, Stack.of(bucket)) : []),
     ...notifyRights(config, document),
+    trustRight(Stack.of(bucket), trustParameter),
     ...(props.vpc ? [networkRight()] : []),
   ];
 }
@@ -87,6 +90,15 @@ function notifyRights(config: Config, document: CfnDocument): Right[] {
       reason: 'the action supports neither resource-level permissions nor conditions',
     },
   ];
+}
+
+/** Hosts read what it writes there, and nobody else may write it. */
+function trustRight(stack: Stack, parameter: string): Right {
+  return {
+    sid: 'Trust',
+    actions: ['ssm:GetParameter', 'ssm:PutParameter'],
+    resources: [parameterArn(stack, parameter)],
+  };
 }
 
 /** Lambda creates the network interfaces of a function with the function's own role. */

@@ -77,3 +77,8 @@ function asPrintedByNag(value: unknown): string {
   if (join !== undefined) return join[1].map(asPrintedByNag).join(join[0]);
   return `<${Ref}>`;
 }
+
+/** ARN of an SSM parameter, whose name begins with a slash. */
+export function parameterArn({ partition, region, account }: Stack, name: string): string {
+  return `arn:${partition}:ssm:${region}:${account}:parameter${name}`;
+}

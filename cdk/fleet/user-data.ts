@@ -20,6 +20,8 @@ export interface AgentHost extends AgentOptions {
   readonly bucket: string;
   readonly region: string;
   readonly fleet: FleetName;
+  /** ARN of the SSM parameter with the key that hosts trust. */
+  readonly trustParameter: string;
 }
 
 /** @internal */
@@ -49,9 +51,10 @@ function addressOf({ asset }: AgentRelease, region: string): string {
  * The status is named after the instance id, because the next instance may get the same host name. `writer` repeats it with each
  * write, because the role may write this status only.
  */
-function agentSettings({ bucket, fleet, settings = {} }: AgentHost): string {
+function agentSettings({ bucket, fleet, trustParameter, settings = {} }: AgentHost): string {
   const { host = '{{ v1.instance_id }}' } = settings;
-  return asYaml({ bucket: `${bucket}&writer=${host}`, fleet, host, ...settings });
+  const trust = { parameter: trustParameter };
+  return asYaml({ bucket: `${bucket}&writer=${host}`, fleet, host, trust, ...settings });
 }
 
 /** Does not fold lines: a CloudFormation token must stay in one piece. */

@@ -23,7 +23,9 @@ async function pass(values: CommandValues, dryRun: boolean): Promise<number> {
   const options = { dryRun, force: values['force-renewal'], only };
   const environment = passEnvironmentOf(values);
   const identity = await machineIdentity(values.config, process.env);
-  const result = await runPassExclusively({ bucket, config, options, identity, ...environment });
+  const trustParameter = await openTrustParameter();
+  const request = { bucket, config, options, identity, trustParameter, ...environment };
+  const result = await runPassExclusively(request);
   const { outcomes, unconfigured = [] } = result;
   const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
   if (document && !dryRun) {
@@ -39,4 +41,10 @@ async function pass(values: CommandValues, dryRun: boolean): Promise<number> {
   else printToStderr(outcomeTable(outcomes) + unconfiguredLines(unconfigured));
   if (result.error !== undefined) throw result.error;
   return exitStatusOfOutcomes(outcomes);
+}
+
+/** Loaded where it is needed only: it is half of the SDK. */
+async function openTrustParameter() {
+  const name = process.env['PEMFLEET_TRUST_PARAMETER'];
+  return name ? new (await import('../signing/trust-parameter.ts')).TrustParameter(name) : undefined;
 }

@@ -23,6 +23,7 @@ export type ContractErrorCode =
   | 'ERR_MANIFEST_SHARD'
   | 'ERR_KEYS_SCHEMA'
   | 'ERR_KEYS_VERSION'
+  | 'ERR_TRUST_PARAMETER'
   | 'ERR_STATUS_SCHEMA'
   | 'ERR_STATUS_VERSION';
 

@@ -50,25 +50,33 @@ function statementsOf(fleet: FleetName, body: Buffer): string[] {
   }
 }
 
-/**
- * Writes nothing where nothing differs, and no list without a statement.
- * @returns the fleets in which another writer was faster
- * @throws BucketError
- */
+/** What became of `keys.json` where it differed. */
+export interface KeysWritten {
+  /** Another writer was faster. */
+  late: FleetName[];
+  /** Why it stays as it was. */
+  failed: Map<FleetName, BucketError>;
+}
+
+/** Writes nothing where nothing differs; a list without a statement, too: hosts look for it. One fleet's failure is that fleet's. */
 export async function publishKeys(
   bucket: Bucket,
   published: readonly PublishedKeys[],
   statements: readonly string[],
-): Promise<FleetName[]> {
+): Promise<KeysWritten> {
   const wanted = serializeKeys(statements);
-  const isNeeded = ({ text, condition }: PublishedKeys) =>
-    text !== wanted && (statements.length > 0 || condition === undefined || 'ifMatch' in condition);
-  const differing = published.filter(isNeeded);
-  const results = await Promise.all(
+  const differing = published.filter(({ text }) => text !== wanted);
+  const written: KeysWritten = { late: [], failed: new Map() };
+  await Promise.all(
     differing.map(async ({ fleet, condition }) => {
-      const result = await bucket.put(layout.keys(fleet), wanted, condition);
-      return result === 'precondition-failed' ? fleet : [];
+      try {
+        const result = await bucket.put(layout.keys(fleet), wanted, condition);
+        if (result === 'precondition-failed') written.late.push(fleet);
+      } catch (error) {
+        if (!(error instanceof BucketError)) throw error;
+        written.failed.set(fleet, error);
+      }
     }),
   );
-  return results.flat();
+  return written;
 }

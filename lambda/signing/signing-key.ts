@@ -3,9 +3,10 @@
  * issuer whose key has handed over to one that it does not have, get no other key by themselves: hosts would not follow.
  */
 import { BucketError, ContractError } from '#contract/errors.ts';
-import { readKeyStatements } from '#contract/key-chain.ts';
+import { followKeys, readKeyStatements } from '#contract/key-chain.ts';
 import { type FleetName, layout } from '#contract/layout.ts';
 import { type PublicKey, type Signer, signerOf } from '#contract/statement.ts';
+import type { AnnouncedTrust } from '#contract/trust.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { publishKeys, readPublishedKeys } from './published-keys.ts';
 import {
@@ -25,8 +26,11 @@ export interface Signing {
   readonly lineage: string;
   /** Signs roots, receipts and key statements with today's key. */
   readonly signer: Signer;
+  readonly recoveryKey?: PublicKey | undefined;
   /** As published in `keys.json` of each fleet. */
   readonly statements: readonly string[];
+  /** Fleets whose `keys.json` cannot be written: hosts there may not find today's key. */
+  readonly unpublished?: ReadonlyMap<FleetName, BucketError> | undefined;
   /** Sequences have to be higher: what hosts remember from before a recovery counts up to here. */
   readonly lowestSequence: number;
   /**
@@ -43,7 +47,11 @@ export interface SigningKeyOptions {
   fleets: Iterable<FleetName>;
   /** Nothing is written: a key that is missing exists for this pass alone. */
   dryRun?: boolean | undefined;
+  /** From the SSM parameter of hosts; absent: there is none. */
+  announced?: AnnouncedTrust | undefined;
 }
+
+type Opening = Pick<SigningKeyOptions, 'dryRun' | 'announced'>;
 
 /** An issuer that reads its key while another changes it reads it again. */
 const MAX_TRIES = 10;
@@ -55,13 +63,13 @@ const MAX_TRIES = 10;
  */
 export async function openSigningKey(
   bucket: Bucket,
-  { fleets, dryRun = false }: SigningKeyOptions,
+  { fleets, dryRun = false, announced }: SigningKeyOptions,
 ): Promise<Signing> {
   const names = [...new Set(fleets)];
   for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
-    const stored = (await readSigningKey(bucket)) ?? (await firstKey(bucket, names, dryRun));
-    const settled = await comparePublished(bucket, names, { stored, dryRun });
-    if (settled !== undefined) return signingOf(settled);
+    const stored = (await readSigningKey(bucket)) ?? (await firstKey(bucket, names, { dryRun, announced }));
+    const signing = await comparePublished(bucket, names, { stored, dryRun, announced });
+    if (signing !== undefined) return signing;
   }
   const says = `other writers were faster ${MAX_TRIES} times; the next pass tries again`;
   throw new BucketError('ERR_BUCKET_CONFLICT', layout.signingKey, says);
@@ -71,20 +79,36 @@ export async function openSigningKey(
 async function comparePublished(
   bucket: Bucket,
   fleets: readonly FleetName[],
-  { stored, dryRun }: { stored: StoredSigningKey; dryRun: boolean },
-): Promise<StoredSigningKey | undefined> {
+  { stored, dryRun, announced }: Opening & { stored: StoredSigningKey },
+): Promise<Signing | undefined> {
   const published = await readPublishedKeys(bucket, fleets);
   const elsewhere = published.flatMap(({ statements }) => statements);
-  const { key } = followFrom(stored, elsewhere);
-  if (key !== stored.signer.key) {
+  const other = otherKey(stored, elsewhere, announced);
+  if (other !== undefined) {
     if ((await readSigningKey(bucket))?.etag !== stored.etag) return undefined;
-    throw handedOver(stored.signer.key, key);
+    throw handedOver(stored.signer.key, other);
   }
   const record = withOwnWords(stored, elsewhere);
-  if (dryRun) return { ...stored, record };
+  if (dryRun) return signingOf({ ...stored, record });
   if (record !== stored.record && !(await writeSigningKey(bucket, record, stored))) return undefined;
-  const late = await publishKeys(bucket, published, record.statements);
-  return late.length > 0 ? undefined : { ...stored, record };
+  const { late, failed } = await publishKeys(bucket, published, record.statements);
+  return late.length > 0 ? undefined : signingOf({ ...stored, record }, failed);
+}
+
+/** The key that speaks for this issuer, if it is not the one that is here. */
+function otherKey(
+  stored: StoredSigningKey,
+  elsewhere: readonly string[],
+  announced: AnnouncedTrust | undefined,
+): PublicKey | undefined {
+  const { key } = followFrom(stored, elsewhere);
+  if (key !== stored.signer.key) return key;
+  const { lineage, earlier, statements } = stored.record;
+  // Of another lineage: the operator has begun this one, and the parameter follows.
+  if (announced === undefined || announced.lineage !== lineage) return undefined;
+  const hosts = followKeys(statements, { ...announced, number: 0, recoveredAt: 0 });
+  const isOurs = hosts.key === key || earlier.some((before) => before.key === announced.key);
+  return isOurs ? undefined : announced.key;
 }
 
 /** What our key said after this copy of `issuer/` was made: which key is its recovery key. */
@@ -104,9 +128,9 @@ function withOwnWords(stored: StoredSigningKey, elsewhere: readonly string[]): S
 async function firstKey(
   bucket: Bucket,
   fleets: readonly FleetName[],
-  dryRun: boolean,
+  { dryRun, announced }: Opening,
 ): Promise<StoredSigningKey> {
-  const signed = await findSigned(bucket, fleets);
+  const signed = announced ? `the parameter with the key ${announced.key}` : await findSigned(bucket, fleets);
   if (signed !== undefined) throw lost(`is missing, though ${signed} shows that an issuer has signed here`);
   const record = { ...newSigningKey(), inherited: await fleetsOfVersion1(bucket, fleets) };
   if (dryRun) return { record, signer: signerOf(record.privateKey), etag: '' };
@@ -133,13 +157,16 @@ async function isThere(bucket: Bucket, key: string): Promise<boolean> {
   }
 }
 
-function signingOf({ record, signer }: StoredSigningKey): Signing {
-  const { lineage, number, statements, earlier, inherited = [] } = record;
+function signingOf({ record, signer }: StoredSigningKey, unpublished?: Signing['unpublished']): Signing {
+  const { lineage, number, recoveryKey, statements, earlier, inherited = [] } = record;
   const upTo = new Map<PublicKey, number>(earlier.map((before) => [before.key, before.upTo]));
   upTo.set(signer.key, Number.POSITIVE_INFINITY);
   const isOurs = (key: PublicKey, sequence = 0) => sequence <= (upTo.get(key) ?? -1);
   const isInherited = (fleet: FleetName) => inherited.includes(fleet);
-  return { lineage, signer, statements, lowestSequence: number, isOurs, isInherited };
+  return {
+    ...{ lineage, signer, recoveryKey, statements, unpublished, lowestSequence: number },
+    ...{ isOurs, isInherited },
+  };
 }
 
 function handedOver(ours: PublicKey, theirs: PublicKey): ContractError {

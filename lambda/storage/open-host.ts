@@ -4,14 +4,27 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { AwsCredentialIdentityProvider } from '@smithy/types';
 import type { HostBucket } from './bucket.ts';
 import { openBucket } from './open.ts';
 import { openWithoutSdk } from './open-without-sdk.ts';
-import type { Environment } from './s3-credentials.ts';
+import { credentialsOf, type Environment, regionOf } from './s3-credentials.ts';
 
 /** @throws BucketError `ERR_BUCKET_URL` */
 export function openHostBucket(url: string, env: Environment): Promise<HostBucket> {
   return isPlain(env) ? openWithoutSdk(url, env) : openBucket(url);
+}
+
+/** For requests to other services: credentials and region as the bucket gets them. */
+export async function hostIdentity(env: Environment): Promise<HostIdentity> {
+  if (isPlain(env)) return { credentials: credentialsOf(env), region: regionOf(env) };
+  const { S3Client } = await import('@aws-sdk/client-s3');
+  return new S3Client().config;
+}
+
+export interface HostIdentity {
+  credentials: AwsCredentialIdentityProvider;
+  region: () => Promise<string>;
 }
 
 /** Variables whose meaning only the SDK knows. */

@@ -20,7 +20,7 @@ import {
 } from './bucket.ts';
 import { credentialsOf, type Environment, regionOf } from './s3-credentials.ts';
 import { bucketFailure, isConditionFailed, s3ErrorName } from './s3-failure.ts';
-import { type S3Answer, type S3Request, type SendToS3, signedSender } from './signed-request.ts';
+import { type SendSigned, type SignedAnswer, type SignedRequest, signedSender } from './signed-request.ts';
 
 /** As the SDK does: three attempts where S3 gave no answer, or asked for patience. */
 const PAUSES_MS = [100, 500];
@@ -30,7 +30,7 @@ export class S3WithoutSdk implements HostBucket {
   readonly #address: S3Address;
   readonly #env: Environment;
   readonly #region: () => Promise<string>;
-  readonly #send: SendToS3;
+  readonly #send: SendSigned;
   #answeredAt: Date | undefined;
 
   constructor(address: S3Address, env: Environment) {
@@ -92,7 +92,7 @@ export class S3WithoutSdk implements HostBucket {
     return `${this.#address.prefix}${keySegments(key).join('/')}`;
   }
 
-  async #ask(path: string, request: Omit<S3Request, 'url'>): Promise<S3Answer> {
+  async #ask(path: string, request: Omit<SignedRequest, 'url'>): Promise<SignedAnswer> {
     const answer = await this.#send({ ...request, url: await this.#urlOf(path) });
     this.#answeredAt = answerTimeOf(answer.headers['date']);
     if (answer.status === 200 || answer.status === 304) return answer;
@@ -121,8 +121,8 @@ export class S3WithoutSdk implements HostBucket {
   }
 }
 
-function persistent(send: SendToS3): SendToS3 {
-  return async (request: S3Request) => {
+function persistent(send: SendSigned): SendSigned {
+  return async (request: SignedRequest) => {
     for (const pauseMs of PAUSES_MS) {
       const answer = await send(request).catch((error: unknown) => {
         if (isOurs(error)) throw error;
@@ -162,7 +162,7 @@ function taggingOf(address: S3Address): Record<string, string> {
 }
 
 /** S3 keeps the CRC-32 that came with an object, and sends it to readers. */
-function isDamaged({ headers, body }: S3Answer): boolean {
+function isDamaged({ headers, body }: SignedAnswer): boolean {
   const wanted = headers['x-amz-checksum-crc32'];
   return wanted !== undefined && wanted !== checksumOf(body);
 }
@@ -174,7 +174,7 @@ function checksumOf(body: Buffer): string {
 }
 
 /** An error in the shape of the SDK's, which s3-failure.ts reads. Code and message of the XML have no markup in them. */
-function sdkErrorOf({ status, headers, body }: S3Answer): Error {
+function sdkErrorOf({ status, headers, body }: SignedAnswer): Error {
   const text = body.toString('utf8');
   const code = /<Code>([A-Za-z0-9.]+)<\/Code>/.exec(text)?.[1] ?? `HTTP ${status}`;
   const message = /<Message>([^<]{0,500})<\/Message>/.exec(text)?.[1] ?? '';

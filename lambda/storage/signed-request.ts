@@ -1,5 +1,5 @@
 /**
- * One request to S3, signed by Signature Version 4 and sent by Node's own HTTP: what a poll needs of the SDK, in a
+ * One request to S3, or to SSM, signed by Signature Version 4 and sent by Node's own HTTP: what a poll needs of the SDK, in a
  * tenth of its size.
  */
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
@@ -10,9 +10,9 @@ import type { AwsCredentialIdentityProvider, Checksum, SourceData } from '@smith
 import { readBody } from '#common/bounded-body.ts';
 import { SECOND_MS } from '#common/time.ts';
 
-export interface S3Request {
-  method: 'GET' | 'PUT';
-  /** Path-style or virtual-hosted. */
+export interface SignedRequest {
+  method: 'GET' | 'PUT' | 'POST';
+  /** Without a query. Of S3: path-style or virtual-hosted. */
   url: URL;
   headers: Record<string, string>;
   body?: Buffer;
@@ -20,13 +20,13 @@ export interface S3Request {
   maxBytes?: number;
 }
 
-export interface S3Answer {
+export interface SignedAnswer {
   status: number;
   headers: Readonly<Record<string, string | undefined>>;
   body: Buffer;
 }
 
-export type SendToS3 = (request: S3Request) => Promise<S3Answer>;
+export type SendSigned = (request: SignedRequest) => Promise<SignedAnswer>;
 
 /** Of an answer that is no object: an error in XML. */
 const ANSWER_BYTES = 65_536;
@@ -36,9 +36,10 @@ const TIMEOUT_MS = 20 * SECOND_MS;
 export function signedSender(
   credentials: AwsCredentialIdentityProvider,
   region: () => Promise<string>,
-): SendToS3 {
+  service: 's3' | 'ssm' = 's3',
+): SendSigned {
   const signer = new SignatureV4({
-    service: 's3',
+    service,
     credentials,
     region,
     sha256: Sha256,
@@ -62,7 +63,7 @@ export function signedSender(
   };
 }
 
-function send({ url, method, headers, body, maxBytes }: Required<S3Request>): Promise<S3Answer> {
+function send({ url, method, headers, body, maxBytes }: Required<SignedRequest>): Promise<SignedAnswer> {
   const open = url.protocol === 'https:' ? sendTls : sendPlain;
   const options = { method, headers: { ...headers, 'content-length': body.length } };
   return new Promise((resolve, reject) => {

@@ -80,6 +80,7 @@ test('issuer: one at a time, on arm64 and the current LTS, without retries by La
       Variables: Match.objectLike({
         PEMFLEET_BUCKET: Match.anyValue(),
         PEMFLEET_NOTIFY_DOCUMENT: Match.anyValue(),
+        PEMFLEET_TRUST_PARAMETER: Match.stringLikeRegexp('^(/[A-Za-z0-9.-]+)+/trust$'),
       }),
     },
   });

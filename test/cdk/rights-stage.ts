@@ -91,3 +91,10 @@ export const zone = (id: string) => `arn:aws:route53:::hostedzone/${id}`;
 export const ssmDocument = (name: string) => `arn:aws:ssm:${REGION}:${ACCOUNT}:document/${name}`;
 export const instance = `arn:aws:ec2:${REGION}:${ACCOUNT}:instance/i-0aaa`;
 export const tagged = (fleet: string) => ({ 'ssm:resourceTag/pemfleet:fleet': fleet });
+/** Of the parameter from which hosts take the key that they trust. */
+export function trustParameterOf({ properties }: typeof byDns): string {
+  const { Environment } = properties('PemfleetIssuerFunction') as {
+    Environment: { Variables: Record<string, string> };
+  };
+  return `arn:aws:ssm:${REGION}:${ACCOUNT}:parameter${Environment.Variables['PEMFLEET_TRUST_PARAMETER']}`;
+}

@@ -10,6 +10,7 @@ import {
   ssmDocument,
   tagged,
   throughS3,
+  trustParameterOf,
   type Who,
   writtenBy,
   zone,
@@ -18,6 +19,7 @@ import {
 export type Row = [who: Who, action: string, resource: string, context?: Check['context']];
 
 const key = byDns.arn('PemfleetKey');
+const trustParameter = trustParameterOf(byDns);
 const notify = ssmDocument(byDns.name('PemfleetNotifyDocument'));
 const logs = (of: typeof byDns, id: string) =>
   `${of.arn(id).replace(/\*$/, '')}log-stream:2026/11/22/[$LATEST]0a`;
@@ -51,6 +53,8 @@ export const ALLOWED: Row[] = [
   ['issuer', 'ssm:SendCommand', notify],
   ['issuer', 'ssm:SendCommand', instance, tagged('edge')],
   ['issuer', 'ssm:ListCommands', '*'],
+  ['issuer', 'ssm:GetParameter', trustParameter],
+  ['issuer', 'ssm:PutParameter', trustParameter],
   ['issuer', 'sqs:SendMessage', byDns.arn('PemfleetIssuerFailures')],
   ['issuer', 'logs:CreateLogStream', logs(byDns, 'PemfleetIssuerLogs')],
   ['issuer', 'logs:PutLogEvents', logs(byDns, 'PemfleetIssuerLogs')],
@@ -67,6 +71,7 @@ export const ALLOWED: Row[] = [
   ['host', 's3:PutObjectTagging', object('status/edge/i-0aaa.json'), writtenBy('i-0aaa')],
   ['host', 'kms:Decrypt', key, throughS3()],
   ['host', 'kms:GenerateDataKey', key, throughS3()],
+  ['host', 'ssm:GetParameter', trustParameter],
   ['scheduler', 'lambda:InvokeFunction', byDns.arn('PemfleetIssuerFunction')],
   ['scheduler', 'sqs:SendMessage', byDns.arn('PemfleetIssuerFailures')],
   [
@@ -82,6 +87,17 @@ export const ALLOWED: Row[] = [
 ];
 
 export const DENIED: Row[] = [
+  // Nobody but the issuer says whom hosts trust; and it says nothing else.
+  ['host', 'ssm:PutParameter', trustParameter],
+  ['host', 'ssm:DeleteParameter', trustParameter],
+  ['host', 'ssm:GetParameter', `${trustParameter}2`],
+  ['host', 'ssm:GetParameterHistory', trustParameter],
+  ['host', 's3:GetObject', object('issuer/signing-key.json')],
+  ['issuer', 'ssm:PutParameter', `${trustParameter}/more`],
+  ['issuer', 'ssm:PutParameter', trustParameter.replace(/parameter.*/, 'parameter/other')],
+  ['issuer', 'ssm:DeleteParameter', trustParameter],
+  ['responder', 'ssm:GetParameter', trustParameter],
+  ['responder', 'ssm:PutParameter', trustParameter],
   ['host', 's3:GetObject', object('published/inner/manifest.json')],
   ['host', 's3:GetObject', object('published/inner/pem/shop.example.net/0a.pem')],
   ['host', 's3:GetObject', object('published/edge-2/manifest.json')],

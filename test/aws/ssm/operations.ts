@@ -2,6 +2,13 @@
 import { type Answer, AwsFailure, type AwsRequest, type Check, type Operation } from '../wire.ts';
 import type { Command, Commands, Host } from './commands.ts';
 import { readDocument, resolveParameters, type SsmDocument } from './documents.ts';
+import {
+  getParameter,
+  type ParameterInput,
+  type Parameters,
+  parameterArn,
+  putParameter,
+} from './parameters.ts';
 import { hostsMeant, type SendInput, sendChecks, validateInput } from './send.ts';
 import {
   commandShape,
@@ -23,10 +30,11 @@ export interface SsmGround extends SsmPlace {
   documents: Map<string, SsmDocument>;
   hosts: Map<string, Host>;
   commands: Commands;
+  parameters: Parameters;
 }
 
 /** What the operations take, all of them together. */
-interface Input extends SendInput {
+interface Input extends SendInput, ParameterInput {
   Name?: string;
   Content?: string;
   DocumentFormat?: string;
@@ -57,6 +65,12 @@ function onDocument(ground: SsmGround, action: string, name: string, run: (name:
   return { subject: name, checks: [check], run: () => run(name) };
 }
 
+function onParameter(ground: SsmGround, action: string, input: Input, run: () => Answer): Reading {
+  const { Name = '' } = input;
+  const check: Check = { action: `ssm:${action}`, resource: parameterArn(ground, Name), context: {} };
+  return { subject: Name, checks: [check], run };
+}
+
 function documentArn({ region, accountId }: SsmPlace, name: string): string {
   if (name.startsWith('arn:')) return name;
   return `arn:aws:ssm:${region}:${name.startsWith('AWS-') ? '' : accountId}:document/${name}`;
@@ -84,6 +98,10 @@ const operations: Record<string, Read> = {
     onDocument(ground, 'DescribeDocument', Name, () =>
       json({ Document: documentDescription(findDocument(ground, Name), ground.accountId) }),
     ),
+  PutParameter: (ground, input) =>
+    onParameter(ground, 'PutParameter', input, () => putParameter(ground.parameters, input)),
+  GetParameter: (ground, input) =>
+    onParameter(ground, 'GetParameter', input, () => getParameter(ground, input)),
   SendCommand: (ground, input) => readSendCommand(ground, input),
   ListCommands: ({ commands }, { CommandId }) =>
     onAll('ListCommands', () =>

@@ -22,7 +22,8 @@ export function createSsm(place: SsmPlace) {
   const documents = new Map<string, SsmDocument>([[runShellScript.name, runShellScript]]);
   const hosts = new Map<string, Host>();
   const commands = createCommands(place.now);
-  const ground = { ...place, documents, hosts, commands };
+  const parameters = new Map<string, string>();
+  const ground = { ...place, documents, hosts, commands, parameters };
   const service: Service = { protocol: 'json', read: (request) => readSsm(ground, request) };
   return {
     service,
@@ -40,6 +41,8 @@ export function createSsm(place: SsmPlace) {
     createDocument: (name: string, content: string) => {
       documents.set(name, readDocument(name, content, 'JSON', place.now()));
     },
+    /** by name: `/pemfleet/trust` */
+    parameters,
     /** newest last */
     commands: () => commands.all(),
     /** when no script runs any more */

@@ -1,10 +1,13 @@
 /** The issuer's signing key: made once, agreed on by all passes, never made anew over what another key has signed. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { codeOf } from '#contract/errors.ts';
+import { BucketError, codeOf } from '#contract/errors.ts';
 import { serializeHostStatus } from '#contract/host-status.ts';
 import { fleetName, hostName, layout } from '#contract/layout.ts';
 import { emptyManifest } from '#contract/manifest.ts';
+import type { PublicKey } from '#contract/statement.ts';
+import type { Bucket } from '#storage/bucket.ts';
+import { rotateKey } from '../../../../lambda/signing/change-key.ts';
 import { openSigningKey } from '../../../../lambda/signing/signing-key.ts';
 import { signedRoot } from '../../../support/agent/publish.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
@@ -110,3 +113,48 @@ for (const text of ['', '{}', '{"version":2,"privateKey":"SECRET"}', '{"version"
     assert.equal(bucket.text(layout.signingKey), text);
   });
 }
+
+test('no key, but a parameter from which hosts trust one: ERR_SIGNING_KEY_LOST, though the bucket is empty', async () => {
+  const bucket = memoryBucket();
+  const announced = { lineage: 'ours', key: madeUpSigning().signer.key };
+
+  const error = await openSigningKey(bucket, { fleets, announced }).catch((reason: unknown) => reason);
+
+  assert.equal(codeOf(error), 'ERR_SIGNING_KEY_LOST');
+  assert.equal(bucket.text(layout.signingKey), undefined);
+});
+
+test('issuer/ and published/ of yesterday: the parameter shows that the key is one of today', async () => {
+  const bucket = memoryBucket();
+  const { lineage, signer } = await openSigningKey(bucket, { fleets });
+  const open = (key: PublicKey, of = lineage) =>
+    openSigningKey(bucket, { fleets, announced: { lineage: of, key } }).then(() => 'opened', codeOf);
+
+  assert.equal(await open(madeUpSigning().signer.key), 'ERR_SIGNING_KEY_LOST');
+  assert.equal(await open(signer.key), 'opened');
+  // The operator has begun another lineage: the parameter still names the one before.
+  assert.equal(await open(madeUpSigning().signer.key, 'theirs'), 'opened');
+});
+
+test('keys.json of one fleet that cannot be written is that fleet’s failure', async () => {
+  const bucket = memoryBucket();
+  const other = fleetName.parse('other');
+  await openSigningKey(bucket, { fleets });
+  const put = bucket.put.bind(bucket);
+  const broken: Bucket = Object.assign(Object.create(bucket) as Bucket, {
+    put: (...[key, ...rest]: Parameters<Bucket['put']>) =>
+      key === layout.keys(fleet)
+        ? Promise.reject(new BucketError('ERR_BUCKET_IO', key, 'is a directory'))
+        : put(key, ...rest),
+  });
+  const change = { bucket: broken, configured: [fleet, other], now: noon, dryRun: false };
+
+  await rotateKey(change);
+  const { unpublished } = await openSigningKey(broken, { fleets: [fleet, other] });
+
+  assert.deepEqual(
+    [...(unpublished ?? [])].map(([name]) => name),
+    [fleet],
+  );
+  assert.ok(bucket.text(layout.keys(other)));
+});

@@ -15,7 +15,7 @@ import { IssuerMemory } from './ended.ts';
 import { type Change, type Merged, mergeChanges } from './merge.ts';
 import { publishedPems } from './published-pems.ts';
 import { type CurrentRoot, type ReadManifest, readFirst, readRoot } from './read-manifest.ts';
-import type { EndedPem } from './tombstones.ts';
+import { type EndedPem, unitePems } from './tombstones.ts';
 import { writeVersion1 } from './version1.ts';
 
 /** A combined PEM with the digest that makes its key, and the OCSP response that belongs to it. */
@@ -57,6 +57,8 @@ export interface WithdrawOptions {
   by?: readonly CertificateName[] | undefined;
   /** The operator has confirmed that so many may go at once. */
   yes?: boolean | undefined;
+  /** Valid PEMs that neither manifest nor bucket has any more: hosts do. */
+  onHosts?: ReadonlyMap<CertificateName, readonly EndedPem[]> | undefined;
 }
 
 /** Of each name, exactly one. */
@@ -138,10 +140,8 @@ export class Publisher {
     const found = await Promise.all(
       names.map(async (name) => {
         const entry = manifest?.certificates[name];
-        return {
-          name,
-          pems: await publishedPems(this.#bucket, this.#fleet, { name, entry }, this.#options.now()),
-        };
+        const known = await publishedPems(this.#bucket, this.#fleet, { name, entry }, this.#options.now());
+        return { name, pems: unitePems(known, options.onHosts?.get(name) ?? []) };
       }),
     );
     const ends = found.flatMap(({ name, pems }) => this.#endOf(name, pems, options) ?? []);

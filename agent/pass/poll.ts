@@ -23,7 +23,6 @@ import type { StateDirectory, StoredManifest } from '../state/state.ts';
 import { headDigest, type Refusal } from '../trust/accept.ts';
 import { decideByAuthority } from '../trust/authority.ts';
 import { type Condition, conditionMessage, conditionsOf } from '../trust/conditions.ts';
-import { floorFromReceipts } from '../trust/floor.ts';
 import { type PublishedReader, type Reads, readIfThere, readPublished } from '../trust/published.ts';
 import {
   newTrust,
@@ -146,7 +145,8 @@ async function takeRoot(context: Poll, object: StoredObject | 'not-modified'): P
   const root = isNew ? parseRootParts(fleet, object.body) : { ...(stored as ReadRoot), shards: undefined };
   const floors = floorsOf(context);
   const { readTrustParameter: readParameter } = agent;
-  const authority = { fleet, trust, floors, reader, now: agent.now(), readParameter };
+  const { receipts } = known;
+  const authority = { fleet, trust, floors, receipts, reader, now: agent.now(), readParameter };
   const decision = await decideByAuthority(authority, root, isNew);
   if (decision.kind === 'keep') {
     const { condition: refusal } = decision;
@@ -189,18 +189,14 @@ async function fetchShards({ agent, known, reader }: Poll, shards: ShardDigests)
   }
 }
 
-function floorsOf({ agent, known, stored, trust }: Poll): SequenceFloor[] {
+function floorsOf({ agent, stored, trust }: Poll): SequenceFloor[] {
   const { fleet } = agent.config;
   const recorded = trust?.floors[fleet];
-  return [
-    ...(recorded === undefined ? [] : [recorded]),
-    ...(stored === undefined ? [] : [floorOf(stored)]),
-    ...(trust === undefined ? [] : floorFromReceipts(known.receipts, fleet, trust)),
-  ];
+  return [...(recorded === undefined ? [] : [recorded]), ...(stored === undefined ? [] : [floorOf(stored)])];
 }
 
-function floorOf({ manifest: { lineage, sequence }, head }: ReadRoot): SequenceFloor {
-  return { lineage, sequence, head: headDigest(head) };
+function floorOf({ manifest: { lineage, sequence }, head, key }: ReadRoot): SequenceFloor {
+  return { lineage, sequence, head: headDigest(head), key };
 }
 
 /** @returns undefined for version 1, and for a head that is broken */

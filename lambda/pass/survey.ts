@@ -11,6 +11,7 @@ import { publishedFleetsOrNone } from '../publication/fleets.ts';
 import { createPublishers, type PublishedFleets } from '../publication/publisher.ts';
 import { type ReadManifest, readFirst, readRoot } from '../publication/read-manifest.ts';
 import type { Staples } from '../publication/staples.ts';
+import { surveyLostPems } from './lost-pems.ts';
 import { type UnconfiguredCertificate, unconfiguredIn } from './unconfigured.ts';
 
 /** Why a document cannot be read. */
@@ -97,7 +98,8 @@ export async function completeSurvey(
   const survey = isPublished ? await surveyBucket(pass, first.publishers) : first;
   const { ordersPer3Hours } = config;
   const budget = await readCaBudget({ bucket, ordersPer3Hours, now: timing.now, log });
-  return { ...survey, revoked, budget };
+  const lostPems = await surveyLostPems(pass, survey, survey.hosts);
+  return { ...survey, revoked, budget, lostPems };
 }
 
 /** The certificates of this pass, as configured. */

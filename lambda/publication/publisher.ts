@@ -27,6 +27,8 @@ export interface PemText {
 
 /** The fleets of a pass, with what each serves now and with what changes it. */
 export interface PublishedFleets {
+  /** Keys of published PEMs that the bucket does not hold any more, or not as they were. */
+  readonly lostPems?: ReadonlySet<string> | undefined;
   /** `undefined` for a fleet that has no manifest yet. */
   readonly manifests: ReadonlyMap<FleetName, ReadManifest | undefined>;
   readonly publishers: ReadonlyMap<FleetName, Publisher>;
@@ -127,6 +129,13 @@ export class Publisher {
   ): Promise<'published' | 'unchanged'> {
     await this.#memory.reinstate(this.#fleet, new Set(entry.pems.map(({ sha256 }) => sha256)));
     return this.#publish({ kind: 'publish', name, entry, again: true }, texts);
+  }
+
+  /** Puts the PEMs of a published entry where they are missing, or altered. */
+  async restorePems(name: CertificateName, texts: readonly PemText[]): Promise<void> {
+    for (const { sha256, text } of texts) {
+      await this.#bucket.put(layout.pem(this.#fleet, name, sha256), text);
+    }
   }
 
   /**

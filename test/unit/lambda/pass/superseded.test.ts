@@ -25,7 +25,8 @@ async function stage() {
   const pems = new Map<string, string>();
   const publish = async (name: string, names: string[], of: FleetName = fleet) => {
     const { combined } = await pki.issue({ names, ...dates });
-    const entry = makeEntry({ ...entryFor(combined, names), issued: makeEntry().issued });
+    const { publishedAt, issued } = makeEntry();
+    const entry = makeEntry({ ...entryFor(combined, names), publishedAt, issued });
     const sha256 = entry.pems[0]?.sha256 ?? '';
     pems.set(name, sha256);
     await testPublisher(bucket, of).publish(certificateName.parse(name), entry, [{ sha256, text: combined }]);

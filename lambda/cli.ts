@@ -19,7 +19,6 @@ import { respondCommand } from './commands/respond.ts';
 import { revokeCommand } from './commands/revoke.ts';
 import { statusCommand } from './commands/status.ts';
 import { takeOverCommand } from './commands/take-over.ts';
-import { withdrawCommand } from './commands/withdraw.ts';
 import { configJsonSchema } from './config/config.ts';
 
 const schema: Command = async () => {
@@ -38,7 +37,6 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   status: statusCommand,
   respond: respondCommand,
   revoke: revokeCommand,
-  withdraw: withdrawCommand,
   account: accountCommand,
   'take-over': takeOverCommand,
   key: keyCommand,
@@ -46,7 +44,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   schema,
   version,
 };
-const TAKES_OPERANDS: ReadonlySet<Command> = new Set([revokeCommand, withdrawCommand, keyCommand]);
+const TAKES_OPERANDS: ReadonlySet<Command> = new Set([revokeCommand, keyCommand]);
 
 async function main(args: string[]): Promise<number> {
   const { values, positionals } = parseArguments(args);

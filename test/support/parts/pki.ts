@@ -80,8 +80,7 @@ async function createAuthority(commonName: string, parent?: Authority): Promise<
     publicKey: keys.publicKey,
     signingKey: (parent?.keys ?? keys).privateKey,
     signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
-    // Before the made-up clocks of all tests.
-    notBefore: new Date('2026-01-01T00:00:00Z'),
+    notBefore: new Date(Date.now() - dayMs),
     notAfter: new Date(Date.now() + 3650 * dayMs),
     extensions: [
       new x509.BasicConstraintsExtension(true, undefined, true),

@@ -152,7 +152,7 @@ export class AttackedFleet {
     rmSync(copy, { recursive: true, force: true });
     cpSync(this.path('published'), copy, { recursive: true });
     return () => {
-      this.remove('published');
+      rmSync(this.path('published'), { recursive: true, force: true });
       cpSync(copy, this.path('published'), { recursive: true });
     };
   }

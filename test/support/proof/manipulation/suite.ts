@@ -81,16 +81,11 @@ async function resist({ fleet, host, newHost }: AttackStage, row: Manipulation):
   const installed = filesOf(host);
   await row.before?.(fleet);
   const undo = fleet.snapshot();
-  await row.write(fleet);
   const attacked = row.host === 'new' ? newHost : host;
   if (row.host !== undefined) rmSync(attacked.stateDir, { recursive: true, force: true });
-  attacked.aheadMs = (row.hoursAhead ?? 0) * HOUR_MS;
 
-  const { stderr } = await attacked.pass();
+  const { lines, stderr } = await attackOn(attacked, fleet, row).finally(undo);
 
-  const lines = linesOf(await attacked.status());
-  attacked.aheadMs = 0;
-  undo();
   assert.ok(
     lines.some((line) => row.says.test(line)),
     `wanted ${row.says}, saw ${lines.join('\n')}\n${stderr}`,
@@ -100,6 +95,18 @@ async function resist({ fleet, host, newHost }: AttackStage, row: Manipulation):
   // It has learned nothing that keeps it from what is true.
   await passWell(host);
   assert.deepEqual(filesOf(host), publishedBy(fleet));
+}
+
+/** @returns all that the host's status says is wrong */
+async function attackOn(host: FleetHost, fleet: AttackedFleet, { write, hoursAhead = 0 }: Manipulation) {
+  host.aheadMs = hoursAhead * HOUR_MS;
+  try {
+    await write(fleet);
+    const { stderr } = await host.pass();
+    return { lines: linesOf(await host.status()), stderr };
+  } finally {
+    host.aheadMs = 0;
+  }
 }
 
 /** Declares a test for each row. */

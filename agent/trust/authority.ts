@@ -1,6 +1,6 @@
 /** Decides about a root with all that can be known: settings, what the host has trusted, keys.json, and the parameter. */
 import { DAY_MS } from '#common/time.ts';
-import { messageOf } from '#contract/errors.ts';
+import { codeOf } from '#contract/errors.ts';
 import { type FleetName, layout } from '#contract/layout.ts';
 import type { ReadRoot } from '#contract/root.ts';
 import { decideRoot, type Refusal, type RootDecision } from './accept.ts';
@@ -37,7 +37,7 @@ export async function decideByAuthority(
   try {
     return await decideByKeys(await withParameter(), root, isNew);
   } catch (error) {
-    return withFailure(decision, error);
+    return withFailure(decision, 'the parameter', error);
   }
 }
 
@@ -64,13 +64,14 @@ async function decideByKeys(
   const keysReadAt = failures.length === 0 ? now.toISOString() : after?.keysReadAt;
   if (decision.kind === 'accept') return { ...decision, trust: { ...decision.trust, keysReadAt } };
   const kept = { ...decision, trust: after && { ...after, keysReadAt } };
-  return failures.reduce<typeof kept>(withFailure, kept);
+  if (decision.condition.condition !== 'unknown-key') return kept;
+  return failures.reduce<typeof kept>((one, failure) => withFailure(one, 'keys.json', failure), kept);
 }
 
-/** What else kept the host from knowing better. */
-function withFailure<T extends { condition: Refusal }>(decision: T, failure: unknown): T {
-  const { condition } = decision;
-  return { ...decision, condition: { ...condition, saw: `${condition.saw} (${messageOf(failure)})` } };
+/** What else kept the host from knowing better. Its message would not stay the same. */
+function withFailure<T extends { condition: Refusal }>(decision: T, what: string, failure: unknown): T {
+  const saw = `${decision.condition.saw} (${what} cannot be read: ${codeOf(failure)})`;
+  return { ...decision, condition: { ...decision.condition, saw } };
 }
 
 const NEEDS_KEYS = { kind: 'needs-keys' } as const;

@@ -27,7 +27,11 @@ const versioned = z.looseObject({ version: z.number().int() });
 
 /** @param key of the object, for messages. @throws ContractError with one of `codes` */
 export function parseDocument<T>(schema: z.ZodType<T>, codes: DocumentCodes, key: string, body: Buffer): T {
-  const json = readJson(codes, key, body);
+  return checkDocument(schema, codes, key, readJson(codes, key, body));
+}
+
+/** @param json what the document's text says. @throws ContractError with one of `codes` */
+export function checkDocument<T>(schema: z.ZodType<T>, codes: DocumentCodes, key: string, json: unknown): T {
   const head = versioned.safeParse(json);
   const { wanted: version = VERSION } = codes;
   if (head.success && head.data.version !== version) {

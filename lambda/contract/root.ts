@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { recordOf } from './collection.ts';
-import { dateTime, parseDocument, serializeDocument } from './document.ts';
+import { checkDocument, dateTime, parseDocument, serializeDocument } from './document.ts';
 import { ContractError } from './errors.ts';
 import type { JsonBounds } from './json.ts';
 import {
@@ -86,6 +86,7 @@ export interface RootParts extends ReadRoot {
 /** The last member, as serializeDocument() would write it, and what follows it. */
 const SIGNATURE = ',\n  "signature": "';
 const END = '"\n}\n';
+const BODY_END = '\n}\n';
 
 /**
  * @param shards the tree that holds the certificates and tombstones of `manifest`: the root has its digests in their place
@@ -118,7 +119,7 @@ export function serializeRoot(
   });
   const claims: HeadClaims = { lineage, fleet, sequence, signedAt, sha256: sha256(body) };
   const head = signer.sign('manifest', claims);
-  return { text: `${body.slice(0, -'\n}\n'.length)}${SIGNATURE}${head}${END}`, head };
+  return { text: `${body.slice(0, -BODY_END.length)}${SIGNATURE}${head}${END}`, head };
 }
 
 function inline(certificates: SignedManifest['certificates'], tombstones: SignedManifest['tombstones']) {
@@ -135,9 +136,8 @@ export function parseRoot(fleet: FleetName, bytes: Buffer, bounds?: Partial<Json
   return read;
 }
 
-/** The bytes that were signed, and what was said about them. */
+/** What was said about the bytes. */
 export interface SignedBytes extends Statement<HeadClaims> {
-  body: Buffer;
   /** The head, as it stands in the root: a compact JWS. */
   head: string;
 }
@@ -148,18 +148,18 @@ export interface SignedBytes extends Statement<HeadClaims> {
  */
 export function verifyRoot(fleet: FleetName, bytes: Buffer): SignedBytes {
   const key = layout.root(fleet);
-  const text = bytes.toString('utf8');
-  const at = text.lastIndexOf(SIGNATURE);
-  if (at === -1 || !text.endsWith(END)) {
+  const at = bytes.lastIndexOf(SIGNATURE);
+  const end = bytes.length - END.length;
+  if (at === -1 || bytes.subarray(end).toString() !== END) {
     throw new ContractError('ERR_MANIFEST_SIGNATURE', key, 'wanted a signature as the last member, saw none');
   }
-  const body = Buffer.from(`${text.slice(0, at)}\n}\n`);
-  const head = text.slice(at + SIGNATURE.length, -END.length);
+  const head = bytes.subarray(at + SIGNATURE.length, end).toString();
   const statement = readHead(head, key);
-  if (statement.claims.sha256 !== sha256(body)) {
+  // In parts: a copy of 32 MiB would be half of an agent's memory.
+  if (statement.claims.sha256 !== sha256(bytes.subarray(0, at), BODY_END)) {
     throw new ContractError('ERR_MANIFEST_SIGNATURE', key, 'its content is not what was signed');
   }
-  return { ...statement, body, head };
+  return { ...statement, head };
 }
 
 /**
@@ -169,15 +169,17 @@ export function verifyRoot(fleet: FleetName, bytes: Buffer): SignedBytes {
  */
 export function parseRootParts(fleet: FleetName, bytes: Buffer, bounds?: Partial<JsonBounds>): RootParts {
   const key = layout.root(fleet);
-  const { body, head, claims, key: signedBy } = verifyRoot(fleet, bytes);
+  const { head, claims, key: signedBy } = verifyRoot(fleet, bytes);
   const codes = {
     schema: 'ERR_MANIFEST_SCHEMA',
     version: 'ERR_MANIFEST_VERSION',
     wanted: 2,
     bounds,
   } as const;
-  refuseUnknownRequirements(key, body, codes);
-  const { shards, ...document } = parseDocument(rootDocument, codes, key, body);
+  // Before the rest: what is required may make the rest unreadable.
+  const { signature: _, ...json } = parseDocument(requirements, codes, key, bytes);
+  refuseUnknownRequirements(key, json.requires);
+  const { shards, ...document } = checkDocument(rootDocument, codes, key, json);
   checkContent(key, { ...document, shards });
   const content = shards === undefined ? {} : { certificates: {}, tombstones: {} };
   const manifest = { ...document, ...content } as SignedManifest;
@@ -212,13 +214,7 @@ export function readHead(text: string, key: string): Statement<HeadClaims> {
   }
 }
 
-/** Before the rest: what is required may make the rest unreadable. */
-function refuseUnknownRequirements(
-  key: string,
-  body: Buffer,
-  codes: Parameters<typeof parseDocument>[1],
-): void {
-  const { requires } = parseDocument(requirements, codes, key, body);
+function refuseUnknownRequirements(key: string, requires: readonly string[]): void {
   const unknown = requires.filter((word) => !KNOWN_REQUIREMENTS.includes(word));
   if (unknown.length === 0) return;
   throw unknownRequirements(key, unknown);
@@ -231,8 +227,10 @@ function unknownRequirements(key: string, words: readonly string[]): ContractErr
 
 const requirements = z.looseObject({ requires: z.array(z.string().max(64)).max(100) });
 
-function sha256(bytes: string | Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex');
+function sha256(...parts: (string | Buffer)[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest('hex');
 }
 
 /** Equal content gives equal bytes. */

@@ -14,6 +14,7 @@ import { hostName, layout } from '#contract/layout.ts';
 import { emptyManifest, serializeManifest } from '#contract/manifest.ts';
 import { type Aws, startAws } from '../aws/aws.ts';
 import { AwsFailure } from '../aws/wire.ts';
+import { signedRoot } from '../support/agent/publish.ts';
 import { sendForever, startWildStore } from '../support/bucket/wild-store.ts';
 import { after as later } from '../support/clock.ts';
 import { DIRECTORY_URL, fleet, makeEntry, makeHostStatus, makePemRef } from '../support/issuer/documents.ts';
@@ -143,22 +144,31 @@ async function agentPass(bucket: string) {
   return stderr;
 }
 
-const manifestOf = (size: number) =>
-  serializeManifest({
-    ...emptyManifest(fleet, now),
-    certificates: { ['a.test' as never]: { ...entry, pems: [{ ...pem, size }] } },
-  });
+const rootOf = (sequence: number, size: number, changes: object = {}) =>
+  signedRoot(
+    {
+      ...emptyManifest(fleet, now),
+      certificates: { ['a.test' as never]: { ...entry, pems: [{ ...pem, size }] } },
+    },
+    { fleet, sequence, ...changes },
+  );
 
+// keys.json has no end in any of them.
 for (const [says, manifest, code] of [
   ['a manifest of 1.5 GB', 1_500_000_000, 'ERR_BUCKET_SIZE'],
   ['a manifest without an end', undefined, 'ERR_BUCKET_SIZE'],
-  ['a manifest of 24 MB of {}', `[${'{},'.repeat(8_000_000)}{}]`, 'ERR_MANIFEST_SCHEMA'],
-  ['a PEM without an end', manifestOf(2_431), 'ERR_PEM_DIGEST'],
-  ['a PEM of 1.5 GB, as the manifest says', manifestOf(1_500_000_000), 'ERR_PEM_SIZE'],
+  ['a manifest of 24 MB of {}', `[${'{},'.repeat(8_000_000)}{}]`, 'ERR_MANIFEST_SIGNATURE'],
+  [
+    'a signed manifest of 27 MB of {}',
+    rootOf(1, 2_431, { more: Array(3_000_000).fill({}) }),
+    'ERR_MANIFEST_SCHEMA',
+  ],
+  ['a PEM without an end', rootOf(2, 2_431), 'ERR_PEM_DIGEST'],
+  ['a PEM of 1.5 GB, as the manifest says', rootOf(3, 1_500_000_000), 'ERR_PEM_SIZE'],
 ] as const) {
   test(`agent: ${says} is ${code}, below 128 MB`, async (t) => {
     const url = await startWildStore(t, (response, { pathname }) => {
-      if (!pathname.endsWith('manifest.json') || manifest === undefined) return sendForever(response);
+      if (!pathname.endsWith('root.json') || manifest === undefined) return sendForever(response);
       if (typeof manifest === 'string') return response.end(manifest);
       response.setHeader('content-length', manifest);
       return sendForever(response);

@@ -54,7 +54,7 @@ export function logOutcome(log: Log, outcome: Outcome): void {
   if (deployed.stapleError !== undefined) {
     log('staple.failed', { ...subject, ...errorFields(deployed.stapleError) });
   }
-  if (desired?.isUnlisted && !action.isKnown) {
+  if (desired?.isUnlisted && !desired.isEnding && !action.isKnown) {
     const until = desired.notAfter.toISOString();
     log('certificate.unlisted', { ...subject, reason: 'the manifest names neither it nor its end', until });
   }

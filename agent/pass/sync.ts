@@ -83,8 +83,8 @@ async function runPass(agent: Agent, options: PassOptions): Promise<PassResult> 
 }
 
 /**
- * Applies the plan; where HAProxy has a new worker afterwards, or a fetched certificate has names that nobody ordered, it
- * looks again and applies what is left.
+ * Applies the plan; where HAProxy has a new worker afterwards, a fetched certificate has names that nobody ordered, or what was to be
+ * served before another goes has been proved, it looks again and applies what is left.
  */
 async function reconcile(
   agent: Agent,
@@ -97,7 +97,8 @@ async function reconcile(
   while (earlier.length < MAX_RELOADS) {
     const { state, isReloaded } = await followReload(agent, work);
     work = { ...work, state };
-    if (!isReloaded && !work.outcomes.some(({ deployed }) => deployed.hasOtherNames)) break;
+    const hasOtherNames = work.outcomes.some(({ deployed }) => deployed.hasOtherNames);
+    if (!isReloaded && !hasOtherNames && !hasNewSuccessor(work)) break;
     earlier.push(work.outcomes);
     work = await applyOnce(agent, options, polled, { ...work, ownership: before.ownership });
   }
@@ -106,6 +107,15 @@ async function reconcile(
   await sweepPrevious(agent.config.haproxy.certsDir, ours, work.undecided);
   const outcomes = earlier.reduceRight((later, ended) => withEarlier(ended, later), work.outcomes);
   return { ...work, outcomes };
+}
+
+/** A certificate is proved for the first time, and another one waits for such a proof to go. */
+function hasNewSuccessor({ outcomes, saved, state }: PassWork): boolean {
+  const isWaiting = outcomes.some(({ action }) => action.desired?.isEnding);
+  const provenIn = ({ files }: AgentState, file: string) => files[file]?.proven?.sha256;
+  return (
+    isWaiting && outcomes.some(({ action: { file } }) => provenIn(saved, file) !== provenIn(state, file))
+  );
 }
 
 /** The records of our files, in both of their places. */

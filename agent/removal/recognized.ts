@@ -10,8 +10,10 @@ type Records = AgentState['files'];
 type Digests = readonly { sha256: string }[];
 
 /** Names of files that may be ours, beside those of the records. */
-export function possibleFiles({ tombstones = {} }: Manifest, records: Records): string[] {
-  const files = Object.keys(tombstones).flatMap((name) => filesOf(name as CertificateName));
+export function possibleFiles({ certificates, tombstones = {} }: Manifest, records: Records): string[] {
+  const renewed = Object.entries(certificates).filter(([, { previous }]) => previous !== undefined);
+  const names = [...Object.keys(tombstones), ...renewed.map(([name]) => name)];
+  const files = names.flatMap((name) => filesOf(name as CertificateName));
   return files.filter((file) => records[file] === undefined);
 }
 

@@ -51,6 +51,7 @@ for (const [row, kept] of [
   test(`${row}: nobody notices, the host tells, and it goes on over a restart`, async (t) => {
     const { stage, pems } = await makeServed(t);
     const visitor = startVisitor(stage.haproxy.httpsPort);
+    t.after(() => visitor.stop());
     for (const [name, pem] of pems) visitor.require(`${name}.test`, pem);
     await publishOnly(stage, kept);
 

@@ -1,5 +1,6 @@
 /** What the composition root (main.ts) gives to the passes: settings, clock, chance, log, and the ways out. */
 import type { HostStatus } from '#contract/host-status.ts';
+import type { PublicKey } from '#contract/statement.ts';
 import type { HostBucket } from '#storage/bucket.ts';
 import type { Blocker } from './blocker.ts';
 import type { AgentConfig } from './config/config.ts';
@@ -10,8 +11,9 @@ import type { Runtime } from './haproxy/runtime.ts';
 import type { HaproxyView } from './haproxy/view.ts';
 import type { Log } from './log.ts';
 import type { Ownership } from './state/ownership.ts';
+import type { Condition } from './trust/conditions.ts';
 import type { Reads } from './trust/published.ts';
-import type { PinnedTrust } from './trust/record.ts';
+import type { PinnedTrust, TrustRecord } from './trust/record.ts';
 
 export interface Agent {
   config: AgentConfig;
@@ -65,6 +67,26 @@ export interface Adoption {
   /** `ours`: it was already; `refused`: nothing at all is adopted. */
   kind: 'adopted' | 'ours' | 'refused';
   message: string;
+}
+
+/** `confirm`: the key that the host has is the issuer's; `accept`: from now on this key's manifests count, whatever was before. */
+export interface TrustWord {
+  kind: 'confirm' | 'accept';
+  key: PublicKey;
+}
+
+/** Whom one HAProxy's agent trusts, after the operator's word if there was one. */
+export interface TrustReport {
+  instance: string | undefined;
+  trust: TrustRecord | undefined;
+  /** Of the manifest in force. */
+  sequence: number | undefined;
+  signedAt: string | undefined;
+  conditions: readonly Condition[];
+  /** Why the published manifest is not in force. */
+  error: Blocker | undefined;
+  result: 'changed' | 'unchanged' | 'refused' | undefined;
+  message: string | undefined;
 }
 
 /** What a pass sees of its host before it acts. */

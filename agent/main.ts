@@ -9,7 +9,7 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
 import { openHostBucket } from '#storage/open-host.ts';
 import type { Agent } from './agent.ts';
-import { type CommandLine, parseCommandLine, waitMsOf } from './cli/command-line.ts';
+import { type CommandLine, parseCommandLine, trustWordOf, waitMsOf } from './cli/command-line.ts';
 import { EXIT, exitStatusOf, exitStatusOfStatus } from './cli/exit-status.ts';
 import {
   adoptionDocument,
@@ -19,12 +19,14 @@ import {
   resultDocument,
   statusText,
 } from './cli/output.ts';
+import { exitStatusOfTrust, trustDocument, trustText } from './cli/trust.ts';
 import { USAGE } from './cli/usage.ts';
 import { type AgentConfig, instanceConfigs, loadAgentConfig } from './config/config.ts';
 import { examineConfigured, exitStatusOfFindings, findingsOutput } from './doctor/doctor.ts';
 import { Runtime } from './haproxy/runtime.ts';
 import { openSocket, type RuntimeSocket } from './haproxy/socket.ts';
 import { lineLog } from './log.ts';
+import { showTrust } from './operator/trust-word.ts';
 import { adopt } from './pass/adopt.ts';
 import { syncHost } from './pass/instances.ts';
 import { firstBoot } from './resident/first-boot.ts';
@@ -67,6 +69,7 @@ const COMMANDS: Readonly<Record<string, (config: AgentConfig, line: CommandLine)
   leave: async (config) => ((await reportDeparture(agentOf(config))) ? EXIT.ok : EXIT.failure),
   adopt: adoptFiles,
   status: showStatus,
+  trust: trustKey,
 };
 
 function configOf({ settings }: CommandLine): Promise<AgentConfig> {
@@ -125,6 +128,16 @@ async function adoptFiles(config: AgentConfig, { operands, isDryRun, isJson }: C
   const adoptions = await adopt(agentOf(config), operands, isDryRun);
   print(isJson ? jsonText(adoptionDocument(adoptions, isDryRun)) : adoptionText(adoptions, isDryRun));
   return adoptions.some(({ kind }) => kind === 'refused') ? EXIT.failure : EXIT.ok;
+}
+
+async function trustKey(config: AgentConfig, line: CommandLine): Promise<number> {
+  const word = trustWordOf(line);
+  const agent = agentOf(config);
+  const reports = await showTrust(agent, word);
+  print(line.isJson ? jsonText(trustDocument(reports)) : trustText(reports));
+  // The resident agent would find it within ten minutes.
+  if (word?.kind === 'accept' && reports.some(({ result }) => result === 'changed')) await syncHost(agent);
+  return exitStatusOfTrust(reports);
 }
 
 async function examineHost(line: CommandLine): Promise<number> {

@@ -19,6 +19,7 @@ import { respondCommand } from './commands/respond.ts';
 import { revokeCommand } from './commands/revoke.ts';
 import { statusCommand } from './commands/status.ts';
 import { takeOverCommand } from './commands/take-over.ts';
+import { withdrawCommand } from './commands/withdraw.ts';
 import { configJsonSchema } from './config/config.ts';
 
 const schema: Command = async () => {
@@ -37,6 +38,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   status: statusCommand,
   respond: respondCommand,
   revoke: revokeCommand,
+  withdraw: withdrawCommand,
   account: accountCommand,
   'take-over': takeOverCommand,
   key: keyCommand,
@@ -44,7 +46,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   schema,
   version,
 };
-const TAKES_OPERANDS: ReadonlySet<Command> = new Set([revokeCommand, keyCommand]);
+const TAKES_OPERANDS: ReadonlySet<Command> = new Set([revokeCommand, withdrawCommand, keyCommand]);
 
 async function main(args: string[]): Promise<number> {
   const { values, positionals } = parseArguments(args);

@@ -28,6 +28,9 @@ export type EventName =
   | 'manifest.published'
   | 'keys.failed'
   | 'manifest.foreign'
+  | 'pem.lost'
+  | 'pem.restored'
+  | 'pem.unchecked'
   | 'manifest.signed'
   | 'manifest.failed'
   | 'certificate.failed'
@@ -46,6 +49,8 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
   'issuer.refused',
   'fleets.unlisted',
   'manifest.foreign',
+  'pem.lost',
+  'pem.unchecked',
   'challenge.leftover',
   'chain.not-offered',
   'ca.paused',

@@ -19,6 +19,7 @@ import { checkWriter, enterAsWriter } from './identity/writers.ts';
 import type { PassResult } from './outcome.ts';
 import { runPass } from './pass/run-pass.ts';
 import type { Pass } from './pass.ts';
+import { publishedFleetsOrNone } from './publication/fleets.ts';
 import { announceKey, readAnnounced } from './signing/announce.ts';
 import { openSigningKey, type Signing } from './signing/signing-key.ts';
 import type { TrustParameter } from './signing/trust-parameter.ts';
@@ -72,7 +73,9 @@ async function withSigningKey(
   run: (signing: Signing) => Promise<PassResult>,
 ): Promise<PassResult> {
   const { dryRun } = options;
-  const fleets = [...new Set(config.certificates.flatMap((spec) => spec.fleets))];
+  // A fleet that no certificate names any more has hosts that follow the key, too.
+  const others = await publishedFleetsOrNone({ bucket, log });
+  const fleets = [...new Set([...config.certificates.flatMap((spec) => spec.fleets), ...others])];
   const announced = await readAnnounced(parameter);
   const signing = await openSigningKey(bucket, { fleets, dryRun, announced: announced.trust });
   for (const [fleet, error] of signing.unpublished ?? []) {

@@ -4,6 +4,7 @@ import { ConfigError } from '#common/config-error.ts';
 import { SECOND_MS } from '#common/time.ts';
 import { messageOf } from '#contract/errors.ts';
 import { publicKey } from '#contract/statement.ts';
+import type { TrustWord } from '../agent.ts';
 import { FLAGS } from '../config/config.ts';
 
 export interface CommandLine {
@@ -14,6 +15,9 @@ export interface CommandLine {
   settings: Readonly<Record<string, string>>;
   haproxyConfig: string | undefined;
   wait: string | undefined;
+  /** Keys, for `trust`. */
+  confirm: string | undefined;
+  accept: string | undefined;
   isJson: boolean;
   isDryRun: boolean;
   isRetry: boolean;
@@ -28,7 +32,15 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   const text = { type: 'string' } as const;
   const yes = { type: 'boolean' } as const;
   const settings = Object.fromEntries(['config', ...Object.keys(FLAGS)].map((flag) => [flag, text]));
-  const others = { 'haproxy-config': text, wait: text, json: yes, 'dry-run': yes, retry: yes };
+  const others = {
+    'haproxy-config': text,
+    wait: text,
+    confirm: text,
+    accept: text,
+    json: yes,
+    'dry-run': yes,
+    retry: yes,
+  };
   const options = { ...settings, ...others, help: { ...yes, short: 'h' } };
   try {
     const args = withKeysJoined(argv).map((word) =>
@@ -39,6 +51,9 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     if (operands.length > 0 && command !== 'adopt') {
       throw new TypeError(`wanted one command, saw ${positionals.join(' ')}`);
     }
+    if (command !== 'trust' && (values.confirm !== undefined || values.accept !== undefined)) {
+      throw new TypeError('--confirm and --accept go with trust only');
+    }
     return {
       command,
       operands,
@@ -47,6 +62,8 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
       ),
       haproxyConfig: values['haproxy-config'],
       wait: values.wait,
+      confirm: values.confirm,
+      accept: values.accept,
       isJson: values.json === true,
       isDryRun: values['dry-run'] === true,
       isRetry: values.retry === true,
@@ -68,6 +85,18 @@ function withKeysJoined(argv: readonly string[]): string[] {
 
 const KEY_FLAGS = ['--trust-key', '--trust-recovery-key', '--confirm', '--accept'];
 const isKey = (word: string) => publicKey.safeParse(word).success;
+
+/** @throws ConfigError `ERR_USAGE` */
+export function trustWordOf({ confirm, accept }: CommandLine): TrustWord | undefined {
+  const text = confirm ?? accept;
+  if (text === undefined) return undefined;
+  const key = publicKey.safeParse(text);
+  if (!key.success || (confirm !== undefined && accept !== undefined)) {
+    const wants = '--confirm KEY or --accept KEY takes a key as "pemfleet key show" prints it: 43 characters';
+    throw new ConfigError('ERR_USAGE', wants);
+  }
+  return { kind: confirm === undefined ? 'accept' : 'confirm', key: key.data };
+}
 
 /**
  * @returns milliseconds, `undefined` without `--wait`

@@ -1,5 +1,5 @@
 /** The exit statuses of `pemfleet-agent` (64 and 78 as in sysexits(3)), and which of them a pass or a status ends with. */
-import type { HostStatus } from '#contract/host-status.ts';
+import type { HostCondition, HostStatus } from '#contract/host-status.ts';
 import type { PassResult } from '../agent.ts';
 import { isRuntimeErrorCode } from '../reactions.ts';
 
@@ -16,8 +16,12 @@ export function exitStatusOf({ status, error }: PassResult): number {
     : EXIT.ok;
 }
 
+/** Conditions in which nothing is late or refused. */
+const CALM = ['key-unverified', 'unsigned-manifest'];
+
 /** Of `pemfleet-agent status`: `partly` if a certificate is not served, or the last pass met an error. */
-export function exitStatusOfStatus({ error, files, removals }: HostStatus): number {
-  if (removals !== undefined) return EXIT.partly;
+export function exitStatusOfStatus({ error, files, removals, conditions = [] }: HostStatus): number {
+  const isCalm = ({ condition }: HostCondition) => CALM.includes(condition);
+  if (removals !== undefined || !conditions.every(isCalm)) return EXIT.partly;
   return error !== undefined || files.some(({ state }) => state !== 'served') ? EXIT.partly : EXIT.ok;
 }

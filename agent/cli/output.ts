@@ -69,7 +69,10 @@ export function statusText(status: HostStatus): string {
     const why = error ? `${error.code}: ${error.message}` : '';
     return [fileLabel(instance, file), `remove: ${state}`, '-', '-', '-', why];
   });
-  const head = `${status.host}, fleet ${status.fleet}, ${status.reportedAt}\n${processes.join('')}${hostErrorOf(status)}`;
+  const conditions = (status.conditions ?? []).map(
+    ({ condition, since, message }) => `${printable(`${condition} since ${since}: ${message}`)}\n`,
+  );
+  const head = `${status.host}, fleet ${status.fleet}, ${status.reportedAt}\n${processes.join('')}${hostErrorOf(status)}${conditions.join('')}`;
   return `${head}${table([['FILE', 'STATE', 'SERIAL', 'NOT AFTER', 'PROVED ON', 'ERROR'], ...rows, ...removals])}`;
 }
 

@@ -13,6 +13,8 @@ export const USAGE = `pemfleet-agent keeps HAProxy's certificates in step with t
   pemfleet-agent status [--json]         show what the last pass found
   pemfleet-agent adopt FILE...           give files of HAProxy's directory that another program has put there to the agent: the
                                          next pass overwrites them; --dry-run says what they hold, --json prints one object
+  pemfleet-agent trust [--json]          show whose manifests this host takes; --confirm KEY: the key that it has is the issuer's
+                                         ("pemfleet key show"); --accept KEY: from now on it takes the manifests of that one
   pemfleet-agent leave                   announce that this host is being removed, so that it raises no HostsSilent alarm;
                                          a clean shutdown does it for you
   pemfleet-agent doctor [--json]         check everything that an installation needs, and say how to fix what is wrong;

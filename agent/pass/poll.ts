@@ -2,19 +2,27 @@
  * Asks the bucket for a new manifest: one conditional GET of root.json; "not modified" is the normal answer. manifest.json, which
  * nobody signs, is read only where version 1 is allowed.
  */
-import { type FleetName, layout } from '#contract/layout.ts';
+import { layout } from '#contract/layout.ts';
 import { parseManifest } from '#contract/manifest.ts';
-import { parseRoot, type ReadRoot, readHead, type SignedManifest } from '#contract/root.ts';
+import {
+  parseRootParts,
+  type ReadRoot,
+  type RootParts,
+  readHead,
+  type SignedManifest,
+} from '#contract/root.ts';
+import type { ShardDigests } from '#contract/shard/node.ts';
+import { readShards } from '#contract/shard/read.ts';
 import type { StoredObject } from '#storage/bucket.ts';
 import type { Agent } from '../agent.ts';
 import { asBlocker, type Blocker } from '../blocker.ts';
 import { HostError } from '../errors.ts';
 import type { Ownership } from '../state/ownership.ts';
+import { parsedShard, storedShard } from '../state/shards.ts';
 import type { StateDirectory, StoredManifest } from '../state/state.ts';
 import { headDigest, type Refusal } from '../trust/accept.ts';
 import { decideByAuthority } from '../trust/authority.ts';
 import { type Condition, conditionMessage, conditionsOf } from '../trust/conditions.ts';
-import { floorFromReceipts } from '../trust/floor.ts';
 import { type PublishedReader, type Reads, readIfThere, readPublished } from '../trust/published.ts';
 import {
   newTrust,
@@ -134,10 +142,11 @@ async function takeRoot(context: Poll, object: StoredObject | 'not-modified'): P
   const { agent, known, stored, trust, reader } = context;
   const { fleet } = agent.config;
   const isNew = object !== 'not-modified';
-  const root = isNew ? parseRoot(fleet, object.body) : (stored as ReadRoot);
+  const root = isNew ? parseRootParts(fleet, object.body) : { ...(stored as ReadRoot), shards: undefined };
   const floors = floorsOf(context);
   const { readTrustParameter: readParameter } = agent;
-  const authority = { fleet, trust, floors, reader, now: agent.now(), readParameter };
+  const { receipts } = known;
+  const authority = { fleet, trust, floors, receipts, reader, now: agent.now(), readParameter };
   const decision = await decideByAuthority(authority, root, isNew);
   if (decision.kind === 'keep') {
     const { condition: refusal } = decision;
@@ -145,30 +154,49 @@ async function takeRoot(context: Poll, object: StoredObject | 'not-modified'): P
     const error = new HostError('ERR_MANIFEST_REFUSED', says);
     return { manifest: known.manifest, trust: decision.trust, error, refusal };
   }
-  const manifest = isNew ? storedManifest(fleet, object, root) : known.manifest;
+  const manifest = isNew ? await storedManifest(context, object, root) : known.manifest;
   return { manifest, trust: decision.trust, error: undefined, refusal: undefined };
 }
 
-function storedManifest(
-  fleet: FleetName,
+/** Only of a root that is taken: of another one, no shard is fetched. */
+async function storedManifest(
+  context: Poll,
   { etag, body }: StoredObject,
-  { manifest, head }: ReadRoot,
-): StoredManifest {
-  return { fleet, etag, body: body.toString('utf8'), manifest, head };
+  { manifest, head, shards }: RootParts,
+): Promise<StoredManifest> {
+  const { fleet } = context.agent.config;
+  const stored = { fleet, etag, body: body.toString('utf8'), manifest, head };
+  if (shards === undefined) return stored;
+  const { certificates, tombstones, ...parts } = await fetchShards(context, shards);
+  return { ...stored, manifest: { ...manifest, certificates, tombstones }, shards: parts };
 }
 
-function floorsOf({ agent, known, stored, trust }: Poll): SequenceFloor[] {
+/** All of a tree, or an error: then the last good manifest stays in force, and the next poll reads the root again. */
+async function fetchShards({ agent, known, reader }: Poll, shards: ShardDigests) {
+  const { fleet, stateDir } = agent.config;
+  const fetched = new Map<string, Buffer>();
+  const fetch = async (key: string, sha256: string) => {
+    const body = (await storedShard(stateDir, sha256)) ?? (await reader.bucket.get(key))?.body;
+    if (body !== undefined) fetched.set(sha256, body);
+    return body;
+  };
+  try {
+    const read = await readShards(fleet, shards, { cached: parsedShard, fetch });
+    return { ...read, fetched };
+  } catch (error) {
+    reader.reads.set(layout.root(fleet), known.manifest?.etag);
+    throw error;
+  }
+}
+
+function floorsOf({ agent, stored, trust }: Poll): SequenceFloor[] {
   const { fleet } = agent.config;
   const recorded = trust?.floors[fleet];
-  return [
-    ...(recorded === undefined ? [] : [recorded]),
-    ...(stored === undefined ? [] : [floorOf(stored)]),
-    ...(trust === undefined ? [] : floorFromReceipts(known.receipts, fleet, trust)),
-  ];
+  return [...(recorded === undefined ? [] : [recorded]), ...(stored === undefined ? [] : [floorOf(stored)])];
 }
 
-function floorOf({ manifest: { lineage, sequence }, head }: ReadRoot): SequenceFloor {
-  return { lineage, sequence, head: headDigest(head) };
+function floorOf({ manifest: { lineage, sequence }, head, key }: ReadRoot): SequenceFloor {
+  return { lineage, sequence, head: headDigest(head), key };
 }
 
 /** @returns undefined for version 1, and for a head that is broken */

@@ -5,12 +5,15 @@
  */
 import { join } from 'node:path';
 import * as z from 'zod';
+import { ContractError } from '#contract/errors.ts';
 import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
 import { parseJson } from '#contract/json.ts';
 import { certificateName, type FleetName, fleetName, type HostName, sha256Hex } from '#contract/layout.ts';
 import { type Manifest, parseManifest } from '#contract/manifest.ts';
 import { sequenceNumber } from '#contract/receipt.ts';
-import { parseRoot, type SignedManifest } from '#contract/root.ts';
+import { parseRootParts, type SignedManifest } from '#contract/root.ts';
+import type { ShardDigests } from '#contract/shard/node.ts';
+import { readShards } from '#contract/shard/read.ts';
 import type { Log } from '../log.ts';
 import { type TrustRecord, trustRecord } from '../trust/record.ts';
 import {
@@ -21,6 +24,7 @@ import {
   writeDocument,
 } from './documents.ts';
 import { endedPems } from './ended.ts';
+import { parsedShard, type StoredShards, saveShards, storedShard, sweepShards } from './shards.ts';
 
 const instant = z.iso.datetime();
 
@@ -109,6 +113,8 @@ export interface StoredManifest {
   manifest: Manifest;
   /** Of version 2: the issuer's statement about it (root.ts). */
   head?: string | undefined;
+  /** Where `body` is a root with shards. */
+  shards?: StoredShards | undefined;
 }
 
 /** The manifest is one string; the status has all files. */
@@ -143,11 +149,12 @@ export async function readStateDirectory(
     MANIFEST_FILE,
     readDocument(join(directory, MANIFEST_FILE), parseStoredManifest),
   );
+  const whole = manifest && (await unlessBroken(MANIFEST_FILE, withShards(directory, manifest)));
   const status = await unlessBroken(STATUS_FILE, readStatus(directory, fleet, host));
   const trust = await unlessBroken(TRUST_FILE, readDocument(join(directory, TRUST_FILE), parseTrust));
   return {
     state: state ?? { version: 1, files: {} },
-    manifest: manifest?.fleet === fleet ? manifest : undefined,
+    manifest: whole?.fleet === fleet ? whole : undefined,
     status,
     trust,
   };
@@ -166,11 +173,30 @@ function parseStoredManifest(text: string, isSealed: boolean): StoredManifest {
     return { fleet, etag, body, manifest };
   }
   if (!isSealed) {
-    const { manifest, head } = parseRoot(fleet, Buffer.from(body));
+    const { manifest, head } = parseRootParts(fleet, Buffer.from(body));
     return { fleet, etag, body, manifest, head };
   }
   const { signature: head, ...manifest } = JSON.parse(body) as SignedManifest & { signature: string };
   return { fleet, etag, body, manifest, head };
+}
+
+/** The certificates of a root with shards are in files of their own. */
+async function withShards(directory: string, stored: StoredManifest): Promise<StoredManifest | 'broken'> {
+  if (!stored.manifest.requires?.includes('shards')) return stored;
+  const { fleet, body } = stored;
+  const { shards } = JSON.parse(body) as { shards: ShardDigests };
+  const fetch = (_: string, sha256: string) => storedShard(directory, sha256);
+  try {
+    const { certificates, tombstones, tree } = await readShards(fleet, shards, {
+      cached: parsedShard,
+      fetch,
+    });
+    const manifest = { ...stored.manifest, certificates, tombstones };
+    return { ...stored, manifest, shards: { tree, fetched: new Map() } };
+  } catch (error) {
+    if (error instanceof ContractError) return 'broken';
+    throw error;
+  }
 }
 
 /** A sealed document needs no schema, because no schema of ours changes what it reads (golden.test.ts and state.test.ts hold that). */
@@ -193,11 +219,25 @@ export const saveStatus = (directory: string, status: HostStatus) => save(direct
 
 export async function saveManifest(
   directory: string,
-  { fleet, etag, body, manifest: { version } }: StoredManifest,
+  { fleet, etag, body, shards, manifest: { version } }: StoredManifest,
   before?: StoredManifest,
 ): Promise<boolean> {
   if (etag === before?.etag && body === before.body) return true;
-  return save(directory, MANIFEST_FILE, { fleet, etag, version, body });
+  const areSaved = shards === undefined || (await isDone(saveShards(directory, shards)));
+  const isSaved = await save(directory, MANIFEST_FILE, { fleet, etag, version, body });
+  if (shards !== undefined && isSaved) await isDone(sweepShards(directory, shards));
+  return areSaved && isSaved;
+}
+
+/** Shards that the directory does not take are fetched again by the next process. */
+function isDone(work: Promise<void>): Promise<boolean> {
+  return work.then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (!/^E[A-Z0-9]+$/.test(error.code ?? '')) throw error;
+      return false;
+    },
+  );
 }
 
 /** @returns false if the directory does not take it: this process keeps it (`stateProblemIn` says why) */

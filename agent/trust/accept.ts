@@ -4,6 +4,7 @@ import { printable } from '#common/printable.ts';
 import { followKeys } from '#contract/key-chain.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { ReadRoot } from '#contract/root.ts';
+import { floorFromReceipts } from './floor.ts';
 import { newTrust, type SequenceFloor, type TrustRecord, withAccepted, withFollowed } from './record.ts';
 
 /** Why a root whose signature is right is not taken. */
@@ -26,12 +27,14 @@ export interface KnownTrust {
   trust: TrustRecord | undefined;
   /** The highest sequence that this host has had, from wherever it knows it. */
   floors: readonly SequenceFloor[];
+  /** Of our files: the host's memory where the rest of it is lost. */
+  receipts: readonly string[];
   /** Of keys.json; `undefined`: it was not read. */
   statements: readonly string[] | undefined;
 }
 
 export function decideRoot(root: ReadRoot, known: KnownTrust): RootDecision {
-  const { fleet, trust, floors, statements } = known;
+  const { fleet, trust, statements } = known;
   const { lineage, sequence } = root.manifest;
   const before = trust ?? newTrust({ lineage, key: root.key }, false);
   if (before.trusted.lineage !== undefined && before.trusted.lineage !== lineage) {
@@ -44,12 +47,14 @@ export function decideRoot(root: ReadRoot, known: KnownTrust): RootDecision {
   const followed = statements ? withFollowed(before, followKeys(statements, before.trusted)) : before;
   const afterKeys = isFirstContact ? undefined : followed;
   if (followed.trusted.key !== root.key) return keep(afterKeys, unknownKey(root, followed));
-  const floor = highest(floors.filter((one) => one.lineage === lineage));
+  const receipts = floorFromReceipts(known.receipts, { fleet, lineage }, followed);
+  const floors = [...known.floors, ...receipts].filter((one) => one.lineage === lineage);
+  const floor = highest(floors.map((one) => withoutThief(one, followed)));
   const head = headDigest(root.head);
   const isLower = floor !== undefined && sequence < floor.sequence;
   const isOther = sequence === floor?.sequence && floor.head !== undefined && floor.head !== head;
   if (isLower || isOther) return keep(afterKeys, stale(root, floor));
-  return { kind: 'accept', trust: withAccepted(followed, fleet, { lineage, sequence, head }) };
+  return { kind: 'accept', trust: withAccepted(followed, fleet, { lineage, sequence, head, key: root.key }) };
 }
 
 export function headDigest(head: string): string {
@@ -58,6 +63,15 @@ export function headDigest(head: string): string {
 
 function keep(trust: TrustRecord | undefined, condition: Refusal): RootDecision {
   return { kind: 'keep', trust, condition };
+}
+
+/**
+ * What a key signed before the recovery key replaced it counts up to that statement: a thief may have pushed the sequence to its end,
+ * and the issuer goes on above the statement's number.
+ */
+function withoutThief(floor: SequenceFloor, { trusted: { key, recoveredAt } }: TrustRecord): SequenceFloor {
+  if (recoveredAt === 0 || floor.key === key || floor.sequence <= recoveredAt) return floor;
+  return { lineage: floor.lineage, sequence: recoveredAt };
 }
 
 /** Of equal ones the one that knows its head. */

@@ -11,6 +11,7 @@ export interface Authority {
   fleet: FleetName;
   trust: TrustRecord | undefined;
   floors: readonly SequenceFloor[];
+  receipts: readonly string[];
   reader: PublishedReader;
   now: Date;
   /** What an AWS parameter says, where the settings name one. */
@@ -43,11 +44,11 @@ export async function decideByAuthority(
 
 /** keys.json is read where the key is unknown, at first contact, and with the first new root of a day. */
 async function decideByKeys(
-  { fleet, trust, floors, reader, now }: Authority,
+  { fleet, trust, floors, receipts, reader, now }: Authority,
   root: ReadRoot,
   isNew: boolean,
 ): Promise<MadeDecision> {
-  const known = { fleet, trust, floors };
+  const known = { fleet, trust, floors, receipts };
   const isDue = trust !== undefined && isNew && areKeysDue(trust, now);
   const first = isDue ? NEEDS_KEYS : decideRoot(root, { ...known, statements: undefined });
   if (first.kind !== 'needs-keys') return first;

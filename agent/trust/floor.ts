@@ -7,19 +7,15 @@ import type { SequenceFloor, TrustRecord } from './record.ts';
 /** @returns none where no receipt is of this fleet and signed by a key that the host has trusted */
 export function floorFromReceipts(
   receipts: readonly string[],
-  fleet: FleetName,
+  { fleet, lineage }: { fleet: FleetName; lineage: string },
   { trusted, formerKeys }: TrustRecord,
 ): SequenceFloor[] {
-  const { lineage, key } = trusted;
-  if (lineage === undefined) return [];
-  const keys: readonly PublicKey[] = [key, ...formerKeys];
-  const sequences = receipts.flatMap((text) => {
+  const keys: readonly PublicKey[] = [trusted.key, ...formerKeys];
+  return receipts.flatMap((text) => {
     const receipt = readOrNone(text);
-    return receipt && receipt.claims.fleet === fleet && keys.includes(receipt.key)
-      ? [receipt.claims.sequence]
-      : [];
+    if (receipt === undefined || receipt.claims.fleet !== fleet || !keys.includes(receipt.key)) return [];
+    return [{ lineage, sequence: receipt.claims.sequence, key: receipt.key }];
   });
-  return sequences.length === 0 ? [] : [{ lineage, sequence: sequences.reduce((a, b) => Math.max(a, b)) }];
 }
 
 /** One broken receipt says nothing, and spoils no other. */

@@ -15,6 +15,8 @@ const sequenceFloor = z.looseObject({
   sequence: sequenceNumber,
   /** SHA-256 of the head; absent: only the sequence is known, by a receipt. */
   head: sha256Hex.optional(),
+  /** Who has signed it. */
+  key: publicKey.optional(),
 });
 
 const trustedKey = z.looseObject({

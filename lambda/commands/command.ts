@@ -25,6 +25,7 @@ const OPTIONS = {
   stolen: { type: 'boolean', default: false },
   adopt: { type: 'string', multiple: true },
   yes: { type: 'boolean', default: false },
+  fleet: { type: 'string' },
   'dry-run': { type: 'boolean', default: false },
   'force-renewal': { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },

@@ -11,9 +11,8 @@ import {
   replaceKey,
   rotateKey,
 } from '../signing/change-key.ts';
-import { readSigningKey, type SigningKeyRecord, trustedBy } from '../signing/record.ts';
+import { readSigningKey, type SigningKeyRecord } from '../signing/record.ts';
 import {
-  createRecoveryKey,
   MAX_RECOVERY_FILE_BYTES,
   parseRecoveryKey,
   type RecoveryKey,
@@ -57,7 +56,7 @@ const CHANGES: Readonly<Record<string, Change>> = {
     const { out, 'recovery-key': before } = values;
     if (out === undefined) throw new UsageError('key recovery-key wants --out FILE, which must not exist');
     const previous = before === undefined ? undefined : await openRecoveryKey(before);
-    return nameRecoveryKey(change, (stored) => createRecoveryKey(out, trustedBy(stored)), previous);
+    return nameRecoveryKey(change, out, previous);
   },
 };
 

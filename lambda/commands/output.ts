@@ -18,6 +18,7 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
                                       answer HTTP-01 challenges, for installations without Lambda
   pemfleet revoke www.example.com --reason keyCompromise
                                       publish a replacement with a fresh key, then revoke the old certificate
+  pemfleet withdraw old.example.com   take a certificate off the hosts that is published and not configured any more
   pemfleet account [--rollover]       show the account's URL and thumbprint; --rollover changes its key first
   pemfleet take-over                  make this configuration the one that counts, where another issuer works with another one
   pemfleet key [show]                 show the key that signs what is published
@@ -33,6 +34,8 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
 
   -c, --config FILE     default /etc/pemfleet/pemfleet.yaml; PEMFLEET_BUCKET overrides the bucket named there
   --only NAME           limit the pass to this certificate; may be repeated
+  --fleet NAME          withdraw: from this fleet only
+  --yes                 withdraw: more than a third of a fleet at once
   --serial HEX          revoke: an earlier certificate, by its serial
   --no-replace          revoke: without a replacement
   --timeout SECONDS     end the pass after this time; the next one continues; default 900

@@ -72,6 +72,8 @@ export const layout = {
   keys: (fleet: FleetName) => `published/${fleet}/keys.json`,
   /** Version 1, for agents that do not read roots. */
   manifest: (fleet: FleetName) => `published/${fleet}/manifest.json`,
+  /** PEMs and OCSP responses of all certificates. */
+  fleetPems: (fleet: FleetName) => `published/${fleet}/pem/`,
   pems: (fleet: FleetName, name: CertificateName) => `published/${fleet}/pem/${name}/`,
   /** Immutable: the key is the SHA-256 of the content. */
   pem: (fleet: FleetName, name: CertificateName, sha256: string) =>

@@ -8,7 +8,7 @@ import { inParallel } from '#common/in-parallel.ts';
 import { printable } from '#common/printable.ts';
 import { BucketError, ContractError } from '#contract/errors.ts';
 import type { HostStatus } from '#contract/host-status.ts';
-import { type FleetName, fleetName, layout } from '#contract/layout.ts';
+import { type FleetName, fleetName, layout, sha256Hex } from '#contract/layout.ts';
 import { readHead } from '#contract/root.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { instant, readCached, serializeCached } from '#storage/cached-document.ts';
@@ -17,6 +17,10 @@ import { isReadable, listStatuses, readHostStatus, type StatusEntry } from './re
 
 /** Characters. A book of bounded facts stays small, whatever hosts report. */
 const [MAX_ETAG, MAX_CODE] = [1024, 64];
+/** PEMs that one host can miss, as far as the issuer cares. */
+const MAX_MISSING = 20;
+/** The bucket lacks it, or has something else in its place. */
+const OF_PEM = /^ERR_PEM_(MISSING|DIGEST|SIZE)$/;
 
 const hostSummary = z.object({
   etag: z.string().max(MAX_ETAG),
@@ -31,6 +35,10 @@ const hostSummary = z.object({
   contract: z.number().int().optional(),
   /** Number of files by state. */
   states: z.record(z.string(), z.number().int()),
+  /** SHA-256 of PEMs that it cannot get from the bucket. */
+  missingPems: z.array(sha256Hex).max(MAX_MISSING).optional(),
+  /** Files that it serves though the manifest names them no more: absent if none. */
+  unlistedFiles: z.number().int().optional(),
   /** Of the host as a whole: HAProxy or the bucket out of reach, or a status that cannot be read. */
   error: z.string().max(MAX_CODE).optional(),
   /** The status cannot be read; `error` says why. */
@@ -200,8 +208,29 @@ function summaryOf(status: HostStatus, etag: string, keys: OwnKeys | undefined):
     ...(head && { head }),
     contract: status.contract ?? 1,
     states,
+    ...unservedOf(status),
     ...(status.error && { error: printable(status.error.code).slice(0, MAX_CODE) }),
   };
+}
+
+function unservedOf({ files }: HostStatus): Pick<HostSummary, 'missingPems' | 'unlistedFiles'> {
+  const missing = files.flatMap(({ error, wanted }) =>
+    OF_PEM.test(error?.code ?? '') ? [wanted.sha256] : [],
+  );
+  const unlisted = files.filter(({ isUnlisted }) => isUnlisted).length;
+  return {
+    ...(missing.length > 0 && { missingPems: [...new Set(missing)].slice(0, MAX_MISSING) }),
+    ...(unlisted > 0 && { unlistedFiles: unlisted }),
+  };
+}
+
+/** PEMs that hosts of a fleet cannot get, those that most hosts miss first. */
+export function missingPemsOf(summaries: SummariesByHost = {}): string[] {
+  const counts = new Map<string, number>();
+  for (const { missingPems = [] } of Object.values(summaries)) {
+    for (const sha256 of missingPems) counts.set(sha256, (counts.get(sha256) ?? 0) + 1);
+  }
+  return [...counts].sort(([, a], [, b]) => b - a).map(([sha256]) => sha256);
 }
 
 /** What a host claims to have read counts with our own signature only. */

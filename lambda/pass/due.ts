@@ -9,6 +9,7 @@ import type { RenewalWindow } from './renewal-windows.ts';
 export type ObtainReason =
   | 'missing'
   | 'revoked'
+  | 'pem-lost'
   | 'forced'
   | 'identifiers-changed'
   | 'key-type-changed'
@@ -48,6 +49,8 @@ export interface DueInput {
   windows: ReadonlyMap<string, RenewalWindow>;
   /** SHA-256 of PEMs whose CA says (OCSP) that it has revoked the certificate. */
   revoked?: ReadonlySet<string>;
+  /** The bucket holds it in no fleet any more: hosts that have it serve it, others cannot. */
+  isLost?: boolean | undefined;
   record: OrderRecord | undefined;
   forced: boolean;
   now: Date;
@@ -123,6 +126,7 @@ function reasonToObtain(input: DueInput): ObtainReason | undefined {
   const { spec, cas, published, forced, now } = input;
   if (published === undefined) return 'missing';
   if (published.pems.some(({ sha256 }) => input.revoked?.has(sha256))) return 'revoked';
+  if (input.isLost) return 'pem-lost';
   if (exactSet(published.identifiers) !== exactSet(spec.identifiers)) return 'identifiers-changed';
   const keyTypes = published.pems.map((pem) => pem.keyType).sort();
   if (keyTypes.join() !== spec.keyTypes.join()) return 'key-type-changed';

@@ -8,7 +8,7 @@ import { exactSet } from '../config/identifier.ts';
 import type { StoredRecord } from '../order/record.ts';
 import { currentPem, type Outcome } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
-import { newestEntry } from '../publication/entry.ts';
+import { isLostEverywhere, newestEntry } from '../publication/entry.ts';
 import { type Decision, type DueInput, decide } from './due.ts';
 import { refreshWindows } from './renewal-windows.ts';
 import { readableSpecs, type Survey } from './survey.ts';
@@ -22,10 +22,12 @@ export interface Plan {
   stored: StoredRecord | undefined;
   /** The key is not reused, whatever the spec says. */
   isFreshKey: boolean;
+  /** The bucket holds its PEM in no fleet any more. */
+  isLost?: boolean | undefined;
 }
 
 /** Input of the decision that all certificates of a pass share. */
-type PlanContext = Omit<DueInput, 'spec' | 'published' | 'record'>;
+type PlanContext = Omit<DueInput, 'spec' | 'published' | 'record' | 'isLost'>;
 
 /** Decides about every certificate whose documents can be read; the CA's renewal windows are refreshed for it. */
 export async function decideAll(pass: Pass, survey: Survey): Promise<Plan[]> {
@@ -35,6 +37,7 @@ export async function decideAll(pass: Pass, survey: Survey): Promise<Plan[]> {
     published: newestEntry(spec, manifests),
     stored: records.get(spec.name),
     isFreshKey: pass.options.freshKey ?? false,
+    isLost: isLostEverywhere(spec, survey),
   }));
   const published = subjects.flatMap(({ spec: { name }, published: entry }) =>
     entry ? [{ name, entry }] : [],
@@ -57,8 +60,8 @@ function contextOf({ config, options, timing }: Pass, { budget }: Survey): Omit<
 }
 
 export function makePlan(subject: Omit<Plan, 'decision'>, context: PlanContext): Plan {
-  const { spec, published, stored, isFreshKey } = subject;
-  const decision = decide({ ...context, spec, published, record: stored?.record });
+  const { spec, published, stored, isFreshKey, isLost } = subject;
+  const decision = decide({ ...context, spec, published, record: stored?.record, isLost });
   // OCSP does not say why it was revoked: the key may be compromised.
   return { ...subject, decision, isFreshKey: isFreshKey || decision.reason === 'revoked' };
 }

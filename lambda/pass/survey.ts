@@ -7,10 +7,11 @@ import { type HostSummaries, highestSequence, NO_SUMMARIES, readHostSummaries } 
 import { readOrderRecords, type StoredRecord } from '../order/record.ts';
 import type { Pass } from '../pass.ts';
 import { IssuerMemory } from '../publication/ended.ts';
-import { publishedFleets } from '../publication/fleets.ts';
+import { publishedFleetsOrNone } from '../publication/fleets.ts';
 import { createPublishers, type PublishedFleets } from '../publication/publisher.ts';
 import { type ReadManifest, readFirst, readRoot } from '../publication/read-manifest.ts';
 import type { Staples } from '../publication/staples.ts';
+import { surveyLostPems } from './lost-pems.ts';
 import { type UnconfiguredCertificate, unconfiguredIn } from './unconfigured.ts';
 
 /** Why a document cannot be read. */
@@ -55,7 +56,7 @@ export async function surveyBucket(
   const memory = new IssuerMemory(bucket);
   const hosts = await readHosts(pass);
   const fleets = new Set(specs.flatMap((spec) => spec.fleets));
-  const others = (await listFleets(pass)).filter((fleet) => !fleets.has(fleet));
+  const others = (await publishedFleetsOrNone(pass)).filter((fleet) => !fleets.has(fleet));
   const { read, broken, foreign } = await readManifests(pass, [...fleets, ...others], memory);
   for (const fleet of others) {
     // Nothing of ours was ever published there: no root is made for it.
@@ -97,7 +98,8 @@ export async function completeSurvey(
   const survey = isPublished ? await surveyBucket(pass, first.publishers) : first;
   const { ordersPer3Hours } = config;
   const budget = await readCaBudget({ bucket, ordersPer3Hours, now: timing.now, log });
-  return { ...survey, revoked, budget };
+  const lostPems = await surveyLostPems(pass, survey, survey.hosts);
+  return { ...survey, revoked, budget, lostPems };
 }
 
 /** The certificates of this pass, as configured. */
@@ -108,17 +110,6 @@ export function selectedSpecs({ config, options }: Pass): CertificateSpec[] {
 /** The certificates that can be decided about. */
 export function readableSpecs({ specs, blocked }: BucketSurvey): CertificateSpec[] {
   return specs.filter(({ name }) => !blocked.has(name));
-}
-
-/** Whatever lies beside them, the configured fleets are worked on. */
-async function listFleets({ bucket, log }: Pass): Promise<FleetName[]> {
-  try {
-    return await publishedFleets(bucket);
-  } catch (error) {
-    if (!(error instanceof BucketError)) throw error;
-    log('fleets.unlisted', { code: error.code, error: messageOf(error) });
-    return [];
-  }
 }
 
 /** Each fleet's manifest, or why it cannot be read. */

@@ -1,8 +1,9 @@
 /** Manifest entries: made of what a CA issued, compared among fleets, copied to a fleet that lacks one. */
-import { digest, keyTypeOf } from '#contract/combined-pem.ts';
-import { BucketError } from '#contract/errors.ts';
+import { MINUTE_MS } from '#common/time.ts';
+import { digest, keyTypeOf, verify } from '#contract/combined-pem.ts';
+import { BucketError, ContractError } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
-import { type ManifestEntry, type PemRef, sameEntry, sameStapled } from '#contract/manifest.ts';
+import { type ManifestEntry, type PemRef, sameEntry, samePems, sameStapled } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { certIdOf } from '../acme/cert-id.ts';
 import type { CertificateSpec } from '../config/config.ts';
@@ -65,12 +66,35 @@ function newestOf(entries: ManifestEntry[]): ManifestEntry | undefined {
   return entries.sort((a, b) => (ageOf(a) < ageOf(b) ? 1 : -1))[0];
 }
 
+/** Whether no fleet that has the newest publication has its PEMs. */
+export function isLostEverywhere(spec: CertificateSpec, fleets: PublishedFleets): boolean {
+  const newest = newestEntry(spec, fleets.manifests);
+  if (newest === undefined) return false;
+  const holders = [...fleets.manifests.keys()].filter((fleet) =>
+    samePems(entryIn(fleets.manifests, fleet, spec.name), newest),
+  );
+  return holders.every((fleet) => isLostIn(fleets, fleet, spec.name, newest));
+}
+
+function isLostIn(
+  { lostPems }: PublishedFleets,
+  fleet: FleetName,
+  name: CertificateName,
+  { pems }: ManifestEntry,
+): boolean {
+  return pems.some(({ sha256 }) => lostPems?.has(layout.pem(fleet, name, sha256)));
+}
+
+/** Clocks may differ by so much. */
+const SKEW_MS = 5 * MINUTE_MS;
+
 /**
- * Publishes `newest` to those fleets of the certificate that lack it or have another line in crt-lists, without an order. It is read from
- * one of them, or from the fleet that it has moved from.
+ * Publishes `newest` to those fleets of the certificate that lack it, have lost its PEMs, or have another line in crt-lists, without an
+ * order. It is read from one of them, or from the fleet that it has moved from, and verified like a new issue.
+ * @throws BucketError, PemRejected, ContractError
  */
 export async function copyToFleets(
-  pass: Pick<Pass, 'bucket' | 'log'>,
+  pass: Pick<Pass, 'bucket' | 'log' | 'timing'>,
   fleets: PublishedFleets,
   spec: CertificateSpec,
   newest: ManifestEntry,
@@ -78,16 +102,51 @@ export async function copyToFleets(
   const { haproxy: _, ...bare } = newest;
   const wanted = { ...bare, haproxy: spec.haproxy };
   const entryOf = (fleet: FleetName) => entryIn(fleets.manifests, fleet, spec.name);
-  const sources = [...spec.fleets, ...fleets.manifests.keys()];
-  const source = sources.find((fleet) => sameStapled(entryOf(fleet), newest));
+  const isLost = (fleet: FleetName) => isLostIn(fleets, fleet, spec.name, newest);
+  const holders = [...spec.fleets, ...fleets.manifests.keys()].filter((fleet) =>
+    sameStapled(entryOf(fleet), newest),
+  );
+  const source = holders.find((fleet) => !isLost(fleet)) ?? holders[0];
   if (source === undefined) return;
-  const lacking = spec.fleets.filter((fleet) => !sameEntry(entryOf(fleet), wanted));
+  const lacking = spec.fleets
+    .filter((fleet) => !sameEntry(entryOf(fleet), wanted) || (isLost(fleet) && fleet !== source))
+    .filter((fleet) => !isEndedIn(fleets, fleet, newest));
   if (lacking.length === 0) return;
   const texts = await Promise.all(newest.pems.map((pem) => readPem(pass.bucket, source, spec.name, pem)));
+  checkCopy(spec, newest, { source, texts, now: pass.timing.now() });
   for (const fleet of lacking) {
-    await fleets.publishers.get(fleet)?.publish(spec.name, wanted, texts);
-    pass.log('manifest.published', { certificate: spec.name, fleet });
+    const publisher = fleets.publishers.get(fleet);
+    if (isLost(fleet)) {
+      await publisher?.restorePems(spec.name, texts);
+      pass.log('pem.restored', { certificate: spec.name, fleet });
+    }
+    const result = await publisher?.publish(spec.name, wanted, texts);
+    if (result === 'published') pass.log('manifest.published', { certificate: spec.name, fleet });
   }
+}
+
+function isEndedIn({ manifests }: PublishedFleets, fleet: FleetName, { pems }: ManifestEntry): boolean {
+  const ended = endedDigests(manifests.get(fleet)?.manifest.tombstones ?? {});
+  return pems.some(({ sha256 }) => ended.has(sha256));
+}
+
+interface Copy {
+  source: FleetName;
+  texts: readonly PemText[];
+  now: Date;
+}
+
+/** What one fleet has is no reason for the others to believe it. */
+function checkCopy(
+  { identifiers, name }: CertificateSpec,
+  { publishedAt }: ManifestEntry,
+  { source, texts, now }: Copy,
+): void {
+  if (Date.parse(publishedAt) > now.getTime() + SKEW_MS) {
+    const says = `${name} says that it was published in the future (${publishedAt}): is the clock right?`;
+    throw new ContractError('ERR_MANIFEST_SCHEMA', layout.root(source), says);
+  }
+  for (const { sha256, text } of texts) verify(text, { identifiers, sha256 }, now);
 }
 
 /** Reads a published PEM and its staple. @throws BucketError `ERR_BUCKET_IO` if one is missing or altered */

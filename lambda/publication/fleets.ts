@@ -1,6 +1,8 @@
 /** Which fleets there are in the bucket, whether a certificate still names them or not. */
+import { BucketError, messageOf } from '#contract/errors.ts';
 import { type FleetName, fleetName, layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
+import type { Pass } from '../pass.ts';
 
 /** Whoever may write to `published/` makes up as many as he likes: of those that nobody configures, so many are read. */
 const MAX_FLEETS = 1000;
@@ -13,4 +15,18 @@ export async function publishedFleets(bucket: Bucket): Promise<FleetName[]> {
     return fleet.success ? [fleet.data] : [];
   });
   return fleets.slice(0, MAX_FLEETS);
+}
+
+/** Whatever keeps them from being listed, the configured fleets are worked on. */
+export async function publishedFleetsOrNone({
+  bucket,
+  log,
+}: Pick<Pass, 'bucket' | 'log'>): Promise<FleetName[]> {
+  try {
+    return await publishedFleets(bucket);
+  } catch (error) {
+    if (!(error instanceof BucketError)) throw error;
+    log('fleets.unlisted', { code: error.code, error: messageOf(error) });
+    return [];
+  }
 }

@@ -15,7 +15,7 @@ import { IssuerMemory } from './ended.ts';
 import { type Change, type Merged, mergeChanges } from './merge.ts';
 import { publishedPems } from './published-pems.ts';
 import { type CurrentRoot, type ReadManifest, readFirst, readRoot } from './read-manifest.ts';
-import type { EndedPem } from './tombstones.ts';
+import { type EndedPem, unitePems } from './tombstones.ts';
 import { writeVersion1 } from './version1.ts';
 
 /** A combined PEM with the digest that makes its key, and the OCSP response that belongs to it. */
@@ -27,6 +27,8 @@ export interface PemText {
 
 /** The fleets of a pass, with what each serves now and with what changes it. */
 export interface PublishedFleets {
+  /** Keys of published PEMs that the bucket does not hold any more, or not as they were. */
+  readonly lostPems?: ReadonlySet<string> | undefined;
   /** `undefined` for a fleet that has no manifest yet. */
   readonly manifests: ReadonlyMap<FleetName, ReadManifest | undefined>;
   readonly publishers: ReadonlyMap<FleetName, Publisher>;
@@ -57,6 +59,8 @@ export interface WithdrawOptions {
   by?: readonly CertificateName[] | undefined;
   /** The operator has confirmed that so many may go at once. */
   yes?: boolean | undefined;
+  /** Valid PEMs that neither manifest nor bucket has any more: hosts do. */
+  onHosts?: ReadonlyMap<CertificateName, readonly EndedPem[]> | undefined;
 }
 
 /** Of each name, exactly one. */
@@ -127,6 +131,13 @@ export class Publisher {
     return this.#publish({ kind: 'publish', name, entry, again: true }, texts);
   }
 
+  /** Puts the PEMs of a published entry where they are missing, or altered. */
+  async restorePems(name: CertificateName, texts: readonly PemText[]): Promise<void> {
+    for (const { sha256, text } of texts) {
+      await this.#bucket.put(layout.pem(this.#fleet, name, sha256), text);
+    }
+  }
+
   /**
    * Ends all valid PEMs that were ever published under these names: those of the manifest, and those that the bucket still holds. Hosts
    * remove them, and no others; what is published under the name later is not hit. All names share one commit, and of them more than one
@@ -138,10 +149,8 @@ export class Publisher {
     const found = await Promise.all(
       names.map(async (name) => {
         const entry = manifest?.certificates[name];
-        return {
-          name,
-          pems: await publishedPems(this.#bucket, this.#fleet, { name, entry }, this.#options.now()),
-        };
+        const known = await publishedPems(this.#bucket, this.#fleet, { name, entry }, this.#options.now());
+        return { name, pems: unitePems(known, options.onHosts?.get(name) ?? []) };
       }),
     );
     const ends = found.flatMap(({ name, pems }) => this.#endOf(name, pems, options) ?? []);

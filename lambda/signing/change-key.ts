@@ -2,14 +2,14 @@
  * Changes the issuer's key. One write counts, that of the record in `issuer/`: a command that is killed before it has changed nothing, and
  * what is missing after it (`keys.json`, new signatures) the next pass makes up for.
  */
-import { BucketError, ContractError } from '#contract/errors.ts';
+import { BucketError, ContractError, codeOf } from '#contract/errors.ts';
 import { type FleetName, fleetName, layout } from '#contract/layout.ts';
 import type { PublicKey } from '#contract/statement.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { type KeySurvey, recovered, renewed, rotated, withRecoveryKey } from './next-record.ts';
 import { publishKeys, readPublishedKeys } from './published-keys.ts';
-import { readSigningKey, type SigningKeyRecord, type StoredSigningKey, writeSigningKey } from './record.ts';
-import { type RecoveryKey, RecoveryKeyRefused } from './recovery-file.ts';
+import { readSigningKey, type SigningKeyRecord, trustedBy, writeSigningKey } from './record.ts';
+import { createRecoveryKey, type RecoveryKey, RecoveryKeyRefused, readRecoveryKey } from './recovery-file.ts';
 import { readSignedRoots } from './signed-roots.ts';
 import { openSigningKey } from './signing-key.ts';
 
@@ -51,26 +51,36 @@ export async function replaceKey(
 
 /**
  * Makes a recovery key known to hosts.
- * @param make its file; it gets what the issuer trusts now
- * @param previous the one that hosts know; nobody else may name another
+ * @param file where its private half goes; one that a killed command has made is taken
+ * @param previous the one that hosts know: nobody else may name another
  * @throws RecoveryKeyRefused, ContractError, BucketError
  */
 export async function nameRecoveryKey(
   change: KeyChange,
-  make: (stored: StoredSigningKey) => Promise<RecoveryKey>,
+  file: string,
   previous?: RecoveryKey,
 ): Promise<SigningKeyRecord> {
   const { stored } = await openForChange(change);
+  const { record } = stored;
   const by = previous?.signer ?? stored.signer;
-  const { recoveryKey: known } = stored.record;
-  if (known !== undefined && known !== by.key) {
-    const says = `hosts know the recovery key ${known}; only it names another: --recovery-key FILE`;
+  const made = await readIfThere(file);
+  if (made !== undefined && made.signer.key === record.recoveryKey) return record;
+  if (record.recoveryKey !== undefined && record.recoveryKey !== by.key) {
+    const says = `hosts know the recovery key ${record.recoveryKey}; only it names another: --recovery-key FILE`;
     throw new RecoveryKeyRefused(says);
   }
-  if (change.dryRun) return stored.record;
-  const { signer } = await make(stored);
-  if (known === signer.key) return stored.record;
+  if (change.dryRun) return record;
+  const { signer } = await createRecoveryKey(file, trustedBy(stored));
   return commit(change, withRecoveryKey(stored, by, signer.key, change.now), stored);
+}
+
+async function readIfThere(file: string): Promise<RecoveryKey | undefined> {
+  try {
+    return await readRecoveryKey(file);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 /** All fleets: the configured ones, and those that have something published. @throws BucketError */

@@ -38,6 +38,8 @@ export interface Signing {
    * @param sequence that the statement claims; absent: any
    */
   isOurs(key: PublicKey, sequence?: number): boolean;
+  /** Whether `key` had been retired when `other` began to sign; false if either is not ours. */
+  isBefore?(key: PublicKey, other: PublicKey): boolean;
   /** Whether an issuer of version 1 published to this fleet before there was a key: what it published is taken over once. */
   isInherited(fleet: FleetName): boolean;
 }
@@ -162,10 +164,13 @@ function signingOf({ record, signer }: StoredSigningKey, unpublished?: Signing['
   const upTo = new Map<PublicKey, number>(earlier.map((before) => [before.key, before.upTo]));
   upTo.set(signer.key, Number.POSITIVE_INFINITY);
   const isOurs = (key: PublicKey, sequence = 0) => sequence <= (upTo.get(key) ?? -1);
+  const order = [...upTo.keys()];
+  const isBefore = (key: PublicKey, other: PublicKey) =>
+    order.includes(key) && order.indexOf(key) < order.indexOf(other);
   const isInherited = (fleet: FleetName) => inherited.includes(fleet);
   return {
     ...{ lineage, signer, recoveryKey, statements, unpublished, lowestSequence: number },
-    ...{ isOurs, isInherited },
+    ...{ isOurs, isBefore, isInherited },
   };
 }
 

@@ -1,6 +1,6 @@
 /** Issuer and host of both versions of the contract, reduced to what depends on the number of certificates. */
 import { type CertificateName, layout } from '#contract/layout.ts';
-import { MAX_CERTIFICATES, type Manifest, manifestEntry, serializeManifest } from '#contract/manifest.ts';
+import { type Manifest, manifestEntry, serializeManifest } from '#contract/manifest.ts';
 import { parseRootParts, type SignedManifest, serializeRoot } from '#contract/root.ts';
 import { NO_SHARDS, parseShard, type Shard, type ShardDigests } from '#contract/shard/node.ts';
 import { readShards } from '#contract/shard/read.ts';
@@ -79,8 +79,8 @@ const version2: Programs = {
             cached: (sha256: string) => shards.get(sha256),
             fetch: (key: string) => bodyOf(bucket, key),
           };
-          const read = await readShards(fleet, parts.shards, source, MAX_CERTIFICATES);
-          [shards, certificates] = [read.shards, count(read)];
+          const read = await readShards(fleet, parts.shards, source);
+          [shards, certificates] = [read.tree, count(read)];
         }
         await getPem(bucket);
         return certificates;
@@ -139,14 +139,12 @@ async function surveyShards(bucket: CountedBucket): Promise<number> {
   const { manifest, shards } = await readRoot(bucket);
   if (shards === undefined) return count(manifest);
   const summary = await readSummary(bucket as unknown as Bucket, fleet);
-  const read = await readShards(
-    fleet,
-    shards,
-    { cached: (sha256) => summary.get(sha256), fetch: (key) => bodyOf(bucket, key) },
-    MAX_CERTIFICATES,
-  );
+  const read = await readShards(fleet, shards, {
+    cached: (sha256) => summary.get(sha256),
+    fetch: (key) => bodyOf(bucket, key),
+  });
   const missing = read.fetched.length;
-  await saveSummary(bucket as unknown as Bucket, fleet, { shards: read.shards, missing });
+  await saveSummary(bucket as unknown as Bucket, fleet, { shards: read.tree, missing });
   return count(read);
 }
 

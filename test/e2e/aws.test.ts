@@ -66,7 +66,7 @@ test('an idle poll of a stage.host is one request, answered 304', async () => {
   assert.equal(status, 0, stderr);
   assert.deepEqual(
     s3Calls(stage.host).map((call) => `${call.operation} ${call.subject} ${call.status}`),
-    Array(COUNTS.idlePoll.get).fill('GetObject published/default/manifest.json 304'),
+    Array(COUNTS.idlePoll.get).fill('GetObject published/default/root.json 304'),
   );
 });
 

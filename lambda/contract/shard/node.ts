@@ -23,6 +23,8 @@ export const FAN_OUT = 64;
 const BITS = 6;
 /** Of a tree. Two have room for 130,000 certificates; the digest of a name would do for 42. */
 export const MAX_LEVELS = 8;
+/** Of a tree: more would not fit into the memory of a host. */
+export const MAX_SHARDED = 200_000;
 /** Certificates of a leaf; what a writer makes has 32 at most. */
 const MAX_IN_LEAF = 1000;
 

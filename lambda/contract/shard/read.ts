@@ -2,7 +2,15 @@
 import { ContractError } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import type { ManifestEntry, Tombstone } from '#contract/manifest.ts';
-import { isInner, MAX_LEVELS, parseShard, type Shard, type ShardDigests, type ShardPath } from './node.ts';
+import {
+  isInner,
+  MAX_LEVELS,
+  MAX_SHARDED,
+  parseShard,
+  type Shard,
+  type ShardDigests,
+  type ShardPath,
+} from './node.ts';
 
 /** Fetches at the same time. */
 const AT_ONCE = 32;
@@ -11,14 +19,14 @@ export interface ShardSource {
   /** What an earlier reading returned; undefined: it has to be fetched. */
   cached(sha256: string): Shard | undefined;
   /** @returns undefined if there is no such object */
-  fetch(key: string): Promise<Buffer | undefined>;
+  fetch(key: string, sha256: string): Promise<Buffer | undefined>;
 }
 
 export interface ReadShards {
   certificates: Record<CertificateName, ManifestEntry>;
   tombstones: Record<CertificateName, Tombstone>;
   /** By digest: all nodes of the tree. */
-  shards: ReadonlyMap<string, Shard>;
+  tree: ReadonlyMap<string, Shard>;
   /** Digests of those that were fetched. */
   fetched: readonly string[];
 }
@@ -32,16 +40,16 @@ export async function readShards(
   fleet: FleetName,
   digests: ShardDigests,
   source: ShardSource,
-  maxCertificates: number,
+  maxCertificates = MAX_SHARDED,
 ): Promise<ReadShards> {
   const read = { certificates: {}, tombstones: {} } as Pick<ReadShards, 'certificates' | 'tombstones'>;
-  const shards = new Map<string, Shard>();
+  const tree = new Map<string, Shard>();
   const fetched: string[] = [];
   let count = 0;
   let children = childrenOf(fleet, digests, []);
   const take = ({ sha256, path }: Child, shard: Shard): Child[] => {
-    if (shards.has(sha256)) throw broken(fleet, `names the shard ${sha256} twice`);
-    shards.set(sha256, shard);
+    if (tree.has(sha256)) throw broken(fleet, `names the shard ${sha256} twice`);
+    tree.set(sha256, shard);
     if (isInner(shard)) return childrenOf(fleet, shard.shards, path);
     Object.assign(read.certificates, shard.certificates);
     Object.assign(read.tombstones, shard.tombstones);
@@ -58,7 +66,9 @@ export async function readShards(
     });
     for (let from = 0; from < missing.length; from += AT_ONCE) {
       const some = missing.slice(from, from + AT_ONCE);
-      const bodies = await Promise.all(some.map(({ sha256 }) => source.fetch(layout.shard(fleet, sha256))));
+      const bodies = await Promise.all(
+        some.map(({ sha256 }) => source.fetch(layout.shard(fleet, sha256), sha256)),
+      );
       for (const [index, child] of some.entries()) {
         fetched.push(child.sha256);
         next.push(...take(child, parseShard(fleet, child.sha256, child.path, bodies[index])));
@@ -66,7 +76,7 @@ export async function readShards(
     }
     children = next;
   }
-  return { ...read, shards, fetched };
+  return { ...read, tree, fetched };
 }
 
 function broken(fleet: FleetName, says: string): ContractError {

@@ -41,6 +41,7 @@ async function furnish(bucket: string, names: readonly string[]): Promise<void> 
   const entries = names.map((name, index) => {
     const sha256 = index.toString(16).padStart(64, '0');
     const pem = makePemRef({ sha256, certId: certIdOf(name) });
+    aws.s3.write(bucket, layout.pem(fleet, certificateName.parse(name), sha256), 'a PEM');
     const claims = { fleet, name: certificateName.parse(name), sha256, notAfter: pem.notAfter, sequence: 1 };
     const pems = [{ ...pem, receipt: signReceipt(signer, claims) }];
     return [name, makeEntry({ identifiers: [name], pems, sequence: 1 })];

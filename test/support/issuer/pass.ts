@@ -8,10 +8,10 @@ import type { MemoryBucket } from '../bucket/memory-bucket.ts';
 import { fakeClock } from '../clock.ts';
 import { DIRECTORY_URL, fleet, makeConfig, makeEntry, named } from './documents.ts';
 import { recordEvents } from './events.ts';
-import { testPublisher, testSigning } from './signing.ts';
+import { madeUpTexts, testPublisher, testSigning } from './signing.ts';
 
 export const publishEntry = (bucket: MemoryBucket, name: string, entry = makeEntry()) =>
-  testPublisher(bucket, fleet).publish(named(name), entry, []);
+  testPublisher(bucket, fleet).publish(named(name), entry, madeUpTexts(entry));
 
 export function passOver(bucket: MemoryBucket, changes: Partial<Pass> = {}) {
   const events = recordEvents();

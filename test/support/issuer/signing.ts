@@ -1,5 +1,6 @@
 /** A signing key without a bucket, for passes that are about something else. */
 import { type FleetName, layout } from '#contract/layout.ts';
+import type { ManifestEntry } from '#contract/manifest.ts';
 import { parseRoot } from '#contract/root.ts';
 import { generatePrivateKey, signerOf } from '#contract/statement.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -13,6 +14,9 @@ export const testSigning = madeUpSigning();
 export function testPublisher(bucket: Bucket, fleet: FleetName, changes: Partial<PublisherOptions> = {}) {
   return new Publisher(bucket, fleet, { now: () => noon, signing: testSigning, ...changes });
 }
+
+/** Something lies under the keys of the PEMs: no pass misses them. */
+export const madeUpTexts = ({ pems }: ManifestEntry) => pems.map(({ sha256 }) => ({ sha256, text: 'a PEM' }));
 
 /** What a fleet serves, whoever has signed it. */
 export async function readPublished(bucket: Pick<Bucket, 'get'>, fleet: FleetName) {

@@ -80,7 +80,8 @@ async function createAuthority(commonName: string, parent?: Authority): Promise<
     publicKey: keys.publicKey,
     signingKey: (parent?.keys ?? keys).privateKey,
     signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
-    notBefore: new Date(Date.now() - dayMs),
+    // Before the made-up clocks of all tests.
+    notBefore: new Date('2026-01-01T00:00:00Z'),
     notAfter: new Date(Date.now() + 3650 * dayMs),
     extensions: [
       new x509.BasicConstraintsExtension(true, undefined, true),

@@ -151,6 +151,7 @@ test('a fleet with version 1 alone is taken over and signed, though nothing is d
   const bucket = memoryBucket();
   const manifest = { ...emptyManifest(fleet, noon), certificates: { [named('a.test')]: makeEntry() } };
   await bucket.put(layout.manifest(fleet), serializeManifest(manifest));
+  await bucket.put(layout.pem(fleet, named('a.test'), 'a'.repeat(64)), 'a PEM');
   const { run, events } = passOver(bucket);
 
   const [outcome] = await run([{ identifiers: ['a.test'] }]);

@@ -38,6 +38,7 @@ test('nothing due: said so, nothing is written, and the requests are constant', 
     `get ${layout.root(fleet)}`,
     `list ${layout.orders}`,
     `get ${layout.caState}`,
+    `list ${layout.fleetPems(fleet)}`,
     `get ${layout.renewalInfo}`,
     `get ${layout.tombstones}`,
   ]);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS } from '#common/time.ts';
+import { BucketError } from '#contract/errors.ts';
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
 import { serializeHostStatus } from '#contract/host-status.ts';
 import { certificateName, type FleetName, fleetName, layout } from '#contract/layout.ts';
@@ -24,7 +25,8 @@ async function stage() {
   const pems = new Map<string, string>();
   const publish = async (name: string, names: string[], of: FleetName = fleet) => {
     const { combined } = await pki.issue({ names, ...dates });
-    const entry = makeEntry({ ...entryFor(combined, names), issued: makeEntry().issued });
+    const { publishedAt, issued } = makeEntry();
+    const entry = makeEntry({ ...entryFor(combined, names), publishedAt, issued });
     const sha256 = entry.pems[0]?.sha256 ?? '';
     pems.set(name, sha256);
     await testPublisher(bucket, of).publish(certificateName.parse(name), entry, [{ sha256, text: combined }]);
@@ -284,3 +286,19 @@ function firstDigest({
 }): string {
   return Object.values(certificates)[0]?.pems[0]?.sha256 ?? '';
 }
+
+test('folders below published/ that cannot be listed hide no configured fleet', async () => {
+  const { bucket, publish, pass } = await stage();
+  await publish('a.test', ['a.test']);
+  const folders = bucket.folders;
+  bucket.folders = () => Promise.reject(new BucketError('ERR_BUCKET_SIZE', 'published/', 'as planted'));
+
+  const { outcomes, events } = await pass([{ identifiers: ['a.test'] }]);
+
+  bucket.folders = folders;
+  assert.deepEqual(
+    outcomes.map(({ result }) => result),
+    ['kept'],
+  );
+  assert.equal(events.fieldsOf('fleets.unlisted')[0]?.['code'], 'ERR_BUCKET_SIZE');
+});

@@ -17,7 +17,7 @@ import { after, fakeClock, noon } from '../../../support/clock.ts';
 import { fleet, makeConfig, makeEntry, makeHostStatus, named } from '../../../support/issuer/documents.ts';
 import { recordEvents } from '../../../support/issuer/events.ts';
 import { passOver } from '../../../support/issuer/pass.ts';
-import { testPublisher, testSigning } from '../../../support/issuer/signing.ts';
+import { madeUpTexts, testPublisher, testSigning } from '../../../support/issuer/signing.ts';
 
 const other = fleetName.parse('other');
 const CERTIFICATES = [
@@ -33,7 +33,8 @@ async function publishedBucket() {
     ['a.test', fleet],
     ['b.test', other],
   ] as const) {
-    await testPublisher(bucket, one).publish(named(name), makeEntry({ identifiers: [name] }), []);
+    const entry = makeEntry({ identifiers: [name] });
+    await testPublisher(bucket, one).publish(named(name), entry, madeUpTexts(entry));
   }
   await bucket.put(statusKey('lb1'), serializeHostStatus(makeHostStatus('lb1')));
   return bucket;

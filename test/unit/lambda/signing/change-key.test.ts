@@ -1,5 +1,6 @@
 /** How the issuer's key changes, and what hosts with an old one make of it. */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { HOUR_MS } from '#common/time.ts';
@@ -24,6 +25,12 @@ import { after, noon } from '../../../support/clock.ts';
 import { fleet } from '../../../support/issuer/documents.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
 
+const { path: dir } = makeTempDir();
+let files = 0;
+const newFile = () => {
+  files += 1;
+  return join(dir, `${files}.json`);
+};
 const fleets = [fleet];
 const other = fleetName.parse('old');
 const thief = signerOf(generatePrivateKey());
@@ -57,8 +64,8 @@ function published(bucket: MemoryBucket, name = fleet): string[] {
 const copyOf = (bucket: MemoryBucket) => bucket.text(layout.signingKey) ?? '';
 
 async function makeRecoveryKey(issuer: Awaited<ReturnType<typeof startIssuer>>) {
-  const file = join(makeTempDir().path, 'recovery.json');
-  await nameRecoveryKey(issuer.change(), (stored) => createRecoveryKey(file, trustedBy(stored)));
+  const file = newFile();
+  await nameRecoveryKey(issuer.change(), file);
   return file;
 }
 
@@ -146,10 +153,12 @@ test('a dry run of a rotation and of a recovery key changes nothing, and makes n
   const dry = issuer.change({ dryRun: true });
 
   await rotateKey(dry);
-  await nameRecoveryKey(dry, () => assert.fail('made a file'));
+  const file = newFile();
+  await nameRecoveryKey(dry, file);
   await replaceKey(dry, []);
 
   assert.deepEqual([copyOf(issuer.bucket), issuer.bucket.text(layout.keys(fleet))], before);
+  assert.ok(!existsSync(file));
 });
 
 test('yesterday’s copy of issuer/ from before a rotation: ERR_SIGNING_KEY_LOST, nothing is written', async () => {
@@ -282,11 +291,10 @@ test('a thief of the key hands it over to his own: the issuer stops and says so;
 test('the recovery key is changed by itself only, and the file before it is refused from then on', async () => {
   const issuer = await startIssuer();
   const old = await readRecoveryKey(await makeRecoveryKey(issuer));
-  const file = join(makeTempDir().path, 'next.json');
-  const make = (stored: Parameters<typeof trustedBy>[0]) => createRecoveryKey(file, trustedBy(stored));
+  const file = newFile();
 
-  const alone = await refusedBy(nameRecoveryKey(issuer.change(), make));
-  await nameRecoveryKey(issuer.change(), make, old);
+  const alone = await refusedBy(nameRecoveryKey(issuer.change(), file));
+  await nameRecoveryKey(issuer.change(), file, old);
 
   const pinned = host(issuer.first.signer.key, { recoveryKey: old.signer.key });
   const next = await readRecoveryKey(file);
@@ -300,12 +308,12 @@ test('the recovery key is changed by itself only, and the file before it is refu
 
 test('a command that was killed between the recovery key’s file and the record goes on with the same file', async () => {
   const issuer = await startIssuer();
-  const file = join(makeTempDir().path, 'recovery.json');
+  const file = newFile();
   const stored = await readSigningKey(issuer.bucket);
   assert.ok(stored);
   const made = await createRecoveryKey(file, trustedBy(stored));
 
-  await nameRecoveryKey(issuer.change(), (found) => createRecoveryKey(file, trustedBy(found)));
+  await nameRecoveryKey(issuer.change(), file);
 
   assert.equal((await readSigningKey(issuer.bucket))?.record.recoveryKey, made.signer.key);
 });

@@ -93,7 +93,7 @@ test('what was written is read, at each size', async () => {
 
 test('one change writes the path to it, and a reader fetches no more', async () => {
   const tree = await treeOf(5_000);
-  const { shards } = await tree.read();
+  const { tree: shards } = await tree.read();
 
   const written = await tree.change([['c7.test', { entry: entryOf('new'), tombstone: undefined }]]);
   const read = await tree.read(shards);
@@ -140,7 +140,7 @@ test('random changes: the tree says what a plain record says', async () => {
     // Of several changes of a name, the last counts: as in a Map.
     await tree.change(changes);
     const read = await tree.read(shards);
-    shards = read.shards;
+    shards = read.tree;
     assert.deepEqual(read.certificates, { ...Object.fromEntries(plain) });
   }
 });
@@ -163,7 +163,7 @@ test('entries that are large make small leaves: a change of one costs no megabyt
 
 /** One leaf of the tree, and what lies above it. */
 async function someLeaf(tree: Tree) {
-  const { shards } = await tree.read();
+  const { tree: shards } = await tree.read();
   const [digest, leaf] = [...shards].find(([, shard]) => !isInner(shard)) ?? ['', undefined];
   return { digest, leaf: leaf as LeafShard };
 }

@@ -1,0 +1,58 @@
+/** Output of `pemfleet-agent trust`. */
+import { printable } from '#common/printable.ts';
+import { table } from '#common/table.ts';
+import type { TrustReport } from '../agent.ts';
+import { conditionMessage } from '../trust/conditions.ts';
+import { EXIT } from './exit-status.ts';
+
+/** `partly`: nobody has confirmed the key, or the published manifest is not taken. */
+export function exitStatusOfTrust(reports: readonly TrustReport[]): number {
+  if (reports.some(({ result }) => result === 'refused')) return EXIT.failure;
+  const isWhole = ({ trust, error }: TrustReport) => trust?.isConfirmed && error === undefined;
+  return reports.every(isWhole) ? EXIT.ok : EXIT.partly;
+}
+
+/** The object that `trust --json` prints. */
+export function trustDocument(reports: readonly TrustReport[]) {
+  return {
+    version: 1,
+    changed: reports.some(({ result }) => result === 'changed'),
+    trust: reports.map(({ instance, trust, sequence, signedAt, error, result, message, ...rest }) => {
+      const { lineage, key, recoveryKey } = trust?.trusted ?? {};
+      const conditions = rest.conditions.map((one) => ({
+        condition: one.condition,
+        message: conditionMessage(one),
+      }));
+      return {
+        ...{ instance, key: key ?? null, isConfirmed: trust?.isConfirmed ?? false },
+        ...{ recoveryKey: recoveryKey ?? null, lineage: lineage ?? null },
+        ...{ sequence: sequence ?? null, signedAt: signedAt ?? null, conditions },
+        error: error ? { code: error.code, message: error.message } : null,
+        ...{ result, message },
+      };
+    }),
+  };
+}
+
+export function trustText(reports: readonly TrustReport[]): string {
+  return trustDocument(reports)
+    .trust.map(({ instance, key, isConfirmed, recoveryKey, lineage, sequence, signedAt, ...rest }) => {
+      const confirmed = isConfirmed ? 'confirmed' : 'not confirmed';
+      const rows = [
+        ...(instance === undefined ? [] : [['HAProxy', instance]]),
+        ['key', key === null ? 'none yet' : `${key} (${confirmed})`],
+        ['recovery key', recoveryKey ?? 'none known'],
+        ['lineage', lineage ?? 'none yet'],
+        ['sequence', sequence === null ? 'none yet' : `${sequence}, signed at ${signedAt}`],
+      ];
+      const said =
+        rest.result === undefined ? [] : [`${rest.result}${rest.message ? `: ${rest.message}` : ''}`];
+      const conditions = rest.conditions.map(({ condition, message }) => `${condition}: ${message}`);
+      const isTold = rest.error === null || rest.error.code === 'ERR_MANIFEST_REFUSED';
+      const error = isTold ? [] : [`${rest.error?.code}: ${rest.error?.message}`];
+      return [table(rows), ...[...said, ...conditions, ...error].map((line) => `${printable(line)}\n`)].join(
+        '',
+      );
+    })
+    .join('\n');
+}

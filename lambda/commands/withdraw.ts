@@ -1,0 +1,179 @@
+/**
+ * `pemfleet withdraw NAME…`: takes certificates off the hosts that are published and not configured any more. All names are judged before
+ * anything is changed. Exits 1 if removals are held back until `--yes`.
+ */
+import { nearest } from '#common/nearest.ts';
+import { codeOf, messageOf } from '#contract/errors.ts';
+import { type CertificateName, certificateName, type FleetName, fleetName } from '#contract/layout.ts';
+import { notifyFleets } from '../fleet/notify.ts';
+import { configDigest } from '../identity/config-digest.ts';
+import { machineIdentity } from '../identity/identity.ts';
+import { checkWriter } from '../identity/writers.ts';
+import type { Log } from '../log.ts';
+import {
+  endNames,
+  type FleetWithdrawal,
+  findPublished,
+  heldIn,
+  openFleets,
+  type PublishedFleet,
+  WITHDRAW_LOCK_MS,
+  type WithdrawalSource,
+} from '../pass/withdraw.ts';
+import type { ReadManifest } from '../publication/read-manifest.ts';
+import {
+  namesWithoutOther,
+  type PublishedName,
+  planWithdrawal,
+  type WithdrawalPlan,
+} from '../publication/withdrawal.ts';
+import { openSigningKey } from '../signing/signing-key.ts';
+import {
+  type Command,
+  type CommandValues,
+  loadConfigAndBucket,
+  now,
+  passEnvironmentOf,
+  printJson,
+  printToStderr,
+  UsageError,
+} from './command.ts';
+import { EXIT } from './output.ts';
+
+/** Names in one message. */
+const MAX_NAMED = 20;
+
+export const withdrawCommand: Command = async (values, operands) => {
+  if (operands.length === 0) throw new UsageError('withdraw wants the names of certificates, saw none');
+  const names = [...new Set(operands)].map((word) => parsed(certificateName, word));
+  const only = values.fleet === undefined ? undefined : parsed(fleetName, values.fleet);
+  const { config, bucket } = await loadConfigAndBucket(values);
+  const identity = await machineIdentity(values.config, process.env);
+  await checkWriter(bucket, { identity, config: configDigest(config) }, now());
+  const { log } = passEnvironmentOf(values);
+  const fleets = config.certificates.flatMap((spec) => spec.fleets);
+  const work = async () => {
+    const signing = await openSigningKey(bucket, { fleets, dryRun: values['dry-run'] });
+    return withdraw({ bucket, config, signing, log, now }, values, { names, only });
+  };
+  return values['dry-run'] ? work() : bucket.exclusively('pass', WITHDRAW_LOCK_MS, work);
+};
+
+async function withdraw(
+  source: WithdrawalSource,
+  values: CommandValues,
+  { names, only }: { names: CertificateName[]; only: FleetName | undefined },
+): Promise<number> {
+  const { fleets, broken } = await openFleets(source, only);
+  for (const [fleet, error] of broken) {
+    printToStderr(`fleet ${fleet}: left out: ${codeOf(error)} ${messageOf(error)}\n`);
+  }
+  const going = judge(names, fleets, await findPublished(source, fleets, names));
+  const done: FleetWithdrawal[] = [];
+  const latest = new Map<FleetName, ReadManifest>();
+  for (const published of fleets) {
+    const here = going.filter(({ fleet }) => fleet === published.fleet);
+    if (here.length === 0) continue;
+    if (values['dry-run']) {
+      done.push(preview(published, here, values.yes));
+    } else {
+      const { latest: written, ...result } = await endNames(source, published, here, values.yes);
+      if (written !== undefined) latest.set(published.fleet, written);
+      done.push(result);
+    }
+    explain(published, here, done.at(-1), values['dry-run']);
+  }
+  await notify(source.log, latest);
+  if (values.json) printJson({ version: 1, dryRun: values['dry-run'], fleets: done });
+  return done.some(({ held }) => held.length > 0) ? EXIT.failed : EXIT.ok;
+}
+
+function preview(published: PublishedFleet, here: readonly PublishedName[], yes: boolean): FleetWithdrawal {
+  const held = heldIn(published, here, yes);
+  const withdrawn = here.map(({ name }) => name).filter((name) => !held.includes(name));
+  return { fleet: published.fleet, withdrawn, held };
+}
+
+/** @returns what is to go. @throws UsageError if one of the names must not, or is none */
+function judge(
+  names: readonly CertificateName[],
+  fleets: readonly PublishedFleet[],
+  found: readonly PublishedName[],
+): PublishedName[] {
+  return names.flatMap((name) =>
+    judgeOne(name, fleets, planWithdrawal(found.filter((one) => one.name === name))),
+  );
+}
+
+function judgeOne(
+  name: CertificateName,
+  fleets: readonly PublishedFleet[],
+  plan: WithdrawalPlan,
+): PublishedName[] {
+  switch (plan.kind) {
+    case 'withdraw':
+      for (const fleet of plan.stays) {
+        printToStderr(`${name}: stays in fleet ${fleet}, for which it is configured\n`);
+      }
+      return plan.from;
+    case 'ended':
+      for (const { fleet, endedAt } of plan.from) {
+        printToStderr(`${name}: was ended in fleet ${fleet} at ${endedAt} already\n`);
+      }
+      return [];
+    case 'expired':
+      printToStderr(`${name}: has expired: hosts remove it by themselves\n`);
+      return [];
+    case 'configured':
+      throw new UsageError(
+        `${name} is configured for ${plan.fleets.join(', ')}: the next pass would publish it again; take it out of pemfleet.yaml first, or replace it: pemfleet revoke ${name}`,
+      );
+    case 'unknown':
+      throw new UsageError(unknownName(name, fleets));
+  }
+}
+
+function unknownName(name: CertificateName, fleets: readonly PublishedFleet[]): string {
+  const published = fleets.flatMap(({ manifest }) => Object.keys(manifest.certificates));
+  const close = nearest(name, [...new Set(published)]);
+  const where = fleets.map(({ fleet }) => fleet).slice(0, MAX_NAMED);
+  const hint = close.length > 0 ? `; is it ${close.join(', or ')}?` : '';
+  return `no certificate ${name} is published to ${where.join(', ') || 'any such fleet'}${hint}; pemfleet status shows what is`;
+}
+
+function explain(
+  { fleet, manifest }: PublishedFleet,
+  here: readonly PublishedName[],
+  done: FleetWithdrawal | undefined,
+  dryRun: boolean,
+): void {
+  const { withdrawn = [], held = [] } = done ?? {};
+  const would = dryRun ? 'would be ' : '';
+  for (const name of withdrawn) printToStderr(`fleet ${fleet}: ${name}: ${would}withdrawn\n`);
+  const gone = here.filter(({ name }) => withdrawn.includes(name));
+  const dark = namesWithoutOther(manifest, gone, now());
+  if (dark.length > 0) {
+    const named = dark.slice(0, MAX_NAMED).join(', ');
+    printToStderr(`fleet ${fleet}: no other certificate has ${named}\n`);
+  }
+  if (held.length === 0) return;
+  const count = `${held.length} of ${Object.keys(manifest.certificates).length} certificates at once`;
+  printToStderr(
+    `fleet ${fleet}: held back: ${held.slice(0, MAX_NAMED).join(', ')}: ${count}; --yes withdraws them\n`,
+  );
+}
+
+/** As after a pass: hosts poll anyway. */
+async function notify(log: Log, manifests: ReadonlyMap<FleetName, ReadManifest>): Promise<void> {
+  const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
+  if (!document || manifests.size === 0) return;
+  const { RunCommandNotifier } = await import('../fleet/run-command.ts');
+  const options = { notifier: new RunCommandNotifier(document), log, now: now() };
+  await notifyFleets(options, [], { manifests, changed: [...manifests.keys()] });
+}
+
+function parsed<T>(schema: { safeParse(value: unknown): { success: boolean; data?: T } }, word: string): T {
+  const { data } = schema.safeParse(word);
+  if (data !== undefined) return data;
+  throw new UsageError(`${word} is no name: wanted [a-z0-9_][a-z0-9._-]*`);
+}

@@ -132,10 +132,11 @@ function digestsOf({ pems }: ManifestEntry): string[] {
 
 function publishInto(
   certificates: Certificates,
-  { name, entry, only }: Extract<Change, { kind: 'publish' }>,
+  change: Extract<Change, { kind: 'publish' }>,
   ended: ReadonlySet<string>,
   { sequence }: MergeContext,
 ): void {
+  const { name, entry, only } = change;
   const old = certificates[name];
   if (entry.pems.some(({ sha256 }) => ended.has(sha256))) return;
   if (sameEntry(old, entry) || (only === 'staples' && !samePems(old, entry))) return;
@@ -152,7 +153,14 @@ function publishInto(
   const { previous: _, ...publication } = entry;
   const pems = publication.pems.map(withoutReceipt);
   const previous = old && { publishedAt: old.publishedAt, pems: old.pems.map(withoutReceipt) };
-  certificates[name] = { ...publication, pems, sequence, previous };
+  const since = isAgain(change) ? sequence : sequenceOf(entry, old, sequence);
+  certificates[name] = { ...publication, pems, sequence: since, previous };
+}
+
+/** A copy of another fleet's entry keeps its sequence: a host that has a newer certificate of this name keeps that (`older-entry`). */
+function sequenceOf(entry: ManifestEntry, old: ManifestEntry | undefined, sequence: number): number {
+  const { sequence: first = sequence } = entry;
+  return first > (old?.sequence ?? 0) ? Math.min(first, sequence) : sequence;
 }
 
 function withoutReceipt({ receipt: _, ...pem }: PemRef): PemRef {

@@ -5,6 +5,7 @@ import { DAY_MS, MINUTE_MS } from '#common/time.ts';
 import { digest } from '#contract/combined-pem.ts';
 import { fleetName, layout } from '#contract/layout.ts';
 import type { ManifestEntry, PemRef } from '#contract/manifest.ts';
+import { readReceipt } from '#contract/receipt.ts';
 import { copyToFleets, isLostEverywhere } from '../../../../lambda/publication/entry.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, fakeClock, noon } from '../../../support/clock.ts';
@@ -62,6 +63,20 @@ test('a certificate is copied to the fleets that lack it, and nothing is ordered
     assert.equal(bucket.text(layout.pem(fleet, name, sha256)), text);
   }
   assert.deepEqual(names(), ['manifest.published a.test', 'manifest.published a.test']);
+});
+
+test('a copy is as old as what it is a copy of: a host of that fleet that has a newer one keeps it', async () => {
+  const { deps, read, entry } = await scene();
+  const later = testPublisher(deps.bucket, two, { now: () => after(noon, 60_000) });
+  const published = (await read()).get(one)?.manifest.certificates[name] ?? entry;
+
+  await copyToFleets(deps, { ...deps, publishers: new Map([[two, later]]) }, spec, published);
+
+  const copied = (await read()).get(two)?.manifest;
+  assert.equal(copied?.sequence, after(noon, 60_000).getTime());
+  assert.equal(copied?.certificates[name]?.sequence, published.sequence);
+  const receipt = readReceipt(copied?.certificates[name]?.pems[0]?.receipt ?? '');
+  assert.deepEqual([receipt.claims.fleet, receipt.claims.sequence], [two, published.sequence]);
 });
 
 test('where every fleet has it, nothing is read and nothing is written', async () => {

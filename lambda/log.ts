@@ -35,6 +35,7 @@ export type EventName =
   | 'manifest.failed'
   | 'certificate.failed'
   | 'fleet.notified'
+  | 'fleet.recovering'
   | 'notify.failed'
   | 'status.unreadable'
   | 'status.failed'

@@ -11,6 +11,7 @@ import type { Pass } from '../pass.ts';
 import { isLostEverywhere, newestEntry } from '../publication/entry.ts';
 import { type Decision, type DueInput, decide } from './due.ts';
 import { refreshWindows } from './renewal-windows.ts';
+import { findStillServed } from './still-served.ts';
 import { readableSpecs, type Survey } from './survey.ts';
 
 export interface Plan {
@@ -24,6 +25,8 @@ export interface Plan {
   isFreshKey: boolean;
   /** The bucket holds its PEM in no fleet any more. */
   isLost?: boolean | undefined;
+  /** Nothing is published, and hosts serve what was published before a loss: until then, in ms since the epoch. */
+  servedUntil?: number | undefined;
 }
 
 /** Input of the decision that all certificates of a pass share. */
@@ -32,9 +35,12 @@ type PlanContext = Omit<DueInput, 'spec' | 'published' | 'record' | 'isLost'>;
 /** Decides about every certificate whose documents can be read; the CA's renewal windows are refreshed for it. */
 export async function decideAll(pass: Pass, survey: Survey): Promise<Plan[]> {
   const { manifests, records, revoked } = survey;
-  const subjects = readableSpecs(survey).map((spec) => ({
-    spec,
-    published: newestEntry(spec, manifests),
+  const newest = readableSpecs(survey).map((spec) => ({ spec, published: newestEntry(spec, manifests) }));
+  const missing = newest.filter(({ published }) => published === undefined).map(({ spec }) => spec);
+  const served = await findStillServed(pass, missing, survey.hosts);
+  const subjects = newest.map(({ spec, published }) => ({
+    ...{ spec, published },
+    servedUntil: served.get(spec.name),
     stored: records.get(spec.name),
     isFreshKey: pass.options.freshKey ?? false,
     isLost: isLostEverywhere(spec, survey),
@@ -124,10 +130,8 @@ export function outcomeOf({ spec, decision, published }: Plan, result: Outcome['
   };
 }
 
-/** In ms since the epoch; what is not published yet is the most urgent. */
-function expiryOf({ published }: Plan): number {
-  return Math.min(
-    ...(published?.pems ?? []).map((pem) => Date.parse(pem.notAfter)),
-    published === undefined ? 0 : Number.POSITIVE_INFINITY,
-  );
+/** In ms since the epoch; what nobody serves is the most urgent. */
+function expiryOf({ published, servedUntil = 0 }: Plan): number {
+  if (published === undefined) return servedUntil;
+  return Math.min(...published.pems.map((pem) => Date.parse(pem.notAfter)));
 }

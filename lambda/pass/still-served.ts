@@ -1,0 +1,138 @@
+/**
+ * After a loss: certificates that nothing is published of, and that hosts go on serving. They are ordered anew, but what nobody serves
+ * comes first. What a host says counts only with our own receipt, and one host alone changes nothing: what it claims to serve is not taken
+ * for served where others do not, and what it alone does not serve is not taken for dark where others serve it.
+ */
+import { inParallel } from '#common/in-parallel.ts';
+import { BucketError, ContractError, messageOf } from '#contract/errors.ts';
+import type { HostStatus } from '#contract/host-status.ts';
+import type { CertificateName, FleetName } from '#contract/layout.ts';
+import { readReceipt } from '#contract/receipt.ts';
+import { StatementRefused } from '#contract/statement.ts';
+import type { CertificateSpec } from '../config/config.ts';
+import { isSilent } from '../fleet/behind.ts';
+import type { HostSummaries, HostSummary, SummariesByHost } from '../fleet/hosts.ts';
+import { isReadable, listStatuses, readHostStatus } from '../fleet/read-status.ts';
+import type { Pass } from '../pass.ts';
+import type { OwnKeys } from '../publication/read-manifest.ts';
+
+type Environment = Pick<Pass, 'bucket' | 'log' | 'signing' | 'timing'>;
+
+/** When what is served of each certificate ends, in ms since the epoch. */
+type Ends = ReadonlyMap<CertificateName, number>;
+
+const CONCURRENCY = 10;
+/** From so many living hosts on, one that differs from all others is not asked. */
+const MIN_HOSTS_FOR_ONE_LESS = 3;
+
+/**
+ * @param missing certificates of which nothing is published
+ * @returns until when hosts serve them, for those that the hosts of all their fleets serve
+ */
+export async function findStillServed(
+  pass: Environment,
+  missing: readonly CertificateSpec[],
+  hosts: HostSummaries['fleets'],
+): Promise<Ends> {
+  const fleets = [...new Set(missing.flatMap((spec) => spec.fleets))];
+  const served = new Map<FleetName, Ends>();
+  for (const fleet of fleets) {
+    const names = new Set(missing.filter((spec) => spec.fleets.includes(fleet)).map(({ name }) => name));
+    const ends = await servedIn(pass, fleet, names, hosts[fleet] ?? {});
+    served.set(fleet, ends);
+    if (ends.size > 0) pass.log('fleet.recovering', { fleet, missing: names.size, served: ends.size });
+  }
+  const all = missing.flatMap(({ name, fleets: of }) => {
+    const ends = of.map((fleet) => served.get(fleet)?.get(name));
+    return ends.includes(undefined) ? [] : [[name, Math.min(...(ends as number[]))] as const];
+  });
+  return new Map(all);
+}
+
+async function servedIn(
+  pass: Environment,
+  fleet: FleetName,
+  names: ReadonlySet<CertificateName>,
+  summaries: SummariesByHost,
+): Promise<Ends> {
+  const now = pass.timing.now();
+  const living = Object.entries(summaries).filter(([, summary]) => isLiving(summary, now));
+  const serving = living.filter(([, { unlistedFiles = 0 }]) => unlistedFiles > 0).map(([host]) => host);
+  // Nothing has to be read to know that too few serve anything of this kind.
+  if (serving.length < neededOf(living.length)) return new Map();
+  try {
+    const read = await readClaims(pass, fleet, names, new Set(serving));
+    return agreed(read, neededOf(living.length));
+  } catch (error) {
+    if (!(error instanceof BucketError)) throw error;
+    pass.log('status.failed', { code: error.code, error: messageOf(error) });
+    return new Map();
+  }
+}
+
+function isLiving({ hasLeft, isUnreadable, reportedAt }: HostSummary, now: Date): boolean {
+  return !hasLeft && !isUnreadable && !isSilent(reportedAt, now);
+}
+
+/** Of no host at all, nothing is served. */
+function neededOf(living: number): number {
+  return Math.max(1, living >= MIN_HOSTS_FOR_ONE_LESS ? living - 1 : living);
+}
+
+/** Of each host what it claims, and no more: statuses are large. */
+async function readClaims(
+  { bucket, signing, timing }: Environment,
+  fleet: FleetName,
+  names: ReadonlySet<CertificateName>,
+  hosts: ReadonlySet<string>,
+): Promise<Ends[]> {
+  const now = timing.now();
+  const entries = (await listStatuses(bucket, fleet)).filter(({ host }) => hosts.has(host));
+  const read = async (entry: (typeof entries)[number]): Promise<Ends> => {
+    const status = await readHostStatus(bucket, entry, now);
+    return status !== undefined && isReadable(status) ? claimsOf(status, names, signing, now) : new Map();
+  };
+  return inParallel(entries, CONCURRENCY, read, ({ key }) => key);
+}
+
+function claimsOf(
+  { fleet, files }: HostStatus,
+  names: ReadonlySet<CertificateName>,
+  keys: OwnKeys,
+  now: Date,
+): Ends {
+  const ends = new Map<CertificateName, number>();
+  for (const { certificate, state, isUnlisted, receipt, disk } of files) {
+    if (!isUnlisted || state !== 'served' || receipt === undefined || !names.has(certificate)) continue;
+    const end = endOf(receipt, { fleet, name: certificate, sha256: disk?.sha256 }, keys);
+    // Of a pair, the PEM that ends first.
+    if (end > now.getTime()) ends.set(certificate, Math.min(end, ends.get(certificate) ?? end));
+  }
+  return ends;
+}
+
+/** @returns 0 if the receipt is not ours, or is about something else */
+function endOf(
+  receipt: string,
+  of: { fleet: FleetName; name: CertificateName; sha256: string | undefined },
+  keys: OwnKeys,
+): number {
+  try {
+    const { claims, key } = readReceipt(receipt);
+    const isSame = claims.fleet === of.fleet && claims.name === of.name && claims.sha256 === of.sha256;
+    return isSame && keys.isOurs(key, claims.sequence) ? Date.parse(claims.notAfter) : 0;
+  } catch (error) {
+    if (error instanceof StatementRefused || error instanceof ContractError) return 0;
+    throw error;
+  }
+}
+
+/** What so many hosts say; the earliest end counts. */
+function agreed(claims: readonly Ends[], needed: number): Ends {
+  const count = new Map<CertificateName, { hosts: number; end: number }>();
+  for (const [name, end] of claims.flatMap((ends) => [...ends])) {
+    const before = count.get(name) ?? { hosts: 0, end };
+    count.set(name, { hosts: before.hosts + 1, end: Math.min(before.end, end) });
+  }
+  return new Map([...count].flatMap(([name, { hosts, end }]) => (hosts >= needed ? [[name, end]] : [])));
+}

@@ -2,7 +2,7 @@
 import { REVOCATION_REASONS, type RevocationReason } from '../acme/revocation.ts';
 import { machineIdentity } from '../identity/identity.ts';
 import { createPublishers } from '../publication/publisher.ts';
-import { endRevoked, findRevocationTargets, revokeTargets } from '../publication/revoke.ts';
+import { endRevoked, findRevocationTargets, fleetsOfRevoked, revokeTargets } from '../publication/revoke.ts';
 import { openSigningKey } from '../signing/signing-key.ts';
 import { runPassExclusively, withCas } from '../wiring.ts';
 import {
@@ -44,7 +44,8 @@ export const revokeCommand: Command = async (values, operands) => {
   const revocations = await withCas({ bucket, config, timing }, (cas) =>
     revokeTargets({ cas, log }, targets, spec.name, reason),
   );
-  await endRevoked(createPublishers(bucket, spec.fleets, { now, signing }), spec.name, targets);
+  const fleets = await fleetsOfRevoked({ bucket, signing }, spec);
+  await endRevoked(createPublishers(bucket, fleets, { now, signing }), spec.name, targets);
   if (values.json) printJson({ version: 1, revocations });
   for (const { serial, isNew } of revocations) {
     printToStderr(`${name}: ${serial} ${isNew ? 'revoked' : 'was revoked already'} (${reason})\n`);

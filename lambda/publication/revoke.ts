@@ -3,7 +3,9 @@
  * have something to serve.
  */
 import type { X509Certificate } from 'node:crypto';
+import { inParallel } from '#common/in-parallel.ts';
 import { digest, parse } from '#contract/combined-pem.ts';
+import { PemRejected } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import { acmeOriginOf, type ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -11,8 +13,13 @@ import { NotOffered } from '../acme/problem.ts';
 import { type RevocationReason, revokeCertificate } from '../acme/revocation.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import type { Pass } from '../pass.ts';
+import { IssuerMemory } from './ended.ts';
+import { publishedFleets } from './fleets.ts';
 import type { PublishedFleets } from './publisher.ts';
-import { type OwnKeys, readManifest } from './read-manifest.ts';
+import { type OwnKeys, readManifest, readRoot } from './read-manifest.ts';
+
+/** PEMs that are read at the same time. */
+const CONCURRENCY = 10;
 
 export interface Revocation {
   certificate: CertificateName;
@@ -23,8 +30,8 @@ export interface Revocation {
 
 /** A published certificate and the CA that issued it. */
 export interface RevocationTarget {
-  /** Of the combined PEM. */
-  sha256: string;
+  /** Of the combined PEMs that hold it: one, if nobody assembled it anew. */
+  sha256s: readonly string[];
   leaf: X509Certificate;
   directoryUrl: string;
 }
@@ -43,7 +50,13 @@ export async function findRevocationTargets(
       }),
     )
   ).flat();
-  return [...new Map(targets.map((target) => [target.leaf.serialNumber, target])).values()];
+  const bySerial = new Map<string, RevocationTarget>();
+  for (const target of targets) {
+    const { serialNumber } = target.leaf;
+    const sha256s = [...(bySerial.get(serialNumber)?.sha256s ?? []), ...target.sha256s];
+    bySerial.set(serialNumber, { ...target, sha256s: [...new Set(sha256s)] });
+  }
+  return [...bySerial.values()];
 }
 
 export async function revokeTargets(
@@ -65,14 +78,32 @@ export async function revokeTargets(
   return revocations;
 }
 
+/** The certificate's fleets, and others that still serve it: it may have moved. @throws BucketError, ContractError */
+export async function fleetsOfRevoked(
+  { bucket, signing }: { bucket: Bucket; signing: OwnKeys },
+  { name, fleets }: CertificateSpec,
+): Promise<FleetName[]> {
+  const others = (await publishedFleets(bucket)).filter((fleet) => !fleets.includes(fleet));
+  const memory = new IssuerMemory(bucket);
+  const serving = await Promise.all(
+    others.map(async (fleet) => {
+      // Somebody else's root there says nothing about what this issuer has published.
+      const { manifest } = await readRoot(bucket, fleet, signing, memory);
+      return manifest?.certificates[name] === undefined ? [] : [fleet];
+    }),
+  );
+  return [...fleets, ...serving.flat()];
+}
+
 /** A tombstone in each fleet: hosts give the revoked certificate up, and no restored manifest brings it back. */
 export async function endRevoked(
   publishers: PublishedFleets['publishers'],
   name: CertificateName,
   targets: readonly RevocationTarget[],
 ): Promise<void> {
-  const pems = targets.map(({ sha256, leaf }) => {
-    return { sha256, notAfter: new Date(leaf.validTo).toISOString() };
+  const pems = targets.flatMap(({ sha256s, leaf }) => {
+    const notAfter = new Date(leaf.validTo).toISOString();
+    return sha256s.map((sha256) => ({ sha256, notAfter }));
   });
   for (const publisher of publishers.values()) await publisher.endPems(name, pems, { reason: 'revoked' });
 }
@@ -85,15 +116,33 @@ async function targetsIn(
 ): Promise<RevocationTarget[]> {
   if (entry === undefined) return [];
   const current = entry.pems.map((pem) => layout.pem(fleet, name, pem.sha256));
-  const keys = serial === undefined ? current : await bucket.list(layout.pems(fleet, name));
-  const read = await Promise.all(keys.map(async (key) => certificateOf(await bucket.get(key))));
+  const isPem = (key: string) => key.endsWith('.pem');
+  const keys = serial === undefined ? current : (await bucket.list(layout.pems(fleet, name))).filter(isPem);
+  const read = await inParallel(
+    keys,
+    CONCURRENCY,
+    (key) => readCertificate(bucket, key),
+    (key) => key,
+  );
   const wanted = read
     .filter((one) => one !== undefined)
     .filter(({ leaf }) => serial === undefined || leaf.serialNumber === serial.toUpperCase());
   const { directoryUrl = '' } = acmeOriginOf(entry) ?? {};
-  return wanted.map((one) => ({ ...one, directoryUrl }));
+  return wanted.map(({ sha256, leaf }) => ({ sha256s: [sha256], leaf, directoryUrl }));
 }
 
-function certificateOf(object: { body: Buffer } | undefined) {
-  return object && { sha256: digest(object.body), leaf: parse(object.body.toString('utf8')).leaf };
+/** @returns undefined for what is not what its key says: no issuer has put it there */
+async function readCertificate(
+  bucket: Bucket,
+  key: string,
+): Promise<{ sha256: string; leaf: X509Certificate } | undefined> {
+  const object = await bucket.get(key);
+  const sha256 = object && digest(object.body);
+  if (sha256 === undefined || !key.endsWith(`/${sha256}.pem`)) return undefined;
+  try {
+    return { sha256, leaf: parse(object?.body.toString('utf8') ?? '').leaf };
+  } catch (error) {
+    if (error instanceof PemRejected) return undefined;
+    throw error;
+  }
 }

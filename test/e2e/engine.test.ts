@@ -1,6 +1,9 @@
 /** What the issuing engine adds, by the commands that an operator types, against Pebble and HAProxy. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { parse } from '#contract/combined-pem.ts';
 import { handshake } from '../support/handshake.ts';
 import { type Stage, startStage } from './stage.ts';
 
@@ -95,6 +98,20 @@ test('revoke replaces with a fresh key first, then revokes the old certificate',
   assert.equal(Status, 'Revoked');
   assert.notEqual(renewed.serialNumber, serialNumber);
   assert.notDeepEqual(renewed.publicKey.export({ format: 'jwk' }), publicKey.export({ format: 'jwk' }));
+  const { tombstones, certificates } = JSON.parse(
+    readFileSync(join(stage.bucketDir, 'published/default/root.json'), 'utf8'),
+  );
+  const ended = tombstones['plain.example.com'].pems.map(({ sha256 }: { sha256: string }) =>
+    parse(
+      readFileSync(join(stage.bucketDir, `published/default/pem/plain.example.com/${sha256}.pem`), 'utf8'),
+    ),
+  );
+  assert.deepEqual(
+    ended.map(({ leaf }: { leaf: { serialNumber: string } }) => leaf.serialNumber),
+    [serialNumber],
+  );
+  assert.equal(tombstones['plain.example.com'].reason, 'revoked');
+  assert.equal(certificates['plain.example.com'].pems[0].serial, renewed.serialNumber);
 });
 
 test('key rollover: the account stays, the thumbprint changes, orders go on', async () => {

@@ -32,6 +32,7 @@ const summaryOf = (changes: Partial<HostSummary> = {}): HostSummary => ({
   states: { served: 2 },
   ...changes,
 });
+const headAt = (minutes: number) => ({ sequence: 1, signedAt: after(noon, minutes * MINUTE_MS) });
 /** One host, under a manifest of that age. */
 const fleetOf = (note: HostSummary, minutes = 31): FleetHosts => ({
   summaries: { lb1: note },
@@ -91,6 +92,16 @@ const hosts: Row[] = [
   {
     says: 'a host that has not seen the manifest for half an hour is behind',
     fleets: [fleetOf(summaryOf({ manifest: '"old"' }))],
+    metrics: { HostsBehind: 1 },
+  },
+  {
+    says: 'a host that has read the last change is not behind, though the root was signed anew since',
+    fleets: [fleetOf(summaryOf({ manifest: '"old"', head: headAt(-31) }), 31)],
+    metrics: { HostsBehind: 0 },
+  },
+  {
+    says: 'a host that has read an earlier root is behind, whatever ETag it reports',
+    fleets: [fleetOf(summaryOf({ head: headAt(-32) }), 31)],
     metrics: { HostsBehind: 1 },
   },
   {

@@ -124,6 +124,16 @@ export class Pemfleet extends Construct {
     return this.#metric('CertificatesOverdue', options);
   }
 
+  /** Certificates that hosts serve, nothing renews, and that expire within 14 days. Statistic: Maximum, over an hour. */
+  metricCertificatesEnding(options?: MetricOptions): Metric {
+    return this.#metric('CertificatesEnding', options);
+  }
+
+  /** Certificates that are published and not configured any more. Statistic: Maximum, over an hour. */
+  metricCertificatesUnconfigured(options?: MetricOptions): Metric {
+    return this.#metric('CertificatesUnconfigured', options);
+  }
+
   /** Days until the first certificate expires. Statistic: Minimum, over an hour. */
   metricDaysToExpiry(options?: MetricOptions): Metric {
     return this.#metric('DaysToExpiry', options);

@@ -7,6 +7,8 @@ import type { OwnKeys, ReadManifest } from './publication/read-manifest.ts';
 export interface PassResult {
   outcomes: Outcome[];
   manifests: ReadonlyMap<FleetName, ReadManifest | undefined>;
+  /** Fleets that a certificate names, of this pass or not; absent: all. The others are only watched: their hosts find out by their polls. */
+  configuredFleets?: readonly FleetName[];
   /** Fleets whose manifest this pass has written. */
   changed: readonly FleetName[];
   /** Of the issuer; absent: the pass did not come so far. */

@@ -18,6 +18,7 @@ export interface Alarms {
 /** An alarm goes off when its metric breaches in `needed` of the last `of` hours. The next pass retries what failed once. */
 const ALARMS: readonly [metric: MetricName, of: number, needed: number, description: string][] = [
   ['CertificatesOverdue', 1, 1, 'a certificate is well past its renewal time'],
+  ['CertificatesEnding', 1, 1, 'a certificate that hosts serve ends within 14 days, and nothing renews it'],
   ['CertificatesFailed', 3, 2, 'certificate orders keep failing'],
   ['HostsBehind', 2, 2, 'hosts do not serve the published certificates'],
   ['HostsSilent', 1, 1, 'hosts have not reported for three hours'],

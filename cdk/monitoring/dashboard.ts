@@ -32,6 +32,8 @@ const RENEWALS = [
   'CertificatesIssued',
   'CertificatesFailed',
   'CertificatesOverdue',
+  'CertificatesUnconfigured',
+  'CertificatesEnding',
   'NotifyFailed',
 ] as const satisfies readonly MetricName[];
 

@@ -10,6 +10,8 @@ export const METRICS = {
   CertificatesIssued: 'Sum',
   CertificatesFailed: 'Maximum',
   CertificatesOverdue: 'Maximum',
+  CertificatesUnconfigured: 'Maximum',
+  CertificatesEnding: 'Maximum',
   DaysToExpiry: 'Minimum',
   HostsBehind: 'Maximum',
   HostsSilent: 'Maximum',

@@ -1,7 +1,6 @@
 /** What `pemfleet` prints for people, and its exit statuses. */
 import { printable } from '#common/printable.ts';
 import { table } from '#common/table.ts';
-import type { FleetReport } from '../fleet/report.ts';
 import type { Outcome, UnconfiguredOutcome } from '../outcome.ts';
 
 /** docs/cli.md; 64 and 78 as in sysexits(3). */
@@ -104,32 +103,7 @@ function whyItStays(
   }
 }
 
-export function reportTable(reports: readonly FleetReport[]): string {
-  return reports.map((report) => fleetTable(report)).join('\n');
-}
-
-function fleetTable({ fleet, certificates, silent, left, unreadable, error }: FleetReport): string {
-  const rows = certificates.map(({ certificate, identifiers, serial, notAfter, served, behind }) => [
-    certificate,
-    identifiers.join(','),
-    serial,
-    minute(notAfter),
-    `${served.length} of ${served.length + behind.length}`,
-    behind
-      .map(({ host, state, error }) => `${host}: ${state}${error === undefined ? '' : ` (${error.code})`}`)
-      .join('; '),
-  ]);
-  const head = ['CERTIFICATE', 'IDENTIFIERS', 'SERIAL', 'EXPIRES', 'SERVED BY', 'BEHIND'];
-  const hosts = [
-    ...(error === undefined ? [] : [printable(`cannot be read: ${error.code} ${error.message}`), '\n']),
-    ...silent.map(({ host, reportedAt }) => `silent since ${minute(reportedAt)}: ${host}\n`),
-    ...left.map(({ host, leftAt }) => `left at ${minute(leftAt)}: ${host}\n`),
-    ...unreadable.map(({ host, code }) => `status cannot be read: ${printable(host)} (${printable(code)})\n`),
-  ];
-  return `fleet ${fleet}\n${table([head, ...rows])}${hosts.join('')}`;
-}
-
 /** Of an RFC 3339 time, without seconds. */
-function minute(instant: string): string {
+export function minute(instant: string): string {
   return instant.slice(0, 16).replace('T', ' ');
 }

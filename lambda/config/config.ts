@@ -4,7 +4,7 @@
  */
 import * as z from 'zod';
 import { ConfigError, issueLines } from '#common/config-error.ts';
-import { certificateName, fleetName } from '#contract/layout.ts';
+import { certificateName, type FleetName, fleetName } from '#contract/layout.ts';
 import { acme } from './acme.ts';
 import { listingSchema } from './crt-list.ts';
 import { dns } from './dns.ts';
@@ -159,6 +159,11 @@ const config = z
 
 export type Config = z.infer<typeof config>;
 export type CertificateSpec = Config['certificates'][number];
+
+/** Fleets that a certificate names. */
+export function configuredFleets({ certificates }: Pick<Config, 'certificates'>): FleetName[] {
+  return [...new Set(certificates.flatMap(({ fleets }) => fleets))];
+}
 
 /** Schema for an editor's completion: `pemfleet schema`. */
 export const configJsonSchema = () => z.toJSONSchema(config, { io: 'input', unrepresentable: 'any' });

@@ -7,6 +7,7 @@
  */
 import { HOUR_MS, MINUTE_MS } from '#common/time.ts';
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
+import { followsManifest } from './host-report.ts';
 import type { HostSummary } from './hosts.ts';
 
 /** A host has this long to load what was published: some polls, and the report. */
@@ -68,7 +69,7 @@ export function certificateStateOf(
 
 /** For the alarm HostsBehind. @param manifest of the host's fleet; where nothing is published, only a fault counts */
 export function isHostBehind(host: HostSummary, manifest: PublishedManifest | undefined, now: Date): boolean {
-  if (host.error !== undefined) return true;
+  if (host.error !== undefined || !followsManifest(host.conditions ?? [])) return true;
   const isDue = manifest !== undefined && now.getTime() - manifest.updatedAt.getTime() > BEHIND_AFTER_MS;
   if (!isDue) return false;
   const servesAll = Object.entries(host.states).every(([state, files]) => isServed(state) || files === 0);

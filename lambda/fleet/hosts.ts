@@ -13,14 +13,17 @@ import { readHead } from '#contract/root.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { instant, readCached, serializeCached } from '#storage/cached-document.ts';
 import type { OwnKeys } from '../publication/read-manifest.ts';
+import { followsManifest, unlistedFilesIn } from './host-report.ts';
 import { isReadable, listStatuses, readHostStatus, type StatusEntry } from './read-status.ts';
 
 /** Characters. A book of bounded facts stays small, whatever hosts report. */
-const [MAX_ETAG, MAX_CODE] = [1024, 64];
+const [MAX_ETAG, MAX_CODE, MAX_NAME] = [1024, 64, 200];
 /** PEMs that one host can miss, as far as the issuer cares. */
 const MAX_MISSING = 20;
 /** The bucket lacks it, or has something else in its place. */
 const OF_PEM = /^ERR_PEM_(MISSING|DIGEST|SIZE)$/;
+/** Of each kind, the first say enough. */
+const [MAX_CONDITIONS, MAX_UNLISTED] = [10, 10];
 
 const hostSummary = z.object({
   etag: z.string().max(MAX_ETAG),
@@ -43,6 +46,13 @@ const hostSummary = z.object({
   error: z.string().max(MAX_CODE).optional(),
   /** The status cannot be read; `error` says why. */
   isUnreadable: z.literal(true).optional(),
+  /** Names of its conditions. */
+  conditions: z.array(z.string().max(MAX_CODE)).max(MAX_CONDITIONS).optional(),
+  /** Certificates that it serves and nothing names, those that expire first. */
+  unlisted: z
+    .array(z.object({ certificate: z.string().max(MAX_NAME), notAfter: instant }))
+    .max(MAX_UNLISTED)
+    .optional(),
 });
 
 /** A command to the hosts of a fleet whose result Systems Manager has not said yet. */
@@ -210,6 +220,8 @@ function summaryOf(status: HostStatus, etag: string, keys: OwnKeys | undefined):
     states,
     ...unservedOf(status),
     ...(status.error && { error: printable(status.error.code).slice(0, MAX_CODE) }),
+    ...conditionsOf(status),
+    ...unlistedOf(status),
   };
 }
 
@@ -231,6 +243,22 @@ export function missingPemsOf(summaries: SummariesByHost = {}): string[] {
     for (const sha256 of missingPems) counts.set(sha256, (counts.get(sha256) ?? 0) + 1);
   }
   return [...counts].sort(([, a], [, b]) => b - a).map(([sha256]) => sha256);
+}
+
+function conditionsOf({ conditions = [] }: HostStatus): Pick<HostSummary, 'conditions'> {
+  const names = [...new Set(conditions.map(({ condition }) => printable(condition).slice(0, MAX_CODE)))];
+  // What keeps the host from following comes first: the list may be cut.
+  const order = (name: string) => Number(followsManifest([name]));
+  const first = names.sort((a, b) => order(a) - order(b)).slice(0, MAX_CONDITIONS);
+  return first.length > 0 ? { conditions: first } : {};
+}
+
+function unlistedOf(status: HostStatus): Pick<HostSummary, 'unlisted'> {
+  const dated = unlistedFilesIn(status).flatMap(({ certificate, notAfter }) =>
+    notAfter === undefined ? [] : [{ certificate, notAfter: new Date(notAfter) }],
+  );
+  const first = dated.slice(0, MAX_UNLISTED);
+  return first.length > 0 ? { unlisted: first } : {};
 }
 
 /** What a host claims to have read counts with our own signature only. */

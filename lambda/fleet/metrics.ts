@@ -1,6 +1,6 @@
 /** What a pass measures, by the names under which CloudWatch has it (docs/aws.md); pure. */
 import { DAY_MS } from '#common/time.ts';
-import type { Outcome } from '../outcome.ts';
+import type { Outcome, UnconfiguredOutcome } from '../outcome.ts';
 import { isHostBehind, isSilent, type PublishedManifest } from './behind.ts';
 import type { HostSummary } from './hosts.ts';
 
@@ -11,6 +11,10 @@ export interface PassMetrics {
   CertificatesFailed: number;
   /** Should have been renewed some time ago. */
   CertificatesOverdue: number;
+  /** Published, and not configured: they stay served until they expire or are withdrawn. */
+  CertificatesUnconfigured: number;
+  /** Served and renewed by nobody (not configured, or named by no manifest), and expiring within 14 days. */
+  CertificatesEnding: number;
   /** Of the certificate that expires first; absent while nothing is published. */
   DaysToExpiry?: number;
   /** Hosts that do not serve what is published: behind.ts. */
@@ -24,6 +28,7 @@ export interface PassMetrics {
 
 /** A fleet's hosts by name, and the manifest that they should have. */
 export interface FleetHosts {
+  fleet: string;
   summaries: Readonly<Record<string, HostSummary>>;
   manifest: PublishedManifest | undefined;
 }
@@ -36,8 +41,10 @@ export interface Lifetime {
 /** What the metrics are computed from. */
 export interface PassFacts {
   outcomes: readonly Outcome[];
-  /** Of the published PEMs. */
+  /** Of the published PEMs of what is configured. */
   lifetimes: readonly Lifetime[];
+  /** What is published and not configured. */
+  unconfigured: readonly UnconfiguredOutcome[];
   fleets: readonly FleetHosts[];
   /** Calls to Systems Manager that failed. */
   notifyFailed: number;
@@ -46,12 +53,16 @@ export interface PassFacts {
   isComplete?: boolean;
 }
 
+/** Time enough to put it back into the configuration, or to find out that nobody needs it. */
+const ENDING_WITHIN_MS = 14 * DAY_MS;
+
 /** Renewal is due at a third of the lifetime (half below ten days): a certificate with less than these shares left is late. */
 const [LATE_SHARE, LATE_SHARE_SHORT, SHORT_LIVED_MS] = [1 / 4, 3 / 8, 10 * DAY_MS];
 
 export function metricsOf({
   outcomes,
   lifetimes,
+  unconfigured,
   fleets,
   notifyFailed,
   now,
@@ -70,12 +81,39 @@ export function metricsOf({
     CertificatesIssued: count('issued'),
     CertificatesFailed: count('failed'),
     CertificatesOverdue: lifetimes.filter((lifetime) => isLate(lifetime, now)).length,
+    CertificatesUnconfigured: unconfigured.filter(isKept).length,
+    CertificatesEnding: endingSoon(unconfigured, fleets, now).size,
     ...(lifetimes.length > 0 && { DaysToExpiry: (firstEnd - now.getTime()) / DAY_MS }),
     HostsBehind: reporting.filter(({ host, manifest }) => isHostBehind(host, manifest, now)).length,
     HostsSilent: hosts.length - reporting.length,
     NeedsReload: reporting.filter(({ host }) => (host.states['needs-reload'] ?? 0) > 0).length,
     NotifyFailed: notifyFailed,
   };
+}
+
+function isKept({ result }: UnconfiguredOutcome): boolean {
+  return result === 'kept';
+}
+
+/** By fleet and certificate: each counts once, however many hosts serve it. */
+function endingSoon(
+  unconfigured: readonly UnconfiguredOutcome[],
+  fleets: readonly FleetHosts[],
+  now: Date,
+): ReadonlySet<string> {
+  const isSoon = (end: Date) => end > now && end.getTime() - now.getTime() < ENDING_WITHIN_MS;
+  const published = unconfigured
+    .filter(isKept)
+    .filter(({ notAfter }) => isSoon(new Date(notAfter)))
+    .map(({ fleet, certificate }) => `${fleet}/${certificate}`);
+  const unlisted = fleets.flatMap(({ fleet, summaries }) =>
+    Object.values(summaries)
+      .filter(({ hasLeft, reportedAt }) => !hasLeft && !isSilent(reportedAt, now))
+      .flatMap((host) => host.unlisted ?? [])
+      .filter(({ notAfter }) => isSoon(notAfter))
+      .map(({ certificate }) => `${fleet}/${certificate}`),
+  );
+  return new Set([...published, ...unlisted]);
 }
 
 function isLate({ notBefore, notAfter }: Lifetime, now: Date): boolean {

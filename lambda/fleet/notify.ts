@@ -33,9 +33,15 @@ export interface NotifyResult {
 export async function notifyFleets(
   options: NotifyOptions,
   earlier: readonly OpenCall[],
-  { manifests, changed }: Pick<PassResult, 'manifests' | 'changed'>,
+  {
+    manifests,
+    changed: all,
+    configuredFleets,
+  }: Pick<PassResult, 'manifests' | 'changed' | 'configuredFleets'>,
 ): Promise<NotifyResult> {
   const { log, now } = options;
+  // The role may send commands to hosts of configured fleets only; all others poll.
+  const changed = all.filter((fleet) => configuredFleets?.includes(fleet) ?? true);
   const sent = await Promise.allSettled(
     changed.map((fleet) => sendCommand(options, fleet, manifests.get(fleet)?.etag ?? '')),
   );

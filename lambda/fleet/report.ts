@@ -3,11 +3,14 @@ import type { HostStatus } from '#contract/host-status.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import type { OwnKeys } from '../publication/read-manifest.ts';
 import { type CertificateState, certificateStateOf, isSilent } from './behind.ts';
+import { type HostReport, reportHosts } from './host-report.ts';
 import { ownHead } from './hosts.ts';
 import type { UnreadableStatus } from './read-status.ts';
 
 export interface CertificateReport {
   certificate: string;
+  /** False: published, and not configured for this fleet. It is served until `notAfter`, or until it is withdrawn. */
+  isConfigured: boolean;
   identifiers: readonly string[];
   serial: string;
   notAfter: string;
@@ -25,8 +28,21 @@ export interface FleetReport {
   /** Hosts that were shut down or removed: neither silent nor behind. */
   left: { host: string; leftAt: string }[];
   unreadable: UnreadableStatus[];
+  /** Hosts with conditions, unlisted files or removals. */
+  hosts: HostReport[];
+  /** Tombstones: what was ended, and is still valid. */
+  ended: EndedReport[];
   /** Why the manifest cannot be read, or the statuses cannot be listed: `certificates` or the hosts are unknown then. */
   error?: { code: string; message: string };
+}
+
+export interface EndedReport {
+  certificate: string;
+  reason: string;
+  at: string;
+  /** The last PEM that the tombstone names expires then. */
+  notAfter: string;
+  by?: readonly string[] | undefined;
 }
 
 /** What the hosts of a fleet have reported. */
@@ -37,11 +53,13 @@ export interface FleetStatuses {
   etag?: string | undefined;
   /** Whose signature makes a reported head count. */
   keys?: OwnKeys | undefined;
+  /** Names that are configured for the fleet. */
+  configured?: ReadonlySet<string> | undefined;
 }
 
 export function reportFleet(
   manifest: Manifest,
-  { statuses, unreadable, etag, keys }: FleetStatuses,
+  { statuses, unreadable, etag, keys, configured }: FleetStatuses,
   now: Date,
 ): FleetReport {
   const left = statuses.flatMap(({ host, leftAt }) => (leftAt === undefined ? [] : [{ host, leftAt }]));
@@ -63,6 +81,7 @@ export function reportFleet(
     }));
     return {
       certificate,
+      isConfigured: configured?.has(certificate) ?? true,
       identifiers,
       serial: newest?.serial ?? '',
       notAfter: newest?.notAfter ?? '',
@@ -70,5 +89,16 @@ export function reportFleet(
       behind: hosts.filter(({ state }) => state !== 'served'),
     };
   });
-  return { fleet: manifest.fleet, certificates, silent, left, unreadable };
+  const hosts = reportHosts(present);
+  return { fleet: manifest.fleet, certificates, silent, left, unreadable, hosts, ended: endedIn(manifest) };
+}
+
+function endedIn({ tombstones = {} }: Manifest): EndedReport[] {
+  return Object.entries(tombstones).map(([certificate, { reason, at, by, pems }]) => {
+    const [notAfter = ''] = pems
+      .map((pem) => pem.notAfter)
+      .sort()
+      .reverse();
+    return { certificate, reason, at, notAfter, by };
+  });
 }

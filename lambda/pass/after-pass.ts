@@ -11,7 +11,8 @@ import {
   refreshHostSummaries,
   saveHostSummaries,
 } from '../fleet/hosts.ts';
-import { metricsOf, type PassMetrics } from '../fleet/metrics.ts';
+import { type Lifetime, metricsOf, type PassMetrics } from '../fleet/metrics.ts';
+import { withoutMovedHosts } from '../fleet/moved.ts';
 import { notifyFleets } from '../fleet/notify.ts';
 import type { FleetNotifier } from '../fleet/run-command.ts';
 import type { PassResult } from '../outcome.ts';
@@ -61,7 +62,9 @@ export async function afterPass(
     failures.push(...read.failures);
     await orElse(saveHostSummaries(bucket, { ...before, calls, fleets: read.fleets }, before), undefined);
     for (const error of failures) log('status.failed', { code: codeOf(error), error: messageOf(error) });
-    const facts = { summaries: read.fleets, notifyFailed: failed, now };
+    const { configuredFleets = Object.keys(read.fleets) } = result;
+    const summaries = withoutMovedHosts(read.fleets, configuredFleets);
+    const facts = { summaries, notifyFailed: failed, now };
     const etags = await orElse(version1Etags(bucket, result, read.fleets), new Map());
     return { metrics: measure(result, etags, facts), failures };
   } finally {
@@ -113,15 +116,26 @@ function measure(
   const fleets = fleetsOf(result).map((fleet) => {
     const read = manifests.get(fleet);
     return {
+      fleet,
       summaries: summaries[fleet] ?? {},
       manifest: read && { etag: etags.get(fleet) ?? read.etag, updatedAt: new Date(read.manifest.updatedAt) },
     };
   });
+  const facts = { outcomes, unconfigured: result.unconfigured ?? [], fleets, notifyFailed, now };
+  return metricsOf({ ...facts, lifetimes: lifetimesOf(result), isComplete: error === undefined });
+}
+
+/** Of what is configured: in a fleet that a certificate has left, nobody renews it. */
+function lifetimesOf({ outcomes, manifests, unconfigured = [], configuredFleets }: PassResult): Lifetime[] {
   const configured = new Set<string>(outcomes.map(({ certificate }) => certificate));
-  const lifetimes = [...manifests.values()]
-    .flatMap((read) => Object.entries(read?.manifest.certificates ?? {}))
-    .filter(([name]) => configured.has(name))
-    .flatMap(([, { pems }]) => pems)
+  const others = new Set(unconfigured.map(({ fleet, certificate }) => `${fleet}/${certificate}`));
+  const isRenewed = (fleet: FleetName, name: string) =>
+    configured.has(name) && !others.has(`${fleet}/${name}`) && (configuredFleets?.includes(fleet) ?? true);
+  return [...manifests]
+    .flatMap(([fleet, read]) =>
+      Object.entries(read?.manifest.certificates ?? {}).flatMap(([name, { pems }]) =>
+        isRenewed(fleet, name) ? pems : [],
+      ),
+    )
     .map(({ notBefore, notAfter }) => ({ notBefore: new Date(notBefore), notAfter: new Date(notAfter) }));
-  return metricsOf({ outcomes, lifetimes, fleets, notifyFailed, now, isComplete: error === undefined });
 }

@@ -1,7 +1,7 @@
 /** STORYBOARD of a pass: survey the bucket, refresh staples, decide about all certificates, issue what is due, conclude. */
 import { inParallel } from '#common/in-parallel.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
-import type { CertificateSpec, Config } from '../config/config.ts';
+import { type CertificateSpec, type Config, configuredFleets } from '../config/config.ts';
 import type { Outcome, PassResult } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
 import { refreshStaples } from '../publication/staples.ts';
@@ -84,11 +84,12 @@ async function preview(
   const planned = await Promise.all(plans.map((plan) => plannedOutcome(plan, pass.solver)));
   const unconfigured = await endSuperseded(pass, survey);
   const outcomes = inOrder(specs, [...blocked, ...planned]);
-  return { outcomes, unconfigured, manifests, changed: [], unreadable, keys: pass.signing };
+  const known = { manifests, configuredFleets: configuredFleets(pass.config) };
+  return { outcomes, unconfigured, ...known, changed: [], unreadable, keys: pass.signing };
 }
 
 async function conclude(
-  { log, signing }: Pass,
+  { config, log, signing }: Pass,
   survey: Survey,
   { outcomes, unconfigured, error: failure }: Pick<PassResult, 'outcomes' | 'unconfigured' | 'error'>,
 ): Promise<PassResult> {
@@ -104,19 +105,24 @@ async function conclude(
     deferred: count('deferred') + count('postponed'),
   });
   const done = { outcomes: inOrder(survey.specs, outcomes), ...(unconfigured && { unconfigured }) };
-  const result = { ...done, ...publishedBy(survey), keys: signing };
+  const known = { configuredFleets: configuredFleets(config), keys: signing };
+  const result = { ...done, ...publishedBy(survey), ...known };
   return error === undefined ? result : { ...result, error };
 }
 
-function abandon({ signing }: Pass, survey: BucketSurvey, error: unknown): PassResult {
-  return { outcomes: failedBy(survey.specs, error), ...publishedBy(survey), keys: signing, error };
+function abandon({ config, signing }: Pass, survey: BucketSurvey, error: unknown): PassResult {
+  const known = { configuredFleets: configuredFleets(config), keys: signing };
+  return { outcomes: failedBy(survey.specs, error), ...publishedBy(survey), ...known, error };
 }
 
 /** The result of a pass that could not begin: no certificate and no fleet could be looked at. */
-export function passNotBegun({ certificates }: Config, error: unknown): PassResult {
-  const fleets = new Set(certificates.flatMap((spec) => spec.fleets));
-  const outcomes = failedBy(certificates, error);
-  return { outcomes, manifests: new Map(), changed: [], unreadable: [...fleets], error };
+export function passNotBegun(config: Config, error: unknown): PassResult {
+  const fleets = configuredFleets(config);
+  const outcomes = failedBy(config.certificates, error);
+  return {
+    ...{ outcomes, manifests: new Map(), configuredFleets: fleets },
+    ...{ changed: [], unreadable: fleets, error },
+  };
 }
 
 /** All certificates failed by what stopped the pass. */

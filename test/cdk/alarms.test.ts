@@ -14,8 +14,9 @@ const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm')).m
 );
 const names = alarms.map((alarm) => alarm.MetricName);
 
-test('alarms: one for each metric that shows a fault (CertificatesOverdue covers DaysToExpiry)', () => {
-  assert.deepEqual([...names, 'CertificatesIssued', 'DaysToExpiry'].sort(), Object.keys(METRICS).sort());
+test('alarms: one for each metric that shows a fault (CertificatesOverdue covers DaysToExpiry, CertificatesEnding what is unconfigured)', () => {
+  const figures = ['CertificatesIssued', 'CertificatesUnconfigured', 'DaysToExpiry'];
+  assert.deepEqual([...names, ...figures].sort(), Object.keys(METRICS).sort());
   assert.equal(names.length, WATCHED.alarms);
 });
 
@@ -55,9 +56,15 @@ test('alarms and dashboard can be switched off', () => {
   }
 });
 
-test('runbook: a section for each alarm, and no others', () => {
+/** What no metric shows. */
+const INCIDENTS = [
+  'The bucket is lost, or was restored',
+  "Somebody wrote to the bucket, or has the issuer's key",
+];
+
+test('runbook: a section for each alarm and each of these incidents, and no others', () => {
   const runbook = readFileSync(fileURLToPath(new URL('../../docs/runbook.md', import.meta.url)), 'utf8');
   const sections = [...runbook.matchAll(/^## (.+)$/gm)].map(([, title]) => title);
 
-  assert.deepEqual(sections.sort(), [...names].sort());
+  assert.deepEqual(sections.sort(), [...names, ...INCIDENTS].sort());
 });

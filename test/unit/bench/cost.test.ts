@@ -28,6 +28,7 @@ test('cost: each figure of a pass is a metric', () => {
     outcomes: [],
     lifetimes: [{ notBefore: now, notAfter: now }],
     fleets: [],
+    unconfigured: [],
     notifyFailed: 0,
     now,
   });

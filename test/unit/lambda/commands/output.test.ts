@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { fleetName } from '#contract/layout.ts';
 import {
   EXIT,
   exitStatusOfOutcomes,
   outcomeTable,
-  reportTable,
   USAGE,
+  unconfiguredLines,
 } from '../../../../lambda/commands/output.ts';
-import type { Outcome } from '../../../../lambda/outcome.ts';
+import type { Outcome, UnconfiguredOutcome } from '../../../../lambda/outcome.ts';
 import { named } from '../../../support/issuer/documents.ts';
 
 const outcome = (certificate: string, changes: Partial<Outcome>): Outcome => ({
@@ -70,41 +71,37 @@ test('outcomes are a table with a line for each certificate', () => {
   );
 });
 
-test('a fleet is a table of its certificates, and a line for each host that is silent or has left', () => {
-  const certificate = {
-    certificate: 'a.test',
-    identifiers: ['a.test', 'b.test'],
-    serial: '0A',
-    notAfter: '2027-02-20T11:00:00.000Z',
-  };
-  const behind = [
-    { host: 'lb2', state: 'failed' as const, error: { code: 'ERR_RUNTIME_REFUSED', message: 'long' } },
-    { host: 'lb3', state: 'pending' as const },
-  ];
-
-  const table = reportTable([
-    {
-      fleet: 'edge',
-      certificates: [{ ...certificate, served: ['lb1'], behind }],
-      unreadable: [{ host: 'h9', code: 'ERR_STATUS_VERSION' }],
-      silent: [{ host: 'lb3', reportedAt: '2026-11-22T08:00:00.000Z' }],
-      left: [{ host: 'lb4', leftAt: '2026-11-22T09:00:00.000Z' }],
+test('what is published and not configured has a line each: until when, why, and what would end it', () => {
+  const base: UnconfiguredOutcome = {
+    ...{
+      fleet: fleetName.parse('edge'),
+      certificate: named('old.test'),
+      result: 'kept',
+      reason: 'not-covered',
     },
-    { fleet: 'inner', certificates: [], silent: [], left: [], unreadable: [] },
+    ...{ identifiers: ['old.test'], serial: '0A', notAfter: '2027-02-20T11:00:00.000Z' },
+  };
+  const by = [named('new.test')];
+
+  const lines = unconfiguredLines([
+    { ...base, uncovered: ['old.test'] },
+    { ...base, reason: 'not-proved', by, hosts: ['lb1', 'lb2'] },
+    { ...base, reason: 'no-host', by },
+    { ...base, reason: 'superseded', by },
+    { ...base, result: 'superseded', reason: 'superseded', by },
+    { ...base, reason: 'unreadable', error: { code: 'ERR_BUCKET_IO', message: 'is\nmissing' } },
   ]);
 
+  const start = 'fleet edge: old.test: published, not configured, expires 2027-02-20 11:00; ';
   assert.equal(
-    table,
+    lines,
     [
-      'fleet edge',
-      'CERTIFICATE  IDENTIFIERS    SERIAL  EXPIRES           SERVED BY  BEHIND',
-      'a.test       a.test,b.test  0A      2027-02-20 11:00  1 of 3     lb2: failed (ERR_RUNTIME_REFUSED); lb3: pending',
-      'silent since 2026-11-22 08:00: lb3',
-      'left at 2026-11-22 09:00: lb4',
-      'status cannot be read: h9 (ERR_STATUS_VERSION)',
-      '',
-      'fleet inner',
-      'CERTIFICATE  IDENTIFIERS  SERIAL  EXPIRES  SERVED BY  BEHIND',
+      `${start}no configured certificate has old.test; pemfleet withdraw old.test --fleet edge ends it`,
+      `${start}it ends when these hosts have proved new.test: lb1, lb2`,
+      `${start}it ends when a host has proved new.test; pemfleet withdraw old.test --fleet edge ends it`,
+      `${start}every host has proved new.test: a pass would end it`,
+      'fleet edge: old.test: superseded by new.test, which every host has proved',
+      `${start}it cannot be judged: ERR_BUCKET_IO is missing`,
       '',
     ].join('\n'),
   );

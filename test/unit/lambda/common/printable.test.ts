@@ -6,8 +6,10 @@ import { table } from '#common/table.ts';
 import { jsonText, planText, statusText } from '../../../../agent/cli/output.ts';
 import { lineLog } from '../../../../agent/log.ts';
 import { metricsText } from '../../../../agent/resident/metrics.ts';
-import { outcomeTable, reportTable } from '../../../../lambda/commands/output.ts';
+import { outcomeTable, unconfiguredLines } from '../../../../lambda/commands/output.ts';
+import { reportTable } from '../../../../lambda/commands/report-table.ts';
 import { jsonLog, textLog } from '../../../../lambda/log.ts';
+import type { UnconfiguredOutcome } from '../../../../lambda/outcome.ts';
 import { noon } from '../../../support/clock.ts';
 import { makeHostStatus, named } from '../../../support/issuer/documents.ts';
 import { sourceFiles, textOf } from '../../../support/sources.ts';
@@ -60,12 +62,32 @@ const status = makeHostStatus('lb1', {
   haproxy: [{ name: EVIL, socket: EVIL, version: EVIL }],
 });
 const certificate = {
-  ...{ certificate: EVIL, identifiers: [EVIL], serial: EVIL, notAfter: EVIL, served: [EVIL] },
+  ...{
+    certificate: EVIL,
+    isConfigured: false,
+    identifiers: [EVIL],
+    serial: EVIL,
+    notAfter: EVIL,
+    served: [EVIL],
+  },
   behind: [{ host: EVIL, state: 'failed', error } as const],
 };
 const report = {
   ...{ fleet: 'edge', certificates: [certificate], silent: [], left: [], error },
   unreadable: [{ host: EVIL, code: EVIL }],
+  hosts: [
+    {
+      host: EVIL,
+      conditions: [{ condition: EVIL, since: EVIL, message: EVIL }],
+      unlisted: [{ file: EVIL, certificate: EVIL, notAfter: EVIL }],
+      removals: [{ file: EVIL, certificate: EVIL, state: 'failed' as const, since: EVIL, error }],
+    },
+  ],
+  ended: [{ certificate: EVIL, reason: EVIL, at: EVIL, notAfter: EVIL, by: [EVIL] }],
+};
+const unconfigured: UnconfiguredOutcome = {
+  ...{ fleet: EVIL as never, certificate: EVIL as never, result: 'kept', reason: 'unreadable' },
+  ...{ identifiers: [EVIL], serial: EVIL, notAfter: EVIL, error: { code: EVIL, message: EVIL } },
 };
 const outcome = {
   result: 'failed' as const,
@@ -83,7 +105,8 @@ const logged = (log: (write: (line: string) => void) => void) => {
 
 /** By sink: what is printed, and its lines. `main.ts` and `command.ts` print through `printableLines`. */
 const OUTPUTS: [says: string, text: string, lines: number][] = [
-  ['pemfleet status', reportTable([report]), 5],
+  ['pemfleet status', reportTable([report]), 10],
+  ['pemfleet run, what is not configured', unconfiguredLines([unconfigured]), 1],
   ['pemfleet run', outcomeTable([outcome, outcome]), 5],
   [
     'log of the issuer',

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS, MINUTE_MS } from '#common/time.ts';
+import { fleetName } from '#contract/layout.ts';
 import { SILENT_AFTER_MS } from '../../../../lambda/fleet/behind.ts';
 import type { HostSummary } from '../../../../lambda/fleet/hosts.ts';
 import {
@@ -10,7 +11,7 @@ import {
   metricsOf,
   type PassMetrics,
 } from '../../../../lambda/fleet/metrics.ts';
-import type { Outcome } from '../../../../lambda/outcome.ts';
+import type { Outcome, UnconfiguredOutcome } from '../../../../lambda/outcome.ts';
 import { after, noon } from '../../../support/clock.ts';
 import { named } from '../../../support/issuer/documents.ts';
 
@@ -35,15 +36,28 @@ const summaryOf = (changes: Partial<HostSummary> = {}): HostSummary => ({
 const headAt = (minutes: number) => ({ sequence: 1, signedAt: after(noon, minutes * MINUTE_MS) });
 /** One host, under a manifest of that age. */
 const fleetOf = (note: HostSummary, minutes = 31): FleetHosts => ({
+  fleet: 'default',
   summaries: { lb1: note },
   manifest: { etag: '"new"', updatedAt: after(noon, -minutes * MINUTE_MS) },
 });
+
+function unconfiguredOf(
+  name: string,
+  days: number,
+  result: UnconfiguredOutcome['result'] = 'kept',
+): UnconfiguredOutcome {
+  return {
+    ...{ fleet: fleetName.parse('default'), certificate: named(name), result, reason: 'not-covered' },
+    ...{ identifiers: [name], serial: '0A', notAfter: after(noon, days * DAY_MS).toISOString() },
+  };
+}
 
 interface Row {
   says: string;
   outcomes?: Outcome[];
   lifetimes?: Lifetime[];
   fleets?: FleetHosts[];
+  unconfigured?: UnconfiguredOutcome[];
   notifyFailed?: number;
   metrics: Partial<Record<keyof PassMetrics, number | undefined>>;
 }
@@ -131,7 +145,7 @@ const hosts: Row[] = [
   },
   {
     says: 'where nothing is published no host is behind',
-    fleets: [{ summaries: { lb1: summaryOf({ manifest: '"old"' }) }, manifest: undefined }],
+    fleets: [{ fleet: 'default', summaries: { lb1: summaryOf({ manifest: '"old"' }) }, manifest: undefined }],
     metrics: { HostsBehind: 0 },
   },
   {
@@ -172,6 +186,7 @@ const hosts: Row[] = [
     fleets: [
       fleetOf(summaryOf({ manifest: '"old"' })),
       {
+        fleet: 'other',
         summaries: { a: summaryOf({ manifest: '"2"' }), b: summaryOf() },
         manifest: { etag: '"2"', updatedAt: after(noon, -DAY_MS) },
       },
@@ -180,12 +195,48 @@ const hosts: Row[] = [
   },
 ];
 
-for (const { says, outcomes = [], lifetimes = [], fleets = [], notifyFailed = 0, metrics } of [
-  ...published,
-  ...hosts,
-]) {
+const unlistedOn = (...ends: [certificate: string, days: number][]) =>
+  summaryOf({
+    unlisted: ends.map(([certificate, days]) => ({ certificate, notAfter: after(noon, days * DAY_MS) })),
+  });
+
+const endings: Row[] = [
+  {
+    says: 'what is not configured is counted, and what ends within 14 days besides',
+    unconfigured: [unconfiguredOf('a', 60), unconfiguredOf('b', 14), unconfiguredOf('c', 13.9)],
+    metrics: { CertificatesUnconfigured: 3, CertificatesEnding: 1 },
+  },
+  {
+    says: 'what was superseded, or has expired, ends no more',
+    unconfigured: [unconfiguredOf('a', 5, 'superseded'), unconfiguredOf('b', -1)],
+    metrics: { CertificatesUnconfigured: 1, CertificatesEnding: 0 },
+  },
+  {
+    says: 'a certificate that two hosts serve and nothing names ends once; one that is published besides is the same',
+    unconfigured: [unconfiguredOf('a', 5)],
+    fleets: [
+      {
+        ...fleetOf(summaryOf()),
+        summaries: { lb1: unlistedOn(['a', 5], ['b', 3], ['c', 30]), lb2: unlistedOn(['b', 3]) },
+      },
+    ],
+    metrics: { CertificatesUnconfigured: 1, CertificatesEnding: 2 },
+  },
+  {
+    says: 'what a host that left or is silent served does not count',
+    fleets: [
+      fleetOf({ ...unlistedOn(['a', 5]), hasLeft: true }),
+      fleetOf({ ...unlistedOn(['b', 5]), reportedAt: after(noon, -SILENT_AFTER_MS - 1) }),
+    ],
+    metrics: { CertificatesEnding: 0 },
+  },
+];
+
+for (const row of [...published, ...hosts, ...endings]) {
+  const { says, outcomes = [], lifetimes = [], fleets = [], notifyFailed = 0, metrics } = row;
+  const { unconfigured = [] } = row;
   test(`metrics: ${says}`, () => {
-    const all = metricsOf({ outcomes, lifetimes, fleets, notifyFailed, now: noon });
+    const all = metricsOf({ outcomes, lifetimes, unconfigured, fleets, notifyFailed, now: noon });
 
     for (const [name, value] of Object.entries(metrics)) {
       assert.equal(all[name as keyof PassMetrics], value, name);

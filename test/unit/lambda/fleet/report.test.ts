@@ -38,6 +38,7 @@ test('a certificate is reported with its names, serial and end', () => {
     certificates: [
       {
         certificate: 'a.test',
+        isConfigured: true,
         identifiers: ['a.test'],
         serial: '0B',
         notAfter: after(noon, 90 * DAY_MS).toISOString(),
@@ -48,6 +49,8 @@ test('a certificate is reported with its names, serial and end', () => {
     silent: [],
     left: [],
     unreadable: [],
+    hosts: [],
+    ended: [],
   });
 });
 
@@ -150,5 +153,7 @@ test('a fleet without certificates and without hosts has nothing to report', () 
     silent: [],
     left: [],
     unreadable: [],
+    hosts: [],
+    ended: [],
   });
 });

@@ -1,16 +1,19 @@
 // The end of a pass: what was done is not forgotten because something else could not be read.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { DAY_MS } from '#common/time.ts';
 import { BucketError } from '#contract/errors.ts';
-import { layout } from '#contract/layout.ts';
+import { serializeHostStatus } from '#contract/host-status.ts';
+import { type FleetName, fleetName, layout } from '#contract/layout.ts';
 import { emptyManifest } from '#contract/manifest.ts';
 import { readHostSummaries } from '../../../../lambda/fleet/hosts.ts';
 import type { FleetNotifier } from '../../../../lambda/fleet/run-command.ts';
+import type { Outcome, UnconfiguredOutcome } from '../../../../lambda/outcome.ts';
 import { afterPass } from '../../../../lambda/pass/after-pass.ts';
 import { interposed } from '../../../support/bucket/interposed.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
-import { fakeClock, noon } from '../../../support/clock.ts';
-import { fleet } from '../../../support/issuer/documents.ts';
+import { after, fakeClock, noon } from '../../../support/clock.ts';
+import { fleet, makeEntry, makeHostStatus, makePemRef, named } from '../../../support/issuer/documents.ts';
 import { recordEvents } from '../../../support/issuer/events.ts';
 
 const notifier: FleetNotifier = { notify: async () => 'command-1', result: async () => undefined };
@@ -29,4 +32,62 @@ test('hosts that were called are remembered, though their statuses cannot be rea
   assert.deepEqual(ended.failures, [broken]);
   assert.equal(ended.metrics.RunFinished, 1);
   assert.deepEqual((await readHostSummaries(bucket)).calls, [{ command: 'command-1', fleet, at: noon }]);
+});
+
+const old = fleetName.parse('old');
+const withEntry = (of: FleetName, days: number) => {
+  const dates = { notBefore: after(noon, (days - 90) * DAY_MS), notAfter: after(noon, days * DAY_MS) };
+  const [notBefore, notAfter] = [dates.notBefore.toISOString(), dates.notAfter.toISOString()];
+  const entry = makeEntry({ pems: [makePemRef({ notBefore, notAfter })] });
+  const manifest = { ...emptyManifest(of, noon), certificates: { [named('a.test')]: entry } };
+  return [of, { manifest, etag: '"m"' }] as const;
+};
+
+test('in a fleet that a certificate has left, it is ending and not overdue, and no command goes there', async () => {
+  const bucket = memoryBucket(() => noon);
+  const sent: string[] = [];
+  const notify = async (to: FleetName) => {
+    sent.push(to);
+    return 'command-1';
+  };
+  const outcomes: Outcome[] = [
+    { certificate: named('a.test'), result: 'kept', reason: 'fresh', identifiers: ['a.test'] },
+  ];
+  const notAfter = after(noon, 5 * DAY_MS).toISOString();
+  const unconfigured: UnconfiguredOutcome[] = [
+    {
+      ...{ fleet: old, certificate: named('a.test'), result: 'kept', reason: 'not-covered' },
+      ...{ identifiers: ['a.test'], serial: '0A', notAfter },
+    },
+  ];
+  // What lb1 left behind when it moved.
+  for (const status of [
+    makeHostStatus('lb1', { fleet: old, reportedAt: after(noon, -DAY_MS).toISOString() }),
+    makeHostStatus('lb1'),
+  ]) {
+    await bucket.put(layout.status(status.fleet, status.host), serializeHostStatus(status));
+  }
+
+  const { metrics } = await afterPass(
+    { bucket, timing: fakeClock(), log: recordEvents().log },
+    { ...notifier, notify },
+    {
+      ...{ outcomes, unconfigured, configuredFleets: [fleet], changed: [fleet, old] },
+      manifests: new Map([withEntry(fleet, 80), withEntry(old, 5)]),
+    },
+  );
+
+  assert.deepEqual(sent, ['default']);
+  const { CertificatesOverdue, CertificatesUnconfigured, CertificatesEnding, DaysToExpiry, HostsSilent } =
+    metrics;
+  assert.deepEqual(
+    { CertificatesOverdue, CertificatesUnconfigured, CertificatesEnding, DaysToExpiry, HostsSilent },
+    {
+      CertificatesOverdue: 0,
+      CertificatesUnconfigured: 1,
+      CertificatesEnding: 1,
+      DaysToExpiry: 80,
+      HostsSilent: 0,
+    },
+  );
 });

@@ -10,6 +10,7 @@ import { checkDirectory, writableAmong } from '../deploy/disk.ts';
 import { restoreMoved, sweepPrevious, sweepTemps, writtenDirectories } from '../deploy/install.ts';
 import { retirePlaceholder } from '../deploy/placeholder.ts';
 import { stapleFileOf } from '../desired/files.ts';
+import { withCappedSequences } from '../removal/after-recovery.ts';
 import { withDirectoryLock } from '../state/directory-lock.ts';
 import { retryUnsaved, stateProblemIn } from '../state/documents.ts';
 import { type Ownership, readOwnership } from '../state/ownership.ts';
@@ -55,7 +56,8 @@ async function preview(agent: Agent, options: PassOptions): Promise<PassResult> 
   const stored = await readStateDirectory(config.stateDir, config, log);
   const ownership = await readOwnership(config.haproxy.certsDir, config.fleet, log);
   const polled = await pollOrKeep(agent, knownBefore(stored, ownership));
-  const state = ownership.recordsWith(stored.state);
+  const { manifest, trust } = polled;
+  const state = withCappedSequences(ownership.recordsWith(stored.state), manifest?.manifest, trust);
   const decided = await decideActions(agent, options, polled.manifest?.manifest, { state, ownership });
   const { view, actions } = decided;
   const outcomes = actions.map((action) => doneOutcome(action));
@@ -75,7 +77,8 @@ async function runPass(agent: Agent, options: PassOptions): Promise<PassResult> 
   if (polled.trust) await saveTrust(config.stateDir, polled.trust, stored.trust);
   ownership.keepTrust(polled.trust);
   if (polled.manifest) await saveManifest(config.stateDir, polled.manifest, stored.manifest);
-  const state = ownership.recordsWith(stored.state);
+  const { manifest, trust } = polled;
+  const state = withCappedSequences(ownership.recordsWith(stored.state), manifest?.manifest, trust);
   await restoreMoved(config.haproxy.certsDir, state.files);
   const work = await reconcile(agent, options, polled, { state, saved: stored.state, ownership });
   if (work.outcomes.some(isOnDisk)) await retirePlaceholder(agent);

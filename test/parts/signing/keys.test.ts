@@ -4,10 +4,14 @@ import { cpSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { digest } from '#contract/combined-pem.ts';
 import { signKeyStatement } from '#contract/key-chain.ts';
-import { fleetName } from '#contract/layout.ts';
+import { certificateName, fleetName, layout } from '#contract/layout.ts';
 import { parseRoot, serializeRoot } from '#contract/root.ts';
 import { generatePrivateKey, signerOf } from '#contract/statement.ts';
+import { entryFor, serialOf } from '../../support/agent/publish.ts';
+import { handshake } from '../../support/handshake.ts';
+import { createPki } from '../../support/parts/pki.ts';
 import { placesOf, startScene } from '../../support/proof/scene.ts';
 import { startWatch } from '../../support/proof/watch.ts';
 
@@ -85,7 +89,6 @@ test('two rotations while the host slept: it finds the key of today', async () =
 test('a dry run changes nothing', async () => {
   const before = readFileSync(keyFile);
 
-  await key('rotate', '--dry-run');
   await key('new', '--dry-run');
   await key('recover', '--recovery-key', recoveryFile, '--dry-run');
 
@@ -145,19 +148,26 @@ test('a thief of the key misleads the host; recovered, it follows the issuer, an
   const thief = signerOf(generatePrivateKey());
   const { privateKey, lineage } = JSON.parse(readFileSync(keyFile, 'utf8'));
   const at = new Date().toISOString();
-  const number = Number.MAX_SAFE_INTEGER - 1;
+  const [number, sequence] = [Number.MAX_SAFE_INTEGER - 1, Number.MAX_SAFE_INTEGER - 1];
   const his = signKeyStatement(signerOf(privateKey), { lineage, number, key: thief.key, at });
   const { manifest } = parseRoot(fleet, readFileSync(rootFile));
+  const name = certificateName.parse('shop');
+  const { combined } = await (await createPki()).issue({ names: ['shop.test'] });
+  const sha256 = digest(combined);
+  const entry = { ...entryFor(combined, ['shop.test']), sequence };
+  const ended = manifest.certificates[name]?.pems ?? assert.fail('nothing is published');
+  const tombstone = { reason: 'withdrawn', at, pems: ended };
+  const root = { ...manifest, sequence, certificates: { [name]: entry }, tombstones: { [name]: tombstone } };
+  const visitor = () => handshake({ port: host.haproxy.httpsPort, servername: 'shop.test' });
   const mislead = () => {
-    writeFileSync(
-      inBucket(`published/${fleet}/keys.json`),
-      JSON.stringify({ version: 1, statements: [his] }),
-    );
-    writeFileSync(rootFile, serializeRoot({ ...manifest, sequence: number }, thief).text);
+    writeFileSync(inBucket(layout.keys(fleet)), JSON.stringify({ version: 1, statements: [his] }));
+    writeFileSync(inBucket(layout.pem(fleet, name, sha256)), combined);
+    writeFileSync(rootFile, serializeRoot(root, thief).text);
   };
   mislead();
   await host.pass();
   assert.equal((await host.status()).trust?.key, thief.key);
+  assert.equal((await visitor()).serial, serialOf(combined));
   await assert.rejects(issuer.pass(), { code: 'ERR_SIGNING_KEY_LOST' });
 
   await key('recover', '--recovery-key', recoveryFile, '--stolen');
@@ -167,15 +177,15 @@ test('a thief of the key misleads the host; recovered, it follows the issuer, an
   const healed = await host.status();
   const trusted = healed.trust?.key;
   assert.equal(trusted, todaysKey());
-  assert.equal(
-    healed.head,
-    parseRoot(fleet, readFileSync(rootFile)).head,
-    'the sequence of the thief is over',
-  );
+  const recovered = parseRoot(fleet, readFileSync(rootFile));
+  const serial = recovered.manifest.certificates[name]?.pems[0]?.serial;
+  assert.equal(healed.head, recovered.head, 'the sequence of the thief is over');
+  assert.equal((await visitor()).serial, serial, host.logs.at(-1));
   mislead();
   await host.pass();
   const { trust, conditions = [], files } = await host.status();
   assert.equal(trust?.key, trusted);
+  assert.equal((await visitor()).serial, serial);
   assert.ok(conditions.some(({ condition }) => condition === 'unknown-key'));
   assert.deepEqual(
     files.map(({ state }) => state),

@@ -58,6 +58,11 @@ export function metricsText({ version, fleet, host, status, polledAt, code }: Me
       'Error that affects the whole host; absent if there is none.',
       code ? [[{ code }, 1]] : [],
     ),
+    gauge(
+      'condition',
+      'What is true of the whole host, such as frozen-manifest; absent if it is not.',
+      (status?.conditions ?? []).map(({ condition }) => [{ condition }, 1]),
+    ),
     gauge('last_poll_timestamp_seconds', 'Time of the last answer from the bucket.', at(polledAt)),
     gauge(
       'haproxy_up',

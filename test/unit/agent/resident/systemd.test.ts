@@ -59,3 +59,29 @@ test('a label value keeps quotes, backslashes and line ends to itself', () => {
   assert.ok(text.includes('pemfleet_agent_info{version="0\\"1\\\\\\n",fleet="edge",host="lb1"} 1\n'));
   assert.ok(!text.includes('\n\n'));
 });
+
+test('each condition of the host is a sample', () => {
+  const since = '2026-11-27T09:00:00.000Z';
+  const conditions = ['frozen-manifest', 'key-unverified'].map((condition) => ({
+    condition,
+    since,
+    message: '',
+  }));
+  const status = {
+    version: 1,
+    fleet: 'edge',
+    host: 'lb1',
+    reportedAt: since,
+    agent: { version: '0' },
+    haproxy: [],
+    files: [],
+  };
+
+  const text = metricsText({
+    ...{ version: '0', fleet: 'edge', host: 'lb1', polledAt: undefined, code: undefined },
+    status: { ...status, conditions } as never,
+  });
+
+  assert.match(text, /^pemfleet_agent_condition\{condition="frozen-manifest"\} 1$/m);
+  assert.match(text, /^pemfleet_agent_condition\{condition="key-unverified"\} 1$/m);
+});

@@ -26,6 +26,10 @@ export type EventName =
   | 'certificate.issued'
   | 'certificate.revoked'
   | 'manifest.published'
+  | 'manifest.merged'
+  | 'manifest.refused'
+  | 'version-1.held'
+  | 'version-1.failed'
   | 'keys.failed'
   | 'manifest.foreign'
   | 'pem.lost'
@@ -60,6 +64,9 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
   'ocsp.revoked',
   'ocsp.failed',
   'notify.failed',
+  'manifest.refused',
+  'version-1.held',
+  'version-1.failed',
   'status.unreadable',
   'status.failed',
 ]);

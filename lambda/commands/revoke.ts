@@ -4,6 +4,7 @@ import { machineIdentity } from '../identity/identity.ts';
 import { createPublishers } from '../publication/publisher.ts';
 import { endRevoked, findRevocationTargets, fleetsOfRevoked, revokeTargets } from '../publication/revoke.ts';
 import { openSigningKey } from '../signing/signing-key.ts';
+import { publisherOptions } from '../upgrade/along.ts';
 import { runPassExclusively, withCas } from '../wiring.ts';
 import {
   type Command,
@@ -45,7 +46,11 @@ export const revokeCommand: Command = async (values, operands) => {
     revokeTargets({ cas, log }, targets, spec.name, reason),
   );
   const fleets = await fleetsOfRevoked({ bucket, signing }, spec);
-  await endRevoked(createPublishers(bucket, fleets, { now, signing }), spec.name, targets);
+  await endRevoked(
+    createPublishers(bucket, fleets, publisherOptions(bucket, signing, now)),
+    spec.name,
+    targets,
+  );
   if (values.json) printJson({ version: 1, revocations });
   for (const { serial, isNew } of revocations) {
     printToStderr(`${name}: ${serial} ${isNew ? 'revoked' : 'was revoked already'} (${reason})\n`);

@@ -39,7 +39,10 @@ async function maintain(pass: Pass, survey: Survey, fleet: FleetName, publisher:
     key: signing.signer.key,
     now: timing.now(),
   });
-  if (reason === undefined) return;
-  await publisher.maintain(configured);
-  log('manifest.signed', { fleet, reason });
+  if (reason !== undefined) {
+    await publisher.maintain(configured);
+    log('manifest.signed', { fleet, reason });
+  }
+  // A commit has written version 1 along already.
+  if (publisher.latest === undefined) await survey.version1.align(fleet, survey.manifests.get(fleet));
 }

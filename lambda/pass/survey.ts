@@ -9,10 +9,12 @@ import type { Pass } from '../pass.ts';
 import { IssuerMemory } from '../publication/ended.ts';
 import { publishedFleetsOrNone } from '../publication/fleets.ts';
 import { createPublishers, type PublishedFleets } from '../publication/publisher.ts';
-import { type ReadManifest, readFirst, readRoot } from '../publication/read-manifest.ts';
+import { type ReadManifest, readRoot } from '../publication/read-manifest.ts';
 import type { Staples } from '../publication/staples.ts';
 import { surveyLostPems } from './lost-pems.ts';
+import { mergeOldIssuer } from './old-issuer.ts';
 import { type UnconfiguredCertificate, unconfiguredIn } from './unconfigured.ts';
+import { Version1Survey } from './version-1.ts';
 
 /** Why a document cannot be read. */
 export type Unreadable = ContractError | BucketError;
@@ -33,6 +35,8 @@ export interface BucketSurvey extends PublishedFleets {
   readonly memory: IssuerMemory;
   /** What hosts had reported at the end of the last pass, by fleet. */
   readonly hosts: HostSummaries['fleets'];
+  /** `manifest.json` of each fleet. */
+  readonly version1: Version1Survey;
   /** By certificate, also of those that are not configured any more: orders in flight or failing. */
   readonly records: ReadonlyMap<string, StoredRecord>;
   /** URLs of orders that belong to a certificate, so that no other adopts them. This pass adds its own. */
@@ -46,18 +50,23 @@ export interface Survey extends BucketSurvey {
   readonly budget: CaBudget;
 }
 
-/** @param publishers of an earlier reading, which remember what they have written; absent: new ones */
-export async function surveyBucket(
-  pass: Pass,
-  publishers?: BucketSurvey['publishers'],
-): Promise<BucketSurvey> {
+/** @param earlier reading of this pass: its publishers remember what they have written, and what others wrote is judged */
+export async function surveyBucket(pass: Pass, earlier?: BucketSurvey): Promise<BucketSurvey> {
+  const survey = await readBucket(pass, earlier);
+  return earlier === undefined ? mergeOldIssuer(pass, survey, () => readBucket(pass, survey)) : survey;
+}
+
+async function readBucket(pass: Pass, earlier: BucketSurvey | undefined): Promise<BucketSurvey> {
   const { bucket, config, options, signing, timing } = pass;
   const specs = selectedSpecs(pass);
   const memory = new IssuerMemory(bucket);
-  const hosts = await readHosts(pass);
+  const book = await readHosts(pass);
+  const hosts = book.fleets;
   const fleets = new Set(specs.flatMap((spec) => spec.fleets));
   const others = (await publishedFleetsOrNone(pass)).filter((fleet) => !fleets.has(fleet));
-  const { read, broken, foreign } = await readManifests(pass, [...fleets, ...others], memory);
+  const all = [...fleets, ...others];
+  const version1 = earlier?.version1 ?? (await Version1Survey.read(pass, all, { memory, book }));
+  const { read, broken, foreign } = await readManifests(pass, all, { memory, version1 });
   for (const fleet of others) {
     // Nothing of ours was ever published there: no root is made for it.
     const isStrange = read.get(fleet) === undefined && (await memory.of(fleet)).key === undefined;
@@ -70,21 +79,25 @@ export async function surveyBucket(
     const [error = unlisted] = fleets.flatMap((fleet) => broken.get(fleet) ?? []);
     if (error !== undefined) blocked.set(name, error);
   }
-  const floorOf = async (fleet: FleetName) => highestSequence(hosts[fleet]);
+  const publisherOptions = {
+    ...{ now: timing.now, signing, memory },
+    floorOf: async (fleet: FleetName) => highestSequence(hosts[fleet]),
+    first: async (fleet: FleetName) => (await version1.first(fleet))?.manifest,
+    writeAlong: version1.writeAlong,
+  };
   return {
     specs,
     blocked,
     unreadable: [...broken.keys()],
     records,
     claimedOrders: new Set([...records.values()].flatMap(orderUrlsOf)),
-    publishers:
-      publishers ?? createPublishers(bucket, read.keys(), { now: timing.now, signing, memory, floorOf }),
+    publishers: earlier?.publishers ?? createPublishers(bucket, read.keys(), publisherOptions),
     manifests: read,
     unconfigured:
       options.only === undefined
         ? manifests.flatMap((manifest) => unconfiguredIn(config.certificates, manifest))
         : [],
-    ...{ memory, hosts, foreign },
+    ...{ memory, hosts, foreign, version1 },
   };
 }
 
@@ -95,7 +108,7 @@ export async function completeSurvey(
   { revoked, isPublished }: Staples,
 ): Promise<Survey> {
   const { bucket, config, log, timing } = pass;
-  const survey = isPublished ? await surveyBucket(pass, first.publishers) : first;
+  const survey = isPublished ? await surveyBucket(pass, first) : first;
   const { ordersPer3Hours } = config;
   const budget = await readCaBudget({ bucket, ordersPer3Hours, now: timing.now, log });
   const lostPems = await surveyLostPems(pass, survey, survey.hosts);
@@ -112,10 +125,12 @@ export function readableSpecs({ specs, blocked }: BucketSurvey): CertificateSpec
   return specs.filter(({ name }) => !blocked.has(name));
 }
 
+type ManifestSource = Pick<BucketSurvey, 'memory' | 'version1'>;
+
 /** Each fleet's manifest, or why it cannot be read. */
-async function readManifests(pass: Pass, fleets: readonly FleetName[], memory: IssuerMemory) {
+async function readManifests(pass: Pass, fleets: readonly FleetName[], source: ManifestSource) {
   const all = await Promise.all(
-    fleets.map(async (fleet) => [fleet, await readOrBroken(pass, fleet, memory)] as const),
+    fleets.map(async (fleet) => [fleet, await readOrBroken(pass, fleet, source)] as const),
   );
   const foreign = new Set(all.flatMap(([fleet, read]) => (read === 'foreign' ? [fleet] : [])));
   const broken = new Map(all.flatMap(([fleet, read]) => (read instanceof Error ? [[fleet, read]] : [])));
@@ -130,13 +145,13 @@ async function readManifests(pass: Pass, fleets: readonly FleetName[], memory: I
 async function readOrBroken(
   { bucket, signing, log }: Pass,
   fleet: FleetName,
-  memory: IssuerMemory,
+  { memory, version1 }: ManifestSource,
 ): Promise<ReadManifest | Unreadable | 'foreign' | undefined> {
   try {
     const { manifest, etag, signedBy, fault } = await readRoot(bucket, fleet, signing, memory);
     if (manifest !== undefined) return { manifest, etag: etag ?? '', signedBy };
     if (fault !== undefined) log('manifest.foreign', { fleet, code: codeOf(fault), error: messageOf(fault) });
-    return (await readFirst(bucket, fleet, memory)) ?? (fault && 'foreign');
+    return (await version1.first(fleet)) ?? (fault && 'foreign');
   } catch (error) {
     if (error instanceof ContractError || error instanceof BucketError) return error;
     throw error;
@@ -144,13 +159,14 @@ async function readOrBroken(
 }
 
 /** Without them a pass can work: they say how high sequences have come, and what hosts serve. */
-async function readHosts({ bucket, log }: Pass): Promise<HostSummaries['fleets']> {
-  const summaries = await readHostSummaries(bucket).catch((error: unknown) => {
+async function readHosts({ bucket, log }: Pass): Promise<HostSummaries> {
+  try {
+    return await readHostSummaries(bucket);
+  } catch (error) {
     if (!(error instanceof BucketError)) throw error;
     log('status.failed', { code: error.code, error: messageOf(error) });
     return NO_SUMMARIES;
-  });
-  return summaries.fleets;
+  }
 }
 
 function orderUrlsOf({ record }: StoredRecord): string[] {

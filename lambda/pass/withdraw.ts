@@ -17,6 +17,7 @@ import { type ReadManifest, readManifest } from '../publication/read-manifest.ts
 import { heldRemovals, unitePems } from '../publication/tombstones.ts';
 import { isConfiguredIn, type PublishedName, unlistedPems } from '../publication/withdrawal.ts';
 import type { Signing } from '../signing/signing-key.ts';
+import { publisherOptions } from '../upgrade/along.ts';
 
 /** The pass beside it, on a directory, has this long to end. */
 export const WITHDRAW_LOCK_MS = 15 * MINUTE_MS;
@@ -126,7 +127,7 @@ export async function endNames(
   going: readonly PublishedName[],
   yes: boolean,
 ): Promise<FleetWithdrawal & { latest: ReadManifest | undefined }> {
-  const publisher = new Publisher(bucket, fleet, { now, signing });
+  const publisher = new Publisher(bucket, fleet, publisherOptions(bucket, signing, now));
   const onHosts = new Map(going.map(({ name, pems }) => [name, pems]));
   const names = going.map(({ name }) => name);
   const { withdrawn, held } = await publisher.withdraw(names, { reason: 'withdrawn', yes, onHosts });

@@ -14,9 +14,8 @@ import type { Signing } from '../signing/signing-key.ts';
 import { IssuerMemory } from './ended.ts';
 import { type Change, type Merged, mergeChanges } from './merge.ts';
 import { publishedPems } from './published-pems.ts';
-import { type CurrentRoot, type ReadManifest, readFirst, readRoot } from './read-manifest.ts';
+import { type CurrentRoot, type ReadManifest, readRoot } from './read-manifest.ts';
 import { type EndedPem, unitePems } from './tombstones.ts';
-import { writeVersion1 } from './version1.ts';
 
 /** A combined PEM with the digest that makes its key, and the OCSP response that belongs to it. */
 export interface PemText {
@@ -37,6 +36,10 @@ export interface PublishedFleets {
 export interface PublisherOptions {
   now: () => Date;
   signing: Signing;
+  /** What an issuer of version 1 has published to a fleet that has no root yet, verified: lambda/upgrade/first-manifest.ts. */
+  first: (fleet: FleetName) => Promise<Manifest | undefined>;
+  /** Writes version 1 of a root along: lambda/upgrade/along.ts. */
+  writeAlong: (root: SignedManifest) => Promise<void>;
   /** Of all fleets of a pass together; absent: the publisher's own. */
   memory?: IssuerMemory | undefined;
   /** The highest sequence that hosts of the fleet have reported under our own signature; 0: none. Absent: none is known. */
@@ -231,10 +234,9 @@ export class Publisher {
     return readRoot(this.#bucket, this.#fleet, this.#options.signing, this.#memory);
   }
 
-  /** Of a fleet that has no root of ours: what version 1 says, if it never had one. */
+  /** Of a fleet that has no root of ours. */
   async #firstManifest(): Promise<SignedManifest> {
-    const old = await readFirst(this.#bucket, this.#fleet, this.#memory);
-    return this.#signedForm(old?.manifest);
+    return this.#signedForm(await this.#options.first(this.#fleet));
   }
 
   #signedForm(old: Manifest | undefined): SignedManifest {
@@ -270,7 +272,7 @@ export class Publisher {
     if (result === 'precondition-failed') return false;
     this.#latest = { manifest, etag: result.etag, signedBy: signer.key };
     await this.#memory.keep(this.#fleet, { key: signer.key }, this.#options.now());
-    await writeVersion1(this.#bucket, manifest);
+    await this.#options.writeAlong(manifest);
     return true;
   }
 }

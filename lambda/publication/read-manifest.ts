@@ -4,17 +4,20 @@
  */
 import { BucketError, ContractError } from '#contract/errors.ts';
 import { type FleetName, layout } from '#contract/layout.ts';
-import { type Manifest, parseManifest } from '#contract/manifest.ts';
+import type { Manifest } from '#contract/manifest.ts';
 import { parseRoot, type SignedBytes, type SignedManifest, verifyRoot } from '#contract/root.ts';
 import type { PublicKey } from '#contract/statement.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { IssuerMemory } from './ended.ts';
+import { readVersion1 } from './version1.ts';
 
 /** Whose signatures count: Signing of lambda/signing/ has it. */
 export interface OwnKeys {
   readonly signer?: { readonly key: PublicKey };
   isOurs(key: PublicKey, sequence?: number): boolean;
   isBefore?(key: PublicKey, other: PublicKey): boolean;
+  /** Whether an issuer of version 1 published to the fleet; absent: nobody knows. */
+  isInherited?(fleet: FleetName): boolean;
 }
 
 /** What a fleet serves. */
@@ -73,26 +76,24 @@ export async function readManifest(
   const { manifest, etag, signedBy, fault } = await readRoot(bucket, fleet, keys, memory);
   if (fault !== undefined) throw fault;
   if (manifest !== undefined) return { manifest, etag: etag ?? '', signedBy };
-  return readFirst(bucket, fleet, memory);
+  return readFirst(bucket, fleet, keys, memory);
 }
 
 /**
- * Of a fleet that has no root of ours. One that ever had a root is not taken over from version 1: whoever may write there may have written it.
+ * Of a fleet that has no root of ours, for whoever only looks: what readFirstManifest() would verify. A fleet that ever had a root has nothing else.
  * @throws BucketError, ContractError
  */
-export async function readFirst(
+async function readFirst(
   bucket: Bucket,
   fleet: FleetName,
+  keys: OwnKeys,
   memory: IssuerMemory,
 ): Promise<ReadManifest | undefined> {
   const { key } = await memory.of(fleet);
-  return key === undefined ? readVersion1(bucket, fleet) : undefined;
-}
-
-/** @throws BucketError, ContractError */
-export async function readVersion1(bucket: Bucket, fleet: FleetName): Promise<ReadManifest | undefined> {
-  const object = await bucket.get(layout.manifest(fleet));
-  return object && { manifest: parseManifest(fleet, object.body), etag: object.etag };
+  if (key !== undefined || keys.isInherited?.(fleet) === false) return undefined;
+  const { manifest, etag = '', fault } = await readVersion1(bucket, fleet);
+  if (fault !== undefined) throw fault;
+  return manifest && { manifest, etag };
 }
 
 /** The ETag that a host reports whose agent reads no root. */

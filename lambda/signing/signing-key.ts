@@ -4,7 +4,7 @@
  */
 import { BucketError, ContractError } from '#contract/errors.ts';
 import { followKeys, readKeyStatements } from '#contract/key-chain.ts';
-import { type FleetName, layout } from '#contract/layout.ts';
+import { type FleetName, fleetName, layout } from '#contract/layout.ts';
 import { type PublicKey, type Signer, signerOf } from '#contract/statement.ts';
 import type { AnnouncedTrust } from '#contract/trust.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -134,17 +134,19 @@ async function firstKey(
 ): Promise<StoredSigningKey> {
   const signed = announced ? `the parameter with the key ${announced.key}` : await findSigned(bucket, fleets);
   if (signed !== undefined) throw lost(`is missing, though ${signed} shows that an issuer has signed here`);
-  const record = { ...newSigningKey(), inherited: await fleetsOfVersion1(bucket, fleets) };
+  const record = { ...newSigningKey(), inherited: await fleetsOfVersion1(bucket) };
   if (dryRun) return { record, signer: signerOf(record.privateKey), etag: '' };
   // Read back in any case: another pass may have been first, then its key counts.
   await writeSigningKey(bucket, record);
   return readSigningKeyBack(bucket);
 }
 
-async function fleetsOfVersion1(bucket: Bucket, fleets: readonly FleetName[]): Promise<FleetName[]> {
+/** All that are published, whichever the caller has to do with: the key is made once. */
+async function fleetsOfVersion1(bucket: Bucket): Promise<FleetName[]> {
   const inherited: FleetName[] = [];
-  for (const fleet of fleets) {
-    if (await isThere(bucket, layout.manifest(fleet))) inherited.push(fleet);
+  for (const folder of await bucket.folders(layout.publishedFleets)) {
+    const fleet = fleetName.safeParse(folder).data;
+    if (fleet !== undefined && (await isThere(bucket, layout.manifest(fleet)))) inherited.push(fleet);
   }
   return inherited;
 }

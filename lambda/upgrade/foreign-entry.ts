@@ -21,11 +21,11 @@ import { publicChainProblem } from './public-chain.ts';
 
 /** What the issuer itself has signed and ended: the entry has to be younger. */
 export interface OwnWord {
-  /** What the root has under the name. */
-  current: ManifestEntry | undefined;
-  /** Of the name: in the root, and in the issuer's own memory. */
+  /** What the roots of its fleets have under the name. */
+  published: readonly ManifestEntry[];
+  /** Of the name: in these roots, and in the issuer's own memory. */
   tombstones: readonly Tombstone[];
-  /** When the root was signed; absent: the fleet has none. */
+  /** When these roots were last signed; absent: there is none. */
   signedAt?: string | undefined;
 }
 
@@ -129,12 +129,11 @@ async function judgePems(
  * A digest tells of bytes, and the same certificate has many forms: another end of its chain gives another digest. So what was replaced or
  * ended is kept out by its time: a certificate that is to take its place has to be issued after that.
  */
-function timeProblem(notBefore: Date, { current, tombstones, signedAt }: OwnWord): string | undefined {
-  const { publishedAt = '', sequence = 0 } = current ?? {};
+function timeProblem(notBefore: Date, { published, tombstones, signedAt }: OwnWord): string | undefined {
   // A sequence is the time of its commit, or later: a certificate that an operator put back is younger than the one before it.
-  const published = Math.max(current === undefined ? 0 : Date.parse(publishedAt), sequence);
+  const times = published.flatMap(({ publishedAt, sequence = 0 }) => [Date.parse(publishedAt), sequence]);
   const from = notBefore.getTime();
-  if (from <= published) return 'is not younger than what is published';
+  if (times.some((time) => from <= time)) return 'is not younger than what is published';
   if (tombstones.some(({ at }) => from <= Date.parse(at))) return 'was issued before the name was ended';
   const isOld = signedAt !== undefined && from < Date.parse(signedAt) - BACKDATED_MS;
   return isOld ? 'was issued before this issuer last signed' : undefined;

@@ -14,6 +14,7 @@ import { withdrawCommand } from '../../../lambda/commands/withdraw.ts';
 import { enterAsWriter } from '../../../lambda/identity/writers.ts';
 import { Publisher } from '../../../lambda/publication/publisher.ts';
 import { openSigningKey } from '../../../lambda/signing/signing-key.ts';
+import { publisherOptions } from '../../../lambda/upgrade/along.ts';
 import { entryFor } from '../../support/agent/publish.ts';
 import { DIRECTORY_URL, makeEntry, makeHostStatus } from '../../support/issuer/documents.ts';
 import { readPublished } from '../../support/issuer/signing.ts';
@@ -36,7 +37,11 @@ async function stage(t: TestContext) {
   writeFileSync(file, JSON.stringify(config));
   const signing = await openSigningKey(bucket, { fleets: [edge, old] });
   const publisherOf = (fleet: typeof edge) =>
-    new Publisher(bucket, fleet, { now: () => new Date(), signing });
+    new Publisher(
+      bucket,
+      fleet,
+      publisherOptions(bucket, signing, () => new Date()),
+    );
   const publish = async (fleet: typeof edge, name: string, names = [`${name}.test`]) => {
     const { combined } = await pki.issue({ names });
     const entry = makeEntry({ ...entryFor(combined, names), issued: makeEntry().issued });
@@ -202,7 +207,7 @@ test('what only hosts still have is ended by our own receipts, and by no other',
 test('a fleet that cannot be read is left out, and named; asked for by name, it is the failure', async (t) => {
   const { bucket, publish, withdraw, namesIn } = await stage(t);
   for (const name of ['a', 'b', 'gone']) await publish(edge, name);
-  await bucket.put('published/stray/manifest.json', 'garbage');
+  await bucket.put('published/stray/root.json', 'garbage');
 
   const all = await withdraw('gone');
   const stray = await withdraw('gone', '--fleet', 'stray');

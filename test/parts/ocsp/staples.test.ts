@@ -12,6 +12,7 @@ import type { CertificateSpec } from '../../../lambda/config/config.ts';
 import { decide } from '../../../lambda/pass/due.ts';
 import { createPublishers } from '../../../lambda/publication/publisher.ts';
 import { isStapleDue, refreshStaples } from '../../../lambda/publication/staples.ts';
+import { publisherOptions } from '../../../lambda/upgrade/along.ts';
 import { fleet } from '../../support/agent/host.ts';
 import { entryFor, publisher, stageLineage, stageSigner } from '../../support/agent/publish.ts';
 import { makeConfig } from '../../support/issuer/documents.ts';
@@ -55,7 +56,7 @@ async function stage(t: { after(work: () => void): void }, ocspUrl: string | und
     const now = () => new Date(Date.now() + minutes * MINUTE_MS);
     const timing = { now, deadline: new Date(Date.now() + 3_600_000), sleep: async () => undefined };
     const manifests = new Map([[fleet, await readPublished(bucket, fleet)]]);
-    const publishers = createPublishers(bucket, [fleet], { now, signing });
+    const publishers = createPublishers(bucket, [fleet], publisherOptions(bucket, signing, now));
     const config = makeConfig([{ identifiers: ['shop.test'] }]);
     const log = (event: string) => events.push(event);
     const deps = { bucket, config, options: {}, timing, log };

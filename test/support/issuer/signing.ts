@@ -6,13 +6,14 @@ import { generatePrivateKey, signerOf } from '#contract/statement.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { Publisher, type PublisherOptions } from '../../../lambda/publication/publisher.ts';
 import type { Signing } from '../../../lambda/signing/signing-key.ts';
+import { publisherOptions } from '../../../lambda/upgrade/along.ts';
 import { noon } from '../clock.ts';
 
 /** The key of all made-up publishers and passes. */
 export const testSigning = madeUpSigning();
 
 export function testPublisher(bucket: Bucket, fleet: FleetName, changes: Partial<PublisherOptions> = {}) {
-  return new Publisher(bucket, fleet, { now: () => noon, signing: testSigning, ...changes });
+  return new Publisher(bucket, fleet, { ...publisherOptions(bucket, testSigning, () => noon), ...changes });
 }
 
 /** Something lies under the keys of the PEMs: no pass misses them. */

@@ -16,6 +16,7 @@ import { after, fakeClock, noon } from '../../../support/clock.ts';
 import { fleet, makeEntry, makeHostStatus, makePemRef, named } from '../../../support/issuer/documents.ts';
 import { passOver, publishEntry } from '../../../support/issuer/pass.ts';
 import { readPublished, testSigning } from '../../../support/issuer/signing.ts';
+import { issuePem, putVersion1 } from '../../../support/issuer/version-1.ts';
 
 const { key } = testSigning.signer;
 const thief = signerOf(generatePrivateKey());
@@ -149,9 +150,7 @@ test('a dry run signs nothing', async () => {
 
 test('a fleet with version 1 alone is taken over and signed, though nothing is due', async () => {
   const bucket = memoryBucket();
-  const manifest = { ...emptyManifest(fleet, noon), certificates: { [named('a.test')]: makeEntry() } };
-  await bucket.put(layout.manifest(fleet), serializeManifest(manifest));
-  await bucket.put(layout.pem(fleet, named('a.test'), 'a'.repeat(64)), 'a PEM');
+  await putVersion1(bucket, [await issuePem(bucket, 'a.test')]);
   const { run, events } = passOver(bucket);
 
   const [outcome] = await run([{ identifiers: ['a.test'] }]);

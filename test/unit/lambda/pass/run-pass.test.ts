@@ -35,6 +35,7 @@ test('nothing due: said so, nothing is written, and the requests are constant', 
   assert.deepEqual(bucket.calls.slice(before), [
     `get ${layout.hostSummaries}`,
     `folders ${layout.publishedFleets}`,
+    `get ${layout.manifest(fleet)}`,
     `get ${layout.root(fleet)}`,
     `list ${layout.orders}`,
     `get ${layout.caState}`,

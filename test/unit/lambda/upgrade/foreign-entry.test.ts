@@ -64,7 +64,7 @@ async function judge({ text = genuine, entry = {}, rules = {}, ...rest }: Attemp
     ...entry,
   });
   const judgement = await judgeForeignEntry(claimed, {
-    ...{ bucket, fleet, spec, config, now, own: { current: undefined, tombstones: [] } },
+    ...{ bucket, fleet, spec, config, now, own: { published: [], tombstones: [] } },
     isKnownIntermediate: async (fingerprint) => fingerprint === known,
     publicRoots: [trusted.root.pem],
     ...rules,
@@ -236,7 +236,9 @@ const ATTACKS: [says: string, attempt: () => Promise<Attempt> | Attempt, refused
   [
     'the certificate that was published before the present one',
     () => ({
-      rules: { own: { current: makeEntry({ publishedAt: ago(MINUTE_MS).toISOString() }), tombstones: [] } },
+      rules: {
+        own: { published: [makeEntry({ publishedAt: ago(MINUTE_MS).toISOString() })], tombstones: [] },
+      },
     }),
     /not younger/,
   ],
@@ -247,7 +249,7 @@ const ATTACKS: [says: string, attempt: () => Promise<Attempt> | Attempt, refused
         publishedAt: ago(9 * DAY_MS).toISOString(),
         sequence: ago(MINUTE_MS).getTime(),
       });
-      return { rules: { own: { current, tombstones: [] } } };
+      return { rules: { own: { published: [current], tombstones: [] } } };
     },
     /not younger/,
   ],
@@ -259,20 +261,20 @@ const ATTACKS: [says: string, attempt: () => Promise<Attempt> | Attempt, refused
       const current = makeEntry({ publishedAt: ago(MINUTE_MS).toISOString() });
       return {
         text: combinedOf(ourLeaf, ours.intermediate, cross),
-        rules: { own: { current, tombstones: [] } },
+        rules: { own: { published: [current], tombstones: [] } },
       };
     },
     /not younger/,
   ],
   [
     'a certificate that was ended',
-    () => ({ rules: { own: { current: undefined, tombstones: [tombstone(digest(genuine), ago(DAY_MS))] } } }),
+    () => ({ rules: { own: { published: [], tombstones: [tombstone(digest(genuine), ago(DAY_MS))] } } }),
     /was ended \(revoked\)/,
   ],
   [
     'a certificate that was ended, in another form',
     () => ({
-      rules: { own: { current: undefined, tombstones: [tombstone('f'.repeat(64), ago(MINUTE_MS))] } },
+      rules: { own: { published: [], tombstones: [tombstone('f'.repeat(64), ago(MINUTE_MS))] } },
     }),
     /before the name was ended/,
   ],
@@ -280,7 +282,7 @@ const ATTACKS: [says: string, attempt: () => Promise<Attempt> | Attempt, refused
     'a certificate of long ago, for a name that the root does not have',
     async () => ({
       text: combinedOf(await leafBy(ours.intermediate, { notBefore: ago(3 * DAY_MS) }), ours.intermediate),
-      rules: { own: { current: undefined, tombstones: [], signedAt: ago(DAY_MS).toISOString() } },
+      rules: { own: { published: [], tombstones: [], signedAt: ago(DAY_MS).toISOString() } },
     }),
     /before this issuer last signed/,
   ],

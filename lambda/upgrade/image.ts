@@ -1,0 +1,135 @@
+/**
+ * Version 1 of the manifest, written along after each commit for agents that read no roots: the root without what they do not know. They
+ * remove what is missing in it, so nothing valid leaves it but by a tombstone.
+ */
+import { DAY_MS } from '#common/time.ts';
+import { BucketError } from '#contract/errors.ts';
+import { layout } from '#contract/layout.ts';
+import {
+  acmeOriginOf,
+  emptyManifest,
+  type Manifest,
+  type ManifestEntry,
+  parseManifest,
+  serializeManifest,
+} from '#contract/manifest.ts';
+import type { SignedManifest } from '#contract/root.ts';
+import type { Bucket, PutCondition } from '#storage/bucket.ts';
+import {
+  type Alongside,
+  alongsideOf,
+  type CurrentVersion1,
+  isWrittenByOthers,
+  readVersion1,
+} from '../publication/version1.ts';
+
+/**
+ * `foreign`: others have written it, and what they wrote is not judged yet. `held`: old agents remove what it lacks, and the root, made anew
+ * after a loss, lacks configured certificates.
+ */
+export type Version1Result = 'written' | 'unchanged' | 'foreign' | 'held';
+
+export interface Version1Options {
+  now: Date;
+  /** ETag of what others wrote, if it has been judged: it may be replaced. */
+  judged?: string | undefined;
+  /** Names that the fleet is to have. */
+  configured?: readonly string[] | undefined;
+}
+
+const MAX_TRIES = 50;
+
+/** @throws BucketError; `ERR_BUCKET_SIZE` for what no agent of version 1 would read */
+export async function writeVersion1(
+  bucket: Bucket,
+  root: SignedManifest,
+  options: Version1Options,
+): Promise<Version1Result> {
+  const key = layout.manifest(root.fleet);
+  for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
+    const current = await readVersion1(bucket, root.fleet);
+    const reason = reasonNotToWrite(current, root, options);
+    if (reason !== undefined) return reason;
+    // Too large to be read, so no agent has it.
+    if (current.etag === 'unknown') await bucket.delete(key);
+    const result = await bucket.put(key, imageOf(root, current.manifest, options), conditionOf(current));
+    if (result !== 'precondition-failed') return 'written';
+  }
+  throw new BucketError('ERR_BUCKET_CONFLICT', key, `other writers were faster ${MAX_TRIES} times`);
+}
+
+/** @returns undefined if it is to be written */
+export function reasonNotToWrite(
+  { manifest, etag }: CurrentVersion1,
+  root: SignedManifest,
+  options: Version1Options,
+): Exclude<Version1Result, 'written'> | undefined {
+  if (manifest === undefined) return isIncomplete(root, options) ? 'held' : undefined;
+  if (isWrittenByOthers(manifest)) return etag === options.judged ? undefined : 'foreign';
+  return isCurrent(manifest, root, options) ? 'unchanged' : undefined;
+}
+
+/** For commands, which do not know what hosts need: where there is one, it follows. @throws BucketError */
+export async function updateVersion1(bucket: Bucket, root: SignedManifest, now: Date): Promise<void> {
+  const { etag } = await readVersion1(bucket, root.fleet);
+  if (etag !== undefined) await writeVersion1(bucket, root, { now });
+}
+
+function conditionOf({ etag }: CurrentVersion1): PutCondition {
+  return etag === undefined || etag === 'unknown' ? { ifNoneMatch: '*' } : { ifMatch: etag };
+}
+
+/** A root that was made anew after a loss has young entries only; what cannot be ordered is not waited for. */
+function isIncomplete({ certificates }: SignedManifest, { now, configured = [] }: Version1Options): boolean {
+  const entries = Object.values(certificates);
+  if (entries.length === 0) return true;
+  const first = Math.min(...entries.map(({ sequence = 0 }) => sequence));
+  return now.getTime() - first < DAY_MS && configured.some((name) => !Object.hasOwn(certificates, name));
+}
+
+/** A root that is only signed anew has the image that is there: agents would read it again for nothing. */
+function isCurrent(manifest: Manifest, root: SignedManifest, options: Version1Options): boolean {
+  const { sequence = 0 } = alongsideOf(manifest) ?? {};
+  // A faster writer's. Far in the future it is somebody's who wants it to stay.
+  const highest = Math.max(root.sequence, options.now.getTime()) + DAY_MS;
+  if (sequence > root.sequence && sequence <= highest) return true;
+  return serializeManifest(manifest) === imageOf({ ...root, sequence }, manifest, options);
+}
+
+/** @param before what was there: of it, old agents remove what the image lacks */
+function imageOf(root: SignedManifest, before: Manifest | undefined, options: Version1Options): string {
+  const { fleet, updatedAt, sequence } = root;
+  const entries = Object.entries(root.certificates).flatMap(([name, entry]) => {
+    const old = version1Entry(entry);
+    return old === undefined ? [] : [[name, old] as const];
+  });
+  const certificates = { ...keptOf(before, root, options), ...Object.fromEntries(entries) };
+  const alongside: Alongside = { sequence, updatedAt };
+  const image = { ...emptyManifest(fleet, new Date(updatedAt)), updatedAt, certificates, alongside };
+  // Read back: the order of its members is the reader's.
+  return serializeManifest(parseManifest(fleet, Buffer.from(serializeManifest(image as Manifest))));
+}
+
+/** Absence is no order: what the root lacks stays, until a tombstone names it or it has expired. */
+function keptOf(
+  before: Manifest | undefined,
+  { certificates, tombstones }: SignedManifest,
+  { now }: Version1Options,
+): Record<string, ManifestEntry> {
+  const ended = new Set(Object.values(tombstones).flatMap(({ pems }) => pems.map(({ sha256 }) => sha256)));
+  const kept = Object.entries(before?.certificates ?? {}).filter(([name, { pems }]) => {
+    const isValid = pems.some(({ notAfter }) => Date.parse(notAfter) > now.getTime());
+    const isEnded = pems.some(({ sha256 }) => ended.has(sha256));
+    return isValid && !isEnded && !Object.hasOwn(certificates, name);
+  });
+  return Object.fromEntries(kept);
+}
+
+/**
+ * Without receipts: no reader of version 1 knows them, and they are a third of an entry. What nobody ordered has no place in version 1: an
+ * old agent would refuse the whole manifest.
+ */
+function version1Entry({ sequence: _, ...entry }: ManifestEntry): ManifestEntry | undefined {
+  if (acmeOriginOf(entry) === undefined) return undefined;
+  return { ...entry, pems: entry.pems.map(({ receipt: _receipt, ...pem }) => pem) };
+}

@@ -107,7 +107,11 @@ export const rows: Row[] = [
     spoil: async (stage) => {
       const pem = await stage.publish('other', { names: ['other.test'] });
       secrets.push(pem);
-      return { args: ['--handshake', '127.0.0.1:1'], mend: () => stage.withdraw('other') };
+      const mend = async () => {
+        await stage.withdraw('other');
+        await stage.pass();
+      };
+      return { args: ['--handshake', '127.0.0.1:1'], mend };
     },
   },
   {

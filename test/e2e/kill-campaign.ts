@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { verify } from '#contract/combined-pem.ts';
 import { fleetName } from '#contract/layout.ts';
-import { type Manifest, parseManifest } from '#contract/manifest.ts';
+import type { Manifest } from '#contract/manifest.ts';
+import { parseRoot } from '#contract/root.ts';
 import type { Finished } from './finish.ts';
 import { type Stage, startStage } from './stage.ts';
 
@@ -106,11 +107,9 @@ function isPublished(stage: Stage, renewals: number): boolean {
 }
 
 function readManifest(stage: Stage): Manifest | undefined {
-  if (!list(stage, 'published/default').includes('manifest.json')) return undefined;
-  return parseManifest(
-    fleetName.parse('default'),
-    readFileSync(join(stage.bucketDir, 'published/default/manifest.json')),
-  );
+  if (!list(stage, 'published/default').includes('root.json')) return undefined;
+  const root = readFileSync(join(stage.bucketDir, 'published/default/root.json'));
+  return parseRoot(fleetName.parse('default'), root).manifest;
 }
 
 function list(stage: Stage, prefix: string): string[] {

@@ -75,7 +75,7 @@ describe('field.md, section A', () => {
     );
   });
 
-  test('A6: what is taken out of the configuration stays served', async (t) => {
+  test('A6: what is taken out of the configuration stays served, until an operator withdraws it', async (t) => {
     const removed = certificate('removed');
 
     await unnoticed(t, [removed], async () => {
@@ -84,6 +84,11 @@ describe('field.md, section A', () => {
     });
 
     assert.ok(filesOf(edge()).includes('removed.pem'));
+    const { status, stderr } = await scene.issuer.command(['withdraw', 'removed']);
+    assert.equal(status, 0, stderr);
+    await passHosts();
+    assert.ok(!filesOf(edge()).includes('removed.pem'));
+    assert.doesNotMatch(await edge().haproxy.command('show ssl cert'), /removed\.pem/);
   });
 
   test('A7: a certificate that moves to another fleet is copied without an order, and the old fleet keeps it', async (t) => {
@@ -141,6 +146,18 @@ describe('field.md, section A', () => {
     for (const host of scene.hosts) {
       assert.equal(readFileSync(join(host.haproxy.certsDir, 'common.pem'), 'utf8'), before, host.name);
     }
+  });
+
+  test('A11: a lost PEM is published again: a host that has lost it, too, gets one', async () => {
+    const folder = join(scene.issuer.bucketDir, 'published/edge/pem/lost');
+    rmSync(folder, { recursive: true });
+    rmSync(join(edge().haproxy.certsDir, 'lost.pem'));
+
+    await rounds(3);
+
+    assert.ok(existsSync(folder));
+    const { files } = await edge().status();
+    assert.equal(files.find(({ file }) => file === 'lost.pem')?.state, 'served');
   });
 });
 

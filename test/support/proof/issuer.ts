@@ -15,6 +15,13 @@ import { machineIdentity } from '../../../lambda/identity/identity.ts';
 import type { PassResult } from '../../../lambda/outcome.ts';
 import type { PassOptions } from '../../../lambda/pass.ts';
 import { respondTo } from '../../../lambda/responder.ts';
+import {
+  type KeyChange,
+  nameRecoveryKey,
+  recoverKey,
+  rotateKey,
+} from '../../../lambda/signing/change-key.ts';
+import { readRecoveryKey } from '../../../lambda/signing/recovery-file.ts';
 import { loadConfigFile, runPassExclusively } from '../../../lambda/wiring.ts';
 import { type Finished, finish, type RunOptions } from '../../e2e/finish.ts';
 import { recordEvents } from '../issuer/events.ts';
@@ -140,7 +147,7 @@ export class FleetIssuer {
   async pass(options: PassOptions = {}): Promise<PassResult> {
     const config = await loadConfigFile(this.#configFile, parseConfig);
     const bucket = await openBucket(config.bucket);
-    const now = () => new Date(Date.now() + this.aheadMs);
+    const now = () => this.#now();
     const timing = {
       now,
       sleep: (ms: number) => sleep(ms),
@@ -170,6 +177,31 @@ export class FleetIssuer {
       const names = subjectAltName.split(', ').map((name) => name.replace(/^DNS:/, ''));
       this.issued.set(serialNumber, { names, number: this.issued.size });
     }
+  }
+
+  /** `pemfleet key recovery-key --out FILE`. */
+  async nameRecoveryKey(file: string): Promise<void> {
+    await nameRecoveryKey(await this.#keyChange(), file);
+  }
+
+  /** `pemfleet key recover --recovery-key FILE`. */
+  async recoverKey(file: string): Promise<void> {
+    await recoverKey(await this.#keyChange(), await readRecoveryKey(file), false);
+  }
+
+  /** `pemfleet key rotate`. */
+  async rotateKey(): Promise<void> {
+    await rotateKey(await this.#keyChange());
+  }
+
+  async #keyChange(): Promise<KeyChange> {
+    const { bucket, certificates } = await loadConfigFile(this.#configFile, parseConfig);
+    const configured = certificates.flatMap(({ fleets }) => fleets);
+    return { bucket: await openBucket(bucket), configured, now: this.#now(), dryRun: false };
+  }
+
+  #now(): Date {
+    return new Date(Date.now() + this.aheadMs);
   }
 
   /** `pemfleet …`, its own program. */

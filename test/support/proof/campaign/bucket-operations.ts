@@ -5,7 +5,7 @@ import type { Zone } from '../scene.ts';
 import type { Campaign } from './campaign.ts';
 import type { OperationKind } from './operations.ts';
 
-const ZONES: readonly Zone[] = ['status'];
+const ZONES: readonly Zone[] = ['published', 'issuer', 'status'];
 const anyZone = (campaign: Campaign) => [campaign.pick(ZONES)];
 
 const pemsIn = ({ scene }: Campaign): string[] => {
@@ -37,7 +37,7 @@ export const BUCKET_KINDS: Readonly<Record<string, OperationKind>> = {
 
   /** PEM objects by their places in the listing: digests differ from run to run. */
   'lose-pem': {
-    weight: 0,
+    weight: 1,
     choose: ({ random }) => [random().toFixed(3)],
     apply: async (campaign, share) => {
       const pems = pemsIn(campaign);
@@ -48,7 +48,7 @@ export const BUCKET_KINDS: Readonly<Record<string, OperationKind>> = {
 
   /** Somebody writes nonsense in the place of the manifest. */
   'spoil-root': {
-    weight: 0,
+    weight: 1,
     choose: (campaign) => [campaign.pick(['edge', 'core'])],
     apply: async ({ scene }, fleet = '') => {
       for (const name of ['root.json', 'manifest.json']) {

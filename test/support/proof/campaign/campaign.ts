@@ -3,7 +3,11 @@
  * a valid certificate there; at the end, disk, HAProxy, manifest and status agree. A seed replays it.
  */
 
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { HOUR_MS } from '#common/time.ts';
+import { codeOf } from '#contract/errors.ts';
+import type { PassOptions } from '../../../../lambda/pass.ts';
 import type { HaproxyVersion } from '../../parts/haproxy.ts';
 import { randomFrom } from '../../random.ts';
 import type { FleetHost } from '../host.ts';
@@ -14,6 +18,8 @@ import { assertAgreement } from './agreement.ts';
 import { KINDS } from './operations.ts';
 
 const FLEETS = ['edge', 'edge', 'edge', 'core', 'core'] as const;
+/** Something is served everywhere, and there is a backup of it. */
+const BEGINNING = ['add c-first edge', 'add c-second edge core', 'pass', 'backup'];
 /** Passes of both sides at the end, until nothing changes. */
 const LAST_ROUNDS = 4;
 
@@ -42,8 +48,8 @@ export class Campaign {
   readonly skipped = new Set<FleetHost>();
   /** By host and name: what it has to answer. */
   readonly #required = new Map<string, Place>();
-  /** Names that an operator took away. */
-  readonly withdrawn = new Set<string>();
+  readonly #everConfigured = new Set<string>();
+  readonly #withdrawn = new Set<string>();
   #names = 0;
   handshakes = 0;
 
@@ -79,6 +85,45 @@ export class Campaign {
     return this.scene.hosts.filter((host) => !this.asleep.has(host));
   }
 
+  /** Certificates that were configured once, and are not any more. */
+  get unconfigured(): string[] {
+    const configured = new Set(this.certificates.map(({ name }) => name));
+    return [...this.#everConfigured].filter((name) => !configured.has(name) && !this.#withdrawn.has(name));
+  }
+
+  get #recoveryFile(): string {
+    return join(this.scene.dir, 'recovery-key.json');
+  }
+
+  /** `pemfleet run`; where it says that it wants the operator's recovery key, he gives it. */
+  async pass(options: PassOptions = {}): Promise<void> {
+    const { issuer } = this.scene;
+    for (const { name } of this.certificates) this.#everConfigured.add(name);
+    const result = await issuer.pass(options).catch(async (error: unknown) => {
+      if (codeOf(error) !== 'ERR_SIGNING_KEY_LOST') throw error;
+      this.story.push('  recover-key');
+      await issuer.recoverKey(this.#recoveryFile);
+      return issuer.pass(options);
+    });
+    if (result.error !== undefined) throw result.error;
+    if (!existsSync(this.#recoveryFile)) await issuer.nameRecoveryKey(this.#recoveryFile);
+  }
+
+  /** `pemfleet key rotate`, which an issuer without its key refuses. */
+  async rotateKey(): Promise<void> {
+    await this.scene.issuer.rotateKey().catch((error: unknown) => {
+      if (codeOf(error) !== 'ERR_SIGNING_KEY_LOST') throw error;
+    });
+  }
+
+  /** `pemfleet withdraw NAME`: nobody has to answer its names any more, but for those of other certificates. */
+  async withdraw(name: string): Promise<void> {
+    this.#withdrawn.add(name);
+    this.#required.clear();
+    const { status, stderr } = await this.scene.issuer.command(['withdraw', name, '--yes']);
+    this.story.push(`  exit ${status} ${stderr.trim().split('\n').at(-1)}`);
+  }
+
   /** Operation and the polls after it. @throws Error with what visitors got */
   async step(text: string): Promise<void> {
     this.story.push(text);
@@ -94,13 +139,6 @@ export class Campaign {
       else this.asleep.set(host, left - 1);
     }
     await this.check();
-  }
-
-  /** What the operator has taken away need not be answered, unless another certificate has the name. */
-  forget(names: readonly string[]): void {
-    for (const [key, { servername }] of this.#required) {
-      if (names.includes(servername)) this.#required.delete(key);
-    }
   }
 
   async check(): Promise<void> {
@@ -150,7 +188,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   const scene = await startScene({ version, fleets: FLEETS, certificates: [], masterWorker: true });
   const campaign = new Campaign(scene, seed);
   try {
-    for (const text of ['add c-first edge', 'add c-second edge core', 'backup']) await campaign.step(text);
+    for (const text of BEGINNING) await campaign.step(text);
     for (let count = 0; count < operations; count += 1) {
       const text = campaign.nextOperation();
       onOperation?.(text);

@@ -114,7 +114,7 @@ export const HOST_KINDS: Readonly<Record<string, OperationKind>> = {
 
   /** A pass with a wrong clock. */
   'host-clock': {
-    weight: 0,
+    weight: 2,
     choose: (campaign) => {
       const host = anyHost(campaign);
       return host && [...host, String(Math.round((campaign.random() * 2 - 1) * MAX_CLOCK_DAYS))];

@@ -22,10 +22,7 @@ const replace = (campaign: Campaign, name: string, changed: readonly ConfiguredC
   );
 const anyName = (campaign: Campaign): string[] | undefined =>
   campaign.certificates.length === 0 ? undefined : [campaign.pick(campaign.certificates).name];
-const pass = async ({ scene }: Campaign) => {
-  const { error } = await scene.issuer.pass();
-  if (error !== undefined) throw error;
-};
+const pass = (campaign: Campaign) => campaign.pass();
 
 export const ISSUER_KINDS: Readonly<Record<string, OperationKind>> = {
   pass: { weight: 3, choose: () => [], apply: pass },
@@ -51,24 +48,20 @@ export const ISSUER_KINDS: Readonly<Record<string, OperationKind>> = {
   renew: {
     weight: 4,
     choose: anyName,
-    apply: async ({ scene: { issuer } }, name = '') => {
-      const { error } = await issuer.pass({ force: true, only: issuer.specNames(name) });
-      if (error !== undefined) throw error;
+    apply: async (campaign, name = '') => {
+      await campaign.pass({ force: true, only: campaign.scene.issuer.specNames(name) });
     },
   },
 
   'renew-all': {
     weight: 1,
     choose: () => [],
-    apply: async ({ scene }) => {
-      const { error } = await scene.issuer.pass({ force: true });
-      if (error !== undefined) throw error;
-    },
+    apply: (campaign) => campaign.pass({ force: true }),
   },
 
   /** Another name for the same identifiers. */
   rename: {
-    weight: 0,
+    weight: 2,
     choose: (campaign) => {
       const names = anyName(campaign);
       return names && [...names, campaign.nextName()];
@@ -81,7 +74,7 @@ export const ISSUER_KINDS: Readonly<Record<string, OperationKind>> = {
 
   /** The operator takes it out of the configuration; what is published stays published. */
   remove: {
-    weight: 0,
+    weight: 1,
     choose: (campaign) => (campaign.certificates.length > 2 ? anyName(campaign) : undefined),
     apply: async (campaign, name = '') => {
       replace(campaign, name, []);
@@ -91,7 +84,7 @@ export const ISSUER_KINDS: Readonly<Record<string, OperationKind>> = {
 
   /** To other fleets. */
   move: {
-    weight: 0,
+    weight: 2,
     choose: (campaign) => {
       const names = anyName(campaign);
       return names && [...names, ...campaign.pick([['edge'], ['core'], ['edge', 'core']])];
@@ -100,6 +93,22 @@ export const ISSUER_KINDS: Readonly<Record<string, OperationKind>> = {
       replace(campaign, name, [{ ...named(campaign, name), fleets }]);
       await pass(campaign);
     },
+  },
+
+  /** The operator's word: what is not configured any more goes. */
+  withdraw: {
+    weight: 1,
+    choose: (campaign) => {
+      const { unconfigured } = campaign;
+      return unconfigured.length === 0 ? undefined : [campaign.pick(unconfigured)];
+    },
+    apply: (campaign, name = '') => campaign.withdraw(name),
+  },
+
+  'rotate-key': {
+    weight: 1,
+    choose: () => [],
+    apply: (campaign) => campaign.rotateKey(),
   },
 
   /** kill -9 during a renewal, after so many of its external calls. */
@@ -117,7 +126,7 @@ export const ISSUER_KINDS: Readonly<Record<string, OperationKind>> = {
 
   /** A pass with a wrong clock. */
   'issuer-clock': {
-    weight: 0,
+    weight: 1,
     choose: ({ random }) => [String(Math.round((random() * 2 - 1) * MAX_CLOCK_HOURS))],
     apply: async (campaign, hours) => {
       const { issuer } = campaign.scene;

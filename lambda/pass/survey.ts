@@ -63,7 +63,7 @@ async function readBucket(pass: Pass, earlier: BucketSurvey | undefined): Promis
   const book = await readHosts(pass);
   const hosts = book.fleets;
   const fleets = new Set(specs.flatMap((spec) => spec.fleets));
-  const others = (await publishedFleetsOrNone(pass)).filter((fleet) => !fleets.has(fleet));
+  const others = (await knownFleets(pass, memory)).filter((fleet) => !fleets.has(fleet));
   const all = [...fleets, ...others];
   const version1 = earlier?.version1 ?? (await Version1Survey.read(pass, all, { memory, book }));
   const { read, broken, foreign } = await readManifests(pass, all, { memory, version1 });
@@ -126,6 +126,16 @@ export function readableSpecs({ specs, blocked }: BucketSurvey): CertificateSpec
 }
 
 type ManifestSource = Pick<BucketSurvey, 'memory' | 'version1'>;
+
+/** That something is published to, or was before it was lost: their hosts are there. */
+async function knownFleets(pass: Pass, memory: IssuerMemory): Promise<FleetName[]> {
+  // A record that cannot be read is the failure of each fleet, below.
+  const remembered = await memory.fleets().catch((error: unknown) => {
+    if (error instanceof ContractError || error instanceof BucketError) return [];
+    throw error;
+  });
+  return [...new Set([...(await publishedFleetsOrNone(pass)), ...remembered])];
+}
 
 /** Each fleet's manifest, or why it cannot be read. */
 async function readManifests(pass: Pass, fleets: readonly FleetName[], source: ManifestSource) {

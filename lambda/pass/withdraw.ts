@@ -6,6 +6,7 @@ import type { CertificateName, FleetName } from '#contract/layout.ts';
 import { emptyManifest, type Manifest } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Config } from '../config/config.ts';
+import { ownHead } from '../fleet/hosts.ts';
 import { readStatuses } from '../fleet/read-reports.ts';
 import type { FleetStatuses } from '../fleet/report.ts';
 import type { Log } from '../log.ts';
@@ -127,7 +128,13 @@ export async function endNames(
   going: readonly PublishedName[],
   yes: boolean,
 ): Promise<FleetWithdrawal & { latest: ReadManifest | undefined }> {
-  const publisher = new Publisher(bucket, fleet, publisherOptions(bucket, signing, now));
+  const { statuses } = await readStatuses(bucket, fleet, now());
+  // Hosts may have read a root that is lost since.
+  const highest = Math.max(0, ...statuses.map((status) => ownHead(status, signing)?.sequence ?? 0));
+  const publisher = new Publisher(bucket, fleet, {
+    ...publisherOptions(bucket, signing, now),
+    floorOf: async () => highest,
+  });
   const onHosts = new Map(going.map(({ name, pems }) => [name, pems]));
   const names = going.map(({ name }) => name);
   const { withdrawn, held } = await publisher.withdraw(names, { reason: 'withdrawn', yes, onHosts });

@@ -45,6 +45,14 @@ export class IssuerMemory {
     this.#bucket = bucket;
   }
 
+  /** Fleets that ever had a root, whether it is lost or not. @throws ContractError `ERR_TOMBSTONES`; BucketError */
+  async fleets(): Promise<FleetName[]> {
+    const { record } = await this.#stored();
+    return Object.entries(record.fleets).flatMap(([fleet, { key }]) =>
+      key === undefined ? [] : [fleet as FleetName],
+    );
+  }
+
   /** @throws ContractError `ERR_TOMBSTONES`; BucketError */
   async of(fleet: FleetName): Promise<FleetMemory> {
     const { record } = await this.#stored();

@@ -302,3 +302,16 @@ test('folders below published/ that cannot be listed hide no configured fleet', 
   );
   assert.equal(events.fieldsOf('fleets.unlisted')[0]?.['code'], 'ERR_BUCKET_SIZE');
 });
+
+test('a fleet that nobody names any more and that has lost all is signed again: its hosts keep what they have, and are not frozen', async () => {
+  const { bucket, publish, pass, manifest } = await stage();
+  await publish('a.test', ['a.test']);
+  await publish('b.test', ['b.test'], old);
+  for (const key of await bucket.list('published/old/')) await bucket.delete(key);
+
+  const { manifests } = await pass([{ identifiers: ['a.test'] }]);
+
+  assert.deepEqual([...manifests.keys()].sort(), ['default', 'old']);
+  const { certificates, tombstones } = await manifest(old);
+  assert.deepEqual([certificates, tombstones], [{}, {}]);
+});

@@ -38,7 +38,9 @@ export async function mergeOldIssuer<S extends Published>(
       version1.judge(fleet, new Map(here.map(({ name, reason }) => [name, reason])));
     }
     if (merged.length === 0) return survey;
-    return pass.options.dryRun ? withEntries(survey, merged) : await readAgain();
+    if (pass.options.dryRun) return withEntries(survey, merged);
+    for (const fleet of fleets) await version1.align(fleet, survey.publishers.get(fleet)?.latest);
+    return await readAgain();
   } catch (error) {
     if (!(error instanceof BucketError)) throw error;
     for (const fleet of fleets) {

@@ -3,10 +3,13 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { type FleetName, fleetName, layout } from '#contract/layout.ts';
 import { type Manifest, parseManifest } from '#contract/manifest.ts';
 import { parseRoot, type ReadRoot } from '#contract/root.ts';
+import { openBucket } from '#storage/open.ts';
 import type { PassOptions } from '../../lambda/pass.ts';
+import { rotateKey } from '../../lambda/signing/change-key.ts';
 import { type Finished, finish } from '../e2e/finish.ts';
 import type { FleetHost } from './proof/host.ts';
 import type { ConfiguredCertificate } from './proof/issuer.ts';
@@ -22,8 +25,12 @@ export const certificateOf = (name: string): ConfiguredCertificate => ({
 export interface UpgradeScene extends Scene {
   /** A pass of the released issuer. @returns result by certificate, for example `a: issued (missing)` */
   oldIssuer(...args: string[]): Promise<string[]>;
+  /** `pemfleet status` of the released issuer. */
+  oldIssuerStatus(): Promise<Finished>;
   /** A pass of today's issuer. */
   newIssuer(options?: PassOptions): Promise<string[]>;
+  /** `pemfleet key rotate`, by the clock of today's issuer. */
+  rotateKey(): Promise<unknown>;
   /** A pass of the released agent on this host. */
   oldAgent(host: FleetHost, ...args: string[]): Promise<Finished>;
   /** Serial that the manifest of version 1 names. */
@@ -87,7 +94,14 @@ function programsOf(scene: Scene) {
     assert.equal(done.status, 0, `the released agent: ${done.stderr}`);
     return done;
   };
-  return { oldIssuer, newIssuer, oldAgent };
+  const oldIssuerStatus = () =>
+    finish(releasedProgram('cli'), ['status', '--config', join(dir, 'pemfleet.yaml')]);
+  const rotateKeyNow = async () => {
+    const bucket = await openBucket(pathToFileURL(issuer.bucketDir).href);
+    const now = new Date(Date.now() + issuer.aheadMs);
+    return rotateKey({ bucket, configured: [fleet], now, dryRun: false });
+  };
+  return { oldIssuer, oldIssuerStatus, newIssuer, oldAgent, rotateKey: rotateKeyNow };
 }
 
 function resultsOf(outcomes: readonly NamedResult[]): string[] {

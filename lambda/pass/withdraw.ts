@@ -47,7 +47,7 @@ interface OpenedFleets {
 }
 
 /**
- * Configured fleets, and those that something was ever published to.
+ * Configured fleets, and those that something was ever published to, lost or not.
  * @throws BucketError, ContractError where `only` is the fleet that cannot be read
  */
 export async function openFleets(
@@ -56,7 +56,7 @@ export async function openFleets(
 ): Promise<OpenedFleets> {
   const memory = new IssuerMemory(bucket);
   const configured = config.certificates.flatMap(({ fleets }) => fleets);
-  const all = new Set([...configured, ...(await publishedFleets(bucket))]);
+  const all = new Set([...configured, ...(await publishedFleets(bucket)), ...(await memory.fleets())]);
   const wanted = [...all].filter((fleet) => only === undefined || fleet === only);
   const opened: OpenedFleets = { fleets: [], broken: [] };
   for (const fleet of wanted) {

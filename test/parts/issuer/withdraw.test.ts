@@ -246,3 +246,28 @@ test('what is withdrawn does not come back with a restored published/', async (t
   assert.deepEqual(await namesIn(edge), ['a', 'b', 'new']);
   assert.ok((await manifest(edge)).tombstones[certificate('gone')]);
 });
+
+test('a fleet that nobody names any more and that has lost all: what its hosts still serve can be withdrawn', async (t) => {
+  const { bucket, publish, withdraw, manifest } = await stage(t);
+  await publish(edge, 'kept');
+  await publish(old, 'lost');
+  const pem = (await manifest(old)).certificates[certificate('lost')]?.pems[0];
+  for (const key of await bucket.list('published/old/')) await bucket.delete(key);
+  const file: FileStatus = {
+    ...{
+      file: 'lost.pem',
+      certificate: certificate('lost'),
+      state: 'served',
+      since: new Date().toISOString(),
+    },
+    ...{ wanted: { sha256: pem?.sha256 ?? '', serial: '0A' }, isUnlisted: true, receipt: pem?.receipt },
+  };
+  const status = makeHostStatus('lb1', { fleet: old, reportedAt: new Date().toISOString(), files: [file] });
+  await bucket.put(layout.status(old, status.host), serializeHostStatus(status));
+
+  const done = await withdraw('lost');
+
+  assert.equal(done.status, 0, done.text);
+  const { tombstones } = await manifest(old);
+  assert.deepEqual(tombstones[certificate('lost')]?.pems[0]?.sha256, pem?.sha256);
+});

@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { stringify } from 'yaml';
+import { OWNERSHIP_FILE } from '../../../../agent/state/ownership.ts';
 import { assertOk } from '../../../support/agent/assess.ts';
 import { byList } from '../../../support/agent/configs.ts';
 import { fleet, host } from '../../../support/agent/host.ts';
@@ -88,6 +89,13 @@ test('the first boot waits for each: what one has is not enough for the other', 
 
   writeFileSync(list, '');
   rmSync(stage.stateDir, { recursive: true });
+  const restored = await agent('sync', '--wait=0');
+  assert.equal(restored.code, 0, 'the record beside the file knows it as ours: its line comes back');
+  assert.match(readFileSync(list, 'utf8'), /shop\.pem/);
+
+  writeFileSync(list, '');
+  rmSync(stage.stateDir, { recursive: true });
+  rmSync(join(certs.inner, OWNERSHIP_FILE));
   const unlisted = await agent('sync', '--wait=0');
   const lines = readFileSync(list, 'utf8');
   rmSync(join(certs.inner, 'shop.pem'));

@@ -37,6 +37,9 @@ export type EventName =
   | 'pem.unchecked'
   | 'manifest.signed'
   | 'manifest.failed'
+  | 'history.failed'
+  | 'tidy.failed'
+  | 'garbage.deleted'
   | 'certificate.failed'
   | 'fleet.notified'
   | 'fleet.recovering'
@@ -63,6 +66,8 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
   'renewal-info.failed',
   'ocsp.revoked',
   'ocsp.failed',
+  'history.failed',
+  'tidy.failed',
   'notify.failed',
   'manifest.refused',
   'version-1.held',

@@ -33,12 +33,12 @@ export function issuerRights(props: PemfleetProps, access: IssuerAccess): Right[
 }
 
 function bucketRights(bucket: IBucket, isHttp01: boolean): Right[] {
-  const { issuer, orders, probes, challenges, anyPublished, anyStatus } = prefixes;
+  const { issuer, orders, probes, challenges, anyPublished, anyPems, anyShards, anyStatus } = prefixes;
   const challenge = isHttp01 ? [challenges] : [];
   return [
     objects('Read', bucket, ['GetObject'], [issuer, anyPublished, anyStatus]),
     objects('Write', bucket, ['PutObject'], [issuer, anyPublished, ...challenge]),
-    objects('Delete', bucket, ['DeleteObject'], [orders, probes, ...challenge]),
+    objects('Delete', bucket, ['DeleteObject'], [orders, probes, anyPems, anyShards, ...challenge]),
     // For the whole bucket: without this right S3 answers a GET of a missing object with 403 instead of 404.
     { sid: 'List', actions: ['s3:ListBucket'], resources: [bucket.bucketArn] },
   ];

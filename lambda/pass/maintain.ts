@@ -30,9 +30,12 @@ async function maintain(pass: Pass, survey: Survey, fleet: FleetName, publisher:
   const configured = new Set<CertificateName>(
     config.certificates.filter(({ fleets }) => fleets.includes(fleet)).map(({ name }) => name),
   );
+  const hosts = Object.values(survey.hosts[fleet] ?? {});
+  if (hosts.some(({ error }) => error === 'ERR_MANIFEST_SHARD')) await publisher.shards.check();
   const reason = reasonToSign({
     read: publisher.latest ?? survey.manifests.get(fleet),
     isForeign: publisher.latest === undefined && survey.foreign.has(fleet),
+    isDamaged: publisher.shards.isDamaged,
     memory: await survey.memory.of(fleet),
     highest: highestSequence(survey.hosts[fleet]),
     configured,

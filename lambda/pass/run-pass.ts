@@ -5,6 +5,7 @@ import { type CertificateSpec, type Config, configuredFleets } from '../config/c
 import type { Outcome, PassResult } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
 import { refreshStaples } from '../publication/staples.ts';
+import { tidyFleets } from '../publication/tidy.ts';
 import { issueCertificate } from './issue.ts';
 import { maintainFleets } from './maintain.ts';
 import { discardUnconfigured } from './order-in-flight.ts';
@@ -51,6 +52,7 @@ async function work(pass: Pass, found: BucketSurvey): Promise<PassResult> {
   const { manifests } = publishedBy(survey);
   const unconfigured = await endSuperseded(pass, { ...survey, manifests });
   const failure = await maintainFleets(pass, survey);
+  await tidyFleets(pass, found);
   return conclude(pass, survey, { outcomes: [...blocked, ...outcomes], unconfigured, error: failure });
 }
 

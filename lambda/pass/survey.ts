@@ -80,7 +80,7 @@ async function readBucket(pass: Pass, earlier: BucketSurvey | undefined): Promis
     if (error !== undefined) blocked.set(name, error);
   }
   const publisherOptions = {
-    ...{ now: timing.now, signing, memory },
+    ...{ now: timing.now, signing, memory, log: pass.log },
     floorOf: async (fleet: FleetName) => highestSequence(hosts[fleet]),
     first: async (fleet: FleetName) => (await version1.first(fleet))?.manifest,
     writeAlong: version1.writeAlong,

@@ -11,6 +11,7 @@ import { certificateName, type FleetName, fleetName, layout } from '#contract/la
 import { MAX_CERTIFICATES, type Tombstone, tombstone } from '#contract/manifest.ts';
 import { type PublicKey, publicKey } from '#contract/statement.ts';
 import type { Bucket } from '#storage/bucket.ts';
+import { FleetShards } from './shards/fleet-shards.ts';
 import { isOver, sameTombstones, uniteTombstones } from './tombstones.ts';
 
 const MAX_FLEETS = 10_000;
@@ -39,6 +40,7 @@ const MAX_TRIES = 20;
 /** Reads the record once; of all fleets. */
 export class IssuerMemory {
   readonly #bucket: Bucket;
+  readonly #shards = new Map<FleetName, FleetShards>();
   #read: Promise<{ record: EndedRecord; etag: string | undefined }> | undefined;
 
   constructor(bucket: Bucket) {
@@ -51,6 +53,13 @@ export class IssuerMemory {
     return Object.entries(record.fleets).flatMap(([fleet, { key }]) =>
       key === undefined ? [] : [fleet as FleetName],
     );
+  }
+
+  /** The shards of the fleet's manifest, as far as they were read with this memory. */
+  shardsOf(fleet: FleetName): FleetShards {
+    const shards = this.#shards.get(fleet) ?? new FleetShards(this.#bucket, fleet);
+    this.#shards.set(fleet, shards);
+    return shards;
   }
 
   /** @throws ContractError `ERR_TOMBSTONES`; BucketError */

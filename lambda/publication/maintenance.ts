@@ -18,6 +18,8 @@ export type SigningReason =
   | 'key-changed'
   /** It lacks a tombstone that the issuer remembers. */
   | 'tombstones'
+  /** A shard is missing or altered. */
+  | 'damaged'
   /** Entries have expired, and the configuration does not name them. */
   | 'expired'
   /** Readers have to know how old what they see is. */
@@ -27,6 +29,8 @@ export interface FleetFacts {
   read: ReadManifest | undefined;
   /** `root.json` is there, but not ours. */
   isForeign: boolean;
+  /** A shard that the root names is missing or altered. */
+  isDamaged?: boolean | undefined;
   memory: FleetMemory;
   /** The highest sequence that hosts have read. */
   highest: number;
@@ -54,6 +58,7 @@ export function reasonToSign(facts: FleetFacts): SigningReason | undefined {
   const ended = endedDigests(tombstones);
   const known = Object.values(memory.tombstones).filter((one) => !isOver(one, facts.now));
   if (known.some(({ pems }) => pems.some(({ sha256 }) => !ended.has(sha256)))) return 'tombstones';
+  if (facts.isDamaged) return 'damaged';
   if (hasExpired(facts, manifest.certificates)) return 'expired';
   return isOld(signedAt, facts.now) ? 'age' : undefined;
 }

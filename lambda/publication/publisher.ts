@@ -10,11 +10,14 @@ import type { Manifest, ManifestEntry, Tombstone } from '#contract/manifest.ts';
 import { signReceipt } from '#contract/receipt.ts';
 import { type SignedManifest, serializeRoot } from '#contract/root.ts';
 import type { Bucket } from '#storage/bucket.ts';
+import type { Log } from '../log.ts';
 import type { Signing } from '../signing/signing-key.ts';
 import { IssuerMemory } from './ended.ts';
+import { addToHistory } from './history.ts';
 import { type Change, type Merged, mergeChanges } from './merge.ts';
 import { publishedPems } from './published-pems.ts';
 import { type CurrentRoot, type ReadManifest, readRoot } from './read-manifest.ts';
+import type { FleetShards } from './shards/fleet-shards.ts';
 import { type EndedPem, unitePems } from './tombstones.ts';
 
 /** A combined PEM with the digest that makes its key, and the OCSP response that belongs to it. */
@@ -42,6 +45,7 @@ export interface PublisherOptions {
   writeAlong: (root: SignedManifest) => Promise<void>;
   /** Of all fleets of a pass together; absent: the publisher's own. */
   memory?: IssuerMemory | undefined;
+  log?: Log | undefined;
   /** The highest sequence that hosts of the fleet have reported under our own signature; 0: none. Absent: none is known. */
   floorOf?: ((fleet: FleetName) => Promise<number>) | undefined;
 }
@@ -102,6 +106,11 @@ export class Publisher {
   /** The manifest after the last write; undefined if there was none. */
   get latest(): ReadManifest | undefined {
     return this.#latest;
+  }
+
+  /** Of the fleet's manifest, as far as this pass has read or written them. */
+  get shards(): FleetShards {
+    return this.#memory.shardsOf(this.#fleet);
   }
 
   /** Whether certificates or tombstones have changed, so that hosts have something to do. */
@@ -197,7 +206,22 @@ export class Publisher {
   ): Promise<'published' | 'unchanged'> {
     for (const text of texts) await this.#putImmutable(change.name, text);
     const { changed } = await this.#commit([change]);
-    return changed.has(change.name) ? 'published' : 'unchanged';
+    if (!changed.has(change.name)) return 'unchanged';
+    await this.#addToHistory(change.name);
+    return 'published';
+  }
+
+  /** After the commit: what fails here takes nothing back. */
+  async #addToHistory(name: CertificateName): Promise<void> {
+    const entry = this.#latest?.manifest.certificates[name];
+    if (entry === undefined) return;
+    try {
+      await addToHistory(this.#bucket, this.#fleet, [name, entry]);
+    } catch (error) {
+      if (!(error instanceof BucketError)) throw error;
+      const fields = { certificate: name, fleet: this.#fleet, code: error.code, error: error.message };
+      this.#options.log?.('history.failed', fields);
+    }
   }
 
   /** The key holds the digest: an object that exists has the same bytes. */
@@ -219,7 +243,7 @@ export class Publisher {
       // Before the root: whatever becomes of it, what was ended stays ended.
       const { tombstones } = merged.manifest;
       await this.#memory.keep(this.#fleet, { tombstones }, this.#options.now());
-      if (!(await this.#write(root, merged.manifest))) continue;
+      if (!(await this.#write(root, before, merged.manifest))) continue;
       this.#hasChanged ||= merged.isChanged;
       return merged;
     }
@@ -261,14 +285,20 @@ export class Publisher {
   }
 
   /** @returns whether it is written: if not, another writer was faster */
-  async #write({ etag }: CurrentRoot, manifest: SignedManifest): Promise<boolean> {
+  async #write(
+    { etag, shards: published }: CurrentRoot,
+    before: SignedManifest,
+    after: SignedManifest,
+  ): Promise<boolean> {
     const key = layout.root(this.#fleet);
     const { signer } = this.#options.signing;
+    const content = { ...before, shards: published };
+    const { manifest, shards } = await this.#memory.shardsOf(this.#fleet).write(content, after);
     // Too large to be read, so not ours: nothing of it is lost.
     if (etag === 'unknown') await this.#bucket.delete(key);
     const isThere = etag !== undefined && etag !== 'unknown';
     const condition = isThere ? { ifMatch: etag } : { ifNoneMatch: '*' as const };
-    const result = await this.#bucket.put(key, serializeRoot(manifest, signer).text, condition);
+    const result = await this.#bucket.put(key, serializeRoot(manifest, signer, shards).text, condition);
     if (result === 'precondition-failed') return false;
     this.#latest = { manifest, etag: result.etag, signedBy: signer.key };
     await this.#memory.keep(this.#fleet, { key: signer.key }, this.#options.now());

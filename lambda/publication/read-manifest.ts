@@ -5,7 +5,8 @@
 import { BucketError, ContractError } from '#contract/errors.ts';
 import { type FleetName, layout } from '#contract/layout.ts';
 import type { Manifest } from '#contract/manifest.ts';
-import { parseRoot, type SignedBytes, type SignedManifest, verifyRoot } from '#contract/root.ts';
+import { parseRootParts, type SignedBytes, type SignedManifest, verifyRoot } from '#contract/root.ts';
+import type { ShardDigests } from '#contract/shard/node.ts';
 import type { PublicKey } from '#contract/statement.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { IssuerMemory } from './ended.ts';
@@ -37,6 +38,8 @@ export interface CurrentRoot {
   /** ETag of what is there, whoever wrote it; `unknown`: it is too large to be read. */
   etag: string | 'unknown' | undefined;
   signedBy?: PublicKey | undefined;
+  /** Where the certificates are in shards; their receipts may be there alone (RECEIPT_IN_SHARD). */
+  shards?: ShardDigests | undefined;
   /** Why what is there is not ours. */
   fault?: ContractError | BucketError | undefined;
 }
@@ -59,8 +62,10 @@ export async function readRoot(
     if (error instanceof ContractError) return { manifest: undefined, etag, fault: error };
     throw error;
   }
-  const { manifest, key: signedBy } = parseRoot(fleet, body);
-  return { manifest, etag, signedBy };
+  const { manifest, key: signedBy, shards } = parseRootParts(fleet, body);
+  if (shards === undefined) return { manifest, etag, signedBy };
+  const content = await memory.shardsOf(fleet).read(shards);
+  return { manifest: { ...manifest, ...content }, etag, signedBy, shards };
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Who signed what is published now, fleet by fleet: for people who decide about a key, and for the sequence at which one is retired. */
 import { BucketError, ContractError } from '#contract/errors.ts';
 import { type FleetName, layout } from '#contract/layout.ts';
-import { parseRoot } from '#contract/root.ts';
+import { parseRootParts } from '#contract/root.ts';
 import type { PublicKey } from '#contract/statement.ts';
 import type { Bucket } from '#storage/bucket.ts';
 
@@ -23,7 +23,7 @@ async function readSignedRoot(bucket: Bucket, fleet: FleetName): Promise<SignedR
   try {
     const object = await bucket.get(layout.root(fleet));
     if (object === undefined) return [];
-    const { key, manifest } = parseRoot(fleet, object.body);
+    const { key, manifest } = parseRootParts(fleet, object.body);
     const { lineage, sequence, signedAt } = manifest;
     return [{ fleet, key, lineage, sequence, signedAt }];
   } catch (error) {

@@ -6,7 +6,7 @@ import { NO_SHARDS, parseShard, type Shard, type ShardDigests } from '#contract/
 import { readShards } from '#contract/shard/read.ts';
 import { changeShards, type ShardChange, wantsShards } from '#contract/shard/write.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { readSummary, saveSummary } from '../../lambda/publication/summary.ts';
+import { readSummary, saveSummary } from '../../lambda/publication/shards/summary.ts';
 import { type CountedBucket, entryOf, fleet, nameOf, signer } from './scale-stage.ts';
 
 export interface Programs {

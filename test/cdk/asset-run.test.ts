@@ -84,7 +84,7 @@ test('issuer: its asset issues by DNS-01 under its role, without a refused call'
   assert.deepEqual(readdirSync(directory).sort(), ['ca-0.pem', 'index.mjs', 'pemfleet.json']);
   const issued = stdout.split('\n').filter((line) => line.includes('certificate.issued'));
   assert.equal(issued.length, 2, stdout);
-  const isOfCertificate = /^(issuer\/order\/|published\/[^/]+\/(?!keys\.json$))/;
+  const isOfCertificate = /^(issuer\/(order|history)\/|published\/[^/]+\/(?!keys\.json$))/;
   const puts = aws.calls.filter(
     ({ operation, subject }) => operation === 'PutObject' && isOfCertificate.test(subject),
   );

@@ -1,5 +1,5 @@
 /** Reads a tree of shards. Objects never change, so a reader fetches only those that it does not have from an earlier reading. */
-import { ContractError } from '#contract/errors.ts';
+import { ContractError, codeOf } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import type { ManifestEntry, Tombstone } from '#contract/manifest.ts';
 import {
@@ -20,6 +20,8 @@ export interface ShardSource {
   cached(sha256: string): Shard | undefined;
   /** @returns undefined if there is no such object */
   fetch(key: string, sha256: string): Promise<Buffer | undefined>;
+  /** Of a reader that can do without a shard, for it makes the tree anew: told of each that is missing or altered. */
+  lost?(sha256: string): void;
 }
 
 export interface ReadShards {
@@ -71,12 +73,28 @@ export async function readShards(
       );
       for (const [index, child] of some.entries()) {
         fetched.push(child.sha256);
-        next.push(...take(child, parseShard(fleet, child.sha256, child.path, bodies[index])));
+        const shard = parseUnlessLost(fleet, child, bodies[index], source);
+        if (shard !== undefined) next.push(...take(child, shard));
       }
     }
     children = next;
   }
   return { ...read, tree, fetched };
+}
+
+function parseUnlessLost(
+  fleet: FleetName,
+  { sha256, path }: Child,
+  body: Buffer | undefined,
+  { lost }: ShardSource,
+): Shard | undefined {
+  try {
+    return parseShard(fleet, sha256, path, body);
+  } catch (error) {
+    if (lost === undefined || codeOf(error) !== 'ERR_MANIFEST_SHARD') throw error;
+    lost(sha256);
+    return undefined;
+  }
 }
 
 function broken(fleet: FleetName, says: string): ContractError {

@@ -36,6 +36,8 @@ export interface WrittenShard {
   text: string;
 }
 
+type CompleteEntry = (entry: ManifestEntry, before: ManifestEntry | undefined) => ManifestEntry;
+
 type LoadShard = (sha256: string) => Promise<Shard>;
 
 export interface WrittenShards {
@@ -47,15 +49,17 @@ export interface WrittenShards {
 /**
  * @param before `NO_SHARDS` for a new tree
  * @param load gets a node of `before`
+ * @param complete makes a new entry of a changed one and the entry that the tree has
  * @throws what `load` throws
  */
 export async function changeShards(
   before: ShardDigests,
   changes: ReadonlyMap<CertificateName, ShardChange>,
   load: LoadShard,
+  complete: CompleteEntry = (entry) => entry,
 ): Promise<WrittenShards> {
   const written = new Map<string, WrittenShard>();
-  const digests = await new TreeWriter(load, written).changeSlots(before, [...changes], 0);
+  const digests = await new TreeWriter(load, written, complete).changeSlots(before, [...changes], 0);
   return { digests, written };
 }
 
@@ -64,8 +68,10 @@ type NamedChange = readonly [CertificateName, ShardChange];
 class TreeWriter {
   readonly #load: LoadShard;
   readonly #written: Map<string, WrittenShard>;
+  readonly #complete: CompleteEntry;
 
-  constructor(load: LoadShard, written: Map<string, WrittenShard>) {
+  constructor(load: LoadShard, written: Map<string, WrittenShard>, complete: CompleteEntry) {
+    this.#complete = complete;
     this.#load = load;
     this.#written = written;
   }
@@ -92,7 +98,7 @@ class TreeWriter {
   ): Promise<string | null> {
     const before = sha256 === null ? { certificates: {}, tombstones: {} } : await this.#load(sha256);
     if (isInner(before)) return this.#putInner(await this.changeSlots(before.shards, changes, level), sha256);
-    const leaf = changedLeaf(before, changes);
+    const leaf = changedLeaf(before, changes, this.#complete);
     const names = namesIn(leaf);
     if (names.length === 0) return null;
     const { sha256: digest, text } = serializeShard(leaf);
@@ -122,11 +128,11 @@ function changeOf({ certificates, tombstones }: LeafShard, name: CertificateName
 }
 
 /** Members of a newer writer survive. */
-function changedLeaf(before: LeafShard, changes: readonly NamedChange[]): LeafShard {
+function changedLeaf(before: LeafShard, changes: readonly NamedChange[], complete: CompleteEntry): LeafShard {
   const [certificates, tombstones] = [{ ...before.certificates }, { ...before.tombstones }];
   for (const [name, { entry, tombstone }] of changes) {
     if (entry === undefined) delete certificates[name];
-    else certificates[name] = entry;
+    else certificates[name] = complete(entry, certificates[name]);
     if (tombstone === undefined) delete tombstones[name];
     else tombstones[name] = tombstone;
   }

@@ -8,7 +8,7 @@ import { legsOf } from '../../../../lambda/order/leg.ts';
 import { createOrderRecord, readOrderRecords } from '../../../../lambda/order/record.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
-import { DIRECTORY_URL, makeEntry, makeRecord, named } from '../../../support/issuer/documents.ts';
+import { DIRECTORY_URL, fleet, makeEntry, makeRecord, named } from '../../../support/issuer/documents.ts';
 import { passOver, publishEntry, unreachableCa } from '../../../support/issuer/pass.ts';
 
 test('a CA out of reach counts as a failure of an order that is in flight, and keeps its key', async () => {
@@ -40,7 +40,7 @@ test('records of certificates that are configured no more are forgotten, with th
 
   await run([{ identifiers: ['a.test'] }]);
 
-  assert.deepEqual(await bucket.list('issuer/'), [layout.tombstones]);
+  assert.deepEqual(await bucket.list('issuer/'), [layout.history(fleet, named('a.test')), layout.tombstones]);
   assert.deepEqual(await bucket.list('challenge/'), []);
   assert.ok(events.names().includes('order.abandoned gone.test'));
 });

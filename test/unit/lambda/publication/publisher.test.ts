@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { BucketError } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import { type SignedManifest, serializeRoot } from '#contract/root.ts';
@@ -42,11 +43,30 @@ test('the PEM is there before the manifest names it', async () => {
   const pem = layout.pem(fleet, a, sha('a'));
   assert.deepEqual(
     bucket.calls.filter((call) => call.startsWith('put')),
-    [`put ${pem}`, `put ${key}`, `put ${layout.tombstones}`],
+    [pem, key, layout.tombstones, layout.history(fleet, a)].map((put) => `put ${put}`),
   );
   assert.equal(bucket.text(pem), 'PEM a');
   const read = await readPublished(bucket, fleet);
   assert.deepEqual(read?.manifest.certificates[a]?.pems[0]?.sha256, sha('a'));
+});
+
+test('a history that cannot be written is logged, and the certificate is published', async () => {
+  const bucket = memoryBucket();
+  const failing = interposed(bucket, {
+    put: (...args) =>
+      args[0] === layout.history(fleet, a)
+        ? Promise.reject(new BucketError('ERR_BUCKET_DENIED', args[0], 'is not accessible'))
+        : bucket.put(...args),
+  });
+  const events: string[] = [];
+  const { entry, texts } = certificate('a');
+
+  const result = await testPublisher(failing, fleet, {
+    log: (event, fields) => events.push(`${event} ${fields?.['certificate']} ${fields?.['code']}`),
+  }).publish(a, entry, texts);
+
+  assert.equal(result, 'published');
+  assert.deepEqual(events, ['history.failed a.test ERR_BUCKET_DENIED']);
 });
 
 test('a PEM that cannot be put is not published', async () => {

@@ -1,24 +1,21 @@
 /**
  * The issuer's summary of a sharded manifest: what its shards say, in one object, so that a pass does not read thousands of them. It lists
  * shards by their digest, so it cannot be out of date: the root says which shards count, and a pass reads those that the summary does not
- * have. It leaves out what no decision needs, receipts and the publication before: who changes a shard reads the shard itself.
+ * have. It leaves out receipts, which no decision needs: who changes a shard reads the shard itself.
  */
 import { createHash } from 'node:crypto';
-import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
+import { type FleetName, layout } from '#contract/layout.ts';
 import type { ManifestEntry, PemRef } from '#contract/manifest.ts';
 import { isInner, type LeafShard, type Shard } from '#contract/shard/node.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { readUnlessSpoilt } from '#storage/cached-document.ts';
 
-/** A leaf as a summary has it. */
-export interface LeafSummary extends LeafShard {
-  /** Keys of the PEMs and staples of earlier publications, below `published/<fleet>/pem/`: they are no garbage. */
-  earlier: readonly string[];
-}
+/** In the place of a receipt: there is one, and the shard has it. */
+export const RECEIPT_IN_SHARD = '';
 
 /** Shards. A pass reads fewer than that one by one, each time until the summary has them. */
-const MISSING_BEFORE_WRITE = 6;
+const MISSING_BEFORE_WRITE = 4;
 
 /** Many certificates have one origin: entries have its index. */
 interface SummaryDocument {
@@ -67,42 +64,27 @@ export async function saveSummary(
 /** A shard without what a summary leaves out. */
 export function summaryOf(shard: Shard): Shard {
   if (isInner(shard)) return shard;
-  const { certificates, tombstones } = shard;
-  const earlier =
-    (shard as Partial<LeafSummary>).earlier ?? Object.entries(certificates).flatMap(earlierKeys);
-  const bare = Object.entries(certificates).map(([name, { previous: _, ...entry }]) => {
-    return [name, { ...entry, pems: entry.pems.map(({ receipt: _receipt, ...pem }) => pem) }];
+  const bare = Object.entries(shard.certificates).map(([name, { previous, ...entry }]) => {
+    const before = previous && { ...previous, pems: previous.pems.map(withoutReceipt) };
+    return [name, { ...entry, pems: entry.pems.map(withoutReceipt), ...(before && { previous: before }) }];
   });
-  return { certificates: Object.fromEntries(bare), tombstones, earlier } as LeafSummary;
+  return { certificates: Object.fromEntries(bare), tombstones: shard.tombstones };
 }
 
-/** Keys in the bucket that only the earlier publications name. */
-export function earlierKeysOf(fleet: FleetName, shards: Iterable<Shard>): string[] {
-  const prefix = `${layout.published(fleet)}pem/`;
-  return [...shards].flatMap((shard) =>
-    isInner(shard) ? [] : (summaryOf(shard) as LeafSummary).earlier.map((key) => `${prefix}${key}`),
-  );
-}
-
-function earlierKeys([name, { previous }]: [string, ManifestEntry]): string[] {
-  return (previous?.pems ?? []).flatMap((pem) => keysOf(name as CertificateName, pem));
-}
-
-function keysOf(name: CertificateName, { sha256, ocsp }: PemRef): string[] {
-  const pem = `${name}/${sha256}.pem`;
-  return ocsp === undefined ? [pem] : [pem, `${name}/${sha256}.${ocsp.sha256}.ocsp`];
+function withoutReceipt(pem: PemRef): PemRef {
+  return pem.receipt === undefined ? pem : { ...pem, receipt: RECEIPT_IN_SHARD };
 }
 
 function packShard(shard: Shard, origins: Map<string, number>): object {
   if (isInner(shard)) return { shards: shard.shards };
-  const { certificates, ...rest } = summaryOf(shard) as LeafSummary;
+  const { certificates, tombstones } = summaryOf(shard) as LeafShard;
   const packed = Object.entries(certificates).map(([name, entry]) => {
     const origin = JSON.stringify(entry.issued);
     const index = origins.get(origin) ?? origins.size;
     origins.set(origin, index);
     return [name, { ...entry, issued: index }];
   });
-  return { certificates: Object.fromEntries(packed), ...rest };
+  return { certificates: Object.fromEntries(packed), tombstones };
 }
 
 /** The first line is a seal: the version that wrote it, and a digest. Checking 50,000 entries by a schema would take seconds. */

@@ -90,7 +90,7 @@ test('issuer: its asset issues by DNS-01 under its role, without a refused call'
   );
   assert.equal(puts.length, issued.length * COUNTS.renewal.put);
   const keys = aws.s3.keys(template.name('PemfleetBucket'));
-  assert.ok(keys.includes('published/default/manifest.json'), keys.join());
+  assert.ok(keys.includes('published/default/root.json'), keys.join());
   assert.deepEqual(
     aws.calls.filter(({ status }) => status === 403).map(({ action, resource }) => `${action} ${resource}`),
     [],

@@ -157,7 +157,7 @@ test('the policies of its role allowed every call of every program', () => {
     );
   }
   const { globals, checks } = calls.find(
-    ({ subject, status }) => subject.endsWith('manifest.json') && status === 200,
+    ({ subject, status }) => subject.endsWith('root.json') && status === 200,
   ) as Call;
   assert.deepEqual([globals['aws:SecureTransport'], globals['aws:SourceIp']], ['true', '127.0.0.1']);
   assert.ok(checks.some(({ context }) => 'kms:EncryptionContext:aws:s3:arn' in context));

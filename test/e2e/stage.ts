@@ -160,7 +160,7 @@ function writeFiles(
 function readers(bucketDir: string) {
   return {
     leafOf: async (name: string) => {
-      const manifest = JSON.parse(await readFile(join(bucketDir, 'published/default/manifest.json'), 'utf8'));
+      const manifest = JSON.parse(await readFile(join(bucketDir, 'published/default/root.json'), 'utf8'));
       const { sha256 } = manifest.certificates[name].pems[0];
       const pem = await readFile(join(bucketDir, `published/default/pem/${name}/${sha256}.pem`), 'utf8');
       return pem.slice(0, pem.indexOf('-----END CERTIFICATE-----') + '-----END CERTIFICATE-----\n'.length);

@@ -29,7 +29,7 @@ interface PublishedPem {
 }
 
 function published(): PublishedPem[] {
-  const text = readFileSync(join(stage.bucketDir, 'published/default/manifest.json'), 'utf8');
+  const text = readFileSync(join(stage.bucketDir, 'published/default/root.json'), 'utf8');
   return JSON.parse(text).certificates['pair.example.com'].pems;
 }
 

@@ -76,7 +76,7 @@ interface PublishedManifest {
 }
 
 function manifest(): PublishedManifest {
-  return JSON.parse(readFileSync(join(stage.bucketDir, 'published/default/manifest.json'), 'utf8'));
+  return JSON.parse(readFileSync(join(stage.bucketDir, 'published/default/root.json'), 'utf8'));
 }
 
 function serials(): Map<string, string> {

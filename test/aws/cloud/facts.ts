@@ -14,7 +14,7 @@ const END = '-----END CERTIFICATE-----\n';
 /** By certificate. */
 export function published({ aws, bucket }: Pick<Cloud, 'aws' | 'bucket'>): Map<string, Published> {
   const read = (key: string) => aws.s3.text(bucket, `published/default/${key}`) ?? '';
-  const { certificates } = JSON.parse(read('manifest.json')) as {
+  const { certificates } = JSON.parse(read('root.json')) as {
     certificates: Record<string, { pems: { serial: string; sha256: string }[] }>;
   };
   const leaves = Object.entries(certificates).map(([name, { pems }]) => {

@@ -161,6 +161,23 @@ describe('field.md, section A', () => {
   });
 });
 
+test('split view: somebody shows yesterday to one host alone: the host cannot know it, and the issuer names it', async () => {
+  const root = join(scene.issuer.bucketDir, 'published/edge/root.json');
+  const yesterday = readFileSync(root);
+  await scene.issuer.pass({ force: true, only: scene.issuer.specNames('common') });
+  const today = readFileSync(root);
+  writeFileSync(root, yesterday);
+
+  const { code, stderr } = await edge().pass();
+  writeFileSync(root, today);
+
+  assert.equal(code, 0, stderr);
+  const { status, stdout } = await scene.issuer.command(['status']);
+  assert.notEqual(status, 0);
+  assert.match(stdout, /common .*host-1: pending/);
+  await passHosts();
+});
+
 /** He writes to this fleet's manifest, in both versions, what he would like all of them to serve. */
 function plant(fleet: string, combined: string): void {
   const { bucketDir } = scene.issuer;

@@ -104,11 +104,36 @@ export const LOSSES: readonly Loss[] = [
   moveBucket,
 ];
 
+/** Nothing at all is left, or the new address holds nothing: the operator's recovery key brings the lineage back. */
+const loseAll: Loss = {
+  name: 'the whole bucket is lost',
+  apply: ({ issuer }) => rmSync(issuer.bucketDir, { recursive: true }),
+};
+
+/** The new address holds nothing. */
+const moveToNothing: Loss = {
+  name: 'the bucket is a new one',
+  apply: ({ dir, issuer, host }) => {
+    const empty = join(dir, 'empty');
+    issuer.moveTo(empty);
+    host.configure({ bucket: pathToFileURL(empty).href });
+  },
+};
+
 /** Each alone, and each two of them that can come together, in their order. */
-export const LOSS_ROWS: readonly (readonly Loss[])[] = LOSSES.flatMap((first, index) => [
+const PAIRS: readonly (readonly Loss[])[] = LOSSES.flatMap((first, index) => [
   [first],
   ...LOSSES.slice(index + 1).map((second) => [first, second]),
 ]);
+
+export const LOSS_ROWS: readonly (readonly Loss[])[] = [
+  ...PAIRS,
+  [loseAll],
+  [moveToNothing],
+  [loseAll, restore('issuer')],
+  [loseAll, restore('published')],
+  [loseAll, renameFleet],
+];
 
 /** The fleet serves since yesterday. */
 export async function makeInstallation(
@@ -186,7 +211,12 @@ async function heal(stage: LossStage): Promise<void> {
     if (error !== undefined) throw error;
     await host.pass();
     const isIdle = outcomes.every(({ certificate: name, result }) => name === KEPT.name || result === 'kept');
-    const { files = [] } = (await host.readStatus()) ?? {};
+    const { files = [], conditions = [] } = (await host.readStatus()) ?? {};
+    // An issuer without any memory begins a lineage of its own: the operator's file brings the old one back.
+    if (conditions.some(({ condition }) => condition === 'other-lineage')) {
+      await issuer.recoverKey(join(stage.dir, RECOVERY_KEY));
+      continue;
+    }
     const isServed = ALL.every(({ name }) =>
       files.some(({ certificate: served, state }) => served === name && state === 'served'),
     );

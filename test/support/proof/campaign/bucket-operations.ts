@@ -1,6 +1,7 @@
 /** What happens to the bucket: backups, losses, and strangers. */
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Zone } from '../scene.ts';
 import type { Campaign } from './campaign.ts';
 import type { OperationKind } from './operations.ts';
@@ -33,6 +34,19 @@ export const BUCKET_KINDS: Readonly<Record<string, OperationKind>> = {
     weight: 2,
     choose: anyZone,
     apply: async ({ backups }, zone) => backups.restore(zone as Zone),
+  },
+
+  /** Both sides are told where it is now. */
+  'move-bucket': {
+    weight: 1,
+    choose: () => [],
+    apply: async ({ scene: { issuer, hosts, dir } }) => {
+      const moved = mkdtempSync(join(dir, 'bucket-'));
+      cpSync(issuer.bucketDir, moved, { recursive: true });
+      rmSync(issuer.bucketDir, { recursive: true });
+      issuer.moveTo(moved);
+      for (const host of hosts) host.configure({ bucket: pathToFileURL(moved).href });
+    },
   },
 
   /** PEM objects by their places in the listing: digests differ from run to run. */

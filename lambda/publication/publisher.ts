@@ -294,11 +294,10 @@ export class Publisher {
     const { signer } = this.#options.signing;
     const content = { ...before, shards: published };
     const { manifest, shards } = await this.#memory.shardsOf(this.#fleet).write(content, after);
-    // Too large to be read, so not ours: nothing of it is lost.
-    if (etag === 'unknown') await this.#bucket.delete(key);
-    const isThere = etag !== undefined && etag !== 'unknown';
-    const condition = isThere ? { ifMatch: etag } : { ifNoneMatch: '*' as const };
-    const result = await this.#bucket.put(key, serializeRoot(manifest, signer, shards).text, condition);
+    const { text } = serializeRoot(manifest, signer, shards);
+    const condition = etag === undefined ? { ifNoneMatch: '*' as const } : { ifMatch: etag };
+    // What is too large to be read has no ETag for us, and is not ours: nothing of it is lost.
+    const result = await this.#bucket.put(key, text, etag === 'unknown' ? undefined : condition);
     if (result === 'precondition-failed') return false;
     this.#latest = { manifest, etag: result.etag, signedBy: signer.key };
     await this.#memory.keep(this.#fleet, { key: signer.key }, this.#options.now());

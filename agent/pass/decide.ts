@@ -8,10 +8,11 @@ import { type DesiredFile, desiredFiles, stapleFileOf } from '../desired/files.t
 import { desiredTails, desiredTailsByFile, withCheckedLine } from '../desired/listing.ts';
 import { withOverlaps } from '../desired/overlap.ts';
 import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
-import type { Tails } from '../haproxy/crt-list-line.ts';
+import type { CrtListFile, Tails } from '../haproxy/crt-list-line.ts';
 import { endsOf } from '../removal/ends.ts';
 import { isReplaceable, olderEntries } from '../removal/older.ts';
 import { possibleFiles, withRecognized } from '../removal/recognized.ts';
+import type { ServedInput } from '../removal/served.ts';
 import { type OwnFiles, readUnlisted } from '../removal/unlisted.ts';
 import { isEntryEnded, withTombstones } from '../state/ended.ts';
 import type { Ownership } from '../state/ownership.ts';
@@ -34,50 +35,106 @@ export async function decideActions(
   manifest: Manifest = emptyManifest(agent.config.fleet, new Date(0)),
   { state: before, ownership }: { state: AgentState; ownership: Ownership },
 ): Promise<DecidedPass> {
-  const { config } = agent;
-  const { certsDir, handshake: handshakes } = config.haproxy;
-  const now = agent.now();
-  const possible = possibleFiles(manifest, before.files);
-  const unrecorded = possible.length > 0 ? await viewDisk(certsDir, possible, config.pem) : new Map();
-  const state = withManifest(before, manifest, unrecorded, now);
-  const records = options.ignoresBackOff ? withoutFailures(state.files) : state.files;
-  const { ended = {} } = state;
-  const crtListFile = crtListFileOf(config);
-  const withLine = (one: DesiredFile) => (crtListFile === undefined ? one : withCheckedLine(one));
-  const inManifest = desiredFiles(config.fleet, manifest);
-  const entries = inManifest.filter((one) => !isEntryEnded(one, ended, manifest.tombstones)).map(withLine);
-  const files = new Set([...entries.map(({ file }) => file), ...Object.keys(records)]);
+  const { certsDir, handshake: handshakes } = agent.config.haproxy;
+  const known = await knownFiles(agent, options, manifest, before);
+  const { state, records, files, entries, crtListFile, listed, now } = known;
   const onDisk = [...files].flatMap((file) => [file, stapleFileOf(file)]);
-  const listed = crtListFile && (await viewCrtList(crtListFile, files));
   // While HAProxy answers, there is time to read.
   const [observed, disk] = await Promise.all([
     observeHaproxy(agent, desiredTailsByFile(files, entries, listed)),
-    viewDisk(certsDir, onDisk, config.pem),
+    viewDisk(certsDir, onDisk, agent.config.pem),
   ]);
-  const own: OwnFiles = { fleet: config.fleet, certsDir, disk, records };
+  const isWithoutSocket = worksWithoutSocket(agent, observed.blocker, options);
+  const seen = { disk, haproxy: observed.haproxy, isWithoutSocket, records, handshakes };
+  const { ours, notOurs, kept, removals, older } = sortFiles(agent, known, seen);
+  const facts = { isWithoutSocket, disk, ownership, crtListFile, olderEntries: older };
+  const view = withKeptLines({ ...agent, ...observed, ...facts }, kept, listed);
+  // Without a socket, HAProxy only reads: a directory by file name, a crt-list file line by line.
+  const isByName = isWithoutSocket && crtListFile === undefined;
+  const desired = [...withOverlaps([...ours, ...kept], now, isByName), ...notOurs];
+  const actions = plan({ ...seen, haproxy: view.haproxy, desired, removals, listed, now });
+  return { view, actions, state };
+}
+
+/** What the manifest and the records say, before the host is looked at. */
+interface KnownFiles {
+  manifest: Manifest;
+  state: AgentState;
+  records: AgentState['files'];
+  inManifest: DesiredFile[];
+  /** Those of them that no tombstone ends. */
+  entries: DesiredFile[];
+  /** Names of all files that matter. */
+  files: ReadonlySet<string>;
+  crtListFile: CrtListFile | undefined;
+  /** Lines of the crt-list file. */
+  listed: Tails | undefined;
+  now: Date;
+}
+
+async function knownFiles(
+  agent: Agent,
+  options: PassOptions,
+  manifest: Manifest,
+  before: AgentState,
+): Promise<KnownFiles> {
+  const { config } = agent;
+  const now = agent.now();
+  const possible = possibleFiles(manifest, before.files);
+  const unrecorded =
+    possible.length > 0 ? await viewDisk(config.haproxy.certsDir, possible, config.pem) : new Map();
+  const state = withManifest(before, manifest, unrecorded, now);
+  const records = options.ignoresBackOff ? withoutFailures(state.files) : state.files;
+  const crtListFile = crtListFileOf(config);
+  const inManifest = desiredFiles(config.fleet, manifest);
+  const { ended = {} } = state;
+  const valid = inManifest.filter((one) => !isEntryEnded(one, ended, manifest.tombstones));
+  const entries = withCheckedLines(valid, crtListFile);
+  const files = new Set([...entries.map(({ file }) => file), ...Object.keys(records)]);
+  const listed = crtListFile && (await viewCrtList(crtListFile, files));
+  return { manifest, state, records, inManifest, entries, files, crtListFile, listed, now };
+}
+
+function withCheckedLines(
+  files: readonly DesiredFile[],
+  crtListFile: CrtListFile | undefined,
+): DesiredFile[] {
+  return crtListFile === undefined ? [...files] : files.map(withCheckedLine);
+}
+
+interface SortedFiles {
+  /** What the manifest names and this host is to have. */
+  ours: DesiredFile[];
+  /** Names of the manifest that a file of another program has. */
+  notOurs: DesiredFile[];
+  /** Files of ours that the manifest does not name, and that nothing ends. */
+  kept: DesiredFile[];
+  /** Files of ours that go, with the reason. */
+  removals: ReadonlyMap<string, string>;
+  /** Certificates of which the manifest has an older PEM than this host. */
+  older: ReadonlySet<string>;
+}
+
+function sortFiles({ config }: Agent, known: KnownFiles, seen: ServedInput): SortedFiles {
+  const { manifest, inManifest, entries, crtListFile, state, now } = known;
+  const { records, disk } = seen;
+  const { ended = {} } = state;
+  const own: OwnFiles = { fleet: config.fleet, certsDir: config.haproxy.certsDir, disk, records };
   const older = olderEntries(entries, own, ended, now);
   const published = entries.filter((one) => !older.has(one.certificate) || isReplaceable(one, own));
   // HAProxy serves another certificate for the names of a file that is not ours: it stands in front of none of ours.
-  const notOurs = published.filter((one) => isNotOurs(one, { disk, records }));
+  const notOurs = published.filter((one) => isNotOurs(one, seen));
   const ours = withLeafNames(
     published.filter((one) => !notOurs.includes(one)),
     disk,
   );
-  const isWithoutSocket = worksWithoutSocket(agent, observed.blocker, options);
   const named = new Set(published.map(({ file }) => file));
   const unnamed = Object.keys(records).filter((file) => !named.has(file));
-  const { kept, removals } = endsOf(unnamed, unlistedAmong(unnamed, own, withLine), {
-    ...{ manifest, ended, desired: ours, filesByCertificate: countByCertificate(inManifest), now },
-    ...{ disk, haproxy: observed.haproxy, isWithoutSocket, records, handshakes },
-  });
-  const facts = { isWithoutSocket, disk, ownership, crtListFile, olderEntries: older };
-  const view = withKeptLines({ ...agent, ...observed, ...facts }, kept, listed);
-  const { haproxy } = view;
-  // Without a socket, HAProxy only reads: a directory by file name, a crt-list file line by line.
-  const isByName = isWithoutSocket && crtListFile === undefined;
-  const desired = [...withOverlaps([...ours, ...kept], now, isByName), ...notOurs];
-  const input = { desired, removals, disk, listed, haproxy, isWithoutSocket, records, handshakes, now };
-  return { view, actions: plan(input), state };
+  const unlisted = unnamed.flatMap((file) => readUnlisted(file, own) ?? []);
+  const byFile = new Map(withCheckedLines(unlisted, crtListFile).map((one) => [one.file, one]));
+  const filesByCertificate = countByCertificate(inManifest);
+  const ends = endsOf(unnamed, byFile, { ...seen, manifest, ended, desired: ours, filesByCertificate, now });
+  return { ours, notOurs, ...ends, older };
 }
 
 /** @returns the state itself where the manifest has nothing new */
@@ -100,15 +157,6 @@ function withLeafNames(files: readonly DesiredFile[], disk: HostView['disk']): D
     const { sha256, names } = disk.get(desired.file) ?? {};
     return sha256 === desired.sha256 ? { ...desired, names } : desired;
   });
-}
-
-function unlistedAmong(
-  files: readonly string[],
-  own: OwnFiles,
-  withLine: (one: DesiredFile) => DesiredFile,
-): Map<string, DesiredFile> {
-  const unlisted = files.flatMap((file) => readUnlisted(file, own) ?? []);
-  return new Map(unlisted.map((one) => [one.file, withLine(one)]));
 }
 
 function countByCertificate(files: readonly DesiredFile[]): Map<string, number> {

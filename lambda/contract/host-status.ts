@@ -167,17 +167,21 @@ export function serializeHostStatus(document: HostStatus): string {
   return serializeDocument(document);
 }
 
-/** As the bucket takes it: served files are left out, and then others, where the whole would be too large for its readers. */
+/**
+ * As the bucket takes it: served files that the manifest names are left out, and then others, where the whole would be too large for its
+ * readers. What the manifest does not name is known from here alone.
+ */
 export function serializeReport(status: HostStatus): string {
   const whole = serializeHostStatus(status);
   if (Buffer.byteLength(whole) <= MAX_STATUS_BYTES) return whole;
   const files: FileStatus[] = [];
   const unlisted: NonNullable<HostStatus['unlisted']> = {};
   let room = MAX_STATUS_BYTES - REST_BYTES - Buffer.byteLength(serializeHostStatus({ ...status, files }));
-  const [served, others] = [status.files.filter(isServed), status.files.filter((file) => !isServed(file))];
-  for (const file of [...others, ...served]) {
+  const isKnown = (file: FileStatus) => isServed(file) && !file.isUnlisted;
+  const others = status.files.filter((file) => !isKnown(file));
+  for (const file of [...others, ...status.files.filter(isKnown)]) {
     room -= bytesOf(file);
-    if (room >= 0 && !isServed(file)) files.push(file);
+    if (room >= 0 && !isKnown(file)) files.push(file);
     else unlisted[file.state] = (unlisted[file.state] ?? 0) + 1;
   }
   return serializeHostStatus({ ...status, files, unlisted });

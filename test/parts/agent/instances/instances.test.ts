@@ -11,7 +11,7 @@ import { assertOk } from '../../../support/agent/assess.ts';
 import { fleet, host } from '../../../support/agent/host.ts';
 import { agentHere, spawnAgent } from '../../../support/agent/program.ts';
 import { serialOf } from '../../../support/agent/publish.ts';
-import { makeStage } from '../../../support/agent/stage.ts';
+import { filesIn, makeStage } from '../../../support/agent/stage.ts';
 import { makeWorkDir } from '../../../support/agent/work-dir.ts';
 import { handshake } from '../../../support/handshake.ts';
 import {
@@ -156,4 +156,30 @@ test('the resident agent sees that the second one was reloaded', async (t) => {
   await runLoop({ agent: { ...main, instances: runtimes }, signal: stop.signal, sleep, random: () => 0 });
 
   assert.deepEqual(passes, [2, 2, 4]);
+});
+
+test('two HAProxy: what the manifest lacks stays in both, what a tombstone ends leaves both', async (t) => {
+  const { stage, inner, serials, sync } = await makeTwo(t, '3.2');
+  const pem = await stage.publish('shop', { names: ['shop.test'] });
+  await stage.publish('other', { names: ['other.test'] });
+  assertOk(await sync());
+  await stage.unpublish('shop');
+
+  assertOk(await sync());
+  const { files } = await stage.status();
+  assert.deepEqual(
+    files.filter(({ isUnlisted }) => isUnlisted).map(({ instance, file, state }) => [instance, file, state]),
+    [
+      ['edge', 'shop.pem', 'served'],
+      ['inner', 'shop.pem', 'served'],
+    ],
+  );
+  assert.deepEqual(await serials('shop.test'), [serialOf(pem), serialOf(pem)]);
+  await stage.withdraw('shop');
+  assertOk(await sync());
+
+  assert.deepEqual(
+    [filesIn(stage.haproxy.certsDir), filesIn(inner.certsDir)],
+    [['other.pem'], ['other.pem']],
+  );
 });

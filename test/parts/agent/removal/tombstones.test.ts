@@ -8,6 +8,7 @@ import { OWNERSHIP_FILE } from '../../../../agent/state/ownership.ts';
 import { assertOk } from '../../../support/agent/assess.ts';
 import { fleet } from '../../../support/agent/host.ts';
 import { entryFor, pemRefFor, serialOf, signedRoot } from '../../../support/agent/publish.ts';
+import { makeReloadable } from '../../../support/agent/reloadable.ts';
 import { makeStage } from '../../../support/agent/stage.ts';
 import { startVisitor } from '../../../support/agent/visitor.ts';
 import { makeWorkDir } from '../../../support/agent/work-dir.ts';
@@ -183,4 +184,36 @@ test('both records are lost, and the certificate was renewed since: the file is 
   assert.equal(stage.pem('shop'), second);
   assert.equal(readFileSync(join(stage.haproxy.certsDir, 'legacy.pem'), 'utf8'), handmade.combined);
   assert.equal(existsSync(join(stage.haproxy.certsDir, '.shop.pem.pemfleet-previous')), false);
+});
+
+test('without a stats socket: what the manifest lacks stays and is proved; what it ends stays too, and the status says what to do', async (t) => {
+  const { stage, sync } = await makeReloadable(t, version);
+  const blind = () => sync('--stats-socket', '/nonexistent.sock');
+  const pem = await stage.publish('shop', { names: ['shop.test'] });
+  await stage.publish('other', { names: ['other.test'] });
+  assertOk(await blind());
+  await stage.unpublish('shop');
+
+  assertOk(await blind());
+  const [, unlisted] = (await stage.status()).files;
+  assert.deepEqual([unlisted?.file, unlisted?.state, unlisted?.isUnlisted], ['shop.pem', 'served', true]);
+  await stage.withdraw('shop');
+  const passes = [await blind(), await blind()];
+
+  assert.deepEqual(
+    passes.map(({ code }) => code),
+    [3, 3],
+  );
+  assert.match(passes[0]?.stderr ?? '', /event=certificate\.needs-reload certificate=shop /);
+  assert.doesNotMatch(passes[1]?.stderr ?? '', /needs-reload certificate=shop/, 'told once');
+  const { removals = [] } = await stage.status();
+  assert.deepEqual(
+    removals.map(({ file, error }) => [file, error?.code]),
+    [['shop.pem', 'ERR_RUNTIME_NO_SOCKET']],
+  );
+  assert.match(removals[0]?.error?.message ?? '', /delete the file .*, then reload/);
+  assert.equal((await stage.handshake('shop.test')).serial, serialOf(pem));
+  rmSync(join(stage.haproxy.certsDir, 'shop.pem'));
+  assertOk(await blind());
+  assert.equal((await stage.status()).removals, undefined);
 });

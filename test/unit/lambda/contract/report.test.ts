@@ -48,6 +48,20 @@ test('a report that fits is the status itself', () => {
   assert.equal(serializeReport(status), serializeHostStatus(status));
 });
 
+test('what the manifest does not name stays in a long report: nobody else knows of it', () => {
+  const files = filesOf(10_000, () => 'served').map(
+    (file, index): FileStatus =>
+      index % 2_000 === 3 ? { ...file, isUnlisted: true, notAfter: noon.toISOString() } : file,
+  );
+
+  const text = serializeReport(makeHostStatus('lb1', { files, manifest: '"m"' }));
+
+  const report = parseHostStatus(fleet, makeHostStatus('lb1').host, Buffer.from(text));
+  assert.equal(report.files.length, 5);
+  assert.ok(report.files.every(({ isUnlisted }) => isUnlisted));
+  assert.deepEqual(report.unlisted, { served: 9_995 });
+});
+
 for (const [says, stateOf, failed] of [
   ['all are served', () => 'served', 0],
   ['three are not', (index) => (index % 4_000 === 7 ? 'failed' : 'served'), 3],

@@ -1,6 +1,7 @@
 /** `pemfleet run` and `pemfleet plan`: one pass, or what it would do. */
 import { notifyFleets } from '../fleet/notify.ts';
 import { machineIdentity } from '../identity/identity.ts';
+import { afterPass } from '../pass/after-pass.ts';
 import { runPassExclusively } from '../wiring.ts';
 import {
   type Command,
@@ -37,6 +38,8 @@ async function pass(values: CommandValues, dryRun: boolean): Promise<number> {
       result,
     );
   }
+  // What hosts report is kept for the next pass: which sequences they have read, and whether they need version 1.
+  if (!dryRun) await afterPass({ bucket, ...environment }, undefined, result);
   if (values.json) printJson({ version: 1, outcomes, unconfigured });
   else printToStderr(outcomeTable(outcomes) + unconfiguredLines(unconfigured));
   if (result.error !== undefined) throw result.error;

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { layout } from '#contract/layout.ts';
-import { type Manifest, parseManifest } from '#contract/manifest.ts';
+import type { Manifest } from '#contract/manifest.ts';
+import { parseRoot } from '#contract/root.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
 import { startResponderServer } from '../../../lambda/commands/responder-server.ts';
@@ -59,7 +60,7 @@ export interface IssuingStage {
 
 /** What a pass may be late by: nobody's clock is that exact. */
 const toleranceMs = 1_500;
-const fleet = 'default' as Parameters<typeof layout.manifest>[0];
+const fleet = 'default' as Parameters<typeof layout.root>[0];
 
 interface Answerer {
   bucket: Bucket;
@@ -126,8 +127,8 @@ function makeScene(ca: HostileCa, answerer: Answerer, bucketUrl: string, options
       return { outcomes, outcome: outcomes[0] as Outcome, log: JSON.stringify(events) };
     },
     manifest: async () => {
-      const object = await bucket.get(layout.manifest(fleet));
-      return object && parseManifest(fleet, object.body);
+      const object = await bucket.get(layout.root(fleet));
+      return object && parseRoot(fleet, object.body).manifest;
     },
     mute: (isMuted) => {
       answerer.isMuted = isMuted;

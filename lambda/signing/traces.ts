@@ -2,13 +2,15 @@
  * What shows that an issuer has signed here before: without its key, another one would be refused by the hosts. Asked only where there
  * is no key at all.
  */
-import { ContractError } from '#contract/errors.ts';
+import { BucketError, ContractError } from '#contract/errors.ts';
 import { parseHostStatus } from '#contract/host-status.ts';
 import { type FleetName, hostName, layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 
 /** Statuses of a fleet that are read. */
 const MAX_STATUSES = 20;
+/** Of one object, not of the store. */
+const OF_OBJECT = /^ERR_BUCKET_(SIZE|ARCHIVED|DENIED|IO)$/;
 
 /** @returns the key of an object that shows it; undefined: nobody has signed here. @throws BucketError */
 export async function findSigned(bucket: Bucket, fleets: readonly FleetName[]): Promise<string | undefined> {
@@ -25,12 +27,14 @@ export async function findSigned(bucket: Bucket, fleets: readonly FleetName[]): 
 /** Whether a host trusts some key already. */
 async function namesKey(bucket: Bucket, fleet: FleetName, key: string): Promise<boolean> {
   const host = hostName.safeParse(key.slice(layout.statuses(fleet).length).replace(/\.json$/, ''));
-  const object = host.success ? await bucket.get(key) : undefined;
-  if (!host.success || object === undefined) return false;
+  if (!host.success) return false;
   try {
-    return parseHostStatus(fleet, host.data, object.body).trust !== undefined;
+    const object = await bucket.get(key);
+    return object !== undefined && parseHostStatus(fleet, host.data, object.body).trust !== undefined;
   } catch (error) {
-    if (error instanceof ContractError) return false;
+    // Whatever a host puts in the place of its status, others are asked.
+    const isOfHost = error instanceof BucketError && OF_OBJECT.test(error.code);
+    if (error instanceof ContractError || isOfHost) return false;
     throw error;
   }
 }

@@ -11,13 +11,26 @@ import { after, test } from 'node:test';
 import { DAY_MS } from '#common/time.ts';
 import { serializeHostStatus } from '#contract/host-status.ts';
 import { hostName, layout } from '#contract/layout.ts';
-import { emptyManifest, serializeManifest } from '#contract/manifest.ts';
+import { emptyManifest } from '#contract/manifest.ts';
+import { openBucket } from '#storage/open.ts';
+import { Publisher } from '../../lambda/publication/publisher.ts';
+import { openSigningKey } from '../../lambda/signing/signing-key.ts';
+import { publisherOptions } from '../../lambda/upgrade/along.ts';
 import { type Aws, startAws } from '../aws/aws.ts';
 import { AwsFailure } from '../aws/wire.ts';
-import { signedRoot } from '../support/agent/publish.ts';
+import { entryFor, signedRoot } from '../support/agent/publish.ts';
 import { sendForever, startWildStore } from '../support/bucket/wild-store.ts';
 import { after as later } from '../support/clock.ts';
-import { DIRECTORY_URL, fleet, makeEntry, makeHostStatus, makePemRef } from '../support/issuer/documents.ts';
+import { setEnv } from '../support/env.ts';
+import {
+  DIRECTORY_URL,
+  fleet,
+  makeEntry,
+  makeHostStatus,
+  makePemRef,
+  named,
+} from '../support/issuer/documents.ts';
+import { createPki } from '../support/parts/pki.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { program } from './aws-stage.ts';
 import { type Invocation, invoke } from './invoke.ts';
@@ -54,11 +67,26 @@ const entry = makeEntry({
   pems: [pem],
   publishedAt: later(now, -DAY_MS).toISOString(),
 });
-aws.s3.write(
-  BUCKET,
-  layout.manifest(fleet),
-  serializeManifest({ ...emptyManifest(fleet, now), certificates: { ['a.test' as never]: entry } }),
-);
+
+/** As an issuer has left it: signed, with its PEM. */
+async function publish(): Promise<void> {
+  const restore = setEnv(aws.administrator.env);
+  const bucket = await openBucket(`s3://${BUCKET}`);
+  const signing = await openSigningKey(bucket, { fleets: [fleet] });
+  const { combined } = await (await createPki()).issue({
+    names: ['a.test'],
+    notAfter: later(now, 89 * DAY_MS),
+  });
+  const whole = makeEntry({ ...entryFor(combined, ['a.test']), issued: makeEntry().issued });
+  const texts = whole.pems.map(({ sha256 }) => ({ sha256, text: combined }));
+  await new Publisher(
+    bucket,
+    fleet,
+    publisherOptions(bucket, signing, () => now),
+  ).publish(named('a.test'), whole, texts);
+  restore();
+}
+await publish();
 
 const write = (host: string, body: string | Buffer) =>
   aws.s3.write(BUCKET, layout.status(fleet, hostName.parse(host)), body);

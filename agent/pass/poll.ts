@@ -167,7 +167,8 @@ async function storedManifest(
   const { fleet } = context.agent.config;
   const stored = { fleet, etag, body: body.toString('utf8'), manifest, head };
   if (shards === undefined) return stored;
-  const { certificates, tombstones, ...parts } = await fetchShards(context, shards);
+  const parts = await fetchShards(context, shards);
+  const { certificates, tombstones } = parts;
   return { ...stored, manifest: { ...manifest, certificates, tombstones }, shards: parts };
 }
 
@@ -182,7 +183,7 @@ async function fetchShards({ agent, known, reader }: Poll, shards: ShardDigests)
   };
   try {
     const read = await readShards(fleet, shards, { cached: parsedShard, fetch });
-    return { ...read, fetched };
+    return { ...read, digests: shards, fetched };
   } catch (error) {
     reader.reads.set(layout.root(fleet), known.manifest?.etag);
     throw error;

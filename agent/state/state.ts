@@ -24,7 +24,14 @@ import {
   writeDocument,
 } from './documents.ts';
 import { endedPems } from './ended.ts';
-import { parsedShard, type StoredShards, saveShards, storedShard, sweepShards } from './shards.ts';
+import {
+  parsedShard,
+  parsedShards,
+  type StoredShards,
+  saveShards,
+  storedShard,
+  sweepShards,
+} from './shards.ts';
 
 const instant = z.iso.datetime();
 
@@ -187,12 +194,11 @@ async function withShards(directory: string, stored: StoredManifest): Promise<St
   const { shards } = JSON.parse(body) as { shards: ShardDigests };
   const fetch = (_: string, sha256: string) => storedShard(directory, sha256);
   try {
-    const { certificates, tombstones, tree } = await readShards(fleet, shards, {
-      cached: parsedShard,
-      fetch,
-    });
+    const read =
+      parsedShards(directory, shards) ?? (await readShards(fleet, shards, { cached: parsedShard, fetch }));
+    const { certificates, tombstones } = read;
     const manifest = { ...stored.manifest, certificates, tombstones };
-    return { ...stored, manifest, shards: { tree, fetched: new Map() } };
+    return { ...stored, manifest, shards: { ...read, digests: shards, fetched: new Map() } };
   } catch (error) {
     if (error instanceof ContractError) return 'broken';
     throw error;
@@ -225,7 +231,7 @@ export async function saveManifest(
   if (etag === before?.etag && body === before.body) return true;
   const areSaved = shards === undefined || (await isDone(saveShards(directory, shards)));
   const isSaved = await save(directory, MANIFEST_FILE, { fleet, etag, version, body });
-  if (shards !== undefined && isSaved) await isDone(sweepShards(directory, shards));
+  if (shards !== undefined && isSaved) await isDone(sweepShards(directory, shards, before?.shards));
   return areSaved && isSaved;
 }
 

@@ -11,7 +11,7 @@ export interface Cost extends Traffic {
   peakMb: number;
 }
 
-const [POLLS, CHANGES] = [50, 5];
+const [POLLS, CHANGES] = [50, 10];
 /** Renewals of half an hour, if 50,000 certificates live for 90 days and are renewed at 60. */
 const RENEWALS = 17;
 

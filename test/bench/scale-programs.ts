@@ -1,13 +1,21 @@
 /** Issuer and host of both versions of the contract, reduced to what depends on the number of certificates. */
-import { type CertificateName, layout } from '#contract/layout.ts';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type CertificateName, hostName, layout } from '#contract/layout.ts';
 import { type Manifest, manifestEntry, serializeManifest } from '#contract/manifest.ts';
-import { parseRootParts, type SignedManifest, serializeRoot } from '#contract/root.ts';
-import { NO_SHARDS, parseShard, type Shard, type ShardDigests } from '#contract/shard/node.ts';
-import { readShards } from '#contract/shard/read.ts';
-import { changeShards, type ShardChange, wantsShards } from '#contract/shard/write.ts';
+import { type SignedManifest, serializeRoot } from '#contract/root.ts';
+import { NO_SHARDS, type ShardDigests } from '#contract/shard/node.ts';
+import { changeShards, wantsShards } from '#contract/shard/write.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { readSummary, saveSummary } from '../../lambda/publication/shards/summary.ts';
-import { type CountedBucket, entryOf, fleet, nameOf, signer } from './scale-stage.ts';
+import type { Agent } from '../../agent/agent.ts';
+import { pollOrKeep } from '../../agent/pass/poll.ts';
+import { readStateDirectory, saveManifest, saveTrust } from '../../agent/state/state.ts';
+import { isUnchangedIn, type Reads } from '../../agent/trust/published.ts';
+import { IssuerMemory } from '../../lambda/publication/ended.ts';
+import { Publisher } from '../../lambda/publication/publisher.ts';
+import { readRoot } from '../../lambda/publication/read-manifest.ts';
+import { type CountedBucket, entryOf, fleet, nameOf, PEM_BYTES, signer } from './scale-stage.ts';
 
 export interface Programs {
   /** Publishes `count` certificates in one commit. */
@@ -50,38 +58,36 @@ const version1: Programs = {
 
 const version2: Programs = {
   async publishAll(bucket, size) {
-    const changes = Object.entries(allEntries(size, 2)).map(
-      ([name, entry]) => [name as CertificateName, { entry, tombstone: undefined }] as const,
-    );
-    await commit(bucket, changes, { manifest: empty2(), shards: undefined });
+    await putFleet(bucket, allEntries(size, 2));
     await surveyShards(bucket);
   },
   async publish(bucket, indexes, version) {
-    const changes = indexes.map(
-      (index) => [nameOf(index), { entry: entryOf(index, version, 2), tombstone: undefined }] as const,
+    const publisher = new Publisher(asBucket(bucket), fleet, publisherOptions(bucket));
+    await Promise.all(
+      indexes.map((index) => {
+        const entry = entryOf(index, version, 1);
+        const texts = entry.pems.map(({ sha256 }) => ({ sha256, text: 'x'.repeat(PEM_BYTES) }));
+        return publisher.publish(nameOf(index), entry, texts);
+      }),
     );
-    for (const index of indexes) await bucket.putPem(index, version);
-    await commit(bucket, changes, await readRoot(bucket));
   },
   survey: surveyShards,
   host(bucket) {
-    let [etag, certificates]: [string, number] = ['', 0];
-    let shards: ReadonlyMap<string, Shard> = new Map();
+    const stateDir = mkdtempSync(join(tmpdir(), 'pf-scale-state-'));
+    process.on('exit', () => rmSync(stateDir, { recursive: true, force: true }));
+    const config = { fleet, stateDir, trust: {} };
+    const log = () => undefined;
+    const agent = { config, openBucket: async () => bucket, now: () => new Date(), log } as unknown as Agent;
+    let [reads, certificates]: [Reads, number] = [new Map(), 0];
     return {
       async poll() {
-        const answer = await bucket.get(layout.root(fleet), { ifNoneMatch: etag });
-        if (answer === undefined || answer === 'not-modified') return certificates;
-        const parts = parseRootParts(fleet, answer.body);
-        etag = answer.etag;
-        certificates = count(parts.manifest);
-        if (parts.shards !== undefined) {
-          const source = {
-            cached: (sha256: string) => shards.get(sha256),
-            fetch: (key: string) => bodyOf(bucket, key),
-          };
-          const read = await readShards(fleet, parts.shards, source);
-          [shards, certificates] = [read.tree, count(read)];
-        }
+        if (await isUnchangedIn(bucket, reads)) return certificates;
+        const stored = await readStateDirectory(stateDir, { fleet, host: hostName.parse('bench') }, log);
+        const polled = await pollOrKeep(agent, { ...stored, receipts: [] });
+        if (polled.error !== undefined) throw polled.error;
+        if (polled.trust) await saveTrust(stateDir, polled.trust, stored.trust);
+        if (polled.manifest) await saveManifest(stateDir, polled.manifest, stored.manifest);
+        [reads, certificates] = [polled.reads, count(polled.manifest?.manifest ?? empty2())];
         await getPem(bucket);
         return certificates;
       },
@@ -131,42 +137,39 @@ async function put1(bucket: CountedBucket, manifest: Manifest): Promise<void> {
   await bucket.put(layout.manifest(fleet), serializeManifest(manifest));
 }
 
-async function readRoot(bucket: CountedBucket) {
-  return parseRootParts(fleet, await bodyOf(bucket, layout.root(fleet)));
-}
-
 async function surveyShards(bucket: CountedBucket): Promise<number> {
-  const { manifest, shards } = await readRoot(bucket);
-  if (shards === undefined) return count(manifest);
-  const summary = await readSummary(bucket as unknown as Bucket, fleet);
-  const read = await readShards(fleet, shards, {
-    cached: (sha256) => summary.get(sha256),
-    fetch: (key) => bodyOf(bucket, key),
-  });
-  const missing = read.fetched.length;
-  await saveSummary(bucket as unknown as Bucket, fleet, { shards: read.tree, missing });
-  return count(read);
+  const { memory, signing } = publisherOptions(bucket);
+  const { manifest } = await readRoot(asBucket(bucket), fleet, signing, memory);
+  await memory.shardsOf(fleet).saveSummary();
+  return count(manifest ?? empty2());
 }
 
-async function commit(
-  bucket: CountedBucket,
-  changes: readonly (readonly [CertificateName, ShardChange])[],
-  { manifest, shards: before }: { manifest: SignedManifest; shards: ShardDigests | undefined },
-): Promise<void> {
-  const sequence = manifest.sequence + 1;
-  const certificates = { ...manifest.certificates };
-  for (const [name, { entry }] of changes) {
-    if (entry !== undefined) certificates[name] = entry;
-  }
+const asBucket = (bucket: CountedBucket) => bucket as unknown as Bucket;
+
+/** Without hosts that read version 1. */
+function publisherOptions(bucket: CountedBucket) {
+  const signing = {
+    ...{ lineage: 'bench', signer, statements: [], lowestSequence: 0 },
+    isOurs: () => true,
+    isInherited: () => true,
+  };
+  const memory = new IssuerMemory(asBucket(bucket));
+  const first = async () => undefined;
+  return { now: () => new Date(), signing, memory, first, writeAlong: async () => undefined };
+}
+
+/** A fleet as it has become, in one commit and without its PEMs. */
+async function putFleet(bucket: CountedBucket, certificates: Manifest['certificates']): Promise<void> {
+  const manifest = { ...empty2(), certificates };
   let digests: ShardDigests | undefined;
-  if (before !== undefined || wantsShards(Object.keys(certificates).length, false)) {
-    const load = async (sha256: string) =>
-      parseShard(fleet, sha256, [], await bodyOf(bucket, layout.shard(fleet, sha256)));
-    const byName = new Map(changes);
-    const tree = await changeShards(before ?? NO_SHARDS, byName, load);
+  if (wantsShards(count(manifest), false)) {
+    const changes = Object.entries(certificates).map(
+      ([name, entry]) => [name as CertificateName, { entry, tombstone: undefined }] as const,
+    );
+    const load = async () => Promise.reject(new Error('a new tree has no shard'));
+    const tree = await changeShards(NO_SHARDS, new Map(changes), load);
     for (const [sha256, { text }] of tree.written) await bucket.put(layout.shard(fleet, sha256), text);
     digests = tree.digests;
   }
-  const { text } = serializeRoot({ ...manifest, sequence, certificates }, signer, digests);
-  await bucket.put(layout.root(fleet), text);
+  await bucket.put(layout.root(fleet), serializeRoot(manifest, signer, digests).text);
 }

@@ -1,6 +1,7 @@
 /** Synthetic certificates by the thousand, and a bucket that counts: conditional reads cost it no more than a store, an ETag is no digest. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DAY_MS } from '#common/time.ts';
 import { type CertificateName, certificateName, fleetName, layout } from '#contract/layout.ts';
@@ -10,8 +11,15 @@ import { generatePrivateKey, signerOf } from '#contract/statement.ts';
 import type { Bucket, ConditionalRead, PutCondition } from '#storage/bucket.ts';
 
 export const fleet = fleetName.parse('default');
-/** Of this process; whom a reader trusts is not measured. */
-export const signer = signerOf(generatePrivateKey());
+/** The issuer's key of all processes of a benchmark, which have this directory as their last argument but one. */
+export const signer = signerOf(readOrMakeKey(process.argv[5] ?? tmpdir()));
+
+function readOrMakeKey(directory: string): string {
+  const path = join(directory, 'bench-key.pem');
+  if (!existsSync(path)) writeFileSync(path, generatePrivateKey(), { mode: 0o600 });
+  return readFileSync(path, 'utf8');
+}
+
 /** An ECDSA leaf of Let's Encrypt, its intermediate and a key. */
 export const PEM_BYTES = 3_500;
 

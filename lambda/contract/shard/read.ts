@@ -53,9 +53,11 @@ export async function readShards(
     if (tree.has(sha256)) throw broken(fleet, `names the shard ${sha256} twice`);
     tree.set(sha256, shard);
     if (isInner(shard)) return childrenOf(fleet, shard.shards, path);
-    Object.assign(read.certificates, shard.certificates);
+    for (const name of Object.keys(shard.certificates) as CertificateName[]) {
+      read.certificates[name] = shard.certificates[name] as ManifestEntry;
+      count += 1;
+    }
     Object.assign(read.tombstones, shard.tombstones);
-    count += Object.keys(shard.certificates).length;
     if (count > maxCertificates) throw broken(fleet, `has more than ${maxCertificates} certificates`);
     return [];
   };

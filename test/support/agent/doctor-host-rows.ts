@@ -1,10 +1,13 @@
 // What the host and the bucket can lack.
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { layout } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
+import { generatePrivateKey, signerOf } from '#contract/statement.ts';
 import { away, type DoctorRow, dayMs, instead, without } from './doctor-plants.ts';
 import { fleet } from './host.ts';
 import { signedRoot } from './publish.ts';
+import type { Stage } from './stage.ts';
 
 export const hostRows: DoctorRow[] = [
   {
@@ -94,6 +97,50 @@ export const bucketRows: DoctorRow[] = [
       const manifest = await stage.manifest();
       await stage.putRoot(signedRoot(manifest, { version: 3 as 2 }));
       return { mend: () => stage.putBoth(manifest) };
+    },
+  },
+  ...(
+    [
+      ['unknown-key', 'another key has signed the manifest', /trust --accept \S{43}/, {}],
+      ['other-lineage', 'another issuer has signed the manifest', /correct bucket/, { lineage: 'theirs' }],
+    ] as const
+  ).map(([finds, says, fix, changes]) => ({
+    ...{ says, finds, fix },
+    plant: async (stage: Stage) => {
+      const whole = await stage.manifest();
+      await stage.putRoot(signedRoot(whole, changes, signerOf(generatePrivateKey())));
+      return { mend: () => stage.putBoth(whole) };
+    },
+  })),
+  {
+    says: 'an old manifest was put back',
+    finds: 'stale-manifest',
+    fix: /the issuer's next pass/,
+    plant: async (stage) => {
+      const whole = await stage.manifest();
+      await stage.putRoot(signedRoot(whole, { sequence: 1 }));
+      return { mend: () => stage.putBoth(whole) };
+    },
+  },
+  {
+    says: 'nobody has signed the manifest for two days',
+    finds: 'frozen-manifest',
+    fix: /pemfleet status/,
+    plant: async (stage) => {
+      const whole = await stage.manifest();
+      const signedAt = new Date(Date.now() - 2 * dayMs).toISOString();
+      await stage.putRoot(signedRoot(whole, { signedAt }));
+      return { mend: () => stage.putBoth(whole) };
+    },
+  },
+  {
+    says: 'the operator allows manifests that nobody has signed',
+    finds: 'unsigned-manifest',
+    fix: /trust\.version1Until/,
+    plant: async (stage) => {
+      const whole = await stage.manifest();
+      await stage.bucket.delete(layout.root(fleet));
+      return { args: ['--version1-until', '9999-01-01'], mend: () => stage.putBoth(whole) };
     },
   },
   {

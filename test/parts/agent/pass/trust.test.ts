@@ -17,6 +17,7 @@ import { certificateName, layout } from '#contract/layout.ts';
 import { emptyManifest, serializeManifest } from '#contract/manifest.ts';
 import { generatePrivateKey, type PublicKey, type Signer, signerOf } from '#contract/statement.ts';
 import { exitStatusOfTrust } from '../../../../agent/cli/trust.ts';
+import { examineBucket } from '../../../../agent/doctor/bucket.ts';
 import { showTrust } from '../../../../agent/operator/trust-word.ts';
 import { syncHost } from '../../../../agent/pass/instances.ts';
 import { OWNERSHIP_FILE } from '../../../../agent/state/ownership.ts';
@@ -141,6 +142,11 @@ test('first contact: taken and told, until the operator confirms it; the word su
   await pass();
   assert.equal((await stage.status()).conditions?.[0]?.since, since, 'since when it is so');
 
+  const { findings } = await examineBucket(agent);
+  assert.deepEqual(
+    findings.map(({ id, severity }) => [id, severity]),
+    [['key-unverified', 'warning']],
+  );
   const wrong = await showTrust(agent, { kind: 'confirm', key: newSigner().key });
   assert.deepEqual([wrong[0]?.result, exitStatusOfTrust(wrong)], ['refused', 1]);
   assert.equal(exitStatusOfTrust(await showTrust(agent, undefined)), 3);

@@ -158,7 +158,7 @@ function judgeOverlaps(
     const moved = strangers.length < files.length ? strangers : strangers.slice(1);
     const fix =
       moved.length === 0
-        ? 'all of them are of the manifest: take the name out of one certificate in pemfleet.yaml'
+        ? 'all of them are ours: take the name out of one certificate in pemfleet.yaml; one that is not configured any more goes when it is superseded, or with "pemfleet withdraw"'
         : `${moveAway(moved.map((name) => quoted(join(path, name))).join(' '))}; then reload HAProxy`;
     return finding('names-overlap', seen, fix);
   });

@@ -169,3 +169,46 @@ test('a plan that is applied again: what the first application has done counts w
   assert.deepEqual(withEarlier([failed], [kept]), [kept]);
   assert.deepEqual(withEarlier([updated], [again]), [again]);
 });
+
+/** As a manifest of version 2 names it. */
+function withSequence(kind: LoadingKind | NonLoadingKind, sequence: number, sha256 = sha): Action {
+  const before = action(kind, sha256);
+  if (before.desired === undefined) throw new TypeError('wanted a desired file');
+  return { ...before, desired: { ...before.desired, sequence, receipt: `r${sequence}` } };
+}
+
+test('the receipt is recorded before the file is written, and the one before it until the new file is there', () => {
+  const first = withIntents(stateOf({}), [withSequence('install', 5, oldSha)]);
+  const second = withIntents(first, [withSequence('update', 7)]);
+  const done = withOutcomes(second, [doneOutcome(withSequence('update', 7))], now);
+
+  const receiptsIn = ({ files }: AgentState) =>
+    files['shop.pem']?.receipts?.map(({ sha256, sequence, receipt }) => [sha256, sequence, receipt]);
+  assert.deepEqual(receiptsIn(second), [
+    [sha, 7, 'r7'],
+    [oldSha, 5, 'r5'],
+  ]);
+  assert.deepEqual(receiptsIn(done), [[sha, 7, 'r7']]);
+  assert.equal(withIntents(done, [withSequence('keep', 7)]), done);
+});
+
+test('an older manifest with the same PEM does not make the file older; a later one makes it later', () => {
+  const first = withIntents(stateOf({}), [withSequence('keep', 7)]);
+
+  assert.equal(withIntents(first, [withSequence('keep', 5)]), first);
+  assert.equal(withIntents(first, [withSequence('keep', 9)]).files['shop.pem']?.receipts?.[0]?.sequence, 9);
+});
+
+test('a file that the manifest names no more is marked once, and not any more when it is named again', () => {
+  const { desired, ...rest } = withSequence('keep', 7) as Extract<Action, { desired: object }>;
+  const unlisted = { ...rest, desired: { ...desired, isUnlisted: true } } as Action;
+  const state = withIntents(stateOf({}), [unlisted]);
+
+  const marked = withOutcomes(state, [doneOutcome(unlisted)], now);
+  const again = withOutcomes(marked, [doneOutcome(unlisted)], new Date(now.getTime() + 1));
+  const named = withOutcomes(marked, [doneOutcome(withSequence('keep', 7))], now);
+
+  assert.equal(marked.files['shop.pem']?.unlisted?.since, now.toISOString());
+  assert.equal(again, marked);
+  assert.equal(named.files['shop.pem']?.unlisted, undefined);
+});

@@ -16,14 +16,20 @@ const [POLLS, CHANGES] = [50, 10];
 const RENEWALS = 17;
 
 async function measured(bucket: CountedBucket, times: number, work: () => Promise<unknown>): Promise<Cost> {
-  bucket.traffic = { gets: 0, puts: 0, read: 0, written: 0 };
+  bucket.traffic = { gets: 0, puts: 0, published: 0, read: 0, written: 0 };
   const [cpu, begin] = [process.cpuUsage(), performance.now()];
   for (let time = 0; time < times; time += 1) await work();
   const { user, system } = process.cpuUsage(cpu);
-  const { gets, puts, read, written } = bucket.traffic;
+  const { gets, puts, published, read, written } = bucket.traffic;
   const each = (value: number) => value / times;
   return {
-    ...{ gets: each(gets), puts: each(puts), read: each(read), written: each(written) },
+    ...{
+      gets: each(gets),
+      puts: each(puts),
+      published: each(published),
+      read: each(read),
+      written: each(written),
+    },
     ...{ seconds: each((performance.now() - begin) / 1000), cpuMs: each((user + system) / 1000) },
     peakMb: process.resourceUsage().maxRSS / 1000,
   };
@@ -72,7 +78,16 @@ function meanOf(costs: readonly Cost[]): Cost {
   const mean = (of: keyof Cost) => costs.reduce((sum, cost) => sum + cost[of], 0) / costs.length;
   const [gets, puts, read, written] = [mean('gets'), mean('puts'), mean('read'), mean('written')];
   const peakMb = Math.max(...costs.map((cost) => cost.peakMb));
-  return { gets, puts, read, written, seconds: mean('seconds'), cpuMs: mean('cpuMs'), peakMb };
+  return {
+    gets,
+    puts,
+    published: mean('published'),
+    read,
+    written,
+    seconds: mean('seconds'),
+    cpuMs: mean('cpuMs'),
+    peakMb,
+  };
 }
 
 const costs = await roles[role]?.();

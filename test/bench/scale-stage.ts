@@ -66,13 +66,15 @@ function pemOf(index: number, version: number, contract: 1 | 2): PemRef {
 export interface Traffic {
   gets: number;
   puts: number;
+  /** Of `puts`: what hosts read. */
+  published: number;
   read: number;
   written: number;
 }
 
 export class CountedBucket implements Pick<Bucket, 'url' | 'get' | 'put'> {
   readonly url = 'file:///bench/';
-  traffic: Traffic = { gets: 0, puts: 0, read: 0, written: 0 };
+  traffic: Traffic = { gets: 0, puts: 0, published: 0, read: 0, written: 0 };
   readonly #root: string;
 
   constructor(root: string) {
@@ -91,6 +93,7 @@ export class CountedBucket implements Pick<Bucket, 'url' | 'get' | 'put'> {
 
   put = async (key: string, body: string | Buffer, condition?: PutCondition) => {
     this.traffic.puts += 1;
+    if (key.startsWith('published/')) this.traffic.published += 1;
     const before = this.#etagOf(key);
     if (condition && 'ifNoneMatch' in condition && before !== undefined) return 'precondition-failed';
     if (condition && 'ifMatch' in condition && before !== condition.ifMatch) return 'precondition-failed';

@@ -80,7 +80,7 @@ function rowsOf(column: string, costs: Costs): BenchRow[] {
 function monthOf(column: string, { poll, 'publish 17': many }: Costs): BenchRow[] {
   if (poll === undefined || many === undefined) return [];
   // A host reads what a commit wrote: the root, the shards on the paths to the changes, and the PEMs.
-  const gets = HOSTS * (POLLS * poll.gets + PASSES * many.puts);
+  const gets = HOSTS * (POLLS * poll.gets + PASSES * many.published);
   const bytes = HOSTS * (PASSES * many.written);
   const puts = PASSES * many.puts;
   const dollars = gets * PRICES.s3Get + puts * PRICES.s3Put;

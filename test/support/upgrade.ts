@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { type FleetName, fleetName, layout } from '#contract/layout.ts';
 import { type Manifest, parseManifest } from '#contract/manifest.ts';
@@ -120,4 +121,9 @@ function documentsOf({ issuer }: Scene) {
     serialInVersion1: (name: string) => serialIn(version1(), name),
     serialInRoot: (name: string) => serialIn(root().manifest, name),
   };
+}
+
+/** A certificate's times have whole seconds: one that is issued in the second of a commit is not younger than it. */
+export async function nextSecond(): Promise<void> {
+  await sleep(1000 - (Date.now() % 1000));
 }

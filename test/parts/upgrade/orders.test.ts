@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS } from '#common/time.ts';
-import { certificateOf, startUpgrade } from '../../support/upgrade.ts';
+import { certificateOf, nextSecond, startUpgrade } from '../../support/upgrade.ts';
 
 test('issuer first: it takes over what is published, and old agents get renewals until they are upgraded', async (t) => {
   const scene = await startUpgrade(t, { names: ['a', 'b'], hosts: 1 });
@@ -68,6 +68,7 @@ test('back and forth: an old issuer goes on with version 1, and what it publishe
   await upgraded.pass();
   await scene.oldAgent(old);
 
+  await nextSecond();
   assert.deepEqual(await scene.oldIssuer(), ['a: kept (fresh)', 'b: kept (fresh)']);
   scene.issuer.configure(['a', 'b', 'c'].map(certificateOf));
   assert.deepEqual(await scene.oldIssuer('--force-renewal', '--only', 'a'), ['a: issued (forced)']);

@@ -13,6 +13,7 @@ import { startResponderServer } from '../../../lambda/commands/responder-server.
 import { parseConfig } from '../../../lambda/config/yaml.ts';
 import { machineIdentity } from '../../../lambda/identity/identity.ts';
 import type { PassResult } from '../../../lambda/outcome.ts';
+import { afterPass } from '../../../lambda/pass/after-pass.ts';
 import type { PassOptions } from '../../../lambda/pass.ts';
 import { respondTo } from '../../../lambda/responder.ts';
 import {
@@ -157,6 +158,8 @@ export class FleetIssuer {
     const identity = await machineIdentity(this.#configFile, IDENTITY);
     const request = { bucket, config, options, timing, random: () => 0, log, identity };
     const result = await runPassExclusively(request);
+    // What hosts report is kept for the next pass, as `pemfleet run` does it.
+    await afterPass({ bucket, log, timing }, undefined, result);
     this.registerPublished();
     return result;
   }

@@ -48,7 +48,8 @@ export class Campaign {
   readonly skipped = new Set<FleetHost>();
   /** By host and name: what it has to answer. */
   readonly #required = new Map<string, Place>();
-  readonly #everConfigured = new Set<string>();
+  /** By name, as it was configured last. */
+  readonly #everConfigured = new Map<string, ConfiguredCertificate>();
   readonly #withdrawn = new Set<string>();
   #names = 0;
   handshakes = 0;
@@ -86,9 +87,13 @@ export class Campaign {
   }
 
   /** Certificates that were configured once, and are not any more. */
-  get unconfigured(): string[] {
+  get unconfigured(): ConfiguredCertificate[] {
     const configured = new Set(this.certificates.map(({ name }) => name));
-    return [...this.#everConfigured].filter((name) => !configured.has(name) && !this.#withdrawn.has(name));
+    return [...this.#everConfigured.values()].filter(({ name }) => !configured.has(name));
+  }
+
+  isWithdrawn({ name }: ConfiguredCertificate): boolean {
+    return this.#withdrawn.has(name);
   }
 
   get #recoveryFile(): string {
@@ -98,7 +103,7 @@ export class Campaign {
   /** `pemfleet run`; where it says that it wants the operator's recovery key, he gives it. */
   async pass(options: PassOptions = {}): Promise<void> {
     const { issuer } = this.scene;
-    for (const { name } of this.certificates) this.#everConfigured.add(name);
+    for (const one of this.certificates) this.#everConfigured.set(one.name, one);
     const result = await issuer.pass(options).catch(async (error: unknown) => {
       if (codeOf(error) !== 'ERR_SIGNING_KEY_LOST') throw error;
       this.story.push('  recover-key');
@@ -116,10 +121,13 @@ export class Campaign {
     });
   }
 
-  /** `pemfleet withdraw NAME`: nobody has to answer its names any more, but for those of other certificates. */
+  /** `pemfleet withdraw NAME`: nobody has to answer its names any more, unless another certificate has them. */
   async withdraw(name: string): Promise<void> {
     this.#withdrawn.add(name);
-    this.#required.clear();
+    const names = this.#everConfigured.get(name)?.identifiers ?? [];
+    for (const [key, { servername }] of this.#required) {
+      if (names.includes(servername)) this.#required.delete(key);
+    }
     const { status, stderr } = await this.scene.issuer.command(['withdraw', name, '--yes']);
     this.story.push(`  exit ${status} ${stderr.trim().split('\n').at(-1)}`);
   }

@@ -1,8 +1,9 @@
 /** What happens to a host: reloads, kills, strangers, a full disk, a wrong clock, sleep. */
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DAY_MS } from '#common/time.ts';
+import { digest } from '#contract/combined-pem.ts';
 import { createPki } from '../../parts/pki.ts';
 import type { FleetHost } from '../host.ts';
 import type { Campaign } from './campaign.ts';
@@ -23,10 +24,24 @@ const withNumber = (campaign: Campaign, max: number): string[] | undefined => {
   return host && [...host, String(1 + Math.floor(campaign.random() * max))];
 };
 
-/** One of our files, by its place in the directory. */
-function fileOf({ haproxy: { certsDir } }: FleetHost, place: string | undefined): string | undefined {
-  const files = readdirSync(certsDir).filter((name) => name.endsWith('.pem') && !name.startsWith('stranger'));
-  const name = files.sort()[Number(place) % Math.max(files.length, 1)];
+/**
+ * One of the host's files that the bucket can give again, by its place among them. What somebody overwrites when nothing has a copy
+ * of it any more is gone: HAProxy serves it until its next reload, and nobody can bring it back.
+ */
+function fileOf({ scene }: Campaign, host: FleetHost, place: string | undefined): string | undefined {
+  const { certsDir } = host.haproxy;
+  const published = join(scene.issuer.bucketDir, 'published', host.fleet);
+  const rootFile = join(published, 'root.json');
+  const root = existsSync(rootFile) ? readFileSync(rootFile, 'utf8') : '';
+  const files = readdirSync(certsDir)
+    .filter((name) => name.endsWith('.pem'))
+    .sort();
+  const replaceable = files.filter((file) => {
+    const sha256 = digest(readFileSync(join(certsDir, file), 'utf8'));
+    const pem = join(published, 'pem', file.replace(/\.pem$/, ''), `${sha256}.pem`);
+    return root.includes(`"${sha256}"`) && existsSync(pem);
+  });
+  const name = replaceable[Number(place) % Math.max(replaceable.length, 1)];
   return name && join(certsDir, name);
 }
 
@@ -74,7 +89,7 @@ export const HOST_KINDS: Readonly<Record<string, OperationKind>> = {
     weight: 1,
     choose: (campaign) => withNumber(campaign, 10),
     apply: async (campaign, name = '', place) => {
-      const file = fileOf(campaign.hostNamed(name), place);
+      const file = fileOf(campaign, campaign.hostNamed(name), place);
       if (file !== undefined) writeFileSync(file, await foreignFor(file));
     },
   },
@@ -83,7 +98,7 @@ export const HOST_KINDS: Readonly<Record<string, OperationKind>> = {
     weight: 1,
     choose: (campaign) => withNumber(campaign, 10),
     apply: async (campaign, name = '', place) => {
-      const file = fileOf(campaign.hostNamed(name), place);
+      const file = fileOf(campaign, campaign.hostNamed(name), place);
       if (file !== undefined) rmSync(file);
     },
   },
@@ -94,7 +109,7 @@ export const HOST_KINDS: Readonly<Record<string, OperationKind>> = {
     choose: (campaign) => withNumber(campaign, 10),
     apply: async (campaign, name = '', place) => {
       const host = campaign.hostNamed(name);
-      const file = fileOf(host, place);
+      const file = fileOf(campaign, host, place);
       if (file === undefined) return;
       await host.haproxy.command(`set ssl cert ${file} <<\n${await foreignFor(file)}\n`);
       await host.haproxy.command(`commit ssl cert ${file}`);

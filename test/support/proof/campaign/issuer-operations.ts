@@ -35,7 +35,7 @@ export const ISSUER_KINDS: Readonly<Record<string, OperationKind>> = {
       return [campaign.nextName(), ...campaign.pick([['edge'], ['core'], ['edge', 'core']])];
     },
     apply: async (campaign, name, ...fleets) => {
-      const identifiers = [`${name}.test`, `www.${name}.test`];
+      const identifiers = [`${name}.test`];
       campaign.scene.issuer.configure([
         ...campaign.certificates,
         { name: String(name), identifiers, fleets },
@@ -99,10 +99,28 @@ export const ISSUER_KINDS: Readonly<Record<string, OperationKind>> = {
   withdraw: {
     weight: 1,
     choose: (campaign) => {
-      const { unconfigured } = campaign;
-      return unconfigured.length === 0 ? undefined : [campaign.pick(unconfigured)];
+      const left = campaign.unconfigured.filter((one) => !campaign.isWithdrawn(one));
+      return left.length === 0 ? undefined : [campaign.pick(left).name];
     },
     apply: (campaign, name = '') => campaign.withdraw(name),
+  },
+
+  /** It is configured again, withdrawn or not. */
+  'configure-again': {
+    weight: 1,
+    choose: (campaign) => {
+      const { unconfigured, certificates } = campaign;
+      // Two of one name are a mistake of the configuration.
+      const names = new Set(certificates.flatMap(({ identifiers }) => identifiers));
+      const free = unconfigured.filter(({ identifiers }) => !identifiers.some((one) => names.has(one)));
+      if (free.length === 0 || certificates.length >= MAX_CERTIFICATES) return undefined;
+      return [campaign.pick(free).name];
+    },
+    apply: async (campaign, name) => {
+      const again = campaign.unconfigured.filter((one) => one.name === name);
+      campaign.scene.issuer.configure([...campaign.certificates, ...again]);
+      await pass(campaign);
+    },
   },
 
   'rotate-key': {

@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { type Deadline, DeadlinePassed } from '#common/deadline.ts';
 import { inParallel } from '#common/in-parallel.ts';
 import { printable } from '#common/printable.ts';
+import { DAY_MS } from '#common/time.ts';
 import { BucketError, ContractError } from '#contract/errors.ts';
 import type { HostStatus } from '#contract/host-status.ts';
 import { type FleetName, fleetName, layout, sha256Hex } from '#contract/layout.ts';
@@ -203,11 +204,15 @@ async function readSummary(
   if (status === undefined) return unreadable(entry, 'gone', now);
   if (!isReadable(status)) return unreadable(entry, status.code, now);
   const isUnknown = status.head !== undefined && keys === undefined;
-  return summaryOf(status, isUnknown ? '' : entry.etag, keys);
+  return summaryOf(status, isUnknown ? '' : entry.etag, { keys, now });
 }
 
-function summaryOf(status: HostStatus, etag: string, keys: OwnKeys | undefined): HostSummary {
-  const head = ownHead(status, keys);
+function summaryOf(
+  status: HostStatus,
+  etag: string,
+  { keys, now }: Pick<RefreshOptions, 'keys' | 'now'>,
+): HostSummary {
+  const head = ownHead(status, keys, now);
   const states: HostSummary['states'] = { ...status.unlisted };
   for (const { state } of status.files) states[state] = (states[state] ?? 0) + 1;
   return {
@@ -261,13 +266,25 @@ function unlistedOf(status: HostStatus): Pick<HostSummary, 'unlisted'> {
   return first.length > 0 ? { unlisted: first } : {};
 }
 
-/** What a host claims to have read counts with our own signature only. */
-export function ownHead({ fleet, head }: HostStatus, keys: OwnKeys | undefined): HostSummary['head'] {
+/** A host may have read what an earlier key signed while the issuer's clock was ahead. */
+const AHEAD_MS = 7 * DAY_MS;
+
+/**
+ * What a host claims to have read counts with our own signature only; that of an earlier key counts beyond its retirement, too, but not so
+ * far that whoever has that key pushes the sequence to its end.
+ */
+export function ownHead(
+  { fleet, head }: HostStatus,
+  keys: OwnKeys | undefined,
+  now: Date,
+): HostSummary['head'] {
   if (head === undefined || keys === undefined) return undefined;
   try {
     const { claims, key } = readHead(head, layout.root(fleet));
-    const isOurs = keys.isOurs(key, claims.sequence) && claims.fleet === fleet;
-    return isOurs ? { sequence: claims.sequence, signedAt: new Date(claims.signedAt) } : undefined;
+    const { sequence } = claims;
+    const isBounded = keys.isOurs(key, sequence) || sequence <= now.getTime() + AHEAD_MS;
+    const isOurs = keys.isOurs(key) && isBounded && claims.fleet === fleet;
+    return isOurs ? { sequence, signedAt: new Date(claims.signedAt) } : undefined;
   } catch (error) {
     if (error instanceof ContractError) return undefined;
     throw error;

@@ -76,7 +76,7 @@ export function reportFleet(
       ...certificateStateOf(status, certificate, {
         wanted,
         manifest: published,
-        head: ownHead(status, keys),
+        head: ownHead(status, keys, now),
       }),
     }));
     return {

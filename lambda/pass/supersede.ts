@@ -137,7 +137,11 @@ class FleetProofs {
       statuses,
       { of: name, by },
       (status, certificate, wanted) =>
-        certificateStateOf(status, certificate, { wanted, manifest, head: ownHead(status, signing) }),
+        certificateStateOf(status, certificate, {
+          wanted,
+          manifest,
+          head: ownHead(status, signing, timing.now()),
+        }),
       timing.now(),
     );
     // What cannot be read proves nothing.

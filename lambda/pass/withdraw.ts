@@ -130,7 +130,7 @@ export async function endNames(
 ): Promise<FleetWithdrawal & { latest: ReadManifest | undefined }> {
   const { statuses } = await readStatuses(bucket, fleet, now());
   // Hosts may have read a root that is lost since.
-  const highest = Math.max(0, ...statuses.map((status) => ownHead(status, signing)?.sequence ?? 0));
+  const highest = Math.max(0, ...statuses.map((status) => ownHead(status, signing, now())?.sequence ?? 0));
   const publisher = new Publisher(bucket, fleet, {
     ...publisherOptions(bucket, signing, now),
     floorOf: async () => highest,

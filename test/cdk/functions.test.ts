@@ -48,17 +48,12 @@ test('bucket: refuses requests below TLS 1.2', () => {
   }
 });
 
-test('bucket: PEMs outlive every certificate of a public CA, and never expire for a private one', () => {
+test('bucket: challenges and statuses go by their age; nothing that a manifest may name does', () => {
   const rule = (Prefix: string, ExpirationInDays: unknown) => ({
     LifecycleConfiguration: { Rules: Match.arrayWith([Match.objectLike({ Prefix, ExpirationInDays })]) },
   });
-  defaults.hasResourceProperties('AWS::S3::Bucket', rule('published/default/pem/', 400));
   defaults.hasResourceProperties('AWS::S3::Bucket', rule('challenge/', 1));
   defaults.hasResourceProperties('AWS::S3::Bucket', rule('status/', 7));
-  everything.hasResourceProperties('AWS::S3::Bucket', rule('published/edge/pem/', 800));
-  const acme = { ...small.acme, caFile: new URL(import.meta.url).pathname };
-  const { template } = synthesize({ ...small, acme });
-  template.hasResourceProperties('AWS::S3::Bucket', rule('published/default/pem/', Match.absent()));
 });
 
 test('bucket: manifests and accounts never expire', () => {
@@ -67,7 +62,7 @@ test('bucket: manifests and accounts never expire', () => {
     bucket?.['Properties'].LifecycleConfiguration.Rules;
   const expiring = rules.filter((rule) => rule.ExpirationInDays !== undefined).map((rule) => rule.Prefix);
 
-  assert.deepEqual(expiring.sort(), ['challenge/', 'published/default/pem/', 'status/']);
+  assert.deepEqual(expiring.sort(), ['challenge/', 'status/']);
 });
 
 test('issuer: one at a time, on arm64 and the current LTS, without retries by Lambda', () => {

@@ -5,9 +5,10 @@ import { startDeadline } from '#common/deadline.ts';
 import { DAY_MS } from '#common/time.ts';
 import { type FileStatus, type HostStatus, serializeHostStatus } from '#contract/host-status.ts';
 import { fleetName, layout } from '#contract/layout.ts';
+import { generatePrivateKey, type PublicKey, signerOf } from '#contract/statement.ts';
 import { isHostBehind } from '../../../../lambda/fleet/behind.ts';
 import { followsManifest, reportHosts, unlistedFilesIn } from '../../../../lambda/fleet/host-report.ts';
-import { refreshHostSummaries } from '../../../../lambda/fleet/hosts.ts';
+import { ownHead, refreshHostSummaries } from '../../../../lambda/fleet/hosts.ts';
 import { withoutMovedHosts } from '../../../../lambda/fleet/moved.ts';
 import { readFleetReports } from '../../../../lambda/fleet/read-reports.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
@@ -177,4 +178,17 @@ test('what was ended is reported until its last PEM has expired', async () => {
     ['b.test withdrawn'],
   );
   assert.deepEqual(other?.certificates, []);
+});
+
+test('what an earlier key signed while the clock was ahead counts, but nobody with that key reaches the end', () => {
+  const [signer, retiredAt] = [signerOf(generatePrivateKey()), noon.getTime()];
+  const keys = { isOurs: (_: PublicKey, sequence = 0) => sequence <= retiredAt };
+  const headOf = (sequence: number) => {
+    const claims = { lineage: 'ours', fleet, sequence, signedAt: since, sha256: 'a'.repeat(64) };
+    const head = signer.sign('manifest', claims);
+    return ownHead(makeHostStatus('lb1', { head }), keys, noon)?.sequence;
+  };
+  const [soon, late] = [retiredAt + 2 * DAY_MS, retiredAt + 8 * DAY_MS];
+
+  assert.deepEqual([headOf(retiredAt), headOf(soon), headOf(late)], [retiredAt, soon, undefined]);
 });

@@ -1,7 +1,7 @@
 /** `pemfleet-agent trust`: shows whose manifests this host takes, and obeys the operator's word about it. Only records change. */
 import { MINUTE_MS } from '#common/time.ts';
 import { layout } from '#contract/layout.ts';
-import { parseRoot, type ReadRoot } from '#contract/root.ts';
+import { parseRootParts, type ReadRoot } from '#contract/root.ts';
 import type { Agent, TrustReport, TrustWord } from '../agent.ts';
 import { asBlocker } from '../blocker.ts';
 import { checkDirectory } from '../deploy/disk.ts';
@@ -101,7 +101,7 @@ async function publishedRoot({
 }: Agent): Promise<ReadRoot | string | undefined> {
   try {
     const object = await (await openBucket()).get(layout.root(fleet));
-    return object && parseRoot(fleet, object.body);
+    return object && parseRootParts(fleet, object.body);
   } catch (error) {
     const { code, message } = asBlocker(error);
     return `${code}: ${message}`;

@@ -25,6 +25,7 @@ import { assertOk } from '../../../support/agent/assess.ts';
 import { fleet } from '../../../support/agent/host.ts';
 import { agentHere, spawnAgent } from '../../../support/agent/program.ts';
 import { entryFor, serialOf, signedRoot, stageLineage, stageSigner } from '../../../support/agent/publish.ts';
+import { shardRoot } from '../../../support/agent/sharded.ts';
 import { makeStage, type Stage, withoutTrust } from '../../../support/agent/stage.ts';
 import { certificatesOf } from '../../../support/manifest.ts';
 
@@ -197,6 +198,19 @@ test('another issuer is taken at the operator’s word alone, by the program, an
   for (const words of [['--accept', 'x'], ['--accept', other.key, '--confirm', other.key], ['word']]) {
     assert.equal((await trust(...words)).code, 64, words.join());
   }
+});
+
+test('a fleet with shards: another issuer is taken at the operator’s word', async (t) => {
+  const { stage } = await served(t);
+  const other = newSigner();
+  await shardRoot(stage, undefined, { signer: other, lineage: 'theirs' });
+  const { agent } = await unpinned(stage);
+
+  const [accepted] = await showTrust(agent, { kind: 'accept', key: other.key });
+
+  const { result, message, trust, error } = accepted ?? {};
+  assert.deepEqual([result, message, error], ['changed', undefined, undefined]);
+  assert.deepEqual([trust?.trusted.key, trust?.trusted.lineage], [other.key, 'theirs']);
 });
 
 test('version 1 is taken until there is version 2, and after that only until a date', async (t) => {

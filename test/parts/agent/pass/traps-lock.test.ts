@@ -193,16 +193,24 @@ for (const version of haproxyVersions) {
   });
 }
 
+/** On a busy machine, HAProxy may end the listing before it refuses the other command: then nothing is broken yet. */
+async function breakLock(stage: Stage, file: string): Promise<void> {
+  for (let tries = 0; tries < 10 && !(await isLocked(stage)); tries += 1) {
+    const lister = await listWithoutReading(stage);
+    const refused = await stage.haproxy.command(`new ssl cert ${file}.pem`);
+    lister.destroy();
+    assert.match(refused, /currently locked/);
+  }
+  assert.ok(await isLocked(stage), 'HAProxy 3.4 breaks its lock where a refused command meets a listing');
+}
+
 test('3.4: a lock that another program has broken is told, and a reload heals it', async (t) => {
   const { stage, certs, config, reloads } = await makeReloadable(t, '3.4');
   await addFillers(certs);
   await stage.haproxy.reload();
   const pem = await stage.publish('shop', { names: ['shop.test'] });
   const file = join(certs, `z1${'-'.repeat(220)}.pem`);
-  const lister = await listWithoutReading(stage);
-  assert.match(await stage.haproxy.command(`new ssl cert ${file}.pem`), /currently locked/);
-  lister.destroy();
-  assert.ok(await isLocked(stage));
+  await breakLock(stage, file);
 
   const told = await hastyPass(stage);
   const healed = await hastyPass(stage, ['--config', config]);

@@ -70,10 +70,13 @@ export async function pollOrKeep(agent: Agent, known: KnownBefore): Promise<Poll
   const trust = withPinned(known.trust, pinnedIn(agent));
   try {
     const reader = { bucket: await agent.openBucket(), reads };
-    const { refusal, ...polled } = await poll({ agent, known, stored: storedRoot(manifest), trust, reader });
+    const stored = storedRoot(manifest);
+    const { refusal, parameterError, ...polled } = await poll({ agent, known, stored, trust, reader });
     const storeTime = reader.bucket.answeredAt ?? agent.now();
     const inForce = polled.manifest?.manifest;
-    const conditions = conditionsOf({ manifest: inForce, trust: polled.trust, refusal, storeTime });
+    const conditions = conditionsOf({
+      ...{ manifest: inForce, trust: polled.trust, refusal, parameterError, storeTime },
+    });
     return { ...polled, isNew: polled.manifest !== manifest, conditions, reads };
   } catch (error) {
     const facts = { manifest: manifest?.manifest, trust, refusal: undefined, storeTime: undefined };
@@ -92,6 +95,7 @@ interface Poll {
 
 interface Polled extends Pick<PollResult, 'manifest' | 'trust' | 'error'> {
   refusal: Refusal | undefined;
+  parameterError?: string | undefined;
 }
 
 /** @throws ContractError, BucketError, HostError `ERR_MANIFEST_MISSING` */
@@ -148,14 +152,15 @@ async function takeRoot(context: Poll, object: StoredObject | 'not-modified'): P
   const { receipts } = known;
   const authority = { fleet, trust, floors, receipts, reader, now: agent.now(), readParameter };
   const decision = await decideByAuthority(authority, root, isNew);
+  const { parameterError } = decision;
   if (decision.kind === 'keep') {
     const { condition: refusal } = decision;
     const says = `${refusal.condition}: ${conditionMessage(refusal)}`;
     const error = new HostError('ERR_MANIFEST_REFUSED', says);
-    return { manifest: known.manifest, trust: decision.trust, error, refusal };
+    return { manifest: known.manifest, trust: decision.trust, error, refusal, parameterError };
   }
   const manifest = isNew ? await storedManifest(context, object, root) : known.manifest;
-  return { manifest, trust: decision.trust, error: undefined, refusal: undefined };
+  return { manifest, trust: decision.trust, error: undefined, refusal: undefined, parameterError };
 }
 
 /** Only of a root that is taken: of another one, no shard is fetched. */

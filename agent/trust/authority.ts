@@ -18,10 +18,14 @@ export interface Authority {
   readParameter: (() => Promise<PinnedTrust>) | undefined;
 }
 
-export type MadeDecision = Exclude<RootDecision, { kind: 'needs-keys' }>;
+export type MadeDecision = Exclude<RootDecision, { kind: 'needs-keys' }> & {
+  /** Code of what keeps the host from the parameter, which alone could confirm the key that it took at first contact. */
+  parameterError?: string;
+};
 
 /**
- * The parameter counts where there is nothing else, and again where the root is not of the issuer that the host knows.
+ * The parameter counts where there is nothing else, where nobody has confirmed the key of the first contact, and again where the root is
+ * not of the issuer that the host knows.
  * @param isNew the host has not had this root yet
  */
 export async function decideByAuthority(
@@ -34,10 +38,12 @@ export async function decideByAuthority(
   const withParameter = async () => ({ ...authority, trust: withPinned(trust, await readParameter()) });
   if (trust === undefined) return decideByKeys(await withParameter(), root, isNew);
   const decision = await decideByKeys(authority, root, isNew);
-  if (decision.kind === 'accept' || decision.condition.condition === 'stale-manifest') return decision;
+  const isSettled = decision.kind === 'accept' || decision.condition.condition === 'stale-manifest';
+  if (isSettled && trust.isConfirmed) return decision;
   try {
     return await decideByKeys(await withParameter(), root, isNew);
   } catch (error) {
+    if (isSettled) return { ...decision, parameterError: codeOf(error) };
     return withFailure(decision, 'the parameter', error);
   }
 }

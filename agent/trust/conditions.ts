@@ -25,12 +25,20 @@ export interface TrustFacts {
   manifest: Manifest | undefined;
   trust: TrustRecord | undefined;
   refusal: Refusal | undefined;
+  /** Code of what keeps the host from the parameter that could confirm its key. */
+  parameterError?: string | undefined;
   /** By the store's clock; `undefined`: it did not answer. */
   storeTime: Date | undefined;
 }
 
-export function conditionsOf({ manifest, trust, refusal, storeTime }: TrustFacts): Condition[] {
-  const unverified = trust !== undefined && !trust.isConfirmed && keyUnverified(trust);
+export function conditionsOf({
+  manifest,
+  trust,
+  refusal,
+  parameterError,
+  storeTime,
+}: TrustFacts): Condition[] {
+  const unverified = trust !== undefined && !trust.isConfirmed && keyUnverified(trust, parameterError);
   const frozen = manifest && storeTime && isFrozen(manifest, storeTime) && frozenManifest(manifest);
   const unsigned = manifest?.version === 1 && UNSIGNED;
   return [refusal, unverified, frozen, unsigned].filter((one) => one !== undefined && one !== false);
@@ -46,8 +54,9 @@ function frozenManifest({ signedAt }: Manifest): Condition {
   return { condition: 'frozen-manifest', saw, fix };
 }
 
-function keyUnverified({ trusted: { key } }: TrustRecord): Condition {
-  const saw = `key ${key} was taken from the bucket at first contact, and nobody has confirmed it`;
+function keyUnverified({ trusted: { key } }: TrustRecord, parameterError: string | undefined): Condition {
+  const unread = parameterError === undefined ? '' : ` (the parameter cannot be read: ${parameterError})`;
+  const saw = `key ${key} was taken from the bucket at first contact, and nobody has confirmed it${unread}`;
   const fix = `compare with "pemfleet key show" on the issuer, then pemfleet-agent trust --confirm ${key}, or trust.key in the agent's file`;
   return { condition: 'key-unverified', saw, fix };
 }

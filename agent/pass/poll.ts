@@ -13,7 +13,7 @@ import {
 } from '#contract/root.ts';
 import type { ShardDigests } from '#contract/shard/node.ts';
 import { readShards } from '#contract/shard/read.ts';
-import type { StoredObject } from '#storage/bucket.ts';
+import type { HostBucket, StoredObject } from '#storage/bucket.ts';
 import type { Agent } from '../agent.ts';
 import { asBlocker, type Blocker } from '../blocker.ts';
 import { HostError } from '../errors.ts';
@@ -68,18 +68,22 @@ export async function pollOrKeep(agent: Agent, known: KnownBefore): Promise<Poll
   const reads: Reads = new Map();
   const { manifest } = known;
   const trust = withPinned(known.trust, pinnedIn(agent));
+  let bucket: HostBucket | undefined;
   try {
-    const reader = { bucket: await agent.openBucket(), reads };
+    bucket = await agent.openBucket();
+    const reader = { bucket, reads };
     const stored = storedRoot(manifest);
     const { refusal, parameterError, ...polled } = await poll({ agent, known, stored, trust, reader });
-    const storeTime = reader.bucket.answeredAt ?? agent.now();
+    const storeTime = bucket.answeredAt ?? agent.now();
     const inForce = polled.manifest?.manifest;
     const conditions = conditionsOf({
       ...{ manifest: inForce, trust: polled.trust, refusal, parameterError, storeTime },
     });
     return { ...polled, isNew: polled.manifest !== manifest, conditions, reads };
   } catch (error) {
-    const facts = { manifest: manifest?.manifest, trust, refusal: undefined, storeTime: undefined };
+    // What is published may be spoilt for weeks. Of a store that has not answered, the clock is unknown; a directory's is this machine's.
+    const storeTime = bucket?.answeredAt ?? (bucket?.url.startsWith('file:') ? agent.now() : undefined);
+    const facts = { manifest: manifest?.manifest, trust, refusal: undefined, storeTime };
     return { manifest, isNew: false, error: asBlocker(error), conditions: conditionsOf(facts), trust, reads };
   }
 }

@@ -43,7 +43,7 @@ export type PutResult = { etag: string } | 'precondition-failed';
 
 /** Every verb throws BucketError where the store fails. */
 export interface Bucket {
-  /** For messages: `file:///…`, `s3://…`. */
+  /** For messages, and for whose clock counts: `file:///…`, `s3://…`. */
   readonly url: string;
 
   /**

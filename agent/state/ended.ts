@@ -5,7 +5,7 @@
 import * as z from 'zod';
 import { dateTime } from '#contract/document.ts';
 import { certificateName, sha256Hex } from '#contract/layout.ts';
-import type { Manifest, Tombstone } from '#contract/manifest.ts';
+import { type EndingWord, type Manifest, type Tombstone, wordOf } from '#contract/manifest.ts';
 import { sequenceNumber } from '#contract/receipt.ts';
 
 const endedPem = z.looseObject({
@@ -34,17 +34,23 @@ export function withTombstones(ended: EndedPems | undefined, manifest: Manifest,
     if (kept.length > 0) after.set(name, new Map(kept));
     isChanged ||= kept.length < Object.keys(pems).length;
   }
-  for (const [name, { reason, at, by, pems }] of Object.entries(manifest.tombstones ?? {})) {
-    for (const { sha256, notAfter } of pems) {
-      if (before[name]?.[sha256]?.at === at || hasPassed(notAfter, manifest, now)) continue;
+  for (const [name, tombstone] of Object.entries(manifest.tombstones ?? {})) {
+    for (const pem of tombstone.pems) {
+      const { sha256, notAfter } = pem;
+      const word = wordOf(tombstone, pem);
+      if (isSameWord(before[name]?.[sha256], word) || hasPassed(notAfter, manifest, now)) continue;
       const ofName = after.get(name) ?? new Map<string, PemEnd>();
       const sequence = manifest.sequence ?? 1;
-      after.set(name, ofName.set(sha256, { reason, at, ...(by && { by }), sequence, notAfter }));
+      after.set(name, ofName.set(sha256, { ...word, sequence, notAfter }));
       isChanged = true;
     }
   }
   if (!isChanged) return before;
   return Object.fromEntries([...after].map(([name, pems]) => [name, Object.fromEntries(pems)]));
+}
+
+function isSameWord(known: PemEnd | undefined, { reason, at }: EndingWord): boolean {
+  return known?.at === at && known.reason === reason;
 }
 
 /** Of what two places remember, the later word. @returns `a` itself where `b` has nothing more */

@@ -63,7 +63,8 @@ export const layout = {
   /** A folder for each fleet. */
   publishedFleets: 'published/',
   /** What the issuer ended in each fleet, so that a restored `published/` does not bring it back. */
-  tombstones: 'issuer/tombstones.json',
+  allTombstones: 'issuer/tombstones/',
+  tombstones: (fleet: FleetName) => `issuer/tombstones/${fleet}.json`,
   /** Version 2: the signed root of the fleet's manifest. */
   root: (fleet: FleetName) => `published/${fleet}/root.json`,
   /** A part of a large manifest (shard/node.ts). Immutable: the key is the SHA-256 of the content. */

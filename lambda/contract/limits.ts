@@ -26,6 +26,7 @@ const LIMITS: readonly [pattern: RegExp, maxBytes: number][] = [
   [/^challenge\//, 4 * KIB],
   [/^issuer\/account\//, 64 * KIB],
   [/^issuer\/garbage\//, 16 * MIB],
+  [/^issuer\/tombstones\//, MAX_MANIFEST_BYTES],
   [/^issuer\/summary\//, 64 * MIB],
   [/^issuer\/host-book\.json$/, 16 * MIB],
   [/^issuer\/(renewal-info|ca-state)\.json$/, 32 * MIB],

@@ -88,6 +88,18 @@ export const manifestEntry = publication.extend({
 /** A manifest of 32 MiB has room for some 25,000. */
 export const MAX_CERTIFICATES = 50_000;
 
+/** Of one tombstone. */
+export const MAX_ENDED_PEMS = 1000;
+
+/** With a `reason` of its own, its `reason`, `at` and `by` count in place of the tombstone's: `wordOf` says which. */
+const tombstonePem = z.looseObject({
+  sha256: sha256Hex,
+  notAfter: dateTime,
+  reason: z.string().max(64).optional(),
+  at: dateTime.optional(),
+  by: z.array(certificateName).max(100).optional(),
+});
+
 /** PEMs that a host has to give up, though they are valid: no other word of the issuer takes a certificate away. */
 export const tombstone = z.looseObject({
   /**
@@ -99,11 +111,8 @@ export const tombstone = z.looseObject({
   at: dateTime,
   /** Superseded: the certificates that took its place. A host gives it up when it serves them. */
   by: z.array(certificateName).max(100).optional(),
-  /** Every valid PEM that was published under the name; the tombstone stays until the last of them has expired. */
-  pems: z
-    .array(z.looseObject({ sha256: sha256Hex, notAfter: dateTime }))
-    .min(1)
-    .max(1000),
+  /** Every valid PEM that was published under the name; the tombstone stays until 30 days after the last of them has expired. */
+  pems: z.array(tombstonePem).min(1).max(MAX_ENDED_PEMS),
 });
 
 const manifestVersion1 = z.looseObject({
@@ -118,6 +127,8 @@ const manifestVersion1 = z.looseObject({
 export type PemRef = z.infer<typeof pemRef>;
 export type ManifestEntry = z.infer<typeof manifestEntry>;
 export type Tombstone = z.infer<typeof tombstone>;
+/** Why a PEM was ended, when, and what took its place. */
+export type EndingWord = Pick<Tombstone, 'reason' | 'at' | 'by'>;
 export type AcmeOrigin = z.infer<typeof acmeOrigin>;
 
 /** As a reader has it, of either version. */
@@ -149,6 +160,12 @@ export function serializeManifest(document: Manifest): string {
 /** @returns undefined for a certificate that nobody ordered */
 export function acmeOriginOf({ issued }: Pick<ManifestEntry, 'issued'>): AcmeOrigin | undefined {
   return issued.origin === 'imported' ? undefined : (issued as AcmeOrigin);
+}
+
+/** What a tombstone says of one of its PEMs. */
+export function wordOf(tombstone: Tombstone, pem: Tombstone['pems'][number]): EndingWord {
+  const { reason = tombstone.reason, at = tombstone.at, by } = pem.reason === undefined ? tombstone : pem;
+  return { reason, at, ...(by && { by }) };
 }
 
 /** The manifest of a fleet that has none. */

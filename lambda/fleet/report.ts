@@ -90,15 +90,23 @@ export function reportFleet(
     };
   });
   const hosts = reportHosts(present);
-  return { fleet: manifest.fleet, certificates, silent, left, unreadable, hosts, ended: endedIn(manifest) };
+  return {
+    fleet: manifest.fleet,
+    certificates,
+    silent,
+    left,
+    unreadable,
+    hosts,
+    ended: endedIn(manifest, now),
+  };
 }
 
-function endedIn({ tombstones = {} }: Manifest): EndedReport[] {
-  return Object.entries(tombstones).map(([certificate, { reason, at, by, pems }]) => {
+function endedIn({ tombstones = {} }: Manifest, now: Date): EndedReport[] {
+  return Object.entries(tombstones).flatMap(([certificate, { reason, at, by, pems }]) => {
     const [notAfter = ''] = pems
       .map((pem) => pem.notAfter)
       .sort()
       .reverse();
-    return { certificate, reason, at, notAfter, by };
+    return new Date(notAfter) > now ? [{ certificate, reason, at, notAfter, by }] : [];
   });
 }

@@ -2,6 +2,7 @@
  * What becomes of certificates that are published and not configured: one whose names are all proved with configured certificates, on every
  * living host, ends by itself. All others stay until they expire, or an operator withdraws them; each pass says so.
  */
+import { inParallel } from '#common/in-parallel.ts';
 import { leafNamesOf, parse } from '#contract/combined-pem.ts';
 import { BucketError, ContractError, codeOf, messageOf, PemRejected } from '#contract/errors.ts';
 import { certificateStateOf } from '../fleet/behind.ts';
@@ -20,6 +21,8 @@ import { type Coverage, coverageOf, type UnconfiguredCertificate, unconfiguredIn
 const MAX_NAMED = 20;
 /** Below this rest of the pass no statuses are read: they are many, and the next pass comes soon. */
 const MIN_READ_MS = 30_000;
+/** Ended at the same time: they share commits. */
+const CONCURRENCY = 16;
 
 /** @param fleets as the pass has left them. @returns an outcome for each; none in a pass over some certificates */
 export async function endSuperseded(pass: Pass, fleets: PublishedFleets): Promise<UnconfiguredOutcome[]> {
@@ -43,15 +46,18 @@ async function endInFleet(
   const fleet = new FleetProofs(pass, read);
   const outcomes: UnconfiguredOutcome[] = [];
   for (const certificate of unconfiguredIn(pass.config.certificates, read.manifest)) {
-    const outcome = await decideOrStay(fleet, certificate);
-    if (outcome.reason !== 'superseded' || pass.options.dryRun) {
-      outcomes.push(outcome);
-      continue;
-    }
-    const isEnded = await endOne(pass, publishers, outcome);
-    outcomes.push(isEnded ? { ...outcome, result: 'superseded' } : { ...outcome, reason: 'unreadable' });
+    outcomes.push(await decideOrStay(fleet, certificate));
   }
-  return outcomes;
+  return inParallel(
+    outcomes,
+    CONCURRENCY,
+    async (outcome) => {
+      if (outcome.reason !== 'superseded' || pass.options.dryRun) return outcome;
+      const isEnded = await endOne(pass, publishers, outcome);
+      return isEnded ? { ...outcome, result: 'superseded' } : { ...outcome, reason: 'unreadable' };
+    },
+    ({ certificate }) => certificate,
+  );
 }
 
 async function endOne(

@@ -69,7 +69,7 @@ async function readBucket(pass: Pass, earlier: BucketSurvey | undefined): Promis
   const { read, broken, foreign } = await readManifests(pass, all, { memory, version1 });
   for (const fleet of others) {
     // Nothing of ours was ever published there: no root is made for it.
-    const isStrange = read.get(fleet) === undefined && (await memory.of(fleet)).key === undefined;
+    const isStrange = read.get(fleet) === undefined && !(await memory.hadRoot(fleet));
     if (isStrange) read.delete(fleet);
   }
   const manifests = [...read.values()].flatMap((one) => one?.manifest ?? []);
@@ -129,7 +129,6 @@ type ManifestSource = Pick<BucketSurvey, 'memory' | 'version1'>;
 
 /** That something is published to, or was before it was lost: their hosts are there. */
 async function knownFleets(pass: Pass, memory: IssuerMemory): Promise<FleetName[]> {
-  // A record that cannot be read is the failure of each fleet, below.
   const remembered = await memory.fleets().catch((error: unknown) => {
     if (error instanceof ContractError || error instanceof BucketError) return [];
     throw error;

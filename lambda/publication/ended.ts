@@ -1,32 +1,26 @@
 /**
- * `issuer/tombstones.json`: what the issuer has ended in each fleet, and which key signed there last. It is the issuer's own memory: a
+ * `issuer/tombstones/<fleet>.json`: what the issuer has ended in a fleet, and which key signed there last. It is the issuer's own memory: a
  * `published/` that was restored or tampered with brings nothing back that was withdrawn, and a key that was changed does not count again.
  */
 import * as z from 'zod';
 import { recordOf } from '#contract/collection.ts';
-import { serializeDocument } from '#contract/document.ts';
 import { BucketError, ContractError } from '#contract/errors.ts';
 import { parseJson } from '#contract/json.ts';
 import { certificateName, type FleetName, fleetName, layout } from '#contract/layout.ts';
 import { MAX_CERTIFICATES, type Tombstone, tombstone } from '#contract/manifest.ts';
 import { type PublicKey, publicKey } from '#contract/statement.ts';
 import type { Bucket } from '#storage/bucket.ts';
+import { serializeCached } from '#storage/cached-document.ts';
 import { FleetShards } from './shards/fleet-shards.ts';
 import { isOver, sameTombstones, uniteTombstones } from './tombstones.ts';
 
-const MAX_FLEETS = 10_000;
-
 const fleetRecord = z.looseObject({
+  version: z.literal(1),
   /** Signed the fleet's root last. Absent: it never had one. */
   key: publicKey.optional(),
   tombstones: recordOf(certificateName, tombstone, MAX_CERTIFICATES),
 });
-
-const endedRecord = z.looseObject({
-  version: z.literal(1),
-  fleets: recordOf(fleetName, fleetRecord, MAX_FLEETS),
-});
-type EndedRecord = z.infer<typeof endedRecord>;
+type FleetRecord = z.infer<typeof fleetRecord>;
 
 /** What the issuer knows of a fleet without looking at `published/`. */
 export interface FleetMemory {
@@ -34,25 +28,28 @@ export interface FleetMemory {
   tombstones: Readonly<Record<string, Tombstone>>;
 }
 
-const NOTHING: FleetMemory = { tombstones: {} };
+interface StoredRecord {
+  record: FleetRecord;
+  etag: string | undefined;
+}
+
+const NOTHING: FleetRecord = { version: 1, tombstones: {} };
 const MAX_TRIES = 20;
 
-/** Reads the record once; of all fleets. */
+/** Reads the record of each fleet once. */
 export class IssuerMemory {
   readonly #bucket: Bucket;
   readonly #shards = new Map<FleetName, FleetShards>();
-  #read: Promise<{ record: EndedRecord; etag: string | undefined }> | undefined;
+  readonly #read = new Map<FleetName, Promise<StoredRecord>>();
 
   constructor(bucket: Bucket) {
     this.#bucket = bucket;
   }
 
-  /** Fleets that ever had a root, whether it is lost or not. @throws ContractError `ERR_TOMBSTONES`; BucketError */
+  /** Fleets of which there is a record, whatever has become of their roots. @throws BucketError */
   async fleets(): Promise<FleetName[]> {
-    const { record } = await this.#stored();
-    return Object.entries(record.fleets).flatMap(([fleet, { key }]) =>
-      key === undefined ? [] : [fleet as FleetName],
-    );
+    const keys = await this.#bucket.list(layout.allTombstones);
+    return keys.flatMap((key) => fleetOf(key) ?? []);
   }
 
   /** The shards of the fleet's manifest, as far as they were read with this memory. */
@@ -64,8 +61,7 @@ export class IssuerMemory {
 
   /** @throws ContractError `ERR_TOMBSTONES`; BucketError */
   async of(fleet: FleetName): Promise<FleetMemory> {
-    const { record } = await this.#stored();
-    return record.fleets[fleet] ?? NOTHING;
+    return (await this.#stored(fleet)).record;
   }
 
   /**
@@ -74,16 +70,15 @@ export class IssuerMemory {
    */
   async keep(fleet: FleetName, news: Partial<FleetMemory>, now: Date): Promise<void> {
     for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
-      const { record, etag } = await this.#stored();
-      const old = record.fleets[fleet] ?? NOTHING;
+      const { record: old, etag } = await this.#stored(fleet);
       const tombstones = united(old, news, now);
       const known = { ...old, ...(news.key && { key: news.key }), tombstones };
       if (known.key === old.key && sameTombstones(known.tombstones, old.tombstones)) return;
-      if (await this.#write({ ...record, fleets: { ...record.fleets, [fleet]: known } }, etag)) return;
+      if (await this.#write(fleet, known, etag)) return;
     }
     throw new BucketError(
       'ERR_BUCKET_CONFLICT',
-      layout.tombstones,
+      layout.tombstones(fleet),
       `other writers were faster ${MAX_TRIES} times`,
     );
   }
@@ -91,38 +86,54 @@ export class IssuerMemory {
   /** An operator wants these PEMs again. */
   async reinstate(fleet: FleetName, sha256s: ReadonlySet<string>): Promise<void> {
     for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
-      const { record, etag } = await this.#stored();
-      const old = record.fleets[fleet] ?? NOTHING;
+      const { record: old, etag } = await this.#stored(fleet);
       const tombstones = withoutPems(old.tombstones, sha256s);
       if (sameTombstones(tombstones, old.tombstones)) return;
-      const fleets = { ...record.fleets, [fleet]: { ...old, tombstones } };
-      if (await this.#write({ ...record, fleets }, etag)) return;
+      if (await this.#write(fleet, { ...old, tombstones }, etag)) return;
+    }
+  }
+
+  /** Whether the fleet ever had a root. Also of one whose record cannot be read: it is worked on, and fails by itself. */
+  async hadRoot(fleet: FleetName): Promise<boolean> {
+    try {
+      return (await this.of(fleet)).key !== undefined;
+    } catch (error) {
+      if (error instanceof ContractError || error instanceof BucketError) return true;
+      throw error;
     }
   }
 
   /** @returns whether it was written: if not, the next reading has what another writer wrote */
-  async #write(record: EndedRecord, etag: string | undefined): Promise<boolean> {
+  async #write(fleet: FleetName, record: FleetRecord, etag: string | undefined): Promise<boolean> {
     const condition = etag === undefined ? { ifNoneMatch: '*' as const } : { ifMatch: etag };
-    const result = await this.#bucket.put(layout.tombstones, serializeDocument(record), condition);
-    this.#read = undefined;
+    const result = await this.#bucket.put(layout.tombstones(fleet), serializeCached(record), condition);
+    this.#read.delete(fleet);
     if (result === 'precondition-failed') return false;
-    this.#read = Promise.resolve({ record, etag: result.etag });
+    this.#read.set(fleet, Promise.resolve({ record, etag: result.etag }));
     return true;
   }
 
-  #stored() {
-    this.#read ??= readRecord(this.#bucket);
-    return this.#read;
+  #stored(fleet: FleetName): Promise<StoredRecord> {
+    const read = this.#read.get(fleet) ?? readRecord(this.#bucket, fleet);
+    this.#read.set(fleet, read);
+    return read;
   }
 }
 
-async function readRecord(bucket: Bucket): Promise<{ record: EndedRecord; etag: string | undefined }> {
-  const object = await bucket.get(layout.tombstones);
-  if (object === undefined) return { record: { version: 1, fleets: {} }, etag: undefined };
-  const read = endedRecord.safeParse(jsonOf(object.body));
+function fleetOf(key: string): FleetName | undefined {
+  const name = key.slice(layout.allTombstones.length).replace(/\.json$/, '');
+  const fleet = fleetName.safeParse(name).data;
+  return fleet !== undefined && layout.tombstones(fleet) === key ? fleet : undefined;
+}
+
+async function readRecord(bucket: Bucket, fleet: FleetName): Promise<StoredRecord> {
+  const key = layout.tombstones(fleet);
+  const object = await bucket.get(key);
+  if (object === undefined) return { record: NOTHING, etag: undefined };
+  const read = fleetRecord.safeParse(jsonOf(object.body));
   if (read.success) return { record: read.data, etag: object.etag };
   const says = 'is no record of tombstones that this version can read; restore it, or upgrade';
-  throw new ContractError('ERR_TOMBSTONES', layout.tombstones, says);
+  throw new ContractError('ERR_TOMBSTONES', key, says);
 }
 
 function jsonOf(body: Buffer): unknown {

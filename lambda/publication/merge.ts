@@ -2,7 +2,14 @@
 import type { CertificateName } from '#contract/layout.ts';
 import { type ManifestEntry, type PemRef, sameEntry, samePems, type Tombstone } from '#contract/manifest.ts';
 import type { SignedManifest } from '#contract/root.ts';
-import { endedDigests, heldRemovals, isOver, sameTombstones, uniteTombstones } from './tombstones.ts';
+import {
+  endedDigests,
+  forgettingTime,
+  heldRemovals,
+  isOver,
+  sameTombstones,
+  uniteTombstones,
+} from './tombstones.ts';
 
 export type Change =
   /** `only: 'staples'` changes nothing if `entry` has other PEMs than the manifest. */
@@ -51,6 +58,7 @@ export function mergeChanges(
 ): Merged {
   const ends = changes.filter((change) => change.kind === 'end');
   const held = heldNames(before, ends);
+  const passed = forgettingTime(before, context.now);
   const tombstones = living(
     ends
       .filter(({ name }) => !held.has(name))
@@ -58,14 +66,14 @@ export function mergeChanges(
         (all, { name, tombstone }) => uniteTombstones(all, { [name]: tombstone }),
         uniteTombstones(before.tombstones, known),
       ),
-    context.now,
+    passed,
   );
   const reinstated = new Set(changes.flatMap((change) => (isAgain(change) ? digestsOf(change.entry) : [])));
   const remaining = withoutDigests(tombstones, reinstated);
   const certificates = withoutEnded(before.certificates, endedDigests(remaining));
   for (const change of changes) {
     if (change.kind === 'publish') publishInto(certificates, change, endedDigests(remaining), context);
-    if (change.kind === 'drop-expired') dropExpired(certificates, change.configured, context.now);
+    if (change.kind === 'drop-expired') dropExpired(certificates, change.configured, passed);
   }
   completeReceipts(certificates, context);
   const changed = changedNames(before.certificates, certificates);

@@ -4,6 +4,7 @@
  * since what is only missing means nothing to a host.
  */
 import { batched } from '#common/batched.ts';
+import { inParallel } from '#common/in-parallel.ts';
 import { BucketError } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import type { Manifest, ManifestEntry, Tombstone } from '#contract/manifest.ts';
@@ -18,7 +19,7 @@ import { type Change, type Merged, mergeChanges } from './merge.ts';
 import { publishedPems } from './published-pems.ts';
 import { type CurrentRoot, type ReadManifest, readRoot } from './read-manifest.ts';
 import type { FleetShards } from './shards/fleet-shards.ts';
-import { type EndedPem, unitePems } from './tombstones.ts';
+import { type EndedPem, forgettingTime, unitePems } from './tombstones.ts';
 
 /** A combined PEM with the digest that makes its key, and the OCSP response that belongs to it. */
 export interface PemText {
@@ -82,6 +83,8 @@ export interface Withdrawn {
 
 /** Enough for thirty writers that race for one manifest: each time, one of them gets through. */
 const MAX_TRIES = 50;
+/** Names of a withdrawal whose PEMs are read at the same time. */
+const CONCURRENCY = 10;
 
 type Committed = Pick<Merged, 'changed' | 'held'>;
 
@@ -158,12 +161,15 @@ export class Publisher {
    */
   async withdraw(names: readonly CertificateName[], options: WithdrawOptions): Promise<Withdrawn> {
     const { manifest } = await this.#readRoot();
-    const found = await Promise.all(
-      names.map(async (name) => {
+    const found = await inParallel(
+      names,
+      CONCURRENCY,
+      async (name) => {
         const entry = manifest?.certificates[name];
         const known = await publishedPems(this.#bucket, this.#fleet, { name, entry }, this.#options.now());
         return { name, pems: unitePems(known, options.onHosts?.get(name) ?? []) };
-      }),
+      },
+      (name) => name,
     );
     const ends = found.flatMap(({ name, pems }) => this.#endOf(name, pems, options) ?? []);
     const { held } = ends.length === 0 ? { held: new Set() } : await this.#commit(ends);
@@ -242,7 +248,8 @@ export class Publisher {
       if (!isDue) return merged;
       // Before the root: whatever becomes of it, what was ended stays ended.
       const { tombstones } = merged.manifest;
-      await this.#memory.keep(this.#fleet, { tombstones }, this.#options.now());
+      const passed = forgettingTime(before, this.#options.now());
+      await this.#memory.keep(this.#fleet, { tombstones }, passed);
       if (!(await this.#write(root, before, merged.manifest))) continue;
       this.#hasChanged ||= merged.isChanged;
       return merged;
@@ -300,7 +307,7 @@ export class Publisher {
     const result = await this.#bucket.put(key, text, etag === 'unknown' ? undefined : condition);
     if (result === 'precondition-failed') return false;
     this.#latest = { manifest, etag: result.etag, signedBy: signer.key };
-    await this.#memory.keep(this.#fleet, { key: signer.key }, this.#options.now());
+    await this.#memory.keep(this.#fleet, { key: signer.key }, forgettingTime(before, this.#options.now()));
     await this.#options.writeAlong(manifest);
     return true;
   }

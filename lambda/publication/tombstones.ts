@@ -1,19 +1,36 @@
 /** Tombstones as values: united, dropped when they are over, and the rule that holds back too many removals. */
+import { DAY_MS } from '#common/time.ts';
 import type { CertificateName } from '#contract/layout.ts';
-import type { ManifestEntry, PemRef, Tombstone } from '#contract/manifest.ts';
+import {
+  type EndingWord,
+  MAX_ENDED_PEMS,
+  type ManifestEntry,
+  type PemRef,
+  type Tombstone,
+  wordOf,
+} from '#contract/manifest.ts';
 
 type Tombstones = Readonly<Record<string, Tombstone>>;
 export type EndedPem = Tombstone['pems'][number];
 
-/** PEMs that one tombstone can name; those that expire last are the ones that matter. */
-const MAX_PEMS = 1000;
+/** A clock that is ahead by less forgets nothing that is valid. */
+const KEPT_MS = 30 * DAY_MS;
 
-/** The last PEM has expired: nobody has to be told any more. */
+/** The last PEM expired 30 days ago: nobody has to be told any more. */
 export function isOver({ pems }: Tombstone, now: Date): boolean {
-  return pems.every(({ notAfter }) => Date.parse(notAfter) <= now.getTime());
+  return pems.every(({ notAfter }) => Date.parse(notAfter) + KEPT_MS <= now.getTime());
 }
 
-/** Of one name, the later word counts for the PEMs of both. */
+/**
+ * The time by which a commit forgets what is over and drops what has expired. A clock that is more than 30 days beyond the signature of the
+ * root that was read may be wrong: that commit goes by the signature's time.
+ */
+export function forgettingTime({ signedAt }: { signedAt: string }, now: Date): Date {
+  const signed = new Date(signedAt);
+  return now.getTime() - signed.getTime() > KEPT_MS ? signed : now;
+}
+
+/** Each PEM keeps the word by which it was ended: another word about the name is no word about it. */
 export function uniteTombstones(a: Tombstones, b: Tombstones): Record<string, Tombstone> {
   const united: Record<string, Tombstone> = { ...a };
   for (const [name, one] of Object.entries(b)) {
@@ -24,16 +41,44 @@ export function uniteTombstones(a: Tombstones, b: Tombstones): Record<string, To
 }
 
 function unite(a: Tombstone, b: Tombstone): Tombstone {
-  const later = a.at > b.at ? a : b;
-  return { ...later, pems: unitePems(a.pems, b.pems) };
+  const [later, earlier] = a.at > b.at ? [a, b] : [b, a];
+  const words = wordsOf(later);
+  for (const [sha256, word] of wordsOf(earlier)) words.set(sha256, stronger(word, words.get(sha256)));
+  const pems = unitePems(later.pems, earlier.pems).map((pem) => {
+    const { reason: _, at: __, by: ___, ...bare } = pem;
+    const word = words.get(pem.sha256);
+    return word === undefined || isSameWord(word, later) ? bare : { ...bare, ...word };
+  });
+  return { ...later, pems };
 }
 
-/** Each PEM once, those that expire last first. */
+function wordsOf(tombstone: Tombstone): Map<string, EndingWord> {
+  return new Map(tombstone.pems.map((pem) => [pem.sha256, wordOf(tombstone, pem)]));
+}
+
+/** `superseded` is a word with a condition; one without it counts more. Else the later one does. */
+function stronger(a: EndingWord, b: EndingWord | undefined): EndingWord {
+  if (b === undefined) return a;
+  const [isConditional, isOther] = [a, b].map(({ reason }) => reason === 'superseded');
+  if (isConditional !== isOther) return isConditional ? b : a;
+  return a.at > b.at ? a : b;
+}
+
+function isSameWord(a: EndingWord, b: EndingWord): boolean {
+  return a.reason === b.reason && a.at === b.at && a.by?.join() === b.by?.join();
+}
+
+/** Each PEM once, as many as a tombstone can name, from each list in turn: a list that a stranger has filled cuts off no other one. */
 export function unitePems(...lists: readonly (readonly EndedPem[])[]): EndedPem[] {
-  const byDigest = new Map(lists.flat().map((pem) => [pem.sha256, pem]));
-  const lastFirst = (x: EndedPem, y: EndedPem) =>
-    y.notAfter.localeCompare(x.notAfter) || x.sha256.localeCompare(y.sha256);
-  return [...byDigest.values()].sort(lastFirst).slice(0, MAX_PEMS);
+  const byDigest = new Map<string, EndedPem>();
+  const longest = Math.max(0, ...lists.map(({ length }) => length));
+  for (let index = 0; index < longest; index += 1) {
+    for (const list of lists) {
+      const pem = list[index];
+      if (pem !== undefined && !byDigest.has(pem.sha256)) byDigest.set(pem.sha256, pem);
+    }
+  }
+  return [...byDigest.values()].slice(0, MAX_ENDED_PEMS);
 }
 
 export function sameTombstones(a: Tombstones, b: Tombstones): boolean {
@@ -41,9 +86,13 @@ export function sameTombstones(a: Tombstones, b: Tombstones): boolean {
 }
 
 function fingerprint(tombstones: Tombstones): string {
-  const lines = Object.entries(tombstones).map(([name, { reason, at, by, pems }]) => {
-    const digests = pems.map(({ sha256 }) => sha256).sort();
-    return JSON.stringify([name, reason, at, by, digests]);
+  const lines = Object.entries(tombstones).map(([name, tombstone]) => {
+    const { reason, at, by, pems } = tombstone;
+    const words = pems.map((pem) => {
+      const word = wordOf(tombstone, pem);
+      return [pem.sha256, word.reason, word.at, word.by].join();
+    });
+    return JSON.stringify([name, reason, at, by, words.sort()]);
   });
   return lines.sort().join();
 }

@@ -162,7 +162,7 @@ function publisherOptions(bucket: CountedBucket) {
 async function putFleet(bucket: CountedBucket, certificates: Manifest['certificates']): Promise<void> {
   const manifest = { ...empty2(), certificates };
   let digests: ShardDigests | undefined;
-  if (wantsShards(count(manifest), false)) {
+  if (wantsShards(manifest, false)) {
     const changes = Object.entries(certificates).map(
       ([name, entry]) => [name as CertificateName, { entry, tombstone: undefined }] as const,
     );

@@ -17,12 +17,16 @@ import {
 /** A leaf that would have more of either becomes an inner node: so a change stays small, whatever certificates say. */
 const [MAX_NAMES, MAX_BYTES] = [32, 131_072];
 
-/** From so many certificates on, a manifest is a tree; below the second number it is one document again. */
+/** From so many names on, a manifest is a tree; below the second number it is one document again. */
 const [SHARDED_ABOVE, INLINE_BELOW] = [250, 125];
 
-/** @param isSharded what it is now: around the bound, a fleet does not change its form with each certificate */
-export function wantsShards(certificates: number, isSharded: boolean): boolean {
-  return certificates > SHARDED_ABOVE || (isSharded && certificates >= INLINE_BELOW);
+/**
+ * @param content names with a certificate, a tombstone, or both: each takes its place in the root
+ * @param isSharded what it is now: around the bound, a fleet does not change its form with each certificate
+ */
+export function wantsShards(content: LeafShard, isSharded: boolean): boolean {
+  const { length } = namesIn(content);
+  return length > SHARDED_ABOVE || (isSharded && length >= INLINE_BELOW);
 }
 
 /** All that the tree has to say of a name; neither: the name leaves it. */

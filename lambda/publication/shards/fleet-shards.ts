@@ -77,7 +77,7 @@ export class FleetShards {
     after: SignedManifest,
   ): Promise<{ manifest: SignedManifest; shards: ShardDigests | undefined }> {
     const { shards } = before;
-    if (!wantsShards(Object.keys(after.certificates).length, shards !== undefined)) {
+    if (!wantsShards(after, shards !== undefined)) {
       const manifest = shards === undefined ? after : await this.#whole(shards, after);
       this.#known = undefined;
       return { manifest, shards: undefined };

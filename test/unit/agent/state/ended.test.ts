@@ -53,6 +53,25 @@ test('a second word about the same PEM counts from its own manifest on', () => {
   assert.deepEqual([later[name]?.[sha]?.sequence, later[name]?.[sha]?.reason], [30, 'revoked']);
 });
 
+test('a PEM with a word of its own goes by that, the others by the tombstone’s', () => {
+  const by = [certificateName.parse('y')];
+  const notAfter = '2027-01-30T00:00:00Z';
+  const own = { reason: 'revoked', at: '2026-11-19T00:00:00Z' };
+  const pems = [
+    { sha256: sha, notAfter, ...own },
+    { sha256: otherSha, notAfter },
+  ];
+
+  const ended = withTombstones(
+    undefined,
+    manifest({ shop: tombstone({ reason: 'superseded', by, pems }) }),
+    now,
+  );
+
+  assert.deepEqual(ended[name]?.[sha], { ...own, sequence: 20, notAfter });
+  assert.deepEqual(ended[name]?.[otherSha], { reason: 'superseded', at, by, sequence: 20, notAfter });
+});
+
 test('it is forgotten when the PEM has expired for the issuer and for this host, not before', () => {
   const ended = withTombstones(undefined, manifest({ shop: tombstone() }), now);
   const later = '2027-02-01T00:00:00Z';

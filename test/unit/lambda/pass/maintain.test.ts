@@ -63,8 +63,8 @@ const rows: [says: string, changes: Partial<FleetFacts>, reason: string | undefi
     'a tombstone that is over',
     {
       memory: { key, tombstones: { a: tombstone } },
-      now: after(noon, DAY_MS),
-      read: readOf({ signedAt: at(DAY_MS) }),
+      now: after(noon, 31 * DAY_MS),
+      read: readOf({ signedAt: at(31 * DAY_MS) }),
     },
     undefined,
   ],

@@ -40,7 +40,10 @@ test('records of certificates that are configured no more are forgotten, with th
 
   await run([{ identifiers: ['a.test'] }]);
 
-  assert.deepEqual(await bucket.list('issuer/'), [layout.history(fleet, named('a.test')), layout.tombstones]);
+  assert.deepEqual(await bucket.list('issuer/'), [
+    layout.history(fleet, named('a.test')),
+    layout.tombstones(fleet),
+  ]);
   assert.deepEqual(await bucket.list('challenge/'), []);
   assert.ok(events.names().includes('order.abandoned gone.test'));
 });

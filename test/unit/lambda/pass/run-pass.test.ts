@@ -34,7 +34,7 @@ test('nothing due: said so, nothing is written, and the requests are constant', 
   assert.equal(outcomes[0]?.until, after(noon, 60 * DAY_MS).toISOString());
   assert.deepEqual(bucket.calls.slice(before), [
     `get ${layout.hostSummaries}`,
-    `get ${layout.tombstones}`,
+    `list ${layout.allTombstones}`,
     `folders ${layout.publishedFleets}`,
     `get ${layout.manifest(fleet)}`,
     `get ${layout.root(fleet)}`,
@@ -42,6 +42,7 @@ test('nothing due: said so, nothing is written, and the requests are constant', 
     `get ${layout.caState}`,
     `list ${layout.fleetPems(fleet)}`,
     `get ${layout.renewalInfo}`,
+    `get ${layout.tombstones(fleet)}`,
   ]);
   assert.deepEqual(
     events.names().filter((name) => !name.startsWith('certificate.kept')),

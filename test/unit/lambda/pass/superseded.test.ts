@@ -86,6 +86,25 @@ test('A5: identifiers in another order: the old name ends by itself once every h
   assert.ok(after.changed.includes(fleet));
 });
 
+test('what ends in one pass shares commits', async () => {
+  const { bucket, publish, report, pass, manifest } = await stage();
+  const names = ['a.test', 'b.test', 'c.test', 'd.test', 'e.test'];
+  for (const name of names) await publish(name, [name]);
+  await publish('all.test', ['all.test', ...names]);
+  await report('lb1', ['all.test', ...names]);
+  bucket.calls.splice(0);
+
+  const { unconfigured } = await pass([{ identifiers: ['all.test', ...names] }]);
+
+  assert.deepEqual(
+    unconfigured,
+    names.map((name) => `default/${name} superseded: superseded`),
+  );
+  assert.deepEqual(Object.keys((await manifest()).certificates), ['all.test']);
+  const writes = bucket.calls.filter((call) => call === `put ${layout.root(fleet)}`);
+  assert.ok(writes.length <= 2, `${writes.length} writes of the root`);
+});
+
 test('a dry run says that it would end, and changes nothing', async () => {
   const { bucket, publish, report, pass } = await stage();
   await publish('a.test', ['a.test', 'www.test']);

@@ -43,7 +43,7 @@ test('the PEM is there before the manifest names it', async () => {
   const pem = layout.pem(fleet, a, sha('a'));
   assert.deepEqual(
     bucket.calls.filter((call) => call.startsWith('put')),
-    [pem, key, layout.tombstones, layout.history(fleet, a)].map((put) => `put ${put}`),
+    [pem, key, layout.tombstones(fleet), layout.history(fleet, a)].map((put) => `put ${put}`),
   );
   assert.equal(bucket.text(pem), 'PEM a');
   const read = await readPublished(bucket, fleet);

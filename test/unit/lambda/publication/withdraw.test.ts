@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { DAY_MS } from '#common/time.ts';
 import { digest, parse } from '#contract/combined-pem.ts';
-import { layout } from '#contract/layout.ts';
+import { fleetName, layout } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import { readReceipt } from '#contract/receipt.ts';
 import type { Bucket } from '#storage/bucket.ts';
+import { IssuerMemory } from '../../../../lambda/publication/ended.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
 import { fleet, makeEntry, makePemRef, named } from '../../../support/issuer/documents.ts';
@@ -72,7 +73,7 @@ test('withdraw: the entry goes, and a tombstone names every valid PEM that was e
   assert.equal(root.certificates[named('b.test')]?.pems[0]?.sha256, other);
 });
 
-test('what is published under the name later is not hit, and the tombstone stays until the last of its PEMs has expired', async () => {
+test('what is published under the name later is not hit, and the tombstone stays until 30 days after the last of its PEMs has expired', async () => {
   const bucket = memoryBucket();
   await publish(bucket, 'a.test', 10);
   await publish(bucket, 'a.test', 20);
@@ -82,13 +83,78 @@ test('what is published under the name later is not hit, and the tombstone stays
   const at = (days: number) => ({ now: () => after(noon, days * DAY_MS) });
   await testPublisher(bucket, fleet, at(15)).maintain(new Set());
   const during = await rootOf(bucket);
-  await testPublisher(bucket, fleet, at(21)).maintain(new Set());
+  await testPublisher(bucket, fleet, at(45)).maintain(new Set());
+  const expired = await rootOf(bucket);
+  await testPublisher(bucket, fleet, at(51)).maintain(new Set());
   const ended = await rootOf(bucket);
 
   assert.equal(during.certificates[named('a.test')]?.pems[0]?.sha256, again);
   assert.equal(during.tombstone('a.test')?.pems.length, 2);
+  assert.equal(expired.tombstone('a.test')?.pems.length, 2);
   assert.equal(ended.tombstone('a.test'), undefined);
   assert.deepEqual(ended.names, ['a.test']);
+});
+
+test('one pass with the clock a year ahead forgets no tombstone, and drops no expired entry', async () => {
+  const bucket = memoryBucket();
+  await publish(bucket, 'a.test');
+  await publish(bucket, 'b.test');
+  await testPublisher(bucket, fleet).withdraw([named('a.test')], { reason: 'withdrawn' });
+
+  await testPublisher(bucket, fleet, { now: () => after(noon, 365 * DAY_MS) }).maintain(new Set());
+
+  const root = await rootOf(bucket);
+  assert.equal(root.tombstone('a.test')?.reason, 'withdrawn');
+  assert.deepEqual(root.names, ['b.test']);
+  const { tombstones } = await new IssuerMemory(bucket).of(fleet);
+  assert.deepEqual(Object.keys(tombstones), ['a.test']);
+});
+
+test('a thousand other PEMs of the name, and a giant below it, push out nothing that was published', async () => {
+  const bucket = memoryBucket();
+  const gone = await publish(bucket, 'a.test');
+  await publish(bucket, 'a.test');
+  const present = await publish(bucket, 'a.test');
+  await publish(bucket, 'b.test');
+  // After 30 days unnamed; only the history has it.
+  await bucket.delete(layout.pem(fleet, named('a.test'), gone));
+  const planted = Array.from({ length: 1000 }, (_, index) => {
+    return { sha256: `${index}`.padStart(64, 'f'), notAfter: '2090-01-01T00:00:00.000Z' };
+  });
+  bucket.plant(layout.pem(fleet, named('a.test'), '0'.repeat(64)), 'x'.repeat(100_000));
+
+  const { withdrawn } = await testPublisher(bucket, fleet).withdraw([named('a.test')], {
+    reason: 'withdrawn',
+    onHosts: new Map([[named('a.test'), planted]]),
+  });
+
+  const root = await rootOf(bucket);
+  const ended = new Set(root.tombstone('a.test')?.pems.map(({ sha256 }) => sha256));
+  assert.deepEqual([withdrawn, root.names, ended.size], [['a.test'], ['b.test'], 1000]);
+  assert.deepEqual(
+    [gone, present].map((sha256) => ended.has(sha256)),
+    [true, true],
+  );
+});
+
+test('a fleet may have thousands of tombstones, and a broken record of one fleet is none of another', async () => {
+  const bucket = memoryBucket();
+  const other = fleetName.parse('other');
+  const word = { reason: 'superseded', at: noon.toISOString(), by: [named('y.test')] };
+  const tombstones = Object.fromEntries(
+    Array.from({ length: 5000 }, (_, index) => {
+      const pems = [{ sha256: `${index}`.padStart(64, '0'), notAfter: after(noon, DAY_MS).toISOString() }];
+      return [`c${index}.example.com`, { ...word, pems }];
+    }),
+  );
+
+  await new IssuerMemory(bucket).keep(fleet, { tombstones }, noon);
+  await bucket.put(layout.tombstones(other), '{}');
+
+  const memory = new IssuerMemory(bucket);
+  assert.equal(Object.keys((await memory.of(fleet)).tombstones).length, 5000);
+  await assert.rejects(memory.of(other), { code: 'ERR_TOMBSTONES' });
+  assert.deepEqual(await memory.fleets(), [fleet, other]);
 });
 
 test('a PEM that was ended is published again only on an operator’s word', async () => {
@@ -151,7 +217,7 @@ for (const [says, count, names, yes, held] of [
     const root = await rootOf(bucket);
     assert.equal(root.names.length, count - names + held);
     assert.equal(Object.keys(root.tombstones).length, names - held);
-    if (held > 0) assert.equal(bucket.text(layout.tombstones)?.includes('withdrawn'), false);
+    if (held > 0) assert.equal(bucket.text(layout.tombstones(fleet))?.includes('withdrawn'), false);
   });
 }
 

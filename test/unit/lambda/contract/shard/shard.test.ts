@@ -259,12 +259,17 @@ test('a tree that is too large, too deep, or names a shard twice is refused', as
 });
 
 test('around the bound, a fleet keeps the form that it has', () => {
-  const forms: boolean[] = [];
-  for (const count of [100, 250, 251, 249, 125, 124, 250]) {
-    forms.push(wantsShards(count, forms.at(-1) ?? false));
-  }
+  const COUNTS = [100, 250, 251, 249, 125, 124, 250];
+  for (const member of ['certificates', 'tombstones'] as const) {
+    const forms: boolean[] = [];
+    for (const length of COUNTS) {
+      const names = Object.fromEntries(Array.from({ length }, (_, index) => [`n${index}`, {}]));
+      const content = { certificates: {}, tombstones: {}, [member]: names };
+      forms.push(wantsShards(content, forms.at(-1) ?? false));
+    }
 
-  assert.deepEqual(forms, [false, false, true, true, true, false, false]);
+    assert.deepEqual(forms, [false, false, true, true, true, false, false], member);
+  }
 });
 
 test('the place of a name is the head of its digest, six bits for each level', () => {

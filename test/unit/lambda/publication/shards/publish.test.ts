@@ -1,6 +1,7 @@
 /** A fleet that grows beyond one document, and shrinks again: what a publication writes, and what the next pass reads. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { DAY_MS } from '#common/time.ts';
 import { type CertificateName, layout } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import { readReceipt } from '#contract/receipt.ts';
@@ -10,6 +11,7 @@ import { IssuerMemory } from '../../../../../lambda/publication/ended.ts';
 import type { Publisher } from '../../../../../lambda/publication/publisher.ts';
 import { readRoot } from '../../../../../lambda/publication/read-manifest.ts';
 import { type MemoryBucket, memoryBucket } from '../../../../support/bucket/memory-bucket.ts';
+import { after, noon } from '../../../../support/clock.ts';
 import { fleet, makeEntry, makePemRef, named } from '../../../../support/issuer/documents.ts';
 import { testPublisher, testSigning } from '../../../../support/issuer/signing.ts';
 
@@ -176,10 +178,16 @@ test('a fleet that has become small is one document again, with all receipts', a
   const { withdrawn } = await openPass(bucket).publisher.withdraw(names, { reason: 'withdrawn', yes: true });
 
   assert.equal(withdrawn.length, 160);
+  assert.equal((await readAsHost(bucket)).isSharded, true, 'tombstones take their place in a root, too');
+  const later = after(noon, 400 * DAY_MS);
+  const kept = new Set(entries(0, 100).map(nameOf));
+  for (let pass = 1; pass <= 2; pass += 1) {
+    await testPublisher(bucket, fleet, { now: () => later }).maintain(kept);
+  }
   const root = await bucket.get(layout.root(fleet));
   const { manifest } = parseRoot(fleet, root?.body ?? Buffer.alloc(0));
   assert.equal(Object.keys(manifest.certificates).length, 100);
-  assert.equal(Object.keys(manifest.tombstones).length, 160);
+  assert.deepEqual(manifest.tombstones, {});
   assert.deepEqual(manifest.requires, []);
   assertReceipts(manifest.certificates);
 });

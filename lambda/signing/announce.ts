@@ -1,5 +1,6 @@
 /** Makes today's key known in the SSM parameter of hosts: after the roots are signed with it, so that no host waits for one. */
 import type { FleetName } from '#contract/layout.ts';
+import type { PublicKey } from '#contract/statement.ts';
 import { type AnnouncedTrust, serializeAnnouncedTrust } from '#contract/trust.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { readSignedRoots } from './signed-roots.ts';
@@ -23,7 +24,8 @@ export async function readAnnounced(parameter: TrustParameter | undefined): Prom
 }
 
 /**
- * Writes nothing where nothing differs, and nothing while a fleet has a root of another key: its hosts find today's from the one before.
+ * Writes nothing where nothing differs, and nothing while a fleet has a root of an earlier key of ours: its hosts find today's from that
+ * one. Anybody who may write to a folder of `published/` can leave a root of another key there: it says nothing.
  * @throws ContractError `ERR_TRUST_PARAMETER`; BucketError
  */
 export async function announceKey(
@@ -37,5 +39,6 @@ export async function announceKey(
   const wanted: AnnouncedTrust = { lineage, key: signer.key, recoveryKey };
   if (trust !== undefined && serializeAnnouncedTrust(trust) === serializeAnnouncedTrust(wanted)) return;
   const roots = await readSignedRoots(where.bucket, where.fleets);
-  if (roots.every(({ key }) => key === signer.key)) await parameter.write(wanted);
+  const isEarlier = (key: PublicKey) => key !== signer.key && signing.isOurs(key);
+  if (!roots.some(({ key }) => isEarlier(key))) await parameter.write(wanted);
 }

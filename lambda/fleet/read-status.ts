@@ -16,6 +16,8 @@ export interface StatusEntry extends ListedObject {
 export interface UnreadableStatus {
   host: string;
   code: string;
+  /** When the object was written, by the store's clock. */
+  writtenAt: string;
 }
 
 /** Clocks may differ by so much. */
@@ -46,16 +48,17 @@ export async function readHostStatus(
   now: Date,
 ): Promise<HostStatus | UnreadableStatus | undefined> {
   const name = hostName.safeParse(host);
-  if (!name.success) return { host, code: 'ERR_STATUS_SCHEMA' };
+  const writtenAt = modifiedAt.toISOString();
+  if (!name.success) return { host, code: 'ERR_STATUS_SCHEMA', writtenAt };
   try {
     const object = await bucket.get(key);
     const status = object && parseHostStatus(fleet, name.data, object.body);
     const isEarly = status !== undefined && Date.parse(status.reportedAt) > now.getTime() + SKEW_MS;
-    return isEarly ? { ...status, reportedAt: modifiedAt.toISOString() } : status;
+    return isEarly ? { ...status, reportedAt: writtenAt } : status;
   } catch (error) {
     const isOfHost =
       error instanceof ContractError || (error instanceof BucketError && OF_OBJECT.test(error.code));
-    if (isOfHost) return { host, code: error.code };
+    if (isOfHost) return { host, code: error.code, writtenAt };
     throw error;
   }
 }

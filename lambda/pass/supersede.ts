@@ -7,7 +7,7 @@ import { leafNamesOf, parse } from '#contract/combined-pem.ts';
 import { BucketError, ContractError, codeOf, messageOf, PemRejected } from '#contract/errors.ts';
 import { certificateStateOf } from '../fleet/behind.ts';
 import { ownHead } from '../fleet/hosts.ts';
-import { hostsWithoutProof } from '../fleet/proof.ts';
+import { hostsWithoutProof, isLiving } from '../fleet/proof.ts';
 import { readStatuses } from '../fleet/read-reports.ts';
 import type { FleetStatuses } from '../fleet/report.ts';
 import type { UnconfiguredOutcome } from '../outcome.ts';
@@ -139,6 +139,7 @@ class FleetProofs {
     const { statuses, unreadable } = await this.#statuses;
     const etag = await version1Etag(bucket, fleet, this.#read);
     const manifest = { etag, updatedAt: new Date(this.#read.manifest.updatedAt) };
+    const now = timing.now();
     const hosts = hostsWithoutProof(
       statuses,
       { of: name, by },
@@ -146,12 +147,13 @@ class FleetProofs {
         certificateStateOf(status, certificate, {
           wanted,
           manifest,
-          head: ownHead(status, signing, timing.now()),
+          head: ownHead(status, signing, now),
         }),
-      timing.now(),
+      now,
     );
-    // What cannot be read proves nothing.
-    return hosts && [...hosts, ...unreadable.map(({ host }) => host)];
+    // What cannot be read proves nothing; that of a host which is long gone refutes nothing either.
+    const broken = unreadable.filter(({ writtenAt }) => isLiving({ reportedAt: writtenAt }, now));
+    return hosts && [...hosts, ...broken.map(({ host }) => host)];
   }
 }
 

@@ -20,7 +20,7 @@ test('a fleet is a table of its certificates, and a line for each host that is s
   const table = reportTable([
     {
       ...{ ...empty, fleet: 'edge', certificates: [{ ...certificate, served: ['lb1'], behind }] },
-      unreadable: [{ host: 'h9', code: 'ERR_STATUS_VERSION' }],
+      unreadable: [{ host: 'h9', code: 'ERR_STATUS_VERSION', writtenAt: '2026-03-01T12:00:00.000Z' }],
       silent: [{ host: 'lb3', reportedAt: since }],
       left: [{ host: 'lb4', leftAt: '2026-11-22T09:00:00.000Z' }],
     },

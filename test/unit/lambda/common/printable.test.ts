@@ -74,7 +74,7 @@ const certificate = {
 };
 const report = {
   ...{ fleet: 'edge', certificates: [certificate], silent: [], left: [], error },
-  unreadable: [{ host: EVIL, code: EVIL }],
+  unreadable: [{ host: EVIL, code: EVIL, writtenAt: EVIL }],
   hosts: [
     {
       host: EVIL,

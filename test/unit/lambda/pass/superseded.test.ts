@@ -5,7 +5,7 @@ import { DAY_MS } from '#common/time.ts';
 import { BucketError } from '#contract/errors.ts';
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
 import { serializeHostStatus } from '#contract/host-status.ts';
-import { certificateName, type FleetName, fleetName, layout } from '#contract/layout.ts';
+import { certificateName, type FleetName, fleetName, hostName, layout } from '#contract/layout.ts';
 import { runPass } from '../../../../lambda/pass/run-pass.ts';
 import type { PassOptions } from '../../../../lambda/pass.ts';
 import { entryFor } from '../../../support/agent/publish.ts';
@@ -283,6 +283,30 @@ test('statuses that are lost prove nothing', async () => {
   const { unconfigured } = await pass([{ identifiers: ['www.test', 'a.test'] }]);
 
   assert.deepEqual(unconfigured, ['default/a.test kept: no-host']);
+});
+
+test('a broken status of a host that is long gone stops nothing', async () => {
+  const { bucket, publish, report, pass } = await stage();
+  await publish('a.test', ['a.test', 'www.test']);
+  await publish('www.test', ['www.test', 'a.test']);
+  await report('lb1', ['a.test', 'www.test']);
+  bucket.plant(layout.status(fleet, hostName.parse('lb2')), '{');
+  const days = async (count: number) => {
+    bucket.entries = async (prefix) => {
+      const entries = await memoryEntries(prefix);
+      const writtenAt = after(noon, -count * DAY_MS);
+      return entries.map((entry) =>
+        entry.key.endsWith('lb2.json') ? { ...entry, modifiedAt: writtenAt } : entry,
+      );
+    };
+    return (await pass([{ identifiers: ['www.test', 'a.test'] }], { dryRun: true })).full[0];
+  };
+  const memoryEntries = bucket.entries.bind(bucket);
+
+  const [young, old] = [await days(6), await days(8)];
+
+  assert.deepEqual([young?.reason, young?.hosts], ['not-proved', ['lb2']]);
+  assert.equal(old?.reason, 'superseded');
 });
 
 test('a status that cannot be read proves nothing', async () => {

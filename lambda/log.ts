@@ -36,6 +36,7 @@ export type EventName =
   | 'pem.restored'
   | 'pem.unchecked'
   | 'manifest.signed'
+  | 'manifest.restored'
   | 'manifest.failed'
   | 'history.failed'
   | 'tidy.failed'

@@ -50,6 +50,6 @@ export function olderCondition(certificates: ReadonlySet<string>): Condition<'ol
   const some = names.slice(0, MAX_NAMES).map(printable).join(', ');
   const saw = `the manifest names older PEMs than this host has, of ${some}${more}; the host keeps its own`;
   const fix =
-    'nothing: it ends with their next renewal; if nothing was restored, somebody has put old copies back';
+    'nothing: the issuer publishes the newer ones again, or renews them; if nothing was restored, somebody has put old copies back';
   return [{ condition: 'older-entry', saw, fix }];
 }

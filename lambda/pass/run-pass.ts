@@ -1,4 +1,7 @@
-/** STORYBOARD of a pass: survey the bucket, refresh staples, decide about all certificates, issue what is due, conclude. */
+/**
+ * STORYBOARD of a pass: survey the bucket, take back what was lost, refresh staples, decide about all certificates, issue what is due,
+ * conclude.
+ */
 import { inParallel } from '#common/in-parallel.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { type CertificateSpec, type Config, configuredFleets } from '../config/config.ts';
@@ -7,9 +10,10 @@ import type { Pass } from '../pass.ts';
 import { refreshStaples } from '../publication/staples.ts';
 import { tidyFleets } from '../publication/tidy.ts';
 import { issueCertificate } from './issue.ts';
-import { maintainFleets } from './maintain.ts';
 import { discardUnconfigured } from './order-in-flight.ts';
 import { decideAll, type Plan, plannedOutcome, sameIdentifiers, withinBudget } from './plan.ts';
+import { maintainFleets } from './roots/maintain.ts';
+import { restoreLost } from './roots/restore.ts';
 import { endSuperseded } from './supersede.ts';
 import {
   type BucketSurvey,
@@ -34,8 +38,9 @@ export async function runPass(pass: Pass): Promise<PassResult> {
   }
 }
 
-async function work(pass: Pass, found: BucketSurvey): Promise<PassResult> {
+async function work(pass: Pass, read: BucketSurvey): Promise<PassResult> {
   const { config, options, solver } = pass;
+  const found = options.dryRun ? read : await restoreLost(pass, read);
   const staples = await refreshStaples(pass, found, {
     specs: readableSpecs(found),
     unconfigured: found.unconfigured,

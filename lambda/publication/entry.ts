@@ -136,10 +136,10 @@ interface Copy {
   now: Date;
 }
 
-/** What one fleet has is no reason for the others to believe it. */
-function checkCopy(
-  { identifiers, name }: CertificateSpec,
-  { publishedAt }: ManifestEntry,
+/** What one fleet has, or had, is no reason for another commit to believe it. @throws PemRejected, ContractError */
+export function checkCopy(
+  { identifiers, name }: Pick<CertificateSpec, 'identifiers' | 'name'>,
+  { publishedAt }: Pick<ManifestEntry, 'publishedAt'>,
   { source, texts, now }: Copy,
 ): void {
   if (Date.parse(publishedAt) > now.getTime() + SKEW_MS) {

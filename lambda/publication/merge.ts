@@ -12,12 +12,12 @@ import {
 } from './tombstones.ts';
 
 export type Change =
-  /** `only: 'staples'` changes nothing if `entry` has other PEMs than the manifest. */
+  /** `only`: `staples` changes nothing if `entry` has other PEMs than the manifest; `newer`, unless its sequence is higher. */
   | {
       kind: 'publish';
       name: CertificateName;
       entry: ManifestEntry;
-      only?: 'staples' | undefined;
+      only?: 'staples' | 'newer' | undefined;
       /** The operator wants these PEMs again, though they were ended. */
       again?: boolean | undefined;
     }
@@ -148,6 +148,7 @@ function publishInto(
   const old = certificates[name];
   if (entry.pems.some(({ sha256 }) => ended.has(sha256))) return;
   if (sameEntry(old, entry) || (only === 'staples' && !samePems(old, entry))) return;
+  if (only === 'newer' && old !== undefined && !isNewer(entry, old)) return;
   if (old !== undefined && samePems(old, entry)) {
     // Fresh staples, or another line in crt-lists, make no new publication: the one before stays, with its receipts.
     const { haproxy: _, ...kept } = old;
@@ -163,6 +164,14 @@ function publishInto(
   const previous = old && { publishedAt: old.publishedAt, pems: old.pems.map(withoutReceipt) };
   const since = isAgain(change) ? sequence : sequenceOf(entry, old, sequence);
   certificates[name] = { ...publication, pems, sequence: since, previous };
+}
+
+/** By the manifests that published them first; what version 1 published is older than all others. */
+export function isNewer(
+  { sequence = 0 }: Pick<ManifestEntry, 'sequence'>,
+  old: Pick<ManifestEntry, 'sequence'>,
+): boolean {
+  return sequence > (old.sequence ?? 0);
 }
 
 /** A copy of another fleet's entry keeps its sequence: a host that has a newer certificate of this name keeps that (`older-entry`). */

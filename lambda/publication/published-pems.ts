@@ -6,7 +6,7 @@ import { type CertificateName, type FleetName, layout } from '#contract/layout.t
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { readUnlessSpoilt } from '#storage/cached-document.ts';
-import { readHistory } from './history.ts';
+import { readHistory } from './history/history.ts';
 import { type EndedPem, unitePems, validPemsOf } from './tombstones.ts';
 
 /** Read at the same time. */

@@ -14,7 +14,7 @@ import type { Bucket } from '#storage/bucket.ts';
 import type { Log } from '../log.ts';
 import type { Signing } from '../signing/signing-key.ts';
 import { IssuerMemory } from './ended.ts';
-import { addToHistory } from './history.ts';
+import { addToHistory } from './history/history.ts';
 import { type Change, type Merged, mergeChanges } from './merge.ts';
 import { publishedPems } from './published-pems.ts';
 import { type CurrentRoot, type ReadManifest, readRoot } from './read-manifest.ts';
@@ -188,6 +188,19 @@ export class Publisher {
   async endPems(name: CertificateName, pems: readonly EndedPem[], options: WithdrawOptions): Promise<void> {
     const end = this.#endOf(name, pems, { ...options, yes: true });
     if (end !== undefined) await this.#commit([end]);
+  }
+
+  /**
+   * Publishes again, in one commit, what the fleet had before its root was lost or replaced by an older one; its PEMs are in the bucket.
+   * What is older than the manifest's entry, or ended, is not published.
+   * @returns the names that are. @throws BucketError, ContractError
+   */
+  async publishAgain(entries: ReadonlyMap<CertificateName, ManifestEntry>): Promise<CertificateName[]> {
+    const changes = [...entries].map(([name, entry]): Change => {
+      return { kind: 'publish', name, entry, only: 'newer' };
+    });
+    const { changed } = await this.#commit(changes);
+    return [...entries.keys()].filter((name) => changed.has(name));
   }
 
   /** Drops entries that have expired and are not configured, and signs anew. @param configured in this fleet */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { layout } from '#contract/layout.ts';
-import { addToHistory, readHistory } from '../../../../lambda/publication/history.ts';
+import { addToHistory, readHistory } from '../../../../lambda/publication/history/history.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { noon } from '../../../support/clock.ts';
 import { fleet, makeEntry, makePemRef, named } from '../../../support/issuer/documents.ts';

@@ -1,11 +1,11 @@
 /** The end of a pass over the fleets: what changed no certificate, but has to be signed all the same. */
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { CertificateName, FleetName } from '#contract/layout.ts';
-import { highestSequence } from '../fleet/hosts.ts';
-import type { Pass } from '../pass.ts';
-import { reasonToSign } from '../publication/maintenance.ts';
-import type { Publisher } from '../publication/publisher.ts';
-import type { Survey } from './survey.ts';
+import { highestSequence } from '../../fleet/hosts.ts';
+import type { Pass } from '../../pass.ts';
+import { reasonToSign, type SigningReason } from '../../publication/maintenance.ts';
+import type { Publisher } from '../../publication/publisher.ts';
+import type { BucketSurvey, Survey } from '../survey.ts';
 
 /**
  * Signs anew what is older than half a day, signed by an earlier key, older than what hosts have read, lost or somebody else's; drops what
@@ -26,26 +26,37 @@ export async function maintainFleets(pass: Pass, survey: Survey): Promise<unknow
 }
 
 async function maintain(pass: Pass, survey: Survey, fleet: FleetName, publisher: Publisher): Promise<void> {
-  const { config, signing, timing, log } = pass;
-  const configured = new Set<CertificateName>(
-    config.certificates.filter(({ fleets }) => fleets.includes(fleet)).map(({ name }) => name),
-  );
   const hosts = Object.values(survey.hosts[fleet] ?? {});
   if (hosts.some(({ error }) => error === 'ERR_MANIFEST_SHARD')) await publisher.shards.check();
-  const reason = reasonToSign({
+  const reason = await fleetSigningReason(pass, survey, fleet, publisher);
+  if (reason !== undefined) {
+    await publisher.maintain(configuredIn(pass, fleet));
+    pass.log('manifest.signed', { fleet, reason });
+  }
+  // A commit has written version 1 along already.
+  if (publisher.latest === undefined) await survey.version1.align(fleet, survey.manifests.get(fleet));
+}
+
+function configuredIn({ config }: Pass, fleet: FleetName): ReadonlySet<CertificateName> {
+  return new Set(config.certificates.filter(({ fleets }) => fleets.includes(fleet)).map(({ name }) => name));
+}
+
+/** By what this pass has read, or written since. @throws BucketError, ContractError */
+export async function fleetSigningReason(
+  pass: Pass,
+  survey: BucketSurvey,
+  fleet: FleetName,
+  publisher: Publisher,
+): Promise<SigningReason | undefined> {
+  const { signing, timing } = pass;
+  return reasonToSign({
     read: publisher.latest ?? survey.manifests.get(fleet),
     isForeign: publisher.latest === undefined && survey.foreign.has(fleet),
     isDamaged: publisher.shards.isDamaged,
     memory: await survey.memory.of(fleet),
     highest: highestSequence(survey.hosts[fleet]),
-    configured,
+    configured: configuredIn(pass, fleet),
     key: signing.signer.key,
     now: timing.now(),
   });
-  if (reason !== undefined) {
-    await publisher.maintain(configured);
-    log('manifest.signed', { fleet, reason });
-  }
-  // A commit has written version 1 along already.
-  if (publisher.latest === undefined) await survey.version1.align(fleet, survey.manifests.get(fleet));
 }

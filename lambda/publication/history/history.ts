@@ -1,12 +1,12 @@
 /**
- * The last versions of a certificate in a fleet, newest first: which digests were published under its name, and until when they hold. No
- * host needs it. It is written after the commit: what fails here is the history's loss, not the publication's.
+ * The last versions of a certificate in a fleet, newest first: which digests were published under its name, until when they hold, and what
+ * brings them back after a loss (restorable.ts). No host needs it. It is written after the commit: what fails here is the history's loss, not the publication's.
  */
 import * as z from 'zod';
 import { listOf } from '#contract/collection.ts';
 import { dateTime } from '#contract/document.ts';
 import { type CertificateName, type FleetName, layout, sha256Hex } from '#contract/layout.ts';
-import type { ManifestEntry } from '#contract/manifest.ts';
+import { type ManifestEntry, manifestEntry } from '#contract/manifest.ts';
 import { sequenceNumber } from '#contract/receipt.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { readCached, serializeCached } from '#storage/cached-document.ts';
@@ -26,6 +26,9 @@ const publishedVersion = z.object({
   /** Of the manifest that published it first; absent: before version 2. */
   sequence: sequenceNumber.optional(),
   pems: listOf(publishedPem, 2),
+  /** What an entry needs beside its PEMs; absent: written before these were kept, or by the publication's successor. */
+  identifiers: manifestEntry.shape.identifiers.optional(),
+  issued: manifestEntry.shape.issued.optional(),
 });
 
 const historyDocument = z.object({ version: z.literal(1), versions: listOf(publishedVersion, 100) });
@@ -57,17 +60,18 @@ export async function addToHistory(
   await bucket.put(layout.history(fleet, name), serializeCached({ version: 1, versions }));
 }
 
-function versionOf({
-  publishedAt,
-  sequence,
-  pems,
-}: Pick<ManifestEntry, 'publishedAt' | 'sequence' | 'pems'>): PublishedVersion {
+type Versioned = Pick<ManifestEntry, 'publishedAt' | 'sequence' | 'pems'> &
+  Partial<Pick<ManifestEntry, 'identifiers' | 'issued'>>;
+
+function versionOf({ publishedAt, sequence, pems, identifiers, issued }: Versioned): PublishedVersion {
   return {
     publishedAt,
     ...(sequence !== undefined && { sequence }),
     pems: pems.map(({ sha256, keyType, serial, notBefore, notAfter }) => {
       return { sha256, keyType, serial, notBefore, notAfter };
     }),
+    ...(identifiers && { identifiers }),
+    ...(issued && { issued }),
   };
 }
 

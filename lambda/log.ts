@@ -31,6 +31,7 @@ export type EventName =
   | 'version-1.held'
   | 'version-1.failed'
   | 'keys.failed'
+  | 'signing-key.claimed'
   | 'manifest.foreign'
   | 'pem.lost'
   | 'pem.restored'
@@ -55,6 +56,7 @@ export type Log = (event: EventName, fields?: Fields) => void;
 
 const WARNINGS: ReadonlySet<EventName> = new Set([
   'keys.failed',
+  'signing-key.claimed',
   'issuer.refused',
   'fleets.unlisted',
   'manifest.foreign',

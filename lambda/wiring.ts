@@ -77,7 +77,10 @@ async function withSigningKey(
   const others = await publishedFleetsOrNone({ bucket, log });
   const fleets = [...new Set([...config.certificates.flatMap((spec) => spec.fleets), ...others])];
   const announced = await readAnnounced(parameter);
-  const signing = await openSigningKey(bucket, { fleets, dryRun, announced: announced.trust });
+  const signing = await openSigningKey(bucket, {
+    ...{ fleets, dryRun, announced: announced.trust },
+    onLoneClaim: ({ fleet, object, key }) => log('signing-key.claimed', { fleet, object, key }),
+  });
   for (const [fleet, error] of signing.unpublished ?? []) {
     log('keys.failed', { fleet, code: error.code, error: messageOf(error) });
   }

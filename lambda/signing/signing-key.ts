@@ -18,7 +18,7 @@ import {
   type StoredSigningKey,
   writeSigningKey,
 } from './record.ts';
-import { findSigned } from './traces.ts';
+import { findSigned, type LoneClaim } from './traces.ts';
 
 /** What a pass signs with, and whose signatures it takes for its own. */
 export interface Signing {
@@ -51,9 +51,11 @@ export interface SigningKeyOptions {
   dryRun?: boolean | undefined;
   /** From the SSM parameter of hosts; absent: there is none. */
   announced?: AnnouncedTrust | undefined;
+  /** Gets what one host alone says of a key: that stops no first pass. */
+  onLoneClaim?: ((claim: LoneClaim) => void) | undefined;
 }
 
-type Opening = Pick<SigningKeyOptions, 'dryRun' | 'announced'>;
+type Opening = Pick<SigningKeyOptions, 'dryRun' | 'announced' | 'onLoneClaim'>;
 
 /** An issuer that reads its key while another changes it reads it again. */
 const MAX_TRIES = 10;
@@ -65,11 +67,12 @@ const MAX_TRIES = 10;
  */
 export async function openSigningKey(
   bucket: Bucket,
-  { fleets, dryRun = false, announced }: SigningKeyOptions,
+  { fleets, dryRun = false, announced, onLoneClaim }: SigningKeyOptions,
 ): Promise<Signing> {
   const names = [...new Set(fleets)];
   for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
-    const stored = (await readSigningKey(bucket)) ?? (await firstKey(bucket, names, { dryRun, announced }));
+    const stored =
+      (await readSigningKey(bucket)) ?? (await firstKey(bucket, names, { dryRun, announced, onLoneClaim }));
     const signing = await comparePublished(bucket, names, { stored, dryRun, announced });
     if (signing !== undefined) return signing;
   }
@@ -130,9 +133,11 @@ function withOwnWords(stored: StoredSigningKey, elsewhere: readonly string[]): S
 async function firstKey(
   bucket: Bucket,
   fleets: readonly FleetName[],
-  { dryRun, announced }: Opening,
+  { dryRun, announced, onLoneClaim }: Opening,
 ): Promise<StoredSigningKey> {
-  const signed = announced ? `the parameter with the key ${announced.key}` : await findSigned(bucket, fleets);
+  const signed = announced
+    ? `the parameter with the key ${announced.key}`
+    : await findSigned(bucket, fleets, onLoneClaim);
   if (signed !== undefined) throw lost(`is missing, though ${signed} shows that an issuer has signed here`);
   const record = { ...newSigningKey(), inherited: await fleetsOfVersion1(bucket) };
   if (dryRun) return { record, signer: signerOf(record.privateKey), etag: '' };

@@ -61,12 +61,14 @@ test('fleets that an issuer of version 1 published to are inherited, others neve
   assert.deepEqual([fleet, one, late].filter(isInherited), [one]);
 });
 
+const firstHead = JSON.parse(signedRoot(emptyManifest(fleet, noon), { fleet })).signature as string;
+
 for (const [says, key, text] of [
   ['statements of keys', layout.keys(fleet), '{"version":1,"statements":[]}'],
   [
-    'a host that trusts a key',
+    'the only host has acted on a root',
     layout.status(fleet, hostName.parse('web1')),
-    serializeHostStatus(makeHostStatus('web1', { trust: { key: 'x', isConfirmed: false } })),
+    serializeHostStatus(makeHostStatus('web1', { head: firstHead })),
   ],
 ] as const) {
   test(`${says}, but no key: ERR_SIGNING_KEY_LOST, though published/ is empty`, async () => {
@@ -88,6 +90,38 @@ test('statuses of old agents, and what is none, are no sign of a key', async () 
   await openSigningKey(bucket, { fleets });
 
   assert.ok(bucket.text(layout.signingKey));
+});
+
+test('no claim of one host among others stops the first pass; what two of them have does, and what the only one has', async () => {
+  const [theirs, own] = [madeUpSigning(), madeUpSigning()];
+  const headBy = ({ signer }: typeof theirs, of = fleet) =>
+    JSON.parse(signedRoot(emptyManifest(of, noon), { fleet: of }, signer)).signature as string;
+  const open = async (statuses: Record<string, object>) => {
+    const bucket = memoryBucket(() => noon);
+    for (const [host, changes] of Object.entries(statuses)) {
+      const text = serializeHostStatus(makeHostStatus(host, changes));
+      await bucket.put(layout.status(fleet, hostName.parse(host)), text);
+    }
+    const claims: string[] = [];
+    const onLoneClaim = ({ object, key }: { object: string; key: string }) => claims.push(`${object} ${key}`);
+    const code = await openSigningKey(bucket, { fleets, onLoneClaim }).then(() => 'opened', codeOf);
+    return [code, ...claims];
+  };
+  const trust = { key: theirs.signer.key, isConfirmed: true };
+  const other = fleetName.parse('other');
+  const left = { leftAt: noon.toISOString() };
+
+  assert.deepEqual(await open({ a: { trust }, b: { trust } }), ['opened']);
+  assert.deepEqual(await open({ a: { head: headBy(theirs) }, b: {} }), [
+    'opened',
+    `${layout.status(fleet, hostName.parse('a'))} ${theirs.signer.key}`,
+  ]);
+  assert.deepEqual((await open({ a: { head: headBy(theirs) }, b: { head: headBy(own) } }))[0], 'opened');
+  assert.deepEqual(await open({ a: { head: headBy(theirs, other) } }), ['opened']);
+  const lost = ['ERR_SIGNING_KEY_LOST'];
+  assert.deepEqual(await open({ a: { head: headBy(theirs) }, b: { head: headBy(theirs) } }), lost);
+  assert.deepEqual(await open({ a: { head: headBy(theirs) } }), lost);
+  assert.deepEqual(await open({ a: { head: headBy(theirs) }, b: left }), lost);
 });
 
 test('a signed root without the key to it is ERR_SIGNING_KEY_LOST, and no other key is made', async () => {

@@ -48,14 +48,16 @@ export interface KnownBefore {
   /** The last good manifest. */
   manifest: StoredManifest | undefined;
   trust: TrustRecord | undefined;
-  /** Of our files, where the trust record is lost. */
+  /** Of our files, where the trust record is lost, or knows no sequence. */
   receipts: readonly string[];
 }
 
 /** From both places: either may be lost. */
 export function knownBefore({ manifest, trust }: StateDirectory, ownership: Ownership): KnownBefore {
-  if (trust !== undefined) return { manifest, trust, receipts: [] };
-  return { manifest, trust: ownership.trustCopy() ?? trustOf(manifest), receipts: ownership.receipts() };
+  const known = trust ?? ownership.trustCopy() ?? trustOf(manifest);
+  // A record without a floor was made when all that knew one was lost, and its first manifest was refused.
+  const hasFloor = Object.keys(known?.floors ?? {}).length > 0;
+  return { manifest, trust: known, receipts: trust !== undefined && hasFloor ? [] : ownership.receipts() };
 }
 
 /** Where only the last good manifest is left, it says whom the host has trusted. */

@@ -176,9 +176,10 @@ export class Ownership {
   }
 }
 
-function trustDigest({ trusted, isConfirmed, formerKeys }: TrustRecord): string {
+/** Floors count: without the state directory, an older manifest would be taken again. */
+function trustDigest({ trusted, isConfirmed, formerKeys, floors }: TrustRecord): string {
   const { lineage, key, number, recoveryKey, recoveredAt } = trusted;
-  return JSON.stringify([lineage, key, number, recoveryKey, recoveredAt, isConfirmed, formerKeys]);
+  return JSON.stringify([lineage, key, number, recoveryKey, recoveredAt, isConfirmed, formerKeys, floors]);
 }
 
 const sameJson = (a: unknown, b: unknown) => a === b || JSON.stringify(a) === JSON.stringify(b);

@@ -48,7 +48,7 @@ export async function decideByAuthority(
   }
 }
 
-/** keys.json is read where the key is unknown, at first contact, and with the first new root of a day. */
+/** keys.json is read where the key is unknown, at first contact, and with the first new root of a day; with each, while no recovery key is known. */
 async function decideByKeys(
   { fleet, trust, floors, receipts, reader, now }: Authority,
   root: ReadRoot,
@@ -84,7 +84,8 @@ function withFailure<T extends { condition: Refusal }>(decision: T, what: string
 const NEEDS_KEYS = { kind: 'needs-keys' } as const;
 
 /** A statement may name a new recovery key, which a host has to know before it is needed. */
-function areKeysDue({ keysReadAt }: TrustRecord, now: Date): boolean {
+function areKeysDue({ keysReadAt, trusted }: TrustRecord, now: Date): boolean {
+  if (trusted.recoveryKey === undefined) return true;
   const agoMs = now.getTime() - Date.parse(keysReadAt ?? '');
   return !(agoMs >= 0 && agoMs < DAY_MS);
 }

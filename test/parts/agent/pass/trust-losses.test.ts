@@ -196,3 +196,20 @@ test('what a host knew of an issuer is lost, all of it: first contact again, and
   assert.deepEqual(await conditions(stage), ['key-unverified']);
   assert.equal(await serial(stage), serialOf(pem));
 });
+
+test('the state is lost: an older root of the same PEMs stays refused, in each pass', async (t) => {
+  const stage = await makeStage(t, { version: '3.2' });
+  await stage.publish('shop', { names: ['shop.test'] });
+  assertOk(await stage.pass());
+  const older = (await stage.bucket.get(layout.root(fleetName.parse('edge'))))?.body.toString() ?? '';
+  await signAgain(stage, 0);
+  assertOk(await stage.pass());
+  await stage.putRoot(older);
+  rmSync(stage.stateDir, { recursive: true });
+
+  const first = await stage.pass();
+  const second = await stage.pass();
+
+  assert.deepEqual([first.code, second.code], [1, 1], second.stderr);
+  assert.deepEqual(await conditions(stage), ['stale-manifest']);
+});

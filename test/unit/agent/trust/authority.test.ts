@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ContractError } from '#contract/errors.ts';
+import { serializeKeys, signKeyStatement } from '#contract/key-chain.ts';
 import { layout } from '#contract/layout.ts';
 import { emptyManifest } from '#contract/manifest.ts';
 import { parseRoot } from '#contract/root.ts';
@@ -63,4 +64,19 @@ test('a parameter that cannot be read changes no decision, and is told', async (
   const [condition] = conditionsOf({ ...facts, trust, parameterError });
   assert.equal(condition?.condition, 'key-unverified');
   assert.match(condition?.saw ?? '', /the parameter cannot be read: ERR_TRUST_PARAMETER/);
+});
+
+test('a recovery key is known with the next root after its statement, and not only when it is needed', async () => {
+  const [recovery, bucket] = [signerOf(generatePrivateKey()), memoryBucket()];
+  const root = parseRoot(fleet, Buffer.from(signedRoot(emptyManifest(fleet, noon), { fleet }, issuer)));
+  const { lineage } = root.manifest;
+  const claims = { lineage, number: 1, key: issuer.key, recoveryKey: recovery.key, at: noon.toISOString() };
+  await bucket.put(layout.keys(fleet), serializeKeys([signKeyStatement(issuer, claims)]));
+  const trust = { ...newTrust({ lineage, key: issuer.key }, true), keysReadAt: noon.toISOString() };
+  const reader = { bucket, reads: new Map() };
+  const authority = { fleet, trust, floors: [], receipts: [], now: noon, reader, readParameter: undefined };
+
+  const decision = await decideByAuthority(authority, root, true);
+
+  assert.equal(decision.trust?.trusted.recoveryKey, recovery.key);
 });

@@ -42,6 +42,14 @@ const RECORDS: Row[] = [
   { says: 'failed before: after its time', record: failed(after(noon, -1)), decision: retry },
   { says: 'failed before and forced: at once', record: failed(inDays(1)), forced: true, decision: retry },
   {
+    says: 'failed while the clock was a year ahead: at once',
+    record: makeRecord({
+      ...{ failures: 1, notBefore: inDays(366) },
+      lastFailure: { at: inDays(365), code: 'ERR_PEM_VALIDITY', message: 'has expired', isCaFault: false },
+    }),
+    decision: retry,
+  },
+  {
     says: 'failed before for a missing certificate: not before its time',
     record: failed(inDays(1)),
     published: undefined,

@@ -37,19 +37,20 @@ export function newestEntry(
   spec: CertificateSpec,
   manifests: PublishedFleets['manifests'],
 ): ManifestEntry | undefined {
-  const entries = spec.fleets.flatMap((fleet) => entryIn(manifests, fleet, spec.name) ?? []);
-  return newestOf(entries) ?? newestOf(movedEntries(spec, manifests));
-}
-
-/** What a tombstone of one of the certificate's fleets names does not come back from another fleet. */
-function movedEntries(spec: CertificateSpec, manifests: PublishedFleets['manifests']): ManifestEntry[] {
+  // What a tombstone of one of its fleets names cannot be published there: it is no certificate for all of them.
   const tombstones = spec.fleets.map((fleet) => manifests.get(fleet)?.manifest.tombstones ?? {});
   const ended = new Set(tombstones.flatMap((all) => [...endedDigests(all)]));
+  const isEnded = ({ pems }: ManifestEntry) => pems.some(({ sha256 }) => ended.has(sha256));
+  const entries = spec.fleets.flatMap((fleet) => entryIn(manifests, fleet, spec.name) ?? []);
+  const own = newestOf(entries.filter((entry) => !isEnded(entry)));
+  return own ?? newestOf(movedEntries(spec, manifests).filter((entry) => !isEnded(entry)));
+}
+
+function movedEntries(spec: CertificateSpec, manifests: PublishedFleets['manifests']): ManifestEntry[] {
   const names = exactSet(spec.identifiers);
   return [...manifests.keys()]
     .flatMap((fleet) => entryIn(manifests, fleet, spec.name) ?? [])
-    .filter(({ identifiers }) => exactSet(identifiers) === names)
-    .filter(({ pems }) => !pems.some(({ sha256 }) => ended.has(sha256)));
+    .filter(({ identifiers }) => exactSet(identifiers) === names);
 }
 
 function entryIn(

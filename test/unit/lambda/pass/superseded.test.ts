@@ -236,6 +236,25 @@ test('what was withdrawn from a fleet does not come back from the fleet that it 
   assert.deepEqual(Object.keys((await manifest()).certificates), []);
 });
 
+test('what was withdrawn from a fleet and is configured there again is ordered, though another fleet has it', async () => {
+  const { bucket, publish, pass, manifest } = await stage();
+  await publish('a.test', ['a.test']);
+  const text = bucket.text(layout.pem(fleet, certificate('a.test'), firstDigest(await manifest()))) ?? '';
+  const entry = (await manifest()).certificates[certificate('a.test')];
+  assert.ok(entry !== undefined);
+  await testPublisher(bucket, old).publish(certificate('a.test'), entry, [
+    { sha256: firstDigest(await manifest()), text },
+  ]);
+  await testPublisher(bucket, fleet).withdraw([certificate('a.test')], { reason: 'withdrawn', yes: true });
+
+  const { outcomes } = await pass([{ identifiers: ['a.test'], fleets: [fleet, old] }]);
+
+  assert.deepEqual(
+    outcomes.map(({ result, reason }) => `${result}: ${reason}`),
+    ['failed: missing'],
+  );
+});
+
 test('a certificate of the same name for other names is not what has moved', async () => {
   const { publish, pass } = await stage();
   await publish('www', ['x.test'], old);

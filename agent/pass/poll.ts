@@ -2,6 +2,7 @@
  * Asks the bucket for a new manifest: one conditional GET of root.json; "not modified" is the normal answer. manifest.json, which
  * nobody signs, is read only where version 1 is allowed.
  */
+import { isObjectFault } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import { parseManifest } from '#contract/manifest.ts';
 import {
@@ -188,7 +189,7 @@ async function fetchShards({ agent, known, reader }: Poll, shards: ShardDigests)
   const { fleet, stateDir } = agent.config;
   const fetched = new Map<string, Buffer>();
   const fetch = async (key: string, sha256: string) => {
-    const body = (await storedShard(stateDir, sha256)) ?? (await reader.bucket.get(key))?.body;
+    const body = (await storedShard(stateDir, sha256)) ?? (await readShardObject(reader, key));
     if (body !== undefined) fetched.set(sha256, body);
     return body;
   };
@@ -197,6 +198,16 @@ async function fetchShards({ agent, known, reader }: Poll, shards: ShardDigests)
     return { ...read, digests: shards, fetched };
   } catch (error) {
     reader.reads.set(layout.root(fleet), known.manifest?.etag);
+    throw error;
+  }
+}
+
+/** What cannot be read is as good as missing: as such the status says it, and the issuer writes it again. */
+async function readShardObject({ bucket }: PublishedReader, key: string): Promise<Buffer | undefined> {
+  try {
+    return (await bucket.get(key))?.body;
+  } catch (error) {
+    if (isObjectFault(error)) return undefined;
     throw error;
   }
 }

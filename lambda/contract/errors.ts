@@ -89,6 +89,22 @@ export class BucketError extends Error {
   }
 }
 
+/**
+ * One object's own fault, which whoever may write it can bring about: too large, in an archive, another key's or another user's, no plain
+ * file, damaged. It is as good as lost. A store that is out of reach is another matter.
+ */
+const OBJECT_FAULTS: readonly string[] = [
+  'ERR_BUCKET_SIZE',
+  'ERR_BUCKET_ARCHIVED',
+  'ERR_BUCKET_DENIED',
+  'ERR_BUCKET_IO',
+] satisfies BucketErrorCode[];
+
+/** Whether one object cannot be read, and others can. */
+export function isObjectFault(error: unknown): error is BucketError {
+  return error instanceof BucketError && OBJECT_FAULTS.includes(error.code);
+}
+
 /** The code of any failure: ours, Node's (`ENOENT`), or `ERR_UNEXPECTED` for a bug. */
 export function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | undefined)?.code;

@@ -1,6 +1,6 @@
 /** Reads the statuses of hosts. Whatever a host puts in the place of its status is that host's failure, and no other's. */
 import { MINUTE_MS } from '#common/time.ts';
-import { BucketError, ContractError } from '#contract/errors.ts';
+import { ContractError, isObjectFault } from '#contract/errors.ts';
 import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
 import { type FleetName, hostName, layout } from '#contract/layout.ts';
 import type { Bucket, ListedObject } from '#storage/bucket.ts';
@@ -35,9 +35,6 @@ export async function listStatuses(bucket: Bucket, fleet: FleetName): Promise<St
   return [...named, ...bad.slice(0, MAX_BAD_NAMES)];
 }
 
-/** What a host can do to its own object: its size, its storage class, its key of encryption, its checksum. */
-const OF_OBJECT = /^ERR_BUCKET_(SIZE|ARCHIVED|DENIED|IO)$/;
-
 /**
  * @returns undefined if it has vanished since the listing. `reportedAt` in the future is the time of the object
  * @throws BucketError that is the store's fault, not the host's
@@ -56,9 +53,7 @@ export async function readHostStatus(
     const isEarly = status !== undefined && Date.parse(status.reportedAt) > now.getTime() + SKEW_MS;
     return isEarly ? { ...status, reportedAt: writtenAt } : status;
   } catch (error) {
-    const isOfHost =
-      error instanceof ContractError || (error instanceof BucketError && OF_OBJECT.test(error.code));
-    if (isOfHost) return { host, code: error.code, writtenAt };
+    if (error instanceof ContractError || isObjectFault(error)) return { host, code: error.code, writtenAt };
     throw error;
   }
 }

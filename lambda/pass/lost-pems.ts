@@ -5,7 +5,7 @@
 import { inParallel } from '#common/in-parallel.ts';
 import { HOUR_MS } from '#common/time.ts';
 import { digest } from '#contract/combined-pem.ts';
-import { BucketError, messageOf } from '#contract/errors.ts';
+import { BucketError, isObjectFault, messageOf } from '#contract/errors.ts';
 import { type CertificateName, layout } from '#contract/layout.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -110,7 +110,7 @@ async function isWhole(bucket: Bucket, key: string): Promise<boolean> {
     const object = await bucket.get(key);
     return object !== undefined && digest(object.body) === digestIn(key);
   } catch (error) {
-    if (error instanceof BucketError && error.code === 'ERR_BUCKET_SIZE') return false;
+    if (isObjectFault(error)) return false;
     throw error;
   }
 }

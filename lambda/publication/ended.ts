@@ -114,7 +114,13 @@ export class IssuerMemory {
   }
 
   #stored(fleet: FleetName): Promise<StoredRecord> {
-    const read = this.#read.get(fleet) ?? readRecord(this.#bucket, fleet);
+    const known = this.#read.get(fleet);
+    if (known !== undefined) return known;
+    const read = readRecord(this.#bucket, fleet).catch((error: unknown) => {
+      // What comes later in the pass asks again: the store may have been out of reach for a moment.
+      this.#read.delete(fleet);
+      throw error;
+    });
     this.#read.set(fleet, read);
     return read;
   }

@@ -316,7 +316,7 @@ export class Publisher {
     const { manifest, shards } = await this.#memory.shardsOf(this.#fleet).write(content, after);
     const { text } = serializeRoot(manifest, signer, shards);
     const condition = etag === undefined ? { ifNoneMatch: '*' as const } : { ifMatch: etag };
-    // What is too large to be read has no ETag for us, and is not ours: nothing of it is lost.
+    // What cannot be read has no ETag for us, and is not ours: nothing of it is lost.
     const result = await this.#bucket.put(key, text, etag === 'unknown' ? undefined : condition);
     if (result === 'precondition-failed') return false;
     this.#latest = { manifest, etag: result.etag, signedBy: signer.key };

@@ -10,7 +10,7 @@ import type { ShardDigests } from '#contract/shard/node.ts';
 import type { PublicKey } from '#contract/statement.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { IssuerMemory } from './ended.ts';
-import { readVersion1 } from './version1.ts';
+import { readManifestObject, readVersion1 } from './version1.ts';
 
 /** Whose signatures count: Signing of lambda/signing/ has it. */
 export interface OwnKeys {
@@ -35,7 +35,7 @@ export interface ReadManifest {
 export interface CurrentRoot {
   /** Undefined: there is none, or it is not ours. */
   manifest: SignedManifest | undefined;
-  /** ETag of what is there, whoever wrote it; `unknown`: it is too large to be read. */
+  /** ETag of what is there, whoever wrote it; `unknown`: it cannot be read (isObjectFault). */
   etag: string | 'unknown' | undefined;
   signedBy?: PublicKey | undefined;
   /** Where the certificates are in shards; their receipts may be there alone (RECEIPT_IN_SHARD). */
@@ -52,7 +52,7 @@ export async function readRoot(
   memory: IssuerMemory,
 ): Promise<CurrentRoot> {
   const key = layout.root(fleet);
-  const object = await getUnlessGiant(bucket, key);
+  const object = await readManifestObject(bucket, key);
   if (object instanceof BucketError) return { manifest: undefined, etag: 'unknown', fault: object };
   if (object === undefined) return { manifest: undefined, etag: undefined };
   const { body, etag } = object;
@@ -126,13 +126,4 @@ async function checkSigner(
   if (isOurs && !isRetired) return;
   const says = `is signed by a key that is not this issuer's: its content counts for nothing`;
   throw new ContractError('ERR_MANIFEST_SIGNATURE', key, says);
-}
-
-async function getUnlessGiant(bucket: Bucket, key: string) {
-  try {
-    return await bucket.get(key);
-  } catch (error) {
-    if (error instanceof BucketError && error.code === 'ERR_BUCKET_SIZE') return error;
-    throw error;
-  }
 }

@@ -4,8 +4,7 @@
  */
 import type { X509Certificate } from 'node:crypto';
 import { inParallel } from '#common/in-parallel.ts';
-import { digest, parse } from '#contract/combined-pem.ts';
-import { PemRejected } from '#contract/errors.ts';
+import { isObjectFault } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import { acmeOriginOf, type ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -15,6 +14,8 @@ import type { CertificateSpec } from '../config/config.ts';
 import type { Pass } from '../pass.ts';
 import { IssuerMemory } from './ended.ts';
 import { publishedFleets } from './fleets.ts';
+import { readHistory } from './history/history.ts';
+import { listPems, readStoredPem } from './published-pems.ts';
 import type { PublishedFleets } from './publisher.ts';
 import { type OwnKeys, readManifest, readRoot } from './read-manifest.ts';
 
@@ -115,13 +116,14 @@ async function targetsIn(
   { entry, serial }: { entry: ManifestEntry | undefined; serial: string | undefined },
 ): Promise<RevocationTarget[]> {
   if (entry === undefined) return [];
-  const current = entry.pems.map((pem) => layout.pem(fleet, name, pem.sha256));
-  const isPem = (key: string) => key.endsWith('.pem');
-  const keys = serial === undefined ? current : (await bucket.list(layout.pems(fleet, name))).filter(isPem);
+  const keyOf = (pem: { sha256: string }) => layout.pem(fleet, name, pem.sha256);
+  const current = entry.pems.map(keyOf);
+  const listed = serial === undefined ? current : await listPems(bucket, fleet, name);
+  const keys = listed ?? (await knownPems(bucket, fleet, { name, entry })).map(keyOf);
   const read = await inParallel(
     keys,
     CONCURRENCY,
-    (key) => readCertificate(bucket, key),
+    (key) => readUnlessAnothers(bucket, key, current),
     (key) => key,
   );
   const wanted = read
@@ -131,18 +133,23 @@ async function targetsIn(
   return wanted.map(({ sha256, leaf }) => ({ sha256s: [sha256], leaf, directoryUrl }));
 }
 
-/** @returns undefined for what is not what its key says: no issuer has put it there */
-async function readCertificate(
+/** Of a folder that cannot be listed: whoever may write there has filled it. */
+async function knownPems(
   bucket: Bucket,
-  key: string,
-): Promise<{ sha256: string; leaf: X509Certificate } | undefined> {
-  const object = await bucket.get(key);
-  const sha256 = object && digest(object.body);
-  if (sha256 === undefined || !key.endsWith(`/${sha256}.pem`)) return undefined;
+  fleet: FleetName,
+  { name, entry }: { name: CertificateName; entry: ManifestEntry },
+): Promise<readonly { sha256: string }[]> {
+  const former = (await readHistory(bucket, fleet, name)).flatMap(({ pems }) => pems);
+  const all = [...entry.pems, ...(entry.previous?.pems ?? []), ...former];
+  return [...new Map(all.map((pem) => [pem.sha256, pem])).values()];
+}
+
+/** What lies beside the published ones and cannot be read holds nobody up. @throws BucketError, of the published ones in any case */
+async function readUnlessAnothers(bucket: Bucket, key: string, published: readonly string[]) {
   try {
-    return { sha256, leaf: parse(object?.body.toString('utf8') ?? '').leaf };
+    return await readStoredPem(bucket, key);
   } catch (error) {
-    if (error instanceof PemRejected) return undefined;
+    if (isObjectFault(error) && !published.includes(key)) return undefined;
     throw error;
   }
 }

@@ -1,10 +1,10 @@
 /**
  * Reads version 1 of the manifest, for agents that read no roots: an image of the root without its signature (lambda/upgrade/image.ts). Its mark `alongside` tells whose image it is: an issuer of version 1 keeps members that it does not know, and changes `updatedAt`.
  */
-import { BucketError, ContractError } from '#contract/errors.ts';
+import { BucketError, ContractError, isObjectFault } from '#contract/errors.ts';
 import { type FleetName, layout } from '#contract/layout.ts';
 import { type Manifest, parseManifest } from '#contract/manifest.ts';
-import type { Bucket } from '#storage/bucket.ts';
+import type { Bucket, StoredObject } from '#storage/bucket.ts';
 
 /** Of which root a manifest of version 1 is the image. */
 export interface Alongside {
@@ -17,7 +17,7 @@ export interface Alongside {
 export interface CurrentVersion1 {
   /** Undefined: there is none, or it cannot be read as version 1. */
   manifest: Manifest | undefined;
-  /** ETag of what is there; `unknown`: it is too large to be read; undefined: there is none. */
+  /** ETag of what is there; `unknown`: it cannot be read (isObjectFault); undefined: there is none. */
   etag: string | undefined;
   /** Why it cannot be read. */
   fault?: ContractError | BucketError | undefined;
@@ -25,13 +25,26 @@ export interface CurrentVersion1 {
 
 /** @throws BucketError where the store fails */
 export async function readVersion1(bucket: Bucket, fleet: FleetName): Promise<CurrentVersion1> {
-  try {
-    const object = await bucket.get(layout.manifest(fleet));
-    return object === undefined ? { manifest: undefined, etag: undefined } : parsed(fleet, object);
-  } catch (error) {
-    if (!(error instanceof BucketError) || error.code !== 'ERR_BUCKET_SIZE') throw error;
-    return { manifest: undefined, etag: 'unknown', fault: error };
-  }
+  const object = await readManifestObject(bucket, layout.manifest(fleet));
+  if (object instanceof BucketError) return { manifest: undefined, etag: 'unknown', fault: object };
+  return object === undefined ? { manifest: undefined, etag: undefined } : parsed(fleet, object);
+}
+
+/**
+ * @returns the error of an object that cannot be read: its writer may write over it. Damage on the way is read once more
+ * @throws BucketError where the store fails
+ */
+export async function readManifestObject(
+  bucket: Bucket,
+  key: string,
+): Promise<StoredObject | BucketError | undefined> {
+  const fault = (error: unknown) => {
+    if (isObjectFault(error)) return error;
+    throw error;
+  };
+  const object = await bucket.get(key).catch(fault);
+  const isDamaged = object instanceof BucketError && object.code === 'ERR_BUCKET_IO';
+  return isDamaged ? bucket.get(key).catch(fault) : object;
 }
 
 function parsed(fleet: FleetName, { body, etag }: { body: Buffer; etag: string }): CurrentVersion1 {

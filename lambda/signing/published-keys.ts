@@ -1,5 +1,5 @@
 /** `keys.json` of each fleet: by its statements a host that knows an old key finds today's. Whatever else stands there is written over. */
-import { BucketError, type BucketErrorCode, ContractError } from '#contract/errors.ts';
+import { BucketError, ContractError, isObjectFault } from '#contract/errors.ts';
 import { parseKeys, serializeKeys } from '#contract/key-chain.ts';
 import { type FleetName, layout } from '#contract/layout.ts';
 import type { Bucket, PutCondition } from '#storage/bucket.ts';
@@ -13,14 +13,6 @@ export interface PublishedKeys {
   /** Under which it may be replaced; absent: what stands there is nobody's word. */
   condition?: PutCondition | undefined;
 }
-
-/** As good as lost: too large, in an archive, no plain file. A store that is out of reach is another matter. */
-const SPOILT: readonly BucketErrorCode[] = [
-  'ERR_BUCKET_SIZE',
-  'ERR_BUCKET_ARCHIVED',
-  'ERR_BUCKET_DENIED',
-  'ERR_BUCKET_IO',
-];
 
 /** @throws BucketError */
 export function readPublishedKeys(bucket: Bucket, fleets: readonly FleetName[]): Promise<PublishedKeys[]> {
@@ -36,7 +28,7 @@ async function readKeysOf(bucket: Bucket, fleet: FleetName): Promise<PublishedKe
     const text = object.body.toString('utf8');
     return { fleet, statements: statementsOf(fleet, object.body), text, condition: { ifMatch: object.etag } };
   } catch (error) {
-    if (!(error instanceof BucketError) || !SPOILT.includes(error.code)) throw error;
+    if (!isObjectFault(error)) throw error;
     return { fleet, statements: [], text: undefined };
   }
 }

@@ -2,7 +2,7 @@
  * The key that signs what the issuer publishes. The first pass on a bucket makes it. A bucket in which another key has signed, and an
  * issuer whose key has handed over to one that it does not have, get no other key by themselves: hosts would not follow.
  */
-import { BucketError, ContractError } from '#contract/errors.ts';
+import { BucketError, ContractError, isObjectFault } from '#contract/errors.ts';
 import { followKeys, readKeyStatements } from '#contract/key-chain.ts';
 import { type FleetName, fleetName, layout } from '#contract/layout.ts';
 import { type PublicKey, type Signer, signerOf } from '#contract/statement.ts';
@@ -161,7 +161,7 @@ async function isThere(bucket: Bucket, key: string): Promise<boolean> {
   try {
     return (await bucket.get(key)) !== undefined;
   } catch (error) {
-    if (error instanceof BucketError && error.code === 'ERR_BUCKET_SIZE') return true;
+    if (isObjectFault(error)) return true;
     throw error;
   }
 }

@@ -3,7 +3,7 @@
  * is no key at all.
  */
 import { DAY_MS } from '#common/time.ts';
-import { BucketError, ContractError } from '#contract/errors.ts';
+import { ContractError, isObjectFault } from '#contract/errors.ts';
 import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
 import { type FleetName, hostName, layout } from '#contract/layout.ts';
 import { readReceipt } from '#contract/receipt.ts';
@@ -17,8 +17,6 @@ const MAX_STATUSES = 20;
 const MAX_RECEIPTS = 20;
 /** A host whose status is so much older than the newest one is gone. */
 const ABSENT_AFTER_MS = 7 * DAY_MS;
-/** Of one object, not of the store. */
-const OF_OBJECT = /^ERR_BUCKET_(SIZE|ARCHIVED|DENIED|IO)$/;
 
 /** What one host alone says: it may have signed that itself. */
 export interface LoneClaim {
@@ -113,8 +111,7 @@ async function readStatus(bucket: Bucket, fleet: FleetName, key: string): Promis
     return object && parseHostStatus(fleet, host, object.body);
   } catch (error) {
     // Whatever a host puts in the place of its status, others are asked.
-    const isOfHost = error instanceof BucketError && OF_OBJECT.test(error.code);
-    if (error instanceof ContractError || isOfHost) return undefined;
+    if (error instanceof ContractError || isObjectFault(error)) return undefined;
     throw error;
   }
 }

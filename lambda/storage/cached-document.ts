@@ -3,7 +3,7 @@
  * requests. Account and order records are not of this kind: they hold keys.
  */
 import * as z from 'zod';
-import { BucketError, type BucketErrorCode } from '#contract/errors.ts';
+import { isObjectFault } from '#contract/errors.ts';
 import { parseJson } from '#contract/json.ts';
 import type { Bucket, StoredObject } from './bucket.ts';
 
@@ -29,20 +29,12 @@ export async function readCached<T>(
   return { value: schema.safeParse(jsonOf(body)).data, text: body.toString('utf8'), etag };
 }
 
-/** As good as lost: too large, in an archive, another user's, no plain file. A store that is out of reach is another matter. */
-const SPOILT: readonly BucketErrorCode[] = [
-  'ERR_BUCKET_SIZE',
-  'ERR_BUCKET_ARCHIVED',
-  'ERR_BUCKET_DENIED',
-  'ERR_BUCKET_IO',
-];
-
 /** @returns undefined also for an object that is as good as lost */
 export async function readUnlessSpoilt(bucket: Bucket, key: string): Promise<StoredObject | undefined> {
   try {
     return await bucket.get(key);
   } catch (error) {
-    if (error instanceof BucketError && SPOILT.includes(error.code)) return undefined;
+    if (isObjectFault(error)) return undefined;
     throw error;
   }
 }

@@ -2,7 +2,7 @@
  * What publishing has to do with version 1: takes over what it says at first, and writes it along as long as a fleet needs it, never over
  * what an older issuer wrote and nobody has judged.
  */
-import { BucketError, codeOf, messageOf } from '#contract/errors.ts';
+import { BucketError, ContractError, codeOf, messageOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { SignedManifest } from '#contract/root.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -45,7 +45,7 @@ export function alongWriter(
       const result = await writeVersion1(bucket, root, along.optionsOf(fleet));
       if (result === 'foreign' || result === 'held') log('version-1.held', { fleet, reason: result });
     } catch (error) {
-      if (!(error instanceof BucketError)) throw error;
+      if (!(error instanceof BucketError || error instanceof ContractError)) throw error;
       log('version-1.failed', { fleet, code: codeOf(error), error: messageOf(error) });
     }
   };

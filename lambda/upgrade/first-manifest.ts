@@ -5,7 +5,7 @@
  */
 import { inParallel } from '#common/in-parallel.ts';
 import { verify } from '#contract/combined-pem.ts';
-import { BucketError, messageOf, PemRejected } from '#contract/errors.ts';
+import { isObjectFault, messageOf, PemRejected } from '#contract/errors.ts';
 import type { CertificateName, FleetName } from '#contract/layout.ts';
 import type { Manifest, ManifestEntry, PemRef } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -15,13 +15,6 @@ import { type CurrentVersion1, readVersion1 } from '../publication/version1.ts';
 
 /** Read at the same time. */
 const CONCURRENCY = 10;
-/** What can be wrong with one object; other failures are the store's. */
-const OF_OBJECT: readonly string[] = [
-  'ERR_BUCKET_IO',
-  'ERR_BUCKET_SIZE',
-  'ERR_BUCKET_ARCHIVED',
-  'ERR_BUCKET_DENIED',
-];
 
 export interface FirstManifest {
   /** With the entries that passed. */
@@ -85,9 +78,7 @@ async function verifiedEntry(
     }
     return { name, entry: withPems(entry, pems, now) };
   } catch (error) {
-    const isOfEntry =
-      error instanceof PemRejected || (error instanceof BucketError && OF_OBJECT.includes(error.code));
-    if (isOfEntry) return { name, refused: messageOf(error) };
+    if (error instanceof PemRejected || isObjectFault(error)) return { name, refused: messageOf(error) };
     throw error;
   }
 }

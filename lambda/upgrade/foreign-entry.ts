@@ -6,7 +6,7 @@
 import { createHash, type X509Certificate } from 'node:crypto';
 import { DAY_MS, MINUTE_MS } from '#common/time.ts';
 import { keyTypeOf, verify } from '#contract/combined-pem.ts';
-import { BucketError, messageOf, PemRejected } from '#contract/errors.ts';
+import { isObjectFault, messageOf, PemRejected } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
 import { acmeOriginOf, type ManifestEntry, type Tombstone } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -52,13 +52,6 @@ const SKEW_MS = 5 * MINUTE_MS;
 const BACKDATED_MS = DAY_MS;
 /** Characters. */
 const MAX_URL = 1000;
-/** What whoever writes to `published/` can do to one object; other failures are the store's, and say nothing about the entry. */
-const OF_OBJECT: readonly string[] = [
-  'ERR_BUCKET_IO',
-  'ERR_BUCKET_SIZE',
-  'ERR_BUCKET_ARCHIVED',
-  'ERR_BUCKET_DENIED',
-];
 
 /** @throws BucketError */
 export async function judgeForeignEntry(entry: ManifestEntry, rules: ForeignRules): Promise<Judgement> {
@@ -71,9 +64,7 @@ export async function judgeForeignEntry(entry: ManifestEntry, rules: ForeignRule
   try {
     return await judgePems(entry, spec, ca, rules);
   } catch (error) {
-    const isOfEntry =
-      error instanceof PemRejected || (error instanceof BucketError && OF_OBJECT.includes(error.code));
-    if (isOfEntry) return { refused: messageOf(error) };
+    if (error instanceof PemRejected || isObjectFault(error)) return { refused: messageOf(error) };
     throw error;
   }
 }

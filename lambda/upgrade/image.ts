@@ -3,11 +3,14 @@
  * remove what is missing in it, so nothing valid leaves it but by a tombstone.
  */
 import { DAY_MS } from '#common/time.ts';
+import { serializeDocument } from '#contract/document.ts';
 import { BucketError } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
+import { MAX_MANIFEST_BYTES } from '#contract/limits.ts';
 import {
   acmeOriginOf,
   emptyManifest,
+  MAX_CERTIFICATES,
   type Manifest,
   type ManifestEntry,
   parseManifest,
@@ -50,8 +53,6 @@ export async function writeVersion1(
     const current = await readVersion1(bucket, root.fleet);
     const reason = reasonNotToWrite(current, root, options);
     if (reason !== undefined) return reason;
-    // Too large to be read, so no agent has it.
-    if (current.etag === 'unknown') await bucket.delete(key);
     const result = await bucket.put(key, imageOf(root, current.manifest, options), conditionOf(current));
     if (result !== 'precondition-failed') return 'written';
   }
@@ -75,8 +76,10 @@ export async function updateVersion1(bucket: Bucket, root: SignedManifest, now: 
   if (etag !== undefined) await writeVersion1(bucket, root, { now });
 }
 
-function conditionOf({ etag }: CurrentVersion1): PutCondition {
-  return etag === undefined || etag === 'unknown' ? { ifNoneMatch: '*' } : { ifMatch: etag };
+/** What cannot be read has no ETag, and no agent has it. */
+function conditionOf({ etag }: CurrentVersion1): PutCondition | undefined {
+  if (etag === 'unknown') return undefined;
+  return etag === undefined ? { ifNoneMatch: '*' } : { ifMatch: etag };
 }
 
 /** A root that was made anew after a loss has young entries only; what cannot be ordered is not waited for. */
@@ -103,9 +106,13 @@ function imageOf(root: SignedManifest, before: Manifest | undefined, options: Ve
     const old = version1Entry(entry);
     return old === undefined ? [] : [[name, old] as const];
   });
-  const certificates = { ...keptOf(before, root, options), ...Object.fromEntries(entries) };
+  const own = Object.fromEntries(entries);
   const alongside: Alongside = { sequence, updatedAt };
-  const image = { ...emptyManifest(fleet, new Date(updatedAt)), updatedAt, certificates, alongside };
+  const bare = { ...emptyManifest(fleet, new Date(updatedAt)), updatedAt, alongside };
+  const former = keptOf(before, root, options);
+  const kept =
+    former.length === 0 ? [] : fitting(former, roomBeside({ ...bare, certificates: own }), options);
+  const image = { ...bare, certificates: { ...Object.fromEntries(kept), ...own } };
   // Read back: the order of its members is the reader's.
   return serializeManifest(parseManifest(fleet, Buffer.from(serializeManifest(image as Manifest))));
 }
@@ -115,14 +122,48 @@ function keptOf(
   before: Manifest | undefined,
   { certificates, tombstones }: SignedManifest,
   { now }: Version1Options,
-): Record<string, ManifestEntry> {
+): [string, ManifestEntry][] {
   const ended = new Set(Object.values(tombstones).flatMap(({ pems }) => pems.map(({ sha256 }) => sha256)));
-  const kept = Object.entries(before?.certificates ?? {}).filter(([name, { pems }]) => {
+  return Object.entries(before?.certificates ?? {}).filter(([name, { pems }]) => {
     const isValid = pems.some(({ notAfter }) => Date.parse(notAfter) > now.getTime());
     const isEnded = pems.some(({ sha256 }) => ended.has(sha256));
     return isValid && !isEnded && !Object.hasOwn(certificates, name);
   });
-  return Object.fromEntries(kept);
+}
+
+/** What a document may have beside the root's own entries. */
+interface Room {
+  certificates: number;
+  bytes: number;
+}
+
+function roomBeside(own: Manifest): Room {
+  return {
+    certificates: Math.max(0, MAX_CERTIFICATES - Object.keys(own.certificates).length),
+    bytes: MAX_MANIFEST_BYTES - Buffer.byteLength(serializeManifest(own)),
+  };
+}
+
+/** Whoever fills the document with entries of their own does not keep the root's out of it. Configured ones come first. */
+function fitting(
+  kept: readonly [string, ManifestEntry][],
+  { certificates, bytes }: Room,
+  { configured = [] }: Version1Options,
+): [string, ManifestEntry][] {
+  const names = new Set(configured);
+  const byNeed = [...kept].sort(([a], [b]) => Number(names.has(b)) - Number(names.has(a)));
+  let left = bytes;
+  return byNeed.slice(0, certificates).filter(([name, entry]) => {
+    const size = bytesOf({ [name]: entry });
+    if (size > left) return false;
+    left -= size;
+    return true;
+  });
+}
+
+/** At most, in a manifest. */
+function bytesOf(certificates: Record<string, ManifestEntry>): number {
+  return Buffer.byteLength(serializeDocument({ certificates }));
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The intermediates of certificates that this issuer has signed for: what comes from one of them comes from a CA that it works with. */
 import { parse } from '#contract/combined-pem.ts';
-import { BucketError, PemRejected } from '#contract/errors.ts';
+import { isObjectFault, PemRejected } from '#contract/errors.ts';
 import type { CertificateName, FleetName } from '#contract/layout.ts';
 import type { SignedManifest } from '#contract/root.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -51,9 +51,7 @@ export class KnownIntermediates {
       const { text } = await readPem(this.#bucket, fleet, name, { sha256 });
       return parse(text).chain.slice(1).map(fingerprintOf);
     } catch (error) {
-      const isLost =
-        error instanceof PemRejected || (error instanceof BucketError && error.code === 'ERR_BUCKET_IO');
-      if (isLost) return [];
+      if (error instanceof PemRejected || isObjectFault(error)) return [];
       throw error;
     }
   }

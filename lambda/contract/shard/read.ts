@@ -18,7 +18,7 @@ const AT_ONCE = 32;
 export interface ShardSource {
   /** What an earlier reading returned; undefined: it has to be fetched. */
   cached(sha256: string): Shard | undefined;
-  /** @returns undefined if there is no such object */
+  /** @returns undefined if there is no such object, or none that can be read */
   fetch(key: string, sha256: string): Promise<Buffer | undefined>;
   /** Of a reader that can do without a shard, for it makes the tree anew: told of each that is missing or altered. */
   lost?(sha256: string): void;

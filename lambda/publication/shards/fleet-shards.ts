@@ -8,6 +8,7 @@ import { NO_SHARDS, parseShard, type Shard, type ShardDigests } from '#contract/
 import { type ReadShards, readShards } from '#contract/shard/read.ts';
 import { changeShards, type ShardChange, type WrittenShards, wantsShards } from '#contract/shard/write.ts';
 import type { Bucket } from '#storage/bucket.ts';
+import { readUnlessSpoilt } from '#storage/cached-document.ts';
 import { RECEIPT_IN_SHARD, readSummary, saveSummary, summaryOf } from './summary.ts';
 
 /** Written at the same time. */
@@ -42,7 +43,7 @@ export class FleetShards {
     return [...(this.#known ?? new Map<string, Shard>()).keys()];
   }
 
-  /** A shard that the root names is missing or altered: the next commit makes the tree anew. */
+  /** A shard that the root names is missing, altered or cannot be read: the next commit makes the tree anew. */
   get isDamaged(): boolean {
     return this.#isDamaged;
   }
@@ -152,8 +153,9 @@ export class FleetShards {
     });
   }
 
+  /** What cannot be read is as good as missing: the tree is made anew over it. */
   async #fetch(sha256: string): Promise<Buffer | undefined> {
-    return (await this.#bucket.get(layout.shard(this.#fleet, sha256)))?.body;
+    return (await readUnlessSpoilt(this.#bucket, layout.shard(this.#fleet, sha256)))?.body;
   }
 }
 

@@ -3,13 +3,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS, HOUR_MS } from '#common/time.ts';
 import { layout } from '#contract/layout.ts';
+import { MAX_MANIFEST_BYTES } from '#contract/limits.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { SignedManifest } from '#contract/root.ts';
 import { readVersion1 } from '../../../../lambda/publication/version1.ts';
+import { alongWriter } from '../../../../lambda/upgrade/along.ts';
 import { writeVersion1 } from '../../../../lambda/upgrade/image.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
 import { fleet, makeEntry, makePemRef, named } from '../../../support/issuer/documents.ts';
+import { recordEvents } from '../../../support/issuer/events.ts';
 import { certificatesOf } from '../../../support/manifest.ts';
 
 const at = noon.getTime();
@@ -97,4 +100,38 @@ test('what others wrote stays until it is judged, and a mark of the far future d
   );
   await put({ alongside: { sequence: 9_007_199_254_740_991, updatedAt: document.updatedAt } });
   assert.equal(await writeVersion1(bucket, later({ a: entryOf('c') }), { now: noon }), 'written');
+});
+
+test('whoever fills manifest.json keeps no commit from it: the root is whole in it, and configured names come before others', async () => {
+  const big = { ...entryOf('d'), unknown: 'x'.repeat(60_000) };
+  const count = Math.floor(MAX_MANIFEST_BYTES / JSON.stringify({ 'j999.test': big }).length) - 1;
+  const junk = Object.fromEntries(Array.from({ length: count }, (_, index) => [`j${index}.test`, big]));
+  const lost = { 'zz.test': entryOf('b') };
+  const bucket = memoryBucket();
+  const updatedAt = noon.toISOString();
+  const alongside = { sequence: at, updatedAt };
+  const document = { version: 1, fleet, updatedAt, certificates: { ...junk, ...lost }, alongside };
+  bucket.plant(layout.manifest(fleet), JSON.stringify(document));
+  const options = { now: noon, configured: ['a.test', 'zz.test'] };
+
+  assert.equal(await writeVersion1(bucket, later({ 'a.test': entryOf('a') }), options), 'written');
+
+  const { manifest } = await readVersion1(bucket, fleet);
+  const names = Object.keys(manifest?.certificates ?? {});
+  assert.ok(names.length > 500 && names.length < count + 2, `${names.length} of ${count}`);
+  assert.ok(names.includes('a.test') && names.includes('zz.test'));
+  assert.equal(await writeVersion1(bucket, later({ 'a.test': entryOf('a') }), options), 'unchanged');
+});
+
+test('a version 1 that cannot be made is logged, and the commit stands', async () => {
+  const events = recordEvents();
+  const bucket = memoryBucket();
+  const along = alongWriter(
+    { bucket, log: events.log },
+    { isNeeded: () => true, optionsOf: () => ({ now: noon }) },
+  );
+
+  await along(rootOf({ a: entryOf('a', { pems: [] }) }));
+
+  assert.equal(events.fieldsOf('version-1.failed')[0]?.['code'], 'ERR_MANIFEST_SCHEMA');
 });

@@ -7,6 +7,7 @@ import type { ManifestEntry } from '#contract/manifest.ts';
 import { readReceipt } from '#contract/receipt.ts';
 import { parseRoot, parseRootParts } from '#contract/root.ts';
 import { readShards } from '#contract/shard/read.ts';
+import { readUnlessSpoilt } from '#storage/cached-document.ts';
 import { IssuerMemory } from '../../../../../lambda/publication/ended.ts';
 import type { Publisher } from '../../../../../lambda/publication/publisher.ts';
 import { readRoot } from '../../../../../lambda/publication/read-manifest.ts';
@@ -45,7 +46,7 @@ async function readAsHost(bucket: MemoryBucket) {
   assert.ok(root);
   const { manifest, shards } = parseRootParts(fleet, root.body);
   if (shards === undefined) return { isSharded: false, bytes: root.body.length, ...manifest };
-  const fetch = async (key: string) => (await bucket.get(key))?.body;
+  const fetch = async (key: string) => (await readUnlessSpoilt(bucket, key))?.body;
   const content = await readShards(fleet, shards, { cached: () => undefined, fetch });
   return { ...manifest, isSharded: true, bytes: root.body.length, ...content };
 }
@@ -239,6 +240,7 @@ async function someShard(bucket: MemoryBucket): Promise<string> {
 
 const SPOILT: [what: string, spoil: (bucket: MemoryBucket, key: string) => Promise<unknown>][] = [
   ['missing', (bucket, key) => bucket.delete(key)],
+  ['too large', async (bucket, key) => bucket.plant(key, 'x'.repeat(2 * 1024 * 1024))],
   ['altered', (bucket, key) => bucket.put(key, '{}')],
 ];
 for (const [what, spoil] of SPOILT) {

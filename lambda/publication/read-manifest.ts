@@ -35,7 +35,7 @@ export interface ReadManifest {
 export interface CurrentRoot {
   /** Undefined: there is none, or it is not ours. */
   manifest: SignedManifest | undefined;
-  /** ETag of what is there, whoever wrote it; `unknown`: it cannot be read (isObjectFault). */
+  /** ETag of what is there, whoever wrote it; `unknown`: it is too large, or in an archive. */
   etag: string | 'unknown' | undefined;
   signedBy?: PublicKey | undefined;
   /** Where the certificates are in shards; their receipts may be there alone (RECEIPT_IN_SHARD). */

@@ -1,6 +1,8 @@
 // doctor and a bucket in S3, with a host's own rights: it finds what is missing, and tries nothing that is forbidden.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { serializeKeys } from '#contract/key-chain.ts';
+import { layout } from '#contract/layout.ts';
 import { openBucket } from '#storage/open.ts';
 import type { Finding } from '../../../../agent/doctor/finding.ts';
 import { startAws } from '../../../aws/aws.ts';
@@ -49,11 +51,16 @@ test('a bucket in S3: each fault is found with its fix, and doctor makes no requ
   assert.deepEqual([lost?.id, others], ['status-not-writable', []]);
   assert.match(lost?.fix ?? '', /s3:PutObject on status\/edge\/lb1\.json/);
 
+  aws.s3.write('certs', layout.keys(fleet), serializeKeys([]));
   assert.equal((await sync(whole)).code, 0);
   const before = aws.calls.length;
   assert.deepEqual(await examine(stage, whole), []);
   const made = aws.calls.slice(before).map(({ operation, status }) => [operation, status]);
-  assert.deepEqual(made, [['GetObject', 200]]);
+  // The root, and keys.json while no recovery key is known.
+  assert.deepEqual(made, [
+    ['GetObject', 200],
+    ['GetObject', 200],
+  ]);
 
   const { AWS_ACCESS_KEY_ID: _, AWS_SECRET_ACCESS_KEY: __, AWS_SESSION_TOKEN: ___, ...anonymous } = whole;
   const rows = [

@@ -62,7 +62,8 @@ test('first boot: cloud-init installs the agent by the text of the construct, an
 test('on the way: the role was refused nothing, the metadata service gave nothing without a token', () => {
   const own = cloud.aws.calls.filter(({ principal }) => principal === cloud.principal.arn);
 
-  assert.deepEqual([...new Set(own.map(({ operation }) => operation))].sort(), ['GetObject', 'PutObject']);
+  const operations = [...new Set(own.map(({ operation }) => operation))].sort();
+  assert.deepEqual(operations, ['GetObject', 'GetParameter', 'PutObject']);
   assert.deepEqual(
     own.filter(({ status }) => ![200, 304].includes(status)),
     [],

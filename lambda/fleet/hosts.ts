@@ -6,14 +6,13 @@ import * as z from 'zod';
 import { type Deadline, DeadlinePassed } from '#common/deadline.ts';
 import { inParallel } from '#common/in-parallel.ts';
 import { printable } from '#common/printable.ts';
-import { DAY_MS } from '#common/time.ts';
-import { BucketError, ContractError } from '#contract/errors.ts';
+import { BucketError } from '#contract/errors.ts';
 import type { HostStatus } from '#contract/host-status.ts';
 import { type FleetName, fleetName, layout, sha256Hex } from '#contract/layout.ts';
-import { readHead } from '#contract/root.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { instant, readCached, serializeCached } from '#storage/cached-document.ts';
 import type { OwnKeys } from '../publication/read-manifest.ts';
+import { ownHead } from './heads.ts';
 import { followsManifest, unlistedFilesIn } from './host-report.ts';
 import { isReadable, listStatuses, readHostStatus, type StatusEntry } from './read-status.ts';
 
@@ -264,36 +263,6 @@ function unlistedOf(status: HostStatus): Pick<HostSummary, 'unlisted'> {
   );
   const first = dated.slice(0, MAX_UNLISTED);
   return first.length > 0 ? { unlisted: first } : {};
-}
-
-/** A host may have read what an earlier key signed while the issuer's clock was ahead. */
-const AHEAD_MS = 7 * DAY_MS;
-
-/**
- * What a host claims to have read counts with our own signature only; that of an earlier key counts beyond its retirement, too, but not so
- * far that whoever has that key pushes the sequence to its end.
- */
-export function ownHead(
-  { fleet, head }: HostStatus,
-  keys: OwnKeys | undefined,
-  now: Date,
-): HostSummary['head'] {
-  if (head === undefined || keys === undefined) return undefined;
-  try {
-    const { claims, key } = readHead(head, layout.root(fleet));
-    const { sequence } = claims;
-    const isBounded = keys.isOurs(key, sequence) || sequence <= now.getTime() + AHEAD_MS;
-    const isOurs = keys.isOurs(key) && isBounded && claims.fleet === fleet;
-    return isOurs ? { sequence, signedAt: new Date(claims.signedAt) } : undefined;
-  } catch (error) {
-    if (error instanceof ContractError) return undefined;
-    throw error;
-  }
-}
-
-/** The highest sequence that hosts of a fleet have read; 0: none has said so. */
-export function highestSequence(summaries: SummariesByHost = {}): number {
-  return Math.max(0, ...Object.values(summaries).map(({ head }) => head?.sequence ?? 0));
 }
 
 /** What another read might cure is read again in the next pass. */

@@ -3,8 +3,8 @@ import type { HostStatus } from '#contract/host-status.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import type { OwnKeys } from '../publication/read-manifest.ts';
 import { type CertificateState, certificateStateOf, isSilent } from './behind.ts';
+import { ownHeads } from './heads.ts';
 import { type HostReport, reportHosts } from './host-report.ts';
-import { ownHead } from './hosts.ts';
 import type { UnreadableStatus } from './read-status.ts';
 
 export interface CertificateReport {
@@ -68,6 +68,7 @@ export function reportFleet(
     isSilent(new Date(reportedAt), now) ? [{ host, reportedAt }] : [],
   );
   const published = etag === undefined ? undefined : { etag, updatedAt: new Date(manifest.updatedAt) };
+  const heads = ownHeads(present, keys, now);
   const certificates = Object.entries(manifest.certificates).map(([certificate, { identifiers, pems }]) => {
     const [newest] = pems;
     const wanted = new Set(pems.map((pem) => pem.sha256));
@@ -76,7 +77,7 @@ export function reportFleet(
       ...certificateStateOf(status, certificate, {
         wanted,
         manifest: published,
-        head: ownHead(status, keys, now),
+        head: heads.get(status.host),
       }),
     }));
     return {

@@ -5,8 +5,9 @@
 import { inParallel } from '#common/in-parallel.ts';
 import { leafNamesOf, parse } from '#contract/combined-pem.ts';
 import { BucketError, ContractError, codeOf, messageOf, PemRejected } from '#contract/errors.ts';
-import { certificateStateOf } from '../fleet/behind.ts';
-import { ownHead } from '../fleet/hosts.ts';
+import type { FleetName } from '#contract/layout.ts';
+import { certificateStateOf, type PublishedManifest } from '../fleet/behind.ts';
+import { type OwnHead, ownHeads } from '../fleet/heads.ts';
 import { hostsWithoutProof, isLiving } from '../fleet/proof.ts';
 import { readStatuses } from '../fleet/read-reports.ts';
 import type { FleetStatuses } from '../fleet/report.ts';
@@ -90,11 +91,18 @@ async function decideOrStay(
   }
 }
 
+/** What the hosts of a fleet say. */
+interface FleetHosts extends FleetStatuses {
+  /** That they should have acted on. */
+  manifest: PublishedManifest;
+  heads: ReadonlyMap<string, OwnHead | undefined>;
+}
+
 /** What hosts of one fleet have proved; their statuses are read once, and only where the names are covered. */
 class FleetProofs {
   readonly #pass: Pass;
   readonly #read: ReadManifest;
-  #statuses: Promise<FleetStatuses> | undefined;
+  #hosts: Promise<FleetHosts> | undefined;
 
   constructor(pass: Pass, read: ReadManifest) {
     this.#pass = pass;
@@ -134,26 +142,27 @@ class FleetProofs {
     { fleet, name }: UnconfiguredCertificate,
     { by }: Coverage,
   ): Promise<string[] | undefined> {
-    const { bucket, signing, timing } = this.#pass;
-    this.#statuses ??= readStatuses(bucket, fleet, timing.now());
-    const { statuses, unreadable } = await this.#statuses;
-    const etag = await version1Etag(bucket, fleet, this.#read);
-    const manifest = { etag, updatedAt: new Date(this.#read.manifest.updatedAt) };
-    const now = timing.now();
+    this.#hosts ??= this.#readHosts(fleet);
+    const { statuses, unreadable, manifest, heads } = await this.#hosts;
+    const now = this.#pass.timing.now();
     const hosts = hostsWithoutProof(
       statuses,
       { of: name, by },
       (status, certificate, wanted) =>
-        certificateStateOf(status, certificate, {
-          wanted,
-          manifest,
-          head: ownHead(status, signing, now),
-        }),
+        certificateStateOf(status, certificate, { wanted, manifest, head: heads.get(status.host) }),
       now,
     );
     // What cannot be read proves nothing; that of a host which is long gone refutes nothing either.
     const broken = unreadable.filter(({ writtenAt }) => isLiving({ reportedAt: writtenAt }, now));
     return hosts && [...hosts, ...broken.map(({ host }) => host)];
+  }
+
+  async #readHosts(fleet: FleetName): Promise<FleetHosts> {
+    const { bucket, signing, timing } = this.#pass;
+    const read = await readStatuses(bucket, fleet, timing.now());
+    const etag = await version1Etag(bucket, fleet, this.#read);
+    const manifest = { etag, updatedAt: new Date(this.#read.manifest.updatedAt) };
+    return { ...read, manifest, heads: ownHeads(read.statuses, signing, timing.now()) };
   }
 }
 

@@ -3,7 +3,8 @@ import { BucketError, ContractError, codeOf, messageOf } from '#contract/errors.
 import type { FleetName } from '#contract/layout.ts';
 import { type CaBudget, readCaBudget } from '../ca/budget.ts';
 import type { CertificateSpec } from '../config/config.ts';
-import { type HostSummaries, highestSequence, NO_SUMMARIES, readHostSummaries } from '../fleet/hosts.ts';
+import { highestReported } from '../fleet/heads.ts';
+import { type HostSummaries, NO_SUMMARIES, readHostSummaries } from '../fleet/hosts.ts';
 import { readOrderRecords, type StoredRecord } from '../order/record.ts';
 import type { Pass } from '../pass.ts';
 import { IssuerMemory } from '../publication/ended.ts';
@@ -81,7 +82,7 @@ async function readBucket(pass: Pass, earlier: BucketSurvey | undefined): Promis
   }
   const publisherOptions = {
     ...{ now: timing.now, signing, memory, log: pass.log },
-    floorOf: async (fleet: FleetName) => highestSequence(hosts[fleet]),
+    floorOf: async (fleet: FleetName) => highestReported(hosts[fleet]),
     first: async (fleet: FleetName) => (await version1.first(fleet))?.manifest,
     writeAlong: version1.writeAlong,
   };

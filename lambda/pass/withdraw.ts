@@ -6,7 +6,7 @@ import type { CertificateName, FleetName } from '#contract/layout.ts';
 import { emptyManifest, type Manifest } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Config } from '../config/config.ts';
-import { ownHead } from '../fleet/hosts.ts';
+import { highestSequence, ownHeads } from '../fleet/heads.ts';
 import { readStatuses } from '../fleet/read-reports.ts';
 import type { FleetStatuses } from '../fleet/report.ts';
 import type { Log } from '../log.ts';
@@ -130,7 +130,7 @@ export async function endNames(
 ): Promise<FleetWithdrawal & { latest: ReadManifest | undefined }> {
   const { statuses } = await readStatuses(bucket, fleet, now());
   // Hosts may have read a root that is lost since.
-  const highest = Math.max(0, ...statuses.map((status) => ownHead(status, signing, now())?.sequence ?? 0));
+  const highest = highestSequence(ownHeads(statuses, signing, now()).values());
   const publisher = new Publisher(bucket, fleet, {
     ...publisherOptions(bucket, signing, now),
     floorOf: async () => highest,

@@ -1,7 +1,7 @@
 /** The end of a pass over the fleets: what changed no certificate, but has to be signed all the same. */
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { CertificateName, FleetName } from '#contract/layout.ts';
-import { highestSequence } from '../../fleet/hosts.ts';
+import { highestReported } from '../../fleet/heads.ts';
 import type { Pass } from '../../pass.ts';
 import { reasonToSign, type SigningReason } from '../../publication/maintenance.ts';
 import type { Publisher } from '../../publication/publisher.ts';
@@ -54,7 +54,7 @@ export async function fleetSigningReason(
     isForeign: publisher.latest === undefined && survey.foreign.has(fleet),
     isDamaged: publisher.shards.isDamaged,
     memory: await survey.memory.of(fleet),
-    highest: highestSequence(survey.hosts[fleet]),
+    highest: highestReported(survey.hosts[fleet]),
     configured: configuredIn(pass, fleet),
     key: signing.signer.key,
     now: timing.now(),

@@ -6,7 +6,7 @@ import { inParallel } from '#common/in-parallel.ts';
 import { BucketError, ContractError, codeOf, messageOf } from '#contract/errors.ts';
 import type { CertificateName, FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
-import { highestSequence } from '../../fleet/hosts.ts';
+import { highestReported } from '../../fleet/heads.ts';
 import type { Pass } from '../../pass.ts';
 import { findRestorable, type RestoreSubject } from '../../publication/history/restorable.ts';
 import type { Publisher } from '../../publication/publisher.ts';
@@ -48,7 +48,7 @@ export async function restoreLost(pass: Pass, survey: BucketSurvey): Promise<Buc
 /** Nothing else has to be read then. */
 function isLatest({ manifests, hosts }: BucketSurvey, fleet: FleetName): boolean {
   const manifest = manifests.get(fleet)?.manifest;
-  return manifest !== undefined && (manifest.sequence ?? 0) >= highestSequence(hosts[fleet]);
+  return manifest !== undefined && (manifest.sequence ?? 0) >= highestReported(hosts[fleet]);
 }
 
 /** All that the fleet's manifest names, and what is configured for it. */

@@ -7,8 +7,9 @@ import { type FileStatus, type HostStatus, serializeHostStatus } from '#contract
 import { fleetName, layout } from '#contract/layout.ts';
 import { generatePrivateKey, type PublicKey, signerOf } from '#contract/statement.ts';
 import { isHostBehind } from '../../../../lambda/fleet/behind.ts';
+import { ownHead } from '../../../../lambda/fleet/heads.ts';
 import { followsManifest, reportHosts, unlistedFilesIn } from '../../../../lambda/fleet/host-report.ts';
-import { ownHead, refreshHostSummaries } from '../../../../lambda/fleet/hosts.ts';
+import { refreshHostSummaries } from '../../../../lambda/fleet/hosts.ts';
 import { withoutMovedHosts } from '../../../../lambda/fleet/moved.ts';
 import { readFleetReports } from '../../../../lambda/fleet/read-reports.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';

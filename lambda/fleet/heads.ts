@@ -1,0 +1,61 @@
+/** Which manifests hosts have read: they repeat the head of the root that they acted on, and it counts under our own signature only. */
+import { DAY_MS } from '#common/time.ts';
+import { ContractError } from '#contract/errors.ts';
+import type { HostStatus } from '#contract/host-status.ts';
+import { layout } from '#contract/layout.ts';
+import { readHead } from '#contract/root.ts';
+import type { OwnKeys } from '../publication/read-manifest.ts';
+
+/** What a head says that is ours. */
+export interface OwnHead {
+  sequence: number;
+  signedAt: Date;
+}
+
+/** A host may have read what an earlier key signed while the issuer's clock was ahead. */
+const AHEAD_MS = 7 * DAY_MS;
+
+/**
+ * That of an earlier key counts beyond its retirement, too, but not so far that whoever has that key pushes the sequence to its end.
+ * Verifies a signature: to be called once for each status.
+ */
+export function ownHead(
+  { fleet, head }: HostStatus,
+  keys: OwnKeys | undefined,
+  now: Date,
+): OwnHead | undefined {
+  if (head === undefined || keys === undefined) return undefined;
+  try {
+    const { claims, key } = readHead(head, layout.root(fleet));
+    const { sequence } = claims;
+    const isBounded = keys.isOurs(key, sequence) || sequence <= now.getTime() + AHEAD_MS;
+    const isOurs = keys.isOurs(key) && isBounded && claims.fleet === fleet;
+    return isOurs ? { sequence, signedAt: new Date(claims.signedAt) } : undefined;
+  } catch (error) {
+    if (error instanceof ContractError) return undefined;
+    throw error;
+  }
+}
+
+/** By host. */
+export function ownHeads(
+  statuses: readonly HostStatus[],
+  keys: OwnKeys | undefined,
+  now: Date,
+): ReadonlyMap<string, OwnHead | undefined> {
+  return new Map(statuses.map((status) => [status.host, ownHead(status, keys, now)]));
+}
+
+/** The highest sequence that hosts have read; 0: none has said so. */
+export function highestSequence(heads: Iterable<OwnHead | undefined>): number {
+  let highest = 0;
+  for (const head of heads) highest = Math.max(highest, head?.sequence ?? 0);
+  return highest;
+}
+
+/** Of the summaries of a fleet's hosts. */
+export function highestReported(
+  summaries: Readonly<Record<string, { head?: OwnHead | undefined }>> = {},
+): number {
+  return highestSequence(Object.values(summaries).map(({ head }) => head));
+}

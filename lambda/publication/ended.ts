@@ -12,7 +12,7 @@ import { type PublicKey, publicKey } from '#contract/statement.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { serializeCached } from '#storage/cached-document.ts';
 import { FleetShards } from './shards/fleet-shards.ts';
-import { isOver, sameTombstones, uniteTombstones } from './tombstones.ts';
+import { livingTombstones, sameTombstones, uniteTombstones, withoutDigests } from './tombstones.ts';
 
 const fleetRecord = z.looseObject({
   version: z.literal(1),
@@ -71,7 +71,8 @@ export class IssuerMemory {
   async keep(fleet: FleetName, news: Partial<FleetMemory>, now: Date): Promise<void> {
     for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
       const { record: old, etag } = await this.#stored(fleet);
-      const tombstones = united(old, news, now);
+      const all = uniteTombstones(old.tombstones, news.tombstones ?? {});
+      const tombstones = livingTombstones(all, now);
       const known = { ...old, ...(news.key && { key: news.key }), tombstones };
       if (known.key === old.key && sameTombstones(known.tombstones, old.tombstones)) return;
       if (await this.#write(fleet, known, etag)) return;
@@ -87,7 +88,7 @@ export class IssuerMemory {
   async reinstate(fleet: FleetName, sha256s: ReadonlySet<string>): Promise<void> {
     for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
       const { record: old, etag } = await this.#stored(fleet);
-      const tombstones = withoutPems(old.tombstones, sha256s);
+      const tombstones = withoutDigests(old.tombstones, sha256s);
       if (sameTombstones(tombstones, old.tombstones)) return;
       if (await this.#write(fleet, { ...old, tombstones }, etag)) return;
     }
@@ -148,24 +149,4 @@ function jsonOf(body: Buffer): unknown {
   } catch {
     return undefined;
   }
-}
-
-function united(
-  old: FleetMemory,
-  { tombstones = {} }: Partial<FleetMemory>,
-  now: Date,
-): Record<string, Tombstone> {
-  const all = uniteTombstones(old.tombstones, tombstones);
-  return Object.fromEntries(Object.entries(all).filter(([, one]) => !isOver(one, now)));
-}
-
-function withoutPems(
-  tombstones: FleetMemory['tombstones'],
-  sha256s: ReadonlySet<string>,
-): Record<string, Tombstone> {
-  const rest = Object.entries(tombstones).flatMap(([name, one]) => {
-    const pems = one.pems.filter(({ sha256 }) => !sha256s.has(sha256));
-    return pems.length === 0 ? [] : [[name, { ...one, pems }] as const];
-  });
-  return Object.fromEntries(rest);
 }

@@ -38,9 +38,7 @@ export function newestEntry(
   manifests: PublishedFleets['manifests'],
 ): ManifestEntry | undefined {
   // What a tombstone of one of its fleets names cannot be published there: it is no certificate for all of them.
-  const tombstones = spec.fleets.map((fleet) => manifests.get(fleet)?.manifest.tombstones ?? {});
-  const ended = new Set(tombstones.flatMap((all) => [...endedDigests(all)]));
-  const isEnded = ({ pems }: ManifestEntry) => pems.some(({ sha256 }) => ended.has(sha256));
+  const isEnded = (entry: ManifestEntry) => spec.fleets.some((fleet) => isEndedIn(manifests, fleet, entry));
   const entries = spec.fleets.flatMap((fleet) => entryIn(manifests, fleet, spec.name) ?? []);
   const own = newestOf(entries.filter((entry) => !isEnded(entry)));
   return own ?? newestOf(movedEntries(spec, manifests).filter((entry) => !isEnded(entry)));
@@ -111,7 +109,7 @@ export async function copyToFleets(
   if (source === undefined) return;
   const lacking = spec.fleets
     .filter((fleet) => !sameEntry(entryOf(fleet), wanted) || (isLost(fleet) && fleet !== source))
-    .filter((fleet) => !isEndedIn(fleets, fleet, newest));
+    .filter((fleet) => !isEndedIn(fleets.manifests, fleet, newest));
   if (lacking.length === 0) return;
   const texts = await Promise.all(newest.pems.map((pem) => readPem(pass.bucket, source, spec.name, pem)));
   checkCopy(spec, newest, { source, texts, now: pass.timing.now() });
@@ -126,8 +124,12 @@ export async function copyToFleets(
   }
 }
 
-function isEndedIn({ manifests }: PublishedFleets, fleet: FleetName, { pems }: ManifestEntry): boolean {
-  const ended = endedDigests(manifests.get(fleet)?.manifest.tombstones ?? {});
+function isEndedIn(
+  manifests: PublishedFleets['manifests'],
+  fleet: FleetName,
+  { pems }: ManifestEntry,
+): boolean {
+  const ended = endedDigests(manifests.get(fleet)?.manifest.tombstones);
   return pems.some(({ sha256 }) => ended.has(sha256));
 }
 

@@ -5,7 +5,7 @@ import type { PublicKey } from '#contract/statement.ts';
 import type { FleetMemory } from './ended.ts';
 import { isExpired } from './merge.ts';
 import type { ReadManifest } from './read-manifest.ts';
-import { endedDigests, isOver } from './tombstones.ts';
+import { endedDigests, livingTombstones } from './tombstones.ts';
 
 export type SigningReason =
   /** There is none of ours, though there was one, or somebody else has put one there. */
@@ -56,7 +56,7 @@ export function reasonToSign(facts: FleetFacts): SigningReason | undefined {
   if (sequence < facts.highest) return 'older';
   if (signedBy !== facts.key) return 'key-changed';
   const ended = endedDigests(tombstones);
-  const known = Object.values(memory.tombstones).filter((one) => !isOver(one, facts.now));
+  const known = Object.values(livingTombstones(memory.tombstones, facts.now));
   if (known.some(({ pems }) => pems.some(({ sha256 }) => !ended.has(sha256)))) return 'tombstones';
   if (facts.isDamaged) return 'damaged';
   if (hasExpired(facts, manifest.certificates)) return 'expired';

@@ -6,9 +6,10 @@ import {
   endedDigests,
   forgettingTime,
   heldRemovals,
-  isOver,
+  livingTombstones,
   sameTombstones,
   uniteTombstones,
+  withoutDigests,
 } from './tombstones.ts';
 
 export type Change =
@@ -59,7 +60,7 @@ export function mergeChanges(
   const ends = changes.filter((change) => change.kind === 'end');
   const held = heldNames(before, ends);
   const passed = forgettingTime(before, context.now);
-  const tombstones = living(
+  const tombstones = livingTombstones(
     ends
       .filter(({ name }) => !held.has(name))
       .reduce(
@@ -70,9 +71,10 @@ export function mergeChanges(
   );
   const reinstated = new Set(changes.flatMap((change) => (isAgain(change) ? digestsOf(change.entry) : [])));
   const remaining = withoutDigests(tombstones, reinstated);
-  const certificates = withoutEnded(before.certificates, endedDigests(remaining));
+  const ended = endedDigests(remaining);
+  const certificates = withoutEnded(before.certificates, ended);
   for (const change of changes) {
-    if (change.kind === 'publish') publishInto(certificates, change, endedDigests(remaining), context);
+    if (change.kind === 'publish') publishInto(certificates, change, ended, context);
     if (change.kind === 'drop-expired') dropExpired(certificates, change.configured, passed);
   }
   completeReceipts(certificates, context);
@@ -104,28 +106,12 @@ function isHit(entry: ManifestEntry | undefined, { pems }: Tombstone): boolean {
   return entry?.pems.some(({ sha256 }) => pems.some((pem) => pem.sha256 === sha256)) ?? false;
 }
 
-function living(tombstones: Record<string, Tombstone>, now: Date): Record<string, Tombstone> {
-  return Object.fromEntries(Object.entries(tombstones).filter(([, one]) => !isOver(one, now)));
-}
-
 /** An entry ends with its PEMs; of a pair, the other one stays. */
 function withoutEnded(certificates: Certificates, ended: ReadonlySet<string>): Certificates {
   const rest = Object.entries(certificates).flatMap(([name, entry]) => {
     const pems = entry.pems.filter(({ sha256 }) => !ended.has(sha256));
     if (pems.length === 0) return [];
     return [[name, pems.length === entry.pems.length ? entry : { ...entry, pems }] as const];
-  });
-  return Object.fromEntries(rest);
-}
-
-function withoutDigests(
-  tombstones: Record<string, Tombstone>,
-  digests: ReadonlySet<string>,
-): Record<string, Tombstone> {
-  if (digests.size === 0) return tombstones;
-  const rest = Object.entries(tombstones).flatMap(([name, one]) => {
-    const pems = one.pems.filter(({ sha256 }) => !digests.has(sha256));
-    return pems.length === 0 ? [] : [[name, { ...one, pems }] as const];
   });
   return Object.fromEntries(rest);
 }

@@ -7,7 +7,7 @@ import { type CertificateName, type FleetName, layout } from '#contract/layout.t
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { readHistory } from './history/history.ts';
-import { type EndedPem, unitePems, validPemsOf } from './tombstones.ts';
+import { type EndedPem, endedPemOf, unitePems, validPemsOf } from './tombstones.ts';
 
 /** Read at the same time. */
 const CONCURRENCY = 10;
@@ -33,7 +33,7 @@ export async function publishedPems(
   const former = (await readHistory(bucket, fleet, name)).flatMap(({ pems }) => pems);
   const isValid = ({ notAfter }: EndedPem) => Date.parse(notAfter) > now.getTime();
   // Also those whose objects were deleted as garbage: hosts that slept have them still.
-  const history = former.map(({ sha256, notAfter }) => ({ sha256, notAfter })).filter(isValid);
+  const history = former.map(endedPemOf).filter(isValid);
   const valid = stored.filter((pem) => pem !== undefined).filter(isValid);
   return unitePems(validPemsOf(entry, now), history, valid);
 }

@@ -97,12 +97,36 @@ function fingerprint(tombstones: Tombstones): string {
   return lines.sort().join();
 }
 
-/** Of all tombstones of a fleet. */
-export function endedDigests(tombstones: Tombstones): ReadonlySet<string> {
-  return new Set(Object.values(tombstones).flatMap(({ pems }) => pems.map(({ sha256 }) => sha256)));
+/** Without those that are over. */
+export function livingTombstones(tombstones: Tombstones, now: Date): Record<string, Tombstone> {
+  return Object.fromEntries(Object.entries(tombstones).filter(([, one]) => !isOver(one, now)));
 }
 
-export function endedPemOf({ sha256, notAfter }: PemRef): EndedPem {
+/** Without these PEMs, and without tombstones of which nothing is left. @returns `tombstones` itself if none of them is named */
+export function withoutDigests(tombstones: Tombstones, digests: ReadonlySet<string>): Tombstones {
+  if (digests.size === 0) return tombstones;
+  const rest = Object.entries(tombstones).flatMap(([name, one]) => {
+    const pems = one.pems.filter(({ sha256 }) => !digests.has(sha256));
+    return pems.length === 0 ? [] : [[name, { ...one, pems }] as const];
+  });
+  return Object.fromEntries(rest);
+}
+
+const NONE: Tombstones = {};
+
+/** By tombstones, which nobody changes: each certificate of a pass asks for them. */
+const collected = new WeakMap<Tombstones, ReadonlySet<string>>();
+
+/** Of all tombstones of a fleet. */
+export function endedDigests(tombstones: Tombstones = NONE): ReadonlySet<string> {
+  const known = collected.get(tombstones);
+  if (known !== undefined) return known;
+  const digests = new Set(Object.values(tombstones).flatMap(({ pems }) => pems.map(({ sha256 }) => sha256)));
+  collected.set(tombstones, digests);
+  return digests;
+}
+
+export function endedPemOf({ sha256, notAfter }: Pick<PemRef, 'sha256' | 'notAfter'>): EndedPem {
   return { sha256, notAfter };
 }
 

@@ -11,7 +11,7 @@ import { StatementRefused } from '#contract/statement.ts';
 import type { Config } from '../config/config.ts';
 import { coversName } from '../config/identifier.ts';
 import type { OwnKeys } from './read-manifest.ts';
-import { type EndedPem, unitePems } from './tombstones.ts';
+import { type EndedPem, endedPemOf, unitePems } from './tombstones.ts';
 
 /** What is known of one name in one fleet. */
 export interface PublishedName {
@@ -88,7 +88,7 @@ function provedPem(
   try {
     const { claims, key } = readReceipt(receipt);
     const isOurs = keys.isOurs(key) && claims.fleet === fleet && claims.name === name;
-    return isOurs ? [{ sha256: claims.sha256, notAfter: claims.notAfter }] : [];
+    return isOurs ? [endedPemOf(claims)] : [];
   } catch (error) {
     if (error instanceof StatementRefused || error instanceof ContractError) return [];
     throw error;

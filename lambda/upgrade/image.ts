@@ -18,6 +18,7 @@ import {
 } from '#contract/manifest.ts';
 import type { SignedManifest } from '#contract/root.ts';
 import type { Bucket, PutCondition } from '#storage/bucket.ts';
+import { endedDigests } from '../publication/tombstones.ts';
 import {
   type Alongside,
   alongsideOf,
@@ -123,7 +124,7 @@ function keptOf(
   { certificates, tombstones }: SignedManifest,
   { now }: Version1Options,
 ): [string, ManifestEntry][] {
-  const ended = new Set(Object.values(tombstones).flatMap(({ pems }) => pems.map(({ sha256 }) => sha256)));
+  const ended = endedDigests(tombstones);
   return Object.entries(before?.certificates ?? {}).filter(([name, { pems }]) => {
     const isValid = pems.some(({ notAfter }) => Date.parse(notAfter) > now.getTime());
     const isEnded = pems.some(({ sha256 }) => ended.has(sha256));

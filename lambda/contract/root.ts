@@ -168,8 +168,20 @@ export function verifyRoot(fleet: FleetName, bytes: Buffer): SignedBytes {
  * `ERR_MANIFEST_REQUIRES`
  */
 export function parseRootParts(fleet: FleetName, bytes: Buffer, bounds?: Partial<JsonBounds>): RootParts {
+  return parseVerifiedRoot(fleet, bytes, verifyRoot(fleet, bytes), bounds);
+}
+
+/**
+ * As `parseRootParts`, for whoever has asked already who signed it.
+ * @param signed what `verifyRoot` says of these bytes
+ */
+export function parseVerifiedRoot(
+  fleet: FleetName,
+  bytes: Buffer,
+  { head, claims, key: signedBy }: SignedBytes,
+  bounds?: Partial<JsonBounds>,
+): RootParts {
   const key = layout.root(fleet);
-  const { head, claims, key: signedBy } = verifyRoot(fleet, bytes);
   const codes = {
     schema: 'ERR_MANIFEST_SCHEMA',
     version: 'ERR_MANIFEST_VERSION',

@@ -5,7 +5,7 @@
 import { BucketError, ContractError } from '#contract/errors.ts';
 import { type FleetName, layout } from '#contract/layout.ts';
 import type { Manifest } from '#contract/manifest.ts';
-import { parseRootParts, type SignedBytes, type SignedManifest, verifyRoot } from '#contract/root.ts';
+import { parseVerifiedRoot, type SignedBytes, type SignedManifest, verifyRoot } from '#contract/root.ts';
 import type { ShardDigests } from '#contract/shard/node.ts';
 import type { PublicKey } from '#contract/statement.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -56,13 +56,15 @@ export async function readRoot(
   if (object instanceof BucketError) return { manifest: undefined, etag: 'unknown', fault: object };
   if (object === undefined) return { manifest: undefined, etag: undefined };
   const { body, etag } = object;
+  let signed: SignedBytes;
   try {
-    await checkSigner(fleet, verifyRoot(fleet, body), keys, memory);
+    signed = verifyRoot(fleet, body);
+    await checkSigner(fleet, signed, keys, memory);
   } catch (error) {
     if (error instanceof ContractError) return { manifest: undefined, etag, fault: error };
     throw error;
   }
-  const { manifest, key: signedBy, shards } = parseRootParts(fleet, body);
+  const { manifest, key: signedBy, shards } = parseVerifiedRoot(fleet, body, signed);
   if (shards === undefined) return { manifest, etag, signedBy };
   const content = await memory.shardsOf(fleet).read(shards);
   return { manifest: { ...manifest, ...content }, etag, signedBy, shards };

@@ -3,10 +3,10 @@
  * file is believed if its content is that of its name: it needs no seal, and one that is cut or altered is fetched again. They never change,
  * so a process parses each of them once.
  */
-import { createHash } from 'node:crypto';
 import { chown, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inParallel } from '#common/in-parallel.ts';
+import { digest } from '#contract/combined-pem.ts';
 import { MAX_SHARD_BYTES } from '#contract/limits.ts';
 import type { Shard, ShardDigests } from '#contract/shard/node.ts';
 import type { ReadShards } from '#contract/shard/read.ts';
@@ -46,7 +46,7 @@ export function parsedShards(directory: string, digests: ShardDigests): StoredSh
 export async function storedShard(directory: string, sha256: string): Promise<Buffer | undefined> {
   try {
     const body = await readRegularFile(pathOf(directory, sha256), MAX_SHARD_BYTES);
-    return createHash('sha256').update(body).digest('hex') === sha256 ? body : undefined;
+    return digest(body) === sha256 ? body : undefined;
   } catch {
     // Missing, or not ours to read: only a saved fetch is lost.
     return undefined;

@@ -1,6 +1,6 @@
 /** Accepts a root, or keeps what is there. Pure: the decision, its reason, and what the host knows afterwards. */
-import { createHash } from 'node:crypto';
 import { printable } from '#common/printable.ts';
+import { digest } from '#contract/combined-pem.ts';
 import { followKeys } from '#contract/key-chain.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { ReadRoot } from '#contract/root.ts';
@@ -58,7 +58,7 @@ export function decideRoot(root: ReadRoot, known: KnownTrust): RootDecision {
 }
 
 export function headDigest(head: string): string {
-  return createHash('sha256').update(head).digest('hex');
+  return digest(head);
 }
 
 function keep(trust: TrustRecord | undefined, condition: Refusal): RootDecision {

@@ -49,6 +49,11 @@ export function serializeDocument(document: object): string {
   return `${JSON.stringify(document, null, 2)}\n`;
 }
 
+/** Equal content gives equal bytes: members in the order of their names. */
+export function sortedByName<T>(record: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
 /** A member's name is content too: the path quotes it only if it looks like a field or a name of ours. */
 function pathOf(path: readonly PropertyKey[]): string {
   const isPlain = (name: string) => /^([A-Za-z0-9]{1,20}|[a-z0-9_./*-]{1,200})$/.test(name);

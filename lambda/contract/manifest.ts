@@ -4,7 +4,7 @@
  */
 import * as z from 'zod';
 import { recordOf } from './collection.ts';
-import { dateTime, parseDocument, serializeDocument, VERSION } from './document.ts';
+import { dateTime, parseDocument, serializeDocument, sortedByName, VERSION } from './document.ts';
 import {
   type CertificateName,
   certificateName,
@@ -153,8 +153,7 @@ export function parseManifest(fleet: FleetName, body: Buffer): Manifest {
 
 /** Version 1. Sorts the names: equal content gives equal bytes. */
 export function serializeManifest(document: Manifest): string {
-  const sorted = Object.entries(document.certificates).sort(([a], [b]) => (a < b ? -1 : 1));
-  return serializeDocument({ ...document, certificates: Object.fromEntries(sorted) });
+  return serializeDocument({ ...document, certificates: sortedByName(document.certificates) });
 }
 
 /** @returns undefined for a certificate that nobody ordered */

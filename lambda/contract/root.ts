@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { recordOf } from './collection.ts';
-import { checkDocument, dateTime, parseDocument, serializeDocument } from './document.ts';
+import { checkDocument, dateTime, parseDocument, serializeDocument, sortedByName } from './document.ts';
 import { ContractError } from './errors.ts';
 import type { JsonBounds } from './json.ts';
 import {
@@ -123,7 +123,7 @@ export function serializeRoot(
 }
 
 function inline(certificates: SignedManifest['certificates'], tombstones: SignedManifest['tombstones']) {
-  return { certificates: sorted(certificates), tombstones: sorted(tombstones) };
+  return { certificates: sortedByName(certificates), tombstones: sortedByName(tombstones) };
 }
 
 /**
@@ -243,9 +243,4 @@ function sha256(...parts: (string | Buffer)[]): string {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(part);
   return hash.digest('hex');
-}
-
-/** Equal content gives equal bytes. */
-function sorted<T>(record: Record<string, T>): Record<string, T> {
-  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

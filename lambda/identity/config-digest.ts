@@ -2,7 +2,7 @@
  * What two issuers have to agree on: certificates and CAs. Where a file lies, how often a pass runs and how much it does at once is
  * each issuer's own matter, and a setting that a later version adds changes no digest.
  */
-import { createHash } from 'node:crypto';
+import { digest } from '#contract/combined-pem.ts';
 import type { AcmeSettings } from '../config/acme.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
 
@@ -10,7 +10,7 @@ import type { CertificateSpec, Config } from '../config/config.ts';
 export function configDigest({ acme, fallback, certificates }: Config): string {
   const specs = certificates.map(essenceOfSpec).sort();
   const document = [[acme, ...fallback].map(essenceOfCa), ...specs].join('\n');
-  return createHash('sha256').update(document).digest('hex');
+  return digest(document);
 }
 
 function essenceOfCa({ directoryUrl, preferredChain }: AcmeSettings): string {

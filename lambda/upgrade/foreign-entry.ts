@@ -3,9 +3,9 @@
  * write too. So it counts only if nobody but a configured CA can have made it for whoever controls the names: names and key types as
  * configured, a chain to a CA that is known, and younger than all that the issuer has signed or ended. What it claims counts for nothing.
  */
-import { createHash, type X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import { DAY_MS, MINUTE_MS } from '#common/time.ts';
-import { keyTypeOf, verify } from '#contract/combined-pem.ts';
+import { digest, keyTypeOf, verify } from '#contract/combined-pem.ts';
 import { isObjectFault, messageOf, PemRejected } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
 import { acmeOriginOf, type ManifestEntry, type Tombstone } from '#contract/manifest.ts';
@@ -144,7 +144,7 @@ async function chainProblem({ text, pem }: Obtained, rules: ForeignRules): Promi
 
 /** SHA-256 of a certificate. */
 export function fingerprintOf({ raw }: X509Certificate): string {
-  return createHash('sha256').update(raw).digest('hex');
+  return digest(raw);
 }
 
 /** As configured, and as the PEMs are: of the claims, only those remain that change nothing of what is served. */

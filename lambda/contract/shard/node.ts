@@ -7,7 +7,8 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { recordOf } from '#contract/collection.ts';
-import { parseDocument, VERSION } from '#contract/document.ts';
+import { digest } from '#contract/combined-pem.ts';
+import { parseDocument, sortedByName, VERSION } from '#contract/document.ts';
 import { ContractError } from '#contract/errors.ts';
 import {
   type CertificateName,
@@ -75,7 +76,7 @@ export function serializeShard(shard: Shard): { sha256: string; text: string } {
         tombstones: sortedByName(shard.tombstones),
       };
   const text = `${JSON.stringify(document)}\n`;
-  return { sha256: createHash('sha256').update(text).digest('hex'), text };
+  return { sha256: digest(text), text };
 }
 
 export function isInner(shard: Shard): shard is InnerShard {
@@ -95,7 +96,7 @@ export function parseShard(
 ): Shard {
   const key = layout.shard(fleet, sha256);
   if (body === undefined) throw new ContractError('ERR_MANIFEST_SHARD', key, 'is missing');
-  if (createHash('sha256').update(body).digest('hex') !== sha256) {
+  if (digest(body) !== sha256) {
     throw new ContractError('ERR_MANIFEST_SHARD', key, 'its content is not that of its digest');
   }
   const codes = { schema: 'ERR_MANIFEST_SCHEMA', version: 'ERR_MANIFEST_VERSION' } as const;
@@ -120,8 +121,4 @@ export function parseShard(
 /** Those with a certificate, a tombstone, or both. */
 export function namesIn({ certificates, tombstones }: LeafShard): CertificateName[] {
   return [...new Set([...Object.keys(certificates), ...Object.keys(tombstones)])] as CertificateName[];
-}
-
-function sortedByName<T>(record: Record<string, T>): Record<string, T> {
-  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

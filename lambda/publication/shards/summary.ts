@@ -3,7 +3,7 @@
  * shards by their digest, so it cannot be out of date: the root says which shards count, and a pass reads those that the summary does not
  * have. It leaves out receipts, which no decision needs: who changes a shard reads the shard itself.
  */
-import { createHash } from 'node:crypto';
+import { digest } from '#contract/combined-pem.ts';
 import { type FleetName, layout } from '#contract/layout.ts';
 import type { ManifestEntry, PemRef } from '#contract/manifest.ts';
 import { isInner, type LeafShard, type Shard } from '#contract/shard/node.ts';
@@ -93,8 +93,7 @@ function sealed(text: string): string {
 }
 
 function sealOf(text: string | Buffer): string {
-  const sha256 = createHash('sha256').update(text).digest('hex');
-  return JSON.stringify({ version: 1, by: PEMFLEET_VERSION, sha256 });
+  return JSON.stringify({ version: 1, by: PEMFLEET_VERSION, sha256: digest(text) });
 }
 
 function openSealed(body: Buffer): SummaryDocument | undefined {

@@ -12,7 +12,7 @@ import { http01Solver } from './challenge/http01.ts';
 import type { ChallengeSolver } from './challenge/solver.ts';
 import { statelessSolver } from './challenge/stateless.ts';
 import type { AcmeSettings } from './config/acme.ts';
-import type { Config } from './config/config.ts';
+import { type Config, configuredFleets } from './config/config.ts';
 import { configDigest } from './identity/config-digest.ts';
 import type { IssuerIdentity } from './identity/identity.ts';
 import { checkWriter, enterAsWriter } from './identity/writers.ts';
@@ -75,7 +75,7 @@ async function withSigningKey(
   const { dryRun } = options;
   // A fleet that no certificate names any more has hosts that follow the key, too.
   const others = await publishedFleetsOrNone({ bucket, log });
-  const fleets = [...new Set([...config.certificates.flatMap((spec) => spec.fleets), ...others])];
+  const fleets = [...new Set([...configuredFleets(config), ...others])];
   const announced = await readAnnounced(parameter);
   const signing = await openSigningKey(bucket, {
     ...{ fleets, dryRun, announced: announced.trust },

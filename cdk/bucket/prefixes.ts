@@ -1,6 +1,6 @@
 /** The trust zones of the bucket as prefixes, for policies and lifecycle rules. They derive from the layout, which alone builds keys. */
 import { type CertificateName, type FleetName, type HostName, layout, WRITER_TAG } from '#contract/layout.ts';
-import type { Config } from '../../lambda/config/config.ts';
+import { type Config, configuredFleets } from '../../lambda/config/config.ts';
 
 const anyFleet = '*' as FleetName;
 
@@ -36,7 +36,7 @@ export function configuredFleet(config: Config, fleet: string): FleetName {
 
 /** The fleets that certificates are configured for, sorted. */
 export function fleetsOf(config: Config): FleetName[] {
-  return [...new Set(config.certificates.flatMap(({ fleets }) => fleets))].sort();
+  return configuredFleets(config).sort();
 }
 
 function topFolderOf(key: string): string {

@@ -3,6 +3,7 @@
 import { readBody } from '#common/bounded-body.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { publicKey, signerOf } from '#contract/statement.ts';
+import { configuredFleets } from '../config/config.ts';
 import {
   allFleets,
   type KeyChange,
@@ -70,7 +71,7 @@ export const keyCommand: Command = async (values, operands) => {
     throw new UsageError(`key wants show, ${Object.keys(CHANGES).join(', ')}; saw ${operands.join(' ')}`);
   }
   const { config, bucket } = await loadConfigAndBucket(values);
-  const configured = config.certificates.flatMap(({ fleets }) => fleets);
+  const configured = configuredFleets(config);
   const where: KeyChange = { bucket, configured, now: now(), dryRun: values['dry-run'] };
   if (change === undefined) return show(where, values);
   const { deadline } = passEnvironmentOf(values).timing;

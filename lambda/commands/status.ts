@@ -1,7 +1,7 @@
 /** `pemfleet status`: what every host serves. Exits 1 if a host is behind, silent or does not follow what is published, or if its status, or a fleet's manifest, cannot be read. */
 import { ContractError } from '#contract/errors.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import type { Config } from '../config/config.ts';
+import { type Config, configuredFleets } from '../config/config.ts';
 import { followsManifest } from '../fleet/host-report.ts';
 import { readFleetReports } from '../fleet/read-reports.ts';
 import type { FleetReport } from '../fleet/report.ts';
@@ -29,7 +29,7 @@ function isUpToDate({ certificates, silent, unreadable, hosts, error }: FleetRep
 
 /** Whoever has lost the key still wants to see the hosts: no manifest counts then, and each fleet says so. */
 async function keysOrNone(bucket: Bucket, config: Config): Promise<OwnKeys> {
-  const fleets = config.certificates.flatMap((spec) => spec.fleets);
+  const fleets = configuredFleets(config);
   try {
     return await openSigningKey(bucket, { fleets, dryRun: true });
   } catch (error) {

@@ -5,6 +5,7 @@
 import { nearest } from '#common/nearest.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { type CertificateName, certificateName, type FleetName, fleetName } from '#contract/layout.ts';
+import { configuredFleets } from '../config/config.ts';
 import { notifyFleets } from '../fleet/notify.ts';
 import { configDigest } from '../identity/config-digest.ts';
 import { machineIdentity } from '../identity/identity.ts';
@@ -51,7 +52,7 @@ export const withdrawCommand: Command = async (values, operands) => {
   const identity = await machineIdentity(values.config, process.env);
   await checkWriter(bucket, { identity, config: configDigest(config) }, now());
   const { log } = passEnvironmentOf(values);
-  const fleets = config.certificates.flatMap((spec) => spec.fleets);
+  const fleets = configuredFleets(config);
   const work = async () => {
     const signing = await openSigningKey(bucket, { fleets, dryRun: values['dry-run'] });
     return withdraw({ bucket, config, signing, log, now }, values, { names, only });

@@ -4,7 +4,7 @@
  */
 import * as z from 'zod';
 import { ConfigError, issueLines } from '#common/config-error.ts';
-import { certificateName, type FleetName, fleetName } from '#contract/layout.ts';
+import { type CertificateName, certificateName, type FleetName, fleetName } from '#contract/layout.ts';
 import { acme } from './acme.ts';
 import { listingSchema } from './crt-list.ts';
 import { dns } from './dns.ts';
@@ -161,8 +161,25 @@ export type Config = z.infer<typeof config>;
 export type CertificateSpec = Config['certificates'][number];
 
 /** Fleets that a certificate names. */
-export function configuredFleets({ certificates }: Pick<Config, 'certificates'>): FleetName[] {
+export function configuredFleets({
+  certificates,
+}: {
+  certificates: readonly CertificateSpec[];
+}): FleetName[] {
   return [...new Set(certificates.flatMap(({ fleets }) => fleets))];
+}
+
+/** Certificates that are configured for a fleet. */
+export function specsOfFleet(specs: readonly CertificateSpec[], fleet: FleetName): CertificateSpec[] {
+  return specs.filter(({ fleets }) => fleets.includes(fleet));
+}
+
+/** Their names. */
+export function namesOfFleet(
+  specs: readonly CertificateSpec[],
+  fleet: FleetName,
+): ReadonlySet<CertificateName> {
+  return new Set(specsOfFleet(specs, fleet).map(({ name }) => name));
 }
 
 /** Schema for an editor's completion: `pemfleet schema`. */

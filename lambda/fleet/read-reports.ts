@@ -4,7 +4,7 @@ import { BucketError, ContractError, messageOf } from '#contract/errors.ts';
 import { type FleetName, layout } from '#contract/layout.ts';
 import { emptyManifest } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import type { Config } from '../config/config.ts';
+import { type Config, configuredFleets, namesOfFleet } from '../config/config.ts';
 import { publishedFleets } from '../publication/fleets.ts';
 import { type OwnKeys, readManifest, version1Etag } from '../publication/read-manifest.ts';
 import { isReadable, listStatuses, readHostStatus } from './read-status.ts';
@@ -28,7 +28,7 @@ export async function readFleetReports(
   config: Config,
   now: Date,
 ): Promise<FleetReport[]> {
-  const configured = new Set(config.certificates.flatMap((spec) => spec.fleets));
+  const configured = new Set(configuredFleets(config));
   const listed = await readOrFault(() => publishedFleets(bucket));
   const others = (listed.value ?? []).filter((fleet) => !configured.has(fleet));
   const reports: FleetReport[] = [];
@@ -63,13 +63,12 @@ async function readReport(
   fleet: FleetName,
   now: Date,
 ): Promise<{ report: FleetReport; isFleet: boolean }> {
-  const specs = config.certificates.filter(({ fleets }) => fleets.includes(fleet));
+  const configured = namesOfFleet(config.certificates, fleet);
   const statuses = await readOrFault(() => readStatuses(bucket, fleet, now));
   const published = await readOrFault(() => readManifest(bucket, fleet, keys));
   const manifest = published.value?.manifest ?? emptyManifest(fleet, now);
   const etag = published.value && (await version1Etag(bucket, fleet, published.value));
-  const read = withoutMoved(statuses.value ?? { statuses: [], unreadable: [] }, specs.length > 0, last);
-  const configured = new Set<string>(specs.map(({ name }) => name));
+  const read = withoutMoved(statuses.value ?? { statuses: [], unreadable: [] }, configured.size > 0, last);
   const report = reportFleet(manifest, { ...read, etag, keys, configured }, now);
   const error = published.error ?? statuses.error;
   // A folder in which nothing of ours is published, and of which no host reports, is none.

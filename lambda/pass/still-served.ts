@@ -9,7 +9,7 @@ import type { HostStatus } from '#contract/host-status.ts';
 import type { CertificateName, FleetName } from '#contract/layout.ts';
 import { readReceipt } from '#contract/receipt.ts';
 import { StatementRefused } from '#contract/statement.ts';
-import type { CertificateSpec } from '../config/config.ts';
+import { type CertificateSpec, configuredFleets, namesOfFleet } from '../config/config.ts';
 import { isSilent } from '../fleet/behind.ts';
 import type { HostSummaries, HostSummary, SummariesByHost } from '../fleet/hosts.ts';
 import { isReadable, listStatuses, readHostStatus } from '../fleet/read-status.ts';
@@ -34,10 +34,10 @@ export async function findStillServed(
   missing: readonly CertificateSpec[],
   hosts: HostSummaries['fleets'],
 ): Promise<Ends> {
-  const fleets = [...new Set(missing.flatMap((spec) => spec.fleets))];
+  const fleets = configuredFleets({ certificates: missing });
   const served = new Map<FleetName, Ends>();
   for (const fleet of fleets) {
-    const names = new Set(missing.filter((spec) => spec.fleets.includes(fleet)).map(({ name }) => name));
+    const names = namesOfFleet(missing, fleet);
     const ends = await servedIn(pass, fleet, names, hosts[fleet] ?? {});
     served.set(fleet, ends);
     if (ends.size > 0) pass.log('fleet.recovering', { fleet, missing: names.size, served: ends.size });

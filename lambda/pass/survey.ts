@@ -2,7 +2,7 @@
 import { BucketError, ContractError, codeOf, messageOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
 import { type CaBudget, readCaBudget } from '../ca/budget.ts';
-import type { CertificateSpec } from '../config/config.ts';
+import { type CertificateSpec, configuredFleets } from '../config/config.ts';
 import { highestReported } from '../fleet/heads.ts';
 import { type HostSummaries, NO_SUMMARIES, readHostSummaries } from '../fleet/hosts.ts';
 import { readOrderRecords, type StoredRecord } from '../order/record.ts';
@@ -63,7 +63,7 @@ async function readBucket(pass: Pass, earlier: BucketSurvey | undefined): Promis
   const memory = new IssuerMemory(bucket);
   const book = await readHosts(pass);
   const hosts = book.fleets;
-  const fleets = new Set(specs.flatMap((spec) => spec.fleets));
+  const fleets = new Set(configuredFleets({ certificates: specs }));
   const others = (await knownFleets(pass, memory)).filter((fleet) => !fleets.has(fleet));
   const all = [...fleets, ...others];
   const version1 = earlier?.version1 ?? (await Version1Survey.read(pass, all, { memory, book }));

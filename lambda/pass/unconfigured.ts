@@ -4,7 +4,7 @@
  */
 import type { CertificateName, FleetName } from '#contract/layout.ts';
 import type { Manifest, ManifestEntry } from '#contract/manifest.ts';
-import type { CertificateSpec } from '../config/config.ts';
+import { type CertificateSpec, namesOfFleet, specsOfFleet } from '../config/config.ts';
 import { coversName } from '../config/identifier.ts';
 
 export interface UnconfiguredCertificate {
@@ -27,9 +27,7 @@ export function unconfiguredIn(
   manifest: Manifest,
 ): UnconfiguredCertificate[] {
   const { fleet, certificates } = manifest;
-  const configured = new Set<string>(
-    specs.filter(({ fleets }) => fleets.includes(fleet)).map(({ name }) => name),
-  );
+  const configured = namesOfFleet(specs, fleet);
   return Object.entries(certificates).flatMap(([key, entry]) => {
     const name = key as CertificateName;
     return configured.has(name) ? [] : [{ fleet, name, entry }];
@@ -46,8 +44,8 @@ export function coverageOf(
   { fleet, certificates }: Manifest,
   now: Date,
 ): Coverage {
-  const successors = specs.flatMap((spec) => {
-    const entry = spec.fleets.includes(fleet) ? certificates[spec.name] : undefined;
+  const successors = specsOfFleet(specs, fleet).flatMap((spec) => {
+    const entry = certificates[spec.name];
     return entry !== undefined && isValid(entry, now) ? [{ spec, entry }] : [];
   });
   const by = new Map<CertificateName, ManifestEntry>();

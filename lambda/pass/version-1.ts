@@ -2,6 +2,7 @@
 import { BucketError, codeOf, messageOf } from '#contract/errors.ts';
 import type { CertificateName, FleetName } from '#contract/layout.ts';
 import type { SignedManifest } from '#contract/root.ts';
+import { namesOfFleet } from '../config/config.ts';
 import type { HostSummaries } from '../fleet/hosts.ts';
 import { decideVersion1 } from '../fleet/version-1.ts';
 import type { Pass } from '../pass.ts';
@@ -96,8 +97,7 @@ export class Version1Survey implements AlongOptions {
 
   optionsOf(fleet: FleetName) {
     const { config, timing } = this.#pass;
-    const specs = config.certificates.filter(({ fleets }) => fleets.includes(fleet));
-    const configured = specs.map(({ name }) => name);
+    const configured = [...namesOfFleet(config.certificates, fleet)];
     return { now: timing.now(), judged: this.#judged.get(fleet), configured };
   }
 }

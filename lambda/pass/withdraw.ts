@@ -5,7 +5,7 @@ import { BucketError, ContractError } from '#contract/errors.ts';
 import type { CertificateName, FleetName } from '#contract/layout.ts';
 import { emptyManifest, type Manifest } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import type { Config } from '../config/config.ts';
+import { type Config, configuredFleets } from '../config/config.ts';
 import { highestSequence, ownHeads } from '../fleet/heads.ts';
 import { readStatuses } from '../fleet/read-reports.ts';
 import type { FleetStatuses } from '../fleet/report.ts';
@@ -55,7 +55,7 @@ export async function openFleets(
   only: FleetName | undefined,
 ): Promise<OpenedFleets> {
   const memory = new IssuerMemory(bucket);
-  const configured = config.certificates.flatMap(({ fleets }) => fleets);
+  const configured = configuredFleets(config);
   const all = new Set([...configured, ...(await publishedFleets(bucket)), ...(await memory.fleets())]);
   const wanted = [...all].filter((fleet) => only === undefined || fleet === only);
   const opened: OpenedFleets = { fleets: [], broken: [] };

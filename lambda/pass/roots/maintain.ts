@@ -1,6 +1,7 @@
 /** The end of a pass over the fleets: what changed no certificate, but has to be signed all the same. */
 import { codeOf, messageOf } from '#contract/errors.ts';
-import type { CertificateName, FleetName } from '#contract/layout.ts';
+import type { FleetName } from '#contract/layout.ts';
+import { namesOfFleet } from '../../config/config.ts';
 import { highestReported } from '../../fleet/heads.ts';
 import type { Pass } from '../../pass.ts';
 import { reasonToSign, type SigningReason } from '../../publication/maintenance.ts';
@@ -30,15 +31,11 @@ async function maintain(pass: Pass, survey: Survey, fleet: FleetName, publisher:
   if (hosts.some(({ error }) => error === 'ERR_MANIFEST_SHARD')) await publisher.shards.check();
   const reason = await fleetSigningReason(pass, survey, fleet, publisher);
   if (reason !== undefined) {
-    await publisher.maintain(configuredIn(pass, fleet));
+    await publisher.maintain(namesOfFleet(pass.config.certificates, fleet));
     pass.log('manifest.signed', { fleet, reason });
   }
   // A commit has written version 1 along already.
   if (publisher.latest === undefined) await survey.version1.align(fleet, survey.manifests.get(fleet));
-}
-
-function configuredIn({ config }: Pass, fleet: FleetName): ReadonlySet<CertificateName> {
-  return new Set(config.certificates.filter(({ fleets }) => fleets.includes(fleet)).map(({ name }) => name));
 }
 
 /** By what this pass has read, or written since. @throws BucketError, ContractError */
@@ -48,14 +45,14 @@ export async function fleetSigningReason(
   fleet: FleetName,
   publisher: Publisher,
 ): Promise<SigningReason | undefined> {
-  const { signing, timing } = pass;
+  const { config, signing, timing } = pass;
   return reasonToSign({
     read: publisher.latest ?? survey.manifests.get(fleet),
     isForeign: publisher.latest === undefined && survey.foreign.has(fleet),
     isDamaged: publisher.shards.isDamaged,
     memory: await survey.memory.of(fleet),
     highest: highestReported(survey.hosts[fleet]),
-    configured: configuredIn(pass, fleet),
+    configured: namesOfFleet(config.certificates, fleet),
     key: signing.signer.key,
     now: timing.now(),
   });

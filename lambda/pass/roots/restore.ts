@@ -6,6 +6,7 @@ import { inParallel } from '#common/in-parallel.ts';
 import { BucketError, ContractError, codeOf, messageOf } from '#contract/errors.ts';
 import type { CertificateName, FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
+import { specsOfFleet } from '../../config/config.ts';
 import { highestReported } from '../../fleet/heads.ts';
 import type { Pass } from '../../pass.ts';
 import { findRestorable, type RestoreSubject } from '../../publication/history/restorable.ts';
@@ -57,9 +58,7 @@ async function subjectsOf({ config }: Pass, survey: BucketSurvey, fleet: FleetNa
   const known = await survey.memory.of(fleet);
   const ended = new Set([...endedDigests(tombstones), ...endedDigests(known.tombstones)]);
   const entries: Partial<Record<CertificateName, ManifestEntry>> = certificates;
-  const specs = new Map(
-    config.certificates.filter(({ fleets }) => fleets.includes(fleet)).map((spec) => [spec.name, spec]),
-  );
+  const specs = new Map(specsOfFleet(config.certificates, fleet).map((spec) => [spec.name, spec]));
   const names = new Set([...specs.keys(), ...(Object.keys(certificates) as CertificateName[])]);
   return [...names].map((name): RestoreSubject => {
     return { fleet, name, spec: specs.get(name), entry: entries[name], ended };

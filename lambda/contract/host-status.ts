@@ -19,6 +19,9 @@ import {
 import { MAX_STATUS_BYTES } from './limits.ts';
 import { MAX_STATEMENT } from './statement.ts';
 
+/** A host that has not reported for so long is taken for gone: S3 keeps a status as long (cdk/bucket/bucket.ts). */
+export const ABSENT_AFTER_MS = 7 * 24 * 3_600_000;
+
 /** Characters of a message that a reader keeps: a thousand hosts may report a thousand failures each. */
 const MAX_MESSAGE = 2000;
 

@@ -86,6 +86,16 @@ export const layout = {
   status: (fleet: FleetName, host: HostName) => `status/${fleet}/${host}.json`,
 } as const;
 
+/** What a document is about: its key below `prefix`, without `.json`. Whether that is a name of ours is not said. */
+export function documentName(prefix: string, key: string): string {
+  return key.slice(prefix.length).replace(/\.json$/, '');
+}
+
+/** @param folders below `layout.publishedFleets`: whoever may write there makes up others. @returns those that can be fleets */
+export function fleetsAmong(folders: readonly string[]): FleetName[] {
+  return folders.flatMap((folder) => fleetName.safeParse(folder).data ?? []);
+}
+
 /**
  * The file of a certificate in HAProxy's directory. A pair of key types takes the suffixes that HAProxy
  * reads as one certificate with two keys (configuration manual, "crt" keyword: `.rsa`, `.ecdsa`).

@@ -1,15 +1,8 @@
 /** Which hosts have proved certificates, as far as their statuses say: before anything is ended because others have taken its place. */
-import { DAY_MS } from '#common/time.ts';
-import type { FileStatus, HostStatus } from '#contract/host-status.ts';
+import { ABSENT_AFTER_MS, type FileStatus, type HostStatus } from '#contract/host-status.ts';
 import type { CertificateName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { CertificateState } from './behind.ts';
-
-/**
- * A host that has not reported for so long is taken for gone: S3 keeps a status as long (cdk/bucket/bucket.ts). One that comes back later
- * loses nothing: it obeys a tombstone of what was superseded only once it serves the successors itself.
- */
-export const ABSENT_AFTER_MS = 7 * DAY_MS;
 
 /** A host with more overlaps names only the first: what the others are is unknown then. */
 const MAX_OVERLAPS = 20;
@@ -41,6 +34,7 @@ export function hostsWithoutProof(
   return living.filter((status) => !provesAll(status, successors, stateOf)).map(({ host }) => host);
 }
 
+/** One that comes back later loses nothing: it obeys a tombstone of what was superseded only once it serves the successors itself. */
 export function isLiving(
   { leftAt, reportedAt }: Pick<HostStatus, 'leftAt' | 'reportedAt'>,
   now: Date,

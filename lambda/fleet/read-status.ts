@@ -2,7 +2,7 @@
 import { MINUTE_MS } from '#common/time.ts';
 import { ContractError, isObjectFault } from '#contract/errors.ts';
 import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
-import { type FleetName, hostName, layout } from '#contract/layout.ts';
+import { documentName, type FleetName, hostName, layout } from '#contract/layout.ts';
 import type { Bucket, ListedObject } from '#storage/bucket.ts';
 
 /** A status as the bucket lists it. */
@@ -29,7 +29,7 @@ const MAX_BAD_NAMES = 100;
 export async function listStatuses(bucket: Bucket, fleet: FleetName): Promise<StatusEntry[]> {
   const prefix = layout.statuses(fleet);
   const all = (await bucket.entries(prefix)).map((entry) => {
-    return { ...entry, fleet, host: entry.key.slice(prefix.length).replace(/\.json$/, '') };
+    return { ...entry, fleet, host: documentName(prefix, entry.key) };
   });
   const [named, bad] = [all.filter(isNamed), all.filter((entry) => !isNamed(entry))];
   return [...named, ...bad.slice(0, MAX_BAD_NAMES)];

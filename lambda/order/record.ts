@@ -7,7 +7,7 @@ import { inParallel } from '#common/in-parallel.ts';
 import { serializeDocument } from '#contract/document.ts';
 import { BucketError, ContractError } from '#contract/errors.ts';
 import { parseJson } from '#contract/json.ts';
-import { type CertificateName, layout, TOKEN } from '#contract/layout.ts';
+import { type CertificateName, documentName, layout, TOKEN } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { instant } from '#storage/cached-document.ts';
 
@@ -124,7 +124,7 @@ export function deleteOrderRecord(bucket: Bucket, name: CertificateName): Promis
 }
 
 function nameOfRecord(key: string): CertificateName {
-  return key.slice(layout.orders.length).replace(/\.json$/, '') as CertificateName;
+  return documentName(layout.orders, key) as CertificateName;
 }
 
 async function readRecord(bucket: Bucket, key: string): Promise<StoredRecord | ContractError | undefined> {

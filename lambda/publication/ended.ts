@@ -6,7 +6,7 @@ import * as z from 'zod';
 import { recordOf } from '#contract/collection.ts';
 import { BucketError, ContractError } from '#contract/errors.ts';
 import { parseJson } from '#contract/json.ts';
-import { certificateName, type FleetName, fleetName, layout } from '#contract/layout.ts';
+import { certificateName, documentName, type FleetName, fleetName, layout } from '#contract/layout.ts';
 import { MAX_CERTIFICATES, type Tombstone, tombstone } from '#contract/manifest.ts';
 import { type PublicKey, publicKey } from '#contract/statement.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -128,8 +128,7 @@ export class IssuerMemory {
 }
 
 function fleetOf(key: string): FleetName | undefined {
-  const name = key.slice(layout.allTombstones.length).replace(/\.json$/, '');
-  const fleet = fleetName.safeParse(name).data;
+  const fleet = fleetName.safeParse(documentName(layout.allTombstones, key)).data;
   return fleet !== undefined && layout.tombstones(fleet) === key ? fleet : undefined;
 }
 

@@ -1,6 +1,6 @@
 /** Which fleets there are in the bucket, whether a certificate still names them or not. */
 import { BucketError, messageOf } from '#contract/errors.ts';
-import { type FleetName, fleetName, layout } from '#contract/layout.ts';
+import { type FleetName, fleetsAmong, layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Pass } from '../pass.ts';
 
@@ -10,11 +10,7 @@ const MAX_FLEETS = 1000;
 /** Fleets that something was ever published to, sorted. @throws BucketError */
 export async function publishedFleets(bucket: Bucket): Promise<FleetName[]> {
   const folders = await bucket.folders(layout.publishedFleets);
-  const fleets = folders.flatMap((folder) => {
-    const fleet = fleetName.safeParse(folder);
-    return fleet.success ? [fleet.data] : [];
-  });
-  return fleets.slice(0, MAX_FLEETS);
+  return fleetsAmong(folders).slice(0, MAX_FLEETS);
 }
 
 /** Whatever keeps them from being listed, the configured fleets are worked on. */

@@ -3,7 +3,7 @@
  * what is missing after it (`keys.json`, new signatures) the next pass makes up for.
  */
 import { BucketError, ContractError, codeOf } from '#contract/errors.ts';
-import { type FleetName, fleetName, layout } from '#contract/layout.ts';
+import { type FleetName, fleetsAmong, layout } from '#contract/layout.ts';
 import type { PublicKey } from '#contract/statement.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { type KeySurvey, recovered, renewed, rotated, withRecoveryKey } from './next-record.ts';
@@ -86,8 +86,7 @@ async function readIfThere(file: string): Promise<RecoveryKey | undefined> {
 /** All fleets: the configured ones, and those that have something published. @throws BucketError */
 export async function allFleets({ bucket, configured }: Pick<KeyChange, 'bucket' | 'configured'>) {
   const folders = await bucket.folders(layout.publishedFleets);
-  const others = folders.flatMap((name) => fleetName.safeParse(name).data ?? []);
-  return [...new Set([...configured, ...others])].sort();
+  return [...new Set([...configured, ...fleetsAmong(folders)])].sort();
 }
 
 /** The key as a pass would open it: today's, and not lost. */

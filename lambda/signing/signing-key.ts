@@ -4,7 +4,7 @@
  */
 import { BucketError, ContractError, isObjectFault } from '#contract/errors.ts';
 import { followKeys, readKeyStatements } from '#contract/key-chain.ts';
-import { type FleetName, fleetName, layout } from '#contract/layout.ts';
+import { type FleetName, fleetsAmong, layout } from '#contract/layout.ts';
 import { type PublicKey, type Signer, signerOf } from '#contract/statement.ts';
 import type { AnnouncedTrust } from '#contract/trust.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -149,9 +149,8 @@ async function firstKey(
 /** All that are published, whichever the caller has to do with: the key is made once. */
 async function fleetsOfVersion1(bucket: Bucket): Promise<FleetName[]> {
   const inherited: FleetName[] = [];
-  for (const folder of await bucket.folders(layout.publishedFleets)) {
-    const fleet = fleetName.safeParse(folder).data;
-    if (fleet !== undefined && (await isThere(bucket, layout.manifest(fleet)))) inherited.push(fleet);
+  for (const fleet of fleetsAmong(await bucket.folders(layout.publishedFleets))) {
+    if (await isThere(bucket, layout.manifest(fleet))) inherited.push(fleet);
   }
   return inherited;
 }

@@ -2,10 +2,9 @@
  * What shows that an issuer has signed here before: without its key, another one would be refused by the hosts. Asked only where there
  * is no key at all.
  */
-import { DAY_MS } from '#common/time.ts';
 import { ContractError, isObjectFault } from '#contract/errors.ts';
-import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
-import { type FleetName, hostName, layout } from '#contract/layout.ts';
+import { ABSENT_AFTER_MS, type HostStatus, parseHostStatus } from '#contract/host-status.ts';
+import { documentName, type FleetName, hostName, layout } from '#contract/layout.ts';
 import { readReceipt } from '#contract/receipt.ts';
 import { readHead } from '#contract/root.ts';
 import { type PublicKey, StatementRefused } from '#contract/statement.ts';
@@ -15,8 +14,6 @@ import type { Bucket, ListedObject } from '#storage/bucket.ts';
 const MAX_STATUSES = 20;
 /** Receipts of a status that are read. */
 const MAX_RECEIPTS = 20;
-/** A host whose status is so much older than the newest one is gone. */
-const ABSENT_AFTER_MS = 7 * DAY_MS;
 
 /** What one host alone says: it may have signed that itself. */
 export interface LoneClaim {
@@ -71,6 +68,7 @@ async function findInStatuses(
   return undefined;
 }
 
+/** A host whose status is so much older than the newest one is gone. */
 function livingOf(entries: readonly ListedObject[]): ListedObject[] {
   const newestMs = Math.max(...entries.map(({ modifiedAt }) => modifiedAt.getTime()));
   return entries.filter(({ modifiedAt }) => newestMs - modifiedAt.getTime() <= ABSENT_AFTER_MS);
@@ -100,7 +98,7 @@ function signerIn(
 }
 
 function hostOf(fleet: FleetName, key: string) {
-  return hostName.safeParse(key.slice(layout.statuses(fleet).length).replace(/\.json$/, '')).data;
+  return hostName.safeParse(documentName(layout.statuses(fleet), key)).data;
 }
 
 async function readStatus(bucket: Bucket, fleet: FleetName, key: string): Promise<HostStatus | undefined> {

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS } from '#common/time.ts';
-import type { FileStatus, HostStatus } from '#contract/host-status.ts';
+import { ABSENT_AFTER_MS, type FileStatus, type HostStatus } from '#contract/host-status.ts';
 import type { CertificateName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
-import { ABSENT_AFTER_MS, hostsWithoutProof } from '../../../../lambda/fleet/proof.ts';
+import { hostsWithoutProof } from '../../../../lambda/fleet/proof.ts';
 import { after, noon } from '../../../support/clock.ts';
 import { makeEntry, makeHostStatus, makePemRef, named } from '../../../support/issuer/documents.ts';
 

@@ -1,5 +1,4 @@
 /** `pemfleet run` and `pemfleet plan`: one pass, or what it would do. */
-import { notifyFleets } from '../fleet/notify.ts';
 import { machineIdentity } from '../identity/identity.ts';
 import { afterPass } from '../pass/after-pass.ts';
 import { runPassExclusively } from '../wiring.ts';
@@ -7,12 +6,12 @@ import {
   type Command,
   type CommandValues,
   loadConfigAndBucket,
-  now,
   passEnvironmentOf,
   printJson,
   printToStderr,
   specOf,
 } from './command.ts';
+import { notifyHosts } from './notify.ts';
 import { exitStatusOfOutcomes, outcomeTable, unconfiguredLines } from './output.ts';
 
 export const runCommand: Command = (values) => pass(values, values['dry-run']);
@@ -28,18 +27,11 @@ async function pass(values: CommandValues, dryRun: boolean): Promise<number> {
   const request = { bucket, config, options, identity, trustParameter, ...environment };
   const result = await runPassExclusively(request);
   const { outcomes, unconfigured = [] } = result;
-  const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
-  if (document && !dryRun) {
-    const { RunCommandNotifier } = await import('../fleet/run-command.ts');
-    // Nothing checks the result: `pemfleet status` shows what the hosts make of it.
-    await notifyFleets(
-      { notifier: new RunCommandNotifier(document), log: environment.log, now: now() },
-      [],
-      result,
-    );
+  if (!dryRun) {
+    await notifyHosts(environment.log, result);
+    // What hosts report is kept for the next pass: which sequences they have read, and whether they need version 1.
+    await afterPass({ bucket, ...environment }, undefined, result);
   }
-  // What hosts report is kept for the next pass: which sequences they have read, and whether they need version 1.
-  if (!dryRun) await afterPass({ bucket, ...environment }, undefined, result);
   if (values.json) printJson({ version: 1, outcomes, unconfigured });
   else printToStderr(outcomeTable(outcomes) + unconfiguredLines(unconfigured));
   if (result.error !== undefined) throw result.error;

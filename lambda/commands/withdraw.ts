@@ -6,11 +6,9 @@ import { nearest } from '#common/nearest.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { type CertificateName, certificateName, type FleetName, fleetName } from '#contract/layout.ts';
 import { configuredFleets } from '../config/config.ts';
-import { notifyFleets } from '../fleet/notify.ts';
 import { configDigest } from '../identity/config-digest.ts';
 import { machineIdentity } from '../identity/identity.ts';
 import { checkWriter } from '../identity/writers.ts';
-import type { Log } from '../log.ts';
 import {
   endNames,
   type FleetWithdrawal,
@@ -39,6 +37,7 @@ import {
   printToStderr,
   UsageError,
 } from './command.ts';
+import { notifyHosts } from './notify.ts';
 import { EXIT } from './output.ts';
 
 /** Names in one message. */
@@ -84,7 +83,7 @@ async function withdraw(
     }
     explain(published, here, done.at(-1), values['dry-run']);
   }
-  await notify(source.log, latest);
+  await notifyHosts(source.log, { manifests: latest, changed: [...latest.keys()] });
   if (values.json) printJson({ version: 1, dryRun: values['dry-run'], fleets: done });
   return done.some(({ held }) => held.length > 0) ? EXIT.failed : EXIT.ok;
 }
@@ -162,15 +161,6 @@ function explain(
   printToStderr(
     `fleet ${fleet}: held back: ${held.slice(0, MAX_NAMED).join(', ')}: ${count}; --yes withdraws them\n`,
   );
-}
-
-/** As after a pass: hosts poll anyway. */
-async function notify(log: Log, manifests: ReadonlyMap<FleetName, ReadManifest>): Promise<void> {
-  const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
-  if (!document || manifests.size === 0) return;
-  const { RunCommandNotifier } = await import('../fleet/run-command.ts');
-  const options = { notifier: new RunCommandNotifier(document), log, now: now() };
-  await notifyFleets(options, [], { manifests, changed: [...manifests.keys()] });
 }
 
 function parsed<T>(schema: { safeParse(value: unknown): { success: boolean; data?: T } }, word: string): T {

@@ -2,7 +2,6 @@
  * Asks the bucket for a new manifest: one conditional GET of root.json; "not modified" is the normal answer. manifest.json, which
  * nobody signs, is read only where version 1 is allowed.
  */
-import { isObjectFault } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import { parseManifest } from '#contract/manifest.ts';
 import {
@@ -15,6 +14,7 @@ import {
 import type { ShardDigests } from '#contract/shard/node.ts';
 import { readShards } from '#contract/shard/read.ts';
 import type { HostBucket, StoredObject } from '#storage/bucket.ts';
+import { readUnlessSpoilt } from '#storage/cached-document.ts';
 import type { Agent } from '../agent.ts';
 import { asBlocker, type Blocker } from '../blocker.ts';
 import { HostError } from '../errors.ts';
@@ -61,7 +61,7 @@ export function knownBefore({ manifest, trust }: StateDirectory, ownership: Owne
   return { manifest, trust: known, receipts: trust !== undefined && hasFloor ? [] : ownership.receipts() };
 }
 
-/** Where only the last good manifest is left, it says whom the host has trusted. */
+/** Of the last good manifest, where nothing else is left: its signer is the one that the host trusted. */
 function trustOf(manifest: StoredManifest | undefined): TrustRecord | undefined {
   const root = storedRoot(manifest);
   return root && newTrust({ lineage: root.manifest.lineage, key: root.key }, false);
@@ -189,7 +189,9 @@ async function fetchShards({ agent, known, reader }: Poll, shards: ShardDigests)
   const { fleet, stateDir } = agent.config;
   const fetched = new Map<string, Buffer>();
   const fetch = async (key: string, sha256: string) => {
-    const body = (await storedShard(stateDir, sha256)) ?? (await readShardObject(reader, key));
+    const stored = await storedShard(stateDir, sha256);
+    // What cannot be read is as good as missing: as such the status says it, and the issuer writes it again.
+    const body = stored ?? (await readUnlessSpoilt(reader.bucket, key))?.body;
     if (body !== undefined) fetched.set(sha256, body);
     return body;
   };
@@ -198,16 +200,6 @@ async function fetchShards({ agent, known, reader }: Poll, shards: ShardDigests)
     return { ...read, digests: shards, fetched };
   } catch (error) {
     reader.reads.set(layout.root(fleet), known.manifest?.etag);
-    throw error;
-  }
-}
-
-/** What cannot be read is as good as missing: as such the status says it, and the issuer writes it again. */
-async function readShardObject({ bucket }: PublishedReader, key: string): Promise<Buffer | undefined> {
-  try {
-    return (await bucket.get(key))?.body;
-  } catch (error) {
-    if (isObjectFault(error)) return undefined;
     throw error;
   }
 }

@@ -132,7 +132,7 @@ export class Ownership {
     }
   }
 
-  /** @returns those of the document where nothing but the sequences differs: they change with each manifest */
+  /** @returns those of the document where nothing differs but when keys.json was read */
   #trustCopies(): OwnershipDocument['trust'] {
     const before = this.#document?.trust;
     const [known, next] = [this.trustCopy(), this.#trust].map((one) => one && trustDigest(one));
@@ -218,6 +218,8 @@ async function readDocumentAt(path: string): Promise<OwnershipDocument> {
 
 const ended = z.record(fleetName, endedPems).optional();
 
+const isDigest = (value: unknown) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
+
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -225,7 +227,6 @@ function isClaim(value: unknown): boolean {
   if (!isRecord(value)) return false;
   const { fleet, certificate, written, staples = [], adopted, receipts = [] } = value;
   if (!fleetName.safeParse(fleet).success || !certificateName.safeParse(certificate).success) return false;
-  const isDigest = (digest: unknown) => typeof digest === 'string' && /^[0-9a-f]{64}$/.test(digest);
   const areDigests = [written, staples].every((list) => Array.isArray(list) && list.every(isDigest));
   const areReceipts = Array.isArray(receipts) && receipts.every(isPemRecord);
   return areDigests && areReceipts && (adopted === undefined || isDigest(adopted));
@@ -234,8 +235,9 @@ function isClaim(value: unknown): boolean {
 function isPemRecord(value: unknown): boolean {
   if (!isRecord(value)) return false;
   const { sha256, sequence, receipt } = value;
-  const isDigest = typeof sha256 === 'string' && /^[0-9a-f]{64}$/.test(sha256);
-  return isDigest && Number.isSafeInteger(sequence) && ['string', 'undefined'].includes(typeof receipt);
+  return (
+    isDigest(sha256) && Number.isSafeInteger(sequence) && ['string', 'undefined'].includes(typeof receipt)
+  );
 }
 
 /** The newest digest first. */

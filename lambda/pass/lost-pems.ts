@@ -5,10 +5,11 @@
 import { inParallel } from '#common/in-parallel.ts';
 import { HOUR_MS } from '#common/time.ts';
 import { digest } from '#contract/combined-pem.ts';
-import { BucketError, isObjectFault, messageOf } from '#contract/errors.ts';
+import { BucketError, messageOf } from '#contract/errors.ts';
 import { type CertificateName, layout } from '#contract/layout.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
+import { readUnlessSpoilt } from '#storage/cached-document.ts';
 import { type HostSummaries, missingPemsOf } from '../fleet/hosts.ts';
 import type { Pass } from '../pass.ts';
 import type { PublishedFleets } from '../publication/publisher.ts';
@@ -106,11 +107,6 @@ function startOf(count: number, now: Date): number {
 }
 
 async function isWhole(bucket: Bucket, key: string): Promise<boolean> {
-  try {
-    const object = await bucket.get(key);
-    return object !== undefined && digest(object.body) === digestIn(key);
-  } catch (error) {
-    if (isObjectFault(error)) return false;
-    throw error;
-  }
+  const object = await readUnlessSpoilt(bucket, key);
+  return object !== undefined && digest(object.body) === digestIn(key);
 }

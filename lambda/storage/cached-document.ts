@@ -5,7 +5,7 @@
 import * as z from 'zod';
 import { isObjectFault } from '#contract/errors.ts';
 import { parseJson } from '#contract/json.ts';
-import type { Bucket, StoredObject } from './bucket.ts';
+import type { Bucket, HostBucket, StoredObject } from './bucket.ts';
 
 /** A time in a stored document. */
 export const instant = z.iso.datetime().transform((value) => new Date(value));
@@ -30,7 +30,10 @@ export async function readCached<T>(
 }
 
 /** @returns undefined also for an object that is as good as lost */
-export async function readUnlessSpoilt(bucket: Bucket, key: string): Promise<StoredObject | undefined> {
+export async function readUnlessSpoilt(
+  bucket: Pick<HostBucket, 'get'>,
+  key: string,
+): Promise<StoredObject | undefined> {
   try {
     return await bucket.get(key);
   } catch (error) {

@@ -1,5 +1,6 @@
 // Temporary folders of parts. Short names, because the path of a Unix socket has at most 107 bytes.
 import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 
 export interface TempDir {
@@ -22,4 +23,14 @@ export function tempDir(t: Pick<TestContext, 'after'>): string {
   const { path, remove } = makeTempDir();
   t.after(remove);
   return path;
+}
+
+/** @returns gives the path of a file that does not exist, another one each time */
+export function makeFileNames(suffix: string): () => string {
+  const { path } = makeTempDir();
+  let files = 0;
+  return () => {
+    files += 1;
+    return join(path, `${files}${suffix}`);
+  };
 }

@@ -6,23 +6,16 @@ import { layout } from '#contract/layout.ts';
 import { openBucket } from '#storage/open.ts';
 import type { Finding } from '../../../../agent/doctor/finding.ts';
 import { startAws } from '../../../aws/aws.ts';
-import { fleet, host } from '../../../support/agent/host.ts';
+import { fleet } from '../../../support/agent/host.ts';
 import { publisher } from '../../../support/agent/publish.ts';
+import { HOSTS_BUCKET, reading, reporting } from '../../../support/agent/s3-rights.ts';
 import { makeStage, type Stage } from '../../../support/agent/stage.ts';
 import { setEnv } from '../../../support/env.ts';
 
 const aws = await startAws();
 after(aws.stop);
 after(setEnv(aws.administrator.env));
-aws.s3.createBucket('certs');
-
-const allow = (action: string, key: string) => ({
-  Effect: 'Allow',
-  Action: action,
-  Resource: `arn:aws:s3:::certs/${key}`,
-});
-const reading = allow('s3:GetObject', `published/${fleet}/*`);
-const reporting = allow('s3:PutObject', `status/${fleet}/${host}.json`);
+aws.s3.createBucket(HOSTS_BUCKET);
 
 let count = 0;
 function envOf(...statements: object[]): Record<string, string> {

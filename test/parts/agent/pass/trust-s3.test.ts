@@ -4,29 +4,21 @@ import { after, test } from 'node:test';
 import { layout } from '#contract/layout.ts';
 import { openBucket } from '#storage/open.ts';
 import { startAws } from '../../../aws/aws.ts';
-import { fleet, host } from '../../../support/agent/host.ts';
+import { fleet } from '../../../support/agent/host.ts';
 import { spawnAgent } from '../../../support/agent/program.ts';
 import { publisher, serialOf } from '../../../support/agent/publish.ts';
+import { HOSTS_BUCKET, reading, reporting } from '../../../support/agent/s3-rights.ts';
 import { makeStage, withoutTrust } from '../../../support/agent/stage.ts';
 import { setEnv } from '../../../support/env.ts';
 
 const aws = await startAws();
 after(aws.stop);
 after(setEnv(aws.administrator.env));
-aws.s3.createBucket('certs');
-
-const allow = (action: string, key: string) => ({
-  Effect: 'Allow',
-  Action: action,
-  Resource: `arn:aws:s3:::certs/${key}`,
-});
+aws.s3.createBucket(HOSTS_BUCKET);
 
 test('an old issuer, then a new one: the agent reads version 1 where it may not know that there is no other', async (t) => {
   const stage = await makeStage(t, { version: '3.2' });
-  const Statement = [
-    allow('s3:GetObject', `published/${fleet}/*`),
-    allow('s3:PutObject', `status/${fleet}/${host}.json`),
-  ];
+  const Statement = [reading, reporting];
   const { env } = aws.principal({ name: 'host', policies: [{ Version: '2012-10-17', Statement }] });
   const bucket = await openBucket('s3://certs');
   const published = publisher(bucket, stage.pki);

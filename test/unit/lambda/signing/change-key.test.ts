@@ -1,7 +1,6 @@
 /** How the issuer's key changes, and what hosts with an old one make of it. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { HOUR_MS } from '#common/time.ts';
 import { codeOf } from '#contract/errors.ts';
@@ -23,14 +22,9 @@ import { signedRoot } from '../../../support/agent/publish.ts';
 import { type MemoryBucket, memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
 import { fleet } from '../../../support/issuer/documents.ts';
-import { makeTempDir } from '../../../support/temp-dir.ts';
+import { makeFileNames } from '../../../support/temp-dir.ts';
 
-const { path: dir } = makeTempDir();
-let files = 0;
-const newFile = () => {
-  files += 1;
-  return join(dir, `${files}.json`);
-};
+const newFile = makeFileNames('.json');
 const fleets = [fleet];
 const other = fleetName.parse('old');
 const thief = signerOf(generatePrivateKey());

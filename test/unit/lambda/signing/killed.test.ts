@@ -1,6 +1,5 @@
 /** A change of the key that ends right after, or in place of, each of its writes: the next pass has one key, and every host finds it. */
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { HOUR_MS } from '#common/time.ts';
 import { followKeys, parseKeys, type TrustedKey } from '#contract/key-chain.ts';
@@ -17,14 +16,9 @@ import { openSigningKey } from '../../../../lambda/signing/signing-key.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
 import { fleet } from '../../../support/issuer/documents.ts';
-import { makeTempDir } from '../../../support/temp-dir.ts';
+import { makeFileNames } from '../../../support/temp-dir.ts';
 
-const { path: dir } = makeTempDir();
-let files = 0;
-const newFile = () => {
-  files += 1;
-  return join(dir, `${files}.json`);
-};
+const newFile = makeFileNames('.json');
 const fleets = [fleet, fleetName.parse('inner')];
 
 class Killed extends Error {}

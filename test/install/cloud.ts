@@ -5,12 +5,15 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { parse } from 'yaml';
+import { serializeKeys } from '#contract/key-chain.ts';
+import { layout } from '#contract/layout.ts';
 import { serializeAnnouncedTrust } from '#contract/trust.ts';
 import { openBucket } from '#storage/open.ts';
 import { type Aws, type Principal, startAws } from '../aws/aws.ts';
 import { s3Of } from '../aws/clients.ts';
 import { type Imds, startImds } from '../aws/imds.ts';
 import { deployHost } from '../cdk/cloud-init.ts';
+import { fleet } from '../support/agent/host.ts';
 import { publisher, stageLineage, stageSigner } from '../support/agent/publish.ts';
 import { setEnv } from '../support/env.ts';
 import { type Handshake, handshake } from '../support/handshake.ts';
@@ -57,7 +60,10 @@ async function startInstance(keep: Keep): Promise<Omit<Cloud, 'stop'>> {
   const agents = ['pemfleet-agent.service', 'pemfleet-agent-first.service'];
   tell(machine, agents, { ...endpoints, PEMFLEET_AGENT_HANDSHAKE: `127.0.0.1:${httpsPort}` });
   keep(setEnv(aws.administrator.env));
-  const { publish } = publisher(await openBucket(bucket), await createPki());
+  const published = await openBucket(bucket);
+  // As an issuer does before its first root, whether it has something to say or not.
+  await published.put(layout.keys(fleet), serializeKeys([]));
+  const { publish } = publisher(published, await createPki());
   return {
     ...{ aws, imds, principal, machine, cloudInit, installCommand, publish },
     handshake: (servername) => handshake({ port: httpsPort, servername }),

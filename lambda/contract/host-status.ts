@@ -34,6 +34,46 @@ const failure = z.looseObject({
   }),
 });
 
+const message = failure.shape.message;
+/** For example `not-here`, `client-certificate`: docs/bucket.md has the table. */
+const reasonWord = z.string().max(64);
+
+/** What a handshake showed instead of the wanted certificate. */
+const wire = z.looseObject({
+  address: z.string().max(256),
+  /** The name that was asked for; absent: none. */
+  name: z.string().max(256).optional(),
+  serial: z.string().max(64),
+  issuer: z.string().max(512).optional(),
+  /** The file of HAProxy's directory or configuration that has this certificate, if known. */
+  file: z.string().max(1024).optional(),
+  /** Of `samples` handshakes, so many showed something else: fewer than all where two processes listen. */
+  wrong: z.number().int().nonnegative(),
+  samples: z.number().int().positive(),
+  /** Another process that listens on the same address: its id and name. */
+  listener: z.string().max(256).optional(),
+});
+
+/** What differed from what is published, and was repaired. */
+const drift = z.looseObject({
+  /** For example `file-edited`, `runtime-foreign`: docs/bucket.md has the table. */
+  kind: reasonWord,
+  file: z.string().max(1024),
+  instance: z.string().optional(),
+  certificate: z.string().max(256),
+  /** The first time, and the last. */
+  first: dateTime,
+  at: dateTime,
+  count: z.number().int().positive(),
+  /** Number of days (UTC) on which it was found, of the last 14. */
+  days: z.number().int().positive(),
+  /** Who did it, as far as known: a process, a user, a reload. */
+  culprit: z.string().max(256).optional(),
+});
+
+/** Each kind of drift of each file is one; the latest are kept. */
+export const MAX_DRIFTS = 100;
+
 const fileState = z.enum(['served', 'pending', 'failed', 'needs-reload']);
 
 /** One file in HAProxy's directory: a certificate has one, an RSA + ECDSA pair two. */
@@ -60,6 +100,12 @@ const fileStatus = z.looseObject({
     .optional(),
   /** Addresses of the binds on which a TLS handshake got it. */
   handshakes: z.array(z.string()).optional(),
+  /** Time of the oldest of these handshakes: what was true then need not be true now. */
+  provenAt: dateTime.optional(),
+  /** Served, as HAProxy's description says; no handshake can show it at some address: since when, and why. */
+  unproven: z.looseObject({ since: dateTime, reason: reasonWord, message }).optional(),
+  /** What a client gets in its place. */
+  wire: wire.optional(),
   /** Names of the certificate for which HAProxy serves another file, `by`. */
   overlaps: z.array(z.looseObject({ name: z.string(), by: z.string() })).optional(),
   /** The OCSP response that HAProxy staples. */
@@ -138,10 +184,22 @@ const hostStatus = z.looseObject({
   unlisted: z.partialRecord(fileState, z.number().int().positive()).optional(),
   /** Absent: none waits. At most 100 for each HAProxy. */
   removals: listOf(removalStatus, MAX_REMOVALS * MAX_PROCESSES).optional(),
+  /** How old the proofs of the served files may become, and how old the oldest is; how many files have none. */
+  proofs: z
+    .looseObject({
+      spanMs: z.number().int().positive(),
+      oldest: dateTime.optional(),
+      unproven: z.number().int().nonnegative(),
+    })
+    .optional(),
+  /** What was found different and repaired. Absent: nothing in the last 14 days. */
+  drift: listOf(drift, MAX_DRIFTS).optional(),
   /** What keeps the whole host from working: bucket out of reach, socket missing. */
   error: failure.optional(),
 });
 
+export type Wire = z.infer<typeof wire>;
+export type Drift = z.infer<typeof drift>;
 export type HostCondition = z.infer<typeof condition>;
 export type RemovalStatus = z.infer<typeof removalStatus>;
 export type FileStatus = z.infer<typeof fileStatus>;

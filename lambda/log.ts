@@ -36,6 +36,8 @@ export type EventName =
   | 'pem.lost'
   | 'pem.restored'
   | 'pem.unchecked'
+  | 'shard.lost'
+  | 'shard.unchecked'
   | 'manifest.signed'
   | 'manifest.restored'
   | 'manifest.failed'
@@ -62,6 +64,8 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
   'manifest.foreign',
   'pem.lost',
   'pem.unchecked',
+  'shard.lost',
+  'shard.unchecked',
   'challenge.leftover',
   'chain.not-offered',
   'ca.paused',

@@ -37,8 +37,18 @@ const pemRef = z.looseObject({
   ocspUrl: z.string().optional(),
   /** Statement of the issuer (receipt.ts); absent in version 1. */
   receipt: statementText.optional(),
-  /** The OCSP response to staple (RFC 6960, DER): the SHA-256 that makes its key, and from when to when it holds. */
-  ocsp: z.looseObject({ sha256: sha256Hex, thisUpdate: dateTime, nextUpdate: dateTime }).optional(),
+  /**
+   * The OCSP response to staple (RFC 6960, DER): the SHA-256 that makes its key, its length in bytes (absent: an earlier issuer wrote it), and
+   * from when to when it holds.
+   */
+  ocsp: z
+    .looseObject({
+      sha256: sha256Hex,
+      size: z.number().int().positive().optional(),
+      thisUpdate: dateTime,
+      nextUpdate: dateTime,
+    })
+    .optional(),
 });
 
 /**

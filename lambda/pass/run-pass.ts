@@ -1,6 +1,6 @@
 /**
- * STORYBOARD of a pass: survey the bucket, take back what was lost, refresh staples, decide about all certificates, issue what is due,
- * conclude.
+ * STORYBOARD of a pass: survey the bucket, see that nothing in it is lost and take back what is, refresh staples, decide about all
+ * certificates, issue what is due, conclude.
  */
 import { inParallel } from '#common/in-parallel.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
@@ -10,10 +10,11 @@ import type { Pass } from '../pass.ts';
 import { refreshStaples } from '../publication/staples.ts';
 import { tidyFleets } from '../publication/tidy.ts';
 import { issueCertificate } from './issue.ts';
+import { surveyLostPems } from './lost-pems.ts';
 import { discardUnconfigured } from './order-in-flight.ts';
 import { decideAll, type Plan, plannedOutcome, sameIdentifiers, withinBudget } from './plan.ts';
 import { maintainFleets } from './roots/maintain.ts';
-import { restoreLost } from './roots/restore.ts';
+import { checkShards, restoreLost } from './roots/restore.ts';
 import { endSuperseded } from './supersede.ts';
 import {
   type BucketSurvey,
@@ -40,7 +41,9 @@ export async function runPass(pass: Pass): Promise<PassResult> {
 
 async function work(pass: Pass, read: BucketSurvey): Promise<PassResult> {
   const { config, options, solver } = pass;
-  const found = options.dryRun ? read : await restoreLost(pass, read);
+  await checkShards(pass, read);
+  const restored = options.dryRun ? read : await restoreLost(pass, read);
+  const found = { ...restored, lostPems: await surveyLostPems(pass, restored, restored.hosts) };
   const staples = await refreshStaples(pass, found, {
     specs: readableSpecs(found),
     unconfigured: found.unconfigured,

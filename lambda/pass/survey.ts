@@ -12,7 +12,6 @@ import { publishedFleetsOrNone } from '../publication/fleets.ts';
 import { createPublishers, type PublishedFleets } from '../publication/publisher.ts';
 import { type ReadManifest, readRoot } from '../publication/read-manifest.ts';
 import type { Staples } from '../publication/staples.ts';
-import { surveyLostPems } from './lost-pems.ts';
 import { mergeOldIssuer } from './old-issuer.ts';
 import { type UnconfiguredCertificate, unconfiguredIn } from './unconfigured.ts';
 import { Version1Survey } from './version-1.ts';
@@ -99,6 +98,7 @@ async function readBucket(pass: Pass, earlier: BucketSurvey | undefined): Promis
         ? manifests.flatMap((manifest) => unconfiguredIn(config.certificates, manifest))
         : [],
     ...{ memory, hosts, foreign, version1 },
+    ...(earlier?.lostPems && { lostPems: earlier.lostPems }),
   };
 }
 
@@ -112,8 +112,7 @@ export async function completeSurvey(
   const survey = isPublished ? await surveyBucket(pass, first) : first;
   const { ordersPer3Hours } = config;
   const budget = await readCaBudget({ bucket, ordersPer3Hours, now: timing.now, log });
-  const lostPems = await surveyLostPems(pass, survey, survey.hosts);
-  return { ...survey, revoked, budget, lostPems };
+  return { ...survey, revoked, budget };
 }
 
 /** The certificates of this pass, as configured. */

@@ -30,7 +30,7 @@ export interface PemText {
 
 /** The fleets of a pass, with what each serves now and with what changes it. */
 export interface PublishedFleets {
-  /** Keys of published PEMs that the bucket does not hold any more, or not as they were. */
+  /** Keys of published PEMs and staples that the bucket does not hold any more, or not as they were. */
   readonly lostPems?: ReadonlySet<string> | undefined;
   /** `undefined` for a fleet that has no manifest yet. */
   readonly manifests: ReadonlyMap<FleetName, ReadManifest | undefined>;
@@ -144,6 +144,12 @@ export class Publisher {
   ): Promise<'published' | 'unchanged'> {
     await this.#memory.reinstate(this.#fleet, new Set(entry.pems.map(({ sha256 }) => sha256)));
     return this.#publish({ kind: 'publish', name, entry, again: true }, texts);
+  }
+
+  /** Puts the staple of a published PEM where it is missing, or altered. @throws BucketError */
+  async restoreStaple(name: CertificateName, { sha256, ocsp }: PemText): Promise<void> {
+    if (ocsp === undefined) return;
+    await this.#bucket.put(layout.ocsp(this.#fleet, name, sha256, ocsp.sha256), ocsp.body);
   }
 
   /** Puts the PEMs of a published entry where they are missing, or altered. */

@@ -43,11 +43,11 @@ interface StapledPart {
 /** Fetches and publishes the staples that are due; none in a dry run. */
 export async function refreshStaples(
   pass: Pick<Pass, 'bucket' | 'config' | 'log' | 'options' | 'timing'>,
-  { manifests, publishers }: PublishedFleets,
+  { lostPems = new Set(), manifests, publishers }: PublishedFleets,
   { specs, unconfigured = [] }: StapledPart,
 ): Promise<Staples> {
   if (pass.options.dryRun) return NO_STAPLES;
-  const fetcher = new StapleFetcher(pass);
+  const fetcher = new StapleFetcher(pass, lostPems);
   const isDue = ({ entry }: StapledCertificate) => entry.pems.some((pem) => fetcher.isDue(pem));
   const configured = specs.flatMap((spec) => stapledCertificateOf(spec, manifests) ?? []);
   const kept = unconfigured.map(({ fleet, ...one }) => ({ ...one, fleets: [fleet], source: fleet }));
@@ -58,6 +58,10 @@ export async function refreshStaples(
       const bare = entry.pems.map(({ ocsp: _, ...pem }) => readPem(pass.bucket, source, name, pem));
       const { pems, texts } = await fetcher.staple(name, entry.pems, await Promise.all(bare));
       const fresh = { ...entry, pems };
+      const again = texts.filter((text) => fetcher.isLost(text.ocsp));
+      for (const fleet of fleets) {
+        for (const text of again) await publishers.get(fleet)?.restoreStaple(name, text);
+      }
       if (sameStapled(fresh, entry)) return false;
       for (const fleet of fleets) await publishers.get(fleet)?.publish(name, fresh, texts, 'staples');
       return true;
@@ -88,9 +92,18 @@ export class StapleFetcher {
   /** Responders that gave no answer. */
   readonly #silentHosts = new Set<string>();
 
-  constructor({ log, timing }: Pick<Pass, 'log' | 'timing'>) {
+  /** SHA-256 of staples whose object is gone. */
+  readonly #lost: ReadonlySet<string>;
+
+  /** @param lostKeys of published objects that are gone: such a staple is fetched again */
+  constructor({ log, timing }: Pick<Pass, 'log' | 'timing'>, lostKeys: ReadonlySet<string> = new Set()) {
     this.#log = log;
     this.#timing = timing;
+    this.#lost = new Set([...lostKeys].flatMap((key) => /\.([0-9a-f]{64})\.ocsp$/.exec(key)?.[1] ?? []));
+  }
+
+  isLost(staple: { sha256: string } | undefined): boolean {
+    return staple !== undefined && this.#lost.has(staple.sha256);
   }
 
   /** SHA-256 of the PEMs that their responder calls revoked. */
@@ -99,7 +112,8 @@ export class StapleFetcher {
   }
 
   isDue(pem: PemRef): boolean {
-    return isStapleDue(pem, this.#timing.now());
+    const now = this.#timing.now();
+    return isStapleDue(pem, now) || (this.isLost(pem.ocsp) && now < new Date(pem.notAfter));
   }
 
   /** @returns the same PEMs, with a fresh staple for each that is due and gets one */
@@ -142,9 +156,11 @@ export class StapleFetcher {
       if (status === 'unknown') this.#log('ocsp.failed', { certificate, error: `${url}: status unknown` });
       const [thisUpdate, nextUpdate] = [times.thisUpdate.toISOString(), times.nextUpdate.toISOString()];
       // A cache may answer with an older response than before.
-      if (status !== 'good' || (old !== undefined && thisUpdate <= old.thisUpdate)) return undefined;
+      const isOlder = old !== undefined && thisUpdate <= old.thisUpdate;
+      const isAgain = this.isLost(old) && thisUpdate === old?.thisUpdate;
+      if (status !== 'good' || (isOlder && !isAgain)) return undefined;
       this.#log('ocsp.fetched', { certificate, thisUpdate, nextUpdate });
-      return { sha256: digest(body), thisUpdate, nextUpdate, body };
+      return { sha256: digest(body), size: body.length, thisUpdate, nextUpdate, body };
     } catch (error) {
       if (error instanceof OcspUnreachable) this.#silentHosts.add(host);
       this.#log('ocsp.failed', { certificate, code: codeOf(error), error: messageOf(error) });

@@ -26,6 +26,15 @@ export interface ListedObject {
   modifiedAt: Date;
 }
 
+/** What a part of a listing says of an object: enough to see that one is missing, cut short, or written since. */
+export interface ListedSize {
+  key: string;
+  /** In bytes. */
+  size: number;
+  /** When it was written, by the store's clock. */
+  modifiedAt: Date;
+}
+
 export interface ReadLimit {
   /** Default: what contract/limits.ts says of the key. */
   maxBytes?: number | undefined;
@@ -89,7 +98,7 @@ export interface Bucket {
    * A part of a listing, however many keys there are: the first `max` (1,000 at most) behind `after`, sorted by code unit. One request.
    * @param after a key; empty: from the start
    */
-  listAfter(prefix: string, after: string, max: number): Promise<Pick<ListedObject, 'key' | 'modifiedAt'>[]>;
+  listAfter(prefix: string, after: string, max: number): Promise<ListedSize[]>;
 
   /**
    * Runs `work` while no other work of this `name` runs on the bucket, as far as the store can tell: a directory

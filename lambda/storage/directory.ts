@@ -115,7 +115,7 @@ export class DirectoryBucket implements Bucket {
       const listed = await Promise.all(
         keys.map(async (key) => {
           const stats = await undefinedIfMissing(() => stat(this.#pathOf(key)));
-          return stats && { key, modifiedAt: stats.mtime };
+          return stats && { key, size: stats.size, modifiedAt: stats.mtime };
         }),
       );
       return listed.filter((entry) => entry !== undefined);

@@ -151,8 +151,8 @@ export class S3Bucket implements Bucket {
     const from = after === '' ? undefined : this.#locate(after).Key;
     const input = { Bucket, Prefix: `${Key}/`, StartAfter: from, MaxKeys: max };
     const { Contents = [] } = await this.#listPage(input, prefix);
-    return Contents.map(({ Key = '', LastModified = new Date(0) }) => {
-      return { key: Key.slice(start), modifiedAt: LastModified };
+    return Contents.map(({ Key = '', Size = 0, LastModified = new Date(0) }) => {
+      return { key: Key.slice(start), size: Size, modifiedAt: LastModified };
     });
   }
 

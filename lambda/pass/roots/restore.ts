@@ -1,5 +1,5 @@
 /**
- * Before anything is decided: where a root is lost, or hosts have read a later one, what the fleet had comes back from the issuer's history,
+ * Before anything is decided: where a root or a shard is lost, or hosts have read a later root, what the fleet had comes back from the issuer's history,
  * in one commit and without an order.
  */
 import { inParallel } from '#common/in-parallel.ts';
@@ -21,16 +21,31 @@ const CONCURRENCY = 20;
 /** Names in one event. */
 const MAX_NAMED = 20;
 
+/** Of large fleets: a shard that is missing or altered is noticed by what the bucket lists. What cannot be asked stops nothing. */
+export async function checkShards({ log, timing }: Pass, { publishers }: BucketSurvey): Promise<void> {
+  for (const [fleet, { shards }] of publishers) {
+    try {
+      const lost = await shards.checkListed(timing.now());
+      if (lost.length > 0) log('shard.lost', { fleet, count: lost.length, shards: lost.slice(0, MAX_NAMED) });
+    } catch (error) {
+      if (!(error instanceof BucketError)) throw error;
+      log('shard.unchecked', { fleet, code: error.code, error: messageOf(error) });
+    }
+  }
+}
+
 /** @returns what is published then. One fleet's failure stops no other: its certificates are ordered when they are due */
 export async function restoreLost(pass: Pass, survey: BucketSurvey): Promise<BucketSurvey> {
   let room = MAX_READ;
   let isRestored = false;
   for (const [fleet, publisher] of survey.publishers) {
-    if (isLatest(survey, fleet)) continue;
+    if (isLatest(survey, fleet) && !publisher.shards.isDamaged) continue;
     try {
-      const reason = await fleetSigningReason(pass, survey, fleet, publisher);
-      if (reason !== 'lost' && reason !== 'older') continue;
-      const all = await subjectsOf(pass, survey, fleet);
+      const reason = await lossOf(pass, survey, fleet, publisher);
+      if (reason === undefined) continue;
+      const known = await subjectsOf(pass, survey, fleet);
+      // Of a lost shard, what another copy of it has said is there.
+      const all = reason === 'damaged' ? known.filter(({ entry }) => entry === undefined) : known;
       const subjects = all.slice(0, room);
       room -= subjects.length;
       const { names, failed } = await restore(pass, subjects, publisher);
@@ -44,6 +59,17 @@ export async function restoreLost(pass: Pass, survey: BucketSurvey): Promise<Buc
     }
   }
   return isRestored ? surveyBucket(pass, survey) : survey;
+}
+
+async function lossOf(
+  pass: Pass,
+  survey: BucketSurvey,
+  fleet: FleetName,
+  publisher: Publisher,
+): Promise<'lost' | 'older' | 'damaged' | undefined> {
+  const reason = await fleetSigningReason(pass, survey, fleet, publisher);
+  if (reason === 'lost' || reason === 'older') return reason;
+  return publisher.shards.isDamaged ? 'damaged' : undefined;
 }
 
 /** Nothing else has to be read then. */

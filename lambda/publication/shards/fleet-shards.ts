@@ -1,5 +1,6 @@
 /** The shards of one fleet's manifest, in a pass: read from the summary and, where it lacks one, from the bucket; written with a commit. */
 import { inParallel } from '#common/in-parallel.ts';
+import { digest } from '#contract/combined-pem.ts';
 import { codeOf } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import type { ManifestEntry, Tombstone } from '#contract/manifest.ts';
@@ -9,10 +10,13 @@ import { type ReadShards, readShards } from '#contract/shard/read.ts';
 import { changeShards, type ShardChange, type WrittenShards, wantsShards } from '#contract/shard/write.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { readUnlessSpoilt } from '#storage/cached-document.ts';
+import { doubtfulShards } from './doubtful-shards.ts';
 import { RECEIPT_IN_SHARD, readSummary, saveSummary, summaryOf } from './summary.ts';
 
 /** Written at the same time. */
 const CONCURRENCY = 16;
+/** Shards that are read to see whether they are whole: of a folder that is gone, the first say enough. */
+const MAX_DOUBTFUL = 200;
 
 type Content = Pick<SignedManifest, 'certificates' | 'tombstones'>;
 
@@ -51,6 +55,25 @@ export class FleetShards {
   /** Reads all shards of the bucket: a summary hides what hosts do not find. @throws ContractError, BucketError */
   async check(): Promise<void> {
     if (this.#root !== undefined) await this.#readTree(this.#root, new Map());
+  }
+
+  /**
+   * Reads the shards that a listing of the bucket puts in doubt.
+   * @returns digests of those that are missing or altered: the next commit makes the tree anew
+   * @throws BucketError
+   */
+  async checkListed(now: Date): Promise<string[]> {
+    const { digests } = this;
+    if (digests.length === 0) return [];
+    const doubtful = await doubtfulShards(this.#bucket, this.#fleet, digests, now);
+    const read = async (sha256: string) => {
+      const body = await this.#fetch(sha256);
+      return body !== undefined && digest(body) === sha256 ? [] : [sha256];
+    };
+    const some = doubtful.slice(0, MAX_DOUBTFUL);
+    const lost = (await inParallel(some, CONCURRENCY, read, (sha256) => sha256)).flat();
+    this.#isDamaged ||= lost.length > 0;
+    return lost;
   }
 
   /**

@@ -52,7 +52,7 @@ async function stage(t: { after(work: () => void): void }, ocspUrl: string | und
     ...{ fleets: [fleet], reuseKey: true },
   } as unknown as CertificateSpec;
   const events: string[] = [];
-  const pass = async (minutes = 0) => {
+  const pass = async (minutes = 0, lostPems: ReadonlySet<string> = new Set()) => {
     const now = () => new Date(Date.now() + minutes * MINUTE_MS);
     const timing = { now, deadline: new Date(Date.now() + 3_600_000), sleep: async () => undefined };
     const manifests = new Map([[fleet, await readPublished(bucket, fleet)]]);
@@ -60,7 +60,7 @@ async function stage(t: { after(work: () => void): void }, ocspUrl: string | und
     const config = makeConfig([{ identifiers: ['shop.test'] }]);
     const log = (event: string) => events.push(event);
     const deps = { bucket, config, options: {}, timing, log };
-    return refreshStaples(deps, { manifests, publishers }, { specs: [spec] });
+    return refreshStaples(deps, { lostPems, manifests, publishers }, { specs: [spec] });
   };
   const published = async () => {
     const read = (await readPublished(bucket, fleet))?.manifest.certificates[spec.name];
@@ -87,6 +87,22 @@ test('published beside the PEM, kept until half of its life, then fetched again'
   const after = await published();
   assert.notEqual(after.pems[0]?.ocsp?.sha256, pem?.ocsp?.sha256);
   assert.equal(after.previous, undefined, 'fresh staples are no other publication');
+});
+
+test('whose object is gone is fetched again, though it holds', async (t) => {
+  const { bucket, spec, pass, published } = await stage(t, responder.url);
+  const keyOf = ([pem]: Awaited<ReturnType<typeof published>>['pems']) =>
+    layout.ocsp(fleet, spec.name, pem?.sha256 ?? '', pem?.ocsp?.sha256 ?? '');
+  await pass();
+  const key = keyOf((await published()).pems);
+  assert.equal((await bucket.get(key))?.body.length, (await published()).pems[0]?.ocsp?.size);
+  await bucket.delete(key);
+
+  await pass(1);
+  assert.equal(await bucket.get(key), undefined);
+  await pass(2, new Set([key]));
+
+  assert.ok(await bucket.get(keyOf((await published()).pems)));
 });
 
 test('revoked: renew now; what is stapled stays as it is', async (t) => {

@@ -137,6 +137,7 @@ const objectCases: Cases = {
     assert.deepEqual(await bucket.listAfter('nothing/', '', 10), []);
     const [first] = await bucket.listAfter('published/f/', '', 1);
     assert.ok(Math.abs(Date.now() - (first?.modifiedAt.getTime() ?? 0)) < 60_000);
+    assert.equal(first?.size, 'published/f/a-b/1'.length);
   },
 };
 

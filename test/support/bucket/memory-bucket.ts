@@ -81,7 +81,9 @@ export function memoryBucket(now = () => new Date()): MemoryBucket {
     listAfter: async (prefix, after, max) => {
       await called('list', prefix);
       const keys = [...objects.keys()].filter((key) => key.startsWith(prefix) && key > after).sort();
-      return keys.slice(0, max).map((key) => ({ key, modifiedAt: times.get(key) ?? new Date(0) }));
+      return keys.slice(0, max).map((key) => {
+        return { key, size: objects.get(key)?.length ?? 0, modifiedAt: times.get(key) ?? new Date(0) };
+      });
     },
     exclusively: createProcessLock(),
   };

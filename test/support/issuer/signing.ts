@@ -16,8 +16,9 @@ export function testPublisher(bucket: Bucket, fleet: FleetName, changes: Partial
   return new Publisher(bucket, fleet, { ...publisherOptions(bucket, testSigning, () => noon), ...changes });
 }
 
-/** Something lies under the keys of the PEMs: no pass misses them. */
-export const madeUpTexts = ({ pems }: ManifestEntry) => pems.map(({ sha256 }) => ({ sha256, text: 'a PEM' }));
+/** Something of the right size lies under the keys of the PEMs: no pass misses them. */
+export const madeUpTexts = ({ pems }: ManifestEntry) =>
+  pems.map(({ sha256, size }) => ({ sha256, text: 'a PEM'.padEnd(size) }));
 
 /** What a fleet serves, whoever has signed it. */
 export async function readPublished(bucket: Pick<Bucket, 'get'>, fleet: FleetName) {

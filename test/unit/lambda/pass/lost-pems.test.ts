@@ -11,6 +11,7 @@ import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
 import { fleet, makeEntry, makePemRef, named } from '../../../support/issuer/documents.ts';
 import { passOver, publishEntry } from '../../../support/issuer/pass.ts';
+import { readPublished } from '../../../support/issuer/signing.ts';
 
 const shaOf = (index: number) => digest(`PEM ${index}`);
 const keyOf = (index: number, of = fleet) => layout.pem(of, named(`n${index}.test`), shaOf(index));
@@ -20,7 +21,8 @@ async function published(count: number) {
   const bucket = memoryBucket();
   const entries = Array.from({ length: count }, (_, index) => {
     bucket.plant(keyOf(index), `PEM ${index}`);
-    return [`n${index}.test`, makeEntry({ pems: [makePemRef({ sha256: shaOf(index) })] })] as const;
+    const pem = { sha256: shaOf(index), size: `PEM ${index}`.length };
+    return [`n${index}.test`, makeEntry({ pems: [makePemRef(pem)] })] as const;
   });
   const manifest: Manifest = { ...emptyManifest(fleet, noon), certificates: Object.fromEntries(entries) };
   const find = (claims: string[] = [], now = noon) => findLostPems(bucket, { manifest, claims, now });
@@ -58,7 +60,7 @@ test('of a small fleet, one page of the listing says what is missing', async () 
   const before = bucket.calls.length;
 
   assert.deepEqual([...(await find())], [keyOf(7)]);
-  assert.deepEqual(bucket.calls.slice(before), [`list ${layout.fleetPems(fleet)}`, `get ${keyOf(7)}`]);
+  assert.deepEqual(bucket.calls.slice(before), [`list ${layout.published(fleet)}`, `get ${keyOf(7)}`]);
 });
 
 test('of a large fleet, each pass looks at a part, and all passes of a day and a half at the whole', async () => {
@@ -77,14 +79,53 @@ test('of a large fleet, each pass looks at a part, and all passes of a day and a
 
 test('what hosts cannot get is read: altered is lost, and a claim about what is whole changes nothing', async () => {
   const { bucket, find } = await published(3);
-  bucket.plant(keyOf(1), 'another PEM');
-  bucket.plant(keyOf(2), 'x'.repeat(100_000));
-
+  bucket.plant(keyOf(1), 'PEM A');
   assert.deepEqual([...(await find())], []);
-  assert.deepEqual(
-    [...(await find([shaOf(0), shaOf(1), shaOf(2), 'f'.repeat(64)]))].sort(),
-    [keyOf(1), keyOf(2)].sort(),
-  );
+  assert.deepEqual([...(await find([shaOf(0), shaOf(1), 'f'.repeat(64)]))], [keyOf(1)]);
+});
+
+test('what was cut short, or has grown, is lost, and nobody has to say so', async () => {
+  const { bucket, find } = await published(4);
+  bucket.plant(keyOf(1), 'PEM');
+  bucket.plant(keyOf(2), 'x'.repeat(100_000));
+  bucket.plant(keyOf(3), '');
+
+  assert.deepEqual([...(await find())].sort(), [keyOf(1), keyOf(2), keyOf(3)].sort());
+});
+
+test('of the right size, but written after the root: it is read', async () => {
+  let now = noon;
+  const bucket = memoryBucket(() => now);
+  await publishEntry(bucket, 'a.test');
+  const { manifest } = (await readPublished(bucket, fleet)) ?? assert.fail();
+  const key = layout.pem(fleet, named('a.test'), 'a'.repeat(64));
+  const before = bucket.calls.length;
+  assert.deepEqual([...(await findLostPems(bucket, { manifest, claims: [], now }))], []);
+  assert.equal(bucket.calls.length - before, 1);
+
+  now = after(noon, 1000);
+  await bucket.put(key, 'another'.padEnd(3000));
+
+  assert.deepEqual([...(await findLostPems(bucket, { manifest, claims: [], now }))], [key]);
+});
+
+test('a staple that is missing, or cut short, is lost, too', async () => {
+  const { bucket, manifest, find } = await published(2);
+  const body = 'an OCSP response';
+  const times = { thisUpdate: noon.toISOString(), nextUpdate: after(noon, MINUTE_MS).toISOString() };
+  const [entry, other] = Object.values(manifest.certificates);
+  const [pem, otherPem] = [entry?.pems[0], other?.pems[0]];
+  assert.ok(pem && otherPem);
+  pem.ocsp = { sha256: digest(body), size: body.length, ...times };
+  otherPem.ocsp = { sha256: digest(body), ...times };
+  const keys = [0, 1].map((index) => layout.ocsp(fleet, named(`n${index}.test`), shaOf(index), digest(body)));
+  for (const key of keys) bucket.plant(key, body);
+  assert.deepEqual([...(await find())], []);
+
+  bucket.plant(keys[0] ?? '', 'an OCSP');
+  await bucket.delete(keys[1] ?? '');
+
+  assert.deepEqual([...(await find())].sort(), keys.sort());
 });
 
 test('a host that claims to miss everything costs a pass twenty requests', async () => {

@@ -71,6 +71,34 @@ export function servedNames({
   return [...new Set(names.map((name) => name.toLowerCase()))].filter(isServed);
 }
 
+/**
+ * Whether HAProxy hands it out for a client that asks for this name, another certificate of the host apart. Filters of a crt-list count
+ * more than what the certificate has; one that refuses the name counts unless another names it exactly.
+ */
+export function isHandedOutFor(
+  desired: Pick<DesiredFile, 'identifiers' | 'names' | 'listing'>,
+  name: string,
+): boolean {
+  const wanted = name.toLowerCase();
+  // No client asks for an address: what has it is the default certificate, or is not.
+  if (isIP(wanted) !== 0) return hasName(desired, wanted);
+  const served = servedNames(desired);
+  if (served.includes(wanted)) return true;
+  const filters = desired.listing?.sniFilters.map((filter) => filter.toLowerCase()) ?? [];
+  const isRefused = filters.includes(`!${wanted}`) || filters.includes(`!${wildcardOf(wanted)}`);
+  return !isRefused && served.includes(wildcardOf(wanted));
+}
+
+/** Whether the certificate is valid for the name. */
+export function hasName(
+  { identifiers, names = [] }: Pick<DesiredFile, 'identifiers' | 'names'>,
+  name: string,
+): boolean {
+  const wanted = name.toLowerCase();
+  const own = [...identifiers, ...names].map((one) => one.toLowerCase());
+  return own.includes(wanted) || (isIP(wanted) === 0 && own.includes(wildcardOf(wanted)));
+}
+
 type Holders = [key: string, held: DesiredFile[]];
 
 /** By name and kind of key: a client gets the certificate of the kind that it asks for, so the two kinds do not collide. */

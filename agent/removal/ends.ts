@@ -4,6 +4,7 @@
  */
 import type { Manifest } from '#contract/manifest.ts';
 import type { DesiredFile } from '../desired/files.ts';
+import { hasName, isHandedOutFor, servedNames } from '../desired/overlap.ts';
 import { type EndedPems, endsByDigest, hasPassed, type PemEnd } from '../state/ended.ts';
 import { isServedHere, type ServedInput } from './served.ts';
 import { isOwnContent, sequenceOf } from './unlisted.ts';
@@ -107,16 +108,15 @@ function successorsOf(
   return files.length === filesByCertificate.get(certificate) ? files : [];
 }
 
-/** Whether this host serves the certificates that took its place, and they have all of its names. */
-function isCovered(
-  { identifiers, names = [] }: DesiredFile,
-  by: readonly string[],
-  input: EndsInput,
-): boolean {
+/**
+ * Whether this host serves the certificates that took its place, and HAProxy hands them out for all of its names: a crt-list's filters
+ * may leave out a name that a certificate has.
+ */
+function isCovered(desired: DesiredFile, by: readonly string[], input: EndsInput): boolean {
   const served = input.desired.filter((one) => by.includes(one.certificate) && isServedHere(one, input));
-  const covered = new Set(served.flatMap((one) => [...one.identifiers, ...(one.names ?? [])]).map(lower));
-  const isNamed = (name: string) => covered.has(name) || covered.has(name.replace(/^[^.]+\./, '*.'));
-  return [...identifiers, ...names].map(lower).every(isNamed);
+  const names = new Set([...desired.identifiers, ...(desired.names ?? []), ...servedNames(desired)]);
+  const isTakenOver = (name: string) => served.some((one) => isHandedOutFor(one, name));
+  // A name that its own filters leave out: nobody gets it now.
+  const isIdle = (name: string) => !isHandedOutFor(desired, name) && served.some((one) => hasName(one, name));
+  return [...names].every((name) => isTakenOver(name) || isIdle(name));
 }
-
-const lower = (name: string) => name.toLowerCase();

@@ -1,7 +1,7 @@
 /** Whether this host serves a file: what the records prove, and what HAProxy shows. */
 import type { DiskFile } from '../deploy/action.ts';
 import type { DesiredFile } from '../desired/files.ts';
-import { type HaproxyView, isServing } from '../haproxy/view.ts';
+import { type HaproxyView, isListedOtherwise, isServing, type RuntimeFile } from '../haproxy/view.ts';
 import type { AgentState, FileRecord } from '../state/state.ts';
 
 export interface ServedInput {
@@ -26,12 +26,14 @@ export function isProven(
   );
 }
 
-/** On disk, in HAProxy under each of its names, and proved on each bind. */
+/** On disk, in HAProxy under each of its names and with the wanted line, and proved on each bind. */
 export function isServedHere(desired: DesiredFile, input: ServedInput): boolean {
   const { disk, haproxy, records, handshakes, isWithoutSocket = false } = input;
   if (disk.get(desired.file)?.sha256 !== desired.sha256) return false;
   const runtimeFiles = haproxy?.files.get(desired.file) ?? [];
-  const isLoaded = runtimeFiles.length > 0 && runtimeFiles.every((one) => isServing(one, desired));
+  // With other filters than are wanted, it is handed out for other names.
+  const isRight = (one: RuntimeFile) => isServing(one, desired) && !isListedOtherwise(one);
+  const isLoaded = runtimeFiles.length > 0 && runtimeFiles.every(isRight);
   if (!isLoaded && !(haproxy === undefined && isWithoutSocket)) return false;
   return isProven(desired, records[desired.file], handshakes);
 }

@@ -49,8 +49,9 @@ export function withTombstones(ended: EndedPems | undefined, manifest: Manifest,
   return Object.fromEntries([...after].map(([name, pems]) => [name, Object.fromEntries(pems)]));
 }
 
-function isSameWord(known: PemEnd | undefined, { reason, at }: EndingWord): boolean {
-  return known?.at === at && known.reason === reason;
+/** What took its place counts, too: the issuer may name it later, at the time of the first word. */
+function isSameWord(known: PemEnd | undefined, { reason, at, by = [] }: EndingWord): boolean {
+  return known?.at === at && known.reason === reason && (known.by ?? []).join() === by.join();
 }
 
 /** Of what two places remember, the later word. @returns `a` itself where `b` has nothing more */

@@ -46,6 +46,7 @@ const other: DesiredFile = {
   serial: '0B',
 };
 const by = [other.certificate];
+const listingOf = (...sniFilters: string[]) => ({ crtListOptions: [], sniFilters });
 const expired = new Date('2027-02-01T00:00:00Z');
 const [rsa, ecdsa] = (['rsa', 'ecdsa'] as const).map(
   (kind): DesiredFile => ({
@@ -139,6 +140,48 @@ const ROWS: EndsRow[] = [
     tombstone: { reason: 'superseded', by },
     unlisted: { identifiers: ['a.b.shop.test'] },
     others: [{ ...other, identifiers: ['*.shop.test'] }],
+    isServed: true,
+    removal: undefined,
+    isEnding: true,
+  },
+  {
+    says: 'superseded, the filters of what took its place leave the name out',
+    tombstone: { reason: 'superseded', by },
+    others: [{ ...other, identifiers: ['shop.test', 'b.test'], listing: listingOf('b.test') }],
+    isServed: true,
+    removal: undefined,
+    isEnding: true,
+  },
+  {
+    says: 'superseded, a filter of what took its place refuses the name',
+    tombstone: { reason: 'superseded', by },
+    others: [{ ...other, listing: listingOf('*', '!SHOP.test') }],
+    isServed: true,
+    removal: undefined,
+    isEnding: true,
+  },
+  {
+    says: 'superseded, a filter refuses what its wildcard covers',
+    tombstone: { reason: 'superseded', by },
+    unlisted: { identifiers: ['a.shop.test'] },
+    others: [{ ...other, identifiers: ['*.shop.test'], listing: listingOf('*.shop.test', '!a.shop.test') }],
+    isServed: true,
+    removal: undefined,
+    isEnding: true,
+  },
+  {
+    says: 'superseded, and both have the same filter',
+    tombstone: { reason: 'superseded', by },
+    unlisted: { identifiers: ['shop.test', 'b.test'], listing: listingOf('b.test') },
+    others: [{ ...other, identifiers: ['shop.test', 'b.test'], listing: listingOf('b.test') }],
+    isServed: true,
+    removal: /superseded/,
+  },
+  {
+    says: 'superseded, a filter hands it out for a name that it does not have',
+    tombstone: { reason: 'superseded', by },
+    unlisted: { listing: listingOf('extra.test') },
+    others: [other],
     isServed: true,
     removal: undefined,
     isEnding: true,

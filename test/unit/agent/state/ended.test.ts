@@ -53,6 +53,17 @@ test('a second word about the same PEM counts from its own manifest on', () => {
   assert.deepEqual([later[name]?.[sha]?.sequence, later[name]?.[sha]?.reason], [30, 'revoked']);
 });
 
+test('the same word with another list of what takes its place is a new one', () => {
+  const superseded = (...by: string[]) =>
+    manifest({ shop: tombstone({ reason: 'superseded', by: by.map((one) => certificateName.parse(one)) }) });
+  const ended = withTombstones(undefined, superseded('x'), now);
+
+  const later = withTombstones(ended, { ...superseded('x', 'y'), sequence: 30 }, now);
+
+  assert.deepEqual([later[name]?.[sha]?.by, later[name]?.[sha]?.sequence], [['x', 'y'], 30]);
+  assert.equal(withTombstones(later, superseded('x', 'y'), now), later);
+});
+
 test('a PEM with a word of its own goes by that, the others by the tombstone’s', () => {
   const by = [certificateName.parse('y')];
   const notAfter = '2027-01-30T00:00:00Z';

@@ -16,7 +16,9 @@ export interface RenewalInfo {
 }
 
 /** Limits of the server's Retry-After, and the interval without one (§4.3.2). */
-const [MIN_POLL_MS, DEFAULT_POLL_MS, MAX_POLL_MS] = [MINUTE_MS, 6 * HOUR_MS, DAY_MS];
+const [MIN_POLL_MS, DEFAULT_POLL_MS] = [MINUTE_MS, 6 * HOUR_MS];
+/** No answer is good for longer. */
+export const MAX_RENEWAL_POLL_MS = DAY_MS;
 
 /**
  * @param certId see `certIdOf` (§4.1)
@@ -48,7 +50,7 @@ export async function getRenewalInfo(
     throw new NoAcmeAnswer(`${url}: no window with a start before its end`);
   }
   const wait = (retryAfter?.getTime() ?? now.getTime() + DEFAULT_POLL_MS) - now.getTime();
-  const pollAfter = new Date(now.getTime() + Math.min(Math.max(wait, MIN_POLL_MS), MAX_POLL_MS));
+  const pollAfter = new Date(now.getTime() + Math.min(Math.max(wait, MIN_POLL_MS), MAX_RENEWAL_POLL_MS));
   const isLink = typeof explanationURL === 'string' && URL.canParse(explanationURL);
   return { suggestedWindow: window, pollAfter, explanationUrl: isLink ? explanationURL : undefined };
 }

@@ -1,5 +1,6 @@
 /** What pemfleet allows itself at each CA during a pass: orders that are left, pauses and outages. */
 import { createHash } from 'node:crypto';
+import { isWithinLast } from '#common/clock.ts';
 import { DAY_MS, HOUR_MS } from '#common/time.ts';
 import { messageOf } from '#contract/errors.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -56,12 +57,12 @@ export class CaBudget {
 
   /** The CA asked us to stay away until then. */
   pausedUntil(directoryUrl: string): Date | undefined {
-    return pausedUntil(this.#state, directoryUrl);
+    return pausedUntil(this.#state, directoryUrl, this.#options.now());
   }
 
   /** The CA was out of reach: others go first until then. */
   avoidedUntil(directoryUrl: string): Date | undefined {
-    return avoidedUntil(this.#state, directoryUrl);
+    return avoidedUntil(this.#state, directoryUrl, this.#options.now());
   }
 
   /** @returns undefined if the orders are counted, else the time from which there is room for them */
@@ -103,7 +104,7 @@ export class CaBudget {
     const now = this.#options.now();
     const until = this.pausedUntil(directoryUrl);
     // Certificates that were under way together count as one.
-    if (until !== undefined && until > now) return;
+    if (until !== undefined) return;
     this.#state = withPause(this.#state, directoryUrl, error, now);
     this.#log('ca.paused', directoryUrl, this.pausedUntil(directoryUrl), error);
   }
@@ -130,11 +131,11 @@ export class CaBudget {
 function reserve(state: CaState, request: BudgetRequest, ordersPer3Hours: number, now: Date): CaState | Date {
   const { directoryUrl, count } = request;
   const ca = caEntryOf(state, directoryUrl);
-  const orders = ca.orders.filter(({ at }) => now.getTime() - at.getTime() < ORDER_WINDOW_MS);
+  const orders = ca.orders.filter(({ at }) => isWithinLast(at, now, ORDER_WINDOW_MS));
   const placed = orders.reduce((sum, order) => sum + order.count, 0);
   if (placed + count > ordersPer3Hours) return later(orders[0]?.at ?? now, ORDER_WINDOW_MS);
   const set = setKey(request);
-  const recent = (state.sets[set] ?? []).filter((at) => now.getTime() - at.getTime() < SET_WINDOW_MS);
+  const recent = (state.sets[set] ?? []).filter((at) => isWithinLast(at, now, SET_WINDOW_MS));
   if (recent.length + count > CERTIFICATES_PER_SET) return later(recent[0] ?? now, SET_WINDOW_MS);
   return withCaEntry(state, directoryUrl, { ...ca, orders: merge(orders, now, count) });
 }
@@ -162,7 +163,7 @@ export function withIssued(state: CaState, request: BudgetRequest, now: Date): C
 /** Without what no longer counts. */
 export function pruned(state: CaState, now: Date): CaState {
   const sets = Object.entries(state.sets).filter(([, times]) =>
-    times.some((at) => now.getTime() - at.getTime() < SET_WINDOW_MS),
+    times.some((at) => isWithinLast(at, now, SET_WINDOW_MS)),
   );
   return { ...state, sets: Object.fromEntries(sets) };
 }

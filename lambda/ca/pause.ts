@@ -1,4 +1,5 @@
 /** How long a pass leaves a CA alone that asked it to stay away, or that is out of reach while others are there. */
+import { isWaitingUntil, isWithinLast } from '#common/clock.ts';
 import { HOUR_MS, MINUTE_MS } from '#common/time.ts';
 import { AcmeProblem } from '../acme/problem.ts';
 import { type CaState, caEntryOf, withCaEntry } from './state.ts';
@@ -7,12 +8,18 @@ const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [15 * MINUTE_MS, 3 * HOUR_MS];
 /** One pass may have had bad luck. */
 const PASSES_OF_GRACE = 1;
 
-export function pausedUntil(state: CaState, directoryUrl: string): Date | undefined {
-  return state.cas[directoryUrl]?.pausedUntil;
+/** @returns undefined if the CA is not paused now */
+export function pausedUntil(state: CaState, directoryUrl: string, now: Date): Date | undefined {
+  return whileItLasts(state.cas[directoryUrl]?.pausedUntil, now);
 }
 
-export function avoidedUntil(state: CaState, directoryUrl: string): Date | undefined {
-  return state.cas[directoryUrl]?.outage?.avoidedUntil;
+/** @returns undefined if the CA is not avoided now */
+export function avoidedUntil(state: CaState, directoryUrl: string, now: Date): Date | undefined {
+  return whileItLasts(state.cas[directoryUrl]?.outage?.avoidedUntil, now);
+}
+
+function whileItLasts(until: Date | undefined, now: Date): Date | undefined {
+  return until !== undefined && isWaitingUntil(until, now, LONGEST_PAUSE_MS) ? until : undefined;
 }
 
 /** The CA asks all certificates to stay away, not this one alone. */
@@ -40,7 +47,8 @@ export function withPause(state: CaState, directoryUrl: string, error: AcmeProbl
  */
 export function withOutage(state: CaState, directoryUrl: string, begin: Date, now: Date): CaState {
   const ca = caEntryOf(state, directoryUrl);
-  if (ca.outage !== undefined && ca.outage.at >= begin) return state;
+  const sinceBegin = now.getTime() - begin.getTime() + 1;
+  if (ca.outage !== undefined && isWithinLast(ca.outage.at, now, sinceBegin)) return state;
   const passes = (ca.outage?.passes ?? 0) + 1;
   const excess = passes - PASSES_OF_GRACE - 1;
   const outage = { passes, at: now, ...(excess >= 0 && { avoidedUntil: new Date(later(now, excess)) }) };

@@ -8,6 +8,7 @@ import { type CertificateName, certificateName, type FleetName, fleetName } from
 import { acme } from './acme.ts';
 import { listingSchema } from './crt-list.ts';
 import { dns } from './dns.ts';
+import { hosts } from './hosts.ts';
 import { challengeProblem, checkIdentifiers, identifier } from './identifier.ts';
 
 export const KEY_TYPES = ['ec256', 'ec384', 'rsa2048', 'rsa4096'] as const;
@@ -125,10 +126,11 @@ const config = z
       .min(1)
       .default(250)
       .describe("New orders at a CA in any three hours; Let's Encrypt allows 300 to an account."),
+    hosts: hosts.prefault({}).describe('Hosts that should be there.'),
     contract: contract.prefault({}).describe('Versions of the contract that the issuer writes.'),
     certificates: z.array(certificate).min(1).describe('What to issue.'),
   })
-  .superRefine(({ acme: first, fallback, challenge, certificates }, context) => {
+  .superRefine(({ acme: first, fallback, challenge, certificates, hosts }, context) => {
     const complain = (path: PropertyKey[], message: string) =>
       context.addIssue({ code: 'custom', path, message });
     const urls = [first, ...fallback].map((ca) => ca.directoryUrl);
@@ -146,6 +148,11 @@ const config = z
         if (problem !== undefined) complain(['certificates', index, 'identifiers', at], problem);
       });
     });
+    const fleets = configuredFleets({ certificates });
+    for (const fleet of Object.keys(hosts.expected)) {
+      if (fleets.includes(fleet as FleetName)) continue;
+      complain(['hosts', 'expected', fleet], `no certificate names this fleet; fleets: ${fleets.join(', ')}`);
+    }
     const names = certificates.map(({ name }) => name);
     names.forEach((name, index) => {
       const earlier = names.indexOf(name);

@@ -18,7 +18,7 @@ export interface UnlistedFile {
 }
 
 /** The host serves what is published all the same. Whoever leaves it so has chosen it. */
-const HARMLESS: ReadonlySet<string> = new Set(['key-unverified', 'unsigned-manifest']);
+const HARMLESS: ReadonlySet<string> = new Set(['key-unverified', 'unsigned-manifest', 'clock-off']);
 
 /** @returns the hosts that have something to say. One that has left is not among them */
 export function reportHosts(statuses: readonly HostStatus[]): HostReport[] {

@@ -199,7 +199,7 @@ async function readSummary(
   entry: StatusEntry,
   { now, keys, deadline }: RefreshOptions,
 ): Promise<HostSummary> {
-  const status = await deadline.wait(() => readHostStatus(bucket, entry, now));
+  const status = await deadline.wait(() => readHostStatus(bucket, entry));
   if (status === undefined) return unreadable(entry, 'gone', now);
   if (!isReadable(status)) return unreadable(entry, status.code, now);
   const isUnknown = status.head !== undefined && keys === undefined;

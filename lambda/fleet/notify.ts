@@ -2,6 +2,7 @@
  * Nudges the hosts of every fleet whose manifest has changed, and logs once what came of earlier nudges. A pass that
  * changed nothing, with no command open, asks Systems Manager nothing.
  */
+import { isWithinLast } from '#common/clock.ts';
 import { HOUR_MS } from '#common/time.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
@@ -71,7 +72,7 @@ async function checkCommand({ notifier, log, now }: NotifyOptions, call: OpenCal
 }
 
 function isOld({ at }: OpenCall, now: Date): boolean {
-  return now.getTime() - at.getTime() > CHECKED_FOR_MS;
+  return !isWithinLast(at, now, CHECKED_FOR_MS);
 }
 
 function fulfilled<T>(end: PromiseSettledResult<T> | undefined): T | undefined {

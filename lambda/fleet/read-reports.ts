@@ -64,7 +64,7 @@ async function readReport(
   now: Date,
 ): Promise<{ report: FleetReport; isFleet: boolean }> {
   const configured = namesOfFleet(config.certificates, fleet);
-  const statuses = await readOrFault(() => readStatuses(bucket, fleet, now));
+  const statuses = await readOrFault(() => readStatuses(bucket, fleet));
   const published = await readOrFault(() => readManifest(bucket, fleet, keys));
   const manifest = published.value?.manifest ?? emptyManifest(fleet, now);
   const etag = published.value && (await version1Etag(bucket, fleet, published.value));
@@ -84,12 +84,12 @@ function unlistedFleets({ code, message }: BucketError | ContractError): FleetRe
 }
 
 /** @throws BucketError where they cannot be listed, or the store fails */
-export async function readStatuses(bucket: Bucket, fleet: FleetName, now: Date): Promise<FleetStatuses> {
+export async function readStatuses(bucket: Bucket, fleet: FleetName): Promise<FleetStatuses> {
   const entries = await listStatuses(bucket, fleet);
   const read = await inParallel(
     entries,
     CONCURRENCY,
-    (entry) => readHostStatus(bucket, entry, now),
+    (entry) => readHostStatus(bucket, entry),
     ({ key }) => key,
   );
   const present = read.filter((status) => status !== undefined);

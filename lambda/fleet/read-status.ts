@@ -20,8 +20,14 @@ export interface UnreadableStatus {
   writtenAt: string;
 }
 
-/** Clocks may differ by so much. */
-const SKEW_MS = 5 * MINUTE_MS;
+/** A status as it was read. `reportedAt` is the store's time of the object: nobody is silent, or alive, by a wrong clock. */
+export interface ReadStatus extends HostStatus {
+  /** By how much the host's clock was ahead of the store's when it reported, in ms (behind: negative); absent: they agree. */
+  clockOffsetMs?: number;
+}
+
+/** A host dates its report and writes it at once; a write may be tried three times, which looks like a clock that is behind. */
+const [AHEAD_MS, BEHIND_MS] = [MINUTE_MS, 2 * MINUTE_MS];
 /** Keys that name no host are told of, but not all of them: anybody who may write below the prefix makes them up. */
 const MAX_BAD_NAMES = 100;
 
@@ -36,29 +42,32 @@ export async function listStatuses(bucket: Bucket, fleet: FleetName): Promise<St
 }
 
 /**
- * @returns undefined if it has vanished since the listing. `reportedAt` in the future is the time of the object
+ * @returns undefined if it has vanished since the listing
  * @throws BucketError that is the store's fault, not the host's
  */
 export async function readHostStatus(
   bucket: Bucket,
   { fleet, host, key, modifiedAt }: StatusEntry,
-  now: Date,
-): Promise<HostStatus | UnreadableStatus | undefined> {
+): Promise<ReadStatus | UnreadableStatus | undefined> {
   const name = hostName.safeParse(host);
   const writtenAt = modifiedAt.toISOString();
   if (!name.success) return { host, code: 'ERR_STATUS_SCHEMA', writtenAt };
   try {
     const object = await bucket.get(key);
     const status = object && parseHostStatus(fleet, name.data, object.body);
-    const isEarly = status !== undefined && Date.parse(status.reportedAt) > now.getTime() + SKEW_MS;
-    return isEarly ? { ...status, reportedAt: writtenAt } : status;
+    return status && { ...status, reportedAt: writtenAt, ...offsetIn(status, modifiedAt) };
   } catch (error) {
     if (error instanceof ContractError || isObjectFault(error)) return { host, code: error.code, writtenAt };
     throw error;
   }
 }
 
-export function isReadable(status: HostStatus | UnreadableStatus): status is HostStatus {
+function offsetIn({ reportedAt }: HostStatus, modifiedAt: Date): Pick<ReadStatus, 'clockOffsetMs'> {
+  const offsetMs = Date.parse(reportedAt) - modifiedAt.getTime();
+  return offsetMs > AHEAD_MS || offsetMs < -BEHIND_MS ? { clockOffsetMs: offsetMs } : {};
+}
+
+export function isReadable(status: ReadStatus | UnreadableStatus): status is ReadStatus {
   return 'files' in status;
 }
 

@@ -1,11 +1,10 @@
 /** What a fleet serves, from its manifest and the statuses of its hosts, for `pemfleet status`; pure. */
-import type { HostStatus } from '#contract/host-status.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import type { OwnKeys } from '../publication/read-manifest.ts';
 import { type CertificateState, certificateStateOf, isSilent } from './behind.ts';
 import { ownHeads } from './heads.ts';
 import { type HostReport, reportHosts } from './host-report.ts';
-import type { UnreadableStatus } from './read-status.ts';
+import type { ReadStatus, UnreadableStatus } from './read-status.ts';
 
 export interface CertificateReport {
   certificate: string;
@@ -47,7 +46,7 @@ export interface EndedReport {
 
 /** What the hosts of a fleet have reported. */
 export interface FleetStatuses {
-  statuses: readonly HostStatus[];
+  statuses: readonly ReadStatus[];
   unreadable: UnreadableStatus[];
   /** Of the manifest: of version 1, for hosts whose agent reads no root. */
   etag?: string | undefined;

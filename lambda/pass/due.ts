@@ -1,5 +1,6 @@
 /** Decides, purely, whether a certificate is to be ordered, from which CA, and why. Each decision carries its reason; the caller logs it. */
-import { DAY_MS, HOUR_MS, MINUTE_MS } from '#common/time.ts';
+import { CLOCK_SLACK_MS } from '#common/clock.ts';
+import { DAY_MS, HOUR_MS } from '#common/time.ts';
 import type { ManifestEntry, PemRef } from '#contract/manifest.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import { exactSet } from '../config/identifier.ts';
@@ -106,9 +107,10 @@ function decideInFlight(record: OrderRecord, input: DueInput): Decision {
 }
 
 /** A day is too long in an emergency; an hour is what the CAs' limits on failed validations allow. */
-function nextAttempt({ notBefore, lastFailure }: OrderRecord, { published, now }: DueInput): Date {
-  // It failed in the future: the clock was ahead.
-  if (lastFailure !== undefined && lastFailure.at.getTime() > now.getTime() + MINUTE_MS) return now;
+function nextAttempt({ createdAt, notBefore, lastFailure }: OrderRecord, { published, now }: DueInput): Date {
+  // The clock was ahead when it failed, or when the record was made.
+  const from = lastFailure?.at ?? createdAt;
+  if (from.getTime() > now.getTime() + CLOCK_SLACK_MS) return now;
   const isUrgent = published?.pems.some((pem) => isEmergency(pem, now)) ?? false;
   if (!isUrgent || lastFailure === undefined) return notBefore;
   return new Date(Math.min(notBefore.getTime(), lastFailure.at.getTime() + HOUR_MS));

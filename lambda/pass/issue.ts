@@ -70,8 +70,7 @@ function blockerOf(
   if (timing.deadline.getTime() - now.getTime() < MIN_ORDER_MS) {
     return { result: 'postponed', reason: 'out-of-time' };
   }
-  const until = budget.pausedUntil(directoryUrl);
-  const isPaused = until !== undefined && until > now;
+  const isPaused = budget.pausedUntil(directoryUrl) !== undefined;
   return isPaused && !order.isPlaced ? { result: 'deferred', reason: 'ca-paused' } : undefined;
 }
 

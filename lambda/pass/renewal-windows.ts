@@ -4,12 +4,13 @@
  */
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
+import { isWaitingUntil } from '#common/clock.ts';
 import { inParallel } from '#common/in-parallel.ts';
 import { messageOf } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import { acmeOriginOf, type ManifestEntry } from '#contract/manifest.ts';
 import { instant, readCached, serializeCached } from '#storage/cached-document.ts';
-import type { RenewalInfo } from '../acme/renewal-info.ts';
+import { MAX_RENEWAL_POLL_MS, type RenewalInfo } from '../acme/renewal-info.ts';
 import type { Log } from '../log.ts';
 import type { Pass } from '../pass.ts';
 
@@ -81,7 +82,7 @@ interface Answer extends Item {
 
 /** A dry run asks no CA: it decides by the windows that the last pass has left. */
 async function refresh(pass: Pass, item: Item, old: StoredWindow | undefined): Promise<Answer> {
-  const isFresh = old !== undefined && old.pollAfter > pass.timing.now();
+  const isFresh = old !== undefined && isWaitingUntil(old.pollAfter, pass.timing.now(), MAX_RENEWAL_POLL_MS);
   if (pass.options.dryRun || isFresh) return { ...item, window: old };
   try {
     // Undefined for a CA that has no renewal information, or is not configured any more.

@@ -89,7 +89,7 @@ async function readClaims(
   const now = timing.now();
   const entries = (await listStatuses(bucket, fleet)).filter(({ host }) => hosts.has(host));
   const read = async (entry: (typeof entries)[number]): Promise<Ends> => {
-    const status = await readHostStatus(bucket, entry, now);
+    const status = await readHostStatus(bucket, entry);
     return status !== undefined && isReadable(status) ? claimsOf(status, names, signing, now) : new Map();
   };
   return inParallel(entries, CONCURRENCY, read, ({ key }) => key);

@@ -159,7 +159,7 @@ class FleetProofs {
 
   async #readHosts(fleet: FleetName): Promise<FleetHosts> {
     const { bucket, signing, timing } = this.#pass;
-    const read = await readStatuses(bucket, fleet, timing.now());
+    const read = await readStatuses(bucket, fleet);
     const etag = await version1Etag(bucket, fleet, this.#read);
     const manifest = { etag, updatedAt: new Date(this.#read.manifest.updatedAt) };
     return { ...read, manifest, heads: ownHeads(read.statuses, signing, timing.now()) };

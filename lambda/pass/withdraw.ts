@@ -82,7 +82,7 @@ export async function findPublished(
 ): Promise<PublishedName[]> {
   const statuses = new Map<FleetName, Promise<FleetStatuses>>();
   const statusesOf = (fleet: FleetName) => {
-    const read = statuses.get(fleet) ?? readStatuses(source.bucket, fleet, source.now());
+    const read = statuses.get(fleet) ?? readStatuses(source.bucket, fleet);
     statuses.set(fleet, read);
     return read;
   };
@@ -128,7 +128,7 @@ export async function endNames(
   going: readonly PublishedName[],
   yes: boolean,
 ): Promise<FleetWithdrawal & { latest: ReadManifest | undefined }> {
-  const { statuses } = await readStatuses(bucket, fleet, now());
+  const { statuses } = await readStatuses(bucket, fleet);
   // Hosts may have read a root that is lost since.
   const highest = highestSequence(ownHeads(statuses, signing, now()).values());
   const publisher = new Publisher(bucket, fleet, {

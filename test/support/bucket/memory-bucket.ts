@@ -15,8 +15,16 @@ export interface MemoryBucket extends Bucket {
 
 const etagOf = (body: Buffer) => `"${createHash('sha256').update(body).digest('hex')}"`;
 
-/** @param now the store's clock */
-export function memoryBucket(now = () => new Date()): MemoryBucket {
+/** For `memoryBucket`: hosts whose clocks agree with the store's write their statuses when they say so. */
+export function reportTime(key: string, body: string | Buffer): Date {
+  const reportedAt = /"reportedAt": "([^"]+)"/.exec(body.toString())?.[1];
+  return key.startsWith('status/') && reportedAt !== undefined ? new Date(reportedAt) : new Date();
+}
+
+/** @param now the store's clock, when it takes this object */
+export function memoryBucket(
+  now: (key: string, body: string | Buffer) => Date = () => new Date(),
+): MemoryBucket {
   const objects = new Map<string, Buffer>();
   const times = new Map<string, Date>();
   const calls: string[] = [];
@@ -48,7 +56,7 @@ export function memoryBucket(now = () => new Date()): MemoryBucket {
       }
       const stored = Buffer.from(body);
       objects.set(key, stored);
-      times.set(key, now());
+      times.set(key, now(key, body));
       return { etag: etagOf(stored) };
     },
     delete: async (key) => {

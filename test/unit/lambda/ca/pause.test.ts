@@ -33,18 +33,18 @@ test('a pause doubles from 15 minutes to three hours, and ends with what the CA 
   const waits = [];
   for (let strike = 0; strike < 6; strike += 1) {
     state = withPause(state, FIRST, rateLimited(), begin);
-    waits.push(minutesUntil(pausedUntil(state, FIRST), begin));
+    waits.push(minutesUntil(pausedUntil(state, FIRST, begin), begin));
   }
 
   assert.deepEqual(waits, [15, 30, 60, 120, 180, 180]);
   const soon = withPause(state, FIRST, rateLimited(minutes(5)), begin);
-  assert.equal(minutesUntil(pausedUntil(soon, FIRST), begin), 5);
+  assert.equal(minutesUntil(pausedUntil(soon, FIRST, begin), begin), 5);
 });
 
 test('out of reach: avoided from the second pass on, for 15 minutes to three hours', () => {
   const waits = [1, 2, 3, 4, 5, 6, 7].map((passes) => {
     const { state, at } = outageOf(passes);
-    return minutesUntil(avoidedUntil(state, FIRST), at);
+    return minutesUntil(avoidedUntil(state, FIRST, at), at);
   });
 
   assert.deepEqual(waits, [undefined, 15, 30, 60, 120, 180, 180]);
@@ -59,7 +59,7 @@ test('a pass counts once, however many certificates it has; a certificate that w
     { directoryUrl: FIRST, identifiers: ['a.test'], count: 1 },
     begin,
   );
-  assert.equal(avoidedUntil(issued, FIRST), undefined);
+  assert.equal(avoidedUntil(issued, FIRST, begin), undefined);
 });
 
 const choose = (...cas: Parameters<typeof decide>[0]['cas']) =>

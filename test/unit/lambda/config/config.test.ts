@@ -66,6 +66,15 @@ test('the reference fixture sets every key of the schema, and parses', () => {
   });
 });
 
+test('the hosts of a fleet are expected by their number, or by name', () => {
+  const expected = { edge: 3, inner: ['lb1', 'lb2'] };
+  const certificates = [{ identifiers: ['a.test'], fleets: ['edge', 'inner'] }];
+  const acme = { directoryUrl: 'letsencrypt', termsOfServiceAgreed: true };
+  const text = JSON.stringify({ bucket: 'file:///b', acme, certificates, hosts: { expected } });
+
+  assert.deepEqual(parseConfig('f', text).hosts.expected, expected);
+});
+
 test('what is left out has a good value', () => {
   const text = `
 bucket: file:///var/lib/pemfleet/bucket
@@ -84,6 +93,7 @@ certificates: [{ identifiers: [www.example.com, example.com] }]
     wakeMinutes: 30,
     concurrency: 10,
     ordersPer3Hours: 250,
+    hosts: { expected: {} },
     contract: { v1: 'auto' },
     certificates: [
       {

@@ -14,6 +14,18 @@ const one = { identifiers: ['a.test'] };
 
 const MISTAKES: Mistake[] = [
   ['an unknown key', { ...whole, certificats: [] }, '(whole file)', /certificats/],
+  [
+    'hosts expected in a fleet that there is not',
+    { ...whole, hosts: { expected: { egde: 2 } } },
+    'hosts.expected.egde',
+    /no certificate names this fleet; fleets: default/,
+  ],
+  [
+    'hosts expected that are neither a number nor names',
+    { ...whole, hosts: { expected: { default: 'lb1' } } },
+    'hosts.expected.default',
+    /a number of hosts, or a list of their names/,
+  ],
   ['an unknown key of acme', withAcme({ directory: 'letsencrypt' }), 'acme', /directory/],
   ['an unknown key of a certificate', withCertificate({ keytype: 'ec256' }), 'certificates[0]', /keytype/],
   [

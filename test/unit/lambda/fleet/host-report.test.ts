@@ -12,7 +12,7 @@ import { followsManifest, reportHosts, unlistedFilesIn } from '../../../../lambd
 import { refreshHostSummaries } from '../../../../lambda/fleet/hosts.ts';
 import { withoutMovedHosts } from '../../../../lambda/fleet/moved.ts';
 import { readFleetReports } from '../../../../lambda/fleet/read-reports.ts';
-import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
+import { memoryBucket, reportTime } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
 import { fleet, makeConfig, makeEntry, makeHostStatus, named } from '../../../support/issuer/documents.ts';
 import { testPublisher, testSigning } from '../../../support/issuer/signing.ts';
@@ -68,7 +68,7 @@ for (const [name, follows] of [
 }
 
 async function summaryOf(changes: Partial<HostStatus>) {
-  const bucket = memoryBucket(() => noon);
+  const bucket = memoryBucket(reportTime);
   const status = makeHostStatus('lb1', changes);
   await bucket.put(layout.status(fleet, status.host), serializeHostStatus(status));
   const deadline = startDeadline(1000);
@@ -107,7 +107,7 @@ const old = fleetName.parse('old');
 const config = makeConfig([{ identifiers: ['a.test'] }]);
 
 async function publishedBucket() {
-  const bucket = memoryBucket(() => noon);
+  const bucket = memoryBucket(reportTime);
   await testPublisher(bucket, fleet).publish(named('a.test'), makeEntry(), []);
   await testPublisher(bucket, old).publish(named('b.test'), makeEntry({ identifiers: ['b.test'] }), []);
   const put = async (host: string, changes: Partial<HostStatus>) => {

@@ -12,7 +12,7 @@ import {
   saveHostSummaries,
 } from '../../../../lambda/fleet/hosts.ts';
 import { interposed } from '../../../support/bucket/interposed.ts';
-import { type MemoryBucket, memoryBucket } from '../../../support/bucket/memory-bucket.ts';
+import { type MemoryBucket, memoryBucket, reportTime } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
 import { fleet, makeHostStatus, named } from '../../../support/issuer/documents.ts';
 
@@ -29,7 +29,7 @@ const statusOf = (host: string, changes: Partial<HostStatus> = {}): string =>
 const keyOf = (host: string) => `${layout.statuses(fleet)}${host}.json`;
 
 async function bucketWith(...hosts: string[]): Promise<MemoryBucket> {
-  const bucket = memoryBucket();
+  const bucket = memoryBucket(reportTime);
   for (const host of hosts) await bucket.put(keyOf(host), statusOf(host));
   return bucket;
 }
@@ -52,7 +52,7 @@ const callsFrom = (bucket: MemoryBucket) => {
 };
 
 test('a status becomes a summary: when, which manifest, files by state, what is in the way', async () => {
-  const bucket = memoryBucket();
+  const bucket = memoryBucket(reportTime);
   const files = [fileOf('a', 'served'), fileOf('b', 'served'), fileOf('c', 'failed')];
   const error = { code: 'ERR_RUNTIME_SOCKET', message: 'no socket' };
   await bucket.put(keyOf('lb1'), statusOf('lb1', { files, error }));
@@ -67,7 +67,7 @@ test('a status becomes a summary: when, which manifest, files by state, what is 
 });
 
 test('the summary of a host that was removed says so, until it reports again', async () => {
-  const bucket = memoryBucket();
+  const bucket = memoryBucket(reportTime);
   await bucket.put(keyOf('lb1'), statusOf('lb1', { leftAt: noon.toISOString() }));
   const { default: away } = await refresh(bucket);
   await bucket.put(keyOf('lb1'), statusOf('lb1'));
@@ -103,7 +103,7 @@ test('a summary of an issuer of version 1, which leaves the version out, is made
 });
 
 test('open calls are kept, and a document of an earlier version has none', async () => {
-  const bucket = memoryBucket();
+  const bucket = memoryBucket(reportTime);
   await bucket.put(layout.hostSummaries, '{"version":1,"fleets":{}}');
   const before = await readHostSummaries(bucket);
   const calls = [{ command: 'c1', fleet, at: noon }];

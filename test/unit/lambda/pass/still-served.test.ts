@@ -11,7 +11,7 @@ import { refreshHostSummaries } from '../../../../lambda/fleet/hosts.ts';
 import { decideAll, withinBudget } from '../../../../lambda/pass/plan.ts';
 import { findStillServed } from '../../../../lambda/pass/still-served.ts';
 import { completeSurvey, surveyBucket } from '../../../../lambda/pass/survey.ts';
-import { type MemoryBucket, memoryBucket } from '../../../support/bucket/memory-bucket.ts';
+import { type MemoryBucket, memoryBucket, reportTime } from '../../../support/bucket/memory-bucket.ts';
 import { after, fakeClock, noon } from '../../../support/clock.ts';
 import {
   fleet,
@@ -101,7 +101,7 @@ const rows: [says: string, hosts: Host[], isServed: boolean][] = [
 
 for (const [says, hosts, isServed] of rows) {
   test(`served by ${says}: ${isServed ? 'waits its turn' : 'comes first'}`, async () => {
-    const bucket = memoryBucket();
+    const bucket = memoryBucket(reportTime);
     const summaries = await summariesOf(bucket, hosts);
     const { log } = recordEvents();
 
@@ -116,7 +116,7 @@ for (const [says, hosts, isServed] of rows) {
 }
 
 test('the hosts of all its fleets have to serve it', async () => {
-  const bucket = memoryBucket();
+  const bucket = memoryBucket(reportTime);
   const { log, fieldsOf } = recordEvents();
   const pass = { bucket, log, signing: testSigning, timing: fakeClock() };
   const spec = makeSpec({ fleets: [fleet, other] });
@@ -133,7 +133,7 @@ test('the hosts of all its fleets have to serve it', async () => {
 });
 
 test('while nothing is missing, no status is read', async () => {
-  const bucket = memoryBucket();
+  const bucket = memoryBucket(reportTime);
   const summaries = await summariesOf(bucket, [serving]);
   const { log } = recordEvents();
   const before = bucket.calls.length;
@@ -144,7 +144,7 @@ test('while nothing is missing, no status is read', async () => {
 });
 
 test('the order of a pass: what nobody serves, what ends soon, and last what hosts still serve', async () => {
-  const bucket = memoryBucket();
+  const bucket = memoryBucket(reportTime);
   const dates = { notBefore: after(noon, -70 * DAY_MS), notAfter: after(noon, 20 * DAY_MS) };
   const soon = makePemRef({
     notBefore: dates.notBefore.toISOString(),

@@ -9,12 +9,17 @@ const CRT_LIST_PATH = /^\/[^;\s\0[\]#]*$/;
 /** A bare name is one of a program in the usual directories. */
 const program = z.string().regex(/^[^\s\0]+$/, 'must be the path or the name of a program');
 const BIND_FORMS =
-  'must be HOST:PORT, such as 127.0.0.1:443; for a bind with accept-proxy, proxy@HOST:PORT or { address: HOST:PORT, proxy: true }';
-const address = z.string().regex(/^(proxy@)?(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$/, BIND_FORMS);
+  'must be HOST:PORT, such as 127.0.0.1:443, or unix@/PATH or abns@NAME; for a bind with accept-proxy, proxy@HOST:PORT or { address: HOST:PORT, proxy: true }';
+const TCP_FORM = String.raw`(\[[0-9a-fA-F:.]+(%[\w.-]+)?\]|[A-Za-z0-9._-]+|\*):\d{1,5}`;
+const UNIX_FORM = String.raw`unix@\/[^,\s\0]+|abnsz?@[^,\s\0]+`;
+const address = z.string().regex(new RegExp(`^(proxy@)?(${TCP_FORM}|${UNIX_FORM})$`), BIND_FORMS);
 /** With `proxy`, a bind that expects a PROXY header: `proxy@HOST:PORT`, the same in one word. */
 const bindToProve = z
   .strictObject({
-    address: address.refine((text) => !text.startsWith('proxy@'), 'must be HOST:PORT'),
+    address: address.refine(
+      (text) => !text.startsWith('proxy@'),
+      'must be HOST:PORT, unix@/PATH or abns@NAME',
+    ),
     proxy: z.boolean(),
   })
   .transform(({ address: text, proxy }) => (proxy ? `proxy@${text}` : text));
@@ -88,7 +93,7 @@ export const haproxySchema = z
     handshake: list
       .default(['127.0.0.1:443'])
       .describe(
-        'Binds on which a TLS handshake must prove each certificate; proxy@HOST:PORT: with a PROXY header; [] turns the proof off.',
+        'Binds on which a TLS handshake must prove each certificate; unix@/PATH and abns@NAME for sockets, proxy@ before either: with a PROXY header; [] turns the proof off.',
       ),
     paths: z
       .strictObject({ host: haproxyPath, haproxy: haproxyPath })

@@ -10,7 +10,8 @@ import { servedNames } from '../desired/overlap.ts';
 import { HandshakeFailed, type HandshakeTarget, RuntimeCommandFailed } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
 import { isDetached, type RuntimeFile } from '../haproxy/view.ts';
-import { type ClientKind, chainFrom } from './tls-client.ts';
+import type { ClientKind } from '../wire/client-kind.ts';
+import { chainFrom } from '../wire/tls-client.ts';
 
 /** A label that no certificate names, to ask for a wildcard. */
 const PROOF_LABEL = 'pemfleet-proof';

@@ -1,5 +1,5 @@
 /** Checks each configured address: it must hand out a certificate of the manifest that is on disk. */
-import { connect, isIP } from 'node:net';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { SECOND_MS } from '#common/time.ts';
 import { type CombinedPem, parse } from '#contract/combined-pem.ts';
@@ -11,8 +11,9 @@ import { proveByDefault, proveServed } from '../deploy/handshake.ts';
 import { type DesiredFile, desiredFiles } from '../desired/files.ts';
 import { withOverlaps } from '../desired/overlap.ts';
 import { toHaproxy } from '../haproxy/path-map.ts';
+import { localBindOf } from '../wire/connect.ts';
 import { type Finding, finding, listed } from './finding.ts';
-import { type HaproxyConfig, isTcp, toHandshake } from './haproxy-config.ts';
+import { type HaproxyConfig, isAskable, toHandshake } from './haproxy-config.ts';
 
 const CONNECT_TIMEOUT_MS = 5 * SECOND_MS;
 
@@ -23,9 +24,9 @@ export async function examineHandshakes(
   now: Date,
 ): Promise<Finding[]> {
   const { handshake } = config.haproxy;
-  const tcp = haproxy?.binds.filter(isTcp) ?? [];
-  const binds = tcp.map(({ address }) => address);
-  const proposed = tcp.map(toHandshake);
+  const askable = haproxy?.binds.filter(isAskable) ?? [];
+  const binds = askable.map(({ address }) => address);
+  const proposed = askable.map(toHandshake);
   if (handshake.length === 0) {
     return [
       finding(
@@ -95,14 +96,11 @@ function readPublished({ haproxy }: AgentConfig, desired: DesiredFile): Combined
 }
 
 /** Without a certificate to expect, something must at least listen there. */
-function proveListening(address: string): Promise<void> {
-  const { hostname, port } = new URL(`tcp://${address.replace(/^proxy@/, '')}`);
-  return new Promise((resolve, reject) => {
-    const socket = connect({
-      host: hostname.replace(/^\[|\]$/g, ''),
-      port: Number(port),
-      timeout: CONNECT_TIMEOUT_MS,
-    });
+async function proveListening(address: string): Promise<void> {
+  const bind = await localBindOf({ address, servername: undefined });
+  const socket = bind.open();
+  await new Promise<void>((resolve, reject) => {
+    socket.setTimeout(CONNECT_TIMEOUT_MS);
     socket.once('connect', () => resolve(void socket.destroy()));
     socket.once('timeout', () => socket.destroy(new Error('no answer')));
     socket.once('error', reject);

@@ -1,5 +1,7 @@
 /** Reads the few lines of HAProxy's configuration that bear on certificates. */
+
 import { type ConfigLine, type HaproxyEnvironment, linesOf, positionOf } from '../haproxy/config-lines.ts';
+import { parseAddress } from '../wire/address.ts';
 
 export interface Bind {
   /** `FILE:LINE`. */
@@ -10,6 +12,10 @@ export interface Bind {
   hasStrictSni: boolean;
   /** It hangs up on a client without a PROXY header. */
   acceptsProxy: boolean;
+  /** `v4v6`: the IPv6 wildcard takes IPv4, too. */
+  isForBothFamilies: boolean;
+  /** What keeps a client of this host from it: `interface NAME`, `namespace NAME`. */
+  outOfReach: string | undefined;
 }
 
 export interface HaproxyConfig {
@@ -24,14 +30,23 @@ export interface HaproxyConfig {
   ocspUpdates: readonly string[];
 }
 
-/** As `haproxy.handshake` names the bind: an address on which this host reaches it. */
-export function toHandshake({ address, acceptsProxy }: Pick<Bind, 'address' | 'acceptsProxy'>): string {
-  const local = address.replace(/^ipv[46]@/, '').replace(/^(\*|0\.0\.0\.0)?:/, '127.0.0.1:');
+/** As `haproxy.handshake` names the bind: an address on which this host reaches it. Of a range of ports the first. */
+export function toHandshake({ address, acceptsProxy, isForBothFamilies }: HandshakeBind): string {
+  const first = address.replace(/(:\d+)-\d+$/, '$1').replace(/^\//, 'unix@/');
+  const bare = first.replace(/^ipv[46]@/, '');
+  const isWildcard = /^(\*|0\.0\.0\.0)?:\d/.test(bare) || (isForBothFamilies && /^(::|\[::\]):\d/.test(bare));
+  const port = bare.slice(bare.lastIndexOf(':'));
+  const loopback = first.startsWith('ipv6@') ? '[::1]' : '127.0.0.1';
+  const local = isWildcard ? `${loopback}${port}` : bare.replace(/^(::|\[::\])(:\d+)$/, '[::1]$2');
   return acceptsProxy ? `proxy@${local}` : local;
 }
 
-/** A handshake is made over TCP: `quic4@`, `unix@` and their like are no addresses for one. */
-export const isTcp = ({ address }: Pick<Bind, 'address'>): boolean => !/^(?!ipv[46]@)\w+@/.test(address);
+type HandshakeBind = Pick<Bind, 'address' | 'acceptsProxy'> &
+  Partial<Pick<Bind, 'isForBothFamilies' | 'outOfReach'>>;
+
+/** A handshake is made over a stream: `quic4@` and its like are no addresses for one, nor are ports of another network namespace. */
+export const isAskable = (bind: HandshakeBind): boolean =>
+  bind.outOfReach === undefined && parseAddress(toHandshake(bind)) !== undefined;
 
 export function parseHaproxyConfig(
   texts: readonly { file: string; text: string }[],
@@ -65,7 +80,17 @@ function bindOf(line: ConfigLine): Bind {
     crtLists: valuesOf(line, 'crt-list'),
     hasStrictSni: line.words.includes('strict-sni'),
     acceptsProxy: line.words.includes('accept-proxy'),
+    isForBothFamilies: line.words.includes('v4v6'),
+    outOfReach: outOfReachBy(line),
   };
+}
+
+/** Connections of this host to itself come by `lo`, whatever their address. */
+function outOfReachBy(line: ConfigLine): string | undefined {
+  const [device] = valuesOf(line, 'interface');
+  const [namespace] = valuesOf(line, 'namespace');
+  if (namespace !== undefined) return `namespace ${namespace}`;
+  return device === undefined || device === 'lo' ? undefined : `interface ${device}`;
 }
 
 const valuesOf = ({ words }: ConfigLine, keyword: string): string[] =>

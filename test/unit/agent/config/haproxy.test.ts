@@ -89,6 +89,23 @@ test('a bind that expects a PROXY header: in YAML by a key, everywhere by a pref
   assert.deepEqual(byFlag.haproxy.handshake, ['proxy@127.0.0.1:2', 'h:4']);
 });
 
+test('binds are named as HAProxy names them: sockets, zones, wildcards', async () => {
+  const handshake = [
+    'unix@/run/tls.sock',
+    'proxy@unix@/run/tls.sock',
+    'abns@inner',
+    '[fe80::1%eth0]:443',
+    '*:443',
+  ];
+
+  const config = await load({ ...minimal, haproxy: { handshake } });
+
+  assert.deepEqual(config.haproxy.handshake, handshake);
+  for (const wrong of ['quic4@:443', 'unix@relative', 'fd@3', '127.0.0.1:1-2', 'abns@']) {
+    await assert.rejects(load({ ...minimal, haproxy: { handshake: [wrong] } }), /must be HOST:PORT/, wrong);
+  }
+});
+
 test('a flag cannot say which HAProxy of a list it means', async () => {
   const list = { ...minimal, haproxy: [{ name: 'edge' }] };
 

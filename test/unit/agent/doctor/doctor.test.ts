@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { loadAgentConfig } from '../../../../agent/config/config.ts';
-import { isTcp, parseHaproxyConfig, toHandshake } from '../../../../agent/doctor/haproxy-config.ts';
+import { isAskable, parseHaproxyConfig, toHandshake } from '../../../../agent/doctor/haproxy-config.ts';
 import { judgeHaproxy } from '../../../../agent/doctor/judge-haproxy.ts';
 import { judgeLoaded } from '../../../../agent/doctor/judge-loaded.ts';
 import type { DirectoryFacts } from '../../../../agent/doctor/look-directory.ts';
@@ -134,11 +134,34 @@ test('quotes, comments, escapes and conditions of a HAProxy configuration', () =
   assert.deepEqual([seen.bufsize, seen.ocspUpdates, seen.binds[4]?.crtLists], [65_536, ['f:13'], ['/l']]);
 });
 
-test('a handshake is proposed with TCP binds alone', () => {
-  const addresses = [':443', 'ipv4@*:443', '[::1]:443', 'quic4@:443', 'quic6@[::]:443', 'unix@/run/tls.sock'];
-  const text = addresses.map((address) => `bind ${address} ssl crt /c`).join('\n');
+test('a handshake is proposed with the binds that a client of this host reaches', () => {
+  const rows: [bind: string, proposed: string | undefined][] = [
+    [':443', '127.0.0.1:443'],
+    ['*:443', '127.0.0.1:443'],
+    ['0.0.0.0:443', '127.0.0.1:443'],
+    ['ipv4@*:443', '127.0.0.1:443'],
+    ['[::1]:443', '[::1]:443'],
+    [':::443', '[::1]:443'],
+    ['[::]:443', '[::1]:443'],
+    ['ipv6@:443', '[::1]:443'],
+    [':::443 v4v6', '127.0.0.1:443'],
+    ['192.0.2.1:8443-8450', '192.0.2.1:8443'],
+    ['192.0.2.1:443 accept-proxy', 'proxy@192.0.2.1:443'],
+    ['quic4@:443', undefined],
+    ['quic6@[::]:443', undefined],
+    ['fd@3', undefined],
+    ['unix@/run/tls.sock', 'unix@/run/tls.sock'],
+    ['/run/tls.sock accept-proxy', 'proxy@unix@/run/tls.sock'],
+    ['abns@inner', 'abns@inner'],
+    [':443 interface eth0', undefined],
+    [':443 interface lo', '127.0.0.1:443'],
+    [':443 namespace blue', undefined],
+  ];
 
-  const { binds } = parseHaproxyConfig([{ file: 'f', text }], {});
+  const proposed = rows.map(([bind]) => {
+    const { binds } = parseHaproxyConfig([{ file: 'f', text: `bind ${bind} ssl crt /c` }], {});
+    return [bind, binds.filter(isAskable).map(toHandshake)[0]];
+  });
 
-  assert.deepEqual(binds.filter(isTcp).map(toHandshake), ['127.0.0.1:443', '127.0.0.1:443', '[::1]:443']);
+  assert.deepEqual(proposed, rows);
 });

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { chainFrom } from '../../../../agent/deploy/tls-client.ts';
+import { chainFrom } from '../../../../agent/wire/tls-client.ts';
 
 test('a bind that never answers: the handshake ends after 5 s', async (t) => {
   const server = createServer((socket) => socket.resume()).listen(0, '127.0.0.1');

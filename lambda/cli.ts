@@ -15,6 +15,7 @@ import { haproxyConfigCommand } from './commands/haproxy-config.ts';
 import { keyCommand } from './commands/key.ts';
 import { EXIT, USAGE } from './commands/output.ts';
 import { planCommand, runCommand } from './commands/pass.ts';
+import { probeCommand } from './commands/probe.ts';
 import { respondCommand } from './commands/respond.ts';
 import { revokeCommand } from './commands/revoke.ts';
 import { statusCommand } from './commands/status.ts';
@@ -36,6 +37,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   run: runCommand,
   plan: planCommand,
   status: statusCommand,
+  probe: probeCommand,
   respond: respondCommand,
   revoke: revokeCommand,
   withdraw: withdrawCommand,
@@ -46,7 +48,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   schema,
   version,
 };
-const TAKES_OPERANDS: ReadonlySet<Command> = new Set([revokeCommand, withdrawCommand, keyCommand]);
+const TAKES_OPERANDS: ReadonlySet<Command> = new Set([
+  revokeCommand,
+  withdrawCommand,
+  keyCommand,
+  probeCommand,
+]);
 
 async function main(args: string[]): Promise<number> {
   const { values, positionals } = parseArguments(args);

@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { escapedJson, printableLines } from '#common/printable.ts';
+import { escapedJson, printable, printableLines } from '#common/printable.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
@@ -26,6 +26,9 @@ const OPTIONS = {
   adopt: { type: 'string', multiple: true },
   yes: { type: 'boolean', default: false },
   fleet: { type: 'string' },
+  all: { type: 'boolean', default: false },
+  concurrency: { type: 'string' },
+  'allow-private': { type: 'boolean', default: false },
   'dry-run': { type: 'boolean', default: false },
   'force-renewal': { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
@@ -56,6 +59,9 @@ export class UsageError extends Error {
 export const now = () => new Date();
 /** The only ways out: whatever hosts, CAs and manifests say, no terminal acts on it. */
 export const printToStderr = (text: string) => process.stderr.write(printableLines(text));
+/** One line that the next one takes the place of; nothing where nobody sees it. */
+export const printProgress = (text: string) =>
+  process.stderr.isTTY && process.stderr.write(`\r${printable(text)}`);
 export const print = (text: string) => process.stdout.write(printableLines(text));
 export const printJson = (value: unknown) => print(`${escapedJson(value, 2)}\n`);
 

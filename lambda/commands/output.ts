@@ -4,7 +4,7 @@ import { table } from '#common/table.ts';
 import type { Outcome, UnconfiguredOutcome } from '../outcome.ts';
 
 /** docs/cli.md; 64 and 78 as in sysexits(3). */
-export const EXIT = { ok: 0, failed: 1, partlyFailed: 3, usage: 64, config: 78 } as const;
+export const EXIT = { ok: 0, failed: 1, unknown: 2, partlyFailed: 3, usage: 64, config: 78 } as const;
 
 export const USAGE = `pemfleet orders and renews certificates, and publishes them for HAProxy hosts.
 
@@ -13,6 +13,7 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   pemfleet run --force-renewal --only www.example.com
                                       renew a certificate that is not due
   pemfleet status                     show what each host serves
+  pemfleet probe [NAME…|--all]        ask the DNS for every address of every name, and show what clients get there
   pemfleet respond --listen 127.0.0.1:8402
                                       answer HTTP-01 challenges, for installations without Lambda
   pemfleet revoke www.example.com --reason keyCompromise
@@ -33,7 +34,8 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
 
   -c, --config FILE     default /etc/pemfleet/pemfleet.yaml; PEMFLEET_BUCKET overrides the bucket named there
   --only NAME           limit the pass to this certificate; may be repeated
-  --fleet NAME          withdraw: from this fleet only
+  --fleet NAME          withdraw, probe: this fleet only
+  --concurrency NUMBER  probe: handshakes at the same time; --allow-private: at private addresses, too
   --yes                 withdraw: more than a third of a fleet at once
   --serial HEX          revoke: an earlier certificate, by its serial
   --no-replace          revoke: without a replacement

@@ -10,6 +10,7 @@ import { listingSchema } from './crt-list.ts';
 import { dns } from './dns.ts';
 import { hosts } from './hosts.ts';
 import { challengeProblem, checkIdentifiers, identifier } from './identifier.ts';
+import { probe } from './probe.ts';
 
 export const KEY_TYPES = ['ec256', 'ec384', 'rsa2048', 'rsa4096'] as const;
 const keyType = z.enum(KEY_TYPES);
@@ -128,6 +129,9 @@ const config = z
       .describe("New orders at a CA in any three hours; Let's Encrypt allows 300 to an account."),
     hosts: hosts.prefault({}).describe('Hosts that should be there.'),
     contract: contract.prefault({}).describe('Versions of the contract that the issuer writes.'),
+    probe: probe.describe(
+      'Handshakes with the addresses that clients find, from outside; true: all defaults.',
+    ),
     certificates: z.array(certificate).min(1).describe('What to issue.'),
   })
   .superRefine(({ acme: first, fallback, challenge, certificates, hosts }, context) => {

@@ -49,7 +49,7 @@ export function hostedZoneSettingsFor(
     .sort((a, b) => b.domain.length - a.domain.length)[0];
 }
 
-function isAddress(value: string): boolean {
+export function isAddress(value: string): boolean {
   const [, bracketed, plain] = /^(?:\[([0-9a-fA-F:]+)\]|([0-9.]+))(?::\d{1,5})?$/.exec(value) ?? [];
   return isIP(bracketed ?? plain ?? value) !== 0;
 }

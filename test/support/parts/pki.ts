@@ -55,9 +55,10 @@ const algorithms = {
   'rsa-1024': rsa(1024),
 } as const;
 
-export async function createPki(): Promise<Pki> {
-  const root = await createAuthority('pemfleet test root');
-  const intermediate = await createAuthority('pemfleet test intermediate', root);
+/** @param name of the CA */
+export async function createPki(name = 'pemfleet test'): Promise<Pki> {
+  const root = await createAuthority(`${name} root`);
+  const intermediate = await createAuthority(`${name} intermediate`, root);
   const intermediatePem = pem(intermediate.certificate);
   const issue = async (options: LeafOptions): Promise<IssuedLeaf> => {
     const keys = await generateKeys(options.keyType ?? 'ec-p256');

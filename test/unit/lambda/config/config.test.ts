@@ -95,6 +95,10 @@ certificates: [{ identifiers: [www.example.com, example.com] }]
     ordersPer3Hours: 250,
     hosts: { expected: {} },
     contract: { v1: 'auto' },
+    probe: {
+      ...{ scheduled: false, port: 443, fleets: [], except: [], resolvers: [], allowPrivate: false },
+      ...{ concurrency: 20, timeoutSeconds: 5 },
+    },
     certificates: [
       {
         name: 'www.example.com',

@@ -1,0 +1,75 @@
+/** `pemfleet probe`: what clients get at every address of every name. Exits 1 if an address shows something else, 2 if nobody can tell. */
+import { startDeadline } from '#common/deadline.ts';
+import { SECOND_MS } from '#common/time.ts';
+import { type Config, configuredFleets } from '../config/config.ts';
+import { backgroundReader } from '../probe/background.ts';
+import { HARMLESS_VERDICTS, type ProbeVerdict } from '../probe/judge.ts';
+import { probeAll } from '../probe/probe.ts';
+import { readTargets } from '../probe/read-targets.ts';
+import { resolverOf } from '../probe/resolve.ts';
+import { openSigningKey } from '../signing/signing-key.ts';
+import {
+  type Command,
+  type CommandValues,
+  loadConfigAndBucket,
+  now,
+  print,
+  printJson,
+  printProgress,
+  UsageError,
+} from './command.ts';
+import { EXIT } from './output.ts';
+import { probeTable } from './probe-table.ts';
+
+/** The name was not looked at, or not from here. */
+const UNKNOWN: ReadonlySet<ProbeVerdict> = new Set(['no-route', 'out-of-time']);
+
+export const probeCommand: Command = async (values, operands) => {
+  const { config, bucket } = await loadConfigAndBucket(values);
+  const settings = settingsOf(config, values);
+  const fleets = configuredFleets(config).filter((one) => values.fleet === undefined || one === values.fleet);
+  if (fleets.length === 0) throw new UsageError(`no certificate names the fleet ${values.fleet}`);
+  const keys = await openSigningKey(bucket, { fleets, dryRun: true });
+  const only = operands.length === 0 ? undefined : new Set(operands);
+  const source = { bucket, keys, fleets, only, except: settings.except };
+  const { targets, faults } = await readTargets(source, now());
+  const unknown = operands.filter((name) => !targets.some(({ certificate }) => certificate === name));
+  if (unknown.length > 0 && faults.length === 0) {
+    throw new UsageError(`nothing is published for ${unknown.join(', ')}`);
+  }
+  const deadline = startDeadline(secondsOf(values.timeout, '--timeout') * SECOND_MS);
+  const resolve = resolverOf(settings.resolvers);
+  const onProgress = progressOf(targets.length, values);
+  const context = { settings, resolve, backgroundOf: backgroundReader(bucket), deadline, now, onProgress };
+  const rows = await probeAll(context, targets).finally(() => deadline.clear());
+  if (values.json) printJson({ version: 1, rows, faults });
+  else print(probeTable(rows, faults));
+  if (rows.some(({ verdict }) => !HARMLESS_VERDICTS.has(verdict) && !UNKNOWN.has(verdict)))
+    return EXIT.failed;
+  const isUnknown = faults.length > 0 || rows.some(({ verdict }) => UNKNOWN.has(verdict));
+  return isUnknown ? EXIT.unknown : EXIT.ok;
+};
+
+function settingsOf(config: Config, values: CommandValues): Config['probe'] {
+  const { probe } = config;
+  const concurrency = values.concurrency && secondsOf(values.concurrency, '--concurrency');
+  const isPrivate = values['allow-private'] || probe.allowPrivate;
+  return { ...probe, allowPrivate: isPrivate, ...(concurrency && { concurrency }) };
+}
+
+function secondsOf(value: string, option: string): number {
+  const number = Number(value);
+  if (number > 0) return number;
+  throw new UsageError(`${option} wants a number above 0, saw ${value}`);
+}
+
+/** A long probe is seen to go on. */
+function progressOf(total: number, { json, quiet }: CommandValues): (() => void) | undefined {
+  if (json || quiet) return undefined;
+  let done = 0;
+  return () => {
+    done += 1;
+    printProgress(`${done} of ${total} names`);
+    if (done === total) printProgress('');
+  };
+}

@@ -38,7 +38,15 @@ export interface PassOptions {
   isBeforeStart?: boolean;
   /** Finish the certificates in hand (40 at most), then stop. */
   signal?: AbortSignal;
+  /** What a look between two passes has noticed (agent/watch/). */
+  suspects?: Suspects;
 }
+
+/**
+ * Files that may not be served as the last pass has left them: no earlier proof of them counts. By the name of the HAProxy; '' where a
+ * host has only one.
+ */
+export type Suspects = ReadonlyMap<string, ReadonlySet<string>>;
 
 export interface PassResult {
   outcomes: Outcome[];
@@ -56,6 +64,14 @@ export interface PassResult {
   isChanged: boolean;
   /** When the agent tries a certificate again that waits or failed. */
   nextTryAt: Date | undefined;
+  /** What it leaves, for each HAProxy. */
+  left: readonly LeftHost[];
+}
+
+/** `view` as it was before `outcomes`. */
+export interface LeftHost {
+  view: HostView;
+  outcomes: readonly Outcome[];
 }
 
 /** What became of a file that the operator gives to the agent. */

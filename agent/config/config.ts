@@ -82,6 +82,18 @@ export const agentConfigSchema = z.strictObject({
         ),
     })
     .prefault({}),
+  watch: z
+    .strictObject({
+      lookWithin: z.coerce
+        .number()
+        .min(1)
+        .max(86_400)
+        .default(60)
+        .describe(
+          'Seconds within which each file is looked at on disk and in HAProxy, at the polls of "run"; with many certificates it takes longer.',
+        ),
+    })
+    .prefault({}),
   pollInterval: z.coerce
     .number()
     .min(1)
@@ -117,6 +129,7 @@ export const FLAGS: Readonly<Record<string, readonly string[]>> = {
   'trust-recovery-key': ['trust', 'recoveryKey'],
   'trust-parameter': ['trust', 'parameter'],
   'version1-until': ['trust', 'version1Until'],
+  'look-within': ['watch', 'lookWithin'],
   'poll-interval': ['pollInterval'],
   'state-dir': ['stateDir'],
 };
@@ -143,11 +156,12 @@ export async function loadAgentConfig({ flags, env, hostname }: ConfigSources) {
     const value = flags[flag] ?? env[variableOf(flag)];
     if (value !== undefined) setAt(settings, path, value);
   }
-  const { pem, pollInterval, ...rest } = parseSettings(settings);
+  const { pem, pollInterval, watch, ...rest } = parseSettings(settings);
   return {
     ...rest,
     pem: { mode: pem.mode, uid: await uidOf(pem.owner), gid: await gidOf(pem.group) },
     pollIntervalMs: pollInterval * SECOND_MS,
+    watch: { lookWithinMs: watch.lookWithin * SECOND_MS },
   };
 }
 

@@ -10,6 +10,8 @@ export interface DiskFile {
   names?: readonly string[];
   /** It has the configured mode and owner. */
   isGuarded: boolean;
+  /** Of the file when it was read (`stampOf`). */
+  stamp?: string;
 }
 
 export type LoadingKind =

@@ -41,7 +41,7 @@ export async function writableAmong(directories: Iterable<string>): Promise<stri
 }
 
 /** After so many files, signals, the watchdog and HAProxy's answers, which have a deadline, get their time. */
-const AT_A_STRETCH = 10;
+export const AT_A_STRETCH = 10;
 
 /**
  * Reads without the thread pool, where 10,000 small files of the page cache would cost seconds of processor time:
@@ -83,13 +83,20 @@ export function readPlainFile(path: string): Buffer {
 export function viewFile(path: string, pem: PemMode): DiskFile | undefined {
   try {
     const stats = lstatSync(path);
-    if (!stats.isFile() || stats.size > MAX_READ_BYTES) return { sha256: '', isGuarded: false };
+    const stamp = stampOf(stats);
+    if (!stats.isFile() || stats.size > MAX_READ_BYTES) return { sha256: '', isGuarded: false, stamp };
     const content = readPlainFile(path);
-    return { sha256: digest(content), names: leafNamesIn(content), isGuarded: isGuarded(stats, pem) };
+    const facts = { sha256: digest(content), names: leafNamesIn(content) };
+    return { ...facts, isGuarded: isGuarded(stats, pem), stamp };
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     return isMissing ? undefined : { sha256: '', isGuarded: false };
   }
+}
+
+/** Equal → nobody has written to the file, replaced it, or changed its mode or owner. */
+export function stampOf({ ino, size, mtimeMs, ctimeMs }: Stats): string {
+  return `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
 }
 
 function isGuarded(stats: Stats, { mode, uid, gid }: PemMode): boolean {

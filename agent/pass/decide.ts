@@ -52,7 +52,8 @@ export async function decideActions(
   // Without a socket, HAProxy only reads: a directory by file name, a crt-list file line by line.
   const isByName = isWithoutSocket && crtListFile === undefined;
   const desired = [...withOverlaps([...ours, ...kept], now, isByName), ...notOurs];
-  const actions = plan({ ...seen, haproxy: view.haproxy, desired, removals, listed, now });
+  const suspects = options.suspects?.get(agent.config.haproxy.name ?? '');
+  const actions = plan({ ...seen, haproxy: view.haproxy, desired, removals, listed, suspects, now });
   return { view, actions, state };
 }
 

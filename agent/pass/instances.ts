@@ -63,6 +63,7 @@ function mergeResults(
     published: results[0]?.published ?? { reads: new Map(), code: undefined },
     isChanged: results.some(({ isChanged }) => isChanged),
     nextTryAt: times.sort((a, b) => a.getTime() - b.getTime())[0],
+    left: results.flatMap(({ left }) => left),
   };
 }
 

@@ -28,6 +28,8 @@ export interface PlanInput extends ServedInput {
   removals?: ReadonlyMap<string, string>;
   /** Lines of a crt-list file on disk, where there is one. */
   listed?: Tails | undefined;
+  /** Files of which no earlier proof counts. */
+  suspects?: ReadonlySet<string> | undefined;
   now: Date;
 }
 
@@ -102,7 +104,8 @@ function decide(desired: DesiredFile, input: PlanInput): FileDecision {
     return { kind: 'list', reason: 'its line in the crt-list file is missing or differs' };
   }
   const staple = reasonToStaple(desired, input);
-  const hasProof = isProven(desired, record, input.handshakes);
+  const isSuspect = input.suspects?.has(desired.file) === true;
+  const hasProof = !isSuspect && isProven(desired, record, input.handshakes);
   const decision =
     input.haproxy === undefined
       ? decideWithoutView(input, hasProof)

@@ -102,6 +102,7 @@ export function resultOf(
     published: { reads: polled.reads, code: standingCode(polled) },
     isChanged,
     nextTryAt: earliest(nextTry(state, outcomes, agent.now()), nextReload(agent, work)),
+    left: [{ view, outcomes }],
   };
 }
 

@@ -1,6 +1,7 @@
 /**
  * The loop of the resident agent: it polls until a signal stops it. A poll is one conditional GET and one `show info`;
- * if neither shows a change, the poll reads nothing else and writes nothing. Otherwise it makes a full pass.
+ * if neither shows a change, it looks whether files and HAProxy are as the last pass has left them, and writes nothing. Otherwise it makes
+ * a full pass.
  */
 import { MINUTE_MS } from '#common/time.ts';
 import { codeOf } from '#contract/errors.ts';
@@ -10,8 +11,9 @@ import type { AgentConfig } from '../config/config.ts';
 import { syncHost } from '../pass/instances.ts';
 import { errorFields } from '../pass/log-outcome.ts';
 import { isUnchangedIn } from '../trust/published.ts';
+import { HostWatch } from '../watch/watch.ts';
 
-/** The time after which a poll makes a pass in any case: it finds an edited file, or a certificate set by hand. */
+/** The time after which a poll makes a pass in any case. */
 const FULL_PASS_MS = 10 * MINUTE_MS;
 
 export interface LoopOptions {
@@ -46,10 +48,11 @@ interface LastPass extends Pick<PassResult, 'published'> {
 
 export async function runLoop({ agent, signal, sleep, random, afterPoll }: LoopOptions): Promise<void> {
   agent.log('agent.started', { version: agent.version, fleet: agent.config.fleet, host: agent.config.host });
+  const watch = new HostWatch(agent);
   let lastPass: LastPass | undefined;
   let status: HostStatus | undefined;
   while (!signal.aborted) {
-    const poll = await pollOnce(agent, signal, lastPass);
+    const poll = await pollOnce(agent, signal, { lastPass, watch });
     lastPass = poll.lastPass;
     status = lastPass?.status ?? status;
     await afterPoll?.({ status, code: poll.code });
@@ -58,18 +61,28 @@ export async function runLoop({ agent, signal, sleep, random, afterPoll }: LoopO
   agent.log('agent.stopped');
 }
 
+/** What the polls before have left behind. */
+interface Known {
+  lastPass: LastPass | undefined;
+  watch: HostWatch;
+}
+
 /** A failed pass is logged, and the next poll makes another. */
 async function pollOnce(
   agent: Agent,
   signal: AbortSignal,
-  lastPass: LastPass | undefined,
+  { lastPass, watch }: Known,
 ): Promise<{ lastPass: LastPass | undefined; code: string | undefined }> {
   try {
-    if (lastPass !== undefined && (await isUnchanged(agent, lastPass))) {
+    const isIdle = lastPass !== undefined && (await isUnchanged(agent, lastPass));
+    const suspects = await watch.look();
+    if (isIdle && suspects.size === 0) {
       agent.log('manifest.unchanged', { etag: lastPass.etag });
       return { lastPass, code: lastPass.code };
     }
-    const pass = lastPassOf(await syncHost(agent, { signal }), agent.now());
+    const result = await syncHost(agent, { signal, suspects });
+    const pass = lastPassOf(result, agent.now());
+    await watch.reset(result.left);
     return { lastPass: pass, code: pass.code };
   } catch (error) {
     agent.log('run.failed', errorFields(error));

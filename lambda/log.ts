@@ -36,6 +36,7 @@ export type EventName =
   | 'pem.lost'
   | 'pem.restored'
   | 'pem.unchecked'
+  | 'names.moving'
   | 'shard.lost'
   | 'shard.unchecked'
   | 'manifest.signed'

@@ -30,6 +30,8 @@ export type Decision =
   | { action: 'resume'; reason: 'order-in-flight' | 'retry'; directoryUrl: string }
   /** To be ordered, but not before `until`. */
   | { action: 'defer'; reason: 'backing-off' | 'ca-paused' | 'order-budget'; until: Date }
+  /** Names that it loses are not served by the certificate that is to get them: lambda/pass/moving-names.ts. */
+  | { action: 'defer'; reason: 'names-moving' }
   | { action: 'keep'; reason: 'fresh'; until: Date };
 
 /** A configured CA, the preferred one first. */
@@ -164,7 +166,8 @@ function isInsideFirst({ start, end, renewAt }: RenewalWindow, now: Date, wakeMs
   return now >= renewAt || now.getTime() + wakeMs >= end.getTime();
 }
 
-function isEmergency(pem: PemRef, now: Date): boolean {
+/** With so little of its life left, nothing is waited for. */
+export function isEmergency(pem: PemRef, now: Date): boolean {
   const [from, to] = [Date.parse(pem.notBefore), Date.parse(pem.notAfter)];
   return to - now.getTime() <= (to - from) * EMERGENCY_SHARE;
 }

@@ -11,6 +11,7 @@ import { refreshStaples } from '../publication/staples.ts';
 import { tidyFleets } from '../publication/tidy.ts';
 import { issueCertificate } from './issue.ts';
 import { surveyLostPems } from './lost-pems.ts';
+import { holdMovingNames } from './moving-names.ts';
 import { discardUnconfigured } from './order-in-flight.ts';
 import { decideAll, type Plan, plannedOutcome, sameIdentifiers, withinBudget } from './plan.ts';
 import { maintainFleets } from './roots/maintain.ts';
@@ -50,7 +51,8 @@ async function work(pass: Pass, read: BucketSurvey): Promise<PassResult> {
   });
   const survey = await completeSurvey(pass, found, staples);
   const blocked = failBlocked(pass, survey);
-  const plans = withinBudget(await decideAll(pass, survey), survey.budget);
+  const decided = await holdMovingNames(pass, survey, await decideAll(pass, survey));
+  const plans = withinBudget(decided, survey.budget);
   if (options.dryRun) return preview(pass, survey, plans, blocked);
   await survey.budget.save();
   await discardUnconfigured(pass, survey.records);

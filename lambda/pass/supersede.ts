@@ -99,7 +99,7 @@ interface FleetHosts extends FleetStatuses {
 }
 
 /** What hosts of one fleet have proved; their statuses are read once, and only where the names are covered. */
-class FleetProofs {
+export class FleetProofs {
   readonly #pass: Pass;
   readonly #read: ReadManifest;
   #hosts: Promise<FleetHosts> | undefined;
@@ -120,7 +120,7 @@ class FleetProofs {
     const coverage = this.#cover(await this.#namesOf(certificate));
     if (coverage.uncovered.length > 0) return uncovered(certificate, coverage);
     const by = [...coverage.by.keys()];
-    const hosts = await this.#hostsWithoutProof(certificate, coverage);
+    const hosts = await this.hostsWithoutProof(certificate, coverage);
     if (hosts === undefined) return { ...outcomeOfKept(certificate, 'no-host'), by };
     if (hosts.length === 0) return { ...outcomeOfKept(certificate, 'superseded'), by };
     return { ...outcomeOfKept(certificate, 'not-proved'), by, hosts: hosts.slice(0, MAX_NAMED) };
@@ -138,8 +138,9 @@ class FleetProofs {
     return [...entry.identifiers, ...texts.flatMap(({ text }) => leafNamesOf(parse(text).leaf))];
   }
 
-  async #hostsWithoutProof(
-    { fleet, name }: UnconfiguredCertificate,
+  /** @returns undefined if no host lives. @throws BucketError, ContractError */
+  async hostsWithoutProof(
+    { fleet, name }: Pick<UnconfiguredCertificate, 'fleet' | 'name'>,
     { by }: Coverage,
   ): Promise<string[] | undefined> {
     this.#hosts ??= this.#readHosts(fleet);

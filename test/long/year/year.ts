@@ -105,7 +105,7 @@ function carryOut({ ca, random, wakeMs }: Year, host: Host, plan: Plan, { budget
     return;
   }
   if (decision.action === 'defer') {
-    host.asleepUntil = decision.until.getTime();
+    host.asleepUntil = 'until' in decision ? decision.until.getTime() : now;
     return;
   }
   const request = { directoryUrl: DIRECTORY, identifiers: host.spec.identifiers, count: 1 };

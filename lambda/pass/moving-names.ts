@@ -1,0 +1,106 @@
+/**
+ * Names that move from one certificate to another: the one that loses them is not replaced before hosts have proved the one that gets them.
+ * Otherwise nobody would serve them if the other order fails, or a host cannot load its certificate.
+ */
+import { BucketError, ContractError, codeOf, messageOf } from '#contract/errors.ts';
+import type { FleetName } from '#contract/layout.ts';
+import type { ManifestEntry } from '#contract/manifest.ts';
+import { specsOfFleet } from '../config/config.ts';
+import { coversName } from '../config/identifier.ts';
+import type { Pass } from '../pass.ts';
+import { isEmergency } from './due.ts';
+import type { Plan } from './plan.ts';
+import { FleetProofs } from './supersede.ts';
+import type { Survey } from './survey.ts';
+import { coverageOf } from './unconfigured.ts';
+
+/** Names and hosts in one event. */
+const MAX_NAMED = 20;
+
+/** What a certificate waits for, in one fleet. */
+interface Waiting {
+  fleet: FleetName;
+  /** That it loses, and that no published certificate has yet, or that one of these hosts has not proved elsewhere. */
+  names: readonly string[];
+  hosts?: readonly string[];
+}
+
+/**
+ * Its old publication stays as long as it waits, and not longer than until it ends soon. A revoked one does not wait, nor does one that the
+ * operator forces.
+ * @returns the plans, those that wait deferred (`names-moving`)
+ */
+export async function holdMovingNames(pass: Pass, survey: Survey, plans: readonly Plan[]): Promise<Plan[]> {
+  const proofs = new Map<FleetName, FleetProofs>();
+  const held: Plan[] = [];
+  for (const plan of plans) {
+    const waiting = await waitingOf(pass, survey, plan, proofs);
+    if (waiting === undefined) {
+      held.push(plan);
+      continue;
+    }
+    const { fleet, names, hosts } = waiting;
+    const fields = { certificate: plan.spec.name, fleet, names: names.slice(0, MAX_NAMED) };
+    pass.log('names.moving', { ...fields, ...(hosts && { hosts: hosts.slice(0, MAX_NAMED) }) });
+    held.push({ ...plan, decision: { action: 'defer', reason: 'names-moving' } });
+  }
+  return held;
+}
+
+async function waitingOf(
+  pass: Pass,
+  survey: Survey,
+  plan: Plan,
+  proofs: Map<FleetName, FleetProofs>,
+): Promise<Waiting | undefined> {
+  const { spec, published } = plan;
+  if (published === undefined || !mayWait(pass, survey, plan, published)) return undefined;
+  const lost = published.identifiers.filter((name) => !spec.identifiers.some((own) => coversName(own, name)));
+  for (const fleet of lost.length === 0 ? [] : spec.fleets) {
+    const waiting = await waitingIn(pass, survey, { plan, fleet, lost }, proofs);
+    if (waiting !== undefined) return waiting;
+  }
+  return undefined;
+}
+
+function mayWait(
+  { options, timing }: Pass,
+  { revoked }: Survey,
+  { decision, isFreshKey }: Plan,
+  { pems }: ManifestEntry,
+): boolean {
+  if (!('directoryUrl' in decision) || options.force || isFreshKey) return false;
+  const now = timing.now();
+  return pems.every((pem) => !revoked.has(pem.sha256) && !isEmergency(pem, now));
+}
+
+async function waitingIn(
+  pass: Pass,
+  survey: Survey,
+  { plan, fleet, lost }: { plan: Plan; fleet: FleetName; lost: readonly string[] },
+  proofs: Map<FleetName, FleetProofs>,
+): Promise<Waiting | undefined> {
+  const read = survey.manifests.get(fleet);
+  const { name } = plan.spec;
+  // What the fleet does not serve, it does not lose.
+  if (read?.manifest.certificates[name] === undefined) return undefined;
+  const others = pass.config.certificates.filter((spec) => spec.name !== name);
+  // Those that nobody else is to get go on the operator's word.
+  const names = lost.filter((one) =>
+    specsOfFleet(others, fleet).some(({ identifiers }) => identifiers.some((held) => coversName(held, one))),
+  );
+  if (names.length === 0) return undefined;
+  const coverage = coverageOf(names, others, read.manifest, pass.timing.now());
+  if (coverage.uncovered.length > 0) return { fleet, names: coverage.uncovered };
+  const fleetProofs = proofs.get(fleet) ?? new FleetProofs(pass, read);
+  proofs.set(fleet, fleetProofs);
+  try {
+    const hosts = await fleetProofs.hostsWithoutProof({ fleet, name }, coverage);
+    // Without a living host there is nobody to prove it, and nobody to go dark.
+    return hosts === undefined || hosts.length === 0 ? undefined : { fleet, names, hosts };
+  } catch (error) {
+    if (!(error instanceof BucketError || error instanceof ContractError)) throw error;
+    pass.log('status.failed', { fleet, code: codeOf(error), error: messageOf(error) });
+    return { fleet, names };
+  }
+}

@@ -1,0 +1,116 @@
+/** Names that move between certificates: the one that loses them stays as it is until hosts have proved the one that gets them. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DAY_MS } from '#common/time.ts';
+import type { FileStatus } from '#contract/host-status.ts';
+import { serializeHostStatus } from '#contract/host-status.ts';
+import { layout } from '#contract/layout.ts';
+import type { PassOptions } from '../../../../lambda/pass.ts';
+import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
+import { after, fakeClock, noon } from '../../../support/clock.ts';
+import { fleet, makeEntry, makeHostStatus, makePemRef, named } from '../../../support/issuer/documents.ts';
+import { passOver, publishEntry } from '../../../support/issuer/pass.ts';
+
+const shaOf = (name: string, names: readonly string[]) =>
+  Buffer.from(`${name}:${names.join()}`).toString('hex').padEnd(64, '0').slice(0, 64);
+
+function stage(now = noon) {
+  const bucket = memoryBucket();
+  const publish = (name: string, names: string[]) =>
+    publishEntry(
+      bucket,
+      name,
+      makeEntry({ identifiers: names, pems: [makePemRef({ sha256: shaOf(name, names) })] }),
+    );
+  /** The CA is out of reach: an order that is tried fails. */
+  const pass = async (certificates: Record<string, string[]>, options: PassOptions = {}) => {
+    const { run, events } = passOver(bucket, { timing: fakeClock(now) });
+    const config = Object.entries(certificates).map(([name, identifiers]) => ({ name, identifiers }));
+    const outcomes = await run(config, options);
+    const results = Object.fromEntries(
+      outcomes.map(({ certificate, result, reason }) => [certificate, `${result}: ${reason}`]),
+    );
+    return { results, moving: events.fieldsOf('names.moving') };
+  };
+  const report = async (host: string, serves: Record<string, string[]>) => {
+    const files = Object.entries(serves).map(([name, names]): FileStatus => {
+      const wanted = { sha256: shaOf(name, names), serial: '0A' };
+      const file = `${name}.pem`;
+      return { file, certificate: named(name), state: 'served', since: noon.toISOString(), wanted };
+    });
+    const status = makeHostStatus(host, { files, reportedAt: now.toISOString() });
+    await bucket.put(layout.status(fleet, status.host), serializeHostStatus(status));
+  };
+  return { publish, pass, report };
+}
+
+const MOVED = { a: ['x.test'], b: ['z.test', 'y.test'] };
+const [HELD, TRIED] = ['deferred: names-moving', 'failed: identifiers-changed'];
+
+test('a name moves to a certificate that does not have it yet: the old publication stays, and no order is made', async () => {
+  const { publish, pass } = stage();
+  await publish('a', ['x.test', 'y.test']);
+  await publish('b', ['z.test']);
+
+  const { results, moving } = await pass(MOVED);
+
+  assert.deepEqual(results, { a: HELD, b: TRIED });
+  assert.deepEqual(moving, [{ certificate: 'a', fleet, names: ['y.test'] }]);
+});
+
+test('to a new certificate, and to a wildcard, too', async () => {
+  const { publish, pass } = stage();
+  await publish('a', ['x.test', 'y.test']);
+
+  assert.deepEqual((await pass({ a: ['x.test'], b: ['y.test'] })).results, {
+    a: HELD,
+    b: 'failed: missing',
+  });
+});
+
+test('the new holder is published: the old one waits until each living host has proved it', async () => {
+  const { publish, pass, report } = stage();
+  await publish('a', ['x.test', 'y.test']);
+  await publish('b', ['z.test', 'y.test']);
+  const serves = { a: ['x.test', 'y.test'], b: ['z.test', 'y.test'] };
+  await report('lb1', serves);
+  await report('lb2', { a: ['x.test', 'y.test'] });
+
+  const waiting = await pass(MOVED);
+  assert.deepEqual(waiting.results['a'], HELD);
+  assert.deepEqual(waiting.moving[0]?.['hosts'], ['lb2']);
+
+  await report('lb2', serves);
+  assert.deepEqual((await pass(MOVED)).results['a'], TRIED);
+});
+
+test('no host lives: that the new holder is published is enough', async () => {
+  const { publish, pass } = stage();
+  await publish('a', ['x.test', 'y.test']);
+  await publish('b', ['z.test', 'y.test']);
+
+  assert.deepEqual((await pass(MOVED)).results['a'], TRIED);
+});
+
+test('a name that nobody is to get any more goes at once; one that a certificate gains does not wait', async () => {
+  const { publish, pass } = stage();
+  await publish('a', ['x.test', 'y.test']);
+  await publish('b', ['z.test']);
+
+  const { results } = await pass({ a: ['x.test'], b: ['z.test', 'w.test'] });
+
+  assert.deepEqual(results, { a: TRIED, b: TRIED });
+});
+
+test('nothing waits longer than until it ends, nor against the word of the operator', async () => {
+  const late = stage(after(noon, 89 * DAY_MS));
+  const forced = stage();
+  for (const { publish } of [late, forced]) {
+    await publish('a', ['x.test', 'y.test']);
+    await publish('b', ['z.test']);
+  }
+
+  assert.deepEqual((await late.pass(MOVED)).results['a'], TRIED);
+  assert.deepEqual((await forced.pass(MOVED, { force: true })).results['a'], TRIED);
+  assert.deepEqual((await forced.pass(MOVED, { dryRun: true })).results['a'], HELD);
+});

@@ -42,7 +42,8 @@ const CHANGES: Readonly<Record<string, Change>> = {
     const file = values['recovery-key'];
     if (file === undefined)
       throw new UsageError('key recover wants --recovery-key FILE (- reads standard input)');
-    return recoverKey(change, await openRecoveryKey(file), values.stolen);
+    const words = { isStolen: values.stolen, isOtherLineage: values.yes };
+    return recoverKey(change, await openRecoveryKey(file), words);
   },
   new: async (change, values) => {
     const adopted = (values.adopt ?? []).map(parseKey);

@@ -3,6 +3,7 @@
  * what is missing after it (`keys.json`, new signatures) the next pass makes up for.
  */
 import { BucketError, ContractError, codeOf } from '#contract/errors.ts';
+import { readKeyStatements } from '#contract/key-chain.ts';
 import { type FleetName, fleetsAmong, layout } from '#contract/layout.ts';
 import type { PublicKey } from '#contract/statement.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -12,6 +13,10 @@ import { readSigningKey, type SigningKeyRecord, trustedBy, writeSigningKey } fro
 import { createRecoveryKey, type RecoveryKey, RecoveryKeyRefused, readRecoveryKey } from './recovery-file.ts';
 import { readSignedRoots } from './signed-roots.ts';
 import { openSigningKey } from './signing-key.ts';
+import { reportedLineages } from './traces.ts';
+
+/** Lineages in one message. */
+const MAX_NAMED = 3;
 
 /** Where and when a key is changed. */
 export interface KeyChange {
@@ -29,14 +34,24 @@ export async function rotateKey(change: KeyChange): Promise<SigningKeyRecord> {
   return commit(change, rotated(stored, survey), stored);
 }
 
-/** @param isStolen what the keys before have signed counts no more. @throws RecoveryKeyRefused, BucketError */
+/** What the operator says of a recovery. */
+export interface RecoveryWords {
+  /** What the keys before have signed counts no more. */
+  isStolen?: boolean | undefined;
+  /** Everything shows another lineage, and the file's is to be the one: what is published is ordered anew, and hosts ask for a word. */
+  isOtherLineage?: boolean | undefined;
+}
+
+/** @throws RecoveryKeyRefused, BucketError */
 export async function recoverKey(
   change: KeyChange,
   recovery: RecoveryKey,
-  isStolen: boolean,
+  { isStolen = false, isOtherLineage = false }: RecoveryWords = {},
 ): Promise<SigningKeyRecord> {
   const { stored, replaces } = await readWhateverIsThere(change.bucket);
   const survey = await surveyKeys(change);
+  const lineages = stored ? [stored.record.lineage] : await lineagesIn(change, survey);
+  if (!isOtherLineage) refuseOtherLineage(recovery, lineages);
   return commit(change, recovered({ stored, recovery, isStolen }, survey), replaces);
 }
 
@@ -106,6 +121,23 @@ async function surveyKeys(change: KeyChange): Promise<KeySurvey> {
   const fleets = await allFleets(change);
   const statements = (await readPublishedKeys(bucket, fleets)).flatMap((keys) => keys.statements);
   return { now, statements, roots: await readSignedRoots(bucket, fleets) };
+}
+
+/** Without a key: of what is published, or else of what hosts say that they have read. */
+async function lineagesIn(change: KeyChange, { roots, statements }: KeySurvey): Promise<string[]> {
+  const said = readKeyStatements(statements).map(({ claims }) => claims.lineage);
+  const published = [...roots.map(({ lineage }) => lineage), ...said];
+  const lineages =
+    published.length > 0 ? published : await reportedLineages(change.bucket, await allFleets(change));
+  return [...new Set(lineages)];
+}
+
+/** @param lineages none: nothing is left that could tell. @throws RecoveryKeyRefused */
+function refuseOtherLineage({ trusted: { lineage = '' } }: RecoveryKey, lineages: readonly string[]): void {
+  if (lineages.length === 0 || lineages.includes(lineage)) return;
+  const saw = `wanted a recovery key of the lineage ${lineages.slice(0, MAX_NAMED).join(' or ')}, saw one of ${lineage}`;
+  const says = 'is it the right file? With it everything is ordered anew, and each host asks for a word';
+  throw new RecoveryKeyRefused(`${saw}: ${says}; --yes does it all the same`);
 }
 
 /** A key that cannot be read is lost too; the operator's word replaces it. */

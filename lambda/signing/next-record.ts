@@ -22,6 +22,8 @@ export interface KeySurvey {
 
 /** A record has room for so many: the newest. */
 const MAX_STATEMENTS = 1000;
+/** Of statements that lead from earlier keys, taken from `published/`: a quarter of what `keys.json` may have. */
+const MAX_LEADING_BYTES = 262_144;
 /** Longer than any pass. */
 const PASS_MS = HOUR_MS;
 
@@ -48,6 +50,7 @@ export function recovered({ stored, recovery, isStolen }: Recovery, survey: KeyS
   const { lineage = '' } = recovery.trusted;
   const { key: recoveryKey } = recovery.signer;
   const own = stored?.record.lineage === lineage ? stored.record : undefined;
+  const { statements: ownWords = [] } = own ?? {};
   const said =
     own === undefined || !isStolen ? [...(own?.statements ?? []), ...survey.statements] : own.statements;
   const known = own ?? followKeys(said, recovery.trusted);
@@ -55,7 +58,10 @@ export function recovered({ stored, recovery, isStolen }: Recovery, survey: KeyS
   const before = [recovery.trusted.key, ...keysOf(stored)];
   const chain = chainOf(said, { ...recovery.trusted, lineage, keys: [...before, recoveryKey] }, survey.now);
   const number = numberAfter(survey.now, [recovery.trusted.number, own?.number ?? 0, ...chain.numbers]);
-  const base = { ...newSigningKey(), ...own, lineage, recoveryKey, statements: chain.statements };
+  const base = { ...newSigningKey(), ...own, lineage, recoveryKey };
+  base.statements = inOrder([
+    ...new Set([...ownWords, ...chain.statements, ...leadingTo([...chain.keys, recoveryKey], said, lineage)]),
+  ]);
   const next = handOver(base, { by: recovery.signer, number, now: survey.now });
   const earlier = chain.keys.filter((key) => key !== recoveryKey);
   return {
@@ -131,6 +137,47 @@ function chainOf(
   });
   const numbers = chain.map(({ claims }) => claims.number);
   return { keys: [...known], statements: chain.map(({ text }) => text), numbers };
+}
+
+/**
+ * Statements of earlier keys, and of earlier recovery keys, that lead to these: a host from an old image begins there. They make no key ours:
+ * whoever names one of our keys as his successor says nothing about himself.
+ */
+function leadingTo(keys: readonly PublicKey[], texts: readonly string[], lineage: string): string[] {
+  const reached = new Set(keys);
+  const leading = new Set<string>();
+  const all = [...new Set(texts)].flatMap((text) =>
+    readKeyStatements([text])
+      .filter(({ claims }) => claims.lineage === lineage)
+      .map((said) => ({ ...said, text })),
+  );
+  let before = -1;
+  while (before !== leading.size) {
+    before = leading.size;
+    for (const { key, claims, text } of all) {
+      const isLeading = [claims.key, claims.recoveryKey].some((named) => named && reached.has(named));
+      if (!isLeading) continue;
+      leading.add(text);
+      reached.add(key);
+    }
+  }
+  return fitting([...leading]);
+}
+
+/** Whoever may write to `published/` does not fill the list that hosts read. */
+function fitting(texts: readonly string[]): string[] {
+  let left = MAX_LEADING_BYTES;
+  return texts.filter((text) => {
+    left -= text.length;
+    return left >= 0;
+  });
+}
+
+/** Oldest first. */
+function inOrder(texts: readonly string[]): string[] {
+  const numberOf = (text: string) => readKeyStatements([text])[0]?.claims.number ?? 0;
+  const numbered = texts.map((text) => ({ text, number: numberOf(text) }));
+  return numbered.sort((a, b) => a.number - b.number).map(({ text }) => text);
 }
 
 function keysOf(stored: StoredSigningKey | undefined): PublicKey[] {

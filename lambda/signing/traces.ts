@@ -44,6 +44,29 @@ export async function findSigned(
   return undefined;
 }
 
+/** Of the roots that hosts say they have read, whoever signed them. @throws BucketError */
+export async function reportedLineages(bucket: Bucket, fleets: readonly FleetName[]): Promise<string[]> {
+  const lineages = new Set<string>();
+  for (const fleet of fleets) {
+    const keys = (await bucket.list(layout.statuses(fleet))).filter((key) => hostOf(fleet, key));
+    for (const key of keys.slice(0, MAX_STATUSES)) {
+      const status = await readStatus(bucket, fleet, key);
+      for (const lineage of status === undefined ? [] : lineageIn(status)) lineages.add(lineage);
+    }
+  }
+  return [...lineages];
+}
+
+function lineageIn({ fleet, head }: HostStatus): string[] {
+  if (head === undefined) return [];
+  try {
+    return [readHead(head, layout.root(fleet)).claims.lineage];
+  } catch (error) {
+    if (error instanceof ContractError) return [];
+    throw error;
+  }
+}
+
 /** Statuses with statements of one and the same key: of two hosts, or of the only one that lives. */
 async function findInStatuses(
   bucket: Bucket,

@@ -34,7 +34,7 @@ test('two first passes agree on one key, of two rotations one is refused, and a 
   const second = await openSigningKey(bucket, { fleets });
   await bucket.delete(layout.signingKey);
   const lost = await openSigningKey(bucket, { fleets }).catch(codeOf);
-  await recoverKey(change, await readRecoveryKey(file), false);
+  await recoverKey(change, await readRecoveryKey(file));
   const third = await openSigningKey(bucket, { fleets });
 
   const [first] = opened.map(({ signer, lineage }) => ({ key: signer.key, lineage }));

@@ -189,7 +189,7 @@ export class FleetIssuer {
 
   /** `pemfleet key recover --recovery-key FILE`. */
   async recoverKey(file: string): Promise<void> {
-    await recoverKey(await this.#keyChange(), await readRecoveryKey(file), false);
+    await recoverKey(await this.#keyChange(), await readRecoveryKey(file));
   }
 
   /** `pemfleet key rotate`. */

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import { HOUR_MS } from '#common/time.ts';
 import { codeOf } from '#contract/errors.ts';
+import { serializeHostStatus } from '#contract/host-status.ts';
 import { followKeys, parseKeys, signKeyStatement, type TrustedKey } from '#contract/key-chain.ts';
 import { fleetName, layout } from '#contract/layout.ts';
 import { emptyManifest } from '#contract/manifest.ts';
@@ -21,7 +22,7 @@ import { openSigningKey } from '../../../../lambda/signing/signing-key.ts';
 import { signedRoot } from '../../../support/agent/publish.ts';
 import { type MemoryBucket, memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
-import { fleet } from '../../../support/issuer/documents.ts';
+import { fleet, makeHostStatus } from '../../../support/issuer/documents.ts';
 import { makeFileNames } from '../../../support/temp-dir.ts';
 
 const newFile = makeFileNames('.json');
@@ -196,7 +197,7 @@ for (const [says, lose] of [
     await lose(issuer.bucket);
     const stopped = await refusedBy(issuer.open());
 
-    await recoverKey(issuer.change(), await readRecoveryKey(file), false);
+    await recoverKey(issuer.change(), await readRecoveryKey(file));
 
     const { signer, lineage, isOurs } = await issuer.open();
     assert.match(stopped, /^ERR_SIGNING_KEY/);
@@ -216,7 +217,7 @@ test('issuer/ and published/ are lost, and a pass has begun another lineage: the
   for (const key of [layout.signingKey, layout.keys(fleet)]) await issuer.bucket.delete(key);
   const between = await issuer.open();
 
-  await recoverKey(issuer.change(), recovery, false);
+  await recoverKey(issuer.change(), recovery, { isOtherLineage: true });
 
   const { signer, lineage, isOurs } = await issuer.open();
   assert.notEqual(between.lineage, lineage);
@@ -233,10 +234,10 @@ test('a restored issuer/ recovers, and can rotate and recover again', async () =
   await rotateKey(issuer.change());
   await issuer.bucket.put(layout.signingKey, yesterday);
 
-  await recoverKey(issuer.change(), recovery, false);
+  await recoverKey(issuer.change(), recovery);
   const second = await issuer.open();
   await rotateKey(issuer.change());
-  await recoverKey(issuer.change(), recovery, false);
+  await recoverKey(issuer.change(), recovery);
 
   const { signer } = await issuer.open();
   for (const old of [issuer.first, second]) {
@@ -247,11 +248,11 @@ test('a restored issuer/ recovers, and can rotate and recover again', async () =
 test('a host that first met the key after a recovery knows the recovery key too', async () => {
   const issuer = await startIssuer();
   const recovery = await readRecoveryKey(await makeRecoveryKey(issuer));
-  await recoverKey(issuer.change(), recovery, false);
+  await recoverKey(issuer.change(), recovery);
   const second = await issuer.open();
   await issuer.bucket.delete(layout.signingKey);
 
-  await recoverKey(issuer.change(), recovery, false);
+  await recoverKey(issuer.change(), recovery);
 
   const { signer } = await issuer.open();
   assert.equal(followKeys(published(issuer.bucket), host(second.signer.key)).key, signer.key);
@@ -269,7 +270,7 @@ test('a thief of the key hands it over to his own: the issuer stops and says so;
   await issuer.publish(stolen, Number.MAX_SAFE_INTEGER);
   const stopped = await refusedBy(issuer.open());
 
-  await recoverKey(issuer.change(), recovery, true);
+  await recoverKey(issuer.change(), recovery, { isStolen: true });
 
   const { signer, isOurs, lowestSequence } = await issuer.open();
   const misled = followKeys(forged, host(stolen.key, { recoveryKey: recovery.signer.key }));
@@ -294,10 +295,10 @@ test('the recovery key is changed by itself only, and the file before it is refu
   const next = await readRecoveryKey(file);
   assert.equal(alone, 'ERR_RECOVERY_KEY');
   assert.equal(followKeys(published(issuer.bucket), pinned).recoveryKey, next.signer.key);
-  assert.equal(await refusedBy(recoverKey(issuer.change(), old, false)), 'ERR_RECOVERY_KEY');
+  assert.equal(await refusedBy(recoverKey(issuer.change(), old)), 'ERR_RECOVERY_KEY');
   await issuer.bucket.delete(layout.signingKey);
-  assert.equal(await refusedBy(recoverKey(issuer.change(), old, false)), 'ERR_RECOVERY_KEY');
-  assert.equal(await refusedBy(recoverKey(issuer.change(), next, false)), 'nothing');
+  assert.equal(await refusedBy(recoverKey(issuer.change(), old)), 'ERR_RECOVERY_KEY');
+  assert.equal(await refusedBy(recoverKey(issuer.change(), next)), 'nothing');
 });
 
 test('a command that was killed between the recovery key’s file and the record goes on with the same file', async () => {
@@ -324,4 +325,89 @@ test('a new key has a lineage of its own, and takes over only what the adopted k
   assert.ok(isOurs(issuer.first.signer.key, noon.getTime()));
   assert.ok(!isOurs(issuer.first.signer.key, Number.MAX_SAFE_INTEGER));
   assert.ok(!isOurs(thief.key));
+});
+
+test('the recovery key of another issuer is refused, whatever is left that shows the lineage; on the operator’s word it is taken', async () => {
+  const others = await readRecoveryKey(await makeRecoveryKey(await startIssuer()));
+  const left: [string, (issuer: Awaited<ReturnType<typeof startIssuer>>) => Promise<unknown>][] = [
+    ['the key', async () => undefined],
+    [
+      'a root',
+      async ({ bucket, publish, first }) => {
+        await publish(first.signer);
+        await bucket.delete(layout.signingKey);
+        await bucket.delete(layout.keys(fleet));
+      },
+    ],
+    ['keys.json', ({ bucket }) => bucket.delete(layout.signingKey)],
+    [
+      'what a host has read',
+      async ({ bucket, publish, first }) => {
+        await publish(first.signer);
+        const head = /"signature": "([^"]+)"/.exec(bucket.text(layout.root(fleet)) ?? '')?.[1] ?? '';
+        const status = makeHostStatus('lb1', { contract: 2, head });
+        await bucket.put(layout.status(fleet, status.host), serializeHostStatus(status));
+        const gone = [layout.signingKey, layout.keys(fleet), layout.root(fleet)];
+        await Promise.all(gone.map((key) => bucket.delete(key)));
+      },
+    ],
+  ];
+  for (const [what, lose] of left) {
+    const issuer = await startIssuer();
+    await makeRecoveryKey(issuer);
+    await lose(issuer);
+    const before = copyOf(issuer.bucket);
+
+    assert.equal(await refusedBy(recoverKey(issuer.change(), others)), 'ERR_RECOVERY_KEY', what);
+    assert.equal(copyOf(issuer.bucket), before);
+    await recoverKey(issuer.change(), others, { isOtherLineage: true });
+
+    assert.equal((await readSigningKey(issuer.bucket))?.record.lineage, others.trusted.lineage);
+  }
+});
+
+for (const isThere of [true, false]) {
+  test(`one recovery key has named another, and issuer/ is ${isThere ? 'there' : 'lost'}: a host that knows the first follows the second`, async () => {
+    const issuer = await startIssuer();
+    const first = await readRecoveryKey(await makeRecoveryKey(issuer));
+    await rotateKey(issuer.change());
+    const file = newFile();
+    await nameRecoveryKey(issuer.change(), file, first);
+    const before = published(issuer.bucket);
+    if (!isThere) await issuer.bucket.delete(layout.signingKey);
+
+    const second = await readRecoveryKey(file);
+    await recoverKey(issuer.change(), second);
+
+    const { signer } = await issuer.open();
+    for (const recoveryKey of [undefined, first.signer.key]) {
+      const slept = followKeys(published(issuer.bucket), host(issuer.first.signer.key, { recoveryKey }));
+      assert.deepEqual([slept.key, slept.recoveryKey], [signer.key, second.signer.key]);
+    }
+    assert.deepEqual(
+      before.filter((text) => !published(issuer.bucket).includes(text)),
+      [],
+    );
+  });
+}
+
+test('who names our key as the next one after his own gets a place in keys.json, and no say', async () => {
+  const issuer = await startIssuer();
+  const recovery = await readRecoveryKey(await makeRecoveryKey(issuer));
+  const { lineage, signer } = issuer.first;
+  const at = noon.toISOString();
+  const his = Array.from({ length: 990 }, (_, index) =>
+    signKeyStatement(thief, { lineage, number: index + 1, key: signer.key, at }),
+  );
+  const statements = [...his, ...published(issuer.bucket)];
+  await issuer.bucket.put(layout.keys(fleet), JSON.stringify({ version: 1, statements }));
+  await issuer.bucket.delete(layout.signingKey);
+
+  await recoverKey(issuer.change(), recovery);
+
+  const { isOurs, signer: next } = await issuer.open();
+  assert.ok(!isOurs(thief.key) && isOurs(signer.key));
+  const pinned = host(signer.key, { recoveryKey: recovery.signer.key });
+  assert.equal(followKeys(published(issuer.bucket), pinned).key, next.key);
+  assert.ok((issuer.bucket.text(layout.keys(fleet)) ?? '').length < 400_000);
 });

@@ -43,8 +43,7 @@ interface Row {
 }
 
 const makeFile = (change: KeyChange, file: string) => nameRecoveryKey(change, file);
-const recover = async (change: KeyChange, file: string) =>
-  recoverKey(change, await readRecoveryKey(file), false);
+const recover = async (change: KeyChange, file: string) => recoverKey(change, await readRecoveryKey(file));
 
 const ROWS: readonly Row[] = [
   { says: 'a rotation', work: rotateKey },

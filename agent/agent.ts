@@ -10,6 +10,7 @@ import type { CrtListFile } from './haproxy/crt-list-line.ts';
 import type { Runtime } from './haproxy/runtime.ts';
 import type { HaproxyView } from './haproxy/view.ts';
 import type { Log } from './log.ts';
+import type { ProcessMemory } from './state/memory.ts';
 import type { Ownership } from './state/ownership.ts';
 import type { Condition } from './trust/conditions.ts';
 import type { Reads } from './trust/published.ts';
@@ -25,6 +26,8 @@ export interface Agent {
   runtime: Runtime;
   /** Several HAProxy on this host, each as an agent of its own that reports through this one. */
   instances?: readonly Agent[] | undefined;
+  /** The same for all HAProxy of the host, and for all passes of the process. */
+  memory: ProcessMemory;
   log: Log;
   now: () => Date;
 }

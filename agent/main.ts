@@ -37,6 +37,7 @@ import { runResident } from './resident/resident.ts';
 import { openSdNotifier } from './resident/sd-notify.ts';
 import { reportDeparture } from './resident/shutdown.ts';
 import { interruptibleSleep } from './resident/sleep.ts';
+import { newMemory } from './state/memory.ts';
 import { readStatus } from './state/state.ts';
 import { readTrustParameter } from './trust/parameter.ts';
 
@@ -152,7 +153,7 @@ async function examineHost(line: CommandLine): Promise<number> {
   return exitStatusOfFindings(findings);
 }
 
-function agentOf(config: AgentConfig): Agent {
+function agentOf(config: AgentConfig, memory = newMemory()): Agent {
   const { parameter } = config.trust;
   const runtime = new Runtime(socketOf(config), (ms) => new Promise((resolve) => setTimeout(resolve, ms)));
   return {
@@ -162,9 +163,11 @@ function agentOf(config: AgentConfig): Agent {
       parameter === undefined ? undefined : () => readTrustParameter(parameter, process.env),
     openBucket: once(() => openHostBucket(config.bucket, process.env)),
     runtime,
+    memory,
     log,
     now: () => new Date(),
-    instances: config.instances.length > 0 ? instanceConfigs(config).map(agentOf) : undefined,
+    instances:
+      config.instances.length > 0 ? instanceConfigs(config).map((one) => agentOf(one, memory)) : undefined,
   };
 }
 

@@ -139,7 +139,10 @@ export function variableOf(flag: string): string {
   return `PEMFLEET_AGENT_${flag.toUpperCase().replaceAll('-', '_')}`;
 }
 
-export type AgentConfig = Awaited<ReturnType<typeof loadAgentConfig>>;
+export type AgentConfig = Awaited<ReturnType<typeof loadAgentConfig>> & {
+  /** Of one of several HAProxy: those of the whole host. */
+  hostPlaces?: TrustPlaces;
+};
 
 export interface ConfigSources {
   flags: Readonly<Record<string, string | undefined>>;
@@ -167,12 +170,43 @@ export async function loadAgentConfig({ flags, env, hostname }: ConfigSources) {
 
 /** The settings of each HAProxy of a list, as if it were alone on its host; empty without a list. */
 export function instanceConfigs(config: AgentConfig): AgentConfig[] {
+  const hostPlaces = trustPlaces(config);
   return config.instances.map((haproxy) => ({
     ...config,
     haproxy,
     instances: [],
-    stateDir: join(config.stateDir, haproxy.name ?? ''),
+    stateDir: instanceStateDir(config, haproxy),
+    hostPlaces,
   }));
+}
+
+/** Whose manifests a host takes is one question, however many HAProxy it has. */
+export function trustPlaces(config: AgentConfig): TrustPlaces {
+  if (config.hostPlaces !== undefined) return config.hostPlaces;
+  const { stateDir, instances, haproxy } = config;
+  const placeOf = (one: HaproxySettings) => ({
+    stateDir: instanceStateDir(config, one),
+    certsDir: one.certsDir,
+  });
+  return {
+    stateDir,
+    instances: instances.length > 0 ? instances.map(placeOf) : [{ stateDir, certsDir: haproxy.certsDir }],
+  };
+}
+
+/** The agent's own, and the one with what the host's HAProxy share. */
+export function stateDirectories(config: AgentConfig): string[] {
+  return [...new Set([config.stateDir, trustPlaces(config).stateDir])];
+}
+
+/** Where records of a host are, and of each of its HAProxy. */
+interface TrustPlaces {
+  stateDir: string;
+  instances: readonly { stateDir: string; certsDir: string }[];
+}
+
+function instanceStateDir({ stateDir }: { stateDir: string }, { name = '' }: HaproxySettings): string {
+  return join(stateDir, name);
 }
 
 /**

@@ -9,7 +9,7 @@ import type { Manifest } from '#contract/manifest.ts';
 import type { Agent } from '../agent.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { statusDigest } from '../pass/host-status.ts';
-import { type KnownBefore, knownBefore, type PollResult, pollOrKeep } from '../pass/poll.ts';
+import { type KnownBefore, type PollResult, pollOrKeep, readKnown } from '../pass/poll.ts';
 import { isRuntimeErrorCode } from '../reactions.ts';
 import { readOwnership } from '../state/ownership.ts';
 import { readStateDirectory, type StateDirectory } from '../state/state.ts';
@@ -35,10 +35,12 @@ export async function examineBucket(agent: Agent): Promise<BucketExamination> {
 }
 
 /** What the agent knows before it polls, but for the manifest: only a read of the whole shows that it may be read. */
-async function knownBy({ config }: Agent): Promise<KnownBefore> {
-  const silent = () => undefined;
-  const stored = await readStateDirectory(config.stateDir, config, silent);
-  const known = knownBefore(stored, await readOwnership(config.haproxy.certsDir, config.fleet, silent));
+async function knownBy(agent: Agent): Promise<KnownBefore> {
+  const { config } = agent;
+  const log = () => undefined;
+  const stored = await readStateDirectory(config.stateDir, config, log);
+  const ownership = await readOwnership(config.haproxy.certsDir, config.fleet, log);
+  const known = await readKnown({ ...agent, log }, stored, ownership);
   return { ...known, manifest: undefined };
 }
 

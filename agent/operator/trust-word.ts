@@ -4,11 +4,13 @@ import { layout } from '#contract/layout.ts';
 import { parseRootParts, type ReadRoot } from '#contract/root.ts';
 import type { Agent, TrustReport, TrustWord } from '../agent.ts';
 import { asBlocker } from '../blocker.ts';
+import { trustPlaces } from '../config/config.ts';
 import { checkDirectory } from '../deploy/disk.ts';
-import { knownBefore, type PollResult, pollOrKeep } from '../pass/poll.ts';
+import { type PollResult, pollOrKeep, readKnown } from '../pass/poll.ts';
 import { withDirectoryLock } from '../state/directory-lock.ts';
 import { readOwnership } from '../state/ownership.ts';
-import { readStateDirectory, saveTrust } from '../state/state.ts';
+import { readStateDirectory } from '../state/state.ts';
+import { saveTrust } from '../state/trust.ts';
 import { newTrust, type TrustRecord } from '../trust/record.ts';
 
 const LOCK_TIMEOUT_MS = 5 * MINUTE_MS;
@@ -21,14 +23,15 @@ export async function showTrust(agent: Agent, word: TrustWord | undefined): Prom
   return reports;
 }
 
-async function readKnown({ config, log }: Agent) {
+async function readAll(agent: Agent) {
+  const { config, log } = agent;
   const stored = await readStateDirectory(config.stateDir, config, log);
   const ownership = await readOwnership(config.haproxy.certsDir, config.fleet, log);
-  return { stored, ownership, known: knownBefore(stored, ownership) };
+  return { stored, ownership, known: await readKnown(agent, stored, ownership) };
 }
 
 async function currentTrust(agent: Agent): Promise<TrustReport> {
-  const { known } = await readKnown(agent);
+  const { known } = await readAll(agent);
   const polled = await pollOrKeep(agent, known);
   return reportOf(agent, polled);
 }
@@ -42,11 +45,11 @@ async function whileLocked(agent: Agent, word: TrustWord): Promise<TrustReport> 
 
 async function obey(agent: Agent, word: TrustWord): Promise<TrustReport> {
   const { config } = agent;
-  const { stored, ownership, known } = await readKnown(agent);
+  const { stored, ownership, known } = await readAll(agent);
   const before = await pollOrKeep(agent, known);
   const after = await afterWord(agent, before.trust, word);
   if (typeof after === 'string') return reportOf(agent, before, 'refused', after);
-  const isSaved = await saveTrust(config.stateDir, after, stored.trust);
+  const isSaved = await saveTrust(trustPlaces(config), after, known.saved);
   ownership.keepTrust(after);
   const isCopied = await ownership.save(ownership.recordsWith(stored.state));
   const polled = await pollOrKeep(agent, { ...known, trust: after });

@@ -16,7 +16,7 @@ import { HostError } from '../errors.ts';
 import { withDirectoryLock } from '../state/directory-lock.ts';
 import { type Ownership, readOwnership } from '../state/ownership.ts';
 import { type AgentState, readStateDirectory, saveState } from '../state/state.ts';
-import { knownBefore, pollOrKeep } from './poll.ts';
+import { pollOrKeep, readKnown } from './poll.ts';
 
 const LOCK_TIMEOUT_MS = 5 * MINUTE_MS;
 
@@ -66,7 +66,7 @@ async function adoptIn(agent: Agent, words: readonly string[], canSave: boolean)
   const { certsDir } = config.haproxy;
   const stored = await readStateDirectory(config.stateDir, config, log);
   const ownership = await readOwnership(certsDir, config.fleet, log);
-  const { manifest, error } = await pollOrKeep(agent, knownBefore(stored, ownership));
+  const { manifest, error } = await pollOrKeep(agent, await readKnown(agent, stored, ownership));
   if (manifest === undefined) throw error ?? new HostError('ERR_MANIFEST_MISSING', 'there is no manifest');
   const desired = desiredFiles(config.fleet, manifest.manifest);
   let state = ownership.recordsWith(stored.state);

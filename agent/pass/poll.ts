@@ -17,10 +17,12 @@ import type { HostBucket, StoredObject } from '#storage/bucket.ts';
 import { readUnlessSpoilt } from '#storage/cached-document.ts';
 import type { Agent } from '../agent.ts';
 import { asBlocker, type Blocker } from '../blocker.ts';
+import { trustPlaces } from '../config/config.ts';
 import { HostError } from '../errors.ts';
 import type { Ownership } from '../state/ownership.ts';
 import { parsedShard, storedShard } from '../state/shards.ts';
 import type { StateDirectory, StoredManifest } from '../state/state.ts';
+import { readTrust } from '../state/trust.ts';
 import { headDigest, type Refusal } from '../trust/accept.ts';
 import { decideByAuthority } from '../trust/authority.ts';
 import { type Condition, conditionMessage, conditionsOf } from '../trust/conditions.ts';
@@ -30,6 +32,7 @@ import {
   type PinnedTrust,
   type SequenceFloor,
   type TrustRecord,
+  withAccepted,
   withPinned,
 } from '../trust/record.ts';
 
@@ -48,23 +51,34 @@ export interface PollResult {
 export interface KnownBefore {
   /** The last good manifest. */
   manifest: StoredManifest | undefined;
+  /** The host's: all that is known of it. */
   trust: TrustRecord | undefined;
+  /** As the state directory has it. */
+  saved: TrustRecord | undefined;
   /** Of our files, where the trust record is lost, or knows no sequence. */
   receipts: readonly string[];
 }
 
-/** From both places: either may be lost. */
-export function knownBefore({ manifest, trust }: StateDirectory, ownership: Ownership): KnownBefore {
-  const known = trust ?? ownership.trustCopy() ?? trustOf(manifest);
+/** From all places: each may be lost. */
+export async function readKnown(
+  { config, memory, log }: Agent,
+  { manifest }: Pick<StateDirectory, 'manifest'>,
+  ownership: Ownership,
+): Promise<KnownBefore> {
+  const { fleet } = config;
+  const sources = { fleet, ownership, memory, fromManifest: trustOf(manifest), log };
+  const { saved, trust } = await readTrust(trustPlaces(config), sources);
   // A record without a floor was made when all that knew one was lost, and its first manifest was refused.
-  const hasFloor = Object.keys(known?.floors ?? {}).length > 0;
-  return { manifest, trust: known, receipts: trust !== undefined && hasFloor ? [] : ownership.receipts() };
+  const hasFloor = Object.keys(trust?.floors ?? {}).length > 0;
+  return { manifest, saved, trust, receipts: saved !== undefined && hasFloor ? [] : ownership.receipts() };
 }
 
 /** Of the last good manifest, where nothing else is left: its signer is the one that the host trusted. */
 function trustOf(manifest: StoredManifest | undefined): TrustRecord | undefined {
   const root = storedRoot(manifest);
-  return root && newTrust({ lineage: root.manifest.lineage, key: root.key }, false);
+  if (root === undefined) return undefined;
+  const trust = newTrust({ lineage: root.manifest.lineage, key: root.key }, false);
+  return withAccepted(trust, root.manifest.fleet, floorOf(root));
 }
 
 export async function pollOrKeep(agent: Agent, known: KnownBefore): Promise<PollResult> {

@@ -5,6 +5,7 @@ import { type HostStatus, serializeReport } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
 import type { Agent, HostView, PassResult } from '../agent.ts';
 import { asBlocker } from '../blocker.ts';
+import { stateDirectories } from '../config/config.ts';
 import type { Outcome } from '../deploy/action.ts';
 import { HostError } from '../errors.ts';
 import type { HostErrorCode } from '../reactions.ts';
@@ -43,7 +44,7 @@ export async function report(
     : work.state;
   await work.view.ownership.save(state);
   await saveState(agent.config.stateDir, state, work.saved);
-  const problem = stateProblemIn(agent.config.stateDir);
+  const problem = stateProblemIn(stateDirectories(agent.config));
   if (problem !== undefined) agent.log('state.failed', errorFields(problem));
   return result;
 }
@@ -86,7 +87,7 @@ export function resultOf(
     haproxy: view.haproxy,
     disk: view.disk,
     records: state.files,
-    error: error ?? reloadFailure(work) ?? stateProblemIn(agent.config.stateDir),
+    error: error ?? reloadFailure(work) ?? stateProblemIn(stateDirectories(agent.config)),
     previous: stored.status,
     outcomes,
     now: agent.now(),

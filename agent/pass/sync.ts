@@ -5,6 +5,7 @@
  */
 import { MINUTE_MS } from '#common/time.ts';
 import type { Agent, HostView, PassOptions, PassResult } from '../agent.ts';
+import { stateDirectories, trustPlaces } from '../config/config.ts';
 import { type Action, type DesiredAction, doneOutcome, type Outcome } from '../deploy/action.ts';
 import { checkDirectory, writableAmong } from '../deploy/disk.ts';
 import { restoreMoved, sweepPrevious, sweepTemps, writtenDirectories } from '../deploy/install.ts';
@@ -13,8 +14,11 @@ import { stapleFileOf } from '../desired/files.ts';
 import { withCappedSequences } from '../removal/after-recovery.ts';
 import { withDirectoryLock } from '../state/directory-lock.ts';
 import { retryUnsaved, stateProblemIn } from '../state/documents.ts';
+import { mergeEnded } from '../state/ended.ts';
 import { type Ownership, readOwnership } from '../state/ownership.ts';
-import { type AgentState, readStateDirectory, saveManifest, saveState, saveTrust } from '../state/state.ts';
+import { type AgentState, readStateDirectory, saveManifest, saveState } from '../state/state.ts';
+import { saveTrust } from '../state/trust.ts';
+import type { TrustRecord } from '../trust/record.ts';
 import { dropAdopted } from './adopt.ts';
 import { applyPlan } from './apply.ts';
 import { decideActions } from './decide.ts';
@@ -22,7 +26,7 @@ import { stateOf } from './host-status.ts';
 import { logBlocker, logOutcome, logOverlaps, logPoll, logResult, logTwoIssuers } from './log-outcome.ts';
 import { restoreNameOrder } from './name-order.ts';
 import { checkVersion, clearTransaction } from './observe.ts';
-import { knownBefore, type PollResult, pollOrKeep } from './poll.ts';
+import { type PollResult, pollOrKeep, readKnown } from './poll.ts';
 import { withEarlier, withIntents, withOutcomes } from './records.ts';
 import { reloadIfNeeded } from './reload.ts';
 import { type PassWork, report, reportFailure, resultOf } from './report.ts';
@@ -55,7 +59,7 @@ async function preview(agent: Agent, options: PassOptions): Promise<PassResult> 
   const { config, log } = agent;
   const stored = await readStateDirectory(config.stateDir, config, log);
   const ownership = await readOwnership(config.haproxy.certsDir, config.fleet, log);
-  const polled = await pollOrKeep(agent, knownBefore(stored, ownership));
+  const polled = await pollOrKeep(agent, await readKnown(agent, stored, ownership));
   const { manifest, trust } = polled;
   const state = withCappedSequences(ownership.recordsWith(stored.state), manifest?.manifest, trust);
   const decided = await decideActions(agent, options, polled.manifest?.manifest, { state, ownership });
@@ -68,21 +72,39 @@ async function runPass(agent: Agent, options: PassOptions): Promise<PassResult> 
   const { config, log } = agent;
   const swept = await sweepTemps(await writableAmong(writtenDirectories(config)));
   if (swept > 0) log('temp.swept', { count: swept });
-  await retryUnsaved(config.stateDir);
+  for (const directory of stateDirectories(config)) await retryUnsaved(directory);
   const ownership = await readOwnership(config.haproxy.certsDir, config.fleet, log);
   const stored = await readStateDirectory(config.stateDir, config, log);
-  const polled = await pollOrKeep(agent, knownBefore(stored, ownership));
+  const known = await readKnown(agent, stored, ownership);
+  const polled = await pollOrKeep(agent, known);
   logPoll(log, polled, stored.status);
   // Before the manifest: what was taken once is the lowest that is taken again, also after a kill.
-  if (polled.trust) await saveTrust(config.stateDir, polled.trust, stored.trust);
+  if (polled.trust) await keepTrust(agent, polled.trust, known.saved);
   ownership.keepTrust(polled.trust);
   if (polled.manifest) await saveManifest(config.stateDir, polled.manifest, stored.manifest);
   const { manifest, trust } = polled;
-  const state = withCappedSequences(ownership.recordsWith(stored.state), manifest?.manifest, trust);
+  const state = withCappedSequences(
+    withRemembered(agent, ownership, stored.state),
+    manifest?.manifest,
+    trust,
+  );
   await restoreMoved(config.haproxy.certsDir, state.files);
   const work = await reconcile(agent, options, polled, { state, saved: stored.state, ownership });
   if (work.outcomes.some(isOnDisk)) await retirePlaceholder(agent);
   return report(agent, stored, polled, work);
+}
+
+/** What it was told lasts as long as the process, whatever becomes of its files. */
+async function keepTrust({ config, memory }: Agent, trust: TrustRecord, saved: TrustRecord | undefined) {
+  const places = trustPlaces(config);
+  memory.trust.set(places.stateDir, trust);
+  await saveTrust(places, trust, saved);
+}
+
+function withRemembered({ config, memory }: Agent, ownership: Ownership, stored: AgentState): AgentState {
+  const state = ownership.recordsWith(stored);
+  const ended = mergeEnded(state.ended, memory.ended.get(config.stateDir));
+  return ended === state.ended ? state : { ...state, ...(ended && { ended }) };
 }
 
 /**
@@ -140,11 +162,12 @@ async function applyOnce(
   const decided = await decideActions(agent, options, polled.manifest?.manifest, { state, ownership });
   const { view: seen, actions } = decided;
   const intended = withIntents(decided.state, actions);
+  agent.memory.ended.set(agent.config.stateDir, intended.ended ?? {});
   const isOwned = await ownership.save(intended);
   const isSaved = await saveState(agent.config.stateDir, intended, saved);
   logBlocker(agent.log, seen.blocker);
   logTwoIssuers(agent.log, actions, seen.haproxy);
-  const unrecorded = isOwned || isSaved ? undefined : stateProblemIn(agent.config.stateDir);
+  const unrecorded = isOwned || isSaved ? undefined : stateProblemIn(stateDirectories(agent.config));
   const view = { ...(await clearTransaction(seen, actions)), unrecorded };
   const outcomes = await proveLast(await applyPlan(actions, view, options.signal), view);
   const after = withOutcomes(intended, outcomes, agent.now());

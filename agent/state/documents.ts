@@ -114,9 +114,9 @@ export function stateProblemOrThrow(error: unknown): HostError {
   throw error;
 }
 
-/** Why the directory lacks what it is to hold; `undefined`: it has it. */
-export function stateProblemIn(directory: string): HostError | undefined {
-  return [...problems].find(([path]) => dirname(path) === directory)?.[1];
+/** Why the directories lack what they are to hold; `undefined`: they have it. */
+export function stateProblemIn(directories: readonly string[]): HostError | undefined {
+  return [...problems].find(([path]) => directories.includes(dirname(path)))?.[1];
 }
 
 /** Whether this process has the document from an earlier pass, though the directory did not take it. */

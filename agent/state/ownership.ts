@@ -40,7 +40,7 @@ interface OwnershipDocument {
 }
 
 export class Ownership {
-  readonly #certsDir: string;
+  readonly certsDir: string;
   readonly #fleet: FleetName;
   readonly #log: Log;
   #document: OwnershipDocument | undefined;
@@ -49,7 +49,7 @@ export class Ownership {
   #trust: TrustRecord | undefined;
 
   constructor(certsDir: string, fleet: FleetName, log: Log, document: OwnershipDocument | undefined) {
-    this.#certsDir = certsDir;
+    this.certsDir = certsDir;
     this.#fleet = fleet;
     this.#log = log;
     this.#document = document;
@@ -118,11 +118,11 @@ export class Ownership {
       ...(ended && { ended: { ...endedBefore, [this.#fleet]: ended } }),
     };
     const document = { ...this.#document, version: VERSION, ...members, files: after };
-    const path = join(this.#certsDir, OWNERSHIP_FILE);
+    const path = join(this.certsDir, OWNERSHIP_FILE);
     try {
       await replaceFile(path, `${JSON.stringify(document, null, 1)}\n`, {
         mode: 0o600,
-        ...(await ownerOf(this.#certsDir)),
+        ...(await ownerOf(this.certsDir)),
       });
       this.#document = document;
       return true;

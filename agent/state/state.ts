@@ -1,6 +1,6 @@
 /**
- * The agent's state directory holds what must outlive the process: the last good manifest, whose manifests it takes, which files
- * are ours, failures with the time of the next try, and the last report. It never holds a key. Losing it only costs another
+ * The agent's state directory holds what must outlive the process: the last good manifest, which files are ours, failures with the
+ * time of the next try, the last report, and whose manifests it takes (trust.ts). It never holds a key. Losing it only costs another
  * round of handshakes: each pass reads disk and HAProxy itself.
  */
 import { join } from 'node:path';
@@ -15,7 +15,6 @@ import { parseRootParts, type SignedManifest } from '#contract/root.ts';
 import type { ShardDigests } from '#contract/shard/node.ts';
 import { readShards } from '#contract/shard/read.ts';
 import type { Log } from '../log.ts';
-import { type TrustRecord, trustRecord } from '../trust/record.ts';
 import {
   isRemembered,
   MAX_DOCUMENT_BYTES,
@@ -130,13 +129,11 @@ const OWN_BOUNDS = { maxStringBytes: MAX_DOCUMENT_BYTES, maxItems: 100_000 };
 const STATE_FILE = 'state.json';
 const MANIFEST_FILE = 'manifest.json';
 const STATUS_FILE = 'status.json';
-const TRUST_FILE = 'trust.json';
 
 export interface StateDirectory {
   state: AgentState;
   manifest: StoredManifest | undefined;
   status: HostStatus | undefined;
-  trust: TrustRecord | undefined;
 }
 
 /** Ignores a broken document, and logs `state.reset`. Ignores one that cannot be read, and a manifest of another fleet. */
@@ -158,16 +155,12 @@ export async function readStateDirectory(
   );
   const whole = manifest && (await unlessBroken(MANIFEST_FILE, withShards(directory, manifest)));
   const status = await unlessBroken(STATUS_FILE, readStatus(directory, fleet, host));
-  const trust = await unlessBroken(TRUST_FILE, readDocument(join(directory, TRUST_FILE), parseTrust));
   return {
     state: state ?? { version: 1, files: {} },
     manifest: whole?.fleet === fleet ? whole : undefined,
     status,
-    trust,
   };
 }
-
-const parseTrust = (text: string) => trustRecord.parse(parseJson(Buffer.from(text)));
 
 const parseState = (text: string, isSealed: boolean) =>
   parseUnlessSealed(text, isSealed, () => agentState.parse(parseJson(Buffer.from(text))));
@@ -219,8 +212,6 @@ export function readStatus(directory: string, fleet: FleetName, host: HostName) 
 
 export const saveState = (directory: string, state: AgentState, before?: AgentState) =>
   save(directory, STATE_FILE, state, before);
-export const saveTrust = (directory: string, trust: TrustRecord, before?: TrustRecord) =>
-  save(directory, TRUST_FILE, trust, before);
 export const saveStatus = (directory: string, status: HostStatus) => save(directory, STATUS_FILE, status);
 
 export async function saveManifest(

@@ -5,7 +5,14 @@ import { followKeys } from '#contract/key-chain.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { ReadRoot } from '#contract/root.ts';
 import { floorFromReceipts } from './floor.ts';
-import { newTrust, type SequenceFloor, type TrustRecord, withAccepted, withFollowed } from './record.ts';
+import {
+  isOwnKey,
+  newTrust,
+  type SequenceFloor,
+  type TrustRecord,
+  withAccepted,
+  withFollowed,
+} from './record.ts';
 
 /** Why a root whose signature is right is not taken. */
 export interface Refusal {
@@ -48,13 +55,18 @@ export function decideRoot(root: ReadRoot, known: KnownTrust): RootDecision {
   const afterKeys = isFirstContact ? undefined : followed;
   if (followed.trusted.key !== root.key) return keep(afterKeys, unknownKey(root, followed));
   const receipts = floorFromReceipts(known.receipts, { fleet, lineage }, followed);
-  const floors = [...known.floors, ...receipts].filter((one) => one.lineage === lineage);
+  const floors = [...known.floors, ...receipts].filter((one) => isFloorOf(one, lineage, followed));
   const floor = highest(floors.map((one) => withoutThief(one, followed)));
   const head = headDigest(root.head);
   const isLower = floor !== undefined && sequence < floor.sequence;
   const isOther = sequence === floor?.sequence && floor.head !== undefined && floor.head !== head;
   if (isLower || isOther) return keep(afterKeys, stale(root, floor));
   return { kind: 'accept', trust: withAccepted(followed, fleet, { lineage, sequence, head, key: root.key }) };
+}
+
+/** What somebody has signed whom this host no longer trusts, nor has followed from, holds nothing up. */
+function isFloorOf({ key, ...floor }: SequenceFloor, lineage: string, trust: TrustRecord): boolean {
+  return floor.lineage === lineage && (key === undefined || isOwnKey(key, trust));
 }
 
 export function headDigest(head: string): string {

@@ -81,6 +81,31 @@ export function withPinned(
   return { ...record, isConfirmed: true, trusted: { ...record.trusted, recoveryKey } };
 }
 
+/**
+ * One record of what several places remember. The first counts. The others raise its floors where they are of the same issuer, and say
+ * whether anybody has confirmed its key: a copy may be behind, and an operator's word is in the first alone.
+ */
+export function mergeTrust([first, ...others]: readonly TrustRecord[]): TrustRecord | undefined {
+  if (first === undefined) return undefined;
+  const { lineage, key } = first.trusted;
+  const isKin = ({ trusted }: TrustRecord) =>
+    (lineage === undefined || trusted.lineage === lineage) && isOwnKey(trusted.key, first);
+  const kin = others.filter(isKin);
+  const floors = { ...first.floors };
+  for (const record of kin) {
+    for (const [fleet, floor] of Object.entries(record.floors) as [FleetName, SequenceFloor][]) {
+      if (floor.sequence > (floors[fleet]?.sequence ?? 0)) floors[fleet] = floor;
+    }
+  }
+  const isConfirmed = [first, ...kin].some((one) => one.isConfirmed && one.trusted.key === key);
+  return { ...first, isConfirmed, floors };
+}
+
+/** Whether the record trusts the key, or has followed statements from it. */
+export function isOwnKey(key: PublicKey, { trusted, formerKeys }: TrustRecord): boolean {
+  return key === trusted.key || formerKeys.includes(key);
+}
+
 /** The record after the statements of keys.json were followed. */
 export function withFollowed(record: TrustRecord, followed: TrustedKey): TrustRecord {
   const { key, recoveryKey } = record.trusted;

@@ -10,8 +10,10 @@ import { changeShards, wantsShards } from '#contract/shard/write.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Agent } from '../../agent/agent.ts';
 import { pollOrKeep } from '../../agent/pass/poll.ts';
-import { readStateDirectory, saveManifest, saveTrust } from '../../agent/state/state.ts';
+import { readStateDirectory, saveManifest } from '../../agent/state/state.ts';
+import { saveTrust } from '../../agent/state/trust.ts';
 import { isUnchangedIn, type Reads } from '../../agent/trust/published.ts';
+import type { TrustRecord } from '../../agent/trust/record.ts';
 import { IssuerMemory } from '../../lambda/publication/ended.ts';
 import { Publisher } from '../../lambda/publication/publisher.ts';
 import { readRoot } from '../../lambda/publication/read-manifest.ts';
@@ -79,13 +81,15 @@ const version2: Programs = {
     const log = () => undefined;
     const agent = { config, openBucket: async () => bucket, now: () => new Date(), log } as unknown as Agent;
     let [reads, certificates]: [Reads, number] = [new Map(), 0];
+    let trust: TrustRecord | undefined;
     return {
       async poll() {
         if (await isUnchangedIn(bucket, reads)) return certificates;
         const stored = await readStateDirectory(stateDir, { fleet, host: hostName.parse('bench') }, log);
-        const polled = await pollOrKeep(agent, { ...stored, receipts: [] });
+        const polled = await pollOrKeep(agent, { ...stored, trust, saved: trust, receipts: [] });
         if (polled.error !== undefined) throw polled.error;
-        if (polled.trust) await saveTrust(stateDir, polled.trust, stored.trust);
+        if (polled.trust) await saveTrust({ stateDir, instances: [] }, polled.trust, trust);
+        trust = polled.trust;
         if (polled.manifest) await saveManifest(stateDir, polled.manifest, stored.manifest);
         [reads, certificates] = [polled.reads, count(polled.manifest?.manifest ?? empty2())];
         await getPem(bucket);

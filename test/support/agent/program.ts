@@ -15,6 +15,7 @@ import { type Log, lineLog } from '../../../agent/log.ts';
 import { adopt } from '../../../agent/pass/adopt.ts';
 import { syncHost } from '../../../agent/pass/instances.ts';
 import { errorFields } from '../../../agent/pass/log-outcome.ts';
+import { newMemory } from '../../../agent/state/memory.ts';
 import { until } from '../process.ts';
 import { makeTempDir } from '../temp-dir.ts';
 import { host } from './host.ts';
@@ -101,7 +102,16 @@ export async function agentHere(
   const socket = openSocket({ path: config.haproxy.statsSocket, timeoutMs: 8000 });
   const runtime = new Runtime(socket, (ms) => new Promise((resolve) => setTimeout(resolve, ms)));
   const bucket = () => openBucket(config.bucket);
-  return { config, version: '0', openBucket: bucket, runtime, log, now: () => new Date(), ...changes };
+  return {
+    config,
+    version: '0',
+    openBucket: bucket,
+    runtime,
+    memory: newMemory(),
+    log,
+    now: () => new Date(),
+    ...changes,
+  };
 }
 
 /** `pemfleet-agent sync` with these flags, but for the program around it, whose start takes longer than the pass. */

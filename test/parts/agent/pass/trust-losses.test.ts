@@ -9,6 +9,7 @@ import type { Manifest } from '#contract/manifest.ts';
 import { generatePrivateKey, signerOf } from '#contract/statement.ts';
 import { openBucket } from '#storage/open.ts';
 import { exitStatusOf, exitStatusOfStatus } from '../../../../agent/cli/exit-status.ts';
+import { examineBucket } from '../../../../agent/doctor/bucket.ts';
 import { syncHost } from '../../../../agent/pass/instances.ts';
 import { firstBoot } from '../../../../agent/resident/first-boot.ts';
 import { OWNERSHIP_FILE } from '../../../../agent/state/ownership.ts';
@@ -212,4 +213,54 @@ test('the state is lost: an older root of the same PEMs stays refused, in each p
 
   assert.deepEqual([first.code, second.code], [1, 1], second.stderr);
   assert.deepEqual(await conditions(stage), ['stale-manifest']);
+});
+
+test('doctor says what a pass says, when the last good manifest is all that is left of what the host knew', async (t) => {
+  const stage = await makeStage(t, { version: '3.2' });
+  await stage.publish('shop', { names: ['shop.test'] });
+  const older = (await stage.bucket.get(layout.root(fleetName.parse('edge'))))?.body.toString() ?? '';
+  await signAgain(stage, 0);
+  assertOk(await stage.pass());
+  await stage.putRoot(older);
+  rmSync(join(stage.stateDir, 'trust.json'));
+  rmSync(join(stage.haproxy.certsDir, OWNERSHIP_FILE));
+
+  const { findings } = await examineBucket(await agentHere(stage.flags, silent));
+
+  assert.deepEqual(
+    findings.map(({ id }) => id),
+    ['stale-manifest'],
+  );
+});
+
+test('the files of a running agent are all deleted: what it has in its memory counts', async (t) => {
+  const stage = await makeStage(t, { version: '3.2' });
+  await stage.publish('shop', { names: ['shop.test'] });
+  await stage.publish('gone', { names: ['gone.test'] });
+  const agent = await agentHere(withoutTrust(stage.flags), silent);
+  await syncHost(agent);
+  const first = await stage.manifest();
+  const older = (await stage.bucket.get(layout.root(fleetName.parse('edge'))))?.body.toString() ?? '';
+  await stage.withdraw('gone');
+  await syncHost(agent);
+  assert.deepEqual(stage.files(), ['shop.pem']);
+  const lose = () => {
+    rmSync(stage.stateDir, { recursive: true });
+    rmSync(join(stage.haproxy.certsDir, OWNERSHIP_FILE));
+  };
+
+  lose();
+  await stage.putRoot(older);
+  await syncHost(agent);
+  assert.deepEqual(await conditions(stage), ['stale-manifest', 'key-unverified']);
+
+  lose();
+  await stage.putRoot(signedRoot(first, {}, signerOf(generatePrivateKey())));
+  await syncHost(agent);
+  assert.deepEqual(await conditions(stage), ['unknown-key', 'key-unverified']);
+
+  lose();
+  await stage.putRoot(signedRoot(first));
+  assert.equal((await syncHost(agent)).error, undefined);
+  assert.deepEqual(stage.files(), ['shop.pem'], 'what was withdrawn does not come back');
 });

@@ -25,7 +25,12 @@ async function conditionsWith(bucket: object) {
   const config = { fleet, trust: {}, stateDir: '' };
   const agent = { config, openBucket: async () => bucket, now: () => late } as unknown as Agent;
   const stored = { fleet, etag: '"old"', body: text, manifest, head };
-  const { error, conditions } = await pollOrKeep(agent, { manifest: stored, trust, receipts: [] });
+  const { error, conditions } = await pollOrKeep(agent, {
+    manifest: stored,
+    saved: trust,
+    trust,
+    receipts: [],
+  });
   assert.equal(key, stageSigner.key);
   return { code: error?.code, conditions: conditions.map(({ condition }) => condition) };
 }

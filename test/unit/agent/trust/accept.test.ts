@@ -205,6 +205,31 @@ const rows: Row[] = [
   },
 ];
 
+const strange = { ...floor(Number.MAX_SAFE_INTEGER), key: stranger.key };
+rows.push(
+  {
+    says: 'the end of all sequences, signed by somebody who was trusted before the operator’s word',
+    root: rootOf(first, 5),
+    known: { trust: trusting(first), floors: [strange] },
+    becomes: 'accept',
+  },
+  {
+    says: 'a sequence that a former key has signed',
+    root: rootOf(first, 5),
+    known: {
+      trust: { ...trusting(first), formerKeys: [second.key] },
+      floors: [{ ...floor(6), key: second.key }],
+    },
+    becomes: 'stale-manifest',
+  },
+  {
+    says: 'a sequence of which nobody knows who signed it',
+    root: rootOf(first, 5),
+    known: { trust: trusting(first), floors: [{ lineage: 'ours', sequence: 6 }] },
+    becomes: 'stale-manifest',
+  },
+);
+
 for (const { says: title, root, known, becomes } of rows) {
   test(`${title}: ${becomes}`, () => {
     const decision = decideRoot(root, { ...nothing, ...known });

@@ -6,6 +6,7 @@ import { emptyManifest } from '#contract/manifest.ts';
 import { generatePrivateKey, type PublicKey, signerOf } from '#contract/statement.ts';
 import { conditionsOf } from '../../../../agent/trust/conditions.ts';
 import {
+  mergeTrust,
   newTrust,
   trustRecord,
   withAccepted,
@@ -59,6 +60,35 @@ test('a recovery key of the settings is taken, one that led to another is not ta
 
   const changed = withFollowed(taken, { ...taken.trusted, recoveryKey: third });
   assert.equal(withPinned(changed, { key: first, recoveryKey: recovery })?.trusted.recoveryKey, third);
+});
+
+const floorAt = (sequence: number, lineage = 'ours') => ({ [fleet]: { lineage, sequence } });
+const own = { ...newTrust({ lineage: 'ours', key: first }, false), floors: floorAt(5) };
+
+test('of several records the first counts; the others raise its floors, and confirm its key', () => {
+  assert.equal(mergeTrust([]), undefined);
+  assert.deepEqual(mergeTrust([own]), own);
+
+  const merged = mergeTrust([
+    own,
+    { ...own, isConfirmed: true, floors: floorAt(4) },
+    { ...own, floors: floorAt(7) },
+  ]);
+
+  assert.deepEqual([merged?.isConfirmed, merged?.floors], [true, floorAt(7)]);
+});
+
+test('a record of another issuer, or of a key that the first did not follow from, adds nothing', () => {
+  const theirs = { ...newTrust({ lineage: 'theirs', key: first }, true), floors: floorAt(9, 'theirs') };
+  const stranger = { ...newTrust({ lineage: 'ours', key: third }, true), floors: floorAt(9) };
+
+  assert.deepEqual(mergeTrust([own, theirs, stranger]), own);
+  const former = { ...own, formerKeys: [third] };
+  assert.deepEqual(
+    mergeTrust([former, stranger]),
+    { ...former, floors: floorAt(9) },
+    'it followed from there',
+  );
 });
 
 test('a record survives its document; one that is broken is none', () => {

@@ -5,55 +5,14 @@
 import * as z from 'zod';
 import { type Deadline, DeadlinePassed } from '#common/deadline.ts';
 import { inParallel } from '#common/in-parallel.ts';
-import { printable } from '#common/printable.ts';
 import { BucketError } from '#contract/errors.ts';
-import type { HostStatus } from '#contract/host-status.ts';
-import { type FleetName, fleetName, layout, sha256Hex } from '#contract/layout.ts';
+import { type FleetName, fleetName, layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { instant, readCached, serializeCached } from '#storage/cached-document.ts';
 import type { OwnKeys } from '../publication/read-manifest.ts';
 import { ownHead } from './heads.ts';
-import { followsManifest, unlistedFilesIn } from './host-report.ts';
 import { isReadable, listStatuses, readHostStatus, type StatusEntry } from './read-status.ts';
-
-/** Characters. A book of bounded facts stays small, whatever hosts report. */
-const [MAX_ETAG, MAX_CODE, MAX_NAME] = [1024, 64, 200];
-/** PEMs that one host can miss, as far as the issuer cares. */
-const MAX_MISSING = 20;
-/** The bucket lacks it, or has something else in its place. */
-const OF_PEM = /^ERR_PEM_(MISSING|DIGEST|SIZE)$/;
-/** Of each kind, the first say enough. */
-const [MAX_CONDITIONS, MAX_UNLISTED] = [10, 10];
-
-const hostSummary = z.object({
-  etag: z.string().max(MAX_ETAG),
-  reportedAt: instant,
-  /** The host was shut down or removed. */
-  hasLeft: z.literal(true).optional(),
-  /** ETag of the manifest that the host has acted on. */
-  manifest: z.string().max(MAX_ETAG).optional(),
-  /** Of the root that the host has acted on; only where our own signature says so. */
-  head: z.object({ sequence: z.number().int(), signedAt: instant }).optional(),
-  /** The highest version of the contract that its agent reads; absent: an issuer of version 1 wrote this summary. */
-  contract: z.number().int().optional(),
-  /** Number of files by state. */
-  states: z.record(z.string(), z.number().int()),
-  /** SHA-256 of PEMs that it cannot get from the bucket. */
-  missingPems: z.array(sha256Hex).max(MAX_MISSING).optional(),
-  /** Files that it serves though the manifest names them no more: absent if none. */
-  unlistedFiles: z.number().int().optional(),
-  /** Of the host as a whole: HAProxy or the bucket out of reach, or a status that cannot be read. */
-  error: z.string().max(MAX_CODE).optional(),
-  /** The status cannot be read; `error` says why. */
-  isUnreadable: z.literal(true).optional(),
-  /** Names of its conditions. */
-  conditions: z.array(z.string().max(MAX_CODE)).max(MAX_CONDITIONS).optional(),
-  /** Certificates that it serves and nothing names, those that expire first. */
-  unlisted: z
-    .array(z.object({ certificate: z.string().max(MAX_NAME), notAfter: instant }))
-    .max(MAX_UNLISTED)
-    .optional(),
-});
+import { type HostSummary, hostSummary, MAX_ETAG, type SummariesByHost, summarizeStatus } from './summary.ts';
 
 /** A command to the hosts of a fleet whose result Systems Manager has not said yet. */
 const openCall = z.object({ command: z.string(), fleet: fleetName, at: instant });
@@ -67,11 +26,8 @@ const hostSummaries = z.object({
   version1At: z.record(z.string(), instant).default({}),
 });
 
-export type HostSummary = z.infer<typeof hostSummary>;
 export type OpenCall = z.infer<typeof openCall>;
 export type HostSummaries = z.infer<typeof hostSummaries>;
-
-export type SummariesByHost = Record<string, HostSummary>;
 
 export const NO_SUMMARIES: HostSummaries = { version: 1, fleets: {}, calls: [], version1At: {} };
 
@@ -148,7 +104,7 @@ async function refreshFleet(
     const old = stored[host];
     if (old?.etag === etag && isWhole(old)) return { host, summary: old };
     try {
-      return { host, summary: await readSummary(bucket, entry, options) };
+      return { host, summary: await readSummary(bucket, entry, old, options) };
     } catch (error) {
       failure ??= storeFailureOf(error, key);
       // Its ETag is the earlier one: the next pass reads it again.
@@ -167,9 +123,9 @@ function storeFailureOf(error: unknown, key: string): BucketError {
   return new BucketError('ERR_BUCKET_UNREACHABLE', key, error.message, { cause: error });
 }
 
-/** An issuer of version 1 leaves out what it does not know. */
-function isWhole({ contract, isUnreadable }: HostSummary): boolean {
-  return contract !== undefined || isUnreadable === true;
+/** An earlier issuer leaves out what it does not know. */
+function isWhole({ contract, unserved, isUnreadable }: HostSummary): boolean {
+  return (contract !== undefined && unserved !== undefined) || isUnreadable === true;
 }
 
 /** Whether an agent that reports this version of the contract has to find `manifest.json`. */
@@ -197,47 +153,15 @@ function lastVersion1(
 async function readSummary(
   bucket: Bucket,
   entry: StatusEntry,
+  old: HostSummary | undefined,
   { now, keys, deadline }: RefreshOptions,
 ): Promise<HostSummary> {
   const status = await deadline.wait(() => readHostStatus(bucket, entry));
-  if (status === undefined) return unreadable(entry, 'gone', now);
-  if (!isReadable(status)) return unreadable(entry, status.code, now);
+  if (status === undefined) return unreadable(entry, 'gone', old, now);
+  if (!isReadable(status)) return unreadable(entry, status.code, old, now);
   const isUnknown = status.head !== undefined && keys === undefined;
-  return summaryOf(status, isUnknown ? '' : entry.etag, { keys, now });
-}
-
-function summaryOf(
-  status: HostStatus,
-  etag: string,
-  { keys, now }: Pick<RefreshOptions, 'keys' | 'now'>,
-): HostSummary {
   const head = ownHead(status, keys, now);
-  const states: HostSummary['states'] = { ...status.unlisted };
-  for (const { state } of status.files) states[state] = (states[state] ?? 0) + 1;
-  return {
-    etag: etag.slice(0, MAX_ETAG),
-    reportedAt: new Date(status.reportedAt),
-    ...(status.leftAt !== undefined && { hasLeft: true }),
-    ...(status.manifest !== undefined && { manifest: status.manifest }),
-    ...(head && { head }),
-    contract: status.contract ?? 1,
-    states,
-    ...unservedOf(status),
-    ...(status.error && { error: printable(status.error.code).slice(0, MAX_CODE) }),
-    ...conditionsOf(status),
-    ...unlistedOf(status),
-  };
-}
-
-function unservedOf({ files }: HostStatus): Pick<HostSummary, 'missingPems' | 'unlistedFiles'> {
-  const missing = files.flatMap(({ error, wanted }) =>
-    OF_PEM.test(error?.code ?? '') ? [wanted.sha256] : [],
-  );
-  const unlisted = files.filter(({ isUnlisted }) => isUnlisted).length;
-  return {
-    ...(missing.length > 0 && { missingPems: [...new Set(missing)].slice(0, MAX_MISSING) }),
-    ...(unlisted > 0 && { unlistedFiles: unlisted }),
-  };
+  return summarizeStatus(status, { etag: isUnknown ? '' : entry.etag, head, old });
 }
 
 /** PEMs that hosts of a fleet cannot get, those that most hosts miss first. */
@@ -249,41 +173,32 @@ export function missingPemsOf(summaries: SummariesByHost = {}): string[] {
   return [...counts].sort(([, a], [, b]) => b - a).map(([sha256]) => sha256);
 }
 
-function conditionsOf({ conditions = [] }: HostStatus): Pick<HostSummary, 'conditions'> {
-  const names = [...new Set(conditions.map(({ condition }) => printable(condition).slice(0, MAX_CODE)))];
-  // What keeps the host from following comes first: the list may be cut.
-  const order = (name: string) => Number(followsManifest([name]));
-  const first = names.sort((a, b) => order(a) - order(b)).slice(0, MAX_CONDITIONS);
-  return first.length > 0 ? { conditions: first } : {};
-}
-
-function unlistedOf(status: HostStatus): Pick<HostSummary, 'unlisted'> {
-  const dated = unlistedFilesIn(status).flatMap(({ certificate, notAfter }) =>
-    notAfter === undefined ? [] : [{ certificate, notAfter: new Date(notAfter) }],
-  );
-  const first = dated.slice(0, MAX_UNLISTED);
-  return first.length > 0 ? { unlisted: first } : {};
-}
-
 /** What another read might cure is read again in the next pass. */
 const LASTING = /^(ERR_STATUS_|ERR_BUCKET_SIZE$|gone$)/;
 
-function unreadable({ etag }: StatusEntry, error: string, now: Date): HostSummary {
+function unreadable(
+  { etag, modifiedAt }: StatusEntry,
+  error: string,
+  old: HostSummary | undefined,
+  now: Date,
+): HostSummary {
   const isLasting = LASTING.test(error);
   return {
     etag: isLasting ? etag.slice(0, MAX_ETAG) : '',
     reportedAt: now,
+    faultSince: (old?.error === undefined ? undefined : old.faultSince) ?? modifiedAt,
     states: {},
     error,
     isUnreadable: true,
   };
 }
 
-/** Equal for documents that say the same: a summary follows from the status with its ETag. */
+/** Equal for documents that say the same: a summary follows from the status with its ETag, and from what is published. */
 function fingerprint({ fleets, calls }: HostSummaries): string {
   const etags = Object.entries(fleets).flatMap(([fleet, summaries]) =>
     Object.entries(summaries).map(
-      ([host, { etag, error, contract }]) => `${fleet}/${host} ${etag} ${error} ${contract}`,
+      ([host, { etag, error, contract, unserved, lagSince }]) =>
+        `${fleet}/${host} ${etag} ${error} ${contract} ${unserved?.length} ${lagSince?.getTime()}`,
     ),
   );
   return [...etags.sort(), ...calls.map(({ command }) => command)].join();

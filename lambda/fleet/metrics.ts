@@ -2,7 +2,7 @@
 import { DAY_MS } from '#common/time.ts';
 import type { Outcome, UnconfiguredOutcome } from '../outcome.ts';
 import { isHostBehind, isSilent, type PublishedManifest } from './behind.ts';
-import type { HostSummary } from './hosts.ts';
+import type { HostSummary } from './summary.ts';
 
 export interface PassMetrics {
   /** One for each pass that has completed; its absence is an alarm. */

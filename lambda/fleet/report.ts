@@ -68,13 +68,14 @@ export function reportFleet(
   );
   const published = etag === undefined ? undefined : { etag, updatedAt: new Date(manifest.updatedAt) };
   const heads = ownHeads(present, keys, now);
-  const certificates = Object.entries(manifest.certificates).map(([certificate, { identifiers, pems }]) => {
+  const certificates = Object.entries(manifest.certificates).map(([certificate, entry]) => {
+    const { identifiers, pems, publishedAt } = entry;
     const [newest] = pems;
     const wanted = new Set(pems.map((pem) => pem.sha256));
     const hosts = present.map((status) => ({
       host: status.host,
       ...certificateStateOf(status, certificate, {
-        wanted,
+        ...{ wanted, publishedAt },
         manifest: published,
         head: heads.get(status.host),
       }),

@@ -4,7 +4,8 @@
  */
 import { DAY_MS } from '#common/time.ts';
 import type { Config } from '../config/config.ts';
-import { readsVersion1Only, type SummariesByHost } from './hosts.ts';
+import { readsVersion1Only } from './hosts.ts';
+import type { SummariesByHost } from './summary.ts';
 
 /** An agent that was rolled back, or a host from an old image, may come that late. */
 const NEEDED_FOR_MS = 30 * DAY_MS;

@@ -4,6 +4,7 @@ import { SECOND_MS } from '#common/time.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
+import { lagSinceOf, type PublishedManifest } from '../fleet/behind.ts';
 import {
   type HostSummaries,
   NO_SUMMARIES,
@@ -60,13 +61,14 @@ export async function afterPass(
       : { calls: before.calls, failed: 0 };
     const read = await readHosts({ ...pass, keys: result.keys }, before.fleets, fleetsOf(result), deadline);
     failures.push(...read.failures);
-    await orElse(saveHostSummaries(bucket, { ...before, calls, fleets: read.fleets }, before), undefined);
-    for (const error of failures) log('status.failed', { code: codeOf(error), error: messageOf(error) });
-    const { configuredFleets = Object.keys(read.fleets) } = result;
-    const summaries = withoutMovedHosts(read.fleets, configuredFleets);
-    const facts = { summaries, notifyFailed: failed, now };
     const etags = await orElse(version1Etags(bucket, result, read.fleets), new Map());
-    return { metrics: measure(result, etags, facts), failures };
+    const published = publishedOf(result, etags);
+    const fleets = withLags(read.fleets, published, before.fleets);
+    await orElse(saveHostSummaries(bucket, { ...before, calls, fleets }, before), undefined);
+    for (const error of failures) log('status.failed', { code: codeOf(error), error: messageOf(error) });
+    const { configuredFleets = Object.keys(fleets) } = result;
+    const summaries = withoutMovedHosts(fleets, configuredFleets);
+    return { metrics: measure(result, published, { summaries, notifyFailed: failed, now }), failures };
   } finally {
     deadline.clear();
   }
@@ -107,19 +109,48 @@ async function version1Etags(
   return etags;
 }
 
+type Published = ReadonlyMap<FleetName, PublishedManifest>;
+
+function publishedOf({ manifests }: PassResult, etags: ReadonlyMap<FleetName, string>): Published {
+  const all = [...manifests].flatMap(([fleet, read]) => {
+    if (read === undefined) return [];
+    const { updatedAt, certificates } = read.manifest;
+    const times = Object.entries(certificates).map(([certificate, { publishedAt }]) => {
+      return { certificate, publishedAt: new Date(publishedAt) };
+    });
+    const newest = times.sort((a, b) => b.publishedAt.getTime() - a.publishedAt.getTime());
+    const etag = etags.get(fleet) ?? read.etag;
+    return [[fleet, { etag, updatedAt: new Date(updatedAt), newest }] as const];
+  });
+  return new Map(all);
+}
+
+/** What a host lacks, it lacks since an earlier pass has said so. */
+function withLags(
+  fleets: HostSummaries['fleets'],
+  published: Published,
+  before: HostSummaries['fleets'],
+): HostSummaries['fleets'] {
+  return Object.fromEntries(
+    Object.entries(fleets).map(([fleet, summaries]) => {
+      const manifest = published.get(fleet as FleetName);
+      const dated = Object.entries(summaries).map(([host, { lagSince: _, ...summary }]) => {
+        const lagSince = lagSinceOf(summary, manifest, before[fleet]?.[host]);
+        return [host, { ...summary, ...(lagSince && { lagSince }) }];
+      });
+      return [fleet, Object.fromEntries(dated)];
+    }),
+  );
+}
+
 function measure(
   result: PassResult,
-  etags: ReadonlyMap<FleetName, string>,
+  published: Published,
   { summaries, notifyFailed, now }: Facts,
 ): PassMetrics {
-  const { outcomes, manifests, error } = result;
+  const { outcomes, error } = result;
   const fleets = fleetsOf(result).map((fleet) => {
-    const read = manifests.get(fleet);
-    return {
-      fleet,
-      summaries: summaries[fleet] ?? {},
-      manifest: read && { etag: etags.get(fleet) ?? read.etag, updatedAt: new Date(read.manifest.updatedAt) },
-    };
+    return { fleet, summaries: summaries[fleet] ?? {}, manifest: published.get(fleet) };
   });
   const facts = { outcomes, unconfigured: result.unconfigured ?? [], fleets, notifyFailed, now };
   return metricsOf({ ...facts, lifetimes: lifetimesOf(result), isComplete: error === undefined });

@@ -11,8 +11,9 @@ import { readReceipt } from '#contract/receipt.ts';
 import { StatementRefused } from '#contract/statement.ts';
 import { type CertificateSpec, configuredFleets, namesOfFleet } from '../config/config.ts';
 import { isSilent } from '../fleet/behind.ts';
-import type { HostSummaries, HostSummary, SummariesByHost } from '../fleet/hosts.ts';
+import type { HostSummaries } from '../fleet/hosts.ts';
 import { isReadable, listStatuses, readHostStatus } from '../fleet/read-status.ts';
+import type { HostSummary, SummariesByHost } from '../fleet/summary.ts';
 import type { Pass } from '../pass.ts';
 import type { OwnKeys } from '../publication/read-manifest.ts';
 

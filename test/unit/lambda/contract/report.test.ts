@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startDeadline } from '#common/deadline.ts';
+import { MINUTE_MS } from '#common/time.ts';
 import {
   type FileStatus,
   parseHostStatus,
@@ -14,8 +15,8 @@ import { emptyManifest } from '#contract/manifest.ts';
 import { isHostBehind } from '../../../../lambda/fleet/behind.ts';
 import { refreshHostSummaries } from '../../../../lambda/fleet/hosts.ts';
 import { reportFleet } from '../../../../lambda/fleet/report.ts';
-import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
-import { noon } from '../../../support/clock.ts';
+import { memoryBucket, reportTime } from '../../../support/bucket/memory-bucket.ts';
+import { after, noon } from '../../../support/clock.ts';
 import { fleet, makeEntry, makeHostStatus, makePemRef, named } from '../../../support/issuer/documents.ts';
 import { certificatesOf } from '../../../support/manifest.ts';
 
@@ -75,7 +76,7 @@ for (const [says, stateOf, failed] of [
 
     assert.ok(Buffer.byteLength(text) <= MAX_STATUS_BYTES, `${text.length}`);
     const read = parseHostStatus(fleet, status.host, Buffer.from(text));
-    const bucket = memoryBucket();
+    const bucket = memoryBucket(reportTime);
     await bucket.put(layout.status(fleet, status.host), text);
     const deadline = startDeadline(5_000);
     const { fleets } = await refreshHostSummaries(bucket, {}, [fleet], { now: noon, deadline });
@@ -84,7 +85,8 @@ for (const [says, stateOf, failed] of [
     const states = { served: 10_000 - failed, failed };
     assert.deepEqual({ served: 0, failed: 0, ...summary?.states }, states);
     assert.ok(summary);
-    assert.equal(isHostBehind(summary, { etag: '"m"', updatedAt: new Date(0) }, noon), failed > 0);
+    const manifest = { etag: '"m"', updatedAt: new Date(0) };
+    assert.equal(isHostBehind(summary, manifest, after(noon, 31 * MINUTE_MS)), failed > 0);
     const { certificates } = reportFleet(
       manifestOf(10_000),
       { statuses: [read], unreadable: [], etag: '"m"' },

@@ -51,7 +51,7 @@ const callsFrom = (bucket: MemoryBucket) => {
   return () => bucket.calls.slice(begun);
 };
 
-test('a status becomes a summary: when, which manifest, files by state, what is in the way', async () => {
+test('a status becomes a summary: when, which manifest, files by state, what is not served and what is in the way, each since when', async () => {
   const bucket = memoryBucket(reportTime);
   const files = [fileOf('a', 'served'), fileOf('b', 'served'), fileOf('c', 'failed')];
   const error = { code: 'ERR_RUNTIME_SOCKET', message: 'no socket' };
@@ -61,8 +61,10 @@ test('a status becomes a summary: when, which manifest, files by state, what is 
 
   const etag = (await bucket.get(keyOf('lb1')))?.etag;
   const states = { served: 2, failed: 1 };
+  const times = { reportedAt: noon, faultSince: noon };
+  const unserved = [{ certificate: 'a.test', code: 'failed', since: noon }];
   assert.deepEqual(summaries, {
-    lb1: { etag, reportedAt: noon, manifest: '"m"', contract: 1, states, error: 'ERR_RUNTIME_SOCKET' },
+    lb1: { etag, ...times, manifest: '"m"', contract: 1, states, unserved, error: 'ERR_RUNTIME_SOCKET' },
   });
 });
 

@@ -4,13 +4,13 @@ import { test } from 'node:test';
 import { DAY_MS, MINUTE_MS } from '#common/time.ts';
 import { fleetName } from '#contract/layout.ts';
 import { SILENT_AFTER_MS } from '../../../../lambda/fleet/behind.ts';
-import type { HostSummary } from '../../../../lambda/fleet/hosts.ts';
 import {
   type FleetHosts,
   type Lifetime,
   metricsOf,
   type PassMetrics,
 } from '../../../../lambda/fleet/metrics.ts';
+import type { HostSummary } from '../../../../lambda/fleet/summary.ts';
 import type { Outcome, UnconfiguredOutcome } from '../../../../lambda/outcome.ts';
 import { after, noon } from '../../../support/clock.ts';
 import { named } from '../../../support/issuer/documents.ts';

@@ -55,18 +55,23 @@ test('a certificate is reported with its names, serial and end', () => {
 });
 
 const since = noon.toISOString();
+const { publishedAt } = makeEntry();
 const STATES: [says: string, host: HostStatus, behind: object | undefined][] = [
   ['a host that serves what is published', hostOf('lb1', [fileOf()]), undefined],
   [
     'a host that serves what was published before',
     hostOf('lb1', [fileOf({ wanted: { sha256: old, serial: '0A' } })]),
-    { state: 'pending' },
+    { state: 'pending', since: publishedAt },
   ],
-  ['a host that does not know the certificate yet', hostOf('lb1', []), { state: 'pending' }],
+  [
+    'a host that does not know the certificate yet',
+    hostOf('lb1', []),
+    { state: 'pending', since: publishedAt },
+  ],
   [
     'a host that knows another certificate only',
     hostOf('lb1', [fileOf({ certificate: named('b.test') })]),
-    { state: 'pending' },
+    { state: 'pending', since: publishedAt },
   ],
   [
     'a host whose HAProxy refused it',
@@ -81,9 +86,13 @@ const STATES: [says: string, host: HostStatus, behind: object | undefined][] = [
   [
     'a host that failed with what was published before',
     hostOf('lb1', [fileOf({ state: 'failed', error, wanted: { sha256: old, serial: '0A' } })]),
-    { state: 'pending' },
+    { state: 'pending', since: publishedAt },
   ],
-  ['a host that is blocked as a whole', hostOf('lb1', [], { error }), { state: 'pending', error }],
+  [
+    'a host that is blocked as a whole',
+    hostOf('lb1', [], { error }),
+    { state: 'pending', since: publishedAt, error },
+  ],
   ['a host that was blocked and serves it all the same', hostOf('lb1', [fileOf()], { error }), undefined],
 ];
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS } from '#common/time.ts';
-import type { HostSummary } from '../../../../lambda/fleet/hosts.ts';
+import type { HostSummary } from '../../../../lambda/fleet/summary.ts';
 import { decideVersion1, type Version1Evidence } from '../../../../lambda/fleet/version-1.ts';
 import { after, noon } from '../../../support/clock.ts';
 

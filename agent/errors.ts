@@ -2,7 +2,9 @@
  * Failures that only the agent can meet; those of bucket, manifest and PEM are the contract's. Every error has a
  * code of a closed union (docs/agent-codes.md lists them) and no payload: what was sent to HAProxy never gets here.
  */
+import type { X509Certificate } from 'node:crypto';
 import { messageOf } from '#contract/errors.ts';
+import type { Wire } from '#contract/host-status.ts';
 import type { HandshakeErrorCode, HostErrorCode, RuntimeErrorCode } from './reactions.ts';
 
 /** The command that HAProxy got, without its payload. */
@@ -56,27 +58,56 @@ export class HandshakeFailed extends Error {
   readonly servername: string | undefined;
   /** Number of the TLS alert by which the bind refused (RFC 8446 §6). */
   readonly alert: number | undefined;
-  /** Serial number of the certificate that the bind hands out instead. */
-  readonly serial: string | undefined;
+  /** The certificate that the bind hands out instead. */
+  readonly shown: X509Certificate | undefined;
+  /** Of how many handshakes so many failed, where more than one was made. */
+  readonly samples: { wrong: number; samples: number } | undefined;
+  /** What was found out about it. */
+  readonly wire: Wire | undefined;
+  readonly #detail: string;
 
   constructor(
     code: HandshakeErrorCode,
     { address, servername }: HandshakeTarget,
     detail: string,
-    {
-      alert,
-      serial,
-      ...options
-    }: ErrorOptions & { alert?: number | undefined; serial?: string | undefined } = {},
+    { alert, shown, samples, wire, ...options }: ErrorOptions & WireFacts = {},
   ) {
     const asked = servername === undefined ? 'without a name (SNI)' : `for ${servername}`;
     super(`handshake with ${address} ${asked}: ${detail}`, options);
     this.alert = alert;
-    this.serial = serial;
+    this.shown = shown;
+    this.samples = samples;
+    this.wire = wire;
     this.code = code;
     this.address = address;
     this.servername = servername;
+    this.#detail = detail;
   }
+
+  /** Of `shown`. */
+  get serial(): string | undefined {
+    return this.shown?.serialNumber;
+  }
+
+  /** @param more after what it says already; `message`: instead of it, as an earlier pass has said it */
+  withWire(wire: Wire, more: string, message?: string): HandshakeFailed {
+    const { alert, shown, cause } = this;
+    const known = new HandshakeFailed(this.code, this, `${this.#detail}; ${more}`, {
+      alert,
+      shown,
+      wire,
+      cause,
+    });
+    if (message !== undefined) known.message = message;
+    return known;
+  }
+}
+
+interface WireFacts {
+  alert?: number | undefined;
+  shown?: X509Certificate | undefined;
+  samples?: HandshakeFailed['samples'];
+  wire?: Wire | undefined;
 }
 
 /** Something that the host or the bucket lacks. */

@@ -10,7 +10,9 @@ import { servedNames } from '../desired/overlap.ts';
 import { HandshakeFailed, type HandshakeTarget, RuntimeCommandFailed } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
 import { isDetached, type RuntimeFile } from '../haproxy/view.ts';
+import type { HandshakeErrorCode } from '../reactions.ts';
 import type { ClientKind } from '../wire/client-kind.ts';
+import type { Sampling } from '../wire/samples.ts';
 import { chainFrom } from '../wire/tls-client.ts';
 
 /** A label that no certificate names, to ask for a wildcard. */
@@ -87,11 +89,11 @@ export async function proveByDefault(
   if (served.length > 0 || addresses.length === 0) return served;
   const [failure] = failures;
   if (!(failure instanceof HandshakeFailed) || !DEFAULT_CODES.includes(failure.code)) throw failure;
-  const { code, address, servername, alert } = failure;
+  const { code, address, servername, alert, shown } = failure;
   const saw =
     code === 'ERR_HANDSHAKE_CERTIFICATE' ? 'saw the default certificate of the bind' : 'saw no certificate';
   const detail = `${saw}: clients that ask for an IP address send no name; name the file first on a bind without strict-sni (crt FILE, or default-crt from HAProxy 3.0 on)`;
-  throw new HandshakeFailed(code, { address, servername }, detail, { cause: failure, alert });
+  throw new HandshakeFailed(code, { address, servername }, detail, { cause: failure, alert, shown });
 }
 
 const DEFAULT_CODES: readonly string[] = ['ERR_HANDSHAKE_REFUSED', 'ERR_HANDSHAKE_CERTIFICATE'];
@@ -125,17 +127,34 @@ function clientFor({ isPair, keyType }: Proved): ClientKind {
   return keyType.startsWith('rsa') ? 'rsa' : 'ecdsa';
 }
 
+/** To ask the same again, as often as is needed to tell "always" from "sometimes". */
+export function samplingOf(
+  { address, servername }: HandshakeTarget,
+  desired: Proved,
+  pem: CombinedPem,
+): Sampling {
+  const isRight = (chain: readonly X509Certificate[]) => mismatchIn(chain, pem) === undefined;
+  return { target: { address, servername }, kind: clientFor(desired), isRight };
+}
+
 function check(chain: readonly X509Certificate[], pem: CombinedPem, target: HandshakeTarget): void {
-  const [wanted, saw] = [sha1Of(pem), chain[0]?.fingerprint.replaceAll(':', '')];
-  if (wanted !== saw) {
-    const detail = `wanted serial ${pem.leaf.serialNumber}, saw ${chain[0]?.serialNumber}: another certificate with this name, or an old worker, answers there`;
-    throw new HandshakeFailed('ERR_HANDSHAKE_CERTIFICATE', target, detail, {
-      serial: chain[0]?.serialNumber,
-    });
+  const mismatch = mismatchIn(chain, pem);
+  if (mismatch === undefined) return;
+  throw new HandshakeFailed(mismatch.code, target, mismatch.detail, { shown: chain[0] });
+}
+
+function mismatchIn(
+  chain: readonly X509Certificate[],
+  pem: CombinedPem,
+): { code: HandshakeErrorCode; detail: string } | undefined {
+  const [shown] = chain;
+  if (shown?.fingerprint.replaceAll(':', '') !== sha1Of(pem)) {
+    const detail = `wanted serial ${pem.leaf.serialNumber}, saw ${shown?.serialNumber}`;
+    return { code: 'ERR_HANDSHAKE_CERTIFICATE', detail };
   }
-  if (chain.length === pem.chain.length) return;
+  if (chain.length === pem.chain.length) return undefined;
   const detail = `wanted a chain of ${pem.chain.length}, saw ${chain.length}`;
-  throw new HandshakeFailed('ERR_HANDSHAKE_CHAIN', target, detail);
+  return { code: 'ERR_HANDSHAKE_CHAIN', detail };
 }
 
 function sha1Of({ leaf }: CombinedPem): string {

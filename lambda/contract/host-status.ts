@@ -43,7 +43,8 @@ const wire = z.looseObject({
   address: z.string().max(256),
   /** The name that was asked for; absent: none. */
   name: z.string().max(256).optional(),
-  serial: z.string().max(64),
+  /** Absent: the bind has no certificate for the name. */
+  serial: z.string().max(64).optional(),
   issuer: z.string().max(512).optional(),
   /** The file of HAProxy's directory or configuration that has this certificate, if known. */
   file: z.string().max(1024).optional(),
@@ -52,6 +53,8 @@ const wire = z.looseObject({
   samples: z.number().int().positive(),
   /** Another process that listens on the same address: its id and name. */
   listener: z.string().max(256).optional(),
+  /** When the samples were taken. */
+  at: dateTime.optional(),
 });
 
 /** What differed from what is published, and was repaired. */

@@ -57,6 +57,8 @@ export interface UnconfiguredOutcome {
   uncovered?: readonly string[];
   /** Hosts that have not proved `by`; the first 20. */
   hosts?: readonly string[];
+  /** Hosts that serve `by` as HAProxy's description says, where no handshake can prove it, each with the reason; the first 20. */
+  unproven?: readonly string[];
   error?: { code: string; message: string };
 }
 

@@ -73,17 +73,23 @@ export function unconfiguredLines(outcomes: readonly UnconfiguredOutcome[]): str
 }
 
 function unconfiguredLine(outcome: UnconfiguredOutcome): string {
-  const { fleet, certificate, result, notAfter, by = [] } = outcome;
+  const { fleet, certificate, result, notAfter, by = [], unproven } = outcome;
   const successors = by.join(', ');
   if (result === 'superseded') {
-    return `fleet ${fleet}: ${certificate}: superseded by ${successors}, which every host has proved`;
+    return `fleet ${fleet}: ${certificate}: superseded by ${successors}, which every host ${provedBut(unproven)}`;
   }
   const state = `published, not configured, expires ${minute(notAfter)}`;
   return `fleet ${fleet}: ${certificate}: ${state}; ${whyItStays(outcome, successors)}`;
 }
 
+function provedBut(unproven: UnconfiguredOutcome['unproven']): string {
+  return unproven === undefined
+    ? 'has proved'
+    : `serves; no handshake can prove it on ${unproven.join(', ')}`;
+}
+
 function whyItStays(
-  { fleet, certificate, reason, uncovered = [], hosts = [], error }: UnconfiguredOutcome,
+  { fleet, certificate, reason, uncovered = [], hosts = [], unproven, error }: UnconfiguredOutcome,
   successors: string,
 ): string {
   const withdraw = `pemfleet withdraw ${certificate} --fleet ${fleet} ends it`;
@@ -95,7 +101,9 @@ function whyItStays(
     case 'no-host':
       return `it ends when a host has proved ${successors}; ${withdraw}`;
     case 'superseded':
-      return `every host has proved ${successors}: a pass would end it`;
+      return unproven === undefined
+        ? `every host has proved ${successors}: a pass would end it`
+        : `every host serves ${successors}, without a handshake on ${unproven.join(', ')}: a pass would end it`;
     case 'imported':
       return `it was imported; ${withdraw}`;
     case 'out-of-time':

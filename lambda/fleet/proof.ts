@@ -34,6 +34,22 @@ export function hostsWithoutProof(
   return living.filter((status) => !provesAll(status, successors, stateOf)).map(({ host }) => host);
 }
 
+/**
+ * Of the living hosts, those that serve a successor as HAProxy's description says, and that no handshake can show it (an address that
+ * another host holds, a bind that does not answer). They count as hosts that serve it, for nothing else will ever come from them.
+ * @returns each with its reason: `lb2 (not-here)`
+ */
+export function hostsUnproven(statuses: readonly HostStatus[], { by }: Successors, now: Date): string[] {
+  return statuses
+    .filter((status) => isLiving(status, now))
+    .flatMap(({ host, files }) => {
+      const reasons = files.flatMap(({ certificate, unproven }) =>
+        unproven !== undefined && by.has(certificate) ? [unproven.reason] : [],
+      );
+      return reasons.length > 0 ? [`${host} (${[...new Set(reasons)].sort().join(', ')})`] : [];
+    });
+}
+
 /** One that comes back later loses nothing: it obeys a tombstone of what was superseded only once it serves the successors itself. */
 export function isLiving(
   { leftAt, reportedAt }: Pick<HostStatus, 'leftAt' | 'reportedAt'>,
@@ -49,8 +65,13 @@ function provesAll(status: HostStatus, { of, by }: Successors, stateOf: StateOnH
     if (stateOf(status, name, wanted).state !== 'served') return false;
     return status.files
       .filter(({ certificate }) => certificate === name)
-      .every((file) => isHandedOut(file, family));
+      .every((file) => isHandedOut(file, family) && isNotRefuted(file));
   });
+}
+
+/** Where no handshake can tell, HAProxy's description of the file does; without one, what the host says. */
+function isNotRefuted({ unproven, runtime, wanted }: FileStatus): boolean {
+  return unproven === undefined || runtime === undefined || runtime.serial === wanted.serial;
 }
 
 /** For each of its names HAProxy hands out the file itself, another successor, or the one that is to go. */

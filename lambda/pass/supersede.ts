@@ -8,7 +8,7 @@ import { BucketError, ContractError, codeOf, messageOf, PemRejected } from '#con
 import type { FleetName } from '#contract/layout.ts';
 import { certificateStateOf, type PublishedManifest } from '../fleet/behind.ts';
 import { type OwnHead, ownHeads } from '../fleet/heads.ts';
-import { hostsWithoutProof, isLiving } from '../fleet/proof.ts';
+import { hostsUnproven, hostsWithoutProof, isLiving } from '../fleet/proof.ts';
 import { readStatuses } from '../fleet/read-reports.ts';
 import type { FleetStatuses } from '../fleet/report.ts';
 import type { UnconfiguredOutcome } from '../outcome.ts';
@@ -32,9 +32,9 @@ export async function endSuperseded(pass: Pass, fleets: PublishedFleets): Promis
   for (const read of fleets.manifests.values()) {
     if (read !== undefined) outcomes.push(...(await endInFleet(pass, fleets, read)));
   }
-  for (const { fleet, certificate, result, reason, notAfter, by } of outcomes) {
+  for (const { fleet, certificate, result, reason, notAfter, by, unproven } of outcomes) {
     const event = result === 'superseded' ? 'certificate.superseded' : 'certificate.unconfigured';
-    pass.log(event, { certificate, fleet, reason, notAfter, by });
+    pass.log(event, { certificate, fleet, reason, notAfter, by, unproven });
   }
   return outcomes;
 }
@@ -122,7 +122,13 @@ export class FleetProofs {
     const by = [...coverage.by.keys()];
     const hosts = await this.hostsWithoutProof(certificate, coverage);
     if (hosts === undefined) return { ...outcomeOfKept(certificate, 'no-host'), by };
-    if (hosts.length === 0) return { ...outcomeOfKept(certificate, 'superseded'), by };
+    if (hosts.length === 0) {
+      return {
+        ...outcomeOfKept(certificate, 'superseded'),
+        by,
+        ...(await this.#unproven(certificate, coverage)),
+      };
+    }
     return { ...outcomeOfKept(certificate, 'not-proved'), by, hosts: hosts.slice(0, MAX_NAMED) };
   }
 
@@ -156,6 +162,16 @@ export class FleetProofs {
     // What cannot be read proves nothing; that of a host which is long gone refutes nothing either.
     const broken = unreadable.filter(({ writtenAt }) => isLiving({ reportedAt: writtenAt }, now));
     return hosts && [...hosts, ...broken.map(({ host }) => host)];
+  }
+
+  async #unproven(
+    { fleet, name }: UnconfiguredCertificate,
+    { by }: Coverage,
+  ): Promise<Pick<UnconfiguredOutcome, 'unproven'>> {
+    this.#hosts ??= this.#readHosts(fleet);
+    const { statuses } = await this.#hosts;
+    const unproven = hostsUnproven(statuses, { of: name, by }, this.#pass.timing.now());
+    return unproven.length > 0 ? { unproven: unproven.slice(0, MAX_NAMED) } : {};
   }
 
   async #readHosts(fleet: FleetName): Promise<FleetHosts> {

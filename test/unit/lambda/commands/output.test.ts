@@ -89,6 +89,8 @@ test('what is published and not configured has a line each: until when, why, and
     { ...base, reason: 'no-host', by },
     { ...base, reason: 'superseded', by },
     { ...base, result: 'superseded', reason: 'superseded', by },
+    { ...base, reason: 'superseded', by, unproven: ['lb1 (not-here)', 'lb2 (unreachable)'] },
+    { ...base, result: 'superseded', reason: 'superseded', by, unproven: ['lb1 (not-here)'] },
     { ...base, reason: 'unreadable', error: { code: 'ERR_BUCKET_IO', message: 'is\nmissing' } },
   ]);
 
@@ -101,6 +103,8 @@ test('what is published and not configured has a line each: until when, why, and
       `${start}it ends when a host has proved new.test; pemfleet withdraw old.test --fleet edge ends it`,
       `${start}every host has proved new.test: a pass would end it`,
       'fleet edge: old.test: superseded by new.test, which every host has proved',
+      `${start}every host serves new.test, without a handshake on lb1 (not-here), lb2 (unreachable): a pass would end it`,
+      'fleet edge: old.test: superseded by new.test, which every host serves; no handshake can prove it on lb1 (not-here)',
       `${start}it cannot be judged: ERR_BUCKET_IO is missing`,
       '',
     ].join('\n'),

@@ -5,7 +5,7 @@ import { DAY_MS } from '#common/time.ts';
 import { ABSENT_AFTER_MS, type FileStatus, type HostStatus } from '#contract/host-status.ts';
 import type { CertificateName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
-import { hostsWithoutProof } from '../../../../lambda/fleet/proof.ts';
+import { hostsUnproven, hostsWithoutProof } from '../../../../lambda/fleet/proof.ts';
 import { after, noon } from '../../../support/clock.ts';
 import { makeEntry, makeHostStatus, makePemRef, named } from '../../../support/issuer/documents.ts';
 
@@ -72,4 +72,24 @@ test('a report that names as many overlaps as fit may hide others', () => {
   const overlaps = Array.from({ length: 20 }, (_, index) => ({ name: `n${index}.test`, by: 'old.pem' }));
 
   assert.deepEqual(without(host('lb1', [makeFile({ overlaps })])), ['lb1']);
+});
+
+test('where no handshake can prove it, what HAProxy shows counts: nobody waits for ever', () => {
+  const unproven = { since: noon.toISOString(), reason: 'not-here', message: 'no address of this machine' };
+  const shown = (serial: string) => ({ serial, notAfter: noon.toISOString(), chainLength: 2 });
+  const lb1 = host('lb1', [makeFile()]);
+  const lb2 = host('lb2', [makeFile({ unproven, runtime: shown('0A') })]);
+  const lb3 = host('lb3', [
+    makeFile({ unproven: { ...unproven, reason: 'unreachable' }, runtime: shown('0B') }),
+  ]);
+  const lb4 = host('lb4', [makeFile({ unproven })]);
+  const lb5 = host('lb5', [makeFile({ unproven, state: 'failed' })]);
+  const gone = host('lb6', [makeFile({ unproven })], { leftAt: noon.toISOString() });
+
+  assert.deepEqual(without(lb1, lb2), []);
+  assert.deepEqual(without(lb1, lb2, lb3, lb4, lb5, gone), ['lb3', 'lb5']);
+  assert.deepEqual(hostsUnproven([lb1, lb2, lb3, gone], successors, noon), [
+    'lb2 (not-here)',
+    'lb3 (unreachable)',
+  ]);
 });

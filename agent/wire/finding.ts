@@ -27,7 +27,7 @@ export function isWrongWire(error: unknown): error is HandshakeFailed {
   return code === 'ERR_HANDSHAKE_CERTIFICATE' || code === 'ERR_HANDSHAKE_CHAIN';
 }
 
-export interface Examination {
+export interface WireSources {
   finder: OriginFinder;
   /** Of HAProxy's worker; `undefined`: HAProxy cannot be asked. */
   pid: number | undefined;
@@ -38,7 +38,7 @@ export interface Examination {
 export async function examineWire(
   error: HandshakeFailed,
   sampling: Sampling,
-  { finder, pid, now }: Examination,
+  { finder, pid, now }: WireSources,
 ): Promise<HandshakeFailed> {
   const { shown, address, servername } = error;
   const samples = error.samples ?? (await sampleWire(sampling, 'wrong'));

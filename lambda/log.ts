@@ -3,6 +3,7 @@
 export type EventName =
   | 'run.started'
   | 'issuer.refused'
+  | 'clock.off'
   | 'fleets.unlisted'
   | 'certificate.unconfigured'
   | 'certificate.superseded'
@@ -61,6 +62,7 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
   'keys.failed',
   'signing-key.claimed',
   'issuer.refused',
+  'clock.off',
   'fleets.unlisted',
   'manifest.foreign',
   'pem.lost',

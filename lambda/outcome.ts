@@ -1,6 +1,7 @@
 /** What a pass returns: to the programs, the metrics and the fleets. */
 import type { CertificateName, FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
+import type { OrderFailure } from './order/back-off.ts';
 import type { OwnKeys, ReadManifest } from './publication/read-manifest.ts';
 
 /** What became of every certificate, and what every fleet serves from now on. */
@@ -32,8 +33,15 @@ export interface Outcome {
   serial?: string | undefined;
   notAfter?: string | undefined;
   error?: { code: string; message: string } | undefined;
+  /** Its order fails, in this pass or, while it backs off, before it: why, how often, and when it is tried again. */
+  failure?: OrderFailure | undefined;
   /** Of what is planned: where the CA will look for the answers, if that is not the name itself (DNS-01). */
   places?: readonly string[] | undefined;
+}
+
+/** Whether the last attempt failed: also while it backs off, or waits for its CA. */
+export function isFailing({ result, failure }: Pick<Outcome, 'result' | 'failure'>): boolean {
+  return result === 'failed' || (failure !== undefined && result !== 'issued');
 }
 
 /** What became of a certificate that is published to a fleet, and not configured for it. */

@@ -1,7 +1,7 @@
 /** What `pemfleet` prints for people, and its exit statuses. */
 import { printable } from '#common/printable.ts';
 import { table } from '#common/table.ts';
-import type { Outcome, UnconfiguredOutcome } from '../outcome.ts';
+import { isFailing, type Outcome, type UnconfiguredOutcome } from '../outcome.ts';
 
 /** docs/cli.md; 64 and 78 as in sysexits(3). */
 export const EXIT = { ok: 0, failed: 1, unknown: 2, partlyFailed: 3, usage: 64, config: 78 } as const;
@@ -43,14 +43,13 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   --json                print data as JSON on stdout (run, plan, status, account, key, revoke)
   --log-format json     log events as JSON lines; -q, --quiet logs none
 
-Exit status: 0 done or nothing to do; 1 failed; 3 some certificates failed; 64 usage; 78 configuration.
+Exit status: 0 done or nothing to do; 1 failed; 3 some certificates failed or are failing; 64 usage; 78 configuration.
 `;
 
-/** 1 if all certificates failed, 3 if only some did. */
+/** 1 if all certificates failed now; 3 if some did, or are failing: between two attempts, too, nothing is well. */
 export function exitStatusOfOutcomes(outcomes: readonly Outcome[]): number {
-  const failed = outcomes.filter((outcome) => outcome.result === 'failed').length;
-  if (failed === 0) return EXIT.ok;
-  return failed === outcomes.length ? EXIT.failed : EXIT.partlyFailed;
+  if (!outcomes.some(isFailing)) return EXIT.ok;
+  return outcomes.every(({ result }) => result === 'failed') ? EXIT.failed : EXIT.partlyFailed;
 }
 
 export function outcomeTable(outcomes: readonly Outcome[]): string {
@@ -61,10 +60,21 @@ export function outcomeTable(outcomes: readonly Outcome[]): string {
     outcome.until === undefined ? outcome.reason : `${outcome.reason} until ${minute(outcome.until)}`,
     outcome.serial ?? '-',
     outcome.notAfter === undefined ? '-' : minute(outcome.notAfter),
-    outcome.error === undefined ? '' : `${outcome.error.code} ${outcome.error.message}`,
+    whyFailing(outcome),
   ]);
   const locations = outcomes.flatMap((outcome) => outcome.places ?? []);
   return `${table([head, ...rows])}${locations.map((location) => `${printable(location)}\n`).join('')}`;
+}
+
+function whyFailing({ error, failure, result }: Outcome): string {
+  if (result === 'failed') {
+    const next = failure === undefined ? '' : `; next attempt ${minute(failure.nextAttempt)}`;
+    return `${error?.code} ${error?.message}${next}`;
+  }
+  if (failure === undefined) return '';
+  const { attempts, at, code, message } = failure;
+  const times = attempts === 1 ? 'failed' : `failed ${attempts} times`;
+  return `${times}, last at ${minute(at)}: ${code} ${message}`;
 }
 
 /** One line each: what is published and not configured, when it ends, and what would end it before. */

@@ -35,7 +35,8 @@ async function pass(values: CommandValues, dryRun: boolean): Promise<number> {
   if (values.json) printJson({ version: 1, outcomes, unconfigured });
   else printToStderr(outcomeTable(outcomes) + unconfiguredLines(unconfigured));
   if (result.error !== undefined) throw result.error;
-  return exitStatusOfOutcomes(outcomes);
+  // A plan has tried nothing.
+  return exitStatusOfOutcomes(dryRun ? outcomes.map(({ failure: _, ...rest }) => rest) : outcomes);
 }
 
 /** Loaded where it is needed only: it is half of the SDK. */

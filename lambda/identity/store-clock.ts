@@ -3,6 +3,7 @@
  * something is, they ask it.
  */
 import { randomUUID } from 'node:crypto';
+import { CLOCK_SLACK_MS, clockOffset } from '#common/clock.ts';
 import { BucketError } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -19,4 +20,19 @@ export async function storeTime(bucket: Bucket): Promise<Date> {
   } finally {
     await bucket.delete(key);
   }
+}
+
+/**
+ * By how much this machine's clock is ahead of the store's, in ms (behind: negative), where they differ by more than a minute. A directory has
+ * no other clock.
+ * @param begin the store has answered since then
+ */
+export function ownClockOffset(
+  { answeredAt }: Pick<Bucket, 'answeredAt'>,
+  begin: Date,
+  end: Date,
+): number | undefined {
+  if (answeredAt === undefined) return undefined;
+  const offsetMs = clockOffset({ storeTime: answeredAt, begin, end });
+  return Math.abs(offsetMs) > CLOCK_SLACK_MS ? offsetMs : undefined;
 }

@@ -1,7 +1,9 @@
 /** When a failed order is tried again, and what of its record is kept until then. */
-import { DAY_MS, MINUTE_MS } from '#common/time.ts';
+import { CLOCK_SLACK_MS } from '#common/clock.ts';
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '#common/time.ts';
 import { codeOf, messageOf, PemRejected } from '#contract/errors.ts';
 import { AcmeDeadline, AcmeProblem, isCaFault } from '../acme/problem.ts';
+import { isEmergency, type Validity } from './lifetime.ts';
 import type { OrderRecord } from './record.ts';
 
 /** Let's Encrypt's integration guide: 1 min, 10 min, 100 min, then daily. */
@@ -37,4 +39,44 @@ export function afterFailure(
   const isSpent = isAccountGone || (error instanceof PemRejected && failures > 1);
   const legs = isSpent ? record.legs.map((old) => ({ ...old, orderUrl: undefined })) : record.legs;
   return { failures, notBefore, lastFailure, legs };
+}
+
+/**
+ * When a failed order is tried again. A day is too long in an emergency; an hour is what the CAs' limits on failed validations allow.
+ * @param pems that are published now
+ */
+export function nextAttempt(
+  { createdAt, notBefore, lastFailure }: OrderRecord,
+  pems: readonly Validity[] | undefined,
+  now: Date,
+): Date {
+  // The clock was ahead when it failed, or when the record was made.
+  const from = lastFailure?.at ?? createdAt;
+  if (from.getTime() > now.getTime() + CLOCK_SLACK_MS) return now;
+  const isUrgent = pems?.some((pem) => isEmergency(pem, now)) ?? false;
+  if (!isUrgent || lastFailure === undefined) return notBefore;
+  return new Date(Math.min(notBefore.getTime(), lastFailure.at.getTime() + HOUR_MS));
+}
+
+/** An order that fails, for people: why, how often, and when it is tried again. Times as in RFC 3339. */
+export interface OrderFailure {
+  code: string;
+  message: string;
+  at: string;
+  /** In a row. */
+  attempts: number;
+  nextAttempt: string;
+}
+
+/** @returns undefined for an order in flight that has not failed */
+export function orderFailureOf(
+  record: OrderRecord,
+  pems: readonly Validity[] | undefined,
+  now: Date,
+): OrderFailure | undefined {
+  const { failures: attempts, lastFailure } = record;
+  if (lastFailure === undefined || attempts === 0) return undefined;
+  const { code, message, at } = lastFailure;
+  const next = nextAttempt(record, pems, now).toISOString();
+  return { code, message, at: at.toISOString(), attempts, nextAttempt: next };
 }

@@ -1,9 +1,9 @@
 /** Decides, purely, whether a certificate is to be ordered, from which CA, and why. Each decision carries its reason; the caller logs it. */
-import { CLOCK_SLACK_MS } from '#common/clock.ts';
-import { DAY_MS, HOUR_MS } from '#common/time.ts';
 import type { ManifestEntry, PemRef } from '#contract/manifest.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import { exactSet } from '../config/identifier.ts';
+import { nextAttempt } from '../order/back-off.ts';
+import { isEmergency, lifetimeRenewal } from '../order/lifetime.ts';
 import type { OrderRecord } from '../order/record.ts';
 import type { RenewalWindow } from './renewal-windows.ts';
 
@@ -61,10 +61,6 @@ export interface DueInput {
   wakeMs: number;
 }
 
-/** Below this lifetime a third is too short for people to react: half of it is kept (Let's Encrypt's advice). */
-const SHORT_LIVED_MS = 10 * DAY_MS;
-/** With less than this share of its life left, a certificate is renewed whatever its window says. */
-const EMERGENCY_SHARE = 1 / 20;
 /** After so many failures that were the CA's own fault, the next CA is asked. */
 const FAILURES_BEFORE_FALLBACK = 2;
 
@@ -97,7 +93,7 @@ function decideInFlight(record: OrderRecord, input: DueInput): Decision {
   const next = cas[cas.findIndex((ca) => ca.directoryUrl === directoryUrl) + 1];
   const isGivenUp = record.failures >= FAILURES_BEFORE_FALLBACK && record.lastFailure?.isCaFault === true;
   if (isGivenUp && next !== undefined) return obtainFrom([next], 'ca-failing', now);
-  const notBefore = nextAttempt(record, input);
+  const notBefore = nextAttempt(record, input.published?.pems, now);
   if (notBefore > now && !forced) return { action: 'defer', reason: 'backing-off', until: notBefore };
   const pausedUntil = cas.find((ca) => ca.directoryUrl === directoryUrl)?.pausedUntil;
   // An order that the CA has given out already costs no new one: only what is still to be ordered waits.
@@ -106,16 +102,6 @@ function decideInFlight(record: OrderRecord, input: DueInput): Decision {
     return { action: 'defer', reason: 'ca-paused', until: pausedUntil };
   }
   return { action: 'resume', reason: record.failures === 0 ? 'order-in-flight' : 'retry', directoryUrl };
-}
-
-/** A day is too long in an emergency; an hour is what the CAs' limits on failed validations allow. */
-function nextAttempt({ createdAt, notBefore, lastFailure }: OrderRecord, { published, now }: DueInput): Date {
-  // The clock was ahead when it failed, or when the record was made.
-  const from = lastFailure?.at ?? createdAt;
-  if (from.getTime() > now.getTime() + CLOCK_SLACK_MS) return now;
-  const isUrgent = published?.pems.some((pem) => isEmergency(pem, now)) ?? false;
-  if (!isUrgent || lastFailure === undefined) return notBefore;
-  return new Date(Math.min(notBefore.getTime(), lastFailure.at.getTime() + HOUR_MS));
 }
 
 /** A new order begins with the first CA that is neither paused nor out of reach: this is the way back from a fallback CA. */
@@ -166,22 +152,10 @@ function isInsideFirst({ start, end, renewAt }: RenewalWindow, now: Date, wakeMs
   return now >= renewAt || now.getTime() + wakeMs >= end.getTime();
 }
 
-/** With so little of its life left, nothing is waited for. */
-export function isEmergency(pem: PemRef, now: Date): boolean {
-  const [from, to] = [Date.parse(pem.notBefore), Date.parse(pem.notAfter)];
-  return to - now.getTime() <= (to - from) * EMERGENCY_SHARE;
-}
-
 /** When the certificate will be due, for people; of a pair, when its first PEM will. */
 function renewalTime({ published, windows }: DueInput): Date {
   const times = (published?.pems ?? []).map((pem) =>
     (windows.get(pem.certId ?? '')?.renewAt ?? lifetimeRenewal(pem)).getTime(),
   );
   return new Date(Math.min(...times));
-}
-
-/** One third of the lifetime before the end; half for short-lived ones. */
-function lifetimeRenewal(pem: PemRef): Date {
-  const [from, to] = [Date.parse(pem.notBefore), Date.parse(pem.notAfter)];
-  return new Date(to - (to - from) / (to - from < SHORT_LIVED_MS ? 2 : 3));
 }

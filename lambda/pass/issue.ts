@@ -52,8 +52,9 @@ async function keep(pass: Pass, survey: Survey, plan: Plan): Promise<Outcome> {
 
 function defer(pass: Pass, plan: Plan): Outcome {
   const outcome = outcomeOf(plan, 'deferred');
-  const { certificate, reason, until } = outcome;
-  pass.log('certificate.deferred', { certificate, reason, until });
+  const { certificate, reason, until, failure } = outcome;
+  const why = failure && { code: failure.code, error: failure.message, attempts: failure.attempts };
+  pass.log('certificate.deferred', { certificate, reason, until, ...why });
   return outcome;
 }
 
@@ -138,5 +139,5 @@ async function fail(pass: Pass, survey: Survey, order: OrderInFlight, error: unk
   await order.saveFailure(error);
   const [code, message] = [codeOf(error), messageOf(error)];
   pass.log('certificate.failed', { certificate: spec.name, code, error: message });
-  return { ...outcomeOf(order.plan, 'failed'), error: { code, message } };
+  return { ...outcomeOf(order.plan, 'failed'), error: { code, message }, failure: order.failure };
 }

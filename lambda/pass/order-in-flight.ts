@@ -4,7 +4,7 @@ import { NotOffered } from '../acme/problem.ts';
 import type { BudgetRequest } from '../ca/budget.ts';
 import type { CaAccount } from '../ca/ca.ts';
 import { cleanUp } from '../order/authorize.ts';
-import { afterFailure } from '../order/back-off.ts';
+import { afterFailure, type OrderFailure, orderFailureOf } from '../order/back-off.ts';
 import { keyFor } from '../order/key.ts';
 import { legsOf, type OrderLeg } from '../order/leg.ts';
 import {
@@ -50,6 +50,12 @@ export class OrderInFlight {
   /** That the record was made for: a fallback CA may not offer the configured one. */
   get profile(): string | undefined {
     return this.#stored?.record.profile;
+  }
+
+  /** As the record has it now. */
+  get failure(): OrderFailure | undefined {
+    const { published } = this.plan;
+    return this.#stored && orderFailureOf(this.#stored.record, published?.pems, this.#pass.timing.now());
   }
 
   hasRecordAt(directoryUrl: string): boolean {

@@ -5,11 +5,12 @@ import type { BudgetRequest, CaBudget } from '../ca/budget.ts';
 import type { ChallengeSolver } from '../challenge/solver.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import { exactSet } from '../config/identifier.ts';
+import { type OrderFailure, orderFailureOf } from '../order/back-off.ts';
 import type { StoredRecord } from '../order/record.ts';
 import { currentPem, type Outcome } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
 import { isLostEverywhere, newestEntry } from '../publication/entry.ts';
-import { type Decision, type DueInput, decide } from './due.ts';
+import { type Decision, type DueInput, decide, matchesSpec } from './due.ts';
 import { refreshWindows } from './renewal-windows.ts';
 import { findStillServed } from './still-served.ts';
 import { readableSpecs, type Survey } from './survey.ts';
@@ -25,6 +26,8 @@ export interface Plan {
   isFreshKey: boolean;
   /** The bucket holds its PEM in no fleet any more. */
   isLost?: boolean | undefined;
+  /** Of `stored`, where earlier passes have failed. */
+  failure?: OrderFailure | undefined;
   /** Nothing is published, and hosts serve what was published before a loss: until then, in ms since the epoch. */
   servedUntil?: number | undefined;
 }
@@ -67,9 +70,13 @@ function contextOf({ config, options, timing }: Pass, { budget }: Survey): Omit<
 
 export function makePlan(subject: Omit<Plan, 'decision'>, context: PlanContext): Plan {
   const { spec, published, stored, isFreshKey, isLost } = subject;
-  const decision = decide({ ...context, spec, published, record: stored?.record, isLost });
+  const record = stored?.record;
+  const decision = decide({ ...context, spec, published, record, isLost });
+  // The record of another order, for example of a spec that was changed since, says nothing of this one.
+  const isSame = record !== undefined && matchesSpec(record, spec) && decision.action !== 'keep';
+  const failure = isSame ? orderFailureOf(record, published?.pems, context.now) : undefined;
   // OCSP does not say why it was revoked: the key may be compromised.
-  return { ...subject, decision, isFreshKey: isFreshKey || decision.reason === 'revoked' };
+  return { ...subject, decision, failure, isFreshKey: isFreshKey || decision.reason === 'revoked' };
 }
 
 /**
@@ -119,7 +126,7 @@ export function sameIdentifiers({ spec }: Plan): string {
   return exactSet(spec.identifiers);
 }
 
-export function outcomeOf({ spec, decision, published }: Plan, result: Outcome['result']): Outcome {
+export function outcomeOf({ spec, decision, published, failure }: Plan, result: Outcome['result']): Outcome {
   return {
     certificate: spec.name,
     result,
@@ -127,6 +134,7 @@ export function outcomeOf({ spec, decision, published }: Plan, result: Outcome['
     identifiers: spec.identifiers,
     until: 'until' in decision ? decision.until.toISOString() : undefined,
     ...currentPem(published),
+    ...(failure && result !== 'issued' && { failure }),
   };
 }
 

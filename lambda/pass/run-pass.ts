@@ -2,9 +2,11 @@
  * STORYBOARD of a pass: survey the bucket, see that nothing in it is lost and take back what is, refresh staples, decide about all
  * certificates, issue what is due, conclude.
  */
+import { clockOffsetText } from '#common/clock.ts';
 import { inParallel } from '#common/in-parallel.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { type CertificateSpec, type Config, configuredFleets } from '../config/config.ts';
+import { ownClockOffset } from '../identity/store-clock.ts';
 import type { Outcome, PassResult } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
 import { refreshStaples } from '../publication/staples.ts';
@@ -32,7 +34,9 @@ import {
  */
 export async function runPass(pass: Pass): Promise<PassResult> {
   logStarted(pass);
+  const begin = pass.timing.now();
   const found = await surveyBucket(pass);
+  logClock(pass, begin);
   try {
     return await work(pass, found);
   } catch (error) {
@@ -70,6 +74,13 @@ function logStarted(pass: Pass): void {
   const { bucket, config, log } = pass;
   const certificates = selectedSpecs(pass).length;
   log('run.started', { certificates, bucket: bucket.url, directory: config.acme.directoryUrl });
+}
+
+/** Whatever is due, expired or silent by a wrong clock is not. */
+function logClock({ bucket, log, timing }: Pass, begin: Date): void {
+  const offsetMs = ownClockOffset(bucket, begin, timing.now());
+  if (offsetMs === undefined) return;
+  log('clock.off', { offset: clockOffsetText(offsetMs), store: bucket.answeredAt?.toISOString() });
 }
 
 /** One certificate's broken document is its own failure. */

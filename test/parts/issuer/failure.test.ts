@@ -35,6 +35,11 @@ test('nobody answers the challenges: the identifier and the cause are named, the
   const [issued] = await stage.pass(certificates);
 
   assert.deepEqual([early?.result, issued?.result, issued?.reason], ['deferred', 'issued', 'retry']);
+  const next = record.notBefore.toISOString();
+  assert.deepEqual([failed?.failure?.attempts, failed?.failure?.nextAttempt], [1, next]);
+  assert.deepEqual(early?.failure, failed?.failure, 'while it backs off, the reason is known');
+  assert.equal(issued?.failure, undefined);
+  assert.equal(stage.events.fieldsOf('certificate.deferred')[0]?.['code'], 'ERR_AUTHORIZATION');
   assert.equal(ordersAsked(stage), 2);
   assert.deepEqual(
     stage.events.fieldsOf('order.abandoned').map(({ status }) => status),

@@ -35,6 +35,43 @@ for (const [says, outcomes, status] of [
   });
 }
 
+const failure = {
+  ...{ code: 'ERR_AUTHORIZATION', message: 'a.test: connection refused', attempts: 3 },
+  ...{ at: '2026-11-22T11:00:00.000Z', nextAttempt: '2026-11-23T11:30:00.000Z' },
+};
+const waiting = outcome('a.test', { result: 'deferred', reason: 'backing-off', failure });
+
+// Field C7: 47 of 48 passes a day said 0 while a renewal failed.
+for (const [says, outcomes, status] of [
+  ['the only one backs off', [waiting], EXIT.partlyFailed],
+  ['one backs off, others are fine', [waiting, outcome('b.test', {})], EXIT.partlyFailed],
+  [
+    'one has failed, another backs off',
+    [waiting, outcome('b.test', { result: 'failed' })],
+    EXIT.partlyFailed,
+  ],
+  ['one that failed before had no time', [{ ...waiting, result: 'postponed' }], EXIT.partlyFailed],
+  ['one that failed before was issued', [{ ...waiting, result: 'issued' }], EXIT.ok],
+] as [string, Outcome[], number][]) {
+  test(`the exit status is ${status} where ${says}`, () => {
+    assert.equal(exitStatusOfOutcomes(outcomes), status);
+  });
+}
+
+test('what is failing says why, how often, and when it is tried again', () => {
+  const failed = outcome('b.test', { result: 'failed', reason: 'retry', error: failure, failure });
+  const lines = outcomeTable([{ ...waiting, until: failure.nextAttempt }, failed]).split('\n');
+
+  assert.match(
+    lines[1] ?? '',
+    /^a\.test +deferred +backing-off until 2026-11-23 11:30 .* failed 3 times, last at 2026-11-22 11:00: ERR_AUTHORIZATION a\.test: connection refused$/,
+  );
+  assert.match(
+    lines[2] ?? '',
+    /ERR_AUTHORIZATION a\.test: connection refused; next attempt 2026-11-23 11:30$/,
+  );
+});
+
 test('the usage names every exit status', () => {
   const statuses = [
     ...USAGE.matchAll(/(\d+) (done|failed|some certificates failed|usage|configuration)/g),

@@ -74,6 +74,25 @@ test('a dry run says what it would do, and writes nothing', async () => {
   assert.equal(writes(bucket).length, before);
 });
 
+for (const [says, storeMs, offset] of [
+  ['a day ahead of the store', -DAY_MS, '24 h ahead'],
+  ['a day behind the store', DAY_MS, '24 h behind'],
+  ['right', 0, undefined],
+] as const) {
+  test(`a pass on a machine whose clock is ${says} ${offset === undefined ? 'says nothing of it' : 'says so'}`, async () => {
+    const bucket = { ...memoryBucket(), answeredAt: after(noon, storeMs) };
+    await publishEntry(bucket, 'kept.test', makeEntry({ identifiers: ['kept.test'] }));
+    const { run, events } = passOver(bucket);
+
+    await run([{ identifiers: ['kept.test'] }], { dryRun: true });
+
+    assert.deepEqual(
+      events.fieldsOf('clock.off').map((fields) => fields['offset']),
+      offset === undefined ? [] : [offset],
+    );
+  });
+}
+
 test('a CA out of reach fails what is due with ERR_ACME_UNREACHABLE, keeps the rest, and leaves no order record', async () => {
   const bucket = memoryBucket();
   await publishEntry(bucket, 'kept.test', makeEntry({ identifiers: ['kept.test'] }));

@@ -1,0 +1,39 @@
+/** How much of a certificate's life is left, and what follows from it; pure. */
+import { DAY_MS } from '#common/time.ts';
+
+/** Of a certificate (RFC 5280 §4.1.2.5), as a manifest has it (RFC 3339), or as dates. */
+export interface Validity {
+  notBefore: string | Date;
+  notAfter: string | Date;
+}
+
+/** Below this lifetime a third is too short for people to react: half of it is kept (Let's Encrypt's advice). */
+const SHORT_LIVED_MS = 10 * DAY_MS;
+/** With less than this share of its life left, a certificate is renewed whatever its window says. */
+const EMERGENCY_SHARE = 1 / 20;
+/** Renewal is due at a third of the lifetime (half below ten days): a certificate with less than these shares left is late. */
+const [LATE_SHARE, LATE_SHARE_SHORT] = [1 / 4, 3 / 8];
+
+/** One third of the lifetime before the end; half for short-lived ones. */
+export function lifetimeRenewal(lifetime: Validity): Date {
+  const { lifeMs, endMs } = measured(lifetime);
+  return new Date(endMs - lifeMs / (lifeMs < SHORT_LIVED_MS ? 2 : 3));
+}
+
+/** With so little of its life left, nothing is waited for. */
+export function isEmergency(lifetime: Validity, now: Date): boolean {
+  const { lifeMs, endMs } = measured(lifetime);
+  return endMs - now.getTime() <= lifeMs * EMERGENCY_SHARE;
+}
+
+/** It should have been renewed some time ago. */
+export function isOverdue(lifetime: Validity, now: Date): boolean {
+  const { lifeMs, endMs } = measured(lifetime);
+  const share = lifeMs < SHORT_LIVED_MS ? LATE_SHARE_SHORT : LATE_SHARE;
+  return endMs - now.getTime() < lifeMs * share;
+}
+
+function measured({ notBefore, notAfter }: Validity) {
+  const endMs = new Date(notAfter).getTime();
+  return { endMs, lifeMs: endMs - new Date(notBefore).getTime() };
+}

@@ -38,7 +38,7 @@ import { openSdNotifier } from './resident/sd-notify.ts';
 import { reportDeparture } from './resident/shutdown.ts';
 import { interruptibleSleep } from './resident/sleep.ts';
 import { newMemory } from './state/memory.ts';
-import { readStatus } from './state/state.ts';
+import { readStatus } from './state/status.ts';
 import { readTrustParameter } from './trust/parameter.ts';
 
 /** Shorter than HAProxy's own `stats timeout` (10 s), so that the agent can say that an answer is late. */
@@ -115,7 +115,7 @@ function stopSignal(): AbortSignal {
 }
 
 async function showStatus(config: AgentConfig, { isJson }: CommandLine): Promise<number> {
-  const status = await readStatus(config.stateDir, config.fleet, config.host);
+  const status = await readStatus(config.stateDir, config);
   if (status === undefined || status === 'broken') {
     process.stderr.write(`${config.stateDir} holds no status: no pass has finished yet\n`);
     return EXIT.failure;

@@ -10,6 +10,7 @@ import type { AgentConfig } from '../config/config.ts';
 import { ownerNameOf } from '../config/owner.ts';
 import { HostError } from '../errors.ts';
 import { ioProblem } from '../io-problem.ts';
+import { shardFoldersIn } from '../state/state.ts';
 import { type PemMode, READ_PLAINLY } from './disk.ts';
 
 const PREVIOUS_SUFFIX = '.pemfleet-previous';
@@ -111,7 +112,8 @@ export function writtenDirectories({
   haproxy: { certsDir, crtListFile },
   stateDir,
 }: AgentConfig): Set<string> {
-  return new Set([certsDir, stateDir, ...(crtListFile ? [dirname(crtListFile)] : [])]);
+  const shards = shardFoldersIn(stateDir);
+  return new Set([certsDir, stateDir, ...shards, ...(crtListFile ? [dirname(crtListFile)] : [])]);
 }
 
 /** Removes what a killed run was writing. To call under the lock: then no such file is in use. */
@@ -140,9 +142,9 @@ export async function sweepPrevious(
 }
 
 /** Restores those of our files that a killed run had moved aside and not yet replaced. To call under the lock. */
-export async function restoreMoved(certsDir: string, ours: Readonly<Record<string, unknown>>): Promise<void> {
+export async function restoreMoved(certsDir: string, ours: ReadonlyMap<string, unknown>): Promise<void> {
   for (const file of await filesWithPrevious(certsDir)) {
-    if (Object.hasOwn(ours, file)) await restoreMissing(join(certsDir, file));
+    if (ours.has(file)) await restoreMissing(join(certsDir, file));
   }
 }
 

@@ -6,7 +6,7 @@ import { HOUR_MS } from '#common/time.ts';
 import { codeOf } from '#contract/errors.ts';
 import type { Agent } from '../agent.ts';
 import type { RunHostCommand } from '../resident/host-command.ts';
-import { readStatus } from '../state/state.ts';
+import { readStatus } from '../state/status.ts';
 import { type Finding, finding, quoted } from './finding.ts';
 
 const UNIT = 'pemfleet-agent.service';
@@ -35,7 +35,7 @@ async function examineState({ config: { stateDir, fleet, host }, now }: Agent): 
   const create = `install -d -m 0700 -o pemfleet ${quoted(stateDir)}`;
   const failure = await writeFailure(stateDir);
   if (failure !== undefined) return [finding('state-not-writable', failure, create)];
-  const status = await readStatus(stateDir, fleet, host).catch(() => undefined);
+  const status = await readStatus(stateDir, { fleet, host }).catch(() => undefined);
   const at = status === undefined || status === 'broken' ? undefined : new Date(status.reportedAt);
   if (at === undefined || now().getTime() - at.getTime() < OVERDUE_MS) return [];
   return [

@@ -8,6 +8,7 @@ import { notOurs } from '../deploy/foreign-file.ts';
 import { desiredFiles } from '../desired/files.ts';
 import { isNotOurs } from '../pass/plan.ts';
 import { readOwnership } from '../state/ownership.ts';
+import { ShardedMap } from '../state/sharded-map.ts';
 import { type AgentState, readStateDirectory } from '../state/state.ts';
 import { type Finding, finding, moveAway, quoted } from './finding.ts';
 
@@ -16,7 +17,7 @@ export async function examineOwnership(
   manifest: Manifest | undefined,
 ): Promise<{ ours: ReadonlySet<string>; findings: Finding[] }> {
   const { certsDir } = config.haproxy;
-  const none: AgentState = { version: 1, files: {} };
+  const none: AgentState = { files: ShardedMap.of({}) };
   const silent = () => undefined;
   const stored = await readStateDirectory(config.stateDir, config, silent).catch(() => ({ state: none }));
   const ownership = await readOwnership(certsDir, config.fleet, silent);
@@ -33,5 +34,5 @@ export async function examineOwnership(
     findings.push(finding('file-not-ours', messageOf(error), fix));
   }
   const right = names.filter((file) => disk.has(file) && !foreign.has(file));
-  return { ours: new Set([...Object.keys(records), ...right]), findings };
+  return { ours: new Set([...records.keys(), ...right]), findings };
 }

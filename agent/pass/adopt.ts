@@ -111,7 +111,7 @@ async function examineOne(
   const holds = await describeFile(path);
   if (!stats.isFile()) return refuse(`${holds}: move it away, and the next pass installs the certificate`);
   const sha256 = viewFile(path, agent.config.pem)?.sha256;
-  if (state.files[file] !== undefined || sha256 === named.sha256) {
+  if (state.files.get(file) !== undefined || sha256 === named.sha256) {
     return { ...subject, kind: 'ours', message: 'is ours already: nothing to do' };
   }
   return {
@@ -132,7 +132,7 @@ function guess(file: string, desired: readonly DesiredFile[]): string {
 function withAdopted(state: AgentState, { file, certificate }: DesiredFile, { config }: Agent): AgentState {
   const adopted = viewFile(join(config.haproxy.certsDir, file), config.pem)?.sha256;
   const record = { certificate, written: [], ...(adopted && { adopted }) };
-  return { ...state, files: { ...state.files, [file]: record } };
+  return { ...state, files: state.files.with([[file, record]]) };
 }
 
 function refused(word: string, message: string): Adoption {
@@ -142,8 +142,8 @@ function refused(word: string, message: string): Adoption {
 /** An adopted content is kept until the agent's certificate is proved: of one that left the manifest before, for good. */
 export async function dropAdopted({ config }: Agent, before: AgentState, after: AgentState): Promise<void> {
   if (after === before) return;
-  for (const [file, { adopted }] of Object.entries(before.files)) {
-    const record = after.files[file];
+  for (const [file, { adopted }] of before.files) {
+    const record = after.files.get(file);
     const isProved = record !== undefined && record.adopted === undefined;
     if (adopted !== undefined && isProved) await dropReplaced(join(config.haproxy.certsDir, file), adopted);
   }

@@ -15,6 +15,7 @@ import { possibleFiles, withRecognized } from '../removal/recognized.ts';
 import type { ServedInput } from '../removal/served.ts';
 import { type OwnFiles, readUnlisted } from '../removal/unlisted.ts';
 import { isEntryEnded, withTombstones } from '../state/ended.ts';
+import type { FileRecords } from '../state/file-record.ts';
 import type { Ownership } from '../state/ownership.ts';
 import type { AgentState } from '../state/state.ts';
 import { observeHaproxy } from './observe.ts';
@@ -61,7 +62,7 @@ export async function decideActions(
 interface KnownFiles {
   manifest: Manifest;
   state: AgentState;
-  records: AgentState['files'];
+  records: FileRecords;
   inManifest: DesiredFile[];
   /** Those of them that no tombstone ends. */
   entries: DesiredFile[];
@@ -91,7 +92,7 @@ async function knownFiles(
   const { ended = {} } = state;
   const valid = inManifest.filter((one) => !isEntryEnded(one, ended, manifest.tombstones));
   const entries = withCheckedLines(valid, crtListFile);
-  const files = new Set([...entries.map(({ file }) => file), ...Object.keys(records)]);
+  const files = new Set([...entries.map(({ file }) => file), ...records.keys()]);
   const listed = crtListFile && (await viewCrtList(crtListFile, files));
   return { manifest, state, records, inManifest, entries, files, crtListFile, listed, now };
 }
@@ -130,7 +131,7 @@ function sortFiles({ config }: Agent, known: KnownFiles, seen: ServedInput): Sor
     disk,
   );
   const named = new Set(published.map(({ file }) => file));
-  const unnamed = Object.keys(records).filter((file) => !named.has(file));
+  const unnamed = [...records.keys()].filter((file) => !named.has(file));
   const unlisted = unnamed.flatMap((file) => readUnlisted(file, own) ?? []);
   const byFile = new Map(withCheckedLines(unlisted, crtListFile).map((one) => [one.file, one]));
   const filesByCertificate = countByCertificate(inManifest);

@@ -18,7 +18,7 @@ import { type DesiredAction, type DiskFile, isOfDesired, type Outcome } from '..
 import type { DesiredFile } from '../desired/files.ts';
 import type { HaproxyView } from '../haproxy/view.ts';
 import { type RuntimeErrorCode, reactionTo } from '../reactions.ts';
-import type { AgentState, FileRecord } from '../state/state.ts';
+import type { FileRecord, FileRecords } from '../state/file-record.ts';
 
 const MAX_OVERLAPS = 20;
 /** Characters: readers refuse a text of 65,536 bytes. */
@@ -36,7 +36,7 @@ interface StatusInput {
   haproxy: HaproxyView | undefined;
   outcomes: readonly Outcome[];
   disk: ReadonlyMap<string, DiskFile>;
-  records: AgentState['files'];
+  records: FileRecords;
   /** What keeps the whole host from its certificates. */
   error: Blocker | undefined;
   previous: HostStatus | undefined;
@@ -127,7 +127,7 @@ function fileStatusOf(
 ): FileStatus {
   const { desired } = outcome.action;
   const state = stateOf(outcome);
-  const record = input.records[desired.file];
+  const record = input.records.get(desired.file);
   return {
     file: desired.file,
     certificate: desired.certificate,
@@ -183,7 +183,7 @@ function errorIn(outcome: Outcome, input: StatusInput): FileStatus['error'] {
   const twoIssuers = twoIssuersOf(action.file, input.haproxy);
   if (twoIssuers !== undefined && action.kind !== 'backed-off' && action.kind !== 'needs-reload')
     return twoIssuers;
-  const failure = input.records[action.file]?.failure;
+  const failure = input.records.get(action.file)?.failure;
   if (action.kind === 'backed-off' && failure) return { code: failure.code, message: failure.message };
   return action.kind === 'needs-reload' ? { code: action.code, message: action.reason } : undefined;
 }

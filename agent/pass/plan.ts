@@ -18,7 +18,7 @@ import {
   reasonNotToAdd,
 } from '../haproxy/view.ts';
 import { isProven, type ServedInput } from '../removal/served.ts';
-import type { FileRecord } from '../state/state.ts';
+import type { FileRecord } from '../state/file-record.ts';
 import { isBackingOff } from './records.ts';
 
 export interface PlanInput extends ServedInput {
@@ -35,7 +35,7 @@ export interface PlanInput extends ServedInput {
 
 export function plan(input: PlanInput): Action[] {
   const names = new Set(input.desired.map(({ file }) => file));
-  const unnamed = Object.keys(input.records).filter((file) => !names.has(file));
+  const unnamed = [...input.records.keys()].filter((file) => !names.has(file));
   const removals = unnamed.flatMap((file) => planRemoval(file, input) ?? []);
   const isRemoving = removals.some(({ kind }) => kind === 'remove');
   return [
@@ -43,7 +43,7 @@ export function plan(input: PlanInput): Action[] {
       ...proving(desired, decide(desired, input)),
       ...(hasForeignContent(desired, input) && { hasForeignContent: true }),
       ...(hasForeignStaple(desired, input) && { hasForeignStaple: true }),
-      ...(input.records[desired.file]?.unlisted && { isKnown: true }),
+      ...(input.records.get(desired.file)?.unlisted && { isKnown: true }),
       file: desired.file,
       certificate: desired.certificate,
       desired,
@@ -59,14 +59,14 @@ export function isNotOurs(
   { disk, records }: Pick<PlanInput, 'disk' | 'records'>,
 ): boolean {
   const onDisk = disk.get(file);
-  const { written = [], adopted } = records[file] ?? {};
+  const { written = [], adopted } = records.get(file) ?? {};
   const hasWritten = written.length > 0 || adopted !== undefined;
   return !hasWritten && onDisk !== undefined && onDisk.sha256 !== sha256;
 }
 
 function hasForeignContent({ file, sha256 }: DesiredFile, { disk, records }: PlanInput): boolean {
   const onDisk = disk.get(file)?.sha256;
-  return onDisk !== undefined && onDisk !== sha256 && records[file]?.written.includes(onDisk) === false;
+  return onDisk !== undefined && onDisk !== sha256 && records.get(file)?.written.includes(onDisk) === false;
 }
 
 /** An OCSP response that the agent did not write. */
@@ -75,7 +75,7 @@ function hasForeignStaple(
   { disk, records }: Pick<PlanInput, 'disk' | 'records'>,
 ): boolean {
   const onDisk = disk.get(stapleFileOf(file))?.sha256;
-  const { stapled, staples = [] } = records[file] ?? {};
+  const { stapled, staples = [] } = records.get(file) ?? {};
   return onDisk !== undefined && ![staple?.sha256, stapled, ...staples].includes(onDisk);
 }
 
@@ -86,7 +86,7 @@ function proving({ namesakes }: DesiredFile, decision: FileDecision): FileDecisi
 }
 
 function decide(desired: DesiredFile, input: PlanInput): FileDecision {
-  const record = input.records[desired.file];
+  const record = input.records.get(desired.file);
   if (isNotOurs(desired, input)) {
     return { kind: 'not-ours', reason: 'another program has put a file of this name there' };
   }
@@ -122,12 +122,12 @@ function isListedAsDesired({ file, listing }: DesiredFile, listed: Tails): boole
 /** @returns why HAProxy is to get the OCSP response, or to lose it; `undefined`: it has what it is to have */
 function reasonToStaple(desired: DesiredFile, input: PlanInput): string | undefined {
   const onDisk = input.disk.get(stapleFileOf(desired.file))?.sha256;
-  const stapled = input.records[desired.file]?.stapled;
+  const stapled = input.records.get(desired.file)?.stapled;
   const staple = stapleOf(desired, input.now);
   if (hasForeignStaple(desired, input)) return undefined;
   if (staple === undefined) {
     // HAProxy itself hands out none that has expired.
-    const isKept = desired.isUnlisted && input.records[desired.file]?.stapledUntil === undefined;
+    const isKept = desired.isUnlisted && input.records.get(desired.file)?.stapledUntil === undefined;
     const isStale = onDisk !== undefined && onDisk === stapled && !isKept;
     return isStale ? 'its OCSP response has expired or is withdrawn' : undefined;
   }
@@ -225,7 +225,7 @@ function tooLongUntil(desired: DesiredFile, record: FileRecord | undefined, now:
 /** @returns undefined: nothing ends it */
 function planRemoval(file: string, input: PlanInput): RemovalAction | undefined {
   const { disk, records, haproxy, isWithoutSocket } = input;
-  const record = records[file];
+  const record = records.get(file);
   const onDisk = disk.get(file)?.sha256;
   const isKnown = record?.waiting !== undefined;
   const isForeign = hasForeignStaple({ file }, input);

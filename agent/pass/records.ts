@@ -5,7 +5,8 @@ import type { Action, Outcome } from '../deploy/action.ts';
 import type { DesiredFile } from '../desired/files.ts';
 import { type Listing, tailOf } from '../haproxy/crt-list-line.ts';
 import { isHandshakeErrorCode, reactionTo } from '../reactions.ts';
-import type { AgentState, Failure, FileRecord, PemRecord } from '../state/state.ts';
+import type { Failure, FileRecord, FileRecords, PemRecord } from '../state/file-record.ts';
+import type { AgentState } from '../state/state.ts';
 import { stateOf } from './host-status.ts';
 
 /** Growing, then once a day. */
@@ -23,7 +24,7 @@ export function withIntents(state: AgentState, actions: readonly Action[]): Agen
   for (const { kind, file, desired } of actions) {
     if (desired === undefined || !isWriting(kind)) continue;
     const { certificate, sha256, staple } = desired;
-    const { listing: listingBefore, ...record }: Partial<FileRecord> = state.files[file] ?? {};
+    const { listing: listingBefore, ...record }: Partial<FileRecord> = state.files.get(file) ?? {};
     const written = withNewest(record.written, sha256);
     const staples = staple ? withNewest(record.staples, staple.sha256) : record.staples;
     const receipts = withReceipt(record.receipts, desired);
@@ -84,7 +85,7 @@ export function withOutcomes(state: AgentState, outcomes: readonly Outcome[], no
   const changes: Changes = new Map();
   for (const outcome of outcomes) {
     const { kind, file } = outcome.action;
-    const record = state.files[file];
+    const record = state.files.get(file);
     if (record === undefined) continue;
     const isRemoved = kind === 'forget' || (kind === 'remove' && outcome.kind === 'done');
     const next = isRemoved ? undefined : withUnlisted(nextRecord(record, outcome, now), outcome.action, now);
@@ -104,13 +105,7 @@ function withUnlisted(record: FileRecord, { desired }: Action, now: Date): FileR
 type Changes = Map<string, FileRecord | undefined>;
 
 function withChanges(state: AgentState, changes: Changes): AgentState {
-  if (changes.size === 0) return state;
-  const files = { ...state.files };
-  for (const [file, record] of changes) {
-    if (record === undefined) delete files[file];
-    else files[file] = record;
-  }
-  return { ...state, files };
+  return changes.size === 0 ? state : { ...state, files: state.files.with(changes) };
 }
 
 /** Merges the outcomes of two applications of the plan: what the first has done counts where the second found it done. */
@@ -127,8 +122,8 @@ export function withEarlier(earlier: readonly Outcome[], later: readonly Outcome
 }
 
 /** As if nothing had failed before, so that everything is tried at once. */
-export function withoutFailures(files: AgentState['files']): AgentState['files'] {
-  return Object.fromEntries(Object.entries(files).map(([file, { failure: _, ...record }]) => [file, record]));
+export function withoutFailures(files: FileRecords): FileRecords {
+  return new Map([...files].map(([file, { failure: _, ...record }]) => [file, record]));
 }
 
 function nextRecord(record: FileRecord, outcome: Outcome, now: Date): FileRecord {

@@ -11,7 +11,8 @@ import { HostError } from '../errors.ts';
 import type { HostErrorCode } from '../reactions.ts';
 import { olderCondition } from '../removal/older.ts';
 import { stateProblemIn } from '../state/documents.ts';
-import { type AgentState, readStatus, type StateDirectory, saveState, saveStatus } from '../state/state.ts';
+import { type AgentState, type StateDirectory, saveState } from '../state/state.ts';
+import { readStatus, saveStatus } from '../state/status.ts';
 import { conditionMessage } from '../trust/conditions.ts';
 import { hostStatusOf, stateOf, statusDigest } from './host-status.ts';
 import { errorFields, logConditions } from './log-outcome.ts';
@@ -149,7 +150,7 @@ export async function reportFailure(agent: Agent, error: unknown): Promise<void>
     haproxy: undefined,
     outcomes: [],
     disk: new Map(),
-    records: {},
+    records: new Map(),
     error: asBlocker(error),
     previous,
     now: agent.now(),
@@ -162,7 +163,7 @@ export async function reportFailure(agent: Agent, error: unknown): Promise<void>
 
 /** The status of the last pass, if it can be read. */
 export async function readOwnStatus({ config }: Agent): Promise<HostStatus | undefined> {
-  const status = await readStatus(config.stateDir, config.fleet, config.host).catch(() => undefined);
+  const status = await readStatus(config.stateDir, config).catch(() => undefined);
   return status === 'broken' ? undefined : status;
 }
 
@@ -185,7 +186,7 @@ function nextTry({ files }: AgentState, outcomes: readonly Outcome[], now: Date)
   const isWaiting = (outcome: Outcome) =>
     outcome.kind === 'failed' && outcome.action.kind !== 'pending' && stateOf(outcome) === 'pending';
   if (outcomes.some(isWaiting)) return now;
-  const times = Object.values(files).flatMap(({ failure }) => {
+  const times = [...files.values()].flatMap(({ failure }) => {
     if (failure === undefined) return [];
     return [isBackingOff(failure, now) ? Date.parse(failure.notBefore) : now.getTime()];
   });

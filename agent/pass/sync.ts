@@ -127,7 +127,7 @@ async function reconcile(
     earlier.push(work.outcomes);
     work = await applyOnce(agent, options, polled, { ...work, ownership: before.ownership });
   }
-  const files = [before, work].flatMap(({ state }) => Object.keys(state.files));
+  const files = [before, work].flatMap(({ state }) => [...state.files.keys()]);
   const ours = new Set(files.flatMap((file) => [file, stapleFileOf(file)]));
   await sweepPrevious(agent.config.haproxy.certsDir, ours, work.undecided);
   const outcomes = earlier.reduceRight((later, ended) => withEarlier(ended, later), work.outcomes);
@@ -137,7 +137,7 @@ async function reconcile(
 /** A certificate is proved for the first time, and another one waits for such a proof to go. */
 function hasNewSuccessor({ outcomes, saved, state }: PassWork): boolean {
   const isWaiting = outcomes.some(({ action }) => action.desired?.isEnding);
-  const provenIn = ({ files }: AgentState, file: string) => files[file]?.proven?.sha256;
+  const provenIn = ({ files }: AgentState, file: string) => files.get(file)?.proven?.sha256;
   return (
     isWaiting && outcomes.some(({ action: { file } }) => provenIn(saved, file) !== provenIn(state, file))
   );

@@ -4,7 +4,8 @@
  */
 import type { Manifest } from '#contract/manifest.ts';
 import type { EndedPems } from '../state/ended.ts';
-import type { AgentState, FileRecord } from '../state/state.ts';
+import type { FileRecord } from '../state/file-record.ts';
+import type { AgentState } from '../state/state.ts';
 import type { TrustRecord } from '../trust/record.ts';
 
 /**
@@ -22,12 +23,10 @@ export function withCappedSequences(
   if (recoveredAt === 0 || highest <= recoveredAt) return state;
   const cap = <T extends { sequence: number }>(one: T): T =>
     one.sequence > highest ? { ...one, sequence: recoveredAt } : one;
-  const files = Object.entries(state.files).map(
-    ([file, record]) => [file, cappedRecord(record, cap)] as const,
-  );
-  const isSame = files.every(([file, record]) => record === state.files[file]);
+  const capped = [...state.files].map(([file, record]) => [file, cappedRecord(record, cap)] as const);
+  const files = state.files.with(capped);
   const ended = cappedEnds(state.ended, highest, cap);
-  return isSame && ended === state.ended ? state : { ...state, files: Object.fromEntries(files), ended };
+  return files === state.files && ended === state.ended ? state : { ...state, files, ended };
 }
 
 type Cap = <T extends { sequence: number }>(one: T) => T;

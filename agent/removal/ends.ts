@@ -77,7 +77,7 @@ function reasonToRemove(
 
 /** Of a file that is gone from the disk: HAProxy may hold it still. */
 function reasonToUnload(file: string, ends: EndsByDigest, { records }: EndsInput): string | undefined {
-  const { written = [], waiting } = records[file] ?? {};
+  const { written = [], waiting } = records.get(file) ?? {};
   const words = written.flatMap((sha256) => ends.get(sha256) ?? []);
   const word = words.find(({ reason }) => reason !== SUPERSEDED);
   if (word !== undefined) return endedBy(word);

@@ -21,7 +21,7 @@ export function olderEntries(
   }
   const ends = endsByDigest(ended);
   const isLater = (file: string) => {
-    const entry = entries.get(own.records[file]?.certificate ?? '');
+    const entry = entries.get(own.records.get(file)?.certificate ?? '');
     const sequence = sequenceOf(file, own);
     const { sha256 = '' } = own.disk.get(file) ?? {};
     if (entry === undefined || sequence <= entry.sequence || entry.digests.includes(sha256)) return false;
@@ -30,13 +30,13 @@ export function olderEntries(
     const notAfter = readUnlisted(file, own)?.notAfter;
     return notAfter !== undefined && now < notAfter;
   };
-  const later = Object.keys(own.records).filter(isLater);
-  return new Set(later.flatMap((file) => own.records[file]?.certificate ?? []));
+  const later = [...own.records.keys()].filter(isLater);
+  return new Set(later.flatMap((file) => own.records.get(file)?.certificate ?? []));
 }
 
 /** A half of a pair that is gone from the disk is better than none, though it is older. */
 export function isReplaceable({ file, sequence = 0 }: DesiredFile, { disk, records }: OwnFiles): boolean {
-  const isKnown = records[file]?.receipts?.some((one) => one.sequence > sequence) ?? false;
+  const isKnown = records.get(file)?.receipts?.some((one) => one.sequence > sequence) ?? false;
   return isKnown && !disk.has(file);
 }
 

@@ -4,7 +4,8 @@
  */
 import { type CertificateName, pemFileName } from '#contract/layout.ts';
 import type { Manifest } from '#contract/manifest.ts';
-import type { AgentState, FileRecord } from '../state/state.ts';
+import type { FileRecord } from '../state/file-record.ts';
+import type { AgentState } from '../state/state.ts';
 
 type Records = AgentState['files'];
 type Digests = readonly { sha256: string }[];
@@ -14,7 +15,7 @@ export function possibleFiles({ certificates, tombstones = {} }: Manifest, recor
   const renewed = Object.entries(certificates).filter(([, { previous }]) => previous !== undefined);
   const names = [...Object.keys(tombstones), ...renewed.map(([name]) => name)];
   const files = names.flatMap((name) => filesOf(name as CertificateName));
-  return files.filter((file) => records[file] === undefined);
+  return files.filter((file) => records.get(file) === undefined);
 }
 
 const filesOf = (name: CertificateName) => [
@@ -35,12 +36,12 @@ export function withRecognized(
     for (const file of filesOf(certificate)) {
       const onDisk = disk.get(file)?.sha256;
       const isOurs = onDisk !== undefined && pems.some(({ sha256 }) => sha256 === onDisk);
-      if (isOurs && records[file] === undefined) recognized.set(file, { certificate, written: [onDisk] });
+      if (isOurs && records.get(file) === undefined) recognized.set(file, { certificate, written: [onDisk] });
     }
   };
   for (const [name, { pems }] of Object.entries(tombstones)) recognize(name, pems);
   for (const [name, { previous }] of Object.entries(certificates)) {
     if (previous !== undefined) recognize(name, previous.pems);
   }
-  return recognized.size === 0 ? records : { ...records, ...Object.fromEntries(recognized) };
+  return records.with(recognized);
 }

@@ -2,7 +2,7 @@
 import type { DiskFile } from '../deploy/action.ts';
 import type { DesiredFile } from '../desired/files.ts';
 import { type HaproxyView, isListedOtherwise, isServing, type RuntimeFile } from '../haproxy/view.ts';
-import type { AgentState, FileRecord } from '../state/state.ts';
+import type { FileRecord, FileRecords } from '../state/file-record.ts';
 
 export interface ServedInput {
   disk: ReadonlyMap<string, DiskFile>;
@@ -10,7 +10,7 @@ export interface ServedInput {
   haproxy: HaproxyView | undefined;
   /** It has no stats socket for us: only a handshake shows what it serves. */
   isWithoutSocket?: boolean;
-  records: AgentState['files'];
+  records: FileRecords;
   /** Addresses that a handshake must have proved. */
   handshakes: readonly string[];
 }
@@ -35,5 +35,5 @@ export function isServedHere(desired: DesiredFile, input: ServedInput): boolean 
   const isRight = (one: RuntimeFile) => isServing(one, desired) && !isListedOtherwise(one);
   const isLoaded = runtimeFiles.length > 0 && runtimeFiles.every(isRight);
   if (!isLoaded && !(haproxy === undefined && isWithoutSocket)) return false;
-  return isProven(desired, records[desired.file], handshakes);
+  return isProven(desired, records.get(desired.file), handshakes);
 }

@@ -8,30 +8,30 @@ import { type FleetName, layout } from '#contract/layout.ts';
 import type { DiskFile } from '../deploy/action.ts';
 import { readPlainFile } from '../deploy/disk.ts';
 import { type DesiredFile, stapleFileOf } from '../desired/files.ts';
-import type { FileRecord } from '../state/state.ts';
+import type { FileRecord, FileRecords } from '../state/file-record.ts';
 
 export interface OwnFiles {
   fleet: FleetName;
   certsDir: string;
   disk: ReadonlyMap<string, DiskFile>;
-  records: Readonly<Record<string, FileRecord>>;
+  records: FileRecords;
 }
 
 /** Whether the file holds what the agent wrote there. */
 export function isOwnContent(file: string, { disk, records }: Pick<OwnFiles, 'disk' | 'records'>): boolean {
   const onDisk = disk.get(file)?.sha256;
-  return onDisk !== undefined && records[file]?.written.includes(onDisk) === true;
+  return onDisk !== undefined && records.get(file)?.written.includes(onDisk) === true;
 }
 
 /** Of the entry that brought the file's content here; 0: version 1, or a lost record. */
 export function sequenceOf(file: string, { disk, records }: Pick<OwnFiles, 'disk' | 'records'>): number {
   const onDisk = disk.get(file)?.sha256;
-  return records[file]?.receipts?.find(({ sha256 }) => sha256 === onDisk)?.sequence ?? 0;
+  return records.get(file)?.receipts?.find(({ sha256 }) => sha256 === onDisk)?.sequence ?? 0;
 }
 
 /** @returns undefined for a file that is not as the agent wrote it, or has changed since it was compared */
 export function readUnlisted(file: string, own: OwnFiles): DesiredFile | undefined {
-  const record = own.records[file];
+  const record = own.records.get(file);
   const onDisk = own.disk.get(file);
   if (record === undefined || onDisk === undefined || !isOwnContent(file, own)) return undefined;
   const content = readOwnPem(join(own.certsDir, file), onDisk.sha256);

@@ -4,7 +4,7 @@
  */
 import type { Agent } from '../agent.ts';
 import { putStatus, readOwnStatus } from '../pass/report.ts';
-import { saveStatus } from '../state/state.ts';
+import { saveStatus } from '../state/status.ts';
 import type { RunHostCommand } from './host-command.ts';
 
 /** @returns false if the bucket did not take the report; a host that has never reported needs none */

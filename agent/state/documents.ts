@@ -5,7 +5,7 @@
  *
  * What the directory does not take (full, read-only, of another user) is kept in memory: renewals and back-offs go on.
  */
-import { mkdir, stat } from 'node:fs/promises';
+import { chown, mkdir, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { BodyTooLarge } from '#common/bounded-body.ts';
 import { digest } from '#contract/combined-pem.ts';
@@ -88,9 +88,17 @@ export async function ownerOf(directory: string): Promise<{ uid?: number; gid?: 
   return { uid, gid };
 }
 
+/** A new folder belongs to whom the directory around it belongs. @throws what mkdir(2) and chown(2) throw */
+export async function makeFolder(path: string): Promise<void> {
+  const made = await mkdir(path, { recursive: true, mode: 0o700 });
+  if (made === undefined) return;
+  const { uid, gid } = await ownerOf(dirname(made));
+  if (uid !== undefined && gid !== undefined) await chown(made, uid, gid);
+}
+
 async function writeText(path: string, text: string): Promise<void> {
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeFolder(dirname(path));
     await replaceFile(path, text, { mode: 0o600, ...(await ownerOf(dirname(path))) });
     unsaved.delete(path);
     problems.delete(path);
@@ -104,7 +112,7 @@ async function writeText(path: string, text: string): Promise<void> {
 /** Writes what the directory did not take before. What it still does not take stays in memory. */
 export async function retryUnsaved(directory: string): Promise<void> {
   for (const [path, { text }] of unsaved) {
-    if (dirname(path) === directory) await writeText(path, text).catch(stateProblemOrThrow);
+    if (isIn(directory, path)) await writeText(path, text).catch(stateProblemOrThrow);
   }
 }
 
@@ -116,7 +124,23 @@ export function stateProblemOrThrow(error: unknown): HostError {
 
 /** Why the directories lack what they are to hold; `undefined`: they have it. */
 export function stateProblemIn(directories: readonly string[]): HostError | undefined {
-  return [...problems].find(([path]) => directories.includes(dirname(path)))?.[1];
+  return [...problems].find(([path]) => directories.some((directory) => isIn(directory, path)))?.[1];
+}
+
+/** Or in a folder of it, where shards are. */
+function isIn(directory: string, path: string): boolean {
+  return dirname(path) === directory || dirname(dirname(path)) === directory;
+}
+
+/** A sealed document needs no schema, because no schema of ours changes what it reads (golden.test.ts and state.test.ts hold that). */
+export function parseUnlessSealed<T>(text: string, isSealed: boolean, check: () => T): T {
+  return isSealed ? (JSON.parse(text) as T) : check();
+}
+
+/** @returns false if the directory does not take it: this process keeps it (`stateProblemIn` says why) */
+export async function isDocumentSaved(path: string, document: object, before?: object): Promise<boolean> {
+  const problem = await writeDocument(path, document, before).catch(stateProblemOrThrow);
+  return problem === undefined;
 }
 
 /** Whether this process has the document from an earlier pass, though the directory did not take it. */

@@ -4,34 +4,41 @@
  * may share a directory: each name is in the record of one fleet, and the others leave its file alone.
  */
 import { lstat, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { messageOf } from '#contract/errors.ts';
-import { certificateName, type FleetName, fleetName } from '#contract/layout.ts';
+import { type FleetName, fleetName } from '#contract/layout.ts';
 import { replaceFile } from '#storage/atomic-file.ts';
 import type { Log } from '../log.ts';
 import { type TrustRecord, trustRecord } from '../trust/record.ts';
-import { ownerOf } from './documents.ts';
+import { type Claim, type Claims, checkClaims, claimOf, isRecord, mergeClaim } from './claims.ts';
+import { makeFolder, ownerOf } from './documents.ts';
 import { type EndedPems, endedPems, mergeEnded } from './ended.ts';
-import type { AgentState, FileRecord, PemRecord } from './state.ts';
+import type { FileRecord, FileRecords } from './file-record.ts';
+import {
+  forgetShardFiles,
+  readShardFiles,
+  removeShardFiles,
+  type ShardFolder,
+  wantsShardFiles,
+  writeShardFiles,
+} from './shard-files.ts';
+import { ShardedMap, shardOf, toRecord } from './sharded-map.ts';
+import type { AgentState } from './state.ts';
 
 export const OWNERSHIP_FILE = '.pemfleet-files.json';
 
-const VERSION = 1;
+/** Where they are many, the claims are in shards there; HAProxy skips it. */
+const OWNERSHIP_FOLDER = '.pemfleet-files';
+
+/** Versions of the document: with the claims, or with shards beside it. An agent that does not know the second begins anew. */
+const [INLINE, SHARDED] = [1, 2];
 /** 10,000 certificates take 9 MB. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
-type ClaimedRecord = Pick<FileRecord, 'certificate' | 'written' | 'staples' | 'adopted' | 'receipts'>;
-
-/** Members that this version does not know are kept. */
-interface Claim extends ClaimedRecord {
-  fleet: FleetName;
-  [member: string]: unknown;
-}
-
+/** But the claims. */
 interface OwnershipDocument {
   version: number;
-  files: Record<string, Claim>;
   /** Copies of the trust records, by fleet. */
   trust?: Record<string, unknown>;
   /** What tombstones have ended, by fleet. */
@@ -39,45 +46,64 @@ interface OwnershipDocument {
   [member: string]: unknown;
 }
 
+/** What is read of the directory. */
+interface StoredClaims {
+  document: OwnershipDocument;
+  claims: ShardedMap<Claim>;
+}
+
+/** By a shard of our records: the claims that save() has made of it, in which the records have nothing to learn. */
+const claimed = new WeakMap<FileRecords, { claims: Claims; fleet: FleetName }>();
+
 export class Ownership {
   readonly certsDir: string;
   readonly #fleet: FleetName;
   readonly #log: Log;
   #document: OwnershipDocument | undefined;
+  #claims: ShardedMap<Claim>;
   /** Fleets whose claims are ours: this one, and the one that this agent served before. */
   #fleets: ReadonlySet<FleetName>;
   #trust: TrustRecord | undefined;
 
-  constructor(certsDir: string, fleet: FleetName, log: Log, document: OwnershipDocument | undefined) {
+  constructor(certsDir: string, fleet: FleetName, log: Log, stored: StoredClaims | undefined) {
     this.certsDir = certsDir;
     this.#fleet = fleet;
     this.#log = log;
-    this.#document = document;
+    this.#document = stored?.document;
+    this.#claims = stored?.claims ?? ShardedMap.of<Claim>({});
     this.#fleets = new Set([fleet]);
   }
 
   /** @returns the state with the records of both places, without files that another fleet has claimed */
   recordsWith(state: AgentState): AgentState {
     this.#fleets = new Set([this.#fleet, state.fleet ?? this.#fleet]);
-    const files = { ...state.files };
     const before = state.ended;
     const fleets = [...this.#fleets].map((fleet) => this.#document?.ended?.[fleet]);
     const ended = fleets.reduce(mergeEnded, before);
-    let isChanged = state.fleet !== this.#fleet || ended !== before;
-    for (const [file, claim] of Object.entries(this.#document?.files ?? {})) {
-      const record = files[file];
-      const merged = this.#fleets.has(claim.fleet) ? merge(record, claim) : undefined;
-      if (merged === record) continue;
-      isChanged = true;
-      if (merged === undefined) delete files[file];
-      else files[file] = merged;
+    const changes: [string, FileRecord | undefined][] = [];
+    for (const [index, records] of state.files.shards.entries()) {
+      const claims = this.#claims.shards[index] ?? new Map();
+      if (this.#areClaimed(records, claims)) continue;
+      for (const [file, claim] of claims) {
+        changes.push([
+          file,
+          this.#fleets.has(claim.fleet) ? mergeClaim(records.get(file), claim) : undefined,
+        ]);
+      }
     }
-    return isChanged ? { ...state, fleet: this.#fleet, files, ...(ended && { ended }) } : state;
+    const files = state.files.with(changes);
+    const isSame = state.fleet === this.#fleet && ended === before && files === state.files;
+    return isSame ? state : { ...state, fleet: this.#fleet, files, ...(ended && { ended }) };
+  }
+
+  #areClaimed(records: FileRecords, claims: Claims): boolean {
+    const known = claimed.get(records);
+    return this.#fleets.size === 1 && known?.fleet === this.#fleet && known.claims === claims;
   }
 
   /** @returns the other fleet that has claimed the file */
   otherOwnerOf(file: string): FleetName | undefined {
-    const fleet = this.#document?.files[file]?.fleet;
+    const fleet = this.#claims.get(file)?.fleet;
     return fleet === undefined || this.#fleets.has(fleet) ? undefined : fleet;
   }
 
@@ -91,8 +117,8 @@ export class Ownership {
 
   /** Statements of the issuer about our files (receipt.ts). */
   receipts(): string[] {
-    const claims = Object.values(this.#document?.files ?? {});
-    return claims.flatMap(({ receipts = [] }) => receipts.flatMap(({ receipt }) => receipt ?? []));
+    const all = [...this.#claims.values()];
+    return all.flatMap(({ receipts = [] }) => receipts.flatMap(({ receipt }) => receipt ?? []));
   }
 
   /** The next save() copies it. */
@@ -106,30 +132,51 @@ export class Ownership {
    */
   async save({ files, ended }: AgentState): Promise<boolean> {
     // A later version keeps more there than this one understands.
-    if (this.#document !== undefined && this.#document.version !== VERSION) return false;
-    const before = this.#document?.files ?? {};
-    const after = this.#claimsOf(files, before);
+    if (this.#document !== undefined && !isKnownVersion(this.#document)) return false;
+    const claims = this.#claimsOf(files);
     const trust = this.#trustCopies();
     const endedBefore = this.#document?.ended;
     const isSameEnded = sameJson(ended ?? {}, endedBefore?.[this.#fleet] ?? {});
-    if (after === before && isSameEnded && trust === this.#document?.trust) return true;
+    const isSame = isSameEnded && trust === this.#document?.trust;
+    if (isSame && claims === this.#claims) return true;
     const members = {
       ...(trust && { trust }),
       ...(ended && { ended: { ...endedBefore, [this.#fleet]: ended } }),
     };
-    const document = { ...this.#document, version: VERSION, ...members, files: after };
-    const path = join(this.certsDir, OWNERSHIP_FILE);
     try {
-      await replaceFile(path, `${JSON.stringify(document, null, 1)}\n`, {
-        mode: 0o600,
-        ...(await ownerOf(this.certsDir)),
-      });
-      this.#document = document;
+      await this.#write({ ...this.#document, ...members, version: INLINE }, claims, isSame);
       return true;
     } catch (error) {
-      this.#log('records.failed', { file: path, message: messageOf(error) });
+      const file = join(this.certsDir, OWNERSHIP_FILE);
+      this.#log('records.failed', { file, message: messageOf(error) });
       return false;
     }
+  }
+
+  /** @param isSame all but the claims is as before */
+  async #write(document: OwnershipDocument, claims: ShardedMap<Claim>, isSame: boolean): Promise<void> {
+    const isSharded = this.#document?.version === SHARDED;
+    const folder = folderIn(this.certsDir, this.#log);
+    if (wantsShardFiles(claims.size, isSharded)) {
+      const root = { ...document, version: SHARDED };
+      await writeShardFiles(folder, claims.shards);
+      if (!isSame || !isSharded) await this.#replace(root);
+      this.#document = root;
+    } else {
+      await this.#replace({ ...document, files: toRecord(claims) });
+      // A kill before it leaves shards that nobody reads.
+      if (isSharded) await removeShardFiles(folder);
+      this.#document = document;
+    }
+    this.#claims = claims;
+  }
+
+  async #replace(document: OwnershipDocument): Promise<void> {
+    const path = join(this.certsDir, OWNERSHIP_FILE);
+    await replaceFile(path, `${JSON.stringify(document, null, 1)}\n`, {
+      mode: 0o600,
+      ...(await ownerOf(this.certsDir)),
+    });
   }
 
   /** @returns those of the document where nothing differs but when keys.json was read */
@@ -140,39 +187,29 @@ export class Ownership {
     return { ...before, [this.#fleet]: this.#trust };
   }
 
-  /** @returns `before` itself where nothing differs */
-  #claimsOf(files: AgentState['files'], before: Record<string, Claim>): Record<string, Claim> {
-    const isOurs = ([, { fleet }]: [string, Claim]) => this.#fleets.has(fleet);
-    const others = Object.entries(before).filter((entry) => !isOurs(entry));
-    const ours = Object.entries(files).map(
-      ([file, record]) => [file, this.#claimOf(before[file], record)] as const,
-    );
-    const after = Object.fromEntries([...others, ...ours].sort(([a], [b]) => (a < b ? -1 : 1)));
-    const isEqual = Object.keys(after).length === Object.keys(before).length;
-    return isEqual && Object.entries(after).every(([file, claim]) => claim === before[file]) ? before : after;
+  /** @returns those of before where nothing differs */
+  #claimsOf(files: ShardedMap<FileRecord>): ShardedMap<Claim> {
+    const shards = files.shards.map((records, index) => {
+      const before = this.#claims.shards[index] ?? new Map();
+      if (this.#areClaimed(records, before)) return before;
+      const claims = this.#claimsOfShard(records, before);
+      claimed.set(records, { claims, fleet: this.#fleet });
+      return claims;
+    });
+    return shards.every((shard, index) => shard === this.#claims.shards[index])
+      ? this.#claims
+      : new ShardedMap(shards);
   }
 
-  #claimOf(before: Claim | undefined, record: FileRecord): Claim {
-    const { certificate, written, staples, adopted, receipts } = record;
-    const fleet = this.#fleet;
+  #claimsOfShard(records: FileRecords, before: Claims): Claims {
+    const others = [...before].filter(([, { fleet }]) => !this.#fleets.has(fleet));
+    const ours = [...records].map(
+      ([file, record]) => [file, claimOf(before.get(file), record, this.#fleet)] as const,
+    );
+    const after = new Map([...others, ...ours]);
     const isEqual =
-      before?.fleet === fleet &&
-      before.certificate === certificate &&
-      before.adopted === adopted &&
-      before.written.join() === written.join() &&
-      before.staples?.join() === staples?.join() &&
-      sameReceipts(before.receipts, receipts);
-    if (isEqual) return before;
-    const { adopted: _, receipts: __, ...others } = before ?? {};
-    return {
-      ...others,
-      fleet,
-      certificate,
-      written,
-      ...(staples && { staples }),
-      ...(adopted && { adopted }),
-      ...(receipts && { receipts }),
-    };
+      after.size === before.size && [...after].every(([file, claim]) => claim === before.get(file));
+    return isEqual ? before : after;
   }
 }
 
@@ -184,81 +221,66 @@ function trustDigest({ trusted, isConfirmed, formerKeys, floors }: TrustRecord):
 
 const sameJson = (a: unknown, b: unknown) => a === b || JSON.stringify(a) === JSON.stringify(b);
 
-function sameReceipts(a: readonly PemRecord[] = [], b: readonly PemRecord[] = []): boolean {
-  const isSame = (one: PemRecord, other: PemRecord | undefined) =>
-    one.sha256 === other?.sha256 && one.sequence === other.sequence && one.receipt === other.receipt;
-  return a.length === b.length && a.every((one, index) => isSame(one, b[index]));
-}
-
 /** A file that is broken, unreadable or something else than a file counts as absent; that is logged. */
 export async function readOwnership(certsDir: string, fleet: FleetName, log: Log): Promise<Ownership> {
   const path = join(certsDir, OWNERSHIP_FILE);
-  const document = await readDocumentAt(path).catch((error: NodeJS.ErrnoException) => {
+  const stored = await unlessBroken(path, log, async () => {
+    const { files, ...document } = await readDocumentAt(path);
+    if (document.version === INLINE) return { document, claims: ShardedMap.of(checkClaims(files)) };
+    // A later version's claims are in places that only it knows.
+    if (document.version !== SHARDED) return { document, claims: ShardedMap.of<Claim>({}) };
+    const shards = await readShardFiles(folderIn(certsDir, log));
+    return { document, claims: new ShardedMap(shards) };
+  });
+  if (stored?.document.version !== SHARDED) forgetShardFiles(join(certsDir, OWNERSHIP_FOLDER));
+  return new Ownership(certsDir, fleet, log, stored);
+}
+
+async function unlessBroken<T>(path: string, log: Log, read: () => Promise<T>): Promise<T | undefined> {
+  return read().catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') log('state.reset', { file: path, message: messageOf(error) });
     return undefined;
   });
-  return new Ownership(certsDir, fleet, log, document);
+}
+
+async function readJson(path: string): Promise<unknown> {
+  const stats = await lstat(path);
+  if (!stats.isFile() || stats.size > MAX_BYTES) throw new TypeError('wanted a file of ours');
+  return JSON.parse(await readFile(path, 'utf8'));
 }
 
 async function readDocumentAt(path: string): Promise<OwnershipDocument> {
-  const stats = await lstat(path);
-  if (!stats.isFile() || stats.size > MAX_BYTES) throw new TypeError('wanted a file of ours');
-  const document = JSON.parse(await readFile(path, 'utf8')) as OwnershipDocument;
+  const document = (await readJson(path)) as OwnershipDocument;
   if (!Number.isInteger(document?.version)) throw new TypeError('wanted a version');
-  if (document.version !== VERSION) return { ...document, files: {} };
-  // By hand: a schema would take longer than the rest of a pass over 10,000 files in which nothing has changed.
+  if (!isKnownVersion(document)) return document;
   if (document.trust !== undefined && !isRecord(document.trust)) delete document.trust;
-  if (!isRecord(document.files) || !Object.values(document.files).every(isClaim)) {
-    throw new TypeError('wanted files, each with fleet, certificate and digests');
-  }
   // What nobody can read ends nothing; the tombstones of the next manifest say it again.
   const isReadable = ended.safeParse(document.ended).success;
   return isReadable ? document : { ...document, ended: {} };
 }
 
-const ended = z.record(fleetName, endedPems).optional();
+const isKnownVersion = ({ version }: OwnershipDocument) => version === INLINE || version === SHARDED;
 
-const isDigest = (value: unknown) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-function isClaim(value: unknown): boolean {
-  if (!isRecord(value)) return false;
-  const { fleet, certificate, written, staples = [], adopted, receipts = [] } = value;
-  if (!fleetName.safeParse(fleet).success || !certificateName.safeParse(certificate).success) return false;
-  const areDigests = [written, staples].every((list) => Array.isArray(list) && list.every(isDigest));
-  const areReceipts = Array.isArray(receipts) && receipts.every(isPemRecord);
-  return areDigests && areReceipts && (adopted === undefined || isDigest(adopted));
-}
-
-function isPemRecord(value: unknown): boolean {
-  if (!isRecord(value)) return false;
-  const { sha256, sequence, receipt } = value;
-  return (
-    isDigest(sha256) && Number.isSafeInteger(sequence) && ['string', 'undefined'].includes(typeof receipt)
-  );
-}
-
-/** The newest digest first. */
-function merge(record: FileRecord | undefined, claim: Claim): FileRecord {
-  const { certificate, written, staples = [], adopted, receipts = [] } = claim;
-  const ofReceipts = receipts.length > 0 && { receipts };
-  const ofStaples = staples.length > 0 && { staples };
-  if (record === undefined) {
-    return { certificate, written, ...ofStaples, ...(adopted && { adopted }), ...ofReceipts };
-  }
-  const missing = written.filter((digest) => !record.written.includes(digest));
-  const missingStaples = staples.filter((digest) => !record.staples?.includes(digest));
-  const known = record.receipts ?? [];
-  const missingReceipts = receipts.filter(({ sha256 }) => !known.some((one) => one.sha256 === sha256));
-  if (missing.length + missingStaples.length + missingReceipts.length === 0) return record;
-  const both = [...(record.staples ?? []), ...missingStaples];
-  const all = [...known, ...missingReceipts];
+function folderIn(certsDir: string, log: Log): ShardFolder<Claims> {
   return {
-    ...record,
-    written: [...record.written, ...missing],
-    ...(both.length > 0 && { staples: both }),
-    ...(all.length > 0 && { receipts: all }),
+    path: join(certsDir, OWNERSHIP_FOLDER),
+    empty: new Map(),
+    isEmpty: ({ size }) => size === 0,
+    keepsUnsaved: false,
+    read: (path, index) =>
+      unlessBroken(path, log, async () => {
+        const { files } = (await readJson(path)) as { files?: unknown };
+        return new Map(Object.entries(checkClaims(files)).filter(([file]) => shardOf(file) === index));
+      }),
+    async write(path, claims) {
+      await makeFolder(dirname(path));
+      const owner = await ownerOf(certsDir);
+      // Temporary files are swept there.
+      const options = { mode: 0o600, ...owner, tempDirectory: certsDir };
+      await replaceFile(path, `${JSON.stringify({ files: toRecord(claims) })}\n`, options);
+      return true;
+    },
   };
 }
+
+const ended = z.record(fleetName, endedPems).optional();

@@ -5,24 +5,35 @@
  */
 import { join } from 'node:path';
 import * as z from 'zod';
+import { dateTime } from '#contract/document.ts';
 import { ContractError } from '#contract/errors.ts';
-import { type HostStatus, parseHostStatus } from '#contract/host-status.ts';
+import type { HostStatus } from '#contract/host-status.ts';
 import { parseJson } from '#contract/json.ts';
-import { certificateName, type FleetName, fleetName, type HostName, sha256Hex } from '#contract/layout.ts';
+import { type FleetName, fleetName, type HostName, sha256Hex } from '#contract/layout.ts';
 import { type Manifest, parseManifest } from '#contract/manifest.ts';
-import { sequenceNumber } from '#contract/receipt.ts';
 import { parseRootParts, type SignedManifest } from '#contract/root.ts';
 import type { ShardDigests } from '#contract/shard/node.ts';
 import { readShards } from '#contract/shard/read.ts';
 import type { Log } from '../log.ts';
 import {
+  isDocumentSaved,
   isRemembered,
   MAX_DOCUMENT_BYTES,
+  parseUnlessSealed,
   readDocument,
   stateProblemOrThrow,
-  writeDocument,
 } from './documents.ts';
 import { endedPems } from './ended.ts';
+import { type FileRecord, type FileRecords, fileRecord } from './file-record.ts';
+import {
+  forgetShardFiles,
+  readShardFiles,
+  removeShardFiles,
+  type ShardFolder,
+  wantsShardFiles,
+  writeShardFiles,
+} from './shard-files.ts';
+import { ShardedMap, shardOf, toRecord } from './sharded-map.ts';
 import {
   parsedShard,
   parsedShards,
@@ -31,72 +42,31 @@ import {
   storedShard,
   sweepShards,
 } from './shards.ts';
+import { readStatus, STATUS_FOLDER } from './status.ts';
 
-const instant = z.iso.datetime();
-
-/** What the manifest said of a PEM that the agent wrote, or was about to write. */
-const pemRecord = z.looseObject({
-  sha256: sha256Hex,
-  /** Of the manifest that published it first: an older one does not replace it. */
-  sequence: sequenceNumber,
-  /** The issuer's statement (receipt.ts). */
-  receipt: z.string().optional(),
-});
-
-const failure = z.looseObject({
-  /** Digest of the PEM that failed: a new publication is tried at once. */
-  sha256: sha256Hex,
-  /** The crt-list line it was to have then: a new one is tried at once, too. */
-  listing: z.string().optional(),
-  code: z.string(),
-  message: z.string(),
-  attempts: z.number().int().positive(),
-  notBefore: instant,
-});
-
-const fileRecord = z.looseObject({
-  certificate: certificateName,
-  /** Digests that the agent wrote, or was about to write when it was killed. Only such a file may be removed. */
-  written: z.array(sha256Hex),
-  /** Of those of `written` that a manifest of version 2 has named. */
-  receipts: z.array(pemRecord).optional(),
-  /** The line in the crt-list that the manifest asked for: kept when it names the file no more. */
-  listing: z.looseObject({ crtListOptions: z.array(z.string()), sniFilters: z.array(z.string()) }).optional(),
-  /** Since when the manifest names neither the file nor its end: logged once. */
-  unlisted: z.looseObject({ since: instant }).optional(),
-  /** What TLS handshakes have proved, and on which binds. */
-  proven: z.looseObject({ sha256: sha256Hex, addresses: z.array(z.string()) }).optional(),
-  /** Digest of the OCSP response that HAProxy has taken. */
-  stapled: sha256Hex.optional(),
-  /** Its `nextUpdate`: until then it is kept when the manifest names the file no more. */
-  stapledUntil: instant.optional(),
-  /** Digests of OCSP responses that the agent wrote, or was about to write. */
-  staples: z.array(sha256Hex).optional(),
-  /** Digest of another program's content that the operator has given to the agent: kept until ours is proved. */
-  adopted: sha256Hex.optional(),
-  failure: failure.optional(),
-  /** Why the file, which the manifest no longer names, is still in HAProxy: logged once. */
-  waiting: z.looseObject({ code: z.string(), since: instant }).optional(),
-});
-
-const agentState = z.looseObject({
-  version: z.literal(1),
+/** What the state holds beside the records of the files. */
+const stateMembers = z.looseObject({
   /** The fleet that this agent served in its last pass. */
   fleet: fleetName.optional(),
-  files: z.record(z.string(), fileRecord),
   /** PEMs that tombstones have ended, until they expire. */
   ended: endedPems.optional(),
   /** The agent's last reload or attempt. `wish` is the digest of the files that needed it. */
   reload: z
     .looseObject({
-      at: instant,
+      at: dateTime,
       wish: sha256Hex,
       failure: z.looseObject({ code: z.string(), message: z.string() }).optional(),
     })
     .optional(),
   /** The host status that the bucket has taken. */
-  reported: z.looseObject({ digest: sha256Hex, at: instant }).optional(),
+  reported: z.looseObject({ digest: sha256Hex, at: dateTime }).optional(),
 });
+
+const inlineState = stateMembers.extend({ version: z.literal(1), files: z.record(z.string(), fileRecord) });
+/** Its records are in the shards beside it. An agent that does not know this form begins anew. */
+const shardedState = stateMembers.extend({ version: z.literal(2) });
+const recordShard = z.looseObject({ files: z.record(z.string(), fileRecord) });
+const storedState = z.discriminatedUnion('version', [inlineState, shardedState]);
 
 const manifestRecord = z.looseObject({
   fleet: fleetName,
@@ -106,10 +76,7 @@ const manifestRecord = z.looseObject({
   body: z.string(),
 });
 
-export type PemRecord = z.infer<typeof pemRecord>;
-export type Failure = z.infer<typeof failure>;
-export type FileRecord = z.infer<typeof fileRecord>;
-export type AgentState = z.infer<typeof agentState>;
+export type AgentState = z.infer<typeof stateMembers> & { files: ShardedMap<FileRecord> };
 
 export interface StoredManifest {
   fleet: FleetName;
@@ -128,7 +95,6 @@ const OWN_BOUNDS = { maxStringBytes: MAX_DOCUMENT_BYTES, maxItems: 100_000 };
 
 const STATE_FILE = 'state.json';
 const MANIFEST_FILE = 'manifest.json';
-const STATUS_FILE = 'status.json';
 
 export interface StateDirectory {
   state: AgentState;
@@ -142,28 +108,76 @@ export async function readStateDirectory(
   { fleet, host }: { fleet: FleetName; host: HostName },
   log: Log,
 ): Promise<StateDirectory> {
+  const onReset = (file: string) => log('state.reset', { file });
   const unlessBroken = async <T>(name: string, reading: Promise<T | 'broken' | undefined>) => {
     const document = await reading.catch((error: unknown) => void stateProblemOrThrow(error));
     if (document !== 'broken') return document;
-    log('state.reset', { file: join(directory, name) });
+    onReset(join(directory, name));
     return undefined;
   };
-  const state = await unlessBroken(STATE_FILE, readDocument(join(directory, STATE_FILE), parseState));
+  const state = await unlessBroken(STATE_FILE, readState(directory, onReset));
   const manifest = await unlessBroken(
     MANIFEST_FILE,
     readDocument(join(directory, MANIFEST_FILE), parseStoredManifest),
   );
   const whole = manifest && (await unlessBroken(MANIFEST_FILE, withShards(directory, manifest)));
-  const status = await unlessBroken(STATUS_FILE, readStatus(directory, fleet, host));
+  const status = await unlessBroken('status.json', readStatus(directory, { fleet, host }, onReset));
   return {
-    state: state ?? { version: 1, files: {} },
+    state: state ?? { files: ShardedMap.of({}) },
     manifest: whole?.fleet === fleet ? whole : undefined,
     status,
   };
 }
 
-const parseState = (text: string, isSealed: boolean) =>
-  parseUnlessSealed(text, isSealed, () => agentState.parse(parseJson(Buffer.from(text))));
+type StoredState = z.infer<typeof storedState>;
+
+const parseState = (text: string, isSealed: boolean): StoredState =>
+  parseUnlessSealed(text, isSealed, () => storedState.parse(parseJson(Buffer.from(text))));
+
+/** State directories whose records are in shards. */
+const sharded = new Set<string>();
+const RECORDS_FOLDER = 'records';
+
+/** Folders of the state directory that may hold temporary files. */
+export const shardFoldersIn = (directory: string) =>
+  [RECORDS_FOLDER, STATUS_FOLDER].map((folder) => join(directory, folder));
+
+async function readState(
+  directory: string,
+  onReset: (path: string) => void,
+): Promise<AgentState | 'broken' | undefined> {
+  sharded.delete(directory);
+  const stored = await readDocument(join(directory, STATE_FILE), parseState);
+  const isSharded = typeof stored === 'object' && stored.version === 2;
+  if (!isSharded) forgetShardFiles(join(directory, RECORDS_FOLDER));
+  if (stored === undefined || stored === 'broken') return stored;
+  if (stored.version === 1) {
+    const { version: _, files, ...rest } = stored;
+    return { ...rest, files: ShardedMap.of(files) };
+  }
+  const { version: _, ...members } = stored;
+  sharded.add(directory);
+  const shards = await readShardFiles(recordsIn(directory, onReset));
+  return { ...members, files: new ShardedMap(shards) };
+}
+
+function recordsIn(directory: string, onReset?: (path: string) => void): ShardFolder<FileRecords> {
+  const parse = (text: string, isSealed: boolean): z.infer<typeof recordShard> =>
+    parseUnlessSealed(text, isSealed, () => recordShard.parse(parseJson(Buffer.from(text))));
+  return {
+    path: join(directory, RECORDS_FOLDER),
+    empty: new Map(),
+    isEmpty: ({ size }) => size === 0,
+    keepsUnsaved: true,
+    async read(path, index) {
+      const read = await readDocument(path, parse).catch((error: unknown) => void stateProblemOrThrow(error));
+      if (read === 'broken') onReset?.(path);
+      if (read === undefined || read === 'broken') return undefined;
+      return new Map(Object.entries(read.files).filter(([file]) => shardOf(file) === index));
+    },
+    write: (path, records) => isDocumentSaved(path, { files: toRecord(records) }),
+  };
+}
 
 /** Without this version's seal, the manifest's own rules apply: a downgraded agent must fetch again what it can read. */
 function parseStoredManifest(text: string, isSealed: boolean): StoredManifest {
@@ -198,21 +212,41 @@ async function withShards(directory: string, stored: StoredManifest): Promise<St
   }
 }
 
-/** A sealed document needs no schema, because no schema of ours changes what it reads (golden.test.ts and state.test.ts hold that). */
-function parseUnlessSealed<T>(text: string, isSealed: boolean, check: () => T): T {
-  return isSealed ? (JSON.parse(text) as T) : check();
+/** @param before as the directory has it */
+export async function saveState(directory: string, state: AgentState, before?: AgentState): Promise<boolean> {
+  if (state === before) return true;
+  const path = join(directory, STATE_FILE);
+  const folder = recordsIn(directory);
+  const isSharded = sharded.has(directory);
+  const { files } = state;
+  if (!wantsShardFiles(files.size, isSharded)) {
+    const isSaved = await isDocumentSaved(
+      path,
+      inline(state),
+      isSharded ? undefined : before && inline(before),
+    );
+    // A kill before it leaves shards that nobody reads.
+    if (isSaved && isSharded) await removeShardFiles(folder).catch(() => undefined);
+    sharded.delete(directory);
+    return isSaved;
+  }
+  const areSaved = await writeShardFiles(folder, files.shards);
+  const isSaved = await isDocumentSaved(
+    path,
+    rootOf(state),
+    isSharded && before ? rootOf(before) : undefined,
+  );
+  sharded.add(directory);
+  return areSaved && isSaved;
 }
 
-/** The host status of the last pass, whether or not the bucket took it. */
-export function readStatus(directory: string, fleet: FleetName, host: HostName) {
-  const parse = (text: string, isSealed: boolean) =>
-    parseUnlessSealed(text, isSealed, () => parseHostStatus(fleet, host, Buffer.from(text), OWN_BOUNDS));
-  return readDocument(join(directory, STATUS_FILE), parse);
+function inline({ files, ...members }: AgentState): object {
+  return { ...members, version: 1, files: toRecord(files) };
 }
 
-export const saveState = (directory: string, state: AgentState, before?: AgentState) =>
-  save(directory, STATE_FILE, state, before);
-export const saveStatus = (directory: string, status: HostStatus) => save(directory, STATUS_FILE, status);
+function rootOf({ files: _, ...members }: AgentState): object {
+  return { ...members, version: 2 };
+}
 
 export async function saveManifest(
   directory: string,
@@ -221,7 +255,7 @@ export async function saveManifest(
 ): Promise<boolean> {
   if (etag === before?.etag && body === before.body) return true;
   const areSaved = shards === undefined || (await isDone(saveShards(directory, shards)));
-  const isSaved = await save(directory, MANIFEST_FILE, { fleet, etag, version, body });
+  const isSaved = await isDocumentSaved(join(directory, MANIFEST_FILE), { fleet, etag, version, body });
   if (shards !== undefined && isSaved) await isDone(sweepShards(directory, shards, before?.shards));
   return areSaved && isSaved;
 }
@@ -235,12 +269,6 @@ function isDone(work: Promise<void>): Promise<boolean> {
       return false;
     },
   );
-}
-
-/** @returns false if the directory does not take it: this process keeps it (`stateProblemIn` says why) */
-async function save(directory: string, name: string, document: object, before?: object): Promise<boolean> {
-  const problem = await writeDocument(join(directory, name), document, before).catch(stateProblemOrThrow);
-  return problem === undefined;
 }
 
 /** Whether the state is known though the directory does not take it: an earlier pass of this process has made it. */

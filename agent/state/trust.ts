@@ -7,7 +7,7 @@ import { parseJson } from '#contract/json.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { Log } from '../log.ts';
 import { mergeTrust, type TrustRecord, trustRecord } from '../trust/record.ts';
-import { readDocument, stateProblemOrThrow, writeDocument } from './documents.ts';
+import { isDocumentSaved, readDocument, stateProblemOrThrow } from './documents.ts';
 import type { ProcessMemory } from './memory.ts';
 import { type Ownership, readOwnership } from './ownership.ts';
 
@@ -58,8 +58,7 @@ export async function saveTrust(
   trust: TrustRecord,
   before: TrustRecord | undefined,
 ): Promise<boolean> {
-  const problem = await writeDocument(join(stateDir, TRUST_FILE), trust, before).catch(stateProblemOrThrow);
-  return problem === undefined;
+  return isDocumentSaved(join(stateDir, TRUST_FILE), trust, before);
 }
 
 async function readCopies(

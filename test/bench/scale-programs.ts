@@ -1,22 +1,15 @@
 /** Issuer and host of both versions of the contract, reduced to what depends on the number of certificates. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type CertificateName, hostName, layout } from '#contract/layout.ts';
+import { type CertificateName, layout } from '#contract/layout.ts';
 import { type Manifest, manifestEntry, serializeManifest } from '#contract/manifest.ts';
 import { type SignedManifest, serializeRoot } from '#contract/root.ts';
 import { NO_SHARDS, type ShardDigests } from '#contract/shard/node.ts';
 import { changeShards, wantsShards } from '#contract/shard/write.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import type { Agent } from '../../agent/agent.ts';
-import { pollOrKeep } from '../../agent/pass/poll.ts';
-import { readStateDirectory, saveManifest } from '../../agent/state/state.ts';
-import { saveTrust } from '../../agent/state/trust.ts';
 import { isUnchangedIn, type Reads } from '../../agent/trust/published.ts';
-import type { TrustRecord } from '../../agent/trust/record.ts';
 import { IssuerMemory } from '../../lambda/publication/ended.ts';
 import { Publisher } from '../../lambda/publication/publisher.ts';
 import { readRoot } from '../../lambda/publication/read-manifest.ts';
+import { BenchHost } from './scale-host.ts';
 import { type CountedBucket, entryOf, fleet, nameOf, PEM_BYTES, signer } from './scale-stage.ts';
 
 export interface Programs {
@@ -75,22 +68,12 @@ const version2: Programs = {
   },
   survey: surveyShards,
   host(bucket) {
-    const stateDir = mkdtempSync(join(tmpdir(), 'pf-scale-state-'));
-    process.on('exit', () => rmSync(stateDir, { recursive: true, force: true }));
-    const config = { fleet, stateDir, trust: {} };
-    const log = () => undefined;
-    const agent = { config, openBucket: async () => bucket, now: () => new Date(), log } as unknown as Agent;
+    const host = new BenchHost(bucket);
     let [reads, certificates]: [Reads, number] = [new Map(), 0];
-    let trust: TrustRecord | undefined;
     return {
       async poll() {
         if (await isUnchangedIn(bucket, reads)) return certificates;
-        const stored = await readStateDirectory(stateDir, { fleet, host: hostName.parse('bench') }, log);
-        const polled = await pollOrKeep(agent, { ...stored, trust, saved: trust, receipts: [] });
-        if (polled.error !== undefined) throw polled.error;
-        if (polled.trust) await saveTrust({ stateDir, instances: [] }, polled.trust, trust);
-        trust = polled.trust;
-        if (polled.manifest) await saveManifest(stateDir, polled.manifest, stored.manifest);
+        const polled = await host.pass();
         [reads, certificates] = [polled.reads, count(polled.manifest?.manifest ?? empty2())];
         await getPem(bucket);
         return certificates;

@@ -3,7 +3,7 @@ import { certificateName } from '#contract/layout.ts';
 import type { ActionKind } from '../../../agent/deploy/action.ts';
 import type { DesiredFile } from '../../../agent/desired/files.ts';
 import type { HaproxyView, RuntimeFile } from '../../../agent/haproxy/view.ts';
-import type { FileRecord } from '../../../agent/state/state.ts';
+import type { FileRecord } from '../../../agent/state/file-record.ts';
 
 /** A condition, and the action that it calls for. */
 export interface Row {

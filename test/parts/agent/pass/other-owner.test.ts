@@ -21,6 +21,7 @@ import {
 } from '../../../../agent/deploy/install.ts';
 import { writeDocument } from '../../../../agent/state/documents.ts';
 import { OWNERSHIP_FILE, readOwnership } from '../../../../agent/state/ownership.ts';
+import { ShardedMap } from '../../../../agent/state/sharded-map.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
 
 const NOBODY = 65_534;
@@ -85,7 +86,7 @@ test('killed after it had moved a file aside: the next pass moves it back before
   const path = makeRootsFile(t, 0o600);
   renameSync(path, join(path, '../.shop.pem.pemfleet-previous'));
 
-  await restoreMoved(join(path, '..'), { 'shop.pem': 'ours' });
+  await restoreMoved(join(path, '..'), new Map([['shop.pem', 'ours']]));
 
   assert.deepEqual(namesIn(path), ['shop.pem']);
 });
@@ -110,7 +111,7 @@ test("root's own pass leaves records that the agent's user can read", async (t) 
   const ownership = await readOwnership(certs, fleetName.parse('edge'), () => undefined);
 
   await writeDocument(join(certs, 'state.json'), { version: 1 });
-  await ownership.save({ version: 1, files: { 'shop.pem': record } });
+  await ownership.save({ files: ShardedMap.of({ 'shop.pem': record }) });
 
   for (const name of ['state.json', OWNERSHIP_FILE]) {
     assert.equal(statSync(join(certs, name)).uid, NOBODY, name);

@@ -14,7 +14,7 @@ for (const row of rows) {
       removals: new Map(row.removal ? [['shop.pem', row.removal]] : []),
       disk: new Map(row.disk ? [['shop.pem', row.disk]] : []),
       haproxy: 'haproxy' in row ? row.haproxy : haproxy([runtimeFile({})]),
-      records: row.record ? { 'shop.pem': row.record } : {},
+      records: new Map(row.record ? [['shop.pem', row.record]] : []),
       handshakes: row.handshakes ?? ['127.0.0.1:443'],
       now,
     };
@@ -59,7 +59,7 @@ test('without a stats socket, a file that has ended stays, and says so; gone, it
       disk,
       haproxy: undefined,
       isWithoutSocket: true,
-      records: { 'shop.pem': record({}) },
+      records: new Map([['shop.pem', record({})]]),
       handshakes: [],
       now,
     });

@@ -14,6 +14,8 @@ import {
 } from '../../../../agent/deploy/action.ts';
 import { HandshakeFailed, RuntimeCommandFailed } from '../../../../agent/errors.ts';
 import { withEarlier, withIntents, withOutcomes, withoutFailures } from '../../../../agent/pass/records.ts';
+import type { FileRecord } from '../../../../agent/state/file-record.ts';
+import { ShardedMap, toRecord } from '../../../../agent/state/sharded-map.ts';
 import type { AgentState } from '../../../../agent/state/state.ts';
 
 const [sha, oldSha] = ['a'.repeat(64), 'b'.repeat(64)];
@@ -38,13 +40,12 @@ const removal = (kind: RemovalKind): Action => ({
 });
 const refused = new RuntimeCommandFailed('ERR_RUNTIME_REFUSED', { verb: 'commit ssl cert' }, 'refused');
 
-const stateOf = (files: AgentState['files']): AgentState => ({ version: 1, files });
+type Files = Record<string, FileRecord>;
 
-function after(
-  outcome: Outcome,
-  files: AgentState['files'] = { 'shop.pem': { certificate, written: [sha, oldSha] } },
-) {
-  return withOutcomes(stateOf(files), [outcome], now).files['shop.pem'];
+const stateOf = (files: Files): AgentState => ({ files: ShardedMap.of(files) });
+
+function after(outcome: Outcome, files: Files = { 'shop.pem': { certificate, written: [sha, oldSha] } }) {
+  return withOutcomes(stateOf(files), [outcome], now).files.get('shop.pem');
 }
 
 test('before anything is written, both digests that a kill may leave on disk are ours', () => {
@@ -52,7 +53,7 @@ test('before anything is written, both digests that a kill may leave on disk are
 
   const { files } = withIntents(before, [action('update')]);
 
-  assert.deepEqual(files['shop.pem']?.written, [sha, oldSha]);
+  assert.deepEqual(files.get('shop.pem')?.written, [sha, oldSha]);
 });
 
 test('where nothing is to do, the state stays the very same: a pass over 10,000 certificates writes nothing', () => {
@@ -82,16 +83,18 @@ test('a success forgets the failure and the digest before, and keeps the proof',
 });
 
 test('a refused version backs off 1, 10, 100 minutes, then daily', () => {
-  let files: AgentState['files'] = { 'shop.pem': { certificate, written: [sha] } };
+  let state = stateOf({ 'shop.pem': { certificate, written: [sha] } });
   const minutes: number[] = [];
 
   for (let attempt = 0; attempt < 5; attempt += 1) {
-    ({ files } = withOutcomes(stateOf(files), [failedOutcome(action('update'), refused)], now));
-    minutes.push((Date.parse(files['shop.pem']?.failure?.notBefore ?? '') - now.getTime()) / 60_000);
+    state = withOutcomes(state, [failedOutcome(action('update'), refused)], now);
+    minutes.push(
+      (Date.parse(state.files.get('shop.pem')?.failure?.notBefore ?? '') - now.getTime()) / 60_000,
+    );
   }
 
   assert.deepEqual(minutes, [1, 10, 100, 1440, 1440]);
-  assert.equal(files['shop.pem']?.failure?.attempts, 5);
+  assert.equal(state.files.get('shop.pem')?.failure?.attempts, 5);
 });
 
 test('another publication begins to count anew', () => {
@@ -155,9 +158,9 @@ test('a removed or forgotten file is no longer ours; a removal that failed still
 test('--retry forgets failures and nothing else', () => {
   const failure = { sha256: sha, code: 'ERR_X', message: 'm', attempts: 7, notBefore: now.toISOString() };
 
-  const files = withoutFailures({ 'shop.pem': { certificate, written: [sha], failure } });
+  const files = withoutFailures(new Map([['shop.pem', { certificate, written: [sha], failure }]]));
 
-  assert.deepEqual(files, { 'shop.pem': { certificate, written: [sha] } });
+  assert.deepEqual(toRecord(files), { 'shop.pem': { certificate, written: [sha] } });
 });
 
 test('a plan that is applied again: what the first application has done counts where the second found it done', () => {
@@ -183,7 +186,7 @@ test('the receipt is recorded before the file is written, and the one before it 
   const done = withOutcomes(second, [doneOutcome(withSequence('update', 7))], now);
 
   const receiptsIn = ({ files }: AgentState) =>
-    files['shop.pem']?.receipts?.map(({ sha256, sequence, receipt }) => [sha256, sequence, receipt]);
+    files.get('shop.pem')?.receipts?.map(({ sha256, sequence, receipt }) => [sha256, sequence, receipt]);
   assert.deepEqual(receiptsIn(second), [
     [sha, 7, 'r7'],
     [oldSha, 5, 'r5'],
@@ -196,7 +199,10 @@ test('an older manifest with the same PEM does not make the file older; a later 
   const first = withIntents(stateOf({}), [withSequence('keep', 7)]);
 
   assert.equal(withIntents(first, [withSequence('keep', 5)]), first);
-  assert.equal(withIntents(first, [withSequence('keep', 9)]).files['shop.pem']?.receipts?.[0]?.sequence, 9);
+  assert.equal(
+    withIntents(first, [withSequence('keep', 9)]).files.get('shop.pem')?.receipts?.[0]?.sequence,
+    9,
+  );
 });
 
 test('a file that the manifest names no more is marked once, and not any more when it is named again', () => {
@@ -208,7 +214,7 @@ test('a file that the manifest names no more is marked once, and not any more wh
   const again = withOutcomes(marked, [doneOutcome(unlisted)], new Date(now.getTime() + 1));
   const named = withOutcomes(marked, [doneOutcome(withSequence('keep', 7))], now);
 
-  assert.equal(marked.files['shop.pem']?.unlisted?.since, now.toISOString());
+  assert.equal(marked.files.get('shop.pem')?.unlisted?.since, now.toISOString());
   assert.equal(again, marked);
-  assert.equal(named.files['shop.pem']?.unlisted, undefined);
+  assert.equal(named.files.get('shop.pem')?.unlisted, undefined);
 });

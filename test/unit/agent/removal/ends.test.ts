@@ -7,7 +7,7 @@ import type { DesiredFile } from '../../../../agent/desired/files.ts';
 import type { RuntimeFile } from '../../../../agent/haproxy/view.ts';
 import { type EndsInput, endsOf } from '../../../../agent/removal/ends.ts';
 import { withTombstones } from '../../../../agent/state/ended.ts';
-import type { FileRecord } from '../../../../agent/state/state.ts';
+import type { FileRecord } from '../../../../agent/state/file-record.ts';
 import { fleet } from '../../../support/agent/host.ts';
 import {
   desired,
@@ -266,10 +266,10 @@ for (const row of ROWS) {
         ...others.map(({ file, sha256 }) => [file, { ...old, sha256 }] as const),
       ]),
       haproxy: { ...view, files: new Map([...view.files, ...(isServed ? shown : [])]) },
-      records: {
-        'shop.pem': record(row.record ?? {}),
-        ...Object.fromEntries(others.map(({ file }) => [file, record({ written: [otherSha], proven })])),
-      },
+      records: new Map([
+        ['shop.pem', record(row.record ?? {})],
+        ...others.map(({ file }) => [file, record({ written: [otherSha], proven })] as const),
+      ]),
       handshakes: ['127.0.0.1:443'],
       now: row.now ?? now,
     };

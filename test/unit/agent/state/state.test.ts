@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { certificateName, fleetName, hostName } from '#contract/layout.ts';
+import { ShardedMap } from '../../../../agent/state/sharded-map.ts';
 import { type AgentState, readStateDirectory, saveState } from '../../../../agent/state/state.ts';
 import { tempDir } from '../../../support/temp-dir.ts';
 
@@ -11,8 +12,7 @@ const at = '2026-11-22T12:00:00.000Z';
 const failure = { sha256, listing: 'a.test', code: 'ERR_X', message: 'm', attempts: 2, notBefore: at };
 /** Has every member. */
 const state: AgentState = {
-  version: 1,
-  files: {
+  files: ShardedMap.of({
     'shop.pem': {
       certificate: certificateName.parse('shop'),
       written: [sha256],
@@ -20,7 +20,7 @@ const state: AgentState = {
       stapled: sha256,
       failure,
     },
-  },
+  }),
   reload: { at, wish: sha256, failure: { code: 'ERR_X', message: 'm' } },
   reported: { digest: sha256, at },
 };

@@ -1,0 +1,123 @@
+/** The host status of the last pass, whether or not the bucket took it; its files in shards where they are many. */
+import { join } from 'node:path';
+import { type FileStatus, type HostStatus, parseHostStatus } from '#contract/host-status.ts';
+import type { FleetName, HostName } from '#contract/layout.ts';
+import {
+  isDocumentSaved,
+  MAX_DOCUMENT_BYTES,
+  parseUnlessSealed,
+  readDocument,
+  stateProblemOrThrow,
+} from './documents.ts';
+import {
+  forgetShardFiles,
+  readShardFiles,
+  removeShardFiles,
+  type ShardFolder,
+  wantsShardFiles,
+  writeShardFiles,
+} from './shard-files.ts';
+import { SHARDS, shardOf } from './sharded-map.ts';
+
+const STATUS_FILE = 'status.json';
+export const STATUS_FOLDER = 'status';
+
+/** The status has all files. */
+const BOUNDS = { maxStringBytes: MAX_DOCUMENT_BYTES, maxItems: 100_000 };
+
+type Shard = readonly FileStatus[];
+
+/** By state directory: its files are in shards, and all together are these. */
+const together = new Map<string, { shards: readonly Shard[]; files: FileStatus[] }>();
+
+/**
+ * @param onReset gets the path of a shard that is broken
+ * @returns 'broken' for a status that cannot be read
+ * @throws HostError `ERR_STATE_DIRECTORY`
+ */
+export async function readStatus(
+  directory: string,
+  { fleet, host }: { fleet: FleetName; host: HostName },
+  onReset: (path: string) => void = () => undefined,
+): Promise<HostStatus | 'broken' | undefined> {
+  const parse = (text: string, isSealed: boolean) =>
+    parseUnlessSealed(text, isSealed, () => parseHostStatus(fleet, host, Buffer.from(text), BOUNDS));
+  const status = await readDocument(join(directory, STATUS_FILE), parse);
+  if (status === undefined || status === 'broken' || status['sharded'] !== true) {
+    together.delete(directory);
+    forgetShardFiles(join(directory, STATUS_FOLDER));
+    return status;
+  }
+  const { sharded: _, ...root } = status;
+  const whole = (files: FileStatus[]): HostStatus => ({ ...(root as HostStatus), files });
+  const check = (files: FileStatus[]) =>
+    parseHostStatus(fleet, host, Buffer.from(JSON.stringify(whole(files))), BOUNDS).files;
+  const shards = await readShardFiles(folderOf(directory, check, onReset));
+  const before = together.get(directory);
+  const isSame = before?.shards.every((shard, index) => shard === shards[index]);
+  const files = isSame === true && before !== undefined ? before.files : inOrder(shards, whole([]));
+  together.set(directory, { shards, files });
+  return whole(files);
+}
+
+/** As the agent makes them: HAProxy by HAProxy, and by name. */
+function inOrder(shards: readonly Shard[], { haproxy }: HostStatus): FileStatus[] {
+  const names = haproxy.map(({ name }) => name);
+  const order = (a: FileStatus, b: FileStatus) =>
+    names.indexOf(a.instance) - names.indexOf(b.instance) || (a.file < b.file ? -1 : 1);
+  return shards.flat().sort(order);
+}
+
+/** @returns false if the directory does not take it: this process keeps it */
+export async function saveStatus(directory: string, status: HostStatus): Promise<boolean> {
+  const before = together.get(directory);
+  const path = join(directory, STATUS_FILE);
+  const folder = folderOf(
+    directory,
+    (files) => files,
+    () => undefined,
+  );
+  if (!wantsShardFiles(status.files.length, before !== undefined)) {
+    const isSaved = await isDocumentSaved(path, status);
+    if (isSaved && before !== undefined) await removeShardFiles(folder).catch(() => undefined);
+    together.delete(directory);
+    return isSaved;
+  }
+  const shards = Array.from({ length: SHARDS }, (): FileStatus[] => []);
+  for (const file of status.files) shards[shardOf(file.file)]?.push(file);
+  const areSaved = await writeShardFiles<Shard>(folder, shards, hasSameFiles);
+  const isSaved = await isDocumentSaved(path, { ...status, files: [], sharded: true });
+  return areSaved && isSaved;
+}
+
+/** A proof that was renewed is no reason to write: since when a file is as it is does not depend on it. */
+function hasSameFiles(a: Shard, b: Shard): boolean {
+  const textOf = (file: FileStatus | undefined) => JSON.stringify({ ...file, provenAt: undefined });
+  return (
+    a.length === b.length && a.every((file, index) => file === b[index] || textOf(file) === textOf(b[index]))
+  );
+}
+
+function folderOf(
+  directory: string,
+  check: (files: FileStatus[]) => FileStatus[],
+  onReset: (path: string) => void,
+): ShardFolder<Shard> {
+  return {
+    path: join(directory, STATUS_FOLDER),
+    empty: [],
+    isEmpty: ({ length }) => length === 0,
+    keepsUnsaved: true,
+    async read(path, index) {
+      const files = await readDocument(path, (text, isSealed) => {
+        const { files: read } = JSON.parse(text) as { files: FileStatus[] };
+        const checked = isSealed ? read : check(read);
+        return checked.filter(({ file }) => shardOf(file) === index);
+      }).catch((error: unknown) => void stateProblemOrThrow(error));
+      if (files !== 'broken') return files;
+      onReset(path);
+      return undefined;
+    },
+    write: (path, files) => isDocumentSaved(path, { files }),
+  };
+}

@@ -36,9 +36,11 @@ const RELEASE = 'dist/release';
 const BESIDE = [
   'install.sh',
   'uninstall.sh',
+  'alarm.sh',
   'agent.yaml',
   'pemfleet-agent.service',
   'pemfleet-agent-first.service',
+  'pemfleet-alarm@.service',
 ];
 
 /** @returns the unpacked package's folder */

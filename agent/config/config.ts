@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import * as z from 'zod';
 import { ConfigError, issueLines } from '#common/config-error.ts';
+import { LOOPBACK_ADDRESS } from '#common/prometheus/metrics-server.ts';
 import { SECOND_MS } from '#common/time.ts';
 import { fleetName, hostName } from '#contract/layout.ts';
 import { publicKey } from '#contract/statement.ts';
@@ -53,6 +54,13 @@ export const agentConfigSchema = z.strictObject({
         .regex(/^\/.*\.prom$/, 'must be an absolute path that ends with .prom')
         .optional()
         .describe("File for node_exporter's textfile collector (FILE.prom); default: none."),
+      listen: z
+        .string()
+        .regex(LOOPBACK_ADDRESS, 'must be a loopback address with its port, such as 127.0.0.1:9845')
+        .optional()
+        .describe(
+          'Address and port where Prometheus scrapes /metrics, such as 127.0.0.1:9845; default: none.',
+        ),
     })
     .prefault({}),
   trust: z
@@ -125,6 +133,7 @@ export const FLAGS: Readonly<Record<string, readonly string[]>> = {
   'pem-owner': ['pem', 'owner'],
   'pem-group': ['pem', 'group'],
   'metrics-textfile': ['metrics', 'textfile'],
+  'metrics-listen': ['metrics', 'listen'],
   'trust-key': ['trust', 'key'],
   'trust-recovery-key': ['trust', 'recoveryKey'],
   'trust-parameter': ['trust', 'parameter'],

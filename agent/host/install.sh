@@ -26,9 +26,11 @@ install -d -m 0755 "$root/usr/bin" "$root/etc/systemd/system" "$root/etc/pemflee
 # A copy beside it, then a rename: nothing can write to a running program, and a partial copy must not take its name.
 install -m 0755 "$here/pemfleet-agent" "$root/usr/bin/.pemfleet-agent.new"
 mv -f "$root/usr/bin/.pemfleet-agent.new" "$root/usr/bin/pemfleet-agent"
-for unit in pemfleet-agent.service pemfleet-agent-first.service; do
+for unit in pemfleet-agent.service pemfleet-agent-first.service pemfleet-alarm@.service; do
     install -m 0644 "$here/$unit" "$root/etc/systemd/system/$unit"
 done
+# Started by the units when one of them fails (docs/monitoring.md).
+install -m 0755 "$here/alarm.sh" "$root/usr/lib/pemfleet/alarm.sh"
 # The uninstaller stays on the host, because the tarball does not.
 install -m 0755 "$here/uninstall.sh" "$root/usr/lib/pemfleet/uninstall.sh"
 if [ ! -e "$root/etc/pemfleet/agent.yaml" ]; then

@@ -16,12 +16,13 @@ if [ -z "$root" ] && command -v systemctl >/dev/null; then
     [ ! -e /etc/pemfleet/agent.yaml ] || runuser -u pemfleet -- /usr/bin/pemfleet-agent leave ||
         echo "uninstall.sh: could not write the last report; this host counts as silent until its status expires" >&2
 fi
-for unit in $units; do rm -f "$root/etc/systemd/system/$unit"; done
+for unit in $units pemfleet-alarm@.service; do rm -f "$root/etc/systemd/system/$unit"; done
 rm -f "$root/usr/bin/pemfleet-agent"
 rm -rf "$root/usr/lib/pemfleet"
 if [ -z "$root" ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 if [ "${1:-}" = --purge ]; then
     rm -rf "$root/var/lib/pemfleet-agent"
-    rm -f "$root/etc/pemfleet/agent.yaml"
+    rm -f "$root/etc/pemfleet/agent.yaml" "$root/etc/pemfleet/alarm.conf"
+    rm -rf "$root/var/lib/pemfleet-alarm"
     rmdir "$root/etc/pemfleet" 2>/dev/null || true
 fi

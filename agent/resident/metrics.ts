@@ -1,12 +1,14 @@
-/**
- * Metrics for node_exporter's textfile collector. Names and units follow Prometheus: base units, `_seconds`, and times
- * as Unix timestamps, from which a query computes the age.
- */
-import { printable } from '#common/printable.ts';
-import { codeOf, messageOf } from '#contract/errors.ts';
+/** What the agent has to say to Prometheus: after each poll, as a file for node_exporter's textfile collector and to whoever scrapes. */
+import {
+  type MetricsServer,
+  parseListenAddress,
+  startMetricsServer,
+} from '#common/prometheus/metrics-server.ts';
+import { timestamp as at, gauge as family, type Sample } from '#common/prometheus/text-format.ts';
 import type { HostStatus } from '#contract/host-status.ts';
 import { replaceFile } from '#storage/atomic-file.ts';
 import type { Agent } from '../agent.ts';
+import { errorFields } from '../pass/log-outcome.ts';
 import { isRuntimeErrorCode } from '../reactions.ts';
 import type { PollOutcome } from './loop.ts';
 
@@ -21,25 +23,59 @@ export interface MetricsInput {
   code: string | undefined;
 }
 
-/** Writes `metrics.textfile`, if it is set, after each poll. A failure is logged and holds nothing up. */
-export function metricsWriter(agent: Agent): (outcome: PollOutcome) => Promise<void> {
-  const { config, version, now, log } = agent;
-  const { textfile } = config.metrics;
+/** Where the figures of the last poll go. */
+export interface MetricsOutput {
+  /** A failure is logged and holds nothing up. */
+  write(outcome: PollOutcome): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** `metrics.textfile`, and nothing that listens: for a pass outside of the loop. */
+export function metricsWriter(agent: Agent, onText?: (text: string) => void): MetricsOutput['write'] {
+  const { config, version, now } = agent;
+  const { fleet, host } = config;
   let polledAt: Date | undefined;
   return async ({ status, code }) => {
-    if (textfile === undefined) return;
     if (code === undefined || isRuntimeErrorCode(code)) polledAt = now();
-    const { fleet, host } = config;
     const text = metricsText({ version, fleet, host, status, polledAt, code });
-    // The collector may read at any moment, as any user: the file is replaced as a whole, and holds no secret.
-    await replaceFile(textfile, text, { mode: 0o644 }).catch((error: unknown) => {
-      log('metrics.failed', { file: textfile, code: codeOf(error), message: messageOf(error) });
-    });
+    onText?.(text);
+    await replaceTextfile(agent, text);
   };
 }
 
-type Labels = Readonly<Record<string, string>>;
-type Sample = readonly [Labels, number];
+/** With `metrics.listen`, if it is set: where the address is taken, that is logged, and the agent works without. */
+export async function openMetrics(agent: Agent): Promise<MetricsOutput> {
+  const { listen } = agent.config.metrics;
+  let last: string | undefined;
+  const write = metricsWriter(agent, (text) => {
+    last = text;
+  });
+  const server = listen === undefined ? undefined : await startServerOrLog(agent, listen, async () => last);
+  return { write, close: async () => server?.stop() };
+}
+
+async function startServerOrLog(
+  { log }: Agent,
+  listen: string,
+  text: () => Promise<string | undefined>,
+): Promise<MetricsServer | undefined> {
+  try {
+    const address = parseListenAddress(listen);
+    return address && (await startMetricsServer(address, text));
+  } catch (error) {
+    log('metrics.failed', { listen, ...errorFields(error) });
+    return undefined;
+  }
+}
+
+/** The collector may read at any moment, as any user: the file is replaced as a whole, and holds no secret. */
+async function replaceTextfile({ config, log }: Agent, text: string): Promise<void> {
+  const { textfile } = config.metrics;
+  if (textfile === undefined) return;
+  await replaceFile(textfile, text, { mode: 0o644 }).catch((error: unknown) => {
+    log('metrics.failed', { file: textfile, ...errorFields(error) });
+  });
+}
 
 export function metricsText({ version, fleet, host, status, polledAt, code }: MetricsInput): string {
   const files = status?.files ?? [];
@@ -92,18 +128,5 @@ export function metricsText({ version, fleet, host, status, polledAt, code }: Me
   ].join('');
 }
 
-const at = (time: Date | undefined): Sample[] => (time ? [[{}, Math.floor(time.getTime() / 1000)]] : []);
-
-function gauge(name: string, help: string, samples: readonly Sample[]): string {
-  const metric = `pemfleet_agent_${name}`;
-  const lines = samples.map(([labels, value]) => `${metric}${labelText(labels)} ${value}\n`);
-  return `# HELP ${metric} ${help}\n# TYPE ${metric} gauge\n${lines.join('')}`;
-}
-
-function labelText(labels: Labels): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`);
-  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
-}
-
-const escaped = (value: string) =>
-  printable(value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n'));
+const gauge = (name: string, help: string, samples: readonly Sample[]) =>
+  family(`pemfleet_agent_${name}`, help, samples);

@@ -2,7 +2,7 @@
 import type { Agent } from '../agent.ts';
 import type { RunHostCommand } from './host-command.ts';
 import { runLoop } from './loop.ts';
-import { metricsWriter } from './metrics.ts';
+import { openMetrics } from './metrics.ts';
 import { isShuttingDown, reportDeparture } from './shutdown.ts';
 import type { InterruptibleSleep } from './sleep.ts';
 import { SystemdNotifications, type SystemdOptions } from './systemd.ts';
@@ -26,7 +26,7 @@ export async function runResident(agent: Agent, options: ResidentOptions): Promi
     sleeper.wake();
   });
   const resident = { ...agent, log: systemd.watchLog(agent.log) };
-  const writeMetrics = metricsWriter(resident);
+  const metrics = await openMetrics(resident);
   await runLoop({
     agent: resident,
     signal,
@@ -37,10 +37,11 @@ export async function runResident(agent: Agent, options: ResidentOptions): Promi
       systemd.endSleep();
     },
     afterPoll: async (outcome) => {
-      await writeMetrics(outcome);
+      await metrics.write(outcome);
       systemd.announcePoll(outcome);
     },
   });
   if (await isShuttingDown(runCommand)) await reportDeparture(resident);
+  await metrics.close();
   await systemd.close();
 }

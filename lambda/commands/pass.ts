@@ -13,6 +13,7 @@ import {
 } from './command.ts';
 import { notifyHosts } from './notify.ts';
 import { exitStatusOfOutcomes, outcomeTable, unconfiguredLines } from './output.ts';
+import { writeFigures } from './textfile.ts';
 
 export const runCommand: Command = (values) => pass(values, values['dry-run']);
 export const planCommand: Command = (values) => pass(values, true);
@@ -30,7 +31,8 @@ async function pass(values: CommandValues, dryRun: boolean): Promise<number> {
   if (!dryRun) {
     await notifyHosts(environment.log, result);
     // What hosts report is kept for the next pass: which sequences they have read, and whether they need version 1.
-    await afterPass({ bucket, ...environment }, undefined, result);
+    const { metrics } = await afterPass({ bucket, ...environment }, undefined, result);
+    await writeFigures(config, metrics);
   }
   if (values.json) printJson({ version: 1, outcomes, unconfigured });
   else printToStderr(outcomeTable(outcomes) + unconfiguredLines(unconfigured));

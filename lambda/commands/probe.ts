@@ -5,6 +5,7 @@ import { type Config, configuredFleets } from '../config/config.ts';
 import { backgroundReader } from '../probe/background.ts';
 import { HARMLESS_VERDICTS, type ProbeVerdict } from '../probe/judge.ts';
 import { probeAll } from '../probe/probe.ts';
+import { probeTable } from '../probe/probe-table.ts';
 import { readTargets } from '../probe/read-targets.ts';
 import { resolverOf } from '../probe/resolve.ts';
 import { openSigningKey } from '../signing/signing-key.ts';
@@ -19,7 +20,6 @@ import {
   UsageError,
 } from './command.ts';
 import { EXIT } from './output.ts';
-import { probeTable } from './probe-table.ts';
 
 /** The name was not looked at, or not from here. */
 const UNKNOWN: ReadonlySet<ProbeVerdict> = new Set(['no-route', 'out-of-time']);

@@ -1,31 +1,41 @@
 /** `pemfleet respond`: the responder for installations without Lambda; runs until SIGTERM or SIGINT. */
+import {
+  type MetricsServer,
+  parseListenAddress,
+  startMetricsServer,
+} from '#common/prometheus/metrics-server.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
+import type { Config } from '../config/config.ts';
 import { respondTo } from '../responder.ts';
 import { type Command, loadConfigAndBucket, printToStderr, UsageError } from './command.ts';
 import { EXIT } from './output.ts';
 import { startResponderServer } from './responder-server.ts';
+import { readFigures } from './textfile.ts';
 
 export const respondCommand: Command = async (values) => {
-  const { bucket } = await loadConfigAndBucket(values);
+  const { bucket, config } = await loadConfigAndBucket(values);
+  const address = parseListenAddress(values.listen);
+  if (address === undefined) throw new UsageError(`--listen wants ADDRESS:PORT, saw ${values.listen}`);
   const server = await startResponderServer({
-    ...addressOf(values.listen),
+    ...address,
     respond: (event) => respondTo(bucket, event),
     onError: (error) => printToStderr(`${codeOf(error)} ${messageOf(error)}\n`),
   });
   printToStderr(`responder listens on ${server.address}\n`);
+  const metrics = await openMetrics(config);
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
   });
+  await metrics?.stop();
   await server.stop();
   return EXIT.ok;
 };
 
-function addressOf(listen: string): { host: string; port: number } {
-  const url = `http://${listen}`;
-  if (!URL.canParse(url) || !/:\d+$/.test(listen)) {
-    throw new UsageError(`--listen wants ADDRESS:PORT, saw ${listen}`);
-  }
-  // Node listens on an IPv6 address without brackets.
-  const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
-  return { host, port: Number(listen.split(':').at(-1)) };
+/** The figures of the last `pemfleet run`, which ends after each pass: this program stays. */
+async function openMetrics({ metrics: { listen, textfile } }: Config): Promise<MetricsServer | undefined> {
+  const address = listen === undefined ? undefined : parseListenAddress(listen);
+  if (address === undefined || textfile === undefined) return undefined;
+  const server = await startMetricsServer(address, () => readFigures(textfile));
+  printToStderr(`metrics at http://${server.address}/metrics\n`);
+  return server;
 }

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import { ConfigError, issueLines } from '#common/config-error.ts';
+import { LOOPBACK_ADDRESS } from '#common/prometheus/metrics-server.ts';
 import { type CertificateName, certificateName, type FleetName, fleetName } from '#contract/layout.ts';
 import { acme } from './acme.ts';
 import { listingSchema } from './crt-list.ts';
@@ -89,6 +90,21 @@ const contract = z.strictObject({
     ),
 });
 
+const metrics = z.strictObject({
+  textfile: z
+    .string()
+    .regex(/^\/.*\.prom$/, 'must be an absolute path that ends with .prom')
+    .optional()
+    .describe(
+      "File for node_exporter's textfile collector, written after each `pemfleet run`; default: none.",
+    ),
+  listen: z
+    .string()
+    .regex(LOOPBACK_ADDRESS, 'must be a loopback address with its port, such as 127.0.0.1:9844')
+    .optional()
+    .describe('Where `pemfleet respond` answers GET /metrics with that file; default: nowhere.'),
+});
+
 const config = z
   .strictObject({
     bucket: z.string().min(1).describe('Bucket URL: s3://bucket/prefix or file:///absolute/path.'),
@@ -132,6 +148,7 @@ const config = z
     probe: probe.describe(
       'Handshakes with the addresses that clients find, from outside; true: all defaults.',
     ),
+    metrics: metrics.prefault({}).describe('Figures for Prometheus, without AWS.'),
     certificates: z.array(certificate).min(1).describe('What to issue.'),
   })
   .superRefine(({ acme: first, fallback, challenge, certificates, hosts }, context) => {

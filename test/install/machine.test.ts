@@ -45,7 +45,10 @@ test('first boot: cloud-init installs the agent by the text of the construct, an
   assert.equal(await shell('command -v node npm aws curl || true'), '');
   assert.equal(await propertyOf('pemfleet-agent.service', 'ActiveState'), 'active');
   assert.equal(await propertyOf('pemfleet-agent-first.service', 'UnitFileState'), 'enabled');
-  assert.equal(await shell('ls /usr/lib/pemfleet'), 'fetch-agent.py\ninstall-agent.sh\nuninstall.sh\n');
+  assert.equal(
+    await shell('ls /usr/lib/pemfleet'),
+    'alarm.sh\nfetch-agent.py\ninstall-agent.sh\nuninstall.sh\n',
+  );
   const { secretAccessKey, sessionToken = '' } = cloud.principal.credentials;
   const seen = watch.stop();
   assert.ok(
@@ -138,7 +141,10 @@ test('another digest: nothing is changed', async () => {
   await assert.rejects(asOperator(command), /has the SHA-256 [0-9a-f]{64}, wanted 0{64}/);
 
   assert.equal(await state(), before);
-  assert.equal(await shell('ls /usr/lib/pemfleet'), 'fetch-agent.py\ninstall-agent.sh\nuninstall.sh\n');
+  assert.equal(
+    await shell('ls /usr/lib/pemfleet'),
+    'alarm.sh\nfetch-agent.py\ninstall-agent.sh\nuninstall.sh\n',
+  );
 });
 
 test('upgrade: the agent starts anew, settings stay, HAProxy notices nothing', async () => {

@@ -109,6 +109,7 @@ test('install, upgrade, uninstall, purge', async (t) => {
   assert.deepEqual(readdirSync(at('etc/systemd/system')), [
     'pemfleet-agent-first.service',
     'pemfleet-agent.service',
+    'pemfleet-alarm@.service',
   ]);
   assert.equal(lstatSync(at('etc/haproxy/certs')).mode & 0o777, 0o750);
 

@@ -54,6 +54,14 @@ export const parts = {
     build: buildMoto,
     probe: ['moto', '--help'],
   },
+  // promtool, which checks the rules for Prometheus that we ship
+  prometheus: {
+    suites: ['bookworm', ...NEWER_SUITES],
+    package: 'prometheus',
+    programs: { promtool: { file: 'usr/bin/promtool', env: 'PEMFLEET_PROMTOOL' } },
+    wanted: /^[23]\./,
+    probe: ['promtool', '--version'],
+  },
   machine: {
     suites: [MACHINE_SUITE],
     package: 'mmdebstrap',

@@ -99,6 +99,7 @@ certificates: [{ identifiers: [www.example.com, example.com] }]
       ...{ scheduled: false, port: 443, fleets: [], except: [], resolvers: [], allowPrivate: false },
       ...{ concurrency: 20, timeoutSeconds: 5 },
     },
+    metrics: {},
     certificates: [
       {
         name: 'www.example.com',

@@ -1,0 +1,29 @@
+/** `metrics.textfile`: the figures of a pass, where node_exporter and `pemfleet respond` read them. */
+import { readFile } from 'node:fs/promises';
+import { codeOf, messageOf } from '#contract/errors.ts';
+import { replaceFile } from '#storage/atomic-file.ts';
+import type { Config } from '../config/config.ts';
+import { figuresText, finishedAtIn } from '../fleet/figures-text.ts';
+import type { PassMetrics } from '../fleet/metrics.ts';
+import { now, printToStderr } from './command.ts';
+
+/** What cannot be written is said, and holds nothing up. The collector may read at any moment, as any user: the file is replaced as a whole. */
+export async function writeFigures({ metrics: { textfile } }: Config, metrics: PassMetrics): Promise<void> {
+  if (textfile === undefined) return;
+  const at = now();
+  const finishedAt =
+    metrics.RunFinished === undefined ? finishedAtIn((await readFigures(textfile)) ?? '') : at;
+  await replaceFile(textfile, figuresText(metrics, at, finishedAt), { mode: 0o644 }).catch(
+    (error: unknown) => {
+      printToStderr(`${textfile}: ${codeOf(error)} ${messageOf(error)}\n`);
+    },
+  );
+}
+
+/** @returns undefined if there is none */
+export async function readFigures(textfile: string): Promise<string | undefined> {
+  return readFile(textfile, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+}

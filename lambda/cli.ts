@@ -5,6 +5,7 @@ import { PEMFLEET_VERSION } from '#contract/version.ts';
 import { accountCommand } from './commands/account.ts';
 import {
   type Command,
+  hasPrintedJson,
   parseArguments,
   print,
   printJson,
@@ -69,7 +70,12 @@ async function main(args: string[]): Promise<number> {
 }
 
 function failed(error: unknown): number {
-  if (error instanceof UsageError) {
+  const isUsage = error instanceof UsageError;
+  if (process.argv.includes('--json') && !hasPrintedJson()) {
+    const code = isUsage ? 'ERR_USAGE' : codeOf(error);
+    printJson({ version: 1, error: { code, message: messageOf(error) } });
+  }
+  if (isUsage) {
     printToStderr(`${error.message}\ntry: pemfleet --help\n`);
     return EXIT.usage;
   }

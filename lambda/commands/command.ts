@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { escapedJson, printable, printableLines } from '#common/printable.ts';
-import type { Bucket } from '#storage/bucket.ts';
+import type { Bucket, BucketAccess } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
 import { parseConfig } from '../config/yaml.ts';
@@ -63,13 +63,21 @@ export const printToStderr = (text: string) => process.stderr.write(printableLin
 export const printProgress = (text: string) =>
   process.stderr.isTTY && process.stderr.write(`\r${printable(text)}`);
 export const print = (text: string) => process.stdout.write(printableLines(text));
-export const printJson = (value: unknown) => print(`${escapedJson(value, 2)}\n`);
+export const printJson = (value: unknown) => {
+  hasJson = true;
+  return print(`${escapedJson(value, 2)}\n`);
+};
+let hasJson = false;
+/** Stdout is one document: what failed after it is on stderr alone. */
+export const hasPrintedJson = () => hasJson;
 
+/** @param access default: what `--dry-run` says */
 export async function loadConfigAndBucket(
   values: CommandValues,
+  access: BucketAccess = values['dry-run'] ? 'read' : 'write',
 ): Promise<{ config: Config; bucket: Bucket }> {
   const config = await loadConfigFile(values.config, parseConfig);
-  return { config, bucket: await openBucket(process.env['PEMFLEET_BUCKET'] ?? config.bucket) };
+  return { config, bucket: await openBucket(process.env['PEMFLEET_BUCKET'] ?? config.bucket, access) };
 }
 
 export function passEnvironmentOf(values: CommandValues): Pick<Pass, 'timing' | 'random' | 'log'> {

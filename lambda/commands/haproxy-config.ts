@@ -6,7 +6,7 @@ import { type Command, loadConfigAndBucket, passEnvironmentOf, print } from './c
 import { EXIT } from './output.ts';
 
 export const haproxyConfigCommand: Command = async (values) => {
-  const { config, bucket } = await loadConfigAndBucket(values);
+  const { config, bucket } = await loadConfigAndBucket(values, 'read');
   if (config.challenge === 'http-01') {
     print(responderSnippet(values.listen));
     return EXIT.ok;

@@ -71,7 +71,7 @@ export const keyCommand: Command = async (values, operands) => {
   if (rest.length > 0 || (change === undefined && verb !== 'show')) {
     throw new UsageError(`key wants show, ${Object.keys(CHANGES).join(', ')}; saw ${operands.join(' ')}`);
   }
-  const { config, bucket } = await loadConfigAndBucket(values);
+  const { config, bucket } = await loadConfigAndBucket(values, change === undefined ? 'read' : undefined);
   const configured = configuredFleets(config);
   const where: KeyChange = { bucket, configured, now: now(), dryRun: values['dry-run'] };
   if (change === undefined) return show(where, values);

@@ -19,7 +19,7 @@ export const runCommand: Command = (values) => pass(values, values['dry-run']);
 export const planCommand: Command = (values) => pass(values, true);
 
 async function pass(values: CommandValues, dryRun: boolean): Promise<number> {
-  const { config, bucket } = await loadConfigAndBucket(values);
+  const { config, bucket } = await loadConfigAndBucket(values, dryRun ? 'read' : 'write');
   const only = values.only?.map((name) => specOf(config, name).name);
   const options = { dryRun, force: values['force-renewal'], only };
   const environment = passEnvironmentOf(values);

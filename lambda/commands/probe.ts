@@ -25,7 +25,7 @@ import { EXIT } from './output.ts';
 const UNKNOWN: ReadonlySet<ProbeVerdict> = new Set(['no-route', 'out-of-time']);
 
 export const probeCommand: Command = async (values, operands) => {
-  const { config, bucket } = await loadConfigAndBucket(values);
+  const { config, bucket } = await loadConfigAndBucket(values, 'read');
   const settings = settingsOf(config, values);
   const fleets = configuredFleets(config).filter((one) => values.fleet === undefined || one === values.fleet);
   if (fleets.length === 0) throw new UsageError(`no certificate names the fleet ${values.fleet}`);

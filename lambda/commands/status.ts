@@ -12,7 +12,7 @@ import { EXIT } from './output.ts';
 import { reportTable } from './report-table.ts';
 
 export const statusCommand: Command = async (values) => {
-  const { config, bucket } = await loadConfigAndBucket(values);
+  const { config, bucket } = await loadConfigAndBucket(values, 'read');
   const reports = await readFleetReports({ bucket, keys: await keysOrNone(bucket, config) }, config, now());
   if (values.json) printJson({ version: 1, fleets: reports });
   else print(reportTable(reports));

@@ -152,15 +152,15 @@ function explain(
   for (const name of withdrawn) printToStderr(`fleet ${fleet}: ${name}: ${would}withdrawn\n`);
   const gone = here.filter(({ name }) => withdrawn.includes(name));
   const dark = namesWithoutOther(manifest, gone, now());
-  if (dark.length > 0) {
-    const named = dark.slice(0, MAX_NAMED).join(', ');
-    printToStderr(`fleet ${fleet}: no other certificate has ${named}\n`);
-  }
+  const listed = (names: readonly string[]) => names.slice(0, MAX_NAMED).join(', ');
+  if (dark.length > 0) printToStderr(`fleet ${fleet}: no other certificate has ${listed(dark)}\n`);
   if (held.length === 0) return;
+  const darker = namesWithoutOther(manifest, here, now()).filter((name) => !dark.includes(name));
+  if (darker.length > 0) {
+    printToStderr(`fleet ${fleet}: with --yes, no other certificate has ${listed(darker)}\n`);
+  }
   const count = `${held.length} of ${Object.keys(manifest.certificates).length} certificates at once`;
-  printToStderr(
-    `fleet ${fleet}: held back: ${held.slice(0, MAX_NAMED).join(', ')}: ${count}; --yes withdraws them\n`,
-  );
+  printToStderr(`fleet ${fleet}: held back: ${listed(held)}: ${count}; --yes withdraws them\n`);
 }
 
 function parsed<T>(schema: { safeParse(value: unknown): { success: boolean; data?: T } }, word: string): T {

@@ -31,7 +31,15 @@ const writersDocument = z.looseObject({
   /** The one that has been there longest comes first. */
   writers: z.array(writer).max(100),
   /** `pemfleet take-over`: until an issuer with this configuration has run, no other may. */
-  takeOver: z.looseObject({ by: z.string().max(MAX_IDENTITY), config: sha256Hex, at: dateTime }).optional(),
+  takeOver: z
+    .looseObject({
+      by: z.string().max(MAX_IDENTITY),
+      /** Absent: an earlier version wrote it. */
+      identity: z.string().max(MAX_IDENTITY).optional(),
+      config: sha256Hex,
+      at: dateTime,
+    })
+    .optional(),
 });
 
 export type Writer = z.infer<typeof writer>;
@@ -60,11 +68,15 @@ export function admitWriter(stored: Writers, { identity, config }: Newcomer, now
   // Of a machine whose directory is the bucket, the clock was ahead by days.
   const isRecent = (time: string) => Math.abs(ageMs(time)) < WRITER_SILENT_AFTER_MS;
   const { takeOver, ...rest } = stored;
-  if (takeOver !== undefined && isRecent(takeOver.at) && takeOver.config !== config) {
+  const isRuled = takeOver !== undefined && isRecent(takeOver.at);
+  // Who has taken over, and has edited the configuration since, goes before those that were let stay.
+  const isTaker = isRuled && takeOver.config !== config && takeOver.identity === identity.id;
+  if (isRuled && takeOver.config !== config && !isTaker) {
     const { by: label, at: lastSeen } = takeOver;
     return { isAdmitted: false, before: [{ label, config: takeOver.config, lastSeen }] };
   }
-  const active = stored.writers.filter(({ lastSeen }) => isRecent(lastSeen));
+  const recent = stored.writers.filter(({ lastSeen }) => isRecent(lastSeen));
+  const active = isTaker ? recent.filter((one) => one.identity === identity.id) : recent;
   const at = active.findIndex((one) => one.identity === identity.id);
   const before = (at === -1 ? active : active.slice(0, at)).filter((one) => one.config !== config);
   if (before.length > 0) return { isAdmitted: false, before };
@@ -133,7 +145,7 @@ export async function takeOver(
   const next: Writers = {
     ...value,
     writers: value.writers.filter((one) => one.config === config),
-    takeOver: { by: identity.label, config, at },
+    takeOver: { by: identity.label, identity: identity.id, config, at },
   };
   // Without a condition: the operator's word is the last.
   await bucket.put(layout.writers, serializeDocument(next));

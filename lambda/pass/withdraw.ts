@@ -2,8 +2,8 @@
 import { inParallel } from '#common/in-parallel.ts';
 import { MINUTE_MS } from '#common/time.ts';
 import { BucketError, ContractError } from '#contract/errors.ts';
-import type { CertificateName, FleetName } from '#contract/layout.ts';
-import { emptyManifest, type Manifest } from '#contract/manifest.ts';
+import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
+import { emptyManifest, type Manifest, type Tombstone } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { type Config, configuredFleets } from '../config/config.ts';
 import { highestSequence, ownHeads } from '../fleet/heads.ts';
@@ -15,7 +15,7 @@ import { publishedFleets } from '../publication/fleets.ts';
 import { publishedPems } from '../publication/published-pems.ts';
 import { Publisher } from '../publication/publisher.ts';
 import { type ReadManifest, readManifest } from '../publication/read-manifest.ts';
-import { heldRemovals, unitePems } from '../publication/tombstones.ts';
+import { endedDigests, heldRemovals, unitePems, uniteTombstones } from '../publication/tombstones.ts';
 import { isConfiguredIn, type PublishedName, unlistedPems } from '../publication/withdrawal.ts';
 import type { Signing } from '../signing/signing-key.ts';
 import { publisherOptions } from '../upgrade/along.ts';
@@ -37,7 +37,7 @@ export interface PublishedFleet {
   fleet: FleetName;
   manifest: Manifest;
   /** Tombstones that the issuer remembers. */
-  ended: Readonly<Record<string, { at: string }>>;
+  ended: Readonly<Record<string, Tombstone>>;
 }
 
 /** Fleets, and why some of them cannot be read. */
@@ -57,6 +57,8 @@ export async function openFleets(
   const memory = new IssuerMemory(bucket);
   const configured = configuredFleets(config);
   const all = new Set([...configured, ...(await publishedFleets(bucket)), ...(await memory.fleets())]);
+  // One that the operator names may be known by its hosts' reports only.
+  if (only !== undefined && (await bucket.list(layout.statuses(only))).length > 0) all.add(only);
   const wanted = [...all].filter((fleet) => only === undefined || fleet === only);
   const opened: OpenedFleets = { fleets: [], broken: [] };
   for (const fleet of wanted) {
@@ -64,7 +66,8 @@ export async function openFleets(
       const read = await readManifest(bucket, fleet, signing, memory);
       const manifest = read?.manifest ?? emptyManifest(fleet, now());
       const { tombstones } = await memory.of(fleet);
-      opened.fleets.push({ fleet, manifest, ended: { ...tombstones, ...manifest.tombstones } });
+      const ended = uniteTombstones(tombstones, manifest.tombstones ?? {});
+      opened.fleets.push({ fleet, manifest, ended });
     } catch (error) {
       const isOfFleet = error instanceof ContractError || error instanceof BucketError;
       if (!isOfFleet || only !== undefined) throw error;
@@ -93,9 +96,13 @@ export async function findPublished(
     async ({ fleet, manifest, ended, name }) => {
       const entry = manifest.certificates[name];
       const stored = await publishedPems(source.bucket, fleet, { name, entry }, source.now());
-      const onHosts = unlistedPems((await statusesOf(fleet)).statuses, { fleet, name }, source.signing);
+      const onHosts = unlistedPems((await statusesOf(fleet)).statuses, name, source.signing);
       const isConfigured = isConfiguredIn(source.config, fleet, name);
-      const pems = unitePems(stored, onHosts);
+      // PEMs that a tombstone has ended lie in the bucket until they are swept, and on hosts that sleep.
+      const over = endedDigests(ended);
+      const pems = unitePems(stored, onHosts).filter(
+        ({ sha256, notAfter }) => !over.has(sha256) && new Date(notAfter) > source.now(),
+      );
       return { fleet, name, entry, pems, isConfigured, endedAt: ended[name]?.at };
     },
     ({ fleet, name }) => `${fleet}/${name}`,
@@ -135,9 +142,9 @@ export async function endNames(
     ...publisherOptions(bucket, signing, now),
     floorOf: async () => highest,
   });
-  const onHosts = new Map(going.map(({ name, pems }) => [name, pems]));
+  const known = new Map(going.map(({ name, pems }) => [name, pems]));
   const names = going.map(({ name }) => name);
-  const { withdrawn, held } = await publisher.withdraw(names, { reason: 'withdrawn', yes, onHosts });
+  const { withdrawn, held } = await publisher.withdraw(names, { reason: 'withdrawn', yes, known });
   for (const certificate of withdrawn) log('certificate.withdrawn', { certificate, fleet });
   return { fleet, withdrawn, held, latest: publisher.latest };
 }

@@ -19,7 +19,7 @@ import { type Change, type Merged, mergeChanges } from './merge.ts';
 import { publishedPems } from './published-pems.ts';
 import { type CurrentRoot, type ReadManifest, readRoot } from './read-manifest.ts';
 import type { FleetShards } from './shards/fleet-shards.ts';
-import { type EndedPem, forgettingTime, unitePems } from './tombstones.ts';
+import { type EndedPem, forgettingTime, unitePems, validPemsOf } from './tombstones.ts';
 
 /** A combined PEM with the digest that makes its key, and the OCSP response that belongs to it. */
 export interface PemText {
@@ -67,8 +67,8 @@ export interface WithdrawOptions {
   by?: readonly CertificateName[] | undefined;
   /** The operator has confirmed that so many may go at once. */
   yes?: boolean | undefined;
-  /** Valid PEMs that neither manifest nor bucket has any more: hosts do. */
-  onHosts?: ReadonlyMap<CertificateName, readonly EndedPem[]> | undefined;
+  /** All valid PEMs of a name, as the caller has read them from bucket and hosts; absent: those of the bucket are read. */
+  known?: ReadonlyMap<CertificateName, readonly EndedPem[]> | undefined;
 }
 
 /** Of each name, exactly one. */
@@ -172,8 +172,12 @@ export class Publisher {
       CONCURRENCY,
       async (name) => {
         const entry = manifest?.certificates[name];
-        const known = await publishedPems(this.#bucket, this.#fleet, { name, entry }, this.#options.now());
-        return { name, pems: unitePems(known, options.onHosts?.get(name) ?? []) };
+        const now = this.#options.now();
+        const known = options.known?.get(name);
+        const pems = known
+          ? unitePems(validPemsOf(entry, now), known)
+          : await publishedPems(this.#bucket, this.#fleet, { name, entry }, now);
+        return { name, pems };
       },
       (name) => name,
     );

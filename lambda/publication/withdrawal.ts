@@ -19,7 +19,7 @@ export interface PublishedName {
   name: CertificateName;
   /** Absent: the manifest does not name it. */
   entry?: ManifestEntry | undefined;
-  /** Valid PEMs that a tombstone has to end. */
+  /** Valid PEMs that no tombstone has ended. */
   pems: readonly EndedPem[];
   isConfigured: boolean;
   /** When a tombstone of the fleet ended it; absent: none has. */
@@ -40,10 +40,7 @@ export type WithdrawalPlan =
 export function planWithdrawal(found: readonly PublishedName[]): WithdrawalPlan {
   const configured = found.filter(({ isConfigured }) => isConfigured).map(({ fleet }) => fleet);
   const free = found.filter(({ isConfigured }) => !isConfigured);
-  // PEMs that a tombstone has ended lie in the bucket until they are swept.
-  const from = free.filter(
-    ({ entry, pems, endedAt }) => pems.length > 0 && (entry !== undefined || !endedAt),
-  );
+  const from = free.filter(({ pems }) => pems.length > 0);
   if (from.length > 0) return { kind: 'withdraw', from, stays: configured };
   const ended = free.filter(({ endedAt }) => endedAt !== undefined);
   if (ended.length > 0) return { kind: 'ended', from: ended };
@@ -66,10 +63,13 @@ export function namesWithoutOther(manifest: Manifest, going: readonly PublishedN
   return [...new Set(own)].filter((name) => !others.some((other) => coversName(other, name)));
 }
 
-/** Files that hosts keep though nothing names them, as far as our own receipts prove it. */
+/**
+ * Files that hosts keep though nothing names them, as far as our own receipts prove it. A receipt of another fleet counts, too: the host was
+ * in that fleet before.
+ */
 export function unlistedPems(
   statuses: readonly HostStatus[],
-  { fleet, name }: Pick<PublishedName, 'fleet' | 'name'>,
+  name: CertificateName,
   keys: OwnKeys,
 ): EndedPem[] {
   const receipts = statuses.flatMap(({ files }) =>
@@ -77,18 +77,13 @@ export function unlistedPems(
       isUnlisted && certificate === name && receipt !== undefined ? [receipt] : [],
     ),
   );
-  return unitePems([...new Set(receipts)].flatMap((receipt) => provedPem(receipt, { fleet, name }, keys)));
+  return unitePems([...new Set(receipts)].flatMap((receipt) => provedPem(receipt, name, keys)));
 }
 
-function provedPem(
-  receipt: string,
-  { fleet, name }: Pick<PublishedName, 'fleet' | 'name'>,
-  keys: OwnKeys,
-): EndedPem[] {
+function provedPem(receipt: string, name: CertificateName, keys: OwnKeys): EndedPem[] {
   try {
     const { claims, key } = readReceipt(receipt);
-    const isOurs = keys.isOurs(key) && claims.fleet === fleet && claims.name === name;
-    return isOurs ? [endedPemOf(claims)] : [];
+    return keys.isOurs(key) && claims.name === name ? [endedPemOf(claims)] : [];
   } catch (error) {
     if (error instanceof StatementRefused || error instanceof ContractError) return [];
     throw error;

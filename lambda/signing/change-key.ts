@@ -2,7 +2,7 @@
  * Changes the issuer's key. One write counts, that of the record in `issuer/`: a command that is killed before it has changed nothing, and
  * what is missing after it (`keys.json`, new signatures) the next pass makes up for.
  */
-import { BucketError, ContractError, codeOf } from '#contract/errors.ts';
+import { BucketError, ContractError } from '#contract/errors.ts';
 import { readKeyStatements } from '#contract/key-chain.ts';
 import { type FleetName, fleetsAmong, layout } from '#contract/layout.ts';
 import type { PublicKey } from '#contract/statement.ts';
@@ -10,7 +10,12 @@ import type { Bucket } from '#storage/bucket.ts';
 import { type KeySurvey, recovered, renewed, rotated, withRecoveryKey } from './next-record.ts';
 import { publishKeys, readPublishedKeys } from './published-keys.ts';
 import { readSigningKey, type SigningKeyRecord, trustedBy, writeSigningKey } from './record.ts';
-import { createRecoveryKey, type RecoveryKey, RecoveryKeyRefused, readRecoveryKey } from './recovery-file.ts';
+import {
+  createRecoveryKey,
+  type RecoveryKey,
+  RecoveryKeyRefused,
+  readRecoveryKeyIfThere,
+} from './recovery-file.ts';
 import { readSignedRoots } from './signed-roots.ts';
 import { openSigningKey } from './signing-key.ts';
 import { reportedLineages } from './traces.ts';
@@ -78,7 +83,7 @@ export async function nameRecoveryKey(
   const { stored } = await openForChange(change);
   const { record } = stored;
   const by = previous?.signer ?? stored.signer;
-  const made = await readIfThere(file);
+  const made = await readRecoveryKeyIfThere(file);
   if (made !== undefined && made.signer.key === record.recoveryKey) return record;
   if (record.recoveryKey !== undefined && record.recoveryKey !== by.key) {
     const says = `hosts know the recovery key ${record.recoveryKey}; only it names another: --recovery-key FILE`;
@@ -87,15 +92,6 @@ export async function nameRecoveryKey(
   if (change.dryRun) return record;
   const { signer } = await createRecoveryKey(file, trustedBy(stored));
   return commit(change, withRecoveryKey(stored, by, signer.key, change.now), stored);
-}
-
-async function readIfThere(file: string): Promise<RecoveryKey | undefined> {
-  try {
-    return await readRecoveryKey(file);
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
 }
 
 /** All fleets: the configured ones, and those that have something published. @throws BucketError */

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import { serializeDocument } from '#contract/document.ts';
+import { codeOf } from '#contract/errors.ts';
 import { parseJson } from '#contract/json.ts';
 import type { TrustedKey } from '#contract/key-chain.ts';
 import { generatePrivateKey, publicKey, type Signer, signerOf } from '#contract/statement.ts';
@@ -49,7 +50,27 @@ export function parseRecoveryKey(file: string, body: Buffer): RecoveryKey {
 
 /** @throws RecoveryKeyRefused */
 export async function readRecoveryKey(file: string): Promise<RecoveryKey> {
-  return parseRecoveryKey(file, await readRegularFile(file, MAX_RECOVERY_FILE_BYTES));
+  const recovery = await readRecoveryKeyIfThere(file);
+  if (recovery === undefined) throw new RecoveryKeyRefused(`${file}: there is no such file`);
+  return recovery;
+}
+
+/** @throws RecoveryKeyRefused */
+export async function readRecoveryKeyIfThere(file: string): Promise<RecoveryKey | undefined> {
+  try {
+    return parseRecoveryKey(file, await readRegularFile(file, MAX_RECOVERY_FILE_BYTES));
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw refusedFile(file, 'read', error);
+  }
+}
+
+/** The message quotes nothing of the file. */
+function refusedFile(file: string, verb: string, error: unknown): unknown {
+  if (error instanceof RecoveryKeyRefused) return error;
+  const code = codeOf(error);
+  const hint = verb === 'written' && code === 'ENOENT' ? ': there is no such directory' : '';
+  return new RecoveryKeyRefused(`${file}: cannot be ${verb} (${code})${hint}`);
 }
 
 /**
@@ -61,7 +82,9 @@ export async function createRecoveryKey(
   { lineage = '', key, number }: TrustedKey,
 ): Promise<RecoveryKey> {
   const made = { version: 1, lineage, signingKey: key, number, privateKey: generatePrivateKey() };
-  const isNew = await createFile(file, serializeDocument(made), { mode: 0o600 });
+  const isNew = await createFile(file, serializeDocument(made), { mode: 0o600 }).catch((error: unknown) => {
+    throw refusedFile(file, 'written', error);
+  });
   const recovery = await readRecoveryKey(file);
   if (isNew || recovery.trusted.lineage === lineage) return recovery;
   throw new RecoveryKeyRefused(

@@ -108,6 +108,9 @@ export interface Bucket {
   exclusively<T>(name: string, timeoutMs: number, work: () => Promise<T>): Promise<T>;
 }
 
+/** Who only reads makes nothing, also no directory. */
+export type BucketAccess = 'read' | 'write';
+
 /** What hosts and the responder need of it: they read what is published, and hosts write their status. */
 export type HostBucket = Pick<Bucket, 'url' | 'answeredAt' | 'get' | 'put'>;
 

@@ -8,7 +8,6 @@ import { mkdir, opendir, readdir, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { batched } from '#common/batched.ts';
-import { BodyTooLarge } from '#common/bounded-body.ts';
 import { inParallel } from '#common/in-parallel.ts';
 import { sortedKeys } from '#common/sorted-keys.ts';
 import { MINUTE_MS, SECOND_MS } from '#common/time.ts';
@@ -17,6 +16,7 @@ import { MAX_LISTED_KEYS, maxBytesOf } from '#contract/limits.ts';
 import { createFile, readRegularFile, replaceFile, syncDirectory } from './atomic-file.ts';
 import {
   type Bucket,
+  type BucketAccess,
   type ConditionalRead,
   checkSize,
   keySegments,
@@ -27,8 +27,8 @@ import {
   type StoredObject,
   tooManyKeys,
 } from './bucket.ts';
+import { directoryFailure } from './failure.ts';
 import { withFileLock } from './file-lock.ts';
-import { REPAIR } from './s3-failure.ts';
 
 const LOCK_TIMEOUT_MS = 30 * SECOND_MS;
 /** Files that are read at once for a listing. */
@@ -54,10 +54,17 @@ export class DirectoryBucket implements Bucket {
     );
   }
 
-  /** Makes the directory if it is missing. @throws BucketError `ERR_BUCKET_DENIED`, `ERR_BUCKET_IO` */
-  static async open(root: string): Promise<DirectoryBucket> {
+  /**
+   * Makes the directory if it is missing.
+   * @param access `read`: makes nothing; a directory that is missing is an empty bucket
+   * @throws BucketError `ERR_BUCKET_DENIED`, `ERR_BUCKET_IO`
+   */
+  static async open(root: string, access: BucketAccess = 'write'): Promise<DirectoryBucket> {
     const bucket = new DirectoryBucket(root);
-    await withBucketError(root, () => prepare(root, bucket.#temp));
+    await withBucketError(root, async () => {
+      if (access === 'write') await prepare(root, bucket.#temp);
+      else await refuseOther(root);
+    });
     return bucket;
   }
 
@@ -150,7 +157,11 @@ export class DirectoryBucket implements Bucket {
     const path = this.#pathOf(key);
     const options = { mode: 0o600, tempDirectory: this.#temp };
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    if (condition && 'ifNoneMatch' in condition) return createFile(path, body, options);
+    if (condition && 'ifNoneMatch' in condition) {
+      const isNew = await createFile(path, body, options);
+      if (!isNew) await refuseFolder(path);
+      return isNew;
+    }
     return this.#locked(async () => {
       if (condition && (await this.#read(key))?.etag !== condition.ifMatch) return false;
       await replaceFile(path, body, options);
@@ -175,6 +186,15 @@ export class DirectoryBucket implements Bucket {
 
 function etagOf(body: string | Buffer): string {
   return `"${createHash('sha256').update(body).digest('hex')}"`;
+}
+
+/** Nothing is there, or a directory that can be read. */
+async function refuseOther(root: string): Promise<void> {
+  try {
+    await readdir(root);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
 }
 
 async function prepare(root: string, temp: string): Promise<void> {
@@ -220,6 +240,12 @@ async function readEntries(directory: string, before: number): Promise<Dirent[]>
   return entries;
 }
 
+/** What lies in an object's place and is none is no writer that was faster. */
+async function refuseFolder(path: string): Promise<void> {
+  const stats = await undefinedIfMissing(() => stat(path));
+  if (stats?.isDirectory()) throw Object.assign(new Error(`${path} is a directory`), { code: 'EISDIR' });
+}
+
 async function undefinedIfMissing<T>(work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await work();
@@ -235,13 +261,6 @@ async function withBucketError<T>(key: string, work: () => Promise<T>): Promise<
   try {
     return await work();
   } catch (error) {
-    if (error instanceof BodyTooLarge) {
-      throw new BucketError('ERR_BUCKET_SIZE', key, `${error.message}; ${REPAIR}`);
-    }
-    const code = (error as NodeJS.ErrnoException).code ?? '';
-    if (error instanceof BucketError || !/^E[A-Z0-9]+$/.test(code)) throw error;
-    const isDenied = code === 'EACCES' || code === 'EPERM' || code === 'EROFS';
-    const message = isDenied ? 'is not accessible to this user' : `cannot be used (${code})`;
-    throw new BucketError(isDenied ? 'ERR_BUCKET_DENIED' : 'ERR_BUCKET_IO', key, message, { cause: error });
+    throw directoryFailure(error, key);
   }
 }

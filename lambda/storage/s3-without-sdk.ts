@@ -18,8 +18,8 @@ import {
   type ReadLimit,
   type StoredObject,
 } from './bucket.ts';
+import { bucketFailure, isConditionFailed, s3ErrorName } from './failure.ts';
 import { credentialsOf, type Environment, regionOf } from './s3-credentials.ts';
-import { bucketFailure, isConditionFailed, s3ErrorName } from './s3-failure.ts';
 import { type SendSigned, type SignedAnswer, type SignedRequest, signedSender } from './signed-request.ts';
 
 /** As the SDK does: three attempts where S3 gave no answer, or asked for patience. */
@@ -173,7 +173,7 @@ function checksumOf(body: Buffer): string {
   return bytes.toString('base64');
 }
 
-/** An error in the shape of the SDK's, which s3-failure.ts reads. Code and message of the XML have no markup in them. */
+/** An error in the shape of the SDK's, which failure.ts reads. Code and message of the XML have no markup in them. */
 function sdkErrorOf({ status, headers, body }: SignedAnswer): Error {
   const text = body.toString('utf8');
   const code = /<Code>([A-Za-z0-9.]+)<\/Code>/.exec(text)?.[1] ?? `HTTP ${status}`;

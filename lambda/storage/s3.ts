@@ -31,9 +31,9 @@ import {
   type StoredObject,
   tooManyKeys,
 } from './bucket.ts';
+import { bucketFailure, isConditionFailed, s3ErrorName, statusOf } from './failure.ts';
 import { probeConditions } from './probe.ts';
 import { createProcessLock } from './process-lock.ts';
-import { bucketFailure, isConditionFailed, s3ErrorName, statusOf } from './s3-failure.ts';
 
 /** Limits of one attempt; the SDK makes three. Of `requestTimeout` a body has as much again. */
 const TIMEOUTS = { connectionTimeout: 5_000, requestTimeout: 20_000, throwOnRequestTimeout: true };

@@ -3,7 +3,7 @@
  * lies in the bucket still, so that no order is needed. The history is the issuer's; the PEM is believed by its digest, and verified.
  */
 import { parse } from '#contract/combined-pem.ts';
-import { BucketError, ContractError, PemRejected } from '#contract/errors.ts';
+import { ContractError, isObjectFault, PemRejected } from '#contract/errors.ts';
 import type { CertificateName, FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -23,9 +23,6 @@ export interface RestoreSubject {
   /** Digests that a tombstone names. */
   ended: ReadonlySet<string>;
 }
-
-/** What a reader can take for its claims about one object; other failures are the store's. */
-const OF_OBJECT: readonly string[] = ['ERR_BUCKET_IO', 'ERR_BUCKET_SIZE', 'ERR_BUCKET_ARCHIVED'];
 
 /**
  * @returns the newest version that is valid, not ended, newer than `entry` and whole in the bucket; undefined if there is none
@@ -75,8 +72,8 @@ async function entryOf(
     const haproxy = spec === undefined ? entry?.haproxy : spec.haproxy;
     return { identifiers, publishedAt, issued, pems, haproxy, sequence };
   } catch (error) {
-    const isOfObject = error instanceof BucketError && OF_OBJECT.includes(error.code);
-    if (isOfObject || error instanceof PemRejected || error instanceof ContractError) return undefined;
+    if (isObjectFault(error) || error instanceof PemRejected || error instanceof ContractError)
+      return undefined;
     throw error;
   }
 }

@@ -151,6 +151,7 @@ test('--dry-run says the same and changes nothing', async (t) => {
   const json = JSON.parse(one.text.slice(one.text.indexOf('{')));
   assert.deepEqual(json.fleets, [{ fleet: 'edge', withdrawn: ['gone'], held: [] }]);
   assert.deepEqual([many.status, many.text.match(/held back: a, b, c, gone/)?.length], [1, 1]);
+  assert.match(many.text, /with --yes, no other certificate has a\.test, b\.test, c\.test, gone\.test/);
   assert.deepEqual([...(await list()), ...(await bucket.list('issuer/'))], before);
 });
 
@@ -202,6 +203,56 @@ test('what only hosts still have is ended by our own receipts, and by no other',
   assert.equal(done.status, 0, done.text);
   const { tombstones } = await manifest(edge);
   assert.deepEqual(tombstones[certificate('lost')]?.pems, [{ sha256, notAfter: pem?.notAfter }]);
+});
+
+for (const isKnown of [true, false]) {
+  test(`a host that came from ${isKnown ? 'another' : 'a vanished'} fleet still serves what that one had: its receipt ends it where the host is now`, async (t) => {
+    const { bucket, publish, withdraw, manifest } = await stage(t);
+    await publish(edge, 'kept');
+    const earlier = await publish(edge, 'lost');
+    await withdraw('lost', '--yes');
+    const sha256 = await publish(old, 'lost');
+    const pem = (await manifest(old)).certificates[certificate('lost')]?.pems[0];
+    if (!isKnown) for (const key of await bucket.list('published/old/')) await bucket.delete(key);
+    const files: FileStatus[] = [
+      {
+        ...{ file: 'lost.pem', certificate: certificate('lost'), state: 'served' },
+        ...{ since: new Date().toISOString(), wanted: { sha256, serial: '0A' } },
+        ...{ isUnlisted: true, receipt: pem?.receipt },
+      },
+    ];
+    const status = makeHostStatus('lb1', { fleet: edge, reportedAt: new Date().toISOString(), files });
+    await bucket.put(layout.status(edge, status.host), serializeHostStatus(status));
+
+    const done = await withdraw('lost', '--fleet', 'edge');
+    const again = await withdraw('lost', '--fleet', 'edge');
+
+    assert.equal(done.status, 0, done.text);
+    const { tombstones } = await manifest(edge);
+    const ended = tombstones[certificate('lost')]?.pems.map((one) => one.sha256) ?? [];
+    assert.deepEqual(ended.sort(), [earlier, sha256].sort());
+    assert.match(again.text, /lost: was ended in fleet edge at 20/);
+  });
+}
+
+test('a fleet that only its hosts know can be named', async (t) => {
+  const { bucket, publish, withdraw, manifest } = await stage(t);
+  await publish(old, 'lost');
+  const pem = (await manifest(old)).certificates[certificate('lost')]?.pems[0];
+  const moved = fleetName.parse('moved');
+  const file: FileStatus = {
+    ...{ file: 'lost.pem', certificate: certificate('lost'), state: 'served' },
+    ...{ since: new Date().toISOString(), wanted: { sha256: pem?.sha256 ?? '', serial: '0A' } },
+    ...{ isUnlisted: true, receipt: pem?.receipt },
+  };
+  const status = makeHostStatus('lb1', { fleet: moved, reportedAt: new Date().toISOString(), files: [file] });
+  await bucket.put(layout.status(moved, status.host), serializeHostStatus(status));
+
+  const done = await withdraw('lost', '--fleet', 'moved');
+
+  assert.equal(done.status, 0, done.text);
+  const { tombstones } = await manifest(moved);
+  assert.equal(tombstones[certificate('lost')]?.pems[0]?.sha256, pem?.sha256);
 });
 
 test('a fleet that cannot be read is left out, and named; asked for by name, it is the failure', async (t) => {

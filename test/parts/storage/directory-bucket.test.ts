@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { codeOf, isObjectFault } from '#contract/errors.ts';
 import { TEMP_SUFFIX } from '#storage/atomic-file.ts';
+import { directoryFailure } from '#storage/failure.ts';
 import { openBucket } from '#storage/open.ts';
 import { bucketSuite } from '../../support/bucket/bucket-suite.ts';
 import { bucketProcessesSuite } from '../../support/bucket/processes-suite.ts';
@@ -148,3 +150,38 @@ function modesIn(path: string): string[] {
     return [entry.isDirectory() ? `folder ${entry.name} ${mode}` : `file in ${folder} ${mode}`];
   });
 }
+
+test('who only reads makes no directory; a missing one is an empty bucket, and a file in its place is an error', async (t) => {
+  const path = join(tempDir(t), 'bucket');
+
+  const bucket = await openBucket(urlOf(path), 'read');
+
+  assert.equal(await bucket.get('issuer/a'), undefined);
+  for (const listed of [bucket.list('issuer/'), bucket.entries('issuer/'), bucket.folders('issuer/')]) {
+    assert.deepEqual(await listed, []);
+  }
+  assert.deepEqual(await bucket.listAfter('issuer/', '', 10), []);
+  assert.equal(existsSync(path), false);
+  writeFileSync(path, 'a file');
+  await assert.rejects(openBucket(urlOf(path), 'read'), { code: 'ERR_BUCKET_IO' });
+});
+
+test('a directory in the place of an object is named, and is no writer that was faster', async (t) => {
+  const path = join(tempDir(t), 'bucket');
+  const bucket = await openBucket(urlOf(path));
+  mkdirSync(join(path, 'published/edge/root.json'), { recursive: true });
+
+  for (const condition of [{ ifNoneMatch: '*' } as const, undefined]) {
+    await assert.rejects(bucket.put('published/edge/root.json', 'a root', condition), {
+      code: 'ERR_BUCKET_IO',
+      message: /root\.json: cannot be written \(EISDIR\): a directory is in its place; move it away/,
+    });
+  }
+});
+
+test('that this process has no more file descriptors is no fault of an object', () => {
+  for (const code of ['EMFILE', 'ENFILE', 'ENOMEM']) {
+    const failure = directoryFailure(Object.assign(new Error(code), { code }), 'issuer/a');
+    assert.deepEqual([codeOf(failure), isObjectFault(failure)], ['ERR_BUCKET_UNREACHABLE', false]);
+  }
+});

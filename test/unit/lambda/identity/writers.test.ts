@@ -129,6 +129,30 @@ test('take-over: the first issuer with that configuration is let in, and the oth
   assert.match(await enter(laptop, OTHER), /^ERR_ISSUER_CONFLICT/);
 });
 
+test('take-over, and then an edit: the issuer that has taken over is not in conflict with itself', async () => {
+  const { enter, takeOver, stored } = stage();
+  await enter(lambda, OLD);
+  await takeOver(laptop, NEW);
+
+  assert.equal(await enter(laptop, OTHER), 'in');
+
+  assert.deepEqual(
+    stored().writers.map(({ identity, config }) => [identity, config]),
+    [[laptop.id, OTHER]],
+  );
+  assert.equal(stored().takeOver, undefined);
+  assert.match(await enter(lambda, OLD), /^ERR_ISSUER_CONFLICT .*laptop/);
+});
+
+test('take-over, and then an edit: one that was let stay with the earlier configuration stops', async () => {
+  const { enter, takeOver } = stage();
+  await enter(lambda, NEW);
+  await takeOver(laptop, NEW);
+
+  assert.equal(await enter(laptop, OTHER), 'in');
+  assert.match(await enter(lambda, NEW), /^ERR_ISSUER_CONFLICT .*laptop/);
+});
+
 test('take-over: nobody with that configuration comes: after a day the others may work again', async () => {
   const { enter, takeOver, wait } = stage();
   await takeOver(laptop, NEW);

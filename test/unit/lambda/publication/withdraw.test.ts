@@ -8,6 +8,8 @@ import type { ManifestEntry } from '#contract/manifest.ts';
 import { readReceipt } from '#contract/receipt.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { IssuerMemory } from '../../../../lambda/publication/ended.ts';
+import { publishedPems } from '../../../../lambda/publication/published-pems.ts';
+import { unitePems } from '../../../../lambda/publication/tombstones.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
 import { fleet, makeEntry, makePemRef, named } from '../../../support/issuer/documents.ts';
@@ -123,10 +125,18 @@ test('a thousand other PEMs of the name, and a giant below it, push out nothing 
   });
   bucket.plant(layout.pem(fleet, named('a.test'), '0'.repeat(64)), 'x'.repeat(100_000));
 
+  const entry = (await readPublished(bucket, fleet))?.manifest.certificates[named('a.test')];
+  const stored = await publishedPems(bucket, fleet, { name: named('a.test'), entry }, noon);
+  const known = new Map([[named('a.test'), unitePems(stored, planted)]]);
+  bucket.calls.length = 0;
   const { withdrawn } = await testPublisher(bucket, fleet).withdraw([named('a.test')], {
-    reason: 'withdrawn',
-    onHosts: new Map([[named('a.test'), planted]]),
+    ...{ reason: 'withdrawn', known },
   });
+  assert.deepEqual(
+    bucket.calls.filter((call) => call.includes('/pem/')),
+    [],
+    'what the caller has read is not read again',
+  );
 
   const root = await rootOf(bucket);
   const ended = new Set(root.tombstone('a.test')?.pems.map(({ sha256 }) => sha256));

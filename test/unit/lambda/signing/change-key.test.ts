@@ -411,3 +411,25 @@ test('who names our key as the next one after his own gets a place in keys.json,
   assert.equal(followKeys(published(issuer.bucket), pinned).key, next.key);
   assert.ok((issuer.bucket.text(layout.keys(fleet)) ?? '').length < 400_000);
 });
+
+test('a file that is missing, a folder, or in no directory is refused with a code, and nothing is changed', async () => {
+  const issuer = await startIssuer();
+  const before = copyOf(issuer.bucket);
+  const missing = newFile();
+  const below = `${missing}/recovery.json`;
+
+  const refusals = [
+    () => readRecoveryKey(missing),
+    () => readRecoveryKey('/'),
+    () => nameRecoveryKey(issuer.change(), below),
+    () => nameRecoveryKey(issuer.change(), '/'),
+  ];
+
+  for (const refusal of refusals) {
+    await assert.rejects(refusal, {
+      code: 'ERR_RECOVERY_KEY',
+      message: /^\S+: (there is no such file|cannot be)/,
+    });
+  }
+  assert.equal(copyOf(issuer.bucket), before);
+});

@@ -1,4 +1,5 @@
-/** Failures of S3, and of the SDK on the way to it, as our coded error with bucket, key and what to do. */
+/** Failures of S3, of the SDK on the way to it, and of a directory, as our coded error with bucket, key and what to do. */
+import { BodyTooLarge } from '#common/bounded-body.ts';
 import { BucketError, type BucketErrorCode } from '#contract/errors.ts';
 import type { PutCondition } from './bucket.ts';
 
@@ -101,4 +102,33 @@ function judge(error: unknown, action: string): { code: BucketErrorCode; says: s
     };
   }
   return { code: 'ERR_BUCKET_IO', says: `S3 answered ${name} (${status}) to ${action}` };
+}
+
+/** This process or this machine has come to an end of its own: no object is at fault, and a later try may work. */
+const OF_MACHINE: readonly string[] = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN'];
+const DENIED_CODES: readonly string[] = ['EACCES', 'EPERM', 'EROFS'];
+
+/** @returns `error` itself if it is no failure of a file */
+export function directoryFailure(error: unknown, key: string): unknown {
+  if (error instanceof BodyTooLarge) {
+    return new BucketError('ERR_BUCKET_SIZE', key, `${error.message}; ${REPAIR}`);
+  }
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  if (error instanceof BucketError || !/^E[A-Z0-9]+$/.test(code)) return error;
+  const { of, says } = judgeFile(code);
+  return new BucketError(of, key, says, { cause: error });
+}
+
+function judgeFile(code: string): { of: BucketErrorCode; says: string } {
+  if (DENIED_CODES.includes(code)) return { of: 'ERR_BUCKET_DENIED', says: 'is not accessible to this user' };
+  if (OF_MACHINE.includes(code)) {
+    return { of: 'ERR_BUCKET_UNREACHABLE', says: `cannot be used now (${code}); the next pass tries again` };
+  }
+  if (code === 'EISDIR') {
+    return {
+      of: 'ERR_BUCKET_IO',
+      says: 'cannot be written (EISDIR): a directory is in its place; move it away',
+    };
+  }
+  return { of: 'ERR_BUCKET_IO', says: `cannot be used (${code})` };
 }

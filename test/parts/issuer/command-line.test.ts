@@ -1,0 +1,50 @@
+// The program itself: what commands that only read leave behind, and errors as JSON.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { DIRECTORY_URL } from '../../support/issuer/documents.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+
+function stage(t: TestContext) {
+  const dir = tempDir(t);
+  const [bucket, file] = [join(dir, 'bucket'), join(dir, 'pemfleet.yaml')];
+  const config = {
+    ...{
+      bucket: pathToFileURL(bucket).href,
+      acme: { directoryUrl: DIRECTORY_URL, termsOfServiceAgreed: true },
+    },
+    certificates: [{ identifiers: ['www.test'] }],
+  };
+  writeFileSync(file, JSON.stringify(config));
+  const pemfleet = (...args: string[]) => {
+    const program = ['--import', 'tsx', 'lambda/cli.ts', ...args, '--config', file];
+    const { status, stdout, stderr } = spawnSync(process.execPath, program, { encoding: 'utf8' });
+    return { status, stdout, stderr };
+  };
+  return { bucket, pemfleet };
+}
+
+test('key show makes no bucket', (t) => {
+  const { bucket, pemfleet } = stage(t);
+
+  const { stdout, stderr } = pemfleet('key', 'show');
+
+  assert.match(stdout, /^lineage {7}none$/m, stderr);
+  assert.equal(existsSync(bucket), false);
+});
+
+test('with --json, an error is a document on stdout', (t) => {
+  const { pemfleet } = stage(t);
+
+  const refused = pemfleet('key', 'recover', '--recovery-key', '/nowhere/recovery.json', '--json');
+
+  assert.equal(refused.status, 1, refused.stderr);
+  assert.deepEqual(JSON.parse(refused.stdout), {
+    ...{ version: 1 },
+    error: { code: 'ERR_RECOVERY_KEY', message: '/nowhere/recovery.json: there is no such file' },
+  });
+  assert.match(refused.stderr, /^ERR_RECOVERY_KEY /);
+});

@@ -33,6 +33,8 @@ const EVENTS = {
   'certificate.removed': 'info',
   'certificate.unlisted': 'warning',
   'certificate.replaced': 'warning',
+  'drift.repaired': 'warning',
+  'drift.unrepaired': 'warning',
   'staple.loaded': 'info',
   'staple.failed': 'warning',
   'certificate.needs-reload': 'warning',

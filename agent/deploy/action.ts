@@ -78,6 +78,8 @@ export type RemovalAction = RemovalDecision & {
   certificate: string;
   /** An earlier pass has logged that it waits for a reload. */
   isKnown?: boolean;
+  /** A tombstone or its age ends it. */
+  isEnded?: boolean;
   hasForeignStaple?: boolean;
   desired?: undefined;
   isProvedLast?: undefined;

@@ -1,10 +1,13 @@
 /** Parses what HAProxy prints: `name: value` lines, name lists, a certificate. */
+import { SECOND_MS } from '#common/time.ts';
 
 export interface ProcessState {
   pid: number;
   version: string;
   /** An old worker after a reload: new connections do not reach it. */
   isStopping: boolean;
+  /** ISO 8601, whole seconds; absent where HAProxy does not tell it. */
+  startedAt?: string | undefined;
 }
 
 export interface CertificateStatus {
@@ -43,7 +46,9 @@ export function fieldIn(text: string, name: string): string | undefined {
 export function parseProcess(text: string): ProcessState | undefined {
   const [pid, version, stopping] = ['Pid', 'Version', 'Stopping'].map((name) => fieldIn(text, name));
   if (!pid || !version) return undefined;
-  return { pid: Number(pid), version, isStopping: stopping === '1' };
+  const started = Number(fieldIn(text, 'Start_time_sec'));
+  const startedAt = started > 0 && started < 1e11 ? new Date(started * SECOND_MS).toISOString() : undefined;
+  return { pid: Number(pid), version, isStopping: stopping === '1', startedAt };
 }
 
 /** Printed in all versions, also if empty: with it, the description is whole. */

@@ -57,6 +57,22 @@ export async function viewHaproxy(
   files: ReadonlyMap<string, readonly string[]>,
 ): Promise<HaproxyView> {
   const process = await runtime.showInfo();
+  const shown = await viewFiles(runtime, options, files);
+  const acme = isAtLeast(process.version, 3, 2) ? await runtime.showAcme() : undefined;
+  const withSection = (one: RuntimeFile) => ({ ...one, acmeSection: acme?.get(one.filename) });
+  return {
+    process,
+    capabilities: capabilitiesOf(process.version, options.bufsize),
+    files: new Map([...shown].map(([file, named]) => [file, named.map(withSection)])),
+  };
+}
+
+/** @returns by the file's name in the directory */
+export async function viewFiles(
+  runtime: Runtime,
+  options: ViewOptions,
+  files: ReadonlyMap<string, readonly string[]>,
+): Promise<Map<string, RuntimeFile[]>> {
   const lists = await findCrtLists(runtime, options);
   const inDirectory = options.crtListFile === undefined ? options.crtList : undefined;
   const certsDir = toHaproxy(options.certsDir, options.paths);
@@ -76,17 +92,11 @@ export async function viewHaproxy(
   }
   const filenames = new Set([...runtimeFiles.values()].flat().map(({ filename }) => filename));
   const certificates = await runtime.showCertificates([...filenames]);
-  const acme = isAtLeast(process.version, 3, 2) ? await runtime.showAcme() : undefined;
   const withCertificate = (runtimeFile: Omit<RuntimeFile, 'certificate'>) => ({
     ...runtimeFile,
     certificate: certificates.get(runtimeFile.filename),
-    acmeSection: acme?.get(runtimeFile.filename),
   });
-  return {
-    process,
-    capabilities: capabilitiesOf(process.version, options.bufsize),
-    files: new Map([...runtimeFiles].map(([file, named]) => [file, named.map(withCertificate)])),
-  };
+  return new Map([...runtimeFiles].map(([file, named]) => [file, named.map(withCertificate)]));
 }
 
 /** Why a new one cannot be added, and what to do. */

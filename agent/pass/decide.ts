@@ -27,6 +27,8 @@ export interface DecidedPass {
   actions: Action[];
   /** With what the manifest says of files that are ours, and of PEMs that have ended. */
   state: AgentState;
+  /** Lines of the crt-list file, where there is one. */
+  listed: Tails | undefined;
 }
 
 /** @param manifest in force; `undefined`: nothing was ever published for this host, and all that it has stays */
@@ -55,7 +57,7 @@ export async function decideActions(
   const desired = [...withOverlaps([...ours, ...kept], now, isByName), ...notOurs];
   const suspects = options.suspects?.get(agent.config.haproxy.name ?? '');
   const actions = plan({ ...seen, haproxy: view.haproxy, desired, removals, listed, suspects, now });
-  return { view, actions, state };
+  return { view, actions, state, listed };
 }
 
 /** What the manifest and the records say, before the host is looked at. */

@@ -37,6 +37,8 @@ interface StatusInput {
   outcomes: readonly Outcome[];
   disk: ReadonlyMap<string, DiskFile>;
   records: FileRecords;
+  /** What was found different and repaired. */
+  drift: HostStatus['drift'];
   /** What keeps the whole host from its certificates. */
   error: Blocker | undefined;
   previous: HostStatus | undefined;
@@ -69,6 +71,7 @@ export function hostStatusOf(input: StatusInput): HostStatus {
     ],
     files: files.sort((a, b) => (a.file < b.file ? -1 : 1)),
     removals: removalsIn(input),
+    drift: input.drift,
     error: input.error && errorOf(input.error),
   };
 }

@@ -2,7 +2,7 @@
  * Several HAProxy on one host: the agent makes a pass for each, one after the other, each with a state directory of its
  * own; one that fails stops no other. The issuer sees one host: one status document, with an entry for each.
  */
-import type { HostStatus } from '#contract/host-status.ts';
+import { type HostStatus, MAX_DRIFTS } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
 import { readHead } from '#contract/root.ts';
 import type { Agent, PassOptions, PassResult } from '../agent.ts';
@@ -91,8 +91,18 @@ function mergeStatuses(
       status.files.map(({ file, ...rest }) => ({ file, instance: name, ...rest })),
     ),
     removals: removals.length > 0 ? removals : undefined,
+    drift: driftOfAll(parts),
     error,
   };
+}
+
+/** The latest, whichever HAProxy they are of. */
+function driftOfAll(parts: readonly { name: string; status: HostStatus }[]): HostStatus['drift'] {
+  const all = parts.flatMap(({ name, status }) =>
+    (status.drift ?? []).map(({ kind, file, ...rest }) => ({ kind, file, instance: name, ...rest })),
+  );
+  const latest = all.sort((a, b) => Number(a.at < b.at) - Number(a.at > b.at)).slice(0, MAX_DRIFTS);
+  return latest.length > 0 ? latest : undefined;
 }
 
 /** Once, though several have it. */

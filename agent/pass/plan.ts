@@ -229,13 +229,14 @@ function planRemoval(file: string, input: PlanInput): RemovalAction | undefined 
   const onDisk = disk.get(file)?.sha256;
   const isKnown = record?.waiting !== undefined;
   const isForeign = hasForeignStaple({ file }, input);
+  const why = input.removals?.get(file);
   const subject = {
     file,
     certificate: record?.certificate ?? '',
     ...(isKnown && { isKnown }),
     ...(isForeign && { hasForeignStaple: true }),
+    ...(why !== undefined && { isEnded: true }),
   };
-  const why = input.removals?.get(file);
   const isGone = onDisk === undefined && (why === undefined || isWithoutSocket);
   if (isGone) return { ...subject, kind: 'forget', reason: 'the manifest does not name it, and it is gone' };
   if (onDisk !== undefined && !record?.written.includes(onDisk)) {

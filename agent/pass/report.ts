@@ -7,6 +7,7 @@ import type { Agent, HostView, PassResult } from '../agent.ts';
 import { asBlocker } from '../blocker.ts';
 import { stateDirectories } from '../config/config.ts';
 import type { Outcome } from '../deploy/action.ts';
+import { driftStatus } from '../drift/ledger.ts';
 import { HostError } from '../errors.ts';
 import type { HostErrorCode } from '../reactions.ts';
 import { olderCondition } from '../removal/older.ts';
@@ -88,6 +89,7 @@ export function resultOf(
     haproxy: view.haproxy,
     disk: view.disk,
     records: state.files,
+    drift: driftStatus(state.drift),
     error: error ?? reloadFailure(work) ?? stateProblemIn(stateDirectories(agent.config)),
     previous: stored.status,
     outcomes,
@@ -151,6 +153,7 @@ export async function reportFailure(agent: Agent, error: unknown): Promise<void>
     outcomes: [],
     disk: new Map(),
     records: new Map(),
+    drift: previous?.drift,
     error: asBlocker(error),
     previous,
     now: agent.now(),

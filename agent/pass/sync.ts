@@ -11,6 +11,7 @@ import { checkDirectory, writableAmong } from '../deploy/disk.ts';
 import { restoreMoved, sweepPrevious, sweepTemps, writtenDirectories } from '../deploy/install.ts';
 import { retirePlaceholder } from '../deploy/placeholder.ts';
 import { stapleFileOf } from '../desired/files.ts';
+import { findDrift, logDrift, withDrift, withLeft } from '../drift/drift.ts';
 import { withCappedSequences } from '../removal/after-recovery.ts';
 import { withDirectoryLock } from '../state/directory-lock.ts';
 import { retryUnsaved, stateProblemIn } from '../state/documents.ts';
@@ -91,7 +92,8 @@ async function runPass(agent: Agent, options: PassOptions): Promise<PassResult> 
   await restoreMoved(config.haproxy.certsDir, state.files);
   const work = await reconcile(agent, options, polled, { state, saved: stored.state, ownership });
   if (work.outcomes.some(isOnDisk)) await retirePlaceholder(agent);
-  return report(agent, stored, polled, work);
+  const left = await withLeft(work.state, work, stateOf);
+  return report(agent, stored, polled, { ...work, state: left });
 }
 
 /** What it was told lasts as long as the process, whatever becomes of its files. */
@@ -161,7 +163,8 @@ async function applyOnce(
 ): Promise<AppliedPlan> {
   const decided = await decideActions(agent, options, polled.manifest?.manifest, { state, ownership });
   const { view: seen, actions } = decided;
-  const intended = withIntents(decided.state, actions);
+  const drifts = await findDrift(decided);
+  const intended = withIntents(withDrift(decided.state, drifts, agent.now()), actions);
   agent.memory.ended.set(agent.config.stateDir, intended.ended ?? {});
   const isOwned = await ownership.save(intended);
   const isSaved = await saveState(agent.config.stateDir, intended, saved);
@@ -170,6 +173,7 @@ async function applyOnce(
   const unrecorded = isOwned || isSaved ? undefined : stateProblemIn(stateDirectories(agent.config));
   const view = { ...(await clearTransaction(seen, actions)), unrecorded };
   const outcomes = await proveLast(await applyPlan(actions, view, options.signal), view);
+  logDrift(agent.log, drifts, outcomes, stateOf);
   const after = withOutcomes(intended, outcomes, agent.now());
   await dropAdopted(agent, intended, after);
   const ended = new Set(

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { dateTime } from '#contract/document.ts';
 import { certificateName, sha256Hex } from '#contract/layout.ts';
 import { sequenceNumber } from '#contract/receipt.ts';
+import { leftFile } from './left.ts';
 
 /** What the manifest said of a PEM that the agent wrote, or was about to write. */
 const pemRecord = z.looseObject({
@@ -47,6 +48,8 @@ export const fileRecord = z.looseObject({
   failure: failure.optional(),
   /** Why the file, which the manifest no longer names, is still in HAProxy: logged once. */
   waiting: z.looseObject({ code: z.string(), since: dateTime }).optional(),
+  /** As the last pass has left it. */
+  left: leftFile.optional(),
 });
 
 export type PemRecord = z.infer<typeof pemRecord>;

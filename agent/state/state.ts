@@ -25,6 +25,7 @@ import {
 } from './documents.ts';
 import { endedPems } from './ended.ts';
 import { type FileRecord, type FileRecords, fileRecord } from './file-record.ts';
+import { driftRecord, leftHost } from './left.ts';
 import {
   forgetShardFiles,
   readShardFiles,
@@ -58,6 +59,10 @@ const stateMembers = z.looseObject({
       failure: z.looseObject({ code: z.string(), message: z.string() }).optional(),
     })
     .optional(),
+  /** As the last pass has left the host. */
+  left: leftHost.optional(),
+  /** What was different from that, and was repaired. */
+  drift: z.array(driftRecord).optional(),
   /** The host status that the bucket has taken. */
   reported: z.looseObject({ digest: sha256Hex, at: dateTime }).optional(),
 });

@@ -4,8 +4,11 @@
  */
 import type { Agent, LeftHost, Suspects } from '../agent.ts';
 import { isOfDesired } from '../deploy/action.ts';
+import { HostError, RuntimeCommandFailed } from '../errors.ts';
+import { CrtListWatch } from './crt-list.ts';
 import { DiskWatch } from './disk.ts';
 import { portionSize, Rotation } from './portions.ts';
+import { RuntimeWatch } from './runtime.ts';
 
 export class HostWatch {
   readonly #agent: Agent;
@@ -25,21 +28,27 @@ export class HostWatch {
     }
   }
 
-  /** @returns empty: all that was looked at is as it was left */
+  /** @returns empty: all that was looked at is as it was left. No file of a HAProxy: it could not be looked at, a pass says why */
   async look(): Promise<Suspects> {
     const suspects = new Map<string, ReadonlySet<string>>();
     const { pollIntervalMs: everyMs, watch } = this.#agent.config;
     const rates = { everyMs, withinMs: watch.lookWithinMs, instances: this.#instances.size };
     for (const [name, instance] of this.#instances) {
-      const some = await instance.look(rates);
-      if (some.size > 0) suspects.set(name, some);
+      const some = await instance.look(rates).catch(unlessUnreadable);
+      if (some === undefined || some.size > 0) suspects.set(name, some ?? new Set());
     }
     return suspects;
   }
 }
 
+function unlessUnreadable(error: unknown): undefined {
+  if (!(error instanceof HostError || error instanceof RuntimeCommandFailed)) throw error;
+}
+
 class InstanceWatch {
   readonly #disk = new DiskWatch();
+  readonly #crtList = new CrtListWatch();
+  readonly #runtime = new RuntimeWatch();
   readonly #rotation = new Rotation();
   #files: readonly string[] = [];
 
@@ -48,11 +57,12 @@ class InstanceWatch {
       .filter(isOfDesired)
       .map(({ action }) => action.file)
       .sort();
-    await this.#disk.reset(left);
+    for (const one of [this.#disk, this.#crtList, this.#runtime]) await one.reset(left);
   }
 
   async look(rates: Parameters<typeof portionSize>[1]): Promise<Set<string>> {
     const files = this.#rotation.next(this.#files, portionSize(this.#files.length, rates));
-    return new Set(await this.#disk.changedAmong(files));
+    const onDisk = [...(await this.#disk.changedAmong(files)), ...(await this.#crtList.changed())];
+    return new Set([...onDisk, ...(await this.#runtime.changedAmong(files))]);
   }
 }

@@ -56,9 +56,10 @@ async function poll({ agent, calls }: Watch, steps: (() => unknown)[]): Promise<
   return seen;
 }
 
-const idle = ['bucket.get', 'haproxy.showInfo', 'manifest.unchanged'];
+const looks = ['haproxy.showCrtLists', 'haproxy.showCrtList', 'haproxy.showCertificates'];
+const idle = ['bucket.get', 'haproxy.showInfo', ...looks, 'manifest.unchanged'];
 
-test('an idle poll is one GET and one "show info", and nothing else', async (t) => {
+test('an idle poll is one GET, one "show info" and a look at what HAProxy shows of our files, and nothing else', async (t) => {
   const stage = await makeStage(t, { version: '3.2' });
   await stage.publish('shop', { names: ['shop.test'] });
   const watched = await watch(stage);

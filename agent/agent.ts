@@ -118,6 +118,8 @@ interface HostFacts extends Agent {
   ownership: Ownership;
   /** Certificates of which the manifest has an older PEM than this host, which keeps its own. */
   olderEntries: ReadonlySet<string>;
+  /** Certificates of which the manifest names a PEM that a tombstone has ended. */
+  endedEntries: ReadonlySet<string>;
   /** Why neither place takes the records of our files: a PEM that is written now would be a stranger's later. */
   unrecorded?: HostError | undefined;
   /** Where HAProxy loads by a crt-list file. */

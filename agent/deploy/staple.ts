@@ -4,12 +4,14 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { printable } from '#common/printable.ts';
 import { digest } from '#contract/combined-pem.ts';
-import { PemRejected } from '#contract/errors.ts';
+import { codeOf, messageOf, PemRejected } from '#contract/errors.ts';
 import type { HostView } from '../agent.ts';
 import { stapleFileOf, stapleOf } from '../desired/files.ts';
 import { HostError, RuntimeCommandFailed } from '../errors.ts';
-import type { Deployed, DeployingAction } from './action.ts';
+import type { Condition } from '../trust/conditions.ts';
+import type { Deployed, DeployingAction, Outcome } from './action.ts';
 import { install, setAside } from './install.ts';
 
 /** @throws HostError `ERR_PEM_MISSING`, `ERR_INSTALL_NOT_OURS`, PemRejected `ERR_PEM_DIGEST` */
@@ -37,6 +39,23 @@ export async function fetchStaple(
     'ERR_PEM_DIGEST',
     `${staple.key}: wanted SHA-256 ${staple.sha256}, saw ${digest(object.body)}`,
   );
+}
+
+const MAX_NAMES = 5;
+
+/** For the status: somebody may have put another response there. HAProxy goes on with the one before, or without. */
+export function stapleCondition(outcomes: readonly Outcome[]): Condition<'staple-failed'>[] {
+  const failed = outcomes.filter(({ deployed }) => deployed.stapleError !== undefined);
+  const [first] = failed;
+  if (first === undefined) return [];
+  const { action, deployed } = first;
+  const names = failed.map(({ action: { certificate } }) => printable(certificate));
+  const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : '';
+  const why = `${action.file}: ${codeOf(deployed.stapleError)}: ${messageOf(deployed.stapleError)}`;
+  const saw = `the OCSP responses of ${names.slice(0, MAX_NAMES).join(', ')}${more} cannot be stapled (${why})`;
+  const fix =
+    "the issuer's next pass puts back what the bucket lost; if nothing was lost, somebody else writes to it";
+  return [{ condition: 'staple-failed', saw, fix }];
 }
 
 /** Writes it; without one, removes a file that `isStale`: that of an earlier certificate, or an older response. */

@@ -50,7 +50,14 @@ export async function decideActions(
   const isWithoutSocket = worksWithoutSocket(agent, observed.blocker, options);
   const seen = { disk, haproxy: observed.haproxy, isWithoutSocket, records, handshakes };
   const { ours, notOurs, kept, removals, older } = sortFiles(agent, known, seen);
-  const facts = { isWithoutSocket, disk, ownership, crtListFile, olderEntries: older };
+  const facts = {
+    isWithoutSocket,
+    disk,
+    ownership,
+    crtListFile,
+    olderEntries: older,
+    endedEntries: known.refused,
+  };
   const view = withKeptLines({ ...agent, ...observed, ...facts }, kept, listed);
   // Without a socket, HAProxy only reads: a directory by file name, a crt-list file line by line.
   const isByName = isWithoutSocket && crtListFile === undefined;
@@ -68,6 +75,8 @@ interface KnownFiles {
   inManifest: DesiredFile[];
   /** Those of them that no tombstone ends. */
   entries: DesiredFile[];
+  /** Certificates of the others. */
+  refused: ReadonlySet<string>;
   /** Names of all files that matter. */
   files: ReadonlySet<string>;
   crtListFile: CrtListFile | undefined;
@@ -92,11 +101,13 @@ async function knownFiles(
   const crtListFile = crtListFileOf(config);
   const inManifest = desiredFiles(config.fleet, manifest);
   const { ended = {} } = state;
-  const valid = inManifest.filter((one) => !isEntryEnded(one, ended, manifest.tombstones));
+  const isEnded = (one: DesiredFile) => isEntryEnded(one, ended, manifest.tombstones);
+  const valid = inManifest.filter((one) => !isEnded(one));
+  const refused = new Set(inManifest.filter(isEnded).map(({ certificate }) => certificate));
   const entries = withCheckedLines(valid, crtListFile);
   const files = new Set([...entries.map(({ file }) => file), ...records.keys()]);
   const listed = crtListFile && (await viewCrtList(crtListFile, files));
-  return { manifest, state, records, inManifest, entries, files, crtListFile, listed, now };
+  return { manifest, state, records, inManifest, entries, refused, files, crtListFile, listed, now };
 }
 
 function withCheckedLines(

@@ -171,7 +171,8 @@ async function takeRoot(context: Poll, object: StoredObject | 'not-modified'): P
   const floors = floorsOf(context);
   const { readTrustParameter: readParameter } = agent;
   const { receipts } = known;
-  const authority = { fleet, trust, floors, receipts, reader, now: agent.now(), readParameter };
+  const pinned = agent.config.trust.key;
+  const authority = { fleet, trust, pinned, floors, receipts, reader, now: agent.now(), readParameter };
   const decision = await decideByAuthority(authority, root, isNew);
   const { parameterError } = decision;
   if (decision.kind === 'keep') {

@@ -7,10 +7,11 @@ import type { Agent, HostView, PassResult } from '../agent.ts';
 import { asBlocker } from '../blocker.ts';
 import { stateDirectories } from '../config/config.ts';
 import type { Outcome } from '../deploy/action.ts';
+import { stapleCondition } from '../deploy/staple.ts';
 import { driftStatus } from '../drift/ledger.ts';
 import { HostError } from '../errors.ts';
 import type { HostErrorCode } from '../reactions.ts';
-import { olderCondition } from '../removal/older.ts';
+import { endedCondition, olderCondition } from '../removal/older.ts';
 import { stateProblemIn } from '../state/documents.ts';
 import { type AgentState, type StateDirectory, saveState } from '../state/state.ts';
 import { readStatus, saveStatus } from '../state/status.ts';
@@ -39,7 +40,7 @@ export async function report(
   work: PassWork,
 ): Promise<PassResult> {
   const result = resultOf(agent, stored, polled, work);
-  logConditions(agent.log, olderCondition(work.view.olderEntries), stored.status);
+  logConditions(agent.log, entryConditions(work.view), stored.status);
   // Half a status would say that the other half of the certificates is gone.
   const state = work.isComplete
     ? await reportIfDue(agent, result.status, stored.status, work.state)
@@ -82,7 +83,7 @@ export function resultOf(
     config: agent.config,
     agentVersion: agent.version,
     taken: takenBy(polled),
-    conditions: [...polled.conditions, ...olderCondition(view.olderEntries)].map((one) => ({
+    conditions: [...polled.conditions, ...entryConditions(view), ...stapleCondition(outcomes)].map((one) => ({
       condition: one.condition,
       message: conditionMessage(one),
     })),
@@ -109,6 +110,12 @@ export function resultOf(
     left: [{ view, outcomes }],
   };
 }
+
+/** Of the manifest, what this host does not take. */
+const entryConditions = ({ olderEntries, endedEntries }: HostView) => [
+  ...olderCondition(olderEntries),
+  ...endedCondition(endedEntries),
+];
 
 function takenBy({ manifest, trust }: PollResult): Pick<HostStatus, 'manifest' | 'head' | 'trust'> {
   const { etag, head } = manifest ?? {};

@@ -1,4 +1,7 @@
-/** Entries of the manifest that are older than what this host has: a manifest of yesterday that was put back under a higher sequence. */
+/**
+ * Entries of the manifest that this host does not take: older than what it has, or ended. Such is a manifest of yesterday that was put back
+ * under a higher sequence.
+ */
 import { printable } from '#common/printable.ts';
 import type { DesiredFile } from '../desired/files.ts';
 import { type EndedPems, endsByDigest } from '../state/ended.ts';
@@ -45,11 +48,23 @@ const MAX_NAMES = 5;
 /** For the status and the log; none where there is no older entry. */
 export function olderCondition(certificates: ReadonlySet<string>): Condition<'older-entry'>[] {
   if (certificates.size === 0) return [];
-  const names = [...certificates].sort();
-  const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : '';
-  const some = names.slice(0, MAX_NAMES).map(printable).join(', ');
-  const saw = `the manifest names older PEMs than this host has, of ${some}${more}; the host keeps its own`;
+  const saw = `the manifest names older PEMs than this host has, of ${someOf(certificates)}; the host keeps its own`;
   const fix =
     'nothing: the issuer publishes the newer ones again, or renews them; if nothing was restored, somebody has put old copies back';
   return [{ condition: 'older-entry', saw, fix }];
+}
+
+/** For the status and the log: what is published and refused must not look as if nobody had published it. */
+export function endedCondition(certificates: ReadonlySet<string>): Condition<'ended-entry'>[] {
+  if (certificates.size === 0) return [];
+  const saw = `the manifest names PEMs that a tombstone has ended, of ${someOf(certificates)}; the host does not install them`;
+  const fix =
+    'order another one (pemfleet run on the issuer, once the certificate is configured); if nothing was restored, somebody has put old copies back';
+  return [{ condition: 'ended-entry', saw, fix }];
+}
+
+function someOf(certificates: ReadonlySet<string>): string {
+  const names = [...certificates].sort();
+  const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : '';
+  return `${names.slice(0, MAX_NAMES).map(printable).join(', ')}${more}`;
 }

@@ -4,6 +4,7 @@ import { digest } from '#contract/combined-pem.ts';
 import { followKeys } from '#contract/key-chain.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { ReadRoot } from '#contract/root.ts';
+import type { PublicKey } from '#contract/statement.ts';
 import { floorFromReceipts } from './floor.ts';
 import {
   isOwnKey,
@@ -32,6 +33,8 @@ export interface KnownTrust {
   fleet: FleetName;
   /** `undefined`: this is the first contact. */
   trust: TrustRecord | undefined;
+  /** `trust.key` of the settings, which counts more than any word of the operator. */
+  pinned?: PublicKey | undefined;
   /** The highest sequence that this host has had, from wherever it knows it. */
   floors: readonly SequenceFloor[];
   /** Of our files: the host's memory where the rest of it is lost. */
@@ -45,7 +48,7 @@ export function decideRoot(root: ReadRoot, known: KnownTrust): RootDecision {
   const { lineage, sequence } = root.manifest;
   const before = trust ?? newTrust({ lineage, key: root.key }, false);
   if (before.trusted.lineage !== undefined && before.trusted.lineage !== lineage) {
-    return keep(trust, otherLineage(root, before));
+    return keep(trust, otherLineage(root, before, known.pinned));
   }
   const isFirstContact = trust === undefined;
   if (statements === undefined && (isFirstContact || before.trusted.key !== root.key)) {
@@ -53,7 +56,7 @@ export function decideRoot(root: ReadRoot, known: KnownTrust): RootDecision {
   }
   const followed = statements ? withFollowed(before, followKeys(statements, before.trusted)) : before;
   const afterKeys = isFirstContact ? undefined : followed;
-  if (followed.trusted.key !== root.key) return keep(afterKeys, unknownKey(root, followed));
+  if (followed.trusted.key !== root.key) return keep(afterKeys, unknownKey(root, followed, known.pinned));
   const receipts = floorFromReceipts(known.receipts, { fleet, lineage }, followed);
   const floors = [...known.floors, ...receipts].filter((one) => isFloorOf(one, lineage, followed));
   const floor = highest(floors.map((one) => withoutThief(one, followed)));
@@ -91,7 +94,11 @@ function highest(floors: readonly SequenceFloor[]): SequenceFloor | undefined {
   return [...floors].sort((a, b) => b.sequence - a.sequence || Number(!a.head) - Number(!b.head))[0];
 }
 
-function unknownKey({ key, manifest }: ReadRoot, { trusted, formerKeys }: TrustRecord): Refusal {
+function unknownKey(
+  { key, manifest }: ReadRoot,
+  { trusted, formerKeys }: TrustRecord,
+  pinned: PublicKey | undefined,
+): Refusal {
   const isRetired = formerKeys.includes(key);
   const why = isRetired
     ? 'which that one has handed over to'
@@ -99,13 +106,23 @@ function unknownKey({ key, manifest }: ReadRoot, { trusted, formerKeys }: TrustR
   const saw = `root.json (sequence ${manifest.sequence}) is signed by key ${key}, this host trusts ${trusted.key}, ${why}`;
   const fix = isRetired
     ? `${COMPARE}; the issuer's next pass signs with its own key, or somebody else writes to the bucket`
-    : `${COMPARE}; if it is the issuer's key, pemfleet-agent trust --accept ${key}, else somebody else writes to the bucket`;
+    : `${COMPARE}; if it is the issuer's key, ${wordFor(key, pinned)}, else somebody else writes to the bucket`;
   return { condition: 'unknown-key', saw, fix };
 }
 
-function otherLineage({ key, manifest }: ReadRoot, { trusted }: TrustRecord): Refusal {
+/** Where the settings name a key, no word of the operator counts. */
+function wordFor(key: PublicKey, pinned: PublicKey | undefined): string {
+  if (pinned === undefined) return `pemfleet-agent trust --accept ${key}`;
+  return `write it as trust.key into the agent's file, which says ${pinned}, and restart the agent`;
+}
+
+function otherLineage(
+  { key, manifest }: ReadRoot,
+  { trusted }: TrustRecord,
+  pinned: PublicKey | undefined,
+): Refusal {
   const lineages = `wanted lineage ${printable(trusted.lineage ?? '')}, saw ${printable(manifest.lineage)}`;
-  const fix = `${COMPARE}; if this host is to follow it, pemfleet-agent trust --accept ${key}, else correct bucket, or find out who else writes to it`;
+  const fix = `${COMPARE}; if this host is to follow it, ${wordFor(key, pinned)}, else correct bucket, or find out who else writes to it`;
   return { condition: 'other-lineage', saw: `root.json is of another issuer (${lineages}, key ${key})`, fix };
 }
 

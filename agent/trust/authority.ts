@@ -3,6 +3,7 @@ import { DAY_MS } from '#common/time.ts';
 import { codeOf } from '#contract/errors.ts';
 import { type FleetName, layout } from '#contract/layout.ts';
 import type { ReadRoot } from '#contract/root.ts';
+import type { PublicKey } from '#contract/statement.ts';
 import { decideRoot, type Refusal, type RootDecision } from './accept.ts';
 import { type PublishedReader, readStatements } from './published.ts';
 import { type PinnedTrust, type SequenceFloor, type TrustRecord, withPinned } from './record.ts';
@@ -10,6 +11,8 @@ import { type PinnedTrust, type SequenceFloor, type TrustRecord, withPinned } fr
 export interface Authority {
   fleet: FleetName;
   trust: TrustRecord | undefined;
+  /** `trust.key` of the settings. */
+  pinned: PublicKey | undefined;
   floors: readonly SequenceFloor[];
   receipts: readonly string[];
   reader: PublishedReader;
@@ -50,11 +53,11 @@ export async function decideByAuthority(
 
 /** keys.json is read where the key is unknown, at first contact, and with the first new root of a day; with each, while no recovery key is known. */
 async function decideByKeys(
-  { fleet, trust, floors, receipts, reader, now }: Authority,
+  { fleet, trust, pinned, floors, receipts, reader, now }: Authority,
   root: ReadRoot,
   isNew: boolean,
 ): Promise<MadeDecision> {
-  const known = { fleet, trust, floors, receipts };
+  const known = { fleet, trust, pinned, floors, receipts };
   const isDue = trust !== undefined && isNew && areKeysDue(trust, now);
   const first = isDue ? NEEDS_KEYS : decideRoot(root, { ...known, statements: undefined });
   if (first.kind !== 'needs-keys') return first;

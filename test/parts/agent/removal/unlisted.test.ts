@@ -114,7 +114,10 @@ test('A2: the manifest of yesterday under a higher sequence: what came since sta
   const older = conditions.find(({ condition }) => condition === 'older-entry');
   assert.match(older?.message ?? '', /older PEMs than this host has, of c00; /);
   assert.match(pass.stderr, /event=host\.condition condition=older-entry /);
-  assert.doesNotMatch((await stage.pass()).stderr, /older-entry/, 'told once');
+  const ended = conditions.find(({ condition }) => condition === 'ended-entry');
+  assert.match(ended?.message ?? '', /a tombstone has ended, of revoked; the host does not install them/);
+  assert.match(pass.stderr, /event=host\.condition condition=ended-entry /);
+  assert.doesNotMatch((await stage.pass()).stderr, /-entry/, 'told once');
   rmSync(stage.stateDir, { recursive: true });
   await stage.pass();
   await assertServed(

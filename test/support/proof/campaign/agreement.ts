@@ -11,7 +11,7 @@ import type { FleetHost } from '../host.ts';
 import type { Scene } from '../scene.ts';
 
 /** What a healthy host may still say: it keeps a certificate that is newer than a restored one, until the next renewal. */
-const HARMLESS = /^(key-unverified|older-entry)$/;
+const HARMLESS = /^(key-unverified|older-entry|ended-entry)$/;
 
 export async function assertAgreement({ hosts, issuer }: Scene): Promise<void> {
   for (const host of hosts) {

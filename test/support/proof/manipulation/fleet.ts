@@ -2,6 +2,7 @@
  * The fleet that somebody attacks: `shop` and `cart` are served, `gone` was withdrawn, the issuer's key was changed once. He may write
  * everything below `published/`, has read all that was ever there, holds the key that the issuer used before, and keys of his own.
  */
+import { X509Certificate } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { digest } from '#contract/combined-pem.ts';
@@ -10,9 +11,11 @@ import { certificateName, fleetName, layout } from '#contract/layout.ts';
 import { emptyManifest, type Manifest, serializeManifest } from '#contract/manifest.ts';
 import { parseRoot, type SignedManifest } from '#contract/root.ts';
 import { generatePrivateKey, type Signer, signerOf } from '#contract/statement.ts';
+import { fetchResponse } from '../../../../lambda/ocsp/fetch.ts';
 import { fleet } from '../../agent/host.ts';
 import { entryFor, serialOf, signedRoot, stageLineage } from '../../agent/publish.ts';
 import { certificatesOf } from '../../manifest.ts';
+import { startOcspResponder } from '../../parts/ocsp-responder.ts';
 import type { Pki } from '../../parts/pki.ts';
 import type { OrderedLeaf } from '../issuer.ts';
 
@@ -33,6 +36,9 @@ export class AttackedFleet {
   readonly thief = newSigner();
   /** PEMs that a host may have on its disk, by certificate: what is published last. */
   readonly current = new Map<string, string>();
+  /** OCSP responses, by certificate: what is published last. */
+  readonly staples = new Map<string, Buffer>();
+  #staples = 0;
   /** By serial. */
   readonly issued = new Map<string, OrderedLeaf>();
   /** What he has put away of the time before: the first root, the one before the withdrawal, and before the last renewal. */
@@ -56,6 +62,27 @@ export class AttackedFleet {
     this.current.set(name, combined);
     this.#certificates = { ...this.#certificates, [name]: entryFor(combined, names) };
     this.commit(signer);
+  }
+
+  /** The CA says that it is good, once more, and the issuer publishes what it says. */
+  async staple(name: string): Promise<void> {
+    const combined = this.current.get(name) ?? '';
+    const [leaf, issuer] = [combined, this.pki.intermediatePem].map((pem) => new X509Certificate(pem));
+    if (leaf === undefined || issuer === undefined) throw new TypeError('two');
+    const responder = await startOcspResponder();
+    responder.serve({ pem: this.pki.intermediatePem, keyPem: this.pki.intermediateKeyPem });
+    responder.good.add(leaf.serialNumber);
+    this.#staples += 1;
+    responder.validMinutes = 60 + this.#staples;
+    const request = { leaf, issuer, now: new Date() };
+    const { body, ...times } = await fetchResponse(responder.url, request).finally(() => responder.stop());
+    this.write(stapleKey(name, combined, body), body);
+    this.staples.set(name, body);
+    const [thisUpdate, nextUpdate] = [times.thisUpdate.toISOString(), times.nextUpdate.toISOString()];
+    const ocsp = { sha256: digest(body), size: body.length, thisUpdate, nextUpdate };
+    const entry = entryFor(combined, [`${name}.test`], { ocspUrl: responder.url, ocsp });
+    this.#certificates = { ...this.#certificates, [name]: entry };
+    this.commit();
   }
 
   withdraw(name: string): void {
@@ -164,6 +191,10 @@ export class AttackedFleet {
       tombstones: this.#tombstones ?? {},
     };
   }
+}
+
+export function stapleKey(name: string, combined: string, body: Buffer): string {
+  return layout.ocsp(fleet, certificateName.parse(name), digest(combined), digest(body));
 }
 
 export function pemKey(name: string, combined: string): string {

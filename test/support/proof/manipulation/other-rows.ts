@@ -1,11 +1,11 @@
 /** Manipulations of keys, PEMs, and of hosts that know nothing yet, or nothing any more. */
-import { truncateSync, unlinkSync } from 'node:fs';
+import { copyFileSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import { serializeKeys, signKeyStatement } from '#contract/key-chain.ts';
 import { layout } from '#contract/layout.ts';
 import type { Signer } from '#contract/statement.ts';
 import { fleet } from '../../agent/host.ts';
 import { stageLineage } from '../../agent/publish.ts';
-import { type AttackedFleet, pemKey } from './fleet.ts';
+import { type AttackedFleet, pemKey, stapleKey } from './fleet.ts';
 import type { Manipulation } from './rows.ts';
 
 const KEYS = layout.keys(fleet);
@@ -137,6 +137,47 @@ export const PEM_ROWS: readonly Manipulation[] = [
     before: renewed,
     write: (f) => truncateSync(f.path(PEM(f)), 1024 ** 3),
     says: /^shop\.pem: ERR_PEM_DIGEST: /,
+  },
+];
+
+/** The issuer has a new response, and no host has it yet; he has put the one before away. */
+const stapled = async (f: AttackedFleet) => {
+  await f.staple('shop');
+  f.write(OLD_STAPLE, f.staples.get('shop') ?? '');
+  await f.staple('shop');
+};
+const OLD_STAPLE = `published/${fleet}/before.ocsp`;
+const STAPLE = (f: AttackedFleet) =>
+  f.path(stapleKey('shop', f.current.get('shop') ?? '', f.staples.get('shop') ?? Buffer.alloc(0)));
+const NO_STAPLE = /^staple-failed: .* of shop cannot be stapled \(shop\.pem: ERR_/;
+
+export const STAPLE_ROWS: readonly Manipulation[] = [
+  {
+    name: 'the OCSP response is the one before',
+    before: stapled,
+    write: (f) => copyFileSync(f.path(OLD_STAPLE), STAPLE(f)),
+    says: /^staple-failed: .*ERR_PEM_DIGEST/,
+  },
+  {
+    name: 'the OCSP response is that of another certificate of ours',
+    before: async (f) => {
+      await f.staple('cart');
+      await stapled(f);
+    },
+    write: (f) => writeFileSync(STAPLE(f), f.staples.get('cart') ?? ''),
+    says: /^staple-failed: .*ERR_PEM_DIGEST/,
+  },
+  {
+    name: 'the OCSP response is deleted',
+    before: stapled,
+    write: (f) => unlinkSync(STAPLE(f)),
+    says: /^staple-failed: .*ERR_PEM_MISSING/,
+  },
+  {
+    name: 'the OCSP response is a giant',
+    before: stapled,
+    write: (f) => truncateSync(STAPLE(f), 1024 ** 3),
+    says: NO_STAPLE,
   },
 ];
 

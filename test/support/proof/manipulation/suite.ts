@@ -69,16 +69,18 @@ function linesOf({ conditions = [], error, files }: HostStatus): string[] {
 }
 
 /** What is on the disk, by file. */
-function filesOf({ haproxy: { certsDir } }: FleetHost): Map<string, string> {
-  const names = readdirSync(certsDir).filter((name) => name.endsWith('.pem'));
-  return new Map(names.sort().map((name) => [name, readFileSync(join(certsDir, name), 'utf8')]));
+function filesOf({ haproxy: { certsDir } }: FleetHost, suffix = '.pem'): Map<string, string> {
+  const names = readdirSync(certsDir).filter((name) => name.endsWith(suffix));
+  return new Map(names.sort().map((name) => [name, readFileSync(join(certsDir, name), 'base64')]));
 }
 
+const base64 = (text: string) => Buffer.from(text).toString('base64');
+
 const publishedBy = ({ current }: AttackedFleet) =>
-  new Map([...current].sort().map(([name, pem]) => [`${name}.pem`, pem]));
+  new Map([...current].sort().map(([name, pem]) => [`${name}.pem`, base64(pem)]));
 
 async function resist({ fleet, host, newHost }: AttackStage, row: Manipulation): Promise<void> {
-  const installed = filesOf(host);
+  const [installed, stapled] = [filesOf(host), filesOf(host, '.ocsp')];
   await row.before?.(fleet);
   const undo = fleet.snapshot();
   const attacked = row.host === 'new' ? newHost : host;
@@ -91,6 +93,10 @@ async function resist({ fleet, host, newHost }: AttackStage, row: Manipulation):
     `wanted ${row.says}, saw ${lines.join('\n')}\n${stderr}`,
   );
   assert.deepEqual(filesOf(host), installed);
+  for (const [file, body] of filesOf(host, '.ocsp')) {
+    const published = fleet.staples.get(file.slice(0, -'.pem.ocsp'.length));
+    assert.ok([stapled.get(file), published?.toString('base64')].includes(body), file);
+  }
   assert.deepEqual([...filesOf(newHost).keys()], []);
   // It has learned nothing that keeps it from what is true.
   await passWell(host);

@@ -279,5 +279,10 @@ test('each refusal says what was wanted, what was seen, and the word that would 
   // Nobody is invited to take the key that was retired.
   assert.doesNotMatch(retired.condition.fix, /--accept/);
   assert.ok(other.condition.fix.includes(`trust --accept ${stranger.key}`));
+  const pinned = decideRoot(rootOf(stranger, 5), { ...nothing, trust, pinned: first.key, statements: [] });
+  assert.ok(pinned.kind === 'keep');
+  // `trust --accept` would refuse.
+  assert.match(pinned.condition.fix, /write it as trust\.key into the agent's file, which says /);
+  assert.doesNotMatch(pinned.condition.fix, /--accept/);
   assert.ok(!other.condition.saw.includes('\u001b'), 'printable');
 });

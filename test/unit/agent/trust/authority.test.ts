@@ -27,7 +27,14 @@ async function decide(first: Signer, isConfirmed: boolean, parameter: () => Prom
     return parameter();
   };
   const authority = {
-    ...{ fleet, trust: { ...trust, keysReadAt: noon.toISOString() }, floors: [], receipts: [], now: noon },
+    ...{
+      fleet,
+      pinned: undefined,
+      trust: { ...trust, keysReadAt: noon.toISOString() },
+      floors: [],
+      receipts: [],
+      now: noon,
+    },
     ...{ reader: { bucket: memoryBucket(), reads: new Map() }, readParameter },
   };
   const decision = await decideByAuthority(authority, root, false);
@@ -74,7 +81,8 @@ test('a recovery key is known with the next root after its statement, and not on
   await bucket.put(layout.keys(fleet), serializeKeys([signKeyStatement(issuer, claims)]));
   const trust = { ...newTrust({ lineage, key: issuer.key }, true), keysReadAt: noon.toISOString() };
   const reader = { bucket, reads: new Map() };
-  const authority = { fleet, trust, floors: [], receipts: [], now: noon, reader, readParameter: undefined };
+  const known = { fleet, trust, pinned: undefined, floors: [], receipts: [] };
+  const authority = { ...known, now: noon, reader, readParameter: undefined };
 
   const decision = await decideByAuthority(authority, root, true);
 

@@ -33,6 +33,7 @@ export type EventName =
   | 'version-1.failed'
   | 'keys.failed'
   | 'signing-key.claimed'
+  | 'signing-key.unknown'
   | 'manifest.foreign'
   | 'pem.lost'
   | 'pem.restored'
@@ -61,6 +62,7 @@ export type Log = (event: EventName, fields?: Fields) => void;
 const WARNINGS: ReadonlySet<EventName> = new Set([
   'keys.failed',
   'signing-key.claimed',
+  'signing-key.unknown',
   'issuer.refused',
   'clock.off',
   'fleets.unlisted',

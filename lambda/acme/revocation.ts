@@ -1,4 +1,4 @@
-/** Revocation, signed by the account's key (RFC 8555 §7.6). */
+/** Revocation, signed by the key of an account that may, or by that of the certificate (RFC 8555 §7.6). */
 import type { X509Certificate } from 'node:crypto';
 import type { AcmeClient } from './client.ts';
 import { AcmeProblem, NotOffered } from './problem.ts';
@@ -14,11 +14,31 @@ export const REVOCATION_REASONS = {
 
 export type RevocationReason = keyof typeof REVOCATION_REASONS;
 
-/** @returns false if the certificate was revoked already */
-export async function revokeCertificate(
+/** @returns false if the certificate was revoked already. @throws AcmeProblem `unauthorized` for a certificate of another account */
+export function revokeCertificate(
   client: AcmeClient,
   certificate: X509Certificate,
   reason: RevocationReason,
+): Promise<boolean> {
+  return revoke(client, { certificate, reason }, undefined);
+}
+
+/**
+ * Whoever has the certificate's key may revoke it, whichever account has ordered it.
+ * @param client that signs with this key: it has no account
+ */
+export function revokeByOwnKey(
+  client: AcmeClient,
+  certificate: X509Certificate,
+  reason: RevocationReason,
+): Promise<boolean> {
+  return revoke(client, { certificate, reason }, { kid: false });
+}
+
+async function revoke(
+  client: AcmeClient,
+  { certificate, reason }: { certificate: X509Certificate; reason: RevocationReason },
+  options: { kid: false } | undefined,
 ): Promise<boolean> {
   const { revokeCert } = client.directory;
   if (revokeCert === undefined) {
@@ -26,7 +46,7 @@ export async function revokeCertificate(
   }
   const payload = { certificate: certificate.raw.toString('base64url'), reason: REVOCATION_REASONS[reason] };
   try {
-    await client.post(revokeCert, payload);
+    await client.post(revokeCert, payload, options);
     return true;
   } catch (error) {
     if (error instanceof AcmeProblem && error.type === 'alreadyRevoked') return false;

@@ -1,5 +1,5 @@
 /** A configured CA during a pass: directory and account are opened on first use, once. */
-import type { AcmeClient } from '../acme/client.ts';
+import { AcmeClient } from '../acme/client.ts';
 import { type Directory, readDirectory } from '../acme/directory.ts';
 import { AcmeProblem } from '../acme/problem.ts';
 import { getRenewalInfo, type RenewalInfo } from '../acme/renewal-info.ts';
@@ -12,6 +12,8 @@ export interface Ca {
   account: () => Promise<AcmeClient>;
   /** Opens it with a new key (RFC 8555 §7.3.5). */
   rolloverAccount: () => Promise<AcmeClient>;
+  /** Signs with this key, PKCS#8 PEM, and has no account. */
+  signedBy: (key: string) => Promise<AcmeClient>;
   renewalInfo: (certId: string) => Promise<RenewalInfo | undefined>;
   /** The CA does not know our account any more: the next pass registers it again. */
   forgetAccount: () => Promise<void>;
@@ -29,6 +31,8 @@ export function openCa(options: CaOptions): Ca {
     settings,
     account: () => (account ??= readOnce().then((read) => openAccount(options, read))),
     rolloverAccount: async () => rolloverAccountKey(options, await readOnce()),
+    signedBy: async (accountKey) =>
+      new AcmeClient({ directory: await readOnce(), accountKey, exchange, now }),
     renewalInfo: async (certId) => getRenewalInfo(exchange, await readOnce(), certId, now()),
     forgetAccount: () => forgetAccountUrl(bucket, settings.directoryUrl),
   };

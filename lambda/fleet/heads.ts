@@ -4,6 +4,7 @@ import { ContractError } from '#contract/errors.ts';
 import type { HostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
 import { readHead } from '#contract/root.ts';
+import type { PublicKey } from '#contract/statement.ts';
 import type { OwnKeys } from '../publication/read-manifest.ts';
 
 /** What a head says that is ours. */
@@ -37,6 +38,19 @@ export function ownHead(
   }
 }
 
+/** A key that is not ours has signed a root of our lineage: the issuer had it once, or somebody else makes it up. */
+export function otherSigner({ fleet, head }: HostStatus, keys: OwnKeys | undefined): PublicKey | undefined {
+  if (head === undefined || keys?.lineage === undefined) return undefined;
+  try {
+    const { claims, key } = readHead(head, layout.root(fleet));
+    const isOther = claims.fleet === fleet && claims.lineage === keys.lineage && !keys.isOurs(key);
+    return isOther ? key : undefined;
+  } catch (error) {
+    if (error instanceof ContractError) return undefined;
+    throw error;
+  }
+}
+
 /** By host. */
 export function ownHeads(
   statuses: readonly HostStatus[],
@@ -58,4 +72,15 @@ export function highestReported(
   summaries: Readonly<Record<string, { head?: OwnHead | undefined }>> = {},
 ): number {
   return highestSequence(Object.values(summaries).map(({ head }) => head));
+}
+
+/** By key that is not ours: the hosts that have acted on a root of it. */
+export function otherKeysOf(
+  summaries: Readonly<Record<string, { otherKey?: PublicKey | undefined }>>,
+): ReadonlyMap<PublicKey, string[]> {
+  const hosts = new Map<PublicKey, string[]>();
+  for (const [host, { otherKey }] of Object.entries(summaries)) {
+    if (otherKey !== undefined) hosts.set(otherKey, [...(hosts.get(otherKey) ?? []), host]);
+  }
+  return hosts;
 }

@@ -10,7 +10,7 @@ import { type FleetName, fleetName, layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { instant, readCached, serializeCached } from '#storage/cached-document.ts';
 import type { OwnKeys } from '../publication/read-manifest.ts';
-import { ownHead } from './heads.ts';
+import { otherSigner, ownHead } from './heads.ts';
 import { isReadable, listStatuses, readHostStatus, type StatusEntry } from './read-status.ts';
 import { type HostSummary, hostSummary, MAX_ETAG, type SummariesByHost, summarizeStatus } from './summary.ts';
 
@@ -161,7 +161,9 @@ async function readSummary(
   if (!isReadable(status)) return unreadable(entry, status.code, old, now);
   const isUnknown = status.head !== undefined && keys === undefined;
   const head = ownHead(status, keys, now);
-  return summarizeStatus(status, { etag: isUnknown ? '' : entry.etag, head, old });
+  const otherKey = otherSigner(status, keys);
+  const summary = summarizeStatus(status, { etag: isUnknown ? '' : entry.etag, head, old });
+  return otherKey === undefined ? summary : { ...summary, otherKey };
 }
 
 /** PEMs that hosts of a fleet cannot get, those that most hosts miss first. */

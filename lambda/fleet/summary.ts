@@ -7,6 +7,7 @@ import { printable } from '#common/printable.ts';
 import { DAY_MS } from '#common/time.ts';
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
 import { sha256Hex } from '#contract/layout.ts';
+import { publicKey } from '#contract/statement.ts';
 import { instant } from '#storage/cached-document.ts';
 import type { OwnHead } from './heads.ts';
 import { followsManifest, unlistedFilesIn } from './host-report.ts';
@@ -46,6 +47,8 @@ export const hostSummary = z.object({
   manifest: z.string().max(MAX_ETAG).optional(),
   /** Of the root that the host has acted on; only where our own signature says so. */
   head: z.object({ sequence: z.number().int(), signedAt: instant }).optional(),
+  /** Has signed the root that the host has acted on, in our lineage, and is no key of ours. */
+  otherKey: publicKey.optional(),
   /** Since when it lacks something that is published, whatever it is; absent: it lacks nothing. */
   lagSince: instant.optional(),
   /** The highest version of the contract that its agent reads; absent: an issuer of version 1 wrote this summary. */

@@ -40,7 +40,7 @@ export async function decideAll(pass: Pass, survey: Survey): Promise<Plan[]> {
   const { manifests, records, revoked } = survey;
   const newest = readableSpecs(survey).map((spec) => ({ spec, published: newestEntry(spec, manifests) }));
   const missing = newest.filter(({ published }) => published === undefined).map(({ spec }) => spec);
-  const served = await findStillServed(pass, missing, survey.hosts);
+  const served = await findStillServed(pass, missing, survey.hosts, survey.withoutRoot);
   const subjects = newest.map(({ spec, published }) => ({
     ...{ spec, published },
     servedUntil: served.get(spec.name),

@@ -16,6 +16,7 @@ import { surveyLostPems } from './lost-pems.ts';
 import { holdMovingNames } from './moving-names.ts';
 import { discardUnconfigured } from './order-in-flight.ts';
 import { decideAll, type Plan, plannedOutcome, sameIdentifiers, withinBudget } from './plan.ts';
+import { askFleetsWithoutRoot } from './roots/fleets-without-root.ts';
 import { maintainFleets } from './roots/maintain.ts';
 import { checkShards, restoreLost } from './roots/restore.ts';
 import { endSuperseded } from './supersede.ts';
@@ -47,8 +48,10 @@ export async function runPass(pass: Pass): Promise<PassResult> {
 async function work(pass: Pass, read: BucketSurvey): Promise<PassResult> {
   const { config, options, solver } = pass;
   await checkShards(pass, read);
+  const withoutRoot = await askFleetsWithoutRoot(pass, read);
   const restored = options.dryRun ? read : await restoreLost(pass, read);
-  const found = { ...restored, lostPems: await surveyLostPems(pass, restored, restored.hosts) };
+  const lostPems = await surveyLostPems(pass, restored, restored.hosts);
+  const found = { ...restored, withoutRoot, lostPems };
   const staples = await refreshStaples(pass, found, {
     specs: readableSpecs(found),
     unconfigured: found.unconfigured,

@@ -15,6 +15,7 @@ import type { HostSummaries } from '../fleet/hosts.ts';
 import { isReadable, listStatuses, readHostStatus } from '../fleet/read-status.ts';
 import type { HostSummary, SummariesByHost } from '../fleet/summary.ts';
 import type { Pass } from '../pass.ts';
+import { type PublishedVersion, readHistory } from '../publication/history/history.ts';
 import type { OwnKeys } from '../publication/read-manifest.ts';
 
 type Environment = Pick<Pass, 'bucket' | 'log' | 'signing' | 'timing'>;
@@ -28,18 +29,21 @@ const MIN_HOSTS_FOR_ONE_LESS = 3;
 
 /**
  * @param missing certificates of which nothing is published
+ * @param withoutRoot fleets whose root has just been lost: their hosts do not know yet that nothing names what they serve
  * @returns until when hosts serve them, for those that the hosts of all their fleets serve
  */
 export async function findStillServed(
   pass: Environment,
   missing: readonly CertificateSpec[],
   hosts: HostSummaries['fleets'],
+  withoutRoot: ReadonlySet<FleetName> = new Set(),
 ): Promise<Ends> {
   const fleets = configuredFleets({ certificates: missing });
   const served = new Map<FleetName, Ends>();
   for (const fleet of fleets) {
     const names = namesOfFleet(missing, fleet);
-    const ends = await servedIn(pass, fleet, names, hosts[fleet] ?? {});
+    const subject = { fleet, names, isWithoutRoot: withoutRoot.has(fleet) };
+    const ends = await servedIn(pass, subject, hosts[fleet] ?? {});
     served.set(fleet, ends);
     if (ends.size > 0) pass.log('fleet.recovering', { fleet, missing: names.size, served: ends.size });
   }
@@ -50,19 +54,23 @@ export async function findStillServed(
   return new Map(all);
 }
 
-async function servedIn(
-  pass: Environment,
-  fleet: FleetName,
-  names: ReadonlySet<CertificateName>,
-  summaries: SummariesByHost,
-): Promise<Ends> {
+/** Of one fleet. */
+interface Subject {
+  fleet: FleetName;
+  names: ReadonlySet<CertificateName>;
+  isWithoutRoot: boolean;
+}
+
+async function servedIn(pass: Environment, subject: Subject, summaries: SummariesByHost): Promise<Ends> {
   const now = pass.timing.now();
   const living = Object.entries(summaries).filter(([, summary]) => isLiving(summary, now));
-  const serving = living.filter(([, { unlistedFiles = 0 }]) => unlistedFiles > 0).map(([host]) => host);
+  const filesOf = ({ unlistedFiles = 0, states }: HostSummary) =>
+    subject.isWithoutRoot ? (states['served'] ?? 0) : unlistedFiles;
+  const serving = living.filter(([, summary]) => filesOf(summary) > 0).map(([host]) => host);
   // Nothing has to be read to know that too few serve anything of this kind.
   if (serving.length < neededOf(living.length)) return new Map();
   try {
-    const read = await readClaims(pass, fleet, names, new Set(serving));
+    const read = await readClaims(pass, subject, new Set(serving));
     return agreed(read, neededOf(living.length));
   } catch (error) {
     if (!(error instanceof BucketError)) throw error;
@@ -83,33 +91,57 @@ function neededOf(living: number): number {
 /** Of each host what it claims, and no more: statuses are large. */
 async function readClaims(
   { bucket, signing, timing }: Environment,
-  fleet: FleetName,
-  names: ReadonlySet<CertificateName>,
+  { fleet, names, isWithoutRoot }: Subject,
   hosts: ReadonlySet<string>,
 ): Promise<Ends[]> {
   const now = timing.now();
+  const histories = new Map<CertificateName, Promise<PublishedVersion[]>>();
+  const historyOf = (name: CertificateName) => {
+    const read = histories.get(name) ?? readHistory(bucket, fleet, name);
+    histories.set(name, read);
+    return read;
+  };
+  const proofs = { names, keys: signing, ...(isWithoutRoot && { historyOf }) };
   const entries = (await listStatuses(bucket, fleet)).filter(({ host }) => hosts.has(host));
   const read = async (entry: (typeof entries)[number]): Promise<Ends> => {
     const status = await readHostStatus(bucket, entry);
-    return status !== undefined && isReadable(status) ? claimsOf(status, names, signing, now) : new Map();
+    return status !== undefined && isReadable(status) ? claimsOf(status, proofs, now) : new Map();
   };
   return inParallel(entries, CONCURRENCY, read, ({ key }) => key);
 }
 
-function claimsOf(
+/** What a claim is held against. */
+interface Proofs {
+  names: ReadonlySet<CertificateName>;
+  keys: OwnKeys;
+  /** Of a fleet that has lost its root: what its hosts take for listed has no receipt in their reports. */
+  historyOf?: (name: CertificateName) => Promise<PublishedVersion[]>;
+}
+
+async function claimsOf(
   { fleet, files }: HostStatus,
-  names: ReadonlySet<CertificateName>,
-  keys: OwnKeys,
+  { names, keys, historyOf }: Proofs,
   now: Date,
-): Ends {
+): Promise<Ends> {
   const ends = new Map<CertificateName, number>();
   for (const { certificate, state, isUnlisted, receipt, disk } of files) {
-    if (!isUnlisted || state !== 'served' || receipt === undefined || !names.has(certificate)) continue;
-    const end = endOf(receipt, { fleet, name: certificate, sha256: disk?.sha256 }, keys);
+    if (state !== 'served' || !names.has(certificate)) continue;
+    let end = 0;
+    if (isUnlisted && receipt !== undefined) {
+      end = endOf(receipt, { fleet, name: certificate, sha256: disk?.sha256 }, keys);
+    } else if (!isUnlisted && historyOf !== undefined) {
+      end = endIn(await historyOf(certificate), disk?.sha256);
+    }
     // Of a pair, the PEM that ends first.
     if (end > now.getTime()) ends.set(certificate, Math.min(end, ends.get(certificate) ?? end));
   }
   return ends;
+}
+
+/** @returns 0 for what we have not published */
+function endIn(versions: readonly PublishedVersion[], sha256: string | undefined): number {
+  const pem = versions.flatMap(({ pems }) => pems).find((one) => one.sha256 === sha256);
+  return pem === undefined ? 0 : Date.parse(pem.notAfter);
 }
 
 /** @returns 0 if the receipt is not ours, or is about something else */

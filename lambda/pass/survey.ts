@@ -3,7 +3,7 @@ import { BucketError, ContractError, codeOf, messageOf } from '#contract/errors.
 import type { FleetName } from '#contract/layout.ts';
 import { type CaBudget, readCaBudget } from '../ca/budget.ts';
 import { type CertificateSpec, configuredFleets } from '../config/config.ts';
-import { highestReported } from '../fleet/heads.ts';
+import { highestReported, otherKeysOf } from '../fleet/heads.ts';
 import { type HostSummaries, NO_SUMMARIES, readHostSummaries } from '../fleet/hosts.ts';
 import { readOrderRecords, type StoredRecord } from '../order/record.ts';
 import type { Pass } from '../pass.ts';
@@ -15,6 +15,9 @@ import type { Staples } from '../publication/staples.ts';
 import { mergeOldIssuer } from './old-issuer.ts';
 import { type UnconfiguredCertificate, unconfiguredIn } from './unconfigured.ts';
 import { Version1Survey } from './version-1.ts';
+
+/** Hosts in one event. */
+const MAX_NAMED = 20;
 
 /** Why a document cannot be read. */
 export type Unreadable = ContractError | BucketError;
@@ -33,7 +36,9 @@ export interface BucketSurvey extends PublishedFleets {
   readonly foreign: ReadonlySet<FleetName>;
   /** What the issuer remembers of the fleets. */
   readonly memory: IssuerMemory;
-  /** What hosts had reported at the end of the last pass, by fleet. */
+  /** Fleets that had no manifest of ours when the pass began: new, or lost. */
+  readonly withoutRoot?: ReadonlySet<FleetName> | undefined;
+  /** What hosts had reported at the end of the last pass, by fleet; those of `withoutRoot`, what they report now. */
   readonly hosts: HostSummaries['fleets'];
   /** `manifest.json` of each fleet. */
   readonly version1: Version1Survey;
@@ -61,7 +66,8 @@ async function readBucket(pass: Pass, earlier: BucketSurvey | undefined): Promis
   const specs = selectedSpecs(pass);
   const memory = new IssuerMemory(bucket);
   const book = await readHosts(pass);
-  const hosts = book.fleets;
+  const hosts = earlier?.hosts ?? { ...book.fleets };
+  if (earlier === undefined) tellOtherKeys(pass, hosts);
   const fleets = new Set(configuredFleets({ certificates: specs }));
   const others = (await knownFleets(pass, memory)).filter((fleet) => !fleets.has(fleet));
   const all = [...fleets, ...others];
@@ -99,6 +105,7 @@ async function readBucket(pass: Pass, earlier: BucketSurvey | undefined): Promis
         : [],
     ...{ memory, hosts, foreign, version1 },
     ...(earlier?.lostPems && { lostPems: earlier.lostPems }),
+    ...(earlier?.withoutRoot && { withoutRoot: earlier.withoutRoot }),
   };
 }
 
@@ -175,6 +182,15 @@ async function readHosts({ bucket, log }: Pass): Promise<HostSummaries> {
     if (!(error instanceof BucketError)) throw error;
     log('status.failed', { code: error.code, error: messageOf(error) });
     return NO_SUMMARIES;
+  }
+}
+
+/** Whoever restores `issuer/` of yesterday may have an earlier key again: what hosts have read since shows it. */
+function tellOtherKeys({ log }: Pass, hosts: HostSummaries['fleets']): void {
+  for (const [fleet, summaries] of Object.entries(hosts)) {
+    for (const [key, names] of otherKeysOf(summaries)) {
+      log('signing-key.unknown', { fleet, key, count: names.length, hosts: names.slice(0, MAX_NAMED) });
+    }
   }
 }
 

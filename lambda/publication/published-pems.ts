@@ -1,5 +1,5 @@
 /** The PEMs that were ever published under a name, as far as manifest, history and bucket know: what a tombstone has to end. */
-import type { X509Certificate } from 'node:crypto';
+import type { KeyObject, X509Certificate } from 'node:crypto';
 import { inParallel } from '#common/in-parallel.ts';
 import { digest, parse } from '#contract/combined-pem.ts';
 import { isObjectFault, PemRejected } from '#contract/errors.ts';
@@ -52,6 +52,7 @@ async function readEnd(bucket: Bucket, key: string): Promise<EndedPem | undefine
 interface StoredPem {
   sha256: string;
   leaf: X509Certificate;
+  key: KeyObject;
 }
 
 /** Keys that an issuer may have written. @returns undefined if there are too many beside them to be listed */
@@ -76,7 +77,8 @@ export async function readStoredPem(bucket: Bucket, key: string): Promise<Stored
   const sha256 = digest(object.body);
   if (!key.endsWith(`/${sha256}.pem`)) return undefined;
   try {
-    return { sha256, leaf: parse(object.body.toString('utf8')).leaf };
+    const { leaf, key } = parse(object.body.toString('utf8'));
+    return { sha256, leaf, key };
   } catch (error) {
     if (error instanceof PemRejected) return undefined;
     throw error;

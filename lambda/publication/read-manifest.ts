@@ -14,6 +14,7 @@ import { readManifestObject, readVersion1 } from './version1.ts';
 
 /** Whose signatures count: Signing of lambda/signing/ has it. */
 export interface OwnKeys {
+  readonly lineage?: string;
   readonly signer?: { readonly key: PublicKey };
   isOurs(key: PublicKey, sequence?: number): boolean;
   isBefore?(key: PublicKey, other: PublicKey): boolean;

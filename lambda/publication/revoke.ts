@@ -2,14 +2,15 @@
  * Revocation by the operator. `pemfleet revoke` publishes a replacement with a fresh key before it, so that hosts
  * have something to serve.
  */
-import type { X509Certificate } from 'node:crypto';
+import type { KeyObject, X509Certificate } from 'node:crypto';
 import { inParallel } from '#common/in-parallel.ts';
 import { isObjectFault } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import { acmeOriginOf, type ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { NotOffered } from '../acme/problem.ts';
-import { type RevocationReason, revokeCertificate } from '../acme/revocation.ts';
+import { AcmeProblem, NotOffered } from '../acme/problem.ts';
+import { type RevocationReason, revokeByOwnKey, revokeCertificate } from '../acme/revocation.ts';
+import type { Ca } from '../ca/ca.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import type { Pass } from '../pass.ts';
 import { IssuerMemory } from './ended.ts';
@@ -21,6 +22,13 @@ import { type OwnKeys, readManifest, readRoot } from './read-manifest.ts';
 
 /** PEMs that are read at the same time. */
 const CONCURRENCY = 10;
+/** Problems of an account that did not order the certificate (RFC 8555 §7.6), is not known, or cannot be registered any more. */
+const OTHER_ACCOUNT: readonly string[] = [
+  'unauthorized',
+  'accountDoesNotExist',
+  'externalAccountRequired',
+  'userActionRequired',
+];
 
 export interface Revocation {
   certificate: CertificateName;
@@ -34,6 +42,8 @@ export interface RevocationTarget {
   /** Of the combined PEMs that hold it: one, if nobody assembled it anew. */
   sha256s: readonly string[];
   leaf: X509Certificate;
+  /** Its private key. */
+  key: KeyObject;
   directoryUrl: string;
 }
 
@@ -67,16 +77,39 @@ export async function revokeTargets(
   reason: RevocationReason,
 ): Promise<Revocation[]> {
   const revocations: Revocation[] = [];
-  for (const { leaf, directoryUrl } of targets) {
+  for (const target of targets) {
+    const { leaf, directoryUrl } = target;
     const ca = cas.get(directoryUrl);
     if (ca === undefined) {
       throw new NotOffered(`${directoryUrl}, which issued ${leaf.serialNumber}, is not configured any more`);
     }
-    const isNew = await revokeCertificate(await ca.account(), leaf, reason);
+    const isNew = await revokeOne(ca, target, reason);
     log('certificate.revoked', { certificate: name, serial: leaf.serialNumber, reason });
     revocations.push({ certificate: name, serial: leaf.serialNumber, isNew });
   }
   return revocations;
+}
+
+/**
+ * The account that ordered it may be lost. Who has the key may revoke it then; some CAs refuse that key from then on, so that it is done only
+ * where it is compromised anyway.
+ */
+async function revokeOne(
+  ca: Ca,
+  { leaf, key }: Pick<RevocationTarget, 'leaf' | 'key'>,
+  reason: RevocationReason,
+): Promise<boolean> {
+  try {
+    return await revokeCertificate(await ca.account(), leaf, reason);
+  } catch (error) {
+    if (!(error instanceof AcmeProblem) || !OTHER_ACCOUNT.includes(error.type)) throw error;
+    if (reason !== 'keyCompromise') {
+      const says = `${leaf.serialNumber} was not ordered by this account, and only --reason keyCompromise signs with its own key`;
+      throw new NotOffered(says, { cause: error });
+    }
+    const pem = key.export({ type: 'pkcs8', format: 'pem' }).toString();
+    return revokeByOwnKey(await ca.signedBy(pem), leaf, reason);
+  }
 }
 
 /** The certificate's fleets, and others that still serve it: it may have moved. @throws BucketError, ContractError */
@@ -130,7 +163,7 @@ async function targetsIn(
     .filter((one) => one !== undefined)
     .filter(({ leaf }) => serial === undefined || leaf.serialNumber === serial.toUpperCase());
   const { directoryUrl = '' } = acmeOriginOf(entry) ?? {};
-  return wanted.map(({ sha256, leaf }) => ({ sha256s: [sha256], leaf, directoryUrl }));
+  return wanted.map(({ sha256, leaf, key }) => ({ sha256s: [sha256], leaf, key, directoryUrl }));
 }
 
 /** Of a folder that cannot be listed: whoever may write there has filled it. */

@@ -43,6 +43,7 @@ export function unreachableCa(): Ca {
     settings,
     account: fail,
     rolloverAccount: fail,
+    signedBy: fail,
     renewalInfo: fail,
     forgetAccount: async () => undefined,
   };

@@ -9,6 +9,7 @@ import { type ReceiptClaims, signReceipt } from '#contract/receipt.ts';
 import { generatePrivateKey, type Signer, signerOf } from '#contract/statement.ts';
 import { refreshHostSummaries } from '../../../../lambda/fleet/hosts.ts';
 import { decideAll, withinBudget } from '../../../../lambda/pass/plan.ts';
+import { runPass } from '../../../../lambda/pass/run-pass.ts';
 import { findStillServed } from '../../../../lambda/pass/still-served.ts';
 import { completeSurvey, surveyBucket } from '../../../../lambda/pass/survey.ts';
 import { type MemoryBucket, memoryBucket, reportTime } from '../../../support/bucket/memory-bucket.ts';
@@ -23,7 +24,7 @@ import {
 } from '../../../support/issuer/documents.ts';
 import { recordEvents } from '../../../support/issuer/events.ts';
 import { passOver, publishEntry } from '../../../support/issuer/pass.ts';
-import { testSigning } from '../../../support/issuer/signing.ts';
+import { readPublished, testPublisher, testSigning } from '../../../support/issuer/signing.ts';
 
 const other = fleetName.parse('other');
 const sha256 = 'd'.repeat(64);
@@ -165,4 +166,51 @@ test('the order of a pass: what nobody serves, what ends soon, and last what hos
     plans.map(({ spec, decision }) => `${spec.name} ${decision.reason}`),
     ['dark.test missing', 'soon.test lifetime', 'a.test missing'],
   );
+});
+
+test('the first pass after a loss asks the hosts: what they took for listed until now is known by its history', async () => {
+  const bucket = memoryBucket(reportTime);
+  const names = ['a', 'dark'].map((name) => `${name}.test`);
+  const old = makePemRef({ notAfter: end.toISOString() });
+  for (const name of names) {
+    await publishEntry(bucket, name, makeEntry({ identifiers: [name], pems: [old] }));
+  }
+  const files = [
+    { name: 'a.test', file: { isUnlisted: undefined, receipt: undefined, disk: { sha256: old.sha256 } } },
+    // Not ours, whatever the host says.
+    { name: 'dark.test', file: { isUnlisted: undefined, receipt: undefined, disk: { sha256 } } },
+  ].map((claim) => unlisted(fleet, claim as Claim));
+  const status = makeHostStatus('lb0', { files });
+  await bucket.put(layout.status(fleet, status.host), serializeHostStatus(status));
+  for (const key of await bucket.list(layout.published(fleet))) await bucket.delete(key);
+  const { passFor, events } = passOver(bucket);
+
+  const { outcomes } = await runPass(
+    passFor(
+      names.map((name) => ({ identifiers: [name] })),
+      { dryRun: true },
+    ),
+  );
+
+  assert.deepEqual(
+    outcomes.map(({ reason }) => reason),
+    ['missing', 'missing'],
+  );
+  assert.deepEqual(events.fieldsOf('fleet.recovering'), [{ fleet, missing: 2, served: 1 }]);
+});
+
+test('the first pass after a loss goes above what hosts report only now', async () => {
+  const bucket = memoryBucket(reportTime);
+  const ahead = after(noon, 12 * HOUR_MS);
+  await publishEntry(bucket, 'a.test');
+  await testPublisher(bucket, fleet, { now: () => ahead }).maintain(new Set());
+  const head = /"signature": "([^"]+)"/.exec(bucket.text(layout.root(fleet)) ?? '')?.[1] ?? '';
+  const status = makeHostStatus('lb0', { contract: 2, head });
+  await bucket.put(layout.status(fleet, status.host), serializeHostStatus(status));
+  await bucket.delete(layout.root(fleet));
+
+  await passOver(bucket).run([{ identifiers: ['a.test'] }]);
+
+  const { sequence = 0 } = (await readPublished(bucket, fleet))?.manifest ?? {};
+  assert.ok(sequence > ahead.getTime(), `${sequence}`);
 });

@@ -47,7 +47,7 @@ export const revokeCommand: Command = async (values, operands) => {
   );
   const fleets = await fleetsOfRevoked({ bucket, signing }, spec);
   await endRevoked(
-    createPublishers(bucket, fleets, publisherOptions(bucket, signing, now)),
+    createPublishers(bucket, fleets, publisherOptions(bucket, signing, now, log)),
     spec.name,
     targets,
   );

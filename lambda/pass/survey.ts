@@ -65,8 +65,10 @@ async function readBucket(pass: Pass, earlier: BucketSurvey | undefined): Promis
   const { bucket, config, options, signing, timing } = pass;
   const specs = selectedSpecs(pass);
   const memory = new IssuerMemory(bucket);
-  const book = await readHosts(pass);
-  const hosts = earlier?.hosts ?? { ...book.fleets };
+  const stored = await readHosts(pass);
+  // Later in the pass, fleets may be asked anew: everybody sees that.
+  const book = { ...stored, fleets: earlier?.hosts ?? { ...stored.fleets } };
+  const hosts = book.fleets;
   if (earlier === undefined) tellOtherKeys(pass, hosts);
   const fleets = new Set(configuredFleets({ certificates: specs }));
   const others = (await knownFleets(pass, memory)).filter((fleet) => !fleets.has(fleet));

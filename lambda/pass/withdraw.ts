@@ -139,7 +139,7 @@ export async function endNames(
   // Hosts may have read a root that is lost since.
   const highest = highestSequence(ownHeads(statuses, signing, now()).values());
   const publisher = new Publisher(bucket, fleet, {
-    ...publisherOptions(bucket, signing, now),
+    ...publisherOptions(bucket, signing, now, log),
     floorOf: async () => highest,
   });
   const known = new Map(going.map(({ name, pems }) => [name, pems]));

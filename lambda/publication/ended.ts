@@ -6,7 +6,14 @@ import * as z from 'zod';
 import { recordOf } from '#contract/collection.ts';
 import { BucketError, ContractError } from '#contract/errors.ts';
 import { parseJson } from '#contract/json.ts';
-import { certificateName, documentName, type FleetName, fleetName, layout } from '#contract/layout.ts';
+import {
+  type CertificateName,
+  certificateName,
+  documentName,
+  type FleetName,
+  fleetName,
+  layout,
+} from '#contract/layout.ts';
 import { MAX_CERTIFICATES, type Tombstone, tombstone } from '#contract/manifest.ts';
 import { type PublicKey, publicKey } from '#contract/statement.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -19,6 +26,8 @@ const fleetRecord = z.looseObject({
   /** Signed the fleet's root last. Absent: it never had one. */
   key: publicKey.optional(),
   tombstones: recordOf(certificateName, tombstone, MAX_CERTIFICATES),
+  /** What was lost is not all restored from the history: the next pass goes on behind this name. Absent: all is. */
+  restoring: z.looseObject({ after: certificateName.optional() }).optional(),
 });
 type FleetRecord = z.infer<typeof fleetRecord>;
 
@@ -26,6 +35,7 @@ type FleetRecord = z.infer<typeof fleetRecord>;
 export interface FleetMemory {
   key?: PublicKey | undefined;
   tombstones: Readonly<Record<string, Tombstone>>;
+  restoring?: { after?: CertificateName | undefined } | undefined;
 }
 
 interface StoredRecord {
@@ -82,6 +92,16 @@ export class IssuerMemory {
       layout.tombstones(fleet),
       `other writers were faster ${MAX_TRIES} times`,
     );
+  }
+
+  /** How far what was lost has come back; undefined: all of it has. @throws ContractError, BucketError */
+  async keepRestoring(fleet: FleetName, restoring: FleetMemory['restoring']): Promise<void> {
+    for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
+      const { record: old, etag } = await this.#stored(fleet);
+      if (JSON.stringify(old.restoring) === JSON.stringify(restoring)) return;
+      const { restoring: _, ...rest } = old;
+      if (await this.#write(fleet, { ...rest, ...(restoring && { restoring }) }, etag)) return;
+    }
   }
 
   /** An operator wants these PEMs again. */

@@ -6,6 +6,7 @@ import { BucketError, ContractError, codeOf, messageOf } from '#contract/errors.
 import type { FleetName } from '#contract/layout.ts';
 import type { SignedManifest } from '#contract/root.ts';
 import type { Bucket } from '#storage/bucket.ts';
+import type { Log } from '../log.ts';
 import type { Pass } from '../pass.ts';
 import { IssuerMemory } from '../publication/ended.ts';
 import type { PublisherOptions } from '../publication/publisher.ts';
@@ -14,13 +15,21 @@ import { readFirstManifest } from './first-manifest.ts';
 import { updateVersion1, type Version1Options, writeVersion1 } from './image.ts';
 
 /** For commands, which do not know what hosts need: version 1 follows where there is one. */
-export function publisherOptions(bucket: Bucket, signing: Signing, now: () => Date): PublisherOptions {
+export function publisherOptions(
+  bucket: Bucket,
+  signing: Signing,
+  now: () => Date,
+  log: Log = () => undefined,
+): PublisherOptions {
   const memory = new IssuerMemory(bucket);
   return {
-    ...{ now, signing, memory },
+    ...{ now, signing, memory, log },
     first: async (fleet) =>
       (await readFirstManifest(bucket, fleet, { keys: signing, memory, now: now() }))?.manifest,
-    writeAlong: (root) => updateVersion1(bucket, root, now()),
+    writeAlong: (root) =>
+      orLog(log, root.fleet, async () => {
+        await updateVersion1(bucket, root, now());
+      }),
   };
 }
 
@@ -41,12 +50,19 @@ export function alongWriter(
   return async (root) => {
     const { fleet } = root;
     if (!along.isNeeded(fleet)) return;
-    try {
+    await orLog(log, fleet, async () => {
       const result = await writeVersion1(bucket, root, along.optionsOf(fleet));
       if (result === 'foreign' || result === 'held') log('version-1.held', { fleet, reason: result });
-    } catch (error) {
-      if (!(error instanceof BucketError || error instanceof ContractError)) throw error;
-      log('version-1.failed', { fleet, code: codeOf(error), error: messageOf(error) });
-    }
+    });
   };
+}
+
+/** The root is written: what fails after it takes nothing back. */
+async function orLog(log: Log, fleet: FleetName, write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    if (!(error instanceof BucketError || error instanceof ContractError)) throw error;
+    log('version-1.failed', { fleet, code: codeOf(error), error: messageOf(error) });
+  }
 }

@@ -49,13 +49,24 @@ export async function writeVersion1(
   root: SignedManifest,
   options: Version1Options,
 ): Promise<Version1Result> {
+  return writeOver(bucket, root, options, await readVersion1(bucket, root.fleet));
+}
+
+/** @param first what is there, as it was read */
+async function writeOver(
+  bucket: Bucket,
+  root: SignedManifest,
+  options: Version1Options,
+  first: CurrentVersion1,
+): Promise<Version1Result> {
   const key = layout.manifest(root.fleet);
+  let current = first;
   for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
-    const current = await readVersion1(bucket, root.fleet);
     const reason = reasonNotToWrite(current, root, options);
     if (reason !== undefined) return reason;
     const result = await bucket.put(key, imageOf(root, current.manifest, options), conditionOf(current));
     if (result !== 'precondition-failed') return 'written';
+    current = await readVersion1(bucket, root.fleet);
   }
   throw new BucketError('ERR_BUCKET_CONFLICT', key, `other writers were faster ${MAX_TRIES} times`);
 }
@@ -73,8 +84,8 @@ export function reasonNotToWrite(
 
 /** For commands, which do not know what hosts need: where there is one, it follows. @throws BucketError */
 export async function updateVersion1(bucket: Bucket, root: SignedManifest, now: Date): Promise<void> {
-  const { etag } = await readVersion1(bucket, root.fleet);
-  if (etag !== undefined) await writeVersion1(bucket, root, { now });
+  const current = await readVersion1(bucket, root.fleet);
+  if (current.etag !== undefined) await writeOver(bucket, root, { now }, current);
 }
 
 /** What cannot be read has no ETag, and no agent has it. */

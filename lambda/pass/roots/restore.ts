@@ -36,29 +36,71 @@ export async function checkShards({ log, timing }: Pass, { publishers }: BucketS
 
 /** @returns what is published then. One fleet's failure stops no other: its certificates are ordered when they are due */
 export async function restoreLost(pass: Pass, survey: BucketSurvey): Promise<BucketSurvey> {
+  const blocked = new Map<string, BucketError>();
   let room = MAX_READ;
   let isRestored = false;
   for (const [fleet, publisher] of survey.publishers) {
-    if (isLatest(survey, fleet) && !publisher.shards.isDamaged) continue;
     try {
-      const reason = await lossOf(pass, survey, fleet, publisher);
-      if (reason === undefined) continue;
-      const known = await subjectsOf(pass, survey, fleet);
-      // Of a lost shard, what another copy of it has said is there.
-      const all = reason === 'damaged' ? known.filter(({ entry }) => entry === undefined) : known;
-      const subjects = all.slice(0, room);
-      room -= subjects.length;
-      const { names, failed } = await restore(pass, subjects, publisher);
-      isRestored ||= names.length > 0;
-      const counts = { count: names.length, left: all.length - subjects.length, failed };
-      if (Object.values(counts).every((count) => count === 0)) continue;
-      pass.log('manifest.restored', { fleet, reason, ...counts, certificates: names.slice(0, MAX_NAMED) });
+      const loss = await lossOf(pass, survey, fleet, publisher);
+      if (loss === undefined) continue;
+      const done = await restoreFleet(pass, survey, { fleet, publisher, ...loss, room });
+      room -= done.read;
+      isRestored ||= done.count > 0;
+      for (const [name, error] of done.unread) blocked.set(name, error);
     } catch (error) {
       if (!(error instanceof BucketError || error instanceof ContractError)) throw error;
       pass.log('manifest.failed', { fleet, code: codeOf(error), error: messageOf(error) });
     }
   }
-  return isRestored ? surveyBucket(pass, survey) : survey;
+  const found = isRestored ? await surveyBucket(pass, survey) : survey;
+  // What may come back by the next pass is not ordered by this one.
+  return blocked.size === 0 ? found : { ...found, blocked: new Map([...blocked, ...found.blocked]) };
+}
+
+interface Restoration extends Loss {
+  fleet: FleetName;
+  publisher: Publisher;
+  /** Histories that may be read. */
+  room: number;
+}
+
+async function restoreFleet(
+  pass: Pass,
+  survey: BucketSurvey,
+  { fleet, publisher, reason, after, room }: Restoration,
+) {
+  const known = await subjectsOf(pass, survey, fleet);
+  // Of a lost shard, what another copy of it has said is there.
+  const all = known.filter(
+    ({ name, entry }) => name > (after ?? '') && (reason !== 'damaged' || entry === undefined),
+  );
+  const subjects = all.slice(0, room);
+  const { entries, unread } = await findAll(pass, subjects);
+  const left = all.length - subjects.length;
+  const last = subjects.at(-1)?.name ?? after;
+  // Before the commit: after it, the root shows no loss any more.
+  const isAll = left === 0 && unread.size === 0;
+  const next = unread.size > 0 ? after : last;
+  if (!isAll) await survey.memory.keepRestoring(fleet, { ...(next && { after: next }) });
+  const names = entries.size === 0 ? [] : await publisher.publishAgain(entries);
+  if (isAll) await survey.memory.keepRestoring(fleet, undefined);
+  const counts = { count: names.length, left, failed: unread.size };
+  if (Object.values(counts).some((count) => count > 0)) {
+    pass.log('manifest.restored', { fleet, reason, ...counts, certificates: names.slice(0, MAX_NAMED) });
+  }
+  const missing = new Map([...unread].filter(([name]) => isMissing(subjects, name)));
+  return { read: subjects.length, count: names.length, unread: missing };
+}
+
+function isMissing(subjects: readonly RestoreSubject[], of: CertificateName): boolean {
+  return subjects.some(({ name, entry }) => name === of && entry === undefined);
+}
+
+interface Loss {
+  /** `unfinished`: an earlier pass did not come to the end. */
+  reason: 'lost' | 'older' | 'damaged' | 'unfinished';
+  /** It came so far. */
+  after?: CertificateName | undefined;
 }
 
 async function lossOf(
@@ -66,13 +108,17 @@ async function lossOf(
   survey: BucketSurvey,
   fleet: FleetName,
   publisher: Publisher,
-): Promise<'lost' | 'older' | 'damaged' | undefined> {
-  const reason = await fleetSigningReason(pass, survey, fleet, publisher);
-  if (reason === 'lost' || reason === 'older') return reason;
-  return publisher.shards.isDamaged ? 'damaged' : undefined;
+): Promise<Loss | undefined> {
+  if (!isLatest(survey, fleet)) {
+    const reason = await fleetSigningReason(pass, survey, fleet, publisher);
+    if (reason === 'lost' || reason === 'older') return { reason };
+  }
+  if (publisher.shards.isDamaged) return { reason: 'damaged' };
+  const { restoring } = await survey.memory.of(fleet);
+  return restoring && { reason: 'unfinished', after: restoring.after };
 }
 
-/** Nothing else has to be read then. */
+/** Whether nothing shows a loss of the root. */
 function isLatest({ manifests, hosts }: BucketSurvey, fleet: FleetName): boolean {
   const manifest = manifests.get(fleet)?.manifest;
   return manifest !== undefined && (manifest.sequence ?? 0) >= highestReported(hosts[fleet]);
@@ -86,30 +132,25 @@ async function subjectsOf({ config }: Pass, survey: BucketSurvey, fleet: FleetNa
   const entries: Partial<Record<CertificateName, ManifestEntry>> = certificates;
   const specs = new Map(specsOfFleet(config.certificates, fleet).map((spec) => [spec.name, spec]));
   const names = new Set([...specs.keys(), ...(Object.keys(certificates) as CertificateName[])]);
-  return [...names].map((name): RestoreSubject => {
+  return [...names].sort().map((name): RestoreSubject => {
     return { fleet, name, spec: specs.get(name), entry: entries[name], ended };
   });
 }
 
-/** What cannot be read is counted: the others come back. */
-async function restore(
-  { bucket, timing }: Pass,
-  subjects: readonly RestoreSubject[],
-  publisher: Publisher,
-): Promise<{ names: CertificateName[]; failed: number }> {
+/** What cannot be read is told: the others come back. */
+async function findAll({ bucket, timing }: Pass, subjects: readonly RestoreSubject[]) {
   const now = timing.now();
-  let failed = 0;
+  const unread = new Map<CertificateName, BucketError>();
+  const entries = new Map<CertificateName, ManifestEntry>();
   const find = async (subject: RestoreSubject) => {
     try {
-      return { name: subject.name, entry: await findRestorable(bucket, subject, now) };
+      const entry = await findRestorable(bucket, subject, now);
+      if (entry !== undefined) entries.set(subject.name, entry);
     } catch (error) {
       if (!(error instanceof BucketError)) throw error;
-      failed += 1;
-      return { name: subject.name, entry: undefined };
+      unread.set(subject.name, error);
     }
   };
-  const found = await inParallel(subjects, CONCURRENCY, find, ({ name }) => name);
-  const entries = new Map(found.flatMap(({ name, entry }) => (entry ? [[name, entry] as const] : [])));
-  const names = entries.size === 0 ? [] : await publisher.publishAgain(entries);
-  return { names, failed };
+  await inParallel(subjects, CONCURRENCY, find, ({ name }) => name);
+  return { entries, unread };
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startDeadline } from '#common/deadline.ts';
 import { DAY_MS, HOUR_MS } from '#common/time.ts';
+import { BucketError } from '#contract/errors.ts';
 import { serializeHostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
@@ -210,4 +211,39 @@ test('another writer that has published a newer one meanwhile is not overruled',
 
   assert.deepEqual(names, []);
   assert.equal(pemOf((await readPublished(bucket, fleet))?.manifest.certificates[a]), pemOf(latest));
+});
+
+test('histories that cannot be read: nothing is ordered in their place, and the next pass goes on', async () => {
+  for (const lose of ['root of yesterday', 'no root'] as const) {
+    const { bucket, yesterday, latest, published } = await stage();
+    if (lose === 'no root') await bucket.delete(layout.root(fleet));
+    else bucket.plant(layout.root(fleet), yesterday);
+    let isDown = true;
+    const get = (async (key: string, options: never) => {
+      if (isDown && key.startsWith('issuer/history/')) {
+        throw new BucketError('ERR_BUCKET_UNREACHABLE', key, 'as planted');
+      }
+      return bucket.get(key, options);
+    }) as typeof bucket.get;
+    const { run, events } = passOver(bucket, { bucket: { ...bucket, get }, timing: fakeClock(noon) });
+
+    const [first] = await run([{ identifiers: ['a.test'] }]);
+    await run([{ identifiers: ['a.test'] }]);
+    isDown = false;
+    const [last] = await run([{ identifiers: ['a.test'] }]);
+
+    const { result, error } = first ?? {};
+    const wanted = lose === 'no root' ? ['failed', 'ERR_BUCKET_UNREACHABLE'] : ['kept', undefined];
+    assert.deepEqual([result, error?.code], wanted, lose);
+    assert.equal(last?.result, 'kept');
+    assert.equal(pemOf(await published()), pemOf(latest), lose);
+    assert.deepEqual(
+      events
+        .fieldsOf('manifest.restored')
+        .map(({ reason, count, failed }) => [reason, count, failed])
+        .at(-1),
+      ['unfinished', 1, 0],
+    );
+    assert.equal(JSON.parse(bucket.text(layout.tombstones(fleet)) ?? '').restoring, undefined);
+  }
 });

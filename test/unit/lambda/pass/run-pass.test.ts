@@ -39,10 +39,10 @@ test('nothing due: said so, nothing is written, and the requests are constant', 
     `get ${layout.manifest(fleet)}`,
     `get ${layout.root(fleet)}`,
     `list ${layout.orders}`,
+    `get ${layout.tombstones(fleet)}`,
     `list ${layout.published(fleet)}`,
     `get ${layout.caState}`,
     `get ${layout.renewalInfo}`,
-    `get ${layout.tombstones(fleet)}`,
   ]);
   assert.deepEqual(
     events.names().filter((name) => !name.startsWith('certificate.kept')),

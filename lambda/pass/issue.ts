@@ -1,11 +1,14 @@
 /**
  * STORYBOARD of one certificate in a pass: open its order record, obtain, publish, delete the record. Its failure is
- * caught here, and only here: the record keeps it for the next pass, and no other certificate is stopped.
+ * caught here, and only here: the record keeps it for the next pass, and no other certificate is stopped. A renewal that is in no hurry
+ * shares its commit with others; until then the record stays, so that a pass that is killed meanwhile loses nothing.
  */
 import { digest } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
+import type { FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import { type CaAccount, forgetLostAccount, openAccountAt } from '../ca/ca.ts';
+import { isEmergency } from '../order/lifetime.ts';
 import { type Obtained, obtain } from '../order/obtain.ts';
 import { currentPem, type Outcome } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
@@ -19,25 +22,47 @@ import type { Survey } from './survey.ts';
 /** Below this rest of the pass no order is started: it could not be finished. */
 const MIN_ORDER_MS = 30_000;
 
-export async function issueCertificate(pass: Pass, survey: Survey, plan: Plan): Promise<Outcome> {
+/** What the next certificate does not wait for. */
+export interface Ending {
+  outcome: Promise<Outcome>;
+}
+
+export async function issueCertificate(pass: Pass, survey: Survey, plan: Plan): Promise<Ending> {
   const { decision } = plan;
   const order = new OrderInFlight(pass, plan);
   try {
     switch (decision.action) {
       case 'keep':
-        return await keep(pass, survey, plan);
+        return ended(await keep(pass, survey, plan));
       case 'defer':
-        return defer(pass, plan);
+        return ended(defer(pass, plan));
       case 'obtain':
       case 'resume': {
         const blocker = blockerOf(pass, survey, order, decision.directoryUrl);
-        if (blocker !== undefined) return postpone(pass, survey, order, blocker);
-        return await issue(pass, survey, order, decision.directoryUrl);
+        if (blocker !== undefined) return ended(postpone(pass, survey, order, blocker));
+        const published = publish(
+          pass,
+          survey,
+          order,
+          await issue(pass, survey, order, decision.directoryUrl),
+        );
+        const outcome = published.catch((error: unknown) => fail(pass, survey, order, error));
+        return isUrgent(plan, pass.timing.now()) ? ended(await outcome) : { outcome };
       }
     }
   } catch (error) {
-    return await fail(pass, survey, order, error);
+    return ended(await fail(pass, survey, order, error));
   }
+}
+
+function ended(outcome: Outcome): Ending {
+  return { outcome: Promise.resolve(outcome) };
+}
+
+/** Hosts lack it, should not have the former one any more, or not for long. */
+function isUrgent({ decision, published }: Plan, now: Date): boolean {
+  if (published === undefined || published.pems.some((pem) => isEmergency(pem, now))) return true;
+  return ['revoked', 'pem-lost', 'emergency'].includes(decision.reason);
 }
 
 /** A fleet that lacks the certificate gets it; nothing is ordered. */
@@ -81,13 +106,18 @@ function postpone({ log }: Pass, { budget }: Survey, order: OrderInFlight, block
   return { ...outcomeOf(order.plan, blocker.result), reason: blocker.reason };
 }
 
-/** Obtains the certificate from this CA and publishes it. */
+interface Issued {
+  entry: ManifestEntry;
+  texts: PemText[];
+}
+
+/** Obtains the certificate from this CA. */
 async function issue(
   pass: Pass,
   survey: Survey,
   order: OrderInFlight,
   directoryUrl: string,
-): Promise<Outcome> {
+): Promise<Issued> {
   const { spec, decision } = order.plan;
   const { name: certificate, identifiers } = spec;
   pass.log('certificate.due', { certificate, reason: decision.reason, identifiers });
@@ -103,10 +133,7 @@ async function issue(
   for (const { serial, notAfter } of entry.pems) {
     pass.log('certificate.issued', { certificate, serial, notAfter });
   }
-  const texts = obtained.map(({ text }) => ({ sha256: digest(text), text }));
-  await publish(pass, survey, order.plan, { entry, texts });
-  await order.delete();
-  return { ...outcomeOf(order.plan, 'issued'), ...currentPem(entry) };
+  return { entry, texts: obtained.map(({ text }) => ({ sha256: digest(text), text })) };
 }
 
 function issuedBy({ client, settings }: CaAccount, { profile }: OrderInFlight) {
@@ -115,16 +142,25 @@ function issuedBy({ client, settings }: CaAccount, { profile }: OrderInFlight) {
 }
 
 /** Publishes to every fleet of the certificate, with the staples that its CA gives. */
-async function publish(
-  pass: Pass,
-  { publishers }: Survey,
-  { spec: { name, fleets } }: Plan,
-  issued: { entry: ManifestEntry; texts: PemText[] },
-): Promise<void> {
+async function publish(pass: Pass, survey: Survey, order: OrderInFlight, issued: Issued): Promise<Outcome> {
+  const { name, fleets } = order.plan.spec;
   const { pems, texts } = await new StapleFetcher(pass).staple(name, issued.entry.pems, issued.texts);
-  for (const fleet of fleets) {
-    const result = await publishers.get(fleet)?.publish(name, { ...issued.entry, pems }, texts);
+  const how = isUrgent(order.plan, pass.timing.now()) ? undefined : 'unhurried';
+  const publishTo = async (fleet: FleetName) => {
+    const publisher = survey.publishers.get(fleet);
+    const result = await publisher?.publish(name, { ...issued.entry, pems }, texts, how);
     if (result === 'published') pass.log('manifest.published', { certificate: name, fleet });
+  };
+  // Together: each of them may wait.
+  await allOf(fleets.map(publishTo));
+  await order.delete();
+  return { ...outcomeOf(order.plan, 'issued'), ...currentPem(issued.entry) };
+}
+
+/** @throws the first failure, when all have ended: none goes on behind the outcome */
+async function allOf(works: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(works)) {
+    if (result.status === 'rejected') throw result.reason;
   }
 }
 

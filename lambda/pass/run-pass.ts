@@ -64,13 +64,32 @@ async function work(pass: Pass, read: BucketSurvey): Promise<PassResult> {
   await survey.budget.save();
   await discardUnconfigured(pass, survey.records);
   const atOnce = solver.isBatched ? plans.length : config.concurrency;
-  const issue = (plan: Plan) => issueCertificate(pass, survey, plan);
-  const outcomes = await inParallel(plans, atOnce, issue, sameIdentifiers);
+  const outcomes = await issueAll(pass, survey, plans, atOnce);
   const { manifests } = publishedBy(survey);
   const unconfigured = await endSuperseded(pass, { ...survey, manifests });
   const failure = await maintainFleets(pass, survey);
   await tidyFleets(pass, found);
   return conclude(pass, survey, { outcomes: [...blocked, ...outcomes], unconfigured, error: failure });
+}
+
+/** Renewals share commits: when no other is to come, those that wait are published. */
+async function issueAll(
+  pass: Pass,
+  survey: Survey,
+  plans: readonly Plan[],
+  atOnce: number,
+): Promise<Outcome[]> {
+  const outcomes: Promise<Outcome>[] = [];
+  const issue = async (plan: Plan) => {
+    outcomes.push((await issueCertificate(pass, survey, plan)).outcome);
+  };
+  try {
+    await inParallel(plans, atOnce, issue, sameIdentifiers);
+  } finally {
+    for (const publisher of survey.publishers.values()) publisher.hurry();
+    await Promise.allSettled(outcomes);
+  }
+  return Promise.all(outcomes);
 }
 
 function logStarted(pass: Pass): void {

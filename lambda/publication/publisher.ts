@@ -3,8 +3,9 @@
  * writer has changed it since it was read. It writes nothing that is published already. It also takes certificates back: by tombstones,
  * since what is only missing means nothing to a host.
  */
-import { batched } from '#common/batched.ts';
+import { Batches } from '#common/batched.ts';
 import { inParallel } from '#common/in-parallel.ts';
+import { MINUTE_MS } from '#common/time.ts';
 import { BucketError } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import type { Manifest, ManifestEntry, Tombstone } from '#contract/manifest.ts';
@@ -47,6 +48,8 @@ export interface PublisherOptions {
   /** Of all fleets of a pass together; absent: the publisher's own. */
   memory?: IssuerMemory | undefined;
   log?: Log | undefined;
+  /** So long does a change that is in no hurry wait for others; default: a minute. */
+  patienceMs?: number | undefined;
   /** The highest sequence that hosts of the fleet have reported under our own signature; 0: none. Absent: none is known. */
   floorOf?: ((fleet: FleetName) => Promise<number>) | undefined;
 }
@@ -88,13 +91,19 @@ const CONCURRENCY = 10;
 
 type Committed = Pick<Merged, 'changed' | 'held'>;
 
-/** Publishes to one fleet. Changes that come during a write of the manifest share the next write. */
+/**
+ * Publishes to one fleet. Changes that come during a write of the manifest share the next write; those that are in no hurry wait a minute
+ * for others, until the pass has no more to come.
+ */
 export class Publisher {
   readonly #bucket: Bucket;
   readonly #fleet: FleetName;
   readonly #options: PublisherOptions;
   readonly #memory: IssuerMemory;
-  readonly #commit: (changes: readonly Change[]) => Promise<Committed>;
+  readonly #commits: Batches<readonly Change[], Committed>;
+  /** Runs while a change waits for others. */
+  #patience: NodeJS.Timeout | undefined;
+  #isHurried = false;
   #latest: ReadManifest | undefined;
   #hasChanged = false;
 
@@ -103,7 +112,23 @@ export class Publisher {
     this.#fleet = fleet;
     this.#options = options;
     this.#memory = options.memory ?? new IssuerMemory(bucket);
-    this.#commit = batched((batch) => this.#commitAll(batch.flat()));
+    this.#commits = new Batches((batch) => this.#commitAll(batch.flat()));
+  }
+
+  #commit(changes: readonly Change[]): Promise<Committed> {
+    return this.#commits.add(changes);
+  }
+
+  #commitWithOthers(changes: readonly Change[]): Promise<Committed> {
+    if (this.#isHurried) return this.#commit(changes);
+    this.#patience ??= setTimeout(() => this.#commits.flush(), this.#options.patienceMs ?? MINUTE_MS);
+    return this.#commits.join(changes);
+  }
+
+  /** No other change is to come for which those in line, or later ones, should wait. */
+  hurry(): void {
+    this.#isHurried = true;
+    this.#commits.flush();
   }
 
   /** The manifest after the last write; undefined if there was none. */
@@ -123,7 +148,8 @@ export class Publisher {
 
   /**
    * @param texts the PEMs of `entry`, in the same order
-   * @param only `staples`: changes nothing if `entry` has other PEMs than the manifest, where another pass was faster
+   * @param how `staples`: changes nothing if `entry` has other PEMs than the manifest, where another pass was faster; `unhurried`: waits
+   * for others that can share its commit, a minute at most
    * @returns `unchanged` also where a tombstone names one of the PEMs: only reinstate() brings them back
    * @throws BucketError, ContractError
    */
@@ -131,9 +157,10 @@ export class Publisher {
     name: CertificateName,
     entry: ManifestEntry,
     texts: readonly PemText[],
-    only?: 'staples',
+    how?: 'staples' | 'unhurried',
   ): Promise<'published' | 'unchanged'> {
-    return this.#publish({ kind: 'publish', name, entry, only }, texts);
+    const only = how === 'staples' ? how : undefined;
+    return this.#publish({ kind: 'publish', name, entry, only }, texts, how === 'unhurried');
   }
 
   /** As publish(), on an operator's word: a tombstone names these PEMs no more. */
@@ -232,9 +259,10 @@ export class Publisher {
   async #publish(
     change: Extract<Change, { kind: 'publish' }>,
     texts: readonly PemText[],
+    isUnhurried = false,
   ): Promise<'published' | 'unchanged'> {
     for (const text of texts) await this.#putImmutable(change.name, text);
-    const { changed } = await this.#commit([change]);
+    const { changed } = await (isUnhurried ? this.#commitWithOthers([change]) : this.#commit([change]));
     if (!changed.has(change.name)) return 'unchanged';
     await this.#addToHistory(change.name);
     return 'published';
@@ -262,6 +290,8 @@ export class Publisher {
   }
 
   async #commitAll(changes: readonly Change[]): Promise<Committed> {
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
     for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
       const root = await this.#readRoot();
       const { lineage } = this.#options.signing;

@@ -9,6 +9,9 @@ export const COUNTS = {
   /** For each host that has reported since the pass before; and once for all of them: test/parts/issuer/idle.test.ts. */
   changedStatus: { get: 1 },
   changedBook: { put: 1 },
-  /** A certificate of one PEM, from order to manifest; deletions are free: test/cdk/asset-run.test.ts. */
+  /**
+   * A certificate of one PEM, from order to manifest, alone in its commit; one of several that a pass renews has one less. Deletions are
+   * free: test/cdk/asset-run.test.ts.
+   */
   renewal: { put: 6 },
 } as const;

@@ -32,7 +32,7 @@ export class BenchHost {
   constructor(bucket: CountedBucket) {
     const haproxy = { certsDir: this.#certsDir };
     const agent = { log, memory: newMemory(), openBucket: async () => bucket, now: () => new Date() };
-    const config = { fleet, stateDir: this.#stateDir, trust: {}, haproxy };
+    const config = { fleet, stateDir: this.#stateDir, instances: [], trust: {}, haproxy };
     this.#agent = { ...agent, config } as unknown as Agent;
     for (const path of [this.#stateDir, this.#certsDir]) mkdirSync(path);
     process.on('exit', () => rmSync(this.#directory, { recursive: true, force: true }));

@@ -104,6 +104,45 @@ test('a certificate that was issued but not published is published by the next p
   await assertPublished(stage, record?.legs[0]?.key ?? '');
 });
 
+test('renewals share a commit; where the pass ends before it, the next one publishes them without another order', async (t) => {
+  const stage = await startStage(t);
+  const both = ['a.test', 'b.test'].map((name) => ({ identifiers: [name] }));
+  await stage.pass(both);
+  const manifest = layout.root(fleet);
+  const before = (await readPublished(stage.bucket, fleet))?.etag;
+  let commits = 0;
+  const dying = interposed(stage.bucket, {
+    put: (key, ...rest) => {
+      if (key !== manifest) return stage.bucket.put(key, ...rest);
+      commits += 1;
+      return Promise.reject(new Error('killed'));
+    },
+  });
+
+  const killed = await stage.pass(both, { force: true }, { bucket: dying });
+  const { records } = await readOrderRecords(stage.bucket);
+  assert.deepEqual([commits, (await readPublished(stage.bucket, fleet))?.etag], [1, before]);
+  assert.deepEqual([...records.keys()].sort(), ['a.test', 'b.test']);
+  stage.advance(MINUTE_MS);
+  const issued = await stage.pass(both);
+
+  const resultsOf = (outcomes: typeof issued) => outcomes.map(({ result }) => result);
+  assert.deepEqual(
+    [resultsOf(killed), resultsOf(issued)],
+    [
+      ['failed', 'failed'],
+      ['issued', 'issued'],
+    ],
+  );
+  assert.equal(ordersAsked(stage), 4);
+  const { certificates: published = {} } = (await readPublished(stage.bucket, fleet))?.manifest ?? {};
+  assert.deepEqual(
+    Object.values(published).map(({ previous }) => previous?.pems.length),
+    [1, 1],
+  );
+  assert.deepEqual(await stage.bucket.list(layout.orders), []);
+});
+
 test('a certificate that was published but whose record stayed is not published again', async (t) => {
   const stage = await startStage(t);
   const failing = interposed(stage.bucket, {

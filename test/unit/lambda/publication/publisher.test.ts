@@ -233,3 +233,82 @@ test('a manifest of a newer version is not overwritten', async () => {
 
   assert.equal(bucket.text(key), newer);
 });
+
+const rootWrites = ({ calls }: ReturnType<typeof memoryBucket>) =>
+  calls.filter((call) => call === `put ${key}`).length;
+const tick = () => new Promise((resolve) => setImmediate(resolve));
+const publishWaiting = (publisher: ReturnType<typeof testPublisher>, digit: string, ended: string[] = []) => {
+  const { entry, texts } = certificate(digit);
+  return publisher.publish(named(`${digit}.test`), entry, texts, 'unhurried').then((result) => {
+    ended.push(digit);
+    return result;
+  });
+};
+
+test('what is in no hurry waits for others, its PEM in the bucket: one commit for all, when the pass has no more', async () => {
+  const bucket = memoryBucket();
+  const publisher = testPublisher(bucket, fleet);
+  const ended: string[] = [];
+  const waiting = ['a', 'b', 'c'].map((digit) => publishWaiting(publisher, digit, ended));
+  await tick();
+  assert.deepEqual(
+    [rootWrites(bucket), ended.length, bucket.text(layout.pem(fleet, a, sha('a')))],
+    [0, 0, 'PEM a'],
+  );
+
+  publisher.hurry();
+
+  assert.deepEqual(await Promise.all(waiting), ['published', 'published', 'published']);
+  assert.equal(rootWrites(bucket), 1);
+  assert.equal(await publishWaiting(publisher, 'd'), 'published', 'after that, nothing waits');
+  assert.equal(rootWrites(bucket), 2);
+});
+
+test('an emergency is committed at once, and takes along what waits', async () => {
+  const bucket = memoryBucket();
+  const publisher = testPublisher(bucket, fleet);
+  const waiting = publishWaiting(publisher, 'a');
+  await tick();
+  const { entry, texts } = certificate('b');
+
+  assert.equal(await publisher.publish(named('b.test'), entry, texts), 'published');
+
+  assert.equal(await waiting, 'published');
+  assert.equal(rootWrites(bucket), 1);
+});
+
+test('nothing waits longer than a minute, and what comes during a commit waits for the next one', async () => {
+  const bucket = memoryBucket();
+  const publisher = testPublisher(bucket, fleet, { patienceMs: 5 });
+
+  assert.equal(await publishWaiting(publisher, 'a'), 'published');
+  assert.deepEqual(await Promise.all([publishWaiting(publisher, 'b'), publishWaiting(publisher, 'c')]), [
+    'published',
+    'published',
+  ]);
+
+  assert.equal(rootWrites(bucket), 2);
+});
+
+test('a commit that fails fails all that waited for it, and none after it', async () => {
+  const bucket = memoryBucket();
+  let isDown = true;
+  const failing = interposed(bucket, {
+    put: (...args) => {
+      if (isDown && args[0] === key) return Promise.reject(new RangeError('unavailable'));
+      return bucket.put(...args);
+    },
+  });
+  const publisher = testPublisher(failing, fleet);
+  const waiting = ['a', 'b'].map((digit) => publishWaiting(publisher, digit));
+  publisher.hurry();
+
+  const ended = await Promise.allSettled(waiting);
+  isDown = false;
+
+  assert.deepEqual(
+    ended.map(({ status }) => status),
+    ['rejected', 'rejected'],
+  );
+  assert.equal(await publishWaiting(publisher, 'c'), 'published');
+});

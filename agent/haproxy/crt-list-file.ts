@@ -135,10 +135,15 @@ function tailsIn(lines: readonly ListLine[]): Map<string, string[]> {
   return tails;
 }
 
+/** All files that HAProxy loads by it, normalized. @throws HostError `ERR_CRT_LIST_FILE` */
+export async function listedNames(list: CrtListFile): Promise<string[]> {
+  return [...tailsIn(linesIn(await readText(list.path))).keys()];
+}
+
 /** Whether HAProxy would load others than these files by it. */
 export async function hasOtherLines(list: CrtListFile, files: ReadonlySet<string>): Promise<boolean> {
   const names = new Set([...files].map((file) => nameOf(list, file)));
-  return [...tailsIn(linesIn(await readText(list.path))).keys()].some((name) => !names.has(name));
+  return (await listedNames(list)).some((name) => !names.has(name));
 }
 
 export function isSameTails(tails: readonly string[], listed: readonly string[] = []): boolean {

@@ -100,6 +100,11 @@ export class Runtime {
     return parseCrtListEntries(answer.text);
   }
 
+  /** All names that HAProxy serves, with their files (3.2 and later): cheap, but without serial number and fingerprint. */
+  async showSni(): Promise<string> {
+    return (await this.#ask({ verb: 'show ssl sni' })).text;
+  }
+
   /** Certificates that HAProxy itself issues (its `acme` sections, since 3.2), each with its section; none before that. */
   async showAcme(): Promise<Map<string, string>> {
     try {

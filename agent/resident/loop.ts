@@ -75,7 +75,7 @@ async function pollOnce(
 ): Promise<{ lastPass: LastPass | undefined; code: string | undefined }> {
   try {
     const isIdle = lastPass !== undefined && (await isUnchanged(agent, lastPass));
-    const suspects = await watch.look();
+    const suspects = await watch.look(isIdle);
     if (isIdle && suspects.size === 0) {
       agent.log('manifest.unchanged', { etag: lastPass.etag });
       return { lastPass, code: lastPass.code };

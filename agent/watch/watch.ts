@@ -7,8 +7,9 @@ import { isOfDesired } from '../deploy/action.ts';
 import { HostError, RuntimeCommandFailed } from '../errors.ts';
 import { CrtListWatch } from './crt-list.ts';
 import { DiskWatch } from './disk.ts';
-import { portionSize, Rotation } from './portions.ts';
+import { type LookRates, portionSize, Rotation } from './portions.ts';
 import { RuntimeWatch } from './runtime.ts';
+import { StrangerWatch } from './strangers.ts';
 
 export class HostWatch {
   readonly #agent: Agent;
@@ -28,13 +29,16 @@ export class HostWatch {
     }
   }
 
-  /** @returns empty: all that was looked at is as it was left. No file of a HAProxy: it could not be looked at, a pass says why */
-  async look(): Promise<Suspects> {
+  /**
+   * @param isIdle nothing else calls for a pass
+   * @returns empty: all that was looked at is as it was left. No file of a HAProxy: it could not be looked at, a pass says why
+   */
+  async look(isIdle: boolean): Promise<Suspects> {
     const suspects = new Map<string, ReadonlySet<string>>();
     const { pollIntervalMs: everyMs, watch } = this.#agent.config;
     const rates = { everyMs, withinMs: watch.lookWithinMs, instances: this.#instances.size };
     for (const [name, instance] of this.#instances) {
-      const some = await instance.look(rates).catch(unlessUnreadable);
+      const some = await instance.look(rates, isIdle).catch(unlessUnreadable);
       if (some === undefined || some.size > 0) suspects.set(name, some ?? new Set());
     }
     return suspects;
@@ -49,6 +53,7 @@ class InstanceWatch {
   readonly #disk = new DiskWatch();
   readonly #crtList = new CrtListWatch();
   readonly #runtime = new RuntimeWatch();
+  readonly #strangers = new StrangerWatch();
   readonly #rotation = new Rotation();
   #files: readonly string[] = [];
 
@@ -57,12 +62,15 @@ class InstanceWatch {
       .filter(isOfDesired)
       .map(({ action }) => action.file)
       .sort();
-    for (const one of [this.#disk, this.#crtList, this.#runtime]) await one.reset(left);
+    for (const one of [this.#disk, this.#crtList, this.#runtime, this.#strangers]) await one.reset(left);
   }
 
-  async look(rates: Parameters<typeof portionSize>[1]): Promise<Set<string>> {
+  /** A pass compares disk and HAProxy by itself; what to prove anew it cannot know. */
+  async look(rates: LookRates, isIdle: boolean): Promise<Set<string>> {
+    const sharing = await this.#strangers.sharing();
+    if (!isIdle) return new Set([...sharing, ...this.#strangers.allSharing]);
     const files = this.#rotation.next(this.#files, portionSize(this.#files.length, rates));
     const onDisk = [...(await this.#disk.changedAmong(files)), ...(await this.#crtList.changed())];
-    return new Set([...onDisk, ...(await this.#runtime.changedAmong(files))]);
+    return new Set([...sharing, ...onDisk, ...(await this.#runtime.changedAmong(files))]);
   }
 }

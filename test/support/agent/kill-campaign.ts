@@ -57,6 +57,7 @@ async function assertAgreement(
     const shown = await stage.haproxy.command(`show ssl cert ${join(stage.haproxy.certsDir, `${name}.pem`)}`);
     assert.match(shown, new RegExp(`^Status: Used\\nSerial: ${serialOf(wanted[name] as string)}$`, 'm'));
   }
+  assert.equal((await stage.status()).drift, undefined, 'what a killed agent had not finished is no drift');
   assert.deepEqual(
     readdirSync(stage.stateDir).filter((name) => name.startsWith('.') || name.endsWith('-tmp')),
     [],

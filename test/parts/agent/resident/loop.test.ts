@@ -56,7 +56,7 @@ async function poll({ agent, calls }: Watch, steps: (() => unknown)[]): Promise<
   return seen;
 }
 
-const looks = ['haproxy.showCrtLists', 'haproxy.showCrtList', 'haproxy.showCertificates'];
+const looks = ['haproxy.showSni', 'haproxy.showCrtLists', 'haproxy.showCrtList', 'haproxy.showCertificates'];
 const idle = ['bucket.get', 'haproxy.showInfo', ...looks, 'manifest.unchanged'];
 
 test('an idle poll is one GET, one "show info" and a look at what HAProxy shows of our files, and nothing else', async (t) => {

@@ -26,6 +26,7 @@ const OPTIONS = {
   adopt: { type: 'string', multiple: true },
   yes: { type: 'boolean', default: false },
   fleet: { type: 'string' },
+  grace: { type: 'string', default: '2m' },
   all: { type: 'boolean', default: false },
   concurrency: { type: 'string' },
   'allow-private': { type: 'boolean', default: false },
@@ -63,6 +64,12 @@ export const printToStderr = (text: string) => process.stderr.write(printableLin
 export const printProgress = (text: string) =>
   process.stderr.isTTY && process.stderr.write(`\r${printable(text)}`);
 export const print = (text: string) => process.stdout.write(printableLines(text));
+export const clearProgress = () => process.stderr.isTTY && process.stderr.write('\r\x1b[K');
+/** Of the terminal, or as COLUMNS says; a pipe has no width. */
+export function terminalWidth(): number {
+  const columns = process.stdout.columns ?? Number(process.env['COLUMNS']);
+  return columns >= 40 ? columns : 120;
+}
 export const printJson = (value: unknown) => {
   hasJson = true;
   return print(`${escapedJson(value, 2)}\n`);

@@ -12,7 +12,7 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   pemfleet run --dry-run              (or: pemfleet plan) show what a pass would do; change nothing
   pemfleet run --force-renewal --only www.example.com
                                       renew a certificate that is not due
-  pemfleet status                     show what each host serves
+  pemfleet status                     show what is wrong, what is published, and what each host serves
   pemfleet probe [NAME…|--all]        ask the DNS for every address of every name, and show what clients get there
   pemfleet respond --listen 127.0.0.1:8402
                                       answer HTTP-01 challenges, for installations without Lambda
@@ -34,7 +34,8 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
 
   -c, --config FILE     default /etc/pemfleet/pemfleet.yaml; PEMFLEET_BUCKET overrides the bucket named there
   --only NAME           limit the pass to this certificate; may be repeated
-  --fleet NAME          withdraw, probe: this fleet only
+  --fleet NAME          status, withdraw, probe: this fleet only
+  --grace TIME          status: what was published less than so long ago may be on its way to hosts; default 2m (two polls)
   --concurrency NUMBER  probe: handshakes at the same time; --allow-private: at private addresses, too
   --yes                 withdraw: more than a third of a fleet at once
   --serial HEX          revoke: an earlier certificate, by its serial
@@ -43,7 +44,8 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   --json                print data as JSON on stdout (run, plan, status, account, key, revoke)
   --log-format json     log events as JSON lines; -q, --quiet logs none
 
-Exit status: 0 done or nothing to do; 1 failed; 3 some certificates failed or are failing; 64 usage; 78 configuration.
+Exit status: 0 done or nothing to do; 1 failed; 2 status: cannot tell; 3 some certificates failed or are failing;
+             64 usage; 78 configuration.
 `;
 
 /** 1 if all certificates failed now; 3 if some did, or are failing: between two attempts, too, nothing is well. */

@@ -1,76 +1,104 @@
-/** What `pemfleet status` prints for people: one table a fleet, and a line for each thing that is not as it should be, or not for ever. */
+/** What `pemfleet status` prints for people: by fleet, what is wrong, then its certificates, then what else is to be known. */
 import { printable } from '#common/printable.ts';
 import { table } from '#common/table.ts';
-import type { HostReport } from '../fleet/host-report.ts';
-import type { CertificateReport, EndedReport, FleetReport } from '../fleet/report.ts';
-import { minute } from './output.ts';
+import type { CertificateReport, FleetReport } from '../fleet/report.ts';
+import type { StatusCode, StatusLevel, StatusLine } from '../status/status-line.ts';
+import { relativeTime } from '../status/time-text.ts';
 
-/** Lines of one kind for one host. */
+/** Of one kind, so many say enough; --json has all. */
 const MAX_LINES = 20;
 
-export function reportTable(reports: readonly FleetReport[]): string {
-  return reports.map((report) => fleetTable(report)).join('\n');
+export interface TableView {
+  now: Date;
+  /** Characters of a line of the table. */
+  width: number;
 }
 
-function fleetTable(report: FleetReport): string {
-  const { fleet, certificates, silent, left, unreadable, hosts, ended, error } = report;
-  const head = ['CERTIFICATE', 'IDENTIFIERS', 'SERIAL', 'EXPIRES', 'SERVED BY', 'BEHIND'];
-  const lines = [
-    ...(error === undefined ? [] : [`cannot be read: ${error.code} ${error.message}`]),
-    ...hosts.flatMap(hostLines),
-    ...silent.map(({ host, reportedAt }) => `silent since ${minute(reportedAt)}: ${host}`),
-    ...left.map(({ host, leftAt }) => `left at ${minute(leftAt)}: ${host}`),
-    ...unreadable.map(({ host, code }) => `status cannot be read: ${host} (${code})`),
-    ...certificates.filter(({ isConfigured }) => !isConfigured).map((one) => unconfiguredLine(one, fleet)),
-    ...ended.map(endedLine),
+/** @param lines by fleet, as `fleetLines` has them */
+export function reportTable(
+  reports: readonly { report: FleetReport; lines: readonly StatusLine[] }[],
+  view: TableView,
+): string {
+  return reports.map(({ report, lines }) => fleetTable(report, lines, view)).join('\n');
+}
+
+function fleetTable(report: FleetReport, lines: readonly StatusLine[], { now, width }: TableView): string {
+  const { fleet, certificates, missing, present } = report;
+  const worst = new Map<string, StatusCode>();
+  for (const { certificate, level, code } of lines) {
+    if (certificate === undefined || level !== 'wrong') continue;
+    worst.set(certificate, worst.get(certificate) ?? code);
+  }
+  const rows = [
+    ...missing.map(({ certificate, identifiers }) => [
+      certificate,
+      'missing',
+      '-',
+      '-',
+      namesText(identifiers),
+    ]),
+    ...certificates.map((one) => rowOf(one, worst.get(one.certificate), now)),
   ];
-  const text = lines.map((line) => `${printable(line)}\n`).join('');
-  return `fleet ${fleet}\n${table([head, ...certificates.map(rowOf)])}${text}`;
+  const rank = ([name = '']: readonly string[]) =>
+    lines.findIndex(({ certificate, level }) => certificate === name && level === 'wrong');
+  const worstFirst = rows.map((row) => ({ row, at: rank(row) })).sort((a, b) => order(a.at) - order(b.at));
+  const head = ['CERTIFICATE', 'STATE', 'SERVED BY', 'EXPIRES', 'NAMES'];
+  const body = rows.length === 0 ? '' : table([head, ...worstFirst.map(({ row }) => row)], width);
+  const counted = [numberOf(certificates.length + missing.length, 'certificate'), numberOf(present, 'host')];
+  const counts = `${counted.join(', ')}: ${summary(lines)}`;
+  return [
+    `${printable(`fleet ${fleet}: ${counts}`)}\n`,
+    linesText(lines.filter(({ level }) => level !== 'note')),
+    body,
+    linesText(lines.filter(({ level }) => level === 'note')),
+  ].join('');
 }
 
-function rowOf(report: CertificateReport): string[] {
-  const { certificate, identifiers, serial, notAfter, served, behind } = report;
-  const late = behind.map(
-    ({ host, state, error }) => `${host}: ${state}${error === undefined ? '' : ` (${error.code})`}`,
+const order = (at: number) => (at === -1 ? Number.MAX_SAFE_INTEGER : at);
+
+const numberOf = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
+
+function summary(lines: readonly StatusLine[]): string {
+  const count = (wanted: StatusLevel) => lines.filter(({ level }) => level === wanted).length;
+  const [wrong, unknown] = [count('wrong'), count('unknown')];
+  if (wrong + unknown === 0) return 'all is well';
+  return [...(wrong > 0 ? [`${wrong} wrong`] : []), ...(unknown > 0 ? [`${unknown} unknown`] : [])].join(
+    ', ',
   );
+}
+
+function rowOf(
+  { certificate, identifiers, notAfter, served, behind }: CertificateReport,
+  code: StatusCode | undefined,
+  now: Date,
+): string[] {
+  const all = served.length + behind.length;
+  const isServed = all > 0 && behind.length === 0;
   return [
     certificate,
-    identifiers.join(','),
-    serial,
-    minute(notAfter),
-    `${served.length} of ${served.length + behind.length}`,
-    late.join('; '),
+    code ?? (isServed ? 'served' : 'published'),
+    `${served.length} of ${all}`,
+    relativeTime(notAfter, now),
+    namesText(identifiers),
   ];
 }
 
-function unconfiguredLine({ certificate, notAfter }: CertificateReport, fleet: string): string {
-  const withdraw = `pemfleet withdraw ${certificate} --fleet ${fleet} ends it`;
-  return `published, not configured, expires ${minute(notAfter)}: ${certificate}; ${withdraw}`;
+/** However few of them fit, their number is there. */
+function namesText(identifiers: readonly string[]): string {
+  const [first = ''] = identifiers;
+  return identifiers.length === 1 ? first : `${identifiers.length}: ${identifiers.join(', ')}`;
 }
 
-function endedLine({ certificate, reason, at, by }: EndedReport): string {
-  const successors = by === undefined ? '' : ` by ${by.join(', ')}`;
-  return `${reason}${successors} at ${minute(at)}: ${certificate}`;
-}
-
-/** What keeps the host from following comes first. */
-function hostLines({ host, conditions, unlisted, removals }: HostReport): string[] {
-  return [
-    ...conditions.map(
-      ({ condition, since, message }) => `${host}: ${condition} since ${minute(since)}: ${message}`,
-    ),
-    ...few(unlisted, ({ file, notAfter }) => {
-      const end = notAfter === undefined ? 'its end is unknown' : `expires ${minute(notAfter)}`;
-      return `${host}: ${file}: served, nothing names it, ${end}`;
-    }),
-    ...few(removals, ({ file, state, since, error }) => {
-      const why = error === undefined ? '' : ` (${error.code} ${error.message})`;
-      return `${host}: ${file}: to be removed, ${state} since ${minute(since)}${why}`;
-    }),
-  ];
-}
-
-function few<T>(all: readonly T[], lineOf: (one: T) => string): string[] {
-  const lines = all.slice(0, MAX_LINES).map(lineOf);
-  return all.length > MAX_LINES ? [...lines, `… and ${all.length - MAX_LINES} more`] : lines;
+/** `wrong: www.example.com: …`; @param lines sorted by their codes */
+export function linesText(lines: readonly StatusLine[]): string {
+  const counts = new Map<StatusCode, number>();
+  const texts: string[] = [];
+  for (const { level, code, text } of lines) {
+    const count = (counts.get(code) ?? 0) + 1;
+    counts.set(code, count);
+    if (count <= MAX_LINES) texts.push(`${level}: ${text}`);
+    const all = count === MAX_LINES + 1 ? lines.filter((one) => one.code === code).length : 0;
+    if (all > 0) texts.push(`${level}: … and ${all - MAX_LINES} more (${code}); --json has all`);
+  }
+  return texts.map((text) => `${printable(text)}\n`).join('');
 }

@@ -1,39 +1,92 @@
-/** `pemfleet status`: what every host serves. Exits 1 if a host is behind, silent or does not follow what is published, or if its status, or a fleet's manifest, cannot be read. */
-import { ContractError } from '#contract/errors.ts';
-import type { Bucket } from '#storage/bucket.ts';
+/** `pemfleet status`: what is wrong, what is published, and what each host serves, with an exit status for cron. */
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '#common/time.ts';
+import { BucketError } from '#contract/errors.ts';
+import { type FleetName, fleetName } from '#contract/layout.ts';
 import { type Config, configuredFleets } from '../config/config.ts';
-import { followsManifest } from '../fleet/host-report.ts';
-import { readFleetReports } from '../fleet/read-reports.ts';
-import type { FleetReport } from '../fleet/report.ts';
-import type { OwnKeys } from '../publication/read-manifest.ts';
-import { openSigningKey } from '../signing/signing-key.ts';
-import { type Command, loadConfigAndBucket, now, print, printJson } from './command.ts';
+import {
+  readWholeStatus,
+  type StatusRequest,
+  unreachableStatus,
+  type WholeStatus,
+} from '../status/whole-status.ts';
+import {
+  type Command,
+  type CommandValues,
+  clearProgress,
+  loadConfigAndBucket,
+  now,
+  print,
+  printJson,
+  printProgress,
+  terminalWidth,
+  UsageError,
+} from './command.ts';
 import { EXIT } from './output.ts';
-import { reportTable } from './report-table.ts';
+import { linesText, reportTable } from './report-table.ts';
+
+const EXIT_OF_LEVEL = { note: EXIT.ok, wrong: EXIT.failed, unknown: EXIT.unknown } as const;
+const RESULT_OF_LEVEL = { note: 'ok', wrong: 'wrong', unknown: 'unknown' } as const;
 
 export const statusCommand: Command = async (values) => {
-  const { config, bucket } = await loadConfigAndBucket(values, 'read');
-  const reports = await readFleetReports({ bucket, keys: await keysOrNone(bucket, config) }, config, now());
-  if (values.json) printJson({ version: 1, fleets: reports });
-  else print(reportTable(reports));
-  return reports.every(isUpToDate) ? EXIT.ok : EXIT.failed;
+  const graceMs = graceOf(values.grace);
+  const only = fleetOf(values.fleet);
+  const status = await readStatus(values, { only, graceMs });
+  if (values.json) printJson(documentOf(status));
+  else print(textOf(status));
+  return EXIT_OF_LEVEL[status.level];
 };
 
-function isUpToDate({ certificates, silent, unreadable, hosts, error }: FleetReport): boolean {
-  const isReported = silent.length === 0 && unreadable.length === 0 && error === undefined;
-  const follows = hosts.every(({ conditions }) =>
-    followsManifest(conditions.map(({ condition }) => condition)),
-  );
-  return isReported && follows && certificates.every(({ behind }) => behind.length === 0);
-}
-
-/** Whoever has lost the key still wants to see the hosts: no manifest counts then, and each fleet says so. */
-async function keysOrNone(bucket: Bucket, config: Config): Promise<OwnKeys> {
-  const fleets = configuredFleets(config);
+async function readStatus(
+  values: CommandValues,
+  options: Pick<StatusRequest, 'only' | 'graceMs'>,
+): Promise<WholeStatus> {
   try {
-    return await openSigningKey(bucket, { fleets, dryRun: true });
+    const { config, bucket } = await loadConfigAndBucket(values, 'read');
+    const request = { ...options, bucket, config, now, onProgress: progress };
+    const status = await readWholeStatus(request).finally(clearProgress);
+    const isRead = status.ownLines.every(({ code }) => code !== 'unreachable');
+    if (status.fleets.length === 0 && isRead) throw unknownFleet(options.only, config);
+    return status;
   } catch (error) {
-    if (error instanceof ContractError) return { isOurs: () => false };
+    if (error instanceof BucketError) return unreachableStatus(error, now());
     throw error;
   }
+}
+
+function documentOf({ at, level, lines, fleets }: WholeStatus) {
+  const of = (isNote: boolean) => lines.filter((line) => (line.level === 'note') === isNote);
+  const head = { version: 1, at: at.toISOString(), result: RESULT_OF_LEVEL[level] };
+  return { ...head, problems: of(false), notes: of(true), fleets: fleets.map(({ report }) => report) };
+}
+
+function textOf({ at, ownLines, fleets }: WholeStatus): string {
+  return linesText(ownLines) + reportTable(fleets, { now: at, width: terminalWidth() });
+}
+
+const UNITS: Readonly<Record<string, number>> = { s: SECOND_MS, m: MINUTE_MS, h: HOUR_MS };
+
+/** @throws UsageError */
+function graceOf(text: string): number {
+  const [, count = '', unit = 's'] = /^(\d{1,6})([smh]?)$/.exec(text) ?? [];
+  if (count === '') throw new UsageError(`--grace wants a time such as 90s, 5m or 1h, saw ${text}`);
+  return Number(count) * (UNITS[unit || 's'] ?? SECOND_MS);
+}
+
+/** @throws UsageError */
+function fleetOf(text: string | undefined): FleetName | undefined {
+  if (text === undefined) return undefined;
+  const parsed = fleetName.safeParse(text);
+  if (parsed.success) return parsed.data;
+  throw new UsageError(`--fleet wants the name of a fleet, saw ${text}`);
+}
+
+function unknownFleet(only: FleetName | undefined, config: Config): UsageError {
+  return new UsageError(`no fleet ${only}; configured: ${configuredFleets(config).join(', ')}`);
+}
+
+/** Of a few hosts, nobody waits. */
+const MANY = 100;
+
+function progress({ fleet, done, all }: { fleet: FleetName; done: number; all: number }): void {
+  if (all >= MANY && done % 20 === 0) printProgress(`fleet ${fleet}: ${done} of ${all} statuses`);
 }

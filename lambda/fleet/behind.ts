@@ -1,6 +1,6 @@
 /**
  * When a host is behind: it does not serve what is published. Two readers ask:
- * - `pemfleet status` reads whole statuses and does not wait: it names each certificate that a host does not serve yet,
+ * - `pemfleet status` reads whole statuses and waits as long as `--grace` says: it names each certificate that a host does not serve,
  *   because a person, or a script that waits for a publication to arrive, asks how things stand now.
  * - The alarm HostsBehind reads summaries and waits 30 minutes: after each publication all hosts are behind until they have
  *   polled and reported, and that must wake nobody. The time is that of each certificate: since the host does not serve it. A fault of

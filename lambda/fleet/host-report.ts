@@ -1,5 +1,6 @@
 /** What single hosts report beside the certificates that are published: conditions, files that nothing names, removals. Pure. */
-import type { HostCondition, HostStatus, RemovalStatus } from '#contract/host-status.ts';
+import type { Drift, FileStatus, HostCondition, HostStatus, RemovalStatus } from '#contract/host-status.ts';
+import type { ReadStatus } from './read-status.ts';
 
 export interface HostReport {
   host: string;
@@ -9,6 +10,28 @@ export interface HostReport {
   unlisted: UnlistedFile[];
   /** Files that are to go, and are still there. */
   removals: RemovalStatus[];
+  /** What keeps the whole host from its work. */
+  error?: HostStatus['error'];
+  /** By how much its clock is ahead of the store's, in ms (behind: negative); absent: they agree. */
+  clockOffsetMs?: number;
+  /** Served as HAProxy says, and by no handshake. */
+  unproven: UnprovenFile[];
+  /** What HAProxy serves though it has expired. */
+  expired: ExpiredFile[];
+  /** Found different and repaired, in the last 14 days. */
+  drift: Drift[];
+  proofs?: HostStatus['proofs'];
+}
+
+export interface UnprovenFile extends NonNullable<FileStatus['unproven']> {
+  file: string;
+  certificate: string;
+}
+
+export interface ExpiredFile {
+  file: string;
+  certificate: string;
+  notAfter: string;
 }
 
 export interface UnlistedFile {
@@ -21,13 +44,31 @@ export interface UnlistedFile {
 const HARMLESS: ReadonlySet<string> = new Set(['key-unverified', 'unsigned-manifest', 'clock-off']);
 
 /** @returns the hosts that have something to say. One that has left is not among them */
-export function reportHosts(statuses: readonly HostStatus[]): HostReport[] {
+export function reportHosts(statuses: readonly ReadStatus[], now: Date): HostReport[] {
   const present = statuses.filter(({ leftAt }) => leftAt === undefined);
   return present.flatMap((status) => {
-    const { host, conditions = [], removals = [] } = status;
+    const { host, conditions = [], removals = [], drift = [], error, clockOffsetMs, proofs } = status;
     const unlisted = unlistedFilesIn(status);
-    const isQuiet = conditions.length + removals.length + unlisted.length === 0;
-    return isQuiet ? [] : [{ host, conditions, unlisted, removals }];
+    const [unproven, expired] = [unprovenFilesIn(status), expiredFilesIn(status, now)];
+    const all = [conditions, removals, unlisted, unproven, expired, drift];
+    const isQuiet =
+      all.every(({ length }) => length === 0) && error === undefined && !clockOffsetMs && !proofs;
+    const lists = { conditions, unlisted, removals, unproven, expired, drift };
+    return isQuiet ? [] : [{ host, ...lists, error, ...(clockOffsetMs && { clockOffsetMs }), proofs }];
+  });
+}
+
+function unprovenFilesIn({ files }: HostStatus): UnprovenFile[] {
+  return files.flatMap(({ file, certificate, unproven }) =>
+    unproven === undefined ? [] : [{ ...unproven, file, certificate }],
+  );
+}
+
+/** By what HAProxy shows: it goes on serving what has expired. */
+function expiredFilesIn({ files }: HostStatus, now: Date): ExpiredFile[] {
+  return files.flatMap(({ file, certificate, runtime, notAfter = runtime?.notAfter }) => {
+    const isExpired = notAfter !== undefined && new Date(notAfter) <= now;
+    return isExpired ? [{ file, certificate, notAfter }] : [];
   });
 }
 

@@ -4,7 +4,9 @@ import { BucketError, ContractError, messageOf } from '#contract/errors.ts';
 import { type FleetName, layout } from '#contract/layout.ts';
 import { emptyManifest } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { type Config, configuredFleets, namesOfFleet } from '../config/config.ts';
+import { type Config, configuredFleets, namesOfFleet, specsOfFleet } from '../config/config.ts';
+import { type OrderRecords, readOrderRecords } from '../order/record.ts';
+import { IssuerMemory } from '../publication/ended.ts';
 import { publishedFleets } from '../publication/fleets.ts';
 import { type OwnKeys, readManifest, version1Etag } from '../publication/read-manifest.ts';
 import { isReadable, listStatuses, readHostStatus } from './read-status.ts';
@@ -17,6 +19,23 @@ export interface ReportSource {
   bucket: Bucket;
   /** Whose manifests count. */
   keys: OwnKeys;
+  /** This fleet only. */
+  only?: FleetName | undefined;
+  /** Called as statuses are read. */
+  onProgress?: ((progress: ReadProgress) => void) | undefined;
+}
+
+export interface ReadProgress {
+  fleet: FleetName;
+  done: number;
+  all: number;
+}
+
+/** What the reports of all fleets share. */
+interface ReportContext extends ReportSource {
+  config: Config;
+  last: LastReports;
+  records: OrderRecords['records'];
 }
 
 /**
@@ -24,23 +43,38 @@ export interface ReportSource {
  * fleet's `error`; the others are reported.
  */
 export async function readFleetReports(
-  { bucket, keys }: ReportSource,
+  source: ReportSource,
   config: Config,
   now: Date,
-): Promise<FleetReport[]> {
+): Promise<FleetReports> {
+  const { bucket, only } = source;
+  const isWanted = (fleet: FleetName) => only === undefined || fleet === only;
   const configured = new Set(configuredFleets(config));
   const listed = await readOrFault(() => publishedFleets(bucket));
   const others = (listed.value ?? []).filter((fleet) => !configured.has(fleet));
-  const reports: FleetReport[] = [];
-  const last: LastReports = new Map();
-  for (const fleet of configured) {
-    reports.push((await readReport({ bucket, keys, config, last }, fleet, now)).report);
+  const { records, unreadable, error } = await readOrderRecords(bucket);
+  const context: ReportContext = { ...source, config, last: new Map(), records };
+  const fleets: FleetReport[] = [];
+  for (const fleet of [...configured].filter(isWanted)) {
+    fleets.push((await readReport(context, fleet, now)).report);
   }
-  for (const fleet of others) {
-    const { report, isFleet } = await readReport({ bucket, keys, config, last }, fleet, now);
-    if (isFleet) reports.push(report);
+  for (const fleet of others.filter(isWanted)) {
+    const { report, isFleet } = await readReport(context, fleet, now);
+    if (isFleet) fleets.push(report);
   }
-  return listed.error === undefined ? reports : [...reports, unlistedFleets(listed.error)];
+  const unlisted = only === undefined && listed.error ? [unlistedFleets(listed.error)] : [];
+  const faults = [...unreadable.values(), ...(error ? [error] : [])].map(faultOf);
+  return { fleets: [...fleets, ...unlisted], unreadableOrders: faults };
+}
+
+export interface FleetReports {
+  fleets: FleetReport[];
+  /** Order records that cannot be read, each by its message: whether these certificates fail is unknown. */
+  unreadableOrders: { code: string; message: string }[];
+}
+
+function faultOf(error: ContractError | BucketError): { code: string; message: string } {
+  return { code: error.code, message: messageOf(error) };
 }
 
 /** By host: when it last reported in a configured fleet. */
@@ -59,17 +93,23 @@ function withoutMoved(read: FleetStatuses, isConfigured: boolean, last: LastRepo
 }
 
 async function readReport(
-  { bucket, keys, config, last }: ReportSource & { config: Config; last: LastReports },
+  { bucket, keys, config, last, records, onProgress }: ReportContext,
   fleet: FleetName,
   now: Date,
 ): Promise<{ report: FleetReport; isFleet: boolean }> {
   const configured = namesOfFleet(config.certificates, fleet);
-  const statuses = await readOrFault(() => readStatuses(bucket, fleet));
+  const statuses = await readOrFault(() => readStatuses(bucket, fleet, onProgress));
   const published = await readOrFault(() => readManifest(bucket, fleet, keys));
   const manifest = published.value?.manifest ?? emptyManifest(fleet, now);
   const etag = published.value && (await version1Etag(bucket, fleet, published.value));
   const read = withoutMoved(statuses.value ?? { statuses: [], unreadable: [] }, configured.size > 0, last);
-  const report = reportFleet(manifest, { ...read, etag, keys, configured }, now);
+  const isNone = published.error === undefined && published.value === undefined;
+  const isLost = isNone && (await readOrFault(() => new IssuerMemory(bucket).hadRoot(fleet))).value;
+  const specs = published.error ? undefined : specsOfFleet(config.certificates, fleet);
+  // Where statuses cannot be listed, nobody knows who is missing.
+  const expected = statuses.error ? undefined : config.hosts.expected[fleet];
+  const facts = { etag, keys, configured, specs, records, expected, isLost };
+  const report = reportFleet(manifest, { ...read, ...facts }, now);
   const error = published.error ?? statuses.error;
   // A folder in which nothing of ours is published, and of which no host reports, is none.
   const isFleet = published.value !== undefined || read.statuses.length > 0;
@@ -79,17 +119,27 @@ async function readReport(
 
 /** Fleets that are not configured any more are unknown. */
 function unlistedFleets({ code, message }: BucketError | ContractError): FleetReport {
-  const nothing = { certificates: [], silent: [], left: [], unreadable: [], hosts: [], ended: [] };
-  return { fleet: layout.publishedFleets, ...nothing, error: { code, message } };
+  const nothing = { certificates: [], missing: [], present: 0, silent: [], left: [], unreadable: [] };
+  return { fleet: layout.publishedFleets, ...nothing, hosts: [], ended: [], error: { code, message } };
 }
 
 /** @throws BucketError where they cannot be listed, or the store fails */
-export async function readStatuses(bucket: Bucket, fleet: FleetName): Promise<FleetStatuses> {
+export async function readStatuses(
+  bucket: Bucket,
+  fleet: FleetName,
+  onProgress?: ReportSource['onProgress'],
+): Promise<Pick<FleetStatuses, 'statuses' | 'unreadable'>> {
   const entries = await listStatuses(bucket, fleet);
+  let done = 0;
   const read = await inParallel(
     entries,
     CONCURRENCY,
-    (entry) => readHostStatus(bucket, entry),
+    async (entry) => {
+      const status = await readHostStatus(bucket, entry);
+      done += 1;
+      onProgress?.({ fleet, done, all: entries.length });
+      return status;
+    },
     ({ key }) => key,
   );
   const present = read.filter((status) => status !== undefined);

@@ -1,7 +1,12 @@
 /** What a fleet serves, from its manifest and the statuses of its hosts, for `pemfleet status`; pure. */
-import type { Manifest } from '#contract/manifest.ts';
+import type { Manifest, PemRef } from '#contract/manifest.ts';
+import type { CertificateSpec } from '../config/config.ts';
+import type { ExpectedHosts } from '../config/hosts.ts';
+import { type OrderFailure, orderFailureOf } from '../order/back-off.ts';
+import type { StoredRecord } from '../order/record.ts';
 import type { OwnKeys } from '../publication/read-manifest.ts';
 import { type CertificateState, certificateStateOf, isSilent } from './behind.ts';
+import { type MissingHosts, missingHosts } from './expected.ts';
 import { ownHeads } from './heads.ts';
 import { type HostReport, reportHosts } from './host-report.ts';
 import type { ReadStatus, UnreadableStatus } from './read-status.ts';
@@ -12,16 +17,39 @@ export interface CertificateReport {
   isConfigured: boolean;
   identifiers: readonly string[];
   serial: string;
+  publishedAt: string;
+  /** Of a pair, of the PEM that expires first. */
+  notBefore: string;
   notAfter: string;
+  /** Its renewal fails, or the pass before did not finish it: why, how often, when it is tried again. */
+  failure?: OrderFailure | undefined;
   /** Hosts that serve exactly what is published. */
   served: string[];
   /** Hosts that do not, and why. */
   behind: ({ host: string } & CertificateState)[];
 }
 
+/** Configured for the fleet, and published to it never, or not any more. */
+export interface MissingCertificate {
+  certificate: string;
+  identifiers: readonly string[];
+  failure?: OrderFailure | undefined;
+  /** Hosts that serve it all the same, as what nothing names. */
+  servedBy: string[];
+}
+
 export interface FleetReport {
   fleet: string;
   certificates: CertificateReport[];
+  missing: MissingCertificate[];
+  /** Nothing is published, and something was. */
+  isLost?: true;
+  /** When the manifest was signed last; absent: nothing is published, or by version 1. */
+  signedAt?: string;
+  /** Hosts that have reported, and have not left. */
+  present: number;
+  /** Hosts that `hosts.expected` names or counts; absent: none is missing. */
+  missingHosts?: MissingHosts;
   /** Hosts that have not reported for longer than `SILENT_AFTER_MS`. */
   silent: { host: string; reportedAt: string }[];
   /** Hosts that were shut down or removed: neither silent nor behind. */
@@ -54,13 +82,21 @@ export interface FleetStatuses {
   keys?: OwnKeys | undefined;
   /** Names that are configured for the fleet. */
   configured?: ReadonlySet<string> | undefined;
+  /** What is configured for the fleet; absent: it is not known what is published. */
+  specs?: readonly CertificateSpec[] | undefined;
+  /** By certificate, as `readOrderRecords` has them. */
+  records?: ReadonlyMap<string, Pick<StoredRecord, 'record'>> | undefined;
+  expected?: ExpectedHosts | undefined;
+  /** Nothing is published, and something was. */
+  isLost?: boolean | undefined;
 }
 
-export function reportFleet(
-  manifest: Manifest,
-  { statuses, unreadable, etag, keys, configured }: FleetStatuses,
-  now: Date,
-): FleetReport {
+export function reportFleet(manifest: Manifest, read: FleetStatuses, now: Date): FleetReport {
+  const { statuses, unreadable, etag, keys, configured, records } = read;
+  const failureOf = (name: string, pems?: readonly PemRef[]) => {
+    const record = records?.get(name)?.record;
+    return record && orderFailureOf(record, pems, now);
+  };
   const left = statuses.flatMap(({ host, leftAt }) => (leftAt === undefined ? [] : [{ host, leftAt }]));
   const present = statuses.filter(({ leftAt }) => leftAt === undefined);
   const silent = present.flatMap(({ host, reportedAt }) =>
@@ -70,7 +106,7 @@ export function reportFleet(
   const heads = ownHeads(present, keys, now);
   const certificates = Object.entries(manifest.certificates).map(([certificate, entry]) => {
     const { identifiers, pems, publishedAt } = entry;
-    const [newest] = pems;
+    const [first] = [...pems].sort((a, b) => (a.notAfter < b.notAfter ? -1 : 1));
     const wanted = new Set(pems.map((pem) => pem.sha256));
     const hosts = present.map((status) => ({
       host: status.host,
@@ -84,22 +120,43 @@ export function reportFleet(
       certificate,
       isConfigured: configured?.has(certificate) ?? true,
       identifiers,
-      serial: newest?.serial ?? '',
-      notAfter: newest?.notAfter ?? '',
+      serial: first?.serial ?? '',
+      publishedAt,
+      notBefore: first?.notBefore ?? '',
+      notAfter: first?.notAfter ?? '',
+      failure: failureOf(certificate, pems),
       served: hosts.filter(({ state }) => state === 'served').map(({ host }) => host),
       behind: hosts.filter(({ state }) => state !== 'served'),
     };
   });
-  const hosts = reportHosts(present);
+  const hosts = reportHosts(present, now);
+  const missing = (read.specs ?? [])
+    .filter(({ name }) => !Object.hasOwn(manifest.certificates, name))
+    .map(({ name, identifiers }) => {
+      const serving = hosts.filter((host) => host.unlisted.some(({ certificate }) => certificate === name));
+      const servedBy = serving.map(({ host }) => host);
+      return { certificate: name, identifiers, failure: failureOf(name), servedBy };
+    });
+  const known = [...statuses.map(presentHostOf), ...unreadable];
+  const missingHostsNow = missingHosts(read.expected, known, now);
   return {
     fleet: manifest.fleet,
     certificates,
+    missing,
+    ...(read.isLost && { isLost: true }),
+    ...(manifest.signedAt !== undefined && { signedAt: manifest.signedAt }),
+    present: present.length + unreadable.length,
+    ...(missingHostsNow.count > 0 && { missingHosts: missingHostsNow }),
     silent,
     left,
     unreadable,
     hosts,
     ended: endedIn(manifest, now),
   };
+}
+
+function presentHostOf({ host, leftAt }: ReadStatus) {
+  return { host, leftAt: leftAt === undefined ? undefined : new Date(leftAt) };
 }
 
 function endedIn({ tombstones = {} }: Manifest, now: Date): EndedReport[] {

@@ -65,7 +65,7 @@ export interface StoredRecord {
 }
 
 /** Both by certificate. */
-interface OrderRecords {
+export interface OrderRecords {
   records: Map<string, StoredRecord>;
   /** A certificate whose record cannot be read fails, the others do not. */
   unreadable: Map<string, ContractError | BucketError>;

@@ -74,10 +74,17 @@ test('what is failing says why, how often, and when it is tried again', () => {
 
 test('the usage names every exit status', () => {
   const statuses = [
-    ...USAGE.matchAll(/(\d+) (done|failed|some certificates failed|usage|configuration)/g),
+    ...USAGE.matchAll(/(\d+) (done|failed|status|some certificates failed|usage|configuration)/g),
   ].map(([, status]) => Number(status));
 
-  assert.deepEqual(statuses, [EXIT.ok, EXIT.failed, EXIT.partlyFailed, EXIT.usage, EXIT.config]);
+  assert.deepEqual(statuses, [
+    EXIT.ok,
+    EXIT.failed,
+    EXIT.unknown,
+    EXIT.partlyFailed,
+    EXIT.usage,
+    EXIT.config,
+  ]);
 });
 
 test('outcomes are a table with a line for each certificate', () => {

@@ -1,98 +1,147 @@
+// Field F10: what matters stands first, and 100 names stay within the terminal's width.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { reportTable } from '../../../../lambda/commands/report-table.ts';
+import { DAY_MS, HOUR_MS } from '#common/time.ts';
+import { linesText, reportTable } from '../../../../lambda/commands/report-table.ts';
 import type { FleetReport } from '../../../../lambda/fleet/report.ts';
+import { fleetLines } from '../../../../lambda/status/fleet-lines.ts';
+import { after, noon } from '../../../support/clock.ts';
 import { named } from '../../../support/issuer/documents.ts';
 
-const empty = { certificates: [], silent: [], left: [], unreadable: [], hosts: [], ended: [] };
-const certificate = {
-  ...{ certificate: 'a.test', isConfigured: true, identifiers: ['a.test', 'b.test'], serial: '0A' },
-  notAfter: '2027-02-20T11:00:00.000Z',
+const at = (ms: number) => after(noon, ms).toISOString();
+const empty: FleetReport = {
+  ...{
+    fleet: 'edge',
+    certificates: [],
+    missing: [],
+    present: 3,
+    silent: [],
+    left: [],
+    unreadable: [],
+    hosts: [],
+  },
+  ended: [],
 };
-const since = '2026-11-22T08:00:00.000Z';
+const hundred = Array.from({ length: 100 }, (_, index) => `name-${index}.shop.example.com`);
+const certificate = {
+  ...{
+    certificate: 'a.test',
+    isConfigured: true,
+    identifiers: ['a.test'],
+    serial: '0A',
+    publishedAt: at(-DAY_MS),
+  },
+  ...{ notBefore: at(-DAY_MS), notAfter: at(59.5 * DAY_MS), served: ['lb1', 'lb2', 'lb3'], behind: [] },
+};
+const quiet = { conditions: [], unlisted: [], removals: [], unproven: [], expired: [], drift: [] };
+const tableOf = (report: FleetReport, width = 80) =>
+  reportTable([{ report, lines: fleetLines(report, { now: noon, graceMs: 0 }) }], { now: noon, width });
 
-test('a fleet is a table of its certificates, and a line for each host that is silent or has left', () => {
-  const behind = [
-    { host: 'lb2', state: 'failed' as const, error: { code: 'ERR_RUNTIME_REFUSED', message: 'long' } },
-    { host: 'lb3', state: 'pending' as const },
-  ];
-
-  const table = reportTable([
-    {
-      ...{ ...empty, fleet: 'edge', certificates: [{ ...certificate, served: ['lb1'], behind }] },
-      unreadable: [{ host: 'h9', code: 'ERR_STATUS_VERSION', writtenAt: '2026-03-01T12:00:00.000Z' }],
-      silent: [{ host: 'lb3', reportedAt: since }],
-      left: [{ host: 'lb4', leftAt: '2026-11-22T09:00:00.000Z' }],
-    },
-    { ...empty, fleet: 'inner' },
-  ]);
-
-  assert.equal(
-    table,
-    [
-      'fleet edge',
-      'CERTIFICATE  IDENTIFIERS    SERIAL  EXPIRES           SERVED BY  BEHIND',
-      'a.test       a.test,b.test  0A      2027-02-20 11:00  1 of 3     lb2: failed (ERR_RUNTIME_REFUSED); lb3: pending',
-      'silent since 2026-11-22 08:00: lb3',
-      'left at 2026-11-22 09:00: lb4',
-      'status cannot be read: h9 (ERR_STATUS_VERSION)',
-      '',
-      'fleet inner',
-      'CERTIFICATE  IDENTIFIERS  SERIAL  EXPIRES  SERVED BY  BEHIND',
-      '',
-    ].join('\n'),
-  );
-});
-
-test('conditions, unlisted files and removals of hosts, what is not configured and what was ended', () => {
+test('a fleet says first what is wrong, then its certificates, the worst first, then what else is to be known', () => {
+  const error = { code: 'ERR_RUNTIME_REFUSED', message: 'unable to load' };
   const report: FleetReport = {
-    ...{
-      ...empty,
-      fleet: 'old',
-      certificates: [{ ...certificate, isConfigured: false, served: [], behind: [] }],
-    },
-    hosts: [
+    ...empty,
+    certificates: [
+      { ...certificate, certificate: 'a.test' },
+      { ...certificate, certificate: 'shop.example.com', identifiers: hundred },
       {
-        host: 'lb1',
-        conditions: [{ condition: 'stale-manifest', since, message: 'its sequence\nis lower' }],
-        unlisted: [
-          { file: 'x.pem', certificate: 'x', notAfter: '2027-01-01T00:00:00.000Z' },
-          { file: 'y.pem', certificate: 'y' },
-        ],
-        removals: [
-          {
-            ...{ file: 'z.pem', certificate: named('z'), state: 'needs-reload', since },
-            error: { code: 'ERR_RUNTIME_REFUSED', message: 'in use' },
-          },
-        ],
+        ...{
+          ...certificate,
+          certificate: 'z.test',
+          identifiers: ['z.test', 'www.z.test'],
+          served: ['lb1', 'lb3'],
+        },
+        behind: [{ host: 'lb2', state: 'failed', since: at(-3 * HOUR_MS), error }],
       },
     ],
+    missing: [{ certificate: 'new.test', identifiers: ['new.test'], servedBy: [] }],
+    left: [{ host: 'lb4', leftAt: at(-2 * DAY_MS) }],
+    unreadable: [{ host: 'lb5', code: 'ERR_STATUS_VERSION', writtenAt: at(-HOUR_MS) }],
+    hosts: [{ ...quiet, host: 'lb3', error: { code: 'ERR_CERTS_DIRECTORY', message: 'read-only' } }],
     ended: [
-      { certificate: 'w', reason: 'superseded', at: since, notAfter: since, by: ['a.test'] },
-      { certificate: 'v', reason: 'withdrawn', at: since, notAfter: since },
+      { certificate: 'a.test', reason: 'revoked', at: at(-DAY_MS), notAfter: at(DAY_MS) },
+      {
+        certificate: 'old.test',
+        reason: 'superseded',
+        at: at(-DAY_MS),
+        notAfter: at(DAY_MS),
+        by: ['a.test'],
+      },
     ],
   };
 
-  assert.deepEqual(reportTable([report]).split('\n').slice(3, -1), [
-    'lb1: stale-manifest since 2026-11-22 08:00: its sequence is lower',
-    'lb1: x.pem: served, nothing names it, expires 2027-01-01 00:00',
-    'lb1: y.pem: served, nothing names it, its end is unknown',
-    'lb1: z.pem: to be removed, needs-reload since 2026-11-22 08:00 (ERR_RUNTIME_REFUSED in use)',
-    'published, not configured, expires 2027-02-20 11:00: a.test; pemfleet withdraw a.test --fleet old ends it',
-    'superseded by a.test at 2026-11-22 08:00: w',
-    'withdrawn at 2026-11-22 08:00: v',
-  ]);
+  assert.equal(
+    tableOf(report),
+    `fleet edge: 4 certificates, 3 hosts: 3 wrong, 1 unknown
+wrong: lb3: ERR_CERTS_DIRECTORY read-only
+wrong: new.test: configured, not published: no attempt has failed: the next pass orders it
+wrong: z.test: not served by 1 of 3: lb2 failed for 3 h (ERR_RUNTIME_REFUSED unable to load)
+unknown: lb5: its status cannot be read (ERR_STATUS_VERSION), written 1 h ago
+CERTIFICATE       STATE    SERVED BY  EXPIRES     NAMES
+new.test          missing  -          -           new.test
+z.test            behind   2 of 3     in 59 days  2: z.test, www.z.test
+a.test            served   3 of 3     in 59 days  a.test
+shop.example.com  served   3 of 3     in 59 days  100: name-0.shop.example.com,…
+note: old.test: superseded by a.test 24 h ago
+note: lb4: left 2 days ago
+`,
+  );
 });
 
-test('a host with hundreds of unlisted files gets the first twenty lines', () => {
-  const unlisted = Array.from({ length: 300 }, (_, index) => ({
-    file: `${index}.pem`,
-    certificate: `${index}`,
+test('no line of the table is longer than the terminal, whatever its names', () => {
+  const long = { ...certificate, certificate: `${'x'.repeat(190)}.test`, identifiers: hundred };
+
+  for (const width of [40, 80, 120, 200]) {
+    const lines = tableOf({ ...empty, certificates: [long] }, width).split('\n');
+    assert.ok(Math.max(...lines.map(({ length }) => length)) <= Math.max(width, 60), `${width}`);
+    assert.match(lines[2] ?? '', /^x+… .*served .* 3 of 3 .* in 59 days/);
+  }
+});
+
+test('a fleet in which all is well is one line and its table', () => {
+  assert.equal(
+    tableOf({ ...empty, certificates: [certificate] }),
+    `fleet edge: 1 certificate, 3 hosts: all is well
+CERTIFICATE  STATE   SERVED BY  EXPIRES     NAMES
+a.test       served  3 of 3     in 59 days  a.test
+`,
+  );
+});
+
+test('what a host still has to remove is said although its name is published again', () => {
+  const removal = {
+    file: 'a.test.pem',
+    certificate: 'a.test',
+    state: 'failed' as const,
+    since: at(-HOUR_MS),
+  };
+  const report: FleetReport = {
+    ...empty,
+    certificates: [{ ...certificate, certificate: named('a.test') }],
+    hosts: [
+      {
+        ...quiet,
+        host: 'lb1',
+        removals: [{ ...removal, error: { code: 'ERR_RUNTIME_REFUSED', message: 'in use' } }],
+      },
+    ],
+    ended: [{ certificate: 'a.test', reason: 'revoked', at: at(-DAY_MS), notAfter: at(DAY_MS) }],
+  };
+
+  assert.match(
+    tableOf(report),
+    /^wrong: lb1: a\.test\.pem: to be removed, failed for 1 h \(ERR_RUNTIME_REFUSED in use\)$/m,
+  );
+  assert.match(tableOf(report), /^note: a\.test: revoked 24 h ago$/m);
+});
+
+test('of one kind, the first twenty lines are enough', () => {
+  const lines = Array.from({ length: 300 }, (_, index) => ({
+    ...{ level: 'note' as const, code: 'unlisted' as const, text: `${index}.pem` },
   }));
-  const host = { host: 'lb1', conditions: [], unlisted, removals: [] };
 
-  const lines = reportTable([{ ...empty, fleet: 'edge', hosts: [host] }]).split('\n');
+  const text = linesText(lines).split('\n');
 
-  assert.equal(lines.length, 2 + 20 + 1 + 1);
-  assert.equal(lines.at(-2), '… and 280 more');
+  assert.equal(text.length, 20 + 1 + 1);
+  assert.equal(text.at(-2), 'note: … and 280 more (unlisted); --json has all');
 });

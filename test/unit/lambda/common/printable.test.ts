@@ -8,8 +8,10 @@ import { lineLog } from '../../../../agent/log.ts';
 import { metricsText } from '../../../../agent/resident/metrics.ts';
 import { outcomeTable, unconfiguredLines } from '../../../../lambda/commands/output.ts';
 import { reportTable } from '../../../../lambda/commands/report-table.ts';
+import type { FleetReport } from '../../../../lambda/fleet/report.ts';
 import { jsonLog, textLog } from '../../../../lambda/log.ts';
 import type { UnconfiguredOutcome } from '../../../../lambda/outcome.ts';
+import { fleetLines } from '../../../../lambda/status/fleet-lines.ts';
 import { noon } from '../../../support/clock.ts';
 import { makeHostStatus, named } from '../../../support/issuer/documents.ts';
 import { sourceFiles, textOf } from '../../../support/sources.ts';
@@ -68,11 +70,16 @@ const certificate = {
     identifiers: [EVIL],
     serial: EVIL,
     notAfter: EVIL,
+    notBefore: EVIL,
+    publishedAt: EVIL,
     served: [EVIL],
+    failure: { code: EVIL, message: EVIL, at: EVIL, attempts: 2, nextAttempt: EVIL },
   },
   behind: [{ host: EVIL, state: 'failed', error } as const],
 };
-const report = {
+const report: FleetReport = {
+  missing: [{ certificate: EVIL, identifiers: [EVIL], servedBy: [EVIL] }],
+  present: 1,
   ...{ fleet: 'edge', certificates: [certificate], silent: [], left: [], error },
   unreadable: [{ host: EVIL, code: EVIL, writtenAt: EVIL }],
   hosts: [
@@ -81,6 +88,23 @@ const report = {
       conditions: [{ condition: EVIL, since: EVIL, message: EVIL }],
       unlisted: [{ file: EVIL, certificate: EVIL, notAfter: EVIL }],
       removals: [{ file: EVIL, certificate: EVIL, state: 'failed' as const, since: EVIL, error }],
+      error,
+      unproven: [{ file: EVIL, certificate: EVIL, since: EVIL, reason: EVIL, message: EVIL }],
+      expired: [{ file: EVIL, certificate: EVIL, notAfter: EVIL }],
+      drift: [
+        {
+          ...{
+            kind: EVIL,
+            file: EVIL,
+            certificate: EVIL,
+            first: EVIL,
+            at: noon.toISOString(),
+            count: 2,
+            days: 3,
+          },
+          culprit: EVIL,
+        },
+      ],
     },
   ],
   ended: [{ certificate: EVIL, reason: EVIL, at: EVIL, notAfter: EVIL, by: [EVIL] }],
@@ -105,7 +129,14 @@ const logged = (log: (write: (line: string) => void) => void) => {
 
 /** By sink: what is printed, and its lines. `main.ts` and `command.ts` print through `printableLines`. */
 const OUTPUTS: [says: string, text: string, lines: number][] = [
-  ['pemfleet status', reportTable([report]), 10],
+  [
+    'pemfleet status',
+    reportTable([{ report, lines: fleetLines(report, { now: noon, graceMs: 0 }) }], {
+      now: noon,
+      width: 120,
+    }),
+    17,
+  ],
   ['pemfleet run, what is not configured', unconfiguredLines([unconfigured]), 1],
   ['pemfleet run', outcomeTable([outcome, outcome]), 5],
   [

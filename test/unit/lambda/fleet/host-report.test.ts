@@ -45,7 +45,7 @@ test('a host that only serves has nothing to say, and one that left has nothing 
   const loud = makeHostStatus('lb3', { conditions: [condition('stale-manifest')] });
 
   assert.deepEqual(
-    reportHosts([quiet, left, loud]).map(({ host }) => host),
+    reportHosts([quiet, left, loud], noon).map(({ host }) => host),
     ['lb3'],
   );
 });
@@ -114,7 +114,8 @@ async function publishedBucket() {
     const status = makeHostStatus(host, changes);
     await bucket.put(layout.status(status.fleet, status.host), serializeHostStatus(status));
   };
-  const reports = (now = noon) => readFleetReports({ bucket, keys: testSigning }, config, now);
+  const reports = async (now = noon) =>
+    (await readFleetReports({ bucket, keys: testSigning }, config, now)).fleets;
   return { bucket, put, reports };
 }
 

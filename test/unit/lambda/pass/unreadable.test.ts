@@ -162,7 +162,8 @@ test('a host that reports from the future has reported when the store says', asy
   const later = after(noon, DAY_MS);
 
   const { fleets } = await refreshHostSummaries(bucket, {}, [fleet], { now: later, deadline });
-  const [report] = await readFleetReports({ bucket, keys: testSigning }, makeConfig(CERTIFICATES), later);
+  const read = await readFleetReports({ bucket, keys: testSigning }, makeConfig(CERTIFICATES), later);
+  const [report] = read.fleets;
   deadline.clear();
 
   assert.deepEqual(fleets[fleet]?.['lb1']?.reportedAt, noon);
@@ -185,16 +186,10 @@ test('pemfleet status: a fleet whose manifest cannot be read says so; the other 
   const bucket = await publishedBucket();
   const config = makeConfig(CERTIFICATES);
 
-  const [first, second] = await readFleetReports(
-    { bucket: failing(bucket, 'get', /published\/default/), keys: testSigning },
-    config,
-    noon,
-  );
-  const [unlisted] = await readFleetReports(
-    { bucket: failing(bucket, 'entries', /status\/default/), keys: testSigning },
-    config,
-    noon,
-  );
+  const reportsOf = async (broken: Bucket) =>
+    (await readFleetReports({ bucket: broken, keys: testSigning }, config, noon)).fleets;
+  const [first, second] = await reportsOf(failing(bucket, 'get', /published\/default/));
+  const [unlisted] = await reportsOf(failing(bucket, 'entries', /status\/default/));
 
   assert.equal(first?.error?.code, 'ERR_BUCKET_SIZE');
   assert.deepEqual(

@@ -1,0 +1,19 @@
+/** Times as people say them. */
+import { spanText } from '#common/time.ts';
+
+const spanFrom = (time: string, now: Date) => spanText(Math.abs(now.getTime() - new Date(time).getTime()));
+
+/** `in 59 days`, `5 days ago`. */
+export function relativeTime(time: string, now: Date): string {
+  return new Date(time) > now ? `in ${spanFrom(time, now)}` : `${spanFrom(time, now)} ago`;
+}
+
+/** `expires in 59 days`, `expired 5 days ago`. */
+export function expiryText(notAfter: string, now: Date): string {
+  return `${new Date(notAfter) > now ? 'expires' : 'expired'} ${relativeTime(notAfter, now)}`;
+}
+
+/** `for 3 h`. */
+export function durationText(since: string, now: Date): string {
+  return `for ${spanFrom(since, now)}`;
+}

@@ -1,0 +1,109 @@
+/** Reads all that `pemfleet status` tells, and judges it. */
+import { clockOffsetText } from '#common/clock.ts';
+import { BucketError, ContractError, messageOf } from '#contract/errors.ts';
+import type { FleetName } from '#contract/layout.ts';
+import type { Bucket } from '#storage/bucket.ts';
+import { type Config, configuredFleets } from '../config/config.ts';
+import { type FleetReports, type ReportSource, readFleetReports } from '../fleet/read-reports.ts';
+import type { FleetReport } from '../fleet/report.ts';
+import { ownClockOffset } from '../identity/store-clock.ts';
+import type { OwnKeys } from '../publication/read-manifest.ts';
+import { openSigningKey } from '../signing/signing-key.ts';
+import { fleetLines } from './fleet-lines.ts';
+import { type StatusLevel, type StatusLine, worstFirst, worstLevel } from './status-line.ts';
+
+export interface StatusRequest extends Pick<ReportSource, 'onProgress'> {
+  bucket: Bucket;
+  config: Config;
+  /** This fleet only. */
+  only?: FleetName | undefined;
+  graceMs: number;
+  now: () => Date;
+}
+
+export interface WholeStatus {
+  /** By the store's clock, where this machine's is wrong. */
+  at: Date;
+  level: StatusLevel;
+  /** All lines, the worst first. */
+  lines: StatusLine[];
+  /** Those about the bucket as a whole. */
+  ownLines: StatusLine[];
+  /** Empty: the bucket cannot be read, or there is no such fleet. */
+  fleets: { report: FleetReport; lines: StatusLine[] }[];
+}
+
+/** What cannot be read is a line; nothing throws but a fault of the program. */
+export async function readWholeStatus(request: StatusRequest): Promise<WholeStatus> {
+  const { graceMs } = request;
+  const read = await readAll(request);
+  const fleets = read.fleets.map((report) => ({
+    report,
+    lines: fleetLines(report, { now: read.now, graceMs }),
+  }));
+  const lines = worstFirst([...read.lines, ...fleets.flatMap((one) => one.lines)]);
+  return { at: read.now, level: worstLevel(lines), lines, ownLines: worstFirst(read.lines), fleets };
+}
+
+interface StatusRead extends Pick<FleetReports, 'fleets'> {
+  /** By the store's clock, where this machine's is wrong. */
+  now: Date;
+  /** About the bucket as a whole. */
+  lines: StatusLine[];
+}
+
+async function readAll({ bucket, config, only, now, onProgress }: StatusRequest): Promise<StatusRead> {
+  const begin = now();
+  let keys: { keys: OwnKeys; lines: StatusLine[] };
+  try {
+    keys = await keysOrNone(bucket, config);
+  } catch (error) {
+    if (!(error instanceof BucketError)) throw error;
+    return { fleets: [], now: begin, lines: [unreachableLine(error)] };
+  }
+  const offsetMs = ownClockOffset(bucket, begin, now());
+  const at = offsetMs === undefined ? now() : (bucket.answeredAt ?? now());
+  const source = { bucket, keys: keys.keys, only, onProgress };
+  const { fleets, unreadableOrders } = await readFleetReports(source, config, at);
+  const orders = unreadableOrders.map(({ code, message }): StatusLine => {
+    return {
+      level: 'unknown',
+      code: 'order-unreadable',
+      text: `whether its order fails is unknown: ${code} ${message}`,
+    };
+  });
+  const lines = [...keys.lines, ...(offsetMs === undefined ? [] : [clockLine(offsetMs)]), ...orders];
+  return { fleets, now: at, lines };
+}
+
+function unreachableLine(error: BucketError): StatusLine {
+  const text = `the bucket cannot be read: ${error.code} ${messageOf(error)}`;
+  return { level: 'unknown', code: 'unreachable', text };
+}
+
+/** Of a bucket that cannot even be opened. */
+export function unreachableStatus(error: BucketError, at: Date): WholeStatus {
+  const lines = [unreachableLine(error)];
+  return { at, level: worstLevel(lines), lines, ownLines: lines, fleets: [] };
+}
+
+function clockLine(offsetMs: number): StatusLine {
+  const text = `this machine's clock is ${clockOffsetText(offsetMs)} of the store's: set it (NTP); the times here are the store's`;
+  return { level: 'wrong', code: 'clock-off', text };
+}
+
+/** Whoever has lost the key still wants to see the hosts: no manifest counts then, and each fleet says so. */
+async function keysOrNone(bucket: Bucket, config: Config): Promise<{ keys: OwnKeys; lines: StatusLine[] }> {
+  const fleets = configuredFleets(config);
+  try {
+    return { keys: await openSigningKey(bucket, { fleets, dryRun: true }), lines: [] };
+  } catch (error) {
+    if (!(error instanceof ContractError)) throw error;
+    const line: StatusLine = {
+      level: 'wrong',
+      code: 'signing-key',
+      text: `${error.code} ${messageOf(error)}`,
+    };
+    return { keys: { isOurs: () => false }, lines: [line] };
+  }
+}

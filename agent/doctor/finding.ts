@@ -25,6 +25,7 @@ export const FINDINGS = {
   'other-lineage': 'error',
   'stale-manifest': 'error',
   'frozen-manifest': 'warning',
+  'clock-off': 'warning',
   'unsigned-manifest': 'warning',
   'key-unverified': 'warning',
   'certificate-overdue': 'warning',

@@ -95,7 +95,9 @@ function removalsIn({ outcomes, previous, now }: StatusInput): RemovalStatus[] |
     if (action.desired !== undefined || state === 'served') return [];
     const { file, certificate } = action;
     const known = before.get(file);
-    const since = known?.state === state ? known.since : now.toISOString();
+    // A time of the future was written while the clock was ahead.
+    const isSame = known?.state === state && new Date(known.since) <= now;
+    const since = isSame ? known.since : now.toISOString();
     const planned =
       action.kind === 'needs-reload' ? { code: action.code, message: action.reason } : undefined;
     const error = outcome.kind === 'failed' ? errorOf(outcome.error) : planned;

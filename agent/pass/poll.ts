@@ -2,6 +2,7 @@
  * Asks the bucket for a new manifest: one conditional GET of root.json; "not modified" is the normal answer. manifest.json, which
  * nobody signs, is read only where version 1 is allowed.
  */
+import { clockOffset } from '#common/clock.ts';
 import { layout } from '#contract/layout.ts';
 import { parseManifest } from '#contract/manifest.ts';
 import {
@@ -85,9 +86,12 @@ export async function pollOrKeep(agent: Agent, known: KnownBefore): Promise<Poll
   const reads: Reads = new Map();
   const { manifest } = known;
   const trust = withPinned(known.trust, pinnedIn(agent));
+  const begin = agent.now();
   let bucket: HostBucket | undefined;
+  let answeredBefore: Date | undefined;
   try {
     bucket = await agent.openBucket();
+    answeredBefore = bucket.answeredAt;
     const reader = { bucket, reads };
     const stored = storedRoot(manifest);
     const { refusal, parameterError, ...polled } = await poll({ agent, known, stored, trust, reader });
@@ -95,14 +99,27 @@ export async function pollOrKeep(agent: Agent, known: KnownBefore): Promise<Poll
     const inForce = polled.manifest?.manifest;
     const conditions = conditionsOf({
       ...{ manifest: inForce, trust: polled.trust, refusal, parameterError, storeTime },
+      clockOffsetMs: offsetFrom(bucket, answeredBefore, { begin, end: agent.now() }),
     });
     return { ...polled, isNew: polled.manifest !== manifest, conditions, reads };
   } catch (error) {
     // What is published may be spoilt for weeks. Of a store that has not answered, the clock is unknown; a directory's is this machine's.
     const storeTime = bucket?.answeredAt ?? (bucket?.url.startsWith('file:') ? agent.now() : undefined);
-    const facts = { manifest: manifest?.manifest, trust, refusal: undefined, storeTime };
+    const clockOffsetMs = offsetFrom(bucket, answeredBefore, { begin, end: agent.now() });
+    const facts = { manifest: manifest?.manifest, trust, refusal: undefined, storeTime, clockOffsetMs };
     return { manifest, isNew: false, error: asBlocker(error), conditions: conditionsOf(facts), trust, reads };
   }
+}
+
+/** Only of an answer of this poll: an earlier one says nothing of the clock now. @returns undefined: there was none */
+function offsetFrom(
+  bucket: HostBucket | undefined,
+  answeredBefore: Date | undefined,
+  times: { begin: Date; end: Date },
+): number | undefined {
+  const storeTime = bucket?.answeredAt;
+  if (storeTime === undefined || storeTime === answeredBefore) return undefined;
+  return clockOffset({ storeTime, ...times });
 }
 
 interface Poll {

@@ -1,10 +1,16 @@
 /** What is true of this host as a whole without being a failure of one file: for the status, the log and `doctor`. */
+import { CLOCK_SLACK_MS, clockOffsetText } from '#common/clock.ts';
 import { DAY_MS } from '#common/time.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import type { Refusal } from './accept.ts';
 import type { TrustRecord } from './record.ts';
 
-type TrustCondition = Refusal['condition'] | 'key-unverified' | 'frozen-manifest' | 'unsigned-manifest';
+type TrustCondition =
+  | Refusal['condition']
+  | 'key-unverified'
+  | 'frozen-manifest'
+  | 'unsigned-manifest'
+  | 'clock-off';
 
 export interface Condition<Name extends string = TrustCondition> {
   condition: Name;
@@ -29,6 +35,8 @@ export interface TrustFacts {
   parameterError?: string | undefined;
   /** By the store's clock; `undefined`: it did not answer. */
   storeTime: Date | undefined;
+  /** By how much this host's clock is ahead of the store's, in ms (behind: negative); absent: the store has not answered now, or has no clock of its own. */
+  clockOffsetMs?: number | undefined;
 }
 
 export function conditionsOf({
@@ -37,11 +45,13 @@ export function conditionsOf({
   refusal,
   parameterError,
   storeTime,
+  clockOffsetMs = 0,
 }: TrustFacts): Condition[] {
   const unverified = trust !== undefined && !trust.isConfirmed && keyUnverified(trust, parameterError);
   const frozen = manifest && storeTime && isFrozen(manifest, storeTime) && frozenManifest(manifest);
   const unsigned = manifest?.version === 1 && UNSIGNED;
-  return [refusal, unverified, frozen, unsigned].filter((one) => one !== undefined && one !== false);
+  const clock = Math.abs(clockOffsetMs) > CLOCK_SLACK_MS && clockOff(clockOffsetMs);
+  return [refusal, unverified, frozen, unsigned, clock].filter((one) => one !== undefined && one !== false);
 }
 
 function isFrozen({ signedAt }: Manifest, storeTime: Date): boolean {
@@ -52,6 +62,13 @@ function frozenManifest({ signedAt }: Manifest): Condition {
   const saw = `the manifest was signed at ${signedAt}, more than a day ago by the store's clock; the issuer signs it twice a day`;
   const fix = 'see whether it runs (pemfleet status, its timer); else somebody holds its manifests back';
   return { condition: 'frozen-manifest', saw, fix };
+}
+
+function clockOff(offsetMs: number): Condition {
+  const saw = `this host's clock is ${clockOffsetText(offsetMs)} of the store's`;
+  const fix =
+    'timedatectl set-ntp true; until then it takes valid certificates for expired or not yet valid ones, and the other way round';
+  return { condition: 'clock-off', saw, fix };
 }
 
 function keyUnverified({ trusted: { key } }: TrustRecord, parameterError: string | undefined): Condition {

@@ -8,7 +8,7 @@ import { request as sendTls } from 'node:https';
 import { SignatureV4 } from '@smithy/signature-v4';
 import type { AwsCredentialIdentityProvider, Checksum, SourceData } from '@smithy/types';
 import { readBody } from '#common/bounded-body.ts';
-import { SECOND_MS } from '#common/time.ts';
+import { MINUTE_MS, SECOND_MS } from '#common/time.ts';
 
 export interface SignedRequest {
   method: 'GET' | 'PUT' | 'POST';
@@ -33,6 +33,9 @@ const ANSWER_BYTES = 65_536;
 /** For connection, answer and body together. */
 const TIMEOUT_MS = 20 * SECOND_MS;
 
+/** AWS takes requests that are signed up to 15 minutes off, SSM up to five. */
+const SIGNED_SKEW_MS = 4 * MINUTE_MS;
+
 export function signedSender(
   credentials: AwsCredentialIdentityProvider,
   region: () => Promise<string>,
@@ -45,8 +48,11 @@ export function signedSender(
     sha256: Sha256,
     uriEscapePath: false,
   });
-  return async ({ method, url, headers, body = Buffer.alloc(0), maxBytes = ANSWER_BYTES }) => {
-    const signed = await signer.sign({
+  /** By how much the store's clock is ahead of ours, where it has refused us for it. */
+  let offsetMs = 0;
+  const attempt: SendSigned = async (request) => {
+    const { method, url, headers, body = Buffer.alloc(0), maxBytes = ANSWER_BYTES } = request;
+    const unsigned = {
       method,
       protocol: url.protocol,
       hostname: url.hostname,
@@ -58,8 +64,19 @@ export function signedSender(
         host: url.host,
         'x-amz-content-sha256': createHash('sha256').update(body).digest('hex'),
       },
-    });
+    };
+    const signingDate = new Date(Date.now() + offsetMs);
+    const signed = await signer.sign(unsigned, { signingDate });
     return send({ url, method, headers: signed.headers, body, maxBytes });
+  };
+  return async (request) => {
+    const answer = await attempt(request);
+    const storeMs = Date.parse(answer.headers['date'] ?? '');
+    const isRefused = answer.status === 403 || answer.status === 400;
+    // As the SDK does: a host with a wrong clock reads and reports all the same, and says so.
+    if (!isRefused || !(Math.abs(storeMs - Date.now() - offsetMs) > SIGNED_SKEW_MS)) return answer;
+    offsetMs = storeMs - Date.now();
+    return attempt(request);
   };
 }
 

@@ -57,6 +57,20 @@ test('S3: a clock that is an hour off', async () => {
   assert.ok(read === 'read' || read === 'ERR_BUCKET_CLOCK', read);
 });
 
+test('S3, without the SDK: a host whose clock is a day off reads and reports, signed by the time of the store', async () => {
+  skewMs = 24 * 3_600_000;
+  const bucket = await openWithoutSdk('s3://certs', process.env);
+  await bucket.put(KEY, '{"reported":true}');
+  const read = await bucket.get(KEY);
+  const apartMs = (bucket.answeredAt?.getTime() ?? 0) - Date.now();
+  skewMs = 0;
+  const later = await bucket.get(KEY);
+
+  assert.equal(read?.body.toString(), '{"reported":true}');
+  assert.ok(Math.abs(apartMs - 24 * 3_600_000) < 60_000, `${apartMs}`);
+  assert.equal(later?.etag, read?.etag, 'and when the clock is right again');
+});
+
 test('S3: no such bucket', async () => {
   const failure = await (await openBucket('s3://nowhere')).get(KEY).catch((error: unknown) => error);
 

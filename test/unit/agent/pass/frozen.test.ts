@@ -32,7 +32,36 @@ async function conditionsWith(bucket: object) {
     receipts: [],
   });
   assert.equal(key, stageSigner.key);
-  return { code: error?.code, conditions: conditions.map(({ condition }) => condition) };
+  const messages = conditions.map(({ saw }) => saw);
+  return { code: error?.code, conditions: conditions.map(({ condition }) => condition), messages };
+}
+
+/** A store that answers with its own Date each time. */
+function dated(bucket: object, storeTime: Date): object {
+  const store = Object.assign(Object.create(bucket) as { get: (key: string) => Promise<unknown> }, {
+    answeredAt: undefined as Date | undefined,
+  });
+  const get = store.get.bind(bucket);
+  store.get = (key) => {
+    store.answeredAt = new Date(storeTime);
+    return get(key);
+  };
+  return store;
+}
+
+// Field D: clock -1 d, clock +100 d. This host's clock says `late`.
+for (const [says, storeTime, saw] of [
+  ['a day behind', after(late, DAY_MS), '24 h behind'],
+  ['100 days ahead', after(late, -100 * DAY_MS), '100 days ahead'],
+  ['half a minute ahead', after(late, -30_000), undefined],
+] as const) {
+  test(`a host whose clock is ${says} of the store's ${saw === undefined ? 'says nothing of it' : 'says by how much'}`, async () => {
+    const { conditions, messages } = await conditionsWith(dated(await spoilt(), storeTime));
+
+    assert.equal(conditions.includes('clock-off'), saw !== undefined);
+    const isSaid = messages.some((text) => text.includes(`clock is ${saw} of the store's`));
+    assert.equal(isSaid, saw !== undefined);
+  });
 }
 
 async function spoilt() {
@@ -49,9 +78,9 @@ test('a spoilt root for weeks: frozen-manifest stays, by the clock of the store 
   const without = await conditionsWith(Object.assign(Object.create(directory), { url: 'file:///certs/' }));
 
   const code = 'ERR_MANIFEST_SIGNATURE';
-  assert.deepEqual(withDate, { code, conditions: ['frozen-manifest'] });
-  assert.deepEqual(early, { code, conditions: [] }, 'the clock of this host is not asked');
-  assert.deepEqual(without, { code, conditions: ['frozen-manifest'] });
+  assert.deepEqual([withDate.code, withDate.conditions], [code, ['frozen-manifest']]);
+  assert.deepEqual([early.code, early.conditions], [code, []], 'the clock of this host is not asked');
+  assert.deepEqual([without.code, without.conditions], [code, ['frozen-manifest']]);
 });
 
 test('a store that has not answered has no clock', async () => {
@@ -59,6 +88,6 @@ test('a store that has not answered has no clock', async () => {
 
   assert.deepEqual(await conditionsWith({ url: 's3://certs/', get }), {
     code: 'ERR_BUCKET_UNREACHABLE',
-    conditions: [],
+    ...{ conditions: [], messages: [] },
   });
 });

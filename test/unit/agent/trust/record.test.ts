@@ -127,4 +127,6 @@ test('conditions: none, first contact, frozen by the store, unsigned', () => {
     'unsigned-manifest',
   ]);
   assert.deepEqual(names({ manifest: undefined, trust: undefined }), []);
+  assert.deepEqual(names({ clockOffsetMs: -60_000 }), []);
+  assert.deepEqual(names({ clockOffsetMs: 60_001 }), ['clock-off']);
 });

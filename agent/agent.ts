@@ -10,6 +10,7 @@ import type { CrtListFile } from './haproxy/crt-list-line.ts';
 import type { Runtime } from './haproxy/runtime.ts';
 import type { HaproxyView } from './haproxy/view.ts';
 import type { Log } from './log.ts';
+import type { KnownProofs } from './proof/known.ts';
 import type { ProcessMemory } from './state/memory.ts';
 import type { Ownership } from './state/ownership.ts';
 import type { Condition } from './trust/conditions.ts';
@@ -28,6 +29,8 @@ export interface Agent {
   instances?: readonly Agent[] | undefined;
   /** The same for all HAProxy of the host, and for all passes of the process. */
   memory: ProcessMemory;
+  /** What handshakes have shown: of the resident agent. A single pass reads it from the state directory. */
+  proofs?: KnownProofs | undefined;
   log: Log;
   now: () => Date;
 }
@@ -39,6 +42,11 @@ export interface PassOptions {
   ignoresBackOff?: boolean;
   /** HAProxy is not expected to run yet, so it is not reloaded for want of a socket. */
   isBeforeStart?: boolean;
+  /**
+   * Of those that HAProxy shows as they should be, so many at most are proved by this pass: the rest have their turn between polls.
+   * Absent: all that are due.
+   */
+  provesAtMost?: number;
   /** Finish the certificates in hand (40 at most), then stop. */
   signal?: AbortSignal;
   /** What a look between two passes has noticed (agent/watch/). */
@@ -115,6 +123,7 @@ interface HostFacts extends Agent {
   /** Reloads and handshakes do the work alone: see deploy/without-socket.ts. */
   isWithoutSocket: boolean;
   disk: ReadonlyMap<string, DiskFile>;
+  proofs: KnownProofs;
   ownership: Ownership;
   /** Certificates of which the manifest has an older PEM than this host, which keeps its own. */
   olderEntries: ReadonlySet<string>;

@@ -97,6 +97,7 @@ async function stayResident(config: AgentConfig): Promise<number> {
   await runResident(agentOf(config), {
     signal,
     sleeper: interruptibleSleep(signal),
+    proofSleeper: interruptibleSleep(signal),
     random: Math.random,
     notifier: openSdNotifier(process.env['NOTIFY_SOCKET'], log),
     watchdogUsec: process.env['WATCHDOG_USEC'],

@@ -46,6 +46,7 @@ function descriptionOf(key: string): string {
     ...prefixed('haproxy', agentConfigSchema.shape.haproxy.unwrap().shape),
     ...prefixed('pem', agentConfigSchema.shape.pem.unwrap().shape),
     ...prefixed('trust', agentConfigSchema.shape.trust.unwrap().shape),
+    ...prefixed('watch', agentConfigSchema.shape.watch.unwrap().shape),
     ...prefixed('metrics', agentConfigSchema.shape.metrics.unwrap().shape),
   };
   return schemas[key]?.description ?? '';

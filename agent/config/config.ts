@@ -13,6 +13,7 @@ import { fleetName, hostName } from '#contract/layout.ts';
 import { publicKey } from '#contract/statement.ts';
 import { type HaproxySettings, haproxyList, haproxySchema } from './haproxy.ts';
 import { gidOf, uidOf } from './owner.ts';
+import { watchOf, watchSchema } from './watch.ts';
 
 export const DEFAULT_CONFIG_FILE = '/etc/pemfleet/agent.yaml';
 
@@ -90,18 +91,7 @@ export const agentConfigSchema = z.strictObject({
         ),
     })
     .prefault({}),
-  watch: z
-    .strictObject({
-      lookWithin: z.coerce
-        .number()
-        .min(1)
-        .max(86_400)
-        .default(60)
-        .describe(
-          'Seconds within which each file is looked at on disk and in HAProxy, at the polls of "run"; with many certificates it takes longer.',
-        ),
-    })
-    .prefault({}),
+  watch: watchSchema.prefault({}),
   pollInterval: z.coerce
     .number()
     .min(1)
@@ -139,6 +129,7 @@ export const FLAGS: Readonly<Record<string, readonly string[]>> = {
   'trust-parameter': ['trust', 'parameter'],
   'version1-until': ['trust', 'version1Until'],
   'look-within': ['watch', 'lookWithin'],
+  'prove-within': ['watch', 'proveWithin'],
   'poll-interval': ['pollInterval'],
   'state-dir': ['stateDir'],
 };
@@ -172,8 +163,8 @@ export async function loadAgentConfig({ flags, env, hostname }: ConfigSources) {
   return {
     ...rest,
     pem: { mode: pem.mode, uid: await uidOf(pem.owner), gid: await gidOf(pem.group) },
+    watch: watchOf(watch),
     pollIntervalMs: pollInterval * SECOND_MS,
-    watch: { lookWithinMs: watch.lookWithin * SECOND_MS },
   };
 }
 

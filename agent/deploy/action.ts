@@ -1,6 +1,7 @@
 /** What a pass does with one file, what of it was done, and how it ended. */
 import type { DesiredFile } from '../desired/files.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
+import type { Unproven } from '../proof/record.ts';
 import type { RuntimeErrorCode } from '../reactions.ts';
 
 export interface DiskFile {
@@ -71,6 +72,8 @@ export type DesiredAction = FileDecision & {
   hasForeignStaple?: boolean;
   /** An earlier pass has logged that the manifest does not name it. */
   isKnown?: boolean;
+  /** Handshakes have shown it before, and are due again: no news as long as they show the same. */
+  isProofRenewed?: boolean;
 };
 
 export type RemovalAction = RemovalDecision & {
@@ -125,6 +128,8 @@ export interface Deployed {
   certificate: CertificateStatus | undefined;
   /** Binds that hand it out; `undefined`: no handshake was made. */
   handshakes: readonly string[] | undefined;
+  /** Binds on which no handshake can show it, and why. */
+  unproven?: readonly Unproven[];
   /** The OCSP response that HAProxy now has, if any; `undefined`: as before. */
   staple: { sha256: string | undefined } | undefined;
   /** Why it is deployed without its OCSP response. */

@@ -13,6 +13,7 @@ import { type Deployed, DeployFailed } from './action.ts';
 import type { InstalledFile } from './fetch.ts';
 import { proveServed, readBack } from './handshake.ts';
 import { alignCrtList, type Loader, loaderOf, needsListing } from './load.ts';
+import { proveOnBinds } from './prove.ts';
 import { restorePrevious } from './restore.ts';
 import { checkStaple } from './staple.ts';
 import { isWithoutAnswer, proveWithoutSocket } from './without-socket.ts';
@@ -37,12 +38,10 @@ export async function proveCertificate(
   const { desired } = action;
   if (view.isWithoutSocket) return { ...deployed, handshakes: await proveWithoutSocket(desired, pem, view) };
   if (action.isProvedLast) return deployed;
-  const handshakes = await proveServed(view.config.haproxy.handshake, desired, pem).catch(
-    async (error: unknown) => {
-      throw await reloadInstead(error, action.file, view);
-    },
-  );
-  return { ...deployed, handshakes };
+  const { proved, unproven } = await proveOnBinds(desired, pem, view).catch(async (error: unknown) => {
+    throw await reloadInstead(error, action.file, view);
+  });
+  return { ...deployed, handshakes: proved, unproven };
 }
 
 /** @returns that only a reload helps, where the bind hands out a detached file, or one that HAProxy has under another name */

@@ -99,7 +99,7 @@ export async function proveByDefault(
 const DEFAULT_CODES: readonly string[] = ['ERR_HANDSHAKE_REFUSED', 'ERR_HANDSHAKE_CERTIFICATE'];
 
 /** Whether all of its names are IP addresses, so that no name can be asked for. */
-function isForAddresses({ leaf }: CombinedPem, { listing }: Proved): boolean {
+export function isForAddresses({ leaf }: CombinedPem, { listing }: Proved): boolean {
   const names = namesOf(leaf);
   return (
     (listing?.sniFilters ?? []).length === 0 && names.length > 0 && names.every((name) => isIP(name) !== 0)

@@ -9,6 +9,7 @@ import { desiredTails, desiredTailsByFile, withCheckedLine } from '../desired/li
 import { withOverlaps } from '../desired/overlap.ts';
 import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
 import type { CrtListFile, Tails } from '../haproxy/crt-list-line.ts';
+import { KnownProofs } from '../proof/known.ts';
 import { endsOf } from '../removal/ends.ts';
 import { isReplaceable, olderEntries } from '../removal/older.ts';
 import { possibleFiles, withRecognized } from '../removal/recognized.ts';
@@ -48,11 +49,17 @@ export async function decideActions(
     viewDisk(certsDir, onDisk, agent.config.pem),
   ]);
   const isWithoutSocket = worksWithoutSocket(agent, observed.blocker, options);
-  const seen = { disk, haproxy: observed.haproxy, isWithoutSocket, records, handshakes };
+  const { proofs = new KnownProofs(), config } = agent;
+  const { provesAtMost } = options;
+  // What has become too old has its turn between the polls of an agent that stays.
+  const maxAgeMs = provesAtMost === undefined ? config.watch.proveWithinMs : Number.POSITIVE_INFINITY;
+  const proving = { handshakes, proofs, maxAgeMs, now };
+  const seen = { disk, haproxy: observed.haproxy, isWithoutSocket, records, ...proving };
   const { ours, notOurs, kept, removals, older } = sortFiles(agent, known, seen);
   const facts = {
     isWithoutSocket,
     disk,
+    proofs,
     ownership,
     crtListFile,
     olderEntries: older,
@@ -63,7 +70,7 @@ export async function decideActions(
   const isByName = isWithoutSocket && crtListFile === undefined;
   const desired = [...withOverlaps([...ours, ...kept], now, isByName), ...notOurs];
   const suspects = options.suspects?.get(agent.config.haproxy.name ?? '');
-  const actions = plan({ ...seen, haproxy: view.haproxy, desired, removals, listed, suspects, now });
+  const actions = plan({ ...seen, haproxy: view.haproxy, desired, removals, listed, suspects, provesAtMost });
   return { view, actions, state, listed };
 }
 

@@ -17,6 +17,8 @@ import type { AgentConfig } from '../config/config.ts';
 import { type DesiredAction, type DiskFile, isOfDesired, type Outcome } from '../deploy/action.ts';
 import type { DesiredFile } from '../desired/files.ts';
 import type { HaproxyView } from '../haproxy/view.ts';
+import type { KnownProofs } from '../proof/known.ts';
+import { proofStatusOf, proofsIn } from '../proof/status.ts';
 import { type RuntimeErrorCode, reactionTo } from '../reactions.ts';
 import type { FileRecord, FileRecords } from '../state/file-record.ts';
 
@@ -32,7 +34,9 @@ interface StatusInput {
   agentVersion: string;
   /** What the host has taken, and whose word it takes. */
   taken: Pick<HostStatus, 'manifest' | 'head' | 'trust'>;
-  conditions: readonly Pick<HostCondition, 'condition' | 'message'>[];
+  conditions: readonly (Pick<HostCondition, 'condition' | 'message'> & { since?: string | undefined })[];
+  /** `undefined`: no pass could be made. */
+  proofs?: KnownProofs | undefined;
   haproxy: HaproxyView | undefined;
   outcomes: readonly Outcome[];
   disk: ReadonlyMap<string, DiskFile>;
@@ -49,6 +53,7 @@ export function hostStatusOf(input: StatusInput): HostStatus {
   const { config, haproxy, now } = input;
   const before = new Map(input.previous?.files.map((file) => [file.file, file]));
   const files = input.outcomes.filter(isOfDesired).map((outcome) => fileStatusOf(outcome, input, before));
+  files.sort((a, b) => (a.file < b.file ? -1 : 1));
   return {
     version: 1,
     fleet: config.fleet,
@@ -69,8 +74,9 @@ export function hostStatusOf(input: StatusInput): HostStatus {
         handshake: config.haproxy.handshake,
       },
     ],
-    files: files.sort((a, b) => (a.file < b.file ? -1 : 1)),
+    files,
     removals: removalsIn(input),
+    proofs: input.proofs && proofsIn(files, config),
     drift: input.drift,
     error: input.error && errorOf(input.error),
   };
@@ -78,7 +84,8 @@ export function hostStatusOf(input: StatusInput): HostStatus {
 
 function conditionsIn({ conditions, previous, now }: StatusInput): HostCondition[] | undefined {
   const before = new Map(previous?.conditions?.map((one) => [one.condition, one]));
-  const all = conditions.map(({ condition, message }): HostCondition => {
+  const all = conditions.map(({ condition, message, since: sinceThen }): HostCondition => {
+    if (sinceThen !== undefined) return { condition, since: sinceThen, message };
     const known = before.get(condition);
     // A time of the future was written while the clock was ahead.
     const since = known !== undefined && new Date(known.since) <= now ? known.since : now.toISOString();
@@ -107,9 +114,11 @@ function removalsIn({ outcomes, previous, now }: StatusInput): RemovalStatus[] |
   return first.length > 0 ? first : undefined;
 }
 
-/** Equal but for the time of the report → equal digest. */
+/** Equal but for the times of the report and of its proofs → equal digest: a proof that was renewed is no news. */
 export function statusDigest(status: HostStatus): string {
-  return digest(JSON.stringify({ ...status, reportedAt: '' }));
+  const files = status.files.map(({ provenAt: _, ...file }) => file);
+  const proofs = status.proofs && { ...status.proofs, oldest: undefined };
+  return digest(JSON.stringify({ ...status, files, proofs, reportedAt: '' }));
 }
 
 /** `failed`: refused, it needs a new publication or an operator; `pending`: the next pass tries again. */
@@ -141,7 +150,7 @@ function fileStatusOf(
     wanted: { sha256: desired.sha256, serial: desired.serial },
     disk: diskOf(outcome, input),
     runtime: runtimeOf(outcome, input),
-    handshakes: state === 'served' ? (record?.proven?.addresses ?? []) : undefined,
+    ...(state === 'served' && provedIn(desired, before.get(desired.file), input)),
     overlaps: overlapsOf(desired),
     staple: stapleIn(desired, record),
     error: errorIn(outcome, input),
@@ -151,6 +160,14 @@ function fileStatusOf(
       receipt: desired.receipt,
     }),
   };
+}
+
+function provedIn(
+  desired: DesiredFile,
+  before: FileStatus | undefined,
+  { proofs, config, now }: StatusInput,
+) {
+  return proofs && proofStatusOf(desired, { known: proofs, settings: config, before, now });
 }
 
 function diskOf(

@@ -2,11 +2,13 @@
  * Several HAProxy on one host: the agent makes a pass for each, one after the other, each with a state directory of its
  * own; one that fails stops no other. The issuer sees one host: one status document, with an entry for each.
  */
-import { type HostStatus, MAX_DRIFTS } from '#contract/host-status.ts';
+import { type HostCondition, type HostStatus, MAX_DRIFTS } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
 import { readHead } from '#contract/root.ts';
 import type { Agent, PassOptions, PassResult } from '../agent.ts';
 import { asBlocker, type Blocker } from '../blocker.ts';
+import type { AgentConfig } from '../config/config.ts';
+import { DEAD_BIND } from '../proof/status.ts';
 import { readStateDirectory, saveState } from '../state/state.ts';
 import { errorFields } from './log-outcome.ts';
 import { readOwnStatus, reportIfDue } from './report.ts';
@@ -91,6 +93,7 @@ function mergeStatuses(
       status.files.map(({ file, ...rest }) => ({ file, instance: name, ...rest })),
     ),
     removals: removals.length > 0 ? removals : undefined,
+    proofs: proofsOfAll(parts),
     drift: driftOfAll(parts),
     error,
   };
@@ -105,10 +108,23 @@ function driftOfAll(parts: readonly { name: string; status: HostStatus }[]): Hos
   return latest.length > 0 ? latest : undefined;
 }
 
+function proofsOfAll(parts: readonly { status: HostStatus }[]): HostStatus['proofs'] {
+  const all = parts.flatMap(({ status }) => status.proofs ?? []);
+  if (all.length === 0) return undefined;
+  const [oldest] = all.flatMap((one) => one.oldest ?? []).sort();
+  return {
+    // One agent makes the handshakes of all.
+    spanMs: Math.max(...all.map(({ spanMs }) => spanMs)),
+    ...(oldest && { oldest }),
+    unproven: all.reduce((sum, one) => sum + one.unproven, 0),
+  };
+}
+
 /** Once, though several have it. */
 function conditionsOfAll(parts: readonly { status: HostStatus }[]): HostStatus['conditions'] {
   const all = parts.flatMap(({ status }) => status.conditions ?? []);
-  const first = new Map(all.toReversed().map((one) => [one.condition, one]));
+  const keyOf = ({ condition, message }: HostCondition) => (condition === DEAD_BIND ? message : condition);
+  const first = new Map(all.toReversed().map((one) => [keyOf(one), one]));
   return first.size > 0 ? [...first.values()].toReversed() : undefined;
 }
 
@@ -126,4 +142,12 @@ async function reportTogether(agent: Agent, status: HostStatus): Promise<void> {
   const stored = await readStateDirectory(stateDir, agent.config, agent.log);
   const state = await reportIfDue(agent, status, stored.status, stored.state);
   await saveState(stateDir, state, stored.state);
+}
+
+/** Finds HAProxy by its name, or by its socket if it is the only one. An instance whose pass failed has no entry. */
+export function pidIn(
+  { haproxy }: Pick<HostStatus, 'haproxy'>,
+  { haproxy: { name, statsSocket } }: Pick<AgentConfig, 'haproxy'>,
+): number | undefined {
+  return haproxy.find((one) => (name === undefined ? one.socket === statsSocket : one.name === name))?.pid;
 }

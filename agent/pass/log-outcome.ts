@@ -7,6 +7,8 @@ import type { Action, DesiredAction, FailedOutcome, Outcome, ReloadDecision } fr
 import { RuntimeCommandFailed } from '../errors.ts';
 import type { HaproxyView } from '../haproxy/view.ts';
 import type { EventName, Log } from '../log.ts';
+import type { KnownProofs } from '../proof/known.ts';
+import { deadBindConditions } from '../proof/status.ts';
 import { type Condition, conditionMessage } from '../trust/conditions.ts';
 import { stateOf, twoIssuersOf } from './host-status.ts';
 import type { PollResult } from './poll.ts';
@@ -28,10 +30,22 @@ export function logConditions(
   conditions: readonly Condition<string>[],
   previous: HostStatus | undefined,
 ): void {
+  const texts = conditions.map((one) => ({ condition: one.condition, message: conditionMessage(one) }));
+  logNew(log, texts, previous);
+}
+
+/** An address that does not answer is told once, however many certificates it is to prove. */
+export function logDeadBinds(log: Log, proofs: KnownProofs, previous: HostStatus | undefined): void {
+  logNew(log, deadBindConditions(proofs), previous);
+}
+
+function logNew(
+  log: Log,
+  conditions: readonly { condition: string; message: string }[],
+  previous: HostStatus | undefined,
+): void {
   const before = new Set(previous?.conditions?.map(({ condition, message }) => `${condition} ${message}`));
-  for (const one of conditions) {
-    const { condition } = one;
-    const message = conditionMessage(one);
+  for (const { condition, message } of conditions) {
     if (!before.has(`${condition} ${message}`)) log('host.condition', { condition, message });
   }
 }
@@ -47,7 +61,7 @@ export function logOutcome(log: Log, outcome: Outcome): void {
   if (deployed.isWritten) log('certificate.installed', { ...subject, reason });
   if (deployed.isListed) log('certificate.listed', { ...subject, reason });
   if (deployed.isLoaded) log('certificate.loaded', { ...subject, reason });
-  if (deployed.handshakes?.length) {
+  if (deployed.handshakes?.length && !isProofRenewed(action)) {
     log('certificate.proven', { ...subject, binds: deployed.handshakes.join() });
   }
   if (deployed.staple?.sha256) log('staple.loaded', { ...subject, nextUpdate: desired?.staple?.nextUpdate });
@@ -72,6 +86,8 @@ export function logOutcome(log: Log, outcome: Outcome): void {
     log('certificate.removed', { ...subject, reason });
   }
 }
+
+const isProofRenewed = (action: Action) => action.desired !== undefined && action.isProofRenewed;
 
 export function logReloadDecision(log: Log, decision: ReloadDecision): void {
   if (decision.kind === 'wait') log('reload.deferred', { until: decision.until.toISOString() });

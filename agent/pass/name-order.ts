@@ -16,11 +16,11 @@ import {
   type Outcome,
 } from '../deploy/action.ts';
 import { reloadInstead } from '../deploy/deploy.ts';
-import { proveServed } from '../deploy/handshake.ts';
 import { Loader } from '../deploy/load.ts';
+import { proveFile } from '../deploy/prove.ts';
 import { isCanonical } from '../deploy/restore.ts';
-import { type DesiredFile, stapleFileOf } from '../desired/files.ts';
-import { outOfOrder, servedNames } from '../desired/overlap.ts';
+import { stapleFileOf } from '../desired/files.ts';
+import { outOfOrder } from '../desired/overlap.ts';
 import { HandshakeFailed } from '../errors.ts';
 import { writeLineOrder } from '../haproxy/crt-list-file.ts';
 
@@ -155,24 +155,9 @@ function isProvable(outcome: Member): boolean {
 
 async function proveMember({ action, deployed }: Member, view: HostView): Promise<Member> {
   try {
-    return doneOutcome(action, { ...deployed, handshakes: await prove(action.desired, view.config) });
+    const { proved, unproven } = await proveFile(action.desired, view);
+    return doneOutcome(action, { ...deployed, handshakes: proved, unproven });
   } catch (error) {
     return failedOutcome(action, await reloadInstead(error, action.file, view), deployed);
   }
-}
-
-async function prove(desired: DesiredFile, { haproxy }: AgentConfig): Promise<string[]> {
-  const { certsDir, handshake } = haproxy;
-  const pem = parse(await readFile(join(certsDir, desired.file), 'utf8'));
-  const shadows = new Map(desired.shadows?.map((shadow) => [shadow.name, shadow]));
-  const ordered = servedNames({ ...desired, names: undefined });
-  const [first = ''] = ordered;
-  const shadow = shadows.get(first);
-  if (shadow === undefined || ordered.some((name) => !shadows.has(name))) {
-    return proveServed(handshake, desired, pem);
-  }
-  // What took its place is served for all of its names: nobody can ask for it, and nothing is wrong.
-  if (desired.isUnlisted) return [];
-  const detail = `${shadow.by} has this name too and is served: ${shadow.why}; ${desired.file} has no name of its own: take one of the two out, or give it a name`;
-  throw new HandshakeFailed('ERR_HANDSHAKE_OVERLAP', { address: 'any bind', servername: first }, detail);
 }

@@ -2,7 +2,7 @@
  * Decides what to do with each file, from values alone: the manifest, the disk, HAProxy, the records of earlier passes
  * and the time. The storyboard applies the decision and logs it.
  */
-import type { Action, DiskFile, FileDecision, RemovalAction } from '../deploy/action.ts';
+import type { Action, DesiredAction, DiskFile, FileDecision, RemovalAction } from '../deploy/action.ts';
 import { type DesiredFile, stapleFileOf, stapleOf } from '../desired/files.ts';
 import { desiredTails } from '../desired/listing.ts';
 import { commandBytes } from '../haproxy/capabilities.ts';
@@ -17,7 +17,9 @@ import {
   type RuntimeFile,
   reasonNotToAdd,
 } from '../haproxy/view.ts';
-import { isProven, type ServedInput } from '../removal/served.ts';
+import { withinProofQuota } from '../proof/quota.ts';
+import type { Standing } from '../proof/record.ts';
+import { proofOf, type ServedInput } from '../removal/served.ts';
 import type { FileRecord } from '../state/file-record.ts';
 import { isBackingOff } from './records.ts';
 
@@ -30,7 +32,8 @@ export interface PlanInput extends ServedInput {
   listed?: Tails | undefined;
   /** Files of which no earlier proof counts. */
   suspects?: ReadonlySet<string> | undefined;
-  now: Date;
+  /** Absent: all that are due. */
+  provesAtMost?: number | undefined;
 }
 
 export function plan(input: PlanInput): Action[] {
@@ -38,9 +41,14 @@ export function plan(input: PlanInput): Action[] {
   const unnamed = [...input.records.keys()].filter((file) => !names.has(file));
   const removals = unnamed.flatMap((file) => planRemoval(file, input) ?? []);
   const isRemoving = removals.some(({ kind }) => kind === 'remove');
-  return [
-    ...input.desired.map((desired) => ({
-      ...proving(desired, decide(desired, input)),
+  const actions = input.desired.map((desired): DesiredAction => {
+    const decision = proving(desired, decide(desired, input));
+    const { file, sha256 } = desired;
+    const isProofRenewed =
+      decision.kind === 'prove' && !input.proofs.isDistrusted(file) && input.proofs.of(file, sha256);
+    return {
+      ...decision,
+      ...(isProofRenewed && { isProofRenewed: true }),
       ...(hasForeignContent(desired, input) && { hasForeignContent: true }),
       ...(hasForeignStaple(desired, input) && { hasForeignStaple: true }),
       ...(input.records.get(desired.file)?.unlisted && { isKnown: true }),
@@ -48,9 +56,9 @@ export function plan(input: PlanInput): Action[] {
       certificate: desired.certificate,
       desired,
       isProvedLast: isRemoving || desired.namesakes !== undefined,
-    })),
-    ...removals,
-  ];
+    };
+  });
+  return [...withinProofQuota(actions, input), ...removals];
 }
 
 /** The same content is as good as ours: an agent that lost its records goes on. */
@@ -98,18 +106,18 @@ function decide(desired: DesiredFile, input: PlanInput): FileDecision {
     return { kind: 'backed-off', reason: `${record?.failure?.code} before, next try ${notBefore}` };
   }
   const disk = input.disk.get(desired.file);
-  if (disk?.sha256 !== desired.sha256) return decideFile(desired, disk, record);
+  if (disk?.sha256 !== desired.sha256) return decideFile(desired, disk, input);
   if (!disk.isGuarded) return { kind: 'repair', reason: 'mode or owner is not as configured' };
   if (input.listed !== undefined && !isListedAsDesired(desired, input.listed)) {
     return { kind: 'list', reason: 'its line in the crt-list file is missing or differs' };
   }
   const staple = reasonToStaple(desired, input);
   const isSuspect = input.suspects?.has(desired.file) === true;
-  const hasProof = !isSuspect && isProven(desired, record, input.handshakes);
+  const proof = isSuspect ? 'none' : proofOf(desired, input);
   const decision =
     input.haproxy === undefined
-      ? decideWithoutView(input, hasProof)
-      : decideRuntime(desired, input.haproxy, hasProof, tooLongUntil(desired, record, input.now));
+      ? decideWithoutView(input, proof)
+      : decideRuntime(desired, input.haproxy, proof, tooLongUntil(desired, record, input.now));
   const isRight = input.haproxy === undefined || decision.kind === 'keep' || decision.kind === 'prove';
   return staple !== undefined && isRight ? { kind: 'staple', reason: staple } : decision;
 }
@@ -144,12 +152,8 @@ function reasonToStaple(desired: DesiredFile, input: PlanInput): string | undefi
   return isLost ? 'HAProxy has lost its OCSP response' : undefined;
 }
 
-function decideFile(
-  desired: DesiredFile,
-  disk: DiskFile | undefined,
-  record: FileRecord | undefined,
-): FileDecision {
-  const wasProven = record?.proven?.sha256 === desired.sha256;
+function decideFile(desired: DesiredFile, disk: DiskFile | undefined, { proofs }: PlanInput): FileDecision {
+  const wasProven = proofs.of(desired.file, desired.sha256) !== undefined;
   if (wasProven) {
     return { kind: 'repair', reason: disk ? 'the file was changed by another program' : 'the file is gone' };
   }
@@ -157,17 +161,26 @@ function decideFile(
   return { kind: 'update', reason: 'a new one is published' };
 }
 
-function decideWithoutView({ isWithoutSocket = false }: PlanInput, hasProof: boolean): FileDecision {
+function decideWithoutView({ isWithoutSocket = false }: PlanInput, proof: Standing): FileDecision {
   if (!isWithoutSocket) return { kind: 'pending', reason: 'HAProxy is out of reach' };
-  if (hasProof) return { kind: 'keep', reason: 'served' };
+  if (proof !== 'none') return decideProof(proof);
   return { kind: 'prove', reason: 'without a stats socket, only a handshake shows it' };
 }
+
+const PROOF_DECISIONS: Record<Standing, FileDecision> = {
+  fresh: { kind: 'keep', reason: 'served' },
+  aged: { kind: 'prove', reason: 'its handshakes are due again' },
+  'other-worker': { kind: 'prove', reason: 'HAProxy has another worker than its handshakes have shown' },
+  none: { kind: 'prove', reason: 'no handshake has shown it yet' },
+};
+
+const decideProof = (proof: Standing): FileDecision => PROOF_DECISIONS[proof];
 
 /** @param tooLong why HAProxy did not take it at run time lately */
 function decideRuntime(
   desired: DesiredFile,
   haproxy: HaproxyView,
-  hasProof: boolean,
+  proof: Standing,
   tooLong: string | undefined,
 ): FileDecision {
   const runtimeFiles = haproxy.files.get(desired.file) ?? [];
@@ -181,8 +194,7 @@ function decideRuntime(
       reason: 'HAProxy shows it as Unused though it is listed: only a handshake tells',
     };
   }
-  if (wrong === undefined && hasProof) return { kind: 'keep', reason: 'served' };
-  if (wrong === undefined) return { kind: 'prove', reason: 'no handshake has shown it yet' };
+  if (wrong === undefined) return decideProof(proof);
   const shown = wrong.certificate?.serial || wrong.certificate?.status || 'no such certificate';
   const reason = `HAProxy has ${shown} as ${wrong.filename}${wrong.isListed ? '' : ', not in its crt-list'}`;
   if (isDetached(wrong)) {

@@ -146,9 +146,8 @@ function nextRecord(record: FileRecord, outcome: Outcome, now: Date): FileRecord
   }
   const hasOneDigest = record.written.join() === sha256 && (record.receipts?.length ?? 0) <= 1;
   if (action.kind === 'keep' && failure === undefined && hasOneDigest) return record;
-  const { stapled, stapledUntil, adopted, receipts, ...others } = rest;
+  const { stapled, stapledUntil, adopted, receipts, proven: _, ...others } = rest;
   const isProved = action.kind === 'keep' || deployed.handshakes !== undefined;
-  const proven = deployed.handshakes && { sha256, addresses: [...deployed.handshakes] };
   const stapledNow = deployed.staple === undefined ? stapled : deployed.staple.sha256;
   const { staple } = action.desired;
   const until = staple?.sha256 === stapledNow ? staple?.nextUpdate : stapledUntil;
@@ -156,7 +155,6 @@ function nextRecord(record: FileRecord, outcome: Outcome, now: Date): FileRecord
   return {
     ...others,
     written: [sha256],
-    ...(proven && { proven }),
     ...(adopted && !isProved && { adopted }),
     ...(stapledNow && { stapled: stapledNow }),
     ...(stapledNow && until && { stapledUntil: until }),

@@ -10,6 +10,7 @@ import type { Outcome } from '../deploy/action.ts';
 import { stapleCondition } from '../deploy/staple.ts';
 import { driftStatus } from '../drift/ledger.ts';
 import { HostError } from '../errors.ts';
+import { deadBindConditions } from '../proof/status.ts';
 import type { HostErrorCode } from '../reactions.ts';
 import { endedCondition, olderCondition } from '../removal/older.ts';
 import { stateProblemIn } from '../state/documents.ts';
@@ -17,7 +18,7 @@ import { type AgentState, type StateDirectory, saveState } from '../state/state.
 import { readStatus, saveStatus } from '../state/status.ts';
 import { conditionMessage } from '../trust/conditions.ts';
 import { hostStatusOf, stateOf, statusDigest } from './host-status.ts';
-import { errorFields, logConditions } from './log-outcome.ts';
+import { errorFields, logConditions, logDeadBinds } from './log-outcome.ts';
 import type { PollResult } from './poll.ts';
 import { isBackingOff } from './records.ts';
 import { reloadDigest } from './reload.ts';
@@ -41,6 +42,7 @@ export async function report(
 ): Promise<PassResult> {
   const result = resultOf(agent, stored, polled, work);
   logConditions(agent.log, entryConditions(work.view), stored.status);
+  logDeadBinds(agent.log, work.view.proofs, stored.status);
   // Half a status would say that the other half of the certificates is gone.
   const state = work.isComplete
     ? await reportIfDue(agent, result.status, stored.status, work.state)
@@ -83,10 +85,14 @@ export function resultOf(
     config: agent.config,
     agentVersion: agent.version,
     taken: takenBy(polled),
-    conditions: [...polled.conditions, ...entryConditions(view), ...stapleCondition(outcomes)].map((one) => ({
-      condition: one.condition,
-      message: conditionMessage(one),
-    })),
+    conditions: [
+      ...[...polled.conditions, ...entryConditions(view), ...stapleCondition(outcomes)].map((one) => ({
+        condition: one.condition,
+        message: conditionMessage(one),
+      })),
+      ...deadBindConditions(view.proofs),
+    ],
+    proofs: view.proofs,
     haproxy: view.haproxy,
     disk: view.disk,
     records: state.files,

@@ -10,8 +10,10 @@ import { type Action, type DesiredAction, doneOutcome, type Outcome } from '../d
 import { checkDirectory, writableAmong } from '../deploy/disk.ts';
 import { restoreMoved, sweepPrevious, sweepTemps, writtenDirectories } from '../deploy/install.ts';
 import { retirePlaceholder } from '../deploy/placeholder.ts';
+import { noteProofs } from '../deploy/prove.ts';
 import { stapleFileOf } from '../desired/files.ts';
 import { findDrift, logDrift, withDrift, withLeft } from '../drift/drift.ts';
+import { readProofs, saveProofs } from '../proof/document.ts';
 import { withCappedSequences } from '../removal/after-recovery.ts';
 import { withDirectoryLock } from '../state/directory-lock.ts';
 import { retryUnsaved, stateProblemIn } from '../state/documents.ts';
@@ -63,10 +65,21 @@ async function preview(agent: Agent, options: PassOptions): Promise<PassResult> 
   const polled = await pollOrKeep(agent, await readKnown(agent, stored, ownership));
   const { manifest, trust } = polled;
   const state = withCappedSequences(ownership.recordsWith(stored.state), manifest?.manifest, trust);
-  const decided = await decideActions(agent, options, polled.manifest?.manifest, { state, ownership });
+  const decided = await decideActions(
+    await withProofs(agent, stored.state),
+    options,
+    polled.manifest?.manifest,
+    { state, ownership },
+  );
   const { view, actions } = decided;
   const outcomes = actions.map((action) => doneOutcome(action));
   return resultOf(agent, stored, polled, { state, saved: state, view, outcomes, isComplete: true });
+}
+
+/** A single pass has them from the last one. */
+async function withProofs(agent: Agent, state: AgentState): Promise<Agent> {
+  const { config, log, proofs } = agent;
+  return { ...agent, proofs: proofs ?? (await readProofs(config.stateDir, log, state.files)) };
 }
 
 async function runPass(agent: Agent, options: PassOptions): Promise<PassResult> {
@@ -90,8 +103,10 @@ async function runPass(agent: Agent, options: PassOptions): Promise<PassResult> 
     trust,
   );
   await restoreMoved(config.haproxy.certsDir, state.files);
-  const work = await reconcile(agent, options, polled, { state, saved: stored.state, ownership });
+  const proving = await withProofs(agent, stored.state);
+  const work = await reconcile(proving, options, polled, { state, saved: stored.state, ownership });
   if (work.outcomes.some(isOnDisk)) await retirePlaceholder(agent);
+  if (agent.proofs === undefined) await saveProofs(config.stateDir, work.view.proofs);
   const left = await withLeft(work.state, work, stateOf);
   return report(agent, stored, polled, { ...work, state: left });
 }
@@ -137,12 +152,8 @@ async function reconcile(
 }
 
 /** A certificate is proved for the first time, and another one waits for such a proof to go. */
-function hasNewSuccessor({ outcomes, saved, state }: PassWork): boolean {
-  const isWaiting = outcomes.some(({ action }) => action.desired?.isEnding);
-  const provenIn = ({ files }: AgentState, file: string) => files.get(file)?.proven?.sha256;
-  return (
-    isWaiting && outcomes.some(({ action: { file } }) => provenIn(saved, file) !== provenIn(state, file))
-  );
+function hasNewSuccessor({ outcomes, hasNewProof }: AppliedPlan): boolean {
+  return hasNewProof && outcomes.some(({ action }) => action.desired?.isEnding);
 }
 
 /** The records of our files, in both of their places. */
@@ -153,6 +164,8 @@ interface Records extends Pick<PassWork, 'state' | 'saved'> {
 interface AppliedPlan extends PassWork {
   /** Files whose loading is not decided: what was there before them stays beside them. */
   undecided: ReadonlySet<string>;
+  /** A file has its first proof. */
+  hasNewProof: boolean;
 }
 
 async function applyOnce(
@@ -173,6 +186,7 @@ async function applyOnce(
   const unrecorded = isOwned || isSaved ? undefined : stateProblemIn(stateDirectories(agent.config));
   const view = { ...(await clearTransaction(seen, actions)), unrecorded };
   const outcomes = await proveLast(await applyPlan(actions, view, options.signal), view);
+  const hasNewProof = noteProofs(outcomes, view);
   logDrift(agent.log, drifts, outcomes, stateOf);
   const after = withOutcomes(intended, outcomes, agent.now());
   await dropAdopted(agent, intended, after);
@@ -186,6 +200,7 @@ async function applyOnce(
     view,
     outcomes,
     isComplete: outcomes.length === actions.length,
+    hasNewProof,
     undecided: new Set(undecided.flatMap(({ file }) => [file, stapleFileOf(file)])),
   };
 }

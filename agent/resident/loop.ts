@@ -6,12 +6,13 @@
 import { MINUTE_MS } from '#common/time.ts';
 import { codeOf } from '#contract/errors.ts';
 import type { HostStatus } from '#contract/host-status.ts';
-import type { Agent, PassResult } from '../agent.ts';
-import type { AgentConfig } from '../config/config.ts';
-import { syncHost } from '../pass/instances.ts';
+import type { Agent, PassOptions, PassResult } from '../agent.ts';
+import { pidIn, syncHost } from '../pass/instances.ts';
 import { errorFields } from '../pass/log-outcome.ts';
+import { IN_A_PASS } from '../proof/pace.ts';
 import { isUnchangedIn } from '../trust/published.ts';
 import { HostWatch } from '../watch/watch.ts';
+import type { Prover } from './prover.ts';
 
 /** The time after which a poll makes a pass in any case. */
 const FULL_PASS_MS = 10 * MINUTE_MS;
@@ -25,6 +26,8 @@ export interface LoopOptions {
   /** A number from 0 to 1, evenly distributed. */
   random: () => number;
   afterPoll?: (outcome: PollOutcome) => Promise<void>;
+  /** Proves between polls; absent: each pass proves what is due. */
+  prover?: Prover | undefined;
 }
 
 export interface PollOutcome {
@@ -46,13 +49,14 @@ interface LastPass extends Pick<PassResult, 'published'> {
   nextTryAt: Date | undefined;
 }
 
-export async function runLoop({ agent, signal, sleep, random, afterPoll }: LoopOptions): Promise<void> {
+export async function runLoop(options: LoopOptions): Promise<void> {
+  const { agent, signal, sleep, random, afterPoll } = options;
   agent.log('agent.started', { version: agent.version, fleet: agent.config.fleet, host: agent.config.host });
   const watch = new HostWatch(agent);
   let lastPass: LastPass | undefined;
   let status: HostStatus | undefined;
   while (!signal.aborted) {
-    const poll = await pollOnce(agent, signal, { lastPass, watch });
+    const poll = await pollOnce(options, { lastPass, watch });
     lastPass = poll.lastPass;
     status = lastPass?.status ?? status;
     await afterPoll?.({ status, code: poll.code });
@@ -69,24 +73,39 @@ interface Known {
 
 /** A failed pass is logged, and the next poll makes another. */
 async function pollOnce(
-  agent: Agent,
-  signal: AbortSignal,
+  { agent, signal, prover }: LoopOptions,
   { lastPass, watch }: Known,
 ): Promise<{ lastPass: LastPass | undefined; code: string | undefined }> {
   try {
-    const isIdle = lastPass !== undefined && (await isUnchanged(agent, lastPass));
+    const isIdle = lastPass !== undefined && !prover?.isPassWanted && (await isUnchanged(agent, lastPass));
     const suspects = await watch.look(isIdle);
     if (isIdle && suspects.size === 0) {
       agent.log('manifest.unchanged', { etag: lastPass.etag });
       return { lastPass, code: lastPass.code };
     }
-    const result = await syncHost(agent, { signal, suspects });
+    const result = await passBetweenProofs(agent, { signal, suspects }, prover);
     const pass = lastPassOf(result, agent.now());
     await watch.reset(result.left);
     return { lastPass: pass, code: pass.code };
   } catch (error) {
     agent.log('run.failed', errorFields(error));
     return { lastPass: undefined, code: codeOf(error) };
+  }
+}
+
+async function passBetweenProofs(
+  agent: Agent,
+  options: PassOptions,
+  prover: Prover | undefined,
+): Promise<PassResult> {
+  if (prover === undefined) return syncHost(agent, options);
+  prover.pause();
+  let result: PassResult | undefined;
+  try {
+    result = await syncHost(agent, { ...options, provesAtMost: IN_A_PASS });
+    return result;
+  } finally {
+    prover.resume(result);
   }
 }
 
@@ -128,12 +147,4 @@ function lastPassOf({ status, error, blocker, published, nextTryAt }: PassResult
 /** What a single pass, outside of the loop, amounts to. */
 export function pollOutcomeOf({ status, error }: Pick<PassResult, 'status' | 'error'>): PollOutcome {
   return { status, code: error?.code };
-}
-
-/** Finds HAProxy by its name, or by its socket if it is the only one. An instance whose pass failed has no entry. */
-export function pidIn(
-  { haproxy }: Pick<HostStatus, 'haproxy'>,
-  { haproxy: { name, statsSocket } }: Pick<AgentConfig, 'haproxy'>,
-): number | undefined {
-  return haproxy.find((one) => (name === undefined ? one.socket === statsSocket : one.name === name))?.pid;
 }

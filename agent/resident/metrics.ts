@@ -97,7 +97,10 @@ export function metricsText({ version, fleet, host, status, polledAt, code }: Me
     gauge(
       'condition',
       'What is true of the whole host, such as frozen-manifest; absent if it is not.',
-      (status?.conditions ?? []).map(({ condition }) => [{ condition }, 1]),
+      [...new Set(status?.conditions?.map(({ condition }) => condition))].map((condition) => [
+        { condition },
+        1,
+      ]),
     ),
     gauge('last_poll_timestamp_seconds', 'Time of the last answer from the bucket.', at(polledAt)),
     gauge(

@@ -3,6 +3,7 @@ import type { Agent } from '../agent.ts';
 import type { RunHostCommand } from './host-command.ts';
 import { runLoop } from './loop.ts';
 import { openMetrics } from './metrics.ts';
+import { Prover, withProofs } from './prover.ts';
 import { isShuttingDown, reportDeparture } from './shutdown.ts';
 import type { InterruptibleSleep } from './sleep.ts';
 import { SystemdNotifications, type SystemdOptions } from './systemd.ts';
@@ -10,6 +11,8 @@ import { SystemdNotifications, type SystemdOptions } from './systemd.ts';
 export interface ResidentOptions extends SystemdOptions {
   signal: AbortSignal;
   sleeper: InterruptibleSleep;
+  /** Of what is done between polls. */
+  proofSleeper: InterruptibleSleep;
   /** A number from 0 to 1, evenly distributed. */
   random: () => number;
   /** Registers `poll`, which SIGHUP calls to ask for a poll now. */
@@ -25,12 +28,16 @@ export async function runResident(agent: Agent, options: ResidentOptions): Promi
     systemd.announceReload();
     sleeper.wake();
   });
-  const resident = { ...agent, log: systemd.watchLog(agent.log) };
+  const resident = await withProofs({ ...agent, log: systemd.watchLog(agent.log) });
+  const { sleep: rest, wake } = options.proofSleeper;
+  const prover = new Prover(resident, { sleep: rest, wake, askForPoll: () => sleeper.wake() });
+  const proving = prover.run(signal);
   const metrics = await openMetrics(resident);
   await runLoop({
     agent: resident,
     signal,
     random,
+    prover,
     sleep: async (ms) => {
       systemd.beginSleep();
       await sleeper.sleep(ms);
@@ -41,6 +48,7 @@ export async function runResident(agent: Agent, options: ResidentOptions): Promi
       systemd.announcePoll(outcome);
     },
   });
+  await proving;
   if (await isShuttingDown(runCommand)) await reportDeparture(resident);
   await metrics.close();
   await systemd.close();

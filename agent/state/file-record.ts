@@ -35,7 +35,7 @@ export const fileRecord = z.looseObject({
   listing: z.looseObject({ crtListOptions: z.array(z.string()), sniFilters: z.array(z.string()) }).optional(),
   /** Since when the manifest names neither the file nor its end: logged once. */
   unlisted: z.looseObject({ since: dateTime }).optional(),
-  /** What TLS handshakes have proved, and on which binds. */
+  /** What TLS handshakes had proved, of an agent that kept it without the time: due at once (proof/document.ts). */
   proven: z.looseObject({ sha256: sha256Hex, addresses: z.array(z.string()) }).optional(),
   /** Digest of the OCSP response that HAProxy has taken. */
   stapled: sha256Hex.optional(),

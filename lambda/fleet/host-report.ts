@@ -41,7 +41,9 @@ export interface UnlistedFile {
 }
 
 /** The host serves what is published all the same. Whoever leaves it so has chosen it. */
-const HARMLESS: ReadonlySet<string> = new Set(['key-unverified', 'unsigned-manifest', 'clock-off']);
+const HARMLESS: ReadonlySet<string> = new Set([
+  ...['key-unverified', 'unsigned-manifest', 'clock-off', 'bind-unreachable'],
+]);
 
 /** @returns the hosts that have something to say. One that has left is not among them */
 export function reportHosts(statuses: readonly ReadStatus[], now: Date): HostReport[] {

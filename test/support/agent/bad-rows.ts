@@ -102,19 +102,6 @@ export const rows: Row[] = [
     },
   },
   {
-    says: 'the bind does not answer',
-    code: 'ERR_HANDSHAKE_CONNECT',
-    spoil: async (stage) => {
-      const pem = await stage.publish('other', { names: ['other.test'] });
-      secrets.push(pem);
-      const mend = async () => {
-        await stage.withdraw('other');
-        await stage.pass();
-      };
-      return { args: ['--handshake', '127.0.0.1:1'], mend };
-    },
-  },
-  {
     says: 'the bucket is unreadable',
     code: 'ERR_BUCKET_IO',
     of: 'host',

@@ -3,6 +3,7 @@ import { certificateName } from '#contract/layout.ts';
 import type { ActionKind } from '../../../agent/deploy/action.ts';
 import type { DesiredFile } from '../../../agent/desired/files.ts';
 import type { HaproxyView, RuntimeFile } from '../../../agent/haproxy/view.ts';
+import { KnownProofs } from '../../../agent/proof/known.ts';
 import type { FileRecord } from '../../../agent/state/file-record.ts';
 
 /** A condition, and the action that it calls for. */
@@ -66,6 +67,16 @@ export const record = (changes: Partial<FileRecord>): FileRecord => ({
   proven: { sha256: desiredSha, addresses: ['127.0.0.1:443'] },
   ...changes,
 });
+/** What the records say of handshakes, as if the worker of `haproxy` had made them just now. */
+export function proofsOf(records: ReadonlyMap<string, FileRecord>): KnownProofs {
+  const known = new KnownProofs();
+  for (const [file, { proven }] of records) {
+    const handshakes = { proved: proven?.addresses ?? [], unproven: [] };
+    if (proven) known.note(file, proven.sha256, handshakes, { at: now.getTime(), pid: 7 });
+  }
+  return known;
+}
+
 export const failed = (sha256: string, notBefore: string) =>
   record({ failure: { sha256, code: 'ERR_RUNTIME_REFUSED', message: 'm', attempts: 1, notBefore } });
 export const provenOld = { proven: { sha256: oldSha, addresses: ['127.0.0.1:443'] } };

@@ -4,17 +4,28 @@ import type { Agent } from '../../../../agent/agent.ts';
 import { Runtime } from '../../../../agent/haproxy/runtime.ts';
 import { observeHaproxy } from '../../../../agent/pass/observe.ts';
 import { type PlanInput, plan } from '../../../../agent/pass/plan.ts';
-import { desired, haproxy, now, record, right, runtimeFile } from '../../../support/agent/plan-fixtures.ts';
+import {
+  desired,
+  haproxy,
+  now,
+  proofsOf,
+  record,
+  right,
+  runtimeFile,
+} from '../../../support/agent/plan-fixtures.ts';
 import { rows } from '../../../support/agent/plan-rows.ts';
 
 for (const row of rows) {
   test(`plan: ${row.says} → ${row.expect?.[0] ?? 'nothing'}`, () => {
+    const records = new Map(row.record ? [['shop.pem', row.record]] : []);
     const input: PlanInput = {
       desired: row.desired ?? [desired],
       removals: new Map(row.removal ? [['shop.pem', row.removal]] : []),
       disk: new Map(row.disk ? [['shop.pem', row.disk]] : []),
       haproxy: 'haproxy' in row ? row.haproxy : haproxy([runtimeFile({})]),
-      records: new Map(row.record ? [['shop.pem', row.record]] : []),
+      records,
+      proofs: proofsOf(records),
+      maxAgeMs: 600_000,
       handshakes: row.handshakes ?? ['127.0.0.1:443'],
       now,
     };
@@ -61,6 +72,8 @@ test('without a stats socket, a file that has ended stays, and says so; gone, it
       isWithoutSocket: true,
       records: new Map([['shop.pem', record({})]]),
       handshakes: [],
+      proofs: proofsOf(new Map()),
+      maxAgeMs: 600_000,
       now,
     });
 

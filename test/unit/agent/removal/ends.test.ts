@@ -17,6 +17,7 @@ import {
   old,
   oldSha,
   otherSha,
+  proofsOf,
   record,
   right,
   runtimeFile,
@@ -256,6 +257,10 @@ for (const row of ROWS) {
     ]);
     const view = haproxy([runtimeFile({})]);
     const proven = { sha256: otherSha, addresses: ['127.0.0.1:443'] };
+    const records = new Map([
+      ['shop.pem', record(row.record ?? {})],
+      ...others.map(({ file }) => [file, record({ written: [otherSha], proven })] as const),
+    ]);
     const input: EndsInput = {
       manifest,
       ended: withTombstones(undefined, { ...manifest, version: 2 }, now),
@@ -266,10 +271,9 @@ for (const row of ROWS) {
         ...others.map(({ file, sha256 }) => [file, { ...old, sha256 }] as const),
       ]),
       haproxy: { ...view, files: new Map([...view.files, ...(isServed ? shown : [])]) },
-      records: new Map([
-        ['shop.pem', record(row.record ?? {})],
-        ...others.map(({ file }) => [file, record({ written: [otherSha], proven })] as const),
-      ]),
+      records,
+      proofs: proofsOf(records),
+      maxAgeMs: 600_000,
       handshakes: ['127.0.0.1:443'],
       now: row.now ?? now,
     };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { pidIn } from '../../../../agent/resident/loop.ts';
+import { pidIn } from '../../../../agent/pass/instances.ts';
 
 const settings = (name?: string) => ({
   haproxy: { statsSocket: '/run/a.sock', ...(name === undefined ? {} : { name }) } as Parameters<

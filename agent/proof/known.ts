@@ -1,0 +1,132 @@
+/** The proofs of one HAProxy's files, in memory: of the resident agent between polls, of a single pass until it ends. */
+import { MINUTE_MS } from '#common/time.ts';
+import type { Attempt, DeadBind, FileProofs, Handshakes, ProofRule, Standing, Unproven } from './record.ts';
+
+export interface Proofs {
+  files: Map<string, FileProofs>;
+  deadBinds: Map<string, DeadBind>;
+}
+
+export class KnownProofs {
+  readonly #files: Map<string, FileProofs>;
+  readonly #deadBinds: Map<string, DeadBind>;
+  readonly #distrusted = new Set<string>();
+  #isChanged = false;
+
+  constructor({ files, deadBinds }: Proofs = { files: new Map(), deadBinds: new Map() }) {
+    this.#files = files;
+    this.#deadBinds = deadBinds;
+  }
+
+  get proofs(): Readonly<Proofs> {
+    return { files: this.#files, deadBinds: this.#deadBinds };
+  }
+
+  get deadBinds(): readonly DeadBind[] {
+    return [...this.#deadBinds.values()];
+  }
+
+  /** @returns undefined for another content of the file */
+  of(file: string, sha256: string): FileProofs | undefined {
+    const known = this.#files.get(file);
+    return known?.sha256 === sha256 ? known : undefined;
+  }
+
+  /** What handshakes have just shown. */
+  note(file: string, sha256: string, { proved, unproven }: Handshakes, attempt: Attempt): void {
+    const before = this.of(file, sha256);
+    const proofs = new Map(before?.proofs);
+    for (const address of proved) proofs.set(address, attempt);
+    const reasons = new Map<string, Unproven & { since: number }>();
+    for (const one of unproven) {
+      const known = before?.unproven.get(one.address);
+      const isSame = known?.reason === one.reason && known.since <= attempt.at;
+      reasons.set(one.address, { ...one, since: isSame ? known.since : attempt.at });
+    }
+    this.#files.set(file, { sha256, attempt, proofs, unproven: reasons });
+    this.#distrusted.delete(file);
+    this.#isChanged = true;
+  }
+
+  /** The wire has shown something else: what it showed before counts no more. */
+  drop(file: string): void {
+    this.#isChanged = this.#files.delete(file) || this.#isChanged;
+  }
+
+  /** Something is odd about a file: an ordinary pass is to prove it, whatever was proved before. */
+  distrust(file: string): void {
+    this.#distrusted.add(file);
+  }
+
+  /** A pass has found out. */
+  trust(file: string): void {
+    this.#distrusted.delete(file);
+  }
+
+  isDistrusted(file: string): boolean {
+    return this.#distrusted.has(file);
+  }
+
+  /** Whether a pass is to come before its time. */
+  get hasDistrusted(): boolean {
+    return this.#distrusted.size > 0;
+  }
+
+  /** The files of the host are these. */
+  retain(files: ReadonlySet<string>): void {
+    for (const file of this.#files.keys()) if (!files.has(file)) this.drop(file);
+    for (const file of this.#distrusted) if (!files.has(file)) this.#distrusted.delete(file);
+  }
+
+  standingOf(file: string, sha256: string, rule: ProofRule): Standing {
+    if (rule.addresses.length === 0) return 'fresh';
+    const known = this.of(file, sha256);
+    if (known === undefined || this.#distrusted.has(file)) return 'none';
+    const { attempt, proofs, unproven } = known;
+    if (rule.addresses.some((address) => !proofs.has(address) && !unproven.has(address))) return 'none';
+    if (isOfOtherWorker(attempt, rule.pid)) return 'other-worker';
+    return isFresh(attempt, rule) ? 'fresh' : 'aged';
+  }
+
+  /** @returns undefined where the bind answered the last time, or is to be tried again: another worker may have it, or a minute is over */
+  deadBind(address: string, { at, pid }: Attempt): DeadBind | undefined {
+    const dead = this.#deadBinds.get(address);
+    if (dead === undefined || isOfOtherWorker(dead.attempt, pid)) return undefined;
+    return isFresh(dead.attempt, { now: at, maxAgeMs: MINUTE_MS }) ? dead : undefined;
+  }
+
+  /** @returns why nothing is proved there */
+  noteDead(address: string, message: string, attempt: Attempt): DeadBind {
+    const known = this.#deadBinds.get(address);
+    const since = known !== undefined && known.since <= attempt.at ? known.since : attempt.at;
+    const dead = { address, message, since, attempt };
+    this.#deadBinds.set(address, dead);
+    this.#isChanged = true;
+    return dead;
+  }
+
+  noteAlive(address: string): void {
+    this.#isChanged = this.#deadBinds.delete(address) || this.#isChanged;
+  }
+
+  /** Addresses that are configured no more are nobody's concern. */
+  retainBinds(addresses: readonly string[]): void {
+    for (const address of this.#deadBinds.keys()) if (!addresses.includes(address)) this.noteAlive(address);
+  }
+
+  /** @returns whether anything has changed since the last call */
+  takeChange(): boolean {
+    const isChanged = this.#isChanged;
+    this.#isChanged = false;
+    return isChanged;
+  }
+}
+
+function isOfOtherWorker(attempt: Attempt, pid: number | undefined): boolean {
+  return pid !== undefined && attempt.pid !== pid;
+}
+
+/** A proof of the future was made while the clock was ahead. */
+function isFresh({ at }: Attempt, { now, maxAgeMs }: Pick<ProofRule, 'now' | 'maxAgeMs'>): boolean {
+  return at <= now && now - at < maxAgeMs;
+}

@@ -1,0 +1,85 @@
+/** Proofs as the host status shows them: how old they are, and why some are missing. */
+import type { FileStatus, HostCondition, HostStatus } from '#contract/host-status.ts';
+import type { KnownProofs } from './known.ts';
+import { spanOf } from './pace.ts';
+import type { Unproven } from './record.ts';
+
+/** What is to be proved where, and how often. */
+interface ProofSettings {
+  haproxy: { handshake: readonly string[] };
+  watch: { proveWithinMs: number };
+}
+
+export interface ProofInput {
+  known: KnownProofs;
+  settings: ProofSettings;
+  /** Status of the file before. */
+  before: FileStatus | undefined;
+  now: Date;
+}
+
+/** Of a served file. */
+export function proofStatusOf(
+  { file, sha256 }: { file: string; sha256: string },
+  { known, settings, before, now }: ProofInput,
+): Pick<FileStatus, 'handshakes' | 'provenAt' | 'unproven'> {
+  const { handshake } = settings.haproxy;
+  const { proofs, unproven } = known.of(file, sha256) ?? {};
+  const handshakes = handshake.filter((address) => proofs?.has(address));
+  const oldest = Math.min(...handshakes.map((address) => proofs?.get(address)?.at ?? 0));
+  const [why] = handshake.flatMap((address) => unproven?.get(address) ?? []);
+  const isNotYet = why === undefined && handshake.length > 0 && proofs === undefined;
+  const reason = isNotYet ? notYet(before, now) : why && unprovenText(why);
+  return {
+    handshakes,
+    // Of an agent that kept no times, it is known only that there were handshakes.
+    ...(handshakes.length > 0 && oldest > 0 && { provenAt: new Date(oldest).toISOString() }),
+    ...(reason && { unproven: reason }),
+  };
+}
+
+function unprovenText({
+  address,
+  reason,
+  message,
+  since,
+}: Unproven & { since: number }): FileStatus['unproven'] {
+  return { since: new Date(since).toISOString(), reason, message: `${address}: ${message}` };
+}
+
+function notYet(before: FileStatus | undefined, now: Date): FileStatus['unproven'] {
+  const known = before?.unproven?.reason === 'not-yet' ? before.unproven.since : undefined;
+  // A time of the future was written while the clock was ahead.
+  const since = known !== undefined && new Date(known) <= now ? known : now.toISOString();
+  return { since, reason: 'not-yet', message: 'no handshake has shown it yet: its turn comes' };
+}
+
+/** @param files all of them */
+export function proofsIn(
+  files: readonly FileStatus[],
+  { haproxy: { handshake }, watch }: ProofSettings,
+): HostStatus['proofs'] {
+  if (handshake.length === 0) return undefined;
+  const served = files.filter(({ state }) => state === 'served');
+  let oldest: string | undefined;
+  for (const { provenAt } of served) {
+    if (provenAt !== undefined && (oldest === undefined || provenAt < oldest)) oldest = provenAt;
+  }
+  return {
+    spanMs: spanOf(served.length * handshake.length, watch.proveWithinMs),
+    ...(oldest && { oldest }),
+    unproven: served.filter(({ unproven }) => unproven !== undefined).length,
+  };
+}
+
+/** One for each address that does not answer. */
+export function deadBindConditions(known: KnownProofs): HostCondition[] {
+  return known.deadBinds.map(({ address, message, since }) => ({
+    condition: DEAD_BIND,
+    since: new Date(since).toISOString(),
+    message: `${address}: ${message}`,
+  }));
+}
+
+/** Several of it may be true at once: the message tells them apart. */
+export const DEAD_BIND = 'bind-unreachable';

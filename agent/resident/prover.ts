@@ -1,0 +1,184 @@
+/**
+ * Makes handshakes between polls, evenly spread and without the lock of a pass, so that what is served now was shown a short while ago.
+ * It changes nothing: where the wire shows something else, it asks for a pass, which looks again and names it.
+ */
+import { MINUTE_MS } from '#common/time.ts';
+import type { HostStatus } from '#contract/host-status.ts';
+import type { Agent, PassResult } from '../agent.ts';
+import { isOfDesired } from '../deploy/action.ts';
+import { handshakesOf, proveFile } from '../deploy/prove.ts';
+import type { DesiredFile } from '../desired/files.ts';
+import { pidIn } from '../pass/instances.ts';
+import { readProofs, saveProofs } from '../proof/document.ts';
+import type { KnownProofs } from '../proof/known.ts';
+import { spanOf } from '../proof/pace.ts';
+import { pauseBefore, type RoundEntry, roundOf } from '../proof/round.ts';
+import { readStateDirectory } from '../state/state.ts';
+
+/** Of one HAProxy. */
+export type ProvingAgent = Agent & { proofs: KnownProofs };
+
+interface Target extends RoundEntry {
+  agent: ProvingAgent;
+  desired: DesiredFile;
+}
+
+/** Where nothing is to be proved. */
+const IDLE_MS = MINUTE_MS;
+/** A process that is killed loses a tenth of a span at most. */
+const SAVED_PARTS = 10;
+
+/** @returns the same agent, which remembers what handshakes have shown from one pass to the next */
+export async function withProofs(agent: Agent): Promise<Agent> {
+  const open = async (one: Agent): Promise<Agent> => {
+    const { stateDir } = one.config;
+    const { state } = await readStateDirectory(stateDir, one.config, one.log);
+    return { ...one, proofs: await readProofs(stateDir, one.log, state.files) };
+  };
+  if (!agent.instances?.length) return open(agent);
+  return { ...agent, instances: await Promise.all(agent.instances.map(open)) };
+}
+
+export interface ProverOptions {
+  /** Resolves after `ms`; earlier when `wake` is called, or at the end. */
+  sleep: (ms: number) => Promise<void>;
+  /** Ends the sleep that is under way. */
+  wake: () => void;
+  /** Asks for a poll now. */
+  askForPoll: () => void;
+}
+
+export class Prover {
+  readonly #agents: readonly ProvingAgent[];
+  readonly #options: ProverOptions;
+  readonly #now: () => Date;
+  #round: Target[] = [];
+  #targets: Target[] = [];
+  #total = 0;
+  #lastAt: number;
+  #savedAt: number;
+  /** Changes with each pass: what a handshake showed meanwhile does not count. */
+  #passes = 0;
+  #isPassing = false;
+
+  constructor(agent: Agent, options: ProverOptions) {
+    const agents = agent.instances?.length ? agent.instances : [agent];
+    this.#agents = agents.filter(isProving);
+    this.#options = options;
+    this.#now = agent.now;
+    this.#lastAt = agent.now().getTime();
+    this.#savedAt = this.#lastAt;
+  }
+
+  /** Whether a pass is to come before its time. */
+  get isPassWanted(): boolean {
+    return this.#agents.some(({ proofs }) => proofs.hasDistrusted);
+  }
+
+  /** A pass begins: it makes its own handshakes. */
+  pause(): void {
+    this.#passes += 1;
+    this.#isPassing = true;
+  }
+
+  /** @param result of the pass; `undefined`: it has failed, and what was there before is still there */
+  resume(result: Pick<PassResult, 'outcomes' | 'status'> | undefined): void {
+    this.#isPassing = false;
+    if (result !== undefined) this.#targets = this.#agents.flatMap((agent) => targetsIn(result, agent));
+    this.#begin();
+    this.#options.wake();
+  }
+
+  /** Until the signal comes. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const passes = this.#passes;
+      const waitMs = this.#waitMs();
+      if (waitMs > 0) await this.#options.sleep(waitMs);
+      if (signal.aborted) break;
+      // A pass has come in between: what is next, and when, is another question now.
+      if (passes === this.#passes && !this.#isPassing) await this.#proveNext();
+      await this.#saveInTime();
+    }
+    for (const { config, proofs } of this.#agents) await saveProofs(config.stateDir, proofs);
+  }
+
+  #begin(): void {
+    const targets = this.#targets.map((target) => withLastAttempt(target));
+    this.#round = roundOf(targets, this.#now().getTime()).reverse();
+    this.#total = targets.reduce((sum, { handshakes }) => sum + handshakes, 0);
+  }
+
+  #waitMs(): number {
+    const next = this.#isPassing ? undefined : this.#round.at(-1);
+    if (next === undefined) return IDLE_MS;
+    const pauseMs = pauseBefore(next, this.#total, next.agent.config.watch.proveWithinMs);
+    const agoMs = this.#now().getTime() - this.#lastAt;
+    // A clock that was set back delays nothing.
+    return agoMs < 0 ? pauseMs : Math.max(0, pauseMs - agoMs);
+  }
+
+  async #proveNext(): Promise<void> {
+    const target = this.#round.pop();
+    if (target === undefined) return this.#begin();
+    const passes = this.#passes;
+    const { agent, desired, pid } = target;
+    const { file, sha256 } = desired;
+    const binds = { ...agent, haproxy: pid === undefined ? undefined : { process: { pid } } };
+    const result = await proveFile(desired, binds).catch(unlessUnexpected);
+    this.#lastAt = this.#now().getTime();
+    if (this.#round.length === 0) this.#begin();
+    if (passes !== this.#passes) return;
+    if (result instanceof Error) {
+      agent.proofs.distrust(file);
+      this.#options.askForPoll();
+    } else {
+      agent.proofs.note(file, sha256, result, { at: this.#lastAt, pid });
+    }
+  }
+
+  async #saveInTime(): Promise<void> {
+    const now = this.#now().getTime();
+    const spanMs = spanOf(this.#total, this.#agents[0]?.config.watch.proveWithinMs ?? 0);
+    const everyMs = Math.max(MINUTE_MS, spanMs / SAVED_PARTS);
+    const agoMs = now - this.#savedAt;
+    if (agoMs >= 0 && agoMs < everyMs) return;
+    this.#savedAt = now;
+    for (const { config, proofs } of this.#agents) await saveProofs(config.stateDir, proofs);
+  }
+}
+
+function isProving(agent: Agent): agent is ProvingAgent {
+  return agent.proofs !== undefined;
+}
+
+/** The wire shows something else, or the file is gone: a pass finds out. */
+function unlessUnexpected(error: unknown): Error {
+  if (error instanceof Error) return error;
+  throw error;
+}
+
+function withLastAttempt(target: Target): Target {
+  const { agent, desired } = target;
+  return { ...target, attempt: agent.proofs.of(desired.file, desired.sha256)?.attempt };
+}
+
+function targetsIn(
+  { outcomes, status }: Pick<PassResult, 'outcomes' | 'status'>,
+  agent: ProvingAgent,
+): Target[] {
+  const { name } = agent.config.haproxy;
+  const served = servedIn(status, name);
+  const pid = pidIn(status, agent.config);
+  return outcomes.filter(isOfDesired).flatMap(({ action: { desired }, instance }) => {
+    if (instance !== name || !served.has(desired.file)) return [];
+    const handshakes = handshakesOf(desired, agent.config);
+    const changedAt = desired.publishedAt.getTime();
+    return handshakes === 0 ? [] : [{ agent, desired, pid, attempt: undefined, changedAt, handshakes }];
+  });
+}
+
+function servedIn({ files }: HostStatus, name: string | undefined): Set<string> {
+  const served = files.filter(({ state, instance }) => state === 'served' && instance === name);
+  return new Set(served.map(({ file }) => file));
+}

@@ -60,8 +60,6 @@ export class HandshakeFailed extends Error {
   readonly alert: number | undefined;
   /** The certificate that the bind hands out instead. */
   readonly shown: X509Certificate | undefined;
-  /** Of how many handshakes so many failed, where more than one was made. */
-  readonly samples: { wrong: number; samples: number } | undefined;
   /** What was found out about it. */
   readonly wire: Wire | undefined;
   readonly #detail: string;
@@ -70,13 +68,12 @@ export class HandshakeFailed extends Error {
     code: HandshakeErrorCode,
     { address, servername }: HandshakeTarget,
     detail: string,
-    { alert, shown, samples, wire, ...options }: ErrorOptions & WireFacts = {},
+    { alert, shown, wire, ...options }: ErrorOptions & WireFacts = {},
   ) {
     const asked = servername === undefined ? 'without a name (SNI)' : `for ${servername}`;
     super(`handshake with ${address} ${asked}: ${detail}`, options);
     this.alert = alert;
     this.shown = shown;
-    this.samples = samples;
     this.wire = wire;
     this.code = code;
     this.address = address;
@@ -92,7 +89,8 @@ export class HandshakeFailed extends Error {
   /** @param more after what it says already; `message`: instead of it, as an earlier pass has said it */
   withWire(wire: Wire, more: string, message?: string): HandshakeFailed {
     const { alert, shown, cause } = this;
-    const known = new HandshakeFailed(this.code, this, `${this.#detail}; ${more}`, {
+    const detail = [this.#detail, more].filter(Boolean).join('; ');
+    const known = new HandshakeFailed(this.code, this, detail, {
       alert,
       shown,
       wire,
@@ -106,7 +104,6 @@ export class HandshakeFailed extends Error {
 interface WireFacts {
   alert?: number | undefined;
   shown?: X509Certificate | undefined;
-  samples?: HandshakeFailed['samples'];
   wire?: Wire | undefined;
 }
 

@@ -10,7 +10,6 @@ import { servedNames } from '../desired/overlap.ts';
 import { HandshakeFailed, type HandshakeTarget, RuntimeCommandFailed } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
 import { isDetached, type RuntimeFile } from '../haproxy/view.ts';
-import type { HandshakeErrorCode } from '../reactions.ts';
 import type { ClientKind } from '../wire/client-kind.ts';
 import type { Sampling } from '../wire/samples.ts';
 import { chainFrom } from '../wire/tls-client.ts';
@@ -133,28 +132,19 @@ export function samplingOf(
   desired: Proved,
   pem: CombinedPem,
 ): Sampling {
-  const isRight = (chain: readonly X509Certificate[]) => mismatchIn(chain, pem) === undefined;
-  return { target: { address, servername }, kind: clientFor(desired), isRight };
+  const target = { address, servername };
+  return { target, kind: clientFor(desired), check: (chain) => check(chain, pem, target) };
 }
 
 function check(chain: readonly X509Certificate[], pem: CombinedPem, target: HandshakeTarget): void {
-  const mismatch = mismatchIn(chain, pem);
-  if (mismatch === undefined) return;
-  throw new HandshakeFailed(mismatch.code, target, mismatch.detail, { shown: chain[0] });
-}
-
-function mismatchIn(
-  chain: readonly X509Certificate[],
-  pem: CombinedPem,
-): { code: HandshakeErrorCode; detail: string } | undefined {
   const [shown] = chain;
   if (shown?.fingerprint.replaceAll(':', '') !== sha1Of(pem)) {
     const detail = `wanted serial ${pem.leaf.serialNumber}, saw ${shown?.serialNumber}`;
-    return { code: 'ERR_HANDSHAKE_CERTIFICATE', detail };
+    throw new HandshakeFailed('ERR_HANDSHAKE_CERTIFICATE', target, detail, { shown });
   }
-  if (chain.length === pem.chain.length) return undefined;
+  if (chain.length === pem.chain.length) return;
   const detail = `wanted a chain of ${pem.chain.length}, saw ${chain.length}`;
-  return { code: 'ERR_HANDSHAKE_CHAIN', detail };
+  throw new HandshakeFailed('ERR_HANDSHAKE_CHAIN', target, detail, { shown });
 }
 
 function sha1Of({ leaf }: CombinedPem): string {

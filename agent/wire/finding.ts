@@ -8,7 +8,7 @@ import type { Wire } from '#contract/host-status.ts';
 import { HandshakeFailed } from '../errors.ts';
 import { type Listener, type Listeners, listenersOn } from './listeners.ts';
 import type { Origin, OriginFinder } from './origin.ts';
-import { type Samples, type Sampling, sampleWire } from './samples.ts';
+import { type Sampling, sampleWire } from './samples.ts';
 
 /** RFC 6066 §3: the bind has no certificate for the name. */
 const UNRECOGNIZED_NAME = 112;
@@ -27,6 +27,8 @@ export function isWrongWire(error: unknown): error is HandshakeFailed {
   return code === 'ERR_HANDSHAKE_CERTIFICATE' || code === 'ERR_HANDSHAKE_CHAIN';
 }
 
+type Counts = Pick<Wire, 'wrong' | 'samples'>;
+
 export interface WireSources {
   finder: OriginFinder;
   /** Of HAProxy's worker; `undefined`: HAProxy cannot be asked. */
@@ -41,7 +43,8 @@ export async function examineWire(
   { finder, pid, now }: WireSources,
 ): Promise<HandshakeFailed> {
   const { shown, address, servername } = error;
-  const samples = error.samples ?? (await sampleWire(sampling, 'wrong'));
+  const { wrong, samples } = await sampleWire(sampling, error);
+  const counts = { wrong, samples };
   const isChain = error.code === 'ERR_HANDSHAKE_CHAIN';
   const origin = shown && (await finder.originOf(shown, isChain));
   const listeners = await listenersOn(address, pid);
@@ -51,11 +54,11 @@ export async function examineWire(
     ...(servername !== undefined && { name: servername }),
     ...(shown && { serial: shown.serialNumber, issuer: issuerOf(shown) }),
     ...(origin && { file: printable(origin.file).slice(0, MAX_FILE) }),
-    ...samples,
+    ...counts,
     ...(listener && { listener: listener.slice(0, MAX_LISTENER) }),
     at: now.toISOString(),
   };
-  const facts = [...factsOf(shown, samples), causeOf(origin, listeners, samples, shown !== undefined)];
+  const facts = [...factsOf(shown, counts), causeOf(origin, listeners, counts, shown !== undefined)];
   return error.withWire(wire, facts.filter(Boolean).join('; '));
 }
 
@@ -63,7 +66,7 @@ function issuerOf({ issuer }: X509Certificate): string {
   return printable(issuer.replaceAll('\n', ', ')).slice(0, MAX_ISSUER);
 }
 
-function factsOf(shown: X509Certificate | undefined, { wrong, samples }: Samples): string[] {
+function factsOf(shown: X509Certificate | undefined, { wrong, samples }: Counts): string[] {
   const often =
     wrong === samples ? `in each of ${samples} handshakes` : `in ${wrong} of ${samples} handshakes`;
   return [...(shown ? [`issued by ${issuerOf(shown)}`] : []), often];
@@ -73,7 +76,7 @@ function factsOf(shown: X509Certificate | undefined, { wrong, samples }: Samples
 function causeOf(
   origin: Origin | undefined,
   listeners: Listeners,
-  { wrong, samples }: Samples,
+  { wrong, samples }: Counts,
   isShown: boolean,
 ): string {
   const file = origin === undefined ? '' : printable(origin.file);

@@ -1,0 +1,93 @@
+/** Examines the wrong wires of a pass, a few of them, each once: what an earlier pass has found out about it is said again. */
+
+import { HOUR_MS } from '#common/time.ts';
+import type { Wire } from '#contract/host-status.ts';
+import type { HandshakeFailed } from '../errors.ts';
+import type { Runtime } from '../haproxy/runtime.ts';
+import type { HaproxyView } from '../haproxy/view.ts';
+import { examineWire, isWrongWire } from './finding.ts';
+import { OriginFinder } from './origin.ts';
+import { type Sampling, sampleWire } from './samples.ts';
+
+/** A finding, as the last host status has it. */
+export interface KnownWire {
+  /** SHA-256 of the PEM that was wanted. */
+  sha256: string;
+  wire: Wire;
+  message: string;
+}
+
+interface PassSources {
+  runtime: Runtime;
+  haproxy: HaproxyView | undefined;
+  certsDir: string;
+  /** By file. */
+  known: ReadonlyMap<string, KnownWire>;
+  /** Whether a handshake between polls has shown something else. */
+  isDistrusted: (file: string) => boolean;
+  now: () => Date;
+}
+
+type ExaminedFile = Readonly<{ file: string; sha256: string }>;
+
+/** Rounds of twenty handshakes in one pass: a second process on an address is one fault of many certificates. */
+const MAX_ROUNDS = 10;
+/** A process may have gone since, and another come. */
+const KNOWN_FOR_MS = HOUR_MS;
+
+export class WireExaminer {
+  readonly #sources: PassSources;
+  readonly #finder: OriginFinder;
+  #rounds = 0;
+
+  constructor(sources: PassSources) {
+    this.#sources = sources;
+    this.#finder = new OriginFinder(sources);
+  }
+
+  /** @returns the failure, with what is known about it */
+  async examine(error: unknown, { file, sha256 }: ExaminedFile, sampling: Sampling): Promise<unknown> {
+    if (!isWrongWire(error)) return error;
+    const known = this.#sources.known.get(file);
+    if (known?.sha256 === sha256 && this.#isSame(known.wire, error)) {
+      return error.withWire(known.wire, '', known.message);
+    }
+    if (!this.#takeRound()) return error;
+    const { haproxy, now } = this.#sources;
+    return examineWire(error, sampling, { finder: this.#finder, pid: haproxy?.process.pid, now: now() });
+  }
+
+  /**
+   * One handshake is no proof where others have shown something else a short while ago: of two processes on one address, it may have
+   * met the right one.
+   * @throws HandshakeFailed with what is known about it
+   */
+  async confirm(subject: ExaminedFile, sampling: Sampling): Promise<void> {
+    if (!this.#isInDoubt(subject, sampling) || !this.#takeRound()) return;
+    const { failure } = await sampleWire(sampling, undefined);
+    if (failure === undefined) return;
+    this.#rounds -= 1;
+    throw await this.examine(failure, subject, sampling);
+  }
+
+  #isInDoubt({ file, sha256 }: ExaminedFile, { target }: Sampling): boolean {
+    const known = this.#sources.known.get(file);
+    const wasSometimes =
+      known?.sha256 === sha256 &&
+      known.wire.address === target.address &&
+      known.wire.wrong < known.wire.samples;
+    return wasSometimes || this.#sources.isDistrusted(file);
+  }
+
+  #isSame({ address, name, serial, at = '' }: Wire, error: HandshakeFailed): boolean {
+    const ageMs = this.#sources.now().getTime() - Date.parse(at);
+    const isRecent = ageMs >= 0 && ageMs < KNOWN_FOR_MS;
+    return isRecent && address === error.address && name === error.servername && serial === error.serial;
+  }
+
+  #takeRound(): boolean {
+    if (this.#rounds >= MAX_ROUNDS) return false;
+    this.#rounds += 1;
+    return true;
+  }
+}

@@ -16,6 +16,7 @@ import type { Ownership } from './state/ownership.ts';
 import type { Condition } from './trust/conditions.ts';
 import type { Reads } from './trust/published.ts';
 import type { PinnedTrust, TrustRecord } from './trust/record.ts';
+import type { WireExaminer } from './wire/examiner.ts';
 
 export interface Agent {
   config: AgentConfig;
@@ -124,6 +125,8 @@ interface HostFacts extends Agent {
   isWithoutSocket: boolean;
   disk: ReadonlyMap<string, DiskFile>;
   proofs: KnownProofs;
+  /** Names what binds hand out in the place of ours. */
+  wires?: WireExaminer | undefined;
   ownership: Ownership;
   /** Certificates of which the manifest has an older PEM than this host, which keeps its own. */
   olderEntries: ReadonlySet<string>;

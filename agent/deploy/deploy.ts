@@ -9,6 +9,7 @@ import type { CertificateStatus } from '../haproxy/answers.ts';
 import { heldUnder, otherNameOf } from '../haproxy/other-names.ts';
 import { detached, isDetached, isServing, type RuntimeFile } from '../haproxy/view.ts';
 import { reactionTo } from '../reactions.ts';
+import { isWithoutAnswer } from '../wire/refusal.ts';
 import { type Deployed, DeployFailed } from './action.ts';
 import type { InstalledFile } from './fetch.ts';
 import { proveServed, readBack } from './handshake.ts';
@@ -16,7 +17,7 @@ import { alignCrtList, type Loader, loaderOf, needsListing } from './load.ts';
 import { proveOnBinds } from './prove.ts';
 import { restorePrevious } from './restore.ts';
 import { checkStaple } from './staple.ts';
-import { isWithoutAnswer, proveWithoutSocket } from './without-socket.ts';
+import { proveWithoutSocket } from './without-socket.ts';
 
 /**
  * File and crt-list line are written already: nothing else can be done for a HAProxy without a stats socket.
@@ -36,11 +37,13 @@ export async function proveCertificate(
   view: HostView,
 ): Promise<Deployed> {
   const { desired } = action;
-  if (view.isWithoutSocket) return { ...deployed, handshakes: await proveWithoutSocket(desired, pem, view) };
-  if (action.isProvedLast) return deployed;
-  const { proved, unproven } = await proveOnBinds(desired, pem, view).catch(async (error: unknown) => {
-    throw await reloadInstead(error, action.file, view);
-  });
+  if (action.isProvedLast && !view.isWithoutSocket) return deployed;
+  const handshakes = view.isWithoutSocket
+    ? proveWithoutSocket(desired, pem, view)
+    : proveOnBinds(desired, pem, view, deployed.isLoaded).catch(async (error: unknown) => {
+        throw await reloadInstead(error, action.file, view);
+      });
+  const { proved, unproven } = await handshakes;
   return { ...deployed, handshakes: proved, unproven };
 }
 

@@ -13,6 +13,7 @@ import { isDetached, type RuntimeFile } from '../haproxy/view.ts';
 import type { ClientKind } from '../wire/client-kind.ts';
 import type { Sampling } from '../wire/samples.ts';
 import { chainFrom } from '../wire/tls-client.ts';
+import { Unprovable } from '../wire/unprovable.ts';
 
 /** A label that no certificate names, to ask for a wildcard. */
 const PROOF_LABEL = 'pemfleet-proof';
@@ -48,24 +49,48 @@ type Proved = Pick<
 /**
  * Makes the handshakes that prove the certificate with each address. A certificate for IP addresses alone is proved
  * without a name, because SNI carries no IP address (RFC 6066 §3); one bind that hands it out so is enough for it.
- * @returns the addresses that handed out this certificate
+ * @returns the addresses that handed out this certificate, without those that no handshake of this host can prove
  * @throws HandshakeFailed
+ * @throws Unprovable none of the addresses can be asked for it
  */
 export async function proveServed(
   addresses: readonly string[],
   desired: Proved,
   pem: CombinedPem,
 ): Promise<string[]> {
-  const servernames = servernamesOf(pem, desired);
-  if (servernames.length === 0)
-    return isForAddresses(pem, desired) ? proveByDefault(addresses, desired, pem) : [];
-  for (const address of addresses) {
-    for (const servername of servernames) {
-      const target = { address, servername };
-      check(await chainFrom(target, clientFor(desired)), pem, target);
+  const targets = targetsOf(addresses, desired, pem);
+  if (targets === undefined) return proveByDefault(addresses, desired, pem);
+  const served: string[] = [];
+  const unprovable: Unprovable[] = [];
+  for (const [address, atAddress] of targets) {
+    try {
+      for (const target of atAddress) check(await chainFrom(target, clientFor(desired)), pem, target);
+      served.push(address);
+    } catch (error) {
+      if (!(error instanceof Unprovable)) throw error;
+      unprovable.push(error);
     }
   }
-  return [...addresses];
+  const [reason] = unprovable;
+  if (served.length === 0 && reason !== undefined) throw reason;
+  return served;
+}
+
+/** @returns by address; `undefined`: its clients send no name. @throws Unprovable */
+function targetsOf(
+  addresses: readonly string[],
+  desired: Proved,
+  pem: CombinedPem,
+): [address: string, targets: HandshakeTarget[]][] | undefined {
+  if (isForAddresses(pem, desired)) return undefined;
+  const servernames = servernamesOf(pem, desired);
+  const [first] = addresses;
+  if (servernames.length === 0 && first !== undefined) {
+    const detail =
+      'no client can ask for it by a name (SNI) of its own: other certificates or filters have them all';
+    throw new Unprovable('no-name', first, detail);
+  }
+  return addresses.map((address) => [address, servernames.map((servername) => ({ address, servername }))]);
 }
 
 /** What a client gets that sends no name, such as one that asks for an IP address. @throws HandshakeFailed */
@@ -86,7 +111,8 @@ export async function proveByDefault(
     }
   }
   if (served.length > 0 || addresses.length === 0) return served;
-  const [failure] = failures;
+  // Where another bind has failed, that is what there is to say.
+  const failure = failures.find((one) => !(one instanceof Unprovable)) ?? failures[0];
   if (!(failure instanceof HandshakeFailed) || !DEFAULT_CODES.includes(failure.code)) throw failure;
   const { code, address, servername, alert, shown } = failure;
   const saw =
@@ -126,7 +152,11 @@ function clientFor({ isPair, keyType }: Proved): ClientKind {
   return keyType.startsWith('rsa') ? 'rsa' : 'ecdsa';
 }
 
-/** To ask the same again, as often as is needed to tell "always" from "sometimes". */
+/** To ask an address for it once more, as often as is needed to tell "always" from "sometimes". */
+export function samplingAt(address: string, desired: Proved, pem: CombinedPem): Sampling {
+  return samplingOf({ address, servername: servernamesOf(pem, desired)[0] }, desired, pem);
+}
+
 export function samplingOf(
   { address, servername }: HandshakeTarget,
   desired: Proved,

@@ -7,50 +7,75 @@ import type { AgentConfig } from '../config/config.ts';
 import { servedNames } from '../desired/overlap.ts';
 import { HandshakeFailed } from '../errors.ts';
 import type { DeadBind, Handshakes, Unproven } from '../proof/record.ts';
+import type { WireExaminer } from '../wire/examiner.ts';
+import { isWithoutAnswer } from '../wire/refusal.ts';
+import { isMismatch } from '../wire/tls-client.ts';
 import { Unprovable } from '../wire/unprovable.ts';
 import { type DesiredAction, isOfDesired, type Outcome } from './action.ts';
-import { isForAddresses, proveServed } from './handshake.ts';
-import { isWithoutAnswer } from './without-socket.ts';
+import { isForAddresses, proveServed, samplingAt, samplingOf } from './handshake.ts';
 
 type Desired = DesiredAction['desired'];
 /** Whose binds they are, and what is known of them. */
 type Binds = Pick<HostView, 'config' | 'proofs' | 'now'> & {
   haproxy: { process: { pid: number } } | undefined;
+  /** Of a pass: it names what the wire shows instead. */
+  wires?: WireExaminer | undefined;
 };
 
-/** @throws HandshakeFailed where an address shows something else */
-export async function proveOnBinds(desired: Desired, pem: CombinedPem, binds: Binds): Promise<Handshakes> {
-  const { config, proofs } = binds;
+/**
+ * @param isStrict also where a bind has no cipher in common with any client of this kind of key: it may have had one with the
+ * certificate before
+ * @throws HandshakeFailed where an address shows something else
+ */
+export async function proveOnBinds(
+  desired: Desired,
+  pem: CombinedPem,
+  binds: Binds,
+  isStrict = false,
+): Promise<Handshakes> {
+  const isByAddress = isForAddresses(pem, desired);
   const proved: string[] = [];
   const unproven: Unproven[] = [];
-  const failures: unknown[] = [];
-  for (const address of config.haproxy.handshake) {
-    const dead = proofs.deadBind(address, attemptOn(binds));
-    if (dead !== undefined) {
-      unproven.push(unreachable(dead));
-      continue;
-    }
-    try {
-      proved.push(...(await proveServed([address], desired, pem)));
-      proofs.noteAlive(address);
-    } catch (error) {
-      if (error instanceof Unprovable) {
-        unproven.push({ address, reason: error.reason, message: error.message });
-        continue;
-      }
-      if (!(error instanceof HandshakeFailed)) throw error;
-      if (isWithoutAnswer(error)) {
-        unproven.push(unreachable(proofs.noteDead(address, saysOf(error), attemptOn(binds))));
-        continue;
-      }
-      proofs.noteAlive(address);
-      // One bind that hands it out without a name is enough.
-      if (!isForAddresses(pem, desired)) throw error;
-      failures.push(error);
-    }
+  const failures: HandshakeFailed[] = [];
+  for (const address of binds.config.haproxy.handshake) {
+    const result = await proveOn(address, { desired, pem }, binds);
+    if (result === undefined) proved.push(address);
+    else if (!(result instanceof HandshakeFailed)) unproven.push(result);
+    // One bind that hands it out without a name is enough; one that knows RSA alone never hands out ECDSA.
+    else if (isByAddress || (isMismatch(result) && !isStrict)) failures.push(result);
+    else throw result;
   }
-  if (failures.length > 0 && proved.length === 0) throw failures[0];
-  return { proved, unproven };
+  const [failure] = failures;
+  if (failure !== undefined && proved.length === 0) throw failure;
+  return { proved, unproven: isByAddress ? unproven : [...unproven, ...failures.map(withoutCommonCipher)] };
+}
+
+/** @returns undefined: it is handed out there */
+async function proveOn(
+  address: string,
+  { desired, pem }: { desired: Desired; pem: CombinedPem },
+  binds: Binds,
+): Promise<Unproven | HandshakeFailed | undefined> {
+  const { proofs, wires } = binds;
+  const dead = proofs.deadBind(address, attemptOn(binds));
+  if (dead !== undefined) return unreachable(dead);
+  try {
+    await proveServed([address], desired, pem);
+    await wires?.confirm(desired, samplingAt(address, desired, pem));
+    proofs.noteAlive(address);
+    return undefined;
+  } catch (error) {
+    if (error instanceof Unprovable) return { address, reason: error.reason, message: error.detail };
+    if (!(error instanceof HandshakeFailed)) throw error;
+    if (isWithoutAnswer(error)) return unreachable(proofs.noteDead(address, saysOf(error), attemptOn(binds)));
+    proofs.noteAlive(address);
+    return wires === undefined ? error : wires.examine(error, desired, samplingOf(error, desired, pem));
+  }
+}
+
+function withoutCommonCipher({ address, alert }: HandshakeFailed): Unproven {
+  const detail = `alert ${alert}: the bind has no TLS version, cipher or signature algorithm in common with a client of this kind of key: another bind hands it out, this one hands out the other kind, if any`;
+  return { address, reason: 'no-common-cipher', message: detail };
 }
 
 /** Reads the file that HAProxy is to have. @throws HandshakeFailed; what reading and parsing throw */

@@ -12,11 +12,14 @@ import { viewCrtList, writeTails } from '../haproxy/crt-list-file.ts';
 import { type CrtListFile, isSameTail } from '../haproxy/crt-list-line.ts';
 import { isServing, type RuntimeFile } from '../haproxy/view.ts';
 import { type HandshakeErrorCode, reactionTo } from '../reactions.ts';
+import { isMismatch } from '../wire/tls-client.ts';
+import { Unprovable } from '../wire/unprovable.ts';
 import { DeployFailed, doneOutcome, type FailedOutcome, failedOutcome, type Outcome } from './action.ts';
 import type { InstalledFile } from './fetch.ts';
 import { proveServed } from './handshake.ts';
 import { dropPrevious, readPreviousFile, restorePreviousFile } from './install.ts';
 import { alignCrtList, type LoadedContent, type Loader, loaderOf, unload } from './load.ts';
+import { proveOnBinds } from './prove.ts';
 
 /**
  * HAProxy has refused the certificate, or shows another one. Restores the old certificate under each name that has
@@ -99,7 +102,7 @@ export async function endDeployment(
 ): Promise<Outcome> {
   const outcome =
     proved.kind === 'failed'
-      ? await restoreIfDark(file, proved, view)
+      ? await proveElsewhere(file, await restoreIfDark(file, proved, view), view)
       : doneOutcome(proved.action, proved.deployed);
   try {
     await dropPrevious(file.path);
@@ -107,6 +110,21 @@ export async function endDeployment(
     return outcome;
   } catch (error) {
     return outcome.kind === 'failed' ? outcome : failedOutcome(file.action, error, outcome.deployed);
+  }
+}
+
+/** A bind that refuses the one before, too, and every client of this kind of key, is no failure of a certificate that others hand out. */
+async function proveElsewhere(
+  { action, pem }: InstalledFile,
+  failure: FailedOutcome,
+  view: HostView,
+): Promise<Outcome> {
+  if (!isMismatch(failure.error)) return failure;
+  try {
+    const { proved, unproven } = await proveOnBinds(action.desired, pem, view);
+    return doneOutcome(action, { ...failure.deployed, handshakes: proved, unproven });
+  } catch (error) {
+    return error instanceof HandshakeFailed ? failure : failedOutcome(action, withNote(failure.error, error));
   }
 }
 
@@ -155,7 +173,7 @@ async function isHandedOut(
   return proveServed(config.haproxy.handshake, desired, pem).then(
     () => true,
     (error: unknown) => {
-      if (error instanceof HandshakeFailed) return false;
+      if (error instanceof HandshakeFailed || error instanceof Unprovable) return false;
       throw error;
     },
   );

@@ -10,19 +10,16 @@ import type { Agent, HostView, PassOptions } from '../agent.ts';
 import type { Blocker } from '../blocker.ts';
 import type { DesiredFile } from '../desired/files.ts';
 import { HandshakeFailed, RuntimeCommandFailed } from '../errors.ts';
-import type { HandshakeErrorCode } from '../reactions.ts';
+import type { Handshakes } from '../proof/record.ts';
+import { Unprovable } from '../wire/unprovable.ts';
 import { proveServed } from './handshake.ts';
+import { proveOnBinds } from './prove.ts';
 
 /** There is none, this user may not connect, its level is not admin, or it refuses all until a reload. A socket without a listener: HAProxy is down. */
 const NO_SOCKET = [
   ...['ERR_RUNTIME_SOCKET_MISSING', 'ERR_RUNTIME_SOCKET_DENIED', 'ERR_RUNTIME_NOT_ADMIN'],
   'ERR_RUNTIME_LOCK_BROKEN',
 ];
-
-/** Nothing listens on the bind, or it does not answer. */
-const NO_ANSWER: readonly HandshakeErrorCode[] = ['ERR_HANDSHAKE_CONNECT', 'ERR_HANDSHAKE_TIMEOUT'];
-
-export const isWithoutAnswer = ({ code }: HandshakeFailed): boolean => NO_ANSWER.includes(code);
 
 export function worksWithoutSocket(
   { config: { haproxy } }: Agent,
@@ -41,19 +38,17 @@ export async function proveWithoutSocket(
   desired: DesiredFile,
   pem: CombinedPem,
   view: HostView,
-): Promise<string[]> {
-  const addresses = await proveServed(view.config.haproxy.handshake, desired, pem).catch((error: unknown) => {
+): Promise<Handshakes> {
+  const handshakes = await proveOnBinds(desired, pem, view).catch((error: unknown) => {
     if (!(error instanceof HandshakeFailed)) throw error;
-    // The bind does not answer either: HAProxy is down, and its next start reads the file.
-    if (isWithoutAnswer(error)) throw view.blocker;
     throw noSocket(desired, view, 'HAProxy takes it at its next reload', error);
   });
-  if (addresses.length > 0) return addresses;
-  throw noSocket(
-    desired,
-    view,
-    'and no handshake can show it (no DNS name of its own): HAProxy took it if it was reloaded since',
-  );
+  if (handshakes.proved.length > 0) return handshakes;
+  // The binds do not answer either: HAProxy is down, and its next start reads the file.
+  if (handshakes.unproven.some(({ reason }) => reason === 'unreachable')) throw view.blocker;
+  const [why = 'no DNS name of its own'] = handshakes.unproven.map(({ message }) => message);
+  const rest = `and no handshake can show it (${why}): HAProxy took it if it was reloaded since`;
+  throw noSocket(desired, view, rest);
 }
 
 function noSocket(
@@ -86,6 +81,6 @@ export function isAnyServed(desired: readonly DesiredFile[], { config }: Agent):
 }
 
 function asNone(error: unknown): string[] {
-  if (error instanceof HandshakeFailed) return [];
+  if (error instanceof HandshakeFailed || error instanceof Unprovable) return [];
   throw error;
 }

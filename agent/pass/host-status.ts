@@ -16,6 +16,7 @@ import type { Blocker } from '../blocker.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { type DesiredAction, type DiskFile, isOfDesired, type Outcome } from '../deploy/action.ts';
 import type { DesiredFile } from '../desired/files.ts';
+import { HandshakeFailed } from '../errors.ts';
 import type { HaproxyView } from '../haproxy/view.ts';
 import type { KnownProofs } from '../proof/known.ts';
 import { proofStatusOf, proofsIn } from '../proof/status.ts';
@@ -154,6 +155,7 @@ function fileStatusOf(
     overlaps: overlapsOf(desired),
     staple: stapleIn(desired, record),
     error: errorIn(outcome, input),
+    wire: wireIn(outcome, before.get(desired.file)),
     ...(desired.isUnlisted && {
       isUnlisted: true,
       notAfter: desired.notAfter.toISOString(),
@@ -168,6 +170,19 @@ function provedIn(
   { proofs, config, now }: StatusInput,
 ) {
   return proofs && proofStatusOf(desired, { known: proofs, settings: config, before, now });
+}
+
+/** While it backs off, what the last handshakes have shown. */
+function wireIn(outcome: Outcome<DesiredAction>, before: FileStatus | undefined): FileStatus['wire'] {
+  const { kind, desired } = outcome.action;
+  if (outcome.kind === 'failed') return wireOf(outcome.error);
+  return kind === 'backed-off' && before?.wanted.sha256 === desired.sha256 ? before.wire : undefined;
+}
+
+/** Where a reload is to end it, the handshake's failure is the cause. */
+function wireOf(error: unknown): FileStatus['wire'] {
+  if (error instanceof HandshakeFailed) return error.wire;
+  return error instanceof Error && error.cause instanceof HandshakeFailed ? error.cause.wire : undefined;
 }
 
 function diskOf(

@@ -22,6 +22,7 @@ import { type Ownership, readOwnership } from '../state/ownership.ts';
 import { type AgentState, readStateDirectory, saveManifest, saveState } from '../state/state.ts';
 import { saveTrust } from '../state/trust.ts';
 import type { TrustRecord } from '../trust/record.ts';
+import { type KnownWire, knownWiresOf, WireExaminer } from '../wire/examiner.ts';
 import { dropAdopted } from './adopt.ts';
 import { applyPlan } from './apply.ts';
 import { decideActions } from './decide.ts';
@@ -104,7 +105,12 @@ async function runPass(agent: Agent, options: PassOptions): Promise<PassResult> 
   );
   await restoreMoved(config.haproxy.certsDir, state.files);
   const proving = await withProofs(agent, stored.state);
-  const work = await reconcile(proving, options, polled, { state, saved: stored.state, ownership });
+  const work = await reconcile(proving, options, polled, {
+    state,
+    saved: stored.state,
+    ownership,
+    knownWires: knownWiresOf(stored.status),
+  });
   if (work.outcomes.some(isOnDisk)) await retirePlaceholder(agent);
   if (agent.proofs === undefined) await saveProofs(config.stateDir, work.view.proofs);
   const left = await withLeft(work.state, work, stateOf);
@@ -142,7 +148,7 @@ async function reconcile(
     const hasOtherNames = work.outcomes.some(({ deployed }) => deployed.hasOtherNames);
     if (!isReloaded && !hasOtherNames && !hasNewSuccessor(work)) break;
     earlier.push(work.outcomes);
-    work = await applyOnce(agent, options, polled, { ...work, ownership: before.ownership });
+    work = await applyOnce(agent, options, polled, { ...before, ...work });
   }
   const files = [before, work].flatMap(({ state }) => [...state.files.keys()]);
   const ours = new Set(files.flatMap((file) => [file, stapleFileOf(file)]));
@@ -159,6 +165,7 @@ function hasNewSuccessor({ outcomes, hasNewProof }: AppliedPlan): boolean {
 /** The records of our files, in both of their places. */
 interface Records extends Pick<PassWork, 'state' | 'saved'> {
   ownership: Ownership;
+  knownWires: ReadonlyMap<string, KnownWire>;
 }
 
 interface AppliedPlan extends PassWork {
@@ -172,7 +179,7 @@ async function applyOnce(
   agent: Agent,
   options: PassOptions,
   polled: PollResult,
-  { state, saved, ownership }: Records,
+  { state, saved, ownership, knownWires }: Records,
 ): Promise<AppliedPlan> {
   const decided = await decideActions(agent, options, polled.manifest?.manifest, { state, ownership });
   const { view: seen, actions } = decided;
@@ -184,7 +191,8 @@ async function applyOnce(
   logBlocker(agent.log, seen.blocker);
   logTwoIssuers(agent.log, actions, seen.haproxy);
   const unrecorded = isOwned || isSaved ? undefined : stateProblemIn(stateDirectories(agent.config));
-  const view = { ...(await clearTransaction(seen, actions)), unrecorded };
+  const wires = examinerOf(seen, knownWires);
+  const view = { ...(await clearTransaction(seen, actions)), unrecorded, wires };
   const outcomes = await proveLast(await applyPlan(actions, view, options.signal), view);
   const hasNewProof = noteProofs(outcomes, view);
   logDrift(agent.log, drifts, outcomes, stateOf);
@@ -203,6 +211,15 @@ async function applyOnce(
     hasNewProof,
     undecided: new Set(undecided.flatMap(({ file }) => [file, stapleFileOf(file)])),
   };
+}
+
+function examinerOf(
+  { runtime, haproxy, config, proofs, now }: HostView,
+  known: Records['knownWires'],
+): WireExaminer {
+  const { certsDir } = config.haproxy;
+  const isDistrusted = (file: string) => proofs.isDistrusted(file);
+  return new WireExaminer({ runtime, haproxy, certsDir, known, isDistrusted, now });
 }
 
 /** Certificates that share names with others: HAProxy hands out the right one of them only when all are loaded. */

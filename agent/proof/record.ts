@@ -7,6 +7,8 @@ export type UnprovenReason =
   | UnprovableReason
   /** Nothing listens there, or it does not answer. */
   | 'unreachable'
+  /** `haproxy.handshake` is empty. */
+  | 'no-handshake-configured'
   /** Its turn has not come yet. */
   | 'not-yet';
 

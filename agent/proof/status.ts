@@ -2,7 +2,7 @@
 import type { FileStatus, HostCondition, HostStatus } from '#contract/host-status.ts';
 import type { KnownProofs } from './known.ts';
 import { spanOf } from './pace.ts';
-import type { Unproven } from './record.ts';
+import type { Unproven, UnprovenReason } from './record.ts';
 
 /** What is to be proved where, and how often. */
 interface ProofSettings {
@@ -24,11 +24,12 @@ export function proofStatusOf(
   { known, settings, before, now }: ProofInput,
 ): Pick<FileStatus, 'handshakes' | 'provenAt' | 'unproven'> {
   const { handshake } = settings.haproxy;
+  if (handshake.length === 0) return { handshakes: [], unproven: notConfigured(before, now) };
   const { proofs, unproven } = known.of(file, sha256) ?? {};
   const handshakes = handshake.filter((address) => proofs?.has(address));
   const oldest = Math.min(...handshakes.map((address) => proofs?.get(address)?.at ?? 0));
   const [why] = handshake.flatMap((address) => unproven?.get(address) ?? []);
-  const isNotYet = why === undefined && handshake.length > 0 && proofs === undefined;
+  const isNotYet = why === undefined && proofs === undefined;
   const reason = isNotYet ? notYet(before, now) : why && unprovenText(why);
   return {
     handshakes,
@@ -48,10 +49,23 @@ function unprovenText({
 }
 
 function notYet(before: FileStatus | undefined, now: Date): FileStatus['unproven'] {
-  const known = before?.unproven?.reason === 'not-yet' ? before.unproven.since : undefined;
+  const message = 'no handshake has shown it yet: its turn comes';
+  return { since: sinceOf('not-yet', before, now), reason: 'not-yet', message };
+}
+
+function notConfigured(before: FileStatus | undefined, now: Date): FileStatus['unproven'] {
+  const reason = 'no-handshake-configured';
+  return {
+    since: sinceOf(reason, before, now),
+    reason,
+    message: 'haproxy.handshake is []: no handshake proves it',
+  };
+}
+
+function sinceOf(reason: UnprovenReason, before: FileStatus | undefined, now: Date): string {
+  const known = before?.unproven?.reason === reason ? before.unproven.since : undefined;
   // A time of the future was written while the clock was ahead.
-  const since = known !== undefined && new Date(known) <= now ? known : now.toISOString();
-  return { since, reason: 'not-yet', message: 'no handshake has shown it yet: its turn comes' };
+  return known !== undefined && new Date(known) <= now ? known : now.toISOString();
 }
 
 /** @param files all of them */

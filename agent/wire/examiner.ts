@@ -1,7 +1,7 @@
 /** Examines the wrong wires of a pass, a few of them, each once: what an earlier pass has found out about it is said again. */
 
 import { HOUR_MS } from '#common/time.ts';
-import type { Wire } from '#contract/host-status.ts';
+import type { HostStatus, Wire } from '#contract/host-status.ts';
 import type { HandshakeFailed } from '../errors.ts';
 import type { Runtime } from '../haproxy/runtime.ts';
 import type { HaproxyView } from '../haproxy/view.ts';
@@ -15,6 +15,15 @@ export interface KnownWire {
   sha256: string;
   wire: Wire;
   message: string;
+}
+
+/** What the last host status says of wrong wires, by file. */
+export function knownWiresOf(status: Pick<HostStatus, 'files'> | undefined): Map<string, KnownWire> {
+  return new Map(
+    status?.files.flatMap(({ file, wanted: { sha256 }, wire, error }) =>
+      wire === undefined || error === undefined ? [] : [[file, { sha256, wire, message: error.message }]],
+    ),
+  );
 }
 
 interface PassSources {
@@ -46,8 +55,12 @@ export class WireExaminer {
   }
 
   /** @returns the failure, with what is known about it */
-  async examine(error: unknown, { file, sha256 }: ExaminedFile, sampling: Sampling): Promise<unknown> {
-    if (!isWrongWire(error)) return error;
+  async examine(
+    error: HandshakeFailed,
+    { file, sha256 }: ExaminedFile,
+    sampling: Sampling,
+  ): Promise<HandshakeFailed> {
+    if (!isWrongWire(error) || error.wire !== undefined) return error;
     const known = this.#sources.known.get(file);
     if (known?.sha256 === sha256 && this.#isSame(known.wire, error)) {
       return error.withWire(known.wire, '', known.message);

@@ -5,6 +5,7 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { BlockList, isIPv6 } from 'node:net';
 import { endianness } from 'node:os';
+import { basename } from 'node:path';
 import { printable } from '#common/printable.ts';
 import { parseAddress, plainAddress } from './address.ts';
 import { localAddressesOf } from './local.ts';
@@ -27,10 +28,14 @@ export interface Listeners {
 }
 
 /** @param pid of HAProxy's worker, as it sees itself */
-export async function listenersOn(address: string, pid: number | undefined): Promise<Listeners> {
-  const sockets = await socketsOn(address);
+export async function listenersOn(
+  address: string,
+  pid: number | undefined,
+  proc = '/proc',
+): Promise<Listeners> {
+  const sockets = await socketsOn(address, proc);
   if (sockets.size === 0) return { sockets: 0, known: [], suspects: [] };
-  const processes = await readProcesses(sockets);
+  const processes = await readProcesses(sockets, proc);
   const worker =
     processes.find((one) => one.ownPid === pid && /haproxy/.test(one.name)) ??
     processes.find((one) => one.ownPid === pid);
@@ -68,36 +73,37 @@ interface Process {
   sockets: string[];
 }
 
-async function readProcesses(sockets: ReadonlySet<string>): Promise<Process[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+async function readProcesses(sockets: ReadonlySet<string>, proc: string): Promise<Process[]> {
+  const pids = (await readdir(proc)).filter((name) => /^\d+$/.test(name));
   const processes: Process[] = [];
   // One after the other: a host may have thousands.
   for (const pid of pids) {
-    const one = await readProcess(pid, sockets).catch(() => undefined);
+    const one = await readProcess(`${proc}/${pid}`, sockets).catch(() => undefined);
     if (one !== undefined) processes.push(one);
   }
   return processes;
 }
 
 /** @throws where the process is gone */
-async function readProcess(pid: string, sockets: ReadonlySet<string>): Promise<Process> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+async function readProcess(directory: string, sockets: ReadonlySet<string>): Promise<Process> {
+  const status = await readFile(`${directory}/status`, 'utf8');
+  const pid = basename(directory);
   const field = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)?.[1] ?? '';
   return {
     pid: Number(pid),
     ownPid: Number(field('NSpid').split(/\s+/).at(-1) || pid),
     parent: Number(field('PPid')),
     name: printable(field('Name')),
-    sockets: await socketsHeldBy(pid, sockets),
+    sockets: await socketsHeldBy(directory, sockets),
   };
 }
 
-async function socketsHeldBy(pid: string, sockets: ReadonlySet<string>): Promise<string[]> {
+async function socketsHeldBy(directory: string, sockets: ReadonlySet<string>): Promise<string[]> {
   // Another user's: EACCES.
-  const descriptors = await readdir(`/proc/${pid}/fd`).catch(() => []);
+  const descriptors = await readdir(`${directory}/fd`).catch(() => []);
   const held: string[] = [];
   for (const descriptor of descriptors) {
-    const target = await readlink(`/proc/${pid}/fd/${descriptor}`).catch(() => '');
+    const target = await readlink(`${directory}/fd/${descriptor}`).catch(() => '');
     const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1];
     if (inode !== undefined && sockets.has(inode)) held.push(inode);
   }
@@ -105,12 +111,12 @@ async function socketsHeldBy(pid: string, sockets: ReadonlySet<string>): Promise
 }
 
 /** @returns inodes of the sockets that take connections to the address */
-async function socketsOn(address: string): Promise<Set<string>> {
+async function socketsOn(address: string, proc: string): Promise<Set<string>> {
   const bind = parseAddress(address);
   if (bind?.kind !== 'tcp') return new Set();
   const hosts = new BlockList();
   for (const host of await localAddressesOf(bind.host).catch(() => [])) add(hosts, plainAddress(host));
-  const tables = await Promise.all(TABLES.map((path) => readFile(path, 'utf8').catch(() => '')));
+  const tables = await Promise.all(TABLES.map((path) => readFile(`${proc}/${path}`, 'utf8').catch(() => '')));
   const inodes = tables
     .flatMap((table) => table.split('\n'))
     .flatMap((line) => {
@@ -123,7 +129,7 @@ async function socketsOn(address: string): Promise<Set<string>> {
   return new Set(inodes);
 }
 
-const TABLES = ['/proc/net/tcp', '/proc/net/tcp6'];
+const TABLES = ['net/tcp', 'net/tcp6'];
 /** TCP_LISTEN of the kernel's tcp_states.h. */
 const LISTEN = '0A';
 

@@ -1,5 +1,6 @@
 /** Why there was no handshake: what the bind's TLS alert, or its silence, means of its configuration. */
 import { HandshakeFailed, type HandshakeTarget } from '../errors.ts';
+import type { HandshakeErrorCode } from '../reactions.ts';
 import { Unprovable } from './unprovable.ts';
 
 export function handshakeFailureOf(cause: unknown, target: HandshakeTarget): HandshakeFailed | Unprovable {
@@ -48,3 +49,8 @@ const ALERTS: Readonly<Record<number, readonly [name: string, meaning: string]>>
   116: ['certificate_required', CLIENT_CERTIFICATE],
   120: ['no_application_protocol', 'the bind takes no client without its ALPN'],
 };
+
+/** Nothing listens on the bind, or it does not answer. */
+const NO_ANSWER: readonly HandshakeErrorCode[] = ['ERR_HANDSHAKE_CONNECT', 'ERR_HANDSHAKE_TIMEOUT'];
+
+export const isWithoutAnswer = ({ code }: HandshakeFailed): boolean => NO_ANSWER.includes(code);

@@ -2,6 +2,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { HandshakeFailed, type HandshakeTarget } from '../errors.ts';
 import type { ClientKind } from './client-kind.ts';
+import { isWithoutAnswer } from './refusal.ts';
 import { chainFrom } from './tls-client.ts';
 
 /** If two processes share the connections evenly, two rounds in a million show only one of them. */
@@ -36,12 +37,10 @@ export async function sampleWire(
       check(await chainFrom(target, kind));
     } catch (error) {
       // It answers no more: what it has shown until then counts.
-      if (!(error instanceof HandshakeFailed) || SILENT.includes(error.code)) break;
+      if (!(error instanceof HandshakeFailed) || isWithoutAnswer(error)) break;
       failure ??= error;
       wrong += 1;
     }
   }
   return { wrong, samples, failure };
 }
-
-const SILENT: readonly string[] = ['ERR_HANDSHAKE_CONNECT', 'ERR_HANDSHAKE_TIMEOUT'];

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { FileStatus } from '#contract/host-status.ts';
 import { assertOk } from '../../../support/agent/assess.ts';
 import { entryFor } from '../../../support/agent/publish.ts';
 import { type Stage, stageOn } from '../../../support/agent/stage.ts';
@@ -31,14 +32,29 @@ const BINDS = {
   mtls12: `${OURS} ca-file "\${DIR}/ca.pem" verify required ssl-max-ver TLSv1.2`,
   mtls13: `${OURS} ca-file "\${DIR}/ca.pem" verify required`,
   rsaOnly: `${OURS} ca-file "\${DIR}/ca.pem" verify required ssl-max-ver TLSv1.2 ciphers ECDHE-RSA-AES128-GCM-SHA256`,
+  tls11: `${OURS} ssl-min-ver TLSv1.0 ssl-max-ver TLSv1.1 ciphers ALL:@SECLEVEL=0`,
   elsewhere: `ssl crt "\${DIR}/other" strict-sni`,
   short: `ssl crt "\${DIR}/short" strict-sni`,
   foreign: `ssl crt "\${DIR}/foreign" strict-sni`,
   http: '',
 };
+const SOCKETS = {
+  unix: `unix@"\${DIR}/tls.sock" ${OURS}`,
+  proxiedUnix: `unix@"\${DIR}/proxied.sock" ${OURS} accept-proxy`,
+  abns: `"abns@\${NAME}" ${OURS}`,
+  /** RFC 5737: it is nobody's. */
+  away: `203.0.113.9:443 transparent ${OURS}`,
+};
 type BindName = keyof typeof BINDS;
 
+/** Binds that hand out a file that is not ours. */
+const FILES = { short: 1, foreign: 1 };
+
 interface Binds extends Stage {
+  /** As `haproxy.handshake` names them. */
+  sockets: Record<'unix' | 'proxiedUnix' | 'abns', string>;
+  /** Of `shop`, as the last pass has reported it. */
+  shop(): Promise<FileStatus>;
   at(...names: BindName[]): string;
   /** A pass that proves on these binds; the state and the error of `shop`. */
   shopOn(
@@ -64,23 +80,34 @@ async function startBinds(t: TestContext, version: HaproxyVersion): Promise<Bind
   const lines = Object.entries(BINDS).map(
     ([name, bind]) => `  bind 127.0.0.1:${ports.get(name)} name ${name} ${bind}\n`,
   );
+  for (const bind of Object.values(SOCKETS)) lines.push(`  bind ${bind}\n`);
   const configText = `${GLOBAL}frontend f\n${lines.join('')}  http-request return status 200\n`;
   const haproxy = await startHaproxy({
     version,
     configText,
-    env: { DIR: dir },
+    env: { DIR: dir, NAME: `pemfleet-${ports.get('plain')}` },
     httpsPort: ports.get('plain') as number,
   });
   t.after(haproxy.stop);
   const stage = await stageOn(haproxy, dir);
   await stage.publishBytes('shop', shop.combined, entryFor(shop.combined, ['shop.test']));
   const at = (...names: BindName[]) => names.map((name) => `127.0.0.1:${ports.get(name)}`).join();
+  const shopStatus = async () => {
+    const file = (await stage.status()).files.find((one) => one.file === 'shop.pem');
+    assert.ok(file);
+    return file;
+  };
   const shopOn: Binds['shopOn'] = async (...addresses) => {
     await stage.pass(['--handshake', addresses.join(), '--retry', '']);
-    const file = (await stage.status()).files.find((one) => one.file === 'shop.pem');
-    return [file?.state, file?.error?.code, file?.error?.message ?? ''];
+    const { state, error } = await shopStatus();
+    return [state, error?.code, error?.message ?? ''];
   };
-  return { ...stage, at, shopOn };
+  const sockets = {
+    unix: `unix@${dir}/tls.sock`,
+    proxiedUnix: `proxy@unix@${dir}/proxied.sock`,
+    abns: `abns@pemfleet-${ports.get('plain')}`,
+  };
+  return { ...stage, at, sockets, shop: shopStatus, shopOn };
 }
 
 for (const version of haproxyVersions) {
@@ -112,8 +139,16 @@ for (const version of haproxyVersions) {
       ['rsaOnly', 'ERR_HANDSHAKE_REFUSED', /alert 40 handshake_failure.*no cipher.*in common/],
       ['elsewhere', 'ERR_HANDSHAKE_REFUSED', /alert 112 unrecognized_name.*no certificate for this name/],
       ['http', 'ERR_HANDSHAKE_REFUSED', /refused \((?!alert)/],
-      ['short', 'ERR_HANDSHAKE_CHAIN', /wanted a chain of 2, saw 1/],
-      ['foreign', 'ERR_HANDSHAKE_CERTIFICATE', /wanted serial [0-9A-F]+, saw [0-9A-F]+/],
+      [
+        'short',
+        'ERR_HANDSHAKE_CHAIN',
+        /wanted a chain of 2, saw 1;.* in each of 20 handshakes; HAProxy has it as .*\/short\/x\.pem/,
+      ],
+      [
+        'foreign',
+        'ERR_HANDSHAKE_CERTIFICATE',
+        /wanted serial [0-9A-F]+, saw [0-9A-F]+; issued by CN=.*; in each of 20 handshakes; HAProxy has it as .*\/foreign\/x\.pem/,
+      ],
     ];
 
     for (const [bind, code, message] of failures) {
@@ -122,8 +157,51 @@ for (const version of haproxyVersions) {
       assert.deepEqual([bind, state, sawCode], [bind, 'failed', code]);
       assert.match(saw, message);
       assert.equal(/no certificate for this name/.test(saw), bind === 'elsewhere', saw);
+      const { wire } = await stage.shop();
+      const isNamed = !['rsaOnly', 'http'].includes(bind);
+      const { address, name, wrong, samples } = wire ?? {};
+      const wanted = isNamed ? [stage.at(bind), 'shop.test', 20, 20] : Array(4).fill(undefined);
+      assert.deepEqual([address, name, wrong, samples], wanted);
+      assert.equal(wire?.file?.split('/').at(-2), bind in FILES ? bind : undefined);
+      assert.equal(wire?.serial !== undefined, bind in FILES);
     }
     assert.deepEqual(await stage.shopOn(stage.at('plain')), ['served', undefined, '']);
+    assert.equal((await stage.shop()).wire, undefined);
+  });
+
+  test(`${version}: sockets and old TLS are proved; an address that is not here, and a bind for the other kind of key, are told`, async (t) => {
+    const stage = await startBinds(t, version);
+    const { unix, proxiedUnix, abns } = stage.sockets;
+    const reached = [stage.at('plain', 'tls11'), unix, proxiedUnix, abns].join();
+    const away = '203.0.113.9:443';
+    const rows: [addresses: string, proved: string, reason: string | undefined, message: RegExp][] = [
+      [reached, reached, undefined, /^$/],
+      [
+        `${away},${reached}`,
+        reached,
+        'not-here',
+        /^203\.0\.113\.9:443: 203\.0\.113\.9 is no address of this machine/,
+      ],
+      [away, '', 'not-here', /another host/],
+      [`proxy@${away}`, '', 'not-here', /no address of this machine/],
+      [
+        stage.at('plain', 'rsaOnly'),
+        stage.at('plain'),
+        'no-common-cipher',
+        /alert 40: .*another bind hands it out/,
+      ],
+      ['', '', 'no-handshake-configured', /haproxy\.handshake is \[\]/],
+    ];
+
+    for (const [addresses, proved, reason, message] of rows) {
+      const saw = await stage.shopOn(addresses);
+
+      const { handshakes, unproven, runtime, wanted } = await stage.shop();
+      assert.deepEqual([addresses, ...saw], [addresses, 'served', undefined, '']);
+      assert.deepEqual([handshakes?.join(), unproven?.reason], [proved, reason]);
+      assert.match(unproven?.message ?? '', message);
+      assert.equal(runtime?.serial, wanted.serial, 'as HAProxy shows it');
+    }
   });
 
   test(`${version}: a certificate for IP addresses is served where clients without SNI get it`, async (t) => {

@@ -70,7 +70,7 @@ async function examineInstance(
   const { ours, findings: foreign } = await examineOwnership(agent, manifest);
   const directory = { ...(await lookAtDirectory(config.haproxy, haproxy, crtList, ask)), ours };
   const handshakes =
-    haproxy.code === undefined ? await examineHandshakes(config, manifest, haproxy.config, agent.now()) : [];
+    haproxy.code === undefined ? await examineHandshakes(agent, manifest, haproxy.config) : [];
   const findings = [
     ...(manifest ? judgeSizes(manifest, maxPemBytes(haproxy, config)) : []),
     ...judgeHaproxy(haproxy, config),

@@ -72,6 +72,7 @@ export const FINDINGS = {
   'ocsp-update': 'warning',
   'handshake-off': 'note',
   'handshake-failed': 'error',
+  'handshake-unproven': 'note',
   'handshake-proxy': 'note',
   'address-not-served': 'warning',
 } as const satisfies Record<string, Severity>;

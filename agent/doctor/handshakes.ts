@@ -3,26 +3,32 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { SECOND_MS } from '#common/time.ts';
 import { type CombinedPem, parse } from '#contract/combined-pem.ts';
-import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Manifest } from '#contract/manifest.ts';
+import type { Agent } from '../agent.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { readPlainFile } from '../deploy/disk.ts';
-import { proveByDefault, proveServed } from '../deploy/handshake.ts';
+import { proveByDefault, proveServed, samplingAt, samplingOf } from '../deploy/handshake.ts';
 import { type DesiredFile, desiredFiles } from '../desired/files.ts';
 import { withOverlaps } from '../desired/overlap.ts';
+import { HandshakeFailed } from '../errors.ts';
 import { toHaproxy } from '../haproxy/path-map.ts';
+import { viewHaproxy } from '../haproxy/view.ts';
 import { localBindOf } from '../wire/connect.ts';
-import { type Finding, finding, listed } from './finding.ts';
+import { WireExaminer } from '../wire/examiner.ts';
+import { isMismatch } from '../wire/tls-client.ts';
+import { Unprovable } from '../wire/unprovable.ts';
+import { type Finding, finding } from './finding.ts';
 import { type HaproxyConfig, isAskable, toHandshake } from './haproxy-config.ts';
+import { handshakeFailure, unprovenFinding } from './judge-handshakes.ts';
 
 const CONNECT_TIMEOUT_MS = 5 * SECOND_MS;
 
 export async function examineHandshakes(
-  config: AgentConfig,
+  agent: Pick<Agent, 'config' | 'runtime' | 'now'>,
   manifest: Manifest | undefined,
   haproxy: HaproxyConfig | undefined,
-  now: Date,
 ): Promise<Finding[]> {
+  const { config } = agent;
   const { handshake } = config.haproxy;
   const askable = haproxy?.binds.filter(isAskable) ?? [];
   const binds = askable.map(({ address }) => address);
@@ -36,30 +42,68 @@ export async function examineHandshakes(
       ),
     ];
   }
-  const desired = manifest ? withOverlaps(desiredFiles(config.fleet, manifest), now) : [];
-  const prove = await chooseProof(config, desired);
-  const findings: Finding[] = [];
+  const desired = manifest ? withOverlaps(desiredFiles(config.fleet, manifest), agent.now()) : [];
+  const examined = chooseFile(config, desired);
+  const wires = examined && (await wireExaminerOf(agent, desired));
+  const failures = new Map<string, unknown>();
   for (const address of handshake) {
-    const error = await prove(address).then(
+    const error = await prove(address, examined, wires).then(
       () => undefined,
       (caught: unknown) => caught,
     );
-    if (error !== undefined) findings.push(handshakeFailure(address, error, binds));
+    if (error !== undefined) failures.set(address, error);
   }
+  const isAnyProved = failures.size < handshake.length;
+  const findings = [...failures].map(([address, error]) =>
+    error instanceof Unprovable || (isMismatch(error) && isAnyProved)
+      ? unprovenFinding(address, error)
+      : handshakeFailure(address, error, binds),
+  );
   return [...findings, ...(await examineAddresses(config, desired))];
 }
 
-async function chooseProof(
-  config: AgentConfig,
-  files: readonly DesiredFile[],
-): Promise<(address: string) => Promise<unknown>> {
+interface ExaminedFile {
+  desired: DesiredFile;
+  pem: CombinedPem;
+}
+
+/** As the agent proves it in a pass: what another certificate is doing there, the failure says. */
+async function prove(
+  address: string,
+  examined: ExaminedFile | undefined,
+  wires: WireExaminer | undefined,
+): Promise<void> {
+  if (examined === undefined) return proveListening(address);
+  const { desired, pem } = examined;
+  try {
+    await proveServed([address], desired, pem);
+    await wires?.confirm(desired, samplingAt(address, desired, pem));
+  } catch (error) {
+    const isNamed = wires !== undefined && error instanceof HandshakeFailed;
+    throw isNamed ? await wires.examine(error, desired, samplingOf(error, desired, pem)) : error;
+  }
+}
+
+async function wireExaminerOf(
+  { config, runtime, now }: Pick<Agent, 'config' | 'runtime' | 'now'>,
+  desired: readonly DesiredFile[],
+): Promise<WireExaminer> {
+  const files = new Map(desired.map(({ file }) => [file, []]));
+  // Without it, HAProxy's own list is unknown, and its sockets are all the same.
+  const haproxy = await viewHaproxy(runtime, config.haproxy, files).catch(() => undefined);
+  const { certsDir } = config.haproxy;
+  return new WireExaminer({ runtime, haproxy, certsDir, known: new Map(), isDistrusted: () => true, now });
+}
+
+/** @returns undefined: none is on disk as it is published */
+function chooseFile(config: AgentConfig, files: readonly DesiredFile[]): ExaminedFile | undefined {
   for (const desired of files) {
     // One for IP addresses alone needs a bind of its own.
     if (desired.identifiers.every((identifier) => isIP(identifier) !== 0)) continue;
     const pem = readPublished(config, desired);
-    if (pem !== undefined) return (address) => proveServed([address], desired, pem);
+    if (pem !== undefined) return { desired, pem };
   }
-  return proveListening;
+  return undefined;
 }
 
 const MAX_ADDRESSED = 20;
@@ -106,31 +150,3 @@ async function proveListening(address: string): Promise<void> {
     socket.once('error', reject);
   });
 }
-
-function handshakeFailure(address: string, error: unknown, binds: readonly string[]): Finding {
-  const { alert } = error as { alert?: number };
-  const hints: Record<string, string> = {
-    ERR_HANDSHAKE_CERTIFICATE:
-      'pemfleet-agent sync; then look for another file that holds the same name, or for an old HAProxy process: ss -ltnp',
-    ERR_HANDSHAKE_REFUSED: HINTS_BY_ALERT[alert ?? 0] ?? NO_TLS,
-    ERR_HANDSHAKE_CHAIN: 'pemfleet-agent sync',
-  };
-  const listeners = binds.length > 0 ? `HAProxy binds ${listed(binds)}` : 'ss -ltnp shows what listens';
-  const fix =
-    hints[codeOf(error)] ??
-    `haproxy.handshake in the agent's file must name HAProxy's TLS binds: ${listeners}`;
-  return finding(
-    'handshake-failed',
-    codeOf(error).startsWith('ERR_') ? messageOf(error) : `${address}: ${codeOf(error)}`,
-    fix,
-  );
-}
-
-const NO_TLS =
-  'haproxy.handshake must name binds with "ssl", those with accept-proxy as proxy@HOST:PORT; HAProxy\'s log says more';
-const NOT_NAMED = 'the bind on that address must name the directory as crt; then pemfleet-agent sync';
-const HINTS_BY_ALERT: Readonly<Record<number, string>> = {
-  40: "give the bind ciphers, TLS versions and curves for the certificate's kind of key, or order the other kind (keyType); HAProxy's log says more",
-  70: 'ssl-min-ver and ssl-max-ver of the bind must allow TLS 1.2 or 1.3',
-  112: NOT_NAMED,
-};

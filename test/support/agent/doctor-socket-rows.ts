@@ -89,6 +89,12 @@ export const handshakeRows: DoctorRow[] = [
     plant: () => ({ args: ['--handshake', '127.0.0.1:1'] }),
   },
   {
+    says: 'an address of haproxy.handshake is not of this machine',
+    finds: 'handshake-unproven',
+    fix: /VRRP/,
+    plant: ({ haproxy }) => ({ args: ['--handshake', `127.0.0.1:${haproxy.httpsPort},203.0.113.9:443`] }),
+  },
+  {
     says: 'the bind expects a PROXY header, and the settings do not say so',
     finds: 'handshake-proxy',
     fix: /haproxy\.handshake: \[proxy@127\.0\.0\.1:\d+\]/,

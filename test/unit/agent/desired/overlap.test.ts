@@ -212,6 +212,30 @@ test('a wildcard of the other kind of key counts: each is asked for by its own k
   );
 });
 
+test('a wildcard of the other kind counts by its filters, and a refused name does not', () => {
+  const listed = (...sniFilters: string[]) => ({ listing: { crtListOptions: [], sniFilters } });
+  const isAskedByKind = (...files: ReturnType<typeof file>[]) =>
+    withOverlaps(files, now).map(({ isPair }) => isPair);
+  const rsa = { keyType: 'rsa2048' } as const;
+  const wild = (changes: object = {}) => file('wild', ['*.x.test'], changes);
+
+  assert.deepEqual(isAskedByKind(file('exact', ['a.x.test']), wild(rsa)), [true, false]);
+  assert.deepEqual(isAskedByKind(file('exact', ['a.x.test'], rsa), wild(listed('*.x.test'))), [true, false]);
+  assert.deepEqual(isAskedByKind(file('exact', ['a.x.test'], rsa), wild(listed('*.y.test'))), [false, false]);
+  assert.deepEqual(isAskedByKind(file('exact', ['a.y.test'], { ...rsa, ...listed('a.x.test') }), wild()), [
+    true,
+    false,
+  ]);
+  assert.deepEqual(
+    isAskedByKind(file('exact', ['a.x.test', 'b.y.test'], { ...rsa, ...listed('!a.x.test') }), wild()),
+    [false, false],
+  );
+  assert.deepEqual(isAskedByKind(file('pair', ['a.x.test'], { ...rsa, isPair: true }), wild()), [
+    true,
+    false,
+  ]);
+});
+
 for (const [loaded, expect] of [
   ['', ''],
   ['a', 'bcd'],

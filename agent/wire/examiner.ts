@@ -6,6 +6,7 @@ import type { HandshakeFailed } from '../errors.ts';
 import type { Runtime } from '../haproxy/runtime.ts';
 import type { HaproxyView } from '../haproxy/view.ts';
 import { examineWire, isWrongWire } from './finding.ts';
+import { type Listeners, listenersOn } from './listeners.ts';
 import { OriginFinder } from './origin.ts';
 import { type Sampling, sampleWire } from './samples.ts';
 
@@ -47,6 +48,7 @@ const KNOWN_FOR_MS = HOUR_MS;
 export class WireExaminer {
   readonly #sources: PassSources;
   readonly #finder: OriginFinder;
+  readonly #listeners = new Map<string, Promise<Listeners>>();
   #rounds = 0;
 
   constructor(sources: PassSources) {
@@ -66,8 +68,9 @@ export class WireExaminer {
       return error.withWire(known.wire, '', known.message);
     }
     if (!this.#takeRound()) return error;
-    const { haproxy, now } = this.#sources;
-    return examineWire(error, sampling, { finder: this.#finder, pid: haproxy?.process.pid, now: now() });
+    const listenersOn = (address: string) => this.#listenersOn(address);
+    const { now } = this.#sources;
+    return examineWire(error, sampling, { finder: this.#finder, listenersOn, now: now() });
   }
 
   /**
@@ -96,6 +99,13 @@ export class WireExaminer {
     const ageMs = this.#sources.now().getTime() - Date.parse(at);
     const isRecent = ageMs >= 0 && ageMs < KNOWN_FOR_MS;
     return isRecent && address === error.address && name === error.servername && serial === error.serial;
+  }
+
+  /** To read all of /proc takes longer than the handshakes do: once an address. */
+  #listenersOn(address: string): Promise<Listeners> {
+    const known = this.#listeners.get(address) ?? listenersOn(address, this.#sources.haproxy?.process.pid);
+    this.#listeners.set(address, known);
+    return known;
   }
 
   #takeRound(): boolean {

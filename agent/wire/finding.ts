@@ -6,7 +6,7 @@ import type { X509Certificate } from 'node:crypto';
 import { printable } from '#common/printable.ts';
 import type { Wire } from '#contract/host-status.ts';
 import { HandshakeFailed } from '../errors.ts';
-import { type Listener, type Listeners, listenersOn } from './listeners.ts';
+import type { Listener, Listeners } from './listeners.ts';
 import type { Origin, OriginFinder } from './origin.ts';
 import { type Sampling, sampleWire } from './samples.ts';
 
@@ -31,8 +31,7 @@ type Counts = Pick<Wire, 'wrong' | 'samples'>;
 
 export interface WireSources {
   finder: OriginFinder;
-  /** Of HAProxy's worker; `undefined`: HAProxy cannot be asked. */
-  pid: number | undefined;
+  listenersOn: (address: string) => Promise<Listeners>;
   now: Date;
 }
 
@@ -40,14 +39,14 @@ export interface WireSources {
 export async function examineWire(
   error: HandshakeFailed,
   sampling: Sampling,
-  { finder, pid, now }: WireSources,
+  { finder, listenersOn, now }: WireSources,
 ): Promise<HandshakeFailed> {
   const { shown, address, servername } = error;
   const { wrong, samples } = await sampleWire(sampling, error);
   const counts = { wrong, samples };
   const isChain = error.code === 'ERR_HANDSHAKE_CHAIN';
   const origin = shown && (await finder.originOf(shown, isChain));
-  const listeners = await listenersOn(address, pid);
+  const listeners = await listenersOn(address);
   const listener = listenerIn(listeners);
   const wire: Wire = {
     address,

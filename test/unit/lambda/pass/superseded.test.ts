@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { DAY_MS } from '#common/time.ts';
 import { BucketError } from '#contract/errors.ts';
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
-import { serializeHostStatus } from '#contract/host-status.ts';
+import { parseHostStatus, serializeHostStatus } from '#contract/host-status.ts';
 import { certificateName, type FleetName, fleetName, hostName, layout } from '#contract/layout.ts';
 import { runPass } from '../../../../lambda/pass/run-pass.ts';
 import type { PassOptions } from '../../../../lambda/pass.ts';
@@ -324,6 +324,32 @@ test('a broken status of a host that is long gone stops nothing', async () => {
 
   assert.deepEqual([young?.reason, young?.hosts], ['not-proved', ['lb2']]);
   assert.equal(old?.reason, 'superseded');
+});
+
+test('a host on which no handshake can prove the new one holds nothing up, and is named', async () => {
+  const { bucket, publish, report, pass } = await stage();
+  await publish('a.test', ['a.test', 'www.test']);
+  await publish('www.test', ['www.test', 'a.test']);
+  await report('lb1', ['a.test', 'www.test']);
+  await report('lb2', ['a.test', 'www.test']);
+  const key = layout.status(fleet, hostName.parse('lb2'));
+  const status = parseHostStatus(fleet, hostName.parse('lb2'), (await bucket.get(key))?.body ?? Buffer.of());
+  const backup = (serial: string) => {
+    const unproven = { since: noon.toISOString(), reason: 'not-here', message: 'of another host' };
+    const runtime = { serial, notAfter: noon.toISOString(), chainLength: 2 };
+    const files = status.files.map((file) => ({ ...file, unproven, runtime }));
+    return bucket.put(key, serializeHostStatus({ ...status, files }));
+  };
+  const config = [{ identifiers: ['www.test', 'a.test'] }];
+
+  await backup('0B');
+  const refuted = await pass(config, { dryRun: true });
+  await backup('0A');
+  const { full, events } = await pass(config);
+
+  assert.deepEqual([refuted.full[0]?.reason, refuted.full[0]?.hosts], ['not-proved', ['lb2']]);
+  assert.deepEqual([full[0]?.result, full[0]?.unproven], ['superseded', ['lb2 (not-here)']]);
+  assert.deepEqual(events.fieldsOf('certificate.superseded')[0]?.['unproven'], ['lb2 (not-here)']);
 });
 
 test('a status that cannot be read proves nothing', async () => {

@@ -11,6 +11,8 @@ import { codeOf } from '#contract/errors.ts';
 import { SHARDS } from './sharded-map.ts';
 
 const AT_ONCE = 32;
+/** Of the files, by index. */
+const NAMES = Array.from({ length: SHARDS }, (_, index) => `${String(index).padStart(4, '0')}.json`);
 /** From so many files on there are shards; below the second number it is one document again. */
 const [SHARDED_ABOVE, INLINE_BELOW] = [250, 125];
 
@@ -51,8 +53,8 @@ function knownIn({ path }: Pick<ShardFolder<unknown>, 'path'>): Map<number, Know
 export async function readShardFiles<S>(folder: ShardFolder<S>): Promise<S[]> {
   const before = knownIn(folder);
   const shards: S[] = [];
-  for (let index = 0; index < SHARDS; index += 1) {
-    const path = pathOf(folder, index);
+  for (const [index, name] of NAMES.entries()) {
+    const path = `${folder.path}/${name}`;
     const file = identityOf(path);
     let entry = before.get(index);
     if (entry?.file !== file) {
@@ -62,6 +64,15 @@ export async function readShardFiles<S>(folder: ShardFolder<S>): Promise<S[]> {
     shards.push(entry.shard as S);
   }
   return shards;
+}
+
+/** As they were read or written the last time. */
+export function knownShards<S>(folder: ShardFolder<S>): S[] {
+  const shards = knownIn(folder);
+  return Array.from(
+    { length: SHARDS },
+    (_, index) => (shards.get(index)?.shard as S | undefined) ?? folder.empty,
+  );
 }
 
 /** To be called where the document says that it has no shards, or is lost: what was in the folder counts no more. */
@@ -112,13 +123,13 @@ async function isRemoved(path: string): Promise<boolean> {
 /** A file that is replaced, as all of ours are, is another one. */
 function identityOf(path: string): string {
   try {
-    const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
-    return stats === undefined ? '' : `${stats.ino} ${stats.size} ${stats.mtimeNs}`;
+    const stats = statSync(path, { throwIfNoEntry: false });
+    return stats === undefined ? '' : `${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.ctimeMs}`;
   } catch (error) {
     return codeOf(error);
   }
 }
 
 function pathOf({ path }: Pick<ShardFolder<unknown>, 'path'>, index: number): string {
-  return join(path, `${String(index).padStart(4, '0')}.json`);
+  return join(path, NAMES[index] ?? '');
 }

@@ -11,6 +11,7 @@ import {
 } from './documents.ts';
 import {
   forgetShardFiles,
+  knownShards,
   readShardFiles,
   removeShardFiles,
   type ShardFolder,
@@ -86,6 +87,8 @@ export async function saveStatus(directory: string, status: HostStatus): Promise
   const shards = Array.from({ length: SHARDS }, (): FileStatus[] => []);
   for (const file of status.files) shards[shardOf(file.file)]?.push(file);
   const areSaved = await writeShardFiles<Shard>(folder, shards, hasSameFiles);
+  // The next reading need not put them together.
+  together.set(directory, { shards: knownShards(folder), files: status.files });
   const isSaved = await isDocumentSaved(path, { ...status, files: [], sharded: true });
   return areSaved && isSaved;
 }

@@ -62,13 +62,15 @@ const roles: Readonly<Record<string, () => Promise<Record<string, Cost>>>> = {
   }),
   survey: async () => ({ 'idle pass': await measured(bucket, 1, () => survey(bucket)) }),
   host: async () => {
-    const { poll } = host(bucket);
+    const { poll, bytesSince } = host(bucket);
     const first = await measured(bucket, 1, poll);
     const unchanged = await measured(bucket, POLLS, poll);
     const changed: Cost[] = [];
     for (let time = 0; time < CHANGES; time += 1) {
       change(1000 + time);
-      changed.push(await measured(bucket, 1, poll));
+      const begin = Date.now();
+      const cost = await measured(bucket, 1, poll);
+      changed.push({ ...cost, written: bytesSince?.(begin) ?? 0 });
     }
     return { 'first poll': first, poll: unchanged, 'poll of one change': meanOf(changed) };
   },

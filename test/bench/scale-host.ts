@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
 import { hostName } from '#contract/layout.ts';
 import type { Manifest } from '#contract/manifest.ts';
+import { isInner } from '#contract/shard/node.ts';
 import type { Agent } from '../../agent/agent.ts';
 import { type DesiredAction, doneOutcome, NOTHING_DEPLOYED } from '../../agent/deploy/action.ts';
 import { desiredFiles } from '../../agent/desired/files.ts';
@@ -14,7 +15,7 @@ import { type PollResult, pollOrKeep, readKnown } from '../../agent/pass/poll.ts
 import { withIntents, withOutcomes } from '../../agent/pass/records.ts';
 import { newMemory } from '../../agent/state/memory.ts';
 import { readOwnership } from '../../agent/state/ownership.ts';
-import { readStateDirectory, saveManifest, saveState } from '../../agent/state/state.ts';
+import { readStateDirectory, type StoredManifest, saveManifest, saveState } from '../../agent/state/state.ts';
 import { saveStatus } from '../../agent/state/status.ts';
 import { saveTrust } from '../../agent/state/trust.ts';
 import { type CountedBucket, fleet } from './scale-stage.ts';
@@ -48,7 +49,7 @@ export class BenchHost {
     if (polled.trust) await saveTrust({ stateDir, instances: [] }, polled.trust, known.saved);
     ownership.keepTrust(polled.trust);
     await saveManifest(stateDir, polled.manifest, stored.manifest);
-    const actions = actionsBetween(stored.manifest?.manifest, polled.manifest.manifest);
+    const actions = actionsBetween(stored.manifest?.manifest, polled.manifest);
     const before = ownership.recordsWith(stored.state);
     const intended = withIntents(before, actions);
     await ownership.save(intended);
@@ -71,13 +72,19 @@ export class BenchHost {
   }
 }
 
-/** What a look at the host would say of certificates that were published. */
-function actionsBetween(before: Manifest | undefined, after: Manifest): DesiredAction[] {
-  const changed = Object.entries(after.certificates).filter(([name, entry]) => {
-    const known = before?.certificates[name as keyof Manifest['certificates']];
-    return known !== entry && JSON.stringify(known) !== JSON.stringify(entry);
+/** What a look at the host would say of certificates that were published: of a sharded manifest, only fetched shards have any. */
+function actionsBetween(before: Manifest | undefined, after: StoredManifest): DesiredAction[] {
+  const entries = [...(after.shards?.fetched.keys() ?? [])].flatMap((sha256) => {
+    const shard = after.shards?.tree.get(sha256);
+    return shard === undefined || isInner(shard) ? [] : Object.entries(shard.certificates);
   });
-  return desiredFiles(fleet, { ...after, certificates: Object.fromEntries(changed) }).map((desired) => ({
+  const candidates = after.shards === undefined ? Object.entries(after.manifest.certificates) : entries;
+  const changed = candidates.filter(([name, entry]) => {
+    const known = before?.certificates[name as keyof Manifest['certificates']];
+    return JSON.stringify(known) !== JSON.stringify(entry);
+  });
+  const manifest = { ...after.manifest, certificates: Object.fromEntries(changed) };
+  return desiredFiles(fleet, manifest).map((desired) => ({
     ...{ kind: 'update', file: desired.file, certificate: desired.certificate, desired, reason: 'renewed' },
     isProvedLast: false,
   }));

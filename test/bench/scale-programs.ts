@@ -20,7 +20,11 @@ export interface Programs {
   /** Reads all that a pass decides about. @returns the number of certificates */
   survey(bucket: CountedBucket): Promise<number>;
   /** A resident host. @returns the number of certificates */
-  host(bucket: CountedBucket): { poll(): Promise<number> };
+  host(bucket: CountedBucket): {
+    poll(): Promise<number>;
+    /** What the host itself has written since a time, in ms. */
+    bytesSince?(time: number): number;
+  };
 }
 
 const count = ({ certificates }: Pick<Manifest, 'certificates'>) => Object.keys(certificates).length;
@@ -71,6 +75,7 @@ const version2: Programs = {
     const host = new BenchHost(bucket);
     let [reads, certificates]: [Reads, number] = [new Map(), 0];
     return {
+      bytesSince: (time) => host.bytesSince(time),
       async poll() {
         if (await isUnchangedIn(bucket, reads)) return certificates;
         const polled = await host.pass();

@@ -63,6 +63,7 @@ function rowsOf(column: string, costs: Costs): BenchRow[] {
     row('poll of one change: read', (changed?.read ?? 0) / 1000, 'kB'),
     row('poll of one change: requests', changed?.gets, ''),
     row('poll of one change: CPU', changed?.cpuMs, 'ms'),
+    row('poll of one change: written by the host', (changed?.written ?? 0) / 1000, 'kB'),
     row('first poll: read', (first?.read ?? 0) / 1e6, 'MB'),
     row('first poll: requests', first?.gets, ''),
     row('memory of the host', changed?.peakMb, 'MB'),

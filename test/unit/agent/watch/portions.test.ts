@@ -6,9 +6,9 @@ const rates = { everyMs: 60_000, withinMs: 60_000, instances: 1 };
 
 test('each file at each poll, as long as a core has a hundredth for it; then as many as that allows', () => {
   assert.equal(portionSize(2000, rates), 2000);
-  assert.equal(portionSize(8000, rates), 8000);
+  assert.equal(portionSize(10_000, rates), 10_000);
   const most = portionSize(100_000, rates);
-  assert.ok(most > 8000 && most < 10_000);
+  assert.ok(most > 10_000 && most < 15_000);
   assert.equal(portionSize(100_000, { ...rates, instances: 4 }), Math.floor(most / 4));
 });
 

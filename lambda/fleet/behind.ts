@@ -7,7 +7,7 @@
  *   the host as a whole counts at once: waiting does not cure it.
  */
 import { HOUR_MS, MINUTE_MS } from '#common/time.ts';
-import type { FileStatus, HostStatus } from '#contract/host-status.ts';
+import type { FileStatus, HostStatus, Wire } from '#contract/host-status.ts';
 import { followsManifest } from './host-report.ts';
 import type { HostSummary } from './summary.ts';
 
@@ -39,6 +39,8 @@ export interface CertificateState {
   state: FileStatus['state'];
   since?: string;
   error?: { code: string; message: string };
+  /** What a client gets in its place. */
+  wire?: Wire;
 }
 
 /** What is published of a certificate. */
@@ -63,7 +65,8 @@ export function certificateStateOf(
   );
   const worst = files.find(({ state }) => !isServed(state));
   if (worst !== undefined) {
-    return { state: worst.state, since: worst.since, ...(worst.error && { error: worst.error }) };
+    const { state, since, error, wire } = worst;
+    return { state, since, ...(error && { error }), ...(wire && { wire }) };
   }
   // A host with several HAProxy has a file in each.
   if (new Set(files.map((file) => file.wanted.sha256)).size === wanted.size) return { state: 'served' };

@@ -42,7 +42,10 @@ export function hostLines(report: FleetReport, view: StatusView): StatusLine[] {
     const text = `${host}: its status cannot be read (${code}), written ${relativeTime(since, now)}`;
     return { level: 'unknown', code: 'status-unreadable', fleet, host, since, text } as const;
   });
-  return [...report.hosts.flatMap((host) => linesOfHost(host, view)), ...silent, ...unreadable, ...left];
+  // What a silent host has said hours ago need not be true now.
+  const silentHosts = new Set(silent.map(({ host }) => host));
+  const reporting = report.hosts.filter(({ host }) => !silentHosts.has(host));
+  return [...reporting.flatMap((host) => linesOfHost(host, view)), ...silent, ...unreadable, ...left];
 }
 
 function linesOfHost(report: HostReport, view: StatusView): StatusLine[] {

@@ -1,5 +1,5 @@
 /** The one thing that is handed through a pass: what to do, and everything that touches the world while it is done. */
-import type { CertificateName } from '#contract/layout.ts';
+import type { CertificateName, FleetName } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Timing } from './acme/poll.ts';
 import type { Cas } from './ca/ca.ts';
@@ -21,6 +21,8 @@ export interface Pass {
   readonly solver: ChallengeSolver;
   /** The key that signs what this pass publishes. */
   readonly signing: Signing;
+  /** Fleets that something was ever published to, as listed when the key was opened; absent: the pass lists them. */
+  readonly publishedFleets?: readonly FleetName[] | undefined;
   /** The clock, and the time at which the pass has to end. */
   readonly timing: Timing;
   /** In [0, 1). */

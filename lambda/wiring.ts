@@ -21,7 +21,7 @@ import { runPass } from './pass/run-pass.ts';
 import type { Pass } from './pass.ts';
 import { publishedFleetsOrNone } from './publication/fleets.ts';
 import { announceKey, readAnnounced } from './signing/announce.ts';
-import { openSigningKey, type Signing } from './signing/signing-key.ts';
+import { openSigningKey } from './signing/signing-key.ts';
 import type { TrustParameter } from './signing/trust-parameter.ts';
 
 /** @param parse of the file's text: YAML for people, JSON on Lambda */
@@ -43,7 +43,7 @@ export async function loadConfigFile(
 }
 
 /** All that a pass does not open itself, and who runs it. */
-export interface PassRequest extends Omit<Pass, 'cas' | 'solver' | 'signing'> {
+export interface PassRequest extends Omit<Pass, 'cas' | 'solver' | 'signing' | 'publishedFleets'> {
   readonly identity: IssuerIdentity;
   /** From which hosts take the first key that they trust. */
   readonly trustParameter?: TrustParameter | undefined;
@@ -57,7 +57,8 @@ export function runPassExclusively({ identity, trustParameter, ...given }: PassR
   const { bucket, config, options, timing } = given;
   return withCas(given, async (cas) => {
     const solver = await solverFor(config, bucket, timing);
-    const run = (signing: Signing) => runPass({ ...given, cas, solver, signing });
+    const run = (opened: Pick<Pass, 'signing' | 'publishedFleets'>) =>
+      runPass({ ...given, cas, solver, ...opened });
     const work = () =>
       enter(given, identity)
         .then(() => withSigningKey(given, trustParameter, run))
@@ -70,7 +71,7 @@ export function runPassExclusively({ identity, trustParameter, ...given }: PassR
 async function withSigningKey(
   { bucket, config, options, log }: Pick<Pass, 'bucket' | 'config' | 'options' | 'log'>,
   parameter: TrustParameter | undefined,
-  run: (signing: Signing) => Promise<PassResult>,
+  run: (opened: Pick<Pass, 'signing' | 'publishedFleets'>) => Promise<PassResult>,
 ): Promise<PassResult> {
   const { dryRun } = options;
   // A fleet that no certificate names any more has hosts that follow the key, too.
@@ -84,7 +85,7 @@ async function withSigningKey(
   for (const [fleet, error] of signing.unpublished ?? []) {
     log('keys.failed', { fleet, code: error.code, error: messageOf(error) });
   }
-  const result = await run(signing);
+  const result = await run({ signing, publishedFleets: others });
   if (parameter === undefined || dryRun) return result;
   return announceKey(parameter, announced, signing, { bucket, fleets }).then(
     () => result,

@@ -126,16 +126,6 @@ function inline(certificates: SignedManifest['certificates'], tombstones: Signed
   return { certificates: sortedByName(certificates), tombstones: sortedByName(tombstones) };
 }
 
-/**
- * A whole manifest in one document.
- * @throws ContractError as `parseRootParts`; `ERR_MANIFEST_REQUIRES` also for a root with shards
- */
-export function parseRoot(fleet: FleetName, bytes: Buffer, bounds?: Partial<JsonBounds>): ReadRoot {
-  const { shards, ...read } = parseRootParts(fleet, bytes, bounds);
-  if (shards !== undefined) throw unknownRequirements(layout.root(fleet), [SHARDS]);
-  return read;
-}
-
 /** What was said about the bytes. */
 export interface SignedBytes extends Statement<HeadClaims> {
   /** The head, as it stands in the root: a compact JWS. */

@@ -142,7 +142,8 @@ async function knownFleets(pass: Pass, memory: IssuerMemory): Promise<FleetName[
     if (error instanceof ContractError || error instanceof BucketError) return [];
     throw error;
   });
-  return [...new Set([...(await publishedFleetsOrNone(pass)), ...remembered])];
+  const published = pass.publishedFleets ?? (await publishedFleetsOrNone(pass));
+  return [...new Set([...published, ...remembered])];
 }
 
 /** Each fleet's manifest, or why it cannot be read. */

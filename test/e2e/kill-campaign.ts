@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { verify } from '#contract/combined-pem.ts';
 import { fleetName } from '#contract/layout.ts';
 import type { Manifest } from '#contract/manifest.ts';
-import { parseRoot } from '#contract/root.ts';
+import { parseRoot } from '../support/parse-root.ts';
 import type { Finished } from './finish.ts';
 import { type Stage, startStage } from './stage.ts';
 

@@ -41,7 +41,7 @@ async function furnish(bucket: string, names: readonly string[]): Promise<void> 
   const entries = names.map((name, index) => {
     const sha256 = index.toString(16).padStart(64, '0');
     const pem = makePemRef({ sha256, certId: certIdOf(name) });
-    aws.s3.write(bucket, layout.pem(fleet, certificateName.parse(name), sha256), 'a PEM');
+    aws.s3.write(bucket, layout.pem(fleet, certificateName.parse(name), sha256), 'a PEM'.padEnd(pem.size));
     const claims = { fleet, name: certificateName.parse(name), sha256, notAfter: pem.notAfter, sequence: 1 };
     const pems = [{ ...pem, receipt: signReceipt(signer, claims) }];
     return [name, makeEntry({ identifiers: [name], pems, sequence: 1 })];
@@ -81,6 +81,13 @@ async function runIdlePass(name: string, names: readonly string[]) {
   return { outcomes: result.outcomes, figures: metrics };
 }
 
+/** The store's clock is that of this machine, and the issuer's stands at noon: more than a day between them is no pass of today. */
+function writersAtNoon(bucket: string): void {
+  const { writers, ...rest } = JSON.parse(aws.s3.text(bucket, layout.writers) ?? '');
+  const seen = writers.map((one: object) => ({ ...one, lastSeen: noon.toISOString() }));
+  aws.s3.write(bucket, layout.writers, JSON.stringify({ ...rest, writers: seen }));
+}
+
 const idle = new Map<number, string[]>();
 
 for (const size of SIZES) {
@@ -90,6 +97,7 @@ for (const size of SIZES) {
     await furnish(name, names);
     // Reads the host's status for the first time.
     await runIdlePass(name, names);
+    writersAtNoon(name);
     aws.calls.length = 0;
 
     const { outcomes, figures } = await runIdlePass(name, names);

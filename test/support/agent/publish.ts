@@ -9,10 +9,11 @@ import {
   type Tombstone,
 } from '#contract/manifest.ts';
 import { signReceipt } from '#contract/receipt.ts';
-import { parseRoot, type SignedManifest, serializeRoot } from '#contract/root.ts';
+import { type SignedManifest, serializeRoot } from '#contract/root.ts';
 import { generatePrivateKey, type Signer, signerOf } from '#contract/statement.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { certificatesOf } from '../manifest.ts';
+import { parseRoot } from '../parse-root.ts';
 import type { LeafOptions, Pki } from '../parts/pki.ts';
 import { fleet } from './host.ts';
 

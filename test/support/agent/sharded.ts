@@ -1,9 +1,10 @@
 // The same manifest as a tree of shards, as an issuer writes that of a large fleet.
 import { layout } from '#contract/layout.ts';
-import { parseRoot, serializeRoot } from '#contract/root.ts';
+import { serializeRoot } from '#contract/root.ts';
 import { NO_SHARDS } from '#contract/shard/node.ts';
 import { changeShards } from '#contract/shard/write.ts';
 import type { Signer } from '#contract/statement.ts';
+import { parseRoot } from '../parse-root.ts';
 import { fleet } from './host.ts';
 import { stageSigner } from './publish.ts';
 import type { Stage } from './stage.ts';

@@ -1,9 +1,10 @@
 /** Changes a published root as its issuer could: signed with the issuer's own key. */
 import { pathToFileURL } from 'node:url';
 import { layout } from '#contract/layout.ts';
-import { parseRoot, type SignedManifest, serializeRoot } from '#contract/root.ts';
+import { type SignedManifest, serializeRoot } from '#contract/root.ts';
 import { openBucket } from '#storage/open.ts';
 import { openSigningKey } from '../../../lambda/signing/signing-key.ts';
+import { parseRoot } from '../parse-root.ts';
 import { fleet } from './documents.ts';
 
 export async function changeRoot(

@@ -1,13 +1,13 @@
 /** A signing key without a bucket, for passes that are about something else. */
 import { type FleetName, layout } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
-import { parseRoot } from '#contract/root.ts';
 import { generatePrivateKey, signerOf } from '#contract/statement.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { Publisher, type PublisherOptions } from '../../../lambda/publication/publisher.ts';
 import type { Signing } from '../../../lambda/signing/signing-key.ts';
 import { publisherOptions } from '../../../lambda/upgrade/along.ts';
 import { noon } from '../clock.ts';
+import { parseRoot } from '../parse-root.ts';
 
 /** The key of all made-up publishers and passes. */
 export const testSigning = madeUpSigning();

@@ -5,7 +5,6 @@ import { DAY_MS } from '#common/time.ts';
 import { BucketError } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import { emptyManifest } from '#contract/manifest.ts';
-import { parseRoot } from '#contract/root.ts';
 import type { Agent } from '../../../../agent/agent.ts';
 import { pollOrKeep } from '../../../../agent/pass/poll.ts';
 import { newTrust } from '../../../../agent/trust/record.ts';
@@ -13,6 +12,7 @@ import { signedRoot, stageSigner } from '../../../support/agent/publish.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
 import { fleet } from '../../../support/issuer/documents.ts';
+import { parseRoot } from '../../../support/parse-root.ts';
 
 const late = after(noon, 3 * DAY_MS);
 

@@ -5,7 +5,6 @@ import { ContractError } from '#contract/errors.ts';
 import { serializeKeys, signKeyStatement } from '#contract/key-chain.ts';
 import { layout } from '#contract/layout.ts';
 import { emptyManifest } from '#contract/manifest.ts';
-import { parseRoot } from '#contract/root.ts';
 import { generatePrivateKey, type Signer, signerOf } from '#contract/statement.ts';
 import { decideByAuthority } from '../../../../agent/trust/authority.ts';
 import { conditionsOf } from '../../../../agent/trust/conditions.ts';
@@ -14,6 +13,7 @@ import { signedRoot } from '../../../support/agent/publish.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { noon } from '../../../support/clock.ts';
 import { fleet } from '../../../support/issuer/documents.ts';
+import { parseRoot } from '../../../support/parse-root.ts';
 
 const [issuer, attacker] = [signerOf(generatePrivateKey()), signerOf(generatePrivateKey())];
 

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fleetName } from '#contract/layout.ts';
 import { readReceipt } from '#contract/receipt.ts';
-import { parseRoot } from '#contract/root.ts';
+import { parseRoot } from '../../../support/parse-root.ts';
 
 const page = readFileSync(new URL('../../../../docs/bucket.md', import.meta.url), 'utf8');
 const blocks = [...page.matchAll(/^```json\n([\s\S]*?)^```$/gm)].map(([, text = '']) => text);

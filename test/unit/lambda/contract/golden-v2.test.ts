@@ -8,8 +8,9 @@ import { followKeys, parseKeys, serializeKeys } from '#contract/key-chain.ts';
 import { fleetName, hostName } from '#contract/layout.ts';
 import { parseManifest, serializeManifest } from '#contract/manifest.ts';
 import { readReceipt } from '#contract/receipt.ts';
-import { parseRoot, readHead, serializeRoot } from '#contract/root.ts';
+import { readHead, serializeRoot } from '#contract/root.ts';
 import { signerOf } from '#contract/statement.ts';
+import { parseRoot } from '../../../support/parse-root.ts';
 
 const golden = (name: string) => readFileSync(`test/unit/lambda/contract/golden/${name}.json`, 'utf8');
 const fleet = fleetName.parse('edge');

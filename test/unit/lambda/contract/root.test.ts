@@ -3,11 +3,12 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { fleetName } from '#contract/layout.ts';
-import { parseRoot, parseRootParts, type SignedManifest, serializeRoot } from '#contract/root.ts';
+import { parseRootParts, type SignedManifest, serializeRoot } from '#contract/root.ts';
 import { NO_SHARDS } from '#contract/shard/node.ts';
 import { generatePrivateKey, signerOf } from '#contract/statement.ts';
 import { makeEntry, named } from '../../../support/issuer/documents.ts';
 import { certificatesOf } from '../../../support/manifest.ts';
+import { parseRoot } from '../../../support/parse-root.ts';
 
 const fleet = fleetName.parse('edge');
 const signer = signerOf(generatePrivateKey());

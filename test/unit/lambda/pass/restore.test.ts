@@ -7,7 +7,6 @@ import { BucketError } from '#contract/errors.ts';
 import { serializeHostStatus } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
-import { parseRoot } from '#contract/root.ts';
 import { NO_SUMMARIES, refreshHostSummaries, saveHostSummaries } from '../../../../lambda/fleet/hosts.ts';
 import { runPass } from '../../../../lambda/pass/run-pass.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
@@ -16,6 +15,7 @@ import { fleet, makeHostStatus, named } from '../../../support/issuer/documents.
 import { passOver } from '../../../support/issuer/pass.ts';
 import { readPublished, testPublisher, testSigning } from '../../../support/issuer/signing.ts';
 import { type IssuedEntry, issuePem } from '../../../support/issuer/version-1.ts';
+import { parseRoot } from '../../../support/parse-root.ts';
 
 const a = named('a.test');
 const pemOf = (entry: ManifestEntry | undefined) => entry?.pems[0]?.sha256 ?? '';

@@ -5,7 +5,7 @@ import { DAY_MS } from '#common/time.ts';
 import { type CertificateName, layout } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import { readReceipt } from '#contract/receipt.ts';
-import { parseRoot, parseRootParts } from '#contract/root.ts';
+import { parseRootParts } from '#contract/root.ts';
 import { readShards } from '#contract/shard/read.ts';
 import { readUnlessSpoilt } from '#storage/cached-document.ts';
 import { IssuerMemory } from '../../../../../lambda/publication/ended.ts';
@@ -15,6 +15,7 @@ import { type MemoryBucket, memoryBucket } from '../../../../support/bucket/memo
 import { after, noon } from '../../../../support/clock.ts';
 import { fleet, makeEntry, makePemRef, named } from '../../../../support/issuer/documents.ts';
 import { testPublisher, testSigning } from '../../../../support/issuer/signing.ts';
+import { parseRoot } from '../../../../support/parse-root.ts';
 
 const digestOf = (text: string) => Buffer.from(text).toString('hex').padStart(64, '0');
 const nameOf = (index: number) => named(`c${index}.test`);

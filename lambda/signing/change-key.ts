@@ -55,8 +55,8 @@ export async function recoverKey(
 ): Promise<SigningKeyRecord> {
   const { stored, replaces } = await readWhateverIsThere(change.bucket);
   const survey = await surveyKeys(change);
-  const lineages = stored ? [stored.record.lineage] : await lineagesIn(change, survey);
-  if (!isOtherLineage) refuseOtherLineage(recovery, lineages);
+  const known = stored?.record.lineage ?? lineagesIn(survey);
+  if (!isOtherLineage) await refuseOtherLineage(change, recovery, known);
   return commit(change, recovered({ stored, recovery, isStolen }, survey), replaces);
 }
 
@@ -119,17 +119,25 @@ async function surveyKeys(change: KeyChange): Promise<KeySurvey> {
   return { now, statements, roots: await readSignedRoots(bucket, fleets) };
 }
 
-/** Without a key: of what is published, or else of what hosts say that they have read. */
-async function lineagesIn(change: KeyChange, { roots, statements }: KeySurvey): Promise<string[]> {
+/** Of what is published. */
+function lineagesIn({ roots, statements }: KeySurvey): string[] {
   const said = readKeyStatements(statements).map(({ claims }) => claims.lineage);
-  const published = [...roots.map(({ lineage }) => lineage), ...said];
-  const lineages =
-    published.length > 0 ? published : await reportedLineages(change.bucket, await allFleets(change));
-  return [...new Set(lineages)];
+  return [...new Set([...roots.map(({ lineage }) => lineage), ...said])];
 }
 
-/** @param lineages none: nothing is left that could tell. @throws RecoveryKeyRefused */
-function refuseOtherLineage({ trusted: { lineage = '' } }: RecoveryKey, lineages: readonly string[]): void {
+/**
+ * What hosts say that they have read counts for the file, too: after a loss of everything, a pass may have begun another lineage.
+ * @param known lineages of the key, or of what is published; none: hosts alone tell
+ * @throws RecoveryKeyRefused, BucketError
+ */
+async function refuseOtherLineage(
+  change: KeyChange,
+  { trusted: { lineage = '' } }: RecoveryKey,
+  known: string | readonly string[],
+): Promise<void> {
+  const ours = [known].flat();
+  if (ours.includes(lineage)) return;
+  const lineages = [...ours, ...(await reportedLineages(change.bucket, await allFleets(change)))];
   if (lineages.length === 0 || lineages.includes(lineage)) return;
   const saw = `wanted a recovery key of the lineage ${lineages.slice(0, MAX_NAMED).join(' or ')}, saw one of ${lineage}`;
   const says = 'is it the right file? With it everything is ordered anew, and each host asks for a word';

@@ -366,6 +366,25 @@ test('the recovery key of another issuer is refused, whatever is left that shows
   }
 });
 
+test('everything is lost, a pass has begun another lineage, and a host has the old one still: the file of that is taken', async () => {
+  const issuer = await startIssuer();
+  const { bucket } = issuer;
+  const recovery = await readRecoveryKey(await makeRecoveryKey(issuer));
+  await bucket.put(
+    layout.root(fleet),
+    signedRoot(emptyManifest(fleet, noon), { fleet, lineage: issuer.first.lineage }, issuer.first.signer),
+  );
+  const head = /"signature": "([^"]+)"/.exec(bucket.text(layout.root(fleet)) ?? '')?.[1] ?? '';
+  for (const key of [layout.signingKey, layout.keys(fleet), layout.root(fleet)]) await bucket.delete(key);
+  await issuer.open();
+  const status = makeHostStatus('lb1', { contract: 2, head });
+  await bucket.put(layout.status(fleet, status.host), serializeHostStatus(status));
+
+  await recoverKey(issuer.change(), recovery);
+
+  assert.equal((await issuer.open()).lineage, issuer.first.lineage);
+});
+
 for (const isThere of [true, false]) {
   test(`one recovery key has named another, and issuer/ is ${isThere ? 'there' : 'lost'}: a host that knows the first follows the second`, async () => {
     const issuer = await startIssuer();

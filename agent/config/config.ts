@@ -199,6 +199,11 @@ export function stateDirectories(config: AgentConfig): string[] {
   return [...new Set([config.stateDir, trustPlaces(config).stateDir])];
 }
 
+/** Where the records of our files are a second time, and who reads them. */
+export function ownershipPlace({ haproxy: { certsDir }, stateDir, fleet }: AgentConfig) {
+  return { certsDir, stateDir, fleet };
+}
+
 /** Where records of a host are, and of each of its HAProxy. */
 interface TrustPlaces {
   stateDir: string;

@@ -7,7 +7,7 @@ import { BucketError, codeOf, messageOf } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import type { Agent } from '../agent.ts';
-import type { AgentConfig } from '../config/config.ts';
+import { type AgentConfig, ownershipPlace } from '../config/config.ts';
 import { statusDigest } from '../pass/host-status.ts';
 import { type KnownBefore, type PollResult, pollOrKeep, readKnown } from '../pass/poll.ts';
 import { isRuntimeErrorCode } from '../reactions.ts';
@@ -39,7 +39,7 @@ async function knownBy(agent: Agent): Promise<KnownBefore> {
   const { config } = agent;
   const log = () => undefined;
   const stored = await readStateDirectory(config.stateDir, config, log);
-  const ownership = await readOwnership(config.haproxy.certsDir, config.fleet, log);
+  const ownership = await readOwnership(ownershipPlace(config), log);
   const known = await readKnown({ ...agent, log }, stored, ownership);
   return { ...known, manifest: undefined };
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { messageOf } from '#contract/errors.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import type { Agent } from '../agent.ts';
+import { ownershipPlace } from '../config/config.ts';
 import { viewDisk } from '../deploy/disk.ts';
 import { notOurs } from '../deploy/foreign-file.ts';
 import { desiredFiles } from '../desired/files.ts';
@@ -20,7 +21,7 @@ export async function examineOwnership(
   const none: AgentState = { files: ShardedMap.of({}) };
   const silent = () => undefined;
   const stored = await readStateDirectory(config.stateDir, config, silent).catch(() => ({ state: none }));
-  const ownership = await readOwnership(certsDir, config.fleet, silent);
+  const ownership = await readOwnership(ownershipPlace(config), silent);
   const records = ownership.recordsWith(stored.state).files;
   const desired = manifest === undefined ? [] : desiredFiles(config.fleet, manifest);
   const names = desired.map(({ file }) => file);

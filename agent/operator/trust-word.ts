@@ -4,7 +4,7 @@ import { layout } from '#contract/layout.ts';
 import { parseRootParts, type ReadRoot } from '#contract/root.ts';
 import type { Agent, TrustReport, TrustWord } from '../agent.ts';
 import { asBlocker } from '../blocker.ts';
-import { trustPlaces } from '../config/config.ts';
+import { ownershipPlace, trustPlaces } from '../config/config.ts';
 import { checkDirectory } from '../deploy/disk.ts';
 import { type PollResult, pollOrKeep, readKnown } from '../pass/poll.ts';
 import { withDirectoryLock } from '../state/directory-lock.ts';
@@ -26,7 +26,7 @@ export async function showTrust(agent: Agent, word: TrustWord | undefined): Prom
 async function readAll(agent: Agent) {
   const { config, log } = agent;
   const stored = await readStateDirectory(config.stateDir, config, log);
-  const ownership = await readOwnership(config.haproxy.certsDir, config.fleet, log);
+  const ownership = await readOwnership(ownershipPlace(config), log);
   return { stored, ownership, known: await readKnown(agent, stored, ownership) };
 }
 
@@ -46,6 +46,7 @@ async function whileLocked(agent: Agent, word: TrustWord): Promise<TrustReport> 
 async function obey(agent: Agent, word: TrustWord): Promise<TrustReport> {
   const { config } = agent;
   const { stored, ownership, known } = await readAll(agent);
+  if (known.blank !== undefined) throw known.blank;
   const before = await pollOrKeep(agent, known);
   const after = await afterWord(agent, before.trust, word);
   if (typeof after === 'string') return reportOf(agent, before, 'refused', after);

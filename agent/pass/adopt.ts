@@ -8,6 +8,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { nearest } from '#common/nearest.ts';
 import { MINUTE_MS } from '#common/time.ts';
 import type { Adoption, Agent } from '../agent.ts';
+import { ownershipPlace } from '../config/config.ts';
 import { checkDirectory, viewFile } from '../deploy/disk.ts';
 import { describeFile } from '../deploy/foreign-file.ts';
 import { dropReplaced } from '../deploy/install.ts';
@@ -63,10 +64,11 @@ async function isIn(certsDir: string, word: string): Promise<boolean> {
 
 async function adoptIn(agent: Agent, words: readonly string[], canSave: boolean): Promise<Adoption[]> {
   const { config, log } = agent;
-  const { certsDir } = config.haproxy;
   const stored = await readStateDirectory(config.stateDir, config, log);
-  const ownership = await readOwnership(certsDir, config.fleet, log);
-  const { manifest, error } = await pollOrKeep(agent, await readKnown(agent, stored, ownership));
+  const ownership = await readOwnership(ownershipPlace(config), log);
+  const known = await readKnown(agent, stored, ownership);
+  if (known.blank !== undefined) throw known.blank;
+  const { manifest, error } = await pollOrKeep(agent, known);
   if (manifest === undefined) throw error ?? new HostError('ERR_MANIFEST_MISSING', 'there is no manifest');
   const desired = desiredFiles(config.fleet, manifest.manifest);
   let state = ownership.recordsWith(stored.state);

@@ -23,7 +23,7 @@ import { HostError } from '../errors.ts';
 import type { Ownership } from '../state/ownership.ts';
 import { parsedShard, storedShard } from '../state/shards.ts';
 import type { StateDirectory, StoredManifest } from '../state/state.ts';
-import { readTrust } from '../state/trust.ts';
+import { blankMemory, readTrust } from '../state/trust.ts';
 import { headDigest, type Refusal } from '../trust/accept.ts';
 import { decideByAuthority } from '../trust/authority.ts';
 import { type Condition, conditionMessage, conditionsOf } from '../trust/conditions.ts';
@@ -56,6 +56,8 @@ export interface KnownBefore {
   trust: TrustRecord | undefined;
   /** As the state directory has it. */
   saved: TrustRecord | undefined;
+  /** Why nothing may be installed or removed: what the host knew is there and cannot be read. */
+  blank: HostError | undefined;
   /** Of our files, where the trust record is lost, or knows no sequence. */
   receipts: readonly string[];
 }
@@ -63,15 +65,23 @@ export interface KnownBefore {
 /** From all places: each may be lost. */
 export async function readKnown(
   { config, memory, log }: Agent,
-  { manifest }: Pick<StateDirectory, 'manifest'>,
+  stored: Pick<StateDirectory, 'manifest' | 'isStateKnown' | 'unreadable'>,
   ownership: Ownership,
 ): Promise<KnownBefore> {
   const { fleet } = config;
+  const { manifest } = stored;
   const sources = { fleet, ownership, memory, fromManifest: trustOf(manifest), log };
-  const { saved, trust } = await readTrust(trustPlaces(config), sources);
+  const { saved, trust, unreadable } = await readTrust(trustPlaces(config), sources);
   // A record without a floor was made when all that knew one was lost, and its first manifest was refused.
   const hasFloor = Object.keys(trust?.floors ?? {}).length > 0;
-  return { manifest, saved, trust, receipts: saved !== undefined && hasFloor ? [] : ownership.receipts() };
+  const blank = blankMemory(stored, ownership) ?? unreadable;
+  return {
+    manifest,
+    saved,
+    trust,
+    blank,
+    receipts: saved !== undefined && hasFloor ? [] : ownership.receipts(),
+  };
 }
 
 /** Of the last good manifest, where nothing else is left: its signer is the one that the host trusted. */
@@ -90,6 +100,8 @@ export async function pollOrKeep(agent: Agent, known: KnownBefore): Promise<Poll
   let bucket: HostBucket | undefined;
   let answeredBefore: Date | undefined;
   try {
+    // What cannot be read is no first contact.
+    if (known.blank && trust === undefined && !agent.config.trust.parameter) throw known.blank;
     bucket = await agent.openBucket();
     answeredBefore = bucket.answeredAt;
     const reader = { bucket, reads };

@@ -28,6 +28,8 @@ export interface PassWork {
   state: AgentState;
   /** `state` as the state directory has it. */
   saved: AgentState;
+  /** Why nothing may be installed, removed or saved: what the host knew cannot be read. */
+  blank?: HostError | undefined;
   view: HostView;
   outcomes: Outcome[];
   /** `false`: a signal stopped the pass before the last certificate. */
@@ -47,9 +49,11 @@ export async function report(
   const state = work.isComplete
     ? await reportIfDue(agent, result.status, stored.status, work.state)
     : work.state;
-  await work.view.ownership.save(state);
-  await saveState(agent.config.stateDir, state, work.saved);
-  const problem = stateProblemIn(stateDirectories(agent.config));
+  if (work.blank === undefined) {
+    await work.view.ownership.save(state);
+    await saveState(agent.config.stateDir, state, work.saved);
+  }
+  const problem = recordsProblem(agent, work);
   if (problem !== undefined) agent.log('state.failed', errorFields(problem));
   return result;
 }
@@ -97,7 +101,7 @@ export function resultOf(
     disk: view.disk,
     records: state.files,
     drift: driftStatus(state.drift),
-    error: error ?? reloadFailure(work) ?? stateProblemIn(stateDirectories(agent.config)),
+    error: error ?? reloadFailure(work) ?? recordsProblem(agent, work),
     previous: stored.status,
     outcomes,
     now: agent.now(),
@@ -115,6 +119,11 @@ export function resultOf(
     nextTryAt: earliest(nextTry(state, outcomes, agent.now()), nextReload(agent, work)),
     left: [{ view, outcomes }],
   };
+}
+
+/** Why the records of this host are not where they are to be. */
+function recordsProblem({ config }: Agent, { blank, view }: PassWork): HostError | undefined {
+  return blank ?? stateProblemIn(stateDirectories(config)) ?? view.ownership.unreadable;
 }
 
 /** Of the manifest, what this host does not take. */

@@ -5,7 +5,7 @@
  */
 import { MINUTE_MS } from '#common/time.ts';
 import type { Agent, HostView, PassOptions, PassResult } from '../agent.ts';
-import { stateDirectories, trustPlaces } from '../config/config.ts';
+import { ownershipPlace, stateDirectories, trustPlaces } from '../config/config.ts';
 import { type Action, type DesiredAction, doneOutcome, type Outcome } from '../deploy/action.ts';
 import { checkDirectory, writableAmong } from '../deploy/disk.ts';
 import { restoreMoved, sweepPrevious, sweepTemps, writtenDirectories } from '../deploy/install.ts';
@@ -62,7 +62,7 @@ export async function sync(agent: Agent, options: PassOptions = {}): Promise<Pas
 async function preview(agent: Agent, options: PassOptions): Promise<PassResult> {
   const { config, log } = agent;
   const stored = await readStateDirectory(config.stateDir, config, log);
-  const ownership = await readOwnership(config.haproxy.certsDir, config.fleet, log);
+  const ownership = await readOwnership(ownershipPlace(config), log);
   const polled = await pollOrKeep(agent, await readKnown(agent, stored, ownership));
   const { manifest, trust } = polled;
   const state = withCappedSequences(ownership.recordsWith(stored.state), manifest?.manifest, trust);
@@ -88,15 +88,16 @@ async function runPass(agent: Agent, options: PassOptions): Promise<PassResult> 
   const swept = await sweepTemps(await writableAmong(writtenDirectories(config)));
   if (swept > 0) log('temp.swept', { count: swept });
   for (const directory of stateDirectories(config)) await retryUnsaved(directory);
-  const ownership = await readOwnership(config.haproxy.certsDir, config.fleet, log);
+  const ownership = await readOwnership(ownershipPlace(config), log);
   const stored = await readStateDirectory(config.stateDir, config, log);
   const known = await readKnown(agent, stored, ownership);
   const polled = await pollOrKeep(agent, known);
   logPoll(log, polled, stored.status);
   // Before the manifest: what was taken once is the lowest that is taken again, also after a kill.
-  if (polled.trust) await keepTrust(agent, polled.trust, known.saved);
+  const { blank } = known;
+  if (polled.trust && !blank) await keepTrust(agent, polled.trust, known.saved);
   ownership.keepTrust(polled.trust);
-  if (polled.manifest) await saveManifest(config.stateDir, polled.manifest, stored.manifest);
+  if (polled.manifest && !blank) await saveManifest(config.stateDir, polled.manifest, stored.manifest);
   const { manifest, trust } = polled;
   const state = withCappedSequences(
     withRemembered(agent, ownership, stored.state),
@@ -109,6 +110,7 @@ async function runPass(agent: Agent, options: PassOptions): Promise<PassResult> 
     state,
     saved: stored.state,
     ownership,
+    blank,
     knownWires: knownWiresOf(stored.status),
   });
   if (work.outcomes.some(isOnDisk)) await retirePlaceholder(agent);
@@ -163,7 +165,7 @@ function hasNewSuccessor({ outcomes, hasNewProof }: AppliedPlan): boolean {
 }
 
 /** The records of our files, in both of their places. */
-interface Records extends Pick<PassWork, 'state' | 'saved'> {
+interface Records extends Pick<PassWork, 'state' | 'saved' | 'blank'> {
   ownership: Ownership;
   knownWires: ReadonlyMap<string, KnownWire>;
 }
@@ -179,18 +181,20 @@ async function applyOnce(
   agent: Agent,
   options: PassOptions,
   polled: PollResult,
-  { state, saved, ownership, knownWires }: Records,
+  { state, saved, ownership, knownWires, blank }: Records,
 ): Promise<AppliedPlan> {
   const decided = await decideActions(agent, options, polled.manifest?.manifest, { state, ownership });
-  const { view: seen, actions } = decided;
+  const { view: seen } = decided;
+  const actions = blank ? decided.actions.filter(({ kind }) => kind !== 'remove') : decided.actions;
   const drifts = await findDrift(decided);
   const intended = withIntents(withDrift(decided.state, drifts, agent.now()), actions);
   agent.memory.ended.set(agent.config.stateDir, intended.ended ?? {});
-  const isOwned = await ownership.save(intended);
-  const isSaved = await saveState(agent.config.stateDir, intended, saved);
+  const isOwned = !blank && (await ownership.save(intended));
+  const isSaved = !blank && (await saveState(agent.config.stateDir, intended, saved));
   logBlocker(agent.log, seen.blocker);
   logTwoIssuers(agent.log, actions, seen.haproxy);
-  const unrecorded = isOwned || isSaved ? undefined : stateProblemIn(stateDirectories(agent.config));
+  const unrecorded =
+    isOwned || isSaved ? undefined : (blank ?? stateProblemIn(stateDirectories(agent.config)));
   const wires = examinerOf(seen, knownWires);
   const view = { ...(await clearTransaction(seen, actions)), unrecorded, wires };
   const outcomes = await proveLast(await applyPlan(actions, view, options.signal), view);
@@ -205,6 +209,7 @@ async function applyOnce(
   return {
     state: after,
     saved: intended,
+    blank,
     view,
     outcomes,
     isComplete: outcomes.length === actions.length,

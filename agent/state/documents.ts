@@ -6,7 +6,7 @@
  * What the directory does not take (full, read-only, of another user) is kept in memory: renewals and back-offs go on.
  */
 import { chown, mkdir, stat } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { BodyTooLarge } from '#common/bounded-body.ts';
 import { digest } from '#contract/combined-pem.ts';
 import { serializeDocument } from '#contract/document.ts';
@@ -20,6 +20,8 @@ export const MAX_DOCUMENT_BYTES = 67_108_864;
 
 /** By path. `wasRead`: a later pass of this process has read it from here. */
 const unsaved = new Map<string, { text: string; wasRead: boolean }>();
+/** By path: why it cannot be read though it is there. What it holds is not lost, and nothing is written over it. */
+const unreadable = new Map<string, HostError>();
 /** By path: why it could not be read or written the last time. */
 const problems = new Map<string, HostError>();
 
@@ -28,14 +30,17 @@ const END = '\n}\n';
 
 /**
  * @param parse gets the document without its seal; `isSealed` says that this version wrote exactly these bytes there
+ * @param isReplaceable what cannot be read may be written anew: nothing depends on what was there
  * @returns `undefined` if there is no such file, `'broken'` if `parse` refuses it, or it is too large or no regular file
  * @throws HostError `ERR_STATE_DIRECTORY`
  */
 export async function readDocument<T>(
   path: string,
   parse: (text: string, isSealed: boolean) => T,
+  isReplaceable = false,
 ): Promise<T | 'broken' | undefined> {
-  const text = unsavedText(path) ?? (await readText(path).catch(missingOrBroken(path)));
+  const text = unsavedText(path) ?? (await readText(path).catch(missingOrBroken(path, isReplaceable)));
+  unreadable.delete(path);
   if (text === undefined || text === 'broken') return text;
   if (!unsaved.has(path)) problems.delete(path);
   const { body, seal } = splitSeal(text);
@@ -52,11 +57,21 @@ function unsavedText(path: string): string | undefined {
   return kept?.text;
 }
 
-const missingOrBroken = (path: string) => async (error: NodeJS.ErrnoException) => {
+const missingOrBroken = (path: string, isReplaceable: boolean) => async (error: NodeJS.ErrnoException) => {
   if (error.code === 'ENOENT') return undefined;
   if (error instanceof BodyTooLarge || error.code === 'EINVAL') return 'broken' as const;
-  throw remembered(path, `${path} cannot be read (${await ioProblem(path, error)})`);
+  const problem = remembered(path, `${path} cannot be read (${await ioProblem(path, error)})`);
+  // Where the directory itself is something else, there is no file.
+  if (error.code !== 'ENOTDIR' && !isReplaceable) unreadable.set(path, problem);
+  throw problem;
 };
+
+/** @returns why a document of the directory, or of a folder of it, cannot be read though it is there */
+export function unreadableIn(directory: string, name?: string): HostError | undefined {
+  const isMeant = (path: string) =>
+    name === undefined ? isIn(directory, path) : path === join(directory, name);
+  return [...unreadable].find(([path]) => isMeant(path))?.[1];
+}
 
 function remembered(path: string, message: string): HostError {
   const problem = new HostError('ERR_STATE_DIRECTORY', message);
@@ -97,6 +112,8 @@ export async function makeFolder(path: string): Promise<void> {
 }
 
 async function writeText(path: string, text: string): Promise<void> {
+  const held = unreadable.get(path);
+  if (held !== undefined) throw held;
   try {
     await makeFolder(dirname(path));
     await replaceFile(path, text, { mode: 0o600, ...(await ownerOf(dirname(path))) });

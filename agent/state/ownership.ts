@@ -6,9 +6,11 @@
 import { lstat, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
-import { messageOf } from '#contract/errors.ts';
+import { codeOf, messageOf } from '#contract/errors.ts';
 import { type FleetName, fleetName } from '#contract/layout.ts';
 import { replaceFile } from '#storage/atomic-file.ts';
+import { HostError } from '../errors.ts';
+import { ioProblem } from '../io-problem.ts';
 import type { Log } from '../log.ts';
 import { type TrustRecord, trustRecord } from '../trust/record.ts';
 import { type Claim, type Claims, checkClaims, claimOf, isRecord, mergeClaim } from './claims.ts';
@@ -36,6 +38,13 @@ const [INLINE, SHARDED] = [1, 2];
 /** 10,000 certificates take 9 MB. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
+/** Of the agent that reads it. */
+export interface OwnershipPlace {
+  certsDir: string;
+  stateDir: string;
+  fleet: FleetName;
+}
+
 /** But the claims. */
 interface OwnershipDocument {
   version: number;
@@ -43,13 +52,16 @@ interface OwnershipDocument {
   trust?: Record<string, unknown>;
   /** What tombstones have ended, by fleet. */
   ended?: Record<string, EndedPems>;
+  /** Whose claims are whose, by fleet: an agent is known by its state directory, also when that is lost and its fleet has another name. */
+  agents?: Record<string, { stateDir: string }>;
   [member: string]: unknown;
 }
 
 /** What is read of the directory. */
 interface StoredClaims {
-  document: OwnershipDocument;
+  document: OwnershipDocument | undefined;
   claims: ShardedMap<Claim>;
+  unreadable: HostError | undefined;
 }
 
 /** By a shard of our records: the claims that save() has made of it, in which the records have nothing to learn. */
@@ -58,25 +70,33 @@ const claimed = new WeakMap<FileRecords, { claims: Claims; fleet: FleetName }>()
 export class Ownership {
   readonly certsDir: string;
   readonly #fleet: FleetName;
+  readonly #stateDir: string;
   readonly #log: Log;
   #document: OwnershipDocument | undefined;
   #claims: ShardedMap<Claim>;
   /** Fleets whose claims are ours: this one, and the one that this agent served before. */
   #fleets: ReadonlySet<FleetName>;
   #trust: TrustRecord | undefined;
+  /** There is a document, and it could be read. */
+  readonly isKnown: boolean;
+  /** Why it, or a part of it, cannot be read though it is there: nothing is written over it. */
+  readonly unreadable: HostError | undefined;
 
-  constructor(certsDir: string, fleet: FleetName, log: Log, stored: StoredClaims | undefined) {
+  constructor({ certsDir, fleet, stateDir }: OwnershipPlace, log: Log, stored: StoredClaims) {
+    this.isKnown = stored.document !== undefined;
+    this.unreadable = stored.unreadable;
     this.certsDir = certsDir;
     this.#fleet = fleet;
+    this.#stateDir = stateDir;
     this.#log = log;
-    this.#document = stored?.document;
-    this.#claims = stored?.claims ?? ShardedMap.of<Claim>({});
-    this.#fleets = new Set([fleet]);
+    this.#document = stored.document;
+    this.#claims = stored.claims;
+    this.#fleets = this.#fleetsWith(fleet);
   }
 
   /** @returns the state with the records of both places, without files that another fleet has claimed */
   recordsWith(state: AgentState): AgentState {
-    this.#fleets = new Set([this.#fleet, state.fleet ?? this.#fleet]);
+    this.#fleets = this.#fleetsWith(state.fleet ?? this.#fleet);
     const before = state.ended;
     const fleets = [...this.#fleets].map((fleet) => this.#document?.ended?.[fleet]);
     const ended = fleets.reduce(mergeEnded, before);
@@ -94,6 +114,14 @@ export class Ownership {
     const files = state.files.with(changes);
     const isSame = state.fleet === this.#fleet && ended === before && files === state.files;
     return isSame ? state : { ...state, fleet: this.#fleet, files, ...(ended && { ended }) };
+  }
+
+  /** And those whose claims this agent has made before. */
+  #fleetsWith(before: FleetName): ReadonlySet<FleetName> {
+    const own = Object.entries(this.#document?.agents ?? {}).filter(
+      ([, one]) => one.stateDir === this.#stateDir,
+    );
+    return new Set([this.#fleet, before, ...own.map(([fleet]) => fleet as FleetName)]);
   }
 
   #areClaimed(records: FileRecords, claims: Claims): boolean {
@@ -132,14 +160,16 @@ export class Ownership {
    */
   async save({ files, ended }: AgentState): Promise<boolean> {
     // A later version keeps more there than this one understands.
-    if (this.#document !== undefined && !isKnownVersion(this.#document)) return false;
+    if (this.unreadable || (this.#document !== undefined && !isKnownVersion(this.#document))) return false;
     const claims = this.#claimsOf(files);
     const trust = this.#trustCopies();
     const endedBefore = this.#document?.ended;
     const isSameEnded = sameJson(ended ?? {}, endedBefore?.[this.#fleet] ?? {});
-    const isSame = isSameEnded && trust === this.#document?.trust;
+    const agents = this.#agents();
+    const isSame = isSameEnded && trust === this.#document?.trust && agents === this.#document?.agents;
     if (isSame && claims === this.#claims) return true;
     const members = {
+      agents,
       ...(trust && { trust }),
       ...(ended && { ended: { ...endedBefore, [this.#fleet]: ended } }),
     };
@@ -177,6 +207,18 @@ export class Ownership {
       mode: 0o600,
       ...(await ownerOf(this.certsDir)),
     });
+  }
+
+  /** @returns those of the document where nothing differs */
+  #agents(): NonNullable<OwnershipDocument['agents']> {
+    const before = this.#document?.agents;
+    const isOwn = ([fleet, { stateDir }]: [string, { stateDir: string }]) =>
+      this.#fleets.has(fleet as FleetName) || stateDir === this.#stateDir;
+    const own = Object.entries(before ?? {}).filter(isOwn);
+    const isSame = own.length === 1 && before?.[this.#fleet]?.stateDir === this.#stateDir;
+    if (before !== undefined && isSame) return before;
+    const others = Object.entries(before ?? {}).filter((entry) => !isOwn(entry));
+    return { ...Object.fromEntries(others), [this.#fleet]: { stateDir: this.#stateDir } };
   }
 
   /** @returns those of the document where nothing differs but when keys.json was read */
@@ -221,32 +263,68 @@ function trustDigest({ trusted, isConfirmed, formerKeys, floors }: TrustRecord):
 
 const sameJson = (a: unknown, b: unknown) => a === b || JSON.stringify(a) === JSON.stringify(b);
 
-/** A file that is broken, unreadable or something else than a file counts as absent; that is logged. */
-export async function readOwnership(certsDir: string, fleet: FleetName, log: Log): Promise<Ownership> {
+/** A file that is broken counts as absent; that is logged. One that is there and cannot be read does not. */
+export async function readOwnership(place: OwnershipPlace, log: Log): Promise<Ownership> {
+  const { certsDir } = place;
   const path = join(certsDir, OWNERSHIP_FILE);
+  let unreadable: HostError | undefined;
+  const onUnreadable = (problem: HostError) => {
+    unreadable ??= problem;
+  };
   const stored = await unlessBroken(path, log, async () => {
     const { files, ...document } = await readDocumentAt(path);
     if (document.version === INLINE) return { document, claims: ShardedMap.of(checkClaims(files)) };
     // A later version's claims are in places that only it knows.
     if (document.version !== SHARDED) return { document, claims: ShardedMap.of<Claim>({}) };
-    const shards = await readShardFiles(folderIn(certsDir, log));
+    const shards = await readShardFiles(folderIn(certsDir, log, onUnreadable));
     return { document, claims: new ShardedMap(shards) };
   });
-  if (stored?.document.version !== SHARDED) forgetShardFiles(join(certsDir, OWNERSHIP_FOLDER));
-  return new Ownership(certsDir, fleet, log, stored);
+  if (stored === 'unreadable') onUnreadable(await problemOf(path));
+  const { document, claims } = typeof stored === 'object' ? stored : NOTHING;
+  if (document?.version !== SHARDED) forgetShardFiles(join(certsDir, OWNERSHIP_FOLDER));
+  if (unreadable !== undefined) log('records.failed', { file: path, message: unreadable.message });
+  return new Ownership(place, log, { document, claims, unreadable });
 }
 
-async function unlessBroken<T>(path: string, log: Log, read: () => Promise<T>): Promise<T | undefined> {
-  return read().catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') log('state.reset', { file: path, message: messageOf(error) });
-    return undefined;
-  });
+const NOTHING = { document: undefined, claims: ShardedMap.of<Claim>({}) };
+
+async function unlessBroken<T>(
+  path: string,
+  log: Log,
+  read: () => Promise<T>,
+): Promise<T | 'unreadable' | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    if (error instanceof SyntaxError || error instanceof TypeError || error instanceof z.ZodError) {
+      log('state.reset', { file: path, message: messageOf(error) });
+      return undefined;
+    }
+    return 'unreadable';
+  }
 }
 
-async function readJson(path: string): Promise<unknown> {
+async function problemOf(path: string): Promise<HostError> {
+  const failure = await readText(path).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  const why = failure === undefined ? 'it changes just now' : await ioProblem(path, failure);
+  return new HostError('ERR_STATE_DIRECTORY', `${path} cannot be read (${why})`);
+}
+
+const readJson = async (path: string): Promise<unknown> => JSON.parse(await readText(path));
+
+/** @throws with the code of what keeps it from being read */
+async function readText(path: string): Promise<string> {
   const stats = await lstat(path);
+  const refused = (code: string) => Object.assign(new Error(`${path} is no file of ours`), { code });
+  if (stats.isDirectory()) throw refused('EISDIR');
+  if (stats.isSymbolicLink()) throw refused('ELOOP');
+  // A pipe or a device: nothing of ours is in it.
   if (!stats.isFile() || stats.size > MAX_BYTES) throw new TypeError('wanted a file of ours');
-  return JSON.parse(await readFile(path, 'utf8'));
+  return readFile(path, 'utf8');
 }
 
 async function readDocumentAt(path: string): Promise<OwnershipDocument> {
@@ -254,6 +332,7 @@ async function readDocumentAt(path: string): Promise<OwnershipDocument> {
   if (!Number.isInteger(document?.version)) throw new TypeError('wanted a version');
   if (!isKnownVersion(document)) return document;
   if (document.trust !== undefined && !isRecord(document.trust)) delete document.trust;
+  if (!agentsByFleet.safeParse(document.agents).success) delete document.agents;
   // What nobody can read ends nothing; the tombstones of the next manifest say it again.
   const isReadable = ended.safeParse(document.ended).success;
   return isReadable ? document : { ...document, ended: {} };
@@ -261,17 +340,24 @@ async function readDocumentAt(path: string): Promise<OwnershipDocument> {
 
 const isKnownVersion = ({ version }: OwnershipDocument) => version === INLINE || version === SHARDED;
 
-function folderIn(certsDir: string, log: Log): ShardFolder<Claims> {
+function folderIn(
+  certsDir: string,
+  log: Log,
+  onUnreadable: (problem: HostError) => void = () => undefined,
+): ShardFolder<Claims> {
   return {
     path: join(certsDir, OWNERSHIP_FOLDER),
     empty: new Map(),
     isEmpty: ({ size }) => size === 0,
     keepsUnsaved: false,
-    read: (path, index) =>
-      unlessBroken(path, log, async () => {
+    async read(path, index) {
+      const claims = await unlessBroken(path, log, async () => {
         const { files } = (await readJson(path)) as { files?: unknown };
         return new Map(Object.entries(checkClaims(files)).filter(([file]) => shardOf(file) === index));
-      }),
+      });
+      if (claims === 'unreadable') onUnreadable(await problemOf(path));
+      return claims;
+    },
     async write(path, claims) {
       await makeFolder(dirname(path));
       const owner = await ownerOf(certsDir);
@@ -284,3 +370,4 @@ function folderIn(certsDir: string, log: Log): ShardFolder<Claims> {
 }
 
 const ended = z.record(fleetName, endedPems).optional();
+const agentsByFleet = z.record(fleetName, z.looseObject({ stateDir: z.string() })).optional();

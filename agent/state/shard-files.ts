@@ -26,8 +26,8 @@ export interface ShardFolder<S> {
   /** What a shard without a file is. */
   empty: S;
   isEmpty(shard: S): boolean;
-  /** @returns undefined if there is no such file, or none that can be used: that is logged there */
-  read(path: string, index: number): Promise<S | undefined>;
+  /** @returns undefined if there is no such file, or none that can be used: that is logged there; an unreadable one is tried again */
+  read(path: string, index: number): Promise<S | 'unreadable' | undefined>;
   /** A shard that the directory does not take is kept in memory (documents.ts). */
   keepsUnsaved: boolean;
   /** @returns false if the directory does not take it */
@@ -58,8 +58,11 @@ export async function readShardFiles<S>(folder: ShardFolder<S>): Promise<S[]> {
     const file = identityOf(path);
     let entry = before.get(index);
     if (entry?.file !== file) {
-      entry = { file, shard: (await folder.read(path, index)) ?? folder.empty };
-      before.set(index, entry);
+      const read = await folder.read(path, index);
+      const isUnreadable = read === 'unreadable';
+      entry = { file, shard: isUnreadable ? folder.empty : (read ?? folder.empty) };
+      if (isUnreadable) before.delete(index);
+      else before.set(index, entry);
     }
     shards.push(entry.shard as S);
   }

@@ -14,6 +14,7 @@ import { type Manifest, parseManifest } from '#contract/manifest.ts';
 import { parseRootParts, type SignedManifest } from '#contract/root.ts';
 import type { ShardDigests } from '#contract/shard/node.ts';
 import { readShards } from '#contract/shard/read.ts';
+import type { HostError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import {
   isDocumentSaved,
@@ -22,6 +23,7 @@ import {
   parseUnlessSealed,
   readDocument,
   stateProblemOrThrow,
+  unreadableIn,
 } from './documents.ts';
 import { endedPems } from './ended.ts';
 import { type FileRecord, type FileRecords, fileRecord } from './file-record.ts';
@@ -103,11 +105,15 @@ const MANIFEST_FILE = 'manifest.json';
 
 export interface StateDirectory {
   state: AgentState;
+  /** There was one: not lost, and not all of it broken. */
+  isStateKnown: boolean;
+  /** Why it, or a part of it, cannot be read though it is there. */
+  unreadable: HostError | undefined;
   manifest: StoredManifest | undefined;
   status: HostStatus | undefined;
 }
 
-/** Ignores a broken document, and logs `state.reset`. Ignores one that cannot be read, and a manifest of another fleet. */
+/** Ignores a broken document, and logs `state.reset`. Says of one that cannot be read why. Ignores a manifest of another fleet. */
 export async function readStateDirectory(
   directory: string,
   { fleet, host }: { fleet: FleetName; host: HostName },
@@ -123,12 +129,15 @@ export async function readStateDirectory(
   const state = await unlessBroken(STATE_FILE, readState(directory, onReset));
   const manifest = await unlessBroken(
     MANIFEST_FILE,
-    readDocument(join(directory, MANIFEST_FILE), parseStoredManifest),
+    readDocument(join(directory, MANIFEST_FILE), parseStoredManifest, true),
   );
   const whole = manifest && (await unlessBroken(MANIFEST_FILE, withShards(directory, manifest)));
   const status = await unlessBroken('status.json', readStatus(directory, { fleet, host }, onReset));
+  const unreadable = unreadableIn(directory, STATE_FILE) ?? unreadableIn(join(directory, RECORDS_FOLDER));
   return {
     state: state ?? { files: ShardedMap.of({}) },
+    isStateKnown: state !== undefined,
+    unreadable,
     manifest: whole?.fleet === fleet ? whole : undefined,
     status,
   };
@@ -175,7 +184,11 @@ function recordsIn(directory: string, onReset?: (path: string) => void): ShardFo
     isEmpty: ({ size }) => size === 0,
     keepsUnsaved: true,
     async read(path, index) {
-      const read = await readDocument(path, parse).catch((error: unknown) => void stateProblemOrThrow(error));
+      const read = await readDocument(path, parse).catch((error: unknown) => {
+        stateProblemOrThrow(error);
+        return 'unreadable' as const;
+      });
+      if (read === 'unreadable') return read;
       if (read === 'broken') onReset?.(path);
       if (read === undefined || read === 'broken') return undefined;
       return new Map(Object.entries(read.files).filter(([file]) => shardOf(file) === index));

@@ -43,7 +43,7 @@ export async function readStatus(
 ): Promise<HostStatus | 'broken' | undefined> {
   const parse = (text: string, isSealed: boolean) =>
     parseUnlessSealed(text, isSealed, () => parseHostStatus(fleet, host, Buffer.from(text), BOUNDS));
-  const status = await readDocument(join(directory, STATUS_FILE), parse);
+  const status = await readDocument(join(directory, STATUS_FILE), parse, true);
   if (status === undefined || status === 'broken' || status['sharded'] !== true) {
     together.delete(directory);
     forgetShardFiles(join(directory, STATUS_FOLDER));

@@ -5,11 +5,13 @@
 import { join } from 'node:path';
 import { parseJson } from '#contract/json.ts';
 import type { FleetName } from '#contract/layout.ts';
+import type { HostError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { mergeTrust, type TrustRecord, trustRecord } from '../trust/record.ts';
-import { isDocumentSaved, readDocument, stateProblemOrThrow } from './documents.ts';
+import { isDocumentSaved, readDocument, stateProblemOrThrow, unreadableIn } from './documents.ts';
 import type { ProcessMemory } from './memory.ts';
 import { type Ownership, readOwnership } from './ownership.ts';
+import type { StateDirectory } from './state.ts';
 
 const TRUST_FILE = 'trust.json';
 
@@ -31,6 +33,8 @@ export interface StoredTrust {
   saved: TrustRecord | undefined;
   /** With what else is known. */
   trust: TrustRecord | undefined;
+  /** Why it is not known whom this host trusts, though it was told: what is there cannot be read, and there is no copy. */
+  unreadable: HostError | undefined;
 }
 
 interface TrustSources {
@@ -47,9 +51,24 @@ interface TrustSources {
 export async function readTrust(places: TrustPlaces, sources: TrustSources): Promise<StoredTrust> {
   const saved = await readSaved(places.stateDir, sources.log);
   const remembered = sources.memory.trust.get(places.stateDir);
-  const copies = saved === undefined ? await readCopies(places, sources) : [];
-  const records = [saved, remembered, ...copies, sources.fromManifest];
-  return { saved, trust: mergeTrust(records.filter((one) => one !== undefined)) };
+  const own = unreadableIn(places.stateDir, TRUST_FILE);
+  const { copies, unreadable } = saved === undefined ? await readCopies(places, sources) : NO_COPIES;
+  const records = [saved, remembered, ...copies].filter((one) => one !== undefined);
+  const trust = mergeTrust([...records, sources.fromManifest].filter((one) => one !== undefined));
+  const problem = records.length === 0 ? (own ?? (trust === undefined ? unreadable : undefined)) : undefined;
+  return { saved, trust, unreadable: problem };
+}
+
+const NO_COPIES = { copies: [], unreadable: undefined };
+
+/** Why nothing may be installed or removed: what this host had is there, cannot be read, and has no copy that can. */
+export function blankMemory(
+  stored: Pick<StateDirectory, 'isStateKnown' | 'unreadable'>,
+  ownership: Ownership,
+): HostError | undefined {
+  if (stored.unreadable !== undefined && (!ownership.isKnown || ownership.unreadable))
+    return stored.unreadable;
+  return stored.isStateKnown ? undefined : ownership.unreadable;
 }
 
 /** @returns false if the directory does not take it: this process keeps it (`stateProblemIn` says why) */
@@ -62,20 +81,22 @@ export async function saveTrust(
 }
 
 async function readCopies(
-  { instances }: TrustPlaces,
+  places: TrustPlaces,
   { fleet, ownership, log }: TrustSources,
-): Promise<TrustRecord[]> {
+): Promise<{ copies: TrustRecord[]; unreadable: HostError | undefined }> {
   const silent = () => undefined;
   const copies = [ownership.trustCopy()];
-  for (const { certsDir, stateDir } of instances) {
+  let { unreadable } = ownership;
+  for (const { certsDir, stateDir } of places.instances) {
     if (certsDir !== ownership.certsDir) {
-      copies.push((await readOwnership(certsDir, fleet, silent)).trustCopy());
+      const other = await readOwnership({ certsDir, stateDir, fleet }, silent);
+      copies.push(other.trustCopy());
+      unreadable ??= other.unreadable;
     }
-    copies.push(await readSaved(stateDir, log));
+    if (stateDir !== places.stateDir) copies.push(await readSaved(stateDir, log));
   }
-  return copies
-    .filter((one) => one !== undefined)
-    .sort((a, b) => Number(b.isConfirmed) - Number(a.isConfirmed));
+  const known = copies.filter((one) => one !== undefined);
+  return { copies: known.sort((a, b) => Number(b.isConfirmed) - Number(a.isConfirmed)), unreadable };
 }
 
 async function readSaved(stateDir: string, log: Log): Promise<TrustRecord | undefined> {

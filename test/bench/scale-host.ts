@@ -41,7 +41,7 @@ export class BenchHost {
 
   async pass(): Promise<PollResult> {
     const stateDir = this.#stateDir;
-    const ownership = await readOwnership(this.#certsDir, fleet, log);
+    const ownership = await readOwnership({ certsDir: this.#certsDir, stateDir, fleet }, log);
     const stored = await readStateDirectory(stateDir, { fleet, host }, log);
     const known = await readKnown(this.#agent, stored, ownership);
     const polled = await pollOrKeep(this.#agent, known);

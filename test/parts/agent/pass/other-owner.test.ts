@@ -108,7 +108,10 @@ test("root's own pass leaves records that the agent's user can read", async (t) 
   process.seteuid?.(0);
   const certs = join(path, '..');
   const record = { certificate: certificateName.parse('shop'), written: [] };
-  const ownership = await readOwnership(certs, fleetName.parse('edge'), () => undefined);
+  const ownership = await readOwnership(
+    { certsDir: certs, stateDir: certs, fleet: fleetName.parse('edge') },
+    () => undefined,
+  );
 
   await writeDocument(join(certs, 'state.json'), { version: 1 });
   await ownership.save({ files: ShardedMap.of({ 'shop.pem': record }) });

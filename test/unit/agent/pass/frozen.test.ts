@@ -28,6 +28,7 @@ async function conditionsWith(bucket: object) {
   const { error, conditions } = await pollOrKeep(agent, {
     manifest: stored,
     saved: trust,
+    blank: undefined,
     trust,
     receipts: [],
   });

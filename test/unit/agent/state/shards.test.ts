@@ -195,7 +195,7 @@ async function claimsIn(t: TestContext, count: number) {
   const certs = tempDir(t);
   const logged: string[] = [];
   const log = (event: string) => void logged.push(event);
-  const open = (fleet = own.fleet) => readOwnership(certs, fleet, log);
+  const open = (fleet = own.fleet) => readOwnership({ certsDir: certs, stateDir: fleet, fleet }, log);
   const state = { ...many(count), fleet: own.fleet };
   assert.equal(await (await open()).save(state), true);
   return { certs, open, state, logged };

@@ -101,7 +101,7 @@ const MAX_TRIES = 10;
 export async function enterAsWriter(bucket: Bucket, newcomer: Newcomer, now: Date): Promise<void> {
   for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
     const { value = NOBODY, etag } = await readCached(bucket, layout.writers, writersDocument);
-    const quick = admitWriter(value, newcomer, now);
+    const quick = admitWriter(value, newcomer, notBeforeWriters(value, now));
     if (quick.isAdmitted && !quick.isChanged) return;
     const admission = admitWriter(value, newcomer, await storeTime(bucket));
     if (!admission.isAdmitted) throw conflict(newcomer, admission.before);
@@ -122,8 +122,13 @@ export async function enterAsWriter(bucket: Bucket, newcomer: Newcomer, now: Dat
 /** Changes nothing. @throws ContractError `ERR_ISSUER_CONFLICT` */
 export async function checkWriter(bucket: Bucket, newcomer: Newcomer, now: Date): Promise<void> {
   const { value = NOBODY } = await readCached(bucket, layout.writers, writersDocument);
-  const admission = admitWriter(value, newcomer, now);
+  const admission = admitWriter(value, newcomer, notBeforeWriters(value, now));
   if (!admission.isAdmitted) throw conflict(newcomer, admission.before);
+}
+
+/** This machine's clock may be behind the store's: what the store has dated is not in the future. */
+function notBeforeWriters({ writers }: Writers, now: Date): Date {
+  return new Date(Math.max(now.getTime(), ...writers.map(({ lastSeen }) => Date.parse(lastSeen))));
 }
 
 /** What `pemfleet take-over` has done, or would do. */

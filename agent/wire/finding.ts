@@ -47,7 +47,10 @@ export async function examineWire(
   const isChain = error.code === 'ERR_HANDSHAKE_CHAIN';
   const origin = shown && (await finder.originOf(shown, isChain));
   const listeners = await listenersOn(address);
-  const listener = listenerIn(listeners);
+  // What HAProxy hands out each time, and has loaded, is its own work: another process of its name may be there by right.
+  const isHaproxys = origin?.isLoaded === true && wrong === samples;
+  const seen = isHaproxys ? { ...listeners, suspects: [] } : listeners;
+  const listener = listenerIn(seen);
   const wire: Wire = {
     address,
     ...(servername !== undefined && { name: servername }),
@@ -57,7 +60,7 @@ export async function examineWire(
     ...(listener && { listener: listener.slice(0, MAX_LISTENER) }),
     at: now.toISOString(),
   };
-  const facts = [...factsOf(shown, counts), causeOf(origin, listeners, counts, shown !== undefined)];
+  const facts = [...factsOf(shown, counts), causeOf(origin, seen, counts, shown !== undefined)];
   return error.withWire(wire, facts.filter(Boolean).join('; '));
 }
 
@@ -82,6 +85,10 @@ function causeOf(
   const listener = listenerIn(listeners);
   if (listener !== undefined) {
     const lies = origin === undefined || origin.isLoaded ? '' : `; the certificate is in ${file}`;
+    // This user cannot see whose socket it is: a second HAProxy of this host may be there by right.
+    if (listeners.known.every(({ relation }) => relation === 'same')) {
+      return `another process listens there, ${listener}; "ss -ltnp" as root shows which, and it is to be stopped${lies}`;
+    }
     return `${listener} listens there beside HAProxy: stop it${lies}`;
   }
   if (origin?.isLoaded && !origin.isOurs) {

@@ -21,6 +21,7 @@ import { createResponder, type Responder } from './functions/responder.ts';
 import { type Alarms, createAlarms } from './monitoring/alarms.ts';
 import { createDashboard } from './monitoring/dashboard.ts';
 import { type MetricName, pemfleetMetric } from './monitoring/metrics.ts';
+import { alarmTopic } from './monitoring/topic.ts';
 import type { PemfleetProps } from './settings/props.ts';
 
 /** Issues and renews certificates for fleets of HAProxy hosts and publishes them in a bucket. */
@@ -54,6 +55,8 @@ export class Pemfleet extends Construct {
     this.encryptionKey = this.#storage.key;
     this.notifyDocument = createNotifyDocument(this);
     this.#trustParameter = `/${Names.uniqueResourceName(this, { maxLength: 200, separator: '-' })}/trust`;
+    const alarmScope = props.alarms === false ? undefined : new Construct(this, 'Alarms');
+    const topic = alarmScope && alarmTopic(alarmScope, props);
     const access = { document: this.notifyDocument, trustParameter: this.#trustParameter };
     const issuer = createIssuer(this, props, { ...this.#storage, ...access });
     const responder = responderFor(this, props, this.#storage);
@@ -62,7 +65,7 @@ export class Pemfleet extends Construct {
     this.responderUrl = responder?.url;
     const metric = (name: MetricName) => this.#metric(name);
     const functions = [issuer.fn, ...(responder ? [responder.fn] : [])];
-    this.alarms = props.alarms === false ? undefined : createAlarms(this, props, metric);
+    this.alarms = alarmScope && topic && createAlarms(alarmScope, topic, props, metric);
     this.dashboard =
       props.dashboard === false
         ? undefined
@@ -109,19 +112,24 @@ export class Pemfleet extends Construct {
     return haproxyConfig(this.#props.config.config.challenge, this.responderUrl);
   }
 
-  /** Certificates whose order failed in a pass. Statistic: Maximum, over an hour. */
-  metricCertificatesFailed(options?: MetricOptions): Metric {
-    return this.#metric('CertificatesFailed', options);
-  }
-
-  /** Certificates published. Statistic: Sum, over an hour. */
-  metricCertificatesIssued(options?: MetricOptions): Metric {
-    return this.#metric('CertificatesIssued', options);
+  /** Certificates that are published or served, and have expired. Statistic: Maximum, over an hour. */
+  metricCertificatesExpired(options?: MetricOptions): Metric {
+    return this.#metric('CertificatesExpired', options);
   }
 
   /** Certificates well past their renewal time. Statistic: Maximum, over an hour. */
   metricCertificatesOverdue(options?: MetricOptions): Metric {
     return this.#metric('CertificatesOverdue', options);
+  }
+
+  /** Configured certificates that have never been published. Statistic: Maximum, over an hour. */
+  metricCertificatesMissing(options?: MetricOptions): Metric {
+    return this.#metric('CertificatesMissing', options);
+  }
+
+  /** Certificates whose last order failed, also while they back off. Statistic: Maximum, over an hour. */
+  metricCertificatesFailing(options?: MetricOptions): Metric {
+    return this.#metric('CertificatesFailing', options);
   }
 
   /** Certificates that hosts serve, nothing renews, and that expire within 14 days. Statistic: Maximum, over an hour. */
@@ -132,6 +140,11 @@ export class Pemfleet extends Construct {
   /** Certificates that are published and not configured any more. Statistic: Maximum, over an hour. */
   metricCertificatesUnconfigured(options?: MetricOptions): Metric {
     return this.#metric('CertificatesUnconfigured', options);
+  }
+
+  /** Certificates published. Statistic: Sum, over an hour. */
+  metricCertificatesIssued(options?: MetricOptions): Metric {
+    return this.#metric('CertificatesIssued', options);
   }
 
   /** Days until the first certificate expires. Statistic: Minimum, over an hour. */
@@ -149,12 +162,37 @@ export class Pemfleet extends Construct {
     return this.#metric('HostsSilent', options);
   }
 
+  /** Hosts that `hosts.expected` names or counts, and that have never reported. Statistic: Maximum, over an hour. */
+  metricHostsMissing(options?: MetricOptions): Metric {
+    return this.#metric('HostsMissing', options);
+  }
+
+  /** Hosts with certificates that a handshake should show, and does not. Statistic: Maximum, over an hour. */
+  metricHostsUnproven(options?: MetricOptions): Metric {
+    return this.#metric('HostsUnproven', options);
+  }
+
+  /** Hours since the oldest proof of a certificate on a host. Statistic: Maximum, over an hour. */
+  metricOldestProofHours(options?: MetricOptions): Metric {
+    return this.#metric('OldestProofHours', options);
+  }
+
   /** Hosts whose HAProxy needs a reload to serve the installed certificates. Statistic: Maximum, over an hour. */
   metricNeedsReload(options?: MetricOptions): Metric {
     return this.#metric('NeedsReload', options);
   }
 
-  /** Fleets that could not be notified of a change. Statistic: Sum, over an hour. */
+  /** Differences that hosts have found and repaired in the last 24 hours. Statistic: Maximum, over an hour. */
+  metricDriftRepaired(options?: MetricOptions): Metric {
+    return this.#metric('DriftRepaired', options);
+  }
+
+  /** Hosts on which the same difference was found and repaired on three days. Statistic: Maximum, over an hour. */
+  metricDriftReturning(options?: MetricOptions): Metric {
+    return this.#metric('DriftReturning', options);
+  }
+
+  /** Fleets that could not be notified of a change. Statistic: Maximum, over an hour. */
   metricNotifyFailed(options?: MetricOptions): Metric {
     return this.#metric('NotifyFailed', options);
   }

@@ -7,7 +7,7 @@ import { printable } from '#common/printable.ts';
 import { messageOf } from '#contract/errors.ts';
 import { openBucket } from '#storage/open.ts';
 import { checkConfig } from './config/config.ts';
-import type { PassMetrics } from './fleet/metrics.ts';
+import type { PassMetrics } from './figures/metrics.ts';
 import { RunCommandNotifier } from './fleet/run-command.ts';
 import { functionIdentity } from './identity/identity.ts';
 import { type Fields, type Log, levelOf } from './log.ts';
@@ -54,7 +54,7 @@ export async function handler(_event: unknown, context: LambdaContext): Promise<
   const result = await runPassExclusively(request).catch((error: unknown) => passNotBegun(config, error));
   const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
   const notifier = document ? new RunCommandNotifier(document) : undefined;
-  const { metrics: values, failures } = await afterPass({ bucket, timing, log }, notifier, result);
+  const { metrics: values, failures } = await afterPass({ bucket, config, timing, log }, notifier, result);
   emit(values);
   if (result.error !== undefined) throw result.error;
   return failIfAny(result.outcomes, failures);

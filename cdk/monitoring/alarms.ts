@@ -1,12 +1,15 @@
-/** Alarms that reach operators before users notice. Each alarm has the name of its metric and a section in docs/runbook.md. */
-import { Stack } from 'aws-cdk-lib';
+/**
+ * Alarms that reach operators before users notice. Each is on a level of the same name (lambda/figures/), and has a section in
+ * docs/runbook.md.
+ */
+import { Duration } from 'aws-cdk-lib';
 import { type Alarm, ComparisonOperator, type Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
-import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
-import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
-import { Construct } from 'constructs';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
+import type { Construct } from 'constructs';
+import { LEVELS, type Level, PERIODS, periodMinutes } from '../../lambda/figures/levels.ts';
 import type { PemfleetProps } from '../settings/props.ts';
+import { alarmName } from './alarm-name.ts';
 import type { MetricName } from './metrics.ts';
 
 /** The alarms of a deployment and the topic that they notify. */
@@ -15,71 +18,79 @@ export interface Alarms {
   readonly alarms: readonly Alarm[];
 }
 
-/** An alarm goes off when its metric breaches in `needed` of the last `of` hours. The next pass retries what failed once. */
-const ALARMS: readonly [metric: MetricName, of: number, needed: number, description: string][] = [
-  ['CertificatesOverdue', 1, 1, 'a certificate is well past its renewal time'],
-  ['CertificatesEnding', 1, 1, 'a certificate that hosts serve ends within 14 days, and nothing renews it'],
-  ['CertificatesFailed', 3, 2, 'certificate orders keep failing'],
-  ['HostsBehind', 2, 2, 'hosts do not serve the published certificates'],
-  ['HostsSilent', 1, 1, 'hosts have not reported for three hours'],
-  ['NeedsReload', 2, 2, 'a HAProxy needs a reload to serve the installed certificates'],
-  ['NotifyFailed', 1, 1, 'a fleet could not be notified of a change; its hosts will find it when they poll'],
-];
+/** Where a description sends people: the runbook of this package. */
+const RUNBOOK = 'docs/runbook.md';
+
+const STATUS = 'pemfleet status';
+
+/** CloudWatch sends a description as it stands: what is wrong, and the command that names it. */
+export const TEXTS: Readonly<Record<Level | 'RunFinished', readonly [meaning: string, command: string]>> = {
+  CertificatesExpired: ['A certificate that is published, or that a host serves, has expired.', STATUS],
+  CertificatesOverdue: ['A certificate is well past its renewal time.', 'pemfleet plan'],
+  CertificatesMissing: ['A configured certificate has never been published.', 'pemfleet plan'],
+  CertificatesFailing: [
+    'The last attempt to order a certificate failed; it may be backing off.',
+    'pemfleet plan',
+  ],
+  CertificatesEnding: ['A certificate that hosts serve ends within 14 days, and nothing renews it.', STATUS],
+  HostsBehind: ['A host does not serve what is published, or reports an error.', STATUS],
+  HostsSilent: ['A host has not reported for three hours.', STATUS],
+  HostsMissing: ['A host that hosts.expected names or counts has never reported.', STATUS],
+  NeedsReload: ['A HAProxy needs a reload to serve an installed certificate.', STATUS],
+  HostsUnproven: ['A host serves certificates that no handshake has shown for a long time.', STATUS],
+  DriftReturning: ['The same difference is found and repaired on a host day after day.', STATUS],
+  NotifyFailed: ['A fleet could not be notified of a change; its hosts find it when they poll.', STATUS],
+  RunFinished: ['No issuer run has completed for three periods: nothing is renewed.', 'aws lambda invoke'],
+};
+
+/** A pass that fails, too, writes every level. Where none is written, the state stays as it is, and RunFinished is the alarm. */
+const LEVEL_ALARM = {
+  threshold: 1,
+  comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+  treatMissingData: TreatMissingData.IGNORE,
+};
+
+/** Its silence is the fault. */
+const DEAD_MAN_ALARM = {
+  threshold: 1,
+  comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
+  treatMissingData: TreatMissingData.BREACHING,
+  evaluationPeriods: 3,
+  datapointsToAlarm: 3,
+};
 
 /** @internal */
 export function createAlarms(
-  parent: Construct,
+  scope: Construct,
+  topic: ITopic,
   props: PemfleetProps,
   metric: (name: MetricName) => Metric,
 ): Alarms {
-  const scope = new Construct(parent, 'Alarms');
-  const topic = props.alarmTopic ?? createTopic(scope);
-  for (const address of props.alarmEmails ?? []) topic.addSubscription(new EmailSubscription(address));
-  const alarms = ALARMS.map(([name, evaluationPeriods, datapointsToAlarm, description]) =>
-    metric(name).createAlarm(scope, name, {
-      alarmDescription: `pemfleet: ${description}. See docs/runbook.md, ${name}.`,
-      threshold: 1,
-      comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-      evaluationPeriods,
-      datapointsToAlarm,
-      treatMissingData: TreatMissingData.NOT_BREACHING,
-    }),
-  );
-  const all = [...alarms, createDeadManAlarm(scope, metric('RunFinished'))];
-  for (const alarm of all) {
+  const period = Duration.minutes(periodMinutes(props.config.config.wakeMinutes));
+  const { runbookUrl = RUNBOOK } = props;
+  const create = (name: Level | 'RunFinished', settings: typeof DEAD_MAN_ALARM | LevelSettings) => {
+    const [meaning, command] = TEXTS[name];
+    return metric(name)
+      .with({ period })
+      .createAlarm(scope, name, {
+        alarmName: alarmName(scope, name),
+        alarmDescription: `pemfleet: ${meaning}\nCommand: ${command}\nRunbook: ${runbookUrl}#${name.toLowerCase()}`,
+        ...settings,
+      });
+  };
+  const alarms = [
+    ...LEVELS.map((level) => create(level, levelSettings(level))),
+    create('RunFinished', DEAD_MAN_ALARM),
+  ];
+  for (const alarm of alarms) {
     alarm.addAlarmAction(new SnsAction(topic));
     alarm.addOkAction(new SnsAction(topic));
   }
-  return { topic, alarms: all };
+  return { topic, alarms };
 }
 
-/** The issuer runs at least once an hour (wakeMinutes is 60 at most), so three hours without a run are no coincidence. */
-function createDeadManAlarm(scope: Construct, finished: Metric): Alarm {
-  return finished.createAlarm(scope, 'RunFinished', {
-    alarmDescription:
-      'pemfleet: no issuer run has completed for three hours. See docs/runbook.md, RunFinished.',
-    threshold: 1,
-    comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
-    evaluationPeriods: 3,
-    treatMissingData: TreatMissingData.BREACHING,
-  });
-}
+type LevelSettings = ReturnType<typeof levelSettings>;
 
-/** A topic policy (enforceSSL adds one) replaces the default that lets the account's alarms publish, so this restores it. */
-function createTopic(scope: Construct): Topic {
-  const { partition, region, account } = Stack.of(scope);
-  const topic = new Topic(scope, 'Topic', { displayName: 'pemfleet', enforceSSL: true });
-  topic.addToResourcePolicy(
-    new PolicyStatement({
-      sid: 'Alarms',
-      principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
-      actions: ['sns:Publish'],
-      resources: [topic.topicArn],
-      conditions: {
-        StringEquals: { 'aws:SourceAccount': account },
-        ArnLike: { 'aws:SourceArn': `arn:${partition}:cloudwatch:${region}:${account}:alarm:*` },
-      },
-    }),
-  );
-  return topic;
+function levelSettings(level: Level) {
+  return { ...LEVEL_ALARM, evaluationPeriods: PERIODS[level], datapointsToAlarm: PERIODS[level] };
 }

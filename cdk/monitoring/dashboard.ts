@@ -17,24 +17,42 @@ export function createDashboard(scope: Construct, sources: DashboardSources): Da
   return new Dashboard(scope, 'Dashboard', {
     defaultInterval: Duration.days(14),
     widgets: [
-      [currentValues(all(['DaysToExpiry', 'CertificatesOverdue', 'HostsBehind']))],
-      [
-        graph('Days until the first certificate expires', all(['DaysToExpiry'])),
-        graph('Hosts', all(['HostsBehind', 'HostsSilent', 'NeedsReload'])),
-      ],
+      [currentValues(all(NOW))],
+      [graph('Days until the first certificate expires', all(['DaysToExpiry'])), graph('Hosts', all(HOSTS))],
       [graph('Renewals', all(RENEWALS)), graph('Errors', errors(sources))],
     ],
   });
 }
 
+const NOW = [
+  'DaysToExpiry',
+  'CertificatesExpired',
+  'CertificatesOverdue',
+  'CertificatesFailing',
+  'HostsBehind',
+] as const satisfies readonly MetricName[];
+
 const RENEWALS = [
   'RunFinished',
   'CertificatesIssued',
-  'CertificatesFailed',
+  'CertificatesFailing',
+  'CertificatesMissing',
   'CertificatesOverdue',
+  'CertificatesExpired',
   'CertificatesUnconfigured',
   'CertificatesEnding',
   'NotifyFailed',
+] as const satisfies readonly MetricName[];
+
+const HOSTS = [
+  'HostsBehind',
+  'HostsSilent',
+  'HostsMissing',
+  'HostsUnproven',
+  'OldestProofHours',
+  'NeedsReload',
+  'DriftRepaired',
+  'DriftReturning',
 ] as const satisfies readonly MetricName[];
 
 function errors({ functions, failures }: DashboardSources): Metric[] {

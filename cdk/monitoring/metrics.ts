@@ -1,22 +1,29 @@
 /** Metrics that the issuer logs in CloudWatch's embedded metric format. One dimension: the cost does not grow with certificates. */
 import { Duration } from 'aws-cdk-lib';
 import { Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
-import type { PassMetrics } from '../../lambda/fleet/metrics.ts';
+import type { PassMetrics } from '../../lambda/figures/metrics.ts';
 
 export const NAMESPACE = 'pemfleet';
 
 /** Name → statistic. The type demands exactly the issuer's metrics: an alarm on a name that no pass writes would stay silent. */
 export const METRICS = {
   CertificatesIssued: 'Sum',
-  CertificatesFailed: 'Maximum',
+  CertificatesExpired: 'Maximum',
   CertificatesOverdue: 'Maximum',
-  CertificatesUnconfigured: 'Maximum',
+  CertificatesMissing: 'Maximum',
+  CertificatesFailing: 'Maximum',
   CertificatesEnding: 'Maximum',
+  CertificatesUnconfigured: 'Maximum',
   DaysToExpiry: 'Minimum',
   HostsBehind: 'Maximum',
   HostsSilent: 'Maximum',
+  HostsMissing: 'Maximum',
+  HostsUnproven: 'Maximum',
+  OldestProofHours: 'Maximum',
   NeedsReload: 'Maximum',
-  NotifyFailed: 'Sum',
+  DriftRepaired: 'Maximum',
+  DriftReturning: 'Maximum',
+  NotifyFailed: 'Maximum',
   RunFinished: 'Sum',
 } as const satisfies Record<keyof PassMetrics, string>;
 

@@ -80,7 +80,7 @@ export interface PemfleetProps {
   readonly reserveConcurrency?: boolean;
 
   /**
-   * VPC for the issuer. It must reach the CA and the APIs of S3, Route 53 and SSM.
+   * VPC for the issuer. It must reach the CA and the APIs of S3, Route 53, SSM and SNS.
    *
    * @default - the issuer runs outside a VPC
    */
@@ -129,11 +129,19 @@ export interface PemfleetProps {
   readonly alarms?: boolean;
 
   /**
-   * Topic that receives the alarms.
+   * Topic that receives the alarms, and the issuer's messages about what they are on. If it has a key of its own, let the issuer's role use
+   * that: `key.grantEncryptDecrypt(pemfleet.issuer)`.
    *
    * @default - a new topic
    */
   readonly alarmTopic?: ITopic;
+
+  /**
+   * Address of the runbook, to which each alarm's description adds `#` and the alarm's section.
+   *
+   * @default - docs/runbook.md of this package
+   */
+  readonly runbookUrl?: string;
 
   /**
    * E-mail addresses to subscribe to the topic. Each recipient has to confirm the subscription.

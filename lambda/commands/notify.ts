@@ -13,5 +13,6 @@ export async function notifyHosts(
   if (!document || result.changed.length === 0) return;
   // Loaded where it is needed only: it is half of the SDK.
   const { RunCommandNotifier } = await import('../fleet/run-command.ts');
-  await notifyFleets({ notifier: new RunCommandNotifier(document), log, now: now() }, [], result);
+  const earlier = { calls: [], failedCalls: [] };
+  await notifyFleets({ notifier: new RunCommandNotifier(document), log, now: now() }, earlier, result);
 }

@@ -31,7 +31,7 @@ async function pass(values: CommandValues, dryRun: boolean): Promise<number> {
   if (!dryRun) {
     await notifyHosts(environment.log, result);
     // What hosts report is kept for the next pass: which sequences they have read, and whether they need version 1.
-    const { metrics } = await afterPass({ bucket, ...environment }, undefined, result);
+    const { metrics } = await afterPass({ bucket, config, ...environment }, undefined, result);
     await writeFigures(config, metrics);
   }
   if (values.json) printJson({ version: 1, outcomes, unconfigured });

@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { replaceFile } from '#storage/atomic-file.ts';
 import type { Config } from '../config/config.ts';
-import { figuresText, finishedAtIn } from '../fleet/figures-text.ts';
-import type { PassMetrics } from '../fleet/metrics.ts';
+import { figuresText, finishedAtIn } from '../figures/figures-text.ts';
+import type { PassMetrics } from '../figures/metrics.ts';
 import { now, printToStderr } from './command.ts';
 
 /** What cannot be written is said, and holds nothing up. The collector may read at any moment, as any user: the file is replaced as a whole. */

@@ -17,19 +17,27 @@ import { type HostSummary, hostSummary, MAX_ETAG, type SummariesByHost, summariz
 /** A command to the hosts of a fleet whose result Systems Manager has not said yet. */
 const openCall = z.object({ command: z.string(), fleet: fleetName, at: instant });
 
+/** A fleet whose hosts could not be called to what is published: it is tried again in each pass. */
+const failedCall = z.object({ fleet: fleetName, code: z.string().max(64), since: instant });
+
 const hostSummaries = z.object({
   version: z.literal(1),
   /** By fleet and host. */
   fleets: z.record(z.string(), z.record(z.string(), hostSummary)),
   calls: z.array(openCall).default([]),
+  failedCalls: z.array(failedCall).default([]),
   /** By fleet: when one of its hosts last reported an agent that reads version 1 only. It outlives that host's summary. */
   version1At: z.record(z.string(), instant).default({}),
 });
 
 export type OpenCall = z.infer<typeof openCall>;
+export type FailedCall = z.infer<typeof failedCall>;
 export type HostSummaries = z.infer<typeof hostSummaries>;
 
-export const NO_SUMMARIES: HostSummaries = { version: 1, fleets: {}, calls: [], version1At: {} };
+export const NO_SUMMARIES: HostSummaries = {
+  ...{ version: 1, fleets: {}, version1At: {} },
+  ...{ calls: [], failedCalls: [] },
+};
 
 /** Statuses that are read at the same time. */
 const CONCURRENCY = 10;
@@ -196,12 +204,13 @@ function unreadable(
 }
 
 /** Equal for documents that say the same: a summary follows from the status with its ETag, and from what is published. */
-function fingerprint({ fleets, calls }: HostSummaries): string {
+function fingerprint({ fleets, calls, failedCalls }: HostSummaries): string {
   const etags = Object.entries(fleets).flatMap(([fleet, summaries]) =>
     Object.entries(summaries).map(
       ([host, { etag, error, contract, unserved, lagSince }]) =>
         `${fleet}/${host} ${etag} ${error} ${contract} ${unserved?.length} ${lagSince?.getTime()}`,
     ),
   );
-  return [...etags.sort(), ...calls.map(({ command }) => command)].join();
+  const failed = failedCalls.map(({ fleet, since }) => `${fleet} ${since.getTime()}`);
+  return [...etags.sort(), ...calls.map(({ command }) => command), ...failed].join();
 }

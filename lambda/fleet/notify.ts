@@ -8,7 +8,7 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { Log } from '../log.ts';
 import type { PassResult } from '../outcome.ts';
-import type { OpenCall } from './hosts.ts';
+import type { FailedCall, HostSummaries, OpenCall } from './hosts.ts';
 import type { CommandResult, FleetNotifier } from './run-command.ts';
 
 /** A command has ten minutes to be delivered and an hour to run: after this time it is over, or nothing will say what came of it. */
@@ -26,14 +26,16 @@ export interface NotifyOptions {
 export interface NotifyResult {
   /** Commands that a later pass has to check. */
   calls: OpenCall[];
-  /** Calls to AWS that failed: a warning and a metric only, for the hosts poll anyway. */
-  failed: number;
+  /** The fleets whose command could not be sent: a warning and a metric only, for the hosts poll anyway. */
+  failedCalls: FailedCall[];
+  /** The fleets of whose command nobody can say what came of it. */
+  failedChecks: FailedCall[];
 }
 
-/** @param earlier commands of earlier passes whose result is still open */
+/** @param earlier passes' commands whose result is still open, and fleets that could not be called: they are called again */
 export async function notifyFleets(
   options: NotifyOptions,
-  earlier: readonly OpenCall[],
+  { calls: earlier, failedCalls: failedBefore }: Pick<HostSummaries, 'calls' | 'failedCalls'>,
   {
     manifests,
     changed: all,
@@ -41,8 +43,11 @@ export async function notifyFleets(
   }: Pick<PassResult, 'manifests' | 'changed' | 'configuredFleets'>,
 ): Promise<NotifyResult> {
   const { log, now } = options;
+  const again = failedBefore.flatMap(({ fleet }) => (manifests.get(fleet) === undefined ? [] : [fleet]));
   // The role may send commands to hosts of configured fleets only; all others poll.
-  const changed = all.filter((fleet) => configuredFleets?.includes(fleet) ?? true);
+  const changed = [...new Set([...all, ...again])].filter(
+    (fleet) => configuredFleets?.includes(fleet) ?? true,
+  );
   const sent = await Promise.allSettled(
     changed.map((fleet) => sendCommand(options, fleet, manifests.get(fleet)?.etag ?? '')),
   );
@@ -51,7 +56,22 @@ export async function notifyFleets(
   for (const error of failures) log('notify.failed', { code: codeOf(error), error: messageOf(error) });
   // A check that failed is repeated by the next pass, but not for ever.
   const open = earlier.filter((call, index) => fulfilled(checked[index]) !== 'over' && !isOld(call, now));
-  return { calls: [...open, ...sent.flatMap((end) => fulfilled(end) ?? [])], failed: failures.length };
+  const since = new Map(failedBefore.map((call) => [call.fleet, call.since]));
+  const failedCalls = changed.flatMap((fleet, index) =>
+    failedCallOf(sent[index], fleet, since.get(fleet) ?? now),
+  );
+  const calls = [...open, ...sent.flatMap((end) => fulfilled(end) ?? [])];
+  const failedChecks = earlier.flatMap(({ fleet, at }, index) => failedCallOf(checked[index], fleet, at));
+  return { calls, failedCalls, failedChecks };
+}
+
+function failedCallOf(
+  end: PromiseSettledResult<unknown> | undefined,
+  fleet: FleetName,
+  since: Date,
+): FailedCall[] {
+  if (end?.status !== 'rejected') return [];
+  return [{ fleet, code: codeOf(end.reason).slice(0, 64), since }];
 }
 
 async function sendCommand(

@@ -28,9 +28,14 @@ export function isEmergency(lifetime: Validity, now: Date): boolean {
 
 /** It should have been renewed some time ago. */
 export function isOverdue(lifetime: Validity, now: Date): boolean {
+  return now > overdueSince(lifetime);
+}
+
+/** From when on it is overdue, if nobody renews it. */
+export function overdueSince(lifetime: Validity): Date {
   const { lifeMs, endMs } = measured(lifetime);
   const share = lifeMs < SHORT_LIVED_MS ? LATE_SHARE_SHORT : LATE_SHARE;
-  return endMs - now.getTime() < lifeMs * share;
+  return new Date(endMs - lifeMs * share);
 }
 
 function measured({ notBefore, notAfter }: Validity) {

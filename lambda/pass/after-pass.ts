@@ -1,9 +1,15 @@
-/** The end of a pass on Lambda: notifies the fleets that have changed, reads what the hosts report, and sums it up in metrics. */
+/**
+ * The end of a pass, however it went: notifies the fleets that have changed, reads what the hosts report, and sums up what is wrong, and in
+ * figures.
+ */
 import { type Deadline, startDeadline } from '#common/deadline.ts';
 import { SECOND_MS } from '#common/time.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
+import { completeManifests, publishedFacts, type RecordFacts, readRecordFacts } from '../figures/facts.ts';
+import { metricsOf, type PassMetrics } from '../figures/metrics.ts';
+import { type Problem, type ProblemFacts, problemsOf } from '../figures/problems.ts';
 import { lagSinceOf, type PublishedManifest } from '../fleet/behind.ts';
 import {
   type HostSummaries,
@@ -12,7 +18,6 @@ import {
   refreshHostSummaries,
   saveHostSummaries,
 } from '../fleet/hosts.ts';
-import { type Lifetime, metricsOf, type PassMetrics } from '../fleet/metrics.ts';
 import { withoutMovedHosts } from '../fleet/moved.ts';
 import { notifyFleets } from '../fleet/notify.ts';
 import type { FleetNotifier } from '../fleet/run-command.ts';
@@ -20,12 +25,7 @@ import type { PassResult } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
 import { type OwnKeys, version1Etag } from '../publication/read-manifest.ts';
 
-interface Facts {
-  summaries: HostSummaries['fleets'];
-  notifyFailed: number;
-  now: Date;
-}
-
+const NO_RECORDS: RecordFacts = { failing: [], orderedSince: new Map() };
 /** Names in one event. */
 const MAX_HOSTS = 20;
 /** Reading the statuses has this long at least, however late the pass is. */
@@ -34,17 +34,19 @@ const MIN_READ_MS = 10 * SECOND_MS;
 /** Whatever cannot be read, the hosts are called and the metrics are there; what failed is logged, and is one failure. */
 export interface PassEnd {
   metrics: PassMetrics;
+  /** What the metrics count, the worst first. */
+  problems: Problem[];
   /** Listings that failed, a book that could not be read or written. */
   failures: unknown[];
 }
 
 /** @param notifier undefined: the hosts only poll */
 export async function afterPass(
-  pass: Pick<Pass, 'bucket' | 'log' | 'timing'>,
+  pass: Pick<Pass, 'bucket' | 'config' | 'log' | 'timing'>,
   notifier: FleetNotifier | undefined,
-  result: PassResult,
+  given: PassResult,
 ): Promise<PassEnd> {
-  const { bucket, log, timing } = pass;
+  const { bucket, config, log, timing } = pass;
   const now = timing.now();
   const deadline = startDeadline(Math.max(MIN_READ_MS, timing.deadline.getTime() - now.getTime()));
   const failures: unknown[] = [];
@@ -54,21 +56,34 @@ export async function afterPass(
       return instead;
     });
   try {
+    const result = { ...given, ...(await completeManifests(bucket, config, given).catch(() => given)) };
     // Without the book all statuses are read again.
     const before = await orElse(readHostSummaries(bucket), NO_SUMMARIES);
-    const { calls, failed } = notifier
-      ? await notifyFleets({ notifier, log, now }, before.calls, result)
-      : { calls: before.calls, failed: 0 };
+    const { calls, failedCalls, failedChecks } = notifier
+      ? await notifyFleets({ notifier, log, now }, before, result)
+      : { calls: before.calls, failedCalls: [], failedChecks: [] };
     const read = await readHosts({ ...pass, keys: result.keys }, before.fleets, fleetsOf(result), deadline);
     failures.push(...read.failures);
     const etags = await orElse(version1Etags(bucket, result, read.fleets), new Map());
     const published = publishedOf(result, etags);
     const fleets = withLags(read.fleets, published, before.fleets);
-    await orElse(saveHostSummaries(bucket, { ...before, calls, fleets }, before), undefined);
+    await orElse(saveHostSummaries(bucket, { ...before, calls, failedCalls, fleets }, before), undefined);
+    const records = await orElse(readRecordFacts(bucket, config, now), NO_RECORDS);
     for (const error of failures) log('status.failed', { code: codeOf(error), error: messageOf(error) });
     const { configuredFleets = Object.keys(fleets) } = result;
     const summaries = withoutMovedHosts(fleets, configuredFleets);
-    return { metrics: measure(result, published, { summaries, notifyFailed: failed, now }), failures };
+    const facts: ProblemFacts = {
+      ...{ outcomes: result.outcomes, failing: records.failing, now },
+      ...publishedFacts(config, result.manifests, records),
+      failedCalls: [...failedCalls, ...failedChecks],
+      fleets: fleetsOf(result).map((fleet) => {
+        const expected = config.hosts.expected[fleet];
+        return { fleet, summaries: summaries[fleet] ?? {}, manifest: published.get(fleet), expected };
+      }),
+    };
+    const problems = problemsOf(facts);
+    const metrics = metricsOf({ ...facts, isComplete: result.error === undefined }, problems);
+    return { metrics, problems, failures };
   } finally {
     deadline.clear();
   }
@@ -141,32 +156,4 @@ function withLags(
       return [fleet, Object.fromEntries(dated)];
     }),
   );
-}
-
-function measure(
-  result: PassResult,
-  published: Published,
-  { summaries, notifyFailed, now }: Facts,
-): PassMetrics {
-  const { outcomes, error } = result;
-  const fleets = fleetsOf(result).map((fleet) => {
-    return { fleet, summaries: summaries[fleet] ?? {}, manifest: published.get(fleet) };
-  });
-  const facts = { outcomes, unconfigured: result.unconfigured ?? [], fleets, notifyFailed, now };
-  return metricsOf({ ...facts, lifetimes: lifetimesOf(result), isComplete: error === undefined });
-}
-
-/** Of what is configured: in a fleet that a certificate has left, nobody renews it. */
-function lifetimesOf({ outcomes, manifests, unconfigured = [], configuredFleets }: PassResult): Lifetime[] {
-  const configured = new Set<string>(outcomes.map(({ certificate }) => certificate));
-  const others = new Set(unconfigured.map(({ fleet, certificate }) => `${fleet}/${certificate}`));
-  const isRenewed = (fleet: FleetName, name: string) =>
-    configured.has(name) && !others.has(`${fleet}/${name}`) && (configuredFleets?.includes(fleet) ?? true);
-  return [...manifests]
-    .flatMap(([fleet, read]) =>
-      Object.entries(read?.manifest.certificates ?? {}).flatMap(([name, { pems }]) =>
-        isRenewed(fleet, name) ? pems : [],
-      ),
-    )
-    .map(({ notBefore, notAfter }) => ({ notBefore: new Date(notBefore), notAfter: new Date(notAfter) }));
 }

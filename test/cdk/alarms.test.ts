@@ -3,7 +3,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { Match } from 'aws-cdk-lib/assertions';
+import { App, Stack } from 'aws-cdk-lib';
+import { Match, Template } from 'aws-cdk-lib/assertions';
+import { Construct } from 'constructs';
+import { Pemfleet, pemfleetConfigOf } from '../../cdk/index.ts';
 import { METRICS } from '../../cdk/monitoring/metrics.ts';
 import { WATCHED } from '../bench/cost.ts';
 import { small, synthesize } from './stacks.ts';
@@ -14,8 +17,9 @@ const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm')).m
 );
 const names = alarms.map((alarm) => alarm.MetricName);
 
-test('alarms: one for each metric that shows a fault (CertificatesOverdue covers DaysToExpiry, CertificatesEnding what is unconfigured)', () => {
+test('alarms: one for each metric that shows a fault (CertificatesOverdue covers DaysToExpiry, CertificatesEnding what is unconfigured, HostsUnproven the oldest proof, DriftReturning what is repaired)', () => {
   const figures = ['CertificatesIssued', 'CertificatesUnconfigured', 'DaysToExpiry'];
+  figures.push('OldestProofHours', 'DriftRepaired');
   assert.deepEqual([...names, ...figures].sort(), Object.keys(METRICS).sort());
   assert.equal(names.length, WATCHED.alarms);
 });
@@ -38,10 +42,50 @@ test('alarms: the topic is notified when an alarm begins and when it ends', () =
   });
 });
 
-test('alarms: missing data is an alarm for the issuer only', () => {
+test('alarms: missing data is an alarm for the issuer only, and keeps the state of all others', () => {
   for (const { MetricName, TreatMissingData } of alarms) {
-    assert.equal(TreatMissingData, MetricName === 'RunFinished' ? 'breaching' : 'notBreaching', MetricName);
+    assert.equal(TreatMissingData, MetricName === 'RunFinished' ? 'breaching' : 'ignore', MetricName);
   }
+});
+
+test('C8: alarms: the description says what it means, the command that names it, and where the runbook is', () => {
+  const { template: own } = synthesize(small, { runbookUrl: 'https://wiki.example.com/pemfleet' });
+  const [behind] = Object.values(
+    own.findResources('AWS::CloudWatch::Alarm', { Properties: { MetricName: 'HostsBehind' } }),
+  );
+
+  assert.equal(
+    behind?.['Properties'].AlarmDescription,
+    'pemfleet: A host does not serve what is published, or reports an error.\nCommand: pemfleet status\nRunbook: https://wiki.example.com/pemfleet#hostsbehind',
+  );
+  for (const { AlarmDescription, MetricName } of alarms) {
+    assert.match(
+      AlarmDescription,
+      /^pemfleet: .+\nCommand: \S.+\nRunbook: docs\/runbook\.md#[a-z]+$/,
+      MetricName,
+    );
+    assert.ok(AlarmDescription.length <= 1024);
+  }
+});
+
+test('C8: alarms: a name that people can read, and that no other deployment has', () => {
+  const app = new App();
+  const stack = new Stack(app, 'Edge');
+  for (const id of ['Pemfleet', 'Second', 'x'.repeat(100)]) {
+    new Pemfleet(stack, id, { config: pemfleetConfigOf(small) });
+  }
+  new Pemfleet(new Construct(stack, 'Deep'), 'Pemfleet', { config: pemfleetConfigOf(small) });
+  const made = Object.values(Template.fromStack(stack).findResources('AWS::CloudWatch::Alarm'));
+  const all = made.map((alarm) => alarm['Properties'].AlarmName);
+
+  assert.ok(all.includes('Edge-CertificatesFailing') && all.includes('Edge-Second-CertificatesFailing'));
+  assert.ok(all.includes('Edge-Deep-Pemfleet-CertificatesFailing'));
+  assert.equal(new Set(all).size, all.length);
+  assert.ok(all.every((name) => name.length <= 255));
+  assert.deepEqual(
+    alarms.map(({ AlarmName, MetricName }) => AlarmName.endsWith(`-${MetricName}`)),
+    alarms.map(() => true),
+  );
 });
 
 test('alarms: the only dimension is the service, so the cost does not grow with certificates', () => {

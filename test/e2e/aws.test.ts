@@ -124,7 +124,7 @@ test('a failed certificate makes the invocation red, and the figures are told fi
 
   assert.equal(invocation.errorType, 'AggregateError');
   assert.match(invocation.errorMessage ?? '', /1 of 1 certificates failed/);
-  assert.equal(figures(invocation)?.['CertificatesFailed'], 1);
+  assert.equal(figures(invocation)?.['CertificatesFailing'], 1);
   const failure = invocation.log.find(({ message }) => message === 'certificate.failed');
   assert.match(
     String(failure?.['error']),

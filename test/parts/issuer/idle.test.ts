@@ -77,7 +77,7 @@ async function runIdlePass(name: string, names: readonly string[]) {
   const identity = { id: 'test', label: 'test' };
   const request = { bucket, config, options: {}, timing, random: () => 0.5, log, identity };
   const result = await runPassExclusively(request);
-  const { metrics } = await afterPass({ bucket, timing, log }, undefined, result);
+  const { metrics } = await afterPass({ bucket, config, timing, log }, undefined, result);
   return { outcomes: result.outcomes, figures: metrics };
 }
 

@@ -159,7 +159,7 @@ export class FleetIssuer {
     const request = { bucket, config, options, timing, random: () => 0, log, identity };
     const result = await runPassExclusively(request);
     // What hosts report is kept for the next pass, as `pemfleet run` does it.
-    await afterPass({ bucket, log, timing }, undefined, result);
+    await afterPass({ bucket, config, log, timing }, undefined, result);
     this.registerPublished();
     return result;
   }

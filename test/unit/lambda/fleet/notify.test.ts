@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { MINUTE_MS } from '#common/time.ts';
 import { type FleetName, fleetName } from '#contract/layout.ts';
 import { emptyManifest } from '#contract/manifest.ts';
-import type { OpenCall } from '../../../../lambda/fleet/hosts.ts';
+import type { FailedCall, OpenCall } from '../../../../lambda/fleet/hosts.ts';
 import { notifyFleets } from '../../../../lambda/fleet/notify.ts';
 import type { CommandResult, FleetNotifier } from '../../../../lambda/fleet/run-command.ts';
 import { after, noon } from '../../../support/clock.ts';
@@ -23,6 +23,7 @@ const manifests = new Map(
 function passes(changes: Partial<FleetNotifier> = {}) {
   const events = recordEvents();
   let open: OpenCall[] = [];
+  let failed: FailedCall[] = [];
   const asked: string[] = [];
   const sent: [FleetName, string][] = [];
   const notifier: FleetNotifier = {
@@ -43,9 +44,10 @@ function passes(changes: Partial<FleetNotifier> = {}) {
     open: () => open,
     pass: async (changed: FleetName[], minutes = 0) => {
       const now = after(noon, minutes * MINUTE_MS);
-      const result = await notifyFleets({ notifier, log: events.log, now }, open, { manifests, changed });
-      open = result.calls;
-      return result.failed;
+      const earlier = { calls: open, failedCalls: failed };
+      const result = await notifyFleets({ notifier, log: events.log, now }, earlier, { manifests, changed });
+      [open, failed] = [result.calls, result.failedCalls];
+      return failed.length + result.failedChecks.length;
     },
   };
 }

@@ -13,9 +13,17 @@ import { afterPass } from '../../../../lambda/pass/after-pass.ts';
 import { interposed } from '../../../support/bucket/interposed.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, fakeClock, noon } from '../../../support/clock.ts';
-import { fleet, makeEntry, makeHostStatus, makePemRef, named } from '../../../support/issuer/documents.ts';
+import {
+  fleet,
+  makeConfig,
+  makeEntry,
+  makeHostStatus,
+  makePemRef,
+  named,
+} from '../../../support/issuer/documents.ts';
 import { recordEvents } from '../../../support/issuer/events.ts';
 
+const config = makeConfig([{ identifiers: ['a.test'] }]);
 const notifier: FleetNotifier = { notify: async () => 'command-1', result: async () => undefined };
 const manifests = new Map([[fleet, { manifest: emptyManifest(fleet, noon), etag: '"m"' }]]);
 const result = { outcomes: [], manifests, changed: [fleet] };
@@ -27,7 +35,7 @@ test('hosts that were called are remembered, though their statuses cannot be rea
   const { log } = recordEvents();
 
   const unlisted = interposed(bucket, { entries });
-  const ended = await afterPass({ bucket: unlisted, timing: fakeClock(), log }, notifier, result);
+  const ended = await afterPass({ bucket: unlisted, timing: fakeClock(), log, config }, notifier, result);
 
   assert.deepEqual(ended.failures, [broken]);
   assert.equal(ended.metrics.RunFinished, 1);
@@ -69,7 +77,7 @@ test('in a fleet that a certificate has left, it is ending and not overdue, and 
   }
 
   const { metrics } = await afterPass(
-    { bucket, timing: fakeClock(), log: recordEvents().log },
+    { bucket, config, timing: fakeClock(), log: recordEvents().log },
     { ...notifier, notify },
     {
       ...{ outcomes, unconfigured, configuredFleets: [fleet], changed: [fleet, old] },

@@ -92,7 +92,7 @@ test('pass: what stops it is its error, beside what was published before', async
     result.outcomes.map(({ result: one, reason }) => `${one} ${reason}`),
     ['failed pass-failed', 'failed pass-failed'],
   );
-  assert.deepEqual([metrics.CertificatesFailed, metrics.RunFinished], [2, undefined]);
+  assert.deepEqual([metrics.CertificatesFailing, metrics.RunFinished], [2, undefined]);
   assert.ok(metrics.DaysToExpiry, 'of the manifests that could be read');
 });
 
@@ -102,12 +102,15 @@ test('a pass that could not begin: metrics are there all the same, and hosts are
   const { log } = recordEvents();
 
   const { metrics } = await afterPass(
-    { bucket, timing: fakeClock(after(noon, DAY_MS)), log },
+    { bucket, config: makeConfig(CERTIFICATES), timing: fakeClock(after(noon, DAY_MS)), log },
     undefined,
     result,
   );
 
-  assert.deepEqual([metrics.CertificatesFailed, metrics.HostsSilent, metrics.RunFinished], [2, 1, undefined]);
+  assert.deepEqual(
+    [metrics.CertificatesFailing, metrics.HostsSilent, metrics.RunFinished],
+    [2, 1, undefined],
+  );
 });
 
 for (const [says, verb, keys] of [
@@ -124,7 +127,8 @@ for (const [says, verb, keys] of [
     const broken = failing(bucket, verb, keys, 'ERR_BUCKET_UNREACHABLE');
     const result = { outcomes: [], manifests: new Map([[fleet, undefined]]), changed: [fleet] };
 
-    const ended = await afterPass({ bucket: broken, timing: fakeClock(), log }, calling as never, result);
+    const pass = { bucket: broken, config: makeConfig(CERTIFICATES), timing: fakeClock(), log };
+    const ended = await afterPass(pass, calling as never, result);
 
     assert.deepEqual(calls, [fleet]);
     assert.equal(ended.metrics.RunFinished, 1);

@@ -1,16 +1,27 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { figuresText, finishedAtIn } from '../../../../lambda/fleet/figures-text.ts';
-import { metricsOf } from '../../../../lambda/fleet/metrics.ts';
+import { fleetName } from '#contract/layout.ts';
+import { figuresText, finishedAtIn } from '../../../../lambda/figures/figures-text.ts';
+import { metricsOf } from '../../../../lambda/figures/metrics.ts';
 
 const at = new Date('2026-11-27T12:00:00Z');
-const facts = { outcomes: [], unconfigured: [], fleets: [], notifyFailed: 2, now: at };
-const lifetimes = [
-  { notBefore: new Date('2026-11-01T00:00:00Z'), notAfter: new Date('2026-12-07T12:00:00Z') },
+const failedCalls = ['a', 'b'].map((name) => ({
+  ...{ fleet: fleetName.parse(name), code: 'ERR_TEST', since: at },
+}));
+const facts = {
+  ...{ outcomes: [], failing: [], missing: [], unconfigured: [], fleets: [], failedCalls, now: at },
+};
+const published = [
+  {
+    fleet: 'a',
+    certificate: 'a.test',
+    notBefore: new Date('2026-11-01T00:00:00Z'),
+    notAfter: new Date('2026-12-07T12:00:00Z'),
+  },
 ];
 
 test('figures have the names and units of Prometheus', () => {
-  const text = figuresText(metricsOf({ ...facts, lifetimes }), at, at);
+  const text = figuresText(metricsOf({ ...facts, published }), at, at);
 
   assert.match(text, /^pemfleet_notify_failed 2$/m);
   assert.match(text, /^# TYPE pemfleet_hosts_behind gauge$/m);
@@ -20,11 +31,11 @@ test('figures have the names and units of Prometheus', () => {
 });
 
 test('a pass that was stopped keeps the time of the one before that came to its end', () => {
-  const before = figuresText(metricsOf({ ...facts, lifetimes }), at, at);
+  const before = figuresText(metricsOf({ ...facts, published }), at, at);
   const later = new Date('2026-11-27T12:30:00Z');
 
   const stopped = figuresText(
-    metricsOf({ ...facts, lifetimes, isComplete: false }),
+    metricsOf({ ...facts, published, isComplete: false }),
     later,
     finishedAtIn(before),
   );

@@ -3,13 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS, MINUTE_MS } from '#common/time.ts';
 import { fleetName } from '#contract/layout.ts';
+import { metricsOf, type PassFacts, type PassMetrics } from '../../../../lambda/figures/metrics.ts';
+import type { FleetHosts, PublishedPem } from '../../../../lambda/figures/problems.ts';
 import { SILENT_AFTER_MS } from '../../../../lambda/fleet/behind.ts';
-import {
-  type FleetHosts,
-  type Lifetime,
-  metricsOf,
-  type PassMetrics,
-} from '../../../../lambda/fleet/metrics.ts';
 import type { HostSummary } from '../../../../lambda/fleet/summary.ts';
 import type { Outcome, UnconfiguredOutcome } from '../../../../lambda/outcome.ts';
 import { after, noon } from '../../../support/clock.ts';
@@ -52,6 +48,8 @@ function unconfiguredOf(
   };
 }
 
+type Lifetime = Pick<PublishedPem, 'notBefore' | 'notAfter'>;
+
 interface Row {
   says: string;
   outcomes?: Outcome[];
@@ -59,6 +57,8 @@ interface Row {
   fleets?: FleetHosts[];
   unconfigured?: UnconfiguredOutcome[];
   notifyFailed?: number;
+  failing?: PassFacts['failing'];
+  missing?: PassFacts['missing'];
   metrics: Partial<Record<keyof PassMetrics, number | undefined>>;
 }
 
@@ -70,7 +70,7 @@ const published: Row[] = [
   {
     says: 'outcomes are counted by their result',
     outcomes: (['issued', 'issued', 'failed', 'kept', 'deferred', 'postponed'] as const).map(outcomeOf),
-    metrics: { CertificatesIssued: 2, CertificatesFailed: 1 },
+    metrics: { CertificatesIssued: 2, CertificatesFailing: 1 },
   },
   {
     says: 'days are those of the certificate that expires first',
@@ -232,14 +232,147 @@ const endings: Row[] = [
   },
 ];
 
-for (const row of [...published, ...hosts, ...endings]) {
+const failing = (certificate: string) => ({ certificate, code: 'ERR_ACME_PROBLEM', since: noon });
+const missing = (fleet: string, certificate: string) => ({ fleet, certificate });
+const shown = (certificate: string, days: number) => ({ certificate, notAfter: after(noon, days * DAY_MS) });
+const drifted = (days: number, hoursAgo: number) => ({
+  ...{ certificate: 'a.test', kind: 'file-edited', days, first: after(noon, -9 * DAY_MS) },
+  at: after(noon, -hoursAgo * 3_600_000),
+});
+const unproven = { files: 3, certificate: 'a.test', reason: 'unreachable', since: noon };
+
+/** Field rows C1, C2, C4, C5 and what issue 15 adds: what is true at the end of the pass, whatever the pass itself did. */
+const levels: Row[] = [
+  {
+    says: 'C1: a certificate that backs off fails still; one that failed in this pass besides counts once',
+    outcomes: [{ ...outcomeOf('deferred'), reason: 'backing-off' }],
+    failing: [failing('a.test'), failing('b.test')],
+    metrics: { CertificatesFailing: 2 },
+  },
+  {
+    says: 'C1: an outcome without a record (its record cannot be written) is a failure, too',
+    outcomes: [outcomeOf('failed')],
+    failing: [failing('a.test')],
+    metrics: { CertificatesFailing: 1 },
+  },
+  {
+    says: 'C2: what is configured and was never published counts once, however many fleets lack it',
+    missing: [missing('default', 'a.test'), missing('other', 'a.test'), missing('default', 'b.test')],
+    metrics: { CertificatesMissing: 2 },
+  },
+  {
+    says: 'C4: an expired certificate is expired, published or served by a host, and counts once in a fleet',
+    lifetimes: [lifetimeOf(90, -0.01), lifetimeOf(90, 0.01)],
+    unconfigured: [unconfiguredOf('old', -1)],
+    fleets: [fleetOf(summaryOf({ expiring: [shown('c0', -0.01), shown('gone', -5), shown('soon', 1)] }))],
+    metrics: { CertificatesExpired: 3 },
+  },
+  {
+    says: 'C5: a host-level error counts, though all files are served',
+    fleets: [fleetOf(summaryOf({ error: 'ERR_CERTS_DIRECTORY', states: { served: 9 } }))],
+    metrics: { HostsBehind: 1 },
+  },
+  {
+    says: 'a host that was expected and never came is missing; a silent one has come',
+    fleets: [
+      {
+        ...fleetOf(summaryOf({ reportedAt: after(noon, -SILENT_AFTER_MS - 1) })),
+        expected: 3,
+      },
+    ],
+    metrics: { HostsMissing: 2, HostsSilent: 1 },
+  },
+  {
+    says: 'a host with files that a handshake should show, or with proofs of long ago, is unproven',
+    fleets: [
+      {
+        ...fleetOf(summaryOf()),
+        summaries: {
+          lb1: summaryOf({ unproven }),
+          lb2: summaryOf({ proofs: { ageMs: 31 * MINUTE_MS, spanMs: 10 * MINUTE_MS } }),
+          lb3: summaryOf({ proofs: { ageMs: 30 * MINUTE_MS, spanMs: 10 * MINUTE_MS } }),
+        },
+      },
+    ],
+    metrics: { HostsUnproven: 2, OldestProofHours: 31 / 60 },
+  },
+  {
+    says: 'where no host says how old its proofs are, there is no such figure',
+    fleets: [fleetOf(summaryOf())],
+    metrics: { OldestProofHours: undefined },
+  },
+  {
+    says: 'drifts of the last day are counted, and what was found on three days, lately, returns',
+    fleets: [
+      fleetOf(summaryOf({ drift: [drifted(3, 30), drifted(1, 2), drifted(2, 23)] })),
+      { ...fleetOf(summaryOf({ drift: [drifted(9, 49)] })), fleet: 'other' },
+    ],
+    metrics: { DriftRepaired: 2, DriftReturning: 1 },
+  },
+  {
+    says: 'a silent host is silent, and none of these',
+    fleets: [
+      fleetOf(
+        summaryOf({
+          ...{ reportedAt: after(noon, -SILENT_AFTER_MS - 1), unproven, drift: [drifted(3, 1)] },
+          expiring: [shown('a', -1)],
+        }),
+      ),
+    ],
+    metrics: {
+      HostsSilent: 1,
+      HostsUnproven: 0,
+      DriftRepaired: 0,
+      DriftReturning: 0,
+      CertificatesExpired: 0,
+    },
+  },
+];
+
+for (const row of [...published, ...hosts, ...endings, ...levels]) {
   const { says, outcomes = [], lifetimes = [], fleets = [], notifyFailed = 0, metrics } = row;
-  const { unconfigured = [] } = row;
+  const { unconfigured = [], failing = [], missing = [] } = row;
   test(`metrics: ${says}`, () => {
-    const all = metricsOf({ outcomes, lifetimes, unconfigured, fleets, notifyFailed, now: noon });
+    const published = lifetimes.map((lifetime, index) => ({
+      ...{ fleet: 'default', certificate: `c${index}` },
+      ...lifetime,
+    }));
+    const failedCalls = Array.from({ length: notifyFailed }, (_, index) => ({
+      ...{ fleet: named(`fleet${index}`), code: 'ERR_TEST', since: noon },
+    }));
+    const facts: PassFacts = {
+      ...{ outcomes, published, unconfigured, fleets, failing, missing, now: noon },
+      failedCalls: failedCalls as unknown as PassFacts['failedCalls'],
+    };
+
+    const all = metricsOf(facts);
 
     for (const [name, value] of Object.entries(metrics)) {
       assert.equal(all[name as keyof PassMetrics], value, name);
     }
   });
 }
+
+test('each figure but the two that may be absent is there, and each is more than zero in some row', () => {
+  const rows = [...published, ...hosts, ...endings, ...levels];
+  const raised = new Set(
+    rows.flatMap(({ metrics }) =>
+      Object.entries(metrics).flatMap(([name, value]) => ((value ?? 0) > 0 ? [name] : [])),
+    ),
+  );
+  const facts = {
+    outcomes: [],
+    published: [],
+    unconfigured: [],
+    fleets: [],
+    failedCalls: [],
+    failing: [],
+    missing: [],
+  };
+  const absent = ['DaysToExpiry', 'OldestProofHours'];
+
+  assert.deepEqual(
+    [...raised].sort(),
+    [...Object.keys(metricsOf({ ...facts, now: noon })), ...absent].sort(),
+  );
+});

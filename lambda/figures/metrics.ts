@@ -1,0 +1,52 @@
+/** The figures of a pass, by the names under which CloudWatch has them (docs/aws.md): what is true at its end; pure. */
+import { DAY_MS } from '#common/time.ts';
+import type { Level } from './levels.ts';
+import { oldestProofHours, type Problem, type ProblemFacts, problemsOf, repairedDrifts } from './problems.ts';
+
+/** Each level is the number of its problems: certificates, hosts or fleets. */
+export interface PassMetrics extends Record<Level, number> {
+  /** One for each pass that has completed; its absence is an alarm. */
+  RunFinished?: 1;
+  /** The one figure that is no level: in this pass. */
+  CertificatesIssued: number;
+  /** Published, and not configured: they stay served until they expire or are withdrawn. */
+  CertificatesUnconfigured: number;
+  /** Of the certificate that expires first; absent while nothing is published. */
+  DaysToExpiry?: number;
+  /** What hosts have found different and repaired in the last 24 hours. */
+  DriftRepaired: number;
+  /** How old the oldest proof of a certificate on a host is; absent: no host says so. */
+  OldestProofHours?: number;
+}
+
+export interface PassFacts extends ProblemFacts {
+  /** The pass came to its end; absent: it did. */
+  isComplete?: boolean;
+}
+
+export function metricsOf(facts: PassFacts, problems: readonly Problem[] = problemsOf(facts)): PassMetrics {
+  const { outcomes, published, unconfigured, now, isComplete = true } = facts;
+  const count = (level: Level) => problems.filter((problem) => problem.level === level).length;
+  const firstEnd = Math.min(...published.map(({ notAfter }) => notAfter.getTime()));
+  const OldestProofHours = oldestProofHours(facts);
+  return {
+    ...(isComplete && { RunFinished: 1 }),
+    CertificatesIssued: outcomes.filter(({ result }) => result === 'issued').length,
+    CertificatesFailing: count('CertificatesFailing'),
+    CertificatesMissing: count('CertificatesMissing'),
+    CertificatesOverdue: count('CertificatesOverdue'),
+    CertificatesExpired: count('CertificatesExpired'),
+    CertificatesUnconfigured: unconfigured.filter(({ result }) => result === 'kept').length,
+    CertificatesEnding: count('CertificatesEnding'),
+    ...(published.length > 0 && { DaysToExpiry: (firstEnd - now.getTime()) / DAY_MS }),
+    HostsBehind: count('HostsBehind'),
+    HostsSilent: count('HostsSilent'),
+    HostsMissing: count('HostsMissing'),
+    HostsUnproven: count('HostsUnproven'),
+    NeedsReload: count('NeedsReload'),
+    DriftRepaired: repairedDrifts(facts),
+    DriftReturning: count('DriftReturning'),
+    ...(OldestProofHours !== undefined && { OldestProofHours }),
+    NotifyFailed: count('NotifyFailed'),
+  };
+}

@@ -43,7 +43,7 @@ export function readBack(
 /** What decides by which name and which kind of key HAProxy hands it out. */
 type Proved = Pick<
   DesiredFile,
-  'keyType' | 'isPair' | 'listing' | 'identifiers' | 'names' | 'shadows' | 'precedences'
+  'keyType' | 'isPair' | 'listing' | 'identifiers' | 'names' | 'shadows' | 'precedences' | 'contested'
 >;
 
 /**
@@ -136,14 +136,14 @@ export function isForAddresses({ leaf }: CombinedPem, { listing }: Proved): bool
  * certificate, an ordered one before others, a plain one before a wildcard.
  */
 function servernamesOf({ leaf }: CombinedPem, desired: Proved): string[] {
-  const { shadows = [], precedences = [] } = desired;
+  const { shadows = [], precedences = [], contested = [] } = desired;
   const shadowed = new Set(shadows.map(({ name }) => name));
   const ordered = servedNames({ ...desired, names: undefined });
   const names = servedNames({ ...desired, names: leafNamesOf(leaf) }).filter((name) => !shadowed.has(name));
   const rank = (name: string) => (ordered.includes(name) ? 0 : 2) + (name.startsWith('*.') ? 1 : 0);
   const own = [...names].sort((a, b) => rank(a) - rank(b)).slice(0, 1);
-  const asked = precedences.length > 0 ? precedences : own;
-  return asked.map((name) => name.replace(/^\*\./, `${PROOF_LABEL}.`));
+  const ownNames = precedences.length > 0 ? precedences : own;
+  return [...new Set([...ownNames, ...contested])].map((name) => name.replace(/^\*\./, `${PROOF_LABEL}.`));
 }
 
 /** HAProxy hands out the half of an RSA and ECDSA pair that the client's signature algorithms ask for. */

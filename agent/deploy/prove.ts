@@ -96,8 +96,11 @@ export async function proveFile(desired: Desired, binds: Binds): Promise<Handsha
 }
 
 /** That one proof of the file takes. */
-export function handshakesOf({ precedences }: Desired, { haproxy }: Pick<AgentConfig, 'haproxy'>): number {
-  return haproxy.handshake.length * Math.max(1, precedences?.length ?? 0);
+export function handshakesOf(
+  { precedences = [], contested = [] }: Desired,
+  { haproxy }: Pick<AgentConfig, 'haproxy'>,
+): number {
+  return haproxy.handshake.length * (Math.max(1, precedences.length) + contested.length);
 }
 
 export function attemptOn({ haproxy, now }: Pick<Binds, 'haproxy' | 'now'>): {

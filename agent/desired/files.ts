@@ -52,6 +52,8 @@ export interface DesiredFile {
   namesakes?: readonly string[] | undefined;
   /** For each set of files that share a name: one of the names for which this file is served and the others are not. */
   precedences?: readonly string[] | undefined;
+  /** Its names that a file of others has, too: a handshake must ask for each of them. */
+  contested?: readonly string[] | undefined;
   /** Its names for which HAProxy hands out another file. */
   shadows?: readonly Shadow[] | undefined;
   /** How the manifest wants it listed in a crt-list file. */

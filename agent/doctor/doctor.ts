@@ -16,7 +16,7 @@ import { examineBucket, judgeManifest, judgeSizes } from './bucket.ts';
 import { type Finding, finding, type Severity } from './finding.ts';
 import { examineHandshakes } from './handshakes.ts';
 import { examineHost } from './host.ts';
-import { judgeBinds } from './judge-binds.ts';
+import { judgeBinds, judgeProofs } from './judge-binds.ts';
 import { judgeCrtList } from './judge-crt-list.ts';
 import { judgeDirectory } from './judge-directory.ts';
 import { judgeHaproxy } from './judge-haproxy.ts';
@@ -79,10 +79,15 @@ async function examineInstance(
     ...judgeCrtList(crtList),
     ...judgeLoaded(directory, haproxy, config),
     ...judgeBinds(haproxy.config, directory, config),
+    ...judgeProofs(haproxy.config, provedIn(directory), haproxy.version, config),
     ...handshakes,
   ];
   return { haproxy, findings };
 }
+
+/** Files that a bind may hand out. */
+const provedIn = ({ entries }: Awaited<ReturnType<typeof lookAtDirectory>>): number =>
+  entries.filter(({ facts, isRead }) => isRead && facts !== undefined).length;
 
 /** What is left of one command for the PEM, behind a file name of 64 bytes. */
 function maxPemBytes({ version }: HaproxyFacts, { haproxy: { bufsize, certsDir } }: AgentConfig): number {

@@ -74,6 +74,8 @@ export const FINDINGS = {
   'handshake-failed': 'error',
   'handshake-unproven': 'note',
   'handshake-proxy': 'note',
+  'proofs-logged': 'note',
+  'proofs-counted': 'note',
   'address-not-served': 'warning',
 } as const satisfies Record<string, Severity>;
 

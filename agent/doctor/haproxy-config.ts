@@ -1,6 +1,7 @@
 /** Reads the few lines of HAProxy's configuration that bear on certificates. */
 
 import { type ConfigLine, type HaproxyEnvironment, linesOf, positionOf } from '../haproxy/config-lines.ts';
+import { type NullConnections, nullConnectionsByLine } from '../proof/null-connections.ts';
 import { parseAddress } from '../wire/address.ts';
 
 export interface Bind {
@@ -12,6 +13,9 @@ export interface Bind {
   hasStrictSni: boolean;
   /** It hangs up on a client without a PROXY header. */
   acceptsProxy: boolean;
+  /** `undefined`: HAProxy's own default; empty: none. */
+  alpn: string | undefined;
+  nullConnections: NullConnections;
   /** `v4v6`: the IPv6 wildcard takes IPv4, too. */
   isForBothFamilies: boolean;
   /** What keeps a client of this host from it: `interface NAME`, `namespace NAME`. */
@@ -55,9 +59,12 @@ export function parseHaproxyConfig(
   const lines = texts.flatMap(({ file, text }) => linesOf(file, text, env));
   const settingOf = (keyword: string) => lines.find(({ words: [first] }) => first === keyword)?.words[1];
   const bufsize = Number(settingOf('tune.bufsize'));
+  const nullConnections = nullConnectionsByLine(lines);
   return {
     files: texts.map(({ file }) => file),
-    binds: lines.filter(({ words }) => words[0] === 'bind' && words.includes('ssl')).map(bindOf),
+    binds: lines
+      .filter(({ words }) => words[0] === 'bind' && words.includes('ssl'))
+      .map((line) => bindOf(line, nullConnections.get(line) ?? { areLogged: false, countedAt: undefined })),
     statsSockets: lines
       .filter(({ words }) => words[0] === 'stats' && words[1] === 'socket')
       .map((line) => ({
@@ -72,7 +79,7 @@ export function parseHaproxyConfig(
   };
 }
 
-function bindOf(line: ConfigLine): Bind {
+function bindOf(line: ConfigLine, nullConnections: NullConnections): Bind {
   return {
     at: positionOf(line),
     address: line.words[1] ?? '',
@@ -80,6 +87,8 @@ function bindOf(line: ConfigLine): Bind {
     crtLists: valuesOf(line, 'crt-list'),
     hasStrictSni: line.words.includes('strict-sni'),
     acceptsProxy: line.words.includes('accept-proxy'),
+    alpn: line.words.includes('no-alpn') ? '' : valuesOf(line, 'alpn')[0],
+    nullConnections,
     isForBothFamilies: line.words.includes('v4v6'),
     outOfReach: outOfReachBy(line),
   };

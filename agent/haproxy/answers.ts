@@ -26,6 +26,8 @@ export interface CertificateStatus {
   chainLength: number | undefined;
   /** HAProxy holds an OCSP response for it. */
   hasStaple?: boolean | undefined;
+  /** `DNS:shop.test, DNS:*.shop.test`, as HAProxy prints it; it may be cut. */
+  subjectNames?: string | undefined;
 }
 
 /**
@@ -91,6 +93,7 @@ export function parseCertificate(text: string): CertificateStatus | undefined {
     sha1Fingerprint,
     chainLength: stapleKey !== undefined && serial !== '' ? text.split('\nChain Subject:').length : undefined,
     hasStaple: stapleKey === undefined ? undefined : stapleKey !== '',
+    subjectNames: fieldIn(text, 'Subject Alternative Name'),
   };
 }
 

@@ -33,7 +33,12 @@ export interface HaproxyView {
   capabilities: Capabilities;
   /** By the file's name in the directory. */
   files: Map<string, RuntimeFile[]>;
+  /** Files of others in the same crt-lists, or that HAProxy has where it has none of ours. */
+  strangers: Strangers;
 }
+
+/** By filename, with their lines. */
+export type Strangers = ReadonlyMap<string, readonly CrtListEntry[]>;
 
 interface ViewOptions {
   certsDir: string;
@@ -57,13 +62,14 @@ export async function viewHaproxy(
   files: ReadonlyMap<string, readonly string[]>,
 ): Promise<HaproxyView> {
   const process = await runtime.showInfo();
-  const shown = await viewFiles(runtime, options, files);
+  const shown = await viewAll(runtime, options, files);
   const acme = isAtLeast(process.version, 3, 2) ? await runtime.showAcme() : undefined;
   const withSection = (one: RuntimeFile) => ({ ...one, acmeSection: acme?.get(one.filename) });
   return {
     process,
     capabilities: capabilitiesOf(process.version, options.bufsize),
-    files: new Map([...shown].map(([file, named]) => [file, named.map(withSection)])),
+    files: new Map([...shown.files].map(([file, named]) => [file, named.map(withSection)])),
+    strangers: shown.strangers,
   };
 }
 
@@ -73,6 +79,15 @@ export async function viewFiles(
   options: ViewOptions,
   files: ReadonlyMap<string, readonly string[]>,
 ): Promise<Map<string, RuntimeFile[]>> {
+  return (await viewAll(runtime, options, files)).files;
+}
+
+/** @param files all of ours: those of others are the rest */
+async function viewAll(
+  runtime: Runtime,
+  options: ViewOptions,
+  files: ReadonlyMap<string, readonly string[]>,
+): Promise<Pick<HaproxyView, 'files' | 'strangers'>> {
   const lists = await findCrtLists(runtime, options);
   const inDirectory = options.crtListFile === undefined ? options.crtList : undefined;
   const certsDir = toHaproxy(options.certsDir, options.paths);
@@ -96,7 +111,21 @@ export async function viewFiles(
     ...runtimeFile,
     certificate: certificates.get(runtimeFile.filename),
   });
-  return new Map([...runtimeFiles].map(([file, named]) => [file, named.map(withCertificate)]));
+  return {
+    files: new Map([...runtimeFiles].map(([file, named]) => [file, named.map(withCertificate)])),
+    strangers: strangersIn(lists, names, filenames),
+  };
+}
+
+/** @param names of all that HAProxy has, where no crt-list is ours */
+function strangersIn(
+  lists: readonly CrtList[],
+  names: readonly string[],
+  ours: ReadonlySet<string>,
+): Strangers {
+  const listed = lists.flatMap(({ entries }) => [...entries]);
+  const all = listed.length > 0 ? listed : names.map((name) => [name, []] as const);
+  return new Map(all.filter(([filename]) => !ours.has(filename)));
 }
 
 /** Why a new one cannot be added, and what to do. */

@@ -7,8 +7,10 @@ import { worksWithoutSocket } from '../deploy/without-socket.ts';
 import { type DesiredFile, desiredFiles, stapleFileOf } from '../desired/files.ts';
 import { desiredTails, desiredTailsByFile, withCheckedLine } from '../desired/listing.ts';
 import { withOverlaps } from '../desired/overlap.ts';
+import { RuntimeCommandFailed } from '../errors.ts';
 import { crtListFileOf, viewCrtList } from '../haproxy/crt-list-file.ts';
 import type { CrtListFile, Tails } from '../haproxy/crt-list-line.ts';
+import { namesOfStrangers, withContested } from '../proof/contested.ts';
 import { KnownProofs } from '../proof/known.ts';
 import { endsOf } from '../removal/ends.ts';
 import { isReplaceable, olderEntries } from '../removal/older.ts';
@@ -68,10 +70,28 @@ export async function decideActions(
   const view = withKeptLines({ ...agent, ...observed, ...facts }, kept, listed);
   // Without a socket, HAProxy only reads: a directory by file name, a crt-list file line by line.
   const isByName = isWithoutSocket && crtListFile === undefined;
-  const desired = [...withOverlaps([...ours, ...kept], now, isByName), ...notOurs];
+  const named = [...withOverlaps([...ours, ...kept], now, isByName), ...notOurs];
+  const desired = await withContestedIn(view, named);
   const suspects = options.suspects?.get(agent.config.haproxy.name ?? '');
+  for (const file of suspects ?? []) proofs.distrust(file);
   const actions = plan({ ...seen, haproxy: view.haproxy, desired, removals, listed, suspects, provesAtMost });
   return { view, actions, state, listed };
+}
+
+/** Where HAProxy is reloaded or stopped in the midst of it, its next worker is asked anew. */
+async function withContestedIn(
+  { haproxy, runtime, blocker, proofs }: HostView,
+  files: readonly DesiredFile[],
+): Promise<DesiredFile[]> {
+  if (haproxy === undefined || blocker !== undefined || haproxy.strangers.size === 0) return [...files];
+  const names = await namesOfStrangers(runtime, haproxy.strangers).catch((error: unknown) => {
+    if (error instanceof RuntimeCommandFailed) return undefined;
+    throw error;
+  });
+  if (names === undefined) return [...files];
+  const desired = withContested(files, names);
+  for (const { file, contested } of desired) proofs.contest(file, contested);
+  return desired;
 }
 
 /** What the manifest and the records say, before the host is looked at. */

@@ -11,6 +11,7 @@ export class KnownProofs {
   readonly #files: Map<string, FileProofs>;
   readonly #deadBinds: Map<string, DeadBind>;
   readonly #distrusted = new Set<string>();
+  readonly #contested = new Map<string, string>();
   #isChanged = false;
 
   constructor({ files, deadBinds }: Proofs = { files: new Map(), deadBinds: new Map() }) {
@@ -56,6 +57,14 @@ export class KnownProofs {
   /** Something is odd about a file: an ordinary pass is to prove it, whatever was proved before. */
   distrust(file: string): void {
     this.#distrusted.add(file);
+  }
+
+  /** Files of others have these names of it, too: a proof that did not ask for them counts no more. */
+  contest(file: string, names: readonly string[] = []): void {
+    const text = names.join();
+    if (text !== (this.#contested.get(file) ?? '')) this.distrust(file);
+    if (text === '') this.#contested.delete(file);
+    else this.#contested.set(file, text);
   }
 
   /** A pass has found out. */

@@ -8,6 +8,7 @@ import { connect, type TLSSocket } from 'node:tls';
 import { HandshakeFailed, type HandshakeTarget } from '../errors.ts';
 import { type ClientKind, CONTEXTS, type Taste } from './client-kind.ts';
 import { type LocalBind, localBindOf } from './connect.ts';
+import { farewellIn, PROTOCOLS } from './farewell.ts';
 import { handshakeFailureOf } from './refusal.ts';
 
 const HANDSHAKE_TIMEOUT_MS = 5000;
@@ -108,7 +109,8 @@ async function shakeHands(attempt: Attempt, withHeader: boolean): Promise<X509Ce
 }
 
 function beginTls(socket: Socket, { target: { servername }, kind, taste }: Attempt): TLSSocket {
-  const options = { socket, secureContext: CONTEXTS[taste][kind](), rejectUnauthorized: false };
+  const secureContext = CONTEXTS[taste][kind]();
+  const options = { socket, secureContext, rejectUnauthorized: false, ALPNProtocols: [...PROTOCOLS] };
   return connect(servername === undefined ? options : { ...options, servername });
 }
 
@@ -134,6 +136,8 @@ function readChain(tls: TLSSocket, onChain: (chain: X509Certificate[]) => void):
 
 /** Ends the connection instead of destroying it, which HAProxy would log as a failed handshake. */
 function leave(tls: TLSSocket): void {
+  const words = farewellIn(tls.alpnProtocol);
+  if (words !== undefined) tls.write(words);
   tls.unref().resume().end();
   tls.setTimeout(HANDSHAKE_TIMEOUT_MS, () => tls.destroy());
 }

@@ -60,6 +60,7 @@ export const haproxy = (places: RuntimeFile[], maxCommandBytes = 16_383): Haprox
   process: { pid: 7, version: '3.0.11', isStopping: false },
   capabilities: { canAddCertificates: true, maxCommandBytes, pace: 0 },
   files: new Map([['shop.pem', places]]),
+  strangers: new Map(),
 });
 export const record = (changes: Partial<FileRecord>): FileRecord => ({
   certificate: certificateName.parse('shop'),

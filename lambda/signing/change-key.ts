@@ -18,7 +18,7 @@ import {
 } from './recovery-file.ts';
 import { readSignedRoots } from './signed-roots.ts';
 import { openSigningKey } from './signing-key.ts';
-import { reportedLineages } from './traces.ts';
+import { reportedTrust } from './traces.ts';
 
 /** Lineages in one message. */
 const MAX_NAMED = 3;
@@ -132,13 +132,14 @@ function lineagesIn({ roots, statements }: KeySurvey): string[] {
  */
 async function refuseOtherLineage(
   change: KeyChange,
-  { trusted: { lineage = '' } }: RecoveryKey,
+  { trusted: { lineage = '', key } }: RecoveryKey,
   known: string | readonly string[],
 ): Promise<void> {
   const ours = [known].flat();
   if (ours.includes(lineage)) return;
-  const lineages = [...ours, ...(await reportedLineages(change.bucket, await allFleets(change)))];
-  if (lineages.length === 0 || lineages.includes(lineage)) return;
+  const hosts = await reportedTrust(change.bucket, await allFleets(change));
+  const lineages = [...ours, ...hosts.lineages];
+  if (lineages.length === 0 || lineages.includes(lineage) || hosts.keys.includes(key)) return;
   const saw = `wanted a recovery key of the lineage ${lineages.slice(0, MAX_NAMED).join(' or ')}, saw one of ${lineage}`;
   const says = 'is it the right file? With it everything is ordered anew, and each host asks for a word';
   throw new RecoveryKeyRefused(`${saw}: ${says}; --yes does it all the same`);

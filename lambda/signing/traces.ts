@@ -44,17 +44,26 @@ export async function findSigned(
   return undefined;
 }
 
-/** Of the roots that hosts say they have read, whoever signed them. @throws BucketError */
-export async function reportedLineages(bucket: Bucket, fleets: readonly FleetName[]): Promise<string[]> {
-  const lineages = new Set<string>();
+/** What hosts say, whoever signed it. */
+export interface ReportedTrust {
+  /** Of the roots that they have read. */
+  lineages: readonly string[];
+  /** That they trust: a host whose fleet was renamed has no root of it yet. */
+  keys: readonly string[];
+}
+
+/** @throws BucketError */
+export async function reportedTrust(bucket: Bucket, fleets: readonly FleetName[]): Promise<ReportedTrust> {
+  const [lineages, trusted] = [new Set<string>(), new Set<string>()];
   for (const fleet of fleets) {
     const keys = (await bucket.list(layout.statuses(fleet))).filter((key) => hostOf(fleet, key));
     for (const key of keys.slice(0, MAX_STATUSES)) {
       const status = await readStatus(bucket, fleet, key);
       for (const lineage of status === undefined ? [] : lineageIn(status)) lineages.add(lineage);
+      if (status?.trust !== undefined) trusted.add(status.trust.key);
     }
   }
-  return [...lineages];
+  return { lineages: [...lineages], keys: [...trusted] };
 }
 
 function lineageIn({ fleet, head }: HostStatus): string[] {

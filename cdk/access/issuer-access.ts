@@ -1,7 +1,6 @@
 /** Rights of the issuer, derived from its configuration: exact actions on exact prefixes, zones, roles and documents. */
 import { Stack } from 'aws-cdk-lib';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
-import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import { FLEET_TAG } from '#contract/layout.ts';
 import type { Config } from '../../lambda/config/config.ts';
@@ -18,20 +17,17 @@ export interface IssuerAccess extends CertificateBucket {
   readonly document: CfnDocument;
   /** Name of the SSM parameter with the key that hosts trust. */
   readonly trustParameter: string;
-  /** The topic to which it says what the alarms are on; absent: there is none. */
-  readonly alarmTopic?: ITopic | undefined;
 }
 
 export function issuerRights(props: PemfleetProps, access: IssuerAccess): Right[] {
   const { config } = props.config;
-  const { bucket, key, document, trustParameter, alarmTopic } = access;
+  const { bucket, key, document, trustParameter } = access;
   return [
     ...bucketRights(bucket, config.challenge === 'http-01'),
     keyUse(key, bucket, ['Decrypt', 'GenerateDataKey']),
     ...(config.challenge === 'dns-01' ? dnsRights(props, Stack.of(bucket)) : []),
     ...notifyRights(config, document),
     trustRight(Stack.of(bucket), trustParameter),
-    ...(alarmTopic ? [{ sid: 'Alarms', actions: ['sns:Publish'], resources: [alarmTopic.topicArn] }] : []),
     ...(props.vpc ? [networkRight()] : []),
   ];
 }

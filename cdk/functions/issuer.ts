@@ -37,7 +37,6 @@ export function createIssuer(parent: Construct, props: PemfleetProps, access: Is
       PEMFLEET_BUCKET: `s3://${access.bucket.bucketName}`,
       PEMFLEET_NOTIFY_DOCUMENT: access.document.ref,
       PEMFLEET_TRUST_PARAMETER: access.trustParameter,
-      ...(access.alarmTopic && { PEMFLEET_ALARM_TOPIC: access.alarmTopic.topicArn }),
       POWERTOOLS_METRICS_NAMESPACE: 'pemfleet',
       POWERTOOLS_SERVICE_NAME: props.serviceName ?? 'pemfleet',
     },

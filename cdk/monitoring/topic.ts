@@ -1,4 +1,4 @@
-/** The topic that receives alarms, and the issuer's own messages about what they are on. */
+/** The topic that receives alarms. */
 import { Stack } from 'aws-cdk-lib';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';

@@ -80,7 +80,7 @@ export interface PemfleetProps {
   readonly reserveConcurrency?: boolean;
 
   /**
-   * VPC for the issuer. It must reach the CA and the APIs of S3, Route 53, SSM and SNS.
+   * VPC for the issuer. It must reach the CA and the APIs of S3, Route 53 and SSM.
    *
    * @default - the issuer runs outside a VPC
    */
@@ -129,8 +129,7 @@ export interface PemfleetProps {
   readonly alarms?: boolean;
 
   /**
-   * Topic that receives the alarms, and the issuer's messages about what they are on. If it has a key of its own, let the issuer's role use
-   * that: `key.grantEncryptDecrypt(pemfleet.issuer)`.
+   * Topic that receives the alarms.
    *
    * @default - a new topic
    */

@@ -1,8 +1,4 @@
-/**
- * For how long a level has to stand before people are told: the alarms of CloudWatch (cdk/monitoring/alarms.ts) and the issuer's own
- * message (told.ts) follow the same table. Pure.
- */
-import { MINUTE_MS } from '#common/time.ts';
+/** The levels, and for how long each has to stand before people are told (cdk/monitoring/alarms.ts). Pure. */
 
 /** Each is a figure: the number of subjects in it. The worst come first. */
 export const LEVELS = [
@@ -53,9 +49,4 @@ const [HOUR_MINUTES, DAY_MINUTES] = [60, 24 * 60];
 export function periodMinutes(wakeMinutes: number): number {
   const hours = Math.ceil((wakeMinutes + SPREAD_MINUTES) / HOUR_MINUTES);
   return Math.min(hours * HOUR_MINUTES, DAY_MINUTES);
-}
-
-/** How long a level stands before it is told, from the first pass that has it. */
-export function patienceMs(level: Level, wakeMinutes: number): number {
-  return (PERIODS[level] - 1) * periodMinutes(wakeMinutes) * MINUTE_MS;
 }

@@ -1,6 +1,6 @@
 /**
  * What is wrong at the end of a pass, from facts that stand in the bucket: which certificate or host, why, and since when. The figures
- * (metrics.ts) count it, people are told the worst of it (told.ts). What is wrong stays in the list until it is no longer so,
+ * (metrics.ts) count it. What is wrong stays in the list until it is no longer so,
  * whatever the pass itself has done. Pure.
  */
 import { DAY_MS, HOUR_MS } from '#common/time.ts';

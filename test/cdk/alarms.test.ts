@@ -103,6 +103,7 @@ test('alarms and dashboard can be switched off', () => {
 /** What no metric shows. */
 const INCIDENTS = [
   'The bucket is lost, or was restored',
+  'The wire shows another certificate',
   "Somebody wrote to the bucket, or has the issuer's key",
 ];
 

@@ -5,7 +5,12 @@ export type PartName =
   | 'openssl'
   | 'pebble'
   | 'moto'
+  | 'prometheus'
   | 'machine';
-export type ProgramName = Exclude<PartName, 'npm' | 'machine'> | 'challtestsrv' | 'nspawn';
+export type ProgramName =
+  | Exclude<PartName, 'npm' | 'machine' | 'prometheus'>
+  | 'promtool'
+  | 'challtestsrv'
+  | 'nspawn';
 export function setUp(names?: readonly PartName[]): Promise<void>;
 export function programPath(name: ProgramName): string;

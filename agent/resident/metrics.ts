@@ -128,6 +128,36 @@ export function metricsText({ version, fleet, host, status, polledAt, code }: Me
         at(file.runtime && new Date(file.runtime.notAfter)).map(([, value]) => [labelsOf(file), value]),
       ),
     ),
+    gauge(
+      'certificate_proven_timestamp_seconds',
+      'Time of the oldest of the handshakes that show it, one for each bind.',
+      files.flatMap((file) =>
+        at(file.provenAt === undefined ? undefined : new Date(file.provenAt)).map(([, value]) => [
+          labelsOf(file),
+          value,
+        ]),
+      ),
+    ),
+    gauge(
+      'certificate_unproven',
+      'HAProxy shows it, no handshake can: why.',
+      files.flatMap((file) =>
+        file.unproven === undefined ? [] : [[{ ...labelsOf(file), reason: file.unproven.reason }, 1]],
+      ),
+    ),
+    gauge(
+      'proof_span_seconds',
+      'How old a proof may become.',
+      status?.proofs === undefined ? [] : [[{}, status.proofs.spanMs / 1000]],
+    ),
+    gauge(
+      'drift',
+      'How often it was found different and repaired, in the last 14 days.',
+      (status?.drift ?? []).map(({ kind, certificate, file, instance, count }) => [
+        { kind, certificate, file, ...instanceLabel(instance) },
+        count,
+      ]),
+    ),
   ].join('');
 }
 

@@ -12,7 +12,9 @@ const sources = ['lambda', 'agent'].flatMap((room) =>
     .filter((file) => file.endsWith('.ts'))
     .map((file) => read(`${room}/${file}`)),
 );
-const documents = readdirSync(`${root}docs`).map((file) => read(`docs/${file}`));
+const documents = readdirSync(`${root}docs`)
+  .filter((file) => file.endsWith('.md'))
+  .map((file) => read(`docs/${file}`));
 
 const wordsOf = (texts: string[], pattern: RegExp) =>
   new Set(texts.flatMap((text) => [...text.matchAll(pattern)].map((match) => match[1] ?? match[0])));
@@ -44,7 +46,9 @@ test('every event of the issuing side is documented, and no documented one is de
 
 const PAGES = [
   ...['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'test/aws/README.md'],
-  ...readdirSync(`${root}docs`).map((name) => `docs/${name}`),
+  ...readdirSync(`${root}docs`)
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
 ];
 
 test('links between the documents lead somewhere', () => {

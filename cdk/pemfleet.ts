@@ -152,6 +152,11 @@ export class Pemfleet extends Construct {
     return this.#metric('DaysToExpiry', options);
   }
 
+  /** Names for which an address shows clients something else; with `probe: true` only. Statistic: Maximum, over an hour. */
+  metricNamesWrong(options?: MetricOptions): Metric {
+    return this.#metric('NamesWrong', options);
+  }
+
   /** Hosts that do not serve the published certificates. Statistic: Maximum, over an hour. */
   metricHostsBehind(options?: MetricOptions): Metric {
     return this.#metric('HostsBehind', options);

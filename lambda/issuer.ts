@@ -14,6 +14,7 @@ import { type Fields, type Log, levelOf } from './log.ts';
 import type { Outcome } from './outcome.ts';
 import { afterPass } from './pass/after-pass.ts';
 import { passNotBegun } from './pass/run-pass.ts';
+import { probeNames } from './probe/probe-names.ts';
 import { TrustParameter } from './signing/trust-parameter.ts';
 import { loadConfigFile, runPassExclusively } from './wiring.ts';
 
@@ -55,7 +56,7 @@ export async function handler(_event: unknown, context: LambdaContext): Promise<
   const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
   const notifier = document ? new RunCommandNotifier(document) : undefined;
   const { metrics: values, failures } = await afterPass({ bucket, config, timing, log }, notifier, result);
-  emit(values);
+  emit({ ...values, ...(await probeNames({ bucket, config, timing, log }, result)) });
   if (result.error !== undefined) throw result.error;
   return failIfAny(result.outcomes, failures);
 }

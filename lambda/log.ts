@@ -51,6 +51,8 @@ export type EventName =
   | 'fleet.notified'
   | 'fleet.recovering'
   | 'notify.failed'
+  | 'probe.failed'
+  | 'probe.wrong'
   | 'status.unreadable'
   | 'status.failed'
   | 'notify.result'
@@ -84,6 +86,8 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
   'manifest.refused',
   'version-1.held',
   'version-1.failed',
+  'probe.failed',
+  'probe.wrong',
   'status.unreadable',
   'status.failed',
 ]);

@@ -23,8 +23,11 @@ const RUNBOOK = 'docs/runbook.md';
 
 const STATUS = 'pemfleet status';
 
+/** `NamesWrong` only where a probe is scheduled: its metric costs. */
+type AlarmName = Level | 'RunFinished' | 'NamesWrong';
+
 /** CloudWatch sends a description as it stands: what is wrong, and the command that names it. */
-export const TEXTS: Readonly<Record<Level | 'RunFinished', readonly [meaning: string, command: string]>> = {
+export const TEXTS: Readonly<Record<AlarmName, readonly [meaning: string, command: string]>> = {
   CertificatesExpired: ['A certificate that is published, or that a host serves, has expired.', STATUS],
   CertificatesOverdue: ['A certificate is well past its renewal time.', 'pemfleet plan'],
   CertificatesMissing: ['A configured certificate has never been published.', 'pemfleet plan'],
@@ -40,6 +43,7 @@ export const TEXTS: Readonly<Record<Level | 'RunFinished', readonly [meaning: st
   HostsUnproven: ['A host serves certificates that no handshake has shown for a long time.', STATUS],
   DriftReturning: ['The same difference is found and repaired on a host day after day.', STATUS],
   NotifyFailed: ['A fleet could not be notified of a change; its hosts find it when they poll.', STATUS],
+  NamesWrong: ['An address that clients find by DNS shows another certificate, or none.', 'pemfleet probe'],
   RunFinished: ['No issuer run has completed for three periods: nothing is renewed.', 'aws lambda invoke'],
 };
 
@@ -49,6 +53,9 @@ const LEVEL_ALARM = {
   comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
   treatMissingData: TreatMissingData.IGNORE,
 };
+
+/** One pass may meet an address that is away for a moment. */
+const NAMES_ALARM = { ...LEVEL_ALARM, evaluationPeriods: 2, datapointsToAlarm: 2 };
 
 /** Its silence is the fault. */
 const DEAD_MAN_ALARM = {
@@ -68,7 +75,7 @@ export function createAlarms(
 ): Alarms {
   const period = Duration.minutes(periodMinutes(props.config.config.wakeMinutes));
   const { runbookUrl = RUNBOOK } = props;
-  const create = (name: Level | 'RunFinished', settings: typeof DEAD_MAN_ALARM | LevelSettings) => {
+  const create = (name: AlarmName, settings: typeof DEAD_MAN_ALARM | LevelSettings) => {
     const [meaning, command] = TEXTS[name];
     return metric(name)
       .with({ period })
@@ -81,6 +88,7 @@ export function createAlarms(
   const alarms = [
     ...LEVELS.map((level) => create(level, levelSettings(level))),
     create('RunFinished', DEAD_MAN_ALARM),
+    ...(props.config.config.probe.scheduled ? [create('NamesWrong', NAMES_ALARM)] : []),
   ];
   for (const alarm of alarms) {
     alarm.addAlarmAction(new SnsAction(topic));

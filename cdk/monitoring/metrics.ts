@@ -24,6 +24,7 @@ export const METRICS = {
   DriftRepaired: 'Maximum',
   DriftReturning: 'Maximum',
   NotifyFailed: 'Maximum',
+  NamesWrong: 'Maximum',
   RunFinished: 'Sum',
 } as const satisfies Record<keyof PassMetrics, string>;
 

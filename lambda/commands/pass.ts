@@ -1,6 +1,7 @@
 /** `pemfleet run` and `pemfleet plan`: one pass, or what it would do. */
 import { machineIdentity } from '../identity/identity.ts';
 import { afterPass } from '../pass/after-pass.ts';
+import { probeNames } from '../probe/probe-names.ts';
 import { runPassExclusively } from '../wiring.ts';
 import {
   type Command,
@@ -32,7 +33,8 @@ async function pass(values: CommandValues, dryRun: boolean): Promise<number> {
     await notifyHosts(environment.log, result);
     // What hosts report is kept for the next pass: which sequences they have read, and whether they need version 1.
     const { metrics } = await afterPass({ bucket, config, ...environment }, undefined, result);
-    await writeFigures(config, metrics);
+    const probed = await probeNames({ bucket, config, ...environment }, result);
+    await writeFigures(config, { ...metrics, ...probed });
   }
   if (values.json) printJson({ version: 1, outcomes, unconfigured });
   else printToStderr(outcomeTable(outcomes) + unconfiguredLines(unconfigured));

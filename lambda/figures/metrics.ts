@@ -15,6 +15,8 @@ export interface PassMetrics extends Record<Level, number> {
   DaysToExpiry?: number;
   /** What hosts have found different and repaired in the last 24 hours. */
   DriftRepaired: number;
+  /** Names for which an address shows clients something else; only where `probe` is scheduled. */
+  NamesWrong?: number;
   /** How old the oldest proof of a certificate on a host is; absent: no host says so. */
   OldestProofHours?: number;
 }

@@ -98,6 +98,9 @@ async function probeAddress(
   return judgeHandshake({ ...expected, ...(await backgroundOf(target)) }, handshake);
 }
 
+/** The name was not asked for, or not from here. */
+export const UNKNOWN_VERDICTS: ReadonlySet<ProbeVerdict> = new Set(['no-route', 'out-of-time']);
+
 /** More is to be known of where these come from. */
 const NEEDS_BACKGROUND: ReadonlySet<ProbeVerdict> = new Set(['other-names', 'other-issuer', 'expired']);
 

@@ -18,10 +18,17 @@ const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm')).m
 const names = alarms.map((alarm) => alarm.MetricName);
 
 test('alarms: one for each metric that shows a fault (CertificatesOverdue covers DaysToExpiry, CertificatesEnding what is unconfigured, HostsUnproven the oldest proof, DriftReturning what is repaired)', () => {
-  const figures = ['CertificatesIssued', 'CertificatesUnconfigured', 'DaysToExpiry'];
+  // NamesWrong only where a probe is scheduled.
+  const figures = ['CertificatesIssued', 'CertificatesUnconfigured', 'DaysToExpiry', 'NamesWrong'];
   figures.push('OldestProofHours', 'DriftRepaired');
   assert.deepEqual([...names, ...figures].sort(), Object.keys(METRICS).sort());
   assert.equal(names.length, WATCHED.alarms);
+});
+
+test('alarms: a scheduled probe has one of its own', () => {
+  const { template: own } = synthesize({ ...small, probe: true });
+
+  own.resourcePropertiesCountIs('AWS::CloudWatch::Alarm', { MetricName: 'NamesWrong' }, 1);
 });
 
 test('alarms: the topic is notified when an alarm begins and when it ends', () => {

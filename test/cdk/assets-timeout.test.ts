@@ -1,9 +1,9 @@
 /** The function's time-out is the deadline of a pass: close to it the pass starts no order, Lambda kills nothing, and the next pass continues. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
 import { type Cloud, startCloud } from '../aws/cloud/cloud.ts';
 import { messagesOf, published } from '../aws/cloud/facts.ts';
 import type { Invocation } from '../aws/lambda/function.ts';
+import { startStory } from '../support/story.ts';
 
 /** A pass keeps 50 of these seconds in reserve: an order needs 30, the end of a pass 20 (docs/aws.md). */
 const TIMEOUT_MS = 52_000;
@@ -16,14 +16,17 @@ const CONFIG = {
 } as const;
 
 let cloud: Cloud;
-before(async () => {
-  cloud = await startCloud(CONFIG, { timeoutMs: TIMEOUT_MS });
+const chapter = startStory({
+  deadlineMs: 300_000,
+  start: async () => {
+    cloud = await startCloud(CONFIG, { timeoutMs: TIMEOUT_MS });
+  },
+  stop: () => cloud?.stop(),
 });
-after(() => cloud?.stop());
 
 const issued = (pass: Invocation) => Number(messagesOf(pass).at(-1)?.['CertificatesIssued']);
 
-test('a pass that runs out of time ends by itself, and the following passes do the rest', async () => {
+chapter('a pass that runs out of time ends by itself, and the following passes do the rest', async () => {
   const passes: Invocation[] = [];
   for (let done = 0; done < NAMES.length && passes.length < NAMES.length; done = published(cloud).size) {
     passes.push(await cloud.pass());

@@ -5,7 +5,6 @@
  */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
-import { after, before, test } from 'node:test';
 import { METRICS } from '../../cdk/monitoring/metrics.ts';
 import { type Call, refusals } from '../aws/aws.ts';
 import { type Cloud, startCloud } from '../aws/cloud/cloud.ts';
@@ -15,6 +14,7 @@ import { FOREIGN_NAME } from '../aws/cloud/ground.ts';
 import { stapleOnWire } from '../support/handshake.ts';
 import { until } from '../support/process.ts';
 import { request } from '../support/request.ts';
+import { startStory } from '../support/story.ts';
 import { type Rights, rightsOf, together } from './used-rights.ts';
 
 const WEB = { identifiers: ['www.example.test'] };
@@ -26,10 +26,13 @@ let cloud: Cloud;
 /** by template, for the time it was deployed */
 const rights: Rights[] = [];
 const calls: Call[] = [];
-before(async () => {
-  cloud = await startCloud({ challenge: 'http-01', certificates: [WEB] }, { ca: { hasOcsp: true } });
+const chapter = startStory({
+  deadlineMs: 300_000,
+  start: async () => {
+    cloud = await startCloud({ challenge: 'http-01', certificates: [WEB] }, { ca: { hasOcsp: true } });
+  },
+  stop: () => cloud?.stop(),
 });
-after(() => cloud?.stop());
 
 function issuerAsset(): string[] {
   const { outdir, template } = cloud.app();
@@ -44,20 +47,23 @@ function closeChapter(): void {
   calls.push(...made);
 }
 
-test('HTTP-01: from the schedule to the handshake, by the assets of issuer, responder and agent', async () => {
-  const { log, initMs, peakMb } = await cloud.pass();
+chapter(
+  'HTTP-01: from the schedule to the handshake, by the assets of issuer, responder and agent',
+  async () => {
+    const { log, initMs, peakMb } = await cloud.pass();
 
-  await served(cloud, 'www.example.test');
-  assert.ok(initMs !== undefined && peakMb < 512, log.join('\n'));
-  assert.deepEqual(issuerAsset(), ['ca-0.pem', 'index.mjs', 'pemfleet.json']);
-  const [command] = cloud.aws.ssm.commands();
-  await cloud.aws.ssm.settled();
-  assert.equal(command?.invocations[0]?.status, 'Success');
-  const requests = [...cloud.deployment().urls.values()].flatMap((url) => url.requests);
-  assert.ok(requests.filter((line) => line.endsWith(' 200')).length >= 2, requests.join('\n'));
-});
+    await served(cloud, 'www.example.test');
+    assert.ok(initMs !== undefined && peakMb < 512, log.join('\n'));
+    assert.deepEqual(issuerAsset(), ['ca-0.pem', 'index.mjs', 'pemfleet.json']);
+    const [command] = cloud.aws.ssm.commands();
+    await cloud.aws.ssm.settled();
+    assert.equal(command?.invocations[0]?.status, 'Success');
+    const requests = [...cloud.deployment().urls.values()].flatMap((url) => url.requests);
+    assert.ok(requests.filter((line) => line.endsWith(' 200')).length >= 2, requests.join('\n'));
+  },
+);
 
-test('a burst of validations waits in HAProxy: the responder refuses none', async () => {
+chapter('a burst of validations waits in HAProxy: the responder refuses none', async () => {
   const url = `http://127.0.0.1:${cloud.httpPort}/.well-known/acme-challenge/${'y'.repeat(43)}`;
 
   const answers = await Promise.all(Array.from({ length: 80 }, () => request(url)));
@@ -66,28 +72,31 @@ test('a burst of validations waits in HAProxy: the responder refuses none', asyn
   closeChapter();
 });
 
-test('a changed pemfleet.yaml, deployed: DNS-01, a wildcard, a zone that is found, and one of another account', async () => {
-  await cloud.update(DNS);
+chapter(
+  'a changed pemfleet.yaml, deployed: DNS-01, a wildcard, a zone that is found, and one of another account',
+  async () => {
+    await cloud.update(DNS);
 
-  const invocation = await cloud.pass();
+    const invocation = await cloud.pass();
 
-  await served(cloud, 'wild', 'any.example.test');
-  await served(cloud, 'found.test');
-  await served(cloud, FOREIGN_NAME);
-  const left = cloud.aws.route53.records(cloud.zones.own).filter(({ type }) => type === 'TXT');
-  assert.deepEqual(
-    left.map(({ values }) => values),
-    [['"not ours"']],
-  );
-  const told = messagesOf(invocation).flatMap(({ _aws, ...line }) => (_aws ? Object.keys(line) : []));
-  assert.deepEqual(
-    Object.keys(METRICS).filter((metric) => !told.includes(metric)),
-    [],
-    'an alarm looks at what nobody tells',
-  );
-});
+    await served(cloud, 'wild', 'any.example.test');
+    await served(cloud, 'found.test');
+    await served(cloud, FOREIGN_NAME);
+    const left = cloud.aws.route53.records(cloud.zones.own).filter(({ type }) => type === 'TXT');
+    assert.deepEqual(
+      left.map(({ values }) => values),
+      [['"not ours"']],
+    );
+    const told = messagesOf(invocation).flatMap(({ _aws, ...line }) => (_aws ? Object.keys(line) : []));
+    assert.deepEqual(
+      Object.keys(METRICS).filter((metric) => !told.includes(metric)),
+      [],
+      'an alarm looks at what nobody tells',
+    );
+  },
+);
 
-test('renewal at the request of the CA, with staples, on the same HAProxy process', async () => {
+chapter('renewal at the request of the CA, with staples, on the same HAProxy process', async () => {
   const [before, pid] = [published(cloud), await cloud.host.haproxy.pid()];
   for (const { serial } of before.values()) cloud.ocsp.good.add(serial);
   await cloud.pass();
@@ -110,7 +119,7 @@ test('renewal at the request of the CA, with staples, on the same HAProxy proces
   assert.equal(await cloud.host.haproxy.pid(), pid);
 });
 
-test('doctor finds no problem in the bucket, with the rights of the host', async () => {
+chapter('doctor finds no problem in the bucket, with the rights of the host', async () => {
   const { stdout } = await cloud.host.agent(['doctor', '--json']);
 
   const { findings } = JSON.parse(stdout) as { findings: { id: string }[] };
@@ -120,7 +129,7 @@ test('doctor finds no problem in the bucket, with the rights of the host', async
   );
 });
 
-test('the failure queue keeps a failed pass and an invocation that could not be delivered', async () => {
+chapter('the failure queue keeps a failed pass and an invocation that could not be delivered', async () => {
   await askForRenewal(cloud);
   const end = cloud.aws.fault({ operation: 'PutObject', subject: /^published/ }, refusals.kmsDenied());
 
@@ -138,7 +147,7 @@ test('the failure queue keeps a failed pass and an invocation that could not be 
   closeChapter();
 });
 
-test('the policies of its role allowed every call of every program', () => {
+chapter('the policies of its role allowed every call of every program', () => {
   const refused = calls.flatMap(({ principal = 'nobody', checks }) =>
     checks
       .filter(({ decision }) => decision !== 'allowed')
@@ -163,7 +172,7 @@ test('the policies of its role allowed every call of every program', () => {
   assert.ok(checks.some(({ context }) => 'kms:EncryptionContext:aws:s3:arn' in context));
 });
 
-test('every right of every role was used, or has a reason why not', () => {
+chapter('every right of every role was used, or has a reason why not', () => {
   const { allowed, used } = together(rights);
   const unused = [...allowed].filter((right) => !used.has(right)).sort();
 

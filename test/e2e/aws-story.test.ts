@@ -8,8 +8,8 @@ import { finish } from './finish.ts';
 const main = fileURLToPath(new URL('../demo/main.ts', import.meta.url));
 
 test('npm start -- --aws: three certificates by two challenges, renewed under traffic, nothing refused by surprise', async () => {
-  const args = ['--import', 'tsx', main, '--aws', '--once', '--json'];
-  const { status, stdout, stderr } = await finish(args[0] as string, args.slice(1));
+  const args = ['tsx', main, '--aws', '--once', '--json'];
+  const { status, stdout, stderr } = await finish('--import', args, { deadlineMs: 240_000 });
 
   assert.equal(status, 0, stderr);
   const result = JSON.parse(stdout) as AwsResult;

@@ -54,7 +54,14 @@ export interface Cloud extends Schedule, Ground {
 export async function startCloud(config: CloudConfig, options: CloudOptions = {}): Promise<Cloud> {
   const stops: Stops = [];
   const stop = async () => {
-    for (const end of stops.reverse()) await end();
+    const failures: unknown[] = [];
+    // A part that fails to end keeps no other from it.
+    for (const end of stops.splice(0).reverse()) {
+      await Promise.resolve()
+        .then(end)
+        .catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
   };
   try {
     const ground = await startGround(stops, options.onPart, options.ca);

@@ -1,7 +1,7 @@
 // The program itself: what commands that only read leave behind, and errors as JSON.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -47,4 +47,18 @@ test('with --json, an error is a document on stdout', (t) => {
     error: { code: 'ERR_RECOVERY_KEY', message: '/nowhere/recovery.json: there is no such file' },
   });
   assert.match(refused.stderr, /^ERR_RECOVERY_KEY /);
+});
+
+test('status says by its exit status whether something is wrong, and that nobody can tell', (t) => {
+  const { bucket, pemfleet } = stage(t);
+  mkdirSync(bucket);
+
+  const missing = pemfleet('status');
+  rmdirSync(bucket);
+  writeFileSync(bucket, 'no directory');
+  const unreachable = pemfleet('status');
+
+  assert.equal(missing.status, 1, missing.stderr);
+  assert.match(missing.stdout, /www\.test/);
+  assert.equal(unreachable.status, 2, unreachable.stderr);
 });

@@ -1,9 +1,9 @@
 // What a real HAProxy cannot be made to do on command: answers cut short, late, or none.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { chmodSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { RuntimeCommandFailed } from '../../../../agent/errors.ts';
 import { Runtime } from '../../../../agent/haproxy/runtime.ts';
@@ -37,7 +37,7 @@ async function fakeHaproxy(
     server.close();
     remove();
   });
-  return { asked, socket: openSocket({ path, timeoutMs }) };
+  return { asked, path, socket: openSocket({ path, timeoutMs }) };
 }
 
 async function failureOf(work: Promise<unknown>): Promise<RuntimeCommandFailed> {
@@ -115,6 +115,40 @@ test('no socket, no listener, no socket at all: each has its code and says what 
   assert.equal(missing.code, 'ERR_RUNTIME_SOCKET_MISSING');
   assert.match(missing.message, /is HAProxy running, with this "stats socket"\?/);
   assert.equal(dead.code, 'ERR_RUNTIME_SOCKET_REFUSED');
+});
+
+/** As `nobody` where the tests run as root, for whom no mode closes a socket. */
+function asNobody<T>(work: () => T): T {
+  if (process.geteuid?.() !== 0) return work();
+  process.seteuid?.(65_534);
+  try {
+    return work();
+  } finally {
+    process.seteuid?.(0);
+  }
+}
+
+test('ERR_RUNTIME_SOCKET_DENIED: a socket that is closed to the user says what its "stats socket" line lacks', async (t) => {
+  const { path, asked } = await fakeHaproxy(t, (peer) => peer.end('\n\n'));
+  chmodSync(dirname(path), 0o755);
+  chmodSync(path, 0);
+
+  // connect(2) is called at once, and the user counts then.
+  const error = await asNobody(() => failureOf(openSocket({ path, timeoutMs: TIMEOUT_MS })(set)));
+
+  assert.equal(error.code, 'ERR_RUNTIME_SOCKET_DENIED');
+  assert.match(error.message, /closed to this user: add "user", "group" and "mode 660"/);
+  assert.deepEqual(asked, []);
+});
+
+test('ERR_RUNTIME_SOCKET_IO: what else connect(2) answers is said by its name', async () => {
+  const { path: folder } = makeTempDir();
+  symlinkSync('s', join(folder, 's'));
+
+  const error = await failureOf(openSocket({ path: join(folder, 's'), timeoutMs: TIMEOUT_MS })(set));
+
+  assert.equal(error.code, 'ERR_RUNTIME_SOCKET_IO');
+  assert.match(error.message, /failed with ELOOP/);
 });
 
 test('"currently locked" is asked again, a bounded number of times', async (t) => {

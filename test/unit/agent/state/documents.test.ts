@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { readDocument, writeDocument } from '../../../../agent/state/documents.ts';
+import { readDocument, stateProblemIn, writeDocument } from '../../../../agent/state/documents.ts';
 import { tempDir } from '../../../support/temp-dir.ts';
 
 const document = { version: 1, names: ['a.test', 'a line,\n  "sealed": '], deep: { sealed: 'no' } };
@@ -103,4 +103,18 @@ test('a document that equals the one before is not written', async (t) => {
 
   assert.equal(same, ino);
   assert.notEqual(statSync(path).ino, ino);
+});
+
+test('ERR_STATE_DIRECTORY: what the directory does not take is said, with the reason, and kept in memory', async (t) => {
+  const directory = join(tempDir(t), 'state');
+  writeFileSync(directory, 'no directory');
+  const path = join(directory, 'state.json');
+
+  await assert.rejects(writeDocument(path, document), {
+    ...{ name: 'HostError', code: 'ERR_STATE_DIRECTORY' },
+    message: /the agent's state cannot be saved \(.*(ENOTDIR|EEXIST)/,
+  });
+
+  assert.equal(stateProblemIn([directory])?.code, 'ERR_STATE_DIRECTORY');
+  assert.deepEqual((await read(path)) as object, { document, isSealed: true });
 });

@@ -135,7 +135,57 @@ const LIFETIMES: Row[] = [
   { says: 'the clock is before notBefore: fresh', now: inDays(-1), decision: fresh(inDays(60)) },
 ];
 
-for (const { says, decision, ...input } of [...CHANGES, ...LIFETIMES]) {
+/** The CA's window for the certificate that is published at noon: ten to twelve days later, with the time that is picked inside. */
+const [start, renewAt, end] = [inDays(10), inDays(11), inDays(12)];
+const windows = new Map([[makePemRef().certId ?? '', { start, end, renewAt }]]);
+const wakeMs = DAY_MS / 4;
+
+/** RFC 9773 §4.2. */
+const WINDOWS: Row[] = [
+  {
+    says: 'renewal window: never before its start, be the next wake after its end',
+    now: after(start, -1),
+    wakeMs: 5 * DAY_MS,
+    decision: fresh(renewAt),
+  },
+  {
+    says: 'renewal window: at its start, when no other wake comes before its end',
+    now: start,
+    wakeMs: 5 * DAY_MS,
+    decision: obtain('renewal-window'),
+  },
+  { says: 'renewal window: fresh before the picked time', now: after(renewAt, -1), decision: fresh(renewAt) },
+  { says: 'renewal window: due at the picked time', now: renewAt, decision: obtain('renewal-window') },
+  {
+    says: 'renewal window: a wake before the last one waits for the picked time',
+    ...{
+      now: after(end, -wakeMs - 1),
+      windows: new Map([...windows].map(([id, w]) => [id, { ...w, renewAt: end }])),
+    },
+    decision: fresh(end),
+  },
+  {
+    says: 'renewal window: the last wake before its end is not skipped',
+    ...{
+      now: after(end, -wakeMs),
+      windows: new Map([...windows].map(([id, w]) => [id, { ...w, renewAt: end }])),
+    },
+    decision: obtain('renewal-window'),
+  },
+  { says: 'renewal window: over', now: end, decision: obtain('renewal-window-past') },
+  {
+    says: 'renewal window: it counts, and not the lifetime',
+    ...{ published: lasting(12), now: after(start, -1) },
+    decision: fresh(renewAt),
+  },
+  {
+    says: 'renewal window: an emergency waits for none',
+    ...{ published: lasting(10), now: after(start, -1) },
+    decision: obtain('emergency'),
+  },
+].map((row) => ({ windows, wakeMs, ...row }));
+
+for (const { says, decision, ...input } of [...CHANGES, ...LIFETIMES, ...WINDOWS]) {
   test(`due: ${says}`, () => {
     assert.deepEqual(decide(makeDueInput(input)), decision);
   });

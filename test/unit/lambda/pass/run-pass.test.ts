@@ -1,12 +1,13 @@
 /** What a pass does before and without a CA. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DAY_MS } from '#common/time.ts';
+import { DAY_MS, HOUR_MS } from '#common/time.ts';
 import { fleetName, layout } from '#contract/layout.ts';
 import { NoAcmeAnswer } from '../../../../lambda/acme/problem.ts';
 import type { Transport } from '../../../../lambda/acme/transport.ts';
 import { type Cas, openCa } from '../../../../lambda/ca/ca.ts';
 import { createOrderRecord } from '../../../../lambda/order/record.ts';
+import { runPass } from '../../../../lambda/pass/run-pass.ts';
 import { type MemoryBucket, memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, fakeClock, noon } from '../../../support/clock.ts';
 import {
@@ -14,6 +15,7 @@ import {
   fleet,
   makeConfig,
   makeEntry,
+  makePemRef,
   makeRecord,
   named,
 } from '../../../support/issuer/documents.ts';
@@ -168,3 +170,26 @@ function casWith(exchange: Transport): Cas {
   const bucket = memoryBucket();
   return new Map([[DIRECTORY_URL, openCa({ bucket, settings, exchange, now: () => noon })]]);
 }
+
+test('orders beyond the budget wait; those of certificates that end first are placed', async () => {
+  const bucket = memoryBucket();
+  for (const [name, hours] of Object.entries({ 'later.test': 50, 'sooner.test': 40 })) {
+    const pems = [makePemRef({ notAfter: after(noon, hours * HOUR_MS).toISOString() })];
+    await publishEntry(bucket, name, makeEntry({ identifiers: [name], pems }));
+  }
+  const timing = fakeClock(after(noon, 30 * HOUR_MS));
+  const pass = passOver(bucket, { timing }).passFor(
+    ['later.test', 'new.test', 'sooner.test'].map((name) => ({ identifiers: [name] })),
+  );
+
+  const { outcomes } = await runPass({ ...pass, config: { ...pass.config, ordersPer3Hours: 2 } });
+
+  assert.deepEqual(
+    outcomes.map(({ certificate, result, reason }) => [certificate, result, reason]),
+    [
+      ['later.test', 'deferred', 'order-budget'],
+      ['new.test', 'failed', 'missing'],
+      ['sooner.test', 'failed', 'lifetime'],
+    ],
+  );
+});

@@ -17,6 +17,7 @@ import { stateProblemIn } from '../state/documents.ts';
 import { type AgentState, type StateDirectory, saveState } from '../state/state.ts';
 import { readStatus, saveStatus } from '../state/status.ts';
 import { conditionMessage } from '../trust/conditions.ts';
+import { reportedTrust } from '../trust/record.ts';
 import { hostStatusOf, stateOf, statusDigest } from './host-status.ts';
 import { errorFields, logConditions, logDeadBinds } from './log-outcome.ts';
 import type { PollResult } from './poll.ts';
@@ -134,8 +135,7 @@ const entryConditions = ({ olderEntries, endedEntries }: HostView) => [
 
 function takenBy({ manifest, trust }: PollResult): Pick<HostStatus, 'manifest' | 'head' | 'trust'> {
   const { etag, head } = manifest ?? {};
-  const { isConfirmed = false, trusted } = trust ?? {};
-  return { manifest: etag, head, trust: trusted && { key: trusted.key, isConfirmed } };
+  return { manifest: etag, head, trust: trust && reportedTrust(trust) };
 }
 
 /** A store that failed may answer the next time, and then something has changed. */

@@ -4,10 +4,11 @@
  */
 import * as z from 'zod';
 import { dateTime } from '#contract/document.ts';
+import type { HostStatus } from '#contract/host-status.ts';
 import type { TrustedKey } from '#contract/key-chain.ts';
 import { type FleetName, fleetName, sha256Hex } from '#contract/layout.ts';
 import { sequenceNumber } from '#contract/receipt.ts';
-import { type PublicKey, publicKey } from '#contract/statement.ts';
+import { type PublicKey, publicKey, statementText } from '#contract/statement.ts';
 
 /** The last root that was accepted: none with a lower sequence is, and with this one no other. */
 const sequenceFloor = z.looseObject({
@@ -25,6 +26,7 @@ const trustedKey = z.looseObject({
   number: z.number().int().nonnegative(),
   recoveryKey: publicKey.optional(),
   recoveredAt: z.number().int().nonnegative(),
+  recovery: statementText.optional(),
 });
 
 /** Enough for a rotation a month over eight years. */
@@ -112,8 +114,11 @@ export function withFollowed(record: TrustRecord, followed: TrustedKey): TrustRe
   const { key: nextKey, recoveryKey: nextRecoveryKey } = followed;
   const left = [...(key === nextKey ? [] : [key]), ...(recoveryKey === nextRecoveryKey ? [] : [recoveryKey])];
   const former = [...record.formerKeys, ...left.filter((one) => one !== undefined)];
-  const { lineage = record.trusted.lineage, number, recoveredAt } = followed;
-  const trusted = { lineage, key: nextKey, number, recoveryKey: nextRecoveryKey, recoveredAt };
+  const { lineage = record.trusted.lineage, number, recoveredAt, recovery } = followed;
+  const trusted = {
+    ...{ lineage, key: nextKey, number, recoveryKey: nextRecoveryKey, recoveredAt },
+    ...(recovery === undefined ? {} : { recovery }),
+  };
   return { ...record, trusted, formerKeys: [...new Set(former)].slice(-MAX_FORMER_KEYS) };
 }
 
@@ -121,4 +126,10 @@ export function withFollowed(record: TrustRecord, followed: TrustedKey): TrustRe
 export function withAccepted(record: TrustRecord, fleet: FleetName, floor: SequenceFloor): TrustRecord {
   const trusted = { ...record.trusted, lineage: floor.lineage };
   return { ...record, trusted, floors: { ...record.floors, [fleet]: floor } };
+}
+
+/** What the status says of it: with `recovery` the issuer can make a later one, though it has forgotten this one. */
+export function reportedTrust({ trusted, isConfirmed }: TrustRecord): HostStatus['trust'] {
+  const { key, recovery } = trusted;
+  return { key, isConfirmed, ...(recovery === undefined ? {} : { recovery }) };
 }

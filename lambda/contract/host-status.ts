@@ -164,7 +164,14 @@ const hostStatus = z.looseObject({
   /** Head of the root that the agent acted on (root.ts): what it says counts only with the issuer's own signature over it. */
   head: z.string().max(MAX_STATEMENT).optional(),
   /** The key of which the host takes manifests, and whether anybody has confirmed it. */
-  trust: z.looseObject({ key: z.string().max(64), isConfirmed: z.boolean() }).optional(),
+  trust: z
+    .looseObject({
+      key: z.string().max(64),
+      isConfirmed: z.boolean(),
+      /** The last statement of the recovery key that the host has obeyed (key-chain.ts); absent: none. */
+      recovery: z.string().max(MAX_STATEMENT).optional(),
+    })
+    .optional(),
   /** Absent: none. */
   conditions: listOf(condition, 100).optional(),
   haproxy: listOf(

@@ -45,6 +45,8 @@ export interface TrustedKey {
   recoveryKey?: PublicKey | undefined;
   /** Of the last statement of the recovery key that was obeyed; 0: none. */
   recoveredAt: number;
+  /** That statement, which proves its number to an issuer that has forgotten it; absent: none, or followed by an earlier version. */
+  recovery?: string | undefined;
 }
 
 export function signKeyStatement(signer: Signer, claims: KeyClaims): string {
@@ -70,7 +72,15 @@ export function followKeys(statements: readonly string[], trusted: TrustedKey): 
   let current = trusted;
   // Numbers only grow: each statement is obeyed once at most.
   for (let next = nextOf(current, all); next !== undefined; next = nextOf(current, all)) current = next;
-  return current;
+  return withProof(current, all);
+}
+
+/** An earlier version has obeyed the recovery key, and kept the number of its statement only. */
+function withProof(current: TrustedKey, all: readonly KeyStatement[]): TrustedKey {
+  const { recovery, recoveredAt, recoveryKey } = current;
+  if (recovery !== undefined || recoveredAt === 0) return current;
+  const obeyed = all.find(({ key, claims }) => key === recoveryKey && claims.number === recoveredAt);
+  return obeyed === undefined ? current : { ...current, recovery: obeyed.text };
 }
 
 /** What the recovery key said last outranks every other key, from when it is known: a thief of the key before cannot undo it. */
@@ -79,7 +89,8 @@ function nextOf(current: TrustedKey, all: readonly KeyStatement[]): TrustedKey |
     (statement) => statement.key === current.recoveryKey && isOf(current, statement),
   );
   if (recovery !== undefined && recovery.claims.number > current.recoveredAt) {
-    return { ...after(current, recovery), recoveredAt: recovery.claims.number };
+    const { claims, text } = recovery;
+    return { ...after(current, recovery), recoveredAt: claims.number, recovery: text };
   }
   const next = all.find((statement) => {
     return (
@@ -89,7 +100,10 @@ function nextOf(current: TrustedKey, all: readonly KeyStatement[]): TrustedKey |
   return next && after(current, next);
 }
 
-type KeyStatement = Statement<KeyClaims>;
+export interface KeyStatement extends Statement<KeyClaims> {
+  /** As it was published. */
+  text: string;
+}
 
 function isOf({ lineage }: TrustedKey, { claims }: KeyStatement): boolean {
   return lineage === undefined || claims.lineage === lineage;
@@ -107,7 +121,7 @@ function after(before: TrustedKey, { claims, key: signer }: KeyStatement): Trust
 export function readKeyStatements(statements: readonly string[]): KeyStatement[] {
   return statements.flatMap((text) => {
     try {
-      return [readStatement('key', text, keyClaims)];
+      return [{ ...readStatement('key', text, keyClaims), text }];
     } catch {
       return [];
     }

@@ -82,6 +82,7 @@ export const layout = {
   /** OCSP response to staple to a PEM. Immutable: a refreshed one has another key. */
   ocsp: (fleet: FleetName, name: CertificateName, pemSha256: string, sha256: string) =>
     `published/${fleet}/pem/${name}/${pemSha256}.${sha256}.ocsp`,
+  statusFleets: 'status/',
   statuses: (fleet: FleetName) => `status/${fleet}/`,
   status: (fleet: FleetName, host: HostName) => `status/${fleet}/${host}.json`,
 } as const;

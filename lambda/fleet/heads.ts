@@ -2,6 +2,7 @@
 import { DAY_MS } from '#common/time.ts';
 import { ContractError } from '#contract/errors.ts';
 import type { HostStatus } from '#contract/host-status.ts';
+import { type KeyStatement, readKeyStatements } from '#contract/key-chain.ts';
 import { layout } from '#contract/layout.ts';
 import { readHead } from '#contract/root.ts';
 import type { PublicKey } from '#contract/statement.ts';
@@ -38,13 +39,29 @@ export function ownHead(
   }
 }
 
-/** A key that is not ours has signed a root of our lineage: the issuer had it once, or somebody else makes it up. */
-export function otherSigner({ fleet, head }: HostStatus, keys: OwnKeys | undefined): PublicKey | undefined {
-  if (head === undefined || keys?.lineage === undefined) return undefined;
+/**
+ * A key that is not ours has signed a root of our lineage: the issuer had it once, or somebody else makes it up. Or the recovery key has
+ * named it later than ours. What is older than our last recovery holds no host back: it finds our key by itself.
+ */
+export function otherSigner(status: HostStatus, keys: OwnKeys | undefined): PublicKey | undefined {
+  if (keys?.lineage === undefined) return undefined;
+  return recoveredSince(status, keys) ?? signerOfHead(status, keys);
+}
+
+function recoveredSince({ trust }: HostStatus, keys: OwnKeys): PublicKey | undefined {
+  const { lineage, recoveryKey, recoveredAt = 0 } = keys;
+  const obeyed = trust?.recovery === undefined ? [] : readKeyStatements([trust.recovery]);
+  const isSince = ({ key, claims }: KeyStatement) =>
+    key === recoveryKey && claims.lineage === lineage && claims.number > recoveredAt;
+  return obeyed.find(isSince)?.claims.key;
+}
+
+function signerOfHead({ fleet, head }: HostStatus, keys: OwnKeys): PublicKey | undefined {
+  if (head === undefined) return undefined;
   try {
     const { claims, key } = readHead(head, layout.root(fleet));
     const isOther = claims.fleet === fleet && claims.lineage === keys.lineage && !keys.isOurs(key);
-    return isOther ? key : undefined;
+    return isOther && claims.sequence > (keys.recoveredAt ?? 0) ? key : undefined;
   } catch (error) {
     if (error instanceof ContractError) return undefined;
     throw error;

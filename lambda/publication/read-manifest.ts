@@ -16,6 +16,9 @@ import { readManifestObject, readVersion1 } from './version1.ts';
 export interface OwnKeys {
   readonly lineage?: string;
   readonly signer?: { readonly key: PublicKey };
+  readonly recoveryKey?: PublicKey | undefined;
+  /** Number of the last statement of the recovery key; absent: none. */
+  readonly recoveredAt?: number;
   isOurs(key: PublicKey, sequence?: number): boolean;
   isBefore?(key: PublicKey, other: PublicKey): boolean;
   /** Whether an issuer of version 1 published to the fleet; absent: nobody knows. */

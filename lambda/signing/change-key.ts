@@ -7,7 +7,14 @@ import { readKeyStatements } from '#contract/key-chain.ts';
 import { type FleetName, fleetsAmong, layout } from '#contract/layout.ts';
 import type { PublicKey } from '#contract/statement.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { type KeySurvey, recovered, renewed, rotated, withRecoveryKey } from './next-record.ts';
+import {
+  type KeySurvey,
+  type RecoverySurvey,
+  recovered,
+  renewed,
+  rotated,
+  withRecoveryKey,
+} from './next-record.ts';
 import { publishKeys, readPublishedKeys } from './published-keys.ts';
 import { readSigningKey, type SigningKeyRecord, trustedBy, writeSigningKey } from './record.ts';
 import {
@@ -16,9 +23,9 @@ import {
   RecoveryKeyRefused,
   readRecoveryKeyIfThere,
 } from './recovery-file.ts';
+import { readReportedWords } from './reported.ts';
 import { readSignedRoots } from './signed-roots.ts';
 import { openSigningKey } from './signing-key.ts';
-import { reportedTrust } from './traces.ts';
 
 /** Lineages in one message. */
 const MAX_NAMED = 3;
@@ -54,9 +61,9 @@ export async function recoverKey(
   { isStolen = false, isOtherLineage = false }: RecoveryWords = {},
 ): Promise<SigningKeyRecord> {
   const { stored, replaces } = await readWhateverIsThere(change.bucket);
-  const survey = await surveyKeys(change);
-  const known = stored?.record.lineage ?? lineagesIn(survey);
-  if (!isOtherLineage) await refuseOtherLineage(change, recovery, known);
+  const survey = { ...(await surveyKeys(change)), reported: await readReported(change) };
+  const known = stored ? [stored.record.lineage] : lineagesIn(survey);
+  if (!isOtherLineage) refuseOtherLineage(recovery, known, survey);
   return commit(change, recovered({ stored, recovery, isStolen }, survey), replaces);
 }
 
@@ -119,6 +126,12 @@ async function surveyKeys(change: KeyChange): Promise<KeySurvey> {
   return { now, statements, roots: await readSignedRoots(bucket, fleets) };
 }
 
+/** Of all hosts, those of fleets in which nothing is published any more, too. */
+async function readReported({ bucket, configured }: KeyChange) {
+  const folders = await bucket.folders(layout.statusFleets);
+  return readReportedWords(bucket, [...new Set([...configured, ...fleetsAmong(folders)])]);
+}
+
 /** Of what is published. */
 function lineagesIn({ roots, statements }: KeySurvey): string[] {
   const said = readKeyStatements(statements).map(({ claims }) => claims.lineage);
@@ -128,18 +141,15 @@ function lineagesIn({ roots, statements }: KeySurvey): string[] {
 /**
  * What hosts say that they have read counts for the file, too: after a loss of everything, a pass may have begun another lineage.
  * @param known lineages of the key, or of what is published; none: hosts alone tell
- * @throws RecoveryKeyRefused, BucketError
+ * @throws RecoveryKeyRefused
  */
-async function refuseOtherLineage(
-  change: KeyChange,
+function refuseOtherLineage(
   { trusted: { lineage = '', key } }: RecoveryKey,
-  known: string | readonly string[],
-): Promise<void> {
-  const ours = [known].flat();
-  if (ours.includes(lineage)) return;
-  const hosts = await reportedTrust(change.bucket, await allFleets(change));
-  const lineages = [...ours, ...hosts.lineages];
-  if (lineages.length === 0 || lineages.includes(lineage) || hosts.keys.includes(key)) return;
+  known: readonly string[],
+  { reported }: RecoverySurvey,
+): void {
+  const lineages = [...new Set([...known, ...reported.heads.map((head) => head.lineage)])];
+  if (lineages.length === 0 || lineages.includes(lineage) || reported.keys.includes(key)) return;
   const saw = `wanted a recovery key of the lineage ${lineages.slice(0, MAX_NAMED).join(' or ')}, saw one of ${lineage}`;
   const says = 'is it the right file? With it everything is ordered anew, and each host asks for a word';
   throw new RecoveryKeyRefused(`${saw}: ${says}; --yes does it all the same`);

@@ -8,9 +8,11 @@ import {
   type TrustedKey,
 } from '#contract/key-chain.ts';
 import { generatePrivateKey, type PublicKey, type Signer, signerOf } from '#contract/statement.ts';
-import { newSigningKey, type SigningKeyRecord, type StoredSigningKey } from './record.ts';
+import { newSigningKey, type SigningKeyRecord, type StoredSigningKey, trustedBy } from './record.ts';
 import { type RecoveryKey, RecoveryKeyRefused } from './recovery-file.ts';
+import type { ReportedWords } from './reported.ts';
 import type { SignedRoot } from './signed-roots.ts';
+import { chainOf, inOrder, leadingTo, numbersOf } from './statement-chain.ts';
 
 /** What is published, and when it was read. */
 export interface KeySurvey {
@@ -20,10 +22,18 @@ export interface KeySurvey {
   roots: readonly SignedRoot[];
 }
 
+/** What the issuer can know of a key that it has no more. */
+export interface RecoverySurvey extends KeySurvey {
+  reported: ReportedWords;
+}
+
+/**
+ * Numbers and sequences are times in ms: what is farther ahead of the clock is no issuer's whose clock was wrong, but a thief's who wants
+ * the last word. What the recovery key has signed is no thief's, and counts whatever its number.
+ */
+const AHEAD_MS = 7 * DAY_MS;
 /** A record has room for so many: the newest. */
 const MAX_STATEMENTS = 1000;
-/** Of statements that lead from earlier keys, taken from `published/`: a quarter of what `keys.json` may have. */
-const MAX_LEADING_BYTES = 262_144;
 /** Longer than any pass. */
 const PASS_MS = HOUR_MS;
 
@@ -31,7 +41,8 @@ const PASS_MS = HOUR_MS;
 export function rotated({ record, signer }: StoredSigningKey, survey: KeySurvey): SigningKeyRecord {
   const number = numberAfter(survey.now, [record.number]);
   const next = handOver(record, { by: signer, number, now: survey.now });
-  return { ...next, earlier: [...record.earlier, retired(signer.key, number, survey)] };
+  const roots = credibleRoots(survey, record.number);
+  return { ...next, earlier: [...record.earlier, retired(signer.key, number, { ...survey, roots })] };
 }
 
 export interface Recovery {
@@ -43,22 +54,38 @@ export interface Recovery {
 }
 
 /**
- * The recovery key names the next key, in the same lineage.
+ * The recovery key names the next key, in the same lineage. Where it has done that before and the issuer has forgotten it, hosts follow
+ * the word with the highest number: so this one is higher than all that can be known of, and the clock never makes it lower.
  * @throws RecoveryKeyRefused if hosts know another recovery key
  */
-export function recovered({ stored, recovery, isStolen }: Recovery, survey: KeySurvey): SigningKeyRecord {
+export function recovered(
+  { stored, recovery, isStolen }: Recovery,
+  survey: RecoverySurvey,
+): SigningKeyRecord {
   const { lineage = '' } = recovery.trusted;
   const { key: recoveryKey } = recovery.signer;
-  const own = stored?.record.lineage === lineage ? stored.record : undefined;
-  const { statements: ownWords = [] } = own ?? {};
-  const said =
-    own === undefined || !isStolen ? [...(own?.statements ?? []), ...survey.statements] : own.statements;
-  const known = own ?? followKeys(said, recovery.trusted);
+  const own = stored?.record.lineage === lineage ? stored : undefined;
+  const { statements: ownWords = [], number: ownNumber = 0 } = own?.record ?? {};
+  const words = [...ownWords, ...survey.statements];
+  // A host may report what it likes, but not in the name of the recovery key.
+  const recoveries = readKeyStatements([...words, ...survey.reported.statements]).filter(
+    ({ key, claims }) => key === recoveryKey && claims.lineage === lineage,
+  );
+  const all = [...words, ...recoveries.map(({ text }) => text)];
+  const said = own === undefined || !isStolen ? all : [...ownWords, ...recoveries.map(({ text }) => text)];
+  const known = followKeys(all, own ? trustedBy(own) : recovery.trusted);
   if (known.recoveryKey !== recoveryKey) throw new RecoveryKeyRefused(otherRecoveryKey(known, recoveryKey));
+  const certain = [recovery.trusted.number, ...numbersOf(recoveries), ...(isStolen ? [] : [ownNumber])];
+  const highest = latest(survey.now, certain);
+  const roots = credibleRoots(survey, ...certain);
   const before = [recovery.trusted.key, ...keysOf(stored)];
-  const chain = chainOf(said, { ...recovery.trusted, lineage, keys: [...before, recoveryKey] }, survey.now);
-  const number = numberAfter(survey.now, [recovery.trusted.number, own?.number ?? 0, ...chain.numbers]);
-  const base = { ...newSigningKey(), ...own, lineage, recoveryKey };
+  const chain = chainOf(said, { lineage, keys: before, recoveryKey, highest });
+  const sequences = [...roots, ...survey.reported.heads]
+    .filter((one) => one.lineage === lineage)
+    .map(({ sequence }) => sequence);
+  const credible = [ownNumber, ...chain.numbers, ...sequences].filter((one) => one <= highest);
+  const number = numberAfter(survey.now, [...certain, ...credible]);
+  const base = { ...newSigningKey(), ...own?.record, lineage, recoveryKey };
   base.statements = inOrder([
     ...new Set([...ownWords, ...chain.statements, ...leadingTo([...chain.keys, recoveryKey], said, lineage)]),
   ]);
@@ -67,14 +94,15 @@ export function recovered({ stored, recovery, isStolen }: Recovery, survey: KeyS
   return {
     ...next,
     recoveredAt: number,
-    earlier: isStolen ? [] : earlier.map((key) => retired(key, number, survey)),
+    earlier: isStolen ? [] : earlier.map((key) => retired(key, number, { ...survey, roots })),
   };
 }
 
 /** A key of a new lineage. @param adopted keys: what they have signed stays published */
 export function renewed(adopted: readonly PublicKey[], survey: KeySurvey): SigningKeyRecord {
   const number = survey.now.getTime();
-  return { ...newSigningKey(), earlier: adopted.map((key) => retired(key, number, survey)) };
+  const roots = credibleRoots(survey);
+  return { ...newSigningKey(), earlier: adopted.map((key) => retired(key, number, { ...survey, roots })) };
 }
 
 /** @param by the signing key, or the recovery key that hosts know. @throws RecoveryKeyRefused if they know another one */
@@ -119,81 +147,24 @@ function handOver(record: SigningKeyRecord, { by, number, now }: HandOver): Sign
   return { ...record, privateKey, number: number + 1, statements: newest(statements) };
 }
 
-/** Statements of this lineage by keys that lead back to `keys`, and all keys that they name. */
-function chainOf(
-  texts: readonly string[],
-  { lineage, keys }: { lineage: string; keys: readonly PublicKey[] },
-  now: Date,
-) {
-  const known = new Set(keys);
-  const read = [...new Set(texts)].flatMap((text) =>
-    readKeyStatements([text]).map((said) => ({ ...said, text })),
-  );
-  const ordered = read.sort((a, b) => a.claims.number - b.claims.number);
-  const chain = ordered.filter(({ key, claims }) => {
-    const isOf = known.has(key) && claims.lineage === lineage && claims.number <= latest(now);
-    if (isOf) known.add(claims.key);
-    return isOf;
-  });
-  const numbers = chain.map(({ claims }) => claims.number);
-  return { keys: [...known], statements: chain.map(({ text }) => text), numbers };
-}
-
-/**
- * Statements of earlier keys, and of earlier recovery keys, that lead to these: a host from an old image begins there. They make no key ours:
- * whoever names one of our keys as his successor says nothing about himself.
- */
-function leadingTo(keys: readonly PublicKey[], texts: readonly string[], lineage: string): string[] {
-  const reached = new Set(keys);
-  const leading = new Set<string>();
-  const all = [...new Set(texts)].flatMap((text) =>
-    readKeyStatements([text])
-      .filter(({ claims }) => claims.lineage === lineage)
-      .map((said) => ({ ...said, text })),
-  );
-  let before = -1;
-  while (before !== leading.size) {
-    before = leading.size;
-    for (const { key, claims, text } of all) {
-      const isLeading = [claims.key, claims.recoveryKey].some((named) => named && reached.has(named));
-      if (!isLeading) continue;
-      leading.add(text);
-      reached.add(key);
-    }
-  }
-  return fitting([...leading]);
-}
-
-/** Whoever may write to `published/` does not fill the list that hosts read. */
-function fitting(texts: readonly string[]): string[] {
-  let left = MAX_LEADING_BYTES;
-  return texts.filter((text) => {
-    left -= text.length;
-    return left >= 0;
-  });
-}
-
-/** Oldest first. */
-function inOrder(texts: readonly string[]): string[] {
-  const numberOf = (text: string) => readKeyStatements([text])[0]?.claims.number ?? 0;
-  const numbered = texts.map((text) => ({ text, number: numberOf(text) }));
-  return numbered.sort((a, b) => a.number - b.number).map(({ text }) => text);
-}
-
 function keysOf(stored: StoredSigningKey | undefined): PublicKey[] {
   return stored === undefined ? [] : [...stored.record.earlier.map(({ key }) => key), stored.signer.key];
 }
 
 function retired(key: PublicKey, number: number, { roots, now }: KeySurvey) {
-  const sequences = roots.filter((root) => root.key === key && root.sequence <= latest(now));
+  const sequences = roots.filter((root) => root.key === key);
   // A pass that is under way may still commit with it.
   const soon = now.getTime() + PASS_MS;
   return { key, upTo: Math.max(number, soon, ...sequences.map(({ sequence }) => sequence)) };
 }
 
-/** Numbers and sequences are times in ms: what is far ahead of the clock is no issuer's, but a thief's who wants the last word. */
-function latest(now: Date): number {
-  return now.getTime() + DAY_MS;
+/** @param certain numbers that are the issuer's own: its clock was once that far */
+function latest(now: Date, certain: readonly number[]): number {
+  return Math.max(now.getTime(), ...certain) + AHEAD_MS;
+}
+
+function credibleRoots({ roots, now }: KeySurvey, ...certain: number[]): SignedRoot[] {
+  return roots.filter(({ sequence }) => sequence <= latest(now, certain));
 }
 
 function numberAfter(now: Date, numbers: readonly number[]): number {

@@ -18,6 +18,7 @@ import {
   type StoredSigningKey,
   writeSigningKey,
 } from './record.ts';
+import { branchesOf, inOrder } from './statement-chain.ts';
 import { findSigned, type LoneClaim } from './traces.ts';
 
 /** What a pass signs with, and whose signatures it takes for its own. */
@@ -27,6 +28,8 @@ export interface Signing {
   /** Signs roots, receipts and key statements with today's key. */
   readonly signer: Signer;
   readonly recoveryKey?: PublicKey | undefined;
+  /** Number of the last statement of the recovery key; absent, or 0: none. */
+  readonly recoveredAt?: number;
   /** As published in `keys.json` of each fleet. */
   readonly statements: readonly string[];
   /** Fleets whose `keys.json` cannot be written: hosts there may not find today's key. */
@@ -116,7 +119,10 @@ function otherKey(
   return isOurs ? undefined : announced.key;
 }
 
-/** What our key said after this copy of `issuer/` was made: which key is its recovery key. */
+/** Half of what a record has room for: no branch takes the place of our own statements. */
+const MAX_WITH_BRANCHES = 500;
+
+/** What our key said after this copy of `issuer/` was made (which key is its recovery key), and other branches of the recovery key. */
 function withOwnWords(stored: StoredSigningKey, elsewhere: readonly string[]): SigningKeyRecord {
   const { record, signer } = stored;
   const missing = [...new Set(elsewhere)].filter((text) =>
@@ -125,9 +131,15 @@ function withOwnWords(stored: StoredSigningKey, elsewhere: readonly string[]): S
       return isOwn && claims.number > record.number;
     }),
   );
-  if (missing.length === 0) return record;
   const { number, recoveryKey } = followFrom(stored, missing);
-  return { ...record, number, recoveryKey, statements: [...record.statements, ...missing] };
+  const statements = [...record.statements, ...missing];
+  const keys = record.earlier.map(({ key }) => key);
+  const branches = recoveryKey ? branchesOf(elsewhere, { lineage: record.lineage, keys, recoveryKey }) : [];
+  const others = branches.filter((text) => !statements.includes(text));
+  const left = Math.max(0, MAX_WITH_BRANCHES - statements.length);
+  if (missing.length === 0 && Math.min(left, others.length) === 0) return record;
+  const all = inOrder([...statements, ...others.slice(0, left)]);
+  return { ...record, number, recoveryKey, statements: all };
 }
 
 async function firstKey(
@@ -166,7 +178,7 @@ async function isThere(bucket: Bucket, key: string): Promise<boolean> {
 }
 
 function signingOf({ record, signer }: StoredSigningKey, unpublished?: Signing['unpublished']): Signing {
-  const { lineage, number, recoveryKey, statements, earlier, inherited = [] } = record;
+  const { lineage, number, recoveryKey, recoveredAt, statements, earlier, inherited = [] } = record;
   const upTo = new Map<PublicKey, number>(earlier.map((before) => [before.key, before.upTo]));
   upTo.set(signer.key, Number.POSITIVE_INFINITY);
   const isOurs = (key: PublicKey, sequence = 0) => sequence <= (upTo.get(key) ?? -1);
@@ -175,7 +187,7 @@ function signingOf({ record, signer }: StoredSigningKey, unpublished?: Signing['
     order.includes(key) && order.indexOf(key) < order.indexOf(other);
   const isInherited = (fleet: FleetName) => inherited.includes(fleet);
   return {
-    ...{ lineage, signer, recoveryKey, statements, unpublished, lowestSequence: number },
+    ...{ lineage, signer, recoveryKey, recoveredAt, statements, unpublished, lowestSequence: number },
     ...{ isOurs, isBefore, isInherited },
   };
 }

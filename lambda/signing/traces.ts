@@ -2,13 +2,14 @@
  * What shows that an issuer has signed here before: without its key, another one would be refused by the hosts. Asked only where there
  * is no key at all.
  */
-import { ContractError, isObjectFault } from '#contract/errors.ts';
-import { ABSENT_AFTER_MS, type HostStatus, parseHostStatus } from '#contract/host-status.ts';
-import { documentName, type FleetName, hostName, layout } from '#contract/layout.ts';
+import { ContractError } from '#contract/errors.ts';
+import { ABSENT_AFTER_MS, type HostStatus } from '#contract/host-status.ts';
+import { type FleetName, layout } from '#contract/layout.ts';
 import { readReceipt } from '#contract/receipt.ts';
 import { readHead } from '#contract/root.ts';
 import { type PublicKey, StatementRefused } from '#contract/statement.ts';
 import type { Bucket, ListedObject } from '#storage/bucket.ts';
+import { isOfHost, readStatusOf } from './reported.ts';
 
 /** Statuses of a fleet that are read. */
 const MAX_STATUSES = 20;
@@ -44,49 +45,17 @@ export async function findSigned(
   return undefined;
 }
 
-/** What hosts say, whoever signed it. */
-export interface ReportedTrust {
-  /** Of the roots that they have read. */
-  lineages: readonly string[];
-  /** That they trust: a host whose fleet was renamed has no root of it yet. */
-  keys: readonly string[];
-}
-
-/** @throws BucketError */
-export async function reportedTrust(bucket: Bucket, fleets: readonly FleetName[]): Promise<ReportedTrust> {
-  const [lineages, trusted] = [new Set<string>(), new Set<string>()];
-  for (const fleet of fleets) {
-    const keys = (await bucket.list(layout.statuses(fleet))).filter((key) => hostOf(fleet, key));
-    for (const key of keys.slice(0, MAX_STATUSES)) {
-      const status = await readStatus(bucket, fleet, key);
-      for (const lineage of status === undefined ? [] : lineageIn(status)) lineages.add(lineage);
-      if (status?.trust !== undefined) trusted.add(status.trust.key);
-    }
-  }
-  return { lineages: [...lineages], keys: [...trusted] };
-}
-
-function lineageIn({ fleet, head }: HostStatus): string[] {
-  if (head === undefined) return [];
-  try {
-    return [readHead(head, layout.root(fleet)).claims.lineage];
-  } catch (error) {
-    if (error instanceof ContractError) return [];
-    throw error;
-  }
-}
-
 /** Statuses with statements of one and the same key: of two hosts, or of the only one that lives. */
 async function findInStatuses(
   bucket: Bucket,
   fleet: FleetName,
   onLoneClaim: (claim: LoneClaim) => void,
 ): Promise<string | undefined> {
-  const entries = (await bucket.entries(layout.statuses(fleet))).filter(({ key }) => hostOf(fleet, key));
+  const entries = (await bucket.entries(layout.statuses(fleet))).filter(({ key }) => isOfHost(fleet, key));
   const living = new Set(livingOf(entries).map(({ key }) => key));
   const objectsByKey = new Map<PublicKey, string[]>();
   for (const { key: object } of entries.slice(0, MAX_STATUSES)) {
-    const status = await readStatus(bucket, fleet, object);
+    const status = await readStatusOf(bucket, fleet, object);
     if (status?.leftAt !== undefined) living.delete(object);
     for (const key of status === undefined ? [] : signersIn(fleet, status)) {
       objectsByKey.set(key, [...(objectsByKey.get(key) ?? []), object]);
@@ -125,23 +94,6 @@ function signerIn(
     return claims.fleet === fleet ? [key] : [];
   } catch (error) {
     if (error instanceof ContractError || error instanceof StatementRefused) return [];
-    throw error;
-  }
-}
-
-function hostOf(fleet: FleetName, key: string) {
-  return hostName.safeParse(documentName(layout.statuses(fleet), key)).data;
-}
-
-async function readStatus(bucket: Bucket, fleet: FleetName, key: string): Promise<HostStatus | undefined> {
-  const host = hostOf(fleet, key);
-  if (host === undefined) return undefined;
-  try {
-    const object = await bucket.get(key);
-    return object && parseHostStatus(fleet, host, object.body);
-  } catch (error) {
-    // Whatever a host puts in the place of its status, others are asked.
-    if (error instanceof ContractError || isObjectFault(error)) return undefined;
     throw error;
   }
 }

@@ -98,6 +98,27 @@ test('a statement of the recovery key that was obeyed is not obeyed again after 
   assert.equal(followKeys(statements, trusted).key, third.key);
 });
 
+test('who has obeyed the recovery key keeps its statement, also if an earlier version kept the number only', () => {
+  const statement = says(recovery, 5, second);
+  const { recovery: proof, ...bare } = followKeys([statement], withRecovery);
+
+  assert.equal(proof, statement);
+  assert.equal(followKeys([says(second, 6, third)], { ...bare, recovery: proof }).recovery, statement);
+  assert.equal(followKeys([statement], bare).recovery, statement);
+});
+
+test('two successors named by one recovery key: the higher number wins on either branch', () => {
+  const [lower, higher] = [says(recovery, 5, second), says(recovery, 7, third)];
+  for (const from of [withRecovery, followKeys([lower], withRecovery), followKeys([higher], withRecovery)]) {
+    for (const statements of [
+      [lower, higher],
+      [higher, lower],
+    ]) {
+      assert.equal(followKeys(statements, from).key, third.key);
+    }
+  }
+});
+
 test('the recovery key changes itself', () => {
   const statements = [says(recovery, 5, second, { recoveryKey: third.key })];
 

@@ -452,3 +452,67 @@ test('a file that is missing, a folder, or in no directory is refused with a cod
   }
   assert.equal(copyOf(issuer.bucket), before);
 });
+
+test('a copy of issuer/ from before the recovery key was made, or from before it named another: the file of today recovers', async () => {
+  const issuer = await startIssuer();
+  const atFirst = copyOf(issuer.bucket);
+  const old = await readRecoveryKey(await makeRecoveryKey(issuer));
+  const before = copyOf(issuer.bucket);
+  const file = newFile();
+  await nameRecoveryKey(issuer.change(), file, old);
+  await rotateKey(issuer.change());
+  const today = await readRecoveryKey(file);
+  const keys = issuer.bucket.text(layout.keys(fleet)) ?? '';
+  for (const copy of [atFirst, before]) {
+    await issuer.bucket.put(layout.signingKey, copy);
+    await issuer.bucket.put(layout.keys(fleet), keys);
+
+    assert.equal(await refusedBy(recoverKey(issuer.change(), old)), 'ERR_RECOVERY_KEY');
+    assert.equal(await refusedBy(recoverKey(issuer.change(), today)), 'nothing');
+
+    const { signer } = await issuer.open();
+    for (const recoveryKey of [undefined, old.signer.key, today.signer.key]) {
+      const slept = host(issuer.first.signer.key, { recoveryKey });
+      assert.equal(followKeys(published(issuer.bucket), slept).key, signer.key);
+    }
+  }
+});
+
+test('a stolen key, and a recovery of which published/ alone knows: the next one is later', async () => {
+  const issuer = await startIssuer();
+  const recovery = await readRecoveryKey(await makeRecoveryKey(issuer));
+  const yesterday = copyOf(issuer.bucket);
+  await recoverKey(issuer.change({ now: after(noon, 1000 * HOUR_MS) }), recovery);
+  const { statements } = await issuer.open();
+  const pinned = host(issuer.first.signer.key, { recoveryKey: recovery.signer.key });
+  const followed = followKeys(statements, pinned);
+  await issuer.bucket.put(layout.signingKey, yesterday);
+
+  await recoverKey(issuer.change(), recovery, { isStolen: true });
+
+  const { signer } = await issuer.open();
+  assert.equal(followKeys(published(issuer.bucket), followed).key, signer.key);
+});
+
+test('a host reports what it likes: it pushes no number to its end, and makes no key ours', async () => {
+  const issuer = await startIssuer();
+  const recovery = await readRecoveryKey(await makeRecoveryKey(issuer));
+  const { lineage } = issuer.first;
+  const sequence = Number.MAX_SAFE_INTEGER;
+  const root = signedRoot(emptyManifest(fleet, noon), { fleet, lineage, sequence }, thief);
+  const head = /"signature": "([^"]+)"/.exec(root)?.[1] ?? '';
+  const claims = { lineage, number: sequence, key: thief.key, recoveryKey: recovery.signer.key };
+  const forged = signKeyStatement(thief, { ...claims, at: noon.toISOString() });
+  for (const text of [forged, 'nonsense']) {
+    const trust = { key: thief.key, isConfirmed: true, recovery: text };
+    const status = makeHostStatus('lb1', { contract: 2, head, trust });
+    await issuer.bucket.put(layout.status(fleet, status.host), serializeHostStatus(status));
+    await issuer.bucket.delete(layout.signingKey);
+
+    await recoverKey(issuer.change(), recovery);
+
+    const { isOurs, lowestSequence, statements } = await issuer.open();
+    assert.ok(!isOurs(thief.key) && !statements.includes(forged));
+    assert.ok(lowestSequence < after(noon, 24 * HOUR_MS).getTime());
+  }
+});

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { LeftHost } from '../agent.ts';
 import { type DiskFile, isDeploying, isOfDesired } from '../deploy/action.ts';
-import { AT_A_STRETCH, stampOf, viewFile } from '../deploy/disk.ts';
+import { AT_A_STRETCH, stampOf, viewFile, writableAmong } from '../deploy/disk.ts';
 import { stapleFileOf } from '../desired/files.ts';
 
 /** `undefined`: there is none. */
@@ -33,6 +33,11 @@ export class DiskWatch {
         if (name === file && deployed.isWritten && mark?.sha256 !== desired.sha256) this.#early.add(file);
       }
     }
+  }
+
+  /** A renewal that comes tomorrow is not the time to find out that it cannot be written. */
+  async isWritable(): Promise<boolean> {
+    return (await writableAmong([this.#certsDir])).length > 0;
   }
 
   /** @returns those that are not as the pass has left them */

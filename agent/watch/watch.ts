@@ -65,10 +65,14 @@ class InstanceWatch {
     for (const one of [this.#disk, this.#crtList, this.#runtime, this.#strangers]) await one.reset(left);
   }
 
-  /** A pass compares disk and HAProxy by itself; what to prove anew it cannot know. */
-  async look(rates: LookRates, isIdle: boolean): Promise<Set<string>> {
+  /**
+   * A pass compares disk and HAProxy by itself; what to prove anew it cannot know.
+   * @returns `undefined`: no file could be installed now
+   */
+  async look(rates: LookRates, isIdle: boolean): Promise<Set<string> | undefined> {
     const sharing = await this.#strangers.sharing();
     if (!isIdle) return new Set([...sharing, ...this.#strangers.allSharing]);
+    if (!(await this.#disk.isWritable())) return undefined;
     const files = this.#rotation.next(this.#files, portionSize(this.#files.length, rates));
     const onDisk = [...(await this.#disk.changedAmong(files)), ...(await this.#crtList.changed())];
     return new Set([...sharing, ...onDisk, ...(await this.#runtime.changedAmong(files))]);

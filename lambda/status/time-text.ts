@@ -13,7 +13,7 @@ export function expiryText(notAfter: string, now: Date): string {
   return `${new Date(notAfter) > now ? 'expires' : 'expired'} ${relativeTime(notAfter, now)}`;
 }
 
-/** `for 3 h`. */
+/** `for 3 h`. What a host says by a clock that is ahead has begun now, and not as long ago as that clock is ahead. */
 export function durationText(since: string, now: Date): string {
-  return `for ${spanFrom(since, now)}`;
+  return `for ${new Date(since) > now ? spanText(0) : spanFrom(since, now)}`;
 }

@@ -1,0 +1,4 @@
+// The table of docs/fleet-truth.md on the versions that `npm test` leaves out.
+import { testTruth } from '../../support/truth/table.ts';
+
+for (const version of ['2.6', '3.0', '3.4'] as const) testTruth(version);

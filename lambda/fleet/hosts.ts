@@ -9,6 +9,7 @@ import { BucketError } from '#contract/errors.ts';
 import { type FleetName, fleetName, layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { instant, readCached, serializeCached } from '#storage/cached-document.ts';
+import { failedAttempt } from '../order/failures.ts';
 import type { OwnKeys } from '../publication/read-manifest.ts';
 import { otherSigner, ownHead } from './heads.ts';
 import { isReadable, listStatuses, readHostStatus, type StatusEntry } from './read-status.ts';
@@ -26,6 +27,8 @@ const hostSummaries = z.object({
   fleets: z.record(z.string(), z.record(z.string(), hostSummary)),
   calls: z.array(openCall).default([]),
   failedCalls: z.array(failedCall).default([]),
+  /** Certificates whose last attempt failed. */
+  failures: z.record(z.string(), failedAttempt).default({}),
   /** By fleet: when one of its hosts last reported an agent that reads version 1 only. It outlives that host's summary. */
   version1At: z.record(z.string(), instant).default({}),
 });
@@ -36,7 +39,7 @@ export type HostSummaries = z.infer<typeof hostSummaries>;
 
 export const NO_SUMMARIES: HostSummaries = {
   ...{ version: 1, fleets: {}, version1At: {} },
-  ...{ calls: [], failedCalls: [] },
+  ...{ calls: [], failedCalls: [], failures: {} },
 };
 
 /** Statuses that are read at the same time. */
@@ -204,7 +207,7 @@ function unreadable(
 }
 
 /** Equal for documents that say the same: a summary follows from the status with its ETag, and from what is published. */
-function fingerprint({ fleets, calls, failedCalls }: HostSummaries): string {
+function fingerprint({ fleets, calls, failedCalls, failures }: HostSummaries): string {
   const etags = Object.entries(fleets).flatMap(([fleet, summaries]) =>
     Object.entries(summaries).map(
       ([host, { etag, error, contract, unserved, lagSince }]) =>
@@ -212,5 +215,6 @@ function fingerprint({ fleets, calls, failedCalls }: HostSummaries): string {
     ),
   );
   const failed = failedCalls.map(({ fleet, since }) => `${fleet} ${since.getTime()}`);
-  return [...etags.sort(), ...calls.map(({ command }) => command), ...failed].join();
+  const failing = Object.entries(failures).map(([name, { at }]) => `${name} ${at.getTime()}`);
+  return [...etags.sort(), ...calls.map(({ command }) => command), ...failed, ...failing].join();
 }

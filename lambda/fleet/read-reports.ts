@@ -5,10 +5,12 @@ import { type FleetName, layout } from '#contract/layout.ts';
 import { emptyManifest } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { type Config, configuredFleets, namesOfFleet, specsOfFleet } from '../config/config.ts';
+import type { FailedAttempts } from '../order/failures.ts';
 import { type OrderRecords, readOrderRecords } from '../order/record.ts';
 import { IssuerMemory } from '../publication/ended.ts';
 import { publishedFleets } from '../publication/fleets.ts';
 import { type OwnKeys, readManifest, version1Etag } from '../publication/read-manifest.ts';
+import { NO_SUMMARIES, readHostSummaries } from './hosts.ts';
 import { isReadable, listStatuses, readHostStatus } from './read-status.ts';
 import { type FleetReport, type FleetStatuses, reportFleet } from './report.ts';
 
@@ -36,6 +38,7 @@ interface ReportContext extends ReportSource {
   config: Config;
   last: LastReports;
   records: OrderRecords['records'];
+  failures: FailedAttempts;
 }
 
 /**
@@ -53,7 +56,9 @@ export async function readFleetReports(
   const listed = await readOrFault(() => publishedFleets(bucket));
   const others = (listed.value ?? []).filter((fleet) => !configured.has(fleet));
   const { records, unreadable, error } = await readOrderRecords(bucket);
-  const context: ReportContext = { ...source, config, last: new Map(), records };
+  // Failures are lost with the book, not the report.
+  const { failures } = (await readOrFault(() => readHostSummaries(bucket))).value ?? NO_SUMMARIES;
+  const context: ReportContext = { ...source, config, last: new Map(), records, failures };
   const fleets: FleetReport[] = [];
   for (const fleet of [...configured].filter(isWanted)) {
     fleets.push((await readReport(context, fleet, now)).report);
@@ -93,7 +98,7 @@ function withoutMoved(read: FleetStatuses, isConfigured: boolean, last: LastRepo
 }
 
 async function readReport(
-  { bucket, keys, config, last, records, onProgress }: ReportContext,
+  { bucket, keys, config, last, records, failures, onProgress }: ReportContext,
   fleet: FleetName,
   now: Date,
 ): Promise<{ report: FleetReport; isFleet: boolean }> {
@@ -108,7 +113,7 @@ async function readReport(
   const specs = published.error ? undefined : specsOfFleet(config.certificates, fleet);
   // Where statuses cannot be listed, nobody knows who is missing.
   const expected = statuses.error ? undefined : config.hosts.expected[fleet];
-  const facts = { etag, keys, configured, specs, records, expected, isLost };
+  const facts = { etag, keys, configured, specs, records, failures, expected, isLost };
   const report = reportFleet(manifest, { ...read, ...facts }, now);
   const error = published.error ?? statuses.error;
   // A folder in which nothing of ours is published, and of which no host reports, is none.

@@ -3,6 +3,7 @@ import type { Manifest, PemRef } from '#contract/manifest.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import type { ExpectedHosts } from '../config/hosts.ts';
 import { type OrderFailure, orderFailureOf } from '../order/back-off.ts';
+import { type FailedAttempts, failureOfAttempt } from '../order/failures.ts';
 import type { StoredRecord } from '../order/record.ts';
 import type { OwnKeys } from '../publication/read-manifest.ts';
 import { type CertificateState, certificateStateOf, isSilent } from './behind.ts';
@@ -86,6 +87,8 @@ export interface FleetStatuses {
   specs?: readonly CertificateSpec[] | undefined;
   /** By certificate, as `readOrderRecords` has them. */
   records?: ReadonlyMap<string, Pick<StoredRecord, 'record'>> | undefined;
+  /** Attempts that failed, also those without an order record. */
+  failures?: FailedAttempts | undefined;
   expected?: ExpectedHosts | undefined;
   /** Nothing is published, and something was. */
   isLost?: boolean | undefined;
@@ -95,7 +98,8 @@ export function reportFleet(manifest: Manifest, read: FleetStatuses, now: Date):
   const { statuses, unreadable, etag, keys, configured, records } = read;
   const failureOf = (name: string, pems?: readonly PemRef[]) => {
     const record = records?.get(name)?.record;
-    return record && orderFailureOf(record, pems, now);
+    const ofOrder = record && orderFailureOf(record, pems, now);
+    return ofOrder ?? failureOfAttempt(read.failures?.[name]);
   };
   const left = statuses.flatMap(({ host, leftAt }) => (leftAt === undefined ? [] : [{ host, leftAt }]));
   const present = statuses.filter(({ leftAt }) => leftAt === undefined);

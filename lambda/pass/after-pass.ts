@@ -21,6 +21,7 @@ import {
 import { withoutMovedHosts } from '../fleet/moved.ts';
 import { notifyFleets } from '../fleet/notify.ts';
 import type { FleetNotifier } from '../fleet/run-command.ts';
+import { type FailedAttempts, nextFailures } from '../order/failures.ts';
 import type { PassResult } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
 import { type OwnKeys, version1Etag } from '../publication/read-manifest.ts';
@@ -67,13 +68,16 @@ export async function afterPass(
     const etags = await orElse(version1Etags(bucket, result, read.fleets), new Map());
     const published = publishedOf(result, etags);
     const fleets = withLags(read.fleets, published, before.fleets);
-    await orElse(saveHostSummaries(bucket, { ...before, calls, failedCalls, fleets }, before), undefined);
+    const names: ReadonlySet<string> = new Set(config.certificates.map(({ name }) => name));
+    const attempts = nextFailures(before.failures, result.outcomes, names, now);
+    const book = { ...before, calls, failedCalls, failures: attempts, fleets };
+    await orElse(saveHostSummaries(bucket, book, before), undefined);
     const records = await orElse(readRecordFacts(bucket, config, now), NO_RECORDS);
     for (const error of failures) log('status.failed', { code: codeOf(error), error: messageOf(error) });
     const { configuredFleets = Object.keys(fleets) } = result;
     const summaries = withoutMovedHosts(fleets, configuredFleets);
     const facts: ProblemFacts = {
-      ...{ outcomes: result.outcomes, failing: records.failing, now },
+      ...{ outcomes: result.outcomes, failing: [...failingIn(attempts), ...records.failing], now },
       ...publishedFacts(config, result.manifests, records),
       failedCalls: [...failedCalls, ...failedChecks],
       fleets: fleetsOf(result).map((fleet) => {
@@ -87,6 +91,10 @@ export async function afterPass(
   } finally {
     deadline.clear();
   }
+}
+
+function failingIn(attempts: FailedAttempts): ProblemFacts['failing'] {
+  return Object.entries(attempts).map(([certificate, { code, since }]) => ({ certificate, code, since }));
 }
 
 async function readHosts(

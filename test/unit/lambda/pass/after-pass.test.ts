@@ -99,3 +99,24 @@ test('in a fleet that a certificate has left, it is ending and not overdue, and 
     },
   );
 });
+
+test('what fails before there is an order fails on in a pass over others, and ends with its success', async () => {
+  const bucket = memoryBucket();
+  const two = makeConfig([{ identifiers: ['a.test'] }, { identifiers: ['b.test'] }]);
+  const { log } = recordEvents();
+  const end = async (outcomes: Outcome[]) => {
+    const pass = { bucket, timing: fakeClock(), log, config: two };
+    return (await afterPass(pass, undefined, { ...result, outcomes, changed: [] })).metrics
+      .CertificatesFailing;
+  };
+  const outcomeOf = (name: string, last: Outcome['result']): Outcome => ({
+    ...{ certificate: named(name), result: last, reason: 'missing', identifiers: [name] },
+    ...(last === 'failed' && { error: { code: 'ERR_ACME_UNREACHABLE', message: 'ECONNREFUSED' } }),
+  });
+
+  assert.equal(await end([outcomeOf('a.test', 'failed'), outcomeOf('b.test', 'issued')]), 1);
+  assert.equal(await end([outcomeOf('b.test', 'kept')]), 1);
+  const [failure] = Object.entries((await readHostSummaries(bucket)).failures);
+  assert.equal(failure?.[0], 'a.test');
+  assert.equal(await end([outcomeOf('a.test', 'issued')]), 0);
+});

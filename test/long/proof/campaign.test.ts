@@ -5,6 +5,7 @@ import { haproxyVersions } from '../../support/parts/haproxy.ts';
 import { runCampaign } from '../../support/proof/campaign/campaign.ts';
 
 const OPERATIONS = 200;
+const KEY_OPERATIONS = 30;
 
 for (const version of haproxyVersions) {
   test(`${version}: a campaign of ${OPERATIONS} operations`, async (t) => {
@@ -13,3 +14,11 @@ for (const version of haproxyVersions) {
     t.diagnostic(`seed ${seed}: ${handshakes} handshakes`);
   });
 }
+
+test(`3.2: a campaign of ${KEY_OPERATIONS} operations, most of them about keys`, async (t) => {
+  const seed = randomInt(1_000_000);
+  const { handshakes } = await runCampaign({
+    ...{ version: '3.2', seed, operations: KEY_OPERATIONS, profile: 'keys' },
+  });
+  t.diagnostic(`seed ${seed}, profile keys: ${handshakes} handshakes`);
+});

@@ -15,7 +15,7 @@ import type { ConfiguredCertificate } from '../issuer.ts';
 import { Backups, placesOf, type Scene, startScene } from '../scene.ts';
 import { type Place, visit } from '../watch.ts';
 import { assertAgreement } from './agreement.ts';
-import { KINDS } from './operations.ts';
+import { KINDS, PROFILES, type ProfileName } from './operations.ts';
 
 const FLEETS = ['edge', 'edge', 'edge', 'core', 'core'] as const;
 /** Something is served everywhere, and there is a backup of it. */
@@ -27,6 +27,8 @@ export interface CampaignOptions {
   version: HaproxyVersion;
   seed: number;
   operations: number;
+  /** Which operations come more often; absent: none. */
+  profile?: ProfileName | undefined;
   /** Receives each operation before it begins. */
   onOperation?: (text: string) => void;
 }
@@ -51,11 +53,13 @@ export class Campaign {
   /** By name, as it was configured last. */
   readonly #everConfigured = new Map<string, ConfiguredCertificate>();
   readonly #withdrawn = new Set<string>();
+  readonly #weights: Readonly<Record<string, number>>;
   #names = 0;
   handshakes = 0;
 
-  constructor(scene: Scene, seed: number) {
+  constructor(scene: Scene, seed: number, profile: ProfileName = 'all') {
     this.scene = scene;
+    this.#weights = PROFILES[profile];
     this.backups = new Backups(scene);
     this.random = randomFrom(seed);
   }
@@ -100,16 +104,22 @@ export class Campaign {
     return join(this.scene.dir, 'recovery-key.json');
   }
 
-  /** `pemfleet run`; where it says that it wants the operator's recovery key, he gives it. */
+  /** `pemfleet run`; where it says that it wants the operator's recovery key, or that hosts follow a key that it does not have, he gives it. */
   async pass(options: PassOptions = {}): Promise<void> {
     const { issuer } = this.scene;
     for (const one of this.certificates) this.#everConfigured.set(one.name, one);
-    const result = await issuer.pass(options).catch(async (error: unknown) => {
-      if (codeOf(error) !== 'ERR_SIGNING_KEY_LOST') throw error;
+    const recoverAndPass = async () => {
       this.story.push('  recover-key');
       await issuer.recoverKey(this.#recoveryFile);
       return issuer.pass(options);
+    };
+    const told = () => issuer.events.fieldsOf('signing-key.unknown').length;
+    const before = told();
+    let result = await issuer.pass(options).catch((error: unknown) => {
+      if (codeOf(error) !== 'ERR_SIGNING_KEY_LOST') throw error;
+      return recoverAndPass();
     });
+    if (told() > before && existsSync(this.#recoveryFile)) result = await recoverAndPass();
     if (result.error !== undefined) throw result.error;
     if (!existsSync(this.#recoveryFile)) await issuer.nameRecoveryKey(this.#recoveryFile);
   }
@@ -168,7 +178,9 @@ export class Campaign {
 
   /** An operation that can be done now, chosen by the seed. */
   nextOperation(): string {
-    const names = Object.entries(KINDS).flatMap(([name, { weight }]) => Array<string>(weight).fill(name));
+    const names = Object.entries(KINDS).flatMap(([name, { weight }]) => {
+      return Array<string>(this.#weights[name] ?? weight).fill(name);
+    });
     for (;;) {
       const name = this.pick(names);
       const words = KINDS[name]?.choose(this);
@@ -192,9 +204,9 @@ const keyOf = ({ host, servername }: Place) => `${host} ${servername}`;
 
 /** @throws Error with seed, story and what visitors got */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
-  const { version, seed, operations, onOperation } = options;
+  const { version, seed, operations, profile, onOperation } = options;
   const scene = await startScene({ version, fleets: FLEETS, certificates: [], masterWorker: true });
-  const campaign = new Campaign(scene, seed);
+  const campaign = new Campaign(scene, seed, profile);
   try {
     for (const text of BEGINNING) await campaign.step(text);
     for (let count = 0; count < operations; count += 1) {

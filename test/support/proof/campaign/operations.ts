@@ -18,3 +18,10 @@ export const KINDS: Readonly<Record<string, OperationKind>> = {
   ...BUCKET_KINDS,
   ...HOST_KINDS,
 };
+
+/** Weights in place of those of the kinds. `keys`: losses, backups, clocks and changes of the key. */
+export const PROFILES = {
+  all: {},
+  keys: { lose: 8, restore: 8, backup: 3, 'rotate-key': 5, 'issuer-clock': 6, pass: 6, 'lose-state': 3 },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, number>>>>;
+export type ProfileName = keyof typeof PROFILES;

@@ -36,7 +36,7 @@ export const AGENT_MUTANTS: readonly Mutant[] = [
     [
       'ERR_HANDSHAKE_TIMEOUT: a bind that does not answer is named so',
       "'ERR_HANDSHAKE_TIMEOUT'",
-      "'ERR_HANDSHAKE_REFUSED'",
+      "'ERR_HANDSHAKE_CONNECT'",
       'a bind that never answers',
     ],
   ]),
@@ -172,6 +172,16 @@ export const AGENT_MUTANTS: readonly Mutant[] = [
       'proveWithinMs',
       '10000 handshakes: each has its turn within 43 minutes',
     ],
+  ]),
+  ...mutantsOf('agent/watch/portions.ts', 'test/unit/agent/watch/portions.test.ts', [
+    ['a look takes no more than 1 % of a core', 'affordable(MAX_SHARE), ', '', 'then as many as that allows'],
+    [
+      'each file is looked at within the span',
+      'Math.ceil(total * Math.min(1, everyMs / withinMs))',
+      '1',
+      'many polls within the span share the files',
+    ],
+    ['each file has its turn', 'this.#last = portion.at(-1);', '', 'each has its chance'],
   ]),
   ...mutantsOf('agent/drift/detect.ts', 'test/unit/agent/drift/detect.test.ts', [
     [

@@ -93,6 +93,14 @@ export const ISSUER_MUTANTS: readonly Mutant[] = [
       'where all failed',
     ],
   ]),
+  ...mutantsOf('lambda/outcome.ts', 'test/unit/lambda/commands/output.test.ts', [
+    [
+      'what was issued fails no longer',
+      " && result !== 'issued'",
+      '',
+      'where one that failed before was issued',
+    ],
+  ]),
   ...mutantsOf('lambda/status/certificate-lines.ts', 'test/unit/lambda/status/whole-status.test.ts', [
     [
       'grace: what was just published may be on its way',

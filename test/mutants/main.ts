@@ -46,8 +46,14 @@ async function whyUnfit(copy: CheckoutCopy, mutants: readonly Mutant[]): Promise
   const titles = await passedTests(copy.path, first.test);
   return mutants
     .filter(({ title }) => !titles.some((passed) => passed.includes(title)))
-    .map(({ rule, test, title }) => `${rule}: no test of ${test} passes that has "${title}" in its title`);
+    .map(
+      ({ rule, test, title }) =>
+        `${rule}: no test of ${test} passes here that has "${title}" in its title${hintOf(test)}`,
+    );
 }
+
+const hintOf = (test: string) =>
+  test.startsWith('test/cdk/') && !existsSync('dist') ? ': it needs npm run build' : '';
 
 async function main(): Promise<void> {
   const mutants = chosenMutants();

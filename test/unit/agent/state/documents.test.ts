@@ -116,5 +116,5 @@ test('ERR_STATE_DIRECTORY: what the directory does not take is said, with the re
   });
 
   assert.equal(stateProblemIn([directory])?.code, 'ERR_STATE_DIRECTORY');
-  assert.deepEqual((await read(path)) as object, { document, isSealed: true });
+  assert.deepEqual(await read(path).catch((error: unknown) => error), { document, isSealed: true });
 });

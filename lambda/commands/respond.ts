@@ -35,7 +35,13 @@ export const respondCommand: Command = async (values) => {
 async function openMetrics({ metrics: { listen, textfile } }: Config): Promise<MetricsServer | undefined> {
   const address = listen === undefined ? undefined : parseListenAddress(listen);
   if (address === undefined || textfile === undefined) return undefined;
-  const server = await startMetricsServer(address, () => readFigures(textfile));
-  printToStderr(`metrics at http://${server.address}/metrics\n`);
-  return server;
+  try {
+    const server = await startMetricsServer(address, () => readFigures(textfile));
+    printToStderr(`metrics at http://${server.address}/metrics\n`);
+    return server;
+  } catch (error) {
+    // Challenges are answered all the same.
+    printToStderr(`metrics.listen ${listen}: ${codeOf(error)} ${messageOf(error)}\n`);
+    return undefined;
+  }
 }

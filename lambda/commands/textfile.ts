@@ -11,13 +11,13 @@ import { now, printToStderr } from './command.ts';
 export async function writeFigures({ metrics: { textfile } }: Config, metrics: PassMetrics): Promise<void> {
   if (textfile === undefined) return;
   const at = now();
-  const finishedAt =
-    metrics.RunFinished === undefined ? finishedAtIn((await readFigures(textfile)) ?? '') : at;
-  await replaceFile(textfile, figuresText(metrics, at, finishedAt), { mode: 0o644 }).catch(
-    (error: unknown) => {
-      printToStderr(`${textfile}: ${codeOf(error)} ${messageOf(error)}\n`);
-    },
-  );
+  try {
+    const before = metrics.RunFinished === undefined ? await readFigures(textfile) : undefined;
+    const finishedAt = metrics.RunFinished === undefined ? finishedAtIn(before ?? '') : at;
+    await replaceFile(textfile, figuresText(metrics, at, finishedAt), { mode: 0o644 });
+  } catch (error) {
+    printToStderr(`${textfile}: ${codeOf(error)} ${messageOf(error)}\n`);
+  }
 }
 
 /** @returns undefined if there is none */

@@ -90,20 +90,25 @@ const contract = z.strictObject({
     ),
 });
 
-const metrics = z.strictObject({
-  textfile: z
-    .string()
-    .regex(/^\/.*\.prom$/, 'must be an absolute path that ends with .prom')
-    .optional()
-    .describe(
-      "File for node_exporter's textfile collector, written after each `pemfleet run`; default: none.",
-    ),
-  listen: z
-    .string()
-    .regex(LOOPBACK_ADDRESS, 'must be a loopback address with its port, such as 127.0.0.1:9844')
-    .optional()
-    .describe('Where `pemfleet respond` answers GET /metrics with that file; default: nowhere.'),
-});
+const metrics = z
+  .strictObject({
+    textfile: z
+      .string()
+      .regex(/^\/.*\.prom$/, 'must be an absolute path that ends with .prom')
+      .optional()
+      .describe(
+        "File for node_exporter's textfile collector, written after each `pemfleet run`; default: none.",
+      ),
+    listen: z
+      .string()
+      .regex(LOOPBACK_ADDRESS, 'must be a loopback address with its port, such as 127.0.0.1:9844')
+      .optional()
+      .describe('Where `pemfleet respond` answers GET /metrics with that file; default: nowhere.'),
+  })
+  .refine(({ listen, textfile }) => listen === undefined || textfile !== undefined, {
+    path: ['listen'],
+    message: 'answers with the file that textfile names: set metrics.textfile, too',
+  });
 
 const config = z
   .strictObject({

@@ -2,18 +2,20 @@
 import { printable } from '#common/printable.ts';
 import { table } from '#common/table.ts';
 import { HARMLESS_VERDICTS } from './judge.ts';
-import type { ProbeRow } from './probe.ts';
+import { type ProbeRow, UNKNOWN_VERDICTS } from './probe.ts';
 import type { ProbeFault } from './read-targets.ts';
 
 export function probeTable(rows: readonly ProbeRow[], faults: readonly ProbeFault[]): string {
   const unread = faults.map(({ fleet, code, message }) => `fleet ${fleet}: ${code} ${message}\n`);
   const notable = rows.filter(({ verdict }) => verdict !== 'served');
-  const wrong = notable.filter(({ verdict }) => !HARMLESS_VERDICTS.has(verdict));
-  const others = notable.filter(({ verdict }) => HARMLESS_VERDICTS.has(verdict));
+  const isUnknown = ({ verdict }: ProbeRow) => UNKNOWN_VERDICTS.has(verdict);
+  const wrong = notable.filter((row) => !HARMLESS_VERDICTS.has(row.verdict) && !isUnknown(row));
+  const unknown = notable.filter(isUnknown);
+  const others = notable.filter((row) => HARMLESS_VERDICTS.has(row.verdict) && !isUnknown(row));
   const head = ['VERDICT', 'NAME', 'ADDRESS', 'SHOWS', ''];
-  const cells = [...wrong, ...others].map(rowOf);
+  const cells = [...wrong, ...unknown, ...others].map(rowOf);
   const served = rows.length - notable.length;
-  const summary = `${served} of ${rows.length} answers show what is published; ${wrong.length} show something else\n`;
+  const summary = `${served} of ${rows.length} answers show what is published; ${wrong.length} show something else${unknown.length === 0 ? '' : `; of ${unknown.length} nobody can tell`}\n`;
   return `${unread.map(printable).join('')}${cells.length === 0 ? '' : table([head, ...cells])}${summary}`;
 }
 

@@ -60,7 +60,11 @@ async function probeName(context: ProbeContext, target: ProbeTarget, limit: AtMo
   const about = { fleet, certificate, name };
   const late: ProbeRow[] = [{ ...about, verdict: 'out-of-time' }];
   if (deadline.hasPassed) return late;
-  const { addresses, alias, fault } = await limit(() => resolve(servernameOf(name) ?? name));
+  const resolved = await limit(async () =>
+    deadline.hasPassed ? undefined : resolve(servernameOf(name) ?? name),
+  );
+  if (resolved === undefined) return late;
+  const { addresses, alias, fault } = resolved;
   const listed = settings.fleets.filter((one) => one.fleet === fleet).flatMap((one) => one.addresses);
   const all = [...new Set([...addresses, ...listed])];
   const known = { ...about, ...(alias && { alias }) };
@@ -71,8 +75,11 @@ async function probeName(context: ProbeContext, target: ProbeTarget, limit: AtMo
       kindsOf(target).map(async ({ kind, wanted }): Promise<ProbeRow> => {
         const row = { ...known, address, ...(kind !== 'any' && { keyKind: kind }) };
         if (!settings.allowPrivate && !isPublicAddress(address)) return { ...row, verdict: 'not-public' };
-        if (deadline.hasPassed) return { ...row, verdict: 'out-of-time' };
-        return { ...row, ...(await limit(() => probeAddress(context, target, { address, kind, wanted }))) };
+        // It may have waited for its turn.
+        const judged = await limit(async () =>
+          deadline.hasPassed ? undefined : probeAddress(context, target, { address, kind, wanted }),
+        );
+        return judged === undefined ? { ...row, verdict: 'out-of-time' } : { ...row, ...judged };
       }),
     ),
   );
@@ -98,8 +105,8 @@ async function probeAddress(
   return judgeHandshake({ ...expected, ...(await backgroundOf(target)) }, handshake);
 }
 
-/** The name was not asked for, or not from here. */
-export const UNKNOWN_VERDICTS: ReadonlySet<ProbeVerdict> = new Set(['no-route', 'out-of-time']);
+/** The name was not asked for, or not from here, or its addresses are not known. */
+export const UNKNOWN_VERDICTS: ReadonlySet<ProbeVerdict> = new Set(['no-route', 'out-of-time', 'dns-failed']);
 
 /** More is to be known of where these come from. */
 const NEEDS_BACKGROUND: ReadonlySet<ProbeVerdict> = new Set(['other-names', 'other-issuer', 'expired']);

@@ -44,7 +44,12 @@ async function stage(t: TestContext) {
   const alarm = async (result: string, exit = '1') => {
     const env = {
       PATH: `${programs}:${process.env['PATH']}`,
-      ...{ STATE_DIRECTORY: state, MONITOR_SERVICE_RESULT: result, MONITOR_EXIT_STATUS: exit },
+      ...{
+        STATE_DIRECTORY: state,
+        MONITOR_SERVICE_RESULT: result,
+        MONITOR_EXIT_STATUS: exit,
+        MONITOR_INVOCATION_ID: 'i',
+      },
       ...{ MAIL_TO: 'sre@example.com', WEBHOOK_URL: `http://127.0.0.1:${port}/hook/secret` },
     };
     return run('sh', [script, 'pemfleet'], { env }).catch((error: { stdout: string; code: number }) => error);
@@ -81,7 +86,7 @@ test('an alarm is a level: told when it begins, when its exit status changes, on
   assert.equal(messages.length, 2);
 
   const yesterday = new Date(Date.now() - 25 * 3_600_000);
-  utimesSync(state, yesterday, yesterday);
+  for (const channel of ['mail', 'webhook']) utimesSync(`${state}.${channel}`, yesterday, yesterday);
   await alarm('exit-code', '1');
   assert.equal(messages.length, 3);
 
@@ -93,17 +98,20 @@ test('an alarm is a level: told when it begins, when its exit status changes, on
   assert.match(mails()[0] ?? '', /^Subject: pemfleet: \S+: pemfleet has failed/);
 });
 
-test('what could not be sent is sent the next time', async (t) => {
-  const { alarm, messages, answer } = await stage(t);
+test('what a channel does not take is sent there the next time, and nowhere else again', async (t) => {
+  const { alarm, messages, mails, answer } = await stage(t);
   answer(500);
 
   const failed = await alarm('exit-code');
   assert.equal('code' in failed && failed.code, 1);
   assert.match(failed.stdout, /^<3>the webhook did not take the message$/m);
 
+  await alarm('exit-code');
   answer(200);
   await alarm('exit-code');
-  assert.equal(messages.length, 1);
+  assert.deepEqual([messages.length, mails().length], [1, 1]);
+  const since = /since \S+/;
+  assert.equal(since.exec(messages[0] ?? '')?.[0], since.exec(mails()[0] ?? '')?.[0]);
 });
 
 test('the secret of a webhook stands on no command line', async (t) => {
@@ -115,5 +123,5 @@ test('the secret of a webhook stands on no command line', async (t) => {
 
   await alarm('exit-code');
 
-  assert.doesNotMatch(readFileSync(seen, 'utf8'), /secret/);
+  assert.doesNotMatch(readFileSync(seen, 'utf8'), /secret|line two/);
 });

@@ -19,8 +19,9 @@ import {
 } from '../haproxy/view.ts';
 import { withinProofQuota } from '../proof/quota.ts';
 import type { Standing } from '../proof/record.ts';
+import { isHandshakeErrorCode } from '../reactions.ts';
 import { proofOf, type ServedInput } from '../removal/served.ts';
-import type { FileRecord } from '../state/file-record.ts';
+import type { Failure, FileRecord } from '../state/file-record.ts';
 import { isBackingOff } from './records.ts';
 
 export interface PlanInput extends ServedInput {
@@ -101,7 +102,7 @@ function decide(desired: DesiredFile, input: PlanInput): FileDecision {
   if (desired.lineProblem !== undefined && !input.listed?.get(desired.file)?.length) {
     return { kind: 'refused', reason: desired.lineProblem };
   }
-  const notBefore = nextTryOf(desired, record, input.now);
+  const notBefore = nextTryOf(desired, record, input);
   if (notBefore !== undefined) {
     return { kind: 'backed-off', reason: `${record?.failure?.code} before, next try ${notBefore}` };
   }
@@ -215,7 +216,11 @@ function decideRuntime(
   return { kind: 'needs-reload', reason: tooBig, code: 'ERR_RUNTIME_PAYLOAD_SIZE' };
 }
 
-function nextTryOf(desired: DesiredFile, record: FileRecord | undefined, now: Date): string | undefined {
+function nextTryOf(
+  desired: DesiredFile,
+  record: FileRecord | undefined,
+  { haproxy, now }: Pick<PlanInput, 'haproxy' | 'now'>,
+): string | undefined {
   const failure = record?.failure;
   // It depends on other certificates, and a new try costs nothing.
   if (failure?.code === 'ERR_HANDSHAKE_OVERLAP') return undefined;
@@ -224,7 +229,15 @@ function nextTryOf(desired: DesiredFile, record: FileRecord | undefined, now: Da
   if (failure?.code === 'ERR_RUNTIME_PAYLOAD_SIZE') return undefined;
   if (failure?.listing !== (desired.listing && tailOf(desired.listing))) return undefined;
   if (failure?.sha256 !== desired.sha256 || !isBackingOff(failure, now)) return undefined;
+  if (isOfEarlierWorker(failure, haproxy)) return undefined;
   return failure.notBefore;
+}
+
+/** A handshake has shown what another worker hands out. */
+function isOfEarlierWorker({ code, pid }: Failure, haproxy: HaproxyView | undefined): boolean {
+  return (
+    isHandshakeErrorCode(code) && pid !== undefined && haproxy !== undefined && haproxy.process.pid !== pid
+  );
 }
 
 /** @returns what HAProxy said of its size, until it is tried again */

@@ -80,15 +80,22 @@ function latest(digests: readonly string[]): readonly string[] {
     : [...digests.slice(0, MAX_DIGESTS - 1), ...digests.slice(-1)];
 }
 
-/** @returns the state itself where nothing is new */
-export function withOutcomes(state: AgentState, outcomes: readonly Outcome[], now: Date): AgentState {
+/** @param pid of HAProxy's worker @returns the state itself where nothing is new */
+export function withOutcomes(
+  state: AgentState,
+  outcomes: readonly Outcome[],
+  now: Date,
+  pid?: number,
+): AgentState {
   const changes: Changes = new Map();
   for (const outcome of outcomes) {
     const { kind, file } = outcome.action;
     const record = state.files.get(file);
     if (record === undefined) continue;
     const isRemoved = kind === 'forget' || (kind === 'remove' && outcome.kind === 'done');
-    const next = isRemoved ? undefined : withUnlisted(nextRecord(record, outcome, now), outcome.action, now);
+    const next = isRemoved
+      ? undefined
+      : withUnlisted(nextRecord(record, outcome, { now, pid }), outcome.action, now);
     if (next !== record) changes.set(file, next);
   }
   return withChanges(state, changes);
@@ -126,7 +133,12 @@ export function withoutFailures(files: FileRecords): FileRecords {
   return new Map([...files].map(([file, { failure: _, ...record }]) => [file, record]));
 }
 
-function nextRecord(record: FileRecord, outcome: Outcome, now: Date): FileRecord {
+interface Circumstances {
+  now: Date;
+  pid: number | undefined;
+}
+
+function nextRecord(record: FileRecord, outcome: Outcome, { now, pid }: Circumstances): FileRecord {
   const { action, deployed } = outcome;
   const { failure, ...rest } = record;
   if (action.desired === undefined) return withWaiting(record, outcome, now);
@@ -142,7 +154,7 @@ function nextRecord(record: FileRecord, outcome: Outcome, now: Date): FileRecord
     const after = isAbsent ? { ...unwritten, written: [] } : rest;
     if (reactionTo(outcome.error) !== 'refused' && !isKept) return after;
     const attempts = failure?.sha256 === sha256 ? failure.attempts + 1 : 1;
-    return { ...after, failure: failureOf(outcome.error, { sha256, listing }, attempts, now) };
+    return { ...after, failure: failureOf(outcome.error, { sha256, listing }, attempts, { now, pid }) };
   }
   const hasOneDigest = record.written.join() === sha256 && (record.receipts?.length ?? 0) <= 1;
   if (action.kind === 'keep' && failure === undefined && hasOneDigest) return record;
@@ -185,7 +197,7 @@ function failureOf(
   error: unknown,
   { sha256, listing }: Pick<DesiredFile, 'sha256' | 'listing'>,
   attempts: number,
-  now: Date,
+  { now, pid }: Circumstances,
 ): Failure {
   const code = codeOf(error);
   return {
@@ -195,6 +207,7 @@ function failureOf(
     message: messageOf(error),
     attempts,
     notBefore: after(now, attempts, code),
+    ...(pid !== undefined && isHandshakeErrorCode(code) && { pid }),
   };
 }
 

@@ -200,7 +200,7 @@ async function applyOnce(
   const outcomes = await proveLast(await applyPlan(actions, view, options.signal), view);
   const hasNewProof = noteProofs(outcomes, view);
   logDrift(agent.log, drifts, outcomes, stateOf);
-  const after = withOutcomes(intended, outcomes, agent.now());
+  const after = withOutcomes(intended, outcomes, agent.now(), view.haproxy?.process.pid);
   await dropAdopted(agent, intended, after);
   const ended = new Set(
     outcomes.filter((outcome) => stateOf(outcome) !== 'pending').map(({ action }) => action),

@@ -13,10 +13,26 @@ export class KnownProofs {
   readonly #distrusted = new Set<string>();
   readonly #contested = new Map<string, string>();
   #isChanged = false;
+  /** Addresses, each with a reason why nothing can be proved there: those that a pass knows of. */
+  #reasons = new Set<string>();
+  #hasNews = false;
 
   constructor({ files, deadBinds }: Proofs = { files: new Map(), deadBinds: new Map() }) {
     this.#files = files;
     this.#deadBinds = deadBinds;
+    this.clearNews();
+  }
+
+  /** Whether an address has stopped answering, answers again, or cannot be asked for another reason: a pass reports it. */
+  get hasNews(): boolean {
+    return this.#hasNews;
+  }
+
+  /** A pass has all of it. */
+  clearNews(): void {
+    const all = [...this.#files.values()].flatMap(({ unproven }) => [...unproven.values()]);
+    this.#reasons = new Set(all.map(reasonKey));
+    this.#hasNews = false;
   }
 
   get proofs(): Readonly<Proofs> {
@@ -43,6 +59,8 @@ export class KnownProofs {
       const known = before?.unproven.get(one.address);
       const isSame = known?.reason === one.reason && known.since <= attempt.at;
       reasons.set(one.address, { ...one, since: isSame ? known.since : attempt.at });
+      // Of an address that does not answer, its own entry tells.
+      this.#hasNews ||= one.reason !== 'unreachable' && !this.#reasons.has(reasonKey(one));
     }
     this.#files.set(file, { sha256, attempt, proofs, unproven: reasons });
     this.#distrusted.delete(file);
@@ -111,11 +129,21 @@ export class KnownProofs {
     const dead = { address, message, since, attempt };
     this.#deadBinds.set(address, dead);
     this.#isChanged = true;
+    this.#hasNews ||= known === undefined;
     return dead;
   }
 
+  /** What was not proved for its silence is due at once. */
   noteAlive(address: string): void {
-    this.#isChanged = this.#deadBinds.delete(address) || this.#isChanged;
+    if (!this.#deadBinds.delete(address)) return;
+    this.#isChanged = true;
+    this.#hasNews = true;
+    for (const [file, { sha256, proofs, unproven }] of this.#files) {
+      if (unproven.get(address)?.reason !== 'unreachable') continue;
+      const others = new Map([...unproven].filter(([other]) => other !== address));
+      if (proofs.size + others.size === 0) this.#files.delete(file);
+      else this.#files.set(file, { sha256, attempt: NEVER, proofs, unproven: others });
+    }
   }
 
   /** Addresses that are configured no more are nobody's concern. */
@@ -130,6 +158,10 @@ export class KnownProofs {
     return isChanged;
   }
 }
+
+const NEVER: Attempt = { at: 0, pid: undefined };
+
+const reasonKey = ({ address, reason }: Unproven) => `${address} ${reason}`;
 
 function isOfOtherWorker(attempt: Attempt, pid: number | undefined): boolean {
   return pid !== undefined && attempt.pid !== pid;

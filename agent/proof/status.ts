@@ -28,7 +28,10 @@ export function proofStatusOf(
   const { proofs, unproven } = known.of(file, sha256) ?? {};
   const handshakes = handshake.filter((address) => proofs?.has(address));
   const oldest = Math.min(...handshakes.map((address) => proofs?.get(address)?.at ?? 0));
-  const [why] = handshake.flatMap((address) => unproven?.get(address) ?? []);
+  const dead = new Map(
+    known.deadBinds.map((one) => [one.address, { ...one, reason: 'unreachable' as const }]),
+  );
+  const [why] = handshake.flatMap((address) => unproven?.get(address) ?? dead.get(address) ?? []);
   const isNotYet = why === undefined && proofs === undefined;
   const reason = isNotYet ? notYet(before, now) : why && unprovenText(why);
   return {

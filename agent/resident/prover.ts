@@ -60,6 +60,8 @@ export class Prover {
   /** Changes with each pass: what a handshake showed meanwhile does not count. */
   #passes = 0;
   #isPassing = false;
+  /** When an address that does not answer was last tried before its turn. */
+  #retriedAt = 0;
 
   constructor(agent: Agent, options: ProverOptions) {
     const agents = agent.instances?.length ? agent.instances : [agent];
@@ -72,7 +74,7 @@ export class Prover {
 
   /** Whether a pass is to come before its time. */
   get isPassWanted(): boolean {
-    return this.#agents.some(({ proofs }) => proofs.hasDistrusted);
+    return this.#agents.some(({ proofs }) => proofs.hasNews || proofs.hasDistrusted);
   }
 
   /** A pass begins: it makes its own handshakes. */
@@ -84,7 +86,10 @@ export class Prover {
   /** @param result of the pass; `undefined`: it has failed, and what was there before is still there */
   resume(result: Pick<PassResult, 'outcomes' | 'status'> | undefined): void {
     this.#isPassing = false;
-    if (result !== undefined) this.#targets = this.#agents.flatMap((agent) => targetsIn(result, agent));
+    if (result !== undefined) {
+      for (const { proofs } of this.#agents) proofs.clearNews();
+      this.#targets = this.#agents.flatMap((agent) => targetsIn(result, agent));
+    }
     this.#begin();
     this.#options.wake();
   }
@@ -113,13 +118,31 @@ export class Prover {
     const next = this.#isPassing ? undefined : this.#round.at(-1);
     if (next === undefined) return IDLE_MS;
     const pauseMs = pauseBefore(next, this.#total, next.agent.config.watch.proveWithinMs);
-    const agoMs = this.#now().getTime() - this.#lastAt;
+    const now = this.#now().getTime();
+    const agoMs = now - this.#lastAt;
     // A clock that was set back delays nothing.
-    return agoMs < 0 ? pauseMs : Math.max(0, pauseMs - agoMs);
+    const turnMs = agoMs < 0 ? pauseMs : Math.max(0, pauseMs - agoMs);
+    return Math.min(turnMs, ...this.#agents.map((agent) => this.#untilRetryMs(agent, now)));
+  }
+
+  /** An address that does not answer is tried once a minute, however long its certificates have until their turn. */
+  #untilRetryMs({ proofs }: ProvingAgent, now: number): number {
+    const attempts = proofs.deadBinds.map(({ attempt }) => Math.max(attempt.at, this.#retriedAt));
+    const untilMs = attempts.map((at) => (at > now ? 0 : Math.max(0, at + MINUTE_MS - now)));
+    return Math.min(Number.POSITIVE_INFINITY, ...untilMs);
+  }
+
+  #takeNext(): Target | undefined {
+    const now = this.#now().getTime();
+    const retried = this.#agents.filter((agent) => this.#untilRetryMs(agent, now) === 0);
+    if (retried.length === 0) return this.#round.pop();
+    this.#retriedAt = now;
+    const index = this.#round.findLastIndex(({ agent }) => retried.includes(agent));
+    return index === -1 ? this.#round.pop() : this.#round.splice(index, 1)[0];
   }
 
   async #proveNext(): Promise<void> {
-    const target = this.#round.pop();
+    const target = this.#takeNext();
     if (target === undefined) return this.#begin();
     const passes = this.#passes;
     const { agent, desired, pid } = target;
@@ -134,6 +157,7 @@ export class Prover {
       this.#options.askForPoll();
     } else {
       agent.proofs.note(file, sha256, result, { at: this.#lastAt, pid });
+      if (agent.proofs.hasNews) this.#options.askForPoll();
     }
   }
 

@@ -23,6 +23,8 @@ const failure = z.looseObject({
   message: z.string(),
   attempts: z.number().int().positive(),
   notBefore: dateTime,
+  /** Of the worker that a handshake has shown so: another one is asked at once. */
+  pid: z.number().int().optional(),
 });
 
 export const fileRecord = z.looseObject({

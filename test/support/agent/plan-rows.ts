@@ -12,6 +12,7 @@ import {
   right,
   runtimeFile,
   unlisted,
+  wrongOnWire,
 } from './plan-fixtures.ts';
 
 export const rows: Row[] = [
@@ -208,6 +209,18 @@ export const rows: Row[] = [
     disk: old,
     record: failed(desiredSha, '2026-11-22T12:00:00Z'),
     expect: ['repair', /changed/],
+  },
+  {
+    says: 'a handshake failed lately, with the worker that runs now',
+    disk: right,
+    record: wrongOnWire(7),
+    expect: ['backed-off', /ERR_HANDSHAKE_CERTIFICATE before/],
+  },
+  {
+    says: 'a handshake failed lately, HAProxy was reloaded since',
+    disk: right,
+    record: wrongOnWire(6),
+    expect: ['prove', /no handshake/],
   },
   {
     says: 'another publication clears a failure',

@@ -107,6 +107,16 @@ test('another publication begins to count anew', () => {
   assert.equal(record?.failure?.notBefore, '2026-11-22T12:01:00.000Z');
 });
 
+test("a handshake that failed is the worker's, another failure is not", () => {
+  const state = stateOf({ 'shop.pem': { certificate, written: [sha] } });
+  const pidAfter = (error: Error) =>
+    withOutcomes(state, [failedOutcome(action('prove'), error)], now, 7).files.get('shop.pem')?.failure?.pid;
+  const target = { address: '127.0.0.1:443', servername: 'shop.test' };
+
+  assert.equal(pidAfter(new HandshakeFailed('ERR_HANDSHAKE_CERTIFICATE', target, 'm')), 7);
+  assert.equal(pidAfter(new PemRejected('ERR_PEM_NAMES', 'm')), undefined);
+});
+
 test('a handshake is tried again after 10 minutes at most', () => {
   const failure = { sha256: sha, code: 'ERR_X', message: 'm', attempts: 7, notBefore: now.toISOString() };
   const target = { address: '127.0.0.1:443', servername: 'a.test' };

@@ -57,7 +57,7 @@ export class Pemfleet extends Construct {
     this.#trustParameter = `/${Names.uniqueResourceName(this, { maxLength: 200, separator: '-' })}/trust`;
     const alarmScope = props.alarms === false ? undefined : new Construct(this, 'Alarms');
     const topic = alarmScope && alarmTopic(alarmScope, props);
-    const access = { document: this.notifyDocument, trustParameter: this.#trustParameter };
+    const access = { document: this.notifyDocument, trustParameter: this.#trustParameter, topic };
     const issuer = createIssuer(this, props, { ...this.#storage, ...access });
     const responder = responderFor(this, props, this.#storage);
     this.issuer = issuer.fn;

@@ -8,6 +8,9 @@ import { messageOf } from '#contract/errors.ts';
 import { openBucket } from '#storage/open.ts';
 import { checkConfig } from './config/config.ts';
 import type { PassMetrics } from './figures/metrics.ts';
+import type { Problem } from './figures/problems.ts';
+import { problemText } from './figures/rises.ts';
+import { SnsTopic } from './figures/sns-topic.ts';
 import { RunCommandNotifier } from './fleet/run-command.ts';
 import { functionIdentity } from './identity/identity.ts';
 import { type Fields, type Log, levelOf } from './log.ts';
@@ -27,6 +30,9 @@ export interface LambdaContext {
 /** Left at the end of an invocation to save failures, notify hosts and flush logs. */
 const RESERVE_MS = 20_000;
 
+/** Named beside the figures. */
+const WORST = 3;
+
 /** The alarms watch this one dimension. */
 const serviceName = process.env['POWERTOOLS_SERVICE_NAME'] ?? 'pemfleet';
 const logger = new Logger({ serviceName });
@@ -36,6 +42,7 @@ const log: Log = (event, fields = {}) => logger[levelOf(event)](event, printable
 /**
  * `PEMFLEET_CONFIG`: path of pemfleet.yaml as JSON (default: `pemfleet.json`, beside this program); `PEMFLEET_BUCKET` overrides its bucket;
  * `PEMFLEET_NOTIFY_DOCUMENT`: name of the SSM document that notifies hosts; without it they only poll;
+ * `PEMFLEET_ALARM_TOPIC`: ARN of the SNS topic that gets names when a level rises; without it they are logged only;
  * `PEMFLEET_TRUST_PARAMETER`: name of the SSM parameter from which hosts take the key that they trust first.
  * @throws AggregateError if any certificate failed, or hosts could not be read, so that the invocation itself fails: after the metrics
  */
@@ -55,8 +62,12 @@ export async function handler(_event: unknown, context: LambdaContext): Promise<
   const result = await runPassExclusively(request).catch((error: unknown) => passNotBegun(config, error));
   const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
   const notifier = document ? new RunCommandNotifier(document) : undefined;
-  const { metrics: values, failures } = await afterPass({ bucket, config, timing, log }, notifier, result);
-  emit({ ...values, ...(await probeNames({ bucket, config, timing, log }, result)) });
+  const topicArn = process.env['PEMFLEET_ALARM_TOPIC'];
+  const topic = topicArn ? new SnsTopic(topicArn, process.env) : undefined;
+  const ended = await afterPass({ bucket, config, timing, log, topic }, notifier, result);
+  const { failures } = ended;
+  const probed = await probeNames({ bucket, config, timing, log }, result);
+  emit({ ...ended.metrics, ...probed }, ended.problems);
   if (result.error !== undefined) throw result.error;
   return failIfAny(result.outcomes, failures);
 }
@@ -71,7 +82,9 @@ function printableFields(fields: Fields): Fields {
 }
 
 /** Embedded metric format: a log line that CloudWatch reads. No dimension but the service: each one costs. */
-function emit(values: PassMetrics): void {
+function emit(values: PassMetrics, problems: readonly Problem[]): void {
+  // A property of the record, which no metric has.
+  if (problems.length > 0) metrics.addMetadata('worst', problems.slice(0, WORST).map(problemText).join('; '));
   for (const [name, value] of Object.entries(values)) {
     const unit = name === 'DaysToExpiry' ? MetricUnit.NoUnit : MetricUnit.Count;
     metrics.addMetric(name, unit, value);

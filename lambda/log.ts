@@ -56,6 +56,8 @@ export type EventName =
   | 'status.unreadable'
   | 'status.failed'
   | 'notify.result'
+  | 'level.risen'
+  | 'levels.failed'
   | 'run.finished';
 
 export type Fields = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
@@ -90,6 +92,8 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
   'probe.wrong',
   'status.unreadable',
   'status.failed',
+  'level.risen',
+  'levels.failed',
 ]);
 
 export function levelOf(event: EventName): 'error' | 'warn' | 'info' | 'debug' {

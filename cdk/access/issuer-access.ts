@@ -1,6 +1,7 @@
 /** Rights of the issuer, derived from its configuration: exact actions on exact prefixes, zones, roles and documents. */
 import { Stack } from 'aws-cdk-lib';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import { FLEET_TAG } from '#contract/layout.ts';
 import type { Config } from '../../lambda/config/config.ts';
@@ -17,17 +18,20 @@ export interface IssuerAccess extends CertificateBucket {
   readonly document: CfnDocument;
   /** Name of the SSM parameter with the key that hosts trust. */
   readonly trustParameter: string;
+  /** Where it sends names when a level rises; undefined: there are no alarms. */
+  readonly topic: ITopic | undefined;
 }
 
 export function issuerRights(props: PemfleetProps, access: IssuerAccess): Right[] {
   const { config } = props.config;
-  const { bucket, key, document, trustParameter } = access;
+  const { bucket, key, document, trustParameter, topic } = access;
   return [
     ...bucketRights(bucket, config.challenge === 'http-01'),
     keyUse(key, bucket, ['Decrypt', 'GenerateDataKey']),
     ...(config.challenge === 'dns-01' ? dnsRights(props, Stack.of(bucket)) : []),
     ...notifyRights(config, document),
     trustRight(Stack.of(bucket), trustParameter),
+    ...(topic ? [{ sid: 'Rises', actions: ['sns:Publish'], resources: [topic.topicArn] }] : []),
     ...(props.vpc ? [networkRight()] : []),
   ];
 }

@@ -37,6 +37,7 @@ export function createIssuer(parent: Construct, props: PemfleetProps, access: Is
       PEMFLEET_BUCKET: `s3://${access.bucket.bucketName}`,
       PEMFLEET_NOTIFY_DOCUMENT: access.document.ref,
       PEMFLEET_TRUST_PARAMETER: access.trustParameter,
+      ...(access.topic && { PEMFLEET_ALARM_TOPIC: access.topic.topicArn }),
       POWERTOOLS_METRICS_NAMESPACE: 'pemfleet',
       POWERTOOLS_SERVICE_NAME: props.serviceName ?? 'pemfleet',
     },

@@ -26,7 +26,10 @@ const STATUS = 'pemfleet status';
 /** `NamesWrong` only where a probe is scheduled: its metric costs. */
 type AlarmName = Level | 'RunFinished' | 'NamesWrong';
 
-/** CloudWatch sends a description as it stands: what is wrong, and the command that names it. */
+/**
+ * CloudWatch sends a description as it stands: what is wrong, and the command that names it.
+ * @internal
+ */
 export const TEXTS: Readonly<Record<AlarmName, readonly [meaning: string, command: string]>> = {
   CertificatesExpired: ['A certificate that is published, or that a host serves, has expired.', STATUS],
   CertificatesOverdue: ['A certificate is well past its renewal time.', 'pemfleet plan'],

@@ -45,6 +45,8 @@ export const layout = {
   caState: 'issuer/ca-state.json',
   /** Summaries of the hosts' statuses, and the commands to hosts that are not over yet. */
   hostSummaries: 'issuer/host-book.json',
+  /** What people were sent of each level (CertificatesFailing …). */
+  announcedLevels: 'issuer/levels.json',
   /** Exists for a moment to try whether the store keeps conditional writes; holds no secret. */
   probe: (id: string) => `issuer/probe/${id}`,
   /** Which issuers work on the bucket, and with which configuration. */

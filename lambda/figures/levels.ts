@@ -1,4 +1,5 @@
 /** The levels, and for how long each has to stand before people are told (cdk/monitoring/alarms.ts). Pure. */
+import { MINUTE_MS } from '#common/time.ts';
 
 /** Each is a figure: the number of subjects in it. The worst come first. */
 export const LEVELS = [
@@ -49,4 +50,9 @@ const [HOUR_MINUTES, DAY_MINUTES] = [60, 24 * 60];
 export function periodMinutes(wakeMinutes: number): number {
   const hours = Math.ceil((wakeMinutes + SPREAD_MINUTES) / HOUR_MINUTES);
   return Math.min(hours * HOUR_MINUTES, DAY_MINUTES);
+}
+
+/** For how long a level stands before its alarm sounds, at the earliest. */
+export function patienceMs(level: Level, wakeMinutes: number): number {
+  return (PERIODS[level] - 1) * periodMinutes(wakeMinutes) * MINUTE_MS;
 }

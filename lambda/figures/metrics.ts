@@ -1,10 +1,10 @@
 /** The figures of a pass, by the names under which CloudWatch has them (docs/aws.md): what is true at its end; pure. */
 import { DAY_MS } from '#common/time.ts';
-import type { Level } from './levels.ts';
+import { LEVELS, type Level } from './levels.ts';
 import { oldestProofHours, type Problem, type ProblemFacts, problemsOf, repairedDrifts } from './problems.ts';
 
-/** Each level is the number of its problems: certificates, hosts or fleets. */
-export interface PassMetrics extends Record<Level, number> {
+/** Each level is the number of its problems: certificates, hosts or fleets. Absent: what there is to know could not be read. */
+export interface PassMetrics extends Partial<Record<Level, number>> {
   /** One for each pass that has completed; its absence is an alarm. */
   RunFinished?: 1;
   /** The one figure that is no level: in this pass. */
@@ -24,31 +24,25 @@ export interface PassMetrics extends Record<Level, number> {
 export interface PassFacts extends ProblemFacts {
   /** The pass came to its end; absent: it did. */
   isComplete?: boolean;
+  /** Of which some facts are unknown: one that is there is one at least, and none is no figure. */
+  incomplete?: ReadonlySet<Level>;
 }
 
 export function metricsOf(facts: PassFacts, problems: readonly Problem[] = problemsOf(facts)): PassMetrics {
-  const { outcomes, published, unconfigured, now, isComplete = true } = facts;
+  const { outcomes, published, unconfigured, now, isComplete = true, incomplete } = facts;
   const count = (level: Level) => problems.filter((problem) => problem.level === level).length;
   const firstEnd = Math.min(...published.map(({ notAfter }) => notAfter.getTime()));
   const OldestProofHours = oldestProofHours(facts);
+  const levels = LEVELS.map((level) => [level, count(level)] as const).filter(
+    ([level, value]) => value > 0 || !incomplete?.has(level),
+  );
   return {
     ...(isComplete && { RunFinished: 1 }),
+    ...Object.fromEntries(levels),
     CertificatesIssued: outcomes.filter(({ result }) => result === 'issued').length,
-    CertificatesFailing: count('CertificatesFailing'),
-    CertificatesMissing: count('CertificatesMissing'),
-    CertificatesOverdue: count('CertificatesOverdue'),
-    CertificatesExpired: count('CertificatesExpired'),
     CertificatesUnconfigured: unconfigured.filter(({ result }) => result === 'kept').length,
-    CertificatesEnding: count('CertificatesEnding'),
     ...(published.length > 0 && { DaysToExpiry: (firstEnd - now.getTime()) / DAY_MS }),
-    HostsBehind: count('HostsBehind'),
-    HostsSilent: count('HostsSilent'),
-    HostsMissing: count('HostsMissing'),
-    HostsUnproven: count('HostsUnproven'),
-    NeedsReload: count('NeedsReload'),
     DriftRepaired: repairedDrifts(facts),
-    DriftReturning: count('DriftReturning'),
     ...(OldestProofHours !== undefined && { OldestProofHours }),
-    NotifyFailed: count('NotifyFailed'),
   };
 }

@@ -7,7 +7,10 @@ import { SECOND_MS } from '#common/time.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
+import { type Config, configuredFleets } from '../config/config.ts';
+import { type AlarmTopic, announceRises } from '../figures/announce-rises.ts';
 import { completeManifests, publishedFacts, type RecordFacts, readRecordFacts } from '../figures/facts.ts';
+import { incompleteLevels } from '../figures/incomplete.ts';
 import { metricsOf, type PassMetrics } from '../figures/metrics.ts';
 import { type Problem, type ProblemFacts, problemsOf } from '../figures/problems.ts';
 import { lagSinceOf, type PublishedManifest } from '../fleet/behind.ts';
@@ -41,9 +44,12 @@ export interface PassEnd {
   failures: unknown[];
 }
 
-/** @param notifier undefined: the hosts only poll */
+/**
+ * @param pass with the topic of the alarms, if there is one
+ * @param notifier undefined: the hosts only poll
+ */
 export async function afterPass(
-  pass: Pick<Pass, 'bucket' | 'config' | 'log' | 'timing'>,
+  pass: Pick<Pass, 'bucket' | 'config' | 'log' | 'timing'> & { topic?: AlarmTopic | undefined },
   notifier: FleetNotifier | undefined,
   given: PassResult,
 ): Promise<PassEnd> {
@@ -59,7 +65,8 @@ export async function afterPass(
   try {
     const result = { ...given, ...(await completeManifests(bucket, config, given).catch(() => given)) };
     // Without the book all statuses are read again.
-    const before = await orElse(readHostSummaries(bucket), NO_SUMMARIES);
+    const stored = await orElse(readHostSummaries(bucket), undefined);
+    const before = stored ?? NO_SUMMARIES;
     const { calls, failedCalls, failedChecks } = notifier
       ? await notifyFleets({ notifier, log, now }, before, result)
       : { calls: before.calls, failedCalls: [], failedChecks: [] };
@@ -72,7 +79,8 @@ export async function afterPass(
     const attempts = nextFailures(before.failures, result.outcomes, names, now);
     const book = { ...before, calls, failedCalls, failures: attempts, fleets };
     await orElse(saveHostSummaries(bucket, book, before), undefined);
-    const records = await orElse(readRecordFacts(bucket, config, now), NO_RECORDS);
+    const recorded = await orElse(readRecordFacts(bucket, config, now), undefined);
+    const records = recorded ?? NO_RECORDS;
     for (const error of failures) log('status.failed', { code: codeOf(error), error: messageOf(error) });
     const { configuredFleets = Object.keys(fleets) } = result;
     const summaries = withoutMovedHosts(fleets, configuredFleets);
@@ -81,12 +89,21 @@ export async function afterPass(
       ...publishedFacts(config, result.manifests, records),
       failedCalls: [...failedCalls, ...failedChecks],
       fleets: fleetsOf(result).map((fleet) => {
-        const expected = config.hosts.expected[fleet];
+        // Those that cannot be read may have come.
+        const expected = read.failures.length > 0 ? undefined : config.hosts.expected[fleet];
         return { fleet, summaries: summaries[fleet] ?? {}, manifest: published.get(fleet), expected };
       }),
     };
     const problems = problemsOf(facts);
-    const metrics = metricsOf({ ...facts, isComplete: result.error === undefined }, problems);
+    const incomplete = incompleteLevels({
+      records: recorded === undefined,
+      manifests: hasUnreadManifest(config, result),
+      statuses: read.failures.length > 0,
+      summaries: stored === undefined,
+    });
+    const metrics = metricsOf({ ...facts, isComplete: result.error === undefined, incomplete }, problems);
+    const { wakeMinutes } = config;
+    await announceRises({ ...pass, now, wakeMinutes }, problems, incomplete);
     return { metrics, problems, failures };
   } finally {
     deadline.clear();
@@ -111,6 +128,10 @@ async function readHosts(
     log('status.unreadable', { fleet, count: unreadable.length, hosts });
   }
   return read;
+}
+
+function hasUnreadManifest(config: Config, { manifests, unreadable = [] }: PassResult): boolean {
+  return unreadable.length > 0 || configuredFleets(config).some((fleet) => !manifests.has(fleet));
 }
 
 /** Also those whose manifest cannot be read. */

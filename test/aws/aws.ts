@@ -29,6 +29,7 @@
 //   aws.ssm.createDocument('Sync', content);
 //   aws.ssm.host({ instanceId: 'i-0aaa', tags: { fleet: 'web' }, cwd, env });  // runs what SendCommand sends to it
 //   await aws.ssm.settled();
+//   aws.sns.createTopic('Alarms'); aws.sns.messages                            // [{ topic, subject, text }]
 //   startImds({ principal: () => session });                                   // imds.ts: a server of its own
 //
 // Files: server.ts (front), on-behalf.ts, signature.ts, aws-chunked.ts, identity.ts, policy.ts, faults.ts, failure.ts, and each
@@ -48,6 +49,7 @@ import { createPolicyEngine } from './policy.ts';
 import { createRoute53, type Route53, type Route53Options } from './route53/route53.ts';
 import { createS3, type S3 } from './s3/s3.ts';
 import { type Bench, type Call, listen } from './server.ts';
+import { createSns, type Sns } from './sns.ts';
 import { createSsm, type Ssm } from './ssm/ssm.ts';
 import { createSts } from './sts.ts';
 
@@ -86,6 +88,7 @@ export interface Aws {
   /** the name servers of Route 53 */
   dns: NameServer;
   ssm: Ssm;
+  sns: Sns;
   stop(): Promise<void>;
 }
 
@@ -98,9 +101,10 @@ export async function startAws(options: AwsOptions = {}): Promise<Aws> {
   const s3 = createS3({ region, accountId, now });
   const route53 = createRoute53({ accountId, now }, options.route53);
   const ssm = createSsm({ region, accountId, now });
+  const sns = createSns({ region, accountId });
   const services: Bench['services'] = {
     ...{ s3: s3.service, route53: route53.service, ssm: ssm.service },
-    sts: createSts(identity, now),
+    ...{ sts: createSts(identity, now), sns: sns.service },
   };
   const decide = createPolicyEngine(region);
   const calls: Call[] = [];
@@ -109,7 +113,7 @@ export async function startAws(options: AwsOptions = {}): Promise<Aws> {
   const front = await listen(bench);
   endpoint = `http://127.0.0.1:${front.port}`;
   return {
-    ...{ endpoint, region, accountId, calls, s3, route53, dns, ssm },
+    ...{ endpoint, region, accountId, calls, s3, route53, dns, ssm, sns },
     stop: async () => {
       await Promise.all([front.stop(), dns.stop(), ssm.stop()]);
     },

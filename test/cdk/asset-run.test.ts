@@ -10,6 +10,7 @@ import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { Template } from 'aws-cdk-lib/assertions';
 import { startBench } from '../aws/clients.ts';
+import { AwsFailure } from '../aws/wire.ts';
 import { COUNTS } from '../bench/counts.ts';
 import { startPebble } from '../support/parts/pebble.ts';
 import { deployed } from './deployed.ts';
@@ -45,6 +46,9 @@ async function deploy(t: TestContext) {
   const directory =
     assets.find((path) => existsSync(join(path, 'pemfleet.json'))) ?? 'no asset has a pemfleet.json';
   aws.s3.createBucket(template.name('PemfleetBucket'));
+  aws.sns.createTopic(template.name('PemfleetAlarmsTopic'));
+  // So that a level rises in the first pass.
+  aws.fault({ operation: 'SendCommand' }, { refuse: new AwsFailure(400, 'InvalidDocument', 'made up') });
   const document = template.name('PemfleetNotifyDocument');
   aws.ssm.createDocument(document, JSON.stringify(template.properties('PemfleetNotifyDocument')['Content']));
   const tags = { 'pemfleet:fleet': 'default' };
@@ -94,6 +98,10 @@ test('issuer: its asset issues by DNS-01 under its role, without a refused call'
   assert.deepEqual(
     aws.calls.filter(({ status }) => status === 403).map(({ action, resource }) => `${action} ${resource}`),
     [],
+  );
+  assert.deepEqual(
+    aws.sns.messages.map(({ topic, subject, text }) => [topic, subject, text.split('\n')[1]?.slice(0, 10)]),
+    [[template.arn('PemfleetAlarmsTopic'), 'pemfleet: NotifyFailed 1', '- default ']],
   );
   const heard = alarms.map(({ Properties: { MetricName, Namespace, Dimensions } }) => ({
     name: MetricName,

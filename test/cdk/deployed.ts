@@ -65,12 +65,19 @@ function physicalName(id: string, { resources }: Place): string {
   return typeof named === 'string' ? named : id.toLowerCase();
 }
 
+/** A topic is referred to by its ARN. */
+function referred(id: string, place: Place): string {
+  const isTopic = place.resources[id]?.Type === 'AWS::SNS::Topic';
+  return isTopic ? arnOf(id, place) : physicalName(id, place);
+}
+
 const ARNS: Readonly<Record<string, (name: string, account: string) => string>> = {
   'AWS::S3::Bucket': (name) => `arn:aws:s3:::${name}`,
   'AWS::KMS::Key': (name, account) => `arn:aws:kms:${REGION}:${account}:key/${name}`,
   'AWS::SQS::Queue': (name, account) => `arn:aws:sqs:${REGION}:${account}:${name}`,
   'AWS::Logs::LogGroup': (name, account) => `arn:aws:logs:${REGION}:${account}:log-group:${name}:*`,
   'AWS::Lambda::Function': (name, account) => `arn:aws:lambda:${REGION}:${account}:function:${name}`,
+  'AWS::SNS::Topic': (name, account) => `arn:aws:sns:${REGION}:${account}:${name}`,
   'AWS::IAM::Role': (name, account) => `arn:aws:iam::${account}:role/${name}`,
   // The only attribute of a Function URL that templates use.
   'AWS::Lambda::Url': (name) => `https://${name.slice(-8)}.lambda-url.${REGION}.on.aws/`,
@@ -99,7 +106,7 @@ function resolve(value: unknown, place: Place): unknown {
   if (typeof value !== 'object' || value === null) return value;
   const { Ref, 'Fn::GetAtt': attribute, 'Fn::Join': join, 'Fn::Sub': sub } = value as Intrinsic;
   const { 'Fn::Select': select, 'Fn::Split': split } = value as Intrinsic;
-  if (typeof Ref === 'string') return pseudo(Ref, place) ?? physicalName(Ref, place);
+  if (typeof Ref === 'string') return pseudo(Ref, place) ?? referred(Ref, place);
   if (Array.isArray(attribute)) return arnOf(attribute[0], place);
   if (Array.isArray(join)) return (join[1] as unknown[]).map(inner).join(join[0]);
   if (Array.isArray(select)) return (inner(select[1]) as unknown[])[Number(select[0])];

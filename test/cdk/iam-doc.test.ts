@@ -34,6 +34,7 @@ function readable(text: string): string {
       `${of}-${what}`.toUpperCase(),
     )
     .replaceAll(/pemfleetnotifydocument[0-9a-f]{8}/g, 'DOCUMENT')
+    .replaceAll(/pemfleetalarmstopic[0-9a-f]{8}/g, 'TOPIC')
     .replaceAll(/cdk-hnb659fds-assets-[^"]+/g, () => `ASSETS/AGENT-${machines.shift()}.tar.gz`)
     .replaceAll('eu-central-1', 'REGION')
     .replaceAll('111111111111', 'ACCOUNT')

@@ -1,5 +1,5 @@
 // What CloudFormation would make of a synthesized stack, in the stand-ins of AWS and Lambda: roles with their policies, the bucket with
-// key and policy, documents, functions, Function URLs, the schedule. What a template has beside is left out: alarms, dashboard, topic.
+// key and policy, documents, the topic, functions, Function URLs, the schedule. What a template has beside is left out: alarms, dashboard.
 
 import type { Deployed } from '../../cdk/deployed.ts';
 import type { Aws, Principal, Role } from '../aws.ts';
@@ -42,6 +42,7 @@ export async function deploy(options: DeployOptions): Promise<Deployment> {
   for (const id of template.all('AWS::SSM::Document')) {
     aws.ssm.createDocument(template.name(id), JSON.stringify(template.properties(id)['Content']));
   }
+  for (const id of template.all('AWS::SNS::Topic')) aws.sns.createTopic(template.name(id));
   const session = (service: string, roleArn: string, name: string) => {
     const role = roles.get(roleArn);
     if (role === undefined || !trusts(role, service)) {

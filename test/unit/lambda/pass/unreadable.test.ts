@@ -137,6 +137,42 @@ for (const [says, verb, keys] of [
   });
 }
 
+for (const [says, verb, keys, absent] of [
+  ['the list of order records', 'list', /issuer\/order/, ['CertificatesFailing']],
+  [
+    "one fleet's manifest",
+    'get',
+    /published\/default/,
+    ['CertificatesExpired', 'CertificatesOverdue', 'HostsBehind'],
+  ],
+  [
+    'a listing of statuses',
+    'entries',
+    /status/,
+    ['HostsSilent', 'HostsBehind', 'HostsMissing', 'HostsUnproven'],
+  ],
+  ['the book', 'get', /host-book/, ['NotifyFailed', 'CertificatesFailing']],
+] as const) {
+  test(`after the pass: ${says} cannot be read: no figure says that all is well there`, async () => {
+    const bucket = await publishedBucket();
+    const broken = failing(bucket, verb, keys, 'ERR_BUCKET_UNREACHABLE');
+    const metricsOver = async (before: Bucket, end: Bucket) => {
+      const { passFor } = passOver(bucket, { bucket: before });
+      const result = await runPass(passFor(CERTIFICATES));
+      return (await afterPass({ ...passFor(CERTIFICATES), bucket: end }, undefined, result)).metrics;
+    };
+
+    const whole = await metricsOver(bucket, bucket);
+    // A pass that cannot list its records fails all certificates, which is a figure.
+    const metrics = await metricsOver(verb === 'list' ? bucket : broken, broken);
+
+    for (const level of absent) {
+      assert.equal(typeof whole[level], 'number', level);
+      assert.equal(metrics[level], undefined, level);
+    }
+  });
+}
+
 test('a status that never comes is not waited for beyond the deadline, and the others are read', async () => {
   const bucket = await publishedBucket();
   await bucket.put(statusKey('lb2'), serializeHostStatus(makeHostStatus('lb2')));

@@ -1,0 +1,54 @@
+/** An SNS topic, by one signed request: the SDK's client for it would be larger than a small pass. */
+import { messageOf } from '#contract/errors.ts';
+import { credentialsOf, type Environment } from '#storage/s3-credentials.ts';
+import { signedSender } from '#storage/signed-request.ts';
+import type { AlarmTopic } from './announce-rises.ts';
+import type { AlarmMessage } from './rises.ts';
+
+/** AWS Service Authorization Reference, "Amazon SNS", topic. */
+const ARN = /^arn:(aws[a-z-]*):sns:([a-z0-9-]+):\d{12}:[A-Za-z0-9_-]{1,256}$/;
+/** Amazon SNS API Reference. */
+const API_VERSION = '2010-03-31';
+
+export class SnsTopic implements AlarmTopic {
+  readonly #arn: string;
+  readonly #env: Environment;
+
+  /** @param env with credentials; `AWS_ENDPOINT_URL_SNS` and `AWS_ENDPOINT_URL` as the SDKs read them */
+  constructor(arn: string, env: Environment) {
+    this.#arn = arn;
+    this.#env = env;
+  }
+
+  /**
+   * @throws TypeError if there is no ARN of a topic
+   * @throws Error with the status and code that SNS answers
+   */
+  async publish({ subject, text }: AlarmMessage): Promise<void> {
+    const { url, region } = this.#place();
+    const send = signedSender(credentialsOf(this.#env), async () => region, 'sns');
+    const form = { Action: 'Publish', Version: API_VERSION, TopicArn: this.#arn };
+    const { status, body } = await send({
+      ...{ method: 'POST', url },
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: Buffer.from(new URLSearchParams({ ...form, Subject: subject, Message: text }).toString()),
+    }).catch((error: unknown) => {
+      throw new Error(`SNS does not answer: ${messageOf(error)}`, { cause: error });
+    });
+    if (status === 200) return;
+    const code = /<Code>([A-Za-z.]{1,64})<\/Code>/.exec(body.toString())?.[1] ?? 'without a code';
+    throw new Error(`SNS answers ${status} ${code} to sns:Publish on ${this.#arn}`);
+  }
+
+  #place(): { url: URL; region: string } {
+    const [, partition, region] = ARN.exec(this.#arn) ?? [];
+    if (partition === undefined || region === undefined) {
+      throw new TypeError(
+        `PEMFLEET_ALARM_TOPIC: wanted the ARN of a standard SNS topic, saw ${this.#arn}; set it, or unset the variable`,
+      );
+    }
+    const domain = partition === 'aws-cn' ? 'amazonaws.com.cn' : 'amazonaws.com';
+    const named = this.#env['AWS_ENDPOINT_URL_SNS'] ?? this.#env['AWS_ENDPOINT_URL'];
+    return { url: new URL(named ?? `https://sns.${region}.${domain}/`), region };
+  }
+}

@@ -33,12 +33,24 @@ export function metricsOf(facts: PassFacts, problems: readonly Problem[] = probl
   const count = (level: Level) => problems.filter((problem) => problem.level === level).length;
   const firstEnd = Math.min(...published.map(({ notAfter }) => notAfter.getTime()));
   const OldestProofHours = oldestProofHours(facts);
-  const levels = LEVELS.map((level) => [level, count(level)] as const).filter(
-    ([level, value]) => value > 0 || !incomplete?.has(level),
-  );
+  const levels: Record<Level, number> = {
+    CertificatesFailing: count('CertificatesFailing'),
+    CertificatesMissing: count('CertificatesMissing'),
+    CertificatesOverdue: count('CertificatesOverdue'),
+    CertificatesExpired: count('CertificatesExpired'),
+    CertificatesEnding: count('CertificatesEnding'),
+    HostsBehind: count('HostsBehind'),
+    HostsSilent: count('HostsSilent'),
+    HostsMissing: count('HostsMissing'),
+    HostsUnproven: count('HostsUnproven'),
+    NeedsReload: count('NeedsReload'),
+    DriftReturning: count('DriftReturning'),
+    NotifyFailed: count('NotifyFailed'),
+  };
+  const isKnown = (level: Level) => levels[level] > 0 || !incomplete?.has(level);
   return {
     ...(isComplete && { RunFinished: 1 }),
-    ...Object.fromEntries(levels),
+    ...Object.fromEntries(LEVELS.filter(isKnown).map((level) => [level, levels[level]])),
     CertificatesIssued: outcomes.filter(({ result }) => result === 'issued').length,
     CertificatesUnconfigured: unconfigured.filter(({ result }) => result === 'kept').length,
     ...(published.length > 0 && { DaysToExpiry: (firstEnd - now.getTime()) / DAY_MS }),

@@ -55,6 +55,32 @@ export const FIGURE_MUTANTS: readonly Mutant[] = [
       '',
       'a pass over nothing has run all the same',
     ],
+    [
+      'what a pass cannot know is no zero',
+      '!incomplete?.has(level)',
+      'true',
+      'a level of which some facts are unknown is no zero',
+    ],
+  ]),
+  ...mutantsOf('lambda/figures/rises.ts', 'test/unit/lambda/figures/rises.test.ts', [
+    [
+      'a level that comes back within an hour has not been away',
+      'count < before && stoodMs >= AWAY_MS',
+      'count < before',
+      'what comes back within an hour has not been away',
+    ],
+    [
+      'names are not sent before the alarm can sound',
+      'isHigher && stoodMs >= patienceMs(level, wakeMinutes)',
+      'isHigher',
+      'what the next pass may cure is sent when it has stood for a period',
+    ],
+    [
+      'a level that a pass cannot know does not fall',
+      'incomplete.has(level) && own.length <= before.count',
+      'false',
+      'a level that a pass cannot know does not fall',
+    ],
   ]),
   ...mutantsOf('lambda/figures/problems.ts', METRICS, [
     [

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS, MINUTE_MS } from '#common/time.ts';
 import { fleetName } from '#contract/layout.ts';
+import type { Level } from '../../../../lambda/figures/levels.ts';
 import { metricsOf, type PassFacts, type PassMetrics } from '../../../../lambda/figures/metrics.ts';
 import type { FleetHosts, PublishedPem } from '../../../../lambda/figures/problems.ts';
 import { SILENT_AFTER_MS } from '../../../../lambda/fleet/behind.ts';
@@ -329,34 +330,60 @@ const levels: Row[] = [
   },
 ];
 
-for (const row of [...published, ...hosts, ...endings, ...levels]) {
-  const { says, outcomes = [], lifetimes = [], fleets = [], notifyFailed = 0, metrics } = row;
+const ROWS = [...published, ...hosts, ...endings, ...levels];
+
+function factsOf({ outcomes = [], lifetimes = [], fleets = [], notifyFailed = 0, ...row }: Row): PassFacts {
   const { unconfigured = [], failing = [], missing = [] } = row;
-  test(`metrics: ${says}`, () => {
-    const published = lifetimes.map((lifetime, index) => ({
+  const failedCalls = Array.from({ length: notifyFailed }, (_, index) => ({
+    ...{ fleet: named(`fleet${index}`), code: 'ERR_TEST', since: noon },
+  }));
+  return {
+    ...{ outcomes, unconfigured, fleets, failing, missing, now: noon },
+    published: lifetimes.map((lifetime, index) => ({
       ...{ fleet: 'default', certificate: `c${index}` },
       ...lifetime,
-    }));
-    const failedCalls = Array.from({ length: notifyFailed }, (_, index) => ({
-      ...{ fleet: named(`fleet${index}`), code: 'ERR_TEST', since: noon },
-    }));
-    const facts: PassFacts = {
-      ...{ outcomes, published, unconfigured, fleets, failing, missing, now: noon },
-      failedCalls: failedCalls as unknown as PassFacts['failedCalls'],
-    };
+    })),
+    failedCalls: failedCalls as unknown as PassFacts['failedCalls'],
+  };
+}
 
-    const all = metricsOf(facts);
+for (const row of ROWS) {
+  test(`metrics: ${row.says}`, () => {
+    const all = metricsOf(factsOf(row));
 
-    for (const [name, value] of Object.entries(metrics)) {
+    for (const [name, value] of Object.entries(row.metrics)) {
       assert.equal(all[name as keyof PassMetrics], value, name);
     }
   });
 }
 
+test('each figure, set to 0, fails a row', () => {
+  const figures = new Set(ROWS.flatMap((row) => Object.keys(metricsOf(factsOf(row)))));
+
+  for (const figure of figures) {
+    const failed = ROWS.filter((row) => {
+      const mutated: Partial<Record<string, number>> = { ...metricsOf(factsOf(row)), [figure]: 0 };
+      return Object.entries(row.metrics).some(([name, value]) => mutated[name] !== value);
+    });
+    const hasPositive = failed.some(({ metrics }) => (metrics[figure as keyof PassMetrics] ?? 0) > 0);
+    assert.ok(hasPositive, figure);
+  }
+});
+
+test('a level of which some facts are unknown is no zero; what is known to be wrong counts', () => {
+  const facts = factsOf({ says: '', missing: [missing('default', 'a.test')], metrics: {} });
+
+  const metrics = metricsOf({ ...facts, incomplete: new Set<Level>(['CertificatesMissing', 'HostsSilent']) });
+
+  assert.deepEqual(
+    [metrics.CertificatesMissing, metrics.HostsSilent, metrics.HostsBehind],
+    [1, undefined, 0],
+  );
+});
+
 test('each figure but the two that may be absent is there, and each is more than zero in some row', () => {
-  const rows = [...published, ...hosts, ...endings, ...levels];
   const raised = new Set(
-    rows.flatMap(({ metrics }) =>
+    ROWS.flatMap(({ metrics }) =>
       Object.entries(metrics).flatMap(([name, value]) => ((value ?? 0) > 0 ? [name] : [])),
     ),
   );

@@ -30,8 +30,20 @@ test('systemd-analyze verify is silent', async (t) => {
   assert.equal(await analyze('verify', ...units.map((unit) => join(place.path, unit))), '');
 });
 
+const issuer = fileURLToPath(new URL('../../../../lambda/host/', import.meta.url));
+
+test('units that write figures may write where node_exporter reads them', () => {
+  const writers = [join(issuer, 'pemfleet.service'), join(folder, 'pemfleet-agent.service')];
+
+  for (const unit of writers) {
+    const [, paths = ''] = /^ReadWritePaths=(.*)$/m.exec(readFileSync(unit, 'utf8')) ?? [];
+    for (const place of ['/var/lib/node_exporter', '/var/lib/prometheus/node-exporter']) {
+      assert.ok(paths.split(' ').includes(`-${place}`), unit);
+    }
+  }
+});
+
 test('each unit has a limit of memory: what comes from outside fills no machine', () => {
-  const issuer = fileURLToPath(new URL('../../../../lambda/host/', import.meta.url));
   const services = [folder, issuer].flatMap((place) =>
     readdirSync(place)
       .filter((name) => name.endsWith('.service'))

@@ -7,6 +7,7 @@ import { DAY_MS, HOUR_MS } from '#common/time.ts';
 import type { ExpectedHosts } from '../config/hosts.ts';
 import { isSilent, lagsOf, type PublishedManifest } from '../fleet/behind.ts';
 import { missingHosts } from '../fleet/expected.ts';
+import { isReturningDrift } from '../fleet/host-report.ts';
 import type { FailedCall } from '../fleet/hosts.ts';
 import type { HostSummary } from '../fleet/summary.ts';
 import { isOverdue, overdueSince } from '../order/lifetime.ts';
@@ -71,8 +72,6 @@ export interface ProblemFacts {
 
 /** Time enough to put it back into the configuration, or to find out that nobody needs it. */
 const ENDING_WITHIN_MS = 14 * DAY_MS;
-/** A drift that was found on so many days, and in the last two, comes back. */
-const [RETURNING_DAYS, RETURNING_WITHIN_MS] = [3, 2 * DAY_MS];
 /** A proof is renewed within one span: one that is this much older is none. */
 const LATE_SPANS = 3;
 
@@ -148,7 +147,11 @@ function isKept({ result }: UnconfiguredPem): boolean {
 
 /** Each counts once, however many hosts serve it. */
 function endingOf({ unconfigured, fleets, now }: ProblemFacts): Problem[] {
-  const published = unconfigured.filter(isKept).map(({ fleet, certificate, notAfter }) => {
+  const withHosts = new Set(
+    fleets.filter(({ summaries }) => presentHosts(summaries).length > 0).map(({ fleet }) => fleet),
+  );
+  const held = unconfigured.filter((one) => isKept(one) && withHosts.has(one.fleet));
+  const published = held.map(({ fleet, certificate, notAfter }) => {
     return { fleet: `${fleet}`, certificate: `${certificate}`, notAfter: new Date(notAfter) };
   });
   const unlisted = fleets.flatMap(({ fleet, summaries }) =>
@@ -226,9 +229,8 @@ function unprovenOf({ unproven, proofs, reportedAt }: HostSummary): HostProblem[
 }
 
 function driftOf({ drift = [] }: HostSummary, now: Date): HostProblem[] {
-  const isReturning = ({ days, at }: (typeof drift)[number]) =>
-    days >= RETURNING_DAYS && now.getTime() - at.getTime() < RETURNING_WITHIN_MS;
-  return drift.filter(isReturning).map(({ certificate, kind, first }) => {
+  const returning = drift.filter((one) => isReturningDrift(one, now));
+  return returning.map(({ certificate, kind, first }) => {
     return { level: 'DriftReturning', certificate, code: kind, since: first };
   });
 }

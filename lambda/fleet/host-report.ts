@@ -1,4 +1,5 @@
 /** What single hosts report beside the certificates that are published: conditions, files that nothing names, removals. Pure. */
+import { DAY_MS } from '#common/time.ts';
 import type { Drift, FileStatus, HostCondition, HostStatus, RemovalStatus } from '#contract/host-status.ts';
 import type { ReadStatus } from './read-status.ts';
 
@@ -44,6 +45,26 @@ export interface UnlistedFile {
 const HARMLESS: ReadonlySet<string> = new Set([
   ...['key-unverified', 'unsigned-manifest', 'clock-off', 'bind-unreachable'],
 ]);
+
+/** Why no handshake can show a file though nothing is wrong: so the host is configured, and another bind shows it where one can. */
+const BY_DESIGN: ReadonlySet<string> = new Set([
+  ...['not-here', 'client-certificate', 'no-common-cipher', 'no-handshake-configured', 'no-name'],
+  'not-askable',
+]);
+/** Of the 14 days that a host keeps a drift. */
+const RETURNING_DAYS = 3;
+/** What has not come back for so long is over. */
+const RETURNING_WITHIN_MS = 2 * DAY_MS;
+
+/** @param reason of `unproven` */
+export function isUnprovenByDesign(reason: string): boolean {
+  return BY_DESIGN.has(reason);
+}
+
+/** Something undoes the agent's work again and again. @param at when it was found last */
+export function isReturningDrift({ days, at }: { days: number; at: Date }, now: Date): boolean {
+  return days >= RETURNING_DAYS && now.getTime() - at.getTime() < RETURNING_WITHIN_MS;
+}
 
 /** @returns the hosts that have something to say. One that has left is not among them */
 export function reportHosts(statuses: readonly ReadStatus[], now: Date): HostReport[] {

@@ -68,14 +68,15 @@ export async function readFleetReports(
     if (isFleet) fleets.push(report);
   }
   const unlisted = only === undefined && listed.error ? [unlistedFleets(listed.error)] : [];
-  const faults = [...unreadable.values(), ...(error ? [error] : [])].map(faultOf);
-  return { fleets: [...fleets, ...unlisted], unreadableOrders: faults };
+  const faults = [...unreadable].map(([certificate, reason]) => ({ certificate, ...faultOf(reason) }));
+  const unreadableOrders = [...faults, ...(error ? [faultOf(error)] : [])];
+  return { fleets: [...fleets, ...unlisted], unreadableOrders };
 }
 
 export interface FleetReports {
   fleets: FleetReport[];
-  /** Order records that cannot be read, each by its message: whether these certificates fail is unknown. */
-  unreadableOrders: { code: string; message: string }[];
+  /** Order records that cannot be read: whether these certificates fail is unknown. Without a name: all of them. */
+  unreadableOrders: { certificate?: string; code: string; message: string }[];
 }
 
 function faultOf(error: ContractError | BucketError): { code: string; message: string } {
@@ -106,16 +107,17 @@ async function readReport(
   const statuses = await readOrFault(() => readStatuses(bucket, fleet, onProgress));
   const published = await readOrFault(() => readManifest(bucket, fleet, keys));
   const manifest = published.value?.manifest ?? emptyManifest(fleet, now);
-  const etag = published.value && (await version1Etag(bucket, fleet, published.value));
+  const { value: root } = published;
+  const version1 = root ? await readOrFault(() => version1Etag(bucket, fleet, root)) : {};
   const read = withoutMoved(statuses.value ?? { statuses: [], unreadable: [] }, configured.size > 0, last);
   const isNone = published.error === undefined && published.value === undefined;
   const isLost = isNone && (await readOrFault(() => new IssuerMemory(bucket).hadRoot(fleet))).value;
   const specs = published.error ? undefined : specsOfFleet(config.certificates, fleet);
   // Where statuses cannot be listed, nobody knows who is missing.
   const expected = statuses.error ? undefined : config.hosts.expected[fleet];
-  const facts = { etag, keys, configured, specs, records, failures, expected, isLost };
+  const facts = { etag: version1.value, keys, configured, specs, records, failures, expected, isLost };
   const report = reportFleet(manifest, { ...read, ...facts }, now);
-  const error = published.error ?? statuses.error;
+  const error = published.error ?? version1.error ?? statuses.error;
   // A folder in which nothing of ours is published, and of which no host reports, is none.
   const isFleet = published.value !== undefined || read.statuses.length > 0;
   if (error === undefined) return { report, isFleet };

@@ -10,7 +10,7 @@ import { sha256Hex } from '#contract/layout.ts';
 import { publicKey } from '#contract/statement.ts';
 import { instant } from '#storage/cached-document.ts';
 import type { OwnHead } from './heads.ts';
-import { followsManifest, unlistedFilesIn } from './host-report.ts';
+import { followsManifest, isUnprovenByDesign, unlistedFilesIn } from './host-report.ts';
 import type { ReadStatus } from './read-status.ts';
 
 /** Characters. A book of bounded facts stays small, whatever hosts report. */
@@ -24,15 +24,6 @@ const OF_PEM = /^ERR_PEM_(MISSING|DIGEST|SIZE)$/;
 const [MAX_CONDITIONS, MAX_UNLISTED, MAX_UNSERVED, MAX_EXPIRING, MAX_DRIFTS_KEPT] = [10, 10, 3, 5, 20];
 /** What HAProxy shows is noted as long before its end: a host whose reports cease is silent by then. */
 const EXPIRING_WITHIN_MS = 2 * DAY_MS;
-/** Why no handshake can show a file though nothing is wrong: so the host is configured. */
-const BY_DESIGN: ReadonlySet<string> = new Set([
-  'not-here',
-  'client-certificate',
-  'no-handshake-configured',
-  'no-name',
-  'not-askable',
-]);
-
 const name = z.string().max(MAX_NAME);
 const code = z.string().max(MAX_CODE);
 /** A certificate that a host does not serve; the code is that of the error, or the file's state. */
@@ -227,7 +218,7 @@ function unprovenOf({ files }: HostStatus, clock: StoreClock): Pick<HostSummary,
 }
 
 function isToBeProved({ unproven }: FileStatus): boolean {
-  return unproven !== undefined && !BY_DESIGN.has(unproven.reason);
+  return unproven !== undefined && !isUnprovenByDesign(unproven.reason);
 }
 
 function proofsOf({ proofs, reportedAt }: HostStatus, clock: StoreClock): Pick<HostSummary, 'proofs'> {

@@ -3,6 +3,7 @@ import { CLOCK_SLACK_MS } from '#common/clock.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '#common/time.ts';
 import { codeOf, messageOf, PemRejected } from '#contract/errors.ts';
 import { AcmeDeadline, AcmeProblem, isCaFault } from '../acme/problem.ts';
+import { MAX_RETRY_AFTER_MS } from '../acme/retry-after.ts';
 import { isEmergency, type Validity } from './lifetime.ts';
 import type { OrderRecord } from './record.ts';
 
@@ -53,6 +54,8 @@ export function nextAttempt(
   // The clock was ahead when it failed, or when the record was made.
   const from = lastFailure?.at ?? createdAt;
   if (from.getTime() > now.getTime() + CLOCK_SLACK_MS) return now;
+  // No CA can ask for more: a wrong clock wrote it, or a hand.
+  if (notBefore.getTime() - from.getTime() > MAX_RETRY_AFTER_MS + CLOCK_SLACK_MS) return now;
   const isUrgent = pems?.some((pem) => isEmergency(pem, now)) ?? false;
   if (!isUrgent || lastFailure === undefined) return notBefore;
   return new Date(Math.min(notBefore.getTime(), lastFailure.at.getTime() + HOUR_MS));

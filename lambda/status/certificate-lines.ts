@@ -52,7 +52,9 @@ function linesOf(report: CertificateReport, blocked: ReadonlySet<string>, view: 
   const { certificate, isConfigured, notAfter, failure } = report;
   const { now, fleet } = view;
   const hasExpired = new Date(notAfter) <= now;
-  const isEnding = !isConfigured && new Date(notAfter).getTime() - now.getTime() < ENDING_SOON_MS;
+  // Whatever the hosts of the fleet have of it; without a host, nobody serves it.
+  const hasHosts = report.served.length + report.behind.length > 0;
+  const isEnding = hasHosts && !isConfigured && new Date(notAfter).getTime() - now.getTime() < ENDING_SOON_MS;
   const line = (level: StatusLevel, code: StatusCode, text: string) =>
     lineOf(view, certificate, [level, code], text);
   const withdraw = `pemfleet withdraw ${certificate} --fleet ${fleet} ends it`;

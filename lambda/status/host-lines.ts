@@ -2,25 +2,17 @@
 import { clockOffsetText } from '#common/clock.ts';
 import { DAY_MS, spanText } from '#common/time.ts';
 import type { Drift } from '#contract/host-status.ts';
-import { followsManifest, type HostReport, type UnprovenFile } from '../fleet/host-report.ts';
+import {
+  followsManifest,
+  type HostReport,
+  isReturningDrift,
+  isUnprovenByDesign,
+  type UnprovenFile,
+} from '../fleet/host-report.ts';
 import type { FleetReport } from '../fleet/report.ts';
 import { ENDING_SOON_MS } from './certificate-lines.ts';
 import type { StatusCode, StatusLevel, StatusLine, StatusView } from './status-line.ts';
 import { durationText, expiryText, relativeTime } from './time-text.ts';
-
-/** By the design of the host, no handshake of the agent can show these: nothing is wrong with it. */
-const BY_DESIGN: ReadonlySet<string> = new Set([
-  ...[
-    'not-here',
-    'client-certificate',
-    'no-common-cipher',
-    'no-handshake-configured',
-    'no-name',
-    'not-askable',
-  ],
-]);
-/** The same drift on so many days of a week comes back by itself: something undoes the agent's work. */
-const [RETURNING_DAYS, RETURNING_WITHIN_MS] = [3, 7 * DAY_MS];
 
 export function hostLines(report: FleetReport, view: StatusView): StatusLine[] {
   const { now, fleet } = view;
@@ -62,7 +54,9 @@ function linesOfHost(report: HostReport, view: StatusView): StatusLine[] {
   const isSaid = conditions.some(({ condition }) => condition === 'clock-off');
   const offset = clockOffsetMs === undefined || isSaid ? undefined : clockOffsetText(clockOffsetMs);
   return [
-    ...(error ? [line('wrong', 'host-error', `${error.code} ${error.message}`)] : []),
+    ...(error && !isSaidBy(conditions, error.message)
+      ? [line('wrong', 'host-error', `${error.code} ${error.message}`)]
+      : []),
     ...(offset ? [line('wrong', 'clock-off', `its clock is ${offset} of the store's: set it (NTP)`)] : []),
     ...conditions.map(({ condition, since, message }) => {
       const isClock = condition === 'clock-off';
@@ -87,6 +81,11 @@ function linesOfHost(report: HostReport, view: StatusView): StatusLine[] {
   ];
 }
 
+/** One fault is one line: the condition, which also says since when. */
+function isSaidBy(conditions: HostReport['conditions'], text: string): boolean {
+  return conditions.some(({ condition, message }) => text === `${condition}: ${message}`);
+}
+
 type Line = (level: StatusLevel, code: StatusCode, text: string, more?: Partial<StatusLine>) => StatusLine;
 
 /** One bind that nobody answers is one line, however many certificates it has. */
@@ -101,7 +100,7 @@ function unprovenLines(unproven: readonly UnprovenFile[], now: Date, line: Line)
     const since = all.map((one) => one.since).sort()[0] ?? first.since;
     const what = all.length === 1 ? first.file : `${all.length} files`;
     const text = `${what}: unproven ${durationText(since, now)}, ${first.reason}: ${first.message}`;
-    const level = BY_DESIGN.has(first.reason) ? 'note' : 'wrong';
+    const level = isUnprovenByDesign(first.reason) ? 'note' : 'wrong';
     return line(level, 'unproven', text, {
       since,
       certificate: all.length === 1 ? first.certificate : undefined,
@@ -115,7 +114,7 @@ function driftLine(
   line: Line,
 ): StatusLine[] {
   const agoMs = now.getTime() - Date.parse(at);
-  const isReturning = days >= RETURNING_DAYS && agoMs < RETURNING_WITHIN_MS;
+  const isReturning = isReturningDrift({ days, at: new Date(at) }, now);
   if (!isReturning && agoMs >= DAY_MS) return [];
   const by = culprit === undefined ? '' : `, by ${culprit}`;
   const times = count === 1 ? 'once' : `${count} times on ${days === 1 ? 'one day' : `${days} days`}`;

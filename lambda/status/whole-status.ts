@@ -65,12 +65,11 @@ async function readAll({ bucket, config, only, now, onProgress }: StatusRequest)
   const at = offsetMs === undefined ? now() : (bucket.answeredAt ?? now());
   const source = { bucket, keys: keys.keys, only, onProgress };
   const { fleets, unreadableOrders } = await readFleetReports(source, config, at);
-  const orders = unreadableOrders.map(({ code, message }): StatusLine => {
-    return {
-      level: 'unknown',
-      code: 'order-unreadable',
-      text: `whether its order fails is unknown: ${code} ${message}`,
-    };
+  const orders = unreadableOrders.map(({ certificate, code, message }): StatusLine => {
+    const what =
+      certificate === undefined ? 'whether orders fail' : `${certificate}: whether its order fails`;
+    const text = `${what} is unknown: ${code} ${message}`;
+    return { level: 'unknown', code: 'order-unreadable', certificate, text };
   });
   const lines = [...keys.lines, ...(offsetMs === undefined ? [] : [clockLine(offsetMs)]), ...orders];
   return { fleets, now: at, lines };

@@ -142,7 +142,7 @@ export const ISSUER_MUTANTS: readonly Mutant[] = [
     ],
     [
       'status: unproven by a fault is wrong',
-      "BY_DESIGN.has(first.reason) ? 'note' : 'wrong'",
+      "isUnprovenByDesign(first.reason) ? 'note' : 'wrong'",
       "'note'",
       'unproven for a reason that is a fault',
     ],

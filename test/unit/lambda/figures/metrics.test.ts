@@ -205,7 +205,14 @@ const endings: Row[] = [
   {
     says: 'what is not configured is counted, and what ends within 14 days besides',
     unconfigured: [unconfiguredOf('a', 60), unconfiguredOf('b', 14), unconfiguredOf('c', 13.9)],
+    fleets: [fleetOf(summaryOf())],
     metrics: { CertificatesUnconfigured: 3, CertificatesEnding: 1 },
+  },
+  {
+    says: 'what is published to a fleet without a host ends for nobody',
+    unconfigured: [unconfiguredOf('c', 5)],
+    fleets: [fleetOf(summaryOf({ hasLeft: true }))],
+    metrics: { CertificatesUnconfigured: 1, CertificatesEnding: 0 },
   },
   {
     says: 'what was superseded, or has expired, ends no more',

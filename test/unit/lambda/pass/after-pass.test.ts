@@ -93,7 +93,7 @@ test('in a fleet that a certificate has left, it is ending and not overdue, and 
     {
       CertificatesOverdue: 0,
       CertificatesUnconfigured: 1,
-      CertificatesEnding: 1,
+      CertificatesEnding: 0,
       DaysToExpiry: 80,
       HostsSilent: 0,
     },

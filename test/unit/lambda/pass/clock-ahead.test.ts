@@ -28,6 +28,15 @@ test('a record that was made then, and left by a kill, is resumed', () => {
   assert.equal(decide(makeDueInput({ record })).action, 'resume');
 });
 
+test('a back-off that is longer than any CA can ask for is over', () => {
+  const failed = { at: noon, code: 'ERR_AUTHORIZATION', message: '', isCaFault: false };
+  const until = (days: number) =>
+    makeRecord({ createdAt: noon, failures: 1, lastFailure: failed, notBefore: after(noon, days * DAY_MS) });
+
+  assert.equal(decide(makeDueInput({ record: until(49) })).action, 'resume');
+  assert.equal(decide(makeDueInput({ record: until(31) })).action, 'defer');
+});
+
 test('a pause of then is over, and a new failure pauses the CA anew', async () => {
   const { open } = await stage();
   const rateLimited = new AcmeProblem({ type: 'urn:ietf:params:acme:error:rateLimited' }, 429);

@@ -90,14 +90,20 @@ const failing = makeRecord({
 const since = after(noon, -3 * HOUR_MS).toISOString();
 const orderFails = (bucket: Bucket) => createOrderRecord(bucket, named('a.test'), failing);
 const FAILS = 'failed 3 times in a row, last 2 h ago: ERR_AUTHORIZATION a.test: refused; next attempt in 5 h';
-const drift = (days: number) => [
+const drift = (days: number, at = since) => [
   {
-    ...{ kind: 'file-edited', file: 'a.test.pem', certificate: 'a.test', first: since, at: since },
+    ...{ kind: 'file-edited', file: 'a.test.pem', certificate: 'a.test', first: at, at },
     count: 4,
     days,
     culprit: 'vim (uid 0)',
   },
 ];
+
+function failReads(bucket: Bucket, of: string): void {
+  const { get } = bucket;
+  const fail = (key: string) => Promise.reject(new BucketError('ERR_BUCKET_IO', key, 'EIO'));
+  bucket.get = ((key: string, ...rest: []) => (key === of ? fail(key) : get(key, ...rest))) as Bucket['get'];
+}
 
 /** As the last line of a row: there are no others. */
 const NOTHING_ELSE = '';
@@ -192,7 +198,16 @@ const ROWS: [says: string, scene: Scene, level: string, ...lines: (string | RegE
     'an unreadable order record',
     { change: (bucket) => bucket.put('issuer/order/a.test.json', '{}') },
     'unknown',
-    /^unknown order-unreadable .*ERR_ORDER_RECORD/,
+    /^unknown order-unreadable a\.test: whether its order fails is unknown: ERR_ORDER_RECORD/,
+  ],
+  [
+    'not configured any more, and no host is left in the fleet: nobody serves what ends',
+    {
+      ...{ nowMs: 80 * DAY_MS, host: 'none' },
+      config: { certificates: [{ identifiers: ['b.test'], fleets: ['other'] }] },
+    },
+    'wrong',
+    /^note unconfigured a\.test: published, not configured, expires in 10 days/,
   ],
   [
     'issue 14: published/ is lost',
@@ -257,10 +272,21 @@ const ROWS: [says: string, scene: Scene, level: string, ...lines: (string | RegE
     /^note unproven lb1: a\.test\.pem: unproven for 3 h, not-here/,
   ],
   [
+    'an RSA bind beside another one is no fault, as HostsUnproven says',
+    { host: { files: [served({ unproven: { since, reason: 'no-common-cipher', message: 'm' } })] } },
+    'note',
+    /^note unproven lb1: a\.test\.pem: unproven for 3 h, no-common-cipher/,
+  ],
+  [
     'drift, once',
     { host: { drift: drift(1) } },
     'note',
     'note drift lb1: a.test.pem: file-edited, repaired 4 times on one day, last 3 h ago, by vim (uid 0)',
+  ],
+  [
+    'drift that returned until four days ago is over, as DriftReturning says',
+    { host: { drift: drift(3, after(noon, -4 * DAY_MS).toISOString()) } },
+    'note',
   ],
   ['drift that returns', { host: { drift: drift(3) } }, 'wrong', /^wrong drift lb1: .* 4 times on 3 days/],
   [
@@ -280,6 +306,23 @@ const ROWS: [says: string, scene: Scene, level: string, ...lines: (string | RegE
     { host: { conditions: [{ condition: 'stale-manifest', since, message: 'm' }] } },
     'wrong',
     'wrong condition lb1: stale-manifest for 3 h: m',
+  ],
+  [
+    'a condition that is also the error of the pass is said once',
+    {
+      host: {
+        conditions: [{ condition: 'unknown-key', since, message: 'm' }],
+        error: { code: 'ERR_MANIFEST_REFUSED', message: 'unknown-key: m' },
+      },
+    },
+    'wrong',
+    'wrong condition lb1: unknown-key for 3 h: m',
+  ],
+  [
+    'field C: the manifest of version 1 cannot be read',
+    { change: (bucket) => failReads(bucket, layout.manifest(fleet)) },
+    'unknown',
+    /^unknown manifest-unreadable .*ERR_BUCKET_IO/,
   ],
   [
     "this machine's own clock",

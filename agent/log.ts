@@ -52,6 +52,7 @@ const EVENTS = {
   'host.left': 'info',
   'notify.failed': 'warning',
   'metrics.failed': 'warning',
+  'watch.failed': 'warning',
   'run.finished': 'info',
   'run.failed': 'error',
 } as const satisfies Record<string, keyof typeof LEVELS>;

@@ -1,10 +1,9 @@
 /** The crt-list file between two passes: a stat tells that somebody has written to it, its lines whether ours are among what changed. */
-import { statSync } from 'node:fs';
 import type { LeftHost } from '../agent.ts';
 import { isOfDesired } from '../deploy/action.ts';
-import { stampOf } from '../deploy/disk.ts';
 import { isSameTails, viewCrtList } from '../haproxy/crt-list-file.ts';
 import type { CrtListFile, Tails } from '../haproxy/crt-list-line.ts';
+import { stampAt } from './stamp.ts';
 
 export class CrtListWatch {
   #list: CrtListFile | undefined;
@@ -15,7 +14,7 @@ export class CrtListWatch {
     this.#list = view.crtListFile;
     if (this.#list === undefined) return;
     const files = outcomes.filter(isOfDesired).map(({ action }) => action.file);
-    this.#stamp = stampAt(this.#list.path);
+    this.#stamp = stampBehind(this.#list.path);
     this.#tails = await viewCrtList(this.#list, files);
   }
 
@@ -25,7 +24,7 @@ export class CrtListWatch {
    */
   async changed(): Promise<string[]> {
     if (this.#list === undefined) return [];
-    const stamp = stampAt(this.#list.path);
+    const stamp = stampBehind(this.#list.path);
     if (stamp === this.#stamp) return [];
     const tails = await viewCrtList(this.#list, this.#tails.keys());
     const changed = [...this.#tails].filter(([file, before]) => !isSameTails(before, tails.get(file)));
@@ -35,7 +34,4 @@ export class CrtListWatch {
 }
 
 /** Behind a link: the agent writes there, too. */
-function stampAt(path: string): string | undefined {
-  const stats = statSync(path, { throwIfNoEntry: false });
-  return stats && stampOf(stats);
-}
+const stampBehind = (path: string) => stampAt(path, true)?.stamp;

@@ -1,11 +1,11 @@
 /** Our files between two passes: a stat tells that one was written to, replaced or deleted; its digest, whether that matters. */
-import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { LeftHost } from '../agent.ts';
 import { type DiskFile, isDeploying, isOfDesired } from '../deploy/action.ts';
-import { AT_A_STRETCH, stampOf, viewFile, writableAmong } from '../deploy/disk.ts';
+import { AT_A_STRETCH, viewFile, writableAmong } from '../deploy/disk.ts';
 import { stapleFileOf } from '../desired/files.ts';
+import { stampAt } from './stamp.ts';
 
 /** `undefined`: there is none. */
 type Mark = Pick<DiskFile, 'sha256' | 'isGuarded' | 'stamp'> | undefined;
@@ -54,9 +54,9 @@ export class DiskWatch {
   #isChanged(name: string): boolean {
     if (!this.#marks.has(name)) return false;
     const mark = this.#marks.get(name);
-    const stats = lstatSync(join(this.#certsDir, name), { throwIfNoEntry: false });
-    if (stats === undefined || mark === undefined) return (stats === undefined) !== (mark === undefined);
-    if (stampOf(stats) === mark.stamp) return false;
+    const stamped = stampAt(join(this.#certsDir, name));
+    if (stamped === undefined || mark === undefined) return (stamped === undefined) !== (mark === undefined);
+    if (stamped.stamp === mark.stamp) return false;
     const now = this.#view(name);
     const isSame = now?.sha256 === mark.sha256 && now.isGuarded === mark.isGuarded;
     if (isSame) this.#marks.set(name, markOf(now));

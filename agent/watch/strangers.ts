@@ -2,17 +2,17 @@
  * Files of other programs that hold names of ours: HAProxy may hand them out in place of ours, at once where they were added at run time,
  * else after its next reload. They are theirs, and stay; our files that share names with them are to be proved anew.
  */
-import { lstatSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { canonicalIdentifier, digest } from '#contract/combined-pem.ts';
 import type { HostView, LeftHost } from '../agent.ts';
 import { isOfDesired } from '../deploy/action.ts';
-import { MAX_READ_BYTES, readPlainFile, stampOf } from '../deploy/disk.ts';
+import { MAX_READ_BYTES, readPlainFile } from '../deploy/disk.ts';
 import { leafNamesIn } from '../deploy/leaf-names.ts';
 import { listedNames } from '../haproxy/crt-list-file.ts';
 import { toHost } from '../haproxy/path-map.ts';
 import { isAtLeast } from '../haproxy/version.ts';
+import { stampAt } from './stamp.ts';
 
 /** So many files of others are read in one look; the next one goes on. */
 const MAX_READ = 200;
@@ -74,9 +74,9 @@ export class StrangerWatch {
     const changed: Stranger[] = [];
     for (const path of paths) {
       const before = this.#onDisk.get(path);
-      const stats = lstatSync(path, { throwIfNoEntry: false });
-      const stamp = stats && stampOf(stats);
-      if (stamp === undefined) continue;
+      const stamped = stampAt(path);
+      if (stamped === undefined) continue;
+      const { stamp, stats } = stamped;
       if (before?.stamp === stamp) known.set(path, before);
       else if (changed.length < MAX_READ) {
         const isReadable = stats?.isFile() && stats.size <= MAX_READ_BYTES;

@@ -5,6 +5,7 @@
 import type { Agent, LeftHost, Suspects } from '../agent.ts';
 import { isOfDesired } from '../deploy/action.ts';
 import { HostError, RuntimeCommandFailed } from '../errors.ts';
+import { errorFields } from '../pass/log-outcome.ts';
 import { CrtListWatch } from './crt-list.ts';
 import { DiskWatch } from './disk.ts';
 import { type LookRates, portionSize, Rotation } from './portions.ts';
@@ -30,6 +31,7 @@ export class HostWatch {
   }
 
   /**
+   * Never throws: whatever keeps it from looking, the pass that follows goes on.
    * @param isIdle nothing else calls for a pass
    * @returns empty: all that was looked at is as it was left. No file of a HAProxy: it could not be looked at, a pass says why
    */
@@ -38,15 +40,17 @@ export class HostWatch {
     const { pollIntervalMs: everyMs, watch } = this.#agent.config;
     const rates = { everyMs, withinMs: watch.lookWithinMs, instances: this.#instances.size };
     for (const [name, instance] of this.#instances) {
-      const some = await instance.look(rates, isIdle).catch(unlessUnreadable);
+      const some = await instance.look(rates, isIdle).catch((error: unknown) => this.#logUnexpected(error));
       if (some === undefined || some.size > 0) suspects.set(name, some ?? new Set());
     }
     return suspects;
   }
-}
 
-function unlessUnreadable(error: unknown): undefined {
-  if (!(error instanceof HostError || error instanceof RuntimeCommandFailed)) throw error;
+  #logUnexpected(error: unknown): undefined {
+    // Of these the pass that follows says the same.
+    if (error instanceof HostError || error instanceof RuntimeCommandFailed) return;
+    this.#agent.log('watch.failed', errorFields(error));
+  }
 }
 
 class InstanceWatch {

@@ -107,22 +107,27 @@ export async function dropReplaced(path: string, sha256: string): Promise<void> 
   await unlink(replacedOf(path, sha256.slice(0, 12))).catch(missingAsFalse);
 }
 
-/** Directories that may hold temporary files. */
-export function writtenDirectories({
-  haproxy: { certsDir, crtListFile },
-  stateDir,
-}: AgentConfig): Set<string> {
-  const shards = shardFoldersIn(stateDir);
-  return new Set([certsDir, stateDir, ...shards, ...(crtListFile ? [dirname(crtListFile)] : [])]);
+/** Directories that may hold temporary files: those that are written under the lock alone, and those of the state, which are not. */
+export function writtenDirectories({ haproxy: { certsDir, crtListFile }, stateDir }: AgentConfig): {
+  locked: string[];
+  unlocked: string[];
+} {
+  const locked = new Set([certsDir, ...(crtListFile ? [dirname(crtListFile)] : [])]);
+  const unlocked = [stateDir, ...shardFoldersIn(stateDir)].filter((directory) => !locked.has(directory));
+  return { locked: [...locked], unlocked };
 }
 
-/** Removes what a killed run was writing. To call under the lock: then no such file is in use. */
-export async function sweepTemps(directories: Iterable<string>): Promise<number> {
+/**
+ * Removes what a killed run was writing. To call under the lock.
+ * @param before only what was written before: where proofs and status are written without the lock, a younger one may be in use
+ */
+export async function sweepTemps(directories: Iterable<string>, before?: Date): Promise<number> {
   let count = 0;
   for (const directory of directories) {
     for (const name of await namesIn(directory, isTempName)) {
       const path = join(directory, name);
-      if (!(await isPlainFile(path))) continue;
+      const stats = await lstat(path).catch(missingAsFalse);
+      if (!stats || !stats.isFile() || (before !== undefined && stats.mtime >= before)) continue;
       await unlink(path).catch(missingAsFalse);
       count += 1;
     }
@@ -201,11 +206,6 @@ async function readPlainly(path: string): Promise<Buffer | undefined> {
     if (code !== 'EACCES' && code !== 'EPERM') throw error;
     return undefined;
   }
-}
-
-async function isPlainFile(path: string): Promise<boolean> {
-  const stats = await lstat(path).catch(missingAsFalse);
-  return stats !== false && stats.isFile();
 }
 
 async function namesIn(directory: string, isWanted: (name: string) => boolean): Promise<string[]> {

@@ -85,8 +85,7 @@ async function withProofs(agent: Agent, state: AgentState): Promise<Agent> {
 
 async function runPass(agent: Agent, options: PassOptions): Promise<PassResult> {
   const { config, log } = agent;
-  const swept = await sweepTemps(await writableAmong(writtenDirectories(config)));
-  if (swept > 0) log('temp.swept', { count: swept });
+  await sweep(agent);
   for (const directory of stateDirectories(config)) await retryUnsaved(directory);
   const ownership = await readOwnership(ownershipPlace(config), log);
   const stored = await readStateDirectory(config.stateDir, config, log);
@@ -117,6 +116,15 @@ async function runPass(agent: Agent, options: PassOptions): Promise<PassResult> 
   if (agent.proofs === undefined) await saveProofs(config.stateDir, work.view.proofs);
   const left = await withLeft(work.state, work, stateOf);
   return report(agent, stored, polled, { ...work, state: left });
+}
+
+async function sweep({ config, log, now }: Agent): Promise<void> {
+  const { locked, unlocked } = writtenDirectories(config);
+  const aMinuteAgo = new Date(now().getTime() - MINUTE_MS);
+  const count =
+    (await sweepTemps(await writableAmong(locked))) +
+    (await sweepTemps(await writableAmong(unlocked), aMinuteAgo));
+  if (count > 0) log('temp.swept', { count });
 }
 
 /** What it was told lasts as long as the process, whatever becomes of its files. */

@@ -127,7 +127,8 @@ export async function sweepTemps(directories: Iterable<string>, before?: Date): 
     for (const name of await namesIn(directory, isTempName)) {
       const path = join(directory, name);
       const stats = await lstat(path).catch(missingAsFalse);
-      if (!stats || !stats.isFile() || (before !== undefined && stats.mtime >= before)) continue;
+      if (stats === false || !stats.isFile()) continue;
+      if (before !== undefined && stats.mtime >= before) continue;
       await unlink(path).catch(missingAsFalse);
       count += 1;
     }

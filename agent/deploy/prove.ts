@@ -145,13 +145,15 @@ export function noteProofs(
   return isAnyNew;
 }
 
-/** What this pass has looked at is as it has found it; what had no turn in it is still odd. */
+/** What this pass has looked at is as it has found it; what had no turn in it is still odd, where handshakes are to tell. */
 function forgetOthers(
   outcomes: readonly Outcome[],
   { proofs, config }: Pick<HostView, 'proofs' | 'config'>,
 ): void {
   const kinds = new Map(outcomes.map(({ action }) => [action.file, action.kind]));
   proofs.retain(new Set(kinds.keys()));
-  for (const [file, kind] of kinds) if (kind !== 'keep' && kind !== 'pending') proofs.trust(file);
+  const isUnprovable = config.haproxy.handshake.length === 0;
+  for (const [file, kind] of kinds)
+    if (isUnprovable || (kind !== 'keep' && kind !== 'pending')) proofs.trust(file);
   proofs.retainBinds(config.haproxy.handshake);
 }

@@ -94,9 +94,8 @@ export class KnownProofs {
     return this.#distrusted.has(file);
   }
 
-  /** Whether a pass is to come before its time. */
-  get hasDistrusted(): boolean {
-    return this.#distrusted.size > 0;
+  get distrusted(): ReadonlySet<string> {
+    return this.#distrusted;
   }
 
   /** The files of the host are these. */

@@ -27,7 +27,8 @@ export function proofStatusOf(
   if (handshake.length === 0) return { handshakes: [], unproven: notConfigured(before, now) };
   const { proofs, unproven } = known.of(file, sha256) ?? {};
   const handshakes = handshake.filter((address) => proofs?.has(address));
-  const oldest = Math.min(...handshakes.map((address) => proofs?.get(address)?.at ?? 0));
+  const ageing = handshakes.filter((address) => isAwaited(unproven?.get(address)?.reason));
+  const oldest = Math.min(...ageing.map((address) => proofs?.get(address)?.at ?? 0));
   const dead = new Map(
     known.deadBinds.map((one) => [one.address, { ...one, reason: 'unreachable' as const }]),
   );
@@ -37,9 +38,17 @@ export function proofStatusOf(
   return {
     handshakes,
     // Of an agent that kept no times, it is known only that there were handshakes.
-    ...(handshakes.length > 0 && oldest > 0 && { provenAt: new Date(oldest).toISOString() }),
+    ...(ageing.length > 0 && oldest > 0 && { provenAt: new Date(oldest).toISOString() }),
     ...(reason && { unproven: reason }),
   };
+}
+
+/**
+ * Whether the next proof of the address is overdue one day. Where no handshake is possible (the address has moved to the other machine of a
+ * VRRP pair, the bind asks for a client certificate), an earlier one is shown, and its age says nothing.
+ */
+function isAwaited(reason: UnprovenReason | undefined): boolean {
+  return reason === undefined || reason === 'unreachable' || reason === 'not-yet';
 }
 
 function unprovenText({

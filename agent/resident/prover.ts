@@ -3,7 +3,7 @@
  * It changes nothing: where the wire shows something else, it asks for a pass, which looks again and names it.
  */
 import { MINUTE_MS } from '#common/time.ts';
-import type { HostStatus } from '#contract/host-status.ts';
+import type { FileStatus, HostStatus } from '#contract/host-status.ts';
 import type { Agent, PassResult } from '../agent.ts';
 import { isOfDesired } from '../deploy/action.ts';
 import { handshakesOf, proveFile } from '../deploy/prove.ts';
@@ -54,6 +54,8 @@ export class Prover {
   readonly #now: () => Date;
   #round: Target[] = [];
   #targets: Target[] = [];
+  /** They wait for HAProxy: its next worker calls for a pass. */
+  #pending = new Map<Agent, ReadonlySet<string>>();
   #total = 0;
   #lastAt: number;
   #savedAt: number;
@@ -74,7 +76,11 @@ export class Prover {
 
   /** Whether a pass is to come before its time. */
   get isPassWanted(): boolean {
-    return this.#agents.some(({ proofs }) => proofs.hasNews || proofs.hasDistrusted);
+    return this.#agents.some(
+      (agent) =>
+        agent.proofs.hasNews ||
+        [...agent.proofs.distrusted].some((file) => !this.#pending.get(agent)?.has(file)),
+    );
   }
 
   /** A pass begins: it makes its own handshakes. */
@@ -89,6 +95,9 @@ export class Prover {
     if (result !== undefined) {
       for (const { proofs } of this.#agents) proofs.clearNews();
       this.#targets = this.#agents.flatMap((agent) => targetsIn(result, agent));
+      this.#pending = new Map(
+        this.#agents.map((agent) => [agent, filesWith('pending', result.status, agent)]),
+      );
     }
     this.#begin();
     this.#options.wake();
@@ -192,7 +201,7 @@ function targetsIn(
   agent: ProvingAgent,
 ): Target[] {
   const { name } = agent.config.haproxy;
-  const served = servedIn(status, name);
+  const served = filesWith('served', status, agent);
   const pid = pidIn(status, agent.config);
   return outcomes.filter(isOfDesired).flatMap(({ action: { desired }, instance }) => {
     if (instance !== name || !served.has(desired.file)) return [];
@@ -202,7 +211,8 @@ function targetsIn(
   });
 }
 
-function servedIn({ files }: HostStatus, name: string | undefined): Set<string> {
-  const served = files.filter(({ state, instance }) => state === 'served' && instance === name);
-  return new Set(served.map(({ file }) => file));
+function filesWith(wanted: FileStatus['state'], { files }: HostStatus, { config }: Agent): Set<string> {
+  const { name } = config.haproxy;
+  const some = files.filter(({ state, instance }) => state === wanted && instance === name);
+  return new Set(some.map(({ file }) => file));
 }

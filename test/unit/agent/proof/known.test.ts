@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { KnownProofs } from '../../../../agent/proof/known.ts';
-import { proofStatusOf } from '../../../../agent/proof/status.ts';
+import { proofStatusOf, proofsIn } from '../../../../agent/proof/status.ts';
+import type { FileStatus } from '../../../../lambda/contract/host-status.ts';
 
 const [sha256, otherSha] = ['a'.repeat(64), 'b'.repeat(64)];
 const [address, second] = ['127.0.0.1:443', '127.0.0.1:8443'];
@@ -41,7 +42,7 @@ test('a file that is distrusted has no proof until it is proved again', () => {
 
   assert.equal(before, 'none');
   assert.equal(known.standingOf('shop.pem', sha256, rule), 'fresh');
-  assert.equal(known.hasDistrusted, false);
+  assert.equal(known.distrusted.size, 0);
 });
 
 test('an address that does not answer: told since the first time, with the last proof; tried again after a minute, or by a new worker', () => {
@@ -91,4 +92,28 @@ test('what HAProxy shows and no handshake has shown yet is told, since when', ()
 
   assert.equal(before.unproven?.reason, 'not-yet');
   assert.deepEqual(later, before);
+});
+
+test('the last proof of an address that is not of this machine any more does not age; that of the others does', () => {
+  const known = proved(noon, [address, second]);
+  const statusWith = (proof: readonly string[], gone: readonly string[], minutes: number) => {
+    const at = noon + minutes * MINUTE_MS;
+    const unproven = gone.map((one) => ({ address: one, reason: 'not-here' as const, message: 'VRRP' }));
+    known.note('shop.pem', sha256, { proved: proof, unproven }, { at, pid: 7 });
+    return proofStatusOf(
+      { file: 'shop.pem', sha256 },
+      { known, settings, before: undefined, now: new Date(at) },
+    );
+  };
+
+  const one = statusWith([address], [second], 10);
+  const none = statusWith([], [address, second], 20);
+  const files = [{ ...none, state: 'served' }] as FileStatus[];
+
+  assert.deepEqual(one.handshakes, [address, second]);
+  assert.equal(one.provenAt, '2026-11-22T12:10:00.000Z');
+  assert.equal(none.provenAt, undefined);
+  assert.deepEqual(none.handshakes, [address, second]);
+  assert.equal(proofsIn(files, settings)?.oldest, undefined);
+  assert.equal(statusWith([address, second], [], 30).provenAt, '2026-11-22T12:30:00.000Z');
 });

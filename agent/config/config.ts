@@ -200,8 +200,8 @@ export function stateDirectories(config: AgentConfig): string[] {
 }
 
 /** Where the records of our files are a second time, and who reads them. */
-export function ownershipPlace({ haproxy: { certsDir }, stateDir, fleet }: AgentConfig) {
-  return { certsDir, stateDir, fleet };
+export function ownershipPlace({ haproxy: { certsDir }, stateDir, fleet, host }: AgentConfig) {
+  return { certsDir, stateDir, fleet, host };
 }
 
 /** Where records of a host are, and of each of its HAProxy. */

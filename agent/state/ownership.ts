@@ -43,6 +43,15 @@ export interface OwnershipPlace {
   certsDir: string;
   stateDir: string;
   fleet: FleetName;
+  /** In containers that share the directory, the same path is another state directory. */
+  host?: string;
+}
+
+/** Who an agent is, also when its state directory is lost and its fleet has another name. */
+interface AgentIdentity {
+  stateDir: string;
+  /** Absent: written by a former version. */
+  host?: string | undefined;
 }
 
 /** But the claims. */
@@ -52,8 +61,8 @@ interface OwnershipDocument {
   trust?: Record<string, unknown>;
   /** What tombstones have ended, by fleet. */
   ended?: Record<string, EndedPems>;
-  /** Whose claims are whose, by fleet: an agent is known by its state directory, also when that is lost and its fleet has another name. */
-  agents?: Record<string, { stateDir: string }>;
+  /** Whose claims are whose, by fleet. */
+  agents?: Record<string, AgentIdentity>;
   [member: string]: unknown;
 }
 
@@ -70,7 +79,7 @@ const claimed = new WeakMap<FileRecords, { claims: Claims; fleet: FleetName }>()
 export class Ownership {
   readonly certsDir: string;
   readonly #fleet: FleetName;
-  readonly #stateDir: string;
+  readonly #identity: AgentIdentity;
   readonly #log: Log;
   #document: OwnershipDocument | undefined;
   #claims: ShardedMap<Claim>;
@@ -82,12 +91,12 @@ export class Ownership {
   /** Why it, or a part of it, cannot be read though it is there: nothing is written over it. */
   readonly unreadable: HostError | undefined;
 
-  constructor({ certsDir, fleet, stateDir }: OwnershipPlace, log: Log, stored: StoredClaims) {
+  constructor({ certsDir, fleet, stateDir, host }: OwnershipPlace, log: Log, stored: StoredClaims) {
     this.isKnown = stored.document !== undefined;
     this.unreadable = stored.unreadable;
     this.certsDir = certsDir;
     this.#fleet = fleet;
-    this.#stateDir = stateDir;
+    this.#identity = { stateDir, ...(host !== undefined && { host }) };
     this.#log = log;
     this.#document = stored.document;
     this.#claims = stored.claims;
@@ -118,9 +127,8 @@ export class Ownership {
 
   /** And those whose claims this agent has made before. */
   #fleetsWith(before: FleetName): ReadonlySet<FleetName> {
-    const own = Object.entries(this.#document?.agents ?? {}).filter(
-      ([, one]) => one.stateDir === this.#stateDir,
-    );
+    const agents = Object.entries(this.#document?.agents ?? {});
+    const own = agents.filter(([, one]) => isSameAgent(one, this.#identity));
     return new Set([this.#fleet, before, ...own.map(([fleet]) => fleet as FleetName)]);
   }
 
@@ -212,13 +220,13 @@ export class Ownership {
   /** @returns those of the document where nothing differs */
   #agents(): NonNullable<OwnershipDocument['agents']> {
     const before = this.#document?.agents;
-    const isOwn = ([fleet, { stateDir }]: [string, { stateDir: string }]) =>
-      this.#fleets.has(fleet as FleetName) || stateDir === this.#stateDir;
+    const isOwn = ([fleet, one]: [string, AgentIdentity]) =>
+      this.#fleets.has(fleet as FleetName) || isSameAgent(one, this.#identity);
     const own = Object.entries(before ?? {}).filter(isOwn);
-    const isSame = own.length === 1 && before?.[this.#fleet]?.stateDir === this.#stateDir;
+    const isSame = own.length === 1 && sameJson(before?.[this.#fleet], this.#identity);
     if (before !== undefined && isSame) return before;
     const others = Object.entries(before ?? {}).filter((entry) => !isOwn(entry));
-    return { ...Object.fromEntries(others), [this.#fleet]: { stateDir: this.#stateDir } };
+    return { ...Object.fromEntries(others), [this.#fleet]: this.#identity };
   }
 
   /** @returns those of the document where nothing differs but when keys.json was read */
@@ -253,6 +261,11 @@ export class Ownership {
       after.size === before.size && [...after].every(([file, claim]) => claim === before.get(file));
     return isEqual ? before : after;
   }
+}
+
+function isSameAgent(a: AgentIdentity, b: AgentIdentity): boolean {
+  const isSameHost = a.host === undefined || b.host === undefined || a.host === b.host;
+  return a.stateDir === b.stateDir && isSameHost;
 }
 
 /** Floors count: without the state directory, an older manifest would be taken again. */
@@ -370,4 +383,6 @@ function folderIn(
 }
 
 const ended = z.record(fleetName, endedPems).optional();
-const agentsByFleet = z.record(fleetName, z.looseObject({ stateDir: z.string() })).optional();
+const agentsByFleet = z
+  .record(fleetName, z.looseObject({ stateDir: z.string(), host: z.string().optional() }))
+  .optional();

@@ -138,8 +138,8 @@ export const AGENT_MUTANTS: readonly Mutant[] = [
   ...mutantsOf('agent/proof/status.ts', 'test/unit/agent/proof/known.test.ts', [
     [
       'provenAt is the oldest proof',
-      'const oldest = Math.min(...handshakes',
-      'const oldest = Math.max(...handshakes',
+      'const oldest = Math.min(...ageing',
+      'const oldest = Math.max(...ageing',
       'with the last proof',
     ],
     [

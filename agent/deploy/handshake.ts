@@ -172,8 +172,12 @@ function check(chain: readonly X509Certificate[], pem: CombinedPem, target: Hand
     const detail = `wanted serial ${pem.leaf.serialNumber}, saw ${shown?.serialNumber}`;
     throw new HandshakeFailed('ERR_HANDSHAKE_CERTIFICATE', target, detail, { shown });
   }
-  if (chain.length === pem.chain.length) return;
-  const detail = `wanted a chain of ${pem.chain.length}, saw ${chain.length}`;
+  const other = chain.find((one, index) => one.fingerprint256 !== pem.chain[index]?.fingerprint256);
+  if (other === undefined && chain.length === pem.chain.length) return;
+  const detail =
+    chain.length === pem.chain.length
+      ? `wanted the published intermediates, saw serial ${other?.serialNumber}: another program has put a different chain there`
+      : `wanted a chain of ${pem.chain.length}, saw ${chain.length}`;
   throw new HandshakeFailed('ERR_HANDSHAKE_CHAIN', target, detail, { shown });
 }
 

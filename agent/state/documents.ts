@@ -133,6 +133,12 @@ export async function retryUnsaved(directory: string): Promise<void> {
   }
 }
 
+/** The document is not wanted any more: what the directory did not take is not tried again. */
+export function forgetUnsaved(path: string): void {
+  unsaved.delete(path);
+  problems.delete(path);
+}
+
 /** Of reading or writing a document of the directory. @throws any other error */
 export function stateProblemOrThrow(error: unknown): HostError {
   if (error instanceof HostError && error.code === 'ERR_STATE_DIRECTORY') return error;

@@ -8,6 +8,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inParallel } from '#common/in-parallel.ts';
 import { codeOf } from '#contract/errors.ts';
+import { forgetUnsaved } from './documents.ts';
 import { SHARDS } from './sharded-map.ts';
 
 const AT_ONCE = 32;
@@ -117,6 +118,7 @@ export async function removeShardFiles({ path }: Pick<ShardFolder<unknown>, 'pat
 }
 
 async function isRemoved(path: string): Promise<boolean> {
+  forgetUnsaved(path);
   return rm(path, { force: true }).then(
     () => true,
     () => false,

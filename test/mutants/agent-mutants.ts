@@ -21,7 +21,7 @@ export const AGENT_MUTANTS: readonly Mutant[] = [
   ...mutantsOf('agent/deploy/handshake.ts', 'test/unit/agent/deploy/handshake.test.ts', [
     [
       'ERR_HANDSHAKE_CHAIN: the length of the chain on the wire counts',
-      'if (chain.length === pem.chain.length) return;',
+      'if (other === undefined && chain.length === pem.chain.length) return;',
       'if (chain.length > 0) return;',
       'ERR_HANDSHAKE_CHAIN',
     ],

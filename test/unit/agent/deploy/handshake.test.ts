@@ -41,6 +41,17 @@ test('ERR_HANDSHAKE_CHAIN: the certificate without its intermediate is not serve
   assert.match(error.message, /for shop\.test: wanted a chain of 2, saw 1$/);
 });
 
+test('ERR_HANDSHAKE_CHAIN: an intermediate of another CA in the place of the published one is not served', async (t) => {
+  const stranger = await createPki();
+  const address = await bindWith(t, wanted.leafPem + stranger.intermediatePem, wanted.keyPem);
+
+  const error = await prove(address);
+
+  assert.ok(error instanceof HandshakeFailed, `${error}`);
+  assert.equal(error.code, 'ERR_HANDSHAKE_CHAIN');
+  assert.match(error.message, /wanted the published intermediates, saw serial [0-9A-F]+: another program/);
+});
+
 test('ERR_HANDSHAKE_CERTIFICATE: another certificate for the same name is named by its serial', async (t) => {
   const right = await bindWith(t, wanted.leafPem + pki.intermediatePem, wanted.keyPem);
   const wrong = await bindWith(t, other.leafPem + pki.intermediatePem, other.keyPem);

@@ -1,10 +1,11 @@
 // The records of many files are in shards: a change writes one of them, a kill between two leaves each as it was or as it is to be.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
 import { certificateName, fleetName, hostName } from '#contract/layout.ts';
+import { retryUnsaved } from '../../../../agent/state/documents.ts';
 import type { FileRecord } from '../../../../agent/state/file-record.ts';
 import { OWNERSHIP_FILE, readOwnership } from '../../../../agent/state/ownership.ts';
 import { ShardedMap, shardOf } from '../../../../agent/state/sharded-map.ts';
@@ -189,6 +190,25 @@ test('of a state directory that takes nothing, this process keeps all shards', a
   const later = changed(await read(directory), nameOf(7));
   assert.equal(await saveState(directory, later, whole), false);
   assert.deepEqual(recordsOf(await read(directory)), recordsOf(later));
+});
+
+test('a shard that was not taken and is empty meanwhile does not come back', async (t) => {
+  const directory = tempDir(t);
+  await saveState(directory, many(400));
+  const whole = await read(directory);
+  const index = shardOf(nameOf(7));
+  const path = join(directory, 'records', `${`${index}`.padStart(4, '0')}.json`);
+  rmSync(path);
+  mkdirSync(join(path, 'in-the-way'), { recursive: true });
+  assert.equal(await saveState(directory, changed(whole, nameOf(7)), whole), false);
+  rmSync(path, { recursive: true });
+  const others = [...whole.files.keys()].filter((file) => shardOf(file) === index);
+  const without = { ...whole, files: whole.files.with(others.map((file) => [file, undefined])) };
+
+  await saveState(directory, without, whole);
+  await retryUnsaved(directory);
+
+  assert.deepEqual(recordsOf(await read(directory)), recordsOf(without));
 });
 
 async function claimsIn(t: TestContext, count: number) {

@@ -291,8 +291,8 @@ export const AGENT_MUTANTS: readonly Mutant[] = [
   ]),
   ...mutantsOf('agent/trust/floor.ts', 'test/unit/agent/trust/accept.test.ts', [
     [
-      "a receipt counts by the issuer's key",
-      ' || !keys.includes(receipt.key)',
+      'a receipt counts in its own fleet',
+      'receipt.claims.fleet !== fleet || ',
       '',
       "receipts of a stranger, and of another fleet, are nobody's word",
     ],
@@ -320,7 +320,7 @@ export const AGENT_MUTANTS: readonly Mutant[] = [
       'a clock of the issuer that is ahead ends nothing',
       'end <= Date.parse(signedAt ?? updatedAt) && end <= now.getTime()',
       'end <= Date.parse(signedAt ?? updatedAt)',
-      'a time has passed when it has for both',
+      'it is forgotten when the PEM has expired for the issuer and for this host',
     ],
   ]),
   ...mutantsOf('agent/removal/ends.ts', 'test/unit/agent/removal/ends.test.ts', [

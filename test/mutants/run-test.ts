@@ -46,10 +46,14 @@ export async function failedAssertions(
   root: string,
   file: string,
 ): Promise<{ failed: string[]; others: string[] }> {
-  const failures = (await eventsOf(root, file)).filter(({ type }) => type === 'fail');
+  const events = await eventsOf(root, file);
+  const failures = events.filter(({ type }) => type === 'fail');
   const isAssertion = ({ code }: TestEvent) => code === 'ERR_ASSERTION';
   return {
     failed: failures.filter(isAssertion).map(({ title }) => title),
-    others: failures.filter((event) => !isAssertion(event)).map(({ title, code }) => `${code}: ${title}`),
+    others:
+      events.length === 0
+        ? [`no test has ended within ${DEADLINE_MS} ms`]
+        : failures.filter((event) => !isAssertion(event)).map(({ title, code }) => `${code}: ${title}`),
   };
 }

@@ -272,6 +272,8 @@ test('each refusal says what was wanted, what was seen, and the word that would 
 
   assert.ok(
     stale.kind === 'keep' && unknown.kind === 'keep' && retired.kind === 'keep' && other.kind === 'keep',
+    // Without a message, a failure here never ends: Node looks for the text of the assertion.
+    'each of them is kept',
   );
   assert.match(stale.condition.saw, /wanted a sequence above 5, saw 4/);
   assert.ok(unknown.condition.saw.includes(stranger.key) && unknown.condition.saw.includes(first.key));

@@ -9,6 +9,7 @@ import {
   type FileStatus,
   type HostCondition,
   type HostStatus,
+  isProofLate,
   MAX_REMOVALS,
   type RemovalStatus,
 } from '#contract/host-status.ts';
@@ -115,11 +116,20 @@ function removalsIn({ outcomes, previous, now }: StatusInput): RemovalStatus[] |
   return first.length > 0 ? first : undefined;
 }
 
-/** Equal but for the times of the report and of its proofs → equal digest: a proof that was renewed is no news. */
+/**
+ * Equal but for the times of the report and of its proofs → equal digest: a proof that was renewed is no news. That it was late, as after
+ * a night in which the machine slept, and is late no more, is: the figure HostsUnproven counts it until the next report.
+ */
 export function statusDigest(status: HostStatus): string {
   const files = status.files.map(({ provenAt: _, ...file }) => file);
-  const proofs = status.proofs && { ...status.proofs, oldest: undefined };
+  const proofs = status.proofs && { ...status.proofs, oldest: undefined, isLate: isLateIn(status) };
   return digest(JSON.stringify({ ...status, files, proofs, reportedAt: '' }));
+}
+
+function isLateIn({ proofs, reportedAt }: HostStatus): true | undefined {
+  if (proofs?.oldest === undefined) return undefined;
+  const ageMs = Date.parse(reportedAt) - Date.parse(proofs.oldest);
+  return isProofLate(ageMs, proofs) || undefined;
 }
 
 /** `failed`: refused, it needs a new publication or an operator; `pending`: the next pass tries again. */

@@ -234,6 +234,17 @@ export function parseHostStatus(
   throw new ContractError('ERR_STATUS_SCHEMA', key, says);
 }
 
+/** A proof is renewed within one span: one that is this much older is none. */
+const LATE_SPANS = 3;
+
+/** @param ageMs of the oldest proof */
+export function isProofLate(
+  ageMs: number,
+  { spanMs }: Pick<NonNullable<HostStatus['proofs']>, 'spanMs'>,
+): boolean {
+  return ageMs > LATE_SPANS * spanMs;
+}
+
 export function serializeHostStatus(document: HostStatus): string {
   return serializeDocument(document);
 }

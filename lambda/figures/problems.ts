@@ -4,6 +4,7 @@
  * whatever the pass itself has done. Pure.
  */
 import { DAY_MS, HOUR_MS } from '#common/time.ts';
+import { isProofLate } from '#contract/host-status.ts';
 import type { ExpectedHosts } from '../config/hosts.ts';
 import { isSilent, lagsOf, type PublishedManifest } from '../fleet/behind.ts';
 import { missingHosts } from '../fleet/expected.ts';
@@ -72,8 +73,6 @@ export interface ProblemFacts {
 
 /** Time enough to put it back into the configuration, or to find out that nobody needs it. */
 const ENDING_WITHIN_MS = 14 * DAY_MS;
-/** A proof is renewed within one span: one that is this much older is none. */
-const LATE_SPANS = 3;
 
 /** @returns the worst first, the longest first among them. One for each level and subject */
 export function problemsOf(facts: ProblemFacts): Problem[] {
@@ -220,7 +219,7 @@ function reloadOf({ states, unserved: [first] = [] }: HostSummary): HostProblem[
 }
 
 function unprovenOf({ unproven, proofs, reportedAt }: HostSummary): HostProblem[] {
-  const isLate = proofs !== undefined && proofs.ageMs > LATE_SPANS * proofs.spanMs;
+  const isLate = proofs !== undefined && isProofLate(proofs.ageMs, proofs);
   const since = isLate ? new Date(reportedAt.getTime() - proofs.ageMs) : undefined;
   return [
     ...(unproven ? [{ level: 'HostsUnproven', ...unproven, code: unproven.reason } as const] : []),

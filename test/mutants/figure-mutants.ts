@@ -97,7 +97,7 @@ export const FIGURE_MUTANTS: readonly Mutant[] = [
     ],
     [
       'an old proof is none',
-      'proofs.ageMs > LATE_SPANS * proofs.spanMs',
+      'isProofLate(proofs.ageMs, proofs)',
       'proofs.ageMs < 0',
       'or with proofs of long ago, is unproven',
     ],

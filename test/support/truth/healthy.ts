@@ -1,11 +1,11 @@
 // A healthy fleet of five hosts, with renewals, reloads and restarts going on: whatever is called wrong there is a false alarm.
 import { MINUTE_MS } from '#common/time.ts';
 import type { HostStatus } from '#contract/host-status.ts';
-import type { PassMetrics } from '../../../lambda/figures/metrics.ts';
 import type { HaproxyVersion } from '../parts/haproxy.ts';
 import { randomFrom } from '../random.ts';
+import { levelsIn } from './figures.ts';
 import type { TruthHost } from './host.ts';
-import { startScene, type TruthScene } from './scene.ts';
+import { passTime, startScene, type TruthScene } from './scene.ts';
 
 export interface HealthyOptions {
   version: HaproxyVersion;
@@ -23,10 +23,8 @@ export interface HealthyResult {
 
 const HOSTS = ['lb1', 'lb2', 'lb3', 'lb4', 'lb5'];
 const CERTIFICATES = ['shop', 'api', 'mail'];
-/** What is no level: counts, times. */
-const NO_ALARM: ReadonlySet<keyof PassMetrics> = new Set([
-  ...(['RunFinished', 'CertificatesIssued', 'DaysToExpiry', 'OldestProofHours'] as const),
-]);
+/** The default of `pollInterval`. */
+const POLL_MS = MINUTE_MS;
 /** Longer than any poll interval, shorter than what anybody calls silent. */
 const MAX_PAUSE_MS = 15 * MINUTE_MS;
 
@@ -56,12 +54,21 @@ const EVENTS: Record<string, (moment: Moment) => unknown> = {
     else await issuer.withdraw('guest');
   },
   'the agent starts anew': ({ host }) => host.stop(),
-  'the agent proves': ({ host, random }) => host.prove(random() * MAX_PAUSE_MS),
-  'a reload, and the agent proves': async ({ host, random }) => {
+  'nothing, for a while': ({ scene, random }) => passTime(scene, random() * MAX_PAUSE_MS),
+  'a reload, and the agents go on proving': async ({ scene, host, random }) => {
     await host.haproxy.reload();
-    await host.prove(random() * MAX_PAUSE_MS);
+    await passTime(scene, random() * MAX_PAUSE_MS);
   },
-  'nothing, for a while': ({ scene, random }) => scene.clock.advance(random() * MAX_PAUSE_MS),
+  'a renewal, a restart, and the agents go on proving until they poll': async ({
+    scene,
+    host,
+    certificate,
+    random,
+  }) => {
+    await scene.issuer.publish(certificate);
+    await host.haproxy.restart();
+    await passTime(scene, random() * POLL_MS);
+  },
 };
 
 export async function watchHealthy(options: HealthyOptions): Promise<HealthyResult> {
@@ -116,9 +123,7 @@ function alarmsIn({ files, conditions = [], drift = [], error, removals = [] }: 
 
 async function issuerAlarms({ issuer }: TruthScene): Promise<string[]> {
   const { level, lines } = await issuer.status();
-  const figures = Object.entries(await issuer.figures()).filter(
-    ([name, value]) => value !== 0 && !NO_ALARM.has(name as keyof PassMetrics),
-  );
+  const figures = levelsIn(await issuer.figures());
   return [
     ...(level === 'note' ? [] : [`pemfleet status: ${JSON.stringify(lines)}`]),
     ...lines.filter(({ code }) => code === 'drift' || code === 'unproven').map(({ text }) => text),

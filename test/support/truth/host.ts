@@ -76,26 +76,21 @@ export class TruthHost {
     return this.#logged;
   }
 
-  /** The agent proves for so long, by the stage's clock, and polls where its proofs ask for it. */
-  async prove(ms: number): Promise<void> {
-    const { clock } = this.#options;
-    if (this.#resident === undefined) throw new Error('the agent has not polled yet');
-    const { proofs } = this.#resident;
-    let leftMs = ms;
-    for (;;) {
-      const restMs = await proofs.begun();
-      if (this.#resident.isPollWanted) {
-        this.#resident.isPollWanted = false;
-        await this.poll();
-      } else if (restMs > leftMs) {
-        clock.advance(leftMs);
-        return;
-      } else {
-        clock.advance(restMs);
-        leftMs -= restMs;
-        proofs.end();
-      }
+  /** Polls where a proof has asked for it. @returns when the agent proves next; Infinity: it does not run */
+  async nextProofAt(): Promise<number> {
+    while (this.#resident !== undefined) {
+      const at = await this.#resident.proofs.begun();
+      if (!this.#resident.isPollWanted) return at;
+      this.#resident.isPollWanted = false;
+      await this.poll();
     }
+    return Number.POSITIVE_INFINITY;
+  }
+
+  /** It is time for the next proof. */
+  async proveNext(): Promise<void> {
+    this.#resident?.proofs.end();
+    await this.#resident?.proofs.begun();
   }
 
   /** The agent ends: it is killed as far as anybody sees, for it says nothing. */
@@ -137,7 +132,7 @@ export class TruthHost {
     const log = (event: string, fields?: object) => void this.#logged.push({ event, ...fields });
     const now = () => new Date(clock.now().getTime() + this.clockOffsetMs);
     const agent = await agentHere(this.flags, log, { now, openBucket: async () => bucket });
-    return begin(await withProofs(agent));
+    return begin(await withProofs(agent), clock.now);
   }
 }
 
@@ -149,8 +144,8 @@ interface Resident {
 }
 
 /** As agent/resident/resident.ts composes it, without systemd. */
-function begin(agent: Agent): Resident {
-  const [polls, proofs, abort] = [new Rest(), new Rest(), new AbortController()];
+function begin(agent: Agent, now: () => Date): Resident {
+  const [polls, proofs, abort] = [new Rest(now), new Rest(now), new AbortController()];
   const resident = { polls, proofs, isPollWanted: false };
   const askForPoll = () => {
     resident.isPollWanted = true;

@@ -104,13 +104,17 @@ export class TruthIssuer {
     return readWholeStatus({ bucket, config: this.#config(), graceMs: GRACE_MS, now: clock.now });
   }
 
-  /** `pemfleet run`: what it writes to CloudWatch and Prometheus. */
-  async figures(): Promise<PassMetrics> {
+  /**
+   * `pemfleet run`: what it writes to CloudWatch and Prometheus.
+   * @param inMs it runs so much later
+   */
+  async figures(inMs = 0): Promise<PassMetrics> {
     const { bucket, clock } = this.#options;
+    const now = () => new Date(clock.now().getTime() + inMs);
     const timing = {
-      now: clock.now,
+      now,
       sleep: async () => undefined,
-      deadline: new Date(clock.now().getTime() + 10 * MINUTE_MS),
+      deadline: new Date(now().getTime() + 10 * MINUTE_MS),
     };
     const config = this.#config();
     const pass = { bucket, config, timing, log: this.events.log, options: {}, signing: this.#signing };

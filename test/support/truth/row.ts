@@ -50,6 +50,8 @@ export interface TruthRow {
   figures: readonly (keyof PassMetrics)[];
   /** What a figure waits for before it counts, by its definition. */
   figureAfterMs?: number;
+  /** Once it is mended, proofs are old, or of another time, or a file failed twice: a span goes by until all is well. */
+  takesHours?: true;
   mend(planted: Planted): Promise<unknown> | unknown;
 }
 

@@ -29,6 +29,7 @@ export const hostRows: readonly TruthRow[] = [
   },
   {
     name: 'clock-100-days-ahead-at-a-renewal',
+    takesHours: true,
     where: 'poll',
     on: 'lb1',
     plant: async ({ host, issuer, certificate }) => {
@@ -46,6 +47,7 @@ export const hostRows: readonly TruthRow[] = [
   },
   {
     name: 'clock-a-day-behind',
+    takesHours: true,
     where: 'poll',
     on: 'lb1',
     plant: ({ host }) => {
@@ -61,6 +63,7 @@ export const hostRows: readonly TruthRow[] = [
   },
   {
     name: 'agent-killed',
+    takesHours: true,
     where: 'issuer',
     on: 'lb1',
     plant: async ({ host, clock }) => {
@@ -73,6 +76,7 @@ export const hostRows: readonly TruthRow[] = [
   },
   {
     name: 'host-gone',
+    takesHours: true,
     where: 'issuer',
     on: 'lb1',
     plant: async ({ host, clock }) => {

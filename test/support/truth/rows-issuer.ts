@@ -38,6 +38,7 @@ export const issuerRows: readonly TruthRow[] = [
   },
   {
     name: 'expired',
+    takesHours: true,
     isEverywhere: true,
     where: 'issuer',
     on: 'lb1',

@@ -97,6 +97,7 @@ export const wireRows: readonly TruthRow[] = [
   },
   {
     name: 'orphan-on-the-same-port',
+    takesHours: true,
     where: 'span',
     on: 'lb1',
     plant: async ({ host, dir, certificate, pki }) => {

@@ -46,3 +46,22 @@ export function startScene(version: HaproxyVersion, plans: readonly HostPlan[]):
     return { clock, issuer, hosts, pki, dir };
   });
 }
+
+/** Time goes by, and all agents prove in it as they do. */
+export async function passTime(
+  { clock, hosts }: Pick<TruthScene, 'clock' | 'hosts'>,
+  ms: number,
+): Promise<void> {
+  const end = clock.now().getTime() + ms;
+  const goTo = (time: number) => clock.advance(Math.max(0, time - clock.now().getTime()));
+  for (;;) {
+    const next = { at: Number.POSITIVE_INFINITY, host: undefined as TruthHost | undefined };
+    for (const host of hosts.values()) {
+      const at = await host.nextProofAt();
+      if (at < next.at) Object.assign(next, { at, host });
+    }
+    if (next.host === undefined || next.at > end) return goTo(end);
+    goTo(next.at);
+    await next.host.proveNext();
+  }
+}

@@ -7,11 +7,14 @@ import type { StatusLine } from '../../../lambda/status/status-line.ts';
 import type { WholeStatus } from '../../../lambda/status/whole-status.ts';
 import { twoBinds } from '../agent/configs.ts';
 import type { HaproxyVersion } from '../parts/haproxy.ts';
+import { levelsIn } from './figures.ts';
 import type { TruthHost } from './host.ts';
 import { OUR_DIRECTORY, type Planted, type TruthRow } from './row.ts';
 import { certificateOf, truthRows } from './rows.ts';
-import { startScene, type TruthScene, truthFleet } from './scene.ts';
+import { passTime, startScene, type TruthScene, truthFleet } from './scene.ts';
 
+/** Of a file that failed once, with its jitter. */
+const FIRST_BACK_OFF_MS = 1.5 * MINUTE_MS;
 /** The default of `watch.proveWithin`. */
 const SPAN_MS = 10 * MINUTE_MS;
 const OURS = `crt ${OUR_DIRECTORY} strict-sni`;
@@ -19,6 +22,7 @@ const OURS = `crt ${OUR_DIRECTORY} strict-sni`;
 export function testTruth(version: HaproxyVersion, rows: readonly TruthRow[] = truthRows): void {
   describe(`HAProxy ${version}`, () => {
     let scene: TruthScene;
+    let earlier: PassMetrics;
     before(async () => {
       scene = await startScene(version, [
         { name: 'lb1' },
@@ -32,17 +36,24 @@ export function testTruth(version: HaproxyVersion, rows: readonly TruthRow[] = t
         if (rows.every((row) => !row.isUnpublished || row.name !== name)) await scene.issuer.publish(name);
       }
       await pollAll(scene);
-      await assertHealthy(scene);
+      earlier = await assertHealthy(scene);
     });
     after(() => scene?.stop());
     for (const [index, row] of rows.entries()) {
-      test(row.name, () => plantAndFind(scene, row, certificateOf(row, index)));
+      test(row.name, async () => {
+        earlier = await plantAndFind({ ...scene, earlier }, row, certificateOf(row, index));
+      });
     }
   });
 }
 
-async function plantAndFind(scene: TruthScene, row: TruthRow, certificate: string): Promise<void> {
-  const { issuer, clock } = scene;
+/** @returns the figures once it is mended */
+async function plantAndFind(
+  scene: TruthScene & { earlier: PassMetrics },
+  row: TruthRow,
+  certificate: string,
+): Promise<PassMetrics> {
+  const { issuer, earlier } = scene;
   const host = hostOf(scene, row.on);
   const planted: Planted = {
     ...scene,
@@ -51,11 +62,10 @@ async function plantAndFind(scene: TruthScene, row: TruthRow, certificate: strin
     path: host.pathOf(certificate),
     pem: issuer.pemOf(certificate),
   };
-  const earlier = await issuer.figures();
   try {
     await row.plant(planted);
     if (row.where !== 'issuer') await host.poll();
-    if (row.where === 'span') await host.prove(SPAN_MS);
+    if (row.where === 'span') await passTime(scene, SPAN_MS);
     for (const other of othersOf(scene, row)) await other.poll();
 
     if (row.inHostStatus !== undefined) {
@@ -64,13 +74,14 @@ async function plantAndFind(scene: TruthScene, row: TruthRow, certificate: strin
     const status = await issuer.status();
     assertLine(status, row, certificate);
     assertNoOther(status, row, othersOf(scene, row));
-    clock.advance(row.figureAfterMs ?? 0);
-    assertRises(earlier, await issuer.figures(), row);
+    assertRises(earlier, await issuer.figures(row.figureAfterMs), row);
   } finally {
     await row.mend(planted);
     await pollAll(scene);
+    await passTime(scene, row.takesHours ? 2 * SPAN_MS : FIRST_BACK_OFF_MS);
+    await pollAll(scene);
   }
-  await assertHealthy(scene);
+  return assertHealthy(scene);
 }
 
 function assertLine({ lines, level }: WholeStatus, { on, line }: TruthRow, certificate: string): void {
@@ -119,17 +130,16 @@ async function pollAll({ hosts }: TruthScene): Promise<void> {
   for (const host of hosts.values()) await host.poll();
 }
 
-async function assertHealthy({ issuer }: TruthScene): Promise<void> {
+/** What was repaired is no fault. */
+async function assertHealthy({ issuer }: TruthScene): Promise<PassMetrics> {
+  // A pass of the issuer ends what it has failed at.
+  const figures = await issuer.figures();
   const { level, lines } = await issuer.status();
-  assert.equal(
-    level,
-    'note',
-    `mended, and ${JSON.stringify(
-      lines.filter((line) => line.level !== 'note'),
-      null,
-      1,
-    )}`,
-  );
+  const wrong = lines.filter((line) => line.level !== 'note');
+  assert.equal(level, 'note', `mended, and ${JSON.stringify(wrong, null, 1)}`);
+  const levels = levelsIn(figures).filter(([name]) => name !== 'DriftRepaired');
+  assert.deepEqual(levels, [], 'figures once it is mended');
+  return figures;
 }
 
 function hostOf({ hosts }: TruthScene, name: string): TruthHost {

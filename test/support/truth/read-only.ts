@@ -1,16 +1,22 @@
 // Two rows of docs/fleet-truth.md: the directory of certificates becomes read-only. That takes a mount namespace, and so the agent's own program.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { makeMountNamespace } from '../../support/agent/mount-namespace.ts';
-import { startAgent } from '../../support/agent/program.ts';
-import { until } from '../../support/process.ts';
-import { startScene } from '../../support/truth/scene.ts';
+import { type TestContext, test } from 'node:test';
+import { makeMountNamespace } from '../agent/mount-namespace.ts';
+import { startAgent } from '../agent/program.ts';
+import type { HaproxyVersion } from '../parts/haproxy.ts';
+import { until } from '../process.ts';
+import { startScene } from './scene.ts';
 
 /** A pass ends with one of these. */
 const END = /event=run\.(?:finished|failed) [^\n]*\n/;
 
-test('read-only-with-nothing-due, read-only-at-a-renewal: named by the next poll in host status, status and figures', async (t) => {
-  const scene = await startScene('3.2', [{ name: 'lb1' }]);
+export function testReadOnly(version: HaproxyVersion): void {
+  test(`read-only-with-nothing-due, read-only-at-a-renewal: HAProxy ${version}`, (t) =>
+    becomeReadOnly(t, version));
+}
+
+async function becomeReadOnly(t: TestContext, version: HaproxyVersion): Promise<void> {
+  const scene = await startScene(version, [{ name: 'lb1' }]);
   t.after(scene.stop);
   const { issuer } = scene;
   const host = scene.hosts.get('lb1');
@@ -65,4 +71,4 @@ test('read-only-with-nothing-due, read-only-at-a-renewal: named by the next poll
     { idle, mended, atRenewal, atLast },
     { idle: NAMED, mended: FINE, atRenewal: NAMED, atLast: FINE },
   );
-});
+}

@@ -10,6 +10,7 @@ import { servedNames } from '../desired/overlap.ts';
 import { HandshakeFailed, type HandshakeTarget, RuntimeCommandFailed } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
 import { isDetached, type RuntimeFile } from '../haproxy/view.ts';
+import { namesInRotation } from '../proof/rotation.ts';
 import type { ClientKind } from '../wire/client-kind.ts';
 import type { Sampling } from '../wire/samples.ts';
 import { chainFrom } from '../wire/tls-client.ts';
@@ -44,7 +45,10 @@ export function readBack(
 type Proved = Pick<
   DesiredFile,
   'keyType' | 'isPair' | 'listing' | 'identifiers' | 'names' | 'shadows' | 'precedences' | 'contested'
->;
+> & {
+  /** Which of its names are asked for this time (proof/rotation.ts). Absent: the first. */
+  turn?: number;
+};
 
 /**
  * Makes the handshakes that prove the certificate with each address. A certificate for IP addresses alone is proved
@@ -132,8 +136,8 @@ export function isForAddresses({ leaf }: CombinedPem, { listing }: Proved): bool
 }
 
 /**
- * Names to ask for: one for each set of namesakes that it stands before, else one for which HAProxy hands out no other
- * certificate, an ordered one before others, a plain one before a wildcard.
+ * Names to ask for: one for each set of namesakes that it stands before, and of those for which HAProxy hands out no other
+ * certificate those whose turn it is: at first an ordered one before others, a plain one before a wildcard.
  */
 function servernamesOf({ leaf }: CombinedPem, desired: Proved): string[] {
   const { shadows = [], precedences = [], contested = [] } = desired;
@@ -141,8 +145,10 @@ function servernamesOf({ leaf }: CombinedPem, desired: Proved): string[] {
   const ordered = servedNames({ ...desired, names: undefined });
   const names = servedNames({ ...desired, names: leafNamesOf(leaf) }).filter((name) => !shadowed.has(name));
   const rank = (name: string) => (ordered.includes(name) ? 0 : 2) + (name.startsWith('*.') ? 1 : 0);
-  const own = [...names].sort((a, b) => rank(a) - rank(b)).slice(0, 1);
-  const ownNames = precedences.length > 0 ? precedences : own;
+  const own = [...names].sort((a, b) => rank(a) - rank(b));
+  const { turn = 0 } = desired;
+  const ownNames =
+    precedences.length > 0 && turn === 0 ? precedences : [...precedences, ...namesInRotation(own, turn)];
   return [...new Set([...ownNames, ...contested])].map((name) => name.replace(/^\*\./, `${PROOF_LABEL}.`));
 }
 
@@ -172,11 +178,11 @@ function check(chain: readonly X509Certificate[], pem: CombinedPem, target: Hand
     const detail = `wanted serial ${pem.leaf.serialNumber}, saw ${shown?.serialNumber}`;
     throw new HandshakeFailed('ERR_HANDSHAKE_CERTIFICATE', target, detail, { shown });
   }
-  const other = chain.find((one, index) => one.fingerprint256 !== pem.chain[index]?.fingerprint256);
-  if (other === undefined && chain.length === pem.chain.length) return;
+  const wrong = chain.findIndex((one, index) => one.fingerprint256 !== pem.chain[index]?.fingerprint256);
+  if (wrong === -1 && chain.length === pem.chain.length) return;
   const detail =
     chain.length === pem.chain.length
-      ? `wanted the published intermediates, saw serial ${other?.serialNumber}: another program has put a different chain there`
+      ? `wanted ${pem.chain[wrong]?.fingerprint256} (SHA-256) as certificate ${wrong + 1} of the chain, saw ${chain[wrong]?.fingerprint256}`
       : `wanted a chain of ${pem.chain.length}, saw ${chain.length}`;
   throw new HandshakeFailed('ERR_HANDSHAKE_CHAIN', target, detail, { shown });
 }

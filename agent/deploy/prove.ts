@@ -7,6 +7,7 @@ import type { AgentConfig } from '../config/config.ts';
 import { servedNames } from '../desired/overlap.ts';
 import { HandshakeFailed } from '../errors.ts';
 import type { DeadBind, Handshakes, Unproven } from '../proof/record.ts';
+import { namesAtOnce } from '../proof/rotation.ts';
 import type { WireExaminer } from '../wire/examiner.ts';
 import { isWithoutAnswer } from '../wire/refusal.ts';
 import { isMismatch } from '../wire/tls-client.ts';
@@ -34,11 +35,12 @@ export async function proveOnBinds(
   isStrict = false,
 ): Promise<Handshakes> {
   const isByAddress = isForAddresses(pem, desired);
+  const asked = { ...desired, turn: binds.proofs.turnOf(desired.file) };
   const proved: string[] = [];
   const unproven: Unproven[] = [];
   const failures: HandshakeFailed[] = [];
   for (const address of binds.config.haproxy.handshake) {
-    const result = await proveOn(address, { desired, pem }, binds);
+    const result = await proveOn(address, { desired: asked, pem }, binds);
     if (result === undefined) proved.push(address);
     else if (!(result instanceof HandshakeFailed)) unproven.push(result);
     // One bind that hands it out without a name is enough; one that knows RSA alone never hands out ECDSA.
@@ -53,7 +55,7 @@ export async function proveOnBinds(
 /** @returns undefined: it is handed out there */
 async function proveOn(
   address: string,
-  { desired, pem }: { desired: Desired; pem: CombinedPem },
+  { desired, pem }: { desired: Desired & { turn: number }; pem: CombinedPem },
   binds: Binds,
 ): Promise<Unproven | HandshakeFailed | undefined> {
   const { proofs, wires } = binds;
@@ -96,11 +98,10 @@ export async function proveFile(desired: Desired, binds: Binds): Promise<Handsha
 }
 
 /** That one proof of the file takes. */
-export function handshakesOf(
-  { precedences = [], contested = [] }: Desired,
-  { haproxy }: Pick<AgentConfig, 'haproxy'>,
-): number {
-  return haproxy.handshake.length * (Math.max(1, precedences.length) + contested.length);
+export function handshakesOf(desired: Desired, { haproxy }: Pick<AgentConfig, 'haproxy'>): number {
+  const { precedences = [], contested = [], shadows = [] } = desired;
+  const own = namesAtOnce(servedNames(desired).length - shadows.length);
+  return haproxy.handshake.length * (own + precedences.length + contested.length);
 }
 
 export function attemptOn({ haproxy, now }: Pick<Binds, 'haproxy' | 'now'>): {

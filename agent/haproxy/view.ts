@@ -33,7 +33,7 @@ export interface HaproxyView {
   capabilities: Capabilities;
   /** By the file's name in the directory. */
   files: Map<string, RuntimeFile[]>;
-  /** Files of others in the same crt-lists, or that HAProxy has where it has none of ours. */
+  /** Files of others that HAProxy has: those of the same crt-lists first. */
   strangers: Strangers;
 }
 
@@ -62,7 +62,7 @@ export async function viewHaproxy(
   files: ReadonlyMap<string, readonly string[]>,
 ): Promise<HaproxyView> {
   const process = await runtime.showInfo();
-  const shown = await viewAll(runtime, options, files);
+  const shown = await viewAll(runtime, options, files, true);
   const acme = isAtLeast(process.version, 3, 2) ? await runtime.showAcme() : undefined;
   const withSection = (one: RuntimeFile) => ({ ...one, acmeSection: acme?.get(one.filename) });
   return {
@@ -87,12 +87,13 @@ async function viewAll(
   runtime: Runtime,
   options: ViewOptions,
   files: ReadonlyMap<string, readonly string[]>,
+  isWithStrangers = false,
 ): Promise<Pick<HaproxyView, 'files' | 'strangers'>> {
-  const lists = await findCrtLists(runtime, options);
+  const { lists, others } = await findCrtLists(runtime, options);
   const inDirectory = options.crtListFile === undefined ? options.crtList : undefined;
   const certsDir = toHaproxy(options.certsDir, options.paths);
   const inFile = nameFinder(certsDir, namesIn(lists));
-  const names = lists.length > 0 ? [] : await runtime.showCertificateNames();
+  const names = lists.length > 0 && !isWithStrangers ? [] : await runtime.showCertificateNames();
   const alone = nameFinder(inDirectory ?? certsDir, names);
   const alias = names.find((name) => name.startsWith('@'));
   const runtimeFiles = new Map<string, Omit<RuntimeFile, 'certificate'>[]>();
@@ -113,20 +114,39 @@ async function viewAll(
   });
   return {
     files: new Map([...runtimeFiles].map(([file, named]) => [file, named.map(withCertificate)])),
-    strangers: strangersIn(lists, names, filenames),
+    strangers: isWithStrangers ? await strangersIn(runtime, { lists, others, names }, filenames) : new Map(),
   };
 }
 
-/** @param names of all that HAProxy has, where no crt-list is ours */
-function strangersIn(
-  lists: readonly CrtList[],
-  names: readonly string[],
+/**
+ * A bind may read them from another directory or crt-list than ours, or as single files (crt FILE): which bind, HAProxy does not say. On
+ * another bind they take no name from ours.
+ */
+async function strangersIn(
+  runtime: Runtime,
+  {
+    lists,
+    others,
+    names,
+  }: { lists: readonly CrtList[]; others: readonly string[]; names: readonly string[] },
   ours: ReadonlySet<string>,
-): Strangers {
-  const listed = lists.flatMap(({ entries }) => [...entries]);
-  const all = listed.length > 0 ? listed : names.map((name) => [name, []] as const);
-  return new Map(all.filter(([filename]) => !ours.has(filename)));
+): Promise<Strangers> {
+  const strangers = new Map<string, CrtListEntry[]>();
+  const known = new Set([...ours].map((name) => posix.normalize(name)));
+  const add = (filename: string, entries: readonly CrtListEntry[]) => {
+    if (known.has(posix.normalize(filename))) return;
+    strangers.set(filename, [...(strangers.get(filename) ?? []), ...entries]);
+  };
+  for (const { entries } of lists) for (const [filename, lines] of entries) add(filename, lines);
+  for (const other of others.slice(0, MAX_OTHER_LISTS)) {
+    for (const [filename, lines] of await runtime.showCrtList(other)) add(filename, lines);
+  }
+  for (const name of names) if (!strangers.has(name)) add(name, []);
+  return strangers;
 }
+
+/** Of the files of further ones only the names in the certificates count. */
+const MAX_OTHER_LISTS = 20;
 
 /** Why a new one cannot be added, and what to do. */
 export function reasonNotToAdd({ alias }: RuntimeFile): string {
@@ -151,20 +171,25 @@ export function surplusEntries(entries: readonly CrtListEntry[], tails: readonly
   return entries.filter((entry) => !kept.includes(entry));
 }
 
-async function findCrtLists(runtime: Runtime, options: ViewOptions): Promise<CrtList[]> {
+async function findCrtLists(
+  runtime: Runtime,
+  options: ViewOptions,
+): Promise<{ lists: CrtList[]; others: string[] }> {
   const { certsDir, crtListFile, crtList, paths } = options;
   const desired = await Promise.all([certsDir, crtListFile].map((path) => path && realPathOf(path)));
-  const found: CrtList[] = [];
+  const [lists, others]: [CrtList[], string[]] = [[], []];
   for (const name of await runtime.showCrtLists()) {
     const path = await realPathOf(toHost(name, paths));
     const isNamed = name === crtList;
     const isFile = isNamed ? crtListFile !== undefined : path !== undefined && path === desired[1];
     const isDirectory = crtList === undefined && path !== undefined && path === desired[0];
     if (isNamed || isFile || isDirectory) {
-      found.push({ name, isFile, entries: await runtime.showCrtList(name) });
+      lists.push({ name, isFile, entries: await runtime.showCrtList(name) });
+    } else {
+      others.push(name);
     }
   }
-  return found;
+  return { lists, others };
 }
 
 /** @returns undefined for a name under another root (chroot, container) or a relative one (crt-base): it cannot be compared */

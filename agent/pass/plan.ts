@@ -118,7 +118,10 @@ function decide(desired: DesiredFile, input: PlanInput): FileDecision {
   const decision =
     input.haproxy === undefined
       ? decideWithoutView(input, proof)
-      : decideRuntime(desired, input.haproxy, proof, tooLongUntil(desired, record, input.now));
+      : decideRuntime(desired, input.haproxy, proof, {
+          tooLong: tooLongUntil(desired, record, input.now),
+          hasOtherChain: hasOtherChain(desired, record),
+        });
   const isRight = input.haproxy === undefined || decision.kind === 'keep' || decision.kind === 'prove';
   return staple !== undefined && isRight ? { kind: 'staple', reason: staple } : decision;
 }
@@ -177,12 +180,18 @@ const PROOF_DECISIONS: Record<Standing, FileDecision> = {
 
 const decideProof = (proof: Standing): FileDecision => PROOF_DECISIONS[proof];
 
-/** @param tooLong why HAProxy did not take it at run time lately */
+interface Lately {
+  /** Why HAProxy did not take it at run time. */
+  tooLong: string | undefined;
+  /** A handshake has shown other intermediates, of which HAProxy tells only the number. */
+  hasOtherChain: boolean;
+}
+
 function decideRuntime(
   desired: DesiredFile,
   haproxy: HaproxyView,
   proof: Standing,
-  tooLong: string | undefined,
+  { tooLong, hasOtherChain }: Lately,
 ): FileDecision {
   const runtimeFiles = haproxy.files.get(desired.file) ?? [];
   const wrong = runtimeFiles.find((runtimeFile) => !isServing(runtimeFile, desired));
@@ -195,7 +204,17 @@ function decideRuntime(
       reason: 'HAProxy shows it as Unused though it is listed: only a handshake tells',
     };
   }
-  if (wrong === undefined) return decideProof(proof);
+  if (wrong === undefined && !hasOtherChain) return decideProof(proof);
+  return decideLoading(desired, haproxy, wrong ?? runtimeFiles[0], tooLong);
+}
+
+function decideLoading(
+  desired: DesiredFile,
+  haproxy: HaproxyView,
+  wrong: RuntimeFile | undefined,
+  tooLong: string | undefined,
+): FileDecision {
+  if (wrong === undefined) return decideProof('none');
   const shown = wrong.certificate?.serial || wrong.certificate?.status || 'no such certificate';
   const reason = `HAProxy has ${shown} as ${wrong.filename}${wrong.isListed ? '' : ', not in its crt-list'}`;
   if (isDetached(wrong)) {
@@ -238,6 +257,11 @@ function isOfEarlierWorker({ code, pid }: Failure, haproxy: HaproxyView | undefi
   return (
     isHandshakeErrorCode(code) && pid !== undefined && haproxy !== undefined && haproxy.process.pid !== pid
   );
+}
+
+/** A new load takes the other intermediates away where HAProxy has them; where they are another process's, it does no harm. */
+function hasOtherChain({ sha256 }: DesiredFile, record: FileRecord | undefined): boolean {
+  return record?.failure?.code === 'ERR_HANDSHAKE_CHAIN' && record.failure.sha256 === sha256;
 }
 
 /** @returns what HAProxy said of its size, until it is tried again */

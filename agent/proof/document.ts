@@ -33,6 +33,8 @@ const proofsDocument = z.looseObject({
         .optional(),
     }),
   ),
+  /** By file: how many proofs have gone well, which decides the names that the next one asks for. */
+  turns: z.record(z.string(), z.number().int().nonnegative()).optional(),
   deadBinds: z.array(
     z.looseObject({ address: z.string(), message: z.string(), since: z.iso.datetime(), attempt }),
   ),
@@ -57,16 +59,18 @@ export async function readProofs(
   return new KnownProofs({
     files: document === undefined ? withoutTime(earlier) : filesIn(document),
     deadBinds: new Map(document?.deadBinds.map((one) => [one.address, deadBindIn(one)])),
+    turns: new Map(Object.entries(document?.turns ?? {})),
   });
 }
 
 /** @returns what kept the directory from taking it, which costs the next process its handshakes */
 export async function saveProofs(directory: string, known: KnownProofs): Promise<void> {
   if (!known.takeChange()) return;
-  const { files, deadBinds } = known.proofs;
+  const { files, deadBinds, turns } = known.proofs;
   const document: ProofsDocument = {
     version: 1,
     files: Object.fromEntries([...files].map(([file, proofs]) => [file, textOf(proofs)])),
+    turns: Object.fromEntries(turns),
     deadBinds: [...deadBinds.values()].map((one) => ({
       ...one,
       since: timeText(one.since),

@@ -5,6 +5,8 @@ import type { Attempt, DeadBind, FileProofs, Handshakes, ProofRule, Standing, Un
 export interface Proofs {
   files: Map<string, FileProofs>;
   deadBinds: Map<string, DeadBind>;
+  /** By file: how many proofs have gone well, which decides the names that the next one asks for. */
+  turns?: Map<string, number>;
 }
 
 export class KnownProofs {
@@ -12,14 +14,16 @@ export class KnownProofs {
   readonly #deadBinds: Map<string, DeadBind>;
   readonly #distrusted = new Set<string>();
   readonly #contested = new Map<string, string>();
+  readonly #turns: Map<string, number>;
   #isChanged = false;
   /** Addresses, each with a reason why nothing can be proved there: those that a pass knows of. */
   #reasons = new Set<string>();
   #hasNews = false;
 
-  constructor({ files, deadBinds }: Proofs = { files: new Map(), deadBinds: new Map() }) {
+  constructor({ files, deadBinds, turns = new Map() }: Proofs = { files: new Map(), deadBinds: new Map() }) {
     this.#files = files;
     this.#deadBinds = deadBinds;
+    this.#turns = turns;
     this.clearNews();
   }
 
@@ -35,8 +39,8 @@ export class KnownProofs {
     this.#hasNews = false;
   }
 
-  get proofs(): Readonly<Proofs> {
-    return { files: this.#files, deadBinds: this.#deadBinds };
+  get proofs(): Readonly<Required<Proofs>> {
+    return { files: this.#files, deadBinds: this.#deadBinds, turns: this.#turns };
   }
 
   get deadBinds(): readonly DeadBind[] {
@@ -47,6 +51,11 @@ export class KnownProofs {
   of(file: string, sha256: string): FileProofs | undefined {
     const known = this.#files.get(file);
     return known?.sha256 === sha256 ? known : undefined;
+  }
+
+  /** Where a name has shown something else, the next proof asks for it again. */
+  turnOf(file: string): number {
+    return this.#turns.get(file) ?? 0;
   }
 
   /** What handshakes have just shown. */
@@ -63,6 +72,7 @@ export class KnownProofs {
       this.#hasNews ||= one.reason !== 'unreachable' && !this.#reasons.has(reasonKey(one));
     }
     this.#files.set(file, { sha256, attempt, proofs, unproven: reasons });
+    if (proved.length > 0) this.#turns.set(file, (this.turnOf(file) + 1) % MAX_TURN);
     this.#distrusted.delete(file);
     this.#isChanged = true;
   }
@@ -101,6 +111,7 @@ export class KnownProofs {
   /** The files of the host are these. */
   retain(files: ReadonlySet<string>): void {
     for (const file of this.#files.keys()) if (!files.has(file)) this.drop(file);
+    for (const file of this.#turns.keys()) if (!files.has(file)) this.#turns.delete(file);
     for (const file of this.#distrusted) if (!files.has(file)) this.#distrusted.delete(file);
   }
 
@@ -157,6 +168,9 @@ export class KnownProofs {
     return isChanged;
   }
 }
+
+/** A multiple of all small numbers of turns. */
+const MAX_TURN = 720_720;
 
 const NEVER: Attempt = { at: 0, pid: undefined };
 

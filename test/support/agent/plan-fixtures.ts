@@ -81,11 +81,11 @@ export function proofsOf(records: ReadonlyMap<string, FileRecord>): KnownProofs 
 export const failed = (sha256: string, notBefore: string) =>
   record({ failure: { sha256, code: 'ERR_RUNTIME_REFUSED', message: 'm', attempts: 1, notBefore } });
 /** @param pid of the worker that handed out something else */
-export const wrongOnWire = (pid: number): FileRecord => ({
+export const wrongOnWire = (pid: number, code = 'ERR_HANDSHAKE_CERTIFICATE'): FileRecord => ({
   certificate: desired.certificate,
   written: [desiredSha],
   failure: {
-    ...{ sha256: desiredSha, code: 'ERR_HANDSHAKE_CERTIFICATE', message: 'm', attempts: 2, pid },
+    ...{ sha256: desiredSha, code, message: 'm', attempts: 2, pid },
     notBefore: '2026-11-22T12:10:00Z',
   },
 });

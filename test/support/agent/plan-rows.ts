@@ -223,6 +223,12 @@ export const rows: Row[] = [
     expect: ['prove', /no handshake/],
   },
   {
+    says: 'a handshake showed other intermediates: HAProxy gets ours again',
+    disk: right,
+    record: wrongOnWire(6, 'ERR_HANDSHAKE_CHAIN'),
+    expect: ['load', /HAProxy has 0A12 as/],
+  },
+  {
     says: 'another publication clears a failure',
     disk: old,
     record: { ...failed(otherSha, '2026-12-22T12:00:00Z'), written: [oldSha], ...provenOld },

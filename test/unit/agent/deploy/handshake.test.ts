@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { createServer } from 'node:tls';
+import { createSecureContext, createServer } from 'node:tls';
 import { parse } from '#contract/combined-pem.ts';
 import { proveServed } from '../../../../agent/deploy/handshake.ts';
 import { HandshakeFailed } from '../../../../agent/errors.ts';
@@ -41,15 +41,39 @@ test('ERR_HANDSHAKE_CHAIN: the certificate without its intermediate is not serve
   assert.match(error.message, /for shop\.test: wanted a chain of 2, saw 1$/);
 });
 
-test('ERR_HANDSHAKE_CHAIN: an intermediate of another CA in the place of the published one is not served', async (t) => {
-  const stranger = await createPki();
-  const address = await bindWith(t, wanted.leafPem + stranger.intermediatePem, wanted.keyPem);
+test('ERR_HANDSHAKE_CHAIN: another intermediate in the place of the right one leads to no root', async (t) => {
+  const address = await bindWith(t, wanted.leafPem + (await createPki()).intermediatePem, wanted.keyPem);
 
   const error = await prove(address);
 
   assert.ok(error instanceof HandshakeFailed, `${error}`);
   assert.equal(error.code, 'ERR_HANDSHAKE_CHAIN');
-  assert.match(error.message, /wanted the published intermediates, saw serial [0-9A-F]+: another program/);
+  assert.match(
+    error.message,
+    /wanted [0-9A-F:]{95} \(SHA-256\) as certificate 2 of the chain, saw [0-9A-F:]{95}$/,
+  );
+});
+
+test('of a stranger that has taken the second name, the second proof finds out', async (t) => {
+  const two = await pki.issue({ names: ['shop.test', 'www.shop.test'] });
+  const [own, foreign] = [two, other].map(({ leafPem, keyPem }) =>
+    createSecureContext({ cert: leafPem + pki.intermediatePem, key: keyPem }),
+  );
+  const server = createServer(
+    { SNICallback: (name, done) => done(null, name === 'www.shop.test' ? foreign : own) },
+    (socket) => socket.resume(),
+  ).listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const turn = (turn: number) =>
+    proveServed([address], { ...desired, turn }, parse(two.combined)).catch((error: unknown) => error);
+
+  const [first, second] = [await turn(0), await turn(1)];
+
+  assert.deepEqual(first, [address]);
+  assert.ok(second instanceof HandshakeFailed, `${second}`);
+  assert.equal(second.servername, 'www.shop.test');
 });
 
 test('ERR_HANDSHAKE_CERTIFICATE: another certificate for the same name is named by its serial', async (t) => {

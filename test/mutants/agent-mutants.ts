@@ -21,8 +21,14 @@ export const AGENT_MUTANTS: readonly Mutant[] = [
   ...mutantsOf('agent/deploy/handshake.ts', 'test/unit/agent/deploy/handshake.test.ts', [
     [
       'ERR_HANDSHAKE_CHAIN: the length of the chain on the wire counts',
-      'if (other === undefined && chain.length === pem.chain.length) return;',
-      'if (chain.length > 0) return;',
+      'if (wrong === -1 && chain.length === pem.chain.length) return;',
+      'if (wrong === -1) return;',
+      'ERR_HANDSHAKE_CHAIN',
+    ],
+    [
+      'ERR_HANDSHAKE_CHAIN: each intermediate on the wire counts',
+      'if (wrong === -1 && chain.length === pem.chain.length) return;',
+      'if (chain.length === pem.chain.length) return;',
       'ERR_HANDSHAKE_CHAIN',
     ],
     [

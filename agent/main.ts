@@ -98,6 +98,10 @@ async function stayResident(config: AgentConfig): Promise<number> {
     signal,
     sleeper: interruptibleSleep(signal),
     proofSleeper: interruptibleSleep(signal),
+    cpuMs: () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1000;
+    },
     random: Math.random,
     notifier: openSdNotifier(process.env['NOTIFY_SOCKET'], log),
     watchdogUsec: process.env['WATCHDOG_USEC'],

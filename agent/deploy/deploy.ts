@@ -8,6 +8,7 @@ import { HandshakeFailed, withNote } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
 import { heldUnder, otherNameOf } from '../haproxy/other-names.ts';
 import { detached, isDetached, isServing, type RuntimeFile } from '../haproxy/view.ts';
+import { wantedChainOf } from '../proof/wanted-chain.ts';
 import { reactionTo } from '../reactions.ts';
 import { isWithoutAnswer } from '../wire/refusal.ts';
 import { type Deployed, DeployFailed } from './action.ts';
@@ -38,9 +39,10 @@ export async function proveCertificate(
 ): Promise<Deployed> {
   const { desired } = action;
   if (action.isProvedLast && !view.isWithoutSocket) return deployed;
+  const wanted = wantedChainOf(pem);
   const handshakes = view.isWithoutSocket
-    ? proveWithoutSocket(desired, pem, view)
-    : proveOnBinds(desired, pem, view, deployed.isLoaded).catch(async (error: unknown) => {
+    ? proveWithoutSocket(desired, wanted, view)
+    : proveOnBinds(desired, wanted, view, deployed.isLoaded).catch(async (error: unknown) => {
         throw await reloadInstead(error, action.file, view);
       });
   const { proved, unproven } = await handshakes;
@@ -123,12 +125,13 @@ async function judge(
   { action, pem }: InstalledFile,
   { config }: ReachableHost,
 ): Promise<CertificateStatus | undefined> {
+  const wanted = wantedChainOf(pem);
   try {
-    return readBack(runtimeFile, shown, pem);
+    return readBack(runtimeFile, shown, wanted);
   } catch (error) {
     const { handshake } = config.haproxy;
     if (action.isProvedLast || handshake.length === 0) throw error;
-    const proved = await proveServed(handshake, action.desired, pem).catch((later: unknown) => {
+    const proved = await proveServed(handshake, action.desired, wanted).catch((later: unknown) => {
       throw withNote(error, later);
     });
     if (proved.length === 0) throw error;

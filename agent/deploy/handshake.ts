@@ -3,14 +3,13 @@
  * gets from each bind (which also shows overlapping names, second copies and old workers).
  */
 import type { X509Certificate } from 'node:crypto';
-import { isIP } from 'node:net';
-import { type CombinedPem, leafNamesOf, namesOf } from '#contract/combined-pem.ts';
 import type { DesiredFile } from '../desired/files.ts';
 import { servedNames } from '../desired/overlap.ts';
 import { HandshakeFailed, type HandshakeTarget, RuntimeCommandFailed } from '../errors.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
 import { isDetached, type RuntimeFile } from '../haproxy/view.ts';
 import { namesInRotation } from '../proof/rotation.ts';
+import type { WantedChain } from '../proof/wanted-chain.ts';
 import type { ClientKind } from '../wire/client-kind.ts';
 import type { Sampling } from '../wire/samples.ts';
 import { chainFrom } from '../wire/tls-client.ts';
@@ -27,17 +26,16 @@ const PROOF_LABEL = 'pemfleet-proof';
 export function readBack(
   runtimeFile: RuntimeFile,
   shown: CertificateStatus | undefined,
-  pem: CombinedPem,
+  wanted: WantedChain,
 ): CertificateStatus {
   const { filename } = runtimeFile;
-  const wanted = { serial: pem.leaf.serialNumber, fingerprint: sha1Of(pem), chainLength: pem.chain.length };
   // What HAProxy's answer lacks (too many names), the handshake proves.
-  const { serial, sha1Fingerprint = wanted.fingerprint, chainLength = wanted.chainLength } = shown ?? {};
-  const isSame = sha1Fingerprint === wanted.fingerprint && chainLength === wanted.chainLength;
+  const { serial, sha1Fingerprint = wanted.fingerprint, chainLength = wanted.digests.length } = shown ?? {};
+  const isSame = sha1Fingerprint === wanted.fingerprint && chainLength === wanted.digests.length;
   const isInUse = shown?.status === 'Used' || isDetached(runtimeFile);
   if (shown && isInUse && serial === wanted.serial && isSame) return shown;
   const saw = shown ? `${shown.status} ${sha1Fingerprint}, ${chainLength} certificates` : 'nothing';
-  const detail = `wanted Used ${wanted.fingerprint}, ${wanted.chainLength} certificates, saw ${saw}`;
+  const detail = `wanted Used ${wanted.fingerprint}, ${wanted.digests.length} certificates, saw ${saw}`;
   throw new RuntimeCommandFailed('ERR_RUNTIME_READ_BACK', { verb: 'show ssl cert', filename }, detail);
 }
 
@@ -60,15 +58,15 @@ type Proved = Pick<
 export async function proveServed(
   addresses: readonly string[],
   desired: Proved,
-  pem: CombinedPem,
+  wanted: WantedChain,
 ): Promise<string[]> {
-  const targets = targetsOf(addresses, desired, pem);
-  if (targets === undefined) return proveByDefault(addresses, desired, pem);
+  const targets = targetsOf(addresses, desired, wanted);
+  if (targets === undefined) return proveByDefault(addresses, desired, wanted);
   const served: string[] = [];
   const unprovable: Unprovable[] = [];
   for (const [address, atAddress] of targets) {
     try {
-      for (const target of atAddress) check(await chainFrom(target, clientFor(desired)), pem, target);
+      for (const target of atAddress) check(await chainFrom(target, clientFor(desired)), wanted, target);
       served.push(address);
     } catch (error) {
       if (!(error instanceof Unprovable)) throw error;
@@ -84,10 +82,10 @@ export async function proveServed(
 function targetsOf(
   addresses: readonly string[],
   desired: Proved,
-  pem: CombinedPem,
+  wanted: WantedChain,
 ): [address: string, targets: HandshakeTarget[]][] | undefined {
-  if (isForAddresses(pem, desired)) return undefined;
-  const servernames = servernamesOf(pem, desired);
+  if (isForAddresses(wanted, desired)) return undefined;
+  const servernames = servernamesOf(wanted, desired);
   const [first] = addresses;
   if (servernames.length === 0 && first !== undefined) {
     const detail =
@@ -101,14 +99,14 @@ function targetsOf(
 export async function proveByDefault(
   addresses: readonly string[],
   desired: Proved,
-  pem: CombinedPem,
+  wanted: WantedChain,
 ): Promise<string[]> {
   const served: string[] = [];
   const failures: unknown[] = [];
   for (const address of addresses) {
     const target = { address, servername: undefined };
     try {
-      check(await chainFrom(target, clientFor(desired)), pem, target);
+      check(await chainFrom(target, clientFor(desired)), wanted, target);
       served.push(address);
     } catch (error) {
       failures.push(error);
@@ -128,22 +126,19 @@ export async function proveByDefault(
 const DEFAULT_CODES: readonly string[] = ['ERR_HANDSHAKE_REFUSED', 'ERR_HANDSHAKE_CERTIFICATE'];
 
 /** Whether all of its names are IP addresses, so that no name can be asked for. */
-export function isForAddresses({ leaf }: CombinedPem, { listing }: Proved): boolean {
-  const names = namesOf(leaf);
-  return (
-    (listing?.sniFilters ?? []).length === 0 && names.length > 0 && names.every((name) => isIP(name) !== 0)
-  );
+export function isForAddresses(wanted: WantedChain, { listing }: Proved): boolean {
+  return (listing?.sniFilters ?? []).length === 0 && wanted.isForAddresses;
 }
 
 /**
  * Names to ask for: one for each set of namesakes that it stands before, and of those for which HAProxy hands out no other
  * certificate those whose turn it is: at first an ordered one before others, a plain one before a wildcard.
  */
-function servernamesOf({ leaf }: CombinedPem, desired: Proved): string[] {
+function servernamesOf(wanted: WantedChain, desired: Proved): string[] {
   const { shadows = [], precedences = [], contested = [] } = desired;
   const shadowed = new Set(shadows.map(({ name }) => name));
   const ordered = servedNames({ ...desired, names: undefined });
-  const names = servedNames({ ...desired, names: leafNamesOf(leaf) }).filter((name) => !shadowed.has(name));
+  const names = servedNames({ ...desired, names: wanted.names }).filter((name) => !shadowed.has(name));
   const rank = (name: string) => (ordered.includes(name) ? 0 : 2) + (name.startsWith('*.') ? 1 : 0);
   const own = [...names].sort((a, b) => rank(a) - rank(b));
   const { turn = 0 } = desired;
@@ -159,34 +154,35 @@ function clientFor({ isPair, keyType }: Proved): ClientKind {
 }
 
 /** To ask an address for it once more, as often as is needed to tell "always" from "sometimes". */
-export function samplingAt(address: string, desired: Proved, pem: CombinedPem): Sampling {
-  return samplingOf({ address, servername: servernamesOf(pem, desired)[0] }, desired, pem);
+export function samplingAt(address: string, desired: Proved, wanted: WantedChain): Sampling {
+  return samplingOf({ address, servername: servernamesOf(wanted, desired)[0] }, desired, wanted);
 }
 
 export function samplingOf(
   { address, servername }: HandshakeTarget,
   desired: Proved,
-  pem: CombinedPem,
+  wanted: WantedChain,
 ): Sampling {
   const target = { address, servername };
-  return { target, kind: clientFor(desired), check: (chain) => check(chain, pem, target) };
+  return { target, kind: clientFor(desired), check: (chain) => check(chain, wanted, target) };
 }
 
-function check(chain: readonly X509Certificate[], pem: CombinedPem, target: HandshakeTarget): void {
+function check(chain: readonly X509Certificate[], wanted: WantedChain, target: HandshakeTarget): void {
   const [shown] = chain;
-  if (shown?.fingerprint.replaceAll(':', '') !== sha1Of(pem)) {
-    const detail = `wanted serial ${pem.leaf.serialNumber}, saw ${shown?.serialNumber}`;
+  if (shown?.fingerprint.replaceAll(':', '') !== wanted.fingerprint) {
+    const detail = `wanted serial ${wanted.serial}, saw ${shown?.serialNumber}`;
     throw new HandshakeFailed('ERR_HANDSHAKE_CERTIFICATE', target, detail, { shown });
   }
-  const wrong = chain.findIndex((one, index) => one.fingerprint256 !== pem.chain[index]?.fingerprint256);
-  if (wrong === -1 && chain.length === pem.chain.length) return;
+  const wrong = chain.findIndex((one, index) => sha256Of(one) !== wanted.digests[index]);
+  const { length } = wanted.digests;
+  if (wrong === -1 && chain.length === length) return;
   const detail =
-    chain.length === pem.chain.length
-      ? `wanted ${pem.chain[wrong]?.fingerprint256} (SHA-256) as certificate ${wrong + 1} of the chain, saw ${chain[wrong]?.fingerprint256}`
-      : `wanted a chain of ${pem.chain.length}, saw ${chain.length}`;
+    chain.length === length
+      ? `wanted ${wanted.digests[wrong]} (SHA-256) as certificate ${wrong + 1} of the chain, saw ${sha256Of(chain[wrong])}`
+      : `wanted a chain of ${length}, saw ${chain.length}`;
   throw new HandshakeFailed('ERR_HANDSHAKE_CHAIN', target, detail, { shown });
 }
 
-function sha1Of({ leaf }: CombinedPem): string {
-  return leaf.fingerprint.replaceAll(':', '');
+function sha256Of(certificate: X509Certificate | undefined): string | undefined {
+  return certificate?.fingerprint256.replaceAll(':', '');
 }

@@ -1,10 +1,13 @@
 /**
- * Reads the names of a PEM file's first certificate, and nothing else of it: a pass reads 10,000 files, for which Node's
- * X509Certificate would need more than a second.
+ * Reads of a PEM file's certificates what a pass and a proof need, and nothing else: a pass reads 10,000 files, for which Node's
+ * X509Certificate would need more than a second; a proof would take a third longer with it, and with the private key.
  */
 
+import { hash } from 'node:crypto';
+import { isIP } from 'node:net';
 import { childrenOf, type Element, elementsOf, TAG } from '#common/der.ts';
 import { canonicalIdentifier, isHostName } from '#contract/combined-pem.ts';
+import type { WantedChain } from '../proof/wanted-chain.ts';
 
 const BEGIN = '-----BEGIN CERTIFICATE-----';
 const END = '-----END CERTIFICATE-----';
@@ -20,21 +23,65 @@ const isAskable = (name: string) => /^[!-~]{1,255}$/.test(name);
 
 /** @returns its DNS names and common names in lower case; none if it holds no certificate that can be read */
 export function leafNamesIn(pem: Buffer): string[] {
+  return leafIn(pem)?.names ?? [];
+}
+
+/**
+ * What a handshake is to show of a canonical PEM that was verified before.
+ * @returns undefined: it has no DNS name, or cannot be read so
+ */
+export function chainIn(pem: Buffer): WantedChain | undefined {
+  const leaf = leafIn(pem);
+  if (leaf === undefined || leaf.altNames.every((name) => isIP(name) !== 0)) return undefined;
+  const { der, serial, names } = leaf;
+  const fingerprint = hash('sha1', der).toUpperCase();
+  return { fingerprint, serial, names, digests: digestsIn(pem), isForAddresses: false };
+}
+
+interface Leaf {
+  der: Buffer;
+  serial: string;
+  /** DNS names of the subjectAltName. */
+  altNames: string[];
+  /** These and the common names, in lower case. */
+  names: string[];
+}
+
+function leafIn(pem: Buffer): Leaf | undefined {
   const [begin, end] = [pem.indexOf(BEGIN), pem.indexOf(END)];
-  if (begin === -1 || end === -1) return [];
+  if (begin === -1 || end === -1) return undefined;
   try {
-    const der = Buffer.from(pem.subarray(begin + BEGIN.length, end).toString('latin1'), 'base64');
+    const der = derOf(pem, begin, end);
     const [tbs] = childrenOf(elementsOf(der)[0], TAG.sequence);
     const fields = childrenOf(tbs, TAG.sequence);
     // The version is optional; the subject is the fifth after it.
-    const subject = fields[fields[0]?.tag === TAG.integer ? 4 : 5];
+    const [serial, , , , subject] = fields[0]?.tag === TAG.integer ? fields : fields.slice(1);
     const commonNames = commonNamesIn(subject).filter(isAskable).map(canonicalIdentifier).filter(isHostName);
-    const names = altNamesIn(fields.find(({ tag }) => tag === EXTENSIONS)).filter(isAskable);
-    return [...new Set([...names.map(canonicalIdentifier), ...commonNames])];
+    const altNames = altNamesIn(fields.find(({ tag }) => tag === EXTENSIONS)).filter(isAskable);
+    const names = [...new Set([...altNames.map(canonicalIdentifier), ...commonNames])];
+    return { der, serial: serialIn(serial), altNames, names };
   } catch {
     // Whoever installs or loads the file says what is wrong with it.
-    return [];
+    return undefined;
   }
+}
+
+/** As Node shows it: without the octet that keeps it from being negative. */
+function serialIn(serial: Element | undefined): string {
+  const hex = serial?.content.toString('hex').toUpperCase() ?? '';
+  return hex.replace(/^(00)+(?=.)/, '');
+}
+
+function derOf(pem: Buffer, begin: number, end: number): Buffer {
+  return Buffer.from(pem.subarray(begin + BEGIN.length, end).toString('latin1'), 'base64');
+}
+
+function digestsIn(pem: Buffer): string[] {
+  const digests: string[] = [];
+  for (let begin = pem.indexOf(BEGIN); begin !== -1; begin = pem.indexOf(BEGIN, begin + 1)) {
+    digests.push(hash('sha256', derOf(pem, begin, pem.indexOf(END, begin))).toUpperCase());
+  }
+  return digests;
 }
 
 function altNamesIn(extensions: Element | undefined): string[] {

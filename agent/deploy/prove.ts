@@ -1,19 +1,21 @@
 /** Proves one certificate on the binds of a host. An address that does not answer is one fault: it is tried once for all certificates. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type CombinedPem, parse } from '#contract/combined-pem.ts';
+import { digest, parse } from '#contract/combined-pem.ts';
 import type { HostView } from '../agent.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { servedNames } from '../desired/overlap.ts';
 import { HandshakeFailed } from '../errors.ts';
 import type { DeadBind, Handshakes, Unproven } from '../proof/record.ts';
 import { namesAtOnce } from '../proof/rotation.ts';
+import { type WantedChain, wantedChainOf } from '../proof/wanted-chain.ts';
 import type { WireExaminer } from '../wire/examiner.ts';
 import { isWithoutAnswer } from '../wire/refusal.ts';
 import { isMismatch } from '../wire/tls-client.ts';
 import { Unprovable } from '../wire/unprovable.ts';
 import { type DesiredAction, isOfDesired, type Outcome } from './action.ts';
+import { readPlainFile } from './disk.ts';
 import { isForAddresses, proveServed, samplingAt, samplingOf } from './handshake.ts';
+import { chainIn } from './leaf-names.ts';
 
 type Desired = DesiredAction['desired'];
 /** Whose binds they are, and what is known of them. */
@@ -30,17 +32,17 @@ type Binds = Pick<HostView, 'config' | 'proofs' | 'now'> & {
  */
 export async function proveOnBinds(
   desired: Desired,
-  pem: CombinedPem,
+  wanted: WantedChain,
   binds: Binds,
   isStrict = false,
 ): Promise<Handshakes> {
-  const isByAddress = isForAddresses(pem, desired);
+  const isByAddress = isForAddresses(wanted, desired);
   const asked = { ...desired, turn: binds.proofs.turnOf(desired.file) };
   const proved: string[] = [];
   const unproven: Unproven[] = [];
   const failures: HandshakeFailed[] = [];
   for (const address of binds.config.haproxy.handshake) {
-    const result = await proveOn(address, { desired: asked, pem }, binds);
+    const result = await proveOn(address, { desired: asked, wanted }, binds);
     if (result === undefined) proved.push(address);
     else if (!(result instanceof HandshakeFailed)) unproven.push(result);
     // One bind that hands it out without a name is enough; one that knows RSA alone never hands out ECDSA.
@@ -55,15 +57,15 @@ export async function proveOnBinds(
 /** @returns undefined: it is handed out there */
 async function proveOn(
   address: string,
-  { desired, pem }: { desired: Desired & { turn: number }; pem: CombinedPem },
+  { desired, wanted }: { desired: Desired & { turn: number }; wanted: WantedChain },
   binds: Binds,
 ): Promise<Unproven | HandshakeFailed | undefined> {
   const { proofs, wires } = binds;
   const dead = proofs.deadBind(address, attemptOn(binds));
   if (dead !== undefined) return unreachable(dead);
   try {
-    await proveServed([address], desired, pem);
-    await wires?.confirm(desired, samplingAt(address, desired, pem));
+    await proveServed([address], desired, wanted);
+    await wires?.confirm(desired, samplingAt(address, desired, wanted));
     proofs.noteAlive(address);
     return undefined;
   } catch (error) {
@@ -71,7 +73,7 @@ async function proveOn(
     if (!(error instanceof HandshakeFailed)) throw error;
     if (isWithoutAnswer(error)) return unreachable(proofs.noteDead(address, saysOf(error), attemptOn(binds)));
     proofs.noteAlive(address);
-    return wires === undefined ? error : wires.examine(error, desired, samplingOf(error, desired, pem));
+    return wires === undefined ? error : wires.examine(error, desired, samplingOf(error, desired, wanted));
   }
 }
 
@@ -82,19 +84,24 @@ function withoutCommonCipher({ address, alert }: HandshakeFailed): Unproven {
 
 /** Reads the file that HAProxy is to have. @throws HandshakeFailed; what reading and parsing throw */
 export async function proveFile(desired: Desired, binds: Binds): Promise<Handshakes> {
-  const body = await readFile(join(binds.config.haproxy.certsDir, desired.file));
-  const pem = parse(body.toString('utf8'));
+  const wanted = wantedChainIn(readPlainFile(join(binds.config.haproxy.certsDir, desired.file)), desired);
   const shadows = new Map(desired.shadows?.map((shadow) => [shadow.name, shadow]));
   const ordered = servedNames({ ...desired, names: undefined });
   const [first = ''] = ordered;
   const shadow = shadows.get(first);
   if (shadow === undefined || ordered.some((name) => !shadows.has(name))) {
-    return proveOnBinds(desired, pem, binds);
+    return proveOnBinds(desired, wanted, binds);
   }
   // What took its place is served for all of its names: nobody can ask for it, and nothing is wrong.
   if (desired.isUnlisted) return { proved: [], unproven: [] };
   const detail = `${shadow.by} has this name too and is served: ${shadow.why}; ${desired.file} has no name of its own: take one of the two out, or give it a name`;
   throw new HandshakeFailed('ERR_HANDSHAKE_OVERLAP', { address: 'any bind', servername: first }, detail);
+}
+
+/** Content that was checked before it was published, and again before it was installed, is not checked a third time. */
+function wantedChainIn(body: Buffer, desired: Desired): WantedChain {
+  const known = digest(body) === desired.sha256 ? chainIn(body) : undefined;
+  return known ?? wantedChainOf(parse(body.toString('utf8')));
 }
 
 /** That one proof of the file takes. */

@@ -11,6 +11,7 @@ import { HandshakeFailed, HostError, RuntimeCommandFailed, withNote } from '../e
 import { viewCrtList, writeTails } from '../haproxy/crt-list-file.ts';
 import { type CrtListFile, isSameTail } from '../haproxy/crt-list-line.ts';
 import { isServing, type RuntimeFile } from '../haproxy/view.ts';
+import { wantedChainOf } from '../proof/wanted-chain.ts';
 import { type HandshakeErrorCode, reactionTo } from '../reactions.ts';
 import { isMismatch } from '../wire/tls-client.ts';
 import { Unprovable } from '../wire/unprovable.ts';
@@ -121,7 +122,7 @@ async function proveElsewhere(
 ): Promise<Outcome> {
   if (!isMismatch(failure.error)) return failure;
   try {
-    const { proved, unproven } = await proveOnBinds(action.desired, pem, view);
+    const { proved, unproven } = await proveOnBinds(action.desired, wantedChainOf(pem), view);
     return doneOutcome(action, { ...failure.deployed, handshakes: proved, unproven });
   } catch (error) {
     return error instanceof HandshakeFailed ? failure : failedOutcome(action, withNote(failure.error, error));
@@ -170,7 +171,7 @@ async function isHandedOut(
   const pem = parse(text);
   if (new Date(pem.leaf.validTo) <= now()) return false;
   const desired = { ...action.desired, keyType: keyTypeOf(pem.leaf.publicKey) };
-  return proveServed(config.haproxy.handshake, desired, pem).then(
+  return proveServed(config.haproxy.handshake, desired, wantedChainOf(pem)).then(
     () => true,
     (error: unknown) => {
       if (error instanceof HandshakeFailed || error instanceof Unprovable) return false;

@@ -4,13 +4,14 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type CombinedPem, parse } from '#contract/combined-pem.ts';
+import { parse } from '#contract/combined-pem.ts';
 import { codeOf } from '#contract/errors.ts';
 import type { Agent, HostView, PassOptions } from '../agent.ts';
 import type { Blocker } from '../blocker.ts';
 import type { DesiredFile } from '../desired/files.ts';
 import { HandshakeFailed, RuntimeCommandFailed } from '../errors.ts';
 import type { Handshakes } from '../proof/record.ts';
+import { type WantedChain, wantedChainOf } from '../proof/wanted-chain.ts';
 import { Unprovable } from '../wire/unprovable.ts';
 import { proveServed } from './handshake.ts';
 import { proveOnBinds } from './prove.ts';
@@ -36,10 +37,10 @@ export function worksWithoutSocket(
  */
 export async function proveWithoutSocket(
   desired: DesiredFile,
-  pem: CombinedPem,
+  wanted: WantedChain,
   view: HostView,
 ): Promise<Handshakes> {
-  const handshakes = await proveOnBinds(desired, pem, view).catch((error: unknown) => {
+  const handshakes = await proveOnBinds(desired, wanted, view).catch((error: unknown) => {
     if (!(error instanceof HandshakeFailed)) throw error;
     throw noSocket(desired, view, 'HAProxy takes it at its next reload', error);
   });
@@ -70,10 +71,10 @@ const MAX_TRIED = 20;
 export function isAnyServed(desired: readonly DesiredFile[], { config }: Agent): () => Promise<boolean> {
   const { certsDir, handshake } = config.haproxy;
   const attempts = desired.slice(0, MAX_TRIED).map((one) => {
-    let pem: Promise<CombinedPem> | undefined;
+    let wanted: Promise<WantedChain> | undefined;
     return async () => {
-      pem ??= readFile(join(certsDir, one.file), 'utf8').then(parse);
-      const addresses = await proveServed(handshake, one, await pem).catch(asNone);
+      wanted ??= readFile(join(certsDir, one.file), 'utf8').then((text) => wantedChainOf(parse(text)));
+      const addresses = await proveServed(handshake, one, await wanted).catch(asNone);
       return addresses.length > 0;
     };
   });

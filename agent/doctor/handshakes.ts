@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { SECOND_MS } from '#common/time.ts';
-import { type CombinedPem, parse } from '#contract/combined-pem.ts';
+import { parse } from '#contract/combined-pem.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import type { Agent } from '../agent.ts';
 import type { AgentConfig } from '../config/config.ts';
@@ -13,6 +13,7 @@ import { withOverlaps } from '../desired/overlap.ts';
 import { HandshakeFailed } from '../errors.ts';
 import { toHaproxy } from '../haproxy/path-map.ts';
 import { viewHaproxy } from '../haproxy/view.ts';
+import { type WantedChain, wantedChainOf } from '../proof/wanted-chain.ts';
 import { localBindOf } from '../wire/connect.ts';
 import { WireExaminer } from '../wire/examiner.ts';
 import { isMismatch } from '../wire/tls-client.ts';
@@ -64,7 +65,7 @@ export async function examineHandshakes(
 
 interface ExaminedFile {
   desired: DesiredFile;
-  pem: CombinedPem;
+  wanted: WantedChain;
 }
 
 /** As the agent proves it in a pass: what another certificate is doing there, the failure says. */
@@ -74,13 +75,13 @@ async function prove(
   wires: WireExaminer | undefined,
 ): Promise<void> {
   if (examined === undefined) return proveListening(address);
-  const { desired, pem } = examined;
+  const { desired, wanted } = examined;
   try {
-    await proveServed([address], desired, pem);
-    await wires?.confirm(desired, samplingAt(address, desired, pem));
+    await proveServed([address], desired, wanted);
+    await wires?.confirm(desired, samplingAt(address, desired, wanted));
   } catch (error) {
     const isNamed = wires !== undefined && error instanceof HandshakeFailed;
-    throw isNamed ? await wires.examine(error, desired, samplingOf(error, desired, pem)) : error;
+    throw isNamed ? await wires.examine(error, desired, samplingOf(error, desired, wanted)) : error;
   }
 }
 
@@ -100,8 +101,8 @@ function chooseFile(config: AgentConfig, files: readonly DesiredFile[]): Examine
   for (const desired of files) {
     // One for IP addresses alone needs a bind of its own.
     if (desired.identifiers.every((identifier) => isIP(identifier) !== 0)) continue;
-    const pem = readPublished(config, desired);
-    if (pem !== undefined) return { desired, pem };
+    const wanted = readPublished(config, desired);
+    if (wanted !== undefined) return { desired, wanted };
   }
   return undefined;
 }
@@ -113,10 +114,10 @@ async function examineAddresses(config: AgentConfig, files: readonly DesiredFile
   const addressed = files.filter(({ identifiers }) => identifiers.some((one) => isIP(one) !== 0));
   const findings: Finding[] = [];
   for (const desired of addressed.slice(0, MAX_ADDRESSED)) {
-    const pem = readPublished(config, desired);
+    const wanted = readPublished(config, desired);
     const isServed =
-      pem === undefined ||
-      (await proveByDefault(config.haproxy.handshake, desired, pem).then(
+      wanted === undefined ||
+      (await proveByDefault(config.haproxy.handshake, desired, wanted).then(
         () => true,
         () => false,
       ));
@@ -130,10 +131,10 @@ async function examineAddresses(config: AgentConfig, files: readonly DesiredFile
 }
 
 /** @returns undefined if the published certificate is not on disk */
-function readPublished({ haproxy }: AgentConfig, desired: DesiredFile): CombinedPem | undefined {
+function readPublished({ haproxy }: AgentConfig, desired: DesiredFile): WantedChain | undefined {
   try {
     const pem = parse(readPlainFile(join(haproxy.certsDir, desired.file)).toString('utf8'));
-    return pem.leaf.serialNumber === desired.serial ? pem : undefined;
+    return pem.leaf.serialNumber === desired.serial ? wantedChainOf(pem) : undefined;
   } catch {
     return undefined;
   }

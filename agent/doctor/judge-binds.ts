@@ -4,7 +4,7 @@ import { DAY_MS } from '#common/time.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { toHaproxy } from '../haproxy/path-map.ts';
 import { isAtLeast } from '../haproxy/version.ts';
-import { spanOf } from '../proof/pace.ts';
+import { ProofPace } from '../proof/pace.ts';
 import { type Finding, finding } from './finding.ts';
 import { type Bind, type HaproxyConfig, toHandshake } from './haproxy-config.ts';
 import type { DirectoryFacts } from './look-directory.ts';
@@ -76,7 +76,7 @@ export function judgeProofs(
   { haproxy: { handshake }, watch: { proveWithinMs } }: AgentConfig,
 ): Finding[] {
   const proved = config?.binds.filter((bind) => handshake.includes(toHandshake(bind))) ?? [];
-  const spanMs = spanOf(certificates * handshake.length, proveWithinMs);
+  const spanMs = new ProofPace().spanOf(certificates * handshake.length, proveWithinMs);
   const aDay = Math.ceil((certificates * DAY_MS) / spanMs);
   return proved.flatMap((bind) => [
     ...judgeLines(bind, aDay, version),

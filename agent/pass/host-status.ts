@@ -78,7 +78,7 @@ export function hostStatusOf(input: StatusInput): HostStatus {
     ],
     files,
     removals: removalsIn(input),
-    proofs: input.proofs && proofsIn(files, config),
+    proofs: input.proofs && proofsIn(files, config, input.proofs.pace),
     drift: input.drift,
     error: input.error && errorOf(input.error),
   };
@@ -117,12 +117,17 @@ function removalsIn({ outcomes, previous, now }: StatusInput): RemovalStatus[] |
 }
 
 /**
- * Equal but for the times of the report and of its proofs → equal digest: a proof that was renewed is no news. That it was late, as after
+ * Equal but for the times of the report and of its proofs → equal digest: a proof that was renewed, or a pace that has changed, is no news. That it was late, as after
  * a night in which the machine slept, and is late no more, is: the figure HostsUnproven counts it until the next report.
  */
 export function statusDigest(status: HostStatus): string {
   const files = status.files.map(({ provenAt: _, ...file }) => file);
-  const proofs = status.proofs && { ...status.proofs, oldest: undefined, isLate: isLateIn(status) };
+  const proofs = status.proofs && {
+    ...status.proofs,
+    spanMs: undefined,
+    oldest: undefined,
+    isLate: isLateIn(status),
+  };
   return digest(JSON.stringify({ ...status, files, proofs, reportedAt: '' }));
 }
 

@@ -8,7 +8,8 @@ import { readHead } from '#contract/root.ts';
 import type { Agent, PassOptions, PassResult } from '../agent.ts';
 import { asBlocker, type Blocker } from '../blocker.ts';
 import type { AgentConfig } from '../config/config.ts';
-import { DEAD_BIND } from '../proof/status.ts';
+import type { ProofPace } from '../proof/pace.ts';
+import { DEAD_BIND, proofsOfAll } from '../proof/status.ts';
 import { readStateDirectory, saveState } from '../state/state.ts';
 import { errorFields } from './log-outcome.ts';
 import { readOwnStatus, reportIfDue } from './report.ts';
@@ -42,7 +43,7 @@ async function syncInstances(
       if (status !== undefined) parts.push({ name, status });
     }
   }
-  const status = mergeStatuses(parts, agent.now());
+  const status = mergeStatuses(parts, mergeInputOf(agent, instances));
   if (status !== undefined && !options.isDryRun) await reportTogether(agent, status);
   if (status === undefined || results.length === 0) throw failures[0];
   return mergeResults(results, status, failures.map(asBlocker));
@@ -69,10 +70,20 @@ function mergeResults(
   };
 }
 
+interface MergeInput {
+  now: () => Date;
+  proofSettings: readonly AgentConfig[];
+  pace: ProofPace | undefined;
+}
+
+function mergeInputOf({ now }: Agent, instances: readonly Agent[]): MergeInput {
+  return { now, proofSettings: instances.map(({ config }) => config), pace: instances[0]?.proofs?.pace };
+}
+
 /** Pure. Each file says in which HAProxy it is. Keys are in the order of the schema: equal must be equal bytes. */
 function mergeStatuses(
   parts: readonly { name: string; status: HostStatus }[],
-  now: Date,
+  { now, proofSettings, pace }: MergeInput,
 ): HostStatus | undefined {
   const [first] = parts;
   if (first === undefined) return undefined;
@@ -83,7 +94,7 @@ function mergeStatuses(
   );
   const [error] = parts.flatMap(({ status }) => status.error ?? []);
   return {
-    ...{ version, fleet, host, reportedAt: now.toISOString(), agent, manifest, contract },
+    ...{ version, fleet, host, reportedAt: now().toISOString(), agent, manifest, contract },
     // What each of them has acted on.
     head: lowest?.head,
     trust,
@@ -93,7 +104,7 @@ function mergeStatuses(
       status.files.map(({ file, ...rest }) => ({ file, instance: name, ...rest })),
     ),
     removals: removals.length > 0 ? removals : undefined,
-    proofs: proofsOfAll(parts),
+    proofs: proofsOfAll(parts, proofSettings, pace),
     drift: driftOfAll(parts),
     error,
   };
@@ -106,18 +117,6 @@ function driftOfAll(parts: readonly { name: string; status: HostStatus }[]): Hos
   );
   const latest = all.sort((a, b) => Number(a.at < b.at) - Number(a.at > b.at)).slice(0, MAX_DRIFTS);
   return latest.length > 0 ? latest : undefined;
-}
-
-function proofsOfAll(parts: readonly { status: HostStatus }[]): HostStatus['proofs'] {
-  const all = parts.flatMap(({ status }) => status.proofs ?? []);
-  if (all.length === 0) return undefined;
-  const [oldest] = all.flatMap((one) => one.oldest ?? []).sort();
-  return {
-    // One agent makes the handshakes of all.
-    spanMs: Math.max(...all.map(({ spanMs }) => spanMs)),
-    ...(oldest && { oldest }),
-    unproven: all.reduce((sum, one) => sum + one.unproven, 0),
-  };
 }
 
 /** Once, though several have it. */

@@ -1,5 +1,6 @@
 /** The proofs of one HAProxy's files, in memory: of the resident agent between polls, of a single pass until it ends. */
 import { MINUTE_MS } from '#common/time.ts';
+import { ProofPace } from './pace.ts';
 import type { Attempt, DeadBind, FileProofs, Handshakes, ProofRule, Standing, Unproven } from './record.ts';
 
 export interface Proofs {
@@ -10,6 +11,8 @@ export interface Proofs {
 }
 
 export class KnownProofs {
+  /** Of the agent, which may have proofs of several HAProxy. */
+  pace = new ProofPace();
   readonly #files: Map<string, FileProofs>;
   readonly #deadBinds: Map<string, DeadBind>;
   readonly #distrusted = new Set<string>();

@@ -1,6 +1,10 @@
 /** How many handshakes a pass makes of what HAProxy shows as it should be: the others have their turn between polls, or in the next pass. */
+import { MINUTE_MS } from '#common/time.ts';
 import type { KnownProofs } from './known.ts';
-import { renewalsAtMost } from './pace.ts';
+import { HANDSHAKE_EVERY_MS, IN_A_PASS } from './pace.ts';
+
+/** An agent that did not run for a day has not saved up a day's handshakes. */
+const LONGEST_REST_MS = 10 * MINUTE_MS;
 
 /** What a pass is to do with a file, as far as it matters here. */
 interface ProofAction {
@@ -40,4 +44,12 @@ function byUrgency(proofs: KnownProofs): (a: ProofAction, b: ProofAction) => num
   const rank = ({ file, isProofRenewed }: ProofAction) =>
     proofs.isDistrusted(file) ? 0 : isProofRenewed ? 2 : 1;
   return (a, b) => rank(a) - rank(b) || b.desired.publishedAt.getTime() - a.desired.publishedAt.getTime();
+}
+
+/** For a single pass, which has no time between polls: what the pace has allowed since the last handshake. */
+function renewalsAtMost({ proofs }: KnownProofs, now: number): number {
+  let last = 0;
+  for (const { attempt } of proofs.files.values()) if (attempt.at <= now) last = Math.max(last, attempt.at);
+  const restMs = Math.min(now - last, LONGEST_REST_MS);
+  return Math.max(IN_A_PASS, Math.floor(restMs / HANDSHAKE_EVERY_MS));
 }

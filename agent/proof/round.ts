@@ -1,5 +1,5 @@
 /** In which order proofs are renewed between polls, and how soon one follows another. Pure. */
-import { HANDSHAKE_EVERY_MS } from './pace.ts';
+import type { ProofPace } from './pace.ts';
 import type { Attempt } from './record.ts';
 
 /** A file whose proofs are to stay fresh. */
@@ -12,6 +12,13 @@ export interface RoundEntry {
   changedAt: number;
   /** That one proof of it takes. */
   handshakes: number;
+}
+
+export interface RoundRates {
+  /** Handshakes of a whole round. */
+  total: number;
+  proveWithinMs: number;
+  pace: ProofPace;
 }
 
 /** No proof yet, or another worker's: it need not wait for the evenness of the others. */
@@ -32,15 +39,10 @@ export function roundOf<E extends RoundEntry>(entries: readonly E[], now: number
     .map(({ entry }) => entry);
 }
 
-/** A little sooner than asked for, so that handshakes and passes in between fit in. */
-const AHEAD = 0.95;
-
 /**
  * The handshakes of a round are spread over the span, so that no visitor meets a burst of them.
- * @param total handshakes of a whole round
  * @returns the time from the last handshake of one file to the first of the next
  */
-export function pauseBefore(next: RoundEntry, total: number, proveWithinMs: number): number {
-  const evenly = isUrgent(next) ? 0 : (AHEAD * proveWithinMs) / Math.max(1, total);
-  return Math.max(HANDSHAKE_EVERY_MS, evenly) * next.handshakes;
+export function pauseBefore(next: RoundEntry, { total, proveWithinMs, pace }: RoundRates): number {
+  return (isUrgent(next) ? pace.everyMs : pace.evenlyMs(total, proveWithinMs)) * next.handshakes;
 }

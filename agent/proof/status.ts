@@ -1,7 +1,7 @@
 /** Proofs as the host status shows them: how old they are, and why some are missing. */
 import type { FileStatus, HostCondition, HostStatus } from '#contract/host-status.ts';
 import type { KnownProofs } from './known.ts';
-import { spanOf } from './pace.ts';
+import { ProofPace } from './pace.ts';
 import type { Unproven, UnprovenReason } from './record.ts';
 
 /** What is to be proved where, and how often. */
@@ -84,18 +84,44 @@ function sinceOf(reason: UnprovenReason, before: FileStatus | undefined, now: Da
 export function proofsIn(
   files: readonly FileStatus[],
   { haproxy: { handshake }, watch }: ProofSettings,
+  pace = new ProofPace(),
 ): HostStatus['proofs'] {
   if (handshake.length === 0) return undefined;
-  const served = files.filter(({ state }) => state === 'served');
+  const served = servedAmong(files);
   let oldest: string | undefined;
   for (const { provenAt } of served) {
     if (provenAt !== undefined && (oldest === undefined || provenAt < oldest)) oldest = provenAt;
   }
   return {
-    spanMs: spanOf(served.length * handshake.length, watch.proveWithinMs),
+    spanMs: pace.spanOf(served.length * handshake.length, watch.proveWithinMs),
     ...(oldest && { oldest }),
     unproven: served.filter(({ unproven }) => unproven !== undefined).length,
   };
+}
+
+/** Of several HAProxy on one host: one agent makes the handshakes of all, one after the other, so that their spans add up. */
+export function proofsOfAll(
+  parts: readonly { name: string; status: HostStatus }[],
+  settings: readonly (ProofSettings & { haproxy: { name?: string | undefined } })[],
+  pace = new ProofPace(),
+): HostStatus['proofs'] {
+  const all = parts.flatMap(({ status }) => status.proofs ?? []);
+  if (all.length === 0) return undefined;
+  const [oldest] = all.flatMap((one) => one.oldest ?? []).sort();
+  const binds = new Map(settings.map(({ haproxy: { name = '', handshake } }) => [name, handshake.length]));
+  const totals = parts.map(
+    ({ name, status: { files } }) => servedAmong(files).length * (binds.get(name) ?? 0),
+  );
+  const total = totals.reduce((sum, one) => sum + one, 0);
+  return {
+    spanMs: pace.spanOf(total, Math.max(0, ...settings.map(({ watch }) => watch.proveWithinMs))),
+    ...(oldest && { oldest }),
+    unproven: all.reduce((sum, one) => sum + one.unproven, 0),
+  };
+}
+
+function servedAmong(files: readonly FileStatus[]): FileStatus[] {
+  return files.filter(({ state }) => state === 'served');
 }
 
 /** One for each address that does not answer. */

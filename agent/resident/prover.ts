@@ -11,7 +11,7 @@ import type { DesiredFile } from '../desired/files.ts';
 import { pidIn } from '../pass/instances.ts';
 import { readProofs, saveProofs } from '../proof/document.ts';
 import type { KnownProofs } from '../proof/known.ts';
-import { spanOf } from '../proof/pace.ts';
+import { ProofPace } from '../proof/pace.ts';
 import { pauseBefore, type RoundEntry, roundOf } from '../proof/round.ts';
 import { readStateDirectory } from '../state/state.ts';
 
@@ -30,10 +30,13 @@ const SAVED_PARTS = 10;
 
 /** @returns the same agent, which remembers what handshakes have shown from one pass to the next */
 export async function withProofs(agent: Agent): Promise<Agent> {
-  const open = async (one: Agent): Promise<Agent> => {
+  const pace = new ProofPace();
+  const open = async (one: Agent): Promise<ProvingAgent> => {
     const { stateDir } = one.config;
     const { state } = await readStateDirectory(stateDir, one.config, one.log);
-    return { ...one, proofs: await readProofs(stateDir, one.log, state.files) };
+    const proofs = await readProofs(stateDir, one.log, state.files);
+    proofs.pace = pace;
+    return { ...one, proofs };
   };
   if (!agent.instances?.length) return open(agent);
   return { ...agent, instances: await Promise.all(agent.instances.map(open)) };
@@ -46,12 +49,16 @@ export interface ProverOptions {
   wake: () => void;
   /** Asks for a poll now. */
   askForPoll: () => void;
+  /** Processor time of this process so far. Absent: it is not measured, the pace stays what it is on an idle machine. */
+  cpuMs?: () => number;
 }
 
 export class Prover {
   readonly #agents: readonly ProvingAgent[];
   readonly #options: ProverOptions;
   readonly #now: () => Date;
+  readonly #cpuMs: () => number;
+  readonly #pace: ProofPace;
   #round: Target[] = [];
   #targets: Target[] = [];
   /** They wait for HAProxy: its next worker calls for a pass. */
@@ -64,12 +71,16 @@ export class Prover {
   #isPassing = false;
   /** When an address that does not answer was last tried before its turn. */
   #retriedAt = 0;
+  /** The last proof, and the processor time before it; `undefined`: something else than waiting came after it. */
+  #last: { handshakes: number; cpuMs: number } | undefined;
 
   constructor(agent: Agent, options: ProverOptions) {
     const agents = agent.instances?.length ? agent.instances : [agent];
     this.#agents = agents.filter(isProving);
     this.#options = options;
     this.#now = agent.now;
+    this.#cpuMs = options.cpuMs ?? (() => 0);
+    this.#pace = this.#agents[0]?.proofs.pace ?? new ProofPace();
     this.#lastAt = agent.now().getTime();
     this.#savedAt = this.#lastAt;
   }
@@ -87,6 +98,7 @@ export class Prover {
   pause(): void {
     this.#passes += 1;
     this.#isPassing = true;
+    this.#last = undefined;
   }
 
   /** @param result of the pass; `undefined`: it has failed, and what was there before is still there */
@@ -126,7 +138,7 @@ export class Prover {
   #waitMs(): number {
     const next = this.#isPassing ? undefined : this.#round.at(-1);
     if (next === undefined) return IDLE_MS;
-    const pauseMs = pauseBefore(next, this.#total, next.agent.config.watch.proveWithinMs);
+    const pauseMs = this.#pauseMs(next);
     const now = this.#now().getTime();
     const agoMs = now - this.#lastAt;
     // A clock that was set back delays nothing.
@@ -150,15 +162,22 @@ export class Prover {
     return index === -1 ? this.#round.pop() : this.#round.splice(index, 1)[0];
   }
 
+  #pauseMs(next: Target): number {
+    const { proveWithinMs } = next.agent.config.watch;
+    return pauseBefore(next, { total: this.#total, proveWithinMs, pace: this.#pace });
+  }
+
   async #proveNext(): Promise<void> {
     const target = this.#takeNext();
     if (target === undefined) return this.#begin();
+    const cpuMs = this.#noteUse(target);
     const passes = this.#passes;
     const { agent, desired, pid } = target;
     const { file, sha256 } = desired;
     const binds = { ...agent, haproxy: pid === undefined ? undefined : { process: { pid } } };
     const result = await proveFile(desired, binds).catch(unlessUnexpected);
     this.#lastAt = this.#now().getTime();
+    this.#last = this.#isPassing ? undefined : { handshakes: target.handshakes, cpuMs };
     if (this.#round.length === 0) this.#begin();
     if (passes !== this.#passes) return;
     if (result instanceof Error) {
@@ -170,9 +189,19 @@ export class Prover {
     }
   }
 
+  /** @returns the processor time before the handshake */
+  #noteUse(next: Target): number {
+    const cpuMs = this.#cpuMs();
+    if (this.#last === undefined) return cpuMs;
+    const elapsedMs = this.#now().getTime() - this.#lastAt;
+    this.#pace.noteDelay(this.#pauseMs(next), elapsedMs);
+    this.#pace.noteUse(cpuMs - this.#last.cpuMs, elapsedMs, this.#last.handshakes);
+    return cpuMs;
+  }
+
   async #saveInTime(): Promise<void> {
     const now = this.#now().getTime();
-    const spanMs = spanOf(this.#total, this.#agents[0]?.config.watch.proveWithinMs ?? 0);
+    const spanMs = this.#pace.spanOf(this.#total, this.#agents[0]?.config.watch.proveWithinMs ?? 0);
     const everyMs = Math.max(MINUTE_MS, spanMs / SAVED_PARTS);
     const agoMs = now - this.#savedAt;
     if (agoMs >= 0 && agoMs < everyMs) return;

@@ -13,6 +13,8 @@ export interface ResidentOptions extends SystemdOptions {
   sleeper: InterruptibleSleep;
   /** Of what is done between polls. */
   proofSleeper: InterruptibleSleep;
+  /** Processor time of this process so far. */
+  cpuMs: () => number;
   /** A number from 0 to 1, evenly distributed. */
   random: () => number;
   /** Registers `poll`, which SIGHUP calls to ask for a poll now. */
@@ -29,8 +31,9 @@ export async function runResident(agent: Agent, options: ResidentOptions): Promi
     sleeper.wake();
   });
   const resident = await withProofs({ ...agent, log: systemd.watchLog(agent.log) });
-  const { sleep: rest, wake } = options.proofSleeper;
-  const prover = new Prover(resident, { sleep: rest, wake, askForPoll: () => sleeper.wake() });
+  const { cpuMs, proofSleeper } = options;
+  const { sleep: rest, wake } = proofSleeper;
+  const prover = new Prover(resident, { cpuMs, sleep: rest, wake, askForPoll: () => sleeper.wake() });
   const proving = prover.run(signal);
   const metrics = await openMetrics(resident);
   await runLoop({

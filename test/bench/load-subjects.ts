@@ -8,6 +8,7 @@ import { Loader } from '../../agent/deploy/load.ts';
 import { capabilitiesOf } from '../../agent/haproxy/capabilities.ts';
 import { Runtime } from '../../agent/haproxy/runtime.ts';
 import { openSocket } from '../../agent/haproxy/socket.ts';
+import { wantedChainOf } from '../../agent/proof/wanted-chain.ts';
 import { type Cost, cpuMsOf, forget, type Leaf, type LoadStage, parentOf } from './load-stage.ts';
 import { measure } from './measure.ts';
 import { fetchPeer } from './peers.mjs';
@@ -60,8 +61,9 @@ const atRuntimeApi = (name: string, addresses: (stage: LoadStage) => readonly st
           : undefined;
         const place = { filename: path, crtList, isListed: isThere, certificate };
         const { shown } = await loader.load(place, { text: combined, staple: undefined }, NOTHING_DEPLOYED);
-        readBack(place, shown, parsed);
-        await proveServed(addresses(stage), { keyType: 'ec256', identifiers: [], isPair: false }, parsed);
+        const wanted = wantedChainOf(parsed);
+        readBack(place, shown, wanted);
+        await proveServed(addresses(stage), { keyType: 'ec256', identifiers: [], isPair: false }, wanted);
       }
     });
     if (kind === 'addition') await forget(stage, leaves);

@@ -21,19 +21,19 @@ export const AGENT_MUTANTS: readonly Mutant[] = [
   ...mutantsOf('agent/deploy/handshake.ts', 'test/unit/agent/deploy/handshake.test.ts', [
     [
       'ERR_HANDSHAKE_CHAIN: the length of the chain on the wire counts',
-      'if (wrong === -1 && chain.length === pem.chain.length) return;',
+      'if (wrong === -1 && chain.length === length) return;',
       'if (wrong === -1) return;',
       'ERR_HANDSHAKE_CHAIN',
     ],
     [
       'ERR_HANDSHAKE_CHAIN: each intermediate on the wire counts',
-      'if (wrong === -1 && chain.length === pem.chain.length) return;',
-      'if (chain.length === pem.chain.length) return;',
+      'if (wrong === -1 && chain.length === length) return;',
+      'if (chain.length === length) return;',
       'ERR_HANDSHAKE_CHAIN',
     ],
     [
       'ERR_HANDSHAKE_CERTIFICATE: the certificate on the wire counts',
-      "if (shown?.fingerprint.replaceAll(':', '') !== sha1Of(pem)) {",
+      "if (shown?.fingerprint.replaceAll(':', '') !== wanted.fingerprint) {",
       'if (shown === undefined) {',
       'ERR_HANDSHAKE_CERTIFICATE',
     ],
@@ -174,7 +174,7 @@ export const AGENT_MUTANTS: readonly Mutant[] = [
   ...mutantsOf('agent/proof/pace.ts', 'test/unit/agent/proof/round.test.ts', [
     [
       'the span of proofs grows with their number',
-      'Math.max(proveWithinMs, count * HANDSHAKE_EVERY_MS)',
+      'Math.max(proveWithinMs, total * this.evenlyMs(total, proveWithinMs) * this.#delay)',
       'proveWithinMs',
       '10000 handshakes: each has its turn within 43 minutes',
     ],

@@ -12,6 +12,8 @@ export interface CertificateOptions {
   isCa?: boolean;
   /** dNSName entries, however odd. */
   dnsNames?: readonly string[];
+  /** In hexadecimal. Absent: a random one. */
+  serialNumber?: string;
   notBefore?: Date;
   notAfter?: Date;
   /** Object identifiers of extKeyUsage (RFC 5280 §4.2.1.12); absent: any purpose. */
@@ -32,6 +34,7 @@ export async function certify(options: CertificateOptions): Promise<Certified> {
   const signer = options.issuer?.keys ?? keys;
   const names = (options.dnsNames ?? []).map((value) => ({ type: 'dns', value }) as const);
   const certificate = await x509.X509CertificateGenerator.create({
+    ...(options.serialNumber !== undefined && { serialNumber: options.serialNumber }),
     subject: options.subject,
     issuer: options.issuer?.subject ?? options.subject,
     publicKey: keys.publicKey,

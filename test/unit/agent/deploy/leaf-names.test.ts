@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { test } from 'node:test';
-import { leafNamesOf } from '#contract/combined-pem.ts';
-import { leafNamesIn } from '../../../../agent/deploy/leaf-names.ts';
+import { leafNamesOf, parse } from '#contract/combined-pem.ts';
+import { chainIn, leafNamesIn } from '../../../../agent/deploy/leaf-names.ts';
+import { wantedChainOf } from '../../../../agent/proof/wanted-chain.ts';
 import { certifyChain } from '../../../support/odd-certificates.ts';
 import { createPki } from '../../../support/parts/pki.ts';
 
@@ -27,6 +28,18 @@ test('IP addresses are no names that HAProxy finds a certificate by', async () =
 
   assert.deepEqual(leafNamesIn(Buffer.from(combined)), names);
   assert.deepEqual(leafNamesIn(Buffer.from(keyPem + combined)), names, 'the key may come first');
+});
+
+test('what a handshake is to show is what Node finds, serial numbers of all kinds included; for IP addresses alone Node is asked', async () => {
+  for (const serialNumber of ['01', '7f01', '00ff01', '0a', undefined]) {
+    const leaf = { dnsNames: ['*.A.test', 'b.test'], ...(serialNumber !== undefined && { serialNumber }) };
+    const { combined } = await certifyChain({ leaf });
+    assert.deepEqual(chainIn(Buffer.from(combined)), wantedChainOf(parse(combined)), serialNumber);
+  }
+  const pki = await createPki();
+  const { combined } = await pki.issue({ names: ['192.0.2.1'] });
+  assert.equal(chainIn(Buffer.from(combined)), undefined);
+  assert.equal(wantedChainOf(parse(combined)).isForAddresses, true);
 });
 
 test('a name that no client can ask for is none', async () => {

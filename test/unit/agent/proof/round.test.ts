@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { spanOf } from '../../../../agent/proof/pace.ts';
+import { ProofPace } from '../../../../agent/proof/pace.ts';
 import { pauseBefore, type RoundEntry, roundOf } from '../../../../agent/proof/round.ts';
 
 const MINUTE_MS = 60_000;
@@ -14,6 +14,7 @@ const entry = (name: string, changes: Partial<RoundEntry> = {}) => ({
   handshakes: 1,
   ...changes,
 });
+const rates = (total: number) => ({ total, proveWithinMs: 10 * MINUTE_MS, pace: new ProofPace() });
 const namesIn = (entries: readonly { name: string }[]) => entries.map(({ name }) => name);
 
 test('no proof, or another worker’s, comes first, the latest change before others; then the oldest proof', () => {
@@ -32,7 +33,7 @@ test('a proof of the future, of a clock that was ahead, is the oldest; a clock t
 
   assert.deepEqual(namesIn(roundOf(entries, noon)), ['of the future', 'young']);
   const [first] = roundOf(entries, noon + 365 * 1440 * MINUTE_MS);
-  assert.equal(first && pauseBefore(first, 2, 10 * MINUTE_MS), 285_000);
+  assert.equal(first && pauseBefore(first, rates(2)), 285_000);
 });
 
 for (const [count, spanMinutes] of [
@@ -42,15 +43,15 @@ for (const [count, spanMinutes] of [
   [50_000, 217],
 ] as const) {
   test(`${count} handshakes: each has its turn within ${spanMinutes} minutes, at 1 % of a core at most`, () => {
-    const pauseMs = pauseBefore(entry('one'), count, 10 * MINUTE_MS);
+    const pauseMs = pauseBefore(entry('one'), rates(count));
 
     assert.ok(pauseMs >= 260, String(pauseMs));
-    assert.ok(pauseMs * count <= spanOf(count, 10 * MINUTE_MS));
-    assert.equal(Math.round(spanOf(count, 10 * MINUTE_MS) / MINUTE_MS), spanMinutes);
+    assert.ok(pauseMs * count <= new ProofPace().spanOf(count, 10 * MINUTE_MS));
+    assert.equal(Math.round(new ProofPace().spanOf(count, 10 * MINUTE_MS) / MINUTE_MS), spanMinutes);
   });
 }
 
 test('what is due at once keeps the pace, too; a file that is proved on three binds takes the time of three', () => {
-  assert.equal(pauseBefore(entry('new', { attempt: undefined }), 8, 10 * MINUTE_MS), 260);
-  assert.equal(pauseBefore(entry('new', { attempt: undefined, handshakes: 3 }), 8, 10 * MINUTE_MS), 780);
+  assert.equal(pauseBefore(entry('new', { attempt: undefined }), rates(8)), 260);
+  assert.equal(pauseBefore(entry('new', { attempt: undefined, handshakes: 3 }), rates(8)), 780);
 });

@@ -44,6 +44,13 @@ export function isFailing({ result, failure }: Pick<Outcome, 'result' | 'failure
   return result === 'failed' || (failure !== undefined && result !== 'issued');
 }
 
+/** Hosts cannot have it, and its CA or our own budget of orders makes it wait. */
+export function isHeldBack({ result, reason, serial }: Outcome): boolean {
+  return (
+    result === 'deferred' && serial === undefined && (reason === 'order-budget' || reason === 'ca-paused')
+  );
+}
+
 /** What became of a certificate that is published to a fleet, and not configured for it. */
 export interface UnconfiguredOutcome {
   fleet: FleetName;

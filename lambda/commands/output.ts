@@ -1,7 +1,7 @@
 /** What `pemfleet` prints for people, and its exit statuses. */
 import { printable } from '#common/printable.ts';
 import { table } from '#common/table.ts';
-import { isFailing, type Outcome, type UnconfiguredOutcome } from '../outcome.ts';
+import { isFailing, isHeldBack, type Outcome, type UnconfiguredOutcome } from '../outcome.ts';
 
 /** docs/cli.md; 64 and 78 as in sysexits(3). */
 export const EXIT = { ok: 0, failed: 1, unknown: 2, partlyFailed: 3, usage: 64, config: 78 } as const;
@@ -48,9 +48,12 @@ Exit status: 0 done or nothing to do; 1 failed; 2 status: cannot tell; 3 some ce
              64 usage; 78 configuration.
 `;
 
-/** 1 if all certificates failed now; 3 if some did, or are failing: between two attempts, too, nothing is well. */
+/**
+ * 1 if all certificates failed now; 3 if some did, or are failing, or are not published and have to wait: between two attempts, too, nothing
+ * is well.
+ */
 export function exitStatusOfOutcomes(outcomes: readonly Outcome[]): number {
-  if (!outcomes.some(isFailing)) return EXIT.ok;
+  if (!outcomes.some(isFailing) && !outcomes.some(isHeldBack)) return EXIT.ok;
   return outcomes.every(({ result }) => result === 'failed') ? EXIT.failed : EXIT.partlyFailed;
 }
 

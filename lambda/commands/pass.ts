@@ -40,7 +40,8 @@ async function pass(values: CommandValues, dryRun: boolean): Promise<number> {
   else printToStderr(outcomeTable(outcomes) + unconfiguredLines(unconfigured));
   if (result.error !== undefined) throw result.error;
   // A plan has tried nothing.
-  return exitStatusOfOutcomes(dryRun ? outcomes.map(({ failure: _, ...rest }) => rest) : outcomes);
+  const waits = outcomes.map(({ failure: _, ...rest }) => ({ ...rest, serial: rest.serial ?? '' }));
+  return exitStatusOfOutcomes(dryRun ? waits : outcomes);
 }
 
 /** Loaded where it is needed only: it is half of the SDK. */

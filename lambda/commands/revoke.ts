@@ -55,6 +55,9 @@ export const revokeCommand: Command = async (values, operands) => {
   for (const { serial, isNew } of revocations) {
     printToStderr(`${name}: ${serial} ${isNew ? 'revoked' : 'was revoked already'} (${reason})\n`);
   }
+  if (!values.replace && values.serial === undefined) {
+    printToStderr(`${name}: nobody serves it until a pass has a new one; pemfleet plan says when that is\n`);
+  }
   return EXIT.ok;
 };
 

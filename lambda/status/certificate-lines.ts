@@ -35,7 +35,9 @@ function lineOf(
 function missingLine({ certificate, failure, servedBy }: MissingCertificate, view: StatusView): StatusLine {
   const serving = servedBy.length === 0 ? '' : `; still served by ${namesOf(servedBy)}`;
   const why =
-    failure === undefined ? 'no attempt has failed: the next pass orders it' : failureText(failure, view.now);
+    failure === undefined
+      ? 'no attempt has failed: pemfleet plan says when it is ordered'
+      : failureText(failure, view.now);
   return {
     ...lineOf(view, certificate, ['wrong', 'missing'], `configured, not published${serving}: ${why}`),
     since: failure?.at,

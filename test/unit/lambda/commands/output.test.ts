@@ -50,6 +50,16 @@ for (const [says, outcomes, status] of [
     [waiting, outcome('b.test', { result: 'failed' })],
     EXIT.partlyFailed,
   ],
+  [
+    'one is not published, and our budget of orders is spent',
+    [outcome('a.test', { result: 'deferred', reason: 'order-budget' }), outcome('b.test', {})],
+    EXIT.partlyFailed,
+  ],
+  [
+    'one that is published waits for our budget',
+    [outcome('a.test', { result: 'deferred', reason: 'order-budget', serial: '0A' })],
+    EXIT.ok,
+  ],
   ['one that failed before had no time', [{ ...waiting, result: 'postponed' }], EXIT.partlyFailed],
   ['one that failed before was issued', [{ ...waiting, result: 'issued' }], EXIT.ok],
 ] as [string, Outcome[], number][]) {

@@ -101,7 +101,12 @@ export const bucketRows: DoctorRow[] = [
   },
   ...(
     [
-      ['unknown-key', 'another key has signed the manifest', /trust --accept \S{43}/, {}],
+      [
+        'unknown-key',
+        'another key has signed the manifest',
+        /write it as trust\.key into the agent's file/,
+        {},
+      ],
       ['other-lineage', 'another issuer has signed the manifest', /correct bucket/, { lineage: 'theirs' }],
     ] as const
   ).map(([finds, says, fix, changes]) => ({

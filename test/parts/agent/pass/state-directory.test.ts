@@ -132,7 +132,7 @@ test('a process whose state directory takes nothing keeps its back-offs and its 
   rmSync(stage.stateDir);
   const mended = await stage.pass(['--json']);
   assert.deepEqual(actions(mended), ['backed-off', 'keep']);
-  const documents = ['manifest.json', 'state.json', 'status.json', 'trust.json'];
+  const documents = ['manifest.json', 'proofs.json', 'state.json', 'status.json', 'trust.json'];
   assert.deepEqual(readdirSync(stage.stateDir).sort(), documents);
 });
 

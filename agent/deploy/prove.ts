@@ -153,6 +153,21 @@ export function noteProofs(
   return isAnyNew;
 }
 
+/**
+ * Whether a handshake has shown a file: one that only could not be proved is not shown, and may be wrong. Where no handshake is
+ * configured, HAProxy's word counts. To call after `noteProofs`.
+ */
+export function isShown(
+  { action, deployed }: Outcome,
+  { proofs, config }: Pick<HostView, 'proofs' | 'config'>,
+): boolean {
+  const isKept = action.kind === 'keep';
+  if (config.haproxy.handshake.length === 0) return isKept || deployed.handshakes !== undefined;
+  if (deployed.handshakes !== undefined) return deployed.handshakes.length > 0;
+  // The agent has proved it between two passes.
+  return isKept && proofs.wasShown(action.file, action.desired.sha256);
+}
+
 /** What this pass has looked at is as it has found it; what had no turn in it is still odd, where handshakes are to tell. */
 function forgetOthers(
   outcomes: readonly Outcome[],

@@ -80,12 +80,20 @@ function latest(digests: readonly string[]): readonly string[] {
     : [...digests.slice(0, MAX_DIGESTS - 1), ...digests.slice(-1)];
 }
 
-/** @param pid of HAProxy's worker @returns the state itself where nothing is new */
+/** What else the records need to know of the HAProxy that a pass was for. */
+interface Seen {
+  /** Of its worker. */
+  pid?: number | undefined;
+  /** Whether ours has been shown: only then is an adopted content given up. */
+  isProved?: (outcome: Outcome) => boolean;
+}
+
+/** @returns the state itself where nothing is new */
 export function withOutcomes(
   state: AgentState,
   outcomes: readonly Outcome[],
   now: Date,
-  pid?: number,
+  { pid, isProved = () => false }: Seen = {},
 ): AgentState {
   const changes: Changes = new Map();
   for (const outcome of outcomes) {
@@ -95,7 +103,7 @@ export function withOutcomes(
     const isRemoved = kind === 'forget' || (kind === 'remove' && outcome.kind === 'done');
     const next = isRemoved
       ? undefined
-      : withUnlisted(nextRecord(record, outcome, { now, pid }), outcome.action, now);
+      : withUnlisted(nextRecord(record, outcome, { now, pid, isProved }), outcome.action, now);
     if (next !== record) changes.set(file, next);
   }
   return withChanges(state, changes);
@@ -136,9 +144,10 @@ export function withoutFailures(files: FileRecords): FileRecords {
 interface Circumstances {
   now: Date;
   pid: number | undefined;
+  isProved: (outcome: Outcome) => boolean;
 }
 
-function nextRecord(record: FileRecord, outcome: Outcome, { now, pid }: Circumstances): FileRecord {
+function nextRecord(record: FileRecord, outcome: Outcome, { now, pid, isProved }: Circumstances): FileRecord {
   const { action, deployed } = outcome;
   const { failure, ...rest } = record;
   if (action.desired === undefined) return withWaiting(record, outcome, now);
@@ -157,9 +166,10 @@ function nextRecord(record: FileRecord, outcome: Outcome, { now, pid }: Circumst
     return { ...after, failure: failureOf(outcome.error, { sha256, listing }, attempts, { now, pid }) };
   }
   const hasOneDigest = record.written.join() === sha256 && (record.receipts?.length ?? 0) <= 1;
-  if (action.kind === 'keep' && failure === undefined && hasOneDigest) return record;
+  const isAdoptedKept = record.adopted !== undefined && !isProved(outcome);
+  const hasSettled = failure === undefined && hasOneDigest && (isAdoptedKept || record.adopted === undefined);
+  if (action.kind === 'keep' && hasSettled) return record;
   const { stapled, stapledUntil, adopted, receipts, proven: _, ...others } = rest;
-  const isProved = action.kind === 'keep' || deployed.handshakes !== undefined;
   const stapledNow = deployed.staple === undefined ? stapled : deployed.staple.sha256;
   const { staple } = action.desired;
   const until = staple?.sha256 === stapledNow ? staple?.nextUpdate : stapledUntil;
@@ -167,7 +177,7 @@ function nextRecord(record: FileRecord, outcome: Outcome, { now, pid }: Circumst
   return {
     ...others,
     written: [sha256],
-    ...(adopted && !isProved && { adopted }),
+    ...(isAdoptedKept && { adopted }),
     ...(stapledNow && { stapled: stapledNow }),
     ...(stapledNow && until && { stapledUntil: until }),
     ...(ofPem.length > 0 && { receipts: ofPem }),
@@ -197,7 +207,7 @@ function failureOf(
   error: unknown,
   { sha256, listing }: Pick<DesiredFile, 'sha256' | 'listing'>,
   attempts: number,
-  { now, pid }: Circumstances,
+  { now, pid }: Pick<Circumstances, 'now' | 'pid'>,
 ): Failure {
   const code = codeOf(error);
   return {

@@ -10,7 +10,7 @@ import { type Action, type DesiredAction, doneOutcome, type Outcome } from '../d
 import { checkDirectory, writableAmong } from '../deploy/disk.ts';
 import { restoreMoved, sweepPrevious, sweepTemps, writtenDirectories } from '../deploy/install.ts';
 import { retirePlaceholder } from '../deploy/placeholder.ts';
-import { noteProofs } from '../deploy/prove.ts';
+import { isShown, noteProofs } from '../deploy/prove.ts';
 import { stapleFileOf } from '../desired/files.ts';
 import { findDrift, logDrift, withDrift, withLeft } from '../drift/drift.ts';
 import { readProofs, saveProofs } from '../proof/document.ts';
@@ -208,7 +208,10 @@ async function applyOnce(
   const outcomes = await proveLast(await applyPlan(actions, view, options.signal), view);
   const hasNewProof = noteProofs(outcomes, view);
   logDrift(agent.log, drifts, outcomes, stateOf);
-  const after = withOutcomes(intended, outcomes, agent.now(), view.haproxy?.process.pid);
+  const after = withOutcomes(intended, outcomes, agent.now(), {
+    pid: view.haproxy?.process.pid,
+    isProved: (outcome) => isShown(outcome, view),
+  });
   await dropAdopted(agent, intended, after);
   const ended = new Set(
     outcomes.filter((outcome) => stateOf(outcome) !== 'pending').map(({ action }) => action),

@@ -56,6 +56,12 @@ export class KnownProofs {
     return known?.sha256 === sha256 ? known : undefined;
   }
 
+  /** Whether the last handshakes have shown it at an address: an older proof need not be true any more. */
+  wasShown(file: string, sha256: string): boolean {
+    const { attempt, proofs } = this.of(file, sha256) ?? {};
+    return attempt !== undefined && [...(proofs?.values() ?? [])].some(({ at }) => at === attempt.at);
+  }
+
   /** Where a name has shown something else, the next proof asks for it again. */
   turnOf(file: string): number {
     return this.#turns.get(file) ?? 0;

@@ -81,6 +81,19 @@ test('a success forgets the failure and the digest before; the proof is kept els
   });
 });
 
+test('an adopted content is given up with the first proof of ours, also one made between two passes', () => {
+  const files = { 'shop.pem': { certificate, written: [sha], adopted: oldSha } };
+  const adoptedAfter = (kind: LoadingKind | NonLoadingKind, isProved: boolean) =>
+    withOutcomes(stateOf(files), [doneOutcome(action(kind))], now, { isProved: () => isProved }).files.get(
+      'shop.pem',
+    )?.adopted;
+
+  for (const kind of ['update', 'prove', 'keep'] as const) {
+    assert.equal(adoptedAfter(kind, false), oldSha, kind);
+    assert.equal(adoptedAfter(kind, true), undefined, kind);
+  }
+});
+
 test('a refused version backs off 1, 10, 100 minutes, then daily', () => {
   let state = stateOf({ 'shop.pem': { certificate, written: [sha] } });
   const minutes: number[] = [];
@@ -110,7 +123,8 @@ test('another publication begins to count anew', () => {
 test("a handshake that failed is the worker's, another failure is not", () => {
   const state = stateOf({ 'shop.pem': { certificate, written: [sha] } });
   const pidAfter = (error: Error) =>
-    withOutcomes(state, [failedOutcome(action('prove'), error)], now, 7).files.get('shop.pem')?.failure?.pid;
+    withOutcomes(state, [failedOutcome(action('prove'), error)], now, { pid: 7 }).files.get('shop.pem')
+      ?.failure?.pid;
   const target = { address: '127.0.0.1:443', servername: 'shop.test' };
 
   assert.equal(pidAfter(new HandshakeFailed('ERR_HANDSHAKE_CERTIFICATE', target, 'm')), 7);

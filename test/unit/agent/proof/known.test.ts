@@ -33,6 +33,22 @@ for (const [says, changes, sha, expected] of [
   });
 }
 
+test('a file was shown if its last handshakes have shown it: an older proof and a reason why there is none are not enough', () => {
+  const unproven = [{ address, reason: 'unreachable' as const, message: 'ECONNREFUSED' }];
+  const known = proved();
+  const never = new KnownProofs();
+
+  const before = known.wasShown('shop.pem', sha256);
+  for (const one of [known, never]) {
+    one.note('shop.pem', sha256, { proved: [], unproven }, { at: noon + MINUTE_MS, pid: 7 });
+  }
+
+  assert.equal(before, true);
+  assert.equal(proved().wasShown('shop.pem', otherSha), false);
+  assert.equal(known.wasShown('shop.pem', sha256), false);
+  assert.equal(never.wasShown('shop.pem', sha256), false);
+});
+
 test('a file that is distrusted has no proof until it is proved again', () => {
   const known = proved();
 

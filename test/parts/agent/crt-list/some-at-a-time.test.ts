@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { certificateName, layout } from '#contract/layout.ts';
 import { Runtime } from '../../../../agent/haproxy/runtime.ts';
-import { openSocket } from '../../../../agent/haproxy/socket.ts';
+import { openSocket, type RuntimeCommand } from '../../../../agent/haproxy/socket.ts';
 import { sync } from '../../../../agent/pass/sync.ts';
 import { fleet } from '../../../support/agent/host.ts';
 import { makeListed } from '../../../support/agent/listed.ts';
@@ -35,7 +35,10 @@ async function countedPass(t: TestContext, stage: Stage, list: string) {
   const socket = openSocket({ path: stage.haproxy.socket, timeoutMs: 8000 });
   const runtime = new Runtime(
     (command, ...next) => {
-      verbs.push([command, ...next].map(({ verb }) => verb).join(';'));
+      // Without a file, `show ssl cert` is the listing of all.
+      const named = ({ verb, operands = [] }: RuntimeCommand) =>
+        verb === 'show ssl cert' && operands.length === 0 ? `${verb} (all)` : verb;
+      verbs.push([command, ...next].map(named).join(';'));
       return socket(command, ...next);
     },
     (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
@@ -66,6 +69,7 @@ test(`${version}: a crt-list file is written once for ${AT_A_TIME} certificates,
   assert.equal(added.count('show ssl crt-list'), 2, 'the lists, and the entries of one');
   assert.equal(added.count('set ssl cert'), COUNT);
   assert.equal(added.count('show ssl cert'), 0, 'each is shown with the command that brought it');
+  assert.equal(added.count('show ssl cert (all)'), 1, 'files of others are looked for once');
   assert.deepEqual(lines(), names);
 
   await stage.publishAll(names);
@@ -81,8 +85,8 @@ test(`${version}: a crt-list file is written once for ${AT_A_TIME} certificates,
   // 3.2: with its own acme sections.
   assert.equal(
     idle.connections,
-    7,
-    'show info twice, the lists, the entries, two lines of certificates, acme status',
+    8,
+    'show info twice, the lists, the entries, all certificates, two lines of certificates, acme status',
   );
 
   await stage.withdraw(names);

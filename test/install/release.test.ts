@@ -78,9 +78,10 @@ test('the executable alone: a pass on a real HAProxy, and doctor', async (t) => 
   assert.equal(doctor.stdout, 'no problems found\n');
 });
 
-const MAX_PRIVATE_DIRTY_KB = 28_000;
+/** An idle agent looks at disk and HAProxy and makes handshakes: TLS takes some 3 MB. */
+const MAX_PRIVATE_DIRTY_KB = 34_000;
 
-test('the resident executable on S3, idle: one request a poll, at most 28 MB of its own', async (t) => {
+test('the resident executable on S3, idle: one request a poll, at most 34 MB of its own', async (t) => {
   const host = await startIdleHost();
   t.after(host.stop);
 

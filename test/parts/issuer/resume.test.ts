@@ -134,7 +134,7 @@ test('renewals share a commit; where the pass ends before it, the next one publi
       ['issued', 'issued'],
     ],
   );
-  assert.equal(ordersAsked(stage), 4);
+  assert.equal(ordersAsked(stage), 4, stage.events.names().join(', '));
   const { certificates: published = {} } = (await readPublished(stage.bucket, fleet))?.manifest ?? {};
   assert.deepEqual(
     Object.values(published).map(({ previous }) => previous?.pems.length),

@@ -157,7 +157,7 @@ export function noteProofs(
  * Whether a handshake has shown a file: one that only could not be proved is not shown, and may be wrong. Where no handshake is
  * configured, HAProxy's word counts. To call after `noteProofs`.
  */
-export function isShown(
+export function hasProof(
   { action, deployed }: Outcome,
   { proofs, config }: Pick<HostView, 'proofs' | 'config'>,
 ): boolean {

@@ -10,7 +10,7 @@ import { type Action, type DesiredAction, doneOutcome, type Outcome } from '../d
 import { checkDirectory, writableAmong } from '../deploy/disk.ts';
 import { restoreMoved, sweepPrevious, sweepTemps, writtenDirectories } from '../deploy/install.ts';
 import { retirePlaceholder } from '../deploy/placeholder.ts';
-import { isShown, noteProofs } from '../deploy/prove.ts';
+import { hasProof, noteProofs } from '../deploy/prove.ts';
 import { stapleFileOf } from '../desired/files.ts';
 import { findDrift, logDrift, withDrift, withLeft } from '../drift/drift.ts';
 import { readProofs, saveProofs } from '../proof/document.ts';
@@ -210,7 +210,7 @@ async function applyOnce(
   logDrift(agent.log, drifts, outcomes, stateOf);
   const after = withOutcomes(intended, outcomes, agent.now(), {
     pid: view.haproxy?.process.pid,
-    isProved: (outcome) => isShown(outcome, view),
+    isProved: (outcome) => hasProof(outcome, view),
   });
   await dropAdopted(agent, intended, after);
   const ended = new Set(

@@ -1,9 +1,6 @@
 /** What the agent has to say to Prometheus: after each poll, as a file for node_exporter's textfile collector and to whoever scrapes. */
-import {
-  type MetricsServer,
-  parseListenAddress,
-  startMetricsServer,
-} from '#common/prometheus/metrics-server.ts';
+import { type Listening, parseListenAddress } from '#common/net/listen.ts';
+import { startMetricsServer } from '#common/prometheus/metrics-server.ts';
 import { timestamp as at, gauge as family, type Sample } from '#common/prometheus/text-format.ts';
 import type { HostStatus } from '#contract/host-status.ts';
 import { replaceFile } from '#storage/atomic-file.ts';
@@ -58,7 +55,7 @@ async function startServerOrLog(
   { log }: Agent,
   listen: string,
   text: () => Promise<string | undefined>,
-): Promise<MetricsServer | undefined> {
+): Promise<Listening | undefined> {
   try {
     const address = parseListenAddress(listen);
     return address && (await startMetricsServer(address, text));

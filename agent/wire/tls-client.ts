@@ -5,6 +5,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
+import { onPeerChain } from '#common/net/peer-chain.ts';
 import { HandshakeFailed, type HandshakeTarget } from '../errors.ts';
 import { type ClientKind, CONTEXTS, type Taste } from './client-kind.ts';
 import { type LocalBind, localBindOf } from './connect.ts';
@@ -99,7 +100,8 @@ async function shakeHands(attempt: Attempt, withHeader: boolean): Promise<X509Ce
       tcp.on('error', fail);
       tcp.once('connect', () => {
         if (withHeader) tcp.write(PROXY_HEADER);
-        const tls = readChain(beginTls(tcp, attempt), resolve);
+        const tls = onPeerChain(beginTls(tcp, attempt), resolve);
+        tls.once('secureConnect', () => leave(tls));
         tls.on('error', fail).once('close', () => fail());
       });
     });
@@ -114,37 +116,10 @@ function beginTls(socket: Socket, { target: { servername }, kind, taste }: Attem
   return connect(servername === undefined ? options : { ...options, servername });
 }
 
-/**
- * Up to TLS 1.2, a bind that demands a client certificate refuses the handshake after the client has verified that the
- * bind has the key of the certificate it has sent: OpenSSL then has the master secret (label CLIENT_RANDOM).
- */
-function readChain(tls: TLSSocket, onChain: (chain: X509Certificate[]) => void): TLSSocket {
-  // Node gives the chain only once.
-  let chain: X509Certificate[] | undefined;
-  tls.on('keylog', (line: Buffer) => {
-    if (line.subarray(0, 14).toString() === 'CLIENT_RANDOM ') chain = chainOf(tls.getPeerX509Certificate());
-  });
-  tls.once('secureConnect', () => {
-    onChain(chain ?? chainOf(tls.getPeerX509Certificate()));
-    leave(tls);
-  });
-  tls.once('error', () => {
-    if (chain !== undefined && chain.length > 0) onChain(chain);
-  });
-  return tls;
-}
-
 /** Ends the connection instead of destroying it, which HAProxy would log as a failed handshake. */
 function leave(tls: TLSSocket): void {
   const words = farewellIn(tls.alpnProtocol);
   if (words !== undefined) tls.write(words);
   tls.unref().resume().end();
   tls.setTimeout(HANDSHAKE_TIMEOUT_MS, () => tls.destroy());
-}
-
-/** The certificates that the peer has sent, without those that Node knows. */
-function chainOf(leaf: X509Certificate | undefined): X509Certificate[] {
-  const chain: X509Certificate[] = [];
-  for (let next = leaf; next !== undefined; next = next.issuerCertificate) chain.push(next);
-  return chain;
 }

@@ -1,9 +1,6 @@
 /** `pemfleet respond`: the responder for installations without Lambda; runs until SIGTERM or SIGINT. */
-import {
-  type MetricsServer,
-  parseListenAddress,
-  startMetricsServer,
-} from '#common/prometheus/metrics-server.ts';
+import { type Listening, parseListenAddress } from '#common/net/listen.ts';
+import { startMetricsServer } from '#common/prometheus/metrics-server.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Config } from '../config/config.ts';
 import { respondTo } from '../responder.ts';
@@ -32,7 +29,7 @@ export const respondCommand: Command = async (values) => {
 };
 
 /** The figures of the last `pemfleet run`, which ends after each pass: this program stays. */
-async function openMetrics({ metrics: { listen, textfile } }: Config): Promise<MetricsServer | undefined> {
+async function openMetrics({ metrics: { listen, textfile } }: Config): Promise<Listening | undefined> {
   const address = listen === undefined ? undefined : parseListenAddress(listen);
   if (address === undefined || textfile === undefined) return undefined;
   try {

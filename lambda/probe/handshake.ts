@@ -1,7 +1,8 @@
 /** One TLS handshake with an address, as a client from outside makes it, and the certificates that it gets. */
 import type { X509Certificate } from 'node:crypto';
 import { connect as connectTcp, type Socket } from 'node:net';
-import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
+import { connect, createSecureContext, type SecureContext } from 'node:tls';
+import { onPeerChain } from '#common/net/peer-chain.ts';
 
 export interface ProbeEndpoint {
   address: string;
@@ -54,32 +55,9 @@ export function shakeHandsWith(endpoint: ProbeEndpoint, timeoutMs: number): Prom
       isConnected = true;
       const options = { socket, secureContext: contextOf(kind), rejectUnauthorized: false };
       const tls = connect(servername === undefined ? options : { ...options, servername });
-      readChainOf(tls, (chain) => end({ kind: 'chain', chain })).on('error', fail);
+      onPeerChain(tls, (chain) => end({ kind: 'chain', chain }), MAX_CHAIN).on('error', fail);
     });
   });
-}
-
-/** Before TLS 1.3, a server that demands a client certificate refuses after it has proved its own: OpenSSL has the master secret then. */
-function readChainOf(tls: TLSSocket, onChain: (chain: X509Certificate[]) => void): TLSSocket {
-  let proved: X509Certificate[] = [];
-  tls.on('keylog', (line: Buffer) => {
-    if (line.subarray(0, 14).toString() === 'CLIENT_RANDOM ') proved = chainOf(tls);
-  });
-  tls.once('error', () => {
-    if (proved.length > 0) onChain(proved);
-  });
-  // Node gives the chain only once.
-  return tls.once('secureConnect', () => onChain(proved.length > 0 ? proved : chainOf(tls)));
-}
-
-function chainOf(tls: TLSSocket): X509Certificate[] {
-  const chain: X509Certificate[] = [];
-  let next = tls.getPeerX509Certificate();
-  while (next !== undefined && chain.length < MAX_CHAIN) {
-    chain.push(next);
-    next = next.issuerCertificate;
-  }
-  return chain;
 }
 
 /** An end instead of a reset, which servers log as a failed handshake. */

@@ -1,13 +1,14 @@
 /** Passes against a real CA: Pebble, a DNS for it, and the responder's front where Pebble validates. No HAProxy. */
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Listening } from '#common/net/listen.ts';
 import { MINUTE_MS } from '#common/time.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
 import type { AcmeClient } from '../../../lambda/acme/client.ts';
 import { createTransport, type Transport } from '../../../lambda/acme/transport.ts';
 import { type Cas, openCa } from '../../../lambda/ca/ca.ts';
 import { http01Solver } from '../../../lambda/challenge/http01.ts';
-import { type ResponderServer, startResponderServer } from '../../../lambda/commands/responder-server.ts';
+import { startResponderServer } from '../../../lambda/commands/responder-server.ts';
 import type { Config } from '../../../lambda/config/config.ts';
 import { parseConfig } from '../../../lambda/config/yaml.ts';
 import type { Outcome } from '../../../lambda/outcome.ts';
@@ -42,7 +43,7 @@ export interface Stage {
   /** The clock of the passes goes on by so much. */
   advance(ms: number): void;
   /** Begins to answer challenges. */
-  startResponder(): Promise<ResponderServer>;
+  startResponder(): Promise<Listening>;
 }
 
 export interface StageOptions extends PebbleOptions {

@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  LOOPBACK_ADDRESS,
-  parseListenAddress,
-  startMetricsServer,
-} from '#common/prometheus/metrics-server.ts';
+import { parseListenAddress } from '#common/net/listen.ts';
+import { LOOPBACK_ADDRESS, startMetricsServer } from '#common/prometheus/metrics-server.ts';
 
 test('GET /metrics gives the figures, 503 before there are any; nothing else is there', async (t) => {
   let text: string | undefined;

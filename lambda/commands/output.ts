@@ -1,6 +1,7 @@
 /** What `pemfleet` prints for people, and its exit statuses. */
 import { printable } from '#common/printable.ts';
 import { table } from '#common/table.ts';
+import { minuteText } from '#common/time.ts';
 import { isFailing, isHeldBack, type Outcome, type UnconfiguredOutcome } from '../outcome.ts';
 
 /** docs/cli.md; 64 and 78 as in sysexits(3). */
@@ -62,9 +63,9 @@ export function outcomeTable(outcomes: readonly Outcome[]): string {
   const rows = outcomes.map((outcome) => [
     outcome.certificate,
     outcome.result,
-    outcome.until === undefined ? outcome.reason : `${outcome.reason} until ${minute(outcome.until)}`,
+    outcome.until === undefined ? outcome.reason : `${outcome.reason} until ${minuteText(outcome.until)}`,
     outcome.serial ?? '-',
-    outcome.notAfter === undefined ? '-' : minute(outcome.notAfter),
+    outcome.notAfter === undefined ? '-' : minuteText(outcome.notAfter),
     whyFailing(outcome),
   ]);
   const locations = outcomes.flatMap((outcome) => outcome.places ?? []);
@@ -73,13 +74,13 @@ export function outcomeTable(outcomes: readonly Outcome[]): string {
 
 function whyFailing({ error, failure, result }: Outcome): string {
   if (result === 'failed') {
-    const next = failure === undefined ? '' : `; next attempt ${minute(failure.nextAttempt)}`;
+    const next = failure === undefined ? '' : `; next attempt ${minuteText(failure.nextAttempt)}`;
     return `${error?.code} ${error?.message}${next}`;
   }
   if (failure === undefined) return '';
   const { attempts, at, code, message } = failure;
   const times = attempts === 1 ? 'failed' : `failed ${attempts} times`;
-  return `${times}, last at ${minute(at)}: ${code} ${message}`;
+  return `${times}, last at ${minuteText(at)}: ${code} ${message}`;
 }
 
 /** One line each: what is published and not configured, when it ends, and what would end it before. */
@@ -93,7 +94,7 @@ function unconfiguredLine(outcome: UnconfiguredOutcome): string {
   if (result === 'superseded') {
     return `fleet ${fleet}: ${certificate}: superseded by ${successors}, which every host ${provedBut(unproven)}`;
   }
-  const state = `published, not configured, expires ${minute(notAfter)}`;
+  const state = `published, not configured, expires ${minuteText(notAfter)}`;
   return `fleet ${fleet}: ${certificate}: ${state}; ${whyItStays(outcome, successors)}`;
 }
 
@@ -126,9 +127,4 @@ function whyItStays(
     case 'unreadable':
       return `it cannot be judged: ${error?.code ?? 'ERR_UNEXPECTED'} ${error?.message ?? ''}`;
   }
-}
-
-/** Of an RFC 3339 time, without seconds. */
-export function minute(instant: string): string {
-  return instant.slice(0, 16).replace('T', ' ');
 }

@@ -3,8 +3,8 @@ import { startDeadline } from '#common/deadline.ts';
 import { SECOND_MS } from '#common/time.ts';
 import { type Config, configuredFleets } from '../config/config.ts';
 import { backgroundReader } from '../probe/background.ts';
-import { HARMLESS_VERDICTS } from '../probe/judge.ts';
-import { probeAll, UNKNOWN_VERDICTS } from '../probe/probe.ts';
+import { meaningOf } from '../probe/judge.ts';
+import { probeAll } from '../probe/probe.ts';
 import { probeTable } from '../probe/probe-table.ts';
 import { readTargets } from '../probe/read-targets.ts';
 import { resolverOf } from '../probe/resolve.ts';
@@ -41,10 +41,9 @@ export const probeCommand: Command = async (values, operands) => {
   const rows = await probeAll(context, targets).finally(() => deadline.clear());
   if (values.json) printJson({ version: 1, rows, faults });
   else print(probeTable(rows, faults));
-  if (rows.some(({ verdict }) => !HARMLESS_VERDICTS.has(verdict) && !UNKNOWN_VERDICTS.has(verdict)))
-    return EXIT.failed;
-  const isUnknown = faults.length > 0 || rows.some(({ verdict }) => UNKNOWN_VERDICTS.has(verdict));
-  return isUnknown ? EXIT.unknown : EXIT.ok;
+  const meanings = rows.map(meaningOf);
+  if (meanings.includes('wrong')) return EXIT.failed;
+  return faults.length > 0 || meanings.includes('unknown') ? EXIT.unknown : EXIT.ok;
 };
 
 function settingsOf(config: Config, values: CommandValues): Config['probe'] {

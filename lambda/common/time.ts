@@ -11,3 +11,8 @@ export function spanText(ms: number): string {
   if (ms < 2 * DAY_MS) return `${Math.floor(ms / HOUR_MS)} h`;
   return `${Math.floor(ms / DAY_MS)} days`;
 }
+
+/** `2026-11-27 12:00`, of an RFC 3339 time in UTC. */
+export function minuteText(instant: string): string {
+  return instant.slice(0, 16).replace('T', ' ');
+}

@@ -5,7 +5,7 @@ import type { PemRef } from '#contract/manifest.ts';
 import type { Handshake } from './handshake.ts';
 import { type ProbeTarget, servernameOf } from './target.ts';
 
-/** docs/cli.md has the table. The first five are no fault of what is served. */
+/** docs/cli.md has the table. */
 export type ProbeVerdict =
   /** What is published. */
   | 'served'
@@ -37,13 +37,30 @@ export type ProbeVerdict =
   /** The time was up before. */
   | 'out-of-time';
 
-export const HARMLESS_VERDICTS: ReadonlySet<ProbeVerdict> = new Set([
-  'served',
-  'renewing',
-  'no-address',
-  'not-public',
-  'no-route',
-]);
+/** Whether clients get what is published; `unknown`: not asked for, not from here, or its addresses are not known. */
+const MEANINGS: Readonly<Record<ProbeVerdict, 'well' | 'wrong' | 'unknown'>> = {
+  served: 'well',
+  renewing: 'well',
+  'no-address': 'well',
+  'not-public': 'well',
+  'no-route': 'unknown',
+  'out-of-time': 'unknown',
+  'dns-failed': 'unknown',
+  unreachable: 'wrong',
+  'dead-ipv6': 'wrong',
+  refused: 'wrong',
+  stale: 'wrong',
+  'other-account': 'wrong',
+  'other-issuer': 'wrong',
+  'other-names': 'wrong',
+  expired: 'wrong',
+  'incomplete-chain': 'wrong',
+  'wrong-key-type': 'wrong',
+};
+
+export function meaningOf({ verdict }: Pick<ProbeJudgement, 'verdict'>): 'well' | 'wrong' | 'unknown' {
+  return MEANINGS[verdict];
+}
 
 export interface WireCertificate {
   /** Upper-case hexadecimal. */
@@ -123,7 +140,7 @@ function judgeOthers({ target, former, issuer, now }: Expectation, leaf: X509Cer
     : { verdict: 'other-issuer', detail: 'of another CA: something stands in front' };
 }
 
-export function wireOf(leaf: X509Certificate, chainLength: number): WireCertificate {
+function wireOf(leaf: X509Certificate, chainLength: number): WireCertificate {
   return {
     serial: leaf.serialNumber,
     issuer: leaf.issuer.replaceAll('\n', ', '),

@@ -7,8 +7,8 @@ import type { PassMetrics } from '../figures/metrics.ts';
 import type { PassResult } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
 import { backgroundReader } from './background.ts';
-import { HARMLESS_VERDICTS } from './judge.ts';
-import { type ProbeRow, probeAll, UNKNOWN_VERDICTS } from './probe.ts';
+import { meaningOf } from './judge.ts';
+import { type ProbeRow, probeAll } from './probe.ts';
 import { resolverOf } from './resolve.ts';
 import { type ProbeTarget, targetsOf } from './target.ts';
 
@@ -40,9 +40,7 @@ export async function probeNames(
   };
   try {
     const rows = await probeAll({ ...context, now: timing.now }, inTurn(targets, now, config.wakeMinutes));
-    const wrong = rows.filter(
-      ({ verdict }) => !HARMLESS_VERDICTS.has(verdict) && !UNKNOWN_VERDICTS.has(verdict),
-    );
+    const wrong = rows.filter((row) => meaningOf(row) === 'wrong');
     const names = [...new Set(wrong.map(({ name }) => name))];
     if (wrong.length > 0) {
       log('probe.wrong', { count: names.length, answers: wrong.slice(0, MAX_NAMES).map(answerText) });

@@ -1,19 +1,19 @@
 /** What `pemfleet probe` prints for people: what is wrong first, one line each; what is right as a number. */
 import { printable } from '#common/printable.ts';
 import { table } from '#common/table.ts';
-import { HARMLESS_VERDICTS } from './judge.ts';
-import { type ProbeRow, UNKNOWN_VERDICTS } from './probe.ts';
+import { minuteText } from '#common/time.ts';
+import { meaningOf } from './judge.ts';
+import type { ProbeRow } from './probe.ts';
 import type { ProbeFault } from './read-targets.ts';
 
 export function probeTable(rows: readonly ProbeRow[], faults: readonly ProbeFault[]): string {
   const unread = faults.map(({ fleet, code, message }) => `fleet ${fleet}: ${code} ${message}\n`);
   const notable = rows.filter(({ verdict }) => verdict !== 'served');
-  const isUnknown = ({ verdict }: ProbeRow) => UNKNOWN_VERDICTS.has(verdict);
-  const wrong = notable.filter((row) => !HARMLESS_VERDICTS.has(row.verdict) && !isUnknown(row));
-  const unknown = notable.filter(isUnknown);
-  const others = notable.filter((row) => HARMLESS_VERDICTS.has(row.verdict) && !isUnknown(row));
+  const [wrong, unknown, well] = (['wrong', 'unknown', 'well'] as const).map((meaning) =>
+    notable.filter((row) => meaningOf(row) === meaning),
+  ) as [ProbeRow[], ProbeRow[], ProbeRow[]];
   const head = ['VERDICT', 'NAME', 'ADDRESS', 'SHOWS', ''];
-  const cells = [...wrong, ...unknown, ...others].map(rowOf);
+  const cells = [...wrong, ...unknown, ...well].map(rowOf);
   const served = rows.length - notable.length;
   const summary = `${served} of ${rows.length} answers show what is published; ${wrong.length} show something else${unknown.length === 0 ? '' : `; of ${unknown.length} nobody can tell`}\n`;
   return `${unread.map(printable).join('')}${cells.length === 0 ? '' : table([head, ...cells])}${summary}`;
@@ -21,10 +21,7 @@ export function probeTable(rows: readonly ProbeRow[], faults: readonly ProbeFaul
 
 function rowOf({ verdict, name, address = '-', keyKind, alias, detail = '', wire }: ProbeRow): string[] {
   const shows =
-    wire === undefined ? '-' : `${wire.serial} until ${minuteOf(wire.notAfter)} by ${wire.issuer}`;
+    wire === undefined ? '-' : `${wire.serial} until ${minuteText(wire.notAfter)} by ${wire.issuer}`;
   const where = keyKind === undefined ? address : `${address} (${keyKind})`;
   return [verdict, name, where, shows, alias === undefined ? detail : `${detail} (CNAME ${alias})`.trim()];
 }
-
-/** Of an RFC 3339 time, without seconds. */
-const minuteOf = (instant: string) => instant.slice(0, 16).replace('T', ' ');

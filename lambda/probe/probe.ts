@@ -105,9 +105,6 @@ async function probeAddress(
   return judgeHandshake({ ...expected, ...(await backgroundOf(target)) }, handshake);
 }
 
-/** The name was not asked for, or not from here, or its addresses are not known. */
-export const UNKNOWN_VERDICTS: ReadonlySet<ProbeVerdict> = new Set(['no-route', 'out-of-time', 'dns-failed']);
-
 /** More is to be known of where these come from. */
 const NEEDS_BACKGROUND: ReadonlySet<ProbeVerdict> = new Set(['other-names', 'other-issuer', 'expired']);
 

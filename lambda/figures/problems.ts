@@ -11,7 +11,7 @@ import { missingHosts } from '../fleet/expected.ts';
 import { isReturningDrift } from '../fleet/host-report.ts';
 import type { FailedCall } from '../fleet/hosts.ts';
 import type { HostSummary } from '../fleet/summary.ts';
-import { isOverdue, overdueSince } from '../order/lifetime.ts';
+import { ENDING_WITHIN_MS, isOverdue, overdueSince } from '../order/lifetime.ts';
 import type { Outcome, UnconfiguredOutcome } from '../outcome.ts';
 import { LEVELS, type Level } from './levels.ts';
 
@@ -70,9 +70,6 @@ export interface ProblemFacts {
   failedCalls: readonly FailedCall[];
   now: Date;
 }
-
-/** Time enough to put it back into the configuration, or to find out that nobody needs it. */
-const ENDING_WITHIN_MS = 14 * DAY_MS;
 
 /** @returns the worst first, the longest first among them. One for each level and subject */
 export function problemsOf(facts: ProblemFacts): Problem[] {

@@ -14,6 +14,9 @@ const EMERGENCY_SHARE = 1 / 20;
 /** Renewal is due at a third of the lifetime (half below ten days): a certificate with less than these shares left is late. */
 const [LATE_SHARE, LATE_SHARE_SHORT] = [1 / 4, 3 / 8];
 
+/** Of what nothing renews: time enough to put it back into the configuration, or to find out that nobody needs it. */
+export const ENDING_WITHIN_MS = 14 * DAY_MS;
+
 /** One third of the lifetime before the end; half for short-lived ones. */
 export function lifetimeRenewal(lifetime: Validity): Date {
   const { lifeMs, endMs } = measured(lifetime);

@@ -1,13 +1,10 @@
 /** What is wrong with the certificates of a fleet, by the report. Pure. */
-import { DAY_MS } from '#common/time.ts';
 import type { CertificateReport, EndedReport, FleetReport, MissingCertificate } from '../fleet/report.ts';
 import type { OrderFailure } from '../order/back-off.ts';
-import { isOverdue } from '../order/lifetime.ts';
+import { ENDING_WITHIN_MS, isOverdue } from '../order/lifetime.ts';
 import type { StatusCode, StatusLevel, StatusLine, StatusView } from './status-line.ts';
 import { durationText, expiryText, relativeTime } from './time-text.ts';
 
-/** Time enough to put it back into the configuration, or to find out that nobody needs it: as the alarm CertificatesEnding. */
-export const ENDING_SOON_MS = 14 * DAY_MS;
 /** Hosts in one line. */
 const MAX_NAMED = 5;
 
@@ -56,7 +53,8 @@ function linesOf(report: CertificateReport, blocked: ReadonlySet<string>, view: 
   const hasExpired = new Date(notAfter) <= now;
   // Whatever the hosts of the fleet have of it; without a host, nobody serves it.
   const hasHosts = report.served.length + report.behind.length > 0;
-  const isEnding = hasHosts && !isConfigured && new Date(notAfter).getTime() - now.getTime() < ENDING_SOON_MS;
+  const isEnding =
+    hasHosts && !isConfigured && new Date(notAfter).getTime() - now.getTime() < ENDING_WITHIN_MS;
   const line = (level: StatusLevel, code: StatusCode, text: string) =>
     lineOf(view, certificate, [level, code], text);
   const withdraw = `pemfleet withdraw ${certificate} --fleet ${fleet} ends it`;

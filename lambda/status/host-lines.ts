@@ -10,7 +10,7 @@ import {
   type UnprovenFile,
 } from '../fleet/host-report.ts';
 import type { FleetReport } from '../fleet/report.ts';
-import { ENDING_SOON_MS } from './certificate-lines.ts';
+import { ENDING_WITHIN_MS } from '../order/lifetime.ts';
 import type { StatusCode, StatusLevel, StatusLine, StatusView } from './status-line.ts';
 import { durationText, expiryText, relativeTime } from './time-text.ts';
 
@@ -129,7 +129,7 @@ function unlistedLines({ unlisted, expired }: HostReport, now: Date, line: Line)
     .filter(({ file }) => !gone.has(file))
     .map(({ file, certificate, notAfter }) => {
       const end = notAfter === undefined ? 'its end is unknown' : expiryText(notAfter, now);
-      const isEnding = notAfter !== undefined && Date.parse(notAfter) - now.getTime() < ENDING_SOON_MS;
+      const isEnding = notAfter !== undefined && Date.parse(notAfter) - now.getTime() < ENDING_WITHIN_MS;
       const text = `${file}: served, nothing names it, ${end}`;
       return line(isEnding ? 'wrong' : 'note', isEnding ? 'ending' : 'unlisted', text, { certificate });
     });

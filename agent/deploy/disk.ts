@@ -6,6 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import { digest } from '#contract/combined-pem.ts';
 import { HostError } from '../errors.ts';
 import { ioProblem } from '../io-problem.ts';
+import { stampOf } from '../state/stamp.ts';
 import type { DiskFile } from './action.ts';
 import { leafNamesIn } from './leaf-names.ts';
 
@@ -92,11 +93,6 @@ export function viewFile(path: string, pem: PemMode): DiskFile | undefined {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     return isMissing ? undefined : { sha256: '', isGuarded: false };
   }
-}
-
-/** Equal → nobody has written to the file, replaced it, or changed its mode or owner. */
-export function stampOf({ ino, size, mtimeMs, ctimeMs }: Stats): string {
-  return `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
 }
 
 function isGuarded(stats: Stats, { mode, uid, gid }: PemMode): boolean {

@@ -111,7 +111,7 @@ export function handshakesOf(desired: Desired, { haproxy }: Pick<AgentConfig, 'h
   return haproxy.handshake.length * (own + precedences.length + contested.length);
 }
 
-export function attemptOn({ haproxy, now }: Pick<Binds, 'haproxy' | 'now'>): {
+function attemptOn({ haproxy, now }: Pick<Binds, 'haproxy' | 'now'>): {
   at: number;
   pid: number | undefined;
 } {

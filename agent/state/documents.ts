@@ -103,7 +103,7 @@ export async function ownerOf(directory: string): Promise<{ uid?: number; gid?: 
   return { uid, gid };
 }
 
-/** A new folder belongs to whom the directory around it belongs. @throws what mkdir(2) and chown(2) throw */
+/** A new folder gets the owner of the directory around it. @throws what mkdir(2) and chown(2) throw */
 export async function makeFolder(path: string): Promise<void> {
   const made = await mkdir(path, { recursive: true, mode: 0o700 });
   if (made === undefined) return;

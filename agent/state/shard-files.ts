@@ -3,13 +3,12 @@
  * again only what another has written. Each is replaced as a whole: of what a kill leaves, some files have their new records and some the
  * former ones, and a broken one costs its own records alone. A small host has one document.
  */
-import { statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inParallel } from '#common/in-parallel.ts';
-import { codeOf } from '#contract/errors.ts';
 import { forgetUnsaved } from './documents.ts';
 import { SHARDS } from './sharded-map.ts';
+import { stampAt } from './stamp.ts';
 
 const AT_ONCE = 32;
 /** Of the files, by index. */
@@ -127,12 +126,7 @@ async function isRemoved(path: string): Promise<boolean> {
 
 /** A file that is replaced, as all of ours are, is another one. */
 function identityOf(path: string): string {
-  try {
-    const stats = statSync(path, { throwIfNoEntry: false });
-    return stats === undefined ? '' : `${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.ctimeMs}`;
-  } catch (error) {
-    return codeOf(error);
-  }
+  return stampAt(path, true)?.stamp ?? '';
 }
 
 function pathOf({ path }: Pick<ShardFolder<unknown>, 'path'>, index: number): string {

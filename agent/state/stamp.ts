@@ -1,13 +1,17 @@
-/** What a stat tells of a file between two passes. */
+/** What a stat tells of a file, so that it need not be read again. */
 import { lstatSync, type Stats, statSync } from 'node:fs';
 import { codeOf } from '#contract/errors.ts';
-import { stampOf } from '../deploy/disk.ts';
 
 export interface Stamped {
   /** Equal → nobody has written to it, and what kept this user from it keeps it still. */
   stamp: string;
   /** Absent: this user may not enter its directory, or it cannot be read for another reason. */
   stats?: Stats;
+}
+
+/** Equal → nobody has written to the file, replaced it, or changed its mode or owner. */
+export function stampOf({ ino, size, mtimeMs, ctimeMs }: Stats): string {
+  return `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
 }
 
 /**
@@ -17,10 +21,11 @@ export interface Stamped {
  */
 export function stampAt(path: string, isBehindLinks = false): Stamped | undefined {
   try {
-    const stats = isBehindLinks ? statSync(path) : lstatSync(path);
-    return { stamp: stampOf(stats), stats };
+    // To throw costs more than the stat, and many files may be missing.
+    const stats = (isBehindLinks ? statSync : lstatSync)(path, { throwIfNoEntry: false });
+    return stats && { stamp: stampOf(stats), stats };
   } catch (error) {
     const code = codeOf(error);
-    return code === 'ENOENT' || code === 'ENOTDIR' ? undefined : { stamp: `unreadable ${code}` };
+    return code === 'ENOTDIR' ? undefined : { stamp: `unreadable ${code}` };
   }
 }

@@ -3,7 +3,7 @@ import type { LeftHost } from '../agent.ts';
 import { isOfDesired } from '../deploy/action.ts';
 import { isSameTails, viewCrtList } from '../haproxy/crt-list-file.ts';
 import type { CrtListFile, Tails } from '../haproxy/crt-list-line.ts';
-import { stampAt } from './stamp.ts';
+import { stampAt } from '../state/stamp.ts';
 
 export class CrtListWatch {
   #list: CrtListFile | undefined;

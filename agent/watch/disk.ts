@@ -5,7 +5,7 @@ import type { LeftHost } from '../agent.ts';
 import { type DiskFile, isDeploying, isOfDesired } from '../deploy/action.ts';
 import { AT_A_STRETCH, viewFile, writableAmong } from '../deploy/disk.ts';
 import { stapleFileOf } from '../desired/files.ts';
-import { stampAt } from './stamp.ts';
+import { stampAt } from '../state/stamp.ts';
 
 /** `undefined`: there is none. */
 type Mark = Pick<DiskFile, 'sha256' | 'isGuarded' | 'stamp'> | undefined;

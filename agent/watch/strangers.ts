@@ -12,7 +12,7 @@ import { leafNamesIn } from '../deploy/leaf-names.ts';
 import { listedNames } from '../haproxy/crt-list-file.ts';
 import { toHost } from '../haproxy/path-map.ts';
 import { isAtLeast } from '../haproxy/version.ts';
-import { stampAt } from './stamp.ts';
+import { stampAt } from '../state/stamp.ts';
 
 /** So many files of others are read in one look; the next one goes on. */
 const MAX_READ = 200;
@@ -137,7 +137,7 @@ function namesIn(path: string): string[] {
  * Pure. Of the answer to `show ssl sni` (3.2 and later), whose columns are separated by tabs: bind, name, negative filter, type, filename,
  * notAfter, notBefore.
  */
-export function strangersIn(text: string, ours: ReadonlySet<string>): Map<string, Stranger> {
+function strangersIn(text: string, ours: ReadonlySet<string>): Map<string, Stranger> {
   const names = new Map<string, Set<string>>();
   const stamps = new Map<string, Set<string>>();
   for (const line of text.split('\n')) {

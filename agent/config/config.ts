@@ -8,6 +8,7 @@ import { parse } from 'yaml';
 import * as z from 'zod';
 import { ConfigError, issueLines } from '#common/config-error.ts';
 import { LOOPBACK_ADDRESS } from '#common/prometheus/metrics-server.ts';
+import { TEXTFILE_PATH } from '#common/prometheus/text-format.ts';
 import { SECOND_MS } from '#common/time.ts';
 import { fleetName, hostName } from '#contract/layout.ts';
 import { publicKey } from '#contract/statement.ts';
@@ -52,7 +53,7 @@ export const agentConfigSchema = z.strictObject({
     .strictObject({
       textfile: z
         .string()
-        .regex(/^\/.*\.prom$/, 'must be an absolute path that ends with .prom')
+        .regex(TEXTFILE_PATH, 'must be an absolute path that ends with .prom')
         .optional()
         .describe("File for node_exporter's textfile collector (FILE.prom); default: none."),
       listen: z

@@ -34,7 +34,7 @@ export function logConditions(
   logNew(log, texts, previous);
 }
 
-/** An address that does not answer is told once, however many certificates it is to prove. */
+/** One line for an address that does not answer, however many certificates it is to prove. */
 export function logDeadBinds(log: Log, proofs: KnownProofs, previous: HostStatus | undefined): void {
   logNew(log, deadBindConditions(proofs), previous);
 }

@@ -22,7 +22,7 @@ export interface RoundRates {
 }
 
 /** No proof yet, or another worker's: it need not wait for the evenness of the others. */
-export function isUrgent({ attempt, pid }: RoundEntry): boolean {
+function isUrgent({ attempt, pid }: RoundEntry): boolean {
   return attempt === undefined || (pid !== undefined && attempt.pid !== pid);
 }
 

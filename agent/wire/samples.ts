@@ -6,7 +6,7 @@ import { isWithoutAnswer } from './refusal.ts';
 import { chainFrom } from './tls-client.ts';
 
 /** If two processes share the connections evenly, two rounds in a million show only one of them. */
-export const SAMPLES = 20;
+const SAMPLES = 20;
 
 /** What a client asks for, and what it is to get. */
 export interface Sampling {

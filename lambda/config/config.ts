@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import { ConfigError, issueLines } from '#common/config-error.ts';
 import { LOOPBACK_ADDRESS } from '#common/prometheus/metrics-server.ts';
+import { TEXTFILE_PATH } from '#common/prometheus/text-format.ts';
 import { type CertificateName, certificateName, type FleetName, fleetName } from '#contract/layout.ts';
 import { acme } from './acme.ts';
 import { listingSchema } from './crt-list.ts';
@@ -94,7 +95,7 @@ const metrics = z
   .strictObject({
     textfile: z
       .string()
-      .regex(/^\/.*\.prom$/, 'must be an absolute path that ends with .prom')
+      .regex(TEXTFILE_PATH, 'must be an absolute path that ends with .prom')
       .optional()
       .describe(
         "File for node_exporter's textfile collector, written after each `pemfleet run`; default: none.",

@@ -17,7 +17,7 @@ export type EndedPem = Tombstone['pems'][number];
 const KEPT_MS = 30 * DAY_MS;
 
 /** The last PEM expired 30 days ago: nobody has to be told any more. */
-export function isOver({ pems }: Tombstone, now: Date): boolean {
+function isOver({ pems }: Tombstone, now: Date): boolean {
   return pems.every(({ notAfter }) => Date.parse(notAfter) + KEPT_MS <= now.getTime());
 }
 

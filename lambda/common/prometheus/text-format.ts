@@ -7,6 +7,9 @@ import { printable } from '#common/printable.ts';
 export type Labels = Readonly<Record<string, string>>;
 export type Sample = readonly [Labels, number];
 
+/** For a setting: a file that node_exporter's textfile collector reads. */
+export const TEXTFILE_PATH = /^\/.*\.prom$/;
+
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** One gauge with its samples; without samples, its help alone. @param name whole, as `pemfleet_agent_error` */

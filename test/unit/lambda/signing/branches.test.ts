@@ -23,14 +23,19 @@ async function settleDown(story: KeyStory): Promise<(string | undefined)[]> {
   return story.hosts.flatMap(({ refusal }) => refusal ?? []);
 }
 
+/** The key is lost while the issuer's clock is ahead; hosts follow the recovery. */
+async function recoverAhead(story: KeyStory, hours: number): Promise<void> {
+  await story.lose('issuer');
+  story.aheadHours = hours;
+  await story.pass();
+  await story.poll();
+}
+
 const rows: [says: string, tell: (story: KeyStory) => Promise<void>][] = [
   [
     'a recovery while the clock was two days ahead, and published/ is still there',
     async (story) => {
-      await story.lose('issuer');
-      story.aheadHours = 48;
-      await story.pass();
-      await story.poll();
+      await recoverAhead(story, 48);
       await story.lose('issuer');
       story.aheadHours = 0;
     },
@@ -38,10 +43,7 @@ const rows: [says: string, tell: (story: KeyStory) => Promise<void>][] = [
   [
     'it comes back with a restored published/, after a recovery that knew nothing of it',
     async (story) => {
-      await story.lose('issuer');
-      story.aheadHours = 48;
-      await story.pass();
-      await story.poll();
+      await recoverAhead(story, 48);
       const old = story.copy('published');
       for (const zone of ['issuer', 'published', 'status'] as const) await story.lose(zone);
       story.aheadHours = 0;
@@ -54,10 +56,7 @@ const rows: [says: string, tell: (story: KeyStory) => Promise<void>][] = [
   [
     'hosts alone know of it: issuer/ and published/ are lost',
     async (story) => {
-      await story.lose('issuer');
-      story.aheadHours = 48;
-      await story.pass();
-      await story.poll();
+      await recoverAhead(story, 48);
       await story.lose('issuer');
       await story.lose('published');
       story.aheadHours = -48;
@@ -66,10 +65,7 @@ const rows: [says: string, tell: (story: KeyStory) => Promise<void>][] = [
   [
     'a clock that was a year ahead, and hosts alone know of it',
     async (story) => {
-      await story.lose('issuer');
-      story.aheadHours = 24 * 365;
-      await story.pass();
-      await story.poll();
+      await recoverAhead(story, 24 * 365);
       await story.lose('issuer');
       await story.lose('published');
       story.aheadHours = 0;
@@ -130,10 +126,7 @@ const rows: [says: string, tell: (story: KeyStory) => Promise<void>][] = [
     'issuer/ and published/ of before a recovery: the hosts say so',
     async (story) => {
       const [issuer, published] = [story.copy('issuer'), story.copy('published')];
-      await story.lose('issuer');
-      story.aheadHours = 48;
-      await story.pass();
-      await story.poll();
+      await recoverAhead(story, 48);
       await story.restore('issuer', issuer);
       await story.restore('published', published);
       story.aheadHours = 0;

@@ -43,7 +43,9 @@ export function pemfleetConfigOf(document: unknown, file = 'pemfleet.yaml'): Pem
 function deployed(config: Config, file: string): PemfleetConfig {
   const caFiles: Record<string, string> = {};
   const withoutSecrets = (acme: AcmeSettings, index: number): AcmeSettings => {
-    const { externalAccountBinding: _, caFile, ...rest } = acme;
+    const { externalAccountBinding: _, caFile, spelledUrl, ...given } = acme;
+    // The file that ships is checked again.
+    const rest = { ...given, directoryUrl: spelledUrl ?? given.directoryUrl };
     if (caFile === undefined) return rest;
     const name = `ca-${index}.pem`;
     caFiles[name] = pathOf(file, caFile);

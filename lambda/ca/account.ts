@@ -119,7 +119,10 @@ async function readOrCreate(options: CaOptions): Promise<StoredAccount> {
   const key = keyOf(options);
   const present = await read(bucket, key);
   if (present !== undefined) return present;
-  await bucket.put(key, serializeDocument({ version: 1, key: generateAccountKey() }), { ifNoneMatch: '*' });
+  const { spelledUrl } = options.settings;
+  const earlier = spelledUrl === undefined ? undefined : await read(bucket, layout.account(spelledUrl));
+  const first = earlier?.record ?? { version: 1, key: generateAccountKey() };
+  await bucket.put(key, serializeDocument(first), { ifNoneMatch: '*' });
   // Read back: another pass may have been first, then its key counts.
   const stored = await read(bucket, key);
   if (stored === undefined) {

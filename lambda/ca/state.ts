@@ -3,14 +3,15 @@
  * lately (budget.ts), so that our own budget ends before theirs does.
  */
 import * as z from 'zod';
-import { layout } from '#contract/layout.ts';
+import { canonicalUrl, layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { instant, readCached, serializeCached } from '#storage/cached-document.ts';
 
 const caState = z.object({
   version: z.literal(1),
+  /** By directory URL. */
   cas: z.record(
-    z.string(),
+    z.string().overwrite(canonicalUrl),
     z.object({
       pausedUntil: instant.optional(),
       /** Passes in a row that ended in a pause. */

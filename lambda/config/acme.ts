@@ -1,5 +1,6 @@
 /** Settings of a CA and of our account there. */
 import * as z from 'zod';
+import { canonicalUrl } from '#contract/layout.ts';
 
 /** Short names for well-known directories; any other CA by its URL. */
 export const DIRECTORIES: Readonly<Record<string, string>> = {
@@ -24,7 +25,7 @@ const externalAccountBinding = z.strictObject({
     .describe('File that holds the HMAC key in base64url. Relative to this file.'),
 });
 
-export const acme = z.strictObject({
+const settings = z.strictObject({
   directoryUrl: directoryUrl.describe(
     'The CA: the URL of its directory, or letsencrypt, letsencrypt-staging, google, zerossl. Never implied.',
   ),
@@ -56,4 +57,16 @@ export const acme = z.strictObject({
     ),
 });
 
-export type AcmeSettings = z.infer<typeof acme>;
+export type AcmeSettings = z.infer<typeof settings> & {
+  /** The directory's URL as the file has it, where that is another spelling: earlier versions kept the account under it. */
+  spelledUrl?: string | undefined;
+};
+
+export const acme = settings.transform((given): AcmeSettings => {
+  const directoryUrl = canonicalUrl(given.directoryUrl);
+  return {
+    ...given,
+    directoryUrl,
+    ...(directoryUrl !== given.directoryUrl && { spelledUrl: given.directoryUrl }),
+  };
+});

@@ -36,6 +36,23 @@ export const FLEET_TAG = 'pemfleet:fleet';
 /** RFC 8555 §8.1: a token holds base64url characters only; the length bounds are ours. */
 export const TOKEN = /^[A-Za-z0-9_-]{16,256}$/;
 
+/**
+ * The one spelling of a URL: scheme and host in lower case, no default port, no fragment (RFC 3986 §6.2.2, §6.2.3). Configuration and records
+ * are read through it, so that inside two directory URLs are one CA exactly if their strings are equal.
+ */
+export function canonicalUrl(url: string): string {
+  if (!URL.canParse(url)) return url;
+  const parsed = new URL(url);
+  parsed.hash = '';
+  return parsed.href.replaceAll(/%[0-9a-f]{2}/gi, (escaped) => {
+    const character = String.fromCharCode(Number.parseInt(escaped.slice(1), 16));
+    return /[\w.~-]/.test(character) ? character : escaped.toUpperCase();
+  });
+}
+
+/** Of a CA's directory, in a stored document. */
+export const directoryUrl = z.url().overwrite(canonicalUrl);
+
 export const layout = {
   /** One ACME account per directory URL; holds its private key. */
   account: (directoryUrl: string) => `issuer/account/${directoryId(directoryUrl)}.json`,

@@ -8,6 +8,7 @@ import { dateTime, parseDocument, serializeDocument, sortedByName, VERSION } fro
 import {
   type CertificateName,
   certificateName,
+  directoryUrl,
   type FleetName,
   fleetName,
   layout,
@@ -72,7 +73,7 @@ const publication = z.looseObject({
 /** How it was ordered. If the configuration says otherwise, the issuer orders again. */
 const acmeOrigin = z.looseObject({
   origin: z.literal('acme').optional(),
-  directoryUrl: z.url(),
+  directoryUrl,
   accountUrl: z.url(),
   profile: z.string().optional(),
   preferredChain: z.string().optional(),

@@ -7,7 +7,7 @@ import { inParallel } from '#common/in-parallel.ts';
 import { serializeDocument } from '#contract/document.ts';
 import { BucketError, ContractError } from '#contract/errors.ts';
 import { parseJson } from '#contract/json.ts';
-import { type CertificateName, documentName, layout, TOKEN } from '#contract/layout.ts';
+import { type CertificateName, directoryUrl, documentName, layout, TOKEN } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { instant } from '#storage/cached-document.ts';
 
@@ -34,7 +34,7 @@ const orderRecord = z.looseObject({
   version: z.literal(1),
   createdAt: instant,
   /** Of the CA that has the order. */
-  directoryUrl: z.url(),
+  directoryUrl,
   identifiers: z.array(z.string()).min(1),
   profile: z.string().optional(),
   legs: z.array(leg).min(1).max(2),

@@ -2,7 +2,15 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { certificateName, fleetName, hostName, layout, pemFileName, TOKEN } from '#contract/layout.ts';
+import {
+  canonicalUrl,
+  certificateName,
+  fleetName,
+  hostName,
+  layout,
+  pemFileName,
+  TOKEN,
+} from '#contract/layout.ts';
 
 const name = certificateName.parse('www.example.com');
 const fleet = fleetName.parse('edge');
@@ -33,6 +41,31 @@ test('accounts of two directories of one host have keys of their own', () => {
   assert.notEqual(layout.account('https://ca.test/one'), layout.account('https://ca.test/two'));
   assert.match(layout.account('https://CA.test:14000/a/../b'), /^issuer\/account\/[a-z0-9.-]+\.json$/);
 });
+
+for (const spelling of [
+  'HTTPS://ca.test/acme/~a/directory',
+  'https://CA.Test/acme/~a/directory',
+  'https://ca.test:443/acme/~a/directory',
+  'https://ca.test/acme/b/../%7Ea/directory',
+  'https://ca.test/acme/%7ea/directory#fragment',
+]) {
+  test(`${spelling} is the same CA in another spelling (RFC 3986 §6.2)`, () => {
+    assert.equal(canonicalUrl(spelling), 'https://ca.test/acme/~a/directory');
+  });
+}
+
+for (const other of [
+  'https://ca.test/directory/',
+  'https://ca.test/Directory',
+  'https://ca.test:8443/directory',
+  'https://ca.test/directory?a',
+  'https://ca.test/d%2Frectory',
+  'no URL',
+]) {
+  test(`${other} is no spelling of another URL`, () => {
+    assert.equal(canonicalUrl(other), other);
+  });
+}
 
 for (const good of ['www.example.com', '_.example.com', 'a', '0', 'a-b_c.d', `${'a'.repeat(200)}`]) {
   test(`a certificate may be named ${good.slice(0, 20)}`, () => {

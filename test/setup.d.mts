@@ -4,6 +4,7 @@ export type PartName =
   | `haproxy-${'2.6' | '3.0' | '3.2' | '3.4'}`
   | 'openssl'
   | 'pebble'
+  | 'caddy'
   | 'moto'
   | 'prometheus'
   | 'machine';

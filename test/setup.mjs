@@ -1,5 +1,5 @@
 // Brings what tests and `npm start` stand on: the npm packages, and the real parts (HAProxy in four versions,
-// OpenSSL, Pebble, moto) in .parts/. Idempotent, quick when all is there, needs no root and leaves the machine as it was.
+// OpenSSL, Pebble, Caddy, moto) in .parts/. Idempotent, quick when all is there, needs no root and leaves the machine as it was.
 // Plain JavaScript without dependencies: it runs on a fresh clone.
 
 import { spawnSync } from 'node:child_process';

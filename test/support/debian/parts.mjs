@@ -43,6 +43,14 @@ export const parts = {
     wanted: /^2\.[1-9]\d\./,
     probe: ['pebble', '-version'],
   },
+  // a second real CA: smallstep's ACME server, inside Caddy; bookworm's 2.6 cannot be told a resolver
+  caddy: {
+    suites: NEWER_SUITES,
+    package: 'caddy',
+    programs: { caddy: { file: 'usr/bin/caddy', env: 'PEMFLEET_CADDY' } },
+    wanted: /^2\.(11|1[2-9]|[2-9]\d)\./,
+    probe: ['caddy', 'version'],
+  },
   moto: {
     suites: NEWER_SUITES,
     package: 'python3-moto',

@@ -4,42 +4,25 @@
 import { programPath } from '../../setup.mjs';
 import { canConnect, freePort } from '../ports.ts';
 import { startPart } from '../process.ts';
-import { request } from '../request.ts';
+import { type DnsManagement, dnsArguments, dnsManagement } from './dns-management.ts';
 
-export interface Dns {
+export interface Dns extends DnsManagement {
   /** host:port, for UDP and TCP */
   address: string;
-  /** Its management API, e.g. set-txt: `{ host: '_acme-challenge.a.test.', value }`. */
-  manage(verb: string, body: object): Promise<void>;
-  /** answers A queries for `host` by `ipv4` */
-  addHost(host: string, ipv4: string): Promise<void>;
   log(): string;
   stop(): Promise<void>;
 }
 
-/** @param ipv4 the answer for every name (there are no AAAA records: Pebble would prefer them) */
+/** @param ipv4 the answer for every name */
 export async function startDns({ ipv4 = '127.0.0.1' } = {}): Promise<Dns> {
   const address = `127.0.0.1:${await freePort()}`;
-  const managementUrl = `http://127.0.0.1:${await freePort()}`;
-  const off = ['-http01', '', '-https01', '', '-tlsalpn01', '', '-doh', ''];
-  const manage = async (verb: string, body: object) => {
-    const { status } = await request(`${managementUrl}/${verb}`, {
-      method: 'POST',
-      body: JSON.stringify(body),
-    });
-    if (status !== 200) throw new Error(`challtestsrv answered ${verb} by ${status}`);
-  };
+  const managementAddress = `127.0.0.1:${await freePort()}`;
   const part = await startPart({
     name: 'challtestsrv',
     command: programPath('challtestsrv'),
-    args: [
-      ...['-dnsserver', address, '-management', new URL(managementUrl).host],
-      ...['-defaultIPv4', ipv4, '-defaultIPv6', ''],
-      ...off,
-    ],
+    args: dnsArguments(address, managementAddress, ipv4),
     // its servers start side by side
-    probe: async () => (await canConnect(address)) && (await canConnect(new URL(managementUrl).host)),
+    probe: async () => (await canConnect(address)) && (await canConnect(managementAddress)),
   });
-  const addHost = (host: string, ip: string) => manage('add-a', { host, addresses: [ip] });
-  return { address, manage, addHost, log: part.log, stop: part.stop };
+  return { address, ...dnsManagement(`http://${managementAddress}`), log: part.log, stop: part.stop };
 }

@@ -7,6 +7,7 @@ import { startPart } from '../process.ts';
 import { type Answer, request } from '../request.ts';
 import { makeTempDir } from '../temp-dir.ts';
 import { createPki } from './pki.ts';
+import type { TestCa } from './test-ca.ts';
 
 /** In Pebble's own words; `validityPeriod` in seconds. */
 export interface PebbleProfile {
@@ -32,28 +33,22 @@ export interface PebbleOptions {
   ordersPerPage?: number;
   /** key identifier → HMAC key in base64url; then no account without one of them (RFC 8555 §7.3.4) */
   externalAccounts?: Record<string, string>;
+  /** names that it refuses to order, and those below them */
+  blocked?: readonly string[];
   /** goes into the certificates; the test answers there, or nothing does */
   ocspResponderUrl?: string;
   /** seconds */
   retryAfter?: { authz: number; order: number };
 }
 
-export interface Pebble {
-  directoryUrl: string;
-  /** PEM file of the CA that Pebble's own HTTPS is of, for clients; `ca` is its content */
-  caFile: string;
-  ca: string;
+export interface Pebble extends TestCa {
   managementUrl: string;
-  /** root of the certificates that Pebble issues */
-  rootPem(): Promise<string>;
   /** certificate and key that issue the leaves, for a responder */
   intermediate(): Promise<{ pem: string; keyPem: string }>;
   /** Overrides ARI for a certificate; a string is sent as it is, however wrong. */
   setRenewalInfo(certificatePem: string, response: object | string): Promise<void>;
   /** @param serial hexadecimal */
   certStatusBySerial(serial: string): Promise<{ Status: string; [field: string]: unknown }>;
-  log(): string;
-  stop(): Promise<void>;
 }
 
 export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> {
@@ -124,6 +119,7 @@ async function writeConfig(
     ocspResponderURL: options.ocspResponderUrl ?? '',
     externalAccountBindingRequired: options.externalAccounts !== undefined,
     externalAccountMACKeys: options.externalAccounts ?? {},
+    domainBlocklist: options.blocked ?? [],
     // Pebble hands out the key of its intermediate, which a responder needs, only if it is an RSA one.
     keyAlgorithm: options.ocspResponderUrl === undefined ? 'ecdsa' : 'rsa',
     profiles: options.profiles ?? { default: { description: '90 days', validityPeriod: 90 * 86_400 } },

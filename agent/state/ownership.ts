@@ -31,7 +31,7 @@ import type { AgentState } from './state.ts';
 export const OWNERSHIP_FILE = '.pemfleet-files.json';
 
 /** Where they are many, the claims are in shards there; HAProxy skips it. */
-const OWNERSHIP_FOLDER = '.pemfleet-files';
+export const OWNERSHIP_FOLDER = '.pemfleet-files';
 
 /** Versions of the document: with the claims, or with shards beside it. An agent that does not know the second begins anew. */
 const [INLINE, SHARDED] = [1, 2];

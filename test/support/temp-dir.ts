@@ -12,7 +12,8 @@ export function makeTempDir(): TempDir {
   const path = mkdtempSync('/tmp/pf-');
   const remove = () => {
     process.off('exit', remove);
-    rmSync(path, { recursive: true, force: true });
+    // A program of the test that is still ending may write into it.
+    rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   };
   process.on('exit', remove);
   return { path, remove };

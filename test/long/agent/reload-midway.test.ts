@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileStem, makeMany, serialIn, serialsShown, stampSet } from '../../support/agent/many.ts';
-import { startResident } from '../../support/agent/resident.ts';
+import { type Resident, startResident } from '../../support/agent/resident.ts';
 import { haproxyVersions } from '../../support/parts/haproxy.ts';
 import { stampedName } from '../../support/stamp.ts';
 
@@ -16,11 +16,14 @@ const everyTenth = Array.from({ length: RENEWED }, (_, index) => (index * COUNT)
 for (const version of haproxyVersions) {
   test(`${version}: a reload in the middle of 1,000 renewals among 10,000 certificates: nothing is lost`, async (t) => {
     const { stage, wanted, renew, stop } = await makeMany(version, set);
-    t.after(stop);
+    let agent: Resident | undefined;
+    t.after(async () => {
+      await agent?.stop();
+      await stop();
+    });
     const { haproxy } = stage;
     // 10,000 proofs would take longer than all the rest
-    const agent = await startResident(stage, ['--handshake', '']);
-    t.after(agent.stop);
+    agent = await startResident(stage, ['--handshake', '']);
     await renew(everyTenth);
 
     const pass = agent.pollAndPass();

@@ -9,7 +9,7 @@ import type { Manifest, ManifestEntry, Tombstone } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
 import { LOCK_FILE } from '../../../agent/state/directory-lock.ts';
-import { OWNERSHIP_FILE } from '../../../agent/state/ownership.ts';
+import { OWNERSHIP_FILE, OWNERSHIP_FOLDER } from '../../../agent/state/ownership.ts';
 import { type Handshake, handshake } from '../handshake.ts';
 import { type Haproxy, type HaproxyOptions, startHaproxy } from '../parts/haproxy.ts';
 import { createPki, type LeafOptions, type Pki } from '../parts/pki.ts';
@@ -114,5 +114,5 @@ export function withoutTrust(flags: readonly string[]): string[] {
 export function filesIn(certsDir: string): string[] {
   return readdirSync(certsDir)
     .sort()
-    .filter((name) => name !== OWNERSHIP_FILE && name !== LOCK_FILE);
+    .filter((name) => ![OWNERSHIP_FILE, OWNERSHIP_FOLDER, LOCK_FILE].includes(name));
 }

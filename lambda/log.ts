@@ -58,6 +58,8 @@ export type EventName =
   | 'notify.result'
   | 'level.risen'
   | 'levels.failed'
+  | 'replacement.progress'
+  | 'replacement.failed'
   | 'run.finished';
 
 export type Fields = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
@@ -92,6 +94,7 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
   'probe.wrong',
   'status.unreadable',
   'status.failed',
+  'replacement.failed',
   'level.risen',
   'levels.failed',
 ]);

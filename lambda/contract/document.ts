@@ -3,14 +3,14 @@
  * and refuses versions that it does not know; its errors name the key and the path of the culprit, never the content.
  */
 import * as z from 'zod';
-import { ContractError, type ContractErrorCode } from './errors.ts';
+import { ContractError, type ContractErrorCode, type IssuerRecordErrorCode } from './errors.ts';
 import { type JsonBounds, type JsonRefused, parseJson } from './json.ts';
 
 export interface DocumentCodes {
   /** Code for a body that is not JSON, or not of the schema. */
-  schema: ContractErrorCode;
+  schema: ContractErrorCode | IssuerRecordErrorCode;
   /** Code for a version that this code does not know. */
-  version: ContractErrorCode;
+  version: ContractErrorCode | IssuerRecordErrorCode;
   /** The version that is wanted; default: 1. */
   wanted?: number;
   /** Where they differ from those of a document in the bucket. */

@@ -60,6 +60,8 @@ export const layout = {
   order: (name: CertificateName) => `issuer/order/${name}.json`,
   renewalInfo: 'issuer/renewal-info.json',
   caState: 'issuer/ca-state.json',
+  /** Which certificates an operator wants replaced before they are due. */
+  replacements: 'issuer/replace.json',
   /** Summaries of the hosts' statuses, and the commands to hosts that are not over yet. */
   hostSummaries: 'issuer/host-book.json',
   /** What people were sent of each level (CertificatesFailing …). */

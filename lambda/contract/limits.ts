@@ -30,6 +30,7 @@ const LIMITS: readonly [pattern: RegExp, maxBytes: number][] = [
   [/^issuer\/summary\//, 64 * MIB],
   [/^issuer\/host-book\.json$/, 16 * MIB],
   [/^issuer\/(renewal-info|ca-state)\.json$/, 32 * MIB],
+  [/^issuer\/replace\.json$/, 8 * MIB],
 ];
 
 /** Order records, probes. */

@@ -11,6 +11,7 @@ export type ObtainReason =
   | 'missing'
   | 'revoked'
   | 'pem-lost'
+  | 'replacement'
   | 'forced'
   | 'identifiers-changed'
   | 'key-type-changed'
@@ -55,6 +56,8 @@ export interface DueInput {
   /** The bucket holds it in no fleet any more: hosts that have it serve it, others cannot. */
   isLost?: boolean | undefined;
   record: OrderRecord | undefined;
+  /** An operator wants it replaced that was published before this time; a key that was made before must not be used either. */
+  replaceSince?: Date | undefined;
   forced: boolean;
   now: Date;
   /** The longest time until the next pass decides again. */
@@ -69,6 +72,7 @@ export function decide(input: DueInput): Decision {
   if (
     record !== undefined &&
     matchesSpec(record, input.spec) &&
+    !isOutdated(record, input.replaceSince) &&
     cas.some((ca) => ca.directoryUrl === record.directoryUrl)
   ) {
     return decideInFlight(record, input);
@@ -85,6 +89,11 @@ export function matchesSpec(record: OrderRecord, spec: CertificateSpec): boolean
     record.legs.map((leg) => leg.keyType).join() === spec.keyTypes.join() &&
     exactSet(record.identifiers) === exactSet(spec.identifiers)
   );
+}
+
+/** Its key was made before all certificates and keys of that time had to be replaced; what made it wait does not count any more. */
+export function isOutdated({ createdAt }: OrderRecord, replaceSince: Date | undefined): boolean {
+  return replaceSince !== undefined && createdAt < replaceSince;
 }
 
 function decideInFlight(record: OrderRecord, input: DueInput): Decision {
@@ -127,6 +136,7 @@ function reasonToObtain(input: DueInput): ObtainReason | undefined {
   // A fallback CA may know neither profile nor chain: what it gave is good until it is due.
   if (ca === cas[0] && published.issued.profile !== spec.profile) return 'profile-changed';
   if (ca === cas[0] && published.issued.preferredChain !== ca.preferredChain) return 'chain-changed';
+  if (input.replaceSince !== undefined) return 'replacement';
   if (forced) return 'forced';
   if (published.pems.some((pem) => isEmergency(pem, now))) return 'emergency';
   return reasonInTime(input, published.pems);

@@ -10,7 +10,7 @@ import type { StoredRecord } from '../order/record.ts';
 import { currentPem, type Outcome } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
 import { isLostEverywhere, newestEntry } from '../publication/entry.ts';
-import { type Decision, type DueInput, decide, matchesSpec } from './due.ts';
+import { type Decision, type DueInput, decide, isOutdated, matchesSpec } from './due.ts';
 import { refreshWindows } from './renewal-windows.ts';
 import { findStillServed } from './still-served.ts';
 import { readableSpecs, type Survey } from './survey.ts';
@@ -26,6 +26,8 @@ export interface Plan {
   isFreshKey: boolean;
   /** The bucket holds its PEM in no fleet any more. */
   isLost?: boolean | undefined;
+  /** A request of `pemfleet replace` covers what is published: it counts from then on. */
+  replaceSince?: Date | undefined;
   /** Of `stored`, where earlier passes have failed. */
   failure?: OrderFailure | undefined;
   /** Nothing is published, and hosts serve what was published before a loss: until then, in ms since the epoch. */
@@ -33,7 +35,7 @@ export interface Plan {
 }
 
 /** Input of the decision that all certificates of a pass share. */
-type PlanContext = Omit<DueInput, 'spec' | 'published' | 'record' | 'isLost'>;
+type PlanContext = Omit<DueInput, 'spec' | 'published' | 'record' | 'isLost' | 'replaceSince'>;
 
 /** Decides about every certificate whose documents can be read; the CA's renewal windows are refreshed for it. */
 export async function decideAll(pass: Pass, survey: Survey): Promise<Plan[]> {
@@ -47,6 +49,7 @@ export async function decideAll(pass: Pass, survey: Survey): Promise<Plan[]> {
     stored: records.get(spec.name),
     isFreshKey: pass.options.freshKey ?? false,
     isLost: isLostEverywhere(spec, survey),
+    replaceSince: survey.replacements.replaceSince(published),
   }));
   const published = subjects.flatMap(({ spec: { name }, published: entry }) =>
     entry ? [{ name, entry }] : [],
@@ -69,14 +72,16 @@ function contextOf({ config, options, timing }: Pass, { budget }: Survey): Omit<
 }
 
 export function makePlan(subject: Omit<Plan, 'decision'>, context: PlanContext): Plan {
-  const { spec, published, stored, isFreshKey, isLost } = subject;
+  const { spec, published, stored, isFreshKey, isLost, replaceSince } = subject;
   const record = stored?.record;
-  const decision = decide({ ...context, spec, published, record, isLost });
+  const decision = decide({ ...context, spec, published, record, isLost, replaceSince });
   // The record of another order, for example of a spec that was changed since, says nothing of this one.
-  const isSame = record !== undefined && matchesSpec(record, spec) && decision.action !== 'keep';
+  const isCurrent = record !== undefined && matchesSpec(record, spec) && !isOutdated(record, replaceSince);
+  const isSame = isCurrent && decision.action !== 'keep';
   const failure = isSame ? orderFailureOf(record, published?.pems, context.now) : undefined;
-  // OCSP does not say why it was revoked: the key may be compromised.
-  return { ...subject, decision, failure, isFreshKey: isFreshKey || decision.reason === 'revoked' };
+  // OCSP does not say why it was revoked, and an operator need not: the key may be compromised.
+  const isDistrusted = decision.reason === 'revoked' || replaceSince !== undefined;
+  return { ...subject, decision, failure, isFreshKey: isFreshKey || isDistrusted };
 }
 
 /**
@@ -84,7 +89,7 @@ export function makePlan(subject: Omit<Plan, 'decision'>, context: PlanContext):
  * @returns the plans in order of urgency
  */
 export function withinBudget(plans: readonly Plan[], budget: CaBudget): Plan[] {
-  const urgentFirst = [...plans].sort((a, b) => expiryOf(a) - expiryOf(b));
+  const urgentFirst = [...plans].sort(byUrgency);
   return urgentFirst.map((plan) => {
     const request = budgetRequestOf(plan);
     const until = request && request.count > 0 ? budget.reserve(request) : undefined;
@@ -92,6 +97,9 @@ export function withinBudget(plans: readonly Plan[], budget: CaBudget): Plan[] {
     return { ...plan, decision: { action: 'defer', reason: 'order-budget', until } };
   });
 }
+
+/** A request of `pemfleet replace` covers what is published. */
+export const isReplaced = ({ replaceSince }: Plan) => replaceSince !== undefined;
 
 /** New orders this plan would place; for a resumed record, only legs without an order URL. */
 export function budgetRequestOf({ decision, spec, stored }: Plan): BudgetRequest | undefined {
@@ -136,6 +144,12 @@ export function outcomeOf({ spec, decision, published, failure }: Plan, result: 
     ...currentPem(published),
     ...(failure && result !== 'issued' && { failure }),
   };
+}
+
+/** Clients refuse what is revoked already; then comes what expires first. */
+function byUrgency(a: Plan, b: Plan): number {
+  const isRevoked = ({ decision }: Plan) => Number(decision.reason === 'revoked');
+  return isRevoked(b) - isRevoked(a) || expiryOf(a) - expiryOf(b);
 }
 
 /** In ms since the epoch; what nobody serves is the most urgent. */

@@ -11,11 +11,12 @@ import type { Outcome, PassResult } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
 import { refreshStaples } from '../publication/staples.ts';
 import { tidyFleets } from '../publication/tidy.ts';
+import { logReplacement } from '../replacement/in-pass.ts';
 import { issueCertificate } from './issue.ts';
 import { surveyLostPems } from './lost-pems.ts';
 import { holdMovingNames } from './moving-names.ts';
 import { discardUnconfigured } from './order-in-flight.ts';
-import { decideAll, type Plan, plannedOutcome, sameIdentifiers, withinBudget } from './plan.ts';
+import { decideAll, isReplaced, type Plan, plannedOutcome, sameIdentifiers, withinBudget } from './plan.ts';
 import { askFleetsWithoutRoot } from './roots/fleets-without-root.ts';
 import { maintainFleets } from './roots/maintain.ts';
 import { checkShards, restoreLost } from './roots/restore.ts';
@@ -67,6 +68,11 @@ async function work(pass: Pass, read: BucketSurvey): Promise<PassResult> {
   const outcomes = await issueAll(pass, survey, plans, atOnce);
   const { manifests } = publishedBy(survey);
   const unconfigured = await endSuperseded(pass, { ...survey, manifests });
+  logReplacement(
+    pass,
+    plans.filter(isReplaced).map(({ spec }) => spec.name),
+    outcomes,
+  );
   const failure = await maintainFleets(pass, survey);
   await tidyFleets(pass, found);
   return conclude(pass, survey, { outcomes: [...blocked, ...outcomes], unconfigured, error: failure });

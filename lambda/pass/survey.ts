@@ -12,6 +12,8 @@ import { publishedFleetsOrNone } from '../publication/fleets.ts';
 import { createPublishers, type PublishedFleets } from '../publication/publisher.ts';
 import { type ReadManifest, readRoot } from '../publication/read-manifest.ts';
 import type { Staples } from '../publication/staples.ts';
+import type { Replacements } from '../replacement/covered.ts';
+import { readReplacements } from '../replacement/in-pass.ts';
 import { mergeOldIssuer } from './old-issuer.ts';
 import { type UnconfiguredCertificate, unconfiguredIn } from './unconfigured.ts';
 import { Version1Survey } from './version-1.ts';
@@ -53,6 +55,8 @@ export interface Survey extends BucketSurvey {
   /** SHA-256 of PEMs that their CA has revoked, as OCSP says. */
   readonly revoked: ReadonlySet<string>;
   readonly budget: CaBudget;
+  /** What operators want replaced before it is due. */
+  readonly replacements: Replacements;
 }
 
 /** @param earlier reading of this pass: its publishers remember what they have written, and what others wrote is judged */
@@ -121,7 +125,7 @@ export async function completeSurvey(
   const survey = isPublished ? await surveyBucket(pass, first) : first;
   const { ordersPer3Hours } = config;
   const budget = await readCaBudget({ bucket, ordersPer3Hours, now: timing.now, log });
-  return { ...survey, revoked, budget };
+  return { ...survey, revoked, budget, replacements: await readReplacements(pass) };
 }
 
 /** The certificates of this pass, as configured. */

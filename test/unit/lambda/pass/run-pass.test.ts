@@ -44,6 +44,7 @@ test('nothing due: said so, nothing is written, and the requests are constant', 
     `get ${layout.tombstones(fleet)}`,
     `list ${layout.published(fleet)}`,
     `get ${layout.caState}`,
+    `get ${layout.replacements}`,
     `get ${layout.renewalInfo}`,
   ]);
   assert.deepEqual(

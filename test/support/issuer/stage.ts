@@ -1,9 +1,10 @@
-/** Passes against a real CA: Pebble, a DNS for it, and the responder's front where Pebble validates. No HAProxy. */
+/** Passes against a real CA: Pebble with a DNS, or Caddy, and the responder's front where the CA validates. No HAProxy. */
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Listening } from '#common/net/listen.ts';
 import { MINUTE_MS } from '#common/time.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import type { AcmeClient } from '../../../lambda/acme/client.ts';
 import { createTransport, type Transport } from '../../../lambda/acme/transport.ts';
 import { type Cas, openCa } from '../../../lambda/ca/ca.ts';
@@ -17,26 +18,35 @@ import type { Pass, PassOptions } from '../../../lambda/pass.ts';
 import { respondTo } from '../../../lambda/responder.ts';
 import { openSigningKey } from '../../../lambda/signing/signing-key.ts';
 import { type MemoryBucket, memoryBucket } from '../bucket/memory-bucket.ts';
+import { type Caddy, type CaddyOptions, startCaddy } from '../parts/caddy.ts';
 import { startDns } from '../parts/dns.ts';
+import type { DnsManagement } from '../parts/dns-management.ts';
 import { type Pebble, type PebbleOptions, startPebble } from '../parts/pebble.ts';
+import type { TestCa } from '../parts/test-ca.ts';
 import { freePort } from '../ports.ts';
 import { type Events, recordEvents } from './events.ts';
+
+/** Where a stage belongs to: a test, or a file of tests. */
+export type StageOwner = Pick<TestContext, 'after'>;
 
 export interface Exchange {
   method: string;
   url: string;
 }
 
-export interface Stage {
-  pebble: Pebble;
+export interface CaStage {
+  ca: TestCa;
+  /** Answers the CA. */
+  dns: DnsManagement;
   bucket: MemoryBucket;
   events: Events;
   exchange: Transport;
   /** Every exchange with the CA. */
   exchanged: Exchange[];
-  configOf(certificates: object[]): Config;
+  /** @param settings beside `certificates`, as in pemfleet.yaml */
+  configOf(certificates: object[], settings?: object): Config;
   openAccount(exchange?: Transport): Promise<AcmeClient>;
-  casBy(exchange: Transport): Cas;
+  casBy(exchange: Transport, bucket?: Bucket): Cas;
   pass(certificates: object[], options?: PassOptions, changes?: Partial<Pass>): Promise<Outcome[]>;
   /** The next exchange that fits fails, before it reaches the CA (`lost: 'request'`) or after. */
   failNext(fits: (exchange: Exchange) => boolean, lost: 'request' | 'answer'): void;
@@ -46,13 +56,23 @@ export interface Stage {
   startResponder(): Promise<Listening>;
 }
 
-export interface StageOptions extends PebbleOptions {
+export interface Stage extends CaStage {
+  pebble: Pebble;
+}
+
+export interface CaddyStage extends CaStage {
+  caddy: Caddy;
+}
+
+interface Responding {
   /** Nobody answers challenges yet. */
   withoutResponder?: boolean;
 }
 
+export type StageOptions = PebbleOptions & Responding;
+
 export async function startStage(
-  t: TestContext,
+  t: StageOwner,
   { withoutResponder, ...options }: StageOptions = {},
 ): Promise<Stage> {
   const dns = await startDns();
@@ -60,8 +80,27 @@ export async function startStage(
   const httpPort = await freePort();
   const pebble = await startPebble({ httpPort, dnsServer: dns.address, ...options });
   t.after(pebble.stop);
+  return { pebble, ...(await stageOf(t, pebble, dns, { httpPort, withoutResponder })) };
+}
+
+export async function startCaddyStage(
+  t: StageOwner,
+  { withoutResponder, ...options }: CaddyOptions & Responding = {},
+): Promise<CaddyStage> {
+  const httpPort = await freePort();
+  const caddy = await startCaddy({ httpPort, ...options });
+  t.after(caddy.stop);
+  return { caddy, ...(await stageOf(t, caddy, caddy.dns, { httpPort, withoutResponder })) };
+}
+
+async function stageOf(
+  t: StageOwner,
+  ca: TestCa,
+  dns: DnsManagement,
+  { httpPort, withoutResponder = false }: { httpPort: number; withoutResponder: boolean | undefined },
+): Promise<CaStage> {
   const bucket = memoryBucket();
-  const wire = faultyTransport(t, pebble);
+  const wire = faultyTransport(t, ca);
   const startResponder = async () => {
     const onError = (error: unknown) => {
       throw error;
@@ -76,24 +115,25 @@ export async function startStage(
     return front;
   };
   if (!withoutResponder) await startResponder();
-  return { pebble, bucket, ...wire, ...passes(bucket, pebble, wire.exchange), startResponder };
+  return { ca, dns, bucket, ...wire, ...passes(bucket, ca, wire.exchange), startResponder };
 }
 
-function passes(bucket: MemoryBucket, pebble: Pebble, exchange: Transport) {
+function passes(bucket: MemoryBucket, ca: TestCa, exchange: Transport) {
   const events = recordEvents();
   let aheadMs = 0;
   const now = () => new Date(Date.now() + aheadMs);
   const acme = {
-    directoryUrl: pebble.directoryUrl,
-    caFile: pebble.caFile,
+    directoryUrl: ca.directoryUrl,
+    caFile: ca.caFile,
     termsOfServiceAgreed: true as const,
   };
-  const configOf = (certificates: object[]) =>
-    parseConfig('f', JSON.stringify({ bucket: 'memory:', acme, certificates }));
-  const caBy = (by: Transport) => openCa({ bucket, settings: { ...acme, contact: [] }, exchange: by, now });
-  const casBy = (by: Transport) => new Map([[pebble.directoryUrl, caBy(by)]]);
+  const configOf = (certificates: object[], settings: object = {}) =>
+    parseConfig('f', JSON.stringify({ bucket: 'memory:', acme, certificates, ...settings }));
+  const caBy = (by: Transport, over: Bucket = bucket) =>
+    openCa({ bucket: over, settings: { ...acme, contact: [] }, exchange: by, now });
+  const casBy = (by: Transport, over?: Bucket) => new Map([[ca.directoryUrl, caBy(by, over)]]);
   const open = (by: Transport = exchange) => caBy(by).account();
-  const pass: Stage['pass'] = async (certificates, options = {}, changes = {}) => {
+  const pass: CaStage['pass'] = async (certificates, options = {}, changes = {}) => {
     const timing = {
       now,
       sleep: (ms: number) => sleep(ms),
@@ -120,12 +160,12 @@ function passes(bucket: MemoryBucket, pebble: Pebble, exchange: Transport) {
   return { events, configOf, openAccount: open, casBy, pass, advance };
 }
 
-function faultyTransport(t: TestContext, pebble: Pebble) {
+function faultyTransport(t: StageOwner, { ca }: TestCa) {
   const exchanged: Exchange[] = [];
   const faults: { fits: (exchange: Exchange) => boolean; lost: 'request' | 'answer' }[] = [];
   const real = createTransport({
     userAgent: `pemfleet/${PEMFLEET_VERSION}`,
-    ca: pebble.ca,
+    ca,
     timeoutMs: 10_000,
   });
   t.after(real.close);
@@ -140,10 +180,11 @@ function faultyTransport(t: TestContext, pebble: Pebble) {
     // As the transport tells it when a connection breaks.
     return real.exchange(method, 'https://127.0.0.1:1/lost', body);
   };
-  const failNext: Stage['failNext'] = (fits, lost) => faults.push({ fits, lost });
+  const failNext: CaStage['failNext'] = (fits, lost) => faults.push({ fits, lost });
   return { exchange, exchanged, failNext };
 }
 
 /** Orders that were asked for, by the exchanges with the CA. */
-export const ordersAsked = (stage: Stage) =>
-  stage.exchanged.filter(({ method, url }) => method === 'POST' && url.endsWith('/order-plz')).length;
+export const ordersAsked = (stage: CaStage) =>
+  stage.exchanged.filter(({ method, url }) => method === 'POST' && /\/(order-plz|new-order)$/.test(url))
+    .length;

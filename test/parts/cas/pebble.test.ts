@@ -1,0 +1,6 @@
+import { caSuite, LIFETIME_HOURS, REFUSED } from '../../support/issuer/ca-suite.ts';
+import { startStage } from '../../support/issuer/stage.ts';
+
+const profiles = { default: { validityPeriod: LIFETIME_HOURS * 3600 } };
+
+caSuite('Pebble', (t) => startStage(t, { authzReuse: 0, profiles, blocked: [REFUSED] }));

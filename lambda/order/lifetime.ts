@@ -25,8 +25,13 @@ export function lifetimeRenewal(lifetime: Validity): Date {
 
 /** With so little of its life left, nothing is waited for. */
 export function isEmergency(lifetime: Validity, now: Date): boolean {
+  return now >= emergencySince(lifetime);
+}
+
+/** From when on it is an emergency, if nobody renews it. */
+export function emergencySince(lifetime: Validity): Date {
   const { lifeMs, endMs } = measured(lifetime);
-  return endMs - now.getTime() <= lifeMs * EMERGENCY_SHARE;
+  return new Date(endMs - lifeMs * EMERGENCY_SHARE);
 }
 
 /** It should have been renewed some time ago. */

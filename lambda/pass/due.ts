@@ -3,7 +3,7 @@ import type { ManifestEntry, PemRef } from '#contract/manifest.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import { exactSet } from '../config/identifier.ts';
 import { nextAttempt } from '../order/back-off.ts';
-import { isEmergency, lifetimeRenewal } from '../order/lifetime.ts';
+import { emergencySince, isEmergency, lifetimeRenewal } from '../order/lifetime.ts';
 import type { OrderRecord } from '../order/record.ts';
 import type { RenewalWindow } from './renewal-windows.ts';
 
@@ -145,12 +145,24 @@ function reasonToObtain(input: DueInput): ObtainReason | undefined {
 /** The CA's window if there is one, else the lifetime; the most urgent PEM of a pair decides. */
 function reasonInTime({ windows, now, wakeMs }: DueInput, pems: readonly PemRef[]): ObtainReason | undefined {
   const reasons = pems.map((pem) => {
-    const window = windows.get(pem.certId ?? '');
+    const window = windowWithin(pem, windows);
     if (window === undefined) return now >= lifetimeRenewal(pem) ? 'lifetime' : undefined;
     if (now >= window.end) return 'renewal-window-past';
     return isInsideFirst(window, now, wakeMs) ? 'renewal-window' : undefined;
   });
   return reasons.find((reason) => reason !== undefined);
+}
+
+/**
+ * A CA may suggest times when the certificate is over (RFC 9773 §4.2 sets no bound): Pebble opens two days for one of six hours. The
+ * window counts until the emergency begins; one that lies beyond it counts for nothing.
+ */
+function windowWithin(pem: PemRef, windows: DueInput['windows']): RenewalWindow | undefined {
+  const window = windows.get(pem.certId ?? '');
+  const latest = emergencySince(pem);
+  if (window === undefined || window.start >= latest) return undefined;
+  const bounded = (time: Date) => (time < latest ? time : latest);
+  return { start: window.start, end: bounded(window.end), renewAt: bounded(window.renewAt) };
 }
 
 /**
@@ -165,7 +177,7 @@ function isInsideFirst({ start, end, renewAt }: RenewalWindow, now: Date, wakeMs
 /** When the certificate will be due, for people; of a pair, when its first PEM will. */
 function renewalTime({ published, windows }: DueInput): Date {
   const times = (published?.pems ?? []).map((pem) =>
-    (windows.get(pem.certId ?? '')?.renewAt ?? lifetimeRenewal(pem)).getTime(),
+    (windowWithin(pem, windows)?.renewAt ?? lifetimeRenewal(pem)).getTime(),
   );
   return new Date(Math.min(...times));
 }

@@ -29,6 +29,12 @@ export const ISSUER_MUTANTS: readonly Mutant[] = [
       'renewal window: over',
     ],
     [
+      'ARI: a window that reaches beyond the certificate ends with it',
+      'bounded(window.end)',
+      'window.end',
+      'it reaches beyond the certificate',
+    ],
+    [
       'an emergency waits for no window',
       "if (published.pems.some((pem) => isEmergency(pem, now))) return 'emergency';",
       '',

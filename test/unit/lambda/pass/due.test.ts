@@ -139,6 +139,7 @@ const LIFETIMES: Row[] = [
 const [start, renewAt, end] = [inDays(10), inDays(11), inDays(12)];
 const windows = new Map([[makePemRef().certId ?? '', { start, end, renewAt }]]);
 const wakeMs = DAY_MS / 4;
+const pickedAt = (time: Date) => new Map([...windows].map(([id, w]) => [id, { ...w, renewAt: time }]));
 
 /** RFC 9773 §4.2. */
 const WINDOWS: Row[] = [
@@ -160,7 +161,7 @@ const WINDOWS: Row[] = [
     says: 'renewal window: a wake before the last one waits for the picked time',
     ...{
       now: after(end, -wakeMs - 1),
-      windows: new Map([...windows].map(([id, w]) => [id, { ...w, renewAt: end }])),
+      windows: pickedAt(end),
     },
     decision: fresh(end),
   },
@@ -168,7 +169,7 @@ const WINDOWS: Row[] = [
     says: 'renewal window: the last wake before its end is not skipped',
     ...{
       now: after(end, -wakeMs),
-      windows: new Map([...windows].map(([id, w]) => [id, { ...w, renewAt: end }])),
+      windows: pickedAt(end),
     },
     decision: obtain('renewal-window'),
   },
@@ -182,6 +183,21 @@ const WINDOWS: Row[] = [
     says: 'renewal window: an emergency waits for none',
     ...{ published: lasting(10), now: after(start, -1) },
     decision: obtain('emergency'),
+  },
+  {
+    says: 'renewal window: it reaches beyond the certificate: it ends where the emergency begins',
+    ...{ published: lasting(11), now: after(inDays(10.45), -wakeMs - 1), windows: pickedAt(end) },
+    decision: fresh(inDays(10.45)),
+  },
+  {
+    says: 'renewal window: it reaches beyond the certificate: the last wake before the emergency is not skipped',
+    ...{ published: lasting(11), now: after(inDays(10.45), -wakeMs), windows: pickedAt(end) },
+    decision: obtain('renewal-window'),
+  },
+  {
+    says: 'renewal window: it begins when the certificate is nearly over, and counts for nothing',
+    ...{ published: lasting(10.5), now: inDays(7) },
+    decision: obtain('lifetime'),
   },
 ].map((row) => ({ windows, wakeMs, ...row }));
 

@@ -1,11 +1,14 @@
 /** Authorization objects (RFC 8555 §7.1.4), their challenges (§7.1.5, §8) and how the client proves control (§7.5). */
+import { SECOND_MS } from '#common/time.ts';
 import type { AcmeClient } from './client.ts';
 import { pollUntil, type Timing } from './poll.ts';
 import {
   AcmeProblem,
+  AcmeStuck,
   AuthorizationFailed,
   type Identifier,
   NoAcmeAnswer,
+  NoAnswerInTime,
   type ProblemDocument,
 } from './problem.ts';
 import type { AcmeResponse } from './transport.ts';
@@ -20,8 +23,8 @@ export interface Challenge {
   status: 'pending' | 'processing' | 'valid' | 'invalid';
   /** Random base64url value that identifies the challenge; the first half of the key authorization (§8.1). */
   token: string;
-  /** Why the validation failed. */
-  error?: ProblemDocument;
+  /** Why the validation, or its last try, failed (§8.2). */
+  error?: ProblemDocument | null;
 }
 
 /** The account's right to a certificate for one identifier (§7.1.4). */
@@ -34,6 +37,8 @@ export interface Authorization {
   status: 'pending' | 'valid' | 'invalid' | 'deactivated' | 'expired' | 'revoked';
   /** True if the order names the wildcard of this identifier. */
   wildcard?: boolean;
+  /** RFC 3339: the CA takes the authorization for invalid after it. */
+  expires?: string;
   /** Pending: those that the client can choose from; valid: the one that was met; invalid: the one that failed. */
   challenges: Challenge[];
 }
@@ -59,39 +64,105 @@ export function keyAuthorization(client: AcmeClient, challenge: Challenge): stri
   return `${challenge.token}.${client.thumbprint}`;
 }
 
-/** §7.5.1: asks the CA to validate. A challenge that is no longer pending is left to the poll. */
+/**
+ * §7.5.1: asks the CA to validate, or to try again (§8.2). A challenge that is no longer pending is left to the poll, and so is one
+ * whose CA validates before it answers and takes longer for it than an exchange may.
+ */
 export async function respond(client: AcmeClient, challenge: Challenge): Promise<void> {
   if (challenge.status !== 'pending') return;
   try {
     await client.post(challenge.url, {});
   } catch (error) {
-    if (!(error instanceof AcmeProblem) || error.type !== 'malformed') throw error;
+    const isMovedOn = error instanceof AcmeProblem && error.type === 'malformed';
+    if (!isMovedOn && !(error instanceof NoAnswerInTime)) throw error;
   }
 }
 
 /** The CA validates over the network first: an earlier poll would be wasted. */
 const SHORTEST_VALIDATION_MS = 50;
+/** The error of an earlier try is still shown so long after the next one was asked for, where the CA validates in the background. */
+const STALE_ERROR_MS = 5 * SECOND_MS;
 
-/** Returns once the authorization is valid. @throws AuthorizationFailed for any other end (§7.1.6), AcmeDeadline */
+/** What the client has done for an authorization, and how long it waits for the outcome. */
+export interface Responded {
+  /** As it was before the client responded to it. */
+  challenge: Challenge;
+  /** The CA has no more time than until then, beyond the Retry-After that it gives. */
+  until: Date;
+}
+
+/**
+ * Returns once the authorization is valid.
+ * @throws AuthorizationFailed for any other end (§7.1.6) and for a try that failed (§8.2); AcmeStuck; AcmeDeadline
+ */
 export async function waitValid(
   client: AcmeClient,
   { url, identifier }: Authorization,
   timing: Timing,
+  responded?: Responded,
 ): Promise<void> {
+  const begin = timing.now().getTime();
   const what = `authorization of ${identifier.value}`;
-  const isDone = (authorization: Authorization) => authorization.status !== 'pending';
+  const failureIn = (authorization: Authorization) => {
+    const isStale = timing.now().getTime() - begin < STALE_ERROR_MS;
+    return failureOf(authorization, responded?.challenge, isStale);
+  };
+  const isDone = (authorization: Authorization) => {
+    if (authorization.status === 'valid' || failureIn(authorization) !== undefined) return true;
+    if (responded !== undefined && timing.now() >= responded.until) throw undecided(authorization, responded);
+    return false;
+  };
   const read = async () => {
     const response = await client.post(url, null);
     return { value: authorizationOf(response, url), retryAfter: response.headers['retry-after'] };
   };
-  await timing.sleep(Math.min(SHORTEST_VALIDATION_MS, timing.deadline.getTime() - timing.now().getTime()));
+  await timing.sleep(Math.min(SHORTEST_VALIDATION_MS, timing.deadline.getTime() - begin));
   const ended = await pollUntil(what, read, isDone, timing);
-  if (ended.status === 'valid') return;
-  throw notValid(ended);
+  if (ended.status !== 'valid') throw failureIn(ended) ?? notValid(ended);
+}
+
+/**
+ * §8.2: an `error` of a challenge that waits for the client is a try that failed; while the CA itself tries again, the challenge is
+ * `processing`. smallstep's CAs validate once for each response, and leave both objects pending.
+ */
+function failureOf(
+  authorization: Authorization,
+  before: Challenge | undefined,
+  isStale: boolean,
+): AuthorizationFailed | undefined {
+  if (authorization.status !== 'pending') {
+    return authorization.status === 'valid' ? undefined : notValid(authorization);
+  }
+  const challenge = before && authorization.challenges.find(({ url }) => url === before.url);
+  if (challenge === undefined) return undefined;
+  const { error, status } = challenge;
+  const isOld = isStale && before?.error && JSON.stringify(error) === JSON.stringify(before.error);
+  const isFailed = status === 'invalid' || (status === 'pending' && error && !isOld);
+  return isFailed ? tryFailed(authorization, challenge) : undefined;
+}
+
+function tryFailed({ identifier }: Authorization, { error, status, type }: Challenge): AuthorizationFailed {
+  return new AuthorizationFailed(
+    identifier.value,
+    `${type} challenge is ${status}`,
+    error ?? undefined,
+    type,
+  );
+}
+
+/** The CA still tries: what it says of its last try is the name's fault, silence is its own. */
+function undecided(authorization: Authorization, { challenge: { url } }: Responded): Error {
+  const challenge = authorization.challenges.find((other) => other.url === url);
+  if (challenge?.error) return tryFailed(authorization, challenge);
+  const seen = `${authorization.status}, its challenge ${challenge?.status ?? 'gone'}`;
+  return new AcmeStuck(
+    `${authorization.identifier.value}: the CA does not validate it; authorization is ${seen}`,
+  );
 }
 
 /** The error carries the problem of the challenge that failed, if there is one. */
 export function notValid({ identifier, status, challenges }: Authorization): AuthorizationFailed {
   const failed = challenges.find((challenge) => challenge.error);
-  return new AuthorizationFailed(identifier.value, `authorization is ${status}`, failed?.error, failed?.type);
+  const error = failed?.error ?? undefined;
+  return new AuthorizationFailed(identifier.value, `authorization is ${status}`, error, failed?.type);
 }

@@ -38,6 +38,8 @@ export class AcmeClient {
   readonly #nonces: NoncePool;
   readonly #now: () => Date;
   readonly #inLine = atMost(MAX_AT_ONCE);
+  /** By which the CA's clock is ahead of ours, in ms. */
+  #aheadMs = 0;
 
   constructor({ directory, accountKey, accountUrl, exchange, now }: AcmeClientOptions) {
     this.directory = directory;
@@ -47,6 +49,11 @@ export class AcmeClient {
     this.#exchange = exchange;
     this.#nonces = new NoncePool(exchange, directory.newNonce, now);
     this.#now = now;
+  }
+
+  /** The time by the CA's clock, as its last answer had it (RFC 9110 §6.6.1): what it says of its own deadlines is compared with it. */
+  caNow(): Date {
+    return new Date(this.#now().getTime() + this.#aheadMs);
   }
 
   /** Signed POST; `null` is POST-as-GET (§6.3). @throws AcmeProblem, NoAcmeAnswer */
@@ -72,10 +79,16 @@ export class AcmeClient {
       const body = this.#jws.createSignedBody(url, payload, { nonce: await this.#nonces.take(), kid });
       const response = await this.#exchange('POST', url, body);
       this.#nonces.put(response);
+      this.#noteClock(response);
       const problem = problemOf(response, this.#now);
       if (problem === undefined) return response;
       if (problem.type !== 'badNonce' || attempt >= MAX_BAD_NONCES) throw problem;
     }
+  }
+
+  #noteClock({ headers }: AcmeResponse): void {
+    const time = Date.parse(headers['date'] ?? '');
+    if (!Number.isNaN(time)) this.#aheadMs = time - this.#now().getTime();
   }
 }
 

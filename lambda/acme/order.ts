@@ -21,6 +21,8 @@ export interface Order {
   url: string;
   /** `pending`: authorizations are open; `ready`: to be finalized; `processing`: the CA issues; then final (§7.1.6). */
   status: 'pending' | 'ready' | 'processing' | 'valid' | 'invalid';
+  /** RFC 3339: the CA takes the order for invalid after it. */
+  expires?: string;
   /** What the order is for. */
   identifiers: Identifier[];
   /** URLs of the authorizations that the CA requires before it issues. */

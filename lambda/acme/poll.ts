@@ -1,5 +1,5 @@
 /** Polling by RFC 8555 §7.5.1: the client obeys Retry-After; without one the intervals grow. */
-import { SECOND_MS } from '#common/time.ts';
+import { MINUTE_MS, SECOND_MS } from '#common/time.ts';
 import { AcmeDeadline } from './problem.ts';
 import { parseRetryAfter } from './retry-after.ts';
 
@@ -12,6 +12,8 @@ export interface Timing {
 
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 5 * SECOND_MS;
+/** A pass sleeps no longer for one CA: who is asked to come later does something else until then, or ends. */
+export const LONGEST_SLEEP_MS = 10 * MINUTE_MS;
 
 /** One answer to a poll. */
 export interface PollAnswer<T> {
@@ -22,7 +24,7 @@ export interface PollAnswer<T> {
 
 /**
  * @param what subject of the error's message
- * @throws AcmeDeadline if the next poll would come after the deadline
+ * @throws AcmeDeadline if the next poll would come after the deadline, or later than a pass sleeps
  */
 export async function pollUntil<T>(
   what: string,
@@ -36,9 +38,10 @@ export async function pollUntil<T>(
     const now = timing.now();
     const retryAfter = parseRetryAfter(answer.retryAfter, now);
     const next = new Date(Math.max(retryAfter?.getTime() ?? 0, now.getTime() + wait));
-    if (next >= timing.deadline) {
+    const ms = next.getTime() - now.getTime();
+    if (next >= timing.deadline || ms > LONGEST_SLEEP_MS) {
       throw new AcmeDeadline(`${what} is not done yet; the next pass goes on`, retryAfter);
     }
-    await timing.sleep(next.getTime() - now.getTime());
+    await timing.sleep(ms);
   }
 }

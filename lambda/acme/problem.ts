@@ -57,6 +57,17 @@ export class NoAcmeAnswer extends Error {
   readonly code = 'ERR_ACME_UNREACHABLE';
 }
 
+/** The CA took the request and gave no whole answer in the time that one exchange has. */
+export class NoAnswerInTime extends NoAcmeAnswer {
+  override name = 'NoAnswerInTime';
+}
+
+/** The CA gives no end to what it has begun, in more time than any needs: the order, or the CA, is given up. */
+export class AcmeStuck extends Error {
+  override name = 'AcmeStuck';
+  readonly code = 'ERR_ACME_STUCK';
+}
+
 /** The CA does not offer what the configuration asks for; thrown before an order is spent on it. */
 export class NotOffered extends Error {
   override name = 'NotOffered';
@@ -72,6 +83,11 @@ export class AcmeDeadline extends Error {
     super(message);
     this.retryAfter = retryAfter;
   }
+}
+
+/** The CA still issues, and the pass does not wait for it: the next look comes at its end, and then in each later one. */
+export class StillProcessing extends AcmeDeadline {
+  override name = 'StillProcessing';
 }
 
 /** An authorization or order ended otherwise than valid (RFC 8555 §7.1.6). */
@@ -90,9 +106,43 @@ export class AuthorizationFailed extends Error {
   }
 }
 
-/** True if another CA might do better: this one gives no answer, has an error of its own, or limits the rate. */
+/** Several identifiers of one order failed; each is named with its own reason. */
+export class AuthorizationsFailed extends AuthorizationFailed {
+  override name = 'AuthorizationsFailed';
+  readonly failures: readonly AuthorizationFailed[];
+
+  constructor(failures: readonly AuthorizationFailed[]) {
+    super(failures.map(({ identifier }) => identifier).join(', '), '');
+    this.message = joinMessages(failures);
+    this.failures = failures;
+  }
+}
+
+/** Nothing can make this order valid any more, although the CA does not say so: only another order can. */
+export class OrderSpent extends AuthorizationFailed {
+  override name = 'OrderSpent';
+}
+
+/** An order has a hundred names at most; the reasons of so many fit into a line that people read. */
+const MAX_REASONS = 5;
+
+/** Each identifier once: the CA may have one authorization for a name and its wildcard. */
+export function joinFailures(failures: readonly AuthorizationFailed[]): AuthorizationFailed {
+  const byName = new Map(failures.map((failure) => [failure.identifier, failure]));
+  const [first, ...others] = [...byName.values()].sort((a, b) => (a.identifier < b.identifier ? -1 : 1));
+  if (first === undefined) throw new TypeError('no failure to tell');
+  return others.length === 0 ? first : new AuthorizationsFailed([first, ...others]);
+}
+
+function joinMessages(failures: readonly AuthorizationFailed[]): string {
+  const rest = failures.slice(MAX_REASONS).map(({ identifier }) => identifier);
+  const named = failures.slice(0, MAX_REASONS).map(({ message }) => message);
+  return [...named, ...(rest.length > 0 ? [`failed as well: ${rest.join(', ')}`] : [])].join('; ');
+}
+
+/** True if another CA might do better: this one gives no answer or no end, has an error of its own, or limits the rate. */
 export function isCaFault(error: unknown): boolean {
-  if (error instanceof NoAcmeAnswer) return true;
+  if (error instanceof NoAcmeAnswer || error instanceof AcmeStuck) return true;
   return (
     error instanceof AcmeProblem &&
     (error.status >= 500 || error.type === 'rateLimited' || error.status === 429)

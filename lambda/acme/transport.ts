@@ -6,7 +6,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Agent, type RequestOptions, request } from 'node:https';
 import { SECOND_MS } from '#common/time.ts';
-import { AcmeDeadline, NoAcmeAnswer } from './problem.ts';
+import { AcmeDeadline, NoAcmeAnswer, NoAnswerInTime } from './problem.ts';
 
 export interface TransportOptions {
   userAgent: string;
@@ -114,7 +114,9 @@ function unreachable(
   cause: unknown,
 ): NoAcmeAnswer {
   if (cause instanceof NoAcmeAnswer) return new NoAcmeAnswer(`${method} ${url}: ${cause.message}`);
+  if (timedOutMs !== undefined) {
+    return new NoAnswerInTime(`${method} ${url}: no whole answer within ${timedOutMs} ms`, { cause });
+  }
   const code = (cause as NodeJS.ErrnoException).code ?? (cause as Error).name;
-  const seen = timedOutMs === undefined ? code : `no whole answer within ${timedOutMs} ms`;
-  return new NoAcmeAnswer(`${method} ${url}: ${seen}`, { cause });
+  return new NoAcmeAnswer(`${method} ${url}: ${code}`, { cause });
 }

@@ -1,50 +1,40 @@
 /** Proves control of every identifier of an order: present all, respond to all, poll all, clean up all. */
+import { MINUTE_MS, SECOND_MS } from '#common/time.ts';
 import { messageOf } from '#contract/errors.ts';
-import { type CertificateName, TOKEN } from '#contract/layout.ts';
-import {
-  type Authorization,
-  type Challenge,
-  getAuthorization,
-  keyAuthorization,
-  notValid,
-  respond,
-  waitValid,
-} from '../acme/authorization.ts';
+import type { CertificateName } from '#contract/layout.ts';
+import { respond, waitValid } from '../acme/authorization.ts';
 import type { AcmeClient } from '../acme/client.ts';
 import type { Order } from '../acme/order.ts';
-import { AuthorizationFailed, NoAcmeAnswer } from '../acme/problem.ts';
-import type { ChallengeSolver, PresentedChallenge } from '../challenge/solver.ts';
+import { AuthorizationFailed, joinFailures } from '../acme/problem.ts';
+import type { PresentedChallenge } from '../challenge/solver.ts';
 import type { Pass } from '../pass.ts';
+import { type OpenChallenge, openChallenges } from './choose-challenge.ts';
 import type { OrderLeg } from './leg.ts';
 
-interface Pending {
-  authorization: Authorization;
-  challenge: Challenge;
-  presented: PresentedChallenge;
-}
+/** Every known CA has validated by then. Beyond it the CA, or the name, has failed, and the attempt with it. */
+const LONGEST_VALIDATION_MS = 5 * MINUTE_MS;
+/** For a resumed order, whose challenges may be validated anew, however long ago the first try was. */
+const SHORTEST_TRY_MS = 30 * SECOND_MS;
 
-/** @throws AuthorizationFailed naming the identifier; AcmeDeadline if the CA takes longer than there is time */
+/** @throws AuthorizationFailed naming each identifier; AcmeStuck, or AcmeDeadline if the CA takes longer than there is time */
 export async function authorize(pass: Pass, client: AcmeClient, leg: OrderLeg, order: Order): Promise<void> {
   const { solver, timing } = pass;
-  const authorizations = await Promise.all(order.authorizations.map((url) => getAuthorization(client, url)));
-  const pending = authorizations
-    .filter(isOpen)
-    .map((authorization) => choose(client, order, authorization, solver.type));
-  const presented = pending.map((item) => item.presented);
+  const open = await openChallenges(client, leg, order, solver.type);
+  const presented = open.map((item) => item.presented);
   // Answers of an earlier pass, which did not come to clean up.
   const earlier = leg.presented;
   let mayBeLookedAt = false;
   // Saved before anything is presented, so that a killed pass leaves nothing unnamed. Where this fails, another
   // pass drives the order: its answers, which are the same, are not ours to remove.
-  if (pending.length > 0) await leg.save({ presented });
+  const respondedAt = leg.respondedAt ?? timing.now();
+  if (open.length > 0) await leg.save({ presented, respondedAt });
   try {
-    if (pending.length === 0) return;
+    if (open.length === 0) return;
     await solver.present(presented);
     const identifiers = presented.map((challenge) => challenge.identifier);
     pass.log('challenge.presented', { certificate: leg.certificate, type: solver.type, identifiers });
     mayBeLookedAt = true;
-    await all(pending.map(({ challenge }) => respond(client, challenge)));
-    await all(pending.map(({ authorization }) => waitValid(client, authorization, timing)));
+    await prove(pass, client, open, respondedAt);
     mayBeLookedAt = false;
   } catch (error) {
     if (error instanceof AuthorizationFailed) mayBeLookedAt = false;
@@ -54,6 +44,22 @@ export async function authorize(pass: Pass, client: AcmeClient, leg: OrderLeg, o
     // answers and removes them; removing them now would make the order invalid.
     if (!mayBeLookedAt) await cleanUp(pass, leg.certificate, [...earlier, ...presented]);
   }
+}
+
+async function prove(
+  { timing }: Pass,
+  client: AcmeClient,
+  open: readonly OpenChallenge[],
+  respondedAt: Date,
+): Promise<void> {
+  await all(open.map(({ challenge }) => respond(client, challenge)));
+  const times = [respondedAt.getTime() + LONGEST_VALIDATION_MS, timing.now().getTime() + SHORTEST_TRY_MS];
+  const until = new Date(Math.max(...times));
+  await all(
+    open.map(({ authorization, challenge }) =>
+      waitValid(client, authorization, timing, { challenge, until }),
+    ),
+  );
 }
 
 /** Removes each answer once. The proof stands: an answer that stays behind is logged, and fails no certificate. */
@@ -71,48 +77,16 @@ export async function cleanUp(
   }
 }
 
-/** Valid ones are reused (§7.1.6); any other that is not pending can never become valid. */
-function isOpen(authorization: Authorization): boolean {
-  if (authorization.status === 'valid') return false;
-  if (authorization.status === 'pending') return true;
-  throw notValid(authorization);
-}
-
-function choose(
-  client: AcmeClient,
-  order: Order,
-  authorization: Authorization,
-  type: ChallengeSolver['type'],
-): Pending {
-  const identifier = authorization.identifier.value;
-  // §7.1.4: the authorization of `*.example.com` is one for `example.com`. Nothing else gets an answer.
-  if (!order.identifiers.some(({ value }) => value === identifier || value === `*.${identifier}`)) {
-    throw new NoAcmeAnswer(
-      `order ${order.url} has an authorization for ${identifier}, which it does not name`,
-    );
-  }
-  const challenge = authorization.challenges.find((offered) => offered.type === type);
-  if (challenge === undefined) {
-    const offered = authorization.challenges.map((other) => other.type).join(', ');
-    throw new AuthorizationFailed(
-      identifier,
-      `wanted a ${type} challenge, the CA offers ${offered || 'none'}`,
-    );
-  }
-  // The token becomes a key in the bucket, and a CA must not choose any other key.
-  if (!TOKEN.test(challenge.token)) {
-    throw new NoAcmeAnswer(`the CA's token for ${identifier} is not base64url`);
-  }
-  const presented = {
-    identifier,
-    token: challenge.token,
-    keyAuthorization: keyAuthorization(client, challenge),
-  };
-  return { authorization, challenge, presented };
-}
-
-/** Waits for all before it fails, so that no request is under way when the answers are removed. */
+/**
+ * Waits for all before it fails, so that no request is under way when the answers are removed.
+ * @throws AuthorizationFailed of all names that failed, before any other failure: the order stands and falls with them
+ */
 async function all(work: Promise<void>[]): Promise<void> {
-  const failed = (await Promise.allSettled(work)).find((result) => result.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
+  const results = await Promise.allSettled(work);
+  const reasons = results.flatMap((result) =>
+    result.status === 'rejected' ? [result.reason as unknown] : [],
+  );
+  const failed = reasons.filter((reason) => reason instanceof AuthorizationFailed);
+  if (failed.length > 0) throw joinFailures(failed);
+  if (reasons.length > 0) throw reasons[0];
 }

@@ -5,7 +5,7 @@ import { codeOf, messageOf, PemRejected } from '#contract/errors.ts';
 import { AcmeDeadline, AcmeProblem, isCaFault } from '../acme/problem.ts';
 import { MAX_RETRY_AFTER_MS } from '../acme/retry-after.ts';
 import { isEmergency, type Validity } from './lifetime.ts';
-import type { OrderRecord } from './record.ts';
+import { type LegRecord, type OrderRecord, withoutOrder } from './record.ts';
 
 /** Let's Encrypt's integration guide: 1 min, 10 min, 100 min, then daily. */
 const BACK_OFF_MS = [MINUTE_MS, 10 * MINUTE_MS, 100 * MINUTE_MS];
@@ -38,8 +38,14 @@ export function afterFailure(
   const notBefore = new Date(Math.max(retryAfter?.getTime() ?? 0, now.getTime() + wait));
   // A refused certificate is checked once more (a clock may have been wrong), then the next attempt places a new order.
   const isSpent = isAccountGone || (error instanceof PemRejected && failures > 1);
-  const legs = isSpent ? record.legs.map((old) => ({ ...old, orderUrl: undefined })) : record.legs;
+  const rested = failures === record.failures ? record.legs : record.legs.map(rest);
+  const legs = isSpent ? rested.map(withoutOrder) : rested;
   return { failures, notBefore, lastFailure, legs };
+}
+
+/** Every attempt has its own time for a validation. */
+function rest({ respondedAt: _, ...leg }: LegRecord): LegRecord {
+  return leg as LegRecord;
 }
 
 /**

@@ -2,7 +2,13 @@
 import type { CertificateName } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { PresentedChallenge } from '../challenge/solver.ts';
-import { type LegRecord, type OrderRecord, type StoredRecord, saveOrderRecord } from './record.ts';
+import {
+  type LegRecord,
+  type OrderRecord,
+  type StoredRecord,
+  saveOrderRecord,
+  withoutOrder,
+} from './record.ts';
 
 export class OrderLeg {
   readonly #bucket: Bucket;
@@ -22,13 +28,18 @@ export class OrderLeg {
   }
 
   /** What all legs of the record share. */
-  get record(): Pick<OrderRecord, 'identifiers' | 'profile' | 'failures'> {
+  get record(): Pick<OrderRecord, 'createdAt' | 'identifiers' | 'profile' | 'failures'> {
     return this.#stored.record;
   }
 
-  /** An earlier pass made the record, so an order may exist that it does not name. */
-  get isResumed(): boolean {
-    return this.#stored.isResumed;
+  /** An earlier pass may have placed an order that the record does not name: it was killed before the CA's answer was saved. */
+  get mayBeLost(): boolean {
+    return this.#stored.isResumed && this.orderUrl === undefined && !this.isRefused;
+  }
+
+  /** The CA's last answer to newOrder was a refusal. */
+  get isRefused(): boolean {
+    return this.#leg.isRefused ?? false;
   }
 
   get keyType(): string {
@@ -52,6 +63,32 @@ export class OrderLeg {
   /** Challenge answers that are, or may be, visible. */
   get presented(): readonly PresentedChallenge[] {
     return this.#leg.presented;
+  }
+
+  /** When the CA was first asked to validate what is presented. */
+  get respondedAt(): Date | undefined {
+    return this.#leg.respondedAt;
+  }
+
+  /** Since when the CA issues, as far as earlier passes have seen. */
+  get processingSince(): Date | undefined {
+    return this.#leg.processingSince;
+  }
+
+  /** URLs of orders that were given up, although their CA may still show them as open. */
+  get abandoned(): readonly string[] {
+    return this.#leg.abandoned ?? [];
+  }
+
+  /** The leg is driven with this order, in the place of the one that it names. */
+  async nameOrder(orderUrl: string): Promise<void> {
+    const leg = this.orderUrl === undefined ? this.#leg : withoutOrder(this.#leg);
+    await this.save({ ...leg, orderUrl, isRefused: undefined });
+  }
+
+  /** The order at the CA is of no use any more: the next one is a new one. */
+  async abandon(): Promise<void> {
+    await this.save(withoutOrder(this.#leg));
   }
 
   /** @throws BucketError `ERR_BUCKET_CONFLICT` if another pass has changed the record */

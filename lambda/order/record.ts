@@ -28,6 +28,14 @@ const leg = z.looseObject({
   orderUrl: z.url().optional(),
   /** Challenge answers that were, or were about to be, presented: the next pass removes them if this one dies. */
   presented: z.array(presented).default([]),
+  /** When the CA was first asked to validate what is presented. */
+  respondedAt: instant.optional(),
+  /** URLs of earlier orders that were given up: the account's list may still show them as open. */
+  abandoned: z.array(z.string()).optional(),
+  /** The CA refused to make an order, so none is lost that the record does not name. */
+  isRefused: z.boolean().optional(),
+  /** Since when the CA issues, and has not come to an end. */
+  processingSince: instant.optional(),
 });
 
 const orderRecord = z.looseObject({
@@ -54,6 +62,15 @@ const orderRecord = z.looseObject({
 
 export type OrderRecord = z.infer<typeof orderRecord>;
 export type LegRecord = OrderRecord['legs'][number];
+
+/** Older ones are no longer in any list. */
+const MAX_ABANDONED = 5;
+
+/** A leg whose order is given up. Its answers stay named: they are still to be removed. */
+export function withoutOrder(given: LegRecord): LegRecord {
+  const abandoned = [...(given.abandoned ?? []), given.orderUrl ?? []].flat().slice(-MAX_ABANDONED);
+  return { ...given, orderUrl: undefined, respondedAt: undefined, processingSince: undefined, abandoned };
+}
 
 /** A record as the bucket holds it, and the ETag under which it may be replaced; saving changes both. */
 export interface StoredRecord {

@@ -65,6 +65,12 @@ function isUrgent({ decision, published }: Plan, now: Date): boolean {
   return ['revoked', 'pem-lost', 'emergency'].includes(decision.reason);
 }
 
+/** Another CA is there, and time is short. */
+function isHurried({ config, timing }: Pass, { published }: Plan): boolean {
+  const isAlmostOver = published?.pems.some((pem) => isEmergency(pem, timing.now())) ?? false;
+  return isAlmostOver && config.fallback.length > 0;
+}
+
 /** A fleet that lacks the certificate gets it; nothing is ordered. */
 async function keep(pass: Pass, survey: Survey, plan: Plan): Promise<Outcome> {
   const { spec, published } = plan;
@@ -123,10 +129,11 @@ async function issue(
   pass.log('certificate.due', { certificate, reason: decision.reason, identifiers });
   // The account first: while the CA is out of reach, no record is made.
   const account = await openAccountAt(pass.cas, directoryUrl);
+  const options = { claimedOrders: survey.claimedOrders, isHurried: isHurried(pass, order.plan) };
   const obtained: Obtained[] = [];
   // One after the other: a pair has the same names, and some CAs give out one pending order for both.
   for (const leg of await order.open(account)) {
-    obtained.push(await obtain(pass, account, leg, survey.claimedOrders));
+    obtained.push(await obtain(pass, account, leg, options));
   }
   survey.budget.recordIssued({ directoryUrl, identifiers, count: obtained.length });
   const entry = newManifestEntry(spec, issuedBy(account, order), obtained, pass.timing.now());

@@ -155,12 +155,14 @@ function reasonInTime({ windows, now, wakeMs }: DueInput, pems: readonly PemRef[
 
 /**
  * A CA may suggest times when the certificate is over (RFC 9773 §4.2 sets no bound): Pebble opens two days for one of six hours. The
- * window counts until the emergency begins; one that lies beyond it counts for nothing.
+ * window counts until the emergency begins; one that lies beyond it counts for nothing. Nor does one that allows the whole life: most of its
+ * times are over when the certificate is new, and each pass would renew what the last one has issued.
  */
 function windowWithin(pem: PemRef, windows: DueInput['windows']): RenewalWindow | undefined {
   const window = windows.get(pem.certId ?? '');
   const latest = emergencySince(pem);
   if (window === undefined || window.start >= latest) return undefined;
+  if (window.start <= new Date(pem.notBefore) && window.end >= new Date(pem.notAfter)) return undefined;
   const bounded = (time: Date) => (time < latest ? time : latest);
   return { start: window.start, end: bounded(window.end), renewAt: bounded(window.renewAt) };
 }

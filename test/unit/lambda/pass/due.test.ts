@@ -1,7 +1,7 @@
 /** A row for each reason, and for each edge at which it begins. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DAY_MS } from '#common/time.ts';
+import { DAY_MS, HOUR_MS } from '#common/time.ts';
 import { type Decision, type DueInput, decide, matchesSpec } from '../../../../lambda/pass/due.ts';
 import { after, noon } from '../../../support/clock.ts';
 import {
@@ -15,6 +15,7 @@ import {
 
 const issued = makeEntry().issued;
 const inDays = (days: number) => after(noon, days * DAY_MS);
+const inHours = (hours: number) => after(noon, hours * HOUR_MS);
 /** Published at noon, with a life of so many days. */
 const lasting = (days: number) => makeEntry({ pems: [makePemRef({ notAfter: inDays(days).toISOString() })] });
 const pair = (ecDays: number, rsaDays: number) =>
@@ -201,7 +202,46 @@ const WINDOWS: Row[] = [
   },
 ].map((row) => ({ windows, wakeMs, ...row }));
 
-for (const { says, decision, ...input } of [...CHANGES, ...LIFETIMES, ...WINDOWS]) {
+/** Published at noon for six hours, with a window of so many hours from then; a wake in each hour. */
+const sixHours = (from: number, to: number, pick: number, now: number) => ({
+  published: lasting(1 / 4),
+  windows: new Map([
+    [makePemRef().certId ?? '', { start: inHours(from), end: inHours(to), renewAt: inHours(pick) }],
+  ]),
+  wakeMs: HOUR_MS,
+  now: inHours(now),
+});
+
+/** Pebble gives a certificate of six hours a window of two days. */
+const BEYOND_LIFE: Row[] = [
+  {
+    says: 'a window for the whole life says nothing: the lifetime counts',
+    ...sixHours(-20, 28, 27, 2.9),
+    decision: fresh(inHours(3)),
+  },
+  {
+    says: 'a window for the whole life, half of which is over',
+    ...sixHours(-20, 28, -19, 3),
+    decision: obtain('lifetime'),
+  },
+  {
+    says: 'a window that reaches past the end of life: the last pass before an emergency is not skipped',
+    ...sixHours(3, 28, 20, 4.7),
+    decision: obtain('renewal-window'),
+  },
+  {
+    says: 'a window that reaches past the end of life, the pass before that',
+    ...sixHours(3, 28, 20, 3.6),
+    decision: fresh(inHours(5.7)),
+  },
+  {
+    says: 'a window behind the end of life is none',
+    ...sixHours(7, 8, 7.5, 3),
+    decision: obtain('lifetime'),
+  },
+];
+
+for (const { says, decision, ...input } of [...CHANGES, ...LIFETIMES, ...WINDOWS, ...BEYOND_LIFE]) {
   test(`due: ${says}`, () => {
     assert.deepEqual(decide(makeDueInput(input)), decision);
   });

@@ -28,8 +28,16 @@ const BOUNDS = { maxStringBytes: MAX_DOCUMENT_BYTES, maxItems: 100_000 };
 
 type Shard = readonly FileStatus[];
 
-/** By state directory: its files are in shards, and all together are these. */
-const together = new Map<string, { shards: readonly Shard[]; files: FileStatus[] }>();
+interface Together {
+  /** As the folder has them. */
+  shards: readonly Shard[];
+  /** All files, of these shards or of what is newer than they. */
+  files: readonly FileStatus[];
+  sharded: readonly Shard[];
+}
+
+/** By state directory, where its files are in shards. */
+const together = new Map<string, Together>();
 
 /**
  * @param onReset gets the path of a shard that is broken
@@ -55,9 +63,9 @@ export async function readStatus(
     parseHostStatus(fleet, host, Buffer.from(JSON.stringify(whole(files))), BOUNDS).files;
   const shards = await readShardFiles(folderOf(directory, check, onReset));
   const before = together.get(directory);
-  const isSame = before?.shards.every((shard, index) => shard === shards[index]);
-  const files = isSame === true && before !== undefined ? before.files : inOrder(shards, whole([]));
-  together.set(directory, { shards, files });
+  if (before?.shards.every((shard, index) => shard === shards[index])) return whole([...before.files]);
+  const files = inOrder(shards, whole([]));
+  together.set(directory, { shards, files, sharded: shards });
   return whole(files);
 }
 
@@ -84,13 +92,41 @@ export async function saveStatus(directory: string, status: HostStatus): Promise
     together.delete(directory);
     return isSaved;
   }
-  const shards = Array.from({ length: SHARDS }, (): FileStatus[] => []);
-  for (const file of status.files) shards[shardOf(file.file)]?.push(file);
+  const shards = shardsAfter(before, status.files) ?? shardsOf(status.files);
   const areSaved = await writeShardFiles<Shard>(folder, shards, hasSameFiles);
   // The next reading need not put them together.
-  together.set(directory, { shards: knownShards(folder), files: status.files });
+  together.set(directory, { shards: knownShards(folder), files: status.files, sharded: shards });
   const isSaved = await isDocumentSaved(path, { ...status, files: [], sharded: true });
   return areSaved && isSaved;
+}
+
+function shardsOf(files: readonly FileStatus[]): readonly Shard[] {
+  const shards = Array.from({ length: SHARDS }, (): FileStatus[] => []);
+  for (const file of files) shards[shardOf(file.file)]?.push(file);
+  return shards;
+}
+
+/**
+ * Most passes say something new of a few files: the others are the same objects, and their shards, too.
+ * @returns undefined if these are not the same files as before
+ */
+function shardsAfter(
+  before: Together | undefined,
+  files: readonly FileStatus[],
+): readonly Shard[] | undefined {
+  if (before?.files.length !== files.length) return undefined;
+  const changes = new Map<FileStatus, FileStatus>();
+  for (const [index, file] of files.entries()) {
+    const former = before.files[index] as FileStatus;
+    if (former === file) continue;
+    if (former.file !== file.file) return undefined;
+    changes.set(former, file);
+  }
+  const shards = [...before.sharded];
+  for (const index of new Set([...changes.keys()].map(({ file }) => shardOf(file)))) {
+    shards[index] = (shards[index] as Shard).map((file) => changes.get(file) ?? file);
+  }
+  return shards;
 }
 
 /** A proof that was renewed is no reason to write: since when a file is as it is does not depend on it. */

@@ -11,6 +11,7 @@ import { OWNERSHIP_FILE, readOwnership } from '../../../../agent/state/ownership
 import { ShardedMap, shardOf } from '../../../../agent/state/sharded-map.ts';
 import { type AgentState, readStateDirectory, saveState } from '../../../../agent/state/state.ts';
 import { readStatus, saveStatus } from '../../../../agent/state/status.ts';
+import { randomFrom } from '../../../support/random.ts';
 import { tempDir } from '../../../support/temp-dir.ts';
 
 const own = { fleet: fleetName.parse('edge'), host: hostName.parse('lb1') };
@@ -339,4 +340,43 @@ test('what is deleted under a running agent is written again', async (t) => {
   });
   assert.deepEqual(recordsOf(await read(directory)), recordsOf(state));
   assert.deepEqual(recordsOf((await open()).recordsWith({ files: ShardedMap.of({}) })), recordsOf(state));
+});
+
+test('a change of many files is saved, whatever else is saved and read in between', async (t) => {
+  const directory = tempDir(t);
+  const random = randomFrom(41);
+  let files = Array.from({ length: 400 }, (_, index) => fileStatus(index)).sort(byName);
+  const check = async () => {
+    const { files: read } = (await readStatus(directory, own)) as HostStatus;
+    assert.deepEqual(
+      read.map(({ provenAt: _, ...file }) => file),
+      files.map(({ provenAt: _, ...file }) => file),
+    );
+  };
+  for (let round = 0; round < 60; round += 1) {
+    const at = Math.floor(random() * files.length);
+    const changes: readonly (() => void)[] = [
+      () => {
+        files = files.with(at, {
+          ...(files[at] as FileStatus),
+          disk: { sha256: random() < 0.5 ? sha : otherSha },
+        });
+      },
+      () => {
+        files = files.toSpliced(at, 1);
+      },
+      () => {
+        files = [...files, fileStatus(1000 + round)].sort(byName);
+      },
+      () => {
+        files = files.map((file) => ({ ...file, provenAt: new Date(round * 1000).toISOString() }));
+      },
+      () => touchAll(directory),
+    ];
+    changes[Math.floor(random() * changes.length)]?.();
+    await saveStatus(directory, statusOf(files));
+    if (random() < 0.5) await check();
+  }
+  touchAll(directory);
+  await check();
 });

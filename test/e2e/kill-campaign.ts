@@ -8,7 +8,7 @@ import { fleetName } from '#contract/layout.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import { parseRoot } from '../support/parse-root.ts';
 import type { Finished } from './finish.ts';
-import { type Stage, startStage } from './stage.ts';
+import { type CaStage, startCaddyStage, startStage } from './stage.ts';
 
 const preload = fileURLToPath(new URL('../support/kill-after.mjs', import.meta.url));
 /** Stages side by side, each with a CA of its own, so that its orders can be counted. */
@@ -19,6 +19,8 @@ export interface Campaign {
   renewals: 0 | 1;
   /** One, or a pair. */
   keyTypes: string[];
+  /** Default: Pebble. */
+  ca?: 'caddy';
   /** Which calls; default: each. */
   first?: number;
   step?: number;
@@ -30,7 +32,8 @@ export async function killCampaign(campaign: Campaign): Promise<number> {
   let next = first;
   let survivor = Number.POSITIVE_INFINITY;
   const lane = async () => {
-    const stage = await startStage({ certificates: [{ identifiers: ['unused.example.com'] }] });
+    const start = campaign.ca === 'caddy' ? startCaddyStage : startStage;
+    const stage = await start({ certificates: [{ identifiers: ['unused.example.com'] }] });
     try {
       while (next < survivor) {
         const k = next;
@@ -46,13 +49,13 @@ export async function killCampaign(campaign: Campaign): Promise<number> {
 }
 
 /** One killed run and the one that goes on. @returns false if there was no k-th call to be killed at */
-async function isKilledAt(stage: Stage, k: number, campaign: Campaign): Promise<boolean> {
+async function isKilledAt(stage: CaStage, k: number, campaign: Campaign): Promise<boolean> {
   const { renewals, keyTypes } = campaign;
   const name = `k${k}.example.com`;
   const force = renewals === 1 ? ['--force-renewal'] : [];
   rmSync(stage.bucketDir, { recursive: true, force: true });
   stage.configure([{ identifiers: [name, `www.${name}`], keyTypes }]);
-  const ordersBefore = ordersOf(stage);
+  const ordersBefore = stage.ca.ordersMade();
   if (renewals === 1) assertFine(await stage.issuer(['run']), k);
 
   const env = { KILL_AFTER: String(k), NODE_OPTIONS: `--import=${preload}` };
@@ -62,8 +65,10 @@ async function isKilledAt(stage: Stage, k: number, campaign: Campaign): Promise<
   assertFine(await stage.issuer(['run', ...(isUnbegun ? force : [])]), k);
 
   assertWhole(stage, k, name, campaign);
-  const wanted = (renewals + 1) * keyTypes.length;
-  assert.equal(ordersOf(stage) - ordersBefore, wanted, `k = ${k}: no order dropped, none too many`);
+  const surplus = stage.ca.ordersMade() - ordersBefore - (renewals + 1) * keyTypes.length;
+  // Caddy gives an order whose answer was lost to nobody again (docs/cas.md).
+  const mayLose = campaign.ca === 'caddy' ? keyTypes.length : 0;
+  assert.ok(surplus >= 0 && surplus <= mayLose, `k = ${k}: ${surplus} orders too many`);
   if (killed.signal !== 'SIGKILL') assertFine(killed, k);
   return killed.signal === 'SIGKILL';
 }
@@ -73,7 +78,7 @@ function assertFine({ status, stderr }: Finished, k: number): void {
 }
 
 /** Published as often as wanted, and nothing left behind. */
-function assertWhole(stage: Stage, k: number, name: string, { renewals, keyTypes }: Campaign): void {
+function assertWhole(stage: CaStage, k: number, name: string, { renewals, keyTypes }: Campaign): void {
   const certificates = readManifest(stage)?.certificates ?? {};
   const [{ pems = [] } = {}] = Object.values(certificates);
   const directory = `published/default/pem/${name}`;
@@ -96,23 +101,18 @@ function assertWhole(stage: Stage, k: number, name: string, { renewals, keyTypes
   assert.deepEqual(list(stage, 'challenge'), [], `k = ${k}: a token is left`);
 }
 
-/** New orders that the CA has seen. */
-function ordersOf(stage: Stage): number {
-  return stage.pebble.log().match(/Added order /g)?.length ?? 0;
-}
-
-function isPublished(stage: Stage, renewals: number): boolean {
+function isPublished(stage: CaStage, renewals: number): boolean {
   const [entry] = Object.values(readManifest(stage)?.certificates ?? {});
   return renewals === 0 ? entry !== undefined : entry?.previous !== undefined;
 }
 
-function readManifest(stage: Stage): Manifest | undefined {
+function readManifest(stage: CaStage): Manifest | undefined {
   if (!list(stage, 'published/default').includes('root.json')) return undefined;
   const root = readFileSync(join(stage.bucketDir, 'published/default/root.json'));
   return parseRoot(fleetName.parse('default'), root).manifest;
 }
 
-function list(stage: Stage, prefix: string): string[] {
+function list(stage: CaStage, prefix: string): string[] {
   try {
     return readdirSync(join(stage.bucketDir, prefix));
   } catch (error) {

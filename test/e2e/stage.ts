@@ -7,9 +7,11 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
+import { startCaddy } from '../support/parts/caddy.ts';
 import { type Dns, startDns } from '../support/parts/dns.ts';
 import { type Haproxy, type HaproxyVersion, startHaproxy } from '../support/parts/haproxy.ts';
 import { type Pebble, type PebbleOptions, startPebble } from '../support/parts/pebble.ts';
+import type { TestCa } from '../support/parts/test-ca.ts';
 import { canConnect, freePort } from '../support/ports.ts';
 import { type Part, startPart } from '../support/process.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
@@ -33,13 +35,12 @@ export interface StageOptions {
   onPart?: (name: string, where: string) => void;
 }
 
-export interface Stage {
+export interface CaStage {
   dir: string;
   bucketDir: string;
-  pebble: Pebble;
+  ca: TestCa;
   haproxy: Haproxy;
   configFile: string;
-  dns: Dns;
   /** Rewrites pemfleet.yaml; `changes` takes the place of its other keys. */
   configure(certificates: OrderedCertificate[], changes?: object): void;
   /** PEM of the published leaf (the first of a pair). */
@@ -55,19 +56,51 @@ export interface Stage {
   stop(): Promise<void>;
 }
 
+export interface Stage extends CaStage {
+  pebble: Pebble;
+  dns: Dns;
+}
+
 const program = (name: string) => fileURLToPath(new URL(`../../dist/${name}/index.mjs`, import.meta.url));
 
-export async function startStage(options: StageOptions): Promise<Stage> {
+export function startStage(options: StageOptions): Promise<Stage> {
+  return startWith(options, async (haproxy, up) => {
+    const dns = await startDns();
+    up(dns, 'DNS for the CA', dns.address);
+    const pebble = await startPebble({
+      httpPort: haproxy.httpPort,
+      dnsServer: dns.address,
+      ...options.pebble,
+    });
+    up(pebble, 'Pebble (ACME CA)', pebble.directoryUrl);
+    return { ca: pebble, pebble, dns };
+  });
+}
+
+/** With Caddy's ACME server in Pebble's place. */
+export function startCaddyStage(options: StageOptions): Promise<CaStage> {
+  return startWith(options, async ({ httpPort }, up) => {
+    const ca = await startCaddy({ httpPort });
+    up(ca, 'Caddy (ACME CA)', ca.directoryUrl);
+    return { ca };
+  });
+}
+
+type Up = (part: { stop: () => Promise<void> }, name: string, where: string) => void;
+
+async function startWith<T extends { ca: TestCa }>(
+  options: StageOptions,
+  startCa: (haproxy: Haproxy, up: Up) => Promise<T>,
+): Promise<CaStage & T> {
   const temp = makeTempDir();
   const parts: { stop: () => Promise<void> }[] = [];
   const stop = async () => {
     for (const part of parts.reverse()) await part.stop();
     temp.remove();
   };
-  const up = <T extends { stop: () => Promise<void> }>(part: T, name: string, where: string): T => {
+  const up: Up = (part, name, where) => {
     parts.push(part);
     options.onPart?.(name, where);
-    return part;
   };
   try {
     const responder = `127.0.0.1:${await freePort()}`;
@@ -80,23 +113,15 @@ export async function startStage(options: StageOptions): Promise<Stage> {
       `HAProxy ${haproxy.version}`,
       `http 127.0.0.1:${haproxy.httpPort}, https 127.0.0.1:${haproxy.httpsPort}`,
     );
-    const dns: Dns = await startDns();
-    up(dns, 'DNS for the CA', dns.address);
-    const pebble = await startPebble({
-      httpPort: haproxy.httpPort,
-      dnsServer: dns.address,
-      ...options.pebble,
-    });
-    up(pebble, 'Pebble (ACME CA)', pebble.directoryUrl);
-    const files = writeFiles(temp.path, options.certificates, pebble, haproxy);
+    const authority = await startCa(haproxy, up);
+    const files = writeFiles(temp.path, options.certificates, authority.ca, haproxy);
     up(await startResponder(responder, files.configFile), 'responder', responder);
     return {
       ...programs(files, parts),
       ...readers(files.bucketDir),
       ...files,
+      ...authority,
       dir: temp.path,
-      dns,
-      pebble,
       haproxy,
       stop,
     };
@@ -107,7 +132,7 @@ export async function startStage(options: StageOptions): Promise<Stage> {
 }
 
 /** The `acme` of pemfleet.yaml. */
-export function acmeOf({ directoryUrl, caFile }: Pebble) {
+export function acmeOf({ directoryUrl, caFile }: TestCa) {
   return { directoryUrl, caFile, termsOfServiceAgreed: true };
 }
 
@@ -115,7 +140,7 @@ interface Files {
   bucketDir: string;
   configFile: string;
   agentFile: string;
-  configure: Stage['configure'];
+  configure: CaStage['configure'];
 }
 
 /** The agent's configuration on this HAProxy, with a state directory below `dir`. */
@@ -134,12 +159,7 @@ export function agentConfigOf(
   return { bucket, fleet: 'default', host, haproxy: settings, stateDir };
 }
 
-function writeFiles(
-  dir: string,
-  certificates: OrderedCertificate[],
-  pebble: Pebble,
-  haproxy: Haproxy,
-): Files {
+function writeFiles(dir: string, certificates: OrderedCertificate[], ca: TestCa, haproxy: Haproxy): Files {
   const bucketDir = join(dir, 'bucket');
   const configFile = join(dir, 'pemfleet.yaml');
   const agentFile = join(dir, 'agent.yaml');
@@ -148,7 +168,7 @@ function writeFiles(
     writeFileSync(
       configFile,
       stringify(
-        { bucket, acme: acmeOf(pebble), certificates: ordered, ...changes },
+        { bucket, acme: acmeOf(ca), certificates: ordered, ...changes },
         { aliasDuplicateObjects: false },
       ),
     );

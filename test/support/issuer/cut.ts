@@ -2,10 +2,11 @@
 import type { Bucket } from '#storage/bucket.ts';
 import type { Transport } from '../../../lambda/acme/transport.ts';
 import { http01Solver } from '../../../lambda/challenge/http01.ts';
+import type { PassOptions } from '../../../lambda/pass.ts';
 import type { CaStage } from './stage.ts';
 
 export interface CutPass {
-  pass(certificates: object[]): Promise<void>;
+  pass(certificates: object[], options?: PassOptions): Promise<void>;
   /** It has come so far. */
   isCut(): boolean;
 }
@@ -29,9 +30,9 @@ export function cutAfter(stage: CaStage, call: number): CutPass {
       return (...given: unknown[]) => live(async () => Reflect.apply(member, target, given));
     },
   });
-  const pass = async (certificates: object[]) => {
+  const pass = async (certificates: object[], options: PassOptions = {}) => {
     const changes = { bucket, solver: http01Solver(bucket), cas: stage.casBy(exchange, bucket) };
-    await stage.pass(certificates, {}, changes).catch((error: Error) => {
+    await stage.pass(certificates, options, changes).catch((error: Error) => {
       if (!isCut()) throw error;
     });
   };

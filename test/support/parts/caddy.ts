@@ -28,6 +28,8 @@ export interface Caddy extends TestCa {
 
 /** Inside the namespace. */
 const [DNS, DNS_MANAGEMENT] = ['127.0.0.1:53', '127.0.0.1:8055'];
+/** A line of its access log. */
+const NEW_ORDER = /"uri":"\/acme\/local\/new-order".*"status":201/g;
 const HINT =
   'Caddy needs a network namespace of its own: run as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1), with ip (iproute2), mount, setpriv and unshare there';
 
@@ -61,7 +63,9 @@ export async function startCaddy(options: CaddyOptions = {}): Promise<Caddy> {
     });
     const rootFile = join(dir.path, 'caddy/pki/authorities/local/root.crt');
     const rootPem = async () => readFileSync(rootFile, 'utf8');
-    return { directoryUrl, caFile, ca, dns, rootPem, log: part.log, stop };
+    const { log } = part;
+    const ordersMade = () => log().match(NEW_ORDER)?.length ?? 0;
+    return { directoryUrl, caFile, ca, dns, rootPem, ordersMade, log, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -135,7 +139,10 @@ function configOf(dir: string, options: CaddyOptions, server: { certificate: str
       tls: { certificates: { load_files: [server] } },
       http: {
         servers: {
-          acme: at(unix('acme'), acme, { tls_connection_policies: [{ default_sni: 'localhost' }] }),
+          acme: at(unix('acme'), acme, {
+            tls_connection_policies: [{ default_sni: 'localhost' }],
+            logs: {},
+          }),
           front: at(':80', to(unix('front'))),
           dns: at(unix('dns'), to(DNS_MANAGEMENT)),
         },

@@ -72,6 +72,7 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
   return {
     ...{ directoryUrl, caFile, ca, managementUrl, log: part.log },
     ...management(managementUrl, ca),
+    ordersMade: () => part.log().match(/Added order /g)?.length ?? 0,
     stop: () => part.stop().finally(dir.remove),
   };
 }

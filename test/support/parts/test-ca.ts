@@ -6,6 +6,8 @@ export interface TestCa {
   ca: string;
   /** root of the certificates that it issues */
   rootPem(): Promise<string>;
+  /** new orders that it has made */
+  ordersMade(): number;
   log(): string;
   stop(): Promise<void>;
 }

@@ -122,7 +122,7 @@ async function writeText(path: string, text: string): Promise<void> {
   } catch (error) {
     unsaved.set(path, { text, wasRead: unsaved.get(path)?.wasRead ?? false });
     const why = await ioProblem(dirname(path), error, Buffer.byteLength(text));
-    throw remembered(path, `the agent's state cannot be saved (${why})`);
+    throw remembered(path, `the agent cannot save ${path} (${why})`);
   }
 }
 

@@ -22,6 +22,8 @@ export interface HostReport {
   /** Found different and repaired, in the last 14 days. */
   drift: Drift[];
   proofs?: HostStatus['proofs'];
+  /** When it said all this. */
+  reportedAt: string;
 }
 
 export interface UnprovenFile extends NonNullable<FileStatus['unproven']> {
@@ -70,14 +72,25 @@ export function isReturningDrift({ days, at }: { days: number; at: Date }, now: 
 export function reportHosts(statuses: readonly ReadStatus[], now: Date): HostReport[] {
   const present = statuses.filter(({ leftAt }) => leftAt === undefined);
   return present.flatMap((status) => {
-    const { host, conditions = [], removals = [], drift = [], error, clockOffsetMs, proofs } = status;
+    const {
+      host,
+      conditions = [],
+      removals = [],
+      drift = [],
+      error,
+      clockOffsetMs,
+      proofs,
+      reportedAt,
+    } = status;
     const unlisted = unlistedFilesIn(status);
     const [unproven, expired] = [unprovenFilesIn(status), expiredFilesIn(status, now)];
     const all = [conditions, removals, unlisted, unproven, expired, drift];
     const isQuiet =
       all.every(({ length }) => length === 0) && error === undefined && !clockOffsetMs && !proofs;
     const lists = { conditions, unlisted, removals, unproven, expired, drift };
-    return isQuiet ? [] : [{ host, ...lists, error, ...(clockOffsetMs && { clockOffsetMs }), proofs }];
+    return isQuiet
+      ? []
+      : [{ host, ...lists, error, ...(clockOffsetMs && { clockOffsetMs }), proofs, reportedAt }];
   });
 }
 

@@ -135,10 +135,13 @@ function unlistedLines({ unlisted, expired }: HostReport, now: Date, line: Line)
     });
 }
 
-function proofLine({ proofs }: HostReport, now: Date, line: Line): StatusLine[] {
+/** Proofs that were renewed since are no reason to report: their age is that of the last report. */
+function proofLine({ proofs, reportedAt }: HostReport, now: Date, line: Line): StatusLine[] {
   if (proofs === undefined) return [];
   const { spanMs, oldest, unproven } = proofs;
-  const age = oldest === undefined ? 'none yet' : `the oldest ${relativeTime(oldest, now)}`;
+  const ageMs = oldest === undefined ? undefined : Date.parse(reportedAt) - Date.parse(oldest);
+  const was = ageMs === undefined ? 'there was none' : `the oldest was ${spanText(Math.max(0, ageMs))} old`;
+  const age = `${was} at its report ${relativeTime(reportedAt, now)}`;
   const without = unproven === 0 ? '' : `, ${unproven} without`;
   return [line('note', 'proofs', `handshakes within ${spanText(spanMs)}, ${age}${without}`)];
 }

@@ -22,7 +22,7 @@ const rows: Row[] = [
   {
     says: 'full',
     message:
-      /^the agent's state cannot be saved \(ENOSPC: \d+ of 65536 bytes are free .*\d+ bytes are needed: make room/,
+      /^the agent cannot save \S+ \(ENOSPC: \d+ of 65536 bytes are free .*\d+ bytes are needed: make room/,
     spoil: async ({ stateDir }, t) => {
       const { through, run } = await makeMountNamespace(t);
       run(`mount -t tmpfs -o size=64k tmpfs ${stateDir}; head -c 65536 /dev/zero >${stateDir}/other`);

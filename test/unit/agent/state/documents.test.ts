@@ -112,7 +112,7 @@ test('ERR_STATE_DIRECTORY: what the directory does not take is said, with the re
 
   await assert.rejects(writeDocument(path, document), {
     ...{ name: 'HostError', code: 'ERR_STATE_DIRECTORY' },
-    message: /the agent's state cannot be saved \(.*(ENOTDIR|EEXIST)/,
+    message: /the agent cannot save \S+ \(.*(ENOTDIR|EEXIST)/,
   });
 
   assert.equal(stateProblemIn([directory])?.code, 'ERR_STATE_DIRECTORY');

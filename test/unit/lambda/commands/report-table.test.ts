@@ -33,7 +33,15 @@ const certificate = {
   },
   ...{ notBefore: at(-DAY_MS), notAfter: at(59.5 * DAY_MS), served: ['lb1', 'lb2', 'lb3'], behind: [] },
 };
-const quiet = { conditions: [], unlisted: [], removals: [], unproven: [], expired: [], drift: [] };
+const quiet = {
+  reportedAt: at(0),
+  conditions: [],
+  unlisted: [],
+  removals: [],
+  unproven: [],
+  expired: [],
+  drift: [],
+};
 const tableOf = (report: FleetReport, width = 80) =>
   reportTable([{ report, lines: fleetLines(report, { now: noon, graceMs: 0 }) }], { now: noon, width });
 

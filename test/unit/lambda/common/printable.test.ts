@@ -85,6 +85,7 @@ const report: FleetReport = {
   hosts: [
     {
       host: EVIL,
+      reportedAt: EVIL,
       conditions: [{ condition: EVIL, since: EVIL, message: EVIL }],
       unlisted: [{ file: EVIL, certificate: EVIL, notAfter: EVIL }],
       removals: [{ file: EVIL, certificate: EVIL, state: 'failed' as const, since: EVIL, error }],

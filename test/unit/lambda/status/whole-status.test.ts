@@ -335,11 +335,12 @@ const ROWS: [says: string, scene: Scene, level: string, ...lines: (string | RegE
     'proofs',
     {
       host: {
+        reportedAt: after(noon, -5 * MINUTE_MS).toISOString(),
         proofs: { spanMs: 10 * MINUTE_MS, oldest: after(noon, -8 * MINUTE_MS).toISOString(), unproven: 2 },
       },
     },
     'note',
-    'note proofs lb1: handshakes within 10 min, the oldest 8 min ago, 2 without',
+    'note proofs lb1: handshakes within 10 min, the oldest was 3 min old at its report 5 min ago, 2 without',
   ],
 ];
 

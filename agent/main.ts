@@ -1,6 +1,7 @@
 /** `pemfleet-agent`: the composition root. Only here are the command line, the environment, clock and chance read. */
 import { fstatSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { guardStandardStreams, writeResult } from '#common/cli/streams.ts';
 import { ConfigError } from '#common/config-error.ts';
 import { once } from '#common/once.ts';
 import { printableLines } from '#common/printable.ts';
@@ -181,7 +182,7 @@ function socketOf({ haproxy }: AgentConfig): RuntimeSocket {
 }
 
 function print(text: string): number {
-  process.stdout.write(printableLines(text));
+  writeResult(process.stdout, text);
   return EXIT.ok;
 }
 
@@ -195,6 +196,7 @@ function reportError(error: unknown): number {
 }
 
 process.umask(0o077);
+guardStandardStreams('pemfleet-agent');
 // No top-level await: the single executable is CommonJS.
 void main(process.argv.slice(2))
   .catch(reportError)

@@ -1,19 +1,13 @@
 /** `pemfleet`: the operator's command. Composition root: it touches argv and the exit status. */
+import { guardStandardStreams } from '#common/cli/streams.ts';
 import { ConfigError } from '#common/config-error.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
 import { accountCommand } from './commands/account.ts';
-import {
-  type Command,
-  hasPrintedJson,
-  parseArguments,
-  print,
-  printJson,
-  printToStderr,
-  UsageError,
-} from './commands/command.ts';
+import { type Command, hasPrintedJson, print, printJson, printToStderr } from './commands/command.ts';
 import { haproxyConfigCommand } from './commands/haproxy-config.ts';
 import { keyCommand } from './commands/key.ts';
+import { parseArguments, type TAKEN_BY, UsageError } from './commands/line/options.ts';
 import { EXIT, USAGE } from './commands/output.ts';
 import { planCommand, runCommand } from './commands/pass.ts';
 import { probeCommand } from './commands/probe.ts';
@@ -34,7 +28,10 @@ const version: Command = async () => {
   return EXIT.ok;
 };
 
-const COMMANDS: Readonly<Record<string, Command>> = {
+/** `key` takes a verb, whose options are its own. */
+type CommandName = Exclude<keyof typeof TAKEN_BY, `key ${string}`>;
+
+const COMMANDS: Readonly<Record<CommandName, Command>> = {
   run: runCommand,
   plan: planCommand,
   status: statusCommand,
@@ -63,7 +60,7 @@ async function main(args: string[]): Promise<number> {
     print(USAGE);
     return EXIT.ok;
   }
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name as CommandName] : undefined;
   const isKnown = command !== undefined && (operands.length === 0 || TAKES_OPERANDS.has(command));
   if (!isKnown) throw new UsageError(`no such command: ${positionals.join(' ')}`);
   return command(values, operands);
@@ -84,4 +81,5 @@ function failed(error: unknown): number {
   return error instanceof ConfigError ? EXIT.config : EXIT.failed;
 }
 
+guardStandardStreams('pemfleet');
 process.exitCode = await main(process.argv.slice(2)).catch(failed);

@@ -1,5 +1,6 @@
 /** The command line of `pemfleet-agent`: one command, and its flags. */
 import { parseArgs } from 'node:util';
+import { type OptionTable, optionProblem } from '#common/cli/options.ts';
 import { ConfigError } from '#common/config-error.ts';
 import { SECOND_MS } from '#common/time.ts';
 import { messageOf } from '#contract/errors.ts';
@@ -24,6 +25,20 @@ export interface CommandLine {
   isHelp: boolean;
 }
 
+const SETTINGS = ['config', ...Object.keys(FLAGS), 'help'];
+
+/** A command refuses what it does not name here: an option that it would ignore says what is not so. */
+const TAKEN_BY: OptionTable = {
+  sync: [...SETTINGS, 'json', 'dry-run', 'retry', 'wait'],
+  run: SETTINGS,
+  leave: SETTINGS,
+  adopt: [...SETTINGS, 'json', 'dry-run'],
+  status: [...SETTINGS, 'json'],
+  trust: [...SETTINGS, 'json', 'confirm', 'accept'],
+  doctor: [...SETTINGS, 'json', 'haproxy-config'],
+  version: ['help'],
+};
+
 /** `--wait` without a number. */
 const DEFAULT_WAIT_SECONDS = 120;
 
@@ -46,13 +61,17 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     const args = withKeysJoined(argv).map((word) =>
       word === '--wait' ? `--wait=${DEFAULT_WAIT_SECONDS}` : word,
     );
-    const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
+    const { values, positionals, tokens } = parseArgs({
+      args,
+      options,
+      allowPositionals: true,
+      tokens: true,
+    });
     const [command = 'help', ...operands] = positionals;
+    const problem = values.help ? undefined : optionProblem('pemfleet-agent', TAKEN_BY, positionals, tokens);
+    if (problem !== undefined) throw new TypeError(problem);
     if (operands.length > 0 && command !== 'adopt') {
       throw new TypeError(`wanted one command, saw ${positionals.join(' ')}`);
-    }
-    if (command !== 'trust' && (values.confirm !== undefined || values.accept !== undefined)) {
-      throw new TypeError('--confirm and --accept go with trust only');
     }
     return {
       command,

@@ -1,8 +1,8 @@
 /** What the commands of `pemfleet` share. Part of the composition root: it touches streams, clock, randomness and environment. */
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
-import { escapedJson, printable, printableLines } from '#common/printable.ts';
+import { writeNotice, writeResult } from '#common/cli/streams.ts';
+import { escapedJson, printable } from '#common/printable.ts';
 import type { Bucket, BucketAccess } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
@@ -10,60 +10,20 @@ import { parseConfig } from '../config/yaml.ts';
 import { jsonLog, type Log, textLog } from '../log.ts';
 import type { Pass } from '../pass.ts';
 import { loadConfigFile } from '../wiring.ts';
-
-const OPTIONS = {
-  config: { type: 'string', short: 'c', default: '/etc/pemfleet/pemfleet.yaml' },
-  only: { type: 'string', multiple: true },
-  listen: { type: 'string', default: '127.0.0.1:8402' },
-  timeout: { type: 'string', default: '900' },
-  reason: { type: 'string', default: 'superseded' },
-  serial: { type: 'string' },
-  replace: { type: 'boolean', default: true },
-  rollover: { type: 'boolean', default: false },
-  'recovery-key': { type: 'string' },
-  out: { type: 'string' },
-  stolen: { type: 'boolean', default: false },
-  adopt: { type: 'string', multiple: true },
-  yes: { type: 'boolean', default: false },
-  fleet: { type: 'string' },
-  grace: { type: 'string', default: '2m' },
-  all: { type: 'boolean', default: false },
-  concurrency: { type: 'string' },
-  'allow-private': { type: 'boolean', default: false },
-  'dry-run': { type: 'boolean', default: false },
-  'force-renewal': { type: 'boolean', default: false },
-  json: { type: 'boolean', default: false },
-  'log-format': { type: 'string', default: 'text' },
-  quiet: { type: 'boolean', short: 'q', default: false },
-  help: { type: 'boolean', short: 'h', default: false },
-} as const;
-
-/** @throws UsageError */
-export function parseArguments(args: string[]) {
-  try {
-    return parseArgs({ args, options: OPTIONS, allowPositionals: true, allowNegative: true });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-}
-
-export type CommandValues = ReturnType<typeof parseArguments>['values'];
+import { type CommandValues, UsageError } from './line/options.ts';
 
 /** @returns the exit status (`EXIT`) */
 export type Command = (values: CommandValues, operands: readonly string[]) => Promise<number>;
 
-/** The command line is wrong: exit status 64. */
-export class UsageError extends Error {
-  override name = 'UsageError';
-}
-
 export const now = () => new Date();
 /** The only ways out: whatever hosts, CAs and manifests say, no terminal acts on it. */
-export const printToStderr = (text: string) => process.stderr.write(printableLines(text));
+export const print = (text: string) => writeResult(process.stdout, text);
+export const printToStderr = (text: string) => writeResult(process.stderr, text);
+/** A line of the log, for example: the exit status is the same where nobody can read it. */
+export const printNotice = (text: string) => writeNotice(process.stderr, text);
 /** One line that the next one takes the place of; nothing where nobody sees it. */
 export const printProgress = (text: string) =>
   process.stderr.isTTY && process.stderr.write(`\r${printable(text)}`);
-export const print = (text: string) => process.stdout.write(printableLines(text));
 export const clearProgress = () => process.stderr.isTTY && process.stderr.write('\r\x1b[K');
 /** Of the terminal, or as COLUMNS says; a pipe has no width. */
 export function terminalWidth(): number {
@@ -104,5 +64,5 @@ export function specOf(config: Config, name: string): CertificateSpec {
 
 function logOf(values: CommandValues): Log {
   if (values.quiet) return () => undefined;
-  return values['log-format'] === 'json' ? jsonLog(printToStderr, now) : textLog(printToStderr, now);
+  return values['log-format'] === 'json' ? jsonLog(printNotice, now) : textLog(printNotice, now);
 }

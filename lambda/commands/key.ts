@@ -23,15 +23,14 @@ import { readSignedRoots, type SignedRoot } from '../signing/signed-roots.ts';
 import { openSigningKey } from '../signing/signing-key.ts';
 import {
   type Command,
-  type CommandValues,
   loadConfigAndBucket,
   now,
   passEnvironmentOf,
   print,
   printJson,
   printToStderr,
-  UsageError,
 } from './command.ts';
+import { type CommandValues, UsageError } from './line/options.ts';
 import { EXIT } from './output.ts';
 
 type Change = (change: KeyChange, values: CommandValues) => Promise<SigningKeyRecord>;

@@ -5,13 +5,13 @@ import { probeNames } from '../probe/probe-names.ts';
 import { runPassExclusively } from '../wiring.ts';
 import {
   type Command,
-  type CommandValues,
   loadConfigAndBucket,
   passEnvironmentOf,
   printJson,
   printToStderr,
   specOf,
 } from './command.ts';
+import type { CommandValues } from './line/options.ts';
 import { notifyHosts } from './notify.ts';
 import { exitStatusOfOutcomes, outcomeTable, unconfiguredLines } from './output.ts';
 import { writeFigures } from './textfile.ts';

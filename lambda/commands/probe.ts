@@ -9,16 +9,8 @@ import { probeTable } from '../probe/probe-table.ts';
 import { readTargets } from '../probe/read-targets.ts';
 import { resolverOf } from '../probe/resolve.ts';
 import { openSigningKey } from '../signing/signing-key.ts';
-import {
-  type Command,
-  type CommandValues,
-  loadConfigAndBucket,
-  now,
-  print,
-  printJson,
-  printProgress,
-  UsageError,
-} from './command.ts';
+import { type Command, loadConfigAndBucket, now, print, printJson, printProgress } from './command.ts';
+import { type CommandValues, UsageError } from './line/options.ts';
 import { EXIT } from './output.ts';
 
 export const probeCommand: Command = async (values, operands) => {

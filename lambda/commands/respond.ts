@@ -4,7 +4,8 @@ import { startMetricsServer } from '#common/prometheus/metrics-server.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Config } from '../config/config.ts';
 import { respondTo } from '../responder.ts';
-import { type Command, loadConfigAndBucket, printToStderr, UsageError } from './command.ts';
+import { type Command, loadConfigAndBucket, printNotice } from './command.ts';
+import { UsageError } from './line/options.ts';
 import { EXIT } from './output.ts';
 import { startResponderServer } from './responder-server.ts';
 import { readFigures } from './textfile.ts';
@@ -16,9 +17,9 @@ export const respondCommand: Command = async (values) => {
   const server = await startResponderServer({
     ...address,
     respond: (event) => respondTo(bucket, event),
-    onError: (error) => printToStderr(`${codeOf(error)} ${messageOf(error)}\n`),
+    onError: (error) => printNotice(`${codeOf(error)} ${messageOf(error)}\n`),
   });
-  printToStderr(`responder listens on ${server.address}\n`);
+  printNotice(`responder listens on ${server.address}\n`);
   const metrics = await openMetrics(config);
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
@@ -34,11 +35,11 @@ async function openMetrics({ metrics: { listen, textfile } }: Config): Promise<L
   if (address === undefined || textfile === undefined) return undefined;
   try {
     const server = await startMetricsServer(address, () => readFigures(textfile));
-    printToStderr(`metrics at http://${server.address}/metrics\n`);
+    printNotice(`metrics at http://${server.address}/metrics\n`);
     return server;
   } catch (error) {
     // Challenges are answered all the same.
-    printToStderr(`metrics.listen ${listen}: ${codeOf(error)} ${messageOf(error)}\n`);
+    printNotice(`metrics.listen ${listen}: ${codeOf(error)} ${messageOf(error)}\n`);
     return undefined;
   }
 }

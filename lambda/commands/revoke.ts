@@ -14,8 +14,8 @@ import {
   printJson,
   printToStderr,
   specOf,
-  UsageError,
 } from './command.ts';
+import { UsageError } from './line/options.ts';
 import { EXIT, outcomeTable } from './output.ts';
 
 export const revokeCommand: Command = async (values, operands) => {

@@ -11,7 +11,6 @@ import {
 } from '../status/whole-status.ts';
 import {
   type Command,
-  type CommandValues,
   clearProgress,
   loadConfigAndBucket,
   now,
@@ -19,8 +18,8 @@ import {
   printJson,
   printProgress,
   terminalWidth,
-  UsageError,
 } from './command.ts';
+import { type CommandValues, UsageError } from './line/options.ts';
 import { EXIT } from './output.ts';
 import { linesText, reportTable } from './report-table.ts';
 

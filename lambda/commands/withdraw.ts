@@ -29,14 +29,13 @@ import {
 import { openSigningKey } from '../signing/signing-key.ts';
 import {
   type Command,
-  type CommandValues,
   loadConfigAndBucket,
   now,
   passEnvironmentOf,
   printJson,
   printToStderr,
-  UsageError,
 } from './command.ts';
+import { type CommandValues, UsageError } from './line/options.ts';
 import { notifyHosts } from './notify.ts';
 import { EXIT } from './output.ts';
 

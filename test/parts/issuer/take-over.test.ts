@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { codeOf } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import { openBucket } from '#storage/open.ts';
-import { parseArguments } from '../../../lambda/commands/command.ts';
+import { parseArguments } from '../../../lambda/commands/line/options.ts';
 import { takeOverCommand } from '../../../lambda/commands/take-over.ts';
 import { configDigest } from '../../../lambda/identity/config-digest.ts';
 import { enterAsWriter } from '../../../lambda/identity/writers.ts';

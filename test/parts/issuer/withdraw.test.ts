@@ -9,7 +9,7 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import { type FileStatus, serializeHostStatus } from '#contract/host-status.ts';
 import { certificateName, fleetName, layout } from '#contract/layout.ts';
 import { openBucket } from '#storage/open.ts';
-import { parseArguments } from '../../../lambda/commands/command.ts';
+import { parseArguments } from '../../../lambda/commands/line/options.ts';
 import { withdrawCommand } from '../../../lambda/commands/withdraw.ts';
 import { enterAsWriter } from '../../../lambda/identity/writers.ts';
 import { Publisher } from '../../../lambda/publication/publisher.ts';

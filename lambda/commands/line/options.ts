@@ -1,0 +1,86 @@
+/** The command line of `pemfleet`: its options, and which command takes which. */
+import { parseArgs } from 'node:util';
+import { type OptionTable, optionProblem } from '#common/cli/options.ts';
+
+const OPTIONS = {
+  config: { type: 'string', short: 'c', default: '/etc/pemfleet/pemfleet.yaml' },
+  only: { type: 'string', multiple: true },
+  listen: { type: 'string', default: '127.0.0.1:8402' },
+  timeout: { type: 'string', default: '900' },
+  reason: { type: 'string', default: 'superseded' },
+  serial: { type: 'string' },
+  replace: { type: 'boolean', default: true },
+  rollover: { type: 'boolean', default: false },
+  'recovery-key': { type: 'string' },
+  out: { type: 'string' },
+  stolen: { type: 'boolean', default: false },
+  adopt: { type: 'string', multiple: true },
+  yes: { type: 'boolean', default: false },
+  fleet: { type: 'string' },
+  grace: { type: 'string', default: '2m' },
+  all: { type: 'boolean', default: false },
+  concurrency: { type: 'string' },
+  'allow-private': { type: 'boolean', default: false },
+  'dry-run': { type: 'boolean', default: false },
+  'force-renewal': { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+  'log-format': { type: 'string', default: 'text' },
+  quiet: { type: 'boolean', short: 'q', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+type OptionName = keyof typeof OPTIONS;
+
+const DOCUMENT = ['config', 'json', 'help'] as const;
+const LOGS = ['log-format', 'quiet'] as const;
+const PASS = [...DOCUMENT, ...LOGS, 'timeout', 'only', 'force-renewal', 'dry-run'] as const;
+const KEY = [...DOCUMENT, 'timeout', 'dry-run'] as const;
+
+/**
+ * A command refuses what it does not name here: an option that it would ignore says what is not so. `dry-run` stands where a dry run is
+ * true.
+ */
+export const TAKEN_BY = {
+  run: PASS,
+  plan: PASS,
+  status: [...DOCUMENT, 'fleet', 'grace'],
+  probe: [...DOCUMENT, 'fleet', 'all', 'concurrency', 'allow-private', 'timeout', 'quiet'],
+  respond: ['config', 'listen', 'help'],
+  revoke: [...DOCUMENT, ...LOGS, 'timeout', 'reason', 'serial', 'replace'],
+  withdraw: [...DOCUMENT, ...LOGS, 'fleet', 'yes', 'dry-run'],
+  account: [...DOCUMENT, ...LOGS, 'timeout', 'rollover'],
+  'take-over': [...DOCUMENT, 'dry-run'],
+  key: DOCUMENT,
+  'key show': DOCUMENT,
+  'key rotate': KEY,
+  'key recover': [...KEY, 'recovery-key', 'stolen', 'yes'],
+  'key new': [...KEY, 'adopt', 'yes'],
+  'key recovery-key': [...KEY, 'recovery-key', 'out'],
+  'haproxy-config': ['config', 'listen', 'timeout', 'help'],
+  schema: ['help'],
+  version: ['help'],
+} satisfies Record<string, readonly OptionName[]>;
+
+/** The command line is wrong: exit status 64. */
+export class UsageError extends Error {
+  override name = 'UsageError';
+}
+
+/** @throws UsageError */
+export function parseArguments(args: string[]) {
+  const { values, positionals, tokens } = parse(args);
+  const table: OptionTable = TAKEN_BY;
+  const problem = values.help ? undefined : optionProblem('pemfleet', table, positionals, tokens);
+  if (problem !== undefined) throw new UsageError(problem);
+  return { values, positionals };
+}
+
+export type CommandValues = ReturnType<typeof parseArguments>['values'];
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({ args, options: OPTIONS, allowPositionals: true, allowNegative: true, tokens: true });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * Standard output and standard error of both programs. Their readers may be gone (EPIPE) and their disks full (ENOSPC): the work goes on, and
+ * the exit status says that its result was lost.
+ */
+import { fstatSync, writeSync } from 'node:fs';
+import type { Writable } from 'node:stream';
+import { printableLines } from '#common/printable.ts';
+
+/** As a shell reports a program that SIGPIPE has ended: 128 + 13. */
+const READER_GONE = 141;
+const FAILED = 1;
+
+let lost: NodeJS.ErrnoException | undefined;
+
+/** Prints what the command was started for: whatever hosts, CAs and manifests say, no terminal acts on it. */
+export function writeResult(stream: Writable, text: string): boolean {
+  return stream.write(printableLines(text), (error) => {
+    lost ??= error ?? undefined;
+  });
+}
+
+/** Prints what nobody waits for: a line of the log. The exit status is the same without it. */
+export function writeNotice(stream: Writable, text: string): boolean {
+  return stream.write(printableLines(text));
+}
+
+/** Once, before anything is written: a stream that fails ends nothing, and a result that was lost ends with a status of its own. */
+export function guardStandardStreams(program: string): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    // Whoever wrote it was told by the callback.
+    stream.on('error', () => undefined);
+    if (isPlainFile(stream.fd)) writeWhole(stream, stream.fd);
+  }
+  process.on('exit', (status) => {
+    if (lost === undefined) return;
+    const isReaderGone = lost.code === 'EPIPE';
+    const seen = lost.code ?? lost.message;
+    if (!isReaderGone) complain(`${program}: the output could not be written: ${seen}\n`);
+    if (status === 0) process.exitCode = isReaderGone ? READER_GONE : FAILED;
+  });
+}
+
+function isPlainFile(fd: number): boolean {
+  try {
+    return fstatSync(fd).isFile();
+  } catch {
+    // Closed: the first write says so.
+    return false;
+  }
+}
+
+/** Node writes once and does not look how much of it a disk that fills up has taken. */
+function writeWhole(stream: Writable, fd: number): void {
+  stream._write = (chunk: Buffer | string, encoding, done) => {
+    try {
+      let rest = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk;
+      while (rest.length > 0) rest = rest.subarray(writeSync(fd, rest));
+      done();
+    } catch (error) {
+      done(error as Error);
+    }
+  };
+}
+
+function complain(text: string): void {
+  try {
+    writeSync(process.stderr.fd, text);
+  } catch {
+    // It goes where the output went: the exit status is all that is left.
+  }
+}

@@ -1,0 +1,58 @@
+/** Which command takes which option: field rows of `revoke --dry-run`, which revoked, and `account --rollover --dry-run`, which rolled over. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseArguments, TAKEN_BY, UsageError } from '../../../../lambda/commands/line/options.ts';
+import { USAGE } from '../../../../lambda/commands/output.ts';
+import { thrownBy } from '../../../support/thrown-by.ts';
+
+const table: Readonly<Record<string, readonly string[]>> = TAKEN_BY;
+const options = [...new Set(Object.values(table).flat())].filter((name) => name !== 'help');
+const FLAGS = ['all', 'allow-private', 'dry-run', 'force-renewal', 'json', 'quiet', 'replace', 'rollover'];
+const isFlag = (name: string) => [...FLAGS, 'stolen', 'yes'].includes(name);
+const written = (name: string) => (isFlag(name) ? [`--${name}`] : [`--${name}`, '1']);
+
+for (const [command, own] of Object.entries(table)) {
+  test(`pemfleet ${command} takes its own options, and names whose every other one is`, () => {
+    const words = command.split(' ');
+
+    for (const name of options) {
+      const parse = () => parseArguments([...words, ...written(name)]);
+      if (own.includes(name)) {
+        parse();
+        continue;
+      }
+      const { message } = thrownBy(UsageError, parse);
+      const takers = Object.keys(table).filter((one) => table[one]?.includes(name));
+      const said = `--${name} is an option of ${takers.join(', ')}; pemfleet ${command} takes --`;
+      assert.ok(message.startsWith(said), message);
+    }
+  });
+}
+
+test('an option is refused in whatever order and form it is written', () => {
+  for (const args of [
+    ['--dry-run', 'status'],
+    ['status', '--no-replace'],
+    ['status', '-q'],
+    ['key', '--out=f'],
+    ['key', 'rotate', '--out', 'f'],
+  ]) {
+    assert.throws(() => parseArguments(args), UsageError, args.join(' '));
+  }
+});
+
+test('with --help no option is too many', () => {
+  assert.equal(parseArguments(['revoke', '--help', '--rollover']).values.help, true);
+});
+
+test('every command of --help is in the table, and every one of the table in --help', () => {
+  const said = [...USAGE.matchAll(/\bpemfleet ([a-z-]+)/g)].map(([, word = '']) => word);
+
+  assert.deepEqual(
+    said.filter((word) => table[word] === undefined && word !== 'orders'),
+    [],
+  );
+  for (const command of Object.keys(table).filter((one) => one !== 'key show')) {
+    assert.match(USAGE, new RegExp(`\\bpemfleet ${command}\\b`));
+  }
+});

@@ -10,9 +10,11 @@ import { type OrderRecords, readOrderRecords } from '../order/record.ts';
 import { IssuerMemory } from '../publication/ended.ts';
 import { publishedFleets } from '../publication/fleets.ts';
 import { type OwnKeys, readManifest, version1Etag } from '../publication/read-manifest.ts';
+import { isSilent } from './behind.ts';
 import { NO_SUMMARIES, readHostSummaries } from './hosts.ts';
 import { isReadable, listStatuses, readHostStatus } from './read-status.ts';
 import { type FleetReport, type FleetStatuses, reportFleet } from './report.ts';
+import { strayFleets } from './stray-fleets.ts';
 
 /** Statuses that are read at the same time. */
 const CONCURRENCY = 10;
@@ -37,6 +39,8 @@ export interface ReadProgress {
 interface ReportContext extends ReportSource {
   config: Config;
   last: LastReports;
+  /** Of their hosts, those that report now count. */
+  stray: ReadonlySet<FleetName>;
   records: OrderRecords['records'];
   failures: FailedAttempts;
 }
@@ -55,15 +59,17 @@ export async function readFleetReports(
   const configured = new Set(configuredFleets(config));
   const listed = await readOrFault(() => publishedFleets(bucket));
   const others = (listed.value ?? []).filter((fleet) => !configured.has(fleet));
+  const known = [...configured, ...others];
+  const stray = new Set((await readOrFault(() => strayFleets(bucket, known))).value);
   const { records, unreadable, error } = await readOrderRecords(bucket);
   // Failures are lost with the book, not the report.
   const { failures } = (await readOrFault(() => readHostSummaries(bucket))).value ?? NO_SUMMARIES;
-  const context: ReportContext = { ...source, config, last: new Map(), records, failures };
+  const context: ReportContext = { ...source, config, last: new Map(), stray, records, failures };
   const fleets: FleetReport[] = [];
   for (const fleet of [...configured].filter(isWanted)) {
     fleets.push((await readReport(context, fleet, now)).report);
   }
-  for (const fleet of others.filter(isWanted)) {
+  for (const fleet of [...others, ...stray].filter(isWanted)) {
     const { report, isFleet } = await readReport(context, fleet, now);
     if (isFleet) fleets.push(report);
   }
@@ -98,8 +104,15 @@ function withoutMoved(read: FleetStatuses, isConfigured: boolean, last: LastRepo
   return { ...read, statuses };
 }
 
+function withoutSilent({ statuses }: FleetStatuses, now: Date): FleetStatuses {
+  return {
+    statuses: statuses.filter(({ reportedAt }) => !isSilent(new Date(reportedAt), now)),
+    unreadable: [],
+  };
+}
+
 async function readReport(
-  { bucket, keys, config, last, records, failures, onProgress }: ReportContext,
+  { bucket, keys, config, last, stray, records, failures, onProgress }: ReportContext,
   fleet: FleetName,
   now: Date,
 ): Promise<{ report: FleetReport; isFleet: boolean }> {
@@ -109,7 +122,8 @@ async function readReport(
   const manifest = published.value?.manifest ?? emptyManifest(fleet, now);
   const { value: root } = published;
   const version1 = root ? await readOrFault(() => version1Etag(bucket, fleet, root)) : {};
-  const read = withoutMoved(statuses.value ?? { statuses: [], unreadable: [] }, configured.size > 0, last);
+  const all = withoutMoved(statuses.value ?? { statuses: [], unreadable: [] }, configured.size > 0, last);
+  const read = stray.has(fleet) ? withoutSilent(all, now) : all;
   const isNone = published.error === undefined && published.value === undefined;
   const isLost = isNone && (await readOrFault(() => new IssuerMemory(bucket).hadRoot(fleet))).value;
   const specs = published.error ? undefined : specsOfFleet(config.certificates, fleet);

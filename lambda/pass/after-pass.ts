@@ -24,6 +24,7 @@ import {
 import { withoutMovedHosts } from '../fleet/moved.ts';
 import { notifyFleets } from '../fleet/notify.ts';
 import type { FleetNotifier } from '../fleet/run-command.ts';
+import { reportingNow, strayFleets } from '../fleet/stray-fleets.ts';
 import { type FailedAttempts, nextFailures } from '../order/failures.ts';
 import type { PassResult } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
@@ -70,7 +71,10 @@ export async function afterPass(
     const { calls, failedCalls, failedChecks } = notifier
       ? await notifyFleets({ notifier, log, now }, before, result)
       : { calls: before.calls, failedCalls: [], failedChecks: [] };
-    const read = await readHosts({ ...pass, keys: result.keys }, before.fleets, fleetsOf(result), deadline);
+    const known = fleetsOf(result);
+    const stray = await orElse(strayFleets(bucket, [...known, ...configuredFleets(config)]), []);
+    const all = [...known, ...stray];
+    const read = await readHosts({ ...pass, keys: result.keys }, before.fleets, all, deadline);
     failures.push(...read.failures);
     const etags = await orElse(version1Etags(bucket, result, read.fleets), new Map());
     const published = publishedOf(result, etags);
@@ -82,16 +86,18 @@ export async function afterPass(
     const recorded = await orElse(readRecordFacts(bucket, config, now), undefined);
     const records = recorded ?? NO_RECORDS;
     for (const error of failures) log('status.failed', { code: codeOf(error), error: messageOf(error) });
-    const { configuredFleets = Object.keys(fleets) } = result;
-    const summaries = withoutMovedHosts(fleets, configuredFleets);
+    const { configuredFleets: configured = Object.keys(fleets) } = result;
+    const summaries = withoutMovedHosts(fleets, configured);
     const facts: ProblemFacts = {
       ...{ outcomes: result.outcomes, failing: [...failingIn(attempts), ...records.failing], now },
       ...publishedFacts(config, result.manifests, records),
       failedCalls: [...failedCalls, ...failedChecks],
-      fleets: fleetsOf(result).map((fleet) => {
+      fleets: all.map((fleet) => {
         // Those that cannot be read may have come.
         const expected = read.failures.length > 0 ? undefined : config.hosts.expected[fleet];
-        return { fleet, summaries: summaries[fleet] ?? {}, manifest: published.get(fleet), expected };
+        const hosts = summaries[fleet] ?? {};
+        const present = stray.includes(fleet) ? reportingNow(hosts, now) : hosts;
+        return { fleet, summaries: present, manifest: published.get(fleet), expected };
       }),
     };
     const problems = problemsOf(facts);

@@ -1,7 +1,7 @@
 // The end of a pass: what was done is not forgotten because something else could not be read.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DAY_MS } from '#common/time.ts';
+import { DAY_MS, HOUR_MS } from '#common/time.ts';
 import { BucketError } from '#contract/errors.ts';
 import { serializeHostStatus } from '#contract/host-status.ts';
 import { type FleetName, fleetName, layout } from '#contract/layout.ts';
@@ -119,4 +119,25 @@ test('what fails before there is an order fails on in a pass over others, and en
   const [failure] = Object.entries((await readHostSummaries(bucket)).failures);
   assert.equal(failure?.[0], 'a.test');
   assert.equal(await end([outcomeOf('a.test', 'issued')]), 0);
+});
+
+test('a host whose fleet is mistyped is behind while it reports, and in no figure when it reports no more', async () => {
+  const error = { code: 'ERR_MANIFEST_MISSING', message: 'nothing is published for this fleet' };
+  const typo = fleetName.parse('defualt');
+  const figures = async (reportedAt: Date) => {
+    const bucket = memoryBucket(() => reportedAt);
+    const status = makeHostStatus('lb9', { fleet: typo, reportedAt: reportedAt.toISOString(), error });
+    await bucket.put(layout.status(typo, status.host), serializeHostStatus(status));
+    const pass = { bucket, config, timing: fakeClock(), log: recordEvents().log };
+    const { metrics, problems } = await afterPass(pass, undefined, { ...result, changed: [] });
+    return {
+      behind: metrics.HostsBehind,
+      silent: metrics.HostsSilent,
+      of: problems.map(({ subject }) => subject),
+    };
+  };
+
+  const missing = ['a.test'];
+  assert.deepEqual(await figures(noon), { behind: 1, silent: 0, of: [...missing, 'defualt/lb9'] });
+  assert.deepEqual(await figures(after(noon, -4 * HOUR_MS)), { behind: 0, silent: 0, of: missing });
 });

@@ -399,3 +399,32 @@ test('status: one fleet alone, and progress for each status', async () => {
   );
   assert.deepEqual(progress, ['other 1/2', 'other 2/2']);
 });
+
+test('status: a host whose fleet is mistyped is named while it reports, and not missed when it reports no more', async () => {
+  const bucket = memoryBucket(reportTime);
+  const typo = fleetName.parse('defualt');
+  const error = {
+    code: 'ERR_MANIFEST_MISSING',
+    message: 'nothing is published for this fleet, or its name is another',
+  };
+  const status = makeHostStatus('lb9', { fleet: typo, error });
+  await bucket.put(layout.status(typo, hostName.parse('lb9')), serializeHostStatus(status));
+  const config = makeConfig([{ identifiers: ['a.test'] }]);
+  const read = async (now: Date) => {
+    const { fleets, lines } = await readWholeStatus({ bucket, config, graceMs: 0, now: () => now });
+    const said = lines
+      .filter(({ host }) => host === 'lb9')
+      .map(({ level, code, text }) => `${level} ${code} ${text}`);
+    return { said, names: fleets.map(({ report }) => report.fleet) };
+  };
+
+  const now = await read(noon);
+
+  assert.deepEqual(now.names, ['default', 'defualt']);
+  assert.equal(now.said.length, 1, now.said.join());
+  assert.match(
+    now.said.join(),
+    /^wrong host-error lb9: ERR_MANIFEST_MISSING nothing is published for this fleet/,
+  );
+  assert.deepEqual(await read(after(noon, 4 * HOUR_MS)), { said: [], names: ['default'] });
+});

@@ -22,6 +22,7 @@ import { type Alarms, createAlarms } from './monitoring/alarms.ts';
 import { createDashboard } from './monitoring/dashboard.ts';
 import { type MetricName, pemfleetMetric } from './monitoring/metrics.ts';
 import { alarmTopic } from './monitoring/topic.ts';
+import { needsResponder } from './settings/configuration.ts';
 import type { PemfleetProps } from './settings/props.ts';
 
 /** Issues and renews certificates for fleets of HAProxy hosts and publishes them in a bucket. */
@@ -32,7 +33,7 @@ export class Pemfleet extends Construct {
   readonly encryptionKey: IKey;
   /** The function that orders, renews and publishes certificates, on its schedule. */
   readonly issuer: IFunction;
-  /** The function that answers HTTP-01 challenges; `undefined` unless `challenge: http-01` is configured. */
+  /** The function that answers HTTP-01 challenges; `undefined` unless a certificate is proven by `challenge: http-01`. */
   readonly responder: IFunction | undefined;
   /** URL of {@link responder}, to which HAProxy forwards challenges. */
   readonly responderUrl: FunctionUrl | undefined;
@@ -108,8 +109,8 @@ export class Pemfleet extends Construct {
    * @throws Error if no certificate is configured for `fleet`
    */
   haproxyConfig(fleet: string): string {
-    configuredFleet(this.#props.config.config, fleet);
-    return haproxyConfig(this.#props.config.config.challenge, this.responderUrl);
+    const { config } = this.#props.config;
+    return haproxyConfig(config, configuredFleet(config, fleet), this.responderUrl);
   }
 
   /** Certificates that are published or served, and have expired. Statistic: Maximum, over an hour. */
@@ -223,5 +224,5 @@ function responderFor(
   props: PemfleetProps,
   storage: CertificateBucket,
 ): Responder | undefined {
-  return props.config.config.challenge === 'http-01' ? createResponder(scope, props, storage) : undefined;
+  return needsResponder(props.config) ? createResponder(scope, props, storage) : undefined;
 }

@@ -3,7 +3,7 @@ import type { CertificateName, FleetName } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Timing } from './acme/poll.ts';
 import type { Cas } from './ca/ca.ts';
-import type { ChallengeSolver } from './challenge/solver.ts';
+import type { Solvers } from './challenge/solver.ts';
 import type { Config } from './config/config.ts';
 import type { Log } from './log.ts';
 import type { Signing } from './signing/signing-key.ts';
@@ -18,7 +18,7 @@ export interface Pass {
   readonly bucket: Bucket;
   /** The configured CAs, by directory URL. */
   readonly cas: Cas;
-  readonly solver: ChallengeSolver;
+  readonly solvers: Solvers;
   /** The key that signs what this pass publishes. */
   readonly signing: Signing;
   /** Fleets that something was ever published to, as listed when the key was opened; absent: the pass lists them. */

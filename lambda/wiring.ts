@@ -1,4 +1,4 @@
-/** Makes the `Pass` of both programs that run one (issuer.ts on Lambda, cli.ts anywhere): CAs, solver, configuration. */
+/** Makes the `Pass` of both programs that run one (issuer.ts on Lambda, cli.ts anywhere): CAs, solvers, configuration. */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { ConfigError } from '#common/config-error.ts';
@@ -8,10 +8,13 @@ import type { Bucket } from '#storage/bucket.ts';
 import type { Timing } from './acme/poll.ts';
 import { createTransport } from './acme/transport.ts';
 import { type Ca, type Cas, openCa } from './ca/ca.ts';
+import { PersistSolver } from './challenge/dns-persist.ts';
 import { http01Solver } from './challenge/http01.ts';
-import type { ChallengeSolver } from './challenge/solver.ts';
+import type { ChallengeSolver, Solvers } from './challenge/solver.ts';
 import { statelessSolver } from './challenge/stateless.ts';
+import { txtLookup } from './challenge/txt-lookup.ts';
 import type { AcmeSettings } from './config/acme.ts';
+import type { ChallengeName } from './config/challenge.ts';
 import { type Config, configuredFleets } from './config/config.ts';
 import { configDigest } from './identity/config-digest.ts';
 import type { IssuerIdentity } from './identity/identity.ts';
@@ -43,26 +46,26 @@ export async function loadConfigFile(
 }
 
 /** All that a pass does not open itself, and who runs it. */
-export interface PassRequest extends Omit<Pass, 'cas' | 'solver' | 'signing' | 'publishedFleets'> {
+export interface PassRequest extends Omit<Pass, 'cas' | 'solvers' | 'signing' | 'publishedFleets'> {
   readonly identity: IssuerIdentity;
   /** From which hosts take the first key that they trust. */
   readonly trustParameter?: TrustParameter | undefined;
 }
 
 /**
- * Opens the CAs and the solver and runs one pass, alone on its bucket where the bucket can lock; a dry run takes no lock.
+ * Opens the CAs and the solvers and runs one pass, alone on its bucket where the bucket can lock; a dry run takes no lock.
  * @throws ContractError `ERR_ISSUER_CONFLICT` if another issuer works on the bucket with another configuration; a dry run only says so
  */
 export function runPassExclusively({ identity, trustParameter, ...given }: PassRequest): Promise<PassResult> {
   const { bucket, config, options, timing } = given;
-  return withCas(given, async (cas) => {
-    const solver = await solverFor(config, bucket, timing);
+  return withCas(given, (cas) => {
+    const solvers = openSolvers(config, bucket, timing);
     const run = (opened: Pick<Pass, 'signing' | 'publishedFleets'>) =>
-      runPass({ ...given, cas, solver, ...opened });
+      runPass({ ...given, cas, solvers, ...opened });
     const work = () =>
       enter(given, identity)
         .then(() => withSigningKey(given, trustParameter, run))
-        .finally(() => solver.close?.());
+        .finally(() => solvers.close());
     return options.dryRun ? work() : bucket.exclusively('pass', remainingMs(timing), work);
   });
 }
@@ -106,8 +109,25 @@ async function enter(
   });
 }
 
-async function solverFor(
-  { challenge, dns }: Config,
+export function openSolvers({ dns }: Config, bucket: Bucket, timing: Timing): Solvers {
+  const opened = new Map<ChallengeName, Promise<ChallengeSolver>>();
+  return {
+    of: (challenge) => {
+      const solver = opened.get(challenge) ?? openSolver(challenge, dns, bucket, timing);
+      opened.set(challenge, solver);
+      return solver;
+    },
+    close: async () => {
+      for (const solver of await Promise.allSettled(opened.values())) {
+        if (solver.status === 'fulfilled') solver.value.close?.();
+      }
+    },
+  };
+}
+
+async function openSolver(
+  challenge: ChallengeName,
+  dns: Config['dns'],
   bucket: Bucket,
   timing: Timing,
 ): Promise<ChallengeSolver> {
@@ -119,6 +139,8 @@ async function solverFor(
     case 'dns-01':
       // Loaded where it is needed only, like the bucket's SDK: it is half of a small pass.
       return new (await import('./challenge/route53/solver.ts')).Route53Solver(dns, timing);
+    case 'dns-persist-01':
+      return new PersistSolver(txtLookup(dns.resolvers), timing.now);
   }
 }
 

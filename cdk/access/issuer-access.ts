@@ -4,7 +4,7 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import { FLEET_TAG } from '#contract/layout.ts';
-import type { Config } from '../../lambda/config/config.ts';
+import { type Config, usedChallenges } from '../../lambda/config/config.ts';
 import { hostedZoneSettingsFor } from '../../lambda/config/dns.ts';
 import type { CertificateBucket } from '../bucket/bucket.ts';
 import { fleetsOf, prefixes } from '../bucket/prefixes.ts';
@@ -25,10 +25,11 @@ export interface IssuerAccess extends CertificateBucket {
 export function issuerRights(props: PemfleetProps, access: IssuerAccess): Right[] {
   const { config } = props.config;
   const { bucket, key, document, trustParameter, topic } = access;
+  const used = usedChallenges(config);
   return [
-    ...bucketRights(bucket, config.challenge === 'http-01'),
+    ...bucketRights(bucket, used.has('http-01')),
     keyUse(key, bucket, ['Decrypt', 'GenerateDataKey']),
-    ...(config.challenge === 'dns-01' ? dnsRights(props, Stack.of(bucket)) : []),
+    ...(used.has('dns-01') ? dnsRights(props, Stack.of(bucket)) : []),
     ...notifyRights(config, document),
     trustRight(Stack.of(bucket), trustParameter),
     ...(topic ? [{ sid: 'Rises', actions: ['sns:Publish'], resources: [topic.topicArn] }] : []),
@@ -50,7 +51,9 @@ function bucketRights(bucket: IBucket, isHttp01: boolean): Right[] {
 
 function dnsRights(props: PemfleetProps, { partition }: Stack): Right[] {
   const { hostedZones: named } = props.config.config.dns;
-  const identifiers = props.config.config.certificates.flatMap((certificate) => certificate.identifiers);
+  const identifiers = props.config.config.certificates.flatMap((certificate) =>
+    certificate.challenge.includes('dns-01') ? certificate.identifiers : [],
+  );
   const settings = identifiers.map((identifier) => hostedZoneSettingsFor(recordNameOf(identifier), named));
   const own = identifiers.filter((_, index) => settings[index]?.roleArn === undefined);
   const isFound = own.some(

@@ -1,18 +1,23 @@
 /** The lines that HAProxy's configuration needs, with the responder's address filled in. */
 import { Fn } from 'aws-cdk-lib';
 import type { FunctionUrl } from 'aws-cdk-lib/aws-lambda';
+import type { FleetName } from '#contract/layout.ts';
 import { functionUrlSnippet } from '../../lambda/challenge/haproxy-lines.ts';
-import type { Config } from '../../lambda/config/config.ts';
+import { type Config, specsOfFleet, usedChallenges } from '../../lambda/config/config.ts';
 
 const HTTPS = `# In the frontend of port 443: every certificate that the agent installs. It starts with an empty directory too.
     bind :443 ssl crt /etc/haproxy/certs strict-sni alpn h2,http/1.1
 `;
 
-export function haproxyConfig(challenge: Config['challenge'], responder: FunctionUrl | undefined): string {
-  if (challenge === 'http-01-stateless') {
+export function haproxyConfig(config: Config, fleet: FleetName, responder: FunctionUrl | undefined): string {
+  const used = usedChallenges({ certificates: specsOfFleet(config.certificates, fleet) });
+  // The account's thumbprint answers for all certificates of the account, the responder's too.
+  if (used.has('http-01-stateless')) {
     return `${HTTPS}\n# Stateless HTTP-01: the lines that "pemfleet haproxy-config" prints, with the account's thumbprint.\n`;
   }
-  return responder === undefined ? HTTPS : `${HTTPS}\n${functionUrlSnippet(hostOf(responder))}`;
+  return responder === undefined || !used.has('http-01')
+    ? HTTPS
+    : `${HTTPS}\n${functionUrlSnippet(hostOf(responder))}`;
 }
 
 /** `https://<id>.lambda-url.<region>.on.aws/` */

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { ConfigError } from '#common/config-error.ts';
 import type { AcmeSettings } from '../../lambda/config/acme.ts';
-import { type Config, checkConfig } from '../../lambda/config/config.ts';
+import { type Config, checkConfig, usedChallenges } from '../../lambda/config/config.ts';
 import { readYaml } from '../../lambda/config/yaml.ts';
 import type { PemfleetConfig } from './props.ts';
 
@@ -37,6 +37,11 @@ export function pemfleetConfigOf(document: unknown, file = 'pemfleet.yaml'): Pem
     );
   }
   return deployed(config, file);
+}
+
+/** Whether some certificate is proven by answers from the bucket. */
+export function needsResponder({ config }: PemfleetConfig): boolean {
+  return usedChallenges(config).has('http-01');
 }
 
 /** Leaves out external account bindings: their HMAC key is a secret and does not ship (docs/deploy.md says how to register). */

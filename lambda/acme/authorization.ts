@@ -21,8 +21,12 @@ export interface Challenge {
   url: string;
   /** `processing`: the client has responded and the CA validates (§7.1.6). */
   status: 'pending' | 'processing' | 'valid' | 'invalid';
-  /** Random base64url value that identifies the challenge; the first half of the key authorization (§8.1). */
+  /** Random base64url value that identifies the challenge; the first half of the key authorization (§8.1). dns-persist-01 has none. */
   token: string;
+  /** Of dns-persist-01: domain names that stand for the CA in a record (draft-ietf-acme-dns-persist-02 §3.1). */
+  issuerDomainNames?: unknown;
+  /** The same, in drafts 00 and 01. */
+  'issuer-domain-names'?: unknown;
   /** Why the validation, or its last try, failed (§8.2). */
   error?: ProblemDocument | null;
 }

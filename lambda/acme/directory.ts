@@ -24,7 +24,24 @@ export interface Directory {
     externalAccountRequired?: boolean;
     /** Profiles on offer, name → description (draft-ietf-acme-profiles §3). */
     profiles?: Record<string, string>;
+    /** Domain names that stand for the CA in CAA records (§7.1.1). */
+    caaIdentities?: unknown;
+    /** Those that stand for it in records of dns-persist-01 (draft-ietf-acme-dns-persist-02 §3.2). */
+    issuerDomainNames?: unknown;
+    /** Where digests of account URLs begin (draft-ietf-acme-dns-persist-02 §4.1). */
+    accountHashPrefix?: unknown;
   };
+}
+
+/** draft-ietf-acme-dns-persist-02 §3.1. */
+const MAX_DOMAIN_NAMES = 10;
+
+/** Takes what is a list of one to ten domain names, in lower case; anything else is none. */
+export function domainNames(given: unknown): string[] {
+  if (!Array.isArray(given) || given.length > MAX_DOMAIN_NAMES) return [];
+  const isName = (name: unknown): name is string =>
+    typeof name === 'string' && /^[a-z0-9_][a-z0-9_.-]{0,252}$/i.test(name);
+  return given.every(isName) ? given.map((name) => name.toLowerCase().replace(/\.$/, '')) : [];
 }
 
 /** @throws AcmeProblem, NoAcmeAnswer */

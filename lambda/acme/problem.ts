@@ -96,11 +96,14 @@ export class AuthorizationFailed extends Error {
   readonly code = 'ERR_AUTHORIZATION';
   readonly identifier: string;
   readonly problem: ProblemDocument | undefined;
+  /** The type of the challenge that failed, or that is not offered; undefined: the order itself failed. */
+  readonly challenge: string | undefined;
   /** @param challenge `http-01`, `dns-01`: chooses the hint */
-  constructor(identifier: string, seen: string, given?: ProblemDocument, challenge = '') {
+  constructor(identifier: string, seen: string, given?: ProblemDocument, challenge?: string) {
     const problem = given ? readProblem(given) : undefined;
     const cause = problem === undefined ? seen : `${seen}: ${describeProblem(problem)}`;
-    super(`${identifier}: ${cause}${hintFor(problem, challenge)}`);
+    super(`${identifier}: ${cause}${hintFor(problem, challenge ?? '')}`);
+    this.challenge = challenge;
     this.identifier = identifier;
     this.problem = problem;
   }
@@ -112,7 +115,8 @@ export class AuthorizationsFailed extends AuthorizationFailed {
   readonly failures: readonly AuthorizationFailed[];
 
   constructor(failures: readonly AuthorizationFailed[]) {
-    super(failures.map(({ identifier }) => identifier).join(', '), '');
+    const { challenge } = failures.find((failure) => failure.challenge !== undefined) ?? {};
+    super(failures.map(({ identifier }) => identifier).join(', '), '', undefined, challenge);
     this.message = joinMessages(failures);
     this.failures = failures;
   }
@@ -191,6 +195,9 @@ const HINTS: Readonly<Record<string, string>> = {
   'unauthorized dns-01':
     'do the public name servers of the zone show the TXT value at _acme-challenge? Is the zone delegated to them?',
   dns: 'does the name have an A or AAAA record, and does its DNSSEC validate?',
+  'unauthorized dns-persist-01':
+    'does the TXT record at _validation-persist name this CA and this account (pemfleet dns-records)?',
+  'dns dns-persist-01': 'is the zone delegated to its name servers, and does its DNSSEC validate?',
   'dns dns-01': 'is the zone delegated to its name servers in Route 53, and does its DNSSEC validate?',
   caa: 'does the CAA record of the name allow this CA?',
 };

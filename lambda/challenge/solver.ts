@@ -1,4 +1,5 @@
 /** The port of a challenge type (RFC 8555 §8): `present` and `cleanUp`, called for all challenges of an order together. */
+import type { ChallengeName } from '../config/challenge.ts';
 
 export interface PresentedChallenge {
   /** DNS name without a wildcard label, or IP address. */
@@ -7,14 +8,28 @@ export interface PresentedChallenge {
   token: string;
   /** `<token>.<account thumbprint>` */
   keyAuthorization: string;
+  /** What the CA wants to find in a record that stays; of dns-persist-01 only, which has no token. */
+  persist?: PersistTerms | undefined;
+}
+
+/** What a record at `_validation-persist` has to say (draft-ietf-acme-dns-persist §4.1). */
+export interface PersistTerms {
+  /** One of them names the CA. */
+  readonly issuerDomainNames: readonly string[];
+  /** Of our account, in the forms that this CA may take. The first is the one to publish. */
+  readonly accountUris: readonly string[];
+  /** Under this prefix the CA may take forms that cannot be computed here: of earlier account keys. */
+  readonly accountHashPrefix: string | undefined;
+  /** The order names the wildcard of the identifier: the record needs `policy=wildcard`. */
+  readonly isWildcard: boolean;
 }
 
 export interface ChallengeSolver {
   /** As the CA names it. */
-  readonly type: 'http-01' | 'dns-01';
+  readonly type: 'http-01' | 'dns-01' | 'dns-persist-01';
 
-  /** The solver coalesces the challenges of many orders: the pass runs all of them at once, or they would wait in rows. */
-  readonly isBatched?: boolean;
+  /** There is nothing to remove, and nothing to remember for it. */
+  readonly leavesNothing?: boolean;
 
   /** Makes the answer visible, or begins to. MUST be idempotent: a resumed order presents again. */
   present(challenges: readonly PresentedChallenge[]): Promise<void>;
@@ -27,4 +42,16 @@ export interface ChallengeSolver {
 
   /** Closes the connections that it has opened. */
   close?(): void;
+}
+
+/** The solvers of a pass: one for each challenge that is used, opened when it is first needed. */
+export interface Solvers {
+  of(challenge: ChallengeName): Promise<ChallengeSolver>;
+  /** Closes those that were opened. */
+  close(): Promise<void>;
+}
+
+/** Its solver coalesces the challenges of many orders: the pass runs all of them at once, or they would wait in rows. */
+export function isBatched(challenge: ChallengeName | undefined): boolean {
+  return challenge === 'dns-01';
 }

@@ -8,10 +8,11 @@ import { LOOPBACK_ADDRESS } from '#common/prometheus/metrics-server.ts';
 import { TEXTFILE_PATH } from '#common/prometheus/text-format.ts';
 import { type CertificateName, certificateName, type FleetName, fleetName } from '#contract/layout.ts';
 import { acme } from './acme.ts';
+import { type ChallengeName, challenge, challengesOf, checkChallenges } from './challenge.ts';
 import { listingSchema } from './crt-list.ts';
 import { dns } from './dns.ts';
 import { hosts } from './hosts.ts';
-import { challengeProblem, checkIdentifiers, identifier } from './identifier.ts';
+import { checkIdentifiers, identifier } from './identifier.ts';
 import { probe } from './probe.ts';
 
 export const KEY_TYPES = ['ec256', 'ec384', 'rsa2048', 'rsa4096'] as const;
@@ -27,6 +28,9 @@ const certificate = z
       .min(1)
       .max(100)
       .describe('DNS names; wildcards and IP addresses where challenge and CA allow them.'),
+    challenge: challenge
+      .optional()
+      .describe('How control of its names is proven, where it differs from the default: a word or a list.'),
     keyType: keyType.optional().describe('Key of the certificate; default ec256.'),
     keyTypes: z
       .array(keyType)
@@ -120,11 +124,10 @@ const config = z
       .max(3)
       .default([])
       .describe('Further CAs, in order, for when the first fails through its own fault.'),
-    challenge: z
-      .enum(['http-01', 'http-01-stateless', 'dns-01'])
-      .default('http-01')
+    challenge: challenge
+      .prefault('http-01')
       .describe(
-        'How control of the names is proven; stateless: HAProxy answers from the account thumbprint; dns-01: Route 53.',
+        'How control of the names is proven, one way or several in order of preference; stateless: HAProxy answers from the account thumbprint; dns-01: Route 53.',
       ),
     dns: dns.prefault({}).describe('DNS-01: zones that the issuer cannot find on its own.'),
     wakeMinutes: z
@@ -166,14 +169,13 @@ const config = z
         complain(['fallback', index - 1, 'directoryUrl'], `${url} is listed twice`);
       }
     });
-    if (challenge === 'http-01-stateless' && fallback.length > 0) {
+    if (usedChallenges({ challenge, certificates }).has('http-01-stateless') && fallback.length > 0) {
       complain(['fallback'], 'http-01-stateless answers for one account only; use http-01 with several CAs');
     }
-    certificates.forEach(({ identifiers }, index) => {
-      identifiers.forEach((identifier, at) => {
-        const problem = challengeProblem(identifier, challenge);
-        if (problem !== undefined) complain(['certificates', index, 'identifiers', at], problem);
-      });
+    certificates.forEach((spec, index) => {
+      checkChallenges(spec, challenge, (at, message) =>
+        complain(['certificates', index, 'identifiers', ...(at === undefined ? [] : [at])], message),
+      );
     });
     const fleets = configuredFleets({ certificates });
     for (const fleet of Object.keys(hosts.expected)) {
@@ -189,16 +191,38 @@ const config = z
         `the name ${name} is taken by certificates[${earlier}]; set a name of its own`,
       );
     });
-  });
+  })
+  .transform((whole) => ({
+    ...whole,
+    certificates: whole.certificates.map((spec) => ({
+      ...spec,
+      /** In order of preference; each can prove all identifiers. */
+      challenge: challengesOf(spec, whole.challenge),
+    })),
+  }));
 
 export type Config = z.infer<typeof config>;
 export type CertificateSpec = Config['certificates'][number];
+
+/** Challenges by which some certificate may be proven. */
+export function usedChallenges({
+  challenge: inherited = [],
+  certificates,
+}: {
+  challenge?: readonly ChallengeName[];
+  certificates: readonly {
+    identifiers: readonly string[];
+    challenge?: readonly ChallengeName[] | undefined;
+  }[];
+}): ReadonlySet<ChallengeName> {
+  return new Set(certificates.flatMap((spec) => challengesOf(spec, inherited)));
+}
 
 /** Fleets that a certificate names. */
 export function configuredFleets({
   certificates,
 }: {
-  certificates: readonly CertificateSpec[];
+  certificates: readonly Pick<CertificateSpec, 'fleets'>[];
 }): FleetName[] {
   return [...new Set(certificates.flatMap(({ fleets }) => fleets))];
 }

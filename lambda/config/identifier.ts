@@ -42,17 +42,6 @@ export function checkIdentifiers(
   });
 }
 
-/** @returns why this challenge type cannot prove the identifier (RFC 8555 §7.1.3, RFC 8738 §7) */
-export function challengeProblem(identifier: string, challenge: string): string | undefined {
-  if (challenge !== 'dns-01' && identifier.startsWith('*.')) {
-    return `${identifier}: a wildcard needs challenge: dns-01, HTTP-01 cannot prove it`;
-  }
-  if (challenge === 'dns-01' && isIP(identifier)) {
-    return `${identifier}: an IP address needs challenge: http-01, DNS-01 cannot prove it`;
-  }
-  return undefined;
-}
-
 function identifierProblem(value: string): string | undefined {
   if (isIP(value)) return value.includes('%') ? 'has a zone: no CA knows it' : undefined;
   const ascii = toAscii(value);

@@ -6,10 +6,12 @@ import { respond, waitValid } from '../acme/authorization.ts';
 import type { AcmeClient } from '../acme/client.ts';
 import type { Order } from '../acme/order.ts';
 import { AuthorizationFailed, joinFailures } from '../acme/problem.ts';
-import type { PresentedChallenge } from '../challenge/solver.ts';
+import { CHALLENGES } from '../config/challenge.ts';
 import type { Pass } from '../pass.ts';
 import { type OpenChallenge, openChallenges } from './choose-challenge.ts';
 import type { OrderLeg } from './leg.ts';
+import { preferredChallenge } from './preferred-challenge.ts';
+import type { LegRecord } from './record.ts';
 
 /** Every known CA has validated by then. Beyond it the CA, or the name, has failed, and the attempt with it. */
 const LONGEST_VALIDATION_MS = 5 * MINUTE_MS;
@@ -18,7 +20,11 @@ const SHORTEST_TRY_MS = 30 * SECOND_MS;
 
 /** @throws AuthorizationFailed naming each identifier; AcmeStuck, or AcmeDeadline if the CA takes longer than there is time */
 export async function authorize(pass: Pass, client: AcmeClient, leg: OrderLeg, order: Order): Promise<void> {
-  const { solver, timing } = pass;
+  const { timing } = pass;
+  const challenge = preferredChallenge(leg.challenges, leg.record.challengeFailures);
+  if (challenge === undefined) throw new TypeError(`${leg.certificate} is configured without a challenge`);
+  leg.useChallenge(challenge);
+  const solver = await pass.solvers.of(challenge);
   const open = await openChallenges(client, leg, order, solver.type);
   const presented = open.map((item) => item.presented);
   // Answers of an earlier pass, which did not come to clean up.
@@ -27,7 +33,9 @@ export async function authorize(pass: Pass, client: AcmeClient, leg: OrderLeg, o
   // Saved before anything is presented, so that a killed pass leaves nothing unnamed. Where this fails, another
   // pass drives the order: its answers, which are the same, are not ours to remove.
   const respondedAt = leg.respondedAt ?? timing.now();
-  if (open.length > 0) await leg.save({ presented, respondedAt });
+  const kept = solver.leavesNothing ? [] : presented.map((answer) => ({ ...answer, challenge }));
+  const others = earlier.filter((answer) => !kept.some(({ token }) => token === answer.token));
+  if (open.length > 0) await leg.save({ presented: [...others, ...kept], respondedAt });
   try {
     if (open.length === 0) return;
     await solver.present(presented);
@@ -42,7 +50,7 @@ export async function authorize(pass: Pass, client: AcmeClient, leg: OrderLeg, o
   } finally {
     // Out of time, cut off, or after an error of its own, the CA may still look. The next pass presents the same
     // answers and removes them; removing them now would make the order invalid.
-    if (!mayBeLookedAt) await cleanUp(pass, leg.certificate, [...earlier, ...presented]);
+    if (!mayBeLookedAt) await cleanUp(pass, leg.certificate, [...earlier, ...kept]);
   }
 }
 
@@ -62,18 +70,26 @@ async function prove(
   );
 }
 
-/** Removes each answer once. The proof stands: an answer that stays behind is logged, and fails no certificate. */
+/**
+ * Removes each answer once, by the solver that has presented it, whatever is configured now. The proof stands: an answer that stays
+ * behind is logged, and fails no certificate.
+ */
 export async function cleanUp(
-  { solver, log }: Pass,
+  { config, solvers, log }: Pass,
   certificate: CertificateName,
-  challenges: readonly PresentedChallenge[],
+  challenges: LegRecord['presented'],
 ): Promise<void> {
-  const distinct = new Map(challenges.map((challenge) => [challenge.token, challenge]));
-  if (distinct.size === 0) return;
-  try {
-    await solver.cleanUp([...distinct.values()]);
-  } catch (error) {
-    log('challenge.leftover', { certificate, error: messageOf(error) });
+  const [ofOldRecords] = config.challenge;
+  const distinct = new Map(challenges.map((answer) => [answer.token, answer]));
+  for (const challenge of CHALLENGES) {
+    const answers = [...distinct.values()].filter(
+      (answer) => (answer.challenge ?? ofOldRecords) === challenge,
+    );
+    try {
+      if (answers.length > 0) await (await solvers.of(challenge)).cleanUp(answers);
+    } catch (error) {
+      log('challenge.leftover', { certificate, error: messageOf(error) });
+    }
   }
 }
 

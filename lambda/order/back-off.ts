@@ -5,6 +5,7 @@ import { codeOf, messageOf, PemRejected } from '#contract/errors.ts';
 import { AcmeDeadline, AcmeProblem, isCaFault } from '../acme/problem.ts';
 import { MAX_RETRY_AFTER_MS } from '../acme/retry-after.ts';
 import { isEmergency, type Validity } from './lifetime.ts';
+import { withFailure } from './preferred-challenge.ts';
 import { type LegRecord, type OrderRecord, withoutOrder } from './record.ts';
 
 /** Let's Encrypt's integration guide: 1 min, 10 min, 100 min, then daily. */
@@ -40,7 +41,8 @@ export function afterFailure(
   const isSpent = isAccountGone || (error instanceof PemRejected && failures > 1);
   const rested = failures === record.failures ? record.legs : record.legs.map(rest);
   const legs = isSpent ? rested.map(withoutOrder) : rested;
-  return { failures, notBefore, lastFailure, legs };
+  const challengeFailures = withFailure(record.challengeFailures, record.challenge, error);
+  return { failures, notBefore, lastFailure, legs, challengeFailures };
 }
 
 /** Every attempt has its own time for a validation. */

@@ -13,6 +13,7 @@ import { AuthorizationFailed, joinFailures, NoAcmeAnswer, OrderSpent } from '../
 import type { ChallengeSolver, PresentedChallenge } from '../challenge/solver.ts';
 import type { OrderLeg } from './leg.ts';
 import { hasExpired } from './order-end.ts';
+import { persistTerms } from './persist-terms.ts';
 
 export interface OpenChallenge {
   authorization: Authorization;
@@ -61,11 +62,17 @@ function choose(
     throw new AuthorizationFailed(
       identifier,
       `wanted a ${type} challenge, the CA offers ${offered || 'none'}`,
+      undefined,
+      type,
     );
   }
   // smallstep leaves the authorization pending then: it waits for nothing until it expires.
   if (challenge.status === 'invalid') {
     throw new OrderSpent(identifier, `${type} challenge is invalid`, challenge.error ?? undefined, type);
+  }
+  if (type === 'dns-persist-01') {
+    const persist = persistTerms(client, authorization, challenge);
+    return { authorization, challenge, presented: { identifier, token: '', keyAuthorization: '', persist } };
   }
   // The token becomes a key in the bucket, and a CA must not choose any other key.
   if (!TOKEN.test(challenge.token)) {

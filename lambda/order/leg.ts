@@ -1,7 +1,7 @@
 /** The order of one key type, as it is driven: every step is saved in its order record before the next one is taken. */
 import type { CertificateName } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import type { PresentedChallenge } from '../challenge/solver.ts';
+import type { ChallengeName } from '../config/challenge.ts';
 import {
   type LegRecord,
   type OrderRecord,
@@ -14,12 +14,17 @@ export class OrderLeg {
   readonly #bucket: Bucket;
   readonly #stored: StoredRecord;
   readonly #index: number;
+  /** Of the certificate, in order of preference. */
+  readonly challenges: readonly ChallengeName[];
   #leg: LegRecord;
 
-  constructor(bucket: Bucket, stored: StoredRecord, index: number, leg: LegRecord) {
+  constructor(bucket: Bucket, stored: StoredRecord, index: number, challenges: readonly ChallengeName[]) {
+    const leg = stored.record.legs[index];
+    if (leg === undefined) throw new TypeError(`the record of ${stored.name} has no leg ${index}`);
     this.#bucket = bucket;
     this.#stored = stored;
     this.#index = index;
+    this.challenges = challenges;
     this.#leg = leg;
   }
 
@@ -28,7 +33,10 @@ export class OrderLeg {
   }
 
   /** What all legs of the record share. */
-  get record(): Pick<OrderRecord, 'createdAt' | 'identifiers' | 'profile' | 'failures'> {
+  get record(): Pick<
+    OrderRecord,
+    'createdAt' | 'identifiers' | 'profile' | 'failures' | 'challengeFailures'
+  > {
     return this.#stored.record;
   }
 
@@ -61,7 +69,7 @@ export class OrderLeg {
   }
 
   /** Challenge answers that are, or may be, visible. */
-  get presented(): readonly PresentedChallenge[] {
+  get presented(): LegRecord['presented'] {
     return this.#leg.presented;
   }
 
@@ -91,6 +99,11 @@ export class OrderLeg {
     await this.save(withoutOrder(this.#leg));
   }
 
+  /** Remembers how the names are proven, for the count of its failures; the next save keeps it. */
+  useChallenge(challenge: ChallengeName): void {
+    this.#stored.record = { ...this.#stored.record, challenge };
+  }
+
   /** @throws BucketError `ERR_BUCKET_CONFLICT` if another pass has changed the record */
   async save(change: Partial<LegRecord>): Promise<void> {
     const leg = { ...this.#leg, ...change };
@@ -101,6 +114,10 @@ export class OrderLeg {
   }
 }
 
-export function legsOf(bucket: Bucket, stored: StoredRecord): OrderLeg[] {
-  return stored.record.legs.map((leg, index) => new OrderLeg(bucket, stored, index, leg));
+export function legsOf(
+  bucket: Bucket,
+  stored: StoredRecord,
+  challenges: readonly ChallengeName[],
+): OrderLeg[] {
+  return stored.record.legs.map((_, index) => new OrderLeg(bucket, stored, index, challenges));
 }

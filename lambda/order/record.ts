@@ -10,11 +10,14 @@ import { parseJson } from '#contract/json.ts';
 import { type CertificateName, directoryUrl, documentName, layout, TOKEN } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { instant } from '#storage/cached-document.ts';
+import { CHALLENGES } from '../config/challenge.ts';
 
 const presented = z.object({
   identifier: z.string(),
   token: z.string().regex(TOKEN),
   keyAuthorization: z.string(),
+  /** By which solver; absent: by that of the version that wrote it. */
+  challenge: z.enum(CHALLENGES).optional().catch(undefined),
 });
 
 /** The order of one key type; a pair has two, which are published together. */
@@ -48,6 +51,10 @@ const orderRecord = z.looseObject({
   legs: z.array(leg).min(1).max(2),
   /** In a row. */
   failures: z.number().int().min(0).default(0),
+  /** By which the names are being proven. */
+  challenge: z.enum(CHALLENGES).optional().catch(undefined),
+  /** Of `failures`, those of each challenge. */
+  challengeFailures: z.partialRecord(z.enum(CHALLENGES), z.number().int().min(0)).optional().catch(undefined),
   /** The next attempt comes no earlier. */
   notBefore: instant,
   lastFailure: z

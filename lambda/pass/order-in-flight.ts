@@ -70,7 +70,7 @@ export class OrderInFlight {
     this.#stored = opened;
     this.#placedBefore = placedOrders(opened);
     this.#isOpened = true;
-    return legsOf(this.#pass.bucket, opened);
+    return legsOf(this.#pass.bucket, opened, this.plan.spec.challenge);
   }
 
   /** The record keeps a failure of the order; a conflict belongs to the pass that was faster, a broken account record to none. */

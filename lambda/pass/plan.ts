@@ -2,10 +2,12 @@
 import { MINUTE_MS } from '#common/time.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { BudgetRequest, CaBudget } from '../ca/budget.ts';
-import type { ChallengeSolver } from '../challenge/solver.ts';
+import type { Solvers } from '../challenge/solver.ts';
+import type { ChallengeName } from '../config/challenge.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import { exactSet } from '../config/identifier.ts';
 import { type OrderFailure, orderFailureOf } from '../order/back-off.ts';
+import { preferredChallenge } from '../order/preferred-challenge.ts';
 import type { StoredRecord } from '../order/record.ts';
 import { currentPem, type Outcome } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
@@ -115,7 +117,7 @@ export function placedOrders(stored: StoredRecord | undefined): number {
 }
 
 /** The outcome of a dry run; for what is due, with the DNS records in which the CA will look. */
-export async function plannedOutcome(plan: Plan, solver: ChallengeSolver): Promise<Outcome> {
+export async function plannedOutcome(plan: Plan, solvers: Solvers): Promise<Outcome> {
   switch (plan.decision.action) {
     case 'keep':
       return outcomeOf(plan, 'kept');
@@ -124,9 +126,16 @@ export async function plannedOutcome(plan: Plan, solver: ChallengeSolver): Promi
     case 'obtain':
     case 'resume': {
       const names = plan.spec.identifiers.map((identifier) => identifier.replace(/^\*\./, ''));
-      return { ...outcomeOf(plan, 'planned'), places: await solver.locations?.(names) };
+      const challenge = challengeOf(plan);
+      const solver = challenge && (await solvers.of(challenge));
+      return { ...outcomeOf(plan, 'planned'), places: await solver?.locations?.(names) };
     }
   }
+}
+
+/** By which its names would be proven. */
+export function challengeOf({ spec, stored }: Plan): ChallengeName | undefined {
+  return preferredChallenge(spec.challenge, stored?.record.challengeFailures);
 }
 
 /** Two orders for the same names must not be open at once: Let's Encrypt would hand out one order for both. */

@@ -5,6 +5,7 @@
 import { clockOffsetText } from '#common/clock.ts';
 import { inParallel } from '#common/in-parallel.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
+import { isBatched } from '../challenge/solver.ts';
 import { type CertificateSpec, type Config, configuredFleets } from '../config/config.ts';
 import { ownClockOffset } from '../identity/store-clock.ts';
 import type { Outcome, PassResult } from '../outcome.ts';
@@ -16,7 +17,15 @@ import { issueCertificate } from './issue.ts';
 import { surveyLostPems } from './lost-pems.ts';
 import { holdMovingNames } from './moving-names.ts';
 import { discardUnconfigured } from './order-in-flight.ts';
-import { decideAll, isReplaced, type Plan, plannedOutcome, sameIdentifiers, withinBudget } from './plan.ts';
+import {
+  challengeOf,
+  decideAll,
+  isReplaced,
+  type Plan,
+  plannedOutcome,
+  sameIdentifiers,
+  withinBudget,
+} from './plan.ts';
 import { askFleetsWithoutRoot } from './roots/fleets-without-root.ts';
 import { maintainFleets } from './roots/maintain.ts';
 import { checkShards, restoreLost } from './roots/restore.ts';
@@ -47,7 +56,7 @@ export async function runPass(pass: Pass): Promise<PassResult> {
 }
 
 async function work(pass: Pass, read: BucketSurvey): Promise<PassResult> {
-  const { config, options, solver } = pass;
+  const { options } = pass;
   await checkShards(pass, read);
   const withoutRoot = await askFleetsWithoutRoot(pass, read);
   const restored = options.dryRun ? read : await restoreLost(pass, read);
@@ -64,8 +73,7 @@ async function work(pass: Pass, read: BucketSurvey): Promise<PassResult> {
   if (options.dryRun) return preview(pass, survey, plans, blocked);
   await survey.budget.save();
   await discardUnconfigured(pass, survey.records);
-  const atOnce = solver.isBatched ? plans.length : config.concurrency;
-  const outcomes = await issueAll(pass, survey, plans, atOnce);
+  const outcomes = await issueAll(pass, survey, plans);
   const { manifests } = publishedBy(survey);
   const unconfigured = await endSuperseded(pass, { ...survey, manifests });
   logReplacement(
@@ -79,23 +87,30 @@ async function work(pass: Pass, read: BucketSurvey): Promise<PassResult> {
 }
 
 /** Renewals share commits: when no other is to come, those that wait are published. */
-async function issueAll(
-  pass: Pass,
-  survey: Survey,
-  plans: readonly Plan[],
-  atOnce: number,
-): Promise<Outcome[]> {
+async function issueAll(pass: Pass, survey: Survey, plans: readonly Plan[]): Promise<Outcome[]> {
   const outcomes: Promise<Outcome>[] = [];
   const issue = async (plan: Plan) => {
     outcomes.push((await issueCertificate(pass, survey, plan)).outcome);
   };
   try {
-    await inParallel(plans, atOnce, issue, sameIdentifiers);
+    const { batched, others } = lanesOf(plans);
+    const lanes = await Promise.allSettled([
+      inParallel(batched, batched.length, issue, sameIdentifiers),
+      inParallel(others, pass.config.concurrency, issue, sameIdentifiers),
+    ]);
+    for (const lane of lanes) if (lane.status === 'rejected') throw lane.reason;
   } finally {
     for (const publisher of survey.publishers.values()) publisher.hurry();
     await Promise.allSettled(outcomes);
   }
   return Promise.all(outcomes);
+}
+
+/** Orders whose records go into a zone together wait for it together, in any number. Plans with the same names stay in one lane. */
+function lanesOf(plans: readonly Plan[]): { batched: Plan[]; others: Plan[] } {
+  const together = new Set(plans.filter((plan) => isBatched(challengeOf(plan))).map(sameIdentifiers));
+  const isTogether = (plan: Plan) => together.has(sameIdentifiers(plan));
+  return { batched: plans.filter(isTogether), others: plans.filter((plan) => !isTogether(plan)) };
 }
 
 function logStarted(pass: Pass): void {
@@ -132,7 +147,7 @@ async function preview(
   blocked: readonly Outcome[],
 ): Promise<PassResult> {
   const { specs, manifests, unreadable } = survey;
-  const planned = await Promise.all(plans.map((plan) => plannedOutcome(plan, pass.solver)));
+  const planned = await Promise.all(plans.map((plan) => plannedOutcome(plan, pass.solvers)));
   const unconfigured = await endSuperseded(pass, survey);
   const outcomes = inOrder(specs, [...blocked, ...planned]);
   const known = { manifests, configuredFleets: configuredFleets(pass.config) };

@@ -30,7 +30,6 @@ interface TxtLocation {
 
 export class Route53Solver implements ChallengeSolver {
   readonly type = 'dns-01';
-  readonly isBatched = true;
 
   readonly #settings: DnsSettings['hostedZones'];
   readonly #timing: Timing;

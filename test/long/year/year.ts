@@ -144,6 +144,7 @@ function newHost(index: number): Host {
   const spec = {
     name,
     identifiers: [name as string],
+    challenge: ['http-01' as const],
     keyTypes: ['ec256' as const],
     reuseKey: false,
     fleets: [],

@@ -6,6 +6,7 @@ import { layout } from '#contract/layout.ts';
 import { http01Solver } from '../../../lambda/challenge/http01.ts';
 import { readOrderRecords } from '../../../lambda/order/record.ts';
 import { named } from '../../support/issuer/documents.ts';
+import { onlySolver } from '../../support/issuer/only-solver.ts';
 import { ordersAsked, type Stage, startStage } from '../../support/issuer/stage.ts';
 import { base64Lines } from '../../support/odd-certificates.ts';
 
@@ -52,7 +53,7 @@ test('another answer than ours at the challenge is named as such', async (t) => 
   const stage = await startStage(t);
   const solver = { ...http01Solver(stage.bucket), present: async () => undefined };
 
-  const [failed] = await stage.pass(certificates, {}, { solver });
+  const [failed] = await stage.pass(certificates, {}, { solvers: onlySolver(solver) });
 
   assert.match(
     failed?.error?.message ?? '',
@@ -72,7 +73,7 @@ test('one certificate that fails stops no other', async (t) => {
   const outcomes = await stage.pass(
     ['a.test', 'bad.test', 'c.test'].map((name) => ({ identifiers: [name] })),
     {},
-    { solver: forgetful },
+    { solvers: onlySolver(forgetful) },
   );
 
   assert.deepEqual(
@@ -86,7 +87,7 @@ test('an answer that cannot be removed is logged, and fails nothing', async (t) 
   const stage = await startStage(t);
   const solver = { ...http01Solver(stage.bucket), cleanUp: () => Promise.reject(new Error('access denied')) };
 
-  const [outcome] = await stage.pass(certificates, {}, { solver });
+  const [outcome] = await stage.pass(certificates, {}, { solvers: onlySolver(solver) });
 
   assert.equal(outcome?.result, 'issued');
   assert.deepEqual(
@@ -106,7 +107,7 @@ test('a CA that is gone in the middle fails with ERR_ACME_UNREACHABLE; the order
     },
   };
 
-  const [outcome] = await stage.pass(certificates, {}, { solver: ending });
+  const [outcome] = await stage.pass(certificates, {}, { solvers: onlySolver(ending) });
 
   assert.equal(outcome?.error?.code, 'ERR_ACME_UNREACHABLE');
   const record = await recordOf(stage);

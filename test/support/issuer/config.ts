@@ -4,12 +4,12 @@ import { ConfigError } from '#common/config-error.ts';
 import { parseConfig } from '../../../lambda/config/yaml.ts';
 import { thrownBy } from '../thrown-by.ts';
 
-const acme = { directoryUrl: 'letsencrypt', termsOfServiceAgreed: true };
+export const letsencrypt = { directoryUrl: 'letsencrypt', termsOfServiceAgreed: true };
 const one = { identifiers: ['a.test'] };
 
 /** A configuration that is accepted, and the places where a test spoils it. */
-export const whole = { bucket: 'file:///b', acme, certificates: [one] };
-export const withAcme = (changes: object) => ({ ...whole, acme: { ...acme, ...changes } });
+export const whole = { bucket: 'file:///b', acme: letsencrypt, certificates: [one] };
+export const withAcme = (changes: object) => ({ ...whole, acme: { ...letsencrypt, ...changes } });
 export const withCertificate = (changes: object) => ({ ...whole, certificates: [{ ...one, ...changes }] });
 export const withNames = (...identifiers: unknown[]) => withCertificate({ identifiers });
 

@@ -3,6 +3,7 @@ import type { Bucket } from '#storage/bucket.ts';
 import type { Transport } from '../../../lambda/acme/transport.ts';
 import { http01Solver } from '../../../lambda/challenge/http01.ts';
 import type { PassOptions } from '../../../lambda/pass.ts';
+import { onlySolver } from './only-solver.ts';
 import type { CaStage } from './stage.ts';
 
 export interface CutPass {
@@ -31,7 +32,7 @@ export function cutAfter(stage: CaStage, call: number): CutPass {
     },
   });
   const pass = async (certificates: object[], options: PassOptions = {}) => {
-    const changes = { bucket, solver: http01Solver(bucket), cas: stage.casBy(exchange, bucket) };
+    const changes = { bucket, solvers: onlySolver(http01Solver(bucket)), cas: stage.casBy(exchange, bucket) };
     await stage.pass(certificates, options, changes).catch((error: Error) => {
       if (!isCut()) throw error;
     });

@@ -18,6 +18,7 @@ export function makeSpec(changes: Partial<CertificateSpec> = {}): CertificateSpe
   return {
     name: named('a.test'),
     identifiers: ['a.test'],
+    challenge: ['http-01'],
     keyTypes: ['ec256'],
     reuseKey: false,
     fleets: [fleet],

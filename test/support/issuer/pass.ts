@@ -8,6 +8,7 @@ import type { MemoryBucket } from '../bucket/memory-bucket.ts';
 import { fakeClock } from '../clock.ts';
 import { DIRECTORY_URL, fleet, makeConfig, makeEntry, named } from './documents.ts';
 import { recordEvents } from './events.ts';
+import { onlySolver } from './only-solver.ts';
 import { madeUpTexts, testPublisher, testSigning } from './signing.ts';
 
 export const publishEntry = (bucket: MemoryBucket, name: string, entry = makeEntry()) =>
@@ -19,7 +20,7 @@ export function passOver(bucket: MemoryBucket, changes: Partial<Pass> = {}) {
   const base = {
     bucket,
     cas: new Map([[DIRECTORY_URL, unreachableCa()]]),
-    solver: http01Solver(bucket),
+    solvers: onlySolver(http01Solver(bucket)),
     signing: testSigning,
     timing: clock,
     random: () => 0,

@@ -25,6 +25,7 @@ import { type Pebble, type PebbleOptions, startPebble } from '../parts/pebble.ts
 import type { TestCa } from '../parts/test-ca.ts';
 import { freePort } from '../ports.ts';
 import { type Events, recordEvents } from './events.ts';
+import { onlySolver } from './only-solver.ts';
 
 /** Where a stage belongs to: a test, or a file of tests. */
 export type StageOwner = Pick<TestContext, 'after'>;
@@ -146,7 +147,7 @@ function passes(bucket: MemoryBucket, ca: TestCa, exchange: Transport) {
       config,
       options,
       cas: casBy(exchange),
-      solver: http01Solver(bucket),
+      solvers: onlySolver(http01Solver(bucket)),
       signing: await openSigningKey(bucket, { fleets, dryRun: options.dryRun }),
       timing,
       random: () => 0,

@@ -14,6 +14,7 @@ import { publisherOptions } from '../../../lambda/upgrade/along.ts';
 import { entryFor } from '../agent/publish.ts';
 import { DIRECTORY_URL, makeConfig } from '../issuer/documents.ts';
 import { recordEvents } from '../issuer/events.ts';
+import { onlySolver } from '../issuer/only-solver.ts';
 import { unreachableCa } from '../issuer/pass.ts';
 import { certificatesOf } from '../manifest.ts';
 import type { LeafOptions, Pki } from '../parts/pki.ts';
@@ -120,7 +121,7 @@ export class TruthIssuer {
     const pass = { bucket, config, timing, log: this.events.log, options: {}, signing: this.#signing };
     const ways = {
       cas: new Map([[DIRECTORY_URL, unreachableCa()]]),
-      solver: http01Solver(bucket),
+      solvers: onlySolver(http01Solver(bucket)),
       random: () => 0,
     };
     const result = await runPass({ ...pass, ...ways });

@@ -55,6 +55,7 @@ test('the reference fixture sets every key of the schema, and parses', () => {
   assert.deepEqual(config.certificates[0], {
     name: 'shop',
     identifiers: ['shop.example.com', 'xn--bcher-kva.example', '192.0.2.1', '2001:db8::1'],
+    challenge: ['http-01'],
     keyTypes: ['rsa4096'],
     reuseKey: true,
     profile: 'tlsserver',
@@ -88,7 +89,7 @@ certificates: [{ identifiers: [www.example.com, example.com] }]
     bucket: 'file:///var/lib/pemfleet/bucket',
     acme: { directoryUrl: DIRECTORIES['letsencrypt-staging'], contact: [], termsOfServiceAgreed: true },
     fallback: [],
-    challenge: 'http-01',
+    challenge: ['http-01'],
     dns: { hostedZones: [], resolvers: [] },
     wakeMinutes: 30,
     concurrency: 10,
@@ -104,6 +105,7 @@ certificates: [{ identifiers: [www.example.com, example.com] }]
       {
         name: 'www.example.com',
         identifiers: ['www.example.com', 'example.com'],
+        challenge: ['http-01'],
         keyTypes: ['ec256'],
         reuseKey: false,
         fleets: ['default'],

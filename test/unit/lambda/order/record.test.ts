@@ -144,7 +144,7 @@ test('a record is created once, and saved only by the pass that read it last', a
   const mine = await createOrderRecord(bucket, name, makeRecord());
   const theirs = (await readOrderRecords(bucket)).records.get(name);
   assert.ok(theirs);
-  await legsOf(bucket, theirs)[0]?.save({ orderUrl: 'https://ca.test/order/1' });
+  await legsOf(bucket, theirs, ['http-01'])[0]?.save({ orderUrl: 'https://ca.test/order/1' });
 
   const conflict = { name: BucketError.name, code: 'ERR_BUCKET_CONFLICT', key: layout.order(name) };
   await assert.rejects(createOrderRecord(bucket, name, makeRecord()), conflict);

@@ -32,7 +32,7 @@ test('records of certificates that are configured no more are forgotten, with th
     named('gone.test'),
     makeRecord({ identifiers: ['gone.test'] }),
   );
-  await legsOf(bucket, stored)[0]?.save({
+  await legsOf(bucket, stored, ['http-01'])[0]?.save({
     presented: [{ identifier: 'gone.test', token, keyAuthorization: `${token}.x` }],
   });
   await bucket.put(layout.challenge(token), `${token}.x`);

@@ -1,0 +1,72 @@
+/**
+ * TXT records as a CA sees them: from the name servers of their zone, for a resolver may remember for an hour that there was no record.
+ * Where those servers do not show what is wanted (a CNAME leads elsewhere) or cannot be reached, the machine's resolvers answer.
+ */
+import { Resolver } from 'node:dns/promises';
+import { DnsFailed } from './errors.ts';
+
+/**
+ * @param isFine of values: no other server is asked
+ * @returns the values that are there, each joined from its strings
+ */
+export type TxtLookup = (
+  name: string,
+  isFine: (values: readonly string[]) => boolean,
+) => Promise<readonly string[]>;
+
+/** Values at one name, and name servers of a zone: no name has more in earnest. */
+const [MAX_VALUES, MAX_SERVERS] = [64, 8];
+const LIMITS = { timeout: 3_000, tries: 2 };
+
+/** @param servers `address:port`; these alone are asked. Empty: the zone's own, then the machine's resolvers */
+export function txtLookup(servers: readonly string[]): TxtLookup {
+  const resolver = new Resolver(LIMITS);
+  if (servers.length > 0) resolver.setServers(servers);
+  return async (name, isFine) => {
+    if (servers.length === 0) {
+      const fresh = await askZone(resolver, name);
+      if (fresh !== undefined && isFine(fresh)) return fresh;
+    }
+    return txtAt(resolver, name);
+  };
+}
+
+/** @returns undefined if the zone's servers are not known, or do not answer */
+async function askZone(resolver: Resolver, name: string): Promise<readonly string[] | undefined> {
+  const addresses = await serversOf(resolver, name);
+  if (addresses.length === 0) return undefined;
+  const authority = new Resolver(LIMITS);
+  authority.setServers(addresses);
+  return txtAt(authority, name).catch((error: unknown) => {
+    if (error instanceof DnsFailed) return undefined;
+    throw error;
+  });
+}
+
+/** Of the nearest zone above the name. */
+async function serversOf(resolver: Resolver, name: string): Promise<string[]> {
+  const labels = name.split('.');
+  for (let from = 1; from < labels.length - 1; from += 1) {
+    const hosts = await resolver.resolveNs(labels.slice(from).join('.')).catch(() => []);
+    if (hosts.length === 0) continue;
+    const found = await Promise.all(
+      hosts.slice(0, MAX_SERVERS).map((host) => resolver.resolve4(host).catch(() => [])),
+    );
+    return found.flat().slice(0, MAX_SERVERS);
+  }
+  return [];
+}
+
+async function txtAt(resolver: Resolver, name: string): Promise<readonly string[]> {
+  try {
+    const records = await resolver.resolveTxt(name);
+    return records.slice(0, MAX_VALUES).map((strings) => strings.join(''));
+  } catch (error) {
+    const { code = 'unknown' } = error as NodeJS.ErrnoException;
+    if (code === 'ENODATA' || code === 'ENOTFOUND') return [];
+    const advice = 'do its name servers answer, and may this machine ask them (dns.resolvers)?';
+    throw new DnsFailed('ERR_DNS_LOOKUP', `no answer for the TXT at ${name} (${code}); ${advice}`, {
+      cause: error,
+    });
+  }
+}

@@ -3,7 +3,8 @@ import { caOf } from '../ca/ca.ts';
 import { responderSnippet, statelessSnippet } from '../challenge/haproxy-lines.ts';
 import { usedChallenges } from '../config/config.ts';
 import { withCas } from '../wiring.ts';
-import { type Command, loadConfigAndBucket, passEnvironmentOf, print, UsageError } from './command.ts';
+import { type Command, loadConfigAndBucket, passEnvironmentOf, print } from './command.ts';
+import { UsageError } from './line/options.ts';
 import { EXIT } from './output.ts';
 
 export const haproxyConfigCommand: Command = async (values) => {

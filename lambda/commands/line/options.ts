@@ -56,7 +56,7 @@ export const TAKEN_BY = {
   'key recover': [...KEY, 'recovery-key', 'stolen', 'yes'],
   'key new': [...KEY, 'adopt', 'yes'],
   'key recovery-key': [...KEY, 'recovery-key', 'out'],
-  'haproxy-config': ['config', 'listen', 'timeout', 'help'],
+  'haproxy-config': ['config', 'fleet', 'listen', 'timeout', 'help'],
   schema: ['help'],
   version: ['help'],
 } satisfies Record<string, readonly OptionName[]>;

@@ -11,6 +11,7 @@ import { meaningOf } from './judge.ts';
 import { type ProbeRow, probeAll } from './probe.ts';
 import { resolverOf } from './resolve.ts';
 import { type ProbeTarget, targetsOf } from './target.ts';
+import { nextWrongNames, readWrongNames, saveWrongNames } from './wrong-names.ts';
 
 /** Names in one event. */
 const MAX_NAMES = 20;
@@ -41,11 +42,15 @@ export async function probeNames(
   try {
     const rows = await probeAll({ ...context, now: timing.now }, inTurn(targets, now, config.wakeMinutes));
     const wrong = rows.filter((row) => meaningOf(row) === 'wrong');
-    const names = [...new Set(wrong.map(({ name }) => name))];
     if (wrong.length > 0) {
-      log('probe.wrong', { count: names.length, answers: wrong.slice(0, MAX_NAMES).map(answerText) });
+      const count = new Set(wrong.map(({ name }) => name)).size;
+      log('probe.wrong', { count, answers: wrong.slice(0, MAX_NAMES).map(answerText) });
     }
-    return { NamesWrong: names.length };
+    const before = await readWrongNames(bucket);
+    const names = targets.map(({ name }) => name);
+    const next = nextWrongNames(before, rows, names, now);
+    await saveWrongNames(bucket, next, before);
+    return { NamesWrong: Object.keys(next).length };
   } catch (error) {
     log('probe.failed', { code: codeOf(error), error: messageOf(error) });
     return {};

@@ -28,7 +28,7 @@ import {
 } from '../support/issuer/month.ts';
 import { small, synthesize } from './stacks.ts';
 
-const { template } = synthesize({ ...small, wakeMinutes: WAKE_MINUTES }, { dashboard: false });
+const { template } = synthesize({ ...small, wakeMinutes: WAKE_MINUTES, probe: true }, { dashboard: false });
 const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm')).map(
   ({ Properties }) => Properties as AlarmSettings & { MetricName: string },
 );
@@ -116,12 +116,15 @@ const LATEST_MS: Readonly<Record<string, number>> = {
   // Three hours are silence.
   HostsSilent: 3 * HOUR_MS + SLACK_MS,
   RunFinished: 5 * period + SLACK_MS,
+  // Two periods, and the pass that asks.
+  NamesWrong: period + 3 * WAKE_MINUTES * MINUTE_MS + SLACK_MS,
 };
 const OVER_MS: Readonly<Record<string, number>> = {
   ...Object.fromEntries(Object.keys(PERIODS).map((level) => [level, period + SLACK_MS])),
   // The order is tried again 100 minutes after it failed last, and a fifth of it.
   CertificatesFailing: 120 * MINUTE_MS + period + SLACK_MS,
   RunFinished: SLACK_MS,
+  NamesWrong: period + 3 * WAKE_MINUTES * MINUTE_MS + SLACK_MS,
 };
 
 test('the issuer dies while an alarm sounds, or is killed pass by pass: RunFinished sounds, and no alarm says OK falsely', () => {

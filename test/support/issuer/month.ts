@@ -9,6 +9,8 @@ import { metricsOf, type PassFacts } from '../../../lambda/figures/metrics.ts';
 import type { HostSummary } from '../../../lambda/fleet/summary.ts';
 import { afterFailure, nextAttempt } from '../../../lambda/order/back-off.ts';
 import type { OrderRecord } from '../../../lambda/order/record.ts';
+import type { ProbeVerdict } from '../../../lambda/probe/judge.ts';
+import { nextWrongNames, type WrongNames } from '../../../lambda/probe/wrong-names.ts';
 import { after, noon } from '../clock.ts';
 import type { Datum } from './alarm-states.ts';
 import { named } from './documents.ts';
@@ -20,7 +22,7 @@ export const [BEGIN_MS, END_MS] = [4 * DAY_MS, 11 * DAY_MS];
 
 /** What a fault changes in what a pass knows. */
 export interface Fault {
-  alarm: Level | 'RunFinished';
+  alarm: Level | 'RunFinished' | 'NamesWrong';
   says: string;
   /** Also sounds, because it is also true. */
   also?: readonly string[];
@@ -28,6 +30,8 @@ export interface Fault {
   begins?: number;
   ends?: number;
   facts?(now: Date, is: boolean): Partial<PassFacts>;
+  /** What the pass asks the one name for, and what its address shows; undefined: its turn does not come. */
+  probe?(index: number, is: boolean): ProbeVerdict | undefined;
   /** No pass is made. */
   isDead?(ms: number): boolean;
 }
@@ -150,6 +154,13 @@ export const FAULTS: readonly Fault[] = [
     }),
   },
   {
+    ...{
+      alarm: 'NamesWrong',
+      says: 'a load balancer hands out an old certificate, and every third pass asks it',
+    },
+    probe: (index, is) => (index % 3 === 0 ? (is ? 'stale' : 'served') : undefined),
+  },
+  {
     ...{ alarm: 'RunFinished', says: 'the issuer is not started' },
     isDead: (ms) => ms >= BEGIN_MS && ms < END_MS,
   },
@@ -172,13 +183,15 @@ function kindOf(index: number): 'whole' | 'stopped' | 'unread' | 'killed' {
 export function monthOf(fault: Fault | undefined): ReadonlyMap<string, Datum[]> {
   const { begins = BEGIN_MS, ends = END_MS } = fault ?? {};
   const data = new Map<string, Datum[]>();
+  let wrongNames: WrongNames = {};
   for (let index = 0; index < MONTH_MINUTES / WAKE_MINUTES; index++) {
     // A window of five minutes; a pass takes up to fifteen.
     const minutes = index * WAKE_MINUTES + 5 * noise(index, 1) + 15 * noise(index, 2) ** 4;
     const now = after(noon, minutes * MINUTE_MS);
     const ms = now.getTime() - noon.getTime();
     if (fault?.isDead?.(ms)) continue;
-    const changes = fault?.facts?.(now, ms >= (fault.begins === undefined ? begins : BEGIN_MS) && ms < ends);
+    const isTrue = ms >= (fault?.begins === undefined ? begins : BEGIN_MS) && ms < ends;
+    const changes = fault?.facts?.(now, isTrue);
     const kind = kindOf(index);
     if (kind === 'killed') continue;
     const facts: PassFacts = {
@@ -194,7 +207,10 @@ export function monthOf(fault: Fault | undefined): ReadonlyMap<string, Datum[]> 
       kind === 'unread'
         ? { ...facts, published: [], missing: [], failing: [], unconfigured: [], fleets: [], failedCalls: [] }
         : facts;
-    for (const [name, value] of Object.entries(metricsOf(known))) {
+    const rows = [{ name: 'a.test', verdict: fault?.probe?.(index, isTrue) ?? 'out-of-time' } as const];
+    wrongNames = nextWrongNames(wrongNames, rows, ['a.test'], now);
+    const figures = { ...metricsOf(known), NamesWrong: Object.keys(wrongNames).length };
+    for (const [name, value] of Object.entries(figures)) {
       const own = data.get(name) ?? [];
       own.push({ at: minutes, value });
       data.set(name, own);

@@ -58,6 +58,7 @@ export type EventName =
   | 'notify.result'
   | 'level.risen'
   | 'levels.failed'
+  | 'schedule.rare'
   | 'replacement.progress'
   | 'replacement.failed'
   | 'run.finished';
@@ -95,6 +96,7 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
   'status.unreadable',
   'status.failed',
   'replacement.failed',
+  'schedule.rare',
   'level.risen',
   'levels.failed',
 ]);

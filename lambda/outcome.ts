@@ -1,6 +1,7 @@
 /** What a pass returns: to the programs, the metrics and the fleets. */
 import type { CertificateName, FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
+import type { WakeProblem } from './config/schedule.ts';
 import type { OrderFailure } from './order/back-off.ts';
 import type { OwnKeys, ReadManifest } from './publication/read-manifest.ts';
 
@@ -18,6 +19,8 @@ export interface PassResult {
   unreadable?: readonly FleetName[];
   /** What is published and not configured: it stays served; absent: the pass did not ask. */
   unconfigured?: readonly UnconfiguredOutcome[];
+  /** Passes come too rarely for this certificate. */
+  wakeProblem?: WakeProblem | undefined;
   /** What ended the pass before its end. The programs throw it when they have said what was done until then. */
   error?: unknown;
 }

@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { ConfigError } from '#common/config-error.ts';
 import type { AcmeSettings } from '../../lambda/config/acme.ts';
 import { type Config, checkConfig, usedChallenges } from '../../lambda/config/config.ts';
+import { configuredLives, findWakeProblem, wakeProblemText } from '../../lambda/config/schedule.ts';
 import { readYaml } from '../../lambda/config/yaml.ts';
 import type { PemfleetConfig } from './props.ts';
 
@@ -68,10 +69,21 @@ function bucketProblem(bucket: unknown): string | undefined {
   return `bucket: the stack creates the bucket: leave the key out, or name it as s3://<name>; saw ${bucket}`;
 }
 
-/** Less often, a pass could miss the end of a renewal window; more often costs money and gains nothing. */
-function wakeProblem({ wakeMinutes }: Config): string | undefined {
-  if (wakeMinutes >= 15 && wakeMinutes <= 60) return undefined;
-  return `wakeMinutes: wanted 15 to 60 on AWS, saw ${wakeMinutes}`;
+const [LEAST_ON_AWS, MOST_ON_AWS] = [15, 60];
+
+/** Less often, a pass could miss the end of a renewal window; more often costs money, and one pass may last for a quarter of an hour. */
+function wakeProblem(config: Config): string | undefined {
+  const { wakeMinutes } = config;
+  const lives = configuredLives(config);
+  const unattainable = findWakeProblem(LEAST_ON_AWS, lives);
+  if (unattainable !== undefined) {
+    return `wakeMinutes: ${wakeProblemText(unattainable)}, the least on AWS: run the issuer on a machine`;
+  }
+  if (wakeMinutes < LEAST_ON_AWS || wakeMinutes > MOST_ON_AWS) {
+    return `wakeMinutes: wanted ${LEAST_ON_AWS} to ${MOST_ON_AWS} on AWS, saw ${wakeMinutes}`;
+  }
+  const problem = findWakeProblem(wakeMinutes, lives);
+  return problem && `wakeMinutes: ${wakeProblemText(problem)}`;
 }
 
 function caFileProblems({ acme, fallback }: Config, file: string): string[] {

@@ -49,6 +49,13 @@ const settings = z.strictObject({
     .min(1)
     .optional()
     .describe('PEM file of trust anchors for a private CA. Relative to this file.'),
+  lifetime: z
+    .string()
+    .regex(/^[1-9][0-9]{0,3}[hd]$/, 'wanted hours or days, such as 24h or 90d')
+    .optional()
+    .describe(
+      "How long the CA's certificates are valid, such as 24h or 90d; default: what the profile implies at Let's Encrypt. Short ones need passes more often.",
+    ),
   allowBareDomain: z
     .boolean()
     .optional()

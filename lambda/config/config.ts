@@ -14,6 +14,7 @@ import { dns } from './dns.ts';
 import { hosts } from './hosts.ts';
 import { checkIdentifiers, identifier } from './identifier.ts';
 import { probe } from './probe.ts';
+import { impliedWakeMinutes, LEAST_WAKE_MINUTES } from './schedule.ts';
 
 export const KEY_TYPES = ['ec256', 'ec384', 'rsa2048', 'rsa4096'] as const;
 const keyType = z.enum(KEY_TYPES);
@@ -115,7 +116,7 @@ const metrics = z
     message: 'answers with the file that textfile names: set metrics.textfile, too',
   });
 
-const config = z
+const written = z
   .strictObject({
     bucket: z.string().min(1).describe('Bucket URL: s3://bucket/prefix or file:///absolute/path.'),
     acme: acme.describe('The CA.'),
@@ -133,11 +134,11 @@ const config = z
     wakeMinutes: z
       .number()
       .int()
-      .min(5)
+      .min(LEAST_WAKE_MINUTES)
       .max(1440)
-      .default(30)
+      .optional()
       .describe(
-        'Minutes between scheduled passes; the last one inside a renewal window renews at the latest.',
+        'Minutes between scheduled passes; the last one inside a renewal window renews at the latest. Default: 30, less where lifetimes need it.',
       ),
     concurrency: z
       .number()
@@ -200,6 +201,12 @@ const config = z
       challenge: challengesOf(spec, whole.challenge),
     })),
   }));
+
+/** Where none is set, the schedule follows from the lifetimes. */
+const config = written.transform((given) => ({
+  ...given,
+  wakeMinutes: given.wakeMinutes ?? impliedWakeMinutes(given),
+}));
 
 export type Config = z.infer<typeof config>;
 export type CertificateSpec = Config['certificates'][number];

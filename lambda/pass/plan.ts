@@ -6,6 +6,7 @@ import type { Solvers } from '../challenge/solver.ts';
 import type { ChallengeName } from '../config/challenge.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import { exactSet } from '../config/identifier.ts';
+import { configuredLives, findWakeProblem, type WakeProblem, wakeProblemText } from '../config/schedule.ts';
 import { type OrderFailure, orderFailureOf } from '../order/back-off.ts';
 import { preferredChallenge } from '../order/preferred-challenge.ts';
 import type { StoredRecord } from '../order/record.ts';
@@ -30,6 +31,8 @@ export interface Plan {
   isLost?: boolean | undefined;
   /** A request of `pemfleet replace` covers what is published: it counts from then on. */
   replaceSince?: Date | undefined;
+  /** Length of the next window that its CA suggests, of a pair the shorter one; absent: it suggests none. */
+  windowMs?: number | undefined;
   /** Of `stored`, where earlier passes have failed. */
   failure?: OrderFailure | undefined;
   /** Nothing is published, and hosts serve what was published before a loss: until then, in ms since the epoch. */
@@ -83,7 +86,36 @@ export function makePlan(subject: Omit<Plan, 'decision'>, context: PlanContext):
   const failure = isSame ? orderFailureOf(record, published?.pems, context.now) : undefined;
   // OCSP does not say why it was revoked, and an operator need not: the key may be compromised.
   const isDistrusted = decision.reason === 'revoked' || replaceSince !== undefined;
-  return { ...subject, decision, failure, isFreshKey: isFreshKey || isDistrusted };
+  const windowMs = shortestWindow(published, context);
+  return { ...subject, decision, failure, windowMs, isFreshKey: isFreshKey || isDistrusted };
+}
+
+/** A window that is over, or that an incident at the CA has moved into the past, says nothing of the schedule. */
+function shortestWindow(
+  published: ManifestEntry | undefined,
+  { windows, now }: Pick<PlanContext, 'windows' | 'now'>,
+): number | undefined {
+  const lengths = (published?.pems ?? []).flatMap(({ certId = '' }) => {
+    const window = windows.get(certId);
+    return window !== undefined && window.start > now ? [window.end.getTime() - window.start.getTime()] : [];
+  });
+  return lengths.length === 0 ? undefined : Math.min(...lengths);
+}
+
+/** Whether passes come often enough for what is configured and for what is published. */
+export function wakeProblemOf({ config, log }: Pass, plans: readonly Plan[]): WakeProblem | undefined {
+  const published = plans.flatMap(({ spec, published, windowMs }) =>
+    (published?.pems ?? []).map(({ notBefore, notAfter }) => {
+      const lifetimeMs = Date.parse(notAfter) - Date.parse(notBefore);
+      return { certificate: spec.name, lifetimeMs, windowMs };
+    }),
+  );
+  const problem = findWakeProblem(config.wakeMinutes, [...configuredLives(config), ...published]);
+  if (problem !== undefined) {
+    const { certificate, wakeMinutes, fittingMinutes } = problem;
+    log('schedule.rare', { certificate, wakeMinutes, fittingMinutes, error: wakeProblemText(problem) });
+  }
+  return problem;
 }
 
 /**

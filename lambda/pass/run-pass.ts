@@ -24,6 +24,7 @@ import {
   type Plan,
   plannedOutcome,
   sameIdentifiers,
+  wakeProblemOf,
   withinBudget,
 } from './plan.ts';
 import { askFleetsWithoutRoot } from './roots/fleets-without-root.ts';
@@ -69,8 +70,9 @@ async function work(pass: Pass, read: BucketSurvey): Promise<PassResult> {
   const survey = await completeSurvey(pass, found, staples);
   const blocked = failBlocked(pass, survey);
   const decided = await holdMovingNames(pass, survey, await decideAll(pass, survey));
+  const wakeProblem = wakeProblemOf(pass, decided);
   const plans = withinBudget(decided, survey.budget);
-  if (options.dryRun) return preview(pass, survey, plans, blocked);
+  if (options.dryRun) return { ...(await preview(pass, survey, plans, blocked)), wakeProblem };
   await survey.budget.save();
   await discardUnconfigured(pass, survey.records);
   const outcomes = await issueAll(pass, survey, plans);
@@ -83,7 +85,8 @@ async function work(pass: Pass, read: BucketSurvey): Promise<PassResult> {
   );
   const failure = await maintainFleets(pass, survey);
   await tidyFleets(pass, found);
-  return conclude(pass, survey, { outcomes: [...blocked, ...outcomes], unconfigured, error: failure });
+  const result = { outcomes: [...blocked, ...outcomes], unconfigured, error: failure };
+  return { ...(await conclude(pass, survey, result)), wakeProblem };
 }
 
 /** Renewals share commits: when no other is to come, those that wait are published. */

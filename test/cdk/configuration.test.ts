@@ -105,6 +105,18 @@ const MISTAKES: readonly [says: string, document: unknown, path: string, fix: Re
   ['a prefix of a bucket', { ...small, bucket: 's3://certificates/prefix' }, 'bucket', /s3:\/\/<name>/],
   ['a pass a day', { ...small, wakeMinutes: 1440 }, 'wakeMinutes', /15 to 60/],
   ['a pass every five minutes', { ...small, wakeMinutes: 5 }, 'wakeMinutes', /15 to 60/],
+  [
+    'a pass an hour for certificates of six hours',
+    { ...withAcme({ directoryUrl: 'https://ca.example/dir', lifetime: '6h' }), wakeMinutes: 60 },
+    'wakeMinutes',
+    /lifetime of 6 h: wanted a pass every 15 min or more often, saw every 60 min/,
+  ],
+  [
+    'certificates of two hours',
+    withAcme({ directoryUrl: 'https://ca.example/dir', lifetime: '2h' }),
+    'wakeMinutes',
+    /every 5 min or more often, saw every 15 min, the least on AWS/,
+  ],
   ['trust anchors that are not there', withAcme({ caFile: 'absent.pem' }), 'acme.caFile', /there is no file/],
 ];
 

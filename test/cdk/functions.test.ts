@@ -109,6 +109,15 @@ for (const wakeMinutes of [15, 20, 30, 60]) {
   });
 }
 
+test('schedule: it follows from the lifetime of the certificates', () => {
+  const acme = { ...small.acme, directoryUrl: 'https://ca.example/directory', lifetime: '6h' };
+  const { template } = synthesize({ ...small, acme }, { alarms: false, dashboard: false });
+  const [schedule] = Object.values(template.findResources('AWS::Scheduler::Schedule'));
+  const [, listed = ''] = /^cron\(([0-9,]+) /.exec(schedule?.['Properties'].ScheduleExpression) ?? [];
+
+  assert.equal(listed.split(',').length, 4, 'every 15 minutes');
+});
+
 test('schedule: minutes that do not divide an hour become a rate', () => {
   const { template } = synthesize({ ...small, wakeMinutes: 25 }, { alarms: false, dashboard: false });
 

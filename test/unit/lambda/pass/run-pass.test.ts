@@ -194,3 +194,18 @@ test('orders beyond the budget wait; those of certificates that end first are pl
     ],
   );
 });
+
+test('passes that come too rarely for a published certificate are told of, with the figure', async () => {
+  const bucket = memoryBucket();
+  const pem = makePemRef({ notAfter: after(noon, 3 * HOUR_MS).toISOString() });
+  await publishEntry(bucket, 'a.test', makeEntry({ pems: [pem] }));
+  const { passFor, events } = passOver(bucket);
+
+  const { wakeProblem } = await runPass(passFor([{ identifiers: ['a.test'] }], { dryRun: true }));
+
+  assert.deepEqual(
+    [wakeProblem?.certificate, wakeProblem?.wakeMinutes, wakeProblem?.fittingMinutes],
+    ['a.test', 30, 7],
+  );
+  assert.equal(events.fieldsOf('schedule.rare')[0]?.['fittingMinutes'], 7);
+});

@@ -2,6 +2,7 @@
 import { printable } from '#common/printable.ts';
 import { table } from '#common/table.ts';
 import { minuteText } from '#common/time.ts';
+import { type WakeProblem, wakeProblemText } from '../config/schedule.ts';
 import { isFailing, isHeldBack, type Outcome, type UnconfiguredOutcome } from '../outcome.ts';
 
 /** docs/cli.md; 64 and 78 as in sysexits(3). */
@@ -86,6 +87,12 @@ function whyFailing({ error, failure, result }: Outcome): string {
 /** One line each: what is published and not configured, when it ends, and what would end it before. */
 export function unconfiguredLines(outcomes: readonly UnconfiguredOutcome[]): string {
   return outcomes.map((outcome) => `${printable(unconfiguredLine(outcome))}\n`).join('');
+}
+
+/** Passes come too rarely for what is configured or published. */
+export function wakeLine(problem: WakeProblem | undefined): string {
+  if (problem === undefined) return '';
+  return `${printable(`schedule: ${wakeProblemText(problem)}; docs/config.md, Short lifetimes`)}\n`;
 }
 
 function unconfiguredLine(outcome: UnconfiguredOutcome): string {

@@ -19,11 +19,15 @@ export function s3ErrorName(error: unknown): string {
   return (error as SdkError).name ?? 'Error';
 }
 
-/** 412; 404 for `If-Match` on what is not there; 409 when another conditional write was under way. */
+/**
+ * 412; 404 for `If-Match` on what is not there; 409 when another conditional write was under way, whatever the store calls it:
+ * `ConditionalRequestConflict` and `OperationAborted` (AWS), `ConcurrentModification` (Ceph).
+ */
 export function isConditionFailed(error: unknown, condition: PutCondition | undefined): boolean {
   if (condition === undefined) return false;
+  const status = statusOf(error);
   const isGone = 'ifMatch' in condition && s3ErrorName(error) === 'NoSuchKey';
-  return statusOf(error) === 412 || s3ErrorName(error) === 'ConditionalRequestConflict' || isGone;
+  return status === 412 || status === 409 || isGone;
 }
 
 /** What helps against an object that cannot be read as it is. */

@@ -28,6 +28,7 @@ test('faults', async (t) => {
     ['SlowDown', refusals.slowDown(), put, '503 SlowDown', false],
     ['500', refusals.internalError(), put, '500 InternalError', false],
     ['a conflict', refusals.conditionalRequestConflict(), put, '409 ConditionalRequestConflict', false],
+    ['a conflict in Ceph', refusals.concurrentModification(), put, '409 ConcurrentModification', false],
     ['KMS denied', refusals.kmsDenied(), get, '403 AccessDenied', true],
     ['KMS key disabled', refusals.kmsDisabled(), get, '400 KMS.DisabledException', true],
     ['reset before', { before: 'reset' }, put, '- ECONNRESET', false],

@@ -40,6 +40,8 @@ export const refusals = {
       'ConditionalRequestConflict',
       'The conditional request cannot succeed due to a conflicting operation against this resource.',
     ),
+  /** Ceph's RADOS gateway: two conditional writes of one object at once. */
+  concurrentModification: () => refuse(409, 'ConcurrentModification', 'UnknownError'),
   kmsDenied: () =>
     refuse(
       403,

@@ -5,6 +5,8 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import { openBucket } from '#storage/open.ts';
 import { openWithoutSdk } from '#storage/open-without-sdk.ts';
 import { startAws } from '../../aws/aws.ts';
+import { refusals } from '../../aws/faults.ts';
+import { AwsFailure } from '../../aws/wire.ts';
 import { interposed } from '../../support/bucket/interposed.ts';
 import { setEnv } from '../../support/env.ts';
 import { get, KEY, rows } from './s3-fault-rows.ts';
@@ -43,6 +45,26 @@ for (const [kind, open] of Object.entries(openers)) {
       await use(await open('s3://certs/fleet'));
     });
   }
+}
+
+for (const [kind, open] of Object.entries(openers)) {
+  test(`S3, ${kind}: every 409 on a conditional write is a lost race, on any other write it is a failure`, async () => {
+    const bucket = await open('s3://certs/race');
+    const key = 'issuer/a.json';
+    const operationAborted = { refuse: new AwsFailure(409, 'OperationAborted', 'Please try again.') };
+    for (const refusal of [
+      refusals.conditionalRequestConflict(),
+      refusals.concurrentModification(),
+      operationAborted,
+    ]) {
+      const lift = aws.fault({ operation: 'PutObject', subject: `race/${key}` }, refusal);
+
+      assert.equal(await bucket.put(key, '{}', { ifNoneMatch: '*' }), 'precondition-failed');
+      assert.equal(await bucket.put(key, '{}', { ifMatch: '"1"' }), 'precondition-failed');
+      await assert.rejects(bucket.put(key, '{}'), { code: 'ERR_BUCKET_IO' });
+      lift();
+    }
+  });
 }
 
 test('S3: a clock that is an hour off', async () => {

@@ -80,7 +80,7 @@ export class AcmeClient {
       const response = await this.#exchange('POST', url, body);
       this.#nonces.put(response);
       this.#noteClock(response);
-      const problem = problemOf(response, this.#now);
+      const problem = problemOf(response, `POST ${url}`, this.#now);
       if (problem === undefined) return response;
       if (problem.type !== 'badNonce' || attempt >= MAX_BAD_NONCES) throw problem;
     }
@@ -119,23 +119,27 @@ class NoncePool {
     const pooled = this.#nonces.pop();
     if (pooled !== undefined) return pooled;
     const response = await this.#exchange('HEAD', this.#newNonceUrl);
-    const problem = problemOf(response, this.#now);
+    const problem = problemOf(response, `HEAD ${this.#newNonceUrl}`, this.#now);
     if (problem !== undefined) throw problem;
     const nonce = response.headers['replay-nonce'];
     if (nonce !== undefined) return nonce;
-    const document = { type: 'about:blank', detail: 'newNonce answered without a nonce' };
+    const document = { type: 'about:blank', detail: `HEAD ${this.#newNonceUrl} answered without a nonce` };
     throw new AcmeProblem(document, response.status);
   }
 }
 
-function problemOf(response: AcmeResponse, now: () => Date): AcmeProblem | undefined {
+/** @param request that was answered, for people: a page of a proxy does not say it */
+function problemOf(response: AcmeResponse, request: string, now: () => Date): AcmeProblem | undefined {
   if (response.status >= 200 && response.status < 300) return undefined;
   const retryAfter = parseRetryAfter(response.headers['retry-after'], now());
   const data = response.data as Partial<ProblemDocument> | string | null;
   const isProblem = typeof data === 'object' && data !== null && typeof data.type === 'string';
   const document = isProblem
     ? (data as ProblemDocument)
-    : { type: 'about:blank', detail: `HTTP ${response.status} without a problem document` };
+    : {
+        type: 'about:blank',
+        detail: `${request} answered HTTP ${response.status} without a problem document`,
+      };
   return new AcmeProblem(document, response.status, retryAfter);
 }
 

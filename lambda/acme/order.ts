@@ -53,15 +53,16 @@ function orderUrlOf({ headers }: AcmeResponse, base: string): string {
   throw new NoAcmeAnswer(`newOrder: wanted an https order URL in Location (RFC 8555 §7.4), saw ${seen}`);
 }
 
+const UNKNOWN: ReadonlySet<string> = new Set(['malformed', 'unauthorized']);
+
 /** @returns undefined if the CA does not know the order: it has expired, or belongs to another CA */
 export async function getOrder(client: AcmeClient, url: string): Promise<Order | undefined> {
   try {
     return orderOf(await client.post(url, null), url);
   } catch (error) {
-    // §7.1.3 has no status for this: CAs answer 404, or `unauthorized` if the order is another account's (§6.2).
-    if (error instanceof AcmeProblem && (error.status === 404 || error.type === 'unauthorized')) {
-      return undefined;
-    }
+    // §7.1.3 has no status for this: CAs answer 404, smallstep `malformed`, or `unauthorized` if the order is another account's (§6.2).
+    const isUnknown = error instanceof AcmeProblem && error.status < 500;
+    if (isUnknown && (error.status === 404 || UNKNOWN.has(error.type))) return undefined;
     throw error;
   }
 }

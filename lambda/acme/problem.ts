@@ -44,7 +44,7 @@ export class AcmeProblem extends Error {
   constructor(given: ProblemDocument, status: number, retryAfter?: Date) {
     const document = readProblem(given);
     super(describeProblem(document));
-    this.type = document.type.startsWith(PREFIX) ? document.type.slice(PREFIX.length) : 'http';
+    this.type = typeOf(document);
     this.status = status;
     this.document = document;
     this.retryAfter = retryAfter;
@@ -144,13 +144,9 @@ function joinMessages(failures: readonly AuthorizationFailed[]): string {
   return [...named, ...(rest.length > 0 ? [`failed as well: ${rest.join(', ')}`] : [])].join('; ');
 }
 
-/** True if another CA might do better: this one gives no answer or no end, has an error of its own, or limits the rate. */
-export function isCaFault(error: unknown): boolean {
-  if (error instanceof NoAcmeAnswer || error instanceof AcmeStuck) return true;
-  return (
-    error instanceof AcmeProblem &&
-    (error.status >= 500 || error.type === 'rateLimited' || error.status === 429)
-  );
+/** The error type without its URN prefix; `http` if it has another one. */
+export function typeOf({ type }: ProblemDocument): string {
+  return type.startsWith(PREFIX) ? type.slice(PREFIX.length) : 'http';
 }
 
 /** Takes over what has the right types: a CA, or a proxy before it, may send anything. */

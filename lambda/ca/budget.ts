@@ -4,7 +4,8 @@ import { isWithinLast } from '#common/clock.ts';
 import { DAY_MS, HOUR_MS } from '#common/time.ts';
 import { messageOf } from '#contract/errors.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { type AcmeProblem, isCaFault } from '../acme/problem.ts';
+import { concernsAccount, isCaFault } from '../acme/fault.ts';
+import type { AcmeProblem } from '../acme/problem.ts';
 import { exactSet } from '../config/identifier.ts';
 import type { Log } from '../log.ts';
 import { avoidedUntil, isPausing, pausedUntil, withOutage, withPause } from './pause.ts';
@@ -88,8 +89,9 @@ export class CaBudget {
 
   /** @param hasRecord an order record keeps the failure; otherwise the CA's state has to */
   recordFailure(directoryUrl: string, error: unknown, hasRecord: boolean): void {
+    const isOutage = !hasRecord && (isCaFault(error) || concernsAccount(error));
     if (isPausing(error)) this.#pause(directoryUrl, error);
-    else if (!hasRecord && isCaFault(error)) this.#noteOutage(directoryUrl, error);
+    else if (isOutage) this.#noteOutage(directoryUrl, error);
   }
 
   /** Writes the document if it has changed, without what no longer counts. */

@@ -2,11 +2,13 @@
 import { CLOCK_SLACK_MS } from '#common/clock.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '#common/time.ts';
 import { codeOf, messageOf, PemRejected } from '#contract/errors.ts';
-import { AcmeDeadline, AcmeProblem, isCaFault } from '../acme/problem.ts';
+import { faultOf } from '../acme/fault.ts';
+import { AcmeDeadline, AcmeProblem } from '../acme/problem.ts';
 import { MAX_RETRY_AFTER_MS } from '../acme/retry-after.ts';
 import { isEmergency, type Validity } from './lifetime.ts';
 import { withFailure } from './preferred-challenge.ts';
 import { type LegRecord, type OrderRecord, withoutOrder } from './record.ts';
+import { ClockDiffers } from './verify-issued.ts';
 
 /** Let's Encrypt's integration guide: 1 min, 10 min, 100 min, then daily. */
 const BACK_OFF_MS = [MINUTE_MS, 10 * MINUTE_MS, 100 * MINUTE_MS];
@@ -23,11 +25,13 @@ export function afterFailure(
   now: Date,
   random: number,
 ): Partial<OrderRecord> {
+  const fault = faultOf(error);
   const lastFailure = {
     at: now,
     code: codeOf(error),
     message: messageOf(error),
-    isCaFault: isCaFault(error),
+    isCaFault: fault === 'ca',
+    ...(fault === 'policy' && { isPolicy: true }),
   };
   const retryAfter =
     error instanceof AcmeProblem || error instanceof AcmeDeadline ? error.retryAfter : undefined;
@@ -35,10 +39,14 @@ export function afterFailure(
   const isAccountGone = error instanceof AcmeProblem && error.type === 'accountDoesNotExist';
   const failures = error instanceof AcmeDeadline || isAccountGone ? record.failures : record.failures + 1;
   const longest = lastFailure.isCaFault ? LONGEST_FOR_CA_FAULT_MS : DAY_MS;
-  const wait = failures === record.failures ? 0 : (BACK_OFF_MS[failures - 1] ?? longest) * (1 + random / 5);
+  const wait =
+    failures === record.failures
+      ? 0
+      : (BACK_OFF_MS[(record.failuresElsewhere ?? 0) + failures - 1] ?? longest) * (1 + random / 5);
   const notBefore = new Date(Math.max(retryAfter?.getTime() ?? 0, now.getTime() + wait));
-  // A refused certificate is checked once more (a clock may have been wrong), then the next attempt places a new order.
-  const isSpent = isAccountGone || (error instanceof PemRejected && failures > 1);
+  // A refused certificate is checked once more, then the next attempt places a new order: unless only our clock refuses it.
+  const isRefused = error instanceof PemRejected && !(error instanceof ClockDiffers);
+  const isSpent = isAccountGone || (isRefused && failures > 1);
   const rested = failures === record.failures ? record.legs : record.legs.map(rest);
   const legs = isSpent ? rested.map(withoutOrder) : rested;
   const challengeFailures = withFailure(record.challengeFailures, record.challenge, error);
@@ -85,7 +93,8 @@ export function orderFailureOf(
   pems: readonly Validity[] | undefined,
   now: Date,
 ): OrderFailure | undefined {
-  const { failures: attempts, lastFailure } = record;
+  const { failures, failuresElsewhere = 0, lastFailure } = record;
+  const attempts = failures + failuresElsewhere;
   if (lastFailure === undefined || attempts === 0) return undefined;
   const { code, message, at } = lastFailure;
   const next = nextAttempt(record, pems, now).toISOString();

@@ -2,7 +2,6 @@
  * Takes one leg of an order record to a verified combined PEM. Every step first asks the CA how far the order is, so
  * the next pass continues a pass that was killed anywhere, with the same key and the same order.
  */
-import { assemble, type CombinedPem, verify } from '#contract/combined-pem.ts';
 import { downloadChain } from '../acme/chain.ts';
 import type { Order } from '../acme/order.ts';
 import { AuthorizationFailed, NoAcmeAnswer, OrderSpent } from '../acme/problem.ts';
@@ -10,15 +9,9 @@ import type { CaAccount } from '../ca/ca.ts';
 import type { Pass } from '../pass.ts';
 import { authorize, cleanUp } from './authorize.ts';
 import { issue } from './issue.ts';
-import { checkOnlyOrdered } from './leaf-names.ts';
 import type { OrderLeg } from './leg.ts';
 import { type Driven, openOrder, replaceOrder } from './open-order.ts';
-
-export interface Obtained {
-  /** Canonical and verified. */
-  text: string;
-  pem: CombinedPem;
-}
+import { type Obtained, verifyIssued } from './verify-issued.ts';
 
 export async function obtain(
   pass: Pass,
@@ -32,11 +25,7 @@ export async function obtain(
   if (certificate === undefined) throw new NoAcmeAnswer(`order ${url} is valid without a certificate`);
   const chain = await downloadChain(client, certificate, preferredChain);
   if (!chain.isPreferred) pass.log('chain.not-offered', { certificate: leg.certificate, preferredChain });
-  const text = assemble(chain.pems, leg.key);
-  const expected = { identifiers: leg.record.identifiers, keyType: leg.keyType };
-  const pem = verify(text, expected, pass.timing.now());
-  checkOnlyOrdered(pem, leg.record.identifiers, settings);
-  return { text, pem };
+  return verifyIssued(chain.pems, leg, settings, { now: pass.timing.now, caNow: () => client.caNow() });
 }
 
 /** An order that is spent is replaced once. */

@@ -55,6 +55,8 @@ const orderRecord = z.looseObject({
   challenge: z.enum(CHALLENGES).optional().catch(undefined),
   /** Of `failures`, those of each challenge. */
   challengeFailures: z.partialRecord(z.enum(CHALLENGES), z.number().int().min(0)).optional().catch(undefined),
+  /** In a row, at the CAs that were asked before this one. */
+  failuresElsewhere: z.number().int().min(0).optional(),
   /** The next attempt comes no earlier. */
   notBefore: instant,
   lastFailure: z
@@ -63,6 +65,8 @@ const orderRecord = z.looseObject({
       code: z.string(),
       message: z.string(),
       isCaFault: z.boolean().default(false),
+      /** This CA's own policy refuses what another one may accept. */
+      isPolicy: z.boolean().optional(),
     })
     .optional(),
 });

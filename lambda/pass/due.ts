@@ -71,7 +71,7 @@ export function decide(input: DueInput): Decision {
   const { record, cas } = input;
   if (
     record !== undefined &&
-    matchesSpec(record, input.spec) &&
+    matchesSpec(record, input.spec, cas) &&
     !isOutdated(record, input.replaceSince) &&
     cas.some((ca) => ca.directoryUrl === record.directoryUrl)
   ) {
@@ -82,10 +82,18 @@ export function decide(input: DueInput): Decision {
   return obtainFrom(cas, reason, input.now);
 }
 
-/** An order gives only what it was made for: a changed spec needs a new one. */
-export function matchesSpec(record: OrderRecord, spec: CertificateSpec): boolean {
+/**
+ * An order gives only what it was made for: a changed spec needs a new one. At a fallback CA it may have been made without the profile
+ * that is configured, because that CA does not offer it.
+ */
+export function matchesSpec(
+  record: OrderRecord,
+  spec: CertificateSpec,
+  [first]: readonly Pick<CaChoice, 'directoryUrl'>[],
+): boolean {
+  const isWithoutProfile = record.profile === undefined && record.directoryUrl !== first?.directoryUrl;
   return (
-    record.profile === spec.profile &&
+    (record.profile === spec.profile || isWithoutProfile) &&
     record.legs.map((leg) => leg.keyType).join() === spec.keyTypes.join() &&
     exactSet(record.identifiers) === exactSet(spec.identifiers)
   );
@@ -99,11 +107,11 @@ export function isOutdated({ createdAt }: OrderRecord, replaceSince: Date | unde
 function decideInFlight(record: OrderRecord, input: DueInput): Decision {
   const { cas, forced, now } = input;
   const { directoryUrl } = record;
-  const next = cas[cas.findIndex((ca) => ca.directoryUrl === directoryUrl) + 1];
-  const isGivenUp = record.failures >= FAILURES_BEFORE_FALLBACK && record.lastFailure?.isCaFault === true;
-  if (isGivenUp && next !== undefined) return obtainFrom([next], 'ca-failing', now);
+  const elsewhere = isGivenUp(record, input) ? otherCas(directoryUrl, cas) : NO_OTHERS;
+  if (elsewhere.after.length > 0) return obtainFrom(elsewhere.after, 'ca-failing', now);
   const notBefore = nextAttempt(record, input.published?.pems, now);
   if (notBefore > now && !forced) return { action: 'defer', reason: 'backing-off', until: notBefore };
+  if (elsewhere.before.length > 0) return obtainFrom(elsewhere.before, 'ca-failing', now);
   const pausedUntil = cas.find((ca) => ca.directoryUrl === directoryUrl)?.pausedUntil;
   // An order that the CA has given out already costs no new one: only what is still to be ordered waits.
   const isOrdered = record.legs.every((leg) => leg.orderUrl !== undefined);
@@ -111,6 +119,25 @@ function decideInFlight(record: OrderRecord, input: DueInput): Decision {
     return { action: 'defer', reason: 'ca-paused', until: pausedUntil };
   }
   return { action: 'resume', reason: record.failures === 0 ? 'order-in-flight' : 'retry', directoryUrl };
+}
+
+/**
+ * Another CA might do better: this one fails, or refuses by a policy of its own. In an emergency, and where it has held the order up for
+ * long, one failure is enough.
+ */
+function isGivenUp({ failures, lastFailure }: OrderRecord, { published, now }: DueInput): boolean {
+  if (lastFailure === undefined || !(lastFailure.isCaFault || lastFailure.isPolicy)) return false;
+  const isUrgent = published?.pems.some((pem) => isEmergency(pem, now)) ?? false;
+  const isEnough = isUrgent || lastFailure.code === 'ERR_ACME_STUCK';
+  return failures >= (isEnough ? 1 : FAILURES_BEFORE_FALLBACK);
+}
+
+const NO_OTHERS = { after: [], before: [] };
+
+/** After the last CA come those before it again, at the times of the next attempts: what failed there may be over. */
+function otherCas(directoryUrl: string, cas: readonly CaChoice[]): Record<'after' | 'before', CaChoice[]> {
+  const index = cas.findIndex((ca) => ca.directoryUrl === directoryUrl);
+  return { after: cas.slice(index + 1), before: cas.slice(0, index) };
 }
 
 /** A new order begins with the first CA that is neither paused nor out of reach: this is the way back from a fallback CA. */

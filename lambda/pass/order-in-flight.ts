@@ -11,6 +11,7 @@ import {
   createOrderRecord,
   deleteOrderRecord,
   type LegRecord,
+  type OrderRecord,
   type StoredRecord,
   saveOrderRecord,
 } from '../order/record.ts';
@@ -97,7 +98,7 @@ export class OrderInFlight {
   }
 
   async #create(account: CaAccount): Promise<StoredRecord> {
-    const { spec, stored } = this.plan;
+    const { decision, spec, stored } = this.plan;
     const { bucket, timing } = this.#pass;
     const profile = this.#profileAt(account);
     const legs = await Promise.all(spec.keyTypes.map((keyType) => this.#newLeg(keyType, account)));
@@ -111,6 +112,7 @@ export class OrderInFlight {
       profile,
       legs,
       failures: 0,
+      ...failuresElsewhere(decision, stored),
       notBefore: now,
     });
   }
@@ -133,6 +135,16 @@ export class OrderInFlight {
     if (settings.directoryUrl !== this.#pass.config.acme.directoryUrl) return undefined;
     throw new NotOffered(`wanted profile ${profile}; the CA offers ${offered.join(', ') || 'no profiles'}`);
   }
+}
+
+/** From CA to CA the waits grow: each of them refuses this certificate, or fails. */
+function failuresElsewhere(
+  { reason }: Plan['decision'],
+  stored: StoredRecord | undefined,
+): Pick<OrderRecord, 'failuresElsewhere'> {
+  if (reason !== 'ca-failing' || stored === undefined) return {};
+  const { failures, failuresElsewhere: before = 0 } = stored.record;
+  return { failuresElsewhere: before + failures };
 }
 
 /** Deletes the records of certificates that are not configured any more; a pass over some certificates leaves them. */

@@ -81,7 +81,8 @@ export function makePlan(subject: Omit<Plan, 'decision'>, context: PlanContext):
   const record = stored?.record;
   const decision = decide({ ...context, spec, published, record, isLost, replaceSince });
   // The record of another order, for example of a spec that was changed since, says nothing of this one.
-  const isCurrent = record !== undefined && matchesSpec(record, spec) && !isOutdated(record, replaceSince);
+  const isCurrent =
+    record !== undefined && matchesSpec(record, spec, context.cas) && !isOutdated(record, replaceSince);
   const isSame = isCurrent && decision.action !== 'keep';
   const failure = isSame ? orderFailureOf(record, published?.pems, context.now) : undefined;
   // OCSP does not say why it was revoked, and an operator need not: the key may be compromised.

@@ -9,7 +9,7 @@ import { certIdOf } from '../acme/cert-id.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import { exactSet } from '../config/identifier.ts';
 import { ocspUrlOf } from '../ocsp/request.ts';
-import type { Obtained } from '../order/obtain.ts';
+import type { Obtained } from '../order/verify-issued.ts';
 import type { Pass } from '../pass.ts';
 import type { PemText, PublishedFleets } from './publisher.ts';
 import { endedDigests } from './tombstones.ts';

@@ -14,7 +14,7 @@ import type { AcmeSettings } from '../config/acme.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
 import { exactSet } from '../config/identifier.ts';
 import { checkOnlyOrdered } from '../order/leaf-names.ts';
-import type { Obtained } from '../order/obtain.ts';
+import type { Obtained } from '../order/verify-issued.ts';
 import { pemRefOf, readPem } from '../publication/entry.ts';
 import type { PemText } from '../publication/publisher.ts';
 import { publicChainProblem } from './public-chain.ts';

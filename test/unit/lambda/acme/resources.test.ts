@@ -93,7 +93,9 @@ test('an order that the CA no longer knows, or of another account, is undefined;
 
   assert.equal(await asking('malformed', 404), undefined);
   assert.equal(await asking('unauthorized', 403), undefined);
-  await assert.rejects(asking('malformed', 400), { code: 'ERR_ACME_PROBLEM', status: 400 });
+  assert.equal(await asking('malformed', 400), undefined, 'smallstep');
+  await assert.rejects(asking('userActionRequired', 403), { code: 'ERR_ACME_PROBLEM', status: 403 });
+  await assert.rejects(asking('malformed', 500), { code: 'ERR_ACME_PROBLEM', status: 500 });
 });
 
 test('RFC 8555 §7.4: an order that is not ready yet is no failure of finalize', async () => {

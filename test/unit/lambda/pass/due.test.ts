@@ -269,5 +269,5 @@ test('due: decisions do not change what they are made from', () => {
   });
 
   assert.doesNotThrow(() => decide(input));
-  assert.ok(matchesSpec(makeRecord({ identifiers: ['a', 'b'] }), input.spec));
+  assert.ok(matchesSpec(makeRecord({ identifiers: ['a', 'b'] }), input.spec, input.cas));
 });

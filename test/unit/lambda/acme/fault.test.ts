@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { concernsAccount, type Fault, faultOf } from '../../../../lambda/acme/fault.ts';
+import {
+  AcmeDeadline,
+  AcmeProblem,
+  AcmeStuck,
+  AuthorizationFailed,
+  joinFailures,
+  NoAcmeAnswer,
+  NotOffered,
+} from '../../../../lambda/acme/problem.ts';
+import { urn } from '../../../support/issuer/fake-ca.ts';
+
+const refusal = (type: string, status = 403) => new AcmeProblem({ type: urn(type) }, status);
+const invalidOrder = (...types: string[]) => {
+  const [type = 'compound'] = types;
+  const subproblems = types.map((one) => ({ type: urn(one) }));
+  return new AuthorizationFailed('a.test', 'the order is invalid', { type: urn(type), subproblems });
+};
+const invalid = (type: string, name = 'a.test') =>
+  new AuthorizationFailed(name, 'authorization is invalid', { type: urn(type) }, 'http-01');
+
+const ROWS: [says: string, error: unknown, fault: Fault][] = [
+  ['no answer', new NoAcmeAnswer('ECONNRESET'), 'ca'],
+  ['an order that never ends', new AcmeStuck('processing'), 'ca'],
+  ['rateLimited', refusal('rateLimited', 429), 'ca'],
+  ['an error of its own', refusal('serverInternal', 500), 'ca'],
+  ['500 of an unknown type', refusal('banana', 500), 'ca'],
+  ['a page of a load balancer', new AcmeProblem({ type: 'about:blank' }, 502), 'ca'],
+  ['a page of a firewall', new AcmeProblem({ type: 'about:blank' }, 403), 'policy'],
+  ['a name on its block list', refusal('rejectedIdentifier', 400), 'policy'],
+  ['a CAA record that names another CA', refusal('caa'), 'policy'],
+  ['a deactivated account', refusal('unauthorized'), 'policy'],
+  ['a binding that has expired', refusal('externalAccountRequired'), 'policy'],
+  ['terms of service to agree to', refusal('userActionRequired'), 'policy'],
+  ['a profile that it has given up', refusal('invalidProfile', 400), 'policy'],
+  ['a key type that it refuses', refusal('badCSR', 400), 'policy'],
+  ['a request that no CA understands', refusal('malformed', 400), 'ours'],
+  ['an unknown account, which is registered again', refusal('accountDoesNotExist', 400), 'ours'],
+  ['an unknown type', refusal('banana', 400), 'ours'],
+  ['CAA at finalize, of both names', invalidOrder('caa', 'caa'), 'policy'],
+  ['CAA of one name, DNS of the other', invalidOrder('caa', 'dns'), 'ours'],
+  [
+    'an order that is invalid without a reason',
+    new AuthorizationFailed('a.test', 'the order is invalid'),
+    'ours',
+  ],
+  ['CAA in a validation', invalid('caa'), 'policy'],
+  ['a wrong answer to the challenge', invalid('unauthorized'), 'ours'],
+  ['a wrong answer to the challenge, as smallstep calls it', invalid('rejectedIdentifier'), 'ours'],
+  ['port 80', invalid('connection'), 'ours'],
+  ["the CA's own trouble in a validation", invalid('serverInternal'), 'ca'],
+  ['two names, both by CAA', joinFailures([invalid('caa'), invalid('caa', 'b.test')]), 'policy'],
+  ['two names, one by CAA', joinFailures([invalid('caa'), invalid('dns', 'b.test')]), 'ours'],
+  ['what the configuration asks for and no directory offers', new NotOffered('profile'), 'ours'],
+  ['out of time', new AcmeDeadline('later'), 'ours'],
+  ['a bug', new TypeError('bug'), 'ours'],
+];
+
+for (const [says, error, fault] of ROWS) {
+  test(`whose fault: ${says} is ${fault}`, () => assert.equal(faultOf(error), fault));
+}
+
+test('a deactivated account concerns all certificates, a refused name one', () => {
+  assert.equal(concernsAccount(refusal('unauthorized')), true);
+  assert.equal(concernsAccount(refusal('rejectedIdentifier')), false);
+  assert.equal(concernsAccount(invalid('unauthorized')), false);
+});

@@ -1,9 +1,9 @@
-// `npm run bench -- issue`: certificates by HTTP-01, one name each, from one Pebble for pemfleet and its peers.
+// `npm run bench -- issue`: certificates by HTTP-01 and by DNS-01, one name each, from Pebble for pemfleet and its peers.
 import type { Resource } from '../support/hostile-ca/hostile-ca.ts';
 import type { BenchOptions, BenchRow } from './main.ts';
 import { measure } from './measure.ts';
-import { type BenchStage, startBenchStage } from './stage.ts';
-import { type Plan, type Subject, subjects } from './subjects.ts';
+import { type BenchStage, startBenchStage, ZONE } from './stage.ts';
+import { type Opened, type Subject, subjects } from './subjects.ts';
 
 interface Totals {
   certificates: number;
@@ -36,14 +36,16 @@ async function rowsOf(
   say: (line: string) => void,
 ): Promise<BenchRow[]> {
   try {
-    const { version, plan } = await subject.open(stage, say);
-    const stem = `${subject.name.replaceAll(/\W+/g, '-')}.example.test`;
+    const opened = await subject.open(stage, say);
+    const stem = `${subject.name.replaceAll(/\W+/g, '-')}.${ZONE}`.toLowerCase();
     // Registers the account, and fills whatever is cached.
-    await carryOut(stage, plan, [`warm-up.${stem}`]);
+    await carryOut(stage, opened, [`warm-up.${stem}`]);
     const names = Array.from({ length: count }, (_, index) => `n${index}.${stem}`);
-    const totals = await carryOut(stage, plan, names);
-    say(`${subject.name} (${version}): ${totals.issued} of ${count} in ${totals.seconds.toFixed(1)} s`);
-    return toRows(subject.name, version, totals);
+    const totals = await carryOut(stage, opened, names);
+    say(
+      `${subject.name} (${opened.version}): ${totals.issued} of ${count} in ${totals.seconds.toFixed(1)} s`,
+    );
+    return toRows(subject.name, opened.version, totals);
   } catch (error) {
     const reason = String((error as Error).message)
       .split('\n')
@@ -54,9 +56,9 @@ async function rowsOf(
   }
 }
 
-async function carryOut(stage: BenchStage, plan: Plan, names: readonly string[]): Promise<Totals> {
+async function carryOut(stage: BenchStage, { plan, ca }: Opened, names: readonly string[]): Promise<Totals> {
   const totals = { certificates: names.length, issued: 0, seconds: 0, cpuSeconds: 0, requests: 0 };
-  const before = stage.ca.requests.length;
+  const before = ca.requests.length;
   let said = '';
   for (const { command, env = {}, issued } of plan(names)) {
     const run = await measure(command, { env, cwd: stage.webroot });
@@ -66,12 +68,12 @@ async function carryOut(stage: BenchStage, plan: Plan, names: readonly string[])
     said = run.stderr || run.stdout;
   }
   if (totals.issued === 0) throw new Error(`issued nothing; it says: ${lastLineOf(said)}`);
-  totals.requests = stage.ca.requests.slice(before).filter(({ resource }) => isOfAcme(resource)).length;
+  totals.requests = ca.requests.slice(before).filter(({ resource }) => isOfAcme(resource)).length;
   return totals;
 }
 
 const isOfAcme = (resource: Resource) => resource !== 'other';
-const lastLineOf = (text: string) => text.trim().split('\n').at(-1) ?? '';
+const lastLineOf = (text: string) => text.trim().split('\n').at(-1)?.slice(0, 300) ?? '';
 
 function toRows(subject: string, version: string, totals: Totals): BenchRow[] {
   const { certificates, issued } = totals;

@@ -2,18 +2,22 @@
 import { request } from '../request.ts';
 
 export interface DnsManagement {
+  managementUrl: string;
   /** Its management API, e.g. set-txt: `{ host: '_acme-challenge.a.test.', value }`. */
   manage(verb: string, body: object): Promise<void>;
   /** answers A queries for `host` by `ipv4` */
   addHost(host: string, ipv4: string): Promise<void>;
 }
 
-export function dnsManagement(url: string): DnsManagement {
+export function dnsManagement(managementUrl: string): DnsManagement {
   const manage = async (verb: string, body: object) => {
-    const { status } = await request(`${url}/${verb}`, { method: 'POST', body: JSON.stringify(body) });
+    const { status } = await request(`${managementUrl}/${verb}`, {
+      method: 'POST',
+      body: JSON.stringify(body),
+    });
     if (status !== 200) throw new Error(`challtestsrv answered ${verb} by ${status}`);
   };
-  return { manage, addHost: (host, ipv4) => manage('add-a', { host, addresses: [ipv4] }) };
+  return { managementUrl, manage, addHost: (host, ipv4) => manage('add-a', { host, addresses: [ipv4] }) };
 }
 
 /** Its arguments for a DNS server and nothing else. There are no AAAA records: CAs would prefer them. */

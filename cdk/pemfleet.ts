@@ -12,6 +12,7 @@ import { type AgentRights, grantAgent } from './access/agent-access.ts';
 import { parameterArn } from './access/right.ts';
 import { type CertificateBucket, createBucket } from './bucket/bucket.ts';
 import { configuredFleet } from './bucket/prefixes.ts';
+import { createPersistRecords } from './dns/persist-records.ts';
 import { type AgentRelease, agentReleases } from './fleet/agent-release.ts';
 import { haproxyConfig } from './fleet/haproxy-config.ts';
 import { createNotifyDocument } from './fleet/notify-document.ts';
@@ -61,6 +62,7 @@ export class Pemfleet extends Construct {
     const access = { document: this.notifyDocument, trustParameter: this.#trustParameter, topic };
     const issuer = createIssuer(this, props, { ...this.#storage, ...access });
     const responder = responderFor(this, props, this.#storage);
+    createPersistRecords(this, props);
     this.issuer = issuer.fn;
     this.responder = responder?.fn;
     this.responderUrl = responder?.url;

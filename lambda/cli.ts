@@ -5,6 +5,8 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
 import { accountCommand } from './commands/account.ts';
 import { type Command, hasPrintedJson, print, printJson, printToStderr } from './commands/command.ts';
+import { caaCommand } from './commands/dns/caa.ts';
+import { dnsRecordsCommand } from './commands/dns/dns-records.ts';
 import { haproxyConfigCommand } from './commands/haproxy-config.ts';
 import { keyCommand } from './commands/key.ts';
 import { parseArguments, type TAKEN_BY, UsageError } from './commands/line/options.ts';
@@ -43,6 +45,8 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
   'take-over': takeOverCommand,
   key: keyCommand,
   'haproxy-config': haproxyConfigCommand,
+  caa: caaCommand,
+  'dns-records': dnsRecordsCommand,
   schema,
   version,
 };

@@ -57,6 +57,16 @@ export async function openAccount(options: CaOptions, directory: Directory): Pro
   return client;
 }
 
+/** @returns the account as it is stored; undefined: none is registered. Writes nothing, here or at the CA */
+export async function readStoredAccount(
+  options: CaOptions,
+  directory: Directory,
+): Promise<AcmeClient | undefined> {
+  const stored = await read(options.bucket, keyOf(options));
+  if (stored?.record.url === undefined) return undefined;
+  return clientOf(options, directory, stored.record.key, stored.record.url);
+}
+
 /** RFC 8555 §7.3.5. If it is killed anywhere, the next pass asks the CA which of the two keys it knows. */
 export async function rolloverAccountKey(options: CaOptions, directory: Directory): Promise<AcmeClient> {
   const old = await openAccount(options, directory);

@@ -4,10 +4,19 @@ import { type Directory, readDirectory } from '../acme/directory.ts';
 import { AcmeProblem } from '../acme/problem.ts';
 import { getRenewalInfo, type RenewalInfo } from '../acme/renewal-info.ts';
 import type { AcmeSettings } from '../config/acme.ts';
-import { type CaOptions, forgetAccountUrl, openAccount, rolloverAccountKey } from './account.ts';
+import {
+  type CaOptions,
+  forgetAccountUrl,
+  openAccount,
+  readStoredAccount,
+  rolloverAccountKey,
+} from './account.ts';
 
 export interface Ca {
   settings: AcmeSettings;
+  directory: () => Promise<Directory>;
+  /** As it is stored; undefined: none is registered, as far as the bucket knows. Registers and writes nothing. */
+  storedAccount: () => Promise<AcmeClient | undefined>;
   /** Registers the account if there is none. */
   account: () => Promise<AcmeClient>;
   /** Opens it with a new key (RFC 8555 §7.3.5). */
@@ -29,6 +38,8 @@ export function openCa(options: CaOptions): Ca {
   const readOnce = () => (directory ??= readDirectory(exchange, settings.directoryUrl, now));
   return {
     settings,
+    directory: readOnce,
+    storedAccount: async () => readStoredAccount(options, await readOnce()),
     account: () => (account ??= readOnce().then((read) => openAccount(options, read))),
     rolloverAccount: async () => rolloverAccountKey(options, await readOnce()),
     signedBy: async (accountKey) =>

@@ -31,6 +31,8 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
                                       replace a key that is lost or stolen; hosts follow by themselves
   pemfleet key new [--adopt KEY]      begin a new lineage: each host asks for a word
   pemfleet haproxy-config             print the HAProxy lines that the configured challenge needs
+  pemfleet dns-records                print the records of dns-persist-01, and whether the DNS has them
+  pemfleet caa                        print CAA records for the configured names and CAs, and check those in the DNS
   pemfleet schema                     print the JSON schema of pemfleet.yaml, for editors
   pemfleet version                    show the version
 

@@ -56,6 +56,17 @@ const settings = z.strictObject({
     .describe(
       "How long the CA's certificates are valid, such as 24h or 90d; default: what the profile implies at Let's Encrypt. Short ones need passes more often.",
     ),
+  accountUri: z
+    .url({ protocol: /^https$/, error: 'wanted the https:// URL of the account: pemfleet account shows it' })
+    .max(1000)
+    .optional()
+    .describe('URL of the account, for records that are made before a pass runs: CAA, dns-persist-01.'),
+  caaIdentities: z
+    .array(z.string().regex(/^([a-z0-9-]+\.)+[a-z0-9-]+$/, 'wanted a domain name in lower case'))
+    .min(1)
+    .max(10)
+    .optional()
+    .describe('Domain names that stand for the CA in CAA records; default: those that its directory names.'),
   allowBareDomain: z
     .boolean()
     .optional()

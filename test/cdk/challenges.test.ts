@@ -1,7 +1,8 @@
 // Rights and parts follow the challenges that certificates use, not the default alone.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { small, synthesize } from './stacks.ts';
+import { Annotations, Match } from 'aws-cdk-lib/assertions';
+import { acme, small, synthesize } from './stacks.ts';
 
 const www = { identifiers: ['www.example.com'] };
 const shop = { identifiers: ['shop.example.com'] };
@@ -38,4 +39,52 @@ test("challenges: a fleet's HAProxy gets the lines that its own certificates nee
 
   assert.match(pemfleet.haproxyConfig('edge'), /acme_responder/);
   assert.doesNotMatch(pemfleet.haproxyConfig('inner'), /acme_responder/);
+});
+
+const persist = { challenge: 'dns-persist-01', acme: { ...acme, accountUri: 'https://ca.example/acct/1' } };
+const EXAMPLE_ZONE = { domain: 'example.com', hostedZoneId: 'Z0123456789ABCDEFGHIJ' };
+
+test('dns-persist-01: the construct makes the records of the configured accounts, and the issuer gets no right in Route 53', () => {
+  const fallback = [{ ...acme, directoryUrl: 'google', accountUri: 'https://google.example/acct/2' }];
+  const certificates = [{ identifiers: ['www.sub.example.com', 'example.com', '*.example.com'] }];
+  const document = { ...persist, fallback, certificates, dns: { hostedZones: [EXAMPLE_ZONE] } };
+
+  const { template } = synthesize(document);
+
+  const records = Object.values(template.findResources('AWS::Route53::RecordSet')).map(({ Properties }) => [
+    Properties.Name,
+    Properties.HostedZoneId,
+    Properties.ResourceRecords,
+  ]);
+  const [ours, theirs] = [
+    'letsencrypt.org; accounturi=https://ca.example/acct/1',
+    'pki.goog; accounturi=https://google.example/acct/2',
+  ];
+  const zone = EXAMPLE_ZONE.hostedZoneId;
+  assert.deepEqual(records, [
+    ['_validation-persist.www.sub.example.com.', zone, [`"${ours}"`, `"${theirs}"`]],
+    [
+      '_validation-persist.example.com.',
+      zone,
+      [`"${ours}; policy=wildcard"`, `"${theirs}; policy=wildcard"`],
+    ],
+  ]);
+  assert.ok(!has(template.toJSON(), 'route53:'));
+});
+
+test('dns-persist-01: a name whose zone is elsewhere is a warning with the record to publish', () => {
+  const { stack } = synthesize({ ...persist, certificates: [www] });
+
+  const warnings = Annotations.fromStack(stack).findWarning('*', Match.stringLikeRegexp('persist'));
+
+  assert.match(
+    String(warnings[0]?.entry.data),
+    /publish TXT "letsencrypt\.org; accounturi=https:\/\/ca\.example/,
+  );
+});
+
+test('dns-persist-01: without an account there is nothing to make yet', () => {
+  const { template } = synthesize({ ...small, certificates: [{ ...www, challenge: 'dns-persist-01' }] });
+
+  template.resourceCountIs('AWS::Route53::RecordSet', 0);
 });

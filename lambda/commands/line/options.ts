@@ -56,6 +56,8 @@ export const TAKEN_BY = {
   'key recover': [...KEY, 'recovery-key', 'stolen', 'yes'],
   'key new': [...KEY, 'adopt', 'yes'],
   'key recovery-key': [...KEY, 'recovery-key', 'out'],
+  caa: [...DOCUMENT, 'only', 'timeout'],
+  'dns-records': [...DOCUMENT, 'only', 'timeout'],
   'haproxy-config': ['config', 'fleet', 'listen', 'timeout', 'help'],
   schema: ['help'],
   version: ['help'],

@@ -42,6 +42,8 @@ export function unreachableCa(): Ca {
   const { acme: settings } = makeConfig([{ identifiers: ['a.test'] }]);
   return {
     settings,
+    directory: fail,
+    storedAccount: fail,
     account: fail,
     rolloverAccount: fail,
     signedBy: fail,

@@ -1,0 +1,46 @@
+/** What a configured CA and our account there are called in DNS records. Asks the directory; registers nothing. */
+import { codeOf, messageOf } from '#contract/errors.ts';
+import type { AcmeClient } from '../acme/client.ts';
+import { domainNames } from '../acme/directory.ts';
+import type { Ca, Cas } from '../ca/ca.ts';
+import { caaIdentitiesOf } from '../config/caa-identities.ts';
+
+export interface CaTerms {
+  readonly directoryUrl: string;
+  /** In CAA records; empty: unknown. */
+  readonly caaIdentities: readonly string[];
+  /** In records of dns-persist-01; empty: unknown. */
+  readonly issuerDomainNames: readonly string[];
+  /** Configured, or of the stored account; undefined: there is none yet. */
+  readonly accountUri: string | undefined;
+  /** Undefined: none is registered, or the CA does not answer. */
+  readonly account: AcmeClient | undefined;
+  /** Why the CA, or the stored account, could not be asked: what is known otherwise stands. */
+  readonly fault?: { code: string; message: string };
+}
+
+/** The preferred CA first. One that does not answer stops no other. */
+export function readCaTerms(cas: Cas): Promise<CaTerms[]> {
+  return Promise.all([...cas.values()].map(termsOf));
+}
+
+async function termsOf(ca: Ca): Promise<CaTerms> {
+  const { settings } = ca;
+  const { accountUri, directoryUrl } = settings;
+  const configured = caaIdentitiesOf(settings);
+  try {
+    const [{ meta }, account] = [await ca.directory(), await ca.storedAccount()];
+    const named = domainNames(meta?.caaIdentities);
+    const caaIdentities = settings.caaIdentities ?? (named.length > 0 ? named : configured);
+    const persist = domainNames(meta?.issuerDomainNames);
+    return {
+      ...{ directoryUrl, caaIdentities, account },
+      issuerDomainNames: persist.length > 0 ? persist : caaIdentities,
+      accountUri: accountUri ?? account?.accountUrl,
+    };
+  } catch (error) {
+    const fault = { code: codeOf(error), message: messageOf(error) };
+    const names = { caaIdentities: configured, issuerDomainNames: configured };
+    return { ...names, directoryUrl, accountUri, account: undefined, fault };
+  }
+}

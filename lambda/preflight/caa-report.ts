@@ -1,0 +1,95 @@
+/** CAA records that let the configured CAs issue, and no other; and whether those in the DNS do. */
+import { isIP } from 'node:net';
+import { caaProblem, caaValue } from '../challenge/caa.ts';
+import type { CaaLookup } from '../challenge/caa-lookup.ts';
+import type { ChallengeName } from '../config/challenge.ts';
+import type { CertificateSpec } from '../config/config.ts';
+import type { CaTerms } from './ca-terms.ts';
+
+/** A record to publish. */
+export interface CaaWanted {
+  name: string;
+  tag: 'issue' | 'issuewild';
+  value: string;
+}
+
+/** What the DNS says to one CA about one name, by one challenge. */
+export interface CaaCheck {
+  identifier: string;
+  directoryUrl: string;
+  /** ACME challenge type. */
+  method: string;
+  result: 'allowed' | 'denied' | 'unknown';
+  /** Where the records are that apply; absent: there are none. */
+  at?: string;
+  problem?: string;
+}
+
+export interface CaaReport {
+  wanted: CaaWanted[];
+  checks: CaaCheck[];
+}
+
+/** Addresses have no CAA records (RFC 8738 §5). */
+export async function readCaa(
+  certificates: readonly CertificateSpec[],
+  cas: readonly CaTerms[],
+  lookup: CaaLookup,
+): Promise<CaaReport> {
+  const methods = methodsByName(certificates);
+  const checks = await Promise.all(
+    [...methods].flatMap(([identifier, own]) =>
+      cas.flatMap((ca) => own.map((method) => checkOne(identifier, ca, method, lookup))),
+    ),
+  );
+  return { wanted: [...methods].flatMap(([identifier, own]) => wantedFor(identifier, own, cas)), checks };
+}
+
+/** Challenge types by identifier. */
+function methodsByName(certificates: readonly CertificateSpec[]): ReadonlyMap<string, string[]> {
+  const methods = new Map<string, Set<string>>();
+  for (const { challenge, identifiers } of certificates) {
+    for (const identifier of identifiers.filter((name) => !isIP(name))) {
+      const known = methods.get(identifier) ?? new Set();
+      methods.set(identifier, known);
+      for (const name of challenge) known.add(methodOf(name));
+    }
+  }
+  return new Map([...methods].map(([identifier, all]) => [identifier, [...all]]));
+}
+
+/** The type by which the CA knows it. */
+export function methodOf(challenge: ChallengeName): string {
+  return challenge === 'http-01-stateless' ? 'http-01' : challenge;
+}
+
+function wantedFor(identifier: string, methods: readonly string[], cas: readonly CaTerms[]): CaaWanted[] {
+  const name = identifier.replace(/^\*\./, '');
+  const tag = name === identifier ? 'issue' : 'issuewild';
+  return cas.flatMap(({ accountUri, caaIdentities: [issuer] }) =>
+    issuer === undefined ? [] : [{ name, tag, value: caaValue(issuer, accountUri, methods) }],
+  );
+}
+
+async function checkOne(
+  identifier: string,
+  { accountUri, caaIdentities, directoryUrl }: CaTerms,
+  method: string,
+  lookup: CaaLookup,
+): Promise<CaaCheck> {
+  const check = { identifier, directoryUrl, method };
+  const { at, fault, records } = await lookup(identifier);
+  if (fault !== undefined) {
+    const problem = `no answer for the CAA at ${at} (${fault}): a CA may not issue then`;
+    return { ...check, result: 'unknown', problem };
+  }
+  if (at === undefined) return { ...check, result: 'allowed' };
+  if (caaIdentities.length === 0) {
+    const problem = "the CA's domain names are unknown; set acme.caaIdentities";
+    return { ...check, at, result: 'unknown', problem };
+  }
+  const problem = caaProblem(records, { identifier, issuers: caaIdentities, accountUri, method });
+  return problem === undefined
+    ? { ...check, at, result: 'allowed' }
+    : { ...check, at, result: 'denied', problem };
+}

@@ -14,6 +14,7 @@ export type EventName =
   | 'renewal-info.changed'
   | 'renewal-info.failed'
   | 'ca.paused'
+  | 'ca.refused'
   | 'ca.unreachable'
   | 'order.created'
   | 'order.resumed'
@@ -81,6 +82,7 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
   'challenge.leftover',
   'chain.not-offered',
   'ca.paused',
+  'ca.refused',
   'ca.unreachable',
   'renewal-info.failed',
   'ocsp.revoked',

@@ -32,6 +32,8 @@ export interface Outcome {
   identifiers: readonly string[];
   /** RFC 3339: kept or deferred until then. */
   until?: string | undefined;
+  /** The limit of the CA that it waits for: `50 certificates of example.com in 7 days`. */
+  heldBackBy?: string | undefined;
   /** Of the published certificate; of a pair, the elliptic one. */
   serial?: string | undefined;
   notAfter?: string | undefined;

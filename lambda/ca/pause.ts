@@ -55,6 +55,13 @@ export function withOutage(state: CaState, directoryUrl: string, begin: Date, no
   return withCaEntry(state, directoryUrl, { ...ca, outage });
 }
 
+/** A certificate was issued: the CA is there, and its next pause begins short again. */
+export function withoutOutage(state: CaState, directoryUrl: string): CaState {
+  const { outage, pausedUntil: until, ...ca } = caEntryOf(state, directoryUrl);
+  if (outage === undefined && until === undefined && ca.strikes === 0) return state;
+  return withCaEntry(state, directoryUrl, { ...ca, strikes: 0 });
+}
+
 /** 15 min, 30 min, 1 h, 2 h, 3 h, 3 h, … */
 function later(now: Date, strikes: number): number {
   return now.getTime() + Math.min(FIRST_PAUSE_MS * 2 ** strikes, LONGEST_PAUSE_MS);

@@ -1,11 +1,33 @@
 /**
- * What the issuer keeps of the CAs between passes: pauses and outages (pause.ts), and how many orders were placed
- * lately (budget.ts), so that our own budget ends before theirs does.
+ * What the issuer keeps of the CAs between passes: pauses and outages (pause.ts), what the CAs have refused (refusals.ts), and what was
+ * taken from their limits lately (buckets.ts), so that our own budget ends before theirs does.
  */
 import * as z from 'zod';
 import { canonicalUrl, layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { instant, readCached, serializeCached } from '#storage/cached-document.ts';
+import { LIMIT_KINDS } from '../config/limits.ts';
+
+/** Times by limit and subject: a registered domain, a name, the digest of a set of names, `account`. */
+const timesByLimit = z.partialRecord(z.enum(LIMIT_KINDS), z.record(z.string(), instant));
+
+const heldGroup = z.object({
+  directoryUrl: z.string(),
+  limit: z.enum(LIMIT_KINDS),
+  /** Absent for limits of the account. */
+  subject: z.string().optional(),
+  /** What the limit allows, for people. */
+  text: z.string(),
+  certificates: z.number().int(),
+  /** The first of them, by name. */
+  examples: z.array(z.string()),
+  /** When the first and the last of them will have room. */
+  from: instant,
+  until: instant,
+});
+
+/** Certificates that wait for room in one limit. */
+export type HeldGroup = z.infer<typeof heldGroup>;
 
 const caState = z.object({
   version: z.literal(1),
@@ -20,20 +42,26 @@ const caState = z.object({
       outage: z
         .object({ passes: z.number().int(), at: instant, avoidedUntil: instant.optional() })
         .optional(),
-      /** New orders of the last three hours: counted before they are placed, so that a killed pass counts too. */
+      /** New orders of the last three hours, as 0.1 counted them; read until they are old. */
       orders: z.array(z.object({ at: instant, count: z.number().int() })).default([]),
+      /** When the token bucket of a limit is full again. Orders count before they are placed, so that a killed pass counts too. */
+      buckets: timesByLimit.optional(),
+      /** Until when the CA refuses what concerns one subject of a limit. */
+      refused: timesByLimit.optional(),
     }),
   ),
-  /** By exact set of identifiers and CA: certificates of the last seven days. */
-  sets: z.record(z.string(), z.array(instant)),
+  /** By exact set of identifiers and CA: certificates of the last seven days, as 0.1 counted them; read until they are old. */
+  sets: z.record(z.string(), z.array(instant)).default({}),
+  /** What the last pass over all certificates has held back. */
+  held: z.array(heldGroup).optional(),
 });
 
 export type CaState = z.infer<typeof caState>;
-type CaEntry = CaState['cas'][string];
+export type CaEntry = CaState['cas'][string];
 
 /** Starts over if it cannot be read: losing it costs the CA a few requests, no correctness. */
-export async function readCaState(bucket: Bucket): Promise<CaState> {
-  const { value } = await readCached(bucket, layout.caState, caState);
+export async function readCaState(bucket: Pick<Bucket, 'get'>): Promise<CaState> {
+  const { value } = await readCached(bucket as Bucket, layout.caState, caState);
   return value ?? { version: 1, cas: {}, sets: {} };
 }
 

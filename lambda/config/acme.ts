@@ -1,6 +1,7 @@
 /** Settings of a CA and of our account there. */
 import * as z from 'zod';
 import { canonicalUrl } from '#contract/layout.ts';
+import { limits } from './limits.ts';
 
 /** Short names for well-known directories; any other CA by its URL. */
 export const DIRECTORIES: Readonly<Record<string, string>> = {
@@ -67,6 +68,7 @@ const settings = z.strictObject({
     .max(10)
     .optional()
     .describe('Domain names that stand for the CA in CAA records; default: those that its directory names.'),
+  limits,
   allowBareDomain: z
     .boolean()
     .optional()

@@ -151,8 +151,8 @@ const written = z
       .number()
       .int()
       .min(1)
-      .default(250)
-      .describe("New orders at a CA in any three hours; Let's Encrypt allows 300 to an account."),
+      .optional()
+      .describe('New orders of the account at each CA in three hours, in place of what the CA publishes.'),
     hosts: hosts.prefault({}).describe('Hosts that should be there.'),
     contract: contract.prefault({}).describe('Versions of the contract that the issuer writes.'),
     probe: probe.describe(

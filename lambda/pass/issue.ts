@@ -103,7 +103,9 @@ function blockerOf(
   if (timing.deadline.getTime() - now.getTime() < MIN_ORDER_MS) {
     return { result: 'postponed', reason: 'out-of-time' };
   }
-  const isPaused = budget.pausedUntil(directoryUrl) !== undefined;
+  const isPaused =
+    budget.pausedUntil(directoryUrl) !== undefined ||
+    (order.request !== undefined && budget.refusedBy(order.request) !== undefined);
   return isPaused && !order.isPlaced ? { result: 'deferred', reason: 'ca-paused' } : undefined;
 }
 
@@ -136,7 +138,10 @@ async function issue(
   for (const leg of await order.open(account)) {
     obtained.push(await obtain(pass, account, leg, options));
   }
-  survey.budget.recordIssued({ directoryUrl, identifiers, count: obtained.length });
+  survey.budget.recordIssued({
+    ...{ directoryUrl, identifiers, ...order.request },
+    ...{ count: 0, certificates: obtained.length },
+  });
   const entry = newManifestEntry(spec, issuedBy(account, order), obtained, pass.timing.now());
   for (const { serial, notAfter } of entry.pems) {
     pass.log('certificate.issued', { certificate, serial, notAfter });
@@ -178,7 +183,8 @@ async function fail(pass: Pass, survey: Survey, order: OrderInFlight, error: unk
   if ('directoryUrl' in decision) {
     survey.budget.release(order.unplaced);
     await forgetLostAccount(pass.cas, decision.directoryUrl, error);
-    survey.budget.recordFailure(decision.directoryUrl, error, order.hasRecordAt(decision.directoryUrl));
+    const hasRecord = order.hasRecordAt(decision.directoryUrl);
+    survey.budget.recordFailure(decision.directoryUrl, error, hasRecord, spec.identifiers);
   }
   await order.saveFailure(error);
   const [code, message] = [codeOf(error), messageOf(error)];

@@ -1,8 +1,8 @@
 /** An order's way through a pass: its record is made before it is needed, kept when the attempt fails, then deleted. */
 import { BucketError, codeOf, messageOf } from '#contract/errors.ts';
 import { NotOffered } from '../acme/problem.ts';
-import type { BudgetRequest } from '../ca/budget.ts';
 import type { CaAccount } from '../ca/ca.ts';
+import type { BudgetRequest } from '../ca/demands.ts';
 import { cleanUp } from '../order/authorize.ts';
 import { afterFailure, type OrderFailure, orderFailureOf } from '../order/back-off.ts';
 import { keyFor } from '../order/key.ts';
@@ -16,7 +16,8 @@ import {
   saveOrderRecord,
 } from '../order/record.ts';
 import type { Pass } from '../pass.ts';
-import { budgetRequestOf, type Plan, placedOrders } from './plan.ts';
+import { budgetRequestOf, placedOrders } from './limits/within-budget.ts';
+import type { Plan } from './plan.ts';
 
 export class OrderInFlight {
   readonly plan: Plan;
@@ -32,13 +33,18 @@ export class OrderInFlight {
     this.plan = plan;
     this.#pass = pass;
     this.#stored = plan.stored;
-    this.#reserved = budgetRequestOf(plan);
+    this.#reserved = budgetRequestOf(plan, pass.timing.now());
   }
 
   /** The CA has given out every order of the record: to resume it costs no new one. */
   get isPlaced(): boolean {
     const { decision, stored } = this.plan;
     return decision.action === 'resume' && placedOrders(stored) === stored?.record.legs.length;
+  }
+
+  /** What the budget counts for it. */
+  get request(): BudgetRequest | undefined {
+    return this.#reserved;
   }
 
   /** Orders that were reserved, and not placed by this pass. */

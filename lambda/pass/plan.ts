@@ -1,7 +1,9 @@
-/** What a pass is about to do with each certificate, within the CAs' budgets, and the outcome it reports. */
+/** What a pass is about to do with each certificate, and the outcome it reports. */
 import { MINUTE_MS } from '#common/time.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
-import type { BudgetRequest, CaBudget } from '../ca/budget.ts';
+import type { CaBudget } from '../ca/budget.ts';
+import type { BudgetRequest } from '../ca/demands.ts';
+import type { HeldBack } from '../ca/held-back.ts';
 import type { Solvers } from '../challenge/solver.ts';
 import type { ChallengeName } from '../config/challenge.ts';
 import type { CertificateSpec } from '../config/config.ts';
@@ -14,6 +16,8 @@ import { currentPem, type Outcome } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
 import { isLostEverywhere, newestEntry } from '../publication/entry.ts';
 import { type Decision, type DueInput, decide, isOutdated, matchesSpec } from './due.ts';
+import { casFor, refusalIn } from './limits/cas-for.ts';
+import { renewalAt } from './limits/renewal.ts';
 import { refreshWindows } from './renewal-windows.ts';
 import { findStillServed } from './still-served.ts';
 import { readableSpecs, type Survey } from './survey.ts';
@@ -33,6 +37,10 @@ export interface Plan {
   replaceSince?: Date | undefined;
   /** Length of the next window that its CA suggests, of a pair the shorter one; absent: it suggests none. */
   windowMs?: number | undefined;
+  /** What the CA that is chosen may exempt of its limits. */
+  renewal?: BudgetRequest['renewal'];
+  /** The limit that it waits for. */
+  held?: HeldBack | undefined;
   /** Of `stored`, where earlier passes have failed. */
   failure?: OrderFailure | undefined;
   /** Nothing is published, and hosts serve what was published before a loss: until then, in ms since the epoch. */
@@ -40,7 +48,10 @@ export interface Plan {
 }
 
 /** Input of the decision that all certificates of a pass share. */
-type PlanContext = Omit<DueInput, 'spec' | 'published' | 'record' | 'isLost' | 'replaceSince'>;
+interface PlanContext extends Omit<DueInput, 'spec' | 'published' | 'record' | 'isLost' | 'replaceSince'> {
+  /** Knows what the CAs have refused. */
+  budget?: CaBudget | undefined;
+}
 
 /** Decides about every certificate whose documents can be read; the CA's renewal windows are refreshed for it. */
 export async function decideAll(pass: Pass, survey: Survey): Promise<Plan[]> {
@@ -73,13 +84,14 @@ function contextOf({ config, options, timing }: Pass, { budget }: Survey): Omit<
   }));
   // A wake may come late: a quarter is added, so that the last one before a window's end is not missed.
   const wakeMs = config.wakeMinutes * MINUTE_MS * 1.25;
-  return { cas, forced: options.force ?? false, now: timing.now(), wakeMs };
+  return { cas, budget, forced: options.force ?? false, now: timing.now(), wakeMs };
 }
 
 export function makePlan(subject: Omit<Plan, 'decision'>, context: PlanContext): Plan {
   const { spec, published, stored, isFreshKey, isLost, replaceSince } = subject;
   const record = stored?.record;
-  const decision = decide({ ...context, spec, published, record, isLost, replaceSince });
+  const cas = casFor(subject, context);
+  const decision = decide({ ...context, cas, spec, published, record, isLost, replaceSince });
   // The record of another order, for example of a spec that was changed since, says nothing of this one.
   const isCurrent =
     record !== undefined && matchesSpec(record, spec, context.cas) && !isOutdated(record, replaceSince);
@@ -88,7 +100,11 @@ export function makePlan(subject: Omit<Plan, 'decision'>, context: PlanContext):
   // OCSP does not say why it was revoked, and an operator need not: the key may be compromised.
   const isDistrusted = decision.reason === 'revoked' || replaceSince !== undefined;
   const windowMs = shortestWindow(published, context);
-  return { ...subject, decision, failure, windowMs, isFreshKey: isFreshKey || isDistrusted };
+  return {
+    ...{ ...subject, decision, failure, windowMs, isFreshKey: isFreshKey || isDistrusted },
+    ...('directoryUrl' in decision && { renewal: renewalAt(decision.directoryUrl, subject, context) }),
+    ...(decision.reason === 'ca-paused' && { held: refusalIn(cas) }),
+  };
 }
 
 /** A window that is over, or that an incident at the CA has moved into the past, says nothing of the schedule. */
@@ -119,35 +135,8 @@ export function wakeProblemOf({ config, log }: Pass, plans: readonly Plan[]): Wa
   return problem;
 }
 
-/**
- * Reserves the new orders in the budget, the most urgent first; a plan without room in it is deferred.
- * @returns the plans in order of urgency
- */
-export function withinBudget(plans: readonly Plan[], budget: CaBudget): Plan[] {
-  const urgentFirst = [...plans].sort(byUrgency);
-  return urgentFirst.map((plan) => {
-    const request = budgetRequestOf(plan);
-    const until = request && request.count > 0 ? budget.reserve(request) : undefined;
-    if (until === undefined) return plan;
-    return { ...plan, decision: { action: 'defer', reason: 'order-budget', until } };
-  });
-}
-
 /** A request of `pemfleet replace` covers what is published. */
 export const isReplaced = ({ replaceSince }: Plan) => replaceSince !== undefined;
-
-/** New orders this plan would place; for a resumed record, only legs without an order URL. */
-export function budgetRequestOf({ decision, spec, stored }: Plan): BudgetRequest | undefined {
-  if (!('directoryUrl' in decision)) return undefined;
-  const { directoryUrl } = decision;
-  const placed = decision.action === 'resume' ? placedOrders(stored) : 0;
-  return { directoryUrl, identifiers: spec.identifiers, count: spec.keyTypes.length - placed };
-}
-
-/** Legs whose order the CA has given out. */
-export function placedOrders(stored: StoredRecord | undefined): number {
-  return stored?.record.legs.filter((leg) => leg.orderUrl !== undefined).length ?? 0;
-}
 
 /** The outcome of a dry run; for what is due, with the DNS records in which the CA will look. */
 export async function plannedOutcome(plan: Plan, solvers: Solvers): Promise<Outcome> {
@@ -176,20 +165,24 @@ export function sameIdentifiers({ spec }: Plan): string {
   return exactSet(spec.identifiers);
 }
 
-export function outcomeOf({ spec, decision, published, failure }: Plan, result: Outcome['result']): Outcome {
+export function outcomeOf(
+  { spec, decision, published, failure, held }: Plan,
+  result: Outcome['result'],
+): Outcome {
   return {
     certificate: spec.name,
     result,
     reason: decision.reason,
     identifiers: spec.identifiers,
     until: 'until' in decision ? decision.until.toISOString() : undefined,
+    ...(held && result === 'deferred' && { heldBackBy: held.text }),
     ...currentPem(published),
     ...(failure && result !== 'issued' && { failure }),
   };
 }
 
-/** Clients refuse what is revoked already; then comes what expires first. */
-function byUrgency(a: Plan, b: Plan): number {
+/** The order in which plans are carried out. Clients refuse what is revoked already; then comes what expires first. */
+export function byUrgency(a: Plan, b: Plan): number {
   const isRevoked = ({ decision }: Plan) => Number(decision.reason === 'revoked');
   return isRevoked(b) - isRevoked(a) || expiryOf(a) - expiryOf(b);
 }

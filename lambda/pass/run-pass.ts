@@ -14,6 +14,7 @@ import { refreshStaples } from '../publication/staples.ts';
 import { tidyFleets } from '../publication/tidy.ts';
 import { logReplacement } from '../replacement/in-pass.ts';
 import { issueCertificate } from './issue.ts';
+import { withinBudget } from './limits/within-budget.ts';
 import { surveyLostPems } from './lost-pems.ts';
 import { holdMovingNames } from './moving-names.ts';
 import { discardUnconfigured } from './order-in-flight.ts';
@@ -25,7 +26,6 @@ import {
   plannedOutcome,
   sameIdentifiers,
   wakeProblemOf,
-  withinBudget,
 } from './plan.ts';
 import { askFleetsWithoutRoot } from './roots/fleets-without-root.ts';
 import { maintainFleets } from './roots/maintain.ts';

@@ -123,8 +123,7 @@ export async function completeSurvey(
 ): Promise<Survey> {
   const { bucket, config, log, timing } = pass;
   const survey = isPublished ? await surveyBucket(pass, first) : first;
-  const { ordersPer3Hours } = config;
-  const budget = await readCaBudget({ bucket, ordersPer3Hours, now: timing.now, log });
+  const budget = await readCaBudget({ bucket, config, now: timing.now, log });
   return { ...survey, revoked, budget, replacements: await readReplacements(pass) };
 }
 

@@ -2,12 +2,13 @@
 import { HOUR_MS } from '#common/time.ts';
 import { type CertificateName, certificateName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
-import { CaBudget, pruned } from '../../../lambda/ca/budget.ts';
+import { CaBudget } from '../../../lambda/ca/budget.ts';
 import type { CaState } from '../../../lambda/ca/state.ts';
 import type { CertificateSpec } from '../../../lambda/config/config.ts';
 import { afterFailure } from '../../../lambda/order/back-off.ts';
 import type { OrderRecord, StoredRecord } from '../../../lambda/order/record.ts';
-import { makePlan, type Plan, withinBudget } from '../../../lambda/pass/plan.ts';
+import { withinBudget } from '../../../lambda/pass/limits/within-budget.ts';
+import { makePlan, type Plan } from '../../../lambda/pass/plan.ts';
 import { memoryBucket } from '../../support/bucket/memory-bucket.ts';
 import { type Known, SimulatedCa, type SimulatedCaOptions } from './simulated-ca.ts';
 
@@ -74,7 +75,7 @@ function pass(year: Year, before: CaState, now: number): CaState {
   if (awake.length === 0) return before;
   for (const host of awake) refresh(host, ca, now);
   const date = new Date(now);
-  const budget = new CaBudget({ ...SILENT, ordersPer3Hours: 250, now: () => date }, before);
+  const budget = new CaBudget({ ...SILENT, now: () => date }, before);
   const cas = [{ directoryUrl: DIRECTORY, pausedUntil: budget.pausedUntil(DIRECTORY) }];
   const plans = awake.map(({ spec, published, stored, window }) => {
     const windows = new Map(window === undefined ? [] : [[published?.pems[0]?.certId ?? '', window]]);
@@ -86,7 +87,7 @@ function pass(year: Year, before: CaState, now: number): CaState {
     carryOut(year, byName.get(plan.spec.name) as Host, plan, { budget, date });
   }
   // As the issuer does: what has not changed is not written, and not pruned.
-  return budget.state === before ? before : pruned(budget.state, date);
+  return budget.state === before ? before : budget.pruned();
 }
 
 function refresh(host: Host, ca: SimulatedCa, now: number): void {

@@ -21,7 +21,7 @@ function passOf(caState: CaState = { version: 1, cas: {}, sets: {} }, begin = no
   const events: Events = recordEvents();
   const clock = fakeClock(begin);
   const bucket = memoryBucket();
-  const options = { bucket, ordersPer3Hours: 250, now: clock.now, log: events.log };
+  const options = { bucket, now: clock.now, log: events.log };
   return { budget: new CaBudget(options, caState), events, clock };
 }
 

@@ -1,9 +1,10 @@
 /** Orders are counted before they are placed, and the document is written only when it has changed. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HOUR_MS } from '#common/time.ts';
+import { HOUR_MS, MINUTE_MS } from '#common/time.ts';
 import { layout } from '#contract/layout.ts';
-import { type BudgetRequest, readCaBudget } from '../../../../lambda/ca/budget.ts';
+import { readCaBudget } from '../../../../lambda/ca/budget.ts';
+import type { BudgetRequest } from '../../../../lambda/ca/demands.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, fakeClock, noon } from '../../../support/clock.ts';
 import { DIRECTORY_URL } from '../../../support/issuer/documents.ts';
@@ -17,12 +18,13 @@ const orderOf = (name: string, count = 1): BudgetRequest => ({
 async function stage(ordersPer3Hours: number) {
   const bucket = memoryBucket();
   const clock = fakeClock();
-  const open = () => readCaBudget({ bucket, ordersPer3Hours, now: clock.now, log: () => undefined });
+  const open = () =>
+    readCaBudget({ bucket, config: { ordersPer3Hours }, now: clock.now, log: () => undefined });
   const text = () => bucket.text(layout.caState);
   return { bucket, clock, open, text };
 }
 
-test('the document is what a v1 looks like: the orders of a pass share a line, those not placed are taken back', async () => {
+test('the document is what a v1 looks like: when each bucket is full again; orders that were not placed are given back', async () => {
   const { open, text } = await stage(250);
   const budget = await open();
   for (const name of ['a.test', 'b.test', 'c.test']) budget.reserve(orderOf(name, 2));
@@ -33,14 +35,34 @@ test('the document is what a v1 looks like: the orders of a pass share a line, t
   budget.recordIssued(orderOf('a.test'));
   await budget.save();
 
-  const document = (count: number, sets: object) => ({
+  const document = (orders: number) => ({
     version: 1,
-    cas: { [DIRECTORY_URL]: { strikes: 0, orders: [{ at: noon.toISOString(), count }] } },
-    sets,
+    cas: {
+      [DIRECTORY_URL]: {
+        ...{ strikes: 0, orders: [] },
+        buckets: { newOrders: { account: after(noon, (orders * 3 * HOUR_MS) / 250).toISOString() } },
+      },
+    },
+    sets: {},
   });
-  assert.equal(counted, `${JSON.stringify(document(6, {}), null, 1)}\n`);
-  const sets = { '7c59437f223d500c': [noon.toISOString()] };
-  assert.equal(text(), `${JSON.stringify(document(4, sets), null, 1)}\n`);
+  assert.equal(counted, `${JSON.stringify(document(6), null, 1)}\n`);
+  assert.equal(text(), `${JSON.stringify(document(4), null, 1)}\n`);
+});
+
+test('a document of version 0.1 is read: its orders count until they are three hours old', async () => {
+  const { bucket, clock, open, text } = await stage(4);
+  const orders = [{ at: after(noon, -HOUR_MS).toISOString(), count: 4 }];
+  const cas = { [DIRECTORY_URL]: { strikes: 0, orders } };
+  await bucket.put(layout.caState, JSON.stringify({ version: 1, cas, sets: {} }));
+
+  const before = await open();
+  const [first, second] = [before.reserve(orderOf('a.test')), before.reserve(orderOf('b.test'))];
+  clock.advance(MINUTE_MS);
+  await before.save();
+
+  assert.equal(first, undefined);
+  assert.deepEqual(second?.until, after(noon, HOUR_MS / 2));
+  assert.deepEqual(JSON.parse(text() ?? '').cas[DIRECTORY_URL].orders, []);
 });
 
 test('what has not changed is not written', async () => {
@@ -54,7 +76,7 @@ test('what has not changed is not written', async () => {
   assert.deepEqual(bucket.calls, [`get ${layout.caState}`]);
 });
 
-test('an order without room waits until the oldest orders are three hours old; a killed pass counts', async () => {
+test('an order without room waits until the bucket has refilled as far; a killed pass counts', async () => {
   const { clock, open } = await stage(2);
   const first = await open();
   assert.equal(first.reserve(orderOf('a.test', 2)), undefined);
@@ -62,8 +84,13 @@ test('an order without room waits until the oldest orders are three hours old; a
   clock.advance(HOUR_MS);
 
   const waits = (await open()).reserve(orderOf('b.test'));
-  clock.advance(2 * HOUR_MS);
+  clock.advance(HOUR_MS / 2);
   const later = (await open()).reserve(orderOf('b.test'));
 
-  assert.deepEqual([waits, later], [after(noon, 3 * HOUR_MS), undefined]);
+  assert.deepEqual(waits, {
+    limit: 'newOrders',
+    text: '2 new orders of the account in 3 h',
+    until: after(noon, 1.5 * HOUR_MS),
+  });
+  assert.equal(later, undefined);
 });

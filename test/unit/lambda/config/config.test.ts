@@ -93,7 +93,6 @@ certificates: [{ identifiers: [www.example.com, example.com] }]
     dns: { hostedZones: [], resolvers: [] },
     wakeMinutes: 30,
     concurrency: 10,
-    ordersPer3Hours: 250,
     hosts: { expected: {} },
     contract: { v1: 'auto' },
     probe: {

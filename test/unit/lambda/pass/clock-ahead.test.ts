@@ -18,7 +18,7 @@ const request = { directoryUrl: DIRECTORY_URL, identifiers: ['a.test'], count: 1
 async function stage() {
   const bucket = memoryBucket();
   const open = (at: Date) =>
-    readCaBudget({ bucket, ordersPer3Hours: 1, now: () => at, log: () => undefined });
+    readCaBudget({ bucket, config: { ordersPer3Hours: 1 }, now: () => at, log: () => undefined });
   return { bucket, open };
 }
 

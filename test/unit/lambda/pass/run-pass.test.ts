@@ -172,7 +172,7 @@ function casWith(exchange: Transport): Cas {
   return new Map([[DIRECTORY_URL, openCa({ bucket, settings, exchange, now: () => noon })]]);
 }
 
-test('orders beyond the budget wait; those of certificates that end first are placed', async () => {
+test('orders beyond the budget wait: renewals go before first issues, those that end first before others', async () => {
   const bucket = memoryBucket();
   for (const [name, hours] of Object.entries({ 'later.test': 50, 'sooner.test': 40 })) {
     const pems = [makePemRef({ notAfter: after(noon, hours * HOUR_MS).toISOString() })];
@@ -185,11 +185,12 @@ test('orders beyond the budget wait; those of certificates that end first are pl
 
   const { outcomes } = await runPass({ ...pass, config: { ...pass.config, ordersPer3Hours: 2 } });
 
+  assert.equal(outcomes[1]?.heldBackBy, '2 new orders of the account in 3 h');
   assert.deepEqual(
     outcomes.map(({ certificate, result, reason }) => [certificate, result, reason]),
     [
-      ['later.test', 'deferred', 'order-budget'],
-      ['new.test', 'failed', 'missing'],
+      ['later.test', 'failed', 'lifetime'],
+      ['new.test', 'deferred', 'order-budget'],
       ['sooner.test', 'failed', 'lifetime'],
     ],
   );

@@ -7,7 +7,8 @@ import { layout } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import { CaBudget } from '../../../../lambda/ca/budget.ts';
 import { decide } from '../../../../lambda/pass/due.ts';
-import { makePlan, withinBudget } from '../../../../lambda/pass/plan.ts';
+import { withinBudget } from '../../../../lambda/pass/limits/within-budget.ts';
+import { makePlan } from '../../../../lambda/pass/plan.ts';
 import { changeRequests } from '../../../../lambda/replacement/requests.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
@@ -89,10 +90,7 @@ test('the revoked ones first, then those with the least time left', () => {
     ),
   );
   const silent = { bucket: memoryBucket(), log: () => undefined };
-  const budget = new CaBudget(
-    { ...silent, ordersPer3Hours: 250, now: () => noon },
-    { version: 1, cas: {}, sets: {} },
-  );
+  const budget = new CaBudget({ ...silent, now: () => noon }, { version: 1, cas: {}, sets: {} });
 
   const names = withinBudget(plans, budget).map(({ spec }) => spec.name);
 

@@ -1,0 +1,37 @@
+/** The configured CAs as one certificate finds them: a limit of one registered domain or set of names pauses only what it concerns. */
+import type { CaBudget } from '../../ca/budget.ts';
+import type { HeldBack } from '../../ca/held-back.ts';
+import type { CaChoice } from '../due.ts';
+import type { RenewalWindow } from '../renewal-windows.ts';
+import { isEmergencyOf, type Renewable, renewalAt } from './renewal.ts';
+
+interface Context {
+  cas: readonly CaChoice[];
+  windows: ReadonlyMap<string, RenewalWindow>;
+  now: Date;
+  budget?: CaBudget | undefined;
+}
+
+export interface CaForCertificate extends CaChoice {
+  /** Why it may not be asked for this certificate. */
+  refused?: HeldBack | undefined;
+}
+
+export function casFor(subject: Renewable, context: Context): CaForCertificate[] {
+  const { identifiers, keyTypes } = subject.spec;
+  const isEmergency = isEmergencyOf(subject.published, undefined, context.now);
+  return context.cas.map((ca) => {
+    const { directoryUrl, pausedUntil } = ca;
+    const renewal = renewalAt(directoryUrl, subject, context);
+    const request = { directoryUrl, identifiers, count: keyTypes.length, renewal, isEmergency };
+    const refused = context.budget?.refusedBy(request);
+    if (refused === undefined || (pausedUntil !== undefined && pausedUntil > refused.until)) return ca;
+    return { ...ca, pausedUntil: refused.until, refused };
+  });
+}
+
+/** The refusal that is over first. */
+export function refusalIn(cas: readonly CaForCertificate[]): HeldBack | undefined {
+  const all = cas.flatMap(({ refused }) => refused ?? []);
+  return all.sort((a, b) => a.until.getTime() - b.until.getTime())[0];
+}

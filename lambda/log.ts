@@ -13,6 +13,9 @@ export type EventName =
   | 'certificate.deferred'
   | 'renewal-info.changed'
   | 'renewal-info.failed'
+  | 'account.created'
+  | 'account.contact'
+  | 'account.contact-failed'
   | 'ca.paused'
   | 'ca.refused'
   | 'ca.unreachable'
@@ -81,6 +84,8 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
   'shard.unchecked',
   'challenge.leftover',
   'chain.not-offered',
+  'account.created',
+  'account.contact-failed',
   'ca.paused',
   'ca.refused',
   'ca.unreachable',

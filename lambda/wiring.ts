@@ -7,6 +7,7 @@ import { PEMFLEET_VERSION } from '#contract/version.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Timing } from './acme/poll.ts';
 import { createTransport } from './acme/transport.ts';
+import type { CaOptions } from './ca/account.ts';
 import { type Ca, type Cas, openCa } from './ca/ca.ts';
 import { PersistSolver } from './challenge/dns-persist.ts';
 import { http01Solver } from './challenge/http01.ts';
@@ -146,11 +147,11 @@ async function openSolver(
 
 /** Opens the configured CAs for `work`, and closes their connections when it is done. */
 export async function withCas<T>(
-  { bucket, config, timing }: Pick<Pass, 'bucket' | 'config' | 'timing'>,
+  { bucket, config, timing, log }: Pick<Pass, 'bucket' | 'config' | 'timing'> & Partial<Pick<Pass, 'log'>>,
   work: (cas: Cas) => Promise<T>,
 ): Promise<T> {
   const all = [config.acme, ...config.fallback];
-  const opened = await Promise.all(all.map((settings) => connect(bucket, settings, timing)));
+  const opened = await Promise.all(all.map((settings) => connect({ bucket, settings, log }, timing)));
   try {
     return await work(new Map(opened.map(({ ca }) => [ca.settings.directoryUrl, ca])));
   } finally {
@@ -163,11 +164,10 @@ function remainingMs({ now, deadline }: Timing): number {
 }
 
 async function connect(
-  bucket: Bucket,
-  settings: AcmeSettings,
+  known: Pick<CaOptions, 'bucket' | 'settings' | 'log'>,
   timing: Timing,
 ): Promise<{ ca: Ca; close: () => void }> {
-  const { caFile, externalAccountBinding } = settings;
+  const { caFile, externalAccountBinding } = known.settings;
   const trustAnchors = caFile === undefined ? undefined : await readText(caFile, 'no trust anchors (caFile)');
   const hmacKey =
     externalAccountBinding && (await readText(externalAccountBinding.hmacKeyFile, 'no HMAC key')).trim();
@@ -176,7 +176,8 @@ async function connect(
     remainingMs: () => remainingMs(timing),
     ca: trustAnchors,
   });
-  return { ca: openCa({ bucket, settings, exchange, now: timing.now, hmacKey }), close };
+  const { now, sleep } = timing;
+  return { ca: openCa({ ...known, exchange, now, sleep, hmacKey }), close };
 }
 
 async function readText(file: string, what: string): Promise<string> {

@@ -1,6 +1,7 @@
 /** Accounts at a CA (RFC 8555 §7.1.2, §7.3). */
 import type { AcmeClient } from './client.ts';
 import { NoAcmeAnswer, NotOffered } from './problem.ts';
+import type { AcmeResponse } from './transport.ts';
 
 /** What a newAccount request says (§7.3). */
 export interface NewAccount {
@@ -8,6 +9,13 @@ export interface NewAccount {
   contact: readonly string[];
   /** The holder agrees to the terms of service in the directory. */
   termsOfServiceAgreed: true;
+}
+
+export interface Registration {
+  /** Of the account. */
+  url: string;
+  /** The CA had no account of this key before (§7.3.1: 201, else 200). */
+  isNew: boolean;
 }
 
 /** What the CA hands out to bind an account to a customer (§7.3.4). */
@@ -18,12 +26,22 @@ export interface ExternalAccount {
   hmacKey: string;
 }
 
-/** Registers the client's key, or finds the account that it has already (§7.3.1). @returns the account's URL */
+/** An account as the CA has it (§7.1.2). */
+export interface AcmeAccount {
+  /** `deactivated`: by its holder (§7.3.6); `revoked`: by the CA. Neither comes back. */
+  status: 'valid' | 'deactivated' | 'revoked';
+  /** Let's Encrypt keeps none since 2025, and shows none. */
+  contact: readonly string[];
+  /** URL of the list of its orders; absent where the CA has no such list. */
+  orders?: string | undefined;
+}
+
+/** Registers the client's key, or finds the account that it has already (§7.3.1). */
 export async function newAccount(
   client: AcmeClient,
   account: NewAccount,
   binding?: ExternalAccount,
-): Promise<string> {
+): Promise<Registration> {
   if (client.directory.meta?.externalAccountRequired && binding === undefined) {
     throw new NotOffered(
       'the CA registers accounts only with an external account binding: set externalAccountBinding',
@@ -39,8 +57,38 @@ export async function newAccount(
 }
 
 /** Finds the account of the client's key (§7.3.1). @throws AcmeProblem `accountDoesNotExist` */
-export function findAccount(client: AcmeClient): Promise<string> {
-  return register(client, { onlyReturnExisting: true });
+export async function findAccount(client: AcmeClient): Promise<string> {
+  return (await register(client, { onlyReturnExisting: true })).url;
+}
+
+/** Asks the CA about the client's account (§7.3.3, POST-as-GET). @throws AcmeProblem: most CAs refuse where it is deactivated */
+export async function getAccount(client: AcmeClient): Promise<AcmeAccount> {
+  return accountOf(await client.post(accountUrlOf(client), null));
+}
+
+/** Replaces what the CA keeps as contact (§7.3.2). */
+export async function updateContact(client: AcmeClient, contact: readonly string[]): Promise<void> {
+  await client.post(accountUrlOf(client), { contact });
+}
+
+/** For ever (§7.3.6): what it has issued stays valid, and it orders nothing more. */
+export async function deactivateAccount(client: AcmeClient): Promise<void> {
+  await client.post(accountUrlOf(client), { status: 'deactivated' });
+}
+
+function accountUrlOf({ accountUrl }: AcmeClient): string {
+  if (accountUrl === undefined) throw new TypeError('no account URL: register the account first');
+  return accountUrl;
+}
+
+/** What has the right types: a CA, or a proxy before it, may send anything. */
+function accountOf({ data }: AcmeResponse): AcmeAccount {
+  const { status, contact, orders } = (data ?? {}) as Record<string, unknown>;
+  const statuses = ['valid', 'deactivated', 'revoked'] as const;
+  const known = statuses.find((one) => one === status);
+  if (known === undefined) throw new NoAcmeAnswer('the account URL answered something else than an account');
+  const texts = Array.isArray(contact) ? contact.filter((one): one is string => typeof one === 'string') : [];
+  return { status: known, contact: texts, ...(typeof orders === 'string' && { orders }) };
 }
 
 /** Hands the account over to `nextKey`, PKCS#8 PEM (§7.3.5). */
@@ -52,12 +100,12 @@ export async function changeKey(client: AcmeClient, nextKey: string): Promise<vo
   await client.post(keyChange, client.keyChangeBody(keyChange, nextKey));
 }
 
-async function register(client: AcmeClient, payload: object): Promise<string> {
+async function register(client: AcmeClient, payload: object): Promise<Registration> {
   const response = await client.post(client.directory.newAccount, payload, { kid: false });
   const url = response.headers['location'];
   if (url === undefined) throw new NoAcmeAnswer('newAccount answered without an account URL');
   client.accountUrl = url;
-  return url;
+  return { url, isNew: response.status === 201 };
 }
 
 /**

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import HttpClient from 'acme-client/src/http.js';
 import { atMost } from '#common/in-parallel.ts';
+import { SECOND_MS } from '#common/time.ts';
 import type { Directory } from './directory.ts';
 import { AcmeProblem, type ProblemDocument } from './problem.ts';
 import { parseRetryAfter } from './retry-after.ts';
@@ -18,7 +19,13 @@ export interface AcmeClientOptions {
   accountUrl?: string | undefined;
   exchange: Transport;
   now: () => Date;
+  /** When the account got this key (§7.3.5): until its caches are over, a CA may still know the one before. */
+  keyChangedAt?: Date | undefined;
+  sleep?: ((ms: number) => Promise<void>) | undefined;
 }
+
+/** Boulder's front ends keep an account for five seconds, and refuse what the new key has signed until then. */
+const CACHED_KEY_MS = 6 * SECOND_MS;
 
 /** At Let's Encrypt's 1 in 1,000 one is plenty; at the 50 % of a hostile test server this still gets through. */
 const MAX_BAD_NONCES = 25;
@@ -38,10 +45,12 @@ export class AcmeClient {
   readonly #nonces: NoncePool;
   readonly #now: () => Date;
   readonly #inLine = atMost(MAX_AT_ONCE);
+  readonly #keyChangedAt: Date | undefined;
+  readonly #sleep: AcmeClientOptions['sleep'];
   /** By which the CA's clock is ahead of ours, in ms. */
   #aheadMs = 0;
 
-  constructor({ directory, accountKey, accountUrl, exchange, now }: AcmeClientOptions) {
+  constructor({ directory, accountKey, accountUrl, exchange, now, keyChangedAt, sleep }: AcmeClientOptions) {
     this.directory = directory;
     this.accountUrl = accountUrl;
     this.#jws = jwsOf(accountKey);
@@ -49,6 +58,8 @@ export class AcmeClient {
     this.#exchange = exchange;
     this.#nonces = new NoncePool(exchange, directory.newNonce, now);
     this.#now = now;
+    this.#keyChangedAt = keyChangedAt;
+    this.#sleep = sleep;
   }
 
   /** The time by the CA's clock, as its last answer had it (RFC 9110 §6.6.1): what it says of its own deadlines is compared with it. */
@@ -75,21 +86,39 @@ export class AcmeClient {
   }
 
   async #signedPost(url: string, payload: object | null, kid: string | null): Promise<AcmeResponse> {
+    let isWaitedOut = false;
     for (let attempt = 0; ; attempt += 1) {
+      const sentAt = this.#now();
       const body = this.#jws.createSignedBody(url, payload, { nonce: await this.#nonces.take(), kid });
       const response = await this.#exchange('POST', url, body);
       this.#nonces.put(response);
       this.#noteClock(response);
       const problem = problemOf(response, `POST ${url}`, this.#now);
       if (problem === undefined) return response;
-      if (problem.type !== 'badNonce' || attempt >= MAX_BAD_NONCES) throw problem;
+      if (problem.type === 'badNonce' && attempt < MAX_BAD_NONCES) continue;
+      const waitMs = isWaitedOut || !isSignatureRefused(problem) ? 0 : this.#cachedKeyMs(sentAt);
+      if (waitMs === 0) throw problem;
+      isWaitedOut = true;
+      await this.#sleep?.(waitMs);
     }
+  }
+
+  /** How long a CA that knew the key before this one at `time` may still know it. */
+  #cachedKeyMs(time: Date): number {
+    if (this.#keyChangedAt === undefined || this.#sleep === undefined) return 0;
+    const since = time.getTime() - this.#keyChangedAt.getTime();
+    return since >= 0 && since < CACHED_KEY_MS ? CACHED_KEY_MS - since : 0;
   }
 
   #noteClock({ headers }: AcmeResponse): void {
     const time = Date.parse(headers['date'] ?? '');
     if (!Number.isNaN(time)) this.#aheadMs = time - this.#now().getTime();
   }
+}
+
+/** "JWS verification error" is `malformed` at Boulder, `unauthorized` elsewhere. */
+function isSignatureRefused({ type }: AcmeProblem): boolean {
+  return type === 'malformed' || type === 'unauthorized';
 }
 
 /** The URL is only for acme-client's own requests, which are never made. */

@@ -34,7 +34,7 @@ const PREFIX = 'urn:ietf:params:acme:error:';
 /** The CA refused a request. */
 export class AcmeProblem extends Error {
   override name = 'AcmeProblem';
-  readonly code = 'ERR_ACME_PROBLEM';
+  readonly code: 'ERR_ACME_PROBLEM' | 'ERR_ACME_ACCOUNT' = 'ERR_ACME_PROBLEM';
   /** The error type without its URN prefix: `rateLimited`, `badNonce`, …; `http` if the answer was no problem document. */
   readonly type: string;
   readonly status: number;
@@ -48,6 +48,18 @@ export class AcmeProblem extends Error {
     this.status = status;
     this.document = document;
     this.retryAfter = retryAfter;
+  }
+}
+
+/** The CA takes nothing from our account any more (RFC 8555 §7.3.6), or registers none: the message says the cure. */
+export class AccountRefused extends AcmeProblem {
+  override name = 'AccountRefused';
+  override readonly code = 'ERR_ACME_ACCOUNT';
+
+  /** @param seen what is wrong with the account, and what to do */
+  constructor(seen: string, { document, status, retryAfter }: AcmeProblem) {
+    super(document, status, retryAfter);
+    this.message = `${seen}; the CA says: ${describeProblem(document)}`;
   }
 }
 

@@ -1,30 +1,24 @@
 /**
- * Our one ACME account at a CA. Its key is stored, under a condition, before it is registered: however many first
- * passes start together, all of them register the same key, and the CA answers with the same account.
+ * Our one ACME account at a CA, opened for orders. However many first passes start together, all of them register the same key, and the CA
+ * answers with the same account.
  */
-import { generateKeyPairSync } from 'node:crypto';
-import * as z from 'zod';
-import { serializeDocument } from '#contract/document.ts';
-import { BucketError, ContractError } from '#contract/errors.ts';
-import { parseJson } from '#contract/json.ts';
-import { layout } from '#contract/layout.ts';
+import { messageOf } from '#contract/errors.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { changeKey, findAccount, newAccount } from '../acme/account.ts';
+import { findAccount, newAccount, type Registration, updateContact } from '../acme/account.ts';
 import { AcmeClient } from '../acme/client.ts';
 import type { Directory } from '../acme/directory.ts';
-import { AcmeProblem } from '../acme/problem.ts';
+import { AccountRefused, AcmeProblem } from '../acme/problem.ts';
 import type { Transport } from '../acme/transport.ts';
 import type { AcmeSettings } from '../config/acme.ts';
-
-const accountRecord = z.looseObject({
-  version: z.literal(1),
-  /** PKCS#8 PEM. */
-  key: z.string(),
-  url: z.url().optional(),
-  /** A rollover is under way: the CA knows either this key or `key`. */
-  nextKey: z.string().optional(),
-});
-type AccountRecord = z.infer<typeof accountRecord>;
+import type { Log } from '../log.ts';
+import {
+  type AccountRecord,
+  keyChangedAt,
+  readAccountRecord,
+  readOrCreate,
+  type StoredAccount,
+  saveAccount,
+} from './account-record.ts';
 
 /** How a CA is talked to, and the bucket that keeps our account there. */
 export interface CaOptions {
@@ -32,28 +26,23 @@ export interface CaOptions {
   settings: AcmeSettings;
   exchange: Transport;
   now: () => Date;
+  /** Waits out what the CA caches; without it, nothing is waited for. */
+  sleep?: ((ms: number) => Promise<void>) | undefined;
+  /** Default: nothing is logged. */
+  log?: Log | undefined;
   /** Of the external account binding (RFC 8555 §7.3.4), base64url. */
   hmacKey?: string | undefined;
 }
 
-interface StoredAccount {
-  record: AccountRecord;
-  etag: string;
-}
-
-/** Registers the account if its URL is not stored yet. @throws ContractError `ERR_ACCOUNT_RECORD` */
+/**
+ * Registers the account if its URL is not stored yet, and tells the CA a contact that has changed.
+ * @throws ContractError `ERR_ACCOUNT_RECORD`; AccountRefused
+ */
 export async function openAccount(options: CaOptions, directory: Directory): Promise<AcmeClient> {
-  const stored = await settleRollover(options, directory, await readOrCreate(options));
-  const client = clientOf(options, directory, stored.record.key, stored.record.url);
-  if (stored.record.url !== undefined) return client;
-  const { contact, termsOfServiceAgreed, externalAccountBinding } = options.settings;
-  const binding = externalAccountBinding && {
-    kid: externalAccountBinding.kid,
-    hmacKey: options.hmacKey ?? '',
-  };
-  const url = await newAccount(client, { contact, termsOfServiceAgreed }, binding);
-  // A pass that loses this race has registered the same key and has the same URL: nothing is lost.
-  await save(options, stored, { url });
+  const stored = await finishRollover(options, directory, await readOrCreate(options));
+  const client = clientOf(options, directory, stored.record);
+  if (stored.record.url === undefined) await registerStored(options, client, stored);
+  else if (isContactNew(options, stored.record)) await tellContact(options, client, stored);
   return client;
 }
 
@@ -62,107 +51,89 @@ export async function readStoredAccount(
   options: CaOptions,
   directory: Directory,
 ): Promise<AcmeClient | undefined> {
-  const stored = await read(options.bucket, keyOf(options));
-  if (stored?.record.url === undefined) return undefined;
-  return clientOf(options, directory, stored.record.key, stored.record.url);
+  const stored = await readAccountRecord(options);
+  return stored?.record.url === undefined ? undefined : clientOf(options, directory, stored.record);
 }
 
-/** RFC 8555 §7.3.5. If it is killed anywhere, the next pass asks the CA which of the two keys it knows. */
-export async function rolloverAccountKey(options: CaOptions, directory: Directory): Promise<AcmeClient> {
-  const old = await openAccount(options, directory);
-  const nextKey = generateAccountKey();
-  if (!(await save(options, await readOrCreate(options), { nextKey }))) throw conflict(options);
-  await changeKey(old, nextKey);
-  const { record } = await settleRollover(options, directory, await readOrCreate(options));
-  return clientOf(options, directory, record.key, record.url);
+async function registerStored(options: CaOptions, client: AcmeClient, stored: StoredAccount): Promise<void> {
+  const { url, isNew } = await registerAccount(options, client);
+  const { contact } = options.settings;
+  // A pass that loses this race has registered the same key and has the same URL: nothing is lost.
+  await saveAccount(options, stored, { url, contact, lostUrl: undefined });
+  if (isNew) logCreated(options, url, stored.record.lostUrl);
+}
+
+/** @param before the account in whose place it is */
+export function logCreated({ log, settings }: CaOptions, account: string, before: string | undefined): void {
+  log?.('account.created', { directory: settings.directoryUrl, account, before });
+}
+
+/** @throws AccountRefused if the CA registers no account for this key, or for this binding */
+export async function registerAccount(options: CaOptions, client: AcmeClient): Promise<Registration> {
+  const { contact, directoryUrl, termsOfServiceAgreed, externalAccountBinding } = options.settings;
+  const hmacKey = options.hmacKey ?? '';
+  const binding = externalAccountBinding && { kid: externalAccountBinding.kid, hmacKey };
+  try {
+    return await newAccount(client, { contact, termsOfServiceAgreed }, binding);
+  } catch (error) {
+    if (!(error instanceof AcmeProblem) || error.type !== 'unauthorized') throw error;
+    const cure =
+      binding === undefined
+        ? 'another account, with a key of its own: pemfleet account --new'
+        : `the CA may have ended the external account binding ${binding.kid}: get another one from it`;
+    throw new AccountRefused(`${directoryUrl} registers no account for our key: ${cure}`, error);
+  }
+}
+
+/** The CA is told of a change once, when a pass finds it; where it refuses, that is logged and certificates are ordered all the same. */
+async function tellContact(options: CaOptions, client: AcmeClient, stored: StoredAccount): Promise<void> {
+  const { log, settings } = options;
+  const { contact, directoryUrl: directory } = settings;
+  try {
+    await updateContact(client, contact);
+  } catch (error) {
+    log?.('account.contact-failed', { directory, contact, error: messageOf(error) });
+    return;
+  }
+  await saveAccount(options, stored, { contact });
+  log?.('account.contact', { directory, contact });
+}
+
+/** A record of an earlier version does not say what the CA knows: it is told once. */
+function isContactNew({ settings }: CaOptions, { contact = [] }: AccountRecord): boolean {
+  return contact.join('\n') !== settings.contact.join('\n');
 }
 
 /** Keeps the key: the next pass registers it again. */
-export async function forgetAccountUrl(bucket: Bucket, directoryUrl: string): Promise<void> {
-  const stored = await read(bucket, layout.account(directoryUrl));
-  if (stored === undefined) return;
-  const { url: _, ...record } = stored.record;
-  await bucket.put(layout.account(directoryUrl), serializeDocument(record), { ifMatch: stored.etag });
+export async function forgetAccountUrl(options: CaOptions): Promise<void> {
+  const stored = await readOrCreate(options);
+  const { url } = stored.record;
+  if (url !== undefined) await saveAccount(options, stored, { url: undefined, lostUrl: url });
 }
 
-async function settleRollover(
+/** Ends a rollover that was killed (RFC 8555 §7.3.5): the CA is asked which of the two keys it knows. */
+export async function finishRollover(
   options: CaOptions,
   directory: Directory,
   stored: StoredAccount,
 ): Promise<StoredAccount> {
-  const { nextKey, ...record } = stored.record;
+  const { nextKey } = stored.record;
   if (nextKey === undefined) return stored;
-  const url = await findAccount(clientOf(options, directory, nextKey, undefined)).catch((error: unknown) => {
+  const next = clientOf(options, directory, { version: 1, key: nextKey });
+  const url = await findAccount(next).catch((error: unknown) => {
     if (error instanceof AcmeProblem && error.type === 'accountDoesNotExist') return undefined;
     throw error;
   });
-  const settled = url === undefined ? record : { ...record, key: nextKey, url };
-  const result = await options.bucket.put(keyOf(options), serializeDocument(settled), {
-    ifMatch: stored.etag,
+  const changed = { key: nextKey, url, keyChangedAt: options.now().toISOString() };
+  const settled = { nextKey: undefined, ...(url !== undefined && changed) };
+  return (await saveAccount(options, stored, settled)) ?? readOrCreate(options);
+}
+
+export function clientOf(options: CaOptions, directory: Directory, record: AccountRecord): AcmeClient {
+  const { exchange, now, sleep } = options;
+  const { key: accountKey, url: accountUrl } = record;
+  return new AcmeClient({
+    ...{ directory, accountKey, accountUrl, exchange, now, sleep },
+    keyChangedAt: keyChangedAt(record),
   });
-  if (result === 'precondition-failed') return readOrCreate(options);
-  return { record: settled, etag: result.etag };
-}
-
-function clientOf(
-  { exchange, now }: CaOptions,
-  directory: Directory,
-  accountKey: string,
-  accountUrl: string | undefined,
-): AcmeClient {
-  return new AcmeClient({ directory, accountKey, accountUrl, exchange, now });
-}
-
-/** @returns false if another pass has changed the record meanwhile */
-async function save(
-  options: CaOptions,
-  stored: StoredAccount,
-  change: Partial<AccountRecord>,
-): Promise<boolean> {
-  const body = serializeDocument({ ...stored.record, ...change });
-  const result = await options.bucket.put(keyOf(options), body, { ifMatch: stored.etag });
-  return result !== 'precondition-failed';
-}
-
-async function readOrCreate(options: CaOptions): Promise<StoredAccount> {
-  const { bucket } = options;
-  const key = keyOf(options);
-  const present = await read(bucket, key);
-  if (present !== undefined) return present;
-  const { spelledUrl } = options.settings;
-  const earlier = spelledUrl === undefined ? undefined : await read(bucket, layout.account(spelledUrl));
-  const first = earlier?.record ?? { version: 1, key: generateAccountKey() };
-  await bucket.put(key, serializeDocument(first), { ifNoneMatch: '*' });
-  // Read back: another pass may have been first, then its key counts.
-  const stored = await read(bucket, key);
-  if (stored === undefined) {
-    throw new BucketError('ERR_BUCKET_IO', key, 'was written but cannot be read back');
-  }
-  return stored;
-}
-
-async function read(bucket: Bucket, key: string): Promise<StoredAccount | undefined> {
-  const object = await bucket.get(key);
-  if (object === undefined) return undefined;
-  try {
-    return { record: accountRecord.parse(parseJson(object.body)), etag: object.etag };
-  } catch {
-    // Neither parser's message is passed on: it may quote the key.
-    const message = 'is no account record that this version can read';
-    throw new ContractError('ERR_ACCOUNT_RECORD', key, message);
-  }
-}
-
-function generateAccountKey(): string {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-}
-
-function keyOf({ settings }: CaOptions): string {
-  return layout.account(settings.directoryUrl);
-}
-
-function conflict(options: CaOptions): BucketError {
-  const message = 'another pass has changed the account; try again';
-  return new BucketError('ERR_BUCKET_CONFLICT', keyOf(options), message);
 }

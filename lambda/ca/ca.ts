@@ -1,16 +1,12 @@
 /** A configured CA during a pass: directory and account are opened on first use, once. */
+import { type AcmeAccount, getAccount } from '../acme/account.ts';
 import { AcmeClient } from '../acme/client.ts';
 import { type Directory, readDirectory } from '../acme/directory.ts';
-import { AcmeProblem } from '../acme/problem.ts';
+import { AccountRefused, AcmeProblem } from '../acme/problem.ts';
 import { getRenewalInfo, type RenewalInfo } from '../acme/renewal-info.ts';
 import type { AcmeSettings } from '../config/acme.ts';
-import {
-  type CaOptions,
-  forgetAccountUrl,
-  openAccount,
-  readStoredAccount,
-  rolloverAccountKey,
-} from './account.ts';
+import { type CaOptions, forgetAccountUrl, openAccount, readStoredAccount } from './account.ts';
+import { type AccountAt, earlierAccounts } from './change-account.ts';
 
 export interface Ca {
   settings: AcmeSettings;
@@ -19,8 +15,12 @@ export interface Ca {
   storedAccount: () => Promise<AcmeClient | undefined>;
   /** Registers the account if there is none. */
   account: () => Promise<AcmeClient>;
-  /** Opens it with a new key (RFC 8555 §7.3.5). */
-  rolloverAccount: () => Promise<AcmeClient>;
+  /** What commands change it with. */
+  accountAt: () => Promise<AccountAt>;
+  /** Accounts that were replaced, the last first. */
+  earlierAccounts: () => Promise<AcmeClient[]>;
+  /** What the CA says of our account, asked once. */
+  accountStatus: () => Promise<AcmeAccount['status'] | AcmeProblem>;
   /** Signs with this key, PKCS#8 PEM, and has no account. */
   signedBy: (key: string) => Promise<AcmeClient>;
   renewalInfo: (certId: string) => Promise<RenewalInfo | undefined>;
@@ -32,20 +32,24 @@ export interface Ca {
 export type Cas = ReadonlyMap<string, Ca>;
 
 export function openCa(options: CaOptions): Ca {
-  const { bucket, exchange, now, settings } = options;
+  const { exchange, now, settings } = options;
   let directory: Promise<Directory> | undefined;
   let account: Promise<AcmeClient> | undefined;
+  let status: Promise<AcmeAccount['status'] | AcmeProblem> | undefined;
   const readOnce = () => (directory ??= readDirectory(exchange, settings.directoryUrl, now));
+  const openOnce = () => (account ??= readOnce().then((read) => openAccount(options, read)));
   return {
     settings,
     directory: readOnce,
     storedAccount: async () => readStoredAccount(options, await readOnce()),
-    account: () => (account ??= readOnce().then((read) => openAccount(options, read))),
-    rolloverAccount: async () => rolloverAccountKey(options, await readOnce()),
+    account: openOnce,
+    accountAt: async () => ({ options, directory: await readOnce() }),
+    earlierAccounts: async () => earlierAccounts(options, await readOnce()),
+    accountStatus: () => (status ??= openOnce().then(statusOf)),
     signedBy: async (accountKey) =>
       new AcmeClient({ directory: await readOnce(), accountKey, exchange, now }),
     renewalInfo: async (certId) => getRenewalInfo(exchange, await readOnce(), certId, now()),
-    forgetAccount: () => forgetAccountUrl(bucket, settings.directoryUrl),
+    forgetAccount: () => forgetAccountUrl(options),
   };
 }
 
@@ -72,4 +76,43 @@ export async function forgetLostAccount(cas: Cas, directoryUrl: string, error: u
   if (error instanceof AcmeProblem && error.type === 'accountDoesNotExist') {
     await caOf(cas, directoryUrl).forgetAccount();
   }
+}
+
+/** What is refused is told, whatever the CA's reason. @throws NoAcmeAnswer */
+async function statusOf(client: AcmeClient): Promise<AcmeAccount['status'] | AcmeProblem> {
+  try {
+    return (await getAccount(client)).status;
+  } catch (error) {
+    if (error instanceof AcmeProblem) return error;
+    throw error;
+  }
+}
+
+/**
+ * `unauthorized` says of an order that it is not ours, of a validation that it failed, and of an account that it is over: where it stands,
+ * the CA is asked for the account.
+ * @returns AccountRefused with the cure if it is the account; else the error as it is
+ */
+export async function explainRefusal(cas: Cas, directoryUrl: string, error: unknown): Promise<unknown> {
+  const isUnclear = error instanceof AcmeProblem && error.type === 'unauthorized';
+  if (!isUnclear || error instanceof AccountRefused) return error;
+  const ca = caOf(cas, directoryUrl);
+  // A CA that gives no answer now has given one: its refusal.
+  const status = await ca.accountStatus().catch(() => undefined);
+  const isOver = status instanceof AcmeProblem ? status.type === 'unauthorized' : status !== 'valid';
+  if (status === undefined || !isOver) return error;
+  const { accountUrl } = await ca.account();
+  return new AccountRefused(refusalText(directoryUrl, accountUrl, status, cas.size > 1), error);
+}
+
+function refusalText(
+  directoryUrl: string,
+  accountUrl: string | undefined,
+  status: AcmeAccount['status'] | AcmeProblem,
+  isOneOfMany: boolean,
+): string {
+  const seen =
+    status instanceof AcmeProblem ? 'is refused (deactivated, or revoked by the CA)' : `is ${status}`;
+  const cure = `pemfleet account --new${isOneOfMany ? ` --ca ${directoryUrl}` : ''}`;
+  return `our account ${accountUrl} at ${directoryUrl} ${seen}: it orders nothing any more, and what it has ordered stays valid; to register another one: ${cure}`;
 }

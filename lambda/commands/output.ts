@@ -21,7 +21,11 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   pemfleet revoke www.example.com --reason keyCompromise
                                       publish a replacement with a fresh key, then revoke the old certificate
   pemfleet withdraw old.example.com   take a certificate off the hosts that is published and not configured any more
-  pemfleet account [--rollover]       show the account's URL and thumbprint; --rollover changes its key first
+  pemfleet account                    show what each CA says of our account; register it where there is none
+  pemfleet account --rollover|--contact
+                                      change its key; tell the CA the configured contact
+  pemfleet account --new [--deactivate] [--ca URL]
+                                      put another account in its place, where the CA takes nothing from it any more
   pemfleet take-over                  make this configuration the one that counts, where another issuer works with another one
   pemfleet key [show]                 show the key that signs what is published
   pemfleet key recovery-key --out FILE

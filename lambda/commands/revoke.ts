@@ -2,7 +2,13 @@
 import { REVOCATION_REASONS, type RevocationReason } from '../acme/revocation.ts';
 import { machineIdentity } from '../identity/identity.ts';
 import { createPublishers } from '../publication/publisher.ts';
-import { endRevoked, findRevocationTargets, fleetsOfRevoked, revokeTargets } from '../publication/revoke.ts';
+import {
+  endRevoked,
+  findRevocationTargets,
+  fleetsOfRevoked,
+  type RevocationTarget,
+  revokeTargets,
+} from '../publication/revoke.ts';
 import { openSigningKey } from '../signing/signing-key.ts';
 import { publisherOptions } from '../upgrade/along.ts';
 import { runPassExclusively, withCas } from '../wiring.ts';
@@ -15,7 +21,7 @@ import {
   printToStderr,
   specOf,
 } from './command.ts';
-import { UsageError } from './line/options.ts';
+import { type CommandValues, UsageError } from './line/options.ts';
 import { EXIT, outcomeTable } from './output.ts';
 
 export const revokeCommand: Command = async (values, operands) => {
@@ -26,23 +32,26 @@ export const revokeCommand: Command = async (values, operands) => {
   const reason = reasonOf(values.reason);
   const { config, bucket } = await loadConfigAndBucket(values);
   const spec = specOf(config, name);
-  const signing = await openSigningKey(bucket, { fleets: spec.fleets });
+  const dryRun = values['dry-run'];
+  const signing = await openSigningKey(bucket, { fleets: spec.fleets, dryRun });
   const targets = await findRevocationTargets({ bucket, signing }, spec, values.serial);
   if (targets.length === 0) throw new UsageError(`${name}: nothing is published that could be revoked`);
   const environment = passEnvironmentOf(values);
   // A certificate with an earlier serial has its successor already.
   if (values.replace && values.serial === undefined) {
-    const options = { force: true, freshKey: true, only: [spec.name] };
+    const options = { force: true, freshKey: true, only: [spec.name], dryRun };
     const identity = await machineIdentity(values.config, process.env);
     const { outcomes } = await runPassExclusively({ bucket, config, options, identity, ...environment });
     printToStderr(outcomeTable(outcomes));
-    if (outcomes.some(({ result }) => result !== 'issued')) {
-      printToStderr('not revoked: there is no replacement; --no-replace revokes without one\n');
+    if (outcomes.some(({ result }) => result !== (dryRun ? 'planned' : 'issued'))) {
+      const would = dryRun ? 'would not be revoked' : 'not revoked';
+      printToStderr(`${would}: there is no replacement; --no-replace revokes without one\n`);
       return EXIT.failed;
     }
   }
+  if (dryRun) return preview(values, spec.name, targets);
   const { timing, log } = environment;
-  const revocations = await withCas({ bucket, config, timing }, (cas) =>
+  const revocations = await withCas({ bucket, config, timing, log }, (cas) =>
     revokeTargets({ cas, log }, targets, spec.name, reason),
   );
   const fleets = await fleetsOfRevoked({ bucket, signing }, spec);
@@ -60,6 +69,16 @@ export const revokeCommand: Command = async (values, operands) => {
   }
   return EXIT.ok;
 };
+
+/** The CA is asked nothing, and nothing is changed. */
+function preview(values: CommandValues, certificate: string, targets: readonly RevocationTarget[]): number {
+  const revocations = targets.map(({ leaf }) => ({ certificate, serial: leaf.serialNumber }));
+  if (values.json) printJson({ version: 1, dryRun: true, revocations });
+  for (const { serial } of revocations) {
+    printToStderr(`${certificate}: ${serial} would be revoked (${values.reason})\n`);
+  }
+  return EXIT.ok;
+}
 
 function reasonOf(value: string): RevocationReason {
   const names = Object.keys(REVOCATION_REASONS) as RevocationReason[];

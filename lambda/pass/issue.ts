@@ -7,7 +7,7 @@ import { digest } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
-import { type CaAccount, forgetLostAccount, openAccountAt } from '../ca/ca.ts';
+import { type CaAccount, explainRefusal, forgetLostAccount, openAccountAt } from '../ca/ca.ts';
 import { isEmergency } from '../order/lifetime.ts';
 import { obtain } from '../order/obtain.ts';
 import type { Obtained } from '../order/verify-issued.ts';
@@ -178,8 +178,10 @@ async function allOf(works: readonly Promise<void>[]): Promise<void> {
 }
 
 /** Returns what was reserved, and keeps the failure where the next pass looks: in the CA's state, in the order record. */
-async function fail(pass: Pass, survey: Survey, order: OrderInFlight, error: unknown): Promise<Outcome> {
+async function fail(pass: Pass, survey: Survey, order: OrderInFlight, given: unknown): Promise<Outcome> {
   const { spec, decision } = order.plan;
+  const directoryUrl = 'directoryUrl' in decision ? decision.directoryUrl : undefined;
+  const error = directoryUrl === undefined ? given : await explainRefusal(pass.cas, directoryUrl, given);
   if ('directoryUrl' in decision) {
     survey.budget.release(order.unplaced);
     await forgetLostAccount(pass.cas, decision.directoryUrl, error);

@@ -103,6 +103,8 @@ async function revokeOne(
     return await revokeCertificate(await ca.account(), leaf, reason);
   } catch (error) {
     if (!(error instanceof AcmeProblem) || !OTHER_ACCOUNT.includes(error.type)) throw error;
+    const byEarlier = await revokeByEarlier(ca, leaf, reason);
+    if (byEarlier !== undefined) return byEarlier;
     if (reason !== 'keyCompromise') {
       const says = `${leaf.serialNumber} was not ordered by this account, and only --reason keyCompromise signs with its own key`;
       throw new NotOffered(says, { cause: error });
@@ -110,6 +112,24 @@ async function revokeOne(
     const pem = key.export({ type: 'pkcs8', format: 'pem' }).toString();
     return revokeByOwnKey(await ca.signedBy(pem), leaf, reason);
   }
+}
+
+/** @returns undefined if none of the accounts before this one has ordered it */
+async function revokeByEarlier(
+  ca: Ca,
+  leaf: RevocationTarget['leaf'],
+  reason: RevocationReason,
+): Promise<boolean | undefined> {
+  for (const account of await ca.earlierAccounts()) {
+    try {
+      return await revokeCertificate(account, leaf, reason);
+    } catch (error) {
+      const isOther =
+        error instanceof AcmeProblem && [...OTHER_ACCOUNT, 'accountDoesNotExist'].includes(error.type);
+      if (!isOther) throw error;
+    }
+  }
+  return undefined;
 }
 
 /** The certificate's fleets, and others that still serve it: it may have moved. @throws BucketError, ContractError */

@@ -11,6 +11,10 @@ const OPTIONS = {
   serial: { type: 'string' },
   replace: { type: 'boolean', default: true },
   rollover: { type: 'boolean', default: false },
+  contact: { type: 'boolean', default: false },
+  new: { type: 'boolean', default: false },
+  deactivate: { type: 'boolean', default: false },
+  ca: { type: 'string' },
   'recovery-key': { type: 'string' },
   out: { type: 'string' },
   stolen: { type: 'boolean', default: false },
@@ -34,6 +38,7 @@ type OptionName = keyof typeof OPTIONS;
 const DOCUMENT = ['config', 'json', 'help'] as const;
 const LOGS = ['log-format', 'quiet'] as const;
 const PASS = [...DOCUMENT, ...LOGS, 'timeout', 'only', 'force-renewal', 'dry-run'] as const;
+const ACCOUNT = ['rollover', 'contact', 'new', 'deactivate'] as const;
 const KEY = [...DOCUMENT, 'timeout', 'dry-run'] as const;
 
 /**
@@ -46,9 +51,9 @@ export const TAKEN_BY = {
   status: [...DOCUMENT, 'fleet', 'grace'],
   probe: [...DOCUMENT, 'fleet', 'all', 'concurrency', 'allow-private', 'timeout', 'quiet'],
   respond: ['config', 'listen', 'help'],
-  revoke: [...DOCUMENT, ...LOGS, 'timeout', 'reason', 'serial', 'replace'],
+  revoke: [...DOCUMENT, ...LOGS, 'timeout', 'reason', 'serial', 'replace', 'dry-run'],
   withdraw: [...DOCUMENT, ...LOGS, 'fleet', 'yes', 'dry-run'],
-  account: [...DOCUMENT, ...LOGS, 'timeout', 'rollover'],
+  account: [...DOCUMENT, ...LOGS, 'timeout', 'ca', ...ACCOUNT, 'yes', 'dry-run'],
   'take-over': [...DOCUMENT, 'dry-run'],
   key: DOCUMENT,
   'key show': DOCUMENT,

@@ -31,7 +31,8 @@ test('RFC 8555 §6.2: newAccount is signed with the key, everything after it nam
   const ca = fakeCa(() => answer({}, { status: 201, headers: { location: 'https://ca.test/account/7' } }));
   const client = await clientOf(ca);
 
-  const url = await newAccount(client, { contact: ['mailto:ops@example.com'], termsOfServiceAgreed: true });
+  const account = { contact: ['mailto:ops@example.com'], termsOfServiceAgreed: true as const };
+  const { url } = await newAccount(client, account);
   await client.post('https://ca.test/order/1', null);
 
   const [register, read] = ca.exchanged.filter(({ method }) => method === 'POST');

@@ -5,10 +5,11 @@ import { test } from 'node:test';
 import { layout } from '#contract/layout.ts';
 import { readDirectory } from '../../../../lambda/acme/directory.ts';
 import type { Transport } from '../../../../lambda/acme/transport.ts';
-import { openAccount } from '../../../../lambda/ca/account.ts';
+import { forgetAccountUrl, openAccount } from '../../../../lambda/ca/account.ts';
 import { type MemoryBucket, memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { noon } from '../../../support/clock.ts';
 import { DIRECTORY_URL, makeConfig } from '../../../support/issuer/documents.ts';
+import { recordEvents } from '../../../support/issuer/events.ts';
 import { answer, fakeCa, refuse } from '../../../support/issuer/fake-ca.ts';
 
 const { acme } = makeConfig([{ identifiers: ['a.test'] }], {
@@ -37,10 +38,11 @@ test('the key is stored before it is registered, the URL after', async () => {
   const [before, after] = [JSON.parse(seen[0] ?? ''), JSON.parse(bucket.text(key) ?? '')];
   assert.deepEqual(Object.keys(before), ['version', 'key']);
   assert.equal(client.accountUrl, 'https://ca.test/account/7');
-  assert.deepEqual(after, { ...before, url: 'https://ca.test/account/7' });
+  const { contact } = acme;
+  assert.deepEqual(after, { ...before, url: 'https://ca.test/account/7', contact });
 });
 
-test('an account record is what a v1 looks like: version, PKCS#8 key, URL', async () => {
+test('an account record is what a v1 looks like: version, PKCS#8 key, URL, and the contact that the CA was told', async () => {
   const bucket = memoryBucket();
 
   await open(bucket, registering().exchange);
@@ -49,7 +51,7 @@ test('an account record is what a v1 looks like: version, PKCS#8 key, URL', asyn
   const stored = JSON.parse(text);
   assert.equal(
     text,
-    `{\n  "version": 1,\n  "key": ${JSON.stringify(stored.key)},\n  "url": "https://ca.test/account/7"\n}\n`,
+    `{\n  "version": 1,\n  "key": ${JSON.stringify(stored.key)},\n  "url": "https://ca.test/account/7",\n  "contact": [\n    "mailto:ops@example.com"\n  ]\n}\n`,
   );
   assert.match(stored.key, /^-----BEGIN PRIVATE KEY-----\n/);
   assert.equal(createPublicKey(stored.key).asymmetricKeyDetails?.namedCurve, 'prime256v1');
@@ -81,7 +83,10 @@ test('a pass that died before it knew the URL is continued with the same key', a
 
   await open(bucket, registering().exchange);
 
-  assert.deepEqual(JSON.parse(bucket.text(key) ?? ''), { ...stored, url: 'https://ca.test/account/7' });
+  assert.deepEqual(JSON.parse(bucket.text(key) ?? ''), {
+    ...stored,
+    ...{ url: 'https://ca.test/account/7', contact: acme.contact },
+  });
 });
 
 test('twenty first passes at once register one key', async () => {
@@ -114,3 +119,27 @@ for (const text of [
     assert.equal(bucket.text(key), text);
   });
 }
+
+test('a new account is an event that names the one that the CA has lost; one that is found again is none', async () => {
+  const bucket = memoryBucket();
+  const { log, fieldsOf } = recordEvents();
+  const directory = await readDirectory(registering().exchange, DIRECTORY_URL, now);
+  const openBy = async (status: number, account: string) => {
+    const { exchange } = fakeCa(() => answer({}, { status, headers: { location: account } }));
+    const options = { bucket, settings: acme, exchange, now, log };
+    await openAccount(options, directory);
+    await forgetAccountUrl(options);
+  };
+
+  await openBy(201, 'https://ca.test/account/7');
+  await openBy(200, 'https://ca.test/account/7');
+  await openBy(201, 'https://ca.test/account/8');
+
+  assert.deepEqual(
+    fieldsOf('account.created').map(({ account, before }) => [account, before]),
+    [
+      ['https://ca.test/account/7', undefined],
+      ['https://ca.test/account/8', 'https://ca.test/account/7'],
+    ],
+  );
+});

@@ -8,7 +8,8 @@ import { thrownBy } from '../../../support/thrown-by.ts';
 const table: Readonly<Record<string, readonly string[]>> = TAKEN_BY;
 const options = [...new Set(Object.values(table).flat())].filter((name) => name !== 'help');
 const FLAGS = ['all', 'allow-private', 'dry-run', 'force-renewal', 'json', 'quiet', 'replace', 'rollover'];
-const isFlag = (name: string) => [...FLAGS, 'stolen', 'yes'].includes(name);
+const MORE = ['contact', 'deactivate', 'new', 'stolen', 'yes'];
+const isFlag = (name: string) => [...FLAGS, ...MORE].includes(name);
 const written = (name: string) => (isFlag(name) ? [`--${name}`] : [`--${name}`, '1']);
 
 for (const [command, own] of Object.entries(table)) {

@@ -1,0 +1,93 @@
+// Each command with --dry-run, over a bucket where it has something to do: not a byte is changed, and the CA is asked for nothing.
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { TAKEN_BY } from '../../../lambda/commands/line/options.ts';
+import type { Resource } from '../../support/hostile-ca/hostile-ca.ts';
+import { startOperator } from '../../support/issuer/operator.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+
+/** What a command does without --dry-run is proved by its own tests; `says` is a part of what it prints with it. */
+const ROWS: readonly (readonly [command: string, words: readonly string[], says: RegExp])[] = [
+  ['run', ['run', '--force-renewal'], /planned/],
+  ['plan', ['plan', '--force-renewal'], /planned/],
+  ['revoke', ['revoke', 'a.test'], /planned[\s\S]*a\.test: [0-9A-F]+ would be revoked \(superseded\)/],
+  [
+    'revoke',
+    ['revoke', 'a.test', '--no-replace', '--reason', 'keyCompromise'],
+    /would be revoked \(keyCompromise\)/,
+  ],
+  ['withdraw', ['withdraw', 'gone.test', '--yes'], /gone\.test: would be withdrawn/],
+  ['account', ['account'], /status {5}valid/],
+  [
+    'account',
+    ['account', '--rollover'],
+    /nothing was changed \(--dry-run\): the account would get another key/,
+  ],
+  ['account', ['account', '--contact'], /nothing was changed \(--dry-run\): the CA would be told/],
+  [
+    'account',
+    ['account', '--new'],
+    /nothing was changed \(--dry-run\): another account would take its place/,
+  ],
+  ['account', ['account', '--new', '--deactivate'], /nothing was changed/],
+  [
+    'account',
+    ['account', '--deactivate'],
+    /nothing was changed \(--dry-run\): the account would be deactivated/,
+  ],
+  ['take-over', ['take-over'], /would count on/],
+  ['key rotate', ['key', 'rotate'], /nothing was changed \(--dry-run\)/],
+  ['key new', ['key', 'new', '--yes'], /nothing was changed \(--dry-run\)/],
+  [
+    'key recovery-key',
+    ['key', 'recovery-key', '--recovery-key', 'FILE', '--out', 'NEW'],
+    /nothing was changed \(--dry-run\)/,
+  ],
+  ['key recover', ['key', 'recover', '--recovery-key', 'FILE'], /nothing was changed \(--dry-run\)/],
+];
+
+/** Requests that tell the CA to do something; a POST of the account's URL without a payload only asks. */
+const CHANGING: readonly Resource[] = [
+  ...(['newAccount', 'newOrder', 'finalize', 'challenge', 'revokeCert', 'keyChange'] as const),
+];
+
+test('every command that takes --dry-run has a row here', () => {
+  const takers = Object.entries(TAKEN_BY).flatMap(([command, own]) =>
+    (own as readonly string[]).includes('dry-run') ? [command] : [],
+  );
+
+  assert.deepEqual([...new Set(ROWS.map(([command]) => command))].sort(), takers.sort());
+});
+
+test('nothing is changed by --dry-run, in the bucket and at the CA', async (t) => {
+  const { ca, configure, files, pemfleet } = await startOperator(t);
+  const dir = tempDir(t);
+  const recoveryKey = join(dir, 'recovery.json');
+  configure({ certificates: [{ identifiers: ['a.test'] }, { identifiers: ['gone.test'] }] });
+  assert.equal((await pemfleet('run')).status, 0);
+  assert.equal((await pemfleet('key', 'recovery-key', '--out', recoveryKey)).status, 0);
+  configure({ certificates: [{ identifiers: ['a.test'] }] });
+  assert.equal((await pemfleet('take-over')).status, 0);
+  const before = files();
+  const asked = ca.requests.length;
+  const changes: unknown[] = [];
+  ca.fault('account', ({ payload, forward }) => {
+    if (payload !== undefined) changes.push(payload);
+    return forward();
+  });
+
+  for (const [, words, says] of ROWS) {
+    const real = words.map((word) => ({ FILE: recoveryKey, NEW: join(dir, 'new.json') })[word] ?? word);
+    const { status, stdout, stderr } = await pemfleet(...real, '--dry-run');
+    const line = `${words.join(' ')}: ${stdout}${stderr}`;
+    assert.equal(status, 0, line);
+    assert.match(stdout + stderr, says, words.join(' '));
+    assert.deepEqual(files(), before, words.join(' '));
+  }
+
+  assert.equal(existsSync(join(dir, 'new.json')), false);
+  const told = ca.requests.slice(asked).filter(({ resource }) => CHANGING.includes(resource));
+  assert.deepEqual([told, changes], [[], []]);
+});

@@ -18,6 +18,7 @@ export type EventName =
   | 'account.contact-failed'
   | 'ca.paused'
   | 'ca.refused'
+  | 'limit.burst'
   | 'ca.unreachable'
   | 'order.created'
   | 'order.resumed'
@@ -88,6 +89,7 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
   'account.contact-failed',
   'ca.paused',
   'ca.refused',
+  'limit.burst',
   'ca.unreachable',
   'renewal-info.failed',
   'ocsp.revoked',

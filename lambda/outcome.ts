@@ -21,8 +21,22 @@ export interface PassResult {
   unconfigured?: readonly UnconfiguredOutcome[];
   /** Passes come too rarely for this certificate. */
   wakeProblem?: WakeProblem | undefined;
+  /** First issues that use up most of what a CA allows for one registered domain. */
+  bursts?: readonly DomainBurst[] | undefined;
   /** What ended the pass before its end. The programs throw it when they have said what was done until then. */
   error?: unknown;
+}
+
+export interface DomainBurst {
+  directoryUrl: string;
+  domain: string;
+  /** New certificates of this pass, and those that wait for room. */
+  ordered: number;
+  waiting: number;
+  /** Certificates of the domain that the CA allows at once. */
+  allowed: number;
+  /** RFC 3339: when the last of those that wait has room. */
+  until?: string | undefined;
 }
 
 export interface Outcome {

@@ -3,6 +3,7 @@
  * and Retry-After stay, because the reaction depends on them.
  */
 import { printable } from '#common/printable.ts';
+import { shortened } from '#common/shorten.ts';
 
 /** What a certificate can name (RFC 8555 §7.1.3, §9.7.7). */
 export interface Identifier {
@@ -26,6 +27,8 @@ export interface ProblemDocument {
   subproblems?: ProblemDocument[];
 }
 
+/** Of a problem with its subproblems, for people. */
+const MAX_TEXT = 1000;
 /** An order has a hundred identifiers at most. */
 const MAX_SUBPROBLEMS = 100;
 
@@ -187,7 +190,7 @@ export function describeProblem(document: ProblemDocument): string {
   const subject = document.identifier === undefined ? '' : `${document.identifier.value}: `;
   const own = `${subject}${type}${document.detail === undefined ? '' : ` (${document.detail})`}`;
   const all = [own, ...(document.subproblems ?? []).map(describeProblem)].join('; ');
-  return printable(all).slice(0, 1000);
+  return shortened(printable(all), MAX_TEXT);
 }
 
 /** The commonest cause behind a validation error (RFC 8555 §6.7 types). */

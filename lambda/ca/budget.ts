@@ -80,10 +80,15 @@ export class CaBudget {
     const all = LIMIT_KINDS.filter((kind) => !isExempt(limits, request, kind)).flatMap((kind) =>
       Object.entries(refused[kind] ?? {}).flatMap(([subject, until]) => {
         const isHeld = isWaitingUntil(until, now, LONGEST_REFUSAL_MS) && concerns(kind, subject, request);
-        return isHeld ? [heldBackBy({ kind, subject, tokens: 1 }, undefined, until)] : [];
+        return isHeld ? [heldBackBy(directoryUrl, { kind, subject, tokens: 1 }, undefined, until)] : [];
       }),
     );
     return latestOf(all);
+  }
+
+  /** How many certificates of one registered domain the CA allows; undefined: as many as are wanted. */
+  domainLimit(directoryUrl: string): Limit | undefined {
+    return this.#limitsOf(directoryUrl).limits.certificatesPerDomain;
   }
 
   /** @returns undefined if the request has its place, else what holds it back */
@@ -199,7 +204,7 @@ export class CaBudget {
     const needed = wanted + marginOf(demand.kind, limit);
     if (demand.tokens === 0 || tokensIn(limit, fullAt, now) >= needed) return undefined;
     const until = roomAt(limit, fullAt, needed + (this.#waiting.get(key) ?? 0), now);
-    return heldBackBy(demand, limit, until);
+    return heldBackBy(directoryUrl, demand, limit, until);
   }
 
   #reserve(request: BudgetRequest, demand: Demand): void {

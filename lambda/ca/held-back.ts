@@ -1,11 +1,12 @@
 /** What holds an order back: which limit, what it allows, until when. For people, and for the next command that asks. */
 import { spanText } from '#common/time.ts';
 import type { LimitKind } from '../config/limits.ts';
-import type { BudgetRequest, Demand } from './demands.ts';
+import type { Demand } from './demands.ts';
 import type { HeldGroup } from './state.ts';
 import type { Limit } from './token-bucket.ts';
 
 export interface HeldBack {
+  directoryUrl: string;
   limit: LimitKind;
   /** A registered domain or a name; absent for limits of the account, and where the certificate's own names are meant. */
   subject?: string | undefined;
@@ -15,12 +16,17 @@ export interface HeldBack {
 }
 
 /** @param limit undefined: the CA has refused, and how much it allows is not known */
-export function heldBackBy({ kind, subject }: Demand, limit: Limit | undefined, until: Date): HeldBack {
+export function heldBackBy(
+  directoryUrl: string,
+  { kind, subject }: Demand,
+  limit: Limit | undefined,
+  until: Date,
+): HeldBack {
   const isNamed = kind !== 'newOrders' && kind !== 'certificatesPerNames' && kind !== 'newAccounts';
   const of = WORDS[kind].replace('SUBJECT', subject);
   const text =
     limit === undefined ? `the CA takes no more ${of} now` : `${limit.count} ${of}${spanOf(kind, limit)}`;
-  return { limit: kind, ...(isNamed && { subject }), text, until };
+  return { directoryUrl, limit: kind, ...(isNamed && { subject }), text, until };
 }
 
 const WORDS: Readonly<Record<LimitKind, string>> = {
@@ -42,16 +48,14 @@ const [MAX_GROUPS, MAX_EXAMPLES] = [50, 10];
 
 interface Held {
   name: string;
-  request: BudgetRequest;
   by: HeldBack;
 }
 
 /** One line for each limit that something waits for, the largest first. */
 export function heldGroupsOf(all: readonly Held[]): HeldGroup[] {
   const groups = new Map<string, HeldGroup>();
-  for (const { name, request, by } of all) {
-    const { limit, subject, text, until } = by;
-    const { directoryUrl } = request;
+  for (const { name, by } of all) {
+    const { directoryUrl, limit, subject, text, until } = by;
     const key = JSON.stringify([directoryUrl, limit, subject]);
     const fresh = { directoryUrl, limit, subject, text, certificates: 0, examples: [], from: until, until };
     const group: HeldGroup = groups.get(key) ?? fresh;

@@ -3,7 +3,13 @@ import { printable } from '#common/printable.ts';
 import { table } from '#common/table.ts';
 import { minuteText } from '#common/time.ts';
 import { type WakeProblem, wakeProblemText } from '../config/schedule.ts';
-import { isFailing, isHeldBack, type Outcome, type UnconfiguredOutcome } from '../outcome.ts';
+import {
+  type DomainBurst,
+  isFailing,
+  isHeldBack,
+  type Outcome,
+  type UnconfiguredOutcome,
+} from '../outcome.ts';
 
 /** docs/cli.md; 64 and 78 as in sysexits(3). */
 export const EXIT = { ok: 0, failed: 1, unknown: 2, partlyFailed: 3, usage: 64, config: 78 } as const;
@@ -79,11 +85,12 @@ export function outcomeTable(outcomes: readonly Outcome[]): string {
   return `${table([head, ...rows])}${locations.map((location) => `${printable(location)}\n`).join('')}`;
 }
 
-function whyFailing({ error, failure, result }: Outcome): string {
+function whyFailing({ error, failure, heldBackBy, result }: Outcome): string {
   if (result === 'failed') {
     const next = failure === undefined ? '' : `; next attempt ${minuteText(failure.nextAttempt)}`;
     return `${error?.code} ${error?.message}${next}`;
   }
+  if (heldBackBy !== undefined) return heldBackBy;
   if (failure === undefined) return '';
   const { attempts, at, code, message } = failure;
   const times = attempts === 1 ? 'failed' : `failed ${attempts} times`;
@@ -99,6 +106,18 @@ export function unconfiguredLines(outcomes: readonly UnconfiguredOutcome[]): str
 export function wakeLine(problem: WakeProblem | undefined): string {
   if (problem === undefined) return '';
   return `${printable(`schedule: ${wakeProblemText(problem)}; docs/config.md, Short lifetimes`)}\n`;
+}
+
+/** One line for each registered domain whose new certificates use up what the CA allows. */
+export function burstLines(bursts: readonly DomainBurst[]): string {
+  return bursts.map((burst) => `${printable(burstLine(burst))}\n`).join('');
+}
+
+function burstLine({ directoryUrl, domain, ordered, waiting, allowed, until }: DomainBurst): string {
+  const { host } = new URL(directoryUrl);
+  const rest = until === undefined ? '' : `; ${waiting} wait, the last one until ${minuteText(until)}`;
+  const what = `${ordered} new certificates now, of ${allowed} that ${host} allows at once${rest}`;
+  return `${domain}: ${what}; put more names into fewer certificates, or ask the CA for more: docs/limits.md`;
 }
 
 function unconfiguredLine(outcome: UnconfiguredOutcome): string {

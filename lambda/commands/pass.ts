@@ -13,7 +13,7 @@ import {
 } from './command.ts';
 import type { CommandValues } from './line/options.ts';
 import { notifyHosts } from './notify.ts';
-import { exitStatusOfOutcomes, outcomeTable, unconfiguredLines, wakeLine } from './output.ts';
+import { burstLines, exitStatusOfOutcomes, outcomeTable, unconfiguredLines, wakeLine } from './output.ts';
 import { writeFigures } from './textfile.ts';
 
 export const runCommand: Command = (values) => pass(values, values['dry-run']);
@@ -28,7 +28,7 @@ async function pass(values: CommandValues, dryRun: boolean): Promise<number> {
   const trustParameter = await openTrustParameter();
   const request = { bucket, config, options, identity, trustParameter, ...environment };
   const result = await runPassExclusively(request);
-  const { outcomes, unconfigured = [], wakeProblem } = result;
+  const { outcomes, unconfigured = [], wakeProblem, bursts = [] } = result;
   if (!dryRun) {
     await notifyHosts(environment.log, result);
     // What hosts report is kept for the next pass: which sequences they have read, and whether they need version 1.
@@ -36,8 +36,11 @@ async function pass(values: CommandValues, dryRun: boolean): Promise<number> {
     const probed = await probeNames({ bucket, config, ...environment }, result);
     await writeFigures(config, { ...metrics, ...probed });
   }
-  if (values.json) printJson({ version: 1, outcomes, unconfigured, wakeProblem });
-  else printToStderr(outcomeTable(outcomes) + unconfiguredLines(unconfigured) + wakeLine(wakeProblem));
+  if (values.json) printJson({ version: 1, outcomes, unconfigured, wakeProblem, bursts });
+  else {
+    const lines = [unconfiguredLines(unconfigured), wakeLine(wakeProblem), burstLines(bursts)];
+    printToStderr(outcomeTable(outcomes) + lines.join(''));
+  }
   if (result.error !== undefined) throw result.error;
   // A plan has tried nothing.
   const waits = outcomes.map(({ failure: _, ...rest }) => ({ ...rest, serial: rest.serial ?? '' }));

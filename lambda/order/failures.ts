@@ -3,6 +3,7 @@
  * account is gone. A pass over some certificates leaves the others as they are.
  */
 import * as z from 'zod';
+import { longestShortened, shortened } from '#common/shorten.ts';
 import { instant } from '#storage/cached-document.ts';
 import type { OrderFailure } from './back-off.ts';
 
@@ -10,7 +11,7 @@ const [MAX_CODE, MAX_MESSAGE] = [64, 500];
 
 export const failedAttempt = z.object({
   code: z.string().max(MAX_CODE),
-  message: z.string().max(MAX_MESSAGE),
+  message: z.string().max(longestShortened(MAX_MESSAGE)),
   /** Of the first in a row, and of the last. */
   since: instant,
   at: instant,
@@ -42,7 +43,7 @@ export function nextFailures(
     if (result !== 'failed') continue;
     const { since = now, attempts: times = 0 } = failures.get(certificate) ?? {};
     const { code = 'ERR_UNEXPECTED', message = '' } = error ?? {};
-    const why = { code: code.slice(0, MAX_CODE), message: message.slice(0, MAX_MESSAGE) };
+    const why = { code: code.slice(0, MAX_CODE), message: shortened(message, MAX_MESSAGE) };
     failures.set(certificate, { ...why, since, at: now, attempts: times + 1 });
   }
   return Object.fromEntries([...failures].filter(([name]) => configured.has(name)));

@@ -14,6 +14,7 @@ import { refreshStaples } from '../publication/staples.ts';
 import { tidyFleets } from '../publication/tidy.ts';
 import { logReplacement } from '../replacement/in-pass.ts';
 import { issueCertificate } from './issue.ts';
+import { noteLimits } from './limits/note-limits.ts';
 import { withinBudget } from './limits/within-budget.ts';
 import { surveyLostPems } from './lost-pems.ts';
 import { holdMovingNames } from './moving-names.ts';
@@ -72,7 +73,8 @@ async function work(pass: Pass, read: BucketSurvey): Promise<PassResult> {
   const decided = await holdMovingNames(pass, survey, await decideAll(pass, survey));
   const wakeProblem = wakeProblemOf(pass, decided);
   const plans = withinBudget(decided, survey.budget);
-  if (options.dryRun) return { ...(await preview(pass, survey, plans, blocked)), wakeProblem };
+  const bursts = noteLimits(pass, survey.budget, plans);
+  if (options.dryRun) return { ...(await preview(pass, survey, plans, blocked)), wakeProblem, bursts };
   await survey.budget.save();
   await discardUnconfigured(pass, survey.records);
   const outcomes = await issueAll(pass, survey, plans);
@@ -86,7 +88,7 @@ async function work(pass: Pass, read: BucketSurvey): Promise<PassResult> {
   const failure = await maintainFleets(pass, survey);
   await tidyFleets(pass, found);
   const result = { outcomes: [...blocked, ...outcomes], unconfigured, error: failure };
-  return { ...(await conclude(pass, survey, result)), wakeProblem };
+  return { ...(await conclude(pass, survey, result)), wakeProblem, bursts };
 }
 
 /** Renewals share commits: when no other is to come, those that wait are published. */

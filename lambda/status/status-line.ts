@@ -23,6 +23,7 @@ const CODES = [
   'unproven',
   'drift',
   'removal',
+  'held-back',
   'arriving',
   'no-host',
   'unconfigured',

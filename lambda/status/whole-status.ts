@@ -10,6 +10,7 @@ import { ownClockOffset } from '../identity/store-clock.ts';
 import type { OwnKeys } from '../publication/read-manifest.ts';
 import { openSigningKey } from '../signing/signing-key.ts';
 import { fleetLines } from './fleet-lines.ts';
+import { readHeldLines } from './held-lines.ts';
 import { type StatusLevel, type StatusLine, worstFirst, worstLevel } from './status-line.ts';
 
 export interface StatusRequest extends Pick<ReportSource, 'onProgress'> {
@@ -71,7 +72,8 @@ async function readAll({ bucket, config, only, now, onProgress }: StatusRequest)
     const text = `${what} is unknown: ${code} ${message}`;
     return { level: 'unknown', code: 'order-unreadable', certificate, text };
   });
-  const lines = [...keys.lines, ...(offsetMs === undefined ? [] : [clockLine(offsetMs)]), ...orders];
+  const held = await readHeldLines(bucket, at);
+  const lines = [...keys.lines, ...held, ...(offsetMs === undefined ? [] : [clockLine(offsetMs)]), ...orders];
   return { fleets, now: at, lines };
 }
 

@@ -23,11 +23,11 @@ const isAws = (name: string) => /^@(aws-sdk|aws-crypto|aws|smithy)\//.test(name)
 const sum = (weights: Map<string, number>) =>
   [...weights.values()].reduce((total, bytes) => total + bytes, 0);
 
-test('the issuer without its AWS clients weighs at most 640 kB', () => {
+test('the issuer without its AWS clients weighs at most 820 kB', () => {
   const own = new Map([...weigh('issuer')].filter(([name]) => !isAws(name)));
 
   assert.ok(sum(own) > 100_000, 'the metafile was read');
-  assert.ok(sum(own) <= 640_000, `${sum(own)} bytes: ${JSON.stringify([...own])}`);
+  assert.ok(sum(own) <= 820_000, `${sum(own)} bytes: ${JSON.stringify([...own])}`);
 });
 
 for (const program of ['issuer', 'cli']) {

@@ -88,6 +88,7 @@ test('an order without room waits until the bucket has refilled as far; a killed
   const later = (await open()).reserve(orderOf('b.test'));
 
   assert.deepEqual(waits, {
+    directoryUrl: DIRECTORY_URL,
     limit: 'newOrders',
     text: '2 new orders of the account in 3 h',
     until: after(noon, 1.5 * HOUR_MS),

@@ -77,6 +77,7 @@ test("Let's Encrypt: fifty certificates of one registered domain; the answer nam
 
   const interval = (7 * DAY_MS) / 50;
   assert.deepEqual(held, {
+    directoryUrl: LETS_ENCRYPT,
     limit: 'certificatesPerDomain',
     subject: 'example.com',
     text: '50 certificates of example.com in 7 days',

@@ -148,6 +148,7 @@ test('the fifth failed validation of a name in an hour holds back every order wi
   const held = budget.reserve(request('other.example.com', '*.bad.example.com'));
 
   assert.deepEqual(held, {
+    directoryUrl,
     limit: 'failedValidations',
     subject: 'bad.example.com',
     text: '5 failed validations of bad.example.com in 1 h',

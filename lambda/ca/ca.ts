@@ -11,6 +11,8 @@ import { type AccountAt, earlierAccounts } from './change-account.ts';
 export interface Ca {
   settings: AcmeSettings;
   directory: () => Promise<Directory>;
+  /** Asked now, with the time of the CA's answer (header Date). */
+  freshDirectory: () => Promise<{ date: string | undefined }>;
   /** As it is stored; undefined: none is registered, as far as the bucket knows. Registers and writes nothing. */
   storedAccount: () => Promise<AcmeClient | undefined>;
   /** Registers the account if there is none. */
@@ -41,6 +43,10 @@ export function openCa(options: CaOptions): Ca {
   return {
     settings,
     directory: readOnce,
+    freshDirectory: async () => {
+      const { headers } = await exchange('GET', settings.directoryUrl);
+      return { date: headers['date'] };
+    },
     storedAccount: async () => readStoredAccount(options, await readOnce()),
     account: openOnce,
     accountAt: async () => ({ options, directory: await readOnce() }),

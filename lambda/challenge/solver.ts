@@ -40,8 +40,19 @@ export interface ChallengeSolver {
   /** For a dry run's reader: where the CA will look for the answers of these DNS names, a line each. MUST change nothing. */
   locations?(identifiers: readonly string[]): Promise<string[]>;
 
+  /** Whether `present` may write for these DNS names, by a change that cannot change anything. */
+  checkRights?(identifiers: readonly string[]): Promise<ZoneRights[]>;
+
   /** Closes the connections that it has opened. */
   close?(): void;
+}
+
+export interface ZoneRights {
+  identifier: string;
+  /** Record and zone; absent: the zone was not found. */
+  location?: string;
+  /** Why the record cannot be written. */
+  problem?: string;
 }
 
 /** The solvers of a pass: one for each challenge that is used, opened when it is first needed. */

@@ -1,6 +1,8 @@
 /** `pemfleet run` and `pemfleet plan`: one pass, or what it would do. */
 import { machineIdentity } from '../identity/identity.ts';
 import { afterPass } from '../pass/after-pass.ts';
+import type { PreflightFinding } from '../preflight/finding.ts';
+import { limitFindings } from '../preflight/preflight.ts';
 import { probeNames } from '../probe/probe-names.ts';
 import { runPassExclusively } from '../wiring.ts';
 import {
@@ -11,15 +13,33 @@ import {
   printToStderr,
   specOf,
 } from './command.ts';
+import { checkAll, exitStatusOfPreflight, findingTable } from './dns/check.ts';
 import type { CommandValues } from './line/options.ts';
 import { notifyHosts } from './notify.ts';
-import { burstLines, exitStatusOfOutcomes, outcomeTable, unconfiguredLines, wakeLine } from './output.ts';
+import {
+  burstLines,
+  EXIT,
+  exitStatusOfOutcomes,
+  outcomeTable,
+  unconfiguredLines,
+  wakeLine,
+} from './output.ts';
 import { writeFigures } from './textfile.ts';
 
 export const runCommand: Command = (values) => pass(values, values['dry-run']);
-export const planCommand: Command = (values) => pass(values, true);
 
-async function pass(values: CommandValues, dryRun: boolean): Promise<number> {
+/** With `--check`, what is known to be wrong comes before what a plan says. */
+export const planCommand: Command = async (values) => {
+  if (!values.check) return pass(values, true);
+  const findings = await checkAll(values);
+  return pass(values, true, findings);
+};
+
+async function pass(
+  values: CommandValues,
+  dryRun: boolean,
+  checked?: readonly PreflightFinding[],
+): Promise<number> {
   const { config, bucket } = await loadConfigAndBucket(values, dryRun ? 'read' : 'write');
   const only = values.only?.map((name) => specOf(config, name).name);
   const options = { dryRun, force: values['force-renewal'], only };
@@ -36,12 +56,16 @@ async function pass(values: CommandValues, dryRun: boolean): Promise<number> {
     const probed = await probeNames({ bucket, config, ...environment }, result);
     await writeFigures(config, { ...metrics, ...probed });
   }
-  if (values.json) printJson({ version: 1, outcomes, unconfigured, wakeProblem, bursts });
+  const findings = checked && [...checked, ...limitFindings(outcomes)];
+  if (values.json) printJson({ version: 1, outcomes, unconfigured, wakeProblem, bursts, findings });
   else {
     const lines = [unconfiguredLines(unconfigured), wakeLine(wakeProblem), burstLines(bursts)];
-    printToStderr(outcomeTable(outcomes) + lines.join(''));
+    const checks = findings === undefined ? [] : [findingTable(findings)];
+    printToStderr(outcomeTable(outcomes) + [...lines, ...checks].join(''));
   }
   if (result.error !== undefined) throw result.error;
+  const worst = findings === undefined ? EXIT.ok : exitStatusOfPreflight(findings);
+  if (worst !== EXIT.ok) return worst;
   // A plan has tried nothing.
   const waits = outcomes.map(({ failure: _, ...rest }) => ({ ...rest, serial: rest.serial ?? '' }));
   return exitStatusOfOutcomes(dryRun ? waits : outcomes);

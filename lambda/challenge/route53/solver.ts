@@ -9,12 +9,12 @@
  *   txt-record-set.ts  computes the changes from the values that are there to those that are wanted
  *   zone.ts            reads record sets, sends the batch, waits until it is INSYNC
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Timing } from '../../acme/poll.ts';
 import { type DnsSettings, hostedZoneSettingsFor } from '../../config/dns.ts';
 import { type CnameLookup, cnameLookup, dnsTarget } from '../dns-target.ts';
-import type { ChallengeSolver, PresentedChallenge } from '../solver.ts';
+import type { ChallengeSolver, PresentedChallenge, ZoneRights } from '../solver.ts';
 import { type Route53Access, Route53Api } from './api.ts';
 import { ChangeBatcher } from './change-batcher.ts';
 import { HostedZones } from './hosted-zones.ts';
@@ -57,6 +57,30 @@ export class Route53Solver implements ChallengeSolver {
 
   locations(identifiers: readonly string[]): Promise<string[]> {
     return Promise.all([...new Set(identifiers)].map((identifier) => this.#describe(identifier)));
+  }
+
+  /** Deletes a value that nobody can have written: Route 53 checks permissions first, then refuses the batch, which is atomic. */
+  checkRights(identifiers: readonly string[]): Promise<ZoneRights[]> {
+    return Promise.all(
+      identifiers.map(async (identifier) => {
+        try {
+          const { name, zone } = await this.#locationOf(identifier);
+          const location = `${name} in ${zone.title}`;
+          return await this.#tryZone(zone, name).then(
+            () => ({ identifier, location }),
+            (error: unknown) => ({ identifier, location, problem: `${codeOf(error)} ${messageOf(error)}` }),
+          );
+        } catch (error) {
+          return { identifier, problem: `${codeOf(error)} ${messageOf(error)}` };
+        }
+      }),
+    );
+  }
+
+  async #tryZone(zone: Route53Zone, name: string): Promise<void> {
+    await zone.list([name]);
+    const values = [`"pemfleet-check-${randomBytes(16).toString('hex')}"`];
+    await zone.change([{ action: 'DELETE', name, set: { ttl: 60, values } }]);
   }
 
   close(): void {

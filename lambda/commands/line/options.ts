@@ -23,6 +23,7 @@ const OPTIONS = {
   fleet: { type: 'string' },
   grace: { type: 'string', default: '2m' },
   all: { type: 'boolean', default: false },
+  check: { type: 'boolean', default: false },
   concurrency: { type: 'string' },
   'allow-private': { type: 'boolean', default: false },
   'dry-run': { type: 'boolean', default: false },
@@ -47,7 +48,7 @@ const KEY = [...DOCUMENT, 'timeout', 'dry-run'] as const;
  */
 export const TAKEN_BY = {
   run: PASS,
-  plan: PASS,
+  plan: [...PASS, 'check', 'allow-private'],
   status: [...DOCUMENT, 'fleet', 'grace'],
   probe: [...DOCUMENT, 'fleet', 'all', 'concurrency', 'allow-private', 'timeout', 'quiet'],
   respond: ['config', 'listen', 'help'],

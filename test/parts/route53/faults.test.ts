@@ -122,3 +122,16 @@ test('Route 53: a name that a CNAME leads out of the policy is denied alone', as
   );
   assert.deepEqual(allRecords(), before);
 });
+
+test('a pre-flight says which records may be written, and changes nothing', async () => {
+  const before = allRecords();
+  const allowed = await solverFor([]).checkRights(['own.test']);
+  actAs(stage.account.without(`route53:${CHANGE}`));
+  const denied = await solverFor([]).checkRights(['own.test', 'nobody.test']);
+
+  assert.match(allowed[0]?.location ?? '', /^_acme-challenge\.own\.test in hosted zone own\.test/);
+  assert.equal(allowed[0]?.problem, undefined);
+  assert.match(denied[0]?.problem ?? '', /^ERR_DNS_DENIED route53:ChangeResourceRecordSets is denied/);
+  assert.match(denied[1]?.problem ?? '', /^ERR_DNS_LOOKUP/);
+  assert.deepEqual(allRecords(), before);
+});

@@ -37,6 +37,8 @@ export interface Exchange {
 
 export interface CaStage {
   ca: TestCa;
+  /** Where the CA validates HTTP-01. */
+  httpPort: number;
   /** Answers the CA. */
   dns: DnsManagement;
   bucket: MemoryBucket;
@@ -116,7 +118,7 @@ async function stageOf(
     return front;
   };
   if (!withoutResponder) await startResponder();
-  return { ca, dns, bucket, ...wire, ...passes(bucket, ca, wire.exchange), startResponder };
+  return { ca, dns, httpPort, bucket, ...wire, ...passes(bucket, ca, wire.exchange), startResponder };
 }
 
 function passes(bucket: MemoryBucket, ca: TestCa, exchange: Transport) {

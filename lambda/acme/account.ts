@@ -1,6 +1,6 @@
 /** Accounts at a CA (RFC 8555 §7.1.2, §7.3). */
 import type { AcmeClient } from './client.ts';
-import { NoAcmeAnswer, NotOffered } from './problem.ts';
+import { AcmeProblem, NoAcmeAnswer, NotOffered } from './problem.ts';
 import type { AcmeResponse } from './transport.ts';
 
 /** What a newAccount request says (§7.3). */
@@ -97,8 +97,21 @@ export async function changeKey(client: AcmeClient, nextKey: string): Promise<vo
   if (keyChange === undefined) {
     throw new NotOffered('the CA offers no key rollover (directory without keyChange)');
   }
-  await client.post(keyChange, client.keyChangeBody(keyChange, nextKey));
+  try {
+    await client.post(keyChange, client.keyChangeBody(keyChange, nextKey));
+  } catch (error) {
+    if (!(error instanceof AcmeProblem) || error.status !== NOT_IMPLEMENTED) throw error;
+    throw new NotOffered(
+      'the CA offers no key rollover: its directory names keyChange, which answers HTTP 501',
+      {
+        cause: error,
+      },
+    );
+  }
 }
+
+/** RFC 9110 §15.6.2: smallstep's for all that it lists and has not. */
+const NOT_IMPLEMENTED = 501;
 
 async function register(client: AcmeClient, payload: object): Promise<Registration> {
   const response = await client.post(client.directory.newAccount, payload, { kid: false });

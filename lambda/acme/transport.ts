@@ -117,6 +117,8 @@ function unreachable(
   if (timedOutMs !== undefined) {
     return new NoAnswerInTime(`${method} ${url}: no whole answer within ${timedOutMs} ms`, { cause });
   }
-  const code = (cause as NodeJS.ErrnoException).code ?? (cause as Error).name;
-  return new NoAcmeAnswer(`${method} ${url}: ${code}`, { cause });
+  const { code, name, message } = cause as NodeJS.ErrnoException;
+  // Node's words for a connection that ended before any answer: so does a server that has HTTP/2 only.
+  const hint = message === 'socket hang up' ? ', closed without an answer: does it speak HTTP/1.1?' : '';
+  return new NoAcmeAnswer(`${method} ${url}: ${code ?? name}${hint}`, { cause });
 }

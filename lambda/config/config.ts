@@ -12,7 +12,7 @@ import { type ChallengeName, challenge, challengesOf, checkChallenges } from './
 import { listingSchema } from './crt-list.ts';
 import { dns } from './dns.ts';
 import { hosts } from './hosts.ts';
-import { checkIdentifiers, identifier } from './identifier.ts';
+import { checkIdentifiers, identifier, internalNameProblem } from './identifier.ts';
 import { probe } from './probe.ts';
 import { impliedWakeMinutes, LEAST_WAKE_MINUTES } from './schedule.ts';
 
@@ -173,7 +173,12 @@ const written = z
     if (usedChallenges({ challenge, certificates }).has('http-01-stateless') && fallback.length > 0) {
       complain(['fallback'], 'http-01-stateless answers for one account only; use http-01 with several CAs');
     }
+    const arePrivate = [first, ...fallback].every((ca) => ca.caFile !== undefined);
     certificates.forEach((spec, index) => {
+      spec.identifiers.forEach((name, at) => {
+        const problem = arePrivate ? undefined : internalNameProblem(name);
+        if (problem !== undefined) complain(['certificates', index, 'identifiers', at], problem);
+      });
       checkChallenges(spec, challenge, (at, message) =>
         complain(['certificates', index, 'identifiers', ...(at === undefined ? [] : [at])], message),
       );

@@ -42,6 +42,12 @@ export function checkIdentifiers(
   });
 }
 
+/** @returns why public CAs refuse it: the CA/Browser Forum's Baseline Requirements forbid internal names; private CAs may know them */
+export function internalNameProblem(identifier: string): string | undefined {
+  if (isIP(identifier) || identifier.replace(/^\*\./, '').includes('.')) return undefined;
+  return `"${identifier}" is no fully qualified DNS name or IP address: only a private CA, one with caFile, can certify it`;
+}
+
 function identifierProblem(value: string): string | undefined {
   if (isIP(value)) return value.includes('%') ? 'has a zone: no CA knows it' : undefined;
   const ascii = toAscii(value);
@@ -51,7 +57,7 @@ function identifierProblem(value: string): string | undefined {
   }
   // domainToASCII() reads a host as a URL does: it drops a path and takes `127.1` for an address.
   if (/[/\\?#%]/.test(value.normalize('NFKC')) || isIP(ascii)) return 'is no DNS name';
-  if (ascii.length > 253 || labels.length < 2) return 'is no fully qualified DNS name or IP address';
+  if (ascii === '' || ascii.length > 253) return 'is no fully qualified DNS name or IP address';
   const isLabel = (label: string) => /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/.test(label);
   return labels.every(isLabel) ? undefined : 'is no DNS name: labels hold letters, digits and inner hyphens';
 }

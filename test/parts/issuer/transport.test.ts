@@ -94,7 +94,12 @@ const FAULTS: [
     { timeoutMs: 300 },
     /no whole answer within 300 ms/,
   ],
-  ['a connection that is reset', (request) => request.socket.destroy(), {}, /ECONNRESET/],
+  [
+    'a connection that is reset, as one is by a CA that speaks HTTP/2 only',
+    (request) => request.socket.destroy(),
+    {},
+    /ECONNRESET, closed without an answer: does it speak HTTP\/1\.1\?$/,
+  ],
   [
     'a connection that is reset in the middle of the body',
     (request, response) => {

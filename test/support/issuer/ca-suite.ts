@@ -1,12 +1,13 @@
 /** What every CA must give, whichever software it runs: the same tests over each real one. */
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { HOUR_MS } from '#common/time.ts';
 import { verify } from '#contract/combined-pem.ts';
 import { layout } from '#contract/layout.ts';
 import { base64Lines } from '../odd-certificates.ts';
 import { fleet, named } from './documents.ts';
+import { sharedStage } from './shared-stage.ts';
 import { readPublished } from './signing.ts';
 import type { CaStage, StageOwner } from './stage.ts';
 
@@ -17,16 +18,10 @@ export const LIFETIME_HOURS = 6;
 
 /** @param start starts the CA for all of the tests; REFUSED and LIFETIME_HOURS hold there */
 export function caSuite(name: string, start: (t: StageOwner) => Promise<CaStage>): void {
-  const ends: (() => unknown)[] = [];
-  let stage: CaStage;
-  before(async () => {
-    stage = await start({ after: (end) => ends.push(end as () => unknown) });
-  });
-  after(async () => {
-    for (const end of ends.reverse()) await end();
-  });
+  const stageOf = sharedStage(start);
 
   test(`${name}: three names in one certificate are issued and published, and chain up to the CA's root`, async () => {
+    const stage = stageOf();
     const identifiers = ['shop.test', 'www.shop.test', 'cdn.shop.test'];
 
     const [outcome] = await stage.pass([{ name: 'shop', identifiers }]);
@@ -41,6 +36,7 @@ export function caSuite(name: string, start: (t: StageOwner) => Promise<CaStage>
   });
 
   test(`${name}: an IP address is proved by HTTP-01 (RFC 8738)`, async () => {
+    const stage = stageOf();
     const [outcome] = await stage.pass([{ identifiers: ['127.0.0.1'] }]);
 
     assert.equal(outcome?.result, 'issued', outcome?.error?.message);
@@ -48,6 +44,7 @@ export function caSuite(name: string, start: (t: StageOwner) => Promise<CaStage>
   });
 
   test(`${name}: a renewal is by a new key, keeps its predecessor, and then nothing is due`, async () => {
+    const stage = stageOf();
     const certificates = [{ identifiers: ['renewed.test'] }];
     await stage.pass(certificates);
     const first = await publishedAt(stage, 'renewed.test');
@@ -63,6 +60,7 @@ export function caSuite(name: string, start: (t: StageOwner) => Promise<CaStage>
   });
 
   test(`${name}: a certificate of six hours is renewed before its last hour`, async () => {
+    const stage = stageOf();
     const certificates = [{ identifiers: ['short.test'] }];
     const [issued] = await stage.pass(certificates);
     const { entry } = await publishedAt(stage, 'short.test');
@@ -76,6 +74,7 @@ export function caSuite(name: string, start: (t: StageOwner) => Promise<CaStage>
   });
 
   test(`${name}: a name that the CA refuses to order costs no other certificate anything, and has the CA's reason`, async () => {
+    const stage = stageOf();
     const outcomes = await stage.pass(
       ['a.test', REFUSED, 'b.test'].map((identifier) => ({ identifiers: [identifier] })),
     );

@@ -9,7 +9,18 @@ const MISTAKES: Mistake[] = [
   ['more than a hundred names', withNames(...many), 'certificates[0].identifiers', /<=100/],
   ['a name that is a number', withNames(1), 'certificates[0].identifiers[0]', /string/],
   ['an empty name', withNames(''), 'certificates[0].identifiers[0]', /no fully qualified/],
-  ['a single label', withNames('localhost'), 'certificates[0].identifiers[0]', /no fully qualified/],
+  [
+    'a single label at a public CA',
+    withNames('localhost'),
+    'certificates[0].identifiers[0]',
+    /"localhost" is no fully qualified DNS name or IP address: only a private CA, one with caFile/,
+  ],
+  [
+    'a wildcard of a single label',
+    { ...withNames('*.internal'), challenge: 'dns-01' },
+    'certificates[0].identifiers[0]',
+    /no fully qualified/,
+  ],
   ['a trailing dot', withNames('a.test.'), 'certificates[0].identifiers[0]', /no DNS name/],
   ['an empty label', withNames('a..test'), 'certificates[0].identifiers[0]', /no DNS name/],
   [

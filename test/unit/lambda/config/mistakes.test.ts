@@ -165,7 +165,7 @@ test('config: every mistake has a line of its own', () => {
     bucket: 1,
     concurrency: 99,
     challenge: 'x',
-    certificates: [{ identifiers: ['a'], keyType: 'x' }],
+    certificates: [{ identifiers: ['a..b'], keyType: 'x' }],
   };
 
   const lines = refusal(JSON.stringify(config)).message.split('\n').slice(1);

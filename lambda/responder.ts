@@ -7,6 +7,7 @@ import { BucketError } from '#contract/errors.ts';
 import { layout, TOKEN } from '#contract/layout.ts';
 import type { HostBucket, StoredObject } from '#storage/bucket.ts';
 import { openWithoutSdk } from '#storage/open-without-sdk.ts';
+import { withAnswerMemory } from './challenge/answer-memory.ts';
 
 /** The fields of the event that the responder reads. A caller that may invoke the function can send any JSON. */
 export interface FunctionUrlEvent {
@@ -23,7 +24,7 @@ export interface FunctionUrlResult {
 const PREFIX = '/.well-known/acme-challenge/';
 
 export async function respondTo(
-  bucket: HostBucket,
+  bucket: Pick<HostBucket, 'get'>,
   event: FunctionUrlEvent | null,
 ): Promise<FunctionUrlResult> {
   const method = event?.requestContext?.http?.method;
@@ -43,7 +44,7 @@ export async function respondTo(
 }
 
 /** The function's role may read tokens and list nothing: S3 denies such a role what does not exist. */
-async function readToken(bucket: HostBucket, token: string): Promise<StoredObject | undefined> {
+async function readToken(bucket: Pick<HostBucket, 'get'>, token: string): Promise<StoredObject | undefined> {
   try {
     return await bucket.get(layout.challenge(token));
   } catch (error) {
@@ -53,7 +54,9 @@ async function readToken(bucket: HostBucket, token: string): Promise<StoredObjec
 }
 
 /** An execution environment lives for hours and opens its bucket once. */
-const bucket = once(() => openWithoutSdk(process.env['PEMFLEET_BUCKET'] ?? '', process.env));
+const bucket = once(async () =>
+  withAnswerMemory(await openWithoutSdk(process.env['PEMFLEET_BUCKET'] ?? '', process.env)),
+);
 
 /** Entry point on Lambda. */
 export async function handler(event: FunctionUrlEvent | null): Promise<FunctionUrlResult> {

@@ -1,17 +1,44 @@
 /** HAProxy's lines for HTTP-01, as `pemfleet haproxy-config` prints them. test/e2e/haproxy-snippet.test.ts runs them in HAProxy. */
 
+/**
+ * Anybody may ask. What is no token goes no further; what the CA has got once, it gets again from memory; while requests wait, the source
+ * with the fewest that had no answer comes first, and those with many are refused. No source is limited for requests that are answered: a
+ * CA that validates a thousand names asks a thousand times, and whoever points names at this HAProxy makes the CA ask for tokens that are
+ * not here. A client that leaves frees no place: the Lambda goes on working for it. The counter is the third of HAProxy's three (sc2),
+ * because people use the first two.
+ */
 const TO_RESPONDER = `# HTTP-01 by the responder. In the frontend of port 80, before any other use_backend:
     acl is_challenge path_beg /.well-known/acme-challenge/
+    acl is_token path_reg ^/\\.well-known/acme-challenge/[A-Za-z0-9_-]{16,256}$
+    http-request return status 404 if is_challenge !is_token
     http-request redirect scheme https code 301 unless is_challenge
     use_backend acme_responder if is_challenge
 
+cache acme_answers
+    total-max-size 4
+    max-age 10
+
 backend acme_responder
+    stick-table type ipv6 size 100k expire 1m store http_req_rate(10s),http_err_rate(10s),gpc0,gpc0_rate(10s)
+    no option abortonclose
     http-request deny deny_status 405 unless METH_GET
+    http-request cache-use acme_answers
+    http-request track-sc2 src
+    http-request set-var(txn.acme_answered) sc_gpc0_rate(2)
+    http-request set-var(txn.acme_open) sc_http_req_rate(2),sub(txn.acme_answered)
+    http-request deny deny_status 429 if { sc_http_err_rate(2) gt 100 } || { var(txn.acme_open) -m int gt 500 }
+    http-request deny deny_status 429 if { var(txn.acme_open) -m int gt 20 } { be_sess_rate(acme_responder) gt 1000 }
+    http-request deny deny_status 429 if { var(txn.acme_open) -m int gt 40 } { queue(acme_responder) gt 500 }
+    http-request set-priority-class var(txn.acme_open)
+    http-response sc-inc-gpc0(2) if { status 200 }
+    http-response set-header Cache-Control max-age=10 if { status 200 }
+    http-response cache-store acme_answers
+    timeout queue 10s
 `;
 
 /** HAProxy hands every request for a challenge to the responder. */
 export function responderSnippet(responder: string): string {
-  return `${TO_RESPONDER}    server responder ${responder}
+  return `${TO_RESPONDER}    server responder ${responder} maxconn 50
 `;
 }
 
@@ -24,9 +51,8 @@ export function functionUrlSnippet(host: string): string {
   return `${TO_RESPONDER}    http-request set-header X-Forwarded-Host %[req.hdr(host)]
     http-request set-header Host ${host}
     retries 2
-    retry-on conn-failure empty-response response-timeout
+    retry-on conn-failure empty-response
     option redispatch
-    timeout queue 10s
     server-template lambda 2 ${host}:443 maxconn 5 ssl verify required ca-file /etc/ssl/certs/ca-certificates.crt verifyhost ${host} sni str(${host}) alpn http/1.1 resolvers acme_dns resolve-prefer ipv4 init-addr none
 
 resolvers acme_dns

@@ -10,8 +10,9 @@ import { createPki } from '../../support/parts/pki.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 const shipped = readFileSync(new URL('../../../agent/host/haproxy.cfg', import.meta.url), 'utf8');
-const localResponder = /^backend acme_responder\n(?: .+\n)+/m;
-const proxiedChallenges = /^ {4}http-request redirect .+\n {4}use_backend .+\n/m;
+const localResponder = /^ {4}server responder .+\n/m;
+const proxiedChallenges =
+  /^ {4}http-request return status 404 .+\n(?: {4}# .+\n)* {4}http-request redirect .+\n {4}use_backend .+\n/m;
 const variants = {
   'as it stands': shipped,
   'with an application': shipped,

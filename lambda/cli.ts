@@ -13,8 +13,11 @@ import { parseArguments, type TAKEN_BY, UsageError } from './commands/line/optio
 import { EXIT, USAGE } from './commands/output.ts';
 import { planCommand, runCommand } from './commands/pass.ts';
 import { probeCommand } from './commands/probe.ts';
+import { drillCommand } from './commands/replacement/drill.ts';
+import { replaceCommand } from './commands/replacement/replace.ts';
 import { respondCommand } from './commands/respond.ts';
 import { revokeCommand } from './commands/revoke.ts';
+import { timerCommand } from './commands/schedule/timer.ts';
 import { statusCommand } from './commands/status.ts';
 import { takeOverCommand } from './commands/take-over.ts';
 import { withdrawCommand } from './commands/withdraw.ts';
@@ -40,6 +43,9 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
   probe: probeCommand,
   respond: respondCommand,
   revoke: revokeCommand,
+  replace: replaceCommand,
+  drill: drillCommand,
+  timer: timerCommand,
   withdraw: withdrawCommand,
   account: accountCommand,
   'take-over': takeOverCommand,

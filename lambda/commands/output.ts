@@ -27,6 +27,11 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
                                       answer HTTP-01 challenges, for installations without Lambda
   pemfleet revoke www.example.com --reason keyCompromise
                                       publish a replacement with a fresh key, then revoke the old certificate
+  pemfleet replace --all|--ca URL|--issued-before TIME|--serial-file FILE [--reason TEXT]
+                                      replace many certificates before they are due, the most urgent first; --dry-run, --yes
+  pemfleet replace [--cancel]         show how far that has come, and when it ends; --cancel ends it
+  pemfleet drill [--all|--ca …]       show when the last certificate would be replaced at each CA, and what holds it back
+  pemfleet timer                      print the systemd timer that fits the lifetimes of the certificates
   pemfleet withdraw old.example.com   take a certificate off the hosts that is published and not configured any more
   pemfleet account                    show what each CA says of our account; register it where there is none
   pemfleet account --rollover|--contact

@@ -29,7 +29,7 @@ export const revokeCommand: Command = async (values, operands) => {
   if (name === undefined || rest.length > 0) {
     throw new UsageError(`revoke wants the name of one certificate, saw ${operands.join(' ') || 'none'}`);
   }
-  const reason = reasonOf(values.reason);
+  const reason = reasonOf(values.reason ?? 'superseded');
   const { config, bucket } = await loadConfigAndBucket(values);
   const spec = specOf(config, name);
   const dryRun = values['dry-run'];

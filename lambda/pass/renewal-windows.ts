@@ -9,6 +9,7 @@ import { inParallel } from '#common/in-parallel.ts';
 import { messageOf } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import { acmeOriginOf, type ManifestEntry } from '#contract/manifest.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import { instant, readCached, serializeCached } from '#storage/cached-document.ts';
 import { MAX_RENEWAL_POLL_MS, type RenewalInfo } from '../acme/renewal-info.ts';
 import type { Log } from '../log.ts';
@@ -66,6 +67,12 @@ export async function refreshWindows(
   // The last writer asked last: a lost update costs one question to the CA.
   if (!options.dryRun && body !== stored.text && !isEmpty) await bucket.put(layout.renewalInfo, body);
   return new Map(Object.entries(fresh));
+}
+
+/** As the last pass has left them: no CA is asked. @throws BucketError */
+export async function readStoredWindows(bucket: Bucket): Promise<ReadonlyMap<string, RenewalWindow>> {
+  const { value } = await readCached(bucket, layout.renewalInfo, windowDocument);
+  return new Map(Object.entries(value?.windows ?? {}));
 }
 
 interface Item {

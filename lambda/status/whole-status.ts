@@ -11,6 +11,7 @@ import type { OwnKeys } from '../publication/read-manifest.ts';
 import { openSigningKey } from '../signing/signing-key.ts';
 import { fleetLines } from './fleet-lines.ts';
 import { readHeldLines } from './held-lines.ts';
+import { replacementLines } from './replacement-lines.ts';
 import { type StatusLevel, type StatusLine, worstFirst, worstLevel } from './status-line.ts';
 
 export interface StatusRequest extends Pick<ReportSource, 'onProgress'> {
@@ -73,7 +74,9 @@ async function readAll({ bucket, config, only, now, onProgress }: StatusRequest)
     return { level: 'unknown', code: 'order-unreadable', certificate, text };
   });
   const held = await readHeldLines(bucket, at);
-  const lines = [...keys.lines, ...held, ...(offsetMs === undefined ? [] : [clockLine(offsetMs)]), ...orders];
+  const clock = offsetMs === undefined ? [] : [clockLine(offsetMs)];
+  const replacing = only === undefined ? await replacementLines({ bucket, config }, keys.keys, at) : [];
+  const lines = [...keys.lines, ...held, ...clock, ...orders, ...replacing];
   return { fleets, now: at, lines };
 }
 

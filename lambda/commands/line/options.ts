@@ -7,7 +7,7 @@ const OPTIONS = {
   only: { type: 'string', multiple: true },
   listen: { type: 'string', default: '127.0.0.1:8402' },
   timeout: { type: 'string', default: '900' },
-  reason: { type: 'string', default: 'superseded' },
+  reason: { type: 'string' },
   serial: { type: 'string' },
   replace: { type: 'boolean', default: true },
   rollover: { type: 'boolean', default: false },
@@ -24,6 +24,10 @@ const OPTIONS = {
   grace: { type: 'string', default: '2m' },
   all: { type: 'boolean', default: false },
   check: { type: 'boolean', default: false },
+  'issued-before': { type: 'string' },
+  'serial-file': { type: 'string' },
+  cancel: { type: 'boolean', default: false },
+  'order-seconds': { type: 'string' },
   concurrency: { type: 'string' },
   'allow-private': { type: 'boolean', default: false },
   'dry-run': { type: 'boolean', default: false },
@@ -40,6 +44,7 @@ const DOCUMENT = ['config', 'json', 'help'] as const;
 const LOGS = ['log-format', 'quiet'] as const;
 const PASS = [...DOCUMENT, ...LOGS, 'timeout', 'only', 'force-renewal', 'dry-run'] as const;
 const ACCOUNT = ['rollover', 'contact', 'new', 'deactivate'] as const;
+const SCOPE = ['all', 'ca', 'issued-before', 'serial-file'] as const;
 const KEY = [...DOCUMENT, 'timeout', 'dry-run'] as const;
 
 /**
@@ -53,6 +58,9 @@ export const TAKEN_BY = {
   probe: [...DOCUMENT, 'fleet', 'all', 'concurrency', 'allow-private', 'timeout', 'quiet'],
   respond: ['config', 'listen', 'help'],
   revoke: [...DOCUMENT, ...LOGS, 'timeout', 'reason', 'serial', 'replace', 'dry-run'],
+  replace: [...DOCUMENT, ...SCOPE, 'reason', 'cancel', 'yes', 'dry-run'],
+  drill: [...DOCUMENT, ...SCOPE, 'order-seconds'],
+  timer: ['config', 'help'],
   withdraw: [...DOCUMENT, ...LOGS, 'fleet', 'yes', 'dry-run'],
   account: [...DOCUMENT, ...LOGS, 'timeout', 'ca', ...ACCOUNT, 'yes', 'dry-run'],
   'take-over': [...DOCUMENT, 'dry-run'],

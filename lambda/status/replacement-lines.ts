@@ -1,0 +1,65 @@
+/** How far requests of `pemfleet replace` have come, and when the last certificate will be replaced. */
+import { DAY_MS, minuteText } from '#common/time.ts';
+import { BucketError, ContractError, messageOf } from '#contract/errors.ts';
+import type { Bucket } from '#storage/bucket.ts';
+import type { Config } from '../config/config.ts';
+import type { DrillResult } from '../drill/drill.ts';
+import { drillFromBucket } from '../drill/drill-from-bucket.ts';
+import type { OwnKeys } from '../publication/read-manifest.ts';
+import { Replacements } from '../replacement/covered.ts';
+import { progressOf, type ReplacementProgress } from '../replacement/progress.ts';
+import { readPublishedCertificates } from '../replacement/published.ts';
+import { readRequests } from '../replacement/requests.ts';
+import type { StatusLine } from './status-line.ts';
+import { relativeTime } from './time-text.ts';
+
+/** One that has nothing left is news for so long. */
+const NEWS_MS = 7 * DAY_MS;
+
+/** What cannot be read is a line. */
+export async function replacementLines(
+  source: { bucket: Bucket; config: Config },
+  keys: OwnKeys,
+  now: Date,
+): Promise<StatusLine[]> {
+  try {
+    return await readLines(source, keys, now);
+  } catch (error) {
+    if (!(error instanceof ContractError || error instanceof BucketError)) throw error;
+    const text = `what is to be replaced early is unknown: ${error.code} ${messageOf(error)}`;
+    return [{ level: 'unknown', code: 'replacement-unreadable', text }];
+  }
+}
+
+async function readLines(
+  source: { bucket: Bucket; config: Config },
+  keys: OwnKeys,
+  now: Date,
+): Promise<StatusLine[]> {
+  const requests = await readRequests(source.bucket);
+  if (requests.length === 0) return [];
+  const { certificates } = await readPublishedCertificates(source, keys);
+  const replacements = new Replacements(requests, now);
+  const left = certificates.filter(({ published }) => replacements.replaceSince(published) !== undefined);
+  const [estimate] =
+    left.length === 0 ? [] : await drillFromBucket({ ...source, certificates: left, from: now });
+  return requests
+    .map((request) => progressOf(request, certificates, now))
+    .filter(({ at, left: open }) => open > 0 || now.getTime() - Date.parse(at) < NEWS_MS)
+    .map((progress) => lineOf(progress, estimate, now));
+}
+
+function lineOf(progress: ReplacementProgress, estimate: DrillResult | undefined, now: Date): StatusLine {
+  const { at, scope, done, left, failed } = progress;
+  const counts = left === 0 ? `all ${done} done` : `${done} done, ${left} left, ${failed} of them failing`;
+  const text = `replacing ${scope}: ${counts}${left === 0 ? '' : endText(estimate, now)}`;
+  return { level: 'note', code: 'replacement', since: at, text };
+}
+
+function endText(estimate: DrillResult | undefined, now: Date): string {
+  if (estimate?.lastAt === undefined || estimate.replaced < estimate.certificates) {
+    return '; pemfleet drill says what holds it back';
+  }
+  const end = estimate.lastAt.toISOString();
+  return `; the last one ${relativeTime(end, now)} (${minuteText(end)})`;
+}

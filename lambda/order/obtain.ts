@@ -11,6 +11,7 @@ import { authorize, cleanUp } from './authorize.ts';
 import { issue } from './issue.ts';
 import type { OrderLeg } from './leg.ts';
 import { type Driven, openOrder, replaceOrder } from './open-order.ts';
+import { checkPersistRecords } from './persist-terms.ts';
 import { type Obtained, verifyIssued } from './verify-issued.ts';
 
 export async function obtain(
@@ -30,6 +31,7 @@ export async function obtain(
 
 /** An order that is spent is replaced once. */
 async function drive(pass: Pass, driven: Driven): Promise<Order> {
+  if (driven.leg.orderUrl === undefined) await checkPersistRecords(pass, driven.client, driven.leg);
   const order = await openOrder(driven);
   try {
     return await complete(pass, driven, order);

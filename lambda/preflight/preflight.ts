@@ -1,6 +1,8 @@
 /** `plan --check`: asks everybody whom an order will need, and orders nothing. Writes one token into the bucket, and removes it. */
+import type { Bucket } from '#storage/bucket.ts';
 import type { Timing } from '../acme/poll.ts';
 import { type Cas, caOf } from '../ca/ca.ts';
+import { readCaState } from '../ca/state.ts';
 import { caaLookup } from '../challenge/caa-lookup.ts';
 import type { Solvers } from '../challenge/solver.ts';
 import { txtLookup } from '../challenge/txt-lookup.ts';
@@ -10,6 +12,7 @@ import { resolverOf } from '../probe/resolve.ts';
 import { readCaTerms } from './ca-terms.ts';
 import { readCaa } from './caa-report.ts';
 import { checkCas } from './check-cas.ts';
+import { checkLimits } from './check-limits.ts';
 import { checkResponder } from './check-responder.ts';
 import { checkZones } from './check-zones.ts';
 import { readPersistRecords } from './dns-records.ts';
@@ -19,6 +22,8 @@ export interface Preflight {
   config: Config;
   /** Those of `--only`, or all. */
   certificates: readonly CertificateSpec[];
+  /** With the state of the CAs. */
+  bucket: Bucket;
   cas: Cas;
   solvers: Solvers;
   timing: Timing;
@@ -28,12 +33,13 @@ export interface Preflight {
 }
 
 export async function runPreflight(preflight: Preflight): Promise<PreflightFinding[]> {
-  const { allowPrivate, cas, certificates, config, httpPort, solvers, timing } = preflight;
+  const { allowPrivate, bucket, cas, certificates, config, httpPort, solvers, timing } = preflight;
   const { resolvers } = config.dns;
   const terms = await readCaTerms(cas);
   const account = await caOf(cas, config.acme.directoryUrl)
     .storedAccount()
     .catch(() => undefined);
+  const state = await readCaState(bucket);
   const findings = await Promise.all([
     checkCas(cas, certificates, timing.now),
     caaFindings(preflight, terms),
@@ -44,6 +50,7 @@ export async function runPreflight(preflight: Preflight): Promise<PreflightFindi
       ...(httpPort !== undefined && { port: httpPort }),
     }),
     checkZones(certificates, solvers),
+    checkLimits(state, config, certificates, timing.now()),
   ]);
   return findings.flat();
 }

@@ -21,17 +21,18 @@ export async function checkAll(values: CommandValues): Promise<PreflightFinding[
   const allowPrivate = values['allow-private'] || config.probe.allowPrivate;
   try {
     return await withCas({ bucket, config, timing }, (cas) =>
-      runPreflight({ config, certificates, cas, solvers, timing, allowPrivate }),
+      runPreflight({ config, certificates, bucket, cas, solvers, timing, allowPrivate }),
     );
   } finally {
     await solvers.close();
   }
 }
 
-/** What cannot be told counts less than what is known to be wrong; an account that is still to come counts for nothing. */
+/** What cannot be told counts less than what is known to be wrong; an account that is still to come, and a limit that nothing waits for, count for nothing. */
 export function exitStatusOfPreflight(findings: readonly PreflightFinding[]): number {
   if (findings.some(({ result }) => result === 'failed')) return EXIT.failed;
-  const isOpen = ({ check, result }: PreflightFinding) => result === 'unknown' && check !== 'account';
+  const isOpen = ({ check, result }: PreflightFinding) =>
+    result === 'unknown' && check !== 'account' && check !== 'limits';
   return findings.some(isOpen) ? EXIT.unknown : EXIT.ok;
 }
 

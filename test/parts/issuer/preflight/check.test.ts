@@ -22,6 +22,7 @@ async function checksOf(stage: Stage, httpPort: number, changes: object = {}) {
   const timing = { now: () => new Date(), deadline: new Date(Date.now() + HOUR_MS), sleep };
   const findings = await runPreflight({
     ...{ config, certificates: config.certificates, timing, httpPort, allowPrivate: true },
+    bucket: stage.bucket,
     cas: stage.casBy(stage.exchange),
     solvers: openSolvers(config, stage.bucket, timing),
     ...changes,

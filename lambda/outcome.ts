@@ -58,9 +58,13 @@ export interface Outcome {
   places?: readonly string[] | undefined;
 }
 
-/** Whether the last attempt failed: also while it backs off, or waits for its CA. */
-export function isFailing({ result, failure }: Pick<Outcome, 'result' | 'failure'>): boolean {
-  return result === 'failed' || (failure !== undefined && result !== 'issued');
+/** Whether the last attempt failed, or none is made because it must not be: also while it backs off, or waits for its CA. */
+export function isFailing({
+  result,
+  failure,
+  error,
+}: Pick<Outcome, 'result' | 'failure' | 'error'>): boolean {
+  return error !== undefined || result === 'failed' || (failure !== undefined && result !== 'issued');
 }
 
 /** Hosts cannot have it, and its CA or our own budget of orders makes it wait. */

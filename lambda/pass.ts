@@ -23,6 +23,8 @@ export interface Pass {
   readonly signing: Signing;
   /** Fleets that something was ever published to, as listed when the key was opened; absent: the pass lists them. */
   readonly publishedFleets?: readonly FleetName[] | undefined;
+  /** Roots that browsers trust, PEM; absent: those that Node.js has of Mozilla. */
+  readonly trustedRoots?: readonly string[] | undefined;
   /** The clock, and the time at which the pass has to end. */
   readonly timing: Timing;
   /** In [0, 1). */
@@ -35,6 +37,8 @@ export interface PassOptions {
   readonly dryRun?: boolean | undefined;
   /** Renew what is not due. */
   readonly force?: boolean | undefined;
+  /** A certificate that browsers do not trust may take the place of one that they do. */
+  readonly replaceTrusted?: boolean | undefined;
   /** A fresh key even where `reuseKey` is set: the old one is compromised. */
   readonly freshKey?: boolean | undefined;
   /** Only these certificates. */

@@ -54,6 +54,7 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
 
   -c, --config FILE     default /etc/pemfleet/pemfleet.yaml; PEMFLEET_BUCKET overrides the bucket named there
   --only NAME           limit the pass to this certificate; may be repeated
+  --replace-trusted     run, plan: a certificate that browsers do not trust may replace one that they do
   --fleet NAME          status, withdraw, probe: this fleet only
   --grace TIME          status: what was published less than so long ago may be on its way to hosts; default 2m (two polls)
   --concurrency NUMBER  probe: handshakes at the same time; --allow-private: at private addresses, too
@@ -97,6 +98,7 @@ function whyFailing({ error, failure, heldBackBy, result }: Outcome): string {
     return `${error?.code} ${error?.message}${next}`;
   }
   if (heldBackBy !== undefined) return heldBackBy;
+  if (error !== undefined) return `${error.code} ${error.message}`;
   if (failure === undefined) return '';
   const { attempts, at, code, message } = failure;
   const times = attempts === 1 ? 'failed' : `failed ${attempts} times`;

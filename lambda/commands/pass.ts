@@ -42,7 +42,8 @@ async function pass(
 ): Promise<number> {
   const { config, bucket } = await loadConfigAndBucket(values, dryRun ? 'read' : 'write');
   const only = values.only?.map((name) => specOf(config, name).name);
-  const options = { dryRun, force: values['force-renewal'], only };
+  const isMeant = values['replace-trusted'];
+  const options = { dryRun, force: values['force-renewal'], replaceTrusted: isMeant, only };
   const environment = passEnvironmentOf(values);
   const identity = await machineIdentity(values.config, process.env);
   const trustParameter = await openTrustParameter();

@@ -69,6 +69,12 @@ const settings = z.strictObject({
     .optional()
     .describe('Domain names that stand for the CA in CAA records; default: those that its directory names.'),
   limits,
+  replaceTrusted: z
+    .boolean()
+    .optional()
+    .describe(
+      'Its certificates may take the place of ones that browsers trust, though they do not trust these; default: false.',
+    ),
   allowBareDomain: z
     .boolean()
     .optional()

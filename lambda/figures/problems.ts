@@ -96,7 +96,8 @@ export function problemsOf(facts: ProblemFacts): Problem[] {
 function failingOf({ failing, outcomes, now }: ProblemFacts): Problem[] {
   const recorded = new Map(failing.map((one) => [one.certificate, one]));
   for (const { certificate, result, error } of outcomes) {
-    if (result !== 'failed' || recorded.has(certificate)) continue;
+    const isFailed = result === 'failed' || error !== undefined;
+    if (!isFailed || recorded.has(certificate)) continue;
     recorded.set(certificate, { certificate, code: error?.code ?? 'failed', since: now });
   }
   return [...recorded.values()].map(({ certificate, code, since }) => {

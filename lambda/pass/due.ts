@@ -33,6 +33,8 @@ export type Decision =
   | { action: 'defer'; reason: 'backing-off' | 'ca-paused' | 'order-budget'; until: Date }
   /** Names that it loses are not served by the certificate that is to get them: lambda/pass/moving-names.ts. */
   | { action: 'defer'; reason: 'names-moving' }
+  /** Browsers trust what is published, and would not trust what the CA issues: lambda/trusted/in-force.ts. */
+  | { action: 'defer'; reason: 'trusted-in-force' }
   | { action: 'keep'; reason: 'fresh'; until: Date };
 
 /** A configured CA, the preferred one first. */

@@ -19,6 +19,7 @@ import { StapleFetcher } from '../publication/staples.ts';
 import { OrderInFlight } from './order-in-flight.ts';
 import { outcomeOf, type Plan } from './plan.ts';
 import type { Survey } from './survey.ts';
+import { checkIssued } from './trusted/refuse-staging.ts';
 
 /** Below this rest of the pass no order is started: it could not be finished. */
 const MIN_ORDER_MS = 30_000;
@@ -84,8 +85,11 @@ async function keep(pass: Pass, survey: Survey, plan: Plan): Promise<Outcome> {
 
 function defer(pass: Pass, plan: Plan): Outcome {
   const outcome = outcomeOf(plan, 'deferred');
-  const { certificate, reason, until, failure } = outcome;
-  const why = failure && { code: failure.code, error: failure.message, attempts: failure.attempts };
+  const { certificate, reason, until, failure, error } = outcome;
+  const why = {
+    ...(failure && { code: failure.code, error: failure.message, attempts: failure.attempts }),
+    ...(error && { code: error.code, error: error.message }),
+  };
   pass.log('certificate.deferred', { certificate, reason, until, ...why });
   return outcome;
 }
@@ -146,7 +150,9 @@ async function issue(
   for (const { serial, notAfter } of entry.pems) {
     pass.log('certificate.issued', { certificate, serial, notAfter });
   }
-  return { entry, texts: obtained.map(({ text }) => ({ sha256: digest(text), text })) };
+  const texts = obtained.map(({ text }) => ({ sha256: digest(text), text }));
+  await checkIssued(pass, survey, order.plan, { directoryUrl, texts });
+  return { entry, texts };
 }
 
 function issuedBy({ client, settings }: CaAccount, { profile }: OrderInFlight) {

@@ -15,6 +15,7 @@ import type { StoredRecord } from '../order/record.ts';
 import { currentPem, type Outcome } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
 import { isLostEverywhere, newestEntry } from '../publication/entry.ts';
+import { mayReplaceTrusted, type UntrustedIssuer } from '../trusted/in-force.ts';
 import { type Decision, type DueInput, decide, isOutdated, matchesSpec } from './due.ts';
 import { casFor, refusalIn } from './limits/cas-for.ts';
 import { renewalAt } from './limits/renewal.ts';
@@ -43,6 +44,8 @@ export interface Plan {
   held?: HeldBack | undefined;
   /** Of `stored`, where earlier passes have failed. */
   failure?: OrderFailure | undefined;
+  /** Why nothing is ordered, though it is due. */
+  refusal?: UntrustedIssuer | undefined;
   /** Nothing is published, and hosts serve what was published before a loss: until then, in ms since the epoch. */
   servedUntil?: number | undefined;
 }
@@ -72,7 +75,16 @@ export async function decideAll(pass: Pass, survey: Survey): Promise<Plan[]> {
   );
   const windows = await refreshWindows(pass, published);
   const context = { ...contextOf(pass, survey), windows, revoked };
-  return subjects.map((subject) => makePlan(subject, context));
+  return subjects.map((subject) => {
+    const forced = context.forced || isMeantNow(pass, subject.stored);
+    return makePlan(subject, { ...context, forced });
+  });
+}
+
+/** It was refused because browsers would not trust it, and the operator has said since that this is meant: no time is waited out. */
+function isMeantNow(pass: Pass, stored: StoredRecord | undefined): boolean {
+  if (stored?.record.lastFailure?.code !== 'ERR_CA_UNTRUSTED') return false;
+  return mayReplaceTrusted(pass, stored.record.directoryUrl);
 }
 
 function contextOf({ config, options, timing }: Pass, { budget }: Survey): Omit<PlanContext, 'windows'> {
@@ -166,7 +178,7 @@ export function sameIdentifiers({ spec }: Plan): string {
 }
 
 export function outcomeOf(
-  { spec, decision, published, failure, held }: Plan,
+  { spec, decision, published, failure, held, refusal }: Plan,
   result: Outcome['result'],
 ): Outcome {
   return {
@@ -177,6 +189,7 @@ export function outcomeOf(
     until: 'until' in decision ? decision.until.toISOString() : undefined,
     ...(held && result === 'deferred' && { heldBackBy: held.text }),
     ...currentPem(published),
+    ...(refusal && { error: { code: refusal.code, message: refusal.message } }),
     ...(failure && result !== 'issued' && { failure }),
   };
 }

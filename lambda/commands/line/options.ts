@@ -32,6 +32,7 @@ const OPTIONS = {
   'allow-private': { type: 'boolean', default: false },
   'dry-run': { type: 'boolean', default: false },
   'force-renewal': { type: 'boolean', default: false },
+  'replace-trusted': { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   'log-format': { type: 'string', default: 'text' },
   quiet: { type: 'boolean', short: 'q', default: false },
@@ -42,7 +43,15 @@ type OptionName = keyof typeof OPTIONS;
 
 const DOCUMENT = ['config', 'json', 'help'] as const;
 const LOGS = ['log-format', 'quiet'] as const;
-const PASS = [...DOCUMENT, ...LOGS, 'timeout', 'only', 'force-renewal', 'dry-run'] as const;
+const PASS = [
+  ...DOCUMENT,
+  ...LOGS,
+  'timeout',
+  'only',
+  'force-renewal',
+  'replace-trusted',
+  'dry-run',
+] as const;
 const ACCOUNT = ['rollover', 'contact', 'new', 'deactivate'] as const;
 const SCOPE = ['all', 'ca', 'issued-before', 'serial-file'] as const;
 const KEY = [...DOCUMENT, 'timeout', 'dry-run'] as const;

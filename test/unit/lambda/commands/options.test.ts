@@ -8,7 +8,7 @@ import { thrownBy } from '../../../support/thrown-by.ts';
 const table: Readonly<Record<string, readonly string[]>> = TAKEN_BY;
 const options = [...new Set(Object.values(table).flat())].filter((name) => name !== 'help');
 const FLAGS = ['all', 'allow-private', 'dry-run', 'force-renewal', 'json', 'quiet', 'replace', 'rollover'];
-const MORE = ['contact', 'deactivate', 'new', 'stolen', 'yes'];
+const MORE = ['contact', 'deactivate', 'new', 'replace-trusted', 'stolen', 'yes'];
 const isFlag = (name: string) => [...FLAGS, ...MORE].includes(name);
 const written = (name: string) => (isFlag(name) ? [`--${name}`] : [`--${name}`, '1']);
 

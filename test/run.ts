@@ -73,12 +73,15 @@ for (const [name, path] of files) {
 begin();
 `;
 
+/** Of one process: a test that never ends is one failure, and the others run. */
+const FILE_DEADLINE_MS = 20 * 60_000;
+
 function runFiles(files: readonly string[], { concurrency, processes }: Kind): void {
   const entries = processes === undefined ? files.map((file) => resolve(file)) : entriesOf(files, processes);
   const stop = new AbortController();
   // The processes end with the run, and the folder of their entry files goes.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
-  run({ files: entries, concurrency, signal: stop.signal })
+  run({ files: entries, concurrency, signal: stop.signal, timeout: FILE_DEADLINE_MS })
     .on('test:fail', () => {
       process.exitCode = 1;
     })

@@ -41,15 +41,13 @@ for (const version of haproxyVersions) {
       respond,
       onError: () => undefined,
     });
+    t.after(() => front.stop());
     const port = await freePort();
     const haproxy = await startHaproxy({
       version,
       configText: withLines(responderSnippet(front.address), port),
     });
-    t.after(async () => {
-      await haproxy.stop();
-      await front.stop();
-    });
+    t.after(() => haproxy.stop());
     const get = (path: string) =>
       request(`http://127.0.0.1:${port}${path}`, { headers: { host: 'www.example.com' } });
 

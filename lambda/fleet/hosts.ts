@@ -29,6 +29,8 @@ const hostSummaries = z.object({
   failedCalls: z.array(failedCall).default([]),
   /** Certificates whose last attempt failed. */
   failures: z.record(z.string(), failedAttempt).default({}),
+  /** Certificates for which the last pass had no time: they come first in the next one. */
+  postponed: z.array(z.string()).default([]),
   /** By fleet: when one of its hosts last reported an agent that reads version 1 only. It outlives that host's summary. */
   version1At: z.record(z.string(), instant).default({}),
 });
@@ -39,7 +41,7 @@ export type HostSummaries = z.infer<typeof hostSummaries>;
 
 export const NO_SUMMARIES: HostSummaries = {
   ...{ version: 1, fleets: {}, version1At: {} },
-  ...{ calls: [], failedCalls: [], failures: {} },
+  ...{ calls: [], failedCalls: [], failures: {}, postponed: [] },
 };
 
 /** Statuses that are read at the same time. */
@@ -207,7 +209,7 @@ function unreadable(
 }
 
 /** Equal for documents that say the same: a summary follows from the status with its ETag, and from what is published. */
-function fingerprint({ fleets, calls, failedCalls, failures }: HostSummaries): string {
+function fingerprint({ fleets, calls, failedCalls, failures, postponed }: HostSummaries): string {
   const etags = Object.entries(fleets).flatMap(([fleet, summaries]) =>
     Object.entries(summaries).map(
       ([host, { etag, error, contract, unserved, lagSince }]) =>
@@ -216,5 +218,11 @@ function fingerprint({ fleets, calls, failedCalls, failures }: HostSummaries): s
   );
   const failed = failedCalls.map(({ fleet, since }) => `${fleet} ${since.getTime()}`);
   const failing = Object.entries(failures).map(([name, { at }]) => `${name} ${at.getTime()}`);
-  return [...etags.sort(), ...calls.map(({ command }) => command), ...failed, ...failing].join();
+  return [
+    ...etags.sort(),
+    ...calls.map(({ command }) => command),
+    ...failed,
+    ...failing,
+    ...postponed,
+  ].join();
 }

@@ -49,6 +49,19 @@ export function nextFailures(
   return Object.fromEntries([...failures].filter(([name]) => configured.has(name)));
 }
 
+/** Certificates that a pass had no time for, of this one and of those before that it did not ask for. */
+export function nextPostponed(
+  before: readonly string[],
+  attempts: readonly Attempt[],
+  configured: ReadonlySet<string>,
+): string[] {
+  const results = new Map(attempts.map(({ certificate, result }) => [certificate, result]));
+  const names = new Set([...before, ...results.keys()]);
+  return [...names].filter(
+    (name) => (results.get(name) ?? 'postponed') === 'postponed' && configured.has(name),
+  );
+}
+
 /** For people. Nothing waits for it: the next pass tries again. */
 export function failureOfAttempt(attempt: FailedAttempt | undefined): OrderFailure | undefined {
   if (attempt === undefined) return undefined;

@@ -25,7 +25,7 @@ import { withoutMovedHosts } from '../fleet/moved.ts';
 import { notifyFleets } from '../fleet/notify.ts';
 import type { FleetNotifier } from '../fleet/run-command.ts';
 import { reportingNow, strayFleets } from '../fleet/stray-fleets.ts';
-import { type FailedAttempts, nextFailures } from '../order/failures.ts';
+import { type FailedAttempts, nextFailures, nextPostponed } from '../order/failures.ts';
 import type { PassResult } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
 import { type OwnKeys, version1Etag } from '../publication/read-manifest.ts';
@@ -81,7 +81,8 @@ export async function afterPass(
     const fleets = withLags(read.fleets, published, before.fleets);
     const names: ReadonlySet<string> = new Set(config.certificates.map(({ name }) => name));
     const attempts = nextFailures(before.failures, result.outcomes, names, now);
-    const book = { ...before, calls, failedCalls, failures: attempts, fleets };
+    const postponed = nextPostponed(before.postponed, result.outcomes, names);
+    const book = { ...before, calls, failedCalls, failures: attempts, postponed, fleets };
     await orElse(saveHostSummaries(bucket, book, before), undefined);
     const recorded = await orElse(readRecordFacts(bucket, config, now), undefined);
     const records = recorded ?? NO_RECORDS;

@@ -42,6 +42,8 @@ export interface Plan {
   renewal?: BudgetRequest['renewal'];
   /** The limit that it waits for. */
   held?: HeldBack | undefined;
+  /** The last pass had no time for it. */
+  isPostponed?: boolean | undefined;
   /** Of `stored`, where earlier passes have failed. */
   failure?: OrderFailure | undefined;
   /** Why nothing is ordered, though it is due. */
@@ -66,6 +68,7 @@ export async function decideAll(pass: Pass, survey: Survey): Promise<Plan[]> {
     ...{ spec, published },
     servedUntil: served.get(spec.name),
     stored: records.get(spec.name),
+    isPostponed: survey.postponed.has(spec.name),
     isFreshKey: pass.options.freshKey ?? false,
     isLost: isLostEverywhere(spec, survey),
     replaceSince: survey.replacements.replaceSince(published),
@@ -196,8 +199,14 @@ export function outcomeOf(
 
 /** The order in which plans are carried out. Clients refuse what is revoked already; then comes what expires first. */
 export function byUrgency(a: Plan, b: Plan): number {
-  const isRevoked = ({ decision }: Plan) => Number(decision.reason === 'revoked');
-  return isRevoked(b) - isRevoked(a) || expiryOf(a) - expiryOf(b);
+  return rankOf(a) - rankOf(b) || expiryOf(a) - expiryOf(b);
+}
+
+/** What was postponed comes before what is merely earlier: else the same certificates take the time of each pass. */
+function rankOf({ decision, isPostponed }: Plan): number {
+  if (decision.reason === 'revoked') return 0;
+  if (decision.reason === 'emergency') return 1;
+  return isPostponed ? 2 : 3;
 }
 
 /** In ms since the epoch; what nobody serves is the most urgent. */

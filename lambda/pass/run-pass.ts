@@ -3,9 +3,7 @@
  * certificates, issue what is due, conclude.
  */
 import { clockOffsetText } from '#common/clock.ts';
-import { inParallel } from '#common/in-parallel.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
-import { isBatched } from '../challenge/solver.ts';
 import { type CertificateSpec, type Config, configuredFleets } from '../config/config.ts';
 import { ownClockOffset } from '../identity/store-clock.ts';
 import type { Outcome, PassResult } from '../outcome.ts';
@@ -13,21 +11,13 @@ import type { Pass } from '../pass.ts';
 import { refreshStaples } from '../publication/staples.ts';
 import { tidyFleets } from '../publication/tidy.ts';
 import { logReplacement } from '../replacement/in-pass.ts';
-import { issueCertificate } from './issue.ts';
+import { issueAll } from './issuing/issue-all.ts';
+import { discardUnconfigured } from './issuing/order-in-flight.ts';
 import { noteLimits } from './limits/note-limits.ts';
 import { withinBudget } from './limits/within-budget.ts';
 import { surveyLostPems } from './lost-pems.ts';
 import { holdMovingNames } from './moving-names.ts';
-import { discardUnconfigured } from './order-in-flight.ts';
-import {
-  challengeOf,
-  decideAll,
-  isReplaced,
-  type Plan,
-  plannedOutcome,
-  sameIdentifiers,
-  wakeProblemOf,
-} from './plan.ts';
+import { decideAll, isReplaced, type Plan, plannedOutcome, wakeProblemOf } from './plan.ts';
 import { askFleetsWithoutRoot } from './roots/fleets-without-root.ts';
 import { maintainFleets } from './roots/maintain.ts';
 import { checkShards, restoreLost } from './roots/restore.ts';
@@ -91,33 +81,6 @@ async function work(pass: Pass, read: BucketSurvey): Promise<PassResult> {
   await tidyFleets(pass, found);
   const result = { outcomes: [...blocked, ...outcomes], unconfigured, error: failure };
   return { ...(await conclude(pass, survey, result)), wakeProblem, bursts };
-}
-
-/** Renewals share commits: when no other is to come, those that wait are published. */
-async function issueAll(pass: Pass, survey: Survey, plans: readonly Plan[]): Promise<Outcome[]> {
-  const outcomes: Promise<Outcome>[] = [];
-  const issue = async (plan: Plan) => {
-    outcomes.push((await issueCertificate(pass, survey, plan)).outcome);
-  };
-  try {
-    const { batched, others } = lanesOf(plans);
-    const lanes = await Promise.allSettled([
-      inParallel(batched, batched.length, issue, sameIdentifiers),
-      inParallel(others, pass.config.concurrency, issue, sameIdentifiers),
-    ]);
-    for (const lane of lanes) if (lane.status === 'rejected') throw lane.reason;
-  } finally {
-    for (const publisher of survey.publishers.values()) publisher.hurry();
-    await Promise.allSettled(outcomes);
-  }
-  return Promise.all(outcomes);
-}
-
-/** Orders whose records go into a zone together wait for it together, in any number. Plans with the same names stay in one lane. */
-function lanesOf(plans: readonly Plan[]): { batched: Plan[]; others: Plan[] } {
-  const together = new Set(plans.filter((plan) => isBatched(challengeOf(plan))).map(sameIdentifiers));
-  const isTogether = (plan: Plan) => together.has(sameIdentifiers(plan));
-  return { batched: plans.filter(isTogether), others: plans.filter((plan) => !isTogether(plan)) };
 }
 
 function logStarted(pass: Pass): void {

@@ -44,6 +44,8 @@ export interface BucketSurvey extends PublishedFleets {
   readonly hosts: HostSummaries['fleets'];
   /** `manifest.json` of each fleet. */
   readonly version1: Version1Survey;
+  /** Certificates for which the last pass had no time. */
+  readonly postponed: ReadonlySet<string>;
   /** By certificate, also of those that are not configured any more: orders in flight or failing. */
   readonly records: ReadonlyMap<string, StoredRecord>;
   /** URLs of orders that belong to a certificate, so that no other adopts them. This pass adds its own. */
@@ -73,6 +75,7 @@ async function readBucket(pass: Pass, earlier: BucketSurvey | undefined): Promis
   // Later in the pass, fleets may be asked anew: everybody sees that.
   const book = { ...stored, fleets: earlier?.hosts ?? { ...stored.fleets } };
   const hosts = book.fleets;
+  const postponed = earlier?.postponed ?? new Set(stored.postponed);
   if (earlier === undefined) tellOtherKeys(pass, hosts);
   const fleets = new Set(configuredFleets({ certificates: specs }));
   const others = (await knownFleets(pass, memory)).filter((fleet) => !fleets.has(fleet));
@@ -109,7 +112,7 @@ async function readBucket(pass: Pass, earlier: BucketSurvey | undefined): Promis
       options.only === undefined
         ? manifests.flatMap((manifest) => unconfiguredIn(config.certificates, manifest))
         : [],
-    ...{ memory, hosts, foreign, version1 },
+    ...{ memory, hosts, postponed, foreign, version1 },
     ...(earlier?.lostPems && { lostPems: earlier.lostPems }),
     ...(earlier?.withoutRoot && { withoutRoot: earlier.withoutRoot }),
   };

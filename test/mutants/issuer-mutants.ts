@@ -57,7 +57,7 @@ export const ISSUER_MUTANTS: readonly Mutant[] = [
       'those of certificates that end first are placed',
     ],
   ]),
-  ...mutantsOf('lambda/pass/order-in-flight.ts', 'test/unit/lambda/pass/order-in-flight.test.ts', [
+  ...mutantsOf('lambda/pass/issuing/order-in-flight.ts', 'test/unit/lambda/pass/order-in-flight.test.ts', [
     [
       "RFC 9773 §5: no order replaces another account's certificate",
       'published?.issued.accountUrl === client.accountUrl',

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ManifestEntry } from '#contract/manifest.ts';
-import { OrderInFlight } from '../../../../lambda/pass/order-in-flight.ts';
+import { OrderInFlight } from '../../../../lambda/pass/issuing/order-in-flight.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import {
   DIRECTORY_URL,

@@ -7,19 +7,19 @@ import { digest } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
-import { type CaAccount, explainRefusal, forgetLostAccount, openAccountAt } from '../ca/ca.ts';
-import { isEmergency } from '../order/lifetime.ts';
-import { obtain } from '../order/obtain.ts';
-import type { Obtained } from '../order/verify-issued.ts';
-import { currentPem, type Outcome } from '../outcome.ts';
-import type { Pass } from '../pass.ts';
-import { copyToFleets, newManifestEntry } from '../publication/entry.ts';
-import type { PemText } from '../publication/publisher.ts';
-import { StapleFetcher } from '../publication/staples.ts';
+import { type CaAccount, explainRefusal, forgetLostAccount, openAccountAt } from '../../ca/ca.ts';
+import { obtain } from '../../order/obtain.ts';
+import type { Obtained } from '../../order/verify-issued.ts';
+import { currentPem, type Outcome } from '../../outcome.ts';
+import type { Pass } from '../../pass.ts';
+import { copyToFleets, newManifestEntry } from '../../publication/entry.ts';
+import type { PemText } from '../../publication/publisher.ts';
+import { StapleFetcher } from '../../publication/staples.ts';
+import { outcomeOf, type Plan } from '../plan.ts';
+import type { Survey } from '../survey.ts';
+import { checkIssued } from '../trusted/refuse-staging.ts';
+import { type FollowUp, followUpOf, isAlmostOver } from './follow-up.ts';
 import { OrderInFlight } from './order-in-flight.ts';
-import { outcomeOf, type Plan } from './plan.ts';
-import type { Survey } from './survey.ts';
-import { checkIssued } from './trusted/refuse-staging.ts';
 
 /** Below this rest of the pass no order is started: it could not be finished. */
 const MIN_ORDER_MS = 30_000;
@@ -27,6 +27,8 @@ const MIN_ORDER_MS = 30_000;
 /** What the next certificate does not wait for. */
 export interface Ending {
   outcome: Promise<Outcome>;
+  /** What this pass still does for the certificate. */
+  followUp?: FollowUp | undefined;
 }
 
 export async function issueCertificate(pass: Pass, survey: Survey, plan: Plan): Promise<Ending> {
@@ -53,7 +55,8 @@ export async function issueCertificate(pass: Pass, survey: Survey, plan: Plan): 
       }
     }
   } catch (error) {
-    return ended(await fail(pass, survey, order, error));
+    const outcome = await fail(pass, survey, order, error);
+    return { ...ended(outcome), followUp: followUpOf(pass, survey, order, error) };
   }
 }
 
@@ -63,14 +66,13 @@ function ended(outcome: Outcome): Ending {
 
 /** Hosts lack it, should not have the former one any more, or not for long. */
 function isUrgent({ decision, published }: Plan, now: Date): boolean {
-  if (published === undefined || published.pems.some((pem) => isEmergency(pem, now))) return true;
+  if (published === undefined || isAlmostOver({ published }, now)) return true;
   return ['revoked', 'pem-lost', 'emergency'].includes(decision.reason);
 }
 
 /** Another CA is there, and time is short. */
-function isHurried({ config, timing }: Pass, { published }: Plan): boolean {
-  const isAlmostOver = published?.pems.some((pem) => isEmergency(pem, timing.now())) ?? false;
-  return isAlmostOver && config.fallback.length > 0;
+function isHurried({ config, timing }: Pass, plan: Plan): boolean {
+  return isAlmostOver(plan, timing.now()) && config.fallback.length > 0;
 }
 
 /** A fleet that lacks the certificate gets it; nothing is ordered. */

@@ -1,12 +1,12 @@
 /** An order's way through a pass: its record is made before it is needed, kept when the attempt fails, then deleted. */
 import { BucketError, codeOf, messageOf } from '#contract/errors.ts';
-import { NotOffered } from '../acme/problem.ts';
-import type { CaAccount } from '../ca/ca.ts';
-import type { BudgetRequest } from '../ca/demands.ts';
-import { cleanUp } from '../order/authorize.ts';
-import { afterFailure, type OrderFailure, orderFailureOf } from '../order/back-off.ts';
-import { keyFor } from '../order/key.ts';
-import { legsOf, type OrderLeg } from '../order/leg.ts';
+import { NotOffered } from '../../acme/problem.ts';
+import type { CaAccount } from '../../ca/ca.ts';
+import type { BudgetRequest } from '../../ca/demands.ts';
+import { cleanUp } from '../../order/authorize.ts';
+import { afterFailure, type OrderFailure, orderFailureOf } from '../../order/back-off.ts';
+import { keyFor } from '../../order/key.ts';
+import { legsOf, type OrderLeg } from '../../order/leg.ts';
 import {
   createOrderRecord,
   deleteOrderRecord,
@@ -14,10 +14,10 @@ import {
   type OrderRecord,
   type StoredRecord,
   saveOrderRecord,
-} from '../order/record.ts';
-import type { Pass } from '../pass.ts';
-import { budgetRequestOf, placedOrders } from './limits/within-budget.ts';
-import type { Plan } from './plan.ts';
+} from '../../order/record.ts';
+import type { Pass } from '../../pass.ts';
+import { budgetRequestOf, placedOrders } from '../limits/within-budget.ts';
+import type { Plan } from '../plan.ts';
 
 export class OrderInFlight {
   readonly plan: Plan;
@@ -63,6 +63,11 @@ export class OrderInFlight {
   get failure(): OrderFailure | undefined {
     const { published } = this.plan;
     return this.#stored && orderFailureOf(this.#stored.record, published?.pems, this.#pass.timing.now());
+  }
+
+  /** The record as it is now; undefined if the attempt did not come so far. */
+  get stored(): StoredRecord | undefined {
+    return this.#stored;
   }
 
   hasRecordAt(directoryUrl: string): boolean {

@@ -123,18 +123,19 @@ async function register(client: AcmeClient, payload: object): Promise<Registrati
 
 /**
  * URLs of the account's orders, page after page (§7.1.2.1). Empty where the CA does not offer the list: Let's
- * Encrypt has none, and hands out a pending order again instead.
+ * Encrypt has none, and hands out a pending order again instead. smallstep's list is a bare array.
  */
 export async function listOrders(client: AcmeClient, maxPages = 200): Promise<string[]> {
   if (client.accountUrl === undefined) return [];
   const account = await client.post(client.accountUrl, null);
   let next = (account.data as { orders?: string } | null)?.orders;
   const urls: string[] = [];
-  for (let page = 0; next !== undefined && page < maxPages; page += 1) {
+  for (let page = 0; typeof next === 'string' && page < maxPages; page += 1) {
     const response = await client.post(next, null);
-    const { orders } = (response.data ?? {}) as { orders?: unknown };
+    const { data } = response;
+    const orders = Array.isArray(data) ? data : (data as { orders?: unknown } | null)?.orders;
     if (!Array.isArray(orders)) throw new NoAcmeAnswer(`${next} answered something else than orders`);
-    urls.push(...orders);
+    urls.push(...orders.filter((url) => typeof url === 'string' && url.startsWith('https:')));
     next = linksOf(response.headers['link'], 'next', next)[0];
   }
   return urls;

@@ -53,6 +53,7 @@ export interface CaStage {
   pass(certificates: object[], options?: PassOptions, changes?: Partial<Pass>): Promise<Outcome[]>;
   /** The next exchange that fits fails, before it reaches the CA (`lost: 'request'`) or after. */
   failNext(fits: (exchange: Exchange) => boolean, lost: 'request' | 'answer'): void;
+  now(): Date;
   /** The clock of the passes goes on by so much. */
   advance(ms: number): void;
   /** Begins to answer challenges. */
@@ -160,7 +161,7 @@ function passes(bucket: MemoryBucket, ca: TestCa, exchange: Transport) {
   const advance = (ms: number) => {
     aheadMs += ms;
   };
-  return { events, configOf, openAccount: open, casBy, pass, advance };
+  return { events, configOf, openAccount: open, casBy, pass, now, advance };
 }
 
 function faultyTransport(t: StageOwner, { ca }: TestCa) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { failureOfAttempt, nextFailures } from '../../../../lambda/order/failures.ts';
+import { failureOfAttempt, nextFailures, nextPostponed } from '../../../../lambda/order/failures.ts';
 import { after, noon } from '../../../support/clock.ts';
 
 const error = { code: 'ERR_ACME_UNREACHABLE', message: 'GET https://ca.test/directory: ECONNREFUSED' };
@@ -42,4 +42,15 @@ test('what is not configured any more fails no more', () => {
   const before = nextFailures({}, [failed('a.test')], configured, noon);
 
   assert.deepEqual(nextFailures(before, [], new Set(['b.test']), noon), {});
+});
+
+test('what a pass has no time for is remembered until a pass has, and while it is configured', () => {
+  const attempts = [
+    { certificate: 'a.test', result: 'postponed' },
+    { certificate: 'b.test', result: 'issued' },
+  ];
+
+  assert.deepEqual(nextPostponed([], attempts, configured), ['a.test']);
+  assert.deepEqual(nextPostponed(['b.test'], attempts, configured), ['a.test']);
+  assert.deepEqual(nextPostponed(['a.test', 'gone.test'], [], configured), ['a.test'], 'a pass over others');
 });

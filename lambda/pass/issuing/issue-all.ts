@@ -1,6 +1,7 @@
 /** All certificates of a pass, so many at once as are configured; who only waits for a CA holds no place that others need. */
+
+import type { Place } from '#common/in-parallel.ts';
 import { inParallel } from '#common/in-parallel.ts';
-import type { Place } from '#common/places.ts';
 import { SECOND_MS } from '#common/time.ts';
 import type { Timing } from '../../acme/poll.ts';
 import { isBatched } from '../../challenge/solver.ts';

@@ -58,9 +58,16 @@ function authorizationOf({ data }: AcmeResponse, url: string): Authorization {
     typeof authorization.status === 'string' &&
     typeof authorization.identifier?.value === 'string' &&
     Array.isArray(authorization.challenges) &&
-    authorization.challenges.every((challenge) => typeof challenge?.type === 'string');
+    authorization.challenges.every(isChallenge);
   if (!isAuthorization) throw new NoAcmeAnswer(`${url} answered something else than an authorization`);
   return { ...(authorization as Authorization), url };
+}
+
+/** A challenge of dns-persist-01 has no token. */
+function isChallenge(given: Partial<Challenge> | null): boolean {
+  const { type, url, token } = given ?? {};
+  const isToken = token === undefined || typeof token === 'string';
+  return typeof type === 'string' && typeof url === 'string' && isToken;
 }
 
 /** §8.1: the text that proves, where the CA looks for it, that the account's holder controls the identifier. */

@@ -1,4 +1,5 @@
 /** Whose fault a failure is: this decides whether another CA is asked, and how long is waited for this one. */
+import { entryOf } from './entry-of.ts';
 import {
   AcmeProblem,
   AcmeStuck,
@@ -84,7 +85,7 @@ function faultOfDocument(document: ProblemDocument, special: Readonly<Record<str
   const { subproblems = [] } = document;
   if (subproblems.length > 0) return heaviest(subproblems.map((part) => faultOfDocument(part, special)));
   const type = typeOf(document);
-  return special[type] ?? FAULTS[type] ?? 'ours';
+  return entryOf(special, type) ?? entryOf(FAULTS, type) ?? 'ours';
 }
 
 /** Of an answer without a problem document: of a proxy, a firewall. */

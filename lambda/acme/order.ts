@@ -95,14 +95,22 @@ export async function waitOrder(
   return pollUntil(`order ${url}`, read, isDone, timing);
 }
 
+/** Of an order; a certificate has a hundred names. */
+const MAX_ITEMS = 1000;
+
+function isListOf<T>(list: T[] | undefined, isOne: (item: NonNullable<T>) => boolean): boolean {
+  const isList = Array.isArray(list) && list.length <= MAX_ITEMS;
+  return isList && list.every((item) => item !== null && item !== undefined && isOne(item));
+}
+
 /** Checks for the fields that §7.1.3 requires: a proxy may answer with anything. */
 function orderOf({ data }: AcmeResponse, url: string): Order {
   const order = (data ?? {}) as Partial<Order>;
   const isOrder =
     typeof order.status === 'string' &&
     typeof order.finalize === 'string' &&
-    Array.isArray(order.identifiers) &&
-    Array.isArray(order.authorizations);
+    isListOf(order.identifiers, ({ value }) => typeof value === 'string') &&
+    isListOf(order.authorizations, (url) => typeof url === 'string');
   if (!isOrder) throw new NoAcmeAnswer(`${url} answered something else than an order`);
   return { ...(order as Order), url };
 }

@@ -4,6 +4,7 @@
  */
 import { printable } from '#common/printable.ts';
 import { shortened } from '#common/shorten.ts';
+import { entryOf } from './entry-of.ts';
 
 /** What a certificate can name (RFC 8555 §7.1.3, §9.7.7). */
 export interface Identifier {
@@ -196,7 +197,7 @@ export function describeProblem(document: ProblemDocument): string {
 /** The commonest cause behind a validation error (RFC 8555 §6.7 types). */
 function hintFor(problem: ProblemDocument | undefined, challenge: string): string {
   const type = problem?.type.replace(PREFIX, '') ?? '';
-  const hint = HINTS[`${type} ${challenge}`] ?? HINTS[type];
+  const hint = entryOf(HINTS, `${type} ${challenge}`) ?? entryOf(HINTS, type);
   return hint === undefined ? '' : `; ${hint}`;
 }
 

@@ -23,6 +23,8 @@ const invalid = (type: string, name = 'a.test') =>
 
 const ROWS: [says: string, error: unknown, fault: Fault][] = [
   ['no answer', new NoAcmeAnswer('ECONNRESET'), 'ca'],
+  ['a word that every object inherits', refusal('constructor'), 'ours'],
+  ['the same of a challenge', invalid('constructor'), 'ours'],
   ['an order that never ends', new AcmeStuck('processing'), 'ca'],
   ['rateLimited', refusal('rateLimited', 429), 'ca'],
   ['an error of its own', refusal('serverInternal', 500), 'ca'],
@@ -66,4 +68,8 @@ test('a deactivated account concerns all certificates, a refused name one', () =
   assert.equal(concernsAccount(refusal('unauthorized')), true);
   assert.equal(concernsAccount(refusal('rejectedIdentifier')), false);
   assert.equal(concernsAccount(invalid('unauthorized')), false);
+});
+
+test('a type that every object inherits has no hint', () => {
+  assert.doesNotMatch(invalid('constructor').message, /function|native/);
 });

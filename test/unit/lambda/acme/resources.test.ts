@@ -45,6 +45,12 @@ const NOTHINGS = [
   { status: 7 },
   { status: 'valid' },
   { status: 'pending', challenges: null, identifiers: 'a', authorizations: {} },
+  { status: 'pending', finalize: url, identifiers: [null], authorizations: [] },
+  { status: 'pending', finalize: url, identifiers: [identifier], authorizations: [null] },
+  { status: 'pending', finalize: url, identifiers: Array(1001).fill(identifier), authorizations: [] },
+  { status: 'pending', identifier, challenges: [null] },
+  { status: 'pending', identifier, challenges: [{ type: 'http-01', url, token: [`${'a'.repeat(22)}`] }] },
+  { status: 'pending', identifier, challenges: [{ type: 'http-01', token: 'a'.repeat(22) }] },
   1,
   true,
 ];

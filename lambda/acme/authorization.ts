@@ -66,8 +66,9 @@ function authorizationOf({ data }: AcmeResponse, url: string): Authorization {
 /** A challenge of dns-persist-01 has no token. */
 function isChallenge(given: Partial<Challenge> | null): boolean {
   const { type, url, token } = given ?? {};
-  const isToken = token === undefined || typeof token === 'string';
-  return typeof type === 'string' && typeof url === 'string' && isToken;
+  return (
+    typeof type === 'string' && [url, token].every((text) => ['string', 'undefined'].includes(typeof text))
+  );
 }
 
 /** §8.1: the text that proves, where the CA looks for it, that the account's holder controls the identifier. */

@@ -17,7 +17,7 @@ import type { Pass } from '../pass.ts';
 import { isLostEverywhere, newestEntry } from '../publication/entry.ts';
 import { mayReplaceTrusted, type UntrustedIssuer } from '../trusted/in-force.ts';
 import { type Decision, type DueInput, decide, isOutdated, matchesSpec } from './due.ts';
-import { casFor, refusalIn } from './limits/cas-for.ts';
+import { type CaOffer, casFor, offersBeside, refusalIn } from './limits/cas-for.ts';
 import { renewalAt } from './limits/renewal.ts';
 import { refreshWindows } from './renewal-windows.ts';
 import { findStillServed } from './still-served.ts';
@@ -40,6 +40,8 @@ export interface Plan {
   windowMs?: number | undefined;
   /** What the CA that is chosen may exempt of its limits. */
   renewal?: BudgetRequest['renewal'];
+  /** Of the other CAs that may be asked now, in their order: where it goes if the chosen one's limits leave no room. */
+  others?: readonly CaOffer[];
   /** The limit that it waits for. */
   held?: HeldBack | undefined;
   /** The last pass had no time for it. */
@@ -117,7 +119,10 @@ export function makePlan(subject: Omit<Plan, 'decision'>, context: PlanContext):
   const windowMs = shortestWindow(published, context);
   return {
     ...{ ...subject, decision, failure, windowMs, isFreshKey: isFreshKey || isDistrusted },
-    ...('directoryUrl' in decision && { renewal: renewalAt(decision.directoryUrl, subject, context) }),
+    ...('directoryUrl' in decision && {
+      renewal: renewalAt(decision.directoryUrl, subject, context),
+      others: offersBeside(decision.directoryUrl, cas, subject, context),
+    }),
     ...(decision.reason === 'ca-paused' && { held: refusalIn(cas) }),
   };
 }

@@ -1,5 +1,6 @@
 /** The configured CAs as one certificate finds them: a limit of one registered domain or set of names pauses only what it concerns. */
 import type { CaBudget } from '../../ca/budget.ts';
+import type { BudgetRequest } from '../../ca/demands.ts';
 import type { HeldBack } from '../../ca/held-back.ts';
 import type { CaChoice } from '../due.ts';
 import type { RenewalWindow } from '../renewal-windows.ts';
@@ -28,6 +29,25 @@ export function casFor(subject: Renewable, context: Context): CaForCertificate[]
     if (refused === undefined || (pausedUntil !== undefined && pausedUntil > refused.until)) return ca;
     return { ...ca, pausedUntil: refused.until, refused };
   });
+}
+
+/** A CA that may be asked now, and what it may exempt. */
+export interface CaOffer {
+  directoryUrl: string;
+  renewal: BudgetRequest['renewal'];
+}
+
+/** Those that are neither paused nor out of reach, besides one. */
+export function offersBeside(
+  chosen: string,
+  cas: readonly CaChoice[],
+  subject: Renewable,
+  context: Context,
+): CaOffer[] {
+  const isOver = (until: Date | undefined) => until === undefined || until <= context.now;
+  return cas
+    .filter((ca) => ca.directoryUrl !== chosen && isOver(ca.pausedUntil) && isOver(ca.avoidedUntil))
+    .map(({ directoryUrl }) => ({ directoryUrl, renewal: renewalAt(directoryUrl, subject, context) }));
 }
 
 /** The refusal that is over first. */

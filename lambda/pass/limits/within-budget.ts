@@ -7,24 +7,37 @@ import { byUrgency, type Plan } from '../plan.ts';
 import { isEmergencyOf } from './renewal.ts';
 
 /**
- * Reserves the new orders in the budget: emergencies first, then renewals, then first issues, each by urgency. A plan without room in it is
- * deferred.
+ * Reserves the new orders in the budget: emergencies first, then renewals, then first issues, each by urgency. A renewal without room at its
+ * CA goes to another one that is configured; what has none waits.
  * @returns the plans in order of urgency
  */
 export function withinBudget(plans: readonly Plan[], budget: CaBudget): Plan[] {
   const { now } = budget;
   const urgentFirst = [...plans].sort(byUrgency);
-  const held = new Map<Plan, HeldBack>();
+  const placed = new Map<Plan, Plan>();
   for (const plan of [...urgentFirst].sort((a, b) => claimOf(a, now) - claimOf(b, now))) {
-    const request = budgetRequestOf(plan, now);
-    const by = request && budget.reserve(request);
-    if (by !== undefined) held.set(plan, by);
+    placed.set(plan, place(plan, budget, now));
   }
-  return urgentFirst.map((plan) => {
-    const by = held.get(plan);
-    if (by === undefined) return plan;
-    return { ...plan, held: by, decision: { action: 'defer', reason: 'order-budget', until: by.until } };
-  });
+  return urgentFirst.map((plan) => placed.get(plan) ?? plan);
+}
+
+function place(plan: Plan, budget: CaBudget, now: Date): Plan {
+  const held = reserve(plan, budget, now);
+  if (held === undefined) return plan;
+  const { decision, others = [] } = plan;
+  // A first issue waits: whoever wants so many names of one domain chooses where they come from.
+  if (decision.action === 'obtain' && !isFirstIssue(plan)) {
+    for (const { directoryUrl, renewal } of others) {
+      const moved: Plan = { ...plan, renewal, decision: { ...decision, directoryUrl } };
+      if (reserve(moved, budget, now) === undefined) return moved;
+    }
+  }
+  return { ...plan, held, decision: { action: 'defer', reason: 'order-budget', until: held.until } };
+}
+
+function reserve(plan: Plan, budget: CaBudget, now: Date): HeldBack | undefined {
+  const request = budgetRequestOf(plan, now);
+  return request && budget.reserve(request);
 }
 
 /** The lower, the sooner it gets its place. A name that nobody serves yet loses nothing that it had. */

@@ -1,183 +1,112 @@
-/** A year of passes over a thousand certificates: the real decisions, failures and budgets, a simulated clock and CA. */
-import { HOUR_MS } from '#common/time.ts';
-import { type CertificateName, certificateName } from '#contract/layout.ts';
-import type { ManifestEntry } from '#contract/manifest.ts';
+/** A year of passes: the real decisions, failures and budgets, a simulated clock and simulated CAs. */
+import { HOUR_MS, MINUTE_MS } from '#common/time.ts';
 import { CaBudget } from '../../../lambda/ca/budget.ts';
 import type { CaState } from '../../../lambda/ca/state.ts';
-import type { CertificateSpec } from '../../../lambda/config/config.ts';
-import { afterFailure } from '../../../lambda/order/back-off.ts';
-import type { OrderRecord, StoredRecord } from '../../../lambda/order/record.ts';
+import { DIRECTORIES } from '../../../lambda/config/acme.ts';
 import { withinBudget } from '../../../lambda/pass/limits/within-budget.ts';
-import { makePlan, type Plan } from '../../../lambda/pass/plan.ts';
+import { makePlan } from '../../../lambda/pass/plan.ts';
 import { memoryBucket } from '../../support/bucket/memory-bucket.ts';
-import { type Known, SimulatedCa, type SimulatedCaOptions } from './simulated-ca.ts';
+import { carryOut, type Host, newHost, type Round } from './host.ts';
+import { type Period, SimulatedCa, type SimulatedCaOptions } from './simulated-ca.ts';
 
-export interface YearOptions extends Omit<SimulatedCaOptions, 'random'> {
+/** Times since the start of the year. */
+export interface YearOptions extends Omit<SimulatedCaOptions, 'random' | 'directoryUrl' | 'isPlain'> {
   certificates: number;
   wakeMinutes: number;
   days?: number;
+  /** A second CA, without limits and windows. */
+  hasFallback?: boolean;
+  /** So many certificates share a registered domain; default: each has its own. */
+  perDomain?: number;
 }
 
 export interface YearResult {
   ca: SimulatedCa;
+  fallback: SimulatedCa | undefined;
   /** Hours that certificates were expired, all of them together. */
   expiredHours: number;
   missingAtEnd: number;
 }
 
-interface Host {
-  spec: CertificateSpec;
-  published: ManifestEntry | undefined;
-  stored: StoredRecord | undefined;
-  window: Known | undefined;
-  /** Nothing can change before: passes in between would decide the same. */
-  asleepUntil: number;
-  expiresAt: number;
-}
-
-interface Year {
-  hosts: readonly Host[];
-  ca: SimulatedCa;
-  random: () => number;
-  /** With the quarter that a wake may come late. */
-  wakeMs: number;
-}
-
-interface YearPass {
-  budget: CaBudget;
-  date: Date;
-}
-
 const SILENT = { bucket: memoryBucket(), log: () => undefined };
-const DIRECTORY = 'https://ca.example/directory';
+const FIRST = DIRECTORIES['letsencrypt'] ?? '';
+const SECOND = 'https://ca.example/directory';
 const START = Date.parse('2026-11-22T00:07:00Z');
 
 export function simulateYear(options: YearOptions): YearResult {
   const random = linearCongruential(42);
-  const ca = new SimulatedCa({ ...options, ...shifted(options), random });
-  const hosts = Array.from({ length: options.certificates }, (_, index) => newHost(index));
-  const wakeMs = options.wakeMinutes * 60_000;
-  const year: Year = { hosts, ca, random, wakeMs: wakeMs * 1.25 };
+  const { lifetimeMs, perDomain = 1, hasFallback = false } = options;
+  const ca = new SimulatedCa({ ...options, ...shifted(options), directoryUrl: FIRST, random });
+  const plain = { directoryUrl: SECOND, lifetimeMs, isPlain: true, random };
+  const fallback = hasFallback ? new SimulatedCa(plain) : undefined;
+  const hosts = Array.from({ length: options.certificates }, (_, index) => newHost(index, perDomain));
+  const wakeMs = options.wakeMinutes * MINUTE_MS;
+  // With the quarter that a wake may come late.
+  const year = { hosts, cas: fallback ? [ca, fallback] : [ca], random, wakeMs: wakeMs * 1.25 };
   let state: CaState = { version: 1, cas: {}, sets: {} };
   let expiredHours = 0;
   for (let now = START; now < START + (options.days ?? 365) * 24 * HOUR_MS; now += wakeMs) {
     // A wake comes a little late, never early.
-    state = pass(year, state, now + random() * 60_000);
-    expiredHours += (hosts.filter((host) => host.expiresAt <= now).length * wakeMs) / HOUR_MS;
+    state = pass(year, state, now + random() * MINUTE_MS);
+    for (const { expiresAt } of hosts) if (expiresAt <= now) expiredHours += wakeMs / HOUR_MS;
   }
-  return { ca, expiredHours, missingAtEnd: hosts.filter((host) => host.published === undefined).length };
+  const missingAtEnd = hosts.filter((host) => host.published === undefined).length;
+  return { ca, fallback, expiredHours, missingAtEnd };
 }
 
-/** @returns the state of the CA as the pass leaves it */
-function pass(year: Year, before: CaState, now: number): CaState {
-  const { hosts, ca, wakeMs } = year;
+interface Year {
+  hosts: readonly Host[];
+  cas: readonly SimulatedCa[];
+  random: () => number;
+  wakeMs: number;
+}
+
+/** @returns the state of the CAs as the pass leaves it */
+function pass({ hosts, cas, random, wakeMs }: Year, before: CaState, now: number): CaState {
+  for (const host of hosts) if (host.pollAfter <= now) refresh(host, cas, now);
   const awake = hosts.filter((host) => host.asleepUntil <= now);
   if (awake.length === 0) return before;
-  for (const host of awake) refresh(host, ca, now);
   const date = new Date(now);
   const budget = new CaBudget({ ...SILENT, now: () => date }, before);
-  const cas = [{ directoryUrl: DIRECTORY, pausedUntil: budget.pausedUntil(DIRECTORY) }];
+  const choices = cas.map(({ directoryUrl }) => ({
+    directoryUrl,
+    pausedUntil: budget.pausedUntil(directoryUrl),
+    avoidedUntil: budget.avoidedUntil(directoryUrl),
+  }));
   const plans = awake.map(({ spec, published, stored, window }) => {
     const windows = new Map(window === undefined ? [] : [[published?.pems[0]?.certId ?? '', window]]);
-    const context = { cas, windows, forced: false, now: date, wakeMs };
+    const context = { cas: choices, windows, forced: false, now: date, wakeMs, budget };
     return makePlan({ spec, published, stored, isFreshKey: false }, context);
   });
   const byName = new Map(awake.map((host) => [host.spec.name, host]));
+  const round: Round = { cas, random, wakeMs, budget, date };
   for (const plan of withinBudget(plans, budget)) {
-    carryOut(year, byName.get(plan.spec.name) as Host, plan, { budget, date });
+    carryOut(round, byName.get(plan.spec.name) as Host, plan);
   }
   // As the issuer does: what has not changed is not written, and not pruned.
   return budget.state === before ? before : budget.pruned();
 }
 
-function refresh(host: Host, ca: SimulatedCa, now: number): void {
+/** What changes wakes the certificate; where nothing does, its decision is the same as before. */
+function refresh(host: Host, cas: readonly SimulatedCa[], now: number): void {
   const [pem] = host.published?.pems ?? [];
-  if (pem === undefined || (host.window !== undefined && host.window.pollAfter > now) || ca.isDown(now)) {
-    return;
-  }
-  host.window = ca.renewalInfo(pem, host.window, now);
+  const ca = cas.find(({ directoryUrl }) => directoryUrl === host.published?.issued.directoryUrl);
+  if (pem === undefined || ca === undefined || ca.isDown(now)) return;
+  const window = ca.renewalInfo(pem, host.window, now);
+  host.pollAfter = window?.pollAfter ?? Number.POSITIVE_INFINITY;
+  if (window?.start.getTime() !== host.window?.start.getTime()) host.asleepUntil = now;
+  host.window = window;
 }
 
-function carryOut({ ca, random, wakeMs }: Year, host: Host, plan: Plan, { budget, date }: YearPass): void {
-  const { decision } = plan;
-  const now = date.getTime();
-  if (decision.action === 'keep') {
-    host.asleepUntil = Math.min(decision.until.getTime() - 2 * wakeMs, host.window?.pollAfter ?? now);
-    return;
-  }
-  if (decision.action === 'defer') {
-    host.asleepUntil = 'until' in decision ? decision.until.getTime() : now;
-    return;
-  }
-  const request = { directoryUrl: DIRECTORY, identifiers: host.spec.identifiers, count: 1 };
-  const paused = budget.pausedUntil(DIRECTORY);
-  if (paused !== undefined && paused > date) {
-    budget.release(request);
-    return;
-  }
-  const record = plan.stored?.record ?? newRecord(host.spec, date);
-  try {
-    const pem = ca.order(host.spec.name, host.published?.pems[0], now);
-    const issued = { directoryUrl: DIRECTORY, accountUrl: DIRECTORY };
-    host.published = {
-      identifiers: host.spec.identifiers,
-      publishedAt: date.toISOString(),
-      issued,
-      pems: [pem],
-    };
-    Object.assign(host, {
-      stored: undefined,
-      window: undefined,
-      asleepUntil: now,
-      expiresAt: Date.parse(pem.notAfter),
-    });
-    budget.recordIssued(request);
-  } catch (error) {
-    const failed = { ...record, ...afterFailure(record, error, date, random()) };
-    host.stored = { name: host.spec.name, isResumed: true, record: failed, etag: '' };
-    budget.release(request);
-    budget.recordFailure(DIRECTORY, error, true);
-  }
-}
-
-function newHost(index: number): Host {
-  const name: CertificateName = certificateName.parse(`c${index}.example.com`);
-  const spec = {
-    name,
-    identifiers: [name as string],
-    challenge: ['http-01' as const],
-    keyTypes: ['ec256' as const],
-    reuseKey: false,
-    fleets: [],
-  };
+/** Times are given since the start. */
+function shifted({ outages, hangs, revocationAt, deactivatedAt }: YearOptions): Partial<SimulatedCaOptions> {
+  const late = (periods: readonly Period[]) =>
+    periods.map(({ from, to }) => ({ from: START + from, to: START + to }));
   return {
-    spec,
-    published: undefined,
-    stored: undefined,
-    window: undefined,
-    asleepUntil: 0,
-    expiresAt: Number.POSITIVE_INFINITY,
-  };
-}
-
-function newRecord(spec: CertificateSpec, now: Date): OrderRecord {
-  const legs = [{ keyType: 'ec256', key: '', presented: [] }];
-  return {
-    version: 1,
-    createdAt: now,
-    directoryUrl: DIRECTORY,
-    identifiers: spec.identifiers,
-    legs,
-    failures: 0,
-    notBefore: now,
-  };
-}
-
-/** Outages and revocations are given in time since the start. */
-function shifted({ outages, revocationAt }: YearOptions): Partial<SimulatedCaOptions> {
-  return {
-    ...(outages && { outages: outages.map(({ from, to }) => ({ from: START + from, to: START + to })) }),
+    ...(outages && { outages: late(outages) }),
+    ...(hangs && { hangs: late(hangs) }),
     ...(revocationAt !== undefined && { revocationAt: START + revocationAt }),
+    ...(deactivatedAt !== undefined && { deactivatedAt: START + deactivatedAt }),
   };
 }
 

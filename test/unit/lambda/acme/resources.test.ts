@@ -50,7 +50,7 @@ const NOTHINGS = [
   { status: 'pending', finalize: url, identifiers: Array(1001).fill(identifier), authorizations: [] },
   { status: 'pending', identifier, challenges: [null] },
   { status: 'pending', identifier, challenges: [{ type: 'http-01', url, token: [`${'a'.repeat(22)}`] }] },
-  { status: 'pending', identifier, challenges: [{ type: 'http-01', token: 'a'.repeat(22) }] },
+  { status: 'pending', identifier, challenges: [{ type: 'http-01', url: 7, token: 'a'.repeat(22) }] },
   1,
   true,
 ];

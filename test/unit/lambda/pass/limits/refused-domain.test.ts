@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS, HOUR_MS } from '#common/time.ts';
+import { readCaBudget } from '../../../../../lambda/ca/budget.ts';
 import { openCa } from '../../../../../lambda/ca/ca.ts';
 import { DIRECTORIES } from '../../../../../lambda/config/acme.ts';
 import { runPass } from '../../../../../lambda/pass/run-pass.ts';
@@ -110,5 +111,35 @@ test('status says what waits for which limit, as one line', async () => {
   assert.match(
     lines[0]?.text ?? '',
     /^10 wait for acme-v02\.api\.letsencrypt\.org \(50 certificates of burst\.test in 7 days\); the first has room in 3 h, the last in 33 h: n50\.burst\.test/,
+  );
+});
+
+test('a renewal without room at its CA goes to the fallback; a first issue waits', async () => {
+  const stage = passAt(limitingCa(), memoryBucket(), after(noon, 30 * HOUR_MS));
+  const pems = [makePemRef({ notAfter: after(noon, 40 * HOUR_MS).toISOString() })];
+  await publishEntry(stage.bucket, 'due.test', makeEntry({ identifiers: ['due.test'], pems }));
+  const pass = stage.passFor(['new.test', 'due.test']);
+  const fallback = { ...pass.config.acme, directoryUrl: 'https://fallback.test/directory' };
+  const none = { newOrders: { count: 1, hours: 1 } } as const;
+  const acme = { ...pass.config.acme, limits: none };
+  const config = { ...pass.config, acme, fallback: [fallback] };
+  // Its only order is taken.
+  const used = await readCaBudget({
+    bucket: stage.bucket,
+    config,
+    now: stage.timing.now,
+    log: () => undefined,
+  });
+  used.reserve({ directoryUrl, identifiers: ['other.test'], count: 1 });
+  await used.save();
+
+  const { outcomes } = await runPass({ ...pass, config, options: { dryRun: true } });
+
+  assert.deepEqual(
+    outcomes.map(({ certificate, result }) => [certificate, result]),
+    [
+      ['new.test', 'deferred'],
+      ['due.test', 'planned'],
+    ],
   );
 });

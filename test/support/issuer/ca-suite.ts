@@ -7,19 +7,16 @@ import { verify } from '#contract/combined-pem.ts';
 import { layout } from '#contract/layout.ts';
 import { base64Lines } from '../odd-certificates.ts';
 import { fleet, named } from './documents.ts';
-import { sharedStage } from './shared-stage.ts';
 import { readPublished } from './signing.ts';
-import type { CaStage, StageOwner } from './stage.ts';
+import type { CaStage } from './stage.ts';
 
 /** The CA refuses to order it. */
 export const REFUSED = 'refused.test';
 /** Of the certificates. */
 export const LIFETIME_HOURS = 6;
 
-/** @param start starts the CA for all of the tests; REFUSED and LIFETIME_HOURS hold there */
-export function caSuite(name: string, start: (t: StageOwner) => Promise<CaStage>): void {
-  const stageOf = sharedStage(start);
-
+/** @param stageOf gives the stage of all tests; REFUSED and LIFETIME_HOURS hold there */
+export function caSuite(name: string, stageOf: () => CaStage): void {
   test(`${name}: three names in one certificate are issued and published, and chain up to the CA's root`, async () => {
     const stage = stageOf();
     const identifiers = ['shop.test', 'www.shop.test', 'cdn.shop.test'];

@@ -2,8 +2,6 @@
 import { X509Certificate } from 'node:crypto';
 import { assemble, type CombinedPem, verify } from '#contract/combined-pem.ts';
 import { PemRejected } from '#contract/errors.ts';
-import type { AcmeClient } from '../acme/client.ts';
-import type { Timing } from '../acme/poll.ts';
 import type { AcmeSettings } from '../config/acme.ts';
 import { checkOnlyOrdered } from './leaf-names.ts';
 import type { OrderLeg } from './leg.ts';
@@ -24,12 +22,18 @@ export class ClockDiffers extends PemRejected {
   }
 }
 
+/** What the time is here, and at the CA. No more of the client is named: the construct's types reach this file, and not acme-client. */
+interface Clocks {
+  now: () => Date;
+  caNow: () => Date;
+}
+
 /** @throws PemRejected */
 export function verifyIssued(
   chain: readonly string[],
   leg: OrderLeg,
   settings: AcmeSettings,
-  { now, caNow }: Pick<Timing, 'now'> & Pick<AcmeClient, 'caNow'>,
+  { now, caNow }: Clocks,
 ): Obtained {
   const { identifiers } = leg.record;
   const text = assemble([...chain], leg.key);

@@ -5,6 +5,10 @@ import { AcmeProblem } from '../acme/problem.ts';
 import { type CaState, caEntryOf, withCaEntry } from './state.ts';
 
 const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [15 * MINUTE_MS, 3 * HOUR_MS];
+/** The next pass still finds the CA avoided, however rarely passes come; else they would never ask another one. */
+const LONGEST_AVOIDED_MS = 36 * HOUR_MS;
+/** Passes beyond the grace. */
+const LONG_OUTAGE = 4;
 /** One pass may have had bad luck. */
 const PASSES_OF_GRACE = 1;
 
@@ -15,11 +19,11 @@ export function pausedUntil(state: CaState, directoryUrl: string, now: Date): Da
 
 /** @returns undefined if the CA is not avoided now */
 export function avoidedUntil(state: CaState, directoryUrl: string, now: Date): Date | undefined {
-  return whileItLasts(state.cas[directoryUrl]?.outage?.avoidedUntil, now);
+  return whileItLasts(state.cas[directoryUrl]?.outage?.avoidedUntil, now, LONGEST_AVOIDED_MS);
 }
 
-function whileItLasts(until: Date | undefined, now: Date): Date | undefined {
-  return until !== undefined && isWaitingUntil(until, now, LONGEST_PAUSE_MS) ? until : undefined;
+function whileItLasts(until: Date | undefined, now: Date, longestMs = LONGEST_PAUSE_MS): Date | undefined {
+  return until !== undefined && isWaitingUntil(until, now, longestMs) ? until : undefined;
 }
 
 /** The CA asks all certificates to stay away, not this one alone. */
@@ -51,7 +55,9 @@ export function withOutage(state: CaState, directoryUrl: string, begin: Date, no
   if (ca.outage !== undefined && isWithinLast(ca.outage.at, now, sinceBegin)) return state;
   const passes = (ca.outage?.passes ?? 0) + 1;
   const excess = passes - PASSES_OF_GRACE - 1;
-  const outage = { passes, at: now, ...(excess >= 0 && { avoidedUntil: new Date(later(now, excess)) }) };
+  const sinceLastMs = ca.outage === undefined ? 0 : now.getTime() - ca.outage.at.getTime();
+  const until = Math.max(later(now, excess), excess >= LONG_OUTAGE ? beyondNextPass(now, sinceLastMs) : 0);
+  const outage = { passes, at: now, ...(excess >= 0 && { avoidedUntil: new Date(until) }) };
   return withCaEntry(state, directoryUrl, { ...ca, outage });
 }
 
@@ -60,6 +66,10 @@ export function withoutOutage(state: CaState, directoryUrl: string): CaState {
   const { outage, pausedUntil: until, ...ca } = caEntryOf(state, directoryUrl);
   if (outage === undefined && until === undefined && ca.strikes === 0) return state;
   return withCaEntry(state, directoryUrl, { ...ca, strikes: 0 });
+}
+
+function beyondNextPass(now: Date, sinceLastMs: number): number {
+  return now.getTime() + Math.min(Math.max(0, sinceLastMs) * 1.5, LONGEST_AVOIDED_MS);
 }
 
 /** 15 min, 30 min, 1 h, 2 h, 3 h, 3 h, … */

@@ -11,7 +11,7 @@ const YEARS: readonly BadYear[] = [
   { lifetime: '24 h', wakeMinutes: 20, trouble: 'goes away for good' },
   { lifetime: '160 h', wakeMinutes: 60, trouble: 'deactivates the account' },
   { lifetime: '45 d', wakeMinutes: 360, trouble: 'hangs in processing for a week' },
-  { lifetime: '64 d', wakeMinutes: 30, trouble: 'goes away for good' },
+  { lifetime: '64 d', wakeMinutes: 360, trouble: 'goes away for good' },
   { lifetime: '90 d', wakeMinutes: 30, trouble: 'deactivates the account' },
 ];
 

@@ -55,6 +55,18 @@ test('out of reach: avoided from the second pass on, for 15 minutes to three hou
   assert.deepEqual(waits, [undefined, 15, 30, 60, 120, 180, 180]);
 });
 
+test('out of reach for long: the next pass still finds it avoided, also where passes come every twelve hours', () => {
+  let [state, at] = [empty, begin];
+  const avoided = [];
+  for (let pass = 0; pass < 8; pass += 1) {
+    at = minutes(pass * 720);
+    avoided.push(avoidedUntil(state, FIRST, at) !== undefined);
+    state = withOutage(state, FIRST, at, at);
+  }
+
+  assert.deepEqual(avoided, [false, false, false, false, false, false, true, true]);
+});
+
 test('a pass counts once, however many certificates it has; a certificate that was issued ends the outage', () => {
   const once = withOutage(empty, FIRST, begin, minutes(1));
 

@@ -1,7 +1,5 @@
 /** All certificates of a pass, so many at once as are configured; who only waits for a CA holds no place that others need. */
-
-import type { Place } from '#common/in-parallel.ts';
-import { inParallel } from '#common/in-parallel.ts';
+import { inParallel, type Place } from '#common/in-parallel.ts';
 import { SECOND_MS } from '#common/time.ts';
 import type { Timing } from '../../acme/poll.ts';
 import { isBatched } from '../../challenge/solver.ts';
@@ -24,8 +22,8 @@ export async function issueAll(pass: Pass, survey: Survey, plans: readonly Plan[
   const issue = async (first: Plan, place: Place) => {
     const placed = { ...pass, timing: timingAt(place, pass.timing) };
     for (let plan: Plan | undefined = first; plan !== undefined; ) {
-      const { outcome, followUp } = await issueCertificate(placed, survey, plan);
-      outcomes.set(plan.spec, outcome);
+      const { outcome, isUntried, followUp } = await issueCertificate(placed, survey, plan);
+      if (!isUntried || !outcomes.has(plan.spec)) outcomes.set(plan.spec, outcome);
       if (followUp?.when === 'at-the-end') atTheEnd.push(followUp.plan);
       plan = followUp?.when === 'at-once' ? followUp.plan : undefined;
     }

@@ -27,6 +27,8 @@ const MIN_ORDER_MS = 30_000;
 /** What the next certificate does not wait for. */
 export interface Ending {
   outcome: Promise<Outcome>;
+  /** Nothing was tried: an outcome that the certificate has already stands. */
+  isUntried?: boolean;
   /** What this pass still does for the certificate. */
   followUp?: FollowUp | undefined;
 }
@@ -39,11 +41,13 @@ export async function issueCertificate(pass: Pass, survey: Survey, plan: Plan): 
       case 'keep':
         return ended(await keep(pass, survey, plan));
       case 'defer':
-        return ended(defer(pass, plan));
+        return { ...ended(defer(pass, plan)), isUntried: true };
       case 'obtain':
       case 'resume': {
         const blocker = blockerOf(pass, survey, order, decision.directoryUrl);
-        if (blocker !== undefined) return ended(postpone(pass, survey, order, blocker));
+        if (blocker !== undefined) {
+          return { ...ended(postpone(pass, survey, order, blocker)), isUntried: true };
+        }
         const published = publish(
           pass,
           survey,

@@ -17,7 +17,6 @@ const rows: [Resource, string, Fault][] = [
   ['newNonce', 'never answers', faults.unanswered('hang')],
   ['newOrder', 'never comes to the CA', faults.unanswered('hang')],
   ['newOrder', 'never answers', faults.lost('hang')],
-  ['challenge', 'never answers', faults.lost('hang')],
   ['finalize', 'stops in the body', faults.lost('hang-in-body')],
   ['certificate', 'stops in the body', faults.lost('hang-in-body')],
 ];
@@ -33,6 +32,15 @@ describe('a silent CA', { concurrency: rows.length + 1 }, () => {
         seconds: 60,
       }));
   }
+
+  // smallstep validates within this POST: what it has come to is polled for.
+  test('challenge never answers, and the order goes on', () =>
+    drive(stage, {
+      name: '',
+      spoil: (ca) => ca.fault('challenge', faults.lost('hang')),
+      code: 'issued',
+      seconds: 60,
+    }));
 
   test('a request shortly before the end of the pass ends with it', async () => {
     const scene = await stage.scene();

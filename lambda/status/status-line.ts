@@ -11,6 +11,7 @@ const CODES = [
   'manifest-lost',
   'missing',
   'failing',
+  'trusted-in-force',
   'overdue',
   'behind',
   'condition',

@@ -13,6 +13,7 @@ import { fleetLines } from './fleet-lines.ts';
 import { readHeldLines } from './held-lines.ts';
 import { replacementLines } from './replacement-lines.ts';
 import { type StatusLevel, type StatusLine, worstFirst, worstLevel } from './status-line.ts';
+import { trustedLines } from './trusted-lines.ts';
 
 export interface StatusRequest extends Pick<ReportSource, 'onProgress'> {
   bucket: Bucket;
@@ -20,6 +21,8 @@ export interface StatusRequest extends Pick<ReportSource, 'onProgress'> {
   /** This fleet only. */
   only?: FleetName | undefined;
   graceMs: number;
+  /** Roots that browsers trust, PEM; default: those that Node.js has of Mozilla. */
+  trustedRoots?: readonly string[] | undefined;
   now: () => Date;
 }
 
@@ -54,7 +57,8 @@ interface StatusRead extends Pick<FleetReports, 'fleets'> {
   lines: StatusLine[];
 }
 
-async function readAll({ bucket, config, only, now, onProgress }: StatusRequest): Promise<StatusRead> {
+async function readAll(request: StatusRequest): Promise<StatusRead> {
+  const { bucket, config, only, now, onProgress, trustedRoots } = request;
   const begin = now();
   let keys: { keys: OwnKeys; lines: StatusLine[] };
   try {
@@ -76,7 +80,8 @@ async function readAll({ bucket, config, only, now, onProgress }: StatusRequest)
   const held = await readHeldLines(bucket, at);
   const clock = offsetMs === undefined ? [] : [clockLine(offsetMs)];
   const replacing = only === undefined ? await replacementLines({ bucket, config }, keys.keys, at) : [];
-  const lines = [...keys.lines, ...held, ...clock, ...orders, ...replacing];
+  const trusted = await trustedLines({ bucket, config, keys: keys.keys, only, trustedRoots, now: at });
+  const lines = [...keys.lines, ...held, ...clock, ...orders, ...replacing, ...trusted];
   return { fleets, now: at, lines };
 }
 

@@ -4,11 +4,12 @@ import { test } from 'node:test';
 import { layout } from '#contract/layout.ts';
 import { isFailing } from '../../../../lambda/outcome.ts';
 import { runPass } from '../../../../lambda/pass/run-pass.ts';
+import { trustedLines } from '../../../../lambda/status/trusted-lines.ts';
 import { entryFor } from '../../../support/agent/publish.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { fleet, makeConfig, makeEntry, named } from '../../../support/issuer/documents.ts';
 import { passOver } from '../../../support/issuer/pass.ts';
-import { testPublisher } from '../../../support/issuer/signing.ts';
+import { testPublisher, testSigning } from '../../../support/issuer/signing.ts';
 import { createPki } from '../../../support/parts/pki.ts';
 
 const pki = await createPki();
@@ -23,7 +24,7 @@ async function stage(from: string, { replaceTrusted = false, inForce = true, isT
   const sha256 = entry.pems[0]?.sha256 ?? '';
   await testPublisher(bucket, fleet).publish(named('a.test'), entry, [{ sha256, text: combined }]);
   const trustedRoots = isTrusted ? [pki.rootPem] : [];
-  const { passFor, events } = passOver(bucket, { trustedRoots });
+  const { passFor } = passOver(bucket, { trustedRoots });
   const acme = {
     directoryUrl: STAGING,
     termsOfServiceAgreed: true,
@@ -36,7 +37,7 @@ async function stage(from: string, { replaceTrusted = false, inForce = true, isT
     const { outcomes } = await runPass({ ...pass, config, timing: { ...pass.timing, now } });
     return outcomes[0];
   };
-  return { bucket, events, plan, key: layout.pem(fleet, named('a.test'), sha256) };
+  return { bucket, config, plan, key: layout.pem(fleet, named('a.test'), sha256) };
 }
 
 test('nothing is ordered from staging in the place of a certificate that browsers trust, and that fails until it is meant', async () => {
@@ -78,6 +79,20 @@ for (const [says, options] of [
     assert.equal((await plan())?.result, 'planned');
   });
 }
+
+test('pemfleet status says that nobody renews it', async () => {
+  const { bucket, config } = await stage('https://ca.test/directory');
+  const source = { bucket, keys: testSigning, trustedRoots: [pki.rootPem], now: new Date() };
+  const ask = (acme: object) =>
+    trustedLines({ ...source, config: { ...config, acme: { ...config.acme, ...acme } } });
+
+  const [said, ...others] = await ask({});
+
+  assert.deepEqual([said?.level, said?.code, others], ['wrong', 'trusted-in-force', []]);
+  assert.match(said?.text ?? '', /^a\.test: not renewed: ERR_CA_UNTRUSTED .*is a staging environment/);
+  assert.deepEqual(await ask({ replaceTrusted: true }), []);
+  assert.deepEqual(await ask({ directoryUrl: 'https://ca.test/directory' }), []);
+});
 
 test('staging renews what staging has issued', async () => {
   const { plan } = await stage(STAGING);

@@ -113,7 +113,7 @@ export function unconfiguredLines(outcomes: readonly UnconfiguredOutcome[]): str
 /** Passes come too rarely for what is configured or published. */
 export function wakeLine(problem: WakeProblem | undefined): string {
   if (problem === undefined) return '';
-  return `${printable(`schedule: ${wakeProblemText(problem)}; docs/config.md, Short lifetimes`)}\n`;
+  return `${printable(`schedule: ${wakeProblemText(problem)}; pemfleet timer prints the timer that fits (docs/config.md, Short lifetimes)`)}\n`;
 }
 
 /** One line for each registered domain whose new certificates use up what the CA allows. */

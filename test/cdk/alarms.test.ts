@@ -109,6 +109,7 @@ test('alarms and dashboard can be switched off', () => {
 
 /** What no metric shows. */
 const INCIDENTS = [
+  'A CA revokes many certificates, or keys are known to others',
   'The bucket is lost, or was restored',
   'The wire shows another certificate',
   "Somebody wrote to the bucket, or has the issuer's key",

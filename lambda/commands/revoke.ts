@@ -24,12 +24,14 @@ import {
 import { type CommandValues, UsageError } from './line/options.ts';
 import { EXIT, outcomeTable } from './output.ts';
 
+const DEFAULT_REASON = 'superseded';
+
 export const revokeCommand: Command = async (values, operands) => {
   const [name, ...rest] = operands;
   if (name === undefined || rest.length > 0) {
     throw new UsageError(`revoke wants the name of one certificate, saw ${operands.join(' ') || 'none'}`);
   }
-  const reason = reasonOf(values.reason ?? 'superseded');
+  const reason = reasonOf(values.reason ?? DEFAULT_REASON);
   const { config, bucket } = await loadConfigAndBucket(values);
   const spec = specOf(config, name);
   const dryRun = values['dry-run'];
@@ -75,7 +77,7 @@ function preview(values: CommandValues, certificate: string, targets: readonly R
   const revocations = targets.map(({ leaf }) => ({ certificate, serial: leaf.serialNumber }));
   if (values.json) printJson({ version: 1, dryRun: true, revocations });
   for (const { serial } of revocations) {
-    printToStderr(`${certificate}: ${serial} would be revoked (${values.reason})\n`);
+    printToStderr(`${certificate}: ${serial} would be revoked (${values.reason ?? DEFAULT_REASON})\n`);
   }
   return EXIT.ok;
 }

@@ -18,6 +18,8 @@ const ROWS: readonly (readonly [command: string, words: readonly string[], says:
     ['revoke', 'a.test', '--no-replace', '--reason', 'keyCompromise'],
     /would be revoked \(keyCompromise\)/,
   ],
+  ['replace', ['replace', '--all', '--yes'], /1 of [12] certificates would be replaced/],
+  ['replace', ['replace', '--cancel'], /all requests would be ended/],
   ['withdraw', ['withdraw', 'gone.test', '--yes'], /gone\.test: would be withdrawn/],
   ['account', ['account'], /status {5}valid/],
   [

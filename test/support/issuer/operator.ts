@@ -13,6 +13,7 @@ import { haproxyConfigCommand } from '../../../lambda/commands/haproxy-config.ts
 import { keyCommand } from '../../../lambda/commands/key.ts';
 import { parseArguments } from '../../../lambda/commands/line/options.ts';
 import { planCommand, runCommand } from '../../../lambda/commands/pass.ts';
+import { replaceCommand } from '../../../lambda/commands/replacement/replace.ts';
 import { startResponderServer } from '../../../lambda/commands/responder-server.ts';
 import { revokeCommand } from '../../../lambda/commands/revoke.ts';
 import { takeOverCommand } from '../../../lambda/commands/take-over.ts';
@@ -28,6 +29,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   ...{ run: runCommand, plan: planCommand, revoke: revokeCommand, withdraw: withdrawCommand },
   ...{ account: accountCommand, 'take-over': takeOverCommand, key: keyCommand },
   'haproxy-config': haproxyConfigCommand,
+  replace: replaceCommand,
 };
 
 export interface Operator {

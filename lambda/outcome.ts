@@ -82,9 +82,17 @@ export interface UnconfiguredOutcome {
   result: 'kept' | 'superseded';
   /**
    * Why it stays: the configured certificates do not have all of its names; a host has not proved them; no host has reported; nobody orders
-   * what was imported; the pass had no time; a document cannot be read. `superseded` with `kept`: a dry run.
+   * what was imported; browsers trust it, and not those that have its names; the pass had no time; a document cannot be read. `superseded` with `kept`: a dry run.
    */
-  reason: 'not-covered' | 'not-proved' | 'no-host' | 'imported' | 'out-of-time' | 'unreadable' | 'superseded';
+  reason:
+    | 'not-covered'
+    | 'not-proved'
+    | 'no-host'
+    | 'imported'
+    | 'trusted-in-force'
+    | 'out-of-time'
+    | 'unreadable'
+    | 'superseded';
   identifiers: readonly string[];
   /** Of a pair, the PEM that expires first. */
   serial: string;

@@ -8,6 +8,7 @@ import {
   NoAcmeAnswer,
   type ProblemDocument,
   typeOf,
+  UntrustedIssuer,
 } from './problem.ts';
 
 /**
@@ -61,6 +62,7 @@ const OF_THE_ACCOUNT: ReadonlySet<string> = new Set([
 
 export function faultOf(error: unknown): Fault {
   if (error instanceof NoAcmeAnswer || error instanceof AcmeStuck) return 'ca';
+  if (error instanceof UntrustedIssuer) return 'policy';
   if (error instanceof AuthorizationsFailed) return heaviest(error.failures.map(faultOf));
   if (error instanceof AuthorizationFailed) {
     if (error.problem === undefined) return 'ours';

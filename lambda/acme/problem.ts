@@ -84,6 +84,12 @@ export class AcmeStuck extends Error {
   readonly code = 'ERR_ACME_STUCK';
 }
 
+/** The CA's certificate would take the place of one that browsers trust: lambda/trusted/refused-ca.ts. Another CA may do better. */
+export class UntrustedIssuer extends Error {
+  override name = 'UntrustedIssuer';
+  readonly code = 'ERR_CA_UNTRUSTED';
+}
+
 /** The CA does not offer what the configuration asks for; thrown before an order is spent on it. */
 export class NotOffered extends Error {
   override name = 'NotOffered';

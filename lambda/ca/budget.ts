@@ -13,7 +13,15 @@ import type { CaLimits } from './known-cas.ts';
 import { type LimitConfig, limitsOf } from './limits.ts';
 import { avoidedUntil, isPausing, pausedUntil, withOutage, withoutOutage, withPause } from './pause.ts';
 import { concerns, type LimitRefusal, LONGEST_REFUSAL_MS, refusalOf } from './refusals.ts';
-import { type CaState, caEntryOf, type HeldGroup, readCaState, withCaEntry, writeCaState } from './state.ts';
+import {
+  type CaState,
+  caEntryOf,
+  type HeldGroup,
+  hasIssuedUntrusted,
+  readCaState,
+  withCaEntry,
+  writeCaState,
+} from './state.ts';
 import { type Limit, roomAt, tokensIn } from './token-bucket.ts';
 
 export interface CaBudgetOptions {
@@ -69,6 +77,11 @@ export class CaBudget {
   /** The CA was out of reach: others go first until then. */
   avoidedUntil(directoryUrl: string): Date | undefined {
     return avoidedUntil(this.#state, directoryUrl, this.#options.now());
+  }
+
+  /** What it issued lately was not published, because browsers do not trust it and trust what is in force. */
+  hasIssuedUntrusted(directoryUrl: string): boolean {
+    return hasIssuedUntrusted(this.#state, directoryUrl, this.#options.now());
   }
 
   /** Limits by which the CA has refused what concerns this request, and failures of its names; undefined if the CA may be asked. */
@@ -155,6 +168,11 @@ export class CaBudget {
     const isOutage = !hasRecord && (isCaFault(error) || concernsAccount(error));
     if (isPausing(error)) this.#pauseOrRefuse(directoryUrl, error, identifiers);
     else if (isOutage) this.#noteOutage(directoryUrl, error);
+  }
+
+  recordUntrusted(directoryUrl: string): void {
+    const entry = caEntryOf(this.#state, directoryUrl);
+    this.#state = withCaEntry(this.#state, directoryUrl, { ...entry, untrustedAt: this.#options.now() });
   }
 
   /** What a pass over all certificates has held back, for `pemfleet status`. */

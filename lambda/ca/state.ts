@@ -3,6 +3,8 @@
  * taken from their limits lately (buckets.ts), so that our own budget ends before theirs does.
  */
 import * as z from 'zod';
+import { isWithinLast } from '#common/clock.ts';
+import { DAY_MS } from '#common/time.ts';
 import { canonicalUrl, layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { instant, readCached, serializeCached } from '#storage/cached-document.ts';
@@ -38,6 +40,8 @@ const caState = z.object({
       pausedUntil: instant.optional(),
       /** Passes in a row that ended in a pause. */
       strikes: z.number().int().default(0),
+      /** When it last issued what may not take the place of a certificate that browsers trust. */
+      untrustedAt: instant.optional(),
       /** Passes in a row to which directory or account were out of reach, and until when other CAs go first. */
       outage: z
         .object({ passes: z.number().int(), at: instant, avoidedUntil: instant.optional() })
@@ -67,6 +71,15 @@ export async function readCaState(bucket: Pick<Bucket, 'get'>): Promise<CaState>
 
 export async function writeCaState(bucket: Bucket, state: CaState): Promise<void> {
   await bucket.put(layout.caState, serializeCached(state));
+}
+
+/** Then the CA is asked again: its root may have become one that browsers trust. */
+const UNTRUSTED_MS = 7 * DAY_MS;
+
+/** What it issued lately was not published, because browsers do not trust it and trust what is in force. */
+export function hasIssuedUntrusted(state: CaState, directoryUrl: string, now: Date): boolean {
+  const { untrustedAt } = caEntryOf(state, directoryUrl);
+  return untrustedAt !== undefined && isWithinLast(untrustedAt, now, UNTRUSTED_MS);
 }
 
 export function caEntryOf(state: CaState, directoryUrl: string): CaEntry {

@@ -162,6 +162,8 @@ function whyItStays(
         : `every host serves ${successors}, without a handshake on ${unproven.join(', ')}: a pass would end it`;
     case 'imported':
       return `it was imported; ${withdraw}`;
+    case 'trusted-in-force':
+      return `browsers trust it, and not what is configured for ${uncovered.join(', ')}: it stays until it expires; --replace-trusted says that it is meant, ${withdraw}`;
     case 'out-of-time':
       return `the next pass looks whether others have taken its place`;
     case 'unreadable':

@@ -3,7 +3,7 @@ import { CLOCK_SLACK_MS } from '#common/clock.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '#common/time.ts';
 import { codeOf, messageOf, PemRejected } from '#contract/errors.ts';
 import { faultOf } from '../acme/fault.ts';
-import { AcmeDeadline, AcmeProblem } from '../acme/problem.ts';
+import { AcmeDeadline, AcmeProblem, UntrustedIssuer } from '../acme/problem.ts';
 import { MAX_RETRY_AFTER_MS } from '../acme/retry-after.ts';
 import { isEmergency, type Validity } from './lifetime.ts';
 import { withFailure } from './preferred-challenge.ts';
@@ -39,10 +39,11 @@ export function afterFailure(
   const isAccountGone = error instanceof AcmeProblem && error.type === 'accountDoesNotExist';
   const failures = error instanceof AcmeDeadline || isAccountGone ? record.failures : record.failures + 1;
   const longest = lastFailure.isCaFault ? LONGEST_FOR_CA_FAULT_MS : DAY_MS;
-  const wait =
-    failures === record.failures
-      ? 0
-      : (BACK_OFF_MS[(record.failuresElsewhere ?? 0) + failures - 1] ?? longest) * (1 + random / 5);
+  // Nothing passes by waiting: another CA is asked, or the operator, or what is in force expires.
+  const isNoWait = failures === record.failures || error instanceof UntrustedIssuer;
+  const wait = isNoWait
+    ? 0
+    : (BACK_OFF_MS[(record.failuresElsewhere ?? 0) + failures - 1] ?? longest) * (1 + random / 5);
   const notBefore = new Date(Math.max(retryAfter?.getTime() ?? 0, now.getTime() + wait));
   // A refused certificate is checked once more, then the next attempt places a new order: unless only our clock refuses it.
   const isRefused = error instanceof PemRejected && !(error instanceof ClockDiffers);

@@ -33,7 +33,7 @@ export type Decision =
   | { action: 'defer'; reason: 'backing-off' | 'ca-paused' | 'order-budget'; until: Date }
   /** Names that it loses are not served by the certificate that is to get them: lambda/pass/moving-names.ts. */
   | { action: 'defer'; reason: 'names-moving' }
-  /** Browsers trust what is published, and would not trust what the CA issues: lambda/trusted/in-force.ts. */
+  /** Browsers trust what is published, and would not trust what any of the CAs issues: lambda/trusted/refused-ca.ts. */
   | { action: 'defer'; reason: 'trusted-in-force' }
   | { action: 'keep'; reason: 'fresh'; until: Date };
 
@@ -45,6 +45,8 @@ export interface CaChoice {
   pausedUntil?: Date | undefined;
   /** It was out of reach: other CAs go first until then. */
   avoidedUntil?: Date | undefined;
+  /** What it issues may not be published: lambda/trusted/refused-ca.ts. */
+  isRefused?: boolean | undefined;
 }
 
 export interface DueInput {
@@ -71,17 +73,22 @@ const FAILURES_BEFORE_FALLBACK = 2;
 
 export function decide(input: DueInput): Decision {
   const { record, cas } = input;
-  if (
-    record !== undefined &&
-    matchesSpec(record, input.spec, cas) &&
-    !isOutdated(record, input.replaceSince) &&
-    cas.some((ca) => ca.directoryUrl === record.directoryUrl)
-  ) {
+  if (record !== undefined && isWanted(record, input, cas)) {
     return decideInFlight(record, input);
   }
   const reason = reasonToObtain(input);
   if (reason === undefined) return { action: 'keep', reason: 'fresh', until: renewalTime(input) };
   return obtainFrom(cas, reason, input.now);
+}
+
+/** It is the order of what is configured now, at a CA that is configured, with a key that may be used. */
+export function isWanted(
+  record: OrderRecord,
+  { spec, replaceSince }: Pick<DueInput, 'spec' | 'replaceSince'>,
+  cas: readonly Pick<CaChoice, 'directoryUrl'>[],
+): boolean {
+  const isAtOneOf = cas.some((ca) => ca.directoryUrl === record.directoryUrl);
+  return isAtOneOf && matchesSpec(record, spec, cas) && !isOutdated(record, replaceSince);
 }
 
 /**
@@ -102,19 +109,24 @@ export function matchesSpec(
 }
 
 /** Its key was made before all certificates and keys of that time had to be replaced; what made it wait does not count any more. */
-export function isOutdated({ createdAt }: OrderRecord, replaceSince: Date | undefined): boolean {
+function isOutdated({ createdAt }: OrderRecord, replaceSince: Date | undefined): boolean {
   return replaceSince !== undefined && createdAt < replaceSince;
 }
 
 function decideInFlight(record: OrderRecord, input: DueInput): Decision {
   const { cas, forced, now } = input;
   const { directoryUrl } = record;
+  const own = cas.find((ca) => ca.directoryUrl === directoryUrl);
+  if (own?.isRefused) {
+    const { after, before } = otherCas(directoryUrl, cas);
+    return obtainFrom([...after, ...before], 'ca-failing', now);
+  }
   const elsewhere = isGivenUp(record, input) ? otherCas(directoryUrl, cas) : NO_OTHERS;
   if (elsewhere.after.length > 0) return obtainFrom(elsewhere.after, 'ca-failing', now);
   const notBefore = nextAttempt(record, input.published?.pems, now);
   if (notBefore > now && !forced) return { action: 'defer', reason: 'backing-off', until: notBefore };
   if (elsewhere.before.length > 0) return obtainFrom(elsewhere.before, 'ca-failing', now);
-  const pausedUntil = cas.find((ca) => ca.directoryUrl === directoryUrl)?.pausedUntil;
+  const pausedUntil = own?.pausedUntil;
   // An order that the CA has given out already costs no new one: only what is still to be ordered waits.
   const isOrdered = record.legs.every((leg) => leg.orderUrl !== undefined);
   if (pausedUntil !== undefined && pausedUntil > now && !isOrdered) {
@@ -129,6 +141,8 @@ function decideInFlight(record: OrderRecord, input: DueInput): Decision {
  */
 function isGivenUp({ failures, lastFailure }: OrderRecord, { published, now }: DueInput): boolean {
   if (lastFailure === undefined || !(lastFailure.isCaFault || lastFailure.isPolicy)) return false;
+  // Nothing that browsers trust is in force any more, or the operator has said that it is meant.
+  if (lastFailure.code === 'ERR_CA_UNTRUSTED') return false;
   const isUrgent = published?.pems.some((pem) => isEmergency(pem, now)) ?? false;
   const isEnough = isUrgent || lastFailure.code === 'ERR_ACME_STUCK';
   return failures >= (isEnough ? 1 : FAILURES_BEFORE_FALLBACK);
@@ -139,16 +153,19 @@ const NO_OTHERS = { after: [], before: [] };
 /** After the last CA come those before it again, at the times of the next attempts: what failed there may be over. */
 function otherCas(directoryUrl: string, cas: readonly CaChoice[]): Record<'after' | 'before', CaChoice[]> {
   const index = cas.findIndex((ca) => ca.directoryUrl === directoryUrl);
-  return { after: cas.slice(index + 1), before: cas.slice(0, index) };
+  const mayAsk = ({ isRefused }: CaChoice) => !isRefused;
+  return { after: cas.slice(index + 1).filter(mayAsk), before: cas.slice(0, index).filter(mayAsk) };
 }
 
 /** A new order begins with the first CA that is neither paused nor out of reach: this is the way back from a fallback CA. */
 function obtainFrom(cas: readonly CaChoice[], reason: ObtainReason, now: Date): Decision {
   const isOver = (until: Date | undefined) => until === undefined || until <= now;
-  const open = cas.filter((ca) => isOver(ca.pausedUntil));
+  const allowed = cas.filter((ca) => !ca.isRefused);
+  if (allowed.length === 0) return { action: 'defer', reason: 'trusted-in-force' };
+  const open = allowed.filter((ca) => isOver(ca.pausedUntil));
   const chosen = open.find((ca) => isOver(ca.avoidedUntil)) ?? open[0];
   if (chosen !== undefined) return { action: 'obtain', reason, directoryUrl: chosen.directoryUrl };
-  const until = new Date(Math.min(...cas.map((ca) => ca.pausedUntil?.getTime() ?? 0)));
+  const until = new Date(Math.min(...allowed.map((ca) => ca.pausedUntil?.getTime() ?? 0)));
   return { action: 'defer', reason: 'ca-paused', until };
 }
 

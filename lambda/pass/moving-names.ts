@@ -92,7 +92,7 @@ async function waitingIn(
   if (names.length === 0) return undefined;
   const coverage = coverageOf(names, others, read.manifest, pass.timing.now());
   if (coverage.uncovered.length > 0) return { fleet, names: coverage.uncovered };
-  const fleetProofs = proofs.get(fleet) ?? new FleetProofs(pass, read);
+  const fleetProofs = proofs.get(fleet) ?? new FleetProofs(pass, read, survey.trusted);
   proofs.set(fleet, fleetProofs);
   try {
     const hosts = await fleetProofs.hostsWithoutProof({ fleet, name }, coverage);

@@ -1,4 +1,5 @@
 /** What a pass is about to do with each certificate, and the outcome it reports. */
+import { inParallel } from '#common/in-parallel.ts';
 import { MINUTE_MS } from '#common/time.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { CaBudget } from '../ca/budget.ts';
@@ -15,13 +16,14 @@ import type { StoredRecord } from '../order/record.ts';
 import { currentPem, type Outcome } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
 import { isLostEverywhere, newestEntry } from '../publication/entry.ts';
-import { mayReplaceTrusted, type UntrustedIssuer } from '../trusted/in-force.ts';
-import { type Decision, type DueInput, decide, isOutdated, matchesSpec } from './due.ts';
+import { mayReplaceTrusted } from '../trusted/refused-ca.ts';
+import { type Decision, type DueInput, decide, isWanted } from './due.ts';
 import { type CaOffer, casFor, offersBeside, refusalIn } from './limits/cas-for.ts';
 import { renewalAt } from './limits/renewal.ts';
 import { refreshWindows } from './renewal-windows.ts';
 import { findStillServed } from './still-served.ts';
 import { readableSpecs, type Survey } from './survey.ts';
+import { mayRefuse, type RefusedCas, refusedCas } from './trusted/refused-cas.ts';
 
 export interface Plan {
   spec: CertificateSpec;
@@ -30,6 +32,8 @@ export interface Plan {
   published: ManifestEntry | undefined;
   /** The order record that an earlier pass has left. */
   stored: StoredRecord | undefined;
+  /** Of `stored`: it was made for something else than what is wanted now. */
+  isStale?: boolean | undefined;
   /** The key is not reused, whatever the spec says. */
   isFreshKey: boolean;
   /** The bucket holds its PEM in no fleet any more. */
@@ -48,8 +52,8 @@ export interface Plan {
   isPostponed?: boolean | undefined;
   /** Of `stored`, where earlier passes have failed. */
   failure?: OrderFailure | undefined;
-  /** Why nothing is ordered, though it is due. */
-  refusal?: UntrustedIssuer | undefined;
+  /** CAs that are not asked for it, though it is due. */
+  refused?: RefusedCas | undefined;
   /** Nothing is published, and hosts serve what was published before a loss: until then, in ms since the epoch. */
   servedUntil?: number | undefined;
 }
@@ -59,6 +63,9 @@ interface PlanContext extends Omit<DueInput, 'spec' | 'published' | 'record' | '
   /** Knows what the CAs have refused. */
   budget?: CaBudget | undefined;
 }
+
+/** PEMs that are judged at the same time. */
+const READS_AT_ONCE = 16;
 
 /** Decides about every certificate whose documents can be read; the CA's renewal windows are refreshed for it. */
 export async function decideAll(pass: Pass, survey: Survey): Promise<Plan[]> {
@@ -80,10 +87,14 @@ export async function decideAll(pass: Pass, survey: Survey): Promise<Plan[]> {
   );
   const windows = await refreshWindows(pass, published);
   const context = { ...contextOf(pass, survey), windows, revoked };
-  return subjects.map((subject) => {
+  const decideAbout = async (subject: Omit<Plan, 'decision'>) => {
     const forced = context.forced || isMeantNow(pass, subject.stored);
-    return makePlan(subject, { ...context, forced });
-  });
+    const plan = makePlan(subject, { ...context, forced });
+    if (plan.decision.action === 'keep' || !mayRefuse(pass, survey, subject.stored)) return plan;
+    const refused = await refusedCas(pass, survey, subject);
+    return refused.size === 0 ? plan : makePlan({ ...subject, refused }, { ...context, forced });
+  };
+  return inParallel(subjects, READS_AT_ONCE, decideAbout, ({ spec }) => spec.name);
 }
 
 /** It was refused because browsers would not trust it, and the operator has said since that this is meant: no time is waited out. */
@@ -110,15 +121,15 @@ export function makePlan(subject: Omit<Plan, 'decision'>, context: PlanContext):
   const cas = casFor(subject, context);
   const decision = decide({ ...context, cas, spec, published, record, isLost, replaceSince });
   // The record of another order, for example of a spec that was changed since, says nothing of this one.
-  const isCurrent =
-    record !== undefined && matchesSpec(record, spec, context.cas) && !isOutdated(record, replaceSince);
+  const isCurrent = record !== undefined && isWanted(record, subject, context.cas);
+  const isStale = record !== undefined && !isCurrent;
   const isSame = isCurrent && decision.action !== 'keep';
   const failure = isSame ? orderFailureOf(record, published?.pems, context.now) : undefined;
   // OCSP does not say why it was revoked, and an operator need not: the key may be compromised.
   const isDistrusted = decision.reason === 'revoked' || replaceSince !== undefined;
   const windowMs = shortestWindow(published, context);
   return {
-    ...{ ...subject, decision, failure, windowMs, isFreshKey: isFreshKey || isDistrusted },
+    ...{ ...subject, decision, failure, isStale, windowMs, isFreshKey: isFreshKey || isDistrusted },
     ...('directoryUrl' in decision && {
       renewal: renewalAt(decision.directoryUrl, subject, context),
       others: offersBeside(decision.directoryUrl, cas, subject, context),
@@ -186,9 +197,10 @@ export function sameIdentifiers({ spec }: Plan): string {
 }
 
 export function outcomeOf(
-  { spec, decision, published, failure, held, refusal }: Plan,
+  { spec, decision, published, failure, held, refused }: Plan,
   result: Outcome['result'],
 ): Outcome {
+  const [refusal] = decision.reason === 'trusted-in-force' ? (refused?.values() ?? []) : [];
   return {
     certificate: spec.name,
     result,

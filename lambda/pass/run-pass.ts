@@ -30,7 +30,6 @@ import {
   selectedSpecs,
   surveyBucket,
 } from './survey.ts';
-import { refuseStaging } from './trusted/refuse-staging.ts';
 
 /**
  * @returns an outcome for each certificate of the pass: a certificate that fails stops no other. What stops them all is the result's
@@ -61,8 +60,7 @@ async function work(pass: Pass, read: BucketSurvey): Promise<PassResult> {
   });
   const survey = await completeSurvey(pass, found, staples);
   const blocked = failBlocked(pass, survey);
-  const meant = await refuseStaging(pass, survey, await decideAll(pass, survey));
-  const decided = await holdMovingNames(pass, survey, meant);
+  const decided = await holdMovingNames(pass, survey, await decideAll(pass, survey));
   const wakeProblem = wakeProblemOf(pass, decided);
   const plans = withinBudget(decided, survey.budget);
   const bursts = noteLimits(pass, survey.budget, plans);

@@ -6,6 +6,9 @@ import { inParallel } from '#common/in-parallel.ts';
 import { leafNamesOf, parse } from '#contract/combined-pem.ts';
 import { BucketError, ContractError, codeOf, messageOf, PemRejected } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
+import { acmeOriginOf } from '#contract/manifest.ts';
+import { specsOfFleet } from '../config/config.ts';
+import { coversName } from '../config/identifier.ts';
 import { certificateStateOf, type PublishedManifest } from '../fleet/behind.ts';
 import { type OwnHead, ownHeads } from '../fleet/heads.ts';
 import { hostsUnproven, hostsWithoutProof, isLiving } from '../fleet/proof.ts';
@@ -16,6 +19,9 @@ import type { Pass } from '../pass.ts';
 import { readPem } from '../publication/entry.ts';
 import type { PublishedFleets } from '../publication/publisher.ts';
 import { type ReadManifest, version1Etag } from '../publication/read-manifest.ts';
+import type { TrustedCertificates } from '../trusted/in-force.ts';
+import { mayReplaceTrusted } from '../trusted/refused-ca.ts';
+import type { Survey } from './survey.ts';
 import { type Coverage, coverageOf, type UnconfiguredCertificate, unconfiguredIn } from './unconfigured.ts';
 
 /** Names and hosts in one outcome. */
@@ -24,9 +30,13 @@ const MAX_NAMED = 20;
 const MIN_READ_MS = 30_000;
 /** Ended at the same time: they share commits. */
 const CONCURRENCY = 16;
+const NONE: ReadonlySet<string> = new Set();
 
 /** @param fleets as the pass has left them. @returns an outcome for each; none in a pass over some certificates */
-export async function endSuperseded(pass: Pass, fleets: PublishedFleets): Promise<UnconfiguredOutcome[]> {
+export async function endSuperseded(
+  pass: Pass,
+  fleets: PublishedFleets & Pick<Survey, 'trusted'>,
+): Promise<UnconfiguredOutcome[]> {
   if (pass.options.only !== undefined) return [];
   const outcomes: UnconfiguredOutcome[] = [];
   for (const read of fleets.manifests.values()) {
@@ -41,10 +51,10 @@ export async function endSuperseded(pass: Pass, fleets: PublishedFleets): Promis
 
 async function endInFleet(
   pass: Pass,
-  { publishers }: PublishedFleets,
+  { publishers, trusted }: PublishedFleets & Pick<Survey, 'trusted'>,
   read: ReadManifest,
 ): Promise<UnconfiguredOutcome[]> {
-  const fleet = new FleetProofs(pass, read);
+  const fleet = new FleetProofs(pass, read, trusted);
   const outcomes: UnconfiguredOutcome[] = [];
   for (const certificate of unconfiguredIn(pass.config.certificates, read.manifest)) {
     outcomes.push(await decideOrStay(fleet, certificate));
@@ -102,10 +112,12 @@ interface FleetHosts extends FleetStatuses {
 export class FleetProofs {
   readonly #pass: Pass;
   readonly #read: ReadManifest;
+  readonly #trusted: TrustedCertificates;
   #hosts: Promise<FleetHosts> | undefined;
 
-  constructor(pass: Pass, read: ReadManifest) {
+  constructor(pass: Pass, read: ReadManifest, trusted: TrustedCertificates) {
     this.#pass = pass;
+    this.#trusted = trusted;
     this.#read = read;
   }
 
@@ -117,8 +129,13 @@ export class FleetProofs {
     if (first.uncovered.length > 0) return uncovered(certificate, first);
     const { now, deadline } = this.#pass.timing;
     if (deadline.getTime() - now().getTime() < MIN_READ_MS) return outcomeOfKept(certificate, 'out-of-time');
-    const coverage = this.#cover(await this.#namesOf(certificate));
-    if (coverage.uncovered.length > 0) return uncovered(certificate, coverage);
+    const names = await this.#namesOf(certificate);
+    const all = this.#cover(names);
+    if (all.uncovered.length > 0) return uncovered(certificate, all);
+    const coverage = this.#cover(names, await this.#unfitFor(certificate));
+    if (coverage.uncovered.length > 0) {
+      return { ...uncovered(certificate, coverage), reason: 'trusted-in-force' };
+    }
     const by = [...coverage.by.keys()];
     const hosts = await this.hostsWithoutProof(certificate, coverage);
     if (hosts === undefined) return { ...outcomeOfKept(certificate, 'no-host'), by };
@@ -132,9 +149,28 @@ export class FleetProofs {
     return { ...outcomeOfKept(certificate, 'not-proved'), by, hosts: hosts.slice(0, MAX_NAMED) };
   }
 
-  #cover(names: readonly string[]): Coverage {
+  #cover(names: readonly string[], unfit: ReadonlySet<string> = NONE): Coverage {
     const { config, timing } = this.#pass;
-    return coverageOf(names, config.certificates, this.#read.manifest, timing.now());
+    const specs = config.certificates.filter(({ name }) => !unfit.has(name));
+    return coverageOf(names, specs, this.#read.manifest, timing.now());
+  }
+
+  /** Configured certificates that browsers do not trust take no place of one that they do: names. */
+  async #unfitFor(certificate: UnconfiguredCertificate): Promise<ReadonlySet<string>> {
+    if (!(await this.#trusted.has(certificate))) return NONE;
+    const { fleet, certificates } = this.#read.manifest;
+    const unfit = new Set<string>();
+    for (const { name, identifiers } of specsOfFleet(this.#pass.config.certificates, fleet)) {
+      const entry = certificates[name];
+      const isNeeded = identifiers.some((held) =>
+        certificate.entry.identifiers.some((one) => coversName(held, one)),
+      );
+      if (entry === undefined || !isNeeded) continue;
+      const { directoryUrl } = acmeOriginOf(entry) ?? {};
+      const isMeant = directoryUrl !== undefined && mayReplaceTrusted(this.#pass, directoryUrl);
+      if (!isMeant && !(await this.#trusted.has({ fleet, name, entry }))) unfit.add(name);
+    }
+    return unfit;
   }
 
   /** Those it was ordered with, and those in its leaves: a CA may have added one. */

@@ -14,6 +14,7 @@ import { type ReadManifest, readRoot } from '../publication/read-manifest.ts';
 import type { Staples } from '../publication/staples.ts';
 import type { Replacements } from '../replacement/covered.ts';
 import { readReplacements } from '../replacement/in-pass.ts';
+import { TrustedCertificates } from '../trusted/in-force.ts';
 import { mergeOldIssuer } from './old-issuer.ts';
 import { type UnconfiguredCertificate, unconfiguredIn } from './unconfigured.ts';
 import { Version1Survey } from './version-1.ts';
@@ -57,6 +58,8 @@ export interface Survey extends BucketSurvey {
   /** SHA-256 of PEMs that their CA has revoked, as OCSP says. */
   readonly revoked: ReadonlySet<string>;
   readonly budget: CaBudget;
+  /** What browsers trust of what is published, to all fleets. */
+  readonly trusted: TrustedCertificates;
   /** What operators want replaced before it is due. */
   readonly replacements: Replacements;
 }
@@ -127,7 +130,12 @@ export async function completeSurvey(
   const { bucket, config, log, timing } = pass;
   const survey = isPublished ? await surveyBucket(pass, first) : first;
   const budget = await readCaBudget({ bucket, config, now: timing.now, log });
-  return { ...survey, revoked, budget, replacements: await readReplacements(pass) };
+  const { trustedRoots } = pass;
+  const trusted = new TrustedCertificates(
+    { bucket, trustedRoots, now: timing.now, revoked },
+    survey.manifests,
+  );
+  return { ...survey, revoked, budget, trusted, replacements: await readReplacements(pass) };
 }
 
 /** The certificates of this pass, as configured. */

@@ -1,10 +1,11 @@
-/** Of certificates that browsers trust and that are not replaced, because the configuration names a staging environment. */
-import { BucketError, ContractError } from '#contract/errors.ts';
+/** Of certificates that are not renewed: browsers trust what is in force, and nothing that the configured CAs issue. */
+import { BucketError } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { type Config, configuredFleets, specsOfFleet } from '../config/config.ts';
-import { type OwnKeys, readManifest } from '../publication/read-manifest.ts';
-import { isStaging, stagingProblem } from '../trusted/in-force.ts';
+import type { Config } from '../config/config.ts';
+import type { OwnKeys } from '../publication/read-manifest.ts';
+import { readPublishedCertificates } from '../replacement/published.ts';
+import { readRefusals, refusedEverywhere } from '../trusted/read-refusals.ts';
 import type { StatusLine } from './status-line.ts';
 
 export interface TrustedRequest {
@@ -18,30 +19,29 @@ export interface TrustedRequest {
   now: Date;
 }
 
-/** Without a staging environment in the configuration, nothing is read. */
+/** What cannot be read has a line of its own. */
 export async function trustedLines(request: TrustedRequest): Promise<StatusLine[]> {
-  const { config, only } = request;
-  if (!isStaging(config.acme.directoryUrl)) return [];
-  const fleets = configuredFleets(config).filter((fleet) => only === undefined || fleet === only);
-  const lines = await Promise.all(fleets.map((fleet) => linesOf(request, fleet)));
-  return lines.flat();
+  try {
+    return await readLines(request);
+  } catch (error) {
+    if (error instanceof BucketError) return [];
+    throw error;
+  }
 }
 
-async function linesOf(request: TrustedRequest, fleet: FleetName): Promise<StatusLine[]> {
-  const { bucket, config, keys, now } = request;
-  const read = await readManifest(bucket, fleet, keys).catch((error: unknown) => {
-    // The fleet's own line says so.
-    if (error instanceof BucketError || error instanceof ContractError) return undefined;
-    throw error;
+async function readLines(request: TrustedRequest): Promise<StatusLine[]> {
+  const { config, keys, only } = request;
+  const { certificates } = await readPublishedCertificates(request, keys);
+  const refused = refusedEverywhere(config, await readRefusals({ ...request, certificates }));
+  return certificates.flatMap(({ spec: { name, fleets } }) => {
+    const problem = refused.get(name);
+    if (problem === undefined) return [];
+    const text = `${name}: not renewed: ${problem.code} ${problem.message}`;
+    const meant = fleets.filter((fleet) => only === undefined || fleet === only);
+    return meant.map(
+      (fleet): StatusLine => ({
+        ...{ level: 'wrong', code: 'trusted-in-force', fleet, certificate: name, text },
+      }),
+    );
   });
-  const source = { ...request, timing: { now: () => now }, options: {} };
-  const lines: StatusLine[] = [];
-  for (const spec of specsOfFleet(config.certificates, fleet)) {
-    const inForce = { spec, published: read?.manifest.certificates[spec.name] };
-    const problem = await stagingProblem(source, inForce, config.acme.directoryUrl);
-    if (problem === undefined) continue;
-    const text = `${spec.name}: not renewed: ${problem.code} ${problem.message}`;
-    lines.push({ level: 'wrong', code: 'trusted-in-force', fleet, certificate: spec.name, text });
-  }
-  return lines;
 }

@@ -42,9 +42,14 @@ export interface WholeStatus {
 export async function readWholeStatus(request: StatusRequest): Promise<WholeStatus> {
   const { graceMs } = request;
   const read = await readAll(request);
+  const held = new Set(
+    read.lines.flatMap(({ code, certificate }) => (code === 'trusted-in-force' ? [certificate] : [])),
+  );
+  // Its failure says the same, and that there will be another attempt.
+  const isNews = ({ code, certificate }: StatusLine) => code !== 'failing' || !held.has(certificate);
   const fleets = read.fleets.map((report) => ({
     report,
-    lines: fleetLines(report, { now: read.now, graceMs }),
+    lines: fleetLines(report, { now: read.now, graceMs }).filter(isNews),
   }));
   const lines = worstFirst([...read.lines, ...fleets.flatMap((one) => one.lines)]);
   return { at: read.now, level: worstLevel(lines), lines, ownLines: worstFirst(read.lines), fleets };

@@ -2,13 +2,14 @@
  * Never staging by accident: a certificate that browsers trust is not replaced by one that they do not, unless the operator says so. What a
  * staging environment would issue is not even ordered; of a CA that nobody knows, the chain that it has issued is judged.
  */
-import { digest } from '#contract/combined-pem.ts';
+import { canonicalIdentifier, digest } from '#contract/combined-pem.ts';
 import { isObjectFault } from '#contract/errors.ts';
-import { layout } from '#contract/layout.ts';
+import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import { acmeOriginOf, type ManifestEntry } from '#contract/manifest.ts';
+import type { Bucket } from '#storage/bucket.ts';
 import { knownCaOf } from '../ca/known-cas.ts';
-import type { CertificateSpec, Config } from '../config/config.ts';
-import type { Pass } from '../pass.ts';
+import { coversName } from '../config/identifier.ts';
+import type { PublishedFleets } from '../publication/publisher.ts';
 import { publicChainProblem } from '../upgrade/public-chain.ts';
 
 /** Directories whose certificates no browser trusts, by design. */
@@ -23,98 +24,105 @@ export function isStaging(directoryUrl: string): boolean {
   return STAGING_HOSTS.includes(new URL(directoryUrl).hostname);
 }
 
-/** The CA's certificate would take the place of one that browsers trust. */
-export class UntrustedIssuer extends Error {
-  override name = 'UntrustedIssuer';
-  readonly code = 'ERR_CA_UNTRUSTED';
-}
-
-/** A certificate, and what is published of it. */
-export interface InForce {
-  spec: Pick<CertificateSpec, 'name' | 'fleets'>;
-  published: ManifestEntry | undefined;
-}
-
-type Source = Pick<Pass, 'bucket' | 'config' | 'trustedRoots'> & {
-  readonly timing: Pick<Pass['timing'], 'now'>;
-  readonly options: Pick<Pass['options'], 'replaceTrusted'>;
-};
-
-/** Before an order. @returns why it would only give what must not be published; undefined: it may be placed */
-export async function stagingProblem(
-  source: Source,
-  inForce: InForce,
-  directoryUrl: string,
-): Promise<UntrustedIssuer | undefined> {
-  if (!isStaging(directoryUrl) || mayReplaceTrusted(source, directoryUrl)) return undefined;
-  if (!(await isTrustedInForce(source, inForce))) return undefined;
-  return new UntrustedIssuer(
-    `${directoryUrl} is a staging environment, and nothing is ordered there: ${CURE}`,
-  );
-}
-
-/**
- * Before a publication. A CA that has issued what is in force goes on: its root may be younger than our list of roots.
- * @param text combined PEM that it has issued
- * @throws UntrustedIssuer
- */
-export async function checkIssuer(
-  source: Source,
-  inForce: InForce,
-  directoryUrl: string,
-  text: string,
-): Promise<void> {
-  if (mayReplaceTrusted(source, directoryUrl) || inForce.published === undefined) return;
-  if (isPublic(directoryUrl) || acmeOriginOf(inForce.published)?.directoryUrl === directoryUrl) return;
-  const problem = await publicChainProblem(text, source.trustedRoots);
-  if (problem === undefined || !(await isTrustedInForce(source, inForce))) return;
-  throw new UntrustedIssuer(`what ${directoryUrl} has issued is not published (${problem}): ${CURE}`);
-}
-
-/** The operator's word, for this pass or in the configuration. */
-export function mayReplaceTrusted(
-  { config, options }: { config: Config; options: Pick<Pass['options'], 'replaceTrusted'> },
-  directoryUrl: string,
-): boolean {
-  const ca = [config.acme, ...config.fallback].find((one) => one.directoryUrl === directoryUrl);
-  return options.replaceTrusted === true || ca?.replaceTrusted === true;
-}
-
-const CURE =
-  'browsers trust the certificate that is in force, and would not trust this one; name a CA that they trust, or say that it is meant: pemfleet run --replace-trusted, or acme.replaceTrusted: true';
-
-/** What has expired is not in force. */
-async function isTrustedInForce(source: Source, { spec, published }: InForce): Promise<boolean> {
-  const [pem] = published?.pems ?? [];
-  if (published === undefined || pem === undefined) return false;
-  if (Date.parse(pem.notAfter) <= source.timing.now().getTime()) return false;
-  const { directoryUrl } = acmeOriginOf(published) ?? {};
-  if (directoryUrl !== undefined && isStaging(directoryUrl)) return false;
-  // Of ten thousand certificates, none is read for it.
-  if (directoryUrl !== undefined && isPublic(directoryUrl)) return true;
-  const text = await readPem(source, spec, pem.sha256);
-  return text !== undefined && (await publicChainProblem(text, source.trustedRoots)) === undefined;
-}
-
-function isPublic(directoryUrl: string): boolean {
+/** A known CA that browsers trust. */
+export function isPublic(directoryUrl: string): boolean {
   return knownCaOf(directoryUrl) !== undefined && !isStaging(directoryUrl);
 }
 
-/** @returns undefined if no fleet of the certificate has it any more */
-async function readPem(
-  { bucket }: Source,
-  { name, fleets }: InForce['spec'],
+/** A certificate as one fleet has it. */
+export interface CertificateInFleet {
+  fleet: FleetName;
+  name: CertificateName;
+  entry: ManifestEntry;
+}
+
+export interface TrustSource {
+  bucket: Pick<Bucket, 'get'>;
+  /** Roots that browsers trust, PEM; default: those that Node.js has of Mozilla. */
+  trustedRoots?: readonly string[] | undefined;
+  now: () => Date;
+  /** SHA-256 of PEMs that their CA has revoked: they protect nobody. */
+  revoked?: ReadonlySet<string> | undefined;
+}
+
+/** What browsers trust of everything that is published, in whichever fleet and under whichever name. */
+export class TrustedCertificates {
+  readonly #source: TrustSource;
+  readonly #manifests: PublishedFleets['manifests'];
+  /** Made when it is first needed: most passes ask nothing. */
+  #byIdentifier: Map<string, CertificateInFleet[]> | undefined;
+  readonly #judged = new Map<ManifestEntry, Promise<boolean>>();
+
+  constructor(source: TrustSource, manifests: PublishedFleets['manifests']) {
+    this.#source = source;
+    this.#manifests = manifests;
+  }
+
+  /** @returns whether one that is in force has one of these names. @throws BucketError */
+  async haveOneOf(names: readonly string[]): Promise<boolean> {
+    for (const name of names) {
+      for (const one of this.#holdersOf(name)) if (await this.has(one)) return true;
+    }
+    return false;
+  }
+
+  /** @returns whether it is in force, and browsers trust it. @throws BucketError */
+  has(one: CertificateInFleet): Promise<boolean> {
+    const judged = this.#judged.get(one.entry) ?? this.#judge(one);
+    this.#judged.set(one.entry, judged);
+    return judged;
+  }
+
+  async #judge({ fleet, name, entry }: CertificateInFleet): Promise<boolean> {
+    const { bucket, now, revoked, trustedRoots } = this.#source;
+    const [pem] = entry.pems;
+    if (pem === undefined || entry.pems.some(({ sha256 }) => revoked?.has(sha256))) return false;
+    if (Date.parse(pem.notAfter) <= now().getTime()) return false;
+    const { directoryUrl } = acmeOriginOf(entry) ?? {};
+    if (directoryUrl !== undefined && isStaging(directoryUrl)) return false;
+    // Of ten thousand certificates, none is read for it; a PEM that the bucket has lost is served all the same.
+    if (directoryUrl !== undefined && isPublic(directoryUrl)) return true;
+    const text = await readText(bucket, layout.pem(fleet, name, pem.sha256), pem.sha256);
+    return text !== undefined && (await publicChainProblem(text, trustedRoots)) === undefined;
+  }
+
+  #holdersOf(name: string): readonly CertificateInFleet[] {
+    this.#byIdentifier ??= byIdentifier(this.#manifests);
+    const wanted = canonicalIdentifier(name);
+    const wildcard = `*${wanted.slice(wanted.indexOf('.'))}`;
+    const all = [wanted, wildcard].flatMap((held) => this.#byIdentifier?.get(held) ?? []);
+    return all.filter(({ entry }) => entry.identifiers.some((held) => coversName(held, name)));
+  }
+}
+
+function byIdentifier(manifests: PublishedFleets['manifests']): Map<string, CertificateInFleet[]> {
+  const all = new Map<string, CertificateInFleet[]>();
+  for (const [fleet, read] of manifests) {
+    for (const [name, entry] of Object.entries(read?.manifest.certificates ?? {})) {
+      const one = { fleet, name: name as CertificateName, entry };
+      for (const identifier of entry.identifiers) {
+        const key = canonicalIdentifier(identifier);
+        const before = all.get(key);
+        if (before === undefined) all.set(key, [one]);
+        else before.push(one);
+      }
+    }
+  }
+  return all;
+}
+
+/** @returns undefined if it is lost or altered */
+async function readText(
+  bucket: Pick<Bucket, 'get'>,
+  key: string,
   sha256: string,
 ): Promise<string | undefined> {
-  for (const fleet of fleets) {
-    const body = await bucket.get(layout.pem(fleet, name, sha256)).then(
-      (object) => object?.body,
-      (error: unknown) => {
-        if (isObjectFault(error)) return undefined;
-        throw error;
-      },
-    );
-    if (body !== undefined && digest(body) === sha256) return body.toString('utf8');
-  }
-  return undefined;
+  const body = await bucket.get(key).then(
+    (object) => object?.body,
+    (error: unknown) => {
+      if (isObjectFault(error)) return undefined;
+      throw error;
+    },
+  );
+  return body !== undefined && digest(body) === sha256 ? body.toString('utf8') : undefined;
 }

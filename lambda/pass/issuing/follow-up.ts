@@ -31,7 +31,7 @@ export function followUpOf(
     return { plan: { ...plan, decision }, when: 'at-the-end' };
   }
   if (!isAlmostOver(plan, pass.timing.now()) || faultOf(error) === 'ours') return undefined;
-  const next = nextCa(pass, survey, directoryUrl);
+  const next = nextCa(pass, survey, plan, directoryUrl);
   if (next === undefined) return undefined;
   const decision = { action: 'obtain', reason: 'ca-failing', directoryUrl: next } as const;
   const [reserved] = withinBudget([{ ...plan, decision }], survey.budget);
@@ -43,7 +43,14 @@ export function isAlmostOver({ published }: Pick<Plan, 'published'>, now: Date):
   return published?.pems.some((pem) => isEmergency(pem, now)) ?? false;
 }
 
-function nextCa({ config }: Pass, { budget }: Survey, directoryUrl: string): string | undefined {
+function nextCa(
+  { config }: Pass,
+  { budget }: Survey,
+  { refused }: Plan,
+  directoryUrl: string,
+): string | undefined {
   const urls = [config.acme, ...config.fallback].map((ca) => ca.directoryUrl);
-  return urls.slice(urls.indexOf(directoryUrl) + 1).find((url) => budget.pausedUntil(url) === undefined);
+  return urls
+    .slice(urls.indexOf(directoryUrl) + 1)
+    .find((url) => budget.pausedUntil(url) === undefined && !refused?.has(url));
 }

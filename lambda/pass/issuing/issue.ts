@@ -8,6 +8,7 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import { type CaAccount, explainRefusal, forgetLostAccount, openAccountAt } from '../../ca/ca.ts';
+import { exactSet } from '../../config/identifier.ts';
 import { obtain } from '../../order/obtain.ts';
 import type { Obtained } from '../../order/verify-issued.ts';
 import { currentPem, type Outcome } from '../../outcome.ts';
@@ -17,9 +18,9 @@ import type { PemText } from '../../publication/publisher.ts';
 import { StapleFetcher } from '../../publication/staples.ts';
 import { outcomeOf, type Plan } from '../plan.ts';
 import type { Survey } from '../survey.ts';
-import { checkIssued } from '../trusted/refuse-staging.ts';
+import { checkIssued } from '../trusted/refused-cas.ts';
 import { type FollowUp, followUpOf, isAlmostOver } from './follow-up.ts';
-import { OrderInFlight } from './order-in-flight.ts';
+import { discardStale, OrderInFlight } from './order-in-flight.ts';
 
 /** Below this rest of the pass no order is started: it could not be finished. */
 const MIN_ORDER_MS = 30_000;
@@ -41,7 +42,7 @@ export async function issueCertificate(pass: Pass, survey: Survey, plan: Plan): 
       case 'keep':
         return ended(await keep(pass, survey, plan));
       case 'defer':
-        return { ...ended(defer(pass, plan)), isUntried: true };
+        return { ...ended(await defer(pass, survey, plan)), isUntried: true };
       case 'obtain':
       case 'resume': {
         const blocker = blockerOf(pass, survey, order, decision.directoryUrl);
@@ -82,6 +83,7 @@ function isHurried({ config, timing }: Pass, plan: Plan): boolean {
 /** A fleet that lacks the certificate gets it; nothing is ordered. */
 async function keep(pass: Pass, survey: Survey, plan: Plan): Promise<Outcome> {
   const { spec, published } = plan;
+  await discardStale(pass, plan);
   if (published !== undefined) await copyToFleets(pass, survey, spec, published);
   const outcome = outcomeOf(plan, 'kept');
   const { reason, until } = outcome;
@@ -89,7 +91,12 @@ async function keep(pass: Pass, survey: Survey, plan: Plan): Promise<Outcome> {
   return outcome;
 }
 
-function defer(pass: Pass, plan: Plan): Outcome {
+async function defer(pass: Pass, survey: Survey, plan: Plan): Promise<Outcome> {
+  const { decision, published, spec } = plan;
+  await discardStale(pass, plan);
+  // What stays in force stays so in each fleet that it is configured for now.
+  const isWhole = published !== undefined && exactSet(published.identifiers) === exactSet(spec.identifiers);
+  if (decision.reason === 'trusted-in-force' && isWhole) await copyToFleets(pass, survey, spec, published);
   const outcome = outcomeOf(plan, 'deferred');
   const { certificate, reason, until, failure, error } = outcome;
   const why = {

@@ -168,6 +168,11 @@ export async function discardUnconfigured(
   for (const stored of records.values()) if (!names.has(stored.name)) await discardOrder(pass, stored);
 }
 
+/** Nothing else would end it before the next renewal: the failure of something that nobody wants any more is none. */
+export async function discardStale(pass: Pass, { isStale, stored }: Plan): Promise<void> {
+  if (isStale && stored !== undefined) await discardOrder(pass, stored);
+}
+
 async function discardOrder(pass: Pass, { name, record }: StoredRecord): Promise<void> {
   const [first] = record.legs;
   const status = 'no longer wanted';

@@ -18,11 +18,15 @@ export interface CaForCertificate extends CaChoice {
   refused?: HeldBack | undefined;
 }
 
-export function casFor(subject: Renewable, context: Context): CaForCertificate[] {
+export function casFor(
+  subject: Renewable & { refused?: ReadonlyMap<string, Error> | undefined },
+  context: Context,
+): CaForCertificate[] {
   const { identifiers, keyTypes } = subject.spec;
   const isEmergency = isEmergencyOf(subject.published, undefined, context.now);
-  return context.cas.map((ca) => {
-    const { directoryUrl, pausedUntil } = ca;
+  return context.cas.map((configured) => {
+    const { directoryUrl, pausedUntil } = configured;
+    const ca = { ...configured, isRefused: subject.refused?.has(directoryUrl) };
     const renewal = renewalAt(directoryUrl, subject, context);
     const request = { directoryUrl, identifiers, count: keyTypes.length, renewal, isEmergency };
     const refused = context.budget?.refusedBy(request);
@@ -46,7 +50,8 @@ export function offersBeside(
 ): CaOffer[] {
   const isOver = (until: Date | undefined) => until === undefined || until <= context.now;
   return cas
-    .filter((ca) => ca.directoryUrl !== chosen && isOver(ca.pausedUntil) && isOver(ca.avoidedUntil))
+    .filter((ca) => ca.directoryUrl !== chosen && !ca.isRefused)
+    .filter((ca) => isOver(ca.pausedUntil) && isOver(ca.avoidedUntil))
     .map(({ directoryUrl }) => ({ directoryUrl, renewal: renewalAt(directoryUrl, subject, context) }));
 }
 

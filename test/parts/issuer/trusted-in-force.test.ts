@@ -36,7 +36,7 @@ test('what it has issued is not published, stays its order, and is published onc
 
   assert.deepEqual([refused?.result, refused?.error?.code], ['failed', 'ERR_CA_UNTRUSTED']);
   assert.match(refused?.error?.message ?? '', /has issued is not published .*--replace-trusted/);
-  assert.deepEqual([waiting?.reason, between], ['backing-off', sha256]);
+  assert.deepEqual([waiting?.reason, between], ['trusted-in-force', sha256]);
   assert.equal(meant?.result, 'issued', JSON.stringify(meant));
   assert.notEqual(await inForce(), sha256);
   assert.equal(ordersAsked(stage), 1);

@@ -65,6 +65,28 @@ for (const [says, how, decision] of [
   });
 }
 
+const UNTRUSTED: Partial<Failure> = { isPolicy: true, code: 'ERR_CA_UNTRUSTED' };
+const refusedSecond = [{ directoryUrl: DIRECTORY_URL }, { directoryUrl: SECOND, isRefused: true }];
+
+test('due, fallback: a CA whose certificates may not be published is never chosen, and its order ends there', () => {
+  const atSecond = failed(1, UNTRUSTED, { directoryUrl: SECOND, notBefore: after(noon, DAY_MS) });
+  const third = 'https://third.test/dir';
+
+  assert.equal(deciding(failed(2, CA), { cas: refusedSecond }), again);
+  assert.equal(deciding(failed(1, CA, { now: almostOver }), { cas: refusedSecond, now: almostOver }), again);
+  assert.equal(deciding(atSecond, { cas: refusedSecond }), `ca-failing ${DIRECTORY_URL}`);
+  assert.equal(
+    deciding(atSecond, { cas: [...refusedSecond, { directoryUrl: third }] }),
+    `ca-failing ${third}`,
+  );
+  const none = refusedSecond.map((ca) => ({ ...ca, isRefused: true }));
+  assert.equal(deciding(atSecond, { cas: none, forced: true }), 'trusted-in-force');
+});
+
+test('due, fallback: once nothing that browsers trust is in force, the order that was refused is resumed', () => {
+  assert.equal(deciding(failed(1, UNTRUSTED)), again);
+});
+
 test('due, fallback: after the last CA comes the first again, but not before the next attempt is due', () => {
   const waiting = failed(2, POLICY, { directoryUrl: SECOND, notBefore: after(noon, DAY_MS) });
 

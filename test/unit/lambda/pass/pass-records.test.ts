@@ -48,6 +48,26 @@ test('records of certificates that are configured no more are forgotten, with th
   assert.ok(events.names().includes('order.abandoned gone.test'));
 });
 
+test('a record of another CA, of other names or of before a replacement ends when it is no longer wanted, and with it its failure', async () => {
+  for (const changes of [
+    { directoryUrl: 'https://former.test/directory' },
+    { identifiers: ['a.test', 'b.test'] },
+  ]) {
+    const bucket = memoryBucket();
+    await publishEntry(bucket, 'a.test');
+    const lastFailure = { at: noon, code: 'ERR_CA_UNTRUSTED', message: '', isCaFault: false };
+    await createOrderRecord(bucket, named('a.test'), makeRecord({ ...changes, failures: 2, lastFailure }));
+    const { run, events } = passOver(bucket);
+
+    const [planned] = await run([{ identifiers: ['a.test'] }], { dryRun: true });
+    const [kept] = await run([{ identifiers: ['a.test'] }]);
+
+    assert.deepEqual([planned?.result, kept?.result, kept?.failure], ['kept', 'kept', undefined]);
+    assert.deepEqual(await bucket.list(layout.orders), []);
+    assert.equal(events.names().filter((name) => name === 'order.abandoned a.test').length, 1);
+  }
+});
+
 test('a pass over some certificates only leaves the records of the others alone', async () => {
   const bucket = memoryBucket();
   await publishEntry(bucket, 'a.test');

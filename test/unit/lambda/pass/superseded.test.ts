@@ -23,8 +23,8 @@ const dates = { notBefore: after(noon, -30 * DAY_MS), notAfter: after(noon, 60 *
 async function stage() {
   const bucket = memoryBucket(() => noon);
   const pems = new Map<string, string>();
-  const publish = async (name: string, names: string[], of: FleetName = fleet) => {
-    const { combined } = await pki.issue({ names, ...dates });
+  const publish = async (name: string, names: string[], of: FleetName = fleet, by = pki) => {
+    const { combined } = await by.issue({ names, ...dates });
     const { publishedAt, issued } = makeEntry();
     const entry = makeEntry({ ...entryFor(combined, names), publishedAt, issued });
     const sha256 = entry.pems[0]?.sha256 ?? '';
@@ -42,7 +42,7 @@ async function stage() {
     await bucket.put(layout.status(status.fleet, status.host), serializeHostStatus(status));
   };
   const pass = async (certificates: object[], options: PassOptions = {}) => {
-    const { passFor, events } = passOver(bucket);
+    const { passFor, events } = passOver(bucket, { trustedRoots: [pki.rootPem] });
     const result = await runPass(passFor(certificates, options));
     const unconfigured = (result.unconfigured ?? []).map(
       ({ fleet: of, certificate, result: kind, reason }) => `${of}/${certificate} ${kind}: ${reason}`,
@@ -84,6 +84,23 @@ test('A5: identifiers in another order: the old name ends by itself once every h
   );
   assert.deepEqual(after.events.fieldsOf('certificate.superseded').length, 1);
   assert.ok(after.changed.includes(fleet));
+});
+
+test('a certificate that browsers trust does not end because one that they do not trust has its names, unless that is meant', async () => {
+  const { publish, report, pass, manifest } = await stage();
+  const names = ['a.test', 'www.test'];
+  await publish('a.test', names);
+  await publish('web', names, fleet, await createPki());
+  await report('lb1', ['a.test', 'web']);
+  const config = [{ name: 'web', identifiers: names }];
+
+  const { unconfigured, full } = await pass(config);
+
+  assert.deepEqual(unconfigured, ['default/a.test kept: trusted-in-force']);
+  assert.deepEqual(full[0]?.uncovered, names);
+  assert.deepEqual(Object.keys((await manifest()).certificates), ['a.test', 'web']);
+  const meant = await pass(config, { replaceTrusted: true });
+  assert.deepEqual(meant.unconfigured, ['default/a.test superseded: superseded']);
 });
 
 test('what ends in one pass shares commits', async () => {

@@ -10,27 +10,31 @@ import type { PreflightFinding } from './finding.ts';
 /** Five minutes: Let's Encrypt dates certificates back by an hour, others by less, and hosts refuse what is not valid yet. */
 const LARGEST_OFFSET_MS = 5 * 60_000;
 
+/** @param cas the first one first */
 export async function checkCas(
   cas: Cas,
   certificates: readonly CertificateSpec[],
   now: () => Date,
 ): Promise<PreflightFinding[]> {
-  const findings = await Promise.all([...cas.values()].map((ca) => checkCa(ca, certificates, now)));
-  return findings.flat();
+  const profiles = [...new Set(certificates.flatMap(({ profile = [] }) => profile))];
+  const checks = [...cas.values()].map((ca, index) => checkCa(ca, { profiles, isFallback: index > 0 }, now));
+  return (await Promise.all(checks)).flat();
 }
 
-async function checkCa(
-  ca: Ca,
-  certificates: readonly CertificateSpec[],
-  now: () => Date,
-): Promise<PreflightFinding[]> {
+/** Profiles of all certificates. */
+interface Wanted {
+  profiles: readonly string[];
+  /** A fallback CA that has no such profile gets orders without it. */
+  isFallback: boolean;
+}
+
+async function checkCa(ca: Ca, wanted: Wanted, now: () => Date): Promise<PreflightFinding[]> {
   const subject = ca.settings.directoryUrl;
   try {
     const begin = now();
     const { date } = await ca.freshDirectory();
     const clock = clockFinding(subject, date, begin, now());
-    const profiles = certificates.flatMap(({ profile = [] }) => profile);
-    return [clock, await accountFinding(ca), ...(await profileFindings(ca, [...new Set(profiles)]))];
+    return [clock, await accountFinding(ca), ...(await profileFindings(ca, wanted))];
   } catch (error) {
     const wanted = 'the directory of the CA';
     const saw = `${codeOf(error)} ${messageOf(error)}`;
@@ -73,7 +77,7 @@ async function statusOf(client: AcmeClient): Promise<string> {
   }
 }
 
-async function profileFindings(ca: Ca, profiles: readonly string[]): Promise<PreflightFinding[]> {
+async function profileFindings(ca: Ca, { profiles, isFallback }: Wanted): Promise<PreflightFinding[]> {
   const { meta } = await ca.directory();
   const offered = Object.keys(meta?.profiles ?? {});
   return profiles.map((profile) => {
@@ -84,6 +88,8 @@ async function profileFindings(ca: Ca, profiles: readonly string[]): Promise<Pre
       saw: offered.join(', ') || 'no profiles',
     };
     if (offered.includes(profile)) return { ...finding, result: 'ok' };
+    if (isFallback)
+      return { ...finding, result: 'ok', saw: `${finding.saw}: ordered without a profile here` };
     return { ...finding, result: 'failed', advice: 'choose one that the CA offers' };
   });
 }

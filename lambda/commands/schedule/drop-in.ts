@@ -17,10 +17,12 @@ export function timerDropIn(wakeMinutes: number): string {
   ].join('\n');
 }
 
-/** Off the hour, when CAs are busy. */
+/** Off the hour, when CAs are busy. A repetition has to be shorter than what it repeats in (systemd.time(7)). */
 function startsOf(minutes: number): string[] {
-  if (60 % minutes === 0) return [`OnCalendar=*:${two(Math.min(7, minutes - 1))}/${minutes}`];
+  if (minutes < 60 && 60 % minutes === 0) return [`OnCalendar=*:${two(Math.min(7, minutes - 1))}/${minutes}`];
   const hours = minutes / 60;
+  if (hours === 1) return ['OnCalendar=*:07'];
+  if (hours === 24) return ['OnCalendar=00:07'];
   if (Number.isInteger(hours) && 24 % hours === 0) return [`OnCalendar=0/${hours}:07`];
   // Distances that do not divide an hour or a day are counted from the last start.
   return ['OnActiveSec=2min', `OnUnitActiveSec=${minutes}min`];

@@ -39,16 +39,16 @@ for (const version of haproxyVersions) {
     const get = (path: string, method = 'GET') =>
       request(`http://127.0.0.1:${haproxy.httpPort}${path}`, { method, headers: { host: 'a.test' } });
 
-    const challenge = await get('/.well-known/acme-challenge/token');
+    const challenge = await get('/.well-known/acme-challenge/token-of-the-ca-in-base64url');
     const page = await get('/page?x=1');
 
     assert.deepEqual(
       [challenge.status, challenge.body],
-      [200, 'GET a.test /.well-known/acme-challenge/token'],
+      [200, 'GET a.test /.well-known/acme-challenge/token-of-the-ca-in-base64url'],
     );
     assert.deepEqual([page.status, page.headers.location], [301, 'https://a.test/page?x=1']);
     assert.equal((await get('/.well-known/acme-challenge/missing')).status, 404);
-    assert.equal((await get('/.well-known/acme-challenge/token', 'POST')).status, 405);
+    assert.equal((await get('/.well-known/acme-challenge/token-of-the-ca-in-base64url', 'POST')).status, 405);
   });
 
   test(`HAProxy ${version} serves the certificate that was there at its start`, async (t) => {

@@ -7,10 +7,11 @@ for (const [minutes, starts, spread] of [
   [5, 'OnCalendar=*:04/5', '1min'],
   [15, 'OnCalendar=*:07/15', '3min'],
   [30, 'OnCalendar=*:07/30', '6min'],
-  [60, 'OnCalendar=*:07/60', '10min'],
+  [60, 'OnCalendar=*:07', '10min'],
   [120, 'OnCalendar=0/2:07', '10min'],
   [23, 'OnActiveSec=2min\nOnUnitActiveSec=23min', '4min'],
-  [1440, 'OnCalendar=0/24:07', '10min'],
+  [720, 'OnCalendar=0/12:07', '10min'],
+  [1440, 'OnCalendar=00:07', '10min'],
 ] as const) {
   test(`every ${minutes} minutes`, () => {
     const lines = timerDropIn(minutes)

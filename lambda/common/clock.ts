@@ -19,6 +19,11 @@ export function isWithinLast(at: Date, now: Date, spanMs: number): boolean {
   return agoMs >= -CLOCK_SLACK_MS && agoMs < spanMs;
 }
 
+/** When something happened, as stored; now, where that is not stored or in the future: the clock was ahead, and what is counted from it would last for months. */
+export function happenedAt(stored: Date | undefined, now: Date): Date {
+  return stored === undefined || stored.getTime() > now.getTime() + CLOCK_SLACK_MS ? now : stored;
+}
+
 /** A store that answered at some moment between these two, of this machine's clock. */
 export interface AnswerTimes {
   /** By the store's clock (header Date, in whole seconds). */

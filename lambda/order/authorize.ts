@@ -1,4 +1,5 @@
 /** Proves control of every identifier of an order: present all, respond to all, poll all, clean up all. */
+import { happenedAt } from '#common/clock.ts';
 import { MINUTE_MS, SECOND_MS } from '#common/time.ts';
 import { messageOf } from '#contract/errors.ts';
 import type { CertificateName } from '#contract/layout.ts';
@@ -27,14 +28,12 @@ export async function authorize(pass: Pass, client: AcmeClient, leg: OrderLeg, o
   const solver = await pass.solvers.of(challenge);
   const open = await openChallenges(client, leg, order, solver.type);
   const presented = open.map((item) => item.presented);
-  // Answers of an earlier pass, which did not come to clean up.
-  const earlier = leg.presented;
   let mayBeLookedAt = false;
   // Saved before anything is presented, so that a killed pass leaves nothing unnamed. Where this fails, another
   // pass drives the order: its answers, which are the same, are not ours to remove.
-  const respondedAt = leg.respondedAt ?? timing.now();
+  const respondedAt = happenedAt(leg.respondedAt, timing.now());
   const kept = solver.leavesNothing ? [] : presented.map((answer) => ({ ...answer, challenge }));
-  const others = earlier.filter((answer) => !kept.some(({ token }) => token === answer.token));
+  const others = othersBeside(kept, leg.presented);
   if (open.length > 0) await leg.save({ presented: [...others, ...kept], respondedAt });
   try {
     if (open.length === 0) return;
@@ -49,9 +48,19 @@ export async function authorize(pass: Pass, client: AcmeClient, leg: OrderLeg, o
     throw error;
   } finally {
     // Out of time, cut off, or after an error of its own, the CA may still look. The next pass presents the same
-    // answers and removes them; removing them now would make the order invalid.
-    if (!mayBeLookedAt) await cleanUp(pass, leg.certificate, [...earlier, ...kept]);
+    // answers and removes them; removing them now would make the order invalid. Nobody looks at those of earlier orders.
+    const left = await cleanUp(pass, leg.certificate, mayBeLookedAt ? others : [...others, ...kept]);
+    leg.keepAnswers(mayBeLookedAt ? [...left, ...kept] : left);
   }
+}
+
+/** Where removals fail for long, the oldest are given up: a record may have 1 MiB, and has to have room for the next order. */
+const MAX_OTHERS = 500;
+
+/** Answers of earlier passes, which did not come to remove them, or of authorizations that are valid by now. */
+function othersBeside(kept: LegRecord['presented'], earlier: LegRecord['presented']): LegRecord['presented'] {
+  const tokens = new Set(kept.map(({ token }) => token));
+  return earlier.filter(({ token }) => !tokens.has(token)).slice(-MAX_OTHERS);
 }
 
 async function prove(
@@ -73,12 +82,14 @@ async function prove(
 /**
  * Removes each answer once, by the solver that has presented it, whatever is configured now. The proof stands: an answer that stays
  * behind is logged, and fails no certificate.
+ * @returns those that may have stayed behind
  */
 export async function cleanUp(
   { config, solvers, log }: Pass,
   certificate: CertificateName,
   challenges: LegRecord['presented'],
-): Promise<void> {
+): Promise<LegRecord['presented']> {
+  const left: LegRecord['presented'] = [];
   const [ofOldRecords] = config.challenge;
   const distinct = new Map(challenges.map((answer) => [answer.token, answer]));
   for (const challenge of CHALLENGES) {
@@ -89,8 +100,10 @@ export async function cleanUp(
       if (answers.length > 0) await (await solvers.of(challenge)).cleanUp(answers);
     } catch (error) {
       log('challenge.leftover', { certificate, error: messageOf(error) });
+      left.push(...answers);
     }
   }
+  return left;
 }
 
 /**

@@ -1,4 +1,5 @@
 /** From an order whose names are proven to its certificate: finalize, and wait for the CA (RFC 8555 §7.4). */
+import { happenedAt } from '#common/clock.ts';
 import { finalize, type Order, waitOrder } from '../acme/order.ts';
 import { LONGEST_SLEEP_MS, type Timing } from '../acme/poll.ts';
 import { AcmeDeadline, AcmeStuck, StillProcessing } from '../acme/problem.ts';
@@ -27,7 +28,7 @@ async function finalizeLater({ client, leg }: Driven, order: Order, timing: Timi
 
 async function waitIssued(driven: Driven, { url }: Order, timing: Timing): Promise<Order> {
   const { client, leg, isHurried } = driven;
-  const since = leg.processingSince ?? timing.now();
+  const since = happenedAt(leg.processingSince, timing.now());
   const end = processingEnd(since, isHurried);
   const deadline = end < timing.deadline ? end : timing.deadline;
   try {
@@ -37,7 +38,7 @@ async function waitIssued(driven: Driven, { url }: Order, timing: Timing): Promi
     const sleepMs = (error.retryAfter?.getTime() ?? 0) - timing.now().getTime();
     const isWaitedOut = end <= timing.deadline && (isHurried || sleepMs <= LONGEST_SLEEP_MS);
     if (isWaitedOut || end <= timing.now()) throw await giveUp(driven, since);
-    if (leg.processingSince === undefined) await leg.save({ processingSince: since });
+    if (leg.processingSince !== since) await leg.save({ processingSince: since });
     // Its Retry-After is not waited for: to ask costs one request, and the certificate may be there.
     throw new StillProcessing(error.message);
   }

@@ -104,13 +104,21 @@ export class OrderLeg {
     this.#stored.record = { ...this.#stored.record, challenge };
   }
 
+  /** Only these answers may still be visible; the next save keeps it. */
+  keepAnswers(presented: LegRecord['presented']): void {
+    this.#leg = { ...this.#leg, presented };
+    this.#stored.record = { ...this.#stored.record, legs: this.#legsWith(this.#leg) };
+  }
+
   /** @throws BucketError `ERR_BUCKET_CONFLICT` if another pass has changed the record */
   async save(change: Partial<LegRecord>): Promise<void> {
     const leg = { ...this.#leg, ...change };
-    await saveOrderRecord(this.#bucket, this.#stored, {
-      legs: this.#stored.record.legs.with(this.#index, leg),
-    });
+    await saveOrderRecord(this.#bucket, this.#stored, { legs: this.#legsWith(leg) });
     this.#leg = leg;
+  }
+
+  #legsWith(leg: LegRecord): LegRecord[] {
+    return this.#stored.record.legs.with(this.#index, leg);
   }
 }
 

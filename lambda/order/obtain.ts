@@ -45,7 +45,7 @@ async function drive(pass: Pass, driven: Driven): Promise<Order> {
 async function complete(pass: Pass, driven: Driven, opened: Order): Promise<Order> {
   const { client, leg } = driven;
   if (opened.status === 'pending') await authorize(pass, client, leg, opened);
-  else await cleanUp(pass, leg.certificate, leg.presented);
+  else leg.keepAnswers(await cleanUp(pass, leg.certificate, leg.presented));
   const order = await issue(pass, driven, opened);
   if (order.status === 'valid') return order;
   throw new AuthorizationFailed(leg.record.identifiers.join(', '), 'the order is invalid', order.error);

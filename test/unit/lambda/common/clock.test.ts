@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clockOffset, clockOffsetText, isWaitingUntil, isWithinLast } from '#common/clock.ts';
+import { clockOffset, clockOffsetText, happenedAt, isWaitingUntil, isWithinLast } from '#common/clock.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, spanText } from '#common/time.ts';
 import { after, noon } from '../../../support/clock.ts';
 
@@ -18,6 +18,15 @@ test('what happened lately is recent, and what is dated in the future is not', (
   assert.deepEqual([0, HOUR_MS - 1, HOUR_MS, -MINUTE_MS, -MINUTE_MS - 1, -365 * DAY_MS].map(isRecent), [
     ...[true, true, false, true, false, false],
   ]);
+});
+
+test('a time that is stored is taken for the present, where it is in the future', () => {
+  const stored = [undefined, after(noon, -365 * DAY_MS), after(noon, MINUTE_MS), after(noon, MINUTE_MS + 1)];
+
+  assert.deepEqual(
+    stored.map((at) => happenedAt(at, noon)),
+    [noon, stored[1], stored[2], noon],
+  );
 });
 
 const ROWS: [says: string, begin: number, end: number, offset: number][] = [

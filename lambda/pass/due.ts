@@ -1,4 +1,6 @@
 /** Decides, purely, whether a certificate is to be ordered, from which CA, and why. Each decision carries its reason; the caller logs it. */
+
+import { HOUR_MS } from '#common/time.ts';
 import type { ManifestEntry, PemRef } from '#contract/manifest.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import { exactSet } from '../config/identifier.ts';
@@ -185,13 +187,16 @@ function reasonToObtain(input: DueInput): ObtainReason | undefined {
   if (input.replaceSince !== undefined) return 'replacement';
   if (forced) return 'forced';
   if (published.pems.some((pem) => isEmergency(pem, now))) return 'emergency';
-  return reasonInTime(input, published.pems);
+  return reasonInTime(input, published);
 }
 
 /** The CA's window if there is one, else the lifetime; the most urgent PEM of a pair decides. */
-function reasonInTime({ windows, now, wakeMs }: DueInput, pems: readonly PemRef[]): ObtainReason | undefined {
+function reasonInTime(
+  { windows, now, wakeMs }: DueInput,
+  { pems, publishedAt }: ManifestEntry,
+): ObtainReason | undefined {
   const reasons = pems.map((pem) => {
-    const window = windowWithin(pem, windows);
+    const window = windowWithin(pem, windows, earliestRenewal(pem, publishedAt, now));
     if (window === undefined) return now >= lifetimeRenewal(pem) ? 'lifetime' : undefined;
     if (now >= window.end) return 'renewal-window-past';
     return isInsideFirst(window, now, wakeMs) ? 'renewal-window' : undefined;
@@ -201,16 +206,35 @@ function reasonInTime({ windows, now, wakeMs }: DueInput, pems: readonly PemRef[
 
 /**
  * A CA may suggest times when the certificate is over (RFC 9773 §4.2 sets no bound): Pebble opens two days for one of six hours. The
- * window counts until the emergency begins; one that lies beyond it counts for nothing. Nor does one that allows the whole life: most of its
- * times are over when the certificate is new, and each pass would renew what the last one has issued.
+ * window counts until the emergency begins; one that lies beyond it counts for nothing. Nor does one that allows the whole life, or is over
+ * before the certificate was valid: most of its times are over when the certificate is new, and each pass would renew what the last one has
+ * issued. A CA that always says "now" gets an order when the certificate is old enough for that.
  */
-function windowWithin(pem: PemRef, windows: DueInput['windows']): RenewalWindow | undefined {
+function windowWithin(pem: PemRef, windows: DueInput['windows'], earliest: Date): RenewalWindow | undefined {
   const window = windows.get(pem.certId ?? '');
   const latest = emergencySince(pem);
   if (window === undefined || window.start >= latest) return undefined;
-  if (window.start <= new Date(pem.notBefore) && window.end >= new Date(pem.notAfter)) return undefined;
-  const bounded = (time: Date) => (time < latest ? time : latest);
-  return { start: window.start, end: bounded(window.end), renewAt: bounded(window.renewAt) };
+  const notBefore = new Date(pem.notBefore);
+  if (window.end <= notBefore) return undefined;
+  if (window.start <= notBefore && window.end >= new Date(pem.notAfter)) return undefined;
+  const bounded = (given: Date) => {
+    const time = given > earliest ? given : earliest;
+    return time < latest ? time : latest;
+  };
+  return { start: bounded(window.start), end: bounded(window.end), renewAt: bounded(window.renewAt) };
+}
+
+/** No window renews what is younger: a CA that moves windows into the past for ever is asked for two certificates a day, not one a pass. */
+const YOUNGEST_MS = 12 * HOUR_MS;
+/** Of a short-lived one: this share of its life. */
+const YOUNGEST_SHARE = 1 / 20;
+
+/** A CA may backdate what it issues (`notBefore`), so the publication counts too, unless its time is that of a clock that was ahead. */
+function earliestRenewal({ notBefore, notAfter }: PemRef, publishedAt: string, now: Date): Date {
+  const [validFrom, published] = [Date.parse(notBefore), Date.parse(publishedAt)];
+  const lifeMs = Date.parse(notAfter) - validFrom;
+  const since = published > now.getTime() ? validFrom : Math.max(validFrom, published);
+  return new Date(since + Math.min(YOUNGEST_MS, lifeMs * YOUNGEST_SHARE));
 }
 
 /**
@@ -223,9 +247,10 @@ function isInsideFirst({ start, end, renewAt }: RenewalWindow, now: Date, wakeMs
 }
 
 /** When the certificate will be due, for people; of a pair, when its first PEM will. */
-function renewalTime({ published, windows }: DueInput): Date {
-  const times = (published?.pems ?? []).map((pem) =>
-    (windowWithin(pem, windows)?.renewAt ?? lifetimeRenewal(pem)).getTime(),
-  );
+function renewalTime({ published, windows, now }: DueInput): Date {
+  const times = (published?.pems ?? []).map((pem) => {
+    const earliest = earliestRenewal(pem, published?.publishedAt ?? '', now);
+    return (windowWithin(pem, windows, earliest)?.renewAt ?? lifetimeRenewal(pem)).getTime();
+  });
   return new Date(Math.min(...times));
 }

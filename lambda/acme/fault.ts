@@ -23,10 +23,13 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   rateLimited: 'ca',
   serverInternal: 'ca',
   badCSR: 'policy',
+  orderNotReady: 'policy',
   badPublicKey: 'policy',
   badSignatureAlgorithm: 'policy',
   caa: 'policy',
   externalAccountRequired: 'policy',
+  // Our requests are the same for all CAs: who calls one malformed alone is alone with it.
+  malformed: 'policy',
   invalidContact: 'policy',
   invalidProfile: 'policy',
   rejectedIdentifier: 'policy',
@@ -42,57 +45,60 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   connection: 'ours',
   dns: 'ours',
   incorrectResponse: 'ours',
-  malformed: 'ours',
-  orderNotReady: 'ours',
   tls: 'ours',
 };
 
 /** The same types where a validation has failed: there they are of the name (smallstep calls a wrong answer `rejectedIdentifier`). */
-const OF_A_CHALLENGE: Readonly<Record<string, Fault>> = { rejectedIdentifier: 'ours', unauthorized: 'ours' };
-
-/** Types that concern the account, and with it every certificate. */
-const OF_THE_ACCOUNT: ReadonlySet<string> = new Set([
-  'badPublicKey',
-  'externalAccountRequired',
-  'invalidContact',
-  'unauthorized',
-  'unsupportedContact',
-  'userActionRequired',
-]);
+const OF_A_CHALLENGE: Readonly<Record<string, Fault>> = {
+  malformed: 'ours',
+  rejectedIdentifier: 'ours',
+  unauthorized: 'ours',
+};
 
 export function faultOf(error: unknown): Fault {
   if (error instanceof NoAcmeAnswer || error instanceof AcmeStuck) return 'ca';
   if (error instanceof UntrustedIssuer) return 'policy';
   if (error instanceof AuthorizationsFailed) return heaviest(error.failures.map(faultOf));
   if (error instanceof AuthorizationFailed) {
-    if (error.problem === undefined) return 'ours';
-    return faultOfDocument(error.problem, error.challenge === undefined ? {} : OF_A_CHALLENGE);
+    // It does not offer the challenge, or gives no reason: another CA may do better.
+    if (error.problem === undefined) return 'policy';
+    if (error.challenge === undefined) return faultOfDocument(error.problem, {}, 'policy');
+    return faultOfDocument(error.problem, OF_A_CHALLENGE, 'ours');
   }
   if (!(error instanceof AcmeProblem)) return 'ours';
   if (error.status >= 500 || error.status === 429) return 'ca';
-  return error.type === 'http' ? faultOfStatus(error.status) : faultOfDocument(error.document, {});
+  return faultOfDocument(error.document, {}, 'policy');
 }
 
-export function isCaFault(error: unknown): boolean {
-  return faultOf(error) === 'ca';
+/** What a CA refuses of one order; whatever else it answers where no order was placed, it answers all certificates. */
+const OF_AN_ORDER: ReadonlySet<string> = new Set([
+  'badCSR',
+  'badSignatureAlgorithm',
+  'caa',
+  'invalidProfile',
+  'orderNotReady',
+  'rejectedIdentifier',
+  'unsupportedIdentifier',
+]);
+
+/** The CA lets no certificate's order come about. */
+export function concernsAll(error: unknown): boolean {
+  if (error instanceof AuthorizationFailed || faultOf(error) === 'ours') return false;
+  return !(error instanceof AcmeProblem && OF_AN_ORDER.has(error.type));
 }
 
-/** No certificate comes from this CA before somebody has seen to the account. */
-export function concernsAccount(error: unknown): boolean {
-  return error instanceof AcmeProblem && OF_THE_ACCOUNT.has(error.type);
-}
-
-/** §6.7.1: a problem with subproblems is as bad as the worst of them. */
-function faultOfDocument(document: ProblemDocument, special: Readonly<Record<string, Fault>>): Fault {
+/** §6.7.1: a problem with subproblems is as bad as the worst of them. A type that nobody knows is this CA's own, but of a challenge. */
+function faultOfDocument(
+  document: ProblemDocument,
+  special: Readonly<Record<string, Fault>>,
+  unknown: Fault,
+): Fault {
   const { subproblems = [] } = document;
-  if (subproblems.length > 0) return heaviest(subproblems.map((part) => faultOfDocument(part, special)));
+  if (subproblems.length > 0) {
+    return heaviest(subproblems.map((part) => faultOfDocument(part, special, unknown)));
+  }
   const type = typeOf(document);
-  return entryOf(special, type) ?? entryOf(FAULTS, type) ?? 'ours';
-}
-
-/** Of an answer without a problem document: of a proxy, a firewall. */
-function faultOfStatus(status: number): Fault {
-  return status === 401 || status === 403 ? 'policy' : 'ours';
+  return entryOf(special, type) ?? entryOf(FAULTS, type) ?? unknown;
 }
 
 /** Where several names have failed, another CA helps only if it helps each of them. */

@@ -33,6 +33,8 @@ const MAX_TEXT = 1000;
 /** An order has a hundred identifiers at most. */
 const MAX_SUBPROBLEMS = 100;
 
+/** RFC 7807 §4.2: the status says all; or, of what was no problem document, the detail does. */
+const NO_TYPE = 'about:blank';
 const PREFIX = 'urn:ietf:params:acme:error:';
 
 /** The CA refused a request. */
@@ -195,7 +197,9 @@ function asObject(value: unknown): Record<string, unknown> {
 export function describeProblem(document: ProblemDocument): string {
   const type = document.type.replace(PREFIX, '');
   const subject = document.identifier === undefined ? '' : `${document.identifier.value}: `;
-  const own = `${subject}${type}${document.detail === undefined ? '' : ` (${document.detail})`}`;
+  const { detail } = document;
+  const said = type === NO_TYPE ? (detail ?? type) : `${type}${detail === undefined ? '' : ` (${detail})`}`;
+  const own = `${subject}${said}`;
   const all = [own, ...(document.subproblems ?? []).map(describeProblem)].join('; ');
   return shortened(printable(all), MAX_TEXT);
 }

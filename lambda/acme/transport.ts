@@ -95,15 +95,16 @@ function toResponse(answer: IncomingMessage, text: string): AcmeResponse {
     ]),
   );
   const isJson = /^application\/(problem\+)?json\b/.test(headers['content-type'] ?? '');
-  return { status: answer.statusCode ?? 0, headers, data: isJson && text !== '' ? parseJson(text) : text };
+  const status = answer.statusCode ?? 0;
+  return { status, headers, data: isJson && text !== '' ? parseJson(text, status) : text };
 }
 
-function parseJson(text: string): unknown {
+function parseJson(text: string, status: number): unknown {
   try {
     return JSON.parse(text);
   } catch {
     // The parser's own message quotes the body: it must not become ours.
-    throw new NoAcmeAnswer('the body is not the JSON that it is declared to be');
+    throw new NoAcmeAnswer(`HTTP ${status}, and the body is not the JSON that it is declared to be`);
   }
 }
 

@@ -2,7 +2,7 @@
 import { isWaitingUntil } from '#common/clock.ts';
 import { messageOf } from '#contract/errors.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { concernsAccount, isCaFault } from '../acme/fault.ts';
+import { concernsAll } from '../acme/fault.ts';
 import { type AcmeProblem, AuthorizationFailed, AuthorizationsFailed } from '../acme/problem.ts';
 import { LIMIT_KINDS, type LimitKind } from '../config/limits.ts';
 import type { Log } from '../log.ts';
@@ -11,7 +11,15 @@ import { type BudgetRequest, type Demand, demandsOf, isExempt, validatedNames } 
 import { type HeldBack, heldBackBy } from './held-back.ts';
 import type { CaLimits } from './known-cas.ts';
 import { type LimitConfig, limitsOf } from './limits.ts';
-import { avoidedUntil, isPausing, pausedUntil, withOutage, withoutOutage, withPause } from './pause.ts';
+import {
+  avoidedUntil,
+  isPausing,
+  isTurningAway,
+  pausedUntil,
+  withOutage,
+  withoutOutage,
+  withPause,
+} from './pause.ts';
 import { concerns, type LimitRefusal, LONGEST_REFUSAL_MS, refusalOf } from './refusals.ts';
 import {
   type CaState,
@@ -82,6 +90,11 @@ export class CaBudget {
   /** What it issued lately was not published, because browsers do not trust it and trust what is in force. */
   hasIssuedUntrusted(directoryUrl: string): boolean {
     return hasIssuedUntrusted(this.#state, directoryUrl, this.#options.now());
+  }
+
+  /** Certificates that it does not take now go to the next CA in the same pass. */
+  isTurningAway(directoryUrl: string): boolean {
+    return isTurningAway(this.#state, directoryUrl);
   }
 
   /** Limits by which the CA has refused what concerns this request, and failures of its names; undefined if the CA may be asked. */
@@ -165,7 +178,7 @@ export class CaBudget {
     identifiers: readonly string[] = [],
   ): void {
     if (error instanceof AuthorizationFailed) this.#countFailed(directoryUrl, error, identifiers);
-    const isOutage = !hasRecord && (isCaFault(error) || concernsAccount(error));
+    const isOutage = !hasRecord && concernsAll(error);
     if (isPausing(error)) this.#pauseOrRefuse(directoryUrl, error, identifiers);
     else if (isOutage) this.#noteOutage(directoryUrl, error);
   }

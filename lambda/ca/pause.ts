@@ -26,6 +26,15 @@ function whileItLasts(until: Date | undefined, now: Date, longestMs = LONGEST_PA
   return until !== undefined && isWaitingUntil(until, now, longestMs) ? until : undefined;
 }
 
+/**
+ * More passes than one were sent away or did not reach it, and it has issued nothing since. However rarely passes come, and however soon
+ * the CA is asked again: it is not the last word for a certificate.
+ */
+export function isTurningAway(state: CaState, directoryUrl: string): boolean {
+  const { outage, strikes } = caEntryOf(state, directoryUrl);
+  return (outage?.passes ?? 0) > PASSES_OF_GRACE || strikes > PASSES_OF_GRACE;
+}
+
 /** The CA asks all certificates to stay away, not this one alone. */
 export function isPausing(error: unknown): error is AcmeProblem {
   if (!(error instanceof AcmeProblem)) return false;

@@ -2,7 +2,7 @@
 import { CLOCK_SLACK_MS } from '#common/clock.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '#common/time.ts';
 import { codeOf, messageOf, PemRejected } from '#contract/errors.ts';
-import { faultOf } from '../acme/fault.ts';
+import { type Fault, faultOf } from '../acme/fault.ts';
 import { AcmeDeadline, AcmeProblem, UntrustedIssuer } from '../acme/problem.ts';
 import { MAX_RETRY_AFTER_MS } from '../acme/retry-after.ts';
 import { isEmergency, type Validity } from './lifetime.ts';
@@ -14,6 +14,8 @@ import { ClockDiffers } from './verify-issued.ts';
 const BACK_OFF_MS = [MINUTE_MS, 10 * MINUTE_MS, 100 * MINUTE_MS];
 /** The CA's own trouble passes by itself and costs no failed validation: a short-lived certificate cannot lose a day to it. */
 const LONGEST_FOR_CA_FAULT_MS = 100 * MINUTE_MS;
+/** Whatever the CA says: longer than any published limit takes for its next token (Let's Encrypt's slowest: 34 hours). */
+const LONGEST_RETRY_AFTER_MS = 36 * HOUR_MS;
 
 /**
  * What changes in the record after a failed attempt. A CA's Retry-After wins; up to a fifth of jitter keeps certificates apart.
@@ -25,7 +27,7 @@ export function afterFailure(
   now: Date,
   random: number,
 ): Partial<OrderRecord> {
-  const fault = faultOf(error);
+  const fault = faultOfAttempt(error, now);
   const lastFailure = {
     at: now,
     code: codeOf(error),
@@ -33,11 +35,11 @@ export function afterFailure(
     isCaFault: fault === 'ca',
     ...(fault === 'policy' && { isPolicy: true }),
   };
-  const retryAfter =
-    error instanceof AcmeProblem || error instanceof AcmeDeadline ? error.retryAfter : undefined;
+  const retryAfter = retryAfterOf(error);
   // Out of time, or an account that the CA has lost, is no failure of the order: the next pass goes on at once.
   const isAccountGone = error instanceof AcmeProblem && error.type === 'accountDoesNotExist';
-  const failures = error instanceof AcmeDeadline || isAccountGone ? record.failures : record.failures + 1;
+  const isUnfinished = error instanceof AcmeDeadline && !isPutOff(error, now);
+  const failures = isUnfinished || isAccountGone ? record.failures : record.failures + 1;
   const longest = lastFailure.isCaFault ? LONGEST_FOR_CA_FAULT_MS : DAY_MS;
   // Nothing passes by waiting: another CA is asked, or the operator, or what is in force expires.
   const isNoWait = failures === record.failures || error instanceof UntrustedIssuer;
@@ -52,6 +54,32 @@ export function afterFailure(
   const legs = isSpent ? rested.map(withoutOrder) : rested;
   const challengeFailures = withFailure(record.challengeFailures, record.challenge, error);
   return { failures, notBefore, lastFailure, legs, challengeFailures };
+}
+
+/** A CA that asks for a longer wait than its own pauses last has failed this certificate. */
+const LONGEST_OWN_WAIT_MS = 3 * HOUR_MS;
+
+/** When the CA wants to be asked again; undefined: it does not say. */
+function retryAfterOf(error: unknown): Date | undefined {
+  return error instanceof AcmeProblem || error instanceof AcmeDeadline ? error.retryAfter : undefined;
+}
+
+/** The CA puts the certificate off for longer than one waits for it while another CA is there. */
+function isPutOff(error: unknown, now: Date): boolean {
+  return isLongWait(retryAfterOf(error), now);
+}
+
+/** @param from when the CA has said so */
+export function isLongWait(until: Date | undefined, from: Date): boolean {
+  return until !== undefined && until.getTime() - from.getTime() > LONGEST_OWN_WAIT_MS;
+}
+
+/** Whose fault a failed attempt is: what the CA has issued counts like what it has answered. */
+export function faultOfAttempt(error: unknown, now: Date): Fault {
+  if (isPutOff(error, now)) return 'ca';
+  // What one CA issues wrongly, another one may issue well; our clock would refuse that, too.
+  if (error instanceof PemRejected) return error instanceof ClockDiffers ? 'ours' : 'policy';
+  return faultOf(error);
 }
 
 /** Every attempt has its own time for a validation. */
@@ -74,7 +102,8 @@ export function nextAttempt(
   // No CA can ask for more: a wrong clock wrote it, or a hand.
   if (notBefore.getTime() - from.getTime() > MAX_RETRY_AFTER_MS + CLOCK_SLACK_MS) return now;
   const isUrgent = pems?.some((pem) => isEmergency(pem, now)) ?? false;
-  if (!isUrgent || lastFailure === undefined) return notBefore;
+  const latest = from.getTime() + LONGEST_RETRY_AFTER_MS;
+  if (!isUrgent || lastFailure === undefined) return new Date(Math.min(notBefore.getTime(), latest));
   return new Date(Math.min(notBefore.getTime(), lastFailure.at.getTime() + HOUR_MS));
 }
 

@@ -1,5 +1,7 @@
 /** What the CA has issued, checked before it is published; a wrong clock of ours costs no certificate. */
 import { X509Certificate } from 'node:crypto';
+import { CLOCK_SLACK_MS } from '#common/clock.ts';
+import { HOUR_MS } from '#common/time.ts';
 import { assemble, type CombinedPem, verify } from '#contract/combined-pem.ts';
 import { PemRejected } from '#contract/errors.ts';
 import type { AcmeSettings } from '../config/acme.ts';
@@ -18,9 +20,15 @@ export class ClockDiffers extends PemRejected {
 
   constructor(cause: PemRejected, now: Date, caNow: Date) {
     const clocks = `it is ${now.toISOString()} here and ${caNow.toISOString()} at the CA`;
-    super(cause.code, `${cause.message}; ${clocks}: set the clock; the order is kept`, { cause });
+    const isSameTime = Math.abs(caNow.getTime() - now.getTime()) <= CLOCK_SLACK_MS;
+    const cure = isSameTime ? 'it is waited for' : 'set the clock';
+    // Without the cause: its text stands here already.
+    super(cause.code, `${cause.message}; ${clocks}: ${cure}; the order is kept`);
   }
 }
+
+/** A CA may date a certificate a little ahead of its own clock. */
+const LONGEST_EARLY_MS = HOUR_MS;
 
 /** What the time is here, and at the CA. No more of the client is named: the construct's types reach this file, and not acme-client. */
 interface Clocks {
@@ -38,14 +46,14 @@ export function verifyIssued(
   const { identifiers } = leg.record;
   const text = assemble([...chain], leg.key);
   const verifyAt = (time: Date) => verify(text, { identifiers, keyType: leg.keyType }, time);
-  const pem = accept(verifyAt, isEarly(chain, now()), now(), caNow());
+  const pem = accept(verifyAt, chain, now(), caNow());
   checkOnlyOrdered(pem, identifiers, settings);
   return { text, pem };
 }
 
 function accept(
   verifyAt: (time: Date) => CombinedPem,
-  isTooEarly: boolean,
+  chain: readonly string[],
   now: Date,
   caNow: Date,
 ): CombinedPem {
@@ -53,16 +61,18 @@ function accept(
     return verifyAt(now);
   } catch (error) {
     const isByTime = error instanceof PemRejected && error.code === 'ERR_PEM_VALIDITY';
-    if (isByTime && (isTooEarly || isAccepted(() => verifyAt(caNow)))) {
+    if (isByTime && (isWaitedFor(chain, now, caNow) || isAccepted(() => verifyAt(caNow)))) {
       throw new ClockDiffers(error, now, caNow);
     }
     throw error;
   }
 }
 
-/** Waiting makes it valid, whoever's clock is right. */
-function isEarly(chain: readonly string[], now: Date): boolean {
-  return chain.some((pem) => new Date(new X509Certificate(pem).validFrom) > now);
+/** Waiting makes it valid, whoever's clock is right: but a CA of our time that dates its certificates far ahead gives none for now. */
+function isWaitedFor(chain: readonly string[], now: Date, caNow: Date): boolean {
+  const begin = Math.max(...chain.map((pem) => new Date(new X509Certificate(pem).validFrom).getTime()));
+  const isSameTime = Math.abs(caNow.getTime() - now.getTime()) <= CLOCK_SLACK_MS;
+  return begin > now.getTime() && (!isSameTime || begin <= now.getTime() + LONGEST_EARLY_MS);
 }
 
 function isAccepted(verification: () => CombinedPem): boolean {

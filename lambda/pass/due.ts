@@ -4,7 +4,7 @@ import { HOUR_MS } from '#common/time.ts';
 import type { ManifestEntry, PemRef } from '#contract/manifest.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import { exactSet } from '../config/identifier.ts';
-import { nextAttempt } from '../order/back-off.ts';
+import { isLongWait, nextAttempt } from '../order/back-off.ts';
 import { emergencySince, isEmergency, lifetimeRenewal } from '../order/lifetime.ts';
 import type { OrderRecord } from '../order/record.ts';
 import type { RenewalWindow } from './renewal-windows.ts';
@@ -123,7 +123,8 @@ function decideInFlight(record: OrderRecord, input: DueInput): Decision {
     const { after, before } = otherCas(directoryUrl, cas);
     return obtainFrom([...after, ...before], 'ca-failing', now);
   }
-  const elsewhere = isGivenUp(record, input) ? otherCas(directoryUrl, cas) : NO_OTHERS;
+  // Others that are paused longer keep nothing from its own CA, which may be asked sooner.
+  const elsewhere = isGivenUp(record, input) ? otherCas(directoryUrl, cas, now) : NO_OTHERS;
   if (elsewhere.after.length > 0) return obtainFrom(elsewhere.after, 'ca-failing', now);
   const notBefore = nextAttempt(record, input.published?.pems, now);
   if (notBefore > now && !forced) return { action: 'defer', reason: 'backing-off', until: notBefore };
@@ -138,24 +139,38 @@ function decideInFlight(record: OrderRecord, input: DueInput): Decision {
 }
 
 /**
- * Another CA might do better: this one fails, or refuses by a policy of its own. In an emergency, and where it has held the order up for
+ * Another CA might do better: this one fails, or refuses by a policy of its own. In an emergency, and where it holds the order up for
  * long, one failure is enough.
  */
-function isGivenUp({ failures, lastFailure }: OrderRecord, { published, now }: DueInput): boolean {
+function isGivenUp({ failures, lastFailure, notBefore }: OrderRecord, { published, now }: DueInput): boolean {
   if (lastFailure === undefined || !(lastFailure.isCaFault || lastFailure.isPolicy)) return false;
   // Nothing that browsers trust is in force any more, or the operator has said that it is meant.
   if (lastFailure.code === 'ERR_CA_UNTRUSTED') return false;
   const isUrgent = published?.pems.some((pem) => isEmergency(pem, now)) ?? false;
-  const isEnough = isUrgent || lastFailure.code === 'ERR_ACME_STUCK';
+  const isHeldUp = lastFailure.code === 'ERR_ACME_STUCK' || isPutOff(lastFailure, notBefore);
+  const isEnough = isUrgent || isHeldUp;
   return failures >= (isEnough ? 1 : FAILURES_BEFORE_FALLBACK);
+}
+
+/** Our own waits for a CA's fault are shorter. */
+function isPutOff({ at, isCaFault }: NonNullable<OrderRecord['lastFailure']>, notBefore: Date): boolean {
+  return isCaFault && isLongWait(notBefore, at);
 }
 
 const NO_OTHERS = { after: [], before: [] };
 
-/** After the last CA come those before it again, at the times of the next attempts: what failed there may be over. */
-function otherCas(directoryUrl: string, cas: readonly CaChoice[]): Record<'after' | 'before', CaChoice[]> {
+/**
+ * After the last CA come those before it again, at the times of the next attempts: what failed there may be over.
+ * @param now only those that are not paused
+ */
+function otherCas(
+  directoryUrl: string,
+  cas: readonly CaChoice[],
+  now?: Date,
+): Record<'after' | 'before', CaChoice[]> {
   const index = cas.findIndex((ca) => ca.directoryUrl === directoryUrl);
-  const mayAsk = ({ isRefused }: CaChoice) => !isRefused;
+  const isOpen = (until: Date | undefined) => now === undefined || until === undefined || until <= now;
+  const mayAsk = ({ isRefused, pausedUntil }: CaChoice) => !isRefused && isOpen(pausedUntil);
   return { after: cas.slice(index + 1).filter(mayAsk), before: cas.slice(0, index).filter(mayAsk) };
 }
 

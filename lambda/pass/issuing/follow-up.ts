@@ -1,6 +1,6 @@
 /** What the same pass still does for a certificate whose attempt has failed. */
-import { faultOf } from '../../acme/fault.ts';
-import { StillProcessing } from '../../acme/problem.ts';
+import { NotOffered, StillProcessing } from '../../acme/problem.ts';
+import { faultOfAttempt } from '../../order/back-off.ts';
 import { isEmergency } from '../../order/lifetime.ts';
 import type { Pass } from '../../pass.ts';
 import { withinBudget } from '../limits/within-budget.ts';
@@ -14,27 +14,43 @@ export interface FollowUp {
 }
 
 /**
- * An order that its CA still processes is looked at once more when all others are done. In an emergency the next CA is asked at once:
- * the next pass may come too late.
+ * An order that its CA still processes is looked at once more when all others are done. The next CA is asked at once in an emergency, for the
+ * next pass may come too late, and where the CA has let no order come about in more passes than one.
  */
 export function followUpOf(
   pass: Pass,
   survey: Survey,
-  { plan: failed, stored }: OrderInFlight,
+  order: OrderInFlight,
   error: unknown,
 ): FollowUp | undefined {
-  const plan = { ...failed, stored };
+  const plan = { ...order.plan, stored: order.stored };
   if (!('directoryUrl' in plan.decision)) return undefined;
   const { directoryUrl } = plan.decision;
   if (error instanceof StillProcessing) {
     const decision = { action: 'resume', reason: 'order-in-flight', directoryUrl } as const;
     return { plan: { ...plan, decision }, when: 'at-the-end' };
   }
-  if (!isAlmostOver(plan, pass.timing.now()) || faultOf(error) === 'ours') return undefined;
+  const isTheirs = error instanceof NotOffered || faultOfAttempt(error, pass.timing.now()) !== 'ours';
+  const isLeft =
+    isAlmostOver(plan, pass.timing.now()) ||
+    (!order.hasRecordAt(directoryUrl) && survey.budget.isTurningAway(directoryUrl));
+  return isTheirs && isLeft ? atNextCa(pass, survey, plan, directoryUrl) : undefined;
+}
+
+/** Nothing was tried: the CA has sent other certificates of the pass away. */
+export function followUpWhilePaused(pass: Pass, survey: Survey, plan: Plan): FollowUp | undefined {
+  if (!('directoryUrl' in plan.decision)) return undefined;
+  const { directoryUrl } = plan.decision;
+  const isLeft = isAlmostOver(plan, pass.timing.now()) || survey.budget.isTurningAway(directoryUrl);
+  return isLeft ? atNextCa(pass, survey, plan, directoryUrl) : undefined;
+}
+
+function atNextCa(pass: Pass, survey: Survey, plan: Plan, directoryUrl: string): FollowUp | undefined {
   const next = nextCa(pass, survey, plan, directoryUrl);
   if (next === undefined) return undefined;
+  const renewal = plan.others?.find((offer) => offer.directoryUrl === next)?.renewal;
   const decision = { action: 'obtain', reason: 'ca-failing', directoryUrl: next } as const;
-  const [reserved] = withinBudget([{ ...plan, decision }], survey.budget);
+  const [reserved] = withinBudget([{ ...plan, renewal, decision }], survey.budget);
   return reserved && { plan: reserved, when: 'at-once' };
 }
 

@@ -19,7 +19,7 @@ import { StapleFetcher } from '../../publication/staples.ts';
 import { outcomeOf, type Plan } from '../plan.ts';
 import type { Survey } from '../survey.ts';
 import { checkIssued } from '../trusted/refused-cas.ts';
-import { type FollowUp, followUpOf, isAlmostOver } from './follow-up.ts';
+import { type FollowUp, followUpOf, followUpWhilePaused, isAlmostOver } from './follow-up.ts';
 import { discardStale, OrderInFlight } from './order-in-flight.ts';
 
 /** Below this rest of the pass no order is started: it could not be finished. */
@@ -47,7 +47,9 @@ export async function issueCertificate(pass: Pass, survey: Survey, plan: Plan): 
       case 'resume': {
         const blocker = blockerOf(pass, survey, order, decision.directoryUrl);
         if (blocker !== undefined) {
-          return { ...ended(postpone(pass, survey, order, blocker)), isUntried: true };
+          const untried = { ...ended(postpone(pass, survey, order, blocker)), isUntried: true };
+          if (blocker.reason === 'out-of-time') return untried;
+          return { ...untried, followUp: followUpWhilePaused(pass, survey, plan) };
         }
         const published = publish(
           pass,

@@ -119,7 +119,7 @@ const FAULTS: [
     'JSON that is broken',
     (_, response) => response.writeHead(200, { 'content-type': 'application/json' }).end('{"status": secret'),
     {},
-    /not the JSON that it is declared to be/,
+    /HTTP \d{3}, and the body is not the JSON that it is declared to be/,
   ],
   [
     'HTML that is declared as a problem document',

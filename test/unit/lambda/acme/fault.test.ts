@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { concernsAccount, type Fault, faultOf } from '../../../../lambda/acme/fault.ts';
+import { concernsAll, type Fault, faultOf } from '../../../../lambda/acme/fault.ts';
 import {
   AcmeDeadline,
   AcmeProblem,
@@ -23,7 +23,7 @@ const invalid = (type: string, name = 'a.test') =>
 
 const ROWS: [says: string, error: unknown, fault: Fault][] = [
   ['no answer', new NoAcmeAnswer('ECONNRESET'), 'ca'],
-  ['a word that every object inherits', refusal('constructor'), 'ours'],
+  ['a word that every object inherits', refusal('constructor'), 'policy'],
   ['the same of a challenge', invalid('constructor'), 'ours'],
   ['an order that never ends', new AcmeStuck('processing'), 'ca'],
   ['rateLimited', refusal('rateLimited', 429), 'ca'],
@@ -38,15 +38,23 @@ const ROWS: [says: string, error: unknown, fault: Fault][] = [
   ['terms of service to agree to', refusal('userActionRequired'), 'policy'],
   ['a profile that it has given up', refusal('invalidProfile', 400), 'policy'],
   ['a key type that it refuses', refusal('badCSR', 400), 'policy'],
-  ['a request that no CA understands', refusal('malformed', 400), 'ours'],
+  ['a request that it does not understand, and others may', refusal('malformed', 400), 'policy'],
+  ['a name that it calls malformed in a validation', invalid('malformed'), 'ours'],
+  ['a page that says 404', new AcmeProblem({ type: 'about:blank' }, 404), 'policy'],
   ['an unknown account, which is registered again', refusal('accountDoesNotExist', 400), 'ours'],
-  ['an unknown type', refusal('banana', 400), 'ours'],
+  ['an unknown type', refusal('banana', 400), 'policy'],
+  ['an unknown type of a challenge', invalid('banana'), 'ours'],
   ['CAA at finalize, of both names', invalidOrder('caa', 'caa'), 'policy'],
   ['CAA of one name, DNS of the other', invalidOrder('caa', 'dns'), 'ours'],
   [
     'an order that is invalid without a reason',
     new AuthorizationFailed('a.test', 'the order is invalid'),
-    'ours',
+    'policy',
+  ],
+  [
+    'a challenge that it does not offer',
+    new AuthorizationFailed('a.test', 'wanted dns-01', undefined, 'dns-01'),
+    'policy',
   ],
   ['CAA in a validation', invalid('caa'), 'policy'],
   ['a wrong answer to the challenge', invalid('unauthorized'), 'ours'],
@@ -65,9 +73,11 @@ for (const [says, error, fault] of ROWS) {
 }
 
 test('a deactivated account concerns all certificates, a refused name one', () => {
-  assert.equal(concernsAccount(refusal('unauthorized')), true);
-  assert.equal(concernsAccount(refusal('rejectedIdentifier')), false);
-  assert.equal(concernsAccount(invalid('unauthorized')), false);
+  assert.equal(concernsAll(refusal('unauthorized')), true);
+  assert.equal(concernsAll(refusal('rejectedIdentifier')), false);
+  assert.equal(concernsAll(invalid('unauthorized')), false);
+  assert.equal(concernsAll(new AcmeProblem({ type: 'about:blank' }, 404)), true);
+  assert.equal(concernsAll(new TypeError('bug')), false);
 });
 
 test('a type that every object inherits has no hint', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { MINUTE_MS } from '#common/time.ts';
+import { DAY_MS, MINUTE_MS } from '#common/time.ts';
 import { BucketError, codeOf, PemRejected } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import {
@@ -10,7 +10,7 @@ import {
   AuthorizationFailed,
   NoAcmeAnswer,
 } from '../../../../lambda/acme/problem.ts';
-import { afterFailure } from '../../../../lambda/order/back-off.ts';
+import { afterFailure, nextAttempt } from '../../../../lambda/order/back-off.ts';
 import { legsOf } from '../../../../lambda/order/leg.ts';
 import {
   createOrderRecord,
@@ -18,6 +18,7 @@ import {
   readOrderRecords,
   saveOrderRecord,
 } from '../../../../lambda/order/record.ts';
+import { ClockDiffers } from '../../../../lambda/order/verify-issued.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
 import { makeRecord, named } from '../../../support/issuer/documents.ts';
@@ -70,6 +71,32 @@ test('the Retry-After of the CA wins where it is later, and only there', () => {
     minutesUntil(afterFailure(makeRecord({ failures: 1 }), limited(minutes), noon, 0).notBefore);
 
   assert.deepEqual([next(180), next(10.5), next(3), next(-60)], [180, 10.5, 10, 10]);
+});
+
+test('a CA that puts a certificate off for days has failed it: the time counts, however the CA says it', () => {
+  const days = after(noon, 31 * DAY_MS);
+  const errors = [limited(31 * 24 * 60), new AcmeDeadline('authorization is not done yet', days)];
+  for (const error of errors) {
+    const { failures, lastFailure } = afterFailure(makeRecord(), error, noon, 0);
+    assert.deepEqual([failures, lastFailure?.isCaFault], [1, true], error.name);
+  }
+});
+
+test('no CA is obeyed longer than its slowest limit takes', () => {
+  const put = (minutes: number) => {
+    const change = afterFailure(makeRecord(), limited(minutes), noon, 0);
+    return minutesUntil(nextAttempt({ ...makeRecord(), ...change }, undefined, noon)) / 60;
+  };
+
+  assert.deepEqual([put(34 * 60), put(31 * 24 * 60)], [34, 36]);
+});
+
+test('a certificate that cannot be used is what another CA may do better, unless our clock refuses it', () => {
+  const refused = new PemRejected('ERR_PEM_KEY_MISMATCH', 'the key does not belong to the leaf');
+  const policyOf = (error: Error) => afterFailure(makeRecord(), error, noon, 0).lastFailure?.isPolicy;
+
+  assert.equal(policyOf(refused), true);
+  assert.equal(policyOf(new ClockDiffers(refused, noon, after(noon, DAY_MS))), undefined);
 });
 
 test('a pass that ran out of time is no failure: the next one goes on at once', () => {

@@ -48,6 +48,12 @@ for (const [says, record, decision] of [
   ["one refusal by the CA's own policy", failed(1, POLICY), again],
   ["two refusals by the CA's own policy", failed(2, POLICY), toSecond],
   ['an order that the CA did not end: it has taken its time', failed(1, STUCK), toSecond],
+  ['one answer that puts it off for days', failed(1, CA, { notBefore: after(noon, 31 * DAY_MS) }), toSecond],
+  [
+    'one answer that puts it off for an hour',
+    failed(1, CA, { notBefore: after(noon, HOUR_MS) }),
+    'backing-off',
+  ],
   ['five failures of a name, which no CA helps', failed(5, {}), again],
 ] as const) {
   test(`due, fallback: ${says}`, () => assert.equal(deciding(record), decision));
@@ -85,6 +91,16 @@ test('due, fallback: a CA whose certificates may not be published is never chose
 
 test('due, fallback: once nothing that browsers trust is in force, the order that was refused is resumed', () => {
   assert.equal(deciding(failed(1, UNTRUSTED)), again);
+});
+
+test('due, fallback: another CA that is paused keeps nothing from its own CA', () => {
+  const paused = {
+    cas: [{ directoryUrl: DIRECTORY_URL }, { directoryUrl: SECOND, pausedUntil: after(noon, DAY_MS) }],
+  };
+
+  assert.equal(deciding(failed(2, CA), paused), again);
+  assert.equal(deciding(failed(2, CA, { now: almostOver }), { ...paused, now: almostOver }), toSecond);
+  assert.equal(deciding(failed(2, CA, { notBefore: after(noon, MINUTE_MS) }), paused), 'backing-off');
 });
 
 test('due, fallback: after the last CA comes the first again, but not before the next attempt is due', () => {

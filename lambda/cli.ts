@@ -3,7 +3,7 @@ import { guardStandardStreams } from '#common/cli/streams.ts';
 import { ConfigError } from '#common/config-error.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
-import { accountCommand } from './commands/account.ts';
+import { accountCommand } from './commands/account/account.ts';
 import { type Command, hasPrintedJson, print, printJson, printToStderr } from './commands/command.ts';
 import { caaCommand } from './commands/dns/caa.ts';
 import { dnsRecordsCommand } from './commands/dns/dns-records.ts';

@@ -11,8 +11,10 @@ export interface CaTerms {
   readonly caaIdentities: readonly string[];
   /** In records of dns-persist-01; empty: unknown. */
   readonly issuerDomainNames: readonly string[];
-  /** Configured, or of the stored account; undefined: there is none yet. */
+  /** Of the stored account, or where that is not known, as configured; undefined: there is none yet. */
   readonly accountUri: string | undefined;
+  /** `acme.accountUri` is not our account: whatever trusts it, the CA refuses us. */
+  readonly accountProblem?: string;
   /** Undefined: none is registered, or the CA does not answer. */
   readonly account: AcmeClient | undefined;
   /** Why the CA, or the stored account, could not be asked: what is known otherwise stands. */
@@ -36,11 +38,24 @@ async function termsOf(ca: Ca): Promise<CaTerms> {
     return {
       ...{ directoryUrl, caaIdentities, account },
       issuerDomainNames: persist.length > 0 ? persist : caaIdentities,
-      accountUri: accountUri ?? account?.accountUrl,
+      accountUri: account?.accountUrl ?? accountUri,
+      ...accountProblemOf(settings, account),
     };
   } catch (error) {
     const fault = { code: codeOf(error), message: messageOf(error) };
     const names = { caaIdentities: configured, issuerDomainNames: configured };
     return { ...names, directoryUrl, accountUri, account: undefined, fault };
   }
+}
+
+/** RFC 8657 §3: the URI in a record has to be the account's, character for character. */
+export function accountProblemOf(
+  { accountUri }: Pick<Ca['settings'], 'accountUri'>,
+  account: Pick<AcmeClient, 'accountUrl'> | undefined,
+): { accountProblem?: string } {
+  const ours = account?.accountUrl;
+  if (accountUri === undefined || ours === undefined || accountUri === ours) return {};
+  return {
+    accountProblem: `acme.accountUri is ${accountUri}, and our account ${ours}: records that name the other one keep us out; set acme.accountUri to ours, then publish what pemfleet caa and pemfleet dns-records print`,
+  };
 }

@@ -30,6 +30,13 @@ export interface CaaReport {
   checks: CaaCheck[];
 }
 
+/** For people: its host, with the path where another CA has the same host. */
+export function caNameOf(directoryUrl: string, all: readonly string[]): string {
+  const { host, pathname } = new URL(directoryUrl);
+  const isShared = all.some((other) => other !== directoryUrl && new URL(other).host === host);
+  return isShared ? `${host}${pathname}` : host;
+}
+
 /** Addresses have no CAA records (RFC 8738 §5). */
 export async function readCaa(
   certificates: readonly CertificateSpec[],

@@ -3,8 +3,10 @@ import { clockOffset, clockOffsetText } from '#common/clock.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { getAccount } from '../acme/account.ts';
 import type { AcmeClient } from '../acme/client.ts';
+import { AcmeProblem } from '../acme/problem.ts';
 import type { Ca, Cas } from '../ca/ca.ts';
 import type { CertificateSpec } from '../config/config.ts';
+import { accountProblemOf } from './ca-terms.ts';
 import type { PreflightFinding } from './finding.ts';
 
 /** Five minutes: Let's Encrypt dates certificates back by an hour, others by less, and hosts refuse what is not valid yet. */
@@ -63,18 +65,33 @@ async function accountFinding(ca: Ca): Promise<PreflightFinding> {
   }
   const status = await statusOf(client);
   const { accountUrl = '' } = client;
+  const { accountProblem } = accountProblemOf(ca.settings, client);
+  if (status === 'valid' && accountProblem !== undefined) {
+    return { ...finding, wanted: 'acme.accountUri as our account', result: 'failed', saw: accountProblem };
+  }
   if (status === 'valid') return { ...finding, result: 'ok', saw: `${accountUrl} is valid` };
+  const saw = `${accountUrl}: ${status instanceof Error ? messageOf(status) : status}`;
+  if (status instanceof Error && !isRefused(status)) {
+    const advice = 'nothing is known of the account: the CA gives no good answer; ask again later';
+    return { ...finding, result: 'unknown', saw, advice };
+  }
   const advice = 'pemfleet account says how to get another one; orders fail until then';
-  return { ...finding, result: 'failed', saw: `${accountUrl}: ${status}`, advice };
+  return { ...finding, result: 'failed', saw, advice };
 }
 
 /** RFC 8555 §7.1.2. @returns the account's status, or what the CA answers in its place */
-async function statusOf(client: AcmeClient): Promise<string> {
+async function statusOf(client: AcmeClient): Promise<string | Error> {
   try {
     return (await getAccount(client)).status;
   } catch (error) {
-    return messageOf(error);
+    if (error instanceof Error) return error;
+    throw error;
   }
+}
+
+/** The CA says that the account is over; all else may be its trouble of the moment. */
+function isRefused(error: Error): boolean {
+  return error instanceof AcmeProblem && ['unauthorized', 'accountDoesNotExist'].includes(error.type);
 }
 
 async function profileFindings(ca: Ca, { profiles, isFallback }: Wanted): Promise<PreflightFinding[]> {

@@ -10,7 +10,7 @@ import type { CertificateSpec, Config } from '../config/config.ts';
 import type { Outcome } from '../outcome.ts';
 import { resolverOf } from '../probe/resolve.ts';
 import { readCaTerms } from './ca-terms.ts';
-import { readCaa } from './caa-report.ts';
+import { caNameOf, readCaa } from './caa-report.ts';
 import { checkCas } from './check-cas.ts';
 import { checkLimits } from './check-limits.ts';
 import { checkResponder } from './check-responder.ts';
@@ -59,11 +59,12 @@ type Terms = Awaited<ReturnType<typeof readCaTerms>>;
 
 async function caaFindings({ certificates, config }: Preflight, terms: Terms): Promise<PreflightFinding[]> {
   const { checks } = await readCaa(certificates, terms, caaLookup(config.dns.resolvers));
+  const all = terms.map((one) => one.directoryUrl);
   return checks.map(({ at, directoryUrl, identifier, method, problem, result }) => ({
     check: 'caa',
     subject: identifier,
     result: result === 'allowed' ? 'ok' : result === 'denied' ? 'failed' : 'unknown',
-    wanted: `CAA that lets ${new URL(directoryUrl).host} issue by ${method}`,
+    wanted: `CAA that lets ${caNameOf(directoryUrl, all)} issue by ${method}`,
     saw: problem ?? (at === undefined ? 'no CAA: any CA may' : `the CAA at ${at} lets it`),
     ...(problem !== undefined && { advice: 'pemfleet caa prints the records that do' }),
   }));

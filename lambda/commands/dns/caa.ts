@@ -3,7 +3,7 @@ import { printable } from '#common/printable.ts';
 import { table } from '#common/table.ts';
 import { caaLookup } from '../../challenge/caa-lookup.ts';
 import { readCaTerms } from '../../preflight/ca-terms.ts';
-import { type CaaCheck, type CaaReport, readCaa } from '../../preflight/caa-report.ts';
+import { type CaaCheck, type CaaReport, caNameOf, readCaa } from '../../preflight/caa-report.ts';
 import { withCas } from '../../wiring.ts';
 import {
   type Command,
@@ -22,12 +22,16 @@ export const caaCommand: Command = async (values) => {
   const specs = values.only?.map((name) => specOf(config, name)) ?? config.certificates;
   const report = await readCaa(specs, cas, caaLookup(config.dns.resolvers));
   const faults = cas.flatMap(({ directoryUrl, fault }) => (fault ? [{ directoryUrl, ...fault }] : []));
-  if (values.json) printJson({ version: 1, ...report, faults });
+  const strays = cas.flatMap(({ accountProblem, directoryUrl }) =>
+    accountProblem ? [{ directoryUrl, accountProblem }] : [],
+  );
+  if (values.json) printJson({ version: 1, ...report, faults, strays });
   else {
     for (const { code, directoryUrl, message } of faults) print(`; ${directoryUrl}: ${code} ${message}\n`);
+    for (const { accountProblem, directoryUrl } of strays) print(`; ${directoryUrl}: ${accountProblem}\n`);
     print(caaText(report));
   }
-  return exitStatusOf(report.checks);
+  return strays.length > 0 ? EXIT.failed : exitStatusOf(report.checks);
 };
 
 /** What cannot be told counts less than what is known to be wrong. */
@@ -39,8 +43,9 @@ function exitStatusOf(checks: readonly CaaCheck[]): number {
 function caaText({ checks, wanted }: CaaReport): string {
   const lines = wanted.map(({ name, tag, value }) => `${name}. IN CAA 0 ${tag} "${value}"\n`);
   const head = ['NAME', 'CA', 'CHALLENGE', 'RESULT', 'CAA AT', ''];
+  const all = checks.map(({ directoryUrl }) => directoryUrl);
   const rows = checks.map(({ at = '-', directoryUrl, identifier, method, problem = '', result }) => [
-    ...[identifier, new URL(directoryUrl).host, method, result, at],
+    ...[identifier, caNameOf(directoryUrl, all), method, result, at],
     printable(problem),
   ]);
   return `${lines.join('')}\n${table([head, ...rows])}`;

@@ -120,3 +120,65 @@ test('one CA out of reach hides no other one', async (t) => {
   assert.match(String(many.status), /^UsageError .*--new wants one CA: --ca URL, of https/);
   assert.match(String(none.status), /^UsageError .*--ca wants one of https/);
 });
+
+test('what fails changes nothing, and nothing says that it has: the account is shown, with the cure where there is one', async (t) => {
+  const operator = await startOperator(t);
+  const { ca } = operator;
+  const { account: first } = await shown(operator);
+  const trouble = problem({ status: 500, type: 'serverInternal' });
+  for (const [resource, words] of [
+    ['keyChange', ['--rollover']],
+    ['account', ['--deactivate', '--yes']],
+    ['account', ['--contact']],
+    ['newAccount', ['--new']],
+  ] as const) {
+    ca.fault(resource, trouble);
+
+    const { status, stderr, account } = await shown(operator, ...words);
+    ca.clear();
+
+    assert.deepEqual([status, account.url, account.thumbprint], [1, first.url, first.thumbprint], words[0]);
+    assert.equal(account.error.code, 'ERR_ACME_PROBLEM');
+    assert.doesNotMatch(stderr, /has changed|for ever/, words[0]);
+  }
+  await operator.pemfleet('account', '--deactivate', '--yes');
+  for (const word of ['--rollover', '--contact']) {
+    const over = await shown(operator, word);
+
+    assert.deepEqual([over.status, over.account.url, over.account.status], [1, first.url, 'refused'], word);
+    assert.match(over.stderr, /another account: pemfleet account --new/);
+    assert.doesNotMatch(over.stderr, /has changed/);
+  }
+  const other = await shown(operator, '--new');
+  assert.match(other.stderr, /thumbprint has changed[\s\S]*account has changed: acme\.accountUri, CAA/);
+});
+
+test('an account is shown where its CA gives no answer, and acme.accountUri that is another one is wrong everywhere', async (t) => {
+  const operator = await startOperator(t);
+  const { ca, configure } = operator;
+  const { account: first } = await shown(operator);
+  const acme = { directoryUrl: ca.directoryUrl, caFile: ca.caFile, termsOfServiceAgreed: true };
+  configure({ acme: { ...acme, accountUri: `${first.url}0` } });
+
+  const stray = await shown(operator);
+  const caa = await operator.pemfleet('caa', '--json');
+  configure({ acme: { ...acme, accountUri: first.url } });
+  const right = await shown(operator);
+  ca.fault('directory', problem({ status: 503, type: 'serverInternal' }));
+  const away = await shown(operator);
+
+  assert.equal(stray.status, 1);
+  assert.match(stray.account.accountProblem, /acme\.accountUri is .*0, and our account /);
+  assert.equal(caa.status, 1);
+  const { strays, wanted } = JSON.parse(caa.stdout);
+  assert.equal(strays.length, 1);
+  assert.ok(
+    wanted.every(({ value }: { value: string }) => !value.includes(`${first.url}0`)),
+    caa.stdout,
+  );
+  assert.deepEqual([right.status, right.account.accountProblem], [0, undefined]);
+  assert.deepEqual(
+    [away.status, away.account.url, away.account.error.code],
+    [1, first.url, 'ERR_ACME_PROBLEM'],
+  );
+});

@@ -7,8 +7,9 @@ import { ConfigError } from '#common/config-error.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
-import { accountCommand } from '../../../lambda/commands/account.ts';
+import { accountCommand } from '../../../lambda/commands/account/account.ts';
 import type { Command } from '../../../lambda/commands/command.ts';
+import { caaCommand } from '../../../lambda/commands/dns/caa.ts';
 import { haproxyConfigCommand } from '../../../lambda/commands/haproxy-config.ts';
 import { keyCommand } from '../../../lambda/commands/key.ts';
 import { parseArguments } from '../../../lambda/commands/line/options.ts';
@@ -29,6 +30,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   ...{ run: runCommand, plan: planCommand, revoke: revokeCommand, withdraw: withdrawCommand },
   ...{ account: accountCommand, 'take-over': takeOverCommand, key: keyCommand },
   'haproxy-config': haproxyConfigCommand,
+  caa: caaCommand,
   replace: replaceCommand,
 };
 

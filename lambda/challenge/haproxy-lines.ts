@@ -19,18 +19,20 @@ cache acme_answers
     max-age 10
 
 backend acme_responder
-    stick-table type ipv6 size 100k expire 1m store http_req_rate(10s),http_err_rate(10s),gpc0,gpc0_rate(10s)
+    stick-table type ipv6 size 100k expire 1m store http_req_rate(10s),gpc0,gpc0_rate(10s),gpc1,gpc1_rate(10s)
     no option abortonclose
     http-request deny deny_status 405 unless METH_GET
     http-request cache-use acme_answers
     http-request track-sc2 src
     http-request set-var(txn.acme_answered) sc_gpc0_rate(2)
     http-request set-var(txn.acme_open) sc_http_req_rate(2),sub(txn.acme_answered)
-    http-request deny deny_status 429 if { sc_http_err_rate(2) gt 100 } || { var(txn.acme_open) -m int gt 500 }
+    http-request deny deny_status 429 if { sc_gpc1_rate(2) gt 500 } || { var(txn.acme_open) -m int gt 1000 }
+    http-request deny deny_status 429 if { sc_gpc1_rate(2) gt 100 } { queue(acme_responder) gt 0 }
     http-request deny deny_status 429 if { var(txn.acme_open) -m int gt 20 } { be_sess_rate(acme_responder) gt 1000 }
-    http-request deny deny_status 429 if { var(txn.acme_open) -m int gt 40 } { queue(acme_responder) gt 500 }
+    http-request deny deny_status 429 if { var(txn.acme_open) -m int gt 40 } { queue(acme_responder) gt 2000 }
     http-request set-priority-class var(txn.acme_open)
     http-response sc-inc-gpc0(2) if { status 200 }
+    http-response sc-inc-gpc1(2) if { status 404 }
     http-response set-header Cache-Control max-age=10 if { status 200 }
     http-response cache-store acme_answers
     timeout queue 10s

@@ -12,6 +12,10 @@ test('a flood of tokens that do not exist, from one source, stops no validation'
   assert.ok(answered < sent / 2, `${answered} of ${sent} reached the responder`);
 });
 
-test('a CA that asks for 400 names at once gets 400 answers', async (t) => {
-  assert.deepEqual(await burstOf(t, '2.6', 400), []);
+test('a CA that asks for 900 names at once gets 900 answers', async (t) => {
+  assert.deepEqual(await burstOf(t, '2.6', { names: 900 }), []);
+});
+
+test('a CA that was made to ask for tokens of others gets its answers all the same', async (t) => {
+  assert.deepEqual(await burstOf(t, '3.2', { names: 5, strangers: 200 }), []);
 });

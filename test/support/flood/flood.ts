@@ -35,9 +35,19 @@ const [ANSWER_MS, EXECUTIONS] = [50, 10];
 /** The CA validates from several networks at once, and waits so long for an answer. */
 const [VANTAGE_POINTS, PATIENCE_MS] = [3, 10_000];
 
-/** A large first order: one CA asks for many names at once. @returns why validations failed */
-export async function burstOf(t: TestContext, version: HaproxyVersion, names: number): Promise<string[]> {
+/**
+ * A large first order: one CA asks for many names at once.
+ * @param strangers tokens that are not here, which the CA asks for before: of names of others that point to this HAProxy
+ * @returns why validations failed
+ */
+export async function burstOf(
+  t: TestContext,
+  version: HaproxyVersion,
+  { names, strangers = 0 }: { names: number; strangers?: number },
+): Promise<string[]> {
   const { upstream, port } = await startFront(t, version);
+  const others = Array.from({ length: strangers }, (_, index) => `token-${index}-of-the-names-of-others`);
+  await Promise.all(others.map((token) => fetchToken(port, token, '127.8.0.1')));
   const all = Array.from({ length: names }, () => fetchToken(port, upstream.present(), '127.8.0.1'));
   return (await Promise.all(all)).filter((fault) => fault !== undefined);
 }

@@ -1,8 +1,9 @@
 /** Authorization objects (RFC 8555 §7.1.4), their challenges (§7.1.5, §8) and how the client proves control (§7.5). */
 import { SECOND_MS } from '#common/time.ts';
 import type { AcmeClient } from './client.ts';
-import { pollUntil, type Timing } from './poll.ts';
+import { LONGEST_SLEEP_MS, pollUntil, type Timing } from './poll.ts';
 import {
+  AcmeDeadline,
   AcmeProblem,
   AcmeStuck,
   AuthorizationFailed,
@@ -101,6 +102,8 @@ export interface Responded {
   challenge: Challenge;
   /** The CA has no more time than until then, beyond the Retry-After that it gives. */
   until: Date;
+  /** No Retry-After that is longer than a pass sleeps is waited for: the CA has had its time, or the certificate has none. */
+  isLast?: boolean | undefined;
 }
 
 /**
@@ -119,7 +122,9 @@ export async function waitValid(
     const isStale = timing.now().getTime() - begin < STALE_ERROR_MS;
     return failureOf(authorization, responded?.challenge, isStale);
   };
+  let last: Authorization | undefined;
   const isDone = (authorization: Authorization) => {
+    last = authorization;
     if (authorization.status === 'valid' || failureIn(authorization) !== undefined) return true;
     if (responded !== undefined && timing.now() >= responded.until) throw undecided(authorization, responded);
     return false;
@@ -129,8 +134,16 @@ export async function waitValid(
     return { value: authorizationOf(response, url), retryAfter: response.headers['retry-after'] };
   };
   await timing.sleep(Math.min(SHORTEST_VALIDATION_MS, timing.deadline.getTime() - begin));
-  const ended = await pollUntil(what, read, isDone, timing);
+  const ended = await pollUntil(what, read, isDone, timing).catch((error: unknown) => {
+    const isPutOff = isLaterThanPasses(error, timing.now());
+    throw isPutOff && responded?.isLast && last ? undecided(last, responded) : error;
+  });
   if (ended.status !== 'valid') throw failureIn(ended) ?? notValid(ended);
+}
+
+function isLaterThanPasses(error: unknown, now: Date): boolean {
+  const retryAfter = error instanceof AcmeDeadline ? error.retryAfter : undefined;
+  return retryAfter !== undefined && retryAfter.getTime() - now.getTime() > LONGEST_SLEEP_MS;
 }
 
 /**

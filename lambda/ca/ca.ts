@@ -97,9 +97,19 @@ async function statusOf(client: AcmeClient): Promise<AcmeAccount['status'] | Acm
 /**
  * `unauthorized` says of an order that it is not ours, of a validation that it failed, and of an account that it is over: where it stands,
  * the CA is asked for the account.
+ * @param isRenewed the CA did not know the account before, and it was registered again
  * @returns AccountRefused with the cure if it is the account; else the error as it is
  */
-export async function explainRefusal(cas: Cas, directoryUrl: string, error: unknown): Promise<unknown> {
+export async function explainRefusal(
+  cas: Cas,
+  directoryUrl: string,
+  error: unknown,
+  isRenewed = false,
+): Promise<unknown> {
+  if (isRenewed && error instanceof AcmeProblem && error.type === 'accountDoesNotExist') {
+    const seen = `${directoryUrl} has registered our account again, and does not know it`;
+    return new AccountRefused(`${seen}; to register another one: ${cureOf(cas, directoryUrl)}`, error);
+  }
   const isUnclear = error instanceof AcmeProblem && error.type === 'unauthorized';
   if (!isUnclear || error instanceof AccountRefused) return error;
   const ca = caOf(cas, directoryUrl);
@@ -108,17 +118,20 @@ export async function explainRefusal(cas: Cas, directoryUrl: string, error: unkn
   const isOver = status instanceof AcmeProblem ? status.type === 'unauthorized' : status !== 'valid';
   if (status === undefined || !isOver) return error;
   const { accountUrl } = await ca.account();
-  return new AccountRefused(refusalText(directoryUrl, accountUrl, status, cas.size > 1), error);
+  return new AccountRefused(refusalText(directoryUrl, accountUrl, status, cureOf(cas, directoryUrl)), error);
+}
+
+function cureOf(cas: Cas, directoryUrl: string): string {
+  return `pemfleet account --new${cas.size > 1 ? ` --ca ${directoryUrl}` : ''}`;
 }
 
 function refusalText(
   directoryUrl: string,
   accountUrl: string | undefined,
   status: AcmeAccount['status'] | AcmeProblem,
-  isOneOfMany: boolean,
+  cure: string,
 ): string {
   const seen =
     status instanceof AcmeProblem ? 'is refused (deactivated, or revoked by the CA)' : `is ${status}`;
-  const cure = `pemfleet account --new${isOneOfMany ? ` --ca ${directoryUrl}` : ''}`;
   return `our account ${accountUrl} at ${directoryUrl} ${seen}: it orders nothing any more, and what it has ordered stays valid; to register another one: ${cure}`;
 }

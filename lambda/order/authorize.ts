@@ -10,7 +10,7 @@ import { AuthorizationFailed, joinFailures } from '../acme/problem.ts';
 import { CHALLENGES } from '../config/challenge.ts';
 import type { Pass } from '../pass.ts';
 import { type OpenChallenge, openChallenges } from './choose-challenge.ts';
-import type { OrderLeg } from './leg.ts';
+import type { Driven } from './open-order.ts';
 import { preferredChallenge } from './preferred-challenge.ts';
 import type { LegRecord } from './record.ts';
 
@@ -20,7 +20,7 @@ const LONGEST_VALIDATION_MS = 5 * MINUTE_MS;
 const SHORTEST_TRY_MS = 30 * SECOND_MS;
 
 /** @throws AuthorizationFailed naming each identifier; AcmeStuck, or AcmeDeadline if the CA takes longer than there is time */
-export async function authorize(pass: Pass, client: AcmeClient, leg: OrderLeg, order: Order): Promise<void> {
+export async function authorize(pass: Pass, { client, leg, isHurried }: Driven, order: Order): Promise<void> {
   const { timing } = pass;
   const challenge = preferredChallenge(leg.challenges, leg.record.challengeFailures);
   if (challenge === undefined) throw new TypeError(`${leg.certificate} is configured without a challenge`);
@@ -41,7 +41,7 @@ export async function authorize(pass: Pass, client: AcmeClient, leg: OrderLeg, o
     const identifiers = presented.map((challenge) => challenge.identifier);
     pass.log('challenge.presented', { certificate: leg.certificate, type: solver.type, identifiers });
     mayBeLookedAt = true;
-    await prove(pass, client, open, respondedAt);
+    await prove(pass, client, open, { respondedAt, isHurried });
     mayBeLookedAt = false;
   } catch (error) {
     if (error instanceof AuthorizationFailed) mayBeLookedAt = false;
@@ -67,14 +67,15 @@ async function prove(
   { timing }: Pass,
   client: AcmeClient,
   open: readonly OpenChallenge[],
-  respondedAt: Date,
+  { respondedAt, isHurried }: { respondedAt: Date; isHurried: boolean },
 ): Promise<void> {
   await all(open.map(({ challenge }) => respond(client, challenge)));
+  const isLast = isHurried || timing.now().getTime() - respondedAt.getTime() >= LONGEST_VALIDATION_MS;
   const times = [respondedAt.getTime() + LONGEST_VALIDATION_MS, timing.now().getTime() + SHORTEST_TRY_MS];
   const until = new Date(Math.max(...times));
   await all(
     open.map(({ authorization, challenge }) =>
-      waitValid(client, authorization, timing, { challenge, until }),
+      waitValid(client, authorization, timing, { challenge, until, isLast }),
     ),
   );
 }

@@ -27,7 +27,10 @@ export function afterFailure(
   now: Date,
   random: number,
 ): Partial<OrderRecord> {
-  const fault = faultOfAttempt(error, now);
+  const isAccountGone = isUnknownAccount(error);
+  // Registered again, and unknown again: that does not help here.
+  const isGoneAgain = isAccountGone && (record.isAccountRenewed ?? false);
+  const fault = isGoneAgain ? 'policy' : faultOfAttempt(error, now);
   const lastFailure = {
     at: now,
     code: codeOf(error),
@@ -37,9 +40,8 @@ export function afterFailure(
   };
   const retryAfter = retryAfterOf(error);
   // Out of time, or an account that the CA has lost, is no failure of the order: the next pass goes on at once.
-  const isAccountGone = error instanceof AcmeProblem && error.type === 'accountDoesNotExist';
   const isUnfinished = error instanceof AcmeDeadline && !isPutOff(error, now);
-  const failures = isUnfinished || isAccountGone ? record.failures : record.failures + 1;
+  const failures = isUnfinished || (isAccountGone && !isGoneAgain) ? record.failures : record.failures + 1;
   const longest = lastFailure.isCaFault ? LONGEST_FOR_CA_FAULT_MS : DAY_MS;
   // Nothing passes by waiting: another CA is asked, or the operator, or what is in force expires.
   const isNoWait = failures === record.failures || error instanceof UntrustedIssuer;
@@ -53,7 +55,15 @@ export function afterFailure(
   const rested = failures === record.failures ? record.legs : record.legs.map(rest);
   const legs = isSpent ? rested.map(withoutOrder) : rested;
   const challengeFailures = withFailure(record.challengeFailures, record.challenge, error);
-  return { failures, notBefore, lastFailure, legs, challengeFailures };
+  const isAccountRenewed = isAccountGone || record.isAccountRenewed;
+  return {
+    failures,
+    notBefore,
+    lastFailure,
+    legs,
+    challengeFailures,
+    ...(isAccountRenewed && { isAccountRenewed }),
+  };
 }
 
 /** A CA that asks for a longer wait than its own pauses last has failed this certificate. */
@@ -80,6 +90,11 @@ export function faultOfAttempt(error: unknown, now: Date): Fault {
   // What one CA issues wrongly, another one may issue well; our clock would refuse that, too.
   if (error instanceof PemRejected) return error instanceof ClockDiffers ? 'ours' : 'policy';
   return faultOf(error);
+}
+
+/** The account is registered again with the same key. */
+function isUnknownAccount(error: unknown): boolean {
+  return error instanceof AcmeProblem && error.type === 'accountDoesNotExist';
 }
 
 /** Every attempt has its own time for a validation. */

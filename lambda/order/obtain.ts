@@ -43,8 +43,8 @@ async function drive(pass: Pass, driven: Driven): Promise<Order> {
 
 /** Proves control of the names, finalizes, and waits for the certificate. @throws AuthorizationFailed */
 async function complete(pass: Pass, driven: Driven, opened: Order): Promise<Order> {
-  const { client, leg } = driven;
-  if (opened.status === 'pending') await authorize(pass, client, leg, opened);
+  const { leg } = driven;
+  if (opened.status === 'pending') await authorize(pass, driven, opened);
   else leg.keepAnswers(await cleanUp(pass, leg.certificate, leg.presented));
   const order = await issue(pass, driven, opened);
   if (order.status === 'valid') return order;

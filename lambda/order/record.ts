@@ -55,6 +55,8 @@ const orderRecord = z.looseObject({
   challenge: z.enum(CHALLENGES).optional().catch(undefined),
   /** Of `failures`, those of each challenge. */
   challengeFailures: z.partialRecord(z.enum(CHALLENGES), z.number().int().min(0)).optional().catch(undefined),
+  /** The CA did not know the account any more, and it was registered again. */
+  isAccountRenewed: z.boolean().optional(),
   /** In a row, at the CAs that were asked before this one. */
   failuresElsewhere: z.number().int().min(0).optional(),
   /** The next attempt comes no earlier. */

@@ -30,7 +30,10 @@ export function followUpOf(
     const decision = { action: 'resume', reason: 'order-in-flight', directoryUrl } as const;
     return { plan: { ...plan, decision }, when: 'at-the-end' };
   }
-  const isTheirs = error instanceof NotOffered || faultOfAttempt(error, pass.timing.now()) !== 'ours';
+  const isTheirs =
+    error instanceof NotOffered ||
+    faultOfAttempt(error, pass.timing.now()) !== 'ours' ||
+    order.isRefusedAt(directoryUrl);
   const isLeft =
     isAlmostOver(plan, pass.timing.now()) ||
     (!order.hasRecordAt(directoryUrl) && survey.budget.isTurningAway(directoryUrl));

@@ -202,7 +202,9 @@ async function allOf(works: readonly Promise<void>[]): Promise<void> {
 async function fail(pass: Pass, survey: Survey, order: OrderInFlight, given: unknown): Promise<Outcome> {
   const { spec, decision } = order.plan;
   const directoryUrl = 'directoryUrl' in decision ? decision.directoryUrl : undefined;
-  const error = directoryUrl === undefined ? given : await explainRefusal(pass.cas, directoryUrl, given);
+  const isRenewed = directoryUrl !== undefined && order.isAccountRenewedAt(directoryUrl);
+  const error =
+    directoryUrl === undefined ? given : await explainRefusal(pass.cas, directoryUrl, given, isRenewed);
   if ('directoryUrl' in decision) {
     survey.budget.release(order.unplaced);
     await forgetLostAccount(pass.cas, decision.directoryUrl, error);

@@ -74,6 +74,16 @@ export class OrderInFlight {
     return this.#stored?.record.directoryUrl === directoryUrl;
   }
 
+  /** As its record has it: also where the error alone does not say so. */
+  isRefusedAt(directoryUrl: string): boolean {
+    return this.hasRecordAt(directoryUrl) && (this.#stored?.record.lastFailure?.isPolicy ?? false);
+  }
+
+  /** Its account was registered again, because the CA did not know it. */
+  isAccountRenewedAt(directoryUrl: string): boolean {
+    return this.hasRecordAt(directoryUrl) && (this.#stored?.record.isAccountRenewed ?? false);
+  }
+
   /** The legs of the record that an earlier pass left, or of a new one with fresh keys. */
   async open(account: CaAccount): Promise<OrderLeg[]> {
     const { decision, stored } = this.plan;

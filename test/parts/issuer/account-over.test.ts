@@ -106,6 +106,18 @@ test('an order that meets an unknown account fails once: the next pass registers
   assert.equal(again.status, 0, again.stderr);
 });
 
+test('an account that the CA registers again and still does not know is told with the cure', async (t) => {
+  const { ca, pemfleet } = await startOperator(t);
+  await pemfleet('account');
+  ca.fault('newOrder', problem({ status: 400, type: 'accountDoesNotExist' }));
+
+  const lost = await pemfleet('run');
+  const again = await pemfleet('run');
+
+  assert.doesNotMatch(lost.stderr, /account --new/);
+  assert.match(again.stderr, /ERR_ACME_ACCOUNT .*has registered our account again.*pemfleet account --new/);
+});
+
 test('one CA out of reach hides no other one', async (t) => {
   const operator = await startOperator(t);
   const fallback = [{ directoryUrl: 'https://127.0.0.1:9/dir', termsOfServiceAgreed: true }];

@@ -24,15 +24,19 @@ const until = after(noon, 300_000);
 
 /** Polls of the authorization answer with these challenges in turn, then with the last of them. */
 function polled(...shown: Partial<Challenge>[]) {
+  return polledWith({}, ...shown);
+}
+
+function polledWith(headers: Record<string, string>, ...shown: Partial<Challenge>[]) {
   const left = [...shown];
   const ca = fakeCa(() => {
     const now = left.length > 1 ? left.shift() : left[0];
     const status = now?.status === 'valid' ? 'valid' : 'pending';
-    return answer({ ...authorization, status, challenges: [{ ...challenge, ...now }] });
+    return answer({ ...authorization, status, challenges: [{ ...challenge, ...now }] }, { headers });
   });
   const clock = fakeClock();
-  const wait = (before: Partial<Challenge> = {}) =>
-    waitValid(clientOf(ca), authorization, clock, { challenge: { ...challenge, ...before }, until });
+  const wait = (before: Partial<Challenge> = {}, isLast = false) =>
+    waitValid(clientOf(ca), authorization, clock, { challenge: { ...challenge, ...before }, until, isLast });
   return { clock, wait };
 }
 
@@ -93,4 +97,15 @@ test('all names that failed are named, each once, five of them with their reason
   assert.equal(code, 'ERR_AUTHORIZATION');
   assert.equal(identifier, ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => `${name}.test`).join(', '));
   assert.match(message, /^a\.test: no answer; b\.test: no answer; .*; failed as well: f\.test, g\.test$/);
+});
+
+test('a Retry-After that no pass sleeps through is obeyed once; a CA that has had its time is given up', async () => {
+  for (const seconds of ['1200', '86400']) {
+    const { wait } = polledWith({ 'retry-after': seconds }, { status: 'processing' });
+
+    await assert.rejects(wait(), { code: 'ERR_ACME_DEADLINE' });
+    await assert.rejects(wait({}, true), { code: 'ERR_ACME_STUCK', message: /the CA does not validate it/ });
+  }
+  const short = polledWith({ 'retry-after': '3' }, { status: 'processing' }, { status: 'valid' });
+  await short.wait({}, true);
 });

@@ -99,6 +99,16 @@ test('a certificate that cannot be used is what another CA may do better, unless
   assert.equal(policyOf(new ClockDiffers(refused, noon, after(noon, DAY_MS))), undefined);
 });
 
+test('an account that the CA loses once is registered again; one that it loses again is a refusal', () => {
+  const unknown = new AcmeProblem({ type: 'urn:ietf:params:acme:error:accountDoesNotExist' }, 400);
+  const first = { ...makeRecord(), ...afterFailure(makeRecord(), unknown, noon, 0) };
+  const second = afterFailure(first, unknown, noon, 0);
+
+  assert.deepEqual([first.failures, first.notBefore, first.lastFailure?.isPolicy], [0, noon, undefined]);
+  assert.deepEqual([second.failures, second.lastFailure?.isPolicy], [1, true]);
+  assert.equal(minutesUntil(second.notBefore), 1);
+});
+
 test('a pass that ran out of time is no failure: the next one goes on at once', () => {
   const change = afterFailure(makeRecord(), new AcmeDeadline('order is not done yet'), noon, 0.9);
 

@@ -55,6 +55,8 @@ export class CaBudget {
   readonly #reserved = new Map<string, number>();
   /** What those that were held back would have taken: the next one waits longer. */
   readonly #waiting = new Map<string, number>();
+  /** CAs whose certificates were held against what browsers trust. */
+  readonly #judged = new Set<string>();
   #state: CaState;
   #saved: CaState;
   #savedChanges = 0;
@@ -184,8 +186,24 @@ export class CaBudget {
   }
 
   recordUntrusted(directoryUrl: string): void {
-    const entry = caEntryOf(this.#state, directoryUrl);
+    const { isTrusted: _, ...entry } = caEntryOf(this.#state, directoryUrl);
     this.#state = withCaEntry(this.#state, directoryUrl, { ...entry, untrustedAt: this.#options.now() });
+  }
+
+  /** Of a certificate that the bucket loses, nothing else tells it. In a pass, a CA is judged once. */
+  recordTrust(directoryUrl: string, isTrusted: boolean): void {
+    this.#judged.add(directoryUrl);
+    const { isTrusted: before = false, ...entry } = caEntryOf(this.#state, directoryUrl);
+    if (isTrusted === before) return;
+    this.#state = withCaEntry(this.#state, directoryUrl, { ...entry, ...(isTrusted && { isTrusted }) });
+  }
+
+  isTrustJudged(directoryUrl: string): boolean {
+    return this.#judged.has(directoryUrl);
+  }
+
+  isTrusted(directoryUrl: string): boolean {
+    return caEntryOf(this.#state, directoryUrl).isTrusted ?? false;
   }
 
   /** What a pass over all certificates has held back, for `pemfleet status`. */

@@ -40,6 +40,8 @@ const caState = z.object({
       pausedUntil: instant.optional(),
       /** Passes in a row that ended in a pause. */
       strikes: z.number().int().default(0),
+      /** Browsers trust what it issues, as the chain of a certificate showed. */
+      isTrusted: z.boolean().optional(),
       /** When it last issued what may not take the place of a certificate that browsers trust. */
       untrustedAt: instant.optional(),
       /** Passes in a row to which directory or account were out of reach, and until when other CAs go first. */

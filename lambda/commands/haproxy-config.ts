@@ -8,7 +8,7 @@ import { UsageError } from './line/options.ts';
 import { EXIT } from './output.ts';
 
 export const haproxyConfigCommand: Command = async (values) => {
-  const { config, bucket } = await loadConfigAndBucket(values, 'read');
+  const { config } = await loadConfigAndBucket(values, 'read');
   const { fleet } = values;
   const certificates = config.certificates.filter(
     ({ fleets }) => fleet === undefined || (fleets as string[]).includes(fleet),
@@ -25,6 +25,8 @@ export const haproxyConfigCommand: Command = async (values) => {
     );
     return EXIT.ok;
   }
+  // The account may be registered now: the bucket is made if it is missing.
+  const { bucket } = await loadConfigAndBucket(values, 'write');
   const { timing } = passEnvironmentOf(values);
   const client = await withCas({ bucket, config, timing }, (cas) =>
     caOf(cas, config.acme.directoryUrl).account(),

@@ -130,11 +130,9 @@ export async function completeSurvey(
   const { bucket, config, log, timing } = pass;
   const survey = isPublished ? await surveyBucket(pass, first) : first;
   const budget = await readCaBudget({ bucket, config, now: timing.now, log });
-  const { trustedRoots } = pass;
-  const trusted = new TrustedCertificates(
-    { bucket, trustedRoots, now: timing.now, revoked },
-    survey.manifests,
-  );
+  const isTrustedCa = (url: string) => budget.isTrusted(url);
+  const source = { bucket, trustedRoots: pass.trustedRoots, now: timing.now, revoked, isTrustedCa };
+  const trusted = new TrustedCertificates(source, survey.manifests);
   return { ...survey, revoked, budget, trusted, replacements: await readReplacements(pass) };
 }
 

@@ -30,7 +30,9 @@ export async function fetchAnswer(asked: AnswerRequest): Promise<{ text: string 
     const text = body.toString('latin1').trimEnd();
     return statusCode === 200 ? { text } : { problem: `HTTP ${statusCode}: ${text.slice(0, SHOWN)}` };
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
+    const { code, message, name } = error as NodeJS.ErrnoException;
+    if (name === 'AbortError' || name === 'TimeoutError')
+      return { problem: `no answer in ${TIMEOUT_MS / 1000} s` };
     return { problem: code ?? message };
   }
 }

@@ -42,17 +42,20 @@ export interface WholeStatus {
 export async function readWholeStatus(request: StatusRequest): Promise<WholeStatus> {
   const { graceMs } = request;
   const read = await readAll(request);
-  const held = new Set(
-    read.lines.flatMap(({ code, certificate }) => (code === 'trusted-in-force' ? [certificate] : [])),
-  );
+  const held = new Set(read.trusted.map(({ certificate }) => certificate));
   // Its failure says the same, and that there will be another attempt.
   const isNews = ({ code, certificate }: StatusLine) => code !== 'failing' || !held.has(certificate);
   const fleets = read.fleets.map((report) => ({
     report,
-    lines: fleetLines(report, { now: read.now, graceMs }).filter(isNews),
+    lines: worstFirst([
+      ...fleetLines(report, { now: read.now, graceMs }).filter(isNews),
+      ...read.trusted.filter(({ fleet }) => fleet === report.fleet),
+    ]),
   }));
-  const lines = worstFirst([...read.lines, ...fleets.flatMap((one) => one.lines)]);
-  return { at: read.now, level: worstLevel(lines), lines, ownLines: worstFirst(read.lines), fleets };
+  const known = new Set<string | undefined>(read.fleets.map(({ fleet }) => fleet));
+  const own = [...read.lines, ...read.trusted.filter(({ fleet }) => !known.has(fleet))];
+  const lines = worstFirst([...own, ...fleets.flatMap((one) => one.lines)]);
+  return { at: read.now, level: worstLevel(lines), lines, ownLines: worstFirst(own), fleets };
 }
 
 interface StatusRead extends Pick<FleetReports, 'fleets'> {
@@ -60,6 +63,8 @@ interface StatusRead extends Pick<FleetReports, 'fleets'> {
   now: Date;
   /** About the bucket as a whole. */
   lines: StatusLine[];
+  /** Of certificates that nobody renews: each belongs to its fleet. */
+  trusted: StatusLine[];
 }
 
 async function readAll(request: StatusRequest): Promise<StatusRead> {
@@ -70,7 +75,7 @@ async function readAll(request: StatusRequest): Promise<StatusRead> {
     keys = await keysOrNone(bucket, config);
   } catch (error) {
     if (!(error instanceof BucketError)) throw error;
-    return { fleets: [], now: begin, lines: [unreachableLine(error)] };
+    return { fleets: [], now: begin, lines: [unreachableLine(error)], trusted: [] };
   }
   const offsetMs = ownClockOffset(bucket, begin, now());
   const at = offsetMs === undefined ? now() : (bucket.answeredAt ?? now());
@@ -86,8 +91,8 @@ async function readAll(request: StatusRequest): Promise<StatusRead> {
   const clock = offsetMs === undefined ? [] : [clockLine(offsetMs)];
   const replacing = only === undefined ? await replacementLines({ bucket, config }, keys.keys, at) : [];
   const trusted = await trustedLines({ bucket, config, keys: keys.keys, only, trustedRoots, now: at });
-  const lines = [...keys.lines, ...held, ...clock, ...orders, ...replacing, ...trusted];
-  return { fleets, now: at, lines };
+  const lines = [...keys.lines, ...held, ...clock, ...orders, ...replacing];
+  return { fleets, now: at, lines, trusted };
 }
 
 function unreachableLine(error: BucketError): StatusLine {

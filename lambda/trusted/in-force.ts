@@ -41,6 +41,8 @@ export interface TrustSource {
   /** Roots that browsers trust, PEM; default: those that Node.js has of Mozilla. */
   trustedRoots?: readonly string[] | undefined;
   now: () => Date;
+  /** Of a CA that is in no table, as it was once judged: tells for what the bucket has lost. */
+  isTrustedCa?: ((directoryUrl: string) => boolean) | undefined;
   /** SHA-256 of PEMs that their CA has revoked: they protect nobody. */
   revoked?: ReadonlySet<string> | undefined;
 }
@@ -74,7 +76,7 @@ export class TrustedCertificates {
   }
 
   async #judge({ fleet, name, entry }: CertificateInFleet): Promise<boolean> {
-    const { bucket, now, revoked, trustedRoots } = this.#source;
+    const { bucket, isTrustedCa, now, revoked, trustedRoots } = this.#source;
     const [pem] = entry.pems;
     if (pem === undefined || entry.pems.some(({ sha256 }) => revoked?.has(sha256))) return false;
     if (Date.parse(pem.notAfter) <= now().getTime()) return false;
@@ -83,7 +85,8 @@ export class TrustedCertificates {
     // Of ten thousand certificates, none is read for it; a PEM that the bucket has lost is served all the same.
     if (directoryUrl !== undefined && isPublic(directoryUrl)) return true;
     const text = await readText(bucket, layout.pem(fleet, name, pem.sha256), pem.sha256);
-    return text !== undefined && (await publicChainProblem(text, trustedRoots)) === undefined;
+    if (text === undefined) return directoryUrl !== undefined && (isTrustedCa?.(directoryUrl) ?? false);
+    return (await publicChainProblem(text, trustedRoots)) === undefined;
   }
 
   #holdersOf(name: string): readonly CertificateInFleet[] {

@@ -43,7 +43,10 @@ export async function readRefusals(request: RefusalRequest): Promise<Refusals> {
   );
   const refusals = new Map<string, Map<CertificateName, UntrustedIssuer>>();
   if (cas.length === 0) return refusals;
-  const trusted = new TrustedCertificates({ ...request, now }, await readManifests(request));
+  const trusted = new TrustedCertificates(
+    { ...request, now, isTrustedCa: (url) => state.cas[url]?.isTrusted ?? false },
+    await readManifests(request),
+  );
   const words = { config, options: {}, trusted, now };
   for (const { directoryUrl } of cas) {
     const refused = new Map<CertificateName, UntrustedIssuer>();

@@ -3,9 +3,10 @@ import { UntrustedIssuer } from '../../acme/problem.ts';
 import type { CaBudget } from '../../ca/budget.ts';
 import type { StoredRecord } from '../../order/record.ts';
 import type { Pass } from '../../pass.ts';
-import { isStaging } from '../../trusted/in-force.ts';
+import { isPublic, isStaging } from '../../trusted/in-force.ts';
 import { hasFailedUntrusted } from '../../trusted/read-refusals.ts';
 import { checkIssuer, refusalBefore, type WantedCertificate } from '../../trusted/refused-ca.ts';
+import { publicChainProblem } from '../../upgrade/public-chain.ts';
 import type { Survey } from '../survey.ts';
 
 /** By directory URL, why nothing is ordered there for this certificate. */
@@ -59,8 +60,22 @@ export async function checkIssued(
       directoryUrl,
       texts.map(({ text }) => text),
     );
+    const [first] = texts;
+    if (first !== undefined) await noteTrust(pass, budget, directoryUrl, first.text);
   } catch (error) {
     if (error instanceof UntrustedIssuer) budget.recordUntrusted(directoryUrl);
     throw error;
   }
+}
+
+/** Once for each CA that is in no table. */
+async function noteTrust(
+  { trustedRoots }: Pass,
+  budget: CaBudget,
+  directoryUrl: string,
+  text: string,
+): Promise<void> {
+  if (isPublic(directoryUrl) || isStaging(directoryUrl) || budget.isTrustJudged(directoryUrl)) return;
+  const problem = await publicChainProblem(text, trustedRoots);
+  budget.recordTrust(directoryUrl, problem === undefined);
 }

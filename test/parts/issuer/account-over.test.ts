@@ -1,7 +1,9 @@
 // What an operator learns of the accounts at the CAs, and does to them: field rows of the deactivated account, of the changed contact, of
 // the account that was lost and made anew without a word.
 import assert from 'node:assert/strict';
+import { mkdirSync, rmSync } from 'node:fs';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { layout } from '#contract/layout.ts';
 import { problem } from '../../support/hostile-ca/faults.ts';
 import { type Operator, startOperator } from '../../support/issuer/operator.ts';
@@ -193,4 +195,17 @@ test('an account is shown where its CA gives no answer, and acme.accountUri that
     [away.status, away.account.url, away.account.error.code],
     [1, first.url, 'ERR_ACME_PROBLEM'],
   );
+});
+
+test('haproxy-config is the first command of an installation with stateless challenges: the bucket is made for the account', async (t) => {
+  const operator = await startOperator(t);
+  const path = fileURLToPath(operator.bucket.url);
+  rmSync(path, { recursive: true });
+  mkdirSync(path, { mode: 0o700 });
+  operator.configure({ challenge: 'http-01-stateless' });
+
+  const { status, stdout } = await operator.pemfleet('haproxy-config');
+
+  assert.equal(status, 0);
+  assert.match(stdout, /lf-string "%\[path,field\(-1,\/\)\]\.[A-Za-z0-9_-]{43}"/);
 });

@@ -202,6 +202,16 @@ test('a PEM that the bucket has lost is served all the same: its CA says whether
   }
 });
 
+test('a CA that is in no table is remembered as one that browsers trust: what the bucket has lost of it stays in force', async () => {
+  const { bucket, plan, key } = await stage(TRUSTED);
+  const budget = await readCaBudget({ bucket, now: () => new Date(), log: () => undefined });
+  budget.recordTrust(TRUSTED, true);
+  await budget.save();
+  await bucket.delete(key);
+
+  assert.equal((await plan())?.reason, 'trusted-in-force');
+});
+
 for (const [says, options] of [
   ['acme.replaceTrusted says that it is meant', { replaceTrusted: true }],
   ['browsers do not trust what is in force either', { isTrusted: false }],

@@ -68,11 +68,11 @@ function accept(
   }
 }
 
-/** Waiting makes it valid, whoever's clock is right: but a CA of our time that dates its certificates far ahead gives none for now. */
+/** Waiting makes it valid, whoever's clock is right; what lies ahead of both clocks is of no use now. */
 function isWaitedFor(chain: readonly string[], now: Date, caNow: Date): boolean {
   const begin = Math.max(...chain.map((pem) => new Date(new X509Certificate(pem).validFrom).getTime()));
-  const isSameTime = Math.abs(caNow.getTime() - now.getTime()) <= CLOCK_SLACK_MS;
-  return begin > now.getTime() && (!isSameTime || begin <= now.getTime() + LONGEST_EARLY_MS);
+  const latest = Math.max(now.getTime(), caNow.getTime()) + LONGEST_EARLY_MS;
+  return begin > now.getTime() && begin <= latest;
 }
 
 function isAccepted(verification: () => CombinedPem): boolean {

@@ -16,6 +16,10 @@ const directoryUrl = z
   .transform((value) => DIRECTORIES[value] ?? value)
   .refine((value) => URL.canParse(value) && new URL(value).protocol === 'https:', {
     message: `wanted an https:// URL or one of ${Object.keys(DIRECTORIES).join(', ')}`,
+  })
+  // The URL is published to every host, and printed: a password in it would be, too.
+  .refine((value) => !URL.canParse(value) || `${new URL(value).username}${new URL(value).password}` === '', {
+    message: 'wanted a URL without user and password: it is published to every host',
   });
 
 const externalAccountBinding = z.strictObject({

@@ -164,3 +164,14 @@ test('the JSON schema describes every key for an editor, defaults included', () 
   assert.equal(schema['additionalProperties'], false);
   assert.deepEqual([...(schema['required'] as string[])].sort(), ['acme', 'bucket', 'certificates']);
 });
+
+test('a directory URL with user and password is refused, and not quoted: it would be published to every host', () => {
+  const acme = { directoryUrl: 'https://user:secret@ca.test/directory', termsOfServiceAgreed: true };
+  const document = { bucket: 'file:///b', acme, certificates: [{ identifiers: ['a.test'] }] };
+
+  assert.throws(
+    () => parseConfig('f', JSON.stringify(document)),
+    ({ message }: Error) =>
+      /acme\.directoryUrl.*without user and password/.test(message) && !message.includes('secret'),
+  );
+});

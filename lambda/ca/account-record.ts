@@ -20,6 +20,8 @@ const accountRecord = z.looseObject({
   keyChangedAt: z.iso.datetime().optional(),
   /** What the CA was told last; absent in records of earlier versions. */
   contact: z.array(z.string()).optional(),
+  /** What the CA has refused: it is told again only where somebody asks for it, or the configuration changes. */
+  contactRefused: z.array(z.string()).optional(),
   /** The account that the CA does not know any more. */
   lostUrl: z.string().optional(),
   /** Of another account that is being registered in place of this one. */

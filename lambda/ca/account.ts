@@ -20,6 +20,9 @@ import {
   saveAccount,
 } from './account-record.ts';
 
+/** Accounts before ours that are remembered. */
+export const MAX_EARLIER = 5;
+
 /** How a CA is talked to, and the bucket that keeps our account there. */
 export interface CaOptions {
   bucket: Bucket;
@@ -93,15 +96,29 @@ async function tellContact(options: CaOptions, client: AcmeClient, stored: Store
     await updateContact(client, contact);
   } catch (error) {
     log?.('account.contact-failed', { directory, contact, error: messageOf(error) });
+    if (isContactRefused(error)) await saveAccount(options, stored, { contactRefused: contact });
     return;
   }
-  await saveAccount(options, stored, { contact });
+  await saveAccount(options, stored, { contact, contactRefused: undefined });
   log?.('account.contact', { directory, contact });
 }
 
-/** A record of an earlier version does not say what the CA knows: it is told once. */
-function isContactNew({ settings }: CaOptions, { contact = [] }: AccountRecord): boolean {
-  return contact.join('\n') !== settings.contact.join('\n');
+/** Not for now, as by a limit, but for what it says (RFC 8555 §7.3). */
+function isContactRefused(error: unknown): boolean {
+  if (!(error instanceof AcmeProblem)) return false;
+  const { status, type } = error;
+  return status >= 400 && status < 500 && status !== 429 && !OF_OTHER_THINGS.has(type);
+}
+
+/** Errors that say nothing of a contact. */
+const OF_OTHER_THINGS: ReadonlySet<string> = new Set([
+  ...['accountDoesNotExist', 'badNonce', 'rateLimited', 'unauthorized'],
+]);
+
+/** A record of an earlier version does not say what the CA knows: it is told once. What it has refused, it is not told again. */
+function isContactNew({ settings }: CaOptions, { contact = [], contactRefused }: AccountRecord): boolean {
+  const wanted = settings.contact.join('\n');
+  return contact.join('\n') !== wanted && contactRefused?.join('\n') !== wanted;
 }
 
 /** Keeps the key: the next pass registers it again. */
@@ -111,22 +128,43 @@ export async function forgetAccountUrl(options: CaOptions): Promise<void> {
   if (url !== undefined) await saveAccount(options, stored, { url: undefined, lostUrl: url });
 }
 
-/** Ends a rollover that was killed (RFC 8555 §7.3.5): the CA is asked which of the two keys it knows. */
+/**
+ * Ends a rollover that was killed (RFC 8555 §7.3.5): the CA is asked which of the two keys it knows. An account that is over has the next
+ * key, unless the CA still answers for the old one, which is kept among the earlier accounts.
+ */
 export async function finishRollover(
   options: CaOptions,
   directory: Directory,
   stored: StoredAccount,
 ): Promise<StoredAccount> {
-  const { nextKey } = stored.record;
+  const { key, nextKey, url, earlier = [] } = stored.record;
   if (nextKey === undefined) return stored;
-  const next = clientOf(options, directory, { version: 1, key: nextKey });
-  const url = await findAccount(next).catch((error: unknown) => {
-    if (error instanceof AcmeProblem && error.type === 'accountDoesNotExist') return undefined;
+  const knownBy = (one: string) => accountBy(clientOf(options, directory, { version: 1, key: one }));
+  const next = await knownBy(nextKey);
+  const isOver = next === 'over' && url !== undefined;
+  const isChanged = isOver ? !isUrl(await knownBy(key)) : isUrl(next);
+  const changed = {
+    ...{ key: nextKey, url: isUrl(next) ? next : url, keyChangedAt: options.now().toISOString() },
+    ...(isOver && { earlier: [{ url, key }, ...earlier].slice(0, MAX_EARLIER) }),
+  };
+  const ended = { nextKey: undefined, ...(isChanged && changed) };
+  return (await saveAccount(options, stored, ended)) ?? readOrCreate(options);
+}
+
+/** @returns its URL; `over`: the CA knows the key, and takes nothing from its account any more; undefined: it does not know it */
+async function accountBy(client: AcmeClient): Promise<string | undefined> {
+  try {
+    return await findAccount(client);
+  } catch (error) {
+    if (!(error instanceof AcmeProblem)) throw error;
+    if (error.type === 'accountDoesNotExist') return undefined;
+    if (error.type === 'unauthorized') return 'over';
     throw error;
-  });
-  const changed = { key: nextKey, url, keyChangedAt: options.now().toISOString() };
-  const settled = { nextKey: undefined, ...(url !== undefined && changed) };
-  return (await saveAccount(options, stored, settled)) ?? readOrCreate(options);
+  }
+}
+
+function isUrl(account: string | undefined): boolean {
+  return account !== undefined && account !== 'over';
 }
 
 export function clientOf(options: CaOptions, directory: Directory, record: AccountRecord): AcmeClient {

@@ -1,5 +1,5 @@
 /** What an operator does to our account at a CA: another key, another account, its end. */
-import { changeKey, deactivateAccount } from '../acme/account.ts';
+import { changeKey, deactivateAccount, updateContact } from '../acme/account.ts';
 import type { AcmeClient } from '../acme/client.ts';
 import type { Directory } from '../acme/directory.ts';
 import { AcmeProblem } from '../acme/problem.ts';
@@ -8,6 +8,7 @@ import {
   clientOf,
   finishRollover,
   logCreated,
+  MAX_EARLIER,
   openAccount,
   registerAccount,
 } from './account.ts';
@@ -24,8 +25,6 @@ export interface AccountAt {
   readonly options: CaOptions;
   readonly directory: Directory;
 }
-
-const MAX_EARLIER = 5;
 
 /** RFC 8555 §7.3.5. If it is killed anywhere, the next pass asks the CA which of the two keys it knows. */
 export async function rolloverAccountKey({ options, directory }: AccountAt): Promise<AcmeClient> {
@@ -54,11 +53,18 @@ export async function replaceAccount({ options, directory }: AccountAt): Promise
   const earlier = [...(before ? [{ url: before, key: record.key }] : []), ...(record.earlier ?? [])];
   const replaced = await saveAccount(options, stored, {
     ...{ key: newKey, url, contact: options.settings.contact, earlier: earlier.slice(0, MAX_EARLIER) },
-    ...{ newKey: undefined, keyChangedAt: undefined, lostUrl: undefined },
+    ...{ newKey: undefined, keyChangedAt: undefined, lostUrl: undefined, contactRefused: undefined },
   });
   if (replaced === undefined) throw accountConflict(options);
   logCreated(options, url, before);
   return client;
+}
+
+/** Tells the CA the contact of the configuration, in any case. @throws AcmeProblem if the CA refuses it */
+export async function changeContact({ options }: AccountAt, client: AcmeClient): Promise<void> {
+  const { contact } = options.settings;
+  await updateContact(client, contact);
+  await saveAccount(options, await readOrCreate(options), { contact, contactRefused: undefined });
 }
 
 /** @returns false if the CA says that it takes nothing from the account any more, as after it */

@@ -58,11 +58,11 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   --fleet NAME          status, withdraw, probe: this fleet only
   --grace TIME          status: what was published less than so long ago may be on its way to hosts; default 2m (two polls)
   --concurrency NUMBER  probe: handshakes at the same time; --allow-private: at private addresses, too
-  --yes                 withdraw: more than a third of a fleet at once
+  --yes                 what asks for it first: withdraw and replace for more than a third at once, account, key
   --serial HEX          revoke: an earlier certificate, by its serial
   --no-replace          revoke: without a replacement
-  --timeout SECONDS     end the pass after this time; the next one continues; default 900
-  --json                print data as JSON on stdout (run, plan, status, account, key, revoke)
+  --timeout SECONDS     end the pass after this time; the next one continues; default 900, run: at least 40
+  --json                print data as JSON on stdout (not: respond, timer, haproxy-config, schema, version)
   --log-format json     log events as JSON lines; -q, --quiet logs none
 
 Exit status: 0 done or nothing to do; 1 failed; 2 status: cannot tell; 3 some certificates failed or are failing;

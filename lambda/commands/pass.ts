@@ -1,6 +1,7 @@
 /** `pemfleet run` and `pemfleet plan`: one pass, or what it would do. */
 import { machineIdentity } from '../identity/identity.ts';
 import { afterPass } from '../pass/after-pass.ts';
+import { MIN_ORDER_MS } from '../pass/issuing/issue.ts';
 import type { PreflightFinding } from '../preflight/finding.ts';
 import { limitFindings } from '../preflight/preflight.ts';
 import { probeNames } from '../probe/probe-names.ts';
@@ -14,7 +15,7 @@ import {
   specOf,
 } from './command.ts';
 import { checkAll, exitStatusOfPreflight, findingTable } from './dns/check.ts';
-import type { CommandValues } from './line/options.ts';
+import { type CommandValues, UsageError } from './line/options.ts';
 import { notifyHosts } from './notify.ts';
 import {
   burstLines,
@@ -26,7 +27,18 @@ import {
 } from './output.ts';
 import { writeFigures } from './textfile.ts';
 
-export const runCommand: Command = (values) => pass(values, values['dry-run']);
+/** To read the bucket, before the first order. */
+const MIN_SURVEY_MS = 10_000;
+
+export const runCommand: Command = async (values) => {
+  const seconds = Number(values.timeout);
+  const least = (MIN_ORDER_MS + MIN_SURVEY_MS) / 1000;
+  if (!values['dry-run'] && seconds < least) {
+    const why = `no order is begun with less than ${MIN_ORDER_MS / 1000} s left`;
+    throw new UsageError(`--timeout wants ${least} seconds or more, saw ${values.timeout}: ${why}`);
+  }
+  return pass(values, values['dry-run']);
+};
 
 /** With `--check`, what is known to be wrong comes before what a plan says. */
 export const planCommand: Command = async (values) => {

@@ -1,6 +1,7 @@
 /** What a drill starts from: the CAs' state and the renewal windows as the last pass has left them. */
 import type { Bucket } from '#storage/bucket.ts';
 import { readCaState } from '../ca/state.ts';
+import type { AcmeSettings } from '../config/acme.ts';
 import type { Config } from '../config/config.ts';
 import { readStoredWindows } from '../pass/renewal-windows.ts';
 import type { PublishedCertificate } from '../replacement/published.ts';
@@ -9,17 +10,17 @@ import { type DrillResult, drillAt } from './drill.ts';
 export interface DrillRequest {
   bucket: Bucket;
   config: Config;
+  /** CAs to play, each as if it were the only one. */
+  at: readonly AcmeSettings[];
   /** That are to be replaced. */
   certificates: readonly PublishedCertificate[];
   from: Date;
   orderMs?: number | undefined;
 }
 
-/** At each configured CA, the preferred one first. @throws BucketError */
+/** @throws BucketError */
 export async function drillFromBucket(request: DrillRequest): Promise<DrillResult[]> {
-  const { bucket, config } = request;
+  const { at, bucket } = request;
   const [caState, windows] = [await readCaState(bucket), await readStoredWindows(bucket)];
-  return [config.acme, ...config.fallback].map((settings) =>
-    drillAt(settings, { ...request, caState, windows }),
-  );
+  return at.map((settings) => drillAt(settings, { ...request, caState, windows }));
 }

@@ -1,10 +1,12 @@
 /** CAA records that let the configured CAs issue, and no other; and whether those in the DNS do. */
 import { isIP } from 'node:net';
+import { inParallel } from '#common/in-parallel.ts';
 import { caaProblem, caaValue } from '../challenge/caa.ts';
 import type { CaaLookup } from '../challenge/caa-lookup.ts';
 import type { ChallengeName } from '../config/challenge.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import type { CaTerms } from './ca-terms.ts';
+import { NAMES_AT_ONCE } from './finding.ts';
 
 /** A record to publish. */
 export interface CaaWanted {
@@ -44,11 +46,9 @@ export async function readCaa(
   lookup: CaaLookup,
 ): Promise<CaaReport> {
   const methods = methodsByName(certificates);
-  const checks = await Promise.all(
-    [...methods].flatMap(([identifier, own]) =>
-      cas.flatMap((ca) => own.map((method) => checkOne(identifier, ca, method, lookup))),
-    ),
-  );
+  const work = ([identifier, own]: [string, string[]]) =>
+    Promise.all(cas.flatMap((ca) => own.map((method) => checkOne(identifier, ca, method, lookup))));
+  const checks = (await inParallel([...methods], NAMES_AT_ONCE, work, ([identifier]) => identifier)).flat();
   return { wanted: [...methods].flatMap(([identifier, own]) => wantedFor(identifier, own, cas)), checks };
 }
 

@@ -13,7 +13,7 @@ import type { ChallengeName } from '../config/challenge.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import type { Resolve } from '../probe/resolve.ts';
 import { fetchAnswer } from './fetch-answer.ts';
-import type { PreflightFinding } from './finding.ts';
+import { NAMES_AT_ONCE, type PreflightFinding } from './finding.ts';
 
 export interface ResponderCheck {
   certificates: readonly CertificateSpec[];
@@ -29,7 +29,6 @@ export interface ResponderCheck {
 
 type HttpChallenge = Extract<ChallengeName, 'http-01' | 'http-01-stateless'>;
 
-const AT_ONCE = 20;
 /** So many names at any speed; beyond them, at most 100 in a second. */
 const [UNPACED, PACE_MS] = [50, 200];
 const ADVICE = {
@@ -64,17 +63,31 @@ async function checkChallenge(check: ResponderCheck, challenge: HttpChallenge): 
   } catch (error) {
     return [notWritten(error)];
   }
-  try {
-    // HAProxy's lines refuse whoever asks too fast for what is not there: a responder with another bucket would hide behind that.
-    const pace = names.length > UNPACED ? () => sleep(PACE_MS) : () => undefined;
-    const work = async (name: string) => {
-      const [findings] = await Promise.all([checkName(check, challenge, answer, name), pace()]);
-      return findings;
-    };
-    return (await inParallel(names, AT_ONCE, work, (name) => name)).flat();
-  } finally {
-    await solver.cleanUp([answer]);
-  }
+  // HAProxy's lines refuse whoever asks too fast for what is not there: a responder with another bucket would hide behind that.
+  const pace = names.length > UNPACED ? () => sleep(PACE_MS) : () => undefined;
+  const work = async (name: string) => {
+    const [findings] = await Promise.all([checkName(check, challenge, answer, name), pace()]);
+    return findings;
+  };
+  const checks = await Promise.allSettled([inParallel(names, NAMES_AT_ONCE, work, (name) => name)]);
+  const left = await solver.cleanUp([answer]).then(
+    () => [],
+    (error: unknown) => [notRemoved(error, token)],
+  );
+  const [checked] = checks;
+  if (checked.status === 'rejected') throw checked.reason;
+  return [...checked.value.flat(), ...left];
+}
+
+function notRemoved(error: unknown, token: string): PreflightFinding {
+  const finding = { check: 'responder' as const, subject: 'the bucket', result: 'failed' as const };
+  const saw = `${codeOf(error)} ${messageOf(error)}: the token ${token} is left`;
+  return {
+    ...finding,
+    wanted: 'to remove the token of our own',
+    saw,
+    advice: 'may this user delete in the bucket?',
+  };
 }
 
 function notWritten(error: unknown): PreflightFinding {

@@ -1,4 +1,5 @@
 /** The records of dns-persist-01 that a configuration needs, and whether the DNS has them. */
+import { inParallel } from '#common/in-parallel.ts';
 import { messageOf } from '#contract/errors.ts';
 import { persistNames } from '../challenge/persist-names.ts';
 import { persistName, persistProblem, persistValue } from '../challenge/persist-record.ts';
@@ -7,6 +8,7 @@ import type { TxtLookup } from '../challenge/txt-lookup.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import { accountTerms } from '../order/persist-terms.ts';
 import type { CaTerms } from './ca-terms.ts';
+import { NAMES_AT_ONCE } from './finding.ts';
 
 export interface PersistRecord {
   directoryUrl: string;
@@ -25,9 +27,9 @@ export async function readPersistRecords(
   lookup: TxtLookup,
   now: () => Date,
 ): Promise<PersistRecord[]> {
-  const names = [...persistNames(certificates)];
-  const wanted = names.flatMap(([name, isWildcard]) => cas.map((ca) => ({ ca, name, isWildcard })));
-  return Promise.all(wanted.map((one) => readOne(one, lookup, now)));
+  const work = ([name, isWildcard]: [string, boolean]) =>
+    Promise.all(cas.map((ca) => readOne({ ca, name, isWildcard }, lookup, now)));
+  return (await inParallel([...persistNames(certificates)], NAMES_AT_ONCE, work, ([name]) => name)).flat();
 }
 
 async function readOne(

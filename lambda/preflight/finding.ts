@@ -1,5 +1,8 @@
 /** What a pre-flight finds: one line for each thing that an order will need. */
 
+/** Asked of the DNS, or of hosts, at the same time: resolvers drop what comes in thousands. */
+export const NAMES_AT_ONCE = 20;
+
 export type CheckName =
   | 'account'
   | 'addresses'

@@ -1,4 +1,7 @@
-/** How far requests of `pemfleet replace` have come, and when the last certificate will be replaced. */
+/**
+ * How far requests of `pemfleet replace` have come, and when the last certificate will be replaced: by a drill at the preferred CA, or,
+ * of so many that a drill takes seconds, at the pace so far.
+ */
 import { DAY_MS, minuteText } from '#common/time.ts';
 import { BucketError, ContractError, messageOf } from '#contract/errors.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -15,6 +18,9 @@ import { relativeTime } from './time-text.ts';
 
 /** One that has nothing left is news for so long. */
 const NEWS_MS = 7 * DAY_MS;
+
+/** A monitoring check asks for the status each minute: more are not played. */
+const MAX_PLAYED = 300;
 
 /** What cannot be read is a line. */
 export async function replacementLines(
@@ -41,25 +47,41 @@ async function readLines(
   const { certificates } = await readPublishedCertificates(source, keys);
   const replacements = new Replacements(requests, now);
   const left = certificates.filter(({ published }) => replacements.replaceSince(published) !== undefined);
-  const [estimate] =
-    left.length === 0 ? [] : await drillFromBucket({ ...source, certificates: left, from: now });
+  const isPlayed = left.length > 0 && left.length <= MAX_PLAYED;
+  const [estimate] = isPlayed
+    ? await drillFromBucket({ ...source, at: [source.config.acme], certificates: left, from: now })
+    : [];
   return requests
     .map((request) => progressOf(request, certificates, now))
     .filter(({ at, left: open }) => open > 0 || now.getTime() - Date.parse(at) < NEWS_MS)
-    .map((progress) => lineOf(progress, estimate, now));
+    .map((progress) => lineOf(progress, endOf(estimate) ?? endAtPace(progress, now), now));
 }
 
-function lineOf(progress: ReplacementProgress, estimate: DrillResult | undefined, now: Date): StatusLine {
+function lineOf(progress: ReplacementProgress, end: Date | undefined, now: Date): StatusLine {
   const { at, scope, done, left, failed } = progress;
   const counts = left === 0 ? `all ${done} done` : `${done} done, ${left} left, ${failed} of them failing`;
-  const text = `replacing ${scope}: ${counts}${left === 0 ? '' : endText(estimate, now)}`;
+  const text = `replacing ${scope}: ${counts}${left === 0 ? '' : endText(end, now)}`;
   return { level: 'note', code: 'replacement', since: at, text };
 }
 
-function endText(estimate: DrillResult | undefined, now: Date): string {
-  if (estimate?.lastAt === undefined || estimate.replaced < estimate.certificates) {
-    return '; pemfleet drill says what holds it back';
-  }
-  const end = estimate.lastAt.toISOString();
-  return `; the last one ${relativeTime(end, now)} (${minuteText(end)})`;
+/** @returns undefined if a drill has not come to the end */
+function endOf(estimate: DrillResult | undefined): Date | undefined {
+  if (estimate === undefined || estimate.replaced < estimate.certificates) return undefined;
+  return estimate.lastAt;
+}
+
+/** What is left takes as long as what is done has. @returns undefined where nothing is done yet */
+export function endAtPace(
+  { at, done, left }: Pick<ReplacementProgress, 'at' | 'done' | 'left'>,
+  now: Date,
+): Date | undefined {
+  const spentMs = now.getTime() - Date.parse(at);
+  if (done === 0 || spentMs <= 0) return undefined;
+  return new Date(now.getTime() + (spentMs * left) / done);
+}
+
+function endText(end: Date | undefined, now: Date): string {
+  if (end === undefined) return '; pemfleet drill says when it ends, and what holds it back';
+  const text = end.toISOString();
+  return `; the last one ${relativeTime(text, now)} (${minuteText(text)})`;
 }

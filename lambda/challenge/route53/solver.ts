@@ -10,6 +10,7 @@
  *   zone.ts            reads record sets, sends the batch, waits until it is INSYNC
  */
 import { createHash, randomBytes } from 'node:crypto';
+import { inParallel } from '#common/in-parallel.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Timing } from '../../acme/poll.ts';
 import { type DnsSettings, hostedZoneSettingsFor } from '../../config/dns.ts';
@@ -27,6 +28,13 @@ interface TxtLocation {
   zone: Route53Zone;
   batcher: ChangeBatcher;
 }
+
+/** Names whose zones are found at the same time. */
+const LOCATED_AT_ONCE = 20;
+/** Names whose rights one change tries. */
+const TRIED_TOGETHER = 100;
+
+const problemOf = (error: unknown) => `${codeOf(error)} ${messageOf(error)}`;
 
 export class Route53Solver implements ChallengeSolver {
   readonly type = 'dns-01';
@@ -59,28 +67,54 @@ export class Route53Solver implements ChallengeSolver {
     return Promise.all([...new Set(identifiers)].map((identifier) => this.#describe(identifier)));
   }
 
-  /** Deletes a value that nobody can have written: Route 53 checks permissions first, then refuses the batch, which is atomic. */
-  checkRights(identifiers: readonly string[]): Promise<ZoneRights[]> {
-    return Promise.all(
-      identifiers.map(async (identifier) => {
-        try {
-          const { name, zone } = await this.#locationOf(identifier);
-          const location = `${name} in ${zone.title}`;
-          return await this.#tryZone(zone, name).then(
-            () => ({ identifier, location }),
-            (error: unknown) => ({ identifier, location, problem: `${codeOf(error)} ${messageOf(error)}` }),
-          );
-        } catch (error) {
-          return { identifier, problem: `${codeOf(error)} ${messageOf(error)}` };
-        }
-      }),
-    );
+  /** Deletes values that nobody can have written: Route 53 checks permissions first, then refuses the batch, which is atomic. */
+  async checkRights(identifiers: readonly string[]): Promise<ZoneRights[]> {
+    const locate = async (identifier: string) => ({
+      identifier,
+      at: await this.#locationOf(identifier).catch(problemOf),
+    });
+    const located = await inParallel(identifiers, LOCATED_AT_ONCE, locate, (identifier) => identifier);
+    const namesByZone = new Map<Route53Zone, Set<string>>();
+    for (const { at } of located) {
+      if (typeof at === 'string') continue;
+      namesByZone.set(at.zone, (namesByZone.get(at.zone) ?? new Set()).add(at.name));
+    }
+    const tried = [...namesByZone].map(([zone, names]) => this.#tryZone(zone, [...names]));
+    const problems = new Map((await Promise.all(tried)).flat());
+    return located.map(({ identifier, at }) => {
+      if (typeof at === 'string') return { identifier, problem: at };
+      const problem = problems.get(at.name);
+      const location = `${at.name} in ${at.zone.title}`;
+      return { identifier, location, ...(problem !== undefined && { problem }) };
+    });
   }
 
-  async #tryZone(zone: Route53Zone, name: string): Promise<void> {
-    await zone.list([name]);
+  /** @returns by record name, why it cannot be written */
+  async #tryZone(zone: Route53Zone, names: readonly string[]): Promise<[name: string, problem: string][]> {
+    const problems: [string, string][] = [];
+    for (let from = 0; from < names.length; from += TRIED_TOGETHER) {
+      const batch = names.slice(from, from + TRIED_TOGETHER);
+      const problem = await this.#tryNames(zone, batch);
+      if (problem === undefined) continue;
+      // What denies one name denies the batch.
+      for (const name of batch) {
+        const own = batch.length === 1 ? problem : await this.#tryNames(zone, [name]);
+        if (own !== undefined) problems.push([name, own]);
+      }
+    }
+    return problems;
+  }
+
+  /** @returns why they cannot be written */
+  async #tryNames(zone: Route53Zone, names: readonly string[]): Promise<string | undefined> {
     const values = [`"pemfleet-check-${randomBytes(16).toString('hex')}"`];
-    await zone.change([{ action: 'DELETE', name, set: { ttl: 60, values } }]);
+    try {
+      await zone.list(names.slice(0, 1));
+      await zone.change(names.map((name) => ({ action: 'DELETE', name, set: { ttl: 60, values } })));
+      return undefined;
+    } catch (error) {
+      return problemOf(error);
+    }
   }
 
   close(): void {

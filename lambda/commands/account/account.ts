@@ -5,13 +5,19 @@
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { canonicalUrl } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { getAccount, updateContact } from '../../acme/account.ts';
+import { getAccount } from '../../acme/account.ts';
 import type { AcmeClient } from '../../acme/client.ts';
 import { AcmeProblem } from '../../acme/problem.ts';
 import { openAccount, readStoredAccount } from '../../ca/account.ts';
 import { readAccountRecord } from '../../ca/account-record.ts';
 import type { Ca, Cas } from '../../ca/ca.ts';
-import { type AccountAt, endAccount, replaceAccount, rolloverAccountKey } from '../../ca/change-account.ts';
+import {
+  type AccountAt,
+  changeContact,
+  endAccount,
+  replaceAccount,
+  rolloverAccountKey,
+} from '../../ca/change-account.ts';
 import { pausedUntil } from '../../ca/pause.ts';
 import { readCaState } from '../../ca/state.ts';
 import { DIRECTORIES } from '../../config/acme.ts';
@@ -172,7 +178,7 @@ async function changed(at: AccountAt, verb: Verb | undefined, values: CommandVal
   const client = await openAccount(options, directory);
   if (verb === 'deactivate') await endAccount(client);
   // Opened, the CA was told what has changed; this tells it in any case, and says why where it refuses.
-  if (verb === 'contact') await updateContact(client, options.settings.contact);
+  if (verb === 'contact') await changeContact(at, client);
   return client;
 }
 

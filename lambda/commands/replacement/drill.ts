@@ -27,7 +27,14 @@ export const drillCommand: Command = async (values) => {
   const results =
     covered.length === 0
       ? []
-      : await drillFromBucket({ bucket, config, certificates: covered, from, orderMs });
+      : await drillFromBucket({
+          at: [config.acme, ...config.fallback],
+          bucket,
+          config,
+          certificates: covered,
+          from,
+          orderMs,
+        });
   if (values.json) {
     const head = { version: 1, at: from.toISOString(), certificates: covered.length };
     printJson({ ...head, cas: results.map(drillDocument) });

@@ -55,7 +55,7 @@ async function cancel(bucket: Bucket, values: CommandValues): Promise<number> {
   if (other !== undefined) throw new UsageError(`--cancel ends all requests: it does not go with --${other}`);
   const dryRun = values['dry-run'];
   if (!dryRun) await cancelRequests(bucket);
-  if (values.json) printJson({ version: 1, dryRun, requests: [] });
+  if (values.json) printJson({ version: 1, dryRun, covered: 0, requests: [] });
   const says = dryRun ? 'all requests would be ended' : 'all requests are ended';
   printToStderr(`${says}; what was issued stays, orders in flight are finished\n`);
   return EXIT.ok;
@@ -143,9 +143,11 @@ async function report(
     requests.some(({ at, scope }) => coveredBy(scope, [one], new Date(at)).length > 0),
   );
   const estimate: DrillResult | undefined =
-    left.length === 0 ? undefined : (await drillFromBucket({ ...view, certificates: left, from }))[0];
+    left.length === 0
+      ? undefined
+      : (await drillFromBucket({ ...view, at: [view.config.acme], certificates: left, from }))[0];
   if (values.json) {
-    const head = { version: 1, dryRun: values['dry-run'], ...(covered !== undefined && { covered }) };
+    const head = { version: 1, dryRun: values['dry-run'], covered: covered ?? left.length };
     printJson({ ...head, requests: progress, estimate: estimate && drillDocument(estimate) });
   }
   printToStderr(progress.map(progressLines).join('') + estimateLine(estimate, from));

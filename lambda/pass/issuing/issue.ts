@@ -23,7 +23,7 @@ import { type FollowUp, followUpOf, followUpWhilePaused, isAlmostOver } from './
 import { discardStale, OrderInFlight } from './order-in-flight.ts';
 
 /** Below this rest of the pass no order is started: it could not be finished. */
-const MIN_ORDER_MS = 30_000;
+export const MIN_ORDER_MS = 30_000;
 
 /** What the next certificate does not wait for. */
 export interface Ending {

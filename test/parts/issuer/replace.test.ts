@@ -76,6 +76,7 @@ test('all at once wants --yes; then it is asked for, once, with progress and est
   const done = await run('replace', '--all', '--yes', '--reason', 'keys are known');
   const again = await run('replace', '--all', '--yes');
   const status = await run('status');
+  const progress = await run('replace', '--json');
   const [request, ...others] = await readRequests(bucket);
   const cancelled = await run('replace', '--cancel');
   const after = await run('replace');
@@ -99,6 +100,7 @@ test('all at once wants --yes; then it is asked for, once, with progress and est
     status.text,
     /note: replacing all certificates: 0 done, 4 left, 0 of them failing; the last one in 30 min/,
   );
+  assert.match(progress.text, /"covered": 4,/);
   assert.match(cancelled.text, /all requests are ended/);
   assert.deepEqual([await readRequests(bucket), after.status], [[], 0]);
   assert.match(after.text, /no replacement is asked for/);

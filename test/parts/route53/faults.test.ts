@@ -4,6 +4,7 @@ import { after, beforeEach, mock, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { Route53Solver } from '../../../lambda/challenge/route53/solver.ts';
+import { Route53Zone } from '../../../lambda/challenge/route53/zone.ts';
 import { type DnsSettings, dns } from '../../../lambda/config/dns.ts';
 import { refusals, startAws } from '../../aws/aws.ts';
 import { normalizeName } from '../../aws/route53/names.ts';
@@ -121,6 +122,29 @@ test('Route 53: a name that a CNAME leads out of the policy is denied alone', as
     /is denied in the issuer's account, for TXT at elsewhere\.own\.test in hosted zone own\.test \(Z/,
   );
   assert.deepEqual(allRecords(), before);
+});
+
+test('the rights for many names of a zone are tried with one change, and name by name only where it is denied', async () => {
+  const names = Array.from({ length: 30 }, (_, index) => `n${index}.own.test`);
+  const change = mock.method(Route53Zone.prototype, 'change');
+  const list = mock.method(Route53Zone.prototype, 'list');
+
+  const allowed = await solverFor([]).checkRights(names);
+  const [changes, lists] = [change.mock.callCount(), list.mock.callCount()];
+  actAs(stage.account.without(`route53:${CHANGE}`));
+  const denied = await solverFor([]).checkRights(names.slice(0, 3));
+  change.mock.restore();
+  list.mock.restore();
+
+  assert.deepEqual([changes, lists], [1, 1]);
+  assert.deepEqual(
+    allowed.map(({ identifier, problem }) => [identifier, problem]),
+    names.map((name) => [name, undefined]),
+  );
+  assert.equal(denied.length, 3);
+  for (const { identifier, problem } of denied) {
+    assert.match(problem ?? '', new RegExp(`is denied.* for TXT at _acme-challenge\\.${identifier} in`));
+  }
 });
 
 test('a pre-flight says which records may be written, and changes nothing', async () => {

@@ -6,6 +6,8 @@ import { layout } from '#contract/layout.ts';
 import { readDirectory } from '../../../../lambda/acme/directory.ts';
 import type { Transport } from '../../../../lambda/acme/transport.ts';
 import { forgetAccountUrl, openAccount } from '../../../../lambda/ca/account.ts';
+import { generateAccountKey } from '../../../../lambda/ca/account-record.ts';
+import { changeContact, replaceAccount } from '../../../../lambda/ca/change-account.ts';
 import { type MemoryBucket, memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { noon } from '../../../support/clock.ts';
 import { DIRECTORY_URL, makeConfig } from '../../../support/issuer/documents.ts';
@@ -143,3 +145,75 @@ test('a new account is an event that names the one that the CA has lost; one tha
     ],
   );
 });
+
+test('a contact that the CA refuses is told once, and again when the configuration changes or somebody asks for it', async () => {
+  const bucket = memoryBucket();
+  const { log, fieldsOf } = recordEvents();
+  const url = 'https://ca.test/account/7';
+  let refusal = refuse('invalidContact');
+  const ca = fakeCa((asked) =>
+    asked.url === url ? refusal : answer({}, { status: 201, headers: { location: url } }),
+  );
+  const directory = await readDirectory(ca.exchange, DIRECTORY_URL, now);
+  const openBy = async (contact: string[]) => {
+    const options = { bucket, settings: { ...acme, contact }, exchange: ca.exchange, now, log };
+    return { at: { options, directory }, client: await openAccount(options, directory) };
+  };
+  const refused = () => fieldsOf('account.contact-failed').length;
+  await openBy(['mailto:old@example.com']);
+
+  const counts = [];
+  for (const contact of ['new@', 'new@', 'new@', 'newer@', 'newer@']) {
+    await openBy([`mailto:${contact}example.com`]);
+    counts.push(refused());
+  }
+  assert.deepEqual(counts, [1, 1, 1, 2, 2]);
+
+  // What says nothing of the contact is no refusal of it.
+  refusal = refuse('rateLimited', 429);
+  await openBy(['mailto:newest@example.com']);
+  await openBy(['mailto:newest@example.com']);
+  assert.equal(refused(), 4);
+
+  const { at, client } = await openBy(['mailto:newer@example.com']);
+  await assert.rejects(changeContact(at, client), /rateLimited/);
+  refusal = answer({});
+  await changeContact(at, client);
+  assert.deepEqual(JSON.parse(bucket.text(key) ?? '').contact, ['mailto:newer@example.com']);
+});
+
+for (const [says, knowsOld] of [
+  ['has another one put in its place', false],
+  ['keeps its key, where the CA still answers for that', true],
+] as const) {
+  test(`an account that is over, and whose key was being changed by a killed command: it ${says}`, async () => {
+    const bucket = memoryBucket();
+    const url = 'https://ca.test/account/7';
+    const [first, next] = [generateAccountKey(), generateAccountKey()];
+    await bucket.put(key, JSON.stringify({ version: 1, key: first, nextKey: next, url }));
+    const xOf = (pem: string) => createPublicKey(pem).export({ format: 'jwk' }).x;
+    const ca = fakeCa(({ header, payload }) => {
+      const { x } = (header.jwk ?? {}) as { x?: string };
+      if (!payload.includes('onlyReturnExisting')) {
+        return answer({}, { status: 201, headers: { location: 'https://ca.test/account/8' } });
+      }
+      if (x === xOf(next)) return refuse('unauthorized', 401);
+      return knowsOld ? answer({}, { headers: { location: url } }) : refuse('accountDoesNotExist');
+    });
+    const directory = await readDirectory(ca.exchange, DIRECTORY_URL, now);
+    const at = { options: { bucket, settings: acme, exchange: ca.exchange, now }, directory };
+
+    const opened = await openAccount(at.options, directory);
+    const record = JSON.parse(bucket.text(key) ?? '');
+    const replaced = await replaceAccount(at);
+
+    assert.deepEqual(
+      [opened.accountUrl, record.nextKey, record.key],
+      [url, undefined, knowsOld ? first : next],
+    );
+    assert.equal(replaced.accountUrl, 'https://ca.test/account/8');
+    const { earlier } = JSON.parse(bucket.text(key) ?? '');
+    const keys = earlier.map((one: { key: string }) => one.key);
+    assert.deepEqual(keys, knowsOld ? [first] : [next, first]);
+  });
+}

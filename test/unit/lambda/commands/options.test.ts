@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseArguments, TAKEN_BY, UsageError } from '../../../../lambda/commands/line/options.ts';
 import { USAGE } from '../../../../lambda/commands/output.ts';
+import { runCommand } from '../../../../lambda/commands/pass.ts';
 import { thrownBy } from '../../../support/thrown-by.ts';
 
 const table: Readonly<Record<string, readonly string[]>> = TAKEN_BY;
@@ -44,6 +45,26 @@ test('an option is refused in whatever order and form it is written', () => {
 
 test('with --help no option is too many', () => {
   assert.equal(parseArguments(['revoke', '--help', '--rollover']).values.help, true);
+});
+
+test('--help says which commands print no JSON', () => {
+  const [, text = ''] = /as JSON on stdout \(not: ([^)]*)\)/.exec(USAGE) ?? [];
+  const without = Object.keys(table).filter((command) => !table[command]?.includes('json'));
+
+  assert.deepEqual(text.split(', ').sort(), without.sort());
+});
+
+test('run refuses a time in which no order is begun', async () => {
+  for (const seconds of ['20', '30', '39.9']) {
+    const { values } = parseArguments(['run', '--timeout', seconds]);
+
+    await assert.rejects(
+      runCommand(values, []),
+      new UsageError(
+        `--timeout wants 40 seconds or more, saw ${seconds}: no order is begun with less than 30 s left`,
+      ),
+    );
+  }
 });
 
 test('every command of --help is in the table, and every one of the table in --help', () => {

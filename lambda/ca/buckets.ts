@@ -5,7 +5,7 @@ import { LIMIT_KINDS, type LimitKind } from '../config/limits.ts';
 import type { Demand } from './demands.ts';
 import { LONGEST_REFUSAL_MS } from './refusals.ts';
 import { type CaEntry, type CaState, caEntryOf } from './state.ts';
-import { type Limit, returned, taken } from './token-bucket.ts';
+import { type Limit, returned, taken, tokensTaken } from './token-bucket.ts';
 
 /** Of one CA and limit; what is the furthest from full stays. */
 const MAX_SUBJECTS = 20_000;
@@ -37,10 +37,13 @@ export class Buckets {
     return stored ?? this.#countedBefore(directoryUrl, { kind, subject }, limit);
   }
 
-  take(directoryUrl: string, demand: Demand, { limit, now }: { limit: Limit; now: Date }): void {
-    if (demand.tokens === 0) return;
+  /** @returns tokens that it had: a bucket that is empty gives none */
+  take(directoryUrl: string, demand: Demand, { limit, now }: { limit: Limit; now: Date }): number {
+    if (demand.tokens === 0) return 0;
     const before = this.fullAt(directoryUrl, demand, limit);
-    this.#set(directoryUrl, demand, taken(limit, before, demand.tokens, now));
+    const fullAt = taken(limit, before, demand.tokens, now);
+    this.#set(directoryUrl, demand, fullAt);
+    return tokensTaken(limit, before, fullAt, now);
   }
 
   giveBack(directoryUrl: string, demand: Demand, limit: Limit): void {

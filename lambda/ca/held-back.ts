@@ -29,6 +29,14 @@ export function heldBackBy(
   return { directoryUrl, limit: kind, ...(isNamed && { subject }), text, until };
 }
 
+/** What holds an order back the longest. */
+export function latestOf(all: readonly HeldBack[]): HeldBack | undefined {
+  return all.reduce<HeldBack | undefined>(
+    (latest, one) => (latest === undefined || one.until > latest.until ? one : latest),
+    undefined,
+  );
+}
+
 const WORDS: Readonly<Record<LimitKind, string>> = {
   newOrders: 'new orders of the account',
   certificatesPerDomain: 'certificates of SUBJECT',

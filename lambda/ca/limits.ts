@@ -28,6 +28,16 @@ export function limitsOf(config: LimitConfig, directoryUrl: string): CaLimits {
   return { ...known, limits: Object.fromEntries(limited) };
 }
 
+/** `limitsOf`, computed once for each CA. */
+export function limitsByUrl(config: LimitConfig): (directoryUrl: string) => CaLimits {
+  const known = new Map<string, CaLimits>();
+  return (directoryUrl) => {
+    const limits = known.get(directoryUrl) ?? limitsOf(config, directoryUrl);
+    known.set(directoryUrl, limits);
+    return limits;
+  };
+}
+
 type Limits = Partial<Record<LimitKind, Limit | undefined>>;
 
 function withMargin({ newOrders, ...others }: CaLimits['limits']): Limits {

@@ -28,6 +28,11 @@ export function taken(limit: Limit, fullAt: Date | undefined, tokens: number, no
   return new Date(Math.ceil(Math.min(next, now.getTime() + limit.perMs)));
 }
 
+/** How many tokens lie between two states: fewer than were wanted where the bucket had no more. */
+export function tokensTaken(limit: Limit, before: Date | undefined, fullAt: Date, now: Date): number {
+  return (fullAt.getTime() - fullAtMs(limit, before, now)) / intervalMs(limit);
+}
+
 export function returned(limit: Limit, fullAt: Date, tokens: number): Date {
   return new Date(fullAt.getTime() - tokens * intervalMs(limit));
 }

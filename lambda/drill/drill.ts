@@ -12,7 +12,7 @@ import type { Config } from '../config/config.ts';
 import { LIMIT_KINDS } from '../config/limits.ts';
 import { afterFailure } from '../order/back-off.ts';
 import type { OrderRecord } from '../order/record.ts';
-import { budgetRequestOf, withinBudget } from '../pass/limits/within-budget.ts';
+import { withinBudget } from '../pass/limits/within-budget.ts';
 import { challengeOf, makePlan, type Plan } from '../pass/plan.ts';
 import type { RenewalWindow } from '../pass/renewal-windows.ts';
 import type { PublishedCertificate } from '../replacement/published.ts';
@@ -156,7 +156,12 @@ class Drill {
         this.#order(plan, view);
         return;
       case 'defer':
-        this.#delay(plan, held?.text ?? decision.reason, 'until' in decision ? decision.until : this.#now);
+        // A certificate that backs off says what the CA has refused.
+        this.#delay(
+          plan,
+          held?.text ?? plan.failure?.message ?? decision.reason,
+          'until' in decision ? decision.until : this.#now,
+        );
         return;
       case 'keep':
         this.#left.delete(plan.spec.name);
@@ -165,14 +170,14 @@ class Drill {
 
   #order(plan: Plan, { budget, lanes, deadline }: PassView): void {
     const lane = lanes.next(challengeOf(plan));
-    const request = budgetRequestOf(plan, this.#now);
+    const { request } = plan.reservation ?? {};
     if (request === undefined) return;
     this.#now = new Date(lane.freeAt);
     const { directoryUrl } = request;
     const refused = budget.refusedBy(request);
     const pausedUntil = refused?.until ?? budget.pausedUntil(directoryUrl);
     if (deadline - lane.freeAt < LEAST_ORDER_MS || pausedUntil !== undefined) {
-      budget.release(request);
+      budget.release(plan.reservation);
       const rate = `${lanes.text(challengeOf(plan))}, a pass every ${this.#config.wakeMinutes} min`;
       const paused = refused?.text ?? `${directoryUrl} asks for a pause`;
       this.#delay(plan, pausedUntil === undefined ? rate : paused, pausedUntil ?? this.#now);
@@ -180,11 +185,12 @@ class Drill {
     }
     try {
       this.#ca.order(request, this.#now);
+      budget.release(plan.reservation, request.count);
       budget.recordIssued(request);
       this.#replaced(plan, lane, deadline);
     } catch (error) {
       this.#fail(plan, error);
-      budget.release(request);
+      budget.release(plan.reservation);
       budget.recordFailure(directoryUrl, error, true, request.identifiers);
       // One request, no validation.
       lane.freeAt += SECOND_MS;

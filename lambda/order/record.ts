@@ -85,6 +85,24 @@ export function withoutOrder(given: LegRecord): LegRecord {
   return { ...given, orderUrl: undefined, respondedAt: undefined, processingSince: undefined, abandoned };
 }
 
+/**
+ * Orders that the CA has given out, and that may still become valid: to go on with them costs no new one. A name that was not validated
+ * ends its order (RFC 8555 §7.1.6), until the next attempt has responded for another one.
+ */
+export function openOrders({ legs, lastFailure }: Pick<OrderRecord, 'legs' | 'lastFailure'>): number {
+  const isEnded = ({ respondedAt }: LegRecord) =>
+    lastFailure?.code === 'ERR_AUTHORIZATION' && respondedAt === undefined;
+  return legs.filter((leg) => leg.orderUrl !== undefined && !isEnded(leg)).length;
+}
+
+/** By URL: every order that the record names. */
+export function namedOrders({ legs }: Pick<OrderRecord, 'legs'>): string[] {
+  return legs.flatMap(({ abandoned = [], orderUrl }) => [
+    ...abandoned,
+    ...(orderUrl === undefined ? [] : [orderUrl]),
+  ]);
+}
+
 /** A record as the bucket holds it, and the ETag under which it may be replaced; saving changes both. */
 export interface StoredRecord {
   readonly name: CertificateName;

@@ -6,7 +6,7 @@ import type { CertificateSpec } from '../config/config.ts';
 import { exactSet } from '../config/identifier.ts';
 import { isLongWait, nextAttempt } from '../order/back-off.ts';
 import { emergencySince, isEmergency, lifetimeRenewal } from '../order/lifetime.ts';
-import type { OrderRecord } from '../order/record.ts';
+import { type OrderRecord, openOrders } from '../order/record.ts';
 import type { RenewalWindow } from './renewal-windows.ts';
 
 export type ObtainReason =
@@ -131,7 +131,7 @@ function decideInFlight(record: OrderRecord, input: DueInput): Decision {
   if (elsewhere.before.length > 0) return obtainFrom(elsewhere.before, 'ca-failing', now);
   const pausedUntil = own?.pausedUntil;
   // An order that the CA has given out already costs no new one: only what is still to be ordered waits.
-  const isOrdered = record.legs.every((leg) => leg.orderUrl !== undefined);
+  const isOrdered = openOrders(record) === record.legs.length;
   if (pausedUntil !== undefined && pausedUntil > now && !isOrdered) {
     return { action: 'defer', reason: 'ca-paused', until: pausedUntil };
   }

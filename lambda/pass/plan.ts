@@ -5,6 +5,7 @@ import type { ManifestEntry } from '#contract/manifest.ts';
 import type { CaBudget } from '../ca/budget.ts';
 import type { BudgetRequest } from '../ca/demands.ts';
 import type { HeldBack } from '../ca/held-back.ts';
+import type { Reservation } from '../ca/reservations.ts';
 import type { Solvers } from '../challenge/solver.ts';
 import type { ChallengeName } from '../config/challenge.ts';
 import type { CertificateSpec } from '../config/config.ts';
@@ -19,7 +20,7 @@ import { isLostEverywhere, newestEntry } from '../publication/entry.ts';
 import { mayReplaceTrusted } from '../trusted/refused-ca.ts';
 import { type Decision, type DueInput, decide, isWanted } from './due.ts';
 import { type CaOffer, casFor, offersBeside, refusalIn } from './limits/cas-for.ts';
-import { renewalAt } from './limits/renewal.ts';
+import { emergencyOf, renewalAt } from './limits/renewal.ts';
 import { refreshWindows } from './renewal-windows.ts';
 import { findStillServed } from './still-served.ts';
 import { readableSpecs, type Survey } from './survey.ts';
@@ -36,6 +37,8 @@ export interface Plan {
   isStale?: boolean | undefined;
   /** The key is not reused, whatever the spec says. */
   isFreshKey: boolean;
+  /** Its CA says so of what is published. */
+  isRevoked?: boolean | undefined;
   /** The bucket holds its PEM in no fleet any more. */
   isLost?: boolean | undefined;
   /** A request of `pemfleet replace` covers what is published: it counts from then on. */
@@ -46,6 +49,8 @@ export interface Plan {
   renewal?: BudgetRequest['renewal'];
   /** Of the other CAs that may be asked now, in their order: where it goes if the chosen one's limits leave no room. */
   others?: readonly CaOffer[];
+  /** What its order takes from the limits of the CA that is chosen. */
+  reservation?: Reservation | undefined;
   /** The limit that it waits for. */
   held?: HeldBack | undefined;
   /** The last pass had no time for it. */
@@ -126,10 +131,19 @@ export function makePlan(subject: Omit<Plan, 'decision'>, context: PlanContext):
   const isSame = isCurrent && decision.action !== 'keep';
   const failure = isSame ? orderFailureOf(record, published?.pems, context.now) : undefined;
   // OCSP does not say why it was revoked, and an operator need not: the key may be compromised.
-  const isDistrusted = decision.reason === 'revoked' || replaceSince !== undefined;
+  const isRevoked = published?.pems.some(({ sha256 }) => context.revoked?.has(sha256)) ?? false;
+  const isDistrusted = isRevoked || replaceSince !== undefined;
   const windowMs = shortestWindow(published, context);
   return {
-    ...{ ...subject, decision, failure, isStale, windowMs, isFreshKey: isFreshKey || isDistrusted },
+    ...{
+      ...subject,
+      decision,
+      failure,
+      isRevoked,
+      isStale,
+      windowMs,
+      isFreshKey: isFreshKey || isDistrusted,
+    },
     ...('directoryUrl' in decision && {
       renewal: renewalAt(decision.directoryUrl, subject, context),
       others: offersBeside(decision.directoryUrl, cas, subject, context),
@@ -215,15 +229,19 @@ export function outcomeOf(
 }
 
 /** The order in which plans are carried out. Clients refuse what is revoked already; then comes what expires first. */
-export function byUrgency(a: Plan, b: Plan): number {
-  return rankOf(a) - rankOf(b) || expiryOf(a) - expiryOf(b);
+export function byUrgency(now: Date): (a: Plan, b: Plan) => number {
+  return (a, b) => rankOf(a, now) - rankOf(b, now) || expiryOf(a) - expiryOf(b);
 }
 
-/** What was postponed comes before what is merely earlier: else the same certificates take the time of each pass. */
-function rankOf({ decision, isPostponed }: Plan): number {
-  if (decision.reason === 'revoked') return 0;
-  if (decision.reason === 'emergency') return 1;
-  return isPostponed ? 2 : 3;
+/**
+ * What was postponed comes before what is merely earlier: else the same certificates take the time of each pass. Hosts still serve what is lost,
+ * or is to be replaced: it takes its turn.
+ */
+function rankOf(plan: Plan, now: Date): number {
+  const emergency = emergencyOf(plan, now);
+  if (emergency === 'revoked') return 0;
+  if (emergency === 'almost-over') return 1;
+  return plan.isPostponed ? 2 : 3;
 }
 
 /** In ms since the epoch; what nobody serves is the most urgent. */

@@ -1,8 +1,8 @@
 /** What the same pass still does for a certificate whose attempt has failed. */
 import { NotOffered, StillProcessing } from '../../acme/problem.ts';
 import { faultOfAttempt } from '../../order/back-off.ts';
-import { isEmergency } from '../../order/lifetime.ts';
 import type { Pass } from '../../pass.ts';
+import { isAlmostOver } from '../limits/renewal.ts';
 import { withinBudget } from '../limits/within-budget.ts';
 import type { Plan } from '../plan.ts';
 import type { Survey } from '../survey.ts';
@@ -28,7 +28,7 @@ export function followUpOf(
   const { directoryUrl } = plan.decision;
   if (error instanceof StillProcessing) {
     const decision = { action: 'resume', reason: 'order-in-flight', directoryUrl } as const;
-    return { plan: { ...plan, decision }, when: 'at-the-end' };
+    return reserved(survey, { ...plan, decision }, 'at-the-end');
   }
   const isTheirs =
     error instanceof NotOffered ||
@@ -51,15 +51,17 @@ export function followUpWhilePaused(pass: Pass, survey: Survey, plan: Plan): Fol
 function atNextCa(pass: Pass, survey: Survey, plan: Plan, directoryUrl: string): FollowUp | undefined {
   const next = nextCa(pass, survey, plan, directoryUrl);
   if (next === undefined) return undefined;
+  // What the CA that failed would exempt counts at the next one.
   const renewal = plan.others?.find((offer) => offer.directoryUrl === next)?.renewal;
   const decision = { action: 'obtain', reason: 'ca-failing', directoryUrl: next } as const;
-  const [reserved] = withinBudget([{ ...plan, renewal, decision }], survey.budget);
-  return reserved && { plan: reserved, when: 'at-once' };
+  const others = plan.others?.filter((offer) => offer.directoryUrl !== next) ?? [];
+  return reserved(survey, { ...plan, decision, renewal, others }, 'at-once');
 }
 
-/** Less than a twentieth of its life is left. */
-export function isAlmostOver({ published }: Pick<Plan, 'published'>, now: Date): boolean {
-  return published?.pems.some((pem) => isEmergency(pem, now)) ?? false;
+/** The reservation of the first attempt has ended with it. */
+function reserved({ budget }: Survey, given: Plan, when: FollowUp['when']): FollowUp | undefined {
+  const [plan] = withinBudget([{ ...given, reservation: undefined }], budget);
+  return plan && { plan, when };
 }
 
 function nextCa(

@@ -16,10 +16,11 @@ import type { Pass } from '../../pass.ts';
 import { copyToFleets, newManifestEntry } from '../../publication/entry.ts';
 import type { PemText } from '../../publication/publisher.ts';
 import { StapleFetcher } from '../../publication/staples.ts';
+import { emergencyOf, isAlmostOver } from '../limits/renewal.ts';
 import { outcomeOf, type Plan } from '../plan.ts';
 import type { Survey } from '../survey.ts';
 import { checkIssued } from '../trusted/refused-cas.ts';
-import { type FollowUp, followUpOf, followUpWhilePaused, isAlmostOver } from './follow-up.ts';
+import { type FollowUp, followUpOf, followUpWhilePaused } from './follow-up.ts';
 import { discardStale, OrderInFlight } from './order-in-flight.ts';
 
 /** Below this rest of the pass no order is started: it could not be finished. */
@@ -71,10 +72,10 @@ function ended(outcome: Outcome): Ending {
   return { outcome: Promise.resolve(outcome) };
 }
 
-/** Hosts lack it, should not have the former one any more, or not for long. */
-function isUrgent({ decision, published }: Plan, now: Date): boolean {
-  if (published === undefined || isAlmostOver({ published }, now)) return true;
-  return ['revoked', 'pem-lost', 'emergency'].includes(decision.reason);
+/** Hosts lack it, should not have the former one any more, or not for long. Replacements are many: they share commits. */
+function isUrgent(plan: Plan, now: Date): boolean {
+  const emergency = emergencyOf(plan, now);
+  return plan.published === undefined || (emergency !== undefined && emergency !== 'replacement');
 }
 
 /** Another CA is there, and time is short. */
@@ -129,7 +130,7 @@ function blockerOf(
 }
 
 function postpone({ log }: Pass, { budget }: Survey, order: OrderInFlight, blocker: Blocker): Outcome {
-  budget.release(order.unplaced);
+  budget.release(order.plan.reservation, order.placed);
   log('certificate.deferred', { certificate: order.plan.spec.name, reason: blocker.reason });
   return { ...outcomeOf(order.plan, blocker.result), reason: blocker.reason };
 }
@@ -157,6 +158,7 @@ async function issue(
   for (const leg of await order.open(account)) {
     obtained.push(await obtain(pass, account, leg, options));
   }
+  survey.budget.release(order.plan.reservation, order.placed);
   survey.budget.recordIssued({
     ...{ directoryUrl, identifiers, ...order.request },
     ...{ count: 0, certificates: obtained.length },
@@ -206,7 +208,7 @@ async function fail(pass: Pass, survey: Survey, order: OrderInFlight, given: unk
   const error =
     directoryUrl === undefined ? given : await explainRefusal(pass.cas, directoryUrl, given, isRenewed);
   if ('directoryUrl' in decision) {
-    survey.budget.release(order.unplaced);
+    survey.budget.release(order.plan.reservation, order.placed);
     await forgetLostAccount(pass.cas, decision.directoryUrl, error);
     const hasRecord = order.hasRecordAt(decision.directoryUrl);
     survey.budget.recordFailure(decision.directoryUrl, error, hasRecord, spec.identifiers);

@@ -11,21 +11,20 @@ import {
   createOrderRecord,
   deleteOrderRecord,
   type LegRecord,
+  namedOrders,
   type OrderRecord,
+  openOrders,
   type StoredRecord,
   saveOrderRecord,
 } from '../../order/record.ts';
 import type { Pass } from '../../pass.ts';
-import { budgetRequestOf, placedOrders } from '../limits/within-budget.ts';
 import type { Plan } from '../plan.ts';
 
 export class OrderInFlight {
   readonly plan: Plan;
   readonly #pass: Pass;
-  /** What the budget has reserved for the plan. Kept from the start: the record changes meanwhile. */
-  readonly #reserved: BudgetRequest | undefined;
-  /** Orders of the opened record that earlier passes have placed. */
-  #placedBefore = 0;
+  /** Orders that the record named when it was opened, by URL. */
+  #placedBefore: ReadonlySet<string> = new Set();
   #stored: StoredRecord | undefined;
   #isOpened = false;
 
@@ -33,25 +32,27 @@ export class OrderInFlight {
     this.plan = plan;
     this.#pass = pass;
     this.#stored = plan.stored;
-    this.#reserved = budgetRequestOf(plan, pass.timing.now());
   }
 
   /** The CA has given out every order of the record: to resume it costs no new one. */
   get isPlaced(): boolean {
     const { decision, stored } = this.plan;
-    return decision.action === 'resume' && placedOrders(stored) === stored?.record.legs.length;
+    return (
+      decision.action === 'resume' &&
+      stored !== undefined &&
+      openOrders(stored.record) === stored.record.legs.length
+    );
   }
 
   /** What the budget counts for it. */
   get request(): BudgetRequest | undefined {
-    return this.#reserved;
+    return this.plan.reservation?.request;
   }
 
-  /** Orders that were reserved, and not placed by this pass. */
-  get unplaced(): BudgetRequest | undefined {
-    if (this.#reserved === undefined) return undefined;
-    const placed = this.#isOpened ? placedOrders(this.#stored) - this.#placedBefore : 0;
-    return { ...this.#reserved, count: this.#reserved.count - placed };
+  /** Orders that this pass has placed, those included that another one has replaced since. */
+  get placed(): number {
+    if (!this.#isOpened || this.#stored === undefined) return 0;
+    return namedOrders(this.#stored.record).filter((url) => !this.#placedBefore.has(url)).length;
   }
 
   /** That the record was made for: a fallback CA may not offer the configured one. */
@@ -90,7 +91,7 @@ export class OrderInFlight {
     const isResumed = stored !== undefined && decision.action === 'resume';
     const opened = isResumed ? stored : await this.#create(account);
     this.#stored = opened;
-    this.#placedBefore = placedOrders(opened);
+    this.#placedBefore = new Set(namedOrders(opened.record));
     this.#isOpened = true;
     return legsOf(this.#pass.bucket, opened, this.plan.spec.challenge);
   }

@@ -4,7 +4,7 @@ import type { BudgetRequest } from '../../ca/demands.ts';
 import type { HeldBack } from '../../ca/held-back.ts';
 import type { CaChoice } from '../due.ts';
 import type { RenewalWindow } from '../renewal-windows.ts';
-import { isEmergencyOf, type Renewable, renewalAt } from './renewal.ts';
+import { type Renewable, renewalAt } from './renewal.ts';
 
 interface Context {
   cas: readonly CaChoice[];
@@ -23,12 +23,11 @@ export function casFor(
   context: Context,
 ): CaForCertificate[] {
   const { identifiers, keyTypes } = subject.spec;
-  const isEmergency = isEmergencyOf(subject.published, undefined, context.now);
   return context.cas.map((configured) => {
     const { directoryUrl, pausedUntil } = configured;
     const ca = { ...configured, isRefused: subject.refused?.has(directoryUrl) };
     const renewal = renewalAt(directoryUrl, subject, context);
-    const request = { directoryUrl, identifiers, count: keyTypes.length, renewal, isEmergency };
+    const request = { directoryUrl, identifiers, count: keyTypes.length, renewal };
     const refused = context.budget?.refusedBy(request);
     if (refused === undefined || (pausedUntil !== undefined && pausedUntil > refused.until)) return ca;
     return { ...ca, pausedUntil: refused.until, refused };

@@ -36,14 +36,26 @@ export function renewalAt(
   return isSame && isRecent ? 'same-names' : undefined;
 }
 
-const EMERGENCIES: ReadonlySet<string> = new Set(['revoked', 'pem-lost', 'emergency', 'replacement']);
+/** Of a certificate that is published. */
+export type Emergency = 'revoked' | 'lost' | 'replacement' | 'almost-over';
 
-/** Hosts should not have what is published any more, or not for long. */
-export function isEmergencyOf(
-  published: ManifestEntry | undefined,
-  reason: string | undefined,
-  now: Date,
-): boolean {
-  if (reason !== undefined && EMERGENCIES.has(reason)) return true;
+/** What makes one, whatever the reason of the decision says of an order in flight or of another CA. */
+export interface EmergencyFacts {
+  published: ManifestEntry | undefined;
+  isRevoked?: boolean | undefined;
+  isLost?: boolean | undefined;
+  replaceSince?: Date | undefined;
+}
+
+/** Hosts should not have what is published any more, or not for long; the most severe. */
+export function emergencyOf(facts: EmergencyFacts, now: Date): Emergency | undefined {
+  if (facts.isRevoked) return 'revoked';
+  if (isAlmostOver(facts, now)) return 'almost-over';
+  if (facts.isLost) return 'lost';
+  return facts.replaceSince === undefined ? undefined : 'replacement';
+}
+
+/** Less than a twentieth of its life is left. */
+export function isAlmostOver({ published }: Pick<EmergencyFacts, 'published'>, now: Date): boolean {
   return published?.pems.some((pem) => isEmergency(pem, now)) ?? false;
 }

@@ -8,7 +8,6 @@ import { afterFailure } from '../../../lambda/order/back-off.ts';
 import { emergencySince, isEmergency } from '../../../lambda/order/lifetime.ts';
 import { processingEnd } from '../../../lambda/order/order-end.ts';
 import { type OrderRecord, type StoredRecord, withoutOrder } from '../../../lambda/order/record.ts';
-import { budgetRequestOf } from '../../../lambda/pass/limits/within-budget.ts';
 import type { Plan } from '../../../lambda/pass/plan.ts';
 import type { Known, OrderWish, SimulatedCa } from './simulated-ca.ts';
 
@@ -60,21 +59,23 @@ export function carryOut(round: Round, host: Host, plan: Plan): void {
 function attempt(round: Round, host: Host, plan: Plan, directoryUrl: string): void {
   const { budget, cas, date } = round;
   const ca = cas.find((one) => one.directoryUrl === directoryUrl) as SimulatedCa;
-  const request = budgetRequestOf(plan, date);
+  const { reservation } = plan;
+  const request = reservation?.request;
   const isPlaced = plan.decision.action === 'resume' && request?.count === 0;
   const isPaused =
     budget.pausedUntil(directoryUrl) !== undefined || (request && budget.refusedBy(request)) !== undefined;
   if (isPaused && !isPlaced) {
-    budget.release(request);
+    budget.release(reservation);
     return;
   }
   try {
     const pem = order(round, host, plan, ca);
+    budget.release(reservation, request?.count);
     if (request) budget.recordIssued({ ...request, count: 0, certificates: 1 });
     publish(host, pem, directoryUrl, date);
   } catch (error) {
     const isOrdered = host.stored?.record.legs[0]?.orderUrl !== undefined;
-    budget.release(request && { ...request, count: isOrdered ? 0 : request.count });
+    budget.release(reservation, isOrdered ? request?.count : 0);
     const hasRecord = host.stored?.record.directoryUrl === directoryUrl;
     budget.recordFailure(directoryUrl, error, hasRecord, host.spec.identifiers);
     if (host.stored !== undefined) save(host, afterFailure(host.stored.record, error, date, round.random()));

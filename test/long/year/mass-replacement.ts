@@ -10,7 +10,7 @@ import { CaBudget } from '../../../lambda/ca/budget.ts';
 import type { CaState } from '../../../lambda/ca/state.ts';
 import type { Config } from '../../../lambda/config/config.ts';
 import { afterFailure } from '../../../lambda/order/back-off.ts';
-import { budgetRequestOf, withinBudget } from '../../../lambda/pass/limits/within-budget.ts';
+import { withinBudget } from '../../../lambda/pass/limits/within-budget.ts';
 import { makePlan, type Plan } from '../../../lambda/pass/plan.ts';
 import { Replacements } from '../../../lambda/replacement/covered.ts';
 import type { PublishedCertificate } from '../../../lambda/replacement/published.ts';
@@ -107,10 +107,11 @@ export function replaceMany({ config, certificates, from, killed }: MassOptions)
       }
       while (running.length < config.concurrency && queue.length > 0 && end - now >= LEAST_ORDER_MS) {
         const plan = queue.shift() as Plan;
-        const order = budgetRequestOf(plan, new Date(now));
+        const order = plan.reservation?.request;
         if (order === undefined || budget.refusedBy(order) || budget.pausedUntil(directoryUrl)) continue;
         try {
           ca.order(plan, now);
+          budget.release(plan.reservation, order.count);
           budget.recordIssued(order);
           running.push({ plan, endAt: now + Math.round(5 + random() * 10) * SECOND_MS });
         } catch (error) {
@@ -122,7 +123,7 @@ export function replaceMany({ config, certificates, from, killed }: MassOptions)
           const failed = { ...record, ...afterFailure(record, error, new Date(now), random()) };
           const host = all.get(plan.spec.name);
           if (host) host.stored = { name: plan.spec.name, isResumed: true, record: failed, etag: '' };
-          budget.release(order);
+          budget.release(plan.reservation);
           budget.recordFailure(directoryUrl, error, true, order.identifiers);
         }
       }

@@ -27,11 +27,11 @@ async function stage(ordersPer3Hours: number) {
 test('the document is what a v1 looks like: when each bucket is full again; orders that were not placed are given back', async () => {
   const { open, text } = await stage(250);
   const budget = await open();
-  for (const name of ['a.test', 'b.test', 'c.test']) budget.reserve(orderOf(name, 2));
+  const [, , last] = ['a.test', 'b.test', 'c.test'].map((name) => budget.reserve(orderOf(name, 2)));
   await budget.save();
   const counted = text();
 
-  budget.release(orderOf('c.test', 2));
+  budget.release(last);
   budget.recordIssued(orderOf('a.test'));
   await budget.save();
 
@@ -56,7 +56,7 @@ test('a document of version 0.1 is read: its orders count until they are three h
   await bucket.put(layout.caState, JSON.stringify({ version: 1, cas, sets: {} }));
 
   const before = await open();
-  const [first, second] = [before.reserve(orderOf('a.test')), before.reserve(orderOf('b.test'))];
+  const [first, second] = ['a.test', 'b.test'].map((name) => before.reserve(orderOf(name)).held);
   clock.advance(MINUTE_MS);
   await before.save();
 
@@ -69,7 +69,7 @@ test('what has not changed is not written', async () => {
   const { bucket, open } = await stage(250);
   const budget = await open();
   await budget.save();
-  budget.release(orderOf('a.test'));
+  budget.release({ request: orderOf('a.test'), orders: 1, pending: [] });
   budget.release(undefined);
   await budget.save();
 
@@ -79,13 +79,13 @@ test('what has not changed is not written', async () => {
 test('an order without room waits until the bucket has refilled as far; a killed pass counts', async () => {
   const { clock, open } = await stage(2);
   const first = await open();
-  assert.equal(first.reserve(orderOf('a.test', 2)), undefined);
+  assert.equal(first.reserve(orderOf('a.test', 2)).held, undefined);
   await first.save();
   clock.advance(HOUR_MS);
 
-  const waits = (await open()).reserve(orderOf('b.test'));
+  const waits = (await open()).reserve(orderOf('b.test')).held;
   clock.advance(HOUR_MS / 2);
-  const later = (await open()).reserve(orderOf('b.test'));
+  const later = (await open()).reserve(orderOf('b.test')).held;
 
   assert.deepEqual(waits, {
     directoryUrl: DIRECTORY_URL,

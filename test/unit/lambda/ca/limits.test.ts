@@ -27,7 +27,9 @@ const request = (given: Partial<BudgetRequest> = {}): BudgetRequest => ({
 /** Reserves and issues until something holds it back. */
 function issueMany(budget: CaBudget, requests: readonly BudgetRequest[]): number {
   for (const [index, one] of requests.entries()) {
-    if (budget.reserve(one) !== undefined) return index;
+    const reservation = budget.reserve(one);
+    if (reservation.held !== undefined) return index;
+    budget.release(reservation, one.count);
     budget.recordIssued(one);
   }
   return requests.length;
@@ -66,14 +68,14 @@ test("Let's Encrypt: five certificates of the same names, wherever they come fro
 
   assert.equal(issueMany(issued.budget, same), 5);
   // None of them has been issued yet: several of one pass are counted together.
-  assert.equal(same.filter((one) => placed.budget.reserve(one) === undefined).length, 5);
+  assert.equal(same.filter((one) => placed.budget.reserve(one).held === undefined).length, 5);
 });
 
 test("Let's Encrypt: fifty certificates of one registered domain; the answer names the domain, the limit and the time", () => {
   const { budget, clock } = openBudget();
 
   assert.equal(issueMany(budget, distinct(60)), 50);
-  const [held, next] = [budget.reserve(request()), budget.reserve(request())];
+  const [held, next] = [budget.reserve(request()).held, budget.reserve(request()).held];
 
   const interval = (7 * DAY_MS) / 50;
   assert.deepEqual(held, {
@@ -85,7 +87,7 @@ test("Let's Encrypt: fifty certificates of one registered domain; the answer nam
     until: new Date(clock.now().getTime() + 2 * interval),
   });
   assert.deepEqual(next?.until, new Date(clock.now().getTime() + 3 * interval));
-  assert.equal(budget.reserve(request({ identifiers: ['other.example.net'] })), undefined);
+  assert.equal(budget.reserve(request({ identifiers: ['other.example.net'] })).held, undefined);
 });
 
 test('renewals inside the window that name their predecessor are counted by nothing that the CA does not count (E6)', () => {
@@ -93,7 +95,7 @@ test('renewals inside the window that name their predecessor are counted by noth
 
   assert.equal(issueMany(budget, distinct(10_000, { renewal: 'in-window' })), 10_000);
   // They have taken none of the room of others.
-  assert.equal(budget.reserve(request({ identifiers: ['new.example.com'] })), undefined);
+  assert.equal(budget.reserve(request({ identifiers: ['new.example.com'] })).held, undefined);
 });
 
 test('renewals of the same names outside the window take no order and no certificate of the domain, and five of the names', () => {
@@ -116,20 +118,20 @@ test('an order that the CA has given out is never held back, and its certificate
   const resumed = Array.from({ length: 6 }, () => request({ count: 0, certificates: 1 }));
 
   assert.deepEqual(
-    resumed.map((one) => budget.reserve(one)),
+    resumed.map((one) => budget.reserve(one).held),
     Array.from({ length: 6 }, () => undefined),
   );
-  assert.equal(budget.reserve(request())?.limit, 'certificatesPerNames');
+  assert.equal(budget.reserve(request()).held?.limit, 'certificatesPerNames');
 });
 
 test('what was reserved and comes to nothing is given back', () => {
   const { budget } = openBudget();
   const all = distinct(50);
-  for (const one of all) budget.reserve(one);
-  assert.notEqual(budget.reserve(request()), undefined);
+  const reservations = all.map((one) => budget.reserve(one));
+  assert.notEqual(budget.reserve(request()).held, undefined);
 
-  for (const one of all) budget.release(one);
-  for (const one of all) budget.release(one);
+  for (const one of reservations) budget.release(one);
+  for (const one of reservations) budget.release(one);
 
   assert.equal(issueMany(budget, distinct(60)), 50);
 });

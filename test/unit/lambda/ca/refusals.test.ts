@@ -145,7 +145,7 @@ test('the fifth failed validation of a name in an hour holds back every order wi
     budget.recordFailure(directoryUrl, failed, true, ['bad.example.com', 'a.example.com']);
   }
 
-  const held = budget.reserve(request('other.example.com', '*.bad.example.com'));
+  const held = budget.reserve(request('other.example.com', '*.bad.example.com')).held;
 
   assert.deepEqual(held, {
     directoryUrl,
@@ -154,10 +154,12 @@ test('the fifth failed validation of a name in an hour holds back every order wi
     text: '5 failed validations of bad.example.com in 1 h',
     until: after(noon, 12 * MINUTE_MS),
   });
-  assert.equal(budget.reserve(request('a.example.com')), undefined);
-  assert.equal(budget.reserve({ ...request('bad.example.com'), isEmergency: true }), undefined);
+  assert.equal(budget.reserve(request('a.example.com')).held, undefined);
+  const emergency = budget.reserve({ ...request('bad.example.com'), isEmergency: true });
+  assert.equal(emergency.held, undefined);
+  budget.release(emergency);
   clock.advance(12 * MINUTE_MS);
-  assert.equal(budget.reserve(request('bad.example.com')), undefined);
+  assert.equal(budget.reserve(request('bad.example.com')).held, undefined);
 });
 
 test("a name that fails each hour for ever is not paused by Let's Encrypt: beyond half of its 1,152 it is tried once a day; a success ends it", () => {
@@ -169,7 +171,7 @@ test("a name that fails each hour for ever is not paused by Let's Encrypt: beyon
   for (let day = 0; day < days; day += 1) {
     let tries = 0;
     for (let hour = 0; hour < 24; hour += 1) {
-      if (budget.reserve(emergency) === undefined) {
+      if (budget.reserve(emergency).held === undefined) {
         budget.recordFailure(directoryUrl, failed, true, ['gone.example.com']);
         tries += 1;
         atCa += 1;
@@ -184,5 +186,5 @@ test("a name that fails each hour for ever is not paused by Let's Encrypt: beyon
   assert.equal(perDay[0], 24);
   assert.equal(perDay.at(-1), 1);
   budget.recordIssued(request('gone.example.com'));
-  assert.equal(budget.reserve(emergency), undefined);
+  assert.equal(budget.reserve(emergency).held, undefined);
 });

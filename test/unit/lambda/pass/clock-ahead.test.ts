@@ -78,7 +78,7 @@ test('orders and certificates of then use up no budget', async () => {
 
   const budget = await open(noon);
 
-  assert.equal(budget.reserve(request), undefined);
+  assert.equal(budget.reserve(request).held, undefined);
   await budget.save();
   assert.doesNotMatch(bucket.text(layout.caState) ?? '', /2027/);
 });

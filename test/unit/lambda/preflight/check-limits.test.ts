@@ -36,7 +36,7 @@ test('limits: an account that has ordered nothing has all of its new orders', as
 test('limits: what is used up is told, and is no fault while nothing has to be ordered', async () => {
   const { budget, check } = await stage();
   const all = { directoryUrl, identifiers, count: 5 };
-  budget.reserve(all);
+  budget.release(budget.reserve(all), all.count);
   budget.recordIssued(all);
 
   const seen = check().map(({ result, saw, wanted }) => `${result}: ${saw}, ${wanted}`);

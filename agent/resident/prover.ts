@@ -123,8 +123,7 @@ export class Prover {
       if (waitMs > 0) await this.#options.sleep(waitMs);
       if (signal.aborted) break;
       // A pass has come in between: what is next, and when, is another question now.
-      const isTurn = passes === this.#passes && !this.#isPassing;
-      if (isTurn && (waitMs === 0 || this.#waitMs() === 0)) await this.#proveNext();
+      if (passes === this.#passes && !this.#isPassing) await this.#proveNext();
       await this.#saveInTime();
     }
     for (const { config, proofs } of this.#agents) await saveProofs(config.stateDir, proofs);

@@ -72,7 +72,8 @@ for (const { says, window, now, days = 90, notBefore = 0, publishedAt = 0, decis
       notAfter: after(noon, days * DAY_MS).toISOString(),
     };
     const pem = makePemRef(validity);
-    const published = makeEntry({ publishedAt: inHours(publishedAt).toISOString(), pems: [pem] });
+    const previous = { publishedAt: inHours(publishedAt - 1).toISOString(), pems: [pem] };
+    const published = makeEntry({ publishedAt: inHours(publishedAt).toISOString(), pems: [pem], previous });
     const windows = new Map([[pem.certId ?? '', { start, end, renewAt: start }]]);
 
     const seen = decide(makeDueInput({ published, windows, now: inHours(now) }));
@@ -80,6 +81,25 @@ for (const { says, window, now, days = 90, notBefore = 0, publishedAt = 0, decis
     assert.deepEqual(seen, decision);
   });
 }
+
+test('the first time a CA is obeyed at once, also by a window that is over before the certificate is valid', () => {
+  const pem = makePemRef({ notBefore: noon.toISOString(), notAfter: after(noon, 90 * DAY_MS).toISOString() });
+  const published = makeEntry({ publishedAt: noon.toISOString(), pems: [pem] });
+  const [start, end] = [inHours(-2), inHours(-1)];
+  const windows = new Map([[pem.certId ?? '', { start, end, renewAt: start }]]);
+  const decisionAfter = (previous: string | undefined) =>
+    decide(
+      makeDueInput({
+        published: { ...published, ...(previous && { previous: { publishedAt: previous, pems: [pem] } }) },
+        windows,
+        now: inHours(0.1),
+      }),
+    );
+
+  assert.deepEqual(decisionAfter(undefined), obtain('renewal-window-past'));
+  assert.deepEqual(decisionAfter(inHours(-24 * 60).toISOString()), obtain('renewal-window-past'));
+  assert.deepEqual(decisionAfter(inHours(-11).toISOString()), fresh(inHours(24 * 60)));
+});
 
 test('a window that always ends in a hundred seconds: twice a day for a pass in each half hour, not 48 times', () => {
   let [orders, published] = [0, makeEntry()];
@@ -91,8 +111,10 @@ test('a window that always ends in a hundred seconds: twice a day for a pass in 
     orders += 1;
     const notAfter = after(now, 90 * DAY_MS).toISOString();
     const pems = [makePemRef({ notBefore: now.toISOString(), notAfter })];
-    published = makeEntry({ publishedAt: now.toISOString(), pems });
+    const { publishedAt, pems: former } = published;
+    published = makeEntry({ publishedAt: now.toISOString(), pems, previous: { publishedAt, pems: former } });
   }
 
-  assert.equal(orders, 5);
+  // One at once, and then two a day.
+  assert.equal(orders, 6);
 });

@@ -8,7 +8,7 @@ import { readdirSync } from 'node:fs';
 import { METRICS } from '../../cdk/monitoring/metrics.ts';
 import { type Call, refusals } from '../aws/aws.ts';
 import { type Cloud, startCloud } from '../aws/cloud/cloud.ts';
-import { askForRenewal, messagesOf, published, served } from '../aws/cloud/facts.ts';
+import { askForRenewal, losePems, messagesOf, published, served } from '../aws/cloud/facts.ts';
 import { assetPath } from '../aws/cloud/functions.ts';
 import { FOREIGN_NAME } from '../aws/cloud/ground.ts';
 import { stapleOnWire } from '../support/handshake.ts';
@@ -131,7 +131,7 @@ chapter('doctor finds no problem in the bucket, with the rights of the host', as
 });
 
 chapter('the failure queue keeps a failed pass and an invocation that could not be delivered', async () => {
-  await askForRenewal(cloud);
+  losePems(cloud);
   const end = cloud.aws.fault({ operation: 'PutObject', subject: /^published/ }, refusals.kmsDenied());
 
   const red = await cloud.wake();

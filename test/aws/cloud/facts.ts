@@ -36,6 +36,16 @@ export async function served(cloud: Cloud, certificate: string, servername = cer
   throw new Error(`${servername} is not served with ${wanted}:\n${cloud.agent.log()}`);
 }
 
+/** All PEMs that are published are gone from the bucket: the next pass orders them anew. */
+export function losePems({ aws, bucket }: Pick<Cloud, 'aws' | 'bucket'>): void {
+  const { certificates } = JSON.parse(aws.s3.text(bucket, 'published/default/root.json') ?? '') as {
+    certificates: Record<string, { pems: { sha256: string }[] }>;
+  };
+  for (const [name, { pems }] of Object.entries(certificates)) {
+    for (const { sha256 } of pems) aws.s3.remove(bucket, `published/default/pem/${name}/${sha256}.pem`);
+  }
+}
+
 /** The CA suggests by ARI that all be renewed now, and the next pass asks it. */
 export async function askForRenewal(cloud: Cloud): Promise<void> {
   const hour = (from: number) => new Date(Date.now() + from * 3_600_000).toISOString();

@@ -53,7 +53,8 @@ test('a CA out of reach: the next one after two failures, and the way back at th
   const certificate = { identifiers: ['fallback.example.com'] };
 
   stage.configure([certificate], { acme: gone, fallback: [acmeOf(stage.pebble)] });
-  const failures = [await run(), await run()];
+  const failed = await run();
+  // It fails a second time, and the same pass goes on to the next CA.
   const helped = await run();
   const ordersBefore = strict.ordersMade();
   // The first CA is there again: another one in its place, which has an account already.
@@ -63,14 +64,8 @@ test('a CA out of reach: the next one after two failures, and the way back at th
   const kept = await run();
   const back = await run('--force-renewal');
 
-  assert.deepEqual(
-    failures.map(({ status, outcome }) => [status, outcome.error?.code]),
-    [
-      [1, 'ERR_ACME_UNREACHABLE'],
-      [1, 'ERR_ACME_UNREACHABLE'],
-    ],
-  );
-  assert.equal(helped.status, 0, helped.stderr);
+  assert.deepEqual([failed.status, failed.outcome.error?.code], [1, 'ERR_ACME_UNREACHABLE']);
+  assert.deepEqual([helped.status, helped.outcome.result], [0, 'issued'], helped.stderr);
   assert.equal(kept.outcome.result, 'kept', 'what a fallback CA gave is good until it is due');
   assert.equal(back.outcome.result, 'issued', back.stderr);
   assert.equal(strict.ordersMade(), ordersBefore + 1, 'the renewal went to the first CA');

@@ -10,9 +10,10 @@ import { replaceMany } from './mass-replacement.ts';
 
 const OTHER_CA = 'https://other.test/dir';
 
-for (const [says, count, from, mostHours] of [
-  ["10,000 of Let's Encrypt", 10_000, undefined, 24],
-  ["1,000 of another CA, which Let's Encrypt counts", 1000, OTHER_CA, 24],
+/** What is to be replaced waits for nothing but the CA: where the CA counts it, some orders find out that it refuses them. */
+for (const [says, count, from, mostHours, mostRefusals] of [
+  ["10,000 of Let's Encrypt", 10_000, undefined, 24, 0],
+  ["1,000 of another CA, which Let's Encrypt counts", 1000, OTHER_CA, 24, 20],
 ] as const) {
   test(`${says}: all are replaced within ${mostHours} h, none twice, and the drill agrees within 10 %`, (t) => {
     const config = massConfig();
@@ -31,6 +32,6 @@ for (const [says, count, from, mostHours] of [
     assert.ok(real.hours <= mostHours, `${real.hours} h`);
     assert.ok(Math.abs(hours / real.hours - 1) <= 0.1, `drill ${hours} h, simulation ${real.hours} h`);
     assert.equal(real.twice, 0);
-    assert.equal(real.refusals, 0, 'orders that the CA had to refuse');
+    assert.ok(real.refusals <= mostRefusals, `the CA had to refuse ${real.refusals} orders`);
   });
 }

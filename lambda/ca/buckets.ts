@@ -1,11 +1,13 @@
 /** The token buckets of the CAs' limits, during a pass. They change in place: ten thousand certificates of a pass count one by one. */
+
 import { isWaitingUntil, isWithinLast } from '#common/clock.ts';
 import { DAY_MS, HOUR_MS } from '#common/time.ts';
+import type { Limit } from '../config/limits.ts';
 import { LIMIT_KINDS, type LimitKind } from '../config/limits.ts';
 import type { Demand } from './demands.ts';
 import { LONGEST_REFUSAL_MS } from './refusals.ts';
 import { type CaEntry, type CaState, caEntryOf } from './state.ts';
-import { type Limit, returned, taken, tokensTaken } from './token-bucket.ts';
+import { returned, taken, tokensTaken } from './token-bucket.ts';
 
 /** Of one CA and limit; what is the furthest from full stays. */
 const MAX_SUBJECTS = 20_000;

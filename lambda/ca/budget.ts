@@ -1,15 +1,16 @@
 /** What pemfleet allows itself at each CA during a pass: what its limits leave (reservations.ts), pauses, refusals and outages. */
+
 import { isWaitingUntil } from '#common/clock.ts';
 import { messageOf } from '#contract/errors.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { concernsAll } from '../acme/fault.ts';
 import { type AcmeProblem, AuthorizationFailed, AuthorizationsFailed } from '../acme/problem.ts';
+import type { CaLimits, Limit } from '../config/limits.ts';
 import { LIMIT_KINDS, type LimitKind } from '../config/limits.ts';
 import type { Log } from '../log.ts';
 import { Buckets, pruned } from './buckets.ts';
 import { type BudgetRequest, isExempt, validatedNames } from './demands.ts';
 import { type HeldBack, heldBackBy, latestOf } from './held-back.ts';
-import type { CaLimits } from './known-cas.ts';
 import { type LimitConfig, limitsByUrl } from './limits.ts';
 import {
   avoidedUntil,
@@ -31,7 +32,6 @@ import {
   withCaEntry,
   writeCaState,
 } from './state.ts';
-import type { Limit } from './token-bucket.ts';
 
 export interface CaBudgetOptions {
   bucket: Bucket;

@@ -1,8 +1,8 @@
 /** What one certificate takes from the limits of its CA. Pure. */
+
 import { createHash } from 'node:crypto';
 import { exactSet } from '../config/identifier.ts';
-import type { LimitKind } from '../config/limits.ts';
-import type { CaLimits } from './known-cas.ts';
+import type { CaLimits, LimitKind } from '../config/limits.ts';
 import { registeredDomainsOf } from './registered-domain.ts';
 
 /** New orders of one certificate, for one set of identifiers. */

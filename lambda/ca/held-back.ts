@@ -1,9 +1,9 @@
 /** What holds an order back: which limit, what it allows, until when. For people, and for the next command that asks. */
+
 import { spanText } from '#common/time.ts';
-import type { LimitKind } from '../config/limits.ts';
+import type { Limit, LimitKind } from '../config/limits.ts';
 import type { Demand } from './demands.ts';
 import type { HeldGroup } from './state.ts';
-import type { Limit } from './token-bucket.ts';
 
 export interface HeldBack {
   directoryUrl: string;

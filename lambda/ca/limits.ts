@@ -1,9 +1,16 @@
 /** The limits that hold for the account at a configured CA: the published ones, less what the configuration sets in their place. */
+
 import { HOUR_MS } from '#common/time.ts';
 import type { AcmeSettings } from '../config/acme.ts';
-import { LIMIT_KINDS, type LimitKind, type LimitSettings } from '../config/limits.ts';
-import { type CaLimits, knownCaOf, NO_LIMITS } from './known-cas.ts';
-import type { Limit } from './token-bucket.ts';
+import { knownCaOf } from '../config/known-cas.ts';
+import {
+  type CaLimits,
+  LIMIT_KINDS,
+  type Limit,
+  type LimitKind,
+  type LimitSettings,
+  NO_LIMITS,
+} from '../config/limits.ts';
 
 /** Settings that say what a CA allows. */
 export interface LimitConfig {

@@ -2,12 +2,11 @@
  * What the orders of a pass take from the limits of their CAs: reserved before an order, so that all orders of the pass count together, and
  * taken for good when it has come to something.
  */
-import type { LimitKind } from '../config/limits.ts';
+import type { CaLimits, Limit, LimitKind } from '../config/limits.ts';
 import type { Buckets } from './buckets.ts';
 import { ACCOUNT, type BudgetRequest, type Demand, demandsOf, isExempt, validatedNames } from './demands.ts';
 import { type HeldBack, heldBackBy, latestOf } from './held-back.ts';
-import type { CaLimits } from './known-cas.ts';
-import { type Limit, roomAt, tokensIn } from './token-bucket.ts';
+import { roomAt, tokensIn } from './token-bucket.ts';
 
 /** What one request has taken, and gives back. */
 export interface Reservation {

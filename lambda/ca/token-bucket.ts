@@ -3,12 +3,7 @@
  * ratelimits/gcra.go): when the bucket is full again. Pure.
  */
 import { isWaitingUntil } from '#common/clock.ts';
-
-export interface Limit {
-  count: number;
-  /** In this time an empty bucket fills up. */
-  perMs: number;
-}
+import type { Limit } from '../config/limits.ts';
 
 /** @param fullAt undefined for a bucket that nothing was taken from */
 export function tokensIn(limit: Limit, fullAt: Date | undefined, now: Date): number {

@@ -1,19 +1,12 @@
 /** Settings of a CA and of our account there. */
 import * as z from 'zod';
 import { canonicalUrl } from '#contract/layout.ts';
+import { DIRECTORIES, directoryNamed } from './known-cas.ts';
 import { limits } from './limits.ts';
-
-/** Short names for well-known directories; any other CA by its URL. */
-export const DIRECTORIES: Readonly<Record<string, string>> = {
-  letsencrypt: 'https://acme-v02.api.letsencrypt.org/directory',
-  'letsencrypt-staging': 'https://acme-staging-v02.api.letsencrypt.org/directory',
-  google: 'https://dv.acme-v02.api.pki.goog/directory',
-  zerossl: 'https://acme.zerossl.com/v2/DV90',
-};
 
 const directoryUrl = z
   .string()
-  .transform((value) => DIRECTORIES[value] ?? value)
+  .transform(directoryNamed)
   .refine((value) => URL.canParse(value) && new URL(value).protocol === 'https:', {
     message: `wanted an https:// URL or one of ${Object.keys(DIRECTORIES).join(', ')}`,
   })
@@ -100,3 +93,8 @@ export const acme = settings.transform((given): AcmeSettings => {
     ...(directoryUrl !== given.directoryUrl && { spelledUrl: given.directoryUrl }),
   };
 });
+
+/** Those that are configured, the preferred one first. */
+export function configuredCas<T>({ acme: first, fallback }: { acme: T; fallback: readonly T[] }): T[] {
+  return [first, ...fallback];
+}

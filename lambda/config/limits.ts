@@ -1,4 +1,4 @@
-/** Limits of a CA that the configuration sets in place of the published ones (lambda/ca/known-cas.ts). */
+/** What CAs limit, and what the configuration sets in place of what they publish (known-cas.ts). */
 import * as z from 'zod';
 
 /** What CAs count; Let's Encrypt's page on rate limits has the same. */
@@ -12,6 +12,25 @@ export const LIMIT_KINDS = [
 ] as const;
 
 export type LimitKind = (typeof LIMIT_KINDS)[number];
+
+/** `count` at once, and one more each `perMs / count`. */
+export interface Limit {
+  count: number;
+  /** In this time an empty bucket fills up. */
+  perMs: number;
+}
+
+/** What a CA allows, and what it does not count. */
+export interface CaLimits {
+  /** What is absent is not limited. */
+  readonly limits: Readonly<Partial<Record<LimitKind, Limit>>>;
+  /** Limits that do not hold for an order which names its predecessor (`replaces`) inside the suggested window (RFC 9773 §5). */
+  readonly exemptInWindow: readonly LimitKind[];
+  /** Limits that do not hold for an order of the same names as a recent certificate. */
+  readonly exemptSameNames: readonly LimitKind[];
+}
+
+export const NO_LIMITS: CaLimits = { limits: {}, exemptInWindow: [], exemptSameNames: [] };
 
 const limit = z.union([
   z.literal(false),

@@ -3,14 +3,13 @@
  * (RFC 9773), and leaves no time to try again before the end.
  */
 import { DAY_MS, HOUR_MS, MINUTE_MS, spanText } from '#common/time.ts';
-import { DIRECTORIES } from './acme.ts';
+import { configuredCas } from './acme.ts';
+import { knownCaOf } from './known-cas.ts';
 
 /** Passes between renewal time and end: two failures at the first CA, the next CA, and a night's trouble. */
 const PASSES_BEFORE_END = 8;
 /** A wake may come late by so much of its distance. */
 const LATE_SHARE = 1 / 4;
-/** Boulder: the window has 1 % of the lifetime to either side of its centre (core/objects.go, seen August 2026). */
-const BOULDER_WINDOW_SHARE = 2 / 100;
 /** No timer of ours comes more often. */
 export const LEAST_WAKE_MINUTES = 5;
 const MOST_WAKE_MINUTES = 1440;
@@ -25,13 +24,6 @@ export interface CertificateLife {
   windowMs?: number | undefined;
 }
 
-/** By profile: what Let's Encrypt issues in November 2026 (https://letsencrypt.org/docs/profiles/). */
-const LETS_ENCRYPT: Readonly<Record<string, number>> = {
-  classic: 90 * DAY_MS,
-  tlsserver: 45 * DAY_MS,
-  shortlived: 160 * HOUR_MS,
-};
-
 interface CaLifetime {
   directoryUrl: string;
   lifetime?: string | undefined;
@@ -45,20 +37,15 @@ interface ScheduleConfig {
 
 /** By what the configuration says; a certificate of an unknown lifetime is left out. */
 export function configuredLives({ acme, fallback, certificates }: ScheduleConfig): CertificateLife[] {
-  return certificates.flatMap(({ name: certificate, profile }) =>
-    [acme, ...fallback].flatMap((ca, index): CertificateLife[] => {
-      const isLetsEncrypt = [DIRECTORIES['letsencrypt'], DIRECTORIES['letsencrypt-staging']].includes(
-        ca.directoryUrl,
-      );
+  return certificates.flatMap(({ name: certificate, profile = 'classic' }) =>
+    configuredCas({ acme, fallback }).flatMap(({ directoryUrl, lifetime }, index): CertificateLife[] => {
+      const { lifetimes, windowShare } = knownCaOf(directoryUrl) ?? {};
       // A fallback CA may not offer the profile.
-      const implied = isLetsEncrypt
-        ? LETS_ENCRYPT[index === 0 ? (profile ?? 'classic') : 'classic']
-        : undefined;
-      const lifetimeMs = ca.lifetime === undefined ? implied : spanOf(ca.lifetime);
+      const implied = lifetimes?.[index === 0 ? profile : 'classic'];
+      const lifetimeMs = lifetime === undefined ? implied : spanOf(lifetime);
       if (lifetimeMs === undefined) return [];
-      return [
-        { certificate, lifetimeMs, ...(isLetsEncrypt && { windowMs: lifetimeMs * BOULDER_WINDOW_SHARE }) },
-      ];
+      const window = windowShare !== undefined && { windowMs: lifetimeMs * windowShare };
+      return [{ certificate, lifetimeMs, ...window }];
     }),
   );
 }
@@ -80,6 +67,11 @@ export function impliedWakeMinutes(config: ScheduleConfig): number {
   const fitting = Math.min(USUAL_WAKE_MINUTES, ...configuredLives(config).map(fittingMinutes));
   const even = [30, 20, 15, 12, 10, 6].find((minutes) => minutes <= fitting);
   return even ?? LEAST_WAKE_MINUTES;
+}
+
+/** From a pass to the next one at the latest. */
+export function latestWakeMs(wakeMinutes: number): number {
+  return wakeMinutes * MINUTE_MS * (1 + LATE_SHARE);
 }
 
 /** That passes come too rarely, and which certificate needs them most often. */

@@ -2,13 +2,15 @@
  * A CA that exists for a drill: it issues at once, and refuses by its published limits, in the words of Boulder (ratelimits/limiter.go), so that
  * pauses and refusals are understood as those of a real one.
  */
+
 import { AcmeProblem } from '../acme/problem.ts';
 import { type BudgetRequest, type Demand, demandsOf, isExempt } from '../ca/demands.ts';
-import { type CaLimits, knownCaOf, NO_LIMITS } from '../ca/known-cas.ts';
 import { limitsOf } from '../ca/limits.ts';
-import { type Limit, roomAt, taken, tokensIn } from '../ca/token-bucket.ts';
+import { roomAt, taken, tokensIn } from '../ca/token-bucket.ts';
 import type { AcmeSettings } from '../config/acme.ts';
+import { knownCaOf } from '../config/known-cas.ts';
 import type { LimitKind } from '../config/limits.ts';
+import { type CaLimits, type Limit, NO_LIMITS } from '../config/limits.ts';
 
 /** Limits that an order can meet; validations do not fail in a drill. */
 const OF_ORDERS: ReadonlySet<LimitKind> = new Set([

@@ -7,27 +7,10 @@ import { isObjectFault } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import { acmeOriginOf, type ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { knownCaOf } from '../ca/known-cas.ts';
 import { coversName } from '../config/identifier.ts';
+import { isPublic, isStaging } from '../config/known-cas.ts';
 import type { PublishedFleets } from '../publication/publisher.ts';
 import { publicChainProblem } from '../upgrade/public-chain.ts';
-
-/** Directories whose certificates no browser trusts, by design. */
-const STAGING_HOSTS: readonly string[] = [
-  // https://letsencrypt.org/docs/staging-environment/
-  'acme-staging-v02.api.letsencrypt.org',
-  // https://cloud.google.com/certificate-manager/docs/public-ca-tutorial: the staging environment
-  'dv.acme-v02.test-api.pki.goog',
-];
-
-export function isStaging(directoryUrl: string): boolean {
-  return STAGING_HOSTS.includes(new URL(directoryUrl).hostname);
-}
-
-/** A known CA that browsers trust. */
-export function isPublic(directoryUrl: string): boolean {
-  return knownCaOf(directoryUrl) !== undefined && !isStaging(directoryUrl);
-}
 
 /** A certificate as one fleet has it. */
 export interface CertificateInFleet {

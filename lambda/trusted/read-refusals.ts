@@ -1,4 +1,5 @@
 /** Which configured certificates no CA may renew, because browsers trust what is in force: for commands, which have no pass. */
+
 import { BucketError, ContractError } from '#contract/errors.ts';
 import type { CertificateName, FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
@@ -6,10 +7,11 @@ import type { Bucket } from '#storage/bucket.ts';
 import type { UntrustedIssuer } from '../acme/problem.ts';
 import { hasIssuedUntrusted, readCaState } from '../ca/state.ts';
 import { type CertificateSpec, type Config, configuredFleets } from '../config/config.ts';
+import { isStaging } from '../config/known-cas.ts';
 import type { StoredRecord } from '../order/record.ts';
 import { publishedFleets } from '../publication/fleets.ts';
 import { type OwnKeys, type ReadManifest, readManifest } from '../publication/read-manifest.ts';
-import { isStaging, TrustedCertificates } from './in-force.ts';
+import { TrustedCertificates } from './in-force.ts';
 import { refusalBefore } from './refused-ca.ts';
 
 export interface RefusalRequest {

@@ -1,11 +1,13 @@
 /** Whether what a CA issues may be published, where a certificate that browsers trust is in force. */
+
 import { acmeOriginOf, type ManifestEntry } from '#contract/manifest.ts';
 import { UntrustedIssuer } from '../acme/problem.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
 import { coversName } from '../config/identifier.ts';
+import { isPublic, isStaging } from '../config/known-cas.ts';
 import type { PassOptions } from '../pass.ts';
 import { publicChainProblem } from '../upgrade/public-chain.ts';
-import { isPublic, isStaging, type TrustedCertificates } from './in-force.ts';
+import type { TrustedCertificates } from './in-force.ts';
 
 /** A certificate, and what is published of it. */
 export interface WantedCertificate {

@@ -2,6 +2,7 @@
  * `pemfleet account`: what each CA says of our account, which is registered where there is none. `--rollover`, `--contact`, `--new`,
  * `--deactivate` change it first. A CA that fails is one line; the others are shown.
  */
+
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { canonicalUrl } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -20,7 +21,7 @@ import {
 } from '../../ca/change-account.ts';
 import { pausedUntil } from '../../ca/pause.ts';
 import { readCaState } from '../../ca/state.ts';
-import { DIRECTORIES } from '../../config/acme.ts';
+import { directoryNamed } from '../../config/known-cas.ts';
 import { accountProblemOf } from '../../preflight/ca-terms.ts';
 import { withCas } from '../../wiring.ts';
 import {
@@ -94,7 +95,7 @@ function chosen(cas: Cas, verb: Verb | undefined, { ca: named }: CommandValues):
     }
     return all;
   }
-  const ca = cas.get(canonicalUrl(Object.hasOwn(DIRECTORIES, named) ? (DIRECTORIES[named] ?? named) : named));
+  const ca = cas.get(canonicalUrl(directoryNamed(named)));
   if (ca === undefined) throw new UsageError(`--ca wants one of ${urls}, saw ${named}`);
   return [ca];
 }

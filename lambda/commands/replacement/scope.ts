@@ -1,6 +1,7 @@
 /** Which certificates `pemfleet replace` and `pemfleet drill` mean, by their options. */
+
 import { canonicalUrl } from '#contract/layout.ts';
-import { DIRECTORIES } from '../../config/acme.ts';
+import { DIRECTORIES, directoryNamed } from '../../config/known-cas.ts';
 import { bareSerial, Replacements } from '../../replacement/covered.ts';
 import type { PublishedCertificate } from '../../replacement/published.ts';
 import type { ReplacementScope } from '../../replacement/requests.ts';
@@ -46,7 +47,7 @@ export function coveredBy(
 }
 
 function directoryOf(text: string): string {
-  const url = DIRECTORIES[text] ?? text;
+  const url = directoryNamed(text);
   if (URL.canParse(url) && new URL(url).protocol === 'https:') return canonicalUrl(url);
   const names = Object.keys(DIRECTORIES).join(', ');
   throw new UsageError(`--ca wants the https:// URL of a CA's directory, or one of ${names}, saw ${text}`);

@@ -1,9 +1,10 @@
 /** CAs whose certificates may not be published are not chosen, and what one has issued all the same is refused. */
+
 import { UntrustedIssuer } from '../../acme/problem.ts';
 import type { CaBudget } from '../../ca/budget.ts';
+import { isPublic, isStaging } from '../../config/known-cas.ts';
 import type { StoredRecord } from '../../order/record.ts';
 import type { Pass } from '../../pass.ts';
-import { isPublic, isStaging } from '../../trusted/in-force.ts';
 import { hasFailedUntrusted } from '../../trusted/read-refusals.ts';
 import { checkIssuer, refusalBefore, type WantedCertificate } from '../../trusted/refused-ca.ts';
 import { publicChainProblem } from '../../upgrade/public-chain.ts';

@@ -1,8 +1,9 @@
 /** A year of passes: the real decisions, failures and budgets, a simulated clock and simulated CAs. */
+
 import { HOUR_MS, MINUTE_MS } from '#common/time.ts';
 import { CaBudget } from '../../../lambda/ca/budget.ts';
 import type { CaState } from '../../../lambda/ca/state.ts';
-import { DIRECTORIES } from '../../../lambda/config/acme.ts';
+import { DIRECTORIES } from '../../../lambda/config/known-cas.ts';
 import { withinBudget } from '../../../lambda/pass/limits/within-budget.ts';
 import { makePlan } from '../../../lambda/pass/plan.ts';
 import { memoryBucket } from '../../support/bucket/memory-bucket.ts';

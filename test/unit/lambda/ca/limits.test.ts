@@ -1,12 +1,12 @@
 /** Which limits hold at which CA: the published ones of known CAs, what the configuration sets, none elsewhere (field.md E3). */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS, HOUR_MS } from '#common/time.ts';
 import { CaBudget } from '../../../../lambda/ca/budget.ts';
 import type { BudgetRequest } from '../../../../lambda/ca/demands.ts';
-import { KNOWN_CAS } from '../../../../lambda/ca/known-cas.ts';
 import { type LimitConfig, limitsOf } from '../../../../lambda/ca/limits.ts';
-import { DIRECTORIES } from '../../../../lambda/config/acme.ts';
+import { DIRECTORIES, KNOWN_CAS } from '../../../../lambda/config/known-cas.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { fakeClock } from '../../../support/clock.ts';
 

@@ -1,11 +1,12 @@
 /** A CA that refuses one registered domain, one set of names or one name is asked for everything else (field.md E16). */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '#common/time.ts';
 import { AcmeProblem, AuthorizationFailed } from '../../../../lambda/acme/problem.ts';
 import { CaBudget } from '../../../../lambda/ca/budget.ts';
 import type { BudgetRequest } from '../../../../lambda/ca/demands.ts';
-import { DIRECTORIES } from '../../../../lambda/config/acme.ts';
+import { DIRECTORIES } from '../../../../lambda/config/known-cas.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, fakeClock, noon } from '../../../support/clock.ts';
 import { recordEvents } from '../../../support/issuer/events.ts';

@@ -1,11 +1,12 @@
 /** What is given back is what was taken, once: the budget of an account neither leaks nor grows. */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HOUR_MS, MINUTE_MS } from '#common/time.ts';
 import { AuthorizationFailed } from '../../../../lambda/acme/problem.ts';
 import { CaBudget } from '../../../../lambda/ca/budget.ts';
 import type { BudgetRequest } from '../../../../lambda/ca/demands.ts';
-import { DIRECTORIES } from '../../../../lambda/config/acme.ts';
+import { DIRECTORIES } from '../../../../lambda/config/known-cas.ts';
 import type { LimitKind } from '../../../../lambda/config/limits.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, fakeClock, noon } from '../../../support/clock.ts';

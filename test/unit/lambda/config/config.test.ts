@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { parse as parseYaml } from 'yaml';
-import { DIRECTORIES } from '../../../../lambda/config/acme.ts';
 import { type Config, configJsonSchema, KEY_TYPES } from '../../../../lambda/config/config.ts';
+import { DIRECTORIES } from '../../../../lambda/config/known-cas.ts';
 import { parseConfig } from '../../../../lambda/config/yaml.ts';
 
 const identifiersOf = (...identifiers: string[]) => {

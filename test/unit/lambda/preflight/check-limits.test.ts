@@ -1,9 +1,10 @@
 /** What the pre-flight says of the limits of a CA. */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CaBudget } from '../../../../lambda/ca/budget.ts';
 import { readCaState } from '../../../../lambda/ca/state.ts';
-import { DIRECTORIES } from '../../../../lambda/config/acme.ts';
+import { DIRECTORIES } from '../../../../lambda/config/known-cas.ts';
 import { checkLimits } from '../../../../lambda/preflight/check-limits.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { noon } from '../../../support/clock.ts';

@@ -1,10 +1,11 @@
 /** The CA refuses one registered domain (field.md E16), or its limits are known (E4): other names and renewals go on. */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS, HOUR_MS } from '#common/time.ts';
 import { readCaBudget } from '../../../../../lambda/ca/budget.ts';
 import { openCa } from '../../../../../lambda/ca/ca.ts';
-import { DIRECTORIES } from '../../../../../lambda/config/acme.ts';
+import { DIRECTORIES } from '../../../../../lambda/config/known-cas.ts';
 import { runPass } from '../../../../../lambda/pass/run-pass.ts';
 import { readHeldLines } from '../../../../../lambda/status/held-lines.ts';
 import { memoryBucket } from '../../../../support/bucket/memory-bucket.ts';

@@ -1,4 +1,5 @@
 /** Makes the `Pass` of both programs that run one (issuer.ts on Lambda, cli.ts anywhere): CAs, solvers, configuration. */
+
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { ConfigError } from '#common/config-error.ts';
@@ -15,6 +16,7 @@ import type { ChallengeSolver, Solvers } from './challenge/solver.ts';
 import { statelessSolver } from './challenge/stateless.ts';
 import { txtLookup } from './challenge/txt-lookup.ts';
 import type { AcmeSettings } from './config/acme.ts';
+import { configuredCas } from './config/acme.ts';
 import type { ChallengeName } from './config/challenge.ts';
 import { type Config, configuredFleets } from './config/config.ts';
 import { configDigest } from './identity/config-digest.ts';
@@ -150,7 +152,7 @@ export async function withCas<T>(
   { bucket, config, timing, log }: Pick<Pass, 'bucket' | 'config' | 'timing'> & Partial<Pick<Pass, 'log'>>,
   work: (cas: Cas) => Promise<T>,
 ): Promise<T> {
-  const all = [config.acme, ...config.fallback];
+  const all = configuredCas(config);
   const opened = await Promise.all(all.map((settings) => connect({ bucket, settings, log }, timing)));
   try {
     return await work(new Map(opened.map(({ ca }) => [ca.settings.directoryUrl, ca])));

@@ -2,6 +2,7 @@
  * The rights that DNS-01 needs in Route 53 and no more: to create and delete TXT record sets at `_acme-challenge.<configured name>`.
  * `ForAllValues` must hold for every change of a batch, but it also holds for a missing key, hence the `Null` condition beside it.
  */
+import { withoutWildcard } from '../../lambda/config/identifier.ts';
 import type { Right } from './right.ts';
 
 /** The challenge records that a role may write. */
@@ -53,7 +54,7 @@ export function listZonesRight(): Right {
 
 /** Name of the TXT record for a DNS-01 challenge, RFC 8555 §8.4. */
 export function recordNameOf(identifier: string): string {
-  return `_acme-challenge.${identifier.replace(/^\*\./, '')}`;
+  return `_acme-challenge.${withoutWildcard(identifier)}`;
 }
 
 function conditions(recordNames: readonly string[]) {

@@ -2,12 +2,14 @@
  * Records of dns-persist-01 for CAs whose account pemfleet.yaml names (`acme.accountUri`): they are part of the deployment, so the issuer
  * needs no right in the DNS.
  */
+
 import { Annotations, Duration } from 'aws-cdk-lib';
 import { HostedZone, type IHostedZone, TxtRecord } from 'aws-cdk-lib/aws-route53';
 import { Construct } from 'constructs';
 import { persistNames } from '../../lambda/challenge/persist-names.ts';
 import { persistName, persistValue } from '../../lambda/challenge/persist-record.ts';
 import type { AcmeSettings } from '../../lambda/config/acme.ts';
+import { configuredCas } from '../../lambda/config/acme.ts';
 import { caaIdentitiesOf } from '../../lambda/config/caa-identities.ts';
 import type { PemfleetProps } from '../settings/props.ts';
 
@@ -19,7 +21,7 @@ interface NamedZone {
 
 export function createPersistRecords(parent: Construct, props: PemfleetProps): void {
   const { acme, certificates, fallback } = props.config.config;
-  const cas = [acme, ...fallback].filter(({ accountUri }) => accountUri !== undefined);
+  const cas = configuredCas({ acme, fallback }).filter(({ accountUri }) => accountUri !== undefined);
   const names = persistNames(certificates);
   if (cas.length === 0 || names.size === 0) return;
   const scope = new Construct(parent, 'PersistRecords');

@@ -1,8 +1,10 @@
 /** Checks pemfleet.yaml at synth: by the schema that the issuer itself uses, and against the limits of a deployment on AWS. */
+
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { ConfigError } from '#common/config-error.ts';
 import type { AcmeSettings } from '../../lambda/config/acme.ts';
+import { configuredCas } from '../../lambda/config/acme.ts';
 import { type Config, checkConfig, usedChallenges } from '../../lambda/config/config.ts';
 import { configuredLives, findWakeProblem, wakeProblemText } from '../../lambda/config/schedule.ts';
 import { readYaml } from '../../lambda/config/yaml.ts';
@@ -57,7 +59,7 @@ function deployed(config: Config, file: string): PemfleetConfig {
     caFiles[name] = pathOf(file, caFile);
     return { ...rest, caFile: name };
   };
-  const [acme = config.acme, ...fallback] = [config.acme, ...config.fallback].map(withoutSecrets);
+  const [acme = config.acme, ...fallback] = configuredCas(config).map(withoutSecrets);
   const bucketName = config.bucket === BUCKET_OF_THE_STACK ? undefined : config.bucket.slice('s3://'.length);
   return { config: { ...config, acme, fallback }, bucketName, caFiles };
 }
@@ -87,7 +89,7 @@ function wakeProblem(config: Config): string | undefined {
 }
 
 function caFileProblems({ acme, fallback }: Config, file: string): string[] {
-  return [acme, ...fallback].flatMap(({ caFile }, index) => {
+  return configuredCas({ acme, fallback }).flatMap(({ caFile }, index) => {
     if (caFile === undefined || existsSync(pathOf(file, caFile))) return [];
     const path = index === 0 ? 'acme.caFile' : `fallback[${index - 1}].caFile`;
     return [`${path}: there is no file ${pathOf(file, caFile)}, which ships with the issuer`];

@@ -1,7 +1,7 @@
 /** What one certificate takes from the limits of its CA. Pure. */
 
 import { createHash } from 'node:crypto';
-import { exactSet } from '../config/identifier.ts';
+import { exactSet, withoutWildcard } from '../config/identifier.ts';
 import type { CaLimits, LimitKind } from '../config/limits.ts';
 import { registeredDomainsOf } from './registered-domain.ts';
 
@@ -60,7 +60,7 @@ export function isExempt(limits: CaLimits, { renewal }: BudgetRequest, kind: Lim
 
 /** Names that are validated: the authorization of a wildcard is one of the name below it. */
 export function validatedNames(identifiers: readonly string[]): string[] {
-  return [...new Set(identifiers.map((identifier) => identifier.replace(/^\*\./, '')))];
+  return [...new Set(identifiers.map(withoutWildcard))];
 }
 
 export function setKey({

@@ -2,8 +2,10 @@
  * What CAs count certificates by: the registered domain of a name, by the Public Suffix List with its private part (`me.github.io` is
  * registered, `github.io` is a suffix), an IPv4 address, the /64 network of an IPv6 address (Boulder, ratelimits/utilities.go).
  */
+
 import { isIP } from 'node:net';
 import { getDomain } from 'tldts';
+import { withoutWildcard } from '../config/identifier.ts';
 
 const OPTIONS = { allowPrivateDomains: true, extractHostname: false, validateHostname: false };
 
@@ -17,7 +19,7 @@ export function registeredDomainOf(identifier: string): string {
   const version = isIP(identifier);
   if (version === 4) return identifier;
   if (version === 6) return networkOf(identifier);
-  const name = identifier.replace(/^\*\./, '');
+  const name = withoutWildcard(identifier);
   return getDomain(name, OPTIONS) ?? name;
 }
 

@@ -1,5 +1,7 @@
 /** The CAA records that apply to a name: its own, or those of the nearest name upwards that has any (RFC 8659 §3). */
+
 import { Resolver } from 'node:dns/promises';
+import { withoutWildcard } from '../config/identifier.ts';
 import type { CaaRecord } from './caa.ts';
 
 export interface CaaAnswer {
@@ -25,7 +27,7 @@ export function caaLookup(servers: readonly string[]): CaaLookup {
     answers.set(name, known);
     return known;
   };
-  return (identifier) => climb(identifier.replace(/^\*\./, ''));
+  return (identifier) => climb(withoutWildcard(identifier));
 }
 
 async function caaAt(resolver: Resolver, name: string, climb: CaaLookup): Promise<CaaAnswer> {

@@ -2,13 +2,15 @@
  * The TXT record of dns-persist-01, which stays in the zone (draft-ietf-acme-dns-persist-02 §4.1): its name, what it has to say, and
  * whether one says it; pure. CAs of the drafts 00 and 01 want the account's URL in it, those of draft 02 a digest of it.
  */
+
 import { createHash } from 'node:crypto';
+import { withoutWildcard } from '../config/identifier.ts';
 import { issueValueText, parseIssueValue } from './issue-value.ts';
 import type { PersistTerms } from './solver.ts';
 
 /** @param identifier DNS name; of a wildcard, the record is that of the name without `*.` */
 export function persistName(identifier: string): string {
-  return `_validation-persist.${identifier.replace(/^\*\./, '')}`;
+  return `_validation-persist.${withoutWildcard(identifier)}`;
 }
 
 /** What to publish. */

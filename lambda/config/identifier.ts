@@ -42,16 +42,21 @@ export function checkIdentifiers(
   });
 }
 
+/** RFC 8555 §7.1.3: the authorization of `*.example.com` is one for `example.com`. */
+export function withoutWildcard(identifier: string): string {
+  return identifier.replace(/^\*\./, '');
+}
+
 /** @returns why public CAs refuse it: the CA/Browser Forum's Baseline Requirements forbid internal names; private CAs may know them */
 export function internalNameProblem(identifier: string): string | undefined {
-  if (isIP(identifier) || identifier.replace(/^\*\./, '').includes('.')) return undefined;
+  if (isIP(identifier) || withoutWildcard(identifier).includes('.')) return undefined;
   return `"${identifier}" is no fully qualified DNS name or IP address: only a private CA, one with caFile, can certify it`;
 }
 
 function identifierProblem(value: string): string | undefined {
   if (isIP(value)) return value.includes('%') ? 'has a zone: no CA knows it' : undefined;
   const ascii = toAscii(value);
-  const labels = ascii.replace(/^\*\./, '').split('.');
+  const labels = withoutWildcard(ascii).split('.');
   if (value.includes('*') && !/^\*\.[^*]+$/.test(value)) {
     return 'has a * elsewhere than as the whole first label';
   }

@@ -2,14 +2,16 @@
  * What two issuers have to agree on: certificates and CAs. Where a file lies, how often a pass runs and how much it does at once is
  * each issuer's own matter, and a setting that a later version adds changes no digest.
  */
+
 import { digest } from '#contract/combined-pem.ts';
 import type { AcmeSettings } from '../config/acme.ts';
+import { configuredCas } from '../config/acme.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
 
 /** @returns SHA-256, in hexadecimal: equal for configurations that ask for the same, in whatever order */
 export function configDigest({ acme, fallback, certificates }: Config): string {
   const specs = certificates.map(essenceOfSpec).sort();
-  const document = [[acme, ...fallback].map(essenceOfCa), ...specs].join('\n');
+  const document = [configuredCas({ acme, fallback }).map(essenceOfCa), ...specs].join('\n');
   return digest(document);
 }
 

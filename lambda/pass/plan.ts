@@ -1,4 +1,5 @@
 /** What a pass is about to do with each certificate, and the outcome it reports. */
+
 import { inParallel } from '#common/in-parallel.ts';
 import { MINUTE_MS } from '#common/time.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
@@ -7,9 +8,10 @@ import type { BudgetRequest } from '../ca/demands.ts';
 import type { HeldBack } from '../ca/held-back.ts';
 import type { Reservation } from '../ca/reservations.ts';
 import type { Solvers } from '../challenge/solver.ts';
+import { configuredCas } from '../config/acme.ts';
 import type { ChallengeName } from '../config/challenge.ts';
 import type { CertificateSpec } from '../config/config.ts';
-import { exactSet } from '../config/identifier.ts';
+import { exactSet, withoutWildcard } from '../config/identifier.ts';
 import { configuredLives, findWakeProblem, type WakeProblem, wakeProblemText } from '../config/schedule.ts';
 import { type OrderFailure, orderFailureOf } from '../order/back-off.ts';
 import { preferredChallenge } from '../order/preferred-challenge.ts';
@@ -109,7 +111,7 @@ function isMeantNow(pass: Pass, stored: StoredRecord | undefined): boolean {
 }
 
 function contextOf({ config, options, timing }: Pass, { budget }: Survey): Omit<PlanContext, 'windows'> {
-  const cas = [config.acme, ...config.fallback].map(({ directoryUrl, preferredChain }) => ({
+  const cas = configuredCas(config).map(({ directoryUrl, preferredChain }) => ({
     directoryUrl,
     preferredChain,
     pausedUntil: budget.pausedUntil(directoryUrl),
@@ -192,7 +194,7 @@ export async function plannedOutcome(plan: Plan, solvers: Solvers): Promise<Outc
       return outcomeOf(plan, 'deferred');
     case 'obtain':
     case 'resume': {
-      const names = plan.spec.identifiers.map((identifier) => identifier.replace(/^\*\./, ''));
+      const names = plan.spec.identifiers.map(withoutWildcard);
       const challenge = challengeOf(plan);
       const solver = challenge && (await solvers.of(challenge));
       return { ...outcomeOf(plan, 'planned'), places: await solver?.locations?.(names) };

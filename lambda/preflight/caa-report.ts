@@ -1,10 +1,12 @@
 /** CAA records that let the configured CAs issue, and no other; and whether those in the DNS do. */
+
 import { isIP } from 'node:net';
 import { inParallel } from '#common/in-parallel.ts';
 import { caaProblem, caaValue } from '../challenge/caa.ts';
 import type { CaaLookup } from '../challenge/caa-lookup.ts';
 import type { ChallengeName } from '../config/challenge.ts';
 import type { CertificateSpec } from '../config/config.ts';
+import { withoutWildcard } from '../config/identifier.ts';
 import type { CaTerms } from './ca-terms.ts';
 import { NAMES_AT_ONCE } from './finding.ts';
 
@@ -71,7 +73,7 @@ export function methodOf(challenge: ChallengeName): string {
 }
 
 function wantedFor(identifier: string, methods: readonly string[], cas: readonly CaTerms[]): CaaWanted[] {
-  const name = identifier.replace(/^\*\./, '');
+  const name = withoutWildcard(identifier);
   const tag = name === identifier ? 'issue' : 'issuewild';
   return cas.flatMap(({ accountUri, caaIdentities: [issuer] }) =>
     issuer === undefined ? [] : [{ name, tag, value: caaValue(issuer, accountUri, methods) }],

@@ -1,10 +1,12 @@
 /** What the limits of each CA leave for each certificate, as the budget counts them (docs/limits.md). Pure over the CAs' state. */
+
 import { Buckets } from '../ca/buckets.ts';
 import { demandsOf } from '../ca/demands.ts';
 import { heldBackBy } from '../ca/held-back.ts';
 import { limitsOf } from '../ca/limits.ts';
 import type { CaState } from '../ca/state.ts';
 import { roomAt, tokensIn } from '../ca/token-bucket.ts';
+import { configuredCas } from '../config/acme.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
 import type { PreflightFinding } from './finding.ts';
 
@@ -17,7 +19,7 @@ export function checkLimits(
 ): PreflightFinding[] {
   const buckets = new Buckets(state);
   const findings = new Map<string, PreflightFinding>();
-  for (const { directoryUrl } of [config.acme, ...config.fallback]) {
+  for (const { directoryUrl } of configuredCas(config)) {
     const { limits } = limitsOf(config, directoryUrl);
     for (const { identifiers, keyTypes } of certificates) {
       for (const demand of demandsOf({ directoryUrl, identifiers, count: keyTypes.length })) {

@@ -1,6 +1,8 @@
 /** DNS-01 without a CA: where the record of each name belongs, and whether we may write it there, by a change that changes nothing. */
+
 import type { Solvers } from '../challenge/solver.ts';
 import type { CertificateSpec } from '../config/config.ts';
+import { withoutWildcard } from '../config/identifier.ts';
 import type { PreflightFinding } from './finding.ts';
 
 export async function checkZones(
@@ -8,7 +10,7 @@ export async function checkZones(
   solvers: Solvers,
 ): Promise<PreflightFinding[]> {
   const identifiers = certificates.flatMap((spec) =>
-    spec.challenge.includes('dns-01') ? spec.identifiers.map((name) => name.replace(/^\*\./, '')) : [],
+    spec.challenge.includes('dns-01') ? spec.identifiers.map(withoutWildcard) : [],
   );
   if (identifiers.length === 0) return [];
   const solver = await solvers.of('dns-01');

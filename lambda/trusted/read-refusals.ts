@@ -6,6 +6,7 @@ import type { ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { UntrustedIssuer } from '../acme/problem.ts';
 import { hasIssuedUntrusted, readCaState } from '../ca/state.ts';
+import { configuredCas } from '../config/acme.ts';
 import { type CertificateSpec, type Config, configuredFleets } from '../config/config.ts';
 import { isStaging } from '../config/known-cas.ts';
 import type { StoredRecord } from '../order/record.ts';
@@ -38,7 +39,7 @@ export async function readRefusals(request: RefusalRequest): Promise<Refusals> {
   const now = () => request.now;
   const isSuspect = (directoryUrl: string, stored: StoredRecord | undefined) =>
     hasIssuedUntrusted(state, directoryUrl, request.now) || hasFailedUntrusted(stored, directoryUrl);
-  const cas = [config.acme, ...config.fallback].filter(
+  const cas = configuredCas(config).filter(
     (ca) =>
       !ca.replaceTrusted &&
       (isStaging(ca.directoryUrl) || certificates.some(({ stored }) => isSuspect(ca.directoryUrl, stored))),

@@ -2,6 +2,7 @@
 
 import { acmeOriginOf, type ManifestEntry } from '#contract/manifest.ts';
 import { UntrustedIssuer } from '../acme/problem.ts';
+import { configuredCas } from '../config/acme.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
 import { coversName } from '../config/identifier.ts';
 import { isPublic, isStaging } from '../config/known-cas.ts';
@@ -66,7 +67,7 @@ export function mayReplaceTrusted(
   { config, options }: Pick<CaWords, 'config' | 'options'>,
   directoryUrl: string,
 ): boolean {
-  const ca = [config.acme, ...config.fallback].find((one) => one.directoryUrl === directoryUrl);
+  const ca = configuredCas(config).find((one) => one.directoryUrl === directoryUrl);
   return options.replaceTrusted === true || ca?.replaceTrusted === true;
 }
 

@@ -3,6 +3,7 @@
  * write too. So it counts only if nobody but a configured CA can have made it for whoever controls the names: names and key types as
  * configured, a chain to a CA that is known, and younger than all that the issuer has signed or ended. What it claims counts for nothing.
  */
+
 import type { X509Certificate } from 'node:crypto';
 import { DAY_MS, MINUTE_MS } from '#common/time.ts';
 import { digest, keyTypeOf, verify } from '#contract/combined-pem.ts';
@@ -11,6 +12,7 @@ import type { FleetName } from '#contract/layout.ts';
 import { acmeOriginOf, type ManifestEntry, type Tombstone } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { AcmeSettings } from '../config/acme.ts';
+import { configuredCas } from '../config/acme.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
 import { exactSet } from '../config/identifier.ts';
 import { checkOnlyOrdered } from '../order/leaf-names.ts';
@@ -71,7 +73,7 @@ export async function judgeForeignEntry(entry: ManifestEntry, rules: ForeignRule
 
 function caOf(entry: ManifestEntry, { config }: ForeignRules): AcmeSettings | undefined {
   const origin = acmeOriginOf(entry);
-  return [config.acme, ...config.fallback].find(({ directoryUrl }) => directoryUrl === origin?.directoryUrl);
+  return configuredCas(config).find(({ directoryUrl }) => directoryUrl === origin?.directoryUrl);
 }
 
 function claimProblem(

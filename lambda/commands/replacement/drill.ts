@@ -1,6 +1,8 @@
 /** `pemfleet drill`: when would the last certificate be replaced, at each configured CA, and what holds it back? Changes nothing. */
+
 import { SECOND_MS } from '#common/time.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
+import { configuredCas } from '../../config/acme.ts';
 import { configuredFleets } from '../../config/config.ts';
 import { drillFromBucket } from '../../drill/drill-from-bucket.ts';
 import { scopeText } from '../../replacement/progress.ts';
@@ -28,7 +30,7 @@ export const drillCommand: Command = async (values) => {
     covered.length === 0
       ? []
       : await drillFromBucket({
-          at: [config.acme, ...config.fallback],
+          at: configuredCas(config),
           bucket,
           config,
           certificates: covered,

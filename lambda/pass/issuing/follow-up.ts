@@ -1,5 +1,7 @@
 /** What the same pass still does for a certificate whose attempt has failed. */
+
 import { NotOffered, StillProcessing } from '../../acme/problem.ts';
+import { configuredCas } from '../../config/acme.ts';
 import { faultOfAttempt } from '../../order/back-off.ts';
 import type { Pass } from '../../pass.ts';
 import { isAlmostOver } from '../limits/renewal.ts';
@@ -70,7 +72,7 @@ function nextCa(
   { refused }: Plan,
   directoryUrl: string,
 ): string | undefined {
-  const urls = [config.acme, ...config.fallback].map((ca) => ca.directoryUrl);
+  const urls = configuredCas(config).map((ca) => ca.directoryUrl);
   return urls
     .slice(urls.indexOf(directoryUrl) + 1)
     .find((url) => budget.pausedUntil(url) === undefined && !refused?.has(url));

@@ -2,6 +2,7 @@
 
 import { UntrustedIssuer } from '../../acme/problem.ts';
 import type { CaBudget } from '../../ca/budget.ts';
+import { configuredCas } from '../../config/acme.ts';
 import { isPublic, isStaging } from '../../config/known-cas.ts';
 import type { StoredRecord } from '../../order/record.ts';
 import type { Pass } from '../../pass.ts';
@@ -20,7 +21,7 @@ export async function refusedCas(
 ): Promise<RefusedCas> {
   const words = { ...pass, trusted, now: pass.timing.now };
   const refused = new Map<string, UntrustedIssuer>();
-  for (const { directoryUrl } of [pass.config.acme, ...pass.config.fallback]) {
+  for (const { directoryUrl } of configuredCas(pass.config)) {
     const hasIssued = hasIssuedUntrusted(budget, subject.stored, directoryUrl);
     const refusal = await refusalBefore(words, subject, directoryUrl, hasIssued);
     if (refusal !== undefined) refused.set(directoryUrl, refusal);
@@ -34,7 +35,7 @@ export function mayRefuse(
   { budget }: Pick<Survey, 'budget'>,
   stored: StoredRecord | undefined,
 ): boolean {
-  const all = [config.acme, ...config.fallback].map(({ directoryUrl }) => directoryUrl);
+  const all = configuredCas(config).map(({ directoryUrl }) => directoryUrl);
   return all.some((url) => isStaging(url) || hasIssuedUntrusted(budget, stored, url));
 }
 

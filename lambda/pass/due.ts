@@ -1,13 +1,11 @@
 /** Decides, purely, whether a certificate is to be ordered, from which CA, and why. Each decision carries its reason; the caller logs it. */
-
-import { HOUR_MS } from '#common/time.ts';
-import type { ManifestEntry, PemRef } from '#contract/manifest.ts';
+import type { ManifestEntry } from '#contract/manifest.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import { exactSet } from '../config/identifier.ts';
 import { isLongWait, nextAttempt } from '../order/back-off.ts';
-import { emergencySince, isEmergency, lifetimeRenewal } from '../order/lifetime.ts';
+import { isEmergency } from '../order/lifetime.ts';
 import { type OrderRecord, openOrders } from '../order/record.ts';
-import type { RenewalWindow } from './renewal-windows.ts';
+import { type RenewalTimes, reasonInTime, renewalTime, type TimelyReason } from './renewal-time.ts';
 
 export type ObtainReason =
   | 'missing'
@@ -21,9 +19,7 @@ export type ObtainReason =
   | 'chain-changed'
   | 'ca-changed'
   | 'ca-failing'
-  | 'renewal-window'
-  | 'renewal-window-past'
-  | 'lifetime'
+  | TimelyReason
   | 'emergency';
 
 export type Decision =
@@ -51,12 +47,11 @@ export interface CaChoice {
   isRefused?: boolean | undefined;
 }
 
-export interface DueInput {
+export interface DueInput extends RenewalTimes {
   spec: CertificateSpec;
   cas: readonly CaChoice[];
   /** The newest publication in any of the certificate's fleets. */
   published: ManifestEntry | undefined;
-  windows: ReadonlyMap<string, RenewalWindow>;
   /** SHA-256 of PEMs whose CA says (OCSP) that it has revoked the certificate. */
   revoked?: ReadonlySet<string>;
   /** The bucket holds it in no fleet any more: hosts that have it serve it, others cannot. */
@@ -65,7 +60,6 @@ export interface DueInput {
   /** An operator wants it replaced that was published before this time; a key that was made before must not be used either. */
   replaceSince?: Date | undefined;
   forced: boolean;
-  now: Date;
   /** The longest time until the next pass decides again. */
   wakeMs: number;
 }
@@ -79,7 +73,8 @@ export function decide(input: DueInput): Decision {
     return decideInFlight(record, input);
   }
   const reason = reasonToObtain(input);
-  if (reason === undefined) return { action: 'keep', reason: 'fresh', until: renewalTime(input) };
+  if (reason === undefined)
+    return { action: 'keep', reason: 'fresh', until: renewalTime(input.published, input) };
   return obtainFrom(cas, reason, input.now);
 }
 
@@ -202,85 +197,5 @@ function reasonToObtain(input: DueInput): ObtainReason | undefined {
   if (input.replaceSince !== undefined) return 'replacement';
   if (forced) return 'forced';
   if (published.pems.some((pem) => isEmergency(pem, now))) return 'emergency';
-  return reasonInTime(input, published);
-}
-
-/** The CA's window if there is one, else the lifetime; the most urgent PEM of a pair decides. */
-function reasonInTime({ windows, now, wakeMs }: DueInput, entry: ManifestEntry): ObtainReason | undefined {
-  const reasons = entry.pems.map((pem) => {
-    const window = windowWithin(pem, windows, earliestRenewal(pem, entry, now));
-    if (window === undefined) return now >= lifetimeRenewal(pem) ? 'lifetime' : undefined;
-    if (now >= window.end) return 'renewal-window-past';
-    return isInsideFirst(window, now, wakeMs) ? 'renewal-window' : undefined;
-  });
-  return reasons.find((reason) => reason !== undefined);
-}
-
-/**
- * A CA may suggest times when the certificate is over (RFC 9773 §4.2 sets no bound): Pebble opens two days for one of six hours. The
- * window counts until the emergency begins; one that lies beyond it counts for nothing. Nor does one that allows the whole life: most of
- * its times are over when the certificate is new, and each pass would renew what the last one has issued.
- * @param earliest of a certificate that is itself a hasty renewal: a CA that always says "now" gets an order when it is old enough for
- *   that, and for a window that is over before the certificate was valid none
- */
-function windowWithin(
-  pem: PemRef,
-  windows: DueInput['windows'],
-  earliest: Date | undefined,
-): RenewalWindow | undefined {
-  const window = windows.get(pem.certId ?? '');
-  const latest = emergencySince(pem);
-  if (window === undefined || window.start >= latest) return undefined;
-  const notBefore = new Date(pem.notBefore);
-  if (earliest !== undefined && window.end <= notBefore) return undefined;
-  if (window.start <= notBefore && window.end >= new Date(pem.notAfter)) return undefined;
-  const bounded = (given: Date) => {
-    const time = earliest === undefined || given > earliest ? given : earliest;
-    return time < latest ? time : latest;
-  };
-  return { start: bounded(window.start), end: bounded(window.end), renewAt: bounded(window.renewAt) };
-}
-
-/** A CA that moves windows into the past for ever is asked for two certificates a day, not one a pass. */
-const YOUNGEST_MS = 12 * HOUR_MS;
-/** Of a short-lived one: this share of its life. */
-const YOUNGEST_SHARE = 1 / 20;
-/** What was renewed within so many times that, and not by much more than it, was renewed in haste. */
-const HASTE = 2;
-
-/**
- * The first time a CA is obeyed at once: it may have revoked what it issued an hour ago. What has replaced another that was so young is not
- * renewed by a window before it is older. A CA may backdate what it issues (`notBefore`), so the publication counts too, unless its time is
- * that of a clock that was ahead.
- * @returns undefined: any time
- */
-function earliestRenewal(
-  { notBefore, notAfter }: PemRef,
-  { publishedAt, previous }: ManifestEntry,
-  now: Date,
-): Date | undefined {
-  const [validFrom, published] = [Date.parse(notBefore), Date.parse(publishedAt)];
-  const youngestMs = Math.min(YOUNGEST_MS, (Date.parse(notAfter) - validFrom) * YOUNGEST_SHARE);
-  if (previous === undefined || published - Date.parse(previous.publishedAt) > HASTE * youngestMs)
-    return undefined;
-  const since = published > now.getTime() ? validFrom : Math.max(validFrom, published);
-  return new Date(since + youngestMs);
-}
-
-/**
- * Never before the window's start, at the picked time, and never skipping the last wake before its end: an order
- * outside the window loses the exemption from rate limits that Let's Encrypt grants to renewals inside it.
- */
-function isInsideFirst({ start, end, renewAt }: RenewalWindow, now: Date, wakeMs: number): boolean {
-  if (now < start) return false;
-  return now >= renewAt || now.getTime() + wakeMs >= end.getTime();
-}
-
-/** When the certificate will be due, for people; of a pair, when its first PEM will. */
-function renewalTime({ published, windows, now }: DueInput): Date {
-  const times = (published?.pems ?? []).map((pem) => {
-    const earliest = published && earliestRenewal(pem, published, now);
-    return (windowWithin(pem, windows, earliest)?.renewAt ?? lifetimeRenewal(pem)).getTime();
-  });
-  return new Date(Math.min(...times));
+  return reasonInTime(published, input);
 }

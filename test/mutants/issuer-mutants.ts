@@ -2,7 +2,7 @@
 import { type Mutant, mutantsOf } from './mutant.ts';
 
 export const ISSUER_MUTANTS: readonly Mutant[] = [
-  ...mutantsOf('lambda/pass/due.ts', 'test/unit/lambda/pass/due.test.ts', [
+  ...mutantsOf('lambda/pass/renewal-time.ts', 'test/unit/lambda/pass/due.test.ts', [
     [
       'ARI: no order before the window begins',
       'if (now < start) return false;',
@@ -34,6 +34,8 @@ export const ISSUER_MUTANTS: readonly Mutant[] = [
       'window.end',
       'it reaches beyond the certificate',
     ],
+  ]),
+  ...mutantsOf('lambda/pass/due.ts', 'test/unit/lambda/pass/due.test.ts', [
     [
       'an emergency waits for no window',
       "if (published.pems.some((pem) => isEmergency(pem, now))) return 'emergency';",

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { responderSnippet } from '../../../lambda/challenge/haproxy-lines.ts';
 import { programPath } from '../../setup.mjs';
 import { haproxyVersions } from '../../support/parts/haproxy.ts';
 import { createPki } from '../../support/parts/pki.ts';
@@ -47,6 +48,20 @@ test('the variants are really other configurations', () => {
   assert.match(variants['with a Lambda URL'], /^resolvers acme_dns\n/m);
   assert.match(variants.stateless, /^http-request return status 200 .*THUMBPRINT/m);
   assert.doesNotMatch(variants.stateless, /use_backend acme_responder/);
+});
+
+test('it has the lines that pemfleet prints, so that both withstand the same', () => {
+  const words = (text: string) =>
+    text
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => line !== '' && !/^(#|server )/.test(line));
+  const ours = new Set(words(shipped));
+
+  assert.deepEqual(
+    words(responderSnippet('127.0.0.1:8402')).filter((line) => !ours.has(line)),
+    [],
+  );
 });
 
 function check(version: (typeof haproxyVersions)[number], dir: string, hasApplication: boolean) {

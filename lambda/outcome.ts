@@ -67,11 +67,14 @@ export function isFailing({
   return error !== undefined || result === 'failed' || (failure !== undefined && result !== 'issued');
 }
 
-/** Hosts cannot have it, and its CA or our own budget of orders makes it wait. */
-export function isHeldBack({ result, reason, serial }: Outcome): boolean {
-  return (
-    result === 'deferred' && serial === undefined && (reason === 'order-budget' || reason === 'ca-paused')
-  );
+/** A limit of its CA makes it wait. */
+export function isLimited({ result, reason }: Pick<Outcome, 'result' | 'reason'>): boolean {
+  return result === 'deferred' && (reason === 'order-budget' || reason === 'ca-paused');
+}
+
+/** The same, and hosts cannot have it. */
+export function isHeldBack(outcome: Outcome): boolean {
+  return outcome.serial === undefined && isLimited(outcome);
 }
 
 /** What became of a certificate that is published to a fleet, and not configured for it. */

@@ -8,8 +8,7 @@ import { HostedZone, type IHostedZone, TxtRecord } from 'aws-cdk-lib/aws-route53
 import { Construct } from 'constructs';
 import { persistNames } from '../../lambda/challenge/persist-names.ts';
 import { persistName, persistValue } from '../../lambda/challenge/persist-record.ts';
-import type { AcmeSettings } from '../../lambda/config/acme.ts';
-import { configuredCas } from '../../lambda/config/acme.ts';
+import { type AcmeSettings, configuredCas } from '../../lambda/config/acme.ts';
 import { caaIdentitiesOf } from '../../lambda/config/caa-identities.ts';
 import type { PemfleetProps } from '../settings/props.ts';
 

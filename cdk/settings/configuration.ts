@@ -3,8 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { ConfigError } from '#common/config-error.ts';
-import type { AcmeSettings } from '../../lambda/config/acme.ts';
-import { configuredCas } from '../../lambda/config/acme.ts';
+import { type AcmeSettings, configuredCas } from '../../lambda/config/acme.ts';
 import { type Config, checkConfig, usedChallenges } from '../../lambda/config/config.ts';
 import { configuredLives, findWakeProblem, wakeProblemText } from '../../lambda/config/schedule.ts';
 import { readYaml } from '../../lambda/config/yaml.ts';

@@ -32,7 +32,7 @@ export interface Demand {
 
 export const ACCOUNT = 'account';
 
-export function certificatesOf({ certificates, count }: BudgetRequest): number {
+function certificatesOf({ certificates, count }: BudgetRequest): number {
   return certificates ?? count;
 }
 

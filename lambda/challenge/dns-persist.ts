@@ -1,6 +1,6 @@
 /**
  * dns-persist-01 (draft-ietf-acme-dns-persist): the record was published once, by a person or by the CDK construct, and stays. Nothing is
- * written here: what the CA will look for is looked up before it is asked, so that a record that lacks costs no failed validation.
+ * written here: what the CA will look for is looked up before it is asked, so that a missing record costs no failed validation.
  */
 import { DnsFailed } from './errors.ts';
 import { persistName, persistProblem, persistValue } from './persist-record.ts';

@@ -34,7 +34,7 @@ export const respondCommand: Command = async (values) => {
   return EXIT.ok;
 };
 
-/** Whoever asks as often as he likes fills no journal: one failure in ten seconds has its line. */
+/** A flood of requests does not fill the journal: one failure in ten seconds has its line. */
 function sampled(say: (error: unknown) => void): (error: unknown) => void {
   let next = Number.NEGATIVE_INFINITY;
   return (error) => {

@@ -19,7 +19,7 @@ export const challenge = z
   .transform((value): ChallengeName[] => (typeof value === 'string' ? [value] : value));
 
 /** @returns why this challenge cannot prove the identifier (RFC 8555 §7.1.3, RFC 8738 §7) */
-export function challengeProblem(identifier: string, name: ChallengeName): string | undefined {
+function challengeProblem(identifier: string, name: ChallengeName): string | undefined {
   const isDns = name === 'dns-01' || name === 'dns-persist-01';
   if (!isDns && identifier.startsWith('*.')) {
     return `${identifier}: a wildcard needs challenge: dns-01 or dns-persist-01, HTTP-01 cannot prove it`;
@@ -45,7 +45,7 @@ export function challengesOf(subject: Subject, inherited: readonly ChallengeName
 }
 
 /**
- * Complains of names that no challenge can prove. A certificate's own list has to hold in each of its words; of the default, one
+ * Complains of names that no challenge can prove. Every challenge of a certificate's own list must suit all its names; of the default, one
  * that proves all names is enough.
  * @param complain its index: that of the identifier; `undefined`: it is about all of them
  */

@@ -66,9 +66,9 @@ export const layout = {
   hostSummaries: 'issuer/host-book.json',
   /** What people were sent of each level (CertificatesFailing …). */
   announcedLevels: 'issuer/levels.json',
-  /** Exists for a moment to try whether the store keeps conditional writes; holds no secret. */
   /** Names at which clients get something else (lambda/probe). */
   wrongNames: 'issuer/wrong-names.json',
+  /** Exists for a moment to try whether the store keeps conditional writes; holds no secret. */
   probe: (id: string) => `issuer/probe/${id}`,
   /** Which issuers work on the bucket, and with which configuration. */
   writers: 'issuer/writers.json',

@@ -2,6 +2,7 @@
  * Plays the replacement of many certificates in virtual time: the issuer's own decisions, budget, pauses and back-off, pass after pass,
  * against a simulated CA. Not played: validations that fail, and other certificates that are due meanwhile.
  */
+
 import { DAY_MS, MINUTE_MS, SECOND_MS, spanText } from '#common/time.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { CaBudget } from '../ca/budget.ts';
@@ -12,6 +13,7 @@ import type { Config } from '../config/config.ts';
 import { LIMIT_KINDS } from '../config/limits.ts';
 import { afterFailure } from '../order/back-off.ts';
 import type { OrderRecord } from '../order/record.ts';
+import { MIN_ORDER_MS } from '../pass/issuing/issue.ts';
 import { withinBudget } from '../pass/limits/within-budget.ts';
 import { challengeOf, makePlan, type Plan } from '../pass/plan.ts';
 import type { RenewalWindow } from '../pass/renewal-windows.ts';
@@ -46,8 +48,6 @@ export interface DrillResult {
 
 /** A Lambda has 15 minutes, of which the issuer keeps 20 s; a pass on a machine has as much. */
 const PASS_MS = 880 * SECOND_MS;
-/** As lambda/pass/issue.ts: with less left, no order is started. */
-const LEAST_ORDER_MS = 30 * SECOND_MS;
 /** What is not replaced by then is left. */
 const LONGEST_MS = 60 * DAY_MS;
 const NO_MS = 0;
@@ -176,7 +176,7 @@ class Drill {
     const { directoryUrl } = request;
     const refused = budget.refusedBy(request);
     const pausedUntil = refused?.until ?? budget.pausedUntil(directoryUrl);
-    if (deadline - lane.freeAt < LEAST_ORDER_MS || pausedUntil !== undefined) {
+    if (deadline - lane.freeAt < MIN_ORDER_MS || pausedUntil !== undefined) {
       budget.release(plan.reservation);
       const rate = `${lanes.text(challengeOf(plan))}, a pass every ${this.#config.wakeMinutes} min`;
       const paused = refused?.text ?? `${directoryUrl} asks for a pause`;

@@ -1,4 +1,4 @@
-/** Orders of one pass that run at the same time, in virtual time: as many as pass/run-pass.ts runs. */
+/** Orders of one pass that run at the same time, in virtual time: as many as pass/issuing/issue-all.ts begins. */
 import { SECOND_MS } from '#common/time.ts';
 import { isBatched } from '../challenge/solver.ts';
 import type { ChallengeName } from '../config/challenge.ts';

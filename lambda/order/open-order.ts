@@ -1,4 +1,5 @@
 /** The order that a leg is driven with: the one that its record names, one that an earlier pass lost, or a new one. */
+
 import { isIP } from 'node:net';
 import { listOrders } from '../acme/account.ts';
 import type { AcmeClient } from '../acme/client.ts';
@@ -8,6 +9,7 @@ import { exactSet } from '../config/identifier.ts';
 import type { Log } from '../log.ts';
 import type { OrderLeg } from './leg.ts';
 import { hasExpired } from './order-end.ts';
+import { FAILURES_WITH_REPLACES } from './record.ts';
 
 /** A leg at its CA, and what other certificates of the pass do there. */
 export interface Driven {
@@ -101,7 +103,8 @@ async function requestOrder(driven: Driven): Promise<Order> {
   const { replaces } = leg;
   const request = { identifiers: identifiers.map(identifierOf), profile };
   if (leg.isRefused) await leg.save({ isRefused: false });
-  const isReplacing = replaces !== undefined && client.directory.renewalInfo !== undefined && failures < 2;
+  const isReplacing =
+    replaces !== undefined && client.directory.renewalInfo !== undefined && failures < FAILURES_WITH_REPLACES;
   try {
     if (!isReplacing) return await newOrder(client, request);
     return await newOrder(client, { ...request, replaces });

@@ -12,6 +12,9 @@ import type { Bucket } from '#storage/bucket.ts';
 import { instant } from '#storage/cached-document.ts';
 import { CHALLENGES } from '../config/challenge.ts';
 
+/** After so many failures `replaces` (RFC 9773 §5) may be what fails, and is left out. */
+export const FAILURES_WITH_REPLACES = 2;
+
 const presented = z.object({
   identifier: z.string(),
   token: z.string().regex(TOKEN),

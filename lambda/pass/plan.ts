@@ -1,7 +1,6 @@
 /** What a pass is about to do with each certificate, and the outcome it reports. */
 
 import { inParallel } from '#common/in-parallel.ts';
-import { MINUTE_MS } from '#common/time.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { CaBudget } from '../ca/budget.ts';
 import type { BudgetRequest } from '../ca/demands.ts';
@@ -12,7 +11,13 @@ import { configuredCas } from '../config/acme.ts';
 import type { ChallengeName } from '../config/challenge.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import { exactSet, withoutWildcard } from '../config/identifier.ts';
-import { configuredLives, findWakeProblem, type WakeProblem, wakeProblemText } from '../config/schedule.ts';
+import {
+  configuredLives,
+  findWakeProblem,
+  latestWakeMs,
+  type WakeProblem,
+  wakeProblemText,
+} from '../config/schedule.ts';
 import { type OrderFailure, orderFailureOf } from '../order/back-off.ts';
 import { preferredChallenge } from '../order/preferred-challenge.ts';
 import type { StoredRecord } from '../order/record.ts';
@@ -117,8 +122,8 @@ function contextOf({ config, options, timing }: Pass, { budget }: Survey): Omit<
     pausedUntil: budget.pausedUntil(directoryUrl),
     avoidedUntil: budget.avoidedUntil(directoryUrl),
   }));
-  // A wake may come late: a quarter is added, so that the last one before a window's end is not missed.
-  const wakeMs = config.wakeMinutes * MINUTE_MS * 1.25;
+  // A wake may come late: the last one before a window's end must not be missed.
+  const wakeMs = latestWakeMs(config.wakeMinutes);
   return { cas, budget, forced: options.force ?? false, now: timing.now(), wakeMs };
 }
 

@@ -68,7 +68,7 @@ function methodsByName(certificates: readonly CertificateSpec[]): ReadonlyMap<st
 }
 
 /** The type by which the CA knows it. */
-export function methodOf(challenge: ChallengeName): string {
+function methodOf(challenge: ChallengeName): string {
   return challenge === 'http-01-stateless' ? 'http-01' : challenge;
 }
 

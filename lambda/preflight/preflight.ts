@@ -7,7 +7,7 @@ import { caaLookup } from '../challenge/caa-lookup.ts';
 import type { Solvers } from '../challenge/solver.ts';
 import { txtLookup } from '../challenge/txt-lookup.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
-import type { Outcome } from '../outcome.ts';
+import { isLimited, type Outcome } from '../outcome.ts';
 import { resolverOf } from '../probe/resolve.ts';
 import { readCaTerms } from './ca-terms.ts';
 import { caNameOf, readCaa } from './caa-report.ts';
@@ -88,14 +88,12 @@ async function recordFindings(
 
 /** Limits that are used up, as the plan has found them. */
 export function limitFindings(outcomes: readonly Outcome[]): PreflightFinding[] {
-  return outcomes
-    .filter(({ reason, result }) => result === 'deferred' && /budget|limit|paused/.test(reason))
-    .map(({ certificate, heldBackBy, reason, until }) => ({
-      check: 'limits',
-      subject: certificate,
-      result: 'failed',
-      wanted: "an order now, within the CA's limits",
-      saw: `${heldBackBy ?? reason}${until === undefined ? '' : ` until ${until}`}`,
-      advice: 'nothing: a later pass orders it by itself',
-    }));
+  return outcomes.filter(isLimited).map(({ certificate, heldBackBy, reason, until }) => ({
+    check: 'limits',
+    subject: certificate,
+    result: 'failed',
+    wanted: "an order now, within the CA's limits",
+    saw: `${heldBackBy ?? reason}${until === undefined ? '' : ` until ${until}`}`,
+    advice: 'nothing: a later pass orders it by itself',
+  }));
 }

@@ -13,7 +13,7 @@ import type { Bucket, PutCondition } from '#storage/bucket.ts';
 /** Requests at the same time: a CA that finds more of its certificates wrong adds one. */
 export const MAX_REQUESTS = 16;
 /** Serials of one request: two for each of the 50,000 certificates of a bucket. */
-export const MAX_SERIALS = 100_000;
+const MAX_SERIALS = 100_000;
 /** Characters of a reason. */
 export const MAX_REASON = 500;
 

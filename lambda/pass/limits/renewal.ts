@@ -5,7 +5,7 @@ import type { BudgetRequest } from '../../ca/demands.ts';
 import type { CertificateSpec } from '../../config/config.ts';
 import { exactSet } from '../../config/identifier.ts';
 import { isEmergency } from '../../order/lifetime.ts';
-import type { StoredRecord } from '../../order/record.ts';
+import { FAILURES_WITH_REPLACES, type StoredRecord } from '../../order/record.ts';
 import type { RenewalWindow } from '../renewal-windows.ts';
 
 export interface Renewable {
@@ -16,8 +16,6 @@ export interface Renewable {
 
 /** Let's Encrypt: 120 days; a pass may place its orders a little later. */
 const SAME_NAMES_MS = 119 * DAY_MS;
-/** As in lambda/order/obtain.ts: then `replaces` may be what fails, and is left out. */
-const FAILURES_WITHOUT_REPLACES = 2;
 
 /** That an order at this CA renews a certificate which the same CA has issued. */
 export function renewalAt(
@@ -30,7 +28,7 @@ export function renewalAt(
     const window = windows.get(certId);
     return window !== undefined && now >= window.start && now < window.end;
   });
-  if (isInside && (stored?.record.failures ?? 0) < FAILURES_WITHOUT_REPLACES) return 'in-window';
+  if (isInside && (stored?.record.failures ?? 0) < FAILURES_WITH_REPLACES) return 'in-window';
   const isRecent = published.pems.every((pem) => now.getTime() - Date.parse(pem.notBefore) < SAME_NAMES_MS);
   const isSame = exactSet(published.identifiers) === exactSet(spec.identifiers);
   return isSame && isRecent ? 'same-names' : undefined;

@@ -1,4 +1,4 @@
-/** One certificate of the simulated year: what a pass does with it, as lambda/pass/issue.ts and lambda/order/ do over the wire. */
+/** One certificate of the simulated year: what a pass does with it, as lambda/pass/issuing/ and lambda/order/ do over the wire. */
 import { type CertificateName, certificateName } from '#contract/layout.ts';
 import type { ManifestEntry, PemRef } from '#contract/manifest.ts';
 import { AcmeStuck, StillProcessing } from '../../../lambda/acme/problem.ts';

@@ -2,8 +2,7 @@
 
 import { isWaitingUntil, isWithinLast } from '#common/clock.ts';
 import { DAY_MS, HOUR_MS } from '#common/time.ts';
-import type { Limit } from '../config/limits.ts';
-import { LIMIT_KINDS, type LimitKind } from '../config/limits.ts';
+import { LIMIT_KINDS, type Limit, type LimitKind } from '../config/limits.ts';
 import type { Demand } from './demands.ts';
 import { LONGEST_REFUSAL_MS } from './refusals.ts';
 import { type CaEntry, type CaState, caEntryOf } from './state.ts';

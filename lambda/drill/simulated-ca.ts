@@ -9,8 +9,7 @@ import { limitsOf } from '../ca/limits.ts';
 import { roomAt, taken, tokensIn } from '../ca/token-bucket.ts';
 import type { AcmeSettings } from '../config/acme.ts';
 import { knownCaOf } from '../config/known-cas.ts';
-import type { LimitKind } from '../config/limits.ts';
-import { type CaLimits, type Limit, NO_LIMITS } from '../config/limits.ts';
+import { type CaLimits, type Limit, type LimitKind, NO_LIMITS } from '../config/limits.ts';
 
 /** Limits that an order can meet; validations do not fail in a drill. */
 const OF_ORDERS: ReadonlySet<LimitKind> = new Set([

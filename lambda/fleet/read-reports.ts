@@ -23,6 +23,8 @@ export interface ReportSource {
   bucket: Bucket;
   /** Whose manifests count. */
   keys: OwnKeys;
+  /** Of a command that reads manifests more than once. */
+  memory?: IssuerMemory | undefined;
   /** This fleet only. */
   only?: FleetName | undefined;
   /** Called as statuses are read. */
@@ -112,20 +114,22 @@ function withoutSilent({ statuses }: FleetStatuses, now: Date): FleetStatuses {
 }
 
 async function readReport(
-  { bucket, keys, config, last, stray, records, failures, onProgress }: ReportContext,
+  context: ReportContext,
   fleet: FleetName,
   now: Date,
 ): Promise<{ report: FleetReport; isFleet: boolean }> {
+  const { bucket, keys, config, last, stray, records, failures, onProgress } = context;
+  const { memory = new IssuerMemory(bucket) } = context;
   const configured = namesOfFleet(config.certificates, fleet);
   const statuses = await readOrFault(() => readStatuses(bucket, fleet, onProgress));
-  const published = await readOrFault(() => readManifest(bucket, fleet, keys));
+  const published = await readOrFault(() => readManifest(bucket, fleet, keys, memory));
   const manifest = published.value?.manifest ?? emptyManifest(fleet, now);
   const { value: root } = published;
   const version1 = root ? await readOrFault(() => version1Etag(bucket, fleet, root)) : {};
   const all = withoutMoved(statuses.value ?? { statuses: [], unreadable: [] }, configured.size > 0, last);
   const read = stray.has(fleet) ? withoutSilent(all, now) : all;
   const isNone = published.error === undefined && published.value === undefined;
-  const isLost = isNone && (await readOrFault(() => new IssuerMemory(bucket).hadRoot(fleet))).value;
+  const isLost = isNone && (await readOrFault(() => memory.hadRoot(fleet))).value;
   const specs = published.error ? undefined : specsOfFleet(config.certificates, fleet);
   // Where statuses cannot be listed, nobody knows who is missing.
   const expected = statuses.error ? undefined : config.hosts.expected[fleet];

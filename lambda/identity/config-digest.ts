@@ -4,8 +4,7 @@
  */
 
 import { digest } from '#contract/combined-pem.ts';
-import type { AcmeSettings } from '../config/acme.ts';
-import { configuredCas } from '../config/acme.ts';
+import { type AcmeSettings, configuredCas } from '../config/acme.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
 
 /** @returns SHA-256, in hexadecimal: equal for configurations that ask for the same, in whatever order */

@@ -1,6 +1,5 @@
 /** How far each request of `issuer/replace.json` has come; pure. */
-import type { OrderFailure } from '../order/back-off.ts';
-import { orderFailureOf } from '../order/back-off.ts';
+import { type OrderFailure, orderFailureOf } from '../order/back-off.ts';
 import { Replacements } from './covered.ts';
 import type { PublishedCertificate } from './published.ts';
 import type { ReplacementRequest, ReplacementScope } from './requests.ts';

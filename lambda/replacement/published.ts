@@ -5,6 +5,7 @@ import type { ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { type CertificateSpec, type Config, configuredFleets } from '../config/config.ts';
 import { readOrderRecords, type StoredRecord } from '../order/record.ts';
+import type { IssuerMemory } from '../publication/ended.ts';
 import { newestEntry } from '../publication/entry.ts';
 import { type OwnKeys, type ReadManifest, readManifest } from '../publication/read-manifest.ts';
 
@@ -26,14 +27,14 @@ export interface PublishedCertificates {
 
 /** @throws BucketError where order records cannot be listed */
 export async function readPublishedCertificates(
-  { bucket, config }: { bucket: Bucket; config: Config },
+  { bucket, config, memory }: { bucket: Bucket; config: Config; memory?: IssuerMemory | undefined },
   keys: OwnKeys,
 ): Promise<PublishedCertificates> {
   const unreadable = new Map<FleetName, ContractError | BucketError>();
   const manifests = new Map<FleetName, ReadManifest | undefined>();
   for (const fleet of configuredFleets(config)) {
     try {
-      manifests.set(fleet, await readManifest(bucket, fleet, keys));
+      manifests.set(fleet, await readManifest(bucket, fleet, keys, memory));
     } catch (error) {
       if (!(error instanceof ContractError || error instanceof BucketError)) throw error;
       unreadable.set(fleet, error);

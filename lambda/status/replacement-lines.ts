@@ -8,6 +8,7 @@ import type { Bucket } from '#storage/bucket.ts';
 import type { Config } from '../config/config.ts';
 import type { DrillResult } from '../drill/drill.ts';
 import { drillFromBucket } from '../drill/drill-from-bucket.ts';
+import type { IssuerMemory } from '../publication/ended.ts';
 import type { OwnKeys } from '../publication/read-manifest.ts';
 import { Replacements } from '../replacement/covered.ts';
 import { progressOf, type ReplacementProgress } from '../replacement/progress.ts';
@@ -24,7 +25,7 @@ const MAX_PLAYED = 300;
 
 /** What cannot be read is a line. */
 export async function replacementLines(
-  source: { bucket: Bucket; config: Config },
+  source: { bucket: Bucket; config: Config; memory?: IssuerMemory | undefined },
   keys: OwnKeys,
   now: Date,
 ): Promise<StatusLine[]> {
@@ -38,7 +39,7 @@ export async function replacementLines(
 }
 
 async function readLines(
-  source: { bucket: Bucket; config: Config },
+  source: { bucket: Bucket; config: Config; memory?: IssuerMemory | undefined },
   keys: OwnKeys,
   now: Date,
 ): Promise<StatusLine[]> {

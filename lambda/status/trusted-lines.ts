@@ -3,6 +3,7 @@ import { BucketError } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Config } from '../config/config.ts';
+import type { IssuerMemory } from '../publication/ended.ts';
 import type { OwnKeys } from '../publication/read-manifest.ts';
 import { readPublishedCertificates } from '../replacement/published.ts';
 import { readRefusals, refusedEverywhere } from '../trusted/read-refusals.ts';
@@ -12,6 +13,7 @@ export interface TrustedRequest {
   bucket: Bucket;
   config: Config;
   keys: OwnKeys;
+  memory?: IssuerMemory | undefined;
   /** This fleet only. */
   only?: FleetName | undefined;
   /** PEM; default: those that Node.js has of Mozilla. */

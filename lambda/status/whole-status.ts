@@ -7,6 +7,7 @@ import { type Config, configuredFleets } from '../config/config.ts';
 import { type FleetReports, type ReportSource, readFleetReports } from '../fleet/read-reports.ts';
 import type { FleetReport } from '../fleet/report.ts';
 import { ownClockOffset } from '../identity/store-clock.ts';
+import { IssuerMemory } from '../publication/ended.ts';
 import type { OwnKeys } from '../publication/read-manifest.ts';
 import { openSigningKey } from '../signing/signing-key.ts';
 import { fleetLines } from './fleet-lines.ts';
@@ -79,7 +80,9 @@ async function readAll(request: StatusRequest): Promise<StatusRead> {
   }
   const offsetMs = ownClockOffset(bucket, begin, now());
   const at = offsetMs === undefined ? now() : (bucket.answeredAt ?? now());
-  const source = { bucket, keys: keys.keys, only, onProgress };
+  // The shards of a large manifest are read once, whoever asks.
+  const memory = new IssuerMemory(bucket);
+  const source = { bucket, keys: keys.keys, memory, only, onProgress };
   const { fleets, unreadableOrders } = await readFleetReports(source, config, at);
   const orders = unreadableOrders.map(({ certificate, code, message }): StatusLine => {
     const what =
@@ -89,8 +92,9 @@ async function readAll(request: StatusRequest): Promise<StatusRead> {
   });
   const held = await readHeldLines(bucket, at);
   const clock = offsetMs === undefined ? [] : [clockLine(offsetMs)];
-  const replacing = only === undefined ? await replacementLines({ bucket, config }, keys.keys, at) : [];
-  const trusted = await trustedLines({ bucket, config, keys: keys.keys, only, trustedRoots, now: at });
+  const replacing =
+    only === undefined ? await replacementLines({ bucket, config, memory }, keys.keys, at) : [];
+  const trusted = await trustedLines({ ...source, config, trustedRoots, now: at });
   const lines = [...keys.lines, ...held, ...clock, ...orders, ...replacing];
   return { fleets, now: at, lines, trusted };
 }

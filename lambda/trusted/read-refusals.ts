@@ -10,6 +10,7 @@ import { configuredCas } from '../config/acme.ts';
 import { type CertificateSpec, type Config, configuredFleets } from '../config/config.ts';
 import { isStaging } from '../config/known-cas.ts';
 import type { StoredRecord } from '../order/record.ts';
+import type { IssuerMemory } from '../publication/ended.ts';
 import { publishedFleets } from '../publication/fleets.ts';
 import { type OwnKeys, type ReadManifest, readManifest } from '../publication/read-manifest.ts';
 import { TrustedCertificates } from './in-force.ts';
@@ -19,6 +20,7 @@ export interface RefusalRequest {
   bucket: Bucket;
   config: Config;
   keys: OwnKeys;
+  memory?: IssuerMemory | undefined;
   certificates: readonly {
     spec: CertificateSpec;
     published: ManifestEntry | undefined;
@@ -79,10 +81,10 @@ export function hasFailedUntrusted(stored: StoredRecord | undefined, directoryUr
 }
 
 /** Of all fleets: a certificate that has moved is in force where it was. What cannot be read, the fleet's own line says. */
-async function readManifests({ bucket, config, keys }: RefusalRequest) {
+async function readManifests({ bucket, config, keys, memory }: RefusalRequest) {
   const manifests = new Map<FleetName, ReadManifest | undefined>();
   for (const fleet of new Set([...configuredFleets(config), ...(await publishedFleets(bucket))])) {
-    const read = await readManifest(bucket, fleet, keys).catch((error: unknown) => {
+    const read = await readManifest(bucket, fleet, keys, memory).catch((error: unknown) => {
       if (error instanceof BucketError || error instanceof ContractError) return undefined;
       throw error;
     });

@@ -139,9 +139,8 @@ async function report(
   const { certificates } = view;
   const from = now();
   const progress = requests.map((request) => progressOf(request, certificates, from));
-  const left = certificates.filter((one) =>
-    requests.some(({ at, scope }) => coveredBy(scope, [one], new Date(at)).length > 0),
-  );
+  const covering = new Set(requests.flatMap(({ at, scope }) => coveredBy(scope, certificates, new Date(at))));
+  const left = certificates.filter((one) => covering.has(one));
   const estimate: DrillResult | undefined =
     left.length === 0
       ? undefined

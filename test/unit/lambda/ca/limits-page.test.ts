@@ -5,8 +5,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '#common/time.ts';
 import { KNOWN_CAS, type KnownCa } from '../../../../lambda/config/known-cas.ts';
-import type { Limit } from '../../../../lambda/config/limits.ts';
-import { LIMIT_KINDS, type LimitKind } from '../../../../lambda/config/limits.ts';
+import { LIMIT_KINDS, type Limit, type LimitKind } from '../../../../lambda/config/limits.ts';
 
 const UNITS: [ms: number, unit: string][] = [
   [DAY_MS, 'd'],

@@ -20,13 +20,25 @@ const ABSENT: Record<string, string> = {
   './logger': 'module.exports = { log() {}, setLogger() {} };',
 };
 
-const slimAcmeClient: Plugin = {
-  name: 'slim-acme-client',
+/**
+ * Of PKCS #12 and of attribute certificates the ASN.1 library wants the names, in fields that no CSR, certificate or OCSP
+ * response of ours has.
+ */
+const UNUSED_SCHEMAS: Record<string, string> = {
+  '@peculiar/asn1-pfx': 'export class PFX {}',
+  '@peculiar/asn1-x509-attr': "export class AttributeCertificate {} export const id_at = '2.5.4';",
+};
+
+const slim: Plugin = {
+  name: 'slim',
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^\.\/(axios|logger)$/ }, ({ path, importer }) =>
       importer.includes('/acme-client/') ? { path, namespace: 'absent' } : undefined,
     );
-    onLoad({ filter: /.*/, namespace: 'absent' }, ({ path }) => ({ contents: ABSENT[path] ?? '' }));
+    onResolve({ filter: /^@peculiar\/asn1-(pfx|x509-attr)$/ }, ({ path }) => ({ path, namespace: 'absent' }));
+    onLoad({ filter: /.*/, namespace: 'absent' }, ({ path }) => ({
+      contents: ABSENT[path] ?? UNUSED_SCHEMAS[path] ?? '',
+    }));
   },
 };
 
@@ -45,7 +57,7 @@ const OPTIONS: BuildOptions = {
   legalComments: 'none',
   // The SDK is in the bundle: which Node its later versions want is no news for whoever runs this one.
   define: { 'process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED': '"true"' },
-  plugins: [slimAcmeClient],
+  plugins: [slim],
   external: EXTERNAL,
   // The same without stand-ins for Map, Set and WeakMap, which Node has.
   alias: { 'reflect-metadata': 'reflect-metadata/lite' },

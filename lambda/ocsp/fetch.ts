@@ -3,8 +3,9 @@ import { request as http, type IncomingMessage } from 'node:http';
 import { request as https } from 'node:https';
 import { SECOND_MS } from '#common/time.ts';
 import { OcspUnreachable } from './errors.ts';
+import type { OcspQuestion } from './question.ts';
 import { requestFor } from './request.ts';
-import { type OcspQuestion, type OcspResponse, readResponse } from './response.ts';
+import { type OcspResponse, readResponse } from './response.ts';
 
 /** For connection, answer and body together. */
 const TIMEOUT_MS = 10 * SECOND_MS;

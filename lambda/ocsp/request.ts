@@ -1,9 +1,12 @@
 /** The OCSP request for one certificate (RFC 6960 §4.1), without a nonce: the CA may answer from its cache. */
 import { createHash, type X509Certificate } from 'node:crypto';
-import { childrenOf, type Element, elementsOf, encode, TAG } from '#common/der.ts';
+import { CertID, OCSPRequest, Request, TBSRequest } from '@peculiar/asn1-ocsp';
+import { AsnConvert, OctetString } from '@peculiar/asn1-schema';
+import { AlgorithmIdentifier, Certificate } from '@peculiar/asn1-x509';
+import { childrenOf, elementsOf, TAG } from '#common/der.ts';
 
-/** SHA-1 (1.3.14.3.2.26) with NULL: no secret depends on it, and HAProxy finds a staple only by this form. */
-const SHA1 = Buffer.from('300906052b0e03021a0500', 'hex');
+/** SHA-1 with NULL: no secret depends on it, and HAProxy finds a staple only by this form. */
+const SHA1 = new AlgorithmIdentifier({ algorithm: '1.3.14.3.2.26', parameters: null });
 
 /** URL of the OCSP responder that the leaf names (RFC 5280 §4.2.2.1); `undefined`: none. */
 export function ocspUrlOf(leaf: X509Certificate): string | undefined {
@@ -11,27 +14,33 @@ export function ocspUrlOf(leaf: X509Certificate): string | undefined {
 }
 
 /** The CertID, which names a certificate by its issuer and serial (§4.1.1). */
-export function ocspCertIdOf(leaf: X509Certificate, issuer: X509Certificate): Buffer {
-  const { subject } = fieldsOf(issuer);
-  const key = elementsOf(issuer.publicKey.export({ type: 'spki', format: 'der' }))[0];
-  // The bit string's first octet counts unused bits and is not hashed.
-  const keyBits = childrenOf(key)[1]?.content.subarray(1) ?? Buffer.alloc(0);
-  const [nameHash, keyHash] = [subject.raw, keyBits].map((bytes) =>
-    encode(TAG.octetString, createHash('sha1').update(bytes).digest()),
-  ) as [Buffer, Buffer];
-  return encode(TAG.sequence, SHA1, nameHash, keyHash, fieldsOf(leaf).serial.raw);
+export function ocspCertIdOf(leaf: X509Certificate, issuer: X509Certificate): CertID {
+  return new CertID({
+    hashAlgorithm: SHA1,
+    issuerNameHash: sha1(subjectOf(issuer)),
+    issuerKeyHash: sha1(Buffer.from(fieldsOf(issuer).subjectPublicKeyInfo.subjectPublicKey)),
+    serialNumber: fieldsOf(leaf).serialNumber,
+  });
 }
 
-/** OCSPRequest { TBSRequest { requestList { Request { CertID } } } } */
 export function requestFor(leaf: X509Certificate, issuer: X509Certificate): Buffer {
-  const nest = (inner: Buffer) => encode(TAG.sequence, inner);
-  return nest(nest(nest(nest(ocspCertIdOf(leaf, issuer)))));
+  const requestList = [new Request({ reqCert: ocspCertIdOf(leaf, issuer) })];
+  return Buffer.from(AsnConvert.serialize(new OCSPRequest({ tbsRequest: new TBSRequest({ requestList }) })));
 }
 
-/** RFC 5280 §4.1: TBSCertificate { [version], serial, signature, issuer, validity, subject, … } */
-function fieldsOf(certificate: X509Certificate): { serial: Element; subject: Element } {
-  const fields = childrenOf(childrenOf(elementsOf(certificate.raw)[0])[0]);
-  const [serial, , , , subject] = fields[0]?.tag === TAG.integer ? fields : fields.slice(1);
-  if (serial === undefined || subject === undefined) throw new TypeError('a certificate without its fields');
-  return { serial, subject };
+function fieldsOf({ raw }: X509Certificate): Certificate['tbsCertificate'] {
+  return AsnConvert.parse(raw, Certificate).tbsCertificate;
+}
+
+/** As it was signed: the hash is over these bytes, and a name can be written in several ways. */
+function subjectOf({ raw }: X509Certificate): Buffer {
+  const fields = childrenOf(childrenOf(elementsOf(raw)[0])[0]);
+  // TBSCertificate { [version], serial, signature, issuer, validity, subject, … } (RFC 5280 §4.1)
+  const [, , , , subject] = fields[0]?.tag === TAG.integer ? fields : fields.slice(1);
+  if (subject === undefined) throw new TypeError('a certificate without its subject');
+  return subject.raw;
+}
+
+function sha1(bytes: Buffer): OctetString {
+  return new OctetString(createHash('sha1').update(bytes).digest());
 }

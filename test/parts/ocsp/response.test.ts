@@ -6,6 +6,7 @@ import { MINUTE_MS } from '#common/time.ts';
 import { fetchResponse } from '../../../lambda/ocsp/fetch.ts';
 import { ocspUrlOf, requestFor } from '../../../lambda/ocsp/request.ts';
 import { readResponse } from '../../../lambda/ocsp/response.ts';
+import { flipBits, isTakenByOpenssl } from '../../support/parts/ocsp-bits.ts';
 import { delegateOf, type OcspResponder, startOcspResponder } from '../../support/parts/ocsp-responder.ts';
 import { createPki, type LeafOptions } from '../../support/parts/pki.ts';
 
@@ -82,6 +83,37 @@ test('refused: another certificate, a flipped bit, expired, of the future, outli
   assert.throws(() => readResponse(long, asked(leaf)), refused(/outlives/));
   assert.throws(() => readResponse(Buffer.from('300a0a0106', 'hex'), asked(leaf)), refused(/DER/));
   assert.throws(() => readResponse(Buffer.from('30030a0106', 'hex'), asked(leaf)), refused(/status 6/));
+});
+
+test('of single bits changed anywhere none is taken that openssl refuses, and no error is untyped', async () => {
+  const leaf = await leafOf();
+  for (const signer of [ca, await delegateOf(ca)]) {
+    responder.serve(ca, signer);
+    const body = await responder.answer(requestFor(leaf, issuer));
+    const question = { ...asked(leaf), rootPem: pki.rootPem };
+    assert.ok(await isTakenByOpenssl(body, question), 'openssl takes it unchanged');
+    assert.equal(readResponse(body, question).status, 'good');
+
+    const { tried, overtaken, untyped } = await flipBits(body, question, 83);
+
+    assert.ok(tried > 100, `${tried}`);
+    assert.deepEqual({ overtaken, untyped }, { overtaken: [], untyped: [] });
+  }
+});
+
+test('BER that is no DER, and what follows the response, is refused: unused bits, long lengths, a second value', async () => {
+  const leaf = await leafOf();
+  const body = await responder.answer(requestFor(leaf, issuer));
+  const long = Buffer.concat([Buffer.of(0x30, 0x83, 0), body.subarray(2, 4), body.subarray(4)]);
+  const signature = body.indexOf(Buffer.from('06082a8648ce3d040302', 'hex')) + 10;
+  const unused = Buffer.from(body);
+  assert.equal(unused[signature], 3, 'a bit string follows the algorithm');
+  unused[signature + 2] = 1;
+
+  assert.equal(body[1], 0x82, 'two bytes of length');
+  for (const changed of [long, unused, Buffer.concat([body, Buffer.of(0)]), Buffer.concat([body, body])]) {
+    assert.throws(() => readResponse(changed, asked(leaf)), { code: 'ERR_OCSP' });
+  }
 });
 
 test('whatever is cut off or altered is refused by name, never a crash', async () => {

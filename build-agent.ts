@@ -38,6 +38,8 @@ const BESIDE = [
   'uninstall.sh',
   'alarm.sh',
   'agent.yaml',
+  'sysusers.conf',
+  'tmpfiles.conf',
   'pemfleet-agent.service',
   'pemfleet-agent-first.service',
   'pemfleet-alarm@.service',

@@ -2,9 +2,8 @@
  * The log: one line of `key=value` per event, on standard error. journald reads a leading `<6>` as the priority.
  * Values are facts (names, codes, digests), never a PEM, a whole command or a whole answer.
  */
+import { type JournalLevel, withPriority } from '#common/cli/streams.ts';
 import { escapedJson, printable } from '#common/printable.ts';
-
-const LEVELS = { info: 6, warning: 4, error: 3 } as const;
 
 /** All events with their levels. docs/agent-codes.md lists them. */
 const EVENTS = {
@@ -55,7 +54,7 @@ const EVENTS = {
   'watch.failed': 'warning',
   'run.finished': 'info',
   'run.failed': 'error',
-} as const satisfies Record<string, keyof typeof LEVELS>;
+} as const satisfies Record<string, JournalLevel>;
 
 export type EventName = keyof typeof EVENTS;
 export const EVENT_NAMES = Object.keys(EVENTS) as EventName[];
@@ -78,7 +77,8 @@ export function lineLog(write: (line: string) => void, forJournal: boolean): Log
     const text = [['event', event], ...pairs]
       .map(([key, value]) => `${key}=${quote(String(value))}`)
       .join(' ');
-    write(`${forJournal ? `<${LEVELS[EVENTS[event]]}>` : ''}${text}\n`);
+    const line = `${text}\n`;
+    write(forJournal ? withPriority(line, EVENTS[event]) : line);
   };
 }
 

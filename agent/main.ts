@@ -1,7 +1,6 @@
 /** `pemfleet-agent`: the composition root. Only here are the command line, the environment, clock and chance read. */
-import { fstatSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { guardStandardStreams, writeResult } from '#common/cli/streams.ts';
+import { guardStandardStreams, isJournal, withPriority, writeResult } from '#common/cli/streams.ts';
 import { ConfigError } from '#common/config-error.ts';
 import { once } from '#common/once.ts';
 import { printableLines } from '#common/printable.ts';
@@ -45,13 +44,8 @@ import { readTrustParameter } from './trust/parameter.ts';
 /** Shorter than HAProxy's own `stats timeout` (10 s), so that the agent can say that an answer is late. */
 const RUNTIME_TIMEOUT_MS = 8 * SECOND_MS;
 
-/** `JOURNAL_STREAM` names device and inode of the stream that the journal reads; redirected output goes elsewhere. */
-function isJournal(): boolean {
-  const { dev, ino } = fstatSync(process.stderr.fd);
-  return process.env['JOURNAL_STREAM'] === `${dev}:${ino}`;
-}
-
-const log = lineLog((line) => process.stderr.write(line), isJournal());
+const forJournal = isJournal(process.stderr.fd, process.env['JOURNAL_STREAM']);
+const log = lineLog((line) => process.stderr.write(line), forJournal);
 
 async function main(argv: readonly string[]): Promise<number> {
   const line = parseCommandLine(argv);
@@ -188,7 +182,8 @@ function print(text: string): number {
 
 function reportError(error: unknown): number {
   if (error instanceof ConfigError) {
-    process.stderr.write(printableLines(`pemfleet-agent: ${error.code}: ${error.message}\n`));
+    const text = printableLines(`pemfleet-agent: ${error.code}: ${error.message}\n`);
+    process.stderr.write(forJournal ? withPriority(text, 'error') : text);
     return error.code === 'ERR_USAGE' ? EXIT.usage : EXIT.config;
   }
   log('run.failed', { code: codeOf(error), message: messageOf(error) });

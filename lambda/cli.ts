@@ -4,7 +4,7 @@ import { ConfigError } from '#common/config-error.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
 import { accountCommand } from './commands/account/account.ts';
-import { type Command, hasPrintedJson, print, printJson, printToStderr } from './commands/command.ts';
+import { type Command, hasPrintedJson, print, printFailure, printJson } from './commands/command.ts';
 import { caaCommand } from './commands/dns/caa.ts';
 import { dnsRecordsCommand } from './commands/dns/dns-records.ts';
 import { haproxyConfigCommand } from './commands/haproxy-config.ts';
@@ -83,11 +83,11 @@ function failed(error: unknown): number {
     printJson({ version: 1, error: { code, message: messageOf(error) } });
   }
   if (isUsage) {
-    printToStderr(`${error.message}\ntry: pemfleet --help\n`);
+    printFailure(`${error.message}\ntry: pemfleet --help\n`);
     return EXIT.usage;
   }
   // The faults of a configuration are several lines: they stay as they are.
-  printToStderr(`${codeOf(error)} ${error instanceof ConfigError ? error.message : messageOf(error)}\n`);
+  printFailure(`${codeOf(error)} ${error instanceof ConfigError ? error.message : messageOf(error)}\n`);
   return error instanceof ConfigError ? EXIT.config : EXIT.failed;
 }
 

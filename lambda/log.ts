@@ -118,21 +118,21 @@ export function levelOf(event: EventName): 'error' | 'warn' | 'info' | 'debug' {
 }
 
 /** JSON lines, for machines. */
-export function jsonLog(write: (line: string) => void, now: () => Date): Log {
+export function jsonLog(write: (line: string, event: EventName) => void, now: () => Date): Log {
   return (event, fields) => {
     const level = levelOf(event).toUpperCase();
-    write(`${JSON.stringify({ timestamp: now().toISOString(), level, message: event, ...fields })}\n`);
+    write(`${JSON.stringify({ timestamp: now().toISOString(), level, message: event, ...fields })}\n`, event);
   };
 }
 
 /** `12:00:01 certificate.issued certificate=www.example.com serial=…`, for people. */
-export function textLog(write: (line: string) => void, now: () => Date): Log {
+export function textLog(write: (line: string, event: EventName) => void, now: () => Date): Log {
   return (event, fields = {}) => {
     const time = now().toISOString().slice(11, 19);
     const pairs = Object.entries(fields).flatMap(([name, value]) =>
       value === undefined ? [] : `${name}=${quoted(value)}`,
     );
-    write(`${[time, event, ...pairs].join(' ')}\n`);
+    write(`${[time, event, ...pairs].join(' ')}\n`, event);
   };
 }
 

@@ -7,11 +7,14 @@ export type PartName =
   | 'caddy'
   | 'moto'
   | 'prometheus'
-  | 'machine';
+  | 'machine'
+  | 'machine-13'
+  | 'machine-rpm'
+  | 'node-18';
 export type ProgramName =
-  | Exclude<PartName, 'npm' | 'machine' | 'prometheus'>
+  | Exclude<PartName, 'npm' | `machine${string}` | 'prometheus'>
   | 'promtool'
   | 'challtestsrv'
-  | 'nspawn';
+  | `nspawn${'' | '-13' | '-rpm'}`;
 export function setUp(names?: readonly PartName[]): Promise<void>;
 export function programPath(name: ProgramName): string;

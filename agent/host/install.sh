@@ -5,7 +5,6 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=${DESTDIR:-}
-user=pemfleet
 
 say() { echo "install.sh: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -14,20 +13,29 @@ die() { say "$*"; exit 1; }
 for tool in flock install; do
     command -v $tool >/dev/null || die "$tool is missing: install util-linux and coreutils"
 done
+for tool in systemd-sysusers systemd-tmpfiles; do
+    [ -n "$root" ] || command -v $tool >/dev/null || die "$tool is missing: the units want a host with systemd"
+done
 # Before it changes anything: does the program run here (architecture, libc)?
 "$here/pemfleet-agent" version >/dev/null || die "this pemfleet-agent does not run on $(uname -m)"
 
-if [ -z "$root" ] && ! id $user >/dev/null 2>&1; then
-    useradd --system --user-group --home-dir /var/lib/pemfleet --no-create-home --shell /usr/sbin/nologin $user
-    say "created user $user"
+units=$root/usr/lib/systemd/system
+install -d -m 0755 "$root/usr/bin" "$units" "$root/etc/pemfleet" "$root/usr/lib/pemfleet"
+install -d -m 0755 "$root/usr/lib/sysusers.d" "$root/usr/lib/tmpfiles.d"
+# The user, and the directories: HAProxy's only where there is none.
+install -m 0644 "$here/sysusers.conf" "$root/usr/lib/sysusers.d/pemfleet-agent.conf"
+install -m 0644 "$here/tmpfiles.conf" "$root/usr/lib/tmpfiles.d/pemfleet-agent.conf"
+if [ -z "$root" ]; then
+    systemd-sysusers pemfleet-agent.conf
+    systemd-tmpfiles --create pemfleet-agent.conf
 fi
-
-install -d -m 0755 "$root/usr/bin" "$root/etc/systemd/system" "$root/etc/pemfleet" "$root/usr/lib/pemfleet"
 # A copy beside it, then a rename: nothing can write to a running program, and a partial copy must not take its name.
 install -m 0755 "$here/pemfleet-agent" "$root/usr/bin/.pemfleet-agent.new"
 mv -f "$root/usr/bin/.pemfleet-agent.new" "$root/usr/bin/pemfleet-agent"
 for unit in pemfleet-agent.service pemfleet-agent-first.service pemfleet-alarm@.service; do
-    install -m 0644 "$here/$unit" "$root/etc/systemd/system/$unit"
+    install -m 0644 "$here/$unit" "$units/$unit"
+    # Former installers put them there, where they hide these. (What an operator changes stands in a drop-in beside.)
+    rm -f "$root/etc/systemd/system/$unit"
 done
 # Started by the units when one of them fails (docs/monitoring.md).
 install -m 0755 "$here/alarm.sh" "$root/usr/lib/pemfleet/alarm.sh"
@@ -37,13 +45,6 @@ if [ ! -e "$root/etc/pemfleet/agent.yaml" ]; then
     install -m 0644 "$here/agent.yaml" "$root/etc/pemfleet/agent.yaml"
     say "edit $root/etc/pemfleet/agent.yaml, then: systemctl enable --now pemfleet-agent; pemfleet-agent doctor"
     is_new=yes
-fi
-if [ ! -e "$root/etc/haproxy/certs" ]; then
-    install -d -m 0750 "$root/etc/haproxy/certs"
-    if [ -z "$root" ]; then
-        chown $user "$root/etc/haproxy/certs"
-        ! getent group haproxy >/dev/null || chgrp haproxy "$root/etc/haproxy/certs"
-    fi
 fi
 
 if [ -z "$root" ] && [ -d /run/systemd/system ]; then

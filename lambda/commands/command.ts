@@ -1,13 +1,13 @@
 /** What the commands of `pemfleet` share. Part of the composition root: it touches streams, clock, randomness and environment. */
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { writeNotice, writeResult } from '#common/cli/streams.ts';
+import { isJournal, type JournalLevel, withPriority, writeNotice, writeResult } from '#common/cli/streams.ts';
 import { escapedJson, printable } from '#common/printable.ts';
 import type { Bucket, BucketAccess } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
 import { parseConfig } from '../config/yaml.ts';
-import { jsonLog, type Log, textLog } from '../log.ts';
+import { type EventName, jsonLog, type Log, levelOf, textLog } from '../log.ts';
 import type { Pass } from '../pass.ts';
 import { loadConfigFile } from '../wiring.ts';
 import { type CommandValues, UsageError } from './line/options.ts';
@@ -19,8 +19,13 @@ export const now = () => new Date();
 /** The only ways out: whatever hosts, CAs and manifests say, no terminal acts on it. */
 export const print = (text: string) => writeResult(process.stdout, text);
 export const printToStderr = (text: string) => writeResult(process.stderr, text);
+/** What ends the program: an error in the journal, too. */
+export const printFailure = (text: string) => writeResult(process.stderr, forReader(text, 'error'));
 /** A line of the log, for example: the exit status is the same where nobody can read it. */
-export const printNotice = (text: string) => writeNotice(process.stderr, text);
+export const printNotice = (text: string, level: JournalLevel = 'info') =>
+  writeNotice(process.stderr, forReader(text, level));
+const forJournal = isJournal(process.stderr.fd, process.env['JOURNAL_STREAM']);
+const forReader = (text: string, level: JournalLevel) => (forJournal ? withPriority(text, level) : text);
 /** One line that the next one takes the place of; nothing where nobody sees it. */
 export const printProgress = (text: string) =>
   process.stderr.isTTY && process.stderr.write(`\r${printable(text)}`);
@@ -64,5 +69,6 @@ export function specOf(config: Config, name: string): CertificateSpec {
 
 function logOf(values: CommandValues): Log {
   if (values.quiet) return () => undefined;
-  return values['log-format'] === 'json' ? jsonLog(printNotice, now) : textLog(printNotice, now);
+  const write = (line: string, event: EventName) => printNotice(line, levelOf(event));
+  return values['log-format'] === 'json' ? jsonLog(write, now) : textLog(write, now);
 }

@@ -15,14 +15,14 @@ import { readFigures } from './textfile.ts';
 const SAMPLE_MS = 10 * SECOND_MS;
 
 export const respondCommand: Command = async (values) => {
-  const { bucket, config } = await loadConfigAndBucket(values);
+  const { bucket, config } = await loadConfigAndBucket(values, 'get');
   const address = parseListenAddress(values.listen);
   if (address === undefined) throw new UsageError(`--listen wants ADDRESS:PORT, saw ${values.listen}`);
   const memory = withAnswerMemory(bucket);
   const server = await startResponderServer({
     ...address,
     respond: (event) => respondTo(memory, event),
-    onError: sampled((error) => printNotice(`${codeOf(error)} ${messageOf(error)}\n`)),
+    onError: sampled((error) => printNotice(`${codeOf(error)} ${messageOf(error)}\n`, 'error')),
   });
   printNotice(`responder listens on ${server.address}\n`);
   const metrics = await openMetrics(config);
@@ -54,7 +54,7 @@ async function openMetrics({ metrics: { listen, textfile } }: Config): Promise<L
     return server;
   } catch (error) {
     // Challenges are answered all the same.
-    printNotice(`metrics.listen ${listen}: ${codeOf(error)} ${messageOf(error)}\n`);
+    printNotice(`metrics.listen ${listen}: ${codeOf(error)} ${messageOf(error)}\n`, 'error');
     return undefined;
   }
 }

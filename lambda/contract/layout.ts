@@ -110,6 +110,11 @@ export const layout = {
   status: (fleet: FleetName, host: HostName) => `status/${fleet}/${host}.json`,
 } as const;
 
+/** Answers to challenges are for everybody (RFC 8555 §8.3): all else is for those who need it. */
+export function isChallenge(key: string): boolean {
+  return key.startsWith(layout.challenge(''));
+}
+
 /** What a document is about: its key below `prefix`, without `.json`. Whether that is a name of ours is not said. */
 export function documentName(prefix: string, key: string): string {
   return key.slice(prefix.length).replace(/\.json$/, '');

@@ -108,8 +108,8 @@ export interface Bucket {
   exclusively<T>(name: string, timeoutMs: number, work: () => Promise<T>): Promise<T>;
 }
 
-/** Who only reads makes nothing, also no directory. */
-export type BucketAccess = 'read' | 'write';
+/** Who only reads makes nothing, also no directory. `get`: reads objects that it knows by name, and may list nothing. */
+export type BucketAccess = 'get' | 'read' | 'write';
 
 /** What hosts and the responder need of it: they read what is published, and hosts write their status. */
 export type HostBucket = Pick<Bucket, 'url' | 'answeredAt' | 'get' | 'put'>;

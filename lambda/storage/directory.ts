@@ -1,10 +1,11 @@
 /**
  * The bucket in a directory, for one machine: create by link, replace by rename under a lock. Safe among
- * several processes and against kill -9 at any moment; files are 0600, directories 0700.
+ * several processes and against kill -9 at any moment; files are 0600, directories 0700. Only the challenges can be read by
+ * everybody, so that the responder needs no user that can read keys: their answers are public (RFC 8555 §8.3).
  */
 import { createHash } from 'node:crypto';
-import type { Dirent } from 'node:fs';
-import { mkdir, opendir, readdir, rm, stat, unlink } from 'node:fs/promises';
+import { constants, type Dirent } from 'node:fs';
+import { access, chmod, mkdir, opendir, readdir, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { batched } from '#common/batched.ts';
@@ -12,6 +13,7 @@ import { inParallel } from '#common/in-parallel.ts';
 import { sortedKeys } from '#common/sorted-keys.ts';
 import { MINUTE_MS, SECOND_MS } from '#common/time.ts';
 import { BucketError } from '#contract/errors.ts';
+import { isChallenge } from '#contract/layout.ts';
 import { MAX_LISTED_KEYS, maxBytesOf } from '#contract/limits.ts';
 import { createFile, readRegularFile, replaceFile, syncDirectory } from './atomic-file.ts';
 import {
@@ -56,14 +58,14 @@ export class DirectoryBucket implements Bucket {
 
   /**
    * Makes the directory if it is missing.
-   * @param access `read`: makes nothing; a directory that is missing is an empty bucket
+   * @param verbs `get`, `read`: makes nothing; a directory that is missing is an empty bucket
    * @throws BucketError `ERR_BUCKET_DENIED`, `ERR_BUCKET_IO`
    */
-  static async open(root: string, access: BucketAccess = 'write'): Promise<DirectoryBucket> {
+  static async open(root: string, verbs: BucketAccess = 'write'): Promise<DirectoryBucket> {
     const bucket = new DirectoryBucket(root);
     await withBucketError(root, async () => {
-      if (access === 'write') await prepare(root, bucket.#temp);
-      else await refuseOther(root);
+      if (verbs === 'write') await prepare(root, bucket.#temp);
+      else await refuseOther(root, verbs);
     });
     return bucket;
   }
@@ -155,8 +157,10 @@ export class DirectoryBucket implements Bucket {
 
   async #write(key: string, body: string | Buffer, condition?: PutCondition): Promise<boolean> {
     const path = this.#pathOf(key);
-    const options = { mode: 0o600, tempDirectory: this.#temp };
+    const isPublic = isChallenge(key);
+    const options = { mode: isPublic ? 0o644 : 0o600, tempDirectory: this.#temp };
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    if (isPublic) for (const folder of [this.#root, dirname(path)]) await letThrough(folder);
     if (condition && 'ifNoneMatch' in condition) {
       const isNew = await createFile(path, body, options);
       if (!isNew) await refuseFolder(path);
@@ -188,10 +192,17 @@ function etagOf(body: string | Buffer): string {
   return `"${createHash('sha256').update(body).digest('hex')}"`;
 }
 
-/** Nothing is there, or a directory that can be read. */
-async function refuseOther(root: string): Promise<void> {
+/** Lets other users pass through a directory of ours, and see nothing of it. (The umask has a say at its making only.) */
+async function letThrough(folder: string): Promise<void> {
+  const { mode, uid } = await stat(folder);
+  if ((mode & 0o011) !== 0o011 && uid === process.getuid?.()) await chmod(folder, (mode & 0o7777) | 0o011);
+}
+
+/** Nothing is there, or a directory that can be read; for `get`, passed through. */
+async function refuseOther(root: string, verbs: BucketAccess): Promise<void> {
   try {
-    await readdir(root);
+    if (verbs === 'get') await access(root, constants.X_OK);
+    else await readdir(root);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }

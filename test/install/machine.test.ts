@@ -93,7 +93,7 @@ test('the service has its own user, no rights, and a file system that it cannot 
       capabilities: ['0000000000000000', '0000000000000000', '0000000000000000'],
       noNewPrivileges: '1',
       seccomp: '2',
-      writable: ['/etc/haproxy/certs', '/var/lib/pemfleet', '/var/lib/pemfleet-agent'],
+      writable: ['/etc/haproxy/certs', '/var/lib/pemfleet-agent'],
     },
   );
 });

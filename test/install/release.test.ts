@@ -1,15 +1,7 @@
 // The agent as a host gets it: tarball, checksum, installer, one executable. Built by `npm run build:agent`.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import {
-  appendFileSync,
-  existsSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-} from 'node:fs';
+import { appendFileSync, existsSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { after, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -107,12 +99,15 @@ test('install, upgrade, uninstall, purge', async (t) => {
   const { stdout } = await run(at('usr/bin/pemfleet-agent'), ['version'], { env });
   assert.equal(stdout, `pemfleet-agent ${packageJson.version}\n`);
   assert.deepEqual(readdirSync(at('usr/bin')), ['pemfleet-agent']);
-  assert.deepEqual(readdirSync(at('etc/systemd/system')), [
+  assert.deepEqual(readdirSync(at('usr/lib/systemd/system')), [
     'pemfleet-agent-first.service',
     'pemfleet-agent.service',
     'pemfleet-alarm@.service',
   ]);
-  assert.equal(lstatSync(at('etc/haproxy/certs')).mode & 0o777, 0o750);
+  assert.deepEqual(
+    ['sysusers.d', 'tmpfiles.d'].map((folder) => readdirSync(at(`usr/lib/${folder}`))),
+    [['pemfleet-agent.conf'], ['pemfleet-agent.conf']],
+  );
 
   appendFileSync(settings, 'pollInterval: 30\n');
   await script('install.sh');
@@ -120,10 +115,10 @@ test('install, upgrade, uninstall, purge', async (t) => {
 
   await script('uninstall.sh');
   assert.deepEqual([existsSync(at('usr/bin/pemfleet-agent')), existsSync(settings)], [false, true]);
-  assert.deepEqual(readdirSync(at('etc/systemd/system')), []);
+  assert.deepEqual(readdirSync(at('usr/lib/systemd/system')), []);
 
   await script('uninstall.sh', '--purge');
-  assert.deepEqual([existsSync(settings), existsSync(at('etc/haproxy/certs'))], [false, true]);
+  assert.equal(existsSync(settings), false);
 });
 
 test('the settings that are shipped are valid', async () => {

@@ -17,7 +17,7 @@ export const FORBIDDEN: readonly [script: string, refusal: RegExp][] = [
     python('import socket; socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)'),
     /Address family not supported/,
   ],
-  [python('import os; os.chroot(chr(47))'), /Bad system call/],
+  [python('import os; os.chroot(chr(47))'), /Operation not permitted/],
   [python('import os; os.setuid(0)'), /Operation not permitted/],
   [
     python(
@@ -39,7 +39,7 @@ export interface Tried {
 /** Runs it once in a unit that differs from the agent's in what it starts. */
 export async function underUnit(machine: Machine, command: string): Promise<Tried> {
   const unit = 'pemfleet-try.service';
-  const lines = (await machine.exec('cat', '/etc/systemd/system/pemfleet-agent.service'))
+  const lines = (await machine.exec('cat', '/usr/lib/systemd/system/pemfleet-agent.service'))
     .split('\n')
     .filter((line) => !/^(Exec|Type|Restart|Watchdog|NotifyAccess|Timeout)/.test(line))
     .map((line) =>

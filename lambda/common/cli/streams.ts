@@ -24,6 +24,27 @@ export function writeNotice(stream: Writable, text: string): boolean {
   return stream.write(printableLines(text));
 }
 
+/** `JOURNAL_STREAM` names device and inode of the stream that the journal reads; redirected output goes elsewhere. */
+export function isJournal(fd: number, journalStream: string | undefined): boolean {
+  if (journalStream === undefined) return false;
+  try {
+    const { dev, ino } = fstatSync(fd);
+    return journalStream === `${dev}:${ino}`;
+  } catch {
+    // Closed: nobody reads it.
+    return false;
+  }
+}
+
+/** Of syslog(3). */
+const PRIORITIES = { error: 3, warn: 4, warning: 4, info: 6, debug: 7 } as const;
+export type JournalLevel = keyof typeof PRIORITIES;
+
+/** Each line begins with journald's priority (sd-daemon(3)), which `journalctl -p` goes by. */
+export function withPriority(text: string, level: JournalLevel): string {
+  return text.replaceAll(/^(?=.)/gm, `<${PRIORITIES[level]}>`);
+}
+
 /** Once, before anything is written: a stream that fails ends nothing, and a result that was lost ends with a status of its own. */
 export function guardStandardStreams(program: string): void {
   for (const stream of [process.stdout, process.stderr]) {

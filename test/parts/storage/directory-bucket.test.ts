@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -12,6 +13,8 @@ import { bucketProcessesSuite } from '../../support/bucket/processes-suite.ts';
 import { runChild, startChild } from '../../support/bucket/start-child.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
+/** Root becomes somebody else; everybody else is. */
+const NOBODY = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
 const urlOf = (path: string) => pathToFileURL(path).href;
 
 bucketSuite('directory bucket', (t) => openBucket(urlOf(join(tempDir(t), 'bucket'))));
@@ -85,6 +88,39 @@ for (const verb of ['get', 'put', 'delete', 'list']) {
     assert.match(stdout, /^ERR_BUCKET_DENIED .*is not accessible to this user/);
   });
 }
+
+test('another user can read answers to challenges, and no key, no list and no manifest', async (t) => {
+  const dir = tempDir(t);
+  chmodSync(dir, 0o755);
+  const path = join(dir, 'bucket');
+  const before = process.umask(0o077);
+  t.after(() => process.umask(before));
+  const bucket = await openBucket(urlOf(path));
+  await bucket.put('challenge/token', 'answer', { ifNoneMatch: '*' });
+  await bucket.put('challenge/other', 'first');
+  await bucket.put('issuer/account/a', 'key');
+  await bucket.put('published/f/root.json', 'root');
+  const as = (verb: string, key: string) => runChild(t, [verb, urlOf(path), key], { asNobody: true });
+
+  const answers = await Promise.all(
+    ['challenge/token', 'challenge/other', 'challenge/none'].map((key) => as('answer', key)),
+  );
+  const refused = await Promise.all(
+    ['issuer/account/a', 'published/f/root.json'].map((key) => as('answer', key)),
+  );
+
+  assert.deepEqual(
+    answers.map(({ stdout }) => stdout),
+    ['answer\n', 'first\n', 'undefined\n'],
+  );
+  for (const { stdout } of refused) assert.match(stdout, /^ERR_BUCKET_DENIED/);
+  assert.throws(() => execFileSync('ls', [join(path, 'challenge')], { ...NOBODY, stdio: 'pipe' }), /denied/);
+  assert.deepEqual(
+    modesIn(path).filter((mode) => !/ (600|700)$/.test(mode) && !mode.startsWith('.lock')),
+    ['folder challenge 711', 'file in challenge 644', 'file in challenge 644'],
+  );
+  assert.equal(statSync(path).mode & 0o777, 0o711);
+});
 
 test('an object that may not be read is ERR_BUCKET_DENIED, not a missing one', async (t) => {
   const dir = tempDir(t);

@@ -40,6 +40,8 @@ const VERBS: Record<string, () => Promise<void>> = {
   },
   delete: async () => (await openBucket(target)).delete(rest[0] ?? ''),
   get: async () => say(`${(await (await openBucket(target)).get(rest[0] ?? ''))?.body}`),
+  /** As the responder opens it. */
+  answer: async () => say(`${(await (await openBucket(target, 'get')).get(rest[0] ?? ''))?.body}`),
   list: async () => say((await (await openBucket(target)).list(rest[0] ?? '')).join()),
   hold: () =>
     withFileLock(target, 10_000, async () => {

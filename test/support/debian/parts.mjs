@@ -1,6 +1,6 @@
 // The real parts of the tests, by version and by the Debian suites that have it. Plain JavaScript, as debian.mjs.
 
-import { buildMachine, MACHINE_SUITE } from './machine.mjs';
+import { buildMachine, buildMachine13, buildRpmMachine, MACHINE_SUITE } from './machine.mjs';
 import { buildMoto } from './python.mjs';
 
 const haproxy = (series, suites) => ({
@@ -11,6 +11,16 @@ const haproxy = (series, suites) => ({
   },
   wanted: new RegExp(`^${series.replace('.', '\\.')}\\.`),
   probe: ['haproxy', '-vv'],
+});
+/** A Debian that boots; beside its systemd-nspawn stands its machine.tar. */
+const machine = (program, env, build) => ({
+  suites: [MACHINE_SUITE],
+  package: 'mmdebstrap',
+  also: ['systemd-container'],
+  programs: { [program]: { file: 'usr/bin/systemd-nspawn', env } },
+  wanted: /^1\./,
+  build,
+  probe: ['systemd-nspawn', '--version'],
 });
 /** Where a new version comes first, and where it stays when sid moves on; one of them for several parts makes one tree. */
 const NEWER_SUITES = ['sid', 'forky', 'trixie-backports', 'experimental'];
@@ -70,13 +80,15 @@ export const parts = {
     wanted: /^[23]\./,
     probe: ['promtool', '--version'],
   },
-  machine: {
-    suites: [MACHINE_SUITE],
-    package: 'mmdebstrap',
-    also: ['systemd-container'],
-    programs: { nspawn: { file: 'usr/bin/systemd-nspawn', env: 'PEMFLEET_NSPAWN' } },
-    wanted: /^1\./,
-    build: buildMachine,
-    probe: ['systemd-nspawn', '--version'],
+  machine: machine('nspawn', 'PEMFLEET_NSPAWN', buildMachine),
+  'machine-13': machine('nspawn-13', 'PEMFLEET_NSPAWN_13', buildMachine13),
+  'machine-rpm': machine('nspawn-rpm', 'PEMFLEET_NSPAWN_RPM', buildRpmMachine),
+  // of Debian 12, and too old for pemfleet
+  'node-18': {
+    suites: ['bookworm', 'bookworm-updates'],
+    package: 'nodejs',
+    programs: { 'node-18': { file: 'usr/bin/node', env: 'PEMFLEET_NODE_18' } },
+    wanted: /^18\./,
+    probe: ['node', '--version'],
   },
 };

@@ -10,6 +10,7 @@ import type { Timing } from './acme/poll.ts';
 import { createTransport } from './acme/transport.ts';
 import type { CaOptions } from './ca/account.ts';
 import { type Ca, type Cas, openCa } from './ca/ca.ts';
+import { isPrivateCa } from './ca/private-ca.ts';
 import { PersistSolver } from './challenge/dns-persist.ts';
 import { http01Solver } from './challenge/http01.ts';
 import type { ChallengeSolver, Solvers } from './challenge/solver.ts';
@@ -176,6 +177,8 @@ async function connect(
     userAgent: `pemfleet/${PEMFLEET_VERSION}`,
     remainingMs: () => remainingMs(timing),
     ca: trustAnchors,
+    directoryUrl: known.settings.directoryUrl,
+    isPrivate: isPrivateCa(known.settings),
   });
   const { now, sleep } = timing;
   return { ca: openCa({ ...known, exchange, now, sleep, hmacKey }), close };

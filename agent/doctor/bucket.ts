@@ -6,6 +6,7 @@ import { MINUTE_MS } from '#common/time.ts';
 import { BucketError, codeOf, messageOf } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import type { Manifest } from '#contract/manifest.ts';
+import { isPlainHttp, parseBucketUrl } from '#storage/address.ts';
 import type { Agent } from '../agent.ts';
 import { type AgentConfig, ownershipPlace } from '../config/config.ts';
 import { statusDigest } from '../pass/host-status.ts';
@@ -31,7 +32,17 @@ export async function examineBucket(agent: Agent): Promise<BucketExamination> {
   }
   const trust = polled.conditions.map(({ condition, saw, fix }) => finding(condition, saw, fix));
   const { manifest, findings } = readManifest(polled, config);
-  return { manifest, findings: [...findings, ...trust, ...(await examineStatus(agent))] };
+  const status = await examineStatus(agent);
+  return { manifest, findings: [...judgeAddress(config), ...findings, ...trust, ...status] };
+}
+
+/** Plain HTTP is refused where the operator has not asked for it: here he has. */
+function judgeAddress({ bucket }: AgentConfig): Finding[] {
+  const address = parseBucketUrl(bucket);
+  const endpoint = address.kind === 's3' ? address.s3.endpoint : undefined;
+  if (endpoint === undefined || !isPlainHttp(endpoint)) return [];
+  const seen = `${endpoint}: whoever listens on the way reads the private keys of this fleet`;
+  return [finding('bucket-insecure', seen, 'give the store a certificate, and the bucket URL https://')];
 }
 
 /** What the agent knows before it polls, but for the manifest: only a read of the whole shows that it may be read. */

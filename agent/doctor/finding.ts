@@ -19,6 +19,7 @@ export const FINDINGS = {
   'bucket-denied': 'error',
   'bucket-credentials': 'error',
   'bucket-unreachable': 'error',
+  'bucket-insecure': 'warning',
   'manifest-missing': 'error',
   'manifest-unreadable': 'error',
   'unknown-key': 'error',

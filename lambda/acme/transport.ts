@@ -5,11 +5,19 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { Agent, type RequestOptions, request } from 'node:https';
+import { OutOfReach, type Reach, reaching } from '#common/net/reach.ts';
+import { isPrivateAddress } from '#common/public-address.ts';
 import { SECOND_MS } from '#common/time.ts';
 import { AcmeDeadline, NoAcmeAnswer, NoAnswerInTime } from './problem.ts';
 
 export interface TransportOptions {
   userAgent: string;
+  /**
+   * The URL that the operator has configured, which is asked wherever it is. All others are named by the CA, and asked at public
+   * addresses only, or at private ones if `isPrivate` or if the directory has answered from one. Absent: all are asked.
+   */
+  directoryUrl?: string;
+  isPrivate?: boolean | undefined;
   /** PEM of the trust anchors of a private CA. */
   ca?: string | undefined;
   /** Limit for connection, answer and body together. */
@@ -40,6 +48,7 @@ const MAX_BYTES = 1_048_576;
 export function createTransport(options: TransportOptions): { exchange: Transport; close: () => void } {
   const { ca, userAgent, timeoutMs = TIMEOUT_MS, maxBytes = MAX_BYTES } = options;
   const agent = new Agent({ keepAlive: true, maxSockets: 10, ca });
+  const reach = reachOf(options);
 
   const exchange: Transport = async (method, url, body) => {
     const remainingMs = Math.max(0, Math.floor(options.remainingMs?.() ?? Number.POSITIVE_INFINITY));
@@ -53,7 +62,11 @@ export function createTransport(options: TransportOptions): { exchange: Transpor
       }),
     };
     try {
-      const answer = await send(new URL(url), { method, headers, agent, signal }, payload);
+      const isNamed = reach !== undefined && url !== options.directoryUrl;
+      const target = new URL(url);
+      const bounds = isNamed ? reaching(target, reach) : {};
+      const answer = await send(target, { method, headers, agent, signal, ...bounds }, payload);
+      if (reach !== undefined && !isNamed) reach.allowsPrivate ||= isPrivateAddress(remoteOf(answer));
       const text = await readBody(answer, maxBytes);
       const response = toResponse(answer, text);
       options.onExchange?.({ method, url, status: response.status });
@@ -68,6 +81,15 @@ export function createTransport(options: TransportOptions): { exchange: Transpor
     }
   };
   return { exchange, close: () => agent.destroy() };
+}
+
+/** A CA in a private network names what is there, too: its certificate has shown that it is the one that is configured. */
+function reachOf({ directoryUrl, isPrivate = false }: TransportOptions): Reach | undefined {
+  return directoryUrl === undefined ? undefined : { allowsPrivate: isPrivate, own: new URL(directoryUrl) };
+}
+
+function remoteOf({ socket }: IncomingMessage): string {
+  return socket.remoteAddress ?? '';
 }
 
 function send(url: URL, options: RequestOptions, payload: string | undefined): Promise<IncomingMessage> {
@@ -117,6 +139,10 @@ function unreachable(
   if (cause instanceof NoAcmeAnswer) return new NoAcmeAnswer(`${method} ${url}: ${cause.message}`);
   if (timedOutMs !== undefined) {
     return new NoAnswerInTime(`${method} ${url}: no whole answer within ${timedOutMs} ms`, { cause });
+  }
+  if (cause instanceof OutOfReach) {
+    const cure = 'a CA of a private network needs acme.allowPrivate: true';
+    return new NoAcmeAnswer(`${method} ${url} is not asked: ${cause.message}; ${cure}`, { cause });
   }
   const { code, name, message } = cause as NodeJS.ErrnoException;
   // Node's words for a connection that ended before any answer: so does a server that has HTTP/2 only.

@@ -72,6 +72,12 @@ const settings = z.strictObject({
     .describe(
       'Its certificates may take the place of ones that browsers trust, though they do not trust these; default: false.',
     ),
+  allowPrivate: z
+    .boolean()
+    .optional()
+    .describe(
+      'The CA, and its certificates (OCSP), may name addresses of private networks; default: true with caFile, or where the directory is at such an address.',
+    ),
   allowBareDomain: z
     .boolean()
     .optional()

@@ -6,7 +6,9 @@ import { inParallel } from '#common/in-parallel.ts';
 import { digest, parse } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { CertificateName, FleetName } from '#contract/layout.ts';
-import { type ManifestEntry, type PemRef, samePems, sameStapled } from '#contract/manifest.ts';
+import { acmeOriginOf, type ManifestEntry, type PemRef, samePems, sameStapled } from '#contract/manifest.ts';
+import { isPrivateCa } from '../ca/private-ca.ts';
+import { configuredCas } from '../config/acme.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import { OcspUnreachable } from '../ocsp/errors.ts';
 import { fetchResponse } from '../ocsp/fetch.ts';
@@ -56,7 +58,7 @@ export async function refreshStaples(
     try {
       // The OCSP request needs the PEM only: an old staple may be gone.
       const bare = entry.pems.map(({ ocsp: _, ...pem }) => readPem(pass.bucket, source, name, pem));
-      const { pems, texts } = await fetcher.staple(name, entry.pems, await Promise.all(bare));
+      const { pems, texts } = await fetcher.staple({ name, entry }, await Promise.all(bare));
       const fresh = { ...entry, pems };
       const again = texts.filter((text) => fetcher.isLost(text.ocsp));
       for (const fleet of fleets) {
@@ -92,11 +94,21 @@ export class StapleFetcher {
   /** Responders that gave no answer. */
   readonly #silentHosts = new Set<string>();
 
+  /** Directory URLs of CAs whose certificates may name private addresses. */
+  readonly #private: ReadonlySet<string>;
   /** SHA-256 of staples whose object is gone. */
   readonly #lost: ReadonlySet<string>;
 
   /** @param lostKeys of published objects that are gone: such a staple is fetched again */
-  constructor({ log, timing }: Pick<Pass, 'log' | 'timing'>, lostKeys: ReadonlySet<string> = new Set()) {
+  constructor(
+    { config, log, timing }: Pick<Pass, 'config' | 'log' | 'timing'>,
+    lostKeys: ReadonlySet<string> = new Set(),
+  ) {
+    this.#private = new Set(
+      configuredCas(config)
+        .filter(isPrivateCa)
+        .map(({ directoryUrl }) => directoryUrl),
+    );
     this.#log = log;
     this.#timing = timing;
     this.#lost = new Set([...lostKeys].flatMap((key) => /\.([0-9a-f]{64})\.ocsp$/.exec(key)?.[1] ?? []));
@@ -118,14 +130,16 @@ export class StapleFetcher {
 
   /** @returns the same PEMs, with a fresh staple for each that is due and gets one */
   async staple(
-    name: CertificateName,
-    pems: readonly PemRef[],
+    { name, entry }: Pick<StapledCertificate, 'name' | 'entry'>,
     texts: readonly PemText[],
   ): Promise<{ pems: PemRef[]; texts: PemText[] }> {
+    const { pems } = entry;
+    const allowsPrivate = this.#private.has(acmeOriginOf(entry)?.directoryUrl ?? '');
+    const ca = { certificate: name, allowsPrivate };
     const stapled = { pems: [...pems], texts: [...texts] };
     for (const [index, pem] of pems.entries()) {
       const text = texts[index];
-      const fresh = text && this.isDue(pem) ? await this.#fetch(name, pem, text) : undefined;
+      const fresh = text && this.isDue(pem) ? await this.#fetch(ca, pem, text) : undefined;
       if (text === undefined || fresh === undefined) continue;
       const { body, ...ocsp } = fresh;
       stapled.pems[index] = { ...pem, ocsp };
@@ -136,7 +150,7 @@ export class StapleFetcher {
 
   /** @returns undefined if there is no response that is good and newer than the one before */
   async #fetch(
-    certificate: CertificateName,
+    { certificate, allowsPrivate }: { certificate: CertificateName; allowsPrivate: boolean },
     { ocspUrl: url = '', serial, sha256, ocsp: old }: PemRef,
     { text }: PemText,
   ): Promise<Staple | undefined> {
@@ -148,7 +162,7 @@ export class StapleFetcher {
         throw new TypeError('a published PEM without its issuer');
       }
       const question = { leaf, issuer, now: this.#timing.now() };
-      const { status, body, ...times } = await fetchResponse(url, question);
+      const { status, body, ...times } = await fetchResponse(url, question, allowsPrivate);
       if (status === 'revoked') {
         this.#revoked.add(sha256);
         this.#log('ocsp.revoked', { certificate, serial });

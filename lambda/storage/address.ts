@@ -9,6 +9,8 @@ export interface S3Address {
   prefix: string;
   /** URL of a store that is not AWS; implies path-style requests. `AWS_ENDPOINT_URL_S3` does the same. */
   endpoint: string | undefined;
+  /** The operator says that the endpoint may be plain HTTP over a network: who listens there reads private keys. */
+  isInsecure: boolean;
   /** Default: the region of the environment or of the instance. */
   region: string | undefined;
   /** KMS key that encrypts writes; default: as the bucket says. */
@@ -20,7 +22,8 @@ export interface S3Address {
 }
 
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
-const OPTIONS = ['endpoint', 'region', 'kms-key', 'path-style', 'writer'];
+const OPTIONS = ['endpoint', 'region', 'kms-key', 'path-style', 'writer', 'insecure'];
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
 /** @throws BucketError `ERR_BUCKET_URL` */
 function parseS3Address(url: URL): S3Address {
@@ -31,10 +34,13 @@ function parseS3Address(url: URL): S3Address {
   const refuse = (wanted: string) => new BucketError('ERR_BUCKET_URL', url.href, wanted);
   if (!BUCKET.test(bucket)) throw refuse('wanted s3://<bucket>/<prefix> with the name of an S3 bucket');
   if (unknown !== undefined) throw refuse(`${unknown} is no option; there are ${OPTIONS.join(', ')}`);
-  const [endpoint, region, kmsKeyId, style, writer] = OPTIONS.map(option);
-  if (endpoint !== undefined && !/^https?:\/\//.test(endpoint)) {
+  const [endpoint, region, kmsKeyId, style, writer, insecure] = OPTIONS.map(option);
+  if (endpoint !== undefined && !(URL.canParse(endpoint) && /^https?:\/\//.test(endpoint))) {
     throw refuse('endpoint: wanted an http(s) URL');
   }
+  if (insecure !== undefined && insecure !== 'true') throw refuse('insecure: wanted true, or no such option');
+  const isInsecure = insecure === 'true';
+  if (endpoint !== undefined) checkEndpoint(endpoint, { isInsecure, url: url.href });
   if (style !== undefined && style !== 'true' && style !== 'false') {
     throw refuse('path-style: wanted true or false');
   }
@@ -42,7 +48,30 @@ function parseS3Address(url: URL): S3Address {
     throw refuse('writer: wanted the name that this host has in its status');
   }
   const pathStyle = (style ?? endpoint) === undefined ? undefined : style !== 'false';
-  return { bucket, prefix: path === '' ? '' : `${path}/`, endpoint, region, kmsKeyId, pathStyle, writer };
+  const prefix = path === '' ? '' : `${path}/`;
+  return { bucket, prefix, endpoint, isInsecure, region, kmsKeyId, pathStyle, writer };
+}
+
+/**
+ * @param url of the bucket, for the message
+ * @throws BucketError `ERR_BUCKET_URL` for plain HTTP to another machine, unless the operator wants it
+ */
+export function checkEndpoint(endpoint: string, { isInsecure, url }: { isInsecure: boolean; url: string }): void {
+  if (isInsecure || !isPlainHttp(endpoint)) return;
+  const { host } = new URL(endpoint);
+  const seen = `endpoint http://${host}: whoever listens there reads private keys`;
+  throw new BucketError('ERR_BUCKET_URL', url, `${seen}; wanted https://, or the option insecure=true`);
+}
+
+/** Plain HTTP to another machine than this one. */
+export function isPlainHttp(endpoint: string): boolean {
+  const parsed = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+  return parsed?.protocol === 'http:' && !LOOPBACK.test(parsed.hostname);
+}
+
+/** The endpoint of S3 in the environment, as the SDK reads it. */
+export function endpointIn(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  return env['AWS_ENDPOINT_URL_S3'] ?? env['AWS_ENDPOINT_URL'];
 }
 
 /** Value of `x-amz-tagging`; the name of a host needs no escapes. */

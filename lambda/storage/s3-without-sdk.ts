@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import type { BucketError } from '#contract/errors.ts';
 import { maxBytesOf } from '#contract/limits.ts';
-import { type S3Address, tagsOf, writeActionOf } from './address.ts';
+import { checkEndpoint, endpointIn, type S3Address, tagsOf, writeActionOf } from './address.ts';
 import {
   answerTimeOf,
   type ConditionalRead,
@@ -103,8 +103,9 @@ export class S3WithoutSdk implements HostBucket {
   async #urlOf(path: string): Promise<URL> {
     const { bucket, endpoint: configured, pathStyle } = this.#address;
     const escaped = path.split('/').map(encodeURIComponent).join('/');
-    const endpoint = configured ?? this.#env['AWS_ENDPOINT_URL_S3'] ?? this.#env['AWS_ENDPOINT_URL'];
+    const endpoint = configured ?? endpointIn(this.#env);
     if (endpoint !== undefined) {
+      checkEndpoint(endpoint, { ...this.#address, url: this.url });
       const base = new URL(endpoint);
       if (pathStyle !== false) return new URL(`/${bucket}/${escaped}`, base);
       return new URL(`${base.protocol}//${bucket}.${base.host}/${escaped}`);

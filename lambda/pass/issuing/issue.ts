@@ -180,7 +180,7 @@ function issuedBy({ client, settings }: CaAccount, { profile }: OrderInFlight) {
 /** Publishes to every fleet of the certificate, with the staples that its CA gives. */
 async function publish(pass: Pass, survey: Survey, order: OrderInFlight, issued: Issued): Promise<Outcome> {
   const { name, fleets } = order.plan.spec;
-  const { pems, texts } = await new StapleFetcher(pass).staple(name, issued.entry.pems, issued.texts);
+  const { pems, texts } = await new StapleFetcher(pass).staple({ name, entry: issued.entry }, issued.texts);
   const how = isUrgent(order.plan, pass.timing.now()) ? undefined : 'unhurried';
   const publishTo = async (fleet: FleetName) => {
     const publisher = survey.publishers.get(fleet);

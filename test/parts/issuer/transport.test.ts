@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { RequestListener } from 'node:http';
 import { createServer } from 'node:https';
+import { type AddressInfo, createServer as createTcp } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { createTransport, type TransportOptions } from '../../../lambda/acme/transport.ts';
 import { createPki } from '../../support/parts/pki.ts';
@@ -11,9 +12,13 @@ import { freePort } from '../../support/ports.ts';
 const [pki, strangers] = await Promise.all([createPki(), createPki()]);
 const { combined } = await pki.issue({ names: ['127.0.0.1'] });
 
-async function serve(t: TestContext, listener: RequestListener, options: Partial<TransportOptions> = {}) {
+async function serve(
+  t: TestContext,
+  listener: RequestListener,
+  { port = 0, ...options }: Partial<TransportOptions> & { port?: number } = {},
+) {
   const server = createServer({ key: combined, cert: combined }, listener);
-  server.listen(0, '127.0.0.1');
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   const { exchange, close } = createTransport({
     userAgent: 'pemfleet/test',
@@ -186,4 +191,69 @@ test('the connection is kept for the next exchange', async (t) => {
   for (let round = 0; round < 3; round += 1) await exchange('GET', url);
 
   assert.equal(ports.size, 1);
+});
+
+test('what a public CA names is asked at public addresses only: nothing connects', async (t) => {
+  let connections = 0;
+  const { url, exchange } = await serve(t, (_, response) => response.end(), {
+    directoryUrl: 'https://ca.example/directory',
+  });
+  const { port } = new URL(url);
+  const count = () => (connections += 1);
+  t.after(() => assert.equal(connections, 0));
+  const listener = createTcp(count).listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  t.after(() => listener.close());
+  const { port: open } = listener.address() as AddressInfo;
+
+  const rows = [
+    url,
+    `https://localhost:${port}/x`,
+    `https://[::ffff:127.0.0.1]:${port}/`,
+    `https://127.0.0.1:${open}/`,
+    'https://127.0.0.1/',
+    'https://localhost/',
+    'https://169.254.169.254/latest/api/token',
+    'https://[fd00:ec2::254]/',
+    'https://10.0.0.1/',
+    'https://0x7f000001/',
+    'https://example.com:6443/',
+    'https://user:secret@example.com/',
+  ];
+  for (const named of rows) {
+    await assert.rejects(exchange('GET', named), (error: Error & { code?: string }) => {
+      assert.equal(error.code, 'ERR_ACME_UNREACHABLE', named);
+      assert.match(error.message, /not asked: .*(wanted)/, named);
+      return true;
+    });
+  }
+});
+
+test('a CA of a private network may name what is there, but no metadata service', async (t) => {
+  const configured = await serve(t, (_, response) => response.end(), {
+    ...{ directoryUrl: 'https://ca.example/directory', isPrivate: true },
+  });
+  assert.equal((await configured.exchange('GET', configured.url)).status, 200);
+  await assert.rejects(configured.exchange('GET', 'https://169.254.169.254/'), /not asked/);
+  await assert.rejects(configured.exchange('GET', 'https://[fd00:ec2::254]/'), /not asked/);
+
+  // Where its directory is shows it, too.
+  const port = await freePort();
+  const shown = await serve(t, (_, response) => response.end(), {
+    ...{ port, directoryUrl: `https://127.0.0.1:${port}/directory` },
+  });
+  await assert.rejects(shown.exchange('GET', shown.url), /not asked/);
+  assert.equal((await shown.exchange('GET', `https://127.0.0.1:${port}/directory`)).status, 200);
+  assert.equal((await shown.exchange('GET', shown.url)).status, 200);
+});
+
+test('a redirect is an answer, and is not followed', async (t) => {
+  const asked: string[] = [];
+  const { url, exchange } = await serve(t, (request, response) => {
+    asked.push(request.url ?? '');
+    response.writeHead(302, { location: '/elsewhere' }).end();
+  });
+
+  assert.equal((await exchange('GET', url)).status, 302);
+  assert.deepEqual(asked, ['/x']);
 });

@@ -36,7 +36,11 @@ before(async () => {
 });
 after(() => responder.stop());
 
-async function stage(t: { after(work: () => void): void }, ocspUrl: string | undefined) {
+async function stage(
+  t: { after(work: () => void): void },
+  ocspUrl: string | undefined,
+  { allowPrivate = true } = {},
+) {
   const dir = tempDir(t);
   const pki = await createPki();
   const bucket = await openBucket(pathToFileURL(join(dir, 'bucket')).href);
@@ -57,7 +61,8 @@ async function stage(t: { after(work: () => void): void }, ocspUrl: string | und
     const timing = { now, deadline: new Date(Date.now() + 3_600_000), sleep: async () => undefined };
     const manifests = new Map([[fleet, await readPublished(bucket, fleet)]]);
     const publishers = createPublishers(bucket, [fleet], publisherOptions(bucket, signing, now));
-    const config = makeConfig([{ identifiers: ['shop.test'] }]);
+    const acme = { directoryUrl: 'https://ca.test/dir', termsOfServiceAgreed: true, allowPrivate };
+    const config = makeConfig([{ identifiers: ['shop.test'] }], { acme });
     const log = (event: string) => events.push(event);
     const deps = { bucket, config, options: {}, timing, log };
     return refreshStaples(deps, { lostPems, manifests, publishers }, { specs: [spec] });
@@ -103,6 +108,18 @@ test('whose object is gone is fetched again, though it holds', async (t) => {
   await pass(2, new Set([key]));
 
   assert.ok(await bucket.get(keyOf((await published()).pems)));
+});
+
+test('an OCSP address that is not public is not asked: of this machine, of a metadata service, at another port', async (t) => {
+  const { port } = new URL(responder.url);
+  const named = [responder.url, `http://localhost:${port}/`, 'http://127.0.0.1/', 'http://169.254.169.254/'];
+  for (const ocspUrl of [...named, `http://ocsp.example.com:${port}/`]) {
+    const { events, pass, published } = await stage(t, ocspUrl, { allowPrivate: false });
+
+    assert.equal((await pass()).isPublished, false, ocspUrl);
+    assert.equal((await published()).pems[0]?.ocsp, undefined);
+    assert.deepEqual([events, responder.requests], [['ocsp.failed'], 0], ocspUrl);
+  }
 });
 
 test('revoked: renew now; what is stapled stays as it is', async (t) => {

@@ -29,7 +29,7 @@ export async function publishWithStaple(
   responder.serve({ pem, keyPem });
   responder.good.add(leaf.serialNumber);
   responder.validMinutes = minutes;
-  const fetched = await fetchResponse(responder.url, { leaf, issuer, now: new Date() });
+  const fetched = await fetchResponse(responder.url, { leaf, issuer, now: new Date() }, true);
   const body = given ?? fetched.body;
   await stage.bucket.put(
     layout.ocsp(fleet, certificateName.parse(name), digest(combined), digest(body)),

@@ -76,7 +76,9 @@ export class AttackedFleet {
     this.#staples += 1;
     responder.validMinutes = 60 + this.#staples;
     const request = { leaf, issuer, now: new Date() };
-    const { body, ...times } = await fetchResponse(responder.url, request).finally(() => responder.stop());
+    const { body, ...times } = await fetchResponse(responder.url, request, true).finally(() =>
+      responder.stop(),
+    );
     this.write(stapleKey(name, combined, body), body);
     this.staples.set(name, body);
     const [thisUpdate, nextUpdate] = [times.thisUpdate.toISOString(), times.nextUpdate.toISOString()];

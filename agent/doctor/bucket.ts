@@ -37,7 +37,7 @@ export async function examineBucket(agent: Agent): Promise<BucketExamination> {
 }
 
 /** Plain HTTP is refused where the operator has not asked for it: here he has. */
-function judgeAddress({ bucket }: AgentConfig): Finding[] {
+export function judgeAddress({ bucket }: Pick<AgentConfig, 'bucket'>): Finding[] {
   const address = parseBucketUrl(bucket);
   const endpoint = address.kind === 's3' ? address.s3.endpoint : undefined;
   if (endpoint === undefined || !isPlainHttp(endpoint)) return [];

@@ -35,7 +35,7 @@ function parseS3Address(url: URL): S3Address {
   if (!BUCKET.test(bucket)) throw refuse('wanted s3://<bucket>/<prefix> with the name of an S3 bucket');
   if (unknown !== undefined) throw refuse(`${unknown} is no option; there are ${OPTIONS.join(', ')}`);
   const [endpoint, region, kmsKeyId, style, writer, insecure] = OPTIONS.map(option);
-  if (endpoint !== undefined && !(URL.canParse(endpoint) && /^https?:\/\//.test(endpoint))) {
+  if (endpoint !== undefined && !(URL.canParse(endpoint) && /^https?:\/\//i.test(endpoint))) {
     throw refuse('endpoint: wanted an http(s) URL');
   }
   if (insecure !== undefined && insecure !== 'true') throw refuse('insecure: wanted true, or no such option');
@@ -56,7 +56,10 @@ function parseS3Address(url: URL): S3Address {
  * @param url of the bucket, for the message
  * @throws BucketError `ERR_BUCKET_URL` for plain HTTP to another machine, unless the operator wants it
  */
-export function checkEndpoint(endpoint: string, { isInsecure, url }: { isInsecure: boolean; url: string }): void {
+export function checkEndpoint(
+  endpoint: string,
+  { isInsecure, url }: { isInsecure: boolean; url: string },
+): void {
   if (isInsecure || !isPlainHttp(endpoint)) return;
   const { host } = new URL(endpoint);
   const seen = `endpoint http://${host}: whoever listens there reads private keys`;

@@ -36,6 +36,7 @@ export class S3WithoutSdk implements HostBucket {
   constructor(address: S3Address, env: Environment) {
     const { bucket, prefix, region } = address;
     this.url = `s3://${bucket}/${prefix}`;
+    checkEndpoint(address.endpoint ?? endpointIn(env) ?? '', { ...address, url: this.url });
     this.#address = address;
     this.#env = env;
     this.#region = region === undefined ? regionOf(env) : async () => region;
@@ -105,7 +106,6 @@ export class S3WithoutSdk implements HostBucket {
     const escaped = path.split('/').map(encodeURIComponent).join('/');
     const endpoint = configured ?? endpointIn(this.#env);
     if (endpoint !== undefined) {
-      checkEndpoint(endpoint, { ...this.#address, url: this.url });
       const base = new URL(endpoint);
       if (pathStyle !== false) return new URL(`/${bucket}/${escaped}`, base);
       return new URL(`${base.protocol}//${bucket}.${base.host}/${escaped}`);

@@ -16,7 +16,6 @@ export interface Reach {
 /** The message says what was named and what is wanted; it contains no more of the URL than the host. */
 export class OutOfReach extends Error {
   override name = 'OutOfReach';
-  readonly code = 'ERR_ADDRESS';
 }
 
 /**

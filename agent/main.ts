@@ -5,6 +5,7 @@ import { ConfigError } from '#common/config-error.ts';
 import { once } from '#common/once.ts';
 import { printableLines } from '#common/printable.ts';
 import { SECOND_MS } from '#common/time.ts';
+import { EXIT_WRONG_USER, WrongUser } from '#common/user/wrong-user.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
 import { openHostBucket } from '#storage/open-host.ts';
@@ -19,6 +20,7 @@ import {
   resultDocument,
   statusText,
 } from './cli/output.ts';
+import { continueForHost } from './cli/right-user.ts';
 import { exitStatusOfTrust, trustDocument, trustText } from './cli/trust.ts';
 import { USAGE } from './cli/usage.ts';
 import { type AgentConfig, instanceConfigs, loadAgentConfig } from './config/config.ts';
@@ -56,7 +58,9 @@ async function main(argv: readonly string[]): Promise<number> {
   if (command === undefined) {
     throw new ConfigError('ERR_USAGE', `unknown command "${line.command}"; see --help`);
   }
-  return command(await configOf(line), line);
+  const config = await configOf(line);
+  await continueForHost(line, config);
+  return command(config, line);
 }
 
 const COMMANDS: Readonly<Record<string, (config: AgentConfig, line: CommandLine) => Promise<number>>> = {
@@ -185,6 +189,10 @@ function reportError(error: unknown): number {
     const text = printableLines(`pemfleet-agent: ${error.code}: ${error.message}\n`);
     process.stderr.write(forJournal ? withPriority(text, 'error') : text);
     return error.code === 'ERR_USAGE' ? EXIT.usage : EXIT.config;
+  }
+  if (error instanceof WrongUser) {
+    process.stderr.write(printableLines(`pemfleet-agent: ${error.code}: ${error.message}\n`));
+    return EXIT_WRONG_USER;
   }
   log('run.failed', { code: codeOf(error), message: messageOf(error) });
   return EXIT.failure;

@@ -1,6 +1,7 @@
 /** `pemfleet`: the operator's command. Composition root: it touches argv and the exit status. */
 import { guardStandardStreams } from '#common/cli/streams.ts';
 import { ConfigError } from '#common/config-error.ts';
+import { EXIT_WRONG_USER, WrongUser } from '#common/user/wrong-user.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
 import { accountCommand } from './commands/account/account.ts';
@@ -88,6 +89,7 @@ function failed(error: unknown): number {
   }
   // The faults of a configuration are several lines: they stay as they are.
   printFailure(`${codeOf(error)} ${error instanceof ConfigError ? error.message : messageOf(error)}\n`);
+  if (error instanceof WrongUser) return EXIT_WRONG_USER;
   return error instanceof ConfigError ? EXIT.config : EXIT.failed;
 }
 

@@ -28,7 +28,7 @@ Each setting comes from its flag, else the environment, else --config FILE (${DE
 ${settings()}
 
 Exit status: 0 all served, or nothing to do; 1 failure; 3 partly failed, or not served yet;
-64 wrong usage; 78 wrong configuration. doctor: 0 no problems found (notes at most), 1 errors, 3 warnings only.
+64 wrong usage; 77 another user must type it; 78 wrong configuration. doctor: 0 no problems found (notes at most), 1 errors, 3 warnings only.
 `;
 
 function settings(): string {

@@ -1,7 +1,9 @@
 /** Checks the bucket from this host: can it be read, is the manifest whole, can the status be written? */
+
 import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { quoted } from '#common/cli/quoted.ts';
 import { MINUTE_MS } from '#common/time.ts';
 import { BucketError, codeOf, messageOf } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
@@ -14,7 +16,7 @@ import { type KnownBefore, type PollResult, pollOrKeep, readKnown } from '../pas
 import { isRuntimeErrorCode } from '../reactions.ts';
 import { readOwnership } from '../state/ownership.ts';
 import { readStateDirectory, type StateDirectory } from '../state/state.ts';
-import { type Finding, type FindingId, finding, listed, quoted } from './finding.ts';
+import { type Finding, type FindingId, finding, listed } from './finding.ts';
 import { writeFailure } from './host.ts';
 
 export interface BucketExamination {

@@ -95,11 +95,6 @@ export function finding(id: FindingId, seen: string, fix: string): Finding {
   return { id, severity: FINDINGS[id], seen, fix };
 }
 
-/** A word of a shell command, in quotes only where the shell needs them. */
-export function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
-
 /** Several directories may hold files of one name, and root's home an earlier one: none may be overwritten. */
 export const moveAway = (words: string): string => `mv --backup=numbered ${words} /root/`;
 

@@ -1,13 +1,15 @@
 /** Checks the host around the agent: flock(1), the state directory, the last pass, the systemd unit, the clock, the user. */
+
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { quoted } from '#common/cli/quoted.ts';
 import { HOUR_MS } from '#common/time.ts';
 import { codeOf } from '#contract/errors.ts';
 import type { Agent } from '../agent.ts';
 import type { RunHostCommand } from '../resident/host-command.ts';
 import { readStatus } from '../state/status.ts';
-import { type Finding, finding, quoted } from './finding.ts';
+import { type Finding, finding } from './finding.ts';
 
 const UNIT = 'pemfleet-agent.service';
 

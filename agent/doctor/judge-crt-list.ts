@@ -1,6 +1,8 @@
 /** Judges the crt-list file: can HAProxy start with it, and can the agent replace it? Pure. */
+
 import { dirname } from 'node:path';
-import { type Finding, finding, listed, quoted } from './finding.ts';
+import { quoted } from '#common/cli/quoted.ts';
+import { type Finding, finding, listed } from './finding.ts';
 import type { CrtListFacts } from './look-crt-list.ts';
 
 export function judgeCrtList(facts: CrtListFacts | undefined): Finding[] {

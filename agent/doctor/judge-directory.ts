@@ -1,9 +1,11 @@
 /** Judges HAProxy's directory: rights, files that would stop a start, files that are not served. Pure. */
+
 import { join } from 'node:path';
+import { quoted } from '#common/cli/quoted.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { servedNames } from '../desired/overlap.ts';
 import { filtersIn } from '../haproxy/crt-list-line.ts';
-import { type Finding, finding, listed, moveAway, octal, quoted } from './finding.ts';
+import { type Finding, finding, listed, moveAway, octal } from './finding.ts';
 import type { CrtListFacts } from './look-crt-list.ts';
 import { type DirectoryEntry, type DirectoryFacts, sideFileOwner } from './look-directory.ts';
 

@@ -1,11 +1,13 @@
 /** Judges HAProxy itself: its socket, its version, and the lines of its configuration. Pure. */
+
 import { posix } from 'node:path';
+import { quoted } from '#common/cli/quoted.ts';
 import { printable } from '#common/printable.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { toHaproxy } from '../haproxy/path-map.ts';
 import { isMasterSocket, socketPathOf } from '../haproxy/socket.ts';
 import { isVersion, reasonTooOld } from '../haproxy/version.ts';
-import { type Finding, type FindingId, finding, octal, quoted } from './finding.ts';
+import { type Finding, type FindingId, finding, octal } from './finding.ts';
 import type { HaproxyConfig } from './haproxy-config.ts';
 import type { HaproxyFacts } from './look-haproxy.ts';
 

@@ -1,5 +1,7 @@
 /** Which files of HAProxy's directory are the agent's, and which of the manifest's names other programs' files have. */
+
 import { join } from 'node:path';
+import { quoted } from '#common/cli/quoted.ts';
 import { messageOf } from '#contract/errors.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import type { Agent } from '../agent.ts';
@@ -11,7 +13,7 @@ import { isNotOurs } from '../pass/plan.ts';
 import { readOwnership } from '../state/ownership.ts';
 import { ShardedMap } from '../state/sharded-map.ts';
 import { type AgentState, readStateDirectory } from '../state/state.ts';
-import { type Finding, finding, moveAway, quoted } from './finding.ts';
+import { type Finding, finding, moveAway } from './finding.ts';
 
 export async function examineOwnership(
   { config }: Agent,

@@ -11,6 +11,7 @@ import { type EventName, jsonLog, type Log, levelOf, textLog } from '../log.ts';
 import type { Pass } from '../pass.ts';
 import { loadConfigFile } from '../wiring.ts';
 import { type CommandValues, UsageError } from './line/options.ts';
+import { continueForBucket } from './line/user.ts';
 
 /** @returns the exit status (`EXIT`) */
 export type Command = (values: CommandValues, operands: readonly string[]) => Promise<number>;
@@ -43,13 +44,18 @@ let hasJson = false;
 /** Stdout is one document: what failed after it is on stderr alone. */
 export const hasPrintedJson = () => hasJson;
 
-/** @param access default: what `--dry-run` says */
+/**
+ * @param access default: what `--dry-run` says
+ * @throws WrongUser
+ */
 export async function loadConfigAndBucket(
   values: CommandValues,
   access: BucketAccess = values['dry-run'] ? 'read' : 'write',
 ): Promise<{ config: Config; bucket: Bucket }> {
   const config = await loadConfigFile(values.config, parseConfig);
-  return { config, bucket: await openBucket(process.env['PEMFLEET_BUCKET'] ?? config.bucket, access) };
+  const url = process.env['PEMFLEET_BUCKET'] ?? config.bucket;
+  await continueForBucket(url, access, values);
+  return { config, bucket: await openBucket(url, access) };
 }
 
 export function passEnvironmentOf(values: CommandValues): Pick<Pass, 'timing' | 'random' | 'log'> {

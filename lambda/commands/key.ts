@@ -1,5 +1,5 @@
 /** `pemfleet key show|rotate|recover|new|recovery-key`: the key that signs what is published, and the one that can replace it. */
-
+import { createReadStream } from 'node:fs';
 import { readBody } from '#common/bounded-body.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { publicKey, signerOf } from '#contract/statement.ts';
@@ -30,6 +30,7 @@ import {
   printJson,
   printToStderr,
 } from './command.ts';
+import { givenFile } from './line/given-files.ts';
 import { type CommandValues, UsageError } from './line/options.ts';
 import { EXIT } from './output.ts';
 
@@ -57,7 +58,7 @@ const CHANGES: Readonly<Record<string, Change>> = {
     const { out, 'recovery-key': before } = values;
     if (out === undefined) throw new UsageError('key recovery-key wants --out FILE, which must not exist');
     const previous = before === undefined ? undefined : await openRecoveryKey(before);
-    return nameRecoveryKey(change, out, previous);
+    return nameRecoveryKey(change, out, previous, givenFile(out));
   },
 };
 
@@ -123,11 +124,11 @@ function printKey(
 }
 
 async function openRecoveryKey(file: string): Promise<RecoveryKey> {
-  if (file !== '-') return readRecoveryKey(file);
-  return parseRecoveryKey(
-    'standard input',
-    await readBody(process.stdin, { maxBytes: MAX_RECOVERY_FILE_BYTES }),
-  );
+  const fd = givenFile(file);
+  if (file !== '-' && fd === undefined) return readRecoveryKey(file);
+  const stream = fd === undefined ? process.stdin : createReadStream(file, { fd });
+  const name = fd === undefined ? 'standard input' : file;
+  return parseRecoveryKey(name, await readBody(stream, { maxBytes: MAX_RECOVERY_FILE_BYTES }));
 }
 
 async function isUsable({ bucket, configured }: KeyChange): Promise<boolean> {

@@ -66,7 +66,7 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   --log-format json     log events as JSON lines; -q, --quiet logs none
 
 Exit status: 0 done or nothing to do; 1 failed; 2 status: cannot tell; 3 some certificates failed or are failing;
-             64 usage; 78 configuration.
+             64 usage; 77 another user must type it; 78 configuration.
 `;
 
 /**

@@ -20,12 +20,20 @@ export interface SerialFile {
 
 const MAX_OTHERS = 5;
 
-/** @param known without leading zeros (`bareSerial`). @throws ConfigError for a file that cannot be read, or is no list of serials */
-export async function readSerialFile(file: string, known: ReadonlySet<string>): Promise<SerialFile> {
+/**
+ * @param known without leading zeros (`bareSerial`)
+ * @param fd of the file, where it is open already
+ * @throws ConfigError for a file that cannot be read, or is no list of serials
+ */
+export async function readSerialFile(
+  file: string,
+  known: ReadonlySet<string>,
+  fd?: number,
+): Promise<SerialFile> {
   const found = { ours: new Set<string>(), all: 0, others: [] as string[] };
   let number = 0;
   try {
-    for await (const line of linesOf(file)) {
+    for await (const line of linesOf(file, fd)) {
       number += 1;
       const serial = serialOf(line);
       if (serial === 'none') continue;
@@ -57,9 +65,9 @@ function serialOf(line: string): string | 'none' | undefined {
   return /^[0-9a-f]{1,40}$/i.test(digits) ? bareSerial(digits.toUpperCase()) : undefined;
 }
 
-async function* linesOf(file: string): AsyncGenerator<string> {
+async function* linesOf(file: string, fd: number | undefined): AsyncGenerator<string> {
   let rest = '';
-  for await (const chunk of createReadStream(file, { encoding: 'utf8' })) {
+  for await (const chunk of createReadStream(file, { encoding: 'utf8', ...(fd !== undefined && { fd }) })) {
     const lines = (rest + chunk).split('\n');
     rest = lines.pop() ?? '';
     yield* lines;

@@ -80,24 +80,26 @@ export async function replaceKey(
  * Makes a recovery key known to hosts.
  * @param file where its private half goes; one that a killed command has made is taken
  * @param previous the one that hosts know: nobody else may name another
+ * @param fd of the file, where it is open already
  * @throws RecoveryKeyRefused, ContractError, BucketError
  */
 export async function nameRecoveryKey(
   change: KeyChange,
   file: string,
   previous?: RecoveryKey,
+  fd?: number,
 ): Promise<SigningKeyRecord> {
   const { stored } = await openForChange(change);
   const { record } = stored;
   const by = previous?.signer ?? stored.signer;
-  const made = await readRecoveryKeyIfThere(file);
+  const made = await readRecoveryKeyIfThere(file, fd);
   if (made !== undefined && made.signer.key === record.recoveryKey) return record;
   if (record.recoveryKey !== undefined && record.recoveryKey !== by.key) {
     const says = `hosts know the recovery key ${record.recoveryKey}; only it names another: --recovery-key FILE`;
     throw new RecoveryKeyRefused(says);
   }
   if (change.dryRun) return record;
-  const { signer } = await createRecoveryKey(file, trustedBy(stored));
+  const { signer } = await createRecoveryKey(file, trustedBy(stored), fd);
   return commit(change, withRecoveryKey(stored, by, signer.key, change.now), stored);
 }
 

@@ -2,6 +2,7 @@
  * The operator's file with the recovery key: its private half is in no bucket. Beside it stands what the issuer trusted when the file was
  * made, so that the chain of keys can be followed from here when everything else is lost.
  */
+import { fsyncSync, readSync, writeSync } from 'node:fs';
 import * as z from 'zod';
 import { serializeDocument } from '#contract/document.ts';
 import { codeOf } from '#contract/errors.ts';
@@ -55,8 +56,15 @@ export async function readRecoveryKey(file: string): Promise<RecoveryKey> {
   return recovery;
 }
 
-/** @throws RecoveryKeyRefused */
-export async function readRecoveryKeyIfThere(file: string): Promise<RecoveryKey | undefined> {
+/**
+ * @param fd of the file, where it is open already: empty, it is none yet
+ * @throws RecoveryKeyRefused
+ */
+export async function readRecoveryKeyIfThere(file: string, fd?: number): Promise<RecoveryKey | undefined> {
+  if (fd !== undefined) {
+    const body = readWhole(fd);
+    return body.length === 0 ? undefined : parseRecoveryKey(file, body);
+  }
   try {
     return parseRecoveryKey(file, await readRegularFile(file, MAX_RECOVERY_FILE_BYTES));
   } catch (error) {
@@ -80,13 +88,39 @@ function refusedFile(file: string, verb: string, error: unknown): unknown {
 export async function createRecoveryKey(
   file: string,
   { lineage = '', key, number }: TrustedKey,
+  fd?: number,
 ): Promise<RecoveryKey> {
   const made = { version: 1, lineage, signingKey: key, number, privateKey: generatePrivateKey() };
+  if (fd !== undefined) return writeOpened(file, fd, { lineage, text: serializeDocument(made) });
   const isNew = await createFile(file, serializeDocument(made), { mode: 0o600 }).catch((error: unknown) => {
     throw refusedFile(file, 'written', error);
   });
   const recovery = await readRecoveryKey(file);
-  if (isNew || recovery.trusted.lineage === lineage) return recovery;
+  if (isNew) return recovery;
+  return ofLineage(lineage, recovery, file);
+}
+
+/** From its beginning; of a file that is too large, one byte too many. */
+function readWhole(fd: number): Buffer {
+  const buffer = Buffer.alloc(MAX_RECOVERY_FILE_BYTES + 1);
+  return buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, 0));
+}
+
+/** The user who named it has opened it, and may be another one. */
+function writeOpened(
+  file: string,
+  fd: number,
+  { lineage, text }: { lineage: string; text: string },
+): RecoveryKey {
+  const before = readWhole(fd);
+  if (before.length > 0) return ofLineage(lineage, parseRecoveryKey(file, before), file);
+  writeSync(fd, text, 0);
+  fsyncSync(fd);
+  return parseRecoveryKey(file, Buffer.from(text));
+}
+
+function ofLineage(lineage: string, recovery: RecoveryKey, file: string): RecoveryKey {
+  if (recovery.trusted.lineage === lineage) return recovery;
   throw new RecoveryKeyRefused(
     `${file} is the recovery key of another issuer; name a file that does not exist`,
   );

@@ -86,6 +86,37 @@ export const TAKEN_BY = {
   version: ['help'],
 } satisfies Record<string, readonly OptionName[]>;
 
+/**
+ * As whom a command goes on when root has typed it: as the `owner` of a bucket that is a directory; `respond` as the responder's own user,
+ * where the machine has it. `anybody`: it opens no bucket.
+ */
+export type RunsAs = 'owner' | 'responder' | 'anybody';
+
+/** docs/cli.md shows this table. */
+export const RUNS_AS = {
+  run: 'owner',
+  plan: 'owner',
+  status: 'owner',
+  probe: 'owner',
+  respond: 'responder',
+  revoke: 'owner',
+  replace: 'owner',
+  drill: 'owner',
+  timer: 'owner',
+  withdraw: 'owner',
+  account: 'owner',
+  'take-over': 'owner',
+  key: 'owner',
+  caa: 'owner',
+  'dns-records': 'owner',
+  'haproxy-config': 'owner',
+  schema: 'anybody',
+  version: 'anybody',
+} satisfies Record<Exclude<keyof typeof TAKEN_BY, `key ${string}`>, RunsAs>;
+
+const runsAs = (name: string): RunsAs =>
+  Object.hasOwn(RUNS_AS, name) ? RUNS_AS[name as keyof typeof RUNS_AS] : 'anybody';
+
 /** The command line is wrong: exit status 64. */
 export class UsageError extends Error {
   override name = 'UsageError';
@@ -97,7 +128,7 @@ export function parseArguments(args: string[]) {
   const table: OptionTable = TAKEN_BY;
   const problem = values.help ? undefined : optionProblem('pemfleet', table, positionals, tokens);
   if (problem !== undefined) throw new UsageError(problem);
-  return { values, positionals };
+  return { values: { ...values, runsAs: runsAs(positionals[0] ?? '') }, positionals };
 }
 
 export type CommandValues = ReturnType<typeof parseArguments>['values'];

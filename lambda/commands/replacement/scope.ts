@@ -6,6 +6,7 @@ import { bareSerial, Replacements } from '../../replacement/covered.ts';
 import type { PublishedCertificate } from '../../replacement/published.ts';
 import type { ReplacementScope } from '../../replacement/requests.ts';
 import { readSerialFile } from '../../replacement/serial-file.ts';
+import { givenFile } from '../line/given-files.ts';
 import { type CommandValues, UsageError } from '../line/options.ts';
 
 export interface GivenScope {
@@ -32,7 +33,8 @@ export async function scopeOf(
   };
   if (file === undefined) return { scope: conditions };
   const pems = certificates.flatMap(({ published }) => published?.pems ?? []);
-  const read = await readSerialFile(file, new Set(pems.map(({ serial }) => bareSerial(serial))));
+  const known = new Set(pems.map(({ serial }) => bareSerial(serial)));
+  const read = await readSerialFile(file, known, givenFile(file));
   return { scope: { ...conditions, serials: [...read.ours].sort() }, file: read };
 }
 

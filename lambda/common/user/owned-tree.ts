@@ -1,0 +1,48 @@
+/** A directory that one user owns, with all that is in it: which of its files belong to somebody else. */
+import type { Stats } from 'node:fs';
+import { lstat, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export interface TreeEntry {
+  path: string;
+  stats: Stats;
+}
+
+/** The directory itself, then all that is below it, links as links. What goes meanwhile is left out. */
+export async function* entriesBelow(path: string): AsyncGenerator<TreeEntry> {
+  const stats = await unlessGone(() => lstat(path));
+  if (stats === undefined) return;
+  yield { path, stats };
+  if (!stats.isDirectory()) return;
+  const names = (await unlessGone(() => readdir(path))) ?? [];
+  for (const name of names.sort()) yield* entriesBelow(join(path, name));
+}
+
+async function unlessGone<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
+}
+
+export interface ForeignEntries {
+  /** The first few. */
+  first: readonly TreeEntry[];
+  count: number;
+}
+
+const SHOWN = 5;
+
+/** What is in the directory of `uid` and belongs to another user. Root alone can look everywhere. */
+export async function foreignEntries(path: string, uid: number): Promise<ForeignEntries> {
+  const first: TreeEntry[] = [];
+  let count = 0;
+  for await (const entry of entriesBelow(path)) {
+    if (entry.stats.uid === uid) continue;
+    count += 1;
+    if (first.length < SHOWN) first.push(entry);
+  }
+  return { first, count };
+}

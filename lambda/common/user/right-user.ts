@@ -1,0 +1,162 @@
+/**
+ * The right user, whoever types a command: started as root, it goes on as the owner of its directory before anything is opened there, so that
+ * nothing is left that the service cannot use. Another user is refused, and told what to type.
+ */
+import { constants } from 'node:fs';
+import { access, mkdir, open, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { quoted } from '#common/cli/quoted.ts';
+import { type Account, accountNamed, accountOf, userName } from './accounts.ts';
+import { become } from './become.ts';
+import { decideUser } from './decide.ts';
+import { foreignEntries } from './owned-tree.ts';
+import { WrongUser } from './wrong-user.ts';
+
+/** The user of the units. */
+export const SERVICE_USER = 'pemfleet';
+
+export interface OwnedPlace {
+  /** Directory whose owner is the right user. */
+  path: string;
+  /** Whether the command writes there: then nothing in it may belong to anybody else. */
+  isWritten: boolean;
+  /** Of a directory that is made now; default: nobody else may look into it. */
+  mode?: number;
+  /** Groups that the unit gives its user, such as that of HAProxy's socket. */
+  groups?: readonly number[];
+  /** Another directory: who may use it has work to do, whatever the first one allows. */
+  orUses?: string;
+}
+
+export interface RightUserOptions {
+  /** `pemfleet`, `pemfleet-agent`. */
+  program: string;
+  /** The command line, without the program. */
+  args: readonly string[];
+  env: NodeJS.ProcessEnv;
+  say: (line: string) => void;
+  /** Opens what the command line names: it is the typing user's. Called before root is given up. */
+  beforehand?: () => void;
+}
+
+/** @throws WrongUser */
+export async function continueAsRightUser(place: OwnedPlace, options: RightUserOptions): Promise<void> {
+  const owner = await ownerOfDirectory(place.path);
+  const uid = process.getuid?.();
+  const service = uid === 0 && owner === undefined ? accountNamed(SERVICE_USER) : undefined;
+  const mayUse = uid === 0 || (await mayUseAny(place));
+  switch (decideUser({ uid, owner: owner?.uid, service, mayUse })) {
+    case 'stay':
+      return;
+    case 'refuse':
+      throw refused(place, uid ?? -1, options, await nearestDirectory(place.path));
+    case 'stay-root':
+      if (place.isWritten) options.say(`${options.program}: ${rootsOwn(place.path)}\n`);
+      return;
+    case 'become-service':
+      if (service !== undefined) await continueAs(service, place, options, true);
+      return;
+    case 'become-owner':
+      if (owner !== undefined) await continueAs(owner, place, options, false);
+  }
+}
+
+const rootsOwn = (path: string) =>
+  `goes on as root, and ${path} will be root's: this machine has no user ${SERVICE_USER}`;
+
+/** Root goes on as `account`. */
+export async function continueAs(
+  account: Account,
+  place: OwnedPlace,
+  { program, env, say, beforehand }: RightUserOptions,
+  isNew: boolean,
+): Promise<void> {
+  const who = account.name ?? `uid ${account.uid}`;
+  if (isNew && place.isWritten) await makeDirectory(place, account);
+  if (!isNew && place.isWritten) await refuseForeign(place.path, account, program);
+  beforehand?.();
+  become(account, place.groups ?? [], env);
+  const why = isNew ? 'the user of the units' : `the owner of ${place.path}`;
+  say(`${program}: started as root, goes on as ${who}, ${why}\n`);
+}
+
+/** A pass of the service would stop at the first of them. */
+async function refuseForeign(path: string, account: Account, program: string): Promise<void> {
+  const { first, count } = await foreignEntries(path, account.uid);
+  const [one] = first;
+  if (one === undefined) return;
+  const [owner, other] = [account.name ?? `uid ${account.uid}`, userName(one.stats.uid)];
+  const more = count > 1 ? ` and ${count - 1} more` : '';
+  throw new WrongUser(
+    `${path} belongs to ${owner}, but ${one.path}${more} in it to ${other}: ${program} doctor --fix gives it back, and names each file`,
+  );
+}
+
+function refused(
+  { path }: OwnedPlace,
+  uid: number,
+  { program, args }: RightUserOptions,
+  nearest: { path: string; uid: number },
+): WrongUser {
+  const owner = userName(nearest.uid);
+  // Where the service itself is shut out, no command line of its own helps.
+  const words = uid === accountNamed(SERVICE_USER)?.uid ? ['doctor', '--fix'] : args;
+  const line = ['sudo', program, ...words].map(quoted).join(' ');
+  const what = nearest.path === path ? path : `${nearest.path}, on the way to ${path},`;
+  return new WrongUser(`${what} belongs to ${owner}, and this is ${userName(uid)}: ${line}`);
+}
+
+async function ownerOfDirectory(path: string): Promise<Account | undefined> {
+  try {
+    const { uid, gid } = await stat(path);
+    return accountOf(uid, gid);
+  } catch (error) {
+    // What this user cannot reach is not missing; `mayUsePlace` says so.
+    if (['ENOENT', 'EACCES', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? ''))
+      return undefined;
+    throw error;
+  }
+}
+
+async function mayUseAny({ path, isWritten, orUses }: OwnedPlace): Promise<boolean> {
+  if (await mayUsePlace(path, isWritten)) return true;
+  return orUses !== undefined && (await mayUsePlace(orUses, isWritten));
+}
+
+/** Other failures than that of a right have their own messages, where they happen. */
+async function mayUsePlace(path: string, isWritten: boolean): Promise<boolean> {
+  const code = await accessCode(path, isWritten);
+  if (code !== 'ENOENT') return code !== 'EACCES';
+  // A reader of what does not exist finds nothing; a writer makes it, if it may.
+  return !isWritten || (await accessCode((await nearestDirectory(path)).path, true)) !== 'EACCES';
+}
+
+const accessCode = (path: string, isWritten: boolean): Promise<string | undefined> =>
+  access(path, constants.R_OK | constants.X_OK | (isWritten ? constants.W_OK : 0)).then(
+    () => undefined,
+    (error: NodeJS.ErrnoException) => error.code,
+  );
+
+/** The directory itself, or the nearest one around it that this user can see. */
+async function nearestDirectory(path: string): Promise<{ path: string; uid: number }> {
+  const stats = await stat(path).catch(() => undefined);
+  if (stats !== undefined || dirname(path) === path) return { path, uid: stats?.uid ?? 0 };
+  return nearestDirectory(dirname(path));
+}
+
+/** With the directories around it that are missing, through which others may go; each belongs to `account`. */
+async function makeDirectory({ path, mode = 0o700 }: OwnedPlace, account: Account): Promise<void> {
+  const missing: string[] = [];
+  for (let at = path; (await ownerOfDirectory(at)) === undefined; at = dirname(at)) missing.unshift(at);
+  for (const directory of missing) {
+    await mkdir(directory, { mode: 0o700 });
+    // By its descriptor: nothing that takes its place meanwhile is given away.
+    const handle = await open(directory, constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    try {
+      await handle.chmod(directory === path ? mode : 0o711);
+      await handle.chown(account.uid, account.gid);
+    } finally {
+      await handle.close();
+    }
+  }
+}

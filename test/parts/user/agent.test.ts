@@ -1,0 +1,78 @@
+// `pemfleet-agent`, typed as root or as somebody else, on a host whose agent has a user of its own.
+import assert from 'node:assert/strict';
+import { chmodSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { assertOk } from '../../support/agent/assess.ts';
+import { agentProgram } from '../../support/agent/program.ts';
+import { makeStage } from '../../support/agent/stage.ts';
+import { asRoot, NOBODY, ownersBelow, typeAs, typeAsRoot } from '../../support/as-root.ts';
+
+/** A group that no user has: the unit alone gives it, as the one of HAProxy's socket. */
+const SOCKET_GROUP = 54_321;
+
+async function stageOfNobody(t: TestContext) {
+  const stage = await makeStage(t, { version: '3.2' });
+  const program = agentProgram();
+  const { socket, certsDir } = stage.haproxy;
+  const folders = [dirname(program), stage.dir, dirname(socket), dirname(certsDir)];
+  for (const folder of folders) chmodSync(folder, 0o755);
+  await stage.publish('shop', { names: ['shop.test'] });
+  asRoot('mkdir', '-p', stage.stateDir);
+  asRoot('chown', '-R', `${NOBODY}:${NOBODY}`, stage.stateDir, stage.bucketDir, certsDir);
+  asRoot('chown', `0:${SOCKET_GROUP}`, socket);
+  asRoot('chmod', '0660', socket);
+  const words = (command: string, ...args: string[]) => [
+    process.execPath,
+    ...[program, command, ...stage.flags, ...args],
+  ];
+  return { ...stage, words };
+}
+
+test('sync once as root: the agent goes on as the owner of its state, with the group of the socket', async (t) => {
+  const stage = await stageOfNobody(t);
+
+  const typed = typeAsRoot(stage.words('sync'));
+
+  assert.equal(typed.status, 0, typed.stderr);
+  assert.match(typed.stderr, /^pemfleet-agent: started as root, goes on as \S+, the owner of \S+state\n/);
+  for (const path of [stage.stateDir, stage.haproxy.certsDir, stage.bucketDir]) {
+    const owners = [...ownersBelow(path)].filter(([, uid]) => uid !== NOBODY);
+    assert.deepEqual(owners, [], path);
+  }
+
+  // The resident agent's user has all that it needs for the next certificate.
+  await stage.publish('shop', { names: ['shop.test', 'www.shop.test'] });
+  asRoot('chown', '-R', `${NOBODY}:${NOBODY}`, stage.bucketDir);
+  const service = typeAs(NOBODY, stage.words('sync', '--json'), [SOCKET_GROUP]);
+  assert.equal(service.status, 0, service.stderr);
+  assertOk({ code: 0, signal: null, stdout: service.stdout, stderr: service.stderr });
+});
+
+test("sync as root is refused where root's files are in the state directory", async (t) => {
+  const stage = await stageOfNobody(t);
+  asRoot('install', '-m', '0600', '/dev/null', join(stage.stateDir, 'state.json'));
+
+  const { status, stderr } = typeAsRoot(stage.words('sync'));
+
+  assert.equal(status, 77, stderr);
+  assert.match(
+    stderr,
+    /ERR_USER: \S+state belongs to \S+, but \S+state\.json in it to root: pemfleet-agent doctor --fix/,
+  );
+});
+
+test('another user is refused, and told what to type', async (t) => {
+  const stage = await stageOfNobody(t);
+  for (const path of [stage.stateDir, stage.haproxy.certsDir]) asRoot('chmod', '0700', path);
+
+  for (const command of ['status', 'sync']) {
+    const { status, stdout, stderr } = typeAs(4242, stage.words(command));
+
+    assert.equal(status, 77, stdout + stderr);
+    assert.match(
+      stderr,
+      new RegExp(`belongs to \\S+, and this is uid 4242: sudo pemfleet-agent ${command} --bucket`),
+    );
+  }
+});

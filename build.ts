@@ -1,5 +1,5 @@
 /** Builds dist/: one directory a program, its bundle and esbuild's metafile as meta.json beside it. */
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 
@@ -45,6 +45,9 @@ const slim: Plugin = {
 /** Whoever deploys has these, and his constructs must be of the same classes as ours. */
 const EXTERNAL = ['aws-cdk-lib', 'aws-cdk-lib/*', 'constructs'];
 
+/** What npm puts on the PATH: they say which Node is wanted, before one that is too old cannot read the program. */
+const LAUNCHERS: Record<string, string> = { cli: 'pemfleet.cjs', agent: 'pemfleet-agent.cjs' };
+
 const OPTIONS: BuildOptions = {
   bundle: true,
   minify: true,
@@ -78,4 +81,9 @@ for (const [program, entry] of Object.entries(PROGRAMS)) {
   await writeFile(join(directory, 'meta.json'), JSON.stringify(result.metafile));
   const bytes = result.metafile?.outputs[outfile]?.bytes ?? 0;
   console.error(`built ${outfile}: ${Math.round(bytes / 1000)} kB`);
+  const launcher = LAUNCHERS[program];
+  if (launcher === undefined) continue;
+  const text = `#!/usr/bin/env node\n${await readFile('needs-node.cjs', 'utf8')}import('./index.mjs');\n`;
+  await writeFile(join(directory, launcher), text);
+  await chmod(join(directory, launcher), 0o755);
 }

@@ -1,4 +1,4 @@
-/** What the set-up brings; `npm` are the packages of package-lock.json; `machine` only when it is asked for. */
+/** What the set-up brings; `npm` are the packages of package-lock.json; machines only when they are asked for. */
 export type PartName =
   | 'npm'
   | `haproxy-${'2.6' | '3.0' | '3.2' | '3.4'}`
@@ -9,8 +9,7 @@ export type PartName =
   | 'prometheus'
   | 'machine'
   | 'machine-13'
-  | 'machine-rpm'
-  | 'node-18';
+  | 'machine-rpm';
 export type ProgramName =
   | Exclude<PartName, 'npm' | `machine${string}` | 'prometheus'>
   | 'promtool'

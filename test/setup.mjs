@@ -16,8 +16,8 @@ const partsDir = join(projectDir, '.parts');
 const recipe = 1;
 
 const known = ['npm', ...Object.keys(parts)];
-/** A machine wants root, a minute and 300 MB: for `npm run test:install` only, as is the Node that is too old. */
-const everything = known.filter((name) => !name.startsWith('machine') && name !== 'node-18');
+/** A machine wants root, a minute and 300 MB: for `npm run test:install` only. */
+const everything = known.filter((name) => !name.startsWith('machine'));
 const say = (line) => {
   process.stderr.write(`set-up: ${line}\n`);
 };

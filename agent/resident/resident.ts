@@ -1,5 +1,6 @@
 /** STORYBOARD of `run`: the loop, with what systemd and Prometheus want to know, and a last report at shutdown. */
 import type { Agent } from '../agent.ts';
+import { BucketWatch } from '../watch/bucket-watch.ts';
 import type { RunHostCommand } from './host-command.ts';
 import { runLoop } from './loop.ts';
 import { openMetrics } from './metrics.ts';
@@ -36,12 +37,14 @@ export async function runResident(agent: Agent, options: ResidentOptions): Promi
   const prover = new Prover(resident, { cpuMs, sleep: rest, wake, askForPoll: () => sleeper.wake() });
   const proving = prover.run(signal);
   const metrics = await openMetrics(resident);
+  const bucketWatch = BucketWatch.of({ ...resident, onChange: () => sleeper.wake() });
   await runLoop({
     agent: resident,
     signal,
     random,
     prover,
     sleep: async (ms) => {
+      await bucketWatch?.renew();
       systemd.beginSleep();
       await sleeper.sleep(ms);
       systemd.endSleep();
@@ -51,6 +54,7 @@ export async function runResident(agent: Agent, options: ResidentOptions): Promi
       systemd.announcePoll(outcome);
     },
   });
+  bucketWatch?.close();
   await proving;
   if (await isShuttingDown(runCommand)) await reportDeparture(resident);
   await metrics.close();

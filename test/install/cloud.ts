@@ -51,7 +51,7 @@ async function startInstance(keep: Keep): Promise<Omit<Cloud, 'stop'>> {
   const principal = aws.principal({ name: INSTANCE, role });
   const imds = await startImds({ principal: () => principal, instanceId: INSTANCE });
   keep(imds.stop);
-  const machine = await makeMachine(INSTANCE, cloudInit);
+  const machine = await makeMachine({ cloud: { instanceId: INSTANCE, userData: cloudInit } });
   keep(machine.remove);
   const httpsPort = await freePort();
   installHaproxy(machine, await freePort(), httpsPort);

@@ -6,7 +6,8 @@ import { findDebianMirror, relocate, run } from './debian.mjs';
 
 /** Its own mmdebstrap and systemd-nspawn make and boot all of them. */
 export const MACHINE_SUITE = 'bookworm';
-const BASE = ['systemd', 'systemd-sysv', 'dbus', 'haproxy'];
+/** procps: HAProxy's own unit reloads by /bin/kill, which each Debian but the smallest has. */
+const BASE = ['systemd', 'systemd-sysv', 'dbus', 'procps', 'haproxy'];
 /** No manuals, and no fsync: the machine lives for one test run. */
 const DPKG = [
   'force-unsafe-io',
@@ -21,11 +22,11 @@ export const buildMachine13 = machineOf({ suite: 'trixie', packages: ['nodejs'] 
 
 /**
  * A tree whose package manager is rpm, with dnf: programs and libraries are Debian's, because no repository of a
- * distribution with rpm can be fetched; its database says what they provide, and dpkg and apt are gone.
+ * distribution with rpm can be fetched; its database says what they provide. It has Debian 12's Node 18, which is too old for us.
  */
 export const buildRpmMachine = machineOf({
   suite: 'bookworm',
-  packages: ['rpm', 'dnf'],
+  packages: ['rpm', 'dnf', 'nodejs'],
   prepare: makeRpmTree,
 });
 

@@ -83,12 +83,4 @@ export const parts = {
   machine: machine('nspawn', 'PEMFLEET_NSPAWN', buildMachine),
   'machine-13': machine('nspawn-13', 'PEMFLEET_NSPAWN_13', buildMachine13),
   'machine-rpm': machine('nspawn-rpm', 'PEMFLEET_NSPAWN_RPM', buildRpmMachine),
-  // of Debian 12, and too old for pemfleet
-  'node-18': {
-    suites: ['bookworm', 'bookworm-updates'],
-    package: 'nodejs',
-    programs: { 'node-18': { file: 'usr/bin/node', env: 'PEMFLEET_NODE_18' } },
-    wanted: /^18\./,
-    probe: ['node', '--version'],
-  },
 };

@@ -13,10 +13,13 @@ export interface Dns extends DnsManagement {
   stop(): Promise<void>;
 }
 
-/** @param ipv4 the answer for every name */
-export async function startDns({ ipv4 = '127.0.0.1' } = {}): Promise<Dns> {
-  const address = `127.0.0.1:${await freePort()}`;
-  const managementAddress = `127.0.0.1:${await freePort()}`;
+/**
+ * @param host an IP address of this machine where it listens
+ * @param ipv4 the answer for every name
+ */
+export async function startDns({ host = '127.0.0.1', ipv4 = '127.0.0.1' } = {}): Promise<Dns> {
+  const address = `${host}:${await freePort()}`;
+  const managementAddress = `${host}:${await freePort()}`;
   const part = await startPart({
     name: 'challtestsrv',
     command: programPath('challtestsrv'),

@@ -1,5 +1,6 @@
 // A booted Debian: systemd is process 1 in namespaces of its own (systemd-nspawn), on a file system of its own, with this
-// machine's network. Only one at a time: the cgroup is ours, and two systemd in one would end each other's services.
+// machine's network or one of its own. Only one at a time: the cgroup is ours, and two systemd in one would end each
+// other's services.
 
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +17,7 @@ export interface Machine {
   at(path: string): string;
   /** While it is off: a file of its image. */
   write(path: string, text: string): void;
-  /** Until cloud-init has ended. @returns its errors */
+  /** Until all of it has started, cloud-init first. @returns cloud-init's errors */
   boot(): Promise<string[]>;
   /** Runs a command inside, as root, without anything of this process's environment. */
   exec(command: string, ...args: string[]): Promise<string>;
@@ -24,12 +25,20 @@ export interface Machine {
   remove(): Promise<void>;
 }
 
+export interface MachineOptions {
+  /** Which of the set-up's machines; default: Debian 12. */
+  program?: 'nspawn' | 'nspawn-13' | 'nspawn-rpm';
+  /** Default: this machine's network. */
+  network?: string;
+  /** Handed to cloud-init as those of this instance; without them it does not run. */
+  cloud?: { instanceId: string; userData: string };
+}
+
 const BOOT_MS = 240_000;
 const INSIDE = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', TERM: 'dumb' };
 
-/** @param userData handed to cloud-init as the one of this instance */
-export async function makeMachine(instanceId: string, userData: string): Promise<Machine> {
-  const nspawn = programPath('nspawn');
+export async function makeMachine({ program = 'nspawn', network, cloud }: MachineOptions): Promise<Machine> {
+  const nspawn = programPath(program);
   const place = makeTempDir();
   const at = (path: string) => join(place.path, path);
   const write = (path: string, text: string) => {
@@ -37,25 +46,26 @@ export async function makeMachine(instanceId: string, userData: string): Promise
     writeFileSync(at(path), text);
   };
   await run('tar', ['-xf', join(dirname(nspawn), '../machine.tar'), '-C', place.path]);
-  const seed = 'var/lib/cloud/seed/nocloud';
-  write(`${seed}/meta-data`, `instance-id: ${instanceId}\nlocal-hostname: lb1\n`);
-  write(`${seed}/user-data`, userData);
-  write(
-    'etc/cloud/cloud.cfg.d/99-seed.cfg',
-    'datasource_list: [NoCloud]\nnetwork: {config: disabled}\nlocale: false\n',
-  );
+  if (cloud === undefined) write('etc/cloud/cloud-init.disabled', '');
+  else seedCloudInit(write, cloud);
   let part: Part | undefined;
-  const exec = (command: string, ...args: string[]) => execInside(part, command, args);
+  const exec = (command: string, ...args: string[]) => execInside(part, network, [command, ...args]);
   // cloud-init writes it last
   const result = at('var/lib/cloud/data/result.json');
+  const isUp = async () => {
+    const state = await exec('sh', '-c', 'systemctl is-system-running || true');
+    return /^(running|degraded)$/m.test(state);
+  };
   return {
     ...{ at, write, exec },
     boot: async () => {
       rmSync(result, { force: true });
-      const command = bootCommand(nspawn, place.path);
-      const probe = async () => existsSync(result);
+      const command = bootCommand(nspawn, place.path, network);
+      const probe = async () => cloud === undefined || existsSync(result);
       part = await startPart({ name: 'the machine', ...command, probe, deadlineMs: BOOT_MS });
-      return JSON.parse(readFileSync(result, 'utf8')).v1.errors;
+      if (cloud !== undefined) return JSON.parse(readFileSync(result, 'utf8')).v1.errors;
+      await until(isUp, () => part?.ended(), BOOT_MS);
+      return [];
     },
     shutDown: async () => {
       await exec('systemctl', '--no-block', 'poweroff');
@@ -72,20 +82,43 @@ export async function makeMachine(instanceId: string, userData: string): Promise
   };
 }
 
-function bootCommand(nspawn: string, tree: string) {
+function seedCloudInit(
+  write: Machine['write'],
+  { instanceId, userData }: NonNullable<MachineOptions['cloud']>,
+): void {
+  const seed = 'var/lib/cloud/seed/nocloud';
+  write(`${seed}/meta-data`, `instance-id: ${instanceId}\nlocal-hostname: lb1\n`);
+  write(`${seed}/user-data`, userData);
+  write(
+    'etc/cloud/cloud.cfg.d/99-seed.cfg',
+    'datasource_list: [NoCloud]\nnetwork: {config: disabled}\nlocale: false\n',
+  );
+}
+
+function bootCommand(nspawn: string, tree: string, network: string | undefined) {
   // where systemd runs, it gives the machine a cgroup; elsewhere it stays in ours
   const unit = existsSync('/run/systemd/system') ? [] : ['--keep-unit'];
   const place = ['--directory', tree, '--machine', 'pemfleet-test'];
   const plain = ['--resolv-conf=off', '--timezone=off', '--link-journal=no', '--console=pipe'];
-  return { command: nspawn, args: ['--quiet', '--boot', '--register=no', ...unit, ...place, ...plain] };
+  const net = network === undefined ? [] : [`--network-namespace-path=/run/netns/${network}`];
+  return {
+    command: nspawn,
+    args: ['--quiet', '--boot', '--register=no', ...unit, ...place, ...plain, ...net],
+  };
 }
 
-async function execInside(part: Part | undefined, command: string, args: readonly string[]): Promise<string> {
+async function execInside(
+  part: Part | undefined,
+  network: string | undefined,
+  command: readonly string[],
+): Promise<string> {
   const pid = part?.pid;
   const leader = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')[0] ?? '';
-  const spaces = ['--mount', '--uts', '--ipc', '--pid', '--cgroup', '--root', '--wd'];
-  const { stdout } = await run('nsenter', ['--target', leader, ...spaces, '--', command, ...args], {
+  const net = network === undefined ? [] : ['--net'];
+  const spaces = ['--mount', '--uts', '--ipc', '--pid', '--cgroup', ...net, '--root', '--wd'];
+  const { stdout } = await run('nsenter', ['--target', leader, ...spaces, '--', ...command], {
     env: INSIDE,
+    maxBuffer: 64 << 20,
   });
   return stdout;
 }

@@ -17,6 +17,8 @@ export interface PebbleProfile {
 }
 
 export interface PebbleOptions {
+  /** An IP address of this machine where it listens; default: 127.0.0.1. */
+  host?: string;
   /** where http-01 challenges are validated */
   httpPort?: number;
   /** host:port; by default the machine's own DNS */
@@ -53,7 +55,8 @@ export interface Pebble extends TestCa {
 
 export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> {
   const dir = makeTempDir();
-  const [address, managementAddress] = [await freeAddress(), await freeAddress()];
+  const { host = '127.0.0.1' } = options;
+  const [address, managementAddress] = [`${host}:${await freePort()}`, `${host}:${await freePort()}`];
   const { configFile, caFile, ca } = await writeConfig(dir.path, options, { address, managementAddress });
   const directoryUrl = `https://${address}/dir`;
   const dnsArgs = options.dnsServer ? ['-dnsserver', options.dnsServer] : [];
@@ -104,7 +107,9 @@ async function writeConfig(
   { address, managementAddress }: { address: string; managementAddress: string },
 ) {
   const pki = await createPki();
-  const { leafPem, chainPem, keyPem } = await pki.issue({ names: ['localhost', '127.0.0.1'] });
+  const { leafPem, chainPem, keyPem } = await pki.issue({
+    names: ['localhost', '127.0.0.1', ...(options.host === undefined ? [] : [options.host])],
+  });
   const write = (name: string, text: string) => {
     writeFileSync(join(dir, name), text, { mode: 0o600 });
     return join(dir, name);
@@ -137,5 +142,3 @@ const environment = (options: PebbleOptions): Record<string, string> => ({
   PEBBLE_ALTERNATE_ROOTS: String(options.alternateRoots ?? 0),
   PEBBLE_WFE_ORDERS_PER_PAGE: String(options.ordersPerPage ?? 3),
 });
-
-const freeAddress = async () => `127.0.0.1:${await freePort()}`;

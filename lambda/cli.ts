@@ -21,6 +21,8 @@ import { revokeCommand } from './commands/revoke.ts';
 import { timerCommand } from './commands/schedule/timer.ts';
 import { statusCommand } from './commands/status.ts';
 import { takeOverCommand } from './commands/take-over.ts';
+import { auditCommand } from './commands/undo/audit.ts';
+import { historyCommand } from './commands/undo/history.ts';
 import { withdrawCommand } from './commands/withdraw.ts';
 import { configJsonSchema } from './config/config.ts';
 
@@ -48,6 +50,8 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
   drill: drillCommand,
   timer: timerCommand,
   withdraw: withdrawCommand,
+  audit: auditCommand,
+  history: historyCommand,
   account: accountCommand,
   'take-over': takeOverCommand,
   key: keyCommand,
@@ -60,6 +64,8 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
 const TAKES_OPERANDS: ReadonlySet<Command> = new Set([
   revokeCommand,
   withdrawCommand,
+  auditCommand,
+  historyCommand,
   keyCommand,
   probeCommand,
 ]);

@@ -6,6 +6,8 @@ import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import { printable } from '#common/printable.ts';
 import { messageOf } from '#contract/errors.ts';
 import { openBucket } from '#storage/open.ts';
+import { functionActor } from './audit/actor.ts';
+import { AuditTrail } from './audit/trail.ts';
 import { checkConfig } from './config/config.ts';
 import type { PassMetrics } from './figures/metrics.ts';
 import type { Problem } from './figures/problems.ts';
@@ -58,7 +60,8 @@ export async function handler(_event: unknown, context: LambdaContext): Promise<
   const identity = functionIdentity(context.invokedFunctionArn);
   const parameter = process.env['PEMFLEET_TRUST_PARAMETER'];
   const trustParameter = parameter ? new TrustParameter(parameter) : undefined;
-  const request = { bucket, config, options: {}, timing, random, log, identity, trustParameter };
+  const audit = new AuditTrail(bucket, functionActor(context.invokedFunctionArn), now);
+  const request = { bucket, config, options: {}, timing, random, log, identity, trustParameter, audit };
   const result = await runPassExclusively(request).catch((error: unknown) => passNotBegun(config, error));
   const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
   const notifier = document ? new RunCommandNotifier(document) : undefined;

@@ -50,6 +50,7 @@ export type EventName =
   | 'manifest.restored'
   | 'manifest.failed'
   | 'history.failed'
+  | 'audit.failed'
   | 'tidy.failed'
   | 'garbage.deleted'
   | 'certificate.failed'
@@ -111,7 +112,8 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
 ]);
 
 export function levelOf(event: EventName): 'error' | 'warn' | 'info' | 'debug' {
-  if (event === 'certificate.failed' || event === 'manifest.failed') return 'error';
+  if (event === 'certificate.failed' || event === 'manifest.failed' || event === 'audit.failed')
+    return 'error';
   // One for each certificate in each pass.
   if (event === 'certificate.kept') return 'debug';
   return WARNINGS.has(event) ? 'warn' : 'info';

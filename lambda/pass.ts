@@ -2,6 +2,7 @@
 import type { CertificateName, FleetName } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Timing } from './acme/poll.ts';
+import type { AuditTrail } from './audit/trail.ts';
 import type { Cas } from './ca/ca.ts';
 import type { Solvers } from './challenge/solver.ts';
 import type { Config } from './config/config.ts';
@@ -21,6 +22,8 @@ export interface Pass {
   readonly solvers: Solvers;
   /** The key that signs what this pass publishes. */
   readonly signing: Signing;
+  /** Who changes what is published, line by line; absent: nobody asks, as in a test. */
+  readonly audit?: AuditTrail | undefined;
   /** Fleets that something was ever published to, as listed when the key was opened; absent: the pass lists them. */
   readonly publishedFleets?: readonly FleetName[] | undefined;
   /** Roots that browsers trust, PEM; absent: those that Node.js has of Mozilla. */

@@ -64,13 +64,27 @@ export function runPassExclusively({ identity, trustParameter, ...given }: PassR
   return withCas(given, (cas) => {
     const solvers = openSolvers(config, bucket, timing);
     const run = (opened: Pick<Pass, 'signing' | 'publishedFleets'>) =>
-      runPass({ ...given, cas, solvers, ...opened });
+      runPass({ ...given, cas, solvers, ...opened }).then((result) => withAudit(given, result));
     const work = () =>
       enter(given, identity)
         .then(() => withSigningKey(given, trustParameter, run))
         .finally(() => solvers.close());
     return options.dryRun ? work() : bucket.exclusively('pass', remainingMs(timing), work);
   });
+}
+
+/** What was published stays so; that the trail lacks it is the pass's failure. */
+async function withAudit(
+  { audit, log }: Pick<Pass, 'audit' | 'log'>,
+  result: PassResult,
+): Promise<PassResult> {
+  try {
+    await audit?.flush();
+    return result;
+  } catch (error) {
+    log('audit.failed', { code: codeOf(error), error: messageOf(error) });
+    return { error, ...result };
+  }
 }
 
 /** Opens the key that signs, and makes it known to hosts when the pass has signed with it. */

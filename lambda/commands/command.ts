@@ -5,6 +5,9 @@ import { isJournal, type JournalLevel, withPriority, writeNotice, writeResult } 
 import { escapedJson, printable } from '#common/printable.ts';
 import type { Bucket, BucketAccess } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
+import { commandActor } from '../audit/actor.ts';
+import type { AuditFact } from '../audit/line.ts';
+import { AuditTrail } from '../audit/trail.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
 import { parseConfig } from '../config/yaml.ts';
 import { type EventName, jsonLog, type Log, levelOf, textLog } from '../log.ts';
@@ -43,6 +46,18 @@ export const printJson = (value: unknown) => {
 let hasJson = false;
 /** Stdout is one document: what failed after it is on stderr alone. */
 export const hasPrintedJson = () => hasJson;
+
+/** Gets a line for whatever this command changes; `flush` at its end says what could not be written. */
+export function openAuditTrail(bucket: Bucket, values: CommandValues): AuditTrail {
+  return new AuditTrail(bucket, commandActor(process.argv.slice(2), process.env, values.reason), now);
+}
+
+/** The line of a command that changes one thing. @throws BucketError where the store fails: what was done is done */
+export async function recordAction(bucket: Bucket, values: CommandValues, fact: AuditFact): Promise<void> {
+  const audit = openAuditTrail(bucket, values);
+  await audit.record([fact]);
+  await audit.flush();
+}
 
 /**
  * @param access default: what `--dry-run` says

@@ -29,6 +29,7 @@ import {
   print,
   printJson,
   printToStderr,
+  recordAction,
 } from './command.ts';
 import { givenFile } from './line/given-files.ts';
 import { type CommandValues, UsageError } from './line/options.ts';
@@ -62,6 +63,14 @@ const CHANGES: Readonly<Record<string, Change>> = {
   },
 };
 
+/** In the audit trail. */
+const ACTIONS: Readonly<Record<string, string>> = {
+  rotate: 'key-rotated',
+  recover: 'key-recovered',
+  new: 'lineage-begun',
+  'recovery-key': 'recovery-key-named',
+};
+
 const NOTHING_CHANGED = 'nothing was changed (--dry-run): the key that is made will be another one\n';
 const SIGNED_SOON = 'the next pass signs what is published anew: pemfleet run\n';
 
@@ -79,6 +88,7 @@ export const keyCommand: Command = async (values, operands) => {
   const work = () => change(where, values);
   const waitMs = deadline.getTime() - Date.now();
   const record = await (where.dryRun ? work() : bucket.exclusively('pass', waitMs, work));
+  if (!where.dryRun) await recordAction(bucket, values, { action: ACTIONS[verb] ?? verb });
   printKey(values, record, await readSignedRoots(bucket, await allFleets(where)));
   printToStderr(where.dryRun ? NOTHING_CHANGED : SIGNED_SOON);
   return EXIT.ok;

@@ -33,6 +33,11 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   pemfleet drill [--all|--ca …]       show when the last certificate would be replaced at each CA, and what holds it back
   pemfleet timer                      print the systemd timer that fits the lifetimes of the certificates
   pemfleet withdraw old.example.com   take a certificate off the hosts that is published and not configured any more
+  pemfleet history www.example.com    show its versions: when, why, from which CA, served by whom until when
+  pemfleet audit [NAME]               show who changed what, when and why; --after TIME
+  pemfleet audit --serial HEX --after TIME
+                                      show which hosts served this certificate then, and until when
+  pemfleet audit --verify             find out whether anybody has changed the trail; --noted END: since then
   pemfleet account                    show what each CA says of our account; register it where there is none
   pemfleet account --rollover|--contact
                                       change its key; tell the CA the configured contact

@@ -9,6 +9,7 @@ import { runPassExclusively } from '../wiring.ts';
 import {
   type Command,
   loadConfigAndBucket,
+  openAuditTrail,
   passEnvironmentOf,
   printJson,
   printToStderr,
@@ -59,7 +60,8 @@ async function pass(
   const environment = passEnvironmentOf(values);
   const identity = await machineIdentity(values.config, process.env);
   const trustParameter = await openTrustParameter();
-  const request = { bucket, config, options, identity, trustParameter, ...environment };
+  const audit = openAuditTrail(bucket, values);
+  const request = { bucket, config, options, identity, trustParameter, audit, ...environment };
   const result = await runPassExclusively(request);
   const { outcomes, unconfigured = [], wakeProblem, bursts = [] } = result;
   if (!dryRun) {

@@ -16,6 +16,7 @@ import {
   type Command,
   loadConfigAndBucket,
   now,
+  openAuditTrail,
   passEnvironmentOf,
   printJson,
   printToStderr,
@@ -39,11 +40,15 @@ export const revokeCommand: Command = async (values, operands) => {
   const targets = await findRevocationTargets({ bucket, signing }, spec, values.serial);
   if (targets.length === 0) throw new UsageError(`${name}: nothing is published that could be revoked`);
   const environment = passEnvironmentOf(values);
+  const audit = openAuditTrail(bucket, values);
   // A certificate with an earlier serial has its successor already.
   if (values.replace && values.serial === undefined) {
     const options = { force: true, freshKey: true, only: [spec.name], dryRun };
     const identity = await machineIdentity(values.config, process.env);
-    const { outcomes } = await runPassExclusively({ bucket, config, options, identity, ...environment });
+    const { outcomes } = await runPassExclusively({
+      ...{ bucket, config, options, identity, audit },
+      ...environment,
+    });
     printToStderr(outcomeTable(outcomes));
     if (outcomes.some(({ result }) => result !== (dryRun ? 'planned' : 'issued'))) {
       const would = dryRun ? 'would not be revoked' : 'not revoked';
@@ -56,12 +61,15 @@ export const revokeCommand: Command = async (values, operands) => {
   const revocations = await withCas({ bucket, config, timing, log }, (cas) =>
     revokeTargets({ cas, log }, targets, spec.name, reason),
   );
+  const serials = revocations.map(({ serial }) => serial);
+  await audit.record([{ action: 'revoked-at-ca', certificate: spec.name, before: serials, reason }]);
   const fleets = await fleetsOfRevoked({ bucket, signing }, spec);
   await endRevoked(
-    createPublishers(bucket, fleets, publisherOptions(bucket, signing, now, log)),
+    createPublishers(bucket, fleets, { ...publisherOptions(bucket, signing, now, log), audit }),
     spec.name,
     targets,
   );
+  await audit.flush();
   if (values.json) printJson({ version: 1, revocations });
   for (const { serial, isNew } of revocations) {
     printToStderr(`${name}: ${serial} ${isNew ? 'revoked' : 'was revoked already'} (${reason})\n`);

@@ -2,7 +2,7 @@
 import { configDigest } from '../identity/config-digest.ts';
 import { machineIdentity } from '../identity/identity.ts';
 import { takeOver } from '../identity/writers.ts';
-import { type Command, loadConfigAndBucket, printJson, printToStderr } from './command.ts';
+import { type Command, loadConfigAndBucket, printJson, printToStderr, recordAction } from './command.ts';
 import { EXIT } from './output.ts';
 
 export const takeOverCommand: Command = async (values) => {
@@ -13,6 +13,7 @@ export const takeOverCommand: Command = async (values) => {
   };
   const dryRun = values['dry-run'];
   const { stopped } = await takeOver(bucket, newcomer, { dryRun });
+  if (!dryRun) await recordAction(bucket, values, { action: 'took-over' });
   if (values.json) printJson({ version: 1, config: newcomer.config, stopped });
   const own = `configuration ${newcomer.config.slice(0, 8)} (${newcomer.identity.label})`;
   printToStderr(`${own} ${dryRun ? 'would count' : 'counts'} on ${bucket.url} from now on\n`);

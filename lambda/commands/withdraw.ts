@@ -4,7 +4,7 @@
  */
 import { nearest } from '#common/nearest.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
-import { type CertificateName, certificateName, type FleetName, fleetName } from '#contract/layout.ts';
+import type { CertificateName, FleetName } from '#contract/layout.ts';
 import { configuredFleets } from '../config/config.ts';
 import { configDigest } from '../identity/config-digest.ts';
 import { machineIdentity } from '../identity/identity.ts';
@@ -31,10 +31,12 @@ import {
   type Command,
   loadConfigAndBucket,
   now,
+  openAuditTrail,
   passEnvironmentOf,
   printJson,
   printToStderr,
 } from './command.ts';
+import { fleetOption, nameOperand } from './line/names.ts';
 import { type CommandValues, UsageError } from './line/options.ts';
 import { notifyHosts } from './notify.ts';
 import { EXIT } from './output.ts';
@@ -44,8 +46,8 @@ const MAX_NAMED = 20;
 
 export const withdrawCommand: Command = async (values, operands) => {
   if (operands.length === 0) throw new UsageError('withdraw wants the names of certificates, saw none');
-  const names = [...new Set(operands)].map((word) => parsed(certificateName, word));
-  const only = values.fleet === undefined ? undefined : parsed(fleetName, values.fleet);
+  const names = [...new Set(operands)].map(nameOperand);
+  const only = values.fleet === undefined ? undefined : fleetOption(values.fleet);
   const { config, bucket } = await loadConfigAndBucket(values);
   const identity = await machineIdentity(values.config, process.env);
   await checkWriter(bucket, { identity, config: configDigest(config) }, now());
@@ -53,7 +55,10 @@ export const withdrawCommand: Command = async (values, operands) => {
   const fleets = configuredFleets(config);
   const work = async () => {
     const signing = await openSigningKey(bucket, { fleets, dryRun: values['dry-run'] });
-    return withdraw({ bucket, config, signing, log, now }, values, { names, only });
+    const audit = openAuditTrail(bucket, values);
+    const status = await withdraw({ bucket, config, signing, log, now, audit }, values, { names, only });
+    await audit.flush();
+    return status;
   };
   return values['dry-run'] ? work() : bucket.exclusively('pass', WITHDRAW_LOCK_MS, work);
 };
@@ -160,10 +165,4 @@ function explain(
   }
   const count = `${held.length} of ${Object.keys(manifest.certificates).length} certificates at once`;
   printToStderr(`fleet ${fleet}: held back: ${listed(held)}: ${count}; --yes withdraws them\n`);
-}
-
-function parsed<T>(schema: { safeParse(value: unknown): { success: boolean; data?: T } }, word: string): T {
-  const { data } = schema.safeParse(word);
-  if (data !== undefined) return data;
-  throw new UsageError(`${word} is no name: wanted [a-z0-9_][a-z0-9._-]*`);
 }

@@ -72,11 +72,23 @@ export const layout = {
   probe: (id: string) => `issuer/probe/${id}`,
   /** Which issuers work on the bucket, and with which configuration. */
   writers: 'issuer/writers.json',
+  /** Who changed what, when and why: lines, each with the hash of the one before. */
+  auditTrail: 'issuer/audit/',
+  /** The lines in their order, from number 1. */
+  auditLines: (number: number) => `issuer/audit/${String(number).padStart(8, '0')}.jsonl`,
+  /** Where the lines end. */
+  auditHead: 'issuer/audit/head.json',
   challenge: (token: string) => `challenge/${token}`,
   /** Lineage and private signing key of the issuer. */
   signingKey: 'issuer/signing-key.json',
   /** The last versions of a certificate: hosts may read all of `published/`, and have no use for them. */
   history: (fleet: FleetName, name: CertificateName) => `issuer/history/${fleet}/${name}.json`,
+  /** Which hosts have served which versions of a certificate, from when to when. */
+  served: (fleet: FleetName, name: CertificateName) => `issuer/served/${fleet}/${name}.json`,
+  /** What that is known of, in all fleets. */
+  allServed: 'issuer/served/',
+  /** Hosts of the fleet whose status is gone, with the time of their last report. */
+  departed: (fleet: FleetName) => `issuer/departed/${fleet}.json`,
   /** Since when objects of the fleet are named by no manifest. */
   garbage: (fleet: FleetName) => `issuer/garbage/${fleet}.json`,
   /** What the shards of the fleet's manifest say, in one object. */

@@ -26,6 +26,8 @@ const LIMITS: readonly [pattern: RegExp, maxBytes: number][] = [
   [/^challenge\//, 4 * KIB],
   [/^issuer\/account\//, 64 * KIB],
   [/^issuer\/garbage\//, 16 * MIB],
+  [/^issuer\/audit\//, 4 * MIB],
+  [/^issuer\/served\//, 16 * MIB],
   [/^issuer\/tombstones\//, MAX_MANIFEST_BYTES],
   [/^issuer\/summary\//, 64 * MIB],
   [/^issuer\/(host-book|wrong-names)\.json$/, 16 * MIB],

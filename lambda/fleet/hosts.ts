@@ -13,6 +13,7 @@ import { failedAttempt } from '../order/failures.ts';
 import type { OwnKeys } from '../publication/read-manifest.ts';
 import { otherSigner, ownHead } from './heads.ts';
 import { isReadable, listStatuses, readHostStatus, type StatusEntry } from './read-status.ts';
+import type { ServedChanges } from './served/changes.ts';
 import { type HostSummary, hostSummary, MAX_ETAG, type SummariesByHost, summarizeStatus } from './summary.ts';
 
 /** A command to the hosts of a fleet whose result Systems Manager has not said yet. */
@@ -70,6 +71,8 @@ export interface RefreshOptions {
   keys?: OwnKeys | undefined;
   /** For all statuses together: what has not come by then is not waited for. */
   deadline: Deadline;
+  /** Gets what the hosts serve, where that has changed; absent: it is left to another reading. */
+  served?: ServedChanges | undefined;
 }
 
 /** Of the fleets that were asked for, and of no others. */
@@ -94,6 +97,7 @@ export async function refreshHostSummaries(
     const old = stored[fleet] ?? {};
     try {
       const entries = await deadline.wait(() => listStatuses(bucket, fleet));
+      options.served?.noteGone(fleet, old, entries);
       const refreshed = await refreshFleet(bucket, entries, old, options);
       summaries[fleet] = refreshed.summaries;
       if (refreshed.failure !== undefined) failures.push(refreshed.failure);
@@ -167,7 +171,7 @@ async function readSummary(
   bucket: Bucket,
   entry: StatusEntry,
   old: HostSummary | undefined,
-  { now, keys, deadline }: RefreshOptions,
+  { now, keys, deadline, served }: RefreshOptions,
 ): Promise<HostSummary> {
   const status = await deadline.wait(() => readHostStatus(bucket, entry));
   if (status === undefined) return unreadable(entry, 'gone', old, now);
@@ -176,7 +180,12 @@ async function readSummary(
   const head = ownHead(status, keys, now);
   const otherKey = otherSigner(status, keys);
   const summary = summarizeStatus(status, { etag: isUnknown ? '' : entry.etag, head, old });
-  return otherKey === undefined ? summary : { ...summary, otherKey };
+  const kept = served === undefined ? old?.served : served.note(status, old);
+  return {
+    ...summary,
+    ...(otherKey !== undefined && { otherKey }),
+    ...(kept !== undefined && { served: kept }),
+  };
 }
 
 /** PEMs that hosts of a fleet cannot get, those that most hosts miss first. */

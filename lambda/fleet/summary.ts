@@ -44,6 +44,8 @@ export const hostSummary = z.object({
   lagSince: instant.optional(),
   /** The highest version of the contract that its agent reads; absent: an issuer of version 1 wrote this summary. */
   contract: z.number().int().optional(),
+  /** Digest of the serials that it serves, as the record of what was served has them; absent: the record lacks them. */
+  served: z.string().max(64).optional(),
   /** Number of files by state. */
   states: z.record(z.string(), z.number().int()),
   /** The certificates that it has not served for the longest time; absent: an earlier issuer wrote this summary. */

@@ -2,7 +2,7 @@
  * The end of a pass, however it went: notifies the fleets that have changed, reads what the hosts report, and sums up what is wrong, and in
  * figures.
  */
-import { type Deadline, startDeadline } from '#common/deadline.ts';
+import { startDeadline } from '#common/deadline.ts';
 import { SECOND_MS } from '#common/time.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
@@ -17,6 +17,7 @@ import { lagSinceOf, type PublishedManifest } from '../fleet/behind.ts';
 import {
   type HostSummaries,
   NO_SUMMARIES,
+  type RefreshOptions,
   readHostSummaries,
   refreshHostSummaries,
   saveHostSummaries,
@@ -24,11 +25,13 @@ import {
 import { withoutMovedHosts } from '../fleet/moved.ts';
 import { notifyFleets } from '../fleet/notify.ts';
 import type { FleetNotifier } from '../fleet/run-command.ts';
+import { ServedChanges } from '../fleet/served/changes.ts';
+import { keepServed } from '../fleet/served/keep.ts';
 import { reportingNow, strayFleets } from '../fleet/stray-fleets.ts';
 import { type FailedAttempts, nextFailures, nextPostponed } from '../order/failures.ts';
 import type { PassResult } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
-import { type OwnKeys, version1Etag } from '../publication/read-manifest.ts';
+import { version1Etag } from '../publication/read-manifest.ts';
 
 const NO_RECORDS: RecordFacts = { failing: [], orderedSince: new Map() };
 /** Names in one event. */
@@ -74,11 +77,15 @@ export async function afterPass(
     const known = fleetsOf(result);
     const stray = await orElse(strayFleets(bucket, [...known, ...configuredFleets(config)]), []);
     const all = [...known, ...stray];
-    const read = await readHosts({ ...pass, keys: result.keys }, before.fleets, all, deadline);
+    const served = new ServedChanges();
+    const options = { now, keys: result.keys, deadline, served };
+    const read = await readHosts(pass, before.fleets, all, options);
     failures.push(...read.failures);
-    const etags = await orElse(version1Etags(bucket, result, read.fleets), new Map());
+    const kept = await keepServed(bucket, read.fleets, served, now);
+    failures.push(...kept.failures);
+    const etags = await orElse(version1Etags(bucket, result, kept.fleets), new Map());
     const published = publishedOf(result, etags);
-    const fleets = withLags(read.fleets, published, before.fleets);
+    const fleets = withLags(kept.fleets, published, before.fleets);
     const names: ReadonlySet<string> = new Set(config.certificates.map(({ name }) => name));
     const attempts = nextFailures(before.failures, result.outcomes, names, now);
     const postponed = nextPostponed(before.postponed, result.outcomes, names);
@@ -122,12 +129,12 @@ function failingIn(attempts: FailedAttempts): ProblemFacts['failing'] {
 }
 
 async function readHosts(
-  { bucket, log, timing, keys }: Pick<Pass, 'bucket' | 'log' | 'timing'> & { keys: OwnKeys | undefined },
+  { bucket, log }: Pick<Pass, 'bucket' | 'log'>,
   stored: HostSummaries['fleets'],
   fleets: readonly FleetName[],
-  deadline: Deadline,
+  options: RefreshOptions,
 ): ReturnType<typeof refreshHostSummaries> {
-  const read = await refreshHostSummaries(bucket, stored, fleets, { now: timing.now(), keys, deadline });
+  const read = await refreshHostSummaries(bucket, stored, fleets, options);
   for (const [fleet, summaries] of Object.entries(read.fleets)) {
     const unreadable = Object.entries(summaries).filter(([, { isUnreadable }]) => isUnreadable);
     if (unreadable.length === 0) continue;

@@ -69,7 +69,7 @@ async function publish(
   { publishers }: Published,
   { fleet, name, entry, texts }: MergedEntry,
 ): Promise<void> {
-  const result = await publishers.get(fleet)?.publish(name, entry, texts);
+  const result = await publishers.get(fleet)?.publish(name, entry, texts, { action: 'merged' });
   if (result === 'published') log('manifest.merged', { fleet, certificate: name, ...currentPem(entry) });
 }
 

@@ -98,7 +98,7 @@ async function readBucket(pass: Pass, earlier: BucketSurvey | undefined): Promis
     if (error !== undefined) blocked.set(name, error);
   }
   const publisherOptions = {
-    ...{ now: timing.now, signing, memory, log: pass.log },
+    ...{ now: timing.now, signing, memory, log: pass.log, audit: pass.audit },
     floorOf: async (fleet: FleetName) => highestReported(hosts[fleet]),
     first: async (fleet: FleetName) => (await version1.first(fleet))?.manifest,
     writeAlong: version1.writeAlong,

@@ -5,6 +5,7 @@ import { BucketError, ContractError } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import { emptyManifest, type Manifest, type Tombstone } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
+import type { AuditTrail } from '../audit/trail.ts';
 import { type Config, configuredFleets } from '../config/config.ts';
 import { highestSequence, ownHeads } from '../fleet/heads.ts';
 import { readStatuses } from '../fleet/read-reports.ts';
@@ -30,6 +31,7 @@ export interface WithdrawalSource {
   signing: Signing;
   log: Log;
   now: () => Date;
+  audit?: AuditTrail | undefined;
 }
 
 /** A fleet as it stands before anything is withdrawn. */
@@ -130,7 +132,7 @@ export function heldIn(
 
 /** All names of a fleet share one commit. @throws BucketError, ContractError */
 export async function endNames(
-  { bucket, signing, log, now }: WithdrawalSource,
+  { bucket, signing, log, now, audit }: WithdrawalSource,
   { fleet }: PublishedFleet,
   going: readonly PublishedName[],
   yes: boolean,
@@ -141,6 +143,7 @@ export async function endNames(
   const publisher = new Publisher(bucket, fleet, {
     ...publisherOptions(bucket, signing, now, log),
     floorOf: async () => highest,
+    audit,
   });
   const known = new Map(going.map(({ name, pems }) => [name, pems]));
   const names = going.map(({ name }) => name);

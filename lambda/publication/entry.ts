@@ -119,7 +119,10 @@ export async function copyToFleets(
       await publisher?.restorePems(spec.name, texts);
       pass.log('pem.restored', { certificate: spec.name, fleet });
     }
-    const result = await publisher?.publish(spec.name, wanted, texts);
+    const result = await publisher?.publish(spec.name, wanted, texts, {
+      action: 'copied',
+      reason: `from ${source}`,
+    });
     if (result === 'published') pass.log('manifest.published', { certificate: spec.name, fleet });
   }
 }

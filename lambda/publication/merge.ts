@@ -2,6 +2,7 @@
 import type { CertificateName } from '#contract/layout.ts';
 import { type ManifestEntry, type PemRef, sameEntry, samePems, type Tombstone } from '#contract/manifest.ts';
 import type { SignedManifest } from '#contract/root.ts';
+import type { PublishedBecause } from '../audit/commit.ts';
 import {
   endedDigests,
   forgettingTime,
@@ -21,6 +22,8 @@ export type Change =
       only?: 'staples' | 'newer' | undefined;
       /** The operator wants these PEMs again, though they were ended. */
       again?: boolean | undefined;
+      /** For the audit trail and the history. */
+      because?: PublishedBecause | undefined;
     }
   /** The tombstone ends the PEMs that it names, and no others. */
   | { kind: 'end'; name: CertificateName; tombstone: Tombstone; yes: boolean }

@@ -12,6 +12,8 @@ import type { Manifest, ManifestEntry, Tombstone } from '#contract/manifest.ts';
 import { signReceipt } from '#contract/receipt.ts';
 import { type SignedManifest, serializeRoot } from '#contract/root.ts';
 import type { Bucket } from '#storage/bucket.ts';
+import { factsOfCommit, type PublishedBecause } from '../audit/commit.ts';
+import type { AuditTrail } from '../audit/trail.ts';
 import type { Log } from '../log.ts';
 import type { Signing } from '../signing/signing-key.ts';
 import { IssuerMemory } from './ended.ts';
@@ -48,6 +50,8 @@ export interface PublisherOptions {
   /** Of all fleets of a pass together; absent: the publisher's own. */
   memory?: IssuerMemory | undefined;
   log?: Log | undefined;
+  /** Gets a line for each certificate that a commit changes; absent: nobody asks who it was, as in a test. */
+  audit?: AuditTrail | undefined;
   /** So long does a change that is in no hurry wait for others; default: a minute. */
   patienceMs?: number | undefined;
   /** The highest sequence that hosts of the fleet have reported under our own signature; 0: none. Absent: none is known. */
@@ -61,6 +65,17 @@ export function createPublishers(
 ): PublishedFleets['publishers'] {
   const memory = options.memory ?? new IssuerMemory(bucket);
   return new Map([...fleets].map((fleet) => [fleet, new Publisher(bucket, fleet, { ...options, memory })]));
+}
+
+/** How a publication goes, and why. */
+export interface Publishing extends Partial<PublishedBecause> {
+  isUnhurried?: boolean | undefined;
+}
+
+const PUBLISHED: PublishedBecause = { action: 'published' };
+
+function becauseOf({ action, reason }: Partial<PublishedBecause>): PublishedBecause | undefined {
+  return action === undefined ? undefined : { action, reason };
 }
 
 export interface WithdrawOptions {
@@ -148,8 +163,8 @@ export class Publisher {
 
   /**
    * @param texts the PEMs of `entry`, in the same order
-   * @param how `staples`: changes nothing if `entry` has other PEMs than the manifest, where another pass was faster; `unhurried`: waits
-   * for others that can share its commit, a minute at most
+   * @param how `staples`: changes nothing if `entry` has other PEMs than the manifest, where another pass was faster; `isUnhurried`: waits
+   * for others that can share its commit, a minute at most; for the audit trail, why it is published
    * @returns `unchanged` also where a tombstone names one of the PEMs: only reinstate() brings them back
    * @throws BucketError, ContractError
    */
@@ -157,10 +172,12 @@ export class Publisher {
     name: CertificateName,
     entry: ManifestEntry,
     texts: readonly PemText[],
-    how?: 'staples' | 'unhurried',
+    how?: 'staples' | Publishing,
   ): Promise<'published' | 'unchanged'> {
-    const only = how === 'staples' ? how : undefined;
-    return this.#publish({ kind: 'publish', name, entry, only }, texts, how === 'unhurried');
+    if (how === 'staples') return this.#publish({ kind: 'publish', name, entry, only: how }, texts);
+    const { isUnhurried, ...because } = how ?? {};
+    const change = { kind: 'publish', name, entry, because: becauseOf(because) } as const;
+    return this.#publish(change, texts, isUnhurried);
   }
 
   /** As publish(), on an operator's word: a tombstone names these PEMs no more. */
@@ -168,9 +185,10 @@ export class Publisher {
     name: CertificateName,
     entry: ManifestEntry,
     texts: readonly PemText[],
+    because?: PublishedBecause,
   ): Promise<'published' | 'unchanged'> {
     await this.#memory.reinstate(this.#fleet, new Set(entry.pems.map(({ sha256 }) => sha256)));
-    return this.#publish({ kind: 'publish', name, entry, again: true }, texts);
+    return this.#publish({ kind: 'publish', name, entry, again: true, because }, texts);
   }
 
   /** Puts the staple of a published PEM where it is missing, or altered. @throws BucketError */
@@ -234,7 +252,7 @@ export class Publisher {
    */
   async publishAgain(entries: ReadonlyMap<CertificateName, ManifestEntry>): Promise<CertificateName[]> {
     const changes = [...entries].map(([name, entry]): Change => {
-      return { kind: 'publish', name, entry, only: 'newer' };
+      return { kind: 'publish', name, entry, only: 'newer', because: { action: 'restored' } };
     });
     const { changed } = await this.#commit(changes);
     return [...entries.keys()].filter((name) => changed.has(name));
@@ -264,16 +282,18 @@ export class Publisher {
     for (const text of texts) await this.#putImmutable(change.name, text);
     const { changed } = await (isUnhurried ? this.#commitWithOthers([change]) : this.#commit([change]));
     if (!changed.has(change.name)) return 'unchanged';
-    await this.#addToHistory(change.name);
+    await this.#addToHistory(change);
     return 'published';
   }
 
   /** After the commit: what fails here takes nothing back. */
-  async #addToHistory(name: CertificateName): Promise<void> {
+  async #addToHistory({ name, because }: Extract<Change, { kind: 'publish' }>): Promise<void> {
     const entry = this.#latest?.manifest.certificates[name];
     if (entry === undefined) return;
+    const actor = this.#options.audit?.actor;
+    const why = actor && { ...(because ?? PUBLISHED), by: actor.by, command: actor.command };
     try {
-      await addToHistory(this.#bucket, this.#fleet, [name, entry]);
+      await addToHistory(this.#bucket, this.#fleet, [name, entry], why);
     } catch (error) {
       if (!(error instanceof BucketError)) throw error;
       const fields = { certificate: name, fleet: this.#fleet, code: error.code, error: error.message };
@@ -304,6 +324,7 @@ export class Publisher {
       const passed = forgettingTime(before, this.#options.now());
       await this.#memory.keep(this.#fleet, { tombstones }, passed);
       if (!(await this.#write(root, before, merged.manifest))) continue;
+      await this.#audit(before, merged, changes);
       this.#hasChanged ||= merged.isChanged;
       return merged;
     }
@@ -312,6 +333,22 @@ export class Publisher {
       layout.root(this.#fleet),
       `other writers were faster ${MAX_TRIES} times; the next pass tries again`,
     );
+  }
+
+  async #audit(before: SignedManifest, after: Merged, changes: readonly Change[]): Promise<void> {
+    const { audit } = this.#options;
+    if (audit === undefined) return;
+    const because = changes.flatMap((change) =>
+      change.kind === 'publish' && change.because ? [[change.name, change.because] as const] : [],
+    );
+    const ended = changes.flatMap((change) =>
+      change.kind === 'end' && !after.held.has(change.name) ? [change] : [],
+    );
+    const facts = factsOfCommit({
+      ...{ fleet: this.#fleet, before: before.certificates, after: after.manifest.certificates },
+      ...{ changed: after.changed, ended, because: new Map(because) },
+    });
+    if (facts.length > 0) await audit.record(facts);
   }
 
   async #readRoot(): Promise<CurrentRoot> {

@@ -32,6 +32,7 @@ import {
   print,
   printJson,
   printToStderr,
+  recordAction,
 } from '../command.ts';
 import { type CommandValues, UsageError } from '../line/options.ts';
 import { EXIT } from '../output.ts';
@@ -52,6 +53,10 @@ export const accountCommand: Command = async (values) => {
     Promise.all(chosen(cas, verb, values).map((ca) => changeOf(ca, bucket, verb, values))),
   );
   const reports = changes.map(({ report }) => report);
+  const done = changes.filter(({ isDone }) => isDone && verb !== undefined && !values['dry-run']);
+  for (const { report } of done) {
+    await recordAction(bucket, values, { action: `account-${verb}`, reason: report.directoryUrl });
+  }
   if (values.json) printJson({ version: 1, accounts: reports });
   else for (const report of reports) print(accountText(report));
   for (const change of changes) printToStderr(accountAdvice(change, verb, values));

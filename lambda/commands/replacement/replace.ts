@@ -19,7 +19,14 @@ import {
   readRequests,
 } from '../../replacement/requests.ts';
 import { openSigningKey } from '../../signing/signing-key.ts';
-import { type Command, loadConfigAndBucket, now, printJson, printToStderr } from '../command.ts';
+import {
+  type Command,
+  loadConfigAndBucket,
+  now,
+  printJson,
+  printToStderr,
+  recordAction,
+} from '../command.ts';
 import { type CommandValues, UsageError } from '../line/options.ts';
 import { EXIT } from '../output.ts';
 import { coveredBy, type GivenScope, scopeOf } from './scope.ts';
@@ -54,7 +61,10 @@ async function cancel(bucket: Bucket, values: CommandValues): Promise<number> {
   const other = options.find((option) => values[option]);
   if (other !== undefined) throw new UsageError(`--cancel ends all requests: it does not go with --${other}`);
   const dryRun = values['dry-run'];
-  if (!dryRun) await cancelRequests(bucket);
+  if (!dryRun) {
+    await cancelRequests(bucket);
+    await recordAction(bucket, values, { action: 'replacement-cancelled' });
+  }
   if (values.json) printJson({ version: 1, dryRun, covered: 0, requests: [] });
   const says = dryRun ? 'all requests would be ended' : 'all requests are ended';
   printToStderr(`${says}; what was issued stays, orders in flight are finished\n`);
@@ -101,7 +111,10 @@ async function ask(view: View, values: CommandValues, { scope, file }: GivenScop
   const request = { at: at.toISOString(), scope, ...(reason && { reason }), certificates: covered.length };
   printToStderr(`${count} ${dryRun ? 'would be' : 'are to be'} replaced, from the next pass on\n`);
   const isLeft = (one: ReplacementRequest) => progressOf(one, certificates, at).left > 0;
-  if (!dryRun) await changeRequests(bucket, (before) => withRequest(before.filter(isLeft), request));
+  if (!dryRun) {
+    await changeRequests(bucket, (before) => withRequest(before.filter(isLeft), request));
+    await recordAction(bucket, values, { action: 'replacement-asked' });
+  }
   await report(view, values, dryRun ? [request] : await readRequests(bucket), covered.length);
   return EXIT.ok;
 }

@@ -7,6 +7,7 @@ import type { PublishedCertificate } from '../../replacement/published.ts';
 import type { ReplacementScope } from '../../replacement/requests.ts';
 import { readSerialFile } from '../../replacement/serial-file.ts';
 import { givenFile } from '../line/given-files.ts';
+import { timeOption } from '../line/instant.ts';
 import { type CommandValues, UsageError } from '../line/options.ts';
 
 export interface GivenScope {
@@ -56,11 +57,7 @@ function directoryOf(text: string): string {
 }
 
 function timeOf(text: string, now: Date): string {
-  const isTime = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?Z)?$/.test(text);
-  const time = new Date(isTime ? text : Number.NaN);
-  if (Number.isNaN(time.getTime())) {
-    throw new UsageError(`--issued-before wants a time in UTC such as 2026-11-26T14:00Z, saw ${text}`);
-  }
+  const time = timeOption('issued-before', text);
   if (time > now) throw new UsageError(`--issued-before wants a time that is over, saw ${text}`);
   return time.toISOString();
 }

@@ -181,7 +181,11 @@ function issuedBy({ client, settings }: CaAccount, { profile }: OrderInFlight) {
 async function publish(pass: Pass, survey: Survey, order: OrderInFlight, issued: Issued): Promise<Outcome> {
   const { name, fleets } = order.plan.spec;
   const { pems, texts } = await new StapleFetcher(pass).staple({ name, entry: issued.entry }, issued.texts);
-  const how = isUrgent(order.plan, pass.timing.now()) ? undefined : 'unhurried';
+  const { published, decision } = order.plan;
+  const how = {
+    isUnhurried: !isUrgent(order.plan, pass.timing.now()),
+    ...{ action: published === undefined ? 'issued' : 'renewed', reason: decision.reason },
+  };
   const publishTo = async (fleet: FleetName) => {
     const publisher = survey.publishers.get(fleet);
     const result = await publisher?.publish(name, { ...issued.entry, pems }, texts, how);

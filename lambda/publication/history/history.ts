@@ -29,6 +29,15 @@ const publishedVersion = z.object({
   /** What an entry needs beside its PEMs; absent: written before these were kept, or by the publication's successor. */
   identifiers: manifestEntry.shape.identifiers.optional(),
   issued: manifestEntry.shape.issued.optional(),
+  /** Why it was published, by whom and by which command, as the audit trail says; absent: an earlier issuer did not say. */
+  why: z
+    .object({
+      action: z.string(),
+      reason: z.string().optional(),
+      by: z.string(),
+      command: z.string(),
+    })
+    .optional(),
 });
 
 const historyDocument = z.object({ version: z.literal(1), versions: listOf(publishedVersion, 100) });
@@ -50,10 +59,11 @@ export async function addToHistory(
   bucket: Bucket,
   fleet: FleetName,
   [name, entry]: readonly [CertificateName, ManifestEntry],
+  why?: PublishedVersion['why'],
 ): Promise<void> {
   const before = await readHistory(bucket, fleet, name);
   const former = before.length === 0 && entry.previous !== undefined ? [versionOf(entry.previous)] : before;
-  const version = versionOf(entry);
+  const version = { ...versionOf(entry), ...(why && { why }) };
   const [newest] = former;
   if (newest !== undefined && idOf(newest) === idOf(version)) return;
   const versions = [version, ...former].slice(0, MAX_VERSIONS);

@@ -239,7 +239,7 @@ const rootWrites = ({ calls }: ReturnType<typeof memoryBucket>) =>
 const tick = () => new Promise((resolve) => setImmediate(resolve));
 const publishWaiting = (publisher: ReturnType<typeof testPublisher>, digit: string, ended: string[] = []) => {
   const { entry, texts } = certificate(digit);
-  return publisher.publish(named(`${digit}.test`), entry, texts, 'unhurried').then((result) => {
+  return publisher.publish(named(`${digit}.test`), entry, texts, { isUnhurried: true }).then((result) => {
     ended.push(digit);
     return result;
   });

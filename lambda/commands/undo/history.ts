@@ -1,0 +1,117 @@
+/** `pemfleet history NAME`: each version, when and why it came, from which CA, which hosts served it until when, and whether it could come back. */
+import { table } from '#common/table.ts';
+import { minuteText } from '#common/time.ts';
+import type { CertificateName, FleetName } from '#contract/layout.ts';
+import type { ManifestEntry } from '#contract/manifest.ts';
+import type { Bucket } from '#storage/bucket.ts';
+import { type Config, configuredFleets } from '../../config/config.ts';
+import { type Exposure, readExposures } from '../../fleet/served/query.ts';
+import { publishedFleets } from '../../publication/fleets.ts';
+import {
+  type CertificateVersions,
+  type KnownVersion,
+  readVersions,
+} from '../../publication/history/versions.ts';
+import { openSigningKey } from '../../signing/signing-key.ts';
+import {
+  type Command,
+  loadConfigAndBucket,
+  print,
+  printJson,
+  printToStderr,
+  terminalWidth,
+} from '../command.ts';
+import { fleetOption, oneName } from '../line/names.ts';
+import { UsageError } from '../line/options.ts';
+import { EXIT } from '../output.ts';
+
+export const historyCommand: Command = async (values, operands) => {
+  const name = oneName('history', operands);
+  const only = values.fleet === undefined ? undefined : fleetOption(values.fleet);
+  const { config, bucket } = await loadConfigAndBucket(values, 'read');
+  const fleets = await readHistories({ bucket, config }, name, only);
+  if (fleets.length === 0)
+    throw new UsageError(`no version of ${name} is known; pemfleet status shows what is published`);
+  const subjects = fleets.map(({ fleet }) => ({ fleet, certificate: name }));
+  const { exposures } = await readExposures(bucket, subjects, undefined);
+  if (values.json)
+    printJson({ version: 1, certificate: name, fleets: fleets.map((one) => documentOf(one, exposures)) });
+  else for (const one of fleets) show(one, exposures);
+  return EXIT.ok;
+};
+
+/** Of the fleets in which anything is known of it. @throws BucketError, ContractError */
+export async function readHistories(
+  { bucket, config }: { bucket: Bucket; config: Config },
+  name: CertificateName,
+  only: FleetName | undefined,
+): Promise<CertificateVersions[]> {
+  const all = [...new Set([...configuredFleets(config), ...(await publishedFleets(bucket))])];
+  const fleets = all.filter((fleet) => only === undefined || fleet === only);
+  const keys = await openSigningKey(bucket, { fleets, dryRun: true });
+  const read: CertificateVersions[] = [];
+  for (const fleet of fleets) {
+    const known = await readVersions({ bucket, keys }, fleet, name);
+    if (known.versions.length > 0) read.push(known);
+  }
+  return read;
+}
+
+function show({ fleet, versions }: CertificateVersions, exposures: readonly Exposure[]): void {
+  printToStderr(`fleet ${fleet}:\n`);
+  const rows = versions.map((version) => {
+    const { pems, publishedAt, until, why, isKeyThere } = version;
+    const hosts = servedBy(version, fleet, exposures);
+    return [
+      pems.map(({ serial }) => serial).join(' '),
+      minuteText(publishedAt),
+      until === undefined ? '-' : minuteText(until),
+      stateOf(version),
+      hostsText(hosts),
+      minuteText(pems[0]?.notAfter ?? ''),
+      isKeyThere ? 'there' : 'gone',
+      caOf(version),
+      [why?.action, why?.reason].filter((text) => text !== undefined).join(': ') || '-',
+      [why?.by, why?.command].filter((text) => text !== undefined).join(' · ') || '-',
+    ];
+  });
+  print(table([HEAD, ...rows], terminalWidth()));
+}
+
+const HEAD = ['SERIAL', 'PUBLISHED', 'UNTIL', 'STATE', 'SERVED BY', 'EXPIRES', 'KEY', 'CA', 'WHY', 'BY'];
+
+function stateOf({ isInForce, ended, until }: KnownVersion): string {
+  if (isInForce) return 'in force';
+  if (ended !== undefined) return ended.reason;
+  return until === undefined ? 'gone' : 'replaced';
+}
+
+function caOf({ issued }: KnownVersion): string {
+  if (issued === undefined) return '-';
+  return isImported(issued) ? 'imported' : new URL((issued as { directoryUrl: string }).directoryUrl).host;
+}
+
+function isImported(issued: ManifestEntry['issued']): boolean {
+  return issued.origin === 'imported';
+}
+
+function servedBy({ pems }: KnownVersion, fleet: FleetName, exposures: readonly Exposure[]): Exposure[] {
+  return exposures.filter((one) => one.fleet === fleet && pems.some(({ serial }) => serial === one.serial));
+}
+
+function hostsText(exposures: readonly Exposure[]): string {
+  const hosts = new Set(exposures.map(({ host }) => host)).size;
+  const now = new Set(exposures.filter(({ isServing }) => isServing).map(({ host }) => host)).size;
+  return now === hosts ? `${hosts}` : `${hosts}, ${now} now`;
+}
+
+function documentOf({ fleet, versions }: CertificateVersions, exposures: readonly Exposure[]) {
+  return {
+    fleet,
+    versions: versions.map((version) => {
+      const { publishedAt, until, pems, why, issued, identifiers, isInForce, ended, isKeyThere } = version;
+      const hosts = servedBy(version, fleet, exposures).map(({ fleet: _, certificate: __, ...host }) => host);
+      return { publishedAt, until, isInForce, ended, isKeyThere, pems, identifiers, issued, why, hosts };
+    }),
+  };
+}

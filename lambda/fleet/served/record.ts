@@ -1,0 +1,143 @@
+/**
+ * `issuer/served/<fleet>/<certificate>.json`: which host has served which version, from when to when, as the hosts' reports say. It is
+ * written where a host begins or ceases to serve a version, and for nothing else.
+ */
+import * as z from 'zod';
+import { inParallel } from '#common/in-parallel.ts';
+import { DAY_MS } from '#common/time.ts';
+import { BucketError } from '#contract/errors.ts';
+import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
+import type { Bucket, PutCondition } from '#storage/bucket.ts';
+import { instant, readCached } from '#storage/cached-document.ts';
+import type { ServedChange } from './changes.ts';
+
+/** Auditors ask for a year. */
+const KEPT_MS = 400 * DAY_MS;
+/** Of one version at one host: it comes and goes where it is rolled back, and forth. */
+const MAX_SPANS = 20;
+const MAX_DEPARTED = 10_000;
+const MAX_TRIES = 10;
+const CONCURRENCY = 10;
+
+const span = z.object({
+  /** Since when the host serves it, by the store's clock. */
+  first: instant,
+  /** The last report before `gone` that says so; while it is served, the one that said so first. */
+  last: instant,
+  /** The report that says so no more; absent: it is served, as far as the record knows. */
+  gone: instant.optional(),
+  /** A TLS handshake has shown it. */
+  isProved: z.literal(true).optional(),
+});
+
+const record = z.object({
+  version: z.literal(1),
+  versions: z.array(z.object({ serial: z.string().max(64), hosts: z.record(z.string(), z.array(span)) })),
+});
+
+const departedHosts = z.object({ version: z.literal(1), hosts: z.record(z.string(), instant) });
+
+export type ServedSpan = z.infer<typeof span>;
+export type ServedRecord = z.infer<typeof record>['versions'];
+
+/** @returns none where nothing was ever recorded, or it cannot be read. @throws BucketError */
+export async function readServed(
+  bucket: Bucket,
+  fleet: FleetName,
+  name: CertificateName,
+): Promise<ServedRecord> {
+  const { value } = await readCached(bucket, layout.served(fleet, name), record);
+  return value?.versions ?? [];
+}
+
+/** @returns by host, the time of its last report. @throws BucketError */
+export async function readDeparted(bucket: Bucket, fleet: FleetName): Promise<Record<string, Date>> {
+  const { value } = await readCached(bucket, layout.departed(fleet), departedHosts);
+  return value?.hosts ?? {};
+}
+
+/** @throws BucketError */
+export async function recordServed(
+  bucket: Bucket,
+  changes: readonly ServedChange[],
+  now: Date,
+): Promise<void> {
+  const byKey = new Map<string, ServedChange[]>();
+  for (const change of changes) {
+    const key = layout.served(change.fleet, change.certificate);
+    const some = byKey.get(key);
+    if (some === undefined) byKey.set(key, [change]);
+    else some.push(change);
+  }
+  const write = async ([key, some]: readonly [string, readonly ServedChange[]]) => {
+    for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
+      const { value, text, etag } = await readCached(bucket, key, record);
+      const versions = withChanges(value?.versions ?? [], some, now);
+      const after = `${JSON.stringify({ version: 1, versions })}\n`;
+      if (after === text || (await put(bucket, key, after, etag))) return;
+    }
+    throw new BucketError('ERR_BUCKET_CONFLICT', key, `other writers were faster ${MAX_TRIES} times`);
+  };
+  await inParallel([...byKey], CONCURRENCY, write, ([key]) => key);
+}
+
+/** @throws BucketError */
+export async function recordDeparted(
+  bucket: Bucket,
+  fleet: FleetName,
+  gone: ReadonlyMap<string, Date>,
+): Promise<void> {
+  const { value, etag } = await readCached(bucket, layout.departed(fleet), departedHosts);
+  const all = Object.entries({ ...value?.hosts, ...Object.fromEntries(gone) });
+  const latest = all.sort(([, a], [, b]) => b.getTime() - a.getTime()).slice(0, MAX_DEPARTED);
+  const document = { version: 1, hosts: Object.fromEntries(latest) };
+  // Another pass that was faster has seen them go, too.
+  await put(bucket, layout.departed(fleet), `${JSON.stringify(document)}\n`, etag);
+}
+
+/** Pure. Versions that nobody has served for `KEPT_MS` are forgotten. */
+export function withChanges(before: ServedRecord, changes: readonly ServedChange[], now: Date): ServedRecord {
+  const versions = new Map(before.map(({ serial, hosts }) => [serial, { ...hosts }]));
+  for (const change of changes) {
+    const served = new Map(change.served.map((version) => [version.serial, version]));
+    for (const serial of served.keys()) if (!versions.has(serial)) versions.set(serial, {});
+    for (const [serial, hosts] of versions) {
+      const spans = hosts[change.host] ?? [];
+      const after = spansAfter(spans, change, served.get(serial));
+      if (after.length > 0) hosts[change.host] = after.slice(-MAX_SPANS);
+    }
+  }
+  const isKept = ({ gone, last }: ServedSpan) => now.getTime() - (gone ?? last).getTime() < KEPT_MS;
+  return [...versions].flatMap(([serial, hosts]) => {
+    const kept = Object.entries(hosts).filter(([, spans]) =>
+      spans.some((one) => one.gone === undefined || isKept(one)),
+    );
+    return kept.length === 0 ? [] : [{ serial, hosts: Object.fromEntries(kept) }];
+  });
+}
+
+function spansAfter(
+  spans: readonly ServedSpan[],
+  { at, before }: ServedChange,
+  version: ServedChange['served'][number] | undefined,
+): ServedSpan[] {
+  const last = spans.at(-1);
+  const open = last?.gone === undefined ? last : undefined;
+  const closed = open === undefined ? [...spans] : spans.slice(0, -1);
+  if (version === undefined) {
+    if (open === undefined) return closed;
+    return [...closed, { ...open, last: later(open.last, before), gone: at }];
+  }
+  const proved = version.isProved || open?.isProved;
+  const times = open ?? { first: version.since, last: at };
+  return [...closed, { ...times, ...(proved && { isProved: true as const }) }];
+}
+
+function later(a: Date, b: Date | undefined): Date {
+  return b !== undefined && b > a ? b : a;
+}
+
+async function put(bucket: Bucket, key: string, text: string, etag: string | undefined): Promise<boolean> {
+  const condition: PutCondition = etag === undefined ? { ifNoneMatch: '*' } : { ifMatch: etag };
+  return (await bucket.put(key, text, condition)) !== 'precondition-failed';
+}

@@ -23,6 +23,7 @@ import { statusCommand } from './commands/status.ts';
 import { takeOverCommand } from './commands/take-over.ts';
 import { auditCommand } from './commands/undo/audit.ts';
 import { historyCommand } from './commands/undo/history.ts';
+import { rollbackCommand } from './commands/undo/rollback.ts';
 import { withdrawCommand } from './commands/withdraw.ts';
 import { configJsonSchema } from './config/config.ts';
 
@@ -52,6 +53,7 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
   withdraw: withdrawCommand,
   audit: auditCommand,
   history: historyCommand,
+  rollback: rollbackCommand,
   account: accountCommand,
   'take-over': takeOverCommand,
   key: keyCommand,
@@ -66,6 +68,7 @@ const TAKES_OPERANDS: ReadonlySet<Command> = new Set([
   withdrawCommand,
   auditCommand,
   historyCommand,
+  rollbackCommand,
   keyCommand,
   probeCommand,
 ]);

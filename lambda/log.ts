@@ -31,6 +31,7 @@ export type EventName =
   | 'ocsp.failed'
   | 'certificate.issued'
   | 'certificate.revoked'
+  | 'certificate.rolled-back'
   | 'manifest.published'
   | 'manifest.merged'
   | 'manifest.refused'

@@ -92,7 +92,9 @@ export const manifestEntry = publication.extend({
   sequence: sequenceNumber.optional(),
   /** Absent: each host lists it by its own settings. */
   haproxy: listing.optional(),
-  /** The publication before this one, for a rollback by hand. */
+  /** An operator has put these PEMs in force again; absent: they came new. */
+  rolledBackAt: dateTime.optional(),
+  /** The publication before this one. */
   previous: publication.optional(),
 });
 

@@ -19,6 +19,8 @@ export interface CertificateReport {
   identifiers: readonly string[];
   serial: string;
   publishedAt: string;
+  /** An operator has put an earlier version in force again. */
+  rolledBackAt?: string | undefined;
   /** Of a pair, of the PEM that expires first. */
   notBefore: string;
   notAfter: string;
@@ -109,7 +111,7 @@ export function reportFleet(manifest: Manifest, read: FleetStatuses, now: Date):
   const published = etag === undefined ? undefined : { etag, updatedAt: new Date(manifest.updatedAt) };
   const heads = ownHeads(present, keys, now);
   const certificates = Object.entries(manifest.certificates).map(([certificate, entry]) => {
-    const { identifiers, pems, publishedAt } = entry;
+    const { identifiers, pems, publishedAt, rolledBackAt } = entry;
     const [first] = [...pems].sort((a, b) => (a.notAfter < b.notAfter ? -1 : 1));
     const wanted = new Set(pems.map((pem) => pem.sha256));
     const hosts = present.map((status) => ({
@@ -126,6 +128,7 @@ export function reportFleet(manifest: Manifest, read: FleetStatuses, now: Date):
       identifiers,
       serial: first?.serial ?? '',
       publishedAt,
+      ...(rolledBackAt && { rolledBackAt }),
       notBefore: first?.notBefore ?? '',
       notAfter: first?.notAfter ?? '',
       failure: failureOf(certificate, pems),

@@ -11,6 +11,8 @@ export interface Validity {
 const SHORT_LIVED_MS = 10 * DAY_MS;
 /** With less than this share of its life left, a certificate is renewed whatever its window says. */
 const EMERGENCY_SHARE = 1 / 20;
+/** With less than this share, an operator's word to wait counts no more. */
+const LAST_CALL_SHARE = 1 / 5;
 /** Renewal is due at a third of the lifetime (half below ten days): a certificate with less than these shares left is late. */
 const [LATE_SHARE, LATE_SHARE_SHORT] = [1 / 4, 3 / 8];
 
@@ -32,6 +34,12 @@ export function isEmergency(lifetime: Validity, now: Date): boolean {
 export function emergencySince(lifetime: Validity): Date {
   const { lifeMs, endMs } = measured(lifetime);
   return new Date(endMs - lifeMs * EMERGENCY_SHARE);
+}
+
+/** With less than a fifth of its life left, no operator's word holds its renewal up. */
+export function lastCallSince(lifetime: Validity): Date {
+  const { lifeMs, endMs } = measured(lifetime);
+  return new Date(endMs - lifeMs * LAST_CALL_SHARE);
 }
 
 /** It should have been renewed some time ago. */

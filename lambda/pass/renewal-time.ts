@@ -1,7 +1,7 @@
 /** When a certificate is to be renewed, by the CA's window or by its lifetime. Pure. */
-import { HOUR_MS } from '#common/time.ts';
+import { DAY_MS, HOUR_MS } from '#common/time.ts';
 import type { ManifestEntry, PemRef } from '#contract/manifest.ts';
-import { emergencySince, lifetimeRenewal } from '../order/lifetime.ts';
+import { emergencySince, lastCallSince, lifetimeRenewal } from '../order/lifetime.ts';
 import type { RenewalWindow } from './renewal-windows.ts';
 
 export interface RenewalTimes {
@@ -17,6 +17,7 @@ export function reasonInTime(
   entry: ManifestEntry,
   { windows, now, wakeMs }: RenewalTimes & { wakeMs: number },
 ): TimelyReason | undefined {
+  if (now < (rolledBackUntil(entry) ?? now)) return undefined;
   const reasons = entry.pems.map((pem) => {
     const window = windowWithin(pem, windows, earliestRenewal(pem, entry, now));
     if (window === undefined) return now >= lifetimeRenewal(pem) ? 'lifetime' : undefined;
@@ -49,6 +50,19 @@ function windowWithin(
     return time < latest ? time : latest;
   };
   return { start: bounded(window.start), end: bounded(window.end), renewAt: bounded(window.renewAt) };
+}
+
+/** So long an operator has to look at what he has put in force again. `pemfleet hold` makes it longer. */
+const ROLLBACK_MS = DAY_MS;
+
+/**
+ * What was rolled back to is an earlier version, whose time has mostly come: its time alone does not undo the rollback for a day, unless a
+ * PEM of it nears its end. @returns undefined for what came new
+ */
+function rolledBackUntil({ rolledBackAt, pems }: ManifestEntry): Date | undefined {
+  if (rolledBackAt === undefined) return undefined;
+  const ends = pems.map((pem) => lastCallSince(pem).getTime());
+  return new Date(Math.min(Date.parse(rolledBackAt) + ROLLBACK_MS, ...ends));
 }
 
 /** A CA that moves windows into the past for ever is asked for two certificates a day, not one a pass. */
@@ -92,5 +106,6 @@ export function renewalTime(entry: ManifestEntry | undefined, { windows, now }: 
     const earliest = entry && earliestRenewal(pem, entry, now);
     return (windowWithin(pem, windows, earliest)?.renewAt ?? lifetimeRenewal(pem)).getTime();
   });
-  return new Date(Math.min(...times));
+  const held = (entry && rolledBackUntil(entry)?.getTime()) ?? 0;
+  return new Date(Math.max(held, Math.min(...times)));
 }

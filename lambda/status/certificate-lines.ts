@@ -48,7 +48,7 @@ function failureText({ attempts, at, code, message, nextAttempt }: OrderFailure,
 }
 
 function linesOf(report: CertificateReport, blocked: ReadonlySet<string>, view: StatusView): StatusLine[] {
-  const { certificate, isConfigured, notAfter, failure } = report;
+  const { certificate, isConfigured, notAfter, failure, rolledBackAt } = report;
   const { now, fleet } = view;
   const hasExpired = new Date(notAfter) <= now;
   // Whatever the hosts of the fleet have of it; without a host, nobody serves it.
@@ -67,6 +67,18 @@ function linesOf(report: CertificateReport, blocked: ReadonlySet<string>, view: 
       ? [line('wrong', 'overdue', `should have been renewed, ${expiryText(notAfter, now)}`)]
       : []),
     ...behindLines(report, blocked, view),
+    ...(rolledBackAt === undefined
+      ? []
+      : [
+          {
+            ...line(
+              'note',
+              'rolled-back',
+              `rolled back to ${report.serial} ${relativeTime(rolledBackAt, now)}`,
+            ),
+            since: rolledBackAt,
+          },
+        ]),
     ...(isConfigured
       ? []
       : [

@@ -27,6 +27,7 @@ const CODES = [
   'drift',
   'removal',
   'held-back',
+  'rolled-back',
   'arriving',
   'no-host',
   'unconfigured',

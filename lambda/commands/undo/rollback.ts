@@ -1,0 +1,164 @@
+/**
+ * `pemfleet rollback NAME [--to SERIAL] --reason TEXT`: publishes an earlier version again, with a sequence of its own, so that hosts take it
+ * as they take a new one: verified, installed, proved. Nothing is ordered and nothing is revoked.
+ */
+import { MINUTE_MS } from '#common/time.ts';
+import type { CertificateName, FleetName } from '#contract/layout.ts';
+import type { Bucket } from '#storage/bucket.ts';
+import type { Config } from '../../config/config.ts';
+import { highestSequence, ownHeads } from '../../fleet/heads.ts';
+import { readStatuses } from '../../fleet/read-reports.ts';
+import { configDigest } from '../../identity/config-digest.ts';
+import { machineIdentity } from '../../identity/identity.ts';
+import { checkWriter } from '../../identity/writers.ts';
+import type { Log } from '../../log.ts';
+import { lastCallSince } from '../../order/lifetime.ts';
+import {
+  openRollback,
+  type RollbackSubject,
+  type RollbackTarget,
+  rollbackFleets,
+  rollbackProblem,
+} from '../../publication/history/rollback.ts';
+import type { CertificateVersions, KnownVersion } from '../../publication/history/versions.ts';
+import { Publisher } from '../../publication/publisher.ts';
+import type { ReadManifest } from '../../publication/read-manifest.ts';
+import { StapleFetcher } from '../../publication/staples.ts';
+import { bareSerial } from '../../replacement/covered.ts';
+import { openSigningKey } from '../../signing/signing-key.ts';
+import { publisherOptions } from '../../upgrade/along.ts';
+import {
+  type Command,
+  loadConfigAndBucket,
+  now,
+  openAuditTrail,
+  passEnvironmentOf,
+  printJson,
+  printToStderr,
+} from '../command.ts';
+import { oneName } from '../line/names.ts';
+import { type CommandValues, UsageError } from '../line/options.ts';
+import { notifyHosts } from '../notify.ts';
+import { EXIT } from '../output.ts';
+import { serialOption } from './audit.ts';
+import { readHistories } from './history.ts';
+
+/** The pass beside it, on a directory, has this long to end. */
+const LOCK_MS = 15 * MINUTE_MS;
+
+export const rollbackCommand: Command = async (values, operands) => {
+  const name = oneName('rollback', operands);
+  const serial = values.to === undefined ? undefined : serialOption('to', values.to);
+  if (!values.reason) throw new UsageError('rollback wants --reason TEXT: it stands in the audit trail');
+  const { config, bucket } = await loadConfigAndBucket(values);
+  const identity = await machineIdentity(values.config, process.env);
+  await checkWriter(bucket, { identity, config: configDigest(config) }, now());
+  const spec = config.certificates.find((certificate) => certificate.name === name);
+  const work = () => rollback({ bucket, config }, values, { name, spec, now: now() }, serial);
+  return values['dry-run'] ? work() : bucket.exclusively('pass', LOCK_MS, work);
+};
+
+async function rollback(
+  where: { bucket: Bucket; config: Config },
+  values: CommandValues,
+  subject: RollbackSubject,
+  serial: string | undefined,
+): Promise<number> {
+  const { bucket } = where;
+  const { name, spec } = subject;
+  const known = await readHistories(where, name, undefined);
+  const fleets = rollbackFleets(spec, known);
+  const target = await choose(
+    bucket,
+    known.filter(({ fleet }) => fleets.includes(fleet)),
+    subject,
+    serial,
+  );
+  const { version, entry, texts, differences } = target;
+  const serials = version.pems.map((pem) => pem.serial).join(' ');
+  for (const difference of differences) printToStderr(`${name}: ${serials} has ${difference}\n`);
+  if (differences.length > 0 && !values.yes) {
+    printToStderr('the next pass orders another one for that; --yes publishes it until then\n');
+    return EXIT.failed;
+  }
+  const { timing, log } = passEnvironmentOf(values);
+  const fetcher = new StapleFetcher({ config: where.config, log, timing });
+  const stapled = await fetcher.staple({ name, entry }, texts);
+  if (fetcher.revoked.size > 0) throw new UsageError(`${name}: its CA says that ${serials} is revoked`);
+  const dryRun = values['dry-run'];
+  const published = { ...stapled, entry: { ...entry, pems: stapled.pems } };
+  if (!dryRun) await publish({ bucket, fleets, values, log }, name, published);
+  const document = { certificate: name, serials: version.pems.map((pem) => pem.serial), fleets };
+  if (values.json) printJson({ version: 1, dryRun, ...document });
+  const done = dryRun ? 'would be published again' : 'is published again';
+  printToStderr(`${name}: ${serials} of ${version.publishedAt} ${done} to ${fleets.join(', ')}\n`);
+  printToStderr(renewalText(entry.pems, subject.now));
+  return EXIT.ok;
+}
+
+function renewalText(pems: readonly { notBefore: string; notAfter: string }[], at: Date): string {
+  const isEnding = pems.some((pem) => lastCallSince(pem) <= at);
+  if (isEnding) return 'it has less than a fifth of its life left: the next pass renews it\n';
+  return 'for a day no pass renews it for its time alone; what it was is in: pemfleet history\n';
+}
+
+/** @throws UsageError where there is none */
+async function choose(
+  bucket: Bucket,
+  known: readonly CertificateVersions[],
+  subject: RollbackSubject,
+  serial: string | undefined,
+): Promise<RollbackTarget> {
+  const problems: string[] = [];
+  const isMeant = ({ pems }: KnownVersion) =>
+    serial === undefined || pems.some((pem) => bareSerial(pem.serial) === serial);
+  for (const one of known) {
+    for (const version of one.versions.filter(isMeant)) {
+      const problem = rollbackProblem(version, subject.now);
+      const opened = problem ?? (await openRollback(bucket, one, version, subject));
+      if (typeof opened !== 'string') return opened;
+      problems.push(`${version.pems.map((pem) => pem.serial).join(' ')} ${opened}`);
+    }
+  }
+  const what =
+    serial === undefined
+      ? 'no earlier version can be published again'
+      : `${serial} cannot be published again`;
+  const why =
+    problems.length === 0
+      ? 'none is known: pemfleet history shows what is'
+      : [...new Set(problems)].join('; ');
+  throw new UsageError(`${subject.name}: ${what}: ${why}`);
+}
+
+interface Destination {
+  bucket: Bucket;
+  fleets: readonly FleetName[];
+  values: CommandValues;
+  log: Log;
+}
+
+/** One commit for each fleet. */
+async function publish(
+  { bucket, fleets, values, log }: Destination,
+  name: CertificateName,
+  { entry, texts }: Pick<RollbackTarget, 'entry' | 'texts'>,
+): Promise<void> {
+  const signing = await openSigningKey(bucket, { fleets });
+  const audit = openAuditTrail(bucket, values);
+  const manifests = new Map<FleetName, ReadManifest>();
+  for (const fleet of fleets) {
+    const { statuses } = await readStatuses(bucket, fleet);
+    // Hosts may have read a root that is lost since.
+    const highest = highestSequence(ownHeads(statuses, signing, now()).values());
+    const publisher = new Publisher(bucket, fleet, {
+      ...publisherOptions(bucket, signing, now, log),
+      ...{ floorOf: async () => highest, audit },
+    });
+    await publisher.reinstate(name, entry, texts, { action: 'rolled-back', reason: values.reason });
+    log('certificate.rolled-back', { certificate: name, fleet, serial: entry.pems[0]?.serial });
+    if (publisher.latest !== undefined) manifests.set(fleet, publisher.latest);
+  }
+  await audit.flush();
+  await notifyHosts(log, { manifests, changed: [...manifests.keys()] });
+}

@@ -1,0 +1,128 @@
+/** Which earlier version of a certificate may be published again, and what speaks against the others. */
+import type { X509Certificate } from 'node:crypto';
+import { keyTypeOf, parse } from '#contract/combined-pem.ts';
+import { ContractError, isObjectFault, messageOf, PemRejected } from '#contract/errors.ts';
+import type { CertificateName, FleetName } from '#contract/layout.ts';
+import type { ManifestEntry } from '#contract/manifest.ts';
+import type { Bucket } from '#storage/bucket.ts';
+import type { CertificateSpec } from '../../config/config.ts';
+import { exactSet } from '../../config/identifier.ts';
+import { checkCopy, pemRefOf, readPem } from '../entry.ts';
+import type { PemText } from '../publisher.ts';
+import type { CertificateVersions, KnownVersion } from './versions.ts';
+
+/** A version that can be published again: verified like a new issue. */
+export interface RollbackTarget {
+  version: KnownVersion;
+  entry: ManifestEntry;
+  texts: PemText[];
+  /** In which it differs from what is configured: the next pass orders another one. */
+  differences: string[];
+}
+
+export interface RollbackSubject {
+  name: CertificateName;
+  /** Undefined: it is not configured. */
+  spec: CertificateSpec | undefined;
+  now: Date;
+}
+
+/** @returns why it must not be published again; undefined if nothing but its PEMs can tell */
+export function rollbackProblem(version: KnownVersion, now: Date): string | undefined {
+  const { isInForce, ended, pems, isKeyThere } = version;
+  if (isInForce) return 'is in force';
+  if (ended !== undefined && ended.reason !== 'superseded') return `was ${ended.reason} at ${ended.at}`;
+  if (pems.length === 0) return 'names no PEM';
+  const expired = pems.find(({ notAfter }) => new Date(notAfter) <= now);
+  if (expired !== undefined) return `expired at ${expired.notAfter}`;
+  return isKeyThere ? undefined : 'has no private key in the bucket any more';
+}
+
+/** @returns the problem in words, where its PEMs are not what they should be. @throws BucketError where the store is out of reach */
+export async function openRollback(
+  bucket: Bucket,
+  { fleet, entry: current, versions }: CertificateVersions,
+  version: KnownVersion,
+  { name, spec, now }: RollbackSubject,
+): Promise<RollbackTarget | string> {
+  const { identifiers = current?.identifiers, issued = current?.issued } = version;
+  if (identifiers === undefined || issued === undefined) return 'is known by its serial only';
+  try {
+    const texts = await Promise.all(
+      version.pems.map(({ sha256 }) => readPem(bucket, fleet, name, { sha256 })),
+    );
+    checkCopy({ identifiers, name }, version, { source: fleet, texts, now });
+    const parsed = texts.map(({ text }) => ({ text, pem: parse(text) }));
+    const lost = await endedKeys(bucket, { fleet, name }, versions);
+    if (parsed.some(({ pem }) => lost.has(publicKeyOf(pem.leaf))))
+      return 'has the key of a version that was revoked or withdrawn';
+    const isUnsure = lost.has(UNKNOWN_KEY) && (spec?.reuseKey ?? true);
+    if (isUnsure) return 'may have the key of a version that was revoked or withdrawn, and whose PEM is gone';
+    const at = now.toISOString();
+    const haproxy = spec === undefined ? current?.haproxy : spec.haproxy;
+    const pems = parsed.map(pemRefOf);
+    const entry = {
+      identifiers,
+      publishedAt: at,
+      rolledBackAt: at,
+      issued,
+      pems,
+      ...(haproxy && { haproxy }),
+    };
+    const keyTypes = parsed.map(({ pem }) => keyTypeOf(pem.leaf.publicKey)).sort();
+    const differences = spec === undefined ? [] : differencesOf(spec, identifiers, keyTypes);
+    return { version, entry, texts, differences };
+  } catch (error) {
+    const isOfPem = error instanceof PemRejected || error instanceof ContractError || isObjectFault(error);
+    if (!isOfPem) throw error;
+    return `cannot be published: ${messageOf(error)}`;
+  }
+}
+
+const UNKNOWN_KEY = 'unknown';
+
+const publicKeyOf = ({ publicKey }: X509Certificate) =>
+  publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
+
+/** A key that is used again is as lost as the one that was revoked. */
+async function endedKeys(
+  bucket: Bucket,
+  { fleet, name }: { fleet: FleetName; name: CertificateName },
+  versions: readonly KnownVersion[],
+): Promise<ReadonlySet<string>> {
+  const ended = versions.filter(({ ended: word }) => word !== undefined && word.reason !== 'superseded');
+  const keys = ended
+    .flatMap(({ pems }) => pems)
+    .map(async ({ sha256 }) => {
+      try {
+        return publicKeyOf(parse((await readPem(bucket, fleet, name, { sha256 })).text).leaf);
+      } catch (error) {
+        if (isObjectFault(error) || error instanceof PemRejected) return UNKNOWN_KEY;
+        throw error;
+      }
+    });
+  return new Set(await Promise.all(keys));
+}
+
+function differencesOf(
+  spec: CertificateSpec,
+  identifiers: readonly string[],
+  keyTypes: readonly string[],
+): string[] {
+  const [names, wanted] = [exactSet(identifiers), exactSet(spec.identifiers)];
+  return [
+    ...(names === wanted ? [] : [`names ${names}, configured ${wanted}`]),
+    ...(keyTypes.join() === spec.keyTypes.join()
+      ? []
+      : [`key type ${keyTypes.join()}, configured ${spec.keyTypes.join()}`]),
+  ];
+}
+
+/** Where it is published: for what is configured, all of its fleets, so that none of them brings the other version back. */
+export function rollbackFleets(
+  spec: CertificateSpec | undefined,
+  known: readonly CertificateVersions[],
+): FleetName[] {
+  if (spec !== undefined) return spec.fleets;
+  return known.filter(({ entry }) => entry !== undefined).map(({ fleet }) => fleet);
+}

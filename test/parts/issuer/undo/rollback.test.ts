@@ -1,0 +1,134 @@
+// `pemfleet rollback` over a directory: which version comes back, which never does, and what the next decision makes of it.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DAY_MS, HOUR_MS } from '#common/time.ts';
+import { layout } from '#contract/layout.ts';
+import type { ManifestEntry } from '#contract/manifest.ts';
+import { auditCommand } from '../../../../lambda/commands/undo/audit.ts';
+import { historyCommand } from '../../../../lambda/commands/undo/history.ts';
+import { rollbackCommand } from '../../../../lambda/commands/undo/rollback.ts';
+import { decide } from '../../../../lambda/pass/due.ts';
+import { makeDueInput } from '../../../support/issuer/documents.ts';
+import { certificate, edge, stage } from './stage.ts';
+
+const serialOf = (entry: ManifestEntry | undefined) => entry?.pems[0]?.serial;
+
+test('the version before is published again, with a sequence of its own; the trail and the history say so', async (t) => {
+  const { publish, run, entryOf } = await stage(t);
+  const [first, second] = [await publish('kept'), await publish('kept')];
+  const sequence = (await entryOf('kept'))?.sequence ?? 0;
+  const preview = await run(rollbackCommand, 'rollback', 'kept', '--reason', 'bad chain', '--dry-run');
+  assert.deepEqual([preview.status, serialOf(await entryOf('kept'))], [0, second]);
+
+  const { status, err } = await run(rollbackCommand, 'rollback', 'kept', '--reason', 'bad chain');
+
+  assert.equal(status, 0, err);
+  const entry = await entryOf('kept');
+  assert.equal(serialOf(entry), first);
+  assert.ok((entry?.sequence ?? 0) > sequence, 'hosts take what has a higher sequence');
+  assert.ok(entry?.rolledBackAt);
+  const { lines } = JSON.parse((await run(auditCommand, 'audit', 'kept', '--json')).out);
+  const { action, before, after, reason } = lines.at(-1);
+  assert.deepEqual([action, before, after, reason], ['rolled-back', [second], [first], 'bad chain']);
+  const { out } = await run(historyCommand, 'history', 'kept');
+  assert.match(out, new RegExp(`^${first}.* in force .*rolled-back: bad chain`, 'm'));
+
+  const forth = await run(
+    rollbackCommand,
+    'rollback',
+    'kept',
+    '--to',
+    second.toLowerCase(),
+    '--reason',
+    'mended',
+  );
+
+  assert.deepEqual([forth.status, serialOf(await entryOf('kept'))], [0, second], forth.err);
+});
+
+test('what was revoked or withdrawn, has expired, or lost its key never comes back', async (t) => {
+  const { bucket, publish, publisher, run, entryOf } = await stage(t);
+  const pemOf = async () => (await entryOf('kept'))?.pems[0] ?? { sha256: '', notAfter: '' };
+  const expired = await publish('kept', ['kept.test'], 100 * DAY_MS);
+  const lost = await publish('kept');
+  await bucket.delete(layout.pem(edge, certificate('kept'), (await pemOf()).sha256));
+  const revoked = await publish('kept');
+  const { sha256, notAfter } = await pemOf();
+  await publish('kept');
+  await publisher().endPems(certificate('kept'), [{ sha256, notAfter }], { reason: 'revoked' });
+  const before = (await bucket.get(layout.root(edge)))?.etag;
+
+  const { status } = await run(rollbackCommand, 'rollback', 'kept', '--reason', 'x');
+
+  assert.match(String(status), /^UsageError .*kept: no earlier version can be published again: /);
+  for (const [serial, why] of [
+    [revoked, 'was revoked at'],
+    [lost, 'has no private key'],
+    [expired, 'expired at'],
+  ] as const) {
+    assert.match(String(status), new RegExp(`${serial} ${why}`));
+    const one = await run(rollbackCommand, 'rollback', 'kept', '--to', serial, '--reason', 'x', '--yes');
+    assert.match(String(one.status), new RegExp(`cannot be published again: ${serial} ${why}`));
+  }
+  assert.equal((await bucket.get(layout.root(edge)))?.etag, before);
+});
+
+test('a version with other names than configured wants --yes: the next pass orders another one', async (t) => {
+  const { publish, run, entryOf } = await stage(t);
+  const first = await publish('kept', ['kept.test', 'other.test']);
+  const second = await publish('kept');
+
+  const refused = await run(rollbackCommand, 'rollback', 'kept', '--reason', 'x');
+
+  assert.deepEqual([refused.status, serialOf(await entryOf('kept'))], [1, second]);
+  assert.match(
+    refused.err,
+    /has names kept\.test,? ?other\.test, configured kept\.test\n.*--yes publishes it until then/,
+  );
+  assert.equal((await run(rollbackCommand, 'rollback', 'kept', '--reason', 'x', '--yes')).status, 0);
+  assert.equal(serialOf(await entryOf('kept')), first);
+});
+
+test('no pass renews it at once for its time alone; at its end, and for what is configured, it does', async () => {
+  const entry = makeDueInput().published;
+  const [pem] = entry?.pems ?? [];
+  if (entry === undefined || pem === undefined) throw new TypeError('an entry');
+  const at = (ms: number) => new Date(Date.parse(pem.notBefore) + ms);
+  const decideAt = (now: Date, rolledBackAt: Date, changes = {}) =>
+    decide(
+      makeDueInput({
+        published: { ...entry, rolledBackAt: rolledBackAt.toISOString() },
+        ...{ now, ...changes },
+      }),
+    );
+  const due = at(65 * DAY_MS);
+
+  const [soon, nextDay, nearEnd, forced] = [
+    decideAt(new Date(due.getTime() + HOUR_MS), due),
+    decideAt(new Date(due.getTime() + 25 * HOUR_MS), due),
+    decideAt(at(73 * DAY_MS), at(72.9 * DAY_MS)),
+    decideAt(new Date(due.getTime() + HOUR_MS), due, { forced: true }),
+  ];
+
+  assert.deepEqual(soon, { action: 'keep', reason: 'fresh', until: new Date(due.getTime() + DAY_MS) });
+  assert.deepEqual(
+    [nextDay, nearEnd, forced].map(({ reason }) => reason),
+    ['lifetime', 'lifetime', 'forced'],
+  );
+});
+
+for (const [says, args, message] of [
+  ['no reason', ['kept'], /rollback wants --reason TEXT/],
+  ['no name', ['--reason', 'x'], /rollback wants the name of one certificate, saw none/],
+  ['a serial that is none', ['kept', '--to', 'latest', '--reason', 'x'], /--to wants hexadecimal digits/],
+  ['a name that was never published', ['never', '--reason', 'x'], /none is known/],
+] as const) {
+  test(`rollback: ${says} is refused`, async (t) => {
+    const { run } = await stage(t);
+
+    const { status } = await run(rollbackCommand, 'rollback', ...args);
+
+    assert.match(String(status), /^UsageError /);
+    assert.match(String(status), message);
+  });
+}

@@ -36,6 +36,7 @@ const RELEASE = 'dist/release';
 const BESIDE = [
   'install.sh',
   'uninstall.sh',
+  'back.sh',
   'alarm.sh',
   'agent.yaml',
   'sysusers.conf',

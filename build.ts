@@ -6,6 +6,7 @@ import { type BuildOptions, build, type Plugin } from 'esbuild';
 const PROGRAMS = {
   issuer: 'lambda/issuer.ts',
   responder: 'lambda/responder.ts',
+  'agent-release': 'lambda/agent-release.ts',
   cli: 'lambda/cli.ts',
   agent: 'agent/main.ts',
   cdk: 'cdk/index.ts',
@@ -77,7 +78,9 @@ for (const [program, entry] of Object.entries(PROGRAMS)) {
   const shebang = program === 'cli' || program === 'agent' ? '#!/usr/bin/env node\n' : '';
   const outfile = join(directory, 'index.mjs');
   const banner = { js: `${shebang}${OPTIONS.banner?.['js']}` };
-  const result = await build({ ...OPTIONS, banner, entryPoints: [entry], outfile });
+  // Node prints the line of the source where an app's mistake was thrown: of the construct, one that people can read.
+  const minify = program !== 'cdk';
+  const result = await build({ ...OPTIONS, minify, banner, entryPoints: [entry], outfile });
   await writeFile(join(directory, 'meta.json'), JSON.stringify(result.metafile));
   const bytes = result.metafile?.outputs[outfile]?.bytes ?? 0;
   console.error(`built ${outfile}: ${Math.round(bytes / 1000)} kB`);

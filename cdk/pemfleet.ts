@@ -8,22 +8,26 @@ import type { FunctionUrl, IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
+import { FLEET_TAG, fleetTagValue } from '#contract/layout.ts';
 import { type AgentRights, grantAgent } from './access/agent-access.ts';
 import { parameterArn } from './access/right.ts';
 import { type CertificateBucket, createBucket } from './bucket/bucket.ts';
 import { configuredFleet } from './bucket/prefixes.ts';
 import { createPersistRecords } from './dns/persist-records.ts';
-import { type AgentRelease, agentReleases } from './fleet/agent-release.ts';
 import { haproxyConfig } from './fleet/haproxy-config.ts';
 import { createNotifyDocument } from './fleet/notify-document.ts';
+import { createUpgradeDocument } from './fleet/upgrade-document.ts';
 import { type AgentOptions, agentCloudConfig } from './fleet/user-data.ts';
+import { createFirstPass } from './functions/first-pass.ts';
 import { createIssuer } from './functions/issuer.ts';
+import { publishAgent } from './functions/publish-agent.ts';
 import { createResponder, type Responder } from './functions/responder.ts';
 import { type Alarms, createAlarms } from './monitoring/alarms.ts';
 import { createDashboard } from './monitoring/dashboard.ts';
 import { type MetricName, pemfleetMetric } from './monitoring/metrics.ts';
 import { alarmTopic } from './monitoring/topic.ts';
 import { needsResponder } from './settings/configuration.ts';
+import { deploymentName } from './settings/deployment-name.ts';
 import type { PemfleetProps } from './settings/props.ts';
 
 /** Issues and renews certificates for fleets of HAProxy hosts and publishes them in a bucket. */
@@ -40,26 +44,35 @@ export class Pemfleet extends Construct {
   readonly responderUrl: FunctionUrl | undefined;
   /** Document that Systems Manager runs on the hosts of a fleet whose certificates have changed. */
   readonly notifyDocument: CfnDocument;
+  /** Document by which `pemfleet upgrade-agents` upgrades hosts. */
+  readonly upgradeDocument: CfnDocument;
   /** `undefined` with `alarms: false`. */
   readonly alarms: Alarms | undefined;
   /** `undefined` with `dashboard: false`. */
   readonly dashboard: Dashboard | undefined;
+  /** Name of this deployment in the metrics and in the tags of its hosts; see `serviceName`. */
+  readonly deployment: string;
   readonly #props: PemfleetProps;
   readonly #storage: CertificateBucket;
   readonly #trustParameter: string;
-  #releases: readonly AgentRelease[] | undefined;
+  #isAgentPublished = false;
 
   constructor(scope: Construct, id: string, props: PemfleetProps) {
     super(scope, id);
     this.#props = props;
+    this.deployment = props.serviceName ?? deploymentName(this);
     this.#storage = createBucket(this, props);
     this.bucket = this.#storage.bucket;
     this.encryptionKey = this.#storage.key;
     this.notifyDocument = createNotifyDocument(this);
+    this.upgradeDocument = createUpgradeDocument(this, this.#bucketUrl(), Stack.of(this).region);
     this.#trustParameter = `/${Names.uniqueResourceName(this, { maxLength: 200, separator: '-' })}/trust`;
     const alarmScope = props.alarms === false ? undefined : new Construct(this, 'Alarms');
     const topic = alarmScope && alarmTopic(alarmScope, props);
-    const access = { document: this.notifyDocument, trustParameter: this.#trustParameter, topic };
+    const access = {
+      ...{ document: this.notifyDocument, trustParameter: this.#trustParameter, topic },
+      deployment: this.deployment,
+    };
     const issuer = createIssuer(this, props, { ...this.#storage, ...access });
     const responder = responderFor(this, props, this.#storage);
     createPersistRecords(this, props);
@@ -68,7 +81,10 @@ export class Pemfleet extends Construct {
     this.responderUrl = responder?.url;
     const metric = (name: MetricName) => this.#metric(name);
     const functions = [issuer.fn, ...(responder ? [responder.fn] : [])];
-    this.alarms = alarmScope && topic && createAlarms(alarmScope, topic, props, metric);
+    if (alarmScope && topic) {
+      const firstPass = createFirstPass(alarmScope, issuer.fn);
+      this.alarms = createAlarms(alarmScope, { topic, firstPass }, props, metric);
+    }
     this.dashboard =
       props.dashboard === false
         ? undefined
@@ -77,33 +93,45 @@ export class Pemfleet extends Construct {
   }
 
   /**
-   * Grants hosts the rights of an agent: to read what is published for `fleet`, to fetch the agent's tarball, and to write their
+   * Grants hosts the rights of an agent: to read what is published for `fleet`, to fetch releases of the agent, and to write their
    * own status.
    * @throws Error if no certificate is configured for `fleet`
    */
   grantAgent(grantee: IGrantable, fleet: string, rights: AgentRights = {}): Grant {
     const name = configuredFleet(this.#props.config.config, fleet);
-    return grantAgent(this.#storage, this.#agentReleases(), grantee, {
+    this.#publishAgent();
+    return grantAgent(this.#storage, grantee, {
       ...{ ...rights, fleet: name },
       trustParameter: this.#trustParameter,
     });
   }
 
   /**
-   * User data that installs the agent when a host first starts. The role of the host needs {@link grantAgent}.
+   * User data that installs the agent when a host first starts: the release that the bucket names then, so that the text stays the same
+   * when you deploy another one. The role of the host needs {@link grantAgent}.
    * @throws Error if no certificate is configured for `fleet`
    */
   userData(fleet: string, options: AgentOptions = {}): UserData {
     const { region } = Stack.of(this.bucket);
     const bucket = `s3://${this.bucket.bucketName}?region=${region}`;
     const name = configuredFleet(this.#props.config.config, fleet);
+    this.#publishAgent();
     return UserData.custom(
       agentCloudConfig({
-        ...{ releases: this.#agentReleases(), bucket, region, fleet: name },
+        ...{ bucket, bucketUrl: this.#bucketUrl(), region, fleet: name },
         trustParameter: parameterArn(Stack.of(this.bucket), this.#trustParameter),
         ...options,
       }),
     );
+  }
+
+  /**
+   * The tag by which the issuer finds the hosts of `fleet`: `Tags.of(instance).add(tag.key, tag.value)`. A host without it polls only.
+   * @throws Error if no certificate is configured for `fleet`
+   */
+  hostTag(fleet: string): { readonly key: string; readonly value: string } {
+    const name = configuredFleet(this.#props.config.config, fleet);
+    return { key: FLEET_TAG, value: fleetTagValue(name, this.deployment) };
   }
 
   /**
@@ -112,7 +140,8 @@ export class Pemfleet extends Construct {
    */
   haproxyConfig(fleet: string): string {
     const { config } = this.#props.config;
-    return haproxyConfig(config, configuredFleet(config, fleet), this.responderUrl);
+    const isClosed = this.#props.responderSecret !== undefined;
+    return haproxyConfig(config, configuredFleet(config, fleet), this.responderUrl, isClosed);
   }
 
   /** Certificates that are published or served, and have expired. Statistic: Maximum, over an hour. */
@@ -210,14 +239,19 @@ export class Pemfleet extends Construct {
     return this.#metric('RunFinished', options);
   }
 
-  /** Made on first use: a stack that grants no host need not upload 90 MB. */
-  #agentReleases(): readonly AgentRelease[] {
-    this.#releases ??= agentReleases(this, 'Agent', this.#props.agentRelease);
-    return this.#releases;
+  /** On first use: a stack that grants no host need not upload 90 MB. */
+  #publishAgent(): void {
+    if (!this.#isAgentPublished) publishAgent(this, this.#props, this.#storage);
+    this.#isAgentPublished = true;
+  }
+
+  #bucketUrl(): string {
+    const { region, urlSuffix } = Stack.of(this.bucket);
+    return `https://${this.bucket.bucketName}.s3.${region}.${urlSuffix}`;
   }
 
   #metric(name: MetricName, options?: MetricOptions): Metric {
-    return pemfleetMetric(name, this.#props.serviceName ?? 'pemfleet', options);
+    return pemfleetMetric(name, this.deployment, options);
   }
 }
 

@@ -16,7 +16,8 @@ export class PemfleetStack extends Stack {
   constructor(scope: Construct, id: string, { pemfleet, ...props }: PemfleetStackProps) {
     super(scope, id, { description: 'pemfleet: TLS certificates for HAProxy fleets', ...props });
     this.pemfleet = new Pemfleet(this, 'Pemfleet', pemfleet);
-    const { bucket, issuer, notifyDocument, responderUrl, alarms } = this.pemfleet;
+    const { bucket, issuer, notifyDocument, upgradeDocument, deployment, responderUrl, alarms } =
+      this.pemfleet;
     this.#output(
       'BucketUrl',
       `s3://${bucket.bucketName}`,
@@ -31,6 +32,16 @@ export class PemfleetStack extends Stack {
       'NotifyDocument',
       notifyDocument.ref,
       'Document that Systems Manager runs on the hosts when certificates change',
+    );
+    this.#output(
+      'UpgradeDocument',
+      upgradeDocument.ref,
+      'Value of PEMFLEET_UPGRADE_DOCUMENT for pemfleet upgrade-agents',
+    );
+    this.#output(
+      'Deployment',
+      deployment,
+      'First part of the tag of the hosts: pemfleet:fleet = Deployment/fleet',
     );
     if (responderUrl) {
       this.#output(

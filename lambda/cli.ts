@@ -8,6 +8,9 @@ import { accountCommand } from './commands/account/account.ts';
 import { type Command, hasPrintedJson, print, printFailure, printJson } from './commands/command.ts';
 import { caaCommand } from './commands/dns/caa.ts';
 import { dnsRecordsCommand } from './commands/dns/dns-records.ts';
+
+import { doctorCommand } from './commands/fleet/doctor-aws.ts';
+import { upgradeAgentsCommand } from './commands/fleet/upgrade-agents.ts';
 import { haproxyConfigCommand } from './commands/haproxy-config.ts';
 import { keyCommand } from './commands/key.ts';
 import { parseArguments, type TAKEN_BY, UsageError } from './commands/line/options.ts';
@@ -54,6 +57,8 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
   audit: auditCommand,
   history: historyCommand,
   rollback: rollbackCommand,
+  doctor: doctorCommand,
+  'upgrade-agents': upgradeAgentsCommand,
   account: accountCommand,
   'take-over': takeOverCommand,
   key: keyCommand,

@@ -3,8 +3,13 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import {
+  answerCustomResource,
+  type CustomResourceEvent,
+  isCustomResourceEvent,
+} from '#common/net/custom-resource.ts';
 import { printable } from '#common/printable.ts';
-import { messageOf } from '#contract/errors.ts';
+import { codeOf, messageOf } from '#contract/errors.ts';
 import { openBucket } from '#storage/open.ts';
 import { functionActor } from './audit/actor.ts';
 import { AuditTrail } from './audit/trail.ts';
@@ -19,6 +24,7 @@ import { type Fields, type Log, levelOf } from './log.ts';
 import type { Outcome } from './outcome.ts';
 import { afterPass } from './pass/after-pass.ts';
 import { passNotBegun } from './pass/run-pass.ts';
+import type { PassOptions } from './pass.ts';
 import { probeNames } from './probe/probe-names.ts';
 import { TrustParameter } from './signing/trust-parameter.ts';
 import { loadConfigFile, runPassExclusively } from './wiring.ts';
@@ -32,6 +38,9 @@ export interface LambdaContext {
 /** Left at the end of an invocation to save failures, notify hosts and flush logs. */
 const RESERVE_MS = 20_000;
 
+/** Of the first pass. */
+const [RIGHTS_ATTEMPTS, RIGHTS_PAUSE_MS] = [5, 15_000];
+
 /** Named beside the figures. */
 const WORST = 3;
 
@@ -44,11 +53,47 @@ const log: Log = (event, fields = {}) => logger[levelOf(event)](event, printable
 /**
  * `PEMFLEET_CONFIG`: path of pemfleet.yaml as JSON (default: `pemfleet.json`, beside this program); `PEMFLEET_BUCKET` overrides its bucket;
  * `PEMFLEET_NOTIFY_DOCUMENT`: name of the SSM document that notifies hosts; without it they only poll;
+ * `PEMFLEET_DEPLOYMENT`: the deployment in the tags of its hosts (`<deployment>/<fleet>`); without it the tags hold the fleet alone;
  * `PEMFLEET_ALARM_TOPIC`: ARN of the SNS topic that gets names when a level rises; without it they are logged only;
  * `PEMFLEET_TRUST_PARAMETER`: name of the SSM parameter from which hosts take the key that they trust first.
  * @throws AggregateError if any certificate failed, or hosts could not be read, so that the invocation itself fails: after the metrics
  */
-export async function handler(_event: unknown, context: LambdaContext): Promise<{ outcomes: Outcome[] }> {
+export async function handler(event: unknown, context: LambdaContext): Promise<{ outcomes: Outcome[] }> {
+  if (!isCustomResourceEvent(event)) return pass(context, {});
+  return deploymentPass(event, context);
+}
+
+/**
+ * CloudFormation makes the alarm RunFinished after this pass, so that it begins with a datum. The pass orders nothing, for HAProxy may not yet
+ * send challenges here; and it never fails the deployment: a configuration that does not work is for the alarms.
+ */
+async function deploymentPass(
+  event: CustomResourceEvent,
+  context: LambdaContext,
+): Promise<{ outcomes: Outcome[] }> {
+  try {
+    return event.RequestType === 'Create' ? await firstPass(context) : { outcomes: [] };
+  } catch (error) {
+    log('first-pass.failed', { code: codeOf(error), error: messageOf(error) });
+    return { outcomes: [] };
+  } finally {
+    await answerCustomResource(event, { physicalId: 'first-pass' });
+  }
+}
+
+/** The rights of a role that was just made need some time until all of AWS knows them. */
+async function firstPass(context: LambdaContext): Promise<{ outcomes: Outcome[] }> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await pass(context, { dryRun: true });
+    } catch (error) {
+      if (attempt === RIGHTS_ATTEMPTS || codeOf(error) !== 'ERR_BUCKET_DENIED') throw error;
+      await sleep(RIGHTS_PAUSE_MS);
+    }
+  }
+}
+
+async function pass(context: LambdaContext, options: PassOptions): Promise<{ outcomes: Outcome[] }> {
   const now = () => new Date();
   const deadline = new Date(Date.now() + context.getRemainingTimeInMillis() - RESERVE_MS);
   const config = await loadConfigFile(process.env['PEMFLEET_CONFIG'] ?? 'pemfleet.json', (file, text) =>
@@ -61,10 +106,12 @@ export async function handler(_event: unknown, context: LambdaContext): Promise<
   const parameter = process.env['PEMFLEET_TRUST_PARAMETER'];
   const trustParameter = parameter ? new TrustParameter(parameter) : undefined;
   const audit = new AuditTrail(bucket, functionActor(context.invokedFunctionArn), now);
-  const request = { bucket, config, options: {}, timing, random, log, identity, trustParameter, audit };
+  const request = { bucket, config, options, timing, random, log, identity, trustParameter, audit };
   const result = await runPassExclusively(request).catch((error: unknown) => passNotBegun(config, error));
   const document = process.env['PEMFLEET_NOTIFY_DOCUMENT'];
-  const notifier = document ? new RunCommandNotifier(document) : undefined;
+  const notifier = document
+    ? new RunCommandNotifier(document, process.env['PEMFLEET_DEPLOYMENT'])
+    : undefined;
   const topicArn = process.env['PEMFLEET_ALARM_TOPIC'];
   const topic = topicArn ? new SnsTopic(topicArn, process.env) : undefined;
   const ended = await afterPass({ bucket, config, timing, log, topic }, notifier, result);

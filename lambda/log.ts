@@ -68,6 +68,7 @@ export type EventName =
   | 'schedule.rare'
   | 'replacement.progress'
   | 'replacement.failed'
+  | 'first-pass.failed'
   | 'run.finished';
 
 export type Fields = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
@@ -107,6 +108,7 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
   'status.unreadable',
   'status.failed',
   'replacement.failed',
+  'first-pass.failed',
   'schedule.rare',
   'level.risen',
   'levels.failed',

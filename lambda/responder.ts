@@ -8,10 +8,14 @@ import { layout, TOKEN } from '#contract/layout.ts';
 import type { HostBucket, StoredObject } from '#storage/bucket.ts';
 import { openWithoutSdk } from '#storage/open-without-sdk.ts';
 import { withAnswerMemory } from './challenge/answer-memory.ts';
+import { readSecretParameter, type SecretCheck, secretCheck } from './challenge/responder-secret.ts';
+import { SECRET_HEADER } from './challenge/secret-names.ts';
 
 /** The fields of the event that the responder reads. A caller that may invoke the function can send any JSON. */
 export interface FunctionUrlEvent {
   rawPath?: unknown;
+  /** Names in lower case. */
+  headers?: Record<string, unknown> | null;
   requestContext?: { http?: { method?: unknown } | null } | null;
 }
 
@@ -58,9 +62,26 @@ const bucket = once(async () =>
   withAnswerMemory(await openWithoutSdk(process.env['PEMFLEET_BUCKET'] ?? '', process.env)),
 );
 
+/**
+ * Where the URL is closed: a request that does not come through HAProxy costs its invocation, and reads nothing.
+ * @throws Error where the secret was never readable: Lambda logs it and answers 502
+ */
+export async function respondToHaproxy(
+  isSecret: SecretCheck,
+  event: FunctionUrlEvent | null,
+  respond: () => Promise<FunctionUrlResult>,
+): Promise<FunctionUrlResult> {
+  const isHaproxy = await isSecret(event?.headers?.[SECRET_HEADER]);
+  return isHaproxy ? respond() : result(403, 'forbidden\n');
+}
+
+const secretParameter = process.env['PEMFLEET_RESPONDER_SECRET_PARAMETER'];
+const isSecret = secretParameter && secretCheck(() => readSecretParameter(secretParameter, process.env));
+
 /** Entry point on Lambda. */
 export async function handler(event: FunctionUrlEvent | null): Promise<FunctionUrlResult> {
-  return respondTo(await bucket(), event);
+  const respond = async () => respondTo(await bucket(), event);
+  return isSecret ? respondToHaproxy(isSecret, event, respond) : respond();
 }
 
 function result(statusCode: number, body: string, headers: Record<string, string> = {}): FunctionUrlResult {

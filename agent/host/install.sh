@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs or upgrades pemfleet-agent from the folder of this script. Run it as root. On a host without a
 # configuration it starts nothing. Of existing files it changes only the program and its units.
+#   ./install.sh --back                 puts the agent back that the last upgrade took the place of
 #   DESTDIR=/some/tree ./install.sh     installs into a tree that is not booted: creates no user, starts nothing
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,6 +17,7 @@ done
 for tool in systemd-sysusers systemd-tmpfiles; do
     [ -n "$root" ] || command -v $tool >/dev/null || die "$tool is missing: the units want a host with systemd"
 done
+if [ "${1:-}" = --back ]; then exec sh "$root/usr/lib/pemfleet/back.sh"; fi
 # Before it changes anything: does the program run here (architecture, libc)?
 "$here/pemfleet-agent" version >/dev/null || die "this pemfleet-agent does not run on $(uname -m)"
 
@@ -29,6 +31,13 @@ if [ -z "$root" ]; then
     systemd-sysusers pemfleet-agent.conf
     systemd-tmpfiles --create pemfleet-agent.conf
 fi
+# What an upgrade takes the place of stays on the host: back.sh puts it back.
+former=$root/usr/bin/pemfleet-agent
+if [ -x "$former" ] && [ "$(sha256sum <"$former")" != "$(sha256sum <"$here/pemfleet-agent")" ]; then
+    install -d -m 0755 "$root/usr/lib/pemfleet/previous"
+    install -m 0755 "$former" "$root/usr/lib/pemfleet/previous/pemfleet-agent"
+fi
+install -m 0755 "$here/back.sh" "$root/usr/lib/pemfleet/back.sh"
 # A copy beside it, then a rename: nothing can write to a running program, and a partial copy must not take its name.
 install -m 0755 "$here/pemfleet-agent" "$root/usr/bin/.pemfleet-agent.new"
 mv -f "$root/usr/bin/.pemfleet-agent.new" "$root/usr/bin/pemfleet-agent"

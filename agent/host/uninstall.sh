@@ -16,7 +16,8 @@ if [ -z "$root" ] && command -v systemctl >/dev/null; then
     [ ! -e /etc/pemfleet/agent.yaml ] || runuser -u pemfleet -- /usr/bin/pemfleet-agent leave ||
         echo "uninstall.sh: could not write the last report; this host counts as silent until its status expires" >&2
 fi
-for unit in $units pemfleet-alarm@.service; do rm -f "$root/usr/lib/systemd/system/$unit" "$root/etc/systemd/system/$unit"; done
+# The last one is cloud-init's (cdk/host), where the agent came by the construct's user data.
+for unit in $units pemfleet-alarm@.service pemfleet-install.service; do rm -f "$root/usr/lib/systemd/system/$unit" "$root/etc/systemd/system/$unit"; done
 rm -f "$root/usr/lib/sysusers.d/pemfleet-agent.conf" "$root/usr/lib/tmpfiles.d/pemfleet-agent.conf"
 rm -f "$root/usr/bin/pemfleet-agent"
 rm -rf "$root/usr/lib/pemfleet"

@@ -6,7 +6,8 @@ import { ContractError, messageOf } from '#contract/errors.ts';
 import { MAX_TRUST_PARAMETER, parseAnnouncedTrust } from '#contract/trust.ts';
 import { hostIdentity } from '#storage/open-host.ts';
 import type { Environment } from '#storage/s3-credentials.ts';
-import { type SignedAnswer, signedSender } from '#storage/signed-request.ts';
+import type { SignedAnswer } from '#storage/signed-request.ts';
+import { getParameter } from '#storage/ssm/get-parameter.ts';
 import type { PinnedTrust } from './record.ts';
 
 /** Of an answer: the value as JSON in JSON, and what SSM says beside it. */
@@ -34,24 +35,8 @@ export async function readTrustParameter(parameter: string, env: Environment): P
 }
 
 async function ask(parameter: string, env: Environment): Promise<SignedAnswer> {
-  const named = /^arn:[^:]+:ssm:([^:]+):/.exec(parameter)?.[1];
-  const identity = await hostIdentity(env);
-  const region = named === undefined ? identity.region : async () => named;
-  const send = signedSender(identity.credentials, region, 'ssm');
-  return send({
-    method: 'POST',
-    url: await endpointOf(env, region),
-    headers: { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': 'AmazonSSM.GetParameter' },
-    body: Buffer.from(JSON.stringify({ Name: parameter })),
-    maxBytes: MAX_ANSWER_BYTES,
-  });
-}
-
-async function endpointOf(env: Environment, region: () => Promise<string>): Promise<URL> {
-  const endpoint = env['AWS_ENDPOINT_URL_SSM'] ?? env['AWS_ENDPOINT_URL'];
-  if (endpoint !== undefined) return new URL(endpoint);
-  const name = await region();
-  return new URL(`https://ssm.${name}.${name.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com'}/`);
+  const { credentials, region } = await hostIdentity(env);
+  return getParameter({ parameter, credentials, region, maxBytes: MAX_ANSWER_BYTES }, env);
 }
 
 interface SsmAnswer {

@@ -10,8 +10,7 @@ import { Construct } from 'constructs';
 import type { FleetName } from '#contract/layout.ts';
 import type { CertificateBucket } from '../bucket/bucket.ts';
 import { prefixes, WRITER } from '../bucket/prefixes.ts';
-import type { AgentRelease } from '../fleet/agent-release.ts';
-import { acknowledgeResource, keyConditions, parameterArn } from './right.ts';
+import { acknowledgeResource, keyConditions, ownAccount, parameterArn } from './right.ts';
 
 /** How far the rights of an agent go. */
 export interface AgentRights {
@@ -42,7 +41,6 @@ export interface HostRights extends AgentRights {
  */
 export function grantAgent(
   { bucket, key }: CertificateBucket,
-  releases: readonly AgentRelease[],
   grantee: IGrantable,
   { fleet, trustParameter, status = 'own' }: HostRights,
 ): Grant {
@@ -50,7 +48,10 @@ export function grantAgent(
     const resource = bucket.arnForObjects(keys);
     acknowledgeWildcard(grantee, resource);
     const grant = { grantee, actions, resourceArns: [resource], resource: bucket };
-    return Grant.addToPrincipalOrResource({ ...grant, ...(conditions && { conditions }) });
+    return Grant.addToPrincipalOrResource({
+      ...grant,
+      conditions: { ...ownAccount(bucket), ...conditions },
+    });
   };
   const published = allow(['s3:GetObject'], `${prefixes.published(fleet)}*`);
   const report =
@@ -64,11 +65,7 @@ export function grantAgent(
     conditions: keyConditions(bucket),
   });
   if (isForeign(grantee, bucket)) allowKeyUse(key, bucket, grantee);
-  const program = Grant.addToPrincipal({
-    grantee,
-    actions: ['s3:GetObject'],
-    resourceArns: releases.map(({ asset }) => asset.bucket.arnForObjects(asset.s3ObjectKey)),
-  });
+  const program = allow(['s3:GetObject'], `${prefixes.agent}*`);
   const trust = Grant.addToPrincipal({
     grantee,
     actions: ['ssm:GetParameter'],
@@ -82,7 +79,7 @@ const STATUS_ACTIONS = ['s3:PutObject', 's3:PutObjectTagging'];
 const KEY_ACTIONS = ['kms:Decrypt', 'kms:GenerateDataKey'];
 
 function acknowledgeWildcard({ grantPrincipal }: IGrantable, resource: string): void {
-  const reason = 'prefix of one fleet: its object names are not known before run time';
+  const reason = 'prefix of one fleet, or of the releases: object names are not known before run time';
   if (Construct.isConstruct(grantPrincipal)) acknowledgeResource(grantPrincipal, resource, reason);
 }
 

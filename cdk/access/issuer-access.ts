@@ -3,14 +3,14 @@ import { Stack } from 'aws-cdk-lib';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { CfnDocument } from 'aws-cdk-lib/aws-ssm';
-import { FLEET_TAG } from '#contract/layout.ts';
+import { FLEET_TAG, fleetTagValue } from '#contract/layout.ts';
 import { type Config, usedChallenges } from '../../lambda/config/config.ts';
 import { hostedZoneSettingsFor } from '../../lambda/config/dns.ts';
 import type { CertificateBucket } from '../bucket/bucket.ts';
 import { fleetsOf, prefixes } from '../bucket/prefixes.ts';
 import type { PemfleetProps } from '../settings/props.ts';
 import { challengeRights, listZonesRight, recordNameOf } from './dns-access.ts';
-import { keyUse, objects, parameterArn, type Right } from './right.ts';
+import { keyUse, listRight, objects, parameterArn, type Right } from './right.ts';
 
 /** What the issuer works on beside Route 53. */
 export interface IssuerAccess extends CertificateBucket {
@@ -18,19 +18,21 @@ export interface IssuerAccess extends CertificateBucket {
   readonly document: CfnDocument;
   /** Name of the SSM parameter with the key that hosts trust. */
   readonly trustParameter: string;
+  /** In the tags of its hosts. */
+  readonly deployment: string;
   /** Where it sends names when a level rises; undefined: there are no alarms. */
   readonly topic: ITopic | undefined;
 }
 
 export function issuerRights(props: PemfleetProps, access: IssuerAccess): Right[] {
   const { config } = props.config;
-  const { bucket, key, document, trustParameter, topic } = access;
+  const { bucket, key, document, deployment, trustParameter, topic } = access;
   const used = usedChallenges(config);
   return [
     ...bucketRights(bucket, used.has('http-01')),
     keyUse(key, bucket, ['Decrypt', 'GenerateDataKey']),
     ...(used.has('dns-01') ? dnsRights(props, Stack.of(bucket)) : []),
-    ...notifyRights(config, document),
+    ...notifyRights(config, document, deployment),
     trustRight(Stack.of(bucket), trustParameter),
     ...(topic ? [{ sid: 'Rises', actions: ['sns:Publish'], resources: [topic.topicArn] }] : []),
     ...(props.vpc ? [networkRight()] : []),
@@ -44,8 +46,7 @@ function bucketRights(bucket: IBucket, isHttp01: boolean): Right[] {
     objects('Read', bucket, ['GetObject'], [issuer, anyPublished, anyStatus]),
     objects('Write', bucket, ['PutObject'], [issuer, anyPublished, ...challenge]),
     objects('Delete', bucket, ['DeleteObject'], [orders, probes, anyPems, anyShards, ...challenge]),
-    // For the whole bucket: without this right S3 answers a GET of a missing object with 403 instead of 404.
-    { sid: 'List', actions: ['s3:ListBucket'], resources: [bucket.bucketArn] },
+    listRight(bucket),
   ];
 }
 
@@ -73,8 +74,9 @@ function dnsRights(props: PemfleetProps, { partition }: Stack): Right[] {
 }
 
 /** SendCommand takes one document, and hosts with the tag of a configured fleet, in EC2 or elsewhere. */
-function notifyRights(config: Config, document: CfnDocument): Right[] {
+function notifyRights(config: Config, document: CfnDocument, deployment: string): Right[] {
   const stack = Stack.of(document);
+  const tags = fleetsOf(config).map((fleet) => fleetTagValue(fleet, deployment));
   const arn = (service: string, resource: string) =>
     `arn:${stack.partition}:${service}:${stack.region}:${stack.account}:${resource}`;
   return [
@@ -87,7 +89,7 @@ function notifyRights(config: Config, document: CfnDocument): Right[] {
       sid: 'NotifyWhom',
       actions: ['ssm:SendCommand'],
       resources: [arn('ec2', 'instance/*'), arn('ssm', 'managed-instance/*')],
-      conditions: { StringEquals: { [`ssm:resourceTag/${FLEET_TAG}`]: fleetsOf(config) } },
+      conditions: { StringEquals: { [`ssm:resourceTag/${FLEET_TAG}`]: tags } },
       reason: 'hosts come and go; the condition names the tags of their fleets',
     },
     {

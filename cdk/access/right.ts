@@ -1,9 +1,10 @@
 /** Policy statements that explain themselves: a resource with a `*` needs a reason, which also acknowledges cdk-nag's finding. */
-import { Stack, Validations } from 'aws-cdk-lib';
+import { Stack } from 'aws-cdk-lib';
 import { type IRole, PolicyStatement, type PolicyStatementProps } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { IConstruct } from 'constructs';
+import { acknowledgeFinding } from '../settings/acknowledge.ts';
 
 /** A policy statement that allows `actions` on `resources`. */
 export interface Right extends PolicyStatementProps {
@@ -30,7 +31,7 @@ export function acknowledgeResource(scope: IConstruct, resource: string, reason:
   const text = asPrintedByNag(Stack.of(scope).resolve(resource));
   if (!text.includes('*')) return;
   if (reason === undefined) throw new TypeError(`${text} is allowed without a reason`);
-  Validations.of(scope).acknowledge({ id: `AwsSolutions-IAM5[Resource::${text}]`, reason });
+  acknowledgeFinding(scope, `AwsSolutions-IAM5[Resource::${text}]`, reason);
 }
 
 /** Allows `actions` (without `s3:`) on all objects below `prefixes`. */
@@ -39,8 +40,24 @@ export function objects(sid: string, bucket: IBucket, actions: string[], prefixe
     sid,
     actions: actions.map((action) => `s3:${action}`),
     resources: prefixes.map((prefix) => bucket.arnForObjects(`${prefix}*`)),
+    conditions: ownAccount(bucket),
     reason: 'a trust zone of the bucket (docs/bucket.md): its object names are not known before run time',
   };
+}
+
+/** Allows to list the whole bucket: without this right S3 answers a GET of a missing object with 403 instead of 404. */
+export function listRight(bucket: IBucket): Right {
+  return {
+    sid: 'List',
+    actions: ['s3:ListBucket'],
+    resources: [bucket.bucketArn],
+    conditions: ownAccount(bucket),
+  };
+}
+
+/** The ARN of a bucket has no account: without this condition the right would hold for a stranger's bucket of the same name, should ours go. */
+export function ownAccount(bucket: IBucket) {
+  return { StringEquals: { 'aws:ResourceAccount': Stack.of(bucket).account } };
 }
 
 /** Allows the use of the key for this bucket only, and only through S3. With a bucket key the encryption context is the bucket's ARN. */
@@ -54,9 +71,10 @@ export function keyUse(key: IKey, bucket: IBucket, actions: ('Decrypt' | 'Genera
 }
 
 export function keyConditions(bucket: IBucket) {
-  const { region, urlSuffix } = Stack.of(bucket);
+  const { region, urlSuffix, account } = Stack.of(bucket);
   return {
     StringEquals: {
+      'aws:ResourceAccount': account,
       'kms:ViaService': `s3.${region}.${urlSuffix}`,
       'kms:EncryptionContext:aws:s3:arn': bucket.bucketArn,
     },

@@ -1,5 +1,6 @@
 /** The bucket of the contract (docs/bucket.md): its key, its protection, and how long it keeps what. */
-import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { AnyPrincipal, Effect, PolicyStatement, type PolicyStatementProps } from 'aws-cdk-lib/aws-iam';
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
 import {
   BlockPublicAccess,
@@ -10,6 +11,7 @@ import {
   ObjectOwnership,
 } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
+import { acknowledgeFinding } from '../settings/acknowledge.ts';
 import type { PemfleetProps } from '../settings/props.ts';
 import { prefixes } from './prefixes.ts';
 
@@ -20,7 +22,7 @@ export interface CertificateBucket {
 }
 
 export function createBucket(scope: Construct, props: PemfleetProps): CertificateBucket {
-  const { removalPolicy = RemovalPolicy.RETAIN, accessLogsBucket } = props;
+  const { removalPolicy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE, accessLogsBucket } = props;
   const { bucketName } = props.config;
   const key = props.encryptionKey ?? createKey(scope, removalPolicy);
   const bucket = new Bucket(scope, 'Bucket', {
@@ -41,13 +43,37 @@ export function createBucket(scope: Construct, props: PemfleetProps): Certificat
     }),
   });
   if (accessLogsBucket === undefined) {
-    Validations.of(bucket).acknowledge({
-      id: 'AwsSolutions-S1',
-      reason: 'access logs are optional (accessLogsBucket); CloudTrail data events record the same requests',
-    });
+    acknowledgeFinding(
+      bucket,
+      'AwsSolutions-S1',
+      'access logs are optional (accessLogsBucket); CloudTrail data events record the same requests',
+    );
   }
+  for (const statement of refusals(bucket)) bucket.addToResourcePolicy(statement);
   // The class declares `isWebsite?: boolean | undefined`, the interface only `isWebsite?: boolean` (exactOptionalPropertyTypes).
   return { bucket: bucket as IBucket, key };
+}
+
+/**
+ * What a host that may write its status must not do with it: put it into an archive, where the issuer cannot read it, or make it a copy of what
+ * the host can read. And nobody encrypts by a key that AWS does not know. A header that a request does not have is no value of its condition key.
+ */
+function refusals(bucket: Bucket): PolicyStatement[] {
+  const isGiven = (header: string) => ({ Null: { [`s3:${header}`]: 'false' } });
+  const refuse = (sid: string, keys: string, conditions: PolicyStatementProps['conditions']) =>
+    new PolicyStatement({
+      ...{ sid, effect: Effect.DENY, principals: [new AnyPrincipal()], actions: ['s3:PutObject'] },
+      ...{ resources: [bucket.arnForObjects(keys)], ...(conditions && { conditions }) },
+    });
+  const storageClass = 'x-amz-storage-class';
+  return [
+    refuse('StandardStatus', `${prefixes.anyStatus}*`, {
+      ...isGiven(storageClass),
+      StringNotEquals: { [`s3:${storageClass}`]: 'STANDARD' },
+    }),
+    refuse('NoCopiedStatus', `${prefixes.anyStatus}*`, isGiven('x-amz-copy-source')),
+    refuse('NoForeignKey', '*', isGiven('x-amz-server-side-encryption-customer-algorithm')),
+  ];
 }
 
 function createKey(scope: Construct, removalPolicy: RemovalPolicy): Key {

@@ -15,6 +15,7 @@ export const prefixes = {
   published: layout.published,
   anyPems: layout.pems(anyFleet, '' as CertificateName).slice(0, -1),
   anyShards: layout.shard(anyFleet, '').replace(/[^/]+$/, ''),
+  agent: layout.agentReleases,
   statuses: layout.statuses,
   ownStatus: (fleet: FleetName) => layout.status(fleet, WRITER as HostName),
   anyPublished: topFolderOf(layout.manifest(anyFleet)),

@@ -1,51 +1,52 @@
-/** The agent's tarballs as assets, which hosts fetch at their first start, and the files of cdk/host/ that fetch them. */
+/**
+ * The agent's release in pemfleet's own bucket. A function of the stack brings the tarballs with it as its code and puts them there, so that
+ * neither user data nor the role of a host changes with a release, and no host needs a right to the bucket of CDK's assets or to its key.
+ */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { Asset } from 'aws-cdk-lib/aws-s3-assets';
-import type { Construct } from 'constructs';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
 import { PACKAGE_ROOT } from '../settings/package.ts';
 
-/** The agent for one architecture: a tarball with its executable, units and installer. */
-export interface AgentRelease {
-  readonly asset: Asset;
-  /** Architecture as `uname -m` prints it. */
-  readonly machine: string;
-  /** Digest of the tarball, in hex. The host compares it. */
-  readonly sha256: string;
+const SUMS = 'SHA256SUMS';
+const TARBALL = /^([0-9a-f]{64}) {2}(\S+-linux-(?:x64|arm64)\.tar\.gz)$/gm;
+
+/** The files of a release that hosts can install. */
+export interface AgentTarballs {
+  readonly folder: string;
+  /** Names of the tarballs. */
+  readonly files: readonly string[];
+  /** SHA-256 of SHA256SUMS: it changes with each of them. */
+  readonly digest: string;
 }
 
-const MACHINES: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64' };
-
 /**
- * Makes an asset of each tarball that the folder's SHA256SUMS names.
- * @param folder as `npm run build:agent` leaves it
+ * Finds the tarballs that the folder's SHA256SUMS names.
+ * @param folder as `npm run release` leaves it
  * @throws Error if a tarball is missing, of another version, or does not match its digest
  */
-export function agentReleases(
-  scope: Construct,
-  id: string,
-  folder = join(PACKAGE_ROOT, 'dist/release'),
-): AgentRelease[] {
-  const sums = join(folder, 'SHA256SUMS');
+export function agentTarballs(folder = join(PACKAGE_ROOT, 'dist/release')): AgentTarballs {
+  const sums = join(folder, SUMS);
   if (!existsSync(sums)) {
     throw new Error(
-      `${sums} is missing: run "npm run build:agent" first, or name the folder of a release in agentRelease`,
+      `${sums} is missing: hosts need the agent's tarballs. Set agentRelease to the folder of a release of ${PEMFLEET_VERSION} (its tarballs and SHA256SUMS, unpacked nowhere), or make one in a clone: npm run build:agent`,
     );
   }
-  const lines = readFileSync(sums, 'utf8').matchAll(/^([0-9a-f]{64}) {2}(\S+-linux-(x64|arm64)\.tar\.gz)$/gm);
-  const releases = [...lines].map(([, sha256 = '', file = '', arch = '']) => {
-    const path = join(folder, file);
-    checkRelease(path, sha256);
-    return { asset: new Asset(scope, `${id}-${arch}`, { path }), machine: MACHINES[arch] ?? arch, sha256 };
+  const text = readFileSync(sums, 'utf8');
+  const files = [...text.matchAll(TARBALL)].map(([, sha256 = '', file = '']) => {
+    checkTarball(join(folder, file), sha256);
+    return file;
   });
-  if (releases.length === 0) throw new Error(`${sums} names no tarball of the agent`);
-  return releases;
+  if (files.length === 0) throw new Error(`${sums} names no tarball of the agent`);
+  return { folder, files, digest: createHash('sha256').update(text).digest('hex') };
+}
+
+export function copyRelease({ folder, files }: AgentTarballs, directory: string): void {
+  for (const file of [SUMS, ...files]) copyFileSync(join(folder, file), join(directory, file));
 }
 
 /** An older agent may not understand the settings that this version writes. */
-function checkRelease(path: string, sha256: string): void {
+function checkTarball(path: string, sha256: string): void {
   const again = 'run "npm run build:agent" again';
   if (!basename(path).startsWith(`pemfleet-agent-${PEMFLEET_VERSION}-`)) {
     throw new Error(`${path} is not of version ${PEMFLEET_VERSION}: ${again}`);

@@ -9,7 +9,13 @@ const HTTPS = `# In the frontend of port 443: every certificate that the agent i
     bind :443 ssl crt /etc/haproxy/certs strict-sni alpn h2,http/1.1
 `;
 
-export function haproxyConfig(config: Config, fleet: FleetName, responder: FunctionUrl | undefined): string {
+/** @param isClosed whether the responder's URL answers to a secret only */
+export function haproxyConfig(
+  config: Config,
+  fleet: FleetName,
+  responder: FunctionUrl | undefined,
+  isClosed: boolean,
+): string {
   const used = usedChallenges({ certificates: specsOfFleet(config.certificates, fleet) });
   // The account's thumbprint answers for all certificates of the account, the responder's too.
   if (used.has('http-01-stateless')) {
@@ -17,7 +23,7 @@ export function haproxyConfig(config: Config, fleet: FleetName, responder: Funct
   }
   return responder === undefined || !used.has('http-01')
     ? HTTPS
-    : `${HTTPS}\n${functionUrlSnippet(hostOf(responder))}`;
+    : `${HTTPS}\n${functionUrlSnippet(hostOf(responder), isClosed)}`;
 }
 
 /** `https://<id>.lambda-url.<region>.on.aws/` */

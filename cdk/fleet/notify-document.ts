@@ -5,11 +5,11 @@
 import { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import type { Construct } from 'constructs';
 
-/** SIGHUP makes a running agent poll now. Without one (a timer, a first boot) the script runs a pass as the agent's own user. */
+/** A reload makes a running agent poll now; it signals the agent alone, not a reload of HAProxy that runs beside it. Without an agent (a timer, a first boot) the script runs a pass as the agent's own user. */
 const SCRIPT = `set -eu
 echo "pemfleet: fleet \${SSM_fleet:-unknown}, manifest \${SSM_manifest:-unknown}"
 if systemctl is-active --quiet pemfleet-agent.service; then
-  exec systemctl kill --signal=HUP pemfleet-agent.service
+  exec systemctl reload pemfleet-agent.service
 fi
 if [ "$(id -u)" = 0 ] && id pemfleet >/dev/null 2>&1; then
   exec runuser -u pemfleet -- pemfleet-agent sync

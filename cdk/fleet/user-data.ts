@@ -1,8 +1,7 @@
-/** The cloud-init text of a host: it fetches the agent with the instance's own role, checks its digest and starts it. */
-import { Stack } from 'aws-cdk-lib';
+/** The cloud-init text of a host: it fetches the agent with the instance's own role, checks its digest and starts it. It names no release. */
 import { stringify } from 'yaml';
 import type { FleetName } from '#contract/layout.ts';
-import { type AgentRelease, hostFile } from './agent-release.ts';
+import { hostFile } from './agent-release.ts';
 
 /** Options of the agent that user data installs. */
 export interface AgentOptions {
@@ -16,8 +15,9 @@ export interface AgentOptions {
 
 /** @internal */
 export interface AgentHost extends AgentOptions {
-  readonly releases: readonly AgentRelease[];
   readonly bucket: string;
+  /** Where the bucket's objects are fetched from. */
+  readonly bucketUrl: string;
   readonly region: string;
   readonly fleet: FleetName;
   /** ARN of the SSM parameter with the key that hosts trust. */
@@ -26,25 +26,23 @@ export interface AgentHost extends AgentOptions {
 
 /** @internal */
 export function agentCloudConfig(host: AgentHost): string {
-  const { releases, region } = host;
-  const choices = releases.flatMap((release) => [
-    release.machine,
-    addressOf(release, region),
-    release.sha256,
-  ]);
+  const unit = hostFile('pemfleet-install.service')
+    .replace('@BUCKET@', host.bucketUrl)
+    .replace('@REGION@', host.region);
   const document = {
     write_files: [
       { path: '/etc/pemfleet/agent.yaml', content: agentSettings(host) },
       { path: '/usr/lib/pemfleet/fetch-agent.py', content: hostFile('fetch-agent.py') },
       { path: '/usr/lib/pemfleet/install-agent.sh', content: hostFile('install-agent.sh') },
+      { path: '/etc/systemd/system/pemfleet-install.service', content: unit },
     ],
-    runcmd: [['sh', '/usr/lib/pemfleet/install-agent.sh', region, ...choices]],
+    // The unit tries until it is done; runcmd itself runs once in the life of an instance.
+    runcmd: [
+      ['systemctl', 'daemon-reload'],
+      ['systemctl', 'enable', '--now', 'pemfleet-install.service'],
+    ],
   };
   return `## template: jinja\n#cloud-config\n${asYaml(document)}`;
-}
-
-function addressOf({ asset }: AgentRelease, region: string): string {
-  return `https://${asset.s3BucketName}.s3.${region}.${Stack.of(asset).urlSuffix}/${asset.s3ObjectKey}`;
 }
 
 /**

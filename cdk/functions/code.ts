@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { Stage } from 'aws-cdk-lib';
 import { Code } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
+import { type AgentTarballs, copyRelease } from '../fleet/agent-release.ts';
+import type { PemfleetConfig } from '../settings/configuration.ts';
 import { PACKAGE_ROOT } from '../settings/package.ts';
-import type { PemfleetConfig } from '../settings/props.ts';
 
 /** The issuer's program with its configuration and CA files. Its asset hash follows their content. */
 export function issuerCode(scope: Construct, { config, caFiles }: PemfleetConfig): Code {
@@ -20,6 +21,14 @@ export function issuerCode(scope: Construct, { config, caFiles }: PemfleetConfig
 export function responderCode(scope: Construct): Code {
   const directory = emptyDirectory(scope, 'responder');
   copyFileSync(builtFile('responder'), join(directory, 'index.mjs'));
+  return Code.fromAsset(directory);
+}
+
+/** The program that publishes a release of the agent, with that release beside it. */
+export function agentReleaseCode(scope: Construct, tarballs: AgentTarballs): Code {
+  const directory = emptyDirectory(scope, 'agent-release');
+  copyFileSync(builtFile('agent-release'), join(directory, 'index.mjs'));
+  copyRelease(tarballs, directory);
   return Code.fromAsset(directory);
 }
 

@@ -1,13 +1,15 @@
 /** The issuer on its schedule. The schedule is the retry loop: Lambda itself retries nothing. */
-import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
-import { Architecture, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Architecture, Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { type IssuerAccess, issuerRights } from '../access/issuer-access.ts';
 import type { Right } from '../access/right.ts';
+import { acknowledgeFinding } from '../settings/acknowledge.ts';
 import type { PemfleetProps } from '../settings/props.ts';
 import { issuerCode } from './code.ts';
 import { functionRole } from './role.ts';
+import { NODE_24 } from './runtime.ts';
 import { createSchedule } from './schedule.ts';
 
 /** The function that orders and publishes certificates. */
@@ -25,7 +27,7 @@ export function createIssuer(parent: Construct, props: PemfleetProps, access: Is
   const { role, logGroup } = functionRole(scope, props, rights);
   const fn = new LambdaFunction(scope, 'Function', {
     description: 'pemfleet: orders, renews and publishes certificates',
-    runtime: Runtime.NODEJS_24_X,
+    runtime: NODE_24,
     architecture: Architecture.ARM_64,
     handler: 'index.handler',
     code: issuerCode(scope, props.config),
@@ -39,9 +41,10 @@ export function createIssuer(parent: Construct, props: PemfleetProps, access: Is
       PEMFLEET_TRUST_PARAMETER: access.trustParameter,
       ...(access.topic && { PEMFLEET_ALARM_TOPIC: access.topic.topicArn }),
       POWERTOOLS_METRICS_NAMESPACE: 'pemfleet',
-      POWERTOOLS_SERVICE_NAME: props.serviceName ?? 'pemfleet',
+      PEMFLEET_DEPLOYMENT: access.deployment,
+      POWERTOOLS_SERVICE_NAME: access.deployment,
     },
-    ...(props.reserveConcurrency !== false && { reservedConcurrentExecutions: 1 }),
+    ...(props.reserveConcurrency && { reservedConcurrentExecutions: 1 }),
     retryAttempts: 0,
     // An invocation that waits for a running pass is useless once the schedule starts the next one.
     maxEventAge: Duration.minutes(wakeMinutes),
@@ -72,9 +75,10 @@ function createFailures(scope: Construct): Queue {
     retentionPeriod: Duration.days(14),
     removalPolicy: RemovalPolicy.DESTROY,
   });
-  Validations.of(queue).acknowledge({
-    id: 'AwsSolutions-SQS3',
-    reason: 'this is itself a dead-letter queue, which only people read',
-  });
+  acknowledgeFinding(
+    queue,
+    'AwsSolutions-SQS3',
+    'this is itself a dead-letter queue, which only people read',
+  );
   return queue;
 }

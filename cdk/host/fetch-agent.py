@@ -1,8 +1,10 @@
 #!/usr/bin/python3
-"""Fetches one object from S3 with the credentials of this instance and compares its SHA-256.
+"""Fetches a release of the agent from pemfleet's own bucket with the credentials of this instance, and compares its SHA-256.
 
 Every host with cloud-init has Python's standard library. Not every one has the AWS CLI, and older curls cannot sign with a session token.
-usage: fetch-agent.py URL REGION SHA256 DESTINATION
+The bucket's agent/release.json says which release is current and which one was before. What fails is tried again for ten minutes: a role
+and its rights may come minutes after the instance.
+usage: fetch-agent.py BUCKET-URL REGION RELEASE DESTINATION     RELEASE: current, previous, or a version
 """
 
 import datetime
@@ -10,7 +12,10 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import sys
+import time
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -18,21 +23,39 @@ METADATA = os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://169.254.1
 # Endpoint of a store other than AWS, in the variables that the SDKs read.
 ENDPOINT = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
 SECONDS = 30
+TRY_FOR_SECONDS = 600
+PAUSES = [2, 4, 8, 16, 30]
+MAX_SMALL = 65536
+MAX_TARBALL = 128 << 20
 
 
-def ask(url, headers, method="GET"):
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Whoever answers with another address does not get what was meant for this one."""
+
+    def redirect_request(self, *_):
+        return None
+
+
+S3 = urllib.request.build_opener(NoRedirect)
+# The metadata service is on this machine: no proxy may see its answers.
+IMDS = urllib.request.build_opener(NoRedirect, urllib.request.ProxyHandler({}))
+
+
+def ask(opener, url, headers, method="GET", limit=MAX_SMALL):
     request = urllib.request.Request(url, headers=headers, method=method)
-    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
-        return answer.read()
+    with opener.open(request, timeout=SECONDS) as answer:
+        content = answer.read(limit + 1)
+    if len(content) > limit:
+        raise ValueError(url + " has more than " + str(limit) + " bytes")
+    return content
 
 
 def credentials():
     """Credentials of the instance's role, by IMDSv2: a PUT gets the token that each request needs."""
     ttl = {"x-aws-ec2-metadata-token-ttl-seconds": "300"}
-    token = ask(METADATA + "/latest/api/token", ttl, "PUT").decode()
+    token = {"x-aws-ec2-metadata-token": ask(IMDS, METADATA + "/latest/api/token", ttl, "PUT").decode()}
     path = METADATA + "/latest/meta-data/iam/security-credentials/"
-    role = ask(path, {"x-aws-ec2-metadata-token": token}).decode().strip()
-    return json.loads(ask(path + role, {"x-aws-ec2-metadata-token": token}))
+    return json.loads(ask(IMDS, path + ask(IMDS, path, token).decode().strip(), token))
 
 
 def sha256(content):
@@ -74,15 +97,56 @@ def at_endpoint(url):
     return ENDPOINT.rstrip("/") + "/" + parts.netloc.split(".s3.")[0] + parts.path
 
 
-def main(url, region, wanted, destination):
+def get(bucket, key, region, limit=MAX_SMALL):
+    url = bucket + "/" + key
     url = at_endpoint(url) if ENDPOINT else url
-    content = ask(url, signed(url, region, credentials()))
-    if sha256(content) != wanted:
-        sys.exit("fetch-agent: " + url + " has the SHA-256 " + sha256(content) + ", wanted " + wanted)
+    return ask(S3, url, signed(url, region, credentials()), limit=limit)
+
+
+def choose(pointer, wanted):
+    """The release that is wanted; of two with the same version, the current one."""
+    for name in ("current", "previous"):
+        release = pointer.get(name)
+        if release and wanted in (name, release["release"]):
+            return release
+    has = [pointer[name]["release"] for name in ("current", "previous") if pointer.get(name)]
+    sys.exit("fetch-agent: wanted the release " + wanted + ", the bucket has " + ", ".join(has))
+
+
+def fetch(bucket, region, wanted):
+    release = choose(json.loads(get(bucket, "agent/release.json", region)), wanted)
+    machine = os.uname().machine
+    digest = str(release["machines"].get(machine, {}).get("sha256"))
+    if not re.fullmatch("[0-9a-f]{64}", digest):
+        sys.exit("fetch-agent: there is no agent for " + machine)
+    content = get(bucket, "agent/" + digest + ".tar.gz", region, MAX_TARBALL)
+    if sha256(content) != digest:
+        sys.exit("fetch-agent: agent/" + digest + ".tar.gz has the SHA-256 " + sha256(content) + ", wanted " + digest)
+    return content
+
+
+def persistently(work):
+    last = time.monotonic() + TRY_FOR_SECONDS
+    attempt = 0
+    while True:
+        try:
+            return work()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            status = getattr(error, "code", None)
+            text = str(error) if status is None else "HTTP status " + str(status) + " of " + str(error.url)
+            pause = PAUSES[min(attempt, len(PAUSES) - 1)]
+            if time.monotonic() + pause > last:
+                sys.exit("fetch-agent: " + text)
+            sys.stderr.write("fetch-agent: " + text + "; again in " + str(pause) + " s\n")
+            time.sleep(pause)
+            attempt += 1
+
+
+def main(bucket, region, wanted, destination):
+    content = persistently(lambda: fetch(bucket, region, wanted))
     temporary = destination + ".new"
     with open(temporary, "wb") as file:
         file.write(content)
-    os.chmod(temporary, 0o755)
     os.rename(temporary, destination)
 
 

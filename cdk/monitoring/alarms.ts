@@ -6,10 +6,10 @@ import { Duration } from 'aws-cdk-lib';
 import { type Alarm, ComparisonOperator, type Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
-import type { Construct } from 'constructs';
+import type { Construct, IDependable } from 'constructs';
 import { LEVELS, type Level, PERIODS, periodMinutes } from '../../lambda/figures/levels.ts';
+import { deploymentName } from '../settings/deployment-name.ts';
 import type { PemfleetProps } from '../settings/props.ts';
-import { alarmName } from './alarm-name.ts';
 import type { MetricName } from './metrics.ts';
 
 /** The alarms of a deployment and the topic that they notify. */
@@ -69,28 +69,39 @@ const DEAD_MAN_ALARM = {
   datapointsToAlarm: 3,
 };
 
+/** What alarms need beside their metrics. */
+export interface AlarmParts {
+  readonly topic: ITopic;
+  /** Without its datum, RunFinished would begin with an alarm. */
+  readonly firstPass: IDependable;
+}
+
 /** @internal */
 export function createAlarms(
   scope: Construct,
-  topic: ITopic,
+  { topic, firstPass }: AlarmParts,
   props: PemfleetProps,
   metric: (name: MetricName) => Metric,
 ): Alarms {
   const period = Duration.minutes(periodMinutes(props.config.config.wakeMinutes));
   const { runbookUrl = RUNBOOK } = props;
+  const deployment = deploymentName(scope.node.scope as Construct);
   const create = (name: AlarmName, settings: typeof DEAD_MAN_ALARM | LevelSettings) => {
     const [meaning, command] = TEXTS[name];
     return metric(name)
       .with({ period })
       .createAlarm(scope, name, {
-        alarmName: alarmName(scope, name),
+        // CloudFormation replaces an alarm whose name changes, and cannot make one whose name another has.
+        alarmName: `${deployment}-${name}`,
         alarmDescription: `pemfleet: ${meaning}\nCommand: ${command}\nRunbook: ${runbookUrl}#${name.toLowerCase()}`,
         ...settings,
       });
   };
+  const deadMan = create('RunFinished', DEAD_MAN_ALARM);
+  deadMan.node.addDependency(firstPass);
   const alarms = [
     ...LEVELS.map((level) => create(level, levelSettings(level))),
-    create('RunFinished', DEAD_MAN_ALARM),
+    deadMan,
     ...(props.config.config.probe.scheduled ? [create('NamesWrong', NAMES_ALARM)] : []),
   ];
   for (const alarm of alarms) {

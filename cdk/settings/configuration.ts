@@ -7,7 +7,7 @@ import { type AcmeSettings, configuredCas } from '../../lambda/config/acme.ts';
 import { type Config, checkConfig, usedChallenges } from '../../lambda/config/config.ts';
 import { configuredLives, findWakeProblem, wakeProblemText } from '../../lambda/config/schedule.ts';
 import { readYaml } from '../../lambda/config/yaml.ts';
-import type { PemfleetConfig } from './props.ts';
+import type { PemfleetDocument } from './document.ts';
 
 /** Satisfies the schema, which requires a bucket. At run time the environment names the real one. */
 const BUCKET_OF_THE_STACK = 's3://bucket-of-the-stack';
@@ -41,6 +41,43 @@ export function pemfleetConfigOf(document: unknown, file = 'pemfleet.yaml'): Pem
   return deployed(config, file);
 }
 
+/** A checked pemfleet.yaml, from a file or built by the app. */
+export class PemfleetConfig {
+  /**
+   * The configuration that ships with the issuer. Its CA files have the names of {@link caFiles}.
+   * @internal
+   */
+  readonly config: Config;
+  /** Name of the bucket, from `bucket: s3://<name>`; `undefined` lets CloudFormation choose one. */
+  readonly bucketName: string | undefined;
+  /** Trust anchors of private CAs: file name beside the issuer's program → path on this machine. */
+  readonly caFiles: Readonly<Record<string, string>>;
+
+  /** @internal */
+  constructor(config: Config, bucketName: string | undefined, caFiles: Readonly<Record<string, string>>) {
+    this.config = config;
+    this.bucketName = bucketName;
+    this.caFiles = caFiles;
+  }
+
+  /**
+   * Reads and checks a file.
+   * @param file path of pemfleet.yaml
+   * @throws Error with one line for each mistake, which begins with its path
+   */
+  static fromFile(file: string): PemfleetConfig {
+    return readPemfleetConfig(file);
+  }
+
+  /**
+   * Checks what the app has built, as the compiler does before.
+   * @throws Error with one line for each mistake, which begins with its path
+   */
+  static of(document: PemfleetDocument): PemfleetConfig {
+    return pemfleetConfigOf(document);
+  }
+}
+
 /** Whether some certificate is proven by answers from the bucket. */
 export function needsResponder({ config }: PemfleetConfig): boolean {
   return usedChallenges(config).has('http-01');
@@ -60,7 +97,7 @@ function deployed(config: Config, file: string): PemfleetConfig {
   };
   const [acme = config.acme, ...fallback] = configuredCas(config).map(withoutSecrets);
   const bucketName = config.bucket === BUCKET_OF_THE_STACK ? undefined : config.bucket.slice('s3://'.length);
-  return { config: { ...config, acme, fallback }, bucketName, caFiles };
+  return new PemfleetConfig({ ...config, acme, fallback }, bucketName, caFiles);
 }
 
 function bucketProblem(bucket: unknown): string | undefined {

@@ -7,30 +7,18 @@ import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { IHostedZone } from 'aws-cdk-lib/aws-route53';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
-import type { Config } from '../../lambda/config/config.ts';
-
-/** A checked pemfleet.yaml: see `readPemfleetConfig` and `pemfleetConfigOf`. */
-export interface PemfleetConfig {
-  /**
-   * The configuration that ships with the issuer. Its CA files have the names of {@link caFiles}.
-   * @internal
-   */
-  readonly config: Config;
-  /** Name of the bucket, from `bucket: s3://<name>`; `undefined` lets CloudFormation choose one. */
-  readonly bucketName: string | undefined;
-  /** Trust anchors of private CAs: file name beside the issuer's program → path on this machine. */
-  readonly caFiles: Readonly<Record<string, string>>;
-}
+import type { PemfleetConfig } from './configuration.ts';
 
 /** Properties of {@link Pemfleet}. */
 export interface PemfleetProps {
-  /** Which certificates to issue, from which CA, for which fleets: `readPemfleetConfig('pemfleet.yaml')`. */
+  /** Which certificates to issue, from which CA, for which fleets: `PemfleetConfig.fromFile('pemfleet.yaml')`. */
   readonly config: PemfleetConfig;
 
   /**
-   * What happens to the bucket and its key when the stack is deleted.
+   * What happens to the bucket and its key when the stack is deleted. By default they stay, unless the deployment that creates them
+   * fails: then nothing is left that would stand in the way of the next one.
    *
-   * @default RemovalPolicy.RETAIN
+   * @default RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
    */
   readonly removalPolicy?: RemovalPolicy;
 
@@ -73,11 +61,20 @@ export interface PemfleetProps {
   /**
    * Reserves concurrent executions of the account: one for the issuer, so that two passes never overlap, and 50 for the responder,
    * which caps what a flood of requests can use. AWS keeps 100 unreserved, so the account needs a quota of at least 151 (a new
-   * account has ten). Without the reservation overlapping passes still lose nothing, because each manifest write is conditional.
+   * account has ten: there the deployment would fail). Without the reservation overlapping passes still lose nothing, because each
+   * manifest write is conditional, and the responder answers a request without the secret header before it reads anything.
    *
-   * @default true
+   * @default false
    */
   readonly reserveConcurrency?: boolean;
+
+  /**
+   * Name or ARN of an SSM parameter (type SecureString) with a secret that HAProxy sends to the responder: its URL is then closed to all
+   * others. docs/http-01.md says how to make it, how HAProxy gets it, and how to change it.
+   *
+   * @default - the URL is public, and answers tokens of orders in flight to anybody
+   */
+  readonly responderSecret?: string;
 
   /**
    * VPC for the issuer. It must reach the CA and the APIs of S3, Route 53 and SSM.
@@ -115,9 +112,10 @@ export interface PemfleetProps {
   readonly logRetention?: RetentionDays;
 
   /**
-   * Value of the dimension `service` of every metric. Two deployments in one account and region need different names.
+   * Name of this deployment: the value of the dimension `service` of every metric, and the first part of the tag of its hosts
+   * (`<serviceName>/<fleet>`). Two deployments in one account and region need different names.
    *
-   * @default 'pemfleet'
+   * @default - the name of the stack; with the path of the construct, unless its id is `Pemfleet`
    */
   readonly serviceName?: string;
 

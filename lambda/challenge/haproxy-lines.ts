@@ -1,5 +1,7 @@
 /** HAProxy's lines for HTTP-01, as `pemfleet haproxy-config` prints them. test/e2e/haproxy-snippet.test.ts runs them in HAProxy. */
 
+import { SECRET_HEADER, SECRET_VARIABLE } from './secret-names.ts';
+
 /**
  * Anybody may ask. What is no token goes no further; what the CA has got once, it gets again from memory; while requests wait, the source
  * with the fewest that had no answer comes first, and those with many are refused. No source is limited for requests that are answered: a
@@ -38,6 +40,9 @@ backend acme_responder
     timeout queue 10s
 `;
 
+const SECRET_LINE = `    http-request set-header ${SECRET_HEADER} %[env(${SECRET_VARIABLE})]
+`;
+
 /** HAProxy hands every request for a challenge to the responder. */
 export function responderSnippet(responder: string): string {
   return `${TO_RESPONDER}    server responder ${responder} maxconn 50
@@ -48,11 +53,12 @@ export function responderSnippet(responder: string): string {
  * The same for a responder behind a Lambda URL. Its addresses change, so HAProxy keeps resolving them ("resolvers"), and starts
  * even while the DNS is down. The URL answers 403 to a foreign host name, and HAProxy sends no SNI by default: both are set. A CA
  * validates from many networks at once, and Lambda refuses (429) what exceeds the function's concurrency: requests wait here ("maxconn").
+ * @param isClosed whether the URL answers to a secret only: HAProxy has it in its environment, and no line of ours holds it
  */
-export function functionUrlSnippet(host: string): string {
+export function functionUrlSnippet(host: string, isClosed = false): string {
   return `${TO_RESPONDER}    http-request set-header X-Forwarded-Host %[req.hdr(host)]
     http-request set-header Host ${host}
-    retries 2
+${isClosed ? SECRET_LINE : ''}    retries 2
     retry-on conn-failure empty-response
     option redispatch
     server-template lambda 2 ${host}:443 maxconn 5 ssl verify required ca-file /etc/ssl/certs/ca-certificates.crt verifyhost ${host} sni str(${host}) alpn http/1.1 resolvers acme_dns resolve-prefer ipv4 init-addr none

@@ -14,5 +14,6 @@ export async function notifyHosts(
   // Loaded where it is needed only: it is half of the SDK.
   const { RunCommandNotifier } = await import('../fleet/run-command.ts');
   const earlier = { calls: [], failedCalls: [] };
-  await notifyFleets({ notifier: new RunCommandNotifier(document), log, now: now() }, earlier, result);
+  const notifier = new RunCommandNotifier(document, process.env['PEMFLEET_DEPLOYMENT']);
+  await notifyFleets({ notifier, log, now: now() }, earlier, result);
 }

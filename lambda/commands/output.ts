@@ -40,6 +40,9 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   pemfleet audit --serial HEX --after TIME
                                       show which hosts served this certificate then, and until when
   pemfleet audit --verify             find out whether anybody has changed the trail; --noted END: since then
+  pemfleet doctor --aws               try once what only a real AWS account can say: policies, and a status
+  pemfleet upgrade-agents --fleet NAME
+                                      upgrade the agents of a fleet on AWS, a canary first; --back to the release before
   pemfleet account                    show what each CA says of our account; register it where there is none
   pemfleet account --rollover|--contact
                                       change its key; tell the CA the configured contact
@@ -63,6 +66,7 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   --only NAME           limit the pass to this certificate; may be repeated
   --replace-trusted     run, plan: a certificate that browsers do not trust may replace one that they do
   --fleet NAME          status, withdraw, probe: this fleet only
+  --canary NUMBER       upgrade-agents: hosts of the first wave, default 1; each next wave has twice as many
   --grace TIME          status: what was published less than so long ago may be on its way to hosts; default 2m (two polls)
   --concurrency NUMBER  probe: handshakes at the same time; --allow-private: at private addresses, too
   --yes                 what asks for it first: withdraw and replace for more than a third at once, account, key

@@ -35,7 +35,8 @@ export type IssuerRecordErrorCode =
   | 'ERR_REPLACE_REQUEST'
   | 'ERR_SIGNING_KEY'
   | 'ERR_SIGNING_KEY_LOST'
-  | 'ERR_ISSUER_CONFLICT';
+  | 'ERR_ISSUER_CONFLICT'
+  | 'ERR_AGENT_RELEASE';
 
 export type BucketErrorCode =
   | 'ERR_BUCKET_URL'

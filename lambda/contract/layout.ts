@@ -30,8 +30,16 @@ export type HostName = z.infer<typeof hostName>;
  */
 export const WRITER_TAG = 'pemfleet-writer';
 
-/** Tag of a host (EC2 instance or managed node): its value is the fleet's name. The issuer's role may send commands to no others. */
+/** Tag of a host (EC2 instance or managed node), with {@link fleetTagValue}. The issuer's role may send commands to no others. */
 export const FLEET_TAG = 'pemfleet:fleet';
+
+/**
+ * Tags are the account's: two deployments that have a fleet of the same name call their own hosts only if the value holds the deployment.
+ * @param deployment its name; undefined: there is one in the account, as before deployments had names
+ */
+export function fleetTagValue(fleet: string, deployment: string | undefined): string {
+  return deployment ? `${deployment}/${fleet}` : fleet;
+}
 
 /** RFC 8555 §8.1: a token holds base64url characters only; the length bounds are ours. */
 export const TOKEN = /^[A-Za-z0-9_-]{16,256}$/;
@@ -117,6 +125,11 @@ export const layout = {
   /** OCSP response to staple to a PEM. Immutable: a refreshed one has another key. */
   ocsp: (fleet: FleetName, name: CertificateName, pemSha256: string, sha256: string) =>
     `published/${fleet}/pem/${name}/${pemSha256}.${sha256}.ocsp`,
+  /** Which release of the agent hosts install, and the tarballs; hosts may read all of it. */
+  agentReleases: 'agent/',
+  agentRelease: 'agent/release.json',
+  /** Immutable: the key is the SHA-256 of the content. */
+  agentTarball: (sha256: string) => `agent/${sha256}.tar.gz`,
   statusFleets: 'status/',
   statuses: (fleet: FleetName) => `status/${fleet}/`,
   status: (fleet: FleetName, host: HostName) => `status/${fleet}/${host}.json`,

@@ -16,6 +16,9 @@ export const MAX_OCSP_BYTES = 64 * KIB;
 /** A host leaves served files out of a report that would be larger: `unlisted` in host-status.ts. */
 export const MAX_STATUS_BYTES = MIB;
 
+/** Of the agent: some 45 MB. */
+const MAX_TARBALL_BYTES = 128 * MIB;
+
 /** By key; the first that fits. */
 const LIMITS: readonly [pattern: RegExp, maxBytes: number][] = [
   [/^published\/[^/]+\/(manifest|root)\.json$/, MAX_MANIFEST_BYTES],
@@ -24,6 +27,8 @@ const LIMITS: readonly [pattern: RegExp, maxBytes: number][] = [
   [/^published\/.*\.ocsp$/, MAX_OCSP_BYTES],
   [/^status\//, MAX_STATUS_BYTES],
   [/^challenge\//, 4 * KIB],
+  [/^agent\/release\.json$/, 64 * KIB],
+  [/^agent\/[0-9a-f]{64}\.tar\.gz$/, MAX_TARBALL_BYTES],
   [/^issuer\/account\//, 64 * KIB],
   [/^issuer\/garbage\//, 16 * MIB],
   [/^issuer\/audit\//, 4 * MIB],

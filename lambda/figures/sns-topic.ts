@@ -1,4 +1,5 @@
 /** An SNS topic, by one signed request: the SDK's client for it would be larger than a small pass. */
+import { dnsSuffix } from '#common/net/dns-suffix.ts';
 import { messageOf } from '#contract/errors.ts';
 import { credentialsOf, type Environment } from '#storage/s3-credentials.ts';
 import { signedSender } from '#storage/signed-request.ts';
@@ -6,7 +7,7 @@ import type { AlarmTopic } from './announce-rises.ts';
 import type { AlarmMessage } from './rises.ts';
 
 /** AWS Service Authorization Reference, "Amazon SNS", topic. */
-const ARN = /^arn:(aws[a-z-]*):sns:([a-z0-9-]+):\d{12}:[A-Za-z0-9_-]{1,256}$/;
+const ARN = /^arn:aws[a-z-]*:sns:([a-z0-9-]+):\d{12}:[A-Za-z0-9_-]{1,256}$/;
 /** Amazon SNS API Reference. */
 const API_VERSION = '2010-03-31';
 
@@ -41,14 +42,13 @@ export class SnsTopic implements AlarmTopic {
   }
 
   #place(): { url: URL; region: string } {
-    const [, partition, region] = ARN.exec(this.#arn) ?? [];
-    if (partition === undefined || region === undefined) {
+    const region = ARN.exec(this.#arn)?.[1];
+    if (region === undefined) {
       throw new TypeError(
         `PEMFLEET_ALARM_TOPIC: wanted the ARN of a standard SNS topic, saw ${this.#arn}; set it, or unset the variable`,
       );
     }
-    const domain = partition === 'aws-cn' ? 'amazonaws.com.cn' : 'amazonaws.com';
     const named = this.#env['AWS_ENDPOINT_URL_SNS'] ?? this.#env['AWS_ENDPOINT_URL'];
-    return { url: new URL(named ?? `https://sns.${region}.${domain}/`), region };
+    return { url: new URL(named ?? `https://sns.${region}.${dnsSuffix(region)}/`), region };
   }
 }

@@ -1,6 +1,6 @@
 /** Nudges a fleet's hosts through SSM Run Command. Best effort: hosts poll anyway, so a failure is only logged. */
 import { ListCommandsCommand, SendCommandCommand, SSMClient } from '@aws-sdk/client-ssm';
-import { FLEET_TAG, type FleetName } from '#contract/layout.ts';
+import { FLEET_TAG, type FleetName, fleetTagValue } from '#contract/layout.ts';
 
 export interface FleetNotifier {
   /** Sends the command to the fleet's hosts. @param manifest its ETag @returns the command's id */
@@ -28,11 +28,16 @@ const LONGEST_COMMENT = 100;
 
 export class RunCommandNotifier implements FleetNotifier {
   readonly #document: string;
+  readonly #deployment: string | undefined;
   readonly #client = new SSMClient({ maxAttempts: 3, requestHandler: TIMEOUTS });
 
-  /** @param document the SSM document's name; it takes the parameters `fleet` and `manifest` and nothing secret */
-  constructor(document: string) {
+  /**
+   * @param document the SSM document's name; it takes the parameters `fleet` and `manifest` and nothing secret
+   * @param deployment name of the deployment whose hosts are called; undefined: the tags hold the fleet alone
+   */
+  constructor(document: string, deployment?: string) {
     this.#document = document;
+    this.#deployment = deployment;
   }
 
   async notify(fleet: FleetName, manifest: string): Promise<string> {
@@ -40,7 +45,9 @@ export class RunCommandNotifier implements FleetNotifier {
       new SendCommandCommand({
         ...DELIVERY,
         DocumentName: this.#document,
-        Targets: [{ Key: `tag:${FLEET_TAG}`, Values: [fleet] }],
+        // CloudFormation makes a new version of a changed document, and need not make it the default one.
+        DocumentVersion: '$LATEST',
+        Targets: [{ Key: `tag:${FLEET_TAG}`, Values: [fleetTagValue(fleet, this.#deployment)] }],
         Parameters: { fleet: [fleet], manifest: [manifest] },
         Comment: `pemfleet: new certificates of ${fleet}`.slice(0, LONGEST_COMMENT),
       }),

@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
+import { dnsSuffix } from '#common/net/dns-suffix.ts';
 import type { BucketError } from '#contract/errors.ts';
 import { maxBytesOf } from '#contract/limits.ts';
 import { checkEndpoint, endpointIn, type S3Address, tagsOf, writeActionOf } from './address.ts';
@@ -111,7 +112,7 @@ export class S3WithoutSdk implements HostBucket {
       return new URL(`${base.protocol}//${bucket}.${base.host}/${escaped}`);
     }
     const region = await this.#region();
-    const suffix = region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com';
+    const suffix = dnsSuffix(region);
     return pathStyle === true || bucket.includes('.')
       ? new URL(`https://s3.${region}.${suffix}/${bucket}/${escaped}`)
       : new URL(`https://${bucket}.s3.${region}.${suffix}/${escaped}`);

@@ -37,6 +37,7 @@
 
 import { type NameServer, startNameServer } from './dns/dns-server.ts';
 import { createFaults, type Fault, type FaultPlace } from './faults.ts';
+import { createIam } from './iam.ts';
 import {
   createIdentity,
   type Principal,
@@ -102,11 +103,11 @@ export async function startAws(options: AwsOptions = {}): Promise<Aws> {
   const route53 = createRoute53({ accountId, now }, options.route53);
   const ssm = createSsm({ region, accountId, now });
   const sns = createSns({ region, accountId });
+  const decide = createPolicyEngine(region);
   const services: Bench['services'] = {
     ...{ s3: s3.service, route53: route53.service, ssm: ssm.service },
-    ...{ sts: createSts(identity, now), sns: sns.service },
+    ...{ sts: createSts(identity, now), sns: sns.service, iam: createIam(decide, accountId) },
   };
-  const decide = createPolicyEngine(region);
   const calls: Call[] = [];
   const dns = await startNameServer(route53.zones, now);
   const bench: Bench = { region, services, identity, decide, faults, now, calls };

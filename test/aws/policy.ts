@@ -43,7 +43,11 @@ async function simulate(caller: Caller, check: Check, region: string): Promise<D
       principal: caller.arn,
       action: check.action,
       resource: { resource: check.resource, accountId: check.ownerId ?? caller.accountId },
-      contextVariables: { ...globalContext(caller, region), ...check.context },
+      contextVariables: {
+        ...globalContext(caller, region),
+        'aws:ResourceAccount': check.ownerId ?? caller.accountId,
+        ...check.context,
+      },
     },
     identityPolicies: policies.map((policy, index) => ({ name: `policy-${index}`, policy })),
     serviceControlPolicies: [

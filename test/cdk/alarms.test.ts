@@ -96,7 +96,9 @@ test('C8: alarms: a name that people can read, and that no other deployment has'
 });
 
 test('alarms: the only dimension is the service, so the cost does not grow with certificates', () => {
-  for (const { Dimensions } of alarms) assert.deepEqual(Dimensions, [{ Name: 'service', Value: 'pemfleet' }]);
+  for (const { Dimensions } of alarms) {
+    assert.deepEqual(Dimensions, [{ Name: 'service', Value: 'Pemfleet' }]);
+  }
 });
 
 test('alarms and dashboard can be switched off', () => {

@@ -4,8 +4,12 @@
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { Template } from 'aws-cdk-lib/assertions';
@@ -17,7 +21,7 @@ import { deployed } from './deployed.ts';
 import { stackOf } from './stacks.ts';
 
 /** What Lambda does, but for the time that is left. */
-const INVOKE = `import(process.argv[1]).then(({ handler }) => handler({}, {
+const INVOKE = `import(process.argv[1]).then(({ handler }) => handler(JSON.parse(process.argv[2] ?? '{}'), {
   getRemainingTimeInMillis: () => 90_000, invokedFunctionArn: 'arn:aws:lambda:eu-central-1:123456789012:function:issuer' }))
   .then((result) => console.log(JSON.stringify({ result })))`;
 
@@ -51,7 +55,7 @@ async function deploy(t: TestContext) {
   aws.fault({ operation: 'SendCommand' }, { refuse: new AwsFailure(400, 'InvalidDocument', 'made up') });
   const document = template.name('PemfleetNotifyDocument');
   aws.ssm.createDocument(document, JSON.stringify(template.properties('PemfleetNotifyDocument')['Content']));
-  const tags = { 'pemfleet:fleet': 'default' };
+  const tags = { 'pemfleet:fleet': 'Pemfleet/default' };
   aws.ssm.host({ instanceId: 'i-0aaa', tags, cwd: directory, env: { PATH: '/nonexistent' } });
   const role = aws.role({ name: 'issuer', policies: template.policiesOf('PemfleetIssuerRole') });
   return { aws, template, alarms, directory, principal: aws.principal({ name: 'issuer', role }) };
@@ -119,6 +123,45 @@ test('issuer: its asset issues by DNS-01 under its role, without a refused call'
     [],
     'allowed, and neither used nor explained',
   );
+});
+
+test('first deployment: a pass that orders nothing writes the datum of RunFinished, and CloudFormation is answered', async (t) => {
+  const { aws, template, directory, principal } = await deploy(t);
+  const { Environment } = template.properties('PemfleetIssuerFunction') as {
+    Environment: { Variables: Record<string, string> };
+  };
+  const env = { PATH: process.env['PATH'], ...Environment.Variables, ...principal.env };
+  const answers: Record<string, string>[] = [];
+  const cloudFormation = createServer(async (request, response) => {
+    answers.push({
+      ...((await json(request)) as Record<string, string>),
+      type: request.headers['content-type'] ?? 'none',
+    });
+    response.end();
+  });
+  cloudFormation.listen(0, '127.0.0.1');
+  await once(cloudFormation, 'listening');
+  t.after(() => cloudFormation.close());
+  const { port } = cloudFormation.address() as AddressInfo;
+  const create = (bucket: string) => {
+    const event = { RequestType: 'Create', ResponseURL: `http://127.0.0.1:${port}/signed`, StackId: 's' };
+    const request = JSON.stringify({ ...event, RequestId: 'r', LogicalResourceId: 'FirstPass' });
+    const program = join(directory, 'index.mjs');
+    return promisify(execFile)('node', ['-e', INVOKE, program, request], {
+      cwd: directory,
+      env: { ...env, PEMFLEET_BUCKET: bucket },
+    });
+  };
+
+  const { stdout } = await create(String(Environment.Variables['PEMFLEET_BUCKET']));
+  const broken = await create('s3://there-is-no-such-bucket');
+
+  assert.ok(metricsIn(stdout).some(({ name }) => name === 'RunFinished'));
+  assert.match(broken.stdout + broken.stderr, /first-pass\.failed/);
+  const answer = { Status: 'SUCCESS', StackId: 's', RequestId: 'r', LogicalResourceId: 'FirstPass' };
+  assert.deepEqual(answers, Array(2).fill({ ...answer, PhysicalResourceId: 'first-pass', type: 'none' }));
+  const changes = aws.calls.filter(({ operation }) => /ChangeResourceRecordSets|SendCommand/.test(operation));
+  assert.deepEqual(changes, []);
 });
 
 const NOT_IN_THIS_RUN: Readonly<Record<string, string>> = {

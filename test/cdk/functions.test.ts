@@ -1,15 +1,17 @@
 /** Properties of bucket, functions and schedule that must hold, whatever else the template says. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Match } from 'aws-cdk-lib/assertions';
+import { App } from 'aws-cdk-lib';
+import { Match, Template } from 'aws-cdk-lib/assertions';
+import { PemfleetStack, pemfleetConfigOf } from '../../cdk/index.ts';
 import { http01, small, synthesize, synthesizeEverything } from './stacks.ts';
 
 const defaults = synthesize(http01).template;
 const everything = synthesizeEverything().template;
 
-test('bucket: encrypted by KMS with a bucket key, versioned, closed to the public, kept when the stack is deleted', () => {
+test('bucket: encrypted by KMS with a bucket key, versioned, closed to the public, kept when the stack is deleted, but not when its creation fails', () => {
   defaults.hasResource('AWS::S3::Bucket', {
-    DeletionPolicy: 'Retain',
+    DeletionPolicy: 'RetainExceptOnCreate',
     UpdateReplacePolicy: 'Retain',
     Properties: {
       BucketEncryption: {
@@ -28,7 +30,7 @@ test('bucket: encrypted by KMS with a bucket key, versioned, closed to the publi
     },
   });
   defaults.hasResource('AWS::KMS::Key', {
-    DeletionPolicy: 'Retain',
+    DeletionPolicy: 'RetainExceptOnCreate',
     Properties: { EnableKeyRotation: true },
   });
 });
@@ -70,7 +72,6 @@ test('issuer: one at a time, on arm64 and the current LTS, without retries by La
     Architectures: ['arm64'],
     Runtime: 'nodejs24.x',
     Timeout: 900,
-    ReservedConcurrentExecutions: 1,
     Environment: {
       Variables: Match.objectLike({
         PEMFLEET_BUCKET: Match.anyValue(),
@@ -84,7 +85,50 @@ test('issuer: one at a time, on arm64 and the current LTS, without retries by La
     MaximumEventAgeInSeconds: 1800,
     DestinationConfig: { OnFailure: { Destination: Match.anyValue() } },
   });
-  everything.resourcePropertiesCountIs('AWS::Lambda::Function', { ReservedConcurrentExecutions: 1 }, 0);
+});
+
+test('a new account has ten executions in all: none is reserved unless asked for', () => {
+  const reserved = ({ template }: { template: typeof defaults }) =>
+    Object.values(template.findResources('AWS::Lambda::Function'))
+      .flatMap(({ Properties }) => Properties.ReservedConcurrentExecutions ?? [])
+      .sort();
+
+  assert.deepEqual(reserved({ template: defaults }), []);
+  assert.deepEqual(reserved(synthesize(http01, { reserveConcurrency: true })), [1, 50]);
+});
+
+test('a new deployment does not begin with an alarm: RunFinished waits for a first pass of the issuer', () => {
+  const [id = '', first] = Object.entries(defaults.findResources('Custom::PemfleetFirstPass'))[0] ?? [];
+  const [alarm] = Object.values(
+    defaults.findResources('AWS::CloudWatch::Alarm', { Properties: { MetricName: 'RunFinished' } }),
+  );
+
+  assert.match(first?.['Properties'].ServiceToken['Fn::GetAtt'][0], /^PemfleetIssuerFunction/);
+  assert.ok(alarm?.['DependsOn'].includes(id));
+});
+
+test('two stacks in one account and region: neither metrics, nor alarms, nor tags of hosts are shared', () => {
+  const factsOf = (stackName: string) => {
+    const stack = new PemfleetStack(new App({ builtinCloudFormationValidation: false }), stackName, {
+      pemfleet: { config: pemfleetConfigOf(small) },
+    });
+    const template = Template.fromStack(stack);
+    const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm'));
+    const policies = JSON.stringify(template.findResources('AWS::IAM::Policy'));
+    const tagged = JSON.parse(/"ssm:resourceTag\/pemfleet:fleet":(\[[^\]]*\])/.exec(policies)?.[1] ?? '[]');
+    return [
+      ...new Set(alarms.map(({ Properties }) => `service=${Properties.Dimensions[0].Value}`)),
+      ...alarms.map(({ Properties }) => Properties.AlarmName),
+      ...[...tagged, stack.pemfleet.hostTag('default').value].map((tag) => `tag=${tag}`),
+    ];
+  };
+  const [one, two] = [factsOf('Edge'), factsOf('Inner')];
+
+  assert.ok(one.includes('service=Edge') && one.includes('tag=Edge/default'));
+  assert.deepEqual(
+    one.filter((fact) => two.includes(fact)),
+    [],
+  );
 });
 
 for (const wakeMinutes of [15, 20, 30, 60]) {
@@ -128,7 +172,6 @@ test('responder: exists for HTTP-01 only, small, and public by its URL alone', (
   defaults.hasResourceProperties('AWS::Lambda::Url', { AuthType: 'NONE' });
   defaults.hasResourceProperties('AWS::Lambda::Function', {
     Timeout: 10,
-    ReservedConcurrentExecutions: 50,
     Environment: { Variables: { PEMFLEET_BUCKET: Match.anyValue() } },
   });
   defaults.hasResourceProperties('AWS::Lambda::Permission', {
@@ -138,6 +181,26 @@ test('responder: exists for HTTP-01 only, small, and public by its URL alone', (
   defaults.resourcePropertiesCountIs('AWS::Lambda::Permission', { InvokedViaFunctionUrl: Match.absent() }, 1);
   everything.resourceCountIs('AWS::Lambda::Url', 0);
   synthesize({ ...small, challenge: 'http-01-stateless' }).template.resourceCountIs('AWS::Lambda::Url', 0);
+});
+
+test('responder: closed by a secret, whose parameter its role may read, and whose value stands nowhere', () => {
+  const name = '/pemfleet/responder-secret';
+  const { template, stack } = synthesize(http01, { responderSecret: name });
+  const text = JSON.stringify(template.toJSON());
+
+  template.hasResourceProperties('AWS::Lambda::Function', {
+    Environment: { Variables: Match.objectLike({ PEMFLEET_RESPONDER_SECRET_PARAMETER: name }) },
+    LoggingConfig: Match.objectLike({ LogFormat: 'JSON', SystemLogLevel: 'WARN' }),
+  });
+  assert.match(
+    text,
+    /"ssm:GetParameter"[^}]*"Resource":\{"Fn::Join":\["",\[[^\]]*:parameter\/pemfleet\/responder-secret"\]/,
+  );
+  assert.match(
+    stack.pemfleet.haproxyConfig('default'),
+    /x-pemfleet-secret %\[env\(PEMFLEET_RESPONDER_SECRET\)\]/,
+  );
+  assert.ok(!text.includes('resolve:'), 'CloudFormation would write the value into the environment');
 });
 
 test('every role has the permissions boundary, every log its retention', () => {

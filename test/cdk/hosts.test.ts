@@ -2,33 +2,39 @@
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { machine } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { SendCommandCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { parse } from 'yaml';
+import { layout } from '#contract/layout.ts';
 import { NOTIFY_DOCUMENT } from '../../cdk/fleet/notify-document.ts';
 import { functionUrlSnippet } from '../../lambda/challenge/haproxy-lines.ts';
 import packageJson from '../../package.json' with { type: 'json' };
-import { allow, clientConfig, s3Of, startBench } from '../aws/clients.ts';
+import { allow, clientConfig, startBench } from '../aws/clients.ts';
 import { startImds } from '../aws/imds.ts';
+import { AwsFailure } from '../aws/wire.ts';
 import { withLines } from '../support/agent/configs.ts';
+import { makeAgentRelease } from '../support/parts/agent-release.ts';
 import { haproxyVersions, startHaproxy } from '../support/parts/haproxy.ts';
 import { freePort } from '../support/ports.ts';
 import { makeTempDir, tempDir } from '../support/temp-dir.ts';
 import { deployHost } from './cloud-init.ts';
 import { REGION } from './deployed.ts';
 import { assertSnapshot } from './snapshot.ts';
-import { agentRelease, small, stackOf } from './stacks.ts';
+import { small, stackOf } from './stacks.ts';
 
 const run = promisify(execFile);
 const hostFile = (name: string) => fileURLToPath(new URL(`../../cdk/host/${name}`, import.meta.url));
 
-test('cloud-init: settings, the scripts of cdk/host, and a release for each architecture', async () => {
+test('cloud-init: settings, the scripts of cdk/host, and a unit that installs the agent, however long that takes', async () => {
   const text = deployHost({ settings: { pollInterval: 30 } }).cloudInit;
   const { write_files: files, runcmd } = parse(text) as {
     write_files: { path: string; content: string }[];
@@ -46,20 +52,29 @@ test('cloud-init: settings, the scripts of cdk/host, and a release for each arch
   for (const name of ['fetch-agent.py', 'install-agent.sh']) {
     assert.equal(contentOf(`/usr/lib/pemfleet/${name}`), await readFile(hostFile(name), 'utf8'));
   }
-  const [, , region, ...choices] = runcmd[0] ?? [];
-  assert.equal(region, REGION);
-  assert.deepEqual([choices[0], choices[3], choices.length], ['x86_64', 'aarch64', 6]);
-  const sums = await readFile(join(agentRelease, 'SHA256SUMS'), 'utf8');
-  assert.deepEqual(
-    [choices[2], choices[5]],
-    sums.split('\n', 2).map((line) => line.split(' ')[0]),
-  );
-  assert.match(String(choices[1]), /^https:\/\/cdk-[^/]+\.s3\.eu-central-1\.amazonaws\.com\/[0-9a-f]{64}\./);
+  assert.deepEqual(runcmd.at(-1), ['systemctl', 'enable', '--now', 'pemfleet-install.service']);
+  const unit = contentOf('/etc/systemd/system/pemfleet-install.service');
+  const start = `ExecStart=/bin/sh /usr/lib/pemfleet/install-agent.sh https://[a-z0-9]+\\.s3\\.${REGION}\\.amazonaws\\.com ${REGION}\n`;
+  assert.match(unit, new RegExp(start));
+  assert.match(unit, /\nRestart=on-failure\n/);
   // Jinja would interpret anything else in these brackets.
   assert.deepEqual(new Set(text.match(/\{[{%#].*?[}%#]\}/g)), new Set(['{{ v1.instance_id }}']));
   assert.equal(spawnSync('sh', ['-n', hostFile('install-agent.sh')]).status, 0);
   // EC2 accepts no more.
   assert.ok(Buffer.byteLength(text) < 16_384, `${Buffer.byteLength(text)} bytes`);
+});
+
+test('two releases of the agent: the user data of a host is the same to the byte, and so are the rights of its role', () => {
+  const hostOf = (more: string) => {
+    const release = makeAgentRelease(more);
+    const { cloudInit, policies } = deployHost({}, { agentRelease: release });
+    return { sums: readFileSync(join(release, 'SHA256SUMS'), 'utf8'), cloudInit, policies };
+  };
+  const [one, two] = [hostOf('one'), hostOf('two')];
+
+  assert.notEqual(one.sums, two.sums);
+  assert.equal(one.cloudInit, two.cloudInit);
+  assert.deepEqual(one.policies, two.policies);
 });
 
 test('snapshot: the cloud-init text, which test/install runs', () => {
@@ -69,7 +84,10 @@ test('snapshot: the cloud-init text, which test/install runs', () => {
 test('construct: hosts without a release of the agent', () => {
   const { pemfleet } = stackOf(small, { agentRelease: '/nonexistent' }).stack;
 
-  assert.throws(() => pemfleet.userData('default'), /SHA256SUMS is missing: run "npm run build:agent" first/);
+  assert.throws(
+    () => pemfleet.userData('default'),
+    /SHA256SUMS is missing: hosts need the agent's tarballs. Set agentRelease to the folder/,
+  );
 });
 
 test('construct: a release of a different version or content goes to no host', () => {
@@ -90,21 +108,66 @@ test('construct: a release of a different version or content goes to no host', (
 });
 
 test('fetch-agent.py: signs with the instance role, refuses a different digest', async (t) => {
-  const { aws, imds, directory } = await startHost(t);
-  const url = `${aws.endpoint}/assets/agent.mjs`;
-  const destination = join(directory, 'agent.mjs');
-  const fetchAgent = (address: string, sha256: string) =>
-    run('python3', [hostFile('fetch-agent.py'), address, aws.region, sha256, destination], {
-      env: { ...process.env, ...imds.env },
-    });
-  const digest = createHash('sha256').update(PROGRAM).digest('hex');
+  const { aws, destination, fetchAgent, digest } = await startHost(t);
 
-  await assert.rejects(fetchAgent(url, '0'.repeat(64)), /has the SHA-256 .*, wanted 0000/);
-  await assert.rejects(readFile(destination), /ENOENT/);
-  await assert.rejects(fetchAgent(`${aws.endpoint}/assets/other.mjs`, digest), /403/);
-  await fetchAgent(url, digest);
+  await assert.rejects(fetchAgent('0.0.9'), /wanted the release 0\.0\.9, the bucket has 0\.2\.0, 0\.1\.0/);
+  await fetchAgent('current');
+  assert.equal(await readFile(destination, 'utf8'), PROGRAM);
+  await fetchAgent('0.1.0');
+  aws.s3.write('certificates', layout.agentTarball(digest), 'other bytes');
+  await assert.rejects(fetchAgent('current'), /has the SHA-256 .*, wanted [0-9a-f]{64}/);
+
+  assert.deepEqual(
+    aws.calls.filter(({ status }) => status !== 200),
+    [],
+  );
+});
+
+test('fetch-agent.py: a metadata service that knows no role for two minutes, then rights that come late: the agent comes', async (t) => {
+  const { aws, destination, fetchAgent, clock } = await startHost(t, { roleAfter: 120 });
+  aws.fault({ service: 's3', times: 2 }, { refuse: new AwsFailure(403, 'AccessDenied', 'Access Denied') });
+
+  const { stderr } = await fetchAgent('current');
 
   assert.equal(await readFile(destination, 'utf8'), PROGRAM);
+  assert.match(stderr, /HTTP status 404 .*; again in 30 s/);
+  assert.match(stderr, /HTTP status 403 /);
+  assert.ok(clock() >= 120, `${clock()}`);
+});
+
+test('fetch-agent.py: gives up after ten minutes, and the unit starts it again', async (t) => {
+  const { fetchAgent, clock } = await startHost(t, { roleAfter: Number.POSITIVE_INFINITY });
+
+  await assert.rejects(fetchAgent('current'), /fetch-agent: HTTP status 404/);
+
+  assert.ok(clock() > 500 && clock() <= 600, `${clock()}`);
+});
+
+test('fetch-agent.py: a redirect is not followed, so that credentials go nowhere else', async (t) => {
+  const { fetchAgent } = await startHost(t);
+  const asked: string[] = [];
+  const elsewhere = createServer((request, response) => {
+    asked.push(String(request.headers.authorization ?? request.headers['x-aws-ec2-metadata-token']));
+    response.end('{}');
+  });
+  elsewhere.listen(0, '127.0.0.1');
+  await once(elsewhere, 'listening');
+  t.after(() => elsewhere.close());
+  const location = `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}/`;
+  const redirecting = createServer((_, response) => response.writeHead(307, { location }).end());
+  redirecting.listen(0, '127.0.0.1');
+  await once(redirecting, 'listening');
+  t.after(() => redirecting.close());
+  const { port } = redirecting.address() as AddressInfo;
+  const endpoint = `http://127.0.0.1:${port}`;
+
+  await assert.rejects(fetchAgent('current', { AWS_ENDPOINT_URL: endpoint }), /HTTP status 307/);
+  await assert.rejects(
+    fetchAgent('current', { AWS_EC2_METADATA_SERVICE_ENDPOINT: endpoint }),
+    /HTTP status 307/,
+  );
+
+  assert.deepEqual(asked, []);
 });
 
 for (const isActive of [true, false]) {
@@ -136,16 +199,17 @@ for (const isActive of [true, false]) {
     await aws.ssm.settled();
 
     const told = (await readFile(join(directory, 'log'), 'utf8')).trim().split('\n').at(-1);
-    const kill = 'systemctl kill --signal=HUP pemfleet-agent.service';
-    assert.equal(told, isActive ? kill : 'pemfleet-agent sync');
+    const reload = 'systemctl reload pemfleet-agent.service';
+    assert.equal(told, isActive ? reload : 'pemfleet-agent sync');
   });
 }
 
 for (const version of haproxyVersions) {
   test(`HAProxy ${version} accepts the lines for a Lambda URL, even if its name cannot be resolved`, async (t) => {
     const port = await freePort();
-    const snippet = functionUrlSnippet('abc.lambda-url.eu-central-1.on.aws');
+    const snippet = functionUrlSnippet('abc.lambda-url.eu-central-1.on.aws', true);
     const configText = withLines(snippet, port);
+    assert.match(snippet, /set-header x-pemfleet-secret %\[env\(PEMFLEET_RESPONDER_SECRET\)\]/);
 
     const haproxy = await startHaproxy({ version, configText });
     t.after(() => haproxy.stop());
@@ -155,22 +219,71 @@ for (const version of haproxyVersions) {
   });
 }
 
-const PROGRAM = 'console.log("the agent");\n';
+const PROGRAM = 'the agent of 0.2.0\n';
 
-async function startHost(t: TestContext) {
+/** An instance whose bucket has two releases. @param roleAfter seconds until the metadata service knows its role */
+async function startHost(t: TestContext, { roleAfter = 0 } = {}) {
   const aws = await startBench(t);
-  aws.s3.createBucket('assets');
-  await s3Of(aws).send(new PutObjectCommand({ Bucket: 'assets', Key: 'agent.mjs', Body: PROGRAM }));
+  const bucket = 'certificates';
+  aws.s3.createBucket(bucket);
+  const digestOf = (text: string) => createHash('sha256').update(text).digest('hex');
+  const releaseOf = (release: string, text: string) => {
+    aws.s3.write(bucket, layout.agentTarball(digestOf(text)), text);
+    return { release, machines: { [machine()]: { sha256: digestOf(text), size: text.length } } };
+  };
+  const pointer = {
+    current: releaseOf('0.2.0', PROGRAM),
+    previous: releaseOf('0.1.0', 'the former agent\n'),
+  };
+  aws.s3.write(bucket, layout.agentRelease, JSON.stringify({ version: 1, ...pointer }));
   const role = aws.role({
     name: 'hosts',
-    policies: [allow('s3:GetObject', 'arn:aws:s3:::assets/agent.mjs')],
+    policies: [allow('s3:GetObject', `arn:aws:s3:::${bucket}/agent/*`)],
   });
   const principal = aws.principal({ name: 'i-0aaa', role });
-  const imds = await startImds({ principal: () => principal });
-  t.after(imds.stop);
   const directory = tempDir(t);
-  return { aws, imds, directory };
+  // Python's own time, in the test's hand: it sleeps no moment and counts the seconds.
+  const seconds = join(directory, 'seconds');
+  await writeFile(seconds, '0');
+  await writeFile(join(directory, 'sitecustomize.py'), CLOCK);
+  const clock = () => Number(readFileSync(seconds, 'utf8'));
+  const imds = await startImds({ principal: () => (clock() >= roleAfter ? principal : undefined) });
+  t.after(imds.stop);
+  const destination = join(directory, 'agent.tar.gz');
+  const fetchAgent = (wanted: string, more: Record<string, string> = {}) =>
+    run(
+      'python3',
+      [
+        hostFile('fetch-agent.py'),
+        `https://${bucket}.s3.${aws.region}.amazonaws.com`,
+        aws.region,
+        wanted,
+        destination,
+      ],
+      {
+        env: {
+          ...process.env,
+          ...imds.env,
+          AWS_ENDPOINT_URL: aws.endpoint,
+          PYTHONPATH: directory,
+          CLOCK: seconds,
+          ...more,
+        },
+      },
+    );
+  return { aws, directory, destination, fetchAgent, clock, digest: digestOf(PROGRAM) };
 }
+
+const CLOCK = `import os, time
+def now():
+    with open(os.environ["CLOCK"]) as file:
+        return float(file.read())
+def sleep(seconds):
+    later = now() + seconds
+    with open(os.environ["CLOCK"], "w") as file:
+        file.write(str(later))
+time.sleep, time.monotonic = sleep, now
+`;
 
 async function fake(directory: string, name: string, script: string): Promise<void> {
   const file = join(directory, name);

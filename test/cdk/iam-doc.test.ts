@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { operatorPolicy } from './operator.ts';
 import { byDns, policies, type Who } from './rights-stage.ts';
 
 const file = fileURLToPath(new URL('../../docs/iam.md', import.meta.url));
@@ -14,7 +15,12 @@ const ROLES: readonly [who: Who, title: string, says: string][] = [
   [
     'host',
     'Hosts of the fleet edge',
-    'The last statement is for the agent of two architectures, which a host fetches from the assets of CDK.',
+    'What is published for the fleet, its own status, the key, and the releases of the agent.',
+  ],
+  [
+    'agent release',
+    'Release of the agent',
+    "The function that a deployment calls to put the agent's tarballs into the bucket; no host and no issuer writes there.",
   ],
   ['scheduler', 'Scheduler', 'Starts the issuer, and keeps invocations that could not be delivered.'],
   [
@@ -26,16 +32,15 @@ const ROLES: readonly [who: Who, title: string, says: string][] = [
 
 /** Replaces generated names by words for the reader to fill in. */
 function readable(text: string): string {
-  const machines = ['x64', 'arm64'];
   return text
     .replaceAll(/pemfleetbucket[0-9a-f]{8}/g, 'BUCKET')
     .replaceAll(/pemfleetkey[0-9a-f]{8}/g, 'KEY-ID')
-    .replaceAll(/pemfleet(issuer|responder)?(logs|failures|function)[0-9a-f]{8}/g, (_, of = '', what) =>
-      `${of}-${what}`.toUpperCase(),
+    .replaceAll(
+      /pemfleet(issuer|responder|agentrelease)?(logs|failures|function)[0-9a-f]{8}/g,
+      (_, of = '', what) => `${of}-${what}`.toUpperCase(),
     )
     .replaceAll(/pemfleetnotifydocument[0-9a-f]{8}/g, 'DOCUMENT')
     .replaceAll(/pemfleetalarmstopic[0-9a-f]{8}/g, 'TOPIC')
-    .replaceAll(/cdk-hnb659fds-assets-[^"]+/g, () => `ASSETS/AGENT-${machines.shift()}.tar.gz`)
     .replaceAll('eu-central-1', 'REGION')
     .replaceAll('111111111111', 'ACCOUNT')
     .replaceAll('222222222222', 'OTHER-ACCOUNT');
@@ -52,6 +57,20 @@ Generated from the template (\`npm run test:cdk\` compares); the example orders 
 \`Z0OWN\`, and \`shop.example.net\` in another account, for the fleets \`edge\` and \`inner\`. Replace the words in capitals.
 
 ${ROLES.map(section).join('\n')}
+## Operator
+For \`pemfleet upgrade-agents\`, beside the right to read the bucket: the document \`UpgradeDocument\` of the stack, and the hosts of its fleets.
+
+\`\`\`json
+${readable(JSON.stringify(operatorPolicy('DOCUMENT', 'Pemfleet/edge'), null, 2))}
+\`\`\`
+
+## Bucket
+Refuses what no program does, whoever asks.
+
+\`\`\`json
+${readable(JSON.stringify((byDns.properties('PemfleetBucketPolicy') as { PolicyDocument: object }).PolicyDocument, null, 2))}
+\`\`\`
+
 ## Key
 Leaves the decision to the policies above.
 

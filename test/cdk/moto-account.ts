@@ -68,6 +68,23 @@ export function motoAccount({ endpoint, region, credentials }: Moto) {
       );
       return found?.Rules?.[0]?.ApplyServerSideEncryptionByDefault;
     },
+    /** Says in the name of a function that it is done: moto has nothing that runs one. @returns whether CloudFormation waited for it */
+    answerCustomResource: async (StackId: string, LogicalResourceId: string): Promise<boolean> => {
+      const url = `${endpoint}/cloudformation_${region}/cfnresponse?stack=${encodeURIComponent(StackId)}`;
+      const body = JSON.stringify({ Status: 'SUCCESS', StackId, LogicalResourceId, Data: {} });
+      const answer = await fetch(url, {
+        method: 'PUT',
+        body,
+        headers: { 'content-type': 'application/json' },
+      });
+      return answer.ok;
+    },
+    /** undefined: there is no such stack yet. */
+    stackId: async (StackName: string): Promise<string | undefined> => {
+      const form = { Action: 'DescribeStacks', StackName, Version: '2010-05-15' };
+      const answer = xml.parse(await ask('cloudformation', '/', form));
+      return answer.DescribeStacksResponse?.DescribeStacksResult?.Stacks?.member?.[0]?.StackId;
+    },
     document: async (Name: string) => (await ssm.send(new GetDocumentCommand({ Name }))).Content ?? '',
   };
 }

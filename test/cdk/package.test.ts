@@ -1,12 +1,13 @@
 /** `import … from 'pemfleet'` gives an app the bundle, which finds the programs beside it, and its type declarations. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
+import { transformSync } from 'esbuild';
 import * as source from '../../cdk/index.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { agentRelease, http01 } from './stacks.ts';
@@ -33,9 +34,9 @@ const run = promisify(execFile);
 /** A consumer's app: it has aws-cdk-lib, constructs and a compiler, and of this repository only the package. */
 const APP = `import { App } from 'aws-cdk-lib';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { type PemfleetProps, PemfleetStack, pemfleetConfigOf } from 'pemfleet';
+import { PemfleetConfig, type PemfleetProps, PemfleetStack } from 'pemfleet';
 
-const config = pemfleetConfigOf({
+const config = PemfleetConfig.of({
   acme: { directoryUrl: 'letsencrypt', termsOfServiceAgreed: true },
   challenge: 'http-01',
   certificates: [{ identifiers: ['www.example.com'] }],
@@ -46,13 +47,16 @@ const app = new App({ outdir: 'cdk.out', builtinCloudFormationValidation: false 
 const stack = new PemfleetStack(app, 'Pemfleet', { pemfleet });
 const hosts = new Role(stack, 'Hosts', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') });
 stack.pemfleet.grantAgent(hosts, 'default', { status: 'own' });
+// @ts-expect-error a mistyped key is found by the editor already
+const mistyped = () => PemfleetConfig.of({ acme: { directoryUrl: 'letsencrypt', termsOfServiceAgreed: true }, certificats: [] });
+if (process.argv[2] === 'mistyped') mistyped();
 // @ts-expect-error there is no such right: the declarations are no mere any
 stack.pemfleet.grantAgent(hosts, 'default', { status: 'mine' });
 console.log(stack.pemfleet.userData('default').render().length > 1000, app.synth().stacks.length);
 `;
 
 /** `npm pack`, unpacked where `npm install` would put it, beside its peer dependencies. */
-async function install(directory: string): Promise<string> {
+async function install(directory: string, cdk = 'aws-cdk-lib'): Promise<string> {
   const { stdout } = await run('npm', [
     'pack',
     '--ignore-scripts',
@@ -66,8 +70,9 @@ async function install(directory: string): Promise<string> {
   const unpack = ['-xzf', join(directory, filename), '--strip-components=1', '-C', join(modules, 'pemfleet')];
   await run('tar', unpack);
   for (const name of ['aws-cdk-lib', 'constructs', '@types/node', 'undici-types']) {
+    const own = name === 'aws-cdk-lib' ? cdk : name;
     mkdirSync(dirname(join(modules, name)), { recursive: true });
-    symlinkSync(realpathSync(join('node_modules', name)), join(modules, name));
+    symlinkSync(realpathSync(join('node_modules', own)), join(modules, name));
   }
   return join(modules, 'pemfleet');
 }
@@ -77,7 +82,7 @@ test('package: an app in TypeScript compiles against the packed tarball and synt
   const installed = await install(path);
   writeFileSync(join(path, 'package.json'), '{ "type": "module" }\n');
   writeFileSync(join(path, 'app.ts'), APP);
-  const tsc = realpathSync('node_modules/.bin/tsc');
+  const tsc = realpathSync('node_modules/typescript/bin/tsc');
 
   // aws-cdk-lib's own declarations take half a minute; build-types.ts checks that ours import nothing that does not ship.
   const flags = [
@@ -94,10 +99,50 @@ test('package: an app in TypeScript compiles against the packed tarball and synt
   const { stdout } = await run(process.execPath, ['app.js'], { cwd: path });
 
   assert.equal(stdout, 'true 1\n');
+  const mistake = spawnSync(process.execPath, ['app.js', 'mistyped'], { cwd: path, encoding: 'utf8' });
+  assert.match(mistake.stderr, /pemfleet\.yaml was refused:\n/);
+  assert.ok(
+    mistake.stderr.split('\n').every((line) => line.length < 300),
+    'minified source stands above the error',
+  );
+
   const { Resources } = JSON.parse(readFileSync(join(path, 'cdk.out/Pemfleet.template.json'), 'utf8'));
   const types = Object.values<{ Type: string }>(Resources).map(({ Type }) => Type);
-  assert.equal(types.filter((type) => type === 'AWS::Lambda::Function').length, 2);
+  // Issuer, responder, and the one that publishes the agent for the hosts.
+  assert.equal(types.filter((type) => type === 'AWS::Lambda::Function').length, 3);
   assert.deepEqual(readdirSync(join(installed, 'dist')).sort(), [
-    ...['agent', 'cdk', 'cli', 'issuer', 'responder', 'types'],
+    ...['agent', 'agent-release', 'cdk', 'cli', 'issuer', 'responder', 'types'],
   ]);
 });
+
+test('package: an app with the lowest aws-cdk-lib that is allowed synthesizes the same, hosts granted', async (t) => {
+  const path = tempDir(t);
+  const lowest = 'aws-cdk-lib-lowest';
+  const { version } = JSON.parse(readFileSync(join('node_modules', lowest, 'package.json'), 'utf8'));
+  const { peerDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
+  assert.equal(peerDependencies['aws-cdk-lib'], `^${version}`);
+  await install(path, lowest);
+  writeFileSync(join(path, 'package.json'), '{ "type": "module" }\n');
+  writeFileSync(join(path, 'app.mjs'), stripTypes(APP));
+
+  const { stdout } = await run(process.execPath, ['app.mjs'], { cwd: path });
+
+  assert.equal(stdout, 'true 1\n');
+  const { Resources } = JSON.parse(readFileSync(join(path, 'cdk.out/Pemfleet.template.json'), 'utf8'));
+  const all = Object.values<{ Type: string; Properties: Record<string, unknown>; DeletionPolicy?: string }>(
+    Resources,
+  );
+  const runtimes = all.flatMap(({ Properties: { Runtime } }) => Runtime ?? []);
+  assert.deepEqual(new Set(runtimes), new Set(['nodejs24.x']));
+  const allowed = all
+    .filter(({ Type }) => Type === 'AWS::Lambda::Permission')
+    .map(({ Properties }) => Properties['Action']);
+  assert.deepEqual(allowed.sort(), ['lambda:InvokeFunction', 'lambda:InvokeFunctionUrl']);
+  const bucket = all.find(({ Type }) => Type === 'AWS::S3::Bucket');
+  assert.equal(bucket?.DeletionPolicy, 'RetainExceptOnCreate');
+});
+
+/** What tsc makes of the app: the first test compiles it. */
+function stripTypes(text: string): string {
+  return transformSync(text, { loader: 'ts', format: 'esm' }).code;
+}

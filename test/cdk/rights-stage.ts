@@ -24,7 +24,14 @@ const document = {
   ],
 };
 
-export type Who = 'issuer' | 'issuer by http-01' | 'responder' | 'host' | 'scheduler' | 'foreign zone';
+export type Who =
+  | 'issuer'
+  | 'issuer by http-01'
+  | 'responder'
+  | 'host'
+  | 'agent release'
+  | 'scheduler'
+  | 'foreign zone';
 
 const dns = stackOf({ ...document, challenge: 'dns-01' });
 const hosts = new Role(dns.stack, 'Hosts', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') });
@@ -47,6 +54,7 @@ export const policies: Readonly<Record<Who, PolicyDocument[]>> = {
   'issuer by http-01': byHttp.policiesOf('PemfleetIssuerRole'),
   responder: byHttp.policiesOf('PemfleetResponderRole'),
   host: byDns.policiesOf('Hosts'),
+  'agent release': byDns.policiesOf('PemfleetAgentReleaseRole'),
   scheduler: byDns.policiesOf('PemfleetIssuerSchedulerRole'),
   'foreign zone': foreign.policiesOf('AccessRole'),
 };
@@ -66,7 +74,11 @@ export async function isAllowed(who: Who, check: Check): Promise<boolean> {
   };
   // A key is usable only if its own policy allows it, too.
   const { KeyPolicy: resourcePolicy } = byDns.properties('PemfleetKey') as { KeyPolicy: object };
-  const asked = check.action.startsWith('kms:') ? { ...check, resourcePolicy } : check;
+  const { PolicyDocument: bucketPolicy } = byDns.properties('PemfleetBucketPolicy') as {
+    PolicyDocument: object;
+  };
+  const ofBucket = check.action.startsWith('s3:') ? { ...check, resourcePolicy: bucketPolicy } : check;
+  const asked = check.action.startsWith('kms:') ? { ...check, resourcePolicy } : ofBucket;
   return (await decide(caller, asked)) === 'allowed';
 }
 
@@ -90,7 +102,7 @@ export const writtenBy = (host: string) => ({ 's3:RequestObjectTag/pemfleet-writ
 export const zone = (id: string) => `arn:aws:route53:::hostedzone/${id}`;
 export const ssmDocument = (name: string) => `arn:aws:ssm:${REGION}:${ACCOUNT}:document/${name}`;
 export const instance = `arn:aws:ec2:${REGION}:${ACCOUNT}:instance/i-0aaa`;
-export const tagged = (fleet: string) => ({ 'ssm:resourceTag/pemfleet:fleet': fleet });
+export const tagged = (fleet: string) => ({ 'ssm:resourceTag/pemfleet:fleet': `Pemfleet/${fleet}` });
 /** Of the parameter from which hosts take the key that they trust. */
 export function trustParameterOf({ properties }: typeof byDns): string {
   const { Environment } = properties('PemfleetIssuerFunction') as {

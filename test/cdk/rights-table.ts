@@ -6,7 +6,6 @@ import {
   change,
   instance,
   object,
-  policies,
   ssmDocument,
   tagged,
   throughS3,
@@ -23,10 +22,16 @@ const trustParameter = trustParameterOf(byDns);
 const notify = ssmDocument(byDns.name('PemfleetNotifyDocument'));
 const logs = (of: typeof byDns, id: string) =>
   `${of.arn(id).replace(/\*$/, '')}log-stream:2026/11/22/[$LATEST]0a`;
-const agentKey =
-  policies.host
-    .flatMap(({ Statement }) => Statement.flatMap(({ Resource }) => Resource))
-    .find((arn) => arn.includes('-assets-')) ?? '';
+const pem = object('published/edge/pem/www.example.com/0a.pem');
+const ownStatus = object('status/edge/i-0aaa.json');
+const tarball = object(`agent/${'0'.repeat(64)}.tar.gz`);
+/** The header of a write, as S3's condition key. */
+const header = (name: string, value: string) => ({ ...writtenBy('i-0aaa'), [`s3:x-amz-${name}`]: value });
+/** A bucket or key of the same name that belongs to somebody else. */
+const strangers = (context: Row[3] = {}) => ({ ...context, 'aws:ResourceAccount': '999999999999' });
+const rows = (who: Who, action: string, resources: readonly string[], context?: Row[3]): Row[] =>
+  resources.map((resource) => (context ? [who, action, resource, context] : [who, action, resource]));
+const CLASSES = ['GLACIER', 'DEEP_ARCHIVE', 'GLACIER_IR', 'STANDARD_IA', 'ONEZONE_IA', 'INTELLIGENT_TIERING'];
 
 export const ALLOWED: Row[] = [
   ['issuer', 's3:GetObject', object('issuer/account/ca.json')],
@@ -69,7 +74,17 @@ export const ALLOWED: Row[] = [
   ['responder', 'logs:PutLogEvents', logs(byHttp, 'PemfleetResponderLogs')],
   ['host', 's3:GetObject', object('published/edge/manifest.json')],
   ['host', 's3:GetObject', object('published/edge/pem/www.example.com/0a.pem')],
-  ['host', 's3:GetObject', agentKey],
+  ['host', 's3:GetObject', tarball],
+  ['host', 's3:GetObject', object('agent/release.json')],
+  ['host', 's3:PutObject', ownStatus, header('storage-class', 'STANDARD')],
+  ['agent release', 's3:GetObject', object('agent/release.json')],
+  ['agent release', 's3:PutObject', tarball],
+  ['agent release', 's3:PutObject', object('agent/release.json')],
+  ['agent release', 's3:ListBucket', byDns.arn('PemfleetBucket')],
+  ['agent release', 'kms:Decrypt', key, throughS3()],
+  ['agent release', 'kms:GenerateDataKey', key, throughS3()],
+  ['agent release', 'logs:CreateLogStream', logs(byDns, 'PemfleetAgentReleaseLogs')],
+  ['agent release', 'logs:PutLogEvents', logs(byDns, 'PemfleetAgentReleaseLogs')],
   ['host', 's3:PutObject', object('status/edge/i-0aaa.json'), writtenBy('i-0aaa')],
   ['host', 's3:PutObjectTagging', object('status/edge/i-0aaa.json'), writtenBy('i-0aaa')],
   ['host', 'kms:Decrypt', key, throughS3()],
@@ -125,7 +140,6 @@ export const DENIED: Row[] = [
   ['host', 's3:GetObjectVersion', object('published/edge/manifest.json')],
   ['host', 's3:ListBucket', byDns.arn('PemfleetBucket')],
   ['host', 's3:ListBucket', byDns.arn('PemfleetBucket'), { 's3:prefix': 'published/edge/' }],
-  ['host', 's3:GetObject', agentKey.replace(/[0-9a-f]{64}/, '0'.repeat(64))],
   ['host', 'kms:Decrypt', key],
   [
     'host',
@@ -201,4 +215,61 @@ export const DENIED: Row[] = [
     zone('Z0OTHER'),
     change('_acme-challenge.shop.example.net'),
   ],
+  // A status that the issuer cannot read: an archive, a key that AWS does not know; and a copy of what the host may read.
+  ...CLASSES.map((name): Row => ['host', 's3:PutObject', ownStatus, header('storage-class', name)]),
+  ['host', 's3:PutObject', ownStatus, header('server-side-encryption-customer-algorithm', 'AES256')],
+  ['host', 's3:PutObject', ownStatus, header('copy-source', '/bucket/published/edge/root.json')],
+  ['issuer', 's3:PutObject', pem, { 's3:x-amz-server-side-encryption-customer-algorithm': 'AES256' }],
+  // Tags: of another object, of a version, another name, or taken away.
+  ['host', 's3:PutObjectTagging', pem, writtenBy('i-0aaa')],
+  ['host', 's3:PutObjectTagging', object('agent/release.json'), writtenBy('i-0aaa')],
+  ['host', 's3:PutObjectTagging', ownStatus, { 's3:RequestObjectTag/other': 'i-0aaa' }],
+  ['host', 's3:PutObjectVersionTagging', ownStatus, writtenBy('i-0aaa')],
+  ...rows('host', 's3:DeleteObjectTagging', [ownStatus, pem]),
+  ...rows('host', 's3:GetObjectTagging', [ownStatus, pem]),
+  // Versions, which hold replaced keys.
+  ...rows('host', 's3:GetObjectVersion', [pem, ownStatus, tarball, object('issuer/signing-key.json')]),
+  ...rows('host', 's3:DeleteObjectVersion', [ownStatus, pem]),
+  ['host', 's3:ListBucketVersions', byDns.arn('PemfleetBucket')],
+  ['issuer', 's3:ListBucketVersions', byDns.arn('PemfleetBucket')],
+  ['responder', 's3:ListBucketVersions', byHttp.arn('PemfleetBucket')],
+  ...rows('issuer', 's3:DeleteObjectVersion', [pem, object('published/edge/root.json')]),
+  // Multipart uploads: what others began, and what was never ended.
+  ...rows('host', 's3:AbortMultipartUpload', [ownStatus, pem]),
+  ...rows('host', 's3:ListMultipartUploadParts', [ownStatus, pem]),
+  ['host', 's3:ListBucketMultipartUploads', byDns.arn('PemfleetBucket')],
+  ...rows('host', 's3:RestoreObject', [ownStatus, pem]),
+  ...rows('host', 's3:DeleteObject', [ownStatus, pem, tarball]),
+  ...rows('host', 's3:PutObjectAcl', [ownStatus, pem]),
+  ['host', 's3:PutObjectRetention', ownStatus],
+  ['host', 's3:BypassGovernanceRetention', ownStatus],
+  // The release of the agent: one role writes it, and it writes nothing else.
+  ...rows('host', 's3:PutObject', [tarball, object('agent/release.json')], writtenBy('i-0aaa')),
+  ...rows('issuer', 's3:PutObject', [tarball, object('agent/release.json')]),
+  ...rows('responder', 's3:GetObject', [object('agent/release.json', byHttp)]),
+  ...rows('agent release', 's3:GetObject', [pem, object('issuer/signing-key.json'), ownStatus]),
+  ...rows('agent release', 's3:PutObject', [pem, object('published/edge/root.json'), ownStatus]),
+  ...rows('agent release', 's3:DeleteObject', [tarball, object('agent/release.json')]),
+  ['agent release', 'ssm:SendCommand', notify],
+  ['agent release', 'lambda:InvokeFunction', byDns.arn('PemfleetIssuerFunction')],
+  // A stranger's bucket or key.
+  ['issuer', 's3:PutObject', pem, strangers()],
+  ['issuer', 's3:GetObject', object('published/edge/root.json'), strangers()],
+  ['issuer', 's3:ListBucket', byDns.arn('PemfleetBucket'), strangers()],
+  ['issuer', 'kms:GenerateDataKey', key, strangers(throughS3())],
+  ['host', 's3:GetObject', pem, strangers()],
+  ['host', 's3:GetObject', tarball, strangers()],
+  ['host', 's3:PutObject', ownStatus, strangers(writtenBy('i-0aaa'))],
+  ['host', 'kms:Decrypt', key, strangers(throughS3())],
+  ['agent release', 's3:PutObject', tarball, strangers()],
+  ['responder', 's3:GetObject', object('challenge/token', byHttp), strangers()],
+  // The bucket itself.
+  ...(['host', 'issuer', 'agent release'] as const).flatMap((who) => [
+    ...rows(who, 's3:DeleteBucket', [byDns.arn('PemfleetBucket')]),
+    ...rows(who, 's3:PutLifecycleConfiguration', [byDns.arn('PemfleetBucket')]),
+    ...rows(who, 's3:PutEncryptionConfiguration', [byDns.arn('PemfleetBucket')]),
+    ...rows(who, 's3:PutBucketVersioning', [byDns.arn('PemfleetBucket')]),
+  ]),
+  ...rows('host', 'kms:ScheduleKeyDeletion', [key]),
+  ...rows('issuer', 'kms:PutKeyPolicy', [key]),
 ];

@@ -1,16 +1,16 @@
-// An instance of a fleet on AWS: the construct's user data and role, the agent's release in its assets, S3 and the metadata
+// An instance of a fleet on AWS: the construct's user data and role, the agent's release in the bucket, S3 and the metadata
 // service as stand-ins, and a Debian with HAProxy that knows neither. What is told to it of the stand-ins is an environment.
 
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { parse } from 'yaml';
 import { serializeKeys } from '#contract/key-chain.ts';
 import { layout } from '#contract/layout.ts';
 import { serializeAnnouncedTrust } from '#contract/trust.ts';
 import { openBucket } from '#storage/open.ts';
+import { openWithoutSdk } from '#storage/open-without-sdk.ts';
+import { publishAgentRelease } from '../../lambda/agents/publish-release.ts';
 import { type Aws, type Principal, startAws } from '../aws/aws.ts';
-import { s3Of } from '../aws/clients.ts';
 import { type Imds, startImds } from '../aws/imds.ts';
 import { deployHost } from '../cdk/cloud-init.ts';
 import { fleet } from '../support/agent/host.ts';
@@ -32,7 +32,7 @@ export interface Cloud {
   principal: Principal;
   machine: Machine;
   cloudInit: string;
-  /** the words of its runcmd */
+  /** as its unit starts it */
   installCommand: readonly string[];
   /** Issues and publishes; the PEM is returned. */
   publish(name: string, leaf: LeafOptions): Promise<string>;
@@ -46,7 +46,7 @@ async function startInstance(keep: Keep): Promise<Omit<Cloud, 'stop'>> {
   const { cloudInit, policies } = deployHost({}, { agentRelease: release });
   const aws = await startAws();
   keep(aws.stop);
-  const { bucket, installCommand } = await fillBuckets(aws, cloudInit);
+  const { bucket, installCommand } = fillBucket(aws, cloudInit);
   const role = aws.role({ name: 'hosts', policies });
   const principal = aws.principal({ name: INSTANCE, role });
   const imds = await startImds({ principal: () => principal, instanceId: INSTANCE });
@@ -56,11 +56,12 @@ async function startInstance(keep: Keep): Promise<Omit<Cloud, 'stop'>> {
   const httpsPort = await freePort();
   installHaproxy(machine, await freePort(), httpsPort);
   const endpoints = { AWS_ENDPOINT_URL: aws.endpoint, ...imds.env };
-  tell(machine, ['cloud-final.service'], endpoints);
+  tell(machine, ['pemfleet-install.service'], endpoints);
   const agents = ['pemfleet-agent.service', 'pemfleet-agent-first.service'];
   tell(machine, agents, { ...endpoints, PEMFLEET_AGENT_HANDSHAKE: `127.0.0.1:${httpsPort}` });
   keep(setEnv(aws.administrator.env));
   const published = await openBucket(bucket);
+  await publishAgentRelease(await openWithoutSdk(bucket, aws.administrator.env), release);
   // As an issuer does before its first root, whether it has something to say or not.
   await published.put(layout.keys(fleet), serializeKeys([]));
   const { publish } = publisher(published, await createPki());
@@ -70,25 +71,18 @@ async function startInstance(keep: Keep): Promise<Omit<Cloud, 'stop'>> {
   };
 }
 
-/** The certificates' one, and the one of the assets, with what `cdk deploy` uploads. */
-async function fillBuckets(aws: Aws, cloudInit: string) {
-  const { write_files: files, runcmd } = parse(cloudInit);
-  const [, name = ''] = /bucket: "?s3:\/\/([^?]+)/.exec(files[0].content) ?? [];
+function fillBucket(aws: Aws, cloudInit: string) {
+  const { write_files: files } = parse(cloudInit) as { write_files: { path: string; content: string }[] };
+  const contentOf = (path: string) => files.find((file) => file.path === path)?.content ?? '';
+  const settings = contentOf('/etc/pemfleet/agent.yaml');
+  const [, name = ''] = /bucket: "?s3:\/\/([^?]+)/.exec(settings) ?? [];
   aws.s3.createBucket(name);
-  const { parameter } = parse(files[0].content).trust;
+  const { parameter } = parse(settings).trust;
   const trust = { lineage: stageLineage, key: stageSigner.key };
   aws.ssm.parameters.set(parameter.replace(/^.*:parameter/, ''), serializeAnnouncedTrust(trust));
-  const [installCommand] = runcmd as [string[]];
-  const sums = readFileSync(`${release}/SHA256SUMS`, 'utf8');
-  const urls = installCommand.filter((word) => word.startsWith('https:')).map((word) => new URL(word));
-  const [assets = ''] = urls.map(({ host }) => host.split('.')[0] ?? '');
-  aws.s3.createBucket(assets);
-  const s3 = s3Of(aws);
-  for (const [index, line] of sums.trim().split('\n').entries()) {
-    const Body = readFileSync(`${release}/${line.split('  ')[1]}`);
-    await s3.send(new PutObjectCommand({ Bucket: assets, Key: urls[index]?.pathname.slice(1), Body }));
-  }
-  return { bucket: `s3://${name}?region=${aws.region}`, installCommand };
+  const unit = contentOf('/etc/systemd/system/pemfleet-install.service');
+  const [, command = ''] = /^ExecStart=(.*)$/m.exec(unit) ?? [];
+  return { bucket: `s3://${name}?region=${aws.region}`, installCommand: command.split(' ') };
 }
 
 /** As an image brings it: the configuration that this project ships, and an empty directory for certificates. */

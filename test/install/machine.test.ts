@@ -47,7 +47,7 @@ test('first boot: cloud-init installs the agent by the text of the construct, an
   assert.equal(await propertyOf('pemfleet-agent-first.service', 'UnitFileState'), 'enabled');
   assert.equal(
     await shell('ls /usr/lib/pemfleet'),
-    'alarm.sh\nfetch-agent.py\ninstall-agent.sh\nuninstall.sh\n',
+    'alarm.sh\nback.sh\nfetch-agent.py\ninstall-agent.sh\nuninstall.sh\n',
   );
   const { secretAccessKey, sessionToken = '' } = cloud.principal.credentials;
   const seen = watch.stop();
@@ -136,14 +136,19 @@ test('a resident agent that is told polls, and installs what came', async () => 
 test('another digest: nothing is changed', async () => {
   const state = () => shell('sha256sum /usr/bin/pemfleet-agent; systemctl show -p MainPID pemfleet-agent');
   const before = await state();
-  const command = cloud.installCommand.map((word) => (/^[0-9a-f]{64}$/.test(word) ? '0'.repeat(64) : word));
+  const bucket = /bucket: "?s3:\/\/([^?]+)/.exec(cloud.cloudInit)?.[1] ?? '';
+  const pointer = cloud.aws.s3.text(bucket, layout.agentRelease) ?? '';
+  cloud.aws.s3.write(bucket, layout.agentRelease, pointer.replaceAll(/[0-9a-f]{64}/g, '0'.repeat(64)));
+  cloud.aws.s3.write(bucket, layout.agentTarball('0'.repeat(64)), 'not the agent');
 
-  await assert.rejects(asOperator(command), /has the SHA-256 [0-9a-f]{64}, wanted 0{64}/);
+  await assert.rejects(asOperator(cloud.installCommand), /has the SHA-256 [0-9a-f]{64}, wanted 0{64}/);
+
+  cloud.aws.s3.write(bucket, layout.agentRelease, pointer);
 
   assert.equal(await state(), before);
   assert.equal(
     await shell('ls /usr/lib/pemfleet'),
-    'alarm.sh\nfetch-agent.py\ninstall-agent.sh\nuninstall.sh\n',
+    'alarm.sh\nback.sh\nfetch-agent.py\ninstall-agent.sh\nuninstall.sh\n',
   );
 });
 

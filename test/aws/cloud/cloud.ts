@@ -1,7 +1,7 @@
 // The whole on AWS, on one machine: stack synthesized and deployed into the stand-ins, CA, one HAProxy host with its agent. Programs are
 // started from the assets of cdk.out, in the environment of the template, with the roles of the template, which are enforced.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PebbleOptions } from '../../support/parts/pebble.ts';
 import { type Part, until } from '../../support/process.ts';
@@ -10,7 +10,6 @@ import type { Aws } from '../aws.ts';
 import type { Invocation } from '../lambda/function.ts';
 import { BOUNDARY, FLEET, FOREIGN_ACCOUNT, type Synthesized, synthesizeApp } from './app.ts';
 import { type Deployment, deploy } from './deploy.ts';
-import { assetPath } from './functions.ts';
 import {
   type CloudConfig,
   documentOf,
@@ -106,7 +105,6 @@ async function bring(ground: Ground, config: CloudConfig, options: CloudOptions)
     settings: settingsOf(ground),
     foreignZone: { hostedZoneId: zones.foreign, identifiers: [FOREIGN_NAME], externalId: EXTERNAL_ID },
   });
-  publishAgent(aws, app);
   deployZones(aws, app);
   const { timeoutMs, onLog } = options;
   const deployment = await deploy({
@@ -130,14 +128,6 @@ function deployZones(aws: Aws, { zones }: Synthesized): void {
   }
 }
 
-/** Functions are started from cdk.out itself; the agent is fetched from the bucket of the assets. */
-function publishAgent(aws: Aws, { userData, outdir }: Synthesized): void {
-  for (const [, bucket = '', key = ''] of userData.matchAll(/https:\/\/([^.]+)\.s3\.[^/]+\/(\S+)/g)) {
-    aws.s3.createBucket(bucket);
-    aws.s3.write(bucket, key, readFileSync(assetPath(outdir, key)));
-  }
-}
-
 async function startInstance(ground: Ground, { app, deployment }: Brought): Promise<FleetHost> {
   const { aws, pki, dir, haproxyDir, httpPort, httpsPort, urlPort } = ground;
   const [responder = ''] = deployment.urls.keys();
@@ -146,7 +136,7 @@ async function startInstance(ground: Ground, { app, deployment }: Brought): Prom
   const principal = deployment.session('ec2.amazonaws.com', app.template.arn('Hosts'), INSTANCE);
   const host = await startHost({
     ...{ aws, dir, haproxyDir, principal, httpPort, httpsPort },
-    tags: { 'pemfleet:fleet': FLEET },
+    tags: { 'pemfleet:fleet': `Pemfleet/${FLEET}` },
     haproxyConfig: app.haproxyConfig,
     replacements: {
       ':443 ssl crt /etc/haproxy/certs': `127.0.0.1:${httpsPort} ssl crt ${join(haproxyDir, 'certs')}`,

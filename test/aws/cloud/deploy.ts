@@ -1,6 +1,9 @@
 // What CloudFormation would make of a synthesized stack, in the stand-ins of AWS and Lambda: roles with their policies, the bucket with
 // key and policy, documents, the topic, functions, Function URLs, the schedule. What a template has beside is left out: alarms, dashboard.
 
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
 import type { Deployed } from '../../cdk/deployed.ts';
 import type { Aws, Principal, Role } from '../aws.ts';
 import type { LambdaFunction } from '../lambda/function.ts';
@@ -51,6 +54,7 @@ export async function deploy(options: DeployOptions): Promise<Deployment> {
     return aws.principal({ name, role });
   };
   const functions = startFunctions({ aws, template, outdir, session, timeoutMs, onLog });
+  for (const id of template.all('Custom::PemfleetAgentRelease')) await createCustom(template, id, functions);
   const urls = await startUrls(options, functions);
   // Also those that a test takes out of the map.
   const running = [...urls.values(), ...functions.values()];
@@ -73,6 +77,29 @@ function createRoles({ aws, template, boundaries = {} }: DeployOptions): Map<str
     return aws.role({ name: template.name(id), accountId, policies, trust: trust as object, boundary });
   });
   return new Map(roles.map((role) => [role.arn, role]));
+}
+
+/** As CloudFormation does: calls the function, and waits for an answer at a URL. Of the first pass, its own test has all. */
+async function createCustom(
+  template: Deployed,
+  id: string,
+  functions: ReadonlyMap<string, LambdaFunction>,
+): Promise<void> {
+  const fn = functions.get(String(template.properties(id)['ServiceToken']));
+  const answers: { Status: string; Reason?: string }[] = [];
+  const server = createServer(async (request, response) => {
+    answers.push((await json(request)) as (typeof answers)[number]);
+    response.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const event = { RequestType: 'Create', ResponseURL: `http://127.0.0.1:${port}/`, StackId: 'stack' };
+  const invocation = await fn?.invoke({ ...event, RequestId: 'request', LogicalResourceId: id });
+  await new Promise((resolve) => server.close(resolve));
+  const [answer] = answers;
+  if (answer?.Status !== 'SUCCESS') {
+    throw new Error(`${id} was not created: ${answer?.Reason ?? invocation?.payload}`);
+  }
 }
 
 interface Trust {

@@ -3,7 +3,6 @@
 
 import { execFile } from 'node:child_process';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { machine } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { parse } from 'yaml';
@@ -89,15 +88,13 @@ function registerElsewhere({ aws, dir, tags }: HostOptions): void {
 const systemctl = (pid: number) => `#!/bin/sh
 case "$*" in
   'is-active --quiet pemfleet-agent.service') kill -0 ${pid} ;;
-  'kill --signal=HUP pemfleet-agent.service') kill -HUP ${pid} ;;
+  'reload pemfleet-agent.service') kill -HUP ${pid} ;;
   *) exit 1 ;;
 esac
 `;
 
 interface CloudConfig {
   write_files: { path: string; content: string }[];
-  /** sh install-agent.sh REGION, then MACHINE URL SHA256 for each kind of machine */
-  runcmd: string[][];
 }
 
 /** What install-agent.sh does, but for users and units. @returns the program */
@@ -106,17 +103,17 @@ async function install(
   { aws, imds, dir, agentFile }: { aws: Aws; imds: Imds; dir: string; agentFile: string },
 ): Promise<string> {
   const rendered = userData.replaceAll('{{ v1.instance_id }}', INSTANCE);
-  const { write_files: files, runcmd } = parse(rendered) as CloudConfig;
+  const { write_files: files } = parse(rendered) as CloudConfig;
   const contentOf = (path: string) => files.find((file) => file.path === path)?.content ?? '';
   writeFileSync(agentFile, contentOf('/etc/pemfleet/agent.yaml'));
   const script = join(dir, 'fetch-agent.py');
   writeFileSync(script, contentOf('/usr/lib/pemfleet/fetch-agent.py'));
-  const [, , region = '', ...choices] = runcmd[0] ?? [];
-  const [url = '', sha256 = ''] = choices.slice(choices.indexOf(machine()) + 1);
+  const unit = contentOf('/etc/systemd/system/pemfleet-install.service');
+  const [, bucketUrl = '', region = ''] = /install-agent\.sh (\S+) (\S+)$/m.exec(unit) ?? [];
   const release = join(dir, 'release');
   const tarball = join(dir, 'agent.tar.gz');
   const env = { ...process.env, ...imds.env, AWS_ENDPOINT_URL: aws.endpoint };
-  await run('python3', [script, url, region, sha256, tarball], { env });
+  await run('python3', [script, bucketUrl, region, 'current', tarball], { env });
   await run('python3', ['-m', 'tarfile', '-e', tarball, release]);
   const [name = ''] = readdirSync(release);
   return join(release, name, 'pemfleet-agent');

@@ -37,6 +37,9 @@ const contextHeaders = [
   'x-amz-server-side-encryption',
   'x-amz-server-side-encryption-aws-kms-key-id',
   'x-amz-content-sha256',
+  'x-amz-storage-class',
+  'x-amz-copy-source',
+  'x-amz-server-side-encryption-customer-algorithm',
 ];
 
 export function checkOf(bucket: Bucket, key: string, action: string, { headers, query }: AwsRequest): Check {

@@ -27,7 +27,10 @@ export interface SsmPlace {
 }
 
 export interface SsmGround extends SsmPlace {
+  /** Default versions. */
   documents: Map<string, SsmDocument>;
+  /** Versions that are newer than the default ones, or the same. */
+  latest: ReadonlyMap<string, SsmDocument>;
   hosts: Map<string, Host>;
   commands: Commands;
   parameters: Parameters;
@@ -135,7 +138,9 @@ function readSendCommand(ground: SsmGround, input: SendInput): Reading {
       ? `arn:aws:ssm:${region}:${accountId}:managed-instance/${id}`
       : `arn:aws:ec2:${region}:${accountId}:instance/${id}`;
   const run = () => {
-    const document = findDocument(ground, DocumentName);
+    const newest = ground.latest.get(DocumentName.split('/').at(-1) ?? '');
+    const isLatest = input.DocumentVersion === '$LATEST' && newest !== undefined;
+    const document = isLatest ? newest : findDocument(ground, DocumentName);
     const values = resolveParameters(document, input.Parameters);
     const limits = { maxConcurrency: input.MaxConcurrency ?? '50', maxErrors: input.MaxErrors ?? '0' };
     const command = commands.send({

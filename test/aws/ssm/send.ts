@@ -4,6 +4,8 @@ import type { Host } from './commands.ts';
 
 export interface SendInput {
   DocumentName?: string;
+  /** `$LATEST`; anything else is the default version. */
+  DocumentVersion?: string;
   InstanceIds?: string[];
   Targets?: { Key: string; Values: string[] }[];
   Parameters?: Record<string, string[]>;

@@ -10,14 +10,15 @@ import { makeTempDir } from '../temp-dir.ts';
 
 const LAUNCHER = `#!/bin/sh\nexec ${process.execPath} "$(dirname "$0")/agent.mjs" "$@"\n`;
 
-/** @returns the folder, for the construct's `agentRelease`; it goes when this process ends */
-export function makeAgentRelease(): string {
+/** @param more text in it, so that one release differs from another. @returns the folder, for the construct's `agentRelease`; it goes when this process ends */
+export function makeAgentRelease(more = ''): string {
   const folder = makeTempDir().path;
   const sums = ['x64', 'arm64'].map((arch) => {
     const name = `pemfleet-agent-${packageJson.version}-linux-${arch}`;
     mkdirSync(join(folder, name));
     copyFileSync(resolve('dist/agent/index.mjs'), join(folder, name, 'agent.mjs'));
     writeFileSync(join(folder, name, 'pemfleet-agent'), LAUNCHER, { mode: 0o755 });
+    writeFileSync(join(folder, name, 'NOTES'), more);
     const tarball = join(folder, `${name}.tar.gz`);
     execFileSync('tar', ['-czf', tarball, '-C', folder, name]);
     return `${createHash('sha256').update(readFileSync(tarball)).digest('hex')}  ${name}.tar.gz\n`;

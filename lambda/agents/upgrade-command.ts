@@ -1,0 +1,53 @@
+/** The document of the stack that upgrades agents, sent to hosts by their ids. Its parameters reach the script as environment variables only. */
+import { ListCommandInvocationsCommand, SendCommandCommand, SSMClient } from '@aws-sdk/client-ssm';
+import type { CommandEnd, HostCommand } from './upgrade.ts';
+
+/** Seconds: a host that is off for longer gets no command. */
+const DELIVERY = { MaxConcurrency: '100%', MaxErrors: '100%', TimeoutSeconds: 600 };
+/** Limits of one attempt, in ms. */
+const TIMEOUTS = { connectionTimeout: 5_000, requestTimeout: 10_000, throwOnRequestTimeout: true };
+/** Characters of a script's last words. */
+const MAX_SAID = 300;
+
+export class UpgradeCommand {
+  readonly #document: string;
+  readonly #client = new SSMClient({ maxAttempts: 3, requestHandler: TIMEOUTS });
+
+  constructor(document: string) {
+    this.#document = document;
+  }
+
+  /** @returns the command's id */
+  async send(command: HostCommand, hosts: readonly string[]): Promise<string> {
+    const { action, release = '' } = { release: undefined, ...command };
+    const { Command } = await this.#client.send(
+      new SendCommandCommand({
+        ...DELIVERY,
+        DocumentName: this.#document,
+        DocumentVersion: '$LATEST',
+        InstanceIds: [...hosts],
+        Parameters: { action: [action], release: [release] },
+        Comment: `pemfleet: ${action} the agent ${release}`.trim(),
+      }),
+    );
+    return Command?.CommandId ?? '';
+  }
+
+  async endsOf(CommandId: string): Promise<CommandEnd[]> {
+    const ends: CommandEnd[] = [];
+    let NextToken: string | undefined;
+    do {
+      const page = await this.#client.send(
+        new ListCommandInvocationsCommand({ CommandId, Details: true, NextToken }),
+      );
+      for (const { InstanceId: host = '', Status = '', CommandPlugins } of page.CommandInvocations ?? []) {
+        const isOver = !/^(Pending|InProgress|Delayed|Cancelling)$/.test(Status);
+        const said = (CommandPlugins?.at(-1)?.Output ?? '').trim().split('\n').at(-1) ?? '';
+        const failure = isOver && Status !== 'Success' ? `${Status}: ${said.slice(-MAX_SAID)}` : undefined;
+        ends.push({ host, isOver, failure });
+      }
+      NextToken = page.NextToken;
+    } while (NextToken);
+    return ends;
+  }
+}

@@ -22,11 +22,13 @@ const ABSENT: Record<string, string> = {
 };
 
 /**
- * Of PKCS #12 and of attribute certificates the ASN.1 library wants the names, in fields that no CSR, certificate or OCSP
- * response of ours has.
+ * Of PKCS #12, of PKCS #7 (CMS) and of attribute certificates the ASN.1 library wants the names, in fields that no CSR, certificate or
+ * OCSP response of ours has.
  */
 const UNUSED_SCHEMAS: Record<string, string> = {
   '@peculiar/asn1-pfx': 'export class PFX {}',
+  '@peculiar/asn1-cms':
+    "export class ContentInfo {} export class SignedData {} export class SignerInfo {} export class Attribute {} export const id_data = '1.2.840.113549.1.7.1', id_signedData = '1.2.840.113549.1.7.2';",
   '@peculiar/asn1-x509-attr': "export class AttributeCertificate {} export const id_at = '2.5.4';",
 };
 
@@ -36,7 +38,10 @@ const slim: Plugin = {
     onResolve({ filter: /^\.\/(axios|logger)$/ }, ({ path, importer }) =>
       importer.includes('/acme-client/') ? { path, namespace: 'absent' } : undefined,
     );
-    onResolve({ filter: /^@peculiar\/asn1-(pfx|x509-attr)$/ }, ({ path }) => ({ path, namespace: 'absent' }));
+    onResolve({ filter: /^@peculiar\/asn1-(pfx|cms|x509-attr)$/ }, ({ path }) => ({
+      path,
+      namespace: 'absent',
+    }));
     onLoad({ filter: /.*/, namespace: 'absent' }, ({ path }) => ({
       contents: ABSENT[path] ?? UNUSED_SCHEMAS[path] ?? '',
     }));

@@ -15,7 +15,7 @@ import { haproxyConfigCommand } from './commands/haproxy-config.ts';
 import { keyCommand } from './commands/key.ts';
 import { parseArguments, type TAKEN_BY, UsageError } from './commands/line/options.ts';
 import { EXIT, USAGE } from './commands/output.ts';
-import { planCommand, runCommand } from './commands/pass.ts';
+import { planCommand, renewCommand, runCommand } from './commands/pass.ts';
 import { probeCommand } from './commands/probe.ts';
 import { drillCommand } from './commands/replacement/drill.ts';
 import { replaceCommand } from './commands/replacement/replace.ts';
@@ -56,6 +56,7 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
   withdraw: withdrawCommand,
   audit: auditCommand,
   history: historyCommand,
+  renew: renewCommand,
   rollback: rollbackCommand,
   doctor: doctorCommand,
   'upgrade-agents': upgradeAgentsCommand,
@@ -74,6 +75,7 @@ const TAKES_OPERANDS: ReadonlySet<Command> = new Set([
   auditCommand,
   historyCommand,
   rollbackCommand,
+  renewCommand,
   keyCommand,
   probeCommand,
 ]);

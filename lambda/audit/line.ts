@@ -66,7 +66,9 @@ export function nextLine(
   fact: AuditFact,
   at: Date,
 ): { text: string; end: ChainEnd } {
-  const reason = fact.reason ?? given;
+  // Why it was due, and what the operator said.
+  const reasons = [...new Set([fact.reason, given])].filter((one) => one !== undefined);
+  const reason = reasons.length === 0 ? undefined : reasons.join(': ');
   const line = auditLine.parse({
     ...{ sequence: sequence + 1, at: at.toISOString(), by: cut(by) },
     ...(isClaimed && { isClaimed }),

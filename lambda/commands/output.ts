@@ -34,6 +34,7 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   pemfleet timer                      print the systemd timer that fits the lifetimes of the certificates
   pemfleet withdraw old.example.com   take a certificate off the hosts that is published and not configured any more
   pemfleet history www.example.com    show its versions: when, why, from which CA, served by whom until when
+  pemfleet renew www.example.com…     renew certificates that are not due; --reason TEXT
   pemfleet rollback www.example.com [--to SERIAL] --reason TEXT
                                       publish an earlier version again
   pemfleet audit [NAME]               show who changed what, when and why; --after TIME

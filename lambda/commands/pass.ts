@@ -41,6 +41,12 @@ export const runCommand: Command = async (values) => {
   return pass(values, values['dry-run']);
 };
 
+/** `pemfleet renew NAME…`: `run --force-renewal --only NAME…`, in a word. */
+export const renewCommand: Command = async (values, operands) => {
+  if (operands.length === 0) throw new UsageError('renew wants the names of certificates, saw none');
+  return runCommand({ ...values, only: [...operands], 'force-renewal': true }, []);
+};
+
 /** With `--check`, what is known to be wrong comes before what a plan says. */
 export const planCommand: Command = async (values) => {
   if (!values.check) return pass(values, true);

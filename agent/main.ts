@@ -24,6 +24,7 @@ import { continueForHost } from './cli/right-user.ts';
 import { exitStatusOfTrust, trustDocument, trustText } from './cli/trust.ts';
 import { USAGE } from './cli/usage.ts';
 import { type AgentConfig, instanceConfigs, loadAgentConfig } from './config/config.ts';
+import { agentJsonSchema } from './config/schema.ts';
 import { examineConfigured, exitStatusOfFindings, findingsOutput } from './doctor/doctor.ts';
 import { Runtime } from './haproxy/runtime.ts';
 import { openSocket, type RuntimeSocket } from './haproxy/socket.ts';
@@ -52,12 +53,11 @@ const log = lineLog((line) => process.stderr.write(line), forJournal);
 async function main(argv: readonly string[]): Promise<number> {
   const line = parseCommandLine(argv);
   if (line.isHelp || line.command === 'help') return print(USAGE);
-  if (line.command === 'version') return print(`pemfleet-agent ${PEMFLEET_VERSION}\n`);
+  if (line.isVersion || line.command === 'version') return print(`pemfleet-agent ${PEMFLEET_VERSION}\n`);
+  if (line.command === 'schema') return print(jsonText(agentJsonSchema()));
   if (line.command === 'doctor') return examineHost(line);
   const command = Object.hasOwn(COMMANDS, line.command) ? COMMANDS[line.command] : undefined;
-  if (command === undefined) {
-    throw new ConfigError('ERR_USAGE', `unknown command "${line.command}"; see --help`);
-  }
+  if (command === undefined) throw new ConfigError('ERR_USAGE', `there is no command ${line.command}`);
   const config = await configOf(line);
   await continueForHost(line, config);
   return command(config, line);

@@ -1,4 +1,5 @@
 /** `pemfleet`: the operator's command. Composition root: it touches argv and the exit status. */
+import { commandProblem } from '#common/cli/options.ts';
 import { guardStandardStreams } from '#common/cli/streams.ts';
 import { ConfigError } from '#common/config-error.ts';
 import { EXIT_WRONG_USER, WrongUser } from '#common/user/wrong-user.ts';
@@ -13,6 +14,7 @@ import { doctorCommand } from './commands/fleet/doctor-aws.ts';
 import { upgradeAgentsCommand } from './commands/fleet/upgrade-agents.ts';
 import { haproxyConfigCommand } from './commands/haproxy-config.ts';
 import { keyCommand } from './commands/key.ts';
+import { COMMAND_WORDS } from './commands/line/known-words.ts';
 import { parseArguments, type TAKEN_BY, UsageError } from './commands/line/options.ts';
 import { EXIT, USAGE } from './commands/output.ts';
 import { planCommand, renewCommand, runCommand } from './commands/pass.ts';
@@ -83,15 +85,22 @@ const TAKES_OPERANDS: ReadonlySet<Command> = new Set([
 async function main(args: string[]): Promise<number> {
   const { values, positionals } = parseArguments(args);
   const [name = 'help', ...operands] = positionals;
+  if (values.version) return version(values, []);
   if (values.help || name === 'help') {
     print(USAGE);
     return EXIT.ok;
   }
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name as CommandName] : undefined;
-  const isKnown = command !== undefined && (operands.length === 0 || TAKES_OPERANDS.has(command));
-  if (!isKnown) throw new UsageError(`no such command: ${positionals.join(' ')}`);
+  if (command === undefined) throw new UsageError(commandProblem(name, Object.keys(COMMANDS), COMMAND_WORDS));
+  if (operands.length > 0 && !TAKES_OPERANDS.has(command)) {
+    throw new UsageError(`${name} takes options only, saw ${operands.join(' ')}${hintFor(name)}`);
+  }
   return command(values, operands);
 }
+
+/** Names after `run` are those of certificates. */
+const hintFor = (name: string) =>
+  ['run', 'plan'].includes(name) ? '; --only NAME limits the pass to one' : '';
 
 function failed(error: unknown): number {
   const isUsage = error instanceof UsageError;
@@ -103,10 +112,11 @@ function failed(error: unknown): number {
     printFailure(`${error.message}\ntry: pemfleet --help\n`);
     return EXIT.usage;
   }
+  const isConfig = error instanceof ConfigError || codeOf(error) === 'ERR_BUCKET_URL';
   // The faults of a configuration are several lines: they stay as they are.
   printFailure(`${codeOf(error)} ${error instanceof ConfigError ? error.message : messageOf(error)}\n`);
   if (error instanceof WrongUser) return EXIT_WRONG_USER;
-  return error instanceof ConfigError ? EXIT.config : EXIT.failed;
+  return isConfig ? EXIT.config : EXIT.failed;
 }
 
 guardStandardStreams('pemfleet');

@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { ConfigError } from '#common/config-error.ts';
+import { readSettingsText } from '#common/settings/read-text.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -35,7 +36,7 @@ export async function loadConfigFile(
   file: string,
   parse: (file: string, text: string) => Config,
 ): Promise<Config> {
-  const config = parse(file, await readText(file, 'no configuration file'));
+  const config = parse(file, readSettingsText(file));
   const absolute = (path: string) => resolve(dirname(file), path);
   const withPaths = (acme: AcmeSettings): AcmeSettings => {
     const { caFile, externalAccountBinding: binding } = acme;

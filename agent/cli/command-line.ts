@@ -1,9 +1,8 @@
 /** The command line of `pemfleet-agent`: one command, and its flags. */
 import { parseArgs } from 'node:util';
-import { type OptionTable, optionProblem } from '#common/cli/options.ts';
+import { argumentProblem, commandProblem, type OptionTable, optionProblem } from '#common/cli/options.ts';
 import { ConfigError } from '#common/config-error.ts';
 import { SECOND_MS } from '#common/time.ts';
-import { messageOf } from '#contract/errors.ts';
 import { publicKey } from '#contract/statement.ts';
 import type { TrustWord } from '../agent.ts';
 import { FLAGS } from '../config/config.ts';
@@ -23,6 +22,7 @@ export interface CommandLine {
   isDryRun: boolean;
   isRetry: boolean;
   isHelp: boolean;
+  isVersion: boolean;
 }
 
 const SETTINGS = ['config', ...Object.keys(FLAGS), 'help'];
@@ -36,7 +36,23 @@ const TAKEN_BY: OptionTable = {
   status: [...SETTINGS, 'json'],
   trust: [...SETTINGS, 'json', 'confirm', 'accept'],
   doctor: [...SETTINGS, 'json', 'haproxy-config'],
+  schema: ['help'],
   version: ['help'],
+};
+
+/** Commands that people try. */
+const COMMAND_WORDS: Readonly<Record<string, string>> = {
+  start: 'run',
+  daemon: 'run',
+  once: 'sync',
+  update: 'sync',
+  apply: 'sync',
+  install: 'sync',
+  check: 'doctor',
+  test: 'doctor',
+  configtest: 'doctor',
+  list: 'status',
+  show: 'status',
 };
 
 /** `--wait` without a number. */
@@ -56,7 +72,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     'dry-run': yes,
     retry: yes,
   };
-  const options = { ...settings, ...others, help: { ...yes, short: 'h' } };
+  const options = { ...settings, ...others, help: { ...yes, short: 'h' }, version: { ...yes, short: 'V' } };
   try {
     const args = withKeysJoined(argv).map((word) =>
       word === '--wait' ? `--wait=${DEFAULT_WAIT_SECONDS}` : word,
@@ -67,8 +83,12 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
       allowPositionals: true,
       tokens: true,
     });
-    const [command = 'help', ...operands] = positionals;
-    const problem = values.help ? undefined : optionProblem('pemfleet-agent', TAKEN_BY, positionals, tokens);
+    const [command = values.version ? 'version' : 'help', ...operands] = positionals;
+    if (command !== 'help' && !Object.hasOwn(TAKEN_BY, command)) {
+      throw new TypeError(`${commandProblem(command, Object.keys(TAKEN_BY), COMMAND_WORDS)} see --help`);
+    }
+    const isInfo = values.help === true || values.version === true;
+    const problem = isInfo ? undefined : optionProblem('pemfleet-agent', TAKEN_BY, positionals, tokens);
     if (problem !== undefined) throw new TypeError(problem);
     if (operands.length > 0 && command !== 'adopt') {
       throw new TypeError(`wanted one command, saw ${positionals.join(' ')}`);
@@ -87,9 +107,11 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
       isDryRun: values['dry-run'] === true,
       isRetry: values.retry === true,
       isHelp: values.help === true,
+      isVersion: values.version === true,
     };
   } catch (error) {
-    throw new ConfigError('ERR_USAGE', messageOf(error), { cause: error });
+    const says = argumentProblem(error, Object.keys(options), {});
+    throw new ConfigError('ERR_USAGE', says, { cause: error });
   }
 }
 

@@ -1,5 +1,6 @@
 /** The text of `--help`: examples first, then every setting with its flag and variable. */
-import { agentConfigSchema, DEFAULT_CONFIG_FILE, FLAGS, variableOf } from '../config/config.ts';
+import { DEFAULT_CONFIG_FILE, FLAGS, variableOf } from '../config/config.ts';
+import { agentConfigSchema } from '../config/schema.ts';
 
 export const USAGE = `pemfleet-agent keeps HAProxy's certificates in step with the bucket's manifest, without a reload.
 
@@ -19,7 +20,8 @@ export const USAGE = `pemfleet-agent keeps HAProxy's certificates in step with t
                                          a clean shutdown does it for you
   pemfleet-agent doctor [--json]         check everything that an installation needs, and say how to fix what is wrong;
                                          --haproxy-config FILE if HAProxy cannot say which file it reads
-  pemfleet-agent version                 show the version
+  pemfleet-agent schema                  print the JSON schema of agent.yaml, for editors
+  pemfleet-agent version                 show the version; --version and -V do the same
 
   pemfleet-agent sync --bucket file:///var/lib/pemfleet/bucket --fleet default \\
     --stats-socket /run/haproxy/admin.sock --certs-dir /etc/haproxy/certs --handshake 127.0.0.1:443

@@ -2,109 +2,21 @@
  * The agent's settings: a flag beats the environment (`PEMFLEET_AGENT_…`), the environment the file, the file the default.
  * A typo is an error that names its path. Everything behind this file gets values of their final type.
  */
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { parse } from 'yaml';
-import * as z from 'zod';
-import { ConfigError, issueLines } from '#common/config-error.ts';
-import { LOOPBACK_ADDRESS } from '#common/prometheus/metrics-server.ts';
-import { TEXTFILE_PATH } from '#common/prometheus/text-format.ts';
+import { ConfigError } from '#common/config-error.ts';
+import { explainIssues } from '#common/settings/explain.ts';
+import { readSettingsText } from '#common/settings/read-text.ts';
+import type { JsonSchema } from '#common/settings/schema-keys.ts';
+import { parseSettings, type SettingsFile } from '#common/settings/settings-file.ts';
 import { SECOND_MS } from '#common/time.ts';
-import { fleetName, hostName } from '#contract/layout.ts';
-import { publicKey } from '#contract/statement.ts';
-import { type HaproxySettings, haproxyList, haproxySchema } from './haproxy.ts';
+import { type HaproxySettings, haproxyList } from './haproxy.ts';
+import { AGENT_WORDS } from './known-words.ts';
 import { gidOf, uidOf } from './owner.ts';
-import { watchOf, watchSchema } from './watch.ts';
+import { agentConfigSchema, agentJsonSchema } from './schema.ts';
+import { watchOf } from './watch.ts';
 
 export const DEFAULT_CONFIG_FILE = '/etc/pemfleet/agent.yaml';
-
-/** Octal digits, quoted or not: YAML reads 0600 as the decimal 600. World access is never right for a key. */
-const mode = z
-  .union([z.string(), z.number()])
-  .transform(String)
-  .refine(
-    (text) => /^0?[46][046]0$/.test(text),
-    'must be octal, such as "0600" or "0640", without access for others',
-  )
-  .transform((text) => Number.parseInt(text, 8));
-
-export const agentConfigSchema = z.strictObject({
-  bucket: z
-    .string()
-    .refine((url) => URL.canParse(url), 'must be a URL, such as file:///var/lib/pemfleet/bucket')
-    .describe('Bucket URL: s3://bucket/prefix or file:///absolute/path.'),
-  fleet: fleetName.describe('Fleet whose certificates this host serves.'),
-  host: hostName.describe("This host's name in its status; default: the host name in lower case."),
-  haproxy: haproxySchema.prefault({}),
-  pem: z
-    .strictObject({
-      mode: mode.default(0o600).describe('Permission bits of the PEM files.'),
-      owner: z.coerce
-        .string()
-        .optional()
-        .describe("User who owns the PEM files, name or number; default: the agent's user."),
-      group: z.coerce
-        .string()
-        .optional()
-        .describe("Group of the PEM files, name or number; default: the agent's group."),
-    })
-    .prefault({}),
-  metrics: z
-    .strictObject({
-      textfile: z
-        .string()
-        .regex(TEXTFILE_PATH, 'must be an absolute path that ends with .prom')
-        .optional()
-        .describe("File for node_exporter's textfile collector (FILE.prom); default: none."),
-      listen: z
-        .string()
-        .regex(LOOPBACK_ADDRESS, 'must be a loopback address with its port, such as 127.0.0.1:9845')
-        .optional()
-        .describe(
-          'Address and port where Prometheus scrapes /metrics, such as 127.0.0.1:9845; default: none.',
-        ),
-    })
-    .prefault({}),
-  trust: z
-    .strictObject({
-      key: publicKey
-        .optional()
-        .describe(
-          'Key whose manifests this host takes ("pemfleet key show"); default: that of the first contact.',
-        ),
-      recoveryKey: publicKey
-        .optional()
-        .describe('Key that may name the next key when that one is lost or stolen.'),
-      parameter: z
-        .string()
-        .regex(
-          /^(arn:[a-z-]+:ssm:[a-z0-9-]+:[0-9]{12}:parameter)?\/?[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)*$/,
-          'must be the name or the ARN of an SSM parameter',
-        )
-        .optional()
-        .describe('SSM parameter that holds both keys, on AWS; default: none.'),
-      version1Until: z.iso
-        .date('must be a date, such as 2027-01-31')
-        .transform((date) => new Date(date))
-        .optional()
-        .describe(
-          'Until this date (0:00 UTC) manifests without a signature are taken, too; default: never again.',
-        ),
-    })
-    .prefault({}),
-  watch: watchSchema.prefault({}),
-  pollInterval: z.coerce
-    .number()
-    .min(1)
-    .max(86_400)
-    .default(60)
-    .describe('Seconds between the polls of "run", give or take a tenth.'),
-  stateDir: z
-    .string()
-    .regex(/^\//, 'must be an absolute path')
-    .default('/var/lib/pemfleet-agent')
-    .describe('Directory of the last good manifest, failures and the last status. No keys.'),
-});
 
 /** The flags of settings, each with the setting's path in the file. */
 export const FLAGS: Readonly<Record<string, readonly string[]>> = {
@@ -153,14 +65,19 @@ export interface ConfigSources {
 
 /** @throws ConfigError `ERR_CONFIG`, one line per culprit */
 export async function loadAgentConfig({ flags, env, hostname }: ConfigSources) {
-  const named = flags['config'] ?? env['PEMFLEET_AGENT_CONFIG'];
-  const settings = await readSettings(named ?? DEFAULT_CONFIG_FILE, named !== undefined);
+  const named = flags['config'] ?? (env['PEMFLEET_AGENT_CONFIG'] || undefined);
+  const source = readSettings(named ?? DEFAULT_CONFIG_FILE, named !== undefined);
+  const settings = source.value as object;
+  const origins = new Map<string, string>();
   setAt(settings, ['host'], (settings as { host?: unknown }).host ?? hostname.toLowerCase());
   for (const [flag, path] of Object.entries(FLAGS)) {
-    const value = flags[flag] ?? env[variableOf(flag)];
-    if (value !== undefined) setAt(settings, path, value);
+    const [variable, ofFlag] = [variableOf(flag), flags[flag]];
+    const value = ofFlag ?? env[variable];
+    if (value === undefined) continue;
+    setAt(settings, path, value);
+    origins.set(path.join('.'), ofFlag === undefined ? variable : `--${flag}`);
   }
-  const { pem, pollInterval, watch, ...rest } = parseSettings(settings);
+  const { pem, pollInterval, watch, ...rest } = parseAgentSettings(source, origins);
   return {
     ...rest,
     pem: { mode: pem.mode, uid: await uidOf(pem.owner), gid: await gidOf(pem.group) },
@@ -216,10 +133,12 @@ function instanceStateDir({ stateDir }: { stateDir: string }, { name = '' }: Hap
 }
 
 /**
+ * @param origins by path: the flag or variable that has set it
  * @returns `haproxy`: the only HAProxy, or the first of the list; `instances`: all of the list, empty if there is none
  * @throws ConfigError `ERR_CONFIG`
  */
-function parseSettings(settings: { haproxy?: unknown }) {
+function parseAgentSettings(source: SettingsFile, origins: ReadonlyMap<string, string>) {
+  const settings = source.value as { haproxy?: unknown };
   const { haproxy: value, ...others } = settings;
   const isList = Array.isArray(value);
   const list = haproxyList.optional().safeParse(isList ? value : undefined);
@@ -230,29 +149,35 @@ function parseSettings(settings: { haproxy?: unknown }) {
     return { ...parsed.data, haproxy, instances };
   }
   const inList = list.error?.issues.map((issue) => ({ ...issue, path: ['haproxy', ...issue.path] })) ?? [];
-  throw new ConfigError('ERR_CONFIG', issueLines([...(parsed.error?.issues ?? []), ...inList]).join('\n'));
-}
-
-async function readSettings(path: string, isNamed: boolean): Promise<object> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' && !isNamed) return '';
-    throw new ConfigError('ERR_CONFIG', `${path}: cannot be read (${error.code})`, { cause: error });
+  const lines = explainIssues(source, [...(parsed.error?.issues ?? []), ...inList], {
+    schema: agentJsonSchema() as JsonSchema,
+    words: AGENT_WORDS,
+    originOf: (path) => origins.get(path.join('.')) ?? originOfEntry(path, origins),
   });
-  const settings = parseYaml(path, text) ?? {};
-  if (typeof settings !== 'object' || Array.isArray(settings)) {
-    throw new ConfigError('ERR_CONFIG', `${path}: wanted keys and values`);
-  }
-  return settings;
+  throw new ConfigError('ERR_CONFIG', lines.join('\n'));
 }
 
-function parseYaml(path: string, text: string): unknown {
-  try {
-    return parse(text);
-  } catch (error) {
-    // The first line of the message says what and where; the lines after it quote the file.
-    const [what] = String((error as Error).message).split('\n');
-    throw new ConfigError('ERR_CONFIG', `${path}: ${what}`);
+/** An entry of a list that a flag has set. */
+function originOfEntry(path: readonly PropertyKey[], origins: ReadonlyMap<string, string>) {
+  return typeof path.at(-1) === 'number' ? origins.get(path.slice(0, -1).join('.')) : undefined;
+}
+
+const KIND = {
+  name: 'agent.yaml',
+  environment: 'or set it by a flag or a variable PEMFLEET_AGENT_… (pemfleet-agent --help)',
+  // Commands may hold words for a shell.
+  mayHoldVariables: (path: readonly PropertyKey[]) => path.includes('reload'),
+};
+
+/** A host can be told everything by flags and variables: the default file may be missing or empty. */
+function readSettings(path: string, isNamed: boolean): SettingsFile {
+  const text = isNamed || existsSync(path) ? readSettingsText(path) : '';
+  const source = parseSettings(path, text, KIND);
+  const value = source.value ?? {};
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    throw new ConfigError('ERR_CONFIG', `${path}:1:1: wanted keys and values`);
   }
+  return { ...source, value };
 }
 
 function setAt(settings: object, path: readonly string[], value: unknown): void {

@@ -4,9 +4,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { ConfigError } from '#common/config-error.ts';
 import { type AcmeSettings, configuredCas } from '../../lambda/config/acme.ts';
-import { type Config, checkConfig, usedChallenges } from '../../lambda/config/config.ts';
+import { type Config, checkConfig, type ExplainIssues, usedChallenges } from '../../lambda/config/config.ts';
 import { configuredLives, findWakeProblem, wakeProblemText } from '../../lambda/config/schedule.ts';
-import { readYaml } from '../../lambda/config/yaml.ts';
+import { explainerOf, parseYaml } from '../../lambda/config/yaml.ts';
 import type { PemfleetDocument } from './document.ts';
 
 /** Satisfies the schema, which requires a bucket. At run time the environment names the real one. */
@@ -17,18 +17,24 @@ const BUCKET_OF_THE_STACK = 's3://bucket-of-the-stack';
  * @throws ConfigError with one line for each mistake, which begins with its path
  */
 export function readPemfleetConfig(file: string): PemfleetConfig {
-  return pemfleetConfigOf(readYaml(file, readText(file)), file);
+  const source = parseYaml(file, readText(file));
+  return checked(source.value, file, explainerOf(source));
 }
 
 /**
  * Checks a configuration that a program has built, in place of a file.
  * @param file name of the file in error messages; relative paths of the document resolve against its folder
- * @throws ConfigError with one line for each mistake, which begins with its path
+ * @throws ConfigError with one line for each mistake, which names its path
  */
 export function pemfleetConfigOf(document: unknown, file = 'pemfleet.yaml'): PemfleetConfig {
+  return checked(document, file);
+}
+
+/** @param explain default: lines without a place in a file */
+function checked(document: unknown, file: string, explain?: ExplainIssues): PemfleetConfig {
   const named = isObject(document) ? document['bucket'] : undefined;
   const whole = isObject(document) ? { ...document, bucket: named ?? BUCKET_OF_THE_STACK } : document;
-  const config = checkConfig(file, whole);
+  const config = checkConfig(file, whole, explain);
   const problems = [bucketProblem(named), wakeProblem(config), ...caFileProblems(config, file)].filter(
     (problem) => problem !== undefined,
   );

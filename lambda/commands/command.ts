@@ -9,7 +9,7 @@ import { commandActor } from '../audit/actor.ts';
 import type { AuditFact } from '../audit/line.ts';
 import { AuditTrail } from '../audit/trail.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
-import { parseConfig } from '../config/yaml.ts';
+import { type GivenBucket, parseConfig } from '../config/yaml.ts';
 import { type EventName, jsonLog, type Log, levelOf, textLog } from '../log.ts';
 import type { Pass } from '../pass.ts';
 import { loadConfigFile } from '../wiring.ts';
@@ -67,10 +67,17 @@ export async function loadConfigAndBucket(
   values: CommandValues,
   access: BucketAccess = values['dry-run'] ? 'read' : 'write',
 ): Promise<{ config: Config; bucket: Bucket }> {
-  const config = await loadConfigFile(values.config, parseConfig);
-  const url = process.env['PEMFLEET_BUCKET'] ?? config.bucket;
-  await continueForBucket(url, access, values);
-  return { config, bucket: await openBucket(url, access) };
+  const given = givenBucket(values);
+  const config = await loadConfigFile(values.config, (file, text) => parseConfig(file, text, given));
+  await continueForBucket(config.bucket, access, values);
+  return { config, bucket: await openBucket(config.bucket, access) };
+}
+
+/** In place of the one that the configuration names. An empty variable says nothing. */
+function givenBucket({ bucket: url }: CommandValues): GivenBucket | undefined {
+  if (url !== undefined) return { url, origin: '--bucket' };
+  const variable = process.env['PEMFLEET_BUCKET'];
+  return variable ? { url: variable, origin: 'PEMFLEET_BUCKET' } : undefined;
 }
 
 export function passEnvironmentOf(values: CommandValues): Pick<Pass, 'timing' | 'random' | 'log'> {

@@ -61,9 +61,10 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   pemfleet dns-records                print the records of dns-persist-01, and whether the DNS has them
   pemfleet caa                        print CAA records for the configured names and CAs, and check those in the DNS
   pemfleet schema                     print the JSON schema of pemfleet.yaml, for editors
-  pemfleet version                    show the version
+  pemfleet version                    show the version; --version and -V do the same
 
-  -c, --config FILE     default /etc/pemfleet/pemfleet.yaml; PEMFLEET_BUCKET overrides the bucket named there
+  -c, --config FILE     default /etc/pemfleet/pemfleet.yaml
+  --bucket URL          in place of the bucket that the configuration names; PEMFLEET_BUCKET says the same
   --only NAME           limit the pass to this certificate; may be repeated
   --replace-trusted     run, plan: a certificate that browsers do not trust may replace one that they do
   --fleet NAME          status, withdraw, probe: this fleet only

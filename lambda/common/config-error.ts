@@ -14,7 +14,8 @@ export type ConfigErrorCode = 'ERR_CONFIG' | 'ERR_USAGE';
 
 /** A fault that a schema found (zod's issue). */
 export interface ConfigIssue {
-  path: readonly PropertyKey[];
+  code?: string | undefined;
+  path: PropertyKey[];
   message: string;
 }
 

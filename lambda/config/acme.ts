@@ -1,14 +1,22 @@
 /** Settings of a CA and of our account there. */
 import * as z from 'zod';
+import { nearest } from '#common/nearest.ts';
 import { canonicalUrl } from '#contract/layout.ts';
 import { DIRECTORIES, directoryNamed } from './known-cas.ts';
 import { limits } from './limits.ts';
+
+/** A CA's word, but for a typo. */
+function meant(input: unknown): string {
+  const [likely] = nearest(String(input).slice(0, 40).toLowerCase(), Object.keys(DIRECTORIES), 1);
+  return likely === undefined ? '' : `; did you mean ${likely}?`;
+}
 
 const directoryUrl = z
   .string()
   .transform(directoryNamed)
   .refine((value) => URL.canParse(value) && new URL(value).protocol === 'https:', {
-    message: `wanted an https:// URL or one of ${Object.keys(DIRECTORIES).join(', ')}`,
+    error: ({ input }) =>
+      `wanted an https:// URL or one of ${Object.keys(DIRECTORIES).join(', ')}${meant(input)}`,
   })
   // The URL is published to every host, and printed: a password in it would be, too.
   .refine((value) => !URL.canParse(value) || `${new URL(value).username}${new URL(value).password}` === '', {
@@ -28,7 +36,12 @@ const settings = z.strictObject({
     'The CA: the URL of its directory, or letsencrypt, letsencrypt-staging, google, zerossl. Never implied.',
   ),
   contact: z
-    .array(z.string().regex(/^mailto:[^@\s,?]+@[^@\s,?]+$/, 'wanted mailto:name@example.com'))
+    .array(
+      z.string().regex(/^mailto:[^@\s,?]+@[^@\s,?]+$/, {
+        error: ({ input }) =>
+          `wanted ${/^[^@\s,?:]+@[^@\s,?:]+$/.test(String(input)) ? `mailto:${input}` : 'mailto:name@example.com, one address in each'}`,
+      }),
+    )
     .default([])
     .describe('mailto: URLs for the account. Most CAs no longer send mail.'),
   termsOfServiceAgreed: z

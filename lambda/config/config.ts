@@ -3,10 +3,11 @@
  * schema serves the command line, the Lambda and the CDK app.
  */
 import * as z from 'zod';
-import { ConfigError, issueLines } from '#common/config-error.ts';
+import { ConfigError, type ConfigIssue, issueLines } from '#common/config-error.ts';
 import { LOOPBACK_ADDRESS } from '#common/prometheus/metrics-server.ts';
 import { TEXTFILE_PATH } from '#common/prometheus/text-format.ts';
 import { type CertificateName, certificateName, type FleetName, fleetName } from '#contract/layout.ts';
+import { bucketUrlProblem } from '#storage/address.ts';
 import { acme } from './acme.ts';
 import { type ChallengeName, challenge, challengesOf, checkChallenges } from './challenge.ts';
 import { listingSchema } from './crt-list.ts';
@@ -118,7 +119,13 @@ const metrics = z
 
 const written = z
   .strictObject({
-    bucket: z.string().min(1).describe('Bucket URL: s3://bucket/prefix or file:///absolute/path.'),
+    bucket: z
+      .string()
+      .superRefine((url, context) => {
+        const message = bucketUrlProblem(url);
+        if (message !== undefined) context.addIssue({ code: 'custom', message });
+      })
+      .describe('Bucket URL: s3://bucket/prefix or file:///absolute/path.'),
     acme: acme.describe('The CA.'),
     fallback: z
       .array(acme)
@@ -255,10 +262,17 @@ export function namesOfFleet(
 /** Schema for an editor's completion: `pemfleet schema`. */
 export const configJsonSchema = () => z.toJSONSchema(config, { io: 'input', unrepresentable: 'any' });
 
-/** @param file name for messages. @throws ConfigError `ERR_CONFIG` with one line per issue */
-export function checkConfig(file: string, document: unknown): Config {
+/** One line for each issue. */
+export type ExplainIssues = (issues: ConfigIssue[]) => string[];
+
+/**
+ * @param file name for messages
+ * @param explain default: lines without a place, for a document that comes from no file
+ * @throws ConfigError `ERR_CONFIG` with one line per issue
+ */
+export function checkConfig(file: string, document: unknown, explain: ExplainIssues = issueLines): Config {
   const result = config.safeParse(document);
   if (result.success) return result.data;
-  const lines = issueLines(result.error.issues).map((line) => `  ${line}`);
+  const lines = explain(result.error.issues).map((line) => `  ${line}`);
   throw new ConfigError('ERR_CONFIG', `${file} was refused:\n${lines.join('\n')}`);
 }

@@ -31,8 +31,11 @@ function parseS3Address(url: URL): S3Address {
   const path = decodeURIComponent(url.pathname).replace(/^\/+|\/+$/g, '');
   const option = (name: string) => url.searchParams.get(name) ?? undefined;
   const unknown = [...url.searchParams.keys()].find((name) => !OPTIONS.includes(name));
-  const refuse = (wanted: string) => new BucketError('ERR_BUCKET_URL', url.href, wanted);
-  if (!BUCKET.test(bucket)) throw refuse('wanted s3://<bucket>/<prefix> with the name of an S3 bucket');
+  const refuse = (wanted: string) => new BucketError('ERR_BUCKET_URL', withoutPassword(url), wanted);
+  if (url.username !== '' || url.password !== '') {
+    throw refuse('keys do not stand in the URL: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY');
+  }
+  if (!BUCKET.test(bucket)) throw refuse(s3NameProblem(bucket));
   if (unknown !== undefined) throw refuse(`${unknown} is no option; there are ${OPTIONS.join(', ')}`);
   const [endpoint, region, kmsKeyId, style, writer, insecure] = OPTIONS.map(option);
   if (endpoint !== undefined && !(URL.canParse(endpoint) && /^https?:\/\//i.test(endpoint))) {
@@ -87,6 +90,17 @@ export function writeActionOf({ writer }: S3Address): string {
   return writer === undefined ? 's3:PutObject' : `s3:PutObject with the tag ${WRITER_TAG}=${writer}`;
 }
 
+/** In the words of S3's own rules. */
+function s3NameProblem(bucket: string): string {
+  const form = 'wanted s3://<bucket>/<prefix>';
+  if (bucket === '') return `${form}, saw no name of a bucket: two slashes, then the name`;
+  return `${form}; names of buckets have 3 to 63 small letters, digits, dots and hyphens, saw ${bucket}`;
+}
+
+function withoutPassword({ href, username, password }: URL): string {
+  return username + password === '' ? href : href.replace(/\/\/[^/]*@/, '//…@');
+}
+
 export type BucketAddress = { kind: 'directory'; path: string } | { kind: 's3'; s3: S3Address };
 
 /**
@@ -95,10 +109,41 @@ export type BucketAddress = { kind: 'directory'; path: string } | { kind: 's3'; 
  */
 export function parseBucketUrl(url: string): BucketAddress {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed?.protocol === 'file:' && parsed.hostname === '') {
-    return { kind: 'directory', path: fileURLToPath(parsed) };
-  }
+  const problem = otherUrlProblem(url, parsed);
+  if (problem !== undefined)
+    throw new BucketError('ERR_BUCKET_URL', url.replace(/\/\/[^/]*@/, '//…@'), problem);
   if (parsed?.protocol === 's3:') return { kind: 's3', s3: parseS3Address(parsed) };
-  const wanted = 'wanted a bucket URL such as s3://my-certificates or file:///var/lib/pemfleet/bucket';
-  throw new BucketError('ERR_BUCKET_URL', url, wanted);
+  return { kind: 'directory', path: fileURLToPath(parsed as URL) };
+}
+
+/** @returns what is wrong with it, and what to write */
+export function bucketUrlProblem(url: string): string | undefined {
+  try {
+    parseBucketUrl(url);
+    return undefined;
+  } catch (error) {
+    const { key, message } = error as BucketError;
+    return message.slice(`${key}: `.length);
+  }
+}
+
+const FORMS = 'wanted a bucket URL such as s3://my-certificates or file:///var/lib/pemfleet/bucket';
+
+/** Of what is neither s3: nor a file's URL: what people write for one. */
+function otherUrlProblem(text: string, url: URL | undefined): string | undefined {
+  const { protocol, hostname = '', pathname = '' } = url ?? {};
+  if (protocol === 's3:') return undefined;
+  if (protocol === 'file:') {
+    if (hostname !== '') return `wanted three slashes: file:///${hostname}${pathname}`;
+    if (/%2f|%00/i.test(pathname)) return `${FORMS}; %2F and %00 cannot stand in a path`;
+    return /^file:(\/|\/\/\/)[^/]/.test(text) ? undefined : `${FORMS}, with an absolute path of a directory`;
+  }
+  if (protocol === 'http:' || protocol === 'https:') {
+    return `${FORMS}; a store that is not AWS is s3://BUCKET?endpoint=${protocol}//HOST, a bucket of AWS is s3://BUCKET`;
+  }
+  const arn = /^arn:aws[a-z-]*:s3:::([a-z0-9.-]+)/.exec(text);
+  if (arn !== null) return `wanted a URL: s3://${arn[1]}`;
+  if (/^(\/|~|\.)/.test(text))
+    return `wanted a URL with an absolute path: file://${text.startsWith('/') ? text : '/…'}`;
+  return FORMS;
 }

@@ -1,9 +1,11 @@
 /** The command line of `pemfleet`: its options, and which command takes which. */
 import { parseArgs } from 'node:util';
-import { type OptionTable, optionProblem } from '#common/cli/options.ts';
+import { argumentProblem, type OptionTable, optionProblem } from '#common/cli/options.ts';
+import { OPTION_WORDS } from './known-words.ts';
 
 const OPTIONS = {
   config: { type: 'string', short: 'c', default: '/etc/pemfleet/pemfleet.yaml' },
+  bucket: { type: 'string' },
   only: { type: 'string', multiple: true },
   listen: { type: 'string', default: '127.0.0.1:8402' },
   timeout: { type: 'string', default: '900' },
@@ -44,11 +46,13 @@ const OPTIONS = {
   'log-format': { type: 'string', default: 'text' },
   quiet: { type: 'boolean', short: 'q', default: false },
   help: { type: 'boolean', short: 'h', default: false },
+  version: { type: 'boolean', short: 'V', default: false },
 } as const;
 
 type OptionName = keyof typeof OPTIONS;
 
-const DOCUMENT = ['config', 'json', 'help'] as const;
+const CONFIG = ['config', 'bucket', 'help'] as const;
+const DOCUMENT = [...CONFIG, 'json'] as const;
 const LOGS = ['log-format', 'quiet'] as const;
 const PASS = [
   ...DOCUMENT,
@@ -72,11 +76,11 @@ export const TAKEN_BY = {
   plan: [...PASS, 'check', 'allow-private'],
   status: [...DOCUMENT, 'fleet', 'grace'],
   probe: [...DOCUMENT, 'fleet', 'all', 'concurrency', 'allow-private', 'timeout', 'quiet'],
-  respond: ['config', 'listen', 'help'],
+  respond: [...CONFIG, 'listen'],
   revoke: [...DOCUMENT, ...LOGS, 'timeout', 'reason', 'serial', 'replace', 'dry-run'],
   replace: [...DOCUMENT, ...SCOPE, 'reason', 'cancel', 'yes', 'dry-run'],
   drill: [...DOCUMENT, ...SCOPE, 'order-seconds'],
-  timer: ['config', 'help'],
+  timer: CONFIG,
   withdraw: [...DOCUMENT, ...LOGS, 'fleet', 'yes', 'dry-run'],
   audit: [...DOCUMENT, 'serial', 'after', 'fleet', 'verify', 'noted'],
   history: [...DOCUMENT, 'fleet'],
@@ -94,7 +98,7 @@ export const TAKEN_BY = {
   'key recovery-key': [...KEY, 'recovery-key', 'out'],
   caa: [...DOCUMENT, 'only', 'timeout'],
   'dns-records': [...DOCUMENT, 'only', 'timeout'],
-  'haproxy-config': ['config', 'fleet', 'listen', 'timeout', 'help'],
+  'haproxy-config': [...CONFIG, 'fleet', 'listen', 'timeout'],
   schema: ['help'],
   version: ['help'],
 } satisfies Record<string, readonly OptionName[]>;
@@ -145,7 +149,8 @@ export class UsageError extends Error {
 export function parseArguments(args: string[]) {
   const { values, positionals, tokens } = parse(args);
   const table: OptionTable = TAKEN_BY;
-  const problem = values.help ? undefined : optionProblem('pemfleet', table, positionals, tokens);
+  const problem =
+    values.help || values.version ? undefined : optionProblem('pemfleet', table, positionals, tokens);
   if (problem !== undefined) throw new UsageError(problem);
   return { values: { ...values, runsAs: runsAs(positionals[0] ?? '') }, positionals };
 }
@@ -156,6 +161,6 @@ function parse(args: string[]) {
   try {
     return parseArgs({ args, options: OPTIONS, allowPositionals: true, allowNegative: true, tokens: true });
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    throw new UsageError(argumentProblem(error, Object.keys(OPTIONS), OPTION_WORDS));
   }
 }

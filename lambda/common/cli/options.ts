@@ -1,5 +1,7 @@
 /** Of a program with several commands, each takes its own options only: one that it would ignore is refused. */
 
+import { nearest } from '#common/nearest.ts';
+
 /** By command, `key rotate` among them: the names of the options that it takes. */
 export type OptionTable = Readonly<Record<string, readonly string[]>>;
 
@@ -30,6 +32,46 @@ export function optionProblem(
   const options = own?.map((one) => `--${one}`).join(', ');
   const takes = options ? `takes ${options}` : 'takes no options';
   return `${rawName} is an option of ${takers.join(', ') || 'no command'}; ${program} ${command} ${takes}`;
+}
+
+/**
+ * Of an error of `parseArgs`: its own words advise what nobody wants here.
+ * @param names of all options; @param words of other programs, each with what to do instead
+ */
+export function argumentProblem(
+  error: unknown,
+  names: readonly string[],
+  words: Readonly<Record<string, string>>,
+): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const [, option = ''] = /'([^' ]+)/.exec(message) ?? [];
+  if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') {
+    if (option === '-=') return 'a short option takes its value without =';
+    const name = option.replace(/^-+|=.*$/g, '');
+    const advice = Object.hasOwn(words, name) ? words[name] : undefined;
+    return `there is no option ${option}${advice === undefined ? meantOption(name, names) : `: ${advice}`}`;
+  }
+  if (code !== 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE') return message;
+  const [, long = option] = /(--[\w-]+)/.exec(message) ?? [];
+  if (/does not take an argument/.test(message)) return `${long} takes no value`;
+  return `${long} wants a value: ${long}=VALUE`;
+}
+
+function meantOption(name: string, names: readonly string[]): string {
+  const near = name.length < 2 ? [] : nearest(name.slice(0, 40), names, 2);
+  return near.length === 0 ? '' : `; did you mean ${near.map((one) => `--${one}`).join(' or ')}?`;
+}
+
+/** @param words of other programs, each with the command that does it here */
+export function commandProblem(
+  text: string,
+  commands: readonly string[],
+  words: Readonly<Record<string, string>>,
+): string {
+  const advice = Object.hasOwn(words, text) ? words[text] : undefined;
+  const [near] = nearest(text.slice(0, 40), commands, 1);
+  const meant = advice ?? near;
+  return `there is no command ${text}; ${meant === undefined ? `there are ${commands.join(', ')}` : `did you mean ${meant}?`}`;
 }
 
 /** Own entries alone: `constructor` is no command. */

@@ -45,8 +45,19 @@ export function withPriority(text: string, level: JournalLevel): string {
   return text.replaceAll(/^(?=.)/gm, `<${PRIORITIES[level]}>`);
 }
 
+/**
+ * What Node and libraries tell programmers (a deprecation, an experimental module) is nothing that a user can act on.
+ * `NODE_OPTIONS=--trace-warnings` shows it.
+ */
+function silenceWarnings(): void {
+  const { execArgv, env } = process;
+  const isWanted = [...execArgv, env['NODE_OPTIONS'] ?? ''].some((text) => text.includes('--trace-'));
+  if (!isWanted) process.removeAllListeners('warning');
+}
+
 /** Once, before anything is written: a stream that fails ends nothing, and a result that was lost ends with a status of its own. */
 export function guardStandardStreams(program: string): void {
+  silenceWarnings();
   for (const stream of [process.stdout, process.stderr]) {
     // Whoever wrote it was told by the callback.
     stream.on('error', () => undefined);

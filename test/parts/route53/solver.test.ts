@@ -29,7 +29,13 @@ function configOf(certificates: object[], dns: object = {}): Config {
   const { directoryUrl, caFile } = pebble;
   const acme = { directoryUrl, caFile, termsOfServiceAgreed: true };
   const resolvers = [aws.dns.address];
-  const document = { bucket: 'memory:', acme, challenge: 'dns-01', dns: { resolvers, ...dns }, certificates };
+  const document = {
+    bucket: 'file:///memory',
+    acme,
+    challenge: 'dns-01',
+    dns: { resolvers, ...dns },
+    certificates,
+  };
   return parseConfig('test', JSON.stringify(document));
 }
 

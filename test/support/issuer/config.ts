@@ -21,8 +21,8 @@ export function testMistakes(mistakes: Mistake[]): void {
       const error = refusal(JSON.stringify(config));
 
       assert.match(error.message, /^etc\/pemfleet\.yaml was refused:\n/);
-      const line = error.message.split('\n').find((text) => text.startsWith(`  ${path}: `));
-      assert.match(line ?? `no line for ${path} in ${error.message}`, message);
+      const line = faultsIn(error).find((fault) => fault.path === path);
+      assert.match(line?.says ?? `no line for ${path} in ${error.message}`, message);
     });
   }
 }
@@ -31,4 +31,16 @@ export function refusal(text: string): ConfigError {
   const error = thrownBy(ConfigError, () => parseConfig('etc/pemfleet.yaml', text));
   assert.equal(error.code, 'ERR_CONFIG');
   return error;
+}
+
+/** Each line of the message, without its place in the file. */
+export function faultsIn({ message }: ConfigError): { path: string; says: string }[] {
+  return message
+    .split('\n')
+    .slice(1)
+    .map((line) => {
+      const [, path = '', says = ''] =
+        /^ {2}etc\/pemfleet\.yaml:\d+:\d+: ([^ ]+|\(whole file\)): (.*)$/.exec(line) ?? [];
+      return { path, says };
+    });
 }

@@ -28,7 +28,10 @@ export function makeSpec(changes: Partial<CertificateSpec> = {}): CertificateSpe
 
 export function makeConfig(certificates: object[], changes: object = {}): Config {
   const acme = { directoryUrl: DIRECTORY_URL, termsOfServiceAgreed: true };
-  return parseConfig('pemfleet.yaml', JSON.stringify({ bucket: 'memory:', acme, certificates, ...changes }));
+  return parseConfig(
+    'pemfleet.yaml',
+    JSON.stringify({ bucket: 'file:///memory', acme, certificates, ...changes }),
+  );
 }
 
 export function makePemRef(changes: Partial<PemRef> = {}): PemRef {

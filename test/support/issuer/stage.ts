@@ -132,7 +132,7 @@ function passes(bucket: MemoryBucket, ca: TestCa, exchange: Transport) {
     termsOfServiceAgreed: true as const,
   };
   const configOf = (certificates: object[], settings: object = {}) =>
-    parseConfig('f', JSON.stringify({ bucket: 'memory:', acme, certificates, ...settings }));
+    parseConfig('f', JSON.stringify({ bucket: 'file:///memory', acme, certificates, ...settings }));
   const caBy = (by: Transport, over: Bucket = bucket) =>
     openCa({ bucket: over, settings: { ...acme, contact: [] }, exchange: by, now });
   const casBy = (by: Transport, over?: Bucket) => new Map([[ca.directoryUrl, caBy(by, over)]]);

@@ -10,6 +10,9 @@ import { makeTempDir } from '../../../support/temp-dir.ts';
 const minimal = { bucket: 'file:///b', fleet: 'edge' };
 const folder = makeTempDir().path;
 
+/** The first-week table has the places. */
+const withoutPlaces = ({ message }: Error) => message.replaceAll(/^\S+agent\.yaml:\d+:\d+: /gm, '');
+
 function load(settings: unknown, sources: Partial<ConfigSources> = {}) {
   const config = join(folder, 'agent.yaml');
   writeFileSync(config, typeof settings === 'string' ? settings : stringify(settings));
@@ -118,8 +121,12 @@ test('a list of addresses in one word is split at commas', async () => {
 });
 
 const refusals: [string, unknown, RegExp][] = [
-  ['a missing key', { fleet: 'edge' }, /^bucket: is missing, expected string$/],
-  ['a typo', { ...minimal, haproxy: { statSocket: '/s' } }, /^haproxy: Unrecognized key: "statSocket"$/],
+  ['a missing key', { fleet: 'edge' }, /^bucket: is missing: wanted a string\. Bucket URL: s3:.*$/],
+  [
+    'a typo',
+    { ...minimal, haproxy: { statSocket: '/s' } },
+    /^haproxy\.statSocket: unknown key; did you mean statsSocket\?$/,
+  ],
   ['a fleet that is a path', { ...minimal, fleet: '../x' }, /^fleet: must match/],
   ['a world-readable mode', { ...minimal, pem: { mode: '0644' } }, /^pem\.mode: must be octal/],
   [
@@ -147,9 +154,13 @@ const refusals: [string, unknown, RegExp][] = [
     { ...minimal, pem: { owner: 'no-such-user' } },
     /^pem\.owner: \/etc\/passwd has no no-such-user$/,
   ],
-  ['a bucket that is no URL', { ...minimal, bucket: '/srv/bucket' }, /^bucket: must be a URL/],
+  [
+    'a bucket that is no URL',
+    { ...minimal, bucket: '/srv/bucket' },
+    /^bucket: wanted a URL with an absolute path: file:\/\/\/srv\/bucket/,
+  ],
   ['no mapping', '- a\n', /wanted keys and values$/],
-  ['no YAML', 'a: [', /agent\.yaml: .*line 1/],
+  ['no YAML', 'a: [', /^not YAML: Flow sequence .* must .*end with a \]/],
 ];
 
 for (const [says, settings, message] of refusals) {
@@ -157,7 +168,7 @@ for (const [says, settings, message] of refusals) {
     await assert.rejects(load(settings), (error: Error) => {
       assert.ok(error instanceof ConfigError);
       assert.equal(error.code, 'ERR_CONFIG');
-      assert.match(error.message, message);
+      assert.match(withoutPlaces(error), message);
       return true;
     });
   });
@@ -166,7 +177,9 @@ for (const [says, settings, message] of refusals) {
 test('several culprits are named at once, one a line', async () => {
   await assert.rejects(load({ fleet: 'Edge', pem: { mode: 1 } }), (error: Error) => {
     assert.deepEqual(
-      error.message.split('\n').map((line) => line.split(':')[0]),
+      withoutPlaces(error)
+        .split('\n')
+        .map((line) => line.split(':')[0]),
       ['bucket', 'fleet', 'pem.mode'],
     );
     return true;
@@ -178,7 +191,7 @@ test('a file that was named must be there; the default one need not', async () =
 
   await assert.rejects(
     loadAgentConfig({ ...sources, flags: { config: '/nonexistent.yaml' } }),
-    /cannot be read \(ENOENT\)/,
+    /there is no such file/,
   );
   assert.equal((await loadAgentConfig({ ...sources, flags: minimal })).fleet, 'edge');
 });

@@ -48,7 +48,7 @@ testMistakes([
     'challenge',
     /names a challenge twice/,
   ],
-  ['no challenge', { ...whole, challenge: [] }, 'challenge', />=1/],
+  ['no challenge', { ...whole, challenge: [] }, 'challenge', /at least one entry/],
   [
     'an unknown one',
     withCertificate({ challenge: 'tls-alpn-01' }),

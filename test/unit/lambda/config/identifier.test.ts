@@ -5,8 +5,13 @@ const many = Array.from({ length: 101 }, (_, index) => `n${index}.test`);
 const label64 = 'a'.repeat(64);
 
 const MISTAKES: Mistake[] = [
-  ['a certificate without names', withNames(), 'certificates[0].identifiers', />=1/],
-  ['more than a hundred names', withNames(...many), 'certificates[0].identifiers', /<=100/],
+  ['a certificate without names', withNames(), 'certificates[0].identifiers', /at least one entry/],
+  [
+    'more than a hundred names',
+    withNames(...many),
+    'certificates[0].identifiers',
+    /at most 100 entries, saw a list of 101/,
+  ],
   ['a name that is a number', withNames(1), 'certificates[0].identifiers[0]', /string/],
   ['an empty name', withNames(''), 'certificates[0].identifiers[0]', /no fully qualified/],
   [
@@ -21,7 +26,12 @@ const MISTAKES: Mistake[] = [
     'certificates[0].identifiers[0]',
     /no fully qualified/,
   ],
-  ['a trailing dot', withNames('a.test.'), 'certificates[0].identifiers[0]', /no DNS name/],
+  [
+    'a trailing dot',
+    withNames('a.test.'),
+    'certificates[0].identifiers[0]',
+    /a dot at its end: wanted a\.test$/,
+  ],
   ['an empty label', withNames('a..test'), 'certificates[0].identifiers[0]', /no DNS name/],
   [
     'a label that begins with a hyphen',
@@ -40,9 +50,14 @@ const MISTAKES: Mistake[] = [
     'a name with a space',
     withNames('a b.test'),
     'certificates[0].identifiers[0]',
-    /no fully qualified|no DNS name/,
+    /holds several names: wanted each for itself, \[a, b\.test\]$/,
   ],
-  ['a URL', withNames('https://a.test/'), 'certificates[0].identifiers[0]', /no DNS name|no fully qualified/],
+  [
+    'a URL',
+    withNames('https://a.test/'),
+    'certificates[0].identifiers[0]',
+    /is a URL: wanted the name alone, a\.test$/,
+  ],
   ['a name with a path', withNames('a.test/path'), 'certificates[0].identifiers[0]', /no DNS name/],
   [
     'a name with a full-width path',
@@ -57,7 +72,7 @@ const MISTAKES: Mistake[] = [
     'a name with a port',
     withNames('a.test:443'),
     'certificates[0].identifiers[0]',
-    /no fully qualified|no DNS name/,
+    /has a port: wanted a\.test;/,
   ],
   [
     'a name that a browser takes for an address',
@@ -70,7 +85,7 @@ const MISTAKES: Mistake[] = [
     'an IPv6 address in brackets',
     withNames('[2001:db8::1]'),
     'certificates[0].identifiers[0]',
-    /no fully qualified|no DNS name/,
+    /has brackets: wanted 2001:db8::1$/,
   ],
   [
     'a wildcard where HTTP-01 is to prove it',

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  faultsIn,
   type Mistake,
   refusal,
   testMistakes,
@@ -13,7 +14,7 @@ import {
 const one = { identifiers: ['a.test'] };
 
 const MISTAKES: Mistake[] = [
-  ['an unknown key', { ...whole, certificats: [] }, '(whole file)', /certificats/],
+  ['an unknown key', { ...whole, certificats: [] }, 'certificats', /did you mean certificates\?/],
   [
     'hosts expected in a fleet that there is not',
     { ...whole, hosts: { expected: { egde: 2 } } },
@@ -26,8 +27,13 @@ const MISTAKES: Mistake[] = [
     'hosts.expected.default',
     /a number of hosts, or a list of their names/,
   ],
-  ['an unknown key of acme', withAcme({ directory: 'letsencrypt' }), 'acme', /directory/],
-  ['an unknown key of a certificate', withCertificate({ keytype: 'ec256' }), 'certificates[0]', /keytype/],
+  ['an unknown key of acme', withAcme({ directory: 'letsencrypt' }), 'acme.directory', /directoryUrl/],
+  [
+    'an unknown key of a certificate',
+    withCertificate({ keytype: 'ec256' }),
+    'certificates[0].keytype',
+    /did you mean keyType\?/,
+  ],
   [
     'a crt-list option that HAProxy does not know',
     withCertificate({ haproxy: { crtListOptions: ['alpn h2', 'banana yes'] } }),
@@ -65,7 +71,7 @@ const MISTAKES: Mistake[] = [
     /wanted a name/,
   ],
   ['no bucket', { ...whole, bucket: undefined }, 'bucket', /string/],
-  ['an empty bucket', { ...whole, bucket: '' }, 'bucket', />=1|at least 1/],
+  ['an empty bucket', { ...whole, bucket: '' }, 'bucket', /wanted a bucket URL such as/],
   ['no acme', { ...whole, acme: undefined }, 'acme', /object/],
   [
     'no directory: a CA is never implied',
@@ -95,7 +101,7 @@ const MISTAKES: Mistake[] = [
     'a contact without mailto:',
     withAcme({ contact: ['ops@example.com'] }),
     'acme.contact[0]',
-    /mailto:name@example.com/,
+    /wanted mailto:ops@example.com/,
   ],
   ['two contacts in one', withAcme({ contact: ['mailto:a@b.test,c@d.test'] }), 'acme.contact[0]', /mailto/],
   [
@@ -117,10 +123,10 @@ const MISTAKES: Mistake[] = [
     /must be true/,
   ],
   ['a challenge that there is not', { ...whole, challenge: 'dns-02' }, 'challenge', /http-01/],
-  ['a concurrency of nothing', { ...whole, concurrency: 0 }, 'concurrency', />=1/],
-  ['a concurrency of too much', { ...whole, concurrency: 51 }, 'concurrency', /<=50/],
-  ['a broken concurrency', { ...whole, concurrency: 1.5 }, 'concurrency', /int/],
-  ['no certificates', { ...whole, certificates: [] }, 'certificates', />=1/],
+  ['a concurrency of nothing', { ...whole, concurrency: 0 }, 'concurrency', /at least 1,/],
+  ['a concurrency of too much', { ...whole, concurrency: 51 }, 'concurrency', /at most 50,/],
+  ['a broken concurrency', { ...whole, concurrency: 1.5 }, 'concurrency', /a whole number/],
+  ['no certificates', { ...whole, certificates: [] }, 'certificates', /at least one entry/],
   ['a certificate that is none', { ...whole, certificates: ['a.test'] }, 'certificates[0]', /object/],
   [
     'a key type that there is not',
@@ -128,7 +134,7 @@ const MISTAKES: Mistake[] = [
     'certificates[0].keyType',
     /rsa2048/,
   ],
-  ['an empty profile', withCertificate({ profile: '' }), 'certificates[0].profile', />=1/],
+  ['an empty profile', withCertificate({ profile: '' }), 'certificates[0].profile', /saw an empty text/],
   [
     'a certificate name with a slash',
     withCertificate({ name: '../a' }),
@@ -141,7 +147,7 @@ const MISTAKES: Mistake[] = [
     'certificates[0].name',
     /word of JavaScript/,
   ],
-  ['no fleet', withCertificate({ fleets: [] }), 'certificates[0].fleets', />=1/],
+  ['no fleet', withCertificate({ fleets: [] }), 'certificates[0].fleets', /at least one entry/],
   [
     'a fleet with a slash',
     withCertificate({ fleets: ['edge', 'a/b'] }),
@@ -168,32 +174,8 @@ test('config: every mistake has a line of its own', () => {
     certificates: [{ identifiers: ['a..b'], keyType: 'x' }],
   };
 
-  const lines = refusal(JSON.stringify(config)).message.split('\n').slice(1);
-
   assert.deepEqual(
-    lines.map((line) => line.split(':')[0]?.trim()),
-    ['bucket', 'challenge', 'concurrency', 'certificates[0].identifiers[0]', 'certificates[0].keyType'],
+    faultsIn(refusal(JSON.stringify(config))).map(({ path }) => path),
+    ['bucket', 'certificates[0].identifiers[0]', 'certificates[0].keyType', 'concurrency', 'challenge'],
   );
 });
-
-for (const [says, text] of [
-  ['no YAML', 'bucket: [file:///b\nacme: "'],
-  ['a key twice', 'bucket: a\nbucket: b\n'],
-  ['two documents', 'bucket: a\n---\nbucket: b\n'],
-  ['a tab as indentation', 'acme:\n\tdirectoryUrl: x\n'],
-] as const) {
-  test(`config: ${says} is refused in one line that names the file`, () => {
-    const { message } = refusal(text);
-
-    assert.match(message, /^etc\/pemfleet\.yaml is not YAML: [^\n]+$/);
-  });
-}
-
-for (const text of ['', '\n', '# nothing but a comment\n', 'null', '1', 'just a text']) {
-  test(`config: a file that holds ${JSON.stringify(text)} is refused as a whole`, () => {
-    assert.match(
-      refusal(text).message,
-      /^etc\/pemfleet\.yaml was refused:\n {2}\(whole file\): .*expected object/,
-    );
-  });
-}

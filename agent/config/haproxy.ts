@@ -16,11 +16,10 @@ const address = z.string().regex(new RegExp(`^(proxy@)?(${TCP_FORM}|${UNIX_FORM}
 /** With `proxy`, a bind that expects a PROXY header: `proxy@HOST:PORT`, the same in one word. */
 const bindToProve = z
   .strictObject({
-    address: address.refine(
-      (text) => !text.startsWith('proxy@'),
-      'must be HOST:PORT, unix@/PATH or abns@NAME',
-    ),
-    proxy: z.boolean(),
+    address: address
+      .refine((text) => !text.startsWith('proxy@'), 'must be HOST:PORT, unix@/PATH or abns@NAME')
+      .describe('HOST:PORT, unix@/PATH or abns@NAME.'),
+    proxy: z.boolean().describe('Whether the bind expects a PROXY header (accept-proxy).'),
   })
   .transform(({ address: text, proxy }) => (proxy ? `proxy@${text}` : text));
 const list = z.preprocess(
@@ -96,7 +95,10 @@ export const haproxySchema = z
         'Binds on which a TLS handshake must prove each certificate; unix@/PATH and abns@NAME for sockets, proxy@ before either: with a PROXY header; [] turns the proof off.',
       ),
     paths: z
-      .strictObject({ host: haproxyPath, haproxy: haproxyPath })
+      .strictObject({
+        host: haproxyPath.describe('As this host names it.'),
+        haproxy: haproxyPath.describe('As HAProxy names it.'),
+      })
       .optional()
       .describe('A directory of this host, and its name inside the container or chroot of HAProxy.'),
     reload: reload
@@ -129,7 +131,10 @@ export const haproxySchema = z
 export const haproxyList = z
   .array(
     haproxySchema.safeExtend({
-      name: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'must match [a-z0-9][a-z0-9_-]*'),
+      name: z
+        .string()
+        .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'must match [a-z0-9][a-z0-9_-]*')
+        .describe('Its name in the status, and of its directory below stateDir.'),
     }),
   )
   .min(1)

@@ -41,7 +41,8 @@ export const agentConfigSchema = z.strictObject({
         .optional()
         .describe("Group of the PEM files, name or number; default: the agent's group."),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('Mode and owner of the PEM files.'),
   metrics: z
     .strictObject({
       textfile: z
@@ -57,7 +58,8 @@ export const agentConfigSchema = z.strictObject({
           'Address and port where Prometheus scrapes /metrics, such as 127.0.0.1:9845; default: none.',
         ),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('Figures for Prometheus.'),
   trust: z
     .strictObject({
       key: publicKey
@@ -84,8 +86,9 @@ export const agentConfigSchema = z.strictObject({
           'Until this date (0:00 UTC) manifests without a signature are taken, too; default: never again.',
         ),
     })
-    .prefault({}),
-  watch: watchSchema.prefault({}),
+    .prefault({})
+    .describe('Whose manifests this host takes.'),
+  watch: watchSchema.prefault({}).describe('How soon it is noticed that a certificate is no longer served.'),
   pollInterval: z.coerce
     .number()
     .min(1)

@@ -2,7 +2,7 @@
 import { Fn } from 'aws-cdk-lib';
 import type { FunctionUrl } from 'aws-cdk-lib/aws-lambda';
 import type { FleetName } from '#contract/layout.ts';
-import { functionUrlSnippet } from '../../lambda/challenge/haproxy-lines.ts';
+import { functionUrlLines, snippetOf } from '../../lambda/challenge/haproxy-lines.ts';
 import { type Config, specsOfFleet, usedChallenges } from '../../lambda/config/config.ts';
 
 const HTTPS = `# In the frontend of port 443: every certificate that the agent installs. It starts with an empty directory too.
@@ -23,7 +23,7 @@ export function haproxyConfig(
   }
   return responder === undefined || !used.has('http-01')
     ? HTTPS
-    : `${HTTPS}\n${functionUrlSnippet(hostOf(responder), isClosed)}`;
+    : `${HTTPS}\n${snippetOf(functionUrlLines(hostOf(responder), isClosed))}`;
 }
 
 /** `https://<id>.lambda-url.<region>.on.aws/` */

@@ -9,14 +9,14 @@ import { SECRET_HEADER, SECRET_VARIABLE } from './secret-names.ts';
  * not here. A client that leaves frees no place: the Lambda goes on working for it. The counter is the third of HAProxy's three (sc2),
  * because people use the first two.
  */
-const TO_RESPONDER = `# HTTP-01 by the responder. In the frontend of port 80, before any other use_backend:
-    acl is_challenge path_beg /.well-known/acme-challenge/
+const TO_RESPONDER = `    acl is_challenge path_beg /.well-known/acme-challenge/
     acl is_token path_reg ^/\\.well-known/acme-challenge/[A-Za-z0-9_-]{16,256}$
     http-request return status 404 if is_challenge !is_token
-    http-request redirect scheme https code 301 unless is_challenge
+    http-request redirect scheme https code 301 unless is_challenge || { ssl_fc }
     use_backend acme_responder if is_challenge
+`;
 
-cache acme_answers
+const RESPONDER_BACKEND = `cache acme_answers
     total-max-size 4
     max-age 10
 
@@ -43,10 +43,20 @@ backend acme_responder
 const SECRET_LINE = `    http-request set-header ${SECRET_HEADER} %[env(${SECRET_VARIABLE})]
 `;
 
+/** Lines for HAProxy by where they belong. */
+export interface HaproxyLines {
+  /** Inside the frontend of port 80, and inside that of port 443: where something in front of HAProxy redirects, the CA comes there. */
+  frontend: string;
+  /** Sections of their own, or a file of their own beside haproxy.cfg; empty: there are none. */
+  sections: string;
+}
+
 /** HAProxy hands every request for a challenge to the responder. */
-export function responderSnippet(responder: string): string {
-  return `${TO_RESPONDER}    server responder ${responder} maxconn 50
-`;
+export function responderLines(responder: string): HaproxyLines {
+  return {
+    frontend: TO_RESPONDER,
+    sections: `${RESPONDER_BACKEND}    server responder ${responder} maxconn 50\n`,
+  };
 }
 
 /**
@@ -55,32 +65,40 @@ export function responderSnippet(responder: string): string {
  * validates from many networks at once, and Lambda refuses (429) what exceeds the function's concurrency: requests wait here ("maxconn").
  * @param isClosed whether the URL answers to a secret only: HAProxy has it in its environment, and no line of ours holds it
  */
-export function functionUrlSnippet(host: string, isClosed = false): string {
-  return `${TO_RESPONDER}    http-request set-header X-Forwarded-Host %[req.hdr(host)]
+export function functionUrlLines(host: string, isClosed = false): HaproxyLines {
+  const sections = `${RESPONDER_BACKEND}    http-request set-header X-Forwarded-Host %[req.hdr(host)]
     http-request set-header Host ${host}
 ${isClosed ? SECRET_LINE : ''}    retries 2
     retry-on conn-failure empty-response
     option redispatch
-    server-template lambda 2 ${host}:443 maxconn 5 ssl verify required ca-file /etc/ssl/certs/ca-certificates.crt verifyhost ${host} sni str(${host}) alpn http/1.1 resolvers acme_dns resolve-prefer ipv4 init-addr none
+    server-template lambda 2 ${host}:443 maxconn 5 ssl verify required ca-file @system-ca verifyhost ${host} sni str(${host}) alpn http/1.1 resolvers acme_dns resolve-prefer ipv4 init-addr none
 
 resolvers acme_dns
     parse-resolv-conf
     hold valid 10s
     accepted_payload_size 1232
 `;
+  return { frontend: TO_RESPONDER, sections };
 }
 
 /**
  * HAProxy answers itself (RFC 8555 §8.1: token, dot, thumbprint of the account key).
  * @param thumbprint RFC 7638, base64url
  */
-export function statelessSnippet(thumbprint: string): string {
-  return `# Stateless HTTP-01 for the account with this thumbprint. In the frontend of port 80, before any other rule:
-    acl is_challenge path_beg /.well-known/acme-challenge/
+export function statelessLines(thumbprint: string): HaproxyLines {
+  const frontend = `    acl is_challenge path_beg /.well-known/acme-challenge/
     # only well-formed tokens, so that nothing else is reflected
     acl is_token path_reg ^/\\.well-known/acme-challenge/[A-Za-z0-9_-]{16,256}$
     http-request return status 200 content-type text/plain lf-string "%[path,field(-1,/)].${thumbprint}" if is_token
     http-request return status 404 if is_challenge
-    http-request redirect scheme https code 301
+    http-request redirect scheme https code 301 unless { ssl_fc }
 `;
+  return { frontend, sections: '' };
+}
+
+/** Both parts, each with a line that says where it belongs. */
+export function snippetOf({ frontend, sections }: HaproxyLines): string {
+  const first = `# Part 1, inside the frontends of ports 80 and 443, before any other use_backend or http-request:\n${frontend}`;
+  if (sections === '') return first;
+  return `${first}\n# Part 2, at the end of the file or in a file of its own, inside no frontend:\n${sections}`;
 }

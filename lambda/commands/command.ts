@@ -14,6 +14,7 @@ import { type EventName, jsonLog, type Log, levelOf, textLog } from '../log.ts';
 import type { Pass } from '../pass.ts';
 import { loadConfigFile } from '../wiring.ts';
 import { type CommandValues, UsageError } from './line/options.ts';
+import { bucketOfStack } from './line/stack.ts';
 import { continueForBucket } from './line/user.ts';
 
 /** @returns the exit status (`EXIT`) */
@@ -67,14 +68,17 @@ export async function loadConfigAndBucket(
   values: CommandValues,
   access: BucketAccess = values['dry-run'] ? 'read' : 'write',
 ): Promise<{ config: Config; bucket: Bucket }> {
-  const given = givenBucket(values);
+  const given = await givenBucket(values);
   const config = await loadConfigFile(values.config, (file, text) => parseConfig(file, text, given));
   await continueForBucket(config.bucket, access, values);
   return { config, bucket: await openBucket(config.bucket, access) };
 }
 
 /** In place of the one that the configuration names. An empty variable says nothing. */
-function givenBucket({ bucket: url }: CommandValues): GivenBucket | undefined {
+async function givenBucket({ bucket: url, stack }: CommandValues): Promise<GivenBucket | undefined> {
+  if (url !== undefined && stack !== undefined)
+    throw new UsageError('--stack names a bucket, --bucket another one');
+  if (stack !== undefined) return { url: await bucketOfStack(stack, process.env), origin: '--stack' };
   if (url !== undefined) return { url, origin: '--bucket' };
   const variable = process.env['PEMFLEET_BUCKET'];
   return variable ? { url: variable, origin: 'PEMFLEET_BUCKET' } : undefined;

@@ -57,7 +57,8 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   pemfleet key recover --recovery-key FILE [--stolen]
                                       replace a key that is lost or stolen; hosts follow by themselves
   pemfleet key new [--adopt KEY]      begin a new lineage: each host asks for a word
-  pemfleet haproxy-config             print the HAProxy lines that the configured challenge needs
+  pemfleet haproxy-config [--part frontend|backend]
+                                      print the HAProxy lines that the configured challenge needs, both parts or one
   pemfleet dns-records                print the records of dns-persist-01, and whether the DNS has them
   pemfleet caa                        print CAA records for the configured names and CAs, and check those in the DNS
   pemfleet schema                     print the JSON schema of pemfleet.yaml, for editors
@@ -65,6 +66,7 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
 
   -c, --config FILE     default /etc/pemfleet/pemfleet.yaml
   --bucket URL          in place of the bucket that the configuration names; PEMFLEET_BUCKET says the same
+  --stack NAME          the bucket of this CloudFormation stack (its output BucketUrl)
   --only NAME           limit the pass to this certificate; may be repeated
   --replace-trusted     run, plan: a certificate that browsers do not trust may replace one that they do
   --fleet NAME          status, withdraw, probe: this fleet only

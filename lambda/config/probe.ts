@@ -14,7 +14,12 @@ const settings = z.strictObject({
     .describe('Whether each pass of the issuer probes; `pemfleet probe` does at any time.'),
   port: port.default(443).describe('Where clients connect.'),
   fleets: z
-    .array(z.strictObject({ fleet: fleetName, addresses: z.array(address).min(1).max(100) }))
+    .array(
+      z.strictObject({
+        fleet: fleetName.describe('Name of the fleet.'),
+        addresses: z.array(address).min(1).max(100).describe('IP addresses that answer for its names.'),
+      }),
+    )
     .default([])
     .describe('Addresses that answer for all names of a fleet, beside those that the DNS has.'),
   except: z

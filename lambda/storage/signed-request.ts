@@ -1,5 +1,5 @@
 /**
- * One request to S3, SSM, SNS or IAM, signed by Signature Version 4 and sent by Node's own HTTP: what a poll needs of the SDK, in a
+ * One request to S3, SSM, SNS, IAM or CloudFormation, signed by Signature Version 4 and sent by Node's own HTTP: what a poll needs of the SDK, in a
  * tenth of its size.
  */
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
@@ -39,7 +39,7 @@ const SIGNED_SKEW_MS = 4 * MINUTE_MS;
 export function signedSender(
   credentials: AwsCredentialIdentityProvider,
   region: () => Promise<string>,
-  service: 's3' | 'ssm' | 'sns' | 'iam' = 's3',
+  service: 's3' | 'ssm' | 'sns' | 'iam' | 'cloudformation' = 's3',
 ): SendSigned {
   const signer = new SignatureV4({
     service,

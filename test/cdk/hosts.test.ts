@@ -16,7 +16,7 @@ import { SendCommandCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { parse } from 'yaml';
 import { layout } from '#contract/layout.ts';
 import { NOTIFY_DOCUMENT } from '../../cdk/fleet/notify-document.ts';
-import { functionUrlSnippet } from '../../lambda/challenge/haproxy-lines.ts';
+import { functionUrlLines, snippetOf } from '../../lambda/challenge/haproxy-lines.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { allow, clientConfig, startBench } from '../aws/clients.ts';
 import { startImds } from '../aws/imds.ts';
@@ -207,7 +207,7 @@ for (const isActive of [true, false]) {
 for (const version of haproxyVersions) {
   test(`HAProxy ${version} accepts the lines for a Lambda URL, even if its name cannot be resolved`, async (t) => {
     const port = await freePort();
-    const snippet = functionUrlSnippet('abc.lambda-url.eu-central-1.on.aws', true);
+    const snippet = snippetOf(functionUrlLines('abc.lambda-url.eu-central-1.on.aws', true));
     const configText = withLines(snippet, port);
     assert.match(snippet, /set-header x-pemfleet-secret %\[env\(PEMFLEET_RESPONDER_SECRET\)\]/);
 

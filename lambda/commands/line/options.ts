@@ -6,6 +6,7 @@ import { OPTION_WORDS } from './known-words.ts';
 const OPTIONS = {
   config: { type: 'string', short: 'c', default: '/etc/pemfleet/pemfleet.yaml' },
   bucket: { type: 'string' },
+  stack: { type: 'string' },
   only: { type: 'string', multiple: true },
   listen: { type: 'string', default: '127.0.0.1:8402' },
   timeout: { type: 'string', default: '900' },
@@ -19,6 +20,7 @@ const OPTIONS = {
   ca: { type: 'string' },
   'recovery-key': { type: 'string' },
   out: { type: 'string' },
+  part: { type: 'string' },
   stolen: { type: 'boolean', default: false },
   adopt: { type: 'string', multiple: true },
   yes: { type: 'boolean', default: false },
@@ -51,7 +53,7 @@ const OPTIONS = {
 
 type OptionName = keyof typeof OPTIONS;
 
-const CONFIG = ['config', 'bucket', 'help'] as const;
+const CONFIG = ['config', 'bucket', 'stack', 'help'] as const;
 const DOCUMENT = [...CONFIG, 'json'] as const;
 const LOGS = ['log-format', 'quiet'] as const;
 const PASS = [
@@ -98,7 +100,7 @@ export const TAKEN_BY = {
   'key recovery-key': [...KEY, 'recovery-key', 'out'],
   caa: [...DOCUMENT, 'only', 'timeout'],
   'dns-records': [...DOCUMENT, 'only', 'timeout'],
-  'haproxy-config': [...CONFIG, 'fleet', 'listen', 'timeout'],
+  'haproxy-config': [...CONFIG, 'fleet', 'listen', 'part', 'timeout'],
   schema: ['help'],
   version: ['help'],
 } satisfies Record<string, readonly OptionName[]>;

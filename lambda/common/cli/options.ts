@@ -45,13 +45,13 @@ export function argumentProblem(
 ): string {
   const { code, message } = error as NodeJS.ErrnoException;
   const [, option = ''] = /'([^' ]+)/.exec(message) ?? [];
-  if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') {
+  if (code?.endsWith('_UNKNOWN_OPTION')) {
     if (option === '-=') return 'a short option takes its value without =';
     const name = option.replace(/^-+|=.*$/g, '');
     const advice = Object.hasOwn(words, name) ? words[name] : undefined;
     return `there is no option ${option}${advice === undefined ? meantOption(name, names) : `: ${advice}`}`;
   }
-  if (code !== 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE') return message;
+  if (!code?.endsWith('_INVALID_OPTION_VALUE')) return message;
   const [, long = option] = /(--[\w-]+)/.exec(message) ?? [];
   if (/does not take an argument/.test(message)) return `${long} takes no value`;
   return `${long} wants a value: ${long}=VALUE`;

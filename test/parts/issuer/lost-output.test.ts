@@ -5,37 +5,26 @@ import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { buildSync } from 'esbuild';
 import { openBucket } from '#storage/open.ts';
 import { openSigningKey } from '../../../lambda/signing/signing-key.ts';
 import { agentProgram } from '../../support/agent/program.ts';
 import { DIRECTORY_URL, fleet } from '../../support/issuer/documents.ts';
+import { issuerProgram } from '../../support/issuer/program.ts';
 import { makeTempDir } from '../../support/temp-dir.ts';
 
 const dir = makeTempDir().path;
-const issuer = join(dir, 'cli.mjs');
 const config = join(dir, 'pemfleet.yaml');
 const env = {
   ...process.env,
   AGENT: '',
-  ISSUER: issuer,
+  ISSUER: '',
   NODE: process.execPath,
   CONFIG: config,
   OUT: join(dir, 'out'),
 };
 
 before(async () => {
-  const banner = "import{createRequire as r}from'node:module';const require=r(import.meta.url);";
-  buildSync({
-    ...{ entryPoints: ['lambda/cli.ts'], outdir: dir, bundle: true, platform: 'node', target: 'node20' },
-    ...{
-      format: 'esm',
-      splitting: true,
-      outExtension: { '.js': '.mjs' },
-      external: ['@aws-sdk/*', '@aws-lambda-powertools/*'],
-      banner: { js: banner },
-    },
-  });
+  env.ISSUER = issuerProgram();
   env.AGENT = agentProgram();
   const bucket = pathToFileURL(join(dir, 'bucket')).href;
   mkdirSync(join(dir, 'bucket'));
@@ -57,6 +46,9 @@ const FULL = /^(pemfleet|pemfleet-agent): the output could not be written: (ENOS
 for (const [says, command] of [
   ['the lines of pemfleet key', 'pemfleet key show'],
   ['the document of pemfleet key --json', 'pemfleet key show --json'],
+  ['pemfleet schema', '"$NODE" "$ISSUER" schema'],
+  ['pemfleet haproxy-config', 'pemfleet haproxy-config'],
+  ['pemfleet-agent schema', '"$NODE" "$AGENT" schema'],
   ['pemfleet --help', '"$NODE" "$ISSUER" --help'],
   ['pemfleet-agent --help', '"$NODE" "$AGENT" --help'],
 ]) {

@@ -4,8 +4,9 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { responderSnippet } from '../../../lambda/challenge/haproxy-lines.ts';
+import { responderLines, snippetOf } from '../../../lambda/challenge/haproxy-lines.ts';
 import { programPath } from '../../setup.mjs';
+import { blocksOf, PAGES } from '../../support/docs/blocks.ts';
 import { haproxyVersions } from '../../support/parts/haproxy.ts';
 import { createPki } from '../../support/parts/pki.ts';
 import { tempDir } from '../../support/temp-dir.ts';
@@ -14,11 +15,15 @@ const shipped = readFileSync(new URL('../../../agent/host/haproxy.cfg', import.m
 const localResponder = /^ {4}server responder .+\n/m;
 const proxiedChallenges =
   /^ {4}http-request return status 404 .+\n(?: {4}# .+\n)* {4}http-request redirect .+\n {4}use_backend .+\n/m;
+const proxiedOnTls = /^ {4}http-request return status 404 .+\n {4}use_backend .+\n(?= {4}# stateless)/m;
 const variants = {
   'as it stands': shipped,
   'with an application': shipped,
   'with a Lambda URL': uncomment(shipped.replace(localResponder, ''), /^# {3}(?= {4}|resolvers|backend)/),
-  stateless: uncomment(shipped.replace(proxiedChallenges, ''), /^ {4}# {3}(?=acl|http-request)/),
+  stateless: uncomment(
+    shipped.replace(proxiedChallenges, '').replace(proxiedOnTls, ''),
+    /^ {4}# {3}(?=acl|http-request)/,
+  ),
 };
 
 for (const version of haproxyVersions) {
@@ -43,6 +48,31 @@ for (const version of haproxyVersions) {
   }
 }
 
+/** Of the documents, with the paths and the group of this machine. */
+const documented = PAGES.flatMap(blocksOf).filter(({ language }) => language === 'haproxy');
+
+for (const version of haproxyVersions) {
+  for (const { page, line, text } of documented) {
+    test(`HAProxy ${version} takes the configuration of ${page}:${line} without a warning`, async (t) => {
+      const dir = tempDir(t);
+      const { combined } = await (await createPki()).issue({ names: ['a.test'] });
+      mkdirSync(join(dir, 'certs'));
+      writeFileSync(join(dir, 'certs', 'a.pem'), combined);
+      const defaults =
+        'defaults\n    mode http\n    timeout connect 5s\n    timeout client 30s\n    timeout server 30s\n';
+      const here = text
+        .replaceAll('/etc/haproxy/certs', join(dir, 'certs'))
+        .replaceAll('/run/haproxy/', `${dir}/`)
+        .replaceAll('group haproxy', 'group root');
+      writeFileSync(join(dir, 'haproxy.cfg'), `${here.includes('defaults') ? '' : defaults}${here}\n`);
+
+      const { status, stderr } = check(version, dir, false);
+
+      assert.deepEqual([status, stderr.replace(/^\[NOTICE\].*\n/gm, '')], [0, '']);
+    });
+  }
+}
+
 test('the variants are really other configurations', () => {
   assert.match(variants['with a Lambda URL'], /^ {4}server-template lambda 2 /m);
   assert.match(variants['with a Lambda URL'], /^resolvers acme_dns\n/m);
@@ -59,7 +89,7 @@ test('it has the lines that pemfleet prints, so that both withstand the same', (
   const ours = new Set(words(shipped));
 
   assert.deepEqual(
-    words(responderSnippet('127.0.0.1:8402')).filter((line) => !ours.has(line)),
+    words(snippetOf(responderLines('127.0.0.1:8402'))).filter((line) => !ours.has(line)),
     [],
   );
 });

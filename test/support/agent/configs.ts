@@ -19,6 +19,18 @@ const frontend = (name: string, bind: string, ssl: string) =>
 export const withLines = (lines: string, port: number) =>
   `${head}frontend http\n  bind 127.0.0.1:${port}\n${lines}`;
 
+/** As people paste them: the frontend's part into both frontends, which have pages of their own, and the sections at the end. */
+export const withParts = ({ frontend: lines, sections }: { frontend: string; sections: string }) =>
+  `${head}frontend http
+  bind "\${PEMFLEET_HTTP_BIND}"
+${lines}  default_backend pages
+frontend https
+  bind "\${PEMFLEET_HTTPS_BIND}" ssl crt "\${PEMFLEET_CERTS_DIR}" strict-sni
+${lines}  default_backend pages
+backend pages
+  http-request return status 200 content-type text/plain string page
+${sections}`;
+
 export const byList = (list: string) =>
   head + frontend('a', 'PEMFLEET_HTTPS_BIND', `crt-list ${list} strict-sni`);
 

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { responderSnippet } from '../../../lambda/challenge/haproxy-lines.ts';
+import { responderLines, snippetOf } from '../../../lambda/challenge/haproxy-lines.ts';
 import { withLines } from '../agent/configs.ts';
 import { type HaproxyVersion, startHaproxy } from '../parts/haproxy.ts';
 import { freePort } from '../ports.ts';
@@ -55,7 +55,7 @@ export async function burstOf(
 async function startFront(t: TestContext, version: HaproxyVersion) {
   const upstream = await startUpstream(t);
   const port = await freePort();
-  const lines = responderSnippet(upstream.address).replace(/maxconn \d+/, `maxconn ${EXECUTIONS}`);
+  const lines = snippetOf(responderLines(upstream.address)).replace(/maxconn \d+/, `maxconn ${EXECUTIONS}`);
   const haproxy = await startHaproxy({ version, configText: withLines(lines, port) });
   t.after(() => haproxy.stop());
   return { upstream, port };

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { layout } from '#contract/layout.ts';
-import { responderSnippet, statelessSnippet } from '../../../../lambda/challenge/haproxy-lines.ts';
+import { responderLines, snippetOf, statelessLines } from '../../../../lambda/challenge/haproxy-lines.ts';
 import { http01Solver } from '../../../../lambda/challenge/http01.ts';
 import { statelessSolver } from '../../../../lambda/challenge/stateless.ts';
 import { startResponderServer } from '../../../../lambda/commands/responder-server.ts';
@@ -34,8 +34,8 @@ test('port 80 through HAProxy: the responder answers for http-01, HAProxy for ht
     return port;
   };
   const ports = {
-    'http-01': await portOf(responderSnippet(front.address)),
-    'http-01-stateless': await portOf(statelessSnippet(THUMBPRINT)),
+    'http-01': await portOf(snippetOf(responderLines(front.address))),
+    'http-01-stateless': await portOf(snippetOf(statelessLines(THUMBPRINT))),
   };
   const solvers = {
     of: async (name: ChallengeName) => (name === 'http-01' ? http01Solver(bucket) : statelessSolver),

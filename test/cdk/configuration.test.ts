@@ -150,8 +150,8 @@ test('configuration: the app prints a mistake in plain lines and synthesizes not
   assert.equal(
     stderr.replaceAll(directory, ''),
     `ERR_CONFIG /pemfleet.yaml was refused:
-  acme.termsOfServiceAgreed: must be true: read the terms of service of the CA, then agree
-  certificates: Too small: expected array to have >=1 items
+  /pemfleet.yaml:1:1: acme.termsOfServiceAgreed: is missing: wanted true: read the terms of service of the CA, then agree. You agree to the terms of service of the CA.
+  /pemfleet.yaml:2:15: certificates: wanted at least one entry, saw an empty list
 `,
   );
 });

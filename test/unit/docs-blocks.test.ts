@@ -151,7 +151,7 @@ function optionProblemOf(program: string, command: string[], option: string | un
 test('what a document calls a file of the tree is one', () => {
   const paths = PAGES.flatMap((page) => codeSpansOf(page).map((text) => ({ page, text }))).filter(
     ({ text }) =>
-      /^(agent|lambda|cdk|test|docs)\/[\w./-]+\.(ts|mjs|cfg|yaml|service|timer|sh|json|yml|md)$/.test(text),
+      /^(agent|lambda|cdk|test|docs)\/[\w./-]+\.(ts|mjs|cfg|yaml|service|timer|sh|yml|md)$/.test(text),
   );
 
   assert.deepEqual(

@@ -40,7 +40,7 @@ const ROWS: [line: [keyof typeof programs, ...string[]], status: number, says: R
   [['pemfleet', 'plan', '-c', good, '--bucket', 'http://minio:9000'], 78, /--bucket: wanted a bucket URL/],
   [['pemfleet', 'status', '-c', without], 78, /without\.yaml:1:1: bucket: is missing/],
   [['pemfleet', 'statsu'], 64, /there is no command statsu; did you mean status\?/],
-  [['pemfleet', 'renew'], 64, /there is no command renew; did you mean run\?/],
+  [['pemfleet', 'certonly'], 64, /there is no command certonly; did you mean run\?/],
   [['pemfleet', 'run', '--dryrun'], 64, /there is no option --dryrun; did you mean --dry-run\?/],
   [['pemfleet', 'run', '-d', 'www.test'], 64, /there is no option -d: names stand in pemfleet\.yaml/],
   [['pemfleet', 'run', '--only'], 64, /--only wants a value: --only=VALUE/],

@@ -23,7 +23,7 @@ const refusals: [string, object, RegExp][] = [
   [
     'a list of HAProxy, one without a name, one with a typo',
     { ...minimal, haproxy: [{ certsDir: '/c' }, { name: 'inner', certDir: '/d' }] },
-    /^haproxy\[0\]\.name: is missing: wanted a string\nhaproxy\[1\]\.certDir: unknown key; did you mean certsDir\?$/,
+    /^haproxy\[0\]\.name: is missing: wanted a string\. Its name in the status, .*\nhaproxy\[1\]\.certDir: unknown key; did you mean certsDir\?$/,
   ],
   [
     'a reload command that is one string for a shell',

@@ -266,7 +266,9 @@ const ROWS: [says: string, text: string, faults: string[]][] = [
   [
     'an option of a bucket with a typo',
     bucket('s3://my-bucket?regoin=eu'),
-    ['p.yaml:1:9: bucket: regoin is no option; there are endpoint, region, kms-key, path-style, writer'],
+    [
+      'p.yaml:1:9: bucket: regoin is no option; there are endpoint, region, kms-key, path-style, writer, insecure',
+    ],
   ],
   [
     'keys in the URL of a bucket, which are not quoted',

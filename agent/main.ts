@@ -1,9 +1,17 @@
 /** `pemfleet-agent`: the composition root. Only here are the command line, the environment, clock and chance read. */
 import { hostname } from 'node:os';
-import { guardStandardStreams, isJournal, withPriority, writeResult } from '#common/cli/streams.ts';
+import {
+  guardStandardStreams,
+  isJournal,
+  withPriority,
+  writeNotice,
+  writeResult,
+} from '#common/cli/streams.ts';
 import { ConfigError } from '#common/config-error.ts';
+import { exitStatusOfDoctor } from '#common/doctor/findings.ts';
 import { once } from '#common/once.ts';
 import { printableLines } from '#common/printable.ts';
+import { runHostCommand } from '#common/systemd/host-command.ts';
 import { SECOND_MS } from '#common/time.ts';
 import { EXIT_WRONG_USER, WrongUser } from '#common/user/wrong-user.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
@@ -25,7 +33,8 @@ import { exitStatusOfTrust, trustDocument, trustText } from './cli/trust.ts';
 import { USAGE } from './cli/usage.ts';
 import { type AgentConfig, instanceConfigs, loadAgentConfig } from './config/config.ts';
 import { agentJsonSchema } from './config/schema.ts';
-import { examineConfigured, exitStatusOfFindings, findingsOutput } from './doctor/doctor.ts';
+import { examineConfigured, findingsOutput } from './doctor/doctor.ts';
+import { type Beforehand, prepareAsRoot } from './doctor/mend/as-root.ts';
 import { Runtime } from './haproxy/runtime.ts';
 import { openSocket, type RuntimeSocket } from './haproxy/socket.ts';
 import { lineLog } from './log.ts';
@@ -33,7 +42,6 @@ import { showTrust } from './operator/trust-word.ts';
 import { adopt } from './pass/adopt.ts';
 import { syncHost } from './pass/instances.ts';
 import { firstBoot } from './resident/first-boot.ts';
-import { runHostCommand } from './resident/host-command.ts';
 import { pollOutcomeOf } from './resident/loop.ts';
 import { metricsWriter } from './resident/metrics.ts';
 import { runResident } from './resident/resident.ts';
@@ -146,7 +154,8 @@ async function trustKey(config: AgentConfig, line: CommandLine): Promise<number>
 }
 
 async function examineHost(line: CommandLine): Promise<number> {
-  const findings = await examineConfigured(configOf(line), (config) => ({
+  const findings = await examineConfigured(configOf(line), async (config) => ({
+    beforehand: await beforehandOf(config, line),
     agent: agentOf(config),
     socketOf,
     haproxyConfig: line.haproxyConfig,
@@ -154,7 +163,25 @@ async function examineHost(line: CommandLine): Promise<number> {
     uid: process.getuid?.() ?? -1,
   }));
   print(findingsOutput(findings, line.isJson));
-  return exitStatusOfFindings(findings);
+  return exitStatusOfDoctor(findings);
+}
+
+/** As root, and then as the agent's user. */
+async function beforehandOf(config: AgentConfig, line: CommandLine): Promise<Beforehand | undefined> {
+  const { haproxyConfig, isDryRun, isFix } = line;
+  if (isDryRun && !isFix) throw new ConfigError('ERR_USAGE', '--dry-run goes with --fix');
+  if (process.getuid?.() !== 0) {
+    if (!isFix) return undefined;
+    throw new WrongUser(
+      'doctor --fix changes owners and units, as root alone may: sudo pemfleet-agent doctor --fix',
+    );
+  }
+  const say = (text: string) => writeNotice(process.stderr, text);
+  const mending = isFix ? { isDryRun, say, runCommand: runHostCommand } : undefined;
+  const request = { mending, haproxyConfig, runCommand: runHostCommand };
+  const beforehand = await prepareAsRoot(config, request, socketOf);
+  await continueForHost(line, config);
+  return beforehand;
 }
 
 function agentOf(config: AgentConfig, memory = newMemory()): Agent {
@@ -185,14 +212,11 @@ function print(text: string): number {
 }
 
 function reportError(error: unknown): number {
-  if (error instanceof ConfigError) {
+  if (error instanceof ConfigError || error instanceof WrongUser) {
     const text = printableLines(`pemfleet-agent: ${error.code}: ${error.message}\n`);
     process.stderr.write(forJournal ? withPriority(text, 'error') : text);
+    if (error instanceof WrongUser) return EXIT_WRONG_USER;
     return error.code === 'ERR_USAGE' ? EXIT.usage : EXIT.config;
-  }
-  if (error instanceof WrongUser) {
-    process.stderr.write(printableLines(`pemfleet-agent: ${error.code}: ${error.message}\n`));
-    return EXIT_WRONG_USER;
   }
   log('run.failed', { code: codeOf(error), message: messageOf(error) });
   return EXIT.failure;

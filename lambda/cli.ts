@@ -9,8 +9,7 @@ import { accountCommand } from './commands/account/account.ts';
 import { type Command, hasPrintedJson, print, printFailure, printJson } from './commands/command.ts';
 import { caaCommand } from './commands/dns/caa.ts';
 import { dnsRecordsCommand } from './commands/dns/dns-records.ts';
-
-import { doctorCommand } from './commands/fleet/doctor-aws.ts';
+import { doctorCommand } from './commands/doctor/doctor.ts';
 import { upgradeAgentsCommand } from './commands/fleet/upgrade-agents.ts';
 import { haproxyConfigCommand } from './commands/haproxy-config.ts';
 import { keyCommand } from './commands/key.ts';

@@ -20,6 +20,8 @@ export interface CommandLine {
   accept: string | undefined;
   isJson: boolean;
   isDryRun: boolean;
+  /** Of `doctor`. */
+  isFix: boolean;
   isRetry: boolean;
   isHelp: boolean;
   isVersion: boolean;
@@ -35,7 +37,7 @@ const TAKEN_BY: OptionTable = {
   adopt: [...SETTINGS, 'json', 'dry-run'],
   status: [...SETTINGS, 'json'],
   trust: [...SETTINGS, 'json', 'confirm', 'accept'],
-  doctor: [...SETTINGS, 'json', 'haproxy-config'],
+  doctor: [...SETTINGS, 'json', 'haproxy-config', 'fix', 'dry-run'],
   schema: ['help'],
   version: ['help'],
 };
@@ -71,6 +73,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     json: yes,
     'dry-run': yes,
     retry: yes,
+    fix: yes,
   };
   const options = { ...settings, ...others, help: { ...yes, short: 'h' }, version: { ...yes, short: 'V' } };
   try {
@@ -106,6 +109,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
       isJson: values.json === true,
       isDryRun: values['dry-run'] === true,
       isRetry: values.retry === true,
+      isFix: values.fix === true,
       isHelp: values.help === true,
       isVersion: values.version === true,
     };

@@ -19,7 +19,8 @@ export const USAGE = `pemfleet-agent keeps HAProxy's certificates in step with t
   pemfleet-agent leave                   announce that this host is being removed, so that it raises no HostsSilent alarm;
                                          a clean shutdown does it for you
   pemfleet-agent doctor [--json]         check everything that an installation needs, and say how to fix what is wrong;
-                                         --haproxy-config FILE if HAProxy cannot say which file it reads
+                                         --haproxy-config FILE if HAProxy cannot say which file it reads; --fix, as root: mend what
+                                         can be mended safely, and name each change; --dry-run with it: only name them
   pemfleet-agent schema                  print the JSON schema of agent.yaml, for editors
   pemfleet-agent version                 show the version; --version and -V do the same
 

@@ -1,19 +1,20 @@
 /**
- * STORYBOARD of `doctor`: it checks everything that an installation needs, changes nothing, and names a fix for each
- * fault. `look-*.ts` collect the facts of one HAProxy; `judge-*.ts` are pure and turn facts into findings.
+ * STORYBOARD of `doctor`: it checks everything that an installation needs, and names a fix for each fault; without `--fix` it
+ * changes nothing. `look-*.ts` collect the facts of one HAProxy; `judge-*.ts` are pure and turn facts into findings.
  */
+
 import { ConfigError } from '#common/config-error.ts';
+import { findingsDocument, findingsText } from '#common/doctor/findings.ts';
+import type { RunHostCommand } from '#common/systemd/host-command.ts';
 import { messageOf } from '#contract/errors.ts';
 import type { Manifest } from '#contract/manifest.ts';
 import type { Agent } from '../agent.ts';
-import { EXIT } from '../cli/exit-status.ts';
 import { jsonText } from '../cli/output.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { capabilitiesOf, commandBytes } from '../haproxy/capabilities.ts';
 import type { RuntimeSocket } from '../haproxy/socket.ts';
-import type { RunHostCommand } from '../resident/host-command.ts';
 import { examineBucket, judgeManifest, judgeSizes } from './bucket.ts';
-import { type Finding, finding, type Severity } from './finding.ts';
+import { type Finding, finding } from './finding.ts';
 import { examineHandshakes } from './handshakes.ts';
 import { examineHost } from './host.ts';
 import { judgeBinds, judgeProofs } from './judge-binds.ts';
@@ -25,6 +26,7 @@ import { lookAtCrtList } from './look-crt-list.ts';
 import { lookAtDirectory } from './look-directory.ts';
 import { type HaproxyFacts, lookAtHaproxy } from './look-haproxy.ts';
 import { examineOwnership } from './look-ownership.ts';
+import { type Beforehand, findMends } from './mend/as-root.ts';
 
 export interface Examination {
   agent: Agent;
@@ -33,6 +35,8 @@ export interface Examination {
   uid: number;
   /** HAProxy's configuration file; default: the one that HAProxy names. */
   haproxyConfig: string | undefined;
+  /** What root has seen before it went on as the agent's user. */
+  beforehand?: Beforehand | undefined;
 }
 
 /** @throws ConfigError `ERR_USAGE` */
@@ -55,17 +59,22 @@ export async function diagnose(examination: Examination): Promise<Finding[]> {
     haproxyNow ??= haproxy.now;
   }
   const times = manifest ? judgeManifest(manifest, agent.now(), haproxyNow) : [];
-  return [...host, ...bucket, ...times, ...instances];
+  const { mends } = examination.beforehand ?? { mends: await findMends(agent.config, runCommand) };
+  const mendable = mends.flatMap(({ finding: found }) => (found === undefined ? [] : [found]));
+  return [...mendable, ...host, ...bucket, ...times, ...instances];
 }
 
 /** Checks one HAProxy, and what the manifest means for it. */
 async function examineInstance(
-  { agent, socketOf, haproxyConfig }: Examination,
+  { agent, socketOf, haproxyConfig, beforehand }: Examination,
   manifest: Manifest | undefined,
 ): Promise<{ haproxy: HaproxyFacts; findings: Finding[] }> {
   const { config } = agent;
   const ask = socketOf(config);
-  const haproxy = await lookAtHaproxy(ask, config, haproxyConfig);
+  const asUser = await lookAtHaproxy(ask, config, haproxyConfig);
+  // Its configuration may be root's alone.
+  const isUnread = asUser.configUnread !== undefined;
+  const haproxy = isUnread ? { ...asUser, ...beforehand?.configs.get(config.haproxy.certsDir) } : asUser;
   const crtList = await lookAtCrtList(config.haproxy, haproxy.config);
   const { ours, findings: foreign } = await examineOwnership(agent, manifest);
   const directory = { ...(await lookAtDirectory(config.haproxy, haproxy, crtList, ask)), ours };
@@ -97,40 +106,17 @@ function maxPemBytes({ version }: HaproxyFacts, { haproxy: { bufsize, certsDir }
 /** A refused configuration is the only finding: nothing else can be checked without one. */
 export async function examineConfigured(
   loading: Promise<AgentConfig>,
-  examinationOf: (config: AgentConfig) => Examination,
+  examinationOf: (config: AgentConfig) => Promise<Examination>,
 ): Promise<Finding[]> {
   const config = await loading.catch((error: unknown) => {
     if (error instanceof ConfigError) return error;
     throw error;
   });
-  if (!(config instanceof ConfigError)) return diagnose(examinationOf(config));
+  if (!(config instanceof ConfigError)) return diagnose(await examinationOf(config));
   const fix = 'correct each of these settings; docs/agent-settings.md and --help list all of them';
   return [finding('config-refused', messageOf(config), fix)];
 }
 
-export function exitStatusOfFindings(findings: readonly Finding[]): number {
-  const has = (wanted: Severity) => findings.some(({ severity }) => severity === wanted);
-  if (has('error')) return EXIT.failure;
-  return has('warning') ? EXIT.partly : EXIT.ok;
-}
-
 export function findingsOutput(findings: readonly Finding[], asJson: boolean): string {
-  return asJson ? jsonText(documentOf(findings)) : textOf(findings);
-}
-
-function textOf(findings: readonly Finding[]): string {
-  if (findings.length === 0) return 'no problems found\n';
-  const order: Severity[] = ['error', 'warning', 'note'];
-  const sorted = order.flatMap((wanted) => findings.filter(({ severity }) => severity === wanted));
-  return sorted
-    .map(({ instance, id, severity, seen, fix }) => {
-      const where = instance === undefined ? '' : `${instance}: `;
-      return `${severity.padEnd(7)}  ${id}: ${where}${seen}\n         → ${fix}\n`;
-    })
-    .join('');
-}
-
-function documentOf(findings: readonly Finding[]) {
-  const count = (wanted: Severity) => findings.filter(({ severity }) => severity === wanted).length;
-  return { version: 1, errors: count('error'), warnings: count('warning'), notes: count('note'), findings };
+  return asJson ? jsonText(findingsDocument(findings)) : findingsText(findings);
 }

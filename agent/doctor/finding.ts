@@ -1,18 +1,20 @@
-/** A finding of `doctor`: what it saw, how bad that is, and the command or the line of configuration that mends it. */
-
-/** `error`: certificates are not installed, not served, or not safe; `warning`: it may come to that; `note`: good to know. */
-export type Severity = 'error' | 'warning' | 'note';
+/** The findings of `pemfleet-agent doctor`. */
+import type { DoctorFinding, Severity } from '#common/doctor/findings.ts';
 
 /** All findings. docs/agent-codes.md lists them. */
 export const FINDINGS = {
   'config-refused': 'error',
   'flock-missing': 'error',
   'state-not-writable': 'error',
+  'files-foreign': 'error',
+  'files-open': 'error',
   'agent-user': 'note',
   'pass-overdue': 'warning',
   'unit-missing': 'note',
   'unit-disabled': 'warning',
   'unit-failed': 'error',
+  'unit-read-only': 'error',
+  'unit-core-dumps': 'warning',
   'clock-wrong': 'error',
   'clock-unsynchronized': 'warning',
   'bucket-missing': 'error',
@@ -82,14 +84,7 @@ export const FINDINGS = {
 
 export type FindingId = keyof typeof FINDINGS;
 
-export interface Finding {
-  /** Name of the HAProxy that it is about, on a host with several. */
-  instance?: string;
-  id: FindingId;
-  severity: Severity;
-  seen: string;
-  fix: string;
-}
+export type Finding = DoctorFinding<FindingId>;
 
 export function finding(id: FindingId, seen: string, fix: string): Finding {
   return { id, severity: FINDINGS[id], seen, fix };

@@ -4,10 +4,11 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { quoted } from '#common/cli/quoted.ts';
+import type { RunHostCommand } from '#common/systemd/host-command.ts';
+import { parseProperties, UNIT_PROPERTIES, type UnitProperties } from '#common/systemd/unit-view.ts';
 import { HOUR_MS } from '#common/time.ts';
 import { codeOf } from '#contract/errors.ts';
 import type { Agent } from '../agent.ts';
-import type { RunHostCommand } from '../resident/host-command.ts';
 import { readStatus } from '../state/status.ts';
 import { type Finding, finding } from './finding.ts';
 
@@ -66,8 +67,7 @@ export async function writeFailure(path: string): Promise<string | undefined> {
 async function examineSystemd(runCommand: RunHostCommand): Promise<Finding[]> {
   const { isInstalled, stdout: state } = await runCommand('systemctl', ['is-system-running']);
   if (!isInstalled || !/^(running|degraded|starting)/.test(state)) return [];
-  const shown = await runCommand('systemctl', ['show', '-p', 'LoadState,UnitFileState,ActiveState', UNIT]);
-  const unit = Object.fromEntries(shown.stdout.split('\n').map((line) => line.split('=')));
+  const unit = parseProperties((await runCommand('systemctl', ['show', '-p', UNIT_PROPERTIES, UNIT])).stdout);
   const clock = (await runCommand('timedatectl', ['show', '-p', 'NTPSynchronized', '--value'])).stdout.trim();
   return [
     ...judgeUnit(unit),
@@ -83,7 +83,7 @@ async function examineSystemd(runCommand: RunHostCommand): Promise<Finding[]> {
   ];
 }
 
-function judgeUnit({ LoadState, UnitFileState, ActiveState }: Record<string, string | undefined>): Finding[] {
+function judgeUnit({ LoadState, UnitFileState, ActiveState }: UnitProperties): Finding[] {
   if (LoadState !== 'loaded') {
     const fix = `install -m 0644 pemfleet-agent.service /etc/systemd/system/ && systemctl daemon-reload && systemctl enable --now ${UNIT}`;
     return [finding('unit-missing', `systemd has no ${UNIT} (${LoadState}); what starts the agent?`, fix)];

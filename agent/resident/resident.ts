@@ -1,7 +1,7 @@
 /** STORYBOARD of `run`: the loop, with what systemd and Prometheus want to know, and a last report at shutdown. */
+import type { RunHostCommand } from '#common/systemd/host-command.ts';
 import type { Agent } from '../agent.ts';
 import { BucketWatch } from '../watch/bucket-watch.ts';
-import type { RunHostCommand } from './host-command.ts';
 import { runLoop } from './loop.ts';
 import { openMetrics } from './metrics.ts';
 import { Prover, withProofs } from './prover.ts';

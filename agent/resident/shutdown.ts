@@ -2,10 +2,10 @@
  * The last report of a host that shuts down or is removed: it must not raise HostsSilent. If the host ever makes another
  * pass, that pass reports as usual.
  */
+import type { RunHostCommand } from '#common/systemd/host-command.ts';
 import type { Agent } from '../agent.ts';
 import { putStatus, readOwnStatus } from '../pass/report.ts';
 import { saveStatus } from '../state/status.ts';
-import type { RunHostCommand } from './host-command.ts';
 
 /** @returns false if the bucket did not take the report; a host that has never reported needs none */
 export async function reportDeparture(agent: Agent): Promise<boolean> {

@@ -126,6 +126,13 @@ export async function checkWriter(bucket: Bucket, newcomer: Newcomer, now: Date)
   if (!admission.isAdmitted) throw conflict(newcomer, admission.before);
 }
 
+/** When any issuer has noted a pass, which it does once an hour; undefined: never. @throws BucketError */
+export async function lastPassAt(bucket: Bucket): Promise<Date | undefined> {
+  const { value = NOBODY } = await readCached(bucket, layout.writers, writersDocument);
+  const times = value.writers.map(({ lastSeen }) => Date.parse(lastSeen));
+  return times.length === 0 ? undefined : new Date(Math.max(...times));
+}
+
 /** This machine's clock may be behind the store's: what the store has dated is not in the future. */
 function notBeforeWriters({ writers }: Writers, now: Date): Date {
   return new Date(Math.max(now.getTime(), ...writers.map(({ lastSeen }) => Date.parse(lastSeen))));

@@ -18,9 +18,7 @@ const PARTITIONS: readonly [RegExp, string][] = [
 ];
 
 /** Exits 1 if something is wrong, 2 if something cannot be known. */
-export const doctorCommand: Command = async (values) => {
-  if (!values.aws)
-    throw new UsageError('doctor wants --aws; on a host, pemfleet-agent doctor looks at HAProxy');
+export const awsDoctorCommand: Command = async (values) => {
   const { config, bucket } = await loadConfigAndBucket(values, 'write');
   const [first] = configuredFleets(config);
   const fleet = fleetName.safeParse(values.fleet ?? first).data;

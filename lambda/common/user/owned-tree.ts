@@ -8,21 +8,22 @@ export interface TreeEntry {
   stats: Stats;
 }
 
-/** The directory itself, then all that is below it, links as links. What goes meanwhile is left out. */
+/** The directory itself, then all that is below it, links as links. What goes meanwhile, or is shut for this user, is left out. */
 export async function* entriesBelow(path: string): AsyncGenerator<TreeEntry> {
   const stats = await unlessGone(() => lstat(path));
   if (stats === undefined) return;
   yield { path, stats };
   if (!stats.isDirectory()) return;
-  const names = (await unlessGone(() => readdir(path))) ?? [];
+  const names = (await unlessGone(() => readdir(path), 'EACCES')) ?? [];
   for (const name of names.sort()) yield* entriesBelow(join(path, name));
 }
 
-async function unlessGone<T>(read: () => Promise<T>): Promise<T | undefined> {
+async function unlessGone<T>(read: () => Promise<T>, ...codes: string[]): Promise<T | undefined> {
   try {
     return await read();
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    if (['ENOENT', 'ENOTDIR', ...codes].includes((error as NodeJS.ErrnoException).code ?? ''))
+      return undefined;
     throw error;
   }
 }

@@ -106,6 +106,15 @@ function refused(
   return new WrongUser(`${what} belongs to ${owner}, and this is ${userName(uid)}: ${line}`);
 }
 
+/**
+ * Who should own a directory: the user of the unit that works there, else its owner, else the user of the units.
+ * @param unitUser `User=` of that unit, if systemd has it; empty: root
+ */
+export async function rightOwner(path: string, unitUser: string | undefined): Promise<Account | undefined> {
+  const named = unitUser ? accountNamed(unitUser) : undefined;
+  return named ?? (await ownerOfDirectory(path)) ?? accountNamed(SERVICE_USER);
+}
+
 async function ownerOfDirectory(path: string): Promise<Account | undefined> {
   try {
     const { uid, gid } = await stat(path);

@@ -76,3 +76,61 @@ test('another user is refused, and told what to type', async (t) => {
     );
   }
 });
+
+test("doctor names root's files and open modes, --fix mends those, the agent installs again", async (t) => {
+  const stage = await stageOfNobody(t);
+  const { certsDir } = stage.haproxy;
+  assert.equal(typeAsRoot(stage.words('sync')).status, 0);
+  // As a sync of root's has left them, before the commands went on as the owner.
+  const pem = join(certsDir, 'shop.pem');
+  asRoot('chown', '0:0', pem, join(stage.stateDir, 'status.json'), join(certsDir, '.pemfleet-lock'));
+  asRoot('chmod', '0666', join(certsDir, '.pemfleet-lock'));
+  asRoot('chmod', '0755', stage.stateDir);
+  // Not the agent's: it stays as it is.
+  const stranger = join(certsDir, 'theirs.pem');
+  asRoot('cp', pem, stranger);
+  asRoot('chmod', '0644', stranger);
+  const ids = (stdout: string) =>
+    (JSON.parse(stdout) as { findings: { id: string }[] }).findings.map(({ id }) => id);
+
+  const seen = typeAsRoot(stage.words('doctor', '--json'));
+  const fixed = typeAsRoot(stage.words('doctor', '--fix', '--json'));
+
+  for (const id of ['files-foreign', 'files-open', 'key-readable-by-all']) {
+    assert.ok(ids(seen.stdout).includes(id), `${id}: ${seen.stdout}`);
+  }
+  assert.match(fixed.stderr, /^mended: \S+shop\.pem: owner /m);
+  assert.match(fixed.stderr, /^mended: \S+\.pemfleet-lock: mode 0660$/m);
+  assert.match(fixed.stderr, /^mended: \S+state: mode 0700$/m);
+  assert.deepEqual(
+    ids(fixed.stdout).filter((id) => id.startsWith('files-')),
+    [],
+  );
+  assert.equal(asRoot('stat', '-c', '%u %a', stranger).trim(), '0 644');
+  asRoot('rm', stranger);
+  await stage.publish('shop', { names: ['shop.test', 'new.shop.test'] });
+  asRoot('chown', '-R', `${NOBODY}:${NOBODY}`, stage.bucketDir);
+  const service = typeAs(NOBODY, stage.words('sync'), [SOCKET_GROUP]);
+  assert.equal(service.status, 0, service.stderr);
+});
+
+test('doctor: a directory of root is found by the rights of the agent, made its own by --fix; a missing one is made', async (t) => {
+  const stage = await stageOfNobody(t);
+  const { certsDir } = stage.haproxy;
+  asRoot('chown', '0:0', certsDir);
+  asRoot('chmod', '0755', certsDir);
+  const ids = (stdout: string) =>
+    (JSON.parse(stdout) as { findings: { id: string }[] }).findings.map(({ id }) => id);
+
+  assert.ok(ids(typeAsRoot(stage.words('doctor', '--json')).stdout).includes('directory-denied'));
+  assert.match(typeAsRoot(stage.words('doctor', '--fix')).stderr, /^mended: \S+: owner \S+, mode 0755$/m);
+  assert.ok(!ids(typeAsRoot(stage.words('doctor', '--json')).stdout).includes('directory-denied'));
+
+  asRoot('chmod', '0777', certsDir);
+  assert.ok(ids(typeAsRoot(stage.words('doctor', '--json')).stdout).includes('directory-open'));
+  assert.ok(!ids(typeAsRoot(stage.words('doctor', '--fix', '--json')).stdout).includes('directory-open'));
+
+  const elsewhere = stage.words('doctor', '--json', '--certs-dir', join(stage.dir, 'missing'));
+  assert.ok(ids(typeAsRoot(elsewhere).stdout).includes('directory-missing'));
+  assert.ok(!ids(typeAsRoot([...elsewhere, '--fix']).stdout).includes('directory-missing'));
+});

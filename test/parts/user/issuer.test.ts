@@ -1,6 +1,6 @@
 // `pemfleet`, typed as root or as somebody else, in a bucket that is another user's directory.
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -114,4 +114,75 @@ test('a machine on which root runs everything: nothing changes, and nothing is s
 
   assert.doesNotMatch(stderr, /goes on as/);
   assert.deepEqual([...new Set(ownersBelow(bucket).values())], [0]);
+});
+
+const document = (stdout: string) =>
+  JSON.parse(stdout) as { findings: { id: string; seen: string; fix: string }[] };
+
+test("doctor names root's files and what others may read, --fix mends exactly those, and the pass works again", (t) => {
+  const { dir, bucket, words } = stage(t);
+  typeAsRoot(words('run'));
+  // As a run of root's has left them, before the commands went on as the owner.
+  asRoot('chown', '0:0', join(bucket, 'issuer/signing-key.json'), join(bucket, 'issuer'));
+  asRoot('chmod', '0644', join(bucket, 'issuer/ca-state.json'));
+  // Not to be touched: what only has a name here.
+  const outside = join(dir, 'outside.json');
+  writeFileSync(outside, 'theirs', { mode: 0o644 });
+  asRoot('ln', outside, join(bucket, 'issuer/hard.json'));
+  asRoot('ln', '-s', outside, join(bucket, 'issuer/soft.json'));
+  const blocked = typeAs(NOBODY, words('run'));
+  assert.match(blocked.stderr, /ERR_BUCKET_DENIED/);
+
+  const seen = document(typeAsRoot(words('doctor', '--json')).stdout).findings;
+  const [foreign, open] = ['files-foreign', 'files-open'].map((id) => seen.find((one) => one.id === id));
+  assert.match(
+    foreign?.seen ?? '',
+    /issuer \(root, 0700\), \S+hard\.json \(root, 0644\), \S+signing-key\.json \(root, 0600\)$/,
+  );
+  assert.match(open?.seen ?? '', /ca-state\.json \(\S+, 0644\)/);
+  const before = ownersBelow(bucket);
+  const dry = typeAsRoot(words('doctor', '--fix', '--dry-run'));
+  assert.match(dry.stderr, /^would mend: \S+signing-key\.json: owner /m);
+  assert.deepEqual(ownersBelow(bucket), before);
+
+  const fixed = typeAsRoot(words('doctor', '--fix', '--json'));
+
+  assert.match(fixed.stderr, /^mended: \S+signing-key\.json: owner /m);
+  assert.match(fixed.stderr, /^mended: \S+ca-state\.json: mode 0600$/m);
+  assert.match(fixed.stderr, /^not mended: \S+hard\.json: \S+ has 2 names/m);
+  assert.equal(asRoot('stat', '-c', '%u %a', outside).trim(), `${process.getuid?.() ?? 0} 644`);
+  asRoot('rm', join(bucket, 'issuer/hard.json'), join(bucket, 'issuer/soft.json'));
+  const left = document(typeAsRoot(words('doctor', '--json')).stdout).findings.map(({ id }) => id);
+  assert.deepEqual(
+    left.filter((id) => id.startsWith('files-')),
+    [],
+  );
+  assert.match(typeAs(NOBODY, words('run')).stderr, /ERR_ACME_UNREACHABLE/);
+});
+
+test('doctor: a CA out of reach, a name without an address, a secret for all to read, no directory', (t) => {
+  const { dir, bucket, words } = stage(t);
+  const secret = join(dir, 'hmac');
+  writeFileSync(secret, 'c2VjcmV0', { mode: 0o644 });
+  const file = join(dir, 'pemfleet.yaml');
+  const config = JSON.parse(readFileSync(file, 'utf8')) as { acme: object };
+  const binding = { kid: 'k', hmacKeyFile: secret };
+  writeFileSync(
+    file,
+    JSON.stringify({ ...config, acme: { ...config.acme, externalAccountBinding: binding } }),
+  );
+
+  const seen = typeAsRoot(words('doctor', '--json'));
+
+  assert.equal(seen.status, 1, seen.stderr);
+  const ids = document(seen.stdout).findings.map(({ id }) => id);
+  for (const id of ['secret-open', 'check-account']) assert.ok(ids.includes(id), `${id}: ${seen.stdout}`);
+  const fixed = typeAsRoot(words('doctor', '--json', '--fix'));
+  const left = document(fixed.stdout).findings.map(({ id }) => id);
+  assert.ok(!left.includes('secret-open') && !left.includes('secret-denied'), fixed.stdout);
+  assert.equal(asRoot('stat', '-c', '%a', secret).trim(), '640');
+
+  asRoot('rm', '-r', bucket);
+  assert.match(typeAsRoot(words('doctor')).stdout, /^warning {2}bucket-missing: \S+ does not exist/m);
+  assert.equal(typeAs(4242, words('doctor', '--fix')).status, 77);
 });

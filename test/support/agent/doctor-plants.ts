@@ -1,8 +1,9 @@
 // How a fault is planted on a stage, and taken away again.
+
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import type { RunHostCommand } from '#common/systemd/host-command.ts';
 import type { FindingId } from '../../../agent/doctor/finding.ts';
-import type { RunHostCommand } from '../../../agent/resident/host-command.ts';
 import type { Stage } from './stage.ts';
 
 export interface Planted {

@@ -1,0 +1,122 @@
+/**
+ * STORYBOARD of `pemfleet doctor`: everything that the issuer needs, each fault with its fix. As root it first mends what it can (`--fix`) and
+ * looks at files of all users, then goes on as the owner of the bucket, whose rights count. It orders nothing; it writes a probe into the
+ * bucket, and a token where HTTP-01 is used, and removes both.
+ */
+import { fileURLToPath } from 'node:url';
+import { ConfigError } from '#common/config-error.ts';
+import { exitStatusOfDoctor, findingsDocument, findingsText } from '#common/doctor/findings.ts';
+import { applyMends } from '#common/doctor/mend.ts';
+import { type RunHostCommand, runHostCommand } from '#common/systemd/host-command.ts';
+import { rightOwner } from '#common/user/right-user.ts';
+import { WrongUser } from '#common/user/wrong-user.ts';
+import { codeOf, messageOf } from '#contract/errors.ts';
+import { openBucket } from '#storage/open.ts';
+import { type Config, usedChallenges } from '../../config/config.ts';
+import { parseConfig } from '../../config/yaml.ts';
+import { machineIdentity } from '../../identity/identity.ts';
+import { loadConfigFile } from '../../wiring.ts';
+import { type Command, loadConfigAndBucket, now, print, printJson, printToStderr } from '../command.ts';
+import { checkAll } from '../dns/check.ts';
+import { awsDoctorCommand } from '../fleet/doctor-aws.ts';
+import { type CommandValues, UsageError } from '../line/options.ts';
+import {
+  checkBucket,
+  checkClock,
+  checkIssuing,
+  checkResponderUnit,
+  missingBucket,
+  ofPreflight,
+} from './checks.ts';
+import { deniedSecrets, type IssuerMend, mendBucket, mendSecrets } from './files.ts';
+import { type IssuerFinding, issuerFinding } from './finding.ts';
+import { type IssuerUnits, judgeUnits, mendUnits, readUnits } from './units.ts';
+
+export const doctorCommand: Command = async (values, operands) => {
+  if (values.aws) return awsDoctorCommand(values, operands);
+  if (values['dry-run'] && !values.fix)
+    throw new UsageError('--dry-run goes with --fix: without it, doctor changes nothing');
+  const findings = await examine(values);
+  if (values.json) printJson(findingsDocument(findings));
+  else print(findingsText(findings));
+  return exitStatusOfDoctor(findings);
+};
+
+async function examine(values: CommandValues): Promise<IssuerFinding[]> {
+  const loaded = await loadConfigFile(values.config, parseConfig).catch((error: unknown) => {
+    if (error instanceof ConfigError) return error;
+    throw error;
+  });
+  // Nothing else can be checked without one.
+  if (loaded instanceof ConfigError) {
+    const fix = `correct ${values.config}; docs/config.md lists all settings`;
+    return [issuerFinding('config-refused', messageOf(loaded), fix)];
+  }
+  const config = { ...loaded, bucket: process.env['PEMFLEET_BUCKET'] ?? loaded.bucket };
+  const units = await readUnits(runHostCommand);
+  if (values.fix) await mend(config, units, values['dry-run']);
+  const after = values.fix ? await readUnits(runHostCommand) : units;
+  const mends = await findMends(config, after);
+  const mendable = mends.flatMap(({ finding }) => (finding === undefined ? [] : [finding]));
+  const asOwner = await examineAsOwner(values, config, runHostCommand);
+  return [...mendable, ...judgeUnits(after), ...(await checkResponderUnit(after.responder)), ...asOwner];
+}
+
+async function mend(config: Config, units: IssuerUnits, isDryRun: boolean): Promise<void> {
+  if (process.getuid?.() !== 0) {
+    throw new WrongUser(
+      'doctor --fix changes owners and units, which root alone may: sudo pemfleet doctor --fix',
+    );
+  }
+  const mending = { isDryRun, say: printToStderr, runCommand: runHostCommand };
+  await applyMends(await findMends(config, units), mending);
+}
+
+async function findMends(config: Config, units: IssuerUnits): Promise<IssuerMend[]> {
+  const directory = directoryOf(config);
+  const { LoadState, User } = units.issuer;
+  const unitUser = LoadState === 'loaded' ? User : undefined;
+  const owner = directory === undefined ? undefined : await rightOwner(directory, unitUser);
+  const ofBucket = directory !== undefined && owner !== undefined ? await mendBucket(directory, owner) : [];
+  const usesResponder = usedChallenges(config).has('http-01');
+  return [...ofBucket, ...(await mendSecrets(config, owner)), ...mendUnits(units, config, usesResponder)];
+}
+
+const directoryOf = ({ bucket }: Config) => (bucket.startsWith('file:') ? fileURLToPath(bucket) : undefined);
+
+/** From here on as the user whose passes these are. */
+async function examineAsOwner(
+  values: CommandValues,
+  config: Config,
+  runCommand: RunHostCommand,
+): Promise<IssuerFinding[]> {
+  try {
+    const { bucket: reader } = await loadConfigAndBucket(values, 'read');
+    const rest = [...(await checkClock(runCommand)), ...(await deniedSecrets(config))];
+    const missing = await missingBucket(directoryOf(config));
+    if (missing !== undefined) return [missing, ...rest];
+    const identity = await machineIdentity(values.config, process.env);
+    const ofBucket = await checkBucket(await openBucket(config.bucket, 'write'), now);
+    // A bucket that fails would be every other finding.
+    if (ofBucket.some(({ id }) => id === 'bucket-failed')) return [...ofBucket, ...rest];
+    const ofIssuer = await checkIssuing(reader, config, identity, now());
+    return [...ofBucket, ...ofIssuer, ...rest, ...(await preflightOf(values))];
+  } catch (error) {
+    if (error instanceof ConfigError || error instanceof WrongUser || error instanceof UsageError)
+      throw error;
+    const fix = 'docs/errors.md has the code';
+    return [issuerFinding('bucket-failed', `${codeOf(error)} ${messageOf(error)}`, fix)];
+  }
+}
+
+/** A file that cannot be read is found by itself. */
+async function preflightOf(values: CommandValues): Promise<IssuerFinding[]> {
+  try {
+    return ofPreflight(await checkAll(values));
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return [
+      issuerFinding('config-refused', messageOf(error), 'correct it; docs/config.md lists all settings'),
+    ];
+  }
+}

@@ -57,6 +57,8 @@ const COMMAND_WORDS: Readonly<Record<string, string>> = {
   show: 'status',
 };
 
+export const AGENT_COMMANDS: readonly string[] = Object.keys(TAKEN_BY);
+
 /** `--wait` without a number. */
 const DEFAULT_WAIT_SECONDS = 120;
 

@@ -16,6 +16,7 @@ export const COMMAND_USERS: Readonly<Record<string, 'writes' | 'reads' | 'anybod
   trust: 'writes',
   status: 'reads',
   doctor: 'reads',
+  schema: 'anybody',
   version: 'anybody',
 };
 

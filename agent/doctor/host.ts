@@ -5,7 +5,12 @@ import { access, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { quoted } from '#common/cli/quoted.ts';
 import type { RunHostCommand } from '#common/systemd/host-command.ts';
-import { parseProperties, UNIT_PROPERTIES, type UnitProperties } from '#common/systemd/unit-view.ts';
+import {
+  isEnabled,
+  parseProperties,
+  UNIT_PROPERTIES,
+  type UnitProperties,
+} from '#common/systemd/unit-view.ts';
 import { HOUR_MS } from '#common/time.ts';
 import { codeOf } from '#contract/errors.ts';
 import type { Agent } from '../agent.ts';
@@ -83,9 +88,10 @@ async function examineSystemd(runCommand: RunHostCommand): Promise<Finding[]> {
   ];
 }
 
-function judgeUnit({ LoadState, UnitFileState, ActiveState }: UnitProperties): Finding[] {
+function judgeUnit(unit: UnitProperties): Finding[] {
+  const { LoadState, UnitFileState, ActiveState } = unit;
   if (LoadState !== 'loaded') {
-    const fix = `install -m 0644 pemfleet-agent.service /etc/systemd/system/ && systemctl daemon-reload && systemctl enable --now ${UNIT}`;
+    const fix = `install the package pemfleet-agent, or its install.sh; then systemctl enable --now ${UNIT}`;
     return [finding('unit-missing', `systemd has no ${UNIT} (${LoadState}); what starts the agent?`, fix)];
   }
   if (ActiveState === 'failed') {
@@ -97,7 +103,7 @@ function judgeUnit({ LoadState, UnitFileState, ActiveState }: UnitProperties): F
       ),
     ];
   }
-  if (UnitFileState === 'enabled' && ActiveState === 'active') return [];
+  if (isEnabled(unit) && ActiveState === 'active') return [];
   return [
     finding(
       'unit-disabled',

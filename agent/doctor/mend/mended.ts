@@ -25,6 +25,7 @@ export const MENDED: Readonly<Record<FindingId, 'mended' | LeftTo>> = {
   'clock-wrong': 'clock',
   'clock-unsynchronized': 'clock',
   'bucket-missing': 'settings',
+  'bucket-insecure': 'settings',
   'bucket-denied': 'issuer',
   'bucket-credentials': 'issuer',
   'bucket-unreachable': 'issuer',

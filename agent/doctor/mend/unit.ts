@@ -2,7 +2,7 @@
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { unitDropIns } from '#common/systemd/drop-ins.ts';
-import { type UnitProperties, writeBar } from '#common/systemd/unit-view.ts';
+import { isEnabled, startWords, type UnitProperties, writeBar } from '#common/systemd/unit-view.ts';
 import type { AgentConfig } from '../../config/config.ts';
 import { type Finding, finding } from '../finding.ts';
 import type { AgentMend } from './files.ts';
@@ -61,11 +61,12 @@ function readOnly(barred: readonly string[]): Finding {
 }
 
 /** doctor finds both by itself. A masked unit is somebody's will. */
-function startUnit({ ActiveState, UnitFileState }: UnitProperties): AgentMend[] {
+function startUnit(unit: UnitProperties): AgentMend[] {
+  const { ActiveState, UnitFileState } = unit;
   if (ActiveState === 'failed') {
     return [{ id: 'unit-failed', commands: [['systemctl', 'restart', AGENT_UNIT]] }];
   }
-  const isOff = UnitFileState === 'disabled' || (UnitFileState === 'enabled' && ActiveState === 'inactive');
-  if (!isOff) return [];
-  return [{ id: 'unit-disabled', commands: [['systemctl', 'enable', '--now', AGENT_UNIT]] }];
+  const isRight = isEnabled(unit) && ActiveState === 'active';
+  if (isRight || UnitFileState === 'masked') return [];
+  return [{ id: 'unit-disabled', commands: [startWords(unit, AGENT_UNIT)] }];
 }

@@ -3,7 +3,14 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { unitDropIns } from '#common/systemd/drop-ins.ts';
 import type { RunHostCommand } from '#common/systemd/host-command.ts';
-import { parseProperties, UNIT_PROPERTIES, type UnitProperties, writeBar } from '#common/systemd/unit-view.ts';
+import {
+  isEnabled,
+  parseProperties,
+  startWords,
+  UNIT_PROPERTIES,
+  type UnitProperties,
+  writeBar,
+} from '#common/systemd/unit-view.ts';
 import type { Config } from '../../config/config.ts';
 import type { IssuerMend } from './files.ts';
 import { type IssuerFinding, issuerFinding } from './finding.ts';
@@ -27,7 +34,9 @@ export async function readUnits(runCommand: RunHostCommand): Promise<IssuerUnits
   const { isInstalled, stdout } = await runCommand('systemctl', ['is-system-running']);
   const isBooted = isInstalled && /^(running|degraded|starting)/.test(stdout);
   const show = async (unit: string) =>
-    isBooted ? parseProperties((await runCommand('systemctl', ['show', '-p', UNIT_PROPERTIES, unit])).stdout) : {};
+    isBooted
+      ? parseProperties((await runCommand('systemctl', ['show', '-p', UNIT_PROPERTIES, unit])).stdout)
+      : {};
   return {
     isBooted,
     issuer: await show(ISSUER),
@@ -76,9 +85,10 @@ function mendView(unit: UnitProperties, { bucket, metrics: { textfile } }: Confi
 }
 
 /** A masked unit is somebody's will. */
-function mendTimer({ ActiveState, LoadState, UnitFileState }: UnitProperties): IssuerMend[] {
-  const command = ['systemctl', 'enable', '--now', TIMER];
-  if (LoadState !== 'loaded' || (ActiveState === 'active' && UnitFileState !== 'disabled')) return [];
+function mendTimer(unit: UnitProperties): IssuerMend[] {
+  const { ActiveState, LoadState, UnitFileState } = unit;
+  const command = startWords(unit, TIMER);
+  if (LoadState !== 'loaded' || (ActiveState === 'active' && isEnabled(unit))) return [];
   const saw = `no pass comes by itself: ${TIMER} is ${UnitFileState || 'not enabled'} and ${ActiveState}`;
   return [
     {
@@ -89,10 +99,11 @@ function mendTimer({ ActiveState, LoadState, UnitFileState }: UnitProperties): I
   ];
 }
 
-function mendResponder({ ActiveState }: UnitProperties): IssuerMend[] {
+function mendResponder(unit: UnitProperties): IssuerMend[] {
+  const { ActiveState } = unit;
   if (ActiveState === 'active') return [];
   const isFailed = ActiveState === 'failed';
-  const command = ['systemctl', ...(isFailed ? ['restart'] : ['enable', '--now']), RESPONDER];
+  const command = isFailed ? ['systemctl', 'restart', RESPONDER] : startWords(unit, RESPONDER);
   const id = isFailed ? 'unit-failed' : 'unit-disabled';
   const saw = `${RESPONDER} is ${ActiveState}: no HTTP-01 challenge is answered`;
   return [

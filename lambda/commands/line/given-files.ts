@@ -12,16 +12,21 @@ export interface GivenFiles {
   'dry-run'?: boolean;
 }
 
-const opened = new Map<string, number>();
+/** Names of the files that the program which has started this one has opened, from descriptor 3 on (`startAgainAs`). */
+const VARIABLE = 'PEMFLEET_OPENED_FILES';
+const handed = JSON.parse(process.env[VARIABLE] ?? '[]') as string[];
+const opened = new Map(handed.map((file, index): [string, number] => [file, index + 3]));
 
-/** @throws ConfigError `ERR_CONFIG` */
-export function openGivenFiles(values: GivenFiles): void {
+/** @returns the descriptors. @throws ConfigError `ERR_CONFIG` */
+export function openGivenFiles(values: GivenFiles): readonly number[] {
   for (const file of [values['recovery-key'], values['serial-file']]) {
     if (file !== undefined && file !== '-') openGiven(file, constants.O_RDONLY);
   }
   // Empty until there is a key to write into it: a run that ends before leaves it so, and the next one takes it.
   const create = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
   if (values.out !== undefined && values['dry-run'] !== true) openGiven(values.out, create);
+  process.env[VARIABLE] = JSON.stringify([...opened.keys()]);
+  return [...opened.values()];
 }
 
 function openGiven(file: string, flags: number): void {

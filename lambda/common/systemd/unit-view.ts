@@ -4,10 +4,21 @@ export type UnitProperties = Readonly<Record<string, string | undefined>>;
 
 /** For `systemctl show -p`. */
 export const UNIT_PROPERTIES = [
-  ...['LoadState', 'UnitFileState', 'ActiveState', 'Result', 'User', 'LimitCORE', 'ExecStart'],
+  ...['LoadState', 'UnitFileState', 'ActiveState', 'Result', 'User', 'LimitCORE', 'ExecStart', 'WantedBy'],
   ...['ProtectSystem', 'ProtectHome', 'PrivateTmp', 'ReadWritePaths', 'ReadOnlyPaths', 'InaccessiblePaths'],
   ...['BindPaths', 'StateDirectory', 'CacheDirectory', 'LogsDirectory', 'RuntimeDirectory'],
 ].join(',');
+
+/** By itself, or by pemfleet.target, which the package enables as a whole. */
+export const isEnabled = ({ UnitFileState, WantedBy = '' }: UnitProperties): boolean =>
+  UnitFileState === 'enabled' || /\bpemfleet\.target\b/.test(WantedBy);
+
+/** What starts it, now and at boot. */
+export const startWords = (unit: UnitProperties, name: string): string[] => [
+  'systemctl',
+  ...(isEnabled(unit) || unit['UnitFileState'] === 'static' ? ['start'] : ['enable', '--now']),
+  name,
+];
 
 export function parseProperties(text: string): UnitProperties {
   const pairs = text.split('\n').flatMap((line) => {

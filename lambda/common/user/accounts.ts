@@ -40,6 +40,10 @@ export const accountOf = (uid: number, gid: number): Account =>
 /** @returns the user's name, or `uid 1000` */
 export const userName = (uid: number): string => accountOf(uid, uid).name ?? `uid ${uid}`;
 
+/** Numbers of the groups that name the user as a member. */
+export const groupsWith = (user: string): number[] =>
+  linesOf(GROUP).flatMap(([, , id, members = '']) => (members.split(',').includes(user) ? [Number(id)] : []));
+
 /** @returns the group's number */
 export function groupNamed(name: string): number | undefined {
   const id = linesOf(GROUP).find(([candidate]) => candidate === name)?.[2];

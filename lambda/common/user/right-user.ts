@@ -7,7 +7,7 @@ import { access, mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { quoted } from '#common/cli/quoted.ts';
 import { type Account, accountNamed, accountOf, userName } from './accounts.ts';
-import { become } from './become.ts';
+import { become, startAgainAs } from './become.ts';
 import { decideUser } from './decide.ts';
 import { foreignEntries } from './owned-tree.ts';
 import { WrongUser } from './wrong-user.ts';
@@ -35,8 +35,8 @@ export interface RightUserOptions {
   args: readonly string[];
   env: NodeJS.ProcessEnv;
   say: (line: string) => void;
-  /** Opens what the command line names: it is the typing user's. Called before root is given up. */
-  beforehand?: () => void;
+  /** Opens what the command line names: it is the typing user's. Called before root is given up; answers the descriptors. */
+  beforehand?: () => readonly number[];
 }
 
 /** @throws WrongUser */
@@ -68,16 +68,21 @@ const rootsOwn = (path: string) =>
 export async function continueAs(
   account: Account,
   place: OwnedPlace,
-  { program, env, say, beforehand }: RightUserOptions,
+  { program, args, env, say, beforehand }: RightUserOptions,
   isNew: boolean,
 ): Promise<void> {
   const who = account.name ?? `uid ${account.uid}`;
   if (isNew && place.isWritten) await makeDirectory(place, account);
   if (!isNew && place.isWritten) await refuseForeign(place.path, account, program);
-  beforehand?.();
-  become(account, place.groups ?? [], env);
+  const files = beforehand?.() ?? [];
   const why = isNew ? 'the user of the units' : `the owner of ${place.path}`;
+  const hasBecome = become(account, place.groups ?? [], env);
   say(`${program}: started as root, goes on as ${who}, ${why}\n`);
+  if (hasBecome) return;
+  // What root alone does, it has done.
+  const isFix = args.includes('--fix');
+  const rest = args.filter((word) => !(isFix && ['--fix', '--dry-run'].includes(word)));
+  process.exit(startAgainAs(account, place.groups ?? [], { args: rest, env, files }));
 }
 
 /** A pass of the service would stop at the first of them. */

@@ -186,3 +186,34 @@ test('doctor: a CA out of reach, a name without an address, a secret for all to 
   assert.match(typeAsRoot(words('doctor')).stdout, /^warning {2}bucket-missing: \S+ does not exist/m);
   assert.equal(typeAs(4242, words('doctor', '--fix')).status, 77);
 });
+
+test("a Node that lets nobody change the user (Debian 13's): the command is started again by setpriv", (t) => {
+  const { dir, bucket, words } = stage(t);
+  const preload = join(dir, 'refuse.mjs');
+  const refuse = `const refuse = () => { throw Object.assign(new Error('disabled'), { code: 'ERR_INVALID_STATE' }); };
+Object.assign(process, { initgroups: refuse, setgroups: refuse, setgid: refuse, setuid: refuse });`;
+  writeFileSync(preload, refuse);
+  const typed = (...args: string[]) => {
+    const [node = '', ...rest] = words(...args);
+    return typeAsRoot([node, '--import', preload, ...rest]);
+  };
+  const home = join(dir, 'home');
+  asRoot('install', '-d', '-m', '0700', home);
+
+  const ran = typed('run');
+  const out = join(home, 'recovery.json');
+  const made = typed('key', 'recovery-key', '--out', out);
+  const checked = typed('doctor', '--fix', '--json');
+
+  assert.equal(ran.status, 1, ran.stderr);
+  assert.match(ran.stderr, /goes on as[\s\S]*ERR_ACME_UNREACHABLE/);
+  assert.equal(made.status, 0, made.stderr);
+  assert.equal(asRoot('stat', '-c', '%u %a', out).trim(), '0 600');
+  assert.match(asRoot('cat', out), /PRIVATE KEY/);
+  assert.equal(checked.status, 1, checked.stderr);
+  assert.equal(
+    document(checked.stdout).findings.some(({ id }) => id === 'check-account'),
+    true,
+  );
+  assert.deepEqual([...new Set(ownersBelow(bucket).values())], [NOBODY]);
+});

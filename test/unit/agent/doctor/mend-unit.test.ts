@@ -77,6 +77,12 @@ const ROWS: readonly [says: string, changed: Record<string, string>, ids: string
     ['systemctl enable --now pemfleet-agent.service'],
   ],
   ['failed', { ActiveState: 'failed' }, ['unit-failed'], ['systemctl restart pemfleet-agent.service']],
+  [
+    'not enabled by itself, but wanted by pemfleet.target',
+    { UnitFileState: 'disabled', WantedBy: 'pemfleet.target' },
+    [],
+    [],
+  ],
   ['masked: somebody wants it so', { UnitFileState: 'masked', ActiveState: 'inactive' }, [], []],
   ['not installed', { LoadState: 'not-found' }, [], []],
 ];

@@ -18,6 +18,12 @@ const ROWS: readonly (readonly [command: string, words: readonly string[], says:
     ['revoke', 'a.test', '--no-replace', '--reason', 'keyCompromise'],
     /would be revoked \(keyCompromise\)/,
   ],
+  ['renew', ['renew', 'a.test'], /planned/],
+  [
+    'rollback',
+    ['rollback', 'a.test', '--reason', 'a test'],
+    /a\.test: [0-9A-F]+ of .* would be published again/,
+  ],
   ['replace', ['replace', '--all', '--yes'], /1 of [12] certificates would be replaced/],
   ['replace', ['replace', '--cancel'], /all requests would be ended/],
   ['withdraw', ['withdraw', 'gone.test', '--yes'], /gone\.test: would be withdrawn/],
@@ -72,6 +78,7 @@ test('nothing is changed by --dry-run, in the bucket and at the CA', async (t) =
   assert.equal((await pemfleet('key', 'recovery-key', '--out', recoveryKey)).status, 0);
   configure({ certificates: [{ identifiers: ['a.test'] }] });
   assert.equal((await pemfleet('take-over')).status, 0);
+  assert.equal((await pemfleet('renew', 'a.test')).status, 0);
   const before = files();
   const asked = ca.requests.length;
   const changes: unknown[] = [];

@@ -13,11 +13,12 @@ import { caaCommand } from '../../../lambda/commands/dns/caa.ts';
 import { haproxyConfigCommand } from '../../../lambda/commands/haproxy-config.ts';
 import { keyCommand } from '../../../lambda/commands/key.ts';
 import { parseArguments } from '../../../lambda/commands/line/options.ts';
-import { planCommand, runCommand } from '../../../lambda/commands/pass.ts';
+import { planCommand, renewCommand, runCommand } from '../../../lambda/commands/pass.ts';
 import { replaceCommand } from '../../../lambda/commands/replacement/replace.ts';
 import { startResponderServer } from '../../../lambda/commands/responder-server.ts';
 import { revokeCommand } from '../../../lambda/commands/revoke.ts';
 import { takeOverCommand } from '../../../lambda/commands/take-over.ts';
+import { rollbackCommand } from '../../../lambda/commands/undo/rollback.ts';
 import { withdrawCommand } from '../../../lambda/commands/withdraw.ts';
 import { respondTo } from '../../../lambda/responder.ts';
 import { type HostileCa, startHostileCa } from '../hostile-ca/hostile-ca.ts';
@@ -32,6 +33,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'haproxy-config': haproxyConfigCommand,
   caa: caaCommand,
   replace: replaceCommand,
+  ...{ renew: renewCommand, rollback: rollbackCommand },
 };
 
 export interface Operator {

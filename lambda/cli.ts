@@ -119,4 +119,9 @@ function failed(error: unknown): number {
 }
 
 guardStandardStreams('pemfleet');
-process.exitCode = await main(process.argv.slice(2)).catch(failed);
+// No top-level await: the single executable is CommonJS.
+void main(process.argv.slice(2))
+  .catch(failed)
+  .then((code) => {
+    process.exitCode = code;
+  });

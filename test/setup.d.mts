@@ -7,6 +7,7 @@ export type PartName =
   | 'caddy'
   | 'moto'
   | 'prometheus'
+  | 'rpm'
   | 'machine'
   | 'machine-13'
   | 'machine-rpm';
@@ -14,6 +15,8 @@ export type ProgramName =
   | Exclude<PartName, 'npm' | `machine${string}` | 'prometheus'>
   | 'promtool'
   | 'challtestsrv'
+  | 'rpmbuild'
+  | 'rpm2archive'
   | `nspawn${'' | '-13' | '-rpm'}`;
 export function setUp(names?: readonly PartName[]): Promise<void>;
 export function programPath(name: ProgramName): string;

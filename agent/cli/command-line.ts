@@ -30,7 +30,7 @@ export interface CommandLine {
 const SETTINGS = ['config', ...Object.keys(FLAGS), 'help'];
 
 /** A command refuses what it does not name here: an option that it would ignore says what is not so. */
-const TAKEN_BY: OptionTable = {
+export const AGENT_TAKEN_BY: OptionTable = {
   sync: [...SETTINGS, 'json', 'dry-run', 'retry', 'wait'],
   run: SETTINGS,
   leave: SETTINGS,
@@ -57,43 +57,50 @@ const COMMAND_WORDS: Readonly<Record<string, string>> = {
   show: 'status',
 };
 
-export const AGENT_COMMANDS: readonly string[] = Object.keys(TAKEN_BY);
+export const AGENT_COMMANDS: readonly string[] = Object.keys(AGENT_TAKEN_BY);
+
+const TEXT = { type: 'string' } as const;
+const YES = { type: 'boolean' } as const;
+const SETTING_OPTIONS = Object.fromEntries(['config', ...Object.keys(FLAGS)].map((flag) => [flag, TEXT]));
+
+/** By name; each takes the form of `parseArgs`. */
+export const AGENT_OPTIONS = {
+  ...SETTING_OPTIONS,
+  'haproxy-config': TEXT,
+  wait: TEXT,
+  confirm: TEXT,
+  accept: TEXT,
+  json: YES,
+  'dry-run': YES,
+  retry: YES,
+  fix: YES,
+  help: { ...YES, short: 'h' },
+  version: { ...YES, short: 'V' },
+};
 
 /** `--wait` without a number. */
 const DEFAULT_WAIT_SECONDS = 120;
 
 /** @throws ConfigError `ERR_USAGE` */
 export function parseCommandLine(argv: readonly string[]): CommandLine {
-  const text = { type: 'string' } as const;
-  const yes = { type: 'boolean' } as const;
-  const settings = Object.fromEntries(['config', ...Object.keys(FLAGS)].map((flag) => [flag, text]));
-  const others = {
-    'haproxy-config': text,
-    wait: text,
-    confirm: text,
-    accept: text,
-    json: yes,
-    'dry-run': yes,
-    retry: yes,
-    fix: yes,
-  };
-  const options = { ...settings, ...others, help: { ...yes, short: 'h' }, version: { ...yes, short: 'V' } };
   try {
     const args = withKeysJoined(argv).map((word) =>
       word === '--wait' ? `--wait=${DEFAULT_WAIT_SECONDS}` : word,
     );
     const { values, positionals, tokens } = parseArgs({
       args,
-      options,
+      options: AGENT_OPTIONS,
       allowPositionals: true,
       tokens: true,
     });
     const [command = values.version ? 'version' : 'help', ...operands] = positionals;
-    if (command !== 'help' && !Object.hasOwn(TAKEN_BY, command)) {
-      throw new TypeError(`${commandProblem(command, Object.keys(TAKEN_BY), COMMAND_WORDS)} see --help`);
+    if (command !== 'help' && !Object.hasOwn(AGENT_TAKEN_BY, command)) {
+      throw new TypeError(
+        `${commandProblem(command, Object.keys(AGENT_TAKEN_BY), COMMAND_WORDS)} see --help`,
+      );
     }
     const isInfo = values.help === true || values.version === true;
-    const problem = isInfo ? undefined : optionProblem('pemfleet-agent', TAKEN_BY, positionals, tokens);
+    const problem = isInfo ? undefined : optionProblem('pemfleet-agent', AGENT_TAKEN_BY, positionals, tokens);
     if (problem !== undefined) throw new TypeError(problem);
     if (operands.length > 0 && command !== 'adopt') {
       throw new TypeError(`wanted one command, saw ${positionals.join(' ')}`);
@@ -102,7 +109,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
       command,
       operands,
       settings: Object.fromEntries(
-        Object.entries(values).filter((entry): entry is [string, string] => entry[0] in settings),
+        Object.entries(values).filter((entry): entry is [string, string] => entry[0] in SETTING_OPTIONS),
       ),
       haproxyConfig: values['haproxy-config'],
       wait: values.wait,
@@ -116,7 +123,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
       isVersion: values.version === true,
     };
   } catch (error) {
-    const says = argumentProblem(error, Object.keys(options), {});
+    const says = argumentProblem(error, Object.keys(AGENT_OPTIONS), {});
     throw new ConfigError('ERR_USAGE', says, { cause: error });
   }
 }

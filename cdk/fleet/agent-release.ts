@@ -9,7 +9,7 @@ import { PEMFLEET_VERSION } from '#contract/version.ts';
 import { PACKAGE_ROOT } from '../settings/package.ts';
 
 const SUMS = 'SHA256SUMS';
-const TARBALL = /^([0-9a-f]{64}) {2}(\S+-linux-(?:x64|arm64)\.tar\.gz)$/gm;
+const TARBALL = /^([0-9a-f]{64}) {2}(pemfleet-agent-\S+-linux-(?:x64|arm64)\.tar\.gz)$/gm;
 
 /** The files of a release that hosts can install. */
 export interface AgentTarballs {

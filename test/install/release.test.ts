@@ -1,4 +1,4 @@
-// The agent as a host gets it: tarball, checksum, installer, one executable. Built by `npm run build:agent`.
+// The agent as a host gets it: tarball, checksum, installer, one executable. Built by `npm run release`.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { appendFileSync, existsSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
@@ -27,11 +27,28 @@ await run('sync');
 const folderOf = (arch: string) => join(place.path, nameFor(arch));
 const own = folderOf(process.arch);
 
-test('SHA256SUMS has every tarball', async () => {
+test('SHA256SUMS has every file of the release', async () => {
   const { stdout } = await run('sha256sum', ['-c', 'SHA256SUMS'], { cwd: release });
+  const files = readdirSync(release).filter((file) => !file.startsWith('SHA256SUMS'));
 
-  assert.equal(stdout, `${nameFor('x64')}.tar.gz: OK\n${nameFor('arm64')}.tar.gz: OK\n`);
-  assert.deepEqual(readdirSync(release).length, 3);
+  assert.deepEqual(stdout.trim().split('\n').sort(), files.map((file) => `${file}: OK`).sort());
+  const { version } = packageJson;
+  for (const name of ['pemfleet', 'pemfleet-agent']) {
+    for (const [arch, deb, rpm] of [
+      ['x64', 'amd64', 'x86_64'],
+      ['arm64', 'arm64', 'aarch64'],
+    ]) {
+      const wanted = [
+        `${name}-${version}-linux-${arch}.tar.gz`,
+        `${name}_${version}_${deb}.deb`,
+        `${name}-${version}-1.${rpm}.rpm`,
+      ];
+      assert.deepEqual(
+        wanted.filter((file) => !files.includes(file)),
+        [],
+      );
+    }
+  }
 });
 
 test('each executable is of its architecture and holds the program', () => {

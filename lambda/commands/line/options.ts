@@ -3,7 +3,8 @@ import { parseArgs } from 'node:util';
 import { argumentProblem, type OptionTable, optionProblem } from '#common/cli/options.ts';
 import { OPTION_WORDS } from './known-words.ts';
 
-const OPTIONS = {
+/** By name; each takes the form of `parseArgs`. */
+export const OPTIONS = {
   config: { type: 'string', short: 'c', default: '/etc/pemfleet/pemfleet.yaml' },
   bucket: { type: 'string' },
   stack: { type: 'string' },

@@ -2,6 +2,7 @@
 
 import { buildMachine, buildMachine13, buildRpmMachine, MACHINE_SUITE } from './machine.mjs';
 import { buildMoto } from './python.mjs';
+import { buildRpm } from './rpm.mjs';
 
 const haproxy = (series, suites) => ({
   suites,
@@ -83,4 +84,17 @@ export const parts = {
   machine: machine('nspawn', 'PEMFLEET_NSPAWN', buildMachine),
   'machine-13': machine('nspawn-13', 'PEMFLEET_NSPAWN_13', buildMachine13),
   'machine-rpm': machine('nspawn-rpm', 'PEMFLEET_NSPAWN_RPM', buildRpmMachine),
+  // of a release: `npm run release` takes rpmbuild from here where the machine has none
+  rpm: {
+    suites: ['bookworm', 'trixie'],
+    package: 'rpm',
+    programs: {
+      rpm: { file: 'usr/bin/rpm', env: 'PEMFLEET_RPM' },
+      rpmbuild: { file: 'usr/bin/rpmbuild', env: 'PEMFLEET_RPMBUILD' },
+      rpm2archive: { file: 'usr/bin/rpm2archive', env: 'PEMFLEET_RPM2ARCHIVE' },
+    },
+    wanted: /^4\.(1[89]|[2-9]\d)\./,
+    build: buildRpm,
+    probe: ['rpmbuild', '--version'],
+  },
 };

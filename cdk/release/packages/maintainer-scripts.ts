@@ -1,0 +1,73 @@
+/** What a package does beyond its files: in the sh that dpkg and rpm both run. Nothing here touches HAProxy or a certificate. */
+import { type PackageFile, type ProgramName, RESTARTED } from './contents.ts';
+
+/** Commands of sh; when they run is said differently by dpkg and rpm. */
+export interface MaintainerScripts {
+  /** The package has come for the first time. */
+  installed: string;
+  /** It has come, for the first time or in place of another version. */
+  configured: string;
+  /** It is about to go. */
+  removing: string;
+  /** It has gone, or another version has come. */
+  removed: string;
+  /** Its settings go too (dpkg only). */
+  purged: string;
+}
+
+export function maintainerScripts(name: ProgramName, files: readonly PackageFile[]): MaintainerScripts {
+  const units = namesIn(files, 'usr/lib/systemd/system/');
+  const isBooted = '[ -d /run/systemd/system ]';
+  return {
+    installed: movedAside(name, units),
+    configured: [
+      ...namesIn(files, 'usr/lib/sysusers.d/').map((file) => `systemd-sysusers ${file}`),
+      // It complains of what it may not touch, such as a directory of another user: doctor says that better.
+      ...namesIn(files, 'usr/lib/tmpfiles.d/').map((file) => `systemd-tmpfiles --create ${file} || :`),
+      // What does not run, as after a first installation, stays so.
+      `if ${isBooted}; then systemctl daemon-reload; systemctl try-restart ${RESTARTED[name].join(' ')} || :; fi`,
+    ].join('\n'),
+    removing: [
+      `if ${isBooted}; then`,
+      `    systemctl disable --now ${units.filter((unit) => !unit.includes('@')).join(' ')} >/dev/null 2>&1 || :`,
+      'fi',
+      ...(name === 'pemfleet-agent' ? [LEAVE] : []),
+    ].join('\n'),
+    removed: `if ${isBooted}; then systemctl daemon-reload || :; fi`,
+    purged: PURGED[name],
+  };
+}
+
+/** The host stops reporting, and must not raise HostsSilent for it. */
+const LEAVE = `if [ -e /etc/pemfleet/agent.yaml ] && id pemfleet >/dev/null 2>&1; then
+    timeout 30 runuser -u pemfleet -- /usr/bin/pemfleet-agent leave ||
+        echo "pemfleet-agent: could not write the last report; this host counts as silent until its status expires" >&2
+fi`;
+
+/** Never HAProxy's certificates, never a bucket, and not the user: a new one could get its number, and with it the files. */
+const PURGED: Readonly<Record<ProgramName, string>> = {
+  pemfleet: `rm -f /etc/pemfleet/pemfleet.yaml
+rmdir /etc/pemfleet 2>/dev/null || :
+[ ! -d /var/lib/pemfleet ] || echo "pemfleet: /var/lib/pemfleet stays: accounts, keys and certificates may be there" >&2`,
+  'pemfleet-agent': `rm -f /etc/pemfleet/agent.yaml
+rm -rf /var/lib/pemfleet-agent
+rmdir /etc/pemfleet 2>/dev/null || :`,
+};
+
+/** Units that install.sh or a hand has put into /etc would come before the package's. */
+function movedAside(name: string, units: readonly string[]): string {
+  return `for unit in ${units.join(' ')}; do
+    old=/etc/systemd/system/$unit
+    if [ -f "$old" ] && [ ! -L "$old" ]; then
+        enabled=$(systemctl is-enabled "$unit" 2>/dev/null || :)
+        mv -f "$old" "$old.replaced"
+        echo "${name}: moved $old to $old.replaced: the package has its own" >&2
+        [ "$enabled" != enabled ] || systemctl reenable "$unit" >/dev/null 2>&1 || :
+    fi
+done`;
+}
+
+function namesIn(files: readonly PackageFile[], folder: string): string[] {
+  const paths = files.map(({ path }) => path).filter((path) => path.startsWith(folder));
+  return paths.map((path) => path.slice(folder.length));
+}

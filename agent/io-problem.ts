@@ -1,7 +1,9 @@
 /** Why a file or a directory could not be used, and what to type: who owns it, how it is mounted, how much room there is. */
-import { lstat, readFile, stat, statfs } from 'node:fs/promises';
+import { lstat, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { codeOf } from '#contract/errors.ts';
+import { MAX_FOREIGN_BYTES } from '#contract/limits.ts';
+import { readRegularFile } from '#storage/atomic-file.ts';
 
 /**
  * @param path what was to be read or written
@@ -76,7 +78,7 @@ const isDirectory = async (path: string) => (await stat(path)).isDirectory();
 const ownName = () => nameOf(process.geteuid?.() ?? -1);
 
 async function nameOf(uid: number): Promise<string> {
-  const users = await readFile('/etc/passwd', 'utf8').catch(() => '');
+  const users = (await readRegularFile('/etc/passwd', MAX_FOREIGN_BYTES).catch(() => '')).toString();
   const line = users.split('\n').find((one) => one.split(':')[2] === String(uid));
   return line?.split(':')[0] || `uid ${uid}`;
 }

@@ -1,11 +1,12 @@
 /** Makes the `Pass` of both programs that run one (issuer.ts on Lambda, cli.ts anywhere): CAs, solvers, configuration. */
 
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { ConfigError } from '#common/config-error.ts';
 import { readSettingsText } from '#common/settings/read-text.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
+import { MAX_NAMED_BYTES } from '#contract/limits.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
+import { readRegularFile } from '#storage/atomic-file.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Timing } from './acme/poll.ts';
 import { createTransport } from './acme/transport.ts';
@@ -201,9 +202,14 @@ async function connect(
 
 async function readText(file: string, what: string): Promise<string> {
   try {
-    return await readFile(file, 'utf8');
+    return (await readRegularFile(file, MAX_NAMED_BYTES)).toString('utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new ConfigError('ERR_CONFIG', `${what} at ${file}: ${code}`, { cause: error });
+    throw new ConfigError('ERR_CONFIG', `${what} at ${file}: ${fileProblem(code, error)}`, { cause: error });
   }
+}
+
+function fileProblem(code: string | undefined, error: unknown): string {
+  if (code === 'EFBIG') return messageOf(error);
+  return code === 'EINVAL' ? 'wanted a regular file, saw a pipe or a device' : String(code);
 }

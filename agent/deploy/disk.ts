@@ -1,5 +1,5 @@
 /** What HAProxy's directory holds of our files; others are never opened. */
-import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, type Stats } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -73,8 +73,11 @@ export function readPlainFile(path: string): Buffer {
   const file = openSync(path, READ_PLAINLY);
   try {
     // From a pipe it would take what is meant for another program.
-    if (!fstatSync(file).isFile()) throw new TypeError(`${path} is no plain file`);
-    return readFileSync(file);
+    const stats = fstatSync(file);
+    if (!stats.isFile() || stats.size > MAX_READ_BYTES) throw new TypeError(`${path} is no plain file`);
+    const body = Buffer.alloc(stats.size);
+    // No more than it had: it may grow meanwhile.
+    return body.subarray(0, readSync(file, body, 0, body.length, 0));
   } finally {
     closeSync(file);
   }

@@ -1,5 +1,4 @@
 /** Brings one certificate to this host: fetch → verify → install. HAProxy gets it when its file is there. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type CombinedPem,
@@ -10,6 +9,7 @@ import {
 } from '#contract/combined-pem.ts';
 import { codeOf, PemRejected } from '#contract/errors.ts';
 import { MAX_PEM_BYTES } from '#contract/limits.ts';
+import { readRegularFile } from '#storage/atomic-file.ts';
 import type { HostView } from '../agent.ts';
 import type { DesiredFile } from '../desired/files.ts';
 import { HostError } from '../errors.ts';
@@ -90,7 +90,7 @@ async function obtain(
   view: HostView,
 ): Promise<{ body: Buffer; isOnDisk: boolean }> {
   if (view.disk.get(desired.file)?.sha256 === desired.sha256) {
-    return { body: await readFile(path), isOnDisk: true };
+    return { body: await readRegularFile(path, MAX_PEM_BYTES), isOnDisk: true };
   }
   return { body: await download(desired, view), isOnDisk: false };
 }

@@ -2,16 +2,16 @@
  * Writes a combined PEM into HAProxy's directory, whole or not at all. The previous content stays beside it in a
  * dot-file (which HAProxy skips) until HAProxy has taken the new one, so that a refusal, even after a kill, restores it.
  */
-import { access, link, lstat, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
+import { access, link, lstat, open, readdir, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { digest } from '#contract/combined-pem.ts';
-import { isTempName, replaceFile, syncDirectory } from '#storage/atomic-file.ts';
+import { isTempName, readRegularFile, replaceFile, syncDirectory } from '#storage/atomic-file.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { ownerNameOf } from '../config/owner.ts';
 import { HostError } from '../errors.ts';
 import { ioProblem } from '../io-problem.ts';
 import { shardFoldersIn } from '../state/state.ts';
-import { type PemMode, READ_PLAINLY } from './disk.ts';
+import { MAX_READ_BYTES, type PemMode, READ_PLAINLY } from './disk.ts';
 
 const PREVIOUS_SUFFIX = '.pemfleet-previous';
 /** Followed by a digest. Nothing removes such a file. */
@@ -58,8 +58,8 @@ export async function restorePreviousFile(path: string, orRemove: boolean): Prom
 
 /** What `install` has kept of the file, if this user can read it. */
 export async function readPreviousFile(path: string): Promise<Buffer | undefined> {
-  return readFile(previousOf(path)).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT' && error.code !== 'EACCES') throw error;
+  return readRegularFile(previousOf(path), MAX_READ_BYTES).catch((error: NodeJS.ErrnoException) => {
+    if (!['ENOENT', 'EACCES', 'EFBIG'].includes(error.code ?? '')) throw error;
     return undefined;
   });
 }
@@ -201,7 +201,11 @@ async function readPlainly(path: string): Promise<Buffer | undefined> {
   try {
     if (!(await lstat(path)).isFile()) return undefined;
     const handle = await open(path, READ_PLAINLY);
-    return await handle.readFile().finally(() => handle.close());
+    try {
+      return (await handle.stat()).size > MAX_READ_BYTES ? undefined : await handle.readFile();
+    } finally {
+      await handle.close();
+    }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'EACCES' && code !== 'EPERM') throw error;

@@ -2,11 +2,12 @@
  * The OCSP response of a certificate: a file `X.pem.ocsp` that HAProxy reads at its start, and a part of every
  * hot update, which would lose it otherwise. A certificate never waits for its staple.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { printable } from '#common/printable.ts';
 import { digest } from '#contract/combined-pem.ts';
 import { codeOf, messageOf, PemRejected } from '#contract/errors.ts';
+import { MAX_OCSP_BYTES } from '#contract/limits.ts';
+import { readRegularFile } from '#storage/atomic-file.ts';
 import type { HostView } from '../agent.ts';
 import { stapleFileOf, stapleOf } from '../desired/files.ts';
 import { HostError, RuntimeCommandFailed } from '../errors.ts';
@@ -30,7 +31,7 @@ export async function fetchStaple(
     );
   }
   if (view.disk.get(file)?.sha256 === staple.sha256) {
-    return readFile(join(view.config.haproxy.certsDir, file));
+    return readRegularFile(join(view.config.haproxy.certsDir, file), MAX_OCSP_BYTES);
   }
   const object = await (await view.openBucket()).get(staple.key);
   if (object === undefined) throw new HostError('ERR_PEM_MISSING', `the bucket holds no ${staple.key}`);

@@ -2,10 +2,11 @@
  * A HAProxy without a stats socket for the agent: only a handshake shows what it serves, and only a reload changes it.
  * The agent does both where the operator has configured a reload command and there is a bind to prove certificates on.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from '#contract/combined-pem.ts';
 import { codeOf } from '#contract/errors.ts';
+import { MAX_PEM_BYTES } from '#contract/limits.ts';
+import { readRegularFile } from '#storage/atomic-file.ts';
 import type { Agent, HostView, PassOptions } from '../agent.ts';
 import type { Blocker } from '../blocker.ts';
 import type { DesiredFile } from '../desired/files.ts';
@@ -73,7 +74,9 @@ export function isAnyServed(desired: readonly DesiredFile[], { config }: Agent):
   const attempts = desired.slice(0, MAX_TRIED).map((one) => {
     let wanted: Promise<WantedChain> | undefined;
     return async () => {
-      wanted ??= readFile(join(certsDir, one.file), 'utf8').then((text) => wantedChainOf(parse(text)));
+      wanted ??= readRegularFile(join(certsDir, one.file), MAX_PEM_BYTES).then((body) =>
+        wantedChainOf(parse(body.toString('utf8'))),
+      );
       const addresses = await proveServed(handshake, one, await wanted).catch(asNone);
       return addresses.length > 0;
     };

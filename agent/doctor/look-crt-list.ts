@@ -1,8 +1,10 @@
 /** Reads the crt-list file as HAProxy would at its next start, and changes nothing. */
 import { constants } from 'node:fs';
-import { access, readFile, stat } from 'node:fs/promises';
+import { access, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, posix } from 'node:path';
 import { codeOf } from '#contract/errors.ts';
+import { MAX_FOREIGN_BYTES } from '#contract/limits.ts';
+import { readRegularFile } from '#storage/atomic-file.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { type CrtListLine, parseCrtListLine } from '../haproxy/crt-list-line.ts';
 import { toHaproxy, toHost } from '../haproxy/path-map.ts';
@@ -35,9 +37,10 @@ export async function lookAtCrtList(
     () => true,
     () => false,
   );
-  const text = await readFile(path, 'utf8').catch((error: unknown) => ({ code: codeOf(error) }));
+  const read = await readRegularFile(path, MAX_FOREIGN_BYTES).catch((error: unknown) => codeOf(error));
   const noLines = { strays: [], missing: [], tails: new Map() };
-  if (typeof text !== 'string') return { path, ...noLines, code: text.code, isReplaceable };
+  if (typeof read === 'string') return { path, ...noLines, code: read, isReplaceable };
+  const text = read.toString('utf8');
   const lines = text.split('\n').flatMap((line, index) => {
     const parsed = parseCrtListLine(line);
     return parsed === undefined ? [] : [{ number: index + 1, ...parsed }];

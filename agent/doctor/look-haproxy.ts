@@ -1,6 +1,8 @@
 /** Asks HAProxy about itself, and changes nothing. Its environment may hold secrets and is not kept. */
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { codeOf } from '#contract/errors.ts';
+import { MAX_FOREIGN_BYTES } from '#contract/limits.ts';
+import { readRegularFile } from '#storage/atomic-file.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { fieldIn, parseAcme, parseNames } from '../haproxy/answers.ts';
 import { type RuntimeSocket, socketPathOf } from '../haproxy/socket.ts';
@@ -109,9 +111,9 @@ async function readConfig(
   if (files === undefined) return { config: undefined, configUnread: undefined };
   const texts: { file: string; text: string }[] = [];
   for (const file of files) {
-    const text = await readFile(file, 'utf8').catch((error: unknown) => ({ code: codeOf(error) }));
-    if (typeof text !== 'string') return { config: undefined, configUnread: { file, code: text.code } };
-    texts.push({ file, text });
+    const read = await readRegularFile(file, MAX_FOREIGN_BYTES).catch((error: unknown) => codeOf(error));
+    if (typeof read === 'string') return { config: undefined, configUnread: { file, code: read } };
+    texts.push({ file, text: read.toString('utf8') });
   }
   return { config: parseHaproxyConfig(texts, env), configUnread: undefined };
 }

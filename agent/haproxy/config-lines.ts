@@ -2,8 +2,9 @@
  * The lines of HAProxy's configuration, read in HAProxy's own way: words, quotes, `"${NAME-default}"`,
  * `.if defined(NAME)`. A condition that only HAProxy can evaluate keeps both of its branches.
  */
-import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { MAX_FOREIGN_BYTES } from '#contract/limits.ts';
+import { readRegularFileSync } from '#storage/atomic-file.ts';
 
 export interface ConfigLine {
   file: string;
@@ -23,7 +24,9 @@ export function readConfigLines(env: HaproxyEnvironment): ConfigLine[] | undefin
   const files = env['HAPROXY_CFGFILES']?.split(';').filter(Boolean) ?? [];
   if (files.length === 0) return undefined;
   try {
-    return files.flatMap((file) => linesOf(file, readFileSync(file, 'utf8'), env));
+    return files.flatMap((file) =>
+      linesOf(file, readRegularFileSync(file, MAX_FOREIGN_BYTES).toString('utf8'), env),
+    );
   } catch {
     return undefined;
   }

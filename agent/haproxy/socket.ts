@@ -4,6 +4,7 @@
  * Verb, operands and payload arrive apart, so that no error can ever carry the payload (a private key).
  */
 import { createConnection } from 'node:net';
+import { MAX_RUNTIME_ANSWER_BYTES } from '#contract/limits.ts';
 import { type RuntimeAnswer, RuntimeCommandFailed, type RuntimeRequest } from '../errors.ts';
 import type { RuntimeErrorCode } from '../reactions.ts';
 
@@ -98,6 +99,7 @@ function exchange(
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
+    let bytes = 0;
     const socket = createConnection({ path });
     const deadline = setTimeout(() => {
       const detail = `no whole answer within ${timeoutMs} ms`;
@@ -105,7 +107,13 @@ function exchange(
     }, timeoutMs);
     // The master keeps the connection until we have said all.
     socket.on('connect', () => (isMaster ? socket.end(sent) : socket.write(sent)));
-    socket.on('data', (chunk) => chunks.push(chunk));
+    socket.on('data', (chunk) => {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes <= MAX_RUNTIME_ANSWER_BYTES) return;
+      const detail = `no end of the answer within ${MAX_RUNTIME_ANSWER_BYTES} bytes: is it HAProxy's socket?`;
+      socket.destroy(new RuntimeCommandFailed('ERR_RUNTIME_SHORT_ANSWER', request, detail));
+    });
     socket.on('error', (error) => {
       clearTimeout(deadline);
       reject(error instanceof RuntimeCommandFailed ? error : connectionFailed(error, request, path));

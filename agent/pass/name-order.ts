@@ -2,10 +2,11 @@
  * Ends a pass for certificates that share names: commits again those that are out of order, then proves each by a name
  * that only this certificate has, or that it has before all others.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from '#contract/combined-pem.ts';
 import { codeOf } from '#contract/errors.ts';
+import { MAX_OCSP_BYTES, MAX_PEM_BYTES } from '#contract/limits.ts';
+import { readRegularFile } from '#storage/atomic-file.ts';
 import type { HostView, ReachableHost } from '../agent.ts';
 import type { AgentConfig } from '../config/config.ts';
 import {
@@ -120,11 +121,12 @@ async function commitAgain(
 async function commitOne(member: Member, view: ReachableHost): Promise<Member> {
   if (member.action.kind === 'not-ours') return member;
   const path = join(view.config.haproxy.certsDir, member.action.file);
-  const text = await readFile(path, 'utf8').catch(() => undefined);
+  const body = await readRegularFile(path, MAX_PEM_BYTES).catch(() => undefined);
+  const text = body?.toString('utf8');
   if (!isCanonical(text)) return member;
   // What another program has put there is not what HAProxy has.
   const serial = parse(text).leaf.serialNumber;
-  const staple = await readFile(stapleFileOf(path)).catch(() => undefined);
+  const staple = await readRegularFile(stapleFileOf(path), MAX_OCSP_BYTES).catch(() => undefined);
   const loader = new Loader(view.runtime, view.haproxy.capabilities);
   let { deployed } = member;
   try {

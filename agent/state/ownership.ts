@@ -3,12 +3,12 @@
  * directory that is lost does not turn our files into a stranger's. It holds names, digests and receipts, no keys. Several agents
  * may share a directory: each name is in the record of one fleet, and the others leave its file alone.
  */
-import { lstat, readFile } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { type FleetName, fleetName } from '#contract/layout.ts';
-import { replaceFile } from '#storage/atomic-file.ts';
+import { readRegularFile, replaceFile } from '#storage/atomic-file.ts';
 import { HostError } from '../errors.ts';
 import { ioProblem } from '../io-problem.ts';
 import type { Log } from '../log.ts';
@@ -337,7 +337,7 @@ async function readText(path: string): Promise<string> {
   if (stats.isSymbolicLink()) throw refused('ELOOP');
   // A pipe or a device: nothing of ours is in it.
   if (!stats.isFile() || stats.size > MAX_BYTES) throw new TypeError('wanted a file of ours');
-  return readFile(path, 'utf8');
+  return (await readRegularFile(path, MAX_BYTES)).toString('utf8');
 }
 
 async function readDocumentAt(path: string): Promise<OwnershipDocument> {

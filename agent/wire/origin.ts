@@ -1,8 +1,9 @@
 /** Which file has the certificate that a bind hands out: one that HAProxy has loaded, or one that lies beside ours. */
 import { X509Certificate } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MAX_PEM_BYTES } from '#contract/limits.ts';
+import { readRegularFile } from '#storage/atomic-file.ts';
 import type { CertificateStatus } from '../haproxy/answers.ts';
 import type { Runtime } from '../haproxy/runtime.ts';
 import type { HaproxyView } from '../haproxy/view.ts';
@@ -80,9 +81,13 @@ async function readDirectory(directory: string): Promise<Map<string, string>> {
 }
 
 async function leafOf(path: string): Promise<X509Certificate | undefined> {
-  const file = await stat(path);
-  if (!file.isFile() || file.size > MAX_PEM_BYTES) return undefined;
+  const body = await readRegularFile(path, MAX_PEM_BYTES).catch(isNoSmallFile);
+  if (body === undefined) return undefined;
   const [block] =
-    /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(await readFile(path, 'utf8')) ?? [];
+    /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(body.toString('utf8')) ?? [];
   return block === undefined ? undefined : new X509Certificate(block);
+}
+
+function isNoSmallFile(error: NodeJS.ErrnoException): undefined {
+  if (!['EFBIG', 'EINVAL', 'EISDIR'].includes(error.code ?? '')) throw error;
 }

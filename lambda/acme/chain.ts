@@ -11,6 +11,9 @@ export interface Chain {
   isPreferred: boolean;
 }
 
+/** Of a chain: Let's Encrypt has had two. */
+const MAX_ALTERNATES = 8;
+
 /** @param preferredChain common name of an issuer: the chain in which it stands nearest the top wins */
 export async function downloadChain(
   client: AcmeClient,
@@ -20,12 +23,12 @@ export async function downloadChain(
   const first = await client.post(url, null);
   const pems = split(url, first.data);
   if (preferredChain === undefined) return { pems, isPreferred: true };
-  const links = linksOf(first.headers['link'], 'alternate', url);
+  const links = linksOf(first.headers['link'], 'alternate', url).slice(0, MAX_ALTERNATES);
   const alternates = await Promise.all(
     links.map(async (link) => split(link, (await client.post(link, null)).data)),
   );
   const ranked = [pems, ...alternates]
-    .map((chain) => ({ chain, distance: distanceFromTop(chain, preferredChain) }))
+    .map((chain) => ({ chain, distance: distanceFromTop(url, chain, preferredChain) }))
     .filter(({ distance }) => distance >= 0)
     .sort((a, b) => a.distance - b.distance);
   const [best] = ranked;
@@ -33,11 +36,19 @@ export async function downloadChain(
 }
 
 /** 0: `name` issued the last certificate; -1: it issued none of the chain. */
-function distanceFromTop(chain: readonly string[], name: string): number {
+function distanceFromTop(url: string, chain: readonly string[], name: string): number {
   return chain
-    .map((pem) => new X509Certificate(pem).issuer.split('\n').includes(`CN=${name}`))
+    .map((pem) => issuerOf(url, pem).split('\n').includes(`CN=${name}`))
     .reverse()
     .indexOf(true);
+}
+
+function issuerOf(url: string, pem: string): string {
+  try {
+    return new X509Certificate(pem).issuer;
+  } catch (error) {
+    throw new NoAcmeAnswer(`${url} answered with a certificate that cannot be parsed`, { cause: error });
+  }
 }
 
 function split(url: string, data: unknown): string[] {

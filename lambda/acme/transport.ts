@@ -5,6 +5,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { Agent, type RequestOptions, request } from 'node:https';
+import { BodyTooLarge, readBody } from '#common/bounded-body.ts';
 import { OutOfReach, type Reach, reaching } from '#common/net/reach.ts';
 import { isPrivateAddress } from '#common/public-address.ts';
 import { SECOND_MS } from '#common/time.ts';
@@ -67,7 +68,8 @@ export function createTransport(options: TransportOptions): { exchange: Transpor
       const bounds = isNamed ? reaching(target, reach) : {};
       const answer = await send(target, { method, headers, agent, signal, ...bounds }, payload);
       if (reach !== undefined && !isNamed) reach.allowsPrivate ||= isPrivateAddress(remoteOf(answer));
-      const text = await readBody(answer, maxBytes);
+      const declared = answer.headers['content-length'];
+      const text = (await readBody(answer, { maxBytes, declared })).toString('utf8');
       const response = toResponse(answer, text);
       options.onExchange?.({ method, url, status: response.status });
       return response;
@@ -98,17 +100,6 @@ function send(url: URL, options: RequestOptions, payload: string | undefined): P
   });
 }
 
-async function readBody(answer: IncomingMessage, maxBytes: number): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > maxBytes) throw new NoAcmeAnswer(`wanted a body of at most ${maxBytes} bytes, saw more`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
 function toResponse(answer: IncomingMessage, text: string): AcmeResponse {
   const headers = Object.fromEntries(
     Object.entries(answer.headers).map(([name, value]) => [
@@ -136,7 +127,8 @@ function unreachable(
   timedOutMs: number | undefined,
   cause: unknown,
 ): NoAcmeAnswer {
-  if (cause instanceof NoAcmeAnswer) return new NoAcmeAnswer(`${method} ${url}: ${cause.message}`);
+  if (cause instanceof NoAcmeAnswer || cause instanceof BodyTooLarge)
+    return new NoAcmeAnswer(`${method} ${url}: ${cause.message}`);
   if (timedOutMs !== undefined) {
     return new NoAnswerInTime(`${method} ${url}: no whole answer within ${timedOutMs} ms`, { cause });
   }

@@ -1,7 +1,7 @@
 /** `metrics.textfile`: the figures of a pass, where node_exporter and `pemfleet respond` read them. */
-import { readFile } from 'node:fs/promises';
 import { codeOf, messageOf } from '#contract/errors.ts';
-import { replaceFile } from '#storage/atomic-file.ts';
+import { MAX_FOREIGN_BYTES } from '#contract/limits.ts';
+import { readRegularFile, replaceFile } from '#storage/atomic-file.ts';
 import type { Config } from '../config/config.ts';
 import { figuresText, finishedAtIn } from '../figures/figures-text.ts';
 import type { PassMetrics } from '../figures/metrics.ts';
@@ -22,8 +22,9 @@ export async function writeFigures({ metrics: { textfile } }: Config, metrics: P
 
 /** @returns undefined if there is none */
 export async function readFigures(textfile: string): Promise<string | undefined> {
-  return readFile(textfile, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  const body = await readRegularFile(textfile, MAX_FOREIGN_BYTES).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
+  return body?.toString('utf8');
 }

@@ -18,6 +18,14 @@ export const MAX_STATUS_BYTES = MIB;
 
 /** Of the agent: some 45 MB. */
 const MAX_TARBALL_BYTES = 128 * MIB;
+/** A file that a configuration names: trust anchors, an HMAC key. */
+export const MAX_NAMED_BYTES = 4 * MIB;
+/** What is read of a file of the system, or of another program: /etc/passwd, HAProxy's configuration and crt-lists. */
+export const MAX_FOREIGN_BYTES = 16 * MIB;
+/** One answer of HAProxy: what it shows of 10,000 certificates takes some 2 MiB. */
+export const MAX_RUNTIME_ANSWER_BYTES = 16 * MIB;
+/** An answer of an AWS service but S3. */
+export const MAX_AWS_ANSWER_BYTES = 8 * MIB;
 
 /** By key; the first that fits. */
 const LIMITS: readonly [pattern: RegExp, maxBytes: number][] = [

@@ -1,6 +1,8 @@
 /** Nudges a fleet's hosts through SSM Run Command. Best effort: hosts poll anyway, so a failure is only logged. */
 import { ListCommandsCommand, SendCommandCommand, SSMClient } from '@aws-sdk/client-ssm';
+import { BOUND, boundedAnswer } from '#common/net/bounded-answer.ts';
 import { FLEET_TAG, type FleetName, fleetTagValue } from '#contract/layout.ts';
+import { MAX_AWS_ANSWER_BYTES } from '#contract/limits.ts';
 
 export interface FleetNotifier {
   /** Sends the command to the fleet's hosts. @param manifest its ETag @returns the command's id */
@@ -38,6 +40,7 @@ export class RunCommandNotifier implements FleetNotifier {
   constructor(document: string, deployment?: string) {
     this.#document = document;
     this.#deployment = deployment;
+    this.#client.middlewareStack.add(boundedAnswer(MAX_AWS_ANSWER_BYTES), BOUND);
   }
 
   async notify(fleet: FleetName, manifest: string): Promise<string> {

@@ -3,9 +3,9 @@
  * `pemfleet` there by hand is the same issuer as the timer, and two files are two issuers. No state directory is needed for it.
  */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
+import { readRegularFile } from '#storage/atomic-file.ts';
 
 export interface IssuerIdentity {
   /** Compared. */
@@ -42,7 +42,7 @@ export async function machineIdentity(
 
 async function machineId(): Promise<string | undefined> {
   try {
-    const text = (await readFile('/etc/machine-id', 'utf8')).trim();
+    const text = (await readRegularFile('/etc/machine-id', 4096)).toString('latin1').trim();
     // `uninitialized` during the first boot: every machine would have it.
     return /^[0-9a-f]{32}$/.test(text) ? text : undefined;
   } catch {

@@ -3,7 +3,9 @@
  * issuer also reads it: it is the one memory of its key that no loss of the bucket takes away.
  */
 import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
+import { BOUND, boundedAnswer } from '#common/net/bounded-answer.ts';
 import { ContractError, messageOf } from '#contract/errors.ts';
+import { MAX_AWS_ANSWER_BYTES } from '#contract/limits.ts';
 import { type AnnouncedTrust, parseAnnouncedTrust, serializeAnnouncedTrust } from '#contract/trust.ts';
 
 /** Limits of one attempt, in ms. */
@@ -16,6 +18,7 @@ export class TrustParameter {
   /** @param name `/path/of/parameter` */
   constructor(name: string) {
     this.#name = name;
+    this.#client.middlewareStack.add(boundedAnswer(MAX_AWS_ANSWER_BYTES), BOUND);
   }
 
   /** @returns undefined if there is none yet. @throws ContractError `ERR_TRUST_PARAMETER` */

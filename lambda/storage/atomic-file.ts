@@ -4,7 +4,7 @@
  * need a lock.
  */
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { link, open, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { BodyTooLarge, readBody } from '#common/bounded-body.ts';
@@ -39,6 +39,20 @@ export async function readRegularFile(path: string, maxBytes: number): Promise<B
     return await readBody(handle.createReadStream({ autoClose: false }), { maxBytes });
   } finally {
     await handle.close();
+  }
+}
+
+/** The same at once, for the lines of a configuration. @throws as `readRegularFile` */
+export function readRegularFileSync(path: string, maxBytes: number): Buffer {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stats = fstatSync(file);
+    if (!stats.isFile()) throw notRegular(path, stats.isDirectory() ? 'EISDIR' : 'EINVAL');
+    if (stats.size > maxBytes) throw new BodyTooLarge(maxBytes, stats.size);
+    const body = Buffer.alloc(stats.size);
+    return body.subarray(0, readSync(file, body, 0, body.length, 0));
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -2,7 +2,6 @@
  * The bucket in S3, or in a store that speaks S3 and keeps conditional writes. Credentials, region and endpoint come
  * from the SDK's standard chain (environment, profile, container, instance metadata); the address may say more.
  */
-import { Readable } from 'node:stream';
 import {
   DeleteObjectCommand,
   GetObjectCommand,
@@ -13,7 +12,7 @@ import {
   type PutObjectCommandInput,
   S3Client,
 } from '@aws-sdk/client-s3';
-import { readBody } from '#common/bounded-body.ts';
+import { BOUND, boundedAnswer } from '#common/net/bounded-answer.ts';
 import { once } from '#common/once.ts';
 import type { BucketError } from '#contract/errors.ts';
 import { MAX_LISTED_KEYS, maxBytesOf } from '#contract/limits.ts';
@@ -41,8 +40,6 @@ const TIMEOUTS = { connectionTimeout: 5_000, requestTimeout: 20_000, throwOnRequ
 const ANSWER_BYTES = 8_388_608;
 /** Pages of a listing, full or not: a store may always promise another one. */
 const MAX_PAGES = 200;
-/** Closest to the wire: what the SDK reads itself (listings, errors) is bounded, too. */
-const BOUND = { step: 'deserialize', priority: 'low', name: 'boundedAnswer' } as const;
 
 export class S3Bucket implements Bucket {
   readonly url: string;
@@ -91,7 +88,7 @@ export class S3Bucket implements Bucket {
     { ifNoneMatch, maxBytes = maxBytesOf(key) }: Partial<ConditionalRead> = {},
   ): Promise<StoredObject | 'not-modified' | undefined> {
     const command = new GetObjectCommand({ ...this.#locate(key), IfNoneMatch: ifNoneMatch });
-    command.middlewareStack.add(boundedAnswer(maxBytes), BOUND);
+    command.middlewareStack.add(boundedAnswer(maxBytes, ANSWER_BYTES), BOUND);
     try {
       const { Body, ETag = '' } = await this.#client.send(command);
       return { body: Buffer.from((await Body?.transformToByteArray()) ?? []), etag: ETag };
@@ -109,7 +106,7 @@ export class S3Bucket implements Bucket {
 
   async delete(key: string): Promise<void> {
     const command = new DeleteObjectCommand(this.#locate(key));
-    command.middlewareStack.add(boundedAnswer(ANSWER_BYTES), BOUND);
+    command.middlewareStack.add(boundedAnswer(ANSWER_BYTES, ANSWER_BYTES), BOUND);
     try {
       await this.#client.send(command);
     } catch (error) {
@@ -178,7 +175,7 @@ export class S3Bucket implements Bucket {
 
   async #listPage(input: ListObjectsV2CommandInput, prefix: string): Promise<ListObjectsV2CommandOutput> {
     const command = new ListObjectsV2Command(input);
-    command.middlewareStack.add(boundedAnswer(ANSWER_BYTES), BOUND);
+    command.middlewareStack.add(boundedAnswer(ANSWER_BYTES, ANSWER_BYTES), BOUND);
     try {
       return await this.#client.send(command);
     } catch (error) {
@@ -190,7 +187,7 @@ export class S3Bucket implements Bucket {
     const headers = { ...headersOf(key, this.#address), ...conditionOf(condition) };
     checkSize(this.url, key, body);
     const command = new PutObjectCommand({ ...this.#locate(key), Body: body, ...headers });
-    command.middlewareStack.add(boundedAnswer(ANSWER_BYTES), BOUND);
+    command.middlewareStack.add(boundedAnswer(ANSWER_BYTES, ANSWER_BYTES), BOUND);
     try {
       const { ETag = '' } = await this.#client.send(command);
       return { etag: ETag };
@@ -216,25 +213,6 @@ export class S3Bucket implements Bucket {
   #failure(error: unknown, key: string, action: string): BucketError {
     return bucketFailure(error, `${this.url}${key}`, action);
   }
-}
-
-/**
- * The SDK bounds no body, neither in bytes nor in time: here the whole of it is read before the SDK sees it. It repeats what
- * came too slowly, and not what is too large.
- */
-function boundedAnswer(maxBytes: number) {
-  return <Args extends object, Output extends { response: unknown }>(next: (args: Args) => Promise<Output>) =>
-    async (args: Args): Promise<Output> => {
-      const result = await next(args);
-      const response = result.response as SdkResponse;
-      if (!(response.body instanceof Readable)) return result;
-      const limit = response.statusCode === 200 ? maxBytes : ANSWER_BYTES;
-      const declared = response.headers['content-length'];
-      const timeoutMs = TIMEOUTS.requestTimeout;
-      const body = await readBody(response.body, { maxBytes: limit, timeoutMs, declared });
-      response.body = Readable.from(body.length === 0 ? [] : [body], { objectMode: false });
-      return result;
-    };
 }
 
 /** The SDK hands an answer that it takes for an error to nobody: this reads the header of each. */

@@ -1,6 +1,8 @@
 /** Route 53's API of one AWS account: under its rate limit, and with errors that say which permission is missing. */
 import { Route53Client } from '@aws-sdk/client-route-53';
 import { fromTemporaryCredentials } from '@aws-sdk/credential-providers';
+import { BOUND, boundedAnswer } from '#common/net/bounded-answer.ts';
+import { MAX_AWS_ANSWER_BYTES } from '#contract/limits.ts';
 import type { Timing } from '../../acme/poll.ts';
 import type { HostedZoneSettings } from '../../config/dns.ts';
 import { DnsFailed } from '../errors.ts';
@@ -31,6 +33,7 @@ export class Route53Api {
       maxAttempts: 6,
       requestHandler: { connectionTimeout: 5_000, requestTimeout: 20_000, throwOnRequestTimeout: true },
     });
+    this.#client.middlewareStack.add(boundedAnswer(MAX_AWS_ANSWER_BYTES), BOUND);
   }
 
   /**

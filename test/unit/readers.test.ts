@@ -1,0 +1,78 @@
+// Every reader of something from outside is bounded: it uses a bounded helper, or stands here with what bounds it.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { sourceFiles, textOf } from '../support/sources.ts';
+
+/** What reads, of Node's modules and of AWS's. */
+const READERS =
+  /^(readFile(Sync)?|readSync|createReadStream|createConnection|connect|request|createServer|spawn(Sync)?|exec(File)?(Sync)?|fork|createSocket|createInterface|lookup|Resolver|httpRequest|from\w+Metadata|fromTemporaryCredentials|\w+Client)$/;
+const IMPORT =
+  /import \{([^}]*)\} from '(node:(?:fs|fs\/promises|net|http|https|tls|child_process|dgram|readline|dns|dns\/promises)|@aws-sdk\/[\w-]+|@smithy\/credential-provider-imds)'/g;
+
+/** By file: what it reads with, and the bound. */
+const BOUNDED: Record<string, readonly [readers: string, bound: string]> = {
+  'agent/deploy/disk.ts': ['readSync', 'a regular file of MAX_READ_BYTES'],
+  'agent/haproxy/program.ts': ['spawn', 'MAX_OUTPUT, and the deadline of the command'],
+  'agent/haproxy/socket.ts': ['createConnection', 'MAX_RUNTIME_ANSWER_BYTES, timeoutMs'],
+  'agent/resident/host-command.ts': ['execFile', "maxBuffer (Node's 1 MiB), 5 s"],
+  'agent/resident/sd-notify.ts': ['execFile', "maxBuffer (Node's 1 MiB), 10 s"],
+  'agent/wire/connect.ts': ['connect', "the deadline of a handshake; OpenSSL's limit of a chain"],
+  'agent/wire/listeners.ts': ['readFile', '/proc of this kernel'],
+  'agent/wire/local.ts': ['createSocket lookup', 'nothing is received; one lookup'],
+  'agent/wire/tls-client.ts': ['connect', "the deadline of a handshake; OpenSSL's limit of a chain"],
+  'lambda/acme/transport.ts': ['request', 'readBody with maxBytes, one deadline'],
+  'lambda/challenge/caa-lookup.ts': [
+    'Resolver',
+    '64 KiB by the protocol, MAX_RECORDS, the time-out of the resolver',
+  ],
+  'lambda/challenge/dns-target.ts': ['Resolver', '64 KiB by the protocol, the time-out of the resolver'],
+  'lambda/challenge/route53/api.ts': [
+    'Route53Client fromTemporaryCredentials',
+    'boundedAnswer; credentials: AWS itself, by TLS',
+  ],
+  'lambda/challenge/txt-lookup.ts': ['Resolver', '64 KiB by the protocol, MAX_VALUES, MAX_SERVERS, 2 s'],
+  'lambda/commands/key.ts': ['process.stdin', 'readBody with MAX_RECOVERY_FILE_BYTES; the operator types'],
+  'lambda/commands/responder-server.ts': ['createServer', "bodies are not read; Node's limit of headers"],
+  'lambda/common/net/reach.ts': ['lookup', 'one lookup'],
+  'lambda/common/prometheus/metrics-server.ts': [
+    'createServer',
+    "bodies are not read; Node's limit of headers",
+  ],
+  'lambda/fleet/run-command.ts': ['SSMClient', 'boundedAnswer'],
+  'lambda/ocsp/fetch.ts': ['request request', 'readBody with MAX_BYTES, one deadline'],
+  'lambda/preflight/fetch-answer.ts': ['request', 'readBody with MAX_BYTES, TIMEOUT_MS'],
+  'lambda/probe/handshake.ts': ['connect connect', 'MAX_CHAIN, the deadline of a handshake'],
+  'lambda/probe/resolve.ts': ['Resolver', '64 KiB by the protocol, the time-out of the resolver'],
+  'lambda/replacement/serial-file.ts': [
+    'createReadStream',
+    'MAX_LINE, one line at a time; a file that the operator names',
+  ],
+  'lambda/signing/trust-parameter.ts': ['SSMClient', 'boundedAnswer'],
+  'lambda/storage/atomic-file.ts': ['readSync', 'the bounded helper itself'],
+  'lambda/storage/file-lock.ts': ['spawn readFile', 'flock(1) prints nothing; /proc of this kernel'],
+  'lambda/storage/s3-credentials.ts': [
+    'fromContainerMetadata fromInstanceMetadata httpRequest',
+    "the hypervisor's own address; 2 s of silence",
+  ],
+  'lambda/storage/s3.ts': ['S3Client', 'boundedAnswer'],
+  'lambda/storage/signed-request.ts': ['request request', 'readBody with maxBytes, TIMEOUT_MS'],
+  'lambda/upgrade/public-chain.ts': ['connect', 'both ends are in this process'],
+};
+
+function readersIn(file: string): string[] {
+  const names = [...textOf(file).matchAll(IMPORT)].flatMap(([, list = '']) =>
+    list.split(',').map((name) => name.trim().split(' as ')[0] ?? ''),
+  );
+  const stdin = /\bprocess\.stdin\b/.test(textOf(file)) ? ['process.stdin'] : [];
+  return [...names.filter((name) => READERS.test(name)), ...stdin];
+}
+
+test('every reader is bounded, and stands in the list', () => {
+  const readers = sourceFiles
+    .filter((file) => /^(agent|lambda)\/.*\.ts$/.test(file))
+    .map((file): [string, string] => [file, readersIn(file).join(' ')])
+    .filter(([, names]) => names !== '');
+  const listed = Object.entries(BOUNDED).map(([file, [names]]) => [file, names]);
+
+  assert.deepEqual(Object.fromEntries(readers), Object.fromEntries(listed));
+});

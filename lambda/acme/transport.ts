@@ -68,8 +68,7 @@ export function createTransport(options: TransportOptions): { exchange: Transpor
       const bounds = isNamed ? reaching(target, reach) : {};
       const answer = await send(target, { method, headers, agent, signal, ...bounds }, payload);
       if (reach !== undefined && !isNamed) reach.allowsPrivate ||= isPrivateAddress(remoteOf(answer));
-      const declared = answer.headers['content-length'];
-      const text = (await readBody(answer, { maxBytes, declared })).toString('utf8');
+      const text = await readText(answer, maxBytes);
       const response = toResponse(answer, text);
       options.onExchange?.({ method, url, status: response.status });
       return response;
@@ -100,6 +99,16 @@ function send(url: URL, options: RequestOptions, payload: string | undefined): P
   });
 }
 
+async function readText(answer: IncomingMessage, maxBytes: number): Promise<string> {
+  try {
+    const declared = answer.headers['content-length'];
+    return (await readBody(answer, { maxBytes, declared })).toString('utf8');
+  } catch (error) {
+    if (!(error instanceof BodyTooLarge)) throw error;
+    throw new NoAcmeAnswer(`wanted a body of at most ${maxBytes} bytes, saw more`, { cause: error });
+  }
+}
+
 function toResponse(answer: IncomingMessage, text: string): AcmeResponse {
   const headers = Object.fromEntries(
     Object.entries(answer.headers).map(([name, value]) => [
@@ -127,8 +136,7 @@ function unreachable(
   timedOutMs: number | undefined,
   cause: unknown,
 ): NoAcmeAnswer {
-  if (cause instanceof NoAcmeAnswer || cause instanceof BodyTooLarge)
-    return new NoAcmeAnswer(`${method} ${url}: ${cause.message}`);
+  if (cause instanceof NoAcmeAnswer) return new NoAcmeAnswer(`${method} ${url}: ${cause.message}`);
   if (timedOutMs !== undefined) {
     return new NoAnswerInTime(`${method} ${url}: no whole answer within ${timedOutMs} ms`, { cause });
   }

@@ -10,7 +10,6 @@ import { parse } from '#contract/combined-pem.ts';
 import { parseHostStatus, serializeHostStatus } from '#contract/host-status.ts';
 import { fleetName, hostName } from '#contract/layout.ts';
 import { emptyManifest, parseManifest, serializeManifest } from '#contract/manifest.ts';
-import { linesOf } from '../../../agent/haproxy/config-lines.ts';
 import {
   parseAcme,
   parseCertificate,
@@ -18,6 +17,7 @@ import {
   parseNames,
   parseProcess,
 } from '../../../agent/haproxy/answers.ts';
+import { linesOf } from '../../../agent/haproxy/config-lines.ts';
 import { crtListLine, parseCrtListLine } from '../../../agent/haproxy/crt-list-line.ts';
 import { linksOf } from '../../../lambda/acme/account.ts';
 import { AcmeProblem } from '../../../lambda/acme/problem.ts';
@@ -87,14 +87,13 @@ function changeAt(document: object, [path, value, how]: [string[], unknown, stri
     at = next as Record<string, unknown>;
   }
   const name = path.at(-1) ?? '';
-  if (how === 'remove') delete at[name];
-  else if (how === 'set') at[name] = value;
-  else
-    Object.defineProperty(at, how === 'add' ? 'constructor' : '__proto__', {
-      value,
-      enumerable: true,
-      configurable: true,
-    });
+  if (how === 'remove') {
+    delete at[name];
+  } else {
+    const added = how === 'add' ? 'constructor' : how;
+    const place = how === 'set' ? name : added;
+    Object.defineProperty(at, place, { value, enumerable: true, configurable: true, writable: true });
+  }
   return document;
 }
 
@@ -271,8 +270,8 @@ const PARSERS: Record<string, Parser> = {
       '-1',
     ),
     read: (header) => {
-      for (const link of linksOf(header, 'alternate', 'https://ca.test/cert/1'))
-        assert.ok(URL.canParse(link), link);
+      const links = linksOf(header, 'alternate', 'https://ca.test/cert/1');
+      assert.ok(links.every((link) => URL.canParse(link)));
       const time = parseRetryAfter(header, noon);
       assert.ok(time === undefined || !Number.isNaN(time.getTime()));
       assert.ok(time === undefined || time.getTime() <= noon.getTime() + 31 * 86_400_000);

@@ -87,12 +87,15 @@ function changeAt(document: object, [path, value, how]: [string[], unknown, stri
     at = next as Record<string, unknown>;
   }
   const name = path.at(-1) ?? '';
-  if (how === 'remove') {
+  if (Array.isArray(at) && how !== 'remove') {
+    at.splice(Number(name) || 0, 1, structuredClone(value));
+  } else if (how === 'remove') {
     delete at[name];
   } else {
     const added = how === 'add' ? 'constructor' : how;
     const place = how === 'set' ? name : added;
-    Object.defineProperty(at, place, { value, enumerable: true, configurable: true, writable: true });
+    const put = structuredClone(value);
+    Object.defineProperty(at, place, { value: put, enumerable: true, configurable: true, writable: true });
   }
   return document;
 }

@@ -1,5 +1,7 @@
 /** The document of the stack that upgrades agents, sent to hosts by their ids. Its parameters reach the script as environment variables only. */
 import { ListCommandInvocationsCommand, SendCommandCommand, SSMClient } from '@aws-sdk/client-ssm';
+import { BOUND, boundedAnswer } from '#common/net/bounded-answer.ts';
+import { MAX_AWS_ANSWER_BYTES } from '#contract/limits.ts';
 import type { CommandEnd, HostCommand } from './upgrade.ts';
 
 /** Seconds: a host that is off for longer gets no command. */
@@ -15,6 +17,7 @@ export class UpgradeCommand {
 
   constructor(document: string) {
     this.#document = document;
+    this.#client.middlewareStack.add(boundedAnswer(MAX_AWS_ANSWER_BYTES), BOUND);
   }
 
   /** @returns the command's id */

@@ -46,6 +46,7 @@ const BOUNDED: Record<string, readonly [readers: string, bound: string]> = {
     'createServer',
     "bodies are not read; Node's limit of headers",
   ],
+  'lambda/common/settings/read-text.ts': ['readSync', 'MAX_BYTES; a pipe that the operator has named'],
   'lambda/common/systemd/drop-ins.ts': ['readFile', "drop-ins of our own in root's directories"],
   'lambda/common/user/accounts.ts': ['readFileSync', '/etc/passwd, /etc/group of this machine'],
   'lambda/fleet/run-command.ts': ['SSMClient', 'boundedAnswer'],

@@ -1,4 +1,5 @@
 /** Findings of the `doctor` of both programs: what it saw, how bad that is, and the command or the line of configuration that mends it. */
+import { printable } from '#common/printable.ts';
 
 /** `error`: certificates are not ordered, installed or served, or not safe; `warning`: it may come to that; `note`: good to know. */
 export type Severity = 'error' | 'warning' | 'note';
@@ -20,7 +21,9 @@ export function findingsText(findings: readonly DoctorFinding[]): string {
   return sorted
     .map(({ instance, id, severity, seen, fix }) => {
       const where = instance === undefined ? '' : `${instance}: `;
-      return `${severity.padEnd(7)}  ${id}: ${where}${seen}\n         → ${fix}\n`;
+      // Lines of a refused configuration are ours; in all else a name of a file would begin one of its own.
+      const shown = id === 'config-refused' ? seen : printable(seen);
+      return `${severity.padEnd(7)}  ${id}: ${where}${shown}\n         → ${printable(fix)}\n`;
     })
     .join('');
 }

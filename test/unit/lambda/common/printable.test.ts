@@ -4,10 +4,13 @@ import { test } from 'node:test';
 import { escapedJson, printable, printableLines } from '#common/printable.ts';
 import { table } from '#common/table.ts';
 import { jsonText, planText, statusText } from '../../../../agent/cli/output.ts';
+import { findingsOutput } from '../../../../agent/doctor/doctor.ts';
+import { finding } from '../../../../agent/doctor/finding.ts';
 import { lineLog } from '../../../../agent/log.ts';
 import { metricsText } from '../../../../agent/resident/metrics.ts';
 import { outcomeTable, unconfiguredLines } from '../../../../lambda/commands/output.ts';
 import { reportTable } from '../../../../lambda/commands/report-table.ts';
+import { messageOfRises } from '../../../../lambda/figures/rises.ts';
 import type { FleetReport } from '../../../../lambda/fleet/report.ts';
 import { jsonLog, textLog } from '../../../../lambda/log.ts';
 import type { UnconfiguredOutcome } from '../../../../lambda/outcome.ts';
@@ -128,6 +131,9 @@ const logged = (log: (write: (line: string) => void) => void) => {
   return text;
 };
 
+const PROBLEM = { level: 'CertificatesFailing', subject: EVIL, certificate: EVIL, code: EVIL } as const;
+const RISE = { level: PROBLEM.level, count: 1, worst: [PROBLEM] };
+
 /** By sink: what is printed, and its lines. `main.ts` and `command.ts` print through `printableLines`. */
 const OUTPUTS: [says: string, text: string, lines: number][] = [
   [
@@ -147,6 +153,12 @@ const OUTPUTS: [says: string, text: string, lines: number][] = [
   ],
   ['its JSON', logged((write) => jsonLog(write, () => noon)('certificate.failed', { error: EVIL })), 1],
   ['pemfleet-agent status', statusText(status), 5],
+  [
+    'pemfleet-agent doctor',
+    findingsOutput([finding('file-stray', EVIL, EVIL), finding('bucket-denied', EVIL, EVIL)], false),
+    4,
+  ],
+  ['message of an alarm', messageOfRises([RISE], EVIL).text, 6],
   ['pemfleet-agent sync --dry-run', planText(passResult), 3],
   [
     'metrics.textfile',

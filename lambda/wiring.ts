@@ -2,7 +2,6 @@
 
 import { dirname, resolve } from 'node:path';
 import { ConfigError } from '#common/config-error.ts';
-import { readSettingsText } from '#common/settings/read-text.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import { MAX_NAMED_BYTES } from '#contract/limits.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
@@ -32,12 +31,16 @@ import { announceKey, readAnnounced } from './signing/announce.ts';
 import { openSigningKey } from './signing/signing-key.ts';
 import type { TrustParameter } from './signing/trust-parameter.ts';
 
-/** @param parse of the file's text: YAML for people, JSON on Lambda */
+/**
+ * @param parse of the file's text: YAML for people, JSON on Lambda
+ * @param read of a file that people name, which may be anything; the Lambda's is its own
+ */
 export async function loadConfigFile(
   file: string,
   parse: (file: string, text: string) => Config,
+  read: (file: string) => string | Promise<string> = (path) => readText(path, 'no configuration file'),
 ): Promise<Config> {
-  const config = parse(file, readSettingsText(file));
+  const config = parse(file, await read(file));
   const absolute = (path: string) => resolve(dirname(file), path);
   const withPaths = (acme: AcmeSettings): AcmeSettings => {
     const { caFile, externalAccountBinding: binding } = acme;

@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isJournal, type JournalLevel, withPriority, writeNotice, writeResult } from '#common/cli/streams.ts';
 import { escapedJson, printable } from '#common/printable.ts';
+import { readSettingsText } from '#common/settings/read-text.ts';
 import type { Bucket, BucketAccess } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
 import { commandActor } from '../audit/actor.ts';
@@ -69,7 +70,8 @@ export async function loadConfigAndBucket(
   access: BucketAccess = values['dry-run'] ? 'read' : 'write',
 ): Promise<{ config: Config; bucket: Bucket }> {
   const given = await givenBucket(values);
-  const config = await loadConfigFile(values.config, (file, text) => parseConfig(file, text, given));
+  const parse = (file: string, text: string) => parseConfig(file, text, given);
+  const config = await loadConfigFile(values.config, parse, readSettingsText);
   await continueForBucket(config.bucket, access, values);
   return { config, bucket: await openBucket(config.bucket, access) };
 }

@@ -1,9 +1,10 @@
 /** The configuration as people write it, apart from config.ts: the Lambda gets JSON and needs no YAML. */
-import { ConfigError } from '#common/config-error.ts';
+import { ConfigError, type ConfigIssue } from '#common/config-error.ts';
 import { explainIssues } from '#common/settings/explain.ts';
 import type { JsonSchema } from '#common/settings/schema-keys.ts';
 import { parseSettings, type SettingsFile } from '#common/settings/settings-file.ts';
 import { type Config, checkConfig, configJsonSchema, type ExplainIssues } from './config.ts';
+import { identifierAdvice } from './identifier-advice.ts';
 import { ISSUER_WORDS } from './known-words.ts';
 
 /** A bucket that stands in for the one of the file, and what names it: `--bucket`. */
@@ -35,13 +36,21 @@ export function parseYaml(file: string, text: string): SettingsFile {
 export function explainerOf(source: SettingsFile, bucket?: GivenBucket): ExplainIssues {
   return (issues) => {
     refuseOtherFile(source);
-    return explainIssues(source, issues, {
+    return explainIssues(source, issues.map(withAdvice), {
       schema: configJsonSchema() as JsonSchema,
       words: ISSUER_WORDS,
       secrets: ['externalAccountBinding'],
       originOf: ([first]) => (first === 'bucket' ? bucket?.origin : undefined),
     });
   };
+}
+
+/** A name is quoted in its message: what it is instead says more than that it is none. */
+function withAdvice(issue: ConfigIssue): ConfigIssue {
+  const [, quoted] = /^("(?:[^"\\]|\\.)*") (?:is no|has a \*)/.exec(issue.message) ?? [];
+  if (quoted === undefined || issue.path.at(-2) !== 'identifiers') return issue;
+  const advice = identifierAdvice(JSON.parse(quoted));
+  return advice === undefined ? issue : { ...issue, message: `${quoted} ${advice}` };
 }
 
 /** One message in place of one for each key. */

@@ -94,7 +94,7 @@ export function writeActionOf({ writer }: S3Address): string {
 function s3NameProblem(bucket: string): string {
   const form = 'wanted s3://<bucket>/<prefix>';
   if (bucket === '') return `${form}, saw no name of a bucket: two slashes, then the name`;
-  return `${form}; names of buckets have 3 to 63 small letters, digits, dots and hyphens, saw ${bucket}`;
+  return `${form}; names have 3 to 63 small letters, digits, dots and hyphens, saw ${bucket}`;
 }
 
 function withoutPassword({ href, username, password }: URL): string {
@@ -135,8 +135,8 @@ function otherUrlProblem(text: string, url: URL | undefined): string | undefined
   if (protocol === 's3:') return undefined;
   if (protocol === 'file:') {
     if (hostname !== '') return `wanted three slashes: file:///${hostname}${pathname}`;
-    if (/%2f|%00/i.test(pathname)) return `${FORMS}; %2F and %00 cannot stand in a path`;
-    return /^file:(\/|\/\/\/)[^/]/.test(text) ? undefined : `${FORMS}, with an absolute path of a directory`;
+    const isPath = /^file:(\/|\/\/\/)[^/]/.test(text) && !/%2f|%00/i.test(pathname);
+    return isPath ? undefined : `${FORMS}, with an absolute path`;
   }
   if (protocol === 'http:' || protocol === 'https:') {
     return `${FORMS}; a store that is not AWS is s3://BUCKET?endpoint=${protocol}//HOST, a bucket of AWS is s3://BUCKET`;

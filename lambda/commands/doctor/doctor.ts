@@ -3,10 +3,12 @@
  * looks at files of all users, then goes on as the owner of the bucket, whose rights count. It orders nothing; it writes a probe into the
  * bucket, and a token where HTTP-01 is used, and removes both.
  */
+
 import { fileURLToPath } from 'node:url';
 import { ConfigError } from '#common/config-error.ts';
 import { exitStatusOfDoctor, findingsDocument, findingsText } from '#common/doctor/findings.ts';
 import { applyMends } from '#common/doctor/mend.ts';
+import { readSettingsText } from '#common/settings/read-text.ts';
 import { type RunHostCommand, runHostCommand } from '#common/systemd/host-command.ts';
 import { rightOwner } from '#common/user/right-user.ts';
 import { WrongUser } from '#common/user/wrong-user.ts';
@@ -43,10 +45,12 @@ export const doctorCommand: Command = async (values, operands) => {
 };
 
 async function examine(values: CommandValues): Promise<IssuerFinding[]> {
-  const loaded = await loadConfigFile(values.config, parseConfig).catch((error: unknown) => {
-    if (error instanceof ConfigError) return error;
-    throw error;
-  });
+  const loaded = await loadConfigFile(values.config, parseConfig, readSettingsText).catch(
+    (error: unknown) => {
+      if (error instanceof ConfigError) return error;
+      throw error;
+    },
+  );
   // Nothing else can be checked without one.
   if (loaded instanceof ConfigError) {
     const fix = `correct ${values.config}; docs/config.md lists all settings`;

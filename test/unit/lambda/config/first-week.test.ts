@@ -255,7 +255,7 @@ const ROWS: [says: string, text: string, faults: string[]][] = [
     'a bucket that S3 cannot have',
     bucket('s3://My_Bucket'),
     [
-      'p.yaml:1:9: bucket: wanted s3://<bucket>/<prefix>; names of buckets have 3 to 63 small letters, digits, dots and hyphens, saw My_Bucket',
+      'p.yaml:1:9: bucket: wanted s3://<bucket>/<prefix>; names have 3 to 63 small letters, digits, dots and hyphens, saw My_Bucket',
     ],
   ],
   [

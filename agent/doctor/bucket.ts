@@ -100,6 +100,14 @@ function readManifest({ manifest, error }: PollResult, { fleet }: AgentConfig): 
     const fix = `pemfleet run on the issuer; or correct fleet (${fleet}) in the agent's file`;
     return { manifest: undefined, findings: [finding('manifest-missing', error.message, fix)] };
   }
+  // Nothing is wrong with the bucket: whom this host trusts stands in records that cannot be read.
+  if (error.code === 'ERR_STATE_DIRECTORY') {
+    const says = `the records of whom this host trusts cannot be read: ${error.message}`;
+    return {
+      manifest: undefined,
+      findings: [finding('state-not-writable', says, 'as root: pemfleet-agent doctor --fix')],
+    };
+  }
   const isNewer = ['ERR_MANIFEST_VERSION', 'ERR_MANIFEST_REQUIRES'].includes(error.code);
   const fix = isNewer
     ? 'upgrade pemfleet-agent: the issuer is newer'

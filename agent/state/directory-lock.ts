@@ -25,16 +25,17 @@ export async function withDirectoryLock<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const path = join(certsDir, LOCK_FILE);
-  // Full, read-only, or another user's lock file: the lock of the directory itself is left.
-  if (!(await canOpenLock(path, certsDir))) return withFileLock(certsDir, timeoutMs, work);
-  return withFileLock(path, timeoutMs, async () => {
+  const whileLocked = async () => {
     const release = await takeFormerLock(certsDir, timeoutMs, log);
     try {
       return await work();
     } finally {
       await release();
     }
-  });
+  };
+  // Full, read-only, or another user's lock file: the lock of the directory itself is left, which every agent takes.
+  if (!(await canOpenLock(path, certsDir))) return whileLocked();
+  return withFileLock(path, timeoutMs, whileLocked);
 }
 
 /** Creates it for those who may write to the directory; root does not keep it for itself. */

@@ -134,3 +134,24 @@ test('doctor: a directory of root is found by the rights of the agent, made its 
   assert.ok(ids(typeAsRoot(elsewhere).stdout).includes('directory-missing'));
   assert.ok(!ids(typeAsRoot([...elsewhere, '--fix']).stdout).includes('directory-missing'));
 });
+
+test('doctor names the records that are closed, and does not blame the bucket', async (t) => {
+  const stage = await stageOfNobody(t);
+  const { certsDir } = stage.haproxy;
+  assert.equal(typeAsRoot(stage.words('sync')).status, 0);
+  const key = stage.flags.indexOf('--trust-key');
+  const words = stage
+    .words('doctor', '--json')
+    .filter((word) => ![stage.flags[key], stage.flags[key + 1]].includes(word));
+  asRoot('sh', '-c', 'chown -R 0:0 "$0"/* "$1"/.pemfleet-files*', stage.stateDir, certsDir);
+
+  const { stdout } = typeAs(NOBODY, words, [SOCKET_GROUP]);
+
+  const { findings } = JSON.parse(stdout) as { findings: { id: string; seen: string }[] };
+  const ids = findings.map(({ id }) => id);
+  assert.ok(!ids.includes('manifest-unreadable'), stdout);
+  assert.match(
+    findings.find(({ id }) => id === 'state-not-writable')?.seen ?? '',
+    /records of whom this host trusts/,
+  );
+});

@@ -142,7 +142,7 @@ test('doctor, the program: exit status and text', async (t) => {
 
   const refused = await doctor(['--poll-interval', 'often']);
   assert.equal(refused.code, 1);
-  assert.match(refused.stdout, /^error {4}config-refused: pollInterval: .*\n {9}→ /);
+  assert.match(refused.stdout, /^error {4}config-refused: --poll-interval: .*\n {9}→ /);
 
   writeFileSync(
     join(stage.haproxy.certsDir, 'b.pem~'),

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, lstatSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -35,6 +35,20 @@ test('nobody locks the directory, which is readable for all: the pass does not w
   assert.ok(performance.now() - begin < 4000);
   assert.match(result.stderr, /event=lock\.ignored file=\S+ pid=\d+ uid=65534/);
   assert.equal(lstatSync(join(stage.haproxy.certsDir, '.pemfleet-lock')).mode & 0o777, 0o600);
+});
+
+test('nobody locks the directory whose lock file cannot be opened: the pass does not wait, either', async (t) => {
+  const stage = await makeStage(t, { version: '3.2' });
+  await stage.publish('shop', { names: ['shop.test'] });
+  mkdirSync(join(stage.haproxy.certsDir, '.pemfleet-lock'));
+  await holdAsNobody(t, stage.haproxy.certsDir);
+  const begin = performance.now();
+
+  const result = await stage.pass();
+
+  assertOk(result);
+  assert.ok(performance.now() - begin < 4000);
+  assert.match(result.stderr, /event=lock\.ignored file=\S+ pid=\d+ uid=65534/);
 });
 
 test('an agent that holds the lock, or a former one that locks the directory, is waited for', async (t) => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { after, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -227,4 +227,67 @@ test('the image: every digest and size is right, its layers make a root in which
   const locked = await inside('/usr/bin/flock', '/var/lib/pemfleet/lock', '-c', 'echo locked | cat');
   assert.equal(locked.stdout, 'locked\n');
   assert.equal(statSync(join(root, 'var/lib')).uid, 0);
+});
+
+test('dpkg on a Debian 12: both together, an upgrade that keeps settings, old units moved aside, a removal, a purge that leaves HAProxy its own', async () => {
+  const root = join(place.path, 'debian');
+  mkdirSync(root);
+  await run('tar', ['-xf', '.parts/machine/machine.tar', '-C', root]);
+  const at = (path: string) => join(root, path);
+  const names = ['pemfleet', 'pemfleet-agent'];
+  const debs = names.map((name) => `${name}_${version}_${DEB[process.arch as 'x64']}.deb`);
+  for (const deb of debs) cpSync(join(release, deb), at(deb));
+  // A /proc of its own, which goes with the process.
+  const enter = 'mount -t proc proc "$0/proc" && exec /usr/sbin/chroot "$0" "$@"';
+  const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', DEBIAN_FRONTEND: 'noninteractive' };
+  const inside = (...command: string[]) =>
+    run('unshare', ['--mount', 'sh', '-c', enter, root, ...command], { env });
+  const modeOf = (path: string) => (statSync(at(path)).mode & 0o777).toString(8);
+  writeFileSync(at('etc/systemd/system/pemfleet-agent.service'), '[Service]\n');
+  const before = readFileSync(at('etc/haproxy/haproxy.cfg'), 'utf8');
+
+  const first = await inside('dpkg', '-i', ...debs.map((deb) => `/${deb}`));
+  assert.match(
+    first.stderr,
+    /moved \/etc\/systemd\/system\/pemfleet-agent\.service to .*\.replaced: the package has its own/,
+  );
+  assert.ok(existsSync(at('etc/systemd/system/pemfleet-agent.service.replaced')));
+  assert.deepEqual(
+    ['var/lib/pemfleet', 'var/lib/pemfleet/bucket/issuer', 'etc/haproxy/certs', 'etc/pemfleet'].map(modeOf),
+    ['711', '700', '700', '755'],
+  );
+  assert.equal((await inside('pemfleet', 'version')).stdout, `${version}\n`);
+  for (const user of ['pemfleet', 'pemfleet-responder']) await inside('id', user);
+
+  for (const file of ['pemfleet.yaml', 'agent.yaml', 'agent.env', 'alarm.conf']) {
+    writeFileSync(at(`etc/pemfleet/${file}`), '# ours\n');
+  }
+  mkdirSync(at('etc/systemd/system/pemfleet.service.d'));
+  writeFileSync(at('etc/systemd/system/pemfleet.service.d/pemfleet-paths.conf'), '[Service]\n');
+  writeFileSync(at('etc/haproxy/certs/shop.pem'), 'a certificate');
+  await inside('dpkg', '-i', ...debs.map((deb) => `/${deb}`));
+  await inside('dpkg', '--remove', ...names);
+  assert.deepEqual(readdirSync(at('etc/pemfleet')).sort(), [
+    'agent.env',
+    'agent.yaml',
+    'alarm.conf',
+    'pemfleet.yaml',
+  ]);
+  assert.equal(readFileSync(at('etc/pemfleet/agent.yaml'), 'utf8'), '# ours\n');
+  assert.equal(existsSync(at('usr/bin/pemfleet')), false);
+
+  const last = await inside('dpkg', '--purge', ...names);
+  assert.match(last.stderr, /\/var\/lib\/pemfleet stays/);
+  assert.deepEqual(
+    [
+      'etc/pemfleet',
+      'etc/systemd/system/pemfleet.service.d',
+      'usr/share/pemfleet',
+      'var/lib/pemfleet-agent',
+    ].filter((path) => existsSync(at(path))),
+    [],
+  );
+  assert.equal(readFileSync(at('etc/haproxy/certs/shop.pem'), 'utf8'), 'a certificate');
+  assert.equal(readFileSync(at('etc/haproxy/haproxy.cfg'), 'utf8'), before);
+  await inside('id', 'pemfleet');
 });

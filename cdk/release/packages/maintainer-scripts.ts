@@ -34,7 +34,7 @@ export function maintainerScripts(name: ProgramName, files: readonly PackageFile
       ...(name === 'pemfleet-agent' ? [LEAVE] : []),
     ].join('\n'),
     removed: `if ${isBooted}; then systemctl daemon-reload || :; fi`,
-    purged: PURGED[name],
+    purged: purge(name, units),
   };
 }
 
@@ -45,14 +45,31 @@ const LEAVE = `if [ -e /etc/pemfleet/agent.yaml ] && id pemfleet >/dev/null 2>&1
 fi`;
 
 /** Never HAProxy's certificates, never a bucket, and not the user: a new one could get its number, and with it the files. */
-const PURGED: Readonly<Record<ProgramName, string>> = {
-  pemfleet: `rm -f /etc/pemfleet/pemfleet.yaml
+function purge(name: ProgramName, units: readonly string[]): string {
+  const { settings, others, state } = PURGED[name];
+  return `rm -f ${settings.map((file) => `/etc/pemfleet/${file}`).join(' ')}
+for unit in ${units.join(' ')}; do
+    rm -f "/etc/systemd/system/$unit.d/pemfleet-paths.conf"
+    rmdir "/etc/systemd/system/$unit.d" 2>/dev/null || :
+done
+[ -e /etc/pemfleet/${others} ] || rm -f /etc/pemfleet/alarm.conf
 rmdir /etc/pemfleet 2>/dev/null || :
-[ ! -d /var/lib/pemfleet ] || echo "pemfleet: /var/lib/pemfleet stays: accounts, keys and certificates may be there" >&2`,
-  'pemfleet-agent': `rm -f /etc/pemfleet/agent.yaml
-rm -rf /var/lib/pemfleet-agent
-rmdir /etc/pemfleet 2>/dev/null || :`,
-};
+${state}`;
+}
+
+const PURGED = {
+  pemfleet: {
+    settings: ['pemfleet.yaml', 'pemfleet.env', 'responder.env'],
+    others: 'agent.yaml',
+    state:
+      '[ ! -d /var/lib/pemfleet ] || echo "pemfleet: /var/lib/pemfleet stays: accounts, keys and certificates may be there" >&2',
+  },
+  'pemfleet-agent': {
+    settings: ['agent.yaml', 'agent.env'],
+    others: 'pemfleet.yaml',
+    state: 'rm -rf /var/lib/pemfleet-agent',
+  },
+} as const;
 
 /** Units that install.sh or a hand has put into /etc would come before the package's. */
 function movedAside(name: string, units: readonly string[]): string {

@@ -12,6 +12,8 @@ import { dnsRecordsCommand } from './commands/dns/dns-records.ts';
 import { doctorCommand } from './commands/doctor/doctor.ts';
 import { upgradeAgentsCommand } from './commands/fleet/upgrade-agents.ts';
 import { haproxyConfigCommand } from './commands/haproxy-config.ts';
+import { goLiveCommand } from './commands/init/go-live.ts';
+import { initCommand } from './commands/init/init.ts';
 import { keyCommand } from './commands/key.ts';
 import { COMMAND_WORDS } from './commands/line/known-words.ts';
 import { parseArguments, type TAKEN_BY, UsageError } from './commands/line/options.ts';
@@ -45,6 +47,8 @@ const version: Command = async () => {
 type CommandName = Exclude<keyof typeof TAKEN_BY, `key ${string}`>;
 
 const COMMANDS: Readonly<Record<CommandName, Command>> = {
+  init: initCommand,
+  'go-live': goLiveCommand,
   run: runCommand,
   plan: planCommand,
   status: statusCommand,

@@ -1,6 +1,7 @@
 /** Checks each configured address: it must hand out a certificate of the manifest that is on disk. */
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import { toHandshake } from '#common/haproxy/handshake-address.ts';
 import { SECOND_MS } from '#common/time.ts';
 import { parse } from '#contract/combined-pem.ts';
 import type { Manifest } from '#contract/manifest.ts';
@@ -19,7 +20,7 @@ import { WireExaminer } from '../wire/examiner.ts';
 import { isMismatch } from '../wire/tls-client.ts';
 import { Unprovable } from '../wire/unprovable.ts';
 import { type Finding, finding } from './finding.ts';
-import { type HaproxyConfig, isAskable, toHandshake } from './haproxy-config.ts';
+import { type HaproxyConfig, isAskable } from './haproxy-config.ts';
 import { handshakeFailure, unprovenFinding } from './judge-handshakes.ts';
 
 const CONNECT_TIMEOUT_MS = 5 * SECOND_MS;

@@ -1,6 +1,12 @@
 /** Reads the few lines of HAProxy's configuration that bear on certificates. */
 
-import { type ConfigLine, type HaproxyEnvironment, linesOf, positionOf } from '../haproxy/config-lines.ts';
+import {
+  type ConfigLine,
+  type HaproxyEnvironment,
+  linesOf,
+  positionOf,
+} from '#common/haproxy/config-lines.ts';
+import { toHandshake } from '#common/haproxy/handshake-address.ts';
 import { type NullConnections, nullConnectionsByLine } from '../proof/null-connections.ts';
 import { parseAddress } from '../wire/address.ts';
 
@@ -32,17 +38,6 @@ export interface HaproxyConfig {
   bufsize: number | undefined;
   /** Positions, `FILE:LINE`, that turn on HAProxy's own OCSP update. */
   ocspUpdates: readonly string[];
-}
-
-/** As `haproxy.handshake` names the bind: an address on which this host reaches it. Of a range of ports the first. */
-export function toHandshake({ address, acceptsProxy, isForBothFamilies }: HandshakeBind): string {
-  const first = address.replace(/(:\d+)-\d+$/, '$1').replace(/^\//, 'unix@/');
-  const bare = first.replace(/^ipv[46]@/, '');
-  const isWildcard = /^(\*|0\.0\.0\.0)?:\d/.test(bare) || (isForBothFamilies && /^(::|\[::\]):\d/.test(bare));
-  const port = bare.slice(bare.lastIndexOf(':'));
-  const loopback = first.startsWith('ipv6@') ? '[::1]' : '127.0.0.1';
-  const local = isWildcard ? `${loopback}${port}` : bare.replace(/^(::|\[::\])(:\d+)$/, '[::1]$2');
-  return acceptsProxy ? `proxy@${local}` : local;
 }
 
 type HandshakeBind = Pick<Bind, 'address' | 'acceptsProxy'> &

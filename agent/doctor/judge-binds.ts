@@ -1,12 +1,13 @@
 /** Judges the binds that serve the directory or the crt-list, by HAProxy's configuration. Pure. */
 import { isAbsolute, join, normalize } from 'node:path';
+import { toHandshake } from '#common/haproxy/handshake-address.ts';
 import { DAY_MS } from '#common/time.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { toHaproxy } from '../haproxy/path-map.ts';
 import { isAtLeast } from '../haproxy/version.ts';
 import { ProofPace } from '../proof/pace.ts';
 import { type Finding, finding } from './finding.ts';
-import { type Bind, type HaproxyConfig, toHandshake } from './haproxy-config.ts';
+import type { Bind, HaproxyConfig } from './haproxy-config.ts';
 import type { DirectoryFacts } from './look-directory.ts';
 
 export function judgeBinds(

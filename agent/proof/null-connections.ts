@@ -1,5 +1,5 @@
 /** Sections of HAProxy's configuration, and what they say of connections that send no request. */
-import { type ConfigLine, positionOf } from '../haproxy/config-lines.ts';
+import { type ConfigLine, positionOf } from '#common/haproxy/config-lines.ts';
 
 /** What becomes of a connection without a request. */
 export interface NullConnections {

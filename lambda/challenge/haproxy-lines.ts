@@ -59,6 +59,22 @@ export function responderLines(responder: string): HaproxyLines {
   };
 }
 
+/** Names the backend and its cache, and what the defaults of a configuration must not say of its server. */
+export interface ResponderBackend {
+  name: string;
+  responder: string;
+  serverOptions: readonly string[];
+}
+
+/** The sections of the backend alone, whatever the defaults above it say. */
+export function responderBackend({ name, responder, serverOptions }: ResponderBackend): string {
+  const lines = RESPONDER_BACKEND.replaceAll('acme_responder', name)
+    .replaceAll('acme_answers', `${name}_answers`)
+    .replace(/^(backend .*)$/m, '$1\n    mode http\n    timeout connect 5s\n    timeout server 30s');
+  const server = ['server responder', responder, 'maxconn 50', ...serverOptions].join(' ');
+  return `# pemfleet: the responder of "pemfleet respond" answers challenges; floods wait, and are refused\n${lines}    ${server}\n`;
+}
+
 /**
  * The same for a responder behind a Lambda URL. Its addresses change, so HAProxy keeps resolving them ("resolvers"), and starts
  * even while the DNS is down. The URL answers 403 to a foreign host name, and HAProxy sends no SNI by default: both are set. A CA

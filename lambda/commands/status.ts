@@ -27,18 +27,18 @@ const EXIT_OF_LEVEL = { note: EXIT.ok, wrong: EXIT.failed, unknown: EXIT.unknown
 const RESULT_OF_LEVEL = { note: 'ok', wrong: 'wrong', unknown: 'unknown' } as const;
 
 export const statusCommand: Command = async (values) => {
-  const graceMs = graceOf(values.grace);
-  const only = fleetOf(values.fleet);
-  const status = await readStatus(values, { only, graceMs });
+  const status = await statusFor(values);
   if (values.json) printJson(documentOf(status));
   else print(textOf(status));
   return EXIT_OF_LEVEL[status.level];
 };
 
-async function readStatus(
-  values: CommandValues,
-  options: Pick<StatusRequest, 'only' | 'graceMs'>,
-): Promise<WholeStatus> {
+/** As `--fleet` and `--grace` of a command line say. @throws UsageError */
+export async function statusFor(values: CommandValues): Promise<WholeStatus> {
+  const options: Pick<StatusRequest, 'only' | 'graceMs'> = {
+    graceMs: graceOf(values.grace),
+    only: fleetOf(values.fleet),
+  };
   try {
     const { config, bucket } = await loadConfigAndBucket(values, 'read');
     const request = { ...options, bucket, config, now, onProgress: progress };

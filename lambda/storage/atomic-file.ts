@@ -67,6 +67,31 @@ export function isTempName(name: string): boolean {
   return TEMP_NAME.test(name);
 }
 
+/** A file's new content, on disk beside it and not yet in its place. */
+export interface StagedFile {
+  /** A dot-file in the same directory. */
+  temp: string;
+  commit: () => Promise<void>;
+  discard: () => Promise<void>;
+}
+
+/** For content that a program is to check first. One of `commit` and `discard` must follow. */
+export async function stageFile(
+  path: string,
+  body: string | Buffer,
+  options: FileOptions,
+): Promise<StagedFile> {
+  const temp = await writeTemp(path, body, options);
+  return {
+    temp,
+    commit: async () => {
+      await rename(temp, path);
+      await syncDirectory(dirname(path));
+    },
+    discard: () => unlink(temp),
+  };
+}
+
 /** Writes the file, or writes it again. */
 export async function replaceFile(path: string, body: string | Buffer, options: FileOptions): Promise<void> {
   const temp = await writeTemp(path, body, options);

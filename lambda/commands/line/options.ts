@@ -49,6 +49,16 @@ export const OPTIONS = {
   json: { type: 'boolean', default: false },
   'log-format': { type: 'string', default: 'text' },
   quiet: { type: 'boolean', short: 'q', default: false },
+  email: { type: 'string' },
+  name: { type: 'string', multiple: true },
+  'ca-file': { type: 'string' },
+  challenge: { type: 'string' },
+  'haproxy-config': { type: 'string' },
+  bucket: { type: 'string' },
+  apply: { type: 'boolean', default: false },
+  switch: { type: 'boolean', default: false },
+  undo: { type: 'boolean', default: false },
+  force: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
   version: { type: 'boolean', short: 'V', default: false },
 } as const;
@@ -70,12 +80,16 @@ const PASS = [
 const ACCOUNT = ['rollover', 'contact', 'new', 'deactivate'] as const;
 const SCOPE = ['all', 'ca', 'issued-before', 'serial-file'] as const;
 const KEY = [...DOCUMENT, 'timeout', 'dry-run'] as const;
+const ANSWERS = ['email', 'name', 'ca', 'ca-file', 'challenge', 'bucket', 'haproxy-config'] as const;
+const INIT = [...DOCUMENT, ...ANSWERS, 'apply', 'switch', 'undo', 'force', 'yes', 'dry-run'] as const;
 
 /**
  * A command refuses what it does not name here: an option that it would ignore says what is not so. `dry-run` stands where a dry run is
  * true.
  */
 export const TAKEN_BY = {
+  init: INIT,
+  'go-live': [...DOCUMENT, 'ca', 'grace', 'dry-run'],
   run: PASS,
   plan: [...PASS, 'check', 'allow-private'],
   status: [...DOCUMENT, 'fleet', 'grace'],

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { loadAgentConfig } from '../../../../agent/config/config.ts';
-import { isAskable, parseHaproxyConfig, toHandshake } from '../../../../agent/doctor/haproxy-config.ts';
+import { isAskable, parseHaproxyConfig } from '../../../../agent/doctor/haproxy-config.ts';
 import { judgeHaproxy } from '../../../../agent/doctor/judge-haproxy.ts';
 import { judgeLoaded } from '../../../../agent/doctor/judge-loaded.ts';
 import type { DirectoryFacts } from '../../../../agent/doctor/look-directory.ts';
 import type { HaproxyFacts } from '../../../../agent/doctor/look-haproxy.ts';
+import { toHandshake } from '../../../../lambda/common/haproxy/handshake-address.ts';
 
 const config = await loadAgentConfig({
   flags: { bucket: 'file:///b', fleet: 'edge', config: '/dev/null' },

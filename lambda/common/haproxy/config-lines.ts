@@ -71,23 +71,38 @@ function isTrue(condition: string | undefined, env: HaproxyEnvironment): boolean
 
 const opposite = (branch: boolean | undefined) => (branch === undefined ? undefined : !branch);
 
+/** A word of a line, and where the line has it. */
+export interface WordSpan {
+  word: string;
+  start: number;
+  end: number;
+}
+
 /** A word ends at a blank outside of quotes; `#` begins a comment; variables live in double quotes only. */
 const TOKEN = /(\s+)|(#.*)|"((?:\\.|[^"\\])*)"?|'([^']*)'?|\\(.)|([^\s"'\\#]+)/g;
 
-function wordsOf(line: string, env: HaproxyEnvironment): string[] {
-  const words: string[] = [];
-  let word: string | undefined;
-  for (const [, blank, comment, double, single, escaped, plain] of line.matchAll(TOKEN)) {
+const wordsOf = (line: string, env: HaproxyEnvironment) => wordSpans(line, env).map(({ word }) => word);
+
+/** The words of one line, without its comment. */
+export function wordSpans(line: string, env: HaproxyEnvironment): WordSpan[] {
+  const spans: WordSpan[] = [];
+  let isWithin = false;
+  for (const match of line.matchAll(TOKEN)) {
+    const [text, blank, comment, double, single, escaped, plain] = match;
     if (comment !== undefined) break;
-    if (blank === undefined) {
-      const quotedText = double === undefined ? undefined : expand(double, env);
-      word = (word ?? '') + (quotedText ?? single ?? escaped ?? plain ?? '');
-    } else if (word !== undefined) {
-      words.push(word);
-      word = undefined;
+    if (blank !== undefined) {
+      isWithin = false;
+      continue;
     }
+    const quotedText = double === undefined ? undefined : expand(double, env);
+    const part = quotedText ?? single ?? escaped ?? plain ?? '';
+    const last = spans.at(-1);
+    const end = match.index + text.length;
+    if (isWithin && last !== undefined) Object.assign(last, { word: last.word + part, end });
+    else spans.push({ word: part, start: match.index, end });
+    isWithin = true;
   }
-  return word === undefined ? words : [...words, word];
+  return spans;
 }
 
 function expand(text: string, env: HaproxyEnvironment): string {

@@ -1,0 +1,193 @@
+/** `pemfleet init`: finds HAProxy, writes pemfleet.yaml and agent.yaml, and fits the lines that HAProxy lacks into its configuration. */
+import { accessSync, constants, existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { messageOf } from '#contract/errors.ts';
+import { readState } from '../../init/apply/file-change.ts';
+import { putRun, type RunResult, TakenBack } from '../../init/apply/put.ts';
+import { type InitRecord, readRecord, recordDirectory } from '../../init/apply/record.ts';
+import { type ReloadWay, reloadWayOf } from '../../init/apply/reload.ts';
+import { type Discovery, discover } from '../../init/discovery.ts';
+import { dropInChanges } from '../../init/drop-ins.ts';
+import { type Owner, userNamed } from '../../init/host/accounts.ts';
+import { Unplannable } from '../../init/plan/haproxy-config.ts';
+import { bindsOf, isFront } from '../../init/plan/sections.ts';
+import { handshakeAddressesOf } from '../../init/plan/tls-binds.ts';
+import { planSetup, type Setup } from '../../init/setup.ts';
+import { type Command, now, print, printJson, printToStderr } from '../command.ts';
+import { type CommandValues, UsageError } from '../line/options.ts';
+import { EXIT } from '../output.ts';
+import { collectAnswers, hasAnswers } from './answers.ts';
+import { askYes, isTerminal } from './ask.ts';
+import { discoveryText, setupText } from './text.ts';
+import { undoInit } from './undo.ts';
+
+export const initCommand: Command = async (values) => {
+  try {
+    return values.undo ? await undoInit(values) : await init(values);
+  } catch (error) {
+    if (!(error instanceof Unplannable) && !(error instanceof TakenBack)) throw error;
+    if (values.json) printJson({ version: 1, result: 'failed', error: { message: error.message } });
+    printToStderr(`${error.message}\n`);
+    return EXIT.failed;
+  }
+};
+
+async function init(values: CommandValues): Promise<number> {
+  const uid = process.getuid?.() ?? 0;
+  const configFile = values.config;
+  if (!values['dry-run']) refuseWithoutRights(configFile);
+  const discovery = await discover({ configFile: values['haproxy-config'], env: process.env, uid }, now());
+  if (!values.json) print(discoveryText(discovery));
+  const user = userOf(uid);
+  const record = await readRecord(recordDirectory(configFile)).catch(noRecord(values));
+  const isNew = !existsSync(configFile) || hasAnswers(values);
+  const issuer = isNew ? await collectAnswers(values, discovery) : undefined;
+  const setup = await planSetup({
+    ...{ discovery, configFile, issuer, user, record },
+    force: values.force,
+    isSwitch: values.switch,
+  });
+  const way = reloadWayOf(discovery.installation.process);
+  const isApplied = !values['dry-run'] && setup.plan.diff !== '' && (await isToApply(values, setup));
+  const result = values['dry-run'] ? undefined : await write(values, { discovery, setup, isApplied, way });
+  report(values, { discovery, setup, isApplied, way, result });
+  return EXIT.ok;
+}
+
+interface Planned {
+  discovery: Discovery;
+  setup: Setup;
+  isApplied: boolean;
+  way: ReloadWay;
+}
+
+async function isToApply({ apply, json, yes }: CommandValues, { plan }: Setup): Promise<boolean> {
+  if (apply || json || yes || !isTerminal()) return apply;
+  print(`\n${plan.diff}`);
+  return askYes("Put these lines into HAProxy's configuration, and reload it?", false);
+}
+
+async function write(
+  values: CommandValues,
+  { discovery, setup, isApplied, way }: Planned,
+): Promise<RunResult> {
+  const { installation, config, served } = discovery;
+  const dropIns = await dropInChanges(values.config, setup);
+  const files = isApplied ? await haproxyChanges(setup) : [];
+  const directories = [...setup.directories, ...dropIns.directories];
+  if (setup.files.length + directories.length + dropIns.files.length + files.length === 0) {
+    return { reloaded: false, warnings: '' };
+  }
+  const addresses = config.sections
+    .filter(isFront)
+    .flatMap(bindsOf)
+    .filter(({ isTls }) => isTls)
+    .flatMap(handshakeAddressesOf);
+  const names = [...new Set(served.flatMap((one) => one.names))];
+  return putRun({
+    ...{ directory: recordDirectory(values.config), now: now(), dropIns: dropIns.files },
+    ...{ directories, files: setup.files },
+    haproxy: isApplied
+      ? {
+          ...{ installation, files, way, statsSocket: setup.plan.statsSocket },
+          configFile: values['haproxy-config'],
+          visitors: { addresses, names, isChangeMeant: values.switch },
+        }
+      : undefined,
+  });
+}
+
+async function haproxyChanges({ plan }: Setup) {
+  return Promise.all(
+    plan.changes.map(async ({ file, after, encoding }) => {
+      const state = await readState(file);
+      if (state === undefined) throw new Unplannable(`wanted ${file}, saw that it is gone meanwhile`);
+      const { mode, uid, gid } = state;
+      return { path: file, body: Buffer.from(after, encoding), mode, uid, gid };
+    }),
+  );
+}
+
+function report(values: CommandValues, planned: Planned & { result: RunResult | undefined }): void {
+  const { discovery, setup, isApplied, result } = planned;
+  const { plan, files, directories, kept, names, bucket, certsDir } = setup;
+  const next = nextSteps(values, planned);
+  if (values.json) {
+    const { process, program, files: configFiles } = discovery.installation;
+    const haproxy = { program, pid: process?.pid, unit: process?.unit, files: configFiles };
+    printJson({
+      ...{
+        version: 1,
+        result: result === undefined ? 'planned' : 'written',
+        haproxy,
+        names,
+        bucket,
+        certsDir,
+      },
+      ...{ statsSocket: plan.statsSocket, handshake: plan.handshake, notes: plan.notes, kept },
+      files: files.map(({ path }) => path),
+      directories: directories.map(({ path }) => path),
+      ...{ diff: plan.diff, applied: isApplied, reloaded: result?.reloaded ?? false, next },
+    });
+    return;
+  }
+  print(setupText(setup, result !== undefined));
+  print(linesState(planned));
+  if (result?.warnings) printToStderr(`haproxy -c warns:\n${result.warnings}\n`);
+  print(next.length === 0 ? '' : `next:\n${next.map((line) => `  ${line}\n`).join('')}`);
+}
+
+function linesState({ setup: { plan }, isApplied, way, result }: Parameters<typeof report>[1]): string {
+  if (plan.diff === '') return "HAProxy's configuration has all lines\n";
+  if (!isApplied) return `HAProxy's configuration lacks these lines:\n${plan.diff}`;
+  const files = plan.changes.map(({ file }) => file).join(', ');
+  const why = way.kind === 'none' ? way.why : '';
+  const reload = result?.reloaded ? 'HAProxy was reloaded once, and serves what it served' : why;
+  return `put the lines into ${files} (haproxy -c takes them); ${reload}\n`;
+}
+
+function nextSteps(values: CommandValues, { setup, isApplied, way, discovery }: Planned): string[] {
+  const isSame = values.config === '/etc/pemfleet/pemfleet.yaml';
+  const config = isSame ? '' : ` --config ${values.config}`;
+  if (values['dry-run']) return ['the same without --dry-run writes it'];
+  const isInstalled = discovery.installation.program !== undefined;
+  const isOpen = setup.plan.diff !== '' && !isApplied;
+  return [
+    ...(isInstalled ? [] : ['install HAProxy: apt-get install haproxy, or dnf install haproxy']),
+    ...(isOpen ? [`pemfleet init${config} --apply    put the lines in, check, reload once`] : []),
+    ...(isApplied && way.kind === 'none' ? ['systemctl restart haproxy'] : []),
+    ...['systemctl enable --now pemfleet.target', `pemfleet status${config}`],
+  ];
+}
+
+/** Who owns what the services write. Root's own trial on a machine without the packages says what is missing. */
+function userOf(uid: number): Owner {
+  const user = userNamed('pemfleet');
+  if (user !== undefined) return user;
+  if (uid !== 0) return { name: 'you', uid, gid: process.getgid?.() ?? uid };
+  throw new Unplannable(
+    'wanted the system user pemfleet, which the packages make, saw none: useradd --system --home-dir /var/lib/pemfleet --shell /usr/sbin/nologin pemfleet',
+  );
+}
+
+/** @throws UsageError with the command line that has the rights */
+function refuseWithoutRights(configFile: string): void {
+  const directory =
+    [dirname(configFile), dirname(dirname(configFile)), '/'].find((path) => existsSync(path)) ?? '/';
+  try {
+    accessSync(directory, constants.W_OK);
+  } catch (error) {
+    const words = process.argv.slice(2).map((word) => (/^[\w./:=,@*-]+$/.test(word) ? word : `'${word}'`));
+    throw new UsageError(
+      `init writes ${configFile}, and this user may not (${messageOf(error)}): sudo pemfleet ${words.join(' ')}; or look first: --dry-run`,
+    );
+  }
+}
+
+/** A dry run of a user who may not read the record. */
+const noRecord =
+  (values: CommandValues) =>
+  (error: unknown): InitRecord => {
+    if (!values['dry-run']) throw error;
+    return { version: 1, runs: [] };
+  };

@@ -1,0 +1,36 @@
+/** `pemfleet init --undo`. */
+import { recordDirectory } from '../../init/apply/record.ts';
+import { reloadWayOf } from '../../init/apply/reload.ts';
+import { type UndoResult, undoLastRun } from '../../init/apply/undo.ts';
+import { findInstallation } from '../../init/host/installation.ts';
+import { now, print, printJson, printToStderr } from '../command.ts';
+import type { CommandValues } from '../line/options.ts';
+import { EXIT } from '../output.ts';
+
+export async function undoInit(values: CommandValues): Promise<number> {
+  const result = await undoLastRun({
+    directory: recordDirectory(values.config),
+    dryRun: values['dry-run'],
+    find: ({ haproxyConfig }) => {
+      const configFile = values['haproxy-config'] ?? haproxyConfig;
+      const installation = findInstallation({ configFile, env: process.env, uid: process.getuid?.() ?? 0 });
+      return { installation, way: reloadWayOf(installation.process) };
+    },
+  });
+  if (values.json) printJson({ version: 1, at: now().toISOString(), ...result });
+  else print(undoText(result, values['dry-run']));
+  if (result.result !== 'changed') return EXIT.ok;
+  printToStderr(
+    `init --undo takes back what is still as init wrote it; ${result.files.join(', ')} changed since: put that change aside, then undo\n`,
+  );
+  return EXIT.failed;
+}
+
+function undoText(result: UndoResult, dryRun: boolean): string {
+  if (result.result === 'nothing') return 'nothing to undo: no run of init is on record\n';
+  if (result.result === 'changed') return result.diff;
+  const verb = dryRun ? 'would put back' : 'put back';
+  const files = result.files.map((file) => `${verb} ${file}\n`);
+  const kept = result.keptDirectories.map((path) => `${path} stays: it holds files\n`);
+  return [...files, ...kept, result.reloaded ? 'HAProxy was reloaded once\n' : ''].join('');
+}

@@ -1,0 +1,29 @@
+/** `haproxy -c` over what the configuration would be, before any of it is in its place. */
+import type { StagedFile } from '#storage/atomic-file.ts';
+import type { Installation } from '../host/installation.ts';
+import { runToEnd } from './program.ts';
+
+const TIMEOUT_MS = 300_000;
+
+export interface CheckResult {
+  isWell: boolean;
+  output: string;
+  /** How long HAProxy takes to load it: a reload takes about as long. */
+  ms: number;
+}
+
+/** @param staged by the path that it is for; it stands in the same directory, so that relative paths mean the same */
+export async function checkStaged(
+  { program = 'haproxy', files, args, directory, env }: Installation,
+  staged: ReadonlyMap<string, Pick<StagedFile, 'temp'>>,
+): Promise<CheckResult> {
+  const configs = files.flatMap((file) => ['-f', staged.get(file)?.temp ?? file]);
+  const begin = performance.now();
+  const { isWell, output } = await runToEnd([program, '-c', ...args.others, ...configs], {
+    timeoutMs: TIMEOUT_MS,
+    cwd: directory,
+    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...env },
+  });
+  const names = [...staged].reduce((text, [file, { temp }]) => text.replaceAll(temp, file), output);
+  return { isWell, output: names, ms: performance.now() - begin };
+}

@@ -1,0 +1,86 @@
+/** Files that init writes: what was there before is kept, and can be put back byte by byte. */
+import { createHash } from 'node:crypto';
+import { lstatSync } from 'node:fs';
+import { chown, mkdir, rm, rmdir, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { readRegularFile, replaceFile } from '#storage/atomic-file.ts';
+
+const MAX_BYTES = 50_000_000;
+
+export interface FileAttributes {
+  mode: number;
+  uid: number;
+  gid: number;
+}
+
+/** A file as it is to be; without `body`: gone. */
+export interface FileChange extends FileAttributes {
+  path: string;
+  body: Buffer | undefined;
+}
+
+export interface DirectoryChange extends FileAttributes {
+  path: string;
+}
+
+export interface FileState extends FileAttributes {
+  body: Buffer;
+}
+
+export const sha256Of = (body: Buffer | undefined): string =>
+  body === undefined ? 'none' : createHash('sha256').update(body).digest('hex');
+
+/** @returns undefined: there is no such file */
+export async function readState(path: string): Promise<FileState | undefined> {
+  try {
+    const body = await readRegularFile(path, MAX_BYTES);
+    const { mode, uid, gid } = await stat(path);
+    return { body, mode: mode & 0o7777, uid, gid };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+export async function putInPlace({ path, body, mode, uid, gid }: FileChange): Promise<void> {
+  if (body === undefined) await rm(path, { force: true });
+  else await replaceFile(path, body, { mode, uid, gid });
+}
+
+/** @returns those that were missing, the outermost first: its parents belong to root */
+export async function makeDirectories(wanted: readonly DirectoryChange[]): Promise<string[]> {
+  const made: string[] = [];
+  for (const { path, mode, uid, gid } of wanted) {
+    for (const parent of missingParents(path)) {
+      await mkdir(parent, { mode: 0o755 });
+      made.push(parent);
+    }
+    if (exists(path)) continue;
+    await mkdir(path, { mode });
+    await chown(path, uid, gid);
+    made.push(path);
+  }
+  return made;
+}
+
+function missingParents(path: string): string[] {
+  const parent = dirname(path);
+  return exists(parent) ? [] : [...missingParents(parent), parent];
+}
+
+function exists(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+/** @returns those that stay, because somebody has put files there */
+export async function removeDirectories(made: readonly string[]): Promise<string[]> {
+  const kept: string[] = [];
+  for (const path of [...made].reverse()) {
+    await rmdir(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return;
+      if (error.code !== 'ENOTEMPTY' && error.code !== 'EBUSY') throw error;
+      kept.push(path);
+    });
+  }
+  return kept;
+}

@@ -1,0 +1,167 @@
+/** Puts all changes of a run in place, or none: record, directories, files, HAProxy's check, one reload, what visitors get. */
+import { type StagedFile, stageFile } from '#storage/atomic-file.ts';
+import type { Installation } from '../host/installation.ts';
+import { checkStaged } from './check.ts';
+import {
+  type DirectoryChange,
+  type FileChange,
+  makeDirectories,
+  putInPlace,
+  readState,
+  removeDirectories,
+} from './file-change.ts';
+import { runToEnd } from './program.ts';
+import { dropRun, type RecordedChange, readRecord, recordChange, writeRecord } from './record.ts';
+import { type ReloadWay, reloadHaproxy } from './reload.ts';
+import { askAsVisitors, changedViews } from './visitors.ts';
+
+export interface RunRequest {
+  /** Of the record. */
+  directory: string;
+  now: Date;
+  directories: readonly DirectoryChange[];
+  /** pemfleet's own. */
+  files: readonly FileChange[];
+  /** Drop-ins of systemd's units. */
+  dropIns: readonly FileChange[];
+  haproxy: HaproxyRequest | undefined;
+}
+
+export interface HaproxyRequest {
+  installation: Installation;
+  configFile: string | undefined;
+  files: readonly FileChange[];
+  /** undefined: the new configuration has none. */
+  statsSocket: string | undefined;
+  way: ReloadWay;
+  /** Binds and names of today, for the comparison. */
+  visitors: { addresses: readonly string[]; names: readonly string[]; isChangeMeant: boolean };
+}
+
+export interface RunResult {
+  reloaded: boolean;
+  /** HAProxy's words about the new configuration. */
+  warnings: string;
+}
+
+/** Nothing of the run is left: what failed, in one text. */
+export class TakenBack extends Error {
+  override name = 'TakenBack';
+}
+
+export async function putRun(request: RunRequest): Promise<RunResult> {
+  const { directory, haproxy } = request;
+  const number = await beginRun(request);
+  try {
+    await setDirectories(request, number);
+    for (const file of [...request.files, ...request.dropIns]) await putInPlace(file);
+    await reloadUnits(request.dropIns);
+    return haproxy === undefined ? { reloaded: false, warnings: '' } : await putHaproxy(haproxy);
+  } catch (error) {
+    const record = await readRecord(directory);
+    const run = record.runs.find((one) => one.number === number);
+    if (run !== undefined) {
+      await restoreAll(
+        directory,
+        run.changes.filter(({ isHaproxy }) => !isHaproxy),
+      );
+      await removeDirectories(run.directories);
+      await reloadUnits(request.dropIns);
+      await dropRun(directory, record, number);
+    }
+    throw error;
+  }
+}
+
+async function beginRun({ directory, now, files, dropIns, haproxy }: RunRequest): Promise<number> {
+  const record = await readRecord(directory);
+  const number = (record.runs.at(-1)?.number ?? 0) + 1;
+  const changes: RecordedChange[] = [];
+  const add = async (change: FileChange, isHaproxy: boolean) =>
+    changes.push({
+      ...(await recordChange(directory, number, change, await readState(change.path))),
+      isHaproxy,
+    });
+  for (const file of [...files, ...dropIns]) await add(file, false);
+  for (const file of haproxy?.files ?? []) await add(file, true);
+  const run = {
+    ...{ number, at: now.toISOString(), changes, directories: [] },
+    haproxyConfig: haproxy?.configFile,
+    statsSocket: haproxy?.statsSocket ?? '',
+    hasDropIns: dropIns.length > 0,
+  };
+  await writeRecord(directory, { version: 1, runs: [...record.runs, run] });
+  return number;
+}
+
+async function setDirectories({ directory, directories }: RunRequest, number: number): Promise<void> {
+  const made = await makeDirectories(directories);
+  const record = await readRecord(directory);
+  const runs = record.runs.map((run) => (run.number === number ? { ...run, directories: made } : run));
+  await writeRecord(directory, { version: 1, runs });
+}
+
+/** @throws TakenBack with HAProxy's words; its files are as they were, and it runs as it did */
+export async function putHaproxy(request: HaproxyRequest): Promise<RunResult> {
+  const { installation, files, way, statsSocket, visitors } = request;
+  const staged = await stageAll(files);
+  const check = await checkStaged(installation, staged);
+  if (!check.isWell) {
+    for (const file of staged.values()) await file.discard();
+    throw new TakenBack(`haproxy -c refuses the new configuration; nothing was changed:\n${check.output}`);
+  }
+  const before = await states(files);
+  const worker = { socket: statsSocket, master: installation.process?.pid ?? 0 };
+  const views = way.kind === 'none' ? [] : await askAsVisitors(visitors.addresses, visitors.names);
+  for (const file of staged.values()) await file.commit();
+  const warnings = warningsIn(check.output);
+  if (way.kind === 'none') return { reloaded: false, warnings };
+  const problem =
+    (await reloadHaproxy(way, worker, check.ms)) ??
+    changedViews(views, await askAsVisitors(visitors.addresses, visitors.names), visitors).join('; ');
+  if (problem === '') return { reloaded: true, warnings };
+  for (const file of before) await putInPlace(file);
+  const again = await reloadHaproxy(way, { ...worker, socket: undefined }, check.ms);
+  const state = again === undefined ? 'HAProxy runs as before' : `check HAProxy: ${again}`;
+  throw new TakenBack(`the reload failed, and all is taken back (${state}): ${problem}`);
+}
+
+/** Of an empty directory HAProxy warns, and rightly: its first certificates are to come. */
+const warningsIn = (output: string): string =>
+  output
+    .split('\n')
+    .filter((line) => /^\[(WARNING|ALERT)\]/.test(line) && !line.includes('no SSL certificate specified'))
+    .join('\n');
+
+async function stageAll(files: readonly FileChange[]): Promise<Map<string, StagedFile>> {
+  const staged = new Map<string, StagedFile>();
+  for (const { path, body, mode, uid, gid } of files) {
+    staged.set(path, await stageFile(path, body ?? '', { mode, uid, gid }));
+  }
+  return staged;
+}
+
+async function states(files: readonly FileChange[]): Promise<FileChange[]> {
+  const found = await Promise.all(files.map(async ({ path }) => ({ path, state: await readState(path) })));
+  return found.flatMap(({ path, state }) => (state === undefined ? [] : [{ path, ...state }]));
+}
+
+export async function reloadUnits(dropIns: readonly unknown[]): Promise<void> {
+  if (dropIns.length === 0) return;
+  // Without systemd (a container, a tree that is being built) the next boot reads them.
+  await runToEnd(['systemctl', 'daemon-reload'], { timeoutMs: 30_000 });
+}
+
+/** What was there before each change; what is that way already stays. */
+export async function restoreAll(directory: string, changes: readonly RecordedChange[]): Promise<void> {
+  for (const change of changes) await putInPlace(await restored(directory, change));
+}
+
+export async function restored(directory: string, { path, before }: RecordedChange): Promise<FileChange> {
+  if (before === undefined) return { path, body: undefined, mode: 0, uid: 0, gid: 0 };
+  const { copy, mode, uid, gid } = before;
+  const state = await readState(`${directory}/${copy}`);
+  if (state === undefined)
+    throw new TakenBack(`${directory}/${copy} is gone: the copy of ${path} from before`);
+  return { path, body: state.body, mode, uid, gid };
+}

@@ -1,0 +1,103 @@
+/**
+ * What each run of init has changed, with copies of every file before and after: /etc/pemfleet/init, root's alone. It says what
+ * `--undo` may take back, and which files are init's own.
+ */
+import { mkdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import * as z from 'zod';
+import { ConfigError } from '#common/config-error.ts';
+import { replaceFile } from '#storage/atomic-file.ts';
+import { type FileChange, type FileState, sha256Of } from './file-change.ts';
+
+const attributes = { mode: z.number(), uid: z.number(), gid: z.number() };
+const change = z.strictObject({
+  path: z.string(),
+  /** Copies in the directory of the record; absent: there was no such file. */
+  before: z.strictObject({ copy: z.string(), sha256: z.string(), ...attributes }).optional(),
+  after: z.strictObject({ copy: z.string(), sha256: z.string(), ...attributes }).optional(),
+  /** HAProxy reads it: it takes a check and a reload to take it back. */
+  isHaproxy: z.boolean(),
+});
+const run = z.strictObject({
+  number: z.number(),
+  at: z.string(),
+  changes: z.array(change),
+  directories: z.array(z.string()),
+  haproxyConfig: z.string().optional(),
+  statsSocket: z.string(),
+  hasDropIns: z.boolean(),
+});
+const record = z.strictObject({ version: z.literal(1), runs: z.array(run) });
+
+export type RecordedChange = z.infer<typeof change>;
+export type RecordedRun = z.infer<typeof run>;
+export type InitRecord = z.infer<typeof record>;
+
+/** @param configFile pemfleet.yaml */
+export const recordDirectory = (configFile: string): string => join(dirname(configFile), 'init');
+
+const fileOf = (directory: string) => join(directory, 'record.json');
+const ROOT_ONLY = { mode: 0o600 };
+
+/** @throws ConfigError for a record that is none */
+export async function readRecord(directory: string): Promise<InitRecord> {
+  const text = await readFile(fileOf(directory), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (text === undefined) return { version: 1, runs: [] };
+  try {
+    return record.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new ConfigError('ERR_CONFIG', `${fileOf(directory)} is no record of pemfleet init`, { cause });
+  }
+}
+
+export async function writeRecord(directory: string, content: InitRecord): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await replaceFile(fileOf(directory), `${JSON.stringify(content, null, 2)}\n`, ROOT_ONLY);
+}
+
+/** Copies what is there and what comes, before anything changes. */
+export async function recordChange(
+  directory: string,
+  number: number,
+  { path, body, mode, uid, gid }: FileChange,
+  state: FileState | undefined,
+): Promise<Omit<RecordedChange, 'isHaproxy'>> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const keep = async (kind: string, copied: Buffer) => {
+    const copy = `${number}-${kind}-${sha256Of(Buffer.from(path)).slice(0, 8)}-${basename(path)}`;
+    await replaceFile(join(directory, copy), copied, ROOT_ONLY);
+    return { copy, sha256: sha256Of(copied) };
+  };
+  return {
+    path,
+    before: state && {
+      ...(await keep('before', state.body)),
+      mode: state.mode,
+      uid: state.uid,
+      gid: state.gid,
+    },
+    after: body && { ...(await keep('after', body)), mode, uid, gid },
+  };
+}
+
+/** The run is taken back: its copies go, and with the last one the directory. */
+export async function dropRun(directory: string, content: InitRecord, number: number): Promise<void> {
+  const gone = content.runs.find((one) => one.number === number);
+  const runs = content.runs.filter((one) => one.number !== number);
+  await writeRecord(directory, { version: 1, runs });
+  for (const { before, after } of gone?.changes ?? []) {
+    for (const copy of [before, after]) if (copy) await rm(join(directory, copy.copy), { force: true });
+  }
+  if (runs.length > 0) return;
+  await rm(fileOf(directory), { force: true });
+  await rmdir(directory);
+}
+
+/** Whether init wrote a file, and nobody has changed it since. */
+export function isOwnFile({ runs }: InitRecord, path: string, state: FileState): boolean {
+  const last = runs.flatMap(({ changes }) => changes).findLast((one) => one.path === path);
+  return last?.after?.sha256 === sha256Of(state.body);
+}

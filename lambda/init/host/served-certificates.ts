@@ -1,0 +1,91 @@
+/** What the binds of a HAProxy serve today: the certificates that they name, read from the disk. */
+import { X509Certificate } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
+import { readRegularFile } from '#storage/atomic-file.ts';
+import type { HaproxyConfiguration } from '../plan/haproxy-config.ts';
+import { bindsOf, isFront, valuesOf } from '../plan/sections.ts';
+import { type ServedCertificate, sourcesOf } from '../plan/tls-binds.ts';
+
+const MAX_PEM_BYTES = 1_000_000;
+const MAX_FILES = 20_000;
+const SIDE_FILE = /\.(key|ocsp|issuer|sctl)$/;
+
+/** What cannot be read is left out: HAProxy's own check says what is wrong with it. */
+export async function readServed(config: HaproxyConfiguration, now: Date): Promise<ServedCertificate[]> {
+  const served: ServedCertificate[] = [];
+  for (const { source, file } of await filesOnBinds(config)) {
+    const certificate = await readLeaf(file);
+    if (certificate !== undefined) served.push({ source, file, ...factsOf(certificate, now) });
+  }
+  return served;
+}
+
+/** Those of one directory. */
+export async function readCertificatesIn(directory: string, now: Date): Promise<ServedCertificate[]> {
+  const served: ServedCertificate[] = [];
+  for (const file of await pemsAt(directory)) {
+    const certificate = await readLeaf(file);
+    if (certificate !== undefined) served.push({ source: directory, file, ...factsOf(certificate, now) });
+  }
+  return served;
+}
+
+async function filesOnBinds(config: HaproxyConfiguration): Promise<{ source: string; file: string }[]> {
+  const binds = config.sections.filter(isFront).flatMap(bindsOf);
+  const tls = binds.filter(({ isTls }) => isTls);
+  const lists = new Set(tls.flatMap(({ line }) => valuesOf(line, 'crt-list')));
+  const files: { source: string; file: string }[] = [];
+  for (const source of new Set(tls.flatMap((bind) => sourcesOf(bind, config)))) {
+    const named = lists.has(source) ? await listedIn(source, config) : await pemsAt(source);
+    files.push(...named.map((file) => ({ source, file })));
+  }
+  return files.slice(0, MAX_FILES);
+}
+
+/** A file, the two of a pair, or what HAProxy loads of a directory. */
+async function pemsAt(path: string): Promise<string[]> {
+  const stats = await stat(path).catch(() => undefined);
+  if (stats === undefined) return ['.rsa', '.ecdsa', '.dsa'].map((suffix) => path + suffix);
+  if (!stats.isDirectory()) return [path];
+  return readdirSync(path)
+    .filter((name) => !name.startsWith('.') && !SIDE_FILE.test(name))
+    .sort()
+    .map((name) => join(path, name));
+}
+
+async function listedIn(list: string, { sections }: HaproxyConfiguration): Promise<string[]> {
+  const text = await readFile(list, 'utf8').catch(() => '');
+  const base = sections.flatMap(({ lines }) => lines).find(({ words: [first] }) => first === 'crt-base');
+  const pathOf = (name: string) => (isAbsolute(name) ? name : join(base?.words[1] ?? '/', name));
+  const names = text.split('\n').map((line) => line.trim().split(/\s+/)[0] ?? '');
+  return names.filter((name) => name !== '' && !name.startsWith('#')).map(pathOf);
+}
+
+async function readLeaf(file: string): Promise<X509Certificate | undefined> {
+  try {
+    const text = (await readRegularFile(file, MAX_PEM_BYTES)).toString('latin1');
+    const [pem] = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(text) ?? [];
+    return pem === undefined ? undefined : new X509Certificate(pem);
+  } catch {
+    return undefined;
+  }
+}
+
+function factsOf(
+  certificate: X509Certificate,
+  now: Date,
+): Pick<ServedCertificate, 'names' | 'isPlaceholder'> {
+  const names = (certificate.subjectAltName ?? '')
+    .split(', ')
+    .flatMap((entry) => /^(?:DNS|IP Address):(.+)$/.exec(entry)?.[1] ?? [])
+    .map((name) => name.toLowerCase());
+  const common = /^CN=(.+)$/m.exec(certificate.subject)?.[1]?.toLowerCase();
+  const isSelfSigned = certificate.subject === certificate.issuer;
+  const isPast = new Date(certificate.validTo) < now;
+  return {
+    names: names.length > 0 ? names : common === undefined ? [] : [common],
+    isPlaceholder: isSelfSigned || isPast,
+  };
+}

@@ -5,10 +5,11 @@
  */
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { type ConfigLine, positionsNaming, readConfigLines } from '#common/haproxy/config-lines.ts';
+import { type ConfigLine, positionsNaming } from '#common/haproxy/config-lines.ts';
 import type { HostView } from '../agent.ts';
 import { stapleFileOf } from '../desired/files.ts';
 import { RuntimeCommandFailed } from '../errors.ts';
+import { readConfigLines } from '../haproxy/config-files.ts';
 import { hasOtherLines } from '../haproxy/crt-list-file.ts';
 import type { RuntimeFile } from '../haproxy/view.ts';
 import type { RemovingAction } from './action.ts';

@@ -5,7 +5,7 @@ import { dirname, join, normalize } from 'node:path';
 import { type NamedHost, readHostNames } from './host/host-names.ts';
 import { findInstallation, type Installation, readConfiguration, type Search } from './host/installation.ts';
 import { listeningPorts } from './host/listening.ts';
-import { readServed } from './host/served-certificates.ts';
+import { readBindCertificates } from './host/served-certificates.ts';
 import type { HaproxyConfiguration } from './plan/haproxy-config.ts';
 import { bindsOf, hasPort, isFront } from './plan/sections.ts';
 import type { ServedCertificate } from './plan/tls-binds.ts';
@@ -21,7 +21,7 @@ export interface Discovery {
 export async function discover(search: Search, now: Date): Promise<Discovery> {
   const installation = findInstallation(search);
   const config = await readConfiguration(installation);
-  const served = await readServed(config, now);
+  const served = await readBindCertificates(config, now);
   return { installation, config, served, hosts: await readHostNames(config, installation.directory) };
 }
 

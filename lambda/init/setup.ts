@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { ConfigError } from '#common/config-error.ts';
+import { type Account, groupName, groupNamed } from '#common/user/accounts.ts';
 import { configJsonSchema, usedChallenges } from '../config/config.ts';
 import { parseConfig } from '../config/yaml.ts';
 import { publicChainProblem } from '../upgrade/public-chain.ts';
@@ -11,7 +12,6 @@ import { type DirectoryChange, type FileChange, readState } from './apply/file-c
 import { type InitRecord, isOwnFile } from './apply/record.ts';
 import { chooseDirectory, chooseProofPort, type Discovery, samePath } from './discovery.ts';
 import { type AgentAnswers, agentDocument, type IssuerAnswers, issuerDocument } from './documents.ts';
-import { groupOfId, hasGroup, type Owner } from './host/accounts.ts';
 import { listeningPorts } from './host/listening.ts';
 import { readCertificatesIn } from './host/served-certificates.ts';
 import { configurationOf, Unplannable } from './plan/haproxy-config.ts';
@@ -27,7 +27,7 @@ export interface SetupRequest {
   configFile: string;
   /** undefined: the file that is there stays as it is. */
   issuer: IssuerAnswers | undefined;
-  user: Owner;
+  user: Account;
   record: InitRecord;
   force: boolean;
   /** pemfleet's certificates take the place of today's. */
@@ -55,7 +55,7 @@ export async function planSetup(request: SetupRequest): Promise<Setup> {
   const stored = await readAgent(agentFile);
   const certsDir = stored?.certsDir ?? chooseDirectory(discovery);
   const plan = planHaproxy(discovery.config, {
-    group: ['haproxy', 'pemfleet'].find(hasGroup),
+    group: ['haproxy', 'pemfleet'].find((name) => groupNamed(name) !== undefined),
     hasDirectory: existsSync,
     directory: certsDir,
     names,
@@ -179,7 +179,7 @@ function schemaFile(name: 'pemfleet' | 'agent'): string | undefined {
 }
 
 function pemGroupOf({ installation: { process } }: Discovery): string | undefined {
-  return process === undefined || process.uid === 0 ? undefined : groupOfId(process.gid);
+  return process === undefined || process.uid === 0 ? undefined : groupName(process.gid);
 }
 
 const pemDirectoryGid = ({ installation: { process } }: Discovery): number | undefined =>
@@ -204,7 +204,7 @@ function unusualProgram({ installation: { program } }: Discovery): string | unde
 function directoriesOf(
   bucket: string,
   certsDir: string,
-  user: Owner,
+  user: Account,
   readerGid: number | undefined,
 ): DirectoryChange[] {
   const { uid, gid } = user;

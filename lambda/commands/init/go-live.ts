@@ -6,7 +6,7 @@ import { replaceFile } from '#storage/atomic-file.ts';
 import { directoryNamed, isStaging, KNOWN_CAS, knownCaOf } from '../../config/known-cas.ts';
 import { parseConfig } from '../../config/yaml.ts';
 import { readState } from '../../init/apply/file-change.ts';
-import { type ProgramEnd, runToEnd } from '../../init/apply/program.ts';
+import { type ProgramEnd, runToEnd } from '../../init/apply/run-to-end.ts';
 import { unifiedDiff } from '../../init/plan/unified-diff.ts';
 import type { StatusLine } from '../../status/status-line.ts';
 import { type Command, print, printJson, printToStderr } from '../command.ts';

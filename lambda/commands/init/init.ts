@@ -1,6 +1,7 @@
 /** `pemfleet init`: finds HAProxy, writes pemfleet.yaml and agent.yaml, and fits the lines that HAProxy lacks into its configuration. */
 import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { type Account, accountNamed, accountOf } from '#common/user/accounts.ts';
 import { messageOf } from '#contract/errors.ts';
 import { readState } from '../../init/apply/file-change.ts';
 import { putRun, type RunResult, TakenBack } from '../../init/apply/put.ts';
@@ -8,7 +9,6 @@ import { type InitRecord, readRecord, recordDirectory } from '../../init/apply/r
 import { type ReloadWay, reloadWayOf } from '../../init/apply/reload.ts';
 import { type Discovery, discover } from '../../init/discovery.ts';
 import { dropInChanges } from '../../init/drop-ins.ts';
-import { type Owner, userNamed } from '../../init/host/accounts.ts';
 import { Unplannable } from '../../init/plan/haproxy-config.ts';
 import { bindsOf, isFront } from '../../init/plan/sections.ts';
 import { handshakeAddressesOf } from '../../init/plan/tls-binds.ts';
@@ -38,7 +38,7 @@ async function init(values: CommandValues): Promise<number> {
   if (!values['dry-run']) refuseWithoutRights(configFile);
   const discovery = await discover({ configFile: values['haproxy-config'], env: process.env, uid }, now());
   if (!values.json) print(discoveryText(discovery));
-  const user = userOf(uid);
+  const user = userOf(uid, values['dry-run']);
   const record = await readRecord(recordDirectory(configFile)).catch(noRecord(values));
   const isNew = !existsSync(configFile) || hasAnswers(values);
   const issuer = isNew ? await collectAnswers(values, discovery) : undefined;
@@ -161,10 +161,10 @@ function nextSteps(values: CommandValues, { setup, isApplied, way, discovery }: 
 }
 
 /** Who owns what the services write. Root's own trial on a machine without the packages says what is missing. */
-function userOf(uid: number): Owner {
-  const user = userNamed('pemfleet');
+function userOf(uid: number, dryRun: boolean): Account {
+  const user = accountNamed('pemfleet');
   if (user !== undefined) return user;
-  if (uid !== 0) return { name: 'you', uid, gid: process.getgid?.() ?? uid };
+  if (uid !== 0 || dryRun) return accountOf(uid, process.getgid?.() ?? uid);
   throw new Unplannable(
     'wanted the system user pemfleet, which the packages make, saw none: useradd --system --home-dir /var/lib/pemfleet --shell /usr/sbin/nologin pemfleet',
   );

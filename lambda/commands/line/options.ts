@@ -54,7 +54,6 @@ export const OPTIONS = {
   'ca-file': { type: 'string' },
   challenge: { type: 'string' },
   'haproxy-config': { type: 'string' },
-  bucket: { type: 'string' },
   apply: { type: 'boolean', default: false },
   switch: { type: 'boolean', default: false },
   undo: { type: 'boolean', default: false },
@@ -81,7 +80,18 @@ const ACCOUNT = ['rollover', 'contact', 'new', 'deactivate'] as const;
 const SCOPE = ['all', 'ca', 'issued-before', 'serial-file'] as const;
 const KEY = [...DOCUMENT, 'timeout', 'dry-run'] as const;
 const ANSWERS = ['email', 'name', 'ca', 'ca-file', 'challenge', 'bucket', 'haproxy-config'] as const;
-const INIT = [...DOCUMENT, ...ANSWERS, 'apply', 'switch', 'undo', 'force', 'yes', 'dry-run'] as const;
+const INIT = [
+  'config',
+  'json',
+  'help',
+  ...ANSWERS,
+  'apply',
+  'switch',
+  'undo',
+  'force',
+  'yes',
+  'dry-run',
+] as const;
 
 /**
  * A command refuses what it does not name here: an option that it would ignore says what is not so. `dry-run` stands where a dry run is
@@ -123,7 +133,7 @@ export const TAKEN_BY = {
 
 /**
  * As whom a command goes on when root has typed it: as the `owner` of a bucket that is a directory; `respond` as the responder's own user,
- * where the machine has it. `anybody`: it opens no bucket.
+ * where the machine has it. `anybody`: it writes to no bucket.
  */
 export type RunsAs = 'owner' | 'responder' | 'anybody';
 
@@ -151,6 +161,9 @@ export const RUNS_AS = {
   caa: 'owner',
   'dns-records': 'owner',
   'haproxy-config': 'owner',
+  // They write files of /etc, and read the bucket at most.
+  init: 'anybody',
+  'go-live': 'anybody',
   schema: 'anybody',
   version: 'anybody',
 } satisfies Record<Exclude<keyof typeof TAKEN_BY, `key ${string}`>, RunsAs>;

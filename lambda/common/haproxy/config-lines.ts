@@ -3,8 +3,6 @@
  * `.if defined(NAME)`. A condition that only HAProxy can evaluate keeps both of its branches.
  */
 import { basename } from 'node:path';
-import { MAX_FOREIGN_BYTES } from '#contract/limits.ts';
-import { readRegularFileSync } from '#storage/atomic-file.ts';
 
 export interface ConfigLine {
   file: string;
@@ -15,22 +13,6 @@ export interface ConfigLine {
 export type HaproxyEnvironment = Readonly<Record<string, string | undefined>>;
 
 export const positionOf = ({ file, number }: ConfigLine) => `${file}:${number}`;
-
-/**
- * @param env of HAProxy, as `show env` prints it
- * @returns undefined if HAProxy does not say which files it reads, or this user may not read them
- */
-export function readConfigLines(env: HaproxyEnvironment): ConfigLine[] | undefined {
-  const files = env['HAPROXY_CFGFILES']?.split(';').filter(Boolean) ?? [];
-  if (files.length === 0) return undefined;
-  try {
-    return files.flatMap((file) =>
-      linesOf(file, readRegularFileSync(file, MAX_FOREIGN_BYTES).toString('utf8'), env),
-    );
-  } catch {
-    return undefined;
-  }
-}
 
 /** @returns where the configuration names the file itself, by whatever path, also as a bundle (`shop.pem` of `shop.pem.rsa`) */
 export function positionsNaming(file: string, lines: readonly ConfigLine[]): string[] {

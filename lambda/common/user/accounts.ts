@@ -44,6 +44,10 @@ export const userName = (uid: number): string => accountOf(uid, uid).name ?? `ui
 export const groupsWith = (user: string): number[] =>
   linesOf(GROUP).flatMap(([, , id, members = '']) => (members.split(',').includes(user) ? [Number(id)] : []));
 
+/** @returns the group's name */
+export const groupName = (gid: number): string | undefined =>
+  linesOf(GROUP).find(([, , id]) => id === String(gid))?.[0];
+
 /** @returns the group's number */
 export function groupNamed(name: string): number | undefined {
   const id = linesOf(GROUP).find(([candidate]) => candidate === name)?.[2];

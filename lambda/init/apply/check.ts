@@ -1,7 +1,7 @@
 /** `haproxy -c` over what the configuration would be, before any of it is in its place. */
 import type { StagedFile } from '#storage/atomic-file.ts';
 import type { Installation } from '../host/installation.ts';
-import { runToEnd } from './program.ts';
+import { runToEnd } from './run-to-end.ts';
 
 const TIMEOUT_MS = 300_000;
 

@@ -10,9 +10,9 @@ import {
   readState,
   removeDirectories,
 } from './file-change.ts';
-import { runToEnd } from './program.ts';
 import { dropRun, type RecordedChange, readRecord, recordChange, writeRecord } from './record.ts';
 import { type ReloadWay, reloadHaproxy } from './reload.ts';
+import { runToEnd } from './run-to-end.ts';
 import { askAsVisitors, changedViews } from './visitors.ts';
 
 export interface RunRequest {

@@ -2,11 +2,11 @@
  * What each run of init has changed, with copies of every file before and after: /etc/pemfleet/init, root's alone. It says what
  * `--undo` may take back, and which files are init's own.
  */
-import { mkdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import * as z from 'zod';
 import { ConfigError } from '#common/config-error.ts';
-import { replaceFile } from '#storage/atomic-file.ts';
+import { readRegularFile, replaceFile } from '#storage/atomic-file.ts';
 import { type FileChange, type FileState, sha256Of } from './file-change.ts';
 
 const attributes = { mode: z.number(), uid: z.number(), gid: z.number() };
@@ -37,17 +37,20 @@ export type InitRecord = z.infer<typeof record>;
 export const recordDirectory = (configFile: string): string => join(dirname(configFile), 'init');
 
 const fileOf = (directory: string) => join(directory, 'record.json');
+const MAX_RECORD_BYTES = 10_000_000;
 const ROOT_ONLY = { mode: 0o600 };
 
 /** @throws ConfigError for a record that is none */
 export async function readRecord(directory: string): Promise<InitRecord> {
-  const text = await readFile(fileOf(directory), 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
+  const text = await readRegularFile(fileOf(directory), MAX_RECORD_BYTES).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    },
+  );
   if (text === undefined) return { version: 1, runs: [] };
   try {
-    return record.parse(JSON.parse(text));
+    return record.parse(JSON.parse(text.toString()));
   } catch (cause) {
     throw new ConfigError('ERR_CONFIG', `${fileOf(directory)} is no record of pemfleet init`, { cause });
   }

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type HaproxyProcess, workersUnder } from '../host/processes.ts';
-import { runToEnd } from './program.ts';
+import { runToEnd } from './run-to-end.ts';
 
 const LEAST_WAIT_MS = 20_000;
 const POLL_MS = 50;

@@ -1,8 +1,8 @@
 /** Names of hosts that a HAProxy's configuration routes: its ACLs on Host and SNI, and its maps. */
-import { readFile } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type { ConfigLine } from '#common/haproxy/config-lines.ts';
 import { positionOf } from '#common/haproxy/config-lines.ts';
+import { readRegularFile } from '#storage/atomic-file.ts';
 import type { HaproxyConfiguration } from '../plan/haproxy-config.ts';
 
 export interface NamedHost {
@@ -65,8 +65,9 @@ async function listedFor({ words }: ConfigLine, directory: string): Promise<stri
   const maps = [...words.join(' ').matchAll(MAP)].map(([, file = '']) => file);
   const names: string[] = [];
   for (const file of [...files, ...maps]) {
-    const text = await readFile(isAbsolute(file) ? file : join(directory, file), 'utf8').catch(() => '');
-    const rows = text.slice(0, MAX_FILE_BYTES).split('\n');
+    const path = isAbsolute(file) ? file : join(directory, file);
+    const text = await readRegularFile(path, MAX_FILE_BYTES).then(String, () => '');
+    const rows = text.split('\n');
     names.push(
       ...rows.map((row) => row.trim().split(/\s+/)[0] ?? '').filter((row) => row && !row.startsWith('#')),
     );

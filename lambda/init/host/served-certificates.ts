@@ -1,7 +1,7 @@
 /** What the binds of a HAProxy serve today: the certificates that they name, read from the disk. */
 import { X509Certificate } from 'node:crypto';
 import { readdirSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { readRegularFile } from '#storage/atomic-file.ts';
 import type { HaproxyConfiguration } from '../plan/haproxy-config.ts';
@@ -9,11 +9,15 @@ import { bindsOf, isFront, valuesOf } from '../plan/sections.ts';
 import { type ServedCertificate, sourcesOf } from '../plan/tls-binds.ts';
 
 const MAX_PEM_BYTES = 1_000_000;
+const MAX_LIST_BYTES = 50_000_000;
 const MAX_FILES = 20_000;
 const SIDE_FILE = /\.(key|ocsp|issuer|sctl)$/;
 
 /** What cannot be read is left out: HAProxy's own check says what is wrong with it. */
-export async function readServed(config: HaproxyConfiguration, now: Date): Promise<ServedCertificate[]> {
+export async function readBindCertificates(
+  config: HaproxyConfiguration,
+  now: Date,
+): Promise<ServedCertificate[]> {
   const served: ServedCertificate[] = [];
   for (const { source, file } of await filesOnBinds(config)) {
     const certificate = await readLeaf(file);
@@ -56,7 +60,7 @@ async function pemsAt(path: string): Promise<string[]> {
 }
 
 async function listedIn(list: string, { sections }: HaproxyConfiguration): Promise<string[]> {
-  const text = await readFile(list, 'utf8').catch(() => '');
+  const text = await readRegularFile(list, MAX_LIST_BYTES).then(String, () => '');
   const base = sections.flatMap(({ lines }) => lines).find(({ words: [first] }) => first === 'crt-base');
   const pathOf = (name: string) => (isAbsolute(name) ? name : join(base?.words[1] ?? '/', name));
   const names = text.split('\n').map((line) => line.trim().split(/\s+/)[0] ?? '');

@@ -17,12 +17,12 @@ import {
   parseNames,
   parseProcess,
 } from '../../../agent/haproxy/answers.ts';
-import { linesOf } from '../../../agent/haproxy/config-lines.ts';
 import { crtListLine, parseCrtListLine } from '../../../agent/haproxy/crt-list-line.ts';
 import { linksOf } from '../../../lambda/acme/account.ts';
 import { AcmeProblem } from '../../../lambda/acme/problem.ts';
 import { parseRetryAfter } from '../../../lambda/acme/retry-after.ts';
 import { parseIssueValue } from '../../../lambda/challenge/issue-value.ts';
+import { linesOf } from '../../../lambda/common/haproxy/config-lines.ts';
 import { parseConfig } from '../../../lambda/config/yaml.ts';
 import { readResponse } from '../../../lambda/ocsp/response.ts';
 import { noon } from '../../support/clock.ts';

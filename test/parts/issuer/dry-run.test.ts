@@ -1,6 +1,6 @@
 // Each command with --dry-run, over a bucket where it has something to do: not a byte is changed, and the CA is asked for nothing.
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { TAKEN_BY } from '../../../lambda/commands/line/options.ts';
@@ -46,6 +46,8 @@ const ROWS: readonly (readonly [command: string, words: readonly string[], says:
     /nothing was changed \(--dry-run\): the account would be deactivated/,
   ],
   ['take-over', ['take-over'], /would count on/],
+  ['init', ['init', '--haproxy-config', 'HAPROXY'], /lacks these lines/],
+  ['go-live', ['go-live'], /nothing to change/],
   ['key rotate', ['key', 'rotate'], /nothing was changed \(--dry-run\)/],
   ['key new', ['key', 'new', '--yes'], /nothing was changed \(--dry-run\)/],
   [
@@ -77,6 +79,8 @@ test('nothing is changed by --dry-run, in the bucket and at the CA', async (t) =
   const { ca, configure, files, pemfleet } = await startOperator(t);
   const dir = tempDir(t);
   const recoveryKey = join(dir, 'recovery.json');
+  const haproxyConfig = join(dir, 'haproxy.cfg');
+  writeFileSync(haproxyConfig, 'defaults\n    mode http\n');
   configure({ certificates: [{ identifiers: ['a.test'] }, { identifiers: ['gone.test'] }] });
   assert.equal((await pemfleet('run')).status, 0);
   assert.equal((await pemfleet('key', 'recovery-key', '--out', recoveryKey)).status, 0);
@@ -92,7 +96,9 @@ test('nothing is changed by --dry-run, in the bucket and at the CA', async (t) =
   });
 
   for (const [, words, says] of ROWS) {
-    const real = words.map((word) => ({ FILE: recoveryKey, NEW: join(dir, 'new.json') })[word] ?? word);
+    const real = words.map(
+      (word) => ({ FILE: recoveryKey, NEW: join(dir, 'new.json'), HAPROXY: haproxyConfig })[word] ?? word,
+    );
     const { status, stdout, stderr } = await pemfleet(...real, '--dry-run');
     const line = `${words.join(' ')}: ${stdout}${stderr}`;
     assert.equal(status, 0, line);

@@ -13,7 +13,7 @@ import { MAX_FOREIGN_BYTES } from '#contract/limits.ts';
 import { readRegularFile, readRegularFileSync } from '#storage/atomic-file.ts';
 import { loadAgentConfig } from '../../../agent/config/config.ts';
 import { readPlainFile } from '../../../agent/deploy/disk.ts';
-import { readConfigLines } from '../../../agent/haproxy/config-lines.ts';
+import { readConfigLines } from '../../../agent/haproxy/config-files.ts';
 import { runProgram } from '../../../agent/haproxy/program.ts';
 import { openSocket } from '../../../agent/haproxy/socket.ts';
 import { parseConfig } from '../../../lambda/config/yaml.ts';

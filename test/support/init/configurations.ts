@@ -199,7 +199,7 @@ backend app
     adds: ({ https }) => `bind :::${https} v4v6 ssl crt`,
   },
   {
-    title: 'no global section, defaults with a server of TLS and checks, no end of line at the end',
+    title: 'no global section, defaults with a server of TLS and checks',
     text: ({ http }) => `defaults
     mode http
     timeout connect 5s
@@ -209,7 +209,8 @@ backend app
 frontend www
     bind :${http}
     stats enable
-    ${page()}`,
+    ${page()}
+`,
     today: [],
     adds: () => 'no-ssl no-check',
   },

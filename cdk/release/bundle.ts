@@ -21,18 +21,30 @@ const UNUSED_SCHEMAS: Record<string, string> = {
   '@peculiar/asn1-x509-attr': "export class AttributeCertificate {} export const id_at = '2.5.4';",
 };
 
+/** As much of reflect-metadata as the container of the ASN.1 library (tsyringe) calls: metadata of classes. */
+const REFLECT = `
+const known = new WeakMap();
+Reflect.defineMetadata = (key, value, target) => {
+  if (!known.has(target)) known.set(target, new Map());
+  known.get(target).set(key, value);
+};
+Reflect.getOwnMetadata = (key, target) => known.get(target)?.get(key);
+Reflect.getMetadata = (key, target) =>
+  target === null ? undefined : (known.get(target)?.get(key) ?? Reflect.getMetadata(key, Object.getPrototypeOf(target)));
+`;
+
 const slim: Plugin = {
   name: 'slim',
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^\.\/(axios|logger)$/ }, ({ path, importer }) =>
       importer.includes('/acme-client/') ? { path, namespace: 'absent' } : undefined,
     );
-    onResolve({ filter: /^@peculiar\/asn1-(pfx|cms|x509-attr)$/ }, ({ path }) => ({
+    onResolve({ filter: /^(@peculiar\/asn1-(pfx|cms|x509-attr)|reflect-metadata)$/ }, ({ path }) => ({
       path,
       namespace: 'absent',
     }));
     onLoad({ filter: /.*/, namespace: 'absent' }, ({ path }) => ({
-      contents: ABSENT[path] ?? UNUSED_SCHEMAS[path] ?? '',
+      contents: path === 'reflect-metadata' ? REFLECT : (ABSENT[path] ?? UNUSED_SCHEMAS[path] ?? ''),
     }));
   },
 };
@@ -52,8 +64,6 @@ const COMMON = {
   // The SDK is in the bundle: which Node its later versions want is no news for whoever runs this one.
   define: { 'process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED': '"true"' },
   plugins: [slim],
-  // The same without stand-ins for Map, Set and WeakMap, which Node has.
-  alias: { 'reflect-metadata': 'reflect-metadata/lite' },
 } as const satisfies BuildOptions;
 
 /** CommonJS packages inside an ES module need a require; the long name cannot meet a minified one. */

@@ -1,17 +1,7 @@
 /** Commands and options of certbot, lego and acme.sh, each with what `pemfleet` has in its place. */
 
 export const COMMAND_WORDS: Readonly<Record<string, string>> = {
-  ...wordsFor('run', [
-    'renew',
-    'certonly',
-    'issue',
-    'order',
-    'obtain',
-    'start',
-    'sync',
-    'apply',
-    'reconcile',
-  ]),
+  ...wordsFor('run', ['certonly', 'issue', 'order', 'obtain', 'start', 'sync', 'apply', 'reconcile']),
   ...wordsFor('status', ['certificates', 'list', 'ls', 'show', 'info', 'get']),
   ...wordsFor('plan --check', ['check', 'test', 'verify', 'validate', 'configtest', 'lint', 'preflight']),
   ...wordsFor('account', ['register', 'update_account', 'unregister', 'registration']),

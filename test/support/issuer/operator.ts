@@ -11,6 +11,8 @@ import { accountCommand } from '../../../lambda/commands/account/account.ts';
 import type { Command } from '../../../lambda/commands/command.ts';
 import { caaCommand } from '../../../lambda/commands/dns/caa.ts';
 import { haproxyConfigCommand } from '../../../lambda/commands/haproxy-config.ts';
+import { goLiveCommand } from '../../../lambda/commands/init/go-live.ts';
+import { initCommand } from '../../../lambda/commands/init/init.ts';
 import { keyCommand } from '../../../lambda/commands/key.ts';
 import { parseArguments } from '../../../lambda/commands/line/options.ts';
 import { planCommand, renewCommand, runCommand } from '../../../lambda/commands/pass.ts';
@@ -30,6 +32,7 @@ import { tempDir } from '../temp-dir.ts';
 const COMMANDS: Readonly<Record<string, Command>> = {
   ...{ run: runCommand, plan: planCommand, revoke: revokeCommand, withdraw: withdrawCommand },
   ...{ account: accountCommand, 'take-over': takeOverCommand, key: keyCommand },
+  ...{ init: initCommand, 'go-live': goLiveCommand },
   'haproxy-config': haproxyConfigCommand,
   caa: caaCommand,
   replace: replaceCommand,

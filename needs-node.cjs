@@ -2,17 +2,11 @@
 'use strict';
 (() => {
   var wanted = [20, 19];
-  var seen = process.versions.node.split('.').map(Number);
-  if (seen[0] > wanted[0] || (seen[0] === wanted[0] && seen[1] >= wanted[1])) return;
-  console.error(
-    'pemfleet: wanted Node.js ' +
-      wanted.join('.') +
-      ' or newer, saw ' +
-      process.versions.node +
-      ' (' +
-      process.execPath +
-      '). ' +
-      'The packages (.deb, .rpm) and the executables of a release need no Node.js.',
+  var running = process.versions.node.split('.').map(Number);
+  if (running[0] > wanted[0] || (running[0] === wanted[0] && running[1] >= wanted[1])) return;
+  process.stderr.write(
+    `pemfleet: wanted Node.js ${wanted.join('.')} or newer, saw ${process.versions.node} (${process.execPath}). ` +
+      'The packages (.deb, .rpm) and the executables of a release need no Node.js.\n',
   );
   // EX_CONFIG, as for each fault of a configuration
   process.exit(78);

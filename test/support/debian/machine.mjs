@@ -39,6 +39,7 @@ License: none
 BuildArch: noarch
 Provides: ${['systemd', 'util-linux', 'util-linux-core', 'glibc', 'haproxy', 'shadow-utils', 'coreutils', 'bash'].join(', ')}
 Provides: /bin/sh, /usr/bin/sh, /usr/bin/flock, /usr/bin/systemctl
+Provides: libc.so.6(GLIBC_2.28)(64bit), libstdc++.so.6()(64bit)
 %description
 %files
 `;

@@ -170,10 +170,11 @@ async function readAgent(file: string): Promise<{ certsDir: string | undefined }
 
 /** Of a package, or of the npm package that this program is in; undefined: there is none. */
 function schemaFile(name: 'pemfleet' | 'agent'): string | undefined {
-  const beside = new URL(`../schema/${name}.schema.json`, import.meta.url);
+  // An executable is no module of a file: there is nothing beside it.
+  const isFile = import.meta.url?.startsWith('file:') ?? false;
   const places = [
     `/usr/share/pemfleet/${name}.schema.json`,
-    ...(beside.protocol === 'file:' ? [fileURLToPath(beside)] : []),
+    ...(isFile ? [fileURLToPath(new URL(`../schema/${name}.schema.json`, import.meta.url))] : []),
   ];
   return places.find((path) => existsSync(path));
 }

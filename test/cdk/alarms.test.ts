@@ -112,9 +112,11 @@ test('alarms and dashboard can be switched off', () => {
 /** What no metric shows. */
 const INCIDENTS = [
   'A CA revokes many certificates, or keys are known to others',
+  'A renewal broke something',
   'The bucket is lost, or was restored',
   'The wire shows another certificate',
   "Somebody wrote to the bucket, or has the issuer's key",
+  'Who changed that, and what was served until when?',
 ];
 
 test('runbook: a section for each alarm and each of these incidents, and no others', () => {

@@ -13,14 +13,14 @@ export interface UserFacts {
 }
 
 /**
- * `stay`: it is the right user; `become`: root goes on as the owner, or as the units' user in a new directory; `stay-root`: root goes on,
- * and nobody else will be able to use what it makes; `refuse`: another user must type it.
+ * `stay`: it is the right user; `become`: root goes on as the owner, or as the units' user in a new directory; `refuse`: another user
+ * must type it. Where root runs everything, as in a container, root is the right user.
  */
-export type UserDecision = 'stay' | 'become-owner' | 'become-service' | 'stay-root' | 'refuse';
+export type UserDecision = 'stay' | 'become-owner' | 'become-service' | 'refuse';
 
 export function decideUser({ uid, owner, service, mayUse }: UserFacts): UserDecision {
   if (uid === undefined) return 'stay';
   if (uid !== 0) return mayUse || owner === uid ? 'stay' : 'refuse';
   if (owner !== undefined) return owner === 0 ? 'stay' : 'become-owner';
-  return service === undefined || service.uid === 0 ? 'stay-root' : 'become-service';
+  return service === undefined || service.uid === 0 ? 'stay' : 'become-service';
 }

@@ -50,9 +50,6 @@ export async function continueAsRightUser(place: OwnedPlace, options: RightUserO
       return;
     case 'refuse':
       throw refused(place, uid ?? -1, options, await nearestDirectory(place.path));
-    case 'stay-root':
-      if (place.isWritten) options.say(`${options.program}: ${rootsOwn(place.path)}\n`);
-      return;
     case 'become-service':
       if (service !== undefined) await continueAs(service, place, options, true);
       return;
@@ -60,9 +57,6 @@ export async function continueAsRightUser(place: OwnedPlace, options: RightUserO
       if (owner !== undefined) await continueAs(owner, place, options, false);
   }
 }
-
-const rootsOwn = (path: string) =>
-  `goes on as root, and ${path} will be root's: this machine has no user ${SERVICE_USER}`;
 
 /** Root goes on as `account`. */
 export async function continueAs(

@@ -141,7 +141,7 @@ async function startInstance(ground: Ground, { app, deployment }: Brought): Prom
     replacements: {
       ':443 ssl crt /etc/haproxy/certs': `127.0.0.1:${httpsPort} ssl crt ${join(haproxyDir, 'certs')}`,
       [`${responder}:443`]: `${responder}:${urlPort}`,
-      '/etc/ssl/certs/ca-certificates.crt': caFile,
+      '@system-ca': caFile,
       // Lambda starts ten processes at once; a busy machine takes its time.
       'timeout queue 10s': 'timeout queue 60s',
       'parse-resolv-conf': `nameserver route53 ${aws.dns.address}`,

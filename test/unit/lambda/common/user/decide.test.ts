@@ -21,11 +21,11 @@ const ROWS: readonly [says: string, facts: UserFacts, decision: UserDecision][] 
     { ...root, owner: undefined, service },
     'become-service',
   ],
-  ['root at the first run of a container without users', { ...root, owner: undefined }, 'stay-root'],
+  ['root at the first run of a container without users', { ...root, owner: undefined }, 'stay'],
   [
     'root, where the user of the units is root',
     { ...root, owner: undefined, service: { ...service, uid: 0 } },
-    'stay-root',
+    'stay',
   ],
   ['the owner', { ...alice, owner: 1000, mayUse: true }, 'stay'],
   [

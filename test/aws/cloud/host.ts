@@ -121,7 +121,7 @@ async function install(
 
 /** The lines of the construct in a configuration around them. */
 function configOf({ haproxyConfig, replacements }: HostOptions): string {
-  const [https = '', http = ''] = haproxyConfig.split('\n\n# HTTP-01');
+  const [https = '', frontend = '', sections = ''] = haproxyConfig.split(/\n# Part [12],.*\n/);
   const text = `global
     stats socket "\${PEMFLEET_SOCKET}" mode 600 level admin
 defaults
@@ -131,10 +131,12 @@ defaults
     timeout server 30s
 frontend https
 ${https}
+${frontend}
     http-request return status 200 content-type text/plain lf-string "%[ssl_f_serial,hex]"
 frontend http
     bind "\${PEMFLEET_HTTP_BIND}"
-# HTTP-01${http}`;
+${frontend}
+${sections}`;
   return Object.entries(replacements).reduce((changed, [from, to]) => {
     if (changed.split(from).length !== 2) {
       throw new TypeError(`the lines for HAProxy do not hold ${from} once`);

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { type Account, accountNamed, accountOf } from '#common/user/accounts.ts';
 import { messageOf } from '#contract/errors.ts';
 import { readState } from '../../init/apply/file-change.ts';
-import { putRun, type RunResult, TakenBack } from '../../init/apply/put.ts';
+import { HalfDone, putRun, type RunResult, TakenBack } from '../../init/apply/put.ts';
 import { type InitRecord, readRecord, recordDirectory } from '../../init/apply/record.ts';
 import { type ReloadWay, reloadWayOf } from '../../init/apply/reload.ts';
 import { type Discovery, discover } from '../../init/discovery.ts';
@@ -25,7 +25,8 @@ export const initCommand: Command = async (values) => {
   try {
     return values.undo ? await undoInit(values) : await init(values);
   } catch (error) {
-    if (!(error instanceof Unplannable) && !(error instanceof TakenBack)) throw error;
+    if (!(error instanceof Unplannable || error instanceof TakenBack || error instanceof HalfDone))
+      throw error;
     if (values.json) printJson({ version: 1, result: 'failed', error: { message: error.message } });
     printToStderr(`${error.message}\n`);
     return EXIT.failed;

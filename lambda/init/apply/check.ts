@@ -3,6 +3,7 @@ import type { StagedFile } from '#storage/atomic-file.ts';
 import type { Installation } from '../host/installation.ts';
 import { runToEnd } from './run-to-end.ts';
 
+const isRoot = () => process.getuid?.() === 0;
 const TIMEOUT_MS = 300_000;
 
 export interface CheckResult {
@@ -14,7 +15,7 @@ export interface CheckResult {
 
 /** @param staged by the path that it is for; it stands in the same directory, so that relative paths mean the same */
 export async function checkStaged(
-  { program = 'haproxy', files, args, directory, env }: Installation,
+  { program = 'haproxy', files, args, directory, env, process: running }: Installation,
   staged: ReadonlyMap<string, Pick<StagedFile, 'temp'>>,
 ): Promise<CheckResult> {
   const configs = files.flatMap((file) => ['-f', staged.get(file)?.temp ?? file]);
@@ -22,6 +23,8 @@ export async function checkStaged(
   const { isWell, output } = await runToEnd([program, '-c', ...args.others, ...configs], {
     timeoutMs: TIMEOUT_MS,
     cwd: directory,
+    // A configuration may load programs (lua): that of a service's user runs as this user, not as root.
+    ...(isRoot() && running && running.uid !== 0 && { uid: running.uid, gid: running.gid }),
     env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...env },
   });
   const names = [...staged].reduce((text, [file, { temp }]) => text.replaceAll(temp, file), output);

@@ -1,4 +1,5 @@
 /** Puts all changes of a run in place, or none: record, directories, files, HAProxy's check, one reload, what visitors get. */
+import { messageOf } from '#contract/errors.ts';
 import { type StagedFile, stageFile } from '#storage/atomic-file.ts';
 import type { Installation } from '../host/installation.ts';
 import { checkStaged } from './check.ts';
@@ -49,8 +50,13 @@ export class TakenBack extends Error {
   override name = 'TakenBack';
 }
 
+/** Some of what a run has changed is left; its record has the copies. */
+export class HalfDone extends Error {
+  override name = 'HalfDone';
+}
+
 export async function putRun(request: RunRequest): Promise<RunResult> {
-  const { directory, haproxy } = request;
+  const { haproxy } = request;
   const number = await beginRun(request);
   try {
     await setDirectories(request, number);
@@ -58,19 +64,31 @@ export async function putRun(request: RunRequest): Promise<RunResult> {
     await reloadUnits(request.dropIns);
     return haproxy === undefined ? { reloaded: false, warnings: '' } : await putHaproxy(haproxy);
   } catch (error) {
-    const record = await readRecord(directory);
-    const run = record.runs.find((one) => one.number === number);
-    if (run !== undefined) {
-      await restoreAll(
-        directory,
-        run.changes.filter(({ isHaproxy }) => !isHaproxy),
-      );
-      await removeDirectories(run.directories);
-      await reloadUnits(request.dropIns);
-      await dropRun(directory, record, number);
-    }
+    await takeRunBack(request, number, error);
     throw error;
   }
+}
+
+/** The record and its copies stay until every file is as it was. @throws HalfDone */
+async function takeRunBack(
+  { directory, dropIns }: RunRequest,
+  number: number,
+  reason: unknown,
+): Promise<void> {
+  const record = await readRecord(directory);
+  const run = record.runs.find((one) => one.number === number);
+  if (run === undefined) return;
+  try {
+    await restoreAll(directory, run.changes);
+    await removeDirectories(run.directories);
+    await reloadUnits(dropIns);
+  } catch (cause) {
+    throw new HalfDone(
+      `${messageOf(reason)}; and not all could be taken back (${messageOf(cause)}): ${directory} has a copy of each file from before; mend that, then: pemfleet init --undo`,
+      { cause },
+    );
+  }
+  await dropRun(directory, record, number);
 }
 
 async function beginRun({ directory, now, files, dropIns, haproxy }: RunRequest): Promise<number> {
@@ -104,26 +122,45 @@ async function setDirectories({ directory, directories }: RunRequest, number: nu
 /** @throws TakenBack with HAProxy's words; its files are as they were, and it runs as it did */
 export async function putHaproxy(request: HaproxyRequest): Promise<RunResult> {
   const { installation, files, way, statsSocket, visitors } = request;
+  const before = await states(files);
   const staged = await stageAll(files);
   const check = await checkStaged(installation, staged);
   if (!check.isWell) {
-    for (const file of staged.values()) await file.discard();
+    await discardAll(staged);
     throw new TakenBack(`haproxy -c refuses the new configuration; nothing was changed:\n${check.output}`);
   }
-  const before = await states(files);
   const worker = { socket: statsSocket, master: installation.process?.pid ?? 0 };
   const views = way.kind === 'none' ? [] : await askAsVisitors(visitors.addresses, visitors.names);
-  for (const file of staged.values()) await file.commit();
+  const problem = await commitAll(staged);
+  if (problem !== undefined) {
+    await discardAll(staged);
+    for (const file of before) await putInPlace(file);
+    throw new TakenBack(`a file could not be replaced, and all is taken back: ${problem}`);
+  }
   const warnings = warningsIn(check.output);
   if (way.kind === 'none') return { reloaded: false, warnings };
-  const problem =
+  const change =
     (await reloadHaproxy(way, worker, check.ms)) ??
     changedViews(views, await askAsVisitors(visitors.addresses, visitors.names), visitors).join('; ');
-  if (problem === '') return { reloaded: true, warnings };
+  if (change === '') return { reloaded: true, warnings };
   for (const file of before) await putInPlace(file);
   const again = await reloadHaproxy(way, { ...worker, socket: undefined }, check.ms);
   const state = again === undefined ? 'HAProxy runs as before' : `check HAProxy: ${again}`;
-  throw new TakenBack(`the reload failed, and all is taken back (${state}): ${problem}`);
+  throw new TakenBack(`the reload failed, and all is taken back (${state}): ${change}`);
+}
+
+/** @returns why one of them is not in its place; those before it are */
+async function commitAll(staged: ReadonlyMap<string, StagedFile>): Promise<string | undefined> {
+  try {
+    for (const file of staged.values()) await file.commit();
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+async function discardAll(staged: ReadonlyMap<string, StagedFile>): Promise<void> {
+  for (const file of staged.values()) await file.discard();
 }
 
 /** Of an empty directory HAProxy warns, and rightly: its first certificates are to come. */
@@ -135,8 +172,13 @@ const warningsIn = (output: string): string =>
 
 async function stageAll(files: readonly FileChange[]): Promise<Map<string, StagedFile>> {
   const staged = new Map<string, StagedFile>();
-  for (const { path, body, mode, uid, gid } of files) {
-    staged.set(path, await stageFile(path, body ?? '', { mode, uid, gid }));
+  try {
+    for (const { path, body, mode, uid, gid } of files) {
+      staged.set(path, await stageFile(path, body ?? '', { mode, uid, gid }));
+    }
+  } catch (error) {
+    await discardAll(staged);
+    throw error;
   }
   return staged;
 }

@@ -46,7 +46,8 @@ export async function reloadHaproxy(
   if (way.kind === 'unit') {
     const { isWell, output } = await runToEnd(['systemctl', 'reload', way.unit], { timeoutMs: waitMs });
     if (!isWell) return `systemctl reload ${way.unit}: ${output}`;
-  } else process.kill(way.pid, 'SIGUSR2');
+  } else if (!isSignalled(way.pid))
+    return `process ${way.pid}, HAProxy's master, takes no signal: it has ended`;
   const deadline = performance.now() + waitMs;
   while (performance.now() < deadline) {
     if ((await workersOf(worker)).some((pid) => !before.includes(pid)) && (await isStaying(worker, before))) {
@@ -55,6 +56,14 @@ export async function reloadHaproxy(
     await sleep(POLL_MS);
   }
   return `no new worker of HAProxy came up${worker.socket === undefined ? '' : ` at ${worker.socket}`} within ${Math.round(waitMs / 1000)} s`;
+}
+
+function isSignalled(pid: number): boolean {
+  try {
+    return process.kill(pid, 'SIGUSR2');
+  } catch {
+    return false;
+  }
 }
 
 async function workersOf({ socket, master }: NewWorker): Promise<number[]> {

@@ -11,11 +11,11 @@ const MAX_OUTPUT = 1_000_000;
 
 export function runToEnd(
   [program = '', ...args]: readonly string[],
-  options: { timeoutMs: number; cwd?: string; env?: NodeJS.ProcessEnv },
+  options: { timeoutMs: number; cwd?: string; env?: NodeJS.ProcessEnv; uid?: number; gid?: number },
 ): Promise<ProgramEnd> {
-  const { timeoutMs: timeout, cwd, env } = options;
+  const { timeoutMs: timeout, ...rest } = options;
   return new Promise((resolve) => {
-    execFile(program, args, { timeout, maxBuffer: MAX_OUTPUT, cwd, env }, (error, stdout, stderr) => {
+    execFile(program, args, { timeout, maxBuffer: MAX_OUTPUT, ...rest }, (error, stdout, stderr) => {
       const output = `${stdout}${stderr}`.trim();
       resolve({ isWell: error === null, output: output === '' ? (error?.message ?? '') : output });
     });

@@ -1,5 +1,5 @@
 /** Finds the HAProxy of this machine: the one that runs, else the one that its unit would start, else the usual file. */
-import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { messageOf } from '#contract/errors.ts';
 import { readRegularFile } from '#storage/atomic-file.ts';
@@ -44,14 +44,33 @@ export function findInstallation(search: Search): Installation {
     args: isOther ? { configs, others: [], hasMaster: true } : { ...args, configs },
     directory,
     env: running?.env ?? unit?.env ?? {},
-    files: filesOf(configs, directory),
+    files: safeFiles(filesOf(configs, directory), search.uid, running?.uid ?? 0),
   };
+}
+
+/**
+ * root writes into no directory, and takes no configuration, that the user of a service can change under its hands.
+ * @throws Unplannable
+ */
+function safeFiles(files: readonly string[], ownUid: number, haproxyUid: number): readonly string[] {
+  if (ownUid !== 0 || haproxyUid === 0) return files;
+  const open = files.flatMap((file) => [file, dirname(file)]).find((path) => !isOfRoot(path));
+  if (open === undefined) return files;
+  throw new Unplannable(
+    `wanted HAProxy's configuration, saw ${open}, which others than root can change, and a HAProxy of user ${haproxyUid}: run this as that user, or give it to root (chown root, chmod go-w)`,
+  );
+}
+
+function isOfRoot(path: string): boolean {
+  const { uid, mode } = statSync(path);
+  return uid === 0 && (mode & 0o022) === 0;
 }
 
 function chooseProcess(all: readonly HaproxyProcess[], file: string | undefined): HaproxyProcess | undefined {
   if (file !== undefined) {
     const wanted = resolve(file);
-    return all.find(({ args, directory, isElsewhere }) => {
+    const rootFirst = [...all].sort((a, b) => Math.min(a.uid, 1) - Math.min(b.uid, 1));
+    return rootFirst.find(({ args, directory, isElsewhere }) => {
       const configs = args.configs.map((one) => resolve(directory, one));
       return !isElsewhere && (configs.includes(wanted) || configs.includes(dirname(wanted)));
     });
@@ -99,7 +118,8 @@ function isExecutable(path: string): boolean {
 /** @throws Unplannable */
 function filesOf(configs: readonly string[], directory: string): string[] {
   try {
-    const files = expandConfigs(configs, directory);
+    // A link stays: its file is the one that changes.
+    const files = expandConfigs(configs, directory).map((file) => realpathSync(file));
     if (files.length > 0) return files;
   } catch (error) {
     throw new Unplannable(`wanted HAProxy's configuration, saw ${messageOf(error)}: --haproxy-config FILE`);

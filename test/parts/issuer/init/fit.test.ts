@@ -1,6 +1,16 @@
 /** init's lines in real configurations and real HAProxy: checked by each version, reloaded once, and taken back byte by byte. */
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { before, type TestContext, test } from 'node:test';
@@ -213,6 +223,35 @@ test('a configuration that HAProxy refuses is never in place', async (t) => {
     readdirSync(home.home).filter((name) => name.endsWith('pemfleet-tmp')),
     [],
   );
+});
+
+test('a configuration behind a symbolic link: its file changes and comes back, and the link stays', async (t) => {
+  const home = await makeHome(t, configurations[2] as KnownConfiguration);
+  const target = join(home.home, 'kept-elsewhere.cfg');
+  renameSync(home.file, target);
+  symlinkSync(target, home.file);
+  await start(t, '3.0', home);
+  const { run, undo } = await put(t, home, '127.0.0.1:1');
+
+  await run();
+
+  assert.ok(lstatSync(home.file).isSymbolicLink());
+  assert.match(readFileSync(target, 'utf8'), /acme-challenge/);
+  await undo();
+  assert.ok(lstatSync(home.file).isSymbolicLink());
+  assert.ok(readFileSync(target).equals(home.before));
+});
+
+test('a master that has ended meanwhile is not reloaded: all is taken back, and told', async (t) => {
+  const home = await makeHome(t, configurations[2] as KnownConfiguration);
+  const part = await start(t, '3.0', home);
+  const { run, directory } = await put(t, home, '127.0.0.1:1');
+  await part.stop();
+
+  await assert.rejects(run(), (error) => error instanceof TakenBack && /takes no signal/.test(error.message));
+
+  assert.ok(readFileSync(home.file).equals(home.before));
+  assert.equal(existsSync(directory), false);
 });
 
 test('undo refuses what somebody has changed since, and shows the change', async (t) => {

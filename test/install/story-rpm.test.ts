@@ -1,0 +1,3 @@
+import { DISTRIBUTIONS, defineStory } from './story.ts';
+
+defineStory(DISTRIBUTIONS.rpm);

@@ -61,6 +61,13 @@ export async function recordAction(bucket: Bucket, values: CommandValues, fact: 
   await audit.flush();
 }
 
+/** With the bucket that the command line or the environment names. */
+export async function loadConfig(values: CommandValues): Promise<Config> {
+  const given = await givenBucket(values);
+  const parse = (file: string, text: string) => parseConfig(file, text, given);
+  return loadConfigFile(values.config, parse, readSettingsText);
+}
+
 /**
  * @param access default: what `--dry-run` says
  * @throws WrongUser
@@ -69,9 +76,7 @@ export async function loadConfigAndBucket(
   values: CommandValues,
   access: BucketAccess = values['dry-run'] ? 'read' : 'write',
 ): Promise<{ config: Config; bucket: Bucket }> {
-  const given = await givenBucket(values);
-  const parse = (file: string, text: string) => parseConfig(file, text, given);
-  const config = await loadConfigFile(values.config, parse, readSettingsText);
+  const config = await loadConfig(values);
   await continueForBucket(config.bucket, access, values);
   return { config, bucket: await openBucket(config.bucket, access) };
 }

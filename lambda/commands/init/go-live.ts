@@ -1,57 +1,113 @@
 /** `pemfleet go-live`: from the CA's staging to production, once everything is proved with staging's certificates. */
 import { existsSync } from 'node:fs';
-import { isScalar, parseDocument } from 'yaml';
+import { realpath } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { ConfigError } from '#common/config-error.ts';
+import { whileOwnerOf } from '#common/user/while-owner.ts';
 import { replaceFile } from '#storage/atomic-file.ts';
-import { directoryNamed, isStaging, KNOWN_CAS, knownCaOf } from '../../config/known-cas.ts';
+import { directoryNamed, isPublic, isStaging, KNOWN_CAS, knownCaOf } from '../../config/known-cas.ts';
 import { parseConfig } from '../../config/yaml.ts';
 import { readState } from '../../init/apply/file-change.ts';
 import { type ProgramEnd, runToEnd } from '../../init/apply/run-to-end.ts';
+import { changeDirectories } from '../../init/plan/ca-words.ts';
 import { unifiedDiff } from '../../init/plan/unified-diff.ts';
 import type { StatusLine } from '../../status/status-line.ts';
-import { type Command, print, printJson, printToStderr } from '../command.ts';
-import type { CommandValues } from '../line/options.ts';
+import {
+  type Command,
+  loadConfig,
+  loadConfigAndBucket,
+  print,
+  printJson,
+  printToStderr,
+  recordAction,
+} from '../command.ts';
+import { type CommandValues, UsageError } from '../line/options.ts';
 import { EXIT } from '../output.ts';
 import { linesText } from '../report-table.ts';
 import { statusFor } from '../status.ts';
+import { refuseWithoutRights } from './rights.ts';
 
 const PASS_TIMEOUT_MS = 1_000_000;
 const PASS_COMMAND = 'systemctl start pemfleet';
 
 export const goLiveCommand: Command = async (values) => {
-  const state = await readState(values.config);
+  const config = await loadConfig(values);
+  const file = await realpath(values.config);
+  const state = await readState(file);
   if (state === undefined) throw new ConfigError('ERR_CONFIG', `no configuration file at ${values.config}`);
   const before = state.body.toString();
-  const after = inProduction(values, before);
+  const after = inProduction({ ...values, bucket: config.bucket }, before);
   const diff = unifiedDiff(values.config, before, after);
-  const problems = diff === '' ? [] : await notGreen(values);
-  if (problems.length > 0) return refuse(values, problems);
   const isWritten = diff !== '' && !values['dry-run'];
-  if (isWritten) await replaceFile(values.config, after, state);
+  if (isWritten) refuseWithoutRights('go-live', file);
+  const directory = config.bucket.startsWith('file:') ? fileURLToPath(config.bucket) : undefined;
+  const problems = diff === '' ? [] : await whileOwnerOf(directory, () => notGreen(values));
+  if (problems.length > 0) return refuse(values, problems);
+  if (isWritten) await replaceFile(file, after, state);
+  const failure = isWritten ? await whileOwnerOf(directory, (isOwner) => record(values, isOwner)) : undefined;
   const pass = isWritten ? await startPass() : undefined;
   report(values, { diff, isWritten, pass });
+  if (failure !== undefined) throw failure;
   return pass?.isWell === false ? EXIT.failed : EXIT.ok;
 };
 
-/** The same text, but for the directories of the CAs that are staging. */
-function inProduction({ config: file, ca }: CommandValues, text: string): string {
-  const config = parseConfig(file, text);
-  const document = parseDocument(text);
-  const paths = [['acme'], ...config.fallback.map((_, index) => ['fallback', index])];
-  const changes = paths.flatMap((path, index) => {
-    const node = document.getIn([...path, 'directoryUrl'], true);
-    if (!isScalar(node) || typeof node.value !== 'string' || !node.range) return [];
-    const wanted = ca !== undefined && index === 0 ? ca : productionOf(node.value);
-    if (wanted === undefined || directoryNamed(wanted) === directoryNamed(node.value)) return [];
-    return [{ start: node.range[0], end: node.range[1], wanted }];
-  });
-  const after = changes.reduceRight(
-    (whole, { start, end, wanted }) => whole.slice(0, start) + wanted + whole.slice(end),
-    text,
-  );
-  parseConfig(file, after);
-  return after;
+/** @returns what the audit trail's store says: the change is made, whatever it is */
+async function record(values: CommandValues, isOwner: boolean): Promise<unknown> {
+  if (!isOwner) {
+    printToStderr(
+      'the audit trail has no line of this: Node on this machine lets nobody write as the owner of the bucket\n',
+    );
+    return undefined;
+  }
+  try {
+    const { config, bucket } = await loadConfigAndBucket(values, 'write');
+    const reason = [config.acme, ...config.fallback].map(({ directoryUrl }) => directoryUrl).join(', ');
+    await recordAction(bucket, values, { action: 'went-live', reason });
+    return undefined;
+  } catch (error) {
+    return error;
+  }
 }
+
+/** The same text, but for the directories of the CAs that are staging. @throws ConfigError, UsageError */
+function inProduction({ config: file, ca, bucket }: CommandValues, text: string): string {
+  if (ca !== undefined && !isDirectory(ca)) {
+    throw new UsageError(`--ca wants letsencrypt, google, zerossl or an https:// URL, saw ${ca}`);
+  }
+  const given = bucket === undefined ? undefined : { url: bucket, origin: '--bucket' };
+  const casOf = (yaml: string) => {
+    const config = parseConfig(file, yaml, given);
+    return [config.acme, ...config.fallback];
+  };
+  const cas = casOf(text);
+  const wanted = cas.map(({ directoryUrl }, index) =>
+    ca !== undefined && index === 0 ? ca : (productionOf(directoryUrl) ?? directoryUrl),
+  );
+  const isSame = (index: number) =>
+    directoryNamed(cas[index]?.directoryUrl ?? '') === directoryNamed(wanted[index] ?? '');
+  const changed = wanted.flatMap((word, index) => (isSame(index) ? [] : [{ word, index }]));
+  const withAnchors = changed.find(({ word, index }) => cas[index]?.caFile && isPublic(directoryNamed(word)));
+  if (withAnchors !== undefined) {
+    throw new ConfigError(
+      'ERR_CONFIG',
+      `${file}: caFile names the trust anchors of a private CA, and ${withAnchors.word} is none: take caFile out, then go-live`,
+    );
+  }
+  const after = changeDirectories(text, changed);
+  const isRight = casOf(after).every(
+    ({ directoryUrl }, index) => directoryNamed(directoryUrl) === directoryNamed(wanted[index] ?? ''),
+  );
+  if (isRight) return after;
+  throw new ConfigError(
+    'ERR_CONFIG',
+    `${file}: wanted a directoryUrl that stands for itself, saw one that another setting shares: write by hand ${wanted.join(', ')}`,
+  );
+}
+
+const isDirectory = (ca: string) => {
+  const url = directoryNamed(ca);
+  return URL.canParse(url) && new URL(url).protocol === 'https:' && !/[\s"'#]/.test(ca);
+};
 
 /** @returns undefined: it is no staging environment that pemfleet knows */
 function productionOf(current: string): string | undefined {
@@ -62,10 +118,10 @@ function productionOf(current: string): string | undefined {
   return production?.word ?? production?.directoryUrl;
 }
 
-/** What `pemfleet status` calls wrong, or cannot tell; a fleet without a host proves nothing. */
+/** What `pemfleet status` calls wrong, or cannot tell; a fleet without a host, and what no host serves yet, prove nothing. */
 async function notGreen(values: CommandValues): Promise<readonly StatusLine[]> {
   const { lines } = await statusFor(values);
-  return lines.filter(({ level, code }) => level !== 'note' || code === 'no-host');
+  return lines.filter(({ level, code }) => level !== 'note' || code === 'no-host' || code === 'arriving');
 }
 
 function refuse(values: CommandValues, problems: readonly StatusLine[]): number {

@@ -1,8 +1,6 @@
 /** `pemfleet init`: finds HAProxy, writes pemfleet.yaml and agent.yaml, and fits the lines that HAProxy lacks into its configuration. */
-import { accessSync, constants, existsSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync } from 'node:fs';
 import { type Account, accountNamed, accountOf } from '#common/user/accounts.ts';
-import { messageOf } from '#contract/errors.ts';
 import { readState } from '../../init/apply/file-change.ts';
 import { HalfDone, putRun, type RunResult, TakenBack } from '../../init/apply/put.ts';
 import { type InitRecord, readRecord, recordDirectory } from '../../init/apply/record.ts';
@@ -14,10 +12,11 @@ import { bindsOf, isFront } from '../../init/plan/sections.ts';
 import { handshakeAddressesOf } from '../../init/plan/tls-binds.ts';
 import { planSetup, type Setup } from '../../init/setup.ts';
 import { type Command, now, print, printJson, printToStderr } from '../command.ts';
-import { type CommandValues, UsageError } from '../line/options.ts';
+import type { CommandValues } from '../line/options.ts';
 import { EXIT } from '../output.ts';
 import { collectAnswers, hasAnswers } from './answers.ts';
 import { askYes, isTerminal } from './ask.ts';
+import { refuseWithoutRights } from './rights.ts';
 import { discoveryText, setupText } from './text.ts';
 import { undoInit } from './undo.ts';
 
@@ -36,7 +35,7 @@ export const initCommand: Command = async (values) => {
 async function init(values: CommandValues): Promise<number> {
   const uid = process.getuid?.() ?? 0;
   const configFile = values.config;
-  if (!values['dry-run']) refuseWithoutRights(configFile);
+  if (!values['dry-run']) refuseWithoutRights('init', configFile);
   const discovery = await discover({ configFile: values['haproxy-config'], env: process.env, uid }, now());
   if (!values.json) print(discoveryText(discovery));
   const user = userOf(uid, values['dry-run']);
@@ -169,20 +168,6 @@ function userOf(uid: number, dryRun: boolean): Account {
   throw new Unplannable(
     'wanted the system user pemfleet, which the packages make, saw none: useradd --system --home-dir /var/lib/pemfleet --shell /usr/sbin/nologin pemfleet',
   );
-}
-
-/** @throws UsageError with the command line that has the rights */
-function refuseWithoutRights(configFile: string): void {
-  const directory =
-    [dirname(configFile), dirname(dirname(configFile)), '/'].find((path) => existsSync(path)) ?? '/';
-  try {
-    accessSync(directory, constants.W_OK);
-  } catch (error) {
-    const words = process.argv.slice(2).map((word) => (/^[\w./:=,@*-]+$/.test(word) ? word : `'${word}'`));
-    throw new UsageError(
-      `init writes ${configFile}, and this user may not (${messageOf(error)}): sudo pemfleet ${words.join(' ')}; or look first: --dry-run`,
-    );
-  }
 }
 
 /** A dry run of a user who may not read the record. */

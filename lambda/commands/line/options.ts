@@ -133,7 +133,7 @@ export const TAKEN_BY = {
 
 /**
  * As whom a command goes on when root has typed it: as the `owner` of a bucket that is a directory; `respond` as the responder's own user,
- * where the machine has it. `anybody`: it writes to no bucket.
+ * where the machine has it. `anybody`: it writes files of /etc, and what it does in a bucket it does as the owner.
  */
 export type RunsAs = 'owner' | 'responder' | 'anybody';
 
@@ -161,7 +161,6 @@ export const RUNS_AS = {
   caa: 'owner',
   'dns-records': 'owner',
   'haproxy-config': 'owner',
-  // They write files of /etc, and read the bucket at most.
   init: 'anybody',
   'go-live': 'anybody',
   schema: 'anybody',

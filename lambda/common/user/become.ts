@@ -9,7 +9,7 @@ const { initgroups }: { initgroups?: (user: string, extraGroup: number) => void 
 const OF_ROOT = ['HOME', 'USER', 'LOGNAME', 'XDG_RUNTIME_DIR', 'XDG_CONFIG_HOME'];
 
 /** Where Debian's libuv is newer than its Node 20 expects, Node lets nobody change the user (CVE-2024-22017). */
-const NODE_REFUSES = /^ERR_INVALID_STATE$/;
+export const NODE_REFUSES = /^ERR_INVALID_STATE$/;
 
 /**
  * @param extraGroups that the unit gives beside the user's own

@@ -79,7 +79,8 @@ export async function startOperator(t: TestContext, options: PebbleOptions = {})
   };
 }
 
-async function called(t: TestContext, args: string[]) {
+/** One command in this process. */
+export async function called(t: TestContext, args: string[]) {
   const printed = { stdout: '', stderr: '' };
   const into = (name: keyof typeof printed) =>
     t.mock.method(process[name], 'write', (text: string | Uint8Array) => {

@@ -5,6 +5,7 @@ import { writeNotice } from '#common/cli/streams.ts';
 import { continueAsRightUser } from '#common/user/right-user.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { socketPathOf } from '../haproxy/socket.ts';
+import { isStateName } from '../state/names.ts';
 import type { CommandLine } from './command-line.ts';
 
 /** `writes` and `reads`: as the owner of the state directory; `anybody`: it opens nothing of the agent's. docs/agent.md shows this table. */
@@ -29,6 +30,7 @@ export async function continueForHost(line: CommandLine, config: AgentConfig): P
   const place = {
     path: config.stateDir,
     isWritten: COMMAND_USERS[line.command] === 'writes' && !line.isDryRun,
+    isOwn: isStateName(config.instances),
     groups: await groupsOf(settings, config.pem.gid),
     // A pass goes on with a state directory that is shut: it keeps in memory what it cannot save, and says so.
     ...(line.command !== 'status' && { orUses: settings[0]?.certsDir ?? config.stateDir }),

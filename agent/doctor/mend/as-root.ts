@@ -28,7 +28,7 @@ export async function findMends(config: AgentConfig, runCommand: RunHostCommand)
   const instances = config.instances.length > 0 ? instanceConfigs(config) : [config];
   const files: AgentMend[] = [];
   if (owner !== undefined) {
-    files.push(...(await mendState(config.stateDir, owner)));
+    files.push(...(await mendState(config, owner)));
     for (const instance of instances) files.push(...(await mendCertificates(instance, owner)));
     files.push(...(await mendStatuses(config, owner)));
   }

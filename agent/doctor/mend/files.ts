@@ -5,10 +5,11 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Mend } from '#common/doctor/mend.ts';
 import { type Account, userName } from '#common/user/accounts.ts';
-import { bitsText, type FaultyFiles, faultsText, treeFaults } from '#common/user/owner-faults.ts';
+import { bitsText, type FaultyFiles, faultsText, sharedFix, treeFaults } from '#common/user/owner-faults.ts';
 import type { Repair } from '#common/user/repair.ts';
 import { layout } from '#contract/layout.ts';
 import { type AgentConfig, ownershipPlace } from '../../config/config.ts';
+import { isStateName } from '../../state/names.ts';
 import { readOwnership } from '../../state/ownership.ts';
 import { ShardedMap } from '../../state/sharded-map.ts';
 import { type AgentState, readStateDirectory } from '../../state/state.ts';
@@ -22,11 +23,14 @@ export interface AgentMend extends Mend<FindingId> {
 const FIX = 'as root: pemfleet-agent doctor --fix';
 
 /** Of the state directory: it holds no keys, and what it says of this host is nobody else's. */
-export async function mendState(stateDir: string, owner: Account): Promise<AgentMend[]> {
+export async function mendState(config: AgentConfig, owner: Account): Promise<AgentMend[]> {
+  const { stateDir } = config;
   const path = await realPathOf(stateDir);
   if (path === undefined) return [made('state-not-writable', stateDir, { owner, mode: 0o700 })];
-  const { foreign, open } = await treeFaults({ root: path, owner, forbidden: () => 0o077 });
-  return [...foreignMend(foreign, owner), ...openMend(open)];
+  const isOwn = isStateName(config.instances);
+  const { foreign, open, shared } = await treeFaults({ root: path, owner, isOwn, forbidden: () => 0o077 });
+  const fix = shared === undefined ? FIX : sharedFix(shared, 'stateDir');
+  return [...foreignMend(foreign, owner, fix), ...openMend(open, fix)];
 }
 
 /** A directory whose parent exists. */
@@ -39,16 +43,16 @@ function made(
   return { id, repairs: [{ path, within: path, owner: { uid, gid }, mode, isNew: true }] };
 }
 
-function foreignMend(foreign: FaultyFiles, { uid, name }: Account): AgentMend[] {
+function foreignMend(foreign: FaultyFiles, { uid, name }: Account, fix = FIX): AgentMend[] {
   if (foreign.count === 0) return [];
   const saw = `not ${name ?? `uid ${uid}`}'s, who runs the agent: ${faultsText(foreign)}`;
-  return [{ id: 'files-foreign', finding: finding('files-foreign', saw, FIX), repairs: foreign.repairs }];
+  return [{ id: 'files-foreign', finding: finding('files-foreign', saw, fix), repairs: foreign.repairs }];
 }
 
-function openMend(open: FaultyFiles): AgentMend[] {
+function openMend(open: FaultyFiles, fix = FIX): AgentMend[] {
   if (open.count === 0) return [];
   const saw = `other users may read, lock or write: ${faultsText(open)}`;
-  return [{ id: 'files-open', finding: finding('files-open', saw, FIX), repairs: open.repairs }];
+  return [{ id: 'files-open', finding: finding('files-open', saw, fix), repairs: open.repairs }];
 }
 
 /**

@@ -4,9 +4,10 @@ import { access, realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Mend } from '#common/doctor/mend.ts';
 import { type Account, userName } from '#common/user/accounts.ts';
-import { bitsText, faultsText, treeFaults } from '#common/user/owner-faults.ts';
+import { bitsText, faultsText, sharedFix, treeFaults } from '#common/user/owner-faults.ts';
 import { configuredCas } from '../../config/acme.ts';
 import type { Config } from '../../config/config.ts';
+import { isBucketName } from '../line/bucket-names.ts';
 import { type IssuerFinding, type IssuerFindingId, issuerFinding } from './finding.ts';
 
 /** A fault with what mends it. */
@@ -27,18 +28,19 @@ export async function mendBucket(directory: string, owner: Account): Promise<Iss
     if (!isPublic) return 0o077;
     return isDirectory ? 0o066 : 0o022;
   };
-  const { foreign, open } = await treeFaults({ root, owner, forbidden });
+  const { foreign, open, shared } = await treeFaults({ root, owner, isOwn: isBucketName, forbidden });
+  const fix = shared === undefined ? FIX : sharedFix(shared, 'bucket');
   const whose = `not ${owner.name ?? `uid ${owner.uid}`}'s, who runs the issuer: ${faultsText(foreign)}`;
   const others = `other users may read, lock or write: ${faultsText(open)}`;
   const mends: IssuerMend[] = [];
   if (foreign.count > 0) {
-    const finding = issuerFinding('files-foreign', whose, FIX);
+    const finding = issuerFinding('files-foreign', whose, fix);
     mends.push({ id: 'files-foreign', finding, repairs: foreign.repairs });
   }
   if (open.count > 0) {
     mends.push({
       id: 'files-open',
-      finding: issuerFinding('files-open', others, FIX),
+      finding: issuerFinding('files-open', others, fix),
       repairs: open.repairs,
     });
   }

@@ -4,6 +4,7 @@ import { accountNamed } from '#common/user/accounts.ts';
 import { continueAs, continueAsRightUser, type OwnedPlace } from '#common/user/right-user.ts';
 import { parseBucketUrl } from '#storage/address.ts';
 import type { BucketAccess } from '#storage/bucket.ts';
+import { isBucketName } from './bucket-names.ts';
 import { openGivenFiles } from './given-files.ts';
 import type { CommandValues } from './options.ts';
 
@@ -32,7 +33,7 @@ export async function continueForBucket(
   };
   const path = address.kind === 'directory' ? address.path : undefined;
   const isWritten = access === 'write' && runsAs === 'owner';
-  const place: OwnedPlace = { path: path ?? '/', isWritten, mode: 0o711 };
+  const place: OwnedPlace = { path: path ?? '/', isWritten, isOwn: isBucketName, mode: 0o711 };
   const responder = runsAs === 'responder' ? accountNamed(RESPONDER_USER) : undefined;
   if (runsAs === 'responder' && process.getuid?.() !== 0) return;
   if (responder !== undefined) return continueAs(responder, place, options, true);

@@ -2,6 +2,7 @@
 import type { Stats } from 'node:fs';
 import { relative } from 'node:path';
 import { userName } from './accounts.ts';
+import { type IsOwnName, sharedWith } from './own-directory.ts';
 import { entriesBelow } from './owned-tree.ts';
 import type { Repair } from './repair.ts';
 
@@ -16,6 +17,8 @@ export interface TreeRules {
   /** The directory; nothing outside of it is looked at. */
   root: string;
   owner: { uid: number; gid: number };
+  /** Entries at its top that are pemfleet's; nobody else's are looked at. */
+  isOwn: IsOwnName;
   /** The bits that a file or directory must not have, by its path below the root. */
   forbidden: (below: string, isDirectory: boolean) => number;
 }
@@ -25,36 +28,39 @@ export interface TreeFaults {
   foreign: FaultyFiles;
   /** Others may read, lock or write it. */
   open: FaultyFiles;
+  /** Why there are no repairs though there are faults: the directory is not pemfleet's alone. */
+  shared?: string | undefined;
 }
 
 const NAMED = 5;
 
 /** Without links and what is no file: nothing opens them. */
-export async function treeFaults({ root, owner, forbidden }: TreeRules): Promise<TreeFaults> {
+export async function treeFaults({ root, owner, isOwn, forbidden }: TreeRules): Promise<TreeFaults> {
   const foreign: { path: string; stats: Stats }[] = [];
   const open: { path: string; stats: Stats; bits: number }[] = [];
-  for await (const { path, stats } of entriesBelow(root)) {
+  for await (const { path, stats } of entriesBelow(root, isOwn)) {
     if (!stats.isFile() && !stats.isDirectory()) continue;
     if (stats.uid !== owner.uid) foreign.push({ path, stats });
     const bits = stats.mode & forbidden(relative(root, path), stats.isDirectory());
     if (bits !== 0) open.push({ path, stats, bits });
   }
+  const shared = await sharedWith(root, isOwn);
+  const unlessShared = (repairs: readonly Repair[]) => (shared === undefined ? repairs : []);
   const namesOf = (all: readonly { path: string; stats: Stats }[]) =>
     all.slice(0, NAMED).map(({ path, stats }) => `${path} (${userName(stats.uid)}, ${bitsText(stats.mode)})`);
   return {
+    shared,
     foreign: {
       names: namesOf(foreign),
       count: foreign.length,
-      repairs: foreign.map(({ path }) => ({ path, within: root, owner })),
+      repairs: unlessShared(foreign.map(({ path }) => ({ path, within: root, owner }))),
     },
     open: {
       names: namesOf(open),
       count: open.length,
-      repairs: open.map(({ path, stats, bits }) => ({
-        path,
-        within: root,
-        mode: stats.mode & 0o7777 & ~bits,
-      })),
+      repairs: unlessShared(
+        open.map(({ path, stats, bits }) => ({ path, within: root, mode: stats.mode & 0o7777 & ~bits })),
+      ),
     },
   };
 }
@@ -66,3 +72,7 @@ export function faultsText({ names, count }: FaultyFiles): string {
   const rest = count - names.length;
   return rest > 0 ? `${names.join(', ')} and ${rest} more` : names.join(', ');
 }
+
+/** What a finding says where `--fix` changes nothing. */
+export const sharedFix = (shared: string, setting: string): string =>
+  `left as they are, for ${shared}: give ${setting} a directory of its own, or change each file by hand`;

@@ -9,6 +9,7 @@ import { quoted } from '#common/cli/quoted.ts';
 import { type Account, accountNamed, accountOf, userName } from './accounts.ts';
 import { become, startAgainAs } from './become.ts';
 import { decideUser } from './decide.ts';
+import type { IsOwnName } from './own-directory.ts';
 import { foreignEntries } from './owned-tree.ts';
 import { WrongUser } from './wrong-user.ts';
 
@@ -20,6 +21,8 @@ export interface OwnedPlace {
   path: string;
   /** Whether the command writes there: then nothing in it may belong to anybody else. */
   isWritten: boolean;
+  /** Entries at its top that are pemfleet's: what else is there, no command uses. */
+  isOwn: IsOwnName;
   /** Of a directory that is made now; default: nobody else may look into it. */
   mode?: number;
   /** Groups that the unit gives its user, such as that of HAProxy's socket. */
@@ -67,7 +70,7 @@ export async function continueAs(
 ): Promise<void> {
   const who = account.name ?? `uid ${account.uid}`;
   if (isNew && place.isWritten) await makeDirectory(place, account);
-  if (!isNew && place.isWritten) await refuseForeign(place.path, account, program);
+  if (!isNew && place.isWritten) await refuseForeign(place, account, program);
   const files = beforehand?.() ?? [];
   const why = isNew ? 'the user of the units' : `the owner of ${place.path}`;
   const hasBecome = become(account, place.groups ?? [], env);
@@ -80,8 +83,8 @@ export async function continueAs(
 }
 
 /** A pass of the service would stop at the first of them. */
-async function refuseForeign(path: string, account: Account, program: string): Promise<void> {
-  const { first, count } = await foreignEntries(path, account.uid);
+async function refuseForeign({ path, isOwn }: OwnedPlace, account: Account, program: string): Promise<void> {
+  const { first, count } = await foreignEntries(path, account.uid, isOwn);
   const [one] = first;
   if (one === undefined) return;
   const [owner, other] = [account.name ?? `uid ${account.uid}`, userName(one.stats.uid)];

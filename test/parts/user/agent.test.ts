@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { chmodSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { isStateName } from '../../../agent/state/names.ts';
 import { assertOk } from '../../support/agent/assess.ts';
 import { agentProgram } from '../../support/agent/program.ts';
 import { makeStage } from '../../support/agent/stage.ts';
@@ -112,6 +113,27 @@ test("doctor names root's files and open modes, --fix mends those, the agent ins
   asRoot('chown', '-R', `${NOBODY}:${NOBODY}`, stage.bucketDir);
   const service = typeAs(NOBODY, stage.words('sync'), [SOCKET_GROUP]);
   assert.equal(service.status, 0, service.stderr);
+});
+
+test('doctor --fix leaves a state directory alone that is shared with other programs, and says why', async (t) => {
+  const stage = await stageOfNobody(t);
+  assert.equal(typeAsRoot(stage.words('sync')).status, 0);
+  const own = [...ownersBelow(stage.stateDir).keys()].map((path) => path.slice(stage.stateDir.length + 1));
+  assert.deepEqual(
+    own.filter((path) => path !== '' && !isStateName([])(path.split('/')[0] ?? '')),
+    [],
+  );
+  asRoot('install', '-d', '-m', '0755', join(stage.stateDir, 'postgresql'));
+  asRoot('chown', '0:0', join(stage.stateDir, 'status.json'));
+  const before = ownersBelow(stage.stateDir);
+
+  const fixed = typeAsRoot(stage.words('doctor', '--fix'));
+
+  assert.match(
+    fixed.stdout,
+    /files-foreign: .*status\.json \(root.*\n.*state holds postgresql.*give stateDir/,
+  );
+  assert.deepEqual(ownersBelow(stage.stateDir), before);
 });
 
 test('doctor: a directory of root is found by the rights of the agent, made its own by --fix; a missing one is made', async (t) => {

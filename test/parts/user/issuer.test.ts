@@ -160,6 +160,29 @@ test("doctor names root's files and what others may read, --fix mends exactly th
   assert.match(typeAs(NOBODY, words('run')).stderr, /ERR_ACME_UNREACHABLE/);
 });
 
+test("doctor --fix leaves a directory alone that holds more than the bucket's, and says why; lost+found is nobody's", (t) => {
+  const { bucket, words } = stage(t);
+  asRoot('mkdir', '-m', '0700', join(bucket, 'lost+found'));
+  assert.equal(typeAsRoot(words('run')).status, 1, 'an order fails, no right is missing');
+  for (const name of ['issuer/ca-state.json', 'mysql/users.ibd']) {
+    asRoot('install', '-D', '-m', '0644', '/dev/null', join(bucket, name));
+  }
+  const before = ownersBelow(bucket);
+
+  const fixed = typeAsRoot(words('doctor', '--fix', '--json'));
+
+  const { seen = '', fix = '' } =
+    document(fixed.stdout).findings.find(({ id }) => id === 'files-foreign') ?? {};
+  assert.match(seen, /ca-state\.json \(root, 0644\)$/);
+  assert.match(
+    fix,
+    /left as they are, for \S+bucket holds mysql, which is not pemfleet's: give bucket a dir/,
+  );
+  const after = ownersBelow(bucket);
+  assert.deepEqual(new Map([...before.keys()].map((path) => [path, after.get(path)])), before);
+  assert.doesNotMatch(fixed.stderr, /mended: \S+bucket/);
+});
+
 test('doctor: a CA out of reach, a name without an address, a secret for all to read, no directory', (t) => {
   const { dir, bucket, words } = stage(t);
   const secret = join(dir, 'hmac');

@@ -17,25 +17,27 @@ export interface Distribution {
   remove: string;
 }
 
+const isArm = process.arch === 'arm64';
+
 export const DISTRIBUTIONS = {
   debian12: {
     name: 'Debian 12',
     program: 'nspawn',
-    ending: /_amd64\.deb$/,
+    ending: isArm ? /_arm64\.deb$/ : /_amd64\.deb$/,
     install: 'apt-get install --yes /root/packages/*.deb',
     remove: 'apt-get remove --yes pemfleet pemfleet-agent',
   },
   debian13: {
     name: 'Debian 13',
     program: 'nspawn-13',
-    ending: /_amd64\.deb$/,
+    ending: isArm ? /_arm64\.deb$/ : /_amd64\.deb$/,
     install: 'apt-get install --yes /root/packages/*.deb',
     remove: 'apt-get remove --yes pemfleet pemfleet-agent',
   },
   rpm: {
     name: 'a tree with rpm',
     program: 'nspawn-rpm',
-    ending: /[.-]x86_64\.rpm$/,
+    ending: isArm ? /\.aarch64\.rpm$/ : /\.x86_64\.rpm$/,
     install: "dnf --assumeyes --disablerepo='*' install /root/packages/*.rpm",
     remove: 'rpm --erase pemfleet pemfleet-agent',
   },

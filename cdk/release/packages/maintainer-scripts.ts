@@ -19,7 +19,7 @@ export function maintainerScripts(name: ProgramName, files: readonly PackageFile
   const units = namesIn(files, 'usr/lib/systemd/system/');
   const isBooted = '[ -d /run/systemd/system ]';
   return {
-    installed: movedAside(name, units),
+    installed: [movedAside(name, units), formerModule(name)].join('\n'),
     configured: [
       ...namesIn(files, 'usr/lib/sysusers.d/').map((file) => `systemd-sysusers ${file}`),
       // It complains of what it may not touch, such as a directory of another user: doctor says that better.
@@ -83,6 +83,11 @@ function movedAside(name: string, units: readonly string[]): string {
     fi
 done`;
 }
+
+/** npm does not look whether a program is still its own: uninstalling there would take the package's away. */
+const formerModule = (name: ProgramName) => `if [ -d /usr/lib/node_modules/pemfleet ]; then
+    echo "${name}: /usr/lib/node_modules/pemfleet, from npm, is no longer used: rm -r it once the packages are there (npm uninstall would take /usr/bin/${name} away)" >&2
+fi`;
 
 function namesIn(files: readonly PackageFile[], folder: string): string[] {
   const paths = files.map(({ path }) => path).filter((path) => path.startsWith(folder));

@@ -1,5 +1,5 @@
 /**
- * Remakes the programs of the last release that knew version 1 of the contract only: `npx tsx test/support/released/make.ts [COMMIT]`, in a clone
+ * Remakes the programs of a former release: `npx tsx test/support/released/make.ts [COMMIT]`, in a clone
  * that has this commit, with its packages installed. README.md says what they are for.
  */
 import { execFileSync } from 'node:child_process';
@@ -51,7 +51,8 @@ for (const name of Object.keys(RELEASED.entries) as ReleasedName[]) {
   const bytes = readFileSync(outfile);
   const params = { [constants.BROTLI_PARAM_LGWIN]: 24, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length };
   const compressed = brotliCompressSync(bytes, { params });
-  writeFileSync(releasedFile(name), compressed);
-  process.stdout.write(`${releasedFile(name)}: ${compressed.length} bytes of ${bytes.length}\n`);
+  const file = releasedFile(name, commit);
+  writeFileSync(file, compressed);
+  process.stdout.write(`${file}: ${compressed.length} bytes of ${bytes.length}\n`);
 }
 place.remove();

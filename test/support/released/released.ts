@@ -1,10 +1,11 @@
-/** The programs of the last release that knew version 1 of the contract only, as files that a test can run: README.md. */
+/** Programs of former releases, as files that a test can run: README.md. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliDecompressSync } from 'node:zlib';
 import { makeTempDir } from '../temp-dir.ts';
 
+/** The last that knew version 1 of the contract only. */
 export const RELEASED = {
   commit: 'f20f4ca',
   entries: { agent: 'agent/main.ts', cli: 'lambda/cli.ts' },
@@ -12,9 +13,16 @@ export const RELEASED = {
 
 export type ReleasedName = keyof typeof RELEASED.entries;
 
-export function releasedFile(name: ReleasedName): string {
-  return fileURLToPath(new URL(`./${name}-${RELEASED.commit}.mjs.br`, import.meta.url));
+/** The last that came from npm only, with units to be copied to /etc/systemd/system; `host` has those. */
+export const BEFORE_PACKAGES = '3f4e146';
+
+export function releasedFile(name: ReleasedName, commit: string = RELEASED.commit): string {
+  return fileURLToPath(new URL(`./${name}-${commit}.mjs.br`, import.meta.url));
 }
+
+export const hostFilesBeforePackages = fileURLToPath(
+  new URL(`./host-${BEFORE_PACKAGES}.tar.gz`, import.meta.url),
+);
 
 const unpacked = new Map<ReleasedName, string>();
 

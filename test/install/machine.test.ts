@@ -33,15 +33,21 @@ async function isServed(name: string, pem: string): Promise<void> {
   });
 }
 
-test('first boot: cloud-init installs the agent by the text of the construct, and HAProxy serves', async () => {
+test('first boot: cloud-init installs the agent by the text of the construct, and HAProxy serves', async (t) => {
   assertSnapshot('user-data.yaml', cloud.cloudInit);
   const pem = await cloud.publish('shop', { names: ['shop.test'] });
   const watch = watchArguments();
+  t.after(watch.stop);
 
   const errors = await cloud.machine.boot();
   assert.deepEqual(errors, [], await shell('cat /var/log/cloud-init-output.log || true'));
 
   await isServed('shop.test', pem);
+  // cloud-init starts the installation and does not wait for it; the agent is ready when its first report is written.
+  const isOver = async () =>
+    /^inactive|^failed/.test(await propertyOf('pemfleet-install.service', 'ActiveState'));
+  await until(isOver, () => undefined, SERVED_MS);
+  assert.equal(await propertyOf('pemfleet-install.service', 'Result'), 'success');
   assert.equal(await shell('command -v node npm aws curl || true'), '');
   assert.equal(await propertyOf('pemfleet-agent.service', 'ActiveState'), 'active');
   assert.equal(await propertyOf('pemfleet-agent-first.service', 'UnitFileState'), 'enabled');

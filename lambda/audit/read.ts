@@ -60,6 +60,11 @@ export function checkTrail(objects: readonly StoredLines[], stored: StoredHead, 
       const problem = problemOf(line, end);
       if (problem !== undefined) problems.push(`${key}, line ${at + 1}: ${problem}`);
       if (line !== undefined) lines.push(line);
+      if (line?.action === 'head-restored' && line.sequence > (noted?.sequence ?? 0)) {
+        problems.push(
+          `${key}, line ${at + 1}: the head was missing before it: lines may have been taken off the end; whoever knows better notes a later end (--noted)`,
+        );
+      }
       end = { sequence: line?.sequence ?? end.sequence + 1, hash: lineHash(lineText) };
       if (end.sequence === noted?.sequence) hashAtNoted = end.hash;
       if (end.sequence === stored.head?.sequence) atHead = { hash: end.hash, object: index + 1 };

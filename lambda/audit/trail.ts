@@ -3,10 +3,9 @@
  * alone, so that two writers never go on at two places. Each write is conditional: of two, one comes first and the other reads again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BucketError } from '#contract/errors.ts';
+import { BucketError, isObjectFault } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
-import type { Bucket, PutCondition } from '#storage/bucket.ts';
-import { readUnlessSpoilt } from '#storage/cached-document.ts';
+import type { Bucket, PutCondition, StoredObject } from '#storage/bucket.ts';
 import { type AuditHead, headText, readAuditHead } from './head.ts';
 import {
   type AuditActor,
@@ -100,12 +99,26 @@ export class AuditTrail {
   async #findTail(head: AuditHead | undefined): Promise<Tail> {
     let [object, end]: [number, ChainEnd] = [head?.object ?? 1, head ?? CHAIN_START];
     for (;;) {
-      const stored = await readUnlessSpoilt(this.#bucket, layout.auditLines(object));
+      const stored = await this.#readLines(object);
+      if (stored === 'spoilt') {
+        object += 1;
+        continue;
+      }
       if (stored === undefined) return { object, text: '', etag: undefined, end };
       const text = stored.body.toString('utf8');
       end = endOf(text, end);
       if (text.length < FULL_BYTES) return { object, text: closed(text), etag: stored.etag, end };
       object += 1;
+    }
+  }
+
+  /** One that cannot be read takes no line any more. */
+  async #readLines(object: number): Promise<StoredObject | 'spoilt' | undefined> {
+    try {
+      return await this.#bucket.get(layout.auditLines(object));
+    } catch (error) {
+      if (isObjectFault(error)) return 'spoilt';
+      throw error;
     }
   }
 

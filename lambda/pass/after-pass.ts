@@ -81,7 +81,7 @@ export async function afterPass(
     const options = { now, keys: result.keys, deadline, served };
     const read = await readHosts(pass, before.fleets, all, options);
     failures.push(...read.failures);
-    const kept = await keepServed(bucket, read.fleets, served, now);
+    const kept = await keepServed(bucket, read.fleets, served, { now, deadline });
     failures.push(...kept.failures);
     const etags = await orElse(version1Etags(bucket, result, kept.fleets), new Map());
     const published = publishedOf(result, etags);

@@ -26,7 +26,12 @@ export async function readCached<T>(
   const object = await readUnlessSpoilt(bucket, key);
   if (object === undefined) return { value: undefined, text: undefined, etag: undefined };
   const { body, etag } = object;
-  return { value: schema.safeParse(jsonOf(body)).data, text: body.toString('utf8'), etag };
+  return { value: parseCached(body, schema), text: body.toString('utf8'), etag };
+}
+
+/** @returns undefined: it is no such document */
+export function parseCached<T>(body: Buffer, schema: z.ZodType<T>): T | undefined {
+  return schema.safeParse(jsonOf(body)).data;
 }
 
 /** @returns undefined also for an object that is as good as lost */

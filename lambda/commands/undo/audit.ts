@@ -50,6 +50,10 @@ export const auditCommand: Command = async (values, operands) => {
   if (values.json) printJson({ version: 1, end, problems, lines: values.verify ? [] : lines });
   else if (values.verify) print(`${end?.sequence ?? 0} lines; note this end elsewhere: ${endText(trail)}\n`);
   else if (lines.length > 0) print(table([HEAD, ...lines.map(rowOf)], terminalWidth()));
+  if (values.verify && end === undefined) {
+    printToStderr('there is no trail: nothing was recorded yet, or somebody has taken it away\n');
+    return Math.max(tellProblems(trail), EXIT.unknown);
+  }
   return tellProblems(trail);
 };
 
@@ -123,13 +127,16 @@ async function showExposures(
   values: CommandValues,
   { trail, subjects, serial, after }: Question,
 ): Promise<number> {
-  const { exposures, unreadable } = await readExposures(bucket, subjects, serial);
+  const { exposures, unreadable, incomplete } = await readExposures(bucket, subjects, serial);
   const served = exposures.filter((one) => isServedAfter(one, after));
   const isKnown =
     exposures.length > 0 ||
     trail.lines.some(({ after: some = [] }) => some.some((one) => bareSerial(one) === serial));
   if (values.json)
-    printJson({ version: 1, serial, after, hosts: served, unreadable, isKnown, problems: trail.problems });
+    printJson({
+      ...{ version: 1, serial, after, hosts: served, unreadable, incomplete },
+      ...{ isKnown, problems: trail.problems },
+    });
   else if (served.length > 0) print(table([SERVED_HEAD, ...served.map(servedRow)], terminalWidth()));
   const since = after === undefined ? '' : ` after ${minuteText(after.toISOString())}`;
   const hosts = new Set(served.map(({ fleet, host }) => `${fleet}/${host}`)).size;
@@ -141,8 +148,11 @@ async function showExposures(
   for (const host of unreadable) {
     printToStderr(`${host}: its report cannot be read: what it serves now is unknown\n`);
   }
+  for (const subject of incomplete) {
+    printToStderr(`${subject}: its record was lost, at least in part: who has served it before is unknown\n`);
+  }
   const trouble = tellProblems(trail);
-  if (!isKnown || unreadable.length > 0) return EXIT.unknown;
+  if (!isKnown || unreadable.length + incomplete.length > 0) return EXIT.unknown;
   if (trouble !== EXIT.ok) return trouble;
   return after !== undefined && served.length > 0 ? EXIT.failed : EXIT.ok;
 }

@@ -43,6 +43,8 @@ export interface Exposures {
   exposures: Exposure[];
   /** `fleet/host`, whose last report cannot be read: what they serve now is unknown. */
   unreadable: string[];
+  /** `fleet/certificate`, whose record is lost, at least in part. */
+  incomplete: string[];
 }
 
 const byStart = (a: Exposure, b: Exposure) => a.first.getTime() - b.first.getTime();
@@ -69,6 +71,7 @@ export async function readExposures(
   const fleets = [...new Set(subjects.map(({ fleet }) => fleet))];
   const hosts = new Map<FleetName, FleetHosts>();
   const unreadableHosts: string[] = [];
+  const incomplete: string[] = [];
   for (const fleet of fleets) {
     const { statuses, unreadable } = await readStatuses(bucket, fleet);
     unreadableHosts.push(...unreadable.map(({ host }) => `${fleet}/${host}`));
@@ -82,7 +85,12 @@ export async function readExposures(
     CONCURRENCY,
     async (subject) => {
       const known = hosts.get(subject.fleet) ?? { statuses: new Map(), departed: {} };
-      const recorded = await readServed(bucket, subject.fleet, subject.certificate);
+      const { versions: recorded, isIncomplete } = await readServed(
+        bucket,
+        subject.fleet,
+        subject.certificate,
+      );
+      if (isIncomplete) incomplete.push(`${subject.fleet}/${subject.certificate}`);
       const versions = recorded.filter(
         (version) => serial === undefined || bareSerial(version.serial) === serial,
       );
@@ -94,7 +102,7 @@ export async function readExposures(
     },
     ({ fleet, certificate }) => `${fleet}/${certificate}`,
   );
-  return { exposures: all.flat().sort(byStart), unreadable: unreadableHosts };
+  return { exposures: all.flat().sort(byStart), unreadable: unreadableHosts, incomplete: incomplete.sort() };
 }
 
 interface FleetHosts {

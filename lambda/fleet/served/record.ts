@@ -3,12 +3,13 @@
  * written where a host begins or ceases to serve a version, and for nothing else.
  */
 import * as z from 'zod';
+import { type Deadline, DeadlinePassed } from '#common/deadline.ts';
 import { inParallel } from '#common/in-parallel.ts';
 import { DAY_MS } from '#common/time.ts';
-import { BucketError } from '#contract/errors.ts';
+import { BucketError, isObjectFault } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import type { Bucket, PutCondition } from '#storage/bucket.ts';
-import { instant, readCached } from '#storage/cached-document.ts';
+import { instant, parseCached, readCached } from '#storage/cached-document.ts';
 import type { ServedChange } from './changes.ts';
 
 /** Auditors ask for a year. */
@@ -32,6 +33,8 @@ const span = z.object({
 
 const record = z.object({
   version: z.literal(1),
+  /** What it said of the time before could not be read, and is lost. */
+  lostBefore: instant.optional(),
   versions: z.array(z.object({ serial: z.string().max(64), hosts: z.record(z.string(), z.array(span)) })),
 });
 
@@ -40,14 +43,41 @@ const departedHosts = z.object({ version: z.literal(1), hosts: z.record(z.string
 export type ServedSpan = z.infer<typeof span>;
 export type ServedRecord = z.infer<typeof record>['versions'];
 
-/** @returns none where nothing was ever recorded, or it cannot be read. @throws BucketError */
+export interface ReadRecord {
+  versions: ServedRecord;
+  /** The record cannot be read, or a former one could not: nobody knows what it said. */
+  isIncomplete: boolean;
+}
+
+/** @throws BucketError */
 export async function readServed(
   bucket: Bucket,
   fleet: FleetName,
   name: CertificateName,
-): Promise<ServedRecord> {
-  const { value } = await readCached(bucket, layout.served(fleet, name), record);
-  return value?.versions ?? [];
+): Promise<ReadRecord> {
+  const { value, isSpoilt } = await readRecord(bucket, layout.served(fleet, name));
+  return { versions: value?.versions ?? [], isIncomplete: isSpoilt || value?.lostBefore !== undefined };
+}
+
+interface StoredRecord {
+  value: z.infer<typeof record> | undefined;
+  text: string | undefined;
+  etag: string | undefined;
+  /** There is an object, and it is no record that can be read. */
+  isSpoilt: boolean;
+}
+
+async function readRecord(bucket: Bucket, key: string): Promise<StoredRecord> {
+  try {
+    const stored = await bucket.get(key);
+    if (stored === undefined) return { value: undefined, text: undefined, etag: undefined, isSpoilt: false };
+    const text = stored.body.toString('utf8');
+    const value = parseCached(stored.body, record);
+    return { value, text, etag: stored.etag, isSpoilt: value === undefined };
+  } catch (error) {
+    if (!isObjectFault(error)) throw error;
+    return { value: undefined, text: undefined, etag: undefined, isSpoilt: true };
+  }
 }
 
 /** @returns by host, the time of its last report. @throws BucketError */
@@ -56,12 +86,19 @@ export async function readDeparted(bucket: Bucket, fleet: FleetName): Promise<Re
   return value?.hosts ?? {};
 }
 
-/** @throws BucketError */
+/** What could not be recorded; one record that fails is one record. */
+export interface Unrecorded {
+  changes: readonly ServedChange[];
+  failures: unknown[];
+}
+
+/** @param deadline undefined: there is time */
 export async function recordServed(
   bucket: Bucket,
   changes: readonly ServedChange[],
   now: Date,
-): Promise<void> {
+  deadline?: Deadline,
+): Promise<Unrecorded> {
   const byKey = new Map<string, ServedChange[]>();
   for (const change of changes) {
     const key = layout.served(change.fleet, change.certificate);
@@ -69,16 +106,44 @@ export async function recordServed(
     if (some === undefined) byKey.set(key, [change]);
     else some.push(change);
   }
+  const left: ServedChange[] = [];
+  const failures: unknown[] = [];
   const write = async ([key, some]: readonly [string, readonly ServedChange[]]) => {
-    for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
-      const { value, text, etag } = await readCached(bucket, key, record);
-      const versions = withChanges(value?.versions ?? [], some, now);
-      const after = `${JSON.stringify({ version: 1, versions })}\n`;
-      if (after === text || (await put(bucket, key, after, etag))) return;
-    }
-    throw new BucketError('ERR_BUCKET_CONFLICT', key, `other writers were faster ${MAX_TRIES} times`);
+    const work = () => writeRecord(bucket, key, some, now);
+    await (deadline?.wait(work) ?? work()).catch((error: unknown) => {
+      left.push(...some);
+      // The next pass goes on with what this one has no time for.
+      if (!(error instanceof DeadlinePassed)) failures.push(error);
+    });
   };
   await inParallel([...byKey], CONCURRENCY, write, ([key]) => key);
+  if (deadline?.hasPassed && left.length === changes.length && failures.length === 0) {
+    failures.push(new DeadlinePassed('no time to record which host serves what'));
+  }
+  return { changes: left, failures };
+}
+
+/** @throws BucketError */
+async function writeRecord(
+  bucket: Bucket,
+  key: string,
+  changes: readonly ServedChange[],
+  now: Date,
+): Promise<void> {
+  for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
+    const { value, text, etag, isSpoilt } = await readRecord(bucket, key);
+    const lostBefore = isSpoilt ? now : value?.lostBefore;
+    const versions = withChanges(value?.versions ?? [], changes, now);
+    const after = `${JSON.stringify({ version: 1, ...(lostBefore && { lostBefore }), versions })}\n`;
+    if (after === text) return;
+    // An object that cannot be read has no condition that it could meet.
+    if (isSpoilt && etag === undefined) {
+      await bucket.put(key, after);
+      return;
+    }
+    if (await put(bucket, key, after, etag)) return;
+  }
+  throw new BucketError('ERR_BUCKET_CONFLICT', key, `other writers were faster ${MAX_TRIES} times`);
 }
 
 /** @throws BucketError */

@@ -152,3 +152,35 @@ test('what the store did not take waits for the next line, and is said at the en
   const { lines, problems } = await readTrail(bucket);
   assert.deepEqual([lines.map(({ action }) => action), problems], [['first', 'second'], []]);
 });
+
+test('an object that nobody can read takes no line any more: the next one does, and the gap is told', async () => {
+  const bucket = await trailWith(2);
+  const broken = interposed(bucket, {
+    get: async (key: string) => {
+      if (key === firstLines) throw new BucketError('ERR_BUCKET_SIZE', key, 'too large');
+      return bucket.get(key);
+    },
+  });
+
+  await trailOf(broken).record([renewed]);
+
+  const { lines, problems } = await readTrail(broken);
+  assert.deepEqual(
+    lines.map(({ sequence }) => sequence),
+    [3],
+  );
+  assert.match(problems.join('\n'), /cannot be read/);
+  assert.notEqual(bucket.text(layout.auditLines(2)), undefined);
+});
+
+test('a head that was taken away stays told, until somebody notes a later end', async () => {
+  const bucket = await trailWith(3);
+  const cut = `${bucket.text(firstLines)?.split('\n').slice(0, 2).join('\n')}\n`;
+  const shortened = withObjects(bucket, { [firstLines]: cut, [layout.auditHead]: undefined });
+  await trailOf(shortened).record([renewed]);
+
+  const { problems, end } = await readTrail(shortened);
+
+  assert.match(problems.join('\n'), /line 3: the head was missing before it: lines may have been taken off/);
+  assert.deepEqual((await readTrail(shortened, end)).problems, []);
+});

@@ -1,9 +1,9 @@
 /** Which hosts have served a version, from when until when: as statuses are read, as the record keeps it, as an auditor asks. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startDeadline } from '#common/deadline.ts';
+import { DeadlinePassed, startDeadline } from '#common/deadline.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '#common/time.ts';
-import { BucketError } from '#contract/errors.ts';
+import { BucketError, codeOf } from '#contract/errors.ts';
 import { type FileStatus, serializeHostStatus } from '#contract/host-status.ts';
 import { hostName, layout } from '#contract/layout.ts';
 import { refreshHostSummaries } from '../../../../../lambda/fleet/hosts.ts';
@@ -45,7 +45,7 @@ function stage() {
       served,
     });
     deadline.clear();
-    const kept = await keepServed(store, read.fleets, served, now);
+    const kept = await keepServed(store, read.fleets, served, { now });
     summaries = kept.fleets[fleet] ?? {};
     return { served, failures: kept.failures };
   };
@@ -161,7 +161,7 @@ test('what cannot be recorded is recorded by the next pass, though no host repor
   await pass(at(32));
 
   assert.deepEqual(
-    failures.map(({ code }) => code),
+    failures.map((error) => codeOf(error)),
     ['ERR_BUCKET_DENIED'],
   );
   assert.equal((await ask('A')).length, 1);
@@ -189,4 +189,62 @@ test('a year of 100 hosts and 12 versions is answered within a second, and is bo
   assert.deepEqual(exposures[0]?.gone, after(noon, 120 * DAY_MS));
   const bytes = bucket.text(layout.served(fleet, certificate))?.length ?? 0;
   assert.ok(bytes < 200_000, `${bytes} bytes`);
+});
+
+test('a record that nobody can read is not overwritten in silence: the question has no answer from before', async () => {
+  const { bucket, report, pass } = stage();
+  await report('lb1', at(1), [fileOf('0A', at(0))]);
+  await pass(at(2));
+  const key = layout.served(fleet, certificate);
+  bucket.plant(key, `x${bucket.text(key)}`);
+
+  assert.deepEqual((await readExposures(bucket, [subject], 'A')).incomplete, [`${fleet}/a.test`]);
+  await report('lb1', at(60), [fileOf('0B', at(59))]);
+  await pass(at(61));
+
+  const { exposures, incomplete } = await readExposures(bucket, [subject], undefined);
+  assert.deepEqual(incomplete, [`${fleet}/a.test`]);
+  assert.deepEqual(
+    exposures.map(({ serial }) => serial),
+    ['0B'],
+  );
+});
+
+test('one record that fails costs the others nothing, and is written by the next pass', async () => {
+  const { bucket, report, pass, ask } = stage();
+  const other = named('b.test');
+  const files = [fileOf('0A', at(0)), { ...fileOf('0C', at(0)), file: 'b.test.pem', certificate: other }];
+  await report('lb1', at(1), files);
+  const failing = interposed(bucket, {
+    put: async (key, body, condition) => {
+      if (key === layout.served(fleet, certificate)) throw new BucketError('ERR_BUCKET_IO', key, 'no answer');
+      return bucket.put(key, body, condition);
+    },
+  });
+
+  const { failures } = await pass(at(2), failing);
+
+  assert.equal(failures.length, 1);
+  assert.notEqual(bucket.text(layout.served(fleet, other)), undefined);
+  await pass(at(4));
+  assert.equal((await ask('A')).length, 1);
+});
+
+test('what a pass has no time to record is recorded by the next one', async () => {
+  const { bucket, report, pass, ask } = stage();
+  await report('lb1', at(1), [fileOf('0A', at(0))]);
+  const over = { ...startDeadline(0), hasPassed: true };
+  over.clear();
+  const changes = [{ ...subject, host: 'lb1', at: at(1), before: undefined, served: [] }];
+
+  const left = await recordServed(bucket, changes, at(2), {
+    ...over,
+    wait: async () => {
+      throw new DeadlinePassed('over');
+    },
+  });
+
+  assert.deepEqual(left.changes, changes);
+  await pass(at(4));
+  assert.equal((await ask('A')).length, 1);
 });

@@ -9,9 +9,9 @@ export function printable(text: string): string {
   return text.replaceAll(UNPRINTABLE, ' ');
 }
 
-/** As `printable`, for text of our own with lines. */
+/** As `printable`, for text of our own with lines. A tab acts on nothing, and a diff is wrong without it. */
 export function printableLines(text: string): string {
-  return text.split('\n').map(printable).join('\n');
+  return text.replaceAll(/[^\n\t]+/g, printable);
 }
 
 /** JSON that loses nothing: JSON.stringify escapes C0 only, the others are escaped here. */

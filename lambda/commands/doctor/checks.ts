@@ -1,10 +1,11 @@
 /** What doctor asks of the bucket and of this machine, as the user that orders. */
 import { randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunHostCommand } from '#common/systemd/host-command.ts';
 import type { UnitProperties } from '#common/systemd/unit-view.ts';
 import { MINUTE_MS, spanText } from '#common/time.ts';
-import { codeOf, messageOf } from '#contract/errors.ts';
+import { BucketError, codeOf, messageOf } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { type Config, configuredFleets } from '../../config/config.ts';
@@ -44,7 +45,10 @@ export async function checkIssuing(
 ): Promise<IssuerFinding[]> {
   const findings: IssuerFinding[] = [];
   const note = (id: 'signing-key' | 'issuer-conflict', fix: string) => (error: unknown) => {
-    findings.push(issuerFinding(id, `${codeOf(error)} ${messageOf(error)}`, fix));
+    const saw = `${codeOf(error)} ${messageOf(error)}`;
+    // A key that cannot be read is not lost.
+    const isStore = error instanceof BucketError;
+    findings.push(isStore ? issuerFinding('bucket-failed', saw, STORE_FIX) : issuerFinding(id, saw, fix));
   };
   const lost = 'docs/runbook.md, "The signing key": pemfleet key recover --recovery-key FILE';
   await openSigningKey(bucket, { fleets: configuredFleets(config), dryRun: true }).catch(
@@ -64,6 +68,9 @@ export async function checkIssuing(
   return findings;
 }
 
+const STORE_FIX =
+  'in a directory, as root: pemfleet doctor --fix; with S3 the message names the right; docs/errors.md has the code';
+
 /** Its time is noted once an hour. */
 const OVERDUE_MS = 125 * MINUTE_MS;
 
@@ -74,16 +81,19 @@ export async function checkClock(runCommand: RunHostCommand): Promise<IssuerFind
   return [issuerFinding('clock-unsynchronized', saw, 'timedatectl set-ntp true')];
 }
 
-/** Where the unit runs, it answers HTTP: what, is the business of `check-responder`. */
-export async function checkResponderUnit({
-  ActiveState,
-  ExecStart = '',
-}: UnitProperties): Promise<IssuerFinding[]> {
+/**
+ * Where the unit runs, it answers HTTP: what, is the business of `check-responder`.
+ * @param waitMs for one that was started just now
+ */
+export async function checkResponderUnit(
+  { ActiveState, ExecStart = '' }: UnitProperties,
+  waitMs = 0,
+): Promise<IssuerFinding[]> {
   const [, address] = /--listen[= ](\S+)/.exec(ExecStart) ?? [];
   if (ActiveState !== 'active' || address === undefined) return [];
   const url = `http://${address.replace(/^(0\.0\.0\.0|\[::\]):/, '127.0.0.1:')}/.well-known/acme-challenge/pemfleet-doctor`;
   try {
-    await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS), redirect: 'manual' });
+    await askUntil(url, performance.now() + waitMs);
     return [];
   } catch (error) {
     const saw = `nothing answers at ${address}, though pemfleet-responder.service runs (${messageOf(error)})`;
@@ -91,7 +101,17 @@ export async function checkResponderUnit({
   }
 }
 
-const ANSWER_MS = 5000;
+async function askUntil(url: string, deadline: number): Promise<void> {
+  try {
+    await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS), redirect: 'manual' });
+  } catch (error) {
+    if (performance.now() >= deadline) throw error;
+    await sleep(AGAIN_MS);
+    await askUntil(url, deadline);
+  }
+}
+
+const [ANSWER_MS, AGAIN_MS] = [5000, 100];
 
 /** @returns undefined where the bucket is there, or is no directory of this machine */
 export async function missingBucket(directory: string | undefined): Promise<IssuerFinding | undefined> {

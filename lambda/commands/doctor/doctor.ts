@@ -62,9 +62,13 @@ async function examine(values: CommandValues): Promise<IssuerFinding[]> {
   const after = values.fix ? await readUnits(runHostCommand) : units;
   const mends = await findMends(config, after);
   const mendable = mends.flatMap(({ finding }) => (finding === undefined ? [] : [finding]));
+  const responder = await checkResponderUnit(after.responder, values.fix ? STARTING_MS : 0);
   const asOwner = await examineAsOwner(values, config, runHostCommand);
-  return [...mendable, ...judgeUnits(after), ...(await checkResponderUnit(after.responder)), ...asOwner];
+  return [...mendable, ...judgeUnits(after), ...responder, ...asOwner];
 }
+
+/** How long a unit that was started just now takes to listen. */
+const STARTING_MS = 5000;
 
 async function mend(config: Config, units: IssuerUnits, isDryRun: boolean): Promise<void> {
   if (process.getuid?.() !== 0) {

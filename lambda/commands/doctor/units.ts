@@ -52,7 +52,10 @@ const isLoaded = (unit: UnitProperties) => unit['LoadState'] === 'loaded';
 export function mendUnits(units: IssuerUnits, config: Config, usesResponder: boolean): IssuerMend[] {
   if (!units.isBooted || !isLoaded(units.issuer)) return [];
   const mends = [...mendView(units.issuer, config), ...mendTimer(units.timer)];
-  if (usesResponder && isLoaded(units.responder)) mends.push(...mendResponder(units.responder));
+  // Without a unit, somebody else's responder may answer: the check of the names says whether one does.
+  if (usesResponder && units.responder['LoadState'] !== 'not-found') {
+    mends.push(...mendResponder(units.responder));
+  }
   return mends;
 }
 
@@ -84,11 +87,11 @@ function mendView(unit: UnitProperties, { bucket, metrics: { textfile } }: Confi
   return mends;
 }
 
-/** A masked unit is somebody's will. */
 function mendTimer(unit: UnitProperties): IssuerMend[] {
-  const { ActiveState, LoadState, UnitFileState } = unit;
+  const { ActiveState, UnitFileState } = unit;
+  if (!isLoaded(unit)) return [notLoaded(unit, TIMER, 'no pass comes by itself')];
   const command = startWords(unit, TIMER);
-  if (LoadState !== 'loaded' || (ActiveState === 'active' && isEnabled(unit))) return [];
+  if (ActiveState === 'active' && isEnabled(unit)) return [];
   const saw = `no pass comes by itself: ${TIMER} is ${UnitFileState || 'not enabled'} and ${ActiveState}`;
   return [
     {
@@ -99,9 +102,22 @@ function mendTimer(unit: UnitProperties): IssuerMend[] {
   ];
 }
 
+/** A masked unit is somebody's will: it is named, and stays so. */
+function notLoaded({ LoadState = 'not-found' }: UnitProperties, unit: string, what: string): IssuerMend {
+  const fix =
+    LoadState === 'masked'
+      ? `if that is not meant: systemctl unmask ${unit}; systemctl enable --now ${unit}`
+      : 'install the package pemfleet, or see docs/standalone.md';
+  return {
+    id: 'unit-disabled',
+    finding: issuerFinding('unit-disabled', `${what}: ${unit} is ${LoadState}`, fix),
+  };
+}
+
 function mendResponder(unit: UnitProperties): IssuerMend[] {
   const { ActiveState } = unit;
   if (ActiveState === 'active') return [];
+  if (unit['LoadState'] === 'masked') return [notLoaded(unit, RESPONDER, 'no HTTP-01 challenge is answered')];
   const isFailed = ActiveState === 'failed';
   const command = isFailed ? ['systemctl', 'restart', RESPONDER] : startWords(unit, RESPONDER);
   const id = isFailed ? 'unit-failed' : 'unit-disabled';

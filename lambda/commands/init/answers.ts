@@ -1,5 +1,9 @@
 /** What init must know: from flags, from questions on a terminal, or from what HAProxy's configuration names. */
 
+import { X509Certificate } from 'node:crypto';
+import { resolve } from 'node:path';
+import { messageOf } from '#contract/errors.ts';
+import { readRegularFile } from '#storage/atomic-file.ts';
 import { directoryNamed, knownCaOf } from '../../config/known-cas.ts';
 import type { Discovery } from '../../init/discovery.ts';
 import type { IssuerAnswers } from '../../init/documents.ts';
@@ -34,7 +38,7 @@ export async function collectAnswers(values: CommandValues, discovery: Discovery
   }
   if (missing.length > 0) throw new UsageError(`init wants ${missing.join('; ')}`);
   const bucket = values.bucket ?? DEFAULT_BUCKET;
-  return { bucket, ca, caFile: values['ca-file'], email, challenge, groups };
+  return { bucket, ca, caFile: await trustAnchors(values['ca-file'], ca), email, challenge, groups };
 }
 
 function challengeOf(text = 'http-01'): 'http-01' | 'dns-01' {
@@ -90,6 +94,34 @@ async function caOf(flag: string | undefined, isAsking: boolean): Promise<string
   const url = directoryNamed(word);
   if (URL.canParse(url) && new URL(url).protocol === 'https:') return word;
   throw new UsageError(`--ca wants staging, letsencrypt, google, zerossl or an https:// URL, saw ${text}`);
+}
+
+/** Before anything is written: the unit would stop at a file that is none. */
+async function trustAnchors(file: string | undefined, ca: string): Promise<string | undefined> {
+  if (file === undefined) return undefined;
+  if (knownCaOf(directoryNamed(ca)) !== undefined) {
+    throw new UsageError(
+      `--ca-file has the trust anchors of a private CA, and ${nameOfCa(ca)} is none: name its directory, too: --ca https://…`,
+    );
+  }
+  const path = resolve(file);
+  const text = await readRegularFile(path, MAX_ANCHOR_BYTES).then(String, (error: unknown) => {
+    throw new UsageError(`--ca-file wants a file of PEM certificates, saw ${messageOf(error)}`);
+  });
+  const pems = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  if (pems.length > 0 && pems.every(isCertificate)) return path;
+  const saw = pems.length === 0 ? 'no certificate' : 'one that cannot be read';
+  throw new UsageError(`--ca-file wants a file of PEM certificates, saw ${saw} in ${path}`);
+}
+
+const MAX_ANCHOR_BYTES = 1_000_000;
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).ca;
+  } catch {
+    return false;
+  }
 }
 
 const nameOfCa = (ca: string) => knownCaOf(directoryNamed(ca))?.name ?? ca;

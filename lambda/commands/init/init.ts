@@ -16,7 +16,7 @@ import type { CommandValues } from '../line/options.ts';
 import { EXIT } from '../output.ts';
 import { collectAnswers, hasAnswers } from './answers.ts';
 import { askYes, isTerminal } from './ask.ts';
-import { refuseWithoutRights } from './rights.ts';
+import { refuseWithoutRights, withCommandLine } from './rights.ts';
 import { discoveryText, setupText } from './text.ts';
 import { undoInit } from './undo.ts';
 
@@ -25,7 +25,7 @@ export const initCommand: Command = async (values) => {
     return values.undo ? await undoInit(values) : await init(values);
   } catch (error) {
     if (!(error instanceof Unplannable || error instanceof TakenBack || error instanceof HalfDone))
-      throw error;
+      throw withCommandLine('init', error);
     if (values.json) printJson({ version: 1, result: 'failed', error: { message: error.message } });
     printToStderr(`${error.message}\n`);
     return EXIT.failed;
@@ -49,6 +49,7 @@ async function init(values: CommandValues): Promise<number> {
   });
   const way = reloadWayOf(discovery.installation.process);
   const isApplied = !values['dry-run'] && setup.plan.diff !== '' && (await isToApply(values, setup));
+  if (isApplied) refuseWithoutProgram(discovery);
   const result = values['dry-run'] ? undefined : await write(values, { discovery, setup, isApplied, way });
   report(values, { discovery, setup, isApplied, way, result });
   return EXIT.ok;
@@ -167,6 +168,14 @@ function userOf(uid: number, dryRun: boolean): Account {
   if (uid !== 0 || dryRun) return accountOf(uid, process.getgid?.() ?? uid);
   throw new Unplannable(
     'wanted the system user pemfleet, which the packages make, saw none: useradd --system --home-dir /var/lib/pemfleet --shell /usr/sbin/nologin pemfleet',
+  );
+}
+
+/** Nobody but HAProxy can say whether it takes the lines. @throws Unplannable */
+function refuseWithoutProgram({ installation: { program } }: Discovery): void {
+  if (program !== undefined) return;
+  throw new Unplannable(
+    'wanted haproxy to check the new configuration, saw no such program: install HAProxy first (apt-get install haproxy, or dnf install haproxy), then init --apply',
   );
 }
 

@@ -2,19 +2,32 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { quoted } from '#common/cli/quoted.ts';
+import { WrongUser } from '#common/user/wrong-user.ts';
 import { messageOf } from '#contract/errors.ts';
-import { UsageError } from '../line/options.ts';
 
-/** @throws UsageError with the command line that has the rights */
+/** @throws WrongUser with the command line that has the rights */
 export function refuseWithoutRights(command: 'init' | 'go-live', configFile: string): void {
   const directory =
     [dirname(configFile), dirname(dirname(configFile)), '/'].find((path) => existsSync(path)) ?? '/';
   try {
     accessSync(directory, constants.W_OK);
   } catch (error) {
-    const line = process.argv.slice(2).map(quoted).join(' ');
-    throw new UsageError(
-      `${command} writes ${configFile}, and this user may not (${messageOf(error)}): sudo pemfleet ${line}; or look first: --dry-run`,
+    throw new WrongUser(
+      `${command} writes ${configFile}, and this user may not (${messageOf(error)}): ${asRootLine()}`,
     );
   }
 }
+
+/** A right that is missing halfway: nothing of the run is left. */
+export function withCommandLine(command: 'init', error: unknown): unknown {
+  const isRight = ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '');
+  if (!isRight || process.getuid?.() === 0) return error;
+  return new WrongUser(
+    `${command} needs rights that this user lacks (${messageOf(error)}): ${asRootLine()}`,
+    {
+      cause: error,
+    },
+  );
+}
+
+const asRootLine = () => ['sudo', 'pemfleet', ...process.argv.slice(2)].map(quoted).join(' ');

@@ -6,8 +6,10 @@ import { findInstallation } from '../../init/host/installation.ts';
 import { now, print, printJson, printToStderr } from '../command.ts';
 import type { CommandValues } from '../line/options.ts';
 import { EXIT } from '../output.ts';
+import { refuseWithoutRights } from './rights.ts';
 
 export async function undoInit(values: CommandValues): Promise<number> {
+  if (!values['dry-run']) refuseWithoutRights('init', values.config);
   const result = await undoLastRun({
     directory: recordDirectory(values.config),
     dryRun: values['dry-run'],

@@ -42,7 +42,11 @@ export async function readState(path: string): Promise<FileState | undefined> {
   }
 }
 
+/** What is that way already stays: it may be where nobody can write. */
 export async function putInPlace({ path, body, mode, uid, gid }: FileChange): Promise<void> {
+  const state = await readState(path);
+  const isSame = state && body && state.body.equals(body);
+  if (isSame && state.mode === mode && state.uid === uid && state.gid === gid) return;
   if (body === undefined) await rm(path, { force: true });
   else await replaceFile(path, body, { mode, uid, gid });
 }

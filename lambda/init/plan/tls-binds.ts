@@ -5,16 +5,7 @@ import { toHandshake } from '#common/haproxy/handshake-address.ts';
 import { coversName } from '../../config/identifier.ts';
 import type { Ports } from './challenge-lines.ts';
 import { endOfFile, type HaproxyConfiguration, type PlanPart, Unplannable } from './haproxy-config.ts';
-import {
-  type BindLine,
-  bindsOf,
-  hasPort,
-  isFront,
-  modeOf,
-  type Section,
-  settingOf,
-  valuesOf,
-} from './sections.ts';
+import { type BindLine, bindsOf, hasPort, isFront, modeOf, type Section, settingOf } from './sections.ts';
 import { rawLine } from './stats-socket.ts';
 import { insertion, replacement } from './text-edit.ts';
 
@@ -114,14 +105,18 @@ function overlapOf(bind: BindLine, config: HaproxyConfiguration, options: BindPl
   return options.names.filter((name) => held.some((one) => coversName(one, name) || coversName(name, one)));
 }
 
-/** What a bind names as `crt` or `crt-list`, as absolute paths without a slash at the end. */
+/** What a bind names as `crt` or `crt-list`, in the order of its line; paths are absolute, without a slash at the end. */
 export function sourcesOf({ line }: BindLine, { sections }: HaproxyConfiguration): string[] {
   const global = sections.filter(({ kind }) => kind === 'global');
   const base =
     global.map((section) => settingOf(section, 'crt-base')?.[0]).find((one) => one !== undefined) ?? '/';
   const pathOf = (text: string) =>
     normalize(isAbsolute(text) ? text : join(base, text)).replace(/(.)\/+$/, '$1');
-  return [...valuesOf(line, 'crt').map(pathOf), ...valuesOf(line, 'crt-list').map((one) => normalize(one))];
+  return line.words.flatMap((word, index) => {
+    const value = line.words[index + 1] ?? '';
+    if (word === 'crt') return [pathOf(value)];
+    return word === 'crt-list' ? [normalize(value)] : [];
+  });
 }
 
 const ASKABLE = /^(ipv[46]@)?(\[[0-9a-f:.]+\]|[0-9a-z.:*-]*):\d+(-\d+)?$/i;

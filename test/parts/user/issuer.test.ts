@@ -26,7 +26,8 @@ function stage(t: TestContext) {
   chmodSync(dir, 0o755);
   const config = {
     bucket: pathToFileURL(bucket).href,
-    // Nobody listens there: an order fails, and its record is written.
+    // Nobody listens there, and no resolver either: an order fails, and its record is written.
+    dns: { resolvers: ['127.0.0.1:1'] },
     acme: { directoryUrl: 'https://127.0.0.1:1/directory', termsOfServiceAgreed: true },
     certificates: [{ identifiers: ['www.test'] }],
   };

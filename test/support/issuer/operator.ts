@@ -82,11 +82,15 @@ export async function startOperator(t: TestContext, options: PebbleOptions = {})
 /** One command in this process. */
 export async function called(t: TestContext, args: string[]) {
   const printed = { stdout: '', stderr: '' };
-  const into = (name: keyof typeof printed) =>
-    t.mock.method(process[name], 'write', (text: string | Uint8Array) => {
-      printed[name] += String(text);
+  const into = (name: keyof typeof printed) => {
+    const write = process[name].write.bind(process[name]);
+    return t.mock.method(process[name], 'write', (text: string | Uint8Array) => {
+      // The reports of tests are bytes: those of the test before come late.
+      if (typeof text !== 'string') return write(text);
+      printed[name] += text;
       return true;
     });
+  };
   const mocks = [into('stdout'), into('stderr')];
   try {
     const { values, positionals } = parseArguments(args);

@@ -221,7 +221,7 @@ test("typed as root where the bucket is another user's: the file is changed, and
   const other = typeAs(NOBODY, words());
   const typed = typeAsRoot(words());
 
-  assert.equal(other.status, 64, other.stderr);
+  assert.equal(other.status, 77, other.stderr);
   assert.match(
     other.stderr,
     /go-live writes \S+pemfleet\.yaml, and this user may not.*sudo pemfleet go-live --config/,

@@ -35,6 +35,7 @@ test('each run of what acts becomes a space; all else stays', () => {
   assertHarmless(printable(EVIL));
   assert.doesNotMatch(printable(EVIL), /\n/);
   assert.equal(printableLines('a\n\x1bb\n'), 'a\n b\n');
+  assert.equal(printableLines('-\t\tbind\x1b :443\n'), '-\t\tbind  :443\n');
 });
 
 test('JSON escapes it, and loses nothing', () => {

@@ -88,6 +88,19 @@ test("names of today's certificates are proved on a bind of their own: visitors 
   assert.deepEqual(visited, ['127.0.0.1:443']);
 });
 
+test('a bind whose list stands before its placeholder: the list goes, for it has the names; the placeholder stays', () => {
+  const text = 'frontend a\n mode http\n bind :80\n bind :443 ssl crt-list /l crt /a.pem\n';
+  const served = [
+    { source: '/l', file: '/own.pem', names: ['new.example.org'], isPlaceholder: false },
+    { source: '/a.pem', file: '/a.pem', names: ['localhost'], isPlaceholder: true },
+  ];
+  const own = [{ ...served[0], source: '/etc/haproxy/certs' }] as HaproxyPlanOptions['served'];
+
+  const { after } = planOf(text, { served, switchTo: own });
+
+  assert.match(after, /^ bind :443 ssl crt \/etc\/haproxy\/certs crt \/a\.pem$/m);
+});
+
 test('edits keep ends of lines and a missing end of the last line', () => {
   const edits = [insertion('f', 1, ['new']), replacement('f', 2, 'changed')];
 

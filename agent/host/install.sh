@@ -29,18 +29,22 @@ install -m 0644 "$here/sysusers.conf" "$root/usr/lib/sysusers.d/pemfleet-agent.c
 install -m 0644 "$here/tmpfiles.conf" "$root/usr/lib/tmpfiles.d/pemfleet-agent.conf"
 if [ -z "$root" ]; then
     systemd-sysusers pemfleet-agent.conf
-    systemd-tmpfiles --create pemfleet-agent.conf
-fi
-# What an upgrade takes the place of stays on the host: back.sh puts it back.
-former=$root/usr/bin/pemfleet-agent
-if [ -x "$former" ] && [ "$(sha256sum <"$former")" != "$(sha256sum <"$here/pemfleet-agent")" ]; then
-    install -d -m 0755 "$root/usr/lib/pemfleet/previous"
-    install -m 0755 "$former" "$root/usr/lib/pemfleet/previous/pemfleet-agent"
+    # It fails at what it may not touch, such as a directory of another user: no reason for half an upgrade, and doctor says it better.
+    systemd-tmpfiles --create pemfleet-agent.conf || say "systemd-tmpfiles has not made all directories: pemfleet-agent doctor names what is missing"
+    sh "$here/certs-directory.sh" || say "/etc/haproxy/certs could not be made: make it for the user pemfleet"
 fi
 install -m 0755 "$here/back.sh" "$root/usr/lib/pemfleet/back.sh"
 # A copy beside it, then a rename: nothing can write to a running program, and a partial copy must not take its name.
+program=$root/usr/bin/pemfleet-agent
 install -m 0755 "$here/pemfleet-agent" "$root/usr/bin/.pemfleet-agent.new"
-mv -f "$root/usr/bin/.pemfleet-agent.new" "$root/usr/bin/pemfleet-agent"
+# What an upgrade takes the place of stays on the host, from the moment of the upgrade: back.sh puts it back.
+if [ -x "$program" ] && [ "$(sha256sum <"$program")" != "$(sha256sum <"$here/pemfleet-agent")" ]; then
+    previous=$root/usr/lib/pemfleet/previous
+    install -d -m 0755 "$previous"
+    install -m 0755 "$program" "$previous/.pemfleet-agent.new"
+    mv -f "$previous/.pemfleet-agent.new" "$previous/pemfleet-agent"
+fi
+mv -f "$root/usr/bin/.pemfleet-agent.new" "$program"
 for unit in pemfleet-agent.service pemfleet-agent-first.service pemfleet-alarm@.service; do
     install -m 0644 "$here/$unit" "$units/$unit"
     # Former installers put them there, where they hide these. (What an operator changes stands in a drop-in beside.)

@@ -11,7 +11,18 @@ const written = (name: string) =>
   `cat >"$scripts/${name}" <<'END_OF_${name}'\n${hostFile(name)}END_OF_${name}`;
 
 const script = (bucketUrl: string, region: string) => `set -eu
-if [ "\${SSM_action:-}" = back ]; then exec sh "\${DESTDIR:-}/usr/lib/pemfleet/back.sh"; fi
+root=\${DESTDIR:-}
+if [ "\${SSM_action:-}" = back ]; then
+    exec 9>"$root/usr/lib/pemfleet/.lock"
+    flock 9
+    program=$root/usr/bin/pemfleet-agent
+    # Only from the release that failed: where it has not come, the agent before is the one that runs.
+    if [ -n "\${SSM_release:-}" ] && is=$("$program" version 2>/dev/null) && [ "\${is##* }" != "$SSM_release" ]; then
+        echo "the agent is $is, not $SSM_release: there is nothing to take back"
+        exit 0
+    fi
+    exec sh "$root/usr/lib/pemfleet/back.sh"
+fi
 [ -n "\${SSM_release:-}" ] || { echo "no release is named: the SSM agent is older than 3.3.2746.0, or none was given" >&2; exit 1; }
 scripts=$(mktemp -d)
 trap 'rm -rf "$scripts"' EXIT
@@ -33,7 +44,7 @@ export function upgradeDocument(bucketUrl: string, region: string) {
       },
       release: {
         type: 'String',
-        description: 'Version to upgrade to; empty to go back.',
+        description: 'Version to upgrade to, or to go back from; empty to go back from any.',
         allowedPattern: '^[0-9A-Za-z.+-]{0,64}$',
         interpolationType: 'ENV_VAR',
       },

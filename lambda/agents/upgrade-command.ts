@@ -22,7 +22,7 @@ export class UpgradeCommand {
 
   /** @returns the command's id */
   async send(command: HostCommand, hosts: readonly string[]): Promise<string> {
-    const { action, release = '' } = { release: undefined, ...command };
+    const { action, release } = command;
     const { Command } = await this.#client.send(
       new SendCommandCommand({
         ...DELIVERY,
@@ -30,7 +30,7 @@ export class UpgradeCommand {
         DocumentVersion: '$LATEST',
         InstanceIds: [...hosts],
         Parameters: { action: [action], release: [release] },
-        Comment: `pemfleet: ${action} the agent ${release}`.trim(),
+        Comment: `pemfleet: ${action === 'back' ? 'back from' : 'upgrade to'} the agent ${release}`,
       }),
     );
     return Command?.CommandId ?? '';

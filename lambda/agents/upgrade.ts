@@ -9,10 +9,14 @@ import { proveUpgrade, type UpgradeVerdict } from './prove-upgrade.ts';
 const MAX_WAVE = 50;
 /** Between two looks at the hosts of a wave. */
 const PAUSE_MS = 5_000;
-/** A host that was told to take its agent back has so long. */
-const BACK_MS = 5 * 60_000;
+/** No command lives longer: ten minutes until it is delivered, half an hour in which it runs. */
+const COMMAND_MS = 41 * 60_000;
 
-export type HostCommand = { action: 'upgrade'; release: string } | { action: 'back' };
+/** `back`: from this release to the one before; on a host that has not got it, nothing. */
+export interface HostCommand {
+  action: 'upgrade' | 'back';
+  release: string;
+}
 
 /** What became of a command on one host. */
 export interface CommandEnd {
@@ -67,13 +71,15 @@ export async function upgradeAgents(
     actions.onState(result);
   };
   for (const [index, wave] of waves.entries()) {
-    const verdicts = await upgradeWave({ release, wave, timeoutMs }, actions);
+    const names = wave.map(({ host }) => host);
+    const command = await actions.send({ action: 'upgrade', release }, names);
+    const verdicts = await judgeWave({ release, wave, timeoutMs }, command, actions);
     const failed = [...verdicts].filter(([, { state }]) => state !== 'proved');
     if (failed.length === 0) {
       for (const { host } of wave) note({ host, state: 'upgraded', why: '' });
       continue;
     }
-    const back = await takeBack(wave, actions);
+    const back = await takeBack({ release, names, upgrade: command }, actions);
     for (const { host } of wave) note(afterFailure(host, verdicts.get(host), back.get(host)));
     for (const { host } of waves.slice(index + 1).flat()) note({ host, state: 'untouched', why: '' });
     return results;
@@ -97,13 +103,12 @@ interface Wave {
   timeoutMs: number;
 }
 
-async function upgradeWave(
+async function judgeWave(
   { release, wave, timeoutMs }: Wave,
+  command: string,
   actions: UpgradeActions,
 ): Promise<Map<string, UpgradeVerdict>> {
   const deadline = actions.now().getTime() + timeoutMs;
-  const names = wave.map(({ host }) => host);
-  const command = await actions.send({ action: 'upgrade', release }, names);
   for (;;) {
     const ends = new Map((await actions.endsOf(command)).map((end) => [end.host, end]));
     const judged = wave.map(async (before): Promise<[string, UpgradeVerdict]> => {
@@ -119,23 +124,46 @@ async function upgradeWave(
   }
 }
 
-/** @returns why a host may not be back; those that are, are not in it */
-async function takeBack(wave: readonly ReadStatus[], actions: UpgradeActions): Promise<Map<string, string>> {
-  const deadline = actions.now().getTime() + BACK_MS;
-  const names = wave.map(({ host }) => host);
-  const command = await actions.send({ action: 'back' }, names);
+interface FailedWave {
+  release: string;
+  names: readonly string[];
+  /** Id of the command that upgrades its hosts. */
+  upgrade: string;
+}
+
+/**
+ * Only after the upgrade is over on a host: one that still runs would bring the new agent after the former one has come back.
+ * @returns why a host may not be back; those that are, are not in it
+ */
+async function takeBack(
+  { release, names, upgrade }: FailedWave,
+  actions: UpgradeActions,
+): Promise<Map<string, string>> {
+  const upgraded = await endOf(upgrade, names, actions);
+  const ready = names.filter((name) => upgraded.has(name));
+  const running = names.filter((name) => !upgraded.has(name));
+  const command = ready.length > 0 && (await actions.send({ action: 'back', release }, ready));
+  const over = command === false ? new Map() : await endOf(command, ready, actions);
+  return new Map([
+    ...running.map((name): [string, string] => [name, 'the upgrade has not ended']),
+    ...ready.flatMap((name): [string, string][] => {
+      const failure = over.has(name) ? over.get(name) : 'the command has not ended';
+      return failure === undefined ? [] : [[name, failure]];
+    }),
+  ]);
+}
+
+/** Waits until a command is over everywhere, but no longer than commands live. @returns where it is over, with why it failed */
+async function endOf(
+  command: string,
+  names: readonly string[],
+  actions: UpgradeActions,
+): Promise<Map<string, string | undefined>> {
+  const deadline = actions.now().getTime() + COMMAND_MS;
   for (;;) {
-    const ends = await actions.endsOf(command);
-    const isOver = names.every((name) => ends.some(({ host, isOver: ended }) => host === name && ended));
-    if (isOver || actions.now().getTime() >= deadline) {
-      const over = new Map(ends.filter((end) => end.isOver).map((end) => [end.host, end.failure]));
-      return new Map(
-        names.flatMap((name): [string, string][] => {
-          const failure = over.has(name) ? over.get(name) : 'the command has not ended';
-          return failure === undefined ? [] : [[name, failure]];
-        }),
-      );
-    }
+    const ends = (await actions.endsOf(command)).filter(({ isOver }) => isOver);
+    const over = new Map(ends.map(({ host, failure }) => [host, failure]));
+    if (names.every((name) => over.has(name)) || actions.now().getTime() >= deadline) return over;
     await actions.sleep(PAUSE_MS);
   }
 }

@@ -87,9 +87,54 @@ test('a release that was damaged in the bucket reaches no host', async (t) => {
 
   const [canary] = await upgrade('0.2.0');
 
-  assert.equal(canary?.state, 'failed');
+  assert.equal(canary?.state, 'taken-back');
   assert.match(canary?.why ?? '', /has the SHA-256 .*, wanted/);
   assert.deepEqual(versions(), ['0.1.0', '0.1.0', '0.1.0']);
+});
+
+test('three releases: a host that the last one never reached keeps its own, and not the one before that', async (t) => {
+  const { aws, upgrade, versions } = await startFleet(t, '0.1.0');
+  await release(t, aws, '0.2.0');
+  await upgrade('0.2.0');
+  const pointer = await release(t, aws, '0.3.0');
+  for (const { sha256 } of Object.values(pointer.current.machines)) {
+    aws.s3.write(bucketName, layout.agentTarball(sha256), 'something else');
+  }
+
+  const [canary] = await upgrade('0.3.0');
+
+  assert.equal(canary?.state, 'taken-back');
+  assert.deepEqual(versions(), ['0.2.0', '0.2.0', '0.2.0']);
+});
+
+test('a host whose upgrade still runs when another one fails is told to go back only after that', async () => {
+  const { sent, results } = await upgradeTwo({ runsForMs: 120_000 });
+
+  assert.deepEqual(sent, [
+    ['upgrade', 0, ['i-0aaa', 'i-0bbb']],
+    ['back', 120_000, ['i-0aaa', 'i-0bbb']],
+  ]);
+  assert.deepEqual(
+    results.map(({ state }) => state),
+    ['taken-back', 'taken-back'],
+  );
+});
+
+test('a host whose upgrade never ends is not told to go back beside it, and is named', async () => {
+  const { sent, results } = await upgradeTwo({ runsForMs: Number.POSITIVE_INFINITY });
+
+  assert.deepEqual(
+    sent.map(([action, , hosts]) => [action, hosts]),
+    [
+      ['upgrade', ['i-0aaa', 'i-0bbb']],
+      ['back', ['i-0aaa']],
+    ],
+  );
+  assert.deepEqual(
+    results.map(({ state }) => state),
+    ['taken-back', 'failed'],
+  );
+  assert.match(results[1]?.why ?? '', /the upgrade has not ended/);
 });
 
 test('back: the release before the current one is still in the bucket, and every host can have it', async (t) => {
@@ -161,6 +206,37 @@ test('the command: what it would do, as JSON, and what it needs to do it', async
   assert.match(noCanary.stderr, /--canary wants a number of hosts, saw 0/);
 });
 
+/** A wave of two: the first host's upgrade fails at once, the other's runs on. */
+async function upgradeTwo({ runsForMs }: { runsForMs: number }) {
+  const wave = ['i-0aaa', 'i-0bbb'].map((host) => JSON.parse(statusAt(host, '0.1.0')) as ReadStatus);
+  const sent: [action: string, atMs: number, hosts: readonly string[]][] = [];
+  let clockMs = 0;
+  const results = await upgradeAgents(
+    { release: '0.2.0', waves: [wave], timeoutMs: 900_000 },
+    {
+      send: async ({ action, release: wanted }, hosts) => {
+        assert.equal(wanted, '0.2.0');
+        sent.push([action, clockMs, hosts]);
+        return action;
+      },
+      endsOf: async (id) =>
+        id === 'back'
+          ? wave.map(({ host }) => ({ host, isOver: true }))
+          : [
+              { host: 'i-0aaa', isOver: true, failure: 'Failed: no room' },
+              { host: 'i-0bbb', isOver: clockMs >= runsForMs },
+            ],
+      statusOf: async (host) => wave.find((status) => status.host === host),
+      now: () => new Date(clockMs),
+      sleep: async (ms) => {
+        clockMs += ms;
+      },
+      onState: () => undefined,
+    },
+  );
+  return { sent, results };
+}
+
 async function startFleet(t: TestContext, version: string) {
   const aws = await startBench(t);
   aws.s3.createBucket(bucketName);
@@ -227,8 +303,9 @@ async function startFleet(t: TestContext, version: string) {
 
 let reports = 0;
 
-function statusOf(host: string, tree: string): string {
-  const version = versionIn(tree);
+const statusOf = (host: string, tree: string) => statusAt(host, versionIn(tree));
+
+function statusAt(host: string, version: string): string {
   reports += 1;
   const at = new Date(Date.now() + reports).toISOString();
   const file = { file: 'www.example.com.pem', certificate: 'www.example.com', since: at };

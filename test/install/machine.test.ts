@@ -147,7 +147,10 @@ test('another digest: nothing is changed', async () => {
   cloud.aws.s3.write(bucket, layout.agentRelease, pointer.replaceAll(/[0-9a-f]{64}/g, '0'.repeat(64)));
   cloud.aws.s3.write(bucket, layout.agentTarball('0'.repeat(64)), 'not the agent');
 
-  await assert.rejects(asOperator(cloud.installCommand), /has the SHA-256 [0-9a-f]{64}, wanted 0{64}/);
+  await assert.rejects(
+    asOperator([...cloud.installCommand, 'current']),
+    /has the SHA-256 [0-9a-f]{64}, wanted 0{64}/,
+  );
 
   cloud.aws.s3.write(bucket, layout.agentRelease, pointer);
 
@@ -166,7 +169,7 @@ test('upgrade: the agent starts anew, settings stay, HAProxy notices nothing', a
   const settings = await shell('cat /etc/pemfleet/agent.yaml');
   const [agent, haproxy] = await pids();
 
-  await asOperator(cloud.installCommand);
+  await asOperator([...cloud.installCommand, 'current']);
 
   const [agentAfter, haproxyAfter] = await pids();
   assert.notEqual(agentAfter, agent);

@@ -65,6 +65,9 @@ export function packageFiles(root: string, inputs: PackageInputs): PackageFile[]
     ...units.map((unit) => file(`usr/lib/systemd/system/${unit}`, text(`${host}/${unit}`))),
     file(`usr/lib/systemd/system/${name}-alarm@.service`, text(ALARM.unit)),
     file(`usr/lib/${name}/alarm.sh`, text(ALARM.script), 0o755),
+    ...names
+      .filter((one) => one === 'certs-directory.sh')
+      .map((one) => file(`usr/lib/${name}/${one}`, text(`${host}/${one}`), 0o755)),
     ...settings('sysusers'),
     ...settings('tmpfiles'),
     file(`usr/share/man/man1/${name}.1`, inputs.manual),

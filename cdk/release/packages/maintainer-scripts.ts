@@ -24,12 +24,17 @@ export function maintainerScripts(name: ProgramName, files: readonly PackageFile
       ...namesIn(files, 'usr/lib/sysusers.d/').map((file) => `systemd-sysusers ${file}`),
       // It complains of what it may not touch, such as a directory of another user: doctor says that better.
       ...namesIn(files, 'usr/lib/tmpfiles.d/').map((file) => `systemd-tmpfiles --create ${file} || :`),
+      ...namesIn(files, `usr/lib/${name}/`)
+        .filter((file) => file === 'certs-directory.sh')
+        .map((file) => `sh /usr/lib/${name}/${file} || :`),
       // What does not run, as after a first installation, stays so.
       `if ${isBooted}; then systemctl daemon-reload; systemctl try-restart ${RESTARTED[name].join(' ')} || :; fi`,
     ].join('\n'),
     removing: [
       `if ${isBooted}; then`,
+      ...(name === 'pemfleet' ? [AGENT_BEFORE] : []),
       `    systemctl disable --now ${units.filter((unit) => !unit.includes('@')).join(' ')} >/dev/null 2>&1 || :`,
+      ...(name === 'pemfleet' ? [AGENT_STAYS] : []),
       'fi',
       ...(name === 'pemfleet-agent' ? [LEAVE] : []),
     ].join('\n'),
@@ -37,6 +42,19 @@ export function maintainerScripts(name: ProgramName, files: readonly PackageFile
     purged: purge(name, units),
   };
 }
+
+/** pemfleet.target starts the agent and stops it (PartOf=), but this package is no reason for HAProxy's certificates to get old. */
+const AGENT_BEFORE = `    agent=
+    if [ -e /etc/pemfleet/agent.yaml ] && systemctl cat pemfleet-agent.service >/dev/null 2>&1; then
+        agent=$(systemctl is-active pemfleet-agent.service || :)
+        case $agent in active | activating | reloading) ;; *) systemctl --quiet is-enabled pemfleet.target || agent= ;; esac
+    fi`;
+// It starts in its own time: its first pass may take minutes.
+const AGENT_STAYS = `    if [ -n "$agent" ]; then
+        systemctl enable pemfleet-agent.service >/dev/null 2>&1 || :
+        case $agent in active | activating | reloading) systemctl start --no-block pemfleet-agent.service || : ;; esac
+        echo "pemfleet: pemfleet-agent.service stays, and no longer needs pemfleet.target: $(systemctl is-enabled pemfleet-agent.service)" >&2
+    fi`;
 
 /** The host stops reporting, and must not raise HostsSilent for it. */
 const LEAVE = `if [ -e /etc/pemfleet/agent.yaml ] && id pemfleet >/dev/null 2>&1; then

@@ -54,7 +54,7 @@ test('pass and status are units that fail: an error in the journal, and the alar
   await tree.shell('systemctl start pemfleet; systemctl start pemfleet-status; true');
 
   assert.equal(await tree.shell('systemctl is-failed pemfleet pemfleet-status'), 'failed\nfailed\n');
-  await said('pemfleet', 'no configuration file at /etc/pemfleet/pemfleet.yaml', '-p err');
+  await said('pemfleet', 'ERR_CONFIG /etc/pemfleet/pemfleet.yaml: there is no such file', '-p err');
   for (const [unit, alarm] of alarms) {
     await said(alarm, `lb1: ${unit} has failed (exit-code, exit status 78)`, '-p err');
   }
@@ -95,4 +95,13 @@ test('after a reboot: served before anything is issued, and a pass comes at once
   await tree.shell(
     'for i in $(seq 300); do journalctl -b -o cat -u pemfleet | grep -q run.finished && exit 0; sleep 0.1; done; exit 1',
   );
+});
+
+test('commands that root types go on as the right user: with a Node that may not change its user while io_uring is on, too', async () => {
+  const before = await serialOf('shop.test');
+  const output = await tree.shell('pemfleet run --force-renewal && pemfleet-agent sync');
+
+  assert.notEqual(await serialOf('shop.test'), before, output);
+  const foreign = 'find /var/lib/pemfleet /var/lib/pemfleet-agent /etc/haproxy/certs -user root';
+  assert.equal(await tree.shell(foreign), '');
 });

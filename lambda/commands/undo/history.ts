@@ -6,6 +6,7 @@ import type { ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { type Config, configuredFleets } from '../../config/config.ts';
 import { type Exposure, readExposures } from '../../fleet/served/query.ts';
+import { IssuerMemory } from '../../publication/ended.ts';
 import { publishedFleets } from '../../publication/fleets.ts';
 import {
   type CertificateVersions,
@@ -29,7 +30,8 @@ export const historyCommand: Command = async (values, operands) => {
   const name = oneName('history', operands);
   const only = values.fleet === undefined ? undefined : fleetOption(values.fleet);
   const { config, bucket } = await loadConfigAndBucket(values, 'read');
-  const fleets = await readHistories({ bucket, config }, name, only);
+  const known = await readHistories({ bucket, config }, name, only);
+  const fleets = known.filter(({ versions }) => versions.length > 0);
   if (fleets.length === 0)
     throw new UsageError(`no version of ${name} is known; pemfleet status shows what is published`);
   const subjects = fleets.map(({ fleet }) => ({ fleet, certificate: name }));
@@ -46,13 +48,14 @@ export async function readHistories(
   name: CertificateName,
   only: FleetName | undefined,
 ): Promise<CertificateVersions[]> {
-  const all = [...new Set([...configuredFleets(config), ...(await publishedFleets(bucket))])];
+  const remembered = await new IssuerMemory(bucket).fleets();
+  const all = [...new Set([...configuredFleets(config), ...(await publishedFleets(bucket)), ...remembered])];
   const fleets = all.filter((fleet) => only === undefined || fleet === only);
   const keys = await openSigningKey(bucket, { fleets, dryRun: true });
   const read: CertificateVersions[] = [];
   for (const fleet of fleets) {
     const known = await readVersions({ bucket, keys }, fleet, name);
-    if (known.versions.length > 0) read.push(known);
+    if (known.versions.length + known.ended.length > 0) read.push(known);
   }
   return read;
 }

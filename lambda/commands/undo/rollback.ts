@@ -61,12 +61,12 @@ export const rollbackCommand: Command = async (values, operands) => {
 async function rollback(
   where: { bucket: Bucket; config: Config },
   values: CommandValues,
-  subject: RollbackSubject,
+  { name, spec, now: at }: Omit<RollbackSubject, 'ended'>,
   serial: string | undefined,
 ): Promise<number> {
   const { bucket } = where;
-  const { name, spec } = subject;
   const known = await readHistories(where, name, undefined);
+  const subject = { name, spec, now: at, ended: known.flatMap(({ ended }) => ended) };
   const fleets = rollbackFleets(spec, known);
   const target = await choose(
     bucket,
@@ -92,7 +92,7 @@ async function rollback(
   if (values.json) printJson({ version: 1, dryRun, ...document });
   const done = dryRun ? 'would be published again' : 'is published again';
   printToStderr(`${name}: ${serials} of ${version.publishedAt} ${done} to ${fleets.join(', ')}\n`);
-  printToStderr(renewalText(entry.pems, subject.now));
+  printToStderr(renewalText(entry.pems, at));
   return EXIT.ok;
 }
 
@@ -114,7 +114,7 @@ async function choose(
     serial === undefined || pems.some((pem) => bareSerial(pem.serial) === serial);
   for (const one of known) {
     for (const version of one.versions.filter(isMeant)) {
-      const problem = rollbackProblem(version, subject.now);
+      const problem = rollbackProblem(version, subject);
       const opened = problem ?? (await openRollback(bucket, one, version, subject));
       if (typeof opened !== 'string') return opened;
       problems.push(`${version.pems.map((pem) => pem.serial).join(' ')} ${opened}`);

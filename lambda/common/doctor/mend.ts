@@ -1,6 +1,7 @@
 /** What `doctor --fix` does about a finding, for both programs: files first, then drop-ins, then what systemd is told. */
 import { type DropIn, writeDropIns } from '#common/systemd/drop-ins.ts';
 import type { RunHostCommand } from '#common/systemd/host-command.ts';
+import { SECOND_MS } from '#common/time.ts';
 import { applyRepair, type Repair, repairText } from '#common/user/repair.ts';
 
 /** All that mends one fault. */
@@ -22,6 +23,9 @@ export interface Mending {
   root?: string;
 }
 
+/** A unit that says when it is ready may have a first pass to make. */
+const COMMAND_MS = 90 * SECOND_MS;
+
 /** Goes on where one repair fails: what is left is found again. @returns how many changes were made, or would be */
 export async function applyMends(mends: readonly Mend[], mending: Mending): Promise<number> {
   const { isDryRun, say } = mending;
@@ -41,8 +45,9 @@ export async function applyMends(mends: readonly Mend[], mending: Mending): Prom
   await applyDropIns(mends, mending, done);
   for (const command of commandsOf(mends)) {
     const [program = '', ...args] = command;
-    if (!isDryRun) await mending.runCommand(program, args);
-    done(command.join(' '));
+    const ended = isDryRun ? undefined : await mending.runCommand(program, args, COMMAND_MS);
+    if (ended?.failure === undefined) done(command.join(' '));
+    else say(`not mended: ${command.join(' ')}: ${ended.failure}\n`);
   }
   return changes;
 }

@@ -1,5 +1,6 @@
 /** Which earlier version of a certificate may be published again, and what speaks against the others. */
 import type { X509Certificate } from 'node:crypto';
+import { atMost } from '#common/in-parallel.ts';
 import { keyTypeOf, parse } from '#contract/combined-pem.ts';
 import { ContractError, isObjectFault, messageOf, PemRejected } from '#contract/errors.ts';
 import type { CertificateName, FleetName } from '#contract/layout.ts';
@@ -9,7 +10,7 @@ import type { CertificateSpec } from '../../config/config.ts';
 import { exactSet } from '../../config/identifier.ts';
 import { checkCopy, pemRefOf, readPem } from '../entry.ts';
 import type { PemText } from '../publisher.ts';
-import type { CertificateVersions, KnownVersion } from './versions.ts';
+import type { CertificateVersions, EndedVersion, KnownVersion } from './versions.ts';
 
 /** A version that can be published again: verified like a new issue. */
 export interface RollbackTarget {
@@ -22,16 +23,21 @@ export interface RollbackTarget {
 
 export interface RollbackSubject {
   name: CertificateName;
+  /** In every fleet: what one fleet must not have, no other one gets. */
+  ended: readonly EndedVersion[];
   /** Undefined: it is not configured. */
   spec: CertificateSpec | undefined;
   now: Date;
 }
 
 /** @returns why it must not be published again; undefined if nothing but its PEMs can tell */
-export function rollbackProblem(version: KnownVersion, now: Date): string | undefined {
-  const { isInForce, ended, pems, isKeyThere } = version;
+export function rollbackProblem(
+  { isInForce, pems, isKeyThere }: KnownVersion,
+  { ended, now }: Pick<RollbackSubject, 'ended' | 'now'>,
+): string | undefined {
+  const end = ended.find(({ sha256 }) => pems.some((pem) => pem.sha256 === sha256));
+  if (end !== undefined) return `was ${end.word.reason} at ${end.word.at} in fleet ${end.fleet}`;
   if (isInForce) return 'is in force';
-  if (ended !== undefined && ended.reason !== 'superseded') return `was ${ended.reason} at ${ended.at}`;
   if (pems.length === 0) return 'names no PEM';
   const expired = pems.find(({ notAfter }) => new Date(notAfter) <= now);
   if (expired !== undefined) return `expired at ${expired.notAfter}`;
@@ -41,9 +47,9 @@ export function rollbackProblem(version: KnownVersion, now: Date): string | unde
 /** @returns the problem in words, where its PEMs are not what they should be. @throws BucketError where the store is out of reach */
 export async function openRollback(
   bucket: Bucket,
-  { fleet, entry: current, versions }: CertificateVersions,
+  { fleet, entry: current }: CertificateVersions,
   version: KnownVersion,
-  { name, spec, now }: RollbackSubject,
+  { name, spec, ended, now }: RollbackSubject,
 ): Promise<RollbackTarget | string> {
   const { identifiers = current?.identifiers, issued = current?.issued } = version;
   if (identifiers === undefined || issued === undefined) return 'is known by its serial only';
@@ -53,7 +59,7 @@ export async function openRollback(
     );
     checkCopy({ identifiers, name }, version, { source: fleet, texts, now });
     const parsed = texts.map(({ text }) => ({ text, pem: parse(text) }));
-    const lost = await endedKeys(bucket, { fleet, name }, versions);
+    const lost = await endedKeys(bucket, name, ended);
     if (parsed.some(({ pem }) => lost.has(publicKeyOf(pem.leaf))))
       return 'has the key of a version that was revoked or withdrawn';
     const isUnsure = lost.has(UNKNOWN_KEY) && (spec?.reuseKey ?? true);
@@ -84,24 +90,24 @@ const UNKNOWN_KEY = 'unknown';
 const publicKeyOf = ({ publicKey }: X509Certificate) =>
   publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
 
+const AT_ONCE = 10;
+
 /** A key that is used again is as lost as the one that was revoked. */
 async function endedKeys(
   bucket: Bucket,
-  { fleet, name }: { fleet: FleetName; name: CertificateName },
-  versions: readonly KnownVersion[],
+  name: CertificateName,
+  ended: readonly EndedVersion[],
 ): Promise<ReadonlySet<string>> {
-  const ended = versions.filter(({ ended: word }) => word !== undefined && word.reason !== 'superseded');
-  const keys = ended
-    .flatMap(({ pems }) => pems)
-    .map(async ({ sha256 }) => {
-      try {
-        return publicKeyOf(parse((await readPem(bucket, fleet, name, { sha256 })).text).leaf);
-      } catch (error) {
-        if (isObjectFault(error) || error instanceof PemRejected) return UNKNOWN_KEY;
-        throw error;
-      }
-    });
-  return new Set(await Promise.all(keys));
+  const limited = atMost(AT_ONCE);
+  const keyOf = async ({ fleet, sha256 }: EndedVersion) => {
+    try {
+      return publicKeyOf(parse((await readPem(bucket, fleet, name, { sha256 })).text).leaf);
+    } catch (error) {
+      if (isObjectFault(error) || error instanceof PemRejected) return UNKNOWN_KEY;
+      throw error;
+    }
+  };
+  return new Set(await Promise.all(ended.map((one) => limited(() => keyOf(one)))));
 }
 
 function differencesOf(

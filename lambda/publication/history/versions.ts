@@ -25,6 +25,14 @@ export interface CertificateVersions {
   entry: ManifestEntry | undefined;
   /** The newest first. */
   versions: KnownVersion[];
+  /** PEMs that an operator has ended there, also of versions that the history has no more. */
+  ended: readonly EndedVersion[];
+}
+
+export interface EndedVersion {
+  fleet: FleetName;
+  sha256: string;
+  word: EndingWord;
 }
 
 /** @throws BucketError, ContractError */
@@ -58,7 +66,13 @@ export async function readVersions(
       ),
     };
   });
-  return { fleet, entry, versions };
+  const ended = (tombstone?.pems ?? []).flatMap((pem): EndedVersion[] => {
+    const word = tombstone === undefined ? undefined : wordOf(tombstone, pem);
+    // Other certificates took its place: nothing is wrong with it.
+    if (word === undefined || word.reason === 'superseded') return [];
+    return [{ fleet, sha256: pem.sha256, word }];
+  });
+  return { fleet, entry, versions, ended };
 }
 
 function samePemsAs({ pems }: PublishedVersion, entry: ManifestEntry): boolean {

@@ -2,12 +2,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS, HOUR_MS } from '#common/time.ts';
-import { layout } from '#contract/layout.ts';
+import { digest } from '#contract/combined-pem.ts';
+import { fleetName, layout } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import { auditCommand } from '../../../../lambda/commands/undo/audit.ts';
 import { historyCommand } from '../../../../lambda/commands/undo/history.ts';
 import { rollbackCommand } from '../../../../lambda/commands/undo/rollback.ts';
 import { decide } from '../../../../lambda/pass/due.ts';
+import { readPem } from '../../../../lambda/publication/entry.ts';
+import { Publisher } from '../../../../lambda/publication/publisher.ts';
+import { publisherOptions } from '../../../../lambda/upgrade/along.ts';
 import { makeDueInput } from '../../../support/issuer/documents.ts';
 import { certificate, edge, stage } from './stage.ts';
 
@@ -71,6 +75,45 @@ test('what was revoked or withdrawn, has expired, or lost its key never comes ba
     assert.match(String(one.status), new RegExp(`cannot be published again: ${serial} ${why}`));
   }
   assert.equal((await bucket.get(layout.root(edge)))?.etag, before);
+});
+
+test('a version that was withdrawn or revoked in one fleet comes back in no other one', async (t) => {
+  const fleets = ['edge', 'core'];
+  const configured = { certificates: [{ name: 'kept', identifiers: ['kept.test'], fleets }] };
+  const { bucket, signing, publish, run, entryOf } = await stage(t, configured);
+  const revoked = await publish('kept');
+  const { sha256 = '', notAfter = '' } = (await entryOf('kept'))?.pems[0] ?? {};
+  await publish('kept');
+  const core = new Publisher(
+    bucket,
+    fleetName.parse('core'),
+    publisherOptions(bucket, signing, () => new Date()),
+  );
+  await core.endPems(certificate('kept'), [{ sha256, notAfter }], { reason: 'revoked' });
+
+  const { status } = await run(rollbackCommand, 'rollback', 'kept', '--reason', 'x', '--yes');
+
+  assert.match(String(status), new RegExp(`${revoked} was revoked at \\S+ in fleet core`));
+  assert.notEqual(serialOf(await entryOf('kept')), revoked);
+});
+
+test('the key of a revoked version that the history has no more never comes back', async (t) => {
+  const { bucket, publish, publisher, run, entryOf } = await stage(t);
+  const reused = await publish('kept');
+  const { sha256: keptSha256 = '' } = (await entryOf('kept'))?.pems[0] ?? {};
+  const { text } = await readPem(bucket, edge, certificate('kept'), { sha256: keptSha256 });
+  await publish('kept');
+  // Another PEM of the same key, without the intermediate, which no history names.
+  const blocks = text.match(/-----BEGIN [\s\S]+?-----END .+-----\n/g) ?? [];
+  const other = `${blocks[0]}${blocks.at(-1)}`;
+  const sha256 = digest(Buffer.from(other));
+  await bucket.put(layout.pem(edge, certificate('kept'), sha256), Buffer.from(other));
+  const notAfter = new Date(Date.now() + DAY_MS).toISOString();
+  await publisher().endPems(certificate('kept'), [{ sha256, notAfter }], { reason: 'revoked' });
+
+  const { status } = await run(rollbackCommand, 'rollback', 'kept', '--reason', 'x', '--yes');
+
+  assert.match(String(status), new RegExp(`${reused} has the key of a version that was revoked`));
 });
 
 test('a version with other names than configured wants --yes: the next pass orders another one', async (t) => {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { applyMends } from '#common/doctor/mend.ts';
+import { runHostCommand } from '#common/systemd/host-command.ts';
 import { parseProperties } from '#common/systemd/unit-view.ts';
 import { loadAgentConfig } from '../../../../agent/config/config.ts';
 import { mendUnit } from '../../../../agent/doctor/mend/unit.ts';
@@ -104,3 +105,25 @@ for (const [says, changed, ids, commands] of ROWS) {
     );
   });
 }
+
+test('a command that fails has mended nothing, and its own words say why', async (t) => {
+  const said: string[] = [];
+  const commands = [['sh', '-c', 'echo Unit is masked. >&2; exit 5'], ['true']];
+
+  const changes = await applyMends([{ id: 'unit-failed', commands }], {
+    isDryRun: false,
+    say: (line) => said.push(line),
+    runCommand: runHostCommand,
+    root: tempDir(t),
+  });
+
+  assert.equal(changes, 1);
+  assert.match(said[0] ?? '', /^not mended: sh -c .*: exit status 5: Unit is masked\.\n$/);
+  assert.equal(said[1], 'mended: true\n');
+});
+
+test('a command that takes too long goes on, and is not called done', async () => {
+  const { failure } = await runHostCommand('sleep', ['5'], 50);
+
+  assert.equal(failure, 'has not ended within 0.05 s, and goes on');
+});

@@ -7,7 +7,7 @@ import { type InitRecord, readRecord, recordDirectory } from '../../init/apply/r
 import { type ReloadWay, reloadWayOf } from '../../init/apply/reload.ts';
 import { type Discovery, discover } from '../../init/discovery.ts';
 import { dropInChanges } from '../../init/drop-ins.ts';
-import { Unplannable } from '../../init/plan/haproxy-config.ts';
+import { configurationOf, Unplannable } from '../../init/plan/haproxy-config.ts';
 import { bindsOf, isFront } from '../../init/plan/sections.ts';
 import { handshakeAddressesOf } from '../../init/plan/tls-binds.ts';
 import { planSetup, type Setup } from '../../init/setup.ts';
@@ -79,11 +79,9 @@ async function write(
   if (setup.files.length + directories.length + dropIns.files.length + files.length === 0) {
     return { reloaded: false, warnings: '' };
   }
-  const addresses = config.sections
-    .filter(isFront)
-    .flatMap(bindsOf)
-    .filter(({ isTls }) => isTls)
-    .flatMap(handshakeAddressesOf);
+  // A bind that only proved certificates goes with a switch: nobody visits it.
+  const later = tlsAddressesOf(configurationOf(textsAfter(config.texts, setup.plan), config.env));
+  const addresses = tlsAddressesOf(config).filter((address) => later.includes(address));
   const names = [...new Set(served.flatMap((one) => one.names))];
   return putRun({
     ...{ directory: recordDirectory(values.config), now: now(), dropIns: dropIns.files },
@@ -97,6 +95,16 @@ async function write(
       : undefined,
   });
 }
+
+const tlsAddressesOf = ({ sections }: Discovery['config']): string[] =>
+  sections
+    .filter(isFront)
+    .flatMap(bindsOf)
+    .filter(({ isTls }) => isTls)
+    .flatMap(handshakeAddressesOf);
+
+const textsAfter = (texts: Discovery['config']['texts'], { changes }: Setup['plan']) =>
+  texts.map((one) => ({ ...one, text: changes.find(({ file }) => file === one.file)?.after ?? one.text }));
 
 async function haproxyChanges({ plan }: Setup) {
   return Promise.all(

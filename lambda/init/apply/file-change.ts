@@ -1,7 +1,7 @@
 /** Files that init writes: what was there before is kept, and can be put back byte by byte. */
 import { createHash } from 'node:crypto';
 import { lstatSync } from 'node:fs';
-import { chown, mkdir, rm, rmdir, stat } from 'node:fs/promises';
+import { chown, mkdir, realpath, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { readRegularFile, replaceFile } from '#storage/atomic-file.ts';
 
@@ -48,8 +48,15 @@ export async function putInPlace({ path, body, mode, uid, gid }: FileChange): Pr
   const isSame = state && body && state.body.equals(body);
   if (isSame && state.mode === mode && state.uid === uid && state.gid === gid) return;
   if (body === undefined) await rm(path, { force: true });
-  else await replaceFile(path, body, { mode, uid, gid });
+  else await replaceFile(await targetOf(path), body, { mode, uid, gid });
 }
+
+/** A link stays one: what it names changes. */
+const targetOf = (path: string): Promise<string> =>
+  realpath(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return path;
+    throw error;
+  });
 
 /** @returns those that were missing, the outermost first: its parents belong to root */
 export async function makeDirectories(wanted: readonly DirectoryChange[]): Promise<string[]> {

@@ -82,7 +82,7 @@ function proofBind(
   const { file, indent } = first.section;
   const address = `127.0.0.1:${proofPort}`;
   const lines = [
-    `${indent}# pemfleet: proves the new certificates while visitors get today's; "pemfleet init" moves them to the binds above`,
+    `${indent}# pemfleet: proves the new certificates while visitors get today's; "pemfleet init --switch" moves them to the binds above`,
     `${indent}bind ${address} ssl crt ${directory} strict-sni`,
   ];
   const names = overlaps.length > 5 ? `${overlaps.slice(0, 5).join(', ')} …` : overlaps.join(', ');

@@ -4,10 +4,13 @@ import {
   chmodSync,
   cpSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -20,7 +23,7 @@ import { called } from '../../../support/issuer/operator.ts';
 import { issuerProgram } from '../../../support/issuer/program.ts';
 import { createPki, type Pki } from '../../../support/parts/pki.ts';
 import { freePort } from '../../../support/ports.ts';
-import { startPart } from '../../../support/process.ts';
+import { startPart, until } from '../../../support/process.ts';
 import { tempDir } from '../../../support/temp-dir.ts';
 
 const program = issuerProgram();
@@ -93,6 +96,7 @@ async function startHaproxyOf(
     probe: async () => existsSync(join(haproxyDir, 'admin.sock')),
   });
   t.after(() => part.stop());
+  return part;
 }
 
 test('init without HAProxy: the dry run says how to install it; --apply is refused, and nothing is written', async (t) => {
@@ -270,7 +274,10 @@ test('two HAProxy on one machine: init asks which, and takes the one that is nam
 
 test("from the certificate of today to pemfleet's: proved apart, switched by one reload, and back", async (t) => {
   const { run, answers, config, lines, start, haproxyDir, https } = await makeHost(t);
-  await start('-W', '-S', join(haproxyDir, 'master.sock'));
+  const real = join(haproxyDir, 'real.cfg');
+  renameSync(config, real);
+  symlinkSync('real.cfg', config);
+  const part = await start('-W', '-S', join(haproxyDir, 'master.sock'));
   const visit = async () =>
     (await askAsVisitors([`127.0.0.1:${https}`], ['www.example.com'])).map(({ certificate }) => certificate);
   const old = await visit();
@@ -281,6 +288,13 @@ test("from the certificate of today to pemfleet's: proved apart, switched by one
   const own1 = await pki.issue({ names: ['www.example.com'] });
   writeFileSync(join(haproxyDir, 'certs', 'www.pem'), own1.combined, { mode: 0o600 });
   own(join(haproxyDir, 'certs'));
+  // As the agent does it: the bind that proves certificates has the new one.
+  process.kill(part.pid, 'SIGUSR2');
+  const [proof = ''] =
+    /127\.0\.0\.1:\d+(?= ssl crt \S+certs strict-sni)/.exec(readFileSync(config, 'utf8')) ?? [];
+  const isProved = async () =>
+    (await askAsVisitors([proof], ['www.example.com'])).at(-1)?.certificate !== undefined;
+  await until(isProved, part.ended, 20_000);
   const switched = run('--haproxy-config', config, '--switch', '--apply');
   const now = await visit();
   const back = run('--haproxy-config', config, '--undo');
@@ -296,7 +310,7 @@ test("from the certificate of today to pemfleet's: proved apart, switched by one
   assert.deepEqual(await visit(), old);
   assert.notEqual(readFileSync(config, 'utf8'), lines);
   assert.equal(run('--haproxy-config', config, '--undo').status, 0);
-  assert.equal(readFileSync(config, 'utf8'), lines);
+  assert.deepEqual([readFileSync(real, 'utf8'), lstatSync(config).isSymbolicLink()], [lines, true]);
 });
 
 test('a run that fails halfway is taken back: files, directories and record', async (t) => {

@@ -48,7 +48,8 @@ mv -f "$root/usr/bin/.pemfleet-agent.new" "$program"
 for unit in pemfleet-agent.service pemfleet-agent-first.service pemfleet-alarm@.service; do
     install -m 0644 "$here/$unit" "$units/$unit"
     # Former installers put them there, where they hide these. (What an operator changes stands in a drop-in beside.)
-    rm -f "$root/etc/systemd/system/$unit"
+    # A link stays: who masks a unit means it.
+    [ -L "$root/etc/systemd/system/$unit" ] || rm -f "$root/etc/systemd/system/$unit"
 done
 # Started by the units when one of them fails (docs/monitoring.md).
 install -m 0755 "$here/alarm.sh" "$root/usr/lib/pemfleet/alarm.sh"

@@ -97,6 +97,19 @@ test("HAProxy's directory that is there, or is a link, stays as it is", async (t
   assert.equal(host.inside('readlink /etc/haproxy/certs; stat -c %a /etc/elsewhere'), '/etc/elsewhere\n750');
 });
 
+test('a unit that the operator has masked stays masked when an agent comes', async (t) => {
+  const host = await startHost(t);
+  host.publish('0.1.0');
+  host.inside(`ln -s /dev/null /etc/systemd/system/${FIRST}; touch /etc/systemd/system/${AGENT}`);
+
+  assert.equal(host.install('0.1.0').status, 0);
+
+  assert.equal(
+    host.inside('cd /etc/systemd/system; ls -d pemfleet*; readlink pemfleet*'),
+    `${FIRST}\n/dev/null`,
+  );
+});
+
 interface Attempt {
   /** Default: none, as pemfleet-install.service says. */
   release?: string;

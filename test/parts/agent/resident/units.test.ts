@@ -62,6 +62,8 @@ test("users and directories: systemd itself makes them, the responder reads no k
     [...users].map(([, ...words]) => words.join(' ')),
     ['pemfleet /var/lib/pemfleet /usr/sbin/nologin', 'pemfleet-responder / /usr/sbin/nologin'],
   );
+  // A host whose HAProxy comes from a container or from source has no such group, and the unit starts with no other.
+  assert.match(readFileSync(at('etc/group'), 'utf8'), /^haproxy:/m);
   if (!isRoot) return;
   await system('systemd-tmpfiles', 'tmpfiles.conf', '--create');
   const modes = [

@@ -91,15 +91,16 @@ def signed(url, region, role):
     return headers
 
 
-def at_endpoint(url):
-    """The same object by path, as such stores want it."""
-    parts = urllib.parse.urlsplit(url)
-    return ENDPOINT.rstrip("/") + "/" + parts.netloc.split(".s3.")[0] + parts.path
+def object_url(bucket, key):
+    """By path at other stores, and where the name has a dot: S3's certificate has a wildcard, which stands for one label."""
+    name, host = urllib.parse.urlsplit(bucket).netloc.rsplit(".s3.", 1)
+    if ENDPOINT or "." in name:
+        return (ENDPOINT or "https://s3." + host).rstrip("/") + "/" + name + "/" + key
+    return bucket + "/" + key
 
 
 def get(bucket, key, region, limit=MAX_SMALL):
-    url = bucket + "/" + key
-    url = at_endpoint(url) if ENDPOINT else url
+    url = object_url(bucket, key)
     return ask(S3, url, signed(url, region, credentials()), limit=limit)
 
 

@@ -31,13 +31,18 @@ export function proveUpgrade(
 
 function servedBy(before: ReadStatus, after: ReadStatus): UpgradeVerdict | undefined {
   const now = new Map(after.files.map((file) => [keyOf(file), file]));
-  const lost = before.files.filter(isServed).flatMap((file) => {
+  const served = before.files.filter(isServed);
+  const lost = served.flatMap((file) => {
     const found = now.get(keyOf(file));
     return found === undefined || isServed(found) ? [] : [found];
   });
   const failed = lost.find(({ state }) => state === 'failed');
   if (failed !== undefined) {
     return { state: 'failed', why: `${failed.file}: ${failed.error?.code ?? 'failed'}` };
+  }
+  const missing = served.find((file) => !now.has(keyOf(file)));
+  if (missing !== undefined) {
+    return { state: 'waiting', why: `${missing.file}: is not in its report any more` };
   }
   const [late] = lost;
   if (late !== undefined) return { state: 'waiting', why: `${late.file}: ${late.state}` };

@@ -143,6 +143,29 @@ test('fetch-agent.py: gives up after ten minutes, and the unit starts it again',
   assert.ok(clock() > 500 && clock() <= 600, `${clock()}`);
 });
 
+test("fetch-agent.py: of a bucket with a dot in its name, the host that it asks is one of S3's certificate", async (t) => {
+  const { env } = await startHost(t);
+  for (const [bucket, host] of [
+    ['https://certs.example.com.s3.eu-central-1.amazonaws.com', 's3.eu-central-1.amazonaws.com:443'],
+    ['https://certificates.s3.eu-central-1.amazonaws.com', 'certificates.s3.eu-central-1.amazonaws.com:443'],
+  ]) {
+    const proxy = createServer();
+    const asked = once(proxy, 'connect');
+    proxy.on('connect', (_, socket) => socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n'));
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    t.after(() => proxy.close());
+    const httpsProxy = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const words = [hostFile('fetch-agent.py'), String(bucket), REGION, 'current', '/nonexistent'];
+
+    const child = execFile('python3', words, { env: { ...env, https_proxy: httpsProxy, no_proxy: '' } });
+    t.after(() => child.kill());
+
+    const [request] = await asked;
+    assert.equal(request.url, host);
+  }
+});
+
 test('fetch-agent.py: a redirect is not followed, so that credentials go nowhere else', async (t) => {
   const { fetchAgent } = await startHost(t);
   const asked: string[] = [];
@@ -250,6 +273,7 @@ async function startHost(t: TestContext, { roleAfter = 0 } = {}) {
   const imds = await startImds({ principal: () => (clock() >= roleAfter ? principal : undefined) });
   t.after(imds.stop);
   const destination = join(directory, 'agent.tar.gz');
+  const env = { ...process.env, ...imds.env };
   const fetchAgent = (wanted: string, more: Record<string, string> = {}) =>
     run(
       'python3',
@@ -262,8 +286,7 @@ async function startHost(t: TestContext, { roleAfter = 0 } = {}) {
       ],
       {
         env: {
-          ...process.env,
-          ...imds.env,
+          ...env,
           AWS_ENDPOINT_URL: aws.endpoint,
           PYTHONPATH: directory,
           CLOCK: seconds,
@@ -271,7 +294,7 @@ async function startHost(t: TestContext, { roleAfter = 0 } = {}) {
         },
       },
     );
-  return { aws, directory, destination, fetchAgent, clock, digest: digestOf(PROGRAM) };
+  return { aws, directory, destination, env, fetchAgent, clock, digest: digestOf(PROGRAM) };
 }
 
 const CLOCK = `import os, time

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { layout } from '#contract/layout.ts';
+import { serializePointer } from '../../../lambda/agents/release-pointer.ts';
 import { TAKEN_BY } from '../../../lambda/commands/line/options.ts';
 import type { Resource } from '../../support/hostile-ca/hostile-ca.ts';
 import { startOperator } from '../../support/issuer/operator.ts';
@@ -46,6 +48,7 @@ const ROWS: readonly (readonly [command: string, words: readonly string[], says:
     /nothing was changed \(--dry-run\): the account would be deactivated/,
   ],
   ['take-over', ['take-over'], /would count on/],
+  ['upgrade-agents', ['upgrade-agents', '--fleet', 'default'], /0 up to date, 0 to upgrade, 0 left out/],
   ['init', ['init', '--haproxy-config', 'HAPROXY'], /lacks these lines/],
   ['go-live', ['go-live'], /nothing to change/],
   ['key rotate', ['key', 'rotate'], /nothing was changed \(--dry-run\)/],
@@ -76,7 +79,7 @@ test('every command that takes --dry-run has a row here', () => {
 });
 
 test('nothing is changed by --dry-run, in the bucket and at the CA', async (t) => {
-  const { ca, configure, files, pemfleet } = await startOperator(t);
+  const { bucket, ca, configure, files, pemfleet } = await startOperator(t);
   const dir = tempDir(t);
   const recoveryKey = join(dir, 'recovery.json');
   const haproxyConfig = join(dir, 'haproxy.cfg');
@@ -87,6 +90,10 @@ test('nothing is changed by --dry-run, in the bucket and at the CA', async (t) =
   configure({ certificates: [{ identifiers: ['a.test'] }] });
   assert.equal((await pemfleet('take-over')).status, 0);
   assert.equal((await pemfleet('renew', 'a.test')).status, 0);
+  await bucket.put(
+    layout.agentRelease,
+    serializePointer({ version: 1, current: { release: '0.2.0', machines: {} } }),
+  );
   const before = files();
   const asked = ca.requests.length;
   const changes: unknown[] = [];

@@ -10,6 +10,7 @@ import { openBucket } from '#storage/open.ts';
 import { accountCommand } from '../../../lambda/commands/account/account.ts';
 import type { Command } from '../../../lambda/commands/command.ts';
 import { caaCommand } from '../../../lambda/commands/dns/caa.ts';
+import { upgradeAgentsCommand } from '../../../lambda/commands/fleet/upgrade-agents.ts';
 import { haproxyConfigCommand } from '../../../lambda/commands/haproxy-config.ts';
 import { goLiveCommand } from '../../../lambda/commands/init/go-live.ts';
 import { initCommand } from '../../../lambda/commands/init/init.ts';
@@ -34,6 +35,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   ...{ account: accountCommand, 'take-over': takeOverCommand, key: keyCommand },
   ...{ init: initCommand, 'go-live': goLiveCommand },
   'haproxy-config': haproxyConfigCommand,
+  'upgrade-agents': upgradeAgentsCommand,
   caa: caaCommand,
   replace: replaceCommand,
   ...{ renew: renewCommand, rollback: rollbackCommand },

@@ -13,7 +13,8 @@ import { type ChallengeName, challenge, challengesOf, checkChallenges } from './
 import { listingSchema } from './crt-list.ts';
 import { dns } from './dns.ts';
 import { hosts } from './hosts.ts';
-import { checkIdentifiers, identifier, internalNameProblem } from './identifier.ts';
+import { checkIdentifiers, identifier, internalNameProblem, underscoreProblem } from './identifier.ts';
+import { knownCaOf } from './known-cas.ts';
 import { probe } from './probe.ts';
 import { impliedWakeMinutes, LEAST_WAKE_MINUTES } from './schedule.ts';
 
@@ -181,9 +182,13 @@ const written = z
       complain(['fallback'], 'http-01-stateless answers for one account only; use http-01 with several CAs');
     }
     const arePrivate = [first, ...fallback].every((ca) => ca.caFile !== undefined);
+    // A CA that is not known may take what the known ones refuse.
+    const isKnown = [first, ...fallback].some((ca) => knownCaOf(ca.directoryUrl) !== undefined);
     certificates.forEach((spec, index) => {
       spec.identifiers.forEach((name, at) => {
-        const problem = arePrivate ? undefined : internalNameProblem(name);
+        const problem = arePrivate
+          ? undefined
+          : (internalNameProblem(name) ?? (isKnown ? underscoreProblem(name) : undefined));
         if (problem !== undefined) complain(['certificates', index, 'identifiers', at], problem);
       });
       checkChallenges(spec, challenge, (at, message) =>

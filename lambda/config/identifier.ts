@@ -47,14 +47,16 @@ export function withoutWildcard(identifier: string): string {
   return identifier.replace(/^\*\./, '');
 }
 
-/** @returns why public CAs refuse it: the CA/Browser Forum's Baseline Requirements forbid internal names and underscores; private CAs may know them */
+/** @returns why public CAs refuse it: the CA/Browser Forum's Baseline Requirements forbid internal names; private CAs may know them */
 export function internalNameProblem(identifier: string): string | undefined {
-  if (isIP(identifier)) return undefined;
-  if (identifier.includes('_')) {
-    return `"${identifier}" has an underscore, which public CAs refuse: rename it; only a private CA, one with caFile, can certify it`;
-  }
-  if (withoutWildcard(identifier).includes('.')) return undefined;
+  if (isIP(identifier) || withoutWildcard(identifier).includes('.')) return undefined;
   return `"${identifier}" is no fully qualified DNS name or IP address: only a private CA, one with caFile, can certify it`;
+}
+
+/** @returns why the CAs that are known refuse it (Baseline Requirements §7.1.4.2.1: labels of hosts have no underscore) */
+export function underscoreProblem(identifier: string): string | undefined {
+  if (!identifier.includes('_')) return undefined;
+  return `"${identifier}" has an underscore, which public CAs refuse: rename it; only a private CA, one with caFile, can certify it`;
 }
 
 function identifierProblem(value: string): string | undefined {

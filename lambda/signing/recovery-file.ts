@@ -2,7 +2,7 @@
  * The operator's file with the recovery key: its private half is in no bucket. Beside it stands what the issuer trusted when the file was
  * made, so that the chain of keys can be followed from here when everything else is lost.
  */
-import { fsyncSync, readSync, writeSync } from 'node:fs';
+import { fsyncSync, readSync, writeFileSync } from 'node:fs';
 import * as z from 'zod';
 import { serializeDocument } from '#contract/document.ts';
 import { codeOf } from '#contract/errors.ts';
@@ -114,7 +114,7 @@ function writeOpened(
 ): RecoveryKey {
   const before = readWhole(fd);
   if (before.length > 0) return ofLineage(lineage, parseRecoveryKey(file, before), file);
-  writeSync(fd, text, 0);
+  writeFileSync(fd, text);
   fsyncSync(fd);
   return parseRecoveryKey(file, Buffer.from(text));
 }

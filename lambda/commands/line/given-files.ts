@@ -2,7 +2,7 @@
  * Files that the command line names are those of the user who types it. Root opens them before it goes on as another user, who may not even
  * enter the directory, and could not open a pipe of root's (`/dev/stdin`, `<(…)`) again.
  */
-import { constants, openSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fstatSync, openSync } from 'node:fs';
 import { ConfigError } from '#common/config-error.ts';
 
 export interface GivenFiles {
@@ -22,20 +22,50 @@ export function openGivenFiles(values: GivenFiles): readonly number[] {
   for (const file of [values['recovery-key'], values['serial-file']]) {
     if (file !== undefined && file !== '-') openGiven(file, constants.O_RDONLY);
   }
-  // Empty until there is a key to write into it: a run that ends before leaves it so, and the next one takes it.
-  const create = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
-  if (values.out !== undefined && values['dry-run'] !== true) openGiven(values.out, create);
+  if (values.out !== undefined && values['dry-run'] !== true) opened.set(values.out, openForKey(values.out));
   process.env[VARIABLE] = JSON.stringify([...opened.keys()]);
   return [...opened.values()];
 }
 
-function openGiven(file: string, flags: number): void {
+/**
+ * Empty until there is a key to write into it: a run that ends before leaves it so, and the next one takes it. What is there already must be
+ * the user's own, and becomes readable by nobody else, before a key comes into it.
+ */
+function openForKey(file: string): number {
+  const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants;
   try {
-    opened.set(file, openSync(file, flags, 0o600));
+    return openSync(file, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new ConfigError('ERR_CONFIG', `${file}: cannot be opened (${code})`, { cause: error });
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw cannotOpen(file, error);
   }
+  const fd = openOr(file, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+  const stat = fstatSync(fd);
+  if (!stat.isFile() || stat.nlink !== 1 || stat.uid !== process.getuid?.()) {
+    closeSync(fd);
+    throw new ConfigError(
+      'ERR_CONFIG',
+      `${file}: wanted a new file, saw one of another user, with a second name, or no regular file: name one that does not exist`,
+    );
+  }
+  fchmodSync(fd, 0o600);
+  return fd;
+}
+
+function openOr(file: string, flags: number): number {
+  try {
+    return openSync(file, flags);
+  } catch (error) {
+    throw cannotOpen(file, error);
+  }
+}
+
+function cannotOpen(file: string, cause: unknown): ConfigError {
+  const { code } = cause as NodeJS.ErrnoException;
+  return new ConfigError('ERR_CONFIG', `${file}: cannot be opened (${code})`, { cause });
+}
+
+function openGiven(file: string, flags: number): void {
+  opened.set(file, openOr(file, flags));
 }
 
 /** @returns the descriptor of a file that is open already */

@@ -1,5 +1,5 @@
 /** Which certificates HAProxy's configuration asks for: those that it serves, and the hosts that it routes. */
-import { coversName, identifier, internalNameProblem } from '../../config/identifier.ts';
+import { coversName, identifier, internalNameProblem, underscoreProblem } from '../../config/identifier.ts';
 import type { ServedCertificate } from '../plan/tls-binds.ts';
 import type { NamedHost } from './host-names.ts';
 
@@ -53,7 +53,7 @@ export function checkName(text: string, challenge: 'http-01' | 'dns-01'): { name
   const parsed = identifier.safeParse(text);
   if (!parsed.success) return { name: text, problem: parsed.error.issues[0]?.message ?? 'is no name' };
   const name = parsed.data;
-  const internal = internalNameProblem(name);
+  const internal = internalNameProblem(name) ?? underscoreProblem(name);
   if (internal !== undefined) return { name, problem: internal };
   if (challenge === 'http-01' && name.startsWith('*.')) {
     return { name, problem: 'a wildcard needs --challenge dns-01 (Route 53)' };

@@ -107,6 +107,30 @@ test("files that the command line names are root's: a recovery key in root's hom
   assert.equal(asRoot('cat', out), key);
 });
 
+test('a recovery key goes into no file that others can read or have put there', (t) => {
+  const { dir, words } = stage(t);
+  typeAsRoot(words('run'));
+  const made = (out: string) => typeAsRoot(words('key', 'recovery-key', '--out', out));
+  const [open, foreign, twice] = ['open', 'foreign', 'twice'].map((name) => join(dir, name)) as [
+    string,
+    string,
+    string,
+  ];
+  asRoot('install', '-m', '0644', '/dev/null', open);
+  asRoot('install', '-m', '0666', '-o', '4242', '/dev/null', foreign);
+  asRoot('install', '-m', '0600', '/dev/null', twice);
+  asRoot('ln', twice, join(dir, 'second-name'));
+
+  for (const file of [foreign, twice]) {
+    const { status, stderr } = made(file);
+    assert.equal(status, 78, stderr);
+    assert.match(stderr, /wanted a new file, saw one of another user, with a second name/);
+    assert.equal(asRoot('cat', file), '');
+  }
+  assert.equal(made(open).status, 0);
+  assert.equal(asRoot('stat', '-c', '%u %a', open).trim(), '0 600');
+});
+
 test('a machine on which root runs everything: nothing changes, and nothing is said', (t) => {
   const { bucket, words } = stage(t);
   asRoot('chown', '0:0', bucket);

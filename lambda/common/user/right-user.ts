@@ -44,8 +44,9 @@ export interface RightUserOptions {
 
 /** @throws WrongUser */
 export async function continueAsRightUser(place: OwnedPlace, options: RightUserOptions): Promise<void> {
-  const owner = await ownerOfDirectory(place.path);
   const uid = process.getuid?.();
+  if (uid === 0 && isUnitOfSystemd(process.ppid, options.env)) return;
+  const owner = await ownerOfDirectory(place.path);
   const service = uid === 0 && owner === undefined ? accountNamed(SERVICE_USER) : undefined;
   const mayUse = uid === 0 || (await mayUseAny(place));
   switch (decideUser({ uid, owner: owner?.uid, service, mayUse })) {
@@ -59,6 +60,11 @@ export async function continueAsRightUser(place: OwnedPlace, options: RightUserO
     case 'become-owner':
       if (owner !== undefined) await continueAs(owner, place, options, false);
   }
+}
+
+/** systemd itself has started it: the unit says which user is right, and only a person's command line is put right. */
+export function isUnitOfSystemd(parent: number, env: NodeJS.ProcessEnv): boolean {
+  return parent === 1 && env['INVOCATION_ID'] !== undefined;
 }
 
 /** Root goes on as `account`. */
@@ -113,7 +119,8 @@ function refused(
  * @param unitUser `User=` of that unit, if systemd has it; empty: root
  */
 export async function rightOwner(path: string, unitUser: string | undefined): Promise<Account | undefined> {
-  const named = unitUser ? accountNamed(unitUser) : undefined;
+  if (unitUser === '') return accountOf(0, 0);
+  const named = unitUser === undefined ? undefined : accountNamed(unitUser);
   return named ?? (await ownerOfDirectory(path)) ?? accountNamed(SERVICE_USER);
 }
 

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { type Account, accountNamed, accountOf } from '#common/user/accounts.ts';
 import { readState } from '../../init/apply/file-change.ts';
+import { finishRuns, hasUnfinished } from '../../init/apply/finish.ts';
 import { HalfDone, putRun, type RunResult, TakenBack } from '../../init/apply/put.ts';
 import { type InitRecord, readRecord, recordDirectory } from '../../init/apply/record.ts';
 import { type ReloadWay, reloadWayOf } from '../../init/apply/reload.ts';
@@ -49,9 +50,11 @@ async function init(values: CommandValues): Promise<number> {
   });
   const way = reloadWayOf(discovery.installation.process);
   const isApplied = !values['dry-run'] && setup.plan.diff !== '' && (await isToApply(values, setup));
-  if (isApplied) refuseWithoutProgram(discovery);
-  const result = values['dry-run'] ? undefined : await write(values, { discovery, setup, isApplied, way });
-  report(values, { discovery, setup, isApplied, way, result });
+  if (isApplied || (values.apply && hasUnfinished(record))) refuseWithoutProgram(discovery);
+  const isUnread = setup.plan.diff === '' && hasUnfinished(record);
+  const planned = { discovery, setup, isApplied, isUnread, way };
+  const result = values['dry-run'] ? undefined : await write(values, planned);
+  report(values, { ...planned, result });
   return EXIT.ok;
 }
 
@@ -59,6 +62,8 @@ interface Planned {
   discovery: Discovery;
   setup: Setup;
   isApplied: boolean;
+  /** HAProxy has all lines in its files; whether it has read them, nobody knows. */
+  isUnread: boolean;
   way: ReloadWay;
 }
 
@@ -68,32 +73,34 @@ async function isToApply({ apply, json, yes }: CommandValues, { plan }: Setup): 
   return askYes("Put these lines into HAProxy's configuration, and reload it?", false);
 }
 
-async function write(
-  values: CommandValues,
-  { discovery, setup, isApplied, way }: Planned,
-): Promise<RunResult> {
-  const { installation, config, served } = discovery;
+async function write(values: CommandValues, planned: Planned): Promise<RunResult> {
+  const { setup, isApplied, isUnread } = planned;
   const dropIns = await dropInChanges(values.config, setup);
   const files = isApplied ? await haproxyChanges(setup) : [];
   const directories = [...setup.directories, ...dropIns.directories];
-  if (setup.files.length + directories.length + dropIns.files.length + files.length === 0) {
-    return { reloaded: false, warnings: '' };
-  }
+  const directory = recordDirectory(values.config);
+  const haproxy = { ...haproxyOf(values, planned), files };
+  const hasChanges = setup.files.length + directories.length + dropIns.files.length + files.length > 0;
+  const result = hasChanges
+    ? await putRun({
+        ...{ directory, now: now(), dropIns: dropIns.files, directories, files: setup.files },
+        haproxy: isApplied ? haproxy : undefined,
+      })
+    : { reloaded: false, warnings: '' };
+  return isUnread && values.apply ? finishRuns(directory, await readRecord(directory), haproxy) : result;
+}
+
+function haproxyOf(values: CommandValues, { discovery, setup, way }: Planned) {
+  const { installation, config, served } = discovery;
   // A bind that only proved certificates goes with a switch: nobody visits it.
   const later = tlsAddressesOf(configurationOf(textsAfter(config.texts, setup.plan), config.env));
   const addresses = tlsAddressesOf(config).filter((address) => later.includes(address));
   const names = [...new Set(served.flatMap((one) => one.names))];
-  return putRun({
-    ...{ directory: recordDirectory(values.config), now: now(), dropIns: dropIns.files },
-    ...{ directories, files: setup.files },
-    haproxy: isApplied
-      ? {
-          ...{ installation, files, way, statsSocket: setup.plan.statsSocket },
-          configFile: values['haproxy-config'],
-          visitors: { addresses, names, isChangeMeant: values.switch },
-        }
-      : undefined,
-  });
+  return {
+    ...{ installation, way, statsSocket: setup.plan.statsSocket },
+    configFile: values['haproxy-config'],
+    visitors: { addresses, names, isChangeMeant: values.switch },
+  };
 }
 
 const tlsAddressesOf = ({ sections }: Discovery['config']): string[] =>
@@ -146,16 +153,18 @@ function report(values: CommandValues, planned: Planned & { result: RunResult | 
   print(next.length === 0 ? '' : `next:\n${next.map((line) => `  ${line}\n`).join('')}`);
 }
 
-function linesState({ setup: { plan }, isApplied, way, result }: Parameters<typeof report>[1]): string {
-  if (plan.diff === '') return "HAProxy's configuration has all lines\n";
+function linesState(planned: Parameters<typeof report>[1]): string {
+  const { setup, isApplied, isUnread, way, result } = planned;
+  const { plan } = setup;
+  const why = way.kind === 'none' ? way.why : 'a run of init ended before its reload';
+  const reload = result?.reloaded ? 'HAProxy was reloaded once, and serves what it served' : why;
+  if (plan.diff === '') return `HAProxy's configuration has all lines${isUnread ? `; ${reload}` : ''}\n`;
   if (!isApplied) return `HAProxy's configuration lacks these lines:\n${plan.diff}`;
   const files = plan.changes.map(({ file }) => file).join(', ');
-  const why = way.kind === 'none' ? way.why : '';
-  const reload = result?.reloaded ? 'HAProxy was reloaded once, and serves what it served' : why;
   return `put the lines into ${files} (haproxy -c takes them); ${reload}\n`;
 }
 
-function nextSteps(values: CommandValues, { setup, isApplied, way, discovery }: Planned): string[] {
+function nextSteps(values: CommandValues, { setup, isApplied, isUnread, way, discovery }: Planned): string[] {
   const isSame = values.config === '/etc/pemfleet/pemfleet.yaml';
   const config = isSame ? '' : ` --config ${values.config}`;
   if (values['dry-run']) return ['the same without --dry-run writes it'];
@@ -164,7 +173,8 @@ function nextSteps(values: CommandValues, { setup, isApplied, way, discovery }: 
   return [
     ...(isInstalled ? [] : ['install HAProxy: apt-get install haproxy, or dnf install haproxy']),
     ...(isOpen ? [`pemfleet init${config} --apply    put the lines in, check, reload once`] : []),
-    ...(isApplied && way.kind === 'none' ? ['systemctl restart haproxy'] : []),
+    ...(isUnread && !values.apply ? [`pemfleet init${config} --apply    check, reload once`] : []),
+    ...((isApplied || isUnread) && way.kind === 'none' ? ['systemctl restart haproxy'] : []),
     ...['systemctl enable --now pemfleet.target', `pemfleet status${config}`],
   ];
 }

@@ -11,7 +11,7 @@ import {
   readState,
   removeDirectories,
 } from './file-change.ts';
-import { dropRun, type RecordedChange, readRecord, recordChange, writeRecord } from './record.ts';
+import { dropRun, markLoaded, type RecordedChange, readRecord, recordChange, writeRecord } from './record.ts';
 import { type ReloadWay, reloadHaproxy } from './reload.ts';
 import { runToEnd } from './run-to-end.ts';
 import { askAsVisitors, changedViews } from './visitors.ts';
@@ -32,6 +32,8 @@ export interface HaproxyRequest {
   installation: Installation;
   configFile: string | undefined;
   files: readonly FileChange[];
+  /** What a reload that fails puts back; default: what `files` replace. */
+  before?: readonly FileChange[];
   /** undefined: the new configuration has none. */
   statsSocket: string | undefined;
   way: ReloadWay;
@@ -62,7 +64,10 @@ export async function putRun(request: RunRequest): Promise<RunResult> {
     await setDirectories(request, number);
     for (const file of [...request.files, ...request.dropIns]) await putInPlace(file);
     await reloadUnits(request.dropIns);
-    return haproxy === undefined ? { reloaded: false, warnings: '' } : await putHaproxy(haproxy);
+    if (haproxy === undefined) return { reloaded: false, warnings: '' };
+    const result = await putHaproxy(haproxy);
+    await markLoaded(request.directory);
+    return result;
   } catch (error) {
     await takeRunBack(request, number, error);
     throw error;
@@ -122,7 +127,7 @@ async function setDirectories({ directory, directories }: RunRequest, number: nu
 /** @throws TakenBack with HAProxy's words; its files are as they were, and it runs as it did */
 export async function putHaproxy(request: HaproxyRequest): Promise<RunResult> {
   const { installation, files, way, statsSocket, visitors } = request;
-  const before = await states(files);
+  const before = request.before ?? (await states(files));
   const staged = await stageAll(files);
   const check = await checkStaged(installation, staged);
   if (!check.isWell) {

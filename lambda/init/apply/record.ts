@@ -2,12 +2,12 @@
  * What each run of init has changed, with copies of every file before and after: /etc/pemfleet/init, root's alone. It says what
  * `--undo` may take back, and which files are init's own.
  */
-import { mkdir, rm, rmdir } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import * as z from 'zod';
 import { ConfigError } from '#common/config-error.ts';
-import { readRegularFile, replaceFile } from '#storage/atomic-file.ts';
-import { type FileChange, type FileState, sha256Of } from './file-change.ts';
+import { readRegularFile, replaceFile, TEMP_SUFFIX } from '#storage/atomic-file.ts';
+import { type FileChange, type FileState, removeDirectories, sha256Of } from './file-change.ts';
 
 const attributes = { mode: z.number(), uid: z.number(), gid: z.number() };
 const change = z.strictObject({
@@ -26,6 +26,8 @@ const run = z.strictObject({
   haproxyConfig: z.string().optional(),
   statsSocket: z.string(),
   hasDropIns: z.boolean(),
+  /** HAProxy has read what the run wrote; absent: the run did not come that far. */
+  isLoaded: z.boolean().optional(),
 });
 const record = z.strictObject({ version: z.literal(1), runs: z.array(run) });
 
@@ -61,6 +63,12 @@ export async function writeRecord(directory: string, content: InitRecord): Promi
   await replaceFile(fileOf(directory), `${JSON.stringify(content, null, 2)}\n`, ROOT_ONLY);
 }
 
+/** A reload reads the files of all runs. */
+export async function markLoaded(directory: string): Promise<void> {
+  const { version, runs } = await readRecord(directory);
+  await writeRecord(directory, { version, runs: runs.map((one) => ({ ...one, isLoaded: true })) });
+}
+
 /** Copies what is there and what comes, before anything changes. */
 export async function recordChange(
   directory: string,
@@ -86,17 +94,24 @@ export async function recordChange(
   };
 }
 
-/** The run is taken back: its copies go, and with the last one the directory. */
-export async function dropRun(directory: string, content: InitRecord, number: number): Promise<void> {
+/**
+ * The run is taken back: its copies go, and with the last one the directory.
+ * @returns the directory where it stays, because somebody has put files there
+ */
+export async function dropRun(directory: string, content: InitRecord, number: number): Promise<string[]> {
   const gone = content.runs.find((one) => one.number === number);
   const runs = content.runs.filter((one) => one.number !== number);
   await writeRecord(directory, { version: 1, runs });
   for (const { before, after } of gone?.changes ?? []) {
     for (const copy of [before, after]) if (copy) await rm(join(directory, copy.copy), { force: true });
   }
-  if (runs.length > 0) return;
+  if (runs.length > 0) return [];
   await rm(fileOf(directory), { force: true });
-  await rmdir(directory);
+  // A run that was killed while it wrote one.
+  for (const name of await readdir(directory)) {
+    if (name.endsWith(TEMP_SUFFIX)) await rm(join(directory, name), { force: true });
+  }
+  return removeDirectories([directory]);
 }
 
 /** Whether init wrote a file, and nobody has changed it since. */

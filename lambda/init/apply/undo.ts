@@ -46,8 +46,8 @@ export async function undoLastRun({ directory, dryRun, find }: UndoRequest): Pro
     run.changes.filter(({ isHaproxy }) => !isHaproxy),
   );
   await reloadUnits(run.hasDropIns ? [run] : []);
-  await dropRun(directory, record, run.number);
-  return { ...done, keptDirectories: await removeDirectories(run.directories), reloaded };
+  const kept = await dropRun(directory, record, run.number);
+  return { ...done, keptDirectories: [...kept, ...(await removeDirectories(run.directories))], reloaded };
 }
 
 async function restoreHaproxy(

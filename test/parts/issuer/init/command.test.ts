@@ -17,6 +17,7 @@ import { dirname, join } from 'node:path';
 import { before, type TestContext, test } from 'node:test';
 import { putRun } from '../../../../lambda/init/apply/put.ts';
 import { askAsVisitors } from '../../../../lambda/init/apply/visitors.ts';
+import { workersUnder } from '../../../../lambda/init/host/processes.ts';
 import { programPath } from '../../../setup.mjs';
 import { asRoot, NOBODY, typeAs } from '../../../support/as-root.ts';
 import { called } from '../../../support/issuer/operator.ts';
@@ -331,4 +332,39 @@ test('a run that fails halfway is taken back: files, directories and record', as
 
   assert.deepEqual(readdirSync(dir), ['a.yaml']);
   assert.deepEqual([readFileSync(first, 'utf8'), statSync(first).mode & 0o777], ['before', 0o640]);
+});
+
+test('init that was killed before its reload: the next --apply reloads once, --undo clears what is left', async (t) => {
+  const { run, answers, config, etc, lines, start, haproxyDir } = await makeHost(t);
+  await start('-W', '-S', join(haproxyDir, 'master.sock'));
+  const first = run(...answers, '--apply');
+  const master = Number(/runs as process (\d+)/.exec(first.stdout)?.[1]);
+  const record = join(etc, 'init', 'record.json');
+  const content = JSON.parse(asRoot('cat', record));
+  const marks = content.runs.map((one: { isLoaded?: boolean }) => one.isLoaded);
+  for (const one of content.runs) delete one.isLoaded;
+  writeFileSync(record, JSON.stringify(content));
+  writeFileSync(join(etc, 'init', '.1-after-x.0123456789ab.pemfleet-tmp'), 'half');
+  own(etc);
+  const old = workersUnder(master);
+
+  const dry = run('--haproxy-config', config);
+  const unchanged = workersUnder(master);
+  const again = run('--haproxy-config', config, '--apply');
+  const now = workersUnder(master);
+  const third = run('--haproxy-config', config, '--apply');
+  const undone = run('--haproxy-config', config, '--undo');
+
+  assert.deepEqual(marks, [true]);
+  assert.match(dry.stdout, /has all lines; a run of init ended before its reload$/m);
+  assert.match(dry.stdout, /^ {2}pemfleet init .*--apply +check, reload once$/m);
+  assert.deepEqual(unchanged, old);
+  assert.equal(again.status, 0, again.stderr);
+  assert.match(again.stdout, /has all lines; HAProxy was reloaded once/);
+  assert.notDeepEqual(now, old);
+  assert.match(third.stdout, /has all lines$/m);
+  assert.equal(undone.status, 0, undone.stderr);
+  assert.match(undone.stdout, /^put back .*haproxy\.cfg$/m);
+  assert.equal(readFileSync(config, 'utf8'), lines);
+  assert.equal(existsSync(join(etc, 'init')), false);
 });

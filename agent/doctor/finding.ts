@@ -4,6 +4,7 @@ import type { DoctorFinding, Severity } from '#common/doctor/findings.ts';
 /** All findings. docs/agent-codes.md lists them. */
 export const FINDINGS = {
   'config-refused': 'error',
+  'config-denied': 'error',
   'flock-missing': 'error',
   'state-not-writable': 'error',
   'files-foreign': 'error',

@@ -4,10 +4,13 @@
  */
 import { applyMends, type Mending } from '#common/doctor/mend.ts';
 import type { RunHostCommand } from '#common/systemd/host-command.ts';
-import { parseProperties, UNIT_PROPERTIES } from '#common/systemd/unit-view.ts';
+import { parseProperties, UNIT_PROPERTIES, type UnitProperties } from '#common/systemd/unit-view.ts';
+import type { Account } from '#common/user/accounts.ts';
+import { closedSettings } from '#common/user/closed-settings.ts';
 import { rightOwner } from '#common/user/right-user.ts';
-import { type AgentConfig, instanceConfigs } from '../../config/config.ts';
+import { type AgentConfig, DEFAULT_CONFIG_FILE, instanceConfigs } from '../../config/config.ts';
 import type { RuntimeSocket } from '../../haproxy/socket.ts';
+import { finding } from '../finding.ts';
 import { type HaproxyFacts, lookAtHaproxy } from '../look-haproxy.ts';
 import { type AgentMend, mendCertificates, mendState, mendStatuses } from './files.ts';
 import { AGENT_UNIT, mendUnit } from './unit.ts';
@@ -32,7 +35,17 @@ export async function findMends(config: AgentConfig, runCommand: RunHostCommand)
     for (const instance of instances) files.push(...(await mendCertificates(instance, owner)));
     files.push(...(await mendStatuses(config, owner)));
   }
+  files.push(...(await mendSettings(unit, owner)));
   return [...files, ...mendUnit(unit, config)];
+}
+
+/** The unit reads the file of the package, whatever `--config` says here. */
+async function mendSettings(unit: UnitProperties, owner: Account | undefined): Promise<AgentMend[]> {
+  if (unit['LoadState'] !== 'loaded') return [];
+  const closed = await closedSettings(DEFAULT_CONFIG_FILE, owner, 'pemfleet-agent doctor');
+  if (closed === undefined) return [];
+  const { seen, fix, repairs } = closed;
+  return [{ id: 'config-denied', finding: finding('config-denied', seen, fix), repairs }];
 }
 
 export async function prepareAsRoot(

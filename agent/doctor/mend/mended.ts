@@ -11,6 +11,7 @@ export type LeftTo = 'settings' | 'program' | 'issuer' | 'word' | 'clock' | 'str
 
 export const MENDED: Readonly<Record<FindingId, 'mended' | LeftTo>> = {
   'config-refused': 'settings',
+  'config-denied': 'mended',
   'flock-missing': 'program',
   'state-not-writable': 'mended',
   'files-foreign': 'mended',

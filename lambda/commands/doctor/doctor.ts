@@ -10,6 +10,7 @@ import { exitStatusOfDoctor, findingsDocument, findingsText } from '#common/doct
 import { applyMends } from '#common/doctor/mend.ts';
 import { readSettingsText } from '#common/settings/read-text.ts';
 import { type RunHostCommand, runHostCommand } from '#common/systemd/host-command.ts';
+import { accountNamed } from '#common/user/accounts.ts';
 import { rightOwner } from '#common/user/right-user.ts';
 import { WrongUser } from '#common/user/wrong-user.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
@@ -30,7 +31,7 @@ import {
   missingBucket,
   ofPreflight,
 } from './checks.ts';
-import { deniedSecrets, type IssuerMend, mendBucket, mendSecrets } from './files.ts';
+import { deniedSecrets, type IssuerMend, mendBucket, mendSecrets, mendSettings } from './files.ts';
 import { type IssuerFinding, issuerFinding } from './finding.ts';
 import { type IssuerUnits, judgeUnits, mendUnits, readUnits } from './units.ts';
 
@@ -64,7 +65,10 @@ async function examine(values: CommandValues): Promise<IssuerFinding[]> {
   const mendable = mends.flatMap(({ finding }) => (finding === undefined ? [] : [finding]));
   const responder = await checkResponderUnit(after.responder, values.fix ? STARTING_MS : 0);
   const asOwner = await examineAsOwner(values, config, runHostCommand);
-  return [...mendable, ...judgeUnits(after), ...responder, ...asOwner];
+  // What the user of the unit cannot read is said once, with what opens it.
+  const isClosed = mendable.some(({ id }) => id === 'config-denied');
+  const rest = asOwner.filter(({ id }) => !(isClosed && id === 'config-refused'));
+  return [...mendable, ...judgeUnits(after), ...responder, ...rest];
 }
 
 /** How long a unit that was started just now takes to listen. */
@@ -87,8 +91,14 @@ async function findMends(config: Config, units: IssuerUnits): Promise<IssuerMend
   const owner = directory === undefined ? undefined : await rightOwner(directory, unitUser);
   const ofBucket = directory !== undefined && owner !== undefined ? await mendBucket(directory, owner) : [];
   const usesResponder = usedChallenges(config).has('http-01');
-  return [...ofBucket, ...(await mendSecrets(config, owner)), ...mendUnits(units, config, usesResponder)];
+  const user = owner ?? (unitUser ? accountNamed(unitUser) : undefined);
+  const ofSettings = LoadState === 'loaded' ? await mendSettings(UNIT_CONFIG, user) : [];
+  const ofFiles = [...ofSettings, ...ofBucket, ...(await mendSecrets(config, owner))];
+  return [...ofFiles, ...mendUnits(units, config, usesResponder)];
 }
+
+/** The units name no other. */
+const UNIT_CONFIG = '/etc/pemfleet/pemfleet.yaml';
 
 const directoryOf = ({ bucket }: Config) => (bucket.startsWith('file:') ? fileURLToPath(bucket) : undefined);
 

@@ -4,6 +4,7 @@ import { access, realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Mend } from '#common/doctor/mend.ts';
 import { type Account, userName } from '#common/user/accounts.ts';
+import { closedSettings } from '#common/user/closed-settings.ts';
 import { bitsText, faultsText, sharedFix, treeFaults } from '#common/user/owner-faults.ts';
 import { configuredCas } from '../../config/acme.ts';
 import type { Config } from '../../config/config.ts';
@@ -45,6 +46,14 @@ export async function mendBucket(directory: string, owner: Account): Promise<Iss
     });
   }
   return mends;
+}
+
+/** Of the file that the unit reads. */
+export async function mendSettings(file: string, user: Account | undefined): Promise<IssuerMend[]> {
+  const closed = await closedSettings(file, user, 'pemfleet doctor');
+  if (closed === undefined) return [];
+  const { seen, fix, repairs } = closed;
+  return [{ id: 'config-denied', finding: issuerFinding('config-denied', seen, fix), repairs }];
 }
 
 /** The HMAC keys of external account bindings: nobody's but the owner's. */

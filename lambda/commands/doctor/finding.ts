@@ -4,6 +4,7 @@ import type { CheckName } from '../../preflight/finding.ts';
 
 const OWN = {
   'config-refused': 'error',
+  'config-denied': 'error',
   'secret-denied': 'error',
   'secret-open': 'error',
   'files-foreign': 'error',

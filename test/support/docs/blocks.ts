@@ -44,7 +44,7 @@ export function codeSpansOf(page: string): string[] {
 /** In the order of the text, those within others after them. */
 function allTokens(tokens: readonly Token[]): Token[] {
   const all: Token[] = [];
-  marked.walkTokens([...tokens], (token) => {
+  void marked.walkTokens([...tokens], (token) => {
     all.push(token);
   });
   return all;

@@ -52,7 +52,7 @@ function windowWithin(
   return { start: bounded(window.start), end: bounded(window.end), renewAt: bounded(window.renewAt) };
 }
 
-/** So long an operator has to look at what he has put in force again. `pemfleet hold` makes it longer. */
+/** So long an operator has to look at what he has put in force again. */
 const ROLLBACK_MS = DAY_MS;
 
 /**

@@ -12,6 +12,7 @@ import { OPTIONS, TAKEN_BY } from './lambda/commands/line/options.ts';
 import { USAGE } from './lambda/commands/output.ts';
 import { configJsonSchema } from './lambda/config/config.ts';
 import packageJson from './package.json' with { type: 'json' };
+import { findDebianMirror } from './test/support/debian/debian.mjs';
 
 const { version } = packageJson;
 const jsonText = (document: object) => `${JSON.stringify(document, undefined, 2)}\n`;
@@ -77,7 +78,7 @@ const names = chosen(values.only, ['issuer', 'agent'], '--only');
 
 await makeRelease({
   ...{ root, version, out: values.out ?? 'dist/release', cache: values.cache ?? '.parts/agent-runtime' },
-  mirror: process.env['PEMFLEET_DEBIAN_MIRROR'] ?? 'http://deb.debian.org/debian',
+  mirror: () => process.env['PEMFLEET_DEBIAN_MIRROR'] || findDebianMirror().uri,
   programs: names.map((name) => PROGRAMS[name]),
   archs: chosen(values.arch, ['x64', 'arm64'], '--arch'),
   forms: chosen(values.forms, FORMS, '--forms'),

@@ -50,8 +50,8 @@ export interface ReleaseOptions {
   root: string;
   /** Folder of tarballs that an earlier build has fetched. */
   cache: string;
-  /** Debian's, for the base of the image. */
-  mirror: string;
+  /** Debian's, for the base of the image: asked only for what the cache lacks. */
+  mirror: () => string;
   version: string;
   out: string;
   programs: readonly Program[];

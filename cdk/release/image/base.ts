@@ -26,7 +26,7 @@ const NEEDED = ['libc.so.6', 'libm.so.6', 'libdl.so.2', 'libpthread.so.0', 'libg
   .map((library) => `lib/%T/${library}`)
   .concat('usr/lib/%T/libstdc++.so.6', 'bin/dash', 'bin/cat', 'usr/bin/flock');
 
-export const BASE_PACKAGES: readonly BasePackage[] = [
+const BASE_PACKAGES: readonly BasePackage[] = [
   {
     path: 'g/glibc/libc6_2.36-9+deb12u14',
     sha256: {
@@ -88,12 +88,12 @@ export const IMAGE_USER = 10001;
 /**
  * Puts the base of the image into `folder`.
  * @param cache where packages stay for the next build
- * @param mirror of Debian, `http://deb.debian.org/debian`
+ * @param mirror of Debian, by HTTP: the address above its `pool/`
  */
 export async function placeBase(
   folder: string,
   arch: Arch,
-  { cache, mirror }: { cache: string; mirror: string },
+  { cache, mirror }: { cache: string; mirror: () => string },
 ): Promise<void> {
   for (const one of BASE_PACKAGES) {
     const unpacked = `${folder}.package`;
@@ -122,14 +122,14 @@ async function fetchDebian(
   { path, sha256 }: BasePackage,
   arch: Arch,
   cache: string,
-  mirror: string,
+  mirror: () => string,
 ): Promise<string> {
   const name = `${basename(path)}_${DEBIAN[arch].arch}.deb`;
   const file = join(cache, name);
   const digest = (body: Buffer) => createHash('sha256').update(body).digest('hex');
   const cached = await readFile(file).catch(() => undefined);
   if (cached !== undefined && digest(cached) === sha256[arch]) return file;
-  const url = `${mirror}/pool/main/${path}_${DEBIAN[arch].arch}.deb`;
+  const url = `${mirror().replace(/\/$/, '')}/pool/main/${path}_${DEBIAN[arch].arch}.deb`;
   const answer = await fetch(url);
   if (!answer.ok) {
     const advice = `the mirror may have a newer one: raise the pin in cdk/release/image/base.ts, or name another mirror in PEMFLEET_DEBIAN_MIRROR`;

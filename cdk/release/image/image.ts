@@ -50,7 +50,7 @@ export interface ImageInputs {
   out: string;
   /** Folder of Debian's packages that an earlier build has fetched. */
   cache: string;
-  mirror: string;
+  mirror: () => string;
   seconds: number;
 }
 

@@ -1,6 +1,10 @@
 /** HAProxy's lines for HTTP-01, as `pemfleet haproxy-config` prints them. test/e2e/haproxy-snippet.test.ts runs them in HAProxy. */
 
+import { TOKEN } from '#contract/layout.ts';
 import { SECRET_HEADER, SECRET_VARIABLE } from './secret-names.ts';
+
+/** For `path_reg`: what asks for a token of HTTP-01, and nothing else (RFC 8555 §8.3). */
+export const TOKEN_PATH = `^/\\.well-known/acme-challenge/${TOKEN.source.slice(1)}`;
 
 /**
  * Anybody may ask. What is no token goes no further; what the CA has got once, it gets again from memory; while requests wait, the source
@@ -10,7 +14,7 @@ import { SECRET_HEADER, SECRET_VARIABLE } from './secret-names.ts';
  * because people use the first two.
  */
 const TO_RESPONDER = `    acl is_challenge path_beg /.well-known/acme-challenge/
-    acl is_token path_reg ^/\\.well-known/acme-challenge/[A-Za-z0-9_-]{16,256}$
+    acl is_token path_reg ${TOKEN_PATH}
     http-request return status 404 if is_challenge !is_token
     http-request redirect scheme https code 301 unless is_challenge || { ssl_fc }
     use_backend acme_responder if is_challenge
@@ -104,7 +108,7 @@ resolvers acme_dns
 export function statelessLines(thumbprint: string): HaproxyLines {
   const frontend = `    acl is_challenge path_beg /.well-known/acme-challenge/
     # only well-formed tokens, so that nothing else is reflected
-    acl is_token path_reg ^/\\.well-known/acme-challenge/[A-Za-z0-9_-]{16,256}$
+    acl is_token path_reg ${TOKEN_PATH}
     http-request return status 200 content-type text/plain lf-string "%[path,field(-1,/)].${thumbprint}" if is_token
     http-request return status 404 if is_challenge
     http-request redirect scheme https code 301 unless { ssl_fc }

@@ -1,5 +1,5 @@
 /** The lines by which challenges of HTTP-01 get to the responder: before all that a frontend does with other requests. */
-import { responderBackend } from '../../challenge/haproxy-lines.ts';
+import { responderBackend, TOKEN_PATH } from '../../challenge/haproxy-lines.ts';
 import { exemptLine } from './exempt.ts';
 import {
   endOfFile,
@@ -93,7 +93,7 @@ function linesInto(section: Section, config: HaproxyConfiguration, backend: stri
   const rules = insertion(file, earlier.at(-1)?.number ?? (firstRule?.number ?? section.end + 1) - 1, [
     `${indent}# pemfleet: challenges of ACME (HTTP-01) go to the responder, past the rules below`,
     `${indent}acl ${ACL} path_beg ${CHALLENGE_PATH}`,
-    `${indent}acl ${TOKEN_ACL} path_reg ^/\\.well-known/acme-challenge/[A-Za-z0-9_-]{16,256}$`,
+    `${indent}acl ${TOKEN_ACL} path_reg ${TOKEN_PATH}`,
     `${indent}http-request return status 404 if ${ACL} !${TOKEN_ACL}`,
     `${indent}http-request allow if ${ACL}`,
   ]);
@@ -124,7 +124,7 @@ function ownFrontend(
     '    mode http',
     '    timeout client 30s',
     `    acl ${ACL} path_beg ${CHALLENGE_PATH}`,
-    `    acl ${TOKEN_ACL} path_reg ^/\\.well-known/acme-challenge/[A-Za-z0-9_-]{16,256}$`,
+    `    acl ${TOKEN_ACL} path_reg ${TOKEN_PATH}`,
     `    http-request return status 404 if ${ACL} !${TOKEN_ACL}`,
     `    http-request redirect scheme https code 301 unless ${ACL}`,
     `    use_backend ${backend} if ${ACL}`,

@@ -1,5 +1,6 @@
 /** Outputs of a CloudFormation stack, by one signed request: the SDK's client for it would be larger than what it reads. */
 import { ConfigError } from '#common/config-error.ts';
+import { dnsSuffix } from '#common/net/dns-suffix.ts';
 import { messageOf } from '#contract/errors.ts';
 import type { Environment } from '#storage/s3-credentials.ts';
 import { signedSender } from '#storage/signed-request.ts';
@@ -53,8 +54,7 @@ async function readOutputs(name: string, env: Environment): Promise<ReadonlyMap<
 
 function endpointOf(region: string, env: Environment): URL {
   const named = env['AWS_ENDPOINT_URL_CLOUDFORMATION'] ?? env['AWS_ENDPOINT_URL'];
-  const domain = region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com';
-  return new URL(named ?? `https://cloudformation.${region}.${domain}/`);
+  return new URL(named ?? `https://cloudformation.${region}.${dnsSuffix(region)}/`);
 }
 
 /** Keys are alphanumeric; of the values, those without markup are read. */

@@ -1,4 +1,4 @@
-/** Puts a release of the agent into the bucket: the tarballs first, then the pointer, so that a host never finds less than it is told. */
+/** Puts a release of the agent into the bucket: the tarballs first, then the pointer, so that a host never finds less than the pointer names. */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -8,7 +8,7 @@ import { dateTime } from '#contract/document.ts';
 import { certificateName, fleetName, sha256Hex } from '#contract/layout.ts';
 
 /** Characters of a text that an operator gives. */
-export const MAX_AUDIT_TEXT = 500;
+const MAX_AUDIT_TEXT = 500;
 /** Of a pair, two; a name that had many versions has all of them ended at once. */
 const MAX_SERIALS = 20;
 

@@ -45,7 +45,7 @@ export async function readTrail(bucket: Bucket, noted?: ChainEnd): Promise<ReadT
   return checkTrail(objects, head, noted);
 }
 
-export function checkTrail(objects: readonly StoredLines[], stored: StoredHead, noted?: ChainEnd): ReadTrail {
+function checkTrail(objects: readonly StoredLines[], stored: StoredHead, noted?: ChainEnd): ReadTrail {
   const problems: string[] = [];
   const lines: AuditLine[] = [];
   let end = CHAIN_START;

@@ -103,7 +103,7 @@ async function mendOwnFiles(path: string, config: AgentConfig, owner: Account): 
     const stats = await lstat(file).catch(() => undefined);
     if (stats === undefined || !(stats.isFile() || stats.isDirectory())) continue;
     const wanted = isPem ? right : { uid: owner.uid, gid: owner.gid };
-    // A PEM that the agent has written belongs to whom the settings name, or still to the agent.
+    // A PEM that the agent has written belongs to the user that the settings name, or still to the agent.
     if (![wanted.uid, owner.uid].includes(stats.uid)) {
       foreign.push({ path: file, within: path, owner: wanted });
       whose.push(`${file} (${userName(stats.uid)})`);

@@ -12,7 +12,7 @@ const FIX = 'as root: pemfleet-agent doctor --fix (it writes a drop-in of the un
 const RESTART = [['systemctl', 'try-restart', AGENT_UNIT]];
 
 /** Directories that the agent writes to, beside the bucket. */
-export function directoriesWritten(config: AgentConfig): string[] {
+function directoriesWritten(config: AgentConfig): string[] {
   const settings = config.instances.length > 0 ? config.instances : [config.haproxy];
   const { textfile } = config.metrics;
   const directories = [

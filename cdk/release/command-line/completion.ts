@@ -43,7 +43,7 @@ ${cases.join('\n')}
 
 const functionName = ({ program }: CommandLineSpec) => `_${program.replaceAll('-', '_')}`;
 
-export function bashCompletion(spec: CommandLineSpec): string {
+function bashCompletion(spec: CommandLineSpec): string {
   const name = functionName(spec);
   return `# bash completion for ${spec.program}; made from its option table
 ${wordsFunction(spec)}
@@ -69,7 +69,7 @@ complete -F ${name} ${spec.program}
 `;
 }
 
-export function zshCompletion(spec: CommandLineSpec): string {
+function zshCompletion(spec: CommandLineSpec): string {
   const name = functionName(spec);
   return `#compdef ${spec.program}
 # zsh completion for ${spec.program}; made from its option table
@@ -95,7 +95,7 @@ ${name} "$@"
 `;
 }
 
-export function fishCompletion(spec: CommandLineSpec): string {
+function fishCompletion(spec: CommandLineSpec): string {
   const { program } = spec;
   const commands = [...commandWords(spec)];
   const lines = commands.flatMap(([command, verbs]) => {

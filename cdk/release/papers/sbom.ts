@@ -70,7 +70,7 @@ export function makeSbom({ version, programs, locked, seconds }: SbomInputs) {
 }
 
 /** https://github.com/package-url/purl-spec: the scope's @ is escaped. */
-export const purlOf = (name: string, version: string) => `pkg:npm/${name.replace(/^@/, '%40')}@${version}`;
+const purlOf = (name: string, version: string) => `pkg:npm/${name.replace(/^@/, '%40')}@${version}`;
 
 /** Node.js as its npm package has it. */
 function runtimeComponent(pinned: (typeof RUNTIMES)[keyof typeof RUNTIMES]) {

@@ -52,7 +52,7 @@ const isLoaded = (unit: UnitProperties) => unit['LoadState'] === 'loaded';
 export function mendUnits(units: IssuerUnits, config: Config, usesResponder: boolean): IssuerMend[] {
   if (!units.isBooted || !isLoaded(units.issuer)) return [];
   const mends = [...mendView(units.issuer, config), ...mendTimer(units.timer)];
-  // Without a unit, somebody else's responder may answer: the check of the names says whether one does.
+  // Without a unit, another responder may answer: the check of the names says whether one does.
   if (usesResponder && units.responder['LoadState'] !== 'not-found') {
     mends.push(...mendResponder(units.responder));
   }

@@ -1,4 +1,4 @@
-/** What `doctor --fix` does about a finding, for both programs: files first, then drop-ins, then what systemd is told. */
+/** What `doctor --fix` does about a finding, for both programs: files first, then drop-ins, then systemd. */
 import { type DropIn, writeDropIns } from '#common/systemd/drop-ins.ts';
 import type { RunHostCommand } from '#common/systemd/host-command.ts';
 import { SECOND_MS } from '#common/time.ts';

@@ -104,7 +104,7 @@ function childOf(value: unknown, step: PropertyKey): unknown {
 }
 
 /** `certificates[0].names` */
-export function settingPath(path: readonly PropertyKey[]): string {
+function settingPath(path: readonly PropertyKey[]): string {
   return path
     .map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index > 0 ? '.' : ''}${String(part)}`))
     .join('');

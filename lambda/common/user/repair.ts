@@ -25,7 +25,7 @@ export function repairText({ path, owner, mode, isNew }: Repair): string {
 }
 
 /** It is not what was found, or what must not be changed; the message says which. */
-export class RepairRefused extends Error {
+class RepairRefused extends Error {
   override name = 'RepairRefused';
   readonly code = 'ERR_USER';
 }

@@ -14,7 +14,7 @@ import { foreignEntries } from './owned-tree.ts';
 import { WrongUser } from './wrong-user.ts';
 
 /** The user of the units. */
-export const SERVICE_USER = 'pemfleet';
+const SERVICE_USER = 'pemfleet';
 
 export interface OwnedPlace {
   /** Directory whose owner is the right user. */

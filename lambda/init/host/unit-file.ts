@@ -33,7 +33,7 @@ export function readHaproxyUnit(name = 'haproxy.service'): HaproxyUnit | undefin
 }
 
 /** @param readFile of an EnvironmentFile; empty where there is none */
-export function parseHaproxyUnit(text: string, readFile: (path: string) => string): HaproxyUnit | undefined {
+function parseHaproxyUnit(text: string, readFile: (path: string) => string): HaproxyUnit | undefined {
   const settings = [...text.replaceAll('\\\n', ' ').matchAll(/^\s*(\w+)\s*=(.*)$/gm)];
   const valuesOf = (key: string) =>
     settings.filter(([, name]) => name === key).map(([, , value = '']) => value.trim());

@@ -32,6 +32,7 @@ export type EventName =
   | 'certificate.issued'
   | 'certificate.revoked'
   | 'certificate.rolled-back'
+  | 'certificate.imported'
   | 'manifest.published'
   | 'manifest.merged'
   | 'manifest.refused'

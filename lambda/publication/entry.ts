@@ -15,7 +15,7 @@ import type { PemText, PublishedFleets } from './publisher.ts';
 import { endedDigests } from './tombstones.ts';
 
 export function newManifestEntry(
-  spec: CertificateSpec,
+  spec: Pick<CertificateSpec, 'identifiers' | 'haproxy'>,
   issued: ManifestEntry['issued'],
   obtained: readonly Obtained[],
   now: Date,

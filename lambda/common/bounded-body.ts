@@ -17,6 +17,11 @@ interface BodyBounds {
   timeoutMs?: number;
   /** `Content-Length`; a larger one is refused before anything is read. */
   declared?: string | undefined;
+  /**
+   * By which the caller ends the request. Without a declared length, the end of the connection is the end of the body: one that the signal
+   * has closed is no whole body.
+   */
+  signal?: AbortSignal;
 }
 
 /** Of a body that does not say how long it is. */
@@ -24,11 +29,11 @@ const [FIRST_BYTES, BLOCK_BYTES] = [4096, 262_144];
 
 /**
  * Copies each chunk into a block: a million chunks of one byte cost a megabyte. Destroys the stream when it refuses.
- * @throws BodyTooLarge; an error with the name `TimeoutError`; what the stream throws
+ * @throws BodyTooLarge; an error with the name `TimeoutError`; the reason of the signal; what the stream throws
  */
 export async function readBody(
   stream: Readable,
-  { maxBytes, timeoutMs, declared }: BodyBounds,
+  { maxBytes, timeoutMs, declared, signal }: BodyBounds,
 ): Promise<Buffer> {
   const length = Number(declared ?? 0) || 0;
   if (length > maxBytes) {
@@ -38,7 +43,9 @@ export async function readBody(
   const late = () => stream.destroy(timeoutError(timeoutMs));
   const timer = timeoutMs === undefined ? undefined : setTimeout(late, timeoutMs);
   try {
-    return await collect(stream, maxBytes, length);
+    const body = await collect(stream, maxBytes, length);
+    signal?.throwIfAborted();
+    return body;
   } finally {
     clearTimeout(timer);
   }

@@ -20,13 +20,14 @@ const SHOWN = 60;
 /** @returns the text, or what came in its place, for people */
 export async function fetchAnswer(asked: AnswerRequest): Promise<{ text: string } | { problem: string }> {
   try {
-    const answer = await send(asked);
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const answer = await send(asked, signal);
     const { headers, statusCode = 0 } = answer;
     if (statusCode >= 300 && statusCode < 400) {
       answer.destroy();
       return { problem: `a redirect (${statusCode}) to ${headers.location ?? 'nowhere'}` };
     }
-    const body = await readBody(answer, { maxBytes: MAX_BYTES, timeoutMs: TIMEOUT_MS });
+    const body = await readBody(answer, { maxBytes: MAX_BYTES, signal });
     const text = body.toString('latin1').trimEnd();
     return statusCode === 200 ? { text } : { problem: `HTTP ${statusCode}: ${text.slice(0, SHOWN)}` };
   } catch (error) {
@@ -37,11 +38,10 @@ export async function fetchAnswer(asked: AnswerRequest): Promise<{ text: string 
   }
 }
 
-function send({ address, name, port, token }: AnswerRequest): Promise<IncomingMessage> {
+function send({ address, name, port, token }: AnswerRequest, signal: AbortSignal): Promise<IncomingMessage> {
   const host = name.includes(':') ? `[${name}]` : name;
   return new Promise((resolve, reject) => {
     const path = `/.well-known/acme-challenge/${token}`;
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
     const sent = request({ host: address, port, path, headers: { host }, signal, agent: false }, resolve);
     sent.on('error', reject);
     sent.end();

@@ -83,11 +83,12 @@ export function signedSender(
 function send({ url, method, headers, body, maxBytes }: Required<SignedRequest>): Promise<SignedAnswer> {
   const open = url.protocol === 'https:' ? sendTls : sendPlain;
   const options = { method, headers: { ...headers, 'content-length': body.length } };
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
   return new Promise((resolve, reject) => {
-    const request = open(url, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) }, (response) => {
+    const request = open(url, { ...options, signal }, (response) => {
       const { statusCode: status = 0, headers: received } = response;
       const limit = status === 200 ? maxBytes : ANSWER_BYTES;
-      readBody(response, { maxBytes: limit, declared: received['content-length'] }).then(
+      readBody(response, { maxBytes: limit, declared: received['content-length'], signal }).then(
         (read) => resolve({ status, headers: flat(received), body: read }),
         reject,
       );

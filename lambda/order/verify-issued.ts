@@ -51,6 +51,33 @@ export function verifyIssued(
   return { text, pem };
 }
 
+/** Below this rest of its life a certificate may be over before hosts, and the next pass, have dealt with it. */
+const LEAST_REST_MS = HOUR_MS;
+
+/**
+ * A certificate that is about to end takes the place of none that lasts longer: its CA has made a mistake, and the next order, or the next
+ * CA, does better.
+ * @param inForce what it would replace; undefined: nothing, or nothing that may stay
+ * @throws PemRejected `ERR_PEM_VALIDITY`
+ */
+export function checkLasts(
+  issued: readonly { notAfter: string }[],
+  inForce: readonly { notAfter: string }[] | undefined,
+  now: Date,
+): void {
+  const [ends, stays] = [firstEnd(issued), firstEnd(inForce ?? [])];
+  if (!Number.isFinite(stays) || ends >= stays || ends - now.getTime() >= LEAST_REST_MS) return;
+  const says = `ends at ${new Date(ends).toISOString()}, within the hour`;
+  throw new PemRejected(
+    'ERR_PEM_VALIDITY',
+    `${says}, and what is in force lasts until ${new Date(stays).toISOString()}`,
+  );
+}
+
+function firstEnd(pems: readonly { notAfter: string }[]): number {
+  return Math.min(...pems.map(({ notAfter }) => Date.parse(notAfter)));
+}
+
 function accept(
   verifyAt: (time: Date) => CombinedPem,
   chain: readonly string[],

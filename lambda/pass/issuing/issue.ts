@@ -10,7 +10,7 @@ import type { ManifestEntry } from '#contract/manifest.ts';
 import { type CaAccount, explainRefusal, forgetLostAccount, openAccountAt } from '../../ca/ca.ts';
 import { exactSet } from '../../config/identifier.ts';
 import { obtain } from '../../order/obtain.ts';
-import type { Obtained } from '../../order/verify-issued.ts';
+import { checkLasts, type Obtained } from '../../order/verify-issued.ts';
 import { currentPem, type Outcome } from '../../outcome.ts';
 import type { Pass } from '../../pass.ts';
 import { copyToFleets, newManifestEntry } from '../../publication/entry.ts';
@@ -147,7 +147,7 @@ async function issue(
   order: OrderInFlight,
   directoryUrl: string,
 ): Promise<Issued> {
-  const { spec, decision } = order.plan;
+  const { spec, decision, published } = order.plan;
   const { name: certificate, identifiers } = spec;
   pass.log('certificate.due', { certificate, reason: decision.reason, identifiers });
   // The account first: while the CA is out of reach, no record is made.
@@ -167,6 +167,7 @@ async function issue(
   for (const { serial, notAfter } of entry.pems) {
     pass.log('certificate.issued', { certificate, serial, notAfter });
   }
+  checkLasts(entry.pems, decision.reason === 'revoked' ? undefined : published?.pems, pass.timing.now());
   const texts = obtained.map(({ text }) => ({ sha256: digest(text), text }));
   await checkIssued(pass, survey, order.plan, { directoryUrl, texts });
   return { entry, texts };

@@ -165,3 +165,20 @@ test('a clock that is two days behind costs one certificate, which is published 
   assert.equal(issued?.result, 'issued', issued?.error?.message);
   assert.equal(ordersAsked(stage), 1);
 });
+
+test('a certificate that ends within the hour does not replace one that lasts: the order failed, and the next is another', async (t) => {
+  const profiles = {
+    default: { description: '90 days', validityPeriod: 90 * 86_400 },
+    brief: { description: 'a mistake of the CA', validityPeriod: 1200 },
+  };
+  const stage = await startStage(t, { authzReuse: 0, profiles });
+  const issuedAs = (profile: string) => stage.pass([{ ...certificates[0], profile }]);
+  const [first] = await issuedAs('default');
+
+  const [refused] = await issuedAs('brief');
+  const [kept] = await issuedAs('default');
+
+  assert.deepEqual([first?.result, refused?.result, kept?.result], ['issued', 'failed', 'kept']);
+  assert.match(String(refused?.error?.message), /within the hour, and what is in force lasts until/);
+  assert.equal(kept?.serial, first?.serial);
+});

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { DAY_MS, MINUTE_MS } from '#common/time.ts';
 import { PemRejected } from '#contract/errors.ts';
 import type { OrderLeg } from '../../../../lambda/order/leg.ts';
-import { ClockDiffers, verifyIssued } from '../../../../lambda/order/verify-issued.ts';
+import { ClockDiffers, checkLasts, verifyIssued } from '../../../../lambda/order/verify-issued.ts';
 import { after } from '../../../support/clock.ts';
 import { makeConfig } from '../../../support/issuer/documents.ts';
 import { createPki } from '../../../support/parts/pki.ts';
@@ -37,3 +37,26 @@ for (const [says, beginsIn, caAhead, isKept] of [
     assert.equal(error.code, 'ERR_PEM_VALIDITY');
   });
 }
+
+test('what ends within the hour takes the place of nothing that lasts longer', () => {
+  const until = (ms: number) => ({ notAfter: after(now, ms).toISOString() });
+  const rows = [
+    // issued, in force, whether it is refused
+    [[30_000], [89 * DAY_MS], true],
+    [[89 * DAY_MS, 30_000], [89 * DAY_MS, 88 * DAY_MS], true],
+    [[30_000], [10_000], false],
+    [[30_000], undefined, false],
+    [[61 * MINUTE_MS], [89 * DAY_MS], false],
+    [[-1], [DAY_MS], true],
+  ] as const;
+  for (const [issued, inForce, isRefused] of rows) {
+    const check = () => checkLasts(issued.map(until), inForce?.map(until), now);
+
+    if (isRefused) {
+      assert.match(
+        thrownBy(PemRejected, check).message,
+        /ends at .*, within the hour, and what is in force lasts/,
+      );
+    } else check();
+  }
+});

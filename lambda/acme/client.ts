@@ -167,9 +167,15 @@ function problemOf(response: AcmeResponse, request: string, now: () => Date): Ac
     ? (data as ProblemDocument)
     : {
         type: 'about:blank',
-        detail: `${request} answered HTTP ${response.status} without a problem document`,
+        detail: `${request} answered HTTP ${response.status} ${placeOf(response)}`,
       };
   return new AcmeProblem(document, response.status, retryAfter);
+}
+
+/** RFC 8555 knows no redirects. One is followed nowhere: the configured directory, and what it names, are what the operator trusts. */
+function placeOf({ status, headers: { location } }: AcmeResponse): string {
+  const isRedirect = status >= 300 && status < 400 && location !== undefined;
+  return isRedirect ? `to ${location}, and no redirect is followed` : 'without a problem document';
 }
 
 /** RFC 7638 §3: SHA-256 over the required members in lexicographic order. */

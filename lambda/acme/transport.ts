@@ -68,7 +68,7 @@ export function createTransport(options: TransportOptions): { exchange: Transpor
       const bounds = isNamed ? reaching(target, reach) : {};
       const answer = await send(target, { method, headers, agent, signal, ...bounds }, payload);
       if (reach !== undefined && !isNamed) reach.allowsPrivate ||= isPrivateAddress(remoteOf(answer));
-      const text = await readText(answer, maxBytes);
+      const text = await readText(answer, maxBytes, signal);
       const response = toResponse(answer, text);
       options.onExchange?.({ method, url, status: response.status });
       return response;
@@ -99,10 +99,10 @@ function send(url: URL, options: RequestOptions, payload: string | undefined): P
   });
 }
 
-async function readText(answer: IncomingMessage, maxBytes: number): Promise<string> {
+async function readText(answer: IncomingMessage, maxBytes: number, signal: AbortSignal): Promise<string> {
   try {
     const declared = answer.headers['content-length'];
-    return (await readBody(answer, { maxBytes, declared })).toString('utf8');
+    return (await readBody(answer, { maxBytes, declared, signal })).toString('utf8');
   } catch (error) {
     if (!(error instanceof BodyTooLarge)) throw error;
     throw new NoAcmeAnswer(`wanted a body of at most ${maxBytes} bytes, saw more`, { cause: error });
@@ -141,8 +141,8 @@ function unreachable(
     return new NoAnswerInTime(`${method} ${url}: no whole answer within ${timedOutMs} ms`, { cause });
   }
   if (cause instanceof OutOfReach) {
-    const cure = 'a CA of a private network needs acme.allowPrivate: true';
-    return new NoAcmeAnswer(`${method} ${url} is not asked: ${cause.message}; ${cure}`, { cause });
+    // Without the cause: its text stands here already.
+    return new NoAcmeAnswer(`${method} ${url}: ${cause.message}`);
   }
   const { code, name, message } = cause as NodeJS.ErrnoException;
   // Node's words for a connection that ended before any answer: so does a server that has HTTP/2 only.

@@ -28,17 +28,16 @@ export async function fetchResponse(
   const exchange = { url: new URL(url), question: requestFor(asked.leaf, asked.issuer), allowsPrivate };
   const body = await post(exchange, signal).catch((error: unknown) => {
     const seen = signal.aborted ? `no whole answer within ${TIMEOUT_MS} ms` : textOf(error);
-    throw new OcspUnreachable(`${url}: ${seen}`, { cause: error });
+    // Without the cause: its text stands here already.
+    throw new OcspUnreachable(`${url}: ${seen}`);
   });
   return { ...readResponse(body, asked), body };
 }
 
 function textOf(error: unknown): string {
   const { code, message, name } = error as NodeJS.ErrnoException;
-  if (error instanceof OutOfReach) {
-    return `not asked: ${message}; a CA of a private network needs acme.allowPrivate: true`;
-  }
-  return error instanceof HttpStatus || name === 'BodyTooLarge' ? message : (code ?? name);
+  const isOwn = error instanceof OutOfReach || error instanceof HttpStatus || name === 'BodyTooLarge';
+  return isOwn ? message : (code ?? name);
 }
 
 class HttpStatus extends Error {}
@@ -60,5 +59,5 @@ async function post({ url, question, allowsPrivate }: Exchange, signal: AbortSig
     answer.destroy();
     throw new HttpStatus(`HTTP status ${answer.statusCode}`);
   }
-  return readBody(answer, { maxBytes: MAX_BYTES, declared: answer.headers['content-length'] });
+  return readBody(answer, { maxBytes: MAX_BYTES, declared: answer.headers['content-length'], signal });
 }

@@ -13,9 +13,17 @@ export interface Reach {
   own?: URL | undefined;
 }
 
-/** The message says what was named and what is wanted; it contains no more of the URL than the host. */
+/**
+ * The message says what was named, what is wanted, and, where the operator may allow it, how; it contains no more of the URL than the host.
+ */
 export class OutOfReach extends Error {
   override name = 'OutOfReach';
+  /** @param isAllowable with `acme.allowPrivate` it would be asked */
+  constructor(seen: string, isAllowable = false) {
+    super(
+      `not asked: ${seen}${isAllowable ? '; a CA of a private network needs acme.allowPrivate: true' : ''}`,
+    );
+  }
 }
 
 /**
@@ -25,11 +33,11 @@ export class OutOfReach extends Error {
 export function reaching(url: URL, reach: Reach): { lookup: LookupFunction } {
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
   if (url.username !== '' || url.password !== '') {
-    throw new OutOfReach(`${host}: wanted a URL without user and password`);
+    throw new OutOfReach(`wanted a URL without user and password, saw one of ${host}`);
   }
   const isOwnPort = reach.own?.hostname === url.hostname && reach.own.port === url.port;
   if (!reach.allowsPrivate && !isOwnPort && !['', '80', '443'].includes(url.port)) {
-    throw new OutOfReach(`${host}: wanted port 80 or 443, saw ${url.port}`);
+    throw new OutOfReach(`wanted port 80 or 443, saw ${url.port} of ${host}`, true);
   }
   if (isIP(host) !== 0 && !isWithin(host, reach)) throw refusal(host, [host], reach);
   return { lookup: (name, options, done) => lookUp(reach, name, options, done) };
@@ -61,5 +69,5 @@ function lookUp(
 function refusal(name: string, addresses: readonly string[], { allowsPrivate }: Reach): OutOfReach {
   const saw = name === addresses[0] ? name : `${name} (${addresses.slice(0, 4).join(', ') || 'no address'})`;
   const wanted = allowsPrivate ? 'a public address, or one of a private network' : 'a public address';
-  return new OutOfReach(`wanted ${wanted}, saw ${saw}`);
+  return new OutOfReach(`wanted ${wanted}, saw ${saw}`, !allowsPrivate && addresses.some(isPrivateAddress));
 }

@@ -5,6 +5,7 @@ import type { RequestListener } from 'node:http';
 import { createServer } from 'node:https';
 import { type AddressInfo, createServer as createTcp } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { messageOf } from '#contract/errors.ts';
 import { createTransport, type TransportOptions } from '../../../lambda/acme/transport.ts';
 import { createPki } from '../../support/parts/pki.ts';
 import { freePort } from '../../support/ports.ts';
@@ -96,6 +97,16 @@ const FAULTS: [
   [
     'a body that drips for ever',
     (_, response) => void setInterval(() => response.write('.'), 20).unref(),
+    { timeoutMs: 300 },
+    /no whole answer within 300 ms/,
+  ],
+  [
+    'a body without a length that is whole JSON, and a connection that stays',
+    (_, response) => {
+      response.useChunkedEncodingByDefault = false;
+      response.writeHead(200, { 'content-type': 'application/json', connection: 'close' });
+      response.write('{"status":"valid"}');
+    },
     { timeoutMs: 300 },
     /no whole answer within 300 ms/,
   ],
@@ -245,6 +256,32 @@ test('a CA of a private network may name what is there, but no metadata service'
   await assert.rejects(shown.exchange('GET', shown.url), /not asked/);
   assert.equal((await shown.exchange('GET', `https://127.0.0.1:${port}/directory`)).status, 200);
   assert.equal((await shown.exchange('GET', shown.url)).status, 200);
+});
+
+test('the message names the cure where there is one, and once', async (t) => {
+  const directoryUrl = 'https://ca.example/directory';
+  const { exchange } = await serve(t, (_, response) => response.end(), { directoryUrl });
+  const { exchange: withPrivate } = await serve(t, (_, response) => response.end(), {
+    ...{ directoryUrl, isPrivate: true },
+  });
+  const cure = '; a CA of a private network needs acme.allowPrivate: true';
+  const rows: [exchange: typeof withPrivate, url: string, says: string][] = [
+    [exchange, 'https://10.0.0.1/', `wanted a public address, saw 10.0.0.1${cure}`],
+    [exchange, 'https://a.example:14000/', `wanted port 80 or 443, saw 14000 of a.example${cure}`],
+    [exchange, 'https://169.254.169.254/', 'wanted a public address, saw 169.254.169.254'],
+    [
+      withPrivate,
+      'https://169.254.169.254/',
+      'wanted a public address, or one of a private network, saw 169.254.169.254',
+    ],
+    [exchange, 'https://u:p@b.example/', 'wanted a URL without user and password, saw one of b.example'],
+  ];
+  for (const [ask, url, says] of rows) {
+    await assert.rejects(ask('GET', url), (error: Error) => {
+      assert.equal(messageOf(error), `GET ${url}: not asked: ${says}`);
+      return true;
+    });
+  }
 });
 
 test('a redirect is an answer, and is not followed', async (t) => {

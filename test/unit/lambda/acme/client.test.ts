@@ -132,6 +132,15 @@ for (const [says, response, type, status] of [
   });
 }
 
+test('a redirect says where it leads, and that it is not followed', async () => {
+  const ca = fakeCa(() => answer('', { status: 307, headers: { location: 'https://other.test/x' } }));
+
+  await assert.rejects((await clientOf(ca)).post('https://ca.test/x', {}), {
+    message:
+      /POST https:\/\/ca\.test\/x answered HTTP 307 to https:\/\/other\.test\/x, and no redirect is followed/,
+  });
+});
+
 test('without an account URL nothing but newAccount can be sent: that is a bug of ours', async () => {
   const client = await clientOf(fakeCa(() => answer({})));
   client.accountUrl = undefined;

@@ -79,6 +79,11 @@ function socketFailure({ code = '', config }: HaproxyFacts, socket: string, sock
       'refuses this user',
       `${socketLine}; usermod -aG haproxy pemfleet`,
     ],
+    ERR_RUNTIME_SHORT_ANSWER: [
+      'socket-silent',
+      'answers otherwise than HAProxy does, or not to the end (ERR_RUNTIME_SHORT_ANSWER)',
+      `is it HAProxy's? ${useOther ?? socketLine}; if it is: ${SILENT_FIX}`,
+    ],
   };
   const [id, what, fix] = failures[code] ?? [
     'socket-silent' as const,

@@ -23,7 +23,8 @@ export interface S3Address {
 
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 const OPTIONS = ['endpoint', 'region', 'kms-key', 'path-style', 'writer', 'insecure'];
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
+/** Names below localhost are of this machine, too (RFC 6761 §6.3). */
+const LOOPBACK = /^(([a-z0-9-]+\.)*localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
 /** @throws BucketError `ERR_BUCKET_URL` */
 function parseS3Address(url: URL): S3Address {

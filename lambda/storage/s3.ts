@@ -14,9 +14,9 @@ import {
 } from '@aws-sdk/client-s3';
 import { BOUND, boundedAnswer } from '#common/net/bounded-answer.ts';
 import { once } from '#common/once.ts';
-import type { BucketError } from '#contract/errors.ts';
+import { BucketError } from '#contract/errors.ts';
 import { MAX_LISTED_KEYS, maxBytesOf } from '#contract/limits.ts';
-import { type S3Address, tagsOf, writeActionOf } from './address.ts';
+import { checkEndpoint, type S3Address, tagsOf, writeActionOf } from './address.ts';
 import {
   answerTimeOf,
   type Bucket,
@@ -68,6 +68,9 @@ export class S3Bucket implements Bucket {
       }),
       { step: 'deserialize', priority: 'low', name: 'answerTime' },
     );
+    this.#client.middlewareStack.add(onlyTo(address, this.url), {
+      ...{ step: 'build', priority: 'low', name: 'onlyToAllowedEndpoint' },
+    });
     this.#probe = once(() =>
       probeConditions(
         this.url,
@@ -211,7 +214,7 @@ export class S3Bucket implements Bucket {
   }
 
   #failure(error: unknown, key: string, action: string): BucketError {
-    return bucketFailure(error, `${this.url}${key}`, action);
+    return error instanceof BucketError ? error : bucketFailure(error, `${this.url}${key}`, action);
   }
 }
 
@@ -223,6 +226,26 @@ function answerTime(note: (time: Date | undefined) => void) {
       note(answerTimeOf((result.response as SdkResponse).headers['date']));
       return result;
     };
+}
+
+/**
+ * The SDK may have its endpoint from where we have not looked, such as a shared configuration file.
+ * @throws BucketError `ERR_BUCKET_URL` before anything is sent
+ */
+function onlyTo({ isInsecure }: S3Address, url: string) {
+  return <Args extends { request: unknown }, Output>(next: (args: Args) => Promise<Output>) =>
+    async (args: Args): Promise<Output> => {
+      const { protocol, hostname, port } = args.request as SdkRequest;
+      checkEndpoint(`${protocol}//${hostname}${port === undefined ? '' : `:${port}`}`, { isInsecure, url });
+      return next(args);
+    };
+}
+
+/** What this file reads of the SDK's HTTP request. */
+interface SdkRequest {
+  protocol: string;
+  hostname: string;
+  port?: number;
 }
 
 /** What this file reads of the SDK's HTTP response. */

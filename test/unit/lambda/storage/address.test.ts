@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseBucketUrl } from '#storage/address.ts';
 import { openBucket } from '#storage/open.ts';
 import { openWithoutSdk } from '#storage/open-without-sdk.ts';
 import { judgeAddress } from '../../../../agent/doctor/bucket.ts';
+import { tempDir } from '../../../support/temp-dir.ts';
 
 const refused = {
   code: 'ERR_BUCKET_URL',
@@ -49,6 +52,30 @@ test('an endpoint of the environment is held to the same', async () => {
   };
   await assert.rejects(openWithoutSdk('s3://certs?region=eu-central-1', env), refused);
   assert.ok(await openWithoutSdk('s3://certs?region=eu-central-1&insecure=true', env));
+});
+
+test("an endpoint of AWS's shared configuration is held to the same, by the program that reads it", async (t) => {
+  const dir = tempDir(t);
+  const keys = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b', AWS_MAX_ATTEMPTS: '1' };
+  const endpoint = 'endpoint_url = http://minio.invalid:9000';
+  const texts = [
+    `[default]\n${endpoint}\n`,
+    `[default]\nservices = own\n[services own]\ns3 =\n  ${endpoint}\n`,
+  ];
+  const before = { ...process.env };
+  t.after(() => {
+    for (const name of [...Object.keys(keys), 'AWS_CONFIG_FILE']) delete process.env[name];
+    Object.assign(process.env, before);
+  });
+  for (const [index, text] of texts.entries()) {
+    const file = join(dir, `config-${index}`);
+    writeFileSync(file, text);
+    Object.assign(process.env, keys, { AWS_CONFIG_FILE: file });
+    const bucket = await openBucket('s3://certs?region=eu-central-1');
+
+    await assert.rejects(bucket.get('a'), refused);
+    await assert.rejects(bucket.list('a'), refused);
+  }
 });
 
 test('insecure is a word that is said, or is not there', () => {

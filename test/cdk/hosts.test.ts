@@ -151,7 +151,10 @@ test("fetch-agent.py: of a bucket with a dot in its name, the host that it asks 
   ]) {
     const proxy = createServer();
     const asked = once(proxy, 'connect');
-    proxy.on('connect', (_, socket) => socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n'));
+    // The program tries again until it is killed, and then resets its connection.
+    proxy.on('connect', (_, socket) =>
+      socket.on('error', () => undefined).end('HTTP/1.1 502 Bad Gateway\r\n\r\n'),
+    );
     proxy.listen(0, '127.0.0.1');
     await once(proxy, 'listening');
     t.after(() => proxy.close());

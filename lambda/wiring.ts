@@ -24,7 +24,7 @@ import { configDigest } from './identity/config-digest.ts';
 import type { IssuerIdentity } from './identity/identity.ts';
 import { checkWriter, enterAsWriter } from './identity/writers.ts';
 import type { PassResult } from './outcome.ts';
-import { runPass } from './pass/run-pass.ts';
+import { type Decided, runPass } from './pass/run-pass.ts';
 import type { Pass } from './pass.ts';
 import { publishedFleetsOrNone } from './publication/fleets.ts';
 import { announceKey, readAnnounced } from './signing/announce.ts';
@@ -64,12 +64,15 @@ export interface PassRequest extends Omit<Pass, 'cas' | 'solvers' | 'signing' | 
  * Opens the CAs and the solvers and runs one pass, alone on its bucket where the bucket can lock; a dry run takes no lock.
  * @throws ContractError `ERR_ISSUER_CONFLICT` if another issuer works on the bucket with another configuration; a dry run only says so
  */
-export function runPassExclusively({ identity, trustParameter, ...given }: PassRequest): Promise<PassResult> {
+export function runPassExclusively(
+  { identity, trustParameter, ...given }: PassRequest,
+  onDecided?: (decided: Decided) => void,
+): Promise<PassResult> {
   const { bucket, config, options, timing } = given;
   return withCas(given, (cas) => {
     const solvers = openSolvers(config, bucket, timing);
     const run = (opened: Pick<Pass, 'signing' | 'publishedFleets'>) =>
-      runPass({ ...given, cas, solvers, ...opened }).then((result) => withAudit(given, result));
+      runPass({ ...given, cas, solvers, ...opened }, onDecided).then((result) => withAudit(given, result));
     const work = () =>
       enter(given, identity)
         .then(() => withSigningKey(given, trustParameter, run))

@@ -23,6 +23,7 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   pemfleet run                        one pass: order what is due, publish it
   pemfleet run --dry-run              (or: pemfleet plan) show what a pass would do; change nothing
   pemfleet plan --check               ask DNS, CAA, port 80, zones and the CA whether orders can succeed; order nothing
+  pemfleet plan --days 90             show what will be ordered when, why and at which CA, with the limits left
   pemfleet run --force-renewal --only www.example.com
                                       renew a certificate that is not due
   pemfleet status                     show what is wrong, what is published, and what each host serves

@@ -2,6 +2,7 @@
 import { machineIdentity } from '../identity/identity.ts';
 import { afterPass } from '../pass/after-pass.ts';
 import { MIN_ORDER_MS } from '../pass/issuing/issue.ts';
+import type { Decided } from '../pass/run-pass.ts';
 import type { PreflightFinding } from '../preflight/finding.ts';
 import { limitFindings } from '../preflight/preflight.ts';
 import { probeNames } from '../probe/probe-names.ts';
@@ -9,13 +10,16 @@ import { runPassExclusively } from '../wiring.ts';
 import {
   type Command,
   loadConfigAndBucket,
+  now,
   openAuditTrail,
   passEnvironmentOf,
+  print,
   printJson,
   printToStderr,
   specOf,
 } from './command.ts';
 import { checkAll, exitStatusOfPreflight, findingTable } from './dns/check.ts';
+import { daysOf, futureDocument, futureText, readFuture } from './future/days.ts';
 import { type CommandValues, UsageError } from './line/options.ts';
 import { notifyHosts } from './notify.ts';
 import {
@@ -49,6 +53,7 @@ export const renewCommand: Command = async (values, operands) => {
 
 /** With `--check`, what is known to be wrong comes before what a plan says. */
 export const planCommand: Command = async (values) => {
+  daysOf(values.days);
   if (!values.check) return pass(values, true);
   const findings = await checkAll(values);
   return pass(values, true, findings);
@@ -68,8 +73,14 @@ async function pass(
   const trustParameter = await openTrustParameter();
   const audit = openAuditTrail(bucket, values);
   const request = { bucket, config, options, identity, trustParameter, audit, ...environment };
-  const result = await runPassExclusively(request);
+  const days = daysOf(values.days);
+  const known: Decided[] = [];
+  const from = now();
+  const result = await runPassExclusively(request, (decided) => known.push(decided));
   const { outcomes, unconfigured = [], wakeProblem, bursts = [] } = result;
+  const [decided] = known;
+  const future =
+    days && decided && (await readFuture({ bucket, config }, decided, unconfigured, { days, now: from }));
   if (!dryRun) {
     await notifyHosts(environment.log, result);
     // What hosts report is kept for the next pass: which sequences they have read, and whether they need version 1.
@@ -78,11 +89,14 @@ async function pass(
     await writeFigures(config, { ...metrics, ...probed });
   }
   const findings = checked && [...checked, ...limitFindings(outcomes)];
-  if (values.json) printJson({ version: 1, outcomes, unconfigured, wakeProblem, bursts, findings });
-  else {
+  if (values.json) {
+    const forecast = future && futureDocument(future);
+    printJson({ version: 1, outcomes, unconfigured, wakeProblem, bursts, findings, forecast });
+  } else {
     const lines = [unconfiguredLines(unconfigured), wakeLine(wakeProblem), burstLines(bursts)];
     const checks = findings === undefined ? [] : [findingTable(findings)];
     printToStderr(outcomeTable(outcomes) + [...lines, ...checks].join(''));
+    if (future) print(futureText(future));
   }
   if (result.error !== undefined) throw result.error;
   const worst = findings === undefined ? EXIT.ok : exitStatusOfPreflight(findings);

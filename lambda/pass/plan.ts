@@ -9,7 +9,7 @@ import type { Reservation } from '../ca/reservations.ts';
 import type { Solvers } from '../challenge/solver.ts';
 import { configuredCas } from '../config/acme.ts';
 import type { ChallengeName } from '../config/challenge.ts';
-import type { CertificateSpec } from '../config/config.ts';
+import type { CertificateSpec, Config } from '../config/config.ts';
 import { exactSet, withoutWildcard } from '../config/identifier.ts';
 import {
   configuredLives,
@@ -25,7 +25,7 @@ import { currentPem, type Outcome } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
 import { isLostEverywhere, newestEntry } from '../publication/entry.ts';
 import { mayReplaceTrusted } from '../trusted/refused-ca.ts';
-import { type Decision, type DueInput, decide, isWanted } from './due.ts';
+import { type CaChoice, type Decision, type DueInput, decide, isWanted } from './due.ts';
 import { type CaOffer, casFor, offersBeside, refusalIn } from './limits/cas-for.ts';
 import { emergencyOf, renewalAt } from './limits/renewal.ts';
 import { refreshWindows } from './renewal-windows.ts';
@@ -115,13 +115,18 @@ function isMeantNow(pass: Pass, stored: StoredRecord | undefined): boolean {
   return mayReplaceTrusted(pass, stored.record.directoryUrl);
 }
 
-function contextOf({ config, options, timing }: Pass, { budget }: Survey): Omit<PlanContext, 'windows'> {
-  const cas = configuredCas(config).map(({ directoryUrl, preferredChain }) => ({
+/** The configured CAs, as the budget finds them now. */
+export function caChoices(config: Pick<Config, 'acme' | 'fallback'>, budget: CaBudget): CaChoice[] {
+  return configuredCas(config).map(({ directoryUrl, preferredChain }) => ({
     directoryUrl,
     preferredChain,
     pausedUntil: budget.pausedUntil(directoryUrl),
     avoidedUntil: budget.avoidedUntil(directoryUrl),
   }));
+}
+
+function contextOf({ config, options, timing }: Pass, { budget }: Survey): Omit<PlanContext, 'windows'> {
+  const cas = caChoices(config, budget);
   // A wake may come late: the last one before a window's end must not be missed.
   const wakeMs = latestWakeMs(config.wakeMinutes);
   return { cas, budget, forced: options.force ?? false, now: timing.now(), wakeMs };

@@ -4,6 +4,7 @@
  */
 import { clockOffsetText } from '#common/clock.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
+import type { CaState } from '../ca/state.ts';
 import { type CertificateSpec, type Config, configuredFleets } from '../config/config.ts';
 import { ownClockOffset } from '../identity/store-clock.ts';
 import type { Outcome, PassResult } from '../outcome.ts';
@@ -31,23 +32,35 @@ import {
   surveyBucket,
 } from './survey.ts';
 
+/** What a pass is about to do, and what its orders will be held against. */
+export interface Decided {
+  /** Before the limits of their CAs hold any of them back. */
+  readonly plans: readonly Plan[];
+  readonly caState: CaState;
+}
+
 /**
+ * @param onDecided for who looks further than this pass
  * @returns an outcome for each certificate of the pass: a certificate that fails stops no other. What stops them all is the result's
  * `error`, beside what was published before it
  */
-export async function runPass(pass: Pass): Promise<PassResult> {
+export async function runPass(pass: Pass, onDecided?: (decided: Decided) => void): Promise<PassResult> {
   logStarted(pass);
   const begin = pass.timing.now();
   const found = await surveyBucket(pass);
   logClock(pass, begin);
   try {
-    return await work(pass, found);
+    return await work(pass, found, onDecided);
   } catch (error) {
     return abandon(pass, found, error);
   }
 }
 
-async function work(pass: Pass, read: BucketSurvey): Promise<PassResult> {
+async function work(
+  pass: Pass,
+  read: BucketSurvey,
+  onDecided: ((decided: Decided) => void) | undefined,
+): Promise<PassResult> {
   const { options } = pass;
   await checkShards(pass, read);
   const withoutRoot = await askFleetsWithoutRoot(pass, read);
@@ -62,6 +75,7 @@ async function work(pass: Pass, read: BucketSurvey): Promise<PassResult> {
   const blocked = failBlocked(pass, survey);
   const decided = await holdMovingNames(pass, survey, await decideAll(pass, survey));
   const wakeProblem = wakeProblemOf(pass, decided);
+  onDecided?.({ plans: decided, caState: survey.budget.state });
   const plans = withinBudget(decided, survey.budget);
   const bursts = noteLimits(pass, survey.budget, plans);
   if (options.dryRun) return { ...(await preview(pass, survey, plans, blocked)), wakeProblem, bursts };

@@ -19,6 +19,15 @@ export interface YearOptions extends Omit<SimulatedCaOptions, 'random' | 'direct
   hasFallback?: boolean;
   /** So many certificates share a registered domain; default: each has its own. */
   perDomain?: number;
+  /** Before each pass, and once at the end. */
+  onPass?: (view: YearView) => void;
+}
+
+/** What a pass is about to find. */
+export interface YearView {
+  now: number;
+  hosts: readonly Host[];
+  state: CaState;
 }
 
 export interface YearResult {
@@ -46,11 +55,14 @@ export function simulateYear(options: YearOptions): YearResult {
   const year = { hosts, cas: fallback ? [ca, fallback] : [ca], random, wakeMs: wakeMs * 1.25 };
   let state: CaState = { version: 1, cas: {}, sets: {} };
   let expiredHours = 0;
-  for (let now = START; now < START + (options.days ?? 365) * 24 * HOUR_MS; now += wakeMs) {
+  const end = START + (options.days ?? 365) * 24 * HOUR_MS;
+  for (let now = START; now < end; now += wakeMs) {
+    options.onPass?.({ now, hosts, state });
     // A wake comes a little late, never early.
     state = pass(year, state, now + random() * MINUTE_MS);
     for (const { expiresAt } of hosts) if (expiresAt <= now) expiredHours += wakeMs / HOUR_MS;
   }
+  options.onPass?.({ now: end, hosts, state });
   const missingAtEnd = hosts.filter((host) => host.published === undefined).length;
   return { ca, fallback, expiredHours, missingAtEnd };
 }

@@ -14,6 +14,11 @@ import { tempDir } from '../../support/temp-dir.ts';
 const ROWS: readonly (readonly [command: string, words: readonly string[], says: RegExp])[] = [
   ['run', ['run', '--force-renewal'], /planned/],
   ['plan', ['plan', '--force-renewal'], /planned/],
+  [
+    'plan',
+    ['plan', '--days', '90'],
+    /the next 90 days, until .*: \d+ orders for 1 certificates[\s\S]*not known: a CA may move/,
+  ],
   ['revoke', ['revoke', 'a.test'], /planned[\s\S]*a\.test: [0-9A-F]+ would be revoked \(superseded\)/],
   [
     'revoke',

@@ -20,6 +20,8 @@ const NETWORK = 'pemfleet-tree';
 export interface Tree {
   machine: Machine;
   pebble: Pebble;
+  /** The namespace of its network. */
+  network: string;
   /** Path of the CA's trust anchor inside. */
   caFile: string;
   /** Runs a script inside, as root; fails where one of its commands does, with all that it has said. */
@@ -60,7 +62,7 @@ async function start(
   const shake = (servername: string) => handshake({ host: THERE, port: 443, servername });
   const roots = await pebble.rootPem();
   return {
-    ...{ machine, pebble, caFile, shell, handshake: shake },
+    ...{ machine, pebble, network: NETWORK, caFile, shell, handshake: shake },
     served: async (name) => {
       const begin = performance.now();
       const isServed = async () =>

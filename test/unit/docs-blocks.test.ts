@@ -29,7 +29,8 @@ const CHECKS: Readonly<Record<string, (block: Block) => void | Promise<void>>> =
 
 for (const block of blocks) {
   const { page, line, language, notRun } = block;
-  if (notRun === undefined) {
+  // test/install/docs.test.ts types the commands; what it cannot type is read here, too.
+  if (notRun === undefined || language === 'sh') {
     test(`${page}:${line}: the block of ${language || 'no language'} is true`, async () => {
       const check = CHECKS[language];
       assert.ok(check, `a block needs a language of ${Object.keys(CHECKS).join(', ')}`);

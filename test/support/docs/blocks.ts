@@ -9,6 +9,12 @@ export interface Block {
   text: string;
   /** `<!-- not run: … -->` before it: why no test can run it. */
   notRun?: string | undefined;
+  /** `<!-- run on PLACE -->` before it: from here on the page is somewhere else. */
+  place?: string | undefined;
+  /** `<!-- ends with 3: WHY -->` before it: an exit status of one of its commands that is none of a fault. */
+  endsWith?: number | undefined;
+  /** `<!-- until it succeeds -->` before it: what a reader types again, for the host needs some seconds. */
+  isAwaited?: boolean;
 }
 
 export const PAGES: readonly string[] = [
@@ -31,7 +37,21 @@ export function blocksOf(page: string): Block[] {
     searched = Math.max(source.indexOf(first, searched), searched);
     const line = source.slice(0, searched).split('\n').length;
     const [, notRun] = /<!-- not run: ([\s\S]*?) -->/.exec(comment) ?? [];
-    return [{ page, line, language: token.lang ?? '', text: token.text, notRun }];
+    const [, place] = /<!-- run on ([^;>]+?)(?:;[^>]*)? -->/.exec(comment) ?? [];
+    const [, status] = /[ ;]ends with (\d+): [^>]+ -->/.exec(comment) ?? [];
+    const endsWith = status === undefined ? undefined : Number(status);
+    return [
+      {
+        page,
+        line,
+        language: token.lang ?? '',
+        text: token.text,
+        notRun,
+        place,
+        endsWith,
+        isAwaited: /[ ;]until it succeeds -->/.test(comment),
+      },
+    ];
   });
 }
 

@@ -21,6 +21,8 @@ export interface Machine {
   boot(): Promise<string[]>;
   /** Runs a command inside, as root, without anything of this process's environment. */
   exec(command: string, ...args: string[]): Promise<string>;
+  /** The command line that this machine starts for it. */
+  enter(command: readonly string[]): string[];
   shutDown(): Promise<void>;
   remove(): Promise<void>;
 }
@@ -35,7 +37,8 @@ export interface MachineOptions {
 }
 
 const BOOT_MS = 240_000;
-const INSIDE = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', TERM: 'dumb' };
+/** What a program inside has of this process's environment: nothing. */
+export const INSIDE = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', TERM: 'dumb' };
 
 export async function makeMachine({ program = 'nspawn', network, cloud }: MachineOptions): Promise<Machine> {
   const nspawn = programPath(program);
@@ -49,7 +52,8 @@ export async function makeMachine({ program = 'nspawn', network, cloud }: Machin
   if (cloud === undefined) write('etc/cloud/cloud-init.disabled', '');
   else seedCloudInit(write, cloud);
   let part: Part | undefined;
-  const exec = (command: string, ...args: string[]) => execInside(part, network, [command, ...args]);
+  const enter = (command: readonly string[]) => enterCommand(part, network, command);
+  const exec = (command: string, ...args: string[]) => execute(enter([command, ...args]));
   // cloud-init writes it last
   const result = at('var/lib/cloud/data/result.json');
   const isUp = async () => {
@@ -57,7 +61,7 @@ export async function makeMachine({ program = 'nspawn', network, cloud }: Machin
     return /^(running|degraded)$/m.test(state);
   };
   return {
-    ...{ at, write, exec },
+    ...{ at, write, exec, enter },
     boot: async () => {
       rmSync(result, { force: true });
       const command = bootCommand(nspawn, place.path, network);
@@ -107,18 +111,19 @@ function bootCommand(nspawn: string, tree: string, network: string | undefined) 
   };
 }
 
-async function execInside(
+function enterCommand(
   part: Part | undefined,
   network: string | undefined,
   command: readonly string[],
-): Promise<string> {
+): string[] {
   const pid = part?.pid;
   const leader = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')[0] ?? '';
   const net = network === undefined ? [] : ['--net'];
   const spaces = ['--mount', '--uts', '--ipc', '--pid', '--cgroup', ...net, '--root', '--wd'];
-  const { stdout } = await run('nsenter', ['--target', leader, ...spaces, '--', ...command], {
-    env: INSIDE,
-    maxBuffer: 64 << 20,
-  });
+  return ['nsenter', '--target', leader, ...spaces, '--', ...command];
+}
+
+async function execute([command = '', ...args]: readonly string[]): Promise<string> {
+  const { stdout } = await run(command, args, { env: INSIDE, maxBuffer: 64 << 20 });
   return stdout;
 }

@@ -3,11 +3,13 @@ import assert from 'node:assert/strict';
 import { chmodSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { withFileLock } from '#storage/file-lock.ts';
 import { isStateName } from '../../../agent/state/names.ts';
 import { assertOk } from '../../support/agent/assess.ts';
 import { agentProgram } from '../../support/agent/program.ts';
 import { makeStage } from '../../support/agent/stage.ts';
 import { asRoot, NOBODY, ownersBelow, typeAs, typeAsRoot } from '../../support/as-root.ts';
+import type { LeafOptions } from '../../support/parts/pki.ts';
 
 /** A group that no user has: the unit alone gives it, as the one of HAProxy's socket. */
 const SOCKET_GROUP = 54_321;
@@ -18,16 +20,22 @@ async function stageOfNobody(t: TestContext) {
   const { socket, certsDir } = stage.haproxy;
   const folders = [dirname(program), stage.dir, dirname(socket), dirname(certsDir)];
   for (const folder of folders) chmodSync(folder, 0o755);
-  await stage.publish('shop', { names: ['shop.test'] });
   asRoot('mkdir', '-p', stage.stateDir);
-  asRoot('chown', '-R', `${NOBODY}:${NOBODY}`, stage.stateDir, stage.bucketDir, certsDir);
+  asRoot('chown', '-R', `${NOBODY}:${NOBODY}`, stage.stateDir, certsDir);
   asRoot('chown', `0:${SOCKET_GROUP}`, socket);
   asRoot('chmod', '0660', socket);
+  // The commands block this process: it has to let go of the bucket's lock before.
+  const publish = async (name: string, leaf: LeafOptions) => {
+    await stage.publish(name, leaf);
+    await withFileLock(join(stage.bucketDir, '.lock'), 5_000, async () => undefined);
+  };
   const words = (command: string, ...args: string[]) => [
     process.execPath,
     ...[program, command, ...stage.flags, ...args],
   ];
-  return { ...stage, words };
+  await publish('shop', { names: ['shop.test'] });
+  asRoot('chown', '-R', `${NOBODY}:${NOBODY}`, stage.bucketDir);
+  return { ...stage, publish, words };
 }
 
 test('sync once as root: the agent goes on as the owner of its state, with the group of the socket', async (t) => {

@@ -174,6 +174,11 @@ export class Pemfleet extends Construct {
     return this.#metric('CertificatesUnconfigured', options);
   }
 
+  /** Certificates that an operator holds: they are not renewed. Statistic: Maximum, over an hour. */
+  metricCertificatesHeld(options?: MetricOptions): Metric {
+    return this.#metric('CertificatesHeld', options);
+  }
+
   /** Certificates published. Statistic: Sum, over an hour. */
   metricCertificatesIssued(options?: MetricOptions): Metric {
     return this.#metric('CertificatesIssued', options);

@@ -29,6 +29,7 @@ import { statusCommand } from './commands/status.ts';
 import { takeOverCommand } from './commands/take-over.ts';
 import { auditCommand } from './commands/undo/audit.ts';
 import { historyCommand } from './commands/undo/history.ts';
+import { holdCommand, resumeCommand } from './commands/undo/hold.ts';
 import { rollbackCommand } from './commands/undo/rollback.ts';
 import { withdrawCommand } from './commands/withdraw.ts';
 import { configJsonSchema } from './config/config.ts';
@@ -63,6 +64,8 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
   history: historyCommand,
   renew: renewCommand,
   rollback: rollbackCommand,
+  hold: holdCommand,
+  resume: resumeCommand,
   doctor: doctorCommand,
   'upgrade-agents': upgradeAgentsCommand,
   account: accountCommand,
@@ -80,6 +83,8 @@ const TAKES_OPERANDS: ReadonlySet<Command> = new Set([
   auditCommand,
   historyCommand,
   rollbackCommand,
+  holdCommand,
+  resumeCommand,
   renewCommand,
   keyCommand,
   probeCommand,

@@ -69,6 +69,10 @@ export type EventName =
   | 'schedule.rare'
   | 'replacement.progress'
   | 'replacement.failed'
+  | 'hold.broken'
+  | 'hold.unreadable'
+  | 'revocation.waiting'
+  | 'revocation.failed'
   | 'first-pass.failed'
   | 'run.finished';
 
@@ -109,6 +113,9 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
   'status.unreadable',
   'status.failed',
   'replacement.failed',
+  'hold.broken',
+  'hold.unreadable',
+  'revocation.failed',
   'first-pass.failed',
   'schedule.rare',
   'level.risen',

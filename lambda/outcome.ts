@@ -19,6 +19,8 @@ export interface PassResult {
   unreadable?: readonly FleetName[];
   /** What is published and not configured: it stays served; absent: the pass did not ask. */
   unconfigured?: readonly UnconfiguredOutcome[];
+  /** An operator holds it, and that counts: it is not renewed in time on purpose. Absent: the pass did not ask. */
+  isHeld?: ((fleet: string, certificate: string) => boolean) | undefined;
   /** Passes come too rarely for this certificate. */
   wakeProblem?: WakeProblem | undefined;
   /** First issues that use up most of what a CA allows for one registered domain. */
@@ -85,7 +87,8 @@ export interface UnconfiguredOutcome {
   result: 'kept' | 'superseded';
   /**
    * Why it stays: the configured certificates do not have all of its names; a host has not proved them; no host has reported; nobody orders
-   * what was imported; browsers trust it, and not those that have its names; the pass had no time; a document cannot be read. `superseded` with `kept`: a dry run.
+   * what was imported; browsers trust it, and not those that have its names; an operator holds its fleet; the pass had no time; a document
+   * cannot be read. `superseded` with `kept`: a dry run.
    */
   reason:
     | 'not-covered'
@@ -93,6 +96,7 @@ export interface UnconfiguredOutcome {
     | 'no-host'
     | 'imported'
     | 'trusted-in-force'
+    | 'held'
     | 'out-of-time'
     | 'unreadable'
     | 'superseded';

@@ -14,6 +14,7 @@ export const METRICS = {
   CertificatesFailing: 'Maximum',
   CertificatesEnding: 'Maximum',
   CertificatesUnconfigured: 'Maximum',
+  CertificatesHeld: 'Maximum',
   DaysToExpiry: 'Minimum',
   HostsBehind: 'Maximum',
   HostsSilent: 'Maximum',

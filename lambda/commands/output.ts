@@ -44,6 +44,10 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   pemfleet renew www.example.com…     renew certificates that are not due; --reason TEXT
   pemfleet rollback www.example.com [--to SERIAL] --reason TEXT
                                       publish an earlier version again
+  pemfleet hold www.example.com|--fleet NAME [--until TIME] --reason TEXT
+                                      do not renew it, or publish nothing new to the fleet; without names: show what is held
+  pemfleet resume www.example.com|--fleet NAME
+                                      end that
   pemfleet audit [NAME]               show who changed what, when and why; --after TIME
   pemfleet audit --serial HEX --after TIME
                                       show which hosts served this certificate then, and until when
@@ -76,7 +80,7 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   --stack NAME          the bucket of this CloudFormation stack (its output BucketUrl)
   --only NAME           limit the pass to this certificate; may be repeated
   --replace-trusted     run, plan: a certificate that browsers do not trust may replace one that they do
-  --fleet NAME          status, withdraw, probe: this fleet only
+  --fleet NAME          status, withdraw, probe: this fleet only; hold, resume: the fleet itself
   --canary NUMBER       upgrade-agents: hosts of the first wave, default 1; each next wave has twice as many
   --grace TIME          status: what was published less than so long ago may be on its way to hosts; default 2m (two polls)
   --concurrency NUMBER  probe: handshakes at the same time; --allow-private: at private addresses, too
@@ -188,6 +192,8 @@ function whyItStays(
       return `it was imported; ${withdraw}`;
     case 'trusted-in-force':
       return `browsers trust it, and not what is configured for ${uncovered.join(', ')}: it stays until it expires; --replace-trusted says that it is meant, ${withdraw}`;
+    case 'held':
+      return `its fleet is held: pemfleet resume --fleet ${fleet} lets others take its place; ${withdraw}`;
     case 'out-of-time':
       return `the next pass looks whether others have taken its place`;
     case 'unreadable':

@@ -70,6 +70,13 @@ export const layout = {
   caState: 'issuer/ca-state.json',
   /** Which certificates an operator wants replaced before they are due. */
   replacements: 'issuer/replace.json',
+  /** What an operator wants revoked, once hosts have proved what takes its place. */
+  revocations: 'issuer/revocation/',
+  revocation: (name: CertificateName) => `issuer/revocation/${name}.json`,
+  /** What operators hold: certificates that are not renewed, fleets to which nothing new is published. */
+  holds: 'issuer/hold/',
+  certificateHold: (name: CertificateName) => `issuer/hold/certificate/${name}.json`,
+  fleetHold: (fleet: FleetName) => `issuer/hold/fleet/${fleet}.json`,
   /** Summaries of the hosts' statuses, and the commands to hosts that are not over yet. */
   hostSummaries: 'issuer/host-book.json',
   /** What people were sent of each level (CertificatesFailing …). */

@@ -160,7 +160,7 @@ class Drill {
         this.#delay(
           plan,
           held?.text ?? plan.failure?.message ?? decision.reason,
-          'until' in decision ? decision.until : this.#now,
+          ('until' in decision ? decision.until : undefined) ?? this.#now,
         );
         return;
       case 'keep':

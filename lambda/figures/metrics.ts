@@ -11,6 +11,8 @@ export interface PassMetrics extends Partial<Record<Level, number>> {
   CertificatesIssued: number;
   /** Published, and not configured: they stay served until they expire or are withdrawn. */
   CertificatesUnconfigured: number;
+  /** Not renewed, or not published to a fleet, on an operator's word; absent: nobody knows. */
+  CertificatesHeld?: number;
   /** Of the certificate that expires first; absent while nothing is published. */
   DaysToExpiry?: number;
   /** What hosts have found different and repaired in the last 24 hours. */
@@ -29,7 +31,8 @@ export interface PassFacts extends ProblemFacts {
 }
 
 export function metricsOf(facts: PassFacts, problems: readonly Problem[] = problemsOf(facts)): PassMetrics {
-  const { outcomes, published, unconfigured, now, isComplete = true, incomplete } = facts;
+  const { outcomes, published, unconfigured, now, isComplete = true, incomplete, isHeld } = facts;
+  const held = published.filter(({ fleet, certificate }) => isHeld?.(fleet, certificate));
   const count = (level: Level) => problems.filter((problem) => problem.level === level).length;
   const firstEnd = Math.min(...published.map(({ notAfter }) => notAfter.getTime()));
   const OldestProofHours = oldestProofHours(facts);
@@ -53,6 +56,7 @@ export function metricsOf(facts: PassFacts, problems: readonly Problem[] = probl
     ...Object.fromEntries(LEVELS.filter(isKnown).map((level) => [level, levels[level]])),
     CertificatesIssued: outcomes.filter(({ result }) => result === 'issued').length,
     CertificatesUnconfigured: unconfigured.filter(({ result }) => result === 'kept').length,
+    ...(isHeld && { CertificatesHeld: new Set(held.map(({ certificate }) => certificate)).size }),
     ...(published.length > 0 && { DaysToExpiry: (firstEnd - now.getTime()) / DAY_MS }),
     DriftRepaired: repairedDrifts(facts),
     ...(OldestProofHours !== undefined && { OldestProofHours }),

@@ -68,6 +68,8 @@ export interface ProblemFacts {
   unconfigured: readonly UnconfiguredPem[];
   fleets: readonly FleetHosts[];
   failedCalls: readonly FailedCall[];
+  /** Not renewed on an operator's word; absent: nobody holds any. */
+  isHeld?: ((fleet: string, certificate: string) => boolean) | undefined;
   now: Date;
 }
 
@@ -105,9 +107,9 @@ function failingOf({ failing, outcomes, now }: ProblemFacts): Problem[] {
   });
 }
 
-function lateOf({ published, now }: ProblemFacts): Problem[] {
+function lateOf({ published, isHeld, now }: ProblemFacts): Problem[] {
   return published.flatMap((pem) => {
-    if (!isOverdue(pem, now)) return [];
+    if (!isOverdue(pem, now) || isHeld?.(pem.fleet, pem.certificate)) return [];
     const since = overdueSince(pem);
     return {
       level: 'CertificatesOverdue',

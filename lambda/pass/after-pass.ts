@@ -99,6 +99,7 @@ export async function afterPass(
     const facts: ProblemFacts = {
       ...{ outcomes: result.outcomes, failing: [...failingIn(attempts), ...records.failing], now },
       ...publishedFacts(config, result.manifests, records),
+      isHeld: result.isHeld,
       failedCalls: [...failedCalls, ...failedChecks],
       fleets: all.map((fleet) => {
         // Those that cannot be read may have come.

@@ -2,6 +2,7 @@
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import { exactSet } from '../config/identifier.ts';
+import { breaksAt, type Hold, isBroken } from '../hold/in-force.ts';
 import { isLongWait, nextAttempt } from '../order/back-off.ts';
 import { isEmergency } from '../order/lifetime.ts';
 import { type OrderRecord, openOrders } from '../order/record.ts';
@@ -33,6 +34,8 @@ export type Decision =
   | { action: 'defer'; reason: 'names-moving' }
   /** Browsers trust what is published, and would not trust what any of the CAs issues: lambda/trusted/refused-ca.ts. */
   | { action: 'defer'; reason: 'trusted-in-force' }
+  /** An operator holds it: lambda/hold. `until` is missing where nothing ends that by itself. */
+  | { action: 'defer'; reason: 'held'; until?: Date }
   | { action: 'keep'; reason: 'fresh'; until: Date };
 
 /** A configured CA, the preferred one first. */
@@ -59,6 +62,8 @@ export interface DueInput extends RenewalTimes {
   record: OrderRecord | undefined;
   /** An operator wants it replaced that was published before this time; a key that was made before must not be used either. */
   replaceSince?: Date | undefined;
+  /** An operator's word to wait. */
+  hold?: Hold | undefined;
   forced: boolean;
   /** The longest time until the next pass decides again. */
   wakeMs: number;
@@ -68,6 +73,21 @@ export interface DueInput extends RenewalTimes {
 const FAILURES_BEFORE_FALLBACK = 2;
 
 export function decide(input: DueInput): Decision {
+  return holdBack(decideFreely(input), input);
+}
+
+/** @returns what is decided, unless an operator's hold counts */
+export function holdBack(
+  decision: Decision,
+  { hold, published, revoked, now }: Pick<DueInput, 'hold' | 'published' | 'revoked' | 'now'>,
+): Decision {
+  if (hold === undefined || decision.action === 'keep') return decision;
+  if (published !== undefined && isBroken(published, revoked, now)) return decision;
+  const ends = [hold.until, published && breaksAt(published)].flatMap((end) => end?.getTime() ?? []);
+  return { action: 'defer', reason: 'held', ...(ends.length > 0 && { until: new Date(Math.min(...ends)) }) };
+}
+
+function decideFreely(input: DueInput): Decision {
   const { record, cas } = input;
   if (record !== undefined && isWanted(record, input, cas)) {
     return decideInFlight(record, input);

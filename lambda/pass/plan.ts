@@ -18,6 +18,7 @@ import {
   type WakeProblem,
   wakeProblemText,
 } from '../config/schedule.ts';
+import type { Hold } from '../hold/in-force.ts';
 import { type OrderFailure, orderFailureOf } from '../order/back-off.ts';
 import { preferredChallenge } from '../order/preferred-challenge.ts';
 import type { StoredRecord } from '../order/record.ts';
@@ -28,6 +29,7 @@ import { mayReplaceTrusted } from '../trusted/refused-ca.ts';
 import { type CaChoice, type Decision, type DueInput, decide, isWanted } from './due.ts';
 import { type CaOffer, casFor, offersBeside, refusalIn } from './limits/cas-for.ts';
 import { emergencyOf, renewalAt } from './limits/renewal.ts';
+import { holdOnAll } from './operator/held.ts';
 import { refreshWindows } from './renewal-windows.ts';
 import { findStillServed } from './still-served.ts';
 import { readableSpecs, type Survey } from './survey.ts';
@@ -50,6 +52,8 @@ export interface Plan {
   isLost?: boolean | undefined;
   /** A request of `pemfleet replace` covers what is published: it counts from then on. */
   replaceSince?: Date | undefined;
+  /** An operator holds it; it is due all the same where the decision says so. */
+  hold?: Hold | undefined;
   /** Length of the next window that its CA suggests, of a pair the shorter one; absent: it suggests none. */
   windowMs?: number | undefined;
   /** What the CA that is chosen may exempt of its limits. */
@@ -71,7 +75,8 @@ export interface Plan {
 }
 
 /** Input of the decision that all certificates of a pass share. */
-interface PlanContext extends Omit<DueInput, 'spec' | 'published' | 'record' | 'isLost' | 'replaceSince'> {
+interface PlanContext
+  extends Omit<DueInput, 'spec' | 'published' | 'record' | 'isLost' | 'replaceSince' | 'hold'> {
   /** Knows what the CAs have refused. */
   budget?: CaBudget | undefined;
 }
@@ -81,7 +86,8 @@ const READS_AT_ONCE = 16;
 
 /** Decides about every certificate whose documents can be read; the CA's renewal windows are refreshed for it. */
 export async function decideAll(pass: Pass, survey: Survey): Promise<Plan[]> {
-  const { manifests, records, revoked } = survey;
+  const { manifests, records } = survey;
+  const revoked = new Set([...survey.revoked, ...survey.revoking]);
   const newest = readableSpecs(survey).map((spec) => ({ spec, published: newestEntry(spec, manifests) }));
   const missing = newest.filter(({ published }) => published === undefined).map(({ spec }) => spec);
   const served = await findStillServed(pass, missing, survey.hosts, survey.withoutRoot);
@@ -93,6 +99,7 @@ export async function decideAll(pass: Pass, survey: Survey): Promise<Plan[]> {
     isFreshKey: pass.options.freshKey ?? false,
     isLost: isLostEverywhere(spec, survey),
     replaceSince: survey.replacements.replaceSince(published),
+    hold: holdOnAll(survey, spec, published),
   }));
   const published = subjects.flatMap(({ spec: { name }, published: entry }) =>
     entry ? [{ name, entry }] : [],
@@ -133,14 +140,14 @@ function contextOf({ config, options, timing }: Pass, { budget }: Survey): Omit<
 }
 
 export function makePlan(subject: Omit<Plan, 'decision'>, context: PlanContext): Plan {
-  const { spec, published, stored, isFreshKey, isLost, replaceSince } = subject;
+  const { spec, published, stored, isFreshKey, isLost, replaceSince, hold } = subject;
   const record = stored?.record;
   const cas = casFor(subject, context);
-  const decision = decide({ ...context, cas, spec, published, record, isLost, replaceSince });
+  const decision = decide({ ...context, cas, spec, published, record, isLost, replaceSince, hold });
   // The record of another order, for example of a spec that was changed since, says nothing of this one.
   const isCurrent = record !== undefined && isWanted(record, subject, context.cas);
   const isStale = record !== undefined && !isCurrent;
-  const isSame = isCurrent && decision.action !== 'keep';
+  const isSame = isCurrent && decision.action !== 'keep' && decision.reason !== 'held';
   const failure = isSame ? orderFailureOf(record, published?.pems, context.now) : undefined;
   // OCSP does not say why it was revoked, and an operator need not: the key may be compromised.
   const isRevoked = published?.pems.some(({ sha256 }) => context.revoked?.has(sha256)) ?? false;
@@ -223,7 +230,7 @@ export function sameIdentifiers({ spec }: Plan): string {
 }
 
 export function outcomeOf(
-  { spec, decision, published, failure, held, refused }: Plan,
+  { spec, decision, published, failure, held, refused, hold }: Plan,
   result: Outcome['result'],
 ): Outcome {
   const [refusal] = decision.reason === 'trusted-in-force' ? (refused?.values() ?? []) : [];
@@ -232,8 +239,9 @@ export function outcomeOf(
     result,
     reason: decision.reason,
     identifiers: spec.identifiers,
-    until: 'until' in decision ? decision.until.toISOString() : undefined,
+    until: 'until' in decision ? decision.until?.toISOString() : undefined,
     ...(held && result === 'deferred' && { heldBackBy: held.text }),
+    ...(hold && decision.reason === 'held' && { heldBackBy: hold.reason }),
     ...currentPem(published),
     ...(refusal && { error: { code: refusal.code, message: refusal.message } }),
     ...(failure && result !== 'issued' && { failure }),

@@ -18,6 +18,7 @@ import { noteLimits } from './limits/note-limits.ts';
 import { withinBudget } from './limits/within-budget.ts';
 import { surveyLostPems } from './lost-pems.ts';
 import { holdMovingNames } from './moving-names.ts';
+import { isHeldIn } from './operator/held.ts';
 import { decideAll, isReplaced, type Plan, plannedOutcome, wakeProblemOf } from './plan.ts';
 import { askFleetsWithoutRoot } from './roots/fleets-without-root.ts';
 import { maintainFleets } from './roots/maintain.ts';
@@ -137,7 +138,7 @@ async function preview(
 }
 
 async function conclude(
-  { config, log, signing }: Pass,
+  { config, log, signing, timing }: Pass,
   survey: Survey,
   { outcomes, unconfigured, error: failure }: Pick<PassResult, 'outcomes' | 'unconfigured' | 'error'>,
 ): Promise<PassResult> {
@@ -153,8 +154,10 @@ async function conclude(
     deferred: count('deferred') + count('postponed'),
   });
   const done = { outcomes: inOrder(survey.specs, outcomes), ...(unconfigured && { unconfigured }) };
-  const known = { configuredFleets: configuredFleets(config), keys: signing };
-  const result = { ...done, ...publishedBy(survey), ...known };
+  const published = publishedBy(survey);
+  const isHeld = isHeldIn({ ...survey, manifests: published.manifests }, timing.now());
+  const known = { configuredFleets: configuredFleets(config), keys: signing, isHeld };
+  const result = { ...done, ...published, ...known };
   return error === undefined ? result : { ...result, error };
 }
 

@@ -51,13 +51,14 @@ export async function endSuperseded(
 
 async function endInFleet(
   pass: Pass,
-  { publishers, trusted }: PublishedFleets & Pick<Survey, 'trusted'>,
+  { publishers, trusted, holdIn }: PublishedFleets & Pick<Survey, 'trusted'>,
   read: ReadManifest,
 ): Promise<UnconfiguredOutcome[]> {
   const fleet = new FleetProofs(pass, read, trusted);
   const outcomes: UnconfiguredOutcome[] = [];
   for (const certificate of unconfiguredIn(pass.config.certificates, read.manifest)) {
-    outcomes.push(await decideOrStay(fleet, certificate));
+    const isHeld = holdIn?.(certificate.fleet, certificate.name) !== undefined;
+    outcomes.push(isHeld ? outcomeOfKept(certificate, 'held') : await decideOrStay(fleet, certificate));
   }
   return inParallel(
     outcomes,

@@ -5,6 +5,7 @@ import { type CaBudget, readCaBudget } from '../ca/budget.ts';
 import { type CertificateSpec, configuredFleets } from '../config/config.ts';
 import { highestReported, otherKeysOf } from '../fleet/heads.ts';
 import { type HostSummaries, NO_SUMMARIES, readHostSummaries } from '../fleet/hosts.ts';
+import type { Holds } from '../hold/in-force.ts';
 import { readOrderRecords, type StoredRecord } from '../order/record.ts';
 import type { Pass } from '../pass.ts';
 import { IssuerMemory } from '../publication/ended.ts';
@@ -13,9 +14,11 @@ import { createPublishers, type PublishedFleets } from '../publication/publisher
 import { type ReadManifest, readRoot } from '../publication/read-manifest.ts';
 import type { Staples } from '../publication/staples.ts';
 import type { Replacements } from '../replacement/covered.ts';
-import { readReplacements } from '../replacement/in-pass.ts';
+import { readReplacements, readRevocationsInPass } from '../replacement/in-pass.ts';
+import { revokingDigests, type StoredRevocation } from '../replacement/revocations.ts';
 import { TrustedCertificates } from '../trusted/in-force.ts';
 import { mergeOldIssuer } from './old-issuer.ts';
+import { fleetHold, readHoldsInPass } from './operator/held.ts';
 import { type UnconfiguredCertificate, unconfiguredIn } from './unconfigured.ts';
 import { Version1Survey } from './version-1.ts';
 
@@ -62,6 +65,11 @@ export interface Survey extends BucketSurvey {
   readonly trusted: TrustedCertificates;
   /** What operators want replaced before it is due. */
   readonly replacements: Replacements;
+  /** SHA-256 of PEMs that an operator wants revoked once hosts have proved what takes their place. */
+  readonly revoking: ReadonlySet<string>;
+  readonly revocations: readonly StoredRevocation[];
+  /** What operators hold. */
+  readonly holds: Holds;
 }
 
 /** @param earlier reading of this pass: its publishers remember what they have written, and what others wrote is judged */
@@ -133,7 +141,15 @@ export async function completeSurvey(
   const isTrustedCa = (url: string) => budget.isTrusted(url);
   const source = { bucket, trustedRoots: pass.trustedRoots, now: timing.now, revoked, isTrustedCa };
   const trusted = new TrustedCertificates(source, survey.manifests);
-  return { ...survey, revoked, budget, trusted, replacements: await readReplacements(pass) };
+  const revocations = await readRevocationsInPass(pass);
+  const revoking = revokingDigests(revocations);
+  const holds = await readHoldsInPass(pass);
+  const held = { holds, manifests: survey.manifests, revoked: new Set([...revoked, ...revoking]) };
+  return {
+    ...{ ...survey, revoked, budget, trusted, revocations, revoking, holds },
+    replacements: await readReplacements(pass, revocations),
+    holdIn: (fleet, name) => fleetHold(held, fleet, name, timing.now()),
+  };
 }
 
 /** The certificates of this pass, as configured. */

@@ -89,7 +89,8 @@ const SKEW_MS = 5 * MINUTE_MS;
 
 /**
  * Publishes `newest` to those fleets of the certificate that lack it, have lost its PEMs, or have another line in crt-lists, without an
- * order. It is read from one of them, or from the fleet that it has moved from, and verified like a new issue.
+ * order. It is read from one of them, or from the fleet that it has moved from, and verified like a new issue. A fleet that an operator holds
+ * gets nothing but what it has lost.
  * @throws BucketError, PemRejected, ContractError
  */
 export async function copyToFleets(
@@ -109,7 +110,8 @@ export async function copyToFleets(
   if (source === undefined) return;
   const lacking = spec.fleets
     .filter((fleet) => !sameEntry(entryOf(fleet), wanted) || (isLost(fleet) && fleet !== source))
-    .filter((fleet) => !isEndedIn(fleets.manifests, fleet, newest));
+    .filter((fleet) => !isEndedIn(fleets.manifests, fleet, newest))
+    .filter((fleet) => sameEntry(entryOf(fleet), wanted) || fleets.holdIn?.(fleet, spec.name) === undefined);
   if (lacking.length === 0) return;
   const texts = await Promise.all(newest.pems.map((pem) => readPem(pass.bucket, source, spec.name, pem)));
   checkCopy(spec, newest, { source, texts, now: pass.timing.now() });

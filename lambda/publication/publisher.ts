@@ -14,6 +14,7 @@ import { type SignedManifest, serializeRoot } from '#contract/root.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { factsOfCommit, type PublishedBecause } from '../audit/commit.ts';
 import type { AuditTrail } from '../audit/trail.ts';
+import type { Hold } from '../hold/in-force.ts';
 import type { Log } from '../log.ts';
 import type { Signing } from '../signing/signing-key.ts';
 import { IssuerMemory } from './ended.ts';
@@ -38,6 +39,8 @@ export interface PublishedFleets {
   /** `undefined` for a fleet that has no manifest yet. */
   readonly manifests: ReadonlyMap<FleetName, ReadManifest | undefined>;
   readonly publishers: ReadonlyMap<FleetName, Publisher>;
+  /** Why nothing new of this certificate goes to the fleet; absent: nobody holds any. */
+  readonly holdIn?: ((fleet: FleetName, name: CertificateName) => Hold | undefined) | undefined;
 }
 
 export interface PublisherOptions {

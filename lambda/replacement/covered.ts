@@ -37,8 +37,6 @@ export class Replacements {
   }
 }
 
-export const NO_REPLACEMENTS = new Replacements([], new Date(0));
-
 /** What was published since is what the request wanted. Of a pair, one covered PEM is enough. */
 function covers({ at, scope, serials }: ReadyRequest, entry: ManifestEntry): boolean {
   if (Date.parse(entry.publishedAt) >= at.getTime()) return false;

@@ -1,23 +1,46 @@
 /** The requests of `issuer/replace.json` in a pass: what it obeys, and how far it has come. */
-import { BucketError, ContractError, messageOf } from '#contract/errors.ts';
+import { BucketError, ContractError, codeOf, messageOf } from '#contract/errors.ts';
 import type { CertificateName } from '#contract/layout.ts';
 import type { Outcome } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
-import { NO_REPLACEMENTS, Replacements } from './covered.ts';
+import { Replacements } from './covered.ts';
 import { readRequests } from './requests.ts';
+import { readRevocations, replacementOf, type StoredRevocation } from './revocations.ts';
 
-/** A document that cannot be read replaces nothing, and stops nothing else. */
-export async function readReplacements({
-  bucket,
-  log,
-  timing,
-}: Pick<Pass, 'bucket' | 'log' | 'timing'>): Promise<Replacements> {
+/**
+ * A document that cannot be read replaces nothing, and stops nothing else.
+ * @param revocations what is to be revoked is replaced before
+ */
+export async function readReplacements(
+  { bucket, log, timing }: Pick<Pass, 'bucket' | 'log' | 'timing'>,
+  revocations: readonly StoredRevocation[] = [],
+): Promise<Replacements> {
+  const before = revocations.flatMap(({ request }) => (request === undefined ? [] : replacementOf(request)));
   try {
-    return new Replacements(await readRequests(bucket), timing.now());
+    return new Replacements([...before, ...(await readRequests(bucket))], timing.now());
   } catch (error) {
     if (!(error instanceof ContractError || error instanceof BucketError)) throw error;
     log('replacement.failed', { code: error.code, error: messageOf(error) });
-    return NO_REPLACEMENTS;
+    return new Replacements(before, timing.now());
+  }
+}
+
+/** One that cannot be read revokes nothing, and is told. */
+export async function readRevocationsInPass({
+  bucket,
+  log,
+}: Pick<Pass, 'bucket' | 'log'>): Promise<readonly StoredRevocation[]> {
+  try {
+    const stored = await readRevocations(bucket);
+    for (const { certificate, fault } of stored) {
+      if (fault === undefined) continue;
+      log('revocation.failed', { certificate, code: codeOf(fault), error: messageOf(fault) });
+    }
+    return stored;
+  } catch (error) {
+    if (!(error instanceof BucketError)) throw error;
+    log('revocation.failed', { code: error.code, error: messageOf(error) });
+    return [];
   }
 }
 

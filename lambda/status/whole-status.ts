@@ -6,12 +6,14 @@ import type { Bucket } from '#storage/bucket.ts';
 import { type Config, configuredFleets } from '../config/config.ts';
 import { type FleetReports, type ReportSource, readFleetReports } from '../fleet/read-reports.ts';
 import type { FleetReport } from '../fleet/report.ts';
+import type { StoredHold } from '../hold/holds.ts';
 import { ownClockOffset } from '../identity/store-clock.ts';
 import { IssuerMemory } from '../publication/ended.ts';
 import type { OwnKeys } from '../publication/read-manifest.ts';
 import { openSigningKey } from '../signing/signing-key.ts';
 import { fleetLines } from './fleet-lines.ts';
 import { readHeldLines } from './held-lines.ts';
+import { isHeldLine, readHoldLines } from './hold-lines.ts';
 import { replacementLines } from './replacement-lines.ts';
 import { type StatusLevel, type StatusLine, worstFirst, worstLevel } from './status-line.ts';
 import { trustedLines } from './trusted-lines.ts';
@@ -45,7 +47,8 @@ export async function readWholeStatus(request: StatusRequest): Promise<WholeStat
   const read = await readAll(request);
   const held = new Set(read.trusted.map(({ certificate }) => certificate));
   // Its failure says the same, and that there will be another attempt.
-  const isNews = ({ code, certificate }: StatusLine) => code !== 'failing' || !held.has(certificate);
+  const isNews = (line: StatusLine) =>
+    (line.code !== 'failing' || !held.has(line.certificate)) && !isHeldLine(line, read.holds);
   const fleets = read.fleets.map((report) => ({
     report,
     lines: worstFirst([
@@ -66,6 +69,7 @@ interface StatusRead extends Pick<FleetReports, 'fleets'> {
   lines: StatusLine[];
   /** Of certificates that nobody renews: each belongs to its fleet. */
   trusted: StatusLine[];
+  holds: readonly StoredHold[];
 }
 
 async function readAll(request: StatusRequest): Promise<StatusRead> {
@@ -76,7 +80,7 @@ async function readAll(request: StatusRequest): Promise<StatusRead> {
     keys = await keysOrNone(bucket, config);
   } catch (error) {
     if (!(error instanceof BucketError)) throw error;
-    return { fleets: [], now: begin, lines: [unreachableLine(error)], trusted: [] };
+    return { fleets: [], now: begin, lines: [unreachableLine(error)], trusted: [], holds: [] };
   }
   const offsetMs = ownClockOffset(bucket, begin, now());
   const at = offsetMs === undefined ? now() : (bucket.answeredAt ?? now());
@@ -95,8 +99,9 @@ async function readAll(request: StatusRequest): Promise<StatusRead> {
   const replacing =
     only === undefined ? await replacementLines({ bucket, config, memory }, keys.keys, at) : [];
   const trusted = await trustedLines({ ...source, config, trustedRoots, now: at });
-  const lines = [...keys.lines, ...held, ...clock, ...orders, ...replacing];
-  return { fleets, now: at, lines, trusted };
+  const holding = await readHoldLines(bucket, fleets, only, at);
+  const lines = [...keys.lines, ...held, ...clock, ...orders, ...replacing, ...holding.lines];
+  return { fleets, now: at, lines, trusted, holds: holding.holds };
 }
 
 function unreachableLine(error: BucketError): StatusLine {

@@ -20,7 +20,7 @@ const names = alarms.map((alarm) => alarm.MetricName);
 test('alarms: one for each metric that shows a fault (CertificatesOverdue covers DaysToExpiry, CertificatesEnding what is unconfigured, HostsUnproven the oldest proof, DriftReturning what is repaired)', () => {
   // NamesWrong only where a probe is scheduled.
   const figures = ['CertificatesIssued', 'CertificatesUnconfigured', 'DaysToExpiry', 'NamesWrong'];
-  figures.push('OldestProofHours', 'DriftRepaired');
+  figures.push('OldestProofHours', 'DriftRepaired', 'CertificatesHeld');
   assert.deepEqual([...names, ...figures].sort(), Object.keys(METRICS).sort());
   assert.equal(names.length, WATCHED.alarms);
 });

@@ -8,6 +8,8 @@ import type { Bucket } from '#storage/bucket.ts';
 import type { Config } from '../../config/config.ts';
 import { highestSequence, ownHeads } from '../../fleet/heads.ts';
 import { readStatuses } from '../../fleet/read-reports.ts';
+import { readHold } from '../../hold/holds.ts';
+import { isInForce } from '../../hold/in-force.ts';
 import { configDigest } from '../../identity/config-digest.ts';
 import { machineIdentity } from '../../identity/identity.ts';
 import { checkWriter } from '../../identity/writers.ts';
@@ -42,6 +44,7 @@ import { notifyHosts } from '../notify.ts';
 import { EXIT } from '../output.ts';
 import { serialOption } from './audit.ts';
 import { readHistories } from './history.ts';
+import { CommandRefused } from './refused.ts';
 
 /** The pass beside it, on a directory, has this long to end. */
 const LOCK_MS = 15 * MINUTE_MS;
@@ -68,6 +71,7 @@ async function rollback(
   const known = await readHistories(where, name, undefined);
   const subject = { name, spec, now: at, ended: known.flatMap(({ ended }) => ended) };
   const fleets = rollbackFleets(spec, known);
+  await refuseHeld(bucket, fleets, at);
   const target = await choose(
     bucket,
     known.filter(({ fleet }) => fleets.includes(fleet)),
@@ -84,7 +88,7 @@ async function rollback(
   const { timing, log } = passEnvironmentOf(values);
   const fetcher = new StapleFetcher({ config: where.config, log, timing });
   const stapled = await fetcher.staple({ name, entry }, texts);
-  if (fetcher.revoked.size > 0) throw new UsageError(`${name}: its CA says that ${serials} is revoked`);
+  if (fetcher.revoked.size > 0) throw new CommandRefused(`${name}: its CA says that ${serials} is revoked`);
   const dryRun = values['dry-run'];
   const published = { ...stapled, entry: { ...entry, pems: stapled.pems } };
   if (!dryRun) await publish({ bucket, fleets, values, log }, name, published);
@@ -96,13 +100,25 @@ async function rollback(
   return EXIT.ok;
 }
 
+/** @throws CommandRefused: nothing new is published to a fleet that an operator holds */
+async function refuseHeld(bucket: Bucket, fleets: readonly FleetName[], at: Date): Promise<void> {
+  for (const fleet of fleets) {
+    const hold = await readHold(bucket, { fleet });
+    if (hold === undefined || !isInForce(hold, at)) continue;
+    const why = hold.word?.reason ?? hold.fault?.message ?? '';
+    throw new CommandRefused(
+      `fleet ${fleet} is held (${why}): nothing new is published to it; pemfleet resume --fleet ${fleet} ends that`,
+    );
+  }
+}
+
 function renewalText(pems: readonly { notBefore: string; notAfter: string }[], at: Date): string {
   const isEnding = pems.some((pem) => lastCallSince(pem) <= at);
   if (isEnding) return 'it has less than a fifth of its life left: the next pass renews it\n';
   return 'for a day no pass renews it for its time alone; what it was is in: pemfleet history\n';
 }
 
-/** @throws UsageError where there is none */
+/** @throws CommandRefused where there is none */
 async function choose(
   bucket: Bucket,
   known: readonly CertificateVersions[],
@@ -128,7 +144,7 @@ async function choose(
     problems.length === 0
       ? 'none is known: pemfleet history shows what is'
       : [...new Set(problems)].join('; ');
-  throw new UsageError(`${subject.name}: ${what}: ${why}`);
+  throw new CommandRefused(`${subject.name}: ${what}: ${why}`);
 }
 
 interface Destination {

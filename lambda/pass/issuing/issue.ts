@@ -147,9 +147,12 @@ async function issue(
   order: OrderInFlight,
   directoryUrl: string,
 ): Promise<Issued> {
-  const { spec, decision, published } = order.plan;
+  const { spec, decision, published, hold } = order.plan;
   const { name: certificate, identifiers } = spec;
   pass.log('certificate.due', { certificate, reason: decision.reason, identifiers });
+  if (hold !== undefined) {
+    pass.log('hold.broken', { certificate, reason: decision.reason, hold: hold.reason });
+  }
   // The account first: while the CA is out of reach, no record is made.
   const account = await openAccountAt(pass.cas, directoryUrl);
   const options = { claimedOrders: survey.claimedOrders, isHurried: isHurried(pass, order.plan) };
@@ -182,18 +185,20 @@ function issuedBy({ client, settings }: CaAccount, { profile }: OrderInFlight) {
 async function publish(pass: Pass, survey: Survey, order: OrderInFlight, issued: Issued): Promise<Outcome> {
   const { name, fleets } = order.plan.spec;
   const { pems, texts } = await new StapleFetcher(pass).staple({ name, entry: issued.entry }, issued.texts);
-  const { published, decision } = order.plan;
+  const { published, decision, hold } = order.plan;
+  const brokenHold = hold === undefined ? '' : `, though it was held: ${hold.reason}`;
   const how = {
     isUnhurried: !isUrgent(order.plan, pass.timing.now()),
-    ...{ action: published === undefined ? 'issued' : 'renewed', reason: decision.reason },
+    ...{ action: published === undefined ? 'issued' : 'renewed', reason: `${decision.reason}${brokenHold}` },
   };
   const publishTo = async (fleet: FleetName) => {
     const publisher = survey.publishers.get(fleet);
     const result = await publisher?.publish(name, { ...issued.entry, pems }, texts, how);
     if (result === 'published') pass.log('manifest.published', { certificate: name, fleet });
   };
-  // Together: each of them may wait.
-  await allOf(fleets.map(publishTo));
+  // Together: each of them may wait. A fleet that is held gets it when it is resumed, from another one.
+  const open = fleets.filter((fleet) => survey.holdIn?.(fleet, name) === undefined);
+  await allOf(open.map(publishTo));
   await order.delete();
   return { ...outcomeOf(order.plan, 'issued'), ...currentPem(issued.entry) };
 }

@@ -44,6 +44,8 @@ test('nothing due: said so, nothing is written, and the requests are constant', 
     `get ${layout.tombstones(fleet)}`,
     `list ${layout.published(fleet)}`,
     `get ${layout.caState}`,
+    `list ${layout.revocations}`,
+    `list ${layout.holds}`,
     `get ${layout.replacements}`,
     `get ${layout.renewalInfo}`,
   ]);

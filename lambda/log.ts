@@ -55,6 +55,7 @@ export type EventName =
   | 'audit.failed'
   | 'tidy.failed'
   | 'garbage.deleted'
+  | 'key.erased'
   | 'certificate.failed'
   | 'fleet.notified'
   | 'fleet.recovering'

@@ -11,9 +11,10 @@ import {
   ObjectOwnership,
 } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
+import { type FleetName, layout } from '#contract/layout.ts';
 import { acknowledgeFinding } from '../settings/acknowledge.ts';
 import type { PemfleetProps } from '../settings/props.ts';
-import { prefixes } from './prefixes.ts';
+import { fleetsOf, prefixes } from './prefixes.ts';
 
 /** The bucket and the key that encrypts it. */
 export interface CertificateBucket {
@@ -35,7 +36,7 @@ export function createBucket(scope: Construct, props: PemfleetProps): Certificat
     minimumTLSVersion: 1.2,
     blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
     objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
-    lifecycleRules: lifecycle(),
+    lifecycleRules: lifecycle(fleetsOf(props.config.config)),
     removalPolicy,
     ...(accessLogsBucket && {
       serverAccessLogsBucket: accessLogsBucket,
@@ -76,6 +77,9 @@ function refusals(bucket: Bucket): PolicyStatement[] {
   ];
 }
 
+/** A bucket has a thousand rules at most; the keys of further fleets go by the rule for all. */
+const MAX_FLEET_RULES = 900;
+
 function createKey(scope: Construct, removalPolicy: RemovalPolicy): Key {
   const description = 'pemfleet: certificates with their keys, ACME accounts';
   return new Key(scope, 'Key', { description, enableKeyRotation: true, removalPolicy });
@@ -85,7 +89,7 @@ function createKey(scope: Construct, removalPolicy: RemovalPolicy): Key {
  * No rule ends a PEM by its age: it may be named by a manifest. The issuer deletes what nobody names. The pass that writes an answer to a challenge deletes it, unless it is killed first. A host reports once
  * an hour, so a status that is a week old belongs to a host that no longer exists. Replaced versions hold keys, so they expire soon.
  */
-function lifecycle(): LifecycleRule[] {
+function lifecycle(fleets: readonly FleetName[]): LifecycleRule[] {
   const rule = (id: string, prefix: string, replacedDays: number, expiration?: Duration): LifecycleRule => ({
     id,
     prefix,
@@ -99,6 +103,9 @@ function lifecycle(): LifecycleRule[] {
       expiredObjectDeleteMarker: true,
       abortIncompleteMultipartUploadAfter: Duration.days(1),
     },
+    // What the issuer has deleted after keyRetention, and the records of orders, which hold a key until it is published.
+    ...fleets.slice(0, MAX_FLEET_RULES).map((fleet) => rule(`keys-${fleet}`, layout.fleetPems(fleet), 1)),
+    rule('orders', prefixes.orders, 1),
     rule('challenge', prefixes.challenges, 1, Duration.days(1)),
     rule('probe', prefixes.probes, 1),
     rule('status', prefixes.anyStatus, 1, Duration.days(7)),

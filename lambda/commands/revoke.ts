@@ -1,6 +1,7 @@
 /** `pemfleet revoke NAME`: publishes a replacement, then revokes. Exits 1 if the replacement failed: nothing is revoked then. */
 import { REVOCATION_REASONS, type RevocationReason } from '../acme/revocation.ts';
 import { machineIdentity } from '../identity/identity.ts';
+import { eraseStolenKeys } from '../publication/history/stolen-keys.ts';
 import { createPublishers } from '../publication/publisher.ts';
 import {
   endRevoked,
@@ -69,6 +70,9 @@ export const revokeCommand: Command = async (values, operands) => {
     spec.name,
     targets,
   );
+  const stolen = { name: spec.name, keys: targets.map(({ key }) => key), now: now() };
+  const problems =
+    reason === 'keyCompromise' ? await eraseStolenKeys({ bucket, signing, audit, log }, fleets, stolen) : [];
   await audit.flush();
   if (values.json) printJson({ version: 1, revocations });
   for (const { serial, isNew } of revocations) {
@@ -77,7 +81,8 @@ export const revokeCommand: Command = async (values, operands) => {
   if (!values.replace && values.serial === undefined) {
     printToStderr(`${name}: nobody serves it until a pass has a new one; pemfleet plan says when that is\n`);
   }
-  return EXIT.ok;
+  for (const problem of problems) printToStderr(`${name}: ${problem}\n`);
+  return problems.length === 0 ? EXIT.ok : EXIT.failed;
 };
 
 /** The CA is asked nothing, and nothing is changed. */

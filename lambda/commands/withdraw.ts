@@ -19,6 +19,7 @@ import {
   WITHDRAW_LOCK_MS,
   type WithdrawalSource,
 } from '../pass/withdraw.ts';
+import { eraseStolenKeys } from '../publication/history/stolen-keys.ts';
 import type { ReadManifest } from '../publication/read-manifest.ts';
 import {
   namesWithoutOther,
@@ -56,9 +57,11 @@ export const withdrawCommand: Command = async (values, operands) => {
   const work = async () => {
     const signing = await openSigningKey(bucket, { fleets, dryRun: values['dry-run'] });
     const audit = openAuditTrail(bucket, values);
-    const status = await withdraw({ bucket, config, signing, log, now, audit }, values, { names, only });
+    const source = { bucket, config, signing, log, now, audit };
+    const status = await withdraw(source, values, { names, only });
+    const isErased = !values.stolen || values['dry-run'] || (await eraseKeys(source, names, only));
     await audit.flush();
-    return status;
+    return isErased ? status : EXIT.failed;
   };
   return values['dry-run'] ? work() : bucket.exclusively('pass', WITHDRAW_LOCK_MS, work);
 };
@@ -96,6 +99,23 @@ function preview(published: PublishedFleet, here: readonly PublishedName[], yes:
   const held = heldIn(published, here, yes);
   const withdrawn = here.map(({ name }) => name).filter((name) => !held.includes(name));
   return { fleet: published.fleet, withdrawn, held };
+}
+
+/** @returns whether all keys are gone, with all versions of their objects */
+async function eraseKeys(
+  source: WithdrawalSource,
+  names: readonly CertificateName[],
+  only: FleetName | undefined,
+): Promise<boolean> {
+  const fleets = (await openFleets(source, only)).fleets.map(({ fleet }) => fleet);
+  let isErased = true;
+  for (const name of names) {
+    for (const problem of await eraseStolenKeys(source, fleets, { name, now: source.now() })) {
+      printToStderr(`${name}: ${problem}\n`);
+      isErased = false;
+    }
+  }
+  return isErased;
 }
 
 /** @returns what is to go. @throws UsageError if one of the names must not, or is none */

@@ -162,6 +162,13 @@ const written = z
       .optional()
       .describe('New orders of the account at each CA in three hours, in place of what the CA publishes.'),
     hosts: hosts.prefault({}).describe('Hosts that should be there.'),
+    keyRetention: z
+      .string()
+      .regex(/^[1-9][0-9]{0,3}d$/, 'wanted whole days, such as 30d')
+      .default('30d')
+      .describe(
+        'How long keys of withdrawn and superseded certificates stay in the bucket, and so how far a rollback reaches, such as 30d.',
+      ),
     contract: contract.prefault({}).describe('Versions of the contract that the issuer writes.'),
     probe: probe.describe(
       'Handshakes with the addresses that clients find, from outside; true: all defaults.',

@@ -5,6 +5,7 @@ import { parseManifest } from '#contract/manifest.ts';
 import type { Pass } from '../pass.ts';
 import type { IssuerMemory } from './ended.ts';
 import { keysNamedBy, type ReadNamed, sweepGarbage } from './garbage.ts';
+import { noteDeletedKeys } from './history/deleted-keys.ts';
 import type { PublishedFleets, Publisher } from './publisher.ts';
 import { readRoot } from './read-manifest.ts';
 
@@ -13,7 +14,7 @@ export interface FleetsBefore extends PublishedFleets {
   readonly memory: IssuerMemory;
 }
 
-type TidyPass = Pick<Pass, 'bucket' | 'log' | 'signing' | 'timing'>;
+type TidyPass = Pick<Pass, 'audit' | 'bucket' | 'config' | 'log' | 'signing' | 'timing'>;
 
 export async function tidyFleets(pass: TidyPass, first: FleetsBefore): Promise<void> {
   for (const [fleet, publisher] of first.publishers) {
@@ -34,8 +35,9 @@ function isFirstOfDay({ manifests }: FleetsBefore, fleet: FleetName, { latest }:
   return latest !== undefined && before !== undefined && before !== dayOf(latest.manifest.signedAt);
 }
 
-async function sweep({ bucket, log, signing, timing }: TidyPass, first: FleetsBefore, fleet: FleetName) {
-  const { memory } = first;
+async function sweep(pass: TidyPass, { memory }: FleetsBefore, fleet: FleetName): Promise<void> {
+  const { bucket, config, log, signing } = pass;
+  const now = pass.timing.now();
   const readNamed: ReadNamed = async () => {
     const { manifest: root } = await readRoot(bucket, fleet, signing, memory);
     const shards = memory.shardsOf(fleet);
@@ -49,6 +51,9 @@ async function sweep({ bucket, log, signing, timing }: TidyPass, first: FleetsBe
       throw error;
     }
   };
-  const deleted = await sweepGarbage({ bucket, now: timing.now() }, fleet, readNamed);
+  const onDelete = (keys: readonly string[]) =>
+    noteDeletedKeys(pass, fleet, keys, { at: now, reason: `keyRetention: ${config.keyRetention}` });
+  const keptDays = Number.parseInt(config.keyRetention, 10);
+  const deleted = await sweepGarbage({ bucket, now, keptDays, onDelete }, fleet, readNamed);
   if (deleted.length > 0) log('garbage.deleted', { fleet, count: deleted.length });
 }

@@ -79,6 +79,13 @@ export interface Bucket {
   delete(key: string): Promise<void>;
 
   /**
+   * Deletes the object and what the store keeps of it under this key: in a versioned bucket, its earlier versions. For private keys that a
+   * stranger has. `earlier`: only those, and the object as it is stays.
+   * @throws BucketError `ERR_BUCKET_DENIED` where only the object itself may be deleted: then it is
+   */
+  erase(key: string, what: 'all' | 'earlier'): Promise<void>;
+
+  /**
    * All keys that start with `prefix` (which ends with `/`), at any depth, sorted by code unit.
    * @throws BucketError `ERR_BUCKET_SIZE` if there are more than `MAX_LISTED_KEYS`
    */

@@ -87,6 +87,11 @@ export class DirectoryBucket implements Bucket {
     await withBucketError(key, () => undefinedIfMissing(() => this.#remove(key)));
   }
 
+  /** A directory keeps one version. */
+  async erase(key: string, what: 'all' | 'earlier'): Promise<void> {
+    if (what === 'all') await this.delete(key);
+  }
+
   async list(prefix: string): Promise<string[]> {
     const path = this.#pathOf(prefix);
     return withBucketError(prefix, async () => (await walk(path, prefix)).sort());

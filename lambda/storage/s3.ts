@@ -33,6 +33,7 @@ import {
 import { bucketFailure, isConditionFailed, s3ErrorName, statusOf } from './failure.ts';
 import { probeConditions } from './probe.ts';
 import { createProcessLock } from './process-lock.ts';
+import { eraseVersions } from './versions/s3-versions.ts';
 
 /** Limits of one attempt; the SDK makes three. Of `requestTimeout` a body has as much again. */
 const TIMEOUTS = { connectionTimeout: 5_000, requestTimeout: 20_000, throwOnRequestTimeout: true };
@@ -115,6 +116,13 @@ export class S3Bucket implements Bucket {
     } catch (error) {
       throw this.#failure(error, key, 's3:DeleteObject');
     }
+  }
+
+  async erase(key: string, what: 'all' | 'earlier'): Promise<void> {
+    if (what === 'all') await this.delete(key);
+    await eraseVersions(this.#client, this.#locate(key), what).catch((error: unknown) => {
+      throw this.#failure(error, key, 's3:ListBucketVersions, s3:DeleteObjectVersion');
+    });
   }
 
   async list(prefix: string): Promise<string[]> {

@@ -67,6 +67,16 @@ test('bucket: manifests and accounts never expire', () => {
   assert.deepEqual(expiring.sort(), ['challenge/', 'status/']);
 });
 
+test('bucket: keys that the issuer deletes, and records of orders, stay as earlier versions for a day; all else for thirty', () => {
+  const [bucket] = Object.values(defaults.findResources('AWS::S3::Bucket'));
+  const rules: { Prefix?: string; NoncurrentVersionExpiration?: { NoncurrentDays: number } }[] =
+    bucket?.['Properties'].LifecycleConfiguration.Rules;
+  const days = (prefix?: string) =>
+    rules.find(({ Prefix }) => Prefix === prefix)?.NoncurrentVersionExpiration?.NoncurrentDays;
+
+  assert.deepEqual(['published/default/pem/', 'issuer/order/', undefined].map(days), [1, 1, 30]);
+});
+
 test('issuer: one at a time, on arm64 and the current LTS, without retries by Lambda', () => {
   defaults.hasResourceProperties('AWS::Lambda::Function', {
     Architectures: ['arm64'],

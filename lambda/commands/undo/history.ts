@@ -1,6 +1,6 @@
 /** `pemfleet history NAME`: each version, when and why it came, from which CA, which hosts served it until when, and whether it could come back. */
 import { table } from '#common/table.ts';
-import { minuteText } from '#common/time.ts';
+import { DAY_MS, minuteText } from '#common/time.ts';
 import type { CertificateName, FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
@@ -38,7 +38,7 @@ export const historyCommand: Command = async (values, operands) => {
   const { exposures } = await readExposures(bucket, subjects, undefined);
   if (values.json)
     printJson({ version: 1, certificate: name, fleets: fleets.map((one) => documentOf(one, exposures)) });
-  else for (const one of fleets) show(one, exposures);
+  else for (const one of fleets) show(one, exposures, Number.parseInt(config.keyRetention, 10));
   return EXIT.ok;
 };
 
@@ -60,10 +60,14 @@ export async function readHistories(
   return read;
 }
 
-function show({ fleet, versions }: CertificateVersions, exposures: readonly Exposure[]): void {
+function show(
+  { fleet, versions }: CertificateVersions,
+  exposures: readonly Exposure[],
+  keptDays: number,
+): void {
   printToStderr(`fleet ${fleet}:\n`);
   const rows = versions.map((version) => {
-    const { pems, publishedAt, until, why, isKeyThere } = version;
+    const { pems, publishedAt, until, why } = version;
     const hosts = servedBy(version, fleet, exposures);
     return [
       pems.map(({ serial }) => serial).join(' '),
@@ -72,7 +76,7 @@ function show({ fleet, versions }: CertificateVersions, exposures: readonly Expo
       stateOf(version),
       hostsText(hosts),
       minuteText(pems[0]?.notAfter ?? ''),
-      isKeyThere ? 'there' : 'gone',
+      keyText(version, keptDays),
       caOf(version),
       [why?.action, why?.reason].filter((text) => text !== undefined).join(': ') || '-',
       [why?.by, why?.command].filter((text) => text !== undefined).join(' · ') || '-',
@@ -82,6 +86,13 @@ function show({ fleet, versions }: CertificateVersions, exposures: readonly Expo
 }
 
 const HEAD = ['SERIAL', 'PUBLISHED', 'UNTIL', 'STATE', 'SERVED BY', 'EXPIRES', 'KEY', 'CA', 'WHY', 'BY'];
+
+/** Since when it is gone, or until when it stays at least: the issuer counts whole days, from the day when another took its place. */
+function keyText({ isInForce, isKeyThere, keyDeletedAt, until }: KnownVersion, keptDays: number): string {
+  if (!isKeyThere) return keyDeletedAt === undefined ? 'gone' : `gone since ${minuteText(keyDeletedAt)}`;
+  if (isInForce || until === undefined) return 'there';
+  return `there, till ${new Date(Date.parse(until) + keptDays * DAY_MS).toISOString().slice(0, 10)}`;
+}
 
 function stateOf({ isInForce, ended, until }: KnownVersion): string {
   if (isInForce) return 'in force';
@@ -112,9 +123,21 @@ function documentOf({ fleet, versions }: CertificateVersions, exposures: readonl
   return {
     fleet,
     versions: versions.map((version) => {
-      const { publishedAt, until, pems, why, issued, identifiers, isInForce, ended, isKeyThere } = version;
+      const {
+        publishedAt,
+        until,
+        pems,
+        why,
+        issued,
+        identifiers,
+        isInForce,
+        ended,
+        isKeyThere,
+        keyDeletedAt,
+      } = version;
       const hosts = servedBy(version, fleet, exposures).map(({ fleet: _, certificate: __, ...host }) => host);
-      return { publishedAt, until, isInForce, ended, isKeyThere, pems, identifiers, issued, why, hosts };
+      const key = { isKeyThere, ...(!isKeyThere && { keyDeletedAt }) };
+      return { publishedAt, until, isInForce, ended, ...key, pems, identifiers, issued, why, hosts };
     }),
   };
 }

@@ -29,6 +29,8 @@ const publishedVersion = z.object({
   /** What an entry needs beside its PEMs; absent: written before these were kept, or by the publication's successor. */
   identifiers: manifestEntry.shape.identifiers.optional(),
   issued: manifestEntry.shape.issued.optional(),
+  /** When the issuer deleted a private key of it; absent: it has not, or an earlier issuer did. */
+  keyDeletedAt: dateTime.optional(),
   /** Why it was published, by whom and by which command, as the audit trail says; absent: an earlier issuer did not say. */
   why: z
     .object({
@@ -68,6 +70,28 @@ export async function addToHistory(
   if (newest !== undefined && idOf(newest) === idOf(version)) return;
   const versions = [version, ...former].slice(0, MAX_VERSIONS);
   await bucket.put(layout.history(fleet, name), serializeCached({ version: 1, versions }));
+}
+
+/**
+ * Notes that the keys of these PEMs are deleted.
+ * @returns serials of the versions that they belong to, as far as the history has them. @throws BucketError
+ */
+export async function noteKeysDeleted(
+  bucket: Bucket,
+  [fleet, name]: readonly [FleetName, CertificateName],
+  sha256s: ReadonlySet<string>,
+  at: Date,
+): Promise<string[]> {
+  const versions = await readHistory(bucket, fleet, name);
+  const isOf = ({ pems }: PublishedVersion) => pems.some(({ sha256 }) => sha256s.has(sha256));
+  const deleted = versions.filter(isOf);
+  if (deleted.length === 0) return [];
+  const noted = versions.map((version) =>
+    isOf(version) ? { ...version, keyDeletedAt: at.toISOString() } : version,
+  );
+  await bucket.put(layout.history(fleet, name), serializeCached({ version: 1, versions: noted }));
+  const pems = deleted.flatMap((version) => version.pems).filter(({ sha256 }) => sha256s.has(sha256));
+  return pems.map(({ serial }) => serial);
 }
 
 type Versioned = Pick<ManifestEntry, 'publishedAt' | 'sequence' | 'pems'> &

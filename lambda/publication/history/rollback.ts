@@ -32,7 +32,7 @@ export interface RollbackSubject {
 
 /** @returns why it must not be published again; undefined if nothing but its PEMs can tell */
 export function rollbackProblem(
-  { isInForce, pems, isKeyThere }: KnownVersion,
+  { isInForce, pems, isKeyThere, keyDeletedAt }: KnownVersion,
   { ended, now }: Pick<RollbackSubject, 'ended' | 'now'>,
 ): string | undefined {
   const end = ended.find(({ sha256 }) => pems.some((pem) => pem.sha256 === sha256));
@@ -41,7 +41,9 @@ export function rollbackProblem(
   if (pems.length === 0) return 'names no PEM';
   const expired = pems.find(({ notAfter }) => new Date(notAfter) <= now);
   if (expired !== undefined) return `expired at ${expired.notAfter}`;
-  return isKeyThere ? undefined : 'has no private key in the bucket any more';
+  if (isKeyThere) return undefined;
+  const since = keyDeletedAt === undefined ? '' : `: it was deleted at ${keyDeletedAt} (keyRetention)`;
+  return `has no private key in the bucket any more${since}`;
 }
 
 /** @returns the problem in words, where its PEMs are not what they should be. @throws BucketError where the store is out of reach */

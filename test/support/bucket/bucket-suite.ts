@@ -116,6 +116,19 @@ const objectCases: Cases = {
       assert.deepEqual(await bucket.folders('published/a/'), []);
       assert.deepEqual(await bucket.folders('nothing/'), []);
     },
+  'what is erased is gone, also if there was none; of what has no earlier versions, those are none': async (
+    bucket,
+  ) => {
+    await bucket.put('issuer/a', 'one');
+    await bucket.put('issuer/a.b', 'another');
+
+    await bucket.erase('issuer/a', 'earlier');
+    assert.equal((await bucket.get('issuer/a'))?.body.toString(), 'one');
+    await bucket.erase('issuer/a', 'all');
+    await bucket.erase('issuer/a', 'all');
+
+    assert.deepEqual(await bucket.list('issuer/'), ['issuer/a.b']);
+  },
   'a folder is there as long as an object is in it': async (bucket) => {
     for (const key of ['published/a/pem/www/1.pem', 'published/b/root.json']) await bucket.put(key, key);
 

@@ -63,6 +63,10 @@ export function memoryBucket(
       await called('delete', key);
       objects.delete(key);
     },
+    erase: async (key, what) => {
+      await called(`erase ${what}`, key);
+      if (what === 'all') objects.delete(key);
+    },
     list: async (prefix) => {
       await called('list', prefix);
       return [...objects.keys()].filter((key) => key.startsWith(prefix)).sort();

@@ -37,6 +37,7 @@ export async function openStore(url: string, clock: StageClock): Promise<Bucket>
       return answered(result);
     },
     delete: (key) => bucket.delete(key),
+    erase: (key, what) => bucket.erase(key, what),
     list: (prefix) => bucket.list(prefix),
     entries: async (prefix) => answered((await bucket.entries(prefix)).map(datedAt)),
     folders: (prefix) => bucket.folders(prefix),

@@ -28,7 +28,7 @@ async function bucketWith(keys: readonly string[]) {
   const objects = async () =>
     (await bucket.list('published/')).map((key) => keys.indexOf(key)).sort((a, b) => a - b);
   const sweep = (day: number, readNamed: () => Promise<ReadonlySet<string> | undefined>) =>
-    sweepGarbage({ bucket, now: after(noon, day * DAY_MS) }, fleet, readNamed);
+    sweepGarbage({ bucket, now: after(noon, day * DAY_MS), keptDays: 30 }, fleet, readNamed);
   const sweepBy = (day: number, ...manifests: Manifest[]) =>
     sweep(day, async () => keysNamedBy(fleet, manifests));
   return { bucket, objects, sweep, sweepBy };
@@ -45,25 +45,24 @@ test('what is unnamed is kept for thirty days, and then deleted: PEM, staple and
   assert.deepEqual(await objects(), [3]);
 });
 
-test('what is named is never deleted, however old: as the PEM before, its staple, by the other version, as a shard', async () => {
-  const keys = [pemKey(1), pemKey(2), ocspKey(2, 3), pemKey(4), shardKey(5)];
+test('what is in force is never deleted, however old: with its staple, by the other version, as a shard; the one before is', async () => {
+  const keys = [pemKey(6), pemKey(2), ocspKey(2, 3), pemKey(4), shardKey(5)];
   const { objects, sweep } = await bucketWith(keys);
   const ocsp = {
     sha256: digestOf(3),
     thisUpdate: noon.toISOString(),
     nextUpdate: after(noon, 1).toISOString(),
   };
-  const previous = {
-    publishedAt: noon.toISOString(),
-    pems: [makePemRef({ sha256: digestOf(2), ocsp })],
-  };
-  const entry = makeEntry({ pems: [makePemRef({ sha256: digestOf(1) })], previous });
+  const previous = { publishedAt: noon.toISOString(), pems: [makePemRef({ sha256: digestOf(6) })] };
+  const entry = makeEntry({ pems: [makePemRef({ sha256: digestOf(2), ocsp })], previous });
   const version2 = { ...manifestOf(), certificates: certificatesOf({ 'a.test': entry }) };
   const readNamed = async () => keysNamedBy(fleet, [version2, manifestOf(4)], [digestOf(5)]);
 
-  for (const day of [0, 40, 400, 4_000]) assert.deepEqual(await sweep(day, readNamed), []);
+  const deleted = [];
+  for (const day of [0, 40, 400, 4_000]) deleted.push(...(await sweep(day, readNamed)));
 
-  assert.deepEqual(await objects(), [0, 1, 2, 3, 4]);
+  assert.deepEqual(deleted, [pemKey(6)]);
+  assert.deepEqual(await objects(), [1, 2, 3, 4]);
 });
 
 test('what is named again in between starts anew', async () => {
@@ -154,4 +153,37 @@ test('a sweep makes at most 20 listings, and the next one goes on behind it', as
 
   assert.equal(deleted.length, 1_000);
   assert.deepEqual(deleted, keys.slice(0, 1_000));
+});
+
+test('keyRetention is kept to the day, and says nothing of shards, which hold no key', async () => {
+  for (const [keptDays, first] of [
+    [1, 2],
+    [7, 8],
+    [200, 201],
+  ] as const) {
+    const { bucket, objects } = await bucketWith([pemKey(1), shardKey(2)]);
+    const sweepOn = (day: number) =>
+      sweepGarbage({ bucket, now: after(noon, day * DAY_MS), keptDays }, fleet, async () => new Set());
+    await sweepOn(0);
+
+    await sweepOn(first - 1);
+    assert.ok((await objects()).includes(0), `${keptDays}: before`);
+    assert.ok((await sweepOn(first)).includes(pemKey(1)), `${keptDays}: after`);
+    assert.equal((await objects()).includes(1), first < 31, `${keptDays}: shard`);
+  }
+});
+
+test('who notes a key that is to go, and fails, has it still', async () => {
+  const { bucket, objects, sweepBy } = await bucketWith([pemKey(1)]);
+  await sweepBy(0, manifestOf());
+  const onDelete = () => Promise.reject(new Error('the store is away'));
+  const sweep = sweepGarbage(
+    { bucket, now: after(noon, 40 * DAY_MS), keptDays: 30, onDelete },
+    fleet,
+    async () => new Set(),
+  );
+
+  await assert.rejects(sweep, /away/);
+
+  assert.deepEqual(await objects(), [0]);
 });

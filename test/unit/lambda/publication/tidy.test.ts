@@ -6,7 +6,11 @@ import { BucketError } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import { emptyManifest, serializeManifest } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
+import type { AuditFact } from '../../../../lambda/audit/line.ts';
+import type { AuditTrail } from '../../../../lambda/audit/trail.ts';
+import type { Config } from '../../../../lambda/config/config.ts';
 import { IssuerMemory } from '../../../../lambda/publication/ended.ts';
+import { readHistory } from '../../../../lambda/publication/history/history.ts';
 import { type ReadManifest, readManifest } from '../../../../lambda/publication/read-manifest.ts';
 import { tidyFleets } from '../../../../lambda/publication/tidy.ts';
 import { interposed } from '../../../support/bucket/interposed.ts';
@@ -19,6 +23,9 @@ import { testPublisher, testSigning } from '../../../support/issuer/signing.ts';
 const name = named('a.test');
 const digestOf = (version: number) => `${version}`.padStart(64, '0');
 const keyOf = (version: number) => layout.pem(fleet, name, digestOf(version));
+
+const audited: AuditFact[] = [];
+let keyRetention = '30d';
 
 /** A pass on that day: renews the certificate, if it is to. */
 async function passOn(bucket: Bucket, day: number, version?: number) {
@@ -37,13 +44,17 @@ async function passOn(bucket: Bucket, day: number, version?: number) {
     await publisher.publish(name, entry, [{ sha256: digestOf(version), text: 'x' }]);
   }
   const timing = { ...fakeClock(), now: () => now };
-  const pass = { bucket, log: events.log, signing: testSigning, timing };
+  const facts: AuditFact[] = [];
+  const audit = { record: async (some: readonly AuditFact[]) => void facts.push(...some) } as AuditTrail;
+  const config = { keyRetention } as Config;
+  const pass = { bucket, log: events.log, signing: testSigning, timing, audit, config };
   const fleets = { memory, manifests: new Map([[fleet, before]]), publishers: new Map([[fleet, publisher]]) };
   await tidyFleets(pass, fleets);
+  audited.push(...facts);
   return events.names();
 }
 
-test('a PEM that two renewals have replaced is deleted thirty days later, by a pass that commits', async () => {
+test('the key of a superseded certificate is deleted after keyRetention, by a pass that commits; history and trail say so', async () => {
   const bucket = memoryBucket();
   await passOn(bucket, 0, 1);
   await passOn(bucket, 1, 2);
@@ -56,7 +67,24 @@ test('a PEM that two renewals have replaced is deleted thirty days later, by a p
   assert.equal(events.length, 1);
   assert.match(events[0] ?? '', /^garbage\.deleted/);
   const there = [1, 2, 3, 4].map((version) => bucket.text(keyOf(version)) !== undefined);
-  assert.deepEqual(there, [false, true, true, true], 'those of today and of the publication before stay');
+  assert.deepEqual(there, [false, false, true, true], 'what was in force until now stays');
+  const [fact] = audited.splice(0);
+  assert.deepEqual(
+    [fact?.action, fact?.certificate, fact?.reason],
+    ['key-deleted', name, 'keyRetention: 30d'],
+  );
+  const versions = await readHistory(bucket, fleet, name);
+  const noted = versions.map((version) => [version.pems[0]?.sha256, version.keyDeletedAt?.slice(0, 10)]);
+  const day = after(noon, 41 * DAY_MS)
+    .toISOString()
+    .slice(0, 10);
+  assert.deepEqual(noted, [
+    [digestOf(4), undefined],
+    [digestOf(3), undefined],
+    [digestOf(2), day],
+    [digestOf(1), day],
+  ]);
+  assert.deepEqual(fact?.before?.length, 2);
 });
 
 test('one sweep a day', async () => {
@@ -80,8 +108,8 @@ test('what a manifest of version 1 names stays; one that cannot be read names ev
   await bucket.put(layout.manifest(fleet), serializeManifest(image));
   assert.equal((await passOn(bucket, 51, 6)).length, 1);
 
-  const there = [1, 2, 3].map((version) => bucket.text(keyOf(version)) !== undefined);
-  assert.deepEqual(there, [true, false, true], 'the third was the publication before until now');
+  const there = [1, 2, 3, 5].map((version) => bucket.text(keyOf(version)) !== undefined);
+  assert.deepEqual(there, [true, false, false, true], 'the fifth was in force until now');
 });
 
 test('a store that refuses costs no pass: it is logged', async () => {
@@ -92,4 +120,15 @@ test('a store that refuses costs no pass: it is logged', async () => {
   });
 
   assert.match((await passOn(refusing, 1, 2))[0] ?? '', /^tidy\.failed/);
+});
+
+test('a longer keyRetention keeps it for longer', async () => {
+  const bucket = memoryBucket();
+  keyRetention = '60d';
+  await passOn(bucket, 0, 1);
+  await passOn(bucket, 1, 2);
+
+  assert.deepEqual(await passOn(bucket, 61, 3), []);
+  assert.match((await passOn(bucket, 62, 4))[0] ?? '', /^garbage\.deleted/);
+  keyRetention = '30d';
 });

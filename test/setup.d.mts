@@ -7,6 +7,7 @@ export type PartName =
   | 'caddy'
   | 'moto'
   | 'prometheus'
+  | 'chromium'
   | 'rpm'
   | 'machine'
   | 'machine-13'

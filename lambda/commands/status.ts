@@ -3,6 +3,8 @@ import { HOUR_MS, MINUTE_MS, SECOND_MS } from '#common/time.ts';
 import { BucketError } from '#contract/errors.ts';
 import { type FleetName, fleetName } from '#contract/layout.ts';
 import { type Config, configuredFleets } from '../config/config.ts';
+import { renderPage } from '../page/page.ts';
+import { readPage } from '../page/read-page.ts';
 import {
   readWholeStatus,
   type StatusRequest,
@@ -17,24 +19,52 @@ import {
   print,
   printJson,
   printProgress,
+  printToStderr,
   terminalWidth,
 } from './command.ts';
 import { type CommandValues, UsageError } from './line/options.ts';
 import { EXIT } from './output.ts';
 import { linesText, reportTable } from './report-table.ts';
+import { writePageFile } from './view/page-file.ts';
 
 const EXIT_OF_LEVEL = { note: EXIT.ok, wrong: EXIT.failed, unknown: EXIT.unknown } as const;
 const RESULT_OF_LEVEL = { note: 'ok', wrong: 'wrong', unknown: 'unknown' } as const;
 
 export const statusCommand: Command = async (values) => {
+  if (values.html !== undefined) return pageCommand(values, values.html);
   const status = await statusFor(values);
   if (values.json) printJson(documentOf(status));
   else print(textOf(status));
   return EXIT_OF_LEVEL[status.level];
 };
 
+/** What it says of the fleets is the exit status, as without `--html`. */
+async function pageCommand(values: CommandValues, file: string): Promise<number> {
+  if (values.json && file === '-')
+    throw new UsageError('--html - and --json both want standard output: give --html a file');
+  const facts = await readFor(values, readPage, (status) => ({ status, fleets: [], history: [] }));
+  const page = renderPage(facts);
+  if (file === '-') print(page);
+  else await writePageFile(file, page);
+  if (values.json) printJson(documentOf(facts.status));
+  else if (file !== '-') {
+    printToStderr(`${file}: the page, ${Math.ceil(Buffer.byteLength(page) / 1000)} kB\n`);
+  }
+  return EXIT_OF_LEVEL[facts.status.level];
+}
+
 /** As `--fleet` and `--grace` of a command line say. @throws UsageError */
 export async function statusFor(values: CommandValues): Promise<WholeStatus> {
+  const read = async (request: StatusRequest) => ({ status: await readWholeStatus(request) });
+  return (await readFor(values, read, (status) => ({ status }))).status;
+}
+
+/** @param unreachable what stands for a bucket that cannot even be opened */
+async function readFor<T extends { status: WholeStatus }>(
+  values: CommandValues,
+  read: (request: StatusRequest) => Promise<T>,
+  unreachable: (status: WholeStatus) => T,
+): Promise<T> {
   const options: Pick<StatusRequest, 'only' | 'graceMs'> = {
     graceMs: graceOf(values.grace),
     only: fleetOf(values.fleet),
@@ -42,12 +72,13 @@ export async function statusFor(values: CommandValues): Promise<WholeStatus> {
   try {
     const { config, bucket } = await loadConfigAndBucket(values, 'read');
     const request = { ...options, bucket, config, now, onProgress: progress };
-    const status = await readWholeStatus(request).finally(clearProgress);
+    const facts = await read(request).finally(clearProgress);
+    const { status } = facts;
     const isRead = status.ownLines.every(({ code }) => code !== 'unreachable');
     if (status.fleets.length === 0 && isRead) throw unknownFleet(options.only, config);
-    return status;
+    return facts;
   } catch (error) {
-    if (error instanceof BucketError) return unreachableStatus(error, now());
+    if (error instanceof BucketError) return unreachable(unreachableStatus(error, now()));
     throw error;
   }
 }

@@ -2,7 +2,7 @@
 import { inParallel } from '#common/in-parallel.ts';
 import { BucketError, ContractError, messageOf } from '#contract/errors.ts';
 import { type FleetName, layout } from '#contract/layout.ts';
-import { emptyManifest } from '#contract/manifest.ts';
+import { emptyManifest, type Manifest } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { type Config, configuredFleets, namesOfFleet, specsOfFleet } from '../config/config.ts';
 import type { FailedAttempts } from '../order/failures.ts';
@@ -12,7 +12,7 @@ import { publishedFleets } from '../publication/fleets.ts';
 import { type OwnKeys, readManifest, version1Etag } from '../publication/read-manifest.ts';
 import { isSilent } from './behind.ts';
 import { NO_SUMMARIES, readHostSummaries } from './hosts.ts';
-import { isReadable, listStatuses, readHostStatus } from './read-status.ts';
+import { isReadable, listStatuses, type ReadStatus, readHostStatus } from './read-status.ts';
 import { type FleetReport, type FleetStatuses, reportFleet } from './report.ts';
 import { strayFleets } from './stray-fleets.ts';
 
@@ -29,6 +29,16 @@ export interface ReportSource {
   only?: FleetName | undefined;
   /** Called as statuses are read. */
   onProgress?: ((progress: ReadProgress) => void) | undefined;
+  /** Gets what a report was made of, which is more than the report keeps. */
+  onFleet?: ((read: FleetSources) => void) | undefined;
+}
+
+/** What the report of a fleet is made of. */
+export interface FleetSources {
+  report: FleetReport;
+  /** Empty where it cannot be read, or nothing is published. */
+  manifest: Manifest;
+  statuses: readonly ReadStatus[];
 }
 
 export interface ReadProgress {
@@ -56,7 +66,7 @@ export async function readFleetReports(
   config: Config,
   now: Date,
 ): Promise<FleetReports> {
-  const { bucket, only } = source;
+  const { bucket, only, onFleet } = source;
   const isWanted = (fleet: FleetName) => only === undefined || fleet === only;
   const configured = new Set(configuredFleets(config));
   const listed = await readOrFault(() => publishedFleets(bucket));
@@ -69,11 +79,15 @@ export async function readFleetReports(
   const context: ReportContext = { ...source, config, last: new Map(), stray, records, failures };
   const fleets: FleetReport[] = [];
   for (const fleet of [...configured].filter(isWanted)) {
-    fleets.push((await readReport(context, fleet, now)).report);
+    const { report, sources } = await readReport(context, fleet, now);
+    fleets.push(report);
+    onFleet?.({ ...sources, report });
   }
   for (const fleet of [...others, ...stray].filter(isWanted)) {
-    const { report, isFleet } = await readReport(context, fleet, now);
-    if (isFleet) fleets.push(report);
+    const { report, isFleet, sources } = await readReport(context, fleet, now);
+    if (!isFleet) continue;
+    fleets.push(report);
+    onFleet?.({ ...sources, report });
   }
   const unlisted = only === undefined && listed.error ? [unlistedFleets(listed.error)] : [];
   const faults = [...unreadable].map(([certificate, reason]) => ({ certificate, ...faultOf(reason) }));
@@ -117,7 +131,7 @@ async function readReport(
   context: ReportContext,
   fleet: FleetName,
   now: Date,
-): Promise<{ report: FleetReport; isFleet: boolean }> {
+): Promise<{ report: FleetReport; isFleet: boolean; sources: Omit<FleetSources, 'report'> }> {
   const { bucket, keys, config, last, stray, records, failures, onProgress } = context;
   const { memory = new IssuerMemory(bucket) } = context;
   const configured = namesOfFleet(config.certificates, fleet);
@@ -138,8 +152,9 @@ async function readReport(
   const error = published.error ?? version1.error ?? statuses.error;
   // A folder in which nothing of ours is published, and of which no host reports, is none.
   const isFleet = published.value !== undefined || read.statuses.length > 0;
-  if (error === undefined) return { report, isFleet };
-  return { report: { ...report, error: { code: error.code, message: messageOf(error) } }, isFleet };
+  const sources = { manifest, statuses: read.statuses };
+  if (error === undefined) return { report, isFleet, sources };
+  return { report: { ...report, error: { code: error.code, message: messageOf(error) } }, isFleet, sources };
 }
 
 /** Fleets that are not configured any more are unknown. */

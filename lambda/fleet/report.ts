@@ -1,4 +1,5 @@
 /** What a fleet serves, from its manifest and the statuses of its hosts, for `pemfleet status`; pure. */
+import type { FileStatus, HostStatus } from '#contract/host-status.ts';
 import type { Manifest, PemRef } from '#contract/manifest.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import type { ExpectedHosts } from '../config/hosts.ts';
@@ -110,13 +111,14 @@ export function reportFleet(manifest: Manifest, read: FleetStatuses, now: Date):
   );
   const published = etag === undefined ? undefined : { etag, updatedAt: new Date(manifest.updatedAt) };
   const heads = ownHeads(present, keys, now);
+  const filed = present.map((status) => ({ status, files: filesByCertificate(status) }));
   const certificates = Object.entries(manifest.certificates).map(([certificate, entry]) => {
     const { identifiers, pems, publishedAt, rolledBackAt } = entry;
     const [first] = [...pems].sort((a, b) => (a.notAfter < b.notAfter ? -1 : 1));
     const wanted = new Set(pems.map((pem) => pem.sha256));
-    const hosts = present.map((status) => ({
+    const hosts = filed.map(({ status, files }) => ({
       host: status.host,
-      ...certificateStateOf(status, certificate, {
+      ...certificateStateOf({ ...status, files: files.get(certificate) ?? [] }, certificate, {
         ...{ wanted, publishedAt },
         manifest: published,
         head: heads.get(status.host),
@@ -160,6 +162,17 @@ export function reportFleet(manifest: Manifest, read: FleetStatuses, now: Date):
     hosts,
     ended: endedIn(manifest, now),
   };
+}
+
+/** Of thousands of certificates on a hundred hosts, nobody searches each list for each name. */
+export function filesByCertificate({ files }: Pick<HostStatus, 'files'>): ReadonlyMap<string, FileStatus[]> {
+  const byName = new Map<string, FileStatus[]>();
+  for (const file of files) {
+    const some = byName.get(file.certificate);
+    if (some === undefined) byName.set(file.certificate, [file]);
+    else some.push(file);
+  }
+  return byName;
 }
 
 function presentHostOf({ host, leftAt }: ReadStatus) {

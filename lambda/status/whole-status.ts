@@ -18,7 +18,7 @@ import { replacementLines } from './replacement-lines.ts';
 import { type StatusLevel, type StatusLine, worstFirst, worstLevel } from './status-line.ts';
 import { trustedLines } from './trusted-lines.ts';
 
-export interface StatusRequest extends Pick<ReportSource, 'onProgress'> {
+export interface StatusRequest extends Pick<ReportSource, 'onProgress' | 'onFleet'> {
   bucket: Bucket;
   config: Config;
   /** This fleet only. */
@@ -73,7 +73,7 @@ interface StatusRead extends Pick<FleetReports, 'fleets'> {
 }
 
 async function readAll(request: StatusRequest): Promise<StatusRead> {
-  const { bucket, config, only, now, onProgress, trustedRoots } = request;
+  const { bucket, config, only, now, onProgress, onFleet, trustedRoots } = request;
   const begin = now();
   let keys: { keys: OwnKeys; lines: StatusLine[] };
   try {
@@ -86,7 +86,7 @@ async function readAll(request: StatusRequest): Promise<StatusRead> {
   const at = offsetMs === undefined ? now() : (bucket.answeredAt ?? now());
   // The shards of a large manifest are read once, whoever asks.
   const memory = new IssuerMemory(bucket);
-  const source = { bucket, keys: keys.keys, memory, only, onProgress };
+  const source = { bucket, keys: keys.keys, memory, only, onProgress, onFleet };
   const { fleets, unreadableOrders } = await readFleetReports(source, config, at);
   const orders = unreadableOrders.map(({ certificate, code, message }): StatusLine => {
     const what =

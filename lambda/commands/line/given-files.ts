@@ -9,6 +9,7 @@ export interface GivenFiles {
   'recovery-key'?: string | undefined;
   'serial-file'?: string | undefined;
   out?: string | undefined;
+  html?: string | undefined;
   'dry-run'?: boolean;
 }
 
@@ -23,6 +24,9 @@ export function openGivenFiles(values: GivenFiles): readonly number[] {
     if (file !== undefined && file !== '-') openGiven(file, constants.O_RDONLY);
   }
   if (values.out !== undefined && values['dry-run'] !== true) opened.set(values.out, openForKey(values.out));
+  if (values.html !== undefined && values.html !== '-') {
+    openGiven(values.html, constants.O_WRONLY | constants.O_CREAT);
+  }
   process.env[VARIABLE] = JSON.stringify([...opened.keys()]);
   return [...opened.values()];
 }

@@ -1,7 +1,7 @@
 // The program itself: what commands that only read leave behind, and errors as JSON.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -47,6 +47,28 @@ test('with --json, an error is a document on stdout', (t) => {
     error: { code: 'ERR_RECOVERY_KEY', message: '/nowhere/recovery.json: there is no such file' },
   });
   assert.match(refused.stderr, /^ERR_RECOVERY_KEY /);
+});
+
+test('status --html writes a page, whole or not at all, with the mode that the file had, and the exit status of status', (t) => {
+  const { bucket, pemfleet } = stage(t);
+  mkdirSync(bucket);
+  const file = join(tempDir(t), 'status.html');
+  writeFileSync(file, 'old', { mode: 0o600 });
+
+  const written = pemfleet('status', '--html', file);
+  const printed = pemfleet('status', '--html', '-');
+  const refused = pemfleet('status', '--html', join(file, 'nowhere'));
+
+  assert.equal(written.status, 1, written.stderr);
+  assert.match(written.stderr, /status\.html: the page, \d+ kB$/m);
+  assert.match(
+    readFileSync(file, 'utf8'),
+    /^<!doctype html>.*www\.test: configured, not published.*<\/html>\n$/s,
+  );
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  assert.match(printed.stdout, /^<!doctype html>/);
+  assert.equal(refused.status, 78);
+  assert.match(refused.stderr, /cannot be written \(ENOTDIR\): name a file in a directory that is yours/);
 });
 
 test('status says by its exit status whether something is wrong, and that nobody can tell', (t) => {

@@ -1,5 +1,6 @@
 // The real parts of the tests, by version and by the Debian suites that have it. Plain JavaScript, as debian.mjs.
 
+import { buildChromium, FONT_PACKAGES } from './chromium.mjs';
 import { buildMachine, buildMachine13, buildRpmMachine, MACHINE_SUITE } from './machine.mjs';
 import { buildMoto } from './python.mjs';
 import { buildRpm } from './rpm.mjs';
@@ -80,6 +81,16 @@ export const parts = {
     programs: { promtool: { file: 'usr/bin/promtool', env: 'PEMFLEET_PROMTOOL' } },
     wanted: /^[23]\./,
     probe: ['promtool', '--version'],
+  },
+  // what people look at pages with: its own Debian's, or the next one's
+  chromium: {
+    suites: ['trixie', 'bookworm', 'sid'],
+    package: 'chromium-headless-shell',
+    also: FONT_PACKAGES,
+    programs: { chromium: { file: 'chromium', env: 'PEMFLEET_CHROMIUM' } },
+    wanted: /^1[3-9]\d\./,
+    build: buildChromium,
+    probe: ['chromium', '--version'],
   },
   machine: machine('nspawn', 'PEMFLEET_NSPAWN', buildMachine),
   'machine-13': machine('nspawn-13', 'PEMFLEET_NSPAWN_13', buildMachine13),

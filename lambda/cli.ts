@@ -12,6 +12,7 @@ import { dnsRecordsCommand } from './commands/dns/dns-records.ts';
 import { doctorCommand } from './commands/doctor/doctor.ts';
 import { upgradeAgentsCommand } from './commands/fleet/upgrade-agents.ts';
 import { haproxyConfigCommand } from './commands/haproxy-config.ts';
+import { Interrupted } from './commands/init/ask.ts';
 import { goLiveCommand } from './commands/init/go-live.ts';
 import { initCommand } from './commands/init/init.ts';
 import { keyCommand } from './commands/key.ts';
@@ -119,6 +120,10 @@ function failed(error: unknown): number {
   if (isUsage) {
     printFailure(`${error.message}\ntry: pemfleet --help\n`);
     return EXIT.usage;
+  }
+  if (error instanceof Interrupted) {
+    printFailure(`\n${error.message}\n`);
+    return EXIT.interrupted;
   }
   const isConfig = error instanceof ConfigError || codeOf(error) === 'ERR_BUCKET_URL';
   // The faults of a configuration are several lines: they stay as they are.

@@ -12,7 +12,15 @@ import {
 } from '../outcome.ts';
 
 /** docs/cli.md; 64 and 78 as in sysexits(3). */
-export const EXIT = { ok: 0, failed: 1, unknown: 2, partlyFailed: 3, usage: 64, config: 78 } as const;
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  unknown: 2,
+  partlyFailed: 3,
+  usage: 64,
+  config: 78,
+  interrupted: 130,
+} as const;
 
 export const USAGE = `pemfleet orders and renews certificates, and publishes them for HAProxy hosts.
 

@@ -29,7 +29,7 @@ export interface TerminalOptions {
 /** Without colours and movements of the cursor; of a line that was written over, what stands at last. */
 const plain = (text: string) =>
   stripVTControlCharacters(text)
-    .replaceAll('\r\n', '\n')
+    .replaceAll(/\r+\n/g, '\n')
     .replaceAll(/[^\n]*\r(?!$)/g, '');
 
 const quoted = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
@@ -42,27 +42,29 @@ export function openTerminal(command: readonly string[], options: TerminalOption
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,
   });
-  let screen = '';
+  let shown = '';
   let answered = 0;
   const add = (chunk: string) => {
-    screen = plain(screen + chunk);
+    shown += chunk;
   };
   child.stdout.setEncoding('utf8').on('data', add);
   child.stderr.setEncoding('utf8').on('data', add);
   const ended = endOf(child);
-  const isAsked = (question: RegExp) => question.test(screen.slice(answered));
+  const isAsked = (question: RegExp) => question.test(plain(shown.slice(answered)));
   const type = (keys: string) => {
-    answered = screen.length;
+    answered = shown.length;
     child.stdin.write(keys);
   };
   return {
-    screen: () => screen,
+    screen: () => plain(shown),
     reply: async (question, keys) => {
       await until(
         async () => isAsked(question),
-        () => (ended.status === undefined || isAsked(question) ? undefined : `${ended.status}: ${screen}`),
+        () => (ended.status === undefined || isAsked(question) ? undefined : `exit status ${ended.status}`),
         deadlineMs,
-      );
+      ).catch((cause: unknown) => {
+        throw new Error(`${question} is not asked; the screen shows:\n${plain(shown)}`, { cause });
+      });
       type(keys);
     },
     end: async (replies = []) => {
@@ -71,7 +73,7 @@ export function openTerminal(command: readonly string[], options: TerminalOption
         return ended.status !== undefined;
       };
       await until(answer, () => undefined, deadlineMs).catch((cause: unknown) => {
-        throw new Error(`it does not end; the screen shows:\n${screen}`, { cause });
+        throw new Error(`it does not end; the screen shows:\n${plain(shown)}`, { cause });
       });
       return ended.status ?? -1;
     },

@@ -10,7 +10,7 @@ import type { IssuerAnswers } from '../../init/documents.ts';
 import { checkName, type NameGroup, type ProposedNames, proposeNames } from '../../init/host/names.ts';
 import { print, printToStderr } from '../command.ts';
 import { type CommandValues, UsageError } from '../line/options.ts';
-import { askText, askYes, isTerminal } from './ask.ts';
+import { askUntil, askYes, isTerminal } from './ask.ts';
 import { namesText } from './text.ts';
 
 const DEFAULT_BUCKET = 'file:///var/lib/pemfleet/bucket';
@@ -33,7 +33,12 @@ export async function collectAnswers(values: CommandValues, discovery: Discovery
   const groups = given ?? (await namesOf(proposed, { isAsking, isSure: values.yes, challenge }, missing));
   const email = await emailOf(values.email, isAsking);
   const ca = await caOf(values.ca, isAsking);
-  if (!values.yes && !values['dry-run'] && !(isAsking && (await agrees(ca)))) {
+  if (isAsking && !values['dry-run'] && !(await agrees(ca))) {
+    throw new UsageError(
+      `nothing was changed: ${nameOfCa(ca)} issues to nobody who does not agree to its terms of service`,
+    );
+  }
+  if (!isAsking && !values.yes && !values['dry-run']) {
     missing.push(`--yes (you agree to the terms of service of ${nameOfCa(ca)}, and confirm what was found)`);
   }
   if (missing.length > 0) throw new UsageError(`init wants ${missing.join('; ')}`);
@@ -65,21 +70,31 @@ async function namesOf(
 ): Promise<readonly NameGroup[]> {
   if (isAsking) {
     if (groups.length > 0 && (await askYes('Certificates for these names?', true))) return groups;
-    const text = await askText('Names of the certificates; a blank between certificates, a comma within one');
-    const named = text
-      .split(/\s+/)
-      .filter(Boolean)
-      .map((one) => groupOf(one, challenge));
-    if (named.length > 0) return named;
-  } else if (groups.length > 0 && isSure) return groups;
+    return askUntil(
+      'Names of the certificates; a blank between certificates, a comma within one',
+      '',
+      (text) => groupsOf(text, challenge),
+    );
+  }
+  if (groups.length > 0 && isSure) return groups;
   missing.push(
     groups.length > 0 ? '--name NAME, or --yes for the names above' : '--name NAME: HAProxy names no host',
   );
   return [];
 }
 
+function groupsOf(text: string, challenge: 'http-01' | 'dns-01'): NameGroup[] {
+  const words = text.split(/\s+/).filter(Boolean);
+  if (words.length === 0) throw new UsageError('wanted a name such as www.example.com, saw none');
+  return words.map((one) => groupOf(one, challenge));
+}
+
 async function emailOf(flag: string | undefined, isAsking: boolean): Promise<string | undefined> {
-  const text = flag ?? (isAsking ? await askText('E-mail address for the CA; empty for none') : '');
+  if (flag !== undefined || !isAsking) return checkEmail(flag ?? '');
+  return askUntil('E-mail address for the CA; empty for none', '', checkEmail);
+}
+
+function checkEmail(text: string): string | undefined {
   if (text === '') return undefined;
   if (EMAIL.test(text)) return text;
   throw new UsageError(`--email wants an address such as ops@example.com, saw ${text}`);
@@ -87,9 +102,11 @@ async function emailOf(flag: string | undefined, isAsking: boolean): Promise<str
 
 /** Staging first: its limits forgive mistakes, and visitors see nothing of it. */
 async function caOf(flag: string | undefined, isAsking: boolean): Promise<string> {
-  const text =
-    flag ??
-    (isAsking ? await askText('CA: staging, letsencrypt, or the URL of a directory', 'staging') : 'staging');
+  if (flag !== undefined || !isAsking) return checkCa(flag ?? 'staging');
+  return askUntil('CA: staging, letsencrypt, or the URL of a directory [staging]', 'staging', checkCa);
+}
+
+function checkCa(text: string): string {
   const word = text === 'staging' ? 'letsencrypt-staging' : text;
   const url = directoryNamed(word);
   if (URL.canParse(url) && new URL(url).protocol === 'https:') return word;

@@ -1,5 +1,6 @@
 /** Which certificates HAProxy's configuration asks for: those that it serves, and the hosts that it routes. */
 import { coversName, identifier, internalNameProblem, underscoreProblem } from '../../config/identifier.ts';
+import { identifierAdvice } from '../../config/identifier-advice.ts';
 import type { ServedCertificate } from '../plan/tls-binds.ts';
 import type { NamedHost } from './host-names.ts';
 
@@ -51,7 +52,10 @@ export function proposeNames(
 
 export function checkName(text: string, challenge: 'http-01' | 'dns-01'): { name: string; problem?: string } {
   const parsed = identifier.safeParse(text);
-  if (!parsed.success) return { name: text, problem: parsed.error.issues[0]?.message ?? 'is no name' };
+  if (!parsed.success) {
+    const problem = identifierAdvice(text) ?? parsed.error.issues[0]?.message ?? 'is no name';
+    return { name: text, problem };
+  }
   const name = parsed.data;
   const internal = internalNameProblem(name) ?? underscoreProblem(name);
   if (internal !== undefined) return { name, problem: internal };

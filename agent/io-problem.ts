@@ -41,7 +41,8 @@ const unexplained: Explain = async (path) => `${path} cannot be used`;
 /** The owner, the agent's user, and the mode if it is that. */
 async function owned(path: string): Promise<string> {
   const at = await existing(path);
-  const { uid, mode } = await stat(at);
+  // Of a link that leads where this user may not go, the link's own.
+  const { uid, mode } = await stat(at).catch(() => lstat(at));
   const [owner, user] = [await nameOf(uid), await ownName()];
   const bits = (mode & 0o7777).toString(8).padStart(4, '0');
   if (uid !== process.getuid?.()) {

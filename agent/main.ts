@@ -88,7 +88,7 @@ async function syncOnce(config: AgentConfig, line: CommandLine): Promise<number>
   const { isDryRun, isRetry, isJson } = line;
   const signal = stopSignal();
   const waitMs = waitMsOf(line);
-  const agent = agentOf(config);
+  const agent = agentOf(config, newMemory(), isDryRun ? 'read' : undefined);
   const passOptions = { isDryRun, ignoresBackOff: isRetry, signal };
   const { sleep } = interruptibleSleep(signal);
   const boot = waitMs === undefined ? undefined : await firstBoot(agent, { waitMs, sleep, passOptions });
@@ -138,14 +138,18 @@ async function showStatus(config: AgentConfig, { isJson }: CommandLine): Promise
 
 async function adoptFiles(config: AgentConfig, { operands, isDryRun, isJson }: CommandLine): Promise<number> {
   if (operands.length === 0) throw new ConfigError('ERR_USAGE', 'adopt wants the names of files');
-  const adoptions = await adopt(agentOf(config), operands, isDryRun);
+  const adoptions = await adopt(
+    agentOf(config, newMemory(), isDryRun ? 'read' : undefined),
+    operands,
+    isDryRun,
+  );
   print(isJson ? jsonText(adoptionDocument(adoptions, isDryRun)) : adoptionText(adoptions, isDryRun));
   return adoptions.some(({ kind }) => kind === 'refused') ? EXIT.failure : EXIT.ok;
 }
 
 async function trustKey(config: AgentConfig, line: CommandLine): Promise<number> {
   const word = trustWordOf(line);
-  const agent = agentOf(config);
+  const agent = agentOf(config, newMemory(), word === undefined ? 'read' : undefined);
   const reports = await showTrust(agent, word);
   print(line.isJson ? jsonText(trustDocument(reports)) : trustText(reports));
   // The resident agent would find it within ten minutes.
@@ -184,7 +188,8 @@ async function beforehandOf(config: AgentConfig, line: CommandLine): Promise<Bef
   return beforehand;
 }
 
-function agentOf(config: AgentConfig, memory = newMemory()): Agent {
+/** @param access `read`: a directory bucket that is missing stays missing */
+function agentOf(config: AgentConfig, memory = newMemory(), access?: 'read'): Agent {
   const { parameter } = config.trust;
   const runtime = new Runtime(socketOf(config), (ms) => new Promise((resolve) => setTimeout(resolve, ms)));
   return {
@@ -192,13 +197,15 @@ function agentOf(config: AgentConfig, memory = newMemory()): Agent {
     version: PEMFLEET_VERSION,
     readTrustParameter:
       parameter === undefined ? undefined : () => readTrustParameter(parameter, process.env),
-    openBucket: once(() => openHostBucket(config.bucket, process.env)),
+    openBucket: once(() => openHostBucket(config.bucket, process.env, access)),
     runtime,
     memory,
     log,
     now: () => new Date(),
     instances:
-      config.instances.length > 0 ? instanceConfigs(config).map((one) => agentOf(one, memory)) : undefined,
+      config.instances.length > 0
+        ? instanceConfigs(config).map((one) => agentOf(one, memory, access))
+        : undefined,
   };
 }
 

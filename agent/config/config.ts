@@ -154,8 +154,16 @@ function parseAgentSettings(source: SettingsFile, origins: ReadonlyMap<string, s
     words: AGENT_WORDS,
     originOf: (path) => origins.get(path.join('.')) ?? originOfEntry(path, origins),
   });
-  throw new ConfigError('ERR_CONFIG', lines.join('\n'));
+  throw new ConfigError('ERR_CONFIG', (isMissing(source) ? withoutFile(source, lines) : lines).join('\n'));
 }
+
+const isMissing = ({ file }: SettingsFile) => !existsSync(file);
+
+/** Lines and columns of a file that is not there help nobody. */
+const withoutFile = ({ file }: SettingsFile, lines: readonly string[]): string[] => [
+  `${file}: there is no such file; "pemfleet init" writes one`,
+  ...lines.map((line) => line.replace(`${file}:1:1: `, '')),
+];
 
 /** An entry of a list that a flag has set. */
 function originOfEntry(path: readonly PropertyKey[], origins: ReadonlyMap<string, string>) {

@@ -118,7 +118,8 @@ export const haproxySchema = z
       .optional()
       .describe('Updates per second at most, 0: no limit; default: 50 before HAProxy 3.0, then no limit.'),
     placeholder: z
-      .union([z.boolean(), z.stringbool()])
+      // Of a flag or a variable it is a text; in the file, YAML's yes is one, too, and is refused.
+      .union([z.boolean(), z.stringbool({ truthy: ['true', '1'], falsy: ['false', '0'] })])
       .default(false)
       .describe('With "sync --wait": install a self-signed certificate if there would be none at all.'),
   })

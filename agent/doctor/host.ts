@@ -2,7 +2,7 @@
 
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { quoted } from '#common/cli/quoted.ts';
 import type { RunHostCommand } from '#common/systemd/host-command.ts';
 import {
@@ -12,10 +12,10 @@ import {
   type UnitProperties,
 } from '#common/systemd/unit-view.ts';
 import { HOUR_MS } from '#common/time.ts';
-import { codeOf } from '#contract/errors.ts';
+import { codeOf, messageOf } from '#contract/errors.ts';
 import type { Agent } from '../agent.ts';
 import { readStatus } from '../state/status.ts';
-import { type Finding, finding } from './finding.ts';
+import { type Finding, finding, moveAway } from './finding.ts';
 
 const UNIT = 'pemfleet-agent.service';
 
@@ -43,7 +43,11 @@ async function examineState({ config: { stateDir, fleet, host }, now }: Agent): 
   const create = `install -d -m 0700 -o pemfleet ${quoted(stateDir)}`;
   const failure = await writeFailure(stateDir);
   if (failure !== undefined) return [finding('state-not-writable', failure, create)];
-  const status = await readStatus(stateDir, { fleet, host }).catch(() => undefined);
+  const status = await readStatus(stateDir, { fleet, host }).catch((error: unknown) => messageOf(error));
+  if (typeof status === 'string' && status !== 'broken') {
+    const path = quoted(join(stateDir, 'status.json'));
+    return [finding('state-not-writable', status, `${moveAway(path)}: the next pass writes it anew`)];
+  }
   const at = status === undefined || status === 'broken' ? undefined : new Date(status.reportedAt);
   if (at === undefined || now().getTime() - at.getTime() < OVERDUE_MS) return [];
   return [
@@ -90,6 +94,10 @@ async function examineSystemd(runCommand: RunHostCommand): Promise<Finding[]> {
 
 function judgeUnit(unit: UnitProperties): Finding[] {
   const { LoadState, UnitFileState, ActiveState } = unit;
+  if (LoadState === 'masked') {
+    const fix = `if that is not meant: systemctl unmask ${UNIT}; systemctl enable --now ${UNIT}`;
+    return [finding('unit-disabled', `no agent runs, and none will: ${UNIT} is masked`, fix)];
+  }
   if (LoadState !== 'loaded') {
     const fix = `install the package pemfleet-agent, or its install.sh; then systemctl enable --now ${UNIT}`;
     return [finding('unit-missing', `systemd has no ${UNIT} (${LoadState}); what starts the agent?`, fix)];

@@ -17,14 +17,22 @@ if [ -z "$root" ] && command -v systemctl >/dev/null; then
         echo "uninstall.sh: could not write the last report; this host counts as silent until its status expires" >&2
 fi
 # The last one is cloud-init's (cdk/host), where the agent came by the construct's user data.
-for unit in $units pemfleet-alarm@.service pemfleet-install.service; do rm -f "$root/usr/lib/systemd/system/$unit" "$root/etc/systemd/system/$unit"; done
+shared=pemfleet-alarm@.service
+# The issuer of this machine raises its alarms by it, too.
+[ ! -e "$root/usr/bin/pemfleet" ] || shared=
+for unit in $units $shared pemfleet-install.service; do rm -f "$root/usr/lib/systemd/system/$unit" "$root/etc/systemd/system/$unit"; done
 rm -f "$root/usr/lib/sysusers.d/pemfleet-agent.conf" "$root/usr/lib/tmpfiles.d/pemfleet-agent.conf"
 rm -f "$root/usr/bin/pemfleet-agent"
-rm -rf "$root/usr/lib/pemfleet"
+lib=$root/usr/lib/pemfleet
+if [ -n "$shared" ]; then
+    rm -rf "$lib"
+else
+    for own in back.sh fetch-agent.py install-agent.sh uninstall.sh previous .lock; do rm -rf "${lib:?}/$own"; done
+fi
 if [ -z "$root" ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 if [ "${1:-}" = --purge ]; then
     rm -rf "$root/var/lib/pemfleet-agent"
-    rm -f "$root/etc/pemfleet/agent.yaml" "$root/etc/pemfleet/alarm.conf"
-    rm -rf "$root/var/lib/pemfleet-alarm"
+    rm -f "$root/etc/pemfleet/agent.yaml"
+    [ -z "$shared" ] || rm -rf "$root/etc/pemfleet/alarm.conf" "$root/var/lib/pemfleet-alarm"
     rmdir "$root/etc/pemfleet" 2>/dev/null || true
 fi

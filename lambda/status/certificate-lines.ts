@@ -33,7 +33,7 @@ function missingLine({ certificate, failure, servedBy }: MissingCertificate, vie
   const serving = servedBy.length === 0 ? '' : `; still served by ${namesOf(servedBy)}`;
   const why =
     failure === undefined
-      ? 'no attempt has failed: pemfleet plan says when it is ordered'
+      ? 'no attempt has failed: pemfleet plan says when it is ordered, and journalctl -u pemfleet what the last pass did'
       : failureText(failure, view.now);
   return {
     ...lineOf(view, certificate, ['wrong', 'missing'], `configured, not published${serving}: ${why}`),

@@ -5,14 +5,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AwsCredentialIdentityProvider } from '@smithy/types';
-import type { HostBucket } from './bucket.ts';
+import type { BucketAccess, HostBucket } from './bucket.ts';
 import { openBucket } from './open.ts';
 import { openWithoutSdk } from './open-without-sdk.ts';
 import { credentialsOf, type Environment, regionOf } from './s3-credentials.ts';
 
 /** @throws BucketError `ERR_BUCKET_URL` */
-export function openHostBucket(url: string, env: Environment): Promise<HostBucket> {
-  return isPlain(env) ? openWithoutSdk(url, env) : openBucket(url);
+export function openHostBucket(url: string, env: Environment, access?: BucketAccess): Promise<HostBucket> {
+  return isPlain(env) ? openWithoutSdk(url, env, access) : openBucket(url, access);
 }
 
 /** For requests to other services: credentials and region as the bucket gets them. */

@@ -1,6 +1,6 @@
 /** How a program that must be small opens the bucket: a directory, or S3 without the SDK. */
 import { parseBucketUrl } from './address.ts';
-import type { HostBucket } from './bucket.ts';
+import type { BucketAccess, HostBucket } from './bucket.ts';
 import { DirectoryBucket } from './directory.ts';
 import type { Environment } from './s3-credentials.ts';
 import { S3WithoutSdk } from './s3-without-sdk.ts';
@@ -9,9 +9,13 @@ import { S3WithoutSdk } from './s3-without-sdk.ts';
  * @param env credentials, region and endpoint, in AWS's variables
  * @throws BucketError `ERR_BUCKET_URL`
  */
-export async function openWithoutSdk(url: string, env: Environment): Promise<HostBucket> {
+export async function openWithoutSdk(
+  url: string,
+  env: Environment,
+  access?: BucketAccess,
+): Promise<HostBucket> {
   const address = parseBucketUrl(url);
   return address.kind === 'directory'
-    ? DirectoryBucket.open(address.path)
+    ? DirectoryBucket.open(address.path, access)
     : new S3WithoutSdk(address.s3, env);
 }

@@ -1,7 +1,15 @@
 // The agent as a host gets it: tarball, checksum, installer, one executable. Built by `npm run release`.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { appendFileSync, existsSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import { after, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -136,6 +144,24 @@ test('install, upgrade, uninstall, purge', async (t) => {
 
   await script('uninstall.sh', '--purge');
   assert.equal(existsSync(settings), false);
+});
+
+test('beside an issuer, uninstall --purge leaves what both have: the script and the unit of alarms, and their settings', async (t) => {
+  const tree = makeTempDir();
+  t.after(() => tree.remove());
+  const script = (name: string, ...args: string[]) =>
+    run(join(own, name), args, { env: { ...env, DESTDIR: tree.path } });
+  await script('install.sh');
+  for (const file of ['usr/bin/pemfleet', 'etc/pemfleet/alarm.conf']) {
+    writeFileSync(join(tree.path, file), '');
+  }
+
+  await script('uninstall.sh', '--purge');
+
+  const left = ['etc/pemfleet', 'usr/bin', 'usr/lib/pemfleet', 'usr/lib/systemd/system'].map((folder) =>
+    readdirSync(join(tree.path, folder)),
+  );
+  assert.deepEqual(left, [['alarm.conf'], ['pemfleet'], ['alarm.sh'], ['pemfleet-alarm@.service']]);
 });
 
 test('the settings that are shipped are valid', async () => {

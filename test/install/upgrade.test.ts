@@ -116,6 +116,19 @@ test("pemfleet.target and the former release's Node taken away: it renews, by th
   assert.equal(await tree.shell('find /var/lib/pemfleet/bucket/issuer/account -type f | sort'), accounts);
 });
 
+test('a directory that the operator has given to another user stays his, at each boot and after each installation', async () => {
+  const folder = '/var/lib/pemfleet/bucket/challenge';
+  const said = await tree.shell(`set -e
+stat -c '%a %U' /var/lib/pemfleet /var/lib/pemfleet/bucket ${folder}
+chown nobody ${folder} && chmod 0700 ${folder}
+systemd-tmpfiles --create pemfleet.conf && sh /usr/lib/pemfleet/directories.sh
+stat -c '%a %U' ${folder}
+chown pemfleet ${folder} && sh /usr/lib/pemfleet/directories.sh
+stat -c '%a %U' ${folder}`);
+
+  assert.equal(said, `${'711 pemfleet\n'.repeat(3)}700 nobody\n711 pemfleet\n`);
+});
+
 test('after a reboot it is served, by the packages alone', async () => {
   const before = await serial();
   await tree.machine.shutDown();

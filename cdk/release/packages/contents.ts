@@ -42,6 +42,9 @@ const HOST_FOLDERS: Readonly<Record<ProgramName, string>> = {
 const UNIT = /\.(service|timer|target|path|socket)$/;
 const EXAMPLE = /\.(yaml|cfg)$/;
 
+/** What tmpfiles.d cannot do everywhere: the package runs it. */
+export const DIRECTORY_SCRIPTS: readonly string[] = ['certs-directory.sh', 'directories.sh'];
+
 /** Started by units of both packages when one of them fails. A file has one package, so each package has its own. */
 const ALARM = { unit: 'agent/host/pemfleet-alarm@.service', script: 'agent/host/alarm.sh' };
 
@@ -66,7 +69,7 @@ export function packageFiles(root: string, inputs: PackageInputs): PackageFile[]
     file(`usr/lib/systemd/system/${name}-alarm@.service`, text(ALARM.unit)),
     file(`usr/lib/${name}/alarm.sh`, text(ALARM.script), 0o755),
     ...names
-      .filter((one) => one === 'certs-directory.sh')
+      .filter((one) => DIRECTORY_SCRIPTS.includes(one))
       .map((one) => file(`usr/lib/${name}/${one}`, text(`${host}/${one}`), 0o755)),
     ...settings('sysusers'),
     ...settings('tmpfiles'),

@@ -1,5 +1,5 @@
 /** What a package does beyond its files: in the sh that dpkg and rpm both run. Nothing here touches HAProxy or a certificate. */
-import { type PackageFile, type ProgramName, RESTARTED } from './contents.ts';
+import { DIRECTORY_SCRIPTS, type PackageFile, type ProgramName, RESTARTED } from './contents.ts';
 
 /** Commands of sh; when they run is said differently by dpkg and rpm. */
 export interface MaintainerScripts {
@@ -25,7 +25,7 @@ export function maintainerScripts(name: ProgramName, files: readonly PackageFile
       // It complains of what it may not touch, such as a directory of another user: doctor says that better.
       ...namesIn(files, 'usr/lib/tmpfiles.d/').map((file) => `systemd-tmpfiles --create ${file} || :`),
       ...namesIn(files, `usr/lib/${name}/`)
-        .filter((file) => file === 'certs-directory.sh')
+        .filter((file) => DIRECTORY_SCRIPTS.includes(file))
         .map((file) => `sh /usr/lib/${name}/${file} || :`),
       // What does not run, as after a first installation, stays so.
       `if ${isBooted}; then systemctl daemon-reload; systemctl try-restart ${RESTARTED[name].join(' ')} || :; fi`,
@@ -38,10 +38,17 @@ export function maintainerScripts(name: ProgramName, files: readonly PackageFile
       'fi',
       ...(name === 'pemfleet-agent' ? [LEAVE] : []),
     ].join('\n'),
-    removed: `if ${isBooted}; then systemctl daemon-reload || :; fi`,
+    // A unit that has failed would stay in "systemctl --failed" as "not-found"; for an upgrade nothing is reset.
+    removed: `if ${isBooted}; then
+    systemctl daemon-reload || :
+    [ -e /usr/bin/${name} ] || systemctl reset-failed ${units.map((unit) => quotedUnit(unit)).join(' ')} 2>/dev/null || :
+fi`,
     purged: purge(name, units),
   };
 }
+
+/** Instances of a template by a pattern: sh must not take it for files. */
+const quotedUnit = (unit: string) => (unit.includes('@') ? `'${unit.replace('@', '@*')}'` : unit);
 
 /** pemfleet.target starts the agent and stops it (PartOf=), but this package is no reason for HAProxy's certificates to get old. */
 const AGENT_BEFORE = `    agent=
@@ -65,19 +72,20 @@ fi`;
 /** Never HAProxy's certificates, never a bucket, and not the user: a new one could get its number, and with it the files. */
 function purge(name: ProgramName, units: readonly string[]): string {
   const { settings, others, state } = PURGED[name];
-  return `rm -f ${settings.map((file) => `/etc/pemfleet/${file}`).join(' ')}
+  return `rm -rf ${settings.map((file) => `/etc/pemfleet/${file}`).join(' ')}
 for unit in ${units.join(' ')}; do
     rm -f "/etc/systemd/system/$unit.d/pemfleet-paths.conf"
     rmdir "/etc/systemd/system/$unit.d" 2>/dev/null || :
 done
-[ -e /etc/pemfleet/${others} ] || rm -f /etc/pemfleet/alarm.conf
+[ -e /etc/pemfleet/${others} ] || rm -rf /etc/pemfleet/alarm.conf /var/lib/pemfleet-alarm
 rmdir /etc/pemfleet 2>/dev/null || :
 ${state}`;
 }
 
 const PURGED = {
   pemfleet: {
-    settings: ['pemfleet.yaml', 'pemfleet.env', 'responder.env'],
+    // init: its record, with copies of what it has changed.
+    settings: ['pemfleet.yaml', 'pemfleet.env', 'responder.env', 'init'],
     others: 'agent.yaml',
     state:
       '[ ! -d /var/lib/pemfleet ] || echo "pemfleet: /var/lib/pemfleet stays: accounts, keys and certificates may be there" >&2',

@@ -1,6 +1,7 @@
 /** Questions on a terminal. Where nobody sits at one, flags answer, and nothing waits. */
 import { createInterface } from 'node:readline';
 import { printable } from '#common/printable.ts';
+import { printToStderr } from '../command.ts';
 import { UsageError } from '../line/options.ts';
 
 export const isTerminal = (): boolean => process.stdin.isTTY === true && process.stderr.isTTY === true;
@@ -31,7 +32,7 @@ export async function askUntil<T>(
       return read(answer === '' ? fallback : answer);
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
-      process.stderr.write(`${printable(error.message)}\n`);
+      printToStderr(`${printable(error.message)}\n`);
       typedAhead.length = 0;
     }
   }
@@ -47,7 +48,7 @@ export function askYes(question: string, isDefault: boolean): Promise<boolean> {
 function lineOf(prompt: string): Promise<string> {
   const early = typedAhead.shift();
   if (early !== undefined) {
-    process.stderr.write(`${prompt}${printable(early)}\n`);
+    printToStderr(`${prompt}${printable(early)}\n`);
     return Promise.resolve(early);
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr, prompt });

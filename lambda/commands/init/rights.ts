@@ -2,8 +2,9 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { quoted } from '#common/cli/quoted.ts';
+import { ConfigError } from '#common/config-error.ts';
 import { WrongUser } from '#common/user/wrong-user.ts';
-import { messageOf } from '#contract/errors.ts';
+import { codeOf, messageOf } from '#contract/errors.ts';
 
 /** @throws WrongUser with the command line that has the rights */
 export function refuseWithoutRights(command: 'init' | 'go-live', configFile: string): void {
@@ -12,6 +13,12 @@ export function refuseWithoutRights(command: 'init' | 'go-live', configFile: str
   try {
     accessSync(directory, constants.W_OK);
   } catch (error) {
+    if (codeOf(error) === 'EROFS') {
+      throw new ConfigError(
+        'ERR_CONFIG',
+        `${command} writes ${configFile}, and ${directory} is on a file system that is read-only: mount it read-write`,
+      );
+    }
     throw new WrongUser(
       `${command} writes ${configFile}, and this user may not (${messageOf(error)}): ${asRootLine()}`,
     );

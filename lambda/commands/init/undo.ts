@@ -1,4 +1,6 @@
 /** `pemfleet init --undo`. */
+import { existsSync } from 'node:fs';
+import { runHostCommand } from '#common/systemd/host-command.ts';
 import { recordDirectory } from '../../init/apply/record.ts';
 import { reloadWayOf } from '../../init/apply/reload.ts';
 import { type UndoResult, undoLastRun } from '../../init/apply/undo.ts';
@@ -21,12 +23,26 @@ export async function undoInit(values: CommandValues): Promise<number> {
   });
   if (values.json) printJson({ version: 1, at: now().toISOString(), ...result });
   else print(undoText(result, values['dry-run']));
+  if (result.result === 'undone' && !values['dry-run'] && !existsSync(values.config)) await warnOfUnits();
   if (result.result !== 'changed') return EXIT.ok;
   printToStderr(
     `init --undo takes back what is still as init wrote it; ${result.files.join(', ')} changed since: put that change aside, then undo\n`,
   );
   return EXIT.failed;
 }
+
+/** Units that are left would fail twice an hour, and alarm. */
+async function warnOfUnits(): Promise<void> {
+  const states = await Promise.all(
+    ['is-enabled', 'is-active'].map((verb) => runHostCommand('systemctl', [verb, TARGET])),
+  );
+  const isOn = states.some(({ isInstalled, stdout }) => isInstalled && /^(enabled|active)$/m.test(stdout));
+  if (isOn) {
+    printToStderr(`${TARGET} is still on, without a configuration: systemctl disable --now ${TARGET}\n`);
+  }
+}
+
+const TARGET = 'pemfleet.target';
 
 function undoText(result: UndoResult, dryRun: boolean): string {
   if (result.result === 'nothing') return 'nothing to undo: no run of init is on record\n';

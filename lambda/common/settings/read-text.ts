@@ -6,7 +6,7 @@ import { ConfigError } from '#common/config-error.ts';
 const MAX_BYTES = 16 * 2 ** 20;
 
 const PROBLEMS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
+  ENOENT: 'there is no such file; "pemfleet init" writes one',
   EACCES:
     'it cannot be read: permission denied (EACCES); run the command as a user who may read it, or as root',
   EPERM: 'it cannot be read: permission denied (EPERM)',

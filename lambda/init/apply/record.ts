@@ -54,7 +54,10 @@ export async function readRecord(directory: string): Promise<InitRecord> {
   try {
     return record.parse(JSON.parse(text.toString()));
   } catch (cause) {
-    throw new ConfigError('ERR_CONFIG', `${fileOf(directory)} is no record of pemfleet init`, { cause });
+    const cure = `the copies of what init has changed lie beside it (1-before-…): put back by hand what you want back, then move ${directory} away`;
+    throw new ConfigError('ERR_CONFIG', `${fileOf(directory)} is no record of pemfleet init: ${cure}`, {
+      cause,
+    });
   }
 }
 

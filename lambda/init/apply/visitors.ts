@@ -41,7 +41,10 @@ export function changedViews(
     const now = after[index]?.certificate;
     if (certificate === undefined || certificate === now) return [];
     if (isChangeMeant && now !== undefined) return [];
-    const what = now === undefined ? 'no handshake' : 'another certificate';
+    const what =
+      now === undefined
+        ? 'no handshake'
+        : "another certificate (where that is no aim, a file of pemfleet's directory has the same name: move it away)";
     return [`${name ?? 'a visitor without a name'} gets ${what} at ${address}`];
   });
 }

@@ -81,9 +81,17 @@ function backendName(config: HaproxyConfiguration, responder: string): { name: s
   return { name: name ?? 'pemfleet_acme_responder', exists: false };
 }
 
+/** HAProxy joins what has one name by "or": a rule of the operator's would count for the responder, too. */
+function freeAcl({ lines }: Section, name: string): string {
+  const isTaken = (one: string) => lines.some(({ words }) => words[0] === 'acl' && words[1] === one);
+  const names = [name, ...Array.from({ length: 9 }, (_, index) => `${name}_${index + 2}`)];
+  return names.find((one) => !isTaken(one)) ?? `${name}_acme`;
+}
+
 /** Order of HAProxy: `http-request` rules, `redirect`, `use_backend`; a line elsewhere makes it warn. */
 function linesInto(section: Section, config: HaproxyConfiguration, backend: string): Edit[] {
   const { file, indent } = section;
+  const [acl, tokenAcl] = [freeAcl(section, ACL), freeAcl(section, TOKEN_ACL)];
   const isRule = ({ words: [first] }: { words: readonly string[] }) =>
     ['http-request', 'redirect', 'use_backend'].includes(first ?? '');
   const firstRule = section.lines.find(isRule);
@@ -92,19 +100,19 @@ function linesInto(section: Section, config: HaproxyConfiguration, backend: stri
   );
   const rules = insertion(file, earlier.at(-1)?.number ?? (firstRule?.number ?? section.end + 1) - 1, [
     `${indent}# pemfleet: challenges of ACME (HTTP-01) go to the responder, past the rules below`,
-    `${indent}acl ${ACL} path_beg ${CHALLENGE_PATH}`,
-    `${indent}acl ${TOKEN_ACL} path_reg ${TOKEN_PATH}`,
-    `${indent}http-request return status 404 if ${ACL} !${TOKEN_ACL}`,
-    `${indent}http-request allow if ${ACL}`,
+    `${indent}acl ${acl} path_beg ${CHALLENGE_PATH}`,
+    `${indent}acl ${tokenAcl} path_reg ${TOKEN_PATH}`,
+    `${indent}http-request return status 404 if ${acl} !${tokenAcl}`,
+    `${indent}http-request allow if ${acl}`,
   ]);
   const redirects = section.lines.filter(({ words: [first] }) => first === 'redirect');
   const exempt = redirects.map(({ number }) =>
-    replacement(file, number - 1, exemptLine(rawLine(config, file, number), ACL, config.env)),
+    replacement(file, number - 1, exemptLine(rawLine(config, file, number), acl, config.env)),
   );
   const firstUse = section.lines.find(({ words: [first] }) => first === 'use_backend');
   const lastRule = section.lines.findLast(isRule) ?? earlier.at(-1);
   const at = firstUse === undefined ? Math.max(lastRule?.number ?? 0, rules.at) : firstUse.number - 1;
-  return [rules, ...exempt, insertion(file, at, [`${indent}use_backend ${backend} if ${ACL}`])];
+  return [rules, ...exempt, insertion(file, at, [`${indent}use_backend ${backend} if ${acl}`])];
 }
 
 function ownFrontend(

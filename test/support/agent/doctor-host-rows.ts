@@ -33,6 +33,14 @@ export const hostRows: DoctorRow[] = [
     }),
   },
   {
+    says: 'the unit is masked: no agent runs, and none will',
+    finds: 'unit-disabled',
+    fix: /systemctl unmask pemfleet-agent/,
+    plant: () => ({
+      runCommand: instead('systemctl show', 'LoadState=masked\nUnitFileState=masked\nActiveState=inactive\n'),
+    }),
+  },
+  {
     says: 'the unit has failed',
     finds: 'unit-failed',
     fix: /journalctl -u pemfleet-agent/,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -79,6 +79,17 @@ test('bucket out of reach: the last good set is enough, at once', async (t) => {
   assert.match(stderr, /event=boot\.last-good files=1 code=ERR_BUCKET_IO/);
   assert.doesNotMatch(stderr, /boot\.waiting/);
   assert.equal(host.pem('shop'), pem);
+});
+
+test('a dry run of sync makes nothing: no bucket where the address of a directory is mistyped', async (t) => {
+  const host = await freshHost(t);
+  const typo = `${host.bucketDir}-mistyped`;
+
+  const { code, stdout } = await host.agent('sync', { args: ['--dry-run', `--bucket=file://${typo}`] });
+
+  assert.equal(code, 1, stdout);
+  assert.match(stdout, /ERR_MANIFEST_MISSING/);
+  assert.equal(existsSync(typo), false);
 });
 
 test('no certificate in time: the wait ends with status 1 and an empty directory', async (t) => {

@@ -186,6 +186,16 @@ test('several culprits are named at once, one a line', async () => {
   });
 });
 
+test('without the default file, its path and its cure are named, and no line or column of it', async () => {
+  const error = await loadAgentConfig({ flags: {}, env: {}, hostname: 'lb1' }).then(
+    () => assert.fail('it was taken'),
+    String,
+  );
+
+  assert.match(error, /\/etc\/pemfleet\/agent\.yaml: there is no such file; "pemfleet init" writes one\n/);
+  assert.doesNotMatch(error, /:1:1/);
+});
+
 test('a file that was named must be there; the default one need not', async () => {
   const sources = { env: {}, hostname: 'lb1' };
 

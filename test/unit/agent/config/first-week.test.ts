@@ -72,6 +72,11 @@ const ROWS: [says: string, text: string, faults: string[]][] = [
     ],
   ],
   [
+    "YAML 1.1's yes",
+    `${good}haproxy: { placeholder: yes }\n`,
+    ['agent.yaml:3:25: haproxy.placeholder: wanted true or false, saw "yes": write true, without quotes'],
+  ],
+  [
     'yes in place of true',
     `${good}haproxy: { placeholder: maybe }\n`,
     ['agent.yaml:3:25: haproxy.placeholder: wanted true or false, saw "maybe"'],

@@ -82,7 +82,7 @@ test('a fleet says first what is wrong, then its certificates, the worst first, 
     tableOf(report),
     `fleet edge: 4 certificates, 3 hosts: 3 wrong, 1 unknown
 wrong: lb3: ERR_CERTS_DIRECTORY read-only
-wrong: new.test: configured, not published: no attempt has failed: pemfleet plan says when it is ordered
+wrong: new.test: configured, not published: no attempt has failed: pemfleet plan says when it is ordered, and journalctl -u pemfleet what the last pass did
 wrong: z.test: not served by 1 of 3: lb2 failed for 3 h (ERR_RUNTIME_REFUSED unable to load)
 unknown: lb5: its status cannot be read (ERR_STATUS_VERSION), written 1 h ago
 CERTIFICATE       STATE    SERVED BY  EXPIRES     NAMES

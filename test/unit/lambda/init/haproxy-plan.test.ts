@@ -54,6 +54,19 @@ test('a redirect spares challenges, whatever its condition', () => {
   for (const [before = '', after] of rows) assert.equal(exemptLine(before, 'X', {}), after);
 });
 
+test('an acl of the operator that has our name keeps its meaning: ours gets another one', () => {
+  const text =
+    'defaults\n mode http\nfrontend web\n bind :80\n acl pemfleet_challenge path /x\n http-request deny if pemfleet_challenge\n';
+
+  const { after } = planOf(text);
+
+  assert.equal(after.match(/acl pemfleet_challenge /g)?.length, 1);
+  assert.match(after, /acl pemfleet_challenge_2 path_beg \/\.well-known/);
+  assert.match(after, /use_backend acme_responder if pemfleet_challenge_2/);
+  assert.match(after, /http-request allow if pemfleet_challenge_2/);
+  assert.equal(planOf(after).diff, '');
+});
+
 test('a port 443 that HAProxy only passes through is no place for certificates: init says where', () => {
   const text =
     'defaults\n mode tcp\nfrontend a\n bind :443\n default_backend b\nbackend b\n server s 192.0.2.1:443\n';

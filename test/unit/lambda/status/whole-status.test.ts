@@ -114,7 +114,7 @@ const ROWS: [says: string, scene: Scene, level: string, ...lines: (string | RegE
     'C2: configured, never issued',
     { entry: 'none' },
     'wrong',
-    'wrong missing a.test: configured, not published: no attempt has failed: pemfleet plan says when it is ordered',
+    'wrong missing a.test: configured, not published: no attempt has failed: pemfleet plan says when it is ordered, and journalctl -u pemfleet what the last pass did',
   ],
   [
     'C2: configured, never issued, failing',
@@ -217,7 +217,7 @@ const ROWS: [says: string, scene: Scene, level: string, ...lines: (string | RegE
     },
     'wrong',
     /^wrong manifest-lost its manifest is lost/,
-    'wrong missing a.test: configured, not published; still served by lb1: no attempt has failed: pemfleet plan says when it is ordered',
+    'wrong missing a.test: configured, not published; still served by lb1: no attempt has failed: pemfleet plan says when it is ordered, and journalctl -u pemfleet what the last pass did',
     'note unlisted lb1: a.test.pem: served, nothing names it, expires in 80 days',
   ],
   [

@@ -19,7 +19,7 @@ truncateSync(large, 100 * 2 ** 20);
 symlinkSync('circle', join(dir, 'circle'));
 
 const ROWS: [says: string, path: string, fault: string][] = [
-  ['a file that is not there', join(dir, 'none.yaml'), 'there is no such file'],
+  ['a file that is not there', join(dir, 'none.yaml'), 'there is no such file; "pemfleet init" writes one'],
   ['a directory', dir, 'it is a directory; name the file in it'],
   ['a path through a file', join(large, 'x'), 'a part of its path is a file, not a directory'],
   ['a symbolic link to itself', join(dir, 'circle'), 'its symbolic links go in a circle'],

@@ -4,12 +4,13 @@ import type { Dashboard, Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatc
 import { UserData } from 'aws-cdk-lib/aws-ec2';
 import { type Grant, type IGrantable, PermissionsBoundary } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
-import type { FunctionUrl, IFunction } from 'aws-cdk-lib/aws-lambda';
+import type { Alias, FunctionUrl, IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { FLEET_TAG, fleetTagValue } from '#contract/layout.ts';
 import { type AgentRights, grantAgent } from './access/agent-access.ts';
+import { grantCommands } from './access/people-access.ts';
 import { parameterArn } from './access/right.ts';
 import { type CertificateBucket, createBucket } from './bucket/bucket.ts';
 import { configuredFleet } from './bucket/prefixes.ts';
@@ -38,6 +39,8 @@ export class Pemfleet extends Construct {
   readonly encryptionKey: IKey;
   /** The function that orders, renews and publishes certificates, on its schedule. */
   readonly issuer: IFunction;
+  /** By which people send commands to {@link issuer} (`pemfleet --function`): by `read` they change nothing. */
+  readonly commandAliases: { readonly read: Alias; readonly change: Alias };
   /** The function that answers HTTP-01 challenges; `undefined` unless a certificate is proven by `challenge: http-01`. */
   readonly responder: IFunction | undefined;
   /** URL of {@link responder}, to which HAProxy forwards challenges. */
@@ -77,6 +80,7 @@ export class Pemfleet extends Construct {
     const responder = responderFor(this, props, this.#storage);
     createPersistRecords(this, props);
     this.issuer = issuer.fn;
+    this.commandAliases = issuer.aliases;
     this.responder = responder?.fn;
     this.responderUrl = responder?.url;
     const metric = (name: MetricName) => this.#metric(name);
@@ -104,6 +108,20 @@ export class Pemfleet extends Construct {
       ...{ ...rights, fleet: name },
       trustParameter: this.#trustParameter,
     });
+  }
+
+  /**
+   * Grants people all that `pemfleet --function` offers: to see everything but keys, to renew, revoke, roll back and withdraw. Nothing of it is
+   * a right to the bucket, its key or a zone: the function acts with its own role, and the audit trail names the request.
+   */
+  grantOperator(grantee: IGrantable): Grant {
+    const { read, change } = this.commandAliases;
+    return grantCommands(grantee, [read, change]);
+  }
+
+  /** Grants people what changes nothing of `pemfleet --function`: status, plans, history, the audit trail. They can read no key. */
+  grantAuditor(grantee: IGrantable): Grant {
+    return grantCommands(grantee, [this.commandAliases.read]);
   }
 
   /**

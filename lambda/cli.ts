@@ -1,9 +1,6 @@
 /** `pemfleet`: the operator's command. Composition root: it touches argv and the exit status. */
 import { commandProblem } from '#common/cli/options.ts';
 import { guardStandardStreams } from '#common/cli/streams.ts';
-import { ConfigError } from '#common/config-error.ts';
-import { EXIT_WRONG_USER, WrongUser } from '#common/user/wrong-user.ts';
-import { codeOf, messageOf } from '#contract/errors.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
 import { accountCommand } from './commands/account/account.ts';
 import { type Command, hasPrintedJson, print, printFailure, printJson } from './commands/command.ts';
@@ -16,11 +13,13 @@ import { Interrupted } from './commands/init/ask.ts';
 import { goLiveCommand } from './commands/init/go-live.ts';
 import { initCommand } from './commands/init/init.ts';
 import { keyCommand } from './commands/key.ts';
+import { failureOf } from './commands/line/failure.ts';
 import { COMMAND_WORDS } from './commands/line/known-words.ts';
 import { parseArguments, type TAKEN_BY, UsageError } from './commands/line/options.ts';
 import { EXIT, USAGE } from './commands/output.ts';
 import { planCommand, renewCommand, runCommand } from './commands/pass.ts';
 import { probeCommand } from './commands/probe.ts';
+import { callFunction } from './commands/remote/call.ts';
 import { drillCommand } from './commands/replacement/drill.ts';
 import { replaceCommand } from './commands/replacement/replace.ts';
 import { respondCommand } from './commands/respond.ts';
@@ -104,7 +103,7 @@ async function main(args: string[]): Promise<number> {
   if (operands.length > 0 && !TAKES_OPERANDS.has(command)) {
     throw new UsageError(`${name} takes options only, saw ${operands.join(' ')}${hintFor(name)}`);
   }
-  return command(values, operands);
+  return values.function === undefined ? command(values, operands) : callFunction(args, values, positionals);
 }
 
 /** Names after `run` are those of certificates. */
@@ -112,24 +111,14 @@ const hintFor = (name: string) =>
   ['run', 'plan'].includes(name) ? '; --only NAME limits the pass to one' : '';
 
 function failed(error: unknown): number {
-  const isUsage = error instanceof UsageError;
-  if (process.argv.includes('--json') && !hasPrintedJson()) {
-    const code = isUsage ? 'ERR_USAGE' : codeOf(error);
-    printJson({ version: 1, error: { code, message: messageOf(error) } });
-  }
-  if (isUsage) {
-    printFailure(`${error.message}\ntry: pemfleet --help\n`);
-    return EXIT.usage;
-  }
+  const { status, text, document } = failureOf(error);
+  if (process.argv.includes('--json') && !hasPrintedJson()) printJson(document);
   if (error instanceof Interrupted) {
     printFailure(`\n${error.message}\n`);
     return EXIT.interrupted;
   }
-  const isConfig = error instanceof ConfigError || codeOf(error) === 'ERR_BUCKET_URL';
-  // The faults of a configuration are several lines: they stay as they are.
-  printFailure(`${codeOf(error)} ${error instanceof ConfigError ? error.message : messageOf(error)}\n`);
-  if (error instanceof WrongUser) return EXIT_WRONG_USER;
-  return isConfig ? EXIT.config : EXIT.failed;
+  printFailure(text);
+  return status;
 }
 
 guardStandardStreams('pemfleet');

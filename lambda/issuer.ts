@@ -13,7 +13,9 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import { openBucket } from '#storage/open.ts';
 import { functionActor } from './audit/actor.ts';
 import { AuditTrail } from './audit/trail.ts';
-import { checkConfig } from './config/config.ts';
+import { type CommandAlias, commandAlias, isCommandEvent } from './commands/remote/event.ts';
+import type { CommandAnswer } from './commands/remote/protocol.ts';
+import { type Config, checkConfig } from './config/config.ts';
 import type { PassMetrics } from './figures/metrics.ts';
 import type { Problem } from './figures/problems.ts';
 import { problemText } from './figures/rises.ts';
@@ -33,6 +35,7 @@ import { loadConfigFile, runPassExclusively } from './wiring.ts';
 export interface LambdaContext {
   getRemainingTimeInMillis(): number;
   readonly invokedFunctionArn: string;
+  readonly awsRequestId?: string;
 }
 
 /** Left at the end of an invocation to save failures, notify hosts and flush logs. */
@@ -58,9 +61,36 @@ const log: Log = (event, fields = {}) => logger[levelOf(event)](event, printable
  * `PEMFLEET_TRUST_PARAMETER`: name of the SSM parameter from which hosts take the key that they trust first.
  * @throws AggregateError if any certificate failed, or hosts could not be read, so that the invocation itself fails: after the metrics
  */
-export async function handler(event: unknown, context: LambdaContext): Promise<{ outcomes: Outcome[] }> {
+export async function handler(
+  event: unknown,
+  context: LambdaContext,
+): Promise<{ outcomes: Outcome[] } | CommandAnswer> {
+  const alias = commandAlias(context.invokedFunctionArn);
+  // By these aliases come commands only: what else could be asked of the function, the scheduler asks without one.
+  if (alias !== undefined) return answerCommand(event, alias, context);
+  if (isCommandEvent(event)) {
+    throw new Error(
+      'a command was sent without an alias: wanted read or change behind the name of the function; nothing was done',
+    );
+  }
   if (!isCustomResourceEvent(event)) return pass(context, {});
   return deploymentPass(event, context);
+}
+
+async function answerCommand(
+  event: unknown,
+  alias: CommandAlias,
+  context: LambdaContext,
+): Promise<CommandAnswer> {
+  const { invokedFunctionArn: functionArn, awsRequestId: requestId = 'unknown' } = context;
+  // A bundle of its own (build.ts): no pass loads it.
+  const { runRemotely } = await import('./commands/remote/run-remotely.ts');
+  const { answer, command, by, status } = await runRemotely(event, {
+    ...{ alias, functionArn, requestId, deadline: deadlineOf(context) },
+    ...{ bucketUrl: process.env['PEMFLEET_BUCKET'], loadConfig },
+  });
+  log('command.answered', { command, alias, by, request: requestId, status });
+  return answer;
 }
 
 /**
@@ -95,10 +125,8 @@ async function firstPass(context: LambdaContext): Promise<{ outcomes: Outcome[] 
 
 async function pass(context: LambdaContext, options: PassOptions): Promise<{ outcomes: Outcome[] }> {
   const now = () => new Date();
-  const deadline = new Date(Date.now() + context.getRemainingTimeInMillis() - RESERVE_MS);
-  const config = await loadConfigFile(process.env['PEMFLEET_CONFIG'] ?? 'pemfleet.json', (file, text) =>
-    checkConfig(file, JSON.parse(text)),
-  );
+  const deadline = deadlineOf(context);
+  const config = await loadConfig();
   const bucket = await openBucket(process.env['PEMFLEET_BUCKET'] ?? config.bucket);
   const timing = { now, deadline, sleep: (ms: number) => sleep(ms) };
   const random = () => randomInt(2 ** 32) / 2 ** 32;
@@ -120,6 +148,16 @@ async function pass(context: LambdaContext, options: PassOptions): Promise<{ out
   emit({ ...ended.metrics, ...probed }, ended.problems);
   if (result.error !== undefined) throw result.error;
   return failIfAny(result.outcomes, failures);
+}
+
+function deadlineOf(context: LambdaContext): Date {
+  return new Date(Date.now() + context.getRemainingTimeInMillis() - RESERVE_MS);
+}
+
+function loadConfig(): Promise<Config> {
+  return loadConfigFile(process.env['PEMFLEET_CONFIG'] ?? 'pemfleet.json', (file, text) =>
+    checkConfig(file, JSON.parse(text)),
+  );
 }
 
 /** Whoever reads the log group in a terminal. */

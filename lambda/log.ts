@@ -2,6 +2,7 @@
 
 export type EventName =
   | 'run.started'
+  | 'command.answered'
   | 'issuer.refused'
   | 'clock.off'
   | 'fleets.unlisted'

@@ -12,6 +12,7 @@ import { PACKAGE_ROOT } from '../settings/package.ts';
 export function issuerCode(scope: Construct, { config, caFiles }: PemfleetConfig): Code {
   const directory = emptyDirectory(scope, 'issuer');
   copyFileSync(builtFile('issuer'), join(directory, 'index.mjs'));
+  copyFileSync(builtFile('issuer-commands'), join(directory, 'commands.mjs'));
   writeFileSync(join(directory, 'pemfleet.json'), `${JSON.stringify(config, null, 2)}\n`);
   for (const [name, file] of Object.entries(caFiles)) copyFileSync(file, join(directory, name));
   return Code.fromAsset(directory);

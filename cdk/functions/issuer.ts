@@ -1,6 +1,6 @@
 /** The issuer on its schedule. The schedule is the retry loop: Lambda itself retries nothing. */
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
-import { Architecture, Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import { Alias, Architecture, Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { type IssuerAccess, issuerRights } from '../access/issuer-access.ts';
@@ -17,6 +17,8 @@ export interface Issuer {
   readonly fn: LambdaFunction;
   /** Queue of passes that failed, and of invocations that never started. */
   readonly failures: Queue;
+  /** By which people send commands to {@link fn}: by `read` they change nothing. */
+  readonly aliases: { readonly read: Alias; readonly change: Alias };
 }
 
 export function createIssuer(parent: Construct, props: PemfleetProps, access: IssuerAccess): Issuer {
@@ -52,7 +54,16 @@ export function createIssuer(parent: Construct, props: PemfleetProps, access: Is
     ...(props.vpc && network(props, props.vpc)),
   });
   createSchedule(scope, { fn, failures, wakeMinutes });
-  return { fn, failures };
+  return { fn, failures, aliases: { read: commandAlias(fn, 'read'), change: commandAlias(fn, 'change') } };
+}
+
+/** Of what is deployed: a version of its own would be an older program once it is deployed again. */
+function commandAlias(fn: LambdaFunction, name: 'read' | 'change'): Alias {
+  return new Alias(fn, name === 'read' ? 'Read' : 'Change', {
+    aliasName: name,
+    version: fn.latestVersion,
+    description: `pemfleet --function: commands that ${name === 'read' ? 'change nothing' : 'change something'}`,
+  });
 }
 
 function network({ vpcSubnets, securityGroups }: PemfleetProps, vpc: NonNullable<PemfleetProps['vpc']>) {

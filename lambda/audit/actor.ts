@@ -10,9 +10,9 @@ export function commandActor(
 ): AuditActor {
   const sudoer = env['SUDO_USER'];
   return {
-    by: sudoer === undefined ? userName() : `${userName()} (sudo: ${sudoer})`,
+    by: sudoer === undefined ? callerName() : `${callerName()} (sudo: ${sudoer})`,
     ...{ isClaimed: true, host: hostname() },
-    command: ['pemfleet', ...args.map(quoted)].join(' '),
+    command: quotedWords(['pemfleet', ...args]),
     ...(reason !== undefined && { reason }),
   };
 }
@@ -22,13 +22,19 @@ export function functionActor(arn: string): AuditActor {
   return { by: arn, command: 'pass' };
 }
 
-function userName(): string {
+/** Of whoever has started this program. */
+export function callerName(): string {
   try {
     return userInfo().username;
   } catch {
     // No line in passwd(5), as in many containers.
     return `uid ${process.getuid?.() ?? 'unknown'}`;
   }
+}
+
+/** A command line, as it may be typed again. */
+export function quotedWords(words: readonly string[]): string {
+  return words.map(quoted).join(' ');
 }
 
 function quoted(word: string): string {

@@ -27,6 +27,9 @@ const auditLine = z.looseObject({
   host: text.optional(),
   /** The command line, or `pass` for one of a function. */
   command: text,
+  /** ARN of the function that somebody has invoked for it, with its alias, and the id of that request: CloudTrail knows whose it was. */
+  function: text.optional(),
+  request: text.optional(),
   /** For example `renewed`, `withdrawn`, `rolled-back`, `held`: docs/bucket.md has the table. */
   action: z.string().max(64),
   fleet: fleetName.optional(),
@@ -45,7 +48,10 @@ export type AuditLine = z.infer<typeof auditLine>;
 export type AuditFact = Pick<AuditLine, 'action' | 'fleet' | 'certificate' | 'before' | 'after' | 'reason'>;
 
 /** Who acts, and by which command. */
-export type AuditActor = Pick<AuditLine, 'by' | 'isClaimed' | 'host' | 'command' | 'reason'>;
+export type AuditActor = Pick<
+  AuditLine,
+  'by' | 'isClaimed' | 'host' | 'command' | 'function' | 'request' | 'reason'
+>;
 
 /** Where the trail stands: the last line's number and hash. */
 export interface ChainEnd {
@@ -62,7 +68,7 @@ export function lineHash(lineText: string): string {
 /** @returns the line's text, without its line feed, and the end of the chain after it */
 export function nextLine(
   { sequence, hash }: ChainEnd,
-  { by, isClaimed, host, command, reason: given }: AuditActor,
+  { by, isClaimed, host, command, function: arn, request, reason: given }: AuditActor,
   fact: AuditFact,
   at: Date,
 ): { text: string; end: ChainEnd } {
@@ -73,7 +79,10 @@ export function nextLine(
     ...{ sequence: sequence + 1, at: at.toISOString(), by: cut(by) },
     ...(isClaimed && { isClaimed }),
     ...(host !== undefined && { host: cut(host) }),
-    ...{ command: cut(command), ...fact },
+    command: cut(command),
+    ...(arn !== undefined && { function: cut(arn) }),
+    ...(request !== undefined && { request: cut(request) }),
+    ...fact,
     ...(fact.before && { before: fact.before.slice(0, MAX_SERIALS) }),
     ...(fact.after && { after: fact.after.slice(0, MAX_SERIALS) }),
     ...(reason !== undefined && { reason: cut(reason) }),

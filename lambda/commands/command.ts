@@ -2,34 +2,36 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isJournal, type JournalLevel, withPriority, writeNotice, writeResult } from '#common/cli/streams.ts';
-import { escapedJson, printable } from '#common/printable.ts';
-import { readSettingsText } from '#common/settings/read-text.ts';
+import { escapedJson, printable, printableLines } from '#common/printable.ts';
 import type { Bucket, BucketAccess } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
 import { commandActor } from '../audit/actor.ts';
 import type { AuditFact } from '../audit/line.ts';
 import { AuditTrail } from '../audit/trail.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
-import { type GivenBucket, parseConfig } from '../config/yaml.ts';
+import { type IssuerIdentity, machineIdentity } from '../identity/identity.ts';
 import { type EventName, jsonLog, type Log, levelOf, textLog } from '../log.ts';
 import type { Pass } from '../pass.ts';
-import { loadConfigFile } from '../wiring.ts';
 import { type CommandValues, UsageError } from './line/options.ts';
-import { bucketOfStack } from './line/stack.ts';
-import { continueForBucket } from './line/user.ts';
+import { readOnly } from './remote/read-only.ts';
+import { type RemoteStage, remoteStage } from './remote/stage.ts';
 
 /** @returns the exit status (`EXIT`) */
 export type Command = (values: CommandValues, operands: readonly string[]) => Promise<number>;
 
 export const now = () => new Date();
-/** The only ways out: whatever hosts, CAs and manifests say, no terminal acts on it. */
-export const print = (text: string) => writeResult(process.stdout, text);
-export const printToStderr = (text: string) => writeResult(process.stderr, text);
+/** The only ways out: whatever hosts, CAs and manifests say, no terminal acts on it. In a function both are collected. */
+export const print = (text: string) => writeRemotely('stdout', text) ?? writeResult(process.stdout, text);
+export const printToStderr = (text: string) =>
+  writeRemotely('stderr', text) ?? writeResult(process.stderr, text);
 /** What ends the program: an error in the journal, too. */
-export const printFailure = (text: string) => writeResult(process.stderr, forReader(text, 'error'));
+export const printFailure = (text: string) =>
+  writeRemotely('stderr', text) ?? writeResult(process.stderr, forReader(text, 'error'));
 /** A line of the log, for example: the exit status is the same where nobody can read it. */
 export const printNotice = (text: string, level: JournalLevel = 'info') =>
-  writeNotice(process.stderr, forReader(text, level));
+  writeRemotely('stderr', text) ?? writeNotice(process.stderr, forReader(text, level));
+const writeRemotely = (stream: 'stdout' | 'stderr', text: string) =>
+  remoteStage()?.write(stream, printableLines(text));
 const forJournal = isJournal(process.stderr.fd, process.env['JOURNAL_STREAM']);
 const forReader = (text: string, level: JournalLevel) => (forJournal ? withPriority(text, level) : text);
 /** One line that the next one takes the place of; nothing where nobody sees it. */
@@ -38,20 +40,31 @@ export const printProgress = (text: string) =>
 export const clearProgress = () => process.stderr.isTTY && process.stderr.write('\r\x1b[K');
 /** Of the terminal, or as COLUMNS says; a pipe has no width. */
 export function terminalWidth(): number {
+  const remote = remoteStage();
+  if (remote !== undefined) return remote.width;
   const columns = process.stdout.columns ?? Number(process.env['COLUMNS']);
   return columns >= 40 ? columns : 120;
 }
 export const printJson = (value: unknown) => {
-  hasJson = true;
+  const remote = remoteStage();
+  if (remote === undefined) hasJson = true;
+  else remote.hasJson = true;
   return print(`${escapedJson(value, 2)}\n`);
 };
 let hasJson = false;
 /** Stdout is one document: what failed after it is on stderr alone. */
-export const hasPrintedJson = () => hasJson;
+export const hasPrintedJson = () => remoteStage()?.hasJson ?? hasJson;
 
 /** Gets a line for whatever this command changes; `flush` at its end says what could not be written. */
 export function openAuditTrail(bucket: Bucket, values: CommandValues): AuditTrail {
-  return new AuditTrail(bucket, commandActor(process.argv.slice(2), process.env, values.reason), now);
+  const { reason } = values;
+  const actor = remoteStage()?.actor(reason) ?? commandActor(process.argv.slice(2), process.env, reason);
+  return new AuditTrail(bucket, actor, now);
+}
+
+/** Which issuer this is: the function, or this machine with its pemfleet.yaml. */
+export async function ownIdentity(values: CommandValues): Promise<IssuerIdentity> {
+  return remoteStage()?.identity ?? machineIdentity(values.config, process.env);
 }
 
 /** The line of a command that changes one thing. @throws BucketError where the store fails: what was done is done */
@@ -61,40 +74,46 @@ export async function recordAction(bucket: Bucket, values: CommandValues, fact: 
   await audit.flush();
 }
 
-/** With the bucket that the command line or the environment names. */
+/** With the bucket that the command line or the environment names; in a function, the function's own. */
 export async function loadConfig(values: CommandValues): Promise<Config> {
-  const given = await givenBucket(values);
-  const parse = (file: string, text: string) => parseConfig(file, text, given);
-  return loadConfigFile(values.config, parse, readSettingsText);
+  const remote = remoteStage();
+  if (remote !== undefined) return remote.loadConfig();
+  const { loadLocalConfig } = await import('./line/local.ts');
+  return loadLocalConfig(values);
 }
 
 /**
  * @param access default: what `--dry-run` says
- * @throws WrongUser
+ * @throws WrongUser; UsageError by an alias of the function that only reads
  */
 export async function loadConfigAndBucket(
   values: CommandValues,
   access: BucketAccess = values['dry-run'] ? 'read' : 'write',
 ): Promise<{ config: Config; bucket: Bucket }> {
   const config = await loadConfig(values);
-  await continueForBucket(config.bucket, access, values);
+  const remote = remoteStage();
+  if (remote !== undefined) return { config, bucket: await openRemotely(remote, config, access) };
+  const { continueLocally } = await import('./line/local.ts');
+  await continueLocally(config.bucket, access, values);
   return { config, bucket: await openBucket(config.bucket, access) };
 }
 
-/** In place of the one that the configuration names. An empty variable says nothing. */
-async function givenBucket({ bucket: url, stack }: CommandValues): Promise<GivenBucket | undefined> {
-  if (url !== undefined && stack !== undefined)
-    throw new UsageError('--stack names a bucket, --bucket another one');
-  if (stack !== undefined) return { url: await bucketOfStack(stack, process.env), origin: '--stack' };
-  if (url !== undefined) return { url, origin: '--bucket' };
-  const variable = process.env['PEMFLEET_BUCKET'];
-  return variable ? { url: variable, origin: 'PEMFLEET_BUCKET' } : undefined;
+async function openRemotely(
+  { alias, bucketUrl }: RemoteStage,
+  config: Config,
+  access: BucketAccess,
+): Promise<Bucket> {
+  if (alias === 'read' && access === 'write')
+    throw new UsageError('the alias read of the function changes nothing: this wants the alias change');
+  const bucket = await openBucket(bucketUrl ?? config.bucket, access);
+  return alias === 'read' ? readOnly(bucket) : bucket;
 }
 
 export function passEnvironmentOf(values: CommandValues): Pick<Pass, 'timing' | 'random' | 'log'> {
   const seconds = Number(values.timeout);
   if (!(seconds > 0)) throw new UsageError(`--timeout wants seconds, saw ${values.timeout}`);
-  const deadline = new Date(Date.now() + seconds * 1000);
+  const wanted = Date.now() + seconds * 1000;
+  const deadline = new Date(Math.min(wanted, remoteStage()?.deadline.getTime() ?? wanted));
   const timing = { now, deadline, sleep: (ms: number) => sleep(ms) };
   return { timing, random: () => randomInt(2 ** 32) / 2 ** 32, log: logOf(values) };
 }

@@ -88,6 +88,8 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   -c, --config FILE     default /etc/pemfleet/pemfleet.yaml
   --bucket URL          in place of the bucket that the configuration names; PEMFLEET_BUCKET says the same
   --stack NAME          the bucket of this CloudFormation stack (its output BucketUrl)
+  --function NAME       run the command in the deployed function, with its rights: the caller needs lambda:InvokeFunction on its alias
+                        read or change only
   --only NAME           limit the pass to this certificate; may be repeated
   --replace-trusted     run, plan: a certificate that browsers do not trust may replace one that they do
   --fleet NAME          status, withdraw, probe: this fleet only; hold, resume: the fleet itself

@@ -1,5 +1,4 @@
 /** `pemfleet run` and `pemfleet plan`: one pass, or what it would do. */
-import { machineIdentity } from '../identity/identity.ts';
 import { afterPass } from '../pass/after-pass.ts';
 import { MIN_ORDER_MS } from '../pass/issuing/issue.ts';
 import type { Decided } from '../pass/run-pass.ts';
@@ -12,6 +11,7 @@ import {
   loadConfigAndBucket,
   now,
   openAuditTrail,
+  ownIdentity,
   passEnvironmentOf,
   print,
   printJson,
@@ -69,7 +69,7 @@ async function pass(
   const isMeant = values['replace-trusted'];
   const options = { dryRun, force: values['force-renewal'], replaceTrusted: isMeant, only };
   const environment = passEnvironmentOf(values);
-  const identity = await machineIdentity(values.config, process.env);
+  const identity = await ownIdentity(values);
   const trustParameter = await openTrustParameter();
   const audit = openAuditTrail(bucket, values);
   const request = { bucket, config, options, identity, trustParameter, audit, ...environment };

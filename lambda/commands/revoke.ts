@@ -1,6 +1,5 @@
 /** `pemfleet revoke NAME`: publishes a replacement, then revokes. Exits 1 if the replacement failed: nothing is revoked then. */
 import { REVOCATION_REASONS, type RevocationReason } from '../acme/revocation.ts';
-import { machineIdentity } from '../identity/identity.ts';
 import { eraseStolenKeys } from '../publication/history/stolen-keys.ts';
 import { createPublishers } from '../publication/publisher.ts';
 import {
@@ -18,6 +17,7 @@ import {
   loadConfigAndBucket,
   now,
   openAuditTrail,
+  ownIdentity,
   passEnvironmentOf,
   printJson,
   printToStderr,
@@ -45,7 +45,7 @@ export const revokeCommand: Command = async (values, operands) => {
   // A certificate with an earlier serial has its successor already.
   if (values.replace && values.serial === undefined) {
     const options = { force: true, freshKey: true, only: [spec.name], dryRun };
-    const identity = await machineIdentity(values.config, process.env);
+    const identity = await ownIdentity(values);
     const { outcomes } = await runPassExclusively({
       ...{ bucket, config, options, identity, audit },
       ...environment,

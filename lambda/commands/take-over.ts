@@ -1,14 +1,20 @@
 /** `pemfleet take-over`: the configuration of this file counts on the bucket from now on; issuers with another one stop. */
 import { configDigest } from '../identity/config-digest.ts';
-import { machineIdentity } from '../identity/identity.ts';
 import { takeOver } from '../identity/writers.ts';
-import { type Command, loadConfigAndBucket, printJson, printToStderr, recordAction } from './command.ts';
+import {
+  type Command,
+  loadConfigAndBucket,
+  ownIdentity,
+  printJson,
+  printToStderr,
+  recordAction,
+} from './command.ts';
 import { EXIT } from './output.ts';
 
 export const takeOverCommand: Command = async (values) => {
   const { config: parsed, bucket } = await loadConfigAndBucket(values);
   const newcomer = {
-    identity: await machineIdentity(values.config, process.env),
+    identity: await ownIdentity(values),
     config: configDigest(parsed),
   };
   const dryRun = values['dry-run'];

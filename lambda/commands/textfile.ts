@@ -6,10 +6,12 @@ import type { Config } from '../config/config.ts';
 import { figuresText, finishedAtIn } from '../figures/figures-text.ts';
 import type { PassMetrics } from '../figures/metrics.ts';
 import { now, printToStderr } from './command.ts';
+import { remoteStage } from './remote/stage.ts';
 
 /** What cannot be written is said, and holds nothing up. The collector may read at any moment, as any user: the file is replaced as a whole. */
 export async function writeFigures({ metrics: { textfile } }: Config, metrics: PassMetrics): Promise<void> {
-  if (textfile === undefined) return;
+  // A function has no disk, and its figures go to CloudWatch.
+  if (textfile === undefined || remoteStage() !== undefined) return;
   const at = now();
   try {
     const before = metrics.RunFinished === undefined ? await readFigures(textfile) : undefined;

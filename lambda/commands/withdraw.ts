@@ -7,7 +7,6 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import type { CertificateName, FleetName } from '#contract/layout.ts';
 import { configuredFleets } from '../config/config.ts';
 import { configDigest } from '../identity/config-digest.ts';
-import { machineIdentity } from '../identity/identity.ts';
 import { checkWriter } from '../identity/writers.ts';
 import {
   endNames,
@@ -33,6 +32,7 @@ import {
   loadConfigAndBucket,
   now,
   openAuditTrail,
+  ownIdentity,
   passEnvironmentOf,
   printJson,
   printToStderr,
@@ -50,7 +50,7 @@ export const withdrawCommand: Command = async (values, operands) => {
   const names = [...new Set(operands)].map(nameOperand);
   const only = values.fleet === undefined ? undefined : fleetOption(values.fleet);
   const { config, bucket } = await loadConfigAndBucket(values);
-  const identity = await machineIdentity(values.config, process.env);
+  const identity = await ownIdentity(values);
   await checkWriter(bucket, { identity, config: configDigest(config) }, now());
   const { log } = passEnvironmentOf(values);
   const fleets = configuredFleets(config);

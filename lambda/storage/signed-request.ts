@@ -1,5 +1,5 @@
 /**
- * One request to S3, SSM, SNS, IAM or CloudFormation, signed by Signature Version 4 and sent by Node's own HTTP: what a poll needs of the SDK, in a
+ * One request to S3, SSM, SNS, IAM, CloudFormation or Lambda, signed by Signature Version 4 and sent by Node's own HTTP: what a poll needs of the SDK, in a
  * tenth of its size.
  */
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
@@ -12,12 +12,14 @@ import { MINUTE_MS, SECOND_MS } from '#common/time.ts';
 
 export interface SignedRequest {
   method: 'GET' | 'PUT' | 'POST';
-  /** Without a query. Of S3: path-style or virtual-hosted. */
+  /** Of S3, without a query: path-style or virtual-hosted. */
   url: URL;
   headers: Record<string, string>;
   body?: Buffer;
   /** Of the object; every other answer has its own limit. */
   maxBytes?: number;
+  /** Default: 20 s. */
+  timeoutMs?: number;
 }
 
 export interface SignedAnswer {
@@ -33,31 +35,41 @@ const ANSWER_BYTES = 65_536;
 /** For connection, answer and body together. */
 const TIMEOUT_MS = 20 * SECOND_MS;
 
+const KEEP_ALIVE_MS = 60 * SECOND_MS;
+
 /** AWS takes requests that are signed up to 15 minutes off, SSM up to five. */
 const SIGNED_SKEW_MS = 4 * MINUTE_MS;
 
 export function signedSender(
   credentials: AwsCredentialIdentityProvider,
   region: () => Promise<string>,
-  service: 's3' | 'ssm' | 'sns' | 'iam' | 'cloudformation' = 's3',
+  service: 's3' | 'ssm' | 'sns' | 'iam' | 'cloudformation' | 'lambda' = 's3',
 ): SendSigned {
   const signer = new SignatureV4({
     service,
     credentials,
     region,
     sha256: Sha256,
-    uriEscapePath: false,
+    // All but S3 take a path that is escaped once more (IAM User Guide, "Create a signed AWS API request").
+    uriEscapePath: service !== 's3',
   });
   /** By how much the store's clock is ahead of ours, where it has refused us for it. */
   let offsetMs = 0;
   const attempt: SendSigned = async (request) => {
-    const { method, url, headers, body = Buffer.alloc(0), maxBytes = ANSWER_BYTES } = request;
+    const {
+      method,
+      url,
+      headers,
+      body = Buffer.alloc(0),
+      maxBytes = ANSWER_BYTES,
+      timeoutMs = TIMEOUT_MS,
+    } = request;
     const unsigned = {
       method,
       protocol: url.protocol,
       hostname: url.hostname,
       path: url.pathname,
-      query: {},
+      query: Object.fromEntries(url.searchParams),
       ...(url.port && { port: Number(url.port) }),
       headers: {
         ...headers,
@@ -67,7 +79,7 @@ export function signedSender(
     };
     const signingDate = new Date(Date.now() + offsetMs);
     const signed = await signer.sign(unsigned, { signingDate });
-    return send({ url, method, headers: signed.headers, body, maxBytes });
+    return send({ url, method, headers: signed.headers, body, maxBytes, timeoutMs });
   };
   return async (request) => {
     const answer = await attempt(request);
@@ -80,10 +92,17 @@ export function signedSender(
   };
 }
 
-function send({ url, method, headers, body, maxBytes }: Required<SignedRequest>): Promise<SignedAnswer> {
+function send({
+  url,
+  method,
+  headers,
+  body,
+  maxBytes,
+  timeoutMs,
+}: Required<SignedRequest>): Promise<SignedAnswer> {
   const open = url.protocol === 'https:' ? sendTls : sendPlain;
   const options = { method, headers: { ...headers, 'content-length': body.length } };
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  const signal = AbortSignal.timeout(timeoutMs);
   return new Promise((resolve, reject) => {
     const request = open(url, { ...options, signal }, (response) => {
       const { statusCode: status = 0, headers: received } = response;
@@ -93,6 +112,8 @@ function send({ url, method, headers, body, maxBytes }: Required<SignedRequest>)
         reject,
       );
     });
+    // A function may think for minutes: what stands between forgets connections on which nothing moves.
+    request.on('socket', (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS));
     request.on('error', reject).end(body);
   });
 }

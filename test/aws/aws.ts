@@ -30,6 +30,7 @@
 //   aws.ssm.host({ instanceId: 'i-0aaa', tags: { fleet: 'web' }, cwd, env });  // runs what SendCommand sends to it
 //   await aws.ssm.settled();
 //   aws.sns.createTopic('Alarms'); aws.sns.messages                            // [{ topic, subject, text }]
+//   aws.lambda.add(startFunction({ … }), ['read']);                            // for Invoke; aws.lambda.trail says by whom
 //   startImds({ principal: () => session });                                   // imds.ts: a server of its own
 //
 // Files: server.ts (front), on-behalf.ts, signature.ts, aws-chunked.ts, identity.ts, policy.ts, faults.ts, failure.ts, and each
@@ -45,6 +46,7 @@ import {
   type Role,
   type RoleOptions,
 } from './identity.ts';
+import { createLambdaApi, type LambdaApi } from './lambda/invoke-api.ts';
 import { type Errand, onBehalf } from './on-behalf.ts';
 import { createPolicyEngine } from './policy.ts';
 import { createRoute53, type Route53, type Route53Options } from './route53/route53.ts';
@@ -90,6 +92,7 @@ export interface Aws {
   dns: NameServer;
   ssm: Ssm;
   sns: Sns;
+  lambda: LambdaApi;
   stop(): Promise<void>;
 }
 
@@ -103,10 +106,16 @@ export async function startAws(options: AwsOptions = {}): Promise<Aws> {
   const route53 = createRoute53({ accountId, now }, options.route53);
   const ssm = createSsm({ region, accountId, now });
   const sns = createSns({ region, accountId });
+  const lambda = createLambdaApi({ region, accountId });
   const decide = createPolicyEngine(region);
   const services: Bench['services'] = {
     ...{ s3: s3.service, route53: route53.service, ssm: ssm.service },
-    ...{ sts: createSts(identity, now), sns: sns.service, iam: createIam(decide, accountId) },
+    ...{
+      sts: createSts(identity, now),
+      sns: sns.service,
+      lambda: lambda.service,
+      iam: createIam(decide, accountId),
+    },
   };
   const calls: Call[] = [];
   const dns = await startNameServer(route53.zones, now);
@@ -114,7 +123,7 @@ export async function startAws(options: AwsOptions = {}): Promise<Aws> {
   const front = await listen(bench);
   endpoint = `http://127.0.0.1:${front.port}`;
   return {
-    ...{ endpoint, region, accountId, calls, s3, route53, dns, ssm, sns },
+    ...{ endpoint, region, accountId, calls, s3, route53, dns, ssm, sns, lambda },
     stop: async () => {
       await Promise.all([front.stop(), dns.stop(), ssm.stop()]);
     },

@@ -101,6 +101,7 @@ export function accessDenied(
       : `because no identity-based policy allows the ${action} action`;
   const named = protocol === 's3' ? `"${resource}"` : resource;
   const message = `User: ${arn} is not authorized to perform: ${action} on resource: ${named} ${why}`;
+  if (protocol === 'rest') return new AwsFailure(403, 'AccessDeniedException', message);
   return protocol === 'json'
     ? new AwsFailure(400, 'AccessDeniedException', message)
     : new AwsFailure(403, 'AccessDenied', message);

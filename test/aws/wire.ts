@@ -66,7 +66,8 @@ export interface Operation {
   run(session: Session): Answer | Promise<Answer>;
 }
 
-export type Protocol = 's3' | 'xml' | 'json';
+/** `rest`: JSON with the status of HTTP, as Lambda speaks. */
+export type Protocol = 's3' | 'xml' | 'json' | 'rest';
 
 export interface Service {
   protocol: Protocol;

@@ -65,9 +65,14 @@ function physicalName(id: string, { resources }: Place): string {
   return typeof named === 'string' ? named : id.toLowerCase();
 }
 
-/** A topic is referred to by its ARN. */
+/** A topic is referred to by its ARN, and an alias by that of its function with its name. */
 function referred(id: string, place: Place): string {
-  const isTopic = place.resources[id]?.Type === 'AWS::SNS::Topic';
+  const { Type, Properties } = place.resources[id] ?? {};
+  if (Type === 'AWS::Lambda::Alias') {
+    const name = String(resolve(Properties?.['FunctionName'], place));
+    return `${ARNS['AWS::Lambda::Function']?.(name, place.account)}:${Properties?.['Name']}`;
+  }
+  const isTopic = Type === 'AWS::SNS::Topic';
   return isTopic ? arnOf(id, place) : physicalName(id, place);
 }
 

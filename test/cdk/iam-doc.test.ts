@@ -24,6 +24,12 @@ const ROLES: readonly [who: Who, title: string, says: string][] = [
   ],
   ['scheduler', 'Scheduler', 'Starts the issuer, and keeps invocations that could not be delivered.'],
   [
+    'operator',
+    'People who operate',
+    '`grantOperator`: all that [`pemfleet --function`](cli.md#through-the-function) offers; no right to the bucket or to a key.',
+  ],
+  ['auditor', 'People who audit', '`grantAuditor`: what changes nothing of it.'],
+  [
     'foreign zone',
     'Zone of another account',
     "The role that the issuer assumes; its trust policy names the issuer's account or role.",

@@ -111,7 +111,7 @@ test('package: an app in TypeScript compiles against the packed tarball and synt
   // Issuer, responder, and the one that publishes the agent for the hosts.
   assert.equal(types.filter((type) => type === 'AWS::Lambda::Function').length, 3);
   assert.deepEqual(readdirSync(join(installed, 'dist')).sort(), [
-    ...['agent', 'agent-release', 'cdk', 'cli', 'issuer', 'responder', 'types'],
+    ...['agent', 'agent-release', 'cdk', 'cli', 'issuer', 'issuer-commands', 'responder', 'types'],
   ]);
 });
 

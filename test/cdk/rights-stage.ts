@@ -31,11 +31,16 @@ export type Who =
   | 'host'
   | 'agent release'
   | 'scheduler'
+  | 'operator'
+  | 'auditor'
   | 'foreign zone';
 
 const dns = stackOf({ ...document, challenge: 'dns-01' });
 const hosts = new Role(dns.stack, 'Hosts', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') });
 dns.stack.pemfleet.grantAgent(hosts, 'edge');
+const people = { assumedBy: new AccountPrincipal(ACCOUNT) };
+dns.stack.pemfleet.grantOperator(new Role(dns.stack, 'Operator', people));
+dns.stack.pemfleet.grantAuditor(new Role(dns.stack, 'Auditor', people));
 const zones = new Stack(dns.app, 'Zones');
 new ZoneAccess(zones, 'Access', {
   hostedZone: HostedZone.fromHostedZoneId(zones, 'Zone', 'Z0FOREIGN'),
@@ -56,6 +61,8 @@ export const policies: Readonly<Record<Who, PolicyDocument[]>> = {
   host: byDns.policiesOf('Hosts'),
   'agent release': byDns.policiesOf('PemfleetAgentReleaseRole'),
   scheduler: byDns.policiesOf('PemfleetIssuerSchedulerRole'),
+  operator: byDns.policiesOf('Operator'),
+  auditor: byDns.policiesOf('Auditor'),
   'foreign zone': foreign.policiesOf('AccessRole'),
 };
 

@@ -22,6 +22,7 @@ const trustParameter = trustParameterOf(byDns);
 const notify = ssmDocument(byDns.name('PemfleetNotifyDocument'));
 const logs = (of: typeof byDns, id: string) =>
   `${of.arn(id).replace(/\*$/, '')}log-stream:2026/11/22/[$LATEST]0a`;
+const alias = (name: string) => `${byDns.arn('PemfleetIssuerFunction')}:${name}`;
 const pem = object('published/edge/pem/www.example.com/0a.pem');
 const ownStatus = object('status/edge/i-0aaa.json');
 const tarball = object(`agent/${'0'.repeat(64)}.tar.gz`);
@@ -91,6 +92,9 @@ export const ALLOWED: Row[] = [
   ['host', 'kms:GenerateDataKey', key, throughS3()],
   ['host', 'ssm:GetParameter', trustParameter],
   ['scheduler', 'lambda:InvokeFunction', byDns.arn('PemfleetIssuerFunction')],
+  ['operator', 'lambda:InvokeFunction', alias('read')],
+  ['operator', 'lambda:InvokeFunction', alias('change')],
+  ['auditor', 'lambda:InvokeFunction', alias('read')],
   ['scheduler', 'sqs:SendMessage', byDns.arn('PemfleetIssuerFailures')],
   [
     'foreign zone',
@@ -105,6 +109,21 @@ export const ALLOWED: Row[] = [
 ];
 
 export const DENIED: Row[] = [
+  // People send commands, and nothing else: no pass by hand, no object, no key, no host.
+  ['auditor', 'lambda:InvokeFunction', alias('change')],
+  ...(['operator', 'auditor'] as const).flatMap((who) => [
+    ...rows(who, 'lambda:InvokeFunction', [byDns.arn('PemfleetIssuerFunction'), alias('$LATEST')]),
+    ...rows(who, 'lambda:UpdateFunctionCode', [byDns.arn('PemfleetIssuerFunction')]),
+    ...rows(who, 's3:GetObject', [
+      object('issuer/signing-key.json'),
+      object('published/edge/root.json'),
+      pem,
+    ]),
+    ...rows(who, 's3:PutObject', [object('issuer/replace.json'), pem]),
+    ...rows(who, 's3:ListBucket', [byDns.arn('PemfleetBucket')]),
+    ...rows(who, 'kms:Decrypt', [key], throughS3()),
+    ...rows(who, 'ssm:SendCommand', [notify]),
+  ]),
   // Nobody but the issuer says whom hosts trust; and it says nothing else.
   ['host', 'ssm:PutParameter', trustParameter],
   ['host', 'ssm:DeleteParameter', trustParameter],

@@ -95,6 +95,7 @@ export function futureText(future: Future): string {
 
 /** Of the reasons why nobody can say when. */
 const OPEN_WORDS: Readonly<Record<string, string>> = {
+  held: 'an operator holds it: pemfleet hold shows why, pemfleet resume ends it',
   'names-moving': 'waits until hosts have proved the certificate that gets its names',
   'trusted-in-force': 'browsers trust what is in force, and would not trust what the CA issues',
   'lifetime-unknown': 'nothing says how long its next certificate will be valid: set lifetime at its CA',

@@ -8,6 +8,7 @@ export const OPTIONS = {
   config: { type: 'string', short: 'c', default: '/etc/pemfleet/pemfleet.yaml' },
   bucket: { type: 'string' },
   stack: { type: 'string' },
+  function: { type: 'string' },
   only: { type: 'string', multiple: true },
   listen: { type: 'string', default: '127.0.0.1:8402' },
   timeout: { type: 'string', default: '900' },
@@ -68,7 +69,7 @@ export const OPTIONS = {
 
 type OptionName = keyof typeof OPTIONS;
 
-const CONFIG = ['config', 'bucket', 'stack', 'help'] as const;
+const CONFIG = ['config', 'bucket', 'stack', 'function', 'help'] as const;
 const DOCUMENT = [...CONFIG, 'json'] as const;
 const LOGS = ['log-format', 'quiet'] as const;
 const PASS = [

@@ -11,7 +11,6 @@ import { readStatuses } from '../../fleet/read-reports.ts';
 import { readHold } from '../../hold/holds.ts';
 import { isInForce } from '../../hold/in-force.ts';
 import { configDigest } from '../../identity/config-digest.ts';
-import { machineIdentity } from '../../identity/identity.ts';
 import { checkWriter } from '../../identity/writers.ts';
 import type { Log } from '../../log.ts';
 import { lastCallSince } from '../../order/lifetime.ts';
@@ -34,6 +33,7 @@ import {
   loadConfigAndBucket,
   now,
   openAuditTrail,
+  ownIdentity,
   passEnvironmentOf,
   printJson,
   printToStderr,
@@ -54,7 +54,7 @@ export const rollbackCommand: Command = async (values, operands) => {
   const serial = values.to === undefined ? undefined : serialOption('to', values.to);
   if (!values.reason) throw new UsageError('rollback wants --reason TEXT: it stands in the audit trail');
   const { config, bucket } = await loadConfigAndBucket(values);
-  const identity = await machineIdentity(values.config, process.env);
+  const identity = await ownIdentity(values);
   await checkWriter(bucket, { identity, config: configDigest(config) }, now());
   const spec = config.certificates.find((certificate) => certificate.name === name);
   const work = () => rollback({ bucket, config }, values, { name, spec, now: now() }, serial);

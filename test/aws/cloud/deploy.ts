@@ -54,6 +54,14 @@ export async function deploy(options: DeployOptions): Promise<Deployment> {
     return aws.principal({ name, role });
   };
   const functions = startFunctions({ aws, template, outdir, session, timeoutMs, onLog });
+  for (const [arn, fn] of functions) {
+    const own = template.all('AWS::Lambda::Alias').map((id) => template.properties(id));
+    const aliases = own.filter(({ FunctionName }) => FunctionName === fn.name || FunctionName === arn);
+    aws.lambda.add(
+      fn,
+      aliases.map(({ Name }) => String(Name)),
+    );
+  }
   for (const id of template.all('Custom::PemfleetAgentRelease')) await createCustom(template, id, functions);
   const urls = await startUrls(options, functions);
   // Also those that a test takes out of the map.

@@ -67,8 +67,8 @@ function startOne(
   };
   return {
     ...fn,
-    invoke: async (event) => {
-      const invocation = await fn.invoke(event);
+    invoke: async (event, qualifier) => {
+      const invocation = await fn.invoke(event, qualifier);
       const { logStream: stream, status } = invocation;
       if (status === 429) return invocation;
       // Also of a handler that says nothing: Lambda itself writes where it begins and ends.

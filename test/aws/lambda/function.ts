@@ -40,8 +40,11 @@ export interface Invocation {
 export interface LambdaFunction {
   name: string;
   arn: string;
-  /** As `RequestResponse`. */
-  invoke(event: unknown): Promise<Invocation>;
+  /**
+   * As `RequestResponse`.
+   * @param qualifier an alias, or a version: the handler finds it behind the function's ARN
+   */
+  invoke(event: unknown, qualifier?: string): Promise<Invocation>;
   /** Ends its execution environments. */
   stop(): Promise<void>;
 }
@@ -59,10 +62,10 @@ export function startFunction(options: FunctionOptions): LambdaFunction {
   let busy = 0;
   return {
     ...{ name, arn },
-    invoke: async (event) => {
+    invoke: async (event, qualifier) => {
       if (busy >= reservedConcurrency) return throttled();
       busy += 1;
-      return run(ground, event).finally(() => {
+      return run(ground, event, qualifier).finally(() => {
         busy -= 1;
       });
     },
@@ -79,14 +82,15 @@ interface Ground {
   all: Set<Place>;
 }
 
-async function run(ground: Ground, event: unknown): Promise<Invocation> {
+async function run(ground: Ground, event: unknown, qualifier: string | undefined): Promise<Invocation> {
   const { options, idle } = ground;
   const { place, isCold } = await placeFor(ground);
   const { environment, log, logStream } = place;
   const [requestId, began] = [randomUUID(), Date.now()];
   const deadline = new Date(began + options.timeoutMs);
   const payload = JSON.stringify(event);
-  const answer = await environment.run({ requestId, deadline, functionArn: options.arn, payload });
+  const functionArn = qualifier === undefined ? options.arn : `${options.arn}:${qualifier}`;
+  const answer = await environment.run({ requestId, deadline, functionArn, payload });
   const ms = Date.now() - began;
   await allRead(log);
   if (environment.isAlive()) idle.push(place);

@@ -1,5 +1,6 @@
 /** The public API of the package: what `import … from 'pemfleet'` offers a CDK app. */
 export type { AgentRights } from './access/agent-access.ts';
+export type { AuditorRights } from './access/people-access.ts';
 export type { AgentOptions } from './fleet/user-data.ts';
 export type { Alarms } from './monitoring/alarms.ts';
 export { Pemfleet } from './pemfleet.ts';

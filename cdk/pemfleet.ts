@@ -10,7 +10,7 @@ import type { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { FLEET_TAG, fleetTagValue } from '#contract/layout.ts';
 import { type AgentRights, grantAgent } from './access/agent-access.ts';
-import { grantCommands } from './access/people-access.ts';
+import { type AuditorRights, grantCommands, grantReading } from './access/people-access.ts';
 import { parameterArn } from './access/right.ts';
 import { type CertificateBucket, createBucket } from './bucket/bucket.ts';
 import { configuredFleet } from './bucket/prefixes.ts';
@@ -119,9 +119,13 @@ export class Pemfleet extends Construct {
     return grantCommands(grantee, [read, change]);
   }
 
-  /** Grants people what changes nothing of `pemfleet --function`: status, plans, history, the audit trail. They can read no key. */
-  grantAuditor(grantee: IGrantable): Grant {
-    return grantCommands(grantee, [this.commandAliases.read]);
+  /**
+   * Grants people what changes nothing of `pemfleet --function`: status, plans, history, the audit trail. They can read no key, also where
+   * `rights` let them read the bucket itself.
+   */
+  grantAuditor(grantee: IGrantable, rights: AuditorRights = {}): Grant {
+    const commands = grantCommands(grantee, [this.commandAliases.read]);
+    return rights.bucket ? commands.combine(grantReading(this.#storage, grantee)) : commands;
   }
 
   /**

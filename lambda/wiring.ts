@@ -27,8 +27,9 @@ import type { PassResult } from './outcome.ts';
 import { type Decided, runPass } from './pass/run-pass.ts';
 import type { Pass } from './pass.ts';
 import { publishedFleetsOrNone } from './publication/fleets.ts';
+import { openKeysToRead } from './publication/readers/keys.ts';
 import { announceKey, readAnnounced } from './signing/announce.ts';
-import { openSigningKey } from './signing/signing-key.ts';
+import { openSigningKey, type SigningKeyOptions } from './signing/signing-key.ts';
 import type { TrustParameter } from './signing/trust-parameter.ts';
 
 /**
@@ -106,10 +107,11 @@ async function withSigningKey(
   const others = await publishedFleetsOrNone({ bucket, log });
   const fleets = [...new Set([...configuredFleets(config), ...others])];
   const announced = await readAnnounced(parameter);
-  const signing = await openSigningKey(bucket, {
-    ...{ fleets, dryRun, announced: announced.trust },
+  const opening: SigningKeyOptions = {
+    ...{ fleets, announced: announced.trust },
     onLoneClaim: ({ fleet, object, key }) => log('signing-key.claimed', { fleet, object, key }),
-  });
+  };
+  const signing = await (dryRun ? openKeysToRead(bucket, opening) : openSigningKey(bucket, opening));
   for (const [fleet, error] of signing.unpublished ?? []) {
     log('keys.failed', { fleet, code: error.code, error: messageOf(error) });
   }

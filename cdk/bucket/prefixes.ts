@@ -7,6 +7,32 @@ const anyFleet = '*' as FleetName;
 /** Policy variable: the writer that a request names in its object tag. */
 export const WRITER = `\${s3:RequestObjectTag/${WRITER_TAG}}`;
 
+const anyName = '*' as CertificateName;
+
+/** What the commands read that change nothing: no object with a key is among them. */
+export const readable: readonly string[] = [
+  layout.root(anyFleet),
+  layout.manifest(anyFleet),
+  layout.keys(anyFleet),
+  layout.shard(anyFleet, '*'),
+  `${topFolderOf(layout.statuses(anyFleet))}*`,
+  ...[layout.renewalInfo, layout.caState, layout.replacements, layout.hostSummaries],
+  ...[layout.announcedLevels, layout.wrongNames, layout.writers],
+  ...[layout.auditTrail, layout.revocations, layout.holds, layout.allServed, layout.allTombstones].map(
+    (prefix) => `${prefix}*`,
+  ),
+  ...[layout.history(anyFleet, anyName), layout.departed(anyFleet), layout.garbage(anyFleet)],
+  layout.summary(anyFleet),
+];
+
+/** Private keys: of certificates, of orders under way, of accounts, and the one that signs. `*` of a policy goes across slashes. */
+export const secret: readonly string[] = [
+  `${layout.fleetPems(anyFleet)}*`,
+  `${layout.orders}*`,
+  `${layout.account('https://ca.test/').replace(/[^/]+$/, '')}*`,
+  layout.signingKey,
+];
+
 export const prefixes = {
   issuer: `${layout.orders.split('/')[0]}/`,
   orders: layout.orders,

@@ -8,7 +8,7 @@ import { probeAll } from '../probe/probe.ts';
 import { probeTable } from '../probe/probe-table.ts';
 import { readTargets } from '../probe/read-targets.ts';
 import { resolverOf } from '../probe/resolve.ts';
-import { openSigningKey } from '../signing/signing-key.ts';
+import { openKeysToRead } from '../publication/readers/keys.ts';
 import { type Command, loadConfigAndBucket, now, print, printJson, printProgress } from './command.ts';
 import { type CommandValues, UsageError } from './line/options.ts';
 import { EXIT } from './output.ts';
@@ -18,7 +18,7 @@ export const probeCommand: Command = async (values, operands) => {
   const settings = settingsOf(config, values);
   const fleets = configuredFleets(config).filter((one) => values.fleet === undefined || one === values.fleet);
   if (fleets.length === 0) throw new UsageError(`no certificate names the fleet ${values.fleet}`);
-  const keys = await openSigningKey(bucket, { fleets, dryRun: true });
+  const keys = await openKeysToRead(bucket, { fleets });
   const only = operands.length === 0 ? undefined : new Set(operands);
   const source = { bucket, keys, fleets, only, except: settings.except };
   const { targets, faults } = await readTargets(source, now());

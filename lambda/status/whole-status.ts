@@ -10,7 +10,7 @@ import type { StoredHold } from '../hold/holds.ts';
 import { ownClockOffset } from '../identity/store-clock.ts';
 import { IssuerMemory } from '../publication/ended.ts';
 import type { OwnKeys } from '../publication/read-manifest.ts';
-import { openSigningKey } from '../signing/signing-key.ts';
+import { openKeysToRead } from '../publication/readers/keys.ts';
 import { fleetLines } from './fleet-lines.ts';
 import { readHeldLines } from './held-lines.ts';
 import { isHeldLine, readHoldLines } from './hold-lines.ts';
@@ -124,7 +124,7 @@ function clockLine(offsetMs: number): StatusLine {
 async function keysOrNone(bucket: Bucket, config: Config): Promise<{ keys: OwnKeys; lines: StatusLine[] }> {
   const fleets = configuredFleets(config);
   try {
-    return { keys: await openSigningKey(bucket, { fleets, dryRun: true }), lines: [] };
+    return { keys: await openKeysToRead(bucket, { fleets }), lines: [] };
   } catch (error) {
     if (!(error instanceof ContractError)) throw error;
     const line: StatusLine = {

@@ -114,7 +114,7 @@ export async function startAws(options: AwsOptions = {}): Promise<Aws> {
       sts: createSts(identity, now),
       sns: sns.service,
       lambda: lambda.service,
-      iam: createIam(decide, accountId),
+      iam: createIam(decide, accountId, identity.holderByArn),
     },
   };
   const calls: Call[] = [];

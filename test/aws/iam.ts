@@ -1,6 +1,6 @@
-// IAM: SimulateCustomPolicy, judged by the evaluator that judges every other request here.
+// IAM: SimulateCustomPolicy and SimulatePrincipalPolicy, judged by the evaluator that judges every other request here.
 import type { Decide } from './policy.ts';
-import { AwsFailure, type AwsRequest, type Operation, type Service } from './wire.ts';
+import { AwsFailure, type AwsRequest, type Caller, type Operation, type Service } from './wire.ts';
 import { toXml } from './xml.ts';
 
 const namespace = 'https://iam.amazonaws.com/doc/2010-05-08/';
@@ -8,8 +8,49 @@ const namespace = 'https://iam.amazonaws.com/doc/2010-05-08/';
 /** IAM's words for the decisions. */
 const WORDS = { allowed: 'allowed', denied: 'implicitDeny', 'denied-explicitly': 'explicitDeny' } as const;
 
-export function createIam(decide: Decide, accountId: string): Service {
-  return { protocol: 'xml', read: (request) => readSimulation(decide, accountId, request) };
+export function createIam(
+  decide: Decide,
+  accountId: string,
+  callerByArn: (arn: string) => Caller | undefined,
+): Service {
+  return {
+    protocol: 'xml',
+    read: (request) => {
+      const form = new URLSearchParams(request.body.toString());
+      return form.get('Action') === 'SimulatePrincipalPolicy'
+        ? readPrincipalSimulation(decide, form, callerByArn)
+        : readSimulation(decide, accountId, request);
+    },
+  };
+}
+
+/** By the policies of somebody who is there: each resource for itself, without the policies of buckets and keys. */
+function readPrincipalSimulation(
+  decide: Decide,
+  form: URLSearchParams,
+  callerByArn: (arn: string) => Caller | undefined,
+): Operation {
+  const source = form.get('PolicySourceArn') ?? '';
+  const run = async () => {
+    const caller = callerByArn(source);
+    if (caller === undefined) throw new AwsFailure(404, 'NoSuchEntity', `there is no ${source}`);
+    const action = form.get('ActionNames.member.1') ?? '';
+    const resources = [...form].flatMap(([name, value]) => (name.startsWith('ResourceArns.') ? [value] : []));
+    const member = await Promise.all(
+      resources.map(async (resource) => {
+        const decision = await decide(caller, { action, resource, context: {} });
+        return { EvalActionName: action, EvalResourceName: resource, EvalDecision: WORDS[decision] };
+      }),
+    );
+    const SimulatePrincipalPolicyResult = { EvalResults: { member }, IsTruncated: 'false' };
+    const SimulatePrincipalPolicyResponse = { '@xmlns': namespace, SimulatePrincipalPolicyResult };
+    return {
+      ...{ status: 200, headers: { 'content-type': 'text/xml' } },
+      body: toXml({ SimulatePrincipalPolicyResponse }),
+    };
+  };
+  const check = { action: 'iam:SimulatePrincipalPolicy', resource: source, context: {} };
+  return { name: 'SimulatePrincipalPolicy', subject: source, checks: [check], run };
 }
 
 function readSimulation(decide: Decide, accountId: string, { body }: AwsRequest): Operation {

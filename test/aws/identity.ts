@@ -79,6 +79,7 @@ export function createIdentity(ownAccountId: string, environment: () => Record<s
     },
     roleByArn: (arn: string) => roles.get(arn),
     holderOf: (accessKeyId: string) => holders.get(accessKeyId),
+    holderByArn: (arn: string) => [...holders.values()].find((holder) => holder.arn === arn),
   };
 }
 

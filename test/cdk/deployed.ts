@@ -9,7 +9,7 @@ type Intrinsic = Record<string, unknown>;
 
 export interface PolicyDocument {
   Version: string;
-  Statement: { Sid?: string; Action: string | string[]; Resource: string | string[] }[];
+  Statement: { Sid?: string; Effect: string; Action: string | string[]; Resource: string | string[] }[];
 }
 
 export interface Deployed {

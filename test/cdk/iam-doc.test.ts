@@ -30,6 +30,11 @@ const ROLES: readonly [who: Who, title: string, says: string][] = [
   ],
   ['auditor', 'People who audit', '`grantAuditor`: what changes nothing of it.'],
   [
+    'reader',
+    'People who audit at the bucket',
+    '`grantAuditor` with `bucket: true`: the same, and all of the bucket but private keys, which are denied ([operator.md](operator.md)).',
+  ],
+  [
     'foreign zone',
     'Zone of another account',
     "The role that the issuer assumes; its trust policy names the issuer's account or role.",

@@ -33,6 +33,7 @@ export type Who =
   | 'scheduler'
   | 'operator'
   | 'auditor'
+  | 'reader'
   | 'foreign zone';
 
 const dns = stackOf({ ...document, challenge: 'dns-01' });
@@ -41,6 +42,7 @@ dns.stack.pemfleet.grantAgent(hosts, 'edge');
 const people = { assumedBy: new AccountPrincipal(ACCOUNT) };
 dns.stack.pemfleet.grantOperator(new Role(dns.stack, 'Operator', people));
 dns.stack.pemfleet.grantAuditor(new Role(dns.stack, 'Auditor', people));
+dns.stack.pemfleet.grantAuditor(new Role(dns.stack, 'Reader', people), { bucket: true });
 const zones = new Stack(dns.app, 'Zones');
 new ZoneAccess(zones, 'Access', {
   hostedZone: HostedZone.fromHostedZoneId(zones, 'Zone', 'Z0FOREIGN'),
@@ -63,6 +65,7 @@ export const policies: Readonly<Record<Who, PolicyDocument[]>> = {
   scheduler: byDns.policiesOf('PemfleetIssuerSchedulerRole'),
   operator: byDns.policiesOf('Operator'),
   auditor: byDns.policiesOf('Auditor'),
+  reader: byDns.policiesOf('Reader'),
   'foreign zone': foreign.policiesOf('AccessRole'),
 };
 

@@ -95,6 +95,17 @@ export const ALLOWED: Row[] = [
   ['operator', 'lambda:InvokeFunction', alias('read')],
   ['operator', 'lambda:InvokeFunction', alias('change')],
   ['auditor', 'lambda:InvokeFunction', alias('read')],
+  ...rows('reader', 's3:GetObject', [
+    ...['published/edge/root.json', 'published/edge/shard/0a.json', 'status/edge/i-0aaa.json'].map((one) =>
+      object(one),
+    ),
+    ...['issuer/audit/head.json', 'issuer/history/edge/a.test.json', 'issuer/ca-state.json'].map((one) =>
+      object(one),
+    ),
+  ]),
+  ['reader', 'kms:Decrypt', key, throughS3()],
+  ['reader', 'lambda:InvokeFunction', alias('read')],
+  ['reader', 's3:ListBucket', byDns.arn('PemfleetBucket')],
   ['scheduler', 'sqs:SendMessage', byDns.arn('PemfleetIssuerFailures')],
   [
     'foreign zone',
@@ -111,6 +122,19 @@ export const ALLOWED: Row[] = [
 export const DENIED: Row[] = [
   // People send commands, and nothing else: no pass by hand, no object, no key, no host.
   ['auditor', 'lambda:InvokeFunction', alias('change')],
+  // A certificate may be called shard, or be of a fleet that is: whatever its key is called, it is a key.
+  ...rows('reader', 's3:GetObject', [
+    ...[pem, object('published/edge/pem/shard/0a.pem'), object('published/shard/pem/root.json/root.json')],
+    ...['issuer/signing-key.json', 'issuer/account/ca.json', 'issuer/order/a.test.json'].map((one) =>
+      object(one),
+    ),
+    object('challenge/token'),
+  ]),
+  ...rows('reader', 's3:GetObjectVersion', [pem, object('issuer/signing-key.json')]),
+  ...rows('reader', 's3:PutObject', [object('issuer/replace.json'), object('published/edge/root.json')]),
+  ...rows('reader', 's3:DeleteObject', [pem, object('issuer/audit/head.json')]),
+  ...rows('reader', 'kms:GenerateDataKey', [key], throughS3()),
+  ...rows('reader', 'lambda:InvokeFunction', [alias('change'), byDns.arn('PemfleetIssuerFunction')]),
   ...(['operator', 'auditor'] as const).flatMap((who) => [
     ...rows(who, 'lambda:InvokeFunction', [byDns.arn('PemfleetIssuerFunction'), alias('$LATEST')]),
     ...rows(who, 'lambda:UpdateFunctionCode', [byDns.arn('PemfleetIssuerFunction')]),

@@ -26,7 +26,8 @@ test('rights: no action is allowed that no program uses', () => {
   const both = (who: string) => (who === 'issuer by http-01' ? ['issuer', who] : [who]);
   const unused = Object.entries(policies).flatMap(([who, documents]) =>
     documents
-      .flatMap(({ Statement }) => Statement.flatMap(({ Action }) => Action))
+      .flatMap(({ Statement }) => Statement.filter(({ Effect }) => Effect === 'Allow'))
+      .flatMap(({ Action }) => Action)
       .filter((action) => !both(who).some((name) => used.has(`${name} ${action}`)))
       .map((action) => `${who} ${action}`),
   );

@@ -5,9 +5,9 @@ import { codeOf, messageOf } from '#contract/errors.ts';
 import { configuredCas } from '../../config/acme.ts';
 import { configuredFleets } from '../../config/config.ts';
 import { drillFromBucket } from '../../drill/drill-from-bucket.ts';
+import { openKeysToRead } from '../../publication/readers/keys.ts';
 import { scopeText } from '../../replacement/progress.ts';
 import { readPublishedCertificates } from '../../replacement/published.ts';
-import { openSigningKey } from '../../signing/signing-key.ts';
 import { type Command, loadConfigAndBucket, now, print, printJson, printToStderr } from '../command.ts';
 import { UsageError } from '../line/options.ts';
 import { EXIT } from '../output.ts';
@@ -18,7 +18,7 @@ import { drillDocument, drillLines } from './text.ts';
 export const drillCommand: Command = async (values) => {
   const orderMs = orderMsOf(values['order-seconds']);
   const { config, bucket } = await loadConfigAndBucket(values, 'read');
-  const signing = await openSigningKey(bucket, { fleets: configuredFleets(config), dryRun: true });
+  const signing = await openKeysToRead(bucket, { fleets: configuredFleets(config) });
   const { certificates, unreadable } = await readPublishedCertificates({ bucket, config }, signing);
   for (const [fleet, error] of unreadable) {
     printToStderr(`fleet ${fleet}: left out: ${codeOf(error)} ${messageOf(error)}\n`);

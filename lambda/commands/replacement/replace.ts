@@ -8,6 +8,7 @@ import { type Config, configuredFleets } from '../../config/config.ts';
 import type { DrillResult } from '../../drill/drill.ts';
 import { drillFromBucket } from '../../drill/drill-from-bucket.ts';
 import { storeTime } from '../../identity/store-clock.ts';
+import { openKeysToRead } from '../../publication/readers/keys.ts';
 import { progressOf } from '../../replacement/progress.ts';
 import { type PublishedCertificates, readPublishedCertificates } from '../../replacement/published.ts';
 import {
@@ -18,7 +19,6 @@ import {
   type ReplacementRequest,
   readRequests,
 } from '../../replacement/requests.ts';
-import { openSigningKey } from '../../signing/signing-key.ts';
 import {
   type Command,
   loadConfigAndBucket,
@@ -40,7 +40,7 @@ interface View extends PublishedCertificates {
 export const replaceCommand: Command = async (values) => {
   const { config, bucket } = await loadConfigAndBucket(values);
   if (values.cancel) return cancel(bucket, values);
-  const signing = await openSigningKey(bucket, { fleets: configuredFleets(config), dryRun: true });
+  const signing = await openKeysToRead(bucket, { fleets: configuredFleets(config) });
   const view = { bucket, config, ...(await readPublishedCertificates({ bucket, config }, signing)) };
   warn(view);
   const given = await scopeOf(values, view.certificates, now());

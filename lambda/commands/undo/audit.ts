@@ -69,10 +69,14 @@ function rowOf({
   by,
   host,
   command,
+  request,
   reason,
 }: AuditLine): string[] {
-  const who = host === undefined ? by : `${by} on ${host}`;
-  const why = [reason, command].filter((text) => text !== undefined).join(' · ');
+  const claimed = request === undefined ? '' : ' (claimed)';
+  const who = host === undefined ? by : `${by} on ${host}${claimed}`;
+  const why = [reason, command, request && `request ${request}`]
+    .filter((text) => text !== undefined)
+    .join(' · ');
   return [
     minuteText(at),
     action,

@@ -13,7 +13,7 @@ import {
   type KnownVersion,
   readVersions,
 } from '../../publication/history/versions.ts';
-import { openSigningKey } from '../../signing/signing-key.ts';
+import { openKeysToRead } from '../../publication/readers/keys.ts';
 import {
   type Command,
   loadConfigAndBucket,
@@ -51,7 +51,7 @@ export async function readHistories(
   const remembered = await new IssuerMemory(bucket).fleets();
   const all = [...new Set([...configuredFleets(config), ...(await publishedFleets(bucket)), ...remembered])];
   const fleets = all.filter((fleet) => only === undefined || fleet === only);
-  const keys = await openSigningKey(bucket, { fleets, dryRun: true });
+  const keys = await openKeysToRead(bucket, { fleets });
   const read: CertificateVersions[] = [];
   for (const fleet of fleets) {
     const known = await readVersions({ bucket, keys }, fleet, name);

@@ -3,6 +3,7 @@ import { commandProblem } from '#common/cli/options.ts';
 import { guardStandardStreams } from '#common/cli/streams.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
 import { accountCommand } from './commands/account/account.ts';
+import { adoptCommand } from './commands/adopt/adopt.ts';
 import { type Command, hasPrintedJson, print, printFailure, printJson } from './commands/command.ts';
 import { caaCommand } from './commands/dns/caa.ts';
 import { dnsRecordsCommand } from './commands/dns/dns-records.ts';
@@ -49,6 +50,7 @@ type CommandName = Exclude<keyof typeof TAKEN_BY, `key ${string}`>;
 
 const COMMANDS: Readonly<Record<CommandName, Command>> = {
   init: initCommand,
+  adopt: adoptCommand,
   'go-live': goLiveCommand,
   run: runCommand,
   plan: planCommand,

@@ -27,6 +27,9 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   pemfleet init                       find HAProxy, write pemfleet.yaml and agent.yaml, show the lines that HAProxy lacks; asks
                                       on a terminal, or: --email, --name NAME[,NAME…], --ca, --challenge, --bucket, --yes
   pemfleet init --apply               put the lines in, after haproxy -c, with one reload; --undo takes the last run back
+  pemfleet adopt --yes                take over what HAProxy serves today from certbot, acme.sh, a directory or HAProxy itself (--from,
+                                      --dir): accounts and certificates, no order, no change of HAProxy's configuration; --disable-old
+                                      disables the timer of the former client, --undo puts everything back
   pemfleet go-live                    change from the CA's staging to production, once status is green
   pemfleet run                        one pass: order what is due, publish it
   pemfleet run --dry-run              (or: pemfleet plan) show what a pass would do; change nothing
@@ -96,8 +99,9 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   --canary NUMBER       upgrade-agents: hosts of the first wave, default 1; each next wave has twice as many
   --grace TIME          status: what was published less than so long ago may be on its way to hosts; default 2m (two polls)
   --concurrency NUMBER  probe: handshakes at the same time; --allow-private: at private addresses, too
-  --haproxy-config FILE init: HAProxy's configuration, where several run or none does; --ca-file FILE: trust anchors of a private CA
+  --haproxy-config FILE init, adopt: HAProxy's configuration, where several run or none does; --ca-file FILE: trust anchors of a private CA
   --switch              init: certificates of today's binds give way to pemfleet's, which cover them; --force: overwrite, and keep a copy
+  --from WORD --dir DIR adopt: certbot, acme.sh, directory or haproxy, and where it is; --disable-old: its timer and cron lines go
   --yes                 what asks for it first: withdraw and replace for more than a third at once, account, key
   --serial HEX          revoke: an earlier certificate, by its serial
   --no-replace          revoke: without a replacement

@@ -169,7 +169,7 @@ async function readAgent(file: string): Promise<{ certsDir: string | undefined }
 }
 
 /** Of a package, or of the npm package that this program is in; undefined: there is none. */
-function schemaFile(name: 'pemfleet' | 'agent'): string | undefined {
+export function schemaFile(name: 'pemfleet' | 'agent'): string | undefined {
   // An executable is no module of a file: there is nothing beside it.
   const isFile = import.meta.url?.startsWith('file:') ?? false;
   const places = [
@@ -179,11 +179,15 @@ function schemaFile(name: 'pemfleet' | 'agent'): string | undefined {
   return places.find((path) => existsSync(path));
 }
 
-function pemGroupOf({ installation: { process } }: Discovery): string | undefined {
+export function pemGroupOf({
+  installation: { process },
+}: Pick<Discovery, 'installation'>): string | undefined {
   return process === undefined || process.uid === 0 ? undefined : groupName(process.gid);
 }
 
-const pemDirectoryGid = ({ installation: { process } }: Discovery): number | undefined =>
+export const pemDirectoryGid = ({
+  installation: { process },
+}: Pick<Discovery, 'installation'>): number | undefined =>
   process === undefined || process.uid === 0 ? undefined : process.gid;
 
 /** What visitors may get: of staging, nothing. */
@@ -198,11 +202,13 @@ async function presentable(directory: string, isPrivate: boolean): Promise<Serve
 
 const USUAL_PROGRAMS = ['/usr/sbin/haproxy', '/usr/local/sbin/haproxy', '/usr/bin/haproxy', '/sbin/haproxy'];
 
-function unusualProgram({ installation: { program } }: Discovery): string | undefined {
+export function unusualProgram({
+  installation: { program },
+}: Pick<Discovery, 'installation'>): string | undefined {
   return program === undefined || USUAL_PROGRAMS.includes(program) ? undefined : program;
 }
 
-function directoriesOf(
+export function directoriesOf(
   bucket: string,
   certsDir: string,
   user: Account,

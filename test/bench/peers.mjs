@@ -9,6 +9,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -18,7 +19,9 @@ import { fileURLToPath } from 'node:url';
 import { openSuite, relocate, unpackSuite } from '../support/debian/debian.mjs';
 import { copyPythonTree } from '../support/debian/python.mjs';
 
-const partsDir = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), '.parts');
+const partsPath = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), '.parts');
+// Several work trees may share one by a link.
+const partsDir = existsSync(partsPath) ? realpathSync(partsPath) : partsPath;
 const suite = 'sid';
 
 /** Each copies what it needs out of Debian's tree to `into`, which becomes `place`, and writes bin/run there. */

@@ -22,6 +22,7 @@ const BOUNDED: Record<string, readonly [readers: string, bound: string]> = {
   'agent/wire/local.ts': ['createSocket lookup', 'nothing is received; one lookup'],
   'agent/wire/tls-client.ts': ['connect', "the deadline of a handshake; OpenSSL's limit of a chain"],
   'lambda/acme/transport.ts': ['request', 'readBody with maxBytes, one deadline'],
+  'lambda/adopt/haproxy/runtime-certificates.ts': ['connect', 'MAX_ANSWER, TIMEOUT_MS'],
   'lambda/agents/publish-release.ts': [
     'readFile',
     'files of a release that the operator has named, held to their SHA-256',

@@ -1,6 +1,5 @@
 /** `pemfleet init`: finds HAProxy, writes pemfleet.yaml and agent.yaml, and fits the lines that HAProxy lacks into its configuration. */
 import { existsSync } from 'node:fs';
-import { type Account, accountNamed, accountOf } from '#common/user/accounts.ts';
 import { readState } from '../../init/apply/file-change.ts';
 import { finishRuns, hasUnfinished } from '../../init/apply/finish.ts';
 import { HalfDone, putRun, type RunResult, TakenBack } from '../../init/apply/put.ts';
@@ -17,7 +16,7 @@ import type { CommandValues } from '../line/options.ts';
 import { EXIT } from '../output.ts';
 import { collectAnswers, hasAnswers } from './answers.ts';
 import { askYes, isTerminal } from './ask.ts';
-import { refuseWithoutRights, withCommandLine } from './rights.ts';
+import { refuseWithoutRights, serviceUser, withCommandLine } from './rights.ts';
 import { discoveryText, setupText } from './text.ts';
 import { undoInit } from './undo.ts';
 
@@ -39,7 +38,7 @@ async function init(values: CommandValues): Promise<number> {
   if (!values['dry-run']) refuseWithoutRights('init', configFile);
   const discovery = await discover({ configFile: values['haproxy-config'], env: process.env, uid }, now());
   if (!values.json) print(discoveryText(discovery));
-  const user = userOf(uid, values['dry-run']);
+  const user = serviceUser(uid, values['dry-run']);
   const record = await readRecord(recordDirectory(configFile)).catch(noRecord(values));
   const isNew = !existsSync(configFile) || hasAnswers(values);
   const issuer = isNew ? await collectAnswers(values, discovery) : undefined;
@@ -177,16 +176,6 @@ function nextSteps(values: CommandValues, { setup, isApplied, isUnread, way, dis
     ...((isApplied || isUnread) && way.kind === 'none' ? ['systemctl restart haproxy'] : []),
     ...['systemctl enable --now pemfleet.target', `pemfleet status${config}`],
   ];
-}
-
-/** Who owns what the services write. Root's own trial on a machine without the packages says what is missing. */
-function userOf(uid: number, dryRun: boolean): Account {
-  const user = accountNamed('pemfleet');
-  if (user !== undefined) return user;
-  if (uid !== 0 || dryRun) return accountOf(uid, process.getgid?.() ?? uid);
-  throw new Unplannable(
-    'wanted the system user pemfleet, which the packages make, saw none: useradd --system --home-dir /var/lib/pemfleet --shell /usr/sbin/nologin pemfleet',
-  );
 }
 
 /** Nobody but HAProxy can say whether it takes the lines. @throws Unplannable */

@@ -3,11 +3,13 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { quoted } from '#common/cli/quoted.ts';
 import { ConfigError } from '#common/config-error.ts';
+import { type Account, accountNamed, accountOf } from '#common/user/accounts.ts';
 import { WrongUser } from '#common/user/wrong-user.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
+import { Unplannable } from '../../init/plan/haproxy-config.ts';
 
 /** @throws WrongUser with the command line that has the rights */
-export function refuseWithoutRights(command: 'init' | 'go-live', configFile: string): void {
+export function refuseWithoutRights(command: 'init' | 'go-live' | 'adopt', configFile: string): void {
   const directory =
     [dirname(configFile), dirname(dirname(configFile)), '/'].find((path) => existsSync(path)) ?? '/';
   try {
@@ -26,7 +28,7 @@ export function refuseWithoutRights(command: 'init' | 'go-live', configFile: str
 }
 
 /** A right that is missing halfway: nothing of the run is left. */
-export function withCommandLine(command: 'init', error: unknown): unknown {
+export function withCommandLine(command: 'init' | 'adopt', error: unknown): unknown {
   const isRight = ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '');
   if (!isRight || process.getuid?.() === 0) return error;
   return new WrongUser(
@@ -38,3 +40,13 @@ export function withCommandLine(command: 'init', error: unknown): unknown {
 }
 
 const asRootLine = () => ['sudo', 'pemfleet', ...process.argv.slice(2)].map(quoted).join(' ');
+
+/** Who owns what the services write. Root's own trial on a machine without the packages says what is missing. */
+export function serviceUser(uid: number, dryRun: boolean): Account {
+  const user = accountNamed('pemfleet');
+  if (user !== undefined) return user;
+  if (uid !== 0 || dryRun) return accountOf(uid, process.getgid?.() ?? uid);
+  throw new Unplannable(
+    'wanted the system user pemfleet, which the packages make, saw none: useradd --system --home-dir /var/lib/pemfleet --shell /usr/sbin/nologin pemfleet',
+  );
+}

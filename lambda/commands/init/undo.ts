@@ -1,10 +1,11 @@
 /** `pemfleet init --undo`. */
 import { existsSync } from 'node:fs';
 import { runHostCommand } from '#common/systemd/host-command.ts';
-import { recordDirectory } from '../../init/apply/record.ts';
+import { readRecord, recordDirectory } from '../../init/apply/record.ts';
 import { reloadWayOf } from '../../init/apply/reload.ts';
 import { type UndoResult, undoLastRun } from '../../init/apply/undo.ts';
 import { findInstallation } from '../../init/host/installation.ts';
+import { Unplannable } from '../../init/plan/haproxy-config.ts';
 import { now, print, printJson, printToStderr } from '../command.ts';
 import type { CommandValues } from '../line/options.ts';
 import { EXIT } from '../output.ts';
@@ -12,8 +13,12 @@ import { refuseWithoutRights } from './rights.ts';
 
 export async function undoInit(values: CommandValues): Promise<number> {
   if (!values['dry-run']) refuseWithoutRights('init', values.config);
+  const directory = recordDirectory(values.config);
+  if ((await readRecord(directory)).runs.at(-1)?.by === 'adopt') {
+    throw new Unplannable('the last run on record is one of adopt: pemfleet adopt --undo takes it back');
+  }
   const result = await undoLastRun({
-    directory: recordDirectory(values.config),
+    directory,
     dryRun: values['dry-run'],
     find: ({ haproxyConfig }) => {
       const configFile = values['haproxy-config'] ?? haproxyConfig;

@@ -62,6 +62,9 @@ export const OPTIONS = {
   apply: { type: 'boolean', default: false },
   switch: { type: 'boolean', default: false },
   undo: { type: 'boolean', default: false },
+  from: { type: 'string' },
+  dir: { type: 'string' },
+  'disable-old': { type: 'boolean', default: false },
   force: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
   version: { type: 'boolean', short: 'V', default: false },
@@ -98,12 +101,30 @@ const INIT = [
   'dry-run',
 ] as const;
 
+const ADOPT = [
+  'config',
+  'json',
+  'help',
+  'from',
+  'dir',
+  'ca',
+  'ca-file',
+  'bucket',
+  'haproxy-config',
+  'disable-old',
+  'undo',
+  'force',
+  'yes',
+  'dry-run',
+] as const;
+
 /**
  * A command refuses what it does not name here: an option that it would ignore says what is not so. `dry-run` stands where a dry run is
  * true.
  */
 export const TAKEN_BY = {
   init: INIT,
+  adopt: ADOPT,
   'go-live': [...DOCUMENT, 'ca', 'grace', 'dry-run'],
   run: PASS,
   plan: [...PASS, 'check', 'days', 'allow-private'],
@@ -171,6 +192,7 @@ export const RUNS_AS = {
   'dns-records': 'owner',
   'haproxy-config': 'owner',
   init: 'anybody',
+  adopt: 'anybody',
   'go-live': 'anybody',
   schema: 'anybody',
   version: 'anybody',

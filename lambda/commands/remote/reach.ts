@@ -36,6 +36,7 @@ export const REACH = {
   'key recovery-key': KEYS,
   account: never('keys of accounts do not pass through the function'),
   init: MACHINE,
+  adopt: MACHINE,
   'go-live': MACHINE,
   doctor: MACHINE,
   respond: MACHINE,

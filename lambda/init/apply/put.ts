@@ -26,6 +26,8 @@ export interface RunRequest {
   /** Drop-ins of systemd's units. */
   dropIns: readonly FileChange[];
   haproxy: HaproxyRequest | undefined;
+  /** The command; default: init. */
+  by?: 'adopt';
 }
 
 export interface HaproxyRequest {
@@ -96,7 +98,7 @@ async function takeRunBack(
   await dropRun(directory, record, number);
 }
 
-async function beginRun({ directory, now, files, dropIns, haproxy }: RunRequest): Promise<number> {
+async function beginRun({ directory, now, files, dropIns, haproxy, by }: RunRequest): Promise<number> {
   const record = await readRecord(directory);
   const number = (record.runs.at(-1)?.number ?? 0) + 1;
   const changes: RecordedChange[] = [];
@@ -112,6 +114,7 @@ async function beginRun({ directory, now, files, dropIns, haproxy }: RunRequest)
     haproxyConfig: haproxy?.configFile,
     statsSocket: haproxy?.statsSocket ?? '',
     hasDropIns: dropIns.length > 0,
+    ...(by !== undefined && { by }),
   };
   await writeRecord(directory, { version: 1, runs: [...record.runs, run] });
   return number;

@@ -18,6 +18,35 @@ const change = z.strictObject({
   /** HAProxy reads it: it takes a check and a reload to take it back. */
   isHaproxy: z.boolean(),
 });
+/** What `pemfleet adopt` has changed beside files of settings. */
+const adoption = z.strictObject({
+  /** The files that HAProxy loads, as they were: a copy in the directory of the record, or where a link led. Absent: there was none. */
+  pems: z.array(
+    z.strictObject({
+      path: z.string(),
+      copy: z.string().optional(),
+      link: z.string().optional(),
+      ...attributes,
+      /** Of the certificate that was adopted. */
+      serial: z.string(),
+    }),
+  ),
+  /** Owner and mode of what stays where it is: directories, HAProxy's socket. */
+  attributes: z.array(z.strictObject({ path: z.string(), ...attributes })),
+  /** Directories that get more files from now on, and what was in them: what comes goes with the undo. */
+  trees: z.array(
+    z.strictObject({
+      path: z.string(),
+      entries: z.array(z.string()),
+      /** What the names begin with; absent: all. */
+      only: z.string().optional(),
+      /** There was no such directory, and it goes, too. */
+      isNew: z.boolean(),
+    }),
+  ),
+  /** Units of systemd that were disabled or enabled. */
+  units: z.array(z.strictObject({ unit: z.string(), verb: z.enum(['enable', 'disable']) })),
+});
 const run = z.strictObject({
   number: z.number(),
   at: z.string(),
@@ -28,11 +57,15 @@ const run = z.strictObject({
   hasDropIns: z.boolean(),
   /** HAProxy has read what the run wrote; absent: the run did not come that far. */
   isLoaded: z.boolean().optional(),
+  /** The command; absent: init. */
+  by: z.literal('adopt').optional(),
+  adoption: adoption.optional(),
 });
 const record = z.strictObject({ version: z.literal(1), runs: z.array(run) });
 
 export type RecordedChange = z.infer<typeof change>;
 export type RecordedRun = z.infer<typeof run>;
+export type RecordedAdoption = z.infer<typeof adoption>;
 export type InitRecord = z.infer<typeof record>;
 
 /** @param configFile pemfleet.yaml */
@@ -64,6 +97,15 @@ export async function readRecord(directory: string): Promise<InitRecord> {
 export async function writeRecord(directory: string, content: InitRecord): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await replaceFile(fileOf(directory), `${JSON.stringify(content, null, 2)}\n`, ROOT_ONLY);
+}
+
+/** Of the last run, before any of it is done. @returns the number of the run */
+export async function recordAdoption(directory: string, adopted: RecordedAdoption): Promise<number> {
+  const { version, runs } = await readRecord(directory);
+  const last = runs.at(-1);
+  if (last === undefined) throw new TypeError('no run is on record');
+  await writeRecord(directory, { version, runs: [...runs.slice(0, -1), { ...last, adoption: adopted }] });
+  return last.number;
 }
 
 /** A reload reads the files of all runs. */
@@ -105,8 +147,9 @@ export async function dropRun(directory: string, content: InitRecord, number: nu
   const gone = content.runs.find((one) => one.number === number);
   const runs = content.runs.filter((one) => one.number !== number);
   await writeRecord(directory, { version: 1, runs });
-  for (const { before, after } of gone?.changes ?? []) {
-    for (const copy of [before, after]) if (copy) await rm(join(directory, copy.copy), { force: true });
+  const copies = (gone?.changes ?? []).flatMap(({ before, after }) => [before?.copy, after?.copy]);
+  for (const copy of [...copies, ...(gone?.adoption?.pems ?? []).map((pem) => pem.copy)]) {
+    if (copy !== undefined) await rm(join(directory, copy), { force: true });
   }
   if (runs.length > 0) return [];
   await rm(fileOf(directory), { force: true });

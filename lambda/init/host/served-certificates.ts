@@ -36,16 +36,31 @@ export async function readCertificatesIn(directory: string, now: Date): Promise<
   return served;
 }
 
-async function filesOnBinds(config: HaproxyConfiguration): Promise<{ source: string; file: string }[]> {
+/** A file that HAProxy loads for its binds. */
+export interface BindFile {
+  /** What the bind names: FILE, DIR or LIST. */
+  source: string;
+  kind: 'file' | 'directory' | 'crt-list';
+  file: string;
+}
+
+/** They may be missing. */
+export async function filesOnBinds(config: HaproxyConfiguration): Promise<BindFile[]> {
   const binds = config.sections.filter(isFront).flatMap(bindsOf);
   const tls = binds.filter(({ isTls }) => isTls);
   const lists = new Set(tls.flatMap(({ line }) => valuesOf(line, 'crt-list')));
-  const files: { source: string; file: string }[] = [];
+  const files: BindFile[] = [];
   for (const source of new Set(tls.flatMap((bind) => sourcesOf(bind, config)))) {
     const named = lists.has(source) ? await listedIn(source, config) : await pemsAt(source);
-    files.push(...named.map((file) => ({ source, file })));
+    const kind: BindFile['kind'] = lists.has(source) ? 'crt-list' : await kindOf(source);
+    files.push(...named.map((file) => ({ source, kind, file })));
   }
   return files.slice(0, MAX_FILES);
+}
+
+async function kindOf(source: string): Promise<'file' | 'directory'> {
+  const stats = await stat(source).catch(() => undefined);
+  return stats?.isDirectory() ? 'directory' : 'file';
 }
 
 /** A file, the two of a pair, or what HAProxy loads of a directory. */

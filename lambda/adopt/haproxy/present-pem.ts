@@ -1,0 +1,78 @@
+/** A certificate as another program has left it for HAProxy: any order of its parts, any form of its key. */
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { assemble, keyTypeOf, verify } from '#contract/combined-pem.ts';
+import { PemRejected } from '#contract/errors.ts';
+
+/** In the one form that is published. */
+export interface PresentPem {
+  text: string;
+  leaf: X509Certificate;
+  keyType: string;
+}
+
+/** Why it cannot be adopted, and what to do. */
+export interface NotAdoptable {
+  why: string;
+}
+
+const CERTIFICATE = /-----BEGIN (?:TRUSTED )?CERTIFICATE-----[^-]+-----END (?:TRUSTED )?CERTIFICATE-----/g;
+const KEY = /-----BEGIN ((?:[A-Z0-9]+ )?PRIVATE KEY)-----[\s\S]+?-----END \1-----/g;
+
+/** @param content of one file, or of a certificate's and of its key's one after the other */
+export function readPresentPem(content: string, now: Date): PresentPem | NotAdoptable {
+  const keys = [...content.matchAll(KEY)];
+  const [block] = keys;
+  if (block === undefined)
+    return { why: 'holds no private key: put certificate, intermediates and key into one file' };
+  if (keys.length > 1) return { why: 'holds several private keys: one file, one certificate' };
+  if (/ENCRYPTED/.test(block[0]))
+    return { why: 'its private key is encrypted: HAProxy takes none, nor does pemfleet' };
+  const key = privateKey(block[0]);
+  if (key === undefined) return { why: 'its private key cannot be read' };
+  const certificates = certificatesIn(content);
+  const leaf = certificates.find((one) => one.checkPrivateKey(key));
+  if (leaf === undefined) return { why: 'none of its certificates belongs to its private key' };
+  if (leaf.issuer === leaf.subject) return { why: 'is self-signed: it stays as it is' };
+  const text = assemble(chainOf(leaf, certificates).map(String), block[0]);
+  try {
+    verify(text, { identifiers: [] }, now);
+  } catch (error) {
+    if (!(error instanceof PemRejected)) throw error;
+    return { why: `${error.message}${CURES[error.code] ?? ''}` };
+  }
+  return { text, leaf, keyType: keyTypeOf(leaf.publicKey) };
+}
+
+const CURES: Readonly<Record<string, string>> = {
+  ERR_PEM_CHAIN: ': put the intermediates of its CA behind the certificate, then adopt again',
+};
+
+function privateKey(block: string): KeyObject | undefined {
+  try {
+    return createPrivateKey(block);
+  } catch {
+    // OpenSSL's words may describe what is in the key.
+    return undefined;
+  }
+}
+
+function certificatesIn(content: string): X509Certificate[] {
+  return (content.match(CERTIFICATE) ?? []).flatMap((block) => {
+    try {
+      return [new X509Certificate(block)];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** Each issued by the next one; what else is in the file, no client needs. */
+function chainOf(leaf: X509Certificate, certificates: readonly X509Certificate[]): X509Certificate[] {
+  const chain = [leaf];
+  for (;;) {
+    const last = chain.at(-1);
+    const issuer = certificates.find((one) => !chain.includes(one) && last?.checkIssued(one));
+    if (issuer === undefined) return chain;
+    chain.push(issuer);
+  }
+}

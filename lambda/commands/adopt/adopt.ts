@@ -1,0 +1,141 @@
+/** `pemfleet adopt`: takes over what HAProxy serves today from another ACME client, or from nobody. Orders nothing, and HAProxy notices nothing. */
+import { existsSync } from 'node:fs';
+import type { ClientState } from '../../adopt/clients/lineage.ts';
+import { RuntimeCertificates } from '../../adopt/haproxy/runtime-certificates.ts';
+import { type AdoptionPlan, planAdoption } from '../../adopt/plan/adoption-plan.ts';
+import { readKnownLineages } from '../../adopt/plan/origin.ts';
+import { socketRight } from '../../adopt/plan/socket-right.ts';
+import { exactSet } from '../../config/identifier.ts';
+import { parseConfig } from '../../config/yaml.ts';
+import { ImportRefused } from '../../import/refused.ts';
+import { readState } from '../../init/apply/file-change.ts';
+import { HalfDone, TakenBack } from '../../init/apply/put.ts';
+import { readRecord, recordDirectory } from '../../init/apply/record.ts';
+import { findInstallation, readConfiguration } from '../../init/host/installation.ts';
+import { listeningPorts } from '../../init/host/listening.ts';
+import { Unplannable } from '../../init/plan/haproxy-config.ts';
+import { type Command, now, print, printJson, printToStderr } from '../command.ts';
+import { askYes, isTerminal } from '../init/ask.ts';
+import { refuseWithoutRights, serviceUser, withCommandLine } from '../init/rights.ts';
+import { type CommandValues, UsageError } from '../line/options.ts';
+import { EXIT } from '../output.ts';
+import { disableOld, oldSchedules, scheduleNotes } from './disable-old.ts';
+import { adoptionReport, disabledText } from './report.ts';
+import { adoptionSources } from './sources.ts';
+import { takeOverFiles } from './take.ts';
+import { adoptionPlanText, hookNotes } from './text.ts';
+import { undoAdopt } from './undo.ts';
+
+const DEFAULT_BUCKET = 'file:///var/lib/pemfleet/bucket';
+
+export const adoptCommand: Command = async (values) => {
+  try {
+    return values.undo ? await undoAdopt(values) : await adopt(values);
+  } catch (error) {
+    const isSaid = [Unplannable, TakenBack, HalfDone, ImportRefused].some((kind) => error instanceof kind);
+    if (!isSaid || !(error instanceof Error)) throw withCommandLine('adopt', error);
+    if (values.json) printJson({ version: 1, result: 'failed', error: { message: error.message } });
+    printToStderr(`${error.message}\n`);
+    return EXIT.failed;
+  }
+};
+
+async function adopt(values: CommandValues): Promise<number> {
+  const uid = process.getuid?.() ?? 0;
+  const configFile = values.config;
+  if (!values['dry-run']) refuseWithoutRights('adopt', configFile);
+  const installation = findInstallation({ configFile: values['haproxy-config'], env: process.env, uid });
+  const config = await readConfiguration(installation);
+  const user = serviceUser(uid, values['dry-run']);
+  const right = socketRight(config, user);
+  const { clients, onlyIn } = await adoptionSources(values);
+  if (values['disable-old'] && (await isAdopted(values))) return disableOnly(values, clients);
+  const isRunning = installation.process !== undefined && existsSync(right.path);
+  const plan = await planAdoption({
+    ...{ config, clients, onlyIn, configFile, now: now(), bucket: values.bucket ?? (await bucketOf(values)) },
+    runtime: isRunning ? new RuntimeCertificates(right.path) : undefined,
+    ca: values.ca,
+    caFile: values['ca-file'],
+    isListening: (port) => listeningPorts().has(port),
+  });
+  const schedules = await oldSchedules(clients);
+  const told = {
+    ...plan,
+    notes: [...plan.notes, ...hookNotes(clients), ...scheduleNotes(schedules, values)],
+  };
+  if (!values.json) print(adoptionPlanText(told));
+  if (plan.certificates.length === 0) throw nothingToAdopt(plan);
+  if (values['disable-old']) {
+    await refuseOthers(
+      clients,
+      plan.certificates.map(({ spec }) => spec),
+    );
+  }
+  if (!values['dry-run']) await confirm(values, plan);
+  const request = { installation, config, plan: told, user, right };
+  const taken = await takeOverFiles(values, request);
+  const disabled = values['disable-old'] ? await disableOld(values, schedules) : undefined;
+  adoptionReport(values, { plan: told, taken, disabled, schedules });
+  return EXIT.ok;
+}
+
+/** Of a second run: where the first one has put it. */
+async function bucketOf({ config: file }: CommandValues): Promise<string> {
+  const text = (await readState(file))?.body.toString();
+  return text === undefined ? DEFAULT_BUCKET : parseConfig(file, text).bucket;
+}
+
+function nothingToAdopt({ leftOut }: AdoptionPlan): Unplannable {
+  const why =
+    leftOut.length === 0
+      ? 'none that its binds name: "pemfleet init" sets HAProxy up for certificates to come'
+      : 'none that can be adopted: each line above says what to do';
+  return new Unplannable(`wanted certificates that HAProxy serves, saw ${why}; nothing was changed`);
+}
+
+/** A run of adopt before this one has written the settings; they may have been edited since. */
+async function isAdopted({ config }: CommandValues): Promise<boolean> {
+  if (!existsSync(config)) return false;
+  const { runs } = await readRecord(recordDirectory(config));
+  return runs.some(({ by, adoption }) => by === 'adopt' && adoption !== undefined);
+}
+
+/** @throws Unplannable */
+async function disableOnly(values: CommandValues, clients: readonly ClientState[]): Promise<number> {
+  const state = await readState(values.config);
+  const { certificates } = parseConfig(values.config, state?.body.toString() ?? '');
+  await refuseOthers(clients, certificates);
+  if (!values.yes && !values['dry-run']) throw new UsageError('adopt --disable-old wants --yes');
+  const disabled = await disableOld(values, await oldSchedules(clients));
+  if (values.json) printJson({ version: 1, result: values['dry-run'] ? 'planned' : 'disabled', disabled });
+  else print(`${disabledText(disabled, values['dry-run'])}\n`);
+  return EXIT.ok;
+}
+
+/** What nobody would renew any more. @throws Unplannable */
+async function refuseOthers(
+  clients: readonly ClientState[],
+  kept: readonly { identifiers: readonly string[]; isImported?: boolean; imported?: boolean | undefined }[],
+): Promise<void> {
+  const renewed = kept.filter(({ isImported, imported }) => !(isImported ?? imported));
+  const names = new Set(renewed.map(({ identifiers }) => exactSet(identifiers)));
+  const others = (await readKnownLineages(clients))
+    .filter((one) => !names.has(one.names))
+    .map(({ lineage }) => `${lineage.name} (${lineage.client})`);
+  if (others.length === 0) return;
+  throw new Unplannable(
+    `--disable-old would end renewals that pemfleet does not make: ${others.join(', ')}. Adopt without it, and leave the old client on for these; or delete there what nobody uses, then adopt --disable-old; nothing was changed`,
+  );
+}
+
+async function confirm(values: CommandValues, { cas }: AdoptionPlan): Promise<void> {
+  const names = cas.map(({ directoryUrl }) => directoryUrl).join(', ');
+  if (values.yes) return;
+  const agreed =
+    names === '' ? '' : `, and you agree to the terms of service of ${names}, as you did with the old client`;
+  if (isTerminal() && !values.json) {
+    if (await askYes(`Adopt them${agreed}?`, false)) return;
+    throw new Unplannable('nothing was changed');
+  }
+  throw new UsageError(`adopt wants --yes (what stands above is right${agreed})`);
+}

@@ -1,0 +1,141 @@
+/** The changes of `pemfleet adopt`: settings, bucket, files; all of them, or none. */
+import { existsSync, lstatSync } from 'node:fs';
+import { chmod, chown } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { whileOwnerOf } from '#common/user/while-owner.ts';
+import { WrongUser } from '#common/user/wrong-user.ts';
+import { messageOf } from '#contract/errors.ts';
+import { openBucket } from '#storage/open.ts';
+import { pathsBelow } from '../../adopt/apply/entries.ts';
+import { type InBucket, putIntoBucket } from '../../adopt/apply/into-bucket.ts';
+import { recordPems, takeFiles } from '../../adopt/apply/take-files.ts';
+import { type AdoptionPlaces, choosePlaces } from '../../adopt/plan/places.ts';
+import type { FileChange } from '../../init/apply/file-change.ts';
+import { HalfDone, putRun, TakenBack } from '../../init/apply/put.ts';
+import { type RecordedAdoption, recordAdoption, recordDirectory } from '../../init/apply/record.ts';
+import { dropInChanges } from '../../init/drop-ins.ts';
+import { filesOnBinds } from '../../init/host/served-certificates.ts';
+import { directoriesOf, pemDirectoryGid } from '../../init/setup.ts';
+import { now, openAuditTrail, passEnvironmentOf } from '../command.ts';
+import type { CommandValues } from '../line/options.ts';
+import { adoptDropIns } from './drop-ins.ts';
+import { settingsOf, type TakeRequest } from './settings.ts';
+import { takeBack } from './undo.ts';
+
+export interface Taken {
+  isDone: boolean;
+  places: AdoptionPlaces;
+  files: string[];
+  /** PEM files that were written. */
+  pems: number;
+  inBucket: InBucket | undefined;
+}
+
+const STATE_DIRECTORY = '/var/lib/pemfleet-agent';
+
+export async function takeOverFiles(values: CommandValues, request: TakeRequest): Promise<Taken> {
+  const { config, plan, installation } = request;
+  const loaded = (await filesOnBinds(config)).map(({ file }) => file);
+  const { directory = '', certificates } = plan;
+  const places = choosePlaces({ directory, certificates, configFiles: installation.files, loaded });
+  const files = await settingsOf(values, request, places);
+  const taken: Taken = {
+    isDone: false,
+    places,
+    files: files.map(({ path }) => path),
+    pems: 0,
+    inBucket: undefined,
+  };
+  return values['dry-run'] ? taken : put(values, request, { taken, files });
+}
+
+/** The record comes first: whatever ends this program, `--undo` finds what it has done. */
+async function put(
+  values: CommandValues,
+  request: TakeRequest,
+  { taken, files }: { taken: Taken; files: readonly FileChange[] },
+): Promise<Taken> {
+  const { plan, user, right, installation } = request;
+  const { places } = taken;
+  const { bucket } = plan.answers;
+  const directory = recordDirectory(values.config);
+  const readerGid = pemDirectoryGid({ installation });
+  const wanted = { certificates: plan.certificates, places, owner: user, readerGid };
+  const adoption: Omit<RecordedAdoption, 'pems'> = {
+    attributes: attributesOf([places.certsDir, ...(right.gid === undefined ? [] : [right.path])]),
+    trees: treesOf(bucket, places),
+    units: [],
+  };
+  const dropIns = await dropInChanges(values.config, { bucket, certsDir: places.certsDir });
+  const more = await adoptDropIns(values.config, { plan, right, unit: installation.process?.unit });
+  await putRun({
+    ...{ directory, now: now(), files, haproxy: undefined, by: 'adopt' },
+    dropIns: [...dropIns.files, ...more.files],
+    directories: [
+      ...directoriesOf(bucket, places.certsDir, user, readerGid),
+      ...dropIns.directories,
+      ...more.directories,
+    ].filter(({ path }) => !existsSync(path)),
+  });
+  try {
+    await recordAdoption(directory, { ...adoption, pems: await recordPems(directory, wanted) });
+    const inBucket = await intoBucket(values, request);
+    const pems = await takeFiles(wanted);
+    if (right.gid !== undefined) await openSocket(right.path, right.gid);
+    return { ...taken, isDone: true, pems, inBucket };
+  } catch (error) {
+    await takeBack(directory).catch((cause: unknown) => {
+      const rest = `${messageOf(error)}; and not all could be taken back (${messageOf(cause)}): mend that, then: pemfleet adopt --undo`;
+      throw new HalfDone(rest, { cause });
+    });
+    throw new TakenBack(`${messageOf(error)}; all is taken back, and HAProxy has noticed nothing`, {
+      cause: error,
+    });
+  }
+}
+
+const openSocket = async (path: string, gid: number) => {
+  const { uid, mode } = lstatSync(path);
+  await chown(path, uid, gid);
+  await chmod(path, (mode & 0o7777) | 0o060);
+};
+
+function attributesOf(paths: readonly string[]): RecordedAdoption['attributes'] {
+  return paths.flatMap((path) => {
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    return stats === undefined ? [] : [{ path, mode: stats.mode & 0o7777, uid: stats.uid, gid: stats.gid }];
+  });
+}
+
+/** A bucket that holds something is somebody's: what adopt publishes there stays. */
+function treesOf(bucket: string, { certsDir }: AdoptionPlaces): RecordedAdoption['trees'] {
+  const directory = directoryOfBucket(bucket);
+  const treeOf = (path: string) => ({ path, entries: pathsBelow(path), isNew: !existsSync(path) });
+  const isEmpty = directory !== undefined && !holdsFiles(directory);
+  return [
+    { path: certsDir, entries: pathsBelow(certsDir), only: '.pemfleet', isNew: false },
+    ...(directory !== undefined && isEmpty ? [{ ...treeOf(directory), isNew: false }] : []),
+    ...(holdsFiles(STATE_DIRECTORY) ? [] : [treeOf(STATE_DIRECTORY)]),
+  ];
+}
+
+const holdsFiles = (directory: string) =>
+  pathsBelow(directory).some((name) => !lstatSync(`${directory}/${name}`).isDirectory());
+
+const directoryOfBucket = (bucket: string): string | undefined =>
+  bucket.startsWith('file://') ? fileURLToPath(bucket).replace(/(.)\/+$/, '$1') : undefined;
+
+/** What root writes there belongs to the bucket's owner. */
+function intoBucket(values: CommandValues, { plan }: TakeRequest): Promise<InBucket> {
+  const { bucket: url } = plan.answers;
+  return whileOwnerOf(directoryOfBucket(url), async (isOwner) => {
+    const bucket = await openBucket(url, 'write');
+    const { log } = passEnvironmentOf({ ...values, quiet: true });
+    if (!isOwner) throw new WrongUser(NO_OWNER);
+    const audit = openAuditTrail(bucket, values);
+    return putIntoBucket({ bucket, plan, now, log, audit });
+  });
+}
+
+const NO_OWNER =
+  'wanted to write into the bucket as its owner, saw a Node that lets nobody change the user (Debian 13): use the package of pemfleet, which has its own';

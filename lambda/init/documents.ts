@@ -28,6 +28,9 @@ export interface AgentAnswers {
   paths?: { host: string; haproxy: string } | undefined;
 }
 
+/** `pemfleet go-live` takes it out. */
+export const STAGING_COMMENT = `  # Browsers do not trust its certificates. When "pemfleet status" is green: pemfleet go-live\n`;
+
 const schemaLine = (schema: string | undefined) =>
   schema === undefined ? '' : `# yaml-language-server: $schema=${schema}\n`;
 
@@ -58,7 +61,7 @@ export function issuerDocument(answers: IssuerAnswers, schema: string | undefine
 bucket: ${yamlScalar(bucket)}
 
 acme:
-${isStaging ? '  # Browsers do not trust its certificates. When "pemfleet status" is green: pemfleet go-live\n' : ''}  directoryUrl: ${word(ca)}
+${isStaging ? STAGING_COMMENT : ''}  directoryUrl: ${word(ca)}
 ${caFile === undefined ? '' : `  # Trust anchors of the CA's own server.\n  caFile: ${yamlScalar(caFile)}\n`}${email === undefined ? '' : `  contact: [${JSON.stringify(`mailto:${email}`)}]\n`}  # You agree to the CA's terms of service.
   termsOfServiceAgreed: true
 

@@ -4,11 +4,14 @@ import { realpath } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { ConfigError } from '#common/config-error.ts';
 import { whileOwnerOf } from '#common/user/while-owner.ts';
+import { messageOf } from '#contract/errors.ts';
 import { replaceFile } from '#storage/atomic-file.ts';
 import { directoryNamed, isPublic, isStaging, KNOWN_CAS, knownCaOf } from '../../config/known-cas.ts';
 import { parseConfig } from '../../config/yaml.ts';
 import { readState } from '../../init/apply/file-change.ts';
+import { recordDirectory, recordEdit } from '../../init/apply/record.ts';
 import { type ProgramEnd, runToEnd } from '../../init/apply/run-to-end.ts';
+import { STAGING_COMMENT } from '../../init/documents.ts';
 import { changeDirectories } from '../../init/plan/ca-words.ts';
 import { unifiedDiff } from '../../init/plan/unified-diff.ts';
 import type { StatusLine } from '../../status/status-line.ts';
@@ -43,13 +46,21 @@ export const goLiveCommand: Command = async (values) => {
   const directory = config.bucket.startsWith('file:') ? fileURLToPath(config.bucket) : undefined;
   const problems = diff === '' ? [] : await whileOwnerOf(directory, () => notGreen(values));
   if (problems.length > 0) return refuse(values, problems);
-  if (isWritten) await replaceFile(file, after, state);
+  if (isWritten) {
+    await replaceFile(file, after, state);
+    await recordEdit(recordDirectory(values.config), values.config, { before, after }).catch(warnOfUndo);
+  }
   const failure = isWritten ? await whileOwnerOf(directory, (isOwner) => record(values, isOwner)) : undefined;
   const pass = isWritten ? await startPass() : undefined;
   report(values, { diff, isWritten, pass });
   if (failure !== undefined) throw failure;
   return pass?.isWell === false ? EXIT.failed : EXIT.ok;
 };
+
+/** The change is made, and its way back is the editor's. */
+function warnOfUndo(error: unknown): void {
+  printToStderr(`pemfleet init --undo will not take this back: ${messageOf(error)}\n`);
+}
 
 /** @returns what the audit trail's store says: the change is made, whatever it is */
 async function record(values: CommandValues, isOwner: boolean): Promise<unknown> {
@@ -93,7 +104,7 @@ function inProduction({ config: file, ca, bucket }: CommandValues, text: string)
       `${file}: caFile names the trust anchors of a private CA, and ${withAnchors.word} is none: take caFile out, then go-live`,
     );
   }
-  const after = changeDirectories(text, changed);
+  const after = changeDirectories(text, changed).replace(changed.length > 0 ? STAGING_COMMENT : '', '');
   const isRight = casOf(after).every(
     ({ directoryUrl }, index) => directoryNamed(directoryUrl) === directoryNamed(wanted[index] ?? ''),
   );

@@ -139,6 +139,25 @@ export async function recordChange(
   };
 }
 
+/** Another command of ours has changed a file of init: it stays one, and `--undo` takes it back, too. */
+export async function recordEdit(
+  directory: string,
+  path: string,
+  texts: { before: string; after: string },
+): Promise<void> {
+  const { version, runs } = await readRecord(directory);
+  const last = runs.flatMap(({ changes }) => changes).findLast((one) => one.path === path);
+  if (last?.after === undefined || last.after.sha256 !== sha256Of(Buffer.from(texts.before))) return;
+  const body = Buffer.from(texts.after);
+  await replaceFile(join(directory, last.after.copy), body, ROOT_ONLY);
+  const after = { ...last.after, sha256: sha256Of(body) };
+  const edited = (one: RecordedChange) => (one === last ? { ...one, after } : one);
+  await writeRecord(directory, {
+    version,
+    runs: runs.map((one) => ({ ...one, changes: one.changes.map(edited) })),
+  });
+}
+
 /**
  * The run is taken back: its copies go, and with the last one the directory.
  * @returns the directory where it stays, because somebody has put files there

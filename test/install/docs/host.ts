@@ -25,9 +25,12 @@ export interface DocsHost {
   stop(): Promise<void>;
 }
 
-export const startHost = (place: Place): Promise<DocsHost> =>
+export const startHost = (
+  place: Place,
+  program: Parameters<typeof startTree>[0] = 'nspawn',
+): Promise<DocsHost> =>
   startTogether(async (keep) => {
-    const tree = await startTree('nspawn');
+    const tree = await startTree(program);
     keep(tree.stop);
     keep((await startLetsEncrypt(tree)).stop);
     await copyRelease(tree);

@@ -1,10 +1,20 @@
 // go-live: from staging to production where all is green, and of pemfleet.yaml that word alone changes.
 import assert from 'node:assert/strict';
-import { chmodSync, lstatSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { layout } from '#contract/layout.ts';
 import { readTrail } from '../../../../lambda/audit/read.ts';
+import { recordChange, writeRecord } from '../../../../lambda/init/apply/record.ts';
+import { STAGING_COMMENT } from '../../../../lambda/init/documents.ts';
 import { asRoot, NOBODY, ownersBelow, typeAs, typeAsRoot } from '../../../support/as-root.ts';
 import { makeGreenBucket, reportHost } from '../../../support/init/green-bucket.ts';
 import { fleet } from '../../../support/issuer/documents.ts';
@@ -35,6 +45,24 @@ async function stage(t: TestContext, text: (bucket: string) => string = document
   const goLive = (...words: string[]) => called(t, ['go-live', ...words, '--config', file]);
   return { dir, bucket, file, before, goLive, now: () => readFileSync(file, 'utf8') };
 }
+
+test("go-live takes init's comment on staging out, and init --undo still takes all back", async (t) => {
+  const { dir, before, goLive, now, file } = await stage(t, (bucket) =>
+    document(bucket).replace('  # Browsers do not trust its certificates.\n', STAGING_COMMENT),
+  );
+  const directory = join(dir, 'init');
+  const state = { path: file, body: Buffer.from(before), mode: 0o644, uid: process.getuid?.() ?? 0, gid: 0 };
+  const change = { ...(await recordChange(directory, 1, state, undefined)), isHaproxy: false };
+  const rest = { directories: [], statsSocket: '/none', hasDropIns: false };
+  await writeRecord(directory, { version: 1, runs: [{ number: 1, at: 'now', changes: [change], ...rest }] });
+
+  const live = await goLive();
+
+  assert.equal(live.status, 0, live.stderr);
+  assert.equal(now(), before.replace(STAGING_COMMENT, '').replace('letsencrypt-staging', 'letsencrypt'));
+  const undone = await called(t, ['init', '--undo', '--config', file]);
+  assert.deepEqual([undone.status, existsSync(file)], [0, false], undone.stderr);
+});
 
 test('go-live changes the one word, says how a pass starts, and has nothing to do a second time', async (t) => {
   const { bucket, before, goLive, now } = await stage(t);

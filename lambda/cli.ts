@@ -10,6 +10,7 @@ import { dnsRecordsCommand } from './commands/dns/dns-records.ts';
 import { doctorCommand } from './commands/doctor/doctor.ts';
 import { upgradeAgentsCommand } from './commands/fleet/upgrade-agents.ts';
 import { haproxyConfigCommand } from './commands/haproxy-config.ts';
+import { importCommand } from './commands/import/import.ts';
 import { Interrupted } from './commands/init/ask.ts';
 import { goLiveCommand } from './commands/init/go-live.ts';
 import { initCommand } from './commands/init/init.ts';
@@ -68,6 +69,7 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
   rollback: rollbackCommand,
   hold: holdCommand,
   resume: resumeCommand,
+  import: importCommand,
   doctor: doctorCommand,
   'upgrade-agents': upgradeAgentsCommand,
   account: accountCommand,
@@ -87,6 +89,7 @@ const TAKES_OPERANDS: ReadonlySet<Command> = new Set([
   rollbackCommand,
   holdCommand,
   resumeCommand,
+  importCommand,
   renewCommand,
   keyCommand,
   probeCommand,

@@ -117,8 +117,8 @@ function check(body: Buffer, desired: DesiredFile, now: Date): CombinedPem {
   if (digest(body) !== desired.sha256) {
     throw new PemRejected('ERR_PEM_DIGEST', `wanted SHA-256 ${desired.sha256}, saw ${digest(body)}`);
   }
-  const { identifiers, serial, keyType } = desired;
-  const pem = verify(body.toString('utf8'), { identifiers, serial, keyType }, now);
+  const { identifiers, serial, keyType, isIssuedByRoot } = desired;
+  const pem = verify(body.toString('utf8'), { identifiers, serial, keyType, isIssuedByRoot }, now);
   if (pem.chain.length === desired.chainLength) return pem;
   const detail = `wanted ${desired.chainLength} certificates, saw ${pem.chain.length}`;
   throw new PemRejected('ERR_PEM_CHAIN', detail);

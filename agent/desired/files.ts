@@ -30,6 +30,8 @@ export interface DesiredFile {
   serial: string;
   keyType: string;
   chainLength: number;
+  /** A root has issued the leaf itself: it was imported without an intermediate. */
+  isIssuedByRoot?: boolean | undefined;
   /** Validity of the leaf. */
   notBefore: Date;
   notAfter: Date;
@@ -83,6 +85,7 @@ export function desiredFiles(fleet: FleetName, manifest: Manifest): DesiredFile[
       serial: pem.serial,
       keyType: pem.keyType,
       chainLength: pem.chainLength,
+      isIssuedByRoot: entry.issued.origin === 'imported' && pem.chainLength === 1,
       notBefore: new Date(pem.notBefore),
       notAfter: new Date(pem.notAfter),
       publishedAt: new Date(entry.publishedAt),

@@ -46,6 +46,8 @@ export interface CertificateDocument {
   readonly challenge?: ChallengeWord | readonly ChallengeWord[];
   readonly keyType?: KeyTypeWord;
   readonly keyTypes?: readonly KeyTypeWord[];
+  /** It comes by `pemfleet import`; no CA is asked for it. */
+  readonly imported?: boolean;
   readonly reuseKey?: boolean;
   readonly profile?: string;
   readonly mustStaple?: false;

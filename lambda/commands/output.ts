@@ -61,6 +61,8 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
                                       do not renew it, or publish nothing new to the fleet; without names: show what is held
   pemfleet resume www.example.com|--fleet NAME
                                       end that
+  pemfleet import FILE… [--name NAME]  publish a certificate that was bought or is of an internal CA: PEM files in any order,
+                                      or PKCS#12; --passphrase-file FILE, --passphrase-fd N, --fleet F, --force, --reason TEXT
   pemfleet audit [NAME]               show who changed what, when and why; --after TIME
   pemfleet audit --serial HEX --after TIME
                                       show which hosts served this certificate then, and until when

@@ -41,6 +41,12 @@ const certificate = z
       .max(2)
       .optional()
       .describe('One elliptic and one RSA key: two certificates that are published together or not at all.'),
+    imported: z
+      .boolean()
+      .optional()
+      .describe(
+        'Comes by `pemfleet import`, and no CA is asked for it: a bought certificate, or one of an internal CA; default: false.',
+      ),
     reuseKey: z.boolean().default(false).describe('Keep the key at a renewal. A fresh one is safer.'),
     profile: z
       .string()
@@ -63,10 +69,17 @@ const certificate = z
       .default([fleetName.parse('default')])
       .describe('Fleets whose hosts get the certificate.'),
   })
-  .superRefine(({ identifiers, keyType, keyTypes }, context) => {
+  .superRefine((given, context) => {
+    const { identifiers, keyType, keyTypes } = given;
     const complain = (path: PropertyKey[], message: string) =>
       context.addIssue({ code: 'custom', path, message });
-    checkIdentifiers(identifiers, (index, message) => complain(['identifiers', index], message));
+    for (const key of ['challenge', 'keyType', 'keyTypes', 'profile'] as const) {
+      if (!given.imported || given[key] === undefined) continue;
+      complain([key], 'says how it is ordered, and an imported certificate is not: leave it out');
+    }
+    if (!given.imported) {
+      checkIdentifiers(identifiers, (index, message) => complain(['identifiers', index], message));
+    }
     if (keyType !== undefined && keyTypes !== undefined) {
       complain(['keyTypes'], 'set keyType or keyTypes, not both');
     }
@@ -192,6 +205,8 @@ const written = z
     // A CA that is not known may take what the known ones refuse.
     const isKnown = [first, ...fallback].some((ca) => knownCaOf(ca.directoryUrl) !== undefined);
     certificates.forEach((spec, index) => {
+      // What a CA has issued already, it has taken.
+      if (spec.imported) return;
       spec.identifiers.forEach((name, at) => {
         const problem = arePrivate
           ? undefined
@@ -222,7 +237,7 @@ const written = z
     certificates: whole.certificates.map((spec) => ({
       ...spec,
       /** In order of preference; each can prove all identifiers. */
-      challenge: challengesOf(spec, whole.challenge),
+      challenge: spec.imported ? [] : challengesOf(spec, whole.challenge),
     })),
   }));
 
@@ -244,9 +259,16 @@ export function usedChallenges({
   certificates: readonly {
     identifiers: readonly string[];
     challenge?: readonly ChallengeName[] | undefined;
+    imported?: boolean | undefined;
   }[];
 }): ReadonlySet<ChallengeName> {
-  return new Set(certificates.flatMap((spec) => challengesOf(spec, inherited)));
+  const ordered = orderedSpecs(certificates);
+  return new Set(ordered.flatMap((spec) => challengesOf(spec, inherited)));
+}
+
+/** Those that a CA is asked for: not what is imported. */
+export function orderedSpecs<T extends { imported?: boolean | undefined }>(specs: readonly T[]): T[] {
+  return specs.filter(({ imported }) => imported !== true);
 }
 
 /** Fleets that a certificate names. */

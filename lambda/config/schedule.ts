@@ -32,22 +32,24 @@ interface CaLifetime {
 interface ScheduleConfig {
   acme: CaLifetime;
   fallback: readonly CaLifetime[];
-  certificates: readonly { name: string; profile?: string | undefined }[];
+  certificates: readonly { name: string; profile?: string | undefined; imported?: boolean | undefined }[];
 }
 
 /** By what the configuration says; a certificate of an unknown lifetime is left out. */
 export function configuredLives({ acme, fallback, certificates }: ScheduleConfig): CertificateLife[] {
-  return certificates.flatMap(({ name: certificate, profile = 'classic' }) =>
-    configuredCas({ acme, fallback }).flatMap(({ directoryUrl, lifetime }, index): CertificateLife[] => {
-      const { lifetimes, windowShare } = knownCaOf(directoryUrl) ?? {};
-      // A fallback CA may not offer the profile.
-      const implied = lifetimes?.[index === 0 ? profile : 'classic'];
-      const lifetimeMs = lifetime === undefined ? implied : spanOf(lifetime);
-      if (lifetimeMs === undefined) return [];
-      const window = windowShare !== undefined && { windowMs: lifetimeMs * windowShare };
-      return [{ certificate, lifetimeMs, ...window }];
-    }),
-  );
+  return certificates
+    .filter(({ imported }) => imported !== true)
+    .flatMap(({ name: certificate, profile = 'classic' }) =>
+      configuredCas({ acme, fallback }).flatMap(({ directoryUrl, lifetime }, index): CertificateLife[] => {
+        const { lifetimes, windowShare } = knownCaOf(directoryUrl) ?? {};
+        // A fallback CA may not offer the profile.
+        const implied = lifetimes?.[index === 0 ? profile : 'classic'];
+        const lifetimeMs = lifetime === undefined ? implied : spanOf(lifetime);
+        if (lifetimeMs === undefined) return [];
+        const window = windowShare !== undefined && { windowMs: lifetimeMs * windowShare };
+        return [{ certificate, lifetimeMs, ...window }];
+      }),
+    );
 }
 
 function spanOf(text: string): number {

@@ -28,6 +28,8 @@ export interface ExpectedPem {
   serial?: string | undefined;
   /** As `keyTypeOf` gives it. */
   keyType?: string | undefined;
+  /** A root has issued the leaf itself, as some internal CAs do: there is no intermediate. Absent: there must be one. */
+  isIssuedByRoot?: boolean | undefined;
 }
 
 /** Writes the canonical form, without a self-signed root at the end of the CA's chain (RFC 8446 §4.4.2). */
@@ -68,7 +70,7 @@ export function verify(text: string, expected: ExpectedPem, now: Date): Combined
   }
   const pem = parse(text);
   checkKey(pem, expected);
-  checkChain(pem.chain);
+  checkChain(pem.chain, expected);
   checkNames(pem.leaf, expected);
   checkValidity(pem.chain, now);
   return pem;
@@ -163,8 +165,9 @@ function checkKey({ leaf, key }: CombinedPem, expected: ExpectedPem): void {
   }
 }
 
-function checkChain(chain: X509Certificate[]): void {
-  if (chain.length < 2) throw new PemRejected('ERR_PEM_CHAIN', 'holds no intermediate certificate');
+function checkChain(chain: X509Certificate[], { isIssuedByRoot = false }: ExpectedPem): void {
+  if (chain.length < 2 && !isIssuedByRoot)
+    throw new PemRejected('ERR_PEM_CHAIN', 'holds no intermediate certificate');
   if (chain[0]?.ca) throw new PemRejected('ERR_PEM_CHAIN', 'the first certificate is a CA, not a leaf');
   chain.forEach((certificate, index) => {
     if (isSelfSigned(certificate)) {
@@ -202,10 +205,12 @@ function checkValidity(chain: X509Certificate[], now: Date): void {
   });
 }
 
-function isSelfSigned(certificate: X509Certificate): boolean {
+/** Its own key has signed it. */
+export function isSelfSigned(certificate: X509Certificate): boolean {
   return certificate.issuer === certificate.subject && isIssuedBy(certificate, certificate);
 }
 
-function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+/** By name and by signature. */
+export function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
   return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
 }

@@ -1,11 +1,12 @@
 /** The facts that the figures follow from, beside what hosts report: the configuration, the manifests, the order records. */
 import { codeOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
-import type { ManifestEntry } from '#contract/manifest.ts';
+import { acmeOriginOf, type ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { type CertificateSpec, type Config, configuredFleets, namesOfFleet } from '../config/config.ts';
 import { readOrderRecords } from '../order/record.ts';
 import type { PassResult } from '../outcome.ts';
+import { hasNames } from '../publication/entry.ts';
 import { readManifest } from '../publication/read-manifest.ts';
 import { openSigningKey } from '../signing/signing-key.ts';
 import type { Failing, ProblemFacts } from './problems.ts';
@@ -75,6 +76,7 @@ export function publishedFacts(
       return { fleet, certificate, entry, isConfigured: configured.has(certificate) };
     });
   });
+  const imported = new Set<string>(certificates.filter((spec) => spec.imported).map(({ name }) => name));
   const [named, others] = [
     entries.filter(({ isConfigured }) => isConfigured),
     entries.filter(({ isConfigured }) => !isConfigured),
@@ -82,11 +84,13 @@ export function publishedFacts(
   return {
     published: named.flatMap(({ fleet, certificate, entry }) =>
       entry.pems.map(({ notBefore, notAfter }) => {
-        return { fleet, certificate, notBefore: new Date(notBefore), notAfter: new Date(notAfter) };
+        const validity = { notBefore: new Date(notBefore), notAfter: new Date(notAfter) };
+        return { fleet, certificate, ...validity, isImported: imported.has(certificate) };
       }),
     ),
     unconfigured: others.map(({ fleet, certificate, entry }) => {
-      return { fleet, certificate, result: 'kept', notAfter: firstEndOf(entry) };
+      const isImported = acmeOriginOf(entry) === undefined;
+      return { fleet, certificate, result: 'kept', notAfter: firstEndOf(entry), isImported };
     }),
     missing: certificates.flatMap((spec) =>
       missingFleets(spec, manifests).map((fleet) => {
@@ -101,8 +105,11 @@ function firstEndOf({ pems }: ManifestEntry): string {
 }
 
 /** A fleet whose manifest cannot be read is not among them: what it lacks is unknown. */
-function missingFleets({ name, fleets }: CertificateSpec, manifests: Manifests): FleetName[] {
-  return fleets.filter(
-    (fleet) => manifests.has(fleet) && manifests.get(fleet)?.manifest.certificates[name] === undefined,
-  );
+/** Nor one that is imported without all of its names. */
+function missingFleets(spec: CertificateSpec, manifests: Manifests): FleetName[] {
+  return spec.fleets.filter((fleet) => {
+    const entry = manifests.get(fleet)?.manifest.certificates[spec.name];
+    const isWhole = entry !== undefined && (!spec.imported || hasNames(entry, spec.identifiers));
+    return manifests.has(fleet) && !isWhole;
+  });
 }

@@ -11,7 +11,7 @@ import { missingHosts } from '../fleet/expected.ts';
 import { isReturningDrift } from '../fleet/host-report.ts';
 import type { FailedCall } from '../fleet/hosts.ts';
 import type { HostSummary } from '../fleet/summary.ts';
-import { ENDING_WITHIN_MS, isOverdue, overdueSince } from '../order/lifetime.ts';
+import { ENDING_WITHIN_MS, importEnding, isOverdue, overdueSince } from '../order/lifetime.ts';
 import type { Outcome, UnconfiguredOutcome } from '../outcome.ts';
 import { LEVELS, type Level } from './levels.ts';
 
@@ -42,11 +42,15 @@ export interface PublishedPem {
   notAfter: Date;
   fleet: string;
   certificate: string;
+  /** It is configured as imported: nobody renews it. */
+  isImported?: boolean | undefined;
 }
 
 export type UnconfiguredPem = Pick<UnconfiguredOutcome, 'result' | 'notAfter'> & {
   fleet: string;
   certificate: string;
+  /** Nobody has ordered it. */
+  isImported?: boolean | undefined;
 };
 
 /** A certificate whose last attempt failed: it may be backing off. */
@@ -83,6 +87,7 @@ export function problemsOf(facts: ProblemFacts): Problem[] {
     ...lateOf(facts),
     ...expiredOf(facts),
     ...endingOf(facts),
+    ...importEndingOf(facts),
     ...facts.fleets.flatMap((fleet) => hostProblems(fleet, facts.now)),
     ...facts.failedCalls.map(({ fleet, code, since }) => {
       return { level: 'NotifyFailed', subject: fleet, code, since } as const;
@@ -109,7 +114,7 @@ function failingOf({ failing, outcomes, now }: ProblemFacts): Problem[] {
 
 function lateOf({ published, isHeld, now }: ProblemFacts): Problem[] {
   return published.flatMap((pem) => {
-    if (!isOverdue(pem, now) || isHeld?.(pem.fleet, pem.certificate)) return [];
+    if (pem.isImported || !isOverdue(pem, now) || isHeld?.(pem.fleet, pem.certificate)) return [];
     const since = overdueSince(pem);
     return {
       level: 'CertificatesOverdue',
@@ -149,7 +154,7 @@ function endingOf({ unconfigured, fleets, now }: ProblemFacts): Problem[] {
   const withHosts = new Set(
     fleets.filter(({ summaries }) => presentHosts(summaries).length > 0).map(({ fleet }) => fleet),
   );
-  const held = unconfigured.filter((one) => isKept(one) && withHosts.has(one.fleet));
+  const held = unconfigured.filter((one) => !one.isImported && isKept(one) && withHosts.has(one.fleet));
   const published = held.map(({ fleet, certificate, notAfter }) => {
     return { fleet: `${fleet}`, certificate: `${certificate}`, notAfter: new Date(notAfter) };
   });
@@ -162,6 +167,17 @@ function endingOf({ unconfigured, fleets, now }: ProblemFacts): Problem[] {
     const since = new Date(notAfter.getTime() - ENDING_WITHIN_MS);
     if (notAfter <= now || since >= now) return [];
     return { level: 'CertificatesEnding', subject: `${fleet}/${certificate}`, code: 'ending', since };
+  });
+}
+
+/** Whether hosts have it or not: it takes people some days to buy the next one. Each stage stands until the next one, or until it is over. */
+function importEndingOf({ published, unconfigured, now }: ProblemFacts): Problem[] {
+  const kept = unconfigured.filter(isKept).map((one) => ({ ...one, notAfter: new Date(one.notAfter) }));
+  return [...published, ...kept].flatMap(({ fleet, certificate, notAfter, isImported }) => {
+    const stage = isImported && notAfter > now ? importEnding(notAfter, now) : undefined;
+    return stage === undefined
+      ? []
+      : [{ level: 'CertificatesEnding', subject: `${fleet}/${certificate}`, ...stage }];
   });
 }
 

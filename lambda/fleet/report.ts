@@ -1,11 +1,12 @@
 /** What a fleet serves, from its manifest and the statuses of its hosts, for `pemfleet status`; pure. */
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
-import type { Manifest, PemRef } from '#contract/manifest.ts';
+import { acmeOriginOf, type Manifest, type ManifestEntry, type PemRef } from '#contract/manifest.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import type { ExpectedHosts } from '../config/hosts.ts';
 import { type OrderFailure, orderFailureOf } from '../order/back-off.ts';
 import { type FailedAttempts, failureOfAttempt } from '../order/failures.ts';
 import type { StoredRecord } from '../order/record.ts';
+import { hasNames } from '../publication/entry.ts';
 import type { OwnKeys } from '../publication/read-manifest.ts';
 import { type CertificateState, certificateStateOf, isSilent } from './behind.ts';
 import { type MissingHosts, missingHosts } from './expected.ts';
@@ -17,6 +18,10 @@ export interface CertificateReport {
   certificate: string;
   /** False: published, and not configured for this fleet. It is served until `notAfter`, or until it is withdrawn. */
   isConfigured: boolean;
+  /** Nobody renews it: it is configured as imported, or was imported and is not configured. */
+  isImported?: boolean | undefined;
+  /** Configured names that an imported certificate does not have. */
+  uncovered?: readonly string[] | undefined;
   identifiers: readonly string[];
   serial: string;
   publishedAt: string;
@@ -36,6 +41,8 @@ export interface CertificateReport {
 /** Configured for the fleet, and published to it never, or not any more. */
 export interface MissingCertificate {
   certificate: string;
+  /** No CA is asked for it. */
+  isImported?: boolean | undefined;
   identifiers: readonly string[];
   failure?: OrderFailure | undefined;
   /** Hosts that serve it all the same, as what nothing names. */
@@ -112,6 +119,7 @@ export function reportFleet(manifest: Manifest, read: FleetStatuses, now: Date):
   const published = etag === undefined ? undefined : { etag, updatedAt: new Date(manifest.updatedAt) };
   const heads = ownHeads(present, keys, now);
   const filed = present.map((status) => ({ status, files: filesByCertificate(status) }));
+  const specs = new Map<string, CertificateSpec>((read.specs ?? []).map((spec) => [spec.name, spec]));
   const certificates = Object.entries(manifest.certificates).map(([certificate, entry]) => {
     const { identifiers, pems, publishedAt, rolledBackAt } = entry;
     const [first] = [...pems].sort((a, b) => (a.notAfter < b.notAfter ? -1 : 1));
@@ -127,6 +135,10 @@ export function reportFleet(manifest: Manifest, read: FleetStatuses, now: Date):
     return {
       certificate,
       isConfigured: configured?.has(certificate) ?? true,
+      ...importOf(
+        entry,
+        read.specs?.find(({ name }) => name === certificate),
+      ),
       identifiers,
       serial: first?.serial ?? '',
       publishedAt,
@@ -141,10 +153,11 @@ export function reportFleet(manifest: Manifest, read: FleetStatuses, now: Date):
   const hosts = reportHosts(present, now);
   const missing = (read.specs ?? [])
     .filter(({ name }) => !Object.hasOwn(manifest.certificates, name))
-    .map(({ name, identifiers }) => {
+    .map(({ name, identifiers, imported }) => {
       const serving = hosts.filter((host) => host.unlisted.some(({ certificate }) => certificate === name));
       const servedBy = serving.map(({ host }) => host);
-      return { certificate: name, identifiers, failure: failureOf(name), servedBy };
+      const isImported = imported || undefined;
+      return { certificate: name, isImported, identifiers, failure: failureOf(name), servedBy };
     });
   const known = [...statuses.map(presentHostOf), ...unreadable];
   const missingHostsNow = missingHosts(read.expected, known, now);
@@ -173,6 +186,16 @@ export function filesByCertificate({ files }: Pick<HostStatus, 'files'>): Readon
     else some.push(file);
   }
   return byName;
+}
+
+function importOf(
+  entry: ManifestEntry,
+  spec: CertificateSpec | undefined,
+): Pick<CertificateReport, 'isImported' | 'uncovered'> {
+  const isImported = spec === undefined ? acmeOriginOf(entry) === undefined : spec.imported === true;
+  if (!isImported) return {};
+  const uncovered = (spec?.identifiers ?? []).filter((name) => !hasNames(entry, [name]));
+  return { isImported, ...(uncovered.length > 0 && { uncovered }) };
 }
 
 function presentHostOf({ host, leftAt }: ReadStatus) {

@@ -22,5 +22,5 @@ function essenceOfSpec(spec: CertificateSpec): string {
   const { name, identifiers, keyTypes, reuseKey, profile = null, fleets, haproxy } = spec;
   const listing = haproxy ? [haproxy.crtListOptions, haproxy.sniFilters] : null;
   const sets = [identifiers, keyTypes, fleets].map((values) => [...values].sort());
-  return JSON.stringify([name, sets, reuseKey, profile, listing]);
+  return JSON.stringify([name, sets, reuseKey, profile, listing, ...(spec.imported ? ['imported'] : [])]);
 }

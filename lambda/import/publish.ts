@@ -25,6 +25,8 @@ export interface PresentCertificate {
   fleets: readonly FleetName[];
   /** Combined PEMs in the canonical form (`assemble`): one, or two with different key types that belong together. */
   texts: readonly string[];
+  /** Of none of them there is an intermediate: a root has issued the leaf itself. */
+  isIssuedByRoot?: boolean | undefined;
   /** `{ origin: 'imported', importedAt }`; or the CA and the account that have issued it, so that its next renewal is ordered there. */
   issued: ManifestEntry['issued'];
   /** As configured; absent: all names of the leaf. */
@@ -65,10 +67,10 @@ export interface PresentInFleet {
  */
 export async function planPresent(source: PresentSource, present: PresentCertificate): Promise<PresentPlan> {
   const { bucket, signing, fetcher } = source;
-  const { name, haproxy } = present;
+  const { name, haproxy, isIssuedByRoot } = present;
   const now = source.now();
   const obtained = present.texts.map((text) => {
-    const pem = verify(text, { identifiers: present.identifiers ?? [] }, now);
+    const pem = verify(text, { identifiers: present.identifiers ?? [], isIssuedByRoot }, now);
     return { text, pem };
   });
   const [first] = obtained;

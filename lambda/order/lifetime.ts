@@ -19,6 +19,18 @@ const [LATE_SHARE, LATE_SHARE_SHORT] = [1 / 4, 3 / 8];
 /** Of what nothing renews: time enough to put it back into the configuration, or to find out that nobody needs it. */
 export const ENDING_WITHIN_MS = 14 * DAY_MS;
 
+/** Of what was imported, people have to bring the next one: they are told so often, and the last time a week before the end. */
+const IMPORT_ENDING_DAYS = [30, 14, 7] as const;
+export const IMPORT_ENDING_WITHIN_MS = IMPORT_ENDING_DAYS[0] * DAY_MS;
+
+/** The stage of its end that what was imported has reached; undefined: it is far. */
+export function importEnding(notAfter: Date, now: Date): { code: string; since: Date } | undefined {
+  const leftMs = notAfter.getTime() - now.getTime();
+  const days = IMPORT_ENDING_DAYS.findLast((one) => leftMs < one * DAY_MS);
+  if (days === undefined) return undefined;
+  return { code: `imported-ends-in-${days}-days`, since: new Date(notAfter.getTime() - days * DAY_MS) };
+}
+
 /** One third of the lifetime before the end; half for short-lived ones. */
 export function lifetimeRenewal(lifetime: Validity): Date {
   const { lifeMs, endMs } = measured(lifetime);

@@ -1,11 +1,12 @@
 /** Decides, purely, whether a certificate is to be ordered, from which CA, and why. Each decision carries its reason; the caller logs it. */
-import type { ManifestEntry } from '#contract/manifest.ts';
+import { acmeOriginOf, type ManifestEntry } from '#contract/manifest.ts';
 import type { CertificateSpec } from '../config/config.ts';
 import { exactSet } from '../config/identifier.ts';
 import { breaksAt, type Hold, isBroken } from '../hold/in-force.ts';
 import { isLongWait, nextAttempt } from '../order/back-off.ts';
 import { isEmergency } from '../order/lifetime.ts';
 import { type OrderRecord, openOrders } from '../order/record.ts';
+import { hasNames } from '../publication/entry.ts';
 import { type RenewalTimes, reasonInTime, renewalTime, type TimelyReason } from './renewal-time.ts';
 
 export type ObtainReason =
@@ -36,7 +37,9 @@ export type Decision =
   | { action: 'defer'; reason: 'trusted-in-force' }
   /** An operator holds it: lambda/hold. `until` is missing where nothing ends that by itself. */
   | { action: 'defer'; reason: 'held'; until?: Date }
-  | { action: 'keep'; reason: 'fresh'; until: Date };
+  /** Nobody orders it: nothing is imported yet, or what is lacks a configured name. */
+  | { action: 'defer'; reason: 'import-missing' | 'import-names' }
+  | { action: 'keep'; reason: 'fresh' | 'imported'; until: Date };
 
 /** A configured CA, the preferred one first. */
 export interface CaChoice {
@@ -88,7 +91,8 @@ export function holdBack(
 }
 
 function decideFreely(input: DueInput): Decision {
-  const { record, cas } = input;
+  const { record, cas, spec } = input;
+  if (spec.imported) return decideImported(spec, input.published);
   if (record !== undefined && isWanted(record, input, cas)) {
     return decideInFlight(record, input);
   }
@@ -98,6 +102,14 @@ function decideFreely(input: DueInput): Decision {
   return obtainFrom(cas, reason, input.now);
 }
 
+/** It stays until its end, whatever becomes of it: people bring the next one. */
+function decideImported({ identifiers }: CertificateSpec, published: ManifestEntry | undefined): Decision {
+  if (published === undefined) return { action: 'defer', reason: 'import-missing' };
+  if (!hasNames(published, identifiers)) return { action: 'defer', reason: 'import-names' };
+  const ends = published.pems.map(({ notAfter }) => Date.parse(notAfter));
+  return { action: 'keep', reason: 'imported', until: new Date(Math.min(...ends)) };
+}
+
 /** It is the order of what is configured now, at a CA that is configured, with a key that may be used. */
 export function isWanted(
   record: OrderRecord,
@@ -105,7 +117,7 @@ export function isWanted(
   cas: readonly Pick<CaChoice, 'directoryUrl'>[],
 ): boolean {
   const isAtOneOf = cas.some((ca) => ca.directoryUrl === record.directoryUrl);
-  return isAtOneOf && matchesSpec(record, spec, cas) && !isOutdated(record, replaceSince);
+  return !spec.imported && isAtOneOf && matchesSpec(record, spec, cas) && !isOutdated(record, replaceSince);
 }
 
 /**
@@ -202,18 +214,30 @@ function obtainFrom(cas: readonly CaChoice[], reason: ObtainReason, now: Date): 
 }
 
 function reasonToObtain(input: DueInput): ObtainReason | undefined {
-  const { spec, cas, published, forced, now } = input;
+  const { published } = input;
   if (published === undefined) return 'missing';
   if (published.pems.some(({ sha256 }) => input.revoked?.has(sha256))) return 'revoked';
   if (input.isLost) return 'pem-lost';
+  return reasonBySpec(published, input) ?? reasonByTime(published, input);
+}
+
+/** Where a CA is named for what was imported, that is good until its time comes, if it has the names. */
+function reasonBySpec(published: ManifestEntry, { spec, cas }: DueInput): ObtainReason | undefined {
+  const origin = acmeOriginOf(published);
+  if (origin === undefined) return hasNames(published, spec.identifiers) ? undefined : 'identifiers-changed';
   if (exactSet(published.identifiers) !== exactSet(spec.identifiers)) return 'identifiers-changed';
   const keyTypes = published.pems.map((pem) => pem.keyType).sort();
   if (keyTypes.join() !== spec.keyTypes.join()) return 'key-type-changed';
-  const ca = cas.find(({ directoryUrl }) => directoryUrl === published.issued.directoryUrl);
+  const ca = cas.find(({ directoryUrl }) => directoryUrl === origin.directoryUrl);
   if (ca === undefined) return 'ca-changed';
   // A fallback CA may know neither profile nor chain: what it gave is good until it is due.
-  if (ca === cas[0] && published.issued.profile !== spec.profile) return 'profile-changed';
-  if (ca === cas[0] && published.issued.preferredChain !== ca.preferredChain) return 'chain-changed';
+  if (ca === cas[0] && origin.profile !== spec.profile) return 'profile-changed';
+  if (ca === cas[0] && origin.preferredChain !== ca.preferredChain) return 'chain-changed';
+  return undefined;
+}
+
+function reasonByTime(published: ManifestEntry, input: DueInput): ObtainReason | undefined {
+  const { forced, now } = input;
   if (input.replaceSince !== undefined) return 'replacement';
   if (forced) return 'forced';
   if (published.pems.some((pem) => isEmergency(pem, now))) return 'emergency';

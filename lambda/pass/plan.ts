@@ -185,7 +185,8 @@ function shortestWindow(
 
 /** Whether passes come often enough for what is configured and for what is published. */
 export function wakeProblemOf({ config, log }: Pass, plans: readonly Plan[]): WakeProblem | undefined {
-  const published = plans.flatMap(({ spec, published, windowMs }) =>
+  const ordered = plans.filter(({ spec }) => !spec.imported);
+  const published = ordered.flatMap(({ spec, published, windowMs }) =>
     (published?.pems ?? []).map(({ notBefore, notAfter }) => {
       const lifetimeMs = Date.parse(notAfter) - Date.parse(notBefore);
       return { certificate: spec.name, lifetimeMs, windowMs };

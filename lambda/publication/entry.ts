@@ -3,11 +3,18 @@ import { MINUTE_MS } from '#common/time.ts';
 import { digest, keyTypeOf, verify } from '#contract/combined-pem.ts';
 import { BucketError, ContractError } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
-import { type ManifestEntry, type PemRef, sameEntry, samePems, sameStapled } from '#contract/manifest.ts';
+import {
+  acmeOriginOf,
+  type ManifestEntry,
+  type PemRef,
+  sameEntry,
+  samePems,
+  sameStapled,
+} from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { certIdOf } from '../acme/cert-id.ts';
 import type { CertificateSpec } from '../config/config.ts';
-import { exactSet } from '../config/identifier.ts';
+import { coversName, exactSet } from '../config/identifier.ts';
 import { ocspUrlOf } from '../ocsp/request.ts';
 import type { Obtained } from '../order/verify-issued.ts';
 import type { Pass } from '../pass.ts';
@@ -44,11 +51,21 @@ export function newestEntry(
   return own ?? newestOf(movedEntries(spec, manifests).filter((entry) => !isEnded(entry)));
 }
 
+/** Whether clients can be answered by it for all of them. */
+export function hasNames(
+  { identifiers }: Pick<ManifestEntry, 'identifiers'>,
+  names: readonly string[],
+): boolean {
+  return names.every((name) => identifiers.some((held) => coversName(held, name)));
+}
+
 function movedEntries(spec: CertificateSpec, manifests: PublishedFleets['manifests']): ManifestEntry[] {
   const names = exactSet(spec.identifiers);
   return [...manifests.keys()]
     .flatMap((fleet) => entryIn(manifests, fleet, spec.name) ?? [])
-    .filter(({ identifiers }) => exactSet(identifiers) === names);
+    .filter((entry) =>
+      spec.imported ? hasNames(entry, spec.identifiers) : exactSet(entry.identifiers) === names,
+    );
 }
 
 function entryIn(
@@ -114,7 +131,9 @@ export async function copyToFleets(
     .filter((fleet) => sameEntry(entryOf(fleet), wanted) || fleets.holdIn?.(fleet, spec.name) === undefined);
   if (lacking.length === 0) return;
   const texts = await Promise.all(newest.pems.map((pem) => readPem(pass.bucket, source, spec.name, pem)));
-  checkCopy(spec, newest, { source, texts, now: pass.timing.now() });
+  // What was imported may have more names than are configured, or one that covers them.
+  const names = acmeOriginOf(newest) === undefined ? newest.identifiers : spec.identifiers;
+  checkCopy({ name: spec.name, identifiers: names }, newest, { source, texts, now: pass.timing.now() });
   for (const fleet of lacking) {
     const publisher = fleets.publishers.get(fleet);
     if (isLost(fleet)) {
@@ -147,14 +166,16 @@ interface Copy {
 /** What one fleet has, or had, is no reason for another commit to believe it. @throws PemRejected, ContractError */
 export function checkCopy(
   { identifiers, name }: Pick<CertificateSpec, 'identifiers' | 'name'>,
-  { publishedAt }: Pick<ManifestEntry, 'publishedAt'>,
+  { publishedAt, issued }: Pick<ManifestEntry, 'publishedAt'> & Partial<Pick<ManifestEntry, 'issued'>>,
   { source, texts, now }: Copy,
 ): void {
   if (Date.parse(publishedAt) > now.getTime() + SKEW_MS) {
     const says = `${name} says that it was published in the future (${publishedAt}): is the clock right?`;
     throw new ContractError('ERR_MANIFEST_SCHEMA', layout.root(source), says);
   }
-  for (const { sha256, text } of texts) verify(text, { identifiers, sha256 }, now);
+  // How long its chain has to be was judged at its import.
+  const isIssuedByRoot = issued?.origin === 'imported';
+  for (const { sha256, text } of texts) verify(text, { identifiers, sha256, isIssuedByRoot }, now);
 }
 
 /** Reads a published PEM and its staple. @throws BucketError `ERR_BUCKET_IO` if one is missing or altered */
@@ -190,6 +211,7 @@ export function pemRefOf({ text, pem }: Obtained): PemRef {
     notAfter: new Date(pem.leaf.validTo).toISOString(),
     chainLength: pem.chain.length,
     certId: certIdOf(pem.leaf),
-    ocspUrl: ocspUrlOf(pem.leaf),
+    // Without its issuer's certificate no response can be verified.
+    ocspUrl: pem.chain.length > 1 ? ocspUrlOf(pem.leaf) : undefined,
   };
 }

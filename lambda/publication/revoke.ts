@@ -182,8 +182,21 @@ async function targetsIn(
   const wanted = read
     .filter((one) => one !== undefined)
     .filter(({ leaf }) => serial === undefined || leaf.serialNumber === serial.toUpperCase());
-  const { directoryUrl = '' } = acmeOriginOf(entry) ?? {};
-  return wanted.map(({ sha256, leaf, key }) => ({ sha256s: [sha256], leaf, key, directoryUrl }));
+  const history = serial === undefined ? [] : await readHistory(bucket, fleet, name);
+  return wanted.map(({ sha256, leaf, key }) => {
+    const version = history.find(({ pems }) => pems.some((pem) => pem.sha256 === sha256));
+    const origin = acmeOriginOf({ issued: version?.issued ?? entry.issued });
+    if (origin === undefined) throw importedProblem(name, leaf);
+    return { sha256s: [sha256], leaf, key, directoryUrl: origin.directoryUrl };
+  });
+}
+
+/** No account of ours has ordered it (RFC 8555 §7.6). */
+function importedProblem(name: CertificateName, { serialNumber, issuer }: X509Certificate): NotOffered {
+  const seller = (issuer ?? '').split('\n').join(', ');
+  return new NotOffered(
+    `${name}: ${serialNumber} was imported, and no account of ours can revoke it: import another one, then ask its CA (${seller})`,
+  );
 }
 
 /** Of a folder that cannot be listed: whoever may write there has filled it. */

@@ -134,7 +134,9 @@ export class StapleFetcher {
     texts: readonly PemText[],
   ): Promise<{ pems: PemRef[]; texts: PemText[] }> {
     const { pems } = entry;
-    const allowsPrivate = this.#private.has(acmeOriginOf(entry)?.directoryUrl ?? '');
+    const origin = acmeOriginOf(entry);
+    // Whoever has imported it knows its CA, which may be one of his own.
+    const allowsPrivate = origin === undefined || this.#private.has(origin.directoryUrl);
     const ca = { certificate: name, allowsPrivate };
     const stapled = { pems: [...pems], texts: [...texts] };
     for (const [index, pem] of pems.entries()) {

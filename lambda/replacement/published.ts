@@ -3,7 +3,7 @@ import { BucketError, ContractError } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { type CertificateSpec, type Config, configuredFleets } from '../config/config.ts';
+import { type CertificateSpec, type Config, configuredFleets, orderedSpecs } from '../config/config.ts';
 import { readOrderRecords, type StoredRecord } from '../order/record.ts';
 import type { IssuerMemory } from '../publication/ended.ts';
 import { newestEntry } from '../publication/entry.ts';
@@ -42,7 +42,10 @@ export async function readPublishedCertificates(
   }
   const { records, error } = await readOrderRecords(bucket);
   if (error !== undefined) throw error;
-  const readable = config.certificates.filter(({ fleets }) => !fleets.some((fleet) => unreadable.has(fleet)));
+  // Nobody orders what is imported.
+  const readable = orderedSpecs(config.certificates).filter(
+    ({ fleets }) => !fleets.some((fleet) => unreadable.has(fleet)),
+  );
   const certificates = readable.map((spec) => ({
     spec,
     published: newestEntry(spec, manifests),

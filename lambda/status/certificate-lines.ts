@@ -1,7 +1,7 @@
 /** What is wrong with the certificates of a fleet, by the report. Pure. */
 import type { CertificateReport, EndedReport, FleetReport, MissingCertificate } from '../fleet/report.ts';
 import type { OrderFailure } from '../order/back-off.ts';
-import { ENDING_WITHIN_MS, isOverdue } from '../order/lifetime.ts';
+import { ENDING_WITHIN_MS, importEnding, isOverdue } from '../order/lifetime.ts';
 import type { StatusCode, StatusLevel, StatusLine, StatusView } from './status-line.ts';
 import { durationText, expiryText, relativeTime } from './time-text.ts';
 
@@ -29,12 +29,14 @@ function lineOf(
   return { level, code, fleet, certificate, text: `${certificate}: ${text}` };
 }
 
-function missingLine({ certificate, failure, servedBy }: MissingCertificate, view: StatusView): StatusLine {
+function missingLine(one: MissingCertificate, view: StatusView): StatusLine {
+  const { certificate, failure, isImported, servedBy } = one;
   const serving = servedBy.length === 0 ? '' : `; still served by ${namesOf(servedBy)}`;
-  const why =
+  const ordered =
     failure === undefined
       ? 'no attempt has failed: pemfleet plan says when it is ordered, and journalctl -u pemfleet what the last pass did'
       : failureText(failure, view.now);
+  const why = isImported ? `nothing is imported: pemfleet import FILE… --name ${certificate}` : ordered;
   return {
     ...lineOf(view, certificate, ['wrong', 'missing'], `configured, not published${serving}: ${why}`),
     since: failure?.at,
@@ -54,7 +56,10 @@ function linesOf(report: CertificateReport, blocked: ReadonlySet<string>, view: 
   // Whatever the hosts of the fleet have of it; without a host, nobody serves it.
   const hasHosts = report.served.length + report.behind.length > 0;
   const isEnding =
-    hasHosts && !isConfigured && new Date(notAfter).getTime() - now.getTime() < ENDING_WITHIN_MS;
+    hasHosts &&
+    !isConfigured &&
+    !report.isImported &&
+    new Date(notAfter).getTime() - now.getTime() < ENDING_WITHIN_MS;
   const line = (level: StatusLevel, code: StatusCode, text: string) =>
     lineOf(view, certificate, [level, code], text);
   const withdraw = `pemfleet withdraw ${certificate} --fleet ${fleet} ends it`;
@@ -63,7 +68,8 @@ function linesOf(report: CertificateReport, blocked: ReadonlySet<string>, view: 
     ...(failure
       ? [{ ...line('wrong', 'failing', `renewal ${failureText(failure, now)}`), since: failure.at }]
       : []),
-    ...(isConfigured && !hasExpired && isOverdue(report, now)
+    ...importLines(report, view),
+    ...(isConfigured && !report.isImported && !hasExpired && isOverdue(report, now)
       ? [line('wrong', 'overdue', `should have been renewed, ${expiryText(notAfter, now)}`)]
       : []),
     ...behindLines(report, blocked, view),
@@ -88,6 +94,24 @@ function linesOf(report: CertificateReport, blocked: ReadonlySet<string>, view: 
             `published, not configured, ${expiryText(notAfter, now)}; ${withdraw}`,
           ),
         ]),
+  ];
+}
+
+/** Whether hosts have it or not: people have to bring the next one. */
+function importLines(
+  { certificate, isImported, notAfter, uncovered = [] }: CertificateReport,
+  view: StatusView,
+): StatusLine[] {
+  if (!isImported) return [];
+  const end = new Date(notAfter);
+  const stage = end > view.now ? importEnding(end, view.now) : undefined;
+  const what = `imported, ${expiryText(notAfter, view.now)}, and nobody renews it: pemfleet import the next one`;
+  const lacking = `${uncovered.slice(0, MAX_NAMED).join(', ')} configured, and not in what was imported`;
+  return [
+    ...(stage
+      ? [{ ...lineOf(view, certificate, ['wrong', 'ending'], what), since: stage.since.toISOString() }]
+      : []),
+    ...(uncovered.length > 0 ? [lineOf(view, certificate, ['wrong', 'missing'], lacking)] : []),
   ];
 }
 

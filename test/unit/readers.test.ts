@@ -42,6 +42,11 @@ const BOUNDED: Record<string, readonly [readers: string, bound: string]> = {
     'createReadStream process.stdin',
     'readBody with MAX_RECOVERY_FILE_BYTES; the operator types',
   ],
+  'lambda/commands/import/passphrase.ts': ['process.stdin', 'a line that the operator types'],
+  'lambda/commands/line/given-files.ts': [
+    'createReadStream process.stdin',
+    'readBody with the limit of the caller; files that the operator has named',
+  ],
   'lambda/commands/responder-server.ts': ['createServer', "bodies are not read; Node's limit of headers"],
   'lambda/common/net/reach.ts': ['lookup', 'one lookup'],
   'lambda/common/prometheus/metrics-server.ts': [

@@ -1,7 +1,9 @@
 /** `pemfleet caa`: CAA records for the configured names and CAs, and whether those in the DNS let them issue. */
+
 import { printable } from '#common/printable.ts';
 import { table } from '#common/table.ts';
 import { caaLookup } from '../../challenge/caa-lookup.ts';
+import { orderedSpecs } from '../../config/config.ts';
 import { readCaTerms } from '../../preflight/ca-terms.ts';
 import { type CaaCheck, type CaaReport, caNameOf, readCaa } from '../../preflight/caa-report.ts';
 import { withCas } from '../../wiring.ts';
@@ -19,7 +21,7 @@ export const caaCommand: Command = async (values) => {
   const { config, bucket } = await loadConfigAndBucket(values, 'read');
   const { timing } = passEnvironmentOf(values);
   const cas = await withCas({ bucket, config, timing }, readCaTerms);
-  const specs = values.only?.map((name) => specOf(config, name)) ?? config.certificates;
+  const specs = orderedSpecs(values.only?.map((name) => specOf(config, name)) ?? config.certificates);
   const report = await readCaa(specs, cas, caaLookup(config.dns.resolvers));
   const faults = cas.flatMap(({ directoryUrl, fault }) => (fault ? [{ directoryUrl, ...fault }] : []));
   const strays = cas.flatMap(({ accountProblem, directoryUrl }) =>

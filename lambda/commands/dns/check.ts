@@ -1,7 +1,7 @@
 /** `pemfleet plan --check`: the pre-flight, and its findings for people. */
 import { printable } from '#common/printable.ts';
 import { table } from '#common/table.ts';
-import { usedChallenges } from '../../config/config.ts';
+import { orderedSpecs, usedChallenges } from '../../config/config.ts';
 import type { PreflightFinding } from '../../preflight/finding.ts';
 import { runPreflight } from '../../preflight/preflight.ts';
 import { openSolvers, withCas } from '../../wiring.ts';
@@ -12,7 +12,7 @@ import { EXIT } from '../output.ts';
 export async function checkAll(values: CommandValues): Promise<PreflightFinding[]> {
   const read = await loadConfigAndBucket(values, 'read');
   const { config } = read;
-  const certificates = values.only?.map((name) => specOf(config, name)) ?? config.certificates;
+  const certificates = orderedSpecs(values.only?.map((name) => specOf(config, name)) ?? config.certificates);
   // A token of our own is the one thing that a check writes.
   const writes = usedChallenges({ certificates }).has('http-01');
   const { bucket } = writes ? await loadConfigAndBucket(values, 'write') : read;

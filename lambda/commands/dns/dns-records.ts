@@ -1,6 +1,8 @@
 /** `pemfleet dns-records`: the records of dns-persist-01, as lines of a zone file, and whether the DNS has them. */
+
 import { printable } from '#common/printable.ts';
 import { txtLookup } from '../../challenge/txt-lookup.ts';
+import { orderedSpecs } from '../../config/config.ts';
 import { readCaTerms } from '../../preflight/ca-terms.ts';
 import { type PersistRecord, readPersistRecords } from '../../preflight/dns-records.ts';
 import { withCas } from '../../wiring.ts';
@@ -18,7 +20,7 @@ import { EXIT } from '../output.ts';
 export const dnsRecordsCommand: Command = async (values) => {
   const { config, bucket } = await loadConfigAndBucket(values, 'read');
   const { timing } = passEnvironmentOf(values);
-  const specs = values.only?.map((name) => specOf(config, name)) ?? config.certificates;
+  const specs = orderedSpecs(values.only?.map((name) => specOf(config, name)) ?? config.certificates);
   const lookup = txtLookup(config.dns.resolvers);
   const records = await withCas({ bucket, config, timing }, async (cas) =>
     readPersistRecords(specs, await readCaTerms(cas), lookup, now),

@@ -2,12 +2,17 @@
  * Files that the command line names are those of the user who types it. Root opens them before it goes on as another user, who may not even
  * enter the directory, and could not open a pipe of root's (`/dev/stdin`, `<(…)`) again.
  */
-import { closeSync, constants, fchmodSync, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, createReadStream, fchmodSync, fstatSync, openSync } from 'node:fs';
+import { BodyTooLarge, readBody } from '#common/bounded-body.ts';
 import { ConfigError } from '#common/config-error.ts';
 
 export interface GivenFiles {
   'recovery-key'?: string | undefined;
   'serial-file'?: string | undefined;
+  'passphrase-file'?: string | undefined;
+  'passphrase-fd'?: string | undefined;
+  /** Operands that are files. */
+  files?: readonly string[] | undefined;
   out?: string | undefined;
   html?: string | undefined;
   'dry-run'?: boolean;
@@ -20,7 +25,9 @@ const opened = new Map(handed.map((file, index): [string, number] => [file, inde
 
 /** @returns the descriptors. @throws ConfigError `ERR_CONFIG` */
 export function openGivenFiles(values: GivenFiles): readonly number[] {
-  for (const file of [values['recovery-key'], values['serial-file']]) {
+  const passphrase = passphraseFile(values);
+  const named = [values['recovery-key'], values['serial-file'], passphrase, ...(values.files ?? [])];
+  for (const file of new Set(named)) {
     if (file !== undefined && file !== '-') openGiven(file, constants.O_RDONLY);
   }
   if (values.out !== undefined && values['dry-run'] !== true) opened.set(values.out, openForKey(values.out));
@@ -74,3 +81,25 @@ function openGiven(file: string, flags: number): void {
 
 /** @returns the descriptor of a file that is open already */
 export const givenFile = (file: string): number | undefined => opened.get(file);
+
+/** The file that holds a passphrase; that of a descriptor is its name in /dev/fd. Both together are refused where the command begins. */
+export function passphraseFile({
+  'passphrase-file': file,
+  'passphrase-fd': fd,
+}: Pick<GivenFiles, 'passphrase-file' | 'passphrase-fd'>): string | undefined {
+  return fd === undefined ? file : `/dev/fd/${fd}`;
+}
+
+/** @param file `-`: standard input. @throws ConfigError `ERR_CONFIG` */
+export async function readGivenFile(file: string, maxBytes: number): Promise<Buffer> {
+  const fd = opened.get(file);
+  const stream = file === '-' ? process.stdin : createReadStream(file, fd === undefined ? {} : { fd });
+  const name = file === '-' ? 'standard input' : file;
+  try {
+    return await readBody(stream, { maxBytes });
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const why = cause instanceof BodyTooLarge ? cause.message : `cannot be read (${code})`;
+    throw new ConfigError('ERR_CONFIG', `${name}: ${why}`, { cause });
+  }
+}

@@ -41,6 +41,8 @@ export const OPTIONS = {
   fix: { type: 'boolean', default: false },
   'issued-before': { type: 'string' },
   'serial-file': { type: 'string' },
+  'passphrase-file': { type: 'string' },
+  'passphrase-fd': { type: 'string' },
   cancel: { type: 'boolean', default: false },
   'order-seconds': { type: 'string' },
   concurrency: { type: 'string' },
@@ -143,6 +145,10 @@ export const TAKEN_BY = {
   rollback: [...DOCUMENT, ...LOGS, 'timeout', 'to', 'reason', 'yes', 'dry-run'],
   hold: [...DOCUMENT, 'fleet', 'until', 'reason', 'dry-run'],
   resume: [...DOCUMENT, 'fleet', 'reason', 'dry-run'],
+  import: [
+    ...[...DOCUMENT, ...LOGS, 'timeout', 'name', 'fleet', 'passphrase-file', 'passphrase-fd'],
+    ...['reason', 'replace-trusted', 'force', 'dry-run'],
+  ] as const,
   'upgrade-agents': [...DOCUMENT, 'fleet', 'canary', 'back', 'timeout', 'dry-run'],
   account: [...DOCUMENT, ...LOGS, 'timeout', 'ca', ...ACCOUNT, 'yes', 'dry-run'],
   'take-over': [...DOCUMENT, 'dry-run'],
@@ -184,6 +190,7 @@ export const RUNS_AS = {
   rollback: 'owner',
   hold: 'owner',
   resume: 'owner',
+  import: 'owner',
   'take-over': 'owner',
   doctor: 'owner',
   'upgrade-agents': 'owner',
@@ -206,6 +213,9 @@ export class UsageError extends Error {
   override name = 'UsageError';
 }
 
+/** Their operands are files of the user who types them. */
+const TAKES_FILES: ReadonlySet<string> = new Set(['import']);
+
 /** @throws UsageError */
 export function parseArguments(args: string[]) {
   const { values, positionals, tokens } = parse(args);
@@ -213,7 +223,9 @@ export function parseArguments(args: string[]) {
   const problem =
     values.help || values.version ? undefined : optionProblem('pemfleet', table, positionals, tokens);
   if (problem !== undefined) throw new UsageError(problem);
-  return { values: { ...values, runsAs: runsAs(positionals[0] ?? '') }, positionals };
+  const [name = '', ...operands] = positionals;
+  const files: readonly string[] = TAKES_FILES.has(name) ? operands : [];
+  return { values: { ...values, runsAs: runsAs(name), files }, positionals };
 }
 
 export type CommandValues = ReturnType<typeof parseArguments>['values'];

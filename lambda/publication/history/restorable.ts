@@ -67,7 +67,7 @@ async function entryOf(
   try {
     const read = version.pems.map(({ sha256 }) => readPem(bucket, fleet, name, { sha256 }));
     const texts = await Promise.all(read);
-    checkCopy({ identifiers, name }, version, { source: fleet, texts, now });
+    checkCopy({ identifiers, name }, { ...version, issued }, { source: fleet, texts, now });
     const pems = texts.map(({ text }) => pemRefOf({ text, pem: parse(text) }));
     const haproxy = spec === undefined ? entry?.haproxy : spec.haproxy;
     return { identifiers, publishedAt, issued, pems, haproxy, sequence };

@@ -8,7 +8,7 @@ import type { ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { CertificateSpec } from '../../config/config.ts';
 import { exactSet } from '../../config/identifier.ts';
-import { checkCopy, pemRefOf, readPem } from '../entry.ts';
+import { checkCopy, hasNames, pemRefOf, readPem } from '../entry.ts';
 import type { PemText } from '../publisher.ts';
 import type { CertificateVersions, EndedVersion, KnownVersion } from './versions.ts';
 
@@ -59,7 +59,7 @@ export async function openRollback(
     const texts = await Promise.all(
       version.pems.map(({ sha256 }) => readPem(bucket, fleet, name, { sha256 })),
     );
-    checkCopy({ identifiers, name }, version, { source: fleet, texts, now });
+    checkCopy({ identifiers, name }, { ...version, issued }, { source: fleet, texts, now });
     const parsed = texts.map(({ text }) => ({ text, pem: parse(text) }));
     const lost = await endedKeys(bucket, name, ended);
     if (parsed.some(({ pem }) => lost.has(publicKeyOf(pem.leaf))))
@@ -117,6 +117,8 @@ function differencesOf(
   identifiers: readonly string[],
   keyTypes: readonly string[],
 ): string[] {
+  // Nothing else is ordered in its place.
+  if (spec.imported && hasNames({ identifiers: [...identifiers] }, spec.identifiers)) return [];
   const [names, wanted] = [exactSet(identifiers), exactSet(spec.identifiers)];
   return [
     ...(names === wanted ? [] : [`names ${names}, configured ${wanted}`]),

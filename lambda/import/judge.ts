@@ -1,0 +1,76 @@
+/** What speaks against an import that breaks no rule of PEM: it would take something away that is better. */
+import type { FleetName } from '#contract/layout.ts';
+import type { ManifestEntry } from '#contract/manifest.ts';
+import { coversName } from '../config/identifier.ts';
+import type { PublishedFleets } from '../publication/publisher.ts';
+import { TrustedCertificates, type TrustSource } from '../trusted/in-force.ts';
+import { publicChainProblem } from '../upgrade/public-chain.ts';
+import type { PresentPlan } from './publish.ts';
+import { ImportRefused } from './refused.ts';
+
+/** The operator's words. */
+export interface ImportWords {
+  /** It may be older, or have fewer names. */
+  force: boolean;
+  /** Browsers trust what is in force, and need not trust this one. */
+  replaceTrusted: boolean;
+}
+
+/** @returns the RFC 3339 time at which the first of its PEMs ends */
+export function endOf({ pems }: Pick<ManifestEntry, 'pems'>): string {
+  return pems.map(({ notAfter }) => notAfter).sort()[0] ?? '';
+}
+
+/** @throws ImportRefused */
+export function refuseWorse({ name, entry, fleets }: PresentPlan, { force }: ImportWords): void {
+  if (force) return;
+  for (const { fleet, current, isPublished } of fleets) {
+    if (current === undefined || isPublished) continue;
+    refuseOlder({ name, fleet, entry, current });
+    const lost = current.identifiers.filter(
+      (held) => !entry.identifiers.some((one) => coversName(one, held)),
+    );
+    if (lost.length === 0) continue;
+    throw new ImportRefused(
+      `${name}: fleet ${fleet} serves ${lost.slice(0, 5).join(', ')} by it, and the new one does not have ${lost.length === 1 ? 'this name' : 'these names'}: another --name, or --force`,
+    );
+  }
+}
+
+function refuseOlder({
+  name,
+  fleet,
+  entry,
+  current,
+}: {
+  name: string;
+  fleet: FleetName;
+  entry: ManifestEntry;
+  current: ManifestEntry;
+}): void {
+  const [old, mine] = [endOf(current), endOf(entry)];
+  if (mine >= old) return;
+  throw new ImportRefused(
+    `${name}: fleet ${fleet} has ${current.pems[0]?.serial}, which ends at ${old}; this one ends earlier, at ${mine}: --force publishes it all the same`,
+  );
+}
+
+/**
+ * @returns why browsers do not trust it; undefined: they do
+ * @throws ImportRefused where it would take the place of one that they trust
+ */
+export async function judgeTrust(
+  source: TrustSource,
+  manifests: PublishedFleets['manifests'],
+  { name, entry, texts }: PresentPlan,
+  { replaceTrusted }: ImportWords,
+): Promise<string | undefined> {
+  const [first] = texts;
+  if (first === undefined) return undefined;
+  const problem = await publicChainProblem(first.text, source.trustedRoots);
+  if (problem === undefined || replaceTrusted) return problem;
+  if (!(await new TrustedCertificates(source, manifests).haveOneOf(entry.identifiers))) return problem;
+  throw new ImportRefused(
+    `${name}: browsers trust the certificate that is in force for these names, and would not trust this one (${problem}): --replace-trusted says that it is meant`,
+  );
+}

@@ -135,10 +135,7 @@ export function reportFleet(manifest: Manifest, read: FleetStatuses, now: Date):
     return {
       certificate,
       isConfigured: configured?.has(certificate) ?? true,
-      ...importOf(
-        entry,
-        read.specs?.find(({ name }) => name === certificate),
-      ),
+      ...importOf(entry, specs.get(certificate)),
       identifiers,
       serial: first?.serial ?? '',
       publishedAt,

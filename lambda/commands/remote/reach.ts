@@ -29,6 +29,7 @@ export const REACH = {
   caa: 'read',
   'dns-records': 'read',
   'haproxy-config': 'read',
+  import: KEYS,
   'key show': KEYS,
   'key rotate': KEYS,
   'key recover': KEYS,

@@ -89,7 +89,7 @@ test('issuer: its asset issues by DNS-01 under its role, without a refused call'
 
   const { stdout } = await promisify(execFile)('node', ['-e', INVOKE, program], { cwd: directory, env });
 
-  assert.deepEqual(readdirSync(directory).sort(), ['ca-0.pem', 'index.mjs', 'pemfleet.json']);
+  assert.deepEqual(readdirSync(directory).sort(), ['ca-0.pem', 'commands.mjs', 'index.mjs', 'pemfleet.json']);
   const issued = stdout.split('\n').filter((line) => line.includes('certificate.issued'));
   assert.equal(issued.length, 2, stdout);
   const isOfCertificate = /^(issuer\/(order|history)\/|published\/[^/]+\/(?!keys\.json$))/;

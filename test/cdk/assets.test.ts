@@ -5,12 +5,14 @@
  */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { METRICS } from '../../cdk/monitoring/metrics.ts';
 import { type Call, refusals } from '../aws/aws.ts';
 import { type Cloud, startCloud } from '../aws/cloud/cloud.ts';
 import { askForRenewal, losePems, messagesOf, published, served } from '../aws/cloud/facts.ts';
 import { assetPath } from '../aws/cloud/functions.ts';
 import { FOREIGN_NAME } from '../aws/cloud/ground.ts';
+import { finish } from '../e2e/finish.ts';
 import { stapleOnWire } from '../support/handshake.ts';
 import { until } from '../support/process.ts';
 import { request } from '../support/request.ts';
@@ -54,12 +56,37 @@ chapter(
 
     await served(cloud, 'www.example.test');
     assert.ok(initMs !== undefined && peakMb < 512, log.join('\n'));
-    assert.deepEqual(issuerAsset(), ['ca-0.pem', 'index.mjs', 'pemfleet.json']);
+    assert.deepEqual(issuerAsset(), ['ca-0.pem', 'commands.mjs', 'index.mjs', 'pemfleet.json']);
     const [command] = cloud.aws.ssm.commands();
     await cloud.aws.ssm.settled();
     assert.equal(command?.invocations[0]?.status, 'Success');
     const requests = [...cloud.deployment().urls.values()].flatMap((url) => url.requests);
     assert.ok(requests.filter((line) => line.endsWith(' 200')).length >= 2, requests.join('\n'));
+  },
+);
+
+chapter(
+  'people send commands to the deployed function, by the aliases of the stack, and do nothing else',
+  async () => {
+    const { aws } = cloud;
+    const { template } = cloud.app();
+    const arn = template.arn('PemfleetIssuerFunction');
+    const aliases = template
+      .all('AWS::Lambda::Alias')
+      .map((id) => `${arn}:${template.properties(id)['Name']}`);
+    const Statement = [{ Effect: 'Allow', Action: 'lambda:InvokeFunction', Resource: aliases }];
+    const policies = [{ Version: '2012-10-17', Statement }];
+    const { env } = aws.principal({ name: 'alice', role: aws.role({ name: 'operator', policies }) });
+    const cli = fileURLToPath(new URL('../../dist/cli/index.mjs', import.meta.url));
+    const typed = (...args: string[]) =>
+      finish(cli, [...args, '--function', template.name('PemfleetIssuerFunction')], { env });
+
+    const status = await typed('status', '--json');
+    const held = await typed('hold', 'www.example.test', '--reason', 'a drill');
+    const resumed = await typed('resume', 'www.example.test', '--reason', 'it is over');
+
+    assert.equal(JSON.parse(status.stdout).fleets[0].certificates[0].certificate, 'www.example.test');
+    assert.deepEqual([held.status, resumed.status], [0, 0], held.stderr + resumed.stderr);
   },
 );
 
@@ -188,6 +215,7 @@ const REFUSED: readonly [RegExp, reason: string][] = [
 ];
 
 const UNUSED: Readonly<Record<string, string>> = {
+  'IssuerRole s3:DeleteObject bucket/issuer/revocation/*': 'nobody asks for a revocation',
   'IssuerRole sns:Publish pemfleetalarmstopic': 'no level rises; in asset-run.test.ts one does',
   'IssuerRole s3:DeleteObject bucket/published/*/pem/*': 'no manifest has named the object for 30 days',
   'IssuerRole s3:DeleteObject bucket/published/*/shard/*': 'no manifest has named the object for 30 days',

@@ -18,6 +18,7 @@ import { keyCommand } from './commands/key.ts';
 import { failureOf } from './commands/line/failure.ts';
 import { COMMAND_WORDS } from './commands/line/known-words.ts';
 import { parseArguments, type TAKEN_BY, UsageError } from './commands/line/options.ts';
+import { notifyCommand } from './commands/notification/notify-command.ts';
 import { EXIT, USAGE } from './commands/output.ts';
 import { planCommand, renewCommand, runCommand } from './commands/pass.ts';
 import { probeCommand } from './commands/probe.ts';
@@ -56,6 +57,7 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
   run: runCommand,
   plan: planCommand,
   status: statusCommand,
+  notify: notifyCommand,
   probe: probeCommand,
   respond: respondCommand,
   revoke: revokeCommand,
@@ -93,6 +95,7 @@ const TAKES_OPERANDS: ReadonlySet<Command> = new Set([
   renewCommand,
   keyCommand,
   probeCommand,
+  notifyCommand,
 ]);
 
 async function main(args: string[]): Promise<number> {

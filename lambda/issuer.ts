@@ -23,6 +23,7 @@ import { SnsTopic } from './figures/sns-topic.ts';
 import { RunCommandNotifier } from './fleet/run-command.ts';
 import { functionIdentity } from './identity/identity.ts';
 import { type Fields, type Log, levelOf } from './log.ts';
+import { openChannels, tellsAlarmTopic } from './notification/channels/open-channels.ts';
 import type { Outcome } from './outcome.ts';
 import { afterPass } from './pass/after-pass.ts';
 import { passNotBegun } from './pass/run-pass.ts';
@@ -141,8 +142,12 @@ async function pass(context: LambdaContext, options: PassOptions): Promise<{ out
     ? new RunCommandNotifier(document, process.env['PEMFLEET_DEPLOYMENT'])
     : undefined;
   const topicArn = process.env['PEMFLEET_ALARM_TOPIC'];
-  const topic = topicArn ? new SnsTopic(topicArn, process.env) : undefined;
-  const ended = await afterPass({ bucket, config, timing, log, topic }, notifier, result);
+  const isTold = tellsAlarmTopic(config.notify, topicArn);
+  const topic = topicArn && !isTold ? new SnsTopic(topicArn, process.env) : undefined;
+  // A dry run tells nobody.
+  const notify = options.dryRun ? undefined : config.notify;
+  const channels = notify && openChannels(notify, { env: process.env, now });
+  const ended = await afterPass({ bucket, config, timing, log, topic, channels }, notifier, result);
   const { failures } = ended;
   const probed = await probeNames({ bucket, config, timing, log }, result);
   emit({ ...ended.metrics, ...probed }, ended.problems);

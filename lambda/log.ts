@@ -68,6 +68,10 @@ export type EventName =
   | 'notify.result'
   | 'level.risen'
   | 'levels.failed'
+  | 'notice.sent'
+  | 'notice.failed'
+  | 'notice.dropped'
+  | 'notice.output'
   | 'schedule.rare'
   | 'replacement.progress'
   | 'replacement.failed'
@@ -122,6 +126,8 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
   'schedule.rare',
   'level.risen',
   'levels.failed',
+  'notice.failed',
+  'notice.dropped',
 ]);
 
 export function levelOf(event: EventName): 'error' | 'warn' | 'info' | 'debug' {

@@ -20,6 +20,7 @@ import { txtLookup } from './challenge/txt-lookup.ts';
 import { type AcmeSettings, configuredCas } from './config/acme.ts';
 import type { ChallengeName } from './config/challenge.ts';
 import { type Config, configuredFleets } from './config/config.ts';
+import type { NotifySettings } from './config/notify/notify.ts';
 import { configDigest } from './identity/config-digest.ts';
 import type { IssuerIdentity } from './identity/identity.ts';
 import { checkWriter, enterAsWriter } from './identity/writers.ts';
@@ -51,7 +52,21 @@ export async function loadConfigFile(
       externalAccountBinding: binding && { ...binding, hmacKeyFile: absolute(binding.hmacKeyFile) },
     };
   };
-  return { ...config, acme: withPaths(config.acme), fallback: config.fallback.map(withPaths) };
+  const cas = { acme: withPaths(config.acme), fallback: config.fallback.map(withPaths) };
+  return { ...config, ...cas, ...(config.notify && { notify: withWebhookPaths(config.notify, absolute) }) };
+}
+
+function withWebhookPaths(settings: NotifySettings, absolute: (path: string) => string): NotifySettings {
+  const channels = Object.entries(settings.channels).map(([name, channel]) => {
+    const { webhook } = channel;
+    if (webhook === undefined) return [name, channel] as const;
+    const { urlFile, secretFile, caFile } = webhook;
+    const files = Object.entries({ urlFile, secretFile, caFile }).flatMap(([key, file]) =>
+      file === undefined ? [] : [[key, absolute(file)]],
+    );
+    return [name, { ...channel, webhook: { ...webhook, ...Object.fromEntries(files) } }] as const;
+  });
+  return { ...settings, channels: Object.fromEntries(channels) };
 }
 
 /** All that a pass does not open itself, and who runs it. */

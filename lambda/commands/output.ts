@@ -39,6 +39,8 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
                                       renew a certificate that is not due
   pemfleet status                     show what is wrong, what is published, and what each host serves
   pemfleet status --html FILE         write the same as one page to look at, without external parts; - is standard output
+  pemfleet notify                     tell what has changed, by the channels of the configuration, and send what waits
+  pemfleet notify --test [CHANNEL…]   send a message that says it is a test, and show what came back
   pemfleet doctor [--fix]             check everything that the issuer needs on this machine, and say how to fix it; --fix, as root:
                                       mend what can be mended safely, --dry-run with it: only name the changes
   pemfleet probe [NAME…|--all]        ask the DNS for every address of every name, and show what clients get there

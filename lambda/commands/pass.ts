@@ -21,6 +21,7 @@ import {
 import { checkAll, exitStatusOfPreflight, findingTable } from './dns/check.ts';
 import { daysOf, futureDocument, futureText, readFuture } from './future/days.ts';
 import { type CommandValues, UsageError } from './line/options.ts';
+import { machineChannels } from './notification/machine-channels.ts';
 import { notifyHosts } from './notify.ts';
 import {
   burstLines,
@@ -84,7 +85,8 @@ async function pass(
   if (!dryRun) {
     await notifyHosts(environment.log, result);
     // What hosts report is kept for the next pass: which sequences they have read, and whether they need version 1.
-    const { metrics } = await afterPass({ bucket, config, ...environment }, undefined, result);
+    const channels = machineChannels(config, environment.log);
+    const { metrics } = await afterPass({ bucket, config, channels, ...environment }, undefined, result);
     const probed = await probeNames({ bucket, config, ...environment }, result);
     await writeFigures(config, { ...metrics, ...probed });
   }

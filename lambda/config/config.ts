@@ -15,6 +15,7 @@ import { dns } from './dns.ts';
 import { hosts } from './hosts.ts';
 import { checkIdentifiers, identifier, internalNameProblem, underscoreProblem } from './identifier.ts';
 import { knownCaOf } from './known-cas.ts';
+import { notify } from './notify/notify.ts';
 import { probe } from './probe.ts';
 import { impliedWakeMinutes, LEAST_WAKE_MINUTES } from './schedule.ts';
 
@@ -187,6 +188,7 @@ const written = z
       'Handshakes with the addresses that clients find, from outside; true: all defaults.',
     ),
     metrics: metrics.prefault({}).describe('Figures for Prometheus, without AWS.'),
+    notify: notify.optional().describe('Who is told of changes in words, and how; default: nobody.'),
     certificates: z.array(certificate).min(1).describe('What to issue.'),
   })
   .superRefine(({ acme: first, fallback, challenge, certificates, hosts }, context) => {

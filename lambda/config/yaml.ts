@@ -39,7 +39,7 @@ export function explainerOf(source: SettingsFile, bucket?: GivenBucket): Explain
     return explainIssues(source, issues.map(withAdvice), {
       schema: configJsonSchema() as JsonSchema,
       words: ISSUER_WORDS,
-      secrets: ['externalAccountBinding'],
+      secrets: ['externalAccountBinding', 'webhook'],
       originOf: ([first]) => (first === 'bucket' ? bucket?.origin : undefined),
     });
   };

@@ -81,6 +81,8 @@ export const layout = {
   hostSummaries: 'issuer/host-book.json',
   /** What people were sent of each level (CertificatesFailing …). */
   announcedLevels: 'issuer/levels.json',
+  /** What people were told of single certificates and hosts, and what is still to be sent to them. */
+  notified: 'issuer/notified.json',
   /** Names at which clients get something else (lambda/probe). */
   wrongNames: 'issuer/wrong-names.json',
   /** Exists for a moment to try whether the store keeps conditional writes; holds no secret. */

@@ -43,7 +43,7 @@ const LIMITS: readonly [pattern: RegExp, maxBytes: number][] = [
   [/^issuer\/served\//, 16 * MIB],
   [/^issuer\/tombstones\//, MAX_MANIFEST_BYTES],
   [/^issuer\/summary\//, 64 * MIB],
-  [/^issuer\/(host-book|wrong-names)\.json$/, 16 * MIB],
+  [/^issuer\/(host-book|wrong-names|notified)\.json$/, 16 * MIB],
   [/^issuer\/(renewal-info|ca-state)\.json$/, 32 * MIB],
   [/^issuer\/replace\.json$/, 8 * MIB],
 ];

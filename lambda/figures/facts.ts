@@ -4,7 +4,8 @@ import type { FleetName } from '#contract/layout.ts';
 import { acmeOriginOf, type ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { type CertificateSpec, type Config, configuredFleets, namesOfFleet } from '../config/config.ts';
-import { readOrderRecords } from '../order/record.ts';
+import { nextAttempt } from '../order/back-off.ts';
+import { type OrderRecord, readOrderRecords } from '../order/record.ts';
 import type { PassResult } from '../outcome.ts';
 import { hasNames } from '../publication/entry.ts';
 import { readManifest } from '../publication/read-manifest.ts';
@@ -33,9 +34,7 @@ export async function readRecordFacts(
   const { records, unreadable, error } = await readOrderRecords(bucket);
   if (error !== undefined) throw error;
   const names = new Set<string>(certificates.map(({ name }) => name));
-  const failed = [...records.values()].flatMap(({ name, record: { createdAt, lastFailure } }) =>
-    lastFailure === undefined ? [] : [{ certificate: name, code: lastFailure.code, since: createdAt }],
-  );
+  const failed = [...records.values()].flatMap(({ name, record }) => failingOf(name, record, now));
   const broken = [...unreadable].map(([certificate, reason]) => {
     return { certificate, code: codeOf(reason), since: now };
   });
@@ -43,6 +42,14 @@ export async function readRecordFacts(
     failing: [...failed, ...broken].filter(({ certificate }) => names.has(certificate)),
     orderedSince: new Map([...records.values()].map(({ name, record }) => [name, record.createdAt])),
   };
+}
+
+function failingOf(certificate: string, record: OrderRecord, now: Date): Failing[] {
+  const { createdAt: since, lastFailure, failures, failuresElsewhere = 0 } = record;
+  if (lastFailure === undefined) return [];
+  const { code, message } = lastFailure;
+  const attempts = Math.max(1, failures + failuresElsewhere);
+  return [{ certificate, code, since, message, attempts, nextAttempt: nextAttempt(record, undefined, now) }];
 }
 
 /** Of a pass that could not begin, the manifests are read here: what was true before it is true still. */

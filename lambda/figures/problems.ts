@@ -58,6 +58,10 @@ export interface Failing {
   certificate: string;
   code: string;
   since: Date;
+  /** For people; absent: nobody knows. */
+  message?: string | undefined;
+  attempts?: number | undefined;
+  nextAttempt?: Date | undefined;
 }
 
 /** What stands in the bucket, and what the pass has met. */

@@ -22,13 +22,20 @@ export class SnsTopic implements AlarmTopic {
   }
 
   /**
+   * @param attributes words by which a subscription filters
    * @throws TypeError if there is no ARN of a topic
    * @throws Error with the status and code that SNS answers
    */
-  async publish({ subject, text }: AlarmMessage): Promise<void> {
+  async publish(
+    { subject, text }: AlarmMessage,
+    attributes: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
     const { url, region } = this.#place();
     const send = signedSender(credentialsOf(this.#env), async () => region, 'sns');
-    const form = { Action: 'Publish', Version: API_VERSION, TopicArn: this.#arn };
+    const form = {
+      ...{ Action: 'Publish', Version: API_VERSION, TopicArn: this.#arn },
+      ...attributesForm(attributes),
+    };
     const { status, body } = await send({
       ...{ method: 'POST', url },
       headers: { 'content-type': 'application/x-www-form-urlencoded' },
@@ -51,4 +58,18 @@ export class SnsTopic implements AlarmTopic {
     const named = this.#env['AWS_ENDPOINT_URL_SNS'] ?? this.#env['AWS_ENDPOINT_URL'];
     return { url: new URL(named ?? `https://sns.${region}.${dnsSuffix(region)}/`), region };
   }
+}
+
+/** Amazon SNS API Reference, "Publish": a list, counted from one. */
+function attributesForm(attributes: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(attributes).flatMap(([name, value], index) => {
+      const entry = `MessageAttributes.entry.${index + 1}`;
+      return [
+        [`${entry}.Name`, name],
+        [`${entry}.Value.DataType`, 'String'],
+        [`${entry}.Value.StringValue`, value],
+      ];
+    }),
+  );
 }

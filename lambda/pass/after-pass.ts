@@ -28,6 +28,8 @@ import type { FleetNotifier } from '../fleet/run-command.ts';
 import { ServedChanges } from '../fleet/served/changes.ts';
 import { keepServed } from '../fleet/served/keep.ts';
 import { reportingNow, strayFleets } from '../fleet/stray-fleets.ts';
+import type { NoticeChannels } from '../notification/deliver.ts';
+import { notifyChanges } from '../notification/notify-changes.ts';
 import { type FailedAttempts, nextFailures, nextPostponed } from '../order/failures.ts';
 import type { PassResult } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
@@ -38,6 +40,8 @@ const NO_RECORDS: RecordFacts = { failing: [], orderedSince: new Map() };
 const MAX_HOSTS = 20;
 /** Reading the statuses has this long at least, however late the pass is. */
 const MIN_READ_MS = 10 * SECOND_MS;
+/** Receivers have this long at least. */
+const MIN_NOTIFY_MS = 5 * SECOND_MS;
 
 /** Whatever cannot be read, the hosts are called and the metrics are there; what failed is logged, and is one failure. */
 export interface PassEnd {
@@ -48,12 +52,26 @@ export interface PassEnd {
   failures: unknown[];
 }
 
+/** Who is told of it. */
+interface Audience {
+  /** Of the alarms; undefined: the log has the names. */
+  topic?: AlarmTopic | undefined;
+  /** Of `notify`, opened; undefined: nobody is told, as by a dry run. */
+  channels?: NoticeChannels | undefined;
+}
+
+/** Between two passes: what is published and what hosts report, without a decision about certificates. */
+export function noPass(config: Config): PassResult {
+  const fleets = configuredFleets(config);
+  return { outcomes: [], manifests: new Map(), configuredFleets: fleets, changed: [] };
+}
+
 /**
- * @param pass with the topic of the alarms, if there is one
+ * @param pass with those who are told
  * @param notifier undefined: the hosts only poll
  */
 export async function afterPass(
-  pass: Pick<Pass, 'bucket' | 'config' | 'log' | 'timing'> & { topic?: AlarmTopic | undefined },
+  pass: Pick<Pass, 'bucket' | 'config' | 'log' | 'timing'> & Audience,
   notifier: FleetNotifier | undefined,
   given: PassResult,
 ): Promise<PassEnd> {
@@ -119,6 +137,12 @@ export async function afterPass(
     const metrics = metricsOf({ ...facts, isComplete: result.error === undefined, incomplete }, problems);
     const { wakeMinutes } = config;
     await announceRises({ ...pass, now, wakeMinutes }, problems, incomplete);
+    if (config.notify !== undefined && pass.channels !== undefined) {
+      const withinMs = Math.max(MIN_NOTIFY_MS, timing.deadline.getTime() - timing.now().getTime());
+      const options = { bucket, log, now, settings: config.notify, channels: pass.channels };
+      const known = { facts, problems, incomplete, manifests: result.manifests, configured: names };
+      await notifyChanges({ ...options, wakeMinutes, withinMs }, known);
+    }
     return { metrics, problems, failures };
   } finally {
     deadline.clear();
@@ -126,7 +150,9 @@ export async function afterPass(
 }
 
 function failingIn(attempts: FailedAttempts): ProblemFacts['failing'] {
-  return Object.entries(attempts).map(([certificate, { code, since }]) => ({ certificate, code, since }));
+  return Object.entries(attempts).map(([certificate, { code, message, since, attempts: times }]) => {
+    return { certificate, code, message, since, attempts: times };
+  });
 }
 
 async function readHosts(

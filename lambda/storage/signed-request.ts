@@ -1,5 +1,5 @@
 /**
- * One request to S3, SSM, SNS, IAM, CloudFormation or Lambda, signed by Signature Version 4 and sent by Node's own HTTP: what a poll needs of the SDK, in a
+ * One request to S3, SSM, SNS, EventBridge, IAM, CloudFormation or Lambda, signed by Signature Version 4 and sent by Node's own HTTP: what a poll needs of the SDK, in a
  * tenth of its size.
  */
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
@@ -43,7 +43,7 @@ const SIGNED_SKEW_MS = 4 * MINUTE_MS;
 export function signedSender(
   credentials: AwsCredentialIdentityProvider,
   region: () => Promise<string>,
-  service: 's3' | 'ssm' | 'sns' | 'iam' | 'cloudformation' | 'lambda' = 's3',
+  service: 's3' | 'ssm' | 'sns' | 'events' | 'iam' | 'cloudformation' | 'lambda' = 's3',
 ): SendSigned {
   const signer = new SignatureV4({
     service,

@@ -179,11 +179,17 @@ function kindOf(index: number): 'whole' | 'stopped' | 'unread' | 'killed' {
   return index % 29 === 13 ? 'killed' : 'whole';
 }
 
-/** By metric: what CloudWatch has got by the end of the month. */
-export function monthOf(fault: Fault | undefined): ReadonlyMap<string, Datum[]> {
+/** What a pass of the month knows. */
+export interface MonthPass {
+  index: number;
+  minutes: number;
+  isTrue: boolean;
+  facts: PassFacts;
+}
+
+/** The passes that come to an end. */
+export function* passesOf(fault: Fault | undefined): Generator<MonthPass> {
   const { begins = BEGIN_MS, ends = END_MS } = fault ?? {};
-  const data = new Map<string, Datum[]>();
-  let wrongNames: WrongNames = {};
   for (let index = 0; index < MONTH_MINUTES / WAKE_MINUTES; index++) {
     // A window of five minutes; a pass takes up to fifteen.
     const minutes = index * WAKE_MINUTES + 5 * noise(index, 1) + 15 * noise(index, 2) ** 4;
@@ -207,9 +213,18 @@ export function monthOf(fault: Fault | undefined): ReadonlyMap<string, Datum[]> 
       kind === 'unread'
         ? { ...facts, published: [], missing: [], failing: [], unconfigured: [], fleets: [], failedCalls: [] }
         : facts;
+    yield { index, minutes, isTrue, facts: known };
+  }
+}
+
+/** By metric: what CloudWatch has got by the end of the month. */
+export function monthOf(fault: Fault | undefined): ReadonlyMap<string, Datum[]> {
+  const data = new Map<string, Datum[]>();
+  let wrongNames: WrongNames = {};
+  for (const { index, minutes, isTrue, facts } of passesOf(fault)) {
     const rows = [{ name: 'a.test', verdict: fault?.probe?.(index, isTrue) ?? 'out-of-time' } as const];
-    wrongNames = nextWrongNames(wrongNames, rows, ['a.test'], now);
-    const figures = { ...metricsOf(known), NamesWrong: Object.keys(wrongNames).length };
+    wrongNames = nextWrongNames(wrongNames, rows, ['a.test'], facts.now);
+    const figures = { ...metricsOf(facts), NamesWrong: Object.keys(wrongNames).length };
     for (const [name, value] of Object.entries(figures)) {
       const own = data.get(name) ?? [];
       own.push({ at: minutes, value });

@@ -23,7 +23,7 @@ import { SnsTopic } from './figures/sns-topic.ts';
 import { RunCommandNotifier } from './fleet/run-command.ts';
 import { functionIdentity } from './identity/identity.ts';
 import { type Fields, type Log, levelOf } from './log.ts';
-import { openChannels, tellsAlarmTopic } from './notification/channels/open-channels.ts';
+import { openChannels, servesAlarmTopic } from './notification/channels/open-channels.ts';
 import type { Outcome } from './outcome.ts';
 import { afterPass } from './pass/after-pass.ts';
 import { passNotBegun } from './pass/run-pass.ts';
@@ -142,7 +142,7 @@ async function pass(context: LambdaContext, options: PassOptions): Promise<{ out
     ? new RunCommandNotifier(document, process.env['PEMFLEET_DEPLOYMENT'])
     : undefined;
   const topicArn = process.env['PEMFLEET_ALARM_TOPIC'];
-  const isTold = tellsAlarmTopic(config.notify, topicArn);
+  const isTold = servesAlarmTopic(config.notify, topicArn);
   const topic = topicArn && !isTold ? new SnsTopic(topicArn, process.env) : undefined;
   // A dry run tells nobody.
   const notify = options.dryRun ? undefined : config.notify;

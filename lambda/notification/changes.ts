@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto';
 import { printable } from '#common/printable.ts';
 import { longestShortened, shortened } from '#common/shorten.ts';
-import type { Condition } from './conditions.ts';
+import type { StandingLevel } from './conditions.ts';
 import type { FollowedChange } from './follow.ts';
 import type { Followed } from './memory.ts';
-import type { Change } from './notice.ts';
+import type { NoticeChange } from './notice.ts';
 import type { PublicationChange } from './publications.ts';
 
 const MAX_REASON = 500;
@@ -22,7 +22,7 @@ export function changesOf(
   renewed: readonly PublicationChange[],
   followed: readonly FollowedChange[],
   moment: Moment,
-): Change[] {
+): NoticeChange[] {
   const { now } = moment;
   const used = new Set<FollowedChange>();
   const publications = renewed.map((one) => {
@@ -43,7 +43,7 @@ function publicationChange(
   { kind, action, certificate, serial, previousSerial, notAfter, ...rest }: PublicationChange,
   ended: readonly FollowedChange[],
   now: Date,
-): Change {
+): NoticeChange {
   const { fleets, identifiers, at } = rest;
   const [first] = ended;
   const isCured = kind === 'renewed' && first?.was !== undefined;
@@ -67,7 +67,10 @@ function publicationChange(
   };
 }
 
-function conditionChange({ key, type, was, now: current }: FollowedChange, { now, endOf }: Moment): Change[] {
+function conditionChange(
+  { key, type, was, now: current }: FollowedChange,
+  { now, endOf }: Moment,
+): NoticeChange[] {
   if (type === 'ended') {
     // A drift is repaired when it is told; that it does not come back is no news.
     if (was === undefined || was.kind === 'drift') return [];
@@ -95,7 +98,7 @@ function head(key: string, type: string, since: Date, now: Date) {
   return { id, at: now.toISOString(), since: since.toISOString(), conditions: [key.slice(0, 1000)] };
 }
 
-function placeOf({ certificate, fleet, host }: Pick<Condition, 'certificate' | 'fleet' | 'host'>) {
+function placeOf({ certificate, fleet, host }: Pick<StandingLevel, 'certificate' | 'fleet' | 'host'>) {
   return {
     ...(certificate !== undefined && { certificate: word(certificate) }),
     ...(fleet !== undefined && { fleets: [word(fleet)] }),

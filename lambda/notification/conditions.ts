@@ -7,7 +7,7 @@ import { isReturningDrift } from '../fleet/host-report.ts';
 
 export type ConditionKind = 'failing' | 'expiring' | 'behind' | 'silent' | 'drift';
 
-export interface Condition {
+export interface StandingLevel {
   /** Kind and subject: one bad thing is one condition. */
   key: string;
   kind: ConditionKind;
@@ -50,12 +50,12 @@ export function levelsOf(kind: ConditionKind): Level[] {
 const STAGES_DAYS = [14, 7];
 
 /** Of several problems of one subject, the worst: problemsOf() sorts them so. */
-export function conditionsOf(
+export function standingLevels(
   facts: ProblemFacts,
   problems: readonly Problem[],
   wakeMinutes: number,
-): Condition[] {
-  const conditions = new Map<string, Condition>();
+): StandingLevel[] {
+  const conditions = new Map<string, StandingLevel>();
   const ends = endsByCertificate(facts);
   for (const problem of problems) {
     const { level } = problem;
@@ -69,7 +69,7 @@ export function conditionsOf(
 }
 
 /** Never published, and failing: the failure says why. */
-function merged(known: Condition, other: Condition): Condition {
+function merged(known: StandingLevel, other: StandingLevel): StandingLevel {
   const patience = Math.min(known.patienceMs, other.patienceMs);
   const isNamed = known.code === 'never-published';
   const { code, reason, since } = isNamed ? other : known;
@@ -83,7 +83,7 @@ function conditionOf(
   { subject, certificate, code, since }: Problem,
   ends: ReadonlyMap<string, Date>,
   { failing, outcomes, now }: ProblemFacts,
-): Omit<Condition, 'patienceMs'> {
+): Omit<StandingLevel, 'patienceMs'> {
   const key = `${kind} ${subject}`;
   if (kind === 'failing') {
     const attempt = failing.findLast((one) => one.certificate === subject);
@@ -142,12 +142,12 @@ function earliest(times: readonly Date[]): Date | undefined {
 }
 
 /** What a host has repaired stands for a day after it came last: what comes back each hour is one condition. */
-function driftConditions({ fleets, now }: ProblemFacts): Condition[] {
+function driftConditions({ fleets, now }: ProblemFacts): StandingLevel[] {
   return fleets.flatMap(({ fleet, summaries }) =>
     Object.entries(summaries)
       .filter(([, { hasLeft, reportedAt }]) => !hasLeft && !isSilent(reportedAt, now))
       .flatMap(([host, { drift = [] }]) =>
-        drift.flatMap((one): Condition[] => {
+        drift.flatMap((one): StandingLevel[] => {
           const isReturning = isReturningDrift(one, now);
           if (!isReturning && now.getTime() - one.at.getTime() >= DAY_MS) return [];
           const { certificate, kind: code, first: since } = one;

@@ -11,7 +11,7 @@ import type { Log } from '../log.ts';
 import type { PendingNotice } from './memory.ts';
 import type { Notice } from './notice.ts';
 import type { Delivered } from './outbox.ts';
-import { type NoticeText, noticeText } from './text.ts';
+import { type NoticeText, wordsOf } from './text.ts';
 
 /** One channel, opened by the program: what it needs of the machine is its own matter. */
 export interface NoticeChannel {
@@ -69,7 +69,7 @@ export async function sendOnce(
   const deadline = startDeadline(Math.min(withinMs, channel.timeoutSeconds * SECOND_MS));
   const abort = new AbortController();
   try {
-    const said = await deadline.wait(() => channel.send(notice, noticeText(notice), abort.signal));
+    const said = await deadline.wait(() => channel.send(notice, wordsOf(notice), abort.signal));
     return { isSent: true, said: printable(said).slice(0, MAX_SAID) };
   } catch (error) {
     abort.abort();

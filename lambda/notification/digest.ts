@@ -4,7 +4,7 @@ import { type NotifySettings, WEEKDAYS } from '../config/notify/notify.ts';
 import type { ProblemFacts } from '../figures/problems.ts';
 import type { PassResult } from '../outcome.ts';
 import { changesOf, idOf } from './changes.ts';
-import type { Condition } from './conditions.ts';
+import type { StandingLevel } from './conditions.ts';
 import { type NoticeFrame, standingOf } from './group.ts';
 import { MAX_CHANGES, type Notice } from './notice.ts';
 
@@ -25,7 +25,7 @@ type DigestFacts = Pick<ProblemFacts, 'fleets' | 'published'> & Pick<PassResult,
 export function digestNotice(
   dueAt: Date,
   frame: NoticeFrame,
-  current: readonly Condition[],
+  current: readonly StandingLevel[],
   { fleets, published, manifests }: DigestFacts,
 ): Notice {
   const { bucket, now, conditions } = frame;

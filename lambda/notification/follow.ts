@@ -3,7 +3,7 @@
  * only when it has been away for a while, twice as long each time of a day. Pure.
  */
 import { DAY_MS, HOUR_MS } from '#common/time.ts';
-import type { Condition } from './conditions.ts';
+import type { StandingLevel } from './conditions.ts';
 import type { Followed } from './memory.ts';
 
 export interface FollowedChange {
@@ -11,7 +11,7 @@ export interface FollowedChange {
   type: 'begun' | 'worse' | 'ended';
   /** Of what has ended: as it was. */
   was: Followed | undefined;
-  now: Condition | undefined;
+  now: StandingLevel | undefined;
 }
 
 export interface Followup {
@@ -22,7 +22,7 @@ export interface Followup {
 /** @param isUnknown whether it may stand though nobody says so: its facts could not be read */
 export function followConditions(
   before: Readonly<Record<string, Followed>>,
-  current: readonly Condition[],
+  current: readonly StandingLevel[],
   isUnknown: (known: Followed) => boolean,
   now: Date,
 ): Followup {
@@ -46,7 +46,7 @@ interface Step {
   type?: FollowedChange['type'];
 }
 
-function stand(given: Followed | undefined, condition: Condition, now: Date): Step {
+function stand(given: Followed | undefined, condition: StandingLevel, now: Date): Step {
   const { kind, certificate, fleet, host, code, stage, patienceMs } = condition;
   const isOpen = given !== undefined && given.endedAt === undefined;
   // By a clock that is ahead it would wait for ever.

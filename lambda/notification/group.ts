@@ -2,7 +2,7 @@
 import { NOTICE_KINDS } from '../config/notify/channel.ts';
 import { idOf } from './changes.ts';
 import type { Followed } from './memory.ts';
-import { type Change, MAX_CHANGES, type Notice } from './notice.ts';
+import { MAX_CHANGES, type Notice, type NoticeChange } from './notice.ts';
 
 export interface NoticeFrame {
   bucket: string;
@@ -13,7 +13,7 @@ export interface NoticeFrame {
   before: Readonly<Record<string, Followed>>;
 }
 
-export function groupChanges(changes: readonly Change[], frame: NoticeFrame): Notice[] {
+export function groupChanges(changes: readonly NoticeChange[], frame: NoticeFrame): Notice[] {
   const standing = standingOf(frame.conditions);
   return NOTICE_KINDS.flatMap((kind) => {
     const own = changes.filter((change) => change.kind === kind);
@@ -28,7 +28,7 @@ export function groupChanges(changes: readonly Change[], frame: NoticeFrame): No
   });
 }
 
-function rank({ conditions: [key = ''] = [] }: Change, { before }: NoticeFrame): number {
+function rank({ conditions: [key = ''] = [] }: NoticeChange, { before }: NoticeFrame): number {
   return before[key]?.isNamed ? 0 : 1;
 }
 

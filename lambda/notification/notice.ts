@@ -66,6 +66,6 @@ export const notice = z.object({
   digest: digest.optional(),
 });
 
-export type Change = z.infer<typeof change>;
+export type NoticeChange = z.infer<typeof change>;
 export type Notice = z.infer<typeof notice>;
 export type NoticeDigest = z.infer<typeof digest>;

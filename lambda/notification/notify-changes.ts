@@ -11,7 +11,7 @@ import type { Problem, ProblemFacts } from '../figures/problems.ts';
 import type { Log } from '../log.ts';
 import type { PassResult } from '../outcome.ts';
 import { changesOf } from './changes.ts';
-import { type Condition, conditionsOf, levelsOf } from './conditions.ts';
+import { levelsOf, type StandingLevel, standingLevels } from './conditions.ts';
 import { deliver, type NoticeChannels } from './deliver.ts';
 import { digestNotice, lastDigestTime } from './digest.ts';
 import { followConditions } from './follow.ts';
@@ -28,7 +28,7 @@ import {
 import { claimPending, fillOutbox, type Subscriptions, withoutDelivered } from './outbox.ts';
 import { followPublications } from './publications.ts';
 
-export interface NotifyOptions {
+export interface NoticeOptions {
   bucket: Bucket;
   log: Log;
   now: Date;
@@ -54,7 +54,7 @@ export interface NoticeFacts {
 /** Somebody else has written between our reading and our writing. */
 const ATTEMPTS = 4;
 
-export async function notifyChanges(options: NotifyOptions, known: NoticeFacts): Promise<void> {
+export async function notifyChanges(options: NoticeOptions, known: NoticeFacts): Promise<void> {
   try {
     await attemptSaves(options, (memory, isNew) => withNews(options, known, { memory, isNew }));
   } catch (error) {
@@ -63,12 +63,12 @@ export async function notifyChanges(options: NotifyOptions, known: NoticeFacts):
 }
 
 /** Sends what waits, and computes nothing: what a hardened unit cannot send itself. @throws BucketError */
-export function sendPending(options: NotifyOptions): Promise<void> {
+export function sendPending(options: NoticeOptions): Promise<void> {
   return attemptSaves(options, (memory) => withNotices(options, memory, []));
 }
 
 async function attemptSaves(
-  options: NotifyOptions,
+  options: NoticeOptions,
   next: (memory: NoticeMemory, isNew: boolean) => NoticeMemory,
 ): Promise<void> {
   const { bucket, channels, now, log } = options;
@@ -84,12 +84,12 @@ async function attemptSaves(
 }
 
 function withNews(
-  options: NotifyOptions,
+  options: NoticeOptions,
   { facts, problems, incomplete, manifests, configured }: NoticeFacts,
   { memory, isNew }: { memory: NoticeMemory; isNew: boolean },
 ): NoticeMemory {
   const { bucket, now, settings, wakeMinutes } = options;
-  const current = conditionsOf(facts, problems, wakeMinutes);
+  const current = standingLevels(facts, problems, wakeMinutes);
   const issued = new Set(
     facts.outcomes.flatMap(({ result, certificate }) => (result === 'issued' ? [certificate] : [])),
   );
@@ -116,7 +116,7 @@ function withNews(
 }
 
 function withNotices(
-  { settings, now, log }: NotifyOptions,
+  { settings, now, log }: NoticeOptions,
   memory: NoticeMemory,
   notices: Parameters<typeof fillOutbox>[1],
 ): NoticeMemory {
@@ -133,7 +133,7 @@ function subscriptionsOf({ channels }: NotifySettings): Subscriptions {
 }
 
 /** A silent host may be well or not; what could not be read is not over. */
-function unknownBy(current: readonly Condition[], incomplete: ReadonlySet<Level>) {
+function unknownBy(current: readonly StandingLevel[], incomplete: ReadonlySet<Level>) {
   const silent = new Set(
     current.flatMap((one) => (one.kind === 'silent' ? [`${one.fleet}/${one.host}`] : [])),
   );
@@ -154,7 +154,7 @@ function endsBy({ fleets, published, unconfigured }: ProblemFacts, configured: R
 }
 
 async function send(
-  options: NotifyOptions,
+  options: NoticeOptions,
   claimed: readonly PendingNotice[],
   saved: StoredMemory,
 ): Promise<void> {

@@ -1,7 +1,7 @@
 /** A notice in words: a subject of at most 99 ASCII characters (SNS takes no more), and a text. What comes from outside cannot act in it. Pure. */
 import { printable, printableLines } from '#common/printable.ts';
 import { DAY_MS, minuteText, spanText } from '#common/time.ts';
-import type { Change, Notice } from './notice.ts';
+import type { Notice, NoticeChange } from './notice.ts';
 
 export interface NoticeText {
   subject: string;
@@ -11,7 +11,7 @@ export interface NoticeText {
 /** Amazon SNS API Reference, "Publish": shorter than 100 ASCII characters. */
 const MAX_SUBJECT = 99;
 
-export function noticeText(notice: Notice): NoticeText {
+export function wordsOf(notice: Notice): NoticeText {
   const lines = notice.kind === 'digest' ? digestLines(notice) : notice.changes.map(changeText);
   const { count, changes } = notice;
   const rest = count > changes.length ? [`… and ${count - changes.length} more`] : [];
@@ -45,13 +45,13 @@ function subjectText({ kind, count, changes, digest }: Notice): string {
   return `${count} ${kind}: ${subjectOf(first)} and ${count - 1} more`;
 }
 
-function labelOf({ kind, action, code }: Change): string {
+function labelOf({ kind, action, code }: NoticeChange): string {
   if (kind === 'renewed' || kind === 'withdrawn') return action ?? kind;
   return code === 'expired' ? 'expired' : kind;
 }
 
 /** `www.example.com`, `edge/lb1` */
-function subjectOf({ certificate, fleets: [fleet] = [], host, ended, kind }: Change): string {
+function subjectOf({ certificate, fleets: [fleet] = [], host, ended, kind }: NoticeChange): string {
   const what = ended ?? kind;
   if (host !== undefined) return `${fleet}/${host}`;
   if (what === 'behind' || what === 'silent') return fleet ?? '';
@@ -59,11 +59,11 @@ function subjectOf({ certificate, fleets: [fleet] = [], host, ended, kind }: Cha
 }
 
 /** One change, in one line. */
-export function changeText(change: Change): string {
+export function changeText(change: NoticeChange): string {
   return printable(`${subjectOf(change)}: ${sayings[change.kind](change).filter(Boolean).join('; ')}`);
 }
 
-type Sayings = Record<Change['kind'], (change: Change) => (string | undefined)[]>;
+type Sayings = Record<NoticeChange['kind'], (change: NoticeChange) => (string | undefined)[]>;
 
 const sayings: Sayings = {
   renewed: (change) => [
@@ -142,16 +142,16 @@ function endText(notAfter: string, at: string): string {
   return `expires ${timeText(notAfter)} (in ${ms < DAY_MS ? spanText(ms) : plural(Math.floor(ms / DAY_MS), 'day')})`;
 }
 
-function validText({ notAfter }: Change): string | undefined {
+function validText({ notAfter }: NoticeChange): string | undefined {
   return notAfter === undefined ? undefined : `valid until ${timeText(notAfter)}`;
 }
 
-function serialText({ serial, previousSerial }: Change): string | undefined {
+function serialText({ serial, previousSerial }: NoticeChange): string | undefined {
   if (serial === undefined) return undefined;
   return previousSerial === undefined ? `serial ${serial}` : `serial ${serial}, before ${previousSerial}`;
 }
 
-function inFleets({ fleets = [] }: Change): string {
+function inFleets({ fleets = [] }: NoticeChange): string {
   return fleets.length === 0 ? '' : ` in ${fleets.join(', ')}`;
 }
 

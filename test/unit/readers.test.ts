@@ -65,6 +65,12 @@ const BOUNDED: Record<string, readonly [readers: string, bound: string]> = {
   'lambda/init/host/listening.ts': ['readFileSync', '/proc of this kernel'],
   'lambda/init/host/processes.ts': ['readFileSync', '/proc of this kernel'],
   'lambda/init/host/unit-file.ts': ['readFileSync', "units and their environment files, root's"],
+  'lambda/common/program/run-bounded.ts': ['spawn', 'MAX_BYTES, and the time-out of the caller'],
+  'lambda/notification/channels/http-post.ts': [
+    'request request',
+    'readBody with MAX_ANSWER_BYTES, the time-out of the channel',
+  ],
+  'lambda/notification/channels/machine/open-machine.ts': ['readFileSync', '/proc of this kernel'],
   'lambda/ocsp/fetch.ts': ['request request', 'readBody with MAX_BYTES, one deadline'],
   'lambda/preflight/fetch-answer.ts': ['request', 'readBody with MAX_BYTES, TIMEOUT_MS'],
   'lambda/probe/handshake.ts': ['connect connect', 'MAX_CHAIN, the deadline of a handshake'],

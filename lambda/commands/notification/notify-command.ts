@@ -11,8 +11,8 @@ import type { NotifySettings } from '../../config/notify/notify.ts';
 import { type NoticeChannels, type SendResult, sendOnce } from '../../notification/deliver.ts';
 import { readMemory } from '../../notification/memory.ts';
 import type { Notice } from '../../notification/notice.ts';
-import { type NotifyOptions, sendPending } from '../../notification/notify-changes.ts';
-import { noticeText } from '../../notification/text.ts';
+import { type NoticeOptions, sendPending } from '../../notification/notify-changes.ts';
+import { wordsOf } from '../../notification/text.ts';
 import { afterPass, noPass } from '../../pass/after-pass.ts';
 import { type Command, loadConfigAndBucket, now, passEnvironmentOf, print, printJson } from '../command.ts';
 import { type CommandValues, UsageError } from '../line/options.ts';
@@ -49,10 +49,10 @@ export const notifyCommand: Command = async (values, names) => {
 };
 
 function optionsOf(
-  { bucket, config, log }: Pick<NotifyOptions, 'bucket' | 'log'> & { config: Config },
+  { bucket, config, log }: Pick<NoticeOptions, 'bucket' | 'log'> & { config: Config },
   settings: NotifySettings,
   channels: NoticeChannels,
-): NotifyOptions {
+): NoticeOptions {
   const { wakeMinutes } = config;
   return { bucket, log, now: now(), settings, channels, wakeMinutes, withinMs: 2 * MINUTE_MS };
 }
@@ -62,7 +62,7 @@ async function listPending(values: CommandValues, bucket: Bucket): Promise<numbe
   const { value } = await readMemory(bucket);
   const waiting = (value?.pending ?? []).map(({ notice, channels, attempts }) => {
     const { id, kind, at, count } = notice;
-    return { id, kind, at, count, channels, attempts, subject: noticeText(notice).subject };
+    return { id, kind, at, count, channels, attempts, subject: wordsOf(notice).subject };
   });
   if (values.json) printJson({ version: 1, waiting });
   else {

@@ -3,7 +3,7 @@
  * weekly digest, before it would end by itself; one that is over is sent with its end. Pure.
  */
 import { DAY_MS, MINUTE_MS } from '#common/time.ts';
-import type { Change, Notice } from '../notice.ts';
+import type { Notice, NoticeChange } from '../notice.ts';
 import { changeText, type NoticeText } from '../text.ts';
 
 export interface Alert {
@@ -27,7 +27,7 @@ export function alertsOf(notice: Notice, { subject }: NoticeText): Alert[] {
   return [...alerts, ...many, ...over.map((one) => manyAlert(one, { ...notice, at }, subject, 0))];
 }
 
-function alertsOfChange(change: Change, { bucket, at, id }: Notice): Alert[] {
+function alertsOfChange(change: NoticeChange, { bucket, at, id }: Notice): Alert[] {
   const { conditions = [], kind, since = at } = change;
   const isOver = kind === 'recovered' || kind === 'renewed' || kind === 'withdrawn';
   const isTest = id.startsWith('test-');

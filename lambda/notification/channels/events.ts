@@ -1,6 +1,6 @@
 /** Notices as events of a bus: one for each change, or one for many. Pure. */
 import { DAY_MS } from '#common/time.ts';
-import type { Change, Notice } from '../notice.ts';
+import type { Notice, NoticeChange } from '../notice.ts';
 import { changeText } from '../text.ts';
 
 export interface BusEvent {
@@ -40,11 +40,11 @@ export function eventsOf(notice: Notice): BusEvent[] {
   ];
 }
 
-function eventOf(change: Change, notice: Notice): BusEvent {
+function eventOf(change: NoticeChange, notice: Notice): BusEvent {
   return frame(typeOf(change), notice, { Count: 1, ...detailOf(change) });
 }
 
-function typeOf(change: Change | undefined): string {
+function typeOf(change: NoticeChange | undefined): string {
   if (change?.code === 'expired') return 'pemfleet Certificate Expired';
   return DETAIL_TYPES[change?.kind ?? 'digest'];
 }
@@ -63,7 +63,7 @@ function frame(DetailType: string, { at, bucket }: Notice, detail: Record<string
 }
 
 /** Names as ACM has them, where it has them. */
-function detailOf(change: Change): Record<string, unknown> {
+function detailOf(change: NoticeChange): Record<string, unknown> {
   const { id, kind, certificate, fleets, host, action, code, reason, since, at } = change;
   const { serial, previousSerial, notAfter, identifiers, attempts, nextAttempt, ended } = change;
   const days = notAfter === undefined ? undefined : (Date.parse(notAfter) - Date.parse(at)) / DAY_MS;

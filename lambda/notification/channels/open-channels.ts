@@ -37,7 +37,10 @@ function openChannel(
 }
 
 /** The names of rising levels go to the same topic in words: nobody is told twice. */
-export function tellsAlarmTopic(settings: NotifySettings | undefined, topicArn: string | undefined): boolean {
+export function servesAlarmTopic(
+  settings: NotifySettings | undefined,
+  topicArn: string | undefined,
+): boolean {
   const topics = Object.values(settings?.channels ?? {}).flatMap(({ sns, only }) =>
     sns === undefined || only !== undefined ? [] : sns,
   );

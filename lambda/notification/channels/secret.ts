@@ -1,13 +1,10 @@
 /** Secrets of a receiver: a file that its owner alone reads, or an SSM parameter. Neither value nor content of a file stands in an error. */
 import { stat } from 'node:fs/promises';
-import { parseJson } from '#contract/json.ts';
 import { readRegularFile } from '#storage/atomic-file.ts';
-import { credentialsOf, type Environment, regionOf } from '#storage/s3-credentials.ts';
-import { getParameter } from '#storage/ssm/get-parameter.ts';
+import type { Environment } from '#storage/s3-credentials.ts';
+import { readSecretParameter } from '../../challenge/responder-secret.ts';
 
 const MAX_BYTES = 4096;
-/** The value as JSON in JSON, and what SSM says beside it. */
-const MAX_ANSWER_BYTES = 16_384;
 
 /** @returns one line, without the white space around it */
 export async function readSecretFile(file: string): Promise<string> {
@@ -28,19 +25,9 @@ export async function readSecretFile(file: string): Promise<string> {
   return checked(text, file);
 }
 
-/** @param env with region and credentials */
-export async function readSecretParameter(parameter: string, env: Environment): Promise<string> {
-  const request = {
-    ...{ parameter, credentials: credentialsOf(env), region: regionOf(env) },
-    ...{ withDecryption: true, maxBytes: MAX_ANSWER_BYTES },
-  };
-  const { status, body } = await getParameter(request, env);
-  if (status !== 200) {
-    const code = /"__type":"(?:[^"#]*#)?([A-Za-z.]{1,64})"/.exec(body.toString())?.[1] ?? 'without a code';
-    throw new Error(`SSM answers ${status} ${code} to ssm:GetParameter on ${parameter}`);
-  }
-  const { Parameter: { Value = '' } = {} } = parseJson(body) as { Parameter?: { Value?: string } };
-  return checked(String(Value).trim(), parameter);
+/** @param env with region and credentials. @throws Error with what SSM says */
+export async function readParameterSecret(parameter: string, env: Environment): Promise<string> {
+  return checked((await readSecretParameter(parameter, env)).trim(), parameter);
 }
 
 function checked(text: string, place: string): string {

@@ -7,7 +7,7 @@ import type { Notice } from '../notice.ts';
 import type { NoticeText } from '../text.ts';
 import { bodyOf } from './bodies.ts';
 import { httpPost } from './http-post.ts';
-import { readSecretFile, readSecretParameter } from './secret.ts';
+import { readParameterSecret, readSecretFile } from './secret.ts';
 import { signatureHeaders } from './signature.ts';
 
 const MAX_CA_BYTES = 1_000_000;
@@ -52,6 +52,6 @@ export class WebhookChannel implements NoticeChannel {
 
   async #read(file: string | undefined, parameter: string | undefined): Promise<string | undefined> {
     if (file !== undefined) return readSecretFile(file);
-    return parameter === undefined ? undefined : readSecretParameter(parameter, this.#env);
+    return parameter === undefined ? undefined : readParameterSecret(parameter, this.#env);
   }
 }

@@ -9,7 +9,7 @@ import { type ProblemFacts, problemsOf } from '../../../lambda/figures/problems.
 import type { NoticeChannel } from '../../../lambda/notification/deliver.ts';
 import type { Notice } from '../../../lambda/notification/notice.ts';
 import { notifyChanges } from '../../../lambda/notification/notify-changes.ts';
-import { noticeText } from '../../../lambda/notification/text.ts';
+import { wordsOf } from '../../../lambda/notification/text.ts';
 import type { PassResult } from '../../../lambda/outcome.ts';
 import { memoryBucket } from '../bucket/memory-bucket.ts';
 import { noon } from '../clock.ts';
@@ -74,7 +74,7 @@ export function makeTeller(options: TellerOptions = {}) {
 
 /** `renewed 1: pemfleet: renewed a.test` */
 export const linesOf = (notices: readonly Notice[]) =>
-  notices.map((notice) => `${notice.kind} ${notice.count}: ${noticeText(notice).subject}`);
+  notices.map((notice) => `${notice.kind} ${notice.count}: ${wordsOf(notice).subject}`);
 
 export const countsOf = (notices: readonly Notice[]): Record<string, number> =>
   Object.fromEntries(

@@ -7,7 +7,7 @@ import { BucketError } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import type { ProblemFacts } from '../../../../lambda/figures/problems.ts';
 import type { HostSummary } from '../../../../lambda/fleet/summary.ts';
-import { changeText, noticeText } from '../../../../lambda/notification/text.ts';
+import { changeText, wordsOf } from '../../../../lambda/notification/text.ts';
 import { interposed } from '../../../support/bucket/interposed.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
@@ -76,7 +76,7 @@ test('a failure that a renewal ends is one notice: recovered, with the new seria
     'recovered 1: pemfleet: recovered a.test',
   ]);
   assert.match(
-    noticeText(cured[0] as never).text,
+    wordsOf(cured[0] as never).text,
     /^a\.test: well again, was failing for 3 h; renewed in edge; serial 02/,
   );
 });
@@ -130,7 +130,7 @@ test('two thousand certificates that fail at once are one notice with their numb
     'recovered 2000: pemfleet: 2000 recovered: n0.test and 1999 more',
   ]);
   assert.equal(begun[0]?.changes.length, 20);
-  assert.match(noticeText(begun[0] as never).text, /\n… and 1980 more\n/);
+  assert.match(wordsOf(begun[0] as never).text, /\n… and 1980 more\n/);
   assert.deepEqual(
     ended[0]?.changes.map(({ conditions }) => conditions).sort(),
     begun[0]?.changes.map(({ conditions }) => conditions).sort(),
@@ -161,7 +161,7 @@ test('a host that falls silent while it is behind has not recovered; one that ha
 
   assert.deepEqual(linesOf(silent), ['silent 1: pemfleet: silent edge/lb1']);
   assert.deepEqual(linesOf(left), ['recovered 2: pemfleet: 2 recovered: edge/lb1 and 1 more']);
-  assert.match(noticeText(left[0] as never).text, /edge\/lb1: this host has left, was behind for 29 h/);
+  assert.match(wordsOf(left[0] as never).text, /edge\/lb1: this host has left, was behind for 29 h/);
 });
 
 test('what cannot be read is not over', async () => {
@@ -322,7 +322,7 @@ test('a subject is ASCII and short, and nothing from outside acts in a text', as
 
   const [notice] = await teller.pass({ failing: [{ ...failing(name).failing[0], message } as never] });
 
-  const { subject, text } = noticeText(notice as never);
+  const { subject, text } = wordsOf(notice as never);
   assert.match(subject, /^[ -~]{1,99}$/);
   assert.ok(subject.endsWith('...'));
   assert.equal(printableLines(text), text);

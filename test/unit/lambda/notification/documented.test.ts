@@ -10,7 +10,7 @@ import { TEMPLATE_FIELDS } from '../../../../lambda/config/notify/template.ts';
 import { bodyOf } from '../../../../lambda/notification/channels/bodies.ts';
 import { eventsOf } from '../../../../lambda/notification/channels/events.ts';
 import { factsEnvironment } from '../../../../lambda/notification/channels/machine/facts.ts';
-import { noticeText } from '../../../../lambda/notification/text.ts';
+import { wordsOf } from '../../../../lambda/notification/text.ts';
 import { sampleNotices } from '../../../support/notification/samples.ts';
 
 const PAGE = 'docs/notifications.md';
@@ -18,7 +18,7 @@ const samples = await sampleNotices();
 const failing = samples.find(([name]) => name === 'failing')?.[1];
 assert.ok(failing);
 const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
-const bodyFor = (template: string) => json(JSON.parse(bodyOf(template, failing, noticeText(failing)) ?? ''));
+const bodyFor = (template: string) => json(JSON.parse(bodyOf(template, failing, wordsOf(failing)) ?? ''));
 const eventOf = () => {
   const [{ detail, DetailType, Source, Resources } = {} as never] = eventsOf(failing) as [never];
   return json({ source: Source, 'detail-type': DetailType, resources: Resources, detail });
@@ -27,7 +27,7 @@ const eventOf = () => {
 /** By name: language, and what stands in the block. */
 const BLOCKS = new Map<string, [language: string, content: string]>([
   ...samples.map(([name, notice]): [string, [string, string]] => {
-    const { subject, text } = noticeText(notice);
+    const { subject, text } = wordsOf(notice);
     return [name, ['text', `Subject: ${subject}\n\n${text}`]];
   }),
   ['event', ['json', eventOf()]],
@@ -38,7 +38,7 @@ const BLOCKS = new Map<string, [language: string, content: string]>([
     'environment',
     [
       'text',
-      Object.entries(factsEnvironment(failing, noticeText(failing)))
+      Object.entries(factsEnvironment(failing, wordsOf(failing)))
         .map(([name, value]) => `${name}=${value}\n`)
         .join(''),
     ],

@@ -58,7 +58,7 @@ const BOUNDED: Record<string, readonly [readers: string, bound: string]> = {
   'lambda/common/user/accounts.ts': ['readFileSync', '/etc/passwd, /etc/group of this machine'],
   'lambda/common/user/become.ts': ['spawnSync', 'the same command as another user: it ends when that ends'],
   'lambda/fleet/run-command.ts': ['SSMClient', 'boundedAnswer'],
-  'lambda/commands/init/ask.ts': ['process.stdin', 'a line that the operator types'],
+  'lambda/commands/init/ask.ts': ['createInterface process.stdin', 'a line that the operator types'],
   'lambda/init/apply/reload.ts': ['connect', '100,000 characters, 2 s'],
   'lambda/init/apply/run-to-end.ts': ['execFile', 'MAX_OUTPUT, and the time-out of the caller'],
   'lambda/init/apply/visitors.ts': ['connect connect', "TIMEOUT_MS; OpenSSL's limit of a chain"],

@@ -43,6 +43,7 @@ export const REACH = {
   respond: MACHINE,
   timer: MACHINE,
   'upgrade-agents': never('it sends commands to hosts with rights that the function does not have'),
+  notify: never('the function tells in each of its passes, by the channels of its configuration'),
   schema: never('this machine knows it'),
   version: never('this machine knows it'),
 } satisfies Record<Exclude<keyof typeof TAKEN_BY, 'key'>, CommandReach>;

@@ -113,6 +113,7 @@ certificates: [{ identifiers: [www.example.com, example.com] }]
       ...{ scheduled: false, port: 443, fleets: [], except: [], resolvers: [], allowPrivate: false },
       ...{ concurrency: 20, timeoutSeconds: 5 },
     },
+    keyRetention: '30d',
     metrics: {},
     certificates: [
       {

@@ -33,7 +33,7 @@ if [ -z "$root" ]; then
     systemd-tmpfiles --create pemfleet-agent.conf || say "systemd-tmpfiles has not made all directories: pemfleet-agent doctor names what is missing"
     sh "$here/certs-directory.sh" || say "/etc/haproxy/certs could not be made: make it for the user pemfleet"
 fi
-install -m 0755 "$here/back.sh" "$root/usr/lib/pemfleet/back.sh"
+for script in back.sh install-release.sh; do install -m 0755 "$here/$script" "$root/usr/lib/pemfleet/$script"; done
 # A copy beside it, then a rename: nothing can write to a running program, and a partial copy must not take its name.
 program=$root/usr/bin/pemfleet-agent
 install -m 0755 "$here/pemfleet-agent" "$root/usr/bin/.pemfleet-agent.new"

@@ -27,7 +27,7 @@ lib=$root/usr/lib/pemfleet
 if [ -n "$shared" ]; then
     rm -rf "$lib"
 else
-    for own in back.sh fetch-agent.py install-agent.sh uninstall.sh previous .lock; do rm -rf "${lib:?}/$own"; done
+    for own in back.sh fetch-agent.py install-agent.sh install-release.sh uninstall.sh previous .lock; do rm -rf "${lib:?}/$own"; done
 fi
 if [ -z "$root" ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 if [ "${1:-}" = --purge ]; then

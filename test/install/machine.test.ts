@@ -53,7 +53,7 @@ test('first boot: cloud-init installs the agent by the text of the construct, an
   assert.equal(await propertyOf('pemfleet-agent-first.service', 'UnitFileState'), 'enabled');
   assert.equal(
     await shell('ls /usr/lib/pemfleet'),
-    'alarm.sh\nback.sh\nfetch-agent.py\ninstall-agent.sh\nuninstall.sh\n',
+    'alarm.sh\nback.sh\nfetch-agent.py\ninstall-agent.sh\ninstall-release.sh\nuninstall.sh\n',
   );
   const { secretAccessKey, sessionToken = '' } = cloud.principal.credentials;
   const seen = watch.stop();
@@ -157,7 +157,7 @@ test('another digest: nothing is changed', async () => {
   assert.equal(await state(), before);
   assert.equal(
     await shell('ls /usr/lib/pemfleet'),
-    'alarm.sh\nback.sh\nfetch-agent.py\ninstall-agent.sh\nuninstall.sh\n',
+    'alarm.sh\nback.sh\nfetch-agent.py\ninstall-agent.sh\ninstall-release.sh\nuninstall.sh\n',
   );
 });
 

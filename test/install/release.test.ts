@@ -4,10 +4,13 @@ import { execFile } from 'node:child_process';
 import {
   appendFileSync,
   existsSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
   readSync,
+  rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -17,6 +20,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { serialOf } from '../support/agent/publish.ts';
 import { makeStage, type Stage } from '../support/agent/stage.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
+import { withRelease } from './docs/signed-release.ts';
 import { measureResident, startIdleHost } from './idle.ts';
 
 const run = promisify(execFile);
@@ -162,6 +166,65 @@ test('beside an issuer, uninstall --purge leaves what both have: the script and 
     readdirSync(join(tree.path, folder)),
   );
   assert.deepEqual(left, [['alarm.conf'], ['pemfleet'], ['alarm.sh'], ['pemfleet-alarm@.service']]);
+});
+
+test('install-release.sh installs what a known key has signed, or what has a pinned digest, and nothing else', async (t) => {
+  const tree = makeTempDir();
+  t.after(() => tree.remove());
+  // Without ssh-keygen, as on a minimal Debian.
+  const bare = join(tree.path, 'bare');
+  mkdirSync(bare);
+  for (const folder of ['/usr/bin', '/bin']) {
+    for (const tool of readdirSync(folder).filter((name) => name !== 'ssh-keygen')) {
+      if (!existsSync(join(bare, tool))) symlinkSync(join(folder, tool), join(bare, tool));
+    }
+  }
+  const installed = join(tree.path, 'usr/bin/pemfleet-agent');
+  const script = join(own, 'install-release.sh');
+  const install = (args: readonly string[], PATH = env.PATH) =>
+    run(script, args, { env: { PATH, DESTDIR: tree.path } });
+  const refused = async (args: readonly string[], says: RegExp, PATH?: string) => {
+    await assert.rejects(install(args, PATH), ({ stderr }: { stderr: string }) => {
+      assert.match(stderr, says);
+      return true;
+    });
+    assert.equal(existsSync(installed), false);
+  };
+  await withRelease(async (folder) => {
+    const name = `${nameFor(process.arch)}.tar.gz`;
+    const [tarball, signers] = [join(folder, name), join(folder, 'allowed_signers')];
+    const sums = readFileSync(join(folder, 'SHA256SUMS'), 'utf8');
+    const sha256 =
+      sums
+        .split('\n')
+        .find((line) => line.endsWith(name))
+        ?.slice(0, 64) ?? '';
+    const other = join(folder, 'other_signers');
+    const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
+    writeFileSync(other, `release@pemfleet namespaces="pemfleet-release" ${key}\n`);
+
+    await refused([tarball], /there is no .*allowed_signers: name the key by --signers FILE, or the digest/);
+    await refused(['--signers', other, tarball], /SHA256SUMS is not signed by a key of/);
+    await refused(['--signers', signers, tarball], /ssh-keygen is missing.*--sha256 HEX/, bare);
+    await refused(['--sha256', sha256.replace(/^./, 'x'), tarball], /has the SHA-256 [0-9a-f]{64}, wanted x/);
+    await refused([], /wanted \[--signers FILE \| --sha256 HEX\] TARBALL, saw nothing/);
+    writeFileSync(join(folder, 'SHA256SUMS'), sums.replace(sha256, '0'.repeat(64)));
+    await refused(['--signers', signers, tarball], /SHA256SUMS is not signed/);
+    writeFileSync(join(folder, 'SHA256SUMS'), sums);
+    rmSync(tarball);
+    writeFileSync(tarball, 'another');
+    await refused(['--signers', signers, tarball], /has the SHA-256 [0-9a-f]{64}, wanted [0-9a-f]{64}/);
+    rmSync(tarball);
+    symlinkSync(join(release, name), tarball);
+
+    await install(['--signers', signers, tarball]);
+    assert.ok(existsSync(installed));
+    rmSync(installed);
+    await install(['--sha256', sha256, tarball], bare);
+    assert.ok(existsSync(installed));
+    const left = readdirSync(join(tree.path, 'usr/lib/pemfleet'));
+    assert.deepEqual(left, ['alarm.sh', 'back.sh', 'install-release.sh', 'uninstall.sh']);
+  });
 });
 
 test('the settings that are shipped are valid', async () => {

@@ -7,6 +7,8 @@ import { assemble, namesOf } from '#contract/combined-pem.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Config } from '../../config/config.ts';
+import { readHolds } from '../../hold/holds.ts';
+import { Holds } from '../../hold/in-force.ts';
 import { configDigest } from '../../identity/config-digest.ts';
 import { machineIdentity } from '../../identity/identity.ts';
 import { checkWriter } from '../../identity/writers.ts';
@@ -14,6 +16,7 @@ import { type Arranged, arrange } from '../../import/arrange.ts';
 import { judgeTrust, refuseWorse } from '../../import/judge.ts';
 import { MAX_IMPORT_BYTES, readMaterial } from '../../import/material.ts';
 import { type PresentPlan, planPresent, publishPresent } from '../../import/publish.ts';
+import { ImportRefused } from '../../import/refused.ts';
 import { type ImportTarget, targetOf } from '../../import/target.ts';
 import { publishedFleets } from '../../publication/fleets.ts';
 import { readManifest } from '../../publication/read-manifest.ts';
@@ -95,6 +98,7 @@ async function importInto(
   });
   const words = { force: values.force, replaceTrusted: values['replace-trusted'] };
   refuseWorse(plan, words);
+  if (!values.force) refuseHeld(plan, new Holds({ stored: await readHolds(bucket), now: now() }));
   const known = await publishedFleets(bucket);
   const all = await Promise.all(
     [...new Set([...known, ...fleets])].map(
@@ -107,6 +111,18 @@ async function importInto(
   const published = await publishPresent(source, plan, values.reason);
   await notifyHosts(log, published);
   return show(values, plan, notes, published.changed);
+}
+
+/** @throws ImportRefused where an operator holds the fleet, or the certificate */
+function refuseHeld({ name, fleets }: PresentPlan, holds: Holds): void {
+  for (const { fleet, isPublished } of fleets) {
+    const hold = holds.ofFleet(fleet) ?? holds.ofCertificate(name);
+    if (hold === undefined || isPublished) continue;
+    const [what, words] = holds.ofFleet(fleet) ? [`fleet ${fleet}`, `--fleet ${fleet}`] : [name, name];
+    throw new ImportRefused(
+      `${what} is held (${hold.reason}): pemfleet resume ${words} ends that, --force publishes all the same`,
+    );
+  }
 }
 
 /** @param changed fleets that have it since now; `planned`: nothing was written */

@@ -10,6 +10,7 @@ import { revokeCommand } from '../../../../lambda/commands/revoke.ts';
 import { statusCommand } from '../../../../lambda/commands/status.ts';
 import { auditCommand } from '../../../../lambda/commands/undo/audit.ts';
 import { historyCommand } from '../../../../lambda/commands/undo/history.ts';
+import { holdCommand } from '../../../../lambda/commands/undo/hold.ts';
 import { rollbackCommand } from '../../../../lambda/commands/undo/rollback.ts';
 import { makePkcs12 } from '../../../support/issuer/pkcs12.ts';
 import { createPki } from '../../../support/parts/pki.ts';
@@ -218,4 +219,16 @@ test('revoke refuses what no account of ours has ordered, says whom to ask, and 
     /ERR_ACME_NOT_OFFERED shop: \w+ was imported, .* ask its CA \(CN=pemfleet test intermediate\)/,
   );
   assert.deepEqual(tree(), before);
+});
+
+test('what an operator holds is not published to, unless he says so', async (t) => {
+  const { bring, file, run, entryOf } = await shopkeeper(t);
+  const whole = file('1', bought.combined);
+  await run(holdCommand, 'hold', '--fleet', 'edge', '--reason', 'freeze');
+
+  const { status } = await bring(whole);
+
+  assert.match(String(status), /ERR_IMPORT fleet edge is held \(freeze\): pemfleet resume --fleet edge/);
+  assert.equal(await entryOf('shop'), undefined);
+  assert.equal((await bring(whole, '--force')).status, 0);
 });

@@ -110,7 +110,11 @@ class Simulation {
     const cas = caChoices(this.#input.config, budget);
     const context = { cas, budget, windows: this.#windows, forced: false, now, wakeMs: this.#latestMs };
     const awake = [...this.#subjects.values()].filter(({ asleepUntil }) => asleepUntil <= now.getTime());
-    return awake.map(({ plan: { decision: _, held: _held, ...subject } }) => makePlan(subject, context));
+    return awake.map(({ plan: { decision: _, held: _held, hold, ...subject } }) => {
+      // A pass reads only those that are in force.
+      const isOver = hold?.until !== undefined && hold.until <= now;
+      return makePlan({ ...subject, hold: isOver ? undefined : hold }, context);
+    });
   }
 
   #pass(now: Date, plansIn: (budget: CaBudget) => Plan[]): void {
@@ -131,6 +135,11 @@ class Simulation {
     subject.plan = plan;
     switch (decision.action) {
       case 'keep':
+        // Nobody orders it: `ending` says when it is over.
+        if (decision.reason === 'imported') {
+          this.#subjects.delete(spec.name);
+          return;
+        }
         // The last pass before the end of a window does not wait for its time.
         subject.asleepUntil = Math.max(now.getTime(), decision.until.getTime() - this.#latestMs);
         return;

@@ -8,6 +8,7 @@ import type { Config } from '../../config/config.ts';
 import { knownCaOf } from '../../config/known-cas.ts';
 import { type Forecast, type ForecastOrder, forecast } from '../../forecast/forecast.ts';
 import type { UnconfiguredOutcome } from '../../outcome.ts';
+import type { Plan } from '../../pass/plan.ts';
 import { readStoredWindows } from '../../pass/renewal-windows.ts';
 import type { Decided } from '../../pass/run-pass.ts';
 import { UsageError } from '../line/options.ts';
@@ -34,7 +35,13 @@ export function daysOf(text: string | undefined): number | undefined {
 
 export interface Future extends Forecast {
   /** Published, not renewed by anybody, and over before the end of the span. */
-  ending: readonly UnconfiguredOutcome[];
+  ending: readonly Ending[];
+}
+
+interface Ending {
+  fleet: string;
+  certificate: string;
+  notAfter: string;
 }
 
 /** @param now when the pass that has decided began */
@@ -46,8 +53,17 @@ export async function readFuture(
 ): Promise<Future> {
   const windows = await readStoredWindows(bucket);
   const future = forecast({ bucket, config, ...decided, windows, from: now }, days);
-  const ending = unconfigured.filter(({ notAfter }) => new Date(notAfter) <= future.until);
-  return { ...future, ending };
+  const all = [...unconfigured, ...decided.plans.flatMap(importedIn)];
+  const ending = all.filter(({ notAfter }) => new Date(notAfter) <= future.until);
+  return { ...future, ending: ending.sort((a, b) => a.notAfter.localeCompare(b.notAfter)) };
+}
+
+/** Of a pair, its first end. */
+function importedIn({ spec, published }: Plan): Ending[] {
+  const ends = (published?.pems ?? []).map(({ notAfter }) => notAfter).sort();
+  const [notAfter] = ends;
+  if (!spec.imported || notAfter === undefined) return [];
+  return spec.fleets.map((fleet) => ({ fleet, certificate: spec.name, notAfter }));
 }
 
 export function futureDocument({ from, until, wakeMinutes, orders, open, limits, ending }: Future) {
@@ -95,6 +111,8 @@ export function futureText(future: Future): string {
 
 /** Of the reasons why nobody can say when. */
 const OPEN_WORDS: Readonly<Record<string, string>> = {
+  'import-missing': 'it is configured as imported, and nothing is: pemfleet import',
+  'import-names': 'what is imported lacks a configured name: pemfleet import',
   held: 'an operator holds it: pemfleet hold shows why, pemfleet resume ends it',
   'names-moving': 'waits until hosts have proved the certificate that gets its names',
   'trusted-in-force': 'browsers trust what is in force, and would not trust what the CA issues',

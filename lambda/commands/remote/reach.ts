@@ -76,7 +76,7 @@ export function reachProblem(name: string, reach: CommandReach): string | undefi
 }
 
 /** Files and buckets of the caller's machine mean nothing in the function. */
-const LOCAL = ['bucket', 'stack', 'serial-file', 'recovery-key', 'out'] as const;
+const LOCAL = ['bucket', 'stack', 'serial-file', 'recovery-key', 'out', 'html'] as const;
 
 export function localProblem(values: CommandValues): string | undefined {
   const given = LOCAL.find((option) => values[option] !== undefined);

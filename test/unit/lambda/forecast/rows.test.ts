@@ -91,6 +91,30 @@ test('what waits for an operator or for hosts has no date, and is named', () => 
   assert.deepEqual([orders, open], [[], [{ certificate: one.spec.name, reason: 'names-moving' }]]);
 });
 
+test('what is imported is ordered by nobody; what is missing of it is named; a hold without an end, too', () => {
+  const config = makeConfig([{ identifiers: ['a.test'] }]);
+  const [one] = manyPublished(config, 1) as [PublishedCertificate];
+  const imported = { ...one.spec, imported: true as const };
+  const hold = { at: noon, reason: 'freeze' };
+
+  const kept = play(config, [{ ...one, spec: imported }], 400);
+  const lacking = play(config, [{ spec: imported, published: undefined, stored: undefined }], 90);
+  const held = play(config, [{ ...one, hold }], 89);
+  const free = play(config, [{ ...one, hold: { ...hold, until: after(noon, 70 * DAY_MS) } }], 89);
+
+  assert.deepEqual([kept.orders, kept.open], [[], []]);
+  assert.deepEqual(lacking.open, [{ certificate: one.spec.name, reason: 'import-missing' }]);
+  // Issued a day ago for 90 days: with less than a fifth of its life left, the hold counts no more.
+  assert.deepEqual(
+    held.orders.map(({ at }) => Math.round(hoursOf(at) / 24)),
+    [71],
+  );
+  assert.deepEqual(
+    free.orders.map(({ at }) => Math.round(hoursOf(at) / 24)),
+    [70],
+  );
+});
+
 test('a CA that is paused: the order comes when the pause is over', () => {
   const config = makeConfig([{ identifiers: ['a.test'] }]);
   const { directoryUrl } = config.acme;

@@ -15,7 +15,8 @@ import { now } from '../command.ts';
 import type { CommandValues } from '../line/options.ts';
 import { takeBack } from './undo.ts';
 
-const TARGET = 'pemfleet.target';
+/** All of pemfleet's units. */
+export const TARGET = 'pemfleet.target';
 const TIMEOUT_MS = 120_000;
 
 export interface Disabled {

@@ -6,7 +6,8 @@ import type { SocketRight } from '../../adopt/plan/socket-right.ts';
 import { type FileChange, readState } from '../../init/apply/file-change.ts';
 import type { DropInChanges } from '../../init/drop-ins.ts';
 
-const UNITS_CONFIG = '/etc/pemfleet/pemfleet.yaml';
+/** What the units run with. */
+export const UNITS_CONFIG = '/etc/pemfleet/pemfleet.yaml';
 const DIRECTORY = '/etc/systemd/system';
 const USUAL_LISTEN = '127.0.0.1:8402';
 

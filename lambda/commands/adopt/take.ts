@@ -13,12 +13,14 @@ import { type AdoptionPlaces, choosePlaces } from '../../adopt/plan/places.ts';
 import type { FileChange } from '../../init/apply/file-change.ts';
 import { HalfDone, putRun, TakenBack } from '../../init/apply/put.ts';
 import { type RecordedAdoption, recordAdoption, recordDirectory } from '../../init/apply/record.ts';
+import { runToEnd } from '../../init/apply/run-to-end.ts';
 import { dropInChanges } from '../../init/drop-ins.ts';
 import { filesOnBinds } from '../../init/host/served-certificates.ts';
 import { directoriesOf, pemDirectoryGid } from '../../init/setup.ts';
 import { now, openAuditTrail, passEnvironmentOf } from '../command.ts';
 import type { CommandValues } from '../line/options.ts';
-import { adoptDropIns } from './drop-ins.ts';
+import { TARGET } from './disable-old.ts';
+import { adoptDropIns, UNITS_CONFIG } from './drop-ins.ts';
 import { settingsOf, type TakeRequest } from './settings.ts';
 import { takeBack } from './undo.ts';
 
@@ -64,7 +66,7 @@ async function put(
   const adoption: Omit<RecordedAdoption, 'pems'> = {
     attributes: attributesOf([places.certsDir, ...(right.gid === undefined ? [] : [right.path])]),
     trees: treesOf(bucket, places),
-    units: [],
+    units: await unitsToEnd(values.config),
   };
   const dropIns = await dropInChanges(values.config, { bucket, certsDir: places.certsDir });
   const more = await adoptDropIns(values.config, { plan, right, unit: installation.process?.unit });
@@ -92,6 +94,13 @@ async function put(
       cause: error,
     });
   }
+}
+
+/** Whoever starts pemfleet's units from here on: without its settings they go again. */
+async function unitsToEnd(configFile: string): Promise<RecordedAdoption['units']> {
+  if (configFile !== UNITS_CONFIG || !existsSync('/run/systemd/system')) return [];
+  const { isWell } = await runToEnd(['systemctl', 'is-enabled', TARGET], { timeoutMs: 30_000 });
+  return isWell ? [] : [{ unit: TARGET, verb: 'enable' }];
 }
 
 const openSocket = async (path: string, gid: number) => {

@@ -8,6 +8,7 @@ import { openTerminal, type Reply } from '../../support/terminal.ts';
 import { startTogether } from '../../support/together.ts';
 import { startTree, type Tree } from '../tree.ts';
 import { ROOTS, startLetsEncrypt } from './lets-encrypt.ts';
+import { isOldPlace, OLD_PLACES, prepareOld } from './old-host.ts';
 import { withRelease } from './signed-release.ts';
 
 export const NAMES = ['www.example.com', 'example.com'] as const;
@@ -15,7 +16,10 @@ const isArm = process.arch === 'arm64';
 const HOME = '/srv/release';
 
 /** Where a page's commands run, by the words of `<!-- run on … -->`. */
-export const PLACES = ['a host', 'a bare host', 'a host without the agent'] as const;
+export const PLACES = [
+  ...(['a host', 'a bare host', 'a host without the agent'] as const),
+  ...OLD_PLACES,
+] as const;
 export type Place = (typeof PLACES)[number];
 
 export interface DocsHost {
@@ -42,7 +46,8 @@ export const startHost = (
 rm -f /etc/dpkg/dpkg.cfg.d/*
 printf '10.213.7.2 %s\\n' ${NAMES.join(' ')} >>/etc/hosts`);
     const host = { tree, type: (script: string) => typeInto(tree, script) };
-    if (place !== 'a bare host') await prepare(host, place);
+    if (isOldPlace(place)) await prepareOld(host, place);
+    else if (place !== 'a bare host') await prepare(host, place);
     return host;
   });
 

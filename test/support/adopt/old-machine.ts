@@ -11,6 +11,7 @@ import {
   readlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:http';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { askAsVisitors } from '../../../lambda/init/apply/visitors.ts';
@@ -46,10 +47,17 @@ export interface OldMachine {
   own: () => void;
   start: () => Promise<Part>;
   adopt: (...words: string[]) => Typed;
+  /** The same as words, for a test that goes on meanwhile. */
+  adoptWords: (...words: string[]) => string[];
   /** Another command of pemfleet, with its configuration. */
   pemfleet: (command: string, ...words: string[]) => Typed;
   agent: (...words: string[]) => Typed;
+  /** What --undo does with the state directory of the package. */
+  forgetState: () => void;
   respond: (...words: string[]) => Promise<unknown>;
+  /** The web server that a client's `webroot` needs, where HAProxy sends challenges. */
+  respondFrom: (webroot: string) => Promise<void>;
+  stopWeb: () => void;
   /** Fingerprint that a visitor gets. */
   visit: (name: string) => Promise<string | undefined>;
   /** All of the machine: mode, owner and content of each entry. */
@@ -107,22 +115,24 @@ backend letsencrypt
   const node = (file: string) => ['env', `PATH=/usr/bin:/bin`, `HOME=${home}`, process.execPath, file];
   const state = [`--state-dir`, join(elsewhere, 'state')];
   const config = ['--config', configFile];
+  const adoptWords = (words: readonly string[]) => {
+    const bucket = words.includes('--undo') ? [] : ['--bucket', `file://${home}/bucket`];
+    return [...node(program), 'adopt', ...config, '--haproxy-config', haproxyConfig, ...bucket, ...words];
+  };
+  const webroots: string[] = [];
+  const web = createServer(({ url = '' }, response) => {
+    const file = join(webroots[0] ?? home, url);
+    response.writeHead(existsSync(file) ? 200 : 404).end(existsSync(file) ? readFileSync(file) : '');
+  });
   return {
     ...{ home, certs, haproxyConfig, configFile, https, http, standalone, socket, own },
     start: () => startOwnHaproxy(t, version, { config: haproxyConfig, socket, haproxyDir }),
-    adopt: (...words) =>
-      typeAs(NOBODY, [
-        ...node(program),
-        'adopt',
-        ...config,
-        '--haproxy-config',
-        haproxyConfig,
-        ...(words.includes('--undo') ? [] : ['--bucket', `file://${home}/bucket`]),
-        ...words,
-      ]),
+    adoptWords: (...words) => ['setpriv', ...ids, ...adoptWords(words)],
+    adopt: (...words) => typeAs(NOBODY, adoptWords(words)),
     pemfleet: (command, ...words) => typeAs(NOBODY, [...node(program), command, ...config, ...words]),
     agent: (...words) =>
       typeAs(NOBODY, [...node(agent), ...words, '--config', join(home, 'etc', 'agent.yaml'), ...state]),
+    forgetState: () => void asRoot('rm', '-rf', join(elsewhere, 'state')),
     respond: async (...words) => {
       const part = await startPart({
         name: 'responder',
@@ -132,6 +142,16 @@ backend letsencrypt
       });
       t.after(() => part.stop());
     },
+    respondFrom: (webroot) => {
+      mkdirSync(webroot);
+      return new Promise(
+        (resolve) => void web.listen(standalone, '127.0.0.1', () => resolve(undefined)),
+      ).then(() => {
+        webroots.push(webroot);
+        t.after(() => web.close());
+      });
+    },
+    stopWeb: () => void web.close(),
     visit: async (name) => (await askAsVisitors([`127.0.0.1:${https}`], [name])).at(-1)?.certificate,
     snapshot: () => snapshotOf(home),
   };

@@ -61,7 +61,8 @@ test('a directory of PEMs: one command, nothing is ordered, HAProxy serves on, a
   assert.deepEqual(readFileSync(haproxyConfig), config);
   // Nobody asks the CA, which does not exist: nothing is due.
   const plan = pemfleet('plan');
-  assert.match(plan.stdout, /^shop +kept +fresh.*\nwww +kept +fresh/m);
+  assert.equal(plan.status, 0, plan.stderr);
+  assert.match(plan.stderr, /^shop +kept +fresh.*\nwww +kept +fresh/m);
   const synced = agent('sync');
   assert.equal(synced.status, 0, synced.stderr);
   assert.match(synced.stderr, /served=2 failed=0 pending=0 needs-reload=0/);

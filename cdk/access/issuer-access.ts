@@ -34,6 +34,7 @@ export function issuerRights(props: PemfleetProps, access: IssuerAccess): Right[
     ...(used.has('dns-01') ? dnsRights(props, Stack.of(bucket)) : []),
     ...notifyRights(config, document, deployment),
     trustRight(Stack.of(bucket), trustParameter),
+    ...noticeRights(config, Stack.of(bucket)),
     ...(topic ? [{ sid: 'Rises', actions: ['sns:Publish'], resources: [topic.topicArn] }] : []),
     ...(props.vpc ? [networkRight()] : []),
   ];
@@ -124,6 +125,34 @@ function trustRight(stack: Stack, parameter: string): Right {
     actions: ['ssm:GetParameter', 'ssm:PutParameter'],
     resources: [parameterArn(stack, parameter)],
   };
+}
+
+/** What the channels of `notify` name, and no more; the topic of the alarms has its own right. */
+function noticeRights({ notify }: Config, stack: Stack): Right[] {
+  const channels = Object.values(notify?.channels ?? {});
+  const topics = channels.flatMap(({ sns }) => (sns === undefined || sns === 'default' ? [] : sns));
+  const buses = channels.flatMap(({ eventbridge }) => eventbridge ?? []);
+  const parameters = channels.flatMap(({ webhook }) => [
+    webhook?.urlParameter ?? [],
+    webhook?.secretParameter ?? [],
+  ]);
+  const busArn = (bus: string) =>
+    bus.startsWith('arn:')
+      ? bus
+      : `arn:${stack.partition}:events:${stack.region}:${stack.account}:event-bus/${bus}`;
+  const right = (sid: string, action: string, resources: readonly string[]): Right[] =>
+    resources.length === 0 ? [] : [{ sid, actions: [action], resources: [...new Set(resources)] }];
+  return [
+    ...right('Notices', 'sns:Publish', topics),
+    ...right('Events', 'events:PutEvents', buses.map(busArn)),
+    ...right(
+      'Receivers',
+      'ssm:GetParameter',
+      parameters
+        .flat()
+        .map((name) => (name.startsWith('arn:') ? name : parameterArn(stack, name.replace(/^\/?/, '/')))),
+    ),
+  ];
 }
 
 /** Lambda creates the network interfaces of a function with the function's own role. */

@@ -35,9 +35,10 @@ function checked(document: unknown, file: string, explain?: ExplainIssues): Pemf
   const named = isObject(document) ? document['bucket'] : undefined;
   const whole = isObject(document) ? { ...document, bucket: named ?? BUCKET_OF_THE_STACK } : document;
   const config = checkConfig(file, whole, explain);
-  const problems = [bucketProblem(named), wakeProblem(config), ...caFileProblems(config, file)].filter(
-    (problem) => problem !== undefined,
-  );
+  const problems = [
+    ...[bucketProblem(named), wakeProblem(config)],
+    ...[...caFileProblems(config, file), ...noticeProblems(config)],
+  ].filter((problem) => problem !== undefined);
   if (problems.length > 0) {
     throw new ConfigError(
       'ERR_CONFIG',
@@ -135,6 +136,23 @@ function caFileProblems({ acme, fallback }: Config, file: string): string[] {
     if (caFile === undefined || existsSync(pathOf(file, caFile))) return [];
     const path = index === 0 ? 'acme.caFile' : `fallback[${index - 1}].caFile`;
     return [`${path}: there is no file ${pathOf(file, caFile)}, which ships with the issuer`];
+  });
+}
+
+/** The function has neither the programs nor the files of a machine. */
+function noticeProblems({ notify }: Config): string[] {
+  return Object.entries(notify?.channels ?? {}).flatMap(([name, { sendmail, exec, webhook = {} }]) => {
+    const path = `notify.channels.${name}`;
+    const program = sendmail ? 'sendmail' : exec ? 'exec' : undefined;
+    if (program !== undefined) {
+      return [
+        `${path}.${program}: works on a machine only; on AWS a subscription of the topic sends mail (sns: default)`,
+      ];
+    }
+    const files = (['urlFile', 'secretFile', 'caFile'] as const).filter((key) => key in webhook);
+    return files.map(
+      (key) => `${path}.webhook.${key}: no such file ships with the function: use an SSM parameter`,
+    );
   });
 }
 

@@ -9,6 +9,21 @@ export type KeyTypeWord = 'ec256' | 'ec384' | 'rsa2048' | 'rsa4096';
 /** So many in so many hours; `false`: the CA has no such limit. */
 export type LimitDocument = false | { readonly count: number; readonly hours: number };
 
+/** One way to people or programs: exactly one of `sns`, `eventbridge`, `webhook`. */
+export interface ChannelDocument {
+  readonly sns?: string;
+  readonly eventbridge?: string;
+  readonly webhook?: {
+    readonly url?: string;
+    readonly urlParameter?: string;
+    readonly secretParameter?: string;
+    readonly template?: string;
+    readonly allowHttp?: boolean;
+  };
+  readonly only?: readonly string[];
+  readonly timeoutSeconds?: number;
+}
+
 /** A CA and our account there. */
 export interface AcmeDocument {
   /** URL of its directory, or a name of docs/cas.md, such as `letsencrypt`. */
@@ -90,5 +105,11 @@ export interface PemfleetDocument {
         readonly timeoutSeconds?: number;
       };
   readonly metrics?: { readonly textfile?: string; readonly listen?: string };
+  /** Who is told of changes; docs/notifications.md explains it. */
+  readonly notify?: {
+    /** A day of the week in lower case, or `off`. */
+    readonly digest?: string;
+    readonly channels: Readonly<Record<string, ChannelDocument>>;
+  };
   readonly certificates: readonly CertificateDocument[];
 }

@@ -25,6 +25,7 @@ import { functionIdentity } from './identity/identity.ts';
 import { type Fields, type Log, levelOf } from './log.ts';
 import { openChannels, servesAlarmTopic } from './notification/channels/open-channels.ts';
 import type { Outcome } from './outcome.ts';
+import { writeStatusPage } from './page/write-page.ts';
 import { afterPass } from './pass/after-pass.ts';
 import { passNotBegun } from './pass/run-pass.ts';
 import type { PassOptions } from './pass.ts';
@@ -151,6 +152,8 @@ async function pass(context: LambdaContext, options: PassOptions): Promise<{ out
   const { failures } = ended;
   const probed = await probeNames({ bucket, config, timing, log }, result);
   emit({ ...ended.metrics, ...probed }, ended.problems);
+  // Last: whatever becomes of the page, the figures are out.
+  if (!options.dryRun) await writeStatusPage({ bucket, config, timing, log });
   if (result.error !== undefined) throw result.error;
   return failIfAny(result.outcomes, failures);
 }

@@ -79,6 +79,8 @@ export type EventName =
   | 'hold.unreadable'
   | 'revocation.waiting'
   | 'revocation.failed'
+  | 'status-page.written'
+  | 'status-page.failed'
   | 'first-pass.failed'
   | 'run.finished';
 
@@ -122,6 +124,7 @@ const WARNINGS: ReadonlySet<EventName> = new Set([
   'hold.broken',
   'hold.unreadable',
   'revocation.failed',
+  'status-page.failed',
   'first-pass.failed',
   'schedule.rare',
   'level.risen',

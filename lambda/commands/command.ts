@@ -22,6 +22,9 @@ export type Command = (values: CommandValues, operands: readonly string[]) => Pr
 export const now = () => new Date();
 /** The only ways out: whatever hosts, CAs and manifests say, no terminal acts on it. In a function both are collected. */
 export const print = (text: string) => writeRemotely('stdout', text) ?? writeResult(process.stdout, text);
+/** On a terminal. @param paint adds what a terminal acts on, to text that is printable already */
+export const printColoured = (text: string, paint: (printable: string) => string) =>
+  process.stdout.write(paint(printableLines(text)));
 export const printToStderr = (text: string) =>
   writeRemotely('stderr', text) ?? writeResult(process.stderr, text);
 /** What ends the program: an error in the journal, too. */

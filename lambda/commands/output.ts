@@ -41,6 +41,8 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   pemfleet status --html FILE         write the same as one page to look at, without external parts; - is standard output
   pemfleet notify                     tell what has changed, by the channels of the configuration, and send what waits
   pemfleet notify --test [CHANNEL…]   send a message that says it is a test, and show what came back
+  pemfleet status --watch             show it live; --interval 10s; --json with it: a line for each look
+  pemfleet status --page              print a signed link to the page in the bucket (statusPage: true); --expires-in 1h
   pemfleet doctor [--fix]             check everything that the issuer needs on this machine, and say how to fix it; --fix, as root:
                                       mend what can be mended safely, --dry-run with it: only name the changes
   pemfleet probe [NAME…|--all]        ask the DNS for every address of every name, and show what clients get there

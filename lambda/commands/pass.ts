@@ -1,4 +1,5 @@
 /** `pemfleet run` and `pemfleet plan`: one pass, or what it would do. */
+import { writeStatusPage } from '../page/write-page.ts';
 import { afterPass } from '../pass/after-pass.ts';
 import { MIN_ORDER_MS } from '../pass/issuing/issue.ts';
 import type { Decided } from '../pass/run-pass.ts';
@@ -89,6 +90,7 @@ async function pass(
     const { metrics } = await afterPass({ bucket, config, channels, ...environment }, undefined, result);
     const probed = await probeNames({ bucket, config, ...environment }, result);
     await writeFigures(config, { ...metrics, ...probed });
+    await writeStatusPage({ bucket, config, ...environment });
   }
   const findings = checked && [...checked, ...limitFindings(outcomes)];
   if (values.json) {

@@ -17,6 +17,7 @@ import {
   loadConfigAndBucket,
   now,
   print,
+  printColoured,
   printJson,
   printProgress,
   printToStderr,
@@ -25,18 +26,41 @@ import {
 import { type CommandValues, UsageError } from './line/options.ts';
 import { EXIT } from './output.ts';
 import { linesText, reportTable } from './report-table.ts';
+import { colouredStatus, hasColours } from './view/colours.ts';
+import { linkCommand } from './view/link.ts';
 import { writePageFile } from './view/page-file.ts';
+import { watchStatus } from './view/watch.ts';
 
 const EXIT_OF_LEVEL = { note: EXIT.ok, wrong: EXIT.failed, unknown: EXIT.unknown } as const;
 const RESULT_OF_LEVEL = { note: 'ok', wrong: 'wrong', unknown: 'unknown' } as const;
 
 export const statusCommand: Command = async (values) => {
+  checkTogether(values);
+  if (values.page) return linkCommand(values, []);
+  if (values.watch) {
+    return watchStatus(values, {
+      read: () => readFor(values, readPage, (status) => ({ status, fleets: [], history: [] })),
+      documentOf: ({ status }) => documentOf(status),
+      textOf: ({ status }) => textOf(status),
+    });
+  }
   if (values.html !== undefined) return pageCommand(values, values.html);
   const status = await statusFor(values);
   if (values.json) printJson(documentOf(status));
-  else print(textOf(status));
+  else printStatus(textOf(status));
   return EXIT_OF_LEVEL[status.level];
 };
+
+/** @throws UsageError */
+function checkTogether({ page, watch, html }: CommandValues): void {
+  const meant = [page && '--page', watch && '--watch', html !== undefined && '--html'].filter(Boolean);
+  if (meant.length > 1) throw new UsageError(`${meant.join(' and ')} are two commands: give one of them`);
+}
+
+function printStatus(text: string): void {
+  if (hasColours(process.stdout, process.env)) printColoured(text, colouredStatus);
+  else print(text);
+}
 
 /** What it says of the fleets is the exit status, as without `--html`. */
 async function pageCommand(values: CommandValues, file: string): Promise<number> {

@@ -189,6 +189,12 @@ const written = z
     ),
     metrics: metrics.prefault({}).describe('Figures for Prometheus, without AWS.'),
     notify: notify.optional().describe('Who is told of changes in words, and how; default: nobody.'),
+    statusPage: z
+      .boolean()
+      .default(false)
+      .describe(
+        'After each pass, what pemfleet status knows as one page in the bucket; a signed link opens it.',
+      ),
     certificates: z.array(certificate).min(1).describe('What to issue.'),
   })
   .superRefine(({ acme: first, fallback, challenge, certificates, hosts }, context) => {

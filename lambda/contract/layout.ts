@@ -79,6 +79,9 @@ export const layout = {
   fleetHold: (fleet: FleetName) => `issuer/hold/fleet/${fleet}.json`,
   /** Summaries of the hosts' statuses, and the commands to hosts that are not over yet. */
   hostSummaries: 'issuer/host-book.json',
+  /** What people look at (statusPage); and what it said when it was written last. */
+  statusPage: 'issuer/status-page.html',
+  statusPageRecord: 'issuer/status-page.json',
   /** What people were sent of each level (CertificatesFailing …). */
   announcedLevels: 'issuer/levels.json',
   /** What people were told of single certificates and hosts, and what is still to be sent to them. */

@@ -39,6 +39,7 @@ const LIMITS: readonly [pattern: RegExp, maxBytes: number][] = [
   [/^agent\/[0-9a-f]{64}\.tar\.gz$/, MAX_TARBALL_BYTES],
   [/^issuer\/account\//, 64 * KIB],
   [/^issuer\/garbage\//, 16 * MIB],
+  [/^issuer\/status-page\.html$/, 16 * MIB],
   [/^issuer\/audit\//, 4 * MIB],
   [/^issuer\/served\//, 16 * MIB],
   [/^issuer\/tombstones\//, MAX_MANIFEST_BYTES],

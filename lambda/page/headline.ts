@@ -41,8 +41,10 @@ function serviceText(fleets: readonly PageFleet[]): string {
   const reporting = hosts.filter(({ isSilent }) => !isSilent).length;
   const short = new Set(certificates.filter((one) => !isServed(one)).map(({ name }) => name));
   const served = names.size - short.size;
-  if (names.size === 0) return 'Nothing is published yet';
-  if (hosts.length === 0) return `${whole(names.size, names.size)} published, and no host has reported yet`;
+  const missing = new Set(certificates.filter(({ serials }) => serials.length === 0).map(({ name }) => name));
+  const published = names.size - missing.size;
+  if (published === 0) return 'Nothing is published yet';
+  if (hosts.length === 0) return `${whole(published, names.size)} published, and no host has reported yet`;
   if (reporting === 0)
     return `What is served is unknown: no host of ${digits(hosts.length)} has reported for hours`;
   return `${whole(served, names.size)} served by ${hostsText(reporting, hosts.length, fleets.length)}`;

@@ -287,5 +287,6 @@ function headersOf(key: string, address: S3Address): Partial<PutObjectCommandInp
 
 function contentTypeOf(key: string): string {
   if (key.endsWith('.json')) return 'application/json';
+  if (key.endsWith('.html')) return 'text/html; charset=utf-8';
   return key.endsWith('.pem') ? 'application/x-pem-file' : 'application/octet-stream';
 }

@@ -13,6 +13,8 @@ export interface Reply {
 export interface Terminal {
   /** All that was shown so far, with what was typed; lines end with \n. */
   screen(): string;
+  /** With every movement of the cursor. */
+  raw(): string;
   /** Waits for a question that was not answered yet, then types. @param keys `\r` is Enter, `\x03` Ctrl-C, `\x04` Ctrl-D */
   reply(question: RegExp, keys: string): Promise<void>;
   /** Answers these questions whenever they are asked, until the program ends. @returns its exit status */
@@ -57,6 +59,7 @@ export function openTerminal(command: readonly string[], options: TerminalOption
   };
   return {
     screen: () => plain(shown),
+    raw: () => shown,
     reply: async (question, keys) => {
       await until(
         async () => isAsked(question),

@@ -75,11 +75,11 @@ export function reachProblem(name: string, reach: CommandReach): string | undefi
   return `${name} does not go through --function: ${reach.never}`;
 }
 
-/** Files and buckets of the caller's machine mean nothing in the function. */
-const LOCAL = ['bucket', 'stack', 'serial-file', 'recovery-key', 'out', 'html'] as const;
+/** Files, buckets and the terminal of the caller's machine mean nothing in the function; a link is signed by the caller. */
+const LOCAL = ['bucket', 'stack', 'serial-file', 'recovery-key', 'out', 'html', 'watch', 'page'] as const;
 
 export function localProblem(values: CommandValues): string | undefined {
-  const given = LOCAL.find((option) => values[option] !== undefined);
+  const given = LOCAL.find((option) => values[option] !== undefined && values[option] !== false);
   return given === undefined
     ? undefined
     : `--${given} is of this machine, and --function acts with the bucket and the configuration of the function: leave one of both out`;

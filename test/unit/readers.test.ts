@@ -88,6 +88,10 @@ const BOUNDED: Record<string, readonly [readers: string, bound: string]> = {
     "the hypervisor's own address; 2 s of silence",
   ],
   'lambda/storage/s3.ts': ['S3Client', 'boundedAnswer'],
+  // The link is made by the SDK, and nothing is sent.
+  'lambda/commands/view/link.ts': ['S3Client', 'no request'],
+  // Keys, each of which is taken and forgotten.
+  'lambda/commands/view/watch.ts': ['process.stdin', 'new Screen('],
   'lambda/storage/signed-request.ts': ['request request', 'readBody with maxBytes, TIMEOUT_MS'],
   'lambda/upgrade/public-chain.ts': ['connect', 'both ends are in this process'],
 };

@@ -115,6 +115,7 @@ certificates: [{ identifiers: [www.example.com, example.com] }]
     },
     keyRetention: '30d',
     metrics: {},
+    statusPage: false,
     certificates: [
       {
         name: 'www.example.com',

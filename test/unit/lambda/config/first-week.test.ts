@@ -102,7 +102,7 @@ const ROWS: [says: string, text: string, faults: string[]][] = [
     'a key like no other',
     top('banana: 1'),
     [
-      'p.yaml:7:1: banana: unknown key; there are bucket, acme, fallback, challenge, dns, wakeMinutes, concurrency, ordersPer3Hours, hosts, keyRetention, contract, probe, metrics, notify, certificates',
+      'p.yaml:7:1: banana: unknown key; there are bucket, acme, fallback, challenge, dns, wakeMinutes, concurrency, ordersPer3Hours, hosts, keyRetention, contract, probe, metrics, notify, statusPage, certificates',
     ],
   ],
   [
@@ -496,7 +496,7 @@ const ROWS: [says: string, text: string, faults: string[]][] = [
       'p.yaml:1:1: acme: is missing: wanted an object: "key: value" lines below it. The CA.',
       'p.yaml:1:1: certificates: is missing: wanted a list. What to issue.',
       'p.yaml:1:2: name: unknown key; did you mean identifiers? It holds all names of a certificate: identifiers: [www.example.com]',
-      'p.yaml:1:15: version: unknown key; there are bucket, acme, fallback, challenge, dns, wakeMinutes, concurrency, ordersPer3Hours, hosts, keyRetention, contract, probe, metrics, notify, certificates',
+      'p.yaml:1:15: version: unknown key; there are bucket, acme, fallback, challenge, dns, wakeMinutes, concurrency, ordersPer3Hours, hosts, keyRetention, contract, probe, metrics, notify, statusPage, certificates',
     ],
   ],
   [

@@ -73,6 +73,11 @@ export class AccountRefused extends AcmeProblem {
 export class NoAcmeAnswer extends Error {
   override name = 'NoAcmeAnswer';
   readonly code = 'ERR_ACME_UNREACHABLE';
+
+  /** One line, whatever of the CA's it quotes. */
+  constructor(message: string, options?: ErrorOptions) {
+    super(printable(message), options);
+  }
 }
 
 /** The CA took the request and gave no whole answer in the time that one exchange has. */
@@ -84,6 +89,11 @@ export class NoAnswerInTime extends NoAcmeAnswer {
 export class AcmeStuck extends Error {
   override name = 'AcmeStuck';
   readonly code = 'ERR_ACME_STUCK';
+
+  /** One line, whatever of the CA's it quotes. */
+  constructor(message: string, options?: ErrorOptions) {
+    super(printable(message), options);
+  }
 }
 
 /** The CA's certificate would take the place of one that browsers trust: lambda/trusted/refused-ca.ts. Another CA may do better. */
@@ -96,6 +106,11 @@ export class UntrustedIssuer extends Error {
 export class NotOffered extends Error {
   override name = 'NotOffered';
   readonly code = 'ERR_ACME_NOT_OFFERED';
+
+  /** One line, whatever of the CA's it quotes. */
+  constructor(message: string, options?: ErrorOptions) {
+    super(printable(message), options);
+  }
 }
 
 /** The pass ran out of time while the CA was still at work; the next pass resumes the order. */
@@ -104,7 +119,7 @@ export class AcmeDeadline extends Error {
   readonly code = 'ERR_ACME_DEADLINE';
   readonly retryAfter: Date | undefined;
   constructor(message: string, retryAfter?: Date) {
-    super(message);
+    super(printable(message));
     this.retryAfter = retryAfter;
   }
 }
@@ -126,7 +141,7 @@ export class AuthorizationFailed extends Error {
   constructor(identifier: string, seen: string, given?: ProblemDocument, challenge?: string) {
     const problem = given ? readProblem(given) : undefined;
     const cause = problem === undefined ? seen : `${seen}: ${describeProblem(problem)}`;
-    super(`${identifier}: ${cause}${hintFor(problem, challenge ?? '')}`);
+    super(printable(`${identifier}: ${cause}${hintFor(problem, challenge ?? '')}`));
     this.challenge = challenge;
     this.identifier = identifier;
     this.problem = problem;
@@ -141,7 +156,7 @@ export class AuthorizationsFailed extends AuthorizationFailed {
   constructor(failures: readonly AuthorizationFailed[]) {
     const { challenge } = failures.find((failure) => failure.challenge !== undefined) ?? {};
     super(failures.map(({ identifier }) => identifier).join(', '), '', undefined, challenge);
-    this.message = joinMessages(failures);
+    this.message = printable(joinMessages(failures));
     this.failures = failures;
   }
 }

@@ -1,4 +1,5 @@
 /** Whether CAA records let a CA issue to us (RFC 8659 §4, RFC 8657), and the records that do; pure. */
+import { printable } from '#common/printable.ts';
 import { type IssueValue, issueValueText, parseIssueValue } from './issue-value.ts';
 
 export interface CaaRecord {
@@ -35,7 +36,7 @@ const SHOWN = 200;
 export function caaProblem(records: readonly CaaRecord[], request: CaaRequest): string | undefined {
   const strange = records.find(({ isCritical, tag }) => isCritical && !KNOWN_TAGS.has(tag));
   if (strange !== undefined) {
-    return `a critical property ${strange.tag.slice(0, SHOWN)} that no CA knows forbids every CA`;
+    return `a critical property ${printable(strange.tag.slice(0, SHOWN))} that no CA knows forbids every CA`;
   }
   const issue = records.filter(({ tag }) => tag === 'issue');
   const wild = records.filter(({ tag }) => tag === 'issuewild');
@@ -43,7 +44,7 @@ export function caaProblem(records: readonly CaaRecord[], request: CaaRequest): 
   if (own.length === 0) return undefined;
   const problems = own.map(({ value }) => problemOfValue(value, request));
   if (problems.includes(undefined)) return undefined;
-  const seen = own.map(({ tag, value }) => `${tag} "${value.slice(0, SHOWN)}"`).join(', ');
+  const seen = own.map(({ tag, value }) => `${tag} "${printable(value.slice(0, SHOWN))}"`).join(', ');
   return `${problems.find((problem) => problem !== OTHER_CA) ?? OTHER_CA}; it has ${seen}`;
 }
 

@@ -6,7 +6,6 @@ import { parseArguments, TAKEN_BY } from '../../../../../lambda/commands/line/op
 import { REMOTE_COMMANDS } from '../../../../../lambda/commands/remote/commands.ts';
 import { answerOf, readAnswer, readCommandRequest } from '../../../../../lambda/commands/remote/protocol.ts';
 import { REACH, reachOf } from '../../../../../lambda/commands/remote/reach.ts';
-import { textOf } from '../../../../support/sources.ts';
 
 test('each command of the command line has its row, and the function runs exactly those that go through', () => {
   const commands = Object.keys(TAKEN_BY).filter((name) => name !== 'key');
@@ -21,24 +20,6 @@ test('keys of accounts, of the issuer and of certificates never go through', () 
 
   assert.ok(secret.length >= 6);
   for (const name of secret) assert.equal(typeof REACH[name as keyof typeof REACH], 'object', name);
-});
-
-test('docs/cli.md shows the table', () => {
-  const rows = [...textOf('docs/cli.md').matchAll(/^\| (the alias `(?:read|change)`|never) \| ([^|]+) \|/gm)];
-  const shown = rows.map(([, by = '', cell = '']) => [
-    by,
-    [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name).sort(),
-  ]);
-  const named = (wanted: string) =>
-    Object.entries(REACH).flatMap(([name, reach]) =>
-      (typeof reach === 'string' ? reach : 'never') === wanted ? [name] : [],
-    );
-
-  assert.deepEqual(shown, [
-    ['the alias `read`', named('read').sort()],
-    ['the alias `change`', named('change').sort()],
-    ['never', named('never').sort()],
-  ]);
 });
 
 test('a dry run and a question only read; what writes a token changes', () => {

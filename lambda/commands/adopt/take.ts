@@ -1,5 +1,5 @@
 /** The changes of `pemfleet adopt`: settings, bucket, files; all of them, or none. */
-import { existsSync, lstatSync } from 'node:fs';
+import { existsSync, lstatSync, statSync } from 'node:fs';
 import { chmod, chown } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { whileOwnerOf } from '#common/user/while-owner.ts';
@@ -9,6 +9,7 @@ import { openBucket } from '#storage/open.ts';
 import { pathsBelow } from '../../adopt/apply/entries.ts';
 import { type InBucket, putIntoBucket } from '../../adopt/apply/into-bucket.ts';
 import { recordPems, takeFiles } from '../../adopt/apply/take-files.ts';
+import type { AdoptionPlan } from '../../adopt/plan/adoption-plan.ts';
 import { type AdoptionPlaces, choosePlaces } from '../../adopt/plan/places.ts';
 import type { FileChange } from '../../init/apply/file-change.ts';
 import { HalfDone, putRun, TakenBack } from '../../init/apply/put.ts';
@@ -39,7 +40,8 @@ export async function takeOverFiles(values: CommandValues, request: TakeRequest)
   const { config, plan, installation } = request;
   const loaded = (await filesOnBinds(config)).map(({ file }) => file);
   const { directory = '', certificates } = plan;
-  const places = choosePlaces({ directory, certificates, configFiles: installation.files, loaded });
+  const chosen = choosePlaces({ directory, certificates, configFiles: installation.files, loaded });
+  const places = { ...chosen, notes: [...chosen.notes, ...readerNotes(plan)] };
   const files = await settingsOf(values, request, places);
   const taken: Taken = {
     isDone: false,
@@ -49,6 +51,18 @@ export async function takeOverFiles(values: CommandValues, request: TakeRequest)
     inBucket: undefined,
   };
   return values['dry-run'] ? taken : put(values, request, { taken, files });
+}
+
+/** A mail server may read the same file by its group. */
+function readerNotes({ certificates }: AdoptionPlan): string[] {
+  const files = certificates.flatMap((one) => one.files.map(({ file }) => file));
+  const open = files.filter((file) => ((statSync(file, { throwIfNoEntry: false })?.mode ?? 0) & 0o044) !== 0);
+  if (open.length === 0) return [];
+  const some =
+    open.length > 5 ? `${open.slice(0, 5).join(', ')} and ${open.length - 5} more` : open.join(', ');
+  return [
+    `other users could read ${some}; the agent's files are its user's alone (pem.mode and pem.group of agent.yaml): another program that needs a certificate gets its own copy, by hooks.proved`,
+  ];
 }
 
 /** The record comes first: whatever ends this program, `--undo` finds what it has done. */

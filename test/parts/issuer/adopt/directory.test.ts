@@ -67,6 +67,10 @@ test('a directory of PEMs: one command, nothing is ordered, HAProxy serves on, a
   assert.equal(synced.status, 0, synced.stderr);
   assert.match(synced.stderr, /served=2 failed=0 pending=0 needs-reload=0/);
   assert.equal(await visit('www.example.com'), serves);
+  const there = snapshot();
+  assert.match(adopt('--undo', '--dry-run').stdout, /^would put back \S+www\.pem$/m);
+  assert.deepEqual(snapshot(), there);
+  assert.match(adopted.stdout, /note: other users could read \S+www\.pem;/);
   const undone = adopt('--undo');
   assert.equal(undone.status, 0, undone.stderr);
   assert.deepEqual(snapshot(), old);

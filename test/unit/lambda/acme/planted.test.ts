@@ -189,7 +189,11 @@ test('ACME directory: no URL that it names acts, whatever asks there, and no hea
 test('Location, Link and Retry-After: none of them acts', async () => {
   const headers = { location: EVIL, link: `<${EVIL}>;rel="alternate"`, 'retry-after': EVIL };
   const client = await clientOf(fakeCa(() => answer(ORDER, { headers })));
-  assertHarmless(await thrown(() => newOrder(client, { identifiers: [] })), 'newOrder');
+  // As a path it is a URL, and percent-encoded.
+  assert.doesNotMatch((await newOrder(client, { identifiers: [] })).url, /[\p{C}\p{Zl}\p{Zp}]/u);
+  const http = { headers: { location: `http://ca.test/${EVIL}` } };
+  const refused = await clientOf(fakeCa(() => answer(ORDER, http)));
+  assertHarmless(await thrown(() => newOrder(refused, { identifiers: [] })), 'newOrder');
   assertHarmless(await thrown(() => downloadChain(client, EVIL, 'x')), 'chain');
   const { url: accountUrl } = await newAccount(client, { contact: [], termsOfServiceAgreed: true }).catch(
     () => ({ url: '' }),

@@ -52,8 +52,11 @@ export const statusCommand: Command = async (values) => {
 };
 
 /** @throws UsageError */
-function checkTogether({ page, watch, html }: CommandValues): void {
+function checkTogether(values: CommandValues): void {
+  const { page, watch, html } = values;
   const meant = [page && '--page', watch && '--watch', html !== undefined && '--html'].filter(Boolean);
+  if (values.interval !== undefined && !watch) throw new UsageError('--interval belongs to --watch');
+  if (values['expires-in'] !== undefined && !page) throw new UsageError('--expires-in belongs to --page');
   if (meant.length > 1) throw new UsageError(`${meant.join(' and ')} are two commands: give one of them`);
 }
 

@@ -17,7 +17,7 @@ const MAX_MS = 7 * 24 * HOUR_MS;
 const UNITS: Readonly<Record<string, number>> = { s: SECOND_MS, m: MINUTE_MS, h: HOUR_MS, d: 24 * HOUR_MS };
 
 export const linkCommand: Command = async (values) => {
-  const validMs = validityOf(values['expires-in']);
+  const validMs = validityOf(values['expires-in'] ?? '1h');
   const { config, bucket } = await loadConfigAndBucket(values, 'read');
   if ((await bucket.get(layout.statusPage)) === undefined) {
     const says = `wanted ${layout.statusPage} in ${bucket.url}, saw none: set statusPage: true in pemfleet.yaml, and let a pass run`;

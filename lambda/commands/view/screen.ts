@@ -13,6 +13,8 @@ export class Screen {
   readonly #ended = new AbortController();
   #isOpen = false;
   readonly #leave = () => this.close();
+  readonly #end = (signal: NodeJS.Signals) => this.#endBy(signal);
+  #resume: () => void = () => undefined;
 
   constructor(output: WriteStream, input: ReadStream) {
     this.#output = output;
@@ -27,12 +29,13 @@ export class Screen {
   open(redraw: () => void): void {
     this.#isOpen = true;
     process.once('exit', this.#leave);
-    for (const signal of ENDING_SIGNALS) process.once(signal, (name: NodeJS.Signals) => this.#endBy(name));
+    for (const signal of ENDING_SIGNALS) process.once(signal, this.#end);
     this.#output.on('resize', redraw);
-    process.on('SIGCONT', () => {
+    this.#resume = () => {
       this.#output.write(ENTER);
       redraw();
-    });
+    };
+    process.on('SIGCONT', this.#resume);
     if (this.#input.isTTY) {
       this.#input.setRawMode(true);
       this.#input.on('data', (keys: Buffer) => this.#take(keys.toString()));
@@ -48,7 +51,8 @@ export class Screen {
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    process.off('exit', this.#leave);
+    process.off('exit', this.#leave).off('SIGCONT', this.#resume);
+    for (const signal of ENDING_SIGNALS) process.off(signal, this.#end);
     if (this.#input.isTTY) this.#input.setRawMode(false).pause();
     this.#output.write(LEAVE);
   }

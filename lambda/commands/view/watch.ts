@@ -21,7 +21,7 @@ export interface Watched {
 
 /** @throws UsageError where there is no terminal, and nobody has asked for lines of JSON */
 export async function watchStatus(values: CommandValues, watched: Watched): Promise<number> {
-  const intervalMs = intervalOf(values.interval);
+  const intervalMs = intervalOf(values.interval ?? '10s');
   if (values.json) return writeLines(watched, intervalMs);
   if (!process.stdout.isTTY) {
     throw new UsageError('--watch wants a terminal, saw none: --json with it prints a line for each look');

@@ -59,6 +59,7 @@ test('status --watch without a terminal is refused; with --json it prints one li
   const { program, status } = stage(t);
 
   const refused = status('--watch');
+  const alone = status('--interval', '2s');
   const child = spawn(process.execPath, [...program, '--watch', '--json', '--interval', '1s']);
   t.after(() => child.kill('SIGKILL'));
   const lines: unknown[] = [];
@@ -69,6 +70,7 @@ test('status --watch without a terminal is refused; with --json it prints one li
   const [, signal] = await once(child, 'exit');
 
   assert.equal(refused.status, 64);
+  assert.match(alone.stderr, /^--interval belongs to --watch$/m);
   assert.match(
     refused.stderr,
     /--watch wants a terminal, saw none: --json with it prints a line for each look/,

@@ -6,13 +6,7 @@ import { type KeyStatement, readKeyStatements } from '#contract/key-chain.ts';
 import { layout } from '#contract/layout.ts';
 import { readHead } from '#contract/root.ts';
 import type { PublicKey } from '#contract/statement.ts';
-import type { OwnKeys } from '../publication/read-manifest.ts';
-
-/** What a head says that is ours. */
-export interface OwnHead {
-  sequence: number;
-  signedAt: Date;
-}
+import type { OwnHead, OwnKeys } from '../publication/read-manifest.ts';
 
 /** A host may have read what an earlier key signed while the issuer's clock was ahead. */
 const AHEAD_MS = 7 * DAY_MS;
@@ -88,7 +82,14 @@ export function highestSequence(heads: Iterable<OwnHead | undefined>): number {
 export function highestReported(
   summaries: Readonly<Record<string, { head?: OwnHead | undefined }>> = {},
 ): number {
-  return highestSequence(Object.values(summaries).map(({ head }) => head));
+  return highestSequence(headsOf(summaries));
+}
+
+/** Of the summaries of a fleet's hosts. */
+export function headsOf(
+  summaries: Readonly<Record<string, { head?: OwnHead | undefined }>> = {},
+): (OwnHead | undefined)[] {
+  return Object.values(summaries).map(({ head }) => head);
 }
 
 /** By key that is not ours: the hosts that have acted on a root of it. */

@@ -9,7 +9,7 @@ import type { FileStatus, HostStatus } from '#contract/host-status.ts';
 import { sha256Hex } from '#contract/layout.ts';
 import { publicKey } from '#contract/statement.ts';
 import { instant } from '#storage/cached-document.ts';
-import type { OwnHead } from './heads.ts';
+import type { OwnHead } from '../publication/read-manifest.ts';
 import { followsManifest, isUnprovenByDesign, unlistedFilesIn } from './host-report.ts';
 import type { ReadStatus } from './read-status.ts';
 

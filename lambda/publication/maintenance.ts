@@ -4,13 +4,13 @@ import type { CertificateName } from '#contract/layout.ts';
 import type { PublicKey } from '#contract/statement.ts';
 import type { FleetMemory } from './ended.ts';
 import { isExpired } from './merge.ts';
-import type { ReadManifest } from './read-manifest.ts';
+import type { OwnHead, ReadManifest } from './read-manifest.ts';
 import { endedDigests, livingTombstones } from './tombstones.ts';
 
 export type SigningReason =
   /** There is none of ours, though there was one, or somebody else has put one there. */
   | 'lost'
-  /** Hosts have read a later one: an older copy was put back. */
+  /** Hosts have read a later one, or another one of its sequence: an older copy was put back. */
   | 'older'
   /** So far there is version 1 only. */
   | 'upgrade'
@@ -32,8 +32,8 @@ export interface FleetFacts {
   /** A shard that the root names is missing or altered. */
   isDamaged?: boolean | undefined;
   memory: FleetMemory;
-  /** The highest sequence that hosts have read. */
-  highest: number;
+  /** What hosts have read. */
+  heads: readonly (OwnHead | undefined)[];
   /** In this fleet. */
   configured: ReadonlySet<CertificateName>;
   /** Signs today. */
@@ -51,9 +51,9 @@ export function reasonToSign(facts: FleetFacts): SigningReason | undefined {
   const { read, memory } = facts;
   if (read === undefined) return memory.key !== undefined || facts.isForeign ? 'lost' : undefined;
   const { manifest, signedBy } = read;
-  const { sequence = 0, signedAt, tombstones = {} } = manifest;
+  const { signedAt, tombstones = {} } = manifest;
   if (signedAt === undefined) return 'upgrade';
-  if (sequence < facts.highest) return 'older';
+  if (isBehindHosts(manifest, facts.heads)) return 'older';
   if (signedBy !== facts.key) return 'key-changed';
   const ended = endedDigests(tombstones);
   const known = Object.values(livingTombstones(memory.tombstones, facts.now));
@@ -61,6 +61,26 @@ export function reasonToSign(facts: FleetFacts): SigningReason | undefined {
   if (facts.isDamaged) return 'damaged';
   if (hasExpired(facts, manifest.certificates)) return 'expired';
   return isOld(signedAt, facts.now) ? 'age' : undefined;
+}
+
+/** What a root says of itself, for comparison with heads; version 1 says neither. */
+interface RootAge {
+  sequence?: number | undefined;
+  signedAt?: string | undefined;
+}
+
+/**
+ * Hosts have read a later root: an older copy was put back. Or another root of the same sequence: the copy was written on, and a host that
+ * has had one of two takes the other for a forgery, and keeps what it has.
+ */
+export function isBehindHosts(root: RootAge, heads: Iterable<OwnHead | undefined>): boolean {
+  const { sequence = 0, signedAt } = root;
+  for (const head of heads) {
+    if (head === undefined || head.sequence < sequence) continue;
+    if (head.sequence > sequence) return true;
+    if (signedAt !== undefined && head.signedAt.getTime() !== Date.parse(signedAt)) return true;
+  }
+  return false;
 }
 
 /** Also what a clock that was ahead has signed. */

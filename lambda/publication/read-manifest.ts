@@ -25,6 +25,12 @@ export interface OwnKeys {
   isInherited?(fleet: FleetName): boolean;
 }
 
+/** Of the head of a root of ours, as a host repeats it. */
+export interface OwnHead {
+  sequence: number;
+  signedAt: Date;
+}
+
 /** What a fleet serves. */
 export interface ReadManifest {
   /** Version 2 by our own signature; version 1 where the fleet never had a root. */

@@ -2,7 +2,7 @@
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { FleetName } from '#contract/layout.ts';
 import { namesOfFleet } from '../../config/config.ts';
-import { highestReported } from '../../fleet/heads.ts';
+import { headsOf } from '../../fleet/heads.ts';
 import type { Pass } from '../../pass.ts';
 import { reasonToSign, type SigningReason } from '../../publication/maintenance.ts';
 import type { Publisher } from '../../publication/publisher.ts';
@@ -51,7 +51,7 @@ export async function fleetSigningReason(
     isForeign: publisher.latest === undefined && survey.foreign.has(fleet),
     isDamaged: publisher.shards.isDamaged,
     memory: await survey.memory.of(fleet),
-    highest: highestReported(survey.hosts[fleet]),
+    heads: headsOf(survey.hosts[fleet]),
     configured: namesOfFleet(config.certificates, fleet),
     key: signing.signer.key,
     now: timing.now(),

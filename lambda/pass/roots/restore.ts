@@ -7,9 +7,10 @@ import { BucketError, ContractError, codeOf, messageOf } from '#contract/errors.
 import type { CertificateName, FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import { specsOfFleet } from '../../config/config.ts';
-import { highestReported } from '../../fleet/heads.ts';
+import { headsOf } from '../../fleet/heads.ts';
 import type { Pass } from '../../pass.ts';
 import { findRestorable, type RestoreSubject } from '../../publication/history/restorable.ts';
+import { isBehindHosts } from '../../publication/maintenance.ts';
 import type { Publisher } from '../../publication/publisher.ts';
 import { endedDigests } from '../../publication/tombstones.ts';
 import { type BucketSurvey, surveyBucket } from '../survey.ts';
@@ -121,7 +122,7 @@ async function lossOf(
 /** Whether nothing shows a loss of the root. */
 function isLatest({ manifests, hosts }: BucketSurvey, fleet: FleetName): boolean {
   const manifest = manifests.get(fleet)?.manifest;
-  return manifest !== undefined && (manifest.sequence ?? 0) >= highestReported(hosts[fleet]);
+  return manifest !== undefined && !isBehindHosts(manifest, headsOf(hosts[fleet]));
 }
 
 /** All that the fleet's manifest names, and what is configured for it. */

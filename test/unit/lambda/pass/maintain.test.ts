@@ -37,8 +37,11 @@ const tombstone = {
   pems: [{ sha256: 'a'.repeat(64), notAfter: at(DAY_MS) }],
 };
 
+const headOf = (later: number, signedLater: number) => ({
+  ...{ sequence: noon.getTime() + later, signedAt: after(noon, signedLater) },
+});
 const good: FleetFacts = {
-  ...{ read: readOf(), isForeign: false, memory: { key, tombstones: {} }, highest: 0 },
+  ...{ read: readOf(), isForeign: false, memory: { key, tombstones: {} }, heads: [undefined] },
   ...{ configured: new Set([named('a.test')]), key, now: noon },
 };
 const rows: [says: string, changes: Partial<FleetFacts>, reason: string | undefined][] = [
@@ -51,8 +54,9 @@ const rows: [says: string, changes: Partial<FleetFacts>, reason: string | undefi
     'lost',
   ],
   ['version 1', { read: { manifest: emptyManifest(fleet, noon), etag: '"1"' } }, 'upgrade'],
-  ['a root of which hosts have read a later one', { highest: noon.getTime() + 1 }, 'older'],
-  ['the root that hosts have read', { highest: noon.getTime() }, undefined],
+  ['a root of which hosts have read a later one', { heads: [headOf(1, 1)] }, 'older'],
+  ['a root, and hosts that have another one of its sequence', { heads: [headOf(0, 1)] }, 'older'],
+  ['the root that hosts have read, and an earlier one', { heads: [headOf(0, 0), headOf(-1, -1)] }, undefined],
   ['a root of an earlier key', { read: { ...readOf(), signedBy: thief.key } }, 'key-changed'],
   [
     'a root without a tombstone that is remembered',

@@ -19,6 +19,8 @@ export interface PassResult {
   unreadable?: readonly FleetName[];
   /** What is published and not configured: it stays served; absent: the pass did not ask. */
   unconfigured?: readonly UnconfiguredOutcome[];
+  /** What is to be revoked; absent: the pass did not ask, or nothing is. */
+  revocations?: readonly RevocationOutcome[] | undefined;
   /** An operator holds it, and that counts: it is not renewed in time on purpose. Absent: the pass did not ask. */
   isHeld?: ((fleet: string, certificate: string) => boolean) | undefined;
   /** Passes come too rarely for this certificate. */
@@ -77,6 +79,20 @@ export function isLimited({ result, reason }: Pick<Outcome, 'result' | 'reason'>
 /** The same, and hosts cannot have it. */
 export function isHeldBack(outcome: Outcome): boolean {
   return outcome.serial === undefined && isLimited(outcome);
+}
+
+/** What became of an operator's word to revoke: it waits until each living host has proved what takes its place. */
+export interface RevocationOutcome {
+  certificate: CertificateName;
+  result: 'revoked' | 'waiting' | 'failed';
+  serials: readonly string[];
+  /** As the CA is told (RFC 5280 §5.3.1). */
+  reason: string;
+  /** RFC 3339: when it was asked for. */
+  since: string;
+  /** `fleet/host` that have not proved what takes its place; the first 20. Absent while that is not published, or no host reports. */
+  hosts?: readonly string[];
+  error?: { code: string; message: string };
 }
 
 /** What became of a certificate that is published to a fleet, and not configured for it. */

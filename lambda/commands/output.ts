@@ -8,6 +8,7 @@ import {
   isFailing,
   isHeldBack,
   type Outcome,
+  type RevocationOutcome,
   type UnconfiguredOutcome,
 } from '../outcome.ts';
 
@@ -49,7 +50,8 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
   pemfleet respond --listen 127.0.0.1:8402
                                       answer HTTP-01 challenges, for installations without Lambda
   pemfleet revoke www.example.com --reason keyCompromise
-                                      publish a replacement with a fresh key, then revoke the old certificate
+                                      publish a replacement with a fresh key, and revoke the old certificate once hosts have
+                                      proved it; --now: at once, for a stolen key; --cancel: not at all
   pemfleet replace --all|--ca URL|--issued-before TIME|--serial-file FILE [--reason TEXT]
                                       replace many certificates before they are due, the most urgent first; --dry-run, --yes
   pemfleet replace [--cancel]         show how far that has come, and when it ends; --cancel ends it
@@ -158,6 +160,23 @@ function whyFailing({ error, failure, heldBackBy, result }: Outcome): string {
 /** One line each: what is published and not configured, when it ends, and what would end it before. */
 export function unconfiguredLines(outcomes: readonly UnconfiguredOutcome[]): string {
   return outcomes.map((outcome) => `${printable(unconfiguredLine(outcome))}\n`).join('');
+}
+
+/** One line each: what is revoked, and what waits for which hosts. */
+export function revocationLines(outcomes: readonly RevocationOutcome[]): string {
+  return outcomes.map((outcome) => `${printable(revocationLine(outcome))}\n`).join('');
+}
+
+function revocationLine({ certificate, result, serials, reason, hosts, error }: RevocationOutcome): string {
+  const what = `${certificate}: ${serials.join(' ')}`;
+  if (result === 'revoked') return `${what} revoked (${reason})`;
+  if (result === 'failed')
+    return `${what} not revoked yet: ${error?.code} ${error?.message}; the next pass tries again`;
+  const why =
+    hosts === undefined
+      ? 'what takes its place is published and a host has proved it'
+      : `these hosts have proved what takes its place: ${hosts.join(', ')}`;
+  return `${what} is revoked by the pass that finds that ${why}; --now waits for nobody, --cancel ends it`;
 }
 
 /** Passes come too rarely for what is configured or published. */

@@ -29,6 +29,7 @@ import {
   EXIT,
   exitStatusOfOutcomes,
   outcomeTable,
+  revocationLines,
   unconfiguredLines,
   wakeLine,
 } from './output.ts';
@@ -79,7 +80,7 @@ async function pass(
   const known: Decided[] = [];
   const from = now();
   const result = await runPassExclusively(request, (decided) => known.push(decided));
-  const { outcomes, unconfigured = [], wakeProblem, bursts = [] } = result;
+  const { outcomes, unconfigured = [], revocations, wakeProblem, bursts = [] } = result;
   const [decided] = known;
   const future =
     days && decided && (await readFuture({ bucket, config }, decided, unconfigured, { days, now: from }));
@@ -95,9 +96,10 @@ async function pass(
   const findings = checked && [...checked, ...limitFindings(outcomes)];
   if (values.json) {
     const forecast = future && futureDocument(future);
-    printJson({ version: 1, outcomes, unconfigured, wakeProblem, bursts, findings, forecast });
+    printJson({ version: 1, outcomes, unconfigured, revocations, wakeProblem, bursts, findings, forecast });
   } else {
-    const lines = [unconfiguredLines(unconfigured), wakeLine(wakeProblem), burstLines(bursts)];
+    const lines = [unconfiguredLines(unconfigured), revocationLines(revocations ?? [])];
+    lines.push(wakeLine(wakeProblem), burstLines(bursts));
     const checks = findings === undefined ? [] : [findingTable(findings)];
     printToStderr(outcomeTable(outcomes) + [...lines, ...checks].join(''));
     if (future) print(futureText(future));
@@ -107,7 +109,9 @@ async function pass(
   if (worst !== EXIT.ok) return worst;
   // A plan has tried nothing.
   const waits = outcomes.map(({ failure: _, ...rest }) => ({ ...rest, serial: rest.serial ?? '' }));
-  return exitStatusOfOutcomes(dryRun ? waits : outcomes);
+  const status = exitStatusOfOutcomes(dryRun ? waits : outcomes);
+  const isRevocationFailed = revocations?.some(({ result: state }) => state === 'failed') ?? false;
+  return status === EXIT.ok && isRevocationFailed ? EXIT.partlyFailed : status;
 }
 
 /** Loaded where it is needed only: it is half of the SDK. */

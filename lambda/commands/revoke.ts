@@ -1,5 +1,14 @@
-/** `pemfleet revoke NAME`: publishes a replacement, then revokes. Exits 1 if the replacement failed: nothing is revoked then. */
+/**
+ * `pemfleet revoke NAME`: asks passes to publish a replacement, to wait until hosts have proved it, and to revoke then. `--now` waits for
+ * nobody: it exits with 1 if the replacement failed, and nothing is revoked then.
+ */
 import { REVOCATION_REASONS, type RevocationReason } from '../acme/revocation.ts';
+import { configuredCas } from '../config/acme.ts';
+import type { CertificateSpec, Config } from '../config/config.ts';
+import { configDigest } from '../identity/config-digest.ts';
+import { storeTime } from '../identity/store-clock.ts';
+import { checkWriter } from '../identity/writers.ts';
+import type { PassResult, RevocationOutcome } from '../outcome.ts';
 import { eraseStolenKeys } from '../publication/history/stolen-keys.ts';
 import { createPublishers } from '../publication/publisher.ts';
 import {
@@ -9,7 +18,13 @@ import {
   type RevocationTarget,
   revokeTargets,
 } from '../publication/revoke.ts';
-import { openSigningKey } from '../signing/signing-key.ts';
+import {
+  deleteRevocation,
+  type RevocationRequest,
+  readRevocation,
+  writeRevocation,
+} from '../replacement/revocations.ts';
+import { openSigningKey, type Signing } from '../signing/signing-key.ts';
 import { publisherOptions } from '../upgrade/along.ts';
 import { runPassExclusively, withCas } from '../wiring.ts';
 import {
@@ -21,44 +36,132 @@ import {
   passEnvironmentOf,
   printJson,
   printToStderr,
+  recordAction,
   specOf,
 } from './command.ts';
+import { askUntil, isTerminal } from './init/ask.ts';
+import { oneName } from './line/names.ts';
 import { type CommandValues, UsageError } from './line/options.ts';
-import { EXIT, outcomeTable } from './output.ts';
+import { notifyHosts } from './notify.ts';
+import { EXIT, outcomeTable, revocationLines } from './output.ts';
+import { CommandRefused } from './undo/refused.ts';
 
-const DEFAULT_REASON = 'superseded';
+const REASONS = Object.keys(REVOCATION_REASONS) as RevocationReason[];
+
+interface Subject extends Pick<Awaited<ReturnType<typeof loadConfigAndBucket>>, 'bucket' | 'config'> {
+  values: CommandValues;
+  spec: CertificateSpec;
+  reason: RevocationReason;
+  targets: readonly RevocationTarget[];
+  signing: Signing;
+}
 
 export const revokeCommand: Command = async (values, operands) => {
-  const [name, ...rest] = operands;
-  if (name === undefined || rest.length > 0) {
-    throw new UsageError(`revoke wants the name of one certificate, saw ${operands.join(' ') || 'none'}`);
-  }
-  const reason = reasonOf(values.reason ?? DEFAULT_REASON);
+  const name = oneName('revoke', operands);
+  if (values.cancel) return cancel(values, name);
+  const reason = await reasonOf(values.reason);
   const { config, bucket } = await loadConfigAndBucket(values);
   const spec = specOf(config, name);
-  const dryRun = values['dry-run'];
-  const signing = await openSigningKey(bucket, { fleets: spec.fleets, dryRun });
+  const signing = await openSigningKey(bucket, { fleets: spec.fleets, dryRun: values['dry-run'] });
   const targets = await findRevocationTargets({ bucket, signing }, spec, values.serial);
-  if (targets.length === 0) throw new UsageError(`${name}: nothing is published that could be revoked`);
-  const environment = passEnvironmentOf(values);
+  if (targets.length === 0) throw new CommandRefused(`${name}: nothing is published that could be revoked`);
+  refuseForeign(config, targets);
+  const subject = { ...{ bucket, config, values, spec, reason, targets }, signing };
+  // Without a replacement there is nothing to wait for.
+  return values.now || !values.replace ? revokeNow(subject) : revokeProvedLater(subject);
+};
+
+/** @throws CommandRefused where no configured CA could revoke it */
+function refuseForeign(config: Config, targets: readonly RevocationTarget[]): void {
+  const known = new Set(configuredCas(config).map(({ directoryUrl }) => directoryUrl));
+  for (const { leaf, directoryUrl } of targets) {
+    if (known.has(directoryUrl)) continue;
+    const why = `was issued by ${directoryUrl}, which is not configured: put it into acme.fallback to revoke what it has issued`;
+    throw new CommandRefused(`${leaf.serialNumber} ${why}`);
+  }
+}
+
+/** The request is written first: whoever is killed from then on, passes go on. */
+async function revokeProvedLater(subject: Subject): Promise<number> {
+  const { bucket, values, spec, reason, targets } = subject;
+  const dryRun = values['dry-run'];
+  if (!dryRun) await ask(subject);
+  const result = await pass(subject, { only: [spec.name], dryRun });
+  // An earlier version has its successor already.
+  if (values.serial === undefined) printToStderr(outcomeTable(result.outcomes));
+  if (dryRun) return preview(subject);
+  await notifyHosts(passEnvironmentOf(values).log, result);
+  const [outcome] = result.revocations ?? [];
+  const left = await readRevocation(bucket, spec.name);
+  const serials = [...new Set(targets.map(({ leaf }) => leaf.serialNumber))];
+  const since = now().toISOString();
+  const waiting: RevocationOutcome = { certificate: spec.name, result: 'waiting', serials, reason, since };
+  const { result: state, ...rest } = outcome ?? waiting;
+  if (values.json) {
+    const revocations = state === 'revoked' ? rest.serials.map((serial) => revocationOf(spec, serial)) : [];
+    printJson({ version: 1, revocations, ...(left && { waiting: rest }) });
+  }
+  printToStderr(revocationLines([outcome ?? waiting]));
+  if (result.error !== undefined) throw result.error;
+  if (left === undefined) return EXIT.ok;
+  const isFailed = state === 'failed' || result.outcomes.some((one) => one.result === 'failed');
+  return isFailed ? EXIT.failed : EXIT.partlyFailed;
+}
+
+const revocationOf = ({ name }: CertificateSpec, serial: string) => ({ certificate: name, serial });
+
+async function ask({ bucket, config, values, spec, reason, targets }: Subject): Promise<void> {
+  const identity = await ownIdentity(values);
+  await checkWriter(bucket, { identity, config: configDigest(config) }, now());
+  const stored = await readRevocation(bucket, spec.name);
   const audit = openAuditTrail(bucket, values);
+  const { by, host, command } = audit.actor;
+  const pems = targets.flatMap(({ sha256s, leaf, directoryUrl }) =>
+    sha256s.map((sha256) => ({ sha256, serial: leaf.serialNumber, directoryUrl })),
+  );
+  const before = stored?.request?.pems ?? [];
+  const others = before.filter(({ sha256 }) => !pems.some((pem) => pem.sha256 === sha256));
+  const at = (await storeTime(bucket)).toISOString();
+  const who = [host === undefined ? by : `${by} on ${host}`, command].join(': ').slice(0, 1000);
+  const request: RevocationRequest = { at, reason, by: who, pems: [...pems, ...others] };
+  await writeRevocation(bucket, spec.name, request);
+  const serials = [...new Set(pems.map(({ serial }) => serial))];
+  await audit.record([{ action: 'revocation-asked', certificate: spec.name, before: serials, reason }]);
+  await audit.flush();
+}
+
+async function pass(
+  { bucket, config, values }: Subject,
+  options: { only: [CertificateSpec['name']]; dryRun: boolean; force?: boolean; freshKey?: boolean },
+): Promise<PassResult> {
+  const identity = await ownIdentity(values);
+  const forced = options.dryRun && values.serial === undefined ? { force: true, freshKey: true } : {};
+  return runPassExclusively({
+    ...{ bucket, config, options: { ...options, ...forced }, identity },
+    audit: openAuditTrail(bucket, values),
+    ...passEnvironmentOf(values),
+  });
+}
+
+/** A key that is stolen: whoever has not got the replacement yet is dark until then. */
+async function revokeNow(subject: Subject): Promise<number> {
+  const { bucket, config, values, spec, reason, targets, signing } = subject;
+  const dryRun = values['dry-run'];
   // A certificate with an earlier serial has its successor already.
   if (values.replace && values.serial === undefined) {
-    const options = { force: true, freshKey: true, only: [spec.name], dryRun };
-    const identity = await ownIdentity(values);
-    const { outcomes } = await runPassExclusively({
-      ...{ bucket, config, options, identity, audit },
-      ...environment,
-    });
-    printToStderr(outcomeTable(outcomes));
-    if (outcomes.some(({ result }) => result !== (dryRun ? 'planned' : 'issued'))) {
+    const options = { force: true, freshKey: true, only: [spec.name] as [typeof spec.name], dryRun };
+    const result = await pass(subject, options);
+    printToStderr(outcomeTable(result.outcomes));
+    if (result.outcomes.some((one) => one.result !== (dryRun ? 'planned' : 'issued'))) {
       const would = dryRun ? 'would not be revoked' : 'not revoked';
       printToStderr(`${would}: there is no replacement; --no-replace revokes without one\n`);
       return EXIT.failed;
     }
+    if (!dryRun) await notifyHosts(passEnvironmentOf(values).log, result);
   }
-  if (dryRun) return preview(values, spec.name, targets);
-  const { timing, log } = environment;
+  if (dryRun) return preview(subject);
+  const { timing, log } = passEnvironmentOf(values);
+  const audit = openAuditTrail(bucket, values);
   const revocations = await withCas({ bucket, config, timing, log }, (cas) =>
     revokeTargets({ cas, log }, targets, spec.name, reason),
   );
@@ -73,31 +176,56 @@ export const revokeCommand: Command = async (values, operands) => {
   const stolen = { name: spec.name, keys: targets.map(({ key }) => key), now: now() };
   const problems =
     reason === 'keyCompromise' ? await eraseStolenKeys({ bucket, signing, audit, log }, fleets, stolen) : [];
+  await deleteRevocation(bucket, spec.name);
   await audit.flush();
   if (values.json) printJson({ version: 1, revocations });
   for (const { serial, isNew } of revocations) {
-    printToStderr(`${name}: ${serial} ${isNew ? 'revoked' : 'was revoked already'} (${reason})\n`);
+    printToStderr(`${spec.name}: ${serial} ${isNew ? 'revoked' : 'was revoked already'} (${reason})\n`);
   }
   if (!values.replace && values.serial === undefined) {
-    printToStderr(`${name}: nobody serves it until a pass has a new one; pemfleet plan says when that is\n`);
+    printToStderr(
+      `${spec.name}: nobody serves it until a pass has a new one; pemfleet plan says when that is\n`,
+    );
   }
-  for (const problem of problems) printToStderr(`${name}: ${problem}\n`);
+  for (const problem of problems) printToStderr(`${spec.name}: ${problem}\n`);
   return problems.length === 0 ? EXIT.ok : EXIT.failed;
-};
+}
+
+async function cancel(values: CommandValues, name: CertificateSpec['name']): Promise<number> {
+  const { bucket } = await loadConfigAndBucket(values);
+  const dryRun = values['dry-run'];
+  const stored = await readRevocation(bucket, name);
+  if (stored !== undefined && !dryRun) {
+    await deleteRevocation(bucket, name);
+    await recordAction(bucket, values, { action: 'revocation-cancelled', certificate: name });
+  }
+  if (values.json) printJson({ version: 1, dryRun, revocations: [] });
+  const says =
+    stored === undefined ? 'no revocation is asked for' : `${dryRun ? 'would not be' : 'is not'} revoked`;
+  printToStderr(`${name}: ${says}${stored === undefined ? '' : '; what was published in its place stays'}\n`);
+  return EXIT.ok;
+}
 
 /** The CA is asked nothing, and nothing is changed. */
-function preview(values: CommandValues, certificate: string, targets: readonly RevocationTarget[]): number {
-  const revocations = targets.map(({ leaf }) => ({ certificate, serial: leaf.serialNumber }));
+function preview({ values, spec, reason, targets }: Subject): number {
+  const revocations = targets.map(({ leaf }) => revocationOf(spec, leaf.serialNumber));
   if (values.json) printJson({ version: 1, dryRun: true, revocations });
+  const when =
+    values.now || !values.replace ? '' : ', once every living host has proved what takes its place';
   for (const { serial } of revocations) {
-    printToStderr(`${certificate}: ${serial} would be revoked (${values.reason ?? DEFAULT_REASON})\n`);
+    printToStderr(`${spec.name}: ${serial} would be revoked (${reason})${when}\n`);
   }
   return EXIT.ok;
 }
 
-function reasonOf(value: string): RevocationReason {
-  const names = Object.keys(REVOCATION_REASONS) as RevocationReason[];
-  const reason = names.find((name) => name === value);
-  if (reason === undefined) throw new UsageError(`--reason wants one of ${names.join(', ')}, saw ${value}`);
+/** On a terminal, it asks. @throws UsageError */
+async function reasonOf(given: string | undefined): Promise<RevocationReason> {
+  if (given === undefined && isTerminal()) return askUntil(`reason (${REASONS.join(', ')})`, '', parseReason);
+  return parseReason(given ?? 'none');
+}
+
+function parseReason(value: string): RevocationReason {
+  const reason = REASONS.find((name) => name === value);
+  if (reason === undefined) throw new UsageError(`--reason wants one of ${REASONS.join(', ')}, saw ${value}`);
   return reason;
 }

@@ -19,6 +19,7 @@ import { withinBudget } from './limits/within-budget.ts';
 import { surveyLostPems } from './lost-pems.ts';
 import { holdMovingNames } from './moving-names.ts';
 import { isHeldIn } from './operator/held.ts';
+import { revokeProved } from './operator/revocations.ts';
 import { decideAll, isReplaced, type Plan, plannedOutcome, wakeProblemOf } from './plan.ts';
 import { askFleetsWithoutRoot } from './roots/fleets-without-root.ts';
 import { maintainFleets } from './roots/maintain.ts';
@@ -83,6 +84,7 @@ async function work(
   await survey.budget.save();
   await discardUnconfigured(pass, survey.records);
   const outcomes = await issueAll(pass, survey, plans);
+  const revocations = await revokeProved(pass, { ...survey, manifests: publishedBy(survey).manifests });
   const { manifests } = publishedBy(survey);
   const unconfigured = await endSuperseded(pass, { ...survey, manifests });
   logReplacement(
@@ -92,7 +94,7 @@ async function work(
   );
   const failure = await maintainFleets(pass, survey);
   await tidyFleets(pass, found);
-  const result = { outcomes: [...blocked, ...outcomes], unconfigured, error: failure };
+  const result = { outcomes: [...blocked, ...outcomes], unconfigured, revocations, error: failure };
   return { ...(await conclude(pass, survey, result)), wakeProblem, bursts };
 }
 
@@ -140,8 +142,9 @@ async function preview(
 async function conclude(
   { config, log, signing, timing }: Pass,
   survey: Survey,
-  { outcomes, unconfigured, error: failure }: Pick<PassResult, 'outcomes' | 'unconfigured' | 'error'>,
+  given: Pick<PassResult, 'outcomes' | 'unconfigured' | 'revocations' | 'error'>,
 ): Promise<PassResult> {
+  const { outcomes, unconfigured, revocations, error: failure } = given;
   // What was published is told of, whether the CAs' state can be written or not.
   const error: unknown = await survey.budget.save().then(
     () => failure,
@@ -153,7 +156,11 @@ async function conclude(
     failed: count('failed'),
     deferred: count('deferred') + count('postponed'),
   });
-  const done = { outcomes: inOrder(survey.specs, outcomes), ...(unconfigured && { unconfigured }) };
+  const done = {
+    outcomes: inOrder(survey.specs, outcomes),
+    ...(unconfigured && { unconfigured }),
+    ...(revocations?.length && { revocations }),
+  };
   const published = publishedBy(survey);
   const isHeld = isHeldIn({ ...survey, manifests: published.manifests }, timing.now());
   const known = { configuredFleets: configuredFleets(config), keys: signing, isHeld };

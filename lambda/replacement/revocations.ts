@@ -7,7 +7,14 @@ import { inParallel } from '#common/in-parallel.ts';
 import { listOf } from '#contract/collection.ts';
 import { type DocumentCodes, dateTime, parseDocument, serializeDocument } from '#contract/document.ts';
 import { type BucketError, ContractError, isObjectFault } from '#contract/errors.ts';
-import { type CertificateName, certificateName, documentName, layout, sha256Hex } from '#contract/layout.ts';
+import {
+  type CertificateName,
+  certificateName,
+  directoryUrl,
+  documentName,
+  layout,
+  sha256Hex,
+} from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { REVOCATION_REASONS, type RevocationReason } from '../acme/revocation.ts';
 import type { ReplacementRequest } from './requests.ts';
@@ -24,7 +31,15 @@ const revocationDocument = z.looseObject({
   /** Who has said so, and by which command. */
   by: z.string().max(1000),
   /** What is revoked: combined PEMs that hold it, of a pair both. */
-  pems: listOf(z.looseObject({ sha256: sha256Hex, serial: z.string().regex(/^[0-9A-F]{1,40}$/) }), MAX_PEMS),
+  pems: listOf(
+    z.looseObject({
+      sha256: sha256Hex,
+      serial: z.string().regex(/^[0-9A-F]{1,40}$/),
+      /** Of the CA that has issued it: what takes its place may come from another one. */
+      directoryUrl,
+    }),
+    MAX_PEMS,
+  ),
 });
 
 export type RevocationRequest = Pick<z.infer<typeof revocationDocument>, 'at' | 'reason' | 'by' | 'pems'>;

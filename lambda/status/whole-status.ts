@@ -15,6 +15,7 @@ import { fleetLines } from './fleet-lines.ts';
 import { readHeldLines } from './held-lines.ts';
 import { isHeldLine, readHoldLines } from './hold-lines.ts';
 import { replacementLines } from './replacement-lines.ts';
+import { pendingRevocationLines } from './revocation-lines.ts';
 import { type StatusLevel, type StatusLine, worstFirst, worstLevel } from './status-line.ts';
 import { trustedLines } from './trusted-lines.ts';
 
@@ -101,6 +102,7 @@ async function readAll(request: StatusRequest): Promise<StatusRead> {
   const trusted = await trustedLines({ ...source, config, trustedRoots, now: at });
   const holding = await readHoldLines(bucket, fleets, only, at);
   const lines = [...keys.lines, ...held, ...clock, ...orders, ...replacing, ...holding.lines];
+  lines.push(...(await pendingRevocationLines(bucket, fleets, at)));
   return { fleets, now: at, lines, trusted, holds: holding.holds };
 }
 

@@ -86,11 +86,13 @@ test('a window of the CA in the past renews at once', async () => {
   assert.equal(stage.pebble.log().match(/Added order /g)?.length, (before ?? 0) + 1);
 });
 
-test('revoke replaces with a fresh key first, then revokes the old certificate', async () => {
+test('revoke --now replaces with a fresh key first, then revokes the old certificate', async () => {
   const old = await stage.leafOf('plain.example.com');
   const { serialNumber, publicKey } = new (await import('node:crypto')).X509Certificate(old);
 
-  const { status, stderr } = await stage.issuer(['revoke', 'plain.example.com', '--reason', 'keyCompromise']);
+  const { status, stderr } = await stage.issuer([
+    ...['revoke', 'plain.example.com', '--now', '--reason', 'keyCompromise'],
+  ]);
 
   assert.equal(status, 0, stderr);
   const { Status } = await stage.pebble.certStatusBySerial(serialNumber);

@@ -26,6 +26,7 @@ import { Publisher } from '../../publication/publisher.ts';
 import type { ReadManifest } from '../../publication/read-manifest.ts';
 import { StapleFetcher } from '../../publication/staples.ts';
 import { bareSerial } from '../../replacement/covered.ts';
+import { readRevocation, revokingDigests } from '../../replacement/revocations.ts';
 import { openSigningKey } from '../../signing/signing-key.ts';
 import { publisherOptions } from '../../upgrade/along.ts';
 import {
@@ -69,6 +70,7 @@ async function rollback(
 ): Promise<number> {
   const { bucket } = where;
   const known = await readHistories(where, name, undefined);
+  const revocation = await readRevocation(bucket, name);
   const subject = { name, spec, now: at, ended: known.flatMap(({ ended }) => ended) };
   const fleets = rollbackFleets(spec, known);
   await refuseHeld(bucket, fleets, at);
@@ -76,7 +78,7 @@ async function rollback(
     bucket,
     known.filter(({ fleet }) => fleets.includes(fleet)),
     subject,
-    serial,
+    { serial, going: revokingDigests(revocation === undefined ? [] : [revocation]) },
   );
   const { version, entry, texts, differences } = target;
   const serials = version.pems.map((pem) => pem.serial).join(' ');
@@ -123,14 +125,15 @@ async function choose(
   bucket: Bucket,
   known: readonly CertificateVersions[],
   subject: RollbackSubject,
-  serial: string | undefined,
+  { serial, going }: { serial: string | undefined; going: ReadonlySet<string> },
 ): Promise<RollbackTarget> {
   const problems: string[] = [];
   const isMeant = ({ pems }: KnownVersion) =>
     serial === undefined || pems.some((pem) => bareSerial(pem.serial) === serial);
   for (const one of known) {
     for (const version of one.versions.filter(isMeant)) {
-      const problem = rollbackProblem(version, subject);
+      const isGoing = version.pems.some(({ sha256 }) => going.has(sha256));
+      const problem = isGoing ? 'is to be revoked' : rollbackProblem(version, subject);
       const opened = problem ?? (await openRollback(bucket, one, version, subject));
       if (typeof opened !== 'string') return opened;
       problems.push(`${version.pems.map((pem) => pem.serial).join(' ')} ${opened}`);

@@ -49,7 +49,7 @@ test('account --new keeps the account before it, whose certificates can still be
   assert.equal((await pemfleet('run')).status, 0);
 
   const kept = await shown(operator, '--new');
-  const revoked = await pemfleet('revoke', 'a.test', '--no-replace');
+  const revoked = await pemfleet('revoke', 'a.test', '--no-replace', '--reason', 'superseded');
   const second = await shown(operator, '--new', '--deactivate');
 
   assert.equal(revoked.status, 0, revoked.stderr);

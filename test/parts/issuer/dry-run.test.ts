@@ -19,7 +19,18 @@ const ROWS: readonly (readonly [command: string, words: readonly string[], says:
     ['plan', '--days', '90'],
     /the next 90 days, until .*: \d+ orders for 1 certificates[\s\S]*not known: a CA may move/,
   ],
-  ['revoke', ['revoke', 'a.test'], /planned[\s\S]*a\.test: [0-9A-F]+ would be revoked \(superseded\)/],
+  [
+    'revoke',
+    ['revoke', 'a.test', '--reason', 'superseded'],
+    /planned[\s\S]*a\.test: [0-9A-F]+ would be revoked \(superseded\), once every living host has proved/,
+  ],
+  [
+    'revoke',
+    ['revoke', 'a.test', '--reason', 'superseded', '--now'],
+    /planned[\s\S]*a\.test: [0-9A-F]+ would be revoked \(superseded\)\n/,
+  ],
+  ['hold', ['hold', 'a.test', '--reason', 'a test'], /a\.test: would be held/],
+  ['resume', ['resume', 'a.test'], /is not held/],
   [
     'revoke',
     ['revoke', 'a.test', '--no-replace', '--reason', 'keyCompromise'],

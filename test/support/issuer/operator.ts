@@ -20,7 +20,10 @@ import { planCommand, renewCommand, runCommand } from '../../../lambda/commands/
 import { replaceCommand } from '../../../lambda/commands/replacement/replace.ts';
 import { startResponderServer } from '../../../lambda/commands/responder-server.ts';
 import { revokeCommand } from '../../../lambda/commands/revoke.ts';
+import { statusCommand } from '../../../lambda/commands/status.ts';
 import { takeOverCommand } from '../../../lambda/commands/take-over.ts';
+import { auditCommand } from '../../../lambda/commands/undo/audit.ts';
+import { holdCommand, resumeCommand } from '../../../lambda/commands/undo/hold.ts';
 import { rollbackCommand } from '../../../lambda/commands/undo/rollback.ts';
 import { withdrawCommand } from '../../../lambda/commands/withdraw.ts';
 import { respondTo } from '../../../lambda/responder.ts';
@@ -38,7 +41,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'upgrade-agents': upgradeAgentsCommand,
   caa: caaCommand,
   replace: replaceCommand,
-  ...{ renew: renewCommand, rollback: rollbackCommand },
+  ...{ renew: renewCommand, rollback: rollbackCommand, hold: holdCommand, resume: resumeCommand },
+  ...{ status: statusCommand, audit: auditCommand },
 };
 
 export interface Operator {

@@ -56,6 +56,9 @@ if [ "$1" = -u ]; then user=$2; shift 2; exec runuser -u "$user" -- "$@"; fi
 exec "$@"
 `;
 
+const UNTIL_PUBLISHED =
+  'for i in $(seq 600); do [ -e /var/lib/pemfleet/bucket/published/default/root.json ] && exit 0; sleep 0.1; done; exit 1';
+
 /** As README.md says. */
 async function prepare({ tree, type }: Pick<DocsHost, 'tree' | 'type'>, place: Place): Promise<void> {
   const packages =
@@ -65,6 +68,7 @@ pemfleet init --email ops@example.com --name ${NAMES.join(',')} --apply --yes
 systemctl enable --now pemfleet.target`);
   if (failed.length > 0) throw new Error(`the host could not be prepared: ${screen}`);
   if (place === 'a host') await tree.served(NAMES[0]);
+  else await tree.shell(UNTIL_PUBLISHED);
 }
 
 async function copyRelease({ machine }: Tree): Promise<void> {

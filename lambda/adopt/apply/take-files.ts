@@ -22,9 +22,10 @@ const ROOT_ONLY = { mode: 0o600 };
 
 type RecordedPem = RecordedAdoption['pems'][number];
 
-/** Copies what is there into the directory of the record. */
+/** Copies what is there into the directory of the record. @param number of the run: each has copies of its own, which go with it */
 export async function recordPems(
   directory: string,
+  number: number,
   { certificates }: Pick<FilesRequest, 'certificates'>,
 ): Promise<RecordedPem[]> {
   const pems: RecordedPem[] = [];
@@ -36,7 +37,7 @@ export async function recordPems(
     else if (stats === undefined) pems.push({ path: file, serial, ...attributes });
     else {
       const body = (await readState(file))?.body ?? Buffer.alloc(0);
-      const copy = `pem-${sha256Of(Buffer.from(file)).slice(0, 8)}-${sha256Of(body).slice(0, 8)}-${basename(file)}`;
+      const copy = `${number}-pem-${sha256Of(Buffer.from(file)).slice(0, 8)}-${basename(file)}`;
       await replaceFile(join(directory, copy), body, ROOT_ONLY);
       pems.push({ path: file, copy, serial, ...attributes });
     }

@@ -13,7 +13,12 @@ import type { AdoptionPlan } from '../../adopt/plan/adoption-plan.ts';
 import { type AdoptionPlaces, choosePlaces } from '../../adopt/plan/places.ts';
 import type { FileChange } from '../../init/apply/file-change.ts';
 import { HalfDone, putRun, TakenBack } from '../../init/apply/put.ts';
-import { type RecordedAdoption, recordAdoption, recordDirectory } from '../../init/apply/record.ts';
+import {
+  type RecordedAdoption,
+  readRecord,
+  recordAdoption,
+  recordDirectory,
+} from '../../init/apply/record.ts';
 import { runToEnd } from '../../init/apply/run-to-end.ts';
 import { dropInChanges } from '../../init/drop-ins.ts';
 import { filesOnBinds } from '../../init/host/served-certificates.ts';
@@ -94,7 +99,8 @@ async function put(
     ].filter(({ path }) => !existsSync(path)),
   });
   try {
-    await recordAdoption(directory, { ...adoption, pems: await recordPems(directory, wanted) });
+    const number = (await readRecord(directory)).runs.at(-1)?.number ?? 0;
+    await recordAdoption(directory, { ...adoption, pems: await recordPems(directory, number, wanted) });
     const inBucket = await intoBucket(values, request);
     const pems = await takeFiles(wanted);
     if (right.gid !== undefined) await openSocket(right.path, right.gid);

@@ -105,6 +105,8 @@ for (const version of ['3.0', '3.2'] as const) {
     }
     assert.equal(agent('sync').status, 0);
     assert.equal(await visit('www.example.com'), serves);
+    // Typed twice: --undo takes both runs back.
+    assert.equal(adopt(...words).status, 0);
     assert.equal(adopt('--undo').status, 0);
     assert.deepEqual(snapshot(), old);
   });

@@ -27,7 +27,6 @@ import { type CommandValues, UsageError } from './line/options.ts';
 import { EXIT } from './output.ts';
 import { linesText, reportTable } from './report-table.ts';
 import { colouredStatus, hasColours } from './view/colours.ts';
-import { linkCommand } from './view/link.ts';
 import { writePageFile } from './view/page-file.ts';
 import { watchStatus } from './view/watch.ts';
 
@@ -36,7 +35,7 @@ const RESULT_OF_LEVEL = { note: 'ok', wrong: 'wrong', unknown: 'unknown' } as co
 
 export const statusCommand: Command = async (values) => {
   checkTogether(values);
-  if (values.page) return linkCommand(values, []);
+  if (values.page) return (await import('./view/link.ts')).linkCommand(values, []);
   if (values.watch) {
     return watchStatus(values, {
       read: () => readFor(values, readPage, (status) => ({ status, fleets: [], history: [] })),

@@ -52,6 +52,9 @@ const EVENTS = {
   'notify.failed': 'warning',
   'metrics.failed': 'warning',
   'watch.failed': 'warning',
+  'hook.done': 'info',
+  'hook.failed': 'warning',
+  'hook.output': 'info',
   'run.finished': 'info',
   'run.failed': 'error',
 } as const satisfies Record<string, JournalLevel>;

@@ -44,6 +44,7 @@ import { syncHost } from './pass/instances.ts';
 import { firstBoot } from './resident/first-boot.ts';
 import { pollOutcomeOf } from './resident/loop.ts';
 import { metricsWriter } from './resident/metrics.ts';
+import { ProvedHook } from './resident/proved-hook.ts';
 import { runResident } from './resident/resident.ts';
 import { openSdNotifier } from './resident/sd-notify.ts';
 import { reportDeparture } from './resident/shutdown.ts';
@@ -93,7 +94,10 @@ async function syncOnce(config: AgentConfig, line: CommandLine): Promise<number>
   const { sleep } = interruptibleSleep(signal);
   const boot = waitMs === undefined ? undefined : await firstBoot(agent, { waitMs, sleep, passOptions });
   const result = boot?.result ?? (await syncHost(agent, passOptions));
-  if (!isDryRun) await metricsWriter(agent)(pollOutcomeOf(result));
+  if (!isDryRun) {
+    await metricsWriter(agent)(pollOutcomeOf(result));
+    await new ProvedHook(agent).run(result);
+  }
   if (isJson) print(jsonText(resultDocument(result, isDryRun)));
   else if (isDryRun) print(planText(result));
   return boot?.exitStatus ?? exitStatusOf(result);

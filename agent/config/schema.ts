@@ -89,6 +89,19 @@ export const agentConfigSchema = z.strictObject({
     .prefault({})
     .describe('Whose manifests this host takes.'),
   watch: watchSchema.prefault({}).describe('How soon it is noticed that a certificate is no longer served.'),
+  hooks: z
+    .strictObject({
+      proved: z
+        .array(z.string().min(1).max(4096))
+        .min(1)
+        .max(50)
+        .refine(([program = '']) => program.startsWith('/'), 'wanted a program by its absolute path, first')
+        .optional()
+        .describe('Program with its arguments, run once a handshake shows a new certificate; default: none.'),
+      timeoutSeconds: z.number().int().min(1).max(120).default(30).describe('How long it may take.'),
+    })
+    .prefault({})
+    .describe('Programs of yours.'),
   pollInterval: z.coerce
     .number()
     .min(1)

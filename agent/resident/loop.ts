@@ -12,6 +12,7 @@ import { errorFields } from '../pass/log-outcome.ts';
 import { IN_A_PASS } from '../proof/pace.ts';
 import { isUnchangedIn } from '../trust/published.ts';
 import { HostWatch } from '../watch/watch.ts';
+import { ProvedHook } from './proved-hook.ts';
 import type { Prover } from './prover.ts';
 
 /** The time after which a poll makes a pass in any case. */
@@ -53,10 +54,11 @@ export async function runLoop(options: LoopOptions): Promise<void> {
   const { agent, signal, sleep, random, afterPoll } = options;
   agent.log('agent.started', { version: agent.version, fleet: agent.config.fleet, host: agent.config.host });
   const watch = new HostWatch(agent);
+  const provedHook = new ProvedHook(agent);
   let lastPass: LastPass | undefined;
   let status: HostStatus | undefined;
   while (!signal.aborted) {
-    const poll = await pollOnce(options, { lastPass, watch });
+    const poll = await pollOnce(options, { lastPass, watch, provedHook });
     lastPass = poll.lastPass;
     status = lastPass?.status ?? status;
     await afterPoll?.({ status, code: poll.code });
@@ -69,12 +71,13 @@ export async function runLoop(options: LoopOptions): Promise<void> {
 interface Known {
   lastPass: LastPass | undefined;
   watch: HostWatch;
+  provedHook: ProvedHook;
 }
 
 /** A failed pass is logged, and the next poll makes another. */
 async function pollOnce(
   { agent, signal, prover }: LoopOptions,
-  { lastPass, watch }: Known,
+  { lastPass, watch, provedHook }: Known,
 ): Promise<{ lastPass: LastPass | undefined; code: string | undefined }> {
   try {
     const isIdle = lastPass !== undefined && !prover?.isPassWanted && (await isUnchanged(agent, lastPass));
@@ -86,6 +89,7 @@ async function pollOnce(
     const result = await passBetweenProofs(agent, { signal, suspects }, prover);
     const pass = lastPassOf(result, agent.now());
     await watch.reset(result.left);
+    await provedHook.run(result);
     return { lastPass: pass, code: pass.code };
   } catch (error) {
     agent.log('run.failed', errorFields(error));

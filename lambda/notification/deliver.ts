@@ -6,7 +6,7 @@
 import { startDeadline } from '#common/deadline.ts';
 import { printable } from '#common/printable.ts';
 import { SECOND_MS } from '#common/time.ts';
-import { codeOf, messageOf } from '#contract/errors.ts';
+import { messageOf } from '#contract/errors.ts';
 import type { Log } from '../log.ts';
 import type { PendingNotice } from './memory.ts';
 import type { Notice } from './notice.ts';
@@ -73,7 +73,7 @@ export async function sendOnce(
     return { isSent: true, said: printable(said).slice(0, MAX_SAID) };
   } catch (error) {
     abort.abort();
-    return { isSent: false, said: printable(`${codeOf(error)} ${messageOf(error)}`).slice(0, MAX_SAID) };
+    return { isSent: false, said: printable(messageOf(error)).slice(0, MAX_SAID) };
   } finally {
     deadline.clear();
   }

@@ -38,6 +38,7 @@ test('defaults: Debian paths, mode 0600, a poll a minute, proof on 127.0.0.1:443
     instances: [],
     pem: { mode: 0o600, uid: undefined, gid: undefined },
     metrics: {},
+    hooks: { timeoutSeconds: 30 },
     pollIntervalMs: 60_000,
     watch: { lookWithinMs: 60_000, proveWithinMs: 600_000 },
     stateDir: '/var/lib/pemfleet-agent',

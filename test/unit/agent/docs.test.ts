@@ -48,6 +48,7 @@ test('docs/agent-codes.md has every event of the agent, and none that is gone', 
 });
 
 const WITHOUT_FLAG = [
+  ...['hooks.proved', 'hooks.timeoutSeconds'],
   ...['haproxy', 'haproxy.paths.host', 'haproxy.paths.haproxy'],
   ...['haproxy.reload.command', 'haproxy.reload.check', 'haproxy.reload.window', 'haproxy.reload.timeout'],
 ];

@@ -50,6 +50,7 @@ export const auditCommand: Command = async (values, operands) => {
   if (values.json) printJson({ version: 1, end, problems, lines: values.verify ? [] : lines });
   else if (values.verify) print(`${end?.sequence ?? 0} lines; note this end elsewhere: ${endText(trail)}\n`);
   else if (lines.length > 0) print(table([HEAD, ...lines.map(rowOf)], terminalWidth()));
+  else printToStderr('no line of the trail is about that\n');
   if (values.verify && end === undefined) {
     printToStderr('there is no trail: nothing was recorded yet, or somebody has taken it away\n');
     return Math.max(tellProblems(trail), EXIT.unknown);

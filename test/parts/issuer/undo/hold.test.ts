@@ -147,3 +147,14 @@ for (const [says, args, message] of [
     assert.deepEqual(await bucket.list(layout.holds), []);
   });
 }
+
+test('a name that nobody knows and a day that there is not are said, and not passed over', async (t) => {
+  const { publish, run } = await stage(t);
+  await publish('kept');
+
+  const unknown = await run(auditCommand, 'audit', 'nope');
+  const noDay = await run(auditCommand, 'audit', '--after', '2026-02-30');
+
+  assert.match(unknown.err, /^no line of the trail is about that$/m);
+  assert.match(String(noDay.status), /^UsageError .*--after wants a time in UTC/);
+});

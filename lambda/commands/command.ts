@@ -48,6 +48,11 @@ export function terminalWidth(): number {
   const columns = process.stdout.columns ?? Number(process.env['COLUMNS']);
   return columns >= 40 ? columns : 120;
 }
+/** Of rows that somebody searches: what they go into but no terminal takes them whole. */
+export function rowWidth(): number {
+  const isPipe = remoteStage() === undefined && !process.stdout.columns && !process.env['COLUMNS'];
+  return isPipe ? Number.POSITIVE_INFINITY : terminalWidth();
+}
 export const printJson = (value: unknown) => {
   const remote = remoteStage();
   if (remote === undefined) hasJson = true;

@@ -1,45 +1,42 @@
 /** `pemfleet history NAME`: each version, when and why it came, from which CA, which hosts served it until when, and whether it could come back. */
 import { table } from '#common/table.ts';
 import { DAY_MS, minuteText } from '#common/time.ts';
-import type { CertificateName, FleetName } from '#contract/layout.ts';
+import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { type Config, configuredFleets } from '../../config/config.ts';
+import type { Config } from '../../config/config.ts';
 import { type Exposure, readExposures } from '../../fleet/served/query.ts';
-import { IssuerMemory } from '../../publication/ended.ts';
-import { publishedFleets } from '../../publication/fleets.ts';
 import {
   type CertificateVersions,
   type KnownVersion,
   readVersions,
 } from '../../publication/history/versions.ts';
 import { openKeysToRead } from '../../publication/readers/keys.ts';
-import {
-  type Command,
-  loadConfigAndBucket,
-  print,
-  printJson,
-  printToStderr,
-  terminalWidth,
-} from '../command.ts';
+import { type Command, loadConfigAndBucket, print, printJson, printToStderr, rowWidth } from '../command.ts';
 import { fleetOption, oneName } from '../line/names.ts';
 import { UsageError } from '../line/options.ts';
 import { EXIT } from '../output.ts';
+import { knownFleets, refuseUnknownFleet } from './unknown-name.ts';
 
 export const historyCommand: Command = async (values, operands) => {
   const name = oneName('history', operands);
   const only = values.fleet === undefined ? undefined : fleetOption(values.fleet);
   const { config, bucket } = await loadConfigAndBucket(values, 'read');
+  if (only !== undefined) await refuseUnknownFleet({ bucket, config }, only);
   const known = await readHistories({ bucket, config }, name, only);
   const fleets = known.filter(({ versions }) => versions.length > 0);
-  if (fleets.length === 0)
+  if (fleets.length === 0 && !known.some(({ isHistoryUnreadable }) => isHistoryUnreadable))
     throw new UsageError(`no version of ${name} is known; pemfleet status shows what is published`);
   const subjects = fleets.map(({ fleet }) => ({ fleet, certificate: name }));
-  const { exposures } = await readExposures(bucket, subjects, undefined);
+  const { exposures } = await readExposures(bucket, subjects, {});
   if (values.json)
     printJson({ version: 1, certificate: name, fleets: fleets.map((one) => documentOf(one, exposures)) });
   else for (const one of fleets) show(one, exposures, Number.parseInt(config.keyRetention, 10));
-  return EXIT.ok;
+  const unread = known.filter(({ isHistoryUnreadable }) => isHistoryUnreadable);
+  for (const { fleet } of unread) {
+    printToStderr(`${layout.history(fleet, name)} cannot be read: earlier versions are unknown\n`);
+  }
+  return unread.length > 0 ? EXIT.unknown : EXIT.ok;
 };
 
 /** Of the fleets in which anything is known of it. @throws BucketError, ContractError */
@@ -48,14 +45,14 @@ export async function readHistories(
   name: CertificateName,
   only: FleetName | undefined,
 ): Promise<CertificateVersions[]> {
-  const remembered = await new IssuerMemory(bucket).fleets();
-  const all = [...new Set([...configuredFleets(config), ...(await publishedFleets(bucket)), ...remembered])];
+  const all = await knownFleets({ bucket, config });
   const fleets = all.filter((fleet) => only === undefined || fleet === only);
   const keys = await openKeysToRead(bucket, { fleets });
   const read: CertificateVersions[] = [];
   for (const fleet of fleets) {
     const known = await readVersions({ bucket, keys }, fleet, name);
-    if (known.versions.length + known.ended.length > 0) read.push(known);
+    const isKnown = known.versions.length + known.ended.length > 0;
+    if (isKnown || known.isHistoryUnreadable) read.push(known);
   }
   return read;
 }
@@ -82,7 +79,7 @@ function show(
       [why?.by, why?.command].filter((text) => text !== undefined).join(' · ') || '-',
     ];
   });
-  print(table([HEAD, ...rows], terminalWidth()));
+  print(table([HEAD, ...rows], rowWidth()));
 }
 
 const HEAD = ['SERIAL', 'PUBLISHED', 'UNTIL', 'STATE', 'SERVED BY', 'EXPIRES', 'KEY', 'CA', 'WHY', 'BY'];
@@ -119,9 +116,13 @@ function hostsText(exposures: readonly Exposure[]): string {
   return now === hosts ? `${hosts}` : `${hosts}, ${now} now`;
 }
 
-function documentOf({ fleet, versions }: CertificateVersions, exposures: readonly Exposure[]) {
+function documentOf(
+  { fleet, versions, isHistoryUnreadable }: CertificateVersions,
+  exposures: readonly Exposure[],
+) {
   return {
     fleet,
+    ...(isHistoryUnreadable && { isHistoryUnreadable }),
     versions: versions.map((version) => {
       const {
         publishedAt,

@@ -77,7 +77,7 @@ export function servedVersions(status: ReadStatus, certificate: string): ServedV
 }
 
 /** What is not served as it is wanted is what HAProxy shows: mostly the version before. */
-function servedSerial({ state, wanted, runtime }: FileStatus): string | undefined {
+export function servedSerial({ state, wanted, runtime }: FileStatus): string | undefined {
   return state === 'served' ? wanted.serial : runtime?.serial;
 }
 

@@ -5,11 +5,12 @@
 import * as z from 'zod';
 import { listOf } from '#contract/collection.ts';
 import { dateTime } from '#contract/document.ts';
+import { isObjectFault } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout, sha256Hex } from '#contract/layout.ts';
 import { type ManifestEntry, manifestEntry } from '#contract/manifest.ts';
 import { sequenceNumber } from '#contract/receipt.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { readCached, serializeCached } from '#storage/cached-document.ts';
+import { parseCached, readCached, serializeCached } from '#storage/cached-document.ts';
 
 const MAX_VERSIONS = 10;
 
@@ -54,6 +55,21 @@ export async function readHistory(
 ): Promise<PublishedVersion[]> {
   const { value } = await readCached(bucket, layout.history(fleet, name), historyDocument);
   return value?.versions ?? [];
+}
+
+/** There is one, and it cannot be read: what it said is lost. @throws BucketError where the store is out of reach */
+export async function isHistorySpoilt(
+  bucket: Bucket,
+  fleet: FleetName,
+  name: CertificateName,
+): Promise<boolean> {
+  try {
+    const object = await bucket.get(layout.history(fleet, name));
+    return object !== undefined && parseCached(object.body, historyDocument) === undefined;
+  } catch (error) {
+    if (isObjectFault(error)) return true;
+    throw error;
+  }
 }
 
 /** Writes nothing if these PEMs are its newest version already: other staples make no version. @throws BucketError */

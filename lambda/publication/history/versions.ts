@@ -6,7 +6,7 @@ import { IssuerMemory } from '../ended.ts';
 import { listPems } from '../published-pems.ts';
 import { type OwnKeys, readManifest } from '../read-manifest.ts';
 import { uniteTombstones } from '../tombstones.ts';
-import { type PublishedVersion, readHistory } from './history.ts';
+import { isHistorySpoilt, type PublishedVersion, readHistory } from './history.ts';
 
 export interface KnownVersion extends PublishedVersion {
   /** It is what the fleet serves. */
@@ -27,6 +27,8 @@ export interface CertificateVersions {
   versions: KnownVersion[];
   /** PEMs that an operator has ended there, also of versions that the history has no more. */
   ended: readonly EndedVersion[];
+  /** Its history is there and cannot be read: earlier versions are unknown. */
+  isHistoryUnreadable: boolean;
 }
 
 export interface EndedVersion {
@@ -47,6 +49,7 @@ export async function readVersions(
   const { tombstones } = await memory.of(fleet);
   const tombstone = uniteTombstones(tombstones, read?.manifest.tombstones ?? {})[name];
   const history = await readHistory(bucket, fleet, name);
+  const isHistoryUnreadable = history.length === 0 && (await isHistorySpoilt(bucket, fleet, name));
   // The history is written after the commit, and may lack it.
   const isMissing = entry !== undefined && !(history[0] !== undefined && samePemsAs(history[0], entry));
   const all: PublishedVersion[] = isMissing ? [entry, ...history] : history;
@@ -72,7 +75,7 @@ export async function readVersions(
     if (word === undefined || word.reason === 'superseded') return [];
     return [{ fleet, sha256: pem.sha256, word }];
   });
-  return { fleet, entry, versions, ended };
+  return { fleet, entry, versions, ended, isHistoryUnreadable };
 }
 
 function samePemsAs({ pems }: PublishedVersion, entry: ManifestEntry): boolean {

@@ -43,7 +43,7 @@ export async function stage(t: TestContext, changes: object = {}) {
       audit: new AuditTrail(bucket, { by: 'timer', command: 'pemfleet run' }, now),
     });
   /** @returns the serial */
-  const publish = async (name: string, names = [`${name}.test`], ageMs = 0) => {
+  const publish = async (name: string, names = [`${name}.test`], ageMs = 0, reason = 'lifetime') => {
     const notBefore = new Date(Date.now() - ageMs);
     const { combined } = await pki.issue({
       names,
@@ -56,7 +56,7 @@ export async function stage(t: TestContext, changes: object = {}) {
     });
     const [pem] = entry.pems;
     const texts = [{ sha256: pem?.sha256 ?? '', text: combined }];
-    await publisher().publish(certificate(name), entry, texts, { action: 'renewed', reason: 'lifetime' });
+    await publisher().publish(certificate(name), entry, texts, { action: 'renewed', reason });
     return pem?.serial ?? '';
   };
   /** The command writes into `out` (stdout) and `err`. */

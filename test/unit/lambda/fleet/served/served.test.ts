@@ -49,7 +49,7 @@ function stage() {
     summaries = kept.fleets[fleet] ?? {};
     return { served, failures: kept.failures };
   };
-  const ask = async (serial?: string) => (await readExposures(bucket, [subject], serial)).exposures;
+  const ask = async (serial?: string) => (await readExposures(bucket, [subject], { serial })).exposures;
   return { bucket, report, pass, ask };
 }
 
@@ -198,11 +198,11 @@ test('a record that nobody can read is not overwritten in silence: the question 
   const key = layout.served(fleet, certificate);
   bucket.plant(key, `x${bucket.text(key)}`);
 
-  assert.deepEqual((await readExposures(bucket, [subject], 'A')).incomplete, [`${fleet}/a.test`]);
+  assert.deepEqual((await readExposures(bucket, [subject], { serial: 'A' })).incomplete, [`${fleet}/a.test`]);
   await report('lb1', at(60), [fileOf('0B', at(59))]);
   await pass(at(61));
 
-  const { exposures, incomplete } = await readExposures(bucket, [subject], undefined);
+  const { exposures, incomplete } = await readExposures(bucket, [subject], {});
   assert.deepEqual(incomplete, [`${fleet}/a.test`]);
   assert.deepEqual(
     exposures.map(({ serial }) => serial),

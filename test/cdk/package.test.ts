@@ -1,7 +1,15 @@
 /** `import … from 'pemfleet'` gives an app the bundle, which finds the programs beside it, and its type declarations. */
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
@@ -95,7 +103,8 @@ test('package: an app in TypeScript compiles against the packed tarball and synt
     '--types',
     'node',
   ];
-  await run(process.execPath, [tsc, ...flags, 'app.ts'], { cwd: path });
+  copyFileSync(FLEET, join(path, 'fleet.ts'));
+  await run(process.execPath, [tsc, ...flags, 'app.ts', 'fleet.ts'], { cwd: path });
   const { stdout } = await run(process.execPath, ['app.js'], { cwd: path });
 
   assert.equal(stdout, 'true 1\n');
@@ -113,6 +122,7 @@ test('package: an app in TypeScript compiles against the packed tarball and synt
   assert.deepEqual(readdirSync(join(installed, 'dist')).sort(), [
     ...['agent', 'agent-release', 'cdk', 'cli', 'issuer', 'issuer-commands', 'responder', 'types'],
   ]);
+  await checkFleet(path, 'fleet.js');
 });
 
 test('package: an app with the lowest aws-cdk-lib that is allowed synthesizes the same, hosts granted', async (t) => {
@@ -140,7 +150,37 @@ test('package: an app with the lowest aws-cdk-lib that is allowed synthesizes th
   assert.deepEqual(allowed.sort(), ['lambda:InvokeFunction', 'lambda:InvokeFunctionUrl']);
   const bucket = all.find(({ Type }) => Type === 'AWS::S3::Bucket');
   assert.equal(bucket?.DeletionPolicy, 'RetainExceptOnCreate');
+  writeFileSync(join(path, 'fleet.mjs'), stripTypes(readFileSync(FLEET, 'utf8')));
+  await checkFleet(path, 'fleet.mjs');
 });
+
+/** The example that docs/examples.md has for AWS. */
+const FLEET = 'docs/examples/aws-fleet/app.ts';
+
+/** Its hosts stand behind a balancer with the PROXY protocol, have the agent's rights, and prove on a bind that expects the header. */
+async function checkFleet(path: string, program: string): Promise<void> {
+  const context = { agentRelease, ami: 'ami-0fedcba9876543210' };
+  const env = { ...process.env, CDK_OUTDIR: 'fleet.out', CDK_CONTEXT_JSON: JSON.stringify(context) };
+  await run(process.execPath, [program], { cwd: path, env });
+  const template = Template.fromJSON(
+    JSON.parse(readFileSync(join(path, 'fleet.out/Pemfleet.template.json'), 'utf8')),
+  );
+
+  const targets = Object.values(template.findResources('AWS::ElasticLoadBalancingV2::TargetGroup'));
+  assert.equal(targets.length, 2);
+  for (const { Properties } of targets) {
+    const attributes: { Key: string; Value: string }[] = Properties.TargetGroupAttributes;
+    assert.equal(attributes.find(({ Key }) => Key === 'proxy_protocol_v2.enabled')?.Value, 'true');
+  }
+  template.hasResourceProperties('AWS::ElasticLoadBalancingV2::LoadBalancer', { Type: 'network' });
+  const [launch] = Object.values(template.findResources('AWS::EC2::LaunchTemplate'));
+  assert.match(JSON.stringify(launch?.['Properties']), /proxy@127\.0\.0\.1:443/);
+  assert.match(JSON.stringify(launch?.['Properties']), /ami-0fedcba9876543210/);
+  const [group] = Object.values(template.findResources('AWS::AutoScaling::AutoScalingGroup'));
+  const tags: { Key: string; PropagateAtLaunch: boolean }[] = group?.['Properties'].Tags;
+  assert.equal(tags.find(({ Key }) => Key === 'pemfleet:fleet')?.PropagateAtLaunch, true);
+  template.hasResourceProperties('AWS::EC2::SecurityGroupIngress', { FromPort: 443, ToPort: 443 });
+}
 
 /** What tsc makes of the app: the first test compiles it. */
 function stripTypes(text: string): string {

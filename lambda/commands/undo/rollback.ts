@@ -3,7 +3,7 @@
  * as they take a new one: verified, installed, proved. Nothing is ordered and nothing is revoked.
  */
 import { MINUTE_MS } from '#common/time.ts';
-import type { CertificateName, FleetName } from '#contract/layout.ts';
+import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Config } from '../../config/config.ts';
 import { highestSequence, ownHeads } from '../../fleet/heads.ts';
@@ -15,9 +15,12 @@ import { checkWriter } from '../../identity/writers.ts';
 import type { Log } from '../../log.ts';
 import { lastCallSince } from '../../order/lifetime.ts';
 import {
+  fleetsWithout,
   openRollback,
+  type RollbackCandidate,
   type RollbackSubject,
   type RollbackTarget,
+  rollbackChoice,
   rollbackFleets,
   rollbackProblem,
 } from '../../publication/history/rollback.ts';
@@ -73,15 +76,21 @@ async function rollback(
   const revocation = await readRevocation(bucket, name);
   const subject = { name, spec, now: at, ended: known.flatMap(({ ended }) => ended) };
   const fleets = rollbackFleets(spec, known);
+  const some = known.filter(({ fleet }) => fleets.includes(fleet));
+  const { candidates, standing } = rollbackChoice(some, serial === undefined ? undefined : isSerial(serial));
+  const [first] = candidates;
+  if (first !== undefined && fleetsWithout(first.version, fleets, some).length === 0) {
+    return reportStanding(values, first.version, {
+      name,
+      fleets,
+      rolledBackAt: first.of.entry?.rolledBackAt,
+    });
+  }
   await refuseHeld(bucket, fleets, at);
-  const target = await choose(
-    bucket,
-    known.filter(({ fleet }) => fleets.includes(fleet)),
-    subject,
-    { serial, going: revokingDigests(revocation === undefined ? [] : [revocation]) },
-  );
+  const going = revokingDigests(revocation === undefined ? [] : [revocation]);
+  const target = await choose(bucket, candidates, subject, { serial, going, known: some });
   const { version, entry, texts, differences } = target;
-  const serials = version.pems.map((pem) => pem.serial).join(' ');
+  const serials = serialsText(version);
   for (const difference of differences) printToStderr(`${name}: ${serials} has ${difference}\n`);
   if (differences.length > 0 && !values.yes) {
     printToStderr('the next pass orders another one for that; --yes publishes it until then\n');
@@ -92,13 +101,46 @@ async function rollback(
   const stapled = await fetcher.staple({ name, entry }, texts);
   if (fetcher.revoked.size > 0) throw new CommandRefused(`${name}: its CA says that ${serials} is revoked`);
   const dryRun = values['dry-run'];
-  const published = { ...stapled, entry: { ...entry, pems: stapled.pems } };
-  if (!dryRun) await publish({ bucket, fleets, values, log }, name, published);
-  const document = { certificate: name, serials: version.pems.map((pem) => pem.serial), fleets };
+  // What one fleet has by the same rollback, the others get as it is there.
+  const times = standing && { publishedAt: standing.publishedAt, rolledBackAt: standing.rolledBackAt };
+  const published = { ...stapled, entry: { ...entry, ...times, pems: stapled.pems } };
+  const lacking = fleetsWithout(version, fleets, some);
+  if (!dryRun) await publish({ bucket, fleets: lacking, values, log }, name, published);
+  const document = { certificate: name, serials: version.pems.map((pem) => pem.serial), fleets: lacking };
   if (values.json) printJson({ version: 1, dryRun, ...document });
   const done = dryRun ? 'would be published again' : 'is published again';
-  printToStderr(`${name}: ${serials} of ${version.publishedAt} ${done} to ${fleets.join(', ')}\n`);
+  printToStderr(`${name}: ${serials} of ${version.publishedAt} ${done} to ${lacking.join(', ')}\n`);
+  const having = fleets.filter((fleet) => !lacking.includes(fleet));
+  if (having.length > 0) printToStderr(`${name}: it is in force already in ${having.join(', ')}\n`);
   printToStderr(renewalText(entry.pems, at));
+  return EXIT.ok;
+}
+
+const serialsText = ({ pems }: Pick<KnownVersion, 'pems'>) => pems.map(({ serial }) => serial).join(' ');
+
+const isSerial = (serial: string) => (version: KnownVersion) =>
+  version.pems.some((pem) => bareSerial(pem.serial) === serial);
+
+/** Typed twice, or by two at once, it is one rollback. */
+function reportStanding(
+  values: CommandValues,
+  version: KnownVersion,
+  {
+    name,
+    fleets,
+    rolledBackAt,
+  }: { name: CertificateName; fleets: FleetName[]; rolledBackAt?: string | undefined },
+): number {
+  const serials = version.pems.map(({ serial }) => serial);
+  if (values.json) {
+    printJson({ version: 1, dryRun: values['dry-run'], certificate: name, serials, fleets: [] });
+  }
+  const since = rolledBackAt === undefined ? '' : `, since a rollback at ${rolledBackAt}`;
+  const another =
+    values.to === undefined ? '; for another version: --to SERIAL (pemfleet history has them)' : '';
+  printToStderr(
+    `${name}: ${serialsText(version)} is in force already in ${fleets.join(', ')}${since}: nothing to do${another}\n`,
+  );
   return EXIT.ok;
 }
 
@@ -120,24 +162,30 @@ function renewalText(pems: readonly { notBefore: string; notAfter: string }[], a
   return 'for a day no pass renews it for its time alone; what it was is in: pemfleet history\n';
 }
 
+interface Choosing {
+  serial: string | undefined;
+  /** Digests of what is to be revoked. */
+  going: ReadonlySet<string>;
+  known: readonly CertificateVersions[];
+}
+
 /** @throws CommandRefused where there is none */
 async function choose(
   bucket: Bucket,
-  known: readonly CertificateVersions[],
+  candidates: readonly RollbackCandidate[],
   subject: RollbackSubject,
-  { serial, going }: { serial: string | undefined; going: ReadonlySet<string> },
+  { serial, going, known }: Choosing,
 ): Promise<RollbackTarget> {
   const problems: string[] = [];
-  const isMeant = ({ pems }: KnownVersion) =>
-    serial === undefined || pems.some((pem) => bareSerial(pem.serial) === serial);
-  for (const one of known) {
-    for (const version of one.versions.filter(isMeant)) {
-      const isGoing = version.pems.some(({ sha256 }) => going.has(sha256));
-      const problem = isGoing ? 'is to be revoked' : rollbackProblem(version, subject);
-      const opened = problem ?? (await openRollback(bucket, one, version, subject));
-      if (typeof opened !== 'string') return opened;
-      problems.push(`${version.pems.map((pem) => pem.serial).join(' ')} ${opened}`);
-    }
+  for (const { of, version } of candidates) {
+    const isGoing = version.pems.some(({ sha256 }) => going.has(sha256));
+    const problem = isGoing ? 'is to be revoked' : rollbackProblem(version, subject);
+    const opened = problem ?? (await openRollback(bucket, of, version, subject));
+    if (typeof opened !== 'string') return opened;
+    problems.push(`${serialsText(version)} ${opened}`);
+  }
+  for (const { fleet, isHistoryUnreadable } of known) {
+    if (isHistoryUnreadable) problems.push(`${layout.history(fleet, subject.name)} cannot be read`);
   }
   const what =
     serial === undefined
@@ -174,7 +222,8 @@ async function publish(
       ...publisherOptions(bucket, signing, now, log),
       ...{ floorOf: async () => highest, audit },
     });
-    await publisher.reinstate(name, entry, texts, { action: 'rolled-back', reason: values.reason });
+    const because = { action: 'rolled-back', reason: values.reason };
+    if ((await publisher.reinstate(name, entry, texts, because)) === 'unchanged') continue;
     log('certificate.rolled-back', { certificate: name, fleet, serial: entry.pems[0]?.serial });
     if (publisher.latest !== undefined) manifests.set(fleet, publisher.latest);
   }

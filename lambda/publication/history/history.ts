@@ -13,6 +13,8 @@ import type { Bucket } from '#storage/bucket.ts';
 import { parseCached, readCached, serializeCached } from '#storage/cached-document.ts';
 
 const MAX_VERSIONS = 10;
+/** A version that came back has its place each time, and pushes out none that is older. */
+const MAX_PLACES = 30;
 
 const publishedPem = z.object({
   sha256: sha256Hex,
@@ -84,8 +86,21 @@ export async function addToHistory(
   const version = { ...versionOf(entry), ...(why && { why }) };
   const [newest] = former;
   if (newest !== undefined && idOf(newest) === idOf(version)) return;
-  const versions = [version, ...former].slice(0, MAX_VERSIONS);
+  const versions = newestOf([version, ...former]);
   await bucket.put(layout.history(fleet, name), serializeCached({ version: 1, versions }));
+}
+
+/** Of what came back more than once, the oldest places go first. */
+function newestOf(all: readonly PublishedVersion[]): PublishedVersion[] {
+  const ids = new Set([...new Set(all.map(idOf))].slice(0, MAX_VERSIONS));
+  const kept = all.filter((version) => ids.has(idOf(version)));
+  while (kept.length > MAX_PLACES) {
+    const last = kept.findLastIndex((version, index) =>
+      kept.slice(0, index).some((other) => idOf(other) === idOf(version)),
+    );
+    kept.splice(last, 1);
+  }
+  return kept;
 }
 
 /**

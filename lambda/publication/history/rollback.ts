@@ -30,14 +30,68 @@ export interface RollbackSubject {
   now: Date;
 }
 
+/** A version, as one of the fleets knows it. */
+export interface RollbackCandidate {
+  of: CertificateVersions;
+  version: KnownVersion;
+}
+
+export interface RollbackChoice {
+  /** The best first. */
+  candidates: RollbackCandidate[];
+  /** An earlier rollback that this one finishes, or finds done: typed twice, it is one rollback. */
+  standing: ManifestEntry | undefined;
+}
+
+/**
+ * Pure. Without a serial, what was published last is what somebody wants to be rid of, unless a rollback has published it: then the fleets that
+ * have something else still get that.
+ * @param known of the fleets to which it is published
+ */
+export function rollbackChoice(
+  known: readonly CertificateVersions[],
+  isMeant: ((version: KnownVersion) => boolean) | undefined,
+): RollbackChoice {
+  const newest = known
+    .flatMap(({ entry }) => entry ?? [])
+    .reduce<ManifestEntry | undefined>(
+      (last, entry) => (last === undefined || entry.publishedAt > last.publishedAt ? entry : last),
+      undefined,
+    );
+  const standing = isMeant === undefined && newest?.rolledBackAt !== undefined ? newest : undefined;
+  const isWanted = (version: KnownVersion) => {
+    if (isMeant !== undefined) return isMeant(version);
+    if (standing !== undefined) return hasPemsOf(version, standing);
+    return newest === undefined || (!hasPemsOf(version, newest) && version.publishedAt <= newest.publishedAt);
+  };
+  const candidates = known
+    .flatMap((of) => of.versions.map((version) => ({ of, version })))
+    .filter(({ version }) => isWanted(version))
+    .sort((a, b) => Date.parse(b.version.publishedAt) - Date.parse(a.version.publishedAt));
+  return { candidates, standing };
+}
+
+/** @returns those in which something else is in force, or nothing */
+export function fleetsWithout(
+  { pems }: Pick<KnownVersion, 'pems'>,
+  fleets: readonly FleetName[],
+  known: readonly CertificateVersions[],
+): FleetName[] {
+  const having = known.filter(({ entry }) => entry !== undefined && hasPemsOf({ pems }, entry));
+  return fleets.filter((fleet) => having.every((one) => one.fleet !== fleet));
+}
+
+function hasPemsOf({ pems }: Pick<KnownVersion, 'pems'>, entry: ManifestEntry): boolean {
+  return pems.map(({ sha256 }) => sha256).join() === entry.pems.map(({ sha256 }) => sha256).join();
+}
+
 /** @returns why it must not be published again; undefined if nothing but its PEMs can tell */
 export function rollbackProblem(
-  { isInForce, pems, isKeyThere, keyDeletedAt }: KnownVersion,
+  { pems, isKeyThere, keyDeletedAt }: KnownVersion,
   { ended, now }: Pick<RollbackSubject, 'ended' | 'now'>,
 ): string | undefined {
   const end = ended.find(({ sha256 }) => pems.some((pem) => pem.sha256 === sha256));
   if (end !== undefined) return `was ${end.word.reason} at ${end.word.at} in fleet ${end.fleet}`;
-  if (isInForce) return 'is in force';
   if (pems.length === 0) return 'names no PEM';
   const expired = pems.find(({ notAfter }) => new Date(notAfter) <= now);
   if (expired !== undefined) return `expired at ${expired.notAfter}`;

@@ -1,5 +1,6 @@
 // `pemfleet rollback` over a directory: which version comes back, which never does, and what the next decision makes of it.
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { DAY_MS, HOUR_MS } from '#common/time.ts';
 import { digest } from '#contract/combined-pem.ts';
@@ -13,6 +14,7 @@ import { readPem } from '../../../../lambda/publication/entry.ts';
 import { Publisher } from '../../../../lambda/publication/publisher.ts';
 import { publisherOptions } from '../../../../lambda/upgrade/along.ts';
 import { makeDueInput } from '../../../support/issuer/documents.ts';
+import { readPublished } from '../../../support/issuer/signing.ts';
 import { certificate, edge, stage } from './stage.ts';
 
 const serialOf = (entry: ManifestEntry | undefined) => entry?.pems[0]?.serial;
@@ -178,3 +180,96 @@ for (const [says, args, message] of [
     assert.match(String(status), message);
   });
 }
+
+const TWO_FLEETS = {
+  certificates: [{ name: 'kept', identifiers: ['kept.test'], fleets: ['edge', 'core'] }],
+};
+const core = fleetName.parse('core');
+
+/** What edge has is in force in core, too. */
+async function copyToCore({ bucket, signing, entryOf }: Awaited<ReturnType<typeof stage>>) {
+  const entry = await entryOf('kept');
+  if (entry === undefined) throw new TypeError('an entry');
+  const texts = await Promise.all(
+    entry.pems.map(({ sha256 }) => readPem(bucket, edge, certificate('kept'), { sha256 })),
+  );
+  const options = publisherOptions(bucket, signing, () => new Date());
+  await new Publisher(bucket, core, options).publish(certificate('kept'), entry, texts);
+}
+
+for (const [says, done] of [
+  ['the second fleet', edge],
+  ['the first one', core],
+] as const) {
+  test(`a rollback that ends before ${says} is finished by the same command: no fleet goes forth again`, async (t) => {
+    const staged = await stage(t, TWO_FLEETS);
+    const { bucket, file, publish, run } = staged;
+    const first = await publish('kept');
+    await copyToCore(staged);
+    const second = await publish('kept');
+    await copyToCore(staged);
+    const inForce = async () =>
+      Promise.all(
+        [edge, core].map(async (fleet) =>
+          serialOf((await readPublished(bucket, fleet))?.manifest.certificates[certificate('kept')]),
+        ),
+      );
+    // As far as it came when it was killed.
+    const whole = readFileSync(file, 'utf8');
+    writeFileSync(file, whole.replace('["edge","core"]', JSON.stringify([done])));
+    await run(rollbackCommand, 'rollback', 'kept', '--reason', 'half');
+    writeFileSync(file, whole);
+    assert.deepEqual(new Set(await inForce()), new Set([first, second]));
+
+    const again = await run(rollbackCommand, 'rollback', 'kept', '--reason', 'half');
+
+    assert.deepEqual([again.status, await inForce()], [0, [first, first]], again.err);
+    const third = await run(rollbackCommand, 'rollback', 'kept', '--reason', 'half');
+    assert.deepEqual([third.status, await inForce()], [0, [first, first]]);
+    assert.match(third.err, new RegExp(`${first} is in force already .*: nothing to do; .*--to SERIAL`));
+  });
+}
+
+test('of fleets that differ, a rollback takes the newest version back, everywhere', async (t) => {
+  const staged = await stage(t, TWO_FLEETS);
+  const { bucket, publish, run, entryOf } = staged;
+  await publish('kept');
+  const second = await publish('kept');
+  await copyToCore(staged);
+  await publish('kept');
+
+  const { status, err } = await run(rollbackCommand, 'rollback', 'kept', '--reason', 'x');
+
+  assert.equal(status, 0, err);
+  const ofCore = (await readPublished(bucket, core))?.manifest.certificates[certificate('kept')];
+  assert.deepEqual([serialOf(await entryOf('kept')), serialOf(ofCore)], [second, second]);
+});
+
+test('two operators at once roll back once', async (t) => {
+  const { publish, run, entryOf } = await stage(t);
+  const first = await publish('kept');
+  await publish('kept');
+
+  const twice: typeof rollbackCommand = async (...args) =>
+    Math.max(...(await Promise.all([rollbackCommand(...args), rollbackCommand(...args)])));
+  const { status } = await run(twice, 'rollback', 'kept', '--reason', 'x');
+
+  assert.equal(status, 0);
+  assert.equal(serialOf(await entryOf('kept')), first);
+});
+
+test('a rollback to what is in force publishes nothing, says so, and leaves no event', async (t) => {
+  const { bucket, publish, run } = await stage(t);
+  const first = await publish('kept');
+  await publish('kept');
+  const to = () => run(rollbackCommand, 'rollback', 'kept', '--to', first, '--reason', 'x');
+  await to();
+  const before = (await bucket.get(layout.root(edge)))?.etag;
+
+  const { status, err } = await to();
+
+  assert.equal(status, 0);
+  assert.match(err, new RegExp(`^kept: ${first} is in force already`));
+  assert.doesNotMatch(err, /certificate\.rolled-back|published again/);
+  assert.equal((await bucket.get(layout.root(edge)))?.etag, before);
+});

@@ -30,6 +30,27 @@ test('ten versions, the newest first, each with what a tombstone needs', async (
   assert.deepEqual(newest?.pems, [{ sha256, keyType, serial, notBefore, notAfter }]);
 });
 
+test('versions that come back again and again push out none that is really older, and are bounded', async () => {
+  const bucket = memoryBucket();
+  for (let version = 1; version <= 9; version += 1) {
+    await addToHistory(bucket, fleet, [name, entryOf(version)]);
+  }
+
+  for (let times = 1; times <= 40; times += 1) {
+    const { pems } = entryOf(times % 2 === 0 ? 9 : 10);
+    await addToHistory(bucket, fleet, [name, entryOf(100 + times, { pems })]);
+  }
+
+  const versions = await readHistory(bucket, fleet, name);
+  const digests = new Set(versions.map(({ pems }) => Number(pems[0]?.sha256)));
+  assert.deepEqual(
+    [...digests].sort((a, b) => a - b),
+    [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+  );
+  assert.equal(versions[0]?.sequence, 140);
+  assert.ok(versions.length <= 30, `${versions.length}`);
+});
+
 test('a fresh staple is no version: nothing is written', async () => {
   const bucket = memoryBucket();
   await addToHistory(bucket, fleet, [name, entryOf(1)]);

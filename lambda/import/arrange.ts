@@ -52,7 +52,8 @@ export function arrange({ certificates, keys }: Material, now: Date): Arranged {
   const used = new Set(arranged.flatMap(({ chain }) => chain));
   for (const one of certificates) {
     const { certificate } = one;
-    const isOld = arranged.some(({ leaf }) => leaf.publicKey.equals(certificate.publicKey));
+    // Not publicKey.equals(): of two types of keys it leaves an error in OpenSSL, which the next key that is read fails with.
+    const isOld = arranged.some(({ key }) => certificate.checkPrivateKey(key));
     if (used.has(certificate) || isOld) continue;
     notes.push(
       `${one.file}: ${titleOf(one)} is ${isSelfSigned(certificate) ? 'a root' : 'not needed'}, and is left out`,

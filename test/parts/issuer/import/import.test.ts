@@ -1,5 +1,6 @@
 // `pemfleet import` as an operator types it: what it takes, what it refuses, and that a refusal or a dry run changes no byte.
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -231,4 +232,16 @@ test('what an operator holds is not published to, unless he says so', async (t) 
   assert.match(String(status), /ERR_IMPORT fleet edge is held \(freeze\): pemfleet resume --fleet edge/);
   assert.equal(await entryOf('shop'), undefined);
   assert.equal((await bring(whole, '--force')).status, 0);
+});
+
+test('a certificate of an RSA key below an authority of another kind is imported over another one: the key that signs is read all the same', async (t) => {
+  const rsa = await pki.issue({ names, keyType: 'rsa-2048', notAfter: inDays(300) });
+  const { bring, file, entryOf } = await shopkeeper(t);
+  const of = ({ leafPem, keyPem }: typeof rsa) => file('all.pem', leafPem + pki.intermediatePem + keyPem);
+  assert.equal((await bring(of(bought))).status, 0);
+
+  const { status, err } = await bring(of(rsa));
+
+  assert.equal(status, 0, err);
+  assert.equal(serialOf(await entryOf('shop')), new X509Certificate(rsa.leafPem).serialNumber);
 });

@@ -23,6 +23,8 @@ export interface PassResult {
   revocations?: readonly RevocationOutcome[] | undefined;
   /** An operator holds it, and that counts: it is not renewed in time on purpose. Absent: the pass did not ask. */
   isHeld?: ((fleet: string, certificate: string) => boolean) | undefined;
+  /** No order was under way, and none was due: nobody has to list their records again. */
+  isIdle?: boolean | undefined;
   /** Passes come too rarely for this certificate. */
   wakeProblem?: WakeProblem | undefined;
   /** First issues that use up most of what a CA allows for one registered domain. */

@@ -159,11 +159,15 @@ function parseAgentSettings(source: SettingsFile, origins: ReadonlyMap<string, s
 
 const isMissing = ({ file }: SettingsFile) => !existsSync(file);
 
-/** Lines and columns of a file that is not there help nobody. */
-const withoutFile = ({ file }: SettingsFile, lines: readonly string[]): string[] => [
-  `${file}: there is no such file; "pemfleet init" writes one`,
-  ...lines.map((line) => line.replace(`${file}:1:1: `, '')),
-];
+/** Lines and columns of a file that is not there help nobody. Where all faults are of flags and variables, none is missed. */
+function withoutFile({ file }: SettingsFile, lines: readonly string[]): string[] {
+  const place = `${file}:1:1: `;
+  const isMissed = lines.some((line) => line.startsWith(place));
+  return [
+    ...(isMissed ? [`${file}: there is no such file; "pemfleet init" writes one`] : []),
+    ...lines.map((line) => line.replace(place, '')),
+  ];
+}
 
 /** An entry of a list that a flag has set. */
 function originOfEntry(path: readonly PropertyKey[], origins: ReadonlyMap<string, string>) {

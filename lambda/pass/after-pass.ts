@@ -109,7 +109,9 @@ export async function afterPass(
     const postponed = nextPostponed(before.postponed, result.outcomes, names);
     const book = { ...before, calls, failedCalls, failures: attempts, postponed, fleets };
     await orElse(saveHostSummaries(bucket, book, before), undefined);
-    const recorded = await orElse(readRecordFacts(bucket, config, now), undefined);
+    const recorded = result.isIdle
+      ? NO_RECORDS
+      : await orElse(readRecordFacts(bucket, config, now), undefined);
     const records = recorded ?? NO_RECORDS;
     for (const error of failures) log('status.failed', { code: codeOf(error), error: messageOf(error) });
     const { configuredFleets: configured = Object.keys(fleets) } = result;

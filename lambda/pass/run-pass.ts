@@ -160,6 +160,7 @@ async function conclude(
     outcomes: inOrder(survey.specs, outcomes),
     ...(unconfigured && { unconfigured }),
     ...(revocations?.length && { revocations }),
+    isIdle: survey.records.size === 0 && outcomes.every(({ result }) => result === 'kept'),
   };
   const published = publishedBy(survey);
   const isHeld = isHeldIn({ ...survey, manifests: published.manifests }, timing.now());

@@ -39,7 +39,7 @@ export class Holds {
   }
 
   ofFleet(fleet: FleetName): Hold | undefined {
-    return this.#fleets.get(fleet);
+    return this.#fleets.get(fleet) ?? this.#all;
   }
 }
 

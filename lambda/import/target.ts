@@ -39,6 +39,12 @@ export function targetOf(
       `${name} is configured for ${spec.fleets.join(', ')}, not for ${others.join(', ')}: leave --fleet out, or change pemfleet.yaml`,
     );
   }
+  const left = spec.fleets.filter((fleet) => given.fleets?.includes(fleet) === false);
+  if (left.length > 0) {
+    throw new ImportRefused(
+      `${name} is configured for ${left.join(', ')}, too, and the next pass takes it there: leave --fleet out`,
+    );
+  }
   const missing = spec.identifiers.filter((wanted) => !names.some((held) => coversName(held, wanted)));
   if (missing.length === 0) return { name, fleets: spec.fleets, spec };
   throw new ImportRefused(

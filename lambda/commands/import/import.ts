@@ -85,7 +85,7 @@ async function importInto(
 ): Promise<number> {
   const dryRun = values['dry-run'];
   const { timing, log } = passEnvironmentOf(values);
-  const signing = await openSigningKey(bucket, { fleets, dryRun });
+  const signing = await openSigningKey(bucket, { fleets, dryRun: true });
   const fetcher = new StapleFetcher({ config, log, timing });
   const source = { bucket, signing, now, log, fetcher, audit: openAuditTrail(bucket, values) };
   const plan = await planPresent(source, {
@@ -108,7 +108,9 @@ async function importInto(
   const untrusted = await judgeTrust(source, new Map(all), plan, words);
   const notes = [...left, ...notesOf({ config, plan, spec, known, untrusted, now: now() })];
   if (dryRun) return show(values, plan, notes, 'planned');
-  const published = await publishPresent(source, plan, values.reason);
+  // Nothing is written before all is judged, not even the first key of a bucket.
+  const signer = { ...source, signing: await openSigningKey(bucket, { fleets }) };
+  const published = await publishPresent(signer, plan, values.reason);
   await notifyHosts(log, published);
   return show(values, plan, notes, published.changed);
 }

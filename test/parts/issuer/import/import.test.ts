@@ -1,7 +1,7 @@
 // `pemfleet import` as an operator types it: what it takes, what it refuses, and that a refusal or a dry run changes no byte.
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { DAY_MS } from '#common/time.ts';
@@ -244,4 +244,22 @@ test('a certificate of an RSA key below an authority of another kind is imported
 
   assert.equal(status, 0, err);
   assert.equal(serialOf(await entryOf('shop')), new X509Certificate(rsa.leafPem).serialNumber);
+});
+
+test('--fleet is all fleets of the entry, or none; a refusal in an empty bucket makes no key', async (t) => {
+  const both = { ...shop, fleets: ['edge', 'core'] };
+  const { bring, dir, file } = await shopkeeper(t, [both]);
+  const expired = await pki.issue({ names, notBefore: inDays(-20), notAfter: inDays(-10) });
+  rmSync(join(dir, 'bucket'), { recursive: true, force: true });
+
+  const part = await bring(file('1', bought.combined), '--fleet', 'edge');
+  const over = await bring(file('2', expired.combined));
+
+  assert.match(String(part.status), /ERR_IMPORT shop is configured for core, too, .*: leave --fleet out/);
+  assert.match(String(over.status), /ERR_PEM_VALIDITY/);
+  const left = readdirSync(join(dir, 'bucket'), { recursive: true, withFileTypes: true });
+  assert.deepEqual(
+    left.flatMap((one) => (one.isFile() && !one.name.startsWith('.lock') ? one.name : [])),
+    [],
+  );
 });

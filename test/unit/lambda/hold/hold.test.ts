@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY_MS } from '#common/time.ts';
 import { digest } from '#contract/combined-pem.ts';
+import { BucketError } from '#contract/errors.ts';
 import { fleetName, layout } from '#contract/layout.ts';
 import { metricsOf } from '../../../../lambda/figures/metrics.ts';
 import { readHolds, writeHold } from '../../../../lambda/hold/holds.ts';
@@ -187,3 +188,11 @@ function makeFacts() {
   const none = { outcomes: [], failing: [], missing: [], unconfigured: [] };
   return { ...none, fleets: [], failedCalls: [] };
 }
+
+test('holds that cannot be listed may be of any certificate and of any fleet: rather all is held', () => {
+  const error = new BucketError('ERR_BUCKET_UNREACHABLE', layout.holds, 'does not answer');
+  const holds = new Holds({ stored: [], error, now: noon });
+
+  assert.match(String(holds.ofFleet(fleet)?.reason), /does not answer/);
+  assert.match(String(holds.ofCertificate(named('a.test'))?.reason), /does not answer/);
+});

@@ -33,6 +33,8 @@ const CURES: Readonly<Record<StatusCode, string>> = {
   unproven: 'On {host}: `pemfleet-agent doctor` says which bind does not show it.',
   drift: 'On {host}: find out what writes there; the agent has put it right each time.',
   removal: 'On {host}: `pemfleet-agent doctor` says why the file cannot be removed.',
+  'tombstones-unreadable':
+    'Bring the object back from a copy of the bucket (an earlier version of it), or upgrade the issuer: without it nobody knows what must not come back.',
   hold: '`pemfleet resume {certificate}` ends it before its time.',
   'hold-broken':
     'Nothing if it is meant: what nears its end is renewed whatever holds it. `pemfleet resume {certificate}` ends the hold.',

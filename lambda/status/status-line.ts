@@ -5,6 +5,7 @@ const CODES = [
   'unreachable',
   'signing-key',
   'manifest-unreadable',
+  'tombstones-unreadable',
   'clock-off',
   'host-error',
   'expired',

@@ -17,6 +17,7 @@ import { isHeldLine, readHoldLines } from './hold-lines.ts';
 import { replacementLines } from './replacement-lines.ts';
 import { pendingRevocationLines } from './revocation-lines.ts';
 import { type StatusLevel, type StatusLine, worstFirst, worstLevel } from './status-line.ts';
+import { tombstoneLines } from './tombstone-lines.ts';
 import { trustedLines } from './trusted-lines.ts';
 
 export interface StatusRequest extends Pick<ReportSource, 'onProgress' | 'onFleet'> {
@@ -103,6 +104,8 @@ async function readAll(request: StatusRequest): Promise<StatusRead> {
   const holding = await readHoldLines(bucket, fleets, only, at);
   const lines = [...keys.lines, ...held, ...clock, ...orders, ...replacing, ...holding.lines];
   lines.push(...(await pendingRevocationLines(bucket, fleets, at)));
+  const names = fleets.map(({ fleet }) => fleet);
+  lines.push(...(await tombstoneLines(memory, names)));
   return { fleets, now: at, lines, trusted, holds: holding.holds };
 }
 

@@ -158,3 +158,14 @@ test('a name that nobody knows and a day that there is not are said, and not pas
   assert.match(unknown.err, /^no line of the trail is about that$/m);
   assert.match(String(noDay.status), /^UsageError .*--after wants a time in UTC/);
 });
+
+test('a record of what was ended that cannot be read is told by status, as by each pass', async (t) => {
+  const { bucket, publish, run } = await stage(t);
+  await publish('kept');
+  await bucket.put(layout.tombstones(edge), '[[[');
+
+  const { status, out } = await run(statusCommand, 'status');
+
+  assert.equal(status, 1);
+  assert.match(out, /^wrong: fleet edge: what was withdrawn or revoked .*ERR_TOMBSTONES /m);
+});

@@ -5,9 +5,24 @@ import type { Environment } from '#storage/s3-credentials.ts';
 import { signedSender } from '#storage/signed-request.ts';
 
 const API_VERSION = '2010-05-08';
-/** IAM is one service for all regions of a partition. */
-const REGION = 'us-east-1';
-const ENDPOINT = 'https://iam.amazonaws.com/';
+/** IAM is one service for all regions of a partition (AWS General Reference, "IAM endpoints"): where it is, and which region signs. */
+const ENDPOINTS: Readonly<Record<string, readonly [host: string, region: string]>> = {
+  aws: ['iam.amazonaws.com', 'us-east-1'],
+  'aws-cn': ['iam.cn-north-1.amazonaws.com.cn', 'cn-north-1'],
+  'aws-us-gov': ['iam.us-gov.amazonaws.com', 'us-gov-west-1'],
+  'aws-eusc': ['iam.eusc-de-east-1.amazonaws.eu', 'eusc-de-east-1'],
+};
+
+/** @throws Error for a partition whose IAM nobody here knows */
+export function iamEndpoint(partition: string): { url: URL; region: string } {
+  const [host, region] = ENDPOINTS[partition] ?? [];
+  if (host === undefined || region === undefined) {
+    throw new Error(
+      `wanted one of the partitions ${Object.keys(ENDPOINTS).join(', ')}, saw ${partition}: set AWS_ENDPOINT_URL_IAM to its IAM`,
+    );
+  }
+  return { url: new URL(`https://${host}/`), region };
+}
 
 export interface SimulatedRequest {
   policy: object;
@@ -24,10 +39,13 @@ export interface SimulatedRequest {
  */
 export async function simulatePolicy(request: SimulatedRequest, env: Environment): Promise<string> {
   const { credentials } = await hostIdentity(env);
-  const send = signedSender(credentials, async () => REGION, 'iam');
+  const [, partition = ''] = request.resource.split(':');
+  const named = env['AWS_ENDPOINT_URL_IAM'] ?? env['AWS_ENDPOINT_URL'];
+  const { url, region } = placeOf(partition, named);
+  const send = signedSender(credentials, async () => region, 'iam');
   const { status, body } = await send({
     method: 'POST',
-    url: new URL(env['AWS_ENDPOINT_URL_IAM'] ?? env['AWS_ENDPOINT_URL'] ?? ENDPOINT),
+    url,
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: Buffer.from(new URLSearchParams(formOf(request)).toString()),
   }).catch((error: unknown) => {
@@ -37,6 +55,11 @@ export async function simulatePolicy(request: SimulatedRequest, env: Environment
   if (status === 200 && decision !== undefined) return decision;
   const code = /<Code>([A-Za-z.]{1,64})<\/Code>/.exec(body.toString())?.[1] ?? 'without a code';
   throw new Error(`IAM answers ${status} ${code} to iam:SimulateCustomPolicy`);
+}
+
+function placeOf(partition: string, named: string | undefined): { url: URL; region: string } {
+  if (named === undefined) return iamEndpoint(partition);
+  return { url: new URL(named), region: ENDPOINTS[partition]?.[1] ?? 'us-east-1' };
 }
 
 function formOf({ policy, action, resource, context }: SimulatedRequest): Record<string, string> {

@@ -30,13 +30,15 @@
 //   aws.ssm.host({ instanceId: 'i-0aaa', tags: { fleet: 'web' }, cwd, env });  // runs what SendCommand sends to it
 //   await aws.ssm.settled();
 //   aws.sns.createTopic('Alarms'); aws.sns.messages                            // [{ topic, subject, text }]
+//   aws.events.sent                                                            // [{ bus, source, detailType, detail, … }]
 //   aws.lambda.add(startFunction({ … }), ['read']);                            // for Invoke; aws.lambda.trail says by whom
 //   startImds({ principal: () => session });                                   // imds.ts: a server of its own
 //
-// Files: server.ts (front), on-behalf.ts, signature.ts, aws-chunked.ts, identity.ts, policy.ts, faults.ts, failure.ts, and each
+// Files: server.ts (front), on-behalf.ts, signature.ts, presigned.ts, aws-chunked.ts, identity.ts, policy.ts, faults.ts, failure.ts, and each
 // service by its name.
 
 import { type NameServer, startNameServer } from './dns/dns-server.ts';
+import { createEvents, type Events } from './events.ts';
 import { createFaults, type Fault, type FaultPlace } from './faults.ts';
 import { createIam } from './iam.ts';
 import {
@@ -92,6 +94,7 @@ export interface Aws {
   dns: NameServer;
   ssm: Ssm;
   sns: Sns;
+  events: Events;
   lambda: LambdaApi;
   stop(): Promise<void>;
 }
@@ -106,6 +109,7 @@ export async function startAws(options: AwsOptions = {}): Promise<Aws> {
   const route53 = createRoute53({ accountId, now }, options.route53);
   const ssm = createSsm({ region, accountId, now });
   const sns = createSns({ region, accountId });
+  const events = createEvents({ region, accountId });
   const lambda = createLambdaApi({ region, accountId });
   const decide = createPolicyEngine(region);
   const services: Bench['services'] = {
@@ -113,6 +117,7 @@ export async function startAws(options: AwsOptions = {}): Promise<Aws> {
     ...{
       sts: createSts(identity, now),
       sns: sns.service,
+      events: events.service,
       lambda: lambda.service,
       iam: createIam(decide, accountId, identity.holderByArn),
     },
@@ -123,7 +128,7 @@ export async function startAws(options: AwsOptions = {}): Promise<Aws> {
   const front = await listen(bench);
   endpoint = `http://127.0.0.1:${front.port}`;
   return {
-    ...{ endpoint, region, accountId, calls, s3, route53, dns, ssm, sns, lambda },
+    ...{ endpoint, region, accountId, calls, s3, route53, dns, ssm, sns, events, lambda },
     stop: async () => {
       await Promise.all([front.stop(), dns.stop(), ssm.stop()]);
     },

@@ -10,6 +10,7 @@ import { authenticationFailure, failureAnswer, wrongRegion } from './failure.ts'
 import type { Fault, Faults } from './faults.ts';
 import type { Identity } from './identity.ts';
 import { accessDenied, type Decide, type Decision, globalContext } from './policy.ts';
+import { readPresigned, verifyPresigned, withoutSignature } from './presigned.ts';
 import { readClaim, type SignedRequest, verifySignature } from './signature.ts';
 import {
   type Answer,
@@ -111,20 +112,27 @@ function readRequest({ method = '', url = '', headers }: IncomingMessage, body: 
 }
 
 async function answerOf(bench: Bench, request: SignedRequest, call: Call): Promise<Answer & { wire?: Wire }> {
-  const claim = readClaim(request.headers);
-  call.service = claim?.service ?? '';
-  const service = bench.services[call.service];
-  const protocol = service?.protocol ?? 's3';
+  const inHeaders = readClaim(request.headers);
+  let protocol: Protocol = 's3';
   try {
+    const claim = inHeaders ?? readPresigned(request);
+    call.service = claim?.service ?? '';
+    const service = bench.services[call.service];
+    protocol = service?.protocol ?? 's3';
     if (!claim) throw authenticationFailure(protocol, 'missing');
     if (call.service === 's3' && claim.region !== bench.region) throw wrongRegion(claim.region, bench.region);
     if (!service) throw new AwsFailure(400, 'UnknownService', `the stand-in knows no ${claim.service}`);
     const holder = bench.identity.holderOf(claim.accessKeyId);
-    await verifySignature(request, claim, holder?.credentials, { protocol, now: bench.now() });
+    if (inHeaders) {
+      await verifySignature(request, claim, holder?.credentials, { protocol, now: bench.now() });
+    } else verifyPresigned(request, claim, holder?.credentials, bench.now());
     const caller = holder as Caller;
     call.principal = caller.arn;
     call.globals = globalContext(caller, bench.region);
-    const operation = service.read(unframe(request, claim.region), caller);
+    const operation = service.read(
+      unframe(inHeaders ? request : withoutSignature(request), claim.region),
+      caller,
+    );
     Object.assign(call, { operation: operation.name, subject: operation.subject });
     return await perform(bench, operation, sessionOf(bench, caller, protocol, call), call);
   } catch (error) {

@@ -9,7 +9,7 @@ export interface Sns {
   /** @returns its ARN */
   createTopic(name: string): string;
   /** newest last */
-  messages: { topic: string; subject: string; text: string }[];
+  messages: { topic: string; subject: string; text: string; attributes: Record<string, string> }[];
 }
 
 export function createSns({ region, accountId }: { region: string; accountId: string }): Sns {
@@ -49,7 +49,7 @@ function readPublish(
     if (text === '' || Buffer.byteLength(text) > 262_144) {
       throw new AwsFailure(400, 'InvalidParameter', 'Invalid parameter: Message too long');
     }
-    messages.push({ topic, subject, text });
+    messages.push({ topic, subject, text, attributes: attributesOf(form) });
     const result = { MessageId: `${messages.length}` };
     return {
       status: 200,
@@ -59,4 +59,18 @@ function readPublish(
   };
   const check = { action: 'sns:Publish', resource: topic, context: {} };
   return { name: 'Publish', subject: topic, checks: [check], run };
+}
+
+/** Amazon SNS API Reference, "MessageAttributeValue": of type String here. */
+function attributesOf(form: URLSearchParams): Record<string, string> {
+  const entries = [...form].flatMap(([key, name]): [string, string][] => {
+    const entry = /^(MessageAttributes\.entry\.\d+)\.Name$/.exec(key)?.[1];
+    if (entry === undefined) return [];
+    const [type, value] = ['DataType', 'StringValue'].map((part) => form.get(`${entry}.Value.${part}`) ?? '');
+    if (type !== 'String' || value === undefined || value === '' || !/^[\w.-]{1,256}$/.test(name)) {
+      throw new AwsFailure(400, 'InvalidParameterValue', `The message attribute '${name}' is invalid`);
+    }
+    return [[name, value]];
+  });
+  return Object.fromEntries(entries);
 }

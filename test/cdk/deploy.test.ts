@@ -17,6 +17,8 @@ import { motoAccount } from './moto-account.ts';
 /** Resources that moto's CloudFormation does not know: it creates none of them, and does not fail. */
 const IGNORED = [
   'AWS::CloudWatch::Alarm',
+  // moto makes it, but the stack does not list it.
+  'AWS::Lambda::Alias',
   'AWS::Lambda::EventInvokeConfig',
   // moto creates it, but the stack does not list it.
   'AWS::Lambda::Permission',

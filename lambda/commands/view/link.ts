@@ -69,7 +69,7 @@ async function signedLink(
     ...{ sha256: Sha256, uriEscapePath: false },
   });
   const host = port === undefined ? hostname : `${hostname}:${port}`;
-  const headers = { host, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' };
+  const headers = { host, 'X-Amz-Content-Sha256': 'UNSIGNED-PAYLOAD' };
   const request = {
     method: 'GET',
     protocol,

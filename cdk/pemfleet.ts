@@ -10,7 +10,7 @@ import type { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { FLEET_TAG, fleetTagValue } from '#contract/layout.ts';
 import { type AgentRights, grantAgent } from './access/agent-access.ts';
-import { type AuditorRights, grantCommands, grantReading } from './access/people-access.ts';
+import { type AuditorRights, grantCommands, grantPage, grantReading } from './access/people-access.ts';
 import { parameterArn } from './access/right.ts';
 import { type CertificateBucket, createBucket } from './bucket/bucket.ts';
 import { configuredFleet } from './bucket/prefixes.ts';
@@ -126,6 +126,14 @@ export class Pemfleet extends Construct {
   grantAuditor(grantee: IGrantable, rights: AuditorRights = {}): Grant {
     const commands = grantCommands(grantee, [this.commandAliases.read]);
     return rights.bucket ? commands.combine(grantReading(this.#storage, grantee)) : commands;
+  }
+
+  /**
+   * Grants people the page of `statusPage: true`, and nothing else: they read it with `aws s3 cp`, or sign links to it
+   * (`pemfleet status --page`). An auditor of the bucket reads it, too.
+   */
+  grantPageReader(grantee: IGrantable): Grant {
+    return grantPage(this.#storage, grantee);
   }
 
   /**

@@ -1,10 +1,11 @@
 /**
  * Rights of people: an operator and an auditor send commands to the function (`pemfleet --function`), which acts with its own role. An auditor
- * may also read the bucket itself, but for the keys in it.
+ * may also read the bucket itself, but for the keys in it; a reader of the page, the page.
  */
 import { Effect, Grant, type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Alias } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
+import { layout } from '#contract/layout.ts';
 import type { CertificateBucket } from '../bucket/bucket.ts';
 import { readable, secret } from '../bucket/prefixes.ts';
 import { acknowledgeResource, keyConditions, ownAccount } from './right.ts';
@@ -46,6 +47,18 @@ export function grantReading({ bucket, key }: CertificateBucket, grantee: IGrant
         conditions: keyConditions(bucket),
       }),
     );
+}
+
+/** The page, and nothing else of the bucket. @internal */
+export function grantPage({ bucket, key }: CertificateBucket, grantee: IGrantable): Grant {
+  const resourceArns = [bucket.arnForObjects(layout.statusPage)];
+  const conditions = ownAccount(bucket);
+  return Grant.addToPrincipal({ grantee, actions: ['s3:GetObject'], resourceArns, conditions }).combine(
+    Grant.addToPrincipal({
+      ...{ grantee, actions: ['kms:Decrypt'], resourceArns: [key.keyArn] },
+      conditions: keyConditions(bucket),
+    }),
+  );
 }
 
 function acknowledge({ grantPrincipal }: IGrantable, resources: readonly string[]): void {

@@ -22,7 +22,7 @@ export const readable: readonly string[] = [
     (prefix) => `${prefix}*`,
   ),
   ...[layout.history(anyFleet, anyName), layout.departed(anyFleet), layout.garbage(anyFleet)],
-  layout.summary(anyFleet),
+  ...[layout.summary(anyFleet), layout.statusPage],
 ];
 
 /** Private keys: of certificates, of orders under way, of accounts, and the one that signs. `*` of a policy goes across slashes. */

@@ -35,6 +35,11 @@ const ROLES: readonly [who: Who, title: string, says: string][] = [
     '`grantAuditor` with `bucket: true`: the same, and all of the bucket but private keys, which are denied ([operator.md](operator.md)).',
   ],
   [
+    'page reader',
+    'People who read the page',
+    '`grantPageReader`: the page of `statusPage: true`, and links to it ([status.md](status.md#the-page-in-the-bucket)).',
+  ],
+  [
     'foreign zone',
     'Zone of another account',
     "The role that the issuer assumes; its trust policy names the issuer's account or role.",
@@ -65,7 +70,7 @@ test('docs/iam.md holds the policies of the template', () => {
   const text = `# IAM policies in full
 
 Generated from the template (\`npm run test:cdk\` compares); the example orders \`www.example.com\`, \`example.com\` and \`*.example.com\` in the zone
-\`Z0OWN\`, and \`shop.example.net\` in another account, for the fleets \`edge\` and \`inner\`. Replace the words in capitals.
+\`Z0OWN\`, and \`shop.example.net\` in another account, for the fleets \`edge\` and \`inner\`; its \`notify\` has a topic, a bus and a webhook (statements \`Notices\`, \`Events\`, \`Receivers\`). Replace the words in capitals.
 
 ${ROLES.map(section).join('\n')}
 ## Operator

@@ -22,6 +22,15 @@ const document = {
     { identifiers: ['*.example.com', 'example.com'], fleets: ['edge'] },
     { identifiers: ['shop.example.net'], fleets: ['edge', 'inner'] },
   ],
+  notify: {
+    channels: {
+      people: { sns: 'arn:aws:sns:eu-central-1:111111111111:Ops' },
+      programs: { eventbridge: 'arn:aws:events:eu-central-1:222222222222:event-bus/central' },
+      chat: {
+        webhook: { urlParameter: '/ops/chat-url', secretParameter: '/ops/chat-secret', template: 'slack' },
+      },
+    },
+  },
 };
 
 export type Who =
@@ -34,6 +43,7 @@ export type Who =
   | 'operator'
   | 'auditor'
   | 'reader'
+  | 'page reader'
   | 'foreign zone';
 
 const dns = stackOf({ ...document, challenge: 'dns-01' });
@@ -43,6 +53,7 @@ const people = { assumedBy: new AccountPrincipal(ACCOUNT) };
 dns.stack.pemfleet.grantOperator(new Role(dns.stack, 'Operator', people));
 dns.stack.pemfleet.grantAuditor(new Role(dns.stack, 'Auditor', people));
 dns.stack.pemfleet.grantAuditor(new Role(dns.stack, 'Reader', people), { bucket: true });
+dns.stack.pemfleet.grantPageReader(new Role(dns.stack, 'PageReader', people));
 const zones = new Stack(dns.app, 'Zones');
 new ZoneAccess(zones, 'Access', {
   hostedZone: HostedZone.fromHostedZoneId(zones, 'Zone', 'Z0FOREIGN'),
@@ -66,6 +77,7 @@ export const policies: Readonly<Record<Who, PolicyDocument[]>> = {
   operator: byDns.policiesOf('Operator'),
   auditor: byDns.policiesOf('Auditor'),
   reader: byDns.policiesOf('Reader'),
+  'page reader': byDns.policiesOf('PageReader'),
   'foreign zone': foreign.policiesOf('AccessRole'),
 };
 

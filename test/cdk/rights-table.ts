@@ -23,6 +23,11 @@ const notify = ssmDocument(byDns.name('PemfleetNotifyDocument'));
 const logs = (of: typeof byDns, id: string) =>
   `${of.arn(id).replace(/\*$/, '')}log-stream:2026/11/22/[$LATEST]0a`;
 const alias = (name: string) => `${byDns.arn('PemfleetIssuerFunction')}:${name}`;
+/** What the channels of `notify` name. */
+const opsTopic = 'arn:aws:sns:eu-central-1:111111111111:Ops';
+const centralBus = 'arn:aws:events:eu-central-1:222222222222:event-bus/central';
+const secretOf = (name: string) => `arn:aws:ssm:eu-central-1:111111111111:parameter/ops/${name}`;
+const page = object('issuer/status-page.html');
 const pem = object('published/edge/pem/www.example.com/0a.pem');
 const ownStatus = object('status/edge/i-0aaa.json');
 const tarball = object(`agent/${'0'.repeat(64)}.tar.gz`);
@@ -66,6 +71,12 @@ export const ALLOWED: Row[] = [
   ['issuer', 'ssm:GetParameter', trustParameter],
   ['issuer', 'ssm:PutParameter', trustParameter],
   ['issuer', 'sns:Publish', byDns.arn('PemfleetAlarmsTopic')],
+  ['issuer', 'sns:Publish', opsTopic],
+  ['issuer', 'events:PutEvents', centralBus],
+  ...rows('issuer', 'ssm:GetParameter', [secretOf('chat-url'), secretOf('chat-secret')]),
+  ['page reader', 's3:GetObject', page],
+  ['page reader', 'kms:Decrypt', key, throughS3()],
+  ['reader', 's3:GetObject', page],
   ['issuer', 'sqs:SendMessage', byDns.arn('PemfleetIssuerFailures')],
   ['issuer', 'logs:CreateLogStream', logs(byDns, 'PemfleetIssuerLogs')],
   ['issuer', 'logs:PutLogEvents', logs(byDns, 'PemfleetIssuerLogs')],
@@ -122,6 +133,38 @@ export const ALLOWED: Row[] = [
 ];
 
 export const DENIED: Row[] = [
+  // Messages go where pemfleet.yaml says, and their secrets are for nobody but the issuer.
+  ...rows('issuer', 'sns:Publish', [`${opsTopic}2`, opsTopic.replace('111111111111', '222222222222')]),
+  ...rows('issuer', 'events:PutEvents', [
+    `${centralBus}2`,
+    centralBus.replace('222222222222', '111111111111'),
+  ]),
+  ...rows('issuer', 'events:PutRule', [centralBus]),
+  ...rows('issuer', 'ssm:GetParameter', [secretOf('chat-url2'), secretOf('other')]),
+  ...rows('issuer', 'ssm:PutParameter', [secretOf('chat-url'), secretOf('chat-secret')]),
+  ...(
+    ['host', 'responder', 'operator', 'auditor', 'reader', 'page reader', 'agent release'] as const
+  ).flatMap((who) => [
+    ...rows(who, 'ssm:GetParameter', [secretOf('chat-url'), secretOf('chat-secret')]),
+    ...rows(who, 'sns:Publish', [opsTopic]),
+    ...rows(who, 'events:PutEvents', [centralBus]),
+  ]),
+  // Readers of the page read the page.
+  ...rows('page reader', 's3:GetObject', [
+    ...[
+      pem,
+      object('issuer/signing-key.json'),
+      object('issuer/host-book.json'),
+      object('status/edge/i-0aaa.json'),
+    ],
+    ...[`${page}.old`, object('published/edge/root.json')],
+  ]),
+  ...rows('page reader', 's3:GetObject', [page], strangers()),
+  ...rows('page reader', 's3:PutObject', [page]),
+  ...rows('page reader', 's3:ListBucket', [byDns.arn('PemfleetBucket')]),
+  ...rows('page reader', 'kms:GenerateDataKey', [key], throughS3()),
+  ...rows('page reader', 'lambda:InvokeFunction', [alias('read'), alias('change')]),
+  ...rows('host', 's3:GetObject', [page]),
   // People send commands, and nothing else: no pass by hand, no object, no key, no host.
   ['auditor', 'lambda:InvokeFunction', alias('change')],
   // A certificate may be called shard, or be of a fleet that is: whatever its key is called, it is a key.

@@ -37,6 +37,7 @@ const ROWS: readonly (readonly [command: string, words: readonly string[], says:
     /would be revoked \(keyCompromise\)/,
   ],
   ['renew', ['renew', 'a.test'], /planned/],
+  ['notify', ['notify'], /waits for chat: pemfleet: /],
   [
     'rollback',
     ['rollback', 'a.test', '--reason', 'a test'],
@@ -82,9 +83,11 @@ const CHANGING: readonly Resource[] = [
   ...(['newAccount', 'newOrder', 'finalize', 'challenge', 'revokeCert', 'keyChange'] as const),
 ];
 
-/** Root's alone, and its exit status is that of its findings: test/parts/user has the dry run of `--fix`. What adopt wants is
- * an old client's machine: test/parts/issuer/adopt. */
-const ELSEWHERE = ['doctor', 'adopt'];
+/**
+ * Root's alone, and its exit status is that of its findings: test/parts/user has the dry run of `--fix`. What adopt wants is an old
+ * client's machine, and import a certificate: test/parts/issuer/adopt, test/parts/issuer/import.
+ */
+const ELSEWHERE = ['doctor', 'adopt', 'import'];
 
 test('every command that takes --dry-run has a row here', () => {
   const takers = Object.entries(TAKEN_BY).flatMap(([command, own]) =>
@@ -104,7 +107,8 @@ test('nothing is changed by --dry-run, in the bucket and at the CA', async (t) =
   configure({ certificates: [{ identifiers: ['a.test'] }, { identifiers: ['gone.test'] }] });
   assert.equal((await pemfleet('run')).status, 0);
   assert.equal((await pemfleet('key', 'recovery-key', '--out', recoveryKey)).status, 0);
-  configure({ certificates: [{ identifiers: ['a.test'] }] });
+  const notify = { channels: { chat: { webhook: { url: 'http://127.0.0.1:1/' } } } };
+  configure({ certificates: [{ identifiers: ['a.test'] }], notify });
   assert.equal((await pemfleet('take-over')).status, 0);
   assert.equal((await pemfleet('renew', 'a.test')).status, 0);
   await bucket.put(

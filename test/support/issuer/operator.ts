@@ -16,6 +16,7 @@ import { goLiveCommand } from '../../../lambda/commands/init/go-live.ts';
 import { initCommand } from '../../../lambda/commands/init/init.ts';
 import { keyCommand } from '../../../lambda/commands/key.ts';
 import { parseArguments } from '../../../lambda/commands/line/options.ts';
+import { notifyCommand } from '../../../lambda/commands/notification/notify-command.ts';
 import { planCommand, renewCommand, runCommand } from '../../../lambda/commands/pass.ts';
 import { replaceCommand } from '../../../lambda/commands/replacement/replace.ts';
 import { startResponderServer } from '../../../lambda/commands/responder-server.ts';
@@ -36,7 +37,7 @@ import { tempDir } from '../temp-dir.ts';
 const COMMANDS: Readonly<Record<string, Command>> = {
   ...{ run: runCommand, plan: planCommand, revoke: revokeCommand, withdraw: withdrawCommand },
   ...{ account: accountCommand, 'take-over': takeOverCommand, key: keyCommand },
-  ...{ init: initCommand, 'go-live': goLiveCommand },
+  ...{ init: initCommand, 'go-live': goLiveCommand, notify: notifyCommand },
   'haproxy-config': haproxyConfigCommand,
   'upgrade-agents': upgradeAgentsCommand,
   caa: caaCommand,

@@ -15,6 +15,7 @@ import {
   endRevoked,
   findRevocationTargets,
   fleetsOfRevoked,
+  lostTargetText,
   type RevocationTarget,
   revokeTargets,
 } from '../publication/revoke.ts';
@@ -64,7 +65,10 @@ export const revokeCommand: Command = async (values, operands) => {
   const spec = specOf(config, name);
   const signing = await openSigningKey(bucket, { fleets: spec.fleets, dryRun: values['dry-run'] });
   const targets = await findRevocationTargets({ bucket, signing }, spec, values.serial);
-  if (targets.length === 0) throw new CommandRefused(`${name}: nothing is published that could be revoked`);
+  if (targets.length === 0) {
+    const lost = values.serial === undefined ? undefined : await lostTargetText(bucket, spec, values.serial);
+    throw new CommandRefused(`${name}: ${lost ?? 'nothing is published that could be revoked'}`);
+  }
   refuseForeign(config, targets);
   const subject = { ...{ bucket, config, values, spec, reason, targets }, signing };
   // Without a replacement there is nothing to wait for.
@@ -173,7 +177,7 @@ async function revokeNow(subject: Subject): Promise<number> {
     spec.name,
     targets,
   );
-  const stolen = { name: spec.name, keys: targets.map(({ key }) => key), now: now() };
+  const stolen = { name: spec.name, keys: targets.map(({ leaf }) => leaf.publicKey), now: now() };
   const problems =
     reason === 'keyCompromise' ? await eraseStolenKeys({ bucket, signing, audit, log }, fleets, stolen) : [];
   await deleteRevocation(bucket, spec.name);

@@ -15,7 +15,7 @@ import type { CertificateSpec } from '../config/config.ts';
 import type { Pass } from '../pass.ts';
 import { IssuerMemory } from './ended.ts';
 import { publishedFleets } from './fleets.ts';
-import { readHistory } from './history/history.ts';
+import { keptLeaf, readHistory } from './history/history.ts';
 import { listPems, readStoredPem } from './published-pems.ts';
 import type { PublishedFleets } from './publisher.ts';
 import { type OwnKeys, readManifest, readRoot } from './read-manifest.ts';
@@ -42,8 +42,8 @@ export interface RevocationTarget {
   /** Of the combined PEMs that hold it: one, if nobody assembled it anew. */
   sha256s: readonly string[];
   leaf: X509Certificate;
-  /** Its private key. */
-  key: KeyObject;
+  /** Its private key; undefined: deleted (keyRetention), the history has kept the certificate. */
+  key?: KeyObject | undefined;
   directoryUrl: string;
 }
 
@@ -64,8 +64,9 @@ export async function findRevocationTargets(
   const bySerial = new Map<string, RevocationTarget>();
   for (const target of targets) {
     const { serialNumber } = target.leaf;
-    const sha256s = [...(bySerial.get(serialNumber)?.sha256s ?? []), ...target.sha256s];
-    bySerial.set(serialNumber, { ...target, sha256s: [...new Set(sha256s)] });
+    const other = bySerial.get(serialNumber);
+    const sha256s = [...(other?.sha256s ?? []), ...target.sha256s];
+    bySerial.set(serialNumber, { ...target, key: target.key ?? other?.key, sha256s: [...new Set(sha256s)] });
   }
   return [...bySerial.values()];
 }
@@ -96,7 +97,7 @@ export async function revokeTargets(
  */
 async function revokeOne(
   ca: Ca,
-  { leaf, key }: Pick<RevocationTarget, 'leaf' | 'key'>,
+  { leaf, key, directoryUrl }: Pick<RevocationTarget, 'leaf' | 'key' | 'directoryUrl'>,
   reason: RevocationReason,
 ): Promise<boolean> {
   try {
@@ -109,9 +110,39 @@ async function revokeOne(
       const says = `${leaf.serialNumber} was not ordered by this account, and only --reason keyCompromise signs with its own key`;
       throw new NotOffered(says, { cause: error });
     }
+    if (key === undefined) {
+      const says = `${leaf.serialNumber} was not ordered by this account, and its private key is deleted (keyRetention); ${byOwnKeyText(directoryUrl)}`;
+      throw new NotOffered(says, { cause: error });
+    }
     const pem = key.export({ type: 'pkcs8', format: 'pem' }).toString();
     return revokeByOwnKey(await ca.signedBy(pem), leaf, reason);
   }
+}
+
+/** What whoever has the certificate and its key types (RFC 8555 §7.6). */
+function byOwnKeyText(directoryUrl: string): string {
+  return `whoever has its key revokes it: certbot revoke --server ${directoryUrl} --cert-path CERT --key-path KEY --reason keycompromise`;
+}
+
+/**
+ * A version of which the history knows no more than its serial: its PEM is gone, by hand or by an earlier issuer.
+ * @returns in words, how it is revoked; undefined: nothing is known of the serial
+ */
+export async function lostTargetText(
+  bucket: Bucket,
+  { name, fleets }: CertificateSpec,
+  serial: string,
+): Promise<string | undefined> {
+  for (const fleet of fleets) {
+    for (const { pems, issued, keyDeletedAt } of await readHistory(bucket, fleet, name)) {
+      const pem = pems.find((one) => one.serial === serial.toUpperCase());
+      const origin = issued && acmeOriginOf({ issued });
+      if (pem === undefined || origin === undefined) continue;
+      const since = keyDeletedAt === undefined ? '' : `, since ${keyDeletedAt}`;
+      return `the bucket has the certificate ${pem.serial} and its key no more${since}, and the CA wants one of them: a CT log has the certificate (https://crt.sh/?serial=${pem.serial}); ${byOwnKeyText(origin.directoryUrl)}`;
+    }
+  }
+  return undefined;
 }
 
 /** @returns undefined if none of the accounts before this one has ordered it */
@@ -183,7 +214,15 @@ async function targetsIn(
     .filter((one) => one !== undefined)
     .filter(({ leaf }) => serial === undefined || leaf.serialNumber === serial.toUpperCase());
   const history = serial === undefined ? [] : await readHistory(bucket, fleet, name);
-  return wanted.map(({ sha256, leaf, key }) => {
+  const kept = history
+    .flatMap(({ pems }) => pems)
+    .filter((pem) => pem.serial === serial?.toUpperCase())
+    .filter(({ sha256 }) => wanted.every((one) => one.sha256 !== sha256))
+    .flatMap((pem) => {
+      const leaf = keptLeaf(pem);
+      return leaf === undefined ? [] : [{ sha256: pem.sha256, leaf, key: undefined }];
+    });
+  return [...wanted, ...kept].map(({ sha256, leaf, key }) => {
     const version = history.find(({ pems }) => pems.some((pem) => pem.sha256 === sha256));
     const origin = acmeOriginOf({ issued: version?.issued ?? entry.issued });
     if (origin === undefined) throw importedProblem(name, leaf);

@@ -7,6 +7,7 @@ import { type CertificateName, type FleetName, layout } from '#contract/layout.t
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { RevocationOutcome } from '../../outcome.ts';
 import type { Pass } from '../../pass.ts';
+import { keptLeaf, readHistory } from '../../publication/history/history.ts';
 import { eraseStolenKeys } from '../../publication/history/stolen-keys.ts';
 import { readStoredPem } from '../../publication/published-pems.ts';
 import type { PublishedFleets } from '../../publication/publisher.ts';
@@ -109,7 +110,7 @@ async function revoke(
   await endRevoked(new Map(some), name, targets);
   await deleteRevocation(pass.bucket, name);
   if (request.reason !== 'keyCompromise') return;
-  const stolen = { name, keys: targets.map(({ key }) => key), now: pass.timing.now() };
+  const stolen = { name, keys: targets.map(({ leaf }) => leaf.publicKey), now: pass.timing.now() };
   for (const problem of await eraseStolenKeys(pass, [...fleets], stolen)) {
     pass.log('revocation.failed', { certificate: name, code: 'ERR_BUCKET_DENIED', error: problem });
   }
@@ -125,14 +126,33 @@ async function targetsOf(
   const bySerial = new Map<string, RevocationTarget>();
   for (const { sha256, serial, directoryUrl } of pems) {
     const keys = fleets.map((fleet) => layout.pem(fleet, name, sha256));
-    const { leaf, key } = await readFromOneOf(bucket, keys);
+    const { leaf, key } = await readFromOneOf(bucket, keys, () => readKept(bucket, fleets, name, sha256));
     const sha256s = [...(bySerial.get(serial)?.sha256s ?? []), sha256];
-    bySerial.set(serial, { sha256s, leaf, key, directoryUrl });
+    bySerial.set(serial, { sha256s, leaf, ...(key && { key }), directoryUrl });
   }
   return [...bySerial.values()];
 }
 
-async function readFromOneOf(bucket: Pass['bucket'], keys: readonly string[]) {
+/** Of a PEM that keyRetention has deleted with its key. */
+async function readKept(
+  bucket: Pass['bucket'],
+  fleets: readonly FleetName[],
+  name: CertificateName,
+  sha256: string,
+): Promise<Pick<RevocationTarget, 'leaf' | 'key'> | undefined> {
+  for (const fleet of fleets) {
+    const pems = (await readHistory(bucket, fleet, name)).flatMap((version) => version.pems);
+    const leaf = pems.flatMap((pem) => (pem.sha256 === sha256 ? (keptLeaf(pem) ?? []) : []))[0];
+    if (leaf !== undefined) return { leaf };
+  }
+  return undefined;
+}
+
+async function readFromOneOf(
+  bucket: Pass['bucket'],
+  keys: readonly string[],
+  otherwise: () => Promise<Pick<RevocationTarget, 'leaf' | 'key'> | undefined>,
+): Promise<Pick<RevocationTarget, 'leaf' | 'key'>> {
   let fault: BucketError | undefined;
   for (const key of keys) {
     try {
@@ -143,6 +163,8 @@ async function readFromOneOf(bucket: Pass['bucket'], keys: readonly string[]) {
       fault = error;
     }
   }
+  const kept = await otherwise();
+  if (kept !== undefined) return kept;
   throw (
     fault ??
     new BucketError('ERR_BUCKET_IO', keys[0] ?? layout.publishedFleets, 'the bucket has the PEM no more')

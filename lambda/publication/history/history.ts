@@ -2,6 +2,7 @@
  * The last versions of a certificate in a fleet, newest first: which digests were published under its name, until when they hold, and what
  * brings them back after a loss (restorable.ts). No host needs it. It is written after the commit: what fails here is the history's loss, not the publication's.
  */
+import { X509Certificate } from 'node:crypto';
 import * as z from 'zod';
 import { listOf } from '#contract/collection.ts';
 import { dateTime } from '#contract/document.ts';
@@ -22,6 +23,8 @@ const publishedPem = z.object({
   serial: z.string(),
   notBefore: dateTime,
   notAfter: dateTime,
+  /** The leaf, DER in base64: kept when its PEM is deleted with the key, for a CA revokes by the certificate itself. */
+  certificate: z.base64().max(100_000).optional(),
 });
 
 const publishedVersion = z.object({
@@ -111,18 +114,42 @@ export async function noteKeysDeleted(
   bucket: Bucket,
   [fleet, name]: readonly [FleetName, CertificateName],
   sha256s: ReadonlySet<string>,
-  at: Date,
+  { at, leafOf }: { at: Date; leafOf: (sha256: string) => Promise<X509Certificate | undefined> },
 ): Promise<string[]> {
   const versions = await readHistory(bucket, fleet, name);
   const isOf = ({ pems }: PublishedVersion) => pems.some(({ sha256 }) => sha256s.has(sha256));
   const deleted = versions.filter(isOf);
   if (deleted.length === 0) return [];
-  const noted = versions.map((version) =>
-    isOf(version) ? { ...version, keyDeletedAt: at.toISOString() } : version,
+  const keepLeaf = async (pem: PublishedVersion['pems'][number]) => {
+    if (!sha256s.has(pem.sha256) || pem.certificate !== undefined) return pem;
+    const leaf = await leafOf(pem.sha256);
+    return leaf === undefined ? pem : { ...pem, certificate: leaf.raw.toString('base64') };
+  };
+  const noted = await Promise.all(
+    versions.map(async (version) => {
+      if (!isOf(version)) return version;
+      const pems = await Promise.all(version.pems.map(keepLeaf));
+      return { ...version, pems, keyDeletedAt: version.keyDeletedAt ?? at.toISOString() };
+    }),
   );
   await bucket.put(layout.history(fleet, name), serializeCached({ version: 1, versions: noted }));
   const pems = deleted.flatMap((version) => version.pems).filter(({ sha256 }) => sha256s.has(sha256));
   return pems.map(({ serial }) => serial);
+}
+
+/** Of a PEM that was deleted with its key. @returns undefined where it was not kept */
+export function keptLeaf({
+  certificate,
+  serial,
+}: PublishedVersion['pems'][number]): X509Certificate | undefined {
+  if (certificate === undefined) return undefined;
+  try {
+    const leaf = new X509Certificate(Buffer.from(certificate, 'base64'));
+    return leaf.serialNumber === serial ? leaf : undefined;
+  } catch {
+    // Whoever has changed the history has lost it.
+    return undefined;
+  }
 }
 
 type Versioned = Pick<ManifestEntry, 'publishedAt' | 'sequence' | 'pems'> &

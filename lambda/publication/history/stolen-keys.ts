@@ -16,7 +16,7 @@ type StolenPass = Pick<Pass, 'audit' | 'bucket' | 'log' | 'signing'>;
 
 export interface StolenKeys {
   name: CertificateName;
-  /** The keys that were stolen; undefined: all that were ever published under the name. */
+  /** The keys that were stolen, or their public keys; undefined: all that were ever published under the name. */
   keys?: readonly KeyObject[] | undefined;
   now: Date;
 }
@@ -77,7 +77,9 @@ function samePublicKey(a: KeyObject, b: KeyObject): boolean {
 }
 
 function publicText(key: KeyObject): string {
-  return createPublicKey(key).export({ type: 'spki', format: 'pem' }).toString();
+  return (key.type === 'public' ? key : createPublicKey(key))
+    .export({ type: 'spki', format: 'pem' })
+    .toString();
 }
 
 async function erase(bucket: Bucket, key: string, what: 'all' | 'earlier'): Promise<string[]> {

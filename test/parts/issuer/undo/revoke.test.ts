@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type FileStatus, serializeHostStatus } from '#contract/host-status.ts';
 import { hostName, layout } from '#contract/layout.ts';
+import { noteDeletedKeys } from '../../../../lambda/publication/history/deleted-keys.ts';
 import { fleet, makeHostStatus, named } from '../../../support/issuer/documents.ts';
 import { startOperator } from '../../../support/issuer/operator.ts';
 import { parseRoot } from '../../../support/parse-root.ts';
@@ -73,6 +74,12 @@ test('the certificate is replaced at once, and revoked by the pass that finds it
     lines.map(({ action }: { action: string }) => action),
     ['issued', 'revocation-asked', 'renewed', 'revoked-at-ca', 'revoked', 'key-deleted'],
   );
+  const pems = await bucket.list(layout.pems(fleet, name));
+  assert.deepEqual(
+    pems,
+    [layout.pem(fleet, name, replacement.sha256)],
+    'the pass that revokes deletes the stolen key',
+  );
   assert.match(lines.at(-3).reason, /^keyCompromise: .*pemfleet revoke a.test|^keyCompromise: /);
 });
 
@@ -140,4 +147,62 @@ test('a CA that does not revoke is told in each pass until it does; a request th
   assert.equal(failed.status, 3, failed.stderr);
   assert.match(failed.stderr, /revocation\.failed certificate=a\.test/);
   assert.match(done.stderr, new RegExp(`a.test: ${old?.serial} revoked`));
+});
+
+for (const [says, now] of [
+  ['at once', ['--now']],
+  ['by a later pass', []],
+] as const) {
+  test(`a certificate whose key keyRetention has deleted is revoked by its serial, ${says}: it is kept without the key`, async (t) => {
+    const { bucket, pebble, pemfleet } = await startOperator(t);
+    const pemInForce = async () => {
+      const body = (await bucket.get(layout.root(fleet)))?.body ?? Buffer.alloc(0);
+      const [pem] = parseRoot(fleet, body).manifest.certificates[name]?.pems ?? [];
+      if (pem === undefined) throw new TypeError('nothing is published');
+      return pem;
+    };
+    assert.equal((await pemfleet('run')).status, 0);
+    const old = await pemInForce();
+    assert.equal((await pemfleet('renew', 'a.test')).status, 0);
+    const key = layout.pem(fleet, name, old.sha256);
+    const words = { at: new Date(), reason: 'keyRetention: 30d' };
+    await noteDeletedKeys({ bucket, audit: undefined }, fleet, [key], words);
+    await bucket.delete(key);
+    assert.doesNotMatch((await bucket.get(layout.history(fleet, name)))?.body.toString() ?? '', /PRIVATE/);
+
+    const serial = ['--serial', old.serial] as const;
+    const preview = await pemfleet('revoke', 'a.test', ...serial, ...KEY_COMPROMISE, ...now, '--dry-run');
+    const asked = await pemfleet('revoke', 'a.test', ...serial, ...KEY_COMPROMISE, ...now);
+    if (now.length === 0) {
+      const { sha256, serial: inForce } = await pemInForce();
+      const since = new Date().toISOString();
+      const wanted = { sha256, serial: inForce };
+      const file: FileStatus = { file: 'a.test.pem', certificate: name, state: 'served', since, wanted };
+      const status = makeHostStatus('lb1', { fleet, reportedAt: since, files: [file] });
+      await bucket.put(layout.status(fleet, hostName.parse('lb1')), serializeHostStatus(status));
+      assert.equal((await pemfleet('run')).status, 0);
+    }
+
+    assert.match(preview.stderr, new RegExp(`${old.serial} would be revoked`));
+    assert.equal(asked.status, now.length === 0 ? 3 : 0, asked.stderr);
+    assert.equal((await pebble.certStatusBySerial(old.serial)).Status, 'Revoked');
+  });
+}
+
+test('where the certificate is gone with its key, the refusal says how whoever has both revokes it', async (t) => {
+  const { bucket, pemfleet } = await startOperator(t);
+  assert.equal((await pemfleet('run')).status, 0);
+  const body = (await bucket.get(layout.root(fleet)))?.body ?? Buffer.alloc(0);
+  const [old] = parseRoot(fleet, body).manifest.certificates[name]?.pems ?? [];
+  assert.equal((await pemfleet('renew', 'a.test')).status, 0);
+  await bucket.delete(layout.pem(fleet, name, old?.sha256 ?? ''));
+
+  const { status } = await pemfleet('revoke', 'a.test', '--serial', old?.serial ?? '', ...KEY_COMPROMISE);
+
+  assert.match(
+    String(status),
+    new RegExp(
+      `^CommandRefused .*${old?.serial}.* no more.*certbot revoke --server https://\\S+ --cert-path CERT --key-path KEY`,
+    ),
+  );
 });

@@ -8,6 +8,7 @@ import { issue } from './issue.ts';
 import { load } from './load.ts';
 import { poll } from './poll.ts';
 import { scale } from './scale.ts';
+import { side } from './side.ts';
 import { traffic } from './traffic.ts';
 import { watch } from './watch.ts';
 
@@ -35,7 +36,17 @@ export interface BenchOptions {
 }
 
 type Bench = (options: BenchOptions, say: (line: string) => void) => Promise<BenchRow[]>;
-const benches: Readonly<Record<string, Bench>> = { issue, bundle, cost, load, poll, scale, traffic, watch };
+const benches: Readonly<Record<string, Bench>> = {
+  issue,
+  bundle,
+  cost,
+  load,
+  poll,
+  scale,
+  side,
+  traffic,
+  watch,
+};
 
 const usage = `npm run bench -- NAME [--json] [--certificates 100] [--peer-certificates 20] [--only WORD]
          load: [--versions 2.6,3.0,3.2,3.4] [--loaded 10,1000,10000] [--updates 400]

@@ -8,6 +8,7 @@ import { type Command, hasPrintedJson, print, printFailure, printJson } from './
 import { caaCommand } from './commands/dns/caa.ts';
 import { dnsRecordsCommand } from './commands/dns/dns-records.ts';
 import { doctorCommand } from './commands/doctor/doctor.ts';
+import { exportCommand } from './commands/export/export.ts';
 import { upgradeAgentsCommand } from './commands/fleet/upgrade-agents.ts';
 import { haproxyConfigCommand } from './commands/haproxy-config.ts';
 import { importCommand } from './commands/import/import.ts';
@@ -72,6 +73,7 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
   hold: holdCommand,
   resume: resumeCommand,
   import: importCommand,
+  export: exportCommand,
   doctor: doctorCommand,
   'upgrade-agents': upgradeAgentsCommand,
   account: accountCommand,
@@ -92,6 +94,7 @@ const TAKES_OPERANDS: ReadonlySet<Command> = new Set([
   holdCommand,
   resumeCommand,
   importCommand,
+  exportCommand,
   renewCommand,
   keyCommand,
   probeCommand,

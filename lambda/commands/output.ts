@@ -69,6 +69,9 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
                                       end that
   pemfleet import FILE… [--name NAME]  publish a certificate that was bought or is of an internal CA: PEM files in any order,
                                       or PKCS#12; --passphrase-file FILE, --passphrase-fd N, --fleet F, --force, --reason TEXT
+  pemfleet export NAME --fullchain FILE --key FILE --pkcs12 FILE
+                                      write it for other programs: any of the three, by 0600; --fleet F, --key-type TYPE,
+                                      --passphrase-file FILE, --passphrase-fd N, --force
   pemfleet audit [NAME]               show who changed what, when and why; --after TIME
   pemfleet audit --serial HEX --after TIME
                                       show which hosts served this certificate then, and until when

@@ -41,6 +41,7 @@ import { fleetOption, nameOperand } from './line/names.ts';
 import { type CommandValues, UsageError } from './line/options.ts';
 import { notifyHosts } from './notify.ts';
 import { EXIT } from './output.ts';
+import { CommandRefused } from './undo/refused.ts';
 
 /** Names in one message. */
 const MAX_NAMED = 20;
@@ -118,7 +119,7 @@ async function eraseKeys(
   return isErased;
 }
 
-/** @returns what is to go. @throws UsageError if one of the names must not, or is none */
+/** @returns what is to go. @throws CommandRefused if one of the names must not, or is none */
 function judge(
   names: readonly CertificateName[],
   fleets: readonly PublishedFleet[],
@@ -149,11 +150,11 @@ function judgeOne(
       printToStderr(`${name}: has expired: hosts remove it by themselves\n`);
       return [];
     case 'configured':
-      throw new UsageError(
+      throw new CommandRefused(
         `${name} is configured for ${plan.fleets.join(', ')}: the next pass would publish it again; take it out of pemfleet.yaml first, or replace it: pemfleet revoke ${name}`,
       );
     case 'unknown':
-      throw new UsageError(unknownName(name, fleets));
+      throw new CommandRefused(unknownName(name, fleets));
   }
 }
 

@@ -30,6 +30,7 @@ export const REACH = {
   'dns-records': 'read',
   'haproxy-config': 'read',
   import: KEYS,
+  export: KEYS,
   'key show': KEYS,
   'key rotate': KEYS,
   'key recover': KEYS,

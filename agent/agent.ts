@@ -1,5 +1,5 @@
 /** What the composition root (main.ts) gives to the passes: settings, clock, chance, log, and the ways out. */
-import type { HostStatus } from '#contract/host-status.ts';
+import type { EndedEntry, HostStatus } from '#contract/host-status.ts';
 import type { PublicKey } from '#contract/statement.ts';
 import type { HostBucket } from '#storage/bucket.ts';
 import type { Blocker } from './blocker.ts';
@@ -130,8 +130,8 @@ interface HostFacts extends Agent {
   ownership: Ownership;
   /** Certificates of which the manifest has an older PEM than this host, which keeps its own. */
   olderEntries: ReadonlySet<string>;
-  /** Certificates of which the manifest names a PEM that a tombstone has ended. */
-  endedEntries: ReadonlySet<string>;
+  /** PEMs that the manifest names, and that a tombstone has ended. */
+  endedEntries: readonly EndedEntry[];
   /** Why neither place takes the records of our files: a PEM that is written now would be a stranger's later. */
   unrecorded?: HostError | undefined;
   /** Where HAProxy loads by a crt-list file. */

@@ -1,4 +1,5 @@
 /** What a pass sees of its host, and what it decides to do with each file: those of the manifest, and those that it does not name. */
+import type { EndedEntry } from '#contract/host-status.ts';
 import { emptyManifest, type Manifest } from '#contract/manifest.ts';
 import type { Agent, HostView, PassOptions } from '../agent.ts';
 import type { Action, DiskFile } from '../deploy/action.ts';
@@ -102,8 +103,8 @@ interface KnownFiles {
   inManifest: DesiredFile[];
   /** Those of them that no tombstone ends. */
   entries: DesiredFile[];
-  /** Certificates of the others. */
-  refused: ReadonlySet<string>;
+  /** The others. */
+  refused: readonly EndedEntry[];
   /** Names of all files that matter. */
   files: ReadonlySet<string>;
   crtListFile: CrtListFile | undefined;
@@ -130,7 +131,7 @@ async function knownFiles(
   const { ended = {} } = state;
   const isEnded = (one: DesiredFile) => isEntryEnded(one, ended, manifest.tombstones);
   const valid = inManifest.filter((one) => !isEnded(one));
-  const refused = new Set(inManifest.filter(isEnded).map(({ certificate }) => certificate));
+  const refused = inManifest.filter(isEnded).map(({ certificate, sha256 }) => ({ certificate, sha256 }));
   const entries = withCheckedLines(valid, crtListFile);
   const files = new Set([...entries.map(({ file }) => file), ...records.keys()]);
   const listed = crtListFile && (await viewCrtList(crtListFile, files));

@@ -6,10 +6,12 @@ import { printable } from '#common/printable.ts';
 import { digest } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import {
+  type EndedEntry,
   type FileStatus,
   type HostCondition,
   type HostStatus,
   isProofLate,
+  MAX_ENDED_ENTRIES,
   MAX_REMOVALS,
   type RemovalStatus,
 } from '#contract/host-status.ts';
@@ -37,6 +39,8 @@ interface StatusInput {
   /** What the host has taken, and whose word it takes. */
   taken: Pick<HostStatus, 'manifest' | 'head' | 'trust'>;
   conditions: readonly (Pick<HostCondition, 'condition' | 'message'> & { since?: string | undefined })[];
+  /** What the manifest names and this host refuses. */
+  endedEntries?: readonly EndedEntry[] | undefined;
   /** `undefined`: no pass could be made. */
   proofs?: KnownProofs | undefined;
   haproxy: HaproxyView | undefined;
@@ -78,6 +82,7 @@ export function hostStatusOf(input: StatusInput): HostStatus {
     ],
     files,
     removals: removalsIn(input),
+    ...(input.endedEntries?.length && { endedEntries: input.endedEntries.slice(0, MAX_ENDED_ENTRIES) }),
     proofs: input.proofs && proofsIn(files, config, input.proofs.pace),
     drift: input.drift,
     error: input.error && errorOf(input.error),

@@ -2,7 +2,7 @@
  * Several HAProxy on one host: the agent makes a pass for each, one after the other, each with a state directory of its
  * own; one that fails stops no other. The issuer sees one host: one status document, with an entry for each.
  */
-import { type HostCondition, type HostStatus, MAX_DRIFTS } from '#contract/host-status.ts';
+import { type HostCondition, type HostStatus, MAX_DRIFTS, MAX_ENDED_ENTRIES } from '#contract/host-status.ts';
 import { layout } from '#contract/layout.ts';
 import { readHead } from '#contract/root.ts';
 import type { Agent, PassOptions, PassResult } from '../agent.ts';
@@ -104,6 +104,7 @@ function mergeStatuses(
       status.files.map(({ file, ...rest }) => ({ file, instance: name, ...rest })),
     ),
     removals: removals.length > 0 ? removals : undefined,
+    endedEntries: endedOfAll(parts),
     proofs: proofsOfAll(parts, proofSettings, pace),
     drift: driftOfAll(parts),
     error,
@@ -117,6 +118,13 @@ function driftOfAll(parts: readonly { name: string; status: HostStatus }[]): Hos
   );
   const latest = all.sort((a, b) => Number(a.at < b.at) - Number(a.at > b.at)).slice(0, MAX_DRIFTS);
   return latest.length > 0 ? latest : undefined;
+}
+
+/** Each PEM once. */
+function endedOfAll(parts: readonly { status: HostStatus }[]): HostStatus['endedEntries'] {
+  const all = parts.flatMap(({ status }) => status.endedEntries ?? []);
+  const first = [...new Map(all.map((one) => [one.sha256, one])).values()].slice(0, MAX_ENDED_ENTRIES);
+  return first.length > 0 ? first : undefined;
 }
 
 /** Once, though several have it. */

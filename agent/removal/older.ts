@@ -3,6 +3,7 @@
  * under a higher sequence.
  */
 import { printable } from '#common/printable.ts';
+import type { EndedEntry } from '#contract/host-status.ts';
 import type { DesiredFile } from '../desired/files.ts';
 import { type EndedPems, endsByDigest } from '../state/ended.ts';
 import type { Condition } from '../trust/conditions.ts';
@@ -55,11 +56,12 @@ export function olderCondition(certificates: ReadonlySet<string>): Condition<'ol
 }
 
 /** For the status and the log: what is published and refused must not look as if nobody had published it. */
-export function endedCondition(certificates: ReadonlySet<string>): Condition<'ended-entry'>[] {
-  if (certificates.size === 0) return [];
+export function endedCondition(entries: readonly EndedEntry[]): Condition<'ended-entry'>[] {
+  if (entries.length === 0) return [];
+  const certificates = new Set(entries.map(({ certificate }) => certificate));
   const saw = `the manifest names PEMs that a tombstone has ended, of ${someOf(certificates)}; the host does not install them`;
   const fix =
-    'order another one (pemfleet run on the issuer, once the certificate is configured); if nothing was restored, somebody has put old copies back';
+    'nothing, if the certificate is configured: the issuer orders another one within two passes (pem-ended), once a week at most, and at once by pemfleet run --force-renewal; if nothing was restored, somebody has put old copies back';
   return [{ condition: 'ended-entry', saw, fix }];
 }
 

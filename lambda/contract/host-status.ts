@@ -146,6 +146,12 @@ const removalStatus = z.looseObject({
   error: failure.optional(),
 });
 
+/** A PEM that the manifest names, and that the host remembers as ended by a tombstone. */
+const endedEntry = z.looseObject({ certificate: certificateName, sha256: sha256Hex });
+
+/** The first say enough: their order brings room for the next. */
+export const MAX_ENDED_ENTRIES = 100;
+
 /** Of several hundred, the first say enough. */
 export const MAX_REMOVALS = 100;
 
@@ -194,6 +200,8 @@ const hostStatus = z.looseObject({
   unlisted: z.partialRecord(fileState, z.number().int().positive()).optional(),
   /** Absent: none waits. At most 100 for each HAProxy. */
   removals: listOf(removalStatus, MAX_REMOVALS * MAX_PROCESSES).optional(),
+  /** What the manifest names and the host does not install, because it has ended. Absent: nothing. */
+  endedEntries: listOf(endedEntry, MAX_ENDED_ENTRIES).optional(),
   /** How old the proofs of the served files may become, and how old the oldest is; how many files have none. */
   proofs: z
     .looseObject({
@@ -211,6 +219,7 @@ const hostStatus = z.looseObject({
 export type Wire = z.infer<typeof wire>;
 export type Drift = z.infer<typeof drift>;
 export type HostCondition = z.infer<typeof condition>;
+export type EndedEntry = z.infer<typeof endedEntry>;
 export type RemovalStatus = z.infer<typeof removalStatus>;
 export type FileStatus = z.infer<typeof fileStatus>;
 export type HostStatus = z.infer<typeof hostStatus>;

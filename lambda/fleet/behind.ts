@@ -70,6 +70,10 @@ export function certificateStateOf(
   }
   // A host with several HAProxy has a file in each.
   if (new Set(files.map((file) => file.wanted.sha256)).size === wanted.size) return { state: 'served' };
+  const isRefused = status.endedEntries?.some(
+    (one) => one.certificate === certificate && wanted.has(one.sha256),
+  );
+  if (isRefused) return refusedState(status, publishedAt);
   const isCurrent = manifest !== undefined && hasActedOn({ manifest: status.manifest, head }, manifest);
   // A long report leaves out files that are served.
   const isLeftOut = files.length === 0 && status.unlisted !== undefined && isCurrent;
@@ -79,6 +83,15 @@ export function certificateStateOf(
     ...(publishedAt !== undefined && { since: publishedAt }),
     ...(status.error && { error: status.error }),
   };
+}
+
+/** It holds the PEM as ended, and never installs it. */
+function refusedState({ conditions = [] }: HostStatus, publishedAt: string | undefined): CertificateState {
+  const code = 'ended-entry';
+  const told = conditions.find(({ condition }) => condition === code);
+  const since = told?.since ?? publishedAt;
+  const message = told?.message ?? 'the host holds this PEM as ended by a tombstone, and does not install it';
+  return { state: 'failed', ...(since !== undefined && { since }), error: { code, message } };
 }
 
 /** What a host does not serve, or does not follow, and since when. */

@@ -32,6 +32,8 @@ const hostSummaries = z.object({
   failures: z.record(z.string(), failedAttempt).default({}),
   /** Certificates for which the last pass had no time: they come first in the next one. */
   postponed: z.array(z.string()).default([]),
+  /** By certificate: when another PEM last took the place of one that hosts hold as ended (ended-pems.ts). */
+  endedOrders: z.record(z.string(), instant).default({}),
   /** By fleet: when one of its hosts last reported an agent that reads version 1 only. It outlives that host's summary. */
   version1At: z.record(z.string(), instant).default({}),
 });
@@ -41,7 +43,7 @@ export type FailedCall = z.infer<typeof failedCall>;
 export type HostSummaries = z.infer<typeof hostSummaries>;
 
 export const NO_SUMMARIES: HostSummaries = {
-  ...{ version: 1, fleets: {}, version1At: {} },
+  ...{ version: 1, fleets: {}, version1At: {}, endedOrders: {} },
   ...{ calls: [], failedCalls: [], failures: {}, postponed: [] },
 };
 
@@ -218,7 +220,14 @@ function unreadable(
 }
 
 /** Equal for documents that say the same: a summary follows from the status with its ETag, and from what is published. */
-function fingerprint({ fleets, calls, failedCalls, failures, postponed }: HostSummaries): string {
+function fingerprint({
+  fleets,
+  calls,
+  failedCalls,
+  failures,
+  postponed,
+  endedOrders,
+}: HostSummaries): string {
   const etags = Object.entries(fleets).flatMap(([fleet, summaries]) =>
     Object.entries(summaries).map(
       ([host, { etag, error, contract, unserved, lagSince }]) =>
@@ -232,6 +241,7 @@ function fingerprint({ fleets, calls, failedCalls, failures, postponed }: HostSu
     ...calls.map(({ command }) => command),
     ...failed,
     ...failing,
+    ...Object.entries(endedOrders).map(([name, at]) => `${name} ended ${at.getTime()}`),
     ...postponed,
   ].join();
 }

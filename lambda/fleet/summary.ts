@@ -16,7 +16,7 @@ import type { ReadStatus } from './read-status.ts';
 /** Characters. A book of bounded facts stays small, whatever hosts report. */
 export const MAX_ETAG = 1024;
 const [MAX_CODE, MAX_NAME] = [64, 200];
-/** PEMs that one host can miss, as far as the issuer cares. */
+/** PEMs that one host can miss, or refuse, as far as the issuer cares. */
 const MAX_MISSING = 20;
 /** The bucket lacks it, or has something else in its place. */
 const OF_PEM = /^ERR_PEM_(MISSING|DIGEST|SIZE)$/;
@@ -52,6 +52,8 @@ export const hostSummary = z.object({
   unserved: z.array(unserved).max(MAX_UNSERVED).optional(),
   /** SHA-256 of PEMs that it cannot get from the bucket. */
   missingPems: z.array(sha256Hex).max(MAX_MISSING).optional(),
+  /** SHA-256 of PEMs that the manifest names and that it holds as ended by a tombstone. */
+  endedPems: z.array(sha256Hex).max(MAX_MISSING).optional(),
   /** Files that it serves though the manifest names them no more: absent if none. */
   unlistedFiles: z.number().int().optional(),
   /** Of the host as a whole: HAProxy or the bucket out of reach, or a status that cannot be read. */
@@ -110,6 +112,7 @@ export function summarizeStatus(status: HostStatus, { etag, head, old }: Summary
     states,
     unserved: unservedOf(status, clock, old),
     ...missingOf(status),
+    ...endedOf(status),
     ...(status.error && { error: textOf(status.error.code, MAX_CODE) }),
     ...conditionsOf(status),
     ...faultOf(status, clock, old),
@@ -163,6 +166,11 @@ function missingOf({ files }: HostStatus): Pick<HostSummary, 'missingPems' | 'un
     ...(missing.length > 0 && { missingPems: [...new Set(missing)].slice(0, MAX_MISSING) }),
     ...(unlisted > 0 && { unlistedFiles: unlisted }),
   };
+}
+
+function endedOf({ endedEntries = [] }: HostStatus): Pick<HostSummary, 'endedPems'> {
+  const ended = [...new Set(endedEntries.map(({ sha256 }) => sha256))].slice(0, MAX_MISSING);
+  return ended.length > 0 ? { endedPems: ended } : {};
 }
 
 function conditionsOf({ conditions = [] }: HostStatus): Pick<HostSummary, 'conditions'> {

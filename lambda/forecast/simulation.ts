@@ -198,6 +198,12 @@ function wakeFor({ published }: Plan, until: Date): number {
 
 /** What was true of the certificate before it is not true of this one. */
 function freshPlan(plan: Plan, published: Plan['published']): Plan {
-  const none = { stored: undefined, isLost: false, isRevoked: false, replaceSince: undefined };
+  const none = {
+    stored: undefined,
+    isLost: false,
+    isEnded: false,
+    isRevoked: false,
+    replaceSince: undefined,
+  };
   return { ...plan, ...none, published, isFreshKey: false, isPostponed: false, refused: undefined };
 }

@@ -14,6 +14,7 @@ import { incompleteLevels } from '../figures/incomplete.ts';
 import { metricsOf, type PassMetrics } from '../figures/metrics.ts';
 import { type Problem, type ProblemFacts, problemsOf } from '../figures/problems.ts';
 import { lagSinceOf, type PublishedManifest } from '../fleet/behind.ts';
+import { nextEndedOrders } from '../fleet/ended-pems.ts';
 import {
   type HostSummaries,
   NO_SUMMARIES,
@@ -107,7 +108,10 @@ export async function afterPass(
     const names: ReadonlySet<string> = new Set(config.certificates.map(({ name }) => name));
     const attempts = nextFailures(before.failures, result.outcomes, names, now);
     const postponed = nextPostponed(before.postponed, result.outcomes, names);
-    const book = { ...before, calls, failedCalls, failures: attempts, postponed, fleets };
+    const current = [...result.manifests.values()].flatMap((one) => one?.manifest ?? []);
+    const claims = { hosts: before.fleets, manifests: current };
+    const endedOrders = nextEndedOrders(before.endedOrders, claims, now);
+    const book = { ...before, calls, failedCalls, failures: attempts, postponed, fleets, endedOrders };
     await orElse(saveHostSummaries(bucket, book, before), undefined);
     const recorded = result.isIdle
       ? NO_RECORDS

@@ -13,6 +13,7 @@ export type ObtainReason =
   | 'missing'
   | 'revoked'
   | 'pem-lost'
+  | 'pem-ended'
   | 'replacement'
   | 'forced'
   | 'identifiers-changed'
@@ -62,6 +63,8 @@ export interface DueInput extends RenewalTimes {
   revoked?: ReadonlySet<string>;
   /** The bucket holds it in no fleet any more: hosts that have it serve it, others cannot. */
   isLost?: boolean | undefined;
+  /** Hosts hold it as ended by a tombstone that the issuer has forgotten, and never install it. */
+  isEnded?: boolean | undefined;
   record: OrderRecord | undefined;
   /** An operator wants it replaced that was published before this time; a key that was made before must not be used either. */
   replaceSince?: Date | undefined;
@@ -218,6 +221,7 @@ function reasonToObtain(input: DueInput): ObtainReason | undefined {
   if (published === undefined) return 'missing';
   if (published.pems.some(({ sha256 }) => input.revoked?.has(sha256))) return 'revoked';
   if (input.isLost) return 'pem-lost';
+  if (input.isEnded) return 'pem-ended';
   return reasonBySpec(published, input) ?? reasonByTime(published, input);
 }
 

@@ -18,6 +18,7 @@ import {
   type WakeProblem,
   wakeProblemText,
 } from '../config/schedule.ts';
+import { isEndedAtHosts } from '../fleet/ended-pems.ts';
 import type { Hold } from '../hold/in-force.ts';
 import { type OrderFailure, orderFailureOf } from '../order/back-off.ts';
 import { preferredChallenge } from '../order/preferred-challenge.ts';
@@ -50,6 +51,8 @@ export interface Plan {
   isRevoked?: boolean | undefined;
   /** The bucket holds its PEM in no fleet any more. */
   isLost?: boolean | undefined;
+  /** Hosts hold it as ended: lambda/fleet/ended-pems.ts. */
+  isEnded?: boolean | undefined;
   /** A request of `pemfleet replace` covers what is published: it counts from then on. */
   replaceSince?: Date | undefined;
   /** An operator holds it; it is due all the same where the decision says so. */
@@ -76,7 +79,7 @@ export interface Plan {
 
 /** Input of the decision that all certificates of a pass share. */
 interface PlanContext
-  extends Omit<DueInput, 'spec' | 'published' | 'record' | 'isLost' | 'replaceSince' | 'hold'> {
+  extends Omit<DueInput, 'spec' | 'published' | 'record' | 'isLost' | 'isEnded' | 'replaceSince' | 'hold'> {
   /** Knows what the CAs have refused. */
   budget?: CaBudget | undefined;
 }
@@ -98,6 +101,7 @@ export async function decideAll(pass: Pass, survey: Survey): Promise<Plan[]> {
     isPostponed: survey.postponed.has(spec.name),
     isFreshKey: pass.options.freshKey ?? false,
     isLost: isLostEverywhere(spec, survey),
+    isEnded: isEndedAtHosts(spec.name, published, survey, pass.timing.now()),
     replaceSince: survey.replacements.replaceSince(published),
     hold: holdOnAll(survey, spec, published),
   }));
@@ -140,10 +144,10 @@ function contextOf({ config, options, timing }: Pass, { budget }: Survey): Omit<
 }
 
 export function makePlan(subject: Omit<Plan, 'decision'>, context: PlanContext): Plan {
-  const { spec, published, stored, isFreshKey, isLost, replaceSince, hold } = subject;
+  const { spec, published, stored, isFreshKey, isLost, isEnded, replaceSince, hold } = subject;
   const record = stored?.record;
   const cas = casFor(subject, context);
-  const decision = decide({ ...context, cas, spec, published, record, isLost, replaceSince, hold });
+  const decision = decide({ ...context, cas, spec, published, record, isLost, isEnded, replaceSince, hold });
   // The record of another order, for example of a spec that was changed since, says nothing of this one.
   const isCurrent = record !== undefined && isWanted(record, subject, context.cas);
   const isStale = record !== undefined && !isCurrent;
@@ -151,7 +155,7 @@ export function makePlan(subject: Omit<Plan, 'decision'>, context: PlanContext):
   const failure = isSame ? orderFailureOf(record, published?.pems, context.now) : undefined;
   // OCSP does not say why it was revoked, and an operator need not: the key may be compromised.
   const isRevoked = published?.pems.some(({ sha256 }) => context.revoked?.has(sha256)) ?? false;
-  const isDistrusted = isRevoked || replaceSince !== undefined;
+  const isDistrusted = isRevoked || isEnded || replaceSince !== undefined;
   const windowMs = shortestWindow(published, context);
   return {
     ...{

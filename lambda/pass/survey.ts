@@ -46,6 +46,8 @@ export interface BucketSurvey extends PublishedFleets {
   readonly withoutRoot?: ReadonlySet<FleetName> | undefined;
   /** What hosts had reported at the end of the last pass, by fleet; those of `withoutRoot`, what they report now. */
   readonly hosts: HostSummaries['fleets'];
+  /** By certificate: when one was last ordered because hosts held it as ended. */
+  readonly endedOrders?: HostSummaries['endedOrders'];
   /** `manifest.json` of each fleet. */
   readonly version1: Version1Survey;
   /** Certificates for which the last pass had no time. */
@@ -123,7 +125,7 @@ async function readBucket(pass: Pass, earlier: BucketSurvey | undefined): Promis
       options.only === undefined
         ? manifests.flatMap((manifest) => unconfiguredIn(config.certificates, manifest))
         : [],
-    ...{ memory, hosts, postponed, foreign, version1 },
+    ...{ memory, hosts, postponed, foreign, version1, endedOrders: stored.endedOrders },
     ...(earlier?.lostPems && { lostPems: earlier.lostPems }),
     ...(earlier?.withoutRoot && { withoutRoot: earlier.withoutRoot }),
   };

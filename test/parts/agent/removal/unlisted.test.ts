@@ -110,7 +110,10 @@ test('A2: the manifest of yesterday under a higher sequence: what came since sta
   assert.equal(existsSync(join(stage.haproxy.certsDir, 'revoked.pem')), false);
   await assert.rejects(stage.handshake('revoked.test'));
   assert.deepEqual(await unlistedIn(stage), ['c00', 'new']);
-  const { conditions = [] } = await stage.status();
+  const { conditions = [], endedEntries } = await stage.status();
+  const sha256 = Object.entries(yesterday.certificates).find(([name]) => name === 'revoked')?.[1].pems[0]
+    ?.sha256;
+  assert.deepEqual(endedEntries, [{ certificate: 'revoked', sha256 }]);
   const older = conditions.find(({ condition }) => condition === 'older-entry');
   assert.match(older?.message ?? '', /older PEMs than this host has, of c00; /);
   assert.match(pass.stderr, /event=host\.condition condition=older-entry /);

@@ -1,0 +1,58 @@
+/**
+ * Published PEMs that hosts hold as ended: `issuer/` and `published/` were put back from before the tombstone, so only the hosts remember it,
+ * and they never install that PEM. A host may say anything: on its word, a certificate is ordered once a week at most. Pure.
+ */
+import { DAY_MS } from '#common/time.ts';
+import type { CertificateName } from '#contract/layout.ts';
+import type { Manifest, ManifestEntry } from '#contract/manifest.ts';
+import type { HostSummaries } from './hosts.ts';
+
+/** On the word of hosts alone, one order of a certificate in this time. */
+const ORDERED_EVERY_MS = 7 * DAY_MS;
+
+type Hosts = HostSummaries['fleets'];
+type EndedOrders = HostSummaries['endedOrders'];
+
+/** Whether a host of any fleet that has read this entry holds one of its PEMs as ended, and its word counts now. */
+export function isEndedAtHosts(
+  name: CertificateName,
+  entry: ManifestEntry | undefined,
+  { hosts, endedOrders = {} }: { hosts: Hosts; endedOrders?: EndedOrders | undefined },
+  now: Date,
+): boolean {
+  if (entry === undefined) return false;
+  const last = endedOrders[name];
+  if (last !== undefined && Math.abs(now.getTime() - last.getTime()) < ORDERED_EVERY_MS) return false;
+  // What a host said before it read this entry is about an earlier one of the same PEM.
+  return present(hosts).some(
+    ({ head, endedPems = [] }) =>
+      (head === undefined || head.sequence >= (entry.sequence ?? 0)) && names(endedPems, entry.pems),
+  );
+}
+
+/**
+ * By certificate: when another PEM was published in the place of one that hosts held as ended. A pass that was killed before it kept this is
+ * made up for by the next one.
+ * @param hosts what they had reported before the pass
+ */
+export function nextEndedOrders(
+  before: EndedOrders,
+  { hosts, manifests }: { hosts: Hosts; manifests: readonly Manifest[] },
+  now: Date,
+): EndedOrders {
+  const isRecent = ([, at]: [string, Date]) => now.getTime() - at.getTime() < ORDERED_EVERY_MS;
+  const next = new Map(Object.entries(before).filter(isRecent));
+  const claimed = [...new Set(present(hosts).flatMap(({ endedPems = [] }) => endedPems))];
+  if (claimed.length === 0) return Object.fromEntries(next);
+  for (const [name, { previous }] of manifests.flatMap((one) => Object.entries(one.certificates))) {
+    if (!next.has(name) && names(claimed, previous?.pems ?? [])) next.set(name, now);
+  }
+  return Object.fromEntries(next);
+}
+
+const present = (hosts: Hosts) =>
+  Object.values(hosts).flatMap((summaries) => Object.values(summaries).filter(({ hasLeft }) => !hasLeft));
+
+function names(digests: readonly string[], pems: readonly { sha256: string }[]): boolean {
+  return pems.some(({ sha256 }) => digests.includes(sha256));
+}

@@ -1,4 +1,4 @@
-/** docs/examples/container as it stands there: HAProxy and the agent, which share two directories and nothing else. */
+/** The examples of docs/examples.md that this machine can run, as they stand there. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
@@ -6,19 +6,27 @@ import { cpSync, readdirSync, readFileSync, realpathSync, writeFileSync } from '
 import { dirname, join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { connect } from 'node:tls';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { openBucket } from '#storage/open.ts';
+import { startAws } from '../aws/aws.ts';
 import { programPath } from '../setup.mjs';
 import { fleet } from '../support/agent/host.ts';
 import { publisher } from '../support/agent/publish.ts';
 import { giveTo, openContainers } from '../support/containers.ts';
+import { handshake } from '../support/handshake.ts';
+import { startDns } from '../support/parts/dns.ts';
+import { startHaproxy } from '../support/parts/haproxy.ts';
+import { startPebble } from '../support/parts/pebble.ts';
 import { createPki } from '../support/parts/pki.ts';
+import { freePort } from '../support/ports.ts';
 import { startPart, until } from '../support/process.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { finish } from './finish.ts';
 
 const run = promisify(execFile);
 const USER = '99:99';
+const program = (name: string) => fileURLToPath(new URL(`../../dist/${name}/index.mjs`, import.meta.url));
 
 /** Names of the certificate that HAProxy's shared socket hands out. */
 async function servedAt(path: string, servername: string): Promise<string | undefined> {
@@ -65,15 +73,15 @@ test('example: HAProxy in a container starts with a placeholder, and the agent b
   });
   const { services, wordsOf } = containers;
   const start = async (name: string, command: readonly string[], probe: () => Promise<boolean>) => {
-    const [program, ...args] = wordsOf(name, command);
-    const part = await startPart({ name, command: program, args, probe });
+    const [word, ...args] = wordsOf(name, command);
+    const part = await startPart({ name, command: word, args, probe });
     t.after(() => part.stop());
     return part;
   };
   const commandOf = (name: string) => services[name]?.command ?? [];
 
-  const [program, ...args] = wordsOf('first-certificates', commandOf('first-certificates'));
-  await run(program, args);
+  const [first, ...words] = wordsOf('first-certificates', commandOf('first-certificates'));
+  await run(first, words);
   assert.ok(readdirSync(directory('certs')).includes('PLACEHOLDER.pem'));
 
   const socket = directory('run/https.sock');
@@ -103,4 +111,58 @@ test('example: no service of it gets the socket of a container engine, or writes
     assert.ok(!volumes.some((volume) => /docker|podman|containerd/.test(volume)), name);
   }
   assert.ok(services['haproxy']?.volumes.includes('./certs:/etc/haproxy/certs:ro'));
+});
+
+test('example: issuer and hosts of a fleet share an S3 that is not AWS, and each HAProxy answers the CA by itself', async (t) => {
+  const dir = tempDir(t);
+  cpSync('docs/examples/s3-fleet', dir, { recursive: true });
+  const stop = <T extends { stop(): Promise<void> }>(part: T) => {
+    t.after(() => part.stop());
+    return part;
+  };
+  const aws = stop(await startAws());
+  aws.s3.createBucket('certificates');
+  const { AWS_ENDPOINT_URL: endpoint = '', ...env } = aws.administrator.env;
+  const dns = stop(await startDns());
+  const httpPort = await freePort();
+  const pebble = stop(await startPebble({ httpPort, dnsServer: dns.address }));
+  const [config, agentFile, haproxyFile] = ['pemfleet.yaml', 'agent.yaml', 'haproxy.cfg'].map((name) =>
+    join(dir, name),
+  ) as [string, string, string];
+  const region = `region=${aws.administrator.env['AWS_REGION'] ?? 'us-east-1'}`;
+  const store = { 'https://s3.example.com': endpoint, 'region=us-east-1': region };
+  const ca = `${pebble.directoryUrl}\n  caFile: ${pebble.caFile}`;
+  fill(config, { ...store, 'letsencrypt-staging': ca });
+  const variable = (name: string) => `"\${PEMFLEET_${name}}"`;
+  fill(haproxyFile, {
+    ...{ ':80': variable('HTTP_BIND'), ':443': variable('HTTPS_BIND') },
+    ...{ '/etc/haproxy/certs': variable('CERTS_DIR'), '/run/haproxy/admin.sock': variable('SOCKET') },
+    ...{ ' group haproxy level': ' level', '    user haproxy\n    group haproxy\n': '' },
+  });
+  const issuer = async (...words: string[]) => {
+    const { status, stdout, stderr } = await finish(program('cli'), [...words, '--config', config], { env });
+    assert.equal(status, 0, stderr);
+    return stdout;
+  };
+
+  const [, thumbprint = ''] = /thumbprint\s+(\S+)/.exec(await issuer('account')) ?? [];
+  const configText = readFileSync(haproxyFile, 'utf8');
+  const haproxy = stop(
+    await startHaproxy({ version: '3.2', configText, httpPort, env: { PEMFLEET_THUMBPRINT: thumbprint } }),
+  );
+  await issuer('run');
+  fill(agentFile, {
+    ...{ ...store, '/run/haproxy/admin.sock': haproxy.socket, '/etc/haproxy/certs': haproxy.certsDir },
+    '127.0.0.1:443': `127.0.0.1:${haproxy.httpsPort}`,
+  });
+  const sync = ['sync', '--config', agentFile, '--state-dir', join(dir, 'state')];
+  const { stderr } = await finish(program('agent'), sync, { env });
+
+  const shown = await handshake({ port: haproxy.httpsPort, servername: 'www.example.com' });
+  assert.deepEqual(shown.names.toSorted(), ['example.com', 'www.example.com'], stderr);
+  // mail.example.com is for the other fleet
+  assert.deepEqual(
+    readdirSync(haproxy.certsDir).filter((name) => name.endsWith('.pem')),
+    ['www.example.com.pem'],
+  );
 });

@@ -18,7 +18,7 @@ const PROGRAMS = {
 /** What npm puts on the PATH: they say which Node is wanted, before one that is too old cannot read the program. */
 const LAUNCHERS: Record<string, string> = { cli: 'pemfleet.cjs', agent: 'pemfleet-agent.cjs' };
 
-/** No pass has a use for the commands that people send to the function: they lie beside its program, and are loaded when one comes. */
+/** No pass has a use for the commands that people send to the function: they lie beside its program, and are loaded when one comes, or for the page. */
 const commandsApart: Plugin = {
   name: 'commands-apart',
   setup: ({ onResolve }) =>

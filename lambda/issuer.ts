@@ -25,10 +25,9 @@ import { functionIdentity } from './identity/identity.ts';
 import { type Fields, type Log, levelOf } from './log.ts';
 import { openChannels, servesAlarmTopic } from './notification/channels/open-channels.ts';
 import type { Outcome } from './outcome.ts';
-import { writeStatusPage } from './page/write-page.ts';
 import { afterPass } from './pass/after-pass.ts';
 import { passNotBegun } from './pass/run-pass.ts';
-import type { PassOptions } from './pass.ts';
+import type { Pass, PassOptions } from './pass.ts';
 import { probeNames } from './probe/probe-names.ts';
 import { TrustParameter } from './signing/trust-parameter.ts';
 import { loadConfigFile, runPassExclusively } from './wiring.ts';
@@ -153,9 +152,20 @@ async function pass(context: LambdaContext, options: PassOptions): Promise<{ out
   const probed = await probeNames({ bucket, config, timing, log }, result);
   emit({ ...ended.metrics, ...probed }, ended.problems);
   // Last: whatever becomes of the page, the figures are out.
-  if (!options.dryRun) await writeStatusPage({ bucket, config, timing, log });
+  if (!options.dryRun) await writePage({ config, timing, log });
   if (result.error !== undefined) throw result.error;
   return failIfAny(result.outcomes, failures);
+}
+
+/** Whoever wants no page does not load what makes it. */
+async function writePage(pass: Pick<Pass, 'config' | 'timing' | 'log'>): Promise<void> {
+  if (!pass.config.statusPage) return;
+  try {
+    const { writeStatusPageAt } = await import('./commands/remote/run-remotely.ts');
+    await writeStatusPageAt(process.env['PEMFLEET_BUCKET'] ?? pass.config.bucket, pass);
+  } catch (error) {
+    pass.log('status-page.failed', { code: codeOf(error), error: messageOf(error) });
+  }
 }
 
 function deadlineOf(context: LambdaContext): Date {

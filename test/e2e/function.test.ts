@@ -40,7 +40,7 @@ before(async () => {
   stage = await startAwsStage();
   const { aws, issuer, configFile } = stage;
   stage.configure([{ identifiers: [NAME] }], {
-    ...{ challenge: 'dns-01', dns: { resolvers: [aws.dns.address] } },
+    ...{ challenge: 'dns-01', dns: { resolvers: [aws.dns.address] }, statusPage: true },
   });
   copyFileSync(program('issuer'), join(asset.path, 'index.mjs'));
   copyFileSync(program('issuer-commands'), join(asset.path, 'commands.mjs'));
@@ -147,6 +147,13 @@ test('no pass starts by an alias for commands, and no command without an alias',
   assert.equal(JSON.parse(wake.payload).pemfleetAnswer.status, 64);
   assert.match(JSON.parse(forged.payload).errorMessage, /^a command was sent without an alias/);
   assert.equal(everything(), before);
+});
+
+test('a pass of the function loads what makes the page beside its program, and leaves the page in the bucket', async () => {
+  const { log } = await fn.invoke({});
+
+  const page = stage.aws.s3.text(BUCKET, 'issuer/status-page.html') ?? log.join('\n');
+  assert.match(page, /^<!doctype html>[\s\S]*shop\.example\.test/i);
 });
 
 test('what does not go through the function is refused here, before anybody is asked', async () => {

@@ -2,10 +2,13 @@
 
 import { commandProblem } from '#common/cli/options.ts';
 import { PEMFLEET_VERSION } from '#contract/version.ts';
+import { openBucket } from '#storage/open.ts';
 import { quotedWords } from '../../audit/actor.ts';
 import type { AuditActor } from '../../audit/line.ts';
 import type { Config } from '../../config/config.ts';
 import { functionIdentity } from '../../identity/identity.ts';
+import { writeStatusPage } from '../../page/write-page.ts';
+import type { Pass } from '../../pass.ts';
 import { hasPrintedJson, printFailure, printJson } from '../command.ts';
 import { failureOf } from '../line/failure.ts';
 import { COMMAND_WORDS } from '../line/known-words.ts';
@@ -99,4 +102,12 @@ function checkReach(words: readonly string[], values: CommandValues, alias: Comm
       `${name} changes something, and the alias read changes nothing: it wants the alias change`,
     );
   }
+}
+
+/** The page of a pass, whose program has not what makes one. The bucket is opened here, so that its errors are those of this bundle. */
+export async function writeStatusPageAt(
+  bucketUrl: string,
+  pass: Pick<Pass, 'config' | 'timing' | 'log'>,
+): Promise<void> {
+  return writeStatusPage({ ...pass, bucket: await openBucket(bucketUrl) });
 }

@@ -21,7 +21,7 @@ export interface PassResult {
   unconfigured?: readonly UnconfiguredOutcome[];
   /** What is to be revoked; absent: the pass did not ask, or nothing is. */
   revocations?: readonly RevocationOutcome[] | undefined;
-  /** An operator holds it, and that counts: it is not renewed in time on purpose. Absent: the pass did not ask. */
+  /** An operator holds it, and that counts: it is not renewed in time on purpose. Absent: the pass did not ask; its end does (after-pass.ts). */
   isHeld?: ((fleet: string, certificate: string) => boolean) | undefined;
   /** No order was under way, and none was due: nobody has to list their records again. */
   isIdle?: boolean | undefined;

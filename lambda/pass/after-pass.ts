@@ -35,6 +35,9 @@ import { type FailedAttempts, nextFailures, nextPostponed } from '../order/failu
 import type { PassResult } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
 import { version1Etag } from '../publication/read-manifest.ts';
+import { readRevocationsInPass } from '../replacement/in-pass.ts';
+import { revokingDigests } from '../replacement/revocations.ts';
+import { isHeldIn, readHoldsInPass } from './operator/held.ts';
 
 const NO_RECORDS: RecordFacts = { failing: [], orderedSince: new Map() };
 /** Names in one event. */
@@ -86,7 +89,8 @@ export async function afterPass(
       return instead;
     });
   try {
-    const result = { ...given, ...(await completeManifests(bucket, config, given).catch(() => given)) };
+    const complete = { ...given, ...(await completeManifests(bucket, config, given).catch(() => given)) };
+    const result = { ...complete, isHeld: complete.isHeld ?? (await readHeld(pass, complete)) };
     // Without the book all statuses are read again.
     const stored = await orElse(readHostSummaries(bucket), undefined);
     const before = stored ?? NO_SUMMARIES;
@@ -153,6 +157,17 @@ export async function afterPass(
   } finally {
     deadline.clear();
   }
+}
+
+/** Between two passes, and after one that could not begin: what an operator holds is late on purpose then, too. */
+async function readHeld(
+  pass: Pick<Pass, 'bucket' | 'log' | 'timing'>,
+  { manifests }: PassResult,
+): Promise<PassResult['isHeld']> {
+  if (manifests.size === 0) return undefined;
+  const holds = await readHoldsInPass(pass);
+  const revoked = revokingDigests(await readRevocationsInPass(pass));
+  return isHeldIn({ holds, manifests, revoked }, pass.timing.now());
 }
 
 function failingIn(attempts: FailedAttempts): ProblemFacts['failing'] {

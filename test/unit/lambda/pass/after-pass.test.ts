@@ -8,8 +8,9 @@ import { type FleetName, fleetName, layout } from '#contract/layout.ts';
 import { emptyManifest } from '#contract/manifest.ts';
 import { readHostSummaries } from '../../../../lambda/fleet/hosts.ts';
 import type { FleetNotifier } from '../../../../lambda/fleet/run-command.ts';
+import { writeHold } from '../../../../lambda/hold/holds.ts';
 import type { Outcome, UnconfiguredOutcome } from '../../../../lambda/outcome.ts';
-import { afterPass } from '../../../../lambda/pass/after-pass.ts';
+import { afterPass, noPass } from '../../../../lambda/pass/after-pass.ts';
 import { interposed } from '../../../support/bucket/interposed.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, fakeClock, noon } from '../../../support/clock.ts';
@@ -140,4 +141,22 @@ test('a host whose fleet is mistyped is behind while it reports, and in no figur
   const missing = ['a.test'];
   assert.deepEqual(await figures(noon), { behind: 1, silent: 0, of: [...missing, 'defualt/lb9'] });
   assert.deepEqual(await figures(after(noon, -4 * HOUR_MS)), { behind: 0, silent: 0, of: missing });
+});
+
+test('what an operator holds is not overdue between two passes either, nor after one that could not begin', async () => {
+  const bucket = memoryBucket(() => noon);
+  const manifests = new Map([withEntry(fleet, 21)]);
+  const pass = { bucket, config, timing: fakeClock(), log: recordEvents().log };
+  const end = () => afterPass(pass, undefined, { ...noPass(config), manifests });
+  assert.equal((await end()).metrics.CertificatesOverdue, 1);
+
+  const word = { at: noon.toISOString(), reason: 'old phones', by: 'ada' };
+  await writeHold(bucket, { certificate: named('a.test') }, word);
+  const { metrics, problems } = await end();
+
+  assert.deepEqual([metrics.CertificatesOverdue, metrics.CertificatesHeld], [0, 1]);
+  assert.deepEqual(
+    problems.map(({ level }) => level).filter((level) => level === 'CertificatesOverdue'),
+    [],
+  );
 });

@@ -6,7 +6,10 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { DIRECTORY_URL } from '../../support/issuer/documents.ts';
+import { issuerProgram } from '../../support/issuer/program.ts';
 import { tempDir } from '../../support/temp-dir.ts';
+
+const program = issuerProgram();
 
 function stage(t: TestContext) {
   const dir = tempDir(t);
@@ -20,8 +23,8 @@ function stage(t: TestContext) {
   };
   writeFileSync(file, JSON.stringify(config));
   const pemfleet = (...args: string[]) => {
-    const program = ['--import', 'tsx', 'lambda/cli.ts', ...args, '--config', file];
-    const { status, stdout, stderr } = spawnSync(process.execPath, program, { encoding: 'utf8' });
+    const words = [program, ...args, '--config', file];
+    const { status, stdout, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' });
     return { status, stdout, stderr };
   };
   return { bucket, pemfleet };

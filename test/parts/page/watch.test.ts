@@ -12,11 +12,14 @@ import { layout } from '#contract/layout.ts';
 import { openBucket } from '#storage/open.ts';
 import { setEnv } from '../../support/env.ts';
 import { DIRECTORY_URL } from '../../support/issuer/documents.ts';
+import { issuerProgram } from '../../support/issuer/program.ts';
 import { startMoto } from '../../support/parts/moto.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { openTerminal } from '../../support/terminal.ts';
 
 const [ENTER, LEAVE] = ['\u001b[?1049h', '\u001b[?1049l'];
+
+const issuer = issuerProgram();
 
 function stage(t: TestContext, bucket?: string) {
   const dir = tempDir(t);
@@ -25,7 +28,9 @@ function stage(t: TestContext, bucket?: string) {
   const acme = { directoryUrl: DIRECTORY_URL, termsOfServiceAgreed: true };
   const certificates = [{ identifiers: ['www.test'] }];
   writeFileSync(file, JSON.stringify({ bucket: bucket ?? pathToFileURL(own).href, acme, certificates }));
-  const program = ['--import', 'tsx', 'lambda/cli.ts', 'status', '--config', file];
+  // A bucket of S3 wants the SDK, which the bundle leaves out.
+  const cli = bucket === undefined ? [issuer] : ['--import', 'tsx', 'lambda/cli.ts'];
+  const program = [...cli, 'status', '--config', file];
   const status = (...args: string[]) =>
     spawnSync(process.execPath, [...program, ...args], { encoding: 'utf8' });
   return { own, program, status };

@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { issuerProgram } from '../../../support/issuer/program.ts';
 import { startDns } from '../../../support/parts/dns.ts';
 import { startPebble } from '../../../support/parts/pebble.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
@@ -29,9 +30,10 @@ writeFileSync(
 );
 await dns.manage('add-caa', { host: 'a.test.', policies: [{ tag: 'issue', value: 'other.example' }] });
 
+const program = issuerProgram();
+
 function pemfleet(...args: string[]) {
-  const program = ['--import', 'tsx', 'lambda/cli.ts', ...args, '--config', file];
-  return spawnSync(process.execPath, program, { encoding: 'utf8' });
+  return spawnSync(process.execPath, [program, ...args, '--config', file], { encoding: 'utf8' });
 }
 
 test('caa: exit status 1 where a configured CA may not issue, with the records that would let it', () => {

@@ -12,7 +12,10 @@ import { makeTempDir } from '../support/temp-dir.ts';
 
 const run = promisify(execFile);
 const CACHE = '.parts/agent-runtime';
-const SOURCES = ['agent', 'cdk', 'docs', 'lambda', 'build-release.ts', 'package.json', 'package-lock.json'];
+const SOURCES = [
+  ...['agent', 'cdk', 'docs', 'lambda', 'test/support/debian'],
+  ...['build-release.ts', 'package.json', 'package-lock.json'],
+];
 const TEXTS = ['CHANGELOG.md', 'LICENSE', 'tsconfig.json'];
 
 test('another build elsewhere, with another umask, zone and language, has the same bytes; a tampered runtime beside it changes none', async (t) => {

@@ -1,13 +1,14 @@
 /** The files that HAProxy loads become the agent's: the same certificates at the same paths, each readable and writable by the agent's user. */
 import { lstatSync, readlinkSync } from 'node:fs';
-import { chmod, chown, rename, symlink } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { chmod, chown } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { replaceFile } from '#storage/atomic-file.ts';
 import { readState, sha256Of } from '../../init/apply/file-change.ts';
 import type { RecordedAdoption } from '../../init/apply/record.ts';
 import type { AdoptedCertificate } from '../plan/adoption-plan.ts';
 import type { ChosenFile } from '../plan/choose-files.ts';
 import type { AdoptionPlaces } from '../plan/places.ts';
+import { replaceLink } from './replace-link.ts';
 
 export interface FilesRequest {
   certificates: readonly AdoptedCertificate[];
@@ -77,9 +78,7 @@ async function takeFile({ file, pem }: ChosenFile, request: FilesRequest): Promi
 async function putLink(path: string, target: string): Promise<boolean> {
   if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() && readlinkSync(path) === target)
     return false;
-  const temp = join(dirname(path), `.${basename(path)}.pemfleet-link`);
-  await symlink(target, temp);
-  await rename(temp, path);
+  await replaceLink(path, target);
   return true;
 }
 

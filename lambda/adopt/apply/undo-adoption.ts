@@ -1,14 +1,15 @@
 /** `pemfleet adopt --undo`: files, owners, directories and units as they were. What was renewed since is served on. */
 import { X509Certificate } from 'node:crypto';
 import { existsSync, lstatSync, rmdirSync } from 'node:fs';
-import { chmod, chown, lchown, rename, rm, symlink } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { chmod, chown, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { replaceFile } from '#storage/atomic-file.ts';
-import { readState } from '../../init/apply/file-change.ts';
+import { type FileAttributes, readState } from '../../init/apply/file-change.ts';
 import type { RecordedAdoption } from '../../init/apply/record.ts';
 import { runToEnd } from '../../init/apply/run-to-end.ts';
 import { bareSerial } from '../../replacement/covered.ts';
 import { pathsBelow } from './entries.ts';
+import { linkTempOf, replaceLink } from './replace-link.ts';
 
 type RecordedPem = RecordedAdoption['pems'][number];
 
@@ -69,13 +70,11 @@ async function renewedSince({ path, serial }: RecordedPem): Promise<Buffer | und
 
 async function restorePem(directory: string, pem: RecordedPem, newer: Buffer | undefined): Promise<void> {
   const { path, copy, link, mode, uid, gid } = pem;
+  await rm(linkTempOf(path), { force: true });
   if (newer !== undefined) {
-    await replaceFile(
-      path,
-      newer,
-      link === undefined && copy !== undefined ? { mode, uid, gid } : { mode: 0o600, uid, gid },
-    );
-  } else if (link !== undefined) await restoreLink(path, link, { uid, gid });
+    const isAsBefore = link === undefined && copy !== undefined;
+    await replaceFile(path, newer, isAsBefore ? { mode, uid, gid } : await readableAsNow(path));
+  } else if (link !== undefined) await replaceLink(path, link, { uid, gid });
   else if (copy === undefined) await rm(path, { force: true });
   else {
     const body = (await readState(join(directory, copy)))?.body;
@@ -84,12 +83,10 @@ async function restorePem(directory: string, pem: RecordedPem, newer: Buffer | u
   }
 }
 
-async function restoreLink(path: string, target: string, owner: { uid: number; gid: number }): Promise<void> {
-  const temp = join(dirname(path), `.${basename(path)}.pemfleet-link`);
-  await rm(temp, { force: true });
-  await symlink(target, temp);
-  await lchown(temp, owner.uid, owner.gid);
-  await rename(temp, path);
+/** There was no file of its own: a HAProxy that never is root reads this one by its group, and does so after the next reload, too. */
+async function readableAsNow(path: string): Promise<FileAttributes> {
+  const { mode = 0o600, gid = 0 } = (await readState(path)) ?? {};
+  return { mode, uid: process.getuid?.() ?? 0, gid };
 }
 
 /** What was there stays, and directories that still hold something. */

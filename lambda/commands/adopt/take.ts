@@ -142,7 +142,11 @@ function treesOf(bucket: string, { certsDir }: AdoptionPlaces): RecordedAdoption
   const treeOf = (path: string) => ({ path, entries: pathsBelow(path), isNew: !existsSync(path) });
   const isEmpty = directory !== undefined && !holdsFiles(directory);
   return [
-    { path: certsDir, entries: pathsBelow(certsDir), only: '.pemfleet', isNew: false },
+    // One of the agent's own goes with all that is in it.
+    {
+      ...{ path: certsDir, entries: pathsBelow(certsDir), isNew: false },
+      ...(existsSync(certsDir) ? { only: '.pemfleet' } : {}),
+    },
     ...(directory !== undefined && isEmpty ? [{ ...treeOf(directory), isNew: false }] : []),
     ...(holdsFiles(STATE_DIRECTORY) ? [] : [treeOf(STATE_DIRECTORY)]),
   ];

@@ -9,22 +9,16 @@ import { configDigest } from '../identity/config-digest.ts';
 import { storeTime } from '../identity/store-clock.ts';
 import { checkWriter } from '../identity/writers.ts';
 import type { PassResult, RevocationOutcome } from '../outcome.ts';
-import { eraseStolenKeys } from '../publication/history/stolen-keys.ts';
 import { createPublishers } from '../publication/publisher.ts';
 import {
-  endRevoked,
   findRevocationTargets,
   fleetsOfRevoked,
   lostTargetText,
   type RevocationTarget,
-  revokeTargets,
 } from '../publication/revoke.ts';
-import {
-  deleteRevocation,
-  type RevocationRequest,
-  readRevocation,
-  writeRevocation,
-} from '../replacement/revocations.ts';
+import { addToRevocation, deleteRevocation, readRevocation } from '../replacement/revocations.ts';
+import { revokeAndErase } from '../replacement/revoke-requested.ts';
+import { targetsMeant } from '../replacement/targets-meant.ts';
 import { openSigningKey, type Signing } from '../signing/signing-key.ts';
 import { publisherOptions } from '../upgrade/along.ts';
 import { runPassExclusively, withCas } from '../wiring.ts';
@@ -54,6 +48,8 @@ interface Subject extends Pick<Awaited<ReturnType<typeof loadConfigAndBucket>>, 
   spec: CertificateSpec;
   reason: RevocationReason;
   targets: readonly RevocationTarget[];
+  /** What takes their place is published everywhere already. */
+  isReplaced: boolean;
   signing: Signing;
 }
 
@@ -64,13 +60,15 @@ export const revokeCommand: Command = async (values, operands) => {
   const { config, bucket } = await loadConfigAndBucket(values);
   const spec = specOf(config, name);
   const signing = await openSigningKey(bucket, { fleets: spec.fleets, dryRun: values['dry-run'] });
-  const targets = await findRevocationTargets({ bucket, signing }, spec, values.serial);
-  if (targets.length === 0) {
+  const published = await findRevocationTargets({ bucket, signing }, spec, values.serial);
+  if (published.length === 0) {
     const lost = values.serial === undefined ? undefined : await lostTargetText(bucket, spec, values.serial);
     throw new CommandRefused(`${name}: ${lost ?? 'nothing is published that could be revoked'}`);
   }
+  const meant = await targetsMeant({ bucket, signing }, spec, { reason, published, serial: values.serial });
+  const { targets } = meant;
   refuseForeign(config, targets);
-  const subject = { ...{ bucket, config, values, spec, reason, targets }, signing };
+  const subject = { ...{ bucket, config, values, spec, reason, signing }, ...meant };
   // Without a replacement there is nothing to wait for.
   return values.now || !values.replace ? revokeNow(subject) : revokeProvedLater(subject);
 };
@@ -87,17 +85,20 @@ function refuseForeign(config: Config, targets: readonly RevocationTarget[]): vo
 
 /** The request is written first: whoever is killed from then on, passes go on. */
 async function revokeProvedLater(subject: Subject): Promise<number> {
-  const { bucket, values, spec, reason, targets } = subject;
+  const { bucket, values, spec, reason, targets, isReplaced } = subject;
   const dryRun = values['dry-run'];
   if (!dryRun) await ask(subject);
   const result = await pass(subject, { only: [spec.name], dryRun });
-  // An earlier version has its successor already.
-  if (values.serial === undefined) printToStderr(outcomeTable(result.outcomes));
+  if (!isReplaced) printToStderr(outcomeTable(result.outcomes));
   if (dryRun) return preview(subject);
   await notifyHosts(passEnvironmentOf(values).log, result);
-  const [outcome] = result.revocations ?? [];
-  const left = await readRevocation(bucket, spec.name);
   const serials = [...new Set(targets.map(({ leaf }) => leaf.serialNumber))];
+  const outcome = result.revocations?.find((one) => one.serials.some((serial) => serials.includes(serial)));
+  const left = await readRevocation(bucket, spec.name);
+  if (outcome === undefined && left === undefined && result.error === undefined) {
+    const says = 'somebody else has taken the request back meanwhile, or it is done: see pemfleet audit';
+    throw new CommandRefused(`${spec.name}: ${says}, and type it again if it is not`);
+  }
   const since = now().toISOString();
   const waiting: RevocationOutcome = { certificate: spec.name, result: 'waiting', serials, reason, since };
   const { result: state, ...rest } = outcome ?? waiting;
@@ -117,29 +118,27 @@ const revocationOf = ({ name }: CertificateSpec, serial: string) => ({ certifica
 async function ask({ bucket, config, values, spec, reason, targets }: Subject): Promise<void> {
   const identity = await ownIdentity(values);
   await checkWriter(bucket, { identity, config: configDigest(config) }, now());
-  const stored = await readRevocation(bucket, spec.name);
   const audit = openAuditTrail(bucket, values);
   const { by, host, command } = audit.actor;
-  const pems = targets.flatMap(({ sha256s, leaf, directoryUrl }) =>
-    sha256s.map((sha256) => ({ sha256, serial: leaf.serialNumber, directoryUrl })),
-  );
-  const before = stored?.request?.pems ?? [];
-  const others = before.filter(({ sha256 }) => !pems.some((pem) => pem.sha256 === sha256));
   const at = (await storeTime(bucket)).toISOString();
   const who = [host === undefined ? by : `${by} on ${host}`, command].join(': ').slice(0, 1000);
-  const request: RevocationRequest = { at, reason, by: who, pems: [...pems, ...others] };
-  await writeRevocation(bucket, spec.name, request);
+  const pems = targets.flatMap(({ sha256s, leaf, directoryUrl }) =>
+    sha256s.map((sha256) => {
+      return { ...{ sha256, serial: leaf.serialNumber, directoryUrl }, ...{ at, reason, by: who } };
+    }),
+  );
+  await addToRevocation(bucket, spec.name, pems);
   const serials = [...new Set(pems.map(({ serial }) => serial))];
   await audit.record([{ action: 'revocation-asked', certificate: spec.name, before: serials, reason }]);
   await audit.flush();
 }
 
 async function pass(
-  { bucket, config, values }: Subject,
+  { bucket, config, values, isReplaced }: Subject,
   options: { only: [CertificateSpec['name']]; dryRun: boolean; force?: boolean; freshKey?: boolean },
 ): Promise<PassResult> {
   const identity = await ownIdentity(values);
-  const forced = options.dryRun && values.serial === undefined ? { force: true, freshKey: true } : {};
+  const forced = options.dryRun && !isReplaced ? { force: true, freshKey: true } : {};
   return runPassExclusively({
     ...{ bucket, config, options: { ...options, ...forced }, identity },
     audit: openAuditTrail(bucket, values),
@@ -149,10 +148,9 @@ async function pass(
 
 /** A key that is stolen: whoever has not got the replacement yet is dark until then. */
 async function revokeNow(subject: Subject): Promise<number> {
-  const { bucket, config, values, spec, reason, targets, signing } = subject;
+  const { bucket, config, values, spec, reason, targets, signing, isReplaced } = subject;
   const dryRun = values['dry-run'];
-  // A certificate with an earlier serial has its successor already.
-  if (values.replace && values.serial === undefined) {
+  if (values.replace && !isReplaced) {
     const options = { force: true, freshKey: true, only: [spec.name] as [typeof spec.name], dryRun };
     const result = await pass(subject, options);
     printToStderr(outcomeTable(result.outcomes));
@@ -166,27 +164,21 @@ async function revokeNow(subject: Subject): Promise<number> {
   if (dryRun) return preview(subject);
   const { timing, log } = passEnvironmentOf(values);
   const audit = openAuditTrail(bucket, values);
-  const revocations = await withCas({ bucket, config, timing, log }, (cas) =>
-    revokeTargets({ cas, log }, targets, spec.name, reason),
-  );
-  const serials = revocations.map(({ serial }) => serial);
-  await audit.record([{ action: 'revoked-at-ca', certificate: spec.name, before: serials, reason }]);
   const fleets = await fleetsOfRevoked({ bucket, signing }, spec);
-  await endRevoked(
-    createPublishers(bucket, fleets, { ...publisherOptions(bucket, signing, now, log), audit }),
-    spec.name,
-    targets,
+  const publishers = createPublishers(bucket, fleets, {
+    ...publisherOptions(bucket, signing, now, log),
+    audit,
+  });
+  const where = { certificate: spec.name, fleets, publishers, now: now() };
+  const { revocations, problems } = await withCas({ bucket, config, timing, log }, (cas) =>
+    revokeAndErase({ bucket, signing, audit, log, cas }, where, { targets, reason }),
   );
-  const stolen = { name: spec.name, keys: targets.map(({ leaf }) => leaf.publicKey), now: now() };
-  const problems =
-    reason === 'keyCompromise' ? await eraseStolenKeys({ bucket, signing, audit, log }, fleets, stolen) : [];
-  await deleteRevocation(bucket, spec.name);
   await audit.flush();
   if (values.json) printJson({ version: 1, revocations });
   for (const { serial, isNew } of revocations) {
     printToStderr(`${spec.name}: ${serial} ${isNew ? 'revoked' : 'was revoked already'} (${reason})\n`);
   }
-  if (!values.replace && values.serial === undefined) {
+  if (!values.replace && !isReplaced) {
     printToStderr(
       `${spec.name}: nobody serves it until a pass has a new one; pemfleet plan says when that is\n`,
     );

@@ -15,7 +15,7 @@ export async function readReplacements(
   { bucket, log, timing }: Pick<Pass, 'bucket' | 'log' | 'timing'>,
   revocations: readonly StoredRevocation[] = [],
 ): Promise<Replacements> {
-  const before = revocations.flatMap(({ request }) => (request === undefined ? [] : replacementOf(request)));
+  const before = revocations.flatMap(({ requests }) => requests?.map(replacementOf) ?? []);
   try {
     return new Replacements([...before, ...(await readRequests(bucket))], timing.now());
   } catch (error) {

@@ -6,7 +6,7 @@ import * as z from 'zod';
 import { inParallel } from '#common/in-parallel.ts';
 import { listOf } from '#contract/collection.ts';
 import { type DocumentCodes, dateTime, parseDocument, serializeDocument } from '#contract/document.ts';
-import { type BucketError, ContractError, isObjectFault } from '#contract/errors.ts';
+import { BucketError, ContractError, isObjectFault } from '#contract/errors.ts';
 import {
   type CertificateName,
   certificateName,
@@ -22,10 +22,11 @@ import type { ReplacementRequest } from './requests.ts';
 const CONCURRENCY = 10;
 const REASONS = Object.keys(REVOCATION_REASONS) as [RevocationReason, ...RevocationReason[]];
 const MAX_PEMS = 100;
+const MAX_TRIES = 20;
 
 const revocationDocument = z.looseObject({
   version: z.literal(1),
-  /** By the store's clock: what was published before is replaced. */
+  /** Of the last ask, by the store's clock: what was published before is replaced. */
   at: dateTime,
   reason: z.enum(REASONS),
   /** Who has said so, and by which command. */
@@ -37,17 +38,35 @@ const revocationDocument = z.looseObject({
       serial: z.string().regex(/^[0-9A-F]{1,40}$/),
       /** Of the CA that has issued it: what takes its place may come from another one. */
       directoryUrl,
+      /** Of this one, where it was asked for otherwise than the last one. */
+      at: dateTime.optional(),
+      reason: z.enum(REASONS).optional(),
+      by: z.string().max(1000).optional(),
     }),
     MAX_PEMS,
   ),
 });
 
-export type RevocationRequest = Pick<z.infer<typeof revocationDocument>, 'at' | 'reason' | 'by' | 'pems'>;
+export interface RevokingPem {
+  sha256: string;
+  serial: string;
+  directoryUrl: string;
+  at: string;
+  reason: RevocationReason;
+  by: string;
+}
+
+/** What is to be revoked for one reason. */
+export interface RevocationRequest extends Pick<RevokingPem, 'reason' | 'by'> {
+  /** When the first of it was asked for. */
+  at: string;
+  pems: readonly RevokingPem[];
+}
 
 export interface StoredRevocation {
   certificate: CertificateName;
-  /** Undefined: it cannot be read. */
-  request: RevocationRequest | undefined;
+  /** One for each reason; undefined: they cannot be read. */
+  requests: readonly RevocationRequest[] | undefined;
   fault?: ContractError | BucketError | undefined;
 }
 
@@ -67,40 +86,117 @@ export async function readRevocation(
   bucket: Bucket,
   certificate: CertificateName,
 ): Promise<StoredRevocation | undefined> {
-  const key = layout.revocation(certificate);
   try {
-    const object = await bucket.get(key);
-    if (object === undefined) return undefined;
-    return { certificate, request: parseDocument(revocationDocument, CODES, key, object.body) };
+    const { pems } = await read(bucket, certificate);
+    return pems.length === 0 ? undefined : { certificate, requests: byReason(pems) };
   } catch (error) {
     if (!(error instanceof ContractError || isObjectFault(error))) throw error;
-    return { certificate, request: undefined, fault: error };
+    return { certificate, requests: undefined, fault: error };
   }
 }
 
-/** @throws BucketError */
-export async function writeRevocation(
+async function read(
   bucket: Bucket,
   certificate: CertificateName,
-  request: RevocationRequest,
-): Promise<void> {
-  await bucket.put(layout.revocation(certificate), serializeDocument({ version: 1, ...request }));
+): Promise<{ pems: RevokingPem[]; etag?: string }> {
+  const key = layout.revocation(certificate);
+  const object = await bucket.get(key);
+  if (object === undefined) return { pems: [] };
+  const { at, reason, by, pems } = parseDocument(revocationDocument, CODES, key, object.body);
+  const whole = pems.map((pem) => ({
+    ...{ sha256: pem.sha256, serial: pem.serial, directoryUrl: pem.directoryUrl },
+    ...{ at: pem.at ?? at, reason: pem.reason ?? reason, by: pem.by ?? by },
+  }));
+  return { pems: whole, etag: object.etag };
 }
 
-/** @throws BucketError */
+function byReason(pems: readonly RevokingPem[]): RevocationRequest[] {
+  const oldestFirst = [...pems].sort((a, b) => a.at.localeCompare(b.at));
+  const reasons = new Map<RevocationReason, RevokingPem[]>();
+  for (const pem of oldestFirst) reasons.set(pem.reason, [...(reasons.get(pem.reason) ?? []), pem]);
+  return [...reasons].flatMap(([reason, some]) => {
+    const [first] = some;
+    return first === undefined ? [] : [{ at: first.at, reason, by: first.by, pems: some }];
+  });
+}
+
+/**
+ * Asks for these, too. Each keeps the reason that it was asked for with first, if that is the same or `keyCompromise`: no later word makes a
+ * stolen key a sound one. What cannot be read is lost already, and replaced.
+ * @throws BucketError
+ */
+export async function addToRevocation(
+  bucket: Bucket,
+  certificate: CertificateName,
+  pems: readonly RevokingPem[],
+): Promise<void> {
+  const stored = await readRevocation(bucket, certificate);
+  if (stored?.fault !== undefined) await deleteRevocation(bucket, certificate);
+  await change(bucket, certificate, (before) => {
+    const known = new Map(before.map((pem) => [pem.sha256, pem]));
+    for (const pem of pems) {
+      const reason = known.get(pem.sha256)?.reason;
+      if (reason !== pem.reason && reason !== 'keyCompromise') known.set(pem.sha256, pem);
+    }
+    return [...known.values()];
+  });
+}
+
+/** What is revoked; all else that was asked for, also meanwhile, stays. @throws ContractError, BucketError */
+export async function takeOutOfRevocation(
+  bucket: Bucket,
+  certificate: CertificateName,
+  sha256s: ReadonlySet<string>,
+): Promise<void> {
+  await change(bucket, certificate, (before) => before.filter(({ sha256 }) => !sha256s.has(sha256)));
+}
+
+/** As it is at the moment of writing. @throws ContractError, BucketError */
+async function change(
+  bucket: Bucket,
+  certificate: CertificateName,
+  changed: (before: readonly RevokingPem[]) => readonly RevokingPem[],
+): Promise<void> {
+  const key = layout.revocation(certificate);
+  for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
+    const before = await read(bucket, certificate);
+    const pems = changed(before.pems);
+    const last = [...pems, ...before.pems].sort((a, b) => a.at.localeCompare(b.at)).at(-1);
+    if (last === undefined) return;
+    const { at, reason, by } = last;
+    const condition = before.etag === undefined ? { ifNoneMatch: '*' as const } : { ifMatch: before.etag };
+    const document = serializeDocument({ version: 1, at, reason, by, pems });
+    if ((await bucket.put(key, document, condition)) === 'precondition-failed') continue;
+    // Empty, it asks for nothing: no store deletes on a condition.
+    if (pems.length === 0) await bucket.delete(key);
+    return;
+  }
+  throw new BucketError('ERR_BUCKET_CONFLICT', key, `other writers were faster ${MAX_TRIES} times`);
+}
+
+/** All that is asked for, also what cannot be read. @throws BucketError */
 export async function deleteRevocation(bucket: Bucket, certificate: CertificateName): Promise<void> {
   await bucket.delete(layout.revocation(certificate));
 }
 
-export function revokingDigests(revocations: readonly StoredRevocation[]): ReadonlySet<string> {
-  return new Set(revocations.flatMap(({ request }) => request?.pems.map(({ sha256 }) => sha256) ?? []));
+export function revokingPems(stored: Pick<StoredRevocation, 'requests'> | undefined): readonly RevokingPem[] {
+  return stored?.requests?.flatMap(({ pems }) => pems) ?? [];
 }
 
-export function serialsOf({ pems }: Pick<RevocationRequest, 'pems'>): string[] {
+export function revokingDigests(revocations: readonly StoredRevocation[]): ReadonlySet<string> {
+  return new Set(revocations.flatMap(revokingPems).map(({ sha256 }) => sha256));
+}
+
+export function serialsOf({ pems }: { pems: readonly Pick<RevokingPem, 'serial'>[] }): string[] {
   return [...new Set(pems.map(({ serial }) => serial))];
 }
 
-/** What is to be revoked is to be replaced first, with a fresh key. */
-export function replacementOf(request: RevocationRequest): ReplacementRequest {
-  return { at: request.at, scope: { serials: serialsOf(request) }, certificates: 1 };
+/** What is to be revoked is to be replaced first, with a fresh key: what was in force when the last of it was asked for. */
+export function replacementOf({ pems }: RevocationRequest): ReplacementRequest {
+  const at =
+    pems
+      .map((pem) => pem.at)
+      .sort()
+      .at(-1) ?? '';
+  return { at, scope: { serials: serialsOf({ pems }) }, certificates: 1 };
 }

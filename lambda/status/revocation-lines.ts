@@ -1,9 +1,15 @@
 /** What operators want revoked, and which hosts have not proved what takes its place. */
 import { HOUR_MS } from '#common/time.ts';
 import { BucketError, messageOf } from '#contract/errors.ts';
+import type { CertificateName } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { FleetReport } from '../fleet/report.ts';
-import { readRevocations, type StoredRevocation, serialsOf } from '../replacement/revocations.ts';
+import {
+  type RevocationRequest,
+  readRevocations,
+  type StoredRevocation,
+  serialsOf,
+} from '../replacement/revocations.ts';
 import type { StatusLine } from './status-line.ts';
 import { relativeTime } from './time-text.ts';
 
@@ -19,7 +25,7 @@ export async function pendingRevocationLines(
   now: Date,
 ): Promise<StatusLine[]> {
   try {
-    return (await readRevocations(bucket)).map((one) => lineOf(one, reports, now));
+    return (await readRevocations(bucket)).flatMap((one) => linesOf(one, reports, now));
   } catch (error) {
     if (!(error instanceof BucketError)) throw error;
     const text = `what is to be revoked is unknown: ${error.code} ${messageOf(error)}`;
@@ -27,15 +33,24 @@ export async function pendingRevocationLines(
   }
 }
 
+function linesOf(
+  { certificate, requests, fault }: StoredRevocation,
+  reports: readonly FleetReport[],
+  now: Date,
+): StatusLine[] {
+  if (requests === undefined) {
+    const text = `${certificate}: what is to be revoked is unknown: ${fault?.code} ${fault?.message}; pemfleet revoke ${certificate} --cancel ends it, or ask again`;
+    return [{ level: 'unknown', code: 'revocation-unreadable', certificate, text }];
+  }
+  return requests.map((request) => lineOf(certificate, request, reports, now));
+}
+
 function lineOf(
-  { certificate, request, fault }: StoredRevocation,
+  certificate: CertificateName,
+  request: RevocationRequest,
   reports: readonly FleetReport[],
   now: Date,
 ): StatusLine {
-  if (request === undefined) {
-    const text = `${certificate}: what is to be revoked is unknown: ${fault?.code} ${fault?.message}; pemfleet revoke ${certificate} --cancel ends it, or ask again`;
-    return { level: 'unknown', code: 'revocation-unreadable', certificate, text };
-  }
   const { at, reason, by } = request;
   const serials = serialsOf(request);
   const own = reports.flatMap((report) =>

@@ -2,17 +2,19 @@
  * What operators want revoked, at the end of a pass: once each living host of the certificate's fleets has proved what has taken its place, the
  * CA is told, and hosts are. A revoked certificate that is served still is an outage for whoever asks about revocation.
  */
-import { BucketError, codeOf, isObjectFault, messageOf } from '#contract/errors.ts';
-import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
+import { codeOf, messageOf } from '#contract/errors.ts';
+import type { CertificateName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { RevocationOutcome } from '../../outcome.ts';
 import type { Pass } from '../../pass.ts';
-import { keptLeaf, readHistory } from '../../publication/history/history.ts';
-import { eraseStolenKeys } from '../../publication/history/stolen-keys.ts';
-import { readStoredPem } from '../../publication/published-pems.ts';
 import type { PublishedFleets } from '../../publication/publisher.ts';
-import { endRevoked, type RevocationTarget, revokeTargets } from '../../publication/revoke.ts';
-import { deleteRevocation, type RevocationRequest, serialsOf } from '../../replacement/revocations.ts';
+import {
+  type RevocationRequest,
+  revokingDigests,
+  type StoredRevocation,
+  serialsOf,
+} from '../../replacement/revocations.ts';
+import { revokeAndErase, targetsOfRequest } from '../../replacement/revoke-requested.ts';
 import { FleetProofs } from '../supersede.ts';
 import type { Survey } from '../survey.ts';
 
@@ -26,10 +28,10 @@ type Source = Pick<Survey, 'revocations' | 'trusted' | 'publishers'> & Pick<Publ
 /** One that fails stops no other. @param survey with the manifests as the pass has left them */
 export async function revokeProved(pass: Pass, survey: Source): Promise<RevocationOutcome[]> {
   const outcomes: RevocationOutcome[] = [];
-  for (const { certificate, request } of survey.revocations) {
-    const isMeant = pass.options.only?.includes(certificate) ?? true;
-    if (request === undefined || !isMeant) continue;
-    outcomes.push(await revokeOne(pass, survey, certificate, request));
+  for (const stored of survey.revocations) {
+    const { certificate, requests = [] } = stored;
+    if (pass.options.only?.includes(certificate) === false) continue;
+    for (const request of requests) outcomes.push(await revokeOne(pass, survey, stored, request));
   }
   for (const { certificate, result, serials, hosts, error } of outcomes) {
     if (result === 'waiting') pass.log('revocation.waiting', { certificate, serials, hosts });
@@ -42,14 +44,15 @@ export async function revokeProved(pass: Pass, survey: Source): Promise<Revocati
 async function revokeOne(
   pass: Pass,
   survey: Source,
-  certificate: CertificateName,
+  stored: StoredRevocation,
   request: RevocationRequest,
 ): Promise<RevocationOutcome> {
+  const { certificate } = stored;
   const known = { certificate, serials: serialsOf(request), reason: request.reason, since: request.at };
   const { now, deadline } = pass.timing;
   if (deadline.getTime() - now().getTime() < MIN_REST_MS) return { ...known, result: 'waiting' };
   try {
-    const hosts = await unprovenHosts(pass, survey, certificate, request);
+    const hosts = await unprovenHosts(pass, survey, stored);
     if (hosts === undefined || hosts.length > 0) {
       return { ...known, result: 'waiting', ...(hosts && { hosts: hosts.slice(0, MAX_NAMED) }) };
     }
@@ -65,11 +68,12 @@ async function revokeOne(
 async function unprovenHosts(
   pass: Pass,
   { manifests, trusted }: Source,
-  name: CertificateName,
-  request: RevocationRequest,
+  stored: StoredRevocation,
 ): Promise<string[] | undefined> {
+  const { certificate: name } = stored;
   const spec = pass.config.certificates.find((one) => one.name === name);
-  const going = new Set(request.pems.map(({ sha256 }) => sha256));
+  // For whatever reason: no certificate that is to be revoked takes the place of another one.
+  const going = revokingDigests([stored]);
   const hosts: string[] = [];
   let isReported = false;
   for (const fleet of spec?.fleets ?? []) {
@@ -92,81 +96,21 @@ async function unprovenHosts(
 async function revoke(
   pass: Pass,
   { manifests, publishers }: Source,
-  name: CertificateName,
+  certificate: CertificateName,
   request: RevocationRequest,
 ): Promise<void> {
-  const spec = pass.config.certificates.find((one) => one.name === name);
+  const spec = pass.config.certificates.find((one) => one.name === certificate);
   // It may have moved: other fleets still serve it.
   const serving = [...manifests].flatMap(([fleet, read]) =>
-    read?.manifest.certificates[name] ? [fleet] : [],
+    read?.manifest.certificates[certificate] ? [fleet] : [],
   );
   const fleets = new Set([...(spec?.fleets ?? []), ...serving]);
-  const targets = await targetsOf(pass, [...fleets], name, request);
-  const revocations = await revokeTargets(pass, targets, name, request.reason);
-  const serials = revocations.map(({ serial }) => serial);
-  const reason = `${request.reason}: ${request.by}`;
-  await pass.audit?.record([{ action: 'revoked-at-ca', certificate: name, before: serials, reason }]);
-  const some = [...publishers].filter(([fleet]) => fleets.has(fleet));
-  await endRevoked(new Map(some), name, targets);
-  await deleteRevocation(pass.bucket, name);
-  if (request.reason !== 'keyCompromise') return;
-  const stolen = { name, keys: targets.map(({ leaf }) => leaf.publicKey), now: pass.timing.now() };
-  for (const problem of await eraseStolenKeys(pass, [...fleets], stolen)) {
-    pass.log('revocation.failed', { certificate: name, code: 'ERR_BUCKET_DENIED', error: problem });
+  const now = pass.timing.now();
+  const publishersOf = new Map([...publishers].filter(([fleet]) => fleets.has(fleet)));
+  const where = { certificate, fleets: [...fleets], publishers: publishersOf, now };
+  const targets = await targetsOfRequest(pass.bucket, where, request.pems);
+  const { problems } = await revokeAndErase(pass, where, { ...request, targets });
+  for (const problem of problems) {
+    pass.log('revocation.failed', { certificate, code: 'ERR_BUCKET_DENIED', error: problem });
   }
-}
-
-/** As the bucket still has them in one of the fleets. @throws BucketError where it has not: the CA wants the certificate itself */
-async function targetsOf(
-  { bucket }: Pass,
-  fleets: readonly FleetName[],
-  name: CertificateName,
-  { pems }: RevocationRequest,
-): Promise<RevocationTarget[]> {
-  const bySerial = new Map<string, RevocationTarget>();
-  for (const { sha256, serial, directoryUrl } of pems) {
-    const keys = fleets.map((fleet) => layout.pem(fleet, name, sha256));
-    const { leaf, key } = await readFromOneOf(bucket, keys, () => readKept(bucket, fleets, name, sha256));
-    const sha256s = [...(bySerial.get(serial)?.sha256s ?? []), sha256];
-    bySerial.set(serial, { sha256s, leaf, ...(key && { key }), directoryUrl });
-  }
-  return [...bySerial.values()];
-}
-
-/** Of a PEM that keyRetention has deleted with its key. */
-async function readKept(
-  bucket: Pass['bucket'],
-  fleets: readonly FleetName[],
-  name: CertificateName,
-  sha256: string,
-): Promise<Pick<RevocationTarget, 'leaf' | 'key'> | undefined> {
-  for (const fleet of fleets) {
-    const pems = (await readHistory(bucket, fleet, name)).flatMap((version) => version.pems);
-    const leaf = pems.flatMap((pem) => (pem.sha256 === sha256 ? (keptLeaf(pem) ?? []) : []))[0];
-    if (leaf !== undefined) return { leaf };
-  }
-  return undefined;
-}
-
-async function readFromOneOf(
-  bucket: Pass['bucket'],
-  keys: readonly string[],
-  otherwise: () => Promise<Pick<RevocationTarget, 'leaf' | 'key'> | undefined>,
-): Promise<Pick<RevocationTarget, 'leaf' | 'key'>> {
-  let fault: BucketError | undefined;
-  for (const key of keys) {
-    try {
-      const stored = await readStoredPem(bucket, key);
-      if (stored !== undefined) return stored;
-    } catch (error) {
-      if (!isObjectFault(error)) throw error;
-      fault = error;
-    }
-  }
-  const kept = await otherwise();
-  if (kept !== undefined) return kept;
-  throw (
-    fault ??
-    new BucketError('ERR_BUCKET_IO', keys[0] ?? layout.publishedFleets, 'the bucket has the PEM no more')
-  );
 }

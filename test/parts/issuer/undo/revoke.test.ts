@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { type FileStatus, serializeHostStatus } from '#contract/host-status.ts';
 import { hostName, layout } from '#contract/layout.ts';
 import { noteDeletedKeys } from '../../../../lambda/publication/history/deleted-keys.ts';
+import { readRevocation, serialsOf } from '../../../../lambda/replacement/revocations.ts';
 import { fleet, makeHostStatus, named } from '../../../support/issuer/documents.ts';
 import { startOperator } from '../../../support/issuer/operator.ts';
 import { parseRoot } from '../../../support/parse-root.ts';
@@ -204,5 +205,75 @@ test('where the certificate is gone with its key, the refusal says how whoever h
     new RegExp(
       `^CommandRefused .*${old?.serial}.* no more.*certbot revoke --server https://\\S+ --cert-path CERT --key-path KEY`,
     ),
+  );
+});
+
+test('the --now that the first word offers revokes the stolen certificate, not its replacement; typed twice it is one request', async (t) => {
+  const { pebble, pemfleet, bucket } = await startOperator(t);
+  const serialOf = async () => {
+    const root = parseRoot(fleet, (await bucket.get(layout.root(fleet)))?.body ?? Buffer.alloc(0)).manifest;
+    return root.certificates[name]?.pems[0]?.serial ?? '';
+  };
+  const statusOf = async (serial: string) => (await pebble.certStatusBySerial(serial)).Status;
+  assert.equal((await pemfleet('run')).status, 0);
+  const stolen = await serialOf();
+
+  const first = await pemfleet('revoke', 'a.test', ...KEY_COMPROMISE);
+  const replacement = await serialOf();
+  const request = (await bucket.get(layout.revocation(name)))?.body.toString();
+  const second = await pemfleet('revoke', 'a.test', ...KEY_COMPROMISE);
+
+  assert.deepEqual([first.status, second.status], [3, 3], first.stderr + second.stderr);
+  assert.equal(await serialOf(), replacement, 'nothing is ordered a second time');
+  assert.equal((await bucket.get(layout.revocation(name)))?.body.toString(), request);
+
+  const dry = await pemfleet('revoke', 'a.test', ...KEY_COMPROMISE, '--now', '--dry-run');
+  const now = await pemfleet('revoke', 'a.test', ...KEY_COMPROMISE, '--now');
+
+  assert.match(dry.stderr, new RegExp(`a.test: ${stolen} would be revoked`));
+  assert.equal(now.status, 0, now.stderr);
+  assert.deepEqual([await statusOf(stolen), await statusOf(replacement)], ['Revoked', 'Valid']);
+  assert.equal(await serialOf(), replacement, 'nothing is ordered a second time');
+  assert.equal(await bucket.get(layout.revocation(name)), undefined);
+});
+
+test('each certificate keeps the reason that it was asked for with; another one wants a serial, and --now ends no other request', async (t) => {
+  const { pebble, pemfleet, bucket } = await startOperator(t);
+  const serialOf = async () => {
+    const root = parseRoot(fleet, (await bucket.get(layout.root(fleet)))?.body ?? Buffer.alloc(0)).manifest;
+    return root.certificates[name]?.pems[0]?.serial ?? '';
+  };
+  const waiting = async () =>
+    (await readRevocation(bucket, name))?.requests?.map((one) => [one.reason, serialsOf(one).join()]);
+  assert.equal((await pemfleet('run')).status, 0);
+  const stolen = await serialOf();
+  assert.equal((await pemfleet('revoke', 'a.test', ...KEY_COMPROMISE)).status, 3);
+  const fresh = await serialOf();
+
+  const unclear = await pemfleet('revoke', 'a.test', '--reason', 'superseded');
+  const weaker = await pemfleet('revoke', 'a.test', '--serial', stolen, '--reason', 'superseded');
+
+  assert.match(String(unclear.status), new RegExp(`--serial ${stolen}, or --serial ${fresh}`));
+  assert.equal(weaker.status, 3, weaker.stderr);
+  assert.deepEqual(await waiting(), [['keyCompromise', stolen]]);
+
+  const other = await pemfleet('revoke', 'a.test', '--serial', fresh, '--reason', 'superseded');
+
+  assert.equal(other.status, 3, other.stderr);
+  const last = await serialOf();
+  assert.notEqual(last, fresh, 'what is in force is replaced first');
+  assert.deepEqual(await waiting(), [
+    ['keyCompromise', stolen],
+    ['superseded', fresh],
+  ]);
+
+  const now = await pemfleet('revoke', 'a.test', '--serial', fresh, '--reason', 'superseded', '--now');
+
+  assert.equal(now.status, 0, now.stderr);
+  assert.deepEqual(await waiting(), [['keyCompromise', stolen]]);
+  const states = await Promise.all([stolen, fresh, last].map((serial) => pebble.certStatusBySerial(serial)));
+  assert.deepEqual(
+    states.map(({ Status }) => Status),
+    ['Valid', 'Revoked', 'Valid'],
   );
 });

@@ -55,6 +55,7 @@ const BOUNDED: Record<string, readonly [readers: string, bound: string]> = {
   ],
   'lambda/common/settings/read-text.ts': ['readSync', 'MAX_BYTES; a pipe that the operator has named'],
   'lambda/common/systemd/drop-ins.ts': ['readFile', "drop-ins of our own in root's directories"],
+  'lambda/commands/export/targets.ts': ['readFileSync', 'only where it has as many bytes as what is written'],
   'lambda/common/user/accounts.ts': ['readFileSync', '/etc/passwd, /etc/group of this machine'],
   'lambda/common/user/become.ts': ['spawnSync', 'the same command as another user: it ends when that ends'],
   'lambda/fleet/run-command.ts': ['SSMClient', 'boundedAnswer'],

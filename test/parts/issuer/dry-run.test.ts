@@ -85,9 +85,9 @@ const CHANGING: readonly Resource[] = [
 
 /**
  * Root's alone, and its exit status is that of its findings: test/parts/user has the dry run of `--fix`. What adopt wants is an old
- * client's machine, and import a certificate: test/parts/issuer/adopt, test/parts/issuer/import.
+ * client's machine, import a certificate, and export a place for one: test/parts/issuer/{adopt,import}, and undo/export.
  */
-const ELSEWHERE = ['doctor', 'adopt', 'import'];
+const ELSEWHERE = ['doctor', 'adopt', 'import', 'export'];
 
 test('every command that takes --dry-run has a row here', () => {
   const takers = Object.entries(TAKEN_BY).flatMap(([command, own]) =>

@@ -18,7 +18,7 @@ test('a message comes to the topic, signed, by the right on that topic alone', a
 
   await new SnsTopic(topic, env).publish(message);
 
-  assert.deepEqual(aws.sns.messages, [{ topic, ...message }]);
+  assert.deepEqual(aws.sns.messages, [{ topic, ...message, attributes: {} }]);
   await assert.rejects(
     new SnsTopic(other, env).publish(message),
     /SNS answers 403 AccessDenied to sns:Publish on arn:aws:sns:/,

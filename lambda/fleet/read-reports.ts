@@ -11,6 +11,7 @@ import { IssuerMemory } from '../publication/ended.ts';
 import { publishedFleets } from '../publication/fleets.ts';
 import { type OwnKeys, readManifest, version1Etag } from '../publication/read-manifest.ts';
 import { isSilent } from './behind.ts';
+import { highestSequence, ownHeads } from './heads.ts';
 import { NO_SUMMARIES, readHostSummaries } from './hosts.ts';
 import { isReadable, listStatuses, type ReadStatus, readHostStatus } from './read-status.ts';
 import { type FleetReport, type FleetStatuses, reportFleet } from './report.ts';
@@ -198,4 +199,14 @@ async function readOrFault<T>(
     if (error instanceof ContractError || error instanceof BucketError) return { error };
     throw error;
   }
+}
+
+/** The floor of a publisher outside of a pass, which knows no summaries: hosts may have read a root that is lost since. @throws BucketError */
+export async function readHighestSequence(
+  bucket: Bucket,
+  fleet: FleetName,
+  { keys, now }: { keys: OwnKeys; now: Date },
+): Promise<number> {
+  const { statuses } = await readStatuses(bucket, fleet);
+  return highestSequence(ownHeads(statuses, keys, now).values());
 }

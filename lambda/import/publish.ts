@@ -7,8 +7,7 @@ import type { CertificateName, FleetName } from '#contract/layout.ts';
 import { acmeOriginOf, type ManifestEntry, samePems } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { AuditTrail } from '../audit/trail.ts';
-import { highestSequence, ownHeads } from '../fleet/heads.ts';
-import { readStatuses } from '../fleet/read-reports.ts';
+import { readHighestSequence } from '../fleet/read-reports.ts';
 import type { Log } from '../log.ts';
 import { newManifestEntry } from '../publication/entry.ts';
 import { type EndedVersion, readVersions } from '../publication/history/versions.ts';
@@ -124,9 +123,7 @@ export async function publishPresent(
   const published: PresentPublished = { changed: [], manifests: new Map() };
   const action = acmeOriginOf(entry) === undefined ? 'imported' : 'adopted';
   for (const { fleet } of plan.fleets) {
-    const { statuses } = await readStatuses(bucket, fleet);
-    // Hosts may have read a root that is lost since.
-    const highest = highestSequence(ownHeads(statuses, signing, now()).values());
+    const highest = await readHighestSequence(bucket, fleet, { keys: signing, now: now() });
     const publisher = new Publisher(bucket, fleet, {
       ...publisherOptions(bucket, signing, now, log),
       ...{ floorOf: async () => highest, audit },

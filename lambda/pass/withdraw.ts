@@ -7,8 +7,7 @@ import { emptyManifest, type Manifest, type Tombstone } from '#contract/manifest
 import type { Bucket } from '#storage/bucket.ts';
 import type { AuditTrail } from '../audit/trail.ts';
 import { type Config, configuredFleets } from '../config/config.ts';
-import { highestSequence, ownHeads } from '../fleet/heads.ts';
-import { readStatuses } from '../fleet/read-reports.ts';
+import { readHighestSequence, readStatuses } from '../fleet/read-reports.ts';
 import type { FleetStatuses } from '../fleet/report.ts';
 import type { Log } from '../log.ts';
 import { IssuerMemory } from '../publication/ended.ts';
@@ -137,9 +136,7 @@ export async function endNames(
   going: readonly PublishedName[],
   yes: boolean,
 ): Promise<FleetWithdrawal & { latest: ReadManifest | undefined }> {
-  const { statuses } = await readStatuses(bucket, fleet);
-  // Hosts may have read a root that is lost since.
-  const highest = highestSequence(ownHeads(statuses, signing, now()).values());
+  const highest = await readHighestSequence(bucket, fleet, { keys: signing, now: now() });
   const publisher = new Publisher(bucket, fleet, {
     ...publisherOptions(bucket, signing, now, log),
     floorOf: async () => highest,

@@ -6,8 +6,7 @@ import { MINUTE_MS } from '#common/time.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Config } from '../../config/config.ts';
-import { highestSequence, ownHeads } from '../../fleet/heads.ts';
-import { readStatuses } from '../../fleet/read-reports.ts';
+import { readHighestSequence } from '../../fleet/read-reports.ts';
 import { readHold } from '../../hold/holds.ts';
 import { isInForce } from '../../hold/in-force.ts';
 import { configDigest } from '../../identity/config-digest.ts';
@@ -215,9 +214,7 @@ async function publish(
   const audit = openAuditTrail(bucket, values);
   const manifests = new Map<FleetName, ReadManifest>();
   for (const fleet of fleets) {
-    const { statuses } = await readStatuses(bucket, fleet);
-    // Hosts may have read a root that is lost since.
-    const highest = highestSequence(ownHeads(statuses, signing, now()).values());
+    const highest = await readHighestSequence(bucket, fleet, { keys: signing, now: now() });
     const publisher = new Publisher(bucket, fleet, {
       ...publisherOptions(bucket, signing, now, log),
       ...{ floorOf: async () => highest, audit },

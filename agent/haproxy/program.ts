@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PROGRAM_PATH } from '#common/program/path.ts';
 import { messageOf } from '#contract/errors.ts';
 
 interface ProgramResult {
@@ -14,7 +15,6 @@ interface ProgramResult {
 
 const LAST_WORDS_MS = 500;
 const MAX_OUTPUT = 65_536;
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Runs the words as they are configured, without a shell. */
 export async function runProgram(
@@ -22,7 +22,11 @@ export async function runProgram(
   timeoutMs: number,
 ): Promise<ProgramResult> {
   // In a process group of its own, so that what it has started is stopped with it.
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH }, detached: true });
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: PROGRAM_PATH },
+    detached: true,
+  });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {

@@ -5,6 +5,7 @@
  */
 import { join } from 'node:path';
 import { escapedJson } from '#common/printable.ts';
+import { PROGRAM_PATH } from '#common/program/path.ts';
 import { runBounded } from '#common/program/run-bounded.ts';
 import { SECOND_MS } from '#common/time.ts';
 import type { Agent, PassResult } from '../agent.ts';
@@ -17,8 +18,6 @@ interface ProvedFile {
   binds: readonly string[];
 }
 
-/** Where Debian has programs. */
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const MAX_RUNS = 3;
 /** Of 10,000 at a first start, an environment would not hold the names: standard input has them all. */
 const MAX_NAMED = 100;
@@ -75,7 +74,7 @@ function environmentOf(
   const list = (values: readonly (string | undefined)[]) =>
     [...new Set(values.flatMap((one) => one ?? []))].join(' ');
   return {
-    ...{ PATH, LANG: 'C.UTF-8', PEMFLEET_FLEET: fleet, PEMFLEET_HOST: host },
+    ...{ PATH: PROGRAM_PATH, LANG: 'C.UTF-8', PEMFLEET_FLEET: fleet, PEMFLEET_HOST: host },
     PEMFLEET_COUNT: String(files.length),
     PEMFLEET_CERTIFICATES: list(first.map(({ certificate }) => certificate)),
     PEMFLEET_FILES: list(first.map(({ file }) => file)),

@@ -1,4 +1,5 @@
 /** `haproxy -c` over what the configuration would be, before any of it is in its place. */
+import { PROGRAM_PATH } from '#common/program/path.ts';
 import type { StagedFile } from '#storage/atomic-file.ts';
 import type { Installation } from '../host/installation.ts';
 import { runToEnd } from './run-to-end.ts';
@@ -25,7 +26,7 @@ export async function checkStaged(
     cwd: directory,
     // A configuration may load programs (lua): that of a service's user runs as this user, not as root.
     ...(isRoot() && running && running.uid !== 0 && { uid: running.uid, gid: running.gid }),
-    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...env },
+    env: { PATH: PROGRAM_PATH, ...env },
   });
   const names = [...staged].reduce((text, [file, { temp }]) => text.replaceAll(temp, file), output);
   return { isWell, output: names, ms: performance.now() - begin };

@@ -1,6 +1,7 @@
 /** Finds the HAProxy of this machine: the one that runs, else the one that its unit would start, else the usual file. */
 import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { PROGRAM_PATH } from '#common/program/path.ts';
 import { messageOf } from '#contract/errors.ts';
 import { readRegularFile } from '#storage/atomic-file.ts';
 import { configurationOf, type HaproxyConfiguration, Unplannable } from '../plan/haproxy-config.ts';
@@ -9,7 +10,6 @@ import { findHaproxyProcesses, type HaproxyProcess } from './processes.ts';
 import { readHaproxyUnit } from './unit-file.ts';
 
 const USUAL_FILES = ['/etc/haproxy/haproxy.cfg', '/usr/local/etc/haproxy/haproxy.cfg'];
-const SEARCH_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 const MAX_CONFIG_BYTES = 50_000_000;
 
 export interface Installation {
@@ -100,7 +100,7 @@ function configsOf({ configs }: HaproxyArguments, directory: string): string[] {
 
 function programOf(ofUnit: string | undefined, env: Search['env']): string | undefined {
   if (ofUnit !== undefined && existsSync(ofUnit)) return ofUnit;
-  const directories = [...(env['PATH']?.split(':') ?? []), ...SEARCH_PATH].filter((one) =>
+  const directories = [...(env['PATH']?.split(':') ?? []), ...PROGRAM_PATH.split(':')].filter((one) =>
     one.startsWith('/'),
   );
   return directories.map((one) => join(one, 'haproxy')).find(isExecutable);

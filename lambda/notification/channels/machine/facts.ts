@@ -1,9 +1,7 @@
 /** What a program gets of a notice, in its environment. Of several changes, names stand in lists; the rest is of the first. Pure. */
+import { PROGRAM_PATH } from '#common/program/path.ts';
 import type { Notice } from '../../notice.ts';
 import type { NoticeText } from '../../text.ts';
-
-/** Where Debian has programs. */
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export function factsEnvironment(notice: Notice, { subject }: NoticeText): Record<string, string> {
   const { id, kind, at, count, bucket, changes } = notice;
@@ -29,5 +27,5 @@ export function factsEnvironment(notice: Notice, { subject }: NoticeText): Recor
     // No value of ours has one; the kernel would refuse it.
     value === undefined ? [] : [[`PEMFLEET_${name}`, String(value).replaceAll('\0', '')]],
   );
-  return { PATH, LANG: 'C.UTF-8', ...Object.fromEntries(named) };
+  return { PATH: PROGRAM_PATH, LANG: 'C.UTF-8', ...Object.fromEntries(named) };
 }

@@ -4,7 +4,7 @@ import type { AcmeClient } from './client.ts';
 import { AcmeProblem, NotOffered } from './problem.ts';
 
 /** Reasons of RFC 5280 §5.3.1 that a subscriber may give to a public CA. */
-export const REVOCATION_REASONS = {
+const REVOCATION_REASONS = {
   unspecified: 0,
   keyCompromise: 1,
   affiliationChanged: 3,
@@ -13,6 +13,8 @@ export const REVOCATION_REASONS = {
 } as const;
 
 export type RevocationReason = keyof typeof REVOCATION_REASONS;
+
+export const REVOCATION_WORDS = Object.keys(REVOCATION_REASONS) as [RevocationReason, ...RevocationReason[]];
 
 /** @returns false if the certificate was revoked already. @throws AcmeProblem `unauthorized` for a certificate of another account */
 export function revokeCertificate(

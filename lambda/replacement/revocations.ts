@@ -16,11 +16,10 @@ import {
   sha256Hex,
 } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
-import { REVOCATION_REASONS, type RevocationReason } from '../acme/revocation.ts';
+import { REVOCATION_WORDS, type RevocationReason } from '../acme/revocation.ts';
 import type { ReplacementRequest } from './requests.ts';
 
 const CONCURRENCY = 10;
-const REASONS = Object.keys(REVOCATION_REASONS) as [RevocationReason, ...RevocationReason[]];
 const MAX_PEMS = 100;
 const MAX_TRIES = 20;
 
@@ -28,7 +27,7 @@ const revocationDocument = z.looseObject({
   version: z.literal(1),
   /** Of the last ask, by the store's clock: what was published before is replaced. */
   at: dateTime,
-  reason: z.enum(REASONS),
+  reason: z.enum(REVOCATION_WORDS),
   /** Who has said so, and by which command. */
   by: z.string().max(1000),
   /** What is revoked: combined PEMs that hold it, of a pair both. */
@@ -40,7 +39,7 @@ const revocationDocument = z.looseObject({
       directoryUrl,
       /** Of this one, where it was asked for otherwise than the last one. */
       at: dateTime.optional(),
-      reason: z.enum(REASONS).optional(),
+      reason: z.enum(REVOCATION_WORDS).optional(),
       by: z.string().max(1000).optional(),
     }),
     MAX_PEMS,

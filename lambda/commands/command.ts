@@ -3,13 +3,16 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isJournal, type JournalLevel, withPriority, writeNotice, writeResult } from '#common/cli/streams.ts';
 import { escapedJson, printable, printableLines } from '#common/printable.ts';
+import { MINUTE_MS } from '#common/time.ts';
 import type { Bucket, BucketAccess } from '#storage/bucket.ts';
 import { openBucket } from '#storage/open.ts';
 import { commandActor } from '../audit/actor.ts';
 import type { AuditFact } from '../audit/line.ts';
 import { AuditTrail } from '../audit/trail.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
+import { configDigest } from '../identity/config-digest.ts';
 import { type IssuerIdentity, machineIdentity } from '../identity/identity.ts';
+import { checkWriter } from '../identity/writers.ts';
 import { type EventName, jsonLog, type Log, levelOf, textLog } from '../log.ts';
 import type { Pass } from '../pass.ts';
 import { type CommandValues, UsageError } from './line/options.ts';
@@ -73,6 +76,22 @@ export function openAuditTrail(bucket: Bucket, values: CommandValues): AuditTrai
 /** Which issuer this is: the function, or this machine with its pemfleet.yaml. */
 export async function ownIdentity(values: CommandValues): Promise<IssuerIdentity> {
   return remoteStage()?.identity ?? machineIdentity(values.config, process.env);
+}
+
+/** @throws ContractError `ERR_ISSUER_CONFLICT` where another issuer works on the bucket with another configuration */
+export async function checkOwnWriter(
+  { bucket, config }: { bucket: Bucket; config: Config },
+  values: CommandValues,
+): Promise<void> {
+  await checkWriter(bucket, { identity: await ownIdentity(values), config: configDigest(config) }, now());
+}
+
+/** The pass beside it, on a directory, has this long to end. */
+const PASS_END_MS = 15 * MINUTE_MS;
+
+/** Alone on the bucket, as a pass is; a dry run needs no lock. */
+export function besidePasses<T>(bucket: Bucket, values: CommandValues, work: () => Promise<T>): Promise<T> {
+  return values['dry-run'] ? work() : bucket.exclusively('pass', PASS_END_MS, work);
 }
 
 /** The line of a command that changes one thing. @throws BucketError where the store fails: what was done is done */

@@ -2,12 +2,10 @@
  * `pemfleet revoke NAME`: asks passes to publish a replacement, to wait until hosts have proved it, and to revoke then. `--now` waits for
  * nobody: it exits with 1 if the replacement failed, and nothing is revoked then.
  */
-import { REVOCATION_REASONS, type RevocationReason } from '../acme/revocation.ts';
+import { REVOCATION_WORDS, type RevocationReason } from '../acme/revocation.ts';
 import { configuredCas } from '../config/acme.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
-import { configDigest } from '../identity/config-digest.ts';
 import { storeTime } from '../identity/store-clock.ts';
-import { checkWriter } from '../identity/writers.ts';
 import type { PassResult, RevocationOutcome } from '../outcome.ts';
 import { createPublishers } from '../publication/publisher.ts';
 import {
@@ -24,6 +22,7 @@ import { publisherOptions } from '../upgrade/along.ts';
 import { runPassExclusively, withCas } from '../wiring.ts';
 import {
   type Command,
+  checkOwnWriter,
   loadConfigAndBucket,
   now,
   openAuditTrail,
@@ -40,8 +39,6 @@ import { type CommandValues, UsageError } from './line/options.ts';
 import { notifyHosts } from './notify.ts';
 import { EXIT, outcomeTable, revocationLines } from './output.ts';
 import { CommandRefused } from './undo/refused.ts';
-
-const REASONS = Object.keys(REVOCATION_REASONS) as RevocationReason[];
 
 interface Subject extends Pick<Awaited<ReturnType<typeof loadConfigAndBucket>>, 'bucket' | 'config'> {
   values: CommandValues;
@@ -116,8 +113,7 @@ async function revokeProvedLater(subject: Subject): Promise<number> {
 const revocationOf = ({ name }: CertificateSpec, serial: string) => ({ certificate: name, serial });
 
 async function ask({ bucket, config, values, spec, reason, targets }: Subject): Promise<void> {
-  const identity = await ownIdentity(values);
-  await checkWriter(bucket, { identity, config: configDigest(config) }, now());
+  await checkOwnWriter({ bucket, config }, values);
   const audit = openAuditTrail(bucket, values);
   const { by, host, command } = audit.actor;
   const at = (await storeTime(bucket)).toISOString();
@@ -216,12 +212,14 @@ function preview({ values, spec, reason, targets }: Subject): number {
 
 /** On a terminal, it asks. @throws UsageError */
 async function reasonOf(given: string | undefined): Promise<RevocationReason> {
-  if (given === undefined && isTerminal()) return askUntil(`reason (${REASONS.join(', ')})`, '', parseReason);
+  if (given === undefined && isTerminal())
+    return askUntil(`reason (${REVOCATION_WORDS.join(', ')})`, '', parseReason);
   return parseReason(given ?? 'none');
 }
 
 function parseReason(value: string): RevocationReason {
-  const reason = REASONS.find((name) => name === value);
-  if (reason === undefined) throw new UsageError(`--reason wants one of ${REASONS.join(', ')}, saw ${value}`);
+  const reason = REVOCATION_WORDS.find((name) => name === value);
+  if (reason === undefined)
+    throw new UsageError(`--reason wants one of ${REVOCATION_WORDS.join(', ')}, saw ${value}`);
   return reason;
 }

@@ -6,8 +6,6 @@ import { nearest } from '#common/nearest.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
 import type { CertificateName, FleetName } from '#contract/layout.ts';
 import { configuredFleets } from '../config/config.ts';
-import { configDigest } from '../identity/config-digest.ts';
-import { checkWriter } from '../identity/writers.ts';
 import {
   endNames,
   type FleetWithdrawal,
@@ -15,7 +13,6 @@ import {
   heldIn,
   openFleets,
   type PublishedFleet,
-  WITHDRAW_LOCK_MS,
   type WithdrawalSource,
 } from '../pass/withdraw.ts';
 import { eraseStolenKeys } from '../publication/history/stolen-keys.ts';
@@ -28,11 +25,12 @@ import {
 } from '../publication/withdrawal.ts';
 import { openSigningKey } from '../signing/signing-key.ts';
 import {
+  besidePasses,
   type Command,
+  checkOwnWriter,
   loadConfigAndBucket,
   now,
   openAuditTrail,
-  ownIdentity,
   passEnvironmentOf,
   printJson,
   printToStderr,
@@ -51,8 +49,7 @@ export const withdrawCommand: Command = async (values, operands) => {
   const names = [...new Set(operands)].map(nameOperand);
   const only = values.fleet === undefined ? undefined : fleetOption(values.fleet);
   const { config, bucket } = await loadConfigAndBucket(values);
-  const identity = await ownIdentity(values);
-  await checkWriter(bucket, { identity, config: configDigest(config) }, now());
+  await checkOwnWriter({ bucket, config }, values);
   const { log } = passEnvironmentOf(values);
   const fleets = configuredFleets(config);
   const work = async () => {
@@ -64,7 +61,7 @@ export const withdrawCommand: Command = async (values, operands) => {
     await audit.flush();
     return isErased ? status : EXIT.failed;
   };
-  return values['dry-run'] ? work() : bucket.exclusively('pass', WITHDRAW_LOCK_MS, work);
+  return besidePasses(bucket, values, work);
 };
 
 async function withdraw(

@@ -1,6 +1,5 @@
 /** Carries out `pemfleet withdraw`: finds what is published under the names, in all fleets, and ends it by tombstones. */
 import { inParallel } from '#common/in-parallel.ts';
-import { MINUTE_MS } from '#common/time.ts';
 import { BucketError, ContractError } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import { emptyManifest, type Manifest, type Tombstone } from '#contract/manifest.ts';
@@ -20,8 +19,6 @@ import { isConfiguredIn, type PublishedName, unlistedPems } from '../publication
 import type { Signing } from '../signing/signing-key.ts';
 import { publisherOptions } from '../upgrade/along.ts';
 
-/** The pass beside it, on a directory, has this long to end. */
-export const WITHDRAW_LOCK_MS = 15 * MINUTE_MS;
 const CONCURRENCY = 10;
 
 export interface WithdrawalSource {

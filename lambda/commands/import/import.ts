@@ -2,16 +2,12 @@
  * `pemfleet import FILE…`: publishes a certificate that somebody else has issued. All is judged before anything is written; what is refused
  * changes nothing.
  */
-import { MINUTE_MS } from '#common/time.ts';
 import { assemble, namesOf } from '#contract/combined-pem.ts';
 import type { FleetName } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Config } from '../../config/config.ts';
 import { readHolds } from '../../hold/holds.ts';
 import { Holds } from '../../hold/in-force.ts';
-import { configDigest } from '../../identity/config-digest.ts';
-import { machineIdentity } from '../../identity/identity.ts';
-import { checkWriter } from '../../identity/writers.ts';
 import { type Arranged, arrange } from '../../import/arrange.ts';
 import { judgeTrust, refuseWorse } from '../../import/judge.ts';
 import { MAX_IMPORT_BYTES, readMaterial } from '../../import/material.ts';
@@ -23,7 +19,9 @@ import { readManifest } from '../../publication/read-manifest.ts';
 import { StapleFetcher } from '../../publication/staples.ts';
 import { openSigningKey } from '../../signing/signing-key.ts';
 import {
+  besidePasses,
   type Command,
+  checkOwnWriter,
   loadConfigAndBucket,
   now,
   openAuditTrail,
@@ -39,8 +37,6 @@ import { EXIT } from '../output.ts';
 import { notesOf } from './notes.ts';
 import { passphraseSource } from './passphrase.ts';
 
-/** The pass beside it, on a directory, has this long to end. */
-const LOCK_MS = 15 * MINUTE_MS;
 /** A leaf, its chain, its key and bundles beside. */
 const MAX_FILES = 50;
 
@@ -48,15 +44,14 @@ export const importCommand: Command = async (values, operands) => {
   const given = givenNames(values, operands);
   const ask = passphraseSource(values);
   const { config, bucket } = await loadConfigAndBucket(values);
-  const identity = await machineIdentity(values.config, process.env);
-  await checkWriter(bucket, { identity, config: configDigest(config) }, now());
+  await checkOwnWriter({ bucket, config }, values);
   const files: { file: string; body: Buffer }[] = [];
   for (const file of operands) files.push({ file, body: await readGivenFile(file, MAX_IMPORT_BYTES) });
   const arranged = arrange(await readMaterial(files, ask), now());
   const [first] = arranged.certificates;
   const target = targetOf(config.certificates, first === undefined ? [] : namesOf(first.leaf), given);
   const work = () => importInto({ bucket, config }, values, arranged, target);
-  return values['dry-run'] ? work() : bucket.exclusively('pass', LOCK_MS, work);
+  return besidePasses(bucket, values, work);
 };
 
 function givenNames({ name: names = [], fleet }: CommandValues, operands: readonly string[]) {

@@ -2,15 +2,12 @@
  * `pemfleet rollback NAME [--to SERIAL] --reason TEXT`: publishes an earlier version again, with a sequence of its own, so that hosts take it
  * as they take a new one: verified, installed, proved. Nothing is ordered and nothing is revoked.
  */
-import { MINUTE_MS } from '#common/time.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { Config } from '../../config/config.ts';
 import { readHighestSequence } from '../../fleet/read-reports.ts';
 import { readHold } from '../../hold/holds.ts';
 import { isInForce } from '../../hold/in-force.ts';
-import { configDigest } from '../../identity/config-digest.ts';
-import { checkWriter } from '../../identity/writers.ts';
 import type { Log } from '../../log.ts';
 import { lastCallSince } from '../../order/lifetime.ts';
 import {
@@ -32,11 +29,12 @@ import { readRevocation, revokingDigests } from '../../replacement/revocations.t
 import { openSigningKey } from '../../signing/signing-key.ts';
 import { publisherOptions } from '../../upgrade/along.ts';
 import {
+  besidePasses,
   type Command,
+  checkOwnWriter,
   loadConfigAndBucket,
   now,
   openAuditTrail,
-  ownIdentity,
   passEnvironmentOf,
   printJson,
   printToStderr,
@@ -49,19 +47,15 @@ import { serialOption } from './audit.ts';
 import { readHistories } from './history.ts';
 import { CommandRefused } from './refused.ts';
 
-/** The pass beside it, on a directory, has this long to end. */
-const LOCK_MS = 15 * MINUTE_MS;
-
 export const rollbackCommand: Command = async (values, operands) => {
   const name = oneName('rollback', operands);
   const serial = values.to === undefined ? undefined : serialOption('to', values.to);
   if (!values.reason) throw new UsageError('rollback wants --reason TEXT: it stands in the audit trail');
   const { config, bucket } = await loadConfigAndBucket(values);
-  const identity = await ownIdentity(values);
-  await checkWriter(bucket, { identity, config: configDigest(config) }, now());
+  await checkOwnWriter({ bucket, config }, values);
   const spec = config.certificates.find((certificate) => certificate.name === name);
   const work = () => rollback({ bucket, config }, values, { name, spec, now: now() }, serial);
-  return values['dry-run'] ? work() : bucket.exclusively('pass', LOCK_MS, work);
+  return besidePasses(bucket, values, work);
 };
 
 async function rollback(

@@ -3,7 +3,7 @@
  * CA is told, and hosts are. A revoked certificate that is served still is an outage for whoever asks about revocation.
  */
 import { codeOf, messageOf } from '#contract/errors.ts';
-import type { CertificateName } from '#contract/layout.ts';
+import type { CertificateName, FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { RevocationOutcome } from '../../outcome.ts';
 import type { Pass } from '../../pass.ts';
@@ -24,14 +24,17 @@ const MAX_NAMED = 20;
 const MIN_REST_MS = 30_000;
 
 type Source = Pick<Survey, 'revocations' | 'trusted' | 'publishers'> & Pick<PublishedFleets, 'manifests'>;
+/** With what hosts have proved, by fleet: statuses are read once for all that is to be revoked. */
+type ProofSource = Source & { proofs: Map<FleetName, FleetProofs> };
 
 /** One that fails stops no other. @param survey with the manifests as the pass has left them */
 export async function revokeProved(pass: Pass, survey: Source): Promise<RevocationOutcome[]> {
   const outcomes: RevocationOutcome[] = [];
+  const source = { ...survey, proofs: new Map() };
   for (const stored of survey.revocations) {
     const { certificate, requests = [] } = stored;
     if (pass.options.only?.includes(certificate) === false) continue;
-    for (const request of requests) outcomes.push(await revokeOne(pass, survey, stored, request));
+    for (const request of requests) outcomes.push(await revokeOne(pass, source, stored, request));
   }
   for (const { certificate, result, serials, hosts, error } of outcomes) {
     if (result === 'waiting') pass.log('revocation.waiting', { certificate, serials, hosts });
@@ -43,7 +46,7 @@ export async function revokeProved(pass: Pass, survey: Source): Promise<Revocati
 
 async function revokeOne(
   pass: Pass,
-  survey: Source,
+  survey: ProofSource,
   stored: StoredRevocation,
   request: RevocationRequest,
 ): Promise<RevocationOutcome> {
@@ -67,7 +70,7 @@ async function revokeOne(
 /** @returns undefined: what takes its place is not published everywhere yet, or nobody has ever reported; then nothing is proved */
 async function unprovenHosts(
   pass: Pass,
-  { manifests, trusted }: Source,
+  { manifests, trusted, proofs }: ProofSource,
   stored: StoredRevocation,
 ): Promise<string[] | undefined> {
   const { certificate: name } = stored;
@@ -82,8 +85,9 @@ async function unprovenHosts(
     if (read === undefined || entry === undefined || entry.pems.some(({ sha256 }) => going.has(sha256))) {
       return undefined;
     }
-    const proofs = new FleetProofs(pass, read, trusted);
-    const some = await proofs.hostsWithoutProof(
+    const ofFleet = proofs.get(fleet) ?? new FleetProofs(pass, read, trusted);
+    proofs.set(fleet, ofFleet);
+    const some = await ofFleet.hostsWithoutProof(
       { fleet, name },
       { by: new Map([[name, entry]]), uncovered: [] },
     );

@@ -105,7 +105,7 @@ export interface PemfleetDocument {
         readonly timeoutSeconds?: number;
       };
   readonly metrics?: { readonly textfile?: string; readonly listen?: string };
-  /** Who is told of changes; docs/notifications.md explains it. */
+  /** Whom the issuer tells of changes; docs/notifications.md explains it. */
   readonly notify?: {
     /** A day of the week in lower case, or `off`. */
     readonly digest?: string;

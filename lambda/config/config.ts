@@ -188,7 +188,9 @@ const written = z
       'Handshakes with the addresses that clients find, from outside; true: all defaults.',
     ),
     metrics: metrics.prefault({}).describe('Figures for Prometheus, without AWS.'),
-    notify: notify.optional().describe('Who is told of changes in words, and how; default: nobody.'),
+    notify: notify
+      .optional()
+      .describe('Whom the issuer tells of changes in words, and how; default: nobody.'),
     statusPage: z
       .boolean()
       .default(false)

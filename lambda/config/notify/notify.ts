@@ -1,4 +1,4 @@
-/** `notify:` of pemfleet.yaml: who is told of changes, and by which channels. */
+/** `notify:` of pemfleet.yaml: whom the issuer tells of changes, and by which channels. */
 import * as z from 'zod';
 import { channel } from './channel.ts';
 

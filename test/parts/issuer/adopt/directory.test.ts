@@ -29,31 +29,12 @@ test('a directory of PEMs: one command, nothing is ordered, HAProxy serves on, a
   await machine.start();
   const [config, old, serves] = [readFileSync(haproxyConfig), snapshot(), await visit('www.example.com')];
 
-  const dry = adopt(
-    '--from',
-    'directory',
-    '--dir',
-    certs,
-    '--ca',
-    CA,
-    '--ca-file',
-    join(home, 'ca.pem'),
-    '--dry-run',
-  );
+  const words = ['--from', 'directory', '--dir', certs, '--ca', CA, '--ca-file', join(home, 'ca.pem')];
+  const dry = adopt(...words, '--dry-run');
   assert.equal(dry.status, 0, dry.stderr);
   assert.deepEqual(snapshot(), old);
   const begin = performance.now();
-  const adopted = adopt(
-    '--from',
-    'directory',
-    '--dir',
-    certs,
-    '--ca',
-    CA,
-    '--ca-file',
-    join(home, 'ca.pem'),
-    '--yes',
-  );
+  const adopted = adopt(...words, '--yes');
   const tookMs = performance.now() - begin;
 
   assert.equal(adopted.status, 0, adopted.stderr);

@@ -32,6 +32,8 @@ const EVENTS = {
   'certificate.removed': 'info',
   'certificate.unlisted': 'warning',
   'certificate.replaced': 'warning',
+  'copy.deleted': 'info',
+  'copy.failed': 'warning',
   'drift.repaired': 'warning',
   'drift.unrepaired': 'warning',
   'staple.loaded': 'info',

@@ -14,8 +14,9 @@ import { shardFoldersIn } from '../state/state.ts';
 import { MAX_READ_BYTES, type PemMode, READ_PLAINLY } from './disk.ts';
 
 const PREVIOUS_SUFFIX = '.pemfleet-previous';
-/** Followed by a digest. Nothing removes such a file. */
+/** Followed by a digest, or by the inode of what could not be read. */
 const REPLACED_INFIX = '.pemfleet-replaced-';
+const REPLACED = /^\.(.+)\.pemfleet-replaced-([0-9a-f]{12}|unread-\d+)$/;
 
 /** @throws HostError `ERR_INSTALL`: the disk is full, a directory has that name; each pass tries again */
 export async function install(path: string, body: Buffer, pem: PemMode): Promise<void> {
@@ -105,6 +106,27 @@ export async function keepReplaced(path: string): Promise<string | undefined> {
 /** An adopted content is not needed any more once ours is proved. */
 export async function dropReplaced(path: string, sha256: string): Promise<void> {
   await unlink(replacedOf(path, sha256.slice(0, 12))).catch(missingAsFalse);
+}
+
+/** What `keepReplaced` or `dropPrevious` has kept, under whatever name. */
+export interface ReplacedCopy {
+  name: string;
+  /** In whose place it was. */
+  file: string;
+  /** The first digits of its digest; `unread-…`: it cannot be read. */
+  digest: string;
+  /** A rename and a new file both set the time of the last change of the inode. */
+  keptAt: Date;
+}
+
+export async function replacedCopies(certsDir: string): Promise<ReplacedCopy[]> {
+  const copies: ReplacedCopy[] = [];
+  for (const name of await namesIn(certsDir, (one) => REPLACED.test(one))) {
+    const [, file = '', kept = ''] = REPLACED.exec(name) ?? [];
+    const stats = await lstat(join(certsDir, name)).catch(missingAsFalse);
+    if (stats !== false && stats.isFile()) copies.push({ name, file, digest: kept, keptAt: stats.ctime });
+  }
+  return copies;
 }
 
 /** Directories that may hold temporary files: those that are written under the lock alone, and those of the state, which are not. */

@@ -15,6 +15,7 @@ import { stapleFileOf } from '../desired/files.ts';
 import { findDrift, logDrift, withDrift, withLeft } from '../drift/drift.ts';
 import { readProofs, saveProofs } from '../proof/document.ts';
 import { withCappedSequences } from '../removal/after-recovery.ts';
+import { dropOldCopies } from '../removal/old-copies.ts';
 import { withDirectoryLock } from '../state/directory-lock.ts';
 import { retryUnsaved, stateProblemIn } from '../state/documents.ts';
 import { mergeEnded } from '../state/ended.ts';
@@ -113,6 +114,7 @@ async function runPass(agent: Agent, options: PassOptions): Promise<PassResult> 
     knownWires: knownWiresOf(stored.status),
   });
   if (work.outcomes.some(isOnDisk)) await retirePlaceholder(agent);
+  if (manifest && !blank) await dropOldCopies(work.view, manifest.manifest, work.state.files);
   if (agent.proofs === undefined) await saveProofs(config.stateDir, work.view.proofs);
   const left = await withLeft(work.state, work, stateOf);
   return report(agent, stored, polled, { ...work, state: left });

@@ -14,11 +14,12 @@ type Digests = readonly { sha256: string }[];
 export function possibleFiles({ certificates, tombstones = {} }: Manifest, records: Records): string[] {
   const renewed = Object.entries(certificates).filter(([, { previous }]) => previous !== undefined);
   const names = [...Object.keys(tombstones), ...renewed.map(([name]) => name)];
-  const files = names.flatMap((name) => filesOf(name as CertificateName));
+  const files = names.flatMap((name) => possibleFileNames(name as CertificateName));
   return files.filter((file) => records.get(file) === undefined);
 }
 
-const filesOf = (name: CertificateName) => [
+/** Under which names a host may have a certificate. */
+export const possibleFileNames = (name: CertificateName): string[] => [
   pemFileName(name, '', 1),
   pemFileName(name, 'rsa', 2),
   pemFileName(name, 'ec', 2),
@@ -33,7 +34,7 @@ export function withRecognized(
   const recognized = new Map<string, FileRecord>();
   const recognize = (name: string, pems: Digests) => {
     const certificate = name as CertificateName;
-    for (const file of filesOf(certificate)) {
+    for (const file of possibleFileNames(certificate)) {
       const onDisk = disk.get(file)?.sha256;
       const isOurs = onDisk !== undefined && pems.some(({ sha256 }) => sha256 === onDisk);
       if (isOurs && records.get(file) === undefined) recognized.set(file, { certificate, written: [onDisk] });

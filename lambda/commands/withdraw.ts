@@ -75,6 +75,7 @@ async function withdraw(
   }
   const going = judge(names, fleets, await findPublished(source, fleets, names));
   const done: FleetWithdrawal[] = [];
+  const words = { yes: values.yes, isStolen: values.stolen };
   const latest = new Map<FleetName, ReadManifest>();
   for (const published of fleets) {
     const here = going.filter(({ fleet }) => fleet === published.fleet);
@@ -82,7 +83,7 @@ async function withdraw(
     if (values['dry-run']) {
       done.push(preview(published, here, values.yes));
     } else {
-      const { latest: written, ...result } = await endNames(source, published, here, values.yes);
+      const { latest: written, ...result } = await endNames(source, published, here, words);
       if (written !== undefined) latest.set(published.fleet, written);
       done.push(result);
     }

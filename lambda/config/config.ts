@@ -181,7 +181,7 @@ const written = z
       .regex(/^[1-9][0-9]{0,3}d$/, 'wanted whole days, such as 30d')
       .default('30d')
       .describe(
-        'How long keys of withdrawn and superseded certificates stay in the bucket, and so how far a rollback reaches, such as 30d.',
+        'How long keys of withdrawn and superseded certificates stay in the bucket and on hosts, and so how far a rollback reaches, such as 30d.',
       ),
     contract: contract.prefault({}).describe('Versions of the contract that the issuer writes.'),
     probe: probe.describe(

@@ -124,6 +124,8 @@ export const tombstone = z.looseObject({
   at: dateTime,
   /** Superseded: the certificates that took its place. A host gives it up when it serves them. */
   by: z.array(certificateName).max(100).optional(),
+  /** Somebody has its keys: hosts delete what they have kept of this file under other names at once. */
+  isStolen: z.boolean().optional(),
   /** Every valid PEM that was published under the name; the tombstone stays until 30 days after the last of them has expired. */
   pems: z.array(tombstonePem).min(1).max(MAX_ENDED_PEMS),
 });
@@ -155,6 +157,7 @@ export interface Manifest {
   sequence?: number;
   signedAt?: string;
   requires?: string[];
+  keyRetentionDays?: number | undefined;
   tombstones?: Record<CertificateName, Tombstone>;
 }
 

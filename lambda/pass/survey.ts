@@ -109,6 +109,7 @@ async function readBucket(pass: Pass, earlier: BucketSurvey | undefined): Promis
   }
   const publisherOptions = {
     ...{ now: timing.now, signing, memory, log: pass.log, audit: pass.audit },
+    keyRetentionDays: Number.parseInt(config.keyRetention, 10),
     floorOf: async (fleet: FleetName) => highestReported(hosts[fleet]),
     first: async (fleet: FleetName) => (await version1.first(fleet))?.manifest,
     writeAlong: version1.writeAlong,

@@ -12,7 +12,7 @@ import type { Log } from '../log.ts';
 import { IssuerMemory } from '../publication/ended.ts';
 import { publishedFleets } from '../publication/fleets.ts';
 import { publishedPems } from '../publication/published-pems.ts';
-import { Publisher } from '../publication/publisher.ts';
+import { Publisher, type WithdrawOptions } from '../publication/publisher.ts';
 import { type ReadManifest, readManifest } from '../publication/read-manifest.ts';
 import { endedDigests, heldRemovals, unitePems, uniteTombstones } from '../publication/tombstones.ts';
 import { isConfiguredIn, type PublishedName, unlistedPems } from '../publication/withdrawal.ts';
@@ -131,7 +131,7 @@ export async function endNames(
   { bucket, signing, log, now, audit }: WithdrawalSource,
   { fleet }: PublishedFleet,
   going: readonly PublishedName[],
-  yes: boolean,
+  { yes, isStolen }: Pick<WithdrawOptions, 'yes' | 'isStolen'>,
 ): Promise<FleetWithdrawal & { latest: ReadManifest | undefined }> {
   const highest = await readHighestSequence(bucket, fleet, { keys: signing, now: now() });
   const publisher = new Publisher(bucket, fleet, {
@@ -141,7 +141,7 @@ export async function endNames(
   });
   const known = new Map(going.map(({ name, pems }) => [name, pems]));
   const names = going.map(({ name }) => name);
-  const { withdrawn, held } = await publisher.withdraw(names, { reason: 'withdrawn', yes, known });
+  const { withdrawn, held } = await publisher.withdraw(names, { reason: 'withdrawn', yes, isStolen, known });
   for (const certificate of withdrawn) log('certificate.withdrawn', { certificate, fleet });
   return { fleet, withdrawn, held, latest: publisher.latest };
 }

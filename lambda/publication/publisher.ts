@@ -57,6 +57,8 @@ export interface PublisherOptions {
   audit?: AuditTrail | undefined;
   /** So long does a change that is in no hurry wait for others; default: a minute. */
   patienceMs?: number | undefined;
+  /** `keyRetention` of the configuration, which hosts keep to as well; absent: as the fleet's root has it. */
+  keyRetentionDays?: number | undefined;
   /** The highest sequence that hosts of the fleet have reported under our own signature; 0: none. Absent: none is known. */
   floorOf?: ((fleet: FleetName) => Promise<number>) | undefined;
 }
@@ -84,6 +86,8 @@ function becauseOf({ action, reason }: Partial<PublishedBecause>): PublishedBeca
 export interface WithdrawOptions {
   /** `withdrawn`, `revoked`: hosts obey at once; `superseded`: once they serve the certificates in `by`. */
   reason: 'withdrawn' | 'revoked' | 'superseded';
+  /** Somebody has its keys. */
+  isStolen?: boolean | undefined;
   /** Of `superseded`: the certificates that took its place. */
   by?: readonly CertificateName[] | undefined;
   /** The operator has confirmed that so many may go at once. */
@@ -269,11 +273,12 @@ export class Publisher {
   #endOf(
     name: CertificateName,
     pems: readonly EndedPem[],
-    { reason, by, yes = false }: WithdrawOptions,
+    { reason, by, isStolen = false, yes = false }: WithdrawOptions,
   ): Change | undefined {
     if (pems.length === 0) return undefined;
     const at = this.#options.now().toISOString();
-    const tombstone: Tombstone = { reason, at, ...(by && { by: [...by] }), pems: [...pems] };
+    const words = { reason, at, ...(by && { by: [...by] }), ...(isStolen && { isStolen }) };
+    const tombstone: Tombstone = { ...words, pems: [...pems] };
     return { kind: 'end', name, tombstone, yes };
   }
 
@@ -317,8 +322,10 @@ export class Publisher {
     this.#patience = undefined;
     for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
       const root = await this.#readRoot();
-      const { lineage } = this.#options.signing;
-      const before = { ...(root.manifest ?? (await this.#firstManifest())), lineage };
+      const { keyRetentionDays, signing } = this.#options;
+      const { lineage } = signing;
+      const kept = keyRetentionDays === undefined ? {} : { keyRetentionDays };
+      const before = { ...(root.manifest ?? (await this.#firstManifest())), lineage, ...kept };
       const merged = await this.#merge(before, changes);
       const isDue = merged.isChanged || changes.some(({ kind }) => kind === 'sign');
       if (!isDue) return merged;

@@ -184,13 +184,14 @@ export async function fleetsOfRevoked(
 export async function endRevoked(
   publishers: PublishedFleets['publishers'],
   name: CertificateName,
-  targets: readonly RevocationTarget[],
+  { targets, reason }: { targets: readonly RevocationTarget[]; reason: RevocationReason },
 ): Promise<void> {
   const pems = targets.flatMap(({ sha256s, leaf }) => {
     const notAfter = new Date(leaf.validTo).toISOString();
     return sha256s.map((sha256) => ({ sha256, notAfter }));
   });
-  for (const publisher of publishers.values()) await publisher.endPems(name, pems, { reason: 'revoked' });
+  const options = { reason: 'revoked', isStolen: reason === 'keyCompromise' } as const;
+  for (const publisher of publishers.values()) await publisher.endPems(name, pems, options);
 }
 
 async function targetsIn(

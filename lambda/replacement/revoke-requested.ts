@@ -35,7 +35,7 @@ export async function revokeAndErase(
   const before = revocations.map(({ serial }) => serial);
   const why = by === undefined ? reason : `${reason}: ${by}`;
   await audit?.record([{ action: 'revoked-at-ca', certificate, before, reason: why }]);
-  await endRevoked(publishers, certificate, targets);
+  await endRevoked(publishers, certificate, { targets, reason });
   const stolen = { name: certificate, keys: targets.map(({ leaf }) => leaf.publicKey), now };
   const problems = reason === 'keyCompromise' ? await eraseStolenKeys(source, fleets, stolen) : [];
   const sha256s = targets.flatMap((target) => target.sha256s);

@@ -14,7 +14,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fleetName } from '#contract/layout.ts';
+import { DAY_MS } from '#common/time.ts';
+import { certificateName, fleetName } from '#contract/layout.ts';
+import type { SignedManifest } from '#contract/root.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { lineLog } from '../../../../agent/log.ts';
 import { syncHost } from '../../../../agent/pass/instances.ts';
@@ -161,6 +163,50 @@ test('a file of ours that was edited is repaired; a private key that only it hol
   writeFileSync(pathOf(stage, 'shop.pem'), 'edited');
   assertOk(await stage.pass());
   assert.deepEqual(stage.files(), [kept, 'shop.pem']);
+});
+
+test('the key that was replaced goes from the host when the issuer has kept such keys for long enough, or says that it is stolen', async (t) => {
+  const stage = await makeStage(t, { version: '3.2' });
+  const pem = await stage.publish('shop', { names: ['shop.test'] });
+  assertOk(await stage.pass());
+  const edit = async () => {
+    writeFileSync(pathOf(stage, 'shop.pem'), (await stage.pki.issue({ names: ['shop.test'] })).combined);
+  };
+  const copies = () => stage.files().filter((name) => name.startsWith('.'));
+  const passIn = async (days: number, changes: Partial<SignedManifest>) => {
+    const now = () => new Date(Date.now() + days * DAY_MS);
+    const lines: string[] = [];
+    const agent = await agentHere(
+      stage.flags,
+      lineLog((line) => lines.push(line), false),
+      { now },
+    );
+    await stage.putRoot(signedRoot(await stage.manifest(), { signedAt: now().toISOString(), ...changes }));
+    await syncHost(agent);
+    return lines.join('');
+  };
+  await edit();
+  assertOk(await stage.pass());
+  const [kept = ''] = copies();
+
+  await passIn(6, { keyRetentionDays: 7 });
+  assert.deepEqual(copies(), [kept]);
+  const said = await passIn(7.1, { keyRetentionDays: 7 });
+
+  assert.match(said, new RegExp(`event=copy.deleted file=shop.pem kept=${kept} reason="kept for 7 days"`));
+  assert.deepEqual(stage.files(), ['shop.pem']);
+
+  await edit();
+  await passIn(0, { keyRetentionDays: 7 });
+  assert.equal(copies().length, 1);
+  const at = new Date(Date.now() + 1).toISOString();
+  const pems = [{ sha256: 'ab'.repeat(32), notAfter: new Date(Date.now() + 60 * DAY_MS).toISOString() }];
+  const tombstones = { [certificateName.parse('shop')]: { reason: 'revoked', at, isStolen: true, pems } };
+  assert.match(await passIn(0.1, { tombstones }), /event=copy.deleted .* reason="its key is stolen"/);
+
+  assert.deepEqual(stage.files(), ['shop.pem']);
+  assert.equal(stage.pem('shop'), pem);
+  assert.equal((await stage.handshake('shop.test')).serial, serialOf(pem));
 });
 
 test('two fleets in one directory: neither takes the file of the other; a host that changes its fleet keeps its own', async (t) => {

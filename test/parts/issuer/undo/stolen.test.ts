@@ -9,6 +9,7 @@ import { rollbackCommand } from '../../../../lambda/commands/undo/rollback.ts';
 import { withdrawCommand } from '../../../../lambda/commands/withdraw.ts';
 import { eraseStolenKeys } from '../../../../lambda/publication/history/stolen-keys.ts';
 import { interposed } from '../../../support/bucket/interposed.ts';
+import { readPublished } from '../../../support/issuer/signing.ts';
 import { certificate, edge, stage } from './stage.ts';
 
 test('withdraw --stolen deletes every key of the name at once, a dry run none, and it can be typed twice', async (t) => {
@@ -21,6 +22,8 @@ test('withdraw --stolen deletes every key of the name at once, a dry run none, a
   assert.equal((await keysOf('gone')).length, 3);
   const first = await run(withdrawCommand, 'withdraw', 'gone', '--stolen');
   assert.deepEqual([await keysOf('gone'), (await keysOf('other')).length], [[], 1]);
+  const { tombstones } = (await readPublished(bucket, edge))?.manifest ?? {};
+  assert.equal(tombstones?.[certificate('gone')]?.isStolen, true, 'hosts delete what they have kept of it');
   const again = await run(withdrawCommand, 'withdraw', 'gone', '--stolen');
 
   assert.deepEqual([first.status, again.status], [0, 0], first.err + again.err);

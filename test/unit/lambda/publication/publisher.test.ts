@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { DAY_MS } from '#common/time.ts';
 import { BucketError } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
@@ -48,6 +49,33 @@ test('the PEM is there before the manifest names it', async () => {
   assert.equal(bucket.text(pem), 'PEM a');
   const read = await readPublished(bucket, fleet);
   assert.deepEqual(read?.manifest.certificates[a]?.pems[0]?.sha256, sha('a'));
+});
+
+test('the root says how long hosts keep replaced keys, also after a command that does not know', async () => {
+  const bucket = memoryBucket();
+  const { entry, texts } = certificate('a');
+  await testPublisher(bucket, fleet, { keyRetentionDays: 7 }).publish(a, entry, texts);
+  assert.equal((await readPublished(bucket, fleet))?.manifest.keyRetentionDays, 7);
+
+  await publishOne(bucket, 'b.test', 'b');
+  assert.equal((await readPublished(bucket, fleet))?.manifest.keyRetentionDays, 7);
+
+  await testPublisher(bucket, fleet, { keyRetentionDays: 9 }).maintain(new Set());
+  assert.equal((await readPublished(bucket, fleet))?.manifest.keyRetentionDays, 9);
+});
+
+test('that a key is stolen is said once, and no later word takes it back', async () => {
+  const bucket = memoryBucket();
+  await publishOne(bucket, 'a.test', 'a');
+  const stolen = { reason: 'revoked', isStolen: true } as const;
+  const pem = (digit: string) => ({ sha256: sha(digit), notAfter: after(noon, 90 * DAY_MS).toISOString() });
+  await testPublisher(bucket, fleet).endPems(a, [pem('a')], stolen);
+  const later = { now: () => after(noon, DAY_MS) };
+
+  await testPublisher(bucket, fleet, later).endPems(a, [pem('b')], { reason: 'withdrawn' });
+
+  const tombstone = (await readPublished(bucket, fleet))?.manifest.tombstones[a];
+  assert.deepEqual([tombstone?.reason, tombstone?.isStolen], ['withdrawn', true]);
 });
 
 test('a history that cannot be written is logged, and the certificate is published', async () => {

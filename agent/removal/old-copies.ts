@@ -1,0 +1,74 @@
+/**
+ * Private keys that were replaced: what another program had put in the place of a file of ours stays beside it (deploy/install.ts) for as
+ * long as the issuer keeps keys of superseded certificates, and not a moment if somebody has stolen them.
+ */
+import { unlink } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { DAY_MS } from '#common/time.ts';
+import type { CertificateName } from '#contract/layout.ts';
+import type { Manifest, Tombstone } from '#contract/manifest.ts';
+import type { HostView } from '../agent.ts';
+import { type ReplacedCopy, replacedCopies } from '../deploy/install.ts';
+import { hasPassed } from '../state/ended.ts';
+import type { FileRecord } from '../state/file-record.ts';
+import { possibleFileNames } from './recognized.ts';
+
+/** Of an issuer that does not say how long: what it keeps them for by default. */
+const DEFAULT_DAYS = 30;
+
+type CopyView = Pick<HostView, 'config' | 'haproxy' | 'log' | 'now' | 'ownership'>;
+
+/** While HAProxy does not say what it has loaded, all of them stay. What cannot be deleted is said, and holds up nothing. */
+export async function dropOldCopies(
+  view: CopyView,
+  manifest: Manifest,
+  records: { get(file: string): FileRecord | undefined },
+): Promise<void> {
+  const { config, haproxy, log, now, ownership } = view;
+  const { certsDir } = config.haproxy;
+  const copies = await replacedCopies(certsDir);
+  if (copies.length === 0 || haproxy === undefined) return;
+  const loaded = new Set([...haproxy.strangers.keys()].map((filename) => basename(filename)));
+  const stolen = stolenAt(manifest);
+  for (const copy of copies) {
+    const adopted = records.get(copy.file)?.adopted?.startsWith(copy.digest);
+    if (adopted || loaded.has(copy.name) || ownership.otherOwnerOf(copy.file) !== undefined) continue;
+    const reason = reasonToDelete(copy, { manifest, stolen, now: now() });
+    if (reason === undefined) continue;
+    const fields = { file: copy.file, kept: copy.name, reason };
+    try {
+      await unlink(join(certsDir, copy.name));
+      log('copy.deleted', fields);
+    } catch (error) {
+      const { code = 'unknown' } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOENT') log('copy.failed', { ...fields, message: `it cannot be deleted (${code})` });
+    }
+  }
+}
+
+interface Facts {
+  manifest: Manifest;
+  /** By file. */
+  stolen: ReadonlyMap<string, string>;
+  now: Date;
+}
+
+/** @returns undefined: it stays */
+export function reasonToDelete(
+  { file, keptAt }: Pick<ReplacedCopy, 'file' | 'keptAt'>,
+  { manifest, stolen, now }: Facts,
+): string | undefined {
+  const at = stolen.get(file);
+  if (at !== undefined && keptAt.getTime() < Date.parse(at)) return 'its key is stolen';
+  const days = manifest.keyRetentionDays ?? DEFAULT_DAYS;
+  const end = new Date(keptAt.getTime() + days * DAY_MS);
+  return hasPassed(end, manifest, now) ? `kept for ${days} days` : undefined;
+}
+
+/** When the issuer said that somebody has the keys of a file, by its name. */
+export function stolenAt({ tombstones = {} }: Pick<Manifest, 'tombstones'>): Map<string, string> {
+  const stolen = Object.entries<Tombstone>(tombstones).filter(([, { isStolen }]) => isStolen);
+  return new Map(
+    stolen.flatMap(([name, { at }]) => possibleFileNames(name as CertificateName).map((file) => [file, at])),
+  );
+}

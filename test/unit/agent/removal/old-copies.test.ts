@@ -1,0 +1,150 @@
+// A row for each of the reasons for which a kept copy of a replaced key goes, and for those that are none.
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { DAY_MS } from '#common/time.ts';
+import { emptyManifest, type Manifest, type Tombstone } from '#contract/manifest.ts';
+import type { HostView } from '../../../../agent/agent.ts';
+import type { EventName, LogFields } from '../../../../agent/log.ts';
+import { dropOldCopies, reasonToDelete, stolenAt } from '../../../../agent/removal/old-copies.ts';
+import { fleet } from '../../../support/agent/host.ts';
+import { tempDir } from '../../../support/temp-dir.ts';
+
+const keptAt = new Date('2026-11-27T10:00:00Z');
+const later = (days: number) => new Date(keptAt.getTime() + days * DAY_MS);
+const noMoreThan = { reason: 'revoked', pems: [] };
+
+interface Row {
+  says: string;
+  days: number;
+  /** When the manifest was signed; default: now. */
+  signed?: number;
+  manifest?: Partial<Manifest>;
+  tombstone?: Partial<Tombstone>;
+  reason: string | undefined;
+}
+
+const rows: Row[] = [
+  { says: 'a day before its end', days: 29, reason: undefined },
+  { says: 'at its end', days: 30, reason: 'kept for 30 days' },
+  {
+    says: 'kept for as long as the issuer says',
+    days: 30,
+    manifest: { keyRetentionDays: 60 },
+    reason: undefined,
+  },
+  {
+    says: 'no longer than the issuer says',
+    days: 2,
+    manifest: { keyRetentionDays: 2 },
+    reason: 'kept for 2 days',
+  },
+  {
+    says: 'this clock is ahead: the issuer has signed nothing so late',
+    days: 31,
+    signed: 1,
+    reason: undefined,
+  },
+  { says: 'this clock is behind', days: 1, signed: 31, reason: undefined },
+  {
+    says: 'somebody has its key',
+    days: 1,
+    tombstone: { isStolen: true, at: later(0.5).toISOString() },
+    reason: 'its key is stolen',
+  },
+  {
+    says: 'kept after that word: another key may be in it',
+    days: 1,
+    tombstone: { isStolen: true, at: later(-1).toISOString() },
+    reason: undefined,
+  },
+  {
+    says: 'revoked, and nobody has stolen it',
+    days: 1,
+    tombstone: { at: later(0.5).toISOString() },
+    reason: undefined,
+  },
+];
+
+const signedOn = (day: number, changes: Partial<Manifest> = {}): Manifest => ({
+  ...emptyManifest(fleet, keptAt),
+  version: 2,
+  signedAt: later(day).toISOString(),
+  ...changes,
+});
+
+for (const { says, days, signed = days, manifest: changes, tombstone, reason } of rows) {
+  test(`a copy of shop.pem: ${says}`, () => {
+    const tombstones = tombstone && { shop: { at: '', ...noMoreThan, ...tombstone } };
+    const manifest = signedOn(signed, {
+      ...changes,
+      ...(tombstones && ({ tombstones } as Partial<Manifest>)),
+    });
+    const facts = { manifest, stolen: stolenAt(manifest), now: later(days) };
+
+    assert.equal(reasonToDelete({ file: 'shop.pem', keptAt }, facts), reason);
+    if (tombstone) assert.equal(reasonToDelete({ file: 'other.pem', keptAt }, facts), undefined);
+  });
+}
+
+test('both files of a pair are those of the certificate', () => {
+  const manifest = signedOn(0, {
+    tombstones: {
+      shop: { ...noMoreThan, at: 'then', isStolen: true },
+    } as unknown as Manifest['tombstones'] & {},
+  });
+  assert.deepEqual(Object.fromEntries(stolenAt(manifest)), {
+    'shop.pem': 'then',
+    'shop.pem.rsa': 'then',
+    'shop.pem.ecdsa': 'then',
+  });
+});
+
+const copyOf = (file: string, kept = 'ab'.repeat(6)) => `.${file}.pemfleet-replaced-${kept}`;
+
+/** A directory with copies that were kept just now, 31 days later. */
+async function drop(certsDir: string, changes: { isDown?: boolean } = {}) {
+  const events: [EventName, LogFields | undefined][] = [];
+  const in31Days = new Date(Date.now() + 31 * DAY_MS);
+  const view = {
+    config: { haproxy: { certsDir } },
+    haproxy: changes.isDown
+      ? undefined
+      : { strangers: new Map([[`/etc/haproxy/${copyOf('loaded.pem')}`, []]]) },
+    ownership: { otherOwnerOf: (file: string) => (file === 'theirs.pem' ? 'web' : undefined) },
+    now: () => in31Days,
+    log: (event: EventName, fields?: LogFields) => void events.push([event, fields]),
+  } as unknown as HostView;
+  const manifest = { ...signedOn(0), signedAt: in31Days.toISOString() };
+  const records = {
+    get: (file: string) => (file === 'adopted.pem' ? { adopted: 'ab'.repeat(32) } : undefined),
+  };
+  await dropOldCopies(view, manifest, records as never);
+  return events;
+}
+
+test('what is loaded, adopted and not proved, of another agent, or no copy of ours stays; the rest goes', async (t) => {
+  const certsDir = tempDir(t);
+  const stay = [
+    ...['adopted.pem', 'loaded.pem', 'theirs.pem'].map((file) => copyOf(file)),
+    ...['.shop.pem.pemfleet-previous', '.shop.pem.pemfleet-replaced-by-hand', 'shop.pem'],
+  ];
+  const go = [copyOf('shop.pem'), copyOf('shop.pem', 'unread-1234'), copyOf('gone.pem.ecdsa')];
+  for (const name of [...stay, ...go]) writeFileSync(join(certsDir, name), 'x');
+  symlinkSync('shop.pem', join(certsDir, copyOf('link.pem')));
+  mkdirSync(join(certsDir, copyOf('folder.pem')));
+  const others = [copyOf('folder.pem'), copyOf('link.pem')];
+  const all = readdirSync(certsDir);
+
+  assert.deepEqual(await drop(certsDir, { isDown: true }), [], 'HAProxy does not say what it has loaded');
+  assert.deepEqual(readdirSync(certsDir), all);
+
+  const events = await drop(certsDir);
+
+  assert.deepEqual(readdirSync(certsDir).sort(), [...stay, ...others].sort());
+  assert.deepEqual(
+    events.map(([event, fields]) => [event, fields?.['kept'], fields?.reason]).sort(),
+    go.map((kept) => ['copy.deleted', kept, 'kept for 30 days']).sort(),
+  );
+});

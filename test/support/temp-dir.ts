@@ -19,10 +19,22 @@ export function makeTempDir(): TempDir {
   return { path, remove };
 }
 
-/** @returns the path of one that goes with the test */
+/**
+ * Hooks run in the order in which they were registered, and one that throws keeps the others from running: a folder that a program still
+ * writes to goes when the process ends, so that the hook that ends the program is reached.
+ * @returns the path of one that goes with the test
+ */
 export function tempDir(t: Pick<TestContext, 'after'>): string {
   const { path, remove } = makeTempDir();
-  t.after(remove);
+  t.after(() => {
+    try {
+      rmSync(path, { recursive: true, force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOTEMPTY') return;
+      throw error;
+    }
+    process.off('exit', remove);
+  });
   return path;
 }
 

@@ -111,6 +111,7 @@ function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
-process.on('exit', () => {
+// Before the folders go in which they write.
+process.prependListener('exit', () => {
   for (const child of living) killGroup(child, 'SIGKILL');
 });

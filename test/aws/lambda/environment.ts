@@ -143,6 +143,7 @@ async function stop(child: ChildProcess, exit: Promise<unknown>, api: RuntimeApi
   await api.stop();
 }
 
-process.on('exit', () => {
+// Before the folders go in which they write.
+process.prependListener('exit', () => {
   for (const child of living) child.kill('SIGKILL');
 });

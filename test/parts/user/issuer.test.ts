@@ -10,7 +10,7 @@ import { makeTempDir } from '../../support/temp-dir.ts';
 
 const place = makeTempDir();
 chmodSync(place.path, 0o755);
-after(() => asRoot('rm', '-rf', place.path));
+after(place.remove);
 const program = join(place.path, 'pemfleet.mjs');
 const banner =
   "import{createRequire as pemfleetCreateRequire}from'node:module';const require=pemfleetCreateRequire(import.meta.url);";

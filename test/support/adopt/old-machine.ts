@@ -79,7 +79,6 @@ export async function oldMachine(t: TestContext, options: OldMachineOptions): Pr
   const { version, bind = 'crt HOME/haproxy/certs strict-sni', httpPort } = options;
   const [home, elsewhere] = [tempDir(t), tempDir(t)];
   asRoot('chown', `${NOBODY}`, elsewhere);
-  t.after(() => asRoot('rm', '-rf', home));
   const [https, http, standalone] = [await freePort(), httpPort ?? (await freePort()), await freePort()];
   const haproxyDir = join(home, 'haproxy');
   const [certs, haproxyConfig, socket] = ['certs', 'haproxy.cfg', 'admin.sock'].map((name) =>

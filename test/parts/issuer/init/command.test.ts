@@ -42,7 +42,6 @@ before(async () => {
 /** A host of his: configuration, certificate of today, and the words of a set-up that asks for no port 80. */
 async function makeHost(t: TestContext) {
   const home = tempDir(t);
-  t.after(() => asRoot('rm', '-rf', home));
   const [https, etc, haproxyDir, bin] = [
     await freePort(),
     join(home, 'etc'),

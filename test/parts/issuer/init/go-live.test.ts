@@ -229,7 +229,6 @@ async function rootStage(t: TestContext) {
   const staged = await stage(t);
   chmodSync(staged.dir, 0o755);
   chmodSync(staged.file, 0o644);
-  t.after(() => asRoot('rm', '-rf', staged.dir));
   asRoot('chown', '-R', `${NOBODY}:${NOBODY}`, join(staged.dir, 'bucket'));
   const words = (...node: string[]) => [
     process.execPath,

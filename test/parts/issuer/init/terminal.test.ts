@@ -35,7 +35,6 @@ async function sit(t: TestContext, { names = [] as string[] } = {}) {
   const rest = ['--bucket', `file://${home}/bucket`, '--challenge', 'dns-01'];
   const env = { PATH: '/usr/bin:/bin', TERM: 'xterm' };
   asRoot('chown', '-R', `${NOBODY}:${NOBODY}`, home);
-  t.after(() => asRoot('rm', '-rf', home));
   const user = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
   const terminal = openTerminal([...user, process.execPath, program, 'init', ...words, ...rest], {
     env,

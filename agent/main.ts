@@ -92,11 +92,12 @@ async function syncOnce(config: AgentConfig, line: CommandLine): Promise<number>
   const agent = agentOf(config, newMemory(), isDryRun ? 'read' : undefined);
   const passOptions = { isDryRun, ignoresBackOff: isRetry, signal };
   const { sleep } = interruptibleSleep(signal);
+  const provedHook = isDryRun ? undefined : await ProvedHook.open(agent);
   const boot = waitMs === undefined ? undefined : await firstBoot(agent, { waitMs, sleep, passOptions });
   const result = boot?.result ?? (await syncHost(agent, passOptions));
   if (!isDryRun) {
     await metricsWriter(agent)(pollOutcomeOf(result));
-    await new ProvedHook(agent).run(result);
+    await provedHook?.run(result);
   }
   if (isJson) print(jsonText(resultDocument(result, isDryRun)));
   else if (isDryRun) print(planText(result));

@@ -54,13 +54,14 @@ export async function runLoop(options: LoopOptions): Promise<void> {
   const { agent, signal, sleep, random, afterPoll } = options;
   agent.log('agent.started', { version: agent.version, fleet: agent.config.fleet, host: agent.config.host });
   const watch = new HostWatch(agent);
-  const provedHook = new ProvedHook(agent);
+  const provedHook = await ProvedHook.open(agent);
   let lastPass: LastPass | undefined;
   let status: HostStatus | undefined;
   while (!signal.aborted) {
-    const poll = await pollOnce(options, { lastPass, watch, provedHook });
+    const poll = await pollOnce(options, { lastPass, watch });
     lastPass = poll.lastPass;
     status = lastPass?.status ?? status;
+    await provedHook.run(poll.result);
     await afterPoll?.({ status, code: poll.code });
     if (!signal.aborted) await sleep(agent.config.pollIntervalMs * (0.9 + 0.2 * random()));
   }
@@ -71,14 +72,13 @@ export async function runLoop(options: LoopOptions): Promise<void> {
 interface Known {
   lastPass: LastPass | undefined;
   watch: HostWatch;
-  provedHook: ProvedHook;
 }
 
 /** A failed pass is logged, and the next poll makes another. */
 async function pollOnce(
   { agent, signal, prover }: LoopOptions,
-  { lastPass, watch, provedHook }: Known,
-): Promise<{ lastPass: LastPass | undefined; code: string | undefined }> {
+  { lastPass, watch }: Known,
+): Promise<{ lastPass: LastPass | undefined; code: string | undefined; result?: PassResult }> {
   try {
     const isIdle = lastPass !== undefined && !prover?.isPassWanted && (await isUnchanged(agent, lastPass));
     const suspects = await watch.look(isIdle);
@@ -89,8 +89,7 @@ async function pollOnce(
     const result = await passBetweenProofs(agent, { signal, suspects }, prover);
     const pass = lastPassOf(result, agent.now());
     await watch.reset(result.left);
-    await provedHook.run(result);
-    return { lastPass: pass, code: pass.code };
+    return { lastPass: pass, code: pass.code, result };
   } catch (error) {
     agent.log('run.failed', errorFields(error));
     return { lastPass: undefined, code: codeOf(error) };

@@ -1,7 +1,7 @@
 /** What the state directory has at its top. */
 import { type IsOwnName, ownNames } from '#common/user/own-directory.ts';
 
-const FILES = ['state.json', 'manifest.json', 'status.json', 'trust.json', 'proofs.json'];
+const FILES = ['state.json', 'manifest.json', 'status.json', 'trust.json', 'proofs.json', 'handed-over.json'];
 const FOLDERS = ['records', 'shards', 'status'];
 
 /** @param instances each HAProxy of several has a directory of its own there */

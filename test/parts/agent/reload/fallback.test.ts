@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { parse, stringify } from 'yaml';
 import { programPath } from '../../../setup.mjs';
 import { actionsOf, assertOk } from '../../../support/agent/assess.ts';
 import { startAgent } from '../../../support/agent/program.ts';
@@ -205,4 +206,30 @@ test('a command that fails, or that reloads nothing, is told as such', async (t)
   assert.match(results[0] ?? '', /code=ERR_RELOAD_COMMAND message="\/bin\/false ended with 1"/);
   assert.match(results[1] ?? '', /code=ERR_RELOAD_COMMAND message=.*no new worker answers after 1000 ms/);
   assert.match(results[2] ?? '', /code=ERR_RELOAD_CHECK message=.*ENOENT/);
+});
+
+const [first] = haproxyVersions;
+
+test(`${first}: hooks.proved is told once of what a reload by others makes HAProxy serve`, async (t) => {
+  const { stage, config, sync } = await makeReloadable(t, first);
+  const told = join(stage.dir, 'told');
+  const program = join(stage.dir, 'hook');
+  writeFileSync(program, `#!/bin/sh\necho "$PEMFLEET_SERIALS" >>${told}\n`, { mode: 0o755 });
+  const settings = parse(readFileSync(config, 'utf8'));
+  writeFileSync(config, stringify({ ...settings, hooks: { proved: [program] } }));
+  writeFileSync(told, '');
+  const pass = async () => {
+    const result = await stage.agent('sync', { args: ['--config', config] });
+    return [result.code, readFileSync(told, 'utf8').split('\n').slice(0, -1)];
+  };
+  const serials = [serialOf(await stage.publish('shop', { names: many }))];
+
+  assert.deepEqual(await pass(), [0, serials]);
+  serials.push(serialOf(await stage.publish('shop', { names: many })));
+  assert.deepEqual(await pass(), [3, serials.slice(0, 1)], 'the window keeps it from a reload');
+  await stage.haproxy.reload();
+
+  assert.deepEqual(await pass(), [0, serials]);
+  assert.deepEqual(await pass(), [0, serials]);
+  assert.deepEqual(actionsOf(await sync('--json')), [['shop.pem', 'keep']]);
 });

@@ -1,0 +1,58 @@
+/**
+ * `handed-over.json` in the state directory: of each file, the version that `hooks.proved` was told of last. What is proved and does not
+ * stand there is told next, whatever came between: a reload, a restart, a poll that proved nothing. It has a line for each file of the host.
+ */
+import { join } from 'node:path';
+import * as z from 'zod';
+import { parseJson } from '#contract/json.ts';
+import { sha256Hex } from '#contract/layout.ts';
+import type { Log } from '../log.ts';
+import {
+  MAX_DOCUMENT_BYTES,
+  parseUnlessSealed,
+  readDocument,
+  stateProblemOrThrow,
+  writeDocument,
+} from '../state/documents.ts';
+
+const handedFile = z.looseObject({
+  sha256: sha256Hex,
+  /** So many runs of the program have begun, and none has ended well yet; absent: it is over, well or given up. */
+  runs: z.number().int().nonnegative().optional(),
+});
+
+const handedOverDocument = z.looseObject({
+  version: z.literal(1),
+  /** By `handedKey`. */
+  files: z.record(z.string(), handedFile),
+});
+
+type HandedOverDocument = z.infer<typeof handedOverDocument>;
+export type HandedOver = Map<string, z.infer<typeof handedFile>>;
+
+const BOUNDS = { maxStringBytes: MAX_DOCUMENT_BYTES, maxItems: 1_000_000 };
+const FILE = 'handed-over.json';
+
+/** @param instance name of the HAProxy, if the host has several */
+export const handedKey = (instance: string | undefined, file: string): string => `${instance ?? ''}/${file}`;
+
+/**
+ * @returns `undefined` if there is none, or a broken one
+ * @throws HostError `ERR_STATE_DIRECTORY`
+ */
+export async function readHandedOver(directory: string, log: Log): Promise<HandedOver | undefined> {
+  const path = join(directory, FILE);
+  const parse = (text: string, isSealed: boolean) =>
+    parseUnlessSealed<HandedOverDocument>(text, isSealed, () =>
+      handedOverDocument.parse(parseJson(Buffer.from(text), BOUNDS)),
+    );
+  const read = await readDocument(path, parse);
+  if (read === 'broken') log('state.reset', { file: path });
+  return read === undefined || read === 'broken' ? undefined : new Map(Object.entries(read.files));
+}
+
+/** What the directory does not take, this process keeps. */
+export async function saveHandedOver(directory: string, files: HandedOver): Promise<void> {
+  const document: HandedOverDocument = { version: 1, files: Object.fromEntries(files) };
+  await writeDocument(join(directory, FILE), document).catch(stateProblemOrThrow);
+}

@@ -106,7 +106,8 @@ export interface UnconfiguredOutcome {
   /**
    * Why it stays: the configured certificates do not have all of its names; a host has not proved them; no host has reported; nobody orders
    * what was imported; browsers trust it, and not those that have its names; an operator holds its fleet; the pass had no time; a document
-   * cannot be read. `superseded` with `kept`: a dry run.
+   * cannot be read. `superseded` with `kept`: a dry run. `ended`: every living host holds it as ended, by a tombstone that a restored bucket
+   * has lost.
    */
   reason:
     | 'not-covered'
@@ -117,7 +118,8 @@ export interface UnconfiguredOutcome {
     | 'held'
     | 'out-of-time'
     | 'unreadable'
-    | 'superseded';
+    | 'superseded'
+    | 'ended';
   identifiers: readonly string[];
   /** Of a pair, the PEM that expires first. */
   serial: string;

@@ -200,9 +200,12 @@ function burstLine({ directoryUrl, domain, ordered, waiting, allowed, until }: D
   return `${domain}: ${what}; put more names into fewer certificates, or ask the CA for more: docs/limits.md`;
 }
 
+const ENDED = 'every living host holds it as ended, from before the bucket was put back';
+
 function unconfiguredLine(outcome: UnconfiguredOutcome): string {
-  const { fleet, certificate, result, notAfter, by = [], unproven } = outcome;
+  const { fleet, certificate, result, reason, notAfter, by = [], unproven } = outcome;
   const successors = by.join(', ');
+  if (result === 'superseded' && reason === 'ended') return `fleet ${fleet}: ${certificate}: ended: ${ENDED}`;
   if (result === 'superseded') {
     return `fleet ${fleet}: ${certificate}: superseded by ${successors}, which every host ${provedBut(unproven)}`;
   }
@@ -232,6 +235,8 @@ function whyItStays(
       return unproven === undefined
         ? `every host has proved ${successors}: a pass would end it`
         : `every host serves ${successors}, without a handshake on ${unproven.join(', ')}: a pass would end it`;
+    case 'ended':
+      return `${ENDED}: a pass would end it`;
     case 'imported':
       return `it was imported; ${withdraw}`;
     case 'trusted-in-force':

@@ -6,6 +6,8 @@ import { DAY_MS } from '#common/time.ts';
 import type { CertificateName } from '#contract/layout.ts';
 import type { Manifest, ManifestEntry } from '#contract/manifest.ts';
 import type { HostSummaries } from './hosts.ts';
+import { isLiving } from './proof.ts';
+import type { SummariesByHost } from './summary.ts';
 
 /** On the word of hosts alone, one order of a certificate in this time. */
 const ORDERED_EVERY_MS = 7 * DAY_MS;
@@ -27,6 +29,29 @@ export function isEndedAtHosts(
   return present(hosts).some(
     ({ head, endedPems = [] }) =>
       (head === undefined || head.sequence >= (entry.sequence ?? 0)) && names(endedPems, entry.pems),
+  );
+}
+
+/**
+ * Whether each living host of a fleet, and there is one, has read this entry and holds all of its PEMs as ended: nobody serves it, and
+ * nobody will.
+ */
+export function isEndedAtAllHosts(
+  entry: ManifestEntry,
+  fleet: SummariesByHost | undefined,
+  now: Date,
+): boolean {
+  const living = Object.values(fleet ?? {}).filter(
+    ({ hasLeft, reportedAt }) => !hasLeft && isLiving({ reportedAt: reportedAt.toISOString() }, now),
+  );
+  return (
+    living.length > 0 &&
+    living.every(
+      ({ head, endedPems = [] }) =>
+        head !== undefined &&
+        head.sequence >= (entry.sequence ?? 0) &&
+        entry.pems.every(({ sha256 }) => endedPems.includes(sha256)),
+    )
   );
 }
 

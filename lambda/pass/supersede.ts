@@ -1,6 +1,7 @@
 /**
  * What becomes of certificates that are published and not configured: one whose names are all proved with configured certificates, on every
- * living host, ends by itself. All others stay until they expire, or an operator withdraws them; each pass says so.
+ * living host, ends by itself, and so does one that every living host holds as ended. All others stay until they expire, or an operator
+ * withdraws them; each pass says so.
  */
 import { inParallel } from '#common/in-parallel.ts';
 import { leafNamesOf, parse } from '#contract/combined-pem.ts';
@@ -10,6 +11,7 @@ import { acmeOriginOf } from '#contract/manifest.ts';
 import { specsOfFleet } from '../config/config.ts';
 import { coversName } from '../config/identifier.ts';
 import { certificateStateOf, type PublishedManifest } from '../fleet/behind.ts';
+import { isEndedAtAllHosts } from '../fleet/ended-pems.ts';
 import { ownHeads } from '../fleet/heads.ts';
 import { hostsUnproven, hostsWithoutProof, isLiving } from '../fleet/proof.ts';
 import { readStatuses } from '../fleet/read-reports.ts';
@@ -32,11 +34,10 @@ const MIN_READ_MS = 30_000;
 const CONCURRENCY = 16;
 const NONE: ReadonlySet<string> = new Set();
 
+type Source = PublishedFleets & Pick<Survey, 'hosts' | 'trusted'>;
+
 /** @param fleets as the pass has left them. @returns an outcome for each; none in a pass over some certificates */
-export async function endSuperseded(
-  pass: Pass,
-  fleets: PublishedFleets & Pick<Survey, 'trusted'>,
-): Promise<UnconfiguredOutcome[]> {
+export async function endSuperseded(pass: Pass, fleets: Source): Promise<UnconfiguredOutcome[]> {
   if (pass.options.only !== undefined) return [];
   const outcomes: UnconfiguredOutcome[] = [];
   for (const read of fleets.manifests.values()) {
@@ -51,20 +52,27 @@ export async function endSuperseded(
 
 async function endInFleet(
   pass: Pass,
-  { publishers, trusted, holdIn }: PublishedFleets & Pick<Survey, 'trusted'>,
+  { hosts, publishers, trusted, holdIn }: Source,
   read: ReadManifest,
 ): Promise<UnconfiguredOutcome[]> {
+  const { fleet: name } = read.manifest;
   const fleet = new FleetProofs(pass, read, trusted);
   const outcomes: UnconfiguredOutcome[] = [];
   for (const certificate of unconfiguredIn(pass.config.certificates, read.manifest)) {
     const isHeld = holdIn?.(certificate.fleet, certificate.name) !== undefined;
-    outcomes.push(isHeld ? outcomeOfKept(certificate, 'held') : await decideOrStay(fleet, certificate));
+    // The issuer has lost its word for it with a restored bucket; nobody serves it, held or not.
+    if (isEndedAtAllHosts(certificate.entry, hosts[name], pass.timing.now())) {
+      outcomes.push(outcomeOfKept(certificate, 'ended'));
+    } else {
+      outcomes.push(isHeld ? outcomeOfKept(certificate, 'held') : await decideOrStay(fleet, certificate));
+    }
   }
   return inParallel(
     outcomes,
     CONCURRENCY,
     async (outcome) => {
-      if (outcome.reason !== 'superseded' || pass.options.dryRun) return outcome;
+      const mayEnd = outcome.reason === 'superseded' || outcome.reason === 'ended';
+      if (!mayEnd || pass.options.dryRun) return outcome;
       const isEnded = await endOne(pass, publishers, outcome);
       return isEnded ? { ...outcome, result: 'superseded' } : { ...outcome, reason: 'unreadable' };
     },

@@ -6,6 +6,8 @@ import { BucketError } from '#contract/errors.ts';
 import type { FileStatus, HostStatus } from '#contract/host-status.ts';
 import { parseHostStatus, serializeHostStatus } from '#contract/host-status.ts';
 import { certificateName, type FleetName, fleetName, hostName, layout } from '#contract/layout.ts';
+import { serializeCached } from '#storage/cached-document.ts';
+import { NO_SUMMARIES } from '../../../../lambda/fleet/hosts.ts';
 import { runPass } from '../../../../lambda/pass/run-pass.ts';
 import type { PassOptions } from '../../../../lambda/pass.ts';
 import { entryFor } from '../../../support/agent/publish.ts';
@@ -417,4 +419,50 @@ test('a fleet that nobody names any more and that has lost all is signed again: 
   assert.deepEqual([...manifests.keys()].sort(), ['default', 'old']);
   const { certificates, tombstones } = await manifest(old);
   assert.deepEqual([certificates, tombstones], [{}, {}]);
+});
+
+test('what every living host holds as ended, and nobody configures, ends: a restored bucket has lost its tombstone', async () => {
+  const { bucket, publish, pass, manifest } = await stage();
+  await publish('gone', ['gone.test']);
+  const { sequence = 0, certificates } = await manifest();
+  const [pem] = certificates[certificate('gone')]?.pems ?? [];
+  const hostOf = (changes: object = {}) => ({
+    ...{
+      etag: 'e',
+      reportedAt: noon,
+      states: {},
+      endedPems: [pem?.sha256],
+      head: { sequence, signedAt: noon },
+    },
+    ...changes,
+  });
+  const passWith = async (hosts: object, isDry = true) => {
+    await bucket.put(layout.hostSummaries, serializeCached({ ...NO_SUMMARIES, fleets: { [fleet]: hosts } }));
+    return (await pass([{ name: 'other', identifiers: ['other.test'] }], { dryRun: isDry })).unconfigured;
+  };
+
+  for (const other of [
+    { endedPems: [] },
+    { endedPems: undefined },
+    { head: { sequence: sequence - 1, signedAt: noon } },
+    { head: undefined },
+  ]) {
+    const kept = await passWith({ lb1: hostOf(), lb2: hostOf(other) });
+    assert.deepEqual(kept, ['default/gone kept: not-covered'], JSON.stringify(other));
+  }
+  assert.deepEqual(await passWith({ lb1: hostOf({ hasLeft: true }) }), ['default/gone kept: not-covered']);
+  assert.deepEqual(await passWith({ lb1: hostOf({ reportedAt: after(noon, -8 * DAY_MS) }) }), [
+    'default/gone kept: not-covered',
+  ]);
+
+  const silent = hostOf({ reportedAt: after(noon, -8 * DAY_MS), endedPems: [] });
+  const all = { lb1: hostOf(), lb2: hostOf(), silent };
+  assert.deepEqual(await passWith(all), ['default/gone kept: ended']);
+  assert.deepEqual(await passWith(all, false), ['default/gone superseded: ended']);
+  const { certificates: left, tombstones } = await manifest();
+  assert.equal(left[certificate('gone')], undefined);
+  assert.deepEqual(
+    tombstones?.[certificate('gone')]?.pems.map(({ sha256 }) => sha256),
+    [pem?.sha256],
+  );
 });

@@ -174,7 +174,7 @@ function revocationLine({ certificate, result, serials, reason, hosts, error }: 
   const what = `${certificate}: ${serials.join(' ')}`;
   if (result === 'revoked') return `${what} revoked (${reason})`;
   if (result === 'failed')
-    return `${what} not revoked yet: ${error?.code} ${error?.message}; the next pass tries again`;
+    return `${what} is not done yet: ${error?.code} ${error?.message}; the next pass tries again`;
   const why =
     hosts === undefined
       ? 'what takes its place is published and a host has proved it'

@@ -5,6 +5,7 @@
 import { REVOCATION_WORDS, type RevocationReason } from '../acme/revocation.ts';
 import { configuredCas } from '../config/acme.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
+import { readHighestSequence } from '../fleet/read-reports.ts';
 import { storeTime } from '../identity/store-clock.ts';
 import type { PassResult, RevocationOutcome } from '../outcome.ts';
 import { createPublishers } from '../publication/publisher.ts';
@@ -15,8 +16,13 @@ import {
   type RevocationTarget,
 } from '../publication/revoke.ts';
 import { addToRevocation, deleteRevocation, readRevocation } from '../replacement/revocations.ts';
-import { revokeAndErase } from '../replacement/revoke-requested.ts';
-import { targetsMeant } from '../replacement/targets-meant.ts';
+import { type Revoked, revokeAndErase } from '../replacement/revoke-requested.ts';
+import {
+  type RevocationMeant,
+  type RevokedAlready,
+  revokedAlready,
+  targetsMeant,
+} from '../replacement/targets-meant.ts';
 import { openSigningKey, type Signing } from '../signing/signing-key.ts';
 import { publisherOptions } from '../upgrade/along.ts';
 import { runPassExclusively, withCas } from '../wiring.ts';
@@ -40,13 +46,13 @@ import { notifyHosts } from './notify.ts';
 import { EXIT, outcomeTable, revocationLines } from './output.ts';
 import { CommandRefused } from './undo/refused.ts';
 
-interface Subject extends Pick<Awaited<ReturnType<typeof loadConfigAndBucket>>, 'bucket' | 'config'> {
+interface Subject
+  extends Pick<Awaited<ReturnType<typeof loadConfigAndBucket>>, 'bucket' | 'config'>,
+    RevocationMeant {
   values: CommandValues;
   spec: CertificateSpec;
+  /** As it was said. */
   reason: RevocationReason;
-  targets: readonly RevocationTarget[];
-  /** What takes their place is published everywhere already. */
-  isReplaced: boolean;
   signing: Signing;
 }
 
@@ -57,6 +63,8 @@ export const revokeCommand: Command = async (values, operands) => {
   const { config, bucket } = await loadConfigAndBucket(values);
   const spec = specOf(config, name);
   const signing = await openSigningKey(bucket, { fleets: spec.fleets, dryRun: values['dry-run'] });
+  const already = values.serial === undefined && (await revokedAlready({ bucket, signing }, spec));
+  if (already) return nothingToDo(values, spec, already);
   const published = await findRevocationTargets({ bucket, signing }, spec, values.serial);
   if (published.length === 0) {
     const lost = values.serial === undefined ? undefined : await lostTargetText(bucket, spec, values.serial);
@@ -65,10 +73,29 @@ export const revokeCommand: Command = async (values, operands) => {
   const meant = await targetsMeant({ bucket, signing }, spec, { reason, published, serial: values.serial });
   const { targets } = meant;
   refuseForeign(config, targets);
+  for (const { leaf, reason: waiting } of targets) {
+    if (waiting === reason) continue;
+    printToStderr(`${name}: ${leaf.serialNumber} waits to be revoked for ${waiting}: that reason stands\n`);
+  }
   const subject = { ...{ bucket, config, values, spec, reason, signing }, ...meant };
   // Without a replacement there is nothing to wait for.
   return values.now || !values.replace ? revokeNow(subject) : revokeProvedLater(subject);
 };
+
+/** Typed again, for whatever reason: what has taken its place is not meant. */
+function nothingToDo(values: CommandValues, { name }: CertificateSpec, already: RevokedAlready): number {
+  const { revoked, at, inForce } = already;
+  if (values.json) {
+    printJson({ version: 1, ...(values['dry-run'] && { dryRun: true }), revocations: [] });
+  }
+  const [next] = inForce;
+  const instead =
+    next === undefined
+      ? 'and nothing is published in its place yet'
+      : `and ${inForce.join(' ')}, which has taken its place, has another key; to revoke that: pemfleet revoke ${name} --serial ${next} --reason ${values.reason ?? 'R'}`;
+  printToStderr(`${name}: nothing to do: ${revoked.join(' ')} is revoked since ${at}, ${instead}\n`);
+  return EXIT.ok;
+}
 
 /** @throws CommandRefused where no configured CA could revoke it */
 function refuseForeign(config: Config, targets: readonly RevocationTarget[]): void {
@@ -112,20 +139,24 @@ async function revokeProvedLater(subject: Subject): Promise<number> {
 
 const revocationOf = ({ name }: CertificateSpec, serial: string) => ({ certificate: name, serial });
 
-async function ask({ bucket, config, values, spec, reason, targets }: Subject): Promise<void> {
+async function ask({ bucket, config, values, spec, targets }: Subject): Promise<void> {
   await checkOwnWriter({ bucket, config }, values);
   const audit = openAuditTrail(bucket, values);
   const { by, host, command } = audit.actor;
   const at = (await storeTime(bucket)).toISOString();
   const who = [host === undefined ? by : `${by} on ${host}`, command].join(': ').slice(0, 1000);
-  const pems = targets.flatMap(({ sha256s, leaf, directoryUrl }) =>
+  const pems = targets.flatMap(({ sha256s, leaf, directoryUrl, reason }) =>
     sha256s.map((sha256) => {
       return { ...{ sha256, serial: leaf.serialNumber, directoryUrl }, ...{ at, reason, by: who } };
     }),
   );
+  if (pems.length === 0) return;
   await addToRevocation(bucket, spec.name, pems);
-  const serials = [...new Set(pems.map(({ serial }) => serial))];
-  await audit.record([{ action: 'revocation-asked', certificate: spec.name, before: serials, reason }]);
+  for (const reason of new Set(pems.map((pem) => pem.reason))) {
+    const own = pems.filter((pem) => pem.reason === reason);
+    const before = [...new Set(own.map(({ serial }) => serial))];
+    await audit.record([{ action: 'revocation-asked', certificate: spec.name, before, reason }]);
+  }
   await audit.flush();
 }
 
@@ -142,10 +173,14 @@ async function pass(
   });
 }
 
-/** A key that is stolen: whoever has not got the replacement yet is dark until then. */
+/**
+ * A key that is stolen: whoever has not got the replacement yet is dark until then. The request is written first here, too: who is killed from
+ * then on, and types it again, means the same certificate, and passes go on meanwhile.
+ */
 async function revokeNow(subject: Subject): Promise<number> {
-  const { bucket, config, values, spec, reason, targets, signing, isReplaced } = subject;
+  const { values, spec, isReplaced } = subject;
   const dryRun = values['dry-run'];
+  if (!dryRun) await ask(subject);
   if (values.replace && !isReplaced) {
     const options = { force: true, freshKey: true, only: [spec.name] as [typeof spec.name], dryRun };
     const result = await pass(subject, options);
@@ -153,25 +188,16 @@ async function revokeNow(subject: Subject): Promise<number> {
     if (result.outcomes.some((one) => one.result !== (dryRun ? 'planned' : 'issued'))) {
       const would = dryRun ? 'would not be revoked' : 'not revoked';
       printToStderr(`${would}: there is no replacement; --no-replace revokes without one\n`);
+      if (!dryRun) printToStderr(requestStays(spec));
       return EXIT.failed;
     }
     if (!dryRun) await notifyHosts(passEnvironmentOf(values).log, result);
   }
   if (dryRun) return preview(subject);
-  const { timing, log } = passEnvironmentOf(values);
-  const audit = openAuditTrail(bucket, values);
-  const fleets = await fleetsOfRevoked({ bucket, signing }, spec);
-  const publishers = createPublishers(bucket, fleets, {
-    ...publisherOptions(bucket, signing, now, log),
-    audit,
-  });
-  const where = { certificate: spec.name, fleets, publishers, now: now() };
-  const { revocations, problems } = await withCas({ bucket, config, timing, log }, (cas) =>
-    revokeAndErase({ bucket, signing, audit, log, cas }, where, { targets, reason }),
-  );
-  await audit.flush();
-  if (values.json) printJson({ version: 1, revocations });
-  for (const { serial, isNew } of revocations) {
+  const done = await revokeAtOnce(subject);
+  const { revocations, problems } = done;
+  if (values.json) printJson({ version: 1, revocations: revocations.map(({ reason: _, ...one }) => one) });
+  for (const { serial, isNew, reason } of revocations) {
     printToStderr(`${spec.name}: ${serial} ${isNew ? 'revoked' : 'was revoked already'} (${reason})\n`);
   }
   if (!values.replace && !isReplaced) {
@@ -180,7 +206,56 @@ async function revokeNow(subject: Subject): Promise<number> {
     );
   }
   for (const problem of problems) printToStderr(`${spec.name}: ${problem}\n`);
+  if (done.isKeyLeft) printToStderr(requestStays(spec));
   return problems.length === 0 ? EXIT.ok : EXIT.failed;
+}
+
+function requestStays({ name }: CertificateSpec): string {
+  return `${name}: the request stays: each pass goes on with it; pemfleet revoke ${name} --cancel ends it\n`;
+}
+
+type RevokedForReason = Omit<Revoked, 'revocations'> & {
+  revocations: (Revoked['revocations'][number] & { reason: RevocationReason })[];
+};
+
+async function revokeAtOnce({
+  bucket,
+  config,
+  values,
+  spec,
+  reason: said,
+  targets,
+  gone,
+  signing,
+}: Subject): Promise<RevokedForReason> {
+  const { timing, log } = passEnvironmentOf(values);
+  const audit = openAuditTrail(bucket, values);
+  const fleets = await fleetsOfRevoked({ bucket, signing }, spec);
+  const publishers = createPublishers(bucket, fleets, {
+    ...publisherOptions(bucket, signing, now, log),
+    floorOf: (fleet) => readHighestSequence(bucket, fleet, { keys: signing, now: now() }),
+    audit,
+  });
+  const where = { certificate: spec.name, fleets, publishers, now: now() };
+  const all: RevokedForReason = { revocations: [], problems: [], isKeyLeft: false };
+  await withCas({ bucket, config, timing, log }, async (cas) => {
+    const source = { bucket, signing, audit, log, cas };
+    for (const reason of new Set([
+      ...targets.map((target) => target.reason),
+      ...(gone.length > 0 ? [said] : []),
+    ])) {
+      const own = {
+        targets: targets.filter((one) => one.reason === reason),
+        gone: reason === said ? gone : [],
+      };
+      const done = await revokeAndErase(source, where, { ...own, reason });
+      all.revocations.push(...done.revocations.map((one) => ({ ...one, reason })));
+      all.problems = [...all.problems, ...done.problems];
+      all.isKeyLeft ||= done.isKeyLeft;
+    }
+  });
+  await audit.flush();
+  return all;
 }
 
 async function cancel(values: CommandValues, name: CertificateSpec['name']): Promise<number> {
@@ -199,13 +274,13 @@ async function cancel(values: CommandValues, name: CertificateSpec['name']): Pro
 }
 
 /** The CA is asked nothing, and nothing is changed. */
-function preview({ values, spec, reason, targets }: Subject): number {
+function preview({ values, spec, targets }: Subject): number {
   const revocations = targets.map(({ leaf }) => revocationOf(spec, leaf.serialNumber));
   if (values.json) printJson({ version: 1, dryRun: true, revocations });
   const when =
     values.now || !values.replace ? '' : ', once every living host has proved what takes its place';
-  for (const { serial } of revocations) {
-    printToStderr(`${spec.name}: ${serial} would be revoked (${reason})${when}\n`);
+  for (const { leaf, reason } of targets) {
+    printToStderr(`${spec.name}: ${leaf.serialNumber} would be revoked (${reason})${when}\n`);
   }
   return EXIT.ok;
 }

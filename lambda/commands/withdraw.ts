@@ -109,10 +109,10 @@ async function eraseKeys(
   const fleets = (await openFleets(source, only)).fleets.map(({ fleet }) => fleet);
   let isErased = true;
   for (const name of names) {
-    for (const problem of await eraseStolenKeys(source, fleets, { name, now: source.now() })) {
-      printToStderr(`${name}: ${problem}\n`);
-      isErased = false;
-    }
+    const again = `pemfleet withdraw ${name} --stolen${only === undefined ? '' : ` --fleet ${only}`}`;
+    const { problems } = await eraseStolenKeys(source, fleets, { name, now: source.now(), again });
+    for (const problem of problems) printToStderr(`${name}: ${problem}\n`);
+    if (problems.length > 0) isErased = false;
   }
   return isErased;
 }

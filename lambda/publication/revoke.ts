@@ -6,7 +6,7 @@ import type { KeyObject, X509Certificate } from 'node:crypto';
 import { inParallel } from '#common/in-parallel.ts';
 import { isObjectFault } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
-import { acmeOriginOf, type ManifestEntry } from '#contract/manifest.ts';
+import { acmeOriginOf, type ManifestEntry, type Tombstone, wordOf } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { AcmeProblem, NotOffered } from '../acme/problem.ts';
 import { type RevocationReason, revokeByOwnKey, revokeCertificate } from '../acme/revocation.ts';
@@ -19,6 +19,7 @@ import { keptLeaf, readHistory } from './history/history.ts';
 import { listPems, readStoredPem } from './published-pems.ts';
 import type { PublishedFleets } from './publisher.ts';
 import { type OwnKeys, readManifest, readRoot } from './read-manifest.ts';
+import { type EndedPem, endedPemOf } from './tombstones.ts';
 
 /** PEMs that are read at the same time. */
 const CONCURRENCY = 10;
@@ -85,7 +86,7 @@ export async function revokeTargets(
       throw new NotOffered(`${directoryUrl}, which issued ${leaf.serialNumber}, is not configured any more`);
     }
     const isNew = await revokeOne(ca, target, reason);
-    log('certificate.revoked', { certificate: name, serial: leaf.serialNumber, reason });
+    if (isNew) log('certificate.revoked', { certificate: name, serial: leaf.serialNumber, reason });
     revocations.push({ certificate: name, serial: leaf.serialNumber, isNew });
   }
   return revocations;
@@ -180,16 +181,47 @@ export async function fleetsOfRevoked(
   return [...fleets, ...serving.flat()];
 }
 
+/** Of a PEM that was revoked before. */
+export interface RevokedWord extends EndedPem {
+  at: string;
+}
+
+/**
+ * What hosts were told to give up because it is revoked: its CA has said so before. The issuer remembers that, whatever becomes of
+ * `published/`.
+ * @returns by digest. @throws BucketError, ContractError
+ */
+export async function revokedPems(
+  bucket: Bucket,
+  fleets: readonly FleetName[],
+  name: CertificateName,
+): Promise<Map<string, RevokedWord>> {
+  const memory = new IssuerMemory(bucket);
+  const revoked = new Map<string, RevokedWord>();
+  for (const fleet of fleets) {
+    const tombstone = (await memory.of(fleet)).tombstones[name];
+    for (const pem of tombstone?.pems ?? []) {
+      const { reason, at } = wordOf(tombstone as Tombstone, pem);
+      if (reason === 'revoked') revoked.set(pem.sha256, { ...endedPemOf(pem), at });
+    }
+  }
+  return revoked;
+}
+
+export function endedPemsOf(targets: readonly RevocationTarget[]): EndedPem[] {
+  return targets.flatMap(({ sha256s, leaf }) => {
+    const notAfter = new Date(leaf.validTo).toISOString();
+    return sha256s.map((sha256) => ({ sha256, notAfter }));
+  });
+}
+
 /** A tombstone in each fleet: hosts give the revoked certificate up, and no restored manifest brings it back. */
 export async function endRevoked(
   publishers: PublishedFleets['publishers'],
   name: CertificateName,
-  { targets, reason }: { targets: readonly RevocationTarget[]; reason: RevocationReason },
+  pems: readonly EndedPem[],
+  reason: RevocationReason,
 ): Promise<void> {
-  const pems = targets.flatMap(({ sha256s, leaf }) => {
-    const notAfter = new Date(leaf.validTo).toISOString();
-    return sha256s.map((sha256) => ({ sha256, notAfter }));
-  });
   const options = { reason: 'revoked', isStolen: reason === 'keyCompromise' } as const;
   for (const publisher of publishers.values()) await publisher.endPems(name, pems, options);
 }

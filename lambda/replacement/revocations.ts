@@ -120,8 +120,7 @@ function byReason(pems: readonly RevokingPem[]): RevocationRequest[] {
 }
 
 /**
- * Asks for these, too. Each keeps the reason that it was asked for with first, if that is the same or `keyCompromise`: no later word makes a
- * stolen key a sound one. What cannot be read is lost already, and replaced.
+ * Asks for these, too. Each keeps the reason that it was asked for with first, if that is the same or `keyCompromise`. What cannot be read is lost already, and replaced.
  * @throws BucketError
  */
 export async function addToRevocation(
@@ -135,19 +134,34 @@ export async function addToRevocation(
     const known = new Map(before.map((pem) => [pem.sha256, pem]));
     for (const pem of pems) {
       const reason = known.get(pem.sha256)?.reason;
-      if (reason !== pem.reason && reason !== 'keyCompromise') known.set(pem.sha256, pem);
+      if (strongerReason(reason, pem.reason) !== reason) known.set(pem.sha256, pem);
     }
     return [...known.values()];
   });
 }
 
-/** What is revoked; all else that was asked for, also meanwhile, stays. @throws ContractError, BucketError */
+/**
+ * What is revoked for this reason; all else that was asked for stays, also meanwhile: of a key that is stolen more is to be done.
+ * @throws ContractError, BucketError
+ */
 export async function takeOutOfRevocation(
   bucket: Bucket,
   certificate: CertificateName,
   sha256s: ReadonlySet<string>,
+  reason: RevocationReason,
 ): Promise<void> {
-  await change(bucket, certificate, (before) => before.filter(({ sha256 }) => !sha256s.has(sha256)));
+  const isDone = (pem: RevokingPem) => strongerReason(pem.reason, reason) === reason;
+  await change(bucket, certificate, (before) =>
+    before.filter((pem) => !(sha256s.has(pem.sha256) && isDone(pem))),
+  );
+}
+
+/** No later word makes a stolen key a sound one. @returns the one that counts */
+export function strongerReason(
+  waiting: RevocationReason | undefined,
+  said: RevocationReason,
+): RevocationReason {
+  return waiting === 'keyCompromise' ? waiting : said;
 }
 
 /** As it is at the moment of writing. @throws ContractError, BucketError */

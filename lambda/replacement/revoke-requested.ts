@@ -11,7 +11,15 @@ import { keptLeaf, readHistory } from '../publication/history/history.ts';
 import { eraseStolenKeys } from '../publication/history/stolen-keys.ts';
 import { readStoredPem } from '../publication/published-pems.ts';
 import type { PublishedFleets } from '../publication/publisher.ts';
-import { endRevoked, type Revocation, type RevocationTarget, revokeTargets } from '../publication/revoke.ts';
+import {
+  endedPemsOf,
+  endRevoked,
+  type Revocation,
+  type RevocationTarget,
+  revokedPems,
+  revokeTargets,
+} from '../publication/revoke.ts';
+import type { EndedPem } from '../publication/tombstones.ts';
 import { type RevokingPem, takeOutOfRevocation } from './revocations.ts';
 
 type Source = Pick<Pass, 'audit' | 'bucket' | 'cas' | 'log' | 'signing'>;
@@ -24,23 +32,62 @@ export interface RevokedPlace {
   now: Date;
 }
 
-/** @returns also what could not be deleted, in words. @throws AcmeProblem and what else the CA says; BucketError, ContractError */
+/** What is revoked by one word. */
+export interface RequestTargets {
+  targets: readonly RevocationTarget[];
+  /** Revoked before, and the bucket has neither PEM nor certificate any more: the CA cannot be told again, and need not be. */
+  gone: readonly (EndedPem & { serial: string })[];
+}
+
+export interface Revoked {
+  revocations: Revocation[];
+  /** What could not be deleted, in words. */
+  problems: readonly string[];
+  /** A stolen key is still in the bucket: the request stays, and the next pass tries again. */
+  isKeyLeft: boolean;
+}
+
+const NO_KEY = { problems: [], isKeyLeft: false };
+
+/** @throws AcmeProblem and what else the CA says; BucketError, ContractError */
 export async function revokeAndErase(
   source: Source,
   { certificate, fleets, publishers, now }: RevokedPlace,
-  { targets, reason, by }: { targets: readonly RevocationTarget[]; reason: RevocationReason; by?: string },
-): Promise<{ revocations: Revocation[]; problems: readonly string[] }> {
+  { targets, gone, reason, by }: RequestTargets & { reason: RevocationReason; by?: string | undefined },
+): Promise<Revoked> {
   const { audit, bucket } = source;
+  const before = await revokedPems(bucket, fleets, certificate);
   const revocations = await revokeTargets(source, targets, certificate, reason);
-  const before = revocations.map(({ serial }) => serial);
+  await recordRevoked(audit, { certificate, reason, by }, { targets, before, revocations });
+  await endRevoked(publishers, certificate, [...endedPemsOf(targets), ...gone], reason);
+  const serials = [...targets.map(({ leaf }) => leaf.serialNumber), ...gone.map(({ serial }) => serial)];
+  const again = serials.map((serial) => eraseAgainText(certificate, serial)).join(', ');
+  const stolen = { name: certificate, keys: targets.map(({ leaf }) => leaf.publicKey), now, again };
+  const erased = reason === 'keyCompromise' ? await eraseStolenKeys(source, fleets, stolen) : NO_KEY;
+  const sha256s = [...targets.flatMap((target) => target.sha256s), ...gone.map(({ sha256 }) => sha256)];
+  if (!erased.isKeyLeft) await takeOutOfRevocation(bucket, certificate, new Set(sha256s), reason);
+  return { revocations, ...erased };
+}
+
+/** Without its serial, it could mean what has taken its place. */
+export function eraseAgainText(certificate: CertificateName, serial: string): string {
+  return `pemfleet revoke ${certificate} --serial ${serial} --reason keyCompromise --now`;
+}
+
+/** Once: what is tried again because a key is still there says nothing new. */
+async function recordRevoked(
+  audit: Source['audit'],
+  { certificate, reason, by }: { certificate: CertificateName; reason: string; by?: string | undefined },
+  done: Pick<RequestTargets, 'targets'> & {
+    before: ReadonlyMap<string, unknown>;
+    revocations: readonly Revocation[];
+  },
+): Promise<void> {
+  const isKnown = done.targets.every(({ sha256s }) => sha256s.every((sha256) => done.before.has(sha256)));
+  if (isKnown && done.revocations.every(({ isNew }) => !isNew)) return;
+  const before = done.revocations.map(({ serial }) => serial);
   const why = by === undefined ? reason : `${reason}: ${by}`;
   await audit?.record([{ action: 'revoked-at-ca', certificate, before, reason: why }]);
-  await endRevoked(publishers, certificate, { targets, reason });
-  const stolen = { name: certificate, keys: targets.map(({ leaf }) => leaf.publicKey), now };
-  const problems = reason === 'keyCompromise' ? await eraseStolenKeys(source, fleets, stolen) : [];
-  const sha256s = targets.flatMap((target) => target.sha256s);
-  await takeOutOfRevocation(bucket, certificate, new Set(sha256s));
-  return { revocations, problems };
 }
 
 /** As the bucket still has them in one of the fleets. @throws BucketError where it has not: the CA wants the certificate itself */
@@ -48,17 +95,24 @@ export async function targetsOfRequest(
   bucket: Bucket,
   { certificate, fleets }: Pick<RevokedPlace, 'certificate' | 'fleets'>,
   pems: readonly RevokingPem[],
-): Promise<RevocationTarget[]> {
+): Promise<RequestTargets> {
+  const before = await revokedPems(bucket, fleets, certificate);
   const bySerial = new Map<string, RevocationTarget>();
+  const gone: (EndedPem & { serial: string })[] = [];
   for (const { sha256, serial, directoryUrl } of pems) {
     const keys = fleets.map((fleet) => layout.pem(fleet, certificate, sha256));
-    const { leaf, key } = await readFromOneOf(bucket, keys, () =>
-      readKept(bucket, { certificate, fleets }, sha256),
-    );
+    const found = await readFromOneOf(bucket, keys, () => readKept(bucket, { certificate, fleets }, sha256));
+    const word = before.get(sha256);
+    if (found instanceof BucketError) {
+      if (word === undefined) throw found;
+      gone.push({ sha256, notAfter: word.notAfter, serial });
+      continue;
+    }
+    const { leaf, key } = found;
     const sha256s = [...(bySerial.get(serial)?.sha256s ?? []), sha256];
     bySerial.set(serial, { sha256s, leaf, ...(key && { key }), directoryUrl });
   }
-  return [...bySerial.values()];
+  return { targets: [...bySerial.values()], gone };
 }
 
 /** Of a PEM that keyRetention has deleted with its key. */
@@ -81,7 +135,7 @@ async function readFromOneOf(
   bucket: Bucket,
   keys: readonly string[],
   otherwise: () => Promise<HeldTarget | undefined>,
-): Promise<HeldTarget> {
+): Promise<HeldTarget | BucketError> {
   let fault: BucketError | undefined;
   for (const key of keys) {
     try {
@@ -93,9 +147,6 @@ async function readFromOneOf(
     }
   }
   const kept = await otherwise();
-  if (kept !== undefined) return kept;
-  throw (
-    fault ??
-    new BucketError('ERR_BUCKET_IO', keys[0] ?? layout.publishedFleets, 'the bucket has the PEM no more')
-  );
+  const says = 'the bucket has the PEM no more';
+  return kept ?? fault ?? new BucketError('ERR_BUCKET_IO', keys[0] ?? layout.publishedFleets, says);
 }

@@ -39,7 +39,7 @@ function linesOf(
   now: Date,
 ): StatusLine[] {
   if (requests === undefined) {
-    const text = `${certificate}: what is to be revoked is unknown: ${fault?.code} ${fault?.message}; pemfleet revoke ${certificate} --cancel ends it, or ask again`;
+    const text = `${certificate}: what is to be revoked is unknown: ${fault?.code} ${fault?.message}; pemfleet revoke ${certificate} --cancel ends it, or ask again with --serial`;
     return [{ level: 'unknown', code: 'revocation-unreadable', certificate, text }];
   }
   return requests.map((request) => lineOf(certificate, request, reports, now));

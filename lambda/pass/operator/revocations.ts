@@ -2,8 +2,8 @@
  * What operators want revoked, at the end of a pass: once each living host of the certificate's fleets has proved what has taken its place, the
  * CA is told, and hosts are. A revoked certificate that is served still is an outage for whoever asks about revocation.
  */
-import { codeOf, messageOf } from '#contract/errors.ts';
-import type { CertificateName, FleetName } from '#contract/layout.ts';
+import { BucketError, codeOf, messageOf } from '#contract/errors.ts';
+import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { RevocationOutcome } from '../../outcome.ts';
 import type { Pass } from '../../pass.ts';
@@ -113,7 +113,11 @@ async function revoke(
   const publishersOf = new Map([...publishers].filter(([fleet]) => fleets.has(fleet)));
   const where = { certificate, fleets: [...fleets], publishers: publishersOf, now };
   const targets = await targetsOfRequest(pass.bucket, where, request.pems);
-  const { problems } = await revokeAndErase(pass, where, { ...request, targets });
+  const { problems, isKeyLeft } = await revokeAndErase(pass, where, { ...request, ...targets });
+  if (isKeyLeft) {
+    const says = `the CA has revoked it, and its key is still in the bucket: ${problems.join('; ')}`;
+    throw new BucketError('ERR_BUCKET_DENIED', layout.revocation(certificate), says);
+  }
   for (const problem of problems) {
     pass.log('revocation.failed', { certificate, code: 'ERR_BUCKET_DENIED', error: problem });
   }

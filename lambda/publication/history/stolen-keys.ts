@@ -19,45 +19,71 @@ export interface StolenKeys {
   /** The keys that were stolen, or their public keys; undefined: all that were ever published under the name. */
   keys?: readonly KeyObject[] | undefined;
   now: Date;
+  /** The command that does the rest, typed by somebody who may. */
+  again: string;
 }
 
-/** @returns what could not be deleted, in words. What fails in one fleet holds up no other. @throws what no store says */
+export interface ErasedKeys {
+  /** What could not be deleted, in words. */
+  problems: string[];
+  /** Not only earlier versions: a key itself is still in the bucket, or nobody knows. */
+  isKeyLeft: boolean;
+}
+
+/** What fails in one fleet holds up no other. @throws what no store says */
 export async function eraseStolenKeys(
   pass: StolenPass,
   fleets: readonly FleetName[],
   stolen: StolenKeys,
-): Promise<string[]> {
-  const problems: string[] = [];
+): Promise<ErasedKeys> {
+  const erased: ErasedKeys[] = [];
   for (const fleet of fleets) {
     try {
-      problems.push(...(await eraseIn(pass, fleet, stolen)));
+      erased.push(await eraseIn(pass, fleet, stolen));
     } catch (error) {
       if (!(error instanceof BucketError || error instanceof ContractError)) throw error;
-      problems.push(`fleet ${fleet}: ${codeOf(error)} ${messageOf(error)}`);
+      erased.push({ problems: [`fleet ${fleet}: ${codeOf(error)} ${messageOf(error)}`], isKeyLeft: true });
     }
   }
   // Of orders that are over: the one in flight has a key of its own.
-  problems.push(...(await erase(pass.bucket, layout.order(stolen.name), 'earlier')));
-  return problems;
+  erased.push(await erase(pass.bucket, layout.order(stolen.name), 'earlier', stolen));
+  return all(erased);
 }
 
-async function eraseIn(pass: StolenPass, fleet: FleetName, stolen: StolenKeys): Promise<string[]> {
+function all(erased: readonly ErasedKeys[]): ErasedKeys {
+  return {
+    problems: erased.flatMap(({ problems }) => problems),
+    isKeyLeft: erased.some(({ isKeyLeft }) => isKeyLeft),
+  };
+}
+
+async function eraseIn(pass: StolenPass, fleet: FleetName, stolen: StolenKeys): Promise<ErasedKeys> {
   const { bucket, log, signing } = pass;
   const { name, now } = stolen;
   const read = await readManifest(bucket, fleet, signing);
   const inForce = read?.manifest.certificates[name]?.pems ?? [];
   const kept = new Set(inForce.map(({ sha256 }) => layout.pem(fleet, name, sha256)));
-  const known = (await readHistory(bucket, fleet, name)).flatMap(({ pems }) => pems);
+  const versions = await readHistory(bucket, fleet, name);
+  const known = versions.flatMap(({ pems }) => pems);
   const stored = (await listPems(bucket, fleet, name)) ?? [];
-  const all = new Set([...stored, ...known.map(({ sha256 }) => layout.pem(fleet, name, sha256))]);
+  const ever = new Set([...stored, ...known.map(({ sha256 }) => layout.pem(fleet, name, sha256))]);
   const keys: string[] = [];
-  for (const key of all) if (!kept.has(key) && (await isStolen(bucket, key, stolen))) keys.push(key);
-  if (keys.length === 0) return [];
-  await noteDeletedKeys(pass, fleet, keys, { at: now, reason: 'stolen' });
-  const problems: string[] = [];
-  for (const key of keys) problems.push(...(await erase(bucket, key, 'all')));
-  log('key.erased', { fleet, certificate: name, count: keys.length });
-  return problems;
+  for (const key of ever) if (!kept.has(key) && (await isStolen(bucket, key, stolen))) keys.push(key);
+  if (keys.length === 0) return { problems: [], isKeyLeft: false };
+  // Once: what is tried again in each pass fills no trail.
+  const noted = new Set(
+    versions
+      .filter(({ keyDeletedAt }) => keyDeletedAt !== undefined)
+      .flatMap(({ pems }) => pems.filter(({ certificate }) => certificate !== undefined))
+      .map(({ sha256 }) => layout.pem(fleet, name, sha256)),
+  );
+  const fresh = keys.filter((key) => !noted.has(key));
+  if (fresh.length > 0) await noteDeletedKeys(pass, fleet, fresh, { at: now, reason: 'stolen' });
+  const erased: ErasedKeys[] = [];
+  for (const key of keys) erased.push(await erase(bucket, key, 'all', stolen));
+  const count = erased.filter(({ isKeyLeft }) => !isKeyLeft).length;
+  if (count > 0) log('key.erased', { fleet, certificate: name, count });
+  return all(erased);
 }
 
 /** What is there no more may have earlier versions all the same. */
@@ -82,14 +108,31 @@ function publicText(key: KeyObject): string {
     .toString();
 }
 
-async function erase(bucket: Bucket, key: string, what: 'all' | 'earlier'): Promise<string[]> {
+async function erase(
+  bucket: Bucket,
+  key: string,
+  what: 'all' | 'earlier',
+  { again }: StolenKeys,
+): Promise<ErasedKeys> {
   try {
     await bucket.erase(key, what);
-    return [];
+    return { problems: [], isKeyLeft: false };
   } catch (error) {
     if (!(error instanceof BucketError)) throw error;
-    return [
-      `${messageOf(error)}; earlier versions of ${key} stay until the bucket's lifecycle ends them: type it again as somebody who may delete versions`,
-    ];
+    const isKeyLeft = what === 'all' && (await isStillThere(bucket, key));
+    const left = isKeyLeft
+      ? `${key} is still there: type it again`
+      : `earlier versions of ${key} stay until the bucket's lifecycle ends them: type it again as somebody who may delete versions`;
+    return { problems: [`${messageOf(error)}; ${left}: ${again}`], isKeyLeft };
+  }
+}
+
+/** A store that says nothing has not said that it is gone. */
+async function isStillThere(bucket: Bucket, key: string): Promise<boolean> {
+  try {
+    return (await bucket.get(key)) !== undefined;
+  } catch (error) {
+    if (!(error instanceof BucketError)) throw error;
+    return true;
   }
 }

@@ -70,15 +70,17 @@ test('what is in force stays, whatever is said to be stolen; a manifest that can
   await publish('kept');
   const [inForce] = (await entryOf('kept'))?.pems ?? [];
   const pass = { bucket, signing, log: () => undefined };
-  const stolen = { name: certificate('kept'), now: new Date() };
+  const stolen = { name: certificate('kept'), now: new Date(), again: 'pemfleet withdraw kept --stolen' };
 
-  assert.deepEqual(await eraseStolenKeys(pass, [edge], stolen), []);
+  const nothing = { problems: [], isKeyLeft: false };
+  assert.deepEqual(await eraseStolenKeys(pass, [edge], stolen), nothing);
   const left = [layout.pem(edge, certificate('kept'), inForce?.sha256 ?? '')];
   assert.deepEqual(await bucket.list(layout.pems(edge, certificate('kept'))), left);
 
   await bucket.put(layout.root(edge), 'no root');
-  const [problem = ''] = await eraseStolenKeys(pass, [edge], stolen);
-  assert.match(problem, /^fleet edge: ERR_/);
+  const { problems, isKeyLeft } = await eraseStolenKeys(pass, [edge], stolen);
+  assert.match(problems[0] ?? '', /^fleet edge: ERR_/);
+  assert.equal(isKeyLeft, true);
   assert.deepEqual(await bucket.list(layout.pems(edge, certificate('kept'))), left);
 });
 
@@ -93,10 +95,16 @@ test('who may delete objects and no versions has deleted the keys, and reads wha
     },
   });
 
-  const problems = await eraseStolenKeys({ bucket: denied, signing, log: () => undefined }, [edge], {
-    ...{ name: certificate('kept'), now: new Date() },
-  });
+  const { problems, isKeyLeft } = await eraseStolenKeys(
+    { bucket: denied, signing, log: () => undefined },
+    [edge],
+    { name: certificate('kept'), now: new Date(), again: 'pemfleet withdraw kept --stolen' },
+  );
 
   assert.equal((await bucket.list(layout.pems(edge, certificate('kept')))).length, 1);
-  assert.match(problems.join(), /stay until the bucket's lifecycle ends them/);
+  assert.match(
+    problems.join(),
+    /stay until the bucket's lifecycle ends them.*: pemfleet withdraw kept --stolen/,
+  );
+  assert.equal(isKeyLeft, false, 'what is left are versions');
 });

@@ -1,0 +1,102 @@
+// F17: `pemfleet revoke` typed again, and with another word: the old certificate is revoked, and nothing else. Pebble, in this process.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { layout } from '#contract/layout.ts';
+import { fleet, named } from '../../../support/issuer/documents.ts';
+import { type Operator, startOperator } from '../../../support/issuer/operator.ts';
+import { parseRoot } from '../../../support/parse-root.ts';
+
+const name = named('a.test');
+const KEY_COMPROMISE = ['revoke', 'a.test', '--reason', 'keyCompromise'] as const;
+
+interface Stage extends Operator {
+  old: { sha256: string; serial: string };
+}
+
+const inForce = async ({ bucket }: Pick<Operator, 'bucket'>) => {
+  const body = (await bucket.get(layout.root(fleet)))?.body ?? Buffer.alloc(0);
+  return parseRoot(fleet, body).manifest.certificates[name]?.pems[0];
+};
+
+const statesOf = (pebble: Operator['pebble'], serials: readonly (string | undefined)[]) =>
+  Promise.all(serials.map(async (serial = '') => (await pebble.certStatusBySerial(serial)).Status));
+
+/** A certificate is in force. */
+async function stage(t: TestContext): Promise<Stage> {
+  const operator = await startOperator(t);
+  assert.equal((await operator.pemfleet('run')).status, 0);
+  const old = await inForce(operator);
+  assert.ok(old !== undefined);
+  return { ...operator, old };
+}
+
+for (const [says, words] of [
+  ['--now', ['--now']],
+  ['--no-replace', ['--no-replace']],
+] as const) {
+  test(`${says}, typed again after it is done, revokes nothing else, and names the command that would`, async (t) => {
+    const operator = await stage(t);
+    const { pebble, pemfleet, old } = operator;
+    const first = await pemfleet(...KEY_COMPROMISE, ...words);
+    assert.equal(first.status, 0, first.stderr);
+    const bare = await pemfleet(...KEY_COMPROMISE, ...words);
+    assert.equal((await pemfleet('run')).status, 0);
+    const replacement = await inForce(operator);
+
+    const again = await pemfleet(...KEY_COMPROMISE, ...words, '--json');
+    const dry = await pemfleet(...KEY_COMPROMISE, ...words, '--dry-run');
+
+    assert.deepEqual([bare.status, again.status, dry.status], [0, 0, 0], bare.stderr + again.stderr);
+    for (const { stderr } of [again, dry]) {
+      assert.match(
+        stderr,
+        new RegExp(`nothing to do: ${old.serial} is revoked since 20.*--serial ${replacement?.serial}`),
+      );
+    }
+    assert.deepEqual(JSON.parse(again.stdout), { version: 1, revocations: [] });
+    assert.deepEqual(await statesOf(pebble, [old.serial, replacement?.serial]), ['Revoked', 'Valid']);
+    assert.deepEqual(await inForce(operator), replacement, 'nothing is ordered');
+
+    const meant = await pemfleet(...KEY_COMPROMISE, '--serial', replacement?.serial ?? '', '--now');
+
+    assert.equal(meant.status, 0, meant.stderr);
+    assert.deepEqual(await statesOf(pebble, [replacement?.serial]), ['Revoked']);
+  });
+}
+
+test('a weaker reason than the one that waits does not make the stolen key a sound one', async (t) => {
+  const { bucket, pebble, pemfleet, old } = await stage(t);
+  assert.equal((await pemfleet(...KEY_COMPROMISE)).status, 3);
+  const weaker = ['revoke', 'a.test', '--serial', old.serial, '--reason', 'superseded', '--now'];
+
+  const dry = await pemfleet(...weaker, '--dry-run');
+  const now = await pemfleet(...weaker);
+
+  assert.match(dry.stderr, new RegExp(`${old.serial} would be revoked \\(keyCompromise\\)`));
+  assert.equal(now.status, 0, now.stderr);
+  assert.match(now.stderr, new RegExp(`${old.serial} .*keyCompromise.* stands`));
+  assert.deepEqual(await statesOf(pebble, [old.serial]), ['Revoked']);
+  assert.equal(await bucket.get(layout.pem(fleet, name, old.sha256)), undefined, 'the key is erased');
+  assert.equal(await bucket.get(layout.revocation(name)), undefined);
+});
+
+test('where the request cannot be read, only --serial says which certificate is meant: nothing is done without it', async (t) => {
+  const operator = await stage(t);
+  const { bucket, pebble, pemfleet, old } = operator;
+  assert.equal((await pemfleet(...KEY_COMPROMISE)).status, 3);
+  const replacement = await inForce(operator);
+  await bucket.put(layout.revocation(name), '[[[');
+  const before = operator.files();
+
+  for (const words of [[], ['--now'], ['--no-replace']]) {
+    const { status } = await pemfleet(...KEY_COMPROMISE, ...words);
+    assert.match(String(status), /ERR_REFUSED .*cannot be read.*--serial/);
+  }
+  assert.deepEqual(operator.files(), before);
+
+  const now = await pemfleet(...KEY_COMPROMISE, '--serial', old.serial, '--now');
+
+  assert.equal(now.status, 0, now.stderr);
+  assert.deepEqual(await statesOf(pebble, [old.serial, replacement?.serial]), ['Revoked', 'Valid']);
+  assert.equal(await bucket.get(layout.revocation(name)), undefined);
+});

@@ -60,23 +60,6 @@ const nameOf = async (prefix: string) =>
   (await account.resources('Pemfleet')).find(({ id }) => id.replace(/[0-9A-F]{8}$/, '') === prefix)?.name ??
   `no ${prefix}`;
 
-/** Custom resources wait for functions, which moto cannot run without Docker; test/cdk/asset-run.test.ts runs them. */
-async function answerFunctions(work: Promise<unknown>): Promise<void> {
-  let isOver = false;
-  const over = () => {
-    isOver = true;
-  };
-  work.then(over, over);
-  const waiting = new Set<string>();
-  while (!isOver) {
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    const id = await account.stackId('Pemfleet');
-    if (id === undefined || waiting.size > 0) continue;
-    const custom = Object.entries(template().Resources).filter(([, { Type }]) => Type.startsWith('Custom::'));
-    for (const [name] of custom) if (await account.answerCustomResource(id, name)) waiting.add(name);
-  }
-}
-
 test('the account is bootstrapped, and the clone built and filled in', async () => {
   const [bootstrapped] = await Promise.all([
     // Outside the clone, where there is nothing to synthesize yet.
@@ -93,7 +76,7 @@ test('the account is bootstrapped, and the clone built and filled in', async () 
 
 test('npx cdk deploy creates every resource of the template that moto knows', async () => {
   const isDeployed = sh(deploy);
-  await answerFunctions(isDeployed);
+  await account.answerCustomResources('Pemfleet', isDeployed, template);
   assert.match(await isDeployed, /✅ {2}Pemfleet\n/);
 
   const types = (resources: { type: string }[]) => resources.map(({ type }) => type).sort();

@@ -19,21 +19,27 @@ const NOT_CLONED = ['.git', 'node_modules', '.parts', 'dist', 'cdk.out', 'test']
 export const QUALIFIER = 'localhost';
 
 export interface Machine {
-  /** The clone. */
+  /** The clone, or an app of somebody else's. */
   directory: string;
-  /** In the clone, or in `cwd`. */
+  /** In it, or in `cwd`. */
   sh(command: string, cwd?: string): Promise<string>;
   home: string;
 }
 
 export function freshClone(into: string, moto: Moto): Machine {
-  const [directory, home] = [join(into, 'pemfleet'), join(into, 'home')];
-  for (const path of [directory, home]) mkdirSync(path);
+  const machine = machineAt(join(into, 'pemfleet'), join(into, 'home'), moto);
+  const { directory } = machine;
   for (const name of readdirSync(root).filter((name) => !NOT_CLONED.includes(name))) {
     cpSync(join(root, name), join(directory, name), { recursive: true });
   }
   // what npm ci would bring: it is the same package-lock.json
   symlinkSync(realpathSync(join(root, 'node_modules')), join(directory, 'node_modules'));
+  return machine;
+}
+
+/** Two empty folders, and commands that reach moto and nothing else. */
+export function machineAt(directory: string, home: string, moto: Moto): Machine {
+  for (const path of [directory, home]) mkdirSync(path, { recursive: true });
   const env = { ...environment(home), ...moto.env };
   const sh = async (command: string, cwd = directory) => {
     const options = { cwd, env, timeout: 180_000, maxBuffer: 16 << 20 };

@@ -1,4 +1,5 @@
 /** An account of moto, read through AWS's own APIs: what a deployment created in it. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   GetBucketEncryptionCommand,
   ListBucketsCommand,
@@ -40,6 +41,19 @@ export function motoAccount({ endpoint, region, credentials }: Moto) {
     });
     return answer.text();
   };
+  /** Says in the name of a function that it is done: moto has nothing that runs one. @returns whether CloudFormation waited for it */
+  const answerCustomResource = async (StackId: string, LogicalResourceId: string): Promise<boolean> => {
+    const url = `${endpoint}/cloudformation_${region}/cfnresponse?stack=${encodeURIComponent(StackId)}`;
+    const body = JSON.stringify({ Status: 'SUCCESS', StackId, LogicalResourceId, Data: {} });
+    const answer = await fetch(url, { method: 'PUT', body, headers: { 'content-type': 'application/json' } });
+    return answer.ok;
+  };
+  /** undefined: there is no such stack yet. */
+  const stackId = async (StackName: string): Promise<string | undefined> => {
+    const form = { Action: 'DescribeStacks', StackName, Version: '2010-05-15' };
+    const answer = xml.parse(await ask('cloudformation', '/', form));
+    return answer.DescribeStacksResponse?.DescribeStacksResult?.Stacks?.member?.[0]?.StackId;
+  };
   return {
     s3,
     /** What moto does not know is in its list too, without a name. */
@@ -68,22 +82,44 @@ export function motoAccount({ endpoint, region, credentials }: Moto) {
       );
       return found?.Rules?.[0]?.ApplyServerSideEncryptionByDefault;
     },
-    /** Says in the name of a function that it is done: moto has nothing that runs one. @returns whether CloudFormation waited for it */
-    answerCustomResource: async (StackId: string, LogicalResourceId: string): Promise<boolean> => {
-      const url = `${endpoint}/cloudformation_${region}/cfnresponse?stack=${encodeURIComponent(StackId)}`;
-      const body = JSON.stringify({ Status: 'SUCCESS', StackId, LogicalResourceId, Data: {} });
-      const answer = await fetch(url, {
-        method: 'PUT',
-        body,
-        headers: { 'content-type': 'application/json' },
-      });
-      return answer.ok;
+    /**
+     * Custom resources wait for functions, which moto cannot run without Docker; test/cdk/asset-run.test.ts runs them. Ends with `work`.
+     * @param template as it was synthesized, once the stack is there
+     */
+    answerCustomResources: async (
+      StackName: string,
+      work: Promise<unknown>,
+      template: () => { Resources: Record<string, { Type: string }> },
+    ): Promise<void> => {
+      let isOver = false;
+      const over = () => {
+        isOver = true;
+      };
+      work.then(over, over);
+      const waiting = new Set<string>();
+      while (!isOver) {
+        await sleep(300);
+        const id = await stackId(StackName);
+        if (id === undefined) continue;
+        const custom = Object.entries(template().Resources).filter(([, { Type }]) => /^Custom::/.test(Type));
+        for (const [name] of custom) {
+          if (!waiting.has(name) && (await answerCustomResource(id, name))) waiting.add(name);
+        }
+      }
     },
-    /** undefined: there is no such stack yet. */
-    stackId: async (StackName: string): Promise<string | undefined> => {
-      const form = { Action: 'DescribeStacks', StackName, Version: '2010-05-15' };
-      const answer = xml.parse(await ask('cloudformation', '/', form));
-      return answer.DescribeStacksResponse?.DescribeStacksResult?.Stacks?.member?.[0]?.StackId;
+    /** The policies of a role, as they stand in the account. */
+    policiesOf: async (RoleName: string): Promise<object[]> => {
+      const version = '2010-05-08';
+      const list = { Action: 'ListRolePolicies', RoleName, Version: version };
+      const names = xml.parse(await ask('iam', '/', list)).ListRolePoliciesResponse.ListRolePoliciesResult;
+      const documents = (names.PolicyNames?.member ?? []).map(async (PolicyName: string) => {
+        const form = { Action: 'GetRolePolicy', RoleName, PolicyName, Version: version };
+        const answer = xml.parse(await ask('iam', '/', form));
+        return JSON.parse(
+          decodeURIComponent(answer.GetRolePolicyResponse.GetRolePolicyResult.PolicyDocument),
+        );
+      });
+      return Promise.all(documents);
     },
     document: async (Name: string) => (await ssm.send(new GetDocumentCommand({ Name }))).Content ?? '',
   };

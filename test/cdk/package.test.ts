@@ -1,23 +1,15 @@
 /** `import … from 'pemfleet'` gives an app the bundle, which finds the programs beside it, and its type declarations. */
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
-import {
-  copyFileSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import { copyFileSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { transformSync } from 'esbuild';
 import * as source from '../../cdk/index.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { install, LOWEST_CDK, stripTypes } from './packed.ts';
 import { agentRelease, http01 } from './stacks.ts';
 
 type Package = typeof source;
@@ -63,28 +55,6 @@ stack.pemfleet.grantAgent(hosts, 'default', { status: 'mine' });
 console.log(stack.pemfleet.userData('default').render().length > 1000, app.synth().stacks.length);
 `;
 
-/** `npm pack`, unpacked where `npm install` would put it, beside its peer dependencies. */
-async function install(directory: string, cdk = 'aws-cdk-lib'): Promise<string> {
-  const { stdout } = await run('npm', [
-    'pack',
-    '--ignore-scripts',
-    '--json',
-    '--pack-destination',
-    directory,
-  ]);
-  const [{ filename }] = JSON.parse(stdout);
-  const modules = join(directory, 'node_modules');
-  mkdirSync(join(modules, 'pemfleet'), { recursive: true });
-  const unpack = ['-xzf', join(directory, filename), '--strip-components=1', '-C', join(modules, 'pemfleet')];
-  await run('tar', unpack);
-  for (const name of ['aws-cdk-lib', 'constructs', '@types/node', 'undici-types']) {
-    const own = name === 'aws-cdk-lib' ? cdk : name;
-    mkdirSync(dirname(join(modules, name)), { recursive: true });
-    symlinkSync(realpathSync(join('node_modules', own)), join(modules, name));
-  }
-  return join(modules, 'pemfleet');
-}
-
 test('package: an app in TypeScript compiles against the packed tarball and synthesizes', async (t) => {
   const path = tempDir(t);
   const installed = await install(path);
@@ -127,11 +97,10 @@ test('package: an app in TypeScript compiles against the packed tarball and synt
 
 test('package: an app with the lowest aws-cdk-lib that is allowed synthesizes the same, hosts granted', async (t) => {
   const path = tempDir(t);
-  const lowest = 'aws-cdk-lib-lowest';
-  const { version } = JSON.parse(readFileSync(join('node_modules', lowest, 'package.json'), 'utf8'));
+  const { version } = JSON.parse(readFileSync(join('node_modules', LOWEST_CDK, 'package.json'), 'utf8'));
   const { peerDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
   assert.equal(peerDependencies['aws-cdk-lib'], `^${version}`);
-  await install(path, lowest);
+  await install(path, LOWEST_CDK);
   writeFileSync(join(path, 'package.json'), '{ "type": "module" }\n');
   writeFileSync(join(path, 'app.mjs'), stripTypes(APP));
 
@@ -180,9 +149,4 @@ async function checkFleet(path: string, program: string): Promise<void> {
   const tags: { Key: string; PropagateAtLaunch: boolean }[] = group?.['Properties'].Tags;
   assert.equal(tags.find(({ Key }) => Key === 'pemfleet:fleet')?.PropagateAtLaunch, true);
   template.hasResourceProperties('AWS::EC2::SecurityGroupIngress', { FromPort: 443, ToPort: 443 });
-}
-
-/** What tsc makes of the app: the first test compiles it. */
-function stripTypes(text: string): string {
-  return transformSync(text, { loader: 'ts', format: 'esm' }).code;
 }

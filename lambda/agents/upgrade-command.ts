@@ -1,5 +1,13 @@
-/** The document of the stack that upgrades agents, sent to hosts by their ids. Its parameters reach the script as environment variables only. */
-import { ListCommandInvocationsCommand, SendCommandCommand, SSMClient } from '@aws-sdk/client-ssm';
+/**
+ * The document of the stack that upgrades agents, sent to hosts by their ids. Its parameters reach the script as environment variables only. One version
+ * of it does a whole upgrade: what the canary has proved is what the next waves run, whatever is deployed meanwhile, and the way back is its own.
+ */
+import {
+  DescribeDocumentCommand,
+  ListCommandInvocationsCommand,
+  SendCommandCommand,
+  SSMClient,
+} from '@aws-sdk/client-ssm';
 import { BOUND, boundedAnswer } from '#common/net/bounded-answer.ts';
 import { MAX_AWS_ANSWER_BYTES } from '#contract/limits.ts';
 import type { CommandEnd, HostCommand } from './upgrade.ts';
@@ -14,10 +22,22 @@ const MAX_SAID = 300;
 export class UpgradeCommand {
   readonly #document: string;
   readonly #client = new SSMClient({ maxAttempts: 3, requestHandler: TIMEOUTS });
+  #pinned: Promise<string> | undefined;
 
   constructor(document: string) {
     this.#document = document;
     this.#client.middlewareStack.add(boundedAnswer(MAX_AWS_ANSWER_BYTES), BOUND);
+  }
+
+  /** Number of the document's newest version, as it was when this was asked first. CloudFormation need not make it the default one. */
+  version(): Promise<string> {
+    this.#pinned ??= this.#client
+      .send(new DescribeDocumentCommand({ Name: this.#document }))
+      .then(({ Document: { LatestVersion = '' } = {} }) => {
+        if (/^[1-9][0-9]*$/.test(LatestVersion)) return LatestVersion;
+        throw new TypeError(`the document ${this.#document} has no version that is a number`);
+      });
+    return this.#pinned;
   }
 
   /** @returns the command's id */
@@ -27,7 +47,7 @@ export class UpgradeCommand {
       new SendCommandCommand({
         ...DELIVERY,
         DocumentName: this.#document,
-        DocumentVersion: '$LATEST',
+        DocumentVersion: await this.version(),
         InstanceIds: [...hosts],
         Parameters: { action: [action], release: [release] },
         Comment: `pemfleet: ${action === 'back' ? 'back from' : 'upgrade to'} the agent ${release}`,

@@ -77,7 +77,7 @@ export const USAGE = `pemfleet orders and renews certificates, and publishes the
                                       show which hosts served this certificate then, and until when
   pemfleet audit --verify             find out whether anybody has changed the trail; --noted END: since then
   pemfleet doctor --aws               try once what only a real AWS account can say: policies, and a status
-  pemfleet upgrade-agents --fleet NAME
+  pemfleet upgrade-agents --fleet NAME [--reason TEXT]
                                       upgrade the agents of a fleet on AWS, a canary first; --back to the release before
   pemfleet account                    show what each CA says of our account; register it where there is none
   pemfleet account --rollover|--contact

@@ -74,10 +74,10 @@ Generated from the template (\`npm run test:cdk\` compares); the example orders 
 
 ${ROLES.map(section).join('\n')}
 ## Operator
-For \`pemfleet upgrade-agents\`, beside the right to read the bucket: the document \`UpgradeDocument\` of the stack, and the hosts of its fleets.
+For \`pemfleet upgrade-agents\`, beside the right to read the bucket and to use its key (\`kms:Decrypt\`, \`kms:GenerateDataKey\`): the document \`UpgradeDocument\` of the stack, the hosts of its fleets, and two lines of the audit trail.
 
 \`\`\`json
-${readable(JSON.stringify(operatorPolicy('DOCUMENT', 'Pemfleet/edge'), null, 2))}
+${readable(JSON.stringify(operatorPolicy({ document: 'DOCUMENT', tag: 'Pemfleet/edge', bucket: 'BUCKET' }), null, 2))}
 \`\`\`
 
 ## Bucket

@@ -3,45 +3,33 @@
  * of the template, the release in the bucket, and installers. systemd and HAProxy are not here: the test reports for the agents.
  */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type TestContext, test } from 'node:test';
-import { Template } from 'aws-cdk-lib/assertions';
-import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { fleetName, hostName, layout } from '#contract/layout.ts';
-import { openBucket } from '#storage/open.ts';
-import { openWithoutSdk } from '#storage/open-without-sdk.ts';
-import { publishAgentRelease } from '../../lambda/agents/publish-release.ts';
-import { upgradeAgents, wavesOf } from '../../lambda/agents/upgrade.ts';
-import { UpgradeCommand } from '../../lambda/agents/upgrade-command.ts';
-import { isReadable, listStatuses, type ReadStatus, readHostStatus } from '../../lambda/fleet/read-status.ts';
-import type { Aws } from '../aws/aws.ts';
-import { allow, startBench } from '../aws/clients.ts';
-import { startImds } from '../aws/imds.ts';
-import { setEnv } from '../support/env.ts';
+import { test } from 'node:test';
+import { layout } from '#contract/layout.ts';
+import { upgradeAgents } from '../../lambda/agents/upgrade.ts';
+import { readTrail } from '../../lambda/audit/read.ts';
+import type { ReadStatus } from '../../lambda/fleet/read-status.ts';
+import { fleet } from '../support/agent/host.ts';
 import { tempDir } from '../support/temp-dir.ts';
-import { deployed } from './deployed.ts';
-import { operatorPolicy } from './operator.ts';
-import { small, stackOf } from './stacks.ts';
-
-const HOSTS = ['i-0aaaaaaaaaaaaaaa1', 'i-0aaaaaaaaaaaaaaa2', 'i-0aaaaaaaaaaaaaaa3'];
-const fleet = fleetName.parse('default');
-const BROKEN = '0.3.0-broken';
-
-const { stack } = stackOf();
-stack.pemfleet.grantAgent(
-  new Role(stack, 'Hosts', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') }),
-  'default',
-);
-const template = deployed({ template: Template.fromStack(stack) });
-const bucketName = template.name('PemfleetBucket');
-const documentName = template.name('PemfleetUpgradeDocument');
+import { small } from './stacks.ts';
+import {
+  BROKEN,
+  bucketName,
+  documentName,
+  HOSTS,
+  install,
+  startFleet,
+  statusAt,
+  template,
+  unpacked,
+  versionIn,
+} from './upgrade-fleet.ts';
 
 test('a fleet of three: the canary first, proved by its report, then the others; a second time nothing is to do', async (t) => {
-  const { aws, statuses, upgrade, versions } = await startFleet(t, '0.1.0');
-  await release(t, aws, '0.2.0');
+  const { statuses, upgrade, versions, publish } = await startFleet(t, '0.1.0');
+  await publish('0.2.0');
 
   const results = await upgrade('0.2.0');
 
@@ -57,8 +45,8 @@ test('a fleet of three: the canary first, proved by its report, then the others;
 });
 
 test('a broken release stops at the canary, which gets its former agent back; no other host is touched', async (t) => {
-  const { aws, upgrade, versions } = await startFleet(t, '0.1.0');
-  await release(t, aws, BROKEN);
+  const { aws, upgrade, versions, publish } = await startFleet(t, '0.1.0');
+  await publish(BROKEN);
 
   const results = await upgrade(BROKEN);
 
@@ -79,8 +67,8 @@ test('a broken release stops at the canary, which gets its former agent back; no
 });
 
 test('a release that was damaged in the bucket reaches no host', async (t) => {
-  const { aws, upgrade, versions } = await startFleet(t, '0.1.0');
-  const pointer = await release(t, aws, '0.2.0');
+  const { aws, upgrade, versions, publish } = await startFleet(t, '0.1.0');
+  const pointer = await publish('0.2.0');
   for (const { sha256 } of Object.values(pointer.current.machines)) {
     aws.s3.write(bucketName, layout.agentTarball(sha256), 'something else');
   }
@@ -93,10 +81,10 @@ test('a release that was damaged in the bucket reaches no host', async (t) => {
 });
 
 test('three releases: a host that the last one never reached keeps its own, and not the one before that', async (t) => {
-  const { aws, upgrade, versions } = await startFleet(t, '0.1.0');
-  await release(t, aws, '0.2.0');
+  const { aws, upgrade, versions, publish } = await startFleet(t, '0.1.0');
+  await publish('0.2.0');
   await upgrade('0.2.0');
-  const pointer = await release(t, aws, '0.3.0');
+  const pointer = await publish('0.3.0');
   for (const { sha256 } of Object.values(pointer.current.machines)) {
     aws.s3.write(bucketName, layout.agentTarball(sha256), 'something else');
   }
@@ -138,13 +126,56 @@ test('a host whose upgrade never ends is not told to go back beside it, and is n
 });
 
 test('back: the release before the current one is still in the bucket, and every host can have it', async (t) => {
-  const { aws, upgrade, versions } = await startFleet(t, '0.1.0');
-  await release(t, aws, '0.2.0');
+  const { upgrade, versions, publish } = await startFleet(t, '0.1.0');
+  await publish('0.2.0');
   await upgrade('0.2.0');
 
   await upgrade('0.1.0');
 
   assert.deepEqual(versions(), ['0.1.0', '0.1.0', '0.1.0']);
+});
+
+test('a document that a deployment changes meanwhile: all waves and the way back run the version that the canary has proved', async (t) => {
+  const { aws, upgrade, versions, publish } = await startFleet(t, '0.1.0');
+  await publish('0.2.0');
+  const { Content } = template.properties('PemfleetUpgradeDocument') as { Content: object };
+  const changed = JSON.stringify(Content).replace('set -eu', 'set -eu; exit 1');
+  aws.ssm.createDocument(documentName, JSON.stringify(Content));
+
+  const results = await upgrade('0.2.0', () => aws.ssm.createDocument(documentName, changed));
+
+  assert.deepEqual(
+    results.map(({ state }) => state),
+    ['upgraded', 'upgraded', 'upgraded'],
+  );
+  assert.deepEqual(versions(), ['0.2.0', '0.2.0', '0.2.0']);
+});
+
+test('the command stops a broken release at the canary, exits with 1, and the audit trail tells both', async (t) => {
+  const { bucket, pemfleet, publish, versions } = await startFleet(t, '0.1.0');
+  await publish(BROKEN);
+
+  const { status, stdout, stderr } = await pemfleet('upgrade-agents', '--fleet', fleet, '--reason', 'CHG-7');
+
+  assert.equal(status, 1, stderr);
+  assert.match(
+    stdout,
+    /^i-0aaaaaaaaaaaaaaa1: taken-back: www\.example\.com\.pem: ERR_RUNTIME_REFUSED\n(\S+: untouched\n){2}$/,
+  );
+  assert.deepEqual(versions(), ['0.1.0', '0.1.0', '0.1.0']);
+  const { lines } = await readTrail(bucket);
+  assert.deepEqual(
+    lines.map(({ action, fleet: of, reason }) => [action, of, reason]),
+    [
+      ['agents-upgrade-began', fleet, `agent ${BROKEN} for 3 hosts, by version 1 of ${documentName}: CHG-7`],
+      [
+        'agents-upgrade-stopped',
+        fleet,
+        `agent ${BROKEN}: 1 taken-back, 2 untouched; ${HOSTS[0]}: www.example.com.pem: ERR_RUNTIME_REFUSED: CHG-7`,
+      ],
+    ],
+  );
+  assert.match(lines[0]?.command ?? '', /^pemfleet upgrade-agents /);
 });
 
 test('parameters of the document reach no shell', () => {
@@ -180,8 +211,8 @@ test('without AWS: install.sh of a release upgrades a host, and --back takes it 
 });
 
 test('the command: what it would do, as JSON, and what it needs to do it', async (t) => {
-  const { aws, operator } = await startFleet(t, '0.1.0');
-  await release(t, aws, '0.2.0');
+  const { aws, operator, publish } = await startFleet(t, '0.1.0');
+  await publish('0.2.0');
   const file = join(tempDir(t), 'pemfleet.json');
   writeFileSync(file, JSON.stringify({ ...small, bucket: `s3://${bucketName}` }));
   const run = (...args: string[]) =>
@@ -235,122 +266,4 @@ async function upgradeTwo({ runsForMs }: { runsForMs: number }) {
     },
   );
   return { sent, results };
-}
-
-async function startFleet(t: TestContext, version: string) {
-  const aws = await startBench(t);
-  aws.s3.createBucket(bucketName);
-  const content = template.properties('PemfleetUpgradeDocument')['Content'];
-  aws.ssm.createDocument(documentName, JSON.stringify(content));
-  const role = aws.role({ name: 'hosts', policies: template.policiesOf('Hosts') });
-  const trees = new Map<string, string>();
-  for (const [index, instanceId] of HOSTS.entries()) {
-    const principal = aws.principal({ name: instanceId, role });
-    const imds = await startImds({ principal: () => principal, instanceId });
-    t.after(imds.stop);
-    const tree = tempDir(t);
-    install(unpacked(t, version), tree);
-    const env = { DESTDIR: tree, AWS_ENDPOINT_URL: aws.endpoint, ...imds.env };
-    aws.ssm.host({ instanceId, tags: { 'pemfleet:fleet': 'Pemfleet/default' }, cwd: tree, env });
-    trees.set(instanceId, tree);
-    assert.ok(index < 3);
-  }
-  // As docs/iam.md says of operators.
-  const operator = aws.principal({
-    name: 'operator',
-    policies: [
-      allow(['s3:GetObject', 's3:ListBucket'], '*'),
-      operatorPolicy(documentName, 'Pemfleet/default'),
-    ],
-  });
-  t.after(setEnv(operator.env));
-  const bucket = await openBucket(`s3://${bucketName}`);
-  await release(t, aws, version);
-  /** Each agent reports which version it is; the broken one has lost a certificate. */
-  const report = async () => {
-    await aws.ssm.settled();
-    for (const [host, tree] of trees) {
-      aws.s3.write(bucketName, layout.status(fleet, hostName.parse(host)), statusOf(host, tree));
-    }
-  };
-  await report();
-  const statuses = async () => {
-    const all = await Promise.all(
-      (await listStatuses(bucket, fleet)).map((entry) => readHostStatus(bucket, entry)),
-    );
-    return all.filter((status): status is ReadStatus => status !== undefined && isReadable(status));
-  };
-  const command = new UpgradeCommand(documentName);
-  let clockMs = Date.now();
-  const upgrade = async (wanted: string) =>
-    upgradeAgents(
-      { release: wanted, waves: wavesOf(await statuses(), 1), timeoutMs: 900_000 },
-      {
-        send: (what, hosts) => command.send(what, hosts),
-        endsOf: (id) => command.endsOf(id),
-        statusOf: async (host) => (await statuses()).find((status) => status.host === host),
-        now: () => new Date(clockMs),
-        sleep: async (ms) => {
-          clockMs += ms;
-          await report();
-        },
-        onState: () => undefined,
-      },
-    );
-  const versions = () => [...trees.values()].map(versionIn);
-  return { aws, operator, statuses, upgrade, versions };
-}
-
-let reports = 0;
-
-const statusOf = (host: string, tree: string) => statusAt(host, versionIn(tree));
-
-function statusAt(host: string, version: string): string {
-  reports += 1;
-  const at = new Date(Date.now() + reports).toISOString();
-  const file = { file: 'www.example.com.pem', certificate: 'www.example.com', since: at };
-  const wanted = { sha256: '0'.repeat(64), serial: '01' };
-  const state =
-    version === BROKEN
-      ? { state: 'failed', error: { code: 'ERR_RUNTIME_REFUSED', message: 'refused' } }
-      : { state: 'served', provenAt: at };
-  const agent = { version };
-  return JSON.stringify({
-    ...{ version: 1, fleet, host, reportedAt: at, agent, contract: 2, haproxy: [] },
-    files: [{ ...file, wanted, ...state }],
-  });
-}
-
-/** A release as `npm run release` leaves it, whose program knows its version. @returns the pointer */
-async function release(t: TestContext, aws: Aws, version: string) {
-  const folder = tempDir(t);
-  const sums = ['x64', 'arm64'].map((arch) => {
-    const name = `pemfleet-agent-${version}-linux-${arch}`;
-    cpSync(unpacked(t, version), join(folder, name), { recursive: true });
-    execFileSync('tar', ['-czf', join(folder, `${name}.tar.gz`), '-C', folder, name]);
-    const body = readFileSync(join(folder, `${name}.tar.gz`));
-    return `${createHash('sha256').update(body).digest('hex')}  ${name}.tar.gz\n`;
-  });
-  writeFileSync(join(folder, 'SHA256SUMS'), sums.join(''));
-  return publishAgentRelease(await openWithoutSdk(`s3://${bucketName}`, aws.administrator.env), folder);
-}
-
-function unpacked(t: TestContext, version: string): string {
-  const folder = join(tempDir(t), 'release');
-  mkdirSync(folder);
-  cpSync('agent/host', folder, { recursive: true });
-  writeFileSync(join(folder, 'pemfleet-agent'), `#!/bin/sh\necho ${version}\n`, { mode: 0o755 });
-  return folder;
-}
-
-function install(folder: string, tree: string, ...args: string[]): void {
-  execFileSync('sh', [join(folder, 'install.sh'), ...args], {
-    env: { PATH: process.env['PATH'], DESTDIR: tree },
-    stdio: 'pipe',
-  });
-}
-
-function versionIn(tree: string): string {
-  const program = join(tree, 'usr/bin/pemfleet-agent');
-  return existsSync(program) ? execFileSync(program, ['version'], { encoding: 'utf8' }).trim() : 'none';
 }

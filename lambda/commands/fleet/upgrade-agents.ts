@@ -1,14 +1,16 @@
 /** `pemfleet upgrade-agents --fleet F`: the release that the bucket names, on every host of the fleet that Run Command reaches. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { printable } from '#common/printable.ts';
 import { SECOND_MS } from '#common/time.ts';
 import { type FleetName, fleetName } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { type ReleasePointer, readReleasePointer } from '../../agents/release-pointer.ts';
 import { type UpgradedHost, type UpgradeRequest, upgradeAgents, wavesOf } from '../../agents/upgrade.ts';
+import type { AuditTrail } from '../../audit/trail.ts';
 import { configuredFleets } from '../../config/config.ts';
 import { isSilent } from '../../fleet/behind.ts';
 import { isReadable, listStatuses, type ReadStatus, readHostStatus } from '../../fleet/read-status.ts';
-import { type Command, loadConfigAndBucket, now, print, printJson } from '../command.ts';
+import { type Command, loadConfigAndBucket, now, openAuditTrail, print, printJson } from '../command.ts';
 import { type CommandValues, UsageError } from '../line/options.ts';
 import { EXIT } from '../output.ts';
 
@@ -26,7 +28,7 @@ export const upgradeAgentsCommand: Command = async (values) => {
   if (!document && !values['dry-run']) {
     throw new UsageError('set PEMFLEET_UPGRADE_DOCUMENT to the output UpgradeDocument of the stack');
   }
-  const { config, bucket } = await loadConfigAndBucket(values, 'read');
+  const { config, bucket } = await loadConfigAndBucket(values);
   const fleets = configuredFleets(config);
   if (!fleets.includes(fleet)) {
     throw new UsageError(
@@ -39,24 +41,37 @@ export const upgradeAgentsCommand: Command = async (values) => {
   const say = (text: string) => values.json || print(text);
   for (const [host, why] of plan.leftOut) say(`${host}: left out: ${why}\n`);
   if (values['dry-run'] || !document) return showPlan(request, plan, values);
-  const results = await runUpgrade(bucket, document, request, (result) => say(`${lineOf(result)}\n`));
+  const upgrade = { fleet, bucket, document, request, audit: openAuditTrail(bucket, values) };
+  const results = await runUpgrade(upgrade, (result) => say(`${lineOf(result)}\n`));
   if (values.json)
     printJson({ version: 1, fleet, release, dryRun: false, hosts: results, ...leftOutOf(plan) });
   else if (results.length === 0) say(`every host that can be upgraded runs agent ${release}\n`);
   return results.every(({ state }) => state === 'upgraded') ? EXIT.ok : EXIT.failed;
 };
 
+interface Upgrade {
+  fleet: FleetName;
+  bucket: Bucket;
+  document: string;
+  request: UpgradeRequest;
+  audit: AuditTrail;
+}
+
+/** Two lines of the audit trail: before the first host is touched, without which none is, and what became of it. */
 async function runUpgrade(
-  bucket: Bucket,
-  document: string,
-  request: UpgradeRequest,
+  { fleet, bucket, document, request, audit }: Upgrade,
   onState: (host: UpgradedHost) => void,
 ): Promise<UpgradedHost[]> {
+  if (request.waves.length === 0) return [];
   const statuses = new Map(request.waves.flat().map((status) => [status.host as string, status]));
   // Loaded where it is needed only: it is half of the SDK.
   const { UpgradeCommand } = await import('../../agents/upgrade-command.ts');
   const command = new UpgradeCommand(document);
-  return upgradeAgents(request, {
+  const version = await command.version();
+  const begun = `agent ${request.release} for ${statuses.size} hosts, by version ${version} of ${document}`;
+  await audit.record([{ action: 'agents-upgrade-began', fleet, reason: begun }]);
+  await audit.flush();
+  const results = await upgradeAgents(request, {
     send: (what, hosts) => command.send(what, hosts),
     endsOf: (id) => command.endsOf(id),
     statusOf: async (host) => {
@@ -68,6 +83,21 @@ async function runUpgrade(
     },
     ...{ now, onState, sleep: (ms: number) => sleep(ms) },
   });
+  const isDone = results.every(({ state }) => state === 'upgraded');
+  const action = isDone ? 'agents-upgraded' : 'agents-upgrade-stopped';
+  await audit.record([{ action, fleet, reason: `agent ${request.release}: ${tallyOf(results)}` }]);
+  await audit.flush();
+  return results;
+}
+
+/** How many hosts are in each state, and the first that failed with its reason. */
+function tallyOf(results: readonly UpgradedHost[]): string {
+  const states = [...new Set(results.map(({ state }) => state))];
+  const counts = states.map(
+    (wanted) => `${results.filter(({ state }) => state === wanted).length} ${wanted}`,
+  );
+  const first = results.find(({ state, why }) => state !== 'upgraded' && why !== '');
+  return [counts.join(', '), ...(first ? [`${first.host}: ${printable(first.why)}`] : [])].join('; ');
 }
 
 function releaseIn(pointer: ReleasePointer | undefined, isBack: boolean): string {

@@ -163,7 +163,7 @@ export const TAKEN_BY = {
     ...[...DOCUMENT, 'fleet', 'fullchain', 'key', 'pkcs12', 'key-type', 'passphrase-file', 'passphrase-fd'],
     ...['reason', 'force', 'dry-run'],
   ] as const,
-  'upgrade-agents': [...DOCUMENT, 'fleet', 'canary', 'back', 'timeout', 'dry-run'],
+  'upgrade-agents': [...DOCUMENT, 'fleet', 'canary', 'back', 'timeout', 'reason', 'dry-run'],
   account: [...DOCUMENT, ...LOGS, 'timeout', 'ca', ...ACCOUNT, 'yes', 'dry-run'],
   'take-over': [...DOCUMENT, 'dry-run'],
   key: DOCUMENT,

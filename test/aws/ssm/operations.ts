@@ -29,8 +29,8 @@ export interface SsmPlace {
 export interface SsmGround extends SsmPlace {
   /** Default versions. */
   documents: Map<string, SsmDocument>;
-  /** Versions that are newer than the default ones, or the same. */
-  latest: ReadonlyMap<string, SsmDocument>;
+  /** Of documents that a test has written, the oldest first: `1` is the first, and the default one. */
+  versions: ReadonlyMap<string, readonly SsmDocument[]>;
   hosts: Map<string, Host>;
   commands: Commands;
   parameters: Parameters;
@@ -85,6 +85,23 @@ function findDocument({ documents }: SsmGround, name: string): SsmDocument {
   throw new AwsFailure(400, 'InvalidDocument', `Document with name ${name} does not exist.`);
 }
 
+/** @param version a number, `$LATEST`, or `$DEFAULT` as without one */
+function findVersion(ground: SsmGround, name: string, version = '$DEFAULT'): SsmDocument {
+  const first = findDocument(ground, name);
+  if (version === '$DEFAULT') return first;
+  const all = versionsOf(ground, first);
+  const found = version === '$LATEST' ? all.at(-1) : all[Number(version) - 1];
+  if (found) return found;
+  throw new AwsFailure(400, 'InvalidDocumentVersion', `${name} has no version ${version}`);
+}
+
+const versionsOf = ({ versions }: SsmGround, document: SsmDocument) =>
+  versions.get(document.name) ?? [document];
+
+function describe(ground: SsmGround, document: SsmDocument) {
+  return documentDescription(document, ground.accountId, versionsOf(ground, document).length);
+}
+
 const operations: Record<string, Read> = {
   CreateDocument: (ground, { Name = '', Content = '', DocumentFormat = 'JSON' }) =>
     onDocument(ground, 'CreateDocument', Name, () => {
@@ -93,13 +110,13 @@ const operations: Record<string, Read> = {
       }
       const document = readDocument(Name, Content, DocumentFormat, ground.now());
       ground.documents.set(document.name, document);
-      return json({ DocumentDescription: documentDescription(document, ground.accountId) });
+      return json({ DocumentDescription: describe(ground, document) });
     }),
   GetDocument: (ground, { Name = '' }) =>
     onDocument(ground, 'GetDocument', Name, () => json(documentContent(findDocument(ground, Name)))),
   DescribeDocument: (ground, { Name = '' }) =>
     onDocument(ground, 'DescribeDocument', Name, () =>
-      json({ Document: documentDescription(findDocument(ground, Name), ground.accountId) }),
+      json({ Document: describe(ground, findDocument(ground, Name)) }),
     ),
   PutParameter: (ground, input) =>
     onParameter(ground, 'PutParameter', input, () => putParameter(ground.parameters, input)),
@@ -138,9 +155,7 @@ function readSendCommand(ground: SsmGround, input: SendInput): Reading {
       ? `arn:aws:ssm:${region}:${accountId}:managed-instance/${id}`
       : `arn:aws:ec2:${region}:${accountId}:instance/${id}`;
   const run = () => {
-    const newest = ground.latest.get(DocumentName.split('/').at(-1) ?? '');
-    const isLatest = input.DocumentVersion === '$LATEST' && newest !== undefined;
-    const document = isLatest ? newest : findDocument(ground, DocumentName);
+    const document = findVersion(ground, DocumentName, input.DocumentVersion);
     const values = resolveParameters(document, input.Parameters);
     const limits = { maxConcurrency: input.MaxConcurrency ?? '50', maxErrors: input.MaxErrors ?? '0' };
     const command = commands.send({

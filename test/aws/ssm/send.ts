@@ -4,7 +4,7 @@ import type { Host } from './commands.ts';
 
 export interface SendInput {
   DocumentName?: string;
-  /** `$LATEST`; anything else is the default version. */
+  /** A number, `$LATEST` or `$DEFAULT`. */
   DocumentVersion?: string;
   InstanceIds?: string[];
   Targets?: { Key: string; Values: string[] }[];

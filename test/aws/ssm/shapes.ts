@@ -18,7 +18,7 @@ export const documentContent = ({ name, content, format }: SsmDocument) => ({
   ...{ ...common, Name: name, Content: content, DocumentFormat: format },
 });
 
-export const documentDescription = (document: SsmDocument, ownerId: string) => ({
+export const documentDescription = (document: SsmDocument, ownerId: string, newest: number) => ({
   ...{
     ...common,
     Name: document.name,
@@ -27,7 +27,7 @@ export const documentDescription = (document: SsmDocument, ownerId: string) => (
     PlatformTypes: ['Linux', 'MacOS'],
   },
   ...{ DocumentFormat: document.format, CreatedDate: seconds(document.createdAt) },
-  ...{ LatestVersion: '1', DefaultVersion: '1' },
+  ...{ LatestVersion: String(newest), DefaultVersion: '1' },
   Parameters: Object.entries(document.parameters).map(([Name, parameter]) => ({
     ...{ Name, Type: parameter.type },
     ...(parameter.description === undefined ? {} : { Description: parameter.description }),

@@ -20,11 +20,11 @@ export interface HostOptions {
 
 export function createSsm(place: SsmPlace) {
   const documents = new Map<string, SsmDocument>([[runShellScript.name, runShellScript]]);
-  const latest = new Map<string, SsmDocument>();
+  const versions = new Map<string, SsmDocument[]>();
   const hosts = new Map<string, Host>();
   const commands = createCommands(place.now);
   const parameters = new Map<string, string>();
-  const ground = { ...place, documents, latest, hosts, commands, parameters };
+  const ground = { ...place, documents, versions, hosts, commands, parameters };
   const service: Service = { protocol: 'json', read: (request) => readSsm(ground, request) };
   return {
     service,
@@ -42,7 +42,7 @@ export function createSsm(place: SsmPlace) {
     /** Again, with other content: a new version. As in CloudFormation's `NewVersion`, the default version does not move by itself. */
     createDocument: (name: string, content: string) => {
       const document = readDocument(name, content, 'JSON', place.now());
-      latest.set(name, document);
+      versions.set(name, [...(versions.get(name) ?? []), document]);
       if (!documents.has(name)) documents.set(name, document);
     },
     /** by name: `/pemfleet/trust` */

@@ -55,9 +55,11 @@ export async function checkIssuer(
 ): Promise<void> {
   if (mayReplaceTrusted(words, directoryUrl) || isPublic(directoryUrl)) return;
   const names = namesAtStake(words, wanted, directoryUrl);
-  for (const text of names.length === 0 ? [] : texts) {
+  // Most replace nothing that browsers trust, and a handshake for each costs more than to look.
+  if (names.length === 0 || !(await words.trusted.haveOneOf(names))) return;
+  for (const text of texts) {
     const problem = await publicChainProblem(text, words.trustedRoots);
-    if (problem === undefined || !(await words.trusted.haveOneOf(names))) continue;
+    if (problem === undefined) continue;
     throw new UntrustedIssuer(`what ${directoryUrl} has issued is not published (${problem}): ${CURE}`);
   }
 }

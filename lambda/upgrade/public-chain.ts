@@ -3,10 +3,12 @@
  * not: who may issue, path lengths, name constraints, purposes (RFC 5280 §6).
  */
 import { Duplex } from 'node:stream';
-import { connect, rootCertificates, TLSSocket } from 'node:tls';
+import { connect, createSecureContext, rootCertificates, type SecureContext, TLSSocket } from 'node:tls';
 import { messageOf } from '#contract/errors.ts';
 
 const TIMEOUT_MS = 10_000;
+/** Made once: OpenSSL takes longer to read Mozilla's roots than for ten handshakes. */
+const contexts = new WeakMap<readonly string[], SecureContext>();
 
 /**
  * @param text a combined PEM
@@ -23,7 +25,8 @@ export async function publicChainProblem(
   serving.on('error', () => undefined);
   // Names are compared elsewhere, with what is configured.
   const checkServerIdentity = () => undefined;
-  const asking = connect({ socket: client, ca: [...roots], checkServerIdentity, timeout: TIMEOUT_MS });
+  const secureContext = contextOf(roots);
+  const asking = connect({ socket: client, secureContext, checkServerIdentity, timeout: TIMEOUT_MS });
   try {
     await new Promise<void>((resolve, reject) => {
       asking.once('secureConnect', resolve).once('error', reject);
@@ -36,6 +39,12 @@ export async function publicChainProblem(
     asking.destroy();
     serving.destroy();
   }
+}
+
+function contextOf(roots: readonly string[]): SecureContext {
+  const context = contexts.get(roots) ?? createSecureContext({ ca: [...roots] });
+  contexts.set(roots, context);
+  return context;
 }
 
 /** What is written to one is read from the other. */

@@ -53,12 +53,3 @@ export class Batches<T, R> {
     this.#isRunning = false;
   }
 }
-
-/**
- * The first item runs at once, and those that come meanwhile run together in the next call.
- * @returns a function that adds an item and gives the result of its batch
- */
-export function batched<T, R>(run: (batch: readonly T[]) => Promise<R>): (item: T) => Promise<R> {
-  const batches = new Batches(run);
-  return (item) => batches.add(item);
-}

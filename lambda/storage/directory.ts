@@ -7,8 +7,8 @@ import { createHash } from 'node:crypto';
 import { constants, type Dirent } from 'node:fs';
 import { access, chmod, mkdir, opendir, readdir, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { batched } from '#common/batched.ts';
 import { inParallel } from '#common/in-parallel.ts';
 import { sortedKeys } from '#common/sorted-keys.ts';
 import { MINUTE_MS, SECOND_MS } from '#common/time.ts';
@@ -33,6 +33,10 @@ import { directoryFailure } from './failure.ts';
 import { withFileLock } from './file-lock.ts';
 
 const LOCK_TIMEOUT_MS = 30 * SECOND_MS;
+/** To take the lock costs some ten milliseconds of processor time. */
+const LINGER_MS = 20;
+/** Other processes wait for it. */
+const LONGEST_HELD_MS = SECOND_MS;
 /** Files that are read at once for a listing. */
 const READS_AT_ONCE = 16;
 /** A temporary file of this age belongs to a process that was killed. */
@@ -42,18 +46,13 @@ export class DirectoryBucket implements Bucket {
   readonly url: string;
   readonly #root: string;
   readonly #temp: string;
-  /** Runs all work that waits for the lock while it is held once. */
-  readonly #whileLocked: (work: () => Promise<void>) => Promise<void>;
+  readonly #lock: LingeringLock;
 
   private constructor(root: string) {
     this.url = pathToFileURL(root).href;
     this.#root = root;
     this.#temp = join(root, '.tmp');
-    this.#whileLocked = batched((works) =>
-      withFileLock(join(root, '.lock'), LOCK_TIMEOUT_MS, async () => {
-        for (const work of works) await work();
-      }),
-    );
+    this.#lock = new LingeringLock(join(root, '.lock'));
   }
 
   /**
@@ -171,7 +170,7 @@ export class DirectoryBucket implements Bucket {
       if (!isNew) await refuseFolder(path);
       return isNew;
     }
-    return this.#locked(async () => {
+    return this.#lock.whileHeld(async () => {
       if (condition && (await this.#read(key))?.etag !== condition.ifMatch) return false;
       await replaceFile(path, body, options);
       return true;
@@ -180,16 +179,54 @@ export class DirectoryBucket implements Bucket {
 
   async #remove(key: string): Promise<void> {
     const path = this.#pathOf(key);
-    await this.#locked(async () => {
+    await this.#lock.whileHeld(async () => {
       await unlink(path);
       await syncDirectory(dirname(path));
     });
   }
+}
 
-  #locked<T>(work: () => Promise<T>): Promise<T> {
+interface Waiting {
+  run: () => Promise<void>;
+  reject: (error: unknown) => void;
+}
+
+/** The lock of a directory: taking it starts programs, so it is kept for the work that comes within moments. */
+class LingeringLock {
+  readonly #path: string;
+  #waiting: Waiting[] = [];
+  #isHeld = false;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** One after the other. @throws BucketError `ERR_BUCKET_LOCK`, or what `work` throws */
+  whileHeld<T>(work: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#whileLocked(() => work().then(resolve, reject)).catch(reject);
+      this.#waiting.push({ run: () => work().then(resolve, reject), reject });
+      if (!this.#isHeld) void this.#hold();
     });
+  }
+
+  async #hold(): Promise<void> {
+    this.#isHeld = true;
+    while (this.#waiting.length > 0) {
+      try {
+        await withFileLock(this.#path, LOCK_TIMEOUT_MS, () => this.#work());
+      } catch (error) {
+        for (const { reject } of this.#waiting.splice(0)) reject(error);
+      }
+    }
+    this.#isHeld = false;
+  }
+
+  async #work(): Promise<void> {
+    const until = Date.now() + LONGEST_HELD_MS;
+    do {
+      for (const { run } of this.#waiting.splice(0)) await run();
+      if (this.#waiting.length === 0) await sleep(LINGER_MS);
+    } while (this.#waiting.length > 0 && Date.now() < until);
   }
 }
 

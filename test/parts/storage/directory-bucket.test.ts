@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHook } from 'node:async_hooks';
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,6 +29,33 @@ test('a listing holds no temporary file, no lock and no other hidden file', asyn
   writeFileSync(join(path, 'issuer', `.a.0123456789ab${TEMP_SUFFIX}`), 'half');
 
   assert.deepEqual(await bucket.list('issuer/'), ['issuer/a']);
+});
+
+test('writes that follow each other share the lock: to take it starts programs', async (t) => {
+  const bucket = await openBucket(urlOf(join(tempDir(t), 'bucket')));
+  let started = 0;
+  const hook = createHook({ init: (_, type) => (started += type === 'PROCESSWRAP' ? 1 : 0) }).enable();
+  t.after(() => hook.disable());
+
+  for (let write = 0; write < 40; write += 1) await bucket.put('issuer/a', `${write}`);
+
+  assert.ok(started > 0 && started < 20, `${started} times for 40 writes`);
+});
+
+test('who writes without an end keeps nobody else from writing', async (t) => {
+  const url = urlOf(join(tempDir(t), 'bucket'));
+  const [busy, other] = [await openBucket(url), await openBucket(url)];
+  let isDone = false;
+  const writing = (async () => {
+    while (!isDone) await busy.put('issuer/a', 'a');
+  })();
+
+  // The lock is given up after a second; 30 s end it with ERR_BUCKET_LOCK.
+  await other.put('issuer/b', 'b');
+  isDone = true;
+  await writing;
+
+  assert.equal((await busy.get('issuer/b'))?.body.toString(), 'b');
 });
 
 test('temporary files that a killed process left are removed once they are old, young ones are not', async (t) => {

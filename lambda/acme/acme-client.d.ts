@@ -3,9 +3,13 @@
  * out. The package ships no types for these modules.
  */
 declare module 'acme-client/src/http.js' {
+  import type { KeyObject } from 'node:crypto';
+
   /** JWS of RFC 8555 §6.2; its `request` is never called, see client.ts. */
   export default class HttpClient {
     constructor(directoryUrl: string, accountKey: string | Buffer);
+    /** What it signs with. */
+    accountKey: string | Buffer | KeyObject;
     createSignedBody(
       url: string,
       payload: object | null,

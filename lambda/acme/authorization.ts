@@ -91,8 +91,6 @@ export async function respond(client: AcmeClient, challenge: Challenge): Promise
   }
 }
 
-/** The CA validates over the network first: an earlier poll would be wasted. */
-const SHORTEST_VALIDATION_MS = 50;
 /** The error of an earlier try is still shown so long after the next one was asked for, where the CA validates in the background. */
 const STALE_ERROR_MS = 5 * SECOND_MS;
 
@@ -118,14 +116,17 @@ export async function waitValid(
 ): Promise<void> {
   const begin = timing.now().getTime();
   const what = `authorization of ${identifier.value}`;
+  const sinceBegin = () => timing.now().getTime() - begin;
   const failureIn = (authorization: Authorization) => {
-    const isStale = timing.now().getTime() - begin < STALE_ERROR_MS;
+    const isStale = sinceBegin() < STALE_ERROR_MS;
     return failureOf(authorization, responded?.challenge, isStale);
   };
   let last: Authorization | undefined;
+  let undoneMs: number | undefined;
   const isDone = (authorization: Authorization) => {
     last = authorization;
     if (authorization.status === 'valid' || failureIn(authorization) !== undefined) return true;
+    undoneMs = sinceBegin();
     if (responded !== undefined && timing.now() >= responded.until) throw undecided(authorization, responded);
     return false;
   };
@@ -133,12 +134,13 @@ export async function waitValid(
     const response = await client.post(url, null);
     return { value: authorizationOf(response, url), retryAfter: response.headers['retry-after'] };
   };
-  await timing.sleep(Math.min(SHORTEST_VALIDATION_MS, timing.deadline.getTime() - begin));
+  await timing.sleep(Math.min(client.validations.waitMs, timing.deadline.getTime() - begin));
   const ended = await pollUntil(what, read, isDone, timing).catch((error: unknown) => {
     const isPutOff = isLaterThanPasses(error, timing.now());
     throw isPutOff && responded?.isLast && last ? undecided(last, responded) : error;
   });
   if (ended.status !== 'valid') throw failureIn(ended) ?? notValid(ended);
+  client.validations.learn(undoneMs, sinceBegin());
 }
 
 function isLaterThanPasses(error: unknown, now: Date): boolean {

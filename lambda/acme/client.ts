@@ -2,11 +2,12 @@
  * Signed requests of RFC 8555 §6.2: acme-client makes the JWS, this file owns nonces, errors and the retry that
  * §6.5 asks for (`badNonce`). It retries nothing else: the schedule is the retry loop.
  */
-import { createHash } from 'node:crypto';
+import { createHash, createPrivateKey } from 'node:crypto';
 import HttpClient from 'acme-client/src/http.js';
 import { atMost } from '#common/in-parallel.ts';
 import { SECOND_MS } from '#common/time.ts';
 import type { Directory } from './directory.ts';
+import { AnswerPace } from './poll.ts';
 import { AcmeProblem, type ProblemDocument } from './problem.ts';
 import { parseRetryAfter } from './retry-after.ts';
 import type { AcmeResponse, Transport } from './transport.ts';
@@ -32,6 +33,10 @@ const MAX_BAD_NONCES = 25;
 const MAX_POOLED_NONCES = 32;
 /** Each request holds a nonce: more at once would have to fetch more. Orders may wait for DNS in any number. */
 const MAX_AT_ONCE = 10;
+/** A CA of this network validates within it, others take seconds, which they show. */
+const FIRST_VALIDATION_MS = 150;
+/** The CA validates over the network first: an earlier look would be wasted. */
+const SHORTEST_VALIDATION_MS = 50;
 
 /** One account at one CA. */
 export class AcmeClient {
@@ -40,6 +45,8 @@ export class AcmeClient {
   readonly thumbprint: string;
   /** The `kid` of every request but newAccount (§6.2). */
   accountUrl: string | undefined;
+  /** How long the CA takes to validate (§7.5.1). */
+  readonly validations = new AnswerPace(FIRST_VALIDATION_MS, SHORTEST_VALIDATION_MS);
   readonly #jws: HttpClient;
   readonly #exchange: Transport;
   readonly #nonces: NoncePool;
@@ -123,7 +130,11 @@ function isSignatureRefused({ type }: AcmeProblem): boolean {
 
 /** The URL is only for acme-client's own requests, which are never made. */
 function jwsOf(accountKey: string): HttpClient {
-  return new HttpClient('', accountKey);
+  const jws = new HttpClient('', accountKey);
+  // It keeps the JWK, which it reads from the PEM alone; the parsed key signs without parsing the PEM each time.
+  jws.getJwk();
+  jws.accountKey = createPrivateKey(accountKey);
+  return jws;
 }
 
 /** RFC 8555 §6.5: every answer brings a fresh nonce; the pool asks newNonce only when it has none left. */

@@ -15,6 +15,35 @@ const LONGEST_WAIT_MS = 5 * SECOND_MS;
 /** A pass sleeps no longer for one CA: who is asked to come later does something else until then, or ends. */
 export const LONGEST_SLEEP_MS = 10 * MINUTE_MS;
 
+/** What one adds that was not done at the first look, beyond the time that it took; what each takes off that was. Some 5 % are looked at twice. */
+const LATER = 1.5;
+const SOONER = 0.98;
+
+/** How long a CA takes for things of one kind, as it has shown: a look at one that cannot be done yet is a request for nothing. */
+export class AnswerPace {
+  readonly #shortestMs: number;
+  #waitMs: number;
+
+  constructor(beginMs: number, shortestMs: number) {
+    this.#waitMs = beginMs;
+    this.#shortestMs = shortestMs;
+  }
+
+  /** After it has been asked for, the first look comes so late. */
+  get waitMs(): number {
+    return this.#waitMs;
+  }
+
+  /** @param undoneMs when it was last seen to be not done; undefined: it was done at the first look. @param doneMs when it was seen to be */
+  learn(undoneMs: number | undefined, doneMs: number): void {
+    const nextMs =
+      undoneMs === undefined
+        ? this.#waitMs * SOONER
+        : Math.max(this.#waitMs, Math.min(Math.max(undoneMs, this.#waitMs), doneMs) * LATER);
+    this.#waitMs = Math.min(Math.max(nextMs, this.#shortestMs), LONGEST_WAIT_MS);
+  }
+}
+
 /** One answer to a poll. */
 export interface PollAnswer<T> {
   value: T;

@@ -48,7 +48,7 @@ test('a pending challenge with an error is a failed try, and its reason is told'
     identifier: 'a.test',
     message: /^a\.test: http-01 challenge is pending: connection \(error doing http GET .*is port 80/,
   });
-  assert.deepEqual(clock.waits, [50]);
+  assert.deepEqual(clock.waits, [150]);
 });
 
 test('an invalid challenge ends the wait, although its authorization stays pending', async () => {

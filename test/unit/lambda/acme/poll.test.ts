@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { pollUntil } from '../../../../lambda/acme/poll.ts';
+import { AnswerPace, pollUntil } from '../../../../lambda/acme/poll.ts';
 import { AcmeDeadline } from '../../../../lambda/acme/problem.ts';
 import { after, fakeClock, noon } from '../../../support/clock.ts';
 
@@ -76,4 +76,28 @@ test('what the read throws is thrown', async () => {
   const failing = () => Promise.reject(new RangeError('as thrown'));
 
   await assert.rejects(pollUntil('order', failing, isValid, fakeClock()), RangeError);
+});
+
+test('the first look comes as late as validations take: of two hundred that take 2 s, few are looked at twice', () => {
+  const pace = new AnswerPace(150, 50);
+  const looks = Array.from({ length: 200 }, () => {
+    const first = pace.waitMs;
+    const isDone = first >= 2000;
+    pace.learn(isDone ? undefined : first, isDone ? first : 2100);
+    return isDone;
+  });
+
+  const early = looks.slice(10).filter((isDone) => !isDone).length;
+  assert.ok(early > 0 && early <= 12, `${early} of 190`);
+  assert.ok(pace.waitMs < 3300, `${pace.waitMs} ms`);
+});
+
+test('a CA that becomes faster is looked at sooner, and one that takes minutes is looked at every five seconds', () => {
+  const fast = new AnswerPace(150, 50);
+  const slow = new AnswerPace(150, 50);
+
+  for (let look = 0; look < 100; look += 1) fast.learn(undefined, fast.waitMs);
+  for (let look = 0; look < 100; look += 1) slow.learn(240_000, 241_000);
+
+  assert.deepEqual([fast.waitMs, slow.waitMs], [50, 5000]);
 });

@@ -146,7 +146,7 @@ for (const status of ['invalid', 'deactivated', 'expired', 'revoked'] as const) 
       identifier: 'a.test',
       message: new RegExp(`authorization is ${status}: caa \\(forbidden\\)`),
     });
-    assert.deepEqual(clock.waits, [50], 'only what a validation takes at least');
+    assert.deepEqual(clock.waits, [150], 'only what a validation takes at least');
   });
 }
 
@@ -204,4 +204,26 @@ test('RFC 8555 §7.4.2: of the alternate chains, the one is taken in which the p
   assert.equal(preferred.pems.length, 3);
   assert.equal(preferred.isPreferred, true);
   assert.deepEqual([unknown.pems.length, unknown.isPreferred], [3, false]);
+});
+
+test('validations that take longer than the first look are looked at later, and so once', async () => {
+  const clock = fakeClock();
+  let begunAt = clock.now();
+  const ca = fakeCa(() => {
+    const status = clock.now().getTime() - begunAt.getTime() < 900 ? 'pending' : 'valid';
+    return answer({ ...authorization, status, challenges: [] });
+  });
+  const client = await clientOf(ca);
+  const looksOf = async () => {
+    begunAt = clock.now();
+    const before = ca.exchanged.length;
+    await waitValid(client, { ...authorization, challenges: [] }, clock);
+    return ca.exchanged.slice(before).filter(({ method }) => method === 'POST').length;
+  };
+
+  const looks: number[] = [];
+  for (let certificate = 0; certificate < 4; certificate += 1) looks.push(await looksOf());
+
+  assert.ok((looks[0] ?? 0) > 1);
+  assert.deepEqual(looks.slice(-2), [1, 1]);
 });

@@ -7,6 +7,9 @@ import type { CommandValues } from '../line/options.ts';
 import type { Disabled } from './disable-old.ts';
 import type { Taken } from './take.ts';
 
+/** On one line; all of them are in the plan above. */
+const MAX_NAMES = 20;
+
 export interface AdoptionReport {
   plan: AdoptionPlan;
   taken: Taken;
@@ -25,7 +28,7 @@ function documentOf(
   { plan, taken, disabled }: AdoptionReport,
   next: readonly string[],
 ) {
-  const { places, inBucket, files } = taken;
+  const { places, inBucket, files, socket } = taken;
   return {
     version: 1,
     result: values['dry-run'] ? 'planned' : 'adopted',
@@ -43,23 +46,30 @@ function documentOf(
       account === undefined ? [] : [{ client: account.client, directoryUrl, url: account.url }],
     ),
     ...{ bucket: plan.answers.bucket, certsDir: places.certsDir, linkedFrom: places.linkedFrom },
-    ...{ listen: plan.listen, files, published: inBucket?.published ?? [] },
-    notes: [...plan.notes, ...places.notes, ...(inBucket?.notes ?? [])],
+    ...{ listen: plan.listen, files, socket, published: inBucket.published },
+    notes: [...plan.notes, ...places.notes, ...inBucket.notes],
     ...{ todos: plan.todos, disabled, next },
   };
 }
 
 function textOf({ plan, taken, disabled }: AdoptionReport, next: readonly string[]): string {
-  const { isDone, places, files, inBucket, pems } = taken;
+  const { isDone, places, files, inBucket, pems, socket } = taken;
   const lines = [
     ...files.map((file) => `${isDone ? 'wrote' : 'would write'} ${file}`),
     ...places.notes.map((note) => `note: ${note}`),
-    ...(inBucket?.notes ?? []).map((note) => `note: ${note}`),
+    ...inBucket.notes.map((note) => `note: ${note}`),
     ...(isDone
       ? [
-          `published ${inBucket?.published.length ?? 0} certificates in ${plan.answers.bucket}; ${pems} files of HAProxy are the agent's now, at the same paths; nothing was ordered, and HAProxy was not reloaded`,
+          `published ${inBucket.published.length} certificates in ${plan.answers.bucket}; ${pems} files of HAProxy are the agent's now, at the same paths; nothing was ordered, and HAProxy was not reloaded`,
         ]
-      : []),
+      : [
+          `would publish ${namesIn(inBucket.published)} in ${plan.answers.bucket}; HAProxy's files would be the agent's, at the same paths`,
+        ]),
+    ...(socket === undefined
+      ? []
+      : [
+          `${isDone ? 'gave' : 'would give'} the group ${socket.group} rights on HAProxy's stats socket ${socket.path}`,
+        ]),
     ...(plan.listen === undefined
       ? []
       : [`the responder listens on ${plan.listen}, where HAProxy sends challenges already`]),
@@ -67,6 +77,11 @@ function textOf({ plan, taken, disabled }: AdoptionReport, next: readonly string
     ...(next.length === 0 ? [] : ['next:', ...next.map((line) => `  ${line}`)]),
   ];
   return lines.map((line) => `${printable(line)}\n`).join('');
+}
+
+function namesIn(published: readonly string[]): string {
+  const [some, more] = [published.slice(0, MAX_NAMES), published.length - MAX_NAMES];
+  return `${some.join(', ') || 'nothing new'}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 function nextCommands(values: CommandValues, { disabled, schedules }: AdoptionReport): string[] {

@@ -7,7 +7,7 @@ import { WrongUser } from '#common/user/wrong-user.ts';
 import { messageOf } from '#contract/errors.ts';
 import { openBucket } from '#storage/open.ts';
 import { pathsBelow } from '../../adopt/apply/entries.ts';
-import { type InBucket, putIntoBucket } from '../../adopt/apply/into-bucket.ts';
+import { type InBucket, previewBucket, putIntoBucket } from '../../adopt/apply/into-bucket.ts';
 import { recordPems, takeFiles } from '../../adopt/apply/take-files.ts';
 import type { AdoptionPlan } from '../../adopt/plan/adoption-plan.ts';
 import { type AdoptionPlaces, choosePlaces } from '../../adopt/plan/places.ts';
@@ -20,7 +20,7 @@ import {
   recordDirectory,
 } from '../../init/apply/record.ts';
 import { runToEnd } from '../../init/apply/run-to-end.ts';
-import { dropInChanges } from '../../init/drop-ins.ts';
+import { type DropInChanges, dropInChanges } from '../../init/drop-ins.ts';
 import { filesOnBinds } from '../../init/host/served-certificates.ts';
 import { directoriesOf, pemDirectoryGid } from '../../init/setup.ts';
 import { now, openAuditTrail, passEnvironmentOf } from '../command.ts';
@@ -36,7 +36,10 @@ export interface Taken {
   files: string[];
   /** PEM files that were written. */
   pems: number;
-  inBucket: InBucket | undefined;
+  /** What was done there, or would be. */
+  inBucket: InBucket;
+  /** The stats socket, where the agent's user gets to it by another group. */
+  socket: { path: string; group: string } | undefined;
 }
 
 const STATE_DIRECTORY = '/var/lib/pemfleet-agent';
@@ -48,14 +51,28 @@ export async function takeOverFiles(values: CommandValues, request: TakeRequest)
   const chosen = choosePlaces({ directory, certificates, configFiles: installation.files, loaded });
   const places = { ...chosen, notes: [...chosen.notes, ...readerNotes(plan)] };
   const files = await settingsOf(values, request, places);
+  const dropIns = await dropInsOf(values, request, places);
+  const { path, group } = request.right;
   const taken: Taken = {
-    isDone: false,
-    places,
-    files: files.map(({ path }) => path),
-    pems: 0,
-    inBucket: undefined,
+    ...{ isDone: false, places, pems: 0 },
+    files: [...files, ...dropIns.files].map((one) => one.path),
+    inBucket: await intoBucket(values, request, true),
+    socket: group === undefined ? undefined : { path, group },
   };
-  return values['dry-run'] ? taken : put(values, request, { taken, files });
+  return values['dry-run'] ? taken : put(values, request, { taken, files, dropIns });
+}
+
+async function dropInsOf(
+  { config: configFile }: CommandValues,
+  { plan, right, installation }: TakeRequest,
+  { certsDir }: AdoptionPlaces,
+): Promise<DropInChanges> {
+  const own = await dropInChanges(configFile, { bucket: plan.answers.bucket, certsDir });
+  const more = await adoptDropIns(configFile, { plan, right, unit: installation.process?.unit });
+  return {
+    files: [...own.files, ...more.files],
+    directories: [...own.directories, ...more.directories],
+  };
 }
 
 /** A mail server may read the same file by its group. */
@@ -74,7 +91,7 @@ function readerNotes({ certificates }: AdoptionPlan): string[] {
 async function put(
   values: CommandValues,
   request: TakeRequest,
-  { taken, files }: { taken: Taken; files: readonly FileChange[] },
+  { taken, files, dropIns }: { taken: Taken; files: readonly FileChange[]; dropIns: DropInChanges },
 ): Promise<Taken> {
   const { plan, user, right, installation } = request;
   const { places } = taken;
@@ -87,21 +104,17 @@ async function put(
     trees: treesOf(bucket, places),
     units: await unitsToEnd(values.config),
   };
-  const dropIns = await dropInChanges(values.config, { bucket, certsDir: places.certsDir });
-  const more = await adoptDropIns(values.config, { plan, right, unit: installation.process?.unit });
   await putRun({
     ...{ directory, now: now(), files, haproxy: undefined, by: 'adopt' },
-    dropIns: [...dropIns.files, ...more.files],
-    directories: [
-      ...directoriesOf(bucket, places.certsDir, user, readerGid),
-      ...dropIns.directories,
-      ...more.directories,
-    ].filter(({ path }) => !existsSync(path)),
+    dropIns: dropIns.files,
+    directories: [...directoriesOf(bucket, places.certsDir, user, readerGid), ...dropIns.directories].filter(
+      ({ path }) => !existsSync(path),
+    ),
   });
   try {
     const number = (await readRecord(directory)).runs.at(-1)?.number ?? 0;
     await recordAdoption(directory, { ...adoption, pems: await recordPems(directory, number, wanted) });
-    const inBucket = await intoBucket(values, request);
+    const inBucket = await intoBucket(values, request, false);
     const pems = await takeFiles(wanted);
     if (right.gid !== undefined) await openSocket(right.path, right.gid);
     return { ...taken, isDone: true, pems, inBucket };
@@ -159,11 +172,12 @@ const directoryOfBucket = (bucket: string): string | undefined =>
   bucket.startsWith('file://') ? fileURLToPath(bucket).replace(/(.)\/+$/, '$1') : undefined;
 
 /** What root writes there belongs to the bucket's owner. */
-function intoBucket(values: CommandValues, { plan }: TakeRequest): Promise<InBucket> {
+function intoBucket(values: CommandValues, { plan }: TakeRequest, dryRun: boolean): Promise<InBucket> {
   const { bucket: url } = plan.answers;
   return whileOwnerOf(directoryOfBucket(url), async (isOwner) => {
-    const bucket = await openBucket(url, 'write');
+    const bucket = await openBucket(url, dryRun ? 'read' : 'write');
     const { log } = passEnvironmentOf({ ...values, quiet: true });
+    if (dryRun) return previewBucket({ bucket, plan, now, log });
     if (!isOwner) throw new WrongUser(NO_OWNER);
     const audit = openAuditTrail(bucket, values);
     return putIntoBucket({ bucket, plan, now, log, audit });

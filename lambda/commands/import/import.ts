@@ -9,10 +9,9 @@ import type { Config } from '../../config/config.ts';
 import { readHolds } from '../../hold/holds.ts';
 import { Holds } from '../../hold/in-force.ts';
 import { type Arranged, arrange } from '../../import/arrange.ts';
-import { judgeTrust, refuseWorse } from '../../import/judge.ts';
+import { judgeTrust, refuseHeldImport, refuseWorse } from '../../import/judge.ts';
 import { MAX_IMPORT_BYTES, readMaterial } from '../../import/material.ts';
 import { type PresentPlan, planPresent, publishPresent } from '../../import/publish.ts';
-import { ImportRefused } from '../../import/refused.ts';
 import { type ImportTarget, targetOf } from '../../import/target.ts';
 import { publishedFleets } from '../../publication/fleets.ts';
 import { readManifest } from '../../publication/read-manifest.ts';
@@ -91,16 +90,19 @@ async function importInto(
       assemble(chain.map(String), key.export({ type: 'pkcs8', format: 'pem' }).toString()),
     ),
   });
-  const words = { force: values.force, replaceTrusted: values['replace-trusted'] };
-  refuseWorse(plan, words);
-  if (!values.force) refuseHeld(plan, new Holds({ stored: await readHolds(bucket), now: now() }));
+  if (!values.force) {
+    refuseWorse(plan);
+    refuseHeldImport(plan, new Holds({ stored: await readHolds(bucket), now: now() }));
+  }
   const known = await publishedFleets(bucket);
   const all = await Promise.all(
     [...new Set([...known, ...fleets])].map(
       async (fleet) => [fleet, await readManifest(bucket, fleet, signing)] as const,
     ),
   );
-  const untrusted = await judgeTrust(source, new Map(all), plan, words);
+  const untrusted = await judgeTrust(source, new Map(all), plan, {
+    replaceTrusted: values['replace-trusted'],
+  });
   const notes = [...left, ...notesOf({ config, plan, spec, known, untrusted, now: now() })];
   if (dryRun) return show(values, plan, notes, 'planned');
   // Nothing is written before all is judged, not even the first key of a bucket.
@@ -108,18 +110,6 @@ async function importInto(
   const published = await publishPresent(signer, plan, values.reason);
   await notifyHosts(log, published);
   return show(values, plan, notes, published.changed);
-}
-
-/** @throws ImportRefused where an operator holds the fleet, or the certificate */
-function refuseHeld({ name, fleets }: PresentPlan, holds: Holds): void {
-  for (const { fleet, isPublished } of fleets) {
-    const hold = holds.ofFleet(fleet) ?? holds.ofCertificate(name);
-    if (hold === undefined || isPublished) continue;
-    const [what, words] = holds.ofFleet(fleet) ? [`fleet ${fleet}`, `--fleet ${fleet}`] : [name, name];
-    throw new ImportRefused(
-      `${what} is held (${hold.reason}): pemfleet resume ${words} ends that, --force publishes all the same`,
-    );
-  }
 }
 
 /** @param changed fleets that have it since now; `planned`: nothing was written */

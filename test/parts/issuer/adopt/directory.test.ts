@@ -32,6 +32,7 @@ test('a directory of PEMs: one command, nothing is ordered, HAProxy serves on, a
   const words = ['--from', 'directory', '--dir', certs, '--ca', CA, '--ca-file', join(home, 'ca.pem')];
   const dry = adopt(...words, '--dry-run');
   assert.equal(dry.status, 0, dry.stderr);
+  assert.match(dry.stdout, /^would publish shop, www in file:\S+bucket; HAProxy's files would be/m);
   assert.deepEqual(snapshot(), old);
   const begin = performance.now();
   const adopted = adopt(...words, '--yes');

@@ -1,0 +1,91 @@
+// What adopt publishes: all of it is judged before the first word is written, and an operator's hold counts.
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { before, test } from 'node:test';
+import { certificateName, fleetName } from '#contract/layout.ts';
+import { DirectoryBucket } from '#storage/directory.ts';
+import { pathsBelow } from '../../../../lambda/adopt/apply/entries.ts';
+import { previewBucket, putIntoBucket } from '../../../../lambda/adopt/apply/into-bucket.ts';
+import type { AdoptionPlan } from '../../../../lambda/adopt/plan/adoption-plan.ts';
+import { commandActor } from '../../../../lambda/audit/actor.ts';
+import { AuditTrail } from '../../../../lambda/audit/trail.ts';
+import { type HoldSubject, writeHold } from '../../../../lambda/hold/holds.ts';
+import { createPki, type IssuedLeaf, type Pki } from '../../../support/parts/pki.ts';
+import { tempDir } from '../../../support/temp-dir.ts';
+
+const DIRECTORY = 'https://ca.test/directory';
+const now = () => new Date();
+let pki: Pki;
+let [first, second]: IssuedLeaf[] = [];
+before(async () => {
+  pki = await createPki();
+  [first, second] = [await pki.issue({ names: ['a.test'] }), await pki.issue({ names: ['b.test'] })];
+});
+
+function planOf(certificates: Record<string, IssuedLeaf | undefined>): AdoptionPlan {
+  const adopted = Object.entries(certificates).map(([name, issued]) => ({
+    name: certificateName.parse(name),
+    files: [{ pem: { text: issued?.combined, leaf: new X509Certificate(issued?.leafPem ?? '') } }],
+    issued: { directoryUrl: DIRECTORY, accountUrl: DIRECTORY },
+    spec: { identifiers: [`${name}.test`], from: 'test' },
+  }));
+  return { certificates: adopted, cas: [] } as unknown as AdoptionPlan;
+}
+
+/** Without the files of its locks. */
+const contentOf = (directory: string) => pathsBelow(directory).filter((path) => !path.startsWith('.'));
+
+const held: HoldSubject[] = [
+  { fleet: fleetName.parse('default') },
+  // The second one: the first is not published either.
+  { certificate: certificateName.parse('b') },
+];
+
+for (const subject of held) {
+  test(`${JSON.stringify(subject)} is held: adopt is refused and told, and nothing is written`, async (t) => {
+    const directory = tempDir(t);
+    const bucket = await DirectoryBucket.open(directory);
+    await writeHold(bucket, subject, { at: now().toISOString(), reason: 'an audit', by: 'ops' });
+    const before = contentOf(directory);
+    const work = { bucket, plan: planOf({ a: first, b: second }), now, log: () => undefined };
+    const audit = new AuditTrail(bucket, commandActor(['adopt'], {}, undefined), now);
+
+    const says = /held \(an audit\): pemfleet resume .* ends that/;
+    await assert.rejects(previewBucket(work), says);
+    await assert.rejects(putIntoBucket({ ...work, audit }), says);
+
+    assert.deepEqual(contentOf(directory), before);
+  });
+}
+
+test('a preview names what is new, and writes nothing; what is published already is not published again, and may be held', async (t) => {
+  const directory = tempDir(t);
+  const bucket = await DirectoryBucket.open(directory);
+  const empty = contentOf(directory);
+  const work = { bucket, plan: planOf({ a: first, b: second }), now, log: () => undefined };
+  const audit = new AuditTrail(bucket, commandActor(['adopt'], {}, undefined), now);
+
+  assert.deepEqual((await previewBucket(work)).published, ['a', 'b']);
+  assert.deepEqual(contentOf(directory), empty);
+  assert.deepEqual((await putIntoBucket({ ...work, audit })).published, ['a', 'b']);
+  await writeHold(
+    bucket,
+    { fleet: fleetName.parse('default') },
+    { at: now().toISOString(), reason: '', by: '' },
+  );
+  assert.deepEqual((await previewBucket(work)).published, []);
+  assert.deepEqual((await putIntoBucket({ ...work, audit })).published, []);
+});
+
+test('an older certificate than the one that the fleet has is refused', async (t) => {
+  const bucket = await DirectoryBucket.open(tempDir(t));
+  const newer = await pki.issue({ names: ['a.test'], notAfter: new Date(Date.now() + 200 * 86_400_000) });
+  const audit = new AuditTrail(bucket, commandActor(['adopt'], {}, undefined), now);
+  const work = { bucket, now, log: () => undefined, audit };
+  await putIntoBucket({ ...work, plan: planOf({ a: newer }) });
+
+  await assert.rejects(
+    putIntoBucket({ ...work, plan: planOf({ a: first }) }),
+    /fleet default has \S+, which ends at .*; this one ends earlier/,
+  );
+});

@@ -53,7 +53,7 @@ export function shakeHandsWith(endpoint: ProbeEndpoint, timeoutMs: number): Prom
     socket.once('error', fail).once('close', () => fail());
     socket.once('connect', () => {
       isConnected = true;
-      const options = { socket, secureContext: contextOf(kind), rejectUnauthorized: false };
+      const options = { socket, secureContext: clientContextOf(kind), rejectUnauthorized: false };
       const tls = connect(servername === undefined ? options : { ...options, servername });
       onPeerChain(tls, (chain) => end({ kind: 'chain', chain }), MAX_CHAIN).on('error', fail);
     });
@@ -77,7 +77,8 @@ function failureOf(
   return { kind: 'refused', detail };
 }
 
-function contextOf(kind: KeyKind): SecureContext {
+/** Of a client that takes only this kind of key. */
+export function clientContextOf(kind: KeyKind): SecureContext {
   const sigalgs = kind === 'any' ? undefined : SIGNATURES[kind];
   const context = contexts.get(kind) ?? createSecureContext({ ca: [], ...(sigalgs && { sigalgs }) });
   contexts.set(kind, context);

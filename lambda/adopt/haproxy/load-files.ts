@@ -46,7 +46,8 @@ async function readFromDisk(file: string, now: Date): Promise<PresentPem | NotAd
   if (/PRIVATE KEY-----/.test(text)) return readPresentPem(text, now);
   // HAProxy takes the key from beside it, too (ssl-load-extra-files).
   const key = await readPem(`${file}.key`);
-  return typeof key === 'string' ? KEY_BESIDE : readPresentPem(text, now);
+  const pem = readPresentPem(text, now);
+  return typeof key === 'string' ? { ...KEY_BESIDE, leaf: pem.leaf } : pem;
 }
 
 const KEY_BESIDE: NotAdoptable = {
@@ -70,10 +71,11 @@ async function asServed(
   if (name === undefined)
     return { why: 'HAProxy has not loaded it: reload HAProxy, or move it away; then adopt again' };
   const serial = bareSerial((await runtime?.servedSerial(name)) ?? '');
-  if (serial === '' || ('leaf' in pem && bareSerial(pem.leaf.serialNumber) === serial)) return pem;
+  if (serial === '' || ('text' in pem && bareSerial(pem.leaf.serialNumber) === serial)) return pem;
   const content = (await runtime?.dump(name)) ?? (await contentOf(serial));
   if (content !== undefined) return readPresentPem(content, now);
   return {
+    leaf: pem.leaf,
     why: `HAProxy serves ${serial}, which stands in no file, and HAProxy before 3.2 does not show its key: reload HAProxy, so that it serves what the file has, then adopt again`,
   };
 }

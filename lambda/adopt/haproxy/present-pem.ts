@@ -13,6 +13,8 @@ export interface PresentPem {
 /** Why it cannot be adopted, and what to do. */
 export interface NotAdoptable {
   why: string;
+  /** HAProxy serves it all the same; absent: nobody knows what it is. */
+  leaf?: X509Certificate | undefined;
 }
 
 const CERTIFICATE = /-----BEGIN (?:TRUSTED )?CERTIFICATE-----[^-]+-----END (?:TRUSTED )?CERTIFICATE-----/g;
@@ -20,6 +22,17 @@ const KEY = /-----BEGIN ((?:[A-Z0-9]+ )?PRIVATE KEY)-----[\s\S]+?-----END \1----
 
 /** @param content of one file, or of a certificate's and of its key's one after the other */
 export function readPresentPem(content: string, now: Date): PresentPem | NotAdoptable {
+  const certificates = certificatesIn(content);
+  const pem = presentPem(content, certificates, now);
+  // Of several, HAProxy serves the first one.
+  return 'why' in pem ? { leaf: certificates[0], ...pem } : pem;
+}
+
+function presentPem(
+  content: string,
+  certificates: readonly X509Certificate[],
+  now: Date,
+): PresentPem | NotAdoptable {
   const keys = [...content.matchAll(KEY)];
   const [block] = keys;
   if (block === undefined)
@@ -29,7 +42,6 @@ export function readPresentPem(content: string, now: Date): PresentPem | NotAdop
     return { why: 'its private key is encrypted: HAProxy takes none, nor does pemfleet' };
   const key = privateKey(block[0]);
   if (key === undefined) return { why: 'its private key cannot be read' };
-  const certificates = certificatesIn(content);
   const leaf = certificates.find((one) => one.checkPrivateKey(key));
   if (leaf === undefined) return { why: 'none of its certificates belongs to its private key' };
   if (leaf.issuer === leaf.subject) return { why: 'is self-signed: it stays as it is' };

@@ -13,6 +13,7 @@ import { bareSerial } from '../../replacement/covered.ts';
 import { keyThumbprint } from '../clients/account-key.ts';
 import { readClientFile } from '../clients/client-files.ts';
 import type { ClientState } from '../clients/lineage.ts';
+import { type HandedOut, handedOutNames } from '../haproxy/handed-out.ts';
 import { loadFiles } from '../haproxy/load-files.ts';
 import type { RuntimeCertificates } from '../haproxy/runtime-certificates.ts';
 import { isOrderedBy, type UsedCa, usedCas } from './adopted-cas.ts';
@@ -20,6 +21,7 @@ import { type ChallengeWay, challengeRoute, challengeWay } from './challenge-way
 import { type ChosenCertificate, chooseFiles, type LeftOut } from './choose-files.ts';
 import { type AdoptedSpec, type AdoptionAnswers, adoptedConfigText } from './documents.ts';
 import { type CertificateOrigin, type KnownLineage, originOf, readKnownLineages } from './origin.ts';
+import { withoutContested } from './shared-names.ts';
 
 export interface AdoptionRequest {
   config: HaproxyConfiguration;
@@ -34,6 +36,8 @@ export interface AdoptionRequest {
   /** pemfleet.yaml, for messages. */
   configFile: string;
   isListening: (port: number) => boolean;
+  /** What a visitor gets; undefined: HAProxy does not run. */
+  handedOut: HandedOut | undefined;
   now: Date;
 }
 
@@ -67,7 +71,10 @@ export async function planAdoption(request: AdoptionRequest): Promise<AdoptionPl
   const loaded = await loadFiles({ config, runtime, now, contentOf: (serial) => contentOf(known, serial) });
   const { onlyIn } = request;
   const inside = loaded.filter(({ file }) => onlyIn === undefined || dirname(file) === onlyIn);
-  const { directory, certificates, leftOut } = chooseFiles(inside);
+  const choice = chooseFiles(inside);
+  const served = await handedOutNames(config, loaded, request.handedOut);
+  const { certificates, ...contested } = withoutContested(choice.certificates, served);
+  const directory = certificates.length === 0 ? undefined : choice.directory;
   const ca = request.ca === undefined ? undefined : directoryNamed(request.ca);
   const traced = certificates.map((one) => ({ ...one, origin: tracedOrigin(one, known, ca) }));
   const cas = usedCas(
@@ -83,11 +90,12 @@ export async function planAdoption(request: AdoptionRequest): Promise<AdoptionPl
   const kept = traced.filter(({ name }) => sifted.certificates.some((one) => one.name === name));
   return {
     ...{ directory, cas: used, certificates: sifted.certificates, answers: sifted.answers },
-    leftOut: [...leftOut, ...sifted.leftOut],
+    leftOut: [...choice.leftOut, ...contested.leftOut, ...sifted.leftOut],
     listen: kept.flatMap((one) => ways.get(one)?.listen ?? [])[0],
     notes: [...clients.flatMap(({ problems }) => problems), ...kept.flatMap((one) => notesOf(one, used))],
     todos: [
       ...new Set(kept.filter((one) => isRenewed(one, used)).flatMap((one) => ways.get(one)?.todo ?? [])),
+      ...contested.todos,
     ],
   };
 }

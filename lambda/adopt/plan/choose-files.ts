@@ -51,7 +51,7 @@ export function chooseFiles(loaded: readonly LoadedFile[]): FileChoice {
   leftOut.push(...outside.map(({ file }) => ({ file, why: elsewhere(directory ?? '') })));
   const certificates: ChosenCertificate[] = [];
   for (const [stem, files] of byStem(inside)) {
-    const why = pairProblem(files);
+    const why = pairProblem(files) ?? copyProblem(files, certificates);
     if (why === undefined) certificates.push({ name: certificateName.parse(stem), files });
     else leftOut.push(...files.map(({ file }) => ({ file, why })));
   }
@@ -96,6 +96,18 @@ function byStem(files: readonly ChosenFile[]): Map<string, ChosenFile[]> {
   const stems = new Map<string, ChosenFile[]>();
   for (const one of files) stems.set(stemOf(one.file), [...(stems.get(stemOf(one.file)) ?? []), one]);
   return stems;
+}
+
+/** A renewal would be ordered for each of them, and HAProxy would serve the one that comes first. */
+function copyProblem(files: readonly ChosenFile[], chosen: readonly ChosenCertificate[]): string | undefined {
+  const fingerprints = new Set(files.map(({ pem }) => pem.leaf.fingerprint256));
+  const first = chosen
+    .flatMap((one) => one.files)
+    .find(({ pem }) => fingerprints.has(pem.leaf.fingerprint256));
+  return (
+    first &&
+    `has the same certificate as ${first.file}, which is adopted: name that one in its place in HAProxy's configuration, and take this one away before the next renewal, which writes only ${first.file}`
+  );
 }
 
 /** `shop.pem.rsa` and `shop.pem.ecdsa` are one certificate to HAProxy. */

@@ -11,6 +11,7 @@ import { ImportRefused } from '../../import/refused.ts';
 import { readState } from '../../init/apply/file-change.ts';
 import { HalfDone, TakenBack } from '../../init/apply/put.ts';
 import { readRecord, recordDirectory } from '../../init/apply/record.ts';
+import { fingerprintAt } from '../../init/apply/visitors.ts';
 import { findInstallation, readConfiguration } from '../../init/host/installation.ts';
 import { listeningPorts } from '../../init/host/listening.ts';
 import { Unplannable } from '../../init/plan/haproxy-config.ts';
@@ -57,6 +58,7 @@ async function adopt(values: CommandValues): Promise<number> {
     ca: values.ca,
     caFile: values['ca-file'],
     isListening: (port) => listeningPorts().has(port),
+    handedOut: isRunning ? fingerprintAt : undefined,
   });
   const schedules = await oldSchedules(clients);
   const told = {

@@ -2,6 +2,7 @@
 import { connect as connectTcp, isIP } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { atMost } from '#common/in-parallel.ts';
+import { clientContextOf, type KeyKind } from '../../probe/handshake.ts';
 
 const TIMEOUT_MS = 5_000;
 const AT_ONCE = 8;
@@ -49,13 +50,19 @@ export function changedViews(
   });
 }
 
-function fingerprintAt(address: string, name: string | undefined): Promise<string | undefined> {
+/** @returns undefined: no handshake. @param kind of the key that the client takes */
+export function fingerprintAt(
+  address: string,
+  name: string | undefined,
+  kind: KeyKind = 'any',
+): Promise<string | undefined> {
   const isProxied = address.startsWith('proxy@');
   const target = address.replace(/^proxy@/, '');
   return new Promise((resolve) => {
     const socket = connectTcp(optionsOf(target), () => {
       if (isProxied) socket.write('PROXY UNKNOWN\r\n');
-      const tls = connectTls({ socket, servername: name ?? '', rejectUnauthorized: false }, () => {
+      const options = { socket, servername: name ?? '', secureContext: clientContextOf(kind) };
+      const tls = connectTls({ ...options, rejectUnauthorized: false }, () => {
         const { fingerprint256 } = tls.getPeerCertificate();
         tls.destroy();
         resolve(fingerprint256);

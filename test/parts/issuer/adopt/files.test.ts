@@ -112,6 +112,40 @@ for (const version of ['3.0', '3.2'] as const) {
   });
 }
 
+test('certificates that share a name: visitors get what they got, also after a pass of the agent, whose rule would serve another one', async (t) => {
+  const machine = await oldMachine(t, { version: '3.0' });
+  const { certs, home, adopt, agent, visit } = machine;
+  const [today, before] = [new Date(), new Date(Date.now() - 86_400_000)];
+  const made = {
+    'a-wild': { names: ['example.com', '*.example.com'], notBefore: before },
+    www: { names: ['example.com', 'www.example.com'], notBefore: today },
+    // Issued at once: HAProxy and the agent go by the name of the file.
+    one: { names: ['shop.test', 'one.test'], notBefore: before },
+    two: { names: ['shop.test', 'two.test'], notBefore: before },
+  };
+  for (const [name, options] of Object.entries(made)) {
+    writeFileSync(join(certs, `${name}.pem`), (await pki.issue(options)).combined, { mode: 0o600 });
+  }
+  writeFileSync(join(home, 'ca.pem'), pki.rootPem);
+  machine.own();
+  await machine.start();
+  const names = ['example.com', 'www.example.com', 'x.example.com', 'shop.test', 'two.test'];
+  const views = () => Promise.all(names.map(visit));
+  const old = await views();
+
+  const adopted = adopt('--ca', CA, '--ca-file', join(home, 'ca.pem'), '--yes');
+
+  assert.equal(adopted.status, 0, adopted.stderr);
+  const synced = agent('sync');
+  assert.equal(synced.status, 0, synced.stderr);
+  assert.deepEqual(await views(), old);
+  assert.match(
+    adopted.stdout,
+    /not \S+a-wild\.pem: HAProxy serves \S+a-wild\.pem for example\.com, and the agent would serve \S+www\.pem/,
+  );
+  assert.match(synced.stderr, /served=2 failed=0/);
+});
+
 test('nothing that HAProxy serves can be adopted: each file is named with what to do, nothing is changed', async (t) => {
   const machine = await oldMachine(t, { version: '3.0', bind: 'crt HOME/haproxy/certs' });
   const { certs, adopt, snapshot, home } = machine;

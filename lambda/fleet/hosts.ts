@@ -14,6 +14,8 @@ import type { OwnKeys } from '../publication/read-manifest.ts';
 import { otherSigner, ownHead } from './heads.ts';
 import { isReadable, listStatuses, readHostStatus, type StatusEntry } from './read-status.ts';
 import type { ServedChanges } from './served/changes.ts';
+import { type KnownTexts, leanStatus, noTexts } from './statuses/lean-status.ts';
+import { MemoryInBetween } from './statuses/memory-in-between.ts';
 import { type HostSummary, hostSummary, MAX_ETAG, type SummariesByHost, summarizeStatus } from './summary.ts';
 
 /** A command to the hosts of a fleet whose result Systems Manager has not said yet. */
@@ -118,12 +120,14 @@ async function refreshFleet(
   options: RefreshOptions,
 ): Promise<{ summaries: SummariesByHost; failure: BucketError | undefined }> {
   let failure: BucketError | undefined;
+  const memory = new MemoryInBetween();
+  const reading = { ...options, texts: noTexts(), onRead: (bytes: number) => memory.spent(bytes) };
   const refresh = async (entry: StatusEntry) => {
     const { host, etag, key } = entry;
     const old = stored[host];
     if (old?.etag === etag && isWhole(old)) return { host, summary: old };
     try {
-      return { host, summary: await readSummary(bucket, entry, old, options) };
+      return { host, summary: await readSummary(bucket, entry, old, reading) };
     } catch (error) {
       failure ??= storeFailureOf(error, key);
       // Its ETag is the earlier one: the next pass reads it again.
@@ -131,6 +135,7 @@ async function refreshFleet(
     }
   };
   const refreshed = await inParallel(entries, CONCURRENCY, refresh, ({ key }) => key);
+  memory.end();
   const known = refreshed.flatMap(({ host, summary }) => (summary ? [[host, summary] as const] : []));
   return { summaries: Object.fromEntries(known), failure };
 }
@@ -168,16 +173,23 @@ function lastVersion1(
   return last;
 }
 
+/** Of the statuses that are read together. */
+interface Reading extends RefreshOptions {
+  texts: KnownTexts;
+  onRead: (bytes: number) => void;
+}
+
 /** A status that cannot be read is that host's failure, not the fleet's. */
 async function readSummary(
   bucket: Bucket,
   entry: StatusEntry,
   old: HostSummary | undefined,
-  { now, keys, deadline, served }: RefreshOptions,
+  { now, keys, deadline, served, texts, onRead }: Reading,
 ): Promise<HostSummary> {
-  const status = await deadline.wait(() => readHostStatus(bucket, entry));
-  if (status === undefined) return unreadable(entry, 'gone', old, now);
-  if (!isReadable(status)) return unreadable(entry, status.code, old, now);
+  const read = await deadline.wait(() => readHostStatus(bucket, entry, onRead));
+  if (read === undefined) return unreadable(entry, 'gone', old, now);
+  if (!isReadable(read)) return unreadable(entry, read.code, old, now);
+  const status = leanStatus(read, texts);
   const isUnknown = status.head !== undefined && keys === undefined;
   const head = ownHead(status, keys, now);
   const otherKey = otherSigner(status, keys);

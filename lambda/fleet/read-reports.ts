@@ -15,6 +15,8 @@ import { highestSequence, ownHeads } from './heads.ts';
 import { NO_SUMMARIES, readHostSummaries } from './hosts.ts';
 import { isReadable, listStatuses, type ReadStatus, readHostStatus } from './read-status.ts';
 import { type FleetReport, type FleetStatuses, reportFleet } from './report.ts';
+import { type KnownTexts, leanStatus, noTexts } from './statuses/lean-status.ts';
+import { MemoryInBetween } from './statuses/memory-in-between.ts';
 import { strayFleets } from './stray-fleets.ts';
 
 /** Statuses that are read at the same time. */
@@ -171,18 +173,20 @@ export async function readStatuses(
   onProgress?: ReportSource['onProgress'],
 ): Promise<Pick<FleetStatuses, 'statuses' | 'unreadable'>> {
   const entries = await listStatuses(bucket, fleet);
+  const [texts, memory]: [KnownTexts, MemoryInBetween] = [noTexts(), new MemoryInBetween()];
   let done = 0;
   const read = await inParallel(
     entries,
     CONCURRENCY,
     async (entry) => {
-      const status = await readHostStatus(bucket, entry);
+      const status = await readHostStatus(bucket, entry, (bytes) => memory.spent(bytes));
       done += 1;
       onProgress?.({ fleet, done, all: entries.length });
-      return status;
+      return status && isReadable(status) ? leanStatus(status, texts) : status;
     },
     ({ key }) => key,
   );
+  memory.end();
   const present = read.filter((status) => status !== undefined);
   return {
     statuses: present.filter(isReadable),

@@ -28,6 +28,8 @@ export interface ReadStatus extends HostStatus {
 
 /** A host dates its report and writes it at once; a write may be tried three times, which looks like a clock that is behind. */
 const [AHEAD_MS, BEHIND_MS] = [MINUTE_MS, 2 * MINUTE_MS];
+/** A report of 1 MiB has some 35,000; a megabyte of `{}`, under a name that nobody knows, takes thirty of memory. */
+const BOUNDS = { maxValues: 100_000 };
 /** Keys that name no host are told of, but not all of them: anybody who may write below the prefix makes them up. */
 const MAX_BAD_NAMES = 100;
 
@@ -42,19 +44,22 @@ export async function listStatuses(bucket: Bucket, fleet: FleetName): Promise<St
 }
 
 /**
+ * @param onRead gets the size of the body, before it is parsed
  * @returns undefined if it has vanished since the listing
  * @throws BucketError that is the store's fault, not the host's
  */
 export async function readHostStatus(
   bucket: Bucket,
   { fleet, host, key, modifiedAt }: StatusEntry,
+  onRead?: (bytes: number) => void,
 ): Promise<ReadStatus | UnreadableStatus | undefined> {
   const name = hostName.safeParse(host);
   const writtenAt = modifiedAt.toISOString();
   if (!name.success) return { host, code: 'ERR_STATUS_SCHEMA', writtenAt };
   try {
     const object = await bucket.get(key);
-    const status = object && parseHostStatus(fleet, name.data, object.body);
+    onRead?.(object?.body.length ?? 0);
+    const status = object && parseHostStatus(fleet, name.data, object.body, BOUNDS);
     return status && { ...status, reportedAt: writtenAt, ...offsetIn(status, modifiedAt) };
   } catch (error) {
     if (error instanceof ContractError || isObjectFault(error)) return { host, code: error.code, writtenAt };

@@ -36,7 +36,10 @@ export async function readRegularFile(path: string, maxBytes: number): Promise<B
     const stats = await handle.stat();
     if (!stats.isFile()) throw notRegular(path, stats.isDirectory() ? 'EISDIR' : 'EINVAL');
     if (stats.size > maxBytes) throw new BodyTooLarge(maxBytes, stats.size);
-    return await readBody(handle.createReadStream({ autoClose: false }), { maxBytes });
+    return await readBody(handle.createReadStream({ autoClose: false }), {
+      maxBytes,
+      declared: `${stats.size}`,
+    });
   } finally {
     await handle.close();
   }

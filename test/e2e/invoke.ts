@@ -19,9 +19,12 @@ const runner = fileURLToPath(new URL('../support/invoke.mjs', import.meta.url));
 export async function invoke(
   program: 'issuer' | 'responder',
   env: Record<string, string>,
-  { event = {}, seconds = 120 }: { event?: object; seconds?: number } = {},
+  {
+    event = {},
+    seconds = 120,
+    bundle = fileURLToPath(new URL(`../../dist/${program}/index.mjs`, import.meta.url)),
+  }: { event?: object; seconds?: number; bundle?: string } = {},
 ): Promise<Invocation> {
-  const bundle = fileURLToPath(new URL(`../../dist/${program}/index.mjs`, import.meta.url));
   const child = spawn(process.execPath, [runner, bundle, String(seconds)], {
     env: { PATH: process.env['PATH'] ?? '', ...env },
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],

@@ -2,13 +2,14 @@
 import type { CaBudget } from '../../ca/budget.ts';
 import type { BudgetRequest } from '../../ca/demands.ts';
 import type { Reservation } from '../../ca/reservations.ts';
+import { isLongWait } from '../../order/back-off.ts';
 import { openOrders } from '../../order/record.ts';
 import { byUrgency, type Plan } from '../plan.ts';
 import { emergencyOf } from './renewal.ts';
 
 /**
  * Reserves the new orders in the budget: emergencies first, then renewals, then first issues, each by urgency. A renewal without room at its
- * CA goes to another one that is configured; what has none waits.
+ * CA, and a first issue that would wait for long, go to another one that is configured; what has none waits.
  * @returns the plans in order of urgency
  */
 export function withinBudget(plans: readonly Plan[], budget: CaBudget): Plan[] {
@@ -26,8 +27,8 @@ function place(plan: Plan, budget: CaBudget, now: Date): Plan {
   const held = reservation?.held;
   if (held === undefined) return { ...plan, reservation };
   const { decision, others = [] } = plan;
-  // A first issue waits: whoever wants so many names of one domain chooses where they come from.
-  if (decision.action === 'obtain' && !isFirstIssue(plan)) {
+  // A burst of first issues that has its turn soon waits for the preferred CA; for days, no name stays without a certificate.
+  if (decision.action === 'obtain' && (!isFirstIssue(plan) || isLongWait(held.until, now))) {
     for (const { directoryUrl, renewal } of others) {
       const rest = others.filter((other) => other.directoryUrl !== directoryUrl);
       const moved: Plan = { ...plan, renewal, others: rest, decision: { ...decision, directoryUrl } };

@@ -115,32 +115,37 @@ test('status says what waits for which limit, as one line', async () => {
   );
 });
 
-test('a renewal without room at its CA goes to the fallback; a first issue waits', async () => {
-  const stage = passAt(limitingCa(), memoryBucket(), after(noon, 30 * HOUR_MS));
-  const pems = [makePemRef({ notAfter: after(noon, 40 * HOUR_MS).toISOString() })];
-  await publishEntry(stage.bucket, 'due.test', makeEntry({ identifiers: ['due.test'], pems }));
-  const pass = stage.passFor(['new.test', 'due.test']);
-  const fallback = { ...pass.config.acme, directoryUrl: 'https://fallback.test/directory' };
-  const none = { newOrders: { count: 1, hours: 1 } } as const;
-  const acme = { ...pass.config.acme, limits: none };
-  const config = { ...pass.config, acme, fallback: [fallback] };
-  // Its only order is taken.
-  const used = await readCaBudget({
-    bucket: stage.bucket,
-    config,
-    now: stage.timing.now,
-    log: () => undefined,
+for (const [hours, result] of [
+  [1, 'deferred'],
+  [24, 'planned'],
+] as const) {
+  test(`without room at its CA for ${hours} h a renewal goes to the fallback; a first issue is ${result}`, async () => {
+    const stage = passAt(limitingCa(), memoryBucket(), after(noon, 30 * HOUR_MS));
+    const pems = [makePemRef({ notAfter: after(noon, 40 * HOUR_MS).toISOString() })];
+    await publishEntry(stage.bucket, 'due.test', makeEntry({ identifiers: ['due.test'], pems }));
+    const pass = stage.passFor(['new.test', 'due.test']);
+    const fallback = { ...pass.config.acme, directoryUrl: 'https://fallback.test/directory' };
+    const none = { newOrders: { count: 1, hours } } as const;
+    const acme = { ...pass.config.acme, limits: none };
+    const config = { ...pass.config, acme, fallback: [fallback] };
+    // Its only order is taken.
+    const used = await readCaBudget({
+      bucket: stage.bucket,
+      config,
+      now: stage.timing.now,
+      log: () => undefined,
+    });
+    used.reserve({ directoryUrl, identifiers: ['other.test'], count: 1 });
+    await used.save();
+
+    const { outcomes } = await runPass({ ...pass, config, options: { dryRun: true } });
+
+    assert.deepEqual(
+      outcomes.map(({ certificate, result }) => [certificate, result]),
+      [
+        ['new.test', result],
+        ['due.test', 'planned'],
+      ],
+    );
   });
-  used.reserve({ directoryUrl, identifiers: ['other.test'], count: 1 });
-  await used.save();
-
-  const { outcomes } = await runPass({ ...pass, config, options: { dryRun: true } });
-
-  assert.deepEqual(
-    outcomes.map(({ certificate, result }) => [certificate, result]),
-    [
-      ['new.test', 'deferred'],
-      ['due.test', 'planned'],
-    ],
-  );
-});
+}

@@ -209,6 +209,20 @@ export class FleetProofs {
     return hosts && [...hosts, ...broken.map(({ host }) => host)];
   }
 
+  /** @returns when each was last heard of. @throws BucketError, ContractError */
+  async livingHosts(fleet: FleetName): Promise<ReadonlyMap<string, string>> {
+    this.#hosts ??= this.#readHosts(fleet);
+    const { statuses, unreadable } = await this.#hosts;
+    const now = this.#pass.timing.now();
+    const all = [
+      ...statuses.filter((status) => isLiving(status, now)),
+      ...unreadable
+        .filter(({ writtenAt }) => isLiving({ reportedAt: writtenAt }, now))
+        .map(({ host, writtenAt }) => ({ host, reportedAt: writtenAt })),
+    ];
+    return new Map(all.map(({ host, reportedAt }) => [host, reportedAt]));
+  }
+
   async #unproven(
     { fleet, name }: UnconfiguredCertificate,
     { by }: Coverage,

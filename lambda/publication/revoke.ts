@@ -164,7 +164,7 @@ async function revokeByEarlier(
   return undefined;
 }
 
-/** The certificate's fleets, and others that still serve it: it may have moved. @throws BucketError, ContractError */
+/** The certificate's fleets, and others that still serve it, or have its keys: it may have moved. @throws BucketError, ContractError */
 export async function fleetsOfRevoked(
   { bucket, signing }: { bucket: Bucket; signing: OwnKeys },
   { name, fleets }: CertificateSpec,
@@ -175,7 +175,8 @@ export async function fleetsOfRevoked(
     others.map(async (fleet) => {
       // Somebody else's root there says nothing about what this issuer has published.
       const { manifest } = await readRoot(bucket, fleet, signing, memory);
-      return manifest?.certificates[name] === undefined ? [] : [fleet];
+      if (manifest?.certificates[name] !== undefined) return [fleet];
+      return manifest !== undefined && (await readHistory(bucket, fleet, name)).length > 0 ? [fleet] : [];
     }),
   );
   return [...fleets, ...serving.flat()];

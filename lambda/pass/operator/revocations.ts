@@ -7,9 +7,12 @@ import { type CertificateName, type FleetName, layout } from '#contract/layout.t
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { RevocationOutcome } from '../../outcome.ts';
 import type { Pass } from '../../pass.ts';
+import { readHistory } from '../../publication/history/history.ts';
 import type { PublishedFleets } from '../../publication/publisher.ts';
+import type { ReadManifest } from '../../publication/read-manifest.ts';
 import {
   type RevocationRequest,
+  readRevocation,
   revokingDigests,
   type StoredRevocation,
   serialsOf,
@@ -23,7 +26,8 @@ const MAX_NAMED = 20;
 /** Below this rest of the pass no statuses are read, and no CA is asked. */
 const MIN_REST_MS = 30_000;
 
-type Source = Pick<Survey, 'revocations' | 'trusted' | 'publishers'> & Pick<PublishedFleets, 'manifests'>;
+type Source = Pick<Survey, 'revocations' | 'trusted' | 'publishers' | 'unreadable'> &
+  Pick<PublishedFleets, 'manifests'>;
 /** With what hosts have proved, by fleet: statuses are read once for all that is to be revoked. */
 type ProofSource = Source & { proofs: Map<FleetName, FleetProofs> };
 
@@ -34,7 +38,10 @@ export async function revokeProved(pass: Pass, survey: Source): Promise<Revocati
   for (const stored of survey.revocations) {
     const { certificate, requests = [] } = stored;
     if (pass.options.only?.includes(certificate) === false) continue;
-    for (const request of requests) outcomes.push(await revokeOne(pass, source, stored, request));
+    for (const request of requests) {
+      const outcome = await revokeOne(pass, source, stored, request);
+      if (outcome !== undefined) outcomes.push(outcome);
+    }
   }
   for (const { certificate, result, serials, hosts, error } of outcomes) {
     if (result === 'waiting') pass.log('revocation.waiting', { certificate, serials, hosts });
@@ -44,12 +51,13 @@ export async function revokeProved(pass: Pass, survey: Source): Promise<Revocati
   return outcomes;
 }
 
+/** @returns undefined: it was taken back meanwhile */
 async function revokeOne(
   pass: Pass,
   survey: ProofSource,
   stored: StoredRevocation,
   request: RevocationRequest,
-): Promise<RevocationOutcome> {
+): Promise<RevocationOutcome | undefined> {
   const { certificate } = stored;
   const known = { certificate, serials: serialsOf(request), reason: request.reason, since: request.at };
   const { now, deadline } = pass.timing;
@@ -59,7 +67,9 @@ async function revokeOne(
     if (hosts === undefined || hosts.length > 0) {
       return { ...known, result: 'waiting', ...(hosts && { hosts: hosts.slice(0, MAX_NAMED) }) };
     }
-    await revoke(pass, survey, certificate, request);
+    const asked = await askedStill(pass, certificate, request);
+    if (asked === undefined) return undefined;
+    await revoke(pass, survey, certificate, asked);
     return { ...known, result: 'revoked' };
   } catch (error) {
     // As with an order: what fails is told, and the next pass tries again.
@@ -67,34 +77,75 @@ async function revokeOne(
   }
 }
 
-/** @returns undefined: what takes its place is not published everywhere yet, or nobody has ever reported; then nothing is proved */
+/** The pass has read it when it began: what was said since counts. @throws ContractError, BucketError */
+async function askedStill(
+  { bucket }: Pass,
+  certificate: CertificateName,
+  request: RevocationRequest,
+): Promise<RevocationRequest | undefined> {
+  const stored = await readRevocation(bucket, certificate);
+  if (stored?.fault !== undefined) throw stored.fault;
+  const now = stored?.requests?.find(({ reason }) => reason === request.reason);
+  const pems = request.pems.filter(({ sha256 }) => now?.pems.some((pem) => pem.sha256 === sha256));
+  return pems.length === 0 ? undefined : { ...request, pems };
+}
+
+/**
+ * In each fleet that has it, or had: a certificate that has moved, or is configured no more, is served where it was.
+ * @returns undefined: what takes its place is not published everywhere yet, or nobody has ever reported; then nothing is proved
+ */
 async function unprovenHosts(
   pass: Pass,
-  { manifests, trusted, proofs }: ProofSource,
+  source: ProofSource,
   stored: StoredRevocation,
 ): Promise<string[] | undefined> {
   const { certificate: name } = stored;
-  const spec = pass.config.certificates.find((one) => one.name === name);
   // For whatever reason: no certificate that is to be revoked takes the place of another one.
   const going = revokingDigests([stored]);
+  const isGoing = ({ pems }: ManifestEntry) => pems.some(({ sha256 }) => going.has(sha256));
+  const fleets = await fleetsServing(pass, source, name);
+  if (fleets === undefined) return undefined;
   const hosts: string[] = [];
-  let isReported = false;
-  for (const fleet of spec?.fleets ?? []) {
-    const read = manifests.get(fleet);
-    const entry: ManifestEntry | undefined = read?.manifest.certificates[name];
-    if (read === undefined || entry === undefined || entry.pems.some(({ sha256 }) => going.has(sha256))) {
-      return undefined;
-    }
-    const ofFleet = proofs.get(fleet) ?? new FleetProofs(pass, read, trusted);
-    proofs.set(fleet, ofFleet);
-    const some = await ofFleet.hostsWithoutProof(
-      { fleet, name },
-      { by: new Map([[name, entry]]), uncovered: [] },
-    );
-    isReported ||= some !== undefined;
+  const moved = new Map<string, string>();
+  let isReported = fleets.length === 0;
+  for (const { fleet, read, isConfigured } of fleets) {
+    const entry = read?.manifest.certificates[name];
+    if (read === undefined || entry === undefined || (isConfigured && isGoing(entry))) return undefined;
+    const proofs = source.proofs.get(fleet) ?? new FleetProofs(pass, read, source.trusted);
+    source.proofs.set(fleet, proofs);
+    const living = await proofs.livingHosts(fleet);
+    // No pass publishes anything else there: whoever lives there serves it until it is withdrawn.
+    const some = isGoing(entry)
+      ? [...living].flatMap(([host, at]) => (at < (moved.get(host) ?? '') ? [] : [host]))
+      : await proofs.hostsWithoutProof({ fleet, name }, { by: new Map([[name, entry]]), uncovered: [] });
+    for (const [host, at] of isConfigured ? living : []) moved.set(host, at);
+    isReported ||= living.size > 0;
     hosts.push(...(some ?? []).map((host) => `${fleet}/${host}`));
   }
   return isReported ? hosts : undefined;
+}
+
+interface ServingFleet {
+  fleet: FleetName;
+  read: ReadManifest | undefined;
+  isConfigured: boolean;
+}
+
+/** Those that it is configured for first. @returns undefined: one whose manifest cannot be read may serve it. @throws BucketError */
+async function fleetsServing(
+  { bucket, config }: Pass,
+  { manifests, unreadable }: ProofSource,
+  name: CertificateName,
+): Promise<ServingFleet[] | undefined> {
+  const configured = config.certificates.find((one) => one.name === name)?.fleets ?? [];
+  for (const fleet of unreadable) {
+    if (!configured.includes(fleet) && (await readHistory(bucket, fleet, name)).length > 0) return undefined;
+  }
+  const own = configured.map((fleet) => ({ fleet, read: manifests.get(fleet), isConfigured: true }));
+  const others = [...manifests]
+    .filter(([fleet, read]) => !configured.includes(fleet) && read?.manifest.certificates[name] !== undefined)
+    .map(([fleet, read]) => ({ fleet, read, isConfigured: false }));
+  return [...own, ...others];
 }
 
 async function revoke(
@@ -104,11 +155,12 @@ async function revoke(
   request: RevocationRequest,
 ): Promise<void> {
   const spec = pass.config.certificates.find((one) => one.name === certificate);
-  // It may have moved: other fleets still serve it.
-  const serving = [...manifests].flatMap(([fleet, read]) =>
-    read?.manifest.certificates[certificate] ? [fleet] : [],
-  );
-  const fleets = new Set([...(spec?.fleets ?? []), ...serving]);
+  // It may have moved, or was withdrawn: other fleets still serve it, or have its key.
+  const fleets = new Set(spec?.fleets);
+  for (const [fleet, read] of manifests) {
+    const isServed = read?.manifest.certificates[certificate] !== undefined;
+    if (isServed || (await readHistory(pass.bucket, fleet, certificate)).length > 0) fleets.add(fleet);
+  }
   const now = pass.timing.now();
   const publishersOf = new Map([...publishers].filter(([fleet]) => fleets.has(fleet)));
   const where = { certificate, fleets: [...fleets], publishers: publishersOf, now };

@@ -132,7 +132,7 @@ def persistently(work):
     while True:
         try:
             return work()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             status = getattr(error, "code", None)
             text = str(error) if status is None else "HTTP status " + str(status) + " of " + str(error.url)
             pause = PAUSES[min(attempt, len(PAUSES) - 1)]

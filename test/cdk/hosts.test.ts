@@ -143,6 +143,33 @@ test('fetch-agent.py: gives up after ten minutes, and the unit starts it again',
   assert.ok(clock() > 500 && clock() <= 600, `${clock()}`);
 });
 
+for (const [who, key] of [
+  ['a pointer', layout.agentRelease],
+  ['metadata', undefined],
+] as const) {
+  test(`fetch-agent.py: ${who} nested to any depth is tried again, and ends with one line`, async (t) => {
+    const { aws, fetchAgent, clock } = await startHost(t);
+    const deep = '['.repeat(60_000);
+    const metadata = createServer(({ url }, response) =>
+      response.end(url?.endsWith('/role') ? deep : 'role'),
+    );
+    metadata.listen(0, '127.0.0.1');
+    await once(metadata, 'listening');
+    t.after(() => metadata.close());
+    if (key !== undefined) aws.s3.write('certificates', key, deep);
+    const { port } = metadata.address() as AddressInfo;
+    const env = { AWS_EC2_METADATA_SERVICE_ENDPOINT: `http://127.0.0.1:${port}` };
+
+    await assert.rejects(fetchAgent('current', key === undefined ? env : {}), (error: { stderr: string }) => {
+      assert.match(error.stderr, /^(fetch-agent: [^\n]{1,200}\n)+$/);
+      assert.doesNotMatch(error.stderr, /Traceback/);
+      return true;
+    });
+
+    assert.ok(clock() > 500, `${clock()}`);
+  });
+}
+
 test("fetch-agent.py: of a bucket with a dot in its name, the host that it asks is one of S3's certificate", async (t) => {
   const { env } = await startHost(t);
   for (const [bucket, host] of [

@@ -156,7 +156,7 @@ test('README and docs/deploy.md name the steps, and what moto leaves out of them
   const text = readFileSync(fileURLToPath(new URL('../../docs/deploy.md', import.meta.url)), 'utf8');
 
   const readme = readFileSync(fileURLToPath(new URL('../../README.md', import.meta.url)), 'utf8');
-  for (const step of ['npm ci && npm run build', 'npx cdk bootstrap', 'npx cdk deploy']) {
+  for (const step of ['npm ci --ignore-scripts && npm run build', 'npx cdk bootstrap', 'npx cdk deploy']) {
     assert.ok(text.includes(step) && readme.includes(step), step);
   }
   assert.deepEqual(

@@ -15,7 +15,7 @@ export interface TransportOptions {
   userAgent: string;
   /**
    * The URL that the operator has configured, which is asked wherever it is. All others are named by the CA, and asked at public
-   * addresses only, or at private ones if `isPrivate` or if the directory has answered from one. Absent: all are asked.
+   * addresses only, or at private ones if `isPrivate`, or, where nobody says whether, if the directory has answered from one. Absent: all are asked.
    */
   directoryUrl?: string;
   isPrivate?: boolean | undefined;
@@ -67,7 +67,9 @@ export function createTransport(options: TransportOptions): { exchange: Transpor
       const target = new URL(url);
       const bounds = isNamed ? reaching(target, reach) : {};
       const answer = await send(target, { method, headers, agent, signal, ...bounds }, payload);
-      if (reach !== undefined && !isNamed) reach.allowsPrivate ||= isPrivateAddress(remoteOf(answer));
+      if (reach !== undefined && !isNamed && options.isPrivate === undefined) {
+        reach.allowsPrivate ||= isPrivateAddress(remoteOf(answer));
+      }
       const text = await readText(answer, maxBytes, signal);
       const response = toResponse(answer, text);
       options.onExchange?.({ method, url, status: response.status });

@@ -256,6 +256,14 @@ test('a CA of a private network may name what is there, but no metadata service'
   await assert.rejects(shown.exchange('GET', shown.url), /not asked/);
   assert.equal((await shown.exchange('GET', `https://127.0.0.1:${port}/directory`)).status, 200);
   assert.equal((await shown.exchange('GET', shown.url)).status, 200);
+
+  // acme.allowPrivate: false says that it may not, wherever it is.
+  const other = await freePort();
+  const refused = await serve(t, (_, response) => response.end(), {
+    ...{ port: other, directoryUrl: `https://127.0.0.1:${other}/directory`, isPrivate: false },
+  });
+  assert.equal((await refused.exchange('GET', `https://127.0.0.1:${other}/directory`)).status, 200);
+  await assert.rejects(refused.exchange('GET', refused.url), /not asked/);
 });
 
 test('the message names the cure where there is one, and once', async (t) => {

@@ -132,6 +132,15 @@ for (const [says, response, type, status] of [
   });
 }
 
+test('an error without a problem document says what was asked: method, URL and status', async () => {
+  const ca = fakeCa(() => answer('<h1>Internal Server Error</h1>', { status: 500 }));
+
+  await assert.rejects((await clientOf(ca)).post('https://ca.test/order/7', null), {
+    code: 'ERR_ACME_PROBLEM',
+    message: /POST https:\/\/ca\.test\/order\/7 answered HTTP 500 without a problem document/,
+  });
+});
+
 test('a redirect says where it leads, and that it is not followed', async () => {
   const ca = fakeCa(() => answer('', { status: 307, headers: { location: 'https://other.test/x' } }));
 

@@ -11,6 +11,7 @@ import { ImportRefused } from '../../import/refused.ts';
 import { readState } from '../../init/apply/file-change.ts';
 import { HalfDone, TakenBack } from '../../init/apply/put.ts';
 import { readRecord, recordDirectory } from '../../init/apply/record.ts';
+import { startCommandOf } from '../../init/apply/target.ts';
 import { fingerprintAt } from '../../init/apply/visitors.ts';
 import { findInstallation, readConfiguration } from '../../init/host/installation.ts';
 import { listeningPorts } from '../../init/host/listening.ts';
@@ -77,7 +78,8 @@ async function adopt(values: CommandValues): Promise<number> {
   const request = { installation, config, plan: told, user, right };
   const taken = await takeOverFiles(values, request);
   const disabled = values['disable-old'] ? await disableOld(values, schedules) : undefined;
-  adoptionReport(values, { plan: told, taken, disabled, schedules });
+  const startCommand = await startCommandOf();
+  adoptionReport(values, { plan: told, taken, disabled, schedules, startCommand });
   return EXIT.ok;
 }
 

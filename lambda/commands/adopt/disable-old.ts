@@ -11,12 +11,11 @@ import { type FileChange, readState } from '../../init/apply/file-change.ts';
 import { putRun, TakenBack } from '../../init/apply/put.ts';
 import { type RecordedAdoption, recordAdoption, recordDirectory } from '../../init/apply/record.ts';
 import { runToEnd } from '../../init/apply/run-to-end.ts';
+import { TARGET } from '../../init/apply/target.ts';
 import { now } from '../command.ts';
 import type { CommandValues } from '../line/options.ts';
 import { takeBack } from './undo.ts';
 
-/** All of pemfleet's units. */
-export const TARGET = 'pemfleet.target';
 const TIMEOUT_MS = 120_000;
 
 export interface Disabled {

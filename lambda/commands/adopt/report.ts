@@ -15,6 +15,8 @@ export interface AdoptionReport {
   taken: Taken;
   disabled: Disabled | undefined;
   schedules: OldSchedules;
+  /** Of pemfleet's units. */
+  startCommand: string;
 }
 
 export function adoptionReport(values: CommandValues, report: AdoptionReport): void {
@@ -84,12 +86,15 @@ function namesIn(published: readonly string[]): string {
   return `${some.join(', ') || 'nothing new'}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-function nextCommands(values: CommandValues, { disabled, schedules }: AdoptionReport): string[] {
+function nextCommands(
+  values: CommandValues,
+  { disabled, schedules, startCommand }: AdoptionReport,
+): string[] {
   const config = values.config === '/etc/pemfleet/pemfleet.yaml' ? '' : ` --config ${values.config}`;
   if (values['dry-run']) return ['the same with --yes in place of --dry-run does it'];
   const isOldOn = disabled === undefined && schedules.timers.length + schedules.cronLines.length > 0;
   return [
-    ...(disabled?.isStarted ? [] : ['systemctl enable --now pemfleet.target']),
+    ...(disabled?.isStarted ? [] : [startCommand]),
     `pemfleet status${config}`,
     ...(isOldOn ? [`pemfleet adopt${config} --disable-old --yes    when status is green`] : []),
     `pemfleet adopt${config} --undo    puts everything back`,

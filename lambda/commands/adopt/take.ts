@@ -20,12 +20,12 @@ import {
   recordDirectory,
 } from '../../init/apply/record.ts';
 import { runToEnd } from '../../init/apply/run-to-end.ts';
+import { TARGET } from '../../init/apply/target.ts';
 import { type DropInChanges, dropInChanges } from '../../init/drop-ins.ts';
 import { filesOnBinds } from '../../init/host/served-certificates.ts';
 import { directoriesOf, pemDirectoryGid } from '../../init/setup.ts';
 import { now, openAuditTrail, passEnvironmentOf } from '../command.ts';
 import type { CommandValues } from '../line/options.ts';
-import { TARGET } from './disable-old.ts';
 import { adoptDropIns, UNITS_CONFIG } from './drop-ins.ts';
 import { settingsOf, type TakeRequest } from './settings.ts';
 import { takeBack } from './undo.ts';

@@ -5,6 +5,7 @@ import { finishRuns, hasUnfinished } from '../../init/apply/finish.ts';
 import { HalfDone, putRun, type RunResult, TakenBack } from '../../init/apply/put.ts';
 import { type InitRecord, readRecord, recordDirectory } from '../../init/apply/record.ts';
 import { type ReloadWay, reloadWayOf } from '../../init/apply/reload.ts';
+import { startCommandOf } from '../../init/apply/target.ts';
 import { type Discovery, discover } from '../../init/discovery.ts';
 import { dropInChanges } from '../../init/drop-ins.ts';
 import { configurationOf, Unplannable } from '../../init/plan/haproxy-config.ts';
@@ -53,7 +54,7 @@ async function init(values: CommandValues): Promise<number> {
   const isUnread = setup.plan.diff === '' && hasUnfinished(record);
   const planned = { discovery, setup, isApplied, isUnread, way };
   const result = values['dry-run'] ? undefined : await write(values, planned);
-  report(values, { ...planned, result });
+  report(values, { ...planned, result, startCommand: await startCommandOf() });
   return EXIT.ok;
 }
 
@@ -123,7 +124,13 @@ async function haproxyChanges({ plan }: Setup) {
   );
 }
 
-function report(values: CommandValues, planned: Planned & { result: RunResult | undefined }): void {
+interface Reported extends Planned {
+  result: RunResult | undefined;
+  /** Of pemfleet's units. */
+  startCommand: string;
+}
+
+function report(values: CommandValues, planned: Reported): void {
   const { discovery, setup, isApplied, result } = planned;
   const { plan, files, directories, kept, names, bucket, certsDir } = setup;
   const next = nextSteps(values, planned);
@@ -152,7 +159,7 @@ function report(values: CommandValues, planned: Planned & { result: RunResult | 
   print(next.length === 0 ? '' : `next:\n${next.map((line) => `  ${line}\n`).join('')}`);
 }
 
-function linesState(planned: Parameters<typeof report>[1]): string {
+function linesState(planned: Reported): string {
   const { setup, isApplied, isUnread, way, result } = planned;
   const { plan } = setup;
   const why = way.kind === 'none' ? way.why : 'a run of init ended before its reload';
@@ -163,7 +170,8 @@ function linesState(planned: Parameters<typeof report>[1]): string {
   return `put the lines into ${files} (haproxy -c takes them); ${reload}\n`;
 }
 
-function nextSteps(values: CommandValues, { setup, isApplied, isUnread, way, discovery }: Planned): string[] {
+function nextSteps(values: CommandValues, planned: Reported): string[] {
+  const { setup, isApplied, isUnread, way, discovery, startCommand } = planned;
   const isSame = values.config === '/etc/pemfleet/pemfleet.yaml';
   const config = isSame ? '' : ` --config ${values.config}`;
   if (values['dry-run']) return ['the same without --dry-run writes it'];
@@ -174,7 +182,7 @@ function nextSteps(values: CommandValues, { setup, isApplied, isUnread, way, dis
     ...(isOpen ? [`pemfleet init${config} --apply    put the lines in, check, reload once`] : []),
     ...(isUnread && !values.apply ? [`pemfleet init${config} --apply    check, reload once`] : []),
     ...((isApplied || isUnread) && way.kind === 'none' ? ['systemctl restart haproxy'] : []),
-    ...['systemctl enable --now pemfleet.target', `pemfleet status${config}`],
+    ...[startCommand, `pemfleet status${config}`],
   ];
 }
 

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { runHostCommand } from '#common/systemd/host-command.ts';
 import { readRecord, recordDirectory } from '../../init/apply/record.ts';
 import { reloadWayOf } from '../../init/apply/reload.ts';
+import { TARGET } from '../../init/apply/target.ts';
 import { type UndoResult, undoLastRun } from '../../init/apply/undo.ts';
 import { findInstallation } from '../../init/host/installation.ts';
 import { Unplannable } from '../../init/plan/haproxy-config.ts';
@@ -46,8 +47,6 @@ async function warnOfUnits(): Promise<void> {
     printToStderr(`${TARGET} is still on, without a configuration: systemctl disable --now ${TARGET}\n`);
   }
 }
-
-const TARGET = 'pemfleet.target';
 
 function undoText(result: UndoResult, dryRun: boolean): string {
   if (result.result === 'nothing') return 'nothing to undo: no run of init is on record\n';

@@ -136,6 +136,26 @@ test('init where HAProxy does not run, or runs without a master, puts the lines 
   assert.equal(readFileSync(config, 'utf8'), written);
 });
 
+test("init says what starts pemfleet's units, and where they are on already, what starts a pass", async (t) => {
+  const { run, answers, bin } = await makeHost(t);
+  cpSync(haproxy, join(bin, 'haproxy'));
+  const systemctl = (active: string, enabled: string) => {
+    const script = `case "$*" in "is-active pemfleet.target") echo ${active};; "is-enabled pemfleet.target") echo ${enabled};; esac`;
+    writeFileSync(join(bin, 'systemctl'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  };
+  const said = (...states: [active: string, enabled: string]) => {
+    systemctl(...states);
+    const { stdout, status, stderr } = run(...answers, '--apply');
+    assert.equal(status, 0, stderr);
+    return /^ {2}systemctl (?!restart haproxy)(.*)$/m.exec(stdout)?.[1];
+  };
+
+  assert.equal(said('inactive', 'disabled'), 'enable --now pemfleet.target');
+  assert.equal(said('inactive', 'enabled'), 'enable --now pemfleet.target');
+  assert.equal(said('active', 'enabled'), 'restart pemfleet.target');
+  assert.equal(said('active', 'disabled'), 'enable pemfleet.target && systemctl restart pemfleet.target');
+});
+
 test('init takes a directory of configurations, and changes the file that has the bind', async (t) => {
   const { run, answers, config, haproxyDir, lines, bin } = await makeHost(t);
   cpSync(haproxy, join(bin, 'haproxy'));

@@ -72,9 +72,7 @@ export function nextLine(
   fact: AuditFact,
   at: Date,
 ): { text: string; end: ChainEnd } {
-  // Why it was due, and what the operator said.
-  const reasons = [...new Set([fact.reason, given])].filter((one) => one !== undefined);
-  const reason = reasons.length === 0 ? undefined : reasons.join(': ');
+  const reason = wholeReason(fact.reason, given);
   const line = auditLine.parse({
     ...{ sequence: sequence + 1, at: at.toISOString(), by: cut(by) },
     ...(isClaimed && { isClaimed }),
@@ -85,11 +83,17 @@ export function nextLine(
     ...fact,
     ...(fact.before && { before: fact.before.slice(0, MAX_SERIALS) }),
     ...(fact.after && { after: fact.after.slice(0, MAX_SERIALS) }),
-    ...(reason !== undefined && { reason: cut(reason) }),
+    ...(reason !== undefined && { reason }),
     previous: hash,
   });
   const lineText = JSON.stringify(line);
   return { text: lineText, end: { sequence: line.sequence, hash: lineHash(lineText) } };
+}
+
+/** Why it was due, and what the operator said. @returns undefined: neither is known */
+export function wholeReason(due: string | undefined, given: string | undefined): string | undefined {
+  const reasons = [...new Set([due, given])].filter((one) => one !== undefined);
+  return reasons.length === 0 ? undefined : cut(reasons.join(': '));
 }
 
 /** @returns undefined for what is no line of ours */

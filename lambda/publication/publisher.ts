@@ -13,6 +13,7 @@ import { signReceipt } from '#contract/receipt.ts';
 import { type SignedManifest, serializeRoot } from '#contract/root.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import { factsOfCommit, type PublishedBecause } from '../audit/commit.ts';
+import { type AuditActor, wholeReason } from '../audit/line.ts';
 import type { AuditTrail } from '../audit/trail.ts';
 import type { Hold } from '../hold/in-force.ts';
 import type { Log } from '../log.ts';
@@ -81,6 +82,12 @@ const PUBLISHED: PublishedBecause = { action: 'published' };
 
 function becauseOf({ action, reason }: Partial<PublishedBecause>): PublishedBecause | undefined {
   return action === undefined ? undefined : { action, reason };
+}
+
+/** As the line of the audit trail has it. */
+function whyOf({ action, reason: due }: PublishedBecause, { by, command, reason: given }: AuditActor) {
+  const reason = wholeReason(due, given);
+  return { action, ...(reason !== undefined && { reason }), by, command };
 }
 
 export interface WithdrawOptions {
@@ -299,7 +306,7 @@ export class Publisher {
     const entry = this.#latest?.manifest.certificates[name];
     if (entry === undefined) return;
     const actor = this.#options.audit?.actor;
-    const why = actor && { ...(because ?? PUBLISHED), by: actor.by, command: actor.command };
+    const why = actor && whyOf(because ?? PUBLISHED, actor);
     try {
       await addToHistory(this.#bucket, this.#fleet, [name, entry], why);
     } catch (error) {

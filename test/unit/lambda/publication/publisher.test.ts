@@ -5,6 +5,8 @@ import { BucketError } from '#contract/errors.ts';
 import { layout } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import { type SignedManifest, serializeRoot } from '#contract/root.ts';
+import { AuditTrail } from '../../../../lambda/audit/trail.ts';
+import { readHistory } from '../../../../lambda/publication/history/history.ts';
 import { interposed } from '../../../support/bucket/interposed.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
@@ -95,6 +97,22 @@ test('a history that cannot be written is logged, and the certificate is publish
 
   assert.equal(result, 'published');
   assert.deepEqual(events, ['history.failed a.test ERR_BUCKET_DENIED']);
+});
+
+test('the history says why it was due, and what the operator said, as the audit trail does', async () => {
+  const bucket = memoryBucket();
+  const actor = { by: 'root (sudo: ada)', command: 'pemfleet renew a.test', reason: 'old phones' };
+  const audit = new AuditTrail(bucket, actor, () => noon);
+  const { entry, texts } = certificate('a');
+
+  await testPublisher(bucket, fleet, { audit }).publish(a, entry, texts, {
+    action: 'renewed',
+    reason: 'forced',
+  });
+
+  const [version] = await readHistory(bucket, fleet, a);
+  const { by, command } = actor;
+  assert.deepEqual(version?.why, { action: 'renewed', reason: 'forced: old phones', by, command });
 });
 
 test('a PEM that cannot be put is not published', async () => {

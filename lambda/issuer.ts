@@ -16,6 +16,7 @@ import { AuditTrail } from './audit/trail.ts';
 import { type CommandAlias, commandAlias, isCommandEvent } from './commands/remote/event.ts';
 import type { CommandAnswer } from './commands/remote/protocol.ts';
 import { type Config, checkConfig } from './config/config.ts';
+import type { NotifySettings } from './config/notify/notify.ts';
 import type { PassMetrics } from './figures/metrics.ts';
 import type { Problem } from './figures/problems.ts';
 import { problemText } from './figures/rises.ts';
@@ -24,6 +25,7 @@ import { RunCommandNotifier } from './fleet/run-command.ts';
 import { functionIdentity } from './identity/identity.ts';
 import { type Fields, type Log, levelOf } from './log.ts';
 import { openChannels, servesAlarmTopic } from './notification/channels/open-channels.ts';
+import { sendPending } from './notification/notify-changes.ts';
 import type { Outcome } from './outcome.ts';
 import { afterPass } from './pass/after-pass.ts';
 import { passNotBegun } from './pass/run-pass.ts';
@@ -41,6 +43,8 @@ export interface LambdaContext {
 
 /** Left at the end of an invocation to save failures, notify hosts and flush logs. */
 const RESERVE_MS = 20_000;
+/** Of that, what receivers leave for the end. */
+const END_MS = 5_000;
 
 /** Of the first pass. */
 const [RIGHTS_ATTEMPTS, RIGHTS_PAUSE_MS] = [5, 15_000];
@@ -146,15 +150,32 @@ async function pass(context: LambdaContext, options: PassOptions): Promise<{ out
   const topic = topicArn && !isTold ? new SnsTopic(topicArn, process.env) : undefined;
   // A dry run tells nobody.
   const notify = options.dryRun ? undefined : config.notify;
-  const channels = notify && openChannels(notify, { env: process.env, now });
-  const ended = await afterPass({ bucket, config, timing, log, topic, channels }, notifier, result);
+  const told = { bucket, config, timing, log, topic, isTold: notify !== undefined };
+  const ended = await afterPass(told, notifier, result);
   const { failures } = ended;
   const probed = await probeNames({ bucket, config, timing, log }, result);
   emit({ ...ended.metrics, ...probed }, ended.problems);
+  if (notify) await tell({ bucket, config, log }, notify, context);
   // Last: whatever becomes of the page, the figures are out.
   if (!options.dryRun) await writePage({ config, timing, log });
   if (result.error !== undefined) throw result.error;
   return failIfAny(result.outcomes, failures);
+}
+
+/** What the pass has kept for receivers: of one that hangs, the figures are out. What there is no time for, the next pass sends. */
+async function tell(
+  { bucket, config, log }: Pick<Pass, 'bucket' | 'config' | 'log'>,
+  settings: NotifySettings,
+  context: LambdaContext,
+): Promise<void> {
+  const withinMs = context.getRemainingTimeInMillis() - END_MS;
+  if (withinMs <= 0) return;
+  const now = new Date();
+  const channels = openChannels(settings, { env: process.env, now: () => new Date() });
+  const { wakeMinutes } = config;
+  await sendPending({ bucket, log, now, settings, channels, wakeMinutes, withinMs }).catch((error: unknown) =>
+    log('notice.failed', { code: codeOf(error), error: messageOf(error) }),
+  );
 }
 
 /** Whoever wants no page does not load what makes it. */

@@ -1,8 +1,11 @@
 /** `pemfleet run` and `pemfleet plan`: one pass, or what it would do. */
+import { codeOf, messageOf } from '#contract/errors.ts';
+import { sendPending } from '../notification/notify-changes.ts';
 import { writeStatusPage } from '../page/write-page.ts';
 import { afterPass } from '../pass/after-pass.ts';
 import { MIN_ORDER_MS } from '../pass/issuing/issue.ts';
 import type { Decided } from '../pass/run-pass.ts';
+import type { Pass } from '../pass.ts';
 import type { PreflightFinding } from '../preflight/finding.ts';
 import { limitFindings } from '../preflight/preflight.ts';
 import { probeNames } from '../probe/probe-names.ts';
@@ -37,6 +40,8 @@ import { writeFigures } from './textfile.ts';
 
 /** To read the bucket, before the first order. */
 const MIN_SURVEY_MS = 10_000;
+/** Receivers have this long at least: the unit ends a pass later. */
+const MIN_NOTIFY_MS = 5_000;
 
 export const runCommand: Command = async (values) => {
   const seconds = Number(values.timeout);
@@ -87,11 +92,11 @@ async function pass(
   if (!dryRun) {
     await notifyHosts(environment.log, result);
     // What hosts report is kept for the next pass: which sequences they have read, and whether they need version 1.
-    const channels = machineChannels(config, environment.log);
-    const { metrics } = await afterPass({ bucket, config, channels, ...environment }, undefined, result);
+    const { metrics } = await afterPass({ bucket, config, isTold: true, ...environment }, undefined, result);
     const probed = await probeNames({ bucket, config, ...environment }, result);
     await writeFigures(config, { ...metrics, ...probed });
     await writeStatusPage({ bucket, config, ...environment });
+    await sendNotices({ bucket, config, ...environment });
   }
   const findings = checked && [...checked, ...limitFindings(outcomes)];
   if (values.json) {
@@ -112,6 +117,23 @@ async function pass(
   const status = exitStatusOfOutcomes(dryRun ? waits : outcomes);
   const isRevocationFailed = revocations?.some(({ result: state }) => state === 'failed') ?? false;
   return status === EXIT.ok && isRevocationFailed ? EXIT.partlyFailed : status;
+}
+
+/** Last: receivers may hang. What they do not take, the next pass sends. */
+async function sendNotices({
+  bucket,
+  config,
+  log,
+  timing,
+}: Pick<Pass, 'bucket' | 'config' | 'log' | 'timing'>) {
+  const { notify: settings, wakeMinutes } = config;
+  const channels = machineChannels(config, log);
+  if (settings === undefined || channels === undefined) return;
+  const withinMs = Math.max(MIN_NOTIFY_MS, timing.deadline.getTime() - Date.now());
+  const options = { bucket, log, now: now(), settings, channels, wakeMinutes, withinMs };
+  await sendPending(options).catch((error: unknown) =>
+    log('notice.failed', { code: codeOf(error), error: messageOf(error) }),
+  );
 }
 
 /** Loaded where it is needed only: it is half of the SDK. */

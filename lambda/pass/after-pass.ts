@@ -29,7 +29,6 @@ import type { FleetNotifier } from '../fleet/run-command.ts';
 import { ServedChanges } from '../fleet/served/changes.ts';
 import { keepServed } from '../fleet/served/keep.ts';
 import { reportingNow, strayFleets } from '../fleet/stray-fleets.ts';
-import type { NoticeChannels } from '../notification/deliver.ts';
 import { notifyChanges } from '../notification/notify-changes.ts';
 import { type FailedAttempts, nextFailures, nextPostponed } from '../order/failures.ts';
 import type { PassResult } from '../outcome.ts';
@@ -44,8 +43,6 @@ const NO_RECORDS: RecordFacts = { failing: [], orderedSince: new Map() };
 const MAX_HOSTS = 20;
 /** Reading the statuses has this long at least, however late the pass is. */
 const MIN_READ_MS = 10 * SECOND_MS;
-/** Receivers have this long at least. */
-const MIN_NOTIFY_MS = 5 * SECOND_MS;
 
 /** Whatever cannot be read, the hosts are called and the metrics are there; what failed is logged, and is one failure. */
 export interface PassEnd {
@@ -60,8 +57,8 @@ export interface PassEnd {
 interface Audience {
   /** Of the alarms; undefined: the log has the names. */
   topic?: AlarmTopic | undefined;
-  /** Of `notify`, opened; undefined: nobody is told, as by a dry run. */
-  channels?: NoticeChannels | undefined;
+  /** What has changed is kept for the channels of `notify`: `sendPending` sends it, when nothing waits for it. Absent: as of a dry run. */
+  isTold?: boolean | undefined;
 }
 
 /** Between two passes: what is published and what hosts report, without a decision about certificates. */
@@ -147,11 +144,10 @@ export async function afterPass(
     const metrics = metricsOf({ ...facts, isComplete: result.error === undefined, incomplete }, problems);
     const { wakeMinutes } = config;
     await announceRises({ ...pass, now, wakeMinutes }, problems, incomplete);
-    if (config.notify !== undefined && pass.channels !== undefined) {
-      const withinMs = Math.max(MIN_NOTIFY_MS, timing.deadline.getTime() - timing.now().getTime());
-      const options = { bucket, log, now, settings: config.notify, channels: pass.channels };
+    if (config.notify !== undefined && pass.isTold) {
+      const options = { bucket, log, now, settings: config.notify, channels: new Map() };
       const known = { facts, problems, incomplete, manifests: result.manifests, configured: names };
-      await notifyChanges({ ...options, wakeMinutes, withinMs }, known);
+      await notifyChanges({ ...options, wakeMinutes, withinMs: 0 }, known);
     }
     return { metrics, problems, failures };
   } finally {

@@ -34,17 +34,14 @@ export const notifyCommand: Command = async (values, names) => {
   if (values['dry-run']) return listPending(values, bucket);
   const environment = passEnvironmentOf(values);
   const channels = machineChannels(config, environment.log) ?? new Map();
-  const pass = { bucket, config, channels, ...environment };
-  const isFree = await bucket
+  const pass = { bucket, config, isTold: true, ...environment };
+  await bucket
     .exclusively('pass', LOCK_MS, () => afterPass(pass, undefined, noPass(config)))
-    .then(
-      () => true,
-      (error: unknown) => {
-        if (codeOf(error) !== 'ERR_BUCKET_LOCK') throw error;
-        return false;
-      },
-    );
-  if (!isFree) await sendPending(optionsOf(pass, notify, channels));
+    .catch((error: unknown) => {
+      if (codeOf(error) !== 'ERR_BUCKET_LOCK') throw error;
+    });
+  // Receivers may hang: no pass waits for them.
+  await sendPending(optionsOf(pass, notify, channels));
   return listPending(values, bucket);
 };
 

@@ -9,6 +9,8 @@ declare module 'node-forge/lib/forge.js' {
 declare module 'node-forge/lib/pkcs12.js' {
   /** A node of an ASN.1 tree; `value` is a list where it is constructed. */
   export interface Asn1 {
+    /** Its universal tag. */
+    type: number;
     value: Asn1[] | string;
   }
   export interface SafeBag {
@@ -24,6 +26,8 @@ declare module 'node-forge/lib/pkcs12.js' {
       fromDer(bytes: string, options: { strict: boolean; parseAllBytes: boolean }): Asn1;
       toDer(asn1: Asn1): { getBytes(): string };
     };
+    /** What each encrypted part is opened by; forge calls it by this name. */
+    pbe: { getCipher(oid: string, parameters: Asn1, passphrase: string | undefined): object };
     pki: { certificateToAsn1(certificate: object): Asn1; privateKeyToAsn1(key: object): Asn1 };
     pkcs12: {
       pkcs12FromAsn1(

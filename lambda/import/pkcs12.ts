@@ -8,7 +8,7 @@ import 'node-forge/lib/pkcs12.js';
 import type { Asn1, SafeBag } from 'node-forge/lib/pkcs12.js';
 import { ImportRefused } from './refused.ts';
 
-/** Rounds that derive the key from the passphrase, for the check of the whole; a file says how many, and today's programs say 2048 to some 100,000. */
+/** Rounds that derive a key from the passphrase, for the check of the whole and for each encrypted part; a file says how many, and today's programs say 2048 to some 100,000. */
 const MAX_ITERATIONS = 5_000_000;
 
 interface Pkcs12Content {
@@ -37,11 +37,31 @@ function parseAsn1(file: string, body: Buffer): Asn1 {
   }
 }
 
+class EndlessDerivation extends Error {}
+
+const { getCipher } = forge.pbe;
+
+/** Its parameters are a salt, the rounds and the length of a key. Some stand in what was encrypted itself, so that only here all are seen. */
+forge.pbe.getCipher = (oid, parameters, passphrase) => {
+  const rounds = largestIn(parameters);
+  if (rounds > MAX_ITERATIONS)
+    throw new EndlessDerivation(`wanted at most ${MAX_ITERATIONS} iterations, saw ${rounds}`);
+  return getCipher(oid, parameters, passphrase);
+};
+
+/** Universal tag 2. */
+function largestIn(asn1: Asn1): number {
+  if (typeof asn1.value === 'string') return asn1.type === 2 ? numberIn(asn1.value) : 0;
+  return Math.max(0, ...asn1.value.map(largestIn));
+}
+
+const numberIn = (bytes: string) => [...bytes].reduce((sum, byte) => sum * 256 + byte.charCodeAt(0), 0);
+
 /** PFX ::= SEQUENCE { version, authSafe, macData SEQUENCE { mac, salt, iterations } OPTIONAL } */
 function refuseEndless(file: string, asn1: Asn1): void {
   const bytes = childOf(childOf(asn1, 2), 2)?.value;
   if (typeof bytes !== 'string') return;
-  const iterations = [...bytes].reduce((sum, byte) => sum * 256 + byte.charCodeAt(0), 0);
+  const iterations = numberIn(bytes);
   if (iterations <= MAX_ITERATIONS) return;
   throw new ImportRefused(`${file}: wanted at most ${MAX_ITERATIONS} iterations, saw ${iterations}`);
 }
@@ -61,6 +81,7 @@ function openBags(file: string, asn1: Asn1, given: string | undefined): SafeBag[
       failure = error;
     }
   }
+  if (failure instanceof EndlessDerivation) throw new ImportRefused(`${file}: ${failure.message}`);
   const isWrong = /MAC could not be verified|decrypt/i.test(String((failure as Error).message));
   if (!isWrong) throw new ImportRefused(`${file}: wanted PKCS#12 as RFC 7292 has it: ${unreadable(failure)}`);
   throw new ImportRefused(

@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict';
 import { createPrivateKey } from 'node:crypto';
 import { test } from 'node:test';
+import forge from 'node-forge/lib/forge.js';
+import 'node-forge/lib/pkcs12.js';
+import type { Asn1 } from 'node-forge/lib/pkcs12.js';
 import { DAY_MS } from '#common/time.ts';
 import { assemble } from '#contract/combined-pem.ts';
 import { codeOf, messageOf } from '#contract/errors.ts';
@@ -245,6 +248,26 @@ test('PKCS#12: a wrong passphrase, none, two certificates, more rounds than anyb
   more.writeUInt16BE(more.readUInt16BE(2) + 2, 2);
   more.writeUInt8(more.readUInt8(mac + 1) + 2, mac + 1);
   await assert.rejects(imported([more], passphrase), /wanted at most 5000000 iterations, saw 2147483647/);
+});
+
+test('PKCS#12 without a MAC: more rounds than anybody writes in an encrypted part are refused at once, too', {
+  timeout: 20_000,
+}, async (t) => {
+  const { asn1 } = forge;
+  const parsed = (bytes: string) => asn1.fromDer(bytes, { strict: false, parseAllBytes: false });
+  const withMore = (tree: Asn1): Asn1 => {
+    const { value } = tree;
+    if (typeof value !== 'string') return { ...tree, value: value.map(withMore) };
+    return tree.type === 2 && value === '\x08\x00' ? { ...tree, value: '\x7f\xff\xff\xff' } : tree;
+  };
+  const [version, safe] = parsed(makePkcs12(tempDir(t), combined, { passphrase }).toString('latin1'))
+    .value as [Asn1, { value: [Asn1, { value: [{ value: string }] }] }];
+  const [octets] = safe.value[1].value;
+  octets.value = asn1.toDer(withMore(parsed(octets.value))).getBytes();
+  const pfx = { ...parsed('\x30\x00'), value: [version, safe as unknown as Asn1] };
+  const body = Buffer.from(asn1.toDer(pfx).getBytes(), 'latin1');
+
+  await assert.rejects(imported([body], passphrase), /f1: wanted at most 5000000 iterations, saw 2147483647/);
 });
 
 test('an expired intermediate gives way to a valid one of the same key', async () => {

@@ -11,7 +11,7 @@ import type { Outcome, PassResult } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
 import { refreshStaples } from '../publication/staples.ts';
 import { tidyFleets } from '../publication/tidy.ts';
-import { logReplacement } from '../replacement/in-pass.ts';
+import { logReplacement, revokingKeys } from '../replacement/in-pass.ts';
 import { issueAll } from './issuing/issue-all.ts';
 import { discardUnconfigured } from './issuing/order-in-flight.ts';
 import { noteLimits } from './limits/note-limits.ts';
@@ -93,7 +93,7 @@ async function work(
     outcomes,
   );
   const failure = await maintainFleets(pass, survey);
-  await tidyFleets(pass, found);
+  await tidyFleets(pass, found, (fleet) => revokingKeys(pass.bucket, fleet));
   const result = { outcomes: [...blocked, ...outcomes], unconfigured, revocations, error: failure };
   return { ...(await conclude(pass, survey, result)), wakeProblem, bursts };
 }

@@ -16,11 +16,16 @@ export interface FleetsBefore extends PublishedFleets {
 
 type TidyPass = Pick<Pass, 'audit' | 'bucket' | 'config' | 'log' | 'signing' | 'timing'>;
 
-export async function tidyFleets(pass: TidyPass, first: FleetsBefore): Promise<void> {
+/** @param needed keys of a fleet's PEMs that no manifest names, and that are still wanted */
+export async function tidyFleets(
+  pass: TidyPass,
+  first: FleetsBefore,
+  needed: (fleet: FleetName) => Promise<readonly string[]>,
+): Promise<void> {
   for (const [fleet, publisher] of first.publishers) {
     try {
       await publisher.shards.saveSummary();
-      if (isFirstOfDay(first, fleet, publisher)) await sweep(pass, first, fleet);
+      if (isFirstOfDay(first, fleet, publisher)) await sweep(pass, first, fleet, needed);
     } catch (error) {
       if (!(error instanceof BucketError || error instanceof ContractError)) throw error;
       pass.log('tidy.failed', { fleet, code: error.code, error: messageOf(error) });
@@ -35,7 +40,12 @@ function isFirstOfDay({ manifests }: FleetsBefore, fleet: FleetName, { latest }:
   return latest !== undefined && before !== undefined && before !== dayOf(latest.manifest.signedAt);
 }
 
-async function sweep(pass: TidyPass, { memory }: FleetsBefore, fleet: FleetName): Promise<void> {
+async function sweep(
+  pass: TidyPass,
+  { memory }: FleetsBefore,
+  fleet: FleetName,
+  needed: (fleet: FleetName) => Promise<readonly string[]>,
+): Promise<void> {
   const { bucket, config, log, signing } = pass;
   const now = pass.timing.now();
   const readNamed: ReadNamed = async () => {
@@ -45,7 +55,8 @@ async function sweep(pass: TidyPass, { memory }: FleetsBefore, fleet: FleetName)
     const object = await bucket.get(layout.manifest(fleet));
     try {
       const version1 = object === undefined ? [] : [parseManifest(fleet, object.body)];
-      return keysNamedBy(fleet, [root, ...version1], root.requires.includes('shards') ? shards.digests : []);
+      const digests = root.requires.includes('shards') ? shards.digests : [];
+      return new Set([...keysNamedBy(fleet, [root, ...version1], digests), ...(await needed(fleet))]);
     } catch (error) {
       if (error instanceof ContractError) return undefined;
       throw error;

@@ -1,11 +1,12 @@
 /** The requests of `issuer/replace.json` in a pass: what it obeys, and how far it has come. */
 import { BucketError, ContractError, codeOf, messageOf } from '#contract/errors.ts';
-import type { CertificateName } from '#contract/layout.ts';
+import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import type { Outcome } from '../outcome.ts';
 import type { Pass } from '../pass.ts';
+import { listPems } from '../publication/published-pems.ts';
 import { Replacements } from './covered.ts';
 import { readRequests } from './requests.ts';
-import { readRevocations, replacementOf, type StoredRevocation } from './revocations.ts';
+import { readRevocations, replacementOf, revokingPems, type StoredRevocation } from './revocations.ts';
 
 /**
  * A document that cannot be read replaces nothing, and stops nothing else.
@@ -42,6 +43,19 @@ export async function readRevocationsInPass({
     log('revocation.failed', { code: error.code, error: messageOf(error) });
     return [];
   }
+}
+
+/**
+ * Keys of a fleet's PEMs that are to be revoked: where the account is lost, the CA wants the private key. Of a request that cannot be read,
+ * all of the certificate's. @throws BucketError
+ */
+export async function revokingKeys(bucket: Pass['bucket'], fleet: FleetName): Promise<string[]> {
+  const stored = await readRevocations(bucket);
+  const keys = stored.map(async (one) => {
+    if (one.requests === undefined) return (await listPems(bucket, fleet, one.certificate)) ?? [];
+    return revokingPems(one).map(({ sha256 }) => layout.pem(fleet, one.certificate, sha256));
+  });
+  return (await Promise.all(keys)).flat();
 }
 
 /** Silent where the requests cover nothing any more. @param covered when the pass began */

@@ -13,6 +13,8 @@ import { IssuerMemory } from '../../../../lambda/publication/ended.ts';
 import { readHistory } from '../../../../lambda/publication/history/history.ts';
 import { type ReadManifest, readManifest } from '../../../../lambda/publication/read-manifest.ts';
 import { tidyFleets } from '../../../../lambda/publication/tidy.ts';
+import { revokingKeys } from '../../../../lambda/replacement/in-pass.ts';
+import { addToRevocation } from '../../../../lambda/replacement/revocations.ts';
 import { interposed } from '../../../support/bucket/interposed.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, fakeClock, noon } from '../../../support/clock.ts';
@@ -49,7 +51,7 @@ async function passOn(bucket: Bucket, day: number, version?: number) {
   const config = { keyRetention } as Config;
   const pass = { bucket, log: events.log, signing: testSigning, timing, audit, config };
   const fleets = { memory, manifests: new Map([[fleet, before]]), publishers: new Map([[fleet, publisher]]) };
-  await tidyFleets(pass, fleets);
+  await tidyFleets(pass, fleets, (of) => revokingKeys(bucket, of));
   audited.push(...facts);
   return events.names();
 }
@@ -85,6 +87,27 @@ test('the key of a superseded certificate is deleted after keyRetention, by a pa
     [digestOf(1), day],
   ]);
   assert.deepEqual(fact?.before?.length, 2);
+});
+
+test('what waits to be revoked stays with its key until that is done; of a request that cannot be read, all', async () => {
+  const bucket = memoryBucket();
+  for (const version of [1, 2, 3]) await passOn(bucket, version, version);
+  const [sha256, at] = [digestOf(1), noon.toISOString()];
+  const directoryUrl = 'https://ca.test/directory';
+  await addToRevocation(bucket, name, [
+    { sha256, serial: '0A', directoryUrl, at, reason: 'keyCompromise', by: 'a test' },
+  ]);
+  const there = () => [1, 2].map((version) => bucket.text(keyOf(version)) !== undefined);
+
+  await passOn(bucket, 50, 4);
+  assert.deepEqual(there(), [true, false]);
+  await bucket.put(layout.revocation(name), '[[[');
+  await passOn(bucket, 120, 5);
+  assert.deepEqual(there(), [true, false]);
+  await bucket.delete(layout.revocation(name));
+  await passOn(bucket, 121, 6);
+  await passOn(bucket, 160, 7);
+  assert.deepEqual(there(), [false, false]);
 });
 
 test('one sweep a day', async () => {

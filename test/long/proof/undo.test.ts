@@ -1,8 +1,11 @@
 // The operator undoes: ten hosts with HAProxy and agents of their own prove each word within one poll, and no visitor notices.
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { AuditLine } from '../../../lambda/audit/line.ts';
+import type { PassOptions } from '../../../lambda/pass.ts';
 import { handshake } from '../../support/handshake.ts';
 import { startScene } from '../../support/proof/scene.ts';
 import { startTlsLoad } from '../../support/tls-load.ts';
@@ -32,23 +35,31 @@ test('rollback, hold, resume, export, revoke and withdraw on ten hosts: each pro
     );
     return [...new Set(serials)];
   };
-  const renewed = async (force: boolean) => {
-    const { outcomes } = await issuer.pass({ force });
+  /** One poll after it. @returns what became of shop */
+  const pass = async (options: PassOptions = {}) => {
+    const { outcomes } = await issuer.pass(options);
     await poll();
-    return outcomes.find(({ certificate }) => certificate === 'shop')?.serial ?? '';
+    const {
+      result,
+      reason,
+      serial = '',
+    } = outcomes.find(({ certificate }) => certificate === 'shop') ?? assert.fail();
+    return { result, reason, serial };
   };
-  const actions: string[] = [];
-  /** Typed, and said in the trail. */
-  const type = async (action: string, ...words: string[]) => {
+  const trail = async () => {
+    const { status, stdout, stderr } = await issuer.command(['audit', '--json']);
+    assert.equal(status, 0, stderr);
+    const { lines, problems } = JSON.parse(stdout) as { lines: AuditLine[]; problems: unknown[] };
+    assert.deepEqual(problems, []);
+    return lines.map(({ action, certificate, after = [] }) => [action, certificate, ...after].join(' '));
+  };
+  const type = async (...words: string[]) => {
     const { status, stderr } = await issuer.command(words);
     assert.equal(status, 0, `${words.join(' ')}: ${stderr}`);
-    const { lines, problems } = JSON.parse((await issuer.command(['audit', '--json'])).stdout);
-    assert.deepEqual(problems, []);
-    assert.equal(lines.at(-1).action, action, words.join(' '));
-    actions.push(action);
   };
-  const [first, second] = [await renewed(false), await renewed(true)];
-  assert.deepEqual(await servedFor('shop.test'), [second]);
+  const first = (await pass()).serial;
+  assert.deepEqual(await servedFor('shop.test'), [first]);
+  const before = await trail();
   const loads = await Promise.all(
     hosts.map(({ haproxy }) =>
       startTlsLoad({ port: haproxy.httpsPort, servernames: ['shop.test'], newPerSecond: 5, keepAlive: 1 }),
@@ -57,44 +68,37 @@ test('rollback, hold, resume, export, revoke and withdraw on ten hosts: each pro
 
   t.after(() => Promise.all(loads.map((load) => load.stop())));
 
-  await type('rolled-back', 'rollback', 'shop', '--reason', 'an old client breaks');
+  await type('hold', 'shop', '--reason', 'a freeze');
+  await issuer.wantRenewed(readFileSync(join(hosts[0]?.haproxy.certsDir ?? '', 'shop.pem'), 'utf8'));
+  assert.deepEqual(await pass(), { result: 'deferred', reason: 'held', serial: first });
+  assert.deepEqual(await servedFor('shop.test'), [first]);
+  await type('resume', 'shop');
+  const { serial: second, ...resumed } = await pass();
+  assert.deepEqual(resumed, { result: 'issued', reason: 'renewal-window-past' });
+  assert.deepEqual(await servedFor('shop.test'), [second]);
+
+  await type('rollback', 'shop', '--reason', 'an old client breaks');
   await poll();
   assert.deepEqual(await servedFor('shop.test'), [first]);
+  assert.deepEqual(await pass(), { result: 'kept', reason: 'fresh', serial: first });
 
-  await type('held', 'hold', 'shop', '--reason', 'a freeze');
-  // Without the hold, it would be renewed.
-  assert.equal((await issuer.command(['run', '--force-renewal'])).status, 0);
-  await poll();
-  assert.deepEqual(await servedFor('shop.test'), [first]);
-  await type('resumed', 'resume', 'shop');
-  const third = await renewed(true);
-  assert.deepEqual(await servedFor('shop.test'), [third]);
-  assert.notEqual(third, first);
-
-  await type(
-    'exported',
-    'export',
-    'shop',
-    '--fullchain',
-    join(dir, 'chain.pem'),
-    '--key',
-    join(dir, 'key.pem'),
-  );
-  assert.equal(statSync(join(dir, 'key.pem')).mode & 0o777, 0o600);
+  const [chain, key] = [join(dir, 'chain.pem'), join(dir, 'key.pem')];
+  await type('export', 'shop', '--fullchain', chain, '--key', key);
+  assert.equal(new X509Certificate(readFileSync(chain)).serialNumber, first);
+  assert.equal(statSync(key).mode & 0o777, 0o600);
 
   const revoked = await issuer.command(['revoke', 'shop', '--reason', 'superseded']);
   assert.equal(revoked.status, 3, 'it waits until each host has proved the replacement');
   await poll();
-  assert.equal((await servedFor('shop.test')).includes(third), false);
-  assert.equal((await issuer.command(['run'])).status, 0);
-  const trail = JSON.parse((await issuer.command(['audit', 'shop', '--json'])).stdout);
-  assert.ok(trail.lines.some(({ action }: { action: string }) => action === 'revoked-at-ca'));
+  const [third = '', ...others] = await servedFor('shop.test');
+  assert.deepEqual([others, [first, second, 'none'].includes(third)], [[], false]);
+  assert.deepEqual(await pass(), { result: 'kept', reason: 'fresh', serial: third });
 
-  const [gone] = await servedFor('old.test');
+  const [gone = ''] = await servedFor('old.test');
   issuer.configure([shop]);
-  await type('withdrawn', 'withdraw', 'old');
+  await type('withdraw', 'old');
   await poll();
-  assert.equal((await servedFor('old.test')).includes(gone ?? ''), false);
+  assert.ok(!(await servedFor('old.test')).includes(gone));
 
   const counts = await Promise.all(loads.map((load) => load.stop()));
   assert.deepEqual(
@@ -102,7 +106,18 @@ test('rollback, hold, resume, export, revoke and withdraw on ten hosts: each pro
     [],
   );
   assert.ok(counts.every(({ latenciesMs, kept }) => latenciesMs.length > 0 && kept > 0));
-  assert.deepEqual(actions, ['rolled-back', 'held', 'resumed', 'exported', 'withdrawn']);
+  assert.deepEqual((await trail()).slice(before.length), [
+    'held shop',
+    'resumed shop',
+    `renewed shop ${second}`,
+    `rolled-back shop ${first}`,
+    `exported shop ${first}`,
+    'revocation-asked shop',
+    `renewed shop ${third}`,
+    'revoked-at-ca shop',
+    `revoked shop ${third}`,
+    'withdrawn old',
+  ]);
   assert.equal((await issuer.command(['audit', '--verify'])).status, 0);
   flipByte(join(issuer.bucketDir, 'issuer/audit'));
   const verified = await issuer.command(['audit', '--verify']);

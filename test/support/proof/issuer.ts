@@ -1,14 +1,16 @@
 /** The issuer of the fleets: the real one, whose passes run in this process, against Pebble and a directory bucket. */
 import { X509Certificate } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { buildSync } from 'esbuild';
 import { stringify } from 'yaml';
 import { MINUTE_MS } from '#common/time.ts';
-import { type CertificateName, certificateName } from '#contract/layout.ts';
+import { type CertificateName, certificateName, layout } from '#contract/layout.ts';
 import { openBucket } from '#storage/open.ts';
+import { commandActor } from '../../../lambda/audit/actor.ts';
+import { AuditTrail } from '../../../lambda/audit/trail.ts';
 import { startResponderServer } from '../../../lambda/commands/responder-server.ts';
 import { parseConfig } from '../../../lambda/config/yaml.ts';
 import { machineIdentity } from '../../../lambda/identity/identity.ts';
@@ -156,7 +158,8 @@ export class FleetIssuer {
     };
     const { log } = this.events;
     const identity = await machineIdentity(this.#configFile, IDENTITY);
-    const request = { bucket, config, options, timing, random: () => 0, log, identity };
+    const audit = new AuditTrail(bucket, commandActor(['run'], {}, undefined), now);
+    const request = { bucket, config, options, timing, random: () => 0, log, identity, audit };
     const result = await runPassExclusively(request);
     // What hosts report is kept for the next pass, as `pemfleet run` does it.
     await afterPass({ bucket, config, log, timing }, undefined, result);
@@ -180,6 +183,13 @@ export class FleetIssuer {
       const names = subjectAltName.split(', ').map((name) => name.replace(/^DNS:/, ''));
       this.issued.set(serialNumber, { names, number: this.issued.size });
     }
+  }
+
+  /** Its CA says of this certificate that the time for its renewal has come. */
+  async wantRenewed(pem: string): Promise<void> {
+    const suggestedWindow = { start: '2020-01-01T00:00:00Z', end: '2020-01-02T00:00:00Z' };
+    await this.#authority.pebble.setRenewalInfo(pem, { suggestedWindow });
+    rmSync(join(this.#bucketDir, layout.renewalInfo), { force: true });
   }
 
   /** `pemfleet key recovery-key --out FILE`. */

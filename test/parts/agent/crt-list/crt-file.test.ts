@@ -8,8 +8,9 @@ import { byFiles } from '../../../support/agent/configs.ts';
 import { serialOf } from '../../../support/agent/publish.ts';
 import { makeStage } from '../../../support/agent/stage.ts';
 import { makeWorkDir } from '../../../support/agent/work-dir.ts';
-import { type HaproxyVersion, haproxyVersions } from '../../../support/parts/haproxy.ts';
+import type { HaproxyVersion } from '../../../support/parts/haproxy.ts';
 import { createPki } from '../../../support/parts/pki.ts';
+import { testedVersions } from '../../../support/parts/versions.ts';
 
 /** A bind that names `shop.pem`, spelled as `spelling`; the file is there before HAProxy starts. */
 async function makeNamed(t: TestContext, version: HaproxyVersion, spelling: string) {
@@ -19,7 +20,7 @@ async function makeNamed(t: TestContext, version: HaproxyVersion, spelling: stri
   return makeStage(t, { version, workDir, configText: byFiles(`${certs}${spelling}`) });
 }
 
-for (const version of haproxyVersions) {
+for (const version of testedVersions()) {
   test(`${version}: crt FILE: updated at run time; a new one needs a reload, and says why`, async (t) => {
     const stage = await makeNamed(t, version, '/shop.pem');
     const pid = await stage.haproxy.pid();

@@ -8,7 +8,8 @@ import { actionsOf, assertOk, traces } from '../../../support/agent/assess.ts';
 import { makeListed } from '../../../support/agent/listed.ts';
 import { entryFor, serialOf } from '../../../support/agent/publish.ts';
 import type { Stage } from '../../../support/agent/stage.ts';
-import { type HaproxyVersion, haproxyVersions } from '../../../support/parts/haproxy.ts';
+import type { HaproxyVersion } from '../../../support/parts/haproxy.ts';
+import { testedVersions } from '../../../support/parts/versions.ts';
 
 interface Watched {
   stage: Stage;
@@ -47,7 +48,7 @@ const alpn = {
   sniFilters: ['shop.test', '!www.shop.test'],
 };
 
-for (const version of haproxyVersions) {
+for (const version of testedVersions()) {
   test(`${version}: crt-list FILE: of files with one name the newest has the first line, so that a start serves it`, async (t) => {
     const { stage, lines, sync, edit } = await makeWatched(t, version);
     const publish = (name: string, days: number) =>

@@ -6,7 +6,8 @@ import { programPath } from '../../../setup.mjs';
 import { assertOk } from '../../../support/agent/assess.ts';
 import { makeListed } from '../../../support/agent/listed.ts';
 import { entryFor, serialOf } from '../../../support/agent/publish.ts';
-import { type HaproxyVersion, haproxyVersions } from '../../../support/parts/haproxy.ts';
+import type { HaproxyVersion } from '../../../support/parts/haproxy.ts';
+import { testedVersions } from '../../../support/parts/versions.ts';
 
 async function makePublished(t: TestContext, version: HaproxyVersion) {
   const { stage, list } = await makeListed(t, version);
@@ -22,7 +23,7 @@ async function makePublished(t: TestContext, version: HaproxyVersion) {
   return { stage, publish, sync, lines: () => readFileSync(list, 'utf8') };
 }
 
-for (const version of haproxyVersions) {
+for (const version of testedVersions()) {
   test(`${version}: the filter * catches no name on a strict-sni bind, after a restart neither: told, and nobody else suffers`, async (t) => {
     const { stage, publish, sync } = await makePublished(t, version);
     const shop = await publish('shop', [], ['shop.test']);
@@ -40,7 +41,7 @@ for (const version of haproxyVersions) {
   });
 }
 
-for (const version of haproxyVersions.filter((one) => one !== '2.6')) {
+for (const version of testedVersions().filter((one) => one !== '2.6')) {
   test(`${version}: "incompatible parameters": another ocsp-update belongs to the file, and comes with a reload`, async (t) => {
     const { stage, publish, sync, lines } = await makePublished(t, version);
     await publish('shop', ['ocsp-update off'], ['shop.test']);

@@ -6,7 +6,8 @@ import { programPath } from '../../../setup.mjs';
 import { assertOk } from '../../../support/agent/assess.ts';
 import { makeListed } from '../../../support/agent/listed.ts';
 import { entryFor, serialOf } from '../../../support/agent/publish.ts';
-import { type HaproxyVersion, haproxyVersions } from '../../../support/parts/haproxy.ts';
+import type { HaproxyVersion } from '../../../support/parts/haproxy.ts';
+import { testedVersions } from '../../../support/parts/versions.ts';
 
 const WRONG = ['curves nosuch'];
 const RIGHT = ['alpn h2', 'ssl-min-ver TLSv1.2'];
@@ -33,7 +34,7 @@ async function makeStopped(t: TestContext, version: HaproxyVersion) {
   };
 }
 
-for (const version of haproxyVersions) {
+for (const version of testedVersions()) {
   test(`${version}: while HAProxy is down, a line is written once "haproxy -c" accepts it; a refused one is named and left out`, async (t) => {
     const { stage, lines, sync, publish, stateOf } = await makeStopped(t, version);
     const right = await publish('right', RIGHT);

@@ -16,8 +16,9 @@ import { makeListed } from '../../../support/agent/listed.ts';
 import { agentHere } from '../../../support/agent/program.ts';
 import { makeStage, type Stage } from '../../../support/agent/stage.ts';
 import { makeWorkDir } from '../../../support/agent/work-dir.ts';
-import { type HaproxyVersion, haproxyVersions } from '../../../support/parts/haproxy.ts';
+import type { HaproxyVersion } from '../../../support/parts/haproxy.ts';
 import { createPki } from '../../../support/parts/pki.ts';
+import { testedVersions } from '../../../support/parts/versions.ts';
 
 async function examine(stage: Stage, args: string[]): Promise<Finding[]> {
   const agent = await agentHere([...stage.flags, ...args], () => undefined);
@@ -74,7 +75,7 @@ const rows: { says: string; text: (own: string, certs: string) => string; finds:
   },
 ];
 
-for (const version of haproxyVersions) {
+for (const version of testedVersions()) {
   test(`doctor knows a crt-list, and which lines would stop HAProxy ${version}, as "haproxy -c" does`, async (t) => {
     const { stage, list, args } = await makeServing(t, version);
     const check = join(stage.dir, 'check.cfg');

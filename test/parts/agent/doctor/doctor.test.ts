@@ -18,7 +18,8 @@ import { healthyHost, type Planted } from '../../../support/agent/doctor-plants.
 import { doctorRows } from '../../../support/agent/doctor-rows.ts';
 import { agentHere, agentProgram } from '../../../support/agent/program.ts';
 import { makeStage, type Stage } from '../../../support/agent/stage.ts';
-import { haproxyVersions } from '../../../support/parts/haproxy.ts';
+import type { HaproxyVersion } from '../../../support/parts/haproxy.ts';
+import { testedVersions } from '../../../support/parts/versions.ts';
 
 /** The shipped configuration with two more sockets of lower levels. */
 function withLowerSockets(): string {
@@ -31,7 +32,7 @@ function withLowerSockets(): string {
     .replace('mode 660', 'mode 600');
 }
 
-async function healthy(t: TestContext, version: (typeof haproxyVersions)[number]): Promise<Stage> {
+async function healthy(t: TestContext, version: HaproxyVersion): Promise<Stage> {
   const stage = await makeStage(t, { version, configText: withLowerSockets() });
   await stage.publish('shop', { names: ['shop.test', '*.shop.test'] });
   assertOk(await stage.pass());
@@ -51,7 +52,7 @@ async function examine(stage: Stage, planted: Planted = {}): Promise<Finding[]> 
   return diagnose({ agent, socketOf, runCommand, uid: process.getuid?.() ?? 0, haproxyConfig });
 }
 
-for (const version of haproxyVersions) {
+for (const version of testedVersions()) {
   test(`doctor: each planted fault is found with its fix, HAProxy ${version}`, async (t) => {
     const stage = await healthy(t, version);
     assert.deepEqual(await examine(stage), [], 'nothing planted');

@@ -8,8 +8,9 @@ import type { FileStatus } from '#contract/host-status.ts';
 import { assertOk } from '../../../support/agent/assess.ts';
 import { entryFor } from '../../../support/agent/publish.ts';
 import { type Stage, stageOn } from '../../../support/agent/stage.ts';
-import { type HaproxyVersion, haproxyVersions, startHaproxy } from '../../../support/parts/haproxy.ts';
+import { type HaproxyVersion, startHaproxy } from '../../../support/parts/haproxy.ts';
 import { createPki } from '../../../support/parts/pki.ts';
+import { testedVersions } from '../../../support/parts/versions.ts';
 import { freePort } from '../../../support/ports.ts';
 import { tempDir } from '../../../support/temp-dir.ts';
 
@@ -110,7 +111,7 @@ async function startBinds(t: TestContext, version: HaproxyVersion): Promise<Bind
   return { ...stage, at, sockets, shop: shopStatus, shopOn };
 }
 
-for (const version of haproxyVersions) {
+for (const version of testedVersions()) {
   test(`${version}: PROXY headers and client certificates do not keep a certificate from being proved`, async (t) => {
     const stage = await startBinds(t, version);
     await stage.publish('rsa', { names: ['rsa.test'], keyType: 'rsa-2048' });

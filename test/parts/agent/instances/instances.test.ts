@@ -14,12 +14,8 @@ import { serialOf } from '../../../support/agent/publish.ts';
 import { filesIn, makeStage } from '../../../support/agent/stage.ts';
 import { makeWorkDir } from '../../../support/agent/work-dir.ts';
 import { handshake } from '../../../support/handshake.ts';
-import {
-  type Haproxy,
-  type HaproxyVersion,
-  haproxyVersions,
-  startHaproxy,
-} from '../../../support/parts/haproxy.ts';
+import { type Haproxy, type HaproxyVersion, startHaproxy } from '../../../support/parts/haproxy.ts';
+import { testedVersions } from '../../../support/parts/versions.ts';
 
 const settingsOf = (name: string, { socket, certsDir, httpsPort }: Haproxy) => ({
   ...{ name, statsSocket: socket, certsDir },
@@ -50,7 +46,7 @@ async function makeTwo(t: TestContext, version: HaproxyVersion) {
   };
 }
 
-for (const version of haproxyVersions) {
+for (const version of testedVersions()) {
   test(`${version}: two HAProxy get the same certificates, and are one host to the issuer`, async (t) => {
     const { stage, inner, config, serials, sync } = await makeTwo(t, version);
     await stage.publish('shop', { names: ['shop.test'] });

@@ -8,7 +8,7 @@ import { assertOk } from '../../../support/agent/assess.ts';
 import { agentHere } from '../../../support/agent/program.ts';
 import { entryFor, serialOf } from '../../../support/agent/publish.ts';
 import { makeStage, type Stage } from '../../../support/agent/stage.ts';
-import { haproxyVersions } from '../../../support/parts/haproxy.ts';
+import { testedVersions } from '../../../support/parts/versions.ts';
 
 const daysAgo = (days: number) => new Date(Date.now() - days * DAY_MS);
 const namesOf = (own: string) => ({ names: ['shop.test', '*.shop.test', `${own}.test`] });
@@ -22,7 +22,7 @@ async function assertServed(stage: Stage, pems: Record<string, string>, first: s
   }
 }
 
-for (const version of haproxyVersions) {
+for (const version of testedVersions()) {
   test(`${version}: HAProxy itself hands out the other certificate after an update of the first`, async (t) => {
     const stage = await makeStage(t, { version });
     const b = await stage.publish('b', { ...namesOf('b'), notBefore: daysAgo(2) });

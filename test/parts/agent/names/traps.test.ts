@@ -8,8 +8,8 @@ import { byList, byStore, twoBinds } from '../../../support/agent/configs.ts';
 import { serialOf } from '../../../support/agent/publish.ts';
 import { makeStage, type Stage } from '../../../support/agent/stage.ts';
 import { makeWorkDir } from '../../../support/agent/work-dir.ts';
-import { haproxyVersions } from '../../../support/parts/haproxy.ts';
 import { createPki } from '../../../support/parts/pki.ts';
+import { testedVersions } from '../../../support/parts/versions.ts';
 
 /** New, renewed, removed; on both binds. */
 async function assertWorks(stage: Stage, ...args: string[]): Promise<void> {
@@ -26,7 +26,7 @@ async function assertWorks(stage: Stage, ...args: string[]): Promise<void> {
   assert.doesNotMatch(await stage.haproxy.command('show ssl cert'), /shop/);
 }
 
-for (const version of haproxyVersions) {
+for (const version of testedVersions()) {
   test(`${version}: crt DIR/ and crt DIR//: "add ssl crt-list" wants the directory without its slash, and one slash before the file`, async (t) => {
     const { workDir, certs } = makeWorkDir(t);
     const binds = twoBinds(`crt ${certs}/ strict-sni`, `crt ${certs}// strict-sni`);

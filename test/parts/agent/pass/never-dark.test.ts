@@ -12,8 +12,9 @@ import { agentHere } from '../../../support/agent/program.ts';
 import { serialOf } from '../../../support/agent/publish.ts';
 import { makeStage, type Stage } from '../../../support/agent/stage.ts';
 import { watch } from '../../../support/agent/watcher.ts';
-import { haproxyVersions } from '../../../support/parts/haproxy.ts';
+import type { HaproxyVersion } from '../../../support/parts/haproxy.ts';
 import { createPki } from '../../../support/parts/pki.ts';
+import { testedVersions } from '../../../support/parts/versions.ts';
 import { tempDir } from '../../../support/temp-dir.ts';
 
 /** Before it, `commit ssl ca-file` cuts the certificates off from their bind. */
@@ -22,7 +23,7 @@ const KEEPS_LINK: readonly string[] = ['3.2', '3.4'];
 const stateOf = async (stage: Stage) =>
   (await stage.status()).files.map(({ file, state, error }) => [file, state, error?.code]);
 
-for (const version of haproxyVersions) {
+for (const version of testedVersions()) {
   for (const kind of ['ca', 'crl'] as const) {
     test(`${version}: "commit ssl ${kind}-file" by somebody, then passes: no look is without a certificate`, async (t) => {
       const { stage, commit } = await makeVerifying(t, version, kind);
@@ -262,7 +263,7 @@ async function faultyPass(stage: Stage, fault: Fault): Promise<void> {
 }
 
 /** A bind that asks clients for a certificate, and somebody who renews the list of its CAs, as HAProxy's manual says. */
-async function makeVerifying(t: TestContext, version: (typeof haproxyVersions)[number], kind: 'ca' | 'crl') {
+async function makeVerifying(t: TestContext, version: HaproxyVersion, kind: 'ca' | 'crl') {
   const { rootPem, crlPem } = await createPki();
   const dir = tempDir(t);
   const [ca, crl] = [join(dir, 'ca.pem'), join(dir, 'crl.pem')];

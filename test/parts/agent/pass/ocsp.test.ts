@@ -8,8 +8,8 @@ import { fleet } from '../../../support/agent/host.ts';
 import { makeStage, type Stage } from '../../../support/agent/stage.ts';
 import { publishWithStaple } from '../../../support/agent/stapled.ts';
 import { stapleOnWire } from '../../../support/handshake.ts';
-import { haproxyVersions } from '../../../support/parts/haproxy.ts';
 import { type OcspResponder, startOcspResponder } from '../../../support/parts/ocsp-responder.ts';
+import { testedVersions } from '../../../support/parts/versions.ts';
 
 let responder: OcspResponder;
 before(async () => {
@@ -23,7 +23,7 @@ const stapled = ({ haproxy }: Stage, servername: string) =>
 const publishStapled = (stage: Stage, combined: string, minutes: number, given?: Buffer) =>
   publishWithStaple(stage, responder, { name: 'shop', combined, minutes, given });
 
-for (const version of haproxyVersions) {
+for (const version of testedVersions()) {
   test(`${version}: stapled when new, after a hot update, a refresh and a restart; gone with the URL`, async (t) => {
     const stage = await makeStage(t, { version });
     const options = { names: ['shop.test'], ocspUrl: responder.url };

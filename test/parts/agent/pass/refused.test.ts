@@ -6,7 +6,7 @@ import { patient, twoBinds, withSmallPayloads } from '../../../support/agent/con
 import { serialOf } from '../../../support/agent/publish.ts';
 import { makeStage } from '../../../support/agent/stage.ts';
 import { strictOpenssl } from '../../../support/agent/strict-openssl.ts';
-import { haproxyVersions } from '../../../support/parts/haproxy.ts';
+import { testedVersions } from '../../../support/parts/versions.ts';
 
 /** HAProxy knows the directory by two names. */
 const twoNames = twoBinds(
@@ -14,7 +14,7 @@ const twoNames = twoBinds(
   `crt "\${PEMFLEET_CERTS_DIR}/./" strict-sni`,
 );
 
-for (const version of haproxyVersions) {
+for (const version of testedVersions()) {
   test(`${version}: a certificate larger than one command is installed and waits for a reload, which serves it`, async (t) => {
     const stage = await makeStage(t, { version, configText: withSmallPayloads(patient(10), version) });
     const small = await stage.publish('shop', { names: ['shop.test'] });

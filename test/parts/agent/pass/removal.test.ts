@@ -11,8 +11,9 @@ import { makeReloadable } from '../../../support/agent/reloadable.ts';
 import { makeStage, type Stage } from '../../../support/agent/stage.ts';
 import { makeWorkDir } from '../../../support/agent/work-dir.ts';
 import { handshake } from '../../../support/handshake.ts';
-import { type HaproxyVersion, haproxyVersions } from '../../../support/parts/haproxy.ts';
+import type { HaproxyVersion } from '../../../support/parts/haproxy.ts';
 import { createPki } from '../../../support/parts/pki.ts';
+import { testedVersions } from '../../../support/parts/versions.ts';
 
 /** HAProxy has started with `file`, which is ours now. */
 async function makeStarted(
@@ -47,7 +48,7 @@ async function assertWaiting(stage: Stage, file: string, message: RegExp) {
   assert.match(removals[0]?.error?.message ?? '', message);
 }
 
-for (const version of haproxyVersions) {
+for (const version of testedVersions()) {
   test(`${version}: the default certificate of a bind: off the disk, gone with the next restart; the last one stays`, async (t) => {
     const { stage } = await makeStarted(t, version, 'a.pem', () => loose);
     const other = await stage.publish('b', { names: ['b.test'] });
@@ -140,7 +141,7 @@ for (const version of haproxyVersions) {
   });
 }
 
-for (const version of haproxyVersions.filter((one) => one !== '2.6')) {
+for (const version of testedVersions().filter((one) => one !== '2.6')) {
   test(`${version}: a crt-store alias of our file beside its directory: named, needs-reload, right after the reload; not deleted`, async (t) => {
     const { workDir, certs } = makeWorkDir(t);
     const first = (await (await createPki()).issue({ names: ['shop.test'] })).combined;

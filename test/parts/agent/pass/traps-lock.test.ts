@@ -15,8 +15,9 @@ import { serialOf } from '../../../support/agent/publish.ts';
 import { makeReloadable } from '../../../support/agent/reloadable.ts';
 import { makeStage, type Stage } from '../../../support/agent/stage.ts';
 import { makeWorkDir } from '../../../support/agent/work-dir.ts';
-import { type HaproxyVersion, haproxyVersions } from '../../../support/parts/haproxy.ts';
+import type { HaproxyVersion } from '../../../support/parts/haproxy.ts';
 import { createPki } from '../../../support/parts/pki.ts';
+import { testedVersions } from '../../../support/parts/versions.ts';
 import { until } from '../../../support/process.ts';
 
 /** `shop` is served and renewed, and there is more to list than fits in all buffers on the way. */
@@ -73,7 +74,7 @@ async function assertOkOrBroken(stage: Stage, result: Finished) {
 const isLocked = async ({ haproxy }: Stage) =>
   (await haproxy.command('show ssl cert')).includes('currently locked');
 
-for (const version of haproxyVersions) {
+for (const version of testedVersions()) {
   test(`${version}: a client that lists certificates and does not read holds the lock: the update waits, and comes`, async (t) => {
     const { stage, pem } = await makeCrowded(t, version, 2);
     const lister = await listWithoutReading(stage);

@@ -12,7 +12,7 @@ import { agentHere } from '../../../support/agent/program.ts';
 import { serialOf } from '../../../support/agent/publish.ts';
 import { makeStage } from '../../../support/agent/stage.ts';
 import { makeWorkDir } from '../../../support/agent/work-dir.ts';
-import { haproxyVersions } from '../../../support/parts/haproxy.ts';
+import { testedVersions } from '../../../support/parts/versions.ts';
 
 /** Names of the methods that are called on the way. */
 function recorded(runtime: Runtime, calls: string[]): Runtime {
@@ -39,7 +39,7 @@ function alpnOf(port: number, servername: string, sigalgs: string): Promise<stri
   });
 }
 
-for (const version of haproxyVersions) {
+for (const version of testedVersions()) {
   test(`${version}: *.crt, *.key and *.ocsp cannot be updated at run time on every version: our files are *.pem`, async (t) => {
     const stage = await makeStage(t, { version });
     const pems: Record<string, string> = {};

@@ -10,9 +10,9 @@ import { actionsOf, assertOk } from '../../../support/agent/assess.ts';
 import { startAgent } from '../../../support/agent/program.ts';
 import { serialOf } from '../../../support/agent/publish.ts';
 import { makeReloadable, many } from '../../../support/agent/reloadable.ts';
-import { haproxyVersions } from '../../../support/parts/haproxy.ts';
+import { testedVersions } from '../../../support/parts/versions.ts';
 
-for (const version of haproxyVersions) {
+for (const version of testedVersions()) {
   test(`${version}: one reload for all that needs it, proved; the next one waits for the window`, async (t) => {
     const { stage, sync, reloads } = await makeReloadable(t, version);
     await stage.publish('shop', { names: many });
@@ -71,7 +71,7 @@ for (const version of haproxyVersions) {
   });
 }
 
-for (const version of haproxyVersions) {
+for (const version of testedVersions()) {
   test(`${version}: a check that hangs, because a crt-list line names a directory, is stopped and told`, async (t) => {
     const { stage, sync, reloads } = await makeReloadable(t, version, (workDir) => {
       const [list, config] = [join(workDir, 'list.txt'), join(workDir, 'hangs.cfg')];

@@ -6,11 +6,11 @@ import { test } from 'node:test';
 import { assertOk } from '../../../support/agent/assess.ts';
 import { serialOf } from '../../../support/agent/publish.ts';
 import { makeStage, type Stage } from '../../../support/agent/stage.ts';
-import { haproxyVersions } from '../../../support/parts/haproxy.ts';
+import { testedVersions } from '../../../support/parts/versions.ts';
 
 const byMaster = ({ haproxy }: Stage) => ['--stats-socket', `master@${haproxy.masterSocket}`];
 
-for (const version of haproxyVersions) {
+for (const version of testedVersions()) {
   test(`${version}: master socket: new, renewed, refused, removed`, async (t) => {
     const stage = await makeStage(t, { version, masterWorker: true });
     await stage.publish('shop', { names: ['shop.test'] });

@@ -9,7 +9,7 @@ import { sync } from '../../../../agent/pass/sync.ts';
 import { agentHere } from '../../../support/agent/program.ts';
 import { serialOf } from '../../../support/agent/publish.ts';
 import { makeStage } from '../../../support/agent/stage.ts';
-import { haproxyVersions } from '../../../support/parts/haproxy.ts';
+import { testedVersions } from '../../../support/parts/versions.ts';
 
 /** `runtime`, but after each call of `method` `then` happens. */
 function followed(
@@ -42,7 +42,7 @@ function cutIn(socket: RuntimeSocket, then: (filename: string) => Promise<void>)
   return new Runtime(ask, async () => undefined);
 }
 
-for (const version of haproxyVersions) {
+for (const version of testedVersions()) {
   test(`${version}: a reload in the middle of a pass loses nothing: the pass looks again`, async (t) => {
     const stage = await makeStage(t, { version, masterWorker: true });
     const names = Array.from({ length: 12 }, (_, index) => `n${index}`);

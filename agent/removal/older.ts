@@ -61,7 +61,7 @@ export function endedCondition(entries: readonly EndedEntry[]): Condition<'ended
   const certificates = new Set(entries.map(({ certificate }) => certificate));
   const saw = `the manifest names PEMs that a tombstone has ended, of ${someOf(certificates)}; the host does not install them`;
   const fix =
-    'nothing, if the certificate is configured: the issuer orders another one within two passes (pem-ended), once a week at most, and at once by pemfleet run --force-renewal; if nothing was restored, somebody has put old copies back';
+    'nothing, if the certificate is configured: the issuer orders another one within two passes (pem-ended) if another host says the same or none else lives, once a week at most, and at once by pemfleet run --force-renewal; if nothing was restored, somebody has put old copies back';
   return [{ condition: 'ended-entry', saw, fix }];
 }
 

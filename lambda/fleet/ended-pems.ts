@@ -1,13 +1,14 @@
 /**
  * Published PEMs that hosts hold as ended: `issuer/` and `published/` were put back from before the tombstone, so only the hosts remember it,
- * and they never install that PEM. A host may say anything: on its word, a certificate is ordered once a week at most. Pure.
+ * and they never install that PEM. A host may say anything: what it says alone counts only where no other host lives in its fleet, and a
+ * certificate is ordered once a week at most on the word of hosts. Pure.
  */
 import { DAY_MS } from '#common/time.ts';
 import type { CertificateName } from '#contract/layout.ts';
 import type { Manifest, ManifestEntry } from '#contract/manifest.ts';
 import type { HostSummaries } from './hosts.ts';
 import { isLiving } from './proof.ts';
-import type { SummariesByHost } from './summary.ts';
+import type { HostSummary, SummariesByHost } from './summary.ts';
 
 /** On the word of hosts alone, one order of a certificate in this time. */
 const ORDERED_EVERY_MS = 7 * DAY_MS;
@@ -15,7 +16,7 @@ const ORDERED_EVERY_MS = 7 * DAY_MS;
 type Hosts = HostSummaries['fleets'];
 type EndedOrders = HostSummaries['endedOrders'];
 
-/** Whether a host of any fleet that has read this entry holds one of its PEMs as ended, and its word counts now. */
+/** Whether two hosts that have read this entry, or the only one of a fleet, hold one of its PEMs as ended, and that counts now. */
 export function isEndedAtHosts(
   name: CertificateName,
   entry: ManifestEntry | undefined,
@@ -26,10 +27,14 @@ export function isEndedAtHosts(
   const last = endedOrders[name];
   if (last !== undefined && Math.abs(now.getTime() - last.getTime()) < ORDERED_EVERY_MS) return false;
   // What a host said before it read this entry is about an earlier one of the same PEM.
-  return present(hosts).some(
-    ({ head, endedPems = [] }) =>
-      (head === undefined || head.sequence >= (entry.sequence ?? 0)) && names(endedPems, entry.pems),
-  );
+  const holds = ({ head, endedPems = [] }: HostSummary) =>
+    (head === undefined || head.sequence >= (entry.sequence ?? 0)) && names(endedPems, entry.pems);
+  if (present(hosts).filter(holds).length > 1) return true;
+  return Object.values(hosts).some((summaries) => {
+    const all = Object.values(summaries).filter(({ hasLeft }) => !hasLeft);
+    const holder = all.find(holds);
+    return holder !== undefined && !all.some((one) => one !== holder && isReporting(one, now));
+  });
 }
 
 /**
@@ -41,9 +46,7 @@ export function isEndedAtAllHosts(
   fleet: SummariesByHost | undefined,
   now: Date,
 ): boolean {
-  const living = Object.values(fleet ?? {}).filter(
-    ({ hasLeft, reportedAt }) => !hasLeft && isLiving({ reportedAt: reportedAt.toISOString() }, now),
-  );
+  const living = Object.values(fleet ?? {}).filter((host) => !host.hasLeft && isReporting(host, now));
   return (
     living.length > 0 &&
     living.every(
@@ -77,6 +80,9 @@ export function nextEndedOrders(
 
 const present = (hosts: Hosts) =>
   Object.values(hosts).flatMap((summaries) => Object.values(summaries).filter(({ hasLeft }) => !hasLeft));
+
+const isReporting = ({ reportedAt }: HostSummary, now: Date) =>
+  isLiving({ reportedAt: reportedAt.toISOString() }, now);
 
 function names(digests: readonly string[], pems: readonly { sha256: string }[]): boolean {
   return pems.some(({ sha256 }) => digests.includes(sha256));

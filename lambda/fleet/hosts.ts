@@ -77,6 +77,8 @@ export interface RefreshOptions {
   deadline: Deadline;
   /** Gets what the hosts serve, where that has changed; absent: it is left to another reading. */
   served?: ServedChanges | undefined;
+  /** Names of the certificates. */
+  configured?: ReadonlySet<string> | undefined;
 }
 
 /** Of the fleets that were asked for, and of no others. */
@@ -184,7 +186,7 @@ async function readSummary(
   bucket: Bucket,
   entry: StatusEntry,
   old: HostSummary | undefined,
-  { now, keys, deadline, served, texts, onRead }: Reading,
+  { now, keys, deadline, served, configured, texts, onRead }: Reading,
 ): Promise<HostSummary> {
   const read = await deadline.wait(() => readHostStatus(bucket, entry, onRead));
   if (read === undefined) return unreadable(entry, 'gone', old, now);
@@ -193,7 +195,7 @@ async function readSummary(
   const isUnknown = status.head !== undefined && keys === undefined;
   const head = ownHead(status, keys, now);
   const otherKey = otherSigner(status, keys);
-  const summary = summarizeStatus(status, { etag: isUnknown ? '' : entry.etag, head, old });
+  const summary = summarizeStatus(status, { etag: isUnknown ? '' : entry.etag, head, old, configured });
   const kept = served === undefined ? old?.served : served.note(status, old);
   return {
     ...summary,

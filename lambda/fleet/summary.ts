@@ -96,9 +96,12 @@ export interface SummarySource {
   head: OwnHead | undefined;
   /** The summary before this one: what has lasted since then began then, whatever the host says. */
   old: HostSummary | undefined;
+  /** Certificates that can be ordered: of what the host refuses, they are kept first. */
+  configured?: ReadonlySet<string> | undefined;
 }
 
-export function summarizeStatus(status: HostStatus, { etag, head, old }: SummarySource): HostSummary {
+export function summarizeStatus(status: HostStatus, source: SummarySource): HostSummary {
+  const { etag, head, old, configured } = source;
   const states: HostSummary['states'] = { ...status.unlisted };
   for (const { state } of status.files) states[state] = (states[state] ?? 0) + 1;
   const clock = storeClock(status);
@@ -112,7 +115,7 @@ export function summarizeStatus(status: HostStatus, { etag, head, old }: Summary
     states,
     unserved: unservedOf(status, clock, old),
     ...missingOf(status),
-    ...endedOf(status),
+    ...endedOf(status, configured),
     ...(status.error && { error: textOf(status.error.code, MAX_CODE) }),
     ...conditionsOf(status),
     ...faultOf(status, clock, old),
@@ -168,8 +171,14 @@ function missingOf({ files }: HostStatus): Pick<HostSummary, 'missingPems' | 'un
   };
 }
 
-function endedOf({ endedEntries = [] }: HostStatus): Pick<HostSummary, 'endedPems'> {
-  const ended = [...new Set(endedEntries.map(({ sha256 }) => sha256))].slice(0, MAX_MISSING);
+function endedOf(
+  { endedEntries = [] }: HostStatus,
+  configured: ReadonlySet<string> = new Set(),
+): Pick<HostSummary, 'endedPems'> {
+  const [wanted, others] = [true, false].map((is) =>
+    endedEntries.filter(({ certificate }) => configured.has(certificate) === is),
+  ) as [typeof endedEntries, typeof endedEntries];
+  const ended = [...new Set([...wanted, ...others].map(({ sha256 }) => sha256))].slice(0, MAX_MISSING);
   return ended.length > 0 ? { endedPems: ended } : {};
 }
 

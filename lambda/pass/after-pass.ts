@@ -98,7 +98,8 @@ export async function afterPass(
     const stray = await orElse(strayFleets(bucket, [...known, ...configuredFleets(config)]), []);
     const all = [...known, ...stray];
     const served = new ServedChanges();
-    const options = { now, keys: result.keys, deadline, served };
+    const names: ReadonlySet<string> = new Set(config.certificates.map(({ name }) => name));
+    const options = { now, keys: result.keys, deadline, served, configured: names };
     const read = await readHosts(pass, before.fleets, all, options);
     failures.push(...read.failures);
     const kept = await keepServed(bucket, read.fleets, served, { now, deadline });
@@ -106,7 +107,6 @@ export async function afterPass(
     const etags = await orElse(version1Etags(bucket, result, kept.fleets), new Map());
     const published = publishedOf(result, etags);
     const fleets = withLags(kept.fleets, published, before.fleets);
-    const names: ReadonlySet<string> = new Set(config.certificates.map(({ name }) => name));
     const attempts = nextFailures(before.failures, result.outcomes, names, now);
     const postponed = nextPostponed(before.postponed, result.outcomes, names);
     const current = [...result.manifests.values()].flatMap((one) => one?.manifest ?? []);

@@ -16,7 +16,7 @@ const MAX_READ_MS = 30 * SECOND_MS;
 
 /** Puts what the hosts say now into `survey.hosts`. What cannot be read stays as it was known. @returns the fleets */
 export async function askFleetsWithoutRoot(
-  { bucket, log, signing, timing }: Pass,
+  { bucket, config, log, signing, timing }: Pass,
   { specs, manifests, hosts }: BucketSurvey,
 ): Promise<ReadonlySet<FleetName>> {
   const fleets = configuredFleets({ certificates: specs }).filter((fleet) => {
@@ -26,7 +26,9 @@ export async function askFleetsWithoutRoot(
   const now = timing.now();
   const deadline = startDeadline(Math.min(MAX_READ_MS, (timing.deadline.getTime() - now.getTime()) / 10));
   try {
-    const read = await refreshHostSummaries(bucket, hosts, fleets, { now, keys: signing, deadline });
+    const configured = new Set(config.certificates.map(({ name }) => name));
+    const options = { now, keys: signing, deadline, configured };
+    const read = await refreshHostSummaries(bucket, hosts, fleets, options);
     Object.assign(hosts, read.fleets);
     for (const error of read.failures) log('status.failed', { code: codeOf(error), error: messageOf(error) });
   } finally {

@@ -208,7 +208,7 @@ test('a command that fails, or that reloads nothing, is told as such', async (t)
   assert.match(results[2] ?? '', /code=ERR_RELOAD_CHECK message=.*ENOENT/);
 });
 
-const [first] = haproxyVersions;
+const [first] = testedVersions();
 
 test(`${first}: hooks.proved is told once of what a reload by others makes HAProxy serve`, async (t) => {
   const { stage, config, sync } = await makeReloadable(t, first);

@@ -9,7 +9,7 @@ import { serializeCached } from '#storage/cached-document.ts';
 import { certificateStateOf } from '../../../../lambda/fleet/behind.ts';
 import { isEndedAtHosts, nextEndedOrders } from '../../../../lambda/fleet/ended-pems.ts';
 import { NO_SUMMARIES } from '../../../../lambda/fleet/hosts.ts';
-import { summarizeStatus } from '../../../../lambda/fleet/summary.ts';
+import { type HostSummary, summarizeStatus } from '../../../../lambda/fleet/summary.ts';
 import { memoryBucket } from '../../../support/bucket/memory-bucket.ts';
 import { after, noon } from '../../../support/clock.ts';
 import { fleet, makeEntry, makePemRef, named } from '../../../support/issuer/documents.ts';
@@ -46,8 +46,8 @@ async function passAfter(book: object, entry?: ManifestEntry) {
   return { outcomes: outcomes.map(({ result, reason }) => `${result}: ${reason}`), bucket };
 }
 
-test('a published PEM that one host of several holds as ended is ordered again; claims about others change nothing', async () => {
-  const hosts = { lb1: summaryOf(ended), lb2: summaryOf() };
+test('a published PEM that two hosts of several hold as ended is ordered again; claims about others change nothing', async () => {
+  const hosts = { lb1: summaryOf(ended), lb2: summaryOf(ended), lb3: summaryOf() };
   const { outcomes } = await passAfter({ fleets: { [fleet]: hosts } });
   assert.deepEqual(outcomes, ['planned: pem-ended']);
   const quiet = await passAfter({ fleets: { [fleet]: { lb1: summaryOf(other), lb2: summaryOf() } } });
@@ -92,6 +92,32 @@ test('a lying host gets one order a week: what was published in the place of an 
   assert.deepEqual(nextEndedOrders(endedOrders, { hosts: {}, manifests: [] }, after(noon, 8 * DAY_MS)), {});
   const book = { fleets: liar, endedOrders: { 'a.test': noon } };
   assert.deepEqual((await passAfter(book, second)).outcomes, ['kept: fresh']);
+});
+
+test('what one host alone says counts only where no other one lives: it may lie about every certificate', () => {
+  const [entry, late] = [makeEntry(), after(noon, -60 * DAY_MS)];
+  const isEnded = (hosts: Record<string, HostSummary>) =>
+    isEndedAtHosts(named('a.test'), entry, { hosts: { [fleet]: hosts, core: { lb9: summaryOf() } } }, noon);
+  assert.deepEqual(
+    [
+      { lb1: summaryOf(ended) },
+      { lb1: summaryOf(ended), lb2: summaryOf() },
+      { lb1: summaryOf(ended), lb2: { ...summaryOf(), reportedAt: late } },
+      { lb1: summaryOf(ended), lb2: { ...summaryOf(), hasLeft: true as const } },
+    ].map(isEnded),
+    [true, false, true, true],
+  );
+});
+
+test('what a host refuses and nobody can order hides nothing that can be ordered', () => {
+  const others = Array.from({ length: 99 }, (_, index) => index.toString(16).padStart(64, '0'));
+  const entries = others.map((sha256) => ({ certificate: `gone${sha256}`, sha256 }));
+  const status = statusWith([...entries, { certificate: 'a.test', sha256: ended }]);
+  const summary = summarizeStatus(status, {
+    ...{ etag: 'e', head: undefined, old: undefined },
+    configured: new Set(['a.test']),
+  });
+  assert.deepEqual([summary.endedPems?.[0], summary.endedPems?.length], [ended, 20]);
 });
 
 test('a host that claims a thousand ended PEMs is noted with twenty', () => {

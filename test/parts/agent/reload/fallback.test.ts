@@ -10,6 +10,7 @@ import { actionsOf, assertOk } from '../../../support/agent/assess.ts';
 import { startAgent } from '../../../support/agent/program.ts';
 import { serialOf } from '../../../support/agent/publish.ts';
 import { makeReloadable, many } from '../../../support/agent/reloadable.ts';
+import { haproxyVersions } from '../../../support/parts/haproxy.ts';
 import { testedVersions } from '../../../support/parts/versions.ts';
 
 for (const version of testedVersions()) {
@@ -208,7 +209,7 @@ test('a command that fails, or that reloads nothing, is told as such', async (t)
   assert.match(results[2] ?? '', /code=ERR_RELOAD_CHECK message=.*ENOENT/);
 });
 
-const [first] = testedVersions();
+const [first] = haproxyVersions;
 
 test(`${first}: hooks.proved is told once of what a reload by others makes HAProxy serve`, async (t) => {
   const { stage, config, sync } = await makeReloadable(t, first);

@@ -134,13 +134,17 @@ export async function waitValid(
     const response = await client.post(url, null);
     return { value: authorizationOf(response, url), retryAfter: response.headers['retry-after'] };
   };
-  await timing.sleep(Math.min(client.validations.waitMs, timing.deadline.getTime() - begin));
-  const ended = await pollUntil(what, read, isDone, timing).catch((error: unknown) => {
+  const pace = client.validations;
+  const wait = async () => {
+    await timing.sleep(Math.min(pace.waitMs, timing.deadline.getTime() - begin));
+    return pollUntil(what, read, isDone, { ...timing, leastMs: () => pace.leastMs });
+  };
+  const ended = await pace.while(wait).catch((error: unknown) => {
     const isPutOff = isLaterThanPasses(error, timing.now());
     throw isPutOff && responded?.isLast && last ? undecided(last, responded) : error;
   });
   if (ended.status !== 'valid') throw failureIn(ended) ?? notValid(ended);
-  client.validations.learn(undoneMs, sinceBegin());
+  pace.learn(undoneMs, sinceBegin());
 }
 
 function isLaterThanPasses(error: unknown, now: Date): boolean {

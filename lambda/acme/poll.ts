@@ -19,10 +19,14 @@ export const LONGEST_SLEEP_MS = 10 * MINUTE_MS;
 const LATER = 1.5;
 const SOONER = 0.98;
 
+/** All that wait for one CA together look at most sixty times a second. */
+const BETWEEN_LOOKS_MS = 16;
+
 /** How long a CA takes for things of one kind, as it has shown: a look at one that cannot be done yet is a request for nothing. */
 export class AnswerPace {
   readonly #shortestMs: number;
   #waitMs: number;
+  #waiting = 0;
 
   constructor(beginMs: number, shortestMs: number) {
     this.#waitMs = beginMs;
@@ -31,7 +35,22 @@ export class AnswerPace {
 
   /** After it has been asked for, the first look comes so late. */
   get waitMs(): number {
-    return this.#waitMs;
+    return Math.max(this.#waitMs, this.leastMs);
+  }
+
+  /** Between two looks: the CA does what many wait for one after the other. */
+  get leastMs(): number {
+    return this.#waiting * BETWEEN_LOOKS_MS;
+  }
+
+  /** Counts one more that waits, as long as it does. */
+  async while<T>(wait: () => Promise<T>): Promise<T> {
+    this.#waiting += 1;
+    try {
+      return await wait();
+    } finally {
+      this.#waiting -= 1;
+    }
   }
 
   /** @param undoneMs when it was last seen to be not done; undefined: it was done at the first look. @param doneMs when it was seen to be */
@@ -42,6 +61,12 @@ export class AnswerPace {
         : Math.max(this.#waitMs, Math.min(Math.max(undoneMs, this.#waitMs), doneMs) * LATER);
     this.#waitMs = Math.min(Math.max(nextMs, this.#shortestMs), LONGEST_WAIT_MS);
   }
+}
+
+/** What its polls stand under. */
+export interface PollTiming extends Timing {
+  /** Between two of them, at the least. */
+  leastMs?: () => number;
 }
 
 /** One answer to a poll. */
@@ -59,14 +84,16 @@ export async function pollUntil<T>(
   what: string,
   read: () => Promise<PollAnswer<T>>,
   isDone: (value: T) => boolean,
-  timing: Timing,
+  timing: PollTiming,
 ): Promise<T> {
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 1.6, LONGEST_WAIT_MS)) {
     const answer = await read();
     if (isDone(answer.value)) return answer.value;
     const now = timing.now();
     const retryAfter = parseRetryAfter(answer.retryAfter, now);
-    const next = new Date(Math.max(retryAfter?.getTime() ?? 0, now.getTime() + wait));
+    const next = new Date(
+      Math.max(retryAfter?.getTime() ?? 0, now.getTime() + Math.max(wait, timing.leastMs?.() ?? 0)),
+    );
     const ms = next.getTime() - now.getTime();
     if (next >= timing.deadline || ms > LONGEST_SLEEP_MS) {
       throw new AcmeDeadline(`${what} is not done yet; the next pass goes on`, retryAfter);

@@ -43,6 +43,30 @@ test('RFC 8555 §7.5.1: Retry-After is obeyed, as seconds and as a date', async 
   assert.ok((clock.waits[2] ?? 0) >= 100, 'a Retry-After of nothing does not make it spin');
 });
 
+test('many that wait for one CA look rarely, together sixty times a second', async () => {
+  const clock = fakeClock();
+  const pace = new AnswerPace(150, 50);
+  const ends: (() => void)[] = [];
+  const others = Array.from({ length: 100 }, () =>
+    pace.while(() => new Promise<void>((resolve) => ends.push(resolve))),
+  );
+
+  assert.equal(pace.waitMs, 1600);
+  const look = () => pollUntil('order', answering([undefined, undefined]), isValid, timing);
+  const timing = { ...clock, leastMs: () => pace.leastMs };
+  await look();
+  assert.deepEqual(clock.waits, [1600, 1600]);
+
+  for (const end of ends) end();
+  await Promise.all(others);
+  assert.equal(pace.waitMs, 150);
+  await assert.rejects(
+    pace.while(() => Promise.reject(new Error('refused'))),
+    /refused/,
+  );
+  assert.equal(pace.leastMs, 0, 'one that fails waits no more');
+});
+
 test('no wait goes beyond the deadline: the pass ends, and the error says when to poll again', async () => {
   const clock = fakeClock(noon, 10_000);
 

@@ -13,14 +13,14 @@ const MAX_PEM_BYTES = 1_000_000;
 
 export interface LoadRequest {
   config: HaproxyConfiguration;
-  /** undefined: HAProxy does not run, or its socket is closed. */
+  /** undefined: HAProxy is not asked. */
   runtime: RuntimeCertificates | undefined;
   /** What some client has of a serial number: certificate, chain and key. */
   contentOf: (serial: string) => Promise<string | undefined>;
   now: Date;
 }
 
-/** What HAProxy runs with is what it goes on to serve, whatever its files say. */
+/** What HAProxy runs with is what it goes on to serve, whatever its files say. @throws Unplannable where it does not answer */
 export async function loadFiles(request: LoadRequest): Promise<LoadedFile[]> {
   const { config, runtime } = request;
   const onBinds = await filesOnBinds(config);

@@ -1,7 +1,6 @@
 /** `pemfleet adopt`: takes over what HAProxy serves today from another ACME client, or from nobody. Orders nothing, and HAProxy notices nothing. */
 import { existsSync } from 'node:fs';
 import type { ClientState } from '../../adopt/clients/lineage.ts';
-import { RuntimeCertificates } from '../../adopt/haproxy/runtime-certificates.ts';
 import { type AdoptionPlan, planAdoption } from '../../adopt/plan/adoption-plan.ts';
 import { readKnownLineages } from '../../adopt/plan/origin.ts';
 import { socketRight } from '../../adopt/plan/socket-right.ts';
@@ -12,7 +11,6 @@ import { readState } from '../../init/apply/file-change.ts';
 import { HalfDone, TakenBack } from '../../init/apply/put.ts';
 import { readRecord, recordDirectory } from '../../init/apply/record.ts';
 import { startCommandOf } from '../../init/apply/target.ts';
-import { fingerprintAt } from '../../init/apply/visitors.ts';
 import { findInstallation, readConfiguration } from '../../init/host/installation.ts';
 import { listeningPorts } from '../../init/host/listening.ts';
 import { Unplannable } from '../../init/plan/haproxy-config.ts';
@@ -23,6 +21,7 @@ import { type CommandValues, UsageError } from '../line/options.ts';
 import { EXIT } from '../output.ts';
 import { disableOld, oldSchedules, scheduleNotes } from './disable-old.ts';
 import { adoptionReport, disabledText } from './report.ts';
+import { openRuntime } from './runtime-sources.ts';
 import { adoptionSources } from './sources.ts';
 import { takeOverFiles } from './take.ts';
 import { adoptionPlanText, hookNotes } from './text.ts';
@@ -52,19 +51,18 @@ async function adopt(values: CommandValues): Promise<number> {
   const right = socketRight(config, user);
   const { clients, onlyIn } = await adoptionSources(values);
   if (values['disable-old'] && (await isAdopted(values))) return disableOnly(values, clients);
-  const isRunning = installation.process !== undefined && existsSync(right.path);
+  const { notes, ...asked } = await openRuntime(values, installation, right.path);
   const plan = await planAdoption({
     ...{ config, clients, onlyIn, configFile, now: now(), bucket: values.bucket ?? (await bucketOf(values)) },
-    runtime: isRunning ? new RuntimeCertificates(right.path) : undefined,
+    ...asked,
     ca: values.ca,
     caFile: values['ca-file'],
     isListening: (port) => listeningPorts().has(port),
-    handedOut: isRunning ? fingerprintAt : undefined,
   });
   const schedules = await oldSchedules(clients);
   const told = {
     ...plan,
-    notes: [...plan.notes, ...hookNotes(clients), ...scheduleNotes(schedules, values)],
+    notes: [...notes, ...plan.notes, ...hookNotes(clients), ...scheduleNotes(schedules, values)],
   };
   if (!values.json) print(adoptionPlanText(told));
   if (plan.certificates.length === 0) throw nothingToAdopt(plan);

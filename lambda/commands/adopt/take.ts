@@ -57,7 +57,7 @@ export async function takeOverFiles(values: CommandValues, request: TakeRequest)
     ...{ isDone: false, places, pems: 0 },
     files: [...files, ...dropIns.files].map((one) => one.path),
     inBucket: await intoBucket(values, request, true),
-    socket: group === undefined ? undefined : { path, group },
+    socket: group === undefined || !existsSync(path) ? undefined : { path, group },
   };
   return values['dry-run'] ? taken : put(values, request, { taken, files, dropIns });
 }
@@ -137,9 +137,11 @@ async function unitsToEnd(configFile: string): Promise<RecordedAdoption['units']
 }
 
 const openSocket = async (path: string, gid: number) => {
-  const { uid, mode } = lstatSync(path);
-  await chown(path, uid, gid);
-  await chmod(path, (mode & 0o7777) | 0o060);
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  // HAProxy does not run: the drop-in of its unit does it at the next start.
+  if (stats === undefined) return;
+  await chown(path, stats.uid, gid);
+  await chmod(path, (stats.mode & 0o7777) | 0o060);
 };
 
 function attributesOf(paths: readonly string[]): RecordedAdoption['attributes'] {

@@ -1,5 +1,6 @@
 // adopt of a HAProxy that does not answer: what HAProxy does not say is not taken from its files in silence.
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -40,4 +41,24 @@ test('HAProxy does not run, or runs and does not answer: --from haproxy is refus
   assert.match(refused.stderr, silent);
   assert.match(refused.stderr, /see that HAProxy runs with this configuration.*nothing was changed\n$/);
   assert.equal(await visit('www.example.com'), serves);
+});
+
+test('HAProxy does not run: what its files have is adopted, and is what it serves from its start on', async (t) => {
+  const pki = await createPki();
+  const machine = await oldMachine(t, { version: '3.2' });
+  const { certs, home, adopt, agent, visit } = machine;
+  const { combined } = await pki.issue({ names: ['www.example.com'] });
+  writeFileSync(join(certs, 'www.pem'), combined);
+  writeFileSync(join(home, 'ca.pem'), pki.rootPem);
+  machine.own();
+
+  const adopted = adopt('--ca', 'https://ca.test/directory', '--ca-file', join(home, 'ca.pem'), '--yes');
+
+  assert.equal(adopted.status, 0, adopted.stderr);
+  assert.match(adopted.stdout, /^note: HAProxy was not asked: it does not run/m);
+  assert.doesNotMatch(adopted.stdout, /stats socket/);
+  await machine.start();
+  const synced = agent('sync');
+  assert.equal(synced.status, 0, synced.stderr);
+  assert.equal(await visit('www.example.com'), new X509Certificate(combined).fingerprint256);
 });

@@ -102,6 +102,11 @@ async function openKey(
       `${file}, line ${line}: the private key is encrypted: give its passphrase with --passphrase-file FILE, or type it at a terminal`,
     );
   }
+  if (label.startsWith('ENCRYPTED')) {
+    const { refuseEndlessKey } = await import('./pkcs12.ts');
+    const body = text.split('\n').filter((one) => !/^-----|:/.test(one));
+    refuseEndlessKey(`${file}, line ${line}`, Buffer.from(body.join(''), 'base64'));
+  }
   try {
     return createPrivateKey({ key: text, format: 'pem', ...(passphrase !== undefined && { passphrase }) });
   } catch {

@@ -17,11 +17,20 @@ interface Pkcs12Content {
 }
 
 /**
+ * EncryptedPrivateKeyInfo (RFC 5958 §3) ::= SEQUENCE { AlgorithmIdentifier, OCTET STRING }; OpenSSL, which opens it, makes as many rounds as it says.
+ * @throws ImportRefused
+ */
+export function refuseEndlessKey(where: string, der: Buffer): void {
+  const algorithm = childOf(parseAsn1(where, der, 'an encrypted private key'), 0);
+  refuseMore(where, algorithm === undefined ? 0 : largestIn(algorithm));
+}
+
+/**
  * @param passphrase undefined: nobody has given one; many files have an empty one
  * @throws ImportRefused; nothing in it is from the file's content
  */
 export function readPkcs12(file: string, body: Buffer, passphrase: string | undefined): Pkcs12Content {
-  const asn1 = parseAsn1(file, body);
+  const asn1 = parseAsn1(file, body, 'PKCS#12');
   refuseEndless(file, asn1);
   const bags = openBags(file, asn1, passphrase);
   const certificates = bags.flatMap((bag) => certificateIn(file, bag) ?? []);
@@ -29,11 +38,11 @@ export function readPkcs12(file: string, body: Buffer, passphrase: string | unde
   return { certificates, keys };
 }
 
-function parseAsn1(file: string, body: Buffer): Asn1 {
+function parseAsn1(file: string, body: Buffer, wanted: string): Asn1 {
   try {
     return forge.asn1.fromDer(body.toString('latin1'), { strict: false, parseAllBytes: false });
   } catch {
-    throw new ImportRefused(`${file}: wanted PKCS#12, saw something that is cut off or damaged`);
+    throw new ImportRefused(`${file}: wanted ${wanted}, saw something that is cut off or damaged`);
   }
 }
 
@@ -61,7 +70,10 @@ const numberIn = (bytes: string) => [...bytes].reduce((sum, byte) => sum * 256 +
 function refuseEndless(file: string, asn1: Asn1): void {
   const bytes = childOf(childOf(asn1, 2), 2)?.value;
   if (typeof bytes !== 'string') return;
-  const iterations = numberIn(bytes);
+  refuseMore(file, numberIn(bytes));
+}
+
+function refuseMore(file: string, iterations: number): void {
   if (iterations <= MAX_ITERATIONS) return;
   throw new ImportRefused(`${file}: wanted at most ${MAX_ITERATIONS} iterations, saw ${iterations}`);
 }

@@ -250,16 +250,32 @@ test('PKCS#12: a wrong passphrase, none, two certificates, more rounds than anyb
   await assert.rejects(imported([more], passphrase), /wanted at most 5000000 iterations, saw 2147483647/);
 });
 
+const parsed = (bytes: string) => forge.asn1.fromDer(bytes, { strict: false, parseAllBytes: false });
+/** 2^31 - 1 rounds in place of 2048. */
+const withMore = (tree: Asn1): Asn1 => {
+  const { value } = tree;
+  if (typeof value !== 'string') return { ...tree, value: value.map(withMore) };
+  return tree.type === 2 && value === '\x08\x00' ? { ...tree, value: '\x7f\xff\xff\xff' } : tree;
+};
+
+test('an encrypted private key: more rounds than anybody writes are refused at once', async () => {
+  const der = forge.asn1.toDer(withMore(parsed(derOf(encrypted).toString('latin1')))).getBytes();
+  const lines =
+    Buffer.from(der, 'latin1')
+      .toString('base64')
+      .match(/.{1,64}/g) ?? [];
+  const pem = encrypted.replace(/\n[\s\S]+\n(?=-----END)/, `\n${lines.join('\n')}\n`);
+  assert.notEqual(pem, encrypted);
+
+  const taken = imported([leafPem + intermediatePem, pem], passphrase);
+
+  await assert.rejects(taken, /f2, line 1: wanted at most 5000000 iterations, saw 2147483647/);
+});
+
 test('PKCS#12 without a MAC: more rounds than anybody writes in an encrypted part are refused at once, too', {
   timeout: 20_000,
 }, async (t) => {
   const { asn1 } = forge;
-  const parsed = (bytes: string) => asn1.fromDer(bytes, { strict: false, parseAllBytes: false });
-  const withMore = (tree: Asn1): Asn1 => {
-    const { value } = tree;
-    if (typeof value !== 'string') return { ...tree, value: value.map(withMore) };
-    return tree.type === 2 && value === '\x08\x00' ? { ...tree, value: '\x7f\xff\xff\xff' } : tree;
-  };
   const [version, safe] = parsed(makePkcs12(tempDir(t), combined, { passphrase }).toString('latin1'))
     .value as [Asn1, { value: [Asn1, { value: [{ value: string }] }] }];
   const [octets] = safe.value[1].value;

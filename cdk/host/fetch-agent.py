@@ -10,6 +10,7 @@ usage: fetch-agent.py BUCKET-URL REGION RELEASE DESTINATION     RELEASE: current
 import datetime
 import hashlib
 import hmac
+import http.client
 import json
 import os
 import re
@@ -39,6 +40,11 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 S3 = urllib.request.build_opener(NoRedirect)
 # The metadata service is on this machine: no proxy may see its answers.
 IMDS = urllib.request.build_opener(NoRedirect, urllib.request.ProxyHandler({}))
+
+
+def line(text):
+    """One line that a terminal only shows, however long what somebody has answered is."""
+    return "fetch-agent: " + "".join(c if c.isprintable() else "?" for c in text[:400])
 
 
 def ask(opener, url, headers, method="GET", limit=MAX_SMALL):
@@ -111,7 +117,7 @@ def choose(pointer, wanted):
         if release and wanted in (name, release["release"]):
             return release
     has = [pointer[name]["release"] for name in ("current", "previous") if pointer.get(name)]
-    sys.exit("fetch-agent: wanted the release " + wanted + ", the bucket has " + ", ".join(has))
+    sys.exit(line("wanted the release " + wanted + ", the bucket has " + ", ".join(has)))
 
 
 def fetch(bucket, region, wanted):
@@ -132,13 +138,13 @@ def persistently(work):
     while True:
         try:
             return work()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (OSError, http.client.HTTPException, LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
             status = getattr(error, "code", None)
             text = str(error) if status is None else "HTTP status " + str(status) + " of " + str(error.url)
             pause = PAUSES[min(attempt, len(PAUSES) - 1)]
             if time.monotonic() + pause > last:
-                sys.exit("fetch-agent: " + text)
-            sys.stderr.write("fetch-agent: " + text + "; again in " + str(pause) + " s\n")
+                sys.exit(line(text))
+            sys.stderr.write(line(text) + "; again in " + str(pause) + " s\n")
             time.sleep(pause)
             attempt += 1
 

@@ -143,7 +143,7 @@ export async function listOrders(client: AcmeClient, maxPages = 200): Promise<st
 
 /** Targets of the RFC 8288 links with this relation, resolved against `base`; what is no URL leads nowhere. */
 export function linksOf(header: string | undefined, relation: string, base: string): string[] {
-  const links = [...(header ?? '').matchAll(/<([^>]+)>\s*;[^,]*rel="?([^",;]+)"?/g)];
+  const links = [...(header ?? '').matchAll(/<([^<>]+)>\s*;[^,<]*rel="?([^",;]+)"?/g)];
   const targets = links.filter(([, , rel]) => rel === relation).map(([, target = '']) => target);
   return targets.filter((target) => URL.canParse(target, base)).map((target) => new URL(target, base).href);
 }

@@ -65,10 +65,11 @@ export function reasonToDelete(
   return hasPassed(end, manifest, now) ? `kept for ${days} days` : undefined;
 }
 
-/** When the issuer said that somebody has the keys of a file, by its name. */
+/** When the issuer last said that somebody has the keys of a file, by its name. */
 export function stolenAt({ tombstones = {} }: Pick<Manifest, 'tombstones'>): Map<string, string> {
-  const stolen = Object.entries<Tombstone>(tombstones).filter(([, { isStolen }]) => isStolen);
   return new Map(
-    stolen.flatMap(([name, { at }]) => possibleFileNames(name as CertificateName).map((file) => [file, at])),
+    Object.entries<Tombstone>(tombstones).flatMap(([name, { stolenAt: at }]) =>
+      at === undefined ? [] : possibleFileNames(name as CertificateName).map((file) => [file, at]),
+    ),
   );
 }

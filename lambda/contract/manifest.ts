@@ -124,8 +124,11 @@ export const tombstone = z.looseObject({
   at: dateTime,
   /** Superseded: the certificates that took its place. A host gives it up when it serves them. */
   by: z.array(certificateName).max(100).optional(),
-  /** Somebody has its keys: hosts delete what they have kept of this file under other names at once. */
-  isStolen: z.boolean().optional(),
+  /**
+   * Time of the last word that somebody has its keys: hosts delete at once what they kept of this file under other names before. Absent:
+   * nobody has said so.
+   */
+  stolenAt: dateTime.optional(),
   /** Every valid PEM that was published under the name; the tombstone stays until 30 days after the last of them has expired. */
   pems: z.array(tombstonePem).min(1).max(MAX_ENDED_PEMS),
 });

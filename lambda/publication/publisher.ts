@@ -284,7 +284,7 @@ export class Publisher {
   ): Change | undefined {
     if (pems.length === 0) return undefined;
     const at = this.#options.now().toISOString();
-    const words = { reason, at, ...(by && { by: [...by] }), ...(isStolen && { isStolen }) };
+    const words = { reason, at, ...(by && { by: [...by] }), ...(isStolen && { stolenAt: at }) };
     const tombstone: Tombstone = { ...words, pems: [...pems] };
     return { kind: 'end', name, tombstone, yes };
   }

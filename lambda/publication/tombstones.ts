@@ -49,7 +49,12 @@ function unite(a: Tombstone, b: Tombstone): Tombstone {
     const word = words.get(pem.sha256);
     return word === undefined || isSameWord(word, later) ? bare : { ...bare, ...word };
   });
-  return { ...later, ...(earlier.isStolen && { isStolen: true }), pems };
+  const stolenAt = laterOf(later.stolenAt, earlier.stolenAt);
+  return { ...later, ...(stolenAt !== undefined && { stolenAt }), pems };
+}
+
+function laterOf(a: string | undefined, b: string | undefined): string | undefined {
+  return a === undefined || (b !== undefined && b > a) ? b : a;
 }
 
 function wordsOf(tombstone: Tombstone): Map<string, EndingWord> {
@@ -87,12 +92,12 @@ export function sameTombstones(a: Tombstones, b: Tombstones): boolean {
 
 function fingerprint(tombstones: Tombstones): string {
   const lines = Object.entries(tombstones).map(([name, tombstone]) => {
-    const { reason, at, by, isStolen, pems } = tombstone;
+    const { reason, at, by, stolenAt, pems } = tombstone;
     const words = pems.map((pem) => {
       const word = wordOf(tombstone, pem);
       return [pem.sha256, word.reason, word.at, word.by].join();
     });
-    return JSON.stringify([name, reason, at, by, isStolen, words.sort()]);
+    return JSON.stringify([name, reason, at, by, stolenAt, words.sort()]);
   });
   return lines.sort().join();
 }

@@ -201,7 +201,7 @@ test('the key that was replaced goes from the host when the issuer has kept such
   assert.equal(copies().length, 1);
   const at = new Date(Date.now() + 1).toISOString();
   const pems = [{ sha256: 'ab'.repeat(32), notAfter: new Date(Date.now() + 60 * DAY_MS).toISOString() }];
-  const tombstones = { [certificateName.parse('shop')]: { reason: 'revoked', at, isStolen: true, pems } };
+  const tombstones = { [certificateName.parse('shop')]: { reason: 'revoked', at, stolenAt: at, pems } };
   assert.match(await passIn(0.1, { tombstones }), /event=copy.deleted .* reason="its key is stolen"/);
 
   assert.deepEqual(stage.files(), ['shop.pem']);

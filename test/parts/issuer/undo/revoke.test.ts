@@ -69,7 +69,7 @@ test('the certificate is replaced at once, and revoked by the pass that finds it
     root.tombstones[name]?.pems.map(({ sha256 }) => sha256),
     [old.sha256],
   );
-  assert.equal(root.tombstones[name]?.isStolen, true);
+  assert.equal(root.tombstones[name]?.stolenAt, root.tombstones[name]?.at);
   assert.equal(await bucket.get(layout.revocation(name)), undefined);
   const { lines } = JSON.parse((await pemfleet('audit', 'a.test', '--json')).stdout);
   assert.deepEqual(

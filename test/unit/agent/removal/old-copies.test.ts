@@ -50,14 +50,26 @@ const rows: Row[] = [
   {
     says: 'somebody has its key',
     days: 1,
-    tombstone: { isStolen: true, at: later(0.5).toISOString() },
+    tombstone: { at: later(0.5).toISOString(), stolenAt: later(0.5).toISOString() },
     reason: 'its key is stolen',
   },
   {
     says: 'kept after that word: another key may be in it',
     days: 1,
-    tombstone: { isStolen: true, at: later(-1).toISOString() },
+    tombstone: { at: later(-1).toISOString(), stolenAt: later(-1).toISOString() },
     reason: undefined,
+  },
+  {
+    says: 'kept after that word, and before a later one that says nothing of its key',
+    days: 1,
+    tombstone: { at: later(0.5).toISOString(), stolenAt: later(-1).toISOString() },
+    reason: undefined,
+  },
+  {
+    says: 'somebody has its key, and a later word says nothing of it',
+    days: 1,
+    tombstone: { at: later(0.9).toISOString(), stolenAt: later(0.5).toISOString() },
+    reason: 'its key is stolen',
   },
   {
     says: 'revoked, and nobody has stolen it',
@@ -91,7 +103,7 @@ for (const { says, days, signed = days, manifest: changes, tombstone, reason } o
 test('both files of a pair are those of the certificate', () => {
   const manifest = signedOn(0, {
     tombstones: {
-      shop: { ...noMoreThan, at: 'then', isStolen: true },
+      shop: { ...noMoreThan, at: 'later', stolenAt: 'then' },
     } as unknown as Manifest['tombstones'] & {},
   });
   assert.deepEqual(Object.fromEntries(stolenAt(manifest)), {

@@ -66,7 +66,7 @@ test('the root says how long hosts keep replaced keys, also after a command that
   assert.equal((await readPublished(bucket, fleet))?.manifest.keyRetentionDays, 9);
 });
 
-test('that a key is stolen is said once, and no later word takes it back', async () => {
+test('when a key was said to be stolen is said once, and no later word moves it or takes it back', async () => {
   const bucket = memoryBucket();
   await publishOne(bucket, 'a.test', 'a');
   const stolen = { reason: 'revoked', isStolen: true } as const;
@@ -77,7 +77,10 @@ test('that a key is stolen is said once, and no later word takes it back', async
   await testPublisher(bucket, fleet, later).endPems(a, [pem('b')], { reason: 'withdrawn' });
 
   const tombstone = (await readPublished(bucket, fleet))?.manifest.tombstones[a];
-  assert.deepEqual([tombstone?.reason, tombstone?.isStolen], ['withdrawn', true]);
+  assert.deepEqual(
+    [tombstone?.reason, tombstone?.at, tombstone?.stolenAt],
+    ['withdrawn', later.now().toISOString(), noon.toISOString()],
+  );
 });
 
 test('a history that cannot be written is logged, and the certificate is published', async () => {

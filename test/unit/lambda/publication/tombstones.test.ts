@@ -63,6 +63,35 @@ test('another word about one PEM makes another tombstone', () => {
   assert.equal(sameTombstones(united, flat as Record<string, Tombstone>), false);
 });
 
+const STOLEN: [
+  says: string,
+  earlier: string | undefined,
+  later: string | undefined,
+  united: string | undefined,
+][] = [
+  ['no word says so', undefined, undefined, undefined],
+  ['the earlier word says so', first, undefined, first],
+  ['the later word says so', undefined, second, second],
+  ['both say so', first, second, second],
+  ['both say so, the earlier one last', second, first, second],
+];
+for (const [says, earlier, later, stolenAt] of STOLEN) {
+  test(`when a key was said to be stolen, in whichever order the words are united: ${says}`, () => {
+    const wordOn = (at: string, stolen: string | undefined, digest: string) => {
+      const { www } = wordFrom({ reason: 'withdrawn', at }, digest);
+      return { www: { ...www, ...(stolen && { stolenAt: stolen }) } };
+    };
+    const [a, b] = [wordOn(first, earlier, 'D1'), wordOn(second, later, 'D2')];
+
+    const united = uniteTombstones(a, b);
+
+    assert.deepEqual([united['www']?.at, united['www']?.stolenAt], [second, stolenAt]);
+    assert.ok(sameTombstones(united, uniteTombstones(b, a)));
+    const { stolenAt: _, ...bare } = united['www'] as Tombstone;
+    assert.equal(sameTombstones(united, { www: bare }), stolenAt === undefined);
+  });
+}
+
 test('of lists that are too long together, each gives its first', () => {
   const list = (letter: string, length: number) =>
     Array.from({ length }, (_, index) => ({

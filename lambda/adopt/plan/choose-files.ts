@@ -1,8 +1,9 @@
 /** Which of HAProxy's files the agent takes over: those of one directory, under the names that they have. Pure. */
+import { isIP } from 'node:net';
 import { basename, dirname } from 'node:path';
 import { namesOf } from '#contract/combined-pem.ts';
 import { type CertificateName, certificateName } from '#contract/layout.ts';
-import { exactSet } from '../../config/identifier.ts';
+import { coversName, exactSet } from '../../config/identifier.ts';
 import type { BindFile } from '../../init/host/served-certificates.ts';
 import type { NotAdoptable, PresentPem } from '../haproxy/present-pem.ts';
 
@@ -41,7 +42,7 @@ export function chooseFiles(loaded: readonly LoadedFile[]): FileChoice {
   const leftOut: LeftOut[] = [];
   const good: ChosenFile[] = [];
   for (const one of uniqueFiles(loaded)) {
-    const why = 'why' in one.pem ? one.pem.why : nameProblem(one.file);
+    const why = 'why' in one.pem ? one.pem.why : (nameProblem(one.file) ?? filterProblem(one.file, loaded));
     if (why !== undefined) leftOut.push({ file: one.file, why });
     else good.push(one as ChosenFile);
   }
@@ -76,6 +77,24 @@ function nameProblem(file: string): string | undefined {
   }
   if (certificateName.safeParse(stemOf(file)).success) return undefined;
   return "its name is none that the agent writes (small letters, digits, . _ -): rename it, also where HAProxy's configuration names it, then adopt again";
+}
+
+/** The agent proves a certificate by each of its names; a line with filters serves it for these alone (configuration manual, "crt-list"). */
+function filterProblem(file: string, loaded: readonly LoadedFile[]): string | undefined {
+  const lines = loaded.filter((one) => one.file === file);
+  for (const list of new Set(lines.map(({ source }) => source))) {
+    const ofList = lines.filter(({ source }) => source === list);
+    if (ofList.some(({ sniFilters }) => sniFilters === undefined)) continue;
+    const leaf = ofList[0]?.pem.leaf;
+    const filters = ofList.flatMap(({ sniFilters = [] }) => sniFilters.map((one) => one.toLowerCase()));
+    const isServed = (name: string) =>
+      !filters.includes(`!${name}`) && filters.some((one) => one === name || coversName(one, name));
+    const out = leaf && namesOf(leaf).find((name) => isIP(name) === 0 && !isServed(name));
+    if (out !== undefined) {
+      return `its line in ${list} has SNI filters (${filters.join(' ')}), by which HAProxy does not serve it for ${out}, and the agent proves a certificate by each of its names: take the filters off its line, or add ${out} to them, then adopt again`;
+    }
+  }
+  return undefined;
 }
 
 /** A directory on a bind before single files; then the one with the most certificates. */

@@ -42,6 +42,8 @@ export interface BindFile {
   source: string;
   kind: 'file' | 'directory' | 'crt-list';
   file: string;
+  /** Of its line in a crt-list: for these names HAProxy serves it, in place of the certificate's own. */
+  sniFilters?: readonly string[];
 }
 
 /** They may be missing. */
@@ -51,9 +53,12 @@ export async function filesOnBinds(config: HaproxyConfiguration): Promise<BindFi
   const lists = new Set(tls.flatMap(({ line }) => valuesOf(line, 'crt-list')));
   const files: BindFile[] = [];
   for (const source of new Set(tls.flatMap((bind) => sourcesOf(bind, config)))) {
-    const named = lists.has(source) ? await listedIn(source, config) : await pemsAt(source);
-    const kind: BindFile['kind'] = lists.has(source) ? 'crt-list' : await kindOf(source);
-    files.push(...named.map((file) => ({ source, kind, file })));
+    if (lists.has(source)) {
+      files.push(...(await listedIn(source, config)));
+      continue;
+    }
+    const kind = await kindOf(source);
+    files.push(...(await pemsAt(source)).map((file) => ({ source, kind, file })));
   }
   return files.slice(0, MAX_FILES);
 }
@@ -74,12 +79,18 @@ async function pemsAt(path: string): Promise<string[]> {
     .map((name) => join(path, name));
 }
 
-async function listedIn(list: string, { sections }: HaproxyConfiguration): Promise<string[]> {
+async function listedIn(list: string, { sections }: HaproxyConfiguration): Promise<BindFile[]> {
   const text = await readRegularFile(list, MAX_LIST_BYTES).then(String, () => '');
   const base = sections.flatMap(({ lines }) => lines).find(({ words: [first] }) => first === 'crt-base');
   const pathOf = (name: string) => (isAbsolute(name) ? name : join(base?.words[1] ?? '/', name));
-  const names = text.split('\n').map((line) => line.trim().split(/\s+/)[0] ?? '');
-  return names.filter((name) => name !== '' && !name.startsWith('#')).map(pathOf);
+  return text.split('\n').flatMap((line): BindFile[] => {
+    const [, name, tail = ''] = /^\s*([^\s#][^\s[]*)\s*(?:\[[^\]]*\])?(.*)$/.exec(line) ?? [];
+    if (name === undefined) return [];
+    const sniFilters = tail.split(/\s+/).filter((word) => word !== '');
+    return [
+      { source: list, kind: 'crt-list', file: pathOf(name), ...(sniFilters.length > 0 && { sniFilters }) },
+    ];
+  });
 }
 
 async function readLeaf(file: string): Promise<X509Certificate | undefined> {

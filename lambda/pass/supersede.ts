@@ -50,22 +50,11 @@ export async function endSuperseded(pass: Pass, fleets: Source): Promise<Unconfi
   return outcomes;
 }
 
-async function endInFleet(
-  pass: Pass,
-  { hosts, publishers, trusted, holdIn }: Source,
-  read: ReadManifest,
-): Promise<UnconfiguredOutcome[]> {
-  const { fleet: name } = read.manifest;
-  const fleet = new FleetProofs(pass, read, trusted);
+async function endInFleet(pass: Pass, source: Source, read: ReadManifest): Promise<UnconfiguredOutcome[]> {
+  const fleet = new FleetProofs(pass, read, source.trusted);
   const outcomes: UnconfiguredOutcome[] = [];
   for (const certificate of unconfiguredIn(pass.config.certificates, read.manifest)) {
-    const isHeld = holdIn?.(certificate.fleet, certificate.name) !== undefined;
-    // The issuer has lost its word for it with a restored bucket; nobody serves it, held or not.
-    if (isEndedAtAllHosts(certificate.entry, hosts[name], pass.timing.now())) {
-      outcomes.push(outcomeOfKept(certificate, 'ended'));
-    } else {
-      outcomes.push(isHeld ? outcomeOfKept(certificate, 'held') : await decideOrStay(fleet, certificate));
-    }
+    outcomes.push(await judge(pass, source, fleet, certificate));
   }
   return inParallel(
     outcomes,
@@ -73,11 +62,24 @@ async function endInFleet(
     async (outcome) => {
       const mayEnd = outcome.reason === 'superseded' || outcome.reason === 'ended';
       if (!mayEnd || pass.options.dryRun) return outcome;
-      const isEnded = await endOne(pass, publishers, outcome);
+      const isEnded = await endOne(pass, source.publishers, outcome);
       return isEnded ? { ...outcome, result: 'superseded' } : { ...outcome, reason: 'unreadable' };
     },
     ({ certificate }) => certificate,
   );
+}
+
+async function judge(
+  { timing }: Pass,
+  { hosts, holdIn }: Source,
+  fleet: FleetProofs,
+  certificate: UnconfiguredCertificate,
+): Promise<UnconfiguredOutcome> {
+  const { entry, fleet: of, name } = certificate;
+  if (holdIn?.(of, name) !== undefined) return outcomeOfKept(certificate, 'held');
+  // A restored bucket has lost the tombstone. A new one that names no successor takes nothing off a host that serves it after all.
+  if (isEndedAtAllHosts(entry, hosts[of], timing.now())) return outcomeOfKept(certificate, 'ended');
+  return decideOrStay(fleet, certificate);
 }
 
 async function endOne(

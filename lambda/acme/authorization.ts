@@ -136,7 +136,8 @@ export async function waitValid(
   };
   const pace = client.validations;
   const wait = async () => {
-    await timing.sleep(Math.min(pace.waitMs, timing.deadline.getTime() - begin));
+    // Where little time is left, there is one look in the middle of it.
+    await timing.sleep(Math.min(pace.waitMs, (timing.deadline.getTime() - begin) / 2));
     return pollUntil(what, read, isDone, { ...timing, leastMs: () => pace.leastMs });
   };
   const ended = await pace.while(wait).catch((error: unknown) => {

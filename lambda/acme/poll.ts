@@ -17,6 +17,8 @@ export const LONGEST_SLEEP_MS = 10 * MINUTE_MS;
 
 /** What one adds that was not done at the first look, beyond the time that it took; what each takes off that was. Some 5 % are looked at twice. */
 const LATER = 1.5;
+/** One that takes minutes makes the others wait a little longer, not for minutes. */
+const MOST_LATER = 5;
 const SOONER = 0.98;
 
 /** All that wait for one CA together look at most sixty times a second. */
@@ -40,7 +42,7 @@ export class AnswerPace {
 
   /** Between two looks: the CA does what many wait for one after the other. */
   get leastMs(): number {
-    return this.#waiting * BETWEEN_LOOKS_MS;
+    return Math.min(this.#waiting * BETWEEN_LOOKS_MS, LONGEST_WAIT_MS);
   }
 
   /** Counts one more that waits, as long as it does. */
@@ -58,7 +60,7 @@ export class AnswerPace {
     const nextMs =
       undoneMs === undefined
         ? this.#waitMs * SOONER
-        : Math.max(this.#waitMs, Math.min(Math.max(undoneMs, this.#waitMs), doneMs) * LATER);
+        : Math.max(this.#waitMs, Math.min(undoneMs, doneMs, this.#waitMs * MOST_LATER) * LATER);
     this.#waitMs = Math.min(Math.max(nextMs, this.#shortestMs), LONGEST_WAIT_MS);
   }
 }

@@ -116,6 +116,12 @@ test('the first look comes as late as validations take: of two hundred that take
   assert.ok(pace.waitMs < 3300, `${pace.waitMs} ms`);
 });
 
+test('one validation of minutes makes no other wait for minutes', () => {
+  const pace = new AnswerPace(150, 50);
+  pace.learn(240_000, 241_000);
+  assert.equal(pace.waitMs, 1125);
+});
+
 test('a CA that becomes faster is looked at sooner, and one that takes minutes is looked at every five seconds', () => {
   const fast = new AnswerPace(150, 50);
   const slow = new AnswerPace(150, 50);

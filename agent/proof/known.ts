@@ -18,6 +18,8 @@ export class KnownProofs {
   readonly #distrusted = new Set<string>();
   readonly #contested = new Map<string, string>();
   readonly #turns: Map<string, number>;
+  /** Their handshakes are of an agent before this one, which may be of another version. */
+  readonly #inherited = new Set<string>();
   #isChanged = false;
   /** Addresses, each with a reason why nothing can be proved there: those that a pass knows of. */
   #reasons = new Set<string>();
@@ -33,6 +35,13 @@ export class KnownProofs {
   /** Whether an address has stopped answering, answers again, or cannot be asked for another reason: a pass reports it. */
   get hasNews(): boolean {
     return this.#hasNews;
+  }
+
+  /** What an agent before this one has shown stays known, and is due again: this one has yet to show that it can. */
+  inherit(): void {
+    for (const file of this.#files.keys()) this.#inherited.add(file);
+    // Each is tried at once.
+    for (const [address, dead] of this.#deadBinds) this.#deadBinds.set(address, { ...dead, attempt: NEVER });
   }
 
   /** A pass has all of it. */
@@ -81,6 +90,7 @@ export class KnownProofs {
       this.#hasNews ||= one.reason !== 'unreachable' && !this.#reasons.has(reasonKey(one));
     }
     this.#files.set(file, { sha256, attempt, proofs, unproven: reasons });
+    this.#inherited.delete(file);
     if (proved.length > 0) this.#turns.set(file, (this.turnOf(file) + 1) % MAX_TURN);
     this.#distrusted.delete(file);
     this.#isChanged = true;
@@ -89,6 +99,7 @@ export class KnownProofs {
   /** The wire has shown something else: what it showed before counts no more. */
   drop(file: string): void {
     this.#isChanged = this.#files.delete(file) || this.#isChanged;
+    this.#inherited.delete(file);
   }
 
   /** Something is odd about a file: an ordinary pass is to prove it, whatever was proved before. */
@@ -131,7 +142,7 @@ export class KnownProofs {
     const { attempt, proofs, unproven } = known;
     if (rule.addresses.some((address) => !proofs.has(address) && !unproven.has(address))) return 'none';
     if (isOfOtherWorker(attempt, rule.pid)) return 'other-worker';
-    return isFresh(attempt, rule) ? 'fresh' : 'aged';
+    return isFresh(attempt, rule) && !this.#inherited.has(file) ? 'fresh' : 'aged';
   }
 
   /** @returns undefined where the bind answered the last time, or is to be tried again: another worker may have it, or a minute is over */

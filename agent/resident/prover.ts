@@ -28,7 +28,7 @@ const IDLE_MS = MINUTE_MS;
 /** A process that is killed loses a tenth of a span at most. */
 const SAVED_PARTS = 10;
 
-/** @returns the same agent, which remembers what handshakes have shown from one pass to the next */
+/** @returns the same agent, which remembers what handshakes have shown from one pass to the next; the first pass makes those of an agent before it again */
 export async function withProofs(agent: Agent): Promise<Agent> {
   const pace = new ProofPace();
   const open = async (one: Agent): Promise<ProvingAgent> => {
@@ -36,6 +36,7 @@ export async function withProofs(agent: Agent): Promise<Agent> {
     const { state } = await readStateDirectory(stateDir, one.config, one.log);
     const proofs = await readProofs(stateDir, one.log, state.files);
     proofs.pace = pace;
+    proofs.inherit();
     return { ...one, proofs };
   };
   if (!agent.instances?.length) return open(agent);

@@ -56,10 +56,13 @@ function servedBy(before: ReadStatus, after: ReadStatus): UpgradeVerdict | undef
 const keyOf = ({ instance = '', file }: FileStatus) => `${instance}/${file}`;
 const isServed = ({ state }: FileStatus) => state === 'served';
 
-/** By the host's own clock, as both are. */
+/**
+ * By the host's own clock, as both are. While an address does not answer, the time is of a handshake before, with a good agent as with a bad one: it says
+ * nothing.
+ */
 function lastProof({ files }: ReadStatus): string | undefined {
   return files
-    .flatMap(({ provenAt }) => provenAt ?? [])
+    .flatMap(({ provenAt, unproven }) => (unproven?.reason !== 'unreachable' && provenAt) || [])
     .sort()
     .at(-1);
 }

@@ -49,6 +49,25 @@ test('a file was shown if its last handshakes have shown it: an older proof and 
   assert.equal(never.wasShown('shop.pem', sha256), false);
 });
 
+test('of an agent before: known, and due again until this one has made its own', () => {
+  const known = proved();
+  const dead = '127.0.0.1:8443';
+  known.noteDead(dead, 'ECONNREFUSED', { at: noon, pid: 7 });
+  const tried = known.deadBind(dead, { at: noon, pid: 7 });
+
+  known.inherit();
+  const before = known.standingOf('shop.pem', sha256, { ...rule, maxAgeMs: Number.POSITIVE_INFINITY });
+  const ofAnotherWorker = known.standingOf('shop.pem', sha256, { ...rule, pid: 8 });
+  const inherited = known.deadBind(dead, { at: noon, pid: 7 });
+  known.note('shop.pem', sha256, { proved: [address], unproven: [] }, { at: noon, pid: 7 });
+
+  assert.deepEqual([before, ofAnotherWorker], ['aged', 'other-worker']);
+  assert.equal(known.standingOf('shop.pem', sha256, rule), 'fresh');
+  assert.ok(tried !== undefined);
+  assert.equal(inherited, undefined, 'it is tried at once');
+  assert.equal(known.deadBinds[0]?.since, noon);
+});
+
 test('a file that is distrusted has no proof until it is proved again', () => {
   const known = proved();
 

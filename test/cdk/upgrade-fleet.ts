@@ -39,11 +39,16 @@ export const template = deployed({ template: Template.fromStack(stack) });
 export const bucketName = template.name('PemfleetBucket');
 export const documentName = template.name('PemfleetUpgradeDocument');
 
-/** What runs on the hosts. systemd is not here: `pass` is called whenever something may have happened. */
+/** What runs on the hosts. systemd is not here, unless a test brings a stub of it. */
 export interface FleetAgents {
   /** A release's `pemfleet-agent`. */
   program(version: string): string;
+  /** Called whenever something may have happened. */
   pass(host: FleetInstance): Promise<void>;
+  /** The scripts of a release, in its unpacked folder. */
+  adapt?(folder: string): void;
+  /** What commands find on a host beside its own environment. */
+  envOf?(name: string): Record<string, string>;
 }
 
 export interface FleetInstance {
@@ -81,7 +86,7 @@ export async function startFleet(t: TestContext, version: string, agents = stand
       instanceId: name,
       tags: { 'pemfleet:fleet': `Pemfleet/${fleet}` },
       cwd: tree,
-      env: { DESTDIR: tree, ...env },
+      env: { DESTDIR: tree, ...env, ...agents.envOf?.(name) },
     });
     hosts.push({ name, tree, env, aws });
   }
@@ -196,11 +201,12 @@ async function release(t: TestContext, aws: Aws, version: string, agents: FleetA
   return publishAgentRelease(await openWithoutSdk(`s3://${bucketName}`, aws.administrator.env), folder);
 }
 
-export function unpacked(t: TestContext, version: string, { program } = standIns): string {
+export function unpacked(t: TestContext, version: string, agents = standIns): string {
   const folder = join(tempDir(t), 'release');
   mkdirSync(folder);
   cpSync('agent/host', folder, { recursive: true });
-  writeFileSync(join(folder, 'pemfleet-agent'), program(version), { mode: 0o755 });
+  writeFileSync(join(folder, 'pemfleet-agent'), agents.program(version), { mode: 0o755 });
+  agents.adapt?.(folder);
   return folder;
 }
 

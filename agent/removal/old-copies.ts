@@ -13,9 +13,6 @@ import { hasPassed } from '../state/ended.ts';
 import type { FileRecord } from '../state/file-record.ts';
 import { possibleFileNames } from './recognized.ts';
 
-/** Of an issuer that does not say how long: what it keeps them for by default. */
-const DEFAULT_DAYS = 30;
-
 type CopyView = Pick<HostView, 'config' | 'haproxy' | 'log' | 'now' | 'ownership'>;
 
 /** While HAProxy does not say what it has loaded, all of them stay. What cannot be deleted is said, and holds up nothing. */
@@ -53,14 +50,15 @@ interface Facts {
   now: Date;
 }
 
-/** @returns undefined: it stays */
+/** An issuer that does not say how long (version 1, and earlier ones of version 2) has ordered nothing. @returns undefined: it stays */
 export function reasonToDelete(
   { file, keptAt }: Pick<ReplacedCopy, 'file' | 'keptAt'>,
   { manifest, stolen, now }: Facts,
 ): string | undefined {
   const at = stolen.get(file);
   if (at !== undefined && keptAt.getTime() < Date.parse(at)) return 'its key is stolen';
-  const days = manifest.keyRetentionDays ?? DEFAULT_DAYS;
+  const days = manifest.keyRetentionDays;
+  if (days === undefined) return undefined;
   const end = new Date(keptAt.getTime() + days * DAY_MS);
   return hasPassed(end, manifest, now) ? `kept for ${days} days` : undefined;
 }

@@ -52,7 +52,10 @@ const rootDocument = z.looseObject({
   /** When certificates or tombstones last changed. */
   updatedAt: dateTime,
   requires: z.array(z.string().max(64)).max(100),
-  /** So long do private keys of superseded certificates stay, in whole days. Absent: an earlier issuer, or a command, has made it. */
+  /**
+   * So long do private keys of superseded certificates stay, in whole days. Absent: an earlier issuer, or a command, has made it, and hosts
+   * delete none of them by age.
+   */
   keyRetentionDays: z.number().int().min(1).max(9999).optional(),
   /** Absent, as the next one is, where `shards` is there. */
   certificates: recordOf(certificateName, manifestEntry, MAX_CERTIFICATES).optional(),

@@ -41,6 +41,19 @@ const rows: Row[] = [
     reason: 'kept for 2 days',
   },
   {
+    says: 'the issuer does not say how long (an earlier one)',
+    days: 400,
+    manifest: { keyRetentionDays: undefined },
+    reason: undefined,
+  },
+  {
+    says: 'somebody has its key, and the issuer does not say how long others are kept',
+    days: 1,
+    manifest: { keyRetentionDays: undefined },
+    tombstone: { at: later(0.5).toISOString(), stolenAt: later(0.5).toISOString() },
+    reason: 'its key is stolen',
+  },
+  {
     says: 'this clock is ahead: the issuer has signed nothing so late',
     days: 31,
     signed: 1,
@@ -83,6 +96,7 @@ const signedOn = (day: number, changes: Partial<Manifest> = {}): Manifest => ({
   ...emptyManifest(fleet, keptAt),
   version: 2,
   signedAt: later(day).toISOString(),
+  keyRetentionDays: 30,
   ...changes,
 });
 
@@ -116,7 +130,7 @@ test('both files of a pair are those of the certificate', () => {
 const copyOf = (file: string, kept = 'ab'.repeat(6)) => `.${file}.pemfleet-replaced-${kept}`;
 
 /** A directory with copies that were kept just now, 31 days later. */
-async function drop(certsDir: string, changes: { isDown?: boolean } = {}) {
+async function drop(certsDir: string, changes: { isDown?: boolean; manifest?: Manifest } = {}) {
   const events: [EventName, LogFields | undefined][] = [];
   const in31Days = new Date(Date.now() + 31 * DAY_MS);
   const view = {
@@ -128,7 +142,7 @@ async function drop(certsDir: string, changes: { isDown?: boolean } = {}) {
     now: () => in31Days,
     log: (event: EventName, fields?: LogFields) => void events.push([event, fields]),
   } as unknown as HostView;
-  const manifest = { ...signedOn(0), signedAt: in31Days.toISOString() };
+  const { manifest = { ...signedOn(0), signedAt: in31Days.toISOString() } } = changes;
   const records = {
     get: (file: string) => (file === 'adopted.pem' ? { adopted: 'ab'.repeat(32) } : undefined),
   };
@@ -150,6 +164,9 @@ test('what is loaded, adopted and not proved, of another agent, or no copy of ou
   const all = readdirSync(certsDir);
 
   assert.deepEqual(await drop(certsDir, { isDown: true }), [], 'HAProxy does not say what it has loaded');
+  assert.deepEqual(readdirSync(certsDir), all);
+  const version1 = emptyManifest(fleet, new Date(Date.now() + 32 * DAY_MS));
+  assert.deepEqual(await drop(certsDir, { manifest: version1 }), [], 'the issuer does not say how long');
   assert.deepEqual(readdirSync(certsDir), all);
 
   const events = await drop(certsDir);

@@ -1,8 +1,9 @@
 /** Runs a program of the operator's choice to its end or to a deadline, and returns what it printed. */
-import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PROGRAM_PATH } from '#common/program/path.ts';
+import { startProgram } from '#common/program/start-program.ts';
 import { messageOf } from '#contract/errors.ts';
 
 interface ProgramResult {
@@ -21,24 +22,27 @@ export async function runProgram(
   [program = '', ...args]: readonly string[],
   timeoutMs: number,
 ): Promise<ProgramResult> {
-  // In a process group of its own, so that what it has started is stopped with it.
-  const child = spawn(program, args, {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: PROGRAM_PATH },
-    detached: true,
-  });
+  let child: ChildProcess;
+  try {
+    // In a process group of its own, so that what it has started is stopped with it.
+    child = await startProgram(program, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: PROGRAM_PATH },
+      detached: true,
+    });
+  } catch (error) {
+    return { status: messageOf(error), isRunning: false, output: '' };
+  }
+  const outputs = [child.stdout, child.stderr].filter((stream) => stream !== null);
   let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
+  for (const stream of outputs) {
     stream.setEncoding('utf8').on('data', (text: string) => {
       if (output.length < MAX_OUTPUT) output += text;
     });
   }
   // Listened to from the start: it may come with the exit.
-  const closed = once(child, 'close').catch(() => undefined);
-  const exited = once(child, 'exit').then(
-    ([status, signal]) => (signal ?? status) as number | string,
-    (error: unknown) => messageOf(error),
-  );
+  const closed = once(child, 'close');
+  const exited = once(child, 'exit').then(([status, signal]) => (signal ?? status) as number | string);
   const inTime = new AbortController();
   const overdue = sleep(timeoutMs, 'late', { signal: inTime.signal }).catch(() => 'in time');
   const status = await Promise.race([exited, overdue]);
@@ -46,7 +50,7 @@ export async function runProgram(
   const isRunning = status === 'late' && !stopGroup(child.pid);
   // A process that it leaves behind may hold the pipes open for ever.
   await Promise.race([closed, sleep(LAST_WORDS_MS)]);
-  for (const stream of [child.stdout, child.stderr]) stream.destroy();
+  for (const stream of outputs) stream.destroy();
   child.unref();
   return { status, isRunning, output };
 }

@@ -10,6 +10,7 @@ import { PROGRAM_PATH } from '#common/program/path.ts';
 import { runBounded } from '#common/program/run-bounded.ts';
 import { SECOND_MS } from '#common/time.ts';
 import type { Agent, PassResult } from '../agent.ts';
+import { errorFields } from '../pass/log-outcome.ts';
 import { readProofs } from '../proof/document.ts';
 import { type HandedOver, handedKey, readHandedOver, saveHandedOver } from '../proof/handed-over.ts';
 import type { KnownProofs } from '../proof/known.ts';
@@ -69,10 +70,17 @@ export class ProvedHook {
   }
 
   /**
+   * A fault is logged and ends neither the loop nor a pass by hand: what they do for HAProxy does not depend on the program.
    * @param result of the pass that this poll has made, if it has made one
    * @returns when the program has ended, or its time is over
    */
   async run(result?: Pick<PassResult, 'status' | 'left'>): Promise<void> {
+    await this.#tellNew(result).catch((error: unknown) => {
+      this.#agent.log('run.failed', errorFields(error));
+    });
+  }
+
+  async #tellNew(result?: Pick<PassResult, 'status' | 'left'>): Promise<void> {
     const { config, log } = this.#agent;
     const { proved: command } = config.hooks;
     if (command === undefined) return;

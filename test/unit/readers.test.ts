@@ -6,14 +6,14 @@ import { sourceFiles, textOf } from '../support/sources.ts';
 
 /** What reads, of Node's modules and of AWS's. */
 const READERS =
-  /^(readFile(Sync)?|readSync|createReadStream|createConnection|connect|request|createServer|spawn(Sync)?|exec(File)?(Sync)?|fork|createSocket|createInterface|lookup|Resolver|httpRequest|from\w+Metadata|fromTemporaryCredentials|\w+Client)$/;
+  /^(readFile(Sync)?|readSync|createReadStream|createConnection|connect|request|createServer|spawn(Sync)?|startProgram|exec(File)?(Sync)?|fork|createSocket|createInterface|lookup|Resolver|httpRequest|from\w+Metadata|fromTemporaryCredentials|\w+Client)$/;
 const IMPORT =
-  /import \{([^}]*)\} from '(node:(?:fs|fs\/promises|net|http|https|tls|child_process|dgram|readline|dns|dns\/promises)|@aws-sdk\/[\w-]+|@smithy\/credential-provider-imds)'/g;
+  /import \{([^}]*)\} from '(node:(?:fs|fs\/promises|net|http|https|tls|child_process|dgram|readline|dns|dns\/promises)|@aws-sdk\/[\w-]+|@smithy\/credential-provider-imds|[\w#./-]+\/start-program\.ts)'/g;
 
 /** By file: what it reads with, and the bound. */
 const BOUNDED: Record<string, readonly [readers: string, bound: string]> = {
   'agent/deploy/disk.ts': ['readSync', 'a regular file of MAX_READ_BYTES'],
-  'agent/haproxy/program.ts': ['spawn', 'MAX_OUTPUT, and the deadline of the command'],
+  'agent/haproxy/program.ts': ['startProgram', 'MAX_OUTPUT, and the deadline of the command'],
   'agent/haproxy/socket.ts': ['createConnection', 'MAX_RUNTIME_ANSWER_BYTES, timeoutMs'],
   'lambda/common/systemd/host-command.ts': ['execFile', "maxBuffer (Node's 1 MiB), 5 s"],
   'agent/resident/sd-notify.ts': ['execFile', "maxBuffer (Node's 1 MiB), 10 s"],
@@ -66,7 +66,8 @@ const BOUNDED: Record<string, readonly [readers: string, bound: string]> = {
   'lambda/init/host/listening.ts': ['readFileSync', '/proc of this kernel'],
   'lambda/init/host/processes.ts': ['readFileSync', '/proc of this kernel'],
   'lambda/init/host/unit-file.ts': ['readFileSync', "units and their environment files, root's"],
-  'lambda/common/program/run-bounded.ts': ['spawn', 'MAX_BYTES, and the time-out of the caller'],
+  'lambda/common/program/run-bounded.ts': ['startProgram', 'MAX_BYTES, and the time-out of the caller'],
+  'lambda/common/program/start-program.ts': ['spawn', 'reads nothing: each caller stands here'],
   'lambda/notification/channels/http-post.ts': [
     'request request',
     'readBody with MAX_ANSWER_BYTES, the time-out of the channel',

@@ -2,10 +2,10 @@
  * Runs a program that an operator has named: without a shell, with the environment that it is given and nothing else, bounded in time and
  * output. When its time is over, it and all of its group are killed: children of its children, too, unless they have made a group of their own.
  */
-import { spawn } from 'node:child_process';
-import type { Readable } from 'node:stream';
+import type { ChildProcess } from 'node:child_process';
 import { printable } from '#common/printable.ts';
 import { SECOND_MS } from '#common/time.ts';
+import { startProgram } from './start-program.ts';
 
 export interface BoundedProgram {
   /** Absolute path, and arguments. */
@@ -34,18 +34,29 @@ const [MAX_BYTES, MAX_LINES, MAX_LINE] = [16_384, 20, 300];
 /** Between SIGTERM and SIGKILL; and for output that a grandchild holds open. */
 const [GRACE_MS, DRAIN_MS] = [2 * SECOND_MS, 200];
 
-export function runBounded(program: BoundedProgram): Promise<BoundedEnd> {
-  const { command, env, input = '', timeoutMs, signal, cwd = '/', uid, gid } = program;
+/** One that cannot be started is an end with a problem, too. */
+export async function runBounded(program: BoundedProgram): Promise<BoundedEnd> {
+  const { command, env, cwd = '/', uid, gid } = program;
   const [file = '', ...args] = command;
+  const ids = { ...(uid !== undefined && { uid }), ...(gid !== undefined && { gid }) };
+  let child: ChildProcess;
+  try {
+    child = await startProgram(file, args, { env, cwd, ...ids, detached: true, stdio: 'pipe' });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return { isWell: false, problem: `${file} cannot be started: ${code}`, output: [] };
+  }
+  return endOf(child, program);
+}
+
+function endOf(child: ChildProcess, { input = '', timeoutMs, signal }: BoundedProgram): Promise<BoundedEnd> {
   return new Promise((resolve) => {
-    const ids = { ...(uid !== undefined && { uid }), ...(gid !== undefined && { gid }) };
-    const child = spawn(file, args, { env, cwd, ...ids, detached: true, stdio: 'pipe' });
     const tail = new Tail();
-    child.stdout.on('data', (chunk: Buffer) => tail.add(chunk));
-    child.stderr.on('data', (chunk: Buffer) => tail.add(chunk));
+    const outputs = [child.stdout, child.stderr].filter((stream) => stream !== null);
+    for (const stream of outputs) stream.on('data', (chunk: Buffer) => tail.add(chunk));
     // Who does not read its input has no use for it.
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(input);
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(input);
     let cause: string | undefined;
     let killer: NodeJS.Timeout | undefined;
     const kill = (why: string) => {
@@ -63,7 +74,7 @@ export function runBounded(program: BoundedProgram): Promise<BoundedEnd> {
       signal?.removeEventListener('abort', abort);
       // Of those who ignored SIGTERM, and outlive the program.
       if (cause !== undefined) killGroup(child.pid, 'SIGKILL');
-      for (const stream of [child.stdout, child.stderr] as Readable[]) stream.destroy();
+      for (const stream of outputs) stream.destroy();
       const said = cause ?? problem;
       resolve({
         isWell: said === undefined,
@@ -71,7 +82,6 @@ export function runBounded(program: BoundedProgram): Promise<BoundedEnd> {
         output: tail.lines(),
       });
     };
-    child.once('error', (error: NodeJS.ErrnoException) => end(`${file} cannot be started: ${error.code}`));
     child.once('exit', (status, killedBy) => {
       const problem = status === 0 ? undefined : `${killedBy ?? `exit status ${status}`}`;
       const drained = setTimeout(() => end(problem), DRAIN_MS);

@@ -160,11 +160,29 @@ test('a program that is missing, or hangs for longer than its time, fails no pol
   const proofs = new KnownProofs();
   prove(proofs, 'a.test');
   const missing = await openHook({ command: ['/nonexistent/hook'], stateDir: tempDir(t) });
+  // Node throws this one, and makes an event of the other.
+  const below = await openHook({ command: ['/etc/hosts/hook'], stateDir: tempDir(t) });
   const hangs = await openHook({ command: ['/bin/sleep', '60'], timeoutSeconds: 1, stateDir: tempDir(t) });
 
   await missing.hook.run(passOf(proofs, ['a.test']));
+  await below.hook.run(passOf(proofs, ['a.test']));
   await hangs.hook.run(passOf(proofs, ['a.test']));
 
   assert.deepEqual(missing.events, ['hook.failed 1 /nonexistent/hook cannot be started: ENOENT']);
+  assert.deepEqual(below.events, ['hook.failed 1 /etc/hosts/hook cannot be started: ENOTDIR']);
   assert.deepEqual(hangs.events, ['hook.failed 1 no end within 1 s']);
+});
+
+test('a fault of ours around the program is told, and ends neither the loop nor a pass by hand', async (t) => {
+  const { command, told } = listener(t);
+  const { hook, events } = await openHook({ command, stateDir: tempDir(t) });
+  const proofs = new KnownProofs();
+  prove(proofs, 'a.test');
+  const broken = { wasShown: () => assert.fail('a fault') } as unknown as KnownProofs;
+
+  await hook.run(passOf(broken, ['a.test']));
+  await hook.run(passOf(proofs, ['a.test']));
+
+  assert.deepEqual(events, ['run.failed a fault', 'hook.done 1']);
+  assert.deepEqual(told(), ['a.test']);
 });

@@ -15,14 +15,11 @@ import {
   lostTargetText,
   type RevocationTarget,
 } from '../publication/revoke.ts';
-import { addToRevocation, deleteRevocation, readRevocation } from '../replacement/revocations.ts';
+import { addToRevocation, cancelRevocation, readRevocation } from '../replacement/revocations.ts';
 import { type Revoked, revokeAndErase } from '../replacement/revoke-requested.ts';
-import {
-  type RevocationMeant,
-  type RevokedAlready,
-  revokedAlready,
-  targetsMeant,
-} from '../replacement/targets-meant.ts';
+import { revokedAlready, storeNow } from '../replacement/revoked-already.ts';
+import { type RevocationMeant, targetsMeant } from '../replacement/targets-meant.ts';
+import { insteadText, type RevokedAlready } from '../replacement/unclear.ts';
 import { openSigningKey, type Signing } from '../signing/signing-key.ts';
 import { publisherOptions } from '../upgrade/along.ts';
 import { runPassExclusively, withCas } from '../wiring.ts';
@@ -63,14 +60,15 @@ export const revokeCommand: Command = async (values, operands) => {
   const { config, bucket } = await loadConfigAndBucket(values);
   const spec = specOf(config, name);
   const signing = await openSigningKey(bucket, { fleets: spec.fleets, dryRun: values['dry-run'] });
-  const already = values.serial === undefined && (await revokedAlready({ bucket, signing }, spec));
-  if (already) return nothingToDo(values, spec, already);
+  const source = { bucket, signing, now };
+  const already = values.serial === undefined && (await revokedAlready(source, spec, reason));
+  if (already) return nothingToDo(values, spec, { ...already, reason });
   const published = await findRevocationTargets({ bucket, signing }, spec, values.serial);
   if (published.length === 0) {
     const lost = values.serial === undefined ? undefined : await lostTargetText(bucket, spec, values.serial);
     throw new CommandRefused(`${name}: ${lost ?? 'nothing is published that could be revoked'}`);
   }
-  const meant = await targetsMeant({ bucket, signing }, spec, { reason, published, serial: values.serial });
+  const meant = await targetsMeant(source, spec, { reason, published, serial: values.serial });
   const { targets } = meant;
   refuseForeign(config, targets);
   for (const { leaf, reason: waiting } of targets) {
@@ -82,17 +80,17 @@ export const revokeCommand: Command = async (values, operands) => {
   return values.now || !values.replace ? revokeNow(subject) : revokeProvedLater(subject);
 };
 
-/** Typed again, for whatever reason: what has taken its place is not meant. */
-function nothingToDo(values: CommandValues, { name }: CertificateSpec, already: RevokedAlready): number {
-  const { revoked, at, inForce } = already;
+/** Typed again: what has taken its place is not meant. */
+function nothingToDo(
+  values: CommandValues,
+  { name }: CertificateSpec,
+  already: RevokedAlready & Pick<Subject, 'reason'>,
+): number {
   if (values.json) {
     printJson({ version: 1, ...(values['dry-run'] && { dryRun: true }), revocations: [] });
   }
-  const [next] = inForce;
-  const instead =
-    next === undefined
-      ? 'and nothing is published in its place yet'
-      : `and ${inForce.join(' ')}, which has taken its place, has another key; to revoke that: pemfleet revoke ${name} --serial ${next} --reason ${values.reason ?? 'R'}`;
+  const { revoked, at, reason } = already;
+  const instead = insteadText(name, already, reason);
   printToStderr(`${name}: nothing to do: ${revoked.join(' ')} is revoked since ${at}, ${instead}\n`);
   return EXIT.ok;
 }
@@ -263,7 +261,7 @@ async function cancel(values: CommandValues, name: CertificateSpec['name']): Pro
   const dryRun = values['dry-run'];
   const stored = await readRevocation(bucket, name);
   if (stored !== undefined && !dryRun) {
-    await deleteRevocation(bucket, name);
+    await cancelRevocation(bucket, name, storeNow({ bucket, now }));
     await recordAction(bucket, values, { action: 'revocation-cancelled', certificate: name });
   }
   if (values.json) printJson({ version: 1, dryRun, revocations: [] });

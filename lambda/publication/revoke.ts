@@ -264,6 +264,11 @@ async function targetsIn(
   });
 }
 
+/** Comparable: `equals` of two key types leaves an error of OpenSSL behind (Node 20). */
+export function publicText(key: KeyObject): string {
+  return key.export({ type: 'spki', format: 'der' }).toString('base64');
+}
+
 /** No account of ours has ordered it (RFC 8555 §7.6). */
 function importedProblem(name: CertificateName, { serialNumber, issuer }: X509Certificate): NotOffered {
   const seller = (issuer ?? '').split('\n').join(', ');

@@ -23,6 +23,17 @@ const CONCURRENCY = 10;
 const MAX_PEMS = 100;
 const MAX_TRIES = 20;
 
+const revokingPem = z.looseObject({
+  sha256: sha256Hex,
+  serial: z.string().regex(/^[0-9A-F]{1,40}$/),
+  /** Of the CA that has issued it: what takes its place may come from another one. */
+  directoryUrl,
+  /** Of this one, where it was asked for otherwise than the last one. */
+  at: dateTime.optional(),
+  reason: z.enum(REVOCATION_WORDS).optional(),
+  by: z.string().max(1000).optional(),
+});
+
 const revocationDocument = z.looseObject({
   version: z.literal(1),
   /** Of the last ask, by the store's clock: what was published before is replaced. */
@@ -31,19 +42,11 @@ const revocationDocument = z.looseObject({
   /** Who has said so, and by which command. */
   by: z.string().max(1000),
   /** What is revoked: combined PEMs that hold it, of a pair both. */
-  pems: listOf(
-    z.looseObject({
-      sha256: sha256Hex,
-      serial: z.string().regex(/^[0-9A-F]{1,40}$/),
-      /** Of the CA that has issued it: what takes its place may come from another one. */
-      directoryUrl,
-      /** Of this one, where it was asked for otherwise than the last one. */
-      at: dateTime.optional(),
-      reason: z.enum(REVOCATION_WORDS).optional(),
-      by: z.string().max(1000).optional(),
-    }),
-    MAX_PEMS,
-  ),
+  pems: listOf(revokingPem, MAX_PEMS),
+  /** Asked for, and taken back: what has come in their place since is not what the same words mean. */
+  cancelled: listOf(revokingPem, MAX_PEMS).optional(),
+  /** When a request was taken back that nobody could read. */
+  lostAt: dateTime.optional(),
 });
 
 export interface RevokingPem {
@@ -94,19 +97,30 @@ export async function readRevocation(
   }
 }
 
-async function read(
-  bucket: Bucket,
-  certificate: CertificateName,
-): Promise<{ pems: RevokingPem[]; etag?: string }> {
+interface Requested {
+  pems: readonly RevokingPem[];
+  cancelled: readonly RevokingPem[];
+  lostAt?: string | undefined;
+}
+
+const NOTHING: Requested = { pems: [], cancelled: [] };
+
+async function read(bucket: Bucket, certificate: CertificateName): Promise<Requested & { etag?: string }> {
   const key = layout.revocation(certificate);
   const object = await bucket.get(key);
-  if (object === undefined) return { pems: [] };
-  const { at, reason, by, pems } = parseDocument(revocationDocument, CODES, key, object.body);
-  const whole = pems.map((pem) => ({
+  if (object === undefined) return NOTHING;
+  const { at, reason, by, pems, cancelled, lostAt } = parseDocument(
+    revocationDocument,
+    CODES,
+    key,
+    object.body,
+  );
+  const whole = (pem: (typeof pems)[number]) => ({
     ...{ sha256: pem.sha256, serial: pem.serial, directoryUrl: pem.directoryUrl },
     ...{ at: pem.at ?? at, reason: pem.reason ?? reason, by: pem.by ?? by },
-  }));
-  return { pems: whole, etag: object.etag };
+  });
+  const taken = (cancelled ?? []).map(whole);
+  return { pems: pems.map(whole), cancelled: taken, lostAt, etag: object.etag };
 }
 
 function byReason(pems: readonly RevokingPem[]): RevocationRequest[] {
@@ -128,15 +142,14 @@ export async function addToRevocation(
   certificate: CertificateName,
   pems: readonly RevokingPem[],
 ): Promise<void> {
-  const stored = await readRevocation(bucket, certificate);
-  if (stored?.fault !== undefined) await deleteRevocation(bucket, certificate);
+  await deleteUnreadable(bucket, certificate);
   await change(bucket, certificate, (before) => {
-    const known = new Map(before.map((pem) => [pem.sha256, pem]));
+    const known = new Map(before.pems.map((pem) => [pem.sha256, pem]));
     for (const pem of pems) {
       const reason = known.get(pem.sha256)?.reason;
       if (strongerReason(reason, pem.reason) !== reason) known.set(pem.sha256, pem);
     }
-    return [...known.values()];
+    return { pems: [...known.values()], cancelled: before.cancelled.filter((pem) => !known.has(pem.sha256)) };
   });
 }
 
@@ -151,9 +164,9 @@ export async function takeOutOfRevocation(
   reason: RevocationReason,
 ): Promise<void> {
   const isDone = (pem: RevokingPem) => strongerReason(pem.reason, reason) === reason;
-  await change(bucket, certificate, (before) =>
-    before.filter((pem) => !(sha256s.has(pem.sha256) && isDone(pem))),
-  );
+  await change(bucket, certificate, ({ pems, ...rest }) => {
+    return { ...rest, pems: pems.filter((pem) => !(sha256s.has(pem.sha256) && isDone(pem))) };
+  });
 }
 
 /** No later word makes a stolen key a sound one. @returns the one that counts */
@@ -168,28 +181,59 @@ export function strongerReason(
 async function change(
   bucket: Bucket,
   certificate: CertificateName,
-  changed: (before: readonly RevokingPem[]) => readonly RevokingPem[],
+  changed: (before: Requested) => Requested,
 ): Promise<void> {
   const key = layout.revocation(certificate);
   for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
     const before = await read(bucket, certificate);
-    const pems = changed(before.pems);
-    const last = [...pems, ...before.pems].sort((a, b) => a.at.localeCompare(b.at)).at(-1);
+    const { pems, cancelled, lostAt } = changed(before);
+    const all = [...pems, ...cancelled, ...before.pems, ...before.cancelled];
+    const lost = lostAt === undefined ? undefined : { at: lostAt, reason: 'unspecified', by: '' };
+    const last = all.sort((a, b) => a.at.localeCompare(b.at)).at(-1) ?? lost;
     if (last === undefined) return;
     const { at, reason, by } = last;
     const condition = before.etag === undefined ? { ifNoneMatch: '*' as const } : { ifMatch: before.etag };
-    const document = serializeDocument({ version: 1, at, reason, by, pems });
+    const taken = { ...(cancelled.length > 0 && { cancelled }), ...(lost && { lostAt }) };
+    const document = serializeDocument({ version: 1, at, reason, by, pems, ...taken });
     if ((await bucket.put(key, document, condition)) === 'precondition-failed') continue;
     // Empty, it asks for nothing: no store deletes on a condition.
-    if (pems.length === 0) await bucket.delete(key);
+    if (pems.length + cancelled.length === 0 && !lost) await bucket.delete(key);
     return;
   }
   throw new BucketError('ERR_BUCKET_CONFLICT', key, `other writers were faster ${MAX_TRIES} times`);
 }
 
-/** All that is asked for, also what cannot be read. @throws BucketError */
-export async function deleteRevocation(bucket: Bucket, certificate: CertificateName): Promise<void> {
+/**
+ * Takes back all that is asked for, also what cannot be read, and keeps in mind what it was.
+ * @param at by the store's clock. @throws ContractError, BucketError
+ */
+export async function cancelRevocation(
+  bucket: Bucket,
+  certificate: CertificateName,
+  at: Date,
+): Promise<void> {
+  const isLost = await deleteUnreadable(bucket, certificate);
+  await change(bucket, certificate, ({ pems, cancelled, lostAt }) => {
+    const digests = new Set(pems.map(({ sha256 }) => sha256));
+    const taken = [...pems, ...cancelled.filter(({ sha256 }) => !digests.has(sha256))].slice(0, MAX_PEMS);
+    return { pems: [], cancelled: taken, lostAt: isLost ? at.toISOString() : lostAt };
+  });
+}
+
+/** What was asked for and taken back. @throws ContractError, BucketError */
+export async function readCancelled(
+  bucket: Bucket,
+  certificate: CertificateName,
+): Promise<Pick<Requested, 'cancelled' | 'lostAt'>> {
+  return read(bucket, certificate);
+}
+
+/** @returns whether it was so. @throws BucketError */
+async function deleteUnreadable(bucket: Bucket, certificate: CertificateName): Promise<boolean> {
+  const stored = await readRevocation(bucket, certificate);
+  if (stored?.fault === undefined) return false;
   await bucket.delete(layout.revocation(certificate));
+  return true;
 }
 
 export function revokingPems(stored: Pick<StoredRevocation, 'requests'> | undefined): readonly RevokingPem[] {

@@ -2,12 +2,13 @@
  * What is revoked now, by a command or a pass: at the CA first, then hosts give it up, then a stolen key is deleted, and the request goes last:
  * whoever is killed in between leaves it, and the next one does the rest.
  */
+import type { X509Certificate } from 'node:crypto';
 import { BucketError, isObjectFault } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { RevocationReason } from '../acme/revocation.ts';
 import type { Pass } from '../pass.ts';
-import { keptLeaf, readHistory } from '../publication/history/history.ts';
+import { keptLeaf, noteRevoked, readHistory } from '../publication/history/history.ts';
 import { eraseStolenKeys } from '../publication/history/stolen-keys.ts';
 import { readStoredPem } from '../publication/published-pems.ts';
 import type { PublishedFleets } from '../publication/publisher.ts';
@@ -65,6 +66,10 @@ export async function revokeAndErase(
   const stolen = { name: certificate, keys: targets.map(({ leaf }) => leaf.publicKey), now, again };
   const erased = reason === 'keyCompromise' ? await eraseStolenKeys(source, fleets, stolen) : NO_KEY;
   const sha256s = [...targets.flatMap((target) => target.sha256s), ...gone.map(({ sha256 }) => sha256)];
+  const at = bucket.answeredAt ?? now;
+  for (const fleet of fleets) {
+    await noteRevoked(bucket, [fleet, certificate], new Set(sha256s), { at, reason });
+  }
   if (!erased.isKeyLeft) await takeOutOfRevocation(bucket, certificate, new Set(sha256s), reason);
   return { revocations, ...erased };
 }
@@ -100,8 +105,7 @@ export async function targetsOfRequest(
   const bySerial = new Map<string, RevocationTarget>();
   const gone: (EndedPem & { serial: string })[] = [];
   for (const { sha256, serial, directoryUrl } of pems) {
-    const keys = fleets.map((fleet) => layout.pem(fleet, certificate, sha256));
-    const found = await readFromOneOf(bucket, keys, () => readKept(bucket, { certificate, fleets }, sha256));
+    const found = await readHeld(bucket, { certificate, fleets }, sha256);
     const word = before.get(sha256);
     if (found instanceof BucketError) {
       if (word === undefined) throw found;
@@ -113,6 +117,25 @@ export async function targetsOfRequest(
     bySerial.set(serial, { sha256s, leaf, ...(key && { key }), directoryUrl });
   }
   return { targets: [...bySerial.values()], gone };
+}
+
+/** As the bucket still has it in one of the fleets. @returns undefined where it has not. @throws BucketError where the store is out of reach */
+export async function readLeaf(
+  bucket: Bucket,
+  place: Pick<RevokedPlace, 'certificate' | 'fleets'>,
+  sha256: string,
+): Promise<X509Certificate | undefined> {
+  const found = await readHeld(bucket, place, sha256);
+  return found instanceof BucketError ? undefined : found.leaf;
+}
+
+function readHeld(
+  bucket: Bucket,
+  place: Pick<RevokedPlace, 'certificate' | 'fleets'>,
+  sha256: string,
+): Promise<HeldTarget | BucketError> {
+  const keys = place.fleets.map((fleet) => layout.pem(fleet, place.certificate, sha256));
+  return readFromOneOf(bucket, keys, () => readKept(bucket, place, sha256));
 }
 
 /** Of a PEM that keyRetention has deleted with its key. */

@@ -1,27 +1,26 @@
 /** Which certificates `pemfleet revoke NAME` means, and for which reason: typed again at any moment, it is never what has taken their place. */
-import type { KeyObject } from 'node:crypto';
 import type { FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
-import type { Bucket } from '#storage/bucket.ts';
 import type { RevocationReason } from '../acme/revocation.ts';
 import type { CertificateSpec } from '../config/config.ts';
-import { type PublishedVersion, readHistory } from '../publication/history/history.ts';
-import { type OwnKeys, readManifest } from '../publication/read-manifest.ts';
+import { readHistory } from '../publication/history/history.ts';
+import { readManifest } from '../publication/read-manifest.ts';
 import {
   findRevocationTargets,
   fleetsOfRevoked,
+  publicText,
   type RevocationTarget,
-  revokedPems,
 } from '../publication/revoke.ts';
 import {
   type RevokingPem,
+  readCancelled,
   readRevocation,
   revokingPems,
-  type StoredRevocation,
-  serialsOf,
   strongerReason,
 } from './revocations.ts';
 import { type RequestTargets, targetsOfRequest } from './revoke-requested.ts';
+import { type MeantSource, pemsBefore, storeNow } from './revoked-already.ts';
+import { RevocationUnclear } from './unclear.ts';
 
 export interface MeantTarget extends RevocationTarget {
   /** `keyCompromise` where that waits already, whatever is said now. */
@@ -32,11 +31,6 @@ export interface RevocationMeant extends RequestTargets {
   targets: readonly MeantTarget[];
   /** What takes their place is published everywhere already. */
   isReplaced: boolean;
-}
-
-interface MeantSource {
-  bucket: Bucket;
-  signing: OwnKeys;
 }
 
 /**
@@ -67,7 +61,10 @@ export async function targetsMeant(
   const since = entries.filter((entry) => hasComeSince(entry, waiting));
   const fresh = new Set(since.flatMap(({ pems }) => pems.map(({ sha256 }) => sha256)));
   const old = published.filter(({ sha256s }) => !sha256s.every((sha256) => fresh.has(sha256)));
-  if (fresh.size === 0 || old.length > 0) return meant(old);
+  if (fresh.size === 0 || old.length > 0) {
+    await refuseCancelled(source, spec, old);
+    return meant(old);
+  }
   const same = waiting.filter((pem) => pem.reason === reason);
   if (same.length === 0) throw RevocationUnclear.ofTwo(spec, waiting, published);
   const fleets = await fleetsOfRevoked(source, spec);
@@ -100,96 +97,38 @@ async function sharingStolenKey(
     .map((target) => ({ ...target, reason: 'keyCompromise' }));
 }
 
-function publicText(key: KeyObject): string {
-  return key.export({ type: 'spki', format: 'der' }).toString('base64');
-}
-
 function isReplacedBy(entries: readonly ManifestEntry[], targets: readonly RevocationTarget[]): boolean {
   const inForce = new Set(entries.flatMap(({ pems }) => pems.map(({ sha256 }) => sha256)));
   return !targets.some(({ sha256s }) => sha256s.some((sha256) => inForce.has(sha256)));
 }
 
-/** What was revoked, and what is in force in its place; each by its serials. */
-export interface RevokedAlready {
-  revoked: readonly string[];
-  /** When hosts were told. */
-  at: string;
-  /** None: nothing is. */
-  inForce: readonly string[];
-}
-
 /**
- * What is in force everywhere has directly taken the place of what was revoked, or nothing has yet: who types the command again, without a
- * serial, means the old one.
- * @returns undefined where that is not so, or a request waits. @throws BucketError, ContractError
+ * What was asked for and taken back is still valid, and what is in force has directly taken its place: the same words may mean either, and
+ * hosts may still serve the old one.
+ * @throws RevocationUnclear; BucketError, ContractError
  */
-export async function revokedAlready(
+async function refuseCancelled(
   source: MeantSource,
   { name, fleets }: CertificateSpec,
-): Promise<RevokedAlready | undefined> {
-  if ((await readRevocation(source.bucket, name)) !== undefined) return undefined;
-  const words = await revokedPems(source.bucket, fleets, name);
-  const revoked = new Map<string, string>();
-  const inForce = new Set<string>();
+  published: readonly RevocationTarget[],
+): Promise<void> {
+  const { bucket, signing } = source;
+  const { cancelled, lostAt } = await readCancelled(bucket, name);
+  if (cancelled.length === 0 && lostAt === undefined) return;
+  const taken = new Set(cancelled.map(({ sha256 }) => sha256));
+  const now = storeNow(source).getTime();
+  const old = new Set<string>();
   for (const fleet of fleets) {
-    const entry = (await readManifest(source.bucket, fleet, source.signing))?.manifest.certificates[name];
-    const history = await readHistory(source.bucket, fleet, name);
-    const before = pemsBefore(entry, history).filter(({ sha256 }) => words.has(sha256));
-    // Nothing of it was ever published to this fleet, or what was has got no successor.
-    if (entry === undefined && history.length === 0) continue;
-    if (before.length === 0) return undefined;
-    for (const { sha256, serial } of before) revoked.set(sha256, serial);
-    for (const { serial } of entry?.pems ?? []) inForce.add(serial);
+    const entry = (await readManifest(bucket, fleet, signing))?.manifest.certificates[name];
+    if (entry === undefined || entry.rolledBackAt !== undefined) continue;
+    // Nobody knows what that named: it may be whatever had a successor then.
+    const isLost = lostAt !== undefined && Date.parse(entry.publishedAt) <= Date.parse(lostAt);
+    for (const pem of pemsBefore(entry, await readHistory(bucket, fleet, name))) {
+      const isMeant = isLost || taken.has(pem.sha256);
+      if (isMeant && Date.parse(pem.notAfter) > now) old.add(pem.serial);
+    }
   }
-  const at = [...revoked.keys()].flatMap((sha256) => words.get(sha256)?.at ?? []).sort()[0];
-  if (at === undefined) return undefined;
-  return { revoked: [...new Set(revoked.values())], at, inForce: [...inForce] };
-}
-
-type Versioned = Pick<PublishedVersion['pems'][number], 'sha256' | 'serial'>;
-
-/** What the manifest does not say, the history does: what was ended before another was issued is no `previous`. */
-function pemsBefore(
-  entry: ManifestEntry | undefined,
-  history: readonly PublishedVersion[],
-): readonly Versioned[] {
-  if (entry?.previous !== undefined) return entry.previous.pems;
-  const own = new Set(entry?.pems.map(({ sha256 }) => sha256));
-  const isOwn = ({ pems }: PublishedVersion) => pems.some(({ sha256 }) => own.has(sha256));
-  const index = entry === undefined ? -1 : history.findIndex(isOwn);
-  const former =
-    entry !== undefined && index < 0 ? [] : history.slice(index + 1).filter((one) => !isOwn(one));
-  return former[0]?.pems ?? [];
-}
-
-/** The operator may mean the old one, or what has taken its place. */
-export class RevocationUnclear extends Error {
-  override readonly name = 'RevocationUnclear';
-  readonly code = 'ERR_REFUSED';
-
-  /** Another reason is said than the one that waits. */
-  static ofTwo(
-    { name }: CertificateSpec,
-    waiting: readonly RevokingPem[],
-    published: readonly RevocationTarget[],
-  ): RevocationUnclear {
-    const [old, fresh] = [serialsOf({ pems: waiting }), published.map(({ leaf }) => leaf.serialNumber)];
-    const reasons = [...new Set(waiting.map(({ reason }) => reason))].join(', ');
-    return new RevocationUnclear(
-      `${name}: ${old.join(' ')} waits to be revoked (${reasons}), and ${fresh.join(' ')} has taken its place; say which one you mean: --serial ${old[0]}, or --serial ${fresh[0]}`,
-    );
-  }
-
-  static unreadable(
-    { name }: CertificateSpec,
-    { fault }: StoredRevocation,
-    published: readonly RevocationTarget[],
-  ): RevocationUnclear {
-    const fresh = published.map(({ leaf }) => leaf.serialNumber);
-    return new RevocationUnclear(
-      `${name}: what waits to be revoked cannot be read (${fault?.code} ${fault?.message}), and ${fresh.join(' ')}, which is in force, may have taken its place; say which one you mean: --serial SERIAL (pemfleet history ${name} has them), or end the request: pemfleet revoke ${name} --cancel`,
-    );
-  }
+  if (old.size > 0) throw RevocationUnclear.cancelled(name, [...old], published);
 }
 
 /** A version that a rollback has brought back is older than the request, whenever that was. */

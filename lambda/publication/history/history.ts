@@ -25,6 +25,8 @@ const publishedPem = z.object({
   notAfter: dateTime,
   /** The leaf, DER in base64: kept when its PEM is deleted with the key, for a CA revokes by the certificate itself. */
   certificate: z.base64().max(100_000).optional(),
+  /** At its CA, by an operator's word, and for which reason; absent: it was not, or an earlier issuer did not say. */
+  revoked: z.object({ at: dateTime, reason: z.string().max(64) }).optional(),
 });
 
 const publishedVersion = z.object({
@@ -135,6 +137,24 @@ export async function noteKeysDeleted(
   await bucket.put(layout.history(fleet, name), serializeCached({ version: 1, versions: noted }));
   const pems = deleted.flatMap((version) => version.pems).filter(({ sha256 }) => sha256s.has(sha256));
   return pems.map(({ serial }) => serial);
+}
+
+/** Notes that a CA has revoked these PEMs, each once for one reason; `keyCompromise` stands. @throws BucketError */
+export async function noteRevoked(
+  bucket: Bucket,
+  [fleet, name]: readonly [FleetName, CertificateName],
+  sha256s: ReadonlySet<string>,
+  { at, reason }: { at: Date; reason: string },
+): Promise<void> {
+  const versions = await readHistory(bucket, fleet, name);
+  const isNews = ({ sha256, revoked }: PublishedVersion['pems'][number]) =>
+    sha256s.has(sha256) && revoked?.reason !== reason && revoked?.reason !== 'keyCompromise';
+  if (!versions.some(({ pems }) => pems.some(isNews))) return;
+  const revoked = { at: at.toISOString(), reason };
+  const noted = versions.map((version) => {
+    return { ...version, pems: version.pems.map((pem) => (isNews(pem) ? { ...pem, revoked } : pem)) };
+  });
+  await bucket.put(layout.history(fleet, name), serializeCached({ version: 1, versions: noted }));
 }
 
 /** Of a PEM that was deleted with its key. @returns undefined where it was not kept */

@@ -1,6 +1,7 @@
 // F17: `pemfleet revoke` typed again, and with another word: the old certificate is revoked, and nothing else. Pebble, in this process.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { DAY_MS } from '#common/time.ts';
 import { layout } from '#contract/layout.ts';
 import { fleet, named } from '../../../support/issuer/documents.ts';
 import { type Operator, startOperator } from '../../../support/issuer/operator.ts';
@@ -99,4 +100,98 @@ test('where the request cannot be read, only --serial says which certificate is 
   assert.equal(now.status, 0, now.stderr);
   assert.deepEqual(await statesOf(pebble, [old.serial, replacement?.serial]), ['Revoked', 'Valid']);
   assert.equal(await bucket.get(layout.revocation(name)), undefined);
+});
+
+for (const [says, spoil] of [
+  ['', undefined],
+  [' of what could not be read', '[[['],
+] as const) {
+  test(`after --cancel${says}, the same words are unclear as long as the old one is valid: only --serial says which`, async (t) => {
+    const operator = await stage(t);
+    const { bucket, pebble, pemfleet, old } = operator;
+    assert.equal((await pemfleet(...KEY_COMPROMISE)).status, 3);
+    const replacement = await inForce(operator);
+    if (spoil !== undefined) await bucket.put(layout.revocation(name), spoil);
+    assert.equal((await pemfleet('revoke', 'a.test', '--cancel')).status, 0);
+    assert.match((await pemfleet('revoke', 'a.test', '--cancel')).stderr, /no revocation is asked for/);
+    assert.equal((await pemfleet('run')).status, 0);
+    const before = operator.files();
+
+    for (const words of [[], ['--now'], ['--no-replace'], ['--now', '--dry-run']]) {
+      const { status } = await pemfleet(...KEY_COMPROMISE, ...words);
+      const both = `--serial ${old.serial}, or --serial ${replacement?.serial}`;
+      assert.match(String(status), new RegExp(`RevocationUnclear ERR_REFUSED .*${both}`));
+    }
+    assert.deepEqual(operator.files(), before);
+
+    const now = await pemfleet(...KEY_COMPROMISE, '--serial', old.serial, '--now');
+
+    assert.equal(now.status, 0, now.stderr);
+    assert.deepEqual(await statesOf(pebble, [old.serial, replacement?.serial]), ['Revoked', 'Valid']);
+    assert.equal(await bucket.get(layout.pem(fleet, name, old.sha256)), undefined, 'the key is erased');
+    assert.equal(await bucket.get(layout.revocation(name)), undefined, 'nothing is left of the request');
+  });
+}
+
+test('a request that was taken back says nothing of what an ordinary renewal has put in the place of its replacement', async (t) => {
+  const operator = await stage(t);
+  const { pebble, pemfleet, old } = operator;
+  assert.equal((await pemfleet(...KEY_COMPROMISE)).status, 3);
+  assert.equal((await pemfleet('revoke', 'a.test', '--cancel')).status, 0);
+  assert.equal((await pemfleet('renew', 'a.test')).status, 0);
+  const renewed = await inForce(operator);
+
+  const now = await pemfleet(...KEY_COMPROMISE, '--now');
+
+  assert.equal(now.status, 0, now.stderr);
+  assert.deepEqual(await statesOf(pebble, [old.serial, renewed?.serial]), ['Valid', 'Revoked']);
+});
+
+test('typed for another reason, or a day later, it may mean what is in force: it refuses, and names the command', async (t) => {
+  const operator = await stage(t);
+  const { bucket, pebble, pemfleet, old } = operator;
+  const superseded = ['revoke', 'a.test', '--reason', 'superseded', '--now'] as const;
+  assert.equal((await pemfleet(...superseded)).status, 0);
+  const replacement = await inForce(operator);
+  const refused = async (words: readonly string[], why: string) => {
+    const { status } = await pemfleet(...words);
+    const command = `pemfleet revoke a.test --serial ${replacement?.serial} --reason ${words[3]}`;
+    const text = `RevocationUnclear ERR_REFUSED .*${old.serial} is revoked since 20.*${why}.*${replacement?.serial}.*another key.*${command}`;
+    assert.match(String(status), new RegExp(text));
+  };
+  const key = layout.history(fleet, name);
+  const history = (await bucket.get(key))?.body.toString() ?? '';
+  const twoDaysAgo = new Date(Date.now() - 2 * DAY_MS).toISOString();
+
+  const again = await pemfleet(...superseded);
+  await refused([...KEY_COMPROMISE, '--now'], 'superseded');
+  await bucket.put(key, history.replace(/("revoked":\s*\{\s*"at":\s*)"[^"]*"/, `$1"${twoDaysAgo}"`));
+  await refused(superseded, 'superseded');
+  await bucket.put(key, history.replace('"revoked"', '"revoked-earlier"'));
+  await refused(superseded, 'nobody knows');
+
+  assert.equal(again.status, 0, again.stderr);
+  assert.match(again.stderr, /nothing to do/);
+  assert.deepEqual(await statesOf(pebble, [old.serial, replacement?.serial]), ['Revoked', 'Valid']);
+});
+
+test('what is in force with the key of a revoked certificate is meant, once that key is stolen', async (t) => {
+  const operator = await stage(t);
+  const { configure, pebble, pemfleet, old } = operator;
+  configure({ certificates: [{ identifiers: ['a.test'], reuseKey: true }] });
+  assert.equal((await pemfleet('renew', 'a.test')).status, 0);
+  const renewed = await inForce(operator);
+  const first = ['revoke', 'a.test', '--serial', old.serial, '--reason', 'superseded', '--now'];
+  assert.equal((await pemfleet(...first)).status, 0);
+
+  const unclear = await pemfleet('revoke', 'a.test', '--reason', 'cessationOfOperation', '--now');
+  const stolen = await pemfleet(...KEY_COMPROMISE, '--now');
+
+  assert.match(
+    String(unclear.status),
+    new RegExp(`RevocationUnclear .*${renewed?.serial}.* has the same key`),
+  );
+  assert.equal(stolen.status, 0, stolen.stderr);
+  const last = await inForce(operator);
+  assert.deepEqual(await statesOf(pebble, [renewed?.serial, last?.serial]), ['Revoked', 'Valid']);
 });

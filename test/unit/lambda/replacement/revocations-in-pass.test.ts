@@ -11,7 +11,7 @@ import type { Ca } from '../../../../lambda/ca/ca.ts';
 import { runPass } from '../../../../lambda/pass/run-pass.ts';
 import {
   addToRevocation,
-  deleteRevocation,
+  cancelRevocation,
   readRevocation,
 } from '../../../../lambda/replacement/revocations.ts';
 import { entryFor } from '../../../support/agent/publish.ts';
@@ -185,7 +185,7 @@ test('a request that is taken back while the pass works revokes nothing', async 
     const object = await memory.get(key, options as never);
     if (key !== layout.revocation(name) || isRead) return object;
     isRead = true;
-    await deleteRevocation(memory, name);
+    await cancelRevocation(memory, name, noon);
     return object;
   };
 

@@ -58,6 +58,9 @@ export async function targetsMeant(
   };
   if (serial !== undefined) return meant(published);
   if (stored?.fault !== undefined) throw RevocationUnclear.unreadable(spec, stored, published);
+  if (entries.some((entry) => isRolledBackBeside(entry, waiting))) {
+    throw RevocationUnclear.ofTwo(spec, waiting, published);
+  }
   const since = entries.filter((entry) => hasComeSince(entry, waiting));
   const fresh = new Set(since.flatMap(({ pems }) => pems.map(({ sha256 }) => sha256)));
   const old = published.filter(({ sha256s }) => !sha256s.every((sha256) => fresh.has(sha256)));
@@ -131,12 +134,19 @@ async function refuseCancelled(
   if (old.size > 0) throw RevocationUnclear.cancelled(name, [...old], published);
 }
 
-/** A version that a rollback has brought back is older than the request, whenever that was. */
 function hasComeSince(entry: ManifestEntry, waiting: readonly RevokingPem[]): boolean {
-  const isWaiting = waiting.some(({ sha256 }) => entry.pems.some((pem) => pem.sha256 === sha256));
   const [first] = waiting.map(({ at }) => at).sort();
-  if (first === undefined || isWaiting || entry.rolledBackAt !== undefined) return false;
+  if (first === undefined || isWaiting(entry, waiting)) return false;
   return Date.parse(entry.publishedAt) >= Date.parse(first);
+}
+
+/** It is older than the request, whenever that was, and has taken the place of what waits all the same. */
+function isRolledBackBeside(entry: ManifestEntry, waiting: readonly RevokingPem[]): boolean {
+  return waiting.length > 0 && entry.rolledBackAt !== undefined && !isWaiting(entry, waiting);
+}
+
+function isWaiting(entry: ManifestEntry, waiting: readonly RevokingPem[]): boolean {
+  return waiting.some(({ sha256 }) => entry.pems.some((pem) => pem.sha256 === sha256));
 }
 
 async function entriesInForce(

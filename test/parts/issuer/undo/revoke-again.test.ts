@@ -195,3 +195,20 @@ test('what is in force with the key of a revoked certificate is meant, once that
   const last = await inForce(operator);
   assert.deepEqual(await statesOf(pebble, [renewed?.serial, last?.serial]), ['Revoked', 'Valid']);
 });
+
+test('with a version in force that a rollback has brought back, the words may mean either: nothing is revoked', async (t) => {
+  const operator = await stage(t);
+  const { pebble, pemfleet, old: first } = operator;
+  assert.equal((await pemfleet('renew', 'a.test')).status, 0);
+  const second = await inForce(operator);
+  assert.equal((await pemfleet('revoke', 'a.test', '--reason', 'superseded')).status, 3);
+  assert.equal((await pemfleet('rollback', 'a.test', '--to', first.serial, '--reason', 'a test')).status, 0);
+
+  for (const more of [[], ['--now'], ['--now', '--dry-run']]) {
+    const again = await pemfleet('revoke', 'a.test', '--reason', 'superseded', ...more);
+    const told = `ERR_REFUSED .*${second?.serial} waits to be revoked.*--serial ${second?.serial}, or --serial ${first.serial}`;
+    assert.match(String(again.status), new RegExp(told), more.join(' '));
+  }
+  assert.deepEqual(await statesOf(pebble, [first.serial, second?.serial]), ['Valid', 'Valid']);
+  assert.equal((await inForce(operator))?.serial, first.serial);
+});

@@ -73,7 +73,8 @@ async function withdraw(
   for (const [fleet, error] of broken) {
     printToStderr(`fleet ${fleet}: left out: ${codeOf(error)} ${messageOf(error)}\n`);
   }
-  const going = judge(names, fleets, await findPublished(source, fleets, names));
+  const found = await findPublished(source, fleets, names);
+  const going = judge(names, fleets, { found, isStolen: values.stolen });
   const done: FleetWithdrawal[] = [];
   const words = { yes: values.yes, isStolen: values.stolen };
   const latest = new Map<FleetName, ReadManifest>();
@@ -121,11 +122,12 @@ async function eraseKeys(
 function judge(
   names: readonly CertificateName[],
   fleets: readonly PublishedFleet[],
-  found: readonly PublishedName[],
+  { found, isStolen }: { found: readonly PublishedName[]; isStolen: boolean },
 ): PublishedName[] {
-  return names.flatMap((name) =>
-    judgeOne(name, fleets, planWithdrawal(found.filter((one) => one.name === name))),
-  );
+  return names.flatMap((name) => {
+    const ofName = found.filter((one) => one.name === name);
+    return judgeOne(name, fleets, planWithdrawal(ofName, isStolen));
+  });
 }
 
 function judgeOne(

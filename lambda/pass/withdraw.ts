@@ -101,7 +101,11 @@ export async function findPublished(
       const pems = unitePems(stored, onHosts).filter(
         ({ sha256, notAfter }) => !over.has(sha256) && new Date(notAfter) > source.now(),
       );
-      return { fleet, name, entry, pems, isConfigured, endedAt: ended[name]?.at };
+      const tombstone = ended[name];
+      const endedPems = tombstone?.stolenAt
+        ? []
+        : tombstone?.pems.filter(({ notAfter }) => new Date(notAfter) > source.now());
+      return { fleet, name, entry, pems, isConfigured, endedAt: tombstone?.at, endedPems };
     },
     ({ fleet, name }) => `${fleet}/${name}`,
   );

@@ -24,6 +24,8 @@ export interface PublishedName {
   isConfigured: boolean;
   /** When a tombstone of the fleet ended it; absent: none has. */
   endedAt?: string | undefined;
+  /** Valid PEMs that a tombstone has ended without a word that their keys are stolen: hosts may keep copies. */
+  endedPems?: readonly EndedPem[] | undefined;
 }
 
 /** What is to be done with one name. */
@@ -36,11 +38,16 @@ export type WithdrawalPlan =
   | { kind: 'configured'; fleets: FleetName[] }
   | { kind: 'unknown' };
 
-/** @param found of this one name, in the fleets that the operator means */
-export function planWithdrawal(found: readonly PublishedName[]): WithdrawalPlan {
+/**
+ * @param found of this one name, in the fleets that the operator means
+ * @param isStolen what has ended without that word ends again, with it
+ */
+export function planWithdrawal(found: readonly PublishedName[], isStolen = false): WithdrawalPlan {
   const configured = found.filter(({ isConfigured }) => isConfigured).map(({ fleet }) => fleet);
   const free = found.filter(({ isConfigured }) => !isConfigured);
-  const from = free.filter(({ pems }) => pems.length > 0);
+  const from = free
+    .map((one) => (isStolen ? { ...one, pems: unitePems(one.pems, one.endedPems ?? []) } : one))
+    .filter(({ pems }) => pems.length > 0);
   if (from.length > 0) return { kind: 'withdraw', from, stays: configured };
   const ended = free.filter(({ endedAt }) => endedAt !== undefined);
   if (ended.length > 0) return { kind: 'ended', from: ended };

@@ -181,6 +181,25 @@ test('a second time it says so, and writes nothing', async (t) => {
   assert.match(text, /gone: was ended in fleet edge at 20/);
 });
 
+test('withdrawn first, and known as stolen later: the tombstone says so, and a third time changes nothing', async (t) => {
+  const { bucket, publish, withdraw, manifest } = await stage(t);
+  for (const name of ['a', 'b']) await publish(edge, name);
+  const sha256 = await publish(edge, 'gone');
+  await withdraw('gone');
+
+  const { status, text } = await withdraw('gone', '--stolen');
+
+  const tombstone = (await manifest(edge)).tombstones[certificate('gone')];
+  assert.deepEqual([status, typeof tombstone?.stolenAt], [0, 'string'], text);
+  assert.deepEqual(
+    tombstone?.pems.map((pem) => pem.sha256),
+    [sha256],
+  );
+  const before = (await bucket.get(layout.root(edge)))?.etag;
+  const third = await withdraw('gone', '--stolen');
+  assert.deepEqual([third.status, (await bucket.get(layout.root(edge)))?.etag], [0, before], third.text);
+});
+
 test('what only hosts still have is ended by our own receipts, and by no other', async (t) => {
   const { bucket, publish, withdraw, manifest } = await stage(t);
   await publish(edge, 'kept');

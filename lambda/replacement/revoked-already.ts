@@ -70,17 +70,25 @@ async function readSuccession(
   const words = await revokedPems(bucket, fleets, name);
   const [revoked, inForce] = [new Map<string, string>(), new Map<string, string>()];
   const versions: PublishedVersion[] = [];
+  const unsucceeding = new Set<string>();
   for (const fleet of fleets) {
     const entry = (await readManifest(bucket, fleet, signing))?.manifest.certificates[name];
     const history = await readHistory(bucket, fleet, name);
     const before = pemsBefore(entry, history).filter(({ sha256 }) => words.has(sha256));
-    // Nothing of it was ever published to this fleet, or what was has got no successor.
+    // Nothing of it was ever published to this fleet.
     if (entry === undefined && history.length === 0) continue;
-    if (before.length === 0) return undefined;
+    if (before.length === 0) {
+      for (const { pems } of [...history, ...(entry ? [entry] : [])]) {
+        for (const { sha256 } of pems) unsucceeding.add(sha256);
+      }
+      continue;
+    }
     for (const { sha256, serial } of before) revoked.set(sha256, serial);
     for (const { sha256, serial } of entry?.pems ?? []) inForce.set(sha256, serial);
     versions.push(...history);
   }
+  // A fleet that was added since only ever had what took the place of the revoked one elsewhere. In any other, nothing was revoked.
+  if ([...unsucceeding].some((sha256) => !inForce.has(sha256))) return undefined;
   const at = [...revoked.keys()].flatMap((sha256) => words.get(sha256)?.at ?? []).sort()[0];
   return at === undefined ? undefined : { revoked, inForce, at, versions };
 }

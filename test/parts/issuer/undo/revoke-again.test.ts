@@ -212,3 +212,18 @@ test('with a version in force that a rollback has brought back, the words may me
   assert.deepEqual(await statesOf(pebble, [first.serial, second?.serial]), ['Valid', 'Valid']);
   assert.equal((await inForce(operator))?.serial, first.serial);
 });
+
+test('a fleet that is added since has only the replacement: typed again, the words mean the old one', async (t) => {
+  const operator = await stage(t);
+  const { pebble, pemfleet, configure, old } = operator;
+  assert.equal((await pemfleet(...KEY_COMPROMISE, '--now')).status, 0);
+  const replacement = await inForce(operator);
+  configure({ certificates: [{ identifiers: ['a.test'], fleets: [fleet, 'other'] }] });
+  assert.equal((await pemfleet('run')).status, 0);
+
+  const again = await pemfleet(...KEY_COMPROMISE, '--now');
+
+  assert.equal(again.status, 0, again.stderr);
+  assert.match(again.stderr, /nothing to do/);
+  assert.deepEqual(await statesOf(pebble, [old.serial, replacement?.serial]), ['Revoked', 'Valid']);
+});

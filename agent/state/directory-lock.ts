@@ -72,7 +72,7 @@ async function takeFormerLock(certsDir: string, timeoutMs: number, log: Log): Pr
   const begin = performance.now();
   for (;;) {
     try {
-      return await takeFileLock(certsDir, TRY_MS);
+      return (await takeFileLock(certsDir, TRY_MS)).release;
     } catch (error) {
       const waitedMs = performance.now() - begin;
       if (codeOf(error) !== 'ERR_BUCKET_LOCK' || waitedMs >= timeoutMs) throw error;

@@ -7,7 +7,6 @@ import { createHash } from 'node:crypto';
 import { constants, type Dirent } from 'node:fs';
 import { access, chmod, mkdir, opendir, readdir, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { inParallel } from '#common/in-parallel.ts';
 import { sortedKeys } from '#common/sorted-keys.ts';
@@ -30,13 +29,9 @@ import {
   tooManyKeys,
 } from './bucket.ts';
 import { directoryFailure } from './failure.ts';
-import { withFileLock } from './file-lock.ts';
+import { LingeringLock, withFileLock } from './file-lock.ts';
 
 const LOCK_TIMEOUT_MS = 30 * SECOND_MS;
-/** To take the lock costs some ten milliseconds of processor time. */
-const LINGER_MS = 20;
-/** Other processes wait for it. */
-const LONGEST_HELD_MS = SECOND_MS;
 /** Files that are read at once for a listing. */
 const READS_AT_ONCE = 16;
 /** A temporary file of this age belongs to a process that was killed. */
@@ -52,7 +47,7 @@ export class DirectoryBucket implements Bucket {
     this.url = pathToFileURL(root).href;
     this.#root = root;
     this.#temp = join(root, '.tmp');
-    this.#lock = new LingeringLock(join(root, '.lock'));
+    this.#lock = new LingeringLock(join(root, '.lock'), LOCK_TIMEOUT_MS);
   }
 
   /**
@@ -183,50 +178,6 @@ export class DirectoryBucket implements Bucket {
       await unlink(path);
       await syncDirectory(dirname(path));
     });
-  }
-}
-
-interface Waiting {
-  run: () => Promise<void>;
-  reject: (error: unknown) => void;
-}
-
-/** The lock of a directory: taking it starts programs, so it is kept for the work that comes within moments. */
-class LingeringLock {
-  readonly #path: string;
-  #waiting: Waiting[] = [];
-  #isHeld = false;
-
-  constructor(path: string) {
-    this.#path = path;
-  }
-
-  /** One after the other. @throws BucketError `ERR_BUCKET_LOCK`, or what `work` throws */
-  whileHeld<T>(work: () => Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ run: () => work().then(resolve, reject), reject });
-      if (!this.#isHeld) void this.#hold();
-    });
-  }
-
-  async #hold(): Promise<void> {
-    this.#isHeld = true;
-    while (this.#waiting.length > 0) {
-      try {
-        await withFileLock(this.#path, LOCK_TIMEOUT_MS, () => this.#work());
-      } catch (error) {
-        for (const { reject } of this.#waiting.splice(0)) reject(error);
-      }
-    }
-    this.#isHeld = false;
-  }
-
-  async #work(): Promise<void> {
-    const until = Date.now() + LONGEST_HELD_MS;
-    do {
-      for (const { run } of this.#waiting.splice(0)) await run();
-      if (this.#waiting.length === 0) await sleep(LINGER_MS);
-    } while (this.#waiting.length > 0 && Date.now() < until);
   }
 }
 

@@ -1,10 +1,15 @@
 /**
  * An advisory lock on a file by flock(1) of util-linux: the kernel drops it when the holder dies, even by
- * kill -9, so there are no stale locks. Node has no flock of its own: a small child process holds it.
+ * kill -9, so there are no stale locks. Node has no flock of its own: a small child process holds it. What asks a service or a
+ * terminal's programs to end does not end it: whoever works under the lock comes to an end first.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { open, readFile, stat } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startProgram } from '#common/program/start-program.ts';
+import { SECOND_MS } from '#common/time.ts';
 import { BucketError } from '#contract/errors.ts';
 
 /** flock's own exit status for "not in time" (`-E`). */
@@ -15,22 +20,104 @@ const NOT_IN_TIME = 75;
  * @throws BucketError `ERR_BUCKET_LOCK` if others hold the lock for `timeoutMs`, or flock(1) is missing
  */
 export async function withFileLock<T>(path: string, timeoutMs: number, work: () => Promise<T>): Promise<T> {
-  const release = await takeFileLock(path, timeoutMs);
+  const lock = await takeFileLock(path, timeoutMs);
   try {
     return await work();
   } finally {
-    await release();
+    await lock.release();
   }
+}
+
+export interface FileLock {
+  /** False: the program that holds it has ended, so that others may have it. */
+  readonly isHeld: boolean;
+  release: () => Promise<void>;
 }
 
 /**
  * Takes the lock.
- * @returns what releases it
  * @throws BucketError `ERR_BUCKET_LOCK`
  */
-export async function takeFileLock(path: string, timeoutMs: number): Promise<() => Promise<void>> {
+export async function takeFileLock(path: string, timeoutMs: number): Promise<FileLock> {
   const holder = await acquire(path, timeoutMs);
-  return () => release(holder);
+  return {
+    get isHeld() {
+      return isRunning(holder);
+    },
+    release: () => release(holder),
+  };
+}
+
+/** To take the lock costs some ten milliseconds of processor time. */
+const LINGER_MS = 20;
+/** Other processes wait for it. */
+const LONGEST_HELD_MS = SECOND_MS;
+
+interface WaitingWork {
+  run: () => Promise<void>;
+  reject: (error: unknown) => void;
+  sinceMs: number;
+}
+
+/** A lock that is kept for the work that comes within moments, because taking it starts programs. */
+export class LingeringLock {
+  readonly #path: string;
+  readonly #timeoutMs: number;
+  #waiting: WaitingWork[] = [];
+  #isBusy = false;
+  /** When it was held last: what waited for our own work has not waited for others. */
+  #heldAtMs = 0;
+
+  /** @param timeoutMs so long each work waits for other processes */
+  constructor(path: string, timeoutMs: number) {
+    this.#path = path;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** One after the other. @throws BucketError `ERR_BUCKET_LOCK`, or what `work` throws */
+  whileHeld<T>(work: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const run = () => work().then(resolve, reject);
+      this.#waiting.push({ run, reject, sinceMs: performance.now() });
+      if (!this.#isBusy) void this.#workOff();
+    });
+  }
+
+  async #workOff(): Promise<void> {
+    this.#isBusy = true;
+    for (let [oldest] = this.#waiting; oldest !== undefined; [oldest] = this.#waiting) {
+      const leftMs = this.#timeoutMs - this.#waitedMs(oldest);
+      try {
+        const lock = await takeFileLock(this.#path, Math.ceil(Math.max(leftMs, LONGEST_HELD_MS)));
+        await this.#workUnder(lock).finally(lock.release);
+      } catch (error) {
+        this.#rejectLate(error);
+      }
+    }
+    this.#isBusy = false;
+  }
+
+  /** The oldest, and who has waited as long as anybody waits: the others have time left. */
+  #rejectLate(error: unknown): void {
+    const count = this.#waiting.findIndex((one) => this.#waitedMs(one) < this.#timeoutMs);
+    const late = this.#waiting.splice(0, count === -1 ? this.#waiting.length : Math.max(count, 1));
+    for (const { reject } of late) reject(error);
+  }
+
+  #waitedMs({ sinceMs }: WaitingWork): number {
+    return performance.now() - Math.max(sinceMs, this.#heldAtMs);
+  }
+
+  async #workUnder(lock: FileLock): Promise<void> {
+    const untilMs = performance.now() + LONGEST_HELD_MS;
+    while (lock.isHeld && performance.now() < untilMs) {
+      const next = this.#waiting.shift();
+      if (next === undefined) break;
+      await next.run();
+      if (this.#waiting.length === 0) await sleep(LINGER_MS);
+      this.#heldAtMs = performance.now();
+    }
+  }
 }
 
 export interface LockHolder {
@@ -57,32 +144,31 @@ export async function lockHolderOf(path: string): Promise<LockHolder | undefined
 async function acquire(path: string, timeoutMs: number): Promise<ChildProcess> {
   await prepare(path);
   const seconds = String(timeoutMs / 1000);
-  // `cat` ends when our end of the pipe closes: on release, and when we die.
+  // `cat` ends when our end of the pipe closes: on release, and when we die. It is flock's own process (util-linux 2.31 or newer).
   const args = [
     '--exclusive',
+    '--no-fork',
     '--wait',
     seconds,
     '-E',
     String(NOT_IN_TIME),
     path,
     '-c',
-    'echo locked; exec cat',
+    "trap '' TERM INT HUP; echo locked; exec cat",
   ];
-  const holder = spawn('flock', args, { stdio: ['pipe', 'pipe', 'ignore'], env: { PATH: '/usr/bin:/bin' } });
-  holder.stdin.on('error', () => undefined);
+  const holder = await startProgram('flock', args, {
+    stdio: ['pipe', 'pipe', 'ignore'],
+    env: { PATH: '/usr/bin:/bin' },
+  }).catch((cause: NodeJS.ErrnoException) => {
+    const why = cause.code === 'ENOENT' ? 'install util-linux' : cause.code;
+    throw new BucketError('ERR_BUCKET_LOCK', path, `cannot run flock; ${why}`, { cause });
+  });
+  holder.stdin?.on('error', () => undefined);
   const outcome = await Promise.race([
-    once(holder.stdout, 'data').then(() => 'locked' as const),
-    // once() rejects if the holder emits `error`: it could not be started.
-    once(holder, 'exit').then(
-      ([status]) => status as number | null,
-      (error: unknown) => error as Error,
-    ),
+    once(holder.stdout as Readable, 'data').then(() => 'locked' as const),
+    once(holder, 'exit').then(([status, signal]) => (status ?? signal) as number | NodeJS.Signals),
   ]);
   if (outcome === 'locked') return holder;
-  if (outcome instanceof Error) {
-    const hint = 'cannot run flock; install util-linux';
-    throw new BucketError('ERR_BUCKET_LOCK', path, hint, { cause: outcome });
-  }
   const seen =
     outcome === NOT_IN_TIME
       ? `is held by another process for ${seconds} s${await describeHolder(path)}`
@@ -99,8 +185,10 @@ async function describeHolder(path: string): Promise<string> {
   return ` (pid ${holder.pid}${program}${user})`;
 }
 
+const isRunning = ({ exitCode, signalCode }: ChildProcess) => exitCode === null && signalCode === null;
+
 async function release(holder: ChildProcess): Promise<void> {
-  const exited = holder.exitCode === null && holder.signalCode === null ? once(holder, 'exit') : undefined;
+  const exited = isRunning(holder) ? once(holder, 'exit') : undefined;
   holder.stdin?.end();
   await exited;
 }

@@ -84,7 +84,7 @@ const BOUNDED: Record<string, readonly [readers: string, bound: string]> = {
   'lambda/signing/recovery-file.ts': ['readSync', 'MAX_RECOVERY_FILE_BYTES'],
   'lambda/signing/trust-parameter.ts': ['SSMClient', 'boundedAnswer'],
   'lambda/storage/atomic-file.ts': ['readSync', 'the bounded helper itself'],
-  'lambda/storage/file-lock.ts': ['spawn readFile', 'flock(1) prints nothing; /proc of this kernel'],
+  'lambda/storage/file-lock.ts': ['readFile startProgram', 'flock(1) prints nothing; /proc of this kernel'],
   'lambda/storage/s3-credentials.ts': [
     'fromContainerMetadata fromInstanceMetadata httpRequest',
     "the hypervisor's own address; 2 s of silence",

@@ -58,7 +58,7 @@ test('an agent that holds the lock, or a former one that locks the directory, is
   const { certsDir } = stage.haproxy;
 
   for (const path of [join(certsDir, '.pemfleet-lock'), certsDir]) {
-    const release = await takeFileLock(path, 1000);
+    const { release } = await takeFileLock(path, 1000);
     let isReleased = false;
     const pass = stage.pass().then((result) => ({ result, waited: isReleased }));
     // A pass that does not wait ends meanwhile.
@@ -86,7 +86,7 @@ test('a pipe in the place of the lock does not hang the pass', async (t) => {
 
 test('who holds a lock is said', async (t) => {
   const lock = join(tempDir(t), 'lock');
-  const release = await takeFileLock(lock, 1000);
+  const { release } = await takeFileLock(lock, 1000);
   t.after(release);
 
   const holder = await lockHolderOf(lock);

@@ -19,7 +19,7 @@ const NOT_CLONED = ['.git', 'node_modules', '.parts', 'dist', 'cdk.out', 'test']
 export const QUALIFIER = 'localhost';
 
 export interface Machine {
-  /** The clone, or an app of somebody else's. */
+  /** The clone, or the app of another. */
   directory: string;
   /** In it, or in `cwd`. */
   sh(command: string, cwd?: string): Promise<string>;

@@ -25,6 +25,7 @@ import { withLines } from '../support/agent/configs.ts';
 import { makeAgentRelease } from '../support/parts/agent-release.ts';
 import { haproxyVersions, startHaproxy } from '../support/parts/haproxy.ts';
 import { freePort } from '../support/ports.ts';
+import { PYTHON_CLOCK } from '../support/python-clock.ts';
 import { makeTempDir, tempDir } from '../support/temp-dir.ts';
 import { deployHost } from './cloud-init.ts';
 import { REGION } from './deployed.ts';
@@ -298,7 +299,7 @@ async function startHost(t: TestContext, { roleAfter = 0 } = {}) {
   // Python's own time, in the test's hand: it sleeps no moment and counts the seconds.
   const seconds = join(directory, 'seconds');
   await writeFile(seconds, '0');
-  await writeFile(join(directory, 'sitecustomize.py'), CLOCK);
+  await writeFile(join(directory, 'sitecustomize.py'), PYTHON_CLOCK);
   const clock = () => Number(readFileSync(seconds, 'utf8'));
   const imds = await startImds({ principal: () => (clock() >= roleAfter ? principal : undefined) });
   t.after(imds.stop);
@@ -326,17 +327,6 @@ async function startHost(t: TestContext, { roleAfter = 0 } = {}) {
     );
   return { aws, directory, destination, env, fetchAgent, clock, digest: digestOf(PROGRAM) };
 }
-
-const CLOCK = `import os, time
-def now():
-    with open(os.environ["CLOCK"]) as file:
-        return float(file.read())
-def sleep(seconds):
-    later = now() + seconds
-    with open(os.environ["CLOCK"], "w") as file:
-        file.write(str(later))
-time.sleep, time.monotonic = sleep, now
-`;
 
 async function fake(directory: string, name: string, script: string): Promise<void> {
   const file = join(directory, name);

@@ -13,6 +13,7 @@ import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
+import { PYTHON_CLOCK } from '../../support/python-clock.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 const SECONDS = Number(process.env['PEMFLEET_FUZZ_SECONDS'] ?? 10);
@@ -20,18 +21,6 @@ const SEED = Number(process.env['PEMFLEET_FUZZ_SEED'] ?? Date.now() % 2 ** 31);
 const PROGRAM = fileURLToPath(new URL('../../../cdk/host/fetch-agent.py', import.meta.url));
 /** Of one run, in which the clock of the program is the test's. */
 const MAX_MS = 60_000;
-
-/** Python's own time: it sleeps no moment, and counts the seconds in a file. */
-const CLOCK = `import os, time
-def now():
-    with open(os.environ["CLOCK"]) as file:
-        return float(file.read())
-def sleep(seconds):
-    later = now() + seconds
-    with open(os.environ["CLOCK"], "w") as file:
-        file.write(str(later))
-time.sleep, time.monotonic = sleep, now
-`;
 
 type Way = 'whole' | 'cut' | 'cut-chunk' | 'no-http' | 'redirect' | 'too-much';
 interface Answers {
@@ -126,7 +115,7 @@ test(`fetch-agent.py, seed ${SEED}`, { timeout: (SECONDS + 120) * 1000 }, async 
   const { endpoint, say } = await startAnswers(t);
   const directory = tempDir(t);
   const [clock, destination] = [join(directory, 'seconds'), join(directory, 'agent.tar.gz')];
-  writeFileSync(join(directory, 'sitecustomize.py'), CLOCK);
+  writeFileSync(join(directory, 'sitecustomize.py'), PYTHON_CLOCK);
   const env = {
     ...{ PATH: process.env['PATH'], PYTHONPATH: directory, CLOCK: clock },
     ...{ AWS_ENDPOINT_URL: endpoint, AWS_EC2_METADATA_SERVICE_ENDPOINT: endpoint },

@@ -3,10 +3,12 @@ import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { RUNTIMES, unpackPinned } from '../../cdk/release/runtime.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { type IdleHost, measureResident, startIdleHost } from '../install/idle.ts';
 import { fleet } from '../support/agent/host.ts';
 import { footprintOf } from '../support/footprint.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
 import type { BenchOptions, BenchRow } from './main.ts';
 import { measure } from './measure.ts';
 import { fetchPeer } from './peers.mjs';
@@ -71,12 +73,14 @@ const memory = (residentKb: number, privateDirtyKb: number): Cells => [
 
 /** The agent's own runtime with nothing in it: what no program on Node can go below. */
 async function empty(): ReturnType<Subject> {
-  const node = join(root, `.parts/agent-runtime/node-linux-${arch}@24.21.0/package/bin/node`);
+  const name = RUNTIMES[arch];
+  const folder = await unpackPinned(name, join(root, '.parts/agent-runtime'), makeTempDir().path);
+  const node = join(folder, 'bin/node');
   const child = spawn(node, ['-e', 'setInterval(() => {}, 1e6)'], { stdio: 'ignore' });
   try {
     await sleep(2_000);
     const { residentKb, privateDirtyKb } = footprintOf(child.pid ?? 0);
-    return { cells: memory(residentKb, privateDirtyKb), note: '24.21.0' };
+    return { cells: memory(residentKb, privateDirtyKb), note: name };
   } finally {
     child.kill('SIGKILL');
   }

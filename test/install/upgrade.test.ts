@@ -4,10 +4,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, readFileSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { brotliDecompressSync } from 'node:zlib';
-import { RUNTIMES } from '../../cdk/release/runtime.ts';
+import { RUNTIMES, unpackPinned } from '../../cdk/release/runtime.ts';
 import { BEFORE_PACKAGES, hostFilesBeforePackages, releasedFile } from '../support/released/released.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
 import { configureByHand } from './by-hand.ts';
 import { copyPackages, DISTRIBUTIONS } from './story.ts';
 import { startTree, type Tree } from './tree.ts';
@@ -29,7 +31,7 @@ const programOf = async (unit: string) =>
   (await tree.shell(`readlink /proc/${await property(unit, 'MainPID')}/exe`)).trim();
 
 /** As `npm install --global --prefix /usr` of that release leaves it, and a Node that the operator has brought. */
-function copyFormerRelease({ machine }: Tree): void {
+async function copyFormerRelease({ machine }: Tree): Promise<void> {
   const lib = 'usr/lib/node_modules/pemfleet';
   for (const [name, program] of [
     ['agent', 'pemfleet-agent'],
@@ -46,7 +48,8 @@ ${module}`,
     symlinkSync(`../${path.slice(4)}`, machine.at(`usr/bin/${program}`));
   }
   execFileSync('tar', ['-xzf', hostFilesBeforePackages, '-C', machine.at(lib)]);
-  copyFileSync(`.parts/agent-runtime/${RUNTIMES[arch]}/package/bin/node`, machine.at('usr/local/bin/node'));
+  const runtime = await unpackPinned(RUNTIMES[arch], '.parts/agent-runtime', makeTempDir().path);
+  copyFileSync(join(runtime, 'bin/node'), machine.at('usr/local/bin/node'));
 }
 
 const FORMER_STEPS = `set -e
@@ -65,7 +68,7 @@ systemctl start pemfleet
 systemctl reload pemfleet-agent`;
 
 test('a host as it was before the packages serves', async () => {
-  copyFormerRelease(tree);
+  await copyFormerRelease(tree);
   await tree.shell(FORMER_STEPS);
   await configureByHand(tree, ['shop.test']);
   await tree.shell(FORMER_UNITS);

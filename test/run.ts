@@ -2,7 +2,7 @@
 // Files that need no process of their own share a few: starting one each, with the TypeScript loader, costs more than
 // their tests. Exit code 1: a test failed; 2: there is nothing to run.
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { run } from 'node:test';
 import { spec, tap } from 'node:test/reporters';
 import { makeTempDir } from './support/temp-dir.ts';
@@ -73,20 +73,40 @@ for (const [name, path] of files) {
 begin();
 `;
 
+interface Ended {
+  file?: string;
+  nesting: number;
+  details: { duration_ms: number };
+}
+
 /** Of one process: a test that never ends is one failure, and the others run. */
 const FILE_DEADLINE_MS = 20 * 60_000;
 
 function runFiles(files: readonly string[], { concurrency, processes }: Kind): void {
   const entries = processes === undefined ? files.map((file) => resolve(file)) : entriesOf(files, processes);
   const stop = new AbortController();
+  const secondsOf = new Map<string, number>();
+  const count = ({ file, nesting, details }: Ended) => {
+    if (file === undefined || nesting > 0) return;
+    secondsOf.set(file, (secondsOf.get(file) ?? 0) + details.duration_ms / 1_000);
+  };
   // The processes end with the run, and the folder of their entry files goes.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   run({ files: entries, concurrency, signal: stop.signal, timeout: FILE_DEADLINE_MS })
-    .on('test:fail', () => {
+    .on('test:pass', count)
+    .on('test:fail', (failed) => {
       process.exitCode = 1;
+      count(failed);
     })
+    .once('end', () => process.stderr.write(slowest(secondsOf)))
     .compose(process.stdout.isTTY ? new spec() : tap)
     .pipe(process.stdout);
+}
+
+/** Where the time of a run went: its tests', without what their hooks took. */
+function slowest(secondsOf: ReadonlyMap<string, number>): string {
+  const files = [...secondsOf].sort(([, a], [, b]) => b - a).slice(0, 12);
+  return files.map(([file, seconds]) => `# ${seconds.toFixed(0)} s ${relative('.', file)}\n`).join('');
 }
 
 function refuse(message: string): void {

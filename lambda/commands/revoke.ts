@@ -2,6 +2,7 @@
  * `pemfleet revoke NAME`: asks passes to publish a replacement, to wait until hosts have proved it, and to revoke then. `--now` waits for
  * nobody: it exits with 1 if the replacement failed, and nothing is revoked then.
  */
+import { codeOf, messageOf } from '#contract/errors.ts';
 import { REVOCATION_WORDS, type RevocationReason } from '../acme/revocation.ts';
 import { configuredCas } from '../config/acme.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
@@ -41,6 +42,7 @@ import { oneName } from './line/names.ts';
 import { type CommandValues, UsageError } from './line/options.ts';
 import { notifyHosts } from './notify.ts';
 import { EXIT, outcomeTable, revocationLines } from './output.ts';
+import { sayWhatStands } from './replacement/standing.ts';
 import { CommandRefused } from './undo/refused.ts';
 
 interface Subject
@@ -109,8 +111,10 @@ function refuseForeign(config: Config, targets: readonly RevocationTarget[]): vo
 async function revokeProvedLater(subject: Subject): Promise<number> {
   const { bucket, values, spec, reason, targets, isReplaced } = subject;
   const dryRun = values['dry-run'];
-  if (!dryRun) await ask(subject);
-  const result = await pass(subject, { only: [spec.name], dryRun });
+  const result = await orSayWhatStands(subject, async () => {
+    if (!dryRun) await ask(subject);
+    return pass(subject, { only: [spec.name], dryRun });
+  });
   if (!isReplaced) printToStderr(outcomeTable(result.outcomes));
   if (dryRun) return preview(subject);
   await notifyHosts(passEnvironmentOf(values).log, result);
@@ -126,7 +130,8 @@ async function revokeProvedLater(subject: Subject): Promise<number> {
   const { result: state, ...rest } = outcome ?? waiting;
   if (values.json) {
     const revocations = state === 'revoked' ? rest.serials.map((serial) => revocationOf(spec, serial)) : [];
-    printJson({ version: 1, revocations, ...(left && { waiting: rest }) });
+    const failed = result.error === undefined ? {} : { error: errorOf(result.error) };
+    printJson({ version: 1, ...failed, revocations, ...(left && { waiting: rest }) });
   }
   printToStderr(revocationLines([outcome ?? waiting]));
   if (result.error !== undefined) throw result.error;
@@ -176,25 +181,17 @@ async function pass(
  * then on, and types it again, means the same certificate, and passes go on meanwhile.
  */
 async function revokeNow(subject: Subject): Promise<number> {
-  const { values, spec, isReplaced } = subject;
-  const dryRun = values['dry-run'];
-  if (!dryRun) await ask(subject);
-  if (values.replace && !isReplaced) {
-    const options = { force: true, freshKey: true, only: [spec.name] as [typeof spec.name], dryRun };
-    const result = await pass(subject, options);
-    printToStderr(outcomeTable(result.outcomes));
-    if (result.outcomes.some((one) => one.result !== (dryRun ? 'planned' : 'issued'))) {
-      const would = dryRun ? 'would not be revoked' : 'not revoked';
-      printToStderr(`${would}: there is no replacement; --no-replace revokes without one\n`);
-      if (!dryRun) printToStderr(requestStays(spec));
-      return EXIT.failed;
-    }
-    if (!dryRun) await notifyHosts(passEnvironmentOf(values).log, result);
+  const { bucket, values, spec, isReplaced } = subject;
+  if (values['dry-run']) {
+    if (values.replace && !isReplaced) await replaceNow(subject, 'would not be revoked');
+    return preview(subject);
   }
-  if (dryRun) return preview(subject);
-  const done = await revokeAtOnce(subject);
+  const done = await orSayWhatStands(subject, async () => {
+    await ask(subject);
+    if (values.replace && !isReplaced) await replaceNow(subject, 'not revoked');
+    return revokeAtOnce(subject);
+  });
   const { revocations, problems } = done;
-  if (values.json) printJson({ version: 1, revocations: revocations.map(({ reason: _, ...one }) => one) });
   for (const { serial, isNew, reason } of revocations) {
     printToStderr(`${spec.name}: ${serial} ${isNew ? 'revoked' : 'was revoked already'} (${reason})\n`);
   }
@@ -204,13 +201,52 @@ async function revokeNow(subject: Subject): Promise<number> {
     );
   }
   for (const problem of problems) printToStderr(`${spec.name}: ${problem}\n`);
-  if (done.isKeyLeft) printToStderr(requestStays(spec));
+  const waiting = done.isKeyLeft
+    ? await sayWhatStands(bucket, spec.name, serialsMeant(subject), 'key-left')
+    : undefined;
+  if (values.json) {
+    const told = revocations.map(({ reason: _, ...one }) => one);
+    const left = { ...(problems.length > 0 && { problems }), ...(waiting && { waiting }) };
+    printJson({ version: 1, revocations: told, ...left });
+  }
   return problems.length === 0 ? EXIT.ok : EXIT.failed;
 }
 
-function requestStays({ name }: CertificateSpec): string {
-  return `${name}: the request stays: each pass goes on with it; pemfleet revoke ${name} --cancel ends it\n`;
+/** @throws CommandRefused where there is none: what is revoked then would be missing */
+async function replaceNow(subject: Subject, says: string): Promise<void> {
+  const { values, spec } = subject;
+  const dryRun = values['dry-run'];
+  const result = await pass(subject, { force: true, freshKey: true, only: [spec.name], dryRun });
+  printToStderr(outcomeTable(result.outcomes));
+  if (result.outcomes.some((one) => one.result !== (dryRun ? 'planned' : 'issued'))) {
+    throw new CommandRefused(
+      `${spec.name}: ${says}: there is no replacement; --no-replace revokes without one`,
+    );
+  }
+  if (!dryRun) await notifyHosts(passEnvironmentOf(values).log, result);
 }
+
+const serialsMeant = ({ targets, gone }: Pick<Subject, 'targets' | 'gone'>): string[] => [
+  ...targets.map(({ leaf }) => leaf.serialNumber),
+  ...gone.map(({ serial }) => serial),
+];
+
+/** What fails after the request is written leaves it in the bucket: that is said before the failure is. */
+async function orSayWhatStands<T>(subject: Subject, work: () => Promise<T>): Promise<T> {
+  const { bucket, spec, values } = subject;
+  try {
+    return await work();
+  } catch (error) {
+    if (values['dry-run']) throw error;
+    const waiting = await sayWhatStands(bucket, spec.name, serialsMeant(subject), 'not-revoked');
+    if (values.json && waiting !== undefined) {
+      printJson({ version: 1, error: errorOf(error), revocations: [], waiting });
+    }
+    throw error;
+  }
+}
+
+const errorOf = (error: unknown) => ({ code: codeOf(error), message: messageOf(error) });
 
 type RevokedForReason = Omit<Revoked, 'revocations'> & {
   revocations: (Revoked['revocations'][number] & { reason: RevocationReason })[];

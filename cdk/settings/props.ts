@@ -51,8 +51,8 @@ export interface PemfleetProps {
   readonly delegatedRecordNames?: readonly string[];
 
   /**
-   * Folder with the agent's tarballs, one for each architecture, and their SHA256SUMS. It is read when a host is granted access or
-   * gets user data.
+   * Folder with the agent's tarballs, one for each architecture. An installed package holds them to its own digests, a checkout to the
+   * folder's SHA256SUMS. It is read when a host is granted access or gets user data.
    *
    * @default - dist/release of this package, where `npm run build:agent` puts them
    */

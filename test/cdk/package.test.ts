@@ -1,7 +1,7 @@
 /** `import … from 'pemfleet'` gives an app the bundle, which finds the programs beside it, and its type declarations. */
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
-import { copyFileSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
@@ -31,6 +31,24 @@ test('package: exports what cdk/index.ts exports, and it makes the same template
 
 const run = promisify(execFile);
 
+test('package: npm pack takes the digests of the release along, and nothing else of it, nor what marks a checkout', async (t) => {
+  const path = tempDir(t);
+  const tarball = 'pemfleet-agent-0.1.0-linux-x64.tar.gz';
+  mkdirSync(join(path, 'dist/release'), { recursive: true });
+  for (const name of ['package-lock.json', 'dist/release/SHA256SUMS', `dist/release/${tarball}`]) {
+    writeFileSync(join(path, name), '');
+  }
+  copyFileSync('package.json', join(path, 'package.json'));
+
+  const { stdout } = await run('npm', ['pack', '--dry-run', '--ignore-scripts', '--json'], { cwd: path });
+
+  const [packed]: { files: { path: string }[] }[] = JSON.parse(stdout);
+  assert.deepEqual(packed?.files.map((file) => file.path).sort(), [
+    'dist/release/SHA256SUMS',
+    'package.json',
+  ]);
+});
+
 /** A consumer's app: it has aws-cdk-lib, constructs and a compiler, and of this repository only the package. */
 const APP = `import { App } from 'aws-cdk-lib';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -57,7 +75,7 @@ console.log(stack.pemfleet.userData('default').render().length > 1000, app.synth
 
 test('package: an app in TypeScript compiles against the packed tarball and synthesizes', async (t) => {
   const path = tempDir(t);
-  const installed = await install(path);
+  const installed = await install(path, agentRelease);
   writeFileSync(join(path, 'package.json'), '{ "type": "module" }\n');
   writeFileSync(join(path, 'app.ts'), APP);
   const tsc = realpathSync('node_modules/typescript/bin/tsc');
@@ -90,7 +108,7 @@ test('package: an app in TypeScript compiles against the packed tarball and synt
   // Issuer, responder, and the one that publishes the agent for the hosts.
   assert.equal(types.filter((type) => type === 'AWS::Lambda::Function').length, 3);
   assert.deepEqual(readdirSync(join(installed, 'dist')).sort(), [
-    ...['agent', 'agent-release', 'cdk', 'cli', 'issuer', 'issuer-commands', 'responder', 'types'],
+    ...['agent', 'agent-release', 'cdk', 'cli', 'issuer', 'issuer-commands', 'release', 'responder', 'types'],
   ]);
   await checkFleet(path, 'fleet.js');
 });
@@ -100,7 +118,7 @@ test('package: an app with the lowest aws-cdk-lib that is allowed synthesizes th
   const { version } = JSON.parse(readFileSync(join('node_modules', LOWEST_CDK, 'package.json'), 'utf8'));
   const { peerDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
   assert.equal(peerDependencies['aws-cdk-lib'], `^${version}`);
-  await install(path, LOWEST_CDK);
+  await install(path, agentRelease, LOWEST_CDK);
   writeFileSync(join(path, 'package.json'), '{ "type": "module" }\n');
   writeFileSync(join(path, 'app.mjs'), stripTypes(APP));
 

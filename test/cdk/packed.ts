@@ -1,6 +1,6 @@
 /** What `npm install` of the packed tarball would put into an app of somebody else's. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, realpathSync, symlinkSync } from 'node:fs';
+import { copyFileSync, mkdirSync, realpathSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { transformSync } from 'esbuild';
@@ -10,8 +10,11 @@ const run = promisify(execFile);
 /** The lowest version that is allowed, beside the newest; package.test.ts holds it to `peerDependencies`. */
 export const LOWEST_CDK = 'aws-cdk-lib-lowest';
 
-/** `npm pack`, unpacked where `npm install` would put it, beside its peer dependencies. @returns the package's folder */
-export async function install(directory: string, cdk = 'aws-cdk-lib'): Promise<string> {
+/**
+ * `npm pack`, unpacked where `npm install` would put it, beside its peer dependencies, with the digests of that release of the agent.
+ * @returns the package's folder
+ */
+export async function install(directory: string, release: string, cdk = 'aws-cdk-lib'): Promise<string> {
   const { stdout } = await run('npm', [
     'pack',
     '--ignore-scripts',
@@ -24,6 +27,9 @@ export async function install(directory: string, cdk = 'aws-cdk-lib'): Promise<s
   mkdirSync(join(modules, 'pemfleet'), { recursive: true });
   const unpack = ['-xzf', join(directory, filename), '--strip-components=1', '-C', join(modules, 'pemfleet')];
   await run('tar', unpack);
+  // Those of this checkout, if it has made a release, are in the tarball already.
+  mkdirSync(join(modules, 'pemfleet/dist/release'), { recursive: true });
+  copyFileSync(join(release, 'SHA256SUMS'), join(modules, 'pemfleet/dist/release/SHA256SUMS'));
   for (const name of ['aws-cdk-lib', 'constructs', '@types/node', 'undici-types']) {
     const own = name === 'aws-cdk-lib' ? cdk : name;
     mkdirSync(dirname(join(modules, name)), { recursive: true });

@@ -59,7 +59,7 @@ for (const [stack, library] of [
 ] as const) {
   test(`the packed tarball with the ${stack.toLowerCase()} aws-cdk-lib is deployed, and its hosts do what they may`, async (t) => {
     const { directory, sh, home } = machineAt(join(path, stack), join(path, 'home'), moto);
-    const installed = await install(directory, library);
+    const installed = await install(directory, agentRelease, library);
     writeFileSync(join(directory, 'package.json'), '{ "type": "module" }\n');
     writeFileSync(join(directory, 'app.mjs'), appOf(stack));
     if (!isBootstrapped) {

@@ -13,7 +13,9 @@ export function runToEnd(
   [program = '', ...args]: readonly string[],
   options: { timeoutMs: number; cwd?: string; env?: NodeJS.ProcessEnv; uid?: number; gid?: number },
 ): Promise<ProgramEnd> {
-  const { timeoutMs: timeout, ...rest } = options;
+  const { timeoutMs, ...rest } = options;
+  // Node throws for a fraction of a millisecond.
+  const timeout = Math.ceil(timeoutMs);
   return new Promise((resolve) => {
     execFile(program, args, { timeout, maxBuffer: MAX_OUTPUT, ...rest }, (error, stdout, stderr) => {
       const output = `${stdout}${stderr}`.trim();

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { DAY_MS } from '#common/time.ts';
+import { turnOf } from '../../support/turn.ts';
 
 const main = fileURLToPath(new URL('../../mutants/main.ts', import.meta.url));
 
 test("the day's tenth of the mutants is killed, each by the test that names its rule", (t) => {
-  const turn = Math.floor(Date.now() / DAY_MS) % 10;
+  const turn = turnOf(10);
 
   const { status, stdout, stderr } = spawnSync(
     process.execPath,

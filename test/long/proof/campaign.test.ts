@@ -1,10 +1,10 @@
-/** Two hundred random operations, other ones each time; a failure names its seed, and `npm run campaign -- --seed S` replays it. */
+/** Two hundred random operations, a share with each version, other ones each time; a failure names its seed, and `npm run campaign -- --seed S` replays it. */
 import { randomInt } from 'node:crypto';
 import { test } from 'node:test';
 import { haproxyVersions } from '../../support/parts/haproxy.ts';
 import { runCampaign } from '../../support/proof/campaign/campaign.ts';
 
-const OPERATIONS = 200;
+const OPERATIONS = 200 / haproxyVersions.length;
 const KEY_OPERATIONS = 30;
 
 for (const version of haproxyVersions) {

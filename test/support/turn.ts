@@ -8,3 +8,9 @@ import { DAY_MS } from '#common/time.ts';
 export function turnOf(shares: number): number {
   return Number(process.env['PEMFLEET_TURN'] ?? Math.floor(Date.now() / DAY_MS)) % shares;
 }
+
+/** Those of `all` whose turn it is. */
+export function shareOf<One>(all: readonly One[], shares: number): One[] {
+  const turn = turnOf(shares);
+  return all.filter((_, index) => index % shares === turn);
+}

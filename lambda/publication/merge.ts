@@ -7,6 +7,7 @@ import {
   endedDigests,
   forgettingTime,
   heldRemovals,
+  isSaidAlready,
   livingTombstones,
   sameTombstones,
   uniteTombstones,
@@ -32,6 +33,8 @@ export type Change =
   /** Signs anew, whatever else there is to do. */
   | { kind: 'sign' };
 
+type EndChange = Extract<Change, { kind: 'end' }>;
+
 export interface MergeContext {
   now: Date;
   /** Of the manifest that is made. */
@@ -46,6 +49,8 @@ export interface Merged {
   changed: ReadonlySet<CertificateName>;
   /** Names whose tombstone waits for the operator's word. */
   held: ReadonlySet<CertificateName>;
+  /** What is neither held nor was said before. */
+  ended: readonly EndChange[];
   /** Certificates or tombstones differ from those before. */
   isChanged: boolean;
 }
@@ -63,21 +68,20 @@ export function mergeChanges(
   const ends = changes.filter((change) => change.kind === 'end');
   const held = heldNames(before, ends);
   const passed = forgettingTime(before, context.now);
+  const former = uniteTombstones(before.tombstones, known);
+  const ended = ends.filter(
+    ({ name, tombstone }) => !held.has(name) && !isSaidAlready(former[name], tombstone),
+  );
   const tombstones = livingTombstones(
-    ends
-      .filter(({ name }) => !held.has(name))
-      .reduce(
-        (all, { name, tombstone }) => uniteTombstones(all, { [name]: tombstone }),
-        uniteTombstones(before.tombstones, known),
-      ),
+    ended.reduce((all, { name, tombstone }) => uniteTombstones(all, { [name]: tombstone }), former),
     passed,
   );
   const reinstated = new Set(changes.flatMap((change) => (isAgain(change) ? digestsOf(change.entry) : [])));
   const remaining = withoutDigests(tombstones, reinstated);
-  const ended = endedDigests(remaining);
-  const certificates = withoutEnded(before.certificates, ended);
+  const digests = endedDigests(remaining);
+  const certificates = withoutEnded(before.certificates, digests);
   for (const change of changes) {
-    if (change.kind === 'publish') publishInto(certificates, change, ended, context);
+    if (change.kind === 'publish') publishInto(certificates, change, digests, context);
     if (change.kind === 'drop-expired') dropExpired(certificates, change.configured, passed);
   }
   completeReceipts(certificates, context);
@@ -89,7 +93,7 @@ export function mergeChanges(
   const times = { signedAt: now.toISOString(), ...(isMoved && { updatedAt: now.toISOString() }) };
   return {
     manifest: { ...before, ...times, sequence, certificates, tombstones: remaining },
-    ...{ changed, held, isChanged },
+    ...{ changed, held, ended, isChanged },
   };
 }
 
@@ -97,7 +101,7 @@ type Certificates = SignedManifest['certificates'];
 
 function heldNames(
   { certificates }: SignedManifest,
-  ends: readonly Extract<Change, { kind: 'end' }>[],
+  ends: readonly EndChange[],
 ): ReadonlySet<CertificateName> {
   const removals = ends
     .filter(({ name, tombstone }) => isHit(certificates[name], tombstone))

@@ -358,12 +358,9 @@ export class Publisher {
     const because = changes.flatMap((change) =>
       change.kind === 'publish' && change.because ? [[change.name, change.because] as const] : [],
     );
-    const ended = changes.flatMap((change) =>
-      change.kind === 'end' && !after.held.has(change.name) ? [change] : [],
-    );
     const facts = factsOfCommit({
       ...{ fleet: this.#fleet, before: before.certificates, after: after.manifest.certificates },
-      ...{ changed: after.changed, ended, because: new Map(because) },
+      ...{ changed: after.changed, ended: after.ended, because: new Map(because) },
     });
     if (facts.length > 0) await audit.record(facts);
   }

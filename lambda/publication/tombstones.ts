@@ -69,6 +69,23 @@ function stronger(a: EndingWord, b: EndingWord | undefined): EndingWord {
   return a.at > b.at ? a : b;
 }
 
+/**
+ * Whether each PEM has been ended by this word before: what is said again, because a key could not be deleted for example, signs nothing.
+ * @param known of the same name
+ */
+export function isSaidAlready(
+  known: Tombstone | undefined,
+  { reason, by, stolenAt, pems }: Tombstone,
+): boolean {
+  if (known === undefined) return false;
+  const words = wordsOf(known);
+  return pems.every(({ sha256 }) => {
+    const word = words.get(sha256);
+    const isSame = word?.reason === reason && word.by?.join() === by?.join();
+    return isSame && (stolenAt === undefined || (known.stolenAt ?? '') >= word.at);
+  });
+}
+
 function isSameWord(a: EndingWord, b: EndingWord): boolean {
   return a.reason === b.reason && a.at === b.at && a.by?.join() === b.by?.join();
 }

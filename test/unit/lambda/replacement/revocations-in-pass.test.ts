@@ -1,7 +1,7 @@
 /** What is to be revoked, at the end of a pass: who is asked, and what the pass does where the store or the operator says no meanwhile. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DAY_MS, HOUR_MS } from '#common/time.ts';
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '#common/time.ts';
 import { BucketError } from '#contract/errors.ts';
 import { type FileStatus, serializeHostStatus } from '#contract/host-status.ts';
 import { certificateName, type FleetName, fleetName, hostName, layout } from '#contract/layout.ts';
@@ -17,7 +17,7 @@ import {
 import { entryFor } from '../../../support/agent/publish.ts';
 import { interposed } from '../../../support/bucket/interposed.ts';
 import { memoryBucket, reportTime } from '../../../support/bucket/memory-bucket.ts';
-import { after, noon } from '../../../support/clock.ts';
+import { after, fakeClock, noon } from '../../../support/clock.ts';
 import { DIRECTORY_URL, fleet, makeEntry, makeHostStatus } from '../../../support/issuer/documents.ts';
 import { passOver, unreachableCa } from '../../../support/issuer/pass.ts';
 import { testPublisher } from '../../../support/issuer/signing.ts';
@@ -69,9 +69,13 @@ async function stage(
     await memory.put(layout.status(of, hostName.parse(host)), serializeHostStatus(status));
   };
   const told: string[] = [];
+  let passes = 0;
   const pass = async (certificates: object[] = CONFIG, changes: Partial<Bucket> = {}) => {
     const bucket = interposed(memory, changes);
-    const { passFor } = passOver(memory, { bucket, cas: new Map([[DIRECTORY_URL, revokingCa(told)]]) });
+    passes += 1;
+    const timing = fakeClock(after(noon, passes * 10 * MINUTE_MS));
+    const cas = new Map([[DIRECTORY_URL, revokingCa(told)]]);
+    const { passFor } = passOver(memory, { bucket, cas, timing });
     return (await runPass(passFor(certificates))).revocations ?? [];
   };
   return { memory, old, fresh, report, pass, told };
@@ -142,7 +146,10 @@ test('a stolen key that the store does not delete keeps the request until it is 
     },
   };
 
-  const refused = [...(await pass(CONFIG, denied)), ...(await pass(CONFIG, denied))];
+  const first = await pass(CONFIG, denied);
+  const roots = () => [fleet, edge].map((of) => memory.text(layout.root(of)));
+  const [signed, tombstones] = [roots(), memory.text(layout.tombstones(fleet))];
+  const refused = [...first, ...(await pass(CONFIG, denied))];
   const isKept = (await readRevocation(memory, name)) !== undefined;
   const [done] = await pass();
 
@@ -154,6 +161,11 @@ test('a stolen key that the store does not delete keeps the request until it is 
     ],
   );
   assert.equal(isKept, true);
+  assert.deepEqual(
+    [roots(), memory.text(layout.tombstones(fleet))],
+    [signed, tombstones],
+    'nothing is said anew',
+  );
   assert.equal(done?.result, 'revoked');
   assert.equal(memory.text(layout.pem(fleet, name, old.sha256)), undefined);
   assert.equal(await readRevocation(memory, name), undefined);

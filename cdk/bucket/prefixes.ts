@@ -38,7 +38,6 @@ export const prefixes = {
   orders: layout.orders,
   probes: layout.probe(''),
   holds: layout.holds,
-  revocations: layout.revocations,
   challenges: layout.challenge(''),
   published: layout.published,
   anyPems: layout.pems(anyFleet, '' as CertificateName).slice(0, -1),

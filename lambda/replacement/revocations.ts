@@ -15,7 +15,7 @@ import {
   layout,
   sha256Hex,
 } from '#contract/layout.ts';
-import type { Bucket } from '#storage/bucket.ts';
+import type { Bucket, PutCondition } from '#storage/bucket.ts';
 import { REVOCATION_WORDS, type RevocationReason } from '../acme/revocation.ts';
 import type { ReplacementRequest } from './requests.ts';
 
@@ -88,13 +88,9 @@ export async function readRevocation(
   bucket: Bucket,
   certificate: CertificateName,
 ): Promise<StoredRevocation | undefined> {
-  try {
-    const { pems } = await read(bucket, certificate);
-    return pems.length === 0 ? undefined : { certificate, requests: byReason(pems) };
-  } catch (error) {
-    if (!(error instanceof ContractError || isObjectFault(error))) throw error;
-    return { certificate, requests: undefined, fault: error };
-  }
+  const { pems, fault } = await read(bucket, certificate);
+  if (fault !== undefined) return { certificate, requests: undefined, fault };
+  return pems.length === 0 ? undefined : { certificate, requests: byReason(pems) };
 }
 
 interface Requested {
@@ -103,24 +99,38 @@ interface Requested {
   lostAt?: string | undefined;
 }
 
+interface ReadRequested extends Requested {
+  /** Under which it is replaced. Undefined: the store shows it and does not give it, so that nothing of it can be lost. */
+  condition: PutCondition | undefined;
+  /** It is there, and cannot be read: it asks for nothing. */
+  fault?: ContractError | BucketError | undefined;
+}
+
 const NOTHING: Requested = { pems: [], cancelled: [] };
 
-async function read(bucket: Bucket, certificate: CertificateName): Promise<Requested & { etag?: string }> {
+/** @throws BucketError where the store is out of reach */
+async function read(bucket: Bucket, certificate: CertificateName): Promise<ReadRequested> {
   const key = layout.revocation(certificate);
-  const object = await bucket.get(key);
-  if (object === undefined) return NOTHING;
-  const { at, reason, by, pems, cancelled, lostAt } = parseDocument(
-    revocationDocument,
-    CODES,
-    key,
-    object.body,
-  );
+  let condition: PutCondition | undefined;
+  try {
+    const object = await bucket.get(key);
+    if (object === undefined) return { ...NOTHING, condition: { ifNoneMatch: '*' } };
+    condition = { ifMatch: object.etag };
+    return { ...requestedIn(key, object.body), condition };
+  } catch (error) {
+    if (!(error instanceof ContractError || isObjectFault(error))) throw error;
+    return { ...NOTHING, condition, fault: error };
+  }
+}
+
+/** @throws ContractError */
+function requestedIn(key: string, body: Buffer): Requested {
+  const { at, reason, by, pems, cancelled, lostAt } = parseDocument(revocationDocument, CODES, key, body);
   const whole = (pem: (typeof pems)[number]) => ({
     ...{ sha256: pem.sha256, serial: pem.serial, directoryUrl: pem.directoryUrl },
     ...{ at: pem.at ?? at, reason: pem.reason ?? reason, by: pem.by ?? by },
   });
-  const taken = (cancelled ?? []).map(whole);
-  return { pems: pems.map(whole), cancelled: taken, lostAt, etag: object.etag };
+  return { pems: pems.map(whole), cancelled: (cancelled ?? []).map(whole), lostAt };
 }
 
 function byReason(pems: readonly RevokingPem[]): RevocationRequest[] {
@@ -142,7 +152,6 @@ export async function addToRevocation(
   certificate: CertificateName,
   pems: readonly RevokingPem[],
 ): Promise<void> {
-  await deleteUnreadable(bucket, certificate);
   await change(bucket, certificate, (before) => {
     const known = new Map(before.pems.map((pem) => [pem.sha256, pem]));
     for (const pem of pems) {
@@ -164,8 +173,9 @@ export async function takeOutOfRevocation(
   reason: RevocationReason,
 ): Promise<void> {
   const isDone = (pem: RevokingPem) => strongerReason(pem.reason, reason) === reason;
-  await change(bucket, certificate, ({ pems, ...rest }) => {
-    return { ...rest, pems: pems.filter((pem) => !(sha256s.has(pem.sha256) && isDone(pem))) };
+  await change(bucket, certificate, ({ pems, fault, cancelled, lostAt }) => {
+    if (fault !== undefined) throw fault;
+    return { cancelled, lostAt, pems: pems.filter((pem) => !(sha256s.has(pem.sha256) && isDone(pem))) };
   });
 }
 
@@ -177,11 +187,15 @@ export function strongerReason(
   return waiting === 'keyCompromise' ? waiting : said;
 }
 
-/** As it is at the moment of writing. @throws ContractError, BucketError */
+/**
+ * As it is at the moment of writing. The document stays when it asks for nothing any more: no store deletes on a condition, and whoever asks
+ * for something at that moment would ask in vain.
+ * @throws ContractError, BucketError
+ */
 async function change(
   bucket: Bucket,
   certificate: CertificateName,
-  changed: (before: Requested) => Requested,
+  changed: (before: ReadRequested) => Requested,
 ): Promise<void> {
   const key = layout.revocation(certificate);
   for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
@@ -192,31 +206,26 @@ async function change(
     const last = all.sort((a, b) => a.at.localeCompare(b.at)).at(-1) ?? lost;
     if (last === undefined) return;
     const { at, reason, by } = last;
-    const condition = before.etag === undefined ? { ifNoneMatch: '*' as const } : { ifMatch: before.etag };
     const taken = { ...(cancelled.length > 0 && { cancelled }), ...(lost && { lostAt }) };
     const document = serializeDocument({ version: 1, at, reason, by, pems, ...taken });
-    if ((await bucket.put(key, document, condition)) === 'precondition-failed') continue;
-    // Empty, it asks for nothing: no store deletes on a condition.
-    if (pems.length + cancelled.length === 0 && !lost) await bucket.delete(key);
-    return;
+    if ((await bucket.put(key, document, before.condition)) !== 'precondition-failed') return;
   }
   throw new BucketError('ERR_BUCKET_CONFLICT', key, `other writers were faster ${MAX_TRIES} times`);
 }
 
 /**
  * Takes back all that is asked for, also what cannot be read, and keeps in mind what it was.
- * @param at by the store's clock. @throws ContractError, BucketError
+ * @param at by the store's clock. @throws BucketError
  */
 export async function cancelRevocation(
   bucket: Bucket,
   certificate: CertificateName,
   at: Date,
 ): Promise<void> {
-  const isLost = await deleteUnreadable(bucket, certificate);
-  await change(bucket, certificate, ({ pems, cancelled, lostAt }) => {
+  await change(bucket, certificate, ({ pems, cancelled, lostAt, fault }) => {
     const digests = new Set(pems.map(({ sha256 }) => sha256));
     const taken = [...pems, ...cancelled.filter(({ sha256 }) => !digests.has(sha256))].slice(0, MAX_PEMS);
-    return { pems: [], cancelled: taken, lostAt: isLost ? at.toISOString() : lostAt };
+    return { pems: [], cancelled: taken, lostAt: fault === undefined ? lostAt : at.toISOString() };
   });
 }
 
@@ -225,15 +234,9 @@ export async function readCancelled(
   bucket: Bucket,
   certificate: CertificateName,
 ): Promise<Pick<Requested, 'cancelled' | 'lostAt'>> {
-  return read(bucket, certificate);
-}
-
-/** @returns whether it was so. @throws BucketError */
-async function deleteUnreadable(bucket: Bucket, certificate: CertificateName): Promise<boolean> {
-  const stored = await readRevocation(bucket, certificate);
-  if (stored?.fault === undefined) return false;
-  await bucket.delete(layout.revocation(certificate));
-  return true;
+  const { fault, ...requested } = await read(bucket, certificate);
+  if (fault !== undefined) throw fault;
+  return requested;
 }
 
 export function revokingPems(stored: Pick<StoredRevocation, 'requests'> | undefined): readonly RevokingPem[] {

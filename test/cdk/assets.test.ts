@@ -215,7 +215,6 @@ const REFUSED: readonly [RegExp, reason: string][] = [
 ];
 
 const UNUSED: Readonly<Record<string, string>> = {
-  'IssuerRole s3:DeleteObject bucket/issuer/revocation/*': 'nobody asks for a revocation',
   'IssuerRole sns:Publish pemfleetalarmstopic': 'no level rises; in asset-run.test.ts one does',
   'IssuerRole s3:DeleteObject bucket/published/*/pem/*': 'no manifest has named the object for 30 days',
   'IssuerRole s3:DeleteObject bucket/published/*/shard/*': 'no manifest has named the object for 30 days',

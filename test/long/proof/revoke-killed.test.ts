@@ -9,8 +9,8 @@ import { fleet, makeHostStatus, named } from '../../support/issuer/documents.ts'
 import { type Operator, startOperator } from '../../support/issuer/operator.ts';
 import { parseRoot } from '../../support/parse-root.ts';
 
-/** The process is dead from this write on, before it or behind it. */
-type Death = readonly [says: string, verb: 'put' | 'delete' | 'erase', key: RegExp, when?: 'behind'];
+/** The process is dead from this write on, before it or behind it; `second`: before the second of them. */
+type Death = readonly [says: string, verb: 'put' | 'erase', key: RegExp, when?: 'behind' | 'second'];
 
 const DEATHS: readonly Death[] = [
   ['the request is written', 'put', /^issuer\/revocation\//],
@@ -22,7 +22,7 @@ const DEATHS: readonly Death[] = [
   ['the key is noted as deleted', 'put', /^issuer\/history\//],
   ['the key is erased', 'erase', /\/pem\//],
   ['the key is gone', 'erase', /\/pem\//, 'behind'],
-  ['the request is deleted', 'delete', /^issuer\/revocation\//],
+  ['the request is ended', 'put', /^issuer\/revocation\//, 'second'],
 ];
 
 test('killed at each step, and then typed again, or left to the passes: exactly the old certificates are revoked, and their keys are gone', async (t) => {
@@ -82,6 +82,7 @@ async function reportAll(bucket: Operator['bucket']): Promise<void> {
 /** As kill -9: from that call on, nothing of the process reaches the bucket. */
 function dieAt(t: TestContext, verb: Death[1], wanted: RegExp, when: Death[3]) {
   let isDead = false;
+  let hits = 0;
   const real = {
     put: DirectoryBucket.prototype.put,
     delete: DirectoryBucket.prototype.delete,
@@ -94,8 +95,10 @@ function dieAt(t: TestContext, verb: Death[1], wanted: RegExp, when: Death[3]) {
       one,
       async function (this: DirectoryBucket, ...words: [string, never]) {
         const [key] = words;
-        const isHit = one === verb && wanted.test(key);
-        if (isDead || (isHit && when === undefined)) {
+        const isMatch = one === verb && wanted.test(key);
+        hits += isMatch ? 1 : 0;
+        const isHit = isMatch && hits === (when === 'second' ? 2 : 1);
+        if (isDead || (isHit && when !== 'behind')) {
           isDead = true;
           throw new TypeError(`killed at ${one} ${key}`);
         }

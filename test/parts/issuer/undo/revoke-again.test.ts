@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { DAY_MS } from '#common/time.ts';
 import { layout } from '#contract/layout.ts';
+import { readRevocation } from '../../../../lambda/replacement/revocations.ts';
 import { fleet, named } from '../../../support/issuer/documents.ts';
 import { type Operator, startOperator } from '../../../support/issuer/operator.ts';
 import { parseRoot } from '../../../support/parse-root.ts';
@@ -78,7 +79,7 @@ test('a weaker reason than the one that waits does not make the stolen key a sou
   assert.match(now.stderr, new RegExp(`${old.serial} .*keyCompromise.* stands`));
   assert.deepEqual(await statesOf(pebble, [old.serial]), ['Revoked']);
   assert.equal(await bucket.get(layout.pem(fleet, name, old.sha256)), undefined, 'the key is erased');
-  assert.equal(await bucket.get(layout.revocation(name)), undefined);
+  assert.equal(await readRevocation(bucket, name), undefined);
 });
 
 test('where the request cannot be read, only --serial says which certificate is meant: nothing is done without it', async (t) => {
@@ -99,7 +100,7 @@ test('where the request cannot be read, only --serial says which certificate is 
 
   assert.equal(now.status, 0, now.stderr);
   assert.deepEqual(await statesOf(pebble, [old.serial, replacement?.serial]), ['Revoked', 'Valid']);
-  assert.equal(await bucket.get(layout.revocation(name)), undefined);
+  assert.equal(await readRevocation(bucket, name), undefined);
 });
 
 for (const [says, spoil] of [
@@ -129,7 +130,7 @@ for (const [says, spoil] of [
     assert.equal(now.status, 0, now.stderr);
     assert.deepEqual(await statesOf(pebble, [old.serial, replacement?.serial]), ['Revoked', 'Valid']);
     assert.equal(await bucket.get(layout.pem(fleet, name, old.sha256)), undefined, 'the key is erased');
-    assert.equal(await bucket.get(layout.revocation(name)), undefined, 'nothing is left of the request');
+    assert.equal(await readRevocation(bucket, name), undefined, 'nothing is left of the request');
   });
 }
 

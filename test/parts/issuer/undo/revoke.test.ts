@@ -70,7 +70,7 @@ test('the certificate is replaced at once, and revoked by the pass that finds it
     [old.sha256],
   );
   assert.equal(root.tombstones[name]?.stolenAt, root.tombstones[name]?.at);
-  assert.equal(await bucket.get(layout.revocation(name)), undefined);
+  assert.equal(await readRevocation(bucket, name), undefined);
   const { lines } = JSON.parse((await pemfleet('audit', 'a.test', '--json')).stdout);
   assert.deepEqual(
     lines.map(({ action }: { action: string }) => action),
@@ -235,7 +235,7 @@ test('the --now that the first word offers revokes the stolen certificate, not i
   assert.equal(now.status, 0, now.stderr);
   assert.deepEqual([await statusOf(stolen), await statusOf(replacement)], ['Revoked', 'Valid']);
   assert.equal(await serialOf(), replacement, 'nothing is ordered a second time');
-  assert.equal(await bucket.get(layout.revocation(name)), undefined);
+  assert.equal(await readRevocation(bucket, name), undefined);
 });
 
 test('each certificate keeps the reason that it was asked for with; another one wants a serial, and --now ends no other request', async (t) => {

@@ -7,7 +7,7 @@ import { REVOCATION_WORDS, type RevocationReason } from '../acme/revocation.ts';
 import { configuredCas } from '../config/acme.ts';
 import type { CertificateSpec, Config } from '../config/config.ts';
 import { readHighestSequence } from '../fleet/read-reports.ts';
-import { storeTime } from '../identity/store-clock.ts';
+import { storeNow, storeTime } from '../identity/store-clock.ts';
 import type { PassResult, RevocationOutcome } from '../outcome.ts';
 import { createPublishers } from '../publication/publisher.ts';
 import {
@@ -18,7 +18,7 @@ import {
 } from '../publication/revoke.ts';
 import { addToRevocation, cancelRevocation, readRevocation } from '../replacement/revocations.ts';
 import { type Revoked, revokeAndErase } from '../replacement/revoke-requested.ts';
-import { revokedAlready, storeNow } from '../replacement/revoked-already.ts';
+import { revokedAlready } from '../replacement/revoked-already.ts';
 import { type RevocationMeant, targetsMeant } from '../replacement/targets-meant.ts';
 import { insteadText, type RevokedAlready } from '../replacement/unclear.ts';
 import { openSigningKey, type Signing } from '../signing/signing-key.ts';
@@ -297,7 +297,7 @@ async function cancel(values: CommandValues, name: CertificateSpec['name']): Pro
   const dryRun = values['dry-run'];
   const stored = await readRevocation(bucket, name);
   if (stored !== undefined && !dryRun) {
-    await cancelRevocation(bucket, name, storeNow({ bucket, now }));
+    await cancelRevocation(bucket, name, storeNow(bucket, now()));
     await recordAction(bucket, values, { action: 'revocation-cancelled', certificate: name });
   }
   if (values.json) printJson({ version: 1, dryRun, revocations: [] });

@@ -22,6 +22,11 @@ export async function storeTime(bucket: Bucket): Promise<Date> {
   }
 }
 
+/** As the store has answered last. @param now of this machine, whose clock a directory has */
+export function storeNow({ answeredAt }: Pick<Bucket, 'answeredAt'>, now: Date): Date {
+  return answeredAt ?? now;
+}
+
 /**
  * By how much this machine's clock is ahead of the store's, in ms (behind: negative), where they differ by more than a minute. A directory has
  * no other clock.

@@ -7,6 +7,7 @@ import { BucketError, isObjectFault } from '#contract/errors.ts';
 import { type CertificateName, type FleetName, layout } from '#contract/layout.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { RevocationReason } from '../acme/revocation.ts';
+import { storeNow } from '../identity/store-clock.ts';
 import type { Pass } from '../pass.ts';
 import { keptLeaf, noteRevoked, readHistory } from '../publication/history/history.ts';
 import { eraseStolenKeys } from '../publication/history/stolen-keys.ts';
@@ -66,7 +67,7 @@ export async function revokeAndErase(
   const stolen = { name: certificate, keys: targets.map(({ leaf }) => leaf.publicKey), now, again };
   const erased = reason === 'keyCompromise' ? await eraseStolenKeys(source, fleets, stolen) : NO_KEY;
   const sha256s = [...targets.flatMap((target) => target.sha256s), ...gone.map(({ sha256 }) => sha256)];
-  const at = bucket.answeredAt ?? now;
+  const at = storeNow(bucket, now);
   for (const fleet of fleets) {
     await noteRevoked(bucket, [fleet, certificate], new Set(sha256s), { at, reason });
   }

@@ -4,6 +4,7 @@ import type { ManifestEntry } from '#contract/manifest.ts';
 import type { Bucket } from '#storage/bucket.ts';
 import type { RevocationReason } from '../acme/revocation.ts';
 import type { CertificateSpec } from '../config/config.ts';
+import { storeNow } from '../identity/store-clock.ts';
 import { type PublishedVersion, readHistory } from '../publication/history/history.ts';
 import { type OwnKeys, readManifest } from '../publication/read-manifest.ts';
 import { publicText, revokedPems } from '../publication/revoke.ts';
@@ -48,18 +49,13 @@ export async function revokedAlready(
   const serials = { revoked: [...new Set(revoked.values())], inForce: [...new Set(inForce.values())] };
   const already = { ...serials, at, hasSameKey };
   const words = wordsOf(succession);
-  const now = storeNow(source).getTime();
+  const now = storeNow(source.bucket, source.now()).getTime();
   const isRecent = words.every((word) => Math.abs(now - Date.parse(word?.at ?? '')) <= AGAIN_MS);
   const isSame = words.every((word) => word?.reason === reason);
   // Where nothing is in force, nothing else can be meant, however late.
   if (isSame && (isRecent || inForce.size === 0)) return already;
   const reasons = [...new Set(words.map((word) => word?.reason ?? 'nobody knows why'))];
   throw RevocationUnclear.another(spec.name, already, { reasons, said: reason });
-}
-
-/** By the store's clock, as it has answered last. A directory has its machine's. */
-export function storeNow({ bucket, now }: Pick<MeantSource, 'bucket' | 'now'>): Date {
-  return bucket.answeredAt ?? now();
 }
 
 async function readSuccession(

@@ -3,6 +3,7 @@ import type { FleetName } from '#contract/layout.ts';
 import type { ManifestEntry } from '#contract/manifest.ts';
 import type { RevocationReason } from '../acme/revocation.ts';
 import type { CertificateSpec } from '../config/config.ts';
+import { storeNow } from '../identity/store-clock.ts';
 import { readHistory } from '../publication/history/history.ts';
 import { readManifest } from '../publication/read-manifest.ts';
 import {
@@ -19,7 +20,7 @@ import {
   strongerReason,
 } from './revocations.ts';
 import { type RequestTargets, targetsOfRequest } from './revoke-requested.ts';
-import { type MeantSource, pemsBefore, storeNow } from './revoked-already.ts';
+import { type MeantSource, pemsBefore } from './revoked-already.ts';
 import { RevocationUnclear } from './unclear.ts';
 
 export interface MeantTarget extends RevocationTarget {
@@ -119,7 +120,7 @@ async function refuseCancelled(
   const { cancelled, lostAt } = await readCancelled(bucket, name);
   if (cancelled.length === 0 && lostAt === undefined) return;
   const taken = new Set(cancelled.map(({ sha256 }) => sha256));
-  const now = storeNow(source).getTime();
+  const now = storeNow(bucket, source.now()).getTime();
   const old = new Set<string>();
   for (const fleet of fleets) {
     const entry = (await readManifest(bucket, fleet, signing))?.manifest.certificates[name];

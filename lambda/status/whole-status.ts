@@ -7,7 +7,7 @@ import { type Config, configuredFleets } from '../config/config.ts';
 import { type FleetReports, type ReportSource, readFleetReports } from '../fleet/read-reports.ts';
 import type { FleetReport } from '../fleet/report.ts';
 import type { StoredHold } from '../hold/holds.ts';
-import { ownClockOffset } from '../identity/store-clock.ts';
+import { ownClockOffset, storeNow } from '../identity/store-clock.ts';
 import { IssuerMemory } from '../publication/ended.ts';
 import type { OwnKeys } from '../publication/read-manifest.ts';
 import { openKeysToRead } from '../publication/readers/keys.ts';
@@ -85,7 +85,7 @@ async function readAll(request: StatusRequest): Promise<StatusRead> {
     return { fleets: [], now: begin, lines: [unreachableLine(error)], trusted: [], holds: [] };
   }
   const offsetMs = ownClockOffset(bucket, begin, now());
-  const at = offsetMs === undefined ? now() : (bucket.answeredAt ?? now());
+  const at = offsetMs === undefined ? now() : storeNow(bucket, now());
   // The shards of a large manifest are read once, whoever asks.
   const memory = new IssuerMemory(bucket);
   const source = { bucket, keys: keys.keys, memory, only, onProgress, onFleet };
